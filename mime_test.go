@@ -1,0 +1,186 @@
+package rawhttp
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"mime"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestMediaTypeByExtension(t *testing.T) {
+	tests := []struct {
+		ext, want string
+		why       string
+	}{
+		{".html", "text/html; charset=utf-8", "a page"},
+		{".htm", "text/html; charset=utf-8", "a page under its DOS name"},
+		{".css", "text/css; charset=utf-8", "with nosniff a browser refuses a style sheet of another type"},
+		{".js", "text/javascript; charset=utf-8", "with nosniff a browser refuses a script of another type; RFC 9239"},
+		{".mjs", "text/javascript; charset=utf-8", "a module is never sniffed"},
+		{".json", "application/json", "JSON is UTF-8 and has no charset parameter; RFC 8259, section 11"},
+		{".map", "application/json", "a source map is JSON"},
+		{".webmanifest", "application/manifest+json", "the longest extension of all must still fit"},
+		{".wasm", "application/wasm", "WebAssembly.compileStreaming wants exactly this"},
+		{".xml", "application/xml", "the document declares its own encoding; RFC 7303"},
+		{".svg", "image/svg+xml", "<img> shows no other type"},
+		{".svgz", "application/gzip", "without Content-Encoding it is no SVG yet"},
+		{".txt", "text/plain; charset=utf-8", "plain text"},
+		{".md", "text/markdown; charset=utf-8", "RFC 7763"},
+		{".py", "text/x-python; charset=utf-8", "a script that is read and not run"},
+		{".sh", "text/x-sh; charset=utf-8", "to be read, not to be opened"},
+		{".php", "text/plain; charset=utf-8", "a script that is not run must not become a page"},
+		{".ts", "text/plain; charset=utf-8", "TypeScript, not an MPEG transport stream"},
+		{".mts", "video/mp2t", "a camera's film, not TypeScript"},
+		{".rs", "text/plain; charset=utf-8", "Rust, not application/rls-services+xml"},
+		{".cs", "text/plain; charset=utf-8", "C#"},
+		{".go", "text/plain; charset=utf-8", "source code without a type of its own"},
+		{".csv", "text/csv; charset=utf-8", "RFC 4180"},
+		{".ndjson", "application/x-ndjson", "what the format asks for"},
+		{".yaml", "application/yaml", "RFC 9512, not text/yaml"},
+		{".jpg", "image/jpeg", "the type is not image/jpg"},
+		{".png", "image/png", "a picture"},
+		{".ico", "image/vnd.microsoft.icon", "registered; image/x-icon is not"},
+		{".heic", "image/heic", "what telephones take"},
+		{".woff2", "font/woff2", "RFC 8081; ends in a digit"},
+		{".7z", "application/x-7z-compressed", "begins with a digit"},
+		{".wav", "audio/wav", "browsers do not play audio/vnd.wave"},
+		{".mp4", "video/mp4", "film, not the application/mp4 of the same registration"},
+		{".m3u8", "application/vnd.apple.mpegurl", "HLS: RFC 8216, section 4"},
+		{".mpd", "application/dash+xml", "DASH"},
+		{".gz", "application/gzip", "RFC 6713"},
+		{".tgz", "application/gzip", "the outermost format counts"},
+		{".exe", "application/vnd.microsoft.portable-executable", "registered"},
+		{".ics", "text/calendar; charset=utf-8", "RFC 5545"},
+
+		{"", "", "a file without an extension"},
+		{".", "", "a name that ends in a dot"},
+		{"html", "", "the dot belongs to the extension"},
+		{"..html", "", "one dot"},
+		{".html ", "", "nothing is trimmed"},
+		{".htm\x00", "", "a short extension is not padded with NUL"},
+		{".unknown", "", "the caller has a default"},
+		{".webmanifests", "", "one byte longer than the longest known"},
+		{".html" + strings.Repeat("l", 1<<16), "", "no length is a failure"},
+		{".m\u212Av", "", "KELVIN SIGN is no k: only ASCII is folded"},
+		{".\x17z", "", "byte 0x17 is no 7: only letters are folded"},
+	}
+	for _, tt := range tests {
+		if got := mediaTypeByExtension(tt.ext); got != tt.want {
+			t.Errorf("mediaTypeByExtension(%.40q) = %q, want %q\nwhy: %s", tt.ext, got, tt.want, tt.why)
+		}
+	}
+}
+
+// TestMediaTypeTable checks every extension of the table.
+func TestMediaTypeTable(t *testing.T) {
+	cases := mediaTypeCases(t)
+
+	n := 0
+	caseOf := map[string]string{} // media type to the first extension of its case
+	for _, exts := range cases {
+		n += len(exts)
+		want := mediaTypeByExtension(exts[0])
+		if first, dup := caseOf[want]; dup {
+			t.Errorf("%s has two cases, of %s and of %s, want one", want, first, exts[0])
+		}
+		caseOf[want] = exts[0]
+
+		for _, ext := range exts {
+			if ext != strings.ToLower(ext) || strings.LastIndexByte(ext, '.') != 0 || len(ext) < 2 {
+				t.Errorf("case %q: want one dot and then lower case, or it is never reached", ext)
+				continue
+			}
+			got := mediaTypeByExtension(ext)
+			if got != want {
+				t.Errorf("mediaTypeByExtension(%q) = %q, want %q as for %q", ext, got, want, exts[0])
+			}
+			checkMediaType(t, ext, got)
+
+			upper := strings.ToUpper(ext)
+			mixed := upper[:2] + ext[2:] // ".Html"
+			for _, other := range []string{upper, mixed} {
+				if gotOther := mediaTypeByExtension(other); gotOther != got {
+					t.Errorf("mediaTypeByExtension(%q) = %q, want %q as for %q", other, gotOther, got, ext)
+				}
+			}
+		}
+	}
+	if n < 180 || n > 260 {
+		t.Errorf("the table has %d extensions, want 180 to 260: what people meet, and no more", n)
+	}
+}
+
+// checkMediaType reports an error unless mediaType is well formed and has a
+// charset exactly if it is text.
+func checkMediaType(t *testing.T, ext, mediaType string) {
+	t.Helper()
+	name, got, err := mime.ParseMediaType(mediaType)
+	if err != nil {
+		t.Errorf("mediaTypeByExtension(%q) = %q: %v", ext, mediaType, err)
+		return
+	}
+	if kind, subtype, found := strings.Cut(name, "/"); !found || kind == "" || subtype == "" {
+		t.Errorf("mediaTypeByExtension(%q) = %q, want type/subtype", ext, mediaType)
+	}
+
+	want := map[string]string{}
+	if strings.HasPrefix(name, "text/") {
+		want["charset"] = "utf-8"
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("mediaTypeByExtension(%q) = %q, parameters (-want +got):\n%s", ext, mediaType, diff)
+	}
+}
+
+// mediaTypeCases returns the extensions of each case of mediaTypeByExtension,
+// as its source has them.
+func mediaTypeCases(t *testing.T) [][]string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "mime.go", nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases [][]string
+	ast.Inspect(file, func(node ast.Node) bool {
+		clause, ok := node.(*ast.CaseClause)
+		if !ok {
+			return true
+		}
+		var exts []string
+		for _, expr := range clause.List {
+			lit, ok := expr.(*ast.BasicLit)
+			if !ok {
+				t.Fatalf("mime.go: a case has a %T, want string literals only", expr)
+			}
+			ext, err := strconv.Unquote(lit.Value)
+			if err != nil {
+				t.Fatalf("mime.go: case %s: %v", lit.Value, err)
+			}
+			exts = append(exts, ext)
+		}
+		if len(exts) == 0 {
+			t.Fatal("mime.go: the switch has a default, want the return after it")
+		}
+		cases = append(cases, exts)
+		return true
+	})
+	return cases
+}
+
+func TestMediaTypeByExtensionAllocs(t *testing.T) {
+	exts := []string{
+		".html", ".png", ".webmanifest", // as they mostly are
+		".HTML", ".JPEG", // folded
+		"", ".unknown", ".averylongextension", // not known
+	}
+	for _, ext := range exts {
+		if n := testing.AllocsPerRun(100, func() { mediaTypeByExtension(ext) }); n != 0 {
+			t.Errorf("mediaTypeByExtension(%q) allocates %v times, want 0", ext, n)
+		}
+	}
+}
