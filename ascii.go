@@ -1,0 +1,184 @@
+package rawhttp
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// isTchar tells the bytes of a token:
+//
+//	tchar = "!" / "#" / "$" / "%" / "&" / "'" / "*" / "+" / "-" / "." /
+//	        "^" / "_" / "`" / "|" / "~" / DIGIT / ALPHA
+//
+// RFC 9110, section 5.6.2.
+var isTchar = [256]bool{
+	'!': true, '#': true, '$': true, '%': true, '&': true, '\'': true, '*': true, '+': true, '-': true, '.': true,
+	'^': true, '_': true, '`': true, '|': true, '~': true,
+	'0': true, '1': true, '2': true, '3': true, '4': true, '5': true, '6': true, '7': true, '8': true, '9': true,
+	'a': true, 'b': true, 'c': true, 'd': true, 'e': true, 'f': true, 'g': true, 'h': true, 'i': true, 'j': true,
+	'k': true, 'l': true, 'm': true, 'n': true, 'o': true, 'p': true, 'q': true, 'r': true, 's': true, 't': true,
+	'u': true, 'v': true, 'w': true, 'x': true, 'y': true, 'z': true,
+	'A': true, 'B': true, 'C': true, 'D': true, 'E': true, 'F': true, 'G': true, 'H': true, 'I': true, 'J': true,
+	'K': true, 'L': true, 'M': true, 'N': true, 'O': true, 'P': true, 'Q': true, 'R': true, 'S': true, 'T': true,
+	'U': true, 'V': true, 'W': true, 'X': true, 'Y': true, 'Z': true,
+}
+
+// isToken reports whether s is a token, so not empty.
+func isToken[T string | []byte](s T) bool {
+	for i := range len(s) {
+		if !isTchar[s[i]] {
+			return false
+		}
+	}
+	return len(s) > 0
+}
+
+// isFieldValue reports whether s may be sent as a field value as it is:
+// visible bytes, obs-text, and blanks inside only (RFC 9110, section 5.5).
+func isFieldValue(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return s == "" || !isBlank(s[0]) && !isBlank(s[len(s)-1])
+}
+
+func isBlank(c byte) bool { return c == ' ' || c == '\t' }
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+func isAlpha(c byte) bool {
+	c |= 0x20
+	return 'a' <= c && c <= 'z'
+}
+
+// unhex gives the value of a hexadecimal digit, or -1.
+func unhex(c byte) int {
+	switch {
+	case isDigit(c):
+		return int(c - '0')
+	case 'a' <= c && c <= 'f':
+		return int(c-'a') + 10
+	case 'A' <= c && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return -1
+}
+
+// lower folds one ASCII letter to lower case.
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
+}
+
+// equalFold compares s with t without regard to the case of ASCII letters, and
+// of no others: strings.EqualFold takes the Kelvin sign for a k.
+func equalFold[S, T string | []byte](s S, t T) bool {
+	if len(s) != len(t) {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] != t[i] && lower(s[i]) != lower(t[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// The scans below look at eight bytes at a time. For a word x of bytes,
+// (x - n·ones) &^ x & highs has the high bit set in the first byte below n
+// (n <= 128); bytes behind the first may be marked wrongly, so only the first
+// counts.
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// below marks the first byte of x that is less than n.
+func below(x uint64, n byte) uint64 { return (x - ones*uint64(n)) &^ x & highs }
+
+// equal marks the first byte of x that is c.
+func equal(x uint64, c byte) uint64 { return below(x^ones*uint64(c), 1) }
+
+// skipFieldValue gives the offset of the first control byte, HTAB aside, at or
+// after i in b, or len(b).
+func skipFieldValue(b []byte, i int) int {
+	for i+8 <= len(b) {
+		x := binary.LittleEndian.Uint64(b[i:])
+		m := below(x, ' ') | equal(x, 0x7f)
+		if m == 0 {
+			i += 8
+			continue
+		}
+		i += bits.TrailingZeros64(m) / 8
+		if b[i] != '\t' {
+			return i
+		}
+		i++
+	}
+	for i < len(b) && (b[i] >= ' ' && b[i] != 0x7f || b[i] == '\t') {
+		i++
+	}
+	return i
+}
+
+// skipTarget gives the offset of the first byte at or after i in b that is not
+// visible ASCII or is a number sign, or len(b).
+func skipTarget(b []byte, i int) int {
+	for i+8 <= len(b) {
+		x := binary.LittleEndian.Uint64(b[i:])
+		m := below(x, '!') | equal(x, 0x7f) | equal(x, '#') | x&highs
+		if m == 0 {
+			i += 8
+			continue
+		}
+		return i + bits.TrailingZeros64(m)/8
+	}
+	for i < len(b) && b[i] > ' ' && b[i] < 0x7f && b[i] != '#' {
+		i++
+	}
+	return i
+}
+
+// nextMember takes the first member off a list in a field value. Commas within
+// quoted strings do not separate (RFC 9110, sections 5.6.1 and 5.6.4). The
+// member comes without the blanks around it and may be empty; more tells
+// whether a comma followed it.
+func nextMember[T string | []byte](list T) (member, rest T, more bool) {
+	quoted := false
+	for i := 0; i < len(list); i++ {
+		switch c := list[i]; {
+		case c == '"':
+			quoted = !quoted
+		case c == '\\' && quoted:
+			i++
+		case c == ',' && !quoted:
+			return trimBlanks(list[:i]), list[i+1:], true
+		}
+	}
+	return trimBlanks(list), list[len(list):], false
+}
+
+// trimBlanks takes SP and HTAB off both ends.
+func trimBlanks[T string | []byte](s T) T {
+	for len(s) > 0 && isBlank(s[0]) {
+		s = s[1:]
+	}
+	for len(s) > 0 && isBlank(s[len(s)-1]) {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
+// hasMember reports whether token is a member of the list, in any case.
+func hasMember[T string | []byte](list T, token string) bool {
+	for more := true; more; {
+		var m T
+		if m, list, more = nextMember(list); equalFold(m, token) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,411 @@
+package rawhttp
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// An inbuf holds what came from the client and was not used yet.
+type inbuf struct {
+	src  io.Reader
+	buf  []byte
+	r, w int // buf[r:w] is not used yet
+}
+
+const minBuffer = 4 << 10
+
+func (in *inbuf) bytes() []byte { return in.buf[in.r:in.w] }
+
+// advance uses n bytes.
+func (in *inbuf) advance(n int) {
+	in.r += n
+	if in.r == in.w {
+		in.r, in.w = 0, 0
+	}
+}
+
+// fill reads once more, behind what is there; the buffer grows up to limit bytes,
+// which there must be fewer of.
+func (in *inbuf) fill(limit int) error {
+	if in.w == len(in.buf) {
+		in.makeRoom(limit)
+	}
+	n, err := readSome(in.src, in.buf[in.w:], false)
+	in.w += n
+	if n > 0 {
+		return nil
+	}
+	return err
+}
+
+func (in *inbuf) makeRoom(limit int) {
+	if in.r > 0 {
+		in.w = copy(in.buf, in.bytes())
+		in.r = 0
+		return
+	}
+	grown := make([]byte, max(minBuffer, min(limit, 2*len(in.buf))))
+	copy(grown, in.buf)
+	in.buf = grown
+}
+
+// Read gives what is there; else what one read from the client gives, straight
+// into p if p is large.
+func (in *inbuf) Read(p []byte) (int, error) {
+	if in.r == in.w {
+		if len(p) >= minBuffer {
+			return readSome(in.src, p, false)
+		}
+		if err := in.fill(minBuffer); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, in.bytes())
+	in.advance(n)
+	return n, nil
+}
+
+// Limits of chunked content. The last two bound what framing may cost beside the
+// data it frames.
+const (
+	maxChunkLine     = 256      // bytes, without its CRLF
+	maxFramingExcess = 16 << 10 // bytes
+	chunkAllowance   = 16       // bytes of framing that a chunk may have, and 2 more for each byte of data
+	maxTrailerBytes  = 8 << 10
+	maxTrailerFields = 32
+)
+
+var (
+	errContentClosed = errors.New("rawhttp: the content of a request is gone once its response is written")
+	errNoContinue    = errors.New("rawhttp: the client waits for a 100 (Continue), which cannot follow the response's head")
+)
+
+// content reads the content of one request. Its errors are kept: what failed once
+// fails for good.
+type content struct {
+	in      *inbuf
+	max     int64        // bytes of content
+	proceed func() error // asks the client that waits for it to go on; nil once done
+	chunked bool
+	trailer *Header // set at the end
+
+	left   int64 // bytes to come: of all the content, or of the chunk at hand
+	read   int64 // bytes of content read
+	offset int64 // bytes of content and framing used
+	excess int64
+	inData bool // a CRLF follows the data of the chunk at hand
+	err    error
+}
+
+// noLimit is more content than there can be; a chunk size that does not fit an
+// int64 is larger still.
+const noLimit = 1<<63 - 2
+
+// newContent gives the content of req, which in has next, of at most limit bytes;
+// 0 is no limit.
+func newContent(in *inbuf, req *Request, limit int64) *content {
+	if limit == 0 {
+		limit = noLimit
+	}
+	c := &content{in: in, max: limit, trailer: &req.trailer, left: req.contentLength}
+	if req.contentLength < 0 {
+		c.chunked, c.left = true, 0
+	}
+	return c
+}
+
+// Read implements io.Reader. Its error is io.EOF at the end; a *ParseError for
+// content that breaks a rule or a limit; or what became of the connection.
+func (c *content) Read(p []byte) (int, error) {
+	if c.err != nil || len(p) == 0 {
+		return 0, c.err
+	}
+	if err := c.askFor(); err != nil {
+		return 0, c.fail(err)
+	}
+	if c.left == 0 {
+		if err := c.next(); err != nil {
+			return 0, c.fail(err)
+		}
+	}
+	n, err := c.in.Read(p[:min(int64(len(p)), c.left)])
+	c.left -= int64(n)
+	c.read += int64(n)
+	c.offset += int64(n)
+	if n > 0 {
+		return n, nil
+	}
+	return 0, c.fail(c.early(err))
+}
+
+func (c *content) fail(err error) error {
+	c.err = err
+	return err
+}
+
+// fault gives the error that ended the content, nil if it can be read on or was
+// read to its end.
+func (c *content) fault() error {
+	if c.err == io.EOF {
+		return nil
+	}
+	return c.err
+}
+
+// askFor tells the client to go on, before the first byte is waited for. "A
+// server MAY omit sending a 100 (Continue) response if it has already received
+// some or all of the content". RFC 9110, section 10.1.1.
+func (c *content) askFor() error {
+	if c.proceed == nil {
+		return nil
+	}
+	proceed := c.proceed
+	c.proceed = nil
+	if len(c.in.bytes()) > 0 {
+		return nil
+	}
+	return proceed()
+}
+
+// early says what the end of the input means where there should be content.
+func (c *content) early(err error) error {
+	if err != io.EOF {
+		return err
+	}
+	return fmt.Errorf("%w: %w", malformed(int(c.offset), "content ends early", "RFC 9112, section 8"), io.ErrUnexpectedEOF)
+}
+
+// next goes on behind the data at hand: to the end, or into another chunk.
+func (c *content) next() error {
+	if !c.chunked {
+		return io.EOF
+	}
+	if c.inData {
+		if err := c.dataEnd(); err != nil {
+			return err
+		}
+	}
+	size, err := c.chunkLine()
+	if err != nil {
+		return err
+	}
+	if size == 0 {
+		if err := c.trailerSection(); err != nil {
+			return err
+		}
+		return io.EOF
+	}
+	if size > c.max-c.read {
+		return &ParseError{413, int(c.offset), "content is too large", "RFC 9110, section 15.5.14"}
+	}
+	c.left, c.inData = size, true
+	return nil
+}
+
+// use takes n bytes of framing off the input.
+func (c *content) use(n int) {
+	c.in.advance(n)
+	c.offset += int64(n)
+	c.excess += int64(n)
+}
+
+// dataEnd parses the CRLF behind the data of a chunk.
+func (c *content) dataEnd() error {
+	for i, want := range []byte("\r\n") {
+		for len(c.in.bytes()) <= i {
+			if err := c.in.fill(minBuffer); err != nil {
+				return c.early(err)
+			}
+		}
+		if c.in.bytes()[i] != want {
+			return malformed(int(c.offset)+i, "chunk data does not end in CRLF", "RFC 9112, section 7.1")
+		}
+	}
+	c.use(len("\r\n"))
+	c.inData = false
+	return nil
+}
+
+// chunkLine parses the line before the data of a chunk.
+func (c *content) chunkLine() (size int64, err error) {
+	for {
+		size, n, err := parseChunkLine(c.in.bytes())
+		var pe *ParseError
+		switch {
+		case err == nil:
+			c.use(n)
+			if c.excess = max(0, c.excess-chunkAllowance-2*min(size, 1<<32)); c.excess > maxFramingExcess {
+				return 0, malformed(int(c.offset), "chunks are too small for their framing", "RFC 9112, section 7.1.1")
+			}
+			return size, nil
+		case errors.As(err, &pe):
+			pe.Offset += int(c.offset)
+			return 0, pe
+		}
+		if err := c.in.fill(minBuffer); err != nil {
+			return 0, c.early(err)
+		}
+	}
+}
+
+// parseChunkLine parses the line that b begins with, and its CRLF:
+//
+//	chunk-size [ chunk-ext ] CRLF
+//	chunk-size = 1*HEXDIG
+//	chunk-ext  = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )
+//
+// RFC 9112, section 7.1. It gives the size and the length of the line, or
+// ErrIncomplete, or a *ParseError. At most 16 digits: more would have to be
+// counted to know that the size has not wrapped around.
+func parseChunkLine(b []byte) (size int64, n int, err error) {
+	const section = "RFC 9112, section 7.1"
+	i := 0
+	for ; i < len(b) && unhex(b[i]) >= 0; i++ {
+		if i == 16 {
+			return 0, 0, malformed(i, "chunk size has more than 16 digits", section)
+		}
+		if size >= 1<<59 {
+			size = 1<<63 - 1 // larger than any content, and stays so
+			continue
+		}
+		size = size<<4 | int64(unhex(b[i]))
+	}
+	if i == 0 && len(b) > 0 {
+		return 0, 0, malformed(0, "chunk size is not a hexadecimal number", section)
+	}
+	for i < len(b) {
+		if i > maxChunkLine {
+			return 0, 0, malformed(maxChunkLine, "chunk line is too long", "RFC 9112, section 7.1.1")
+		}
+		if b[i] == '\r' {
+			switch {
+			case i+1 == len(b):
+				return 0, 0, ErrIncomplete
+			case b[i+1] != '\n':
+				return 0, 0, malformed(i, "CR is not followed by LF", "RFC 9112, section 2.2")
+			}
+			return size, i + 2, nil
+		}
+		next := skipChunkExt(b, i)
+		if next < 0 {
+			return 0, 0, malformed(^next, "chunk extension is malformed", "RFC 9112, section 7.1.1")
+		}
+		i = next
+	}
+	if i > maxChunkLine {
+		return 0, 0, malformed(maxChunkLine, "chunk line is too long", "RFC 9112, section 7.1.1")
+	}
+	return 0, 0, ErrIncomplete
+}
+
+// skipChunkExt gives the offset behind the chunk extension that begins at i, or
+// len(b) if it may not be whole, or the complement of the offset of the byte that
+// is wrong.
+func skipChunkExt(b []byte, i int) int {
+	i = skipBlanks(b, i)
+	if i == len(b) {
+		return i
+	}
+	if b[i] != ';' {
+		return ^i
+	}
+	if i = skipWord(b, skipBlanks(b, i+1), false); i < 0 || i == len(b) {
+		return i
+	}
+	eq := skipBlanks(b, i)
+	if eq == len(b) || b[eq] != '=' {
+		if eq == len(b) {
+			return eq
+		}
+		return i
+	}
+	return skipWord(b, skipBlanks(b, eq+1), true)
+}
+
+func skipBlanks(b []byte, i int) int {
+	for i < len(b) && isBlank(b[i]) {
+		i++
+	}
+	return i
+}
+
+// skipWord gives the offset behind the token, or quoted string if that may be,
+// that begins at i, as skipChunkExt does.
+func skipWord(b []byte, i int, orQuoted bool) int {
+	start := i
+	if orQuoted && i < len(b) && b[i] == '"' {
+		return skipQuoted(b, i)
+	}
+	for i < len(b) && isTchar[b[i]] {
+		i++
+	}
+	if i == start && i < len(b) {
+		return ^i
+	}
+	return i
+}
+
+// skipQuoted skips a quoted string (RFC 9110, section 5.6.4).
+func skipQuoted(b []byte, i int) int {
+	for i++; i < len(b); i++ {
+		switch c := b[i]; {
+		case c == '"':
+			return i + 1
+		case c < ' ' && c != '\t' || c == 0x7f:
+			return ^i
+		case c == '\\':
+			i++
+			if i < len(b) && (b[i] < ' ' && b[i] != '\t' || b[i] == 0x7f) {
+				return ^i
+			}
+		}
+	}
+	return len(b)
+}
+
+// trailerSection parses the trailer fields and the empty line. They are kept
+// apart from the header's: "a recipient MUST NOT merge trailer fields" without
+// knowing the field (RFC 9110, section 6.5.1).
+func (c *content) trailerSection() error {
+	h := new(head)
+	p := headParser{h: h, max: limits{head: maxTrailerBytes, line: maxLineBytes, fields: maxTrailerFields}, phase: atFieldLine}
+	for {
+		b := c.in.bytes()
+		n, err := p.lines(b[:min(len(b), maxTrailerBytes)])
+		var pe *ParseError
+		switch {
+		case err == nil:
+			return c.takeTrailer(h, n)
+		case errors.As(err, &pe) && pe.Status != 431:
+			pe.Offset += int(c.offset)
+			return pe
+		case pe != nil || len(b) >= maxTrailerBytes:
+			return malformed(int(c.offset)+p.pos, "trailer section is too long", "RFC 9112, section 7.1.2")
+		}
+		if err := c.in.fill(maxTrailerBytes); err != nil {
+			return c.early(err)
+		}
+	}
+}
+
+func (c *content) takeTrailer(h *head, n int) error {
+	h.text = bytes.Clone(c.in.bytes()[:n])
+	for _, f := range h.fields {
+		name := f.name.of(h.text)
+		if equalFold(name, "Host") || equalFold(name, "Content-Length") || equalFold(name, "Transfer-Encoding") || isFramingTwin(name) {
+			return malformed(int(c.offset)+int(f.name.start), "field is not allowed in a trailer section", "RFC 9110, section 6.5.1")
+		}
+	}
+	*c.trailer = Header{string(h.text), h.fields}
+	c.use(n)
+	return nil
+}
+
+// close ends the content: it cannot be read any more.
+func (c *content) close() {
+	if c.err == nil {
+		c.err = errContentClosed
+	}
+}

@@ -1,0 +1,88 @@
+package rawhttp
+
+import (
+	"net"
+	"net/netip"
+	"strings"
+)
+
+// addrOf gives the IP address of a, the invalid one if it has none.
+func addrOf(a net.Addr) netip.Addr {
+	switch a := a.(type) {
+	case *net.TCPAddr:
+		return a.AddrPort().Addr().Unmap()
+	case nil:
+		return netip.Addr{}
+	}
+	addr, _ := parseAddr(a.String())
+	return addr
+}
+
+// parseAddr parses an IP address with or without brackets and port.
+func parseAddr(s string) (netip.Addr, bool) {
+	if ap, err := netip.ParseAddrPort(s); err == nil {
+		return ap.Addr().Unmap(), true
+	}
+	addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]"))
+	return addr.Unmap(), err == nil
+}
+
+// proxySet are the addresses of proxies whose word is taken.
+type proxySet []netip.Prefix
+
+func (p proxySet) has(a netip.Addr) bool {
+	for _, prefix := range p {
+		if prefix.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// client gives who asks: from the end of X-Forwarded-For, where the nearest proxy
+// wrote, the first address that is no proxy's. What stands before that, anybody
+// may have written.
+func (p proxySet) client(remote netip.Addr, h Header) netip.Addr {
+	client := remote
+	var hops []string
+	for v := range h.Values("X-Forwarded-For") {
+		hops = append(hops, strings.Split(v, ",")...)
+	}
+	for i := len(hops) - 1; i >= 0 && p.has(client); i-- {
+		addr, ok := parseAddr(trimBlanks(hops[i]))
+		if !ok {
+			break
+		}
+		client = addr
+	}
+	return client
+}
+
+// hostSet are the hosts that are served, in lower case; none is all.
+type hostSet []string
+
+func (s hostSet) allow(host []byte) bool {
+	if len(s) == 0 {
+		return true
+	}
+	host = hostWithoutPort(host)
+	for _, name := range s {
+		if equalFold(host, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// hostWithoutPort takes the port off a valid host.
+func hostWithoutPort[T string | []byte](host T) T {
+	for i := len(host) - 1; i >= 0; i-- {
+		switch c := host[i]; {
+		case c == ':':
+			return host[:i]
+		case !isDigit(c):
+			return host
+		}
+	}
+	return host
+}

@@ -1,0 +1,217 @@
+package rawhttp
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"time"
+)
+
+// minContentRate is the least that a client must send on average while its content
+// is waited for, in bytes per second.
+const minContentRate = 240
+
+// waiting is what a connection knows of its time limits. A deadline of the
+// net.Conn is left where it is while it is early, and moved to the true time when
+// it fires: so limits are exact and cost nothing a request.
+type waiting struct {
+	limit         time.Time // when waiting for the client ends, but for content; zero: never
+	content       contentWait
+	readDeadline  time.Time // as set on the net.Conn
+	writeDeadline time.Time
+	lowat         bool  // expectLargeWrite was called
+	broken        error // why nothing can be written any more
+}
+
+// contentWait is how long a client has been waited for, for content of one
+// request. Time that a resolver takes is not the client's.
+type contentWait struct {
+	waited   time.Duration
+	received int64
+}
+
+// errTakenAway is what a read gets of an idle connection that was evicted, or
+// stopped.
+var errTakenAway = errors.New("rawhttp: the connection was closed while idle")
+
+func isTimeout(err error) bool {
+	var ne net.Error
+	return errors.As(err, &ne) && ne.Timeout()
+}
+
+// Read reads once from the client, after all responses that are whole were
+// written: what a client does not have yet it cannot go on from.
+func (c *conn) Read(p []byte) (n int, err error) {
+	if err := c.out.flushDone(); err != nil {
+		return 0, err
+	}
+	switch ConnState(c.state.Load()) {
+	case StateResolve, StateWrite:
+		n, err = c.readContent(p)
+	default:
+		n, err = c.readBefore(c.limit, p)
+	}
+	if n > 0 {
+		c.srv.stats.bytesRead.Add(uint64(n))
+		c.srv.trace.bytesRead(c.info.ID, c.info.Request, p[:n])
+	}
+	return n, err
+}
+
+// readContent reads content, for which the client has a limit of silence and of
+// slowness.
+func (c *conn) readContent(p []byte) (n int, err error) {
+	stall := c.srv.config.stallTimeout
+	if stall == 0 {
+		return c.readBefore(time.Time{}, p)
+	}
+	w := &c.waiting.content
+	start := time.Now()
+	allowed := max(stall, time.Duration(w.received)*time.Second/minContentRate) - w.waited
+	n, err = c.readBefore(start.Add(min(stall, allowed)), p)
+	w.waited += time.Since(start)
+	w.received += int64(n)
+	if isTimeout(err) {
+		err = &StatusError{Status: 408, Err: err}
+	}
+	return n, err
+}
+
+// readBefore reads until the limit; zero is none.
+func (c *conn) readBefore(limit time.Time, p []byte) (int, error) {
+	if c.readDeadline.IsZero() != limit.IsZero() || c.readDeadline.After(limit) {
+		c.setReadDeadline(limit)
+	}
+	for {
+		if ConnState(c.state.Load()) == StateClosed {
+			return 0, errTakenAway
+		}
+		n, err := c.nc.Read(p)
+		if n > 0 || !isTimeout(err) {
+			return n, err
+		}
+		if ConnState(c.state.Load()) != StateClosed && (c.readDeadline.Equal(limit) || !time.Now().Before(limit)) {
+			return 0, err
+		}
+		c.setReadDeadline(limit)
+	}
+}
+
+func (c *conn) setReadDeadline(limit time.Time) {
+	c.readDeadline = limit
+	c.nc.SetReadDeadline(limit)
+}
+
+// takeAway ends a connection if it is idle; others call it. It reports whether it
+// did. The read that waits then is woken, and the connection's goroutine closes.
+func (c *conn) takeAway() bool {
+	if !c.state.CompareAndSwap(uint32(StateIdle), uint32(StateClosed)) {
+		return false
+	}
+	c.nc.SetReadDeadline(time.Unix(1, 0))
+	return true
+}
+
+// Write writes all of p. The limit is on the time in which the client takes
+// nothing at all.
+func (c *conn) Write(p []byte) (written int, err error) {
+	if len(p) >= maxJoined {
+		c.expectLargeWrite()
+	}
+	c.srv.trace.bytesWritten(c.info.ID, c.info.Request, p)
+	err = c.keepWriting(func() (int, error) {
+		n, err := c.nc.Write(p[written:])
+		written += n
+		return n, err
+	})
+	c.srv.stats.bytesWritten.Add(uint64(written))
+	return written, err
+}
+
+// ReadFrom writes all of r, a file by the system's shortest way.
+func (c *conn) ReadFrom(r io.Reader) (written int64, err error) {
+	to, file := c.fastWay(r)
+	if file == nil {
+		scratch := scratchPool.Get().(*[scratchSize]byte)
+		defer scratchPool.Put(scratch)
+		return io.CopyBuffer(struct{ io.Writer }{c}, struct{ io.Reader }{r}, scratch[:])
+	}
+	c.expectLargeWrite()
+	err = c.keepWriting(func() (int, error) {
+		before := file.N
+		n, err := to.ReadFrom(file)
+		written += n
+		if err != nil && before-file.N != n {
+			err = errors.Join(errLostBytes, err)
+		}
+		return int(min(n, 1<<30)), err
+	})
+	c.srv.stats.bytesWritten.Add(uint64(written))
+	return written, err
+}
+
+// errLostBytes says that bytes were read from a file and not written, so that
+// writing cannot go on behind them.
+var errLostBytes = errors.New("rawhttp: write stopped short of what was read")
+
+// fastWay tells whether r can go from a file to the connection without being
+// looked at.
+func (c *conn) fastWay(r io.Reader) (io.ReaderFrom, *io.LimitedReader) {
+	limited, ok := r.(*io.LimitedReader)
+	if !ok || c.srv.trace.bytes {
+		return nil, nil
+	}
+	if _, ok := limited.R.(*os.File); !ok {
+		return nil, nil
+	}
+	to, ok := c.nc.(*net.TCPConn)
+	if !ok {
+		return nil, nil
+	}
+	return to, limited
+}
+
+// keepWriting writes until it is done or the client has taken nothing for the
+// stall timeout. A write that met its deadline after it moved some bytes goes on.
+func (c *conn) keepWriting(write func() (int, error)) error {
+	if c.broken != nil {
+		return c.broken
+	}
+	var limit time.Time
+	if stall := c.srv.config.stallTimeout; stall > 0 {
+		limit = time.Now().Add(stall)
+	}
+	if c.writeDeadline.IsZero() != limit.IsZero() || c.writeDeadline.After(limit) {
+		c.setWriteDeadline(limit)
+	}
+	for {
+		n, err := write()
+		switch {
+		case err == nil:
+			return nil
+		case !isTimeout(err) || errors.Is(err, errLostBytes):
+			c.broken = err
+			return err
+		case n > 0:
+			limit = time.Now().Add(c.srv.config.stallTimeout)
+		case c.writeDeadline.Equal(limit):
+			c.broken = err
+			return err
+		}
+		c.setWriteDeadline(limit)
+	}
+}
+
+func (c *conn) setWriteDeadline(limit time.Time) {
+	c.writeDeadline = limit
+	c.nc.SetWriteDeadline(limit)
+}
+
+// expectLargeWrite is called before the first large write.
+func (c *conn) expectLargeWrite() {
+	if !c.lowat {
+		c.lowat = true
+		setNotSentLowat(c.nc)
+	}
+}

@@ -1,0 +1,127 @@
+package rawhttp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+)
+
+// ErrIncomplete says that the bytes given so far may be the beginning of a
+// request head: read more and parse again. It is no failure.
+var ErrIncomplete = errors.New("rawhttp: the request head is not complete")
+
+// ErrServerClosed is returned by the Serve methods of a [Server] after
+// [Server.Shutdown] or [Server.Close].
+var ErrServerClosed = errors.New("rawhttp: the server is closed")
+
+// A ParseError reports a request that cannot be accepted. Its Reason is fixed
+// text and safe to send; it never repeats input.
+type ParseError struct {
+	Status  int    // status code to answer with
+	Offset  int    // bytes before the first one that breaks the rule
+	Reason  string // what is wrong, as in "field name is not a token"
+	Section string // where the rule is, as in "RFC 9112, section 5.1"
+}
+
+// Error names the place, what is wrong there, and the rule.
+func (e *ParseError) Error() string {
+	return fmt.Sprintf("rawhttp: malformed request at byte %d: %s (%s)", e.Offset, e.Reason, e.Section)
+}
+
+// StatusCode gives the status code to answer with, for [StatusOf].
+func (e *ParseError) StatusCode() int { return e.Status }
+
+// malformed makes the ParseError of nearly every rule: 400 (RFC 9112, section
+// 3: "A recipient that receives an invalid request-line SHOULD respond with
+// either a 400 (Bad Request) error or a 301").
+func malformed(off int, reason, section string) *ParseError {
+	return &ParseError{Status: 400, Offset: off, Reason: reason, Section: section}
+}
+
+// A StatusError is an error with the status code to answer it with. A resolver
+// returns one where none of the errors that [StatusOf] knows says it. A Status
+// outside 400 to 599 is answered with 500.
+type StatusError struct {
+	Status int      // status code to answer with
+	Allow  []string // the methods allowed, sent as the Allow field with 405
+	Err    error    // the cause, for the log; never sent; may be nil
+}
+
+// Error gives the status and the cause.
+func (e *StatusError) Error() string {
+	if e.Err == nil {
+		return "rawhttp: " + statusText(e.Status)
+	}
+	return "rawhttp: " + statusText(e.Status) + ": " + e.Err.Error()
+}
+
+// Unwrap gives the cause, nil if there is none.
+func (e *StatusError) Unwrap() error { return e.Err }
+
+// StatusCode gives the status code to answer with, for [StatusOf].
+func (e *StatusError) StatusCode() int { return e.Status }
+
+// Is reports a 404 to be [fs.ErrNotExist]: "not mine", as [First] understands it.
+func (e *StatusError) Is(target error) bool { return e.Status == 404 && target == fs.ErrNotExist }
+
+// StatusOf gives the status code to answer err with: 200 for nil; what the
+// outermost error in the chain with a method StatusCode() int says; 404 for
+// [fs.ErrNotExist] and [fs.ErrInvalid], 403 for [fs.ErrPermission], 503 for
+// [context.DeadlineExceeded]; 500 for all else.
+func StatusOf(err error) int {
+	var coder interface {
+		error
+		StatusCode() int
+	}
+	switch {
+	case err == nil:
+		return 200
+	case errors.As(err, &coder):
+		return coder.StatusCode()
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrInvalid):
+		return 404
+	case errors.Is(err, fs.ErrPermission):
+		return 403
+	case errors.Is(err, context.DeadlineExceeded):
+		return 503
+	}
+	return 500
+}
+
+// allowOf gives the methods that go with a 405, nil if err names none.
+func allowOf(err error) []string {
+	var se *StatusError
+	if errors.As(err, &se) {
+		return se.Allow
+	}
+	return nil
+}
+
+// errorStatus gives the status to answer err with, an error status for sure.
+func errorStatus(err error) int {
+	if status := StatusOf(err); status >= 400 && status <= 599 {
+		return status
+	}
+	return 500
+}
+
+// errorResponse makes the plain text that tells a client of an error, and no more
+// than the status, or the rule that a head broke.
+func errorResponse(err error) *Response {
+	status := errorStatus(err)
+	text := statusText(status)
+	var pe *ParseError
+	if errors.As(err, &pe) && pe.Status == status {
+		text += ": " + pe.Reason + " (" + pe.Section + ")"
+	}
+	resp := Text(status, text+"\n").Set("X-Content-Type-Options", "nosniff")
+	if status == 405 {
+		resp.Set("Allow", strings.Join(allowOf(err), ", "))
+	}
+	return resp
+}
+
+// allowed makes the answer to OPTIONS (RFC 9110, section 9.3.7).
+func allowed(methods string) *Response { return Empty(204).Set("Allow", methods) }

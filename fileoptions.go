@@ -1,0 +1,146 @@
+package rawhttp
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+)
+
+type closedFlag = atomic.Bool
+
+// A Listing is what a folder without an index file is answered with.
+type Listing uint8
+
+const (
+	ListText Listing = iota // names, one a line, as text/plain
+	ListNone                // 404
+)
+
+// String gives the name of l, as in "text".
+func (l Listing) String() string {
+	switch l {
+	case ListText:
+		return "text"
+	case ListNone:
+		return "none"
+	}
+	return fmt.Sprintf("Listing(%d)", uint8(l))
+}
+
+// fileConfig is all that file options set.
+type fileConfig struct {
+	listing      Listing
+	maxListing   int
+	index        []string
+	dotFiles     bool
+	mediaTypes   map[string]string
+	cacheControl string
+}
+
+// newFileConfig applies the options to the defaults and reports every mistake,
+// joined.
+func newFileConfig(opts []FileOption) (fileConfig, error) {
+	c := fileConfig{
+		maxListing: 100_000,
+		index:      []string{"index.html"},
+		mediaTypes: make(map[string]string),
+	}
+	var errs []error
+	for _, o := range opts {
+		if o != nil {
+			errs = append(errs, o.applyFile(&c))
+		}
+	}
+	return c, errors.Join(errs...)
+}
+
+// mediaType gives the media type of a file by its name.
+func (c *fileConfig) mediaType(name string) string {
+	ext := extension(name)
+	if len(c.mediaTypes) > 0 {
+		if t, ok := c.mediaTypes[strings.ToLower(ext)]; ok {
+			return t
+		}
+	}
+	return mediaTypeByExtension(ext)
+}
+
+// WithListing says what a folder without an index file is answered with: a
+// [ListText], the default, or nothing ([ListNone]).
+func WithListing(l Listing) FileOption {
+	return fileOption(func(c *fileConfig) error {
+		if l > ListNone {
+			return fmt.Errorf("WithListing(%v): there is no such listing", l)
+		}
+		c.listing = l
+		return nil
+	})
+}
+
+// WithMaxListing limits a listing to n entries, and so the memory that it takes. A
+// longer folder is listed in part, and the listing says so.
+//
+// The default is 100000; 0 is no limit.
+func WithMaxListing(n int) FileOption {
+	return fileOption(func(c *fileConfig) error {
+		if n < 0 {
+			return fmt.Errorf("WithMaxListing(%d): a limit is not negative", n)
+		}
+		c.maxListing = n
+		return nil
+	})
+}
+
+// WithIndex names the files that stand for their folder, the first that is there.
+// The default is index.html; no names means that no file does.
+func WithIndex(names ...string) FileOption {
+	return fileOption(func(c *fileConfig) error {
+		var errs []error
+		for _, name := range names {
+			if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\\\x00") {
+				errs = append(errs, fmt.Errorf("WithIndex: %q is not the name of a file in a folder", name))
+			}
+		}
+		c.index = names
+		return errors.Join(errs...)
+	})
+}
+
+// WithDotFiles says whether names that begin with a dot are served and listed. The
+// default is false: a path with such a name in it is not there. An index file
+// named by [WithIndex] is served whatever its name.
+func WithDotFiles(on bool) FileOption {
+	return fileOption(func(c *fileConfig) error {
+		c.dotFiles = on
+		return nil
+	})
+}
+
+// WithMediaType gives files with the extension, as in ".txt" and in any case, the
+// media type, verbatim. Later calls add. The default is a table of some 200
+// extensions, the same on every machine, and application/octet-stream.
+func WithMediaType(ext, mediaType string) FileOption {
+	return fileOption(func(c *fileConfig) error {
+		if len(ext) < 2 || ext[0] != '.' || strings.ContainsAny(ext[1:], "./") {
+			return fmt.Errorf("WithMediaType(%q, %q): an extension is a dot and a name", ext, mediaType)
+		}
+		if mediaType == "" || !isFieldValue(mediaType) {
+			return fmt.Errorf("WithMediaType(%q, %q): not a media type", ext, mediaType)
+		}
+		c.mediaTypes[strings.ToLower(ext)] = mediaType
+		return nil
+	})
+}
+
+// WithCacheControl sends the Cache-Control field (RFC 9111, section 5.2) with
+// files. The default, and "", is none.
+func WithCacheControl(s string) FileOption {
+	return fileOption(func(c *fileConfig) error {
+		if !isFieldValue(s) {
+			return fmt.Errorf("WithCacheControl(%q): not a field value", s)
+		}
+		c.cacheControl = s
+		return nil
+	})
+}

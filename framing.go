@@ -1,0 +1,233 @@
+package rawhttp
+
+// expectation is what the Expect field asks for (RFC 9110, section 10.1.1).
+type expectation uint8
+
+const (
+	expectNothing expectation = iota
+	expectContinue
+	expectOther // to be refused with 417
+)
+
+// lines are the field lines of one name: how many, and the index of the first.
+type lines struct{ n, first int }
+
+func (l *lines) add(i int) {
+	if l.n == 0 {
+		l.first = i
+	}
+	l.n++
+}
+
+// frame applies the rules of Host, then those of the fields that say how long
+// the content is and whether the connection persists. Two recipients that read
+// these differently are what request smuggling lives on, so nothing is guessed
+// and nothing mended.
+func (h *head) frame() error {
+	var host, length, coding lines
+	var closes, keeps bool
+	for i, f := range h.fields {
+		name, value := f.name.of(h.text), f.value.of(h.text)
+		switch len(name) {
+		case len("Host"):
+			if equalFold(name, "Host") {
+				host.add(i)
+			}
+		case len("Expect"):
+			if equalFold(name, "Expect") {
+				h.expects(value)
+			}
+		case len("Connection"):
+			if equalFold(name, "Connection") {
+				closes = closes || hasMember(value, "close")
+				keeps = keeps || hasMember(value, "keep-alive")
+			}
+		case len("Content-Length"):
+			if equalFold(name, "Content-Length") {
+				length.add(i)
+			}
+		case len("Transfer-Encoding"):
+			if equalFold(name, "Transfer-Encoding") {
+				coding.add(i)
+			}
+		}
+		if isFramingTwin(name) {
+			return malformed(int(f.name.start), "field name is taken for a framing field where _ turns into -", "RFC 9112, section 11.2")
+		}
+	}
+	h.persist = !closes && (h.minor > 0 || keeps)
+	if err := h.checkHost(host); err != nil {
+		return err
+	}
+	return h.frameContent(length, coding)
+}
+
+// isFramingTwin reports whether a recipient that writes _ as - (CGI and its kin)
+// takes name for a field that frames the message.
+func isFramingTwin(name []byte) bool {
+	switch len(name) {
+	case len("Content_Length"):
+		return equalFold(name, "Content_Length")
+	case len("Transfer_Encoding"):
+		return equalFold(name, "Transfer_Encoding")
+	}
+	return false
+}
+
+// expects takes note of an Expect field. "A server that receives a 100-continue
+// expectation in an HTTP/1.0 request MUST ignore that expectation." RFC 9110,
+// section 10.1.1.
+func (h *head) expects(value []byte) {
+	for more := true; more; {
+		var m []byte
+		m, value, more = nextMember(value)
+		switch {
+		case !equalFold(m, "100-continue"):
+			h.expect = expectOther
+		case h.expect == expectNothing && h.minor > 0:
+			h.expect = expectContinue
+		}
+	}
+}
+
+// checkHost: "A server MUST respond with a 400 (Bad Request) status code to any
+// HTTP/1.1 request message that lacks a Host header field and to any request
+// message that contains more than one Host header field line or a Host header
+// field with an invalid field value." RFC 9112, section 3.2.
+func (h *head) checkHost(host lines) error {
+	const section = "RFC 9112, section 3.2"
+	switch {
+	case host.n > 1:
+		return malformed(h.offset(host.first+1, "Host"), "more than one Host field line", section)
+	case host.n == 0 && h.minor > 0:
+		return malformed(h.size, "Host field is missing", section)
+	case host.n == 1:
+		f := h.fields[host.first]
+		if f.folded {
+			return malformed(int(f.name.start), "Host field is folded", "RFC 9112, section 5.2")
+		}
+		if bad := authorityError(f.value.of(h.text)); bad >= 0 {
+			return malformed(int(f.value.start)+bad, "Host is not a host with an optional port", section)
+		}
+		h.host = f.value
+	}
+	if h.form == absoluteForm || h.form == authorityForm {
+		h.host = h.authority // the target wins (RFC 9112, section 3.2.2)
+	}
+	return nil
+}
+
+// offset gives where the first field line from index i on with the name begins.
+func (h *head) offset(i int, name string) int {
+	for ; i < len(h.fields); i++ {
+		if equalFold(h.fields[i].name.of(h.text), name) {
+			return int(h.fields[i].name.start)
+		}
+	}
+	return h.size
+}
+
+// frameContent decides how long the content is (RFC 9112, section 6.3).
+func (h *head) frameContent(length, coding lines) error {
+	if coding.n > 0 {
+		return h.frameChunked(length, coding)
+	}
+	switch {
+	case length.n == 0:
+		return nil
+	case length.n > 1:
+		return malformed(h.offset(length.first+1, "Content-Length"), "more than one Content-Length field line", "RFC 9112, section 6.3")
+	}
+	f := h.fields[length.first]
+	if f.folded {
+		return malformed(int(f.name.start), "Content-Length field is folded", "RFC 9112, section 5.2")
+	}
+	n, bad := parseContentLength(f.value.of(h.text))
+	if bad >= 0 {
+		return malformed(int(f.value.start)+bad, "Content-Length is not a number of up to 18 digits without leading zeros", "RFC 9110, section 8.6")
+	}
+	h.contentLength = n
+	return nil
+}
+
+// parseContentLength parses 1*DIGIT, or gives the offset of the byte that is
+// wrong. The RFC permits leading zeros; we refuse them, since some read such a
+// number as octal. 18 digits fit an int64.
+func parseContentLength(s []byte) (n int64, bad int) {
+	for i, c := range s {
+		if !isDigit(c) || i == 18 || i == 1 && s[0] == '0' {
+			return 0, i
+		}
+		n = n*10 + int64(c-'0')
+	}
+	if len(s) == 0 {
+		return 0, 0
+	}
+	return n, -1
+}
+
+// frameChunked accepts a lone "chunked" and nothing else. The RFC lets a server
+// take the Transfer-Encoding where Content-Length is there too (RFC 9112, section
+// 6.3), or where the version is 1.0 (section 6.1), if it closes afterwards; we
+// refuse both, as whoever forwarded the message may have framed it otherwise.
+func (h *head) frameChunked(length, coding lines) error {
+	const section = "RFC 9112, section 6.1"
+	f := h.fields[coding.first]
+	off := int(f.name.start)
+	switch {
+	case length.n > 0:
+		return malformed(off, "both Content-Length and Transfer-Encoding", section)
+	case h.minor == 0:
+		return malformed(off, "Transfer-Encoding in HTTP/1.0", section)
+	}
+	var list codingList
+	for _, f := range h.fields[coding.first:] {
+		if !equalFold(f.name.of(h.text), "Transfer-Encoding") {
+			continue
+		}
+		off = int(f.name.start)
+		if f.folded {
+			return malformed(off, "Transfer-Encoding field is folded", "RFC 9112, section 5.2")
+		}
+		if reason := list.add(f.value.of(h.text)); reason != "" {
+			return malformed(int(f.value.start), reason, section)
+		}
+	}
+	if list.other {
+		if list.chunked && !list.chunkedLast {
+			return malformed(off, "chunked is not the last transfer coding", section)
+		}
+		return &ParseError{501, off, "transfer coding is not implemented", section}
+	}
+	h.contentLength = -1
+	return nil
+}
+
+// codingList is what a list of transfer codings says, over all its field lines.
+type codingList struct{ chunked, chunkedLast, other bool }
+
+// add takes in the members of one field line. It gives what is wrong, or "".
+func (l *codingList) add(value []byte) (reason string) {
+	for more := true; more; {
+		var m []byte
+		m, value, more = nextMember(value)
+		n := 0
+		for n < len(m) && isTchar[m[n]] {
+			n++
+		}
+		params := trimBlanks(m[n:])
+		if n == 0 || len(params) > 0 && params[0] != ';' {
+			return "transfer coding is not a token"
+		}
+		isChunked := equalFold(m[:n], "chunked")
+		if isChunked && l.chunked {
+			return "chunked is applied twice"
+		}
+		if isChunked {
+			l.chunked = true
+		}
+		l.chunkedLast = isChunked
+		l.other = l.other || !isChunked || len(params) > 0
+	}
+	return ""
+}

@@ -1,0 +1,248 @@
+package rawhttp
+
+import "bytes"
+
+// targetForm is one of the four forms of a request target (RFC 9112, section 3.2).
+type targetForm uint8
+
+const (
+	originForm targetForm = iota
+	absoluteForm
+	authorityForm
+	asteriskForm
+)
+
+// splitTarget tells the form of the request target and splits it.
+func (h *head) splitTarget(b []byte) error {
+	target := h.target.of(b)
+	off := int(h.target.start)
+	switch {
+	case string(h.method.of(b)) == "CONNECT":
+		return h.splitAuthority(target, off)
+	case target[0] == '/':
+		h.splitPath(target, off)
+		return nil
+	case string(target) == "*":
+		if string(h.method.of(b)) != "OPTIONS" {
+			return malformed(off, "asterisk-form goes with OPTIONS only", "RFC 9112, section 3.2.4")
+		}
+		h.form = asteriskForm
+		return nil
+	}
+	return h.splitAbsolute(target, off)
+}
+
+// splitPath splits path and query, which begin at off.
+func (h *head) splitPath(target []byte, off int) {
+	end := off + len(target)
+	h.rawPath, h.query = newSpan(off, end), newSpan(end, end)
+	if q := bytes.IndexByte(target, '?'); q >= 0 {
+		h.rawPath, h.query = newSpan(off, off+q), newSpan(off+q+1, end)
+	}
+}
+
+// splitAuthority parses the target of CONNECT: host ":" port, both required.
+func (h *head) splitAuthority(target []byte, off int) error {
+	if bad := authorityError(target); bad >= 0 {
+		return malformed(off+bad, "request target of CONNECT is not host:port", "RFC 9112, section 3.2.3")
+	}
+	if colon := bytes.LastIndexByte(target, ':'); colon < 0 || colon == len(target)-1 || target[len(target)-1] == ']' {
+		return malformed(off+len(target), "request target of CONNECT has no port", "RFC 9112, section 3.2.3")
+	}
+	h.form = authorityForm
+	h.authority = newSpan(off, off+len(target))
+	return nil
+}
+
+// splitAbsolute parses the absolute-form, which a server MUST accept (RFC 9112,
+// section 3.2.2): "http" or "https", "://", host, port, path and query. User
+// information is refused: it "SHOULD be treated as an error" (RFC 9110, section
+// 4.2.4).
+func (h *head) splitAbsolute(target []byte, off int) error {
+	skip := 0
+	for _, scheme := range [...]string{"http://", "https://"} {
+		if len(target) >= len(scheme) && equalFold(target[:len(scheme)], scheme) {
+			skip = len(scheme)
+		}
+	}
+	if skip == 0 {
+		return malformed(off, "request target is in none of the four forms", "RFC 9112, section 3.2")
+	}
+	rest, off := target[skip:], off+skip
+	n := bytes.IndexAny(rest, "/?")
+	if n < 0 {
+		n = len(rest)
+	}
+	if bad := authorityError(rest[:n]); bad >= 0 {
+		return malformed(off+bad, "authority in the request target is not a host and port", "RFC 9110, section 4.2")
+	}
+	h.form = absoluteForm
+	h.authority = newSpan(off, off+n)
+	h.splitPath(rest[n:], off+n)
+	return nil
+}
+
+// authorityError gives the offset of the first byte of s that cannot stand there
+// in a host with an optional port, or -1:
+//
+//	uri-host [ ":" port ]
+//
+// RFC 9110, section 7.2, with the parts of RFC 3986, section 3.2.2. The host
+// must not be empty and the port, if there, fits 16 bits.
+func authorityError(s []byte) int {
+	n, ok := 0, false
+	if len(s) > 0 && s[0] == '[' {
+		n, ok = ipLiteral(s)
+	} else {
+		n, ok = regName(s)
+	}
+	if !ok {
+		return n
+	}
+	if n == len(s) {
+		return -1
+	}
+	port := 0
+	for i := n + 1; i < len(s); i++ {
+		if !isDigit(s[i]) {
+			return i
+		}
+		if port = port*10 + int(s[i]-'0'); port > 65535 {
+			return i
+		}
+	}
+	return -1
+}
+
+// regName gives the length of the registered name or IPv4 address that s begins
+// with, ended by a colon or the end, or the offset of the byte that is wrong.
+func regName(s []byte) (n int, ok bool) {
+	for n < len(s) && s[n] != ':' {
+		switch c := s[n]; {
+		case c == '%':
+			if n+2 >= len(s) || unhex(s[n+1]) < 0 || unhex(s[n+2]) < 0 {
+				return n, false
+			}
+			n += 3
+		case isAlpha(c) || isDigit(c) || bytes.IndexByte([]byte("-._~!$&'()*+,;="), c) >= 0:
+			n++
+		default:
+			return n, false
+		}
+	}
+	return n, n > 0
+}
+
+// ipLiteral gives the length of the address in brackets that s begins with. Of
+// an IPv6 address it checks the characters and the number of colons, which is
+// what keeps it from being taken for something else.
+func ipLiteral(s []byte) (n int, ok bool) {
+	n = bytes.IndexByte(s, ']')
+	if n < 0 {
+		return len(s), false
+	}
+	colons := 0
+	for i, c := range s[1:n] {
+		switch {
+		case c == ':':
+			colons++
+		case unhex(c) >= 0 || c == '.':
+		default:
+			return i + 1, false
+		}
+	}
+	if colons < 2 || colons > 8 {
+		return n, false
+	}
+	n++
+	return n, n == len(s) || s[n] == ':'
+}
+
+// decodePath makes the path: percent-encoded bytes decoded, once; then dot
+// segments removed (RFC 3986, section 5.2.4) and runs of slashes collapsed, so
+// that an encoded slash or dot is as harmless as a plain one.
+func (h *head) decodePath() error {
+	switch h.form {
+	case authorityForm:
+		return nil
+	case asteriskForm:
+		h.path = h.target
+		return nil
+	}
+	raw := h.rawPath.of(h.text)
+	if isCleanPath(raw) {
+		h.path = h.rawPath
+		return nil
+	}
+	start := len(h.text)
+	h.text = append(h.text, '/') // an absolute-form may have an empty path
+	for i := 0; i < len(raw); i++ {
+		c, off := raw[i], int(h.rawPath.start)+i
+		if c == '\\' {
+			return malformed(off, "path has a backslash", "RFC 3986, section 3.3")
+		}
+		if c == '%' {
+			if i+2 >= len(raw) || unhex(raw[i+1]) < 0 || unhex(raw[i+2]) < 0 {
+				return malformed(off, "path has a percent sign without two hexadecimal digits", "RFC 3986, section 2.1")
+			}
+			if c = byte(unhex(raw[i+1])<<4 | unhex(raw[i+2])); c == 0 {
+				return malformed(off, "path has an encoded NUL", "RFC 3986, section 7.3")
+			}
+			i += 2
+		}
+		h.text = append(h.text, c)
+	}
+	clean := cleanPath(h.text[start:])
+	h.path = newSpan(start, start+len(clean))
+	h.text = h.text[:h.path.end]
+	return nil
+}
+
+// isCleanPath reports whether a raw path is what decodePath would make of it.
+func isCleanPath(raw []byte) bool {
+	if len(raw) == 0 {
+		return false
+	}
+	for i, c := range raw {
+		switch c {
+		case '%', '\\':
+			return false
+		case '/', '.':
+			if i > 0 && raw[i-1] == '/' {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// cleanPath cleans the absolute path b in place and gives what is left of it. A
+// path that ends in a slash, or in a dot segment, names a folder and ends in a
+// slash.
+func cleanPath(b []byte) []byte {
+	out := b[:1]
+	for i := 1; i < len(b); {
+		end := i
+		for end < len(b) && b[end] != '/' {
+			end++
+		}
+		switch seg := b[i:end]; string(seg) {
+		case "", ".":
+		case "..":
+			out = out[:len(out)-1]
+			for len(out) > 0 && out[len(out)-1] != '/' {
+				out = out[:len(out)-1]
+			}
+			if len(out) == 0 {
+				out = b[:1]
+			}
+		default:
+			out = append(out, seg...)
+			if end < len(b) {
+				out = append(out, '/')
+			}
+		}
+		i = end + 1
+	}
+	return out
+}

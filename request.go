@@ -1,0 +1,231 @@
+package rawhttp
+
+import (
+	"io"
+	"iter"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+)
+
+// A Request is a request as a resolver sees it. [ParseRequest] and the [Server]
+// make one; the zero Request is empty and only good for [Request.Parse].
+//
+// The strings that its methods give are the caller's for ever. The Request
+// itself, its Header values and its Body are valid until the response has been
+// written or discarded; [Request.Clone] makes one that stays. Its methods must
+// not be called concurrently.
+type Request struct {
+	// Body is the content: never nil, at its end io.EOF. A Read may wait for the
+	// client. An error other than io.EOF is the client's fault or the
+	// connection's end; the server answers it with its own status, or closes,
+	// whatever the resolver makes of it.
+	Body io.Reader
+
+	head
+	str     string // head.text, made when first asked for
+	prefix  string
+	rewrite string // the path of WithPath, or of a Mount
+	trailer Header
+	conn    ConnInfo
+}
+
+// ConnInfo tells of the connection that a request came on. It is empty for a
+// Request that [ParseRequest] made.
+type ConnInfo struct {
+	ID, Request           uint64     // the connection's number, the request's number on it, both from 1: as traces and logs show them
+	LocalAddr, RemoteAddr net.Addr   // as the connection gives them
+	Client                netip.Addr // who asks: RemoteAddr's address, or what a proxy in WithTrustedProxies says; invalid where RemoteAddr has none
+	TLS                   bool       // the connection has a HandshakeContext method, as *tls.Conn has
+	NetConn               net.Conn   // to ask, for example (*tls.Conn).ConnectionState; never read, write or close it
+}
+
+// noContent is the Body of a request without content.
+type noContent struct{}
+
+func (noContent) Read([]byte) (int, error) { return 0, io.EOF }
+
+// begin makes r ready for another head in the memory of the one before.
+func (r *Request) begin(max limits) headParser {
+	r.head.reset()
+	*r = Request{Body: noContent{}, head: r.head}
+	return headParser{h: &r.head, max: max}
+}
+
+// string gives a part of the head as a string that shares one allocation with
+// all the others.
+func (r *Request) string(s span) string {
+	if len(r.str) != len(r.text) {
+		r.str = string(r.text)
+	}
+	return r.str[s.start:s.end]
+}
+
+// Method gives the method as received; methods are case-sensitive (RFC 9110,
+// section 9.1).
+func (r *Request) Method() string {
+	switch m := r.method.of(r.text); string(m) {
+	case "GET":
+		return "GET"
+	case "HEAD":
+		return "HEAD"
+	case "POST":
+		return "POST"
+	}
+	return r.string(r.method)
+}
+
+// Target gives the request target exactly as received (RFC 9112, section 3.2).
+func (r *Request) Target() string { return r.string(r.target) }
+
+// Path gives the path of the target: decoded once (%2F too), without dot
+// segments and empty segments, beginning with a slash; below a [Mount] without
+// its prefix. It ends in a slash if the target names a folder so. It may hold any
+// byte but NUL. For "OPTIONS *" it is "*", for CONNECT "".
+func (r *Request) Path() string {
+	if r.rewrite != "" {
+		return r.rewrite
+	}
+	return r.string(r.path)
+}
+
+// Prefix gives what the Mounts above took off the path, without the last slash;
+// "" at the top. So Prefix()+Path() is the whole path.
+func (r *Request) Prefix() string { return r.prefix }
+
+// RawQuery gives the query as received, without its question mark.
+func (r *Request) RawQuery() string { return r.string(r.query) }
+
+// Query parses the query. Pairs that cannot be parsed are left out. Each call
+// parses anew.
+func (r *Request) Query() url.Values {
+	v, _ := url.ParseQuery(r.RawQuery())
+	return v
+}
+
+// Host gives host and optional port: the target's if it names one, else the Host
+// field's. It is "" only in HTTP/1.0 (RFC 9112, section 3.2).
+func (r *Request) Host() string { return r.string(r.host) }
+
+// Version gives the HTTP version as received, "HTTP/1.1" or "HTTP/1.0"; a higher
+// minor version is possible and works as 1.1 (RFC 9110, section 2.5).
+func (r *Request) Version() string {
+	switch r.minor {
+	case 0:
+		return "HTTP/1.0"
+	case 1:
+		return "HTTP/1.1"
+	}
+	return "HTTP/1." + string(rune('0'+r.minor))
+}
+
+// Header gives the field lines.
+func (r *Request) Header() Header {
+	r.string(span{})
+	return Header{r.str, r.fields}
+}
+
+// ContentLength gives the length of the content in bytes: 0 if there is none, -1
+// if it is chunked and its length not known before its end.
+func (r *Request) ContentLength() int64 { return r.contentLength }
+
+// Trailer gives the trailer fields (RFC 9110, section 6.5): empty until Body has
+// given io.EOF, kept apart from the header's for good.
+func (r *Request) Trailer() Header { return r.trailer }
+
+// Conn tells of the connection that the request came on.
+func (r *Request) Conn() ConnInfo { return r.conn }
+
+// Head gives the head as it was received, from the first byte to the empty line.
+// It is the Request's: not to be changed, and valid as long.
+func (r *Request) Head() []byte { return r.text[:r.size:r.size] }
+
+// Clone gives a copy that outlives the response. Its Body is empty.
+func (r *Request) Clone() *Request {
+	c := *r
+	c.Body = noContent{}
+	c.text = slices.Clone(r.text)
+	c.fields = slices.Clone(r.fields)
+	return &c
+}
+
+// WithPath gives the same request with another decoded path, for a resolver that
+// rewrites: r is not changed, Body is shared, Target stays as received. The path
+// must begin with a slash and is not cleaned.
+func (r *Request) WithPath(path string) *Request {
+	c := *r
+	c.rewrite = path
+	return &c
+}
+
+// isHead and its kin ask of the method without making a string.
+func (r *Request) isHead() bool    { return string(r.method.of(r.text)) == "HEAD" }
+func (r *Request) isGet() bool     { return string(r.method.of(r.text)) == "GET" }
+func (r *Request) isOptions() bool { return string(r.method.of(r.text)) == "OPTIONS" }
+
+// isKnownMethod reports whether the method is one of RFC 9110, section 9, or
+// PATCH (RFC 5789).
+func (r *Request) isKnownMethod() bool {
+	switch string(r.method.of(r.text)) {
+	case "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH":
+		return true
+	}
+	return false
+}
+
+// A Header is the field lines of a header or trailer section, in order and with
+// names as received. Names are looked up without regard to case. The zero Header
+// is empty. A Header is valid as long as its [Request] and must not be kept
+// longer; the strings it gives may.
+type Header struct {
+	text   string
+	fields []fieldLine
+}
+
+func (h Header) name(i int) string  { f := h.fields[i].name; return h.text[f.start:f.end] }
+func (h Header) value(i int) string { f := h.fields[i].value; return h.text[f.start:f.end] }
+
+// Len gives the number of field lines.
+func (h Header) Len() int { return len(h.fields) }
+
+// Get gives the value of the first field line with the name, "" if there is none.
+func (h Header) Get(name string) string {
+	for v := range h.Values(name) {
+		return v
+	}
+	return ""
+}
+
+// Values gives the value of each field line with the name, in order.
+func (h Header) Values(name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := range h.fields {
+			if equalFold(h.name(i), name) && !yield(h.value(i)) {
+				return
+			}
+		}
+	}
+}
+
+// All gives name and value of each field line, in order.
+func (h Header) All() iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for i := range h.fields {
+			if !yield(h.name(i), h.value(i)) {
+				return
+			}
+		}
+	}
+}
+
+// HasToken reports whether the token, in any case, is a member of the lists that
+// the field lines with the name hold, as in HasToken("Connection", "close").
+func (h Header) HasToken(name, token string) bool {
+	for v := range h.Values(name) {
+		if hasMember(v, token) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,108 @@
+package rawhttp
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"strings"
+)
+
+// A Resolver says what a request is answered with. The [Server] sees to how HTTP
+// sends it: HEAD, framing, persistence.
+//
+// An error that wraps [fs.ErrNotExist] means "not mine": [First] goes on to the
+// next, and at the end the answer is 404. Other errors are answered with the
+// status that [StatusOf] gives; clients never see their text. A Response is final,
+// whatever its status. Resolve is called concurrently, on the goroutine of the
+// connection; req is valid until the Response has been written, and ctx ends then.
+type Resolver interface {
+	Resolve(ctx context.Context, req *Request) (*Response, error)
+}
+
+// A ResolverFunc is a function as a [Resolver].
+type ResolverFunc func(ctx context.Context, req *Request) (*Response, error)
+
+// Resolve calls f.
+func (f ResolverFunc) Resolve(ctx context.Context, req *Request) (*Response, error) {
+	return f(ctx, req)
+}
+
+// First asks the resolvers in turn and gives the answer of the first that does not
+// return an error wrapping [fs.ErrNotExist]. None is fs.ErrNotExist too.
+func First(rs ...Resolver) Resolver {
+	return ResolverFunc(func(ctx context.Context, req *Request) (*Response, error) {
+		err := error(fs.ErrNotExist)
+		for _, r := range rs {
+			var resp *Response
+			if resp, err = r.Resolve(ctx, req); !errors.Is(err, fs.ErrNotExist) {
+				return resp, err
+			}
+			if resp != nil {
+				resp.Close()
+			}
+		}
+		return nil, err
+	})
+}
+
+// Mount gives r the requests below prefix, with the prefix taken off their path
+// and moved to [Request.Prefix]. Any other path is [fs.ErrNotExist]. Mounts nest.
+//
+// With a slash at its end, as "/static/", the prefix stands for all paths that
+// begin with it, and "/static" is redirected to it with 301. Without, as
+// "/healthz", it stands for that path alone, and r sees the path "/". A prefix
+// that does not begin with a slash is given one.
+func Mount(prefix string, r Resolver) Resolver {
+	if !strings.HasPrefix(prefix, "/") {
+		prefix = "/" + prefix
+	}
+	bare := strings.TrimSuffix(prefix, "/")
+	return ResolverFunc(func(ctx context.Context, req *Request) (*Response, error) {
+		path := req.Path()
+		rest, below := strings.CutPrefix(path, prefix)
+		switch {
+		case prefix == path && bare == prefix:
+			return r.Resolve(ctx, req.below(bare, "/"))
+		case below && bare != prefix:
+			return r.Resolve(ctx, req.below(bare, "/"+rest))
+		case path == bare && bare != "":
+			return toFolder(req), nil
+		}
+		return nil, fs.ErrNotExist
+	})
+}
+
+// below gives the request as a resolver below a mount sees it.
+func (r *Request) below(prefix, path string) *Request {
+	c := r.WithPath(path)
+	c.prefix += prefix
+	return c
+}
+
+// toFolder redirects to the path with a slash at its end, the query kept. The
+// reference is relative and begins with a dot, so that no path can name another
+// host, as "//host" would.
+func toFolder(req *Request) *Response {
+	path := req.Path()
+	location := "./" + escapePath(path[strings.LastIndexByte(path, '/')+1:]) + "/"
+	if q := req.RawQuery(); q != "" {
+		location += "?" + q
+	}
+	return Redirect(301, location)
+}
+
+// escapePath percent-encodes the bytes of one path segment that are not
+// unreserved (RFC 3986, section 2.3).
+func escapePath(name string) string {
+	const digits = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := range len(name) {
+		c := name[i]
+		if isAlpha(c) || isDigit(c) || strings.IndexByte("-._~", c) >= 0 {
+			b.WriteByte(c)
+			continue
+		}
+		b.Write([]byte{'%', digits[c>>4], digits[c&15]})
+	}
+	return b.String()
+}

@@ -1,0 +1,369 @@
+package rawhttp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// A Response is what a resolver answers: a status, fields and content. It is a
+// value that the server never changes.
+//
+// One made by [OK], [Text], [HTML], [Bytes], [Empty], [Redirect], [StreamFunc], a
+// status builder, or [Content] over an io.ReaderAt that is no io.Closer, may
+// answer any number of requests, also at once. One made by [File], [Stream], or
+// Content of another Reader serves once; a second time is answered with 500 and
+// logged. Whoever is given a Response closes it: the server does so exactly once
+// for each, however the exchange ends, and a resolver that drops one calls
+// [Response.Close].
+//
+// Set, Add and CloseAfter change the Response, so they are for whoever made it,
+// before it is handed on. Mistakes in building are kept and reported by
+// [Response.Err]; the server answers such a Response with 500 and logs why.
+type Response struct {
+	status     int
+	mediaType  string
+	fields     []field
+	content    []byte                                       // if neither f nor rep is set
+	f          func(ctx context.Context, w io.Writer) error // StreamFunc
+	rep        *Representation                              // Content, File, Stream
+	src        *source                                      // of a rep that serves once
+	closeAfter bool
+	err        error
+}
+
+type field struct{ name, value string }
+
+// A source is a reader that serves once, shared by the clones of its Response.
+type source struct {
+	used, closed atomic.Bool
+	closer       io.Closer // may be nil
+}
+
+func (s *source) close() error {
+	if s == nil || s.closer == nil || s.closed.Swap(true) {
+		return nil
+	}
+	return s.closer.Close()
+}
+
+var errServedTwice = errors.New("rawhttp: a Response over a plain Reader serves once")
+
+// take claims the source for one response.
+func (s *source) take() error {
+	if s != nil && (s.used.Swap(true) || s.closed.Load()) {
+		return errServedTwice
+	}
+	return nil
+}
+
+// A Representation is content with what is known about it (RFC 9110, section 8).
+// The zero Representation is empty content without a known type.
+type Representation struct {
+	MediaType string // verbatim; "": application/octet-stream
+
+	// Body is the content, read from where it stands. nil: none. A Body that is
+	// an io.Closer belongs to the Response, which serves once and closes it. An
+	// io.ReaderAt that is none is read from its offset 0 as often as asked, also
+	// at once; any other Reader serves once.
+	Body io.Reader
+
+	Size    int64     // bytes; -1: not known. Never more than Size is sent; where Body has less, the connection is cut
+	ModTime time.Time // sent as Last-Modified; zero: none
+	ETag    string    // with its quotes, after W/ if weak; "": none
+}
+
+const (
+	textPlain   = "text/plain; charset=utf-8"
+	textHTML    = "text/html; charset=utf-8"
+	octetStream = "application/octet-stream"
+)
+
+func newResponse(status int, mediaType string) *Response {
+	r := &Response{status: status}
+	if status < 200 || status > 599 {
+		r.fail(fmt.Errorf("status %d is not between 200 and 599", status))
+	}
+	if mediaType != "" {
+		r.Set("Content-Type", mediaType)
+	}
+	return r
+}
+
+// OK makes a 200 with the content; the media type is sent verbatim. The content
+// is not copied and must not change while the Response is in use.
+func OK(mediaType string, content []byte) *Response { return Bytes(200, mediaType, content) }
+
+// Bytes makes a response with the content; the media type is sent verbatim, none
+// if it is "". The content is not copied and must not change while the Response
+// is in use.
+func Bytes(status int, mediaType string, b []byte) *Response {
+	r := newResponse(status, mediaType)
+	r.content = b
+	return r
+}
+
+// Text makes a response of type text/plain; charset=utf-8.
+func Text(status int, s string) *Response { return Bytes(status, textPlain, []byte(s)) }
+
+// HTML makes a response of type text/html; charset=utf-8. It escapes nothing.
+func HTML(status int, s string) *Response { return Bytes(status, textHTML, []byte(s)) }
+
+// Empty makes a response without content: Content-Length is 0, and absent with
+// 204 and 304 (RFC 9110, section 8.6).
+func Empty(status int) *Response { return newResponse(status, "") }
+
+// statusResponse makes the plain text that stands for a status.
+func statusResponse(status int) *Response { return Text(status, statusText(status)+"\n") }
+
+// NotFound makes a 404 with a line of text. It is final; a resolver that only
+// means "not mine" returns an error that wraps [fs.ErrNotExist].
+func NotFound() *Response { return statusResponse(404) }
+
+// MethodNotAllowed makes a 405 with a line of text and the Allow field, which it
+// must have (RFC 9110, section 15.5.6).
+func MethodNotAllowed(allow ...string) *Response {
+	r := statusResponse(405)
+	for _, m := range allow {
+		if !isToken(m) {
+			r.fail(fmt.Errorf("method %q in Allow is not a token", m))
+		}
+	}
+	return r.Set("Allow", strings.Join(allow, ", "))
+}
+
+// InternalServerError makes a 500 with a line of text that tells nothing.
+func InternalServerError() *Response { return statusResponse(500) }
+
+// Redirect makes a response of the status, 301, 302, 303, 307 or 308, to the
+// location, a URI reference: relative to the request's, or absolute. It is sent
+// verbatim, so it must be escaped already: visible ASCII only.
+func Redirect(status int, location string) *Response {
+	r := statusResponse(status)
+	switch status {
+	case 301, 302, 303, 307, 308:
+	default:
+		r.fail(fmt.Errorf("status %d does not redirect", status))
+	}
+	if location == "" || skipTarget([]byte(strings.ReplaceAll(location, "#", "")), 0) != len(location)-strings.Count(location, "#") {
+		r.fail(fmt.Errorf("location %q is not a URI reference in visible ASCII", location))
+	}
+	return r.Set("Location", location)
+}
+
+// Stream makes a response of content whose size is not known: chunked, or to the
+// close of the connection on HTTP/1.0. What each Read gives goes out at once; the
+// head goes with the first of it. An error of Read before that is answered with
+// 500, later it cuts the connection, so that the client can tell.
+//
+// If r is an io.Closer, the Response closes it. Stream(200, t, req.Body) is an
+// echo. For HEAD nothing is read.
+func Stream(status int, mediaType string, r io.Reader) *Response {
+	resp := newResponse(status, mediaType)
+	if r == nil {
+		resp.fail(errors.New("Stream of a nil Reader"))
+		return resp
+	}
+	closer, _ := r.(io.Closer)
+	resp.rep = &Representation{MediaType: mediaType, Body: r, Size: -1}
+	resp.src = &source{closer: closer}
+	return resp
+}
+
+// StreamFunc makes a response that f writes. Each Write goes out at once, wrap w
+// in a bufio.Writer to batch; the head goes with the first, so a first Write of
+// no bytes sends the head alone. An error, or a panic, before that is answered
+// with 500, later it cuts the connection.
+//
+// f runs once for each request that the Response answers, not for HEAD, on the
+// goroutine of the connection. Its ctx ends when the client's connection is reset
+// or the server stops waiting; w fails then. f must not keep w.
+func StreamFunc(status int, mediaType string, f func(ctx context.Context, w io.Writer) error) *Response {
+	r := newResponse(status, mediaType)
+	if f == nil {
+		r.fail(errors.New("StreamFunc of a nil function"))
+		return r
+	}
+	r.f = f
+	return r
+}
+
+// Content makes a response of a representation.
+func Content(rep Representation) *Response {
+	if rep.MediaType == "" {
+		rep.MediaType = octetStream
+	}
+	r := newResponse(200, rep.MediaType)
+	if rep.Size < -1 {
+		r.fail(fmt.Errorf("size %d is negative", rep.Size))
+	}
+	if rep.ETag != "" && !isETag(rep.ETag) {
+		r.fail(fmt.Errorf("ETag %q is not an entity tag", rep.ETag))
+	}
+	if rep.Body == nil {
+		rep.Size = 0
+	}
+	_, at := rep.Body.(io.ReaderAt)
+	closer, closes := rep.Body.(io.Closer)
+	if rep.Body != nil && (closes || !at) {
+		r.src = &source{closer: closer}
+	}
+	r.rep = &rep
+	return r
+}
+
+// File makes a response of an open file, which it takes over: it is closed with
+// the Response, and closed at once if there is an error. Size, time and the
+// validators come from the file, the media type from its name by the table that
+// [Dir] uses. f need not be able to seek. Anything but a regular file is an error
+// that wraps [fs.ErrInvalid].
+func File(f fs.File) (*Response, error) {
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "serve", Path: info.Name(), Err: fs.ErrInvalid}
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return fileResponse(f, info, mediaTypeByExtension(extension(info.Name()))), nil
+}
+
+// fileResponse makes the response of a regular file of the media type, "" if it
+// is not known.
+func fileResponse(f fs.File, info fs.FileInfo, mediaType string) *Response {
+	return Content(Representation{
+		MediaType: mediaType,
+		Body:      f,
+		Size:      info.Size(),
+		ModTime:   info.ModTime(),
+	})
+}
+
+// extension gives the file name extension with its dot.
+func extension(name string) string {
+	if i := strings.LastIndexAny(name, "./"); i > 0 && name[i] == '.' {
+		return name[i:]
+	}
+	return ""
+}
+
+// Status gives the status code, of a Content the one that an unconditional
+// request gets.
+func (r *Response) Status() int { return r.status }
+
+// Fields gives the fields of the Response: Content-Type first, then the others
+// as they were set. What the server adds is not among them.
+func (r *Response) Fields() iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		if r.mediaType != "" && !yield("Content-Type", r.mediaType) {
+			return
+		}
+		for _, f := range r.fields {
+			if !yield(f.name, f.value) {
+				return
+			}
+		}
+	}
+}
+
+// Err reports every mistake in building the Response, nil if there is none.
+func (r *Response) Err() error { return r.err }
+
+func (r *Response) fail(err error) {
+	r.err = errors.Join(r.err, fmt.Errorf("rawhttp: response: %w", err))
+}
+
+// Close closes the content of a Response that serves once, the first time it is
+// called. It may be called at any time, and while the Response is being written.
+func (r *Response) Close() error { return r.src.close() }
+
+// Clone gives a copy with fields of its own that shares the content. A resolver
+// that wraps another calls it before Set or Add, unless it made r itself. Original
+// and copy of a Response that serves once serve once together.
+func (r *Response) Clone() *Response {
+	c := *r
+	c.fields = slices.Clone(r.fields)
+	return &c
+}
+
+// Set sets the field to the value, in the place of those of that name. The name
+// must be a token; the value must have no control bytes and no blanks at its
+// ends. Content-Length, Transfer-Encoding, Connection and Date are the server's.
+// Misuse changes nothing and is reported by [Response.Err].
+func (r *Response) Set(name, value string) *Response {
+	if !r.may(name, value) {
+		return r
+	}
+	if equalFold(name, "Content-Type") {
+		r.mediaType = value
+		return r
+	}
+	r.fields = slices.DeleteFunc(r.fields, func(f field) bool { return equalFold(f.name, name) })
+	r.fields = append(r.fields, field{name, value})
+	return r
+}
+
+// Add adds a field line, behind those of that name. The rules are those of
+// [Response.Set]; there is one Content-Type.
+func (r *Response) Add(name, value string) *Response {
+	if equalFold(name, "Content-Type") && r.mediaType != "" {
+		r.fail(errors.New("Content-Type is there already"))
+		return r
+	}
+	if equalFold(name, "Content-Type") {
+		return r.Set(name, value)
+	}
+	if r.may(name, value) {
+		r.fields = append(r.fields, field{name, value})
+	}
+	return r
+}
+
+// may reports whether the field may be set, and keeps the reason if not.
+func (r *Response) may(name, value string) bool {
+	switch {
+	case !isToken(name):
+		r.fail(fmt.Errorf("field name %q is not a token", name))
+	case !isFieldValue(value):
+		r.fail(fmt.Errorf("value of field %s: %q has control bytes, or blanks at its ends", name, value))
+	case equalFold(name, "Content-Length"), equalFold(name, "Transfer-Encoding"),
+		equalFold(name, "Connection"), equalFold(name, "Date"):
+		r.fail(fmt.Errorf("field %s is the server's", name))
+	default:
+		return true
+	}
+	return false
+}
+
+// CloseAfter makes the server close the connection after the Response.
+func (r *Response) CloseAfter() *Response {
+	r.closeAfter = true
+	return r
+}
+
+// get gives the value of the first field of the name, "" if there is none.
+func (r *Response) get(name string) string {
+	for _, f := range r.fields {
+		if equalFold(f.name, name) {
+			return f.value
+		}
+	}
+	return ""
+}
+
+// has reports whether the Response has a field of the name.
+func (r *Response) has(name string) bool {
+	for _, f := range r.fields {
+		if equalFold(f.name, name) {
+			return true
+		}
+	}
+	return false
+}

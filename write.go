@@ -1,0 +1,449 @@
+package rawhttp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"sync"
+	"time"
+)
+
+const (
+	// maxJoined is how much of heads and content is collected before it is
+	// written: less than that costs more in system calls than in copying.
+	maxJoined = 64 << 10
+
+	// scratchSize is how much is read at once from content that is not in memory.
+	scratchSize = 64 << 10
+
+	// maxEmptyReads is how often a Reader may give nothing and no error.
+	maxEmptyReads = 100
+)
+
+var scratchPool = sync.Pool{New: func() any { return new([scratchSize]byte) }}
+
+// A sink collects bytes for the client, so that a head, small content and the
+// responses to pipelined requests leave in one write.
+type sink struct {
+	w    io.Writer
+	buf  []byte
+	done int // bytes of buf that belong to whole responses
+}
+
+// put takes p, to be written with what was put before it.
+func (k *sink) put(p []byte) error {
+	if len(k.buf)+len(p) > maxJoined {
+		if err := k.flush(); err != nil {
+			return err
+		}
+	}
+	if len(p) > maxJoined {
+		_, err := k.w.Write(p)
+		return err
+	}
+	k.buf = append(k.buf, p...)
+	return nil
+}
+
+// flush writes all that was put.
+func (k *sink) flush() error {
+	if len(k.buf) == 0 {
+		return nil
+	}
+	_, err := k.w.Write(k.buf)
+	k.buf, k.done = k.buf[:0], 0
+	return err
+}
+
+// flushDone writes the responses that are whole, and keeps the beginning of the
+// one that is being made.
+func (k *sink) flushDone() error {
+	if k.done == 0 {
+		return nil
+	}
+	_, err := k.w.Write(k.buf[:k.done])
+	k.buf, k.done = k.buf[:copy(k.buf, k.buf[k.done:])], 0
+	return err
+}
+
+// wireFormat is what options say of the bytes of every response.
+type wireFormat struct {
+	date          func() string // nil: no Date
+	server        string        // "": no Server
+	contentLength bool          // say it where it is known
+}
+
+// messageFraming is how the recipient finds the end of the content (RFC 9112,
+// section 6.3).
+type messageFraming uint8
+
+const (
+	noFraming messageFraming = iota // the status says that there is none
+	byLength
+	byChunks
+	byClose
+)
+
+// A responder writes one response to one request.
+type responder struct {
+	out     *sink
+	format  *wireFormat
+	req     *Request
+	resp    *Response
+	persist bool  // the connection may carry another request behind this response
+	headOut bool  // some of it was written: it is too late for another response
+	sent    int64 // bytes of content put
+
+	framing messageFraming
+	length  int64 // by byLength: bytes of content not yet put
+}
+
+// write writes the response. Where it gives an error, the content is not whole:
+// if headOut is not set another response can be written, else the connection must
+// be cut so that the client can tell.
+func (t *responder) write(ctx context.Context) error {
+	if err := t.resp.err; err != nil {
+		return err
+	}
+	if err := t.resp.src.take(); err != nil {
+		return err
+	}
+	t.frame()
+	t.putHead()
+	if t.framing == noFraming || t.req.isHead() {
+		return nil
+	}
+	if err := t.putContent(ctx); err != nil {
+		return err
+	}
+	return t.end()
+}
+
+// size gives the bytes of content, -1 if that is not known.
+func (r *Response) size() int64 {
+	switch {
+	case r.f != nil:
+		return -1
+	case r.rep != nil:
+		return r.rep.Size
+	}
+	return int64(len(r.content))
+}
+
+// frame decides how the content is framed and whether the connection persists.
+func (t *responder) frame() {
+	size := t.resp.size()
+	switch {
+	case !mayHaveContent(t.resp.status):
+		t.framing = noFraming
+	case size >= 0 && t.format.contentLength:
+		t.framing, t.length = byLength, size
+	case t.req.minor > 0:
+		t.framing = byChunks
+	default:
+		t.framing = byClose
+	}
+	t.persist = t.persist && t.req.persist && !t.resp.closeAfter && t.framing != byClose
+}
+
+// putHead puts status line and fields.
+func (t *responder) putHead() {
+	b := t.out.buf
+	b = append(b, "HTTP/1.1 "...)
+	b = strconv.AppendInt(b, int64(t.resp.status), 10)
+	b = append(b, ' ')
+	b = append(b, reasonPhrase(t.resp.status)...)
+	b = append(b, "\r\n"...)
+	if t.format.date != nil {
+		b = appendField(b, "Date", t.format.date())
+	}
+	if t.format.server != "" && !t.resp.has("Server") {
+		b = appendField(b, "Server", t.format.server)
+	}
+	if t.resp.mediaType != "" && t.framing != noFraming {
+		b = appendField(b, "Content-Type", t.resp.mediaType)
+	}
+	b = t.appendFraming(b)
+	b = t.appendValidators(b)
+	for _, f := range t.resp.fields {
+		b = appendField(b, f.name, f.value)
+	}
+	switch {
+	case !t.persist:
+		b = appendField(b, "Connection", "close")
+	case t.req.minor == 0:
+		b = appendField(b, "Connection", "keep-alive")
+	}
+	t.out.buf = append(b, "\r\n"...)
+}
+
+func appendField(b []byte, name, value string) []byte {
+	b = append(b, name...)
+	b = append(b, ": "...)
+	b = append(b, value...)
+	return append(b, "\r\n"...)
+}
+
+// appendFraming appends the field that says how the content is framed: one or
+// none, never both (RFC 9112, section 6.2).
+func (t *responder) appendFraming(b []byte) []byte {
+	switch {
+	case t.framing == byLength:
+		b = append(b, "Content-Length: "...)
+		b = strconv.AppendInt(b, t.length, 10)
+		return append(b, "\r\n"...)
+	case t.framing == byChunks:
+		return appendField(b, "Transfer-Encoding", "chunked")
+	case t.resp.status == 205:
+		return appendField(b, "Content-Length", "0") // RFC 9110, section 15.3.6
+	}
+	return b
+}
+
+// appendValidators appends ETag and Last-Modified of a Representation, where the
+// resolver has not set its own. "An origin server with a clock MUST NOT generate
+// a Last-Modified date that is later than the server's time of message
+// origination (Date)." RFC 9110, section 8.8.2.1.
+func (t *responder) appendValidators(b []byte) []byte {
+	rep := t.resp.rep
+	if rep == nil {
+		return b
+	}
+	if rep.ETag != "" && !t.resp.has("ETag") {
+		b = appendField(b, "ETag", rep.ETag)
+	}
+	if mod := rep.ModTime; !mod.IsZero() && !t.resp.has("Last-Modified") {
+		if now := time.Now(); t.format.date != nil && mod.After(now) {
+			mod = now
+		}
+		b = append(b, "Last-Modified: "...)
+		b = mod.UTC().AppendFormat(b, imfFixdate)
+		b = append(b, "\r\n"...)
+	}
+	return b
+}
+
+// putContent puts the content, from where the Response has it.
+func (t *responder) putContent(ctx context.Context) error {
+	switch {
+	case t.resp.f != nil:
+		w := &contentWriter{t: t, ctx: ctx}
+		defer w.close()
+		return t.resp.f(ctx, w)
+	case t.resp.rep != nil:
+		return t.copy(t.resp.reader(), t.resp.rep.Size)
+	}
+	return t.put(t.resp.content)
+}
+
+// reader gives the content of a Representation.
+func (r *Response) reader() io.Reader {
+	if at, ok := r.rep.Body.(io.ReaderAt); ok && r.src == nil {
+		size := r.rep.Size
+		if size < 0 {
+			size = 1<<63 - 1
+		}
+		return io.NewSectionReader(at, 0, size)
+	}
+	return r.rep.Body
+}
+
+// copy puts size bytes of r; if size is -1, all of r, each Read at once.
+func (t *responder) copy(r io.Reader, size int64) error {
+	if r == nil || size == 0 {
+		return nil
+	}
+	if size > scratchSize && t.framing == byLength {
+		if rf, ok := t.out.w.(io.ReaderFrom); ok {
+			return t.copyFrom(rf, r)
+		}
+	}
+	scratch := scratchPool.Get().(*[scratchSize]byte)
+	defer scratchPool.Put(scratch)
+	for left := size; left != 0; {
+		p := scratch[:]
+		if size >= 0 {
+			p = p[:min(left, scratchSize)]
+		}
+		n, err := readSome(r, p, size >= 0)
+		if putErr := t.put(p[:n]); putErr != nil {
+			return putErr
+		}
+		switch {
+		case err == io.EOF && size < 0:
+			return nil
+		case err != nil:
+			return fmt.Errorf("read content: %w", unexpected(err))
+		}
+		if size < 0 && n > 0 {
+			if err := t.push(); err != nil {
+				return err
+			}
+		}
+		left -= int64(n)
+	}
+	return nil
+}
+
+// readSome reads into p: all of it if full, else what one Read gives, or a few
+// where a Read gives nothing.
+func readSome(r io.Reader, p []byte, full bool) (int, error) {
+	if full {
+		return io.ReadFull(r, p)
+	}
+	for range maxEmptyReads {
+		if n, err := r.Read(p); n > 0 || err != nil {
+			return n, err
+		}
+	}
+	return 0, io.ErrNoProgress
+}
+
+// unexpected makes the end of a reader that promised more an error.
+func unexpected(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// copyFrom leaves content of known length to the connection, which may have a
+// better way than by way of a buffer.
+func (t *responder) copyFrom(rf io.ReaderFrom, r io.Reader) error {
+	if err := t.push(); err != nil {
+		return err
+	}
+	n, err := rf.ReadFrom(&io.LimitedReader{R: r, N: t.length})
+	t.sent += n
+	t.length -= n
+	return err
+}
+
+// errStreamEnded is what a StreamFunc gets that writes on after its return.
+var errStreamEnded = errors.New("rawhttp: write behind the end of the response")
+
+// put puts content in the framing of the response.
+func (t *responder) put(p []byte) error {
+	if len(p) == 0 {
+		return nil
+	}
+	t.sent += int64(len(p))
+	switch t.framing {
+	case byLength:
+		t.length -= int64(len(p))
+	case byChunks:
+		t.out.buf = strconv.AppendUint(t.out.buf, uint64(len(p)), 16)
+		t.out.buf = append(t.out.buf, "\r\n"...)
+	}
+	if len(t.out.buf)+len(p) > maxJoined {
+		t.headOut = true
+	}
+	if err := t.out.put(p); err != nil {
+		return err
+	}
+	if t.framing == byChunks {
+		t.out.buf = append(t.out.buf, "\r\n"...)
+	}
+	return nil
+}
+
+// push writes what was put so far.
+func (t *responder) push() error {
+	t.headOut = true
+	return t.out.flush()
+}
+
+// end puts what ends the content, or tells that it is short.
+func (t *responder) end() error {
+	switch {
+	case t.framing == byChunks:
+		t.out.buf = append(t.out.buf, "0\r\n\r\n"...)
+	case t.framing == byLength && t.length > 0:
+		return fmt.Errorf("content is %d bytes short: %w", t.length, io.ErrUnexpectedEOF)
+	}
+	return nil
+}
+
+// A contentWriter is what a StreamFunc writes to.
+type contentWriter struct {
+	t   *responder
+	ctx context.Context
+	mu  sync.Mutex // against a Write behind the end
+	err error
+}
+
+func (w *contentWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err == nil {
+		w.err = context.Cause(w.ctx)
+	}
+	if w.err == nil {
+		w.err = w.t.put(p)
+	}
+	if w.err == nil {
+		w.err = w.t.push()
+	}
+	if w.err != nil {
+		return 0, w.err
+	}
+	return len(p), nil
+}
+
+func (w *contentWriter) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err == nil {
+		w.err = errStreamEnded
+	}
+}
+
+// WriteTo writes the exact bytes of the answer to a plain GET over HTTP/1.1,
+// without Date: the same every time. It reports what [Response.Err] does and
+// writes nothing then. A Response that serves once is served by it; it is not
+// closed.
+func (r *Response) WriteTo(w io.Writer) (n int64, err error) {
+	plainGet, _, err := ParseRequest([]byte("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+	if err != nil {
+		return 0, err
+	}
+	count := &countingWriter{w: w}
+	_, err = writeResponse(context.Background(), count, &wireFormat{contentLength: true}, plainGet, r)
+	return count.n, err
+}
+
+type countingWriter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *countingWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// WriteResponse writes the response to the request, for a program that has the
+// connection itself, as a [Server] with default options would: HEAD, the version
+// and persistence are those of req. It writes nothing if resp.Err() is not nil
+// and returns that. It closes resp.
+//
+// persist tells whether the connection may carry another request, once the
+// content of this one has been read. After an error it must be closed.
+func WriteResponse(ctx context.Context, w io.Writer, req *Request, resp *Response) (persist bool, err error) {
+	var d dateCache
+	persist, err = writeResponse(ctx, w, &wireFormat{date: d.text, contentLength: true}, req, resp)
+	return persist, errors.Join(err, resp.Close())
+}
+
+func writeResponse(ctx context.Context, w io.Writer, format *wireFormat, req *Request, resp *Response) (persist bool, err error) {
+	out := sink{w: w}
+	t := responder{out: &out, format: format, req: req, resp: resp, persist: true}
+	err = t.write(ctx)
+	if err == nil || t.headOut {
+		err = errors.Join(err, out.flush())
+	}
+	return t.persist && err == nil, err
+}
