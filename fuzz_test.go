@@ -1,0 +1,361 @@
+package rawhttp
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// headParts is what two parsers must agree on.
+type headParts struct {
+	Method, Target, Path, Query, Host, Version string
+	Fields                                     []string
+	Length                                     int64
+	Persist                                    bool
+}
+
+func partsOf(r *Request) headParts {
+	p := headParts{
+		Method: r.Method(), Target: r.Target(), Path: r.Path(), Query: r.RawQuery(), Host: r.Host(), Version: r.Version(),
+		Length: r.ContentLength(), Persist: r.persist,
+	}
+	for name, value := range r.Header().All() {
+		p.Fields = append(p.Fields, name+": "+value)
+	}
+	return p
+}
+
+// writeHead writes the head that p came from anew.
+func (p headParts) writeHead() []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%s %s %s\r\n", p.Method, p.Target, p.Version)
+	for _, f := range p.Fields {
+		b.WriteString(f + "\r\n")
+	}
+	b.WriteString("\r\n")
+	return b.Bytes()
+}
+
+var headSeeds = []string{
+	"GET / HTTP/1.1\r\nHost: a\r\n\r\nrest",
+	"POST /a%20b/../c?q=%zz HTTP/1.1\r\nHost: [::1]:80\r\nContent-Length: 5\r\n\r\nhello",
+	"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n0\r\n\r\n",
+	"GET http://a.test:8080?x HTTP/1.1\r\nHost: b\r\nConnection: foo, Close\r\n\r\n",
+	"OPTIONS * HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+	"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n",
+	"\r\nGET //a/./%2e%2e/b HTTP/1.2\r\nhost: \t a \t\r\nX:\r\nX: \xff\tq\r\n\r\n",
+	"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip;a=\"x,y\", chunked\r\n\r\n",
+	"GET / HTTP/1.1\nHost: a\n b\n\n",
+	"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+	"\x16\x03\x01\x02\x00\x01",
+	"HEAD /a HTTP/1.1\r\nHost : a\r\nA",
+}
+
+// FuzzParseRequest: whatever comes, the parser does not panic; what it accepts it
+// accepts again when written anew, as the same; what follows is left as it was; no
+// split of the input makes a difference; and net/http accepts it too, as the same,
+// but for the exceptions that stand here with their rule.
+func FuzzParseRequest(f *testing.F) {
+	for _, s := range headSeeds {
+		f.Add([]byte(s), uint16(3))
+	}
+	f.Fuzz(func(t *testing.T, in []byte, split uint16) {
+		req, rest, err := ParseRequest(in)
+		checkSplit(t, in, int(split), req, rest, err)
+		if err != nil {
+			checkRefusal(t, in, err)
+			return
+		}
+		if !bytes.HasSuffix(in, rest) {
+			t.Fatalf("ParseRequest(%q): rest %q is no suffix", in, rest)
+		}
+		parts := partsOf(req)
+		again, _, err := ParseRequest(parts.writeHead())
+		if err != nil {
+			t.Fatalf("ParseRequest(%q), parsed from %q: %v", parts.writeHead(), in, err)
+		}
+		if diff := cmp.Diff(parts, partsOf(again)); diff != "" {
+			t.Fatalf("%q parsed and written is another request (-first +second):\n%s", in, diff)
+		}
+		compareWithNetHTTP(t, in[:len(in)-len(rest)], req)
+	})
+}
+
+func checkRefusal(t *testing.T, in []byte, err error) {
+	t.Helper()
+	var pe *ParseError
+	if errors.As(err, &pe) {
+		if pe.Offset < 0 || pe.Offset > len(in) || pe.Status < 400 || pe.Section == "" {
+			t.Fatalf("ParseRequest(%q) = %+v", in, pe)
+		}
+		return
+	}
+	if err != ErrIncomplete {
+		t.Fatalf("ParseRequest(%q) = %v, neither ErrIncomplete nor a *ParseError", in, err)
+	}
+}
+
+// checkSplit parses in first up to split and then the whole, as a connection does.
+func checkSplit(t *testing.T, in []byte, split int, want *Request, rest []byte, wantErr error) {
+	t.Helper()
+	var r Request
+	p := r.begin(defaultLimits)
+	split = min(split, len(in))
+	n, err := p.parse(in[:split])
+	if err == ErrIncomplete {
+		n, err = p.parse(in)
+	}
+	if diff := cmp.Diff(fmt.Sprint(wantErr), fmt.Sprint(err)); diff != "" {
+		t.Fatalf("%q split at %d: error (-whole +split):\n%s", in, split, diff)
+	}
+	if err != nil {
+		return
+	}
+	if n != len(in)-len(rest) {
+		t.Fatalf("%q split at %d: a head of %d bytes, whole %d", in, split, n, len(in)-len(rest))
+	}
+	if diff := cmp.Diff(partsOf(want), partsOf(&r)); diff != "" {
+		t.Fatalf("%q split at %d (-whole +split):\n%s", in, split, diff)
+	}
+}
+
+// compareWithNetHTTP holds what we accept to what net/http does.
+func compareWithNetHTTP(t *testing.T, head []byte, req *Request) {
+	t.Helper()
+	// "A server [...] SHOULD ignore at least one empty line (CRLF) received prior to
+	// the request-line." RFC 9112, section 2.2. net/http does not.
+	wire := bytes.TrimPrefix(head, []byte("\r\n"))
+	theirs, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(wire)))
+	if err != nil {
+		if !mayRefuse(req) {
+			t.Fatalf("ParseRequest accepts %q, net/http does not: %v", head, err)
+		}
+		return
+	}
+	if req.Method() != theirs.Method || req.Target() != theirs.RequestURI {
+		t.Fatalf("%q: method and target %q %q, net/http %q %q", head, req.Method(), req.Target(), theirs.Method, theirs.RequestURI)
+	}
+	if req.ContentLength() != theirs.ContentLength {
+		t.Fatalf("%q: content length %d, net/http %d", head, req.ContentLength(), theirs.ContentLength)
+	}
+	ours := make(http.Header)
+	for name, value := range req.Header().All() {
+		if !equalFold(name, "Host") && !equalFold(name, "Transfer-Encoding") {
+			ours.Add(name, value)
+		}
+	}
+	for name := range ours { // those that net/http moves out of the fields
+		if got := theirs.Header[name]; !slices.Equal(got, ours[name]) && !equalFold(name, "Trailer") {
+			t.Fatalf("%q: field %s %q, net/http %q", head, name, ours[name], got)
+		}
+	}
+}
+
+// mayRefuse lists what net/http refuses and we accept.
+func mayRefuse(req *Request) bool {
+	target := req.Target()
+	switch {
+	case req.form == originForm || req.form == absoluteForm:
+		// net/url wants %-encoding in hosts to be of UTF-8 beyond ASCII, and ports
+		// of numbers only where we take an empty one as the RFC does (RFC 3986,
+		// section 3.2.2 and 3.2.3); and it refuses a colon in the first segment.
+		return req.form == absoluteForm || strings.HasPrefix(target, "//")
+	case req.form == authorityForm:
+		return true // the same, RFC 9112, section 3.2.3
+	}
+	return false
+}
+
+// FuzzChunked: the chunked reader against one that follows the grammar by way of
+// net/http's, and sizes against math/big; no split of the input makes a difference.
+func FuzzChunked(f *testing.F) {
+	for _, s := range []string{
+		"5\r\nhello\r\n0\r\n\r\n", "1 ;a=b\r\nx\r\n0\r\nT: v\r\n\r\n", "0;a=\"b;\\\"c\"\r\n\r\n",
+		"ffffffffffffffff\r\n", "1\nx\n0\n\n", "1;\r\nx\r\n", "+1\r\nx\r\n", "0001\r\nx\r\n0\r\n\r\n",
+		"3\r\nabcX\r\n", "0\r\nHost: a\r\n\r\n", "0\r\n\n",
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		whole, wholeErr, trailer := readChunked(bytes.NewReader(in))
+		slow, slowErr, slowTrailer := readChunked(iotest.OneByteReader(bytes.NewReader(in)))
+		if !bytes.Equal(whole, slow) || fmt.Sprint(wholeErr) != fmt.Sprint(slowErr) || trailer.Len() != slowTrailer.Len() {
+			t.Fatalf("%q: %q, %v; a byte at a time %q, %v", in, whole, wholeErr, slow, slowErr)
+		}
+		if wholeErr != nil {
+			return
+		}
+		if bytes.ContainsAny(in, " \t") {
+			return // blanks around the semicolon are BWS (RFC 9112, section 7.1.1); net/http refuses some
+		}
+		theirs, err := io.ReadAll(httputil.NewChunkedReader(bytes.NewReader(in)))
+		if err != nil || !bytes.Equal(whole, theirs) {
+			t.Fatalf("%q accepted as %q; net/http: %q, %v", in, whole, theirs, err)
+		}
+	})
+}
+
+func readChunked(r io.Reader) ([]byte, error, Header) {
+	req := &Request{head: head{contentLength: -1}}
+	c := newContent(&inbuf{src: r}, req, 1<<20)
+	b, err := io.ReadAll(c)
+	return b, err, req.Trailer()
+}
+
+// FuzzChunkSize: a size that is accepted is the number that its digits are.
+func FuzzChunkSize(f *testing.F) {
+	for _, s := range []string{"0", "a", "FFFFFFFFFFFFFFFF", "0000000000000010", "7fffffffffffffff", "800000000000000g"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, digits string) {
+		size, _, err := parseChunkLine([]byte(digits + "\r\n"))
+		if err != nil {
+			return
+		}
+		digits, _, _ = strings.Cut(digits, ";")
+		want, ok := new(big.Int).SetString(strings.TrimRight(digits, " \t"), 16)
+		if !ok {
+			t.Fatalf("size %q accepted as %d", digits, size)
+		}
+		if want.IsInt64() && want.Int64() < 1<<59 && want.Int64() != size || !want.IsInt64() && size <= noLimit {
+			t.Fatalf("size %q is %v, parsed as %d", digits, want, size)
+		}
+	})
+}
+
+// FuzzPath: whatever the raw path, the decoded one stays below its root.
+func FuzzPath(f *testing.F) {
+	for _, s := range []string{"/", "/a/../b", "/%2e%2e/%2f", "//a//", "/a/./", "/..a/...", "/%00", "/a\\b", "/%41"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		req, _, err := ParseRequest([]byte("GET /" + raw + " HTTP/1.1\r\nHost: a\r\n\r\n"))
+		if err != nil {
+			return
+		}
+		path := req.Path()
+		if !strings.HasPrefix(path, "/") || strings.IndexByte(path, 0) >= 0 {
+			t.Fatalf("path of %q is %q", raw, path)
+		}
+		for elem := range strings.SplitSeq(strings.TrimSuffix(path[1:], "/"), "/") {
+			if elem == "." || elem == ".." || elem == "" && path != "/" {
+				t.Fatalf("path of %q is %q, with the segment %q", raw, path, elem)
+			}
+		}
+	})
+}
+
+// FuzzResponse: what is written, net/http reads back as the same.
+func FuzzResponse(f *testing.F) {
+	f.Add(200, "text/plain", "X-A", "b", []byte("hello"), true)
+	f.Add(404, "", "Set-Cookie", "a=b; c", []byte(nil), false)
+	f.Add(304, "a/b", "Vary", "", []byte("dropped"), true)
+	f.Fuzz(func(t *testing.T, status int, mediaType, name, value string, content []byte, stream bool) {
+		resp := Bytes(status, mediaType, content)
+		if stream {
+			resp = Stream(status, mediaType, bytes.NewReader(content))
+		}
+		resp.Add(name, value)
+		var wire bytes.Buffer
+		if _, err := resp.WriteTo(&wire); err != nil {
+			if wire.Len() > 0 || resp.Err() == nil {
+				t.Fatalf("WriteTo = %v, after %q", err, wire.String())
+			}
+			return
+		}
+		got, err := http.ReadResponse(bufio.NewReader(&wire), nil)
+		if err != nil {
+			t.Fatalf("status %d, field %q: %q cannot be read: %v", status, name, value, err)
+		}
+		b, err := io.ReadAll(got.Body)
+		if err != nil {
+			t.Fatalf("read content: %v", err)
+		}
+		if !mayHaveContent(status) {
+			content = nil
+		}
+		if got.StatusCode != status || !bytes.Equal(b, content) {
+			t.Fatalf("got %d %q, want %d %q", got.StatusCode, b, status, content)
+		}
+		if v := got.Header.Values(name); !equalFold(name, "Content-Type") && !equalFold(name, "Trailer") && !slices.Contains(v, value) {
+			t.Fatalf("field %q is %q, want %q", name, v, value)
+		}
+	})
+}
+
+// FuzzConn: whatever a client sends, all that comes back is whole responses, and
+// the connection ends.
+func FuzzConn(f *testing.F) {
+	for _, s := range headSeeds {
+		f.Add([]byte(s))
+	}
+	f.Add([]byte("GET /a HTTP/1.1\r\nHost: a\r\n\r\nPOST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET / HTTP/1.0\r\n\r\n"))
+	f.Add([]byte("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n3\r\nabc\r\n0\r\n\r\nHEAD / HTTP/1.1\r\nHost: a\r\n\r\n"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		var methods []string
+		s := newServer(t, WithResolver(First(Mount("/echo", streamEcho), say("hello\n"))), WithTrace(Trace{Exchange: func(x Exchange) {
+			method := "GET"
+			if x.Request != nil {
+				method = x.Request.Method()
+			} else if x.Bytes == 0 { // refused, and it was a HEAD
+				method = "HEAD"
+			}
+			methods = append(methods, method)
+		}}))
+		conn := &scriptedConn{in: bytes.NewReader(in)}
+		cut := s.ServeConn(context.Background(), conn) != nil
+		r := bufio.NewReader(bytes.NewReader(conn.out.Bytes()))
+		for {
+			if _, err := r.Peek(1); err == io.EOF {
+				break
+			}
+			resp, err := http.ReadResponse(r, &http.Request{Method: append(methods, "")[0]})
+			if err != nil {
+				t.Fatalf("%q was answered with what is no response: %v\n%q", in, err, conn.out.String())
+			}
+			if resp.StatusCode/100 != 1 {
+				methods = methods[1:]
+			}
+			if _, err := io.Copy(io.Discard, resp.Body); err != nil && !cut {
+				t.Fatalf("%q was answered with content that is not whole: %v", in, err)
+			}
+		}
+		if len(methods) > 0 {
+			t.Fatalf("%q: responses to %q are missing in %q", in, methods, conn.out.String())
+		}
+	})
+}
+
+// streamEcho answers with the content of the request as it comes.
+var streamEcho = ResolverFunc(func(_ context.Context, req *Request) (*Response, error) {
+	return Stream(200, "application/octet-stream", req.Body), nil
+})
+
+// A scriptedConn is a client that has said all it has to say.
+type scriptedConn struct {
+	net.Conn
+	in  *bytes.Reader
+	out bytes.Buffer
+}
+
+func (c *scriptedConn) Read(p []byte) (int, error)       { return c.in.Read(p) }
+func (c *scriptedConn) Write(p []byte) (int, error)      { return c.out.Write(p) }
+func (c *scriptedConn) Close() error                     { return nil }
+func (c *scriptedConn) LocalAddr() net.Addr              { return nil }
+func (c *scriptedConn) RemoteAddr() net.Addr             { return nil }
+func (c *scriptedConn) SetReadDeadline(time.Time) error  { return nil }
+func (c *scriptedConn) SetWriteDeadline(time.Time) error { return nil }
