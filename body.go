@@ -67,10 +67,9 @@ func (in *inbuf) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Limits of chunked content. The last two bound what framing may cost beside the
-// data it frames.
+// Limits of chunked content, beside maxChunkLine. The first two bound what framing
+// may cost beside the data that it frames.
 const (
-	maxChunkLine     = 256      // bytes, without its CRLF
 	maxFramingExcess = 16 << 10 // bytes
 	chunkAllowance   = 16       // bytes of framing that a chunk may have, and 2 more for each byte of data
 	maxTrailerBytes  = 8 << 10
@@ -248,121 +247,6 @@ func (c *content) chunkLine() (size int64, err error) {
 			return 0, c.early(err)
 		}
 	}
-}
-
-// parseChunkLine parses the line that b begins with, and its CRLF:
-//
-//	chunk-size [ chunk-ext ] CRLF
-//	chunk-size = 1*HEXDIG
-//	chunk-ext  = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )
-//
-// RFC 9112, section 7.1. It gives the size and the length of the line, or
-// ErrIncomplete, or a *ParseError. At most 16 digits: more would have to be
-// counted to know that the size has not wrapped around.
-func parseChunkLine(b []byte) (size int64, n int, err error) {
-	const section = "RFC 9112, section 7.1"
-	i := 0
-	for ; i < len(b) && unhex(b[i]) >= 0; i++ {
-		if i == 16 {
-			return 0, 0, malformed(i, "chunk size has more than 16 digits", section)
-		}
-		if size >= 1<<59 {
-			size = 1<<63 - 1 // larger than any content, and stays so
-			continue
-		}
-		size = size<<4 | int64(unhex(b[i]))
-	}
-	if i == 0 && len(b) > 0 {
-		return 0, 0, malformed(0, "chunk size is not a hexadecimal number", section)
-	}
-	for i < len(b) {
-		if i > maxChunkLine {
-			return 0, 0, malformed(maxChunkLine, "chunk line is too long", "RFC 9112, section 7.1.1")
-		}
-		if b[i] == '\r' {
-			switch {
-			case i+1 == len(b):
-				return 0, 0, ErrIncomplete
-			case b[i+1] != '\n':
-				return 0, 0, malformed(i, "CR is not followed by LF", "RFC 9112, section 2.2")
-			}
-			return size, i + 2, nil
-		}
-		next := skipChunkExt(b, i)
-		if next < 0 {
-			return 0, 0, malformed(^next, "chunk extension is malformed", "RFC 9112, section 7.1.1")
-		}
-		i = next
-	}
-	if i > maxChunkLine {
-		return 0, 0, malformed(maxChunkLine, "chunk line is too long", "RFC 9112, section 7.1.1")
-	}
-	return 0, 0, ErrIncomplete
-}
-
-// skipChunkExt gives the offset behind the chunk extension that begins at i, or
-// len(b) if it may not be whole, or the complement of the offset of the byte that
-// is wrong.
-func skipChunkExt(b []byte, i int) int {
-	i = skipBlanks(b, i)
-	if i == len(b) {
-		return i
-	}
-	if b[i] != ';' {
-		return ^i
-	}
-	if i = skipWord(b, skipBlanks(b, i+1), false); i < 0 || i == len(b) {
-		return i
-	}
-	eq := skipBlanks(b, i)
-	if eq == len(b) || b[eq] != '=' {
-		if eq == len(b) {
-			return eq
-		}
-		return i
-	}
-	return skipWord(b, skipBlanks(b, eq+1), true)
-}
-
-func skipBlanks(b []byte, i int) int {
-	for i < len(b) && isBlank(b[i]) {
-		i++
-	}
-	return i
-}
-
-// skipWord gives the offset behind the token, or quoted string if that may be,
-// that begins at i, as skipChunkExt does.
-func skipWord(b []byte, i int, orQuoted bool) int {
-	start := i
-	if orQuoted && i < len(b) && b[i] == '"' {
-		return skipQuoted(b, i)
-	}
-	for i < len(b) && isTchar[b[i]] {
-		i++
-	}
-	if i == start && i < len(b) {
-		return ^i
-	}
-	return i
-}
-
-// skipQuoted skips a quoted string (RFC 9110, section 5.6.4).
-func skipQuoted(b []byte, i int) int {
-	for i++; i < len(b); i++ {
-		switch c := b[i]; {
-		case c == '"':
-			return i + 1
-		case c < ' ' && c != '\t' || c == 0x7f:
-			return ^i
-		case c == '\\':
-			i++
-			if i < len(b) && (b[i] < ' ' && b[i] != '\t' || b[i] == 0x7f) {
-				return ^i
-			}
-		}
-	}
-	return len(b)
 }
 
 // trailerSection parses the trailer fields and the empty line. They are kept

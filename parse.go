@@ -105,29 +105,6 @@ func ParseRequest(b []byte) (req *Request, rest []byte, err error) {
 	return req, rest, nil
 }
 
-// ParseRequestLenient is [ParseRequest] for input that people typed or old
-// senders made: a bare LF ends a line (RFC 9112, section 2.2), a folded line
-// continues the field before it, joined by one space (section 5.2), and the
-// final empty line may be missing. Nothing else is relaxed, and a folded Host,
-// Content-Length or Transfer-Encoding is refused all the same. Since b is all
-// there is, ErrIncomplete is returned only while the request line is not ended.
-func ParseRequestLenient(b []byte) (req *Request, rest []byte, err error) {
-	req = new(Request)
-	max := defaultLimits
-	max.lenient = true
-	p := req.begin(max)
-	n, err := p.parse(b)
-	if err == ErrIncomplete && p.phase >= atFieldLine {
-		n, err = p.parse(append(b[:len(b):len(b)], "\n\n"...)) // the end of b ends the line and the section
-		n = min(n, len(b))
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	req.size = min(req.size, len(b))
-	return req, b[n:], nil
-}
-
 // Parse is [ParseRequest] into r: 0 allocations once r has grown. What r was
 // before is gone, strings that were taken from it stay as they are.
 func (r *Request) Parse(b []byte) (rest []byte, err error) {
@@ -469,36 +446,4 @@ func (p *headParser) tooLong(off int, reason string) error {
 		return &ParseError{414, off, "request line is too long", "RFC 9110, section 15.5.15"}
 	}
 	return &ParseError{431, off, reason, "RFC 6585, section 5"}
-}
-
-// unfold writes folded values anew, each fold as one space.
-func (h *head) unfold() {
-	for i := range h.fields {
-		f := &h.fields[i]
-		if !f.folded {
-			continue
-		}
-		start := len(h.text)
-		for line := f.value; line.start < line.end; {
-			end := line.start
-			for end < line.end && h.text[end] != '\n' {
-				end++
-			}
-			part := trimLine(h.text[line.start:end])
-			if len(part) > 0 && len(h.text) > start {
-				h.text = append(h.text, ' ')
-			}
-			h.text = append(h.text, part...)
-			line.start = end + 1
-		}
-		f.value = newSpan(start, len(h.text))
-	}
-}
-
-// trimLine takes the blanks off a line, and the CR that ended it.
-func trimLine(b []byte) []byte {
-	if n := len(b); n > 0 && b[n-1] == '\r' {
-		b = b[:n-1]
-	}
-	return trimBlanks(b)
 }

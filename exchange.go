@@ -1,0 +1,235 @@
+package rawhttp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"strings"
+)
+
+// admit takes note of what came with the head and refuses what no resolver is to
+// see.
+func (c *conn) admit() error {
+	cfg := &c.srv.config
+	c.srv.stats.requests.Add(1)
+	c.req.conn = c.info
+	if len(cfg.proxies) > 0 {
+		c.req.conn.Client = cfg.proxies.client(c.info.Client, c.req.Header())
+	}
+	switch n := c.req.contentLength; {
+	case !cfg.hosts.allow(c.req.host.of(c.req.text)):
+		return &StatusError{Status: 421, Err: fmt.Errorf("host %q is not served here", c.req.Host())}
+	case c.req.expect == expectOther:
+		return &StatusError{Status: 417, Err: errors.New("Expect is not 100-continue")}
+	case cfg.maxBodyBytes > 0 && n > cfg.maxBodyBytes:
+		return &StatusError{Status: 413, Err: fmt.Errorf("content of %d bytes, the limit is %d", n, cfg.maxBodyBytes)}
+	case c.req.form == authorityForm:
+		return &StatusError{Status: 405, Allow: fileMethods, Err: errors.New("CONNECT")}
+	case n != 0:
+		c.body = newContent(&c.in, &c.req, cfg.maxBodyBytes)
+		if c.req.expect == expectContinue {
+			c.body.proceed = c.proceed
+		}
+		c.req.Body = c.body
+		c.waiting.content = contentWait{}
+	}
+	return nil
+}
+
+// proceed asks the client for the content that it holds back. "A server MUST NOT
+// send a 1xx response after the final one" follows from RFC 9110, section 15.2.
+func (c *conn) proceed() error {
+	if c.t.headOut {
+		return errNoContinue
+	}
+	if err := c.out.flushDone(); err != nil {
+		return err
+	}
+	_, err := c.Write([]byte("HTTP/1.1 100 Continue\r\n\r\n"))
+	return err
+}
+
+// resolve gets the response to the request. There is always one.
+func (c *conn) resolve(ctx context.Context) (resp *Response) {
+	c.enter(StateResolve)
+	defer func() {
+		if v := recover(); v != nil {
+			resp = c.failure(ctx, c.panicked("resolver", v)).Clone().CloseAfter()
+		}
+	}()
+	if resp := c.ownAnswer(); resp != nil {
+		return resp
+	}
+	resp, err := c.srv.config.resolver.Resolve(ctx, &c.req)
+	switch {
+	case err != nil:
+		if resp != nil {
+			resp.Close()
+		}
+		return c.failure(ctx, err)
+	case resp == nil:
+		return c.failure(ctx, errors.New("rawhttp: the resolver gave neither a response nor an error"))
+	case resp.status == 405 && c.req.isOptions():
+		resp.Close()
+		return allowed(resp.get("Allow"))
+	}
+	return resp
+}
+
+// fileMethods are what the server and a file resolver allow.
+var fileMethods = []string{"GET", "HEAD", "OPTIONS"}
+
+// ownAnswer answers what is asked of the server, not of a resource: "OPTIONS *"
+// (RFC 9110, section 9.3.7), and TRACE, which we refuse, since it would show a
+// client's fields to scripts that must not see them.
+func (c *conn) ownAnswer() *Response {
+	switch {
+	case c.req.form == asteriskForm:
+		return allowed("GET, HEAD, OPTIONS")
+	case string(c.req.method.of(c.req.text)) == "TRACE":
+		return errorResponse(&StatusError{Status: 405, Allow: fileMethods})
+	}
+	return nil
+}
+
+// failure makes the response to an error that a resolver returned.
+func (c *conn) failure(ctx context.Context, err error) *Response {
+	status := errorStatus(err)
+	c.logFailure(status, err)
+	if status == 405 && c.req.isOptions() {
+		return allowed(strings.Join(allowOf(err), ", "))
+	}
+	page := c.errorPage(ctx, status, err)
+	if page == nil {
+		return errorResponse(err)
+	}
+	if status == 405 && !page.has("Allow") {
+		page = page.Clone().Set("Allow", strings.Join(allowOf(err), ", "))
+	}
+	return page
+}
+
+// errorPage asks the program for a page of its own; a panic of it is as good as
+// none.
+func (c *conn) errorPage(ctx context.Context, status int, err error) (page *Response) {
+	if c.srv.config.errorPage == nil {
+		return nil
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			c.panicked("error page", v)
+			page = nil
+		}
+	}()
+	return c.srv.config.errorPage(ctx, &c.req, status, err)
+}
+
+// respond writes the response, or what must be said in its place, and closes it.
+// It reports whether the connection may carry another request.
+func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
+	c.enter(StateWrite)
+	err := c.contentFault()
+	if err == nil {
+		err = c.send(ctx, resp)
+	}
+	resp.Close()
+	if instead := c.instead(err); instead != nil {
+		c.out.buf = c.out.buf[:c.out.done]
+		err = c.send(ctx, instead)
+	}
+	c.out.done = len(c.out.buf)
+	if !c.t.persist || err != nil || len(c.out.buf) >= maxJoined || c.srv.trace.exchanges {
+		err = errors.Join(err, c.out.flush())
+	}
+	if err != nil {
+		c.cut(err)
+	}
+	c.traceExchange(err)
+	return c.t.persist && err == nil
+}
+
+// send puts one response.
+func (c *conn) send(ctx context.Context, resp *Response) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = c.panicked("response", v)
+		}
+	}()
+	c.t = responder{out: &c.out, format: &c.srv.format, req: &c.req, resp: resp, persist: c.mayPersist(resp)}
+	if resp.f != nil && !c.req.isHead() && (c.body == nil || c.body.err == io.EOF) { // else reading the content tells
+		defer c.watch(c.cancel)()
+	}
+	return c.t.write(ctx)
+}
+
+// contentFault gives what the client did wrong in the content. It must be answered
+// whatever the resolver made of it.
+func (c *conn) contentFault() error {
+	if c.body == nil {
+		return nil
+	}
+	return c.body.fault()
+}
+
+// instead gives the response to send where another failed with err before any of
+// it was out, nil if there is nothing to say or nobody to say it to.
+func (c *conn) instead(err error) *Response {
+	fault := c.contentFault()
+	switch {
+	case err == nil || c.t.headOut || c.broken != nil:
+		return nil
+	case fault != nil:
+		return errorResponse(fault).CloseAfter()
+	}
+	c.logFailure(500, err)
+	resp := errorResponse(&StatusError{Status: 500})
+	if errors.Is(err, errPanicked) {
+		resp.CloseAfter()
+	}
+	return resp
+}
+
+// mayPersist reports whether the connection can go on behind the response, as far
+// as the content of the request allows.
+func (c *conn) mayPersist(resp *Response) bool {
+	if c.group.stopping.Load() {
+		return false
+	}
+	if c.body == nil || c.body.err == io.EOF || resp.f != nil || resp.rep != nil {
+		return true
+	}
+	return c.body.fault() == nil && c.body.left <= maxDrainBytes
+}
+
+// cut ends the connection in the middle of a response, so that the client can
+// tell: by then it waits for the last chunk or the rest of Content-Length. Where
+// the end of the connection is what ends the content it must not end in order.
+func (c *conn) cut(err error) {
+	c.err = err
+	if c.t.framing == byClose {
+		abort(c.nc)
+	}
+	if c.broken == nil && c.contentFault() == nil { // so it was not the client
+		c.srv.log.Error("rawhttp: response cut", "conn", c.info.ID, "request", c.info.Request, "err", err)
+	}
+}
+
+// errPanicked is what a panic in a resolver or a response counts as.
+var errPanicked = errors.New("rawhttp: panic")
+
+func (c *conn) panicked(where string, v any) error {
+	c.srv.log.Error("rawhttp: panic", "in", where, "conn", c.info.ID, "request", c.info.Request,
+		"panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	return fmt.Errorf("%w in %s: %v", errPanicked, where, v)
+}
+
+// logFailure tells the log why a request failed; the client is not told.
+func (c *conn) logFailure(status int, err error) {
+	log := c.srv.log.Debug
+	if status >= 500 && !errors.Is(err, errPanicked) {
+		log = c.srv.log.Error
+	}
+	log("rawhttp: request failed", "conn", c.info.ID, "request", c.info.Request, "status", status, "err", err)
+}

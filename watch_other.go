@@ -1,0 +1,6 @@
+//go:build !unix
+
+package rawhttp
+
+// watch does nothing: that a connection was reset shows when it is written to.
+func (c *conn) watch(reset func()) (stop func()) { return func() {} }

@@ -1,0 +1,40 @@
+//go:build unix
+
+package rawhttp
+
+import (
+	"net"
+	"syscall"
+	"time"
+)
+
+// watch calls reset if the connection is reset before stop is called. That the
+// client has said its last (a FIN) is no reset. It must be the only reader of the
+// connection until stop has returned.
+func (c *conn) watch(reset func()) (stop func()) {
+	tcp, ok := innermost(c.nc).(*net.TCPConn)
+	if !ok {
+		return func() {}
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return func() {}
+	}
+	c.setReadDeadline(time.Time{})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		raw.Read(func(fd uintptr) (ended bool) { // called again whenever something has come
+			errno, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_ERROR)
+			if err != nil || errno != 0 {
+				reset()
+				return true
+			}
+			return false
+		})
+	}()
+	return func() {
+		c.setReadDeadline(time.Unix(1, 0))
+		<-done
+	}
+}
