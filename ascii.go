@@ -44,6 +44,16 @@ func isFieldValue(s string) bool {
 	return s == "" || !isBlank(s[0]) && !isBlank(s[len(s)-1])
 }
 
+// isVisible reports whether s is visible ASCII, and not empty.
+func isVisible(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] >= 0x7f {
+			return false
+		}
+	}
+	return s != ""
+}
+
 func isBlank(c byte) bool { return c == ' ' || c == '\t' }
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 

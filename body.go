@@ -173,7 +173,7 @@ func (c *content) early(err error) error {
 	if err != io.EOF {
 		return err
 	}
-	return fmt.Errorf("%w: %w", malformed(int(c.offset), "content ends early", "RFC 9112, section 8"), io.ErrUnexpectedEOF)
+	return fmt.Errorf("%w: %w", malformed(int(c.offset)+len(c.in.bytes()), "content ends early", "RFC 9112, section 8"), io.ErrUnexpectedEOF)
 }
 
 // next goes on behind the data at hand: to the end, or into another chunk.

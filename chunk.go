@@ -14,6 +14,16 @@ const maxChunkLine = 256
 // ErrIncomplete, or a *ParseError. At most 16 digits: more would have to be
 // counted to know that the size has not wrapped around.
 func parseChunkLine(b []byte) (size int64, n int, err error) {
+	whole := len(b)
+	b = b[:min(whole, maxChunkLine+len("\r\n"))]
+	size, n, err = scanChunkLine(b)
+	if err == ErrIncomplete && (whole > len(b) || whole > maxChunkLine && b[maxChunkLine] != '\r') {
+		err = malformed(maxChunkLine, "chunk line is too long", "RFC 9112, section 7.1.1")
+	}
+	return size, n, err
+}
+
+func scanChunkLine(b []byte) (size int64, n int, err error) {
 	const section = "RFC 9112, section 7.1"
 	i := 0
 	for ; i < len(b) && unhex(b[i]) >= 0; i++ {
@@ -30,9 +40,6 @@ func parseChunkLine(b []byte) (size int64, n int, err error) {
 		return 0, 0, malformed(0, "chunk size is not a hexadecimal number", section)
 	}
 	for i < len(b) {
-		if i > maxChunkLine {
-			return 0, 0, malformed(maxChunkLine, "chunk line is too long", "RFC 9112, section 7.1.1")
-		}
 		if b[i] == '\r' {
 			switch {
 			case i+1 == len(b):
@@ -47,9 +54,6 @@ func parseChunkLine(b []byte) (size int64, n int, err error) {
 			return 0, 0, malformed(^next, "chunk extension is malformed", "RFC 9112, section 7.1.1")
 		}
 		i = next
-	}
-	if i > maxChunkLine {
-		return 0, 0, malformed(maxChunkLine, "chunk line is too long", "RFC 9112, section 7.1.1")
 	}
 	return 0, 0, ErrIncomplete
 }

@@ -18,13 +18,26 @@ func addrOf(a net.Addr) netip.Addr {
 	return addr
 }
 
-// parseAddr parses an IP address with or without brackets and port.
-func parseAddr(s string) (netip.Addr, bool) {
-	if ap, err := netip.ParseAddrPort(s); err == nil {
-		return ap.Addr().Unmap(), true
+// parseAddr parses an IP address with or without port, an IPv6 address also in
+// brackets. A zone is refused: it says nothing beyond its own host, and may be any
+// text.
+func parseAddr(s string) (addr netip.Addr, ok bool) {
+	ap, err := netip.ParseAddrPort(s)
+	addr = ap.Addr()
+	if err != nil {
+		inner, bracketed := strings.CutPrefix(s, "[")
+		if bracketed {
+			inner, ok = strings.CutSuffix(inner, "]")
+		}
+		addr, err = netip.ParseAddr(inner)
+		if bracketed && (!ok || addr.Is4()) {
+			return netip.Addr{}, false
+		}
 	}
-	addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]"))
-	return addr.Unmap(), err == nil
+	if err != nil || addr.Zone() != "" {
+		return netip.Addr{}, false
+	}
+	return addr.Unmap(), true
 }
 
 // proxySet are the addresses of proxies whose word is taken.

@@ -81,10 +81,14 @@ func (c *conn) exchange() (again bool) {
 	if err := c.admit(); err != nil {
 		return c.refuse(err)
 	}
+	if c.body != nil {
+		defer c.body.close()
+	}
 	ctx, cancel := context.WithCancel(c.group.ctx)
 	defer cancel()
 	c.cancel = cancel
 	persist := c.respond(ctx, c.resolve(ctx))
+	cancel()
 	if !persist {
 		return c.hangUp()
 	}
@@ -100,8 +104,15 @@ func (c *conn) enter(s ConnState) {
 // idle waits for the first byte of the next request. It reports false where there
 // will be none.
 func (c *conn) idle() bool {
+	waits := len(c.in.bytes()) == 0
+	if waits {
+		if err := c.slim(); err != nil {
+			c.err = err
+			return false
+		}
+	}
 	c.info.Request++
-	if len(c.in.bytes()) > 0 {
+	if !waits {
 		c.enter(StateHead)
 		return true
 	}
@@ -112,10 +123,6 @@ func (c *conn) idle() bool {
 	}
 	c.srv.trace.connState(c.info.ID, StateIdle)
 	if c.group.stopping.Load() {
-		return false
-	}
-	if err := c.slim(); err != nil {
-		c.err = err
 		return false
 	}
 	if err := c.in.fill(c.srv.config.bufferLimit()); err != nil {
@@ -157,7 +164,10 @@ func (c *conn) endIdle(err error) {
 	}
 }
 
+// setLimit limits the time that the client is waited for from now on. What it may
+// be waiting for itself is written first: that time does not count.
 func (c *conn) setLimit(d time.Duration) {
+	c.out.flushDone() // an error is kept, and given to the read that follows
 	c.limit = time.Time{}
 	if d > 0 {
 		c.limit = time.Now().Add(d)
@@ -230,11 +240,7 @@ func (c *conn) refuse(err error) (again bool) {
 // drain reads what the resolver left of the content, if that is not much, so that
 // the next request can be found behind it. It reports whether it can.
 func (c *conn) drain() bool {
-	if c.body == nil {
-		return true
-	}
-	defer c.body.close()
-	if c.body.err == io.EOF {
+	if c.body == nil || c.body.err == io.EOF {
 		return true
 	}
 	c.enter(StateDrain)
@@ -267,6 +273,9 @@ func (c *conn) discard(r io.Reader, max int64) bool {
 // the last HTTP response." RFC 9112, section 9.6. So the FIN goes out at once, and
 // what still comes is read for a while. It reports that no request follows.
 func (c *conn) hangUp() (again bool) {
+	if err := c.out.flushDone(); err != nil {
+		c.err = err
+	}
 	closer, ok := c.nc.(interface{ CloseWrite() error })
 	if c.err != nil || !ok || closer.CloseWrite() != nil {
 		return false
@@ -283,6 +292,9 @@ func (c *conn) close() {
 	if v := recover(); v != nil {
 		c.err = c.panicked("connection", v)
 	}
+	if err := c.out.flushDone(); c.err == nil { // a resolver may have ended the goroutine
+		c.err = err
+	}
 	c.enter(StateClosed)
 	if err := c.nc.Close(); c.err == nil && err != nil && !errors.Is(err, net.ErrClosed) {
 		c.err = err
@@ -294,6 +306,7 @@ func (c *conn) close() {
 // turnAway tells the client that there are too many connections.
 func (c *conn) turnAway() {
 	defer c.close()
+	c.start, c.info.Request = time.Now(), 1
 	c.setLimit(maxLingerTime)
 	c.setReadDeadline(c.limit) // a TLS handshake reads
 	c.req.begin(c.srv.config.limits)

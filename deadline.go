@@ -43,8 +43,9 @@ func isTimeout(err error) bool {
 // Read reads once from the client, after all responses that are whole were
 // written: what a client does not have yet it cannot go on from.
 func (c *conn) Read(p []byte) (n int, err error) {
-	if err := c.out.flushDone(); err != nil {
-		return 0, err
+	c.out.flushDone()
+	if c.broken != nil {
+		return 0, c.broken
 	}
 	switch ConnState(c.state.Load()) {
 	case StateResolve, StateWrite:
@@ -119,15 +120,25 @@ func (c *conn) Write(p []byte) (written int, err error) {
 	if len(p) >= maxJoined {
 		c.expectLargeWrite()
 	}
-	c.srv.trace.bytesWritten(c.info.ID, c.info.Request, p)
-	err = c.keepWriting(func() (int, error) {
-		n, err := c.nc.Write(p[written:])
-		written += n
-		return n, err
-	})
+	for piece := p; written < len(p) && err == nil; {
+		piece = p[written:]
+		if c.info.TLS {
+			piece = piece[:min(len(piece), maxTLSWrite)]
+		}
+		err = c.keepWriting(func() (int, error) {
+			n, err := c.nc.Write(piece)
+			written, piece = written+n, piece[n:]
+			return n, err
+		})
+	}
 	c.srv.stats.bytesWritten.Add(uint64(written))
+	c.srv.trace.bytesWritten(c.info.ID, c.info.Request, p[:written])
 	return written, err
 }
+
+// maxTLSWrite is how much is written at once to a TLS connection, which cannot go
+// on behind a write that has met its deadline: a record.
+const maxTLSWrite = 16 << 10
 
 // ReadFrom writes all of r, a file by the system's shortest way.
 func (c *conn) ReadFrom(r io.Reader) (written int64, err error) {
@@ -182,7 +193,7 @@ func (c *conn) keepWriting(write func() (int, error)) error {
 	if stall := c.srv.config.stallTimeout; stall > 0 {
 		limit = time.Now().Add(stall)
 	}
-	if c.writeDeadline.IsZero() != limit.IsZero() || c.writeDeadline.After(limit) {
+	if c.writeDeadline.IsZero() != limit.IsZero() || c.writeDeadline.After(limit) || c.info.TLS {
 		c.setWriteDeadline(limit)
 	}
 	for {

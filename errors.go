@@ -124,4 +124,6 @@ func errorResponse(err error) *Response {
 }
 
 // allowed makes the answer to OPTIONS (RFC 9110, section 9.3.7).
-func allowed(methods string) *Response { return Empty(204).Set("Allow", methods) }
+func allowed(methods string) *Response {
+	return Empty(204).Set("Allow", methods).Set("X-Content-Type-Options", "nosniff")
+}

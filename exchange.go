@@ -98,6 +98,9 @@ func (c *conn) ownAnswer() *Response {
 func (c *conn) failure(ctx context.Context, err error) *Response {
 	status := errorStatus(err)
 	c.logFailure(status, err)
+	if fault := c.contentFault(); fault != nil {
+		return errorResponse(fault).CloseAfter() // the protocol's, not the resolver's
+	}
 	if status == 405 && c.req.isOptions() {
 		return allowed(strings.Join(allowOf(err), ", "))
 	}
@@ -111,8 +114,7 @@ func (c *conn) failure(ctx context.Context, err error) *Response {
 	return page
 }
 
-// errorPage asks the program for a page of its own; a panic of it is as good as
-// none.
+// errorPage asks the program for a page of its own, nil for none.
 func (c *conn) errorPage(ctx context.Context, status int, err error) (page *Response) {
 	if c.srv.config.errorPage == nil {
 		return nil
@@ -120,7 +122,7 @@ func (c *conn) errorPage(ctx context.Context, status int, err error) (page *Resp
 	defer func() {
 		if v := recover(); v != nil {
 			c.panicked("error page", v)
-			page = nil
+			page = errorResponse(&StatusError{Status: 500}).CloseAfter()
 		}
 	}()
 	return c.srv.config.errorPage(ctx, &c.req, status, err)
@@ -130,17 +132,18 @@ func (c *conn) errorPage(ctx context.Context, status int, err error) (page *Resp
 // It reports whether the connection may carry another request.
 func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 	c.enter(StateWrite)
+	defer resp.Close()
+	c.t = responder{resp: resp}
 	err := c.contentFault()
 	if err == nil {
 		err = c.send(ctx, resp)
 	}
-	resp.Close()
 	if instead := c.instead(err); instead != nil {
 		c.out.buf = c.out.buf[:c.out.done]
 		err = c.send(ctx, instead)
 	}
 	c.out.done = len(c.out.buf)
-	if !c.t.persist || err != nil || len(c.out.buf) >= maxJoined || c.srv.trace.exchanges {
+	if !c.t.persist || err != nil || len(c.out.buf) >= maxJoined || c.srv.trace.exchanges || c.srv.trace.bytes {
 		err = errors.Join(err, c.out.flush())
 	}
 	if err != nil {

@@ -30,6 +30,8 @@ type tree interface {
 	// open opens a regular file or a folder by its path, as io/fs spells it. It
 	// must not wait, whatever the name names. Errors are as treeError makes them.
 	open(name string) (fs.File, fs.FileInfo, error)
+	// names reports whether name can be one in the tree at all.
+	names(name string) bool
 	// stat tells what open would open.
 	stat(name string) (fs.FileInfo, error)
 	close() error
@@ -75,27 +77,70 @@ func (f *FileResolver) Close() error { return f.tree.close() }
 
 // Resolve answers with the file or folder that the path names.
 func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, error) {
-	name, isFolder, err := f.name(req.Path())
+	name, slash, err := f.name(req.Path())
 	if err != nil {
 		return nil, err
 	}
+	file, info, err := f.open(name, slash)
+	if err != nil {
+		return nil, err
+	}
+	if err := allowMethod(req); err != nil { // what is not there has no methods: that came first
+		file.Close()
+		return nil, err
+	}
+	if !info.IsDir() {
+		return f.file(file, info), nil
+	}
+	defer file.Close()
+	if !slash {
+		return noSniff(toFolder(req)), nil
+	}
+	resp, err := f.list(req, name, file)
+	if err != nil {
+		return nil, treeError(err)
+	}
+	return noSniff(resp), nil
+}
+
+// open opens what a name stands for, which with a slash behind it must be a
+// folder: its index file, or itself if it is listed.
+func (f *FileResolver) open(name string, slash bool) (fs.File, fs.FileInfo, error) {
 	file, info, err := f.tree.open(name)
-	if err != nil {
-		return nil, err
+	if err != nil || !slash {
+		return file, info, err
 	}
-	if err := allowMethod(req); err != nil {
+	if !info.IsDir() {
 		file.Close()
-		return nil, err
+		return nil, nil, notExist(name, "is no folder")
 	}
-	if info.IsDir() {
-		defer file.Close()
-		return f.folder(req, name, isFolder, file)
+	index, indexInfo, err := f.openIndex(name)
+	if index == nil && err == nil && f.config.listing != ListNone {
+		return file, info, nil
 	}
-	if isFolder {
-		file.Close()
-		return nil, notExist(name, "is no folder")
+	file.Close()
+	if index == nil && err == nil {
+		err = notExist(name, "is not listed")
 	}
-	return f.file(file, info), nil
+	return index, indexInfo, err
+}
+
+// openIndex opens the first index file that the folder has. It gives nil and no
+// error if it has none.
+func (f *FileResolver) openIndex(folder string) (fs.File, fs.FileInfo, error) {
+	for _, name := range f.config.index {
+		file, info, err := f.tree.open(join(folder, name))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return nil, nil, err
+		case info.IsDir():
+			file.Close()
+		default:
+			return file, info, nil
+		}
+	}
+	return nil, nil, nil
 }
 
 // name turns a decoded, clean path into a name of the tree, and tells whether it
@@ -108,8 +153,8 @@ func (f *FileResolver) name(path string) (name string, isFolder bool, err error)
 	if name == "" {
 		return ".", true, nil
 	}
-	if !fs.ValidPath(strings.ToValidUTF8(name, "?")) || strings.IndexByte(name, 0) >= 0 {
-		return "", false, notExist(name, "is not a clean path") // a resolver in front made it
+	if !f.tree.names(name) {
+		return "", false, notExist(name, "is not a name of the tree")
 	}
 	if !f.config.dotFiles && hasHidden(name) {
 		return "", false, notExist(name, "is hidden")
@@ -143,8 +188,7 @@ func notExist(name, why string) error {
 	return fmt.Errorf("rawhttp: %q %s: %w", name, why, fs.ErrNotExist)
 }
 
-// allowMethod refuses methods that a file or folder does not have. What is not
-// there has none: that comes first.
+// allowMethod refuses methods that a file or folder does not have.
 func allowMethod(req *Request) error {
 	switch {
 	case req.isGet(), req.isHead():
@@ -167,34 +211,6 @@ func (f *FileResolver) file(file fs.File, info fs.FileInfo) *Response {
 // noSniff keeps a client from taking content for what it is not said to be.
 func noSniff(r *Response) *Response { return r.Set("X-Content-Type-Options", "nosniff") }
 
-// folder answers with the index file of the folder, or lists it.
-func (f *FileResolver) folder(req *Request, name string, named bool, dir fs.File) (*Response, error) {
-	if !named {
-		return noSniff(toFolder(req)), nil
-	}
-	for _, index := range f.config.index {
-		file, info, err := f.tree.open(join(name, index))
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			continue
-		case err != nil:
-			return nil, err
-		case info.IsDir():
-			file.Close()
-			continue
-		}
-		return f.file(file, info), nil
-	}
-	if f.config.listing == ListNone {
-		return nil, notExist(name, "is not listed")
-	}
-	resp, err := f.list(req, name, dir)
-	if err != nil {
-		return nil, treeError(err)
-	}
-	return noSniff(resp), nil
-}
-
 // join gives the path of a name in a folder.
 func join(folder, name string) string {
 	if folder == "." {
@@ -208,6 +224,8 @@ type fsTree struct {
 	fsys   fs.FS
 	closed closedFlag
 }
+
+func (t *fsTree) names(name string) bool { return fs.ValidPath(name) }
 
 func (t *fsTree) open(name string) (fs.File, fs.FileInfo, error) {
 	if _, err := t.stat(name); err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"syscall"
 )
 
@@ -20,6 +21,13 @@ func openJail(dir string) (*jail, error) {
 		return nil, fmt.Errorf("open root: %w", err)
 	}
 	return &jail{root}, nil
+}
+
+// names is true for what a clean path can spell: the system takes bytes that are
+// not UTF-8, which io/fs does not. What is not clean comes from a resolver that
+// rewrites.
+func (j *jail) names(name string) bool {
+	return fs.ValidPath(strings.ToValidUTF8(name, "?")) && strings.IndexByte(name, 0) < 0
 }
 
 // open opens without waiting: O_NONBLOCK is for a FIFO, which nobody may be about

@@ -320,7 +320,9 @@ func WithTrustedProxies(prefixes ...netip.Prefix) Option {
 // called concurrently.
 func WithErrorPage(f func(ctx context.Context, req *Request, status int, err error) *Response) Option {
 	return option(func(c *config) error {
-		c.errorPage = f
+		if f != nil {
+			c.errorPage = f
+		}
 		return nil
 	})
 }

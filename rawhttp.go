@@ -92,21 +92,23 @@ func New(opts ...Option) (*Server, error) {
 // open makes the resolver that the options ask for.
 func (s *Server) open() (err error) {
 	c := &s.config
-	if c.sources != 1 {
-		err = fmt.Errorf("one of WithRoot, WithFS and WithResolver must be given, not %d", c.sources)
-	}
 	switch {
-	case c.resolver != nil && len(c.fileOptions) > 0:
-		return errors.Join(err, errors.New("options for files need WithRoot or WithFS"))
-	case c.resolver != nil || c.sources != 1:
-		_, optErr := newFileConfig(c.fileOptions)
-		return errors.Join(err, optErr)
-	case c.fsys != nil:
+	case c.sources == 1 && c.fsys != nil:
 		s.files, err = FS(c.fsys, c.fileOptions...)
-	case c.root != "":
+		c.resolver = s.files
+		return err
+	case c.sources == 1 && c.root != "":
 		s.files, err = Dir(c.root, c.fileOptions...)
+		c.resolver = s.files
+		return err
 	}
-	c.resolver = s.files
+	_, err = newFileConfig(c.fileOptions)
+	if c.sources != 1 {
+		err = errors.Join(err, fmt.Errorf("one of WithRoot, WithFS and WithResolver must be given, not %d", c.sources))
+	}
+	if c.resolver != nil && len(c.fileOptions) > 0 {
+		err = errors.Join(err, errors.New("options for files need WithRoot or WithFS"))
+	}
 	return err
 }
 
@@ -151,7 +153,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 // is gone: nil if it ended in order, which includes that the client left or stayed
 // idle; what went wrong; or [ErrServerClosed]. The end of ctx stops it as it stops
 // [Server.Serve].
-func (s *Server) ServeConn(ctx context.Context, conn net.Conn) error {
+func (s *Server) ServeConn(ctx context.Context, conn net.Conn) (err error) {
 	g, err := s.newGroup(ctx, nil)
 	if err != nil {
 		conn.Close()
@@ -159,12 +161,14 @@ func (s *Server) ServeConn(ctx context.Context, conn net.Conn) error {
 	}
 	defer context.AfterFunc(ctx, func() { g.stop(nil, s.config.drainTimeout) })()
 	c := g.take(conn)
+	defer func() { // deferred, since a resolver may end the goroutine
+		g.stop(nil, s.config.drainTimeout)
+		if err = g.wait(); err == nil {
+			err = c.err
+		}
+	}()
 	g.run(c)
-	g.stop(nil, s.config.drainTimeout)
-	if err := g.wait(); err != nil {
-		return err
-	}
-	return c.err
+	return nil
 }
 
 // Shutdown stops the Server in order: it closes listeners and idle connections and
@@ -326,7 +330,9 @@ func (g *group) take(nc net.Conn) *conn {
 	g.running.Add(1)
 	if limit := s.config.maxConns; limit > 0 && n > int64(limit) && !s.evict() {
 		c.tooMany = true
+		c.state.Store(uint32(StateWrite)) // it is never idle
 		s.stats.refused.Add(1)
+		s.stats.open.Add(-1) // nor does it take a place
 	}
 	g.mu.Lock()
 	g.conns[c] = struct{}{}
@@ -355,7 +361,9 @@ func (g *group) remove(c *conn) {
 	g.mu.Lock()
 	delete(g.conns, c)
 	g.mu.Unlock()
-	g.srv.stats.open.Add(-1)
+	if !c.tooMany {
+		g.srv.stats.open.Add(-1)
+	}
 }
 
 // stop stops the group in order, and by force after the time to drain; 0 is never.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net/url"
 	"strings"
 )
 
@@ -80,11 +81,15 @@ func (r *Request) below(prefix, path string) *Request {
 }
 
 // toFolder redirects to the path with a slash at its end, the query kept. The
-// reference is relative and begins with a dot, so that no path can name another
-// host, as "//host" would.
+// reference is relative, to the target as the client knows it, and begins with a
+// dot, so that no path can name another host, as "//host" would.
 func toFolder(req *Request) *Response {
-	path := req.Path()
-	location := "./" + escapePath(path[strings.LastIndexByte(path, '/')+1:]) + "/"
+	raw := req.string(req.rawPath)
+	last, err := url.PathUnescape(raw[strings.LastIndexByte(raw, '/')+1:])
+	if err != nil { // a path is parsed before it is served
+		return errorResponse(err)
+	}
+	location := "./" + escapePath(last) + "/"
 	if q := req.RawQuery(); q != "" {
 		location += "?" + q
 	}

@@ -152,7 +152,7 @@ func Redirect(status int, location string) *Response {
 	default:
 		r.fail(fmt.Errorf("status %d does not redirect", status))
 	}
-	if location == "" || skipTarget([]byte(strings.ReplaceAll(location, "#", "")), 0) != len(location)-strings.Count(location, "#") {
+	if !isVisible(location) {
 		r.fail(fmt.Errorf("location %q is not a URI reference in visible ASCII", location))
 	}
 	return r.Set("Location", location)

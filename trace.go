@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 )
 
 // A Trace is told what happens on connections. Hooks that are nil cost nothing.
@@ -243,15 +244,17 @@ func (t *transcript) flush(conn uint64, who int, line *partialLine) {
 // escapeControls makes text safe for a terminal or a log.
 func escapeControls(s string) string {
 	var b strings.Builder
-	for i, r := range s {
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
 		switch {
-		case r == '\uFFFD' && s[i] != "\uFFFD"[0], r < ' ', r == 0x7f:
-			fmt.Fprintf(&b, `\x%02x`, s[i])
+		case r == utf8.RuneError && n == 1, r < ' ', r == 0x7f:
+			fmt.Fprintf(&b, `\x%02x`, s[0])
 		case r >= 0x80 && r < 0xa0, isBidiControl(r):
 			fmt.Fprintf(&b, `\u%04x`, r)
 		default:
-			b.WriteRune(r)
+			b.WriteString(s[:n])
 		}
+		s = s[n:]
 	}
 	return b.String()
 }

@@ -229,13 +229,22 @@ func (t *responder) appendValidators(b []byte) []byte {
 func (t *responder) putContent(ctx context.Context) error {
 	switch {
 	case t.resp.f != nil:
-		w := &contentWriter{t: t, ctx: ctx}
-		defer w.close()
-		return t.resp.f(ctx, w)
+		return t.putFunc(ctx)
 	case t.resp.rep != nil:
 		return t.copy(t.resp.reader(), t.resp.rep.Size)
 	}
 	return t.put(t.resp.content)
+}
+
+// putFunc has the program write the content. A Write that failed fails the
+// response, whatever the program makes of it.
+func (t *responder) putFunc(ctx context.Context) error {
+	w := &contentWriter{t: t, ctx: ctx}
+	defer w.close()
+	if err := t.resp.f(ctx, w); err != nil {
+		return err
+	}
+	return w.close()
 }
 
 // reader gives the content of a Representation.
@@ -392,12 +401,15 @@ func (w *contentWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (w *contentWriter) close() {
+// close makes later writes fail, and gives the error of those before.
+func (w *contentWriter) close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.err == nil {
+	err := w.err
+	if err == nil {
 		w.err = errStreamEnded
 	}
+	return err
 }
 
 // WriteTo writes the exact bytes of the answer to a plain GET over HTTP/1.1,

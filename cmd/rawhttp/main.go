@@ -11,6 +11,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"os/signal"
@@ -22,19 +23,16 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends it at once
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // settings are what the command line says.
 type settings struct {
-	addr     string
-	list     rawhttp.Listing
-	index    []string
-	dotFiles bool
-	server   string
-	log      bool
-	root     string
+	addr    string
+	options []rawhttp.Option
+	log     bool
+	root    string
 }
 
 const usage = `usage: rawhttp [flags] [root]
@@ -59,62 +57,91 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "rawhttp: %v (rawhttp -h shows the usage)\n", err)
+		fmt.Fprintf(stderr, "rawhttp: %s (rawhttp -h shows the usage)\n", oneLine(err))
 		return 2
 	}
 	if err := serve(ctx, set, stdout, stderr); err != nil {
-		message := strings.TrimPrefix(err.Error(), "rawhttp: ")
-		fmt.Fprintf(stderr, "rawhttp: %s\n", strings.ReplaceAll(message, "\n", "; "))
+		fmt.Fprintf(stderr, "rawhttp: %s\n", oneLine(err))
 		return 1
 	}
 	return 0
+}
+
+// oneLine gives the text of err as a line of its own, without what only a
+// programmer wants to know.
+func oneLine(err error) string {
+	s := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "rawhttp: "), "New: ")
+	return strings.ReplaceAll(s, "\n", "; ")
 }
 
 func parseArgs(args []string) (set settings, err error) {
 	flags := flag.NewFlagSet("rawhttp", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&set.addr, "addr", "127.0.0.1:8080", "")
-	index := flags.String("index", "index.html", "")
-	flags.BoolVar(&set.dotFiles, "dotfiles", false, "")
-	flags.StringVar(&set.server, "server", "", "")
 	flags.BoolVar(&set.log, "log", false, "")
-	flags.Func("list", "", func(s string) error {
-		switch s {
-		case "text":
-			set.list = rawhttp.ListText
-		case "none":
-			set.list = rawhttp.ListNone
-		default:
-			return errors.New("want text or none")
+	dotFiles := flags.Bool("dotfiles", false, "")
+
+	// option makes a flag of an option, which says itself what it does not take.
+	option := func(name string, parse func(string) (rawhttp.Option, error)) {
+		flags.Func(name, "", func(value string) error {
+			o, err := parse(value)
+			if err != nil {
+				return err
+			}
+			if _, err := rawhttp.New(rawhttp.WithFS(noFiles{}), o); err != nil {
+				return errors.New(oneLine(err))
+			}
+			set.options = append(set.options, o)
+			return nil
+		})
+	}
+	option("list", parseListing)
+	option("server", func(s string) (rawhttp.Option, error) { return rawhttp.WithServerField(s), nil })
+	option("index", func(s string) (rawhttp.Option, error) {
+		if s == "" {
+			return rawhttp.WithIndex(), nil
 		}
-		return nil
+		return rawhttp.WithIndex(strings.Split(s, ",")...), nil
 	})
+
 	if err := flags.Parse(args); err != nil {
 		return set, err
 	}
-	if *index != "" {
-		set.index = strings.Split(*index, ",")
-	}
+	set.options = append(set.options, rawhttp.WithDotFiles(*dotFiles))
 	switch flags.NArg() {
 	case 0:
 		set.root = "."
 	case 1:
 		set.root = flags.Arg(0)
 	default:
-		return set, fmt.Errorf("one folder is served, not %d: flags come before it", flags.NArg())
+		return set, fmt.Errorf("one folder is served, not %d; flags come before it", flags.NArg())
+	}
+	switch {
+	case set.root == "":
+		return set, errors.New(`the folder has no name; "." is the working directory`)
+	case set.addr == "":
+		return set, errors.New("flag -addr: no address")
 	}
 	return set, nil
 }
 
-func serve(ctx context.Context, set settings, stdout, stderr io.Writer) error {
-	opts := []rawhttp.Option{
-		rawhttp.WithRoot(set.root),
-		rawhttp.WithListing(set.list),
-		rawhttp.WithIndex(set.index...),
-		rawhttp.WithDotFiles(set.dotFiles),
-		rawhttp.WithServerField(set.server),
-		rawhttp.WithLogger(logger{stderr}),
+func parseListing(s string) (rawhttp.Option, error) {
+	switch s {
+	case "text":
+		return rawhttp.WithListing(rawhttp.ListText), nil
+	case "none":
+		return rawhttp.WithListing(rawhttp.ListNone), nil
 	}
+	return nil, errors.New("want text or none")
+}
+
+// noFiles is a file system to try options on.
+type noFiles struct{}
+
+func (noFiles) Open(name string) (fs.File, error) { return nil, fs.ErrNotExist }
+
+func serve(ctx context.Context, set settings, stdout, stderr io.Writer) error {
+	opts := append(set.options, rawhttp.WithRoot(set.root), rawhttp.WithLogger(logger{stderr}))
 	if set.log {
 		opts = append(opts, rawhttp.WithTrace(rawhttp.AccessLog(stderr)))
 	}
