@@ -22,7 +22,7 @@ func (c *conn) admit() error {
 	case !cfg.hosts.allow(c.req.host.of(c.req.text)):
 		return &StatusError{Status: 421, Err: fmt.Errorf("host %q is not served here", c.req.Host())}
 	case c.req.expect == expectOther:
-		return &StatusError{Status: 417, Err: errors.New("Expect is not 100-continue")}
+		return &StatusError{Status: 417, Err: errors.New("the expectation is not 100-continue")}
 	case cfg.maxBodyBytes > 0 && n > cfg.maxBodyBytes:
 		return &StatusError{Status: 413, Err: fmt.Errorf("content of %d bytes, the limit is %d", n, cfg.maxBodyBytes)}
 	case c.req.form == authorityForm:

@@ -91,7 +91,8 @@ func (r *Request) Path() string {
 }
 
 // Prefix gives what the Mounts above took off the path, without the last slash;
-// "" at the top. So Prefix()+Path() is the whole path.
+// "" at the top. So Prefix()+Path() is the whole path; but below a [Mount] of one
+// path alone, which sees "/", Prefix() is.
 func (r *Request) Prefix() string { return r.prefix }
 
 // RawQuery gives the query as received, without its question mark.
