@@ -14,13 +14,14 @@ const maxChunkLine = 256
 // ErrIncomplete, or a *ParseError. At most 16 digits: more would have to be
 // counted to know that the size has not wrapped around.
 func parseChunkLine(b []byte) (size int64, n int, err error) {
-	whole := len(b)
-	b = b[:min(whole, maxChunkLine+len("\r\n"))]
-	size, n, err = scanChunkLine(b)
-	if err == ErrIncomplete && (whole > len(b) || whole > maxChunkLine && b[maxChunkLine] != '\r') {
-		err = malformed(maxChunkLine, "chunk line is too long", "RFC 9112, section 7.1.1")
+	size, n, err = scanChunkLine(b[:min(len(b), maxChunkLine+1)])
+	if err != ErrIncomplete || len(b) <= maxChunkLine {
+		return size, n, err
 	}
-	return size, n, err
+	if b[maxChunkLine] != '\r' { // only its end may follow
+		return 0, 0, malformed(maxChunkLine, "chunk line is too long", "RFC 9112, section 7.1.1")
+	}
+	return scanChunkLine(b[:min(len(b), maxChunkLine+len("\r\n"))])
 }
 
 func scanChunkLine(b []byte) (size int64, n int, err error) {

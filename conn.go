@@ -164,10 +164,8 @@ func (c *conn) endIdle(err error) {
 	}
 }
 
-// setLimit limits the time that the client is waited for from now on. What it may
-// be waiting for itself is written first: that time does not count.
+// setLimit limits the time that the client is waited for from now on; 0 is no limit.
 func (c *conn) setLimit(d time.Duration) {
-	c.out.flushDone() // an error is kept, and given to the read that follows
 	c.limit = time.Time{}
 	if d > 0 {
 		c.limit = time.Now().Add(d)

@@ -43,9 +43,8 @@ func isTimeout(err error) bool {
 // Read reads once from the client, after all responses that are whole were
 // written: what a client does not have yet it cannot go on from.
 func (c *conn) Read(p []byte) (n int, err error) {
-	c.out.flushDone()
-	if c.broken != nil {
-		return 0, c.broken
+	if err := c.flushFirst(); err != nil {
+		return 0, err
 	}
 	switch ConnState(c.state.Load()) {
 	case StateResolve, StateWrite:
@@ -58,6 +57,19 @@ func (c *conn) Read(p []byte) (n int, err error) {
 		c.srv.trace.bytesRead(c.info.ID, c.info.Request, p[:n])
 	}
 	return n, err
+}
+
+// flushFirst writes what the client may be waiting for itself. The time that it
+// takes to accept that is not counted against it.
+func (c *conn) flushFirst() error {
+	if c.out.done > 0 {
+		start := time.Now()
+		c.out.flushDone()
+		if !c.limit.IsZero() {
+			c.limit = c.limit.Add(time.Since(start))
+		}
+	}
+	return c.broken
 }
 
 // readContent reads content, for which the client has a limit of silence and of

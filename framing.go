@@ -24,7 +24,7 @@ func (l *lines) add(i int) {
 // these differently are what request smuggling lives on, so nothing is guessed
 // and nothing mended.
 func (h *head) frame() error {
-	var host, length, coding lines
+	var host, length, coding, twin lines
 	var closes, keeps bool
 	for i, f := range h.fields {
 		name, value := f.name.of(h.text), f.value.of(h.text)
@@ -52,12 +52,16 @@ func (h *head) frame() error {
 			}
 		}
 		if isFramingTwin(name) {
-			return malformed(int(f.name.start), "field name is taken for a framing field where _ turns into -", "RFC 9112, section 11.2")
+			twin.add(i)
 		}
 	}
 	h.persist = !closes && (h.minor > 0 || keeps)
 	if err := h.checkHost(host); err != nil {
 		return err
+	}
+	if twin.n > 0 {
+		off := int(h.fields[twin.first].name.start)
+		return malformed(off, "field name is taken for a framing field where _ turns into -", "RFC 9112, section 11.2")
 	}
 	return h.frameContent(length, coding)
 }
@@ -82,6 +86,7 @@ func (h *head) expects(value []byte) {
 		var m []byte
 		m, value, more = nextMember(value)
 		switch {
+		case len(m) == 0: // "A recipient MUST parse and ignore a reasonable number of empty list elements". Section 5.6.1.2.
 		case !equalFold(m, "100-continue"):
 			h.expect = expectOther
 		case h.expect == expectNothing && h.minor > 0:
@@ -172,62 +177,70 @@ func parseContentLength(s []byte) (n int64, bad int) {
 // refuse both, as whoever forwarded the message may have framed it otherwise.
 func (h *head) frameChunked(length, coding lines) error {
 	const section = "RFC 9112, section 6.1"
-	f := h.fields[coding.first]
-	off := int(f.name.start)
+	off := int(h.fields[coding.first].name.start)
 	switch {
 	case length.n > 0:
-		return malformed(off, "both Content-Length and Transfer-Encoding", section)
+		second := max(off, int(h.fields[length.first].name.start))
+		return malformed(second, "both Content-Length and Transfer-Encoding", section)
 	case h.minor == 0:
 		return malformed(off, "Transfer-Encoding in HTTP/1.0", section)
 	}
-	var list codingList
+	list := codingList{afterChunked: -1, other: -1}
 	for _, f := range h.fields[coding.first:] {
 		if !equalFold(f.name.of(h.text), "Transfer-Encoding") {
 			continue
 		}
-		off = int(f.name.start)
 		if f.folded {
-			return malformed(off, "Transfer-Encoding field is folded", "RFC 9112, section 5.2")
+			return malformed(int(f.name.start), "Transfer-Encoding field is folded", "RFC 9112, section 5.2")
 		}
-		if reason := list.add(f.value.of(h.text)); reason != "" {
-			return malformed(int(f.value.start), reason, section)
+		if bad, reason := list.add(f.value.of(h.text), int(f.value.start)); reason != "" {
+			return malformed(bad, reason, section)
 		}
 	}
-	if list.other {
-		if list.chunked && !list.chunkedLast {
-			return malformed(off, "chunked is not the last transfer coding", section)
-		}
-		return &ParseError{501, off, "transfer coding is not implemented", section}
+	switch {
+	case list.afterChunked >= 0:
+		return malformed(list.afterChunked, "chunked is not the last transfer coding", section)
+	case list.other >= 0:
+		return &ParseError{501, list.other, "transfer coding is not implemented", section}
 	}
 	h.contentLength = -1
 	return nil
 }
 
 // codingList is what a list of transfer codings says, over all its field lines.
-type codingList struct{ chunked, chunkedLast, other bool }
+type codingList struct {
+	chunked      bool
+	afterChunked int // offset of the first coding behind chunked, -1 if there is none
+	other        int // offset of the first that is not a lone chunked, -1 if there is none
+}
 
-// add takes in the members of one field line. It gives what is wrong, or "".
-func (l *codingList) add(value []byte) (reason string) {
+// add takes in the members of one field line, whose value is at offset off. It
+// gives the offset of what is wrong and the reason, or "".
+func (l *codingList) add(value []byte, off int) (bad int, reason string) {
+	rest := value
 	for more := true; more; {
 		var m []byte
-		m, value, more = nextMember(value)
+		m, rest, more = nextMember(rest)
+		at := off + cap(value) - cap(m) // m is a part of value
 		n := 0
 		for n < len(m) && isTchar[m[n]] {
 			n++
 		}
 		params := trimBlanks(m[n:])
 		if n == 0 || len(params) > 0 && params[0] != ';' {
-			return "transfer coding is not a token"
+			return at + len(m) - len(params), "transfer coding is not a token"
 		}
 		isChunked := equalFold(m[:n], "chunked")
-		if isChunked && l.chunked {
-			return "chunked is applied twice"
+		switch {
+		case isChunked && l.chunked:
+			return at, "chunked is applied twice"
+		case l.chunked && l.afterChunked < 0:
+			l.afterChunked = at
 		}
-		if isChunked {
-			l.chunked = true
+		l.chunked = l.chunked || isChunked
+		if l.other < 0 && (!isChunked || len(params) > 0) {
+			l.other = at
 		}
-		l.chunkedLast = isChunked
-		l.other = l.other || !isChunked || len(params) > 0
 	}
-	return ""
+	return 0, ""
 }

@@ -1,5 +1,7 @@
 package rawhttp
 
+import "errors"
+
 // ParseRequestLenient is [ParseRequest] for input that people typed or old
 // senders made: a bare LF ends a line (RFC 9112, section 2.2), a folded line
 // continues the field before it, joined by one space (section 5.2), and the
@@ -11,17 +13,31 @@ func ParseRequestLenient(b []byte) (req *Request, rest []byte, err error) {
 	max := defaultLimits
 	max.lenient = true
 	p := req.begin(max)
-	n, err := p.parse(b)
-	if err == ErrIncomplete && p.phase >= atFieldLine {
-		n, err = p.parse(append(b[:len(b):len(b)], "\n\n"...)) // the end of b ends the line and the section
-		n = min(n, len(b))
+	text := b[:min(len(b), max.head)]
+	n, err := p.lines(text)
+	if err == ErrIncomplete && p.phase >= atFieldLine && len(b) == len(text) {
+		text = append(text[:len(b):len(b)], end...)
+		n, err = p.lines(text)
+	}
+	switch {
+	case err == nil:
+		err = req.finish(text[:n])
+	case err == ErrIncomplete && len(b) > len(text):
+		err = p.tooLong(max.head, "header section is too long")
+	}
+	var pe *ParseError
+	if errors.As(err, &pe) {
+		pe.Offset = min(pe.Offset, len(b))
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	req.size = min(req.size, len(b))
-	return req, b[n:], nil
+	req.size = min(n, len(b))
+	return req, b[req.size:], nil
 }
+
+// end ends the last line of a header section, and the section.
+const end = "\n\n"
 
 // unfold writes folded values anew, each fold as one space.
 func (h *head) unfold() {

@@ -239,7 +239,7 @@ func (p *headParser) targetPart(b []byte) error {
 	p.pos = i
 	switch {
 	case i > end:
-		return p.tooLong(i, "request line is too long")
+		return p.tooLong(end, "request line is too long")
 	case i == len(b):
 		return ErrIncomplete
 	case b[i] == '\r' || b[i] == '\n':
@@ -327,7 +327,9 @@ func (p *headParser) lineStart(b []byte) error {
 		p.pos++
 		p.next(atEndLF)
 		return nil
-	case c == '\n' && p.max.lenient:
+	case c == '\n' && !p.max.lenient:
+		return bareLF(p.pos)
+	case c == '\n':
 		p.next(atEndLF)
 		return nil
 	case isBlank(c):
@@ -371,10 +373,10 @@ func (p *headParser) namePart(b []byte) error {
 	switch {
 	case i == len(b):
 		return ErrIncomplete
-	case i == end:
-		return p.tooLong(i, "field line is too long")
 	case i > p.line && (b[i] == '\r' || b[i] == '\n'):
 		return malformed(i, "field line has no colon", "RFC 9112, section 5")
+	case i == end:
+		return p.tooLong(i, "field line is too long")
 	case i == p.line || b[i] != ':':
 		return malformed(i, "field name is not a token", "RFC 9112, section 5.1")
 	}

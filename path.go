@@ -88,7 +88,8 @@ func (h *head) splitAbsolute(target []byte, off int) error {
 //	uri-host [ ":" port ]
 //
 // RFC 9110, section 7.2, with the parts of RFC 3986, section 3.2.2. The host
-// must not be empty and the port, if there, fits 16 bits.
+// must not be empty and the port, if there, fits 16 bits. IP literals of versions
+// to come are refused, since nobody has one.
 func authorityError(s []byte) int {
 	n, ok := 0, false
 	if len(s) > 0 && s[0] == '[' {
@@ -198,7 +199,8 @@ func (h *head) decodePath() error {
 	return nil
 }
 
-// isCleanPath reports whether a raw path is what decodePath would make of it.
+// isCleanPath reports whether a raw path is, at a glance, what decodePath would make
+// of it.
 func isCleanPath(raw []byte) bool {
 	if len(raw) == 0 {
 		return false
@@ -216,8 +218,8 @@ func isCleanPath(raw []byte) bool {
 	return true
 }
 
-// cleanPath cleans the absolute path b in place and gives what is left of it. A
-// path that ends in a slash, or in a dot segment, names a folder and ends in a
+// cleanPath cleans the absolute path b in place and gives what is left of it. An
+// empty segment is none, so nothing that ".." could remove. A path that ends in a slash, or in a dot segment, names a folder and ends in a
 // slash.
 func cleanPath(b []byte) []byte {
 	out := b[:1]

@@ -446,8 +446,12 @@ func (c *countingWriter) Write(p []byte) (int, error) {
 // content of this one has been read. After an error it must be closed.
 func WriteResponse(ctx context.Context, w io.Writer, req *Request, resp *Response) (persist bool, err error) {
 	var d dateCache
-	persist, err = writeResponse(ctx, w, &wireFormat{date: d.text, contentLength: true}, req, resp)
-	return persist, errors.Join(err, resp.Close())
+	defer func() {
+		if closeErr := resp.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	return writeResponse(ctx, w, &wireFormat{date: d.text, contentLength: true}, req, resp)
 }
 
 func writeResponse(ctx context.Context, w io.Writer, format *wireFormat, req *Request, resp *Response) (persist bool, err error) {
