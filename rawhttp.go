@@ -122,7 +122,7 @@ func (s *Server) closeFiles() error {
 // ListenAndServe listens on the TCP address, as in "127.0.0.1:8080", and serves.
 // It returns what [Server.Serve] does, or why it cannot listen.
 func (s *Server) ListenAndServe(ctx context.Context, addr string) error {
-	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	ln, err := net.Listen("tcp", addr)
 	if err != nil {
 		return fmt.Errorf("rawhttp: %w", err)
 	}

@@ -270,7 +270,8 @@ func isBidiControl(r rune) bool {
 //	127.0.0.1 - - [22/Nov/2026:13:03:20 +0000] "GET /a HTTP/1.1" 200 5 "-" "curl/8.5.0"
 //
 // A request whose head was refused is shown as "-". What a client sent is
-// escaped. Each line is one Write; they are never concurrent.
+// escaped. The line comes when the response has been written, so the client may
+// have it before. Each line is one Write; they are never concurrent.
 func AccessLog(w io.Writer) Trace {
 	var mu sync.Mutex
 	var line []byte

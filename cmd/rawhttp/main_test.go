@@ -1,0 +1,388 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// lockedBuffer is a bytes.Buffer for writers on several goroutines.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// A command is a call of run that serves.
+type command struct {
+	line   string // what it printed when it was ready
+	addr   string // where it listens
+	stderr lockedBuffer
+	stop   func() int // ends its context and gives its status
+}
+
+var servingLine = regexp.MustCompile(`^rawhttp: serving .* on http://(.*)/\n$`)
+
+// start calls run with the arguments and waits until it has printed its address.
+// The end of the test stops it; it must give the status 0 and have printed nothing
+// more.
+func start(t *testing.T, args ...string) *command {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	cmd := new(command)
+	stdout, w := io.Pipe()
+	status := make(chan int, 1)
+	go func() {
+		status <- run(ctx, args, w, &cmd.stderr)
+		w.Close()
+	}()
+	lines := bufio.NewReader(stdout)
+	cmd.stop = sync.OnceValue(func() int {
+		cancel()
+		if more, _ := io.ReadAll(lines); len(more) > 0 {
+			t.Errorf("run(%q) printed %q after its address", args, more)
+		}
+		return <-status
+	})
+	t.Cleanup(func() {
+		if got := cmd.stop(); got != 0 {
+			t.Errorf("run(%q) = %d at the end of its context, want 0; stderr:\n%s", args, got, cmd.stderr.String())
+		}
+	})
+	line, _ := lines.ReadString('\n')
+	match := servingLine.FindStringSubmatch(line)
+	if match == nil {
+		t.Fatalf("run(%q) printed %q, want a line that matches %s; stderr:\n%s", args, line, servingLine, cmd.stderr.String())
+	}
+	cmd.line, cmd.addr = line, match[1]
+	return cmd
+}
+
+// fetch asks for a path as it is on the wire, and gives the response and its
+// content.
+func (c *command) fetch(t *testing.T, path string) (*http.Response, string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", c.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	content, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(content)
+}
+
+// folder makes a folder with the files, whose content is their path.
+func folder(t *testing.T, names ...string) string {
+	t.Helper()
+	root := t.TempDir()
+	for _, name := range names {
+		path := filepath.Join(root, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+func TestRunFlags(t *testing.T) {
+	root := folder(t, "index.html", "home.html", "sub/a.txt", "sub/.hidden")
+	type answer struct {
+		Status  int
+		Content string
+		Server  []string
+	}
+	tests := []struct {
+		name string
+		args []string
+		path string
+		want answer
+	}{
+		{"a file", nil, "/sub/a.txt", answer{200, "sub/a.txt", nil}},
+		{"-list is text if left out", nil, "/sub/", answer{200, "a.txt\n", nil}},
+		{"-list text", []string{"-list", "text"}, "/sub/", answer{200, "a.txt\n", nil}},
+		{"-list none", []string{"-list", "none"}, "/sub/", answer{404, "404 Not Found\n", nil}},
+		{"-list none leaves index files", []string{"-list", "none"}, "/", answer{200, "index.html", nil}},
+		{"-index is index.html if left out", nil, "/", answer{200, "index.html", nil}},
+		{"-index with one name", []string{"-index", "home.html"}, "/", answer{200, "home.html", nil}},
+		{"-index with several, the first that is there", []string{"-index", "none.html,home.html,index.html"}, "/", answer{200, "home.html", nil}},
+		{"-index with none", []string{"-index", ""}, "/", answer{200, "sub/\nhome.html\nindex.html\n", nil}},
+		{"hidden without -dotfiles", nil, "/sub/.hidden", answer{404, "404 Not Found\n", nil}},
+		{"-dotfiles serves", []string{"-dotfiles"}, "/sub/.hidden", answer{200, "sub/.hidden", nil}},
+		{"-dotfiles lists", []string{"-dotfiles"}, "/sub/", answer{200, ".hidden\na.txt\n", nil}},
+		{"-dotfiles=false", []string{"-dotfiles=false"}, "/sub/.hidden", answer{404, "404 Not Found\n", nil}},
+		{"-server", []string{"-server", "example/1.0"}, "/sub/a.txt", answer{200, "sub/a.txt", []string{"example/1.0"}}},
+		{"-server with nothing", []string{"-server", ""}, "/sub/a.txt", answer{200, "sub/a.txt", nil}},
+		{"several", []string{"--server=x", "-list=none", "-dotfiles"}, "/sub/.hidden", answer{200, "sub/.hidden", []string{"x"}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			args := slices.Concat([]string{"-addr", "127.0.0.1:0"}, tt.args, []string{root})
+			cmd := start(t, args...)
+			resp, content := cmd.fetch(t, tt.path)
+			got := answer{resp.StatusCode, content, resp.Header["Server"]}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("run(%q): GET %s (-want +got):\n%s", args, tt.path, diff)
+			}
+			if got := cmd.stop(); got != 0 {
+				t.Errorf("run(%q) = %d at the end of its context, want 0", args, got)
+			}
+			if got := cmd.stderr.String(); got != "" {
+				t.Errorf("run(%q) wrote %q to stderr, want nothing without -log", args, got)
+			}
+		})
+	}
+}
+
+func TestRunPrintsAddress(t *testing.T) {
+	root := folder(t, "a.txt")
+	cmd := start(t, "-addr", "127.0.0.1:0", root)
+	host, port, err := net.SplitHostPort(cmd.addr)
+	if err != nil || host != "127.0.0.1" || port == "0" {
+		t.Errorf("the address printed is %q, want 127.0.0.1 and the port that was taken", cmd.addr)
+	}
+	if want := "rawhttp: serving " + root + " on http://" + cmd.addr + "/\n"; cmd.line != want {
+		t.Errorf("printed %q, want %q", cmd.line, want)
+	}
+}
+
+func TestRunServesWorkingDirectoryByDefault(t *testing.T) {
+	t.Chdir(folder(t, "here.txt"))
+	cmd := start(t, "-addr", "127.0.0.1:0")
+	if _, content := cmd.fetch(t, "/here.txt"); content != "here.txt" {
+		t.Errorf("GET /here.txt without a root argument = %q, want the file of the working directory", content)
+	}
+	if want := "rawhttp: serving . on "; !strings.HasPrefix(cmd.line, want) {
+		t.Errorf("printed %q, want it to begin with %q", cmd.line, want)
+	}
+}
+
+// The port may be taken on the machine of the test; then the error names it.
+func TestRunListensOnLoopbackByDefault(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var stdout, stderr lockedBuffer
+	run(ctx, []string{t.TempDir()}, &stdout, &stderr)
+	if got, want := stdout.String()+stderr.String(), "127.0.0.1:8080"; !strings.Contains(got, want) {
+		t.Errorf("run without -addr wrote %q, want it to name %s", got, want)
+	}
+}
+
+func TestRunLog(t *testing.T) {
+	cmd := start(t, "-addr", "127.0.0.1:0", "-log", folder(t, "a.txt"))
+	cmd.fetch(t, "/a.txt")
+	cmd.fetch(t, "/missing?q=1")
+	cmd.stop() // the last line may come behind the answer
+	// Each fetch has a connection of its own, so the lines come in any order.
+	got := slices.Sorted(strings.Lines(cmd.stderr.String()))
+	stamp := regexp.MustCompile(`\[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\]`)
+	for i := range got {
+		got[i] = stamp.ReplaceAllString(got[i], "[TIME]")
+	}
+	want := []string{
+		`127.0.0.1 - - [TIME] "GET /a.txt HTTP/1.1" 200 5 "-" "-"` + "\n",
+		`127.0.0.1 - - [TIME] "GET /missing?q=1 HTTP/1.1" 404 14 "-" "-"` + "\n",
+	}
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("lines on stderr with -log (-want +got):\n%s", diff)
+	}
+}
+
+// An idle connection does not keep the command from ending.
+func TestRunStopsInOrder(t *testing.T) {
+	cmd := start(t, "-addr", "127.0.0.1:0", folder(t, "a.txt"))
+	idle, err := net.Dial("tcp", cmd.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer idle.Close()
+	fmt.Fprint(idle, "GET /a.txt HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	r := bufio.NewReader(idle)
+	resp, err := http.ReadResponse(r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		t.Fatal(err)
+	}
+	if got := cmd.stop(); got != 0 {
+		t.Errorf("run = %d at the end of its context, want 0", got)
+	}
+	if rest, err := io.ReadAll(r); len(rest) > 0 || err != nil {
+		t.Errorf("the idle connection got %q, %v, want its end and no more", rest, err)
+	}
+}
+
+// wantOneLine fails the test unless run with the arguments gives the status, prints
+// nothing, and writes one line to stderr that names what is wrong.
+func wantOneLine(t *testing.T, args []string, status int, names string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // where it serves nevertheless, it ends
+	var stdout, stderr lockedBuffer
+	if got := run(ctx, args, &stdout, &stderr); got != status {
+		t.Errorf("run(%q) = %d, want %d", args, got, status)
+	}
+	if got := stdout.String(); got != "" {
+		t.Errorf("run(%q) printed %q, want nothing", args, got)
+	}
+	got := stderr.String()
+	if !strings.HasPrefix(got, "rawhttp: ") || strings.Index(got, "\n") != len(got)-1 || !strings.Contains(got, names) {
+		t.Errorf("run(%q) wrote to stderr:\n%s\nwant one line that begins with %q and names %q", args, got, "rawhttp: ", names)
+	}
+	if strings.Contains(got, "New:") {
+		t.Errorf("run(%q) wrote to stderr:\n%s\nwhich speaks of the function New: who runs the command does not know it", args, got)
+	}
+}
+
+func TestRunRefusesCommandLine(t *testing.T) {
+	root := t.TempDir()
+	tests := []struct {
+		name  string
+		args  []string
+		names string // what is wrong, as the line names it
+	}{
+		{"unknown flag", []string{"-frobnicate", root}, "-frobnicate"},
+		{"unknown flag with a line feed in it", []string{"-a\nb", root}, "flag"},
+		{"-list without a value", []string{"-list"}, "-list"},
+		{"-list with an unknown form", []string{"-list", "xml", root}, "xml"},
+		{"-list with nothing", []string{"-list", "", root}, "-list"},
+		{"-addr without a value", []string{"-addr"}, "-addr"},
+		{"-addr with nothing, which would be any port of every interface", []string{"-addr", "", root}, "-addr"},
+		{"-log with another value than a bool", []string{"-log=maybe", root}, "-log"},
+		{"-dotfiles with another value than a bool", []string{"-dotfiles=2", root}, "-dotfiles"},
+		{"-index with a path", []string{"-index", "a/b.html", root}, "-index"},
+		{"-index with an empty name", []string{"-index", "a.html,", root}, "-index"},
+		{"-server with a line feed", []string{"-server", "a\nb", root}, "-server"},
+		{"a root without a name", []string{""}, "folder"},
+		{"two roots", []string{root, root}, "2"},
+		{"a flag behind the root", []string{root, "-log"}, "flags come before"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			// What is refused must be so before a port is taken; a free one where it is not.
+			wantOneLine(t, append([]string{"-addr", "127.0.0.1:0"}, tt.args...), 2, tt.names)
+		})
+	}
+}
+
+func TestRunCannotServe(t *testing.T) {
+	root := folder(t, "a.txt")
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	tests := []struct {
+		name  string
+		args  []string
+		names string
+	}{
+		{"missing root", []string{"-addr", "127.0.0.1:0", filepath.Join(root, "missing")}, "missing"},
+		{"root is a file", []string{"-addr", "127.0.0.1:0", filepath.Join(root, "a.txt")}, "a.txt"},
+		{"port in use", []string{"-addr", taken.Addr().String(), root}, taken.Addr().String()},
+		{"address without a port", []string{"-addr", "127.0.0.1", root}, "127.0.0.1"},
+		{"port out of range", []string{"-addr", "127.0.0.1:99999", root}, "99999"},
+		{"address with two ports", []string{"-addr", "127.0.0.1:1:2", root}, "127.0.0.1:1:2"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) { wantOneLine(t, tt.args, 1, tt.names) })
+	}
+}
+
+func TestRunHelp(t *testing.T) {
+	for _, arg := range []string{"-h", "-help", "--help"} {
+		var stdout, stderr lockedBuffer
+		if got := run(t.Context(), []string{arg}, &stdout, &stderr); got != 0 {
+			t.Errorf("run(%q) = %d, want 0", arg, got)
+		}
+		if got := stdout.String(); !strings.HasPrefix(got, "usage: rawhttp [flags] [root]\n") {
+			t.Errorf("run(%q) printed:\n%s\nwant the usage", arg, got)
+		}
+		if got := stderr.String(); got != "" {
+			t.Errorf("run(%q) wrote %q to stderr, want nothing", arg, got)
+		}
+	}
+}
+
+// The usage names the flags that there are, and no others.
+func TestRunHelpNamesFlags(t *testing.T) {
+	var stdout, stderr lockedBuffer
+	run(t.Context(), []string{"-h"}, &stdout, &stderr)
+	var named []string
+	for _, m := range regexp.MustCompile(`(?m)^  -(\w+)`).FindAllStringSubmatch(stdout.String(), -1) {
+		named = append(named, m[1])
+	}
+	values := map[string]string{ // one that the flag takes
+		"addr":     "127.0.0.1:0",
+		"list":     "text",
+		"index":    "index.html",
+		"dotfiles": "true",
+		"server":   "example",
+		"log":      "true",
+	}
+	for name, value := range values {
+		if !slices.Contains(named, name) {
+			t.Errorf("the usage does not name -%s:\n%s", name, stdout.String())
+		}
+		if got := run(t.Context(), []string{"-" + name + "=" + value, "-h"}, io.Discard, io.Discard); got != 0 {
+			t.Errorf("run(-%s=%s -h) = %d, want 0", name, value, got)
+		}
+	}
+	for _, name := range named {
+		if _, ok := values[name]; !ok {
+			t.Errorf("the usage names -%s, of which this test knows no value", name)
+		}
+	}
+}
+
+func TestLoggerWritesOneLine(t *testing.T) {
+	var b strings.Builder
+	l := logger{&b}
+	l.Debug("rawhttp: detail", "n", 1)
+	l.Info("rawhttp: news", "n", 2)
+	l.Warn("rawhttp: accept failed", "err", io.ErrClosedPipe, "n", 3)
+	l.Error("rawhttp: panic", "stack", "a\nb\x1b[2J")
+	want := `rawhttp: warning: accept failed err="io: read/write on closed pipe" n="3"
+rawhttp: error: panic stack="a\nb\x1b[2J"
+`
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Errorf("logger (-want +got):\n%s", diff)
+	}
+}

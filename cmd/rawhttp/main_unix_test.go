@@ -1,0 +1,134 @@
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+// build builds the command as users do.
+func build(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "rawhttp")
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return binary
+}
+
+func TestBinaryStatus(t *testing.T) {
+	binary := build(t)
+	tests := []struct {
+		name string
+		args []string
+		want int
+	}{
+		{"help", []string{"-h"}, 0},
+		{"missing root", []string{"-addr", "127.0.0.1:0", filepath.Join(t.TempDir(), "missing")}, 1},
+		{"unknown flag", []string{"-frobnicate"}, 2},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := exec.Command(binary, tt.args...).Run()
+			var exit *exec.ExitError
+			if err != nil && !errors.As(err, &exit) {
+				t.Fatal(err)
+			}
+			got := 0
+			if exit != nil {
+				got = exit.ExitCode()
+			}
+			if got != tt.want {
+				t.Errorf("rawhttp %q ended with status %d, want %d", tt.args, got, tt.want)
+			}
+		})
+	}
+}
+
+// What is asked for before the signal is answered in full, though it is larger
+// than what the system takes ahead of the client.
+func TestBinarySignals(t *testing.T) {
+	const size = 64 << 20
+	binary := build(t)
+	root := t.TempDir()
+	if err := os.WriteFile(filepath.Join(root, "large"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(filepath.Join(root, "large"), size); err != nil {
+		t.Fatal(err)
+	}
+	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		t.Run(sig.String(), func(t *testing.T) {
+			cmd := exec.Command(binary, "-addr", "127.0.0.1:0", root)
+			stdout, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmd.Stderr = os.Stderr
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { cmd.Process.Kill() })
+			line, err := bufio.NewReader(stdout).ReadString('\n')
+			match := servingLine.FindStringSubmatch(line)
+			if match == nil {
+				t.Fatalf("printed %q, %v, want a line that matches %s", line, err, servingLine)
+			}
+			addr := match[1]
+
+			busy, large := ask(t, addr, "/large")
+			idle, folder := ask(t, addr, "/")
+			if _, err := io.Copy(io.Discard, folder.Body); err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Process.Signal(sig); err != nil {
+				t.Fatal(err)
+			}
+			// The end of the idle connection tells that the signal has arrived.
+			if rest, err := io.ReadAll(idle); len(rest) > 0 || err != nil {
+				t.Errorf("the idle connection got %q, %v after %v, want its end", rest, err, sig)
+			}
+			n, err := io.Copy(io.Discard, large.Body)
+			if n != size || err != nil {
+				t.Errorf("the request in progress got %d bytes, %v after %v, want %d, nil", n, err, sig, size)
+			}
+			busy.Close()
+			if err := cmd.Wait(); err != nil {
+				t.Errorf("rawhttp after %v: %v, want status 0", sig, err)
+			}
+		})
+	}
+}
+
+// ask asks for a path and reads the head of the response. The end of the test
+// closes the connection.
+func ask(t *testing.T, addr, path string) (net.Conn, *http.Response) {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if err := conn.(*net.TCPConn).SetReadBuffer(64 << 10); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", path)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("GET %s: %s, want 200", path, resp.Status)
+	}
+	return conn, resp
+}

@@ -1,0 +1,265 @@
+package rawhttp_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"os"
+	"strings"
+	"testing/fstest"
+	"time"
+
+	"example.com/rawhttp"
+)
+
+func ExampleOK() {
+	resp := rawhttp.OK("application/json", []byte(`{"answer": 42}`))
+	for name, value := range resp.Fields() {
+		fmt.Printf("%s: %s\n", name, value)
+	}
+	// Output:
+	// Content-Type: application/json
+}
+
+func ExampleText() {
+	resolver := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Text(200, "hello, "+req.Query().Get("name")), nil
+	})
+	fmt.Println(get(resolver, "/?name=world"))
+	// Output:
+	// 200 OK hello, world
+}
+
+func ExampleRedirect() {
+	resp := rawhttp.Redirect(308, "/new/place?from=old")
+	for name, value := range resp.Fields() {
+		fmt.Printf("%s: %s\n", name, value)
+	}
+	// Output:
+	// Content-Type: text/plain; charset=utf-8
+	// Location: /new/place?from=old
+}
+
+// A resource that can only be read. The server answers OPTIONS from what
+// MethodNotAllowed says, and HEAD from the answer to GET.
+func ExampleMethodNotAllowed() {
+	resolver := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		switch req.Method() {
+		case "GET", "HEAD":
+			return rawhttp.Text(200, "the time\n"), nil
+		}
+		return rawhttp.MethodNotAllowed("GET", "HEAD", "OPTIONS"), nil
+	})
+	for _, method := range []string{"GET", "HEAD", "DELETE", "OPTIONS"} {
+		status, content := ask(resolver, method+" / HTTP/1.1\r\nHost: example.test\r\n\r\n")
+		fmt.Printf("%s: %s %q\n", method, status, content)
+	}
+	// Output:
+	// GET: 200 OK "the time\n"
+	// HEAD: 200 OK ""
+	// DELETE: 405 Method Not Allowed "405 Method Not Allowed\n"
+	// OPTIONS: 204 No Content ""
+}
+
+// The bytes of a Response can be seen without a server, and tested.
+func ExampleResponse_WriteTo() {
+	resp := rawhttp.Text(200, "hello\n").Set("Cache-Control", "no-store")
+	var wire strings.Builder
+	if _, err := resp.WriteTo(&wire); err != nil {
+		log.Fatal(err)
+	}
+	for line := range strings.Lines(wire.String()) {
+		fmt.Printf("%q\n", line)
+	}
+	// Output:
+	// "HTTP/1.1 200 OK\r\n"
+	// "Content-Type: text/plain; charset=utf-8\r\n"
+	// "Content-Length: 6\r\n"
+	// "Cache-Control: no-store\r\n"
+	// "\r\n"
+	// "hello\n"
+}
+
+// Calls of Set and Add can be chained. What cannot go out as it was said is
+// reported by Err, and answered with 500: no value smuggles in a line.
+func ExampleResponse_Set() {
+	good := rawhttp.Empty(204).Set("Vary", "Accept").Add("Vary", "Origin")
+	fmt.Println(good.Err())
+	bad := rawhttp.Empty(204).Set("X-Name", "a\r\nSet-Cookie: b").Set("Content-Length", "5")
+	fmt.Println(bad.Err() != nil)
+	// Output:
+	// <nil>
+	// true
+}
+
+// A resolver that adds a field to the answers of another. These are not its own,
+// perhaps not even made for this request alone: it changes a clone.
+func ExampleResponse_Clone() {
+	shared := rawhttp.Text(200, "hello\n") // answers every request
+	inner := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		return shared, nil
+	})
+	outer := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		resp, err := inner.Resolve(ctx, req)
+		if err != nil {
+			return nil, err
+		}
+		return resp.Clone().Set("Referrer-Policy", "no-referrer"), nil
+	})
+
+	req, _, err := rawhttp.ParseRequest([]byte("GET / HTTP/1.1\r\nHost: example.test\r\n\r\n"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	resp, err := outer.Resolve(context.Background(), req)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for name, value := range resp.Fields() {
+		fmt.Printf("%s: %s\n", name, value)
+	}
+	// Output:
+	// Content-Type: text/plain; charset=utf-8
+	// Referrer-Policy: no-referrer
+}
+
+// Content that is not in memory: here the request's own, sent back as it comes.
+func ExampleStream() {
+	echo := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Stream(200, "application/octet-stream", req.Body), nil
+	})
+	srv, err := rawhttp.New(rawhttp.WithResolver(echo), rawhttp.WithDate(false))
+	if err != nil {
+		log.Fatal(err)
+	}
+	answer := talk(srv, "POST / HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello")
+	for line := range strings.Lines(answer) {
+		fmt.Printf("%q\n", line)
+	}
+	// Output:
+	// "HTTP/1.1 200 OK\r\n"
+	// "Content-Type: application/octet-stream\r\n"
+	// "Transfer-Encoding: chunked\r\n"
+	// "Connection: close\r\n"
+	// "\r\n"
+	// "5\r\n"
+	// "hello\r\n"
+	// "0\r\n"
+	// "\r\n"
+}
+
+// Server-sent events: each Write goes out at once, as a chunk of its own. A real
+// source of events would wait for them, and for ctx.Done, which tells that nobody
+// listens any more.
+func ExampleStreamFunc() {
+	events := rawhttp.StreamFunc(200, "text/event-stream", func(ctx context.Context, w io.Writer) error {
+		for i := range 3 {
+			if _, err := fmt.Fprintf(w, "id: %d\ndata: tick\n\n", i); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	events.Set("Cache-Control", "no-store")
+
+	var wire strings.Builder
+	if _, err := events.WriteTo(&wire); err != nil {
+		log.Fatal(err)
+	}
+	_, chunks, _ := strings.Cut(wire.String(), "\r\n\r\n")
+	fmt.Printf("%q\n", chunks)
+	// Output:
+	// "12\r\nid: 0\ndata: tick\n\n\r\n12\r\nid: 1\ndata: tick\n\n\r\n12\r\nid: 2\ndata: tick\n\n\r\n0\r\n\r\n"
+}
+
+// A representation that is not a file. Over an io.ReaderAt, as here, the Response
+// may answer any number of requests.
+func ExampleContent() {
+	const report = "a,b\n1,2\n"
+	resp := rawhttp.Content(rawhttp.Representation{
+		MediaType: "text/csv; charset=utf-8",
+		Body:      strings.NewReader(report),
+		Size:      int64(len(report)),
+		ModTime:   time.Date(2026, time.May, 4, 12, 0, 0, 0, time.UTC),
+		ETag:      `"v1"`,
+	})
+	var wire strings.Builder
+	if _, err := resp.WriteTo(&wire); err != nil {
+		log.Fatal(err)
+	}
+	head, content, _ := strings.Cut(wire.String(), "\r\n\r\n")
+	fmt.Println(strings.Contains(head, `ETag: "v1"`))
+	fmt.Println(strings.Contains(head, "Last-Modified: Mon, 04 May 2026 12:00:00 GMT"))
+	fmt.Print(content)
+	// Output:
+	// true
+	// true
+	// a,b
+	// 1,2
+}
+
+// A file from anywhere, opened by the program. The Response closes it.
+func ExampleFile() {
+	reports := fstest.MapFS{"today.csv": {Data: []byte("a,b\n1,2\n")}}
+	resolver := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		if req.Path() != "/report" {
+			return nil, os.ErrNotExist
+		}
+		f, err := reports.Open("today.csv")
+		if err != nil {
+			return nil, err
+		}
+		return rawhttp.File(f)
+	})
+	fmt.Println(get(resolver, "/report"))
+	// Output:
+	// 200 OK a,b
+	// 1,2
+}
+
+// A connection loop without a Server: the parser and the writer alone. It has no
+// limits of time, and is for tools and tests, not for the open Internet.
+func ExampleWriteResponse() {
+	client, server := net.Pipe()
+	go func() {
+		defer server.Close()
+		var wire []byte
+		buf := make([]byte, 4096)
+		for {
+			req, rest, err := rawhttp.ParseRequest(wire)
+			if errors.Is(err, rawhttp.ErrIncomplete) {
+				n, err := server.Read(buf)
+				if err != nil {
+					return
+				}
+				wire = append(wire, buf[:n]...)
+				continue
+			}
+			if err != nil || req.ContentLength() != 0 { // this one reads no content
+				return
+			}
+			wire = rest
+			resp := rawhttp.Text(200, "you asked for "+req.Target()+"\n")
+			persist, err := rawhttp.WriteResponse(context.Background(), server, req, resp)
+			if err != nil || !persist {
+				return
+			}
+		}
+	}()
+
+	fmt.Fprint(client, "GET /a HTTP/1.1\r\nHost: example.test\r\n\r\nGET /b HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")
+	for lines := bufio.NewScanner(client); lines.Scan(); {
+		if strings.HasPrefix(lines.Text(), "HTTP/") || strings.HasPrefix(lines.Text(), "you") {
+			fmt.Println(lines.Text())
+		}
+	}
+	// Output:
+	// HTTP/1.1 200 OK
+	// you asked for /a
+	// HTTP/1.1 200 OK
+	// you asked for /b
+}

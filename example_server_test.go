@@ -1,0 +1,304 @@
+package rawhttp_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"os/signal"
+	"strings"
+	"testing/fstest"
+	"time"
+
+	"example.com/rawhttp"
+)
+
+// Serve until the user stops the program. The end of the context is an orderly
+// stop: requests in progress are answered, and Serve returns nil.
+func ExampleServer_Serve() {
+	srv, err := rawhttp.New(rawhttp.WithRoot("testdata/webroot"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	stop() // stands for the signal here
+
+	fmt.Println(srv.Serve(ctx, ln))
+	// Output:
+	// <nil>
+}
+
+// TLS is the listener's: crypto/tls has one. Conn tells a resolver of it.
+func ExampleServer_Serve_tls() {
+	testServer := httptest.NewTLSServer(nil) // for its certificate alone
+	defer testServer.Close()
+
+	resolver := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Text(200, fmt.Sprintf("TLS: %v", req.Conn().TLS)), nil
+	})
+	srv, err := rawhttp.New(rawhttp.WithResolver(resolver))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ln, err := tls.Listen("tcp", "127.0.0.1:0", testServer.TLS)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+	go srv.Serve(context.Background(), ln)
+
+	resp, err := testServer.Client().Get("https://" + ln.Addr().String() + "/")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer resp.Body.Close()
+	content, err := io.ReadAll(resp.Body)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s\n", content)
+	// Output:
+	// TLS: true
+}
+
+// Any net.Conn can be served, here one end of a pipe: the bytes of a conversation.
+func ExampleServer_ServeConn() {
+	srv, err := rawhttp.New(
+		rawhttp.WithFS(fstest.MapFS{"hello.txt": {Data: []byte("hello\n")}}),
+		rawhttp.WithDate(false), // so that the answer is always the same
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	client, server := net.Pipe()
+	go srv.ServeConn(context.Background(), server)
+
+	fmt.Fprint(client, "GET /hello.txt HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")
+	answer, err := io.ReadAll(client)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for line := range strings.Lines(string(answer)) {
+		fmt.Printf("%q\n", line)
+	}
+	// Output:
+	// "HTTP/1.1 200 OK\r\n"
+	// "Content-Type: text/plain; charset=utf-8\r\n"
+	// "Content-Length: 6\r\n"
+	// "X-Content-Type-Options: nosniff\r\n"
+	// "Connection: close\r\n"
+	// "\r\n"
+	// "hello\n"
+}
+
+// Shutdown stops a server from elsewhere in the program, and waits.
+func ExampleServer_Shutdown() {
+	srv, err := rawhttp.New(rawhttp.WithRoot("testdata/webroot"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	served := make(chan error)
+	go func() { served <- srv.Serve(context.Background(), ln) }()
+
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	fmt.Println("Shutdown:", srv.Shutdown(ctx))
+	fmt.Println("Serve:", <-served)
+	// Output:
+	// Shutdown: <nil>
+	// Serve: rawhttp: the server is closed
+}
+
+// Transcript shows the conversation on the wire.
+func ExampleTranscript() {
+	srv, err := rawhttp.New(
+		rawhttp.WithFS(fstest.MapFS{"hello.txt": {Data: []byte("hello\n")}}),
+		rawhttp.WithTrace(rawhttp.Transcript(os.Stdout)),
+		rawhttp.WithDate(false),
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	talk(srv, "GET /hello.txt HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")
+	// Output:
+	// #1.1 C --> GET /hello.txt HTTP/1.1<CRLF>
+	// #1.1 C --> Host: example.test<CRLF>
+	// #1.1 C --> Connection: close<CRLF>
+	// #1.1 C --> <CRLF>
+	// #1.1 S <-- HTTP/1.1 200 OK<CRLF>
+	// #1.1 S <-- Content-Type: text/plain; charset=utf-8<CRLF>
+	// #1.1 S <-- Content-Length: 6<CRLF>
+	// #1.1 S <-- X-Content-Type-Options: nosniff<CRLF>
+	// #1.1 S <-- Connection: close<CRLF>
+	// #1.1 S <-- <CRLF>
+	// #1.1 S <-- hello<LF>
+}
+
+// A line for each response. The time is left out here.
+func ExampleAccessLog() {
+	var lines bytes.Buffer
+	srv, err := rawhttp.New(
+		rawhttp.WithResolver(notes{"/milk": "two litres"}),
+		rawhttp.WithTrace(rawhttp.AccessLog(&lines)),
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	talk(srv, "GET /milk HTTP/1.1\r\nHost: example.test\r\nUser-Agent: example/1.0\r\n\r\n"+
+		"GET /beer HTTP/1.1\r\nHost: example.test\r\nReferer: /milk\r\nConnection: close\r\n\r\n")
+	for line := range strings.Lines(lines.String()) {
+		_, behindTime, _ := strings.Cut(line, "] ")
+		fmt.Print(behindTime)
+	}
+	// Output:
+	// "GET /milk HTTP/1.1" 200 10 "-" "example/1.0"
+	// "GET /beer HTTP/1.1" 404 14 "/milk" "-"
+}
+
+// A hook of one's own: here one that counts answers by their status.
+func ExampleWithTrace() {
+	count := make(map[int]int) // one connection here; else it would need a mutex
+	srv, err := rawhttp.New(
+		rawhttp.WithResolver(notes{"/milk": "two litres"}),
+		rawhttp.WithTrace(rawhttp.Trace{
+			Exchange: func(x rawhttp.Exchange) { count[x.Status]++ },
+		}),
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	talk(srv, "GET /milk HTTP/1.1\r\nHost: example.test\r\n\r\n"+
+		"GET /beer HTTP/1.1\r\nHost: example.test\r\n\r\n"+
+		"GET /milk HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")
+	fmt.Println(count)
+	// Output:
+	// map[200:2 404:1]
+}
+
+// A single-page application finds its own way: what is no file is answered with
+// the application, with status 200. A missing script or picture stays missing.
+func ExampleWithErrorPage() {
+	app := rawhttp.HTML(200, "<!doctype html><script src=/app.js></script>")
+	srv, err := rawhttp.New(
+		rawhttp.WithFS(fstest.MapFS{"app.js": {Data: []byte("route(location)")}}),
+		rawhttp.WithErrorPage(func(ctx context.Context, req *rawhttp.Request, status int, err error) *rawhttp.Response {
+			if status == 404 && !strings.Contains(req.Path(), ".") {
+				return app
+			}
+			return nil // the plain text
+		}),
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, path := range []string{"/app.js", "/users/7", "/missing.png"} {
+		answer := talk(srv, "GET "+path+" HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")
+		_, content, _ := strings.Cut(answer, "\r\n\r\n")
+		fmt.Printf("%s: %s\n", path, strings.TrimSpace(content))
+	}
+	// Output:
+	// /app.js: route(location)
+	// /users/7: <!doctype html><script src=/app.js></script>
+	// /missing.png: 404 Not Found
+}
+
+// Behind a proxy of one's own, the client is who the proxy says.
+func ExampleWithTrustedProxies() {
+	who := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Text(200, req.Conn().Client.String()), nil
+	})
+	srv, err := rawhttp.New(
+		rawhttp.WithResolver(who),
+		rawhttp.WithTrustedProxies(netip.MustParsePrefix("127.0.0.0/8")),
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+	go srv.Serve(context.Background(), ln)
+
+	proxy, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer proxy.Close()
+	fmt.Fprint(proxy, "GET / HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n"+
+		"X-Forwarded-For: 198.51.100.9, 203.0.113.7\r\n\r\n") // the last one is the proxy's word
+	answer, err := io.ReadAll(proxy)
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, content, _ := strings.Cut(string(answer), "\r\n\r\n")
+	fmt.Println(content)
+	// Output:
+	// 203.0.113.7
+}
+
+// A server for one machine that names its hosts cannot be reached by a page of
+// somebody else whose DNS name leads to it.
+func ExampleWithHosts() {
+	srv, err := rawhttp.New(
+		rawhttp.WithResolver(notes{"/": "hello"}),
+		rawhttp.WithHosts("localhost", "127.0.0.1", "[::1]"),
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, host := range []string{"localhost:8080", "evil.test:8080"} {
+		answer := talk(srv, "GET / HTTP/1.1\r\nHost: "+host+"\r\nConnection: close\r\n\r\n")
+		statusLine, _, _ := strings.Cut(answer, "\r\n")
+		fmt.Println(host, statusLine)
+	}
+	// Output:
+	// localhost:8080 HTTP/1.1 200 OK
+	// evil.test:8080 HTTP/1.1 421 Misdirected Request
+}
+
+// Clients are never told why something failed; the log is. A *slog.Logger is a
+// Logger.
+func ExampleWithLogger() {
+	handler := slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{} // so that the line is always the same
+			}
+			return a
+		},
+	})
+	broken := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		return nil, fmt.Errorf("no such table: notes")
+	})
+	srv, err := rawhttp.New(
+		rawhttp.WithResolver(broken),
+		rawhttp.WithLogger(slog.New(handler)),
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	answer := talk(srv, "GET / HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")
+	_, content, _ := strings.Cut(answer, "\r\n\r\n")
+	fmt.Print(content)
+	// Output:
+	// level=ERROR msg="rawhttp: request failed" conn=1 request=1 status=500 err="no such table: notes"
+	// 500 Internal Server Error
+}

@@ -1,0 +1,314 @@
+package rawhttp_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"strings"
+
+	"example.com/rawhttp"
+)
+
+// A program that serves a folder. The last lines are its first client.
+func ExampleNew() {
+	srv, err := rawhttp.New(rawhttp.WithRoot("testdata/webroot"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+	go srv.Serve(context.Background(), ln)
+
+	conn, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, "GET /sample.txt HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	statusLine, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(strings.TrimSpace(statusLine))
+	// Output:
+	// HTTP/1.1 200 OK
+}
+
+// Mistakes in the options are reported all at once.
+func ExampleNew_mistakes() {
+	_, err := rawhttp.New(
+		rawhttp.WithRoot("testdata/webroot"),
+		rawhttp.WithServerField("two\r\nlines"),
+		rawhttp.WithMaxHeaderBytes(16),
+	)
+	fmt.Println(err)
+	// Output:
+	// rawhttp: New: WithServerField("two\r\nlines"): not a field value
+	// WithMaxHeaderBytes(16): the least is 512 bytes, the most 1048576
+}
+
+// Two requests in a row: what follows the first is the second.
+func ExampleParseRequest() {
+	wire := []byte("GET /a HTTP/1.1\r\nHost: example.test\r\n\r\nGET /b HTTP/1.1\r\nHost: example.test\r\n\r\n")
+	for len(wire) > 0 {
+		req, rest, err := rawhttp.ParseRequest(wire)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(req.Method(), req.Target())
+		wire = rest
+	}
+	// Output:
+	// GET /a
+	// GET /b
+}
+
+// Bytes come as they like. ErrIncomplete says that more are needed.
+func ExampleParseRequest_incomplete() {
+	var wire []byte
+	for _, piece := range []string{"GET /a HT", "TP/1.1\r\nHost: exam", "ple.test\r\n\r\n"} {
+		wire = append(wire, piece...)
+		req, _, err := rawhttp.ParseRequest(wire)
+		if errors.Is(err, rawhttp.ErrIncomplete) {
+			fmt.Println(len(wire), "bytes: read on")
+			continue
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(len(wire), "bytes:", req.Method(), req.Path(), "on", req.Host())
+	}
+	// Output:
+	// 9 bytes: read on
+	// 27 bytes: read on
+	// 39 bytes: GET /a on example.test
+}
+
+// The rest begins with the content, if there is any.
+func ExampleParseRequest_content() {
+	wire := []byte("POST /notes HTTP/1.1\r\nHost: example.test\r\nContent-Length: 5\r\n\r\nhello")
+	req, rest, err := rawhttp.ParseRequest(wire)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s %s: %q\n", req.Method(), req.Path(), rest[:req.ContentLength()])
+	// Output:
+	// POST /notes: "hello"
+}
+
+// A ParseError tells the status to answer with, the byte, and the rule.
+func ExampleParseError() {
+	_, _, err := rawhttp.ParseRequest([]byte("GET / HTTP/1.1\r\nHost : example.test\r\n\r\n"))
+	var pe *rawhttp.ParseError
+	if errors.As(err, &pe) {
+		fmt.Println("status:", pe.Status)
+		fmt.Println("offset:", pe.Offset)
+		fmt.Println("reason:", pe.Reason)
+		fmt.Println("rule:", pe.Section)
+	}
+	// Output:
+	// status: 400
+	// offset: 20
+	// reason: field name is not a token
+	// rule: RFC 9112, section 5.1
+}
+
+// Lines that a person typed, without CR and without the empty line at the end.
+func ExampleParseRequestLenient() {
+	typed := []byte("GET /a HTTP/1.1\nHost: example.test\nX-Note: folded\n  over two lines\n")
+	if _, _, err := rawhttp.ParseRequest(typed); err != nil {
+		fmt.Println(err)
+	}
+	req, _, err := rawhttp.ParseRequestLenient(typed)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(req.Path(), "from", req.Host()+":", req.Header().Get("X-Note"))
+	// Output:
+	// rawhttp: malformed request at byte 15: line ends in LF without CR (RFC 9112, section 2.2)
+	// /a from example.test: folded over two lines
+}
+
+// One Request for many heads needs no memory for each.
+func ExampleRequest_Parse() {
+	heads := []string{
+		"GET /a HTTP/1.1\r\nHost: example.test\r\n\r\n",
+		"GET /b HTTP/1.1\r\nHost: example.test\r\n\r\n",
+	}
+	var req rawhttp.Request
+	for _, head := range heads {
+		if _, err := req.Parse([]byte(head)); err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(req.Path())
+	}
+	// Output:
+	// /a
+	// /b
+}
+
+// The target is as it was sent, the path is decoded and clean.
+func ExampleRequest_Path() {
+	req, _, err := rawhttp.ParseRequest([]byte("GET /a//b/../caf%C3%A9?x=1 HTTP/1.1\r\nHost: example.test\r\n\r\n"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("target:", req.Target())
+	fmt.Println("path:", req.Path())
+	fmt.Println("query:", req.RawQuery())
+	// Output:
+	// target: /a//b/../caf%C3%A9?x=1
+	// path: /a/café
+	// query: x=1
+}
+
+func ExampleRequest_Query() {
+	req, _, err := rawhttp.ParseRequest([]byte("GET /search?q=raw+http&tag=a&tag=b HTTP/1.1\r\nHost: example.test\r\n\r\n"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	query := req.Query()
+	fmt.Println(query.Get("q"))
+	fmt.Println(query["tag"])
+	// Output:
+	// raw http
+	// [a b]
+}
+
+// The Request of a resolver is gone once its response is written. Who wants to
+// keep it, as for a log that is written later, keeps a Clone.
+func ExampleRequest_Clone() {
+	var kept []*rawhttp.Request
+	resolver := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		kept = append(kept, req.Clone())
+		return rawhttp.Empty(204), nil
+	})
+	get(resolver, "/a")
+	get(resolver, "/b")
+	for _, req := range kept {
+		fmt.Println(req.Method(), req.Path())
+	}
+	// Output:
+	// GET /a
+	// GET /b
+}
+
+// A resolver that rewrites paths for the one behind it.
+func ExampleRequest_WithPath() {
+	files, err := rawhttp.Dir("testdata/webroot")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer files.Close()
+	rewrite := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		if req.Path() == "/old.txt" {
+			req = req.WithPath("/sample.txt")
+		}
+		return files.Resolve(ctx, req)
+	})
+	status, content := get(rewrite, "/old.txt")
+	firstLine, _, _ := strings.Cut(content, "\n")
+	fmt.Println(status, firstLine)
+	// Output:
+	// 200 OK This is plain text. A browser shows it as it is:
+}
+
+// Head gives the bytes of the head as the client sent them.
+func ExampleRequest_Head() {
+	wire := []byte("GET / HTTP/1.1\r\nhOsT:   example.test\r\n\r\nand what follows")
+	req, _, err := rawhttp.ParseRequest(wire)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%q\n", req.Head())
+	// Output:
+	// "GET / HTTP/1.1\r\nhOsT:   example.test\r\n\r\n"
+}
+
+// Field lines keep their order and the case of their names; they are looked up in
+// any case.
+func ExampleHeader() {
+	req, _, err := rawhttp.ParseRequest([]byte("GET / HTTP/1.1\r\n" +
+		"host: example.test\r\n" +
+		"ACCEPT: text/plain\r\n" +
+		"Accept: text/html\r\n" +
+		"Connection: Close, Upgrade\r\n\r\n"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	header := req.Header()
+	fmt.Println(header.Len(), "field lines")
+	for name, value := range header.All() {
+		fmt.Printf("%s = %s\n", name, value)
+	}
+	fmt.Println("first Accept:", header.Get("accept"))
+	for value := range header.Values("accept") {
+		fmt.Println("each Accept:", value)
+	}
+	fmt.Println("to be closed:", header.HasToken("connection", "close"))
+	// Output:
+	// 4 field lines
+	// host = example.test
+	// ACCEPT = text/plain
+	// Accept = text/html
+	// Connection = Close, Upgrade
+	// first Accept: text/plain
+	// each Accept: text/plain
+	// each Accept: text/html
+	// to be closed: true
+}
+
+// Trailer fields follow chunked content, so they are there once it has been read.
+func ExampleRequest_Trailer() {
+	resolver := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		content, err := io.ReadAll(req.Body)
+		if err != nil {
+			return nil, err
+		}
+		return rawhttp.Text(200, fmt.Sprintf("%s, checksum %s", content, req.Trailer().Get("Checksum"))), nil
+	})
+	_, content := ask(resolver, "POST / HTTP/1.1\r\nHost: example.test\r\nTransfer-Encoding: chunked\r\n\r\n"+
+		"5\r\nhello\r\n0\r\nChecksum: 5d41\r\n\r\n")
+	fmt.Println(content)
+	// Output:
+	// hello, checksum 5d41
+}
+
+// get asks a resolver for a path, and gives the status and content that a client
+// sees.
+func get(r rawhttp.Resolver, path string) (status, content string) {
+	return ask(r, "GET "+path+" HTTP/1.1\r\nHost: example.test\r\n\r\n")
+}
+
+// ask has a Server of the resolver answer a request given as its bytes, and gives
+// the status and content that a client sees.
+func ask(r rawhttp.Resolver, request string) (status, content string) {
+	srv, err := rawhttp.New(rawhttp.WithResolver(r))
+	if err != nil {
+		log.Fatal(err)
+	}
+	request = strings.Replace(request, "\r\n", "\r\nConnection: close\r\n", 1)
+	head, content, _ := strings.Cut(talk(srv, request), "\r\n\r\n")
+	statusLine, _, _ := strings.Cut(head, "\r\n")
+	return strings.TrimPrefix(statusLine, "HTTP/1.1 "), content
+}
+
+// talk has the server answer requests given as their bytes, the last of which asks
+// it to close the connection, and gives the bytes of its answers.
+func talk(srv *rawhttp.Server, requests string) string {
+	client, server := net.Pipe()
+	go srv.ServeConn(context.Background(), server)
+	go io.WriteString(client, requests)
+	answers, err := io.ReadAll(client)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return string(answers)
+}
