@@ -228,11 +228,13 @@ func (c *conn) panicked(where string, v any) error {
 	return fmt.Errorf("%w in %s: %v", errPanicked, where, v)
 }
 
-// logFailure tells the log why a request failed; the client is not told.
+// logFailure tells the log why a request failed; the client is not told. What is
+// the client's own doing is no error of ours, nor are methods (501) and versions
+// (505) that we do not know. A panic was logged with its stack.
 func (c *conn) logFailure(status int, err error) {
-	log := c.srv.log.Debug
-	if status >= 500 && !errors.Is(err, errPanicked) {
-		log = c.srv.log.Error
+	log := c.srv.log.Error
+	if status < 500 || status == 501 || status == 505 || errors.Is(err, errPanicked) {
+		log = c.srv.log.Debug
 	}
 	log("rawhttp: request failed", "conn", c.info.ID, "request", c.info.Request, "status", status, "err", err)
 }
