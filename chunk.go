@@ -50,6 +50,9 @@ func scanChunkLine(b []byte) (size int64, n int, err error) {
 			}
 			return size, i + 2, nil
 		}
+		if b[i] == '\n' {
+			return 0, 0, bareLF(i)
+		}
 		next := skipChunkExt(b, i)
 		if next < 0 {
 			return 0, 0, malformed(^next, "chunk extension is malformed", "RFC 9112, section 7.1.1")

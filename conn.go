@@ -32,15 +32,16 @@ type conn struct {
 	state atomic.Uint32
 	since atomic.Int64 // when it became idle, in Unix nanoseconds
 
-	in     inbuf
-	out    sink
-	parser headParser
-	req    Request
-	body   *content // nil: the request has none
-	t      responder
-	cancel context.CancelFunc // ends the context of the request
-	start  time.Time          // of the exchange
-	err    error              // why the connection ends, nil if it ends in order
+	in      inbuf
+	out     sink
+	parser  headParser
+	req     Request
+	body    *content // nil: the request has none
+	t       responder
+	cancel  context.CancelFunc // ends the context of the request
+	unwatch func()             // ends the watch for a reset, nil if there is none
+	start   time.Time          // of the exchange
+	err     error              // why the connection ends, nil if it ends in order
 
 	waiting
 }

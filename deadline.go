@@ -46,6 +46,10 @@ func (c *conn) Read(p []byte) (n int, err error) {
 	if err := c.flushFirst(); err != nil {
 		return 0, err
 	}
+	if c.unwatch != nil { // there is one reader at a time
+		c.unwatch()
+		defer func() { c.unwatch = c.watch(c.cancel) }()
+	}
 	switch ConnState(c.state.Load()) {
 	case StateResolve, StateWrite:
 		n, err = c.readContent(p)

@@ -138,7 +138,7 @@ func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 	if err == nil {
 		err = c.send(ctx, resp)
 	}
-	if instead := c.instead(err); instead != nil {
+	if instead := c.instead(resp, err); instead != nil {
 		c.out.buf = c.out.buf[:c.out.done]
 		err = c.send(ctx, instead)
 	}
@@ -161,8 +161,12 @@ func (c *conn) send(ctx context.Context, resp *Response) (err error) {
 		}
 	}()
 	c.t = responder{out: &c.out, format: &c.srv.format, req: &c.req, resp: resp, persist: c.mayPersist(resp)}
-	if resp.f != nil && !c.req.isHead() && (c.body == nil || c.body.err == io.EOF) { // else reading the content tells
-		defer c.watch(c.cancel)()
+	if resp.f != nil && !c.req.isHead() {
+		c.unwatch = c.watch(c.cancel)
+		defer func() {
+			c.unwatch()
+			c.unwatch = nil
+		}()
 	}
 	return c.t.write(ctx)
 }
@@ -176,9 +180,9 @@ func (c *conn) contentFault() error {
 	return c.body.fault()
 }
 
-// instead gives the response to send where another failed with err before any of
+// instead gives the response to send where another has failed with err before any of
 // it was out, nil if there is nothing to say or nobody to say it to.
-func (c *conn) instead(err error) *Response {
+func (c *conn) instead(failed *Response, err error) *Response {
 	fault := c.contentFault()
 	switch {
 	case err == nil || c.t.headOut || c.broken != nil:
@@ -188,7 +192,7 @@ func (c *conn) instead(err error) *Response {
 	}
 	c.logFailure(500, err)
 	resp := errorResponse(&StatusError{Status: 500})
-	if errors.Is(err, errPanicked) {
+	if failed.err != nil || errors.Is(err, errPanicked) { // the program is in error
 		resp.CloseAfter()
 	}
 	return resp

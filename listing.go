@@ -24,7 +24,9 @@ const maxBufferedListing = 64 << 10
 // list answers with the names of a folder.
 func (f *FileResolver) list(req *Request, name string, dir fs.File) (*Response, error) {
 	if req.isHead() { // the folder is not read (RFC 9110, section 9.3.2)
-		return listingResponse(StreamFunc(200, textPlain, func(context.Context, io.Writer) error { return nil })), nil
+		resp := Bytes(200, textPlain, nil)
+		resp.headOnly = true
+		return listingResponse(resp), nil
 	}
 	entries, truncated, err := f.entries(name, dir)
 	if err != nil {

@@ -35,6 +35,7 @@ type Response struct {
 	f          func(ctx context.Context, w io.Writer) error // StreamFunc
 	rep        *Representation                              // Content, File, Stream
 	src        *source                                      // of a rep that serves once
+	headOnly   bool                                         // it answers HEAD alone; its content was not made
 	closeAfter bool
 	err        error
 }

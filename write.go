@@ -84,6 +84,7 @@ const (
 	byLength
 	byChunks
 	byClose
+	unsaid // to HEAD, where only making the content would tell
 )
 
 // A responder writes one response to one request.
@@ -138,6 +139,8 @@ func (t *responder) frame() {
 	switch {
 	case !mayHaveContent(t.resp.status):
 		t.framing = noFraming
+	case t.resp.headOnly:
+		t.framing = unsaid
 	case size >= 0 && t.format.contentLength:
 		t.framing, t.length = byLength, size
 	case t.req.minor > 0:
