@@ -1,0 +1,53 @@
+package peertest
+
+import (
+	"fmt"
+	"os/exec"
+	"testing"
+)
+
+// nginxConfig is for an nginx that writes to its folder only. Its first gap is the
+// address of the upstream, its second that to listen on.
+const nginxConfig = `
+user root; # if it is run by root: the folder is the user's who runs the test
+worker_processes 1;
+pid nginx.pid;
+error_log stderr warn;
+events {}
+http {
+	access_log off;
+	client_body_temp_path client_body;
+	proxy_temp_path proxy;
+	fastcgi_temp_path fastcgi;
+	uwsgi_temp_path uwsgi;
+	scgi_temp_path scgi;
+	client_max_body_size 0;
+	upstream rawhttp {
+		server %s;
+		keepalive 8;
+	}
+	server {
+		listen %s;
+		location / {
+			proxy_pass http://rawhttp;
+			proxy_http_version 1.1;
+			proxy_set_header Connection "";
+			proxy_set_header Host $http_host;
+			proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+			proxy_request_buffering off;
+			proxy_buffering off;
+		}
+	}
+}
+`
+
+func startNginx(t *testing.T, upstream string) (addr string) {
+	t.Helper()
+	command, ln, folder := peer(t, "nginx", "nginx"), listen(t), t.TempDir()
+	config := writeFile(t, folder, "nginx.conf", fmt.Appendf(nil, nginxConfig, upstream, ln.Addr()))
+	cmd := exec.Command(command, "-e", "stderr", "-p", folder, "-c", config, "-g", "daemon off;")
+	// The descriptors of listening sockets that nginx is not to open itself, which
+	// is how one nginx hands them to the next.
+	cmd.Env = append(cmd.Environ(), "NGINX=3;")
+	return startProxy(t, ln, cmd)
+}
