@@ -84,10 +84,10 @@ func (r *Request) below(prefix, path string) *Request {
 // reference is relative, to the target as the client knows it, and begins with a
 // dot, so that no path can name another host, as "//host" would.
 func toFolder(req *Request) *Response {
-	raw := req.string(req.rawPath)
+	raw, path := req.string(req.rawPath), req.Path()
 	last, err := url.PathUnescape(raw[strings.LastIndexByte(raw, '/')+1:])
-	if err != nil { // a path is parsed before it is served
-		return errorResponse(err)
+	if err != nil || last == "" { // a resolver in front has put another path in its place
+		last = path[strings.LastIndexByte(path, '/')+1:]
 	}
 	location := "./" + escapePath(last) + "/"
 	if q := req.RawQuery(); q != "" {
