@@ -1,0 +1,285 @@
+package rawhttp
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestIsToken(t *testing.T) {
+	// RFC 9110, section 5.6.2.
+	const tchars = "!#$%&'*+-.^_`|~" + "0123456789" + "abcdefghijklmnopqrstuvwxyz" + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	for c := range 256 {
+		want := bytes.IndexByte([]byte(tchars), byte(c)) >= 0
+		if isTchar[c] != want {
+			t.Errorf("isTchar[%q] = %t, want %t", byte(c), isTchar[c], want)
+		}
+		for _, s := range [][]byte{{byte(c)}, {'a', byte(c)}, {byte(c), 'a'}, {'a', 'b', byte(c), 'd'}} {
+			if isToken(s) != want || isToken(string(s)) != want {
+				t.Errorf("isToken(%q) = %t, want %t", s, isToken(s), want)
+			}
+		}
+	}
+	if isToken("") || isToken([]byte(nil)) {
+		t.Error("the empty string is taken for a token")
+	}
+	if !isToken(tchars) {
+		t.Errorf("isToken(%q) = false", tchars)
+	}
+}
+
+func TestIsFieldValue(t *testing.T) {
+	for c := range 256 {
+		want := c >= ' ' && c != 0x7f || c == '\t'
+		if s := "a" + string([]byte{byte(c)}) + "b"; isFieldValue(s) != want {
+			t.Errorf("isFieldValue(%q) = %t, want %t", s, !want, want)
+		}
+		atEnds := want && c != ' ' && c != '\t'
+		for _, s := range []string{string([]byte{byte(c)}), string([]byte{byte(c), 'a'}), string([]byte{'a', byte(c)})} {
+			if isFieldValue(s) != atEnds {
+				t.Errorf("isFieldValue(%q) = %t, want %t", s, !atEnds, atEnds)
+			}
+		}
+	}
+	if !isFieldValue("") {
+		t.Error(`isFieldValue("") = false: a field value may be empty (RFC 9110, section 5.5)`)
+	}
+}
+
+func TestIsVisible(t *testing.T) {
+	for c := range 256 {
+		want := c >= '!' && c <= '~' // VCHAR (RFC 5234, appendix B.1)
+		for _, s := range []string{string([]byte{byte(c)}), string([]byte{byte(c), 'a'}), string([]byte{'a', byte(c)})} {
+			if isVisible(s) != want {
+				t.Errorf("isVisible(%q) = %t, want %t", s, !want, want)
+			}
+		}
+	}
+	if isVisible("") {
+		t.Error(`isVisible("") = true`)
+	}
+}
+
+func TestByteClasses(t *testing.T) {
+	for i := range 256 {
+		c := byte(i)
+		type class struct {
+			Digit, Alpha, Blank bool
+			Hex                 int
+			Lower               byte
+		}
+		want := class{
+			Digit: strings.IndexByte("0123456789", c) >= 0,
+			Alpha: strings.IndexByte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", c) >= 0,
+			Blank: c == ' ' || c == '\t',
+			Hex:   strings.IndexByte("0123456789abcdef", c),
+			Lower: c,
+		}
+		if n := strings.IndexByte("ABCDEFGHIJKLMNOPQRSTUVWXYZ", c); n >= 0 {
+			want.Lower = "abcdefghijklmnopqrstuvwxyz"[n]
+		}
+		if n := strings.IndexByte("ABCDEF", c); n >= 0 {
+			want.Hex = 10 + n
+		}
+		got := class{isDigit(c), isAlpha(c), isBlank(c), unhex(c), lower(c)}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("classes of %q (-want +got):\n%s", c, diff)
+		}
+	}
+}
+
+func TestEqualFold(t *testing.T) {
+	for i := range 256 {
+		for j := range 256 {
+			a, b := byte(i), byte(j)
+			want := a == b || isAlpha(a) && isAlpha(b) && a|0x20 == b|0x20
+			s, u := string([]byte{'x', a}), []byte{'X', b}
+			if equalFold(s, u) != want {
+				t.Errorf("equalFold(%q, %q) = %t, want %t", s, u, !want, want)
+			}
+		}
+	}
+	for _, tt := range []struct {
+		s, t string
+		want bool
+	}{
+		{"", "", true},
+		{"Host", "hOST", true},
+		{"Host", "Hos", false},
+		{"Host", "Hosts", false},
+		{"", "a", false},
+		{"k", "\u212a", false},    // the Kelvin sign
+		{"s", "\u017f", false},    // the long s
+		{"\u00e4", "\xc4", false}, // a with dots in two character sets
+		{"\u00e4", "\u00c4", false},
+		{"aaK", "aa\u212a", false},
+	} {
+		if got := equalFold(tt.s, tt.t); got != tt.want {
+			t.Errorf("equalFold(%q, %q) = %t, want %t", tt.s, tt.t, got, tt.want)
+		}
+	}
+}
+
+// asciiScans are the scans that look at eight bytes at a time, each with the loop
+// that says what it looks for.
+var asciiScans = []struct {
+	name string
+	skip func(b []byte, i int) int
+	pass func(c byte) bool
+}{
+	{"skipFieldValue", skipFieldValue, func(c byte) bool { return c >= ' ' && c != 0x7f || c == '\t' }},
+	{"skipTarget", skipTarget, func(c byte) bool { return c > ' ' && c < 0x7f && c != '#' }},
+}
+
+func TestSkipEveryByteAtEveryPosition(t *testing.T) {
+	fills := map[string][]byte{
+		"skipFieldValue": {'a', ' ', '\t', '~', 0x80, 0xff},
+		"skipTarget":     {'a', '!', '~', '"', '$'}, // the neighbours of what stops it
+	}
+	for _, scan := range asciiScans {
+		for _, fill := range fills[scan.name] {
+			for n := range 19 {
+				b := bytes.Repeat([]byte{fill}, n)
+				for pos := range n {
+					for c := range 256 {
+						b[pos] = byte(c)
+						checkSkip(t, scan.name, scan.skip, scan.pass, b, 0)
+					}
+					b[pos] = fill
+				}
+			}
+		}
+	}
+}
+
+// Two bytes in one word: the first of those that stop a scan counts, also where
+// the byte before it could lend to the next.
+func TestSkipPairs(t *testing.T) {
+	for _, scan := range asciiScans {
+		b := bytes.Repeat([]byte("a"), 12)
+		for pos := range len(b) - 1 {
+			for c := range 256 {
+				for d := range 256 {
+					b[pos], b[pos+1] = byte(c), byte(d)
+					checkSkip(t, scan.name, scan.skip, scan.pass, b, 0)
+				}
+			}
+			b[pos], b[pos+1] = 'a', 'a'
+		}
+	}
+}
+
+func TestSkipRandom(t *testing.T) {
+	random := rand.New(rand.NewPCG(8, 64))
+	for range 100_000 {
+		b := make([]byte, random.IntN(40))
+		for i := range b {
+			switch random.IntN(16) {
+			case 0:
+				b[i] = byte(random.IntN(256))
+			case 1:
+				b[i] = '\t'
+			default:
+				b[i] = byte('!' + random.IntN('~'-'!'))
+			}
+		}
+		for _, scan := range asciiScans {
+			checkSkip(t, scan.name, scan.skip, scan.pass, b, random.IntN(len(b)+1))
+		}
+	}
+}
+
+func checkSkip(t *testing.T, name string, skip func([]byte, int) int, pass func(byte) bool, b []byte, from int) {
+	want := from
+	for want < len(b) && pass(b[want]) {
+		want++
+	}
+	if got := skip(b, from); got != want {
+		t.Helper()
+		t.Fatalf("%s(%q, %d) = %d, want %d", name, b, from, got, want)
+	}
+}
+
+func TestNextMember(t *testing.T) {
+	tests := []struct {
+		list string
+		want []string
+		why  string
+	}{
+		{"", []string{""}, "one empty member"},
+		{"a", []string{"a"}, ""},
+		{"a,b", []string{"a", "b"}, ""},
+		{" \ta \t,\t b ", []string{"a", "b"}, "OWS around"},
+		{"a,", []string{"a", ""}, "a comma is followed by a member, be it empty"},
+		{",a", []string{"", "a"}, ""},
+		{" , ,", []string{"", "", ""}, ""},
+		{"a b,c", []string{"a b", "c"}, ""},
+		{`"a,b",c`, []string{`"a,b"`, "c"}, "commas in a quoted string do not separate (RFC 9110, section 5.6.4)"},
+		{`x="a,b";y,c`, []string{`x="a,b";y`, "c"}, ""},
+		{`"a\",b",c`, []string{`"a\",b"`, "c"}, "a quoted-pair ends no quoted string"},
+		{`"a\\",b`, []string{`"a\\"`, "b"}, "a backslash that is quoted quotes nothing"},
+		{`a\,b`, []string{`a\`, "b"}, "outside of a quoted string a backslash is nothing"},
+		{`a\",b,c"`, []string{`a\",b,c"`}, "outside of a quoted string a backslash is nothing"},
+		{`"",a`, []string{`""`, "a"}, ""},
+		{`"a,b`, []string{`"a,b`}, "a quoted string without an end goes to the end"},
+		{`"a\`, []string{`"a\`}, "a backslash at the end quotes nothing"},
+		{`" a "`, []string{`" a "`}, "blanks in a quoted string stay"},
+		{"\x80,\xff", []string{"\x80", "\xff"}, ""},
+		{"\va,\x00", []string{"\va", "\x00"}, "SP and HTAB are the blanks, nothing else"},
+	}
+	for _, tt := range tests {
+		var got, gotBytes []string
+		for list, more := tt.list, true; more; {
+			var m string
+			m, list, more = nextMember(list)
+			got = append(got, m)
+		}
+		for list, more := []byte(tt.list), true; more; {
+			var m []byte
+			m, list, more = nextMember(list)
+			gotBytes = append(gotBytes, string(m))
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("members of %q (-want +got):\n%s\nwhy: %s", tt.list, diff, tt.why)
+		}
+		if diff := cmp.Diff(got, gotBytes); diff != "" {
+			t.Errorf("members of %q (-string +bytes):\n%s", tt.list, diff)
+		}
+	}
+}
+
+func TestHasMember(t *testing.T) {
+	for _, tt := range []struct {
+		list, token string
+		want        bool
+	}{
+		{"close", "close", true},
+		{"CLOSE", "close", true},
+		{"a, b ,\tClose", "close", true},
+		{"a,close,b", "close", true},
+		{"closed", "close", false},
+		{"a close", "close", false},
+		{`"close"`, "close", false},
+		{`"a, close"`, "close", false},
+		{`"a", close`, "close", true},
+		{"", "close", false},
+		{",,", "close", false},
+	} {
+		if got := hasMember(tt.list, tt.token); got != tt.want {
+			t.Errorf("hasMember(%q, %q) = %t, want %t", tt.list, tt.token, got, tt.want)
+		}
+	}
+}
+
+func TestTrimBlanks(t *testing.T) {
+	for in, want := range map[string]string{
+		"": "", " ": "", "\t \t": "", "a": "a", " a": "a", "a\t": "a", "\t a b \t": "a b", "\r\na\r\n": "\r\na\r\n", "\u00a0a": "\u00a0a", "\va\f": "\va\f",
+	} {
+		if got := trimBlanks(in); got != want {
+			t.Errorf("trimBlanks(%q) = %q, want %q", in, got, want)
+		}
+	}
+}

@@ -1,0 +1,116 @@
+package rawhttp
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// parseBenchHeads are heads as clients send them.
+var parseBenchHeads = map[string]string{
+	"50 byte head": "GET /index.html HTTP/1.1\r\nHost: localhost:8080\r\n\r\n",
+	"434 byte browser head": "GET /docs/a%20page%20of%20its%20own%2A.html HTTP/1.1\r\n" +
+		"Host: localhost:8080\r\n" +
+		"User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n" +
+		"Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n" +
+		"Accept-Language: en-US,en;q=0.5\r\n" +
+		"Accept-Encoding: gzip, deflate, br, zstd\r\n" +
+		"Connection: keep-alive\r\n" +
+		"Upgrade-Insecure-Requests: 1\r\n" +
+		"Sec-Fetch-Dest: document\r\n" +
+		"Sec-Fetch-Mode: navigate\r\n" +
+		"Priority: u=0, i\r\n\r\n",
+	"chunked POST": "POST /upload HTTP/1.1\r\nHost: localhost:8080\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+}
+
+// The names of the heads say how long they are.
+func TestParseBenchHeads(t *testing.T) {
+	for name, in := range parseBenchHeads {
+		var n int
+		if _, err := fmt.Sscanf(name, "%d byte", &n); err == nil && n != len(in) {
+			t.Errorf("the %s has %d bytes", name, len(in))
+		}
+	}
+}
+
+func BenchmarkParse(b *testing.B) {
+	for _, name := range []string{"50 byte head", "434 byte browser head"} {
+		b.Run(name, func(b *testing.B) {
+			in := []byte(parseBenchHeads[name])
+			b.ReportAllocs()
+			b.SetBytes(int64(len(in)))
+			var r Request
+			for b.Loop() {
+				if _, err := r.Parse(in); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkParseByteByByte gives the parser one byte more at a time. What a byte
+// costs must not grow with the head.
+func BenchmarkParseByteByByte(b *testing.B) {
+	for _, size := range []int{1 << 10, 16 << 10} {
+		b.Run(fmt.Sprintf("%d KiB", size>>10), func(b *testing.B) {
+			const start, line = "GET /index.html HTTP/1.1\r\nHost: localhost:8080\r\n", "X-Field: %s\r\n"
+			lines := (size - len(start)) / 300
+			last := size - len(start) - lines*300 + 300 - len("X-Field: \r\n\r\n")
+			in := []byte(start +
+				strings.Repeat(fmt.Sprintf(line, strings.Repeat("v", 300-len("X-Field: \r\n"))), lines-1) +
+				fmt.Sprintf(line, strings.Repeat("v", last)) + "\r\n")
+			b.ReportAllocs()
+			var r Request
+			for b.Loop() {
+				p := r.begin(defaultLimits)
+				for n := range len(in) {
+					if _, err := p.parse(in[:n]); err != ErrIncomplete {
+						b.Fatalf("%d of %d bytes: %v", n, len(in), err)
+					}
+				}
+				if n, err := p.parse(in); err != nil || n != size {
+					b.Fatal(n, err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(in)), "ns/byte")
+		})
+	}
+}
+
+func BenchmarkPath(b *testing.B) {
+	for _, tt := range []struct{ name, target string }{
+		{"clean", "/docs/a/page/of/its/own.html"},
+		{"percent-encoded", "/docs/a%20page%20of%20its%20own.html"},
+		{"dot segments", "/docs/./a/../b//c/../../own.html"},
+	} {
+		b.Run(tt.name, func(b *testing.B) {
+			var h head
+			text := []byte(tt.target)
+			b.ReportAllocs()
+			for b.Loop() {
+				h.text = append(h.text[:0], text...)
+				h.rawPath = newSpan(0, len(text))
+				if err := h.decodePath(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkHeaderGet(b *testing.B) {
+	req, _, err := ParseRequest([]byte(parseBenchHeads["434 byte browser head"]))
+	if err != nil {
+		b.Fatal(err)
+	}
+	h := req.Header()
+	for _, name := range []string{"host", "Priority", "If-None-Match"} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				h.Get(name)
+			}
+		})
+	}
+}

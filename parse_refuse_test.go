@@ -1,0 +1,472 @@
+package rawhttp
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// certainAt says how many bytes it takes until a refusal is certain, if not one
+// more than Offset.
+type certainAt int
+
+const (
+	lineEnd certainAt = -1 // the request line with its LF
+	headEnd certainAt = -2 // the head with its empty line
+)
+
+func (c certainAt) of(in string, want ParseError) int {
+	switch c {
+	case 0:
+		return want.Offset + 1
+	case lineEnd:
+		return strings.Index(in, " HTTP/") + len(" HTTP/1.1\r\n")
+	case headEnd:
+		return strings.Index(in, "\r\n\r\n") + len("\r\n\r\n")
+	}
+	return int(c)
+}
+
+type parseRefusal struct {
+	name, in string
+	want     ParseError
+	certain  certainAt
+	why      string
+}
+
+// checkRefusals parses each input: the error must be the one wanted, and come as
+// soon as it is certain.
+func checkRefusals(t *testing.T, tests []parseRefusal) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			req, rest, err := ParseRequest([]byte(tt.in))
+			if req != nil || rest != nil {
+				t.Errorf("ParseRequest(%q) = %v, %q beside an error", tt.in, req, rest)
+			}
+			if diff := cmp.Diff(&tt.want, parseErrorOf(err)); diff != "" {
+				t.Errorf("ParseRequest(%q) error (-want +got):\n%s\nwhy: %s", tt.in, diff, tt.why)
+			}
+			at := min(tt.certain.of(tt.in, tt.want), len(tt.in))
+			if _, _, err := ParseRequest([]byte(tt.in[:at])); parseErrorOf(err) == nil {
+				t.Errorf("ParseRequest(%q) = %v, want the error: it is certain", tt.in[:at], err)
+			}
+			if _, _, err := ParseRequest([]byte(tt.in[:at-1])); err != ErrIncomplete {
+				t.Errorf("ParseRequest(%q) = %v, want ErrIncomplete", tt.in[:at-1], err)
+			}
+		})
+	}
+}
+
+// In the tables below "GET / HTTP/1.1\r\n" are 16 bytes, and 25 with "Host: a\r\n".
+var parseRefusals = []parseRefusal{{
+	name: "TLS hello",
+	in:   "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+	want: ParseError{400, 0, "method is not a token", "RFC 9110, section 9.1"},
+	why:  "at once, without waiting for a line that never comes",
+}, {
+	name: "NULs",
+	in:   "\x00\x00\x00\x00",
+	want: ParseError{400, 0, "method is not a token", "RFC 9110, section 9.1"},
+}, {
+	name: "two leading empty lines",
+	in:   "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+	want: ParseError{400, 2, "method is not a token", "RFC 9110, section 9.1"},
+	why:  "one is ignored",
+}, {
+	name: "leading bare LF",
+	in:   "\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+	want: ParseError{400, 0, "method is not a token", "RFC 9110, section 9.1"},
+	why:  "an empty line is CRLF",
+}, {
+	name:    "leading bare CR",
+	in:      "\rGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+	want:    ParseError{400, 0, "method is not a token", "RFC 9110, section 9.1"},
+	certain: 2,
+	why:     "the CR may be the first half of an empty line",
+}, {
+	name: "leading space",
+	in:   " GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+	want: ParseError{400, 0, "method is not a token", "RFC 9110, section 9.1"},
+}, {
+	name: "delimiter in the method",
+	in:   "g{t / HTTP/1.1\r\nHost: a\r\n\r\n",
+	want: ParseError{400, 1, "method is not a token", "RFC 9110, section 9.1"},
+}, {
+	name: "8-bit byte in the method",
+	in:   "GET\x80 / HTTP/1.1\r\nHost: a\r\n\r\n",
+	want: ParseError{400, 3, "method is not a token", "RFC 9110, section 9.1"},
+}, {
+	name: "method alone",
+	in:   "GET\r\n\r\n",
+	want: ParseError{400, 3, "method is not a token", "RFC 9110, section 9.1"},
+	why:  "a CR is no byte of a token, and no SP",
+}, {
+	name: "method of 65 bytes",
+	in:   strings.Repeat("M", 65) + " / HTTP/1.1\r\nHost: a\r\n\r\n",
+	want: ParseError{400, 64, "method is longer than 64 bytes", "RFC 9110, section 9.1"},
+}, {
+	name: "tab behind the method",
+	in:   "GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n",
+	want: ParseError{400, 3, "method is not a token", "RFC 9110, section 9.1"},
+	why:  "exactly one SP (RFC 9112, section 3)",
+}, {
+	name: "two spaces behind the method",
+	in:   "GET  / HTTP/1.1\r\nHost: a\r\n\r\n",
+	want: ParseError{400, 4, "request target is missing", "RFC 9112, section 3.2"},
+	why:  "exactly one SP (RFC 9112, section 3)",
+}, {
+	name: "two spaces behind the target",
+	in:   "GET /  HTTP/1.1\r\nHost: a\r\n\r\n",
+	want: ParseError{400, 6, "HTTP version is malformed", "RFC 9112, section 2.3"},
+}, {
+	name: "tab behind the target",
+	in:   "GET /\tHTTP/1.1\r\nHost: a\r\n\r\n",
+	want: ParseError{400, 5, "request target has a byte that is not visible ASCII", "RFC 9112, section 3.2"},
+}, {
+	name: "space in the target",
+	in:   "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n",
+	want: ParseError{400, 7, "HTTP version is malformed", "RFC 9112, section 2.3"},
+	why:  "no whitespace is allowed in a request target (RFC 9112, section 3.2)",
+}, {
+	name: "control byte in the target",
+	in:   "GET /a\x01b HTTP/1.1\r\nHost: a\r\n\r\n",
+	want: ParseError{400, 6, "request target has a byte that is not visible ASCII", "RFC 9112, section 3.2"},
+}, {
+	name: "DEL in the target",
+	in:   "GET /a\x7f HTTP/1.1\r\nHost: a\r\n\r\n",
+	want: ParseError{400, 6, "request target has a byte that is not visible ASCII", "RFC 9112, section 3.2"},
+}, {
+	name: "8-bit byte in the path",
+	in:   "GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n",
+	want: ParseError{400, 5, "request target has a byte that is not visible ASCII", "RFC 9112, section 3.2"},
+}, {
+	name: "8-bit byte in the query, far into it",
+	in:   "GET /0123456789?0123456789\xc3\xa4 HTTP/1.1\r\nHost: a\r\n\r\n",
+	want: ParseError{400, 26, "request target has a byte that is not visible ASCII", "RFC 9112, section 3.2"},
+}, {
+	name: "fragment in the target",
+	in:   "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n",
+	want: ParseError{400, 6, "request target has a fragment", "RFC 9112, section 3.2"},
+	why:  "no form of a request target has one",
+}, {
+	name: "no version",
+	in:   "GET /\r\nHost: a\r\n\r\n",
+	want: ParseError{400, 5, "HTTP version is missing", "RFC 9112, section 3"},
+	why:  "HTTP/0.9 is not served",
+}, {
+	name: "no version, bare LF",
+	in:   "GET /\nHost: a\r\n\r\n",
+	want: ParseError{400, 5, "HTTP version is missing", "RFC 9112, section 3"},
+}, {
+	name: "version in lower case",
+	in:   "GET / http/1.1\r\nHost: a\r\n\r\n",
+	want: ParseError{400, 6, "HTTP version is malformed", "RFC 9112, section 2.3"},
+	why:  "HTTP-name is case-sensitive",
+}, {
+	name: "version of two digits behind the dot",
+	in:   "GET / HTTP/1.10\r\nHost: a\r\n\r\n",
+	want: ParseError{400, 14, "HTTP version is malformed", "RFC 9112, section 2.3"},
+	why:  "one DIGIT, a dot, one DIGIT",
+}, {
+	name: "version of two digits before the dot",
+	in:   "GET / HTTP/11.1\r\nHost: a\r\n\r\n",
+	want: ParseError{400, 12, "HTTP version is malformed", "RFC 9112, section 2.3"},
+}, {
+	name: "version without a minor",
+	in:   "GET / HTTP/1\r\nHost: a\r\n\r\n",
+	want: ParseError{400, 12, "HTTP version is malformed", "RFC 9112, section 2.3"},
+}, {
+	name: "letter as version",
+	in:   "GET / HTTP/1.x\r\nHost: a\r\n\r\n",
+	want: ParseError{400, 13, "HTTP version is malformed", "RFC 9112, section 2.3"},
+}, {
+	name: "space behind the version",
+	in:   "GET / HTTP/1.1 \r\nHost: a\r\n\r\n",
+	want: ParseError{400, 14, "HTTP version is malformed", "RFC 9112, section 2.3"},
+}, {
+	name:    "HTTP/2.0",
+	in:      "GET / HTTP/2.0\r\nHost: a\r\n\r\n",
+	want:    ParseError{505, 11, "HTTP version is not supported", "RFC 9110, section 15.6.6"},
+	certain: lineEnd,
+	why:     "the shape of the line comes first",
+}, {
+	name:    "HTTP/0.9 with a version",
+	in:      "GET / HTTP/0.9\r\nHost: a\r\n\r\n",
+	want:    ParseError{505, 11, "HTTP version is not supported", "RFC 9110, section 15.6.6"},
+	certain: lineEnd,
+}, {
+	name:    "HTTP/2 preface",
+	in:      "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+	want:    ParseError{505, 11, "HTTP version is not supported", "RFC 9110, section 15.6.6"},
+	certain: lineEnd,
+	why:     "the version comes before the form of the target",
+}, {
+	name: "request line ends in LF",
+	in:   "GET / HTTP/1.1\nHost: a\n\n",
+	want: ParseError{400, 14, "line ends in LF without CR", "RFC 9112, section 2.2"},
+	why:  "a recipient MAY take it for the end; one that does not sees another message",
+}, {
+	name: "CR behind the version is bare",
+	in:   "GET / HTTP/1.1\rHost: a\r\n\r\n",
+	want: ParseError{400, 15, "HTTP version is malformed", "RFC 9112, section 2.3"},
+}, {
+	name: "field line ends in LF",
+	in:   "GET / HTTP/1.1\r\nHost: a\nX: y\r\n\r\n",
+	want: ParseError{400, 23, "line ends in LF without CR", "RFC 9112, section 2.2"},
+}, {
+	name: "empty field value ends in LF",
+	in:   "GET / HTTP/1.1\r\nHost:\n\r\n",
+	want: ParseError{400, 21, "line ends in LF without CR", "RFC 9112, section 2.2"},
+}, {
+	name: "empty line is a bare LF",
+	in:   "GET / HTTP/1.1\r\nHost: a\r\n\n",
+	want: ParseError{400, 25, "line ends in LF without CR", "RFC 9112, section 2.2"},
+	why:  "it would end the header section for some and not for others",
+}, {
+	name:    "empty line is a bare CR",
+	in:      "GET / HTTP/1.1\r\nHost: a\r\n\rX",
+	want:    ParseError{400, 25, "CR is not followed by LF", "RFC 9112, section 2.2"},
+	certain: 27,
+}, {
+	name:    "bare CR in a field value",
+	in:      "GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n",
+	want:    ParseError{400, 29, "CR is not followed by LF", "RFC 9112, section 2.2"},
+	certain: 31,
+	why:     "some take it for the end of the line",
+}, {
+	name:    "CR CR LF",
+	in:      "GET / HTTP/1.1\r\nHost: a\r\r\n\r\n",
+	want:    ParseError{400, 23, "CR is not followed by LF", "RFC 9112, section 2.2"},
+	certain: 25,
+}, {
+	name: "NUL in a field value",
+	in:   "GET / HTTP/1.1\r\nHost: a\r\nX: a\x00b\r\n\r\n",
+	want: ParseError{400, 29, "field value has a control byte", "RFC 9110, section 5.5"},
+	why:  "CR, LF and NUL are invalid and dangerous",
+}, {
+	name: "0x01 in a field value",
+	in:   "GET / HTTP/1.1\r\nHost: a\r\nX: \x01\r\n\r\n",
+	want: ParseError{400, 28, "field value has a control byte", "RFC 9110, section 5.5"},
+}, {
+	name: "DEL in a field value, far into it",
+	in:   "GET / HTTP/1.1\r\nHost: a\r\nX: 0123456789\t0123456789\x7f\r\n\r\n",
+	want: ParseError{400, 49, "field value has a control byte", "RFC 9110, section 5.5"},
+}, {
+	name: "space before the first field line",
+	in:   "GET / HTTP/1.1\r\n Host: a\r\n\r\n",
+	want: ParseError{400, 16, "white space before the first field line", "RFC 9112, section 2.2"},
+}, {
+	name: "folded line",
+	in:   "GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\n",
+	want: ParseError{400, 31, "field line is folded", "RFC 9112, section 5.2"},
+}, {
+	name: "folded by a tab",
+	in:   "GET / HTTP/1.1\r\nHost: a\r\n\tc\r\n\r\n",
+	want: ParseError{400, 25, "field line is folded", "RFC 9112, section 5.2"},
+}, {
+	name: "blanks instead of the empty line",
+	in:   "GET / HTTP/1.1\r\nHost: a\r\n \r\n\r\n",
+	want: ParseError{400, 25, "field line is folded", "RFC 9112, section 5.2"},
+}, {
+	name: "space before colon",
+	in:   "GET / HTTP/1.1\r\nHost : a\r\n\r\n",
+	want: ParseError{400, 20, "field name is not a token", "RFC 9112, section 5.1"},
+	why:  "recipients that strip the space and those that do not see different fields",
+}, {
+	name: "tab before colon",
+	in:   "GET / HTTP/1.1\r\nHost\t: a\r\n\r\n",
+	want: ParseError{400, 20, "field name is not a token", "RFC 9112, section 5.1"},
+}, {
+	name: "no colon",
+	in:   "GET / HTTP/1.1\r\nHost: a\r\nabc\r\n\r\n",
+	want: ParseError{400, 28, "field line has no colon", "RFC 9112, section 5"},
+}, {
+	name: "no colon, bare LF",
+	in:   "GET / HTTP/1.1\r\nHost: a\r\nabc\n\r\n",
+	want: ParseError{400, 28, "field line has no colon", "RFC 9112, section 5"},
+}, {
+	name: "empty field name",
+	in:   "GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n",
+	want: ParseError{400, 25, "field name is not a token", "RFC 9112, section 5.1"},
+}, {
+	name: "space in a field name",
+	in:   "GET / HTTP/1.1\r\nHost: a\r\nX Y: b\r\n\r\n",
+	want: ParseError{400, 26, "field name is not a token", "RFC 9112, section 5.1"},
+}, {
+	name: "8-bit byte in a field name",
+	in:   "GET / HTTP/1.1\r\nHost: a\r\nX\x80: b\r\n\r\n",
+	want: ParseError{400, 26, "field name is not a token", "RFC 9112, section 5.1"},
+}, {
+	name: "delimiter in a field name",
+	in:   "GET / HTTP/1.1\r\nHost: a\r\nX(Y): b\r\n\r\n",
+	want: ParseError{400, 26, "field name is not a token", "RFC 9112, section 5.1"},
+}}
+
+func TestParseRequestRefuses(t *testing.T) { checkRefusals(t, parseRefusals) }
+
+// A first byte that cannot start a method is refused before there is another.
+func TestParseRequestFirstByte(t *testing.T) {
+	for c := range 256 {
+		for name, parse := range map[string]func([]byte) (*Request, []byte, error){
+			"ParseRequest": ParseRequest, "ParseRequestLenient": ParseRequestLenient,
+		} {
+			starts := isTchar[c] || c == '\r' || c == '\n' && name == "ParseRequestLenient" // a method, or an empty line before it
+			_, _, err := parse([]byte{byte(c)})
+			if starts {
+				if err != ErrIncomplete {
+					t.Errorf("%s(%q) = %v, want ErrIncomplete", name, byte(c), err)
+				}
+				continue
+			}
+			want := &ParseError{400, 0, "method is not a token", "RFC 9110, section 9.1"}
+			if diff := cmp.Diff(want, parseErrorOf(err)); diff != "" {
+				t.Errorf("%s(%q) error (-want +got):\n%s", name, byte(c), diff)
+			}
+		}
+	}
+}
+
+// Every version of the right shape: major 1 is ours, others are 505.
+func TestParseRequestVersions(t *testing.T) {
+	for major := '0'; major <= '9'; major++ {
+		for minor := '0'; minor <= '9'; minor++ {
+			version := "HTTP/" + string(major) + "." + string(minor)
+			in := "GET / " + version + "\r\nHost: a\r\n\r\n"
+			req, _, err := ParseRequest([]byte(in))
+			if major == '1' {
+				if err != nil || req.Version() != version {
+					t.Errorf("ParseRequest(%q) = %v, %v, want a request", in, req, err)
+				}
+				continue
+			}
+			want := &ParseError{505, 11, "HTTP version is not supported", "RFC 9110, section 15.6.6"}
+			if diff := cmp.Diff(want, parseErrorOf(err)); diff != "" {
+				t.Errorf("ParseRequest(%q) error (-want +got):\n%s", in, diff)
+			}
+		}
+	}
+}
+
+// Every byte in every part of a head: it belongs to the part, or ends it as the
+// grammar says, or is refused where it stands.
+func TestParseRequestEveryByte(t *testing.T) {
+	parts := []struct {
+		part, before, after string
+		ok                  func(c byte) bool
+	}{
+		{"method", "GE", "T / HTTP/1.1\r\nHost: a\r\n\r\n", func(c byte) bool { return isTchar[c] }},
+		{"path", "GET /a", "b HTTP/1.1\r\nHost: a\r\n\r\n", func(c byte) bool { return c > ' ' && c < 0x7f && strings.IndexByte(`#%\`, c) < 0 }},
+		{"query", "GET /?a", "b HTTP/1.1\r\nHost: a\r\n\r\n", func(c byte) bool { return c > ' ' && c < 0x7f && c != '#' }},
+		{"version", "GET / HTTP/1.", "\r\nHost: a\r\n\r\n", isDigit},
+		{"end of the request line", "GET / HTTP/1.1", "\nHost: a\r\n\r\n", func(c byte) bool { return c == '\r' }},
+		{"field name", "GET / HTTP/1.1\r\nHost: a\r\nX", "Y: z\r\n\r\n", func(c byte) bool { return isTchar[c] || c == ':' }},
+		{"field value", "GET / HTTP/1.1\r\nHost: a\r\nX: a", "b\r\n\r\n", func(c byte) bool { return c >= ' ' && c != 0x7f || c == '\t' }},
+		{"first byte of a field value", "GET / HTTP/1.1\r\nHost: a\r\nX:", "b\r\n\r\n", func(c byte) bool { return c >= ' ' && c != 0x7f || c == '\t' }},
+		{"first byte of a field line", "GET / HTTP/1.1\r\nHost: a\r\n", "X: y\r\n\r\n", func(c byte) bool { return isTchar[c] }},
+		{"host", "GET / HTTP/1.1\r\nHost: a", "1\r\n\r\n", func(c byte) bool {
+			return isAlpha(c) || isDigit(c) || c == ':' || strings.IndexByte("-._~!$&'()*+,;=", c) >= 0
+		}},
+		{"Content-Length", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1", "1\r\n\r\n", isDigit},
+		{"Transfer-Encoding", "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked", "\r\n\r\n", isBlank},
+	}
+	for _, tt := range parts {
+		for i := range 256 {
+			c := byte(i)
+			in := tt.before + string([]byte{c}) + tt.after
+			_, _, err := ParseRequest([]byte(in))
+			if (err == nil) != tt.ok(c) {
+				t.Errorf("%s: ParseRequest(%q) = %v, want acceptance: %t", tt.part, in, err, tt.ok(c))
+				continue
+			}
+			pe := parseErrorOf(err)
+			ends := c == ' ' // the part, and what follows is refused
+			if err != nil && (pe == nil || pe.Offset > len(tt.before)+1 && !ends || pe.Status != 400 && pe.Status != 501) {
+				t.Errorf("%s: ParseRequest(%q) = %v, want a refusal at byte %d, or of what it stands in", tt.part, in, err, len(tt.before))
+			}
+		}
+	}
+}
+
+// Each rule broken alone has its answer. Of several broken rules the first in this
+// order answers, wherever it is broken.
+func TestParseRequestPrecedence(t *testing.T) {
+	rules := []struct {
+		rule   string
+		status int
+		reason string
+	}{
+		{"characters and shape of the request line", 400, "HTTP version is malformed"},
+		{"version", 505, "HTTP version is not supported"},
+		{"target form", 400, "request target is in none of the four forms"},
+		{"field lines", 400, "field name is not a token"},
+		{"Host", 400, "Host field is missing"},
+		{"framing", 400, "Content-Length is not a number of up to 18 digits without leading zeros"},
+		{"path", 400, "path has an encoded NUL"},
+	}
+	for broken := 1; broken < 1<<len(rules); broken++ {
+		is := func(i int) bool { return broken>>i&1 == 1 }
+		pick := func(i int, bad, good string) string {
+			if is(i) {
+				return bad
+			}
+			return good
+		}
+		in := "POST " + pick(2, "", "/") + "a" + pick(6, "%00", "") +
+			" HTTP/" + pick(1, "2.0", "1.1") + pick(0, " ", "") + "\r\n" +
+			pick(5, "Content-Length: x\r\n", "") +
+			pick(4, "", "Host: a\r\n") +
+			pick(3, "X : y\r\n", "") + "\r\n"
+		first := 0
+		for !is(first) {
+			first++
+		}
+		_, _, err := ParseRequest([]byte(in))
+		got := parseErrorOf(err)
+		if got == nil || got.Status != rules[first].status || got.Reason != rules[first].reason {
+			t.Errorf("ParseRequest(%q) = %v, want %d %s: the first broken rule is of the %s", in, err, rules[first].status, rules[first].reason, rules[first].rule)
+		}
+	}
+}
+
+// Rules of one group answer in the order of the bytes or, where all of the head is
+// needed, in the order given here.
+func TestParseRequestPrecedenceWithin(t *testing.T) {
+	tests := []struct{ name, in, reason string }{
+		{"two Hosts before a bad Host", "GET / HTTP/1.1\r\nHost: /\r\nHost: a\r\n\r\n", "more than one Host field line"},
+		{"Host before the twin of a framing field", "GET / HTTP/1.1\r\nContent_Length: 1\r\n\r\n", "Host field is missing"},
+		{"twin before the framing fields", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\nTransfer_Encoding: y\r\n\r\n", "field name is taken for a framing field where _ turns into -"},
+		{"both framing fields before what they say", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\nTransfer-Encoding: gzip\r\n\r\n", "both Content-Length and Transfer-Encoding"},
+		{"the first byte of the path", "GET /%zz%00 HTTP/1.1\r\nHost: a\r\n\r\n", "path has a percent sign without two hexadecimal digits"},
+		{"the first field line", "GET / HTTP/1.1\r\nX : y\r\n\x00\r\n\r\n", "field name is not a token"},
+		{"method before target", "G@T  #\x00\r\n", "method is not a token"},
+		{"target before version", "GET /#a http/9\r\n", "request target has a fragment"},
+	}
+	for _, tt := range tests {
+		_, _, err := ParseRequest([]byte(tt.in))
+		got := parseErrorOf(err)
+		if got == nil || got.Reason != tt.reason {
+			t.Errorf("%s: ParseRequest(%q) = %v, want %q", tt.name, tt.in, err, tt.reason)
+		}
+	}
+}
+
+func TestParseErrorNeverRepeatsInput(t *testing.T) {
+	const secret = "S3CRET"
+	for _, in := range []string{
+		"GET " + secret + " HTTP/1.1\r\nHost: a\r\n\r\n",
+		"GET / " + secret + "\r\n",
+		"GET / HTTP/1.1\r\n" + secret + " : a\r\n",
+		"GET / HTTP/1.1\r\nHost: " + secret + "/\r\n\r\n",
+		"GET /" + secret + "%00 HTTP/1.1\r\nHost: a\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: " + secret + "\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: " + secret + "\r\n\r\n",
+	} {
+		_, _, err := ParseRequest([]byte(in))
+		var pe *ParseError
+		if !errors.As(err, &pe) || strings.Contains(err.Error()+pe.Reason+pe.Section, secret) {
+			t.Errorf("ParseRequest(%q) = %v, want a *ParseError without the input", in, err)
+		}
+	}
+}

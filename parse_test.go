@@ -1,0 +1,510 @@
+package rawhttp
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// parsedHead is what a Request tells of its head.
+type parsedHead struct {
+	Method, Target, Version string
+	Path, Query, Host       string
+	Fields                  [][2]string // name and value, in order
+	Length                  int64
+}
+
+func parsedOf(r *Request) parsedHead {
+	p := parsedHead{
+		Method: r.Method(), Target: r.Target(), Version: r.Version(),
+		Path: r.Path(), Query: r.RawQuery(), Host: r.Host(), Length: r.ContentLength(),
+	}
+	for name, value := range r.Header().All() {
+		p.Fields = append(p.Fields, [2]string{name, value})
+	}
+	return p
+}
+
+// parsedWhole is parsedHead and what the server keeps for itself.
+type parsedWhole struct {
+	Told    parsedHead
+	Persist bool
+	Expect  expectation
+	Form    targetForm
+	Head    string
+}
+
+func wholeOf(r *Request) parsedWhole {
+	return parsedWhole{parsedOf(r), r.persist, r.expect, r.form, string(r.Head())}
+}
+
+// parseErrorOf gives the ParseError in err, nil if there is none.
+func parseErrorOf(err error) *ParseError {
+	var pe *ParseError
+	errors.As(err, &pe)
+	return pe
+}
+
+type parseAccept struct {
+	name, in string
+	want     parsedHead
+	rest     string
+	why      string
+}
+
+var parseAccepts = []parseAccept{{
+	name: "shortest",
+	in:   "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+	want: parsedHead{Method: "GET", Target: "/", Version: "HTTP/1.1", Path: "/", Host: "a", Fields: [][2]string{{"Host", "a"}}},
+}, {
+	name: "shortest of HTTP/1.0",
+	in:   "GET / HTTP/1.0\r\n\r\n",
+	want: parsedHead{Method: "GET", Target: "/", Version: "HTTP/1.0", Path: "/"},
+	why:  "Host is required from HTTP/1.1 on (RFC 9112, section 3.2)",
+}, {
+	name: "field lines in order, names as received",
+	in:   "GET / HTTP/1.1\r\nx-B: 1\r\nHOST: a\r\nX-A: 2\r\nX-b: 3\r\n\r\n",
+	want: parsedHead{
+		Method: "GET", Target: "/", Version: "HTTP/1.1", Path: "/", Host: "a",
+		Fields: [][2]string{{"x-B", "1"}, {"HOST", "a"}, {"X-A", "2"}, {"X-b", "3"}},
+	},
+	why: "order and case are lost nowhere",
+}, {
+	name: "blanks around a field value",
+	in:   "GET / HTTP/1.1\r\nHost:a\r\nX: \t v\tw \t \r\nEmpty:\r\nBlank: \t \r\n\r\n",
+	want: parsedHead{
+		Method: "GET", Target: "/", Version: "HTTP/1.1", Path: "/", Host: "a",
+		Fields: [][2]string{{"Host", "a"}, {"X", "v\tw"}, {"Empty", ""}, {"Blank", ""}},
+	},
+	why: "OWS on both sides is no part of the value (RFC 9112, section 5.1)",
+}, {
+	name: "obs-text in a field value",
+	in:   "GET / HTTP/1.1\r\nHost: a\r\nX: \x80q\xff\r\n\r\n",
+	want: parsedHead{
+		Method: "GET", Target: "/", Version: "HTTP/1.1", Path: "/", Host: "a",
+		Fields: [][2]string{{"Host", "a"}, {"X", "\x80q\xff"}},
+	},
+	why: "opaque data (RFC 9110, section 5.5)",
+}, {
+	name: "every byte of a token in a field name",
+	in:   "GET / HTTP/1.1\r\nHost: a\r\n!#$%&'*+-.^_`|~09azAZ: v\r\n\r\n",
+	want: parsedHead{
+		Method: "GET", Target: "/", Version: "HTTP/1.1", Path: "/", Host: "a",
+		Fields: [][2]string{{"Host", "a"}, {"!#$%&'*+-.^_`|~09azAZ", "v"}},
+	},
+	why: "RFC 9110, section 5.6.2",
+}, {
+	name: "field name with underscores",
+	in:   "GET / HTTP/1.1\r\nHost: a\r\nX_Y: v\r\nHost_: b\r\n\r\n",
+	want: parsedHead{
+		Method: "GET", Target: "/", Version: "HTTP/1.1", Path: "/", Host: "a",
+		Fields: [][2]string{{"Host", "a"}, {"X_Y", "v"}, {"Host_", "b"}},
+	},
+	why: "only the twins of framing fields are refused",
+}, {
+	name: "leading empty line",
+	in:   "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+	want: parsedHead{Method: "GET", Target: "/", Version: "HTTP/1.1", Path: "/", Host: "a", Fields: [][2]string{{"Host", "a"}}},
+	why:  "at least one SHOULD be ignored (RFC 9112, section 2.2); we ignore one",
+}, {
+	name: "unknown method, case kept",
+	in:   "get / HTTP/1.1\r\nHost: a\r\n\r\n",
+	want: parsedHead{Method: "get", Target: "/", Version: "HTTP/1.1", Path: "/", Host: "a", Fields: [][2]string{{"Host", "a"}}},
+	why:  "methods are case-sensitive and the resolver may know more (RFC 9110, section 9.1)",
+}, {
+	name: "a higher minor version",
+	in:   "GET / HTTP/1.2\r\nHost: a\r\n\r\n",
+	want: parsedHead{Method: "GET", Target: "/", Version: "HTTP/1.2", Path: "/", Host: "a", Fields: [][2]string{{"Host", "a"}}},
+	why:  "processed as the highest we know (RFC 9110, section 2.5)",
+}, {
+	name: "minor version 9",
+	in:   "GET / HTTP/1.9\r\nHost: a\r\n\r\n",
+	want: parsedHead{Method: "GET", Target: "/", Version: "HTTP/1.9", Path: "/", Host: "a", Fields: [][2]string{{"Host", "a"}}},
+}, {
+	name: "printable ASCII outside the grammar of a target",
+	in:   "GET /|{}^\"<>`?|{}^\"\\ HTTP/1.1\r\nHost: a\r\n\r\n",
+	want: parsedHead{
+		Method: "GET", Target: "/|{}^\"<>`?|{}^\"\\", Version: "HTTP/1.1", Path: "/|{}^\"<>`", Query: "|{}^\"\\", Host: "a",
+		Fields: [][2]string{{"Host", "a"}},
+	},
+	why: "browsers send them; a backslash is refused in the path only",
+}, {
+	name: "content with a length",
+	in:   "POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: \t5 \r\n\r\nhello",
+	want: parsedHead{
+		Method: "POST", Target: "/p", Version: "HTTP/1.1", Path: "/p", Host: "a", Length: 5,
+		Fields: [][2]string{{"Host", "a"}, {"Content-Length", "5"}},
+	},
+	rest: "hello",
+	why:  "the content is left to the caller",
+}, {
+	name: "chunked content",
+	in:   "POST /p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n0\r\n\r\n",
+	want: parsedHead{
+		Method: "POST", Target: "/p", Version: "HTTP/1.1", Path: "/p", Host: "a", Length: -1,
+		Fields: [][2]string{{"Host", "a"}, {"Transfer-Encoding", "Chunked"}},
+	},
+	rest: "0\r\n\r\n",
+	why:  "names of transfer codings are case-insensitive (RFC 9112, section 7)",
+}, {
+	name: "pipelined",
+	in:   "GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n",
+	want: parsedHead{Method: "GET", Target: "/a", Version: "HTTP/1.1", Path: "/a", Host: "a", Fields: [][2]string{{"Host", "a"}}},
+	rest: "GET /b HTTP/1.1\r\nHost: a\r\n\r\n",
+}, {
+	name: "bytes that are no head behind one",
+	in:   "GET / HTTP/1.1\r\nHost: a\r\n\r\n\x00\xff",
+	want: parsedHead{Method: "GET", Target: "/", Version: "HTTP/1.1", Path: "/", Host: "a", Fields: [][2]string{{"Host", "a"}}},
+	rest: "\x00\xff",
+	why:  "what follows is not looked at",
+}, {
+	name: "absolute-form, other Host",
+	in:   "GET HTTP://b.test:8080/c%20d?e HTTP/1.1\r\nHost: a\r\n\r\n",
+	want: parsedHead{
+		Method: "GET", Target: "HTTP://b.test:8080/c%20d?e", Version: "HTTP/1.1", Path: "/c d", Query: "e", Host: "b.test:8080",
+		Fields: [][2]string{{"Host", "a"}},
+	},
+	why: "the target wins (RFC 9112, section 3.2.2)",
+}, {
+	name: "authority-form",
+	in:   "CONNECT b.test:443 HTTP/1.1\r\nHost: a\r\n\r\n",
+	want: parsedHead{Method: "CONNECT", Target: "b.test:443", Version: "HTTP/1.1", Host: "b.test:443", Fields: [][2]string{{"Host", "a"}}},
+	why:  "RFC 9112, section 3.2.3; the server answers 405",
+}, {
+	name: "asterisk-form",
+	in:   "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+	want: parsedHead{Method: "OPTIONS", Target: "*", Version: "HTTP/1.1", Path: "*", Host: "a", Fields: [][2]string{{"Host", "a"}}},
+	why:  "RFC 9112, section 3.2.4",
+}}
+
+func TestParseRequestAccepts(t *testing.T) {
+	for _, tt := range parseAccepts {
+		t.Run(tt.name, func(t *testing.T) {
+			req, rest, err := ParseRequest([]byte(tt.in))
+			if err != nil {
+				t.Fatalf("ParseRequest(%q) = %v\nwhy: %s", tt.in, err, tt.why)
+			}
+			if diff := cmp.Diff(tt.want, parsedOf(req)); diff != "" {
+				t.Errorf("ParseRequest(%q) (-want +got):\n%s\nwhy: %s", tt.in, diff, tt.why)
+			}
+			if diff := cmp.Diff(tt.rest, string(rest)); diff != "" {
+				t.Errorf("ParseRequest(%q) rest (-want +got):\n%s", tt.in, diff)
+			}
+			if diff := cmp.Diff(strings.TrimSuffix(tt.in, tt.rest), string(req.Head())); diff != "" {
+				t.Errorf("ParseRequest(%q) Head (-want +got):\n%s", tt.in, diff)
+			}
+			if n, err := req.Body.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+				t.Errorf("ParseRequest(%q) Body.Read = %d, %v, want 0, EOF", tt.in, n, err)
+			}
+		})
+	}
+}
+
+// The parts of the head are known by their offsets in it.
+func TestParseRequestOffsets(t *testing.T) {
+	const in = "\r\nPUT /a%62?c HTTP/1.1\r\nHost: h\r\nX:  v w \r\nY:\r\n\r\n"
+	req, _, err := ParseRequest([]byte(in))
+	if err != nil {
+		t.Fatal(err)
+	}
+	type offsets struct{ Start, End int32 }
+	of := func(s span) offsets { return offsets{s.start, s.end} }
+	got := map[string]offsets{"method": of(req.method), "target": of(req.target), "raw path": of(req.rawPath), "query": of(req.query), "host": of(req.host)}
+	for _, f := range req.fields {
+		name := string(f.name.of(req.text))
+		got[name+" name"], got[name+" value"] = of(f.name), of(f.value)
+	}
+	want := map[string]offsets{
+		"method": {2, 5}, "target": {6, 13}, "raw path": {6, 11}, "query": {12, 13}, "host": {30, 31},
+		"Host name": {24, 28}, "Host value": {30, 31},
+		"X name": {33, 34}, "X value": {37, 40},
+		"Y name": {43, 44}, "Y value": {45, 45},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("offsets in %q (-want +got):\n%s", in, diff)
+	}
+}
+
+func TestParseRequestRest(t *testing.T) {
+	b := []byte("GET / HTTP/1.1\r\nHost: a\r\n\r\nrest")
+	_, rest, err := ParseRequest(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(rest) != "rest" || &rest[0] != &b[len(b)-4] {
+		t.Errorf("rest = %q, want the last four bytes of the input themselves", rest)
+	}
+	if _, rest, err := ParseRequest(b[:len(b)-4]); err != nil || len(rest) != 0 {
+		t.Errorf("rest = %q, %v behind a head with nothing behind it, want none", rest, err)
+	}
+}
+
+// "What it keeps it copies: b is the caller's again."
+func TestParseRequestKeepsNothingOfTheInput(t *testing.T) {
+	inputs := slices.Clone(lenientAccepts)
+	for _, tt := range parseAccepts {
+		inputs = append(inputs, lenientAccept{name: tt.name, in: tt.in})
+	}
+	for _, tt := range inputs {
+		for name, parse := range map[string]func([]byte) (*Request, []byte, error){
+			"ParseRequest": ParseRequest, "ParseRequestLenient": ParseRequestLenient,
+		} {
+			b := []byte(tt.in)
+			untouched, _, err := parse([]byte(tt.in))
+			if err != nil {
+				continue // lenient input, strictly parsed
+			}
+			req, _, _ := parse(b)
+			if diff := cmp.Diff(tt.in, string(b)); diff != "" {
+				t.Errorf("%s changes its input (-want +got):\n%s", name, diff)
+			}
+			copy(b, bytes.Repeat([]byte("#"), len(b)))
+			if diff := cmp.Diff(wholeOf(untouched), wholeOf(req)); diff != "" {
+				t.Errorf("%s(%q), input overwritten afterwards (-want +got):\n%s", name, tt.in, diff)
+			}
+		}
+	}
+}
+
+// Room behind the input is the caller's too.
+func TestParseRequestLenientWritesNothingBehindTheInput(t *testing.T) {
+	b := []byte("GET / HTTP/1.1\nHost: a and more")
+	if _, _, err := ParseRequestLenient(b[:len("GET / HTTP/1.1\nHost: a")]); err != nil {
+		t.Fatal(err)
+	}
+	if want := "GET / HTTP/1.1\nHost: a and more"; string(b) != want {
+		t.Errorf("ParseRequestLenient left %q, want %q", b, want)
+	}
+}
+
+// parseInputs gives every input of the tables, so that what must hold for all
+// input is tried on all.
+func parseInputs() []string {
+	var in []string
+	for _, tt := range parseAccepts {
+		in = append(in, tt.in)
+	}
+	for _, tt := range parseRefusals {
+		in = append(in, tt.in)
+	}
+	for _, tt := range pathRefusals {
+		in = append(in, tt.in)
+	}
+	for _, tt := range framingRefusals {
+		in = append(in, tt.in)
+	}
+	for _, tt := range pathAccepts {
+		in = append(in, "GET "+tt.target+" HTTP/1.1\r\nHost: a\r\n\r\n")
+	}
+	for _, tt := range lenientAccepts {
+		in = append(in, tt.in)
+	}
+	return in
+}
+
+// checkPrefixes parses longer and longer prefixes of in. They must be incomplete
+// up to one of them, and from there on be the same as the whole.
+func checkPrefixes(t *testing.T, in string, whole parsedWhole, wholeErr error, parse func(prefix []byte) (*Request, error)) {
+	t.Helper()
+	decided := false
+	for n := range len(in) + 1 {
+		b := []byte(in[:n])
+		req, err := parse(b)
+		if err == ErrIncomplete {
+			if decided {
+				t.Fatalf("%d bytes of %q are incomplete, fewer were not", n, in)
+			}
+			continue
+		}
+		decided = true
+		if diff := cmp.Diff(parseErrorOf(wholeErr), parseErrorOf(err)); diff != "" {
+			t.Fatalf("%d bytes of %q: error (-whole +prefix):\n%s", n, in, diff)
+		}
+		if err != nil {
+			continue
+		}
+		if diff := cmp.Diff(whole, wholeOf(req)); diff != "" {
+			t.Fatalf("%d bytes of %q (-whole +prefix):\n%s", n, in, diff)
+		}
+	}
+	if !decided && wholeErr != ErrIncomplete {
+		t.Errorf("all prefixes of %q are incomplete", in)
+	}
+}
+
+// Every prefix of an input is incomplete or gives what the whole gives: through
+// ParseRequest, and through one parser that goes on where it stopped.
+func TestParseRequestPrefixes(t *testing.T) {
+	for _, in := range parseInputs() {
+		var whole parsedWhole
+		req, _, wholeErr := ParseRequest([]byte(in))
+		if wholeErr == nil {
+			whole = wholeOf(req)
+		}
+		checkPrefixes(t, in, whole, wholeErr, func(prefix []byte) (*Request, error) {
+			req, _, err := ParseRequest(prefix)
+			return req, err
+		})
+
+		var r Request
+		var done bool
+		var doneErr error
+		p := r.begin(defaultLimits)
+		checkPrefixes(t, in, whole, wholeErr, func(prefix []byte) (*Request, error) {
+			if done {
+				return &r, doneErr
+			}
+			n, err := p.parse(prefix)
+			done, doneErr = err != ErrIncomplete, err
+			if err == nil && n != len(prefix) {
+				t.Errorf("the head of %q ends behind %d bytes, the parser wanted %d", in, n, len(prefix))
+			}
+			clear(prefix) // it may be elsewhere in memory the next time
+			return &r, err
+		})
+	}
+}
+
+// A parser that went on behind any one byte gives what a parser of the whole gives.
+func TestHeadParserGoesOnAnywhere(t *testing.T) {
+	for _, in := range parseInputs() {
+		var whole Request
+		p := whole.begin(defaultLimits)
+		wantN, wantErr := p.parse([]byte(in))
+		for split := range len(in) {
+			var r Request
+			p := r.begin(defaultLimits)
+			n, err := p.parse([]byte(in[:split]))
+			if err == ErrIncomplete {
+				n, err = p.parse([]byte(in))
+			}
+			if n != wantN || !cmp.Equal(parseErrorOf(wantErr), parseErrorOf(err)) {
+				t.Fatalf("%q split at %d: %d, %v, want %d, %v", in, split, n, err, wantN, wantErr)
+			}
+			if err != nil {
+				continue
+			}
+			if diff := cmp.Diff(wholeOf(&whole), wholeOf(&r)); diff != "" {
+				t.Fatalf("%q split at %d (-whole +split):\n%s", in, split, diff)
+			}
+		}
+	}
+}
+
+func TestRequestParseReuse(t *testing.T) {
+	var r Request
+	for round := range 2 {
+		for _, tt := range parseAccepts {
+			rest, err := r.Parse([]byte(tt.in))
+			if err != nil {
+				t.Fatalf("round %d: Parse(%q) = %v", round, tt.in, err)
+			}
+			if diff := cmp.Diff(tt.want, parsedOf(&r)); diff != "" {
+				t.Errorf("round %d: Parse(%q) (-want +got):\n%s", round, tt.in, diff)
+			}
+			if string(rest) != tt.rest {
+				t.Errorf("round %d: Parse(%q) rest = %q, want %q", round, tt.in, rest, tt.rest)
+			}
+		}
+	}
+}
+
+// Nothing of the request before is left, also where the heads are equally long.
+func TestRequestParseForgets(t *testing.T) {
+	const first, second = "PUT /a?b HTTP/1.1\r\nHost: ccccc\r\nX: y\r\n\r\n", "GET /d%65 HTTP/1.1\r\nHost: f\r\nZ: w\r\n\r\n"
+	var r Request
+	if _, err := r.Parse([]byte(first)); err != nil {
+		t.Fatal(err)
+	}
+	wholeOf(&r) // which makes the strings
+	r.Body, r.prefix, r.rewrite, r.trailer, r.conn = strings.NewReader("content"), "/p", "/q", r.Header(), ConnInfo{ID: 7}
+	if _, err := r.Parse([]byte(second)); err != nil {
+		t.Fatal(err)
+	}
+	want := requestOf(t, second)
+	if diff := cmp.Diff(wholeOf(want), wholeOf(&r)); diff != "" {
+		t.Errorf("Parse(%q) after Parse(%q) (-want +got):\n%s", second, first, diff)
+	}
+	if n, err := r.Body.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		t.Errorf("Body.Read = %d, %v, want 0, EOF", n, err)
+	}
+	if r.Prefix() != "" || r.Trailer().Len() != 0 || r.Conn().ID != 0 {
+		t.Errorf("Prefix = %q, Trailer of %d lines, Conn().ID = %d, want none", r.Prefix(), r.Trailer().Len(), r.Conn().ID)
+	}
+	if len(want.text) != len(first) {
+		t.Errorf("%d and %d bytes: the test needs heads that are kept in equally many", len(want.text), len(first))
+	}
+}
+
+// A Request of which Parse failed is empty, not half of the refused one or of the
+// one before.
+func TestRequestParseFails(t *testing.T) {
+	inputs := []string{"", "GET / HTTP/1.1\r\nHost: a\r\n", "GET /x HTTP/1.1\r\nHost: a\r\nX: y"}
+	for _, tt := range parseRefusals {
+		inputs = append(inputs, tt.in)
+	}
+	for _, tt := range framingRefusals {
+		inputs = append(inputs, tt.in)
+	}
+	var fresh Request
+	fresh.Body = noContent{}
+	for _, in := range inputs {
+		var r Request
+		if _, err := r.Parse([]byte("POST /p?q HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		rest, err := r.Parse([]byte(in))
+		if err == nil || rest != nil {
+			t.Errorf("Parse(%q) = %q, %v, want an error and no rest", in, rest, err)
+		}
+		if diff := cmp.Diff(wholeOf(&fresh), wholeOf(&r)); diff != "" {
+			t.Errorf("after Parse(%q) failed (-want +got):\n%s", in, diff)
+		}
+		callEverything(t, &r)
+	}
+}
+
+// callEverything calls every method of a Request that must be empty.
+func callEverything(t *testing.T, r *Request) {
+	t.Helper()
+	for name, got := range map[string]string{
+		"Method": r.Method(), "Target": r.Target(), "Path": r.Path(), "RawQuery": r.RawQuery(), "Host": r.Host(),
+		"Prefix": r.Prefix(), "Head": string(r.Head()), "Query": r.Query().Encode(),
+		"Header.Get": r.Header().Get("Host"), "Trailer.Get": r.Trailer().Get("Host"),
+		"Clone.Path": r.Clone().Path(), "WithPath.Target": r.WithPath("/p").Target(),
+	} {
+		if got != "" {
+			t.Errorf("%s = %q, want none", name, got)
+		}
+	}
+	if n := r.Header().Len() + r.Trailer().Len(); n != 0 {
+		t.Errorf("%d field lines, want none", n)
+	}
+	if n := r.ContentLength(); n != 0 {
+		t.Errorf("ContentLength = %d, want 0", n)
+	}
+	if c := r.Conn(); c.ID != 0 || c.NetConn != nil {
+		t.Errorf("Conn = %v, want none", c)
+	}
+	_ = r.Version()
+}
+
+func TestRequestParseAllocs(t *testing.T) {
+	for name, in := range parseBenchHeads {
+		var r Request
+		b := []byte(in)
+		allocs := testing.AllocsPerRun(100, func() {
+			if _, err := r.Parse(b); err != nil {
+				t.Fatalf("Parse(%q) = %v", in, err)
+			}
+		})
+		if allocs != 0 {
+			t.Errorf("Parse of a %s into a Request that has grown: %v allocations, want 0", name, allocs)
+		}
+	}
+}

@@ -1,0 +1,505 @@
+package rawhttp
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+type pathAccept struct {
+	name, target string
+	path, query  string
+	why          string
+}
+
+var pathAccepts = []pathAccept{
+	{name: "root", target: "/", path: "/"},
+	{name: "plain", target: "/a/b.txt", path: "/a/b.txt"},
+	{name: "folder", target: "/a/", path: "/a/", why: "the last slash is kept"},
+
+	{name: "encoded space", target: "/a%20b", path: "/a b"},
+	{name: "decoded once", target: "/%2541", path: "/%41", why: "twice would let %252e%252e through what looked for dots between"},
+	{name: "encoded percent sign alone", target: "/100%25", path: "/100%"},
+	{name: "digits of both cases", target: "/%7e%7E%c3%A4", path: "/~~\xc3\xa4"},
+	{name: "every byte is a byte of a name", target: "/%ff%01%0d%0a%7f", path: "/\xff\x01\r\n\x7f"},
+	{name: "encoded question mark", target: "/a%3fb?c", path: "/a?b", query: "c", why: "split before decoded (RFC 3986, section 2.4)"},
+	{name: "encoded number sign", target: "/a%23b", path: "/a#b"},
+	{name: "encoded backslash", target: "/a%5cb", path: `/a\b`, why: "a byte of a name; only a raw one is refused"},
+	{name: "plus sign", target: "/a+b?c+d", path: "/a+b", query: "c+d", why: "no space outside of forms"},
+	{name: "semicolon", target: "/a;b=c/d", path: "/a;b=c/d"},
+
+	{name: "encoded slash", target: "/a%2Fb", path: "/a/b", why: "%2F decodes to a slash"},
+	{name: "encoded slash in lower case", target: "/a%2fb", path: "/a/b"},
+	{name: "encoded slash at the end", target: "/a%2F", path: "/a/"},
+	{name: "encoded slash beside a slash", target: "/a/%2Fb%2F/", path: "/a/b/", why: "collapsed like any run of slashes"},
+
+	{name: "dot segment", target: "/a/./b", path: "/a/b", why: "RFC 3986, section 5.2.4"},
+	{name: "dot segment at the end", target: "/a/.", path: "/a/", why: "it names the folder"},
+	{name: "dot segment alone", target: "/.", path: "/"},
+	{name: "double dot segment", target: "/a/../b", path: "/b"},
+	{name: "double dot segment at the end", target: "/a/b/..", path: "/a/"},
+	{name: "double dot segment with a slash", target: "/a/b/../", path: "/a/"},
+	{name: "double dot segment alone", target: "/..", path: "/", why: "nothing is above the root"},
+	{name: "more double dots than segments", target: "/a/../../../b", path: "/b"},
+	{name: "the example of RFC 3986", target: "/a/b/c/./../../g", path: "/a/g"},
+	{name: "the relative example of RFC 3986", target: "/mid/content=5/../6", path: "/mid/6"},
+	{name: "encoded dots", target: "/a/%2e%2e/b", path: "/b", why: "decoded before dot segments are removed"},
+	{name: "a dot encoded, a dot not", target: "/a/.%2E/%2e/b", path: "/b"},
+	{name: "encoded dots and slash", target: "/a/%2e%2e%2fb", path: "/b"},
+	{name: "dots encoded twice", target: "/a/%252e%252e/b", path: "/a/%2e%2e/b", why: "a name with percent signs"},
+	{name: "three dots", target: "/a/.../b", path: "/a/.../b", why: "a name like any other"},
+	{name: "names with dots", target: "/.a/..b/c./d..", path: "/.a/..b/c./d.."},
+
+	{name: "run of slashes", target: "//a///b//", path: "/a/b/", why: "empty segments name nothing"},
+	{name: "only slashes", target: "///", path: "/"},
+	{name: "empty segment before a double dot", target: "/a//../b", path: "/b", why: "as the file system takes it: an empty segment is nothing that .. could remove"},
+	{name: "looks like an authority", target: "//other.test/b", path: "/other.test/b", why: "origin-form begins with a slash"},
+
+	{name: "query", target: "/a?b=c&d", path: "/a", query: "b=c&d"},
+	{name: "empty query", target: "/a?", path: "/a"},
+	{name: "two question marks", target: "/a?b?c", path: "/a", query: "b?c", why: "the first ends the path (RFC 3986, section 3.4)"},
+	{name: "query is left as received", target: "/a?%zz%00/../%2e", path: "/a", query: "%zz%00/../%2e"},
+	{name: "backslash in the query", target: `/a?b\c`, path: "/a", query: `b\c`},
+	{name: "dot segment before the query", target: "/a/..?b", path: "/", query: "b"},
+	{name: "other printable ASCII", target: `/|{}^"<>[]`, path: `/|{}^"<>[]`},
+
+	{name: "absolute-form", target: "http://b.test/c/../d", path: "/d"},
+	{name: "absolute-form, https", target: "https://b.test/c", path: "/c"},
+	{name: "absolute-form, scheme in capitals", target: "HTTPS://b.test/c", path: "/c", why: "schemes are case-insensitive (RFC 3986, section 3.1)"},
+	{name: "absolute-form, empty path", target: "http://b.test", path: "/", why: "equal to / (RFC 9110, section 4.2.3)"},
+	{name: "absolute-form, empty path and a query", target: "http://b.test?c", path: "/", query: "c"},
+	{name: "absolute-form, run of slashes", target: "http://b.test//c", path: "/c"},
+}
+
+func TestPath(t *testing.T) {
+	for _, tt := range pathAccepts {
+		t.Run(tt.name, func(t *testing.T) {
+			in := "GET " + tt.target + " HTTP/1.1\r\nHost: a\r\n\r\n"
+			req, _, err := ParseRequest([]byte(in))
+			if err != nil {
+				t.Fatalf("ParseRequest(%q) = %v\nwhy: %s", in, err, tt.why)
+			}
+			want := [...]string{tt.target, tt.path, tt.query}
+			got := [...]string{req.Target(), req.Path(), req.RawQuery()}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("Target, Path, RawQuery of %q (-want +got):\n%s\nwhy: %s", in, diff, tt.why)
+			}
+		})
+	}
+}
+
+const pathNone = "request target is in none of the four forms"
+
+// In the inputs a target begins at byte 4 unless the method is longer.
+var pathRefusals = []parseRefusal{{
+	name:    "encoded NUL",
+	in:      "GET /a%00b HTTP/1.1\r\nHost: a\r\n\r\n",
+	want:    ParseError{400, 6, "path has an encoded NUL", "RFC 3986, section 7.3"},
+	certain: headEnd,
+	why:     "it ends names for some systems",
+}, {
+	name:    "percent sign before letters",
+	in:      "GET /a/%zz HTTP/1.1\r\nHost: a\r\n\r\n",
+	want:    ParseError{400, 7, "path has a percent sign without two hexadecimal digits", "RFC 3986, section 2.1"},
+	certain: headEnd,
+}, {
+	name:    "percent sign before one digit",
+	in:      "GET /%4 HTTP/1.1\r\nHost: a\r\n\r\n",
+	want:    ParseError{400, 5, "path has a percent sign without two hexadecimal digits", "RFC 3986, section 2.1"},
+	certain: headEnd,
+}, {
+	name:    "percent sign at the end",
+	in:      "GET /a% HTTP/1.1\r\nHost: a\r\n\r\n",
+	want:    ParseError{400, 6, "path has a percent sign without two hexadecimal digits", "RFC 3986, section 2.1"},
+	certain: headEnd,
+}, {
+	name:    "percent sign before the query",
+	in:      "GET /a%?41 HTTP/1.1\r\nHost: a\r\n\r\n",
+	want:    ParseError{400, 6, "path has a percent sign without two hexadecimal digits", "RFC 3986, section 2.1"},
+	certain: headEnd,
+	why:     "the query is no part of the path",
+}, {
+	name:    "second of two triplets is bad",
+	in:      "GET /%41%4g HTTP/1.1\r\nHost: a\r\n\r\n",
+	want:    ParseError{400, 8, "path has a percent sign without two hexadecimal digits", "RFC 3986, section 2.1"},
+	certain: headEnd,
+}, {
+	name:    "backslash in the path",
+	in:      "GET /a\\b HTTP/1.1\r\nHost: a\r\n\r\n",
+	want:    ParseError{400, 6, "path has a backslash", "RFC 3986, section 3.3"},
+	certain: headEnd,
+	why:     "some take it for a slash",
+}, {
+	name:    "bad triplet in the path of an absolute-form",
+	in:      "GET http://b/%0 HTTP/1.1\r\nHost: a\r\n\r\n",
+	want:    ParseError{400, 13, "path has a percent sign without two hexadecimal digits", "RFC 3986, section 2.1"},
+	certain: headEnd,
+}, {
+	name:    "no slash",
+	in:      "GET q HTTP/1.1\r\nHost: a\r\n\r\n",
+	want:    ParseError{400, 4, pathNone, "RFC 9112, section 3.2"},
+	certain: lineEnd,
+}, {
+	name:    "query alone",
+	in:      "GET ?q HTTP/1.1\r\nHost: a\r\n\r\n",
+	want:    ParseError{400, 4, pathNone, "RFC 9112, section 3.2"},
+	certain: lineEnd,
+}, {
+	name:    "authority-form with GET",
+	in:      "GET a.test:80 HTTP/1.1\r\nHost: a.test\r\n\r\n",
+	want:    ParseError{400, 4, pathNone, "RFC 9112, section 3.2"},
+	certain: lineEnd,
+	why:     "for CONNECT only (RFC 9112, section 3.2.3)",
+}, {
+	name:    "another scheme",
+	in:      "GET ftp://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n",
+	want:    ParseError{400, 4, pathNone, "RFC 9112, section 3.2"},
+	certain: lineEnd,
+}, {
+	name:    "scheme without an authority",
+	in:      "GET http:/a HTTP/1.1\r\nHost: a\r\n\r\n",
+	want:    ParseError{400, 4, pathNone, "RFC 9112, section 3.2"},
+	certain: lineEnd,
+}, {
+	name:    "GET *",
+	in:      "GET * HTTP/1.1\r\nHost: a\r\n\r\n",
+	want:    ParseError{400, 4, "asterisk-form goes with OPTIONS only", "RFC 9112, section 3.2.4"},
+	certain: lineEnd,
+}, {
+	name:    "POST *",
+	in:      "POST * HTTP/1.1\r\nHost: a\r\n\r\n",
+	want:    ParseError{400, 5, "asterisk-form goes with OPTIONS only", "RFC 9112, section 3.2.4"},
+	certain: lineEnd,
+}, {
+	name:    "OPTIONS *x",
+	in:      "OPTIONS *x HTTP/1.1\r\nHost: a\r\n\r\n",
+	want:    ParseError{400, 8, pathNone, "RFC 9112, section 3.2"},
+	certain: lineEnd,
+}, {
+	name:    "absolute-form, empty host",
+	in:      "GET http:///a HTTP/1.1\r\nHost: a\r\n\r\n",
+	want:    ParseError{400, 11, "authority in the request target is not a host and port", "RFC 9110, section 4.2"},
+	certain: lineEnd,
+	why:     "an http URI with an empty host MUST be rejected (RFC 9110, section 4.2.1)",
+}, {
+	name:    "absolute-form, nothing behind the scheme",
+	in:      "GET http:// HTTP/1.1\r\nHost: a\r\n\r\n",
+	want:    ParseError{400, 11, "authority in the request target is not a host and port", "RFC 9110, section 4.2"},
+	certain: lineEnd,
+}, {
+	name:    "absolute-form with user information",
+	in:      "GET http://u@b.test/ HTTP/1.1\r\nHost: b.test\r\n\r\n",
+	want:    ParseError{400, 12, "authority in the request target is not a host and port", "RFC 9110, section 4.2"},
+	certain: lineEnd,
+	why:     "SHOULD be treated as an error (RFC 9110, section 4.2.4)",
+}, {
+	name:    "absolute-form with user information and a password",
+	in:      "GET http://u:p@b.test/ HTTP/1.1\r\nHost: b.test\r\n\r\n",
+	want:    ParseError{400, 13, "authority in the request target is not a host and port", "RFC 9110, section 4.2"},
+	certain: lineEnd,
+}, {
+	name:    "absolute-form, backslash in the authority",
+	in:      "GET http://b\\@c/ HTTP/1.1\r\nHost: b\r\n\r\n",
+	want:    ParseError{400, 12, "authority in the request target is not a host and port", "RFC 9110, section 4.2"},
+	certain: lineEnd,
+	why:     "some take it for the end of the authority",
+}, {
+	name:    "CONNECT with a path",
+	in:      "CONNECT / HTTP/1.1\r\nHost: a\r\n\r\n",
+	want:    ParseError{400, 8, "request target of CONNECT is not host:port", "RFC 9112, section 3.2.3"},
+	certain: lineEnd,
+}, {
+	name:    "CONNECT with an absolute-form",
+	in:      "CONNECT http://b.test:80/ HTTP/1.1\r\nHost: a\r\n\r\n",
+	want:    ParseError{400, 13, "request target of CONNECT is not host:port", "RFC 9112, section 3.2.3"},
+	certain: lineEnd,
+}, {
+	name:    "CONNECT without a port",
+	in:      "CONNECT b.test HTTP/1.1\r\nHost: a\r\n\r\n",
+	want:    ParseError{400, 14, "request target of CONNECT has no port", "RFC 9112, section 3.2.3"},
+	certain: lineEnd,
+	why:     "there is no default port",
+}, {
+	name:    "CONNECT with an empty port",
+	in:      "CONNECT b.test: HTTP/1.1\r\nHost: a\r\n\r\n",
+	want:    ParseError{400, 15, "request target of CONNECT has no port", "RFC 9112, section 3.2.3"},
+	certain: lineEnd,
+	why:     "a server MUST reject an empty port (RFC 9110, section 9.3.6)",
+}, {
+	name:    "CONNECT to an IPv6 address without a port",
+	in:      "CONNECT [::1] HTTP/1.1\r\nHost: a\r\n\r\n",
+	want:    ParseError{400, 13, "request target of CONNECT has no port", "RFC 9112, section 3.2.3"},
+	certain: lineEnd,
+}, {
+	name:    "CONNECT *",
+	in:      "CONNECT *:80\\ HTTP/1.1\r\nHost: a\r\n\r\n",
+	want:    ParseError{400, 12, "request target of CONNECT is not host:port", "RFC 9112, section 3.2.3"},
+	certain: lineEnd,
+	why:     "an asterisk may stand in a registered name, a backslash in no port",
+}}
+
+func TestPathRefuses(t *testing.T) { checkRefusals(t, pathRefusals) }
+
+// TestAuthority: uri-host [ ":" port ], as the Host field and as the authority of
+// an absolute-form (RFC 9110, section 7.2; RFC 3986, section 3.2.2).
+func TestAuthority(t *testing.T) {
+	const ok = -1
+	tests := []struct {
+		authority string
+		bad       int // the first byte that cannot stand there
+		why       string
+	}{
+		{"a", ok, ""},
+		{"example.test", ok, ""},
+		{"example.test.", ok, "a fully qualified name"},
+		{"example.test:8080", ok, ""},
+		{"EXAMPLE.test", ok, ""},
+		{"a_b-c", ok, "a registered name is more than a DNS name"},
+		{"!$&'()*+,;=~", ok, "sub-delims and unreserved"},
+		{"%41%c3%a4", ok, "percent-encoded"},
+		{"127.0.0.1:80", ok, ""},
+		{"999.1", ok, "a registered name"},
+		{"a:", ok, "port = *DIGIT (RFC 3986, section 3.2.3)"},
+		{"a:0", ok, ""},
+		{"a:65535", ok, ""},
+		{"a:00080", ok, ""},
+		{"[::1]", ok, ""},
+		{"[::1]:8080", ok, ""},
+		{"[::1]:", ok, ""},
+		{"[::]", ok, ""},
+		{"[2001:DB8:0:0:8:800:200c:417a]", ok, ""},
+		{"[::ffff:192.0.2.1]:80", ok, ""},
+
+		{"", 0, "RFC 9110, section 4.2.1: the host must not be empty"},
+		{":80", 0, "a port alone"},
+		{"u@a", 1, "user information"},
+		{"u:p@a", 2, "user information"},
+		{"a:80@b", 4, "user information that looks like a host and a port"},
+		{"a, b", 2, "two hosts"},
+		{"a b", 1, ""},
+		{"a\tb", 1, ""},
+		{"a/b", 1, "a path"},
+		{"a?b", 1, "a query"},
+		{"a#b", 1, "a fragment"},
+		{`a\b`, 1, ""},
+		{"a\x80b", 1, "8-bit bytes are percent-encoded"},
+		{"\xc3\xa4", 0, ""},
+		{`a"`, 1, ""}, {"<a>", 0, ""}, {"a|b", 1, ""}, {"a^b", 1, ""}, {"a`", 1, ""}, {"{a}", 0, ""},
+		{"a%", 1, "half a triplet"},
+		{"a%4", 1, "half a triplet"},
+		{"a%zz", 1, "no triplet"},
+		{"a%4:80", 1, "no triplet"},
+		{"a:b", 2, "letters as port"},
+		{"a:8b", 3, ""},
+		{"a:-1", 2, ""},
+		{"a:+1", 2, ""},
+		{"a:80:90", 4, "two ports"},
+		{"a::1", 2, "an IPv6 address stands in brackets"},
+		{"::1", 0, "an IPv6 address stands in brackets"},
+		{"a:65536", 6, "fits no port"},
+		{"a:99999999999999999999", 6, "fits no port"},
+		{"[::1", 4, "half a bracket"},
+		{"::1]", 0, "half a bracket"},
+		{"a]", 1, "half a bracket"},
+		{"[", 1, ""},
+		{"[]", 1, "empty"},
+		{"[:]", 2, "no address has one colon"},
+		{"[127.0.0.1]", 10, "no IPv6 address"},
+		{"[a.test]", 3, "no IPv6 address"},
+		{"[1:2:3:4:5:6:7:8:9:a]", 20, "too many groups"},
+		{"[fe80::1%25eth0]", 8, "zones are for the machine that has them (RFC 6874, section 3)"},
+		{"[::1]a", 5, "only a port may follow"},
+		{"[::1].test", 5, ""},
+		{"[::1]:b", 6, ""},
+		{"[[::1]]", 1, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.authority, func(t *testing.T) {
+			if got := authorityError([]byte(tt.authority)); got != tt.bad {
+				t.Errorf("authorityError(%q) = %d, want %d\nwhy: %s", tt.authority, got, tt.bad, tt.why)
+			}
+
+			in := "GET / HTTP/1.1\r\nHost: " + tt.authority + "\r\n\r\n"
+			want := &ParseError{400, len("GET / HTTP/1.1\r\nHost: ") + tt.bad, "Host is not a host with an optional port", "RFC 9112, section 3.2"}
+			checkAuthority(t, in, tt.authority, tt.bad == ok, want)
+
+			ends := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("/?#", r) }
+			if strings.ContainsFunc(tt.authority, ends) {
+				return // it ends the authority, or the target
+			}
+			in = "GET http://" + tt.authority + "/a HTTP/1.1\r\nHost: b\r\n\r\n"
+			want = &ParseError{400, len("GET http://") + tt.bad, "authority in the request target is not a host and port", "RFC 9110, section 4.2"}
+			checkAuthority(t, in, tt.authority, tt.bad == ok, want)
+		})
+	}
+}
+
+func checkAuthority(t *testing.T, in, host string, ok bool, want *ParseError) {
+	t.Helper()
+	if !ok {
+		host = ""
+	} else {
+		want = nil
+	}
+	var r Request
+	_, err := r.Parse([]byte(in))
+	if diff := cmp.Diff(want, parseErrorOf(err)); diff != "" {
+		t.Errorf("Parse(%q) error (-want +got):\n%s", in, diff)
+	}
+	if r.Host() != host {
+		t.Errorf("Parse(%q): Host = %q, want %q", in, r.Host(), host)
+	}
+}
+
+// CONNECT needs both parts and has no path.
+func TestPathOfConnect(t *testing.T) {
+	for _, target := range []string{"b.test:443", "[::1]:443", "127.0.0.1:1"} {
+		in := "CONNECT " + target + " HTTP/1.1\r\nHost: a\r\n\r\n"
+		req, _, err := ParseRequest([]byte(in))
+		if err != nil {
+			t.Errorf("ParseRequest(%q) = %v", in, err)
+			continue
+		}
+		if req.Host() != target || req.Path() != "" || req.RawQuery() != "" {
+			t.Errorf("ParseRequest(%q): Host %q, Path %q, RawQuery %q, want %q and no path and query", in, req.Host(), req.Path(), req.RawQuery(), target)
+		}
+	}
+}
+
+// pathSlowly decodes and cleans a raw path in the plainest way. It reports false
+// for one that must be refused.
+func pathSlowly(raw string) (string, bool) {
+	var decoded []byte
+	for raw != "" {
+		c, n := raw[0], 1
+		if c == '\\' {
+			return "", false
+		}
+		if c == '%' {
+			if len(raw) < 3 {
+				return "", false
+			}
+			hi, lo := strings.IndexByte("0123456789abcdef", raw[1]|0x20), strings.IndexByte("0123456789abcdef", raw[2]|0x20)
+			if hi < 0 || lo < 0 || hi == 0 && lo == 0 {
+				return "", false
+			}
+			c, n = byte(hi*16+lo), 3
+		}
+		decoded = append(decoded, c)
+		raw = raw[n:]
+	}
+	segments := strings.Split(string(decoded), "/")
+	last := segments[len(segments)-1]
+	folder := last == "" || last == "." || last == ".."
+	var kept []string
+	for _, s := range segments {
+		switch s {
+		case "", ".":
+		case "..":
+			kept = kept[:max(0, len(kept)-1)]
+		default:
+			kept = append(kept, s)
+		}
+	}
+	path := "/" + strings.Join(kept, "/")
+	if folder && path != "/" {
+		path += "/"
+	}
+	return path, true
+}
+
+// randomPath joins up to a dozen pieces that matter to paths.
+func randomPath(random *rand.Rand) string {
+	pieces := []string{"/", "/", "/", ".", "..", "/../", "/./", "a", "b.c", "%2e", "%2E", "%2f", "%25", "%41", "%ff", "%20", "-", "|", "%00", "%", "%4", `\`}
+	var b strings.Builder
+	b.WriteByte('/')
+	for range random.IntN(12) {
+		n := len(pieces)
+		if random.IntN(4) > 0 {
+			n -= 4 // mostly such as are accepted
+		}
+		b.WriteString(pieces[random.IntN(n)])
+	}
+	return b.String()
+}
+
+func TestPathOfRandomTargets(t *testing.T) {
+	random := rand.New(rand.NewPCG(9110, 9112))
+	accepted := 0
+	for range 50_000 {
+		raw := randomPath(random)
+		checkRawPath(t, raw)
+		if _, ok := pathSlowly(raw); ok {
+			accepted++
+		}
+	}
+	if accepted < 10_000 {
+		t.Errorf("only %d of 50000 random paths are accepted", accepted)
+	}
+}
+
+// Every path of up to seven bytes that begins with a slash and is made of what
+// cleaning is about.
+func TestPathOfShortTargets(t *testing.T) {
+	const alphabet = "/.a"
+	paths := []string{"/"}
+	for n := 0; n < len(paths); n++ {
+		checkRawPath(t, paths[n])
+		if len(paths[n]) < 7 {
+			for _, c := range alphabet {
+				paths = append(paths, paths[n]+string(c))
+			}
+		}
+	}
+}
+
+// checkRawPath holds what the parser makes of a raw path to the slow way, and to
+// what every path must be.
+func checkRawPath(t *testing.T, raw string) {
+	t.Helper()
+	want, ok := pathSlowly(raw)
+	clean := isCleanPath([]byte(raw))
+	if clean && (!ok || want != raw) {
+		t.Fatalf("isCleanPath(%q) = true, but the path is %q", raw, want)
+	}
+	if !clean && ok && want == raw && !strings.Contains(raw, "/.") {
+		t.Fatalf("isCleanPath(%q) = false, though no segment begins with a dot", raw)
+	}
+	var r Request
+	_, err := r.Parse([]byte("GET " + raw + " HTTP/1.1\r\nHost: a\r\n\r\n"))
+	if ok != (err == nil) {
+		t.Fatalf("path of %q: error %v, want acceptance: %t", raw, err, ok)
+	}
+	if !ok {
+		return
+	}
+	path := r.Path()
+	if path != want {
+		t.Fatalf("path of %q = %q, want %q", raw, path, want)
+	}
+	segments := strings.Split(path, "/")
+	if path[0] != '/' || strings.Contains(path, "//") || strings.Contains(path, "\x00") || slices.Contains(segments, ".") || slices.Contains(segments, "..") {
+		t.Fatalf("path of %q = %q, want one that begins with a slash and has no empty and no dot segments, and no NUL", raw, path)
+	}
+	if again := cleanPath([]byte(path)); string(again) != path {
+		t.Fatalf("cleanPath(%q) = %q, want no change: it was cleaned", path, again)
+	}
+}
+
+// A decoded path is cleaned in place: nothing is written behind it.
+func TestCleanPathInPlace(t *testing.T) {
+	random := rand.New(rand.NewPCG(3986, 1))
+	for range 1000 {
+		raw, _ := pathSlowly(randomPath(random))
+		b := []byte("/" + raw + "/../x#tail")
+		n := len(b) - len("#tail")
+		cleanPath(b[:n])
+		if !bytes.HasSuffix(b, []byte("#tail")) {
+			t.Fatalf("cleanPath(%q) wrote behind its end: %q", b[:n], b)
+		}
+	}
+}

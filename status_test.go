@@ -1,0 +1,58 @@
+package rawhttp
+
+import (
+	"net/http"
+	"testing"
+)
+
+// TestReasonPhrase holds the phrases to those of net/http, but for those that RFC
+// 9110 changed and those that it dropped.
+func TestReasonPhrase(t *testing.T) {
+	changed := map[int]string{
+		413: "Content Too Large",     // RFC 9110, section 15.5.14; was Request Entity Too Large
+		414: "URI Too Long",          // RFC 9110, section 15.5.15; was Request-URI Too Long
+		416: "Range Not Satisfiable", // RFC 9110, section 15.5.17; was Requested Range Not Satisfiable
+		418: "",                      // RFC 9110, section 15.5.19: unused, not a teapot
+		422: "Unprocessable Content", // RFC 9110, section 15.5.21; was Unprocessable Entity
+		510: "",                      // RFC 2774, made historic: Not Extended
+	}
+	registered := 0
+	for status := -1; status <= 1000; status++ {
+		want, ok := changed[status]
+		if ok && want == http.StatusText(status) {
+			t.Errorf("net/http has %q for %d as well: no exception", want, status)
+		}
+		if !ok {
+			want = http.StatusText(status)
+		}
+		if want != "" {
+			registered++
+		}
+		if got := reasonPhrase(status); got != want {
+			t.Errorf("reasonPhrase(%d) = %q, want %q", status, got, want)
+		}
+	}
+	if registered < 60 {
+		t.Errorf("only %d phrases", registered)
+	}
+}
+
+func TestStatusText(t *testing.T) {
+	for status, want := range map[int]string{200: "200 OK", 404: "404 Not Found", 413: "413 Content Too Large", 299: "299", 418: "418", 599: "599", 100: "100 Continue"} {
+		if got := statusText(status); got != want {
+			t.Errorf("statusText(%d) = %q, want %q", status, got, want)
+		}
+	}
+}
+
+// "All 1xx (Informational), 204 (No Content), and 304 (Not Modified) responses do
+// not include content." RFC 9110, section 6.4.1. Nor does 205 (section 15.3.6).
+func TestMayHaveContent(t *testing.T) {
+	without := map[int]bool{204: true, 205: true, 304: true}
+	for status := 100; status <= 599; status++ {
+		want := status >= 200 && !without[status]
+		if got := mayHaveContent(status); got != want {
+			t.Errorf("mayHaveContent(%d) = %t, want %t", status, got, want)
+		}
+	}
+}
