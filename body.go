@@ -32,7 +32,7 @@ func (in *inbuf) fill(limit int) error {
 	if in.w == len(in.buf) {
 		in.makeRoom(limit)
 	}
-	n, err := readSome(in.src, in.buf[in.w:], false)
+	n, err := steadyReader{in.src}.Read(in.buf[in.w:])
 	in.w += n
 	if n > 0 {
 		return nil
@@ -56,7 +56,7 @@ func (in *inbuf) makeRoom(limit int) {
 func (in *inbuf) Read(p []byte) (int, error) {
 	if in.r == in.w {
 		if len(p) >= minBuffer {
-			return readSome(in.src, p, false)
+			return steadyReader{in.src}.Read(p)
 		}
 		if err := in.fill(minBuffer); err != nil {
 			return 0, err
@@ -108,7 +108,8 @@ func newContent(in *inbuf, req *Request, limit int64) *content {
 	if limit == 0 {
 		limit = noLimit
 	}
-	c := &content{in: in, max: limit, trailer: &req.trailer, left: req.contentLength}
+	c := &content{in: in, max: limit, trailer: new(Header), left: req.contentLength}
+	req.trailer = c.trailer
 	if req.contentLength < 0 {
 		c.chunked, c.left = true, 0
 	}

@@ -40,6 +40,7 @@ type conn struct {
 	t       responder
 	cancel  context.CancelFunc // ends the context of the request
 	unwatch func()             // ends the watch for a reset, nil if there is none
+	duplex  bool               // a StreamFunc runs
 	start   time.Time          // of the exchange
 	err     error              // why the connection ends, nil if it ends in order
 

@@ -43,8 +43,10 @@ func isTimeout(err error) bool {
 // Read reads once from the client, after all responses that are whole were
 // written: what a client does not have yet it cannot go on from.
 func (c *conn) Read(p []byte) (n int, err error) {
-	if err := c.flushFirst(); err != nil {
-		return 0, err
+	if !c.duplex {
+		if err := c.flushFirst(); err != nil {
+			return 0, err
+		}
 	}
 	if c.unwatch != nil { // there is one reader at a time
 		c.unwatch()
@@ -162,7 +164,7 @@ func (c *conn) ReadFrom(r io.Reader) (written int64, err error) {
 	if file == nil {
 		scratch := scratchPool.Get().(*[scratchSize]byte)
 		defer scratchPool.Put(scratch)
-		return io.CopyBuffer(struct{ io.Writer }{c}, struct{ io.Reader }{r}, scratch[:])
+		return io.CopyBuffer(struct{ io.Writer }{c}, steadyReader{r}, scratch[:])
 	}
 	c.expectLargeWrite()
 	err = c.keepWriting(func() (int, error) {

@@ -41,6 +41,8 @@ func (c *conn) admit() error {
 // proceed asks the client for the content that it holds back. "A server MUST NOT
 // send a 1xx response after the final one" follows from RFC 9110, section 15.2.
 func (c *conn) proceed() error {
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
 	if c.t.headOut {
 		return errNoContinue
 	}
@@ -162,13 +164,22 @@ func (c *conn) send(ctx context.Context, resp *Response) (err error) {
 	}()
 	c.t = responder{out: &c.out, format: &c.srv.format, req: &c.req, resp: resp, persist: c.mayPersist(resp)}
 	if resp.f != nil && !c.req.isHead() {
-		c.unwatch = c.watch(c.cancel)
-		defer func() {
-			c.unwatch()
-			c.unwatch = nil
-		}()
+		defer c.inDuplex()()
 	}
 	return c.t.write(ctx)
+}
+
+// inDuplex makes the connection ready for a StreamFunc, which may read content and
+// write at once, and may wait for anything else: what is whole is written now, and
+// the client is watched for a reset.
+func (c *conn) inDuplex() (end func()) {
+	c.out.flushDone() // an error is kept, and fails the next write
+	c.duplex = true
+	c.unwatch = c.watch(c.cancel)
+	return func() {
+		c.unwatch()
+		c.unwatch, c.duplex = nil, false
+	}
 }
 
 // contentFault gives what the client did wrong in the content. It must be answered

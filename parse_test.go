@@ -422,7 +422,7 @@ func TestRequestParseForgets(t *testing.T) {
 		t.Fatal(err)
 	}
 	wholeOf(&r) // which makes the strings
-	r.Body, r.prefix, r.rewrite, r.trailer, r.conn = strings.NewReader("content"), "/p", "/q", r.Header(), ConnInfo{ID: 7}
+	r.Body, r.prefix, r.rewrite, r.trailer, r.conn = strings.NewReader("content"), "/p", "/q", new(r.Header()), ConnInfo{ID: 7}
 	if _, err := r.Parse([]byte(second)); err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ type Request struct {
 	str     string // head.text, made when first asked for
 	prefix  string
 	rewrite string // the path of WithPath, or of a Mount
-	trailer Header
+	trailer *Header // shared by the copies that WithPath makes; nil: none
 	conn    ConnInfo
 }
 
@@ -133,7 +133,12 @@ func (r *Request) ContentLength() int64 { return r.contentLength }
 
 // Trailer gives the trailer fields (RFC 9110, section 6.5): empty until Body has
 // given io.EOF, kept apart from the header's for good.
-func (r *Request) Trailer() Header { return r.trailer }
+func (r *Request) Trailer() Header {
+	if r.trailer == nil {
+		return Header{}
+	}
+	return *r.trailer
+}
 
 // Conn tells of the connection that the request came on.
 func (r *Request) Conn() ConnInfo { return r.conn }

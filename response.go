@@ -184,8 +184,9 @@ func Stream(status int, mediaType string, r io.Reader) *Response {
 // with 500, later it cuts the connection.
 //
 // f runs once for each request that the Response answers, not for HEAD, on the
-// goroutine of the connection. Its ctx ends when the client's connection is reset
-// or the server stops waiting; w fails then. f must not keep w.
+// goroutine of the connection. It may read the request's Body meanwhile, also on
+// another goroutine that it waits for. Its ctx ends when the client's connection is
+// reset or the server stops waiting; w fails then. f must not keep w.
 func StreamFunc(status int, mediaType string, f func(ctx context.Context, w io.Writer) error) *Response {
 	r := newResponse(status, mediaType)
 	if f == nil {

@@ -29,7 +29,8 @@ var scratchPool = sync.Pool{New: func() any { return new([scratchSize]byte) }}
 type sink struct {
 	w    io.Writer
 	buf  []byte
-	done int // bytes of buf that belong to whole responses
+	done int        // bytes of buf that belong to whole responses
+	mu   sync.Mutex // held while a StreamFunc writes, which may read the request's content meanwhile
 }
 
 // put takes p, to be written with what was put before it.
@@ -275,11 +276,15 @@ func (t *responder) copy(r io.Reader, size int64) error {
 	scratch := scratchPool.Get().(*[scratchSize]byte)
 	defer scratchPool.Put(scratch)
 	for left := size; left != 0; {
+		var n int
+		var err error
 		p := scratch[:]
-		if size >= 0 {
+		if size < 0 {
+			n, err = steadyReader{r}.Read(p)
+		} else {
 			p = p[:min(left, scratchSize)]
+			n, err = io.ReadFull(steadyReader{r}, p)
 		}
-		n, err := readSome(r, p, size >= 0)
 		if putErr := t.put(p[:n]); putErr != nil {
 			return putErr
 		}
@@ -299,14 +304,12 @@ func (t *responder) copy(r io.Reader, size int64) error {
 	return nil
 }
 
-// readSome reads into p: all of it if full, else what one Read gives, or a few
-// where a Read gives nothing.
-func readSome(r io.Reader, p []byte, full bool) (int, error) {
-	if full {
-		return io.ReadFull(r, p)
-	}
+// A steadyReader makes a Reader that gives nothing, again and again, fail.
+type steadyReader struct{ r io.Reader }
+
+func (s steadyReader) Read(p []byte) (int, error) {
 	for range maxEmptyReads {
-		if n, err := r.Read(p); n > 0 || err != nil {
+		if n, err := s.r.Read(p); n > 0 || err != nil || len(p) == 0 {
 			return n, err
 		}
 	}
@@ -382,13 +385,12 @@ func (t *responder) end() error {
 type contentWriter struct {
 	t   *responder
 	ctx context.Context
-	mu  sync.Mutex // against a Write behind the end
-	err error
+	err error // under t.out.mu, as all of t is while f runs
 }
 
 func (w *contentWriter) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.t.out.mu.Lock()
+	defer w.t.out.mu.Unlock()
 	if w.err == nil {
 		w.err = context.Cause(w.ctx)
 	}
@@ -406,8 +408,8 @@ func (w *contentWriter) Write(p []byte) (int, error) {
 
 // close makes later writes fail, and gives the error of those before.
 func (w *contentWriter) close() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.t.out.mu.Lock()
+	defer w.t.out.mu.Unlock()
 	err := w.err
 	if err == nil {
 		w.err = errStreamEnded
