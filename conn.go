@@ -123,6 +123,9 @@ func (c *conn) idle() bool {
 		c.since.Store(time.Now().UnixNano())
 		c.state.Store(uint32(StateIdle))
 	}
+	if c.info.TLS && c.info.Request == 1 {
+		c.setWriteDeadline(c.limit) // the handshake writes, too
+	}
 	c.srv.trace.connState(c.info.ID, StateIdle)
 	if c.group.stopping.Load() {
 		return false
@@ -296,6 +299,9 @@ func (c *conn) close() {
 		c.err = err
 	}
 	c.enter(StateClosed)
+	if c.broken != nil {
+		innermost(c.nc).Close() // TLS would want to say goodbye
+	}
 	if err := c.nc.Close(); c.err == nil && err != nil && !errors.Is(err, net.ErrClosed) {
 		c.err = err
 	}
