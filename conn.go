@@ -141,10 +141,13 @@ func (c *conn) idle() bool {
 	return true
 }
 
-// maxIdleBuffer is how large a buffer a connection keeps while it is idle.
-const maxIdleBuffer = 16 << 10
+// What a connection keeps while it is idle.
+const (
+	maxIdleBuffer = minBuffer // bytes of a buffer
+	maxIdleFields = 32        // field lines
+)
 
-// slim writes what there is to write and gives up buffers that have grown.
+// slim writes what there is to write and gives up what has grown.
 func (c *conn) slim() error {
 	if err := c.out.flush(); err != nil {
 		return err
@@ -158,6 +161,10 @@ func (c *conn) slim() error {
 	if cap(c.req.text) > maxIdleBuffer {
 		c.req.text = nil
 	}
+	if cap(c.req.fields) > maxIdleFields {
+		c.req.fields = nil
+	}
+	c.req.str = ""
 	return nil
 }
 
