@@ -41,6 +41,7 @@ type conn struct {
 	cancel  context.CancelFunc // ends the context of the request
 	unwatch func()             // ends the watch for a reset, nil if there is none
 	duplex  bool               // a StreamFunc runs
+	ended   bool               // the connection has come to its end; else its goroutine was ended
 	start   time.Time          // of the exchange
 	err     error              // why the connection ends, nil if it ends in order
 
@@ -72,6 +73,7 @@ func (c *conn) serve() {
 	defer c.close()
 	for c.idle() && c.exchange() {
 	}
+	c.ended = true
 }
 
 // exchange carries one request and its response. It reports whether the
@@ -301,6 +303,8 @@ func (c *conn) hangUp() (again bool) {
 func (c *conn) close() {
 	if v := recover(); v != nil {
 		c.err = c.panicked("connection", v)
+	} else if !c.ended {
+		c.cut(errGoexit)
 	}
 	if err := c.out.flushDone(); c.err == nil { // a resolver may have ended the goroutine
 		c.err = err
@@ -316,6 +320,10 @@ func (c *conn) close() {
 	c.group.remove(c)
 }
 
+// errGoexit is what ends a connection whose resolver, or StreamFunc, has ended the
+// goroutine, as (*testing.T).FailNow does.
+var errGoexit = errors.New("rawhttp: runtime.Goexit in a resolver or response")
+
 // turnAway tells the client that there are too many connections.
 func (c *conn) turnAway() {
 	defer c.close()
@@ -326,6 +334,7 @@ func (c *conn) turnAway() {
 	busy := errorResponse(&StatusError{Status: 503}).Set("Retry-After", "1").CloseAfter()
 	c.respond(c.group.ctx, busy)
 	c.hangUp()
+	c.ended = true
 }
 
 // abort closes a connection with a reset, where it can.

@@ -197,7 +197,9 @@ func WithIdleTimeout(d time.Duration) Option {
 // response. Once content has been waited for as long in all, it must also have
 // come at 240 bytes per second on average. The breach of it is answered with 408
 // if the head of the response is not out, else the connection is cut. The time
-// that a resolver takes does not count.
+// that a resolver takes does not count. Where some bytes of one write were taken
+// within the limit it begins anew, so that a client is cut after twice the limit at
+// the latest, and one that is merely slow never.
 //
 // The default is 30 seconds; 0 is no limit.
 func WithStallTimeout(d time.Duration) Option {

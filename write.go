@@ -452,8 +452,8 @@ func (c *countingWriter) Write(p []byte) (int, error) {
 func WriteResponse(ctx context.Context, w io.Writer, req *Request, resp *Response) (persist bool, err error) {
 	var d dateCache
 	defer func() {
-		if closeErr := resp.Close(); err == nil {
-			err = closeErr
+		if closeErr := resp.Close(); err == nil && closeErr != nil {
+			persist, err = false, closeErr
 		}
 	}()
 	return writeResponse(ctx, w, &wireFormat{date: d.text, contentLength: true}, req, resp)
