@@ -1,0 +1,347 @@
+package rawhttp
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// bodyParseError is the *ParseError in err, nil if there is none.
+func bodyParseError(err error) *ParseError {
+	var pe *ParseError
+	errors.As(err, &pe)
+	return pe
+}
+
+func TestChunkLineOf256Bytes(t *testing.T) {
+	for _, line := range []string{
+		"1;" + strings.Repeat("a", 254),
+		"0000000000000001;" + strings.Repeat("a", 239),
+		`1;a="` + strings.Repeat("b", 250) + `"`,
+		"1" + strings.Repeat(" ", 253) + ";a",
+	} {
+		if len(line) != 256 {
+			t.Fatalf("the line has %d bytes", len(line))
+		}
+		for _, split := range bodySplits {
+			c, _, _ := bodyOf(t, bodyChunked, line+"\r\na\r\n0\r\n\r\n", split, 0)
+			if got, err := bodyReadAll(c, 10); got != "a" || err != io.EOF {
+				t.Errorf("Read behind a chunk line of 256 bytes, %d a time, gives %q, %v, want a, io.EOF", split, got, err)
+			}
+		}
+	}
+}
+
+// bodyExcess makes chunks of one byte whose framing exceeds what it may be by n
+// bytes in all, and gives the offset behind the chunk line that reaches n. Each
+// chunk has a line of L bytes and, but for the first, the CRLF of the data before
+// it, less 16 and twice its byte.
+func bodyExcess(n int) (wire string, data string, offset int) {
+	var b strings.Builder
+	for excess := 0; excess < n; {
+		framing := len("1\r\n") - 16 - 2
+		if data != "" {
+			framing += len("\r\n")
+		}
+		ext := min(255, n-excess-framing)
+		excess += framing + ext
+		if ext > 0 {
+			b.WriteString("1;" + strings.Repeat("x", ext-1) + "\r\n")
+		}
+		offset = b.Len()
+		b.WriteString("a\r\n")
+		data += "a"
+	}
+	return b.String(), data, offset
+}
+
+func TestFramingExcess(t *testing.T) {
+	const most = 16 << 10
+	for _, n := range []int{1000, most - 1, most} {
+		wire, data, _ := bodyExcess(n)
+		for _, split := range bodySplits {
+			c, _, _ := bodyOf(t, bodyChunked, wire+"0\r\n\r\n", split, 0)
+			if got, err := bodyReadAll(c, 100); got != data || err != io.EOF {
+				t.Errorf("Read of chunks with an excess of %d bytes, %d a time, gives %d bytes, %v, want %d, io.EOF", n, split, len(got), err, len(data))
+			}
+		}
+	}
+	wire, data, offset := bodyExcess(most + 1)
+	for _, split := range bodySplits {
+		c, _, _ := bodyOf(t, bodyChunked, wire+"0\r\n\r\n", split, 0)
+		got, err := bodyReadAll(c, 100)
+		want := &ParseError{400, offset, "chunks are too small for their framing", "RFC 9112, section 7.1.1"}
+		if diff := cmp.Diff(want, bodyParseError(err)); diff != "" || got != data[1:] {
+			t.Errorf("Read of chunks with an excess of %d bytes, %d a time, gives %d bytes, %v (-want +got):\n%s", most+1, split, len(got), err, diff)
+		}
+	}
+}
+
+// Data earns framing, but not for later: the excess is never below 0.
+func TestFramingExcessIsNotSavedUp(t *testing.T) {
+	large := fmt.Sprintf("%x\r\n%s\r\n", 100_000, strings.Repeat("x", 100_000))
+	wire, data, _ := bodyExcess(16<<10 + 1)
+	c, _, _ := bodyOf(t, bodyChunked, large+wire+"0\r\n\r\n", 0, 0)
+	got, err := bodyReadAll(c, 4096)
+	// The CRLF behind the large chunk is 2 bytes more, so the limit may be met one
+	// chunk earlier.
+	if pe := bodyParseError(err); pe == nil || pe.Status != 400 || len(got) >= 100_000+len(data) {
+		t.Errorf("Read gives %d bytes, %v, want 400: data read before does not pay for framing", len(got), err)
+	}
+
+	// 16 bytes of framing a chunk, and two more for each byte of data, cost nothing,
+	// however many chunks there are.
+	const chunk = "1;234567890123456\r\na\r\n" // 17+2 of line and 2 of data, less 18: 3 too many
+	const free = "1;234567890123\r\na\r\n"     // 14+2 of line and 2 of data, less 18: none
+	for _, tt := range []struct {
+		chunk string
+		n     int
+		want  int
+	}{
+		{free, 20_000, 200},
+		{chunk, 16<<10/3 + 10, 400},
+	} {
+		c, _, _ := bodyOf(t, bodyChunked, strings.Repeat(tt.chunk, tt.n)+"0\r\n\r\n", 0, 0)
+		_, err := bodyReadAll(c, 4096)
+		if err == io.EOF {
+			err = nil
+		}
+		if got := StatusOf(err); got != tt.want {
+			t.Errorf("Read of %d times %q: status %d, %v, want %d", tt.n, tt.chunk, got, err, tt.want)
+		}
+	}
+}
+
+func TestTrailerLimits(t *testing.T) {
+	const tooLong, section = "trailer section is too long", "RFC 9112, section 7.1.2"
+	// fields makes n field lines that, with the empty line, are size bytes.
+	fields := func(n, size int) string {
+		var b strings.Builder
+		for i := range n {
+			left := size - b.Len() - len("\r\n")
+			length := left / (n - i)
+			line := fmt.Sprintf("X-%d: ", i)
+			b.WriteString(line + strings.Repeat("v", length-len(line)-len("\r\n")) + "\r\n")
+		}
+		return b.String() + "\r\n"
+	}
+	tests := []struct {
+		name, section string
+		want          *ParseError
+	}{
+		{"8192 bytes in 4 fields", fields(4, 8192), nil},
+		{"8192 bytes in one field", fields(1, 8192), nil},
+		{"8193 bytes in 4 fields", fields(4, 8193), &ParseError{400, 3 + 8192, tooLong, section}},
+		{"8193 bytes in one field", fields(1, 8193), &ParseError{400, 3 + 8192, tooLong, section}},
+		{"100000 bytes in one field", fields(1, 100_000), &ParseError{400, 3 + 8192, tooLong, section}},
+		{"a field name of 9000 bytes", strings.Repeat("n", 9000), &ParseError{400, 3 + 8192, tooLong, section}},
+		{"32 fields", fields(32, 1000), nil},
+		{"33 fields", fields(33, 1000), &ParseError{400, 3 + strings.Index(fields(33, 1000), "X-32"), tooLong, section}},
+		{"1000 fields", strings.Repeat("A:\r\n", 1000), &ParseError{400, 3 + 32*4, tooLong, section}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, split := range bodySplits {
+				c, req, src := bodyOf(t, bodyChunked, "0\r\n"+tt.section+"rest", split, 0)
+				_, err := bodyReadAll(c, 10)
+				if diff := cmp.Diff(tt.want, bodyParseError(err)); diff != "" {
+					t.Fatalf("Read, %d bytes a time: %v (-want +got):\n%s", split, err, diff)
+				}
+				if want := strings.Count(tt.section, "\r\n") - 1; tt.want == nil && req.Trailer().Len() != want {
+					t.Errorf("%d trailer fields, want %d", req.Trailer().Len(), want)
+				}
+				if rest := bodyRest(c, src); tt.want == nil && rest != "rest" {
+					t.Errorf("%q is left, want rest", bodyCut(rest))
+				}
+			}
+		})
+	}
+}
+
+func TestMaximumContent(t *testing.T) {
+	const limit = 100
+	x := strings.Repeat("x", limit)
+	chunk := func(s string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(s), s) }
+	tests := []struct {
+		name, in, want string
+		over           int // offset of what is too much; 0: nothing is
+	}{
+		{"one chunk at the limit", chunk(x) + "0\r\n\r\n", x, 0},
+		{"many chunks at the limit", strings.Repeat(chunk("x"), limit) + "0\r\n\r\n", x, 0},
+		{"one chunk over", chunk(x + "x"), "", 4},
+		{"one chunk far over", "7fffffffffffffff\r\n", "", 18},
+		{"one chunk beyond 63 bits", "ffffffffffffffff\r\n", "", 18},
+		{"a second chunk over", chunk(x) + "1\r\n", x, len(chunk(x)) + 3},
+		{"many chunks over", strings.Repeat(chunk("x"), limit) + "1\r\nx", x, len(chunk("x"))*limit + 3},
+		{"a sum that wraps around", chunk("x") + "7fffffffffffffff\r\n", "x", len(chunk("x")) + 18},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, split := range bodySplits {
+				c, _, _ := bodyOf(t, bodyChunked, tt.in, split, limit)
+				got, err := bodyReadAll(c, 64)
+				if got != tt.want {
+					t.Errorf("Read gives %q, want %q: nothing of a chunk that is too large", bodyCut(got), tt.want)
+				}
+				if tt.over == 0 && err != io.EOF {
+					t.Errorf("Read of exactly %d bytes: %v, want io.EOF", limit, err)
+				}
+				if want := (&ParseError{413, tt.over, "content is too large", "RFC 9110, section 15.5.14"}); tt.over > 0 {
+					if diff := cmp.Diff(want, bodyParseError(err)); diff != "" || StatusOf(err) != 413 {
+						t.Errorf("Read: %v, status %d (-want +got):\n%s", err, StatusOf(err), diff)
+					}
+				}
+			}
+		})
+	}
+
+	c, _, _ := bodyOf(t, bodyChunked, chunk(strings.Repeat("x", 1<<20))+"0\r\n\r\n", 0, 0)
+	if got, err := bodyReadAll(c, 4096); len(got) != 1<<20 || err != io.EOF {
+		t.Errorf("Read without a limit gives %d bytes, %v, want 1 MiB, io.EOF", len(got), err)
+	}
+}
+
+// Chunk sizes are those of math/big, or more than any content can be.
+func TestChunkSizes(t *testing.T) {
+	most := big.NewInt(1<<63 - 1)
+	check := func(digits string) {
+		t.Helper()
+		want, ok := new(big.Int).SetString(digits, 16)
+		if !ok {
+			t.Fatalf("%q is no number", digits)
+		}
+		if want.Cmp(most) > 0 {
+			want = most
+		}
+		size, n, err := parseChunkLine([]byte(digits + "\r\nrest"))
+		if err != nil || n != len(digits)+2 || big.NewInt(size).Cmp(want) != 0 {
+			t.Errorf("parseChunkLine(%q) = %d, %d, %v, want %d, %d, nil", digits, size, n, err, want, len(digits)+2)
+		}
+	}
+	for bit := range 64 {
+		for _, add := range []int64{-1, 0, 1} {
+			n := new(big.Int).Lsh(big.NewInt(1), uint(bit))
+			n.Add(n, big.NewInt(add))
+			check(n.Text(16))
+			check(fmt.Sprintf("%016X", n))
+		}
+	}
+	check("ffffffffffffffff")
+	check("8000000000000000")
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 20_000 {
+		digits := make([]byte, 1+rng.IntN(16))
+		for i := range digits {
+			digits[i] = "0123456789abcdefABCDEF"[rng.IntN(22)]
+		}
+		check(string(digits))
+	}
+}
+
+// Wherever the connection ends, short of the end of the content, that is told.
+func TestContentEndsEarly(t *testing.T) {
+	tests := []struct{ name, head, wire string }{
+		{"fixed length", fmt.Sprintf(bodyFixed, 5), "hello"},
+		{"chunked", bodyChunked, "5;a=\"b c\"\r\nhello\r\n3 ; d\r\nabc\r\n0\r\n\r\n"},
+		{"chunked with trailers", bodyChunked, "1\r\na\r\n0\r\nX-A: 1\r\nX-B: 2\r\n\r\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for end := range len(tt.wire) {
+				for _, split := range []int{0, 1, 3} {
+					c, req, _ := bodyOf(t, tt.head, tt.wire[:end], split, 0)
+					_, err := bodyReadAll(c, 4)
+					want := &ParseError{400, end, "content ends early", "RFC 9112, section 8"}
+					if diff := cmp.Diff(want, bodyParseError(err)); diff != "" || !errors.Is(err, io.ErrUnexpectedEOF) || StatusOf(err) != 400 {
+						t.Errorf("Read of %q, %d bytes a time: %v, want io.ErrUnexpectedEOF with 400 (-want +got):\n%s", tt.wire[:end], split, err, diff)
+					}
+					if _, again := c.Read(make([]byte, 1)); again != err {
+						t.Errorf("Read again: %v, want %v", again, err)
+					}
+					if req.Trailer().Len() > 0 {
+						t.Errorf("Read of %q leaves trailer fields", tt.wire[:end])
+					}
+				}
+			}
+		})
+	}
+}
+
+// What becomes of the connection is told as it is.
+func TestContentOfABrokenConnection(t *testing.T) {
+	reset := errors.New("reset")
+	for _, tt := range []struct{ head, wire string }{
+		{fmt.Sprintf(bodyFixed, 5), "he"}, {bodyChunked, ""}, {bodyChunked, "5"}, {bodyChunked, "5\r\nhe"},
+		{bodyChunked, "2\r\nhe\r"}, {bodyChunked, "0\r\n"}, {bodyChunked, "0\r\nA: b\r\n"},
+	} {
+		c, _, src := bodyOf(t, tt.head, tt.wire, 1, 0)
+		src.end = reset
+		for range 2 {
+			if _, err := bodyReadAll(c, 4); err != reset {
+				t.Errorf("Read of %q: %v, want %v", tt.wire, err, reset)
+			}
+		}
+		if c.fault() != reset {
+			t.Errorf("fault() = %v, want %v", c.fault(), reset)
+		}
+	}
+}
+
+func TestTrailerComesWithTheEnd(t *testing.T) {
+	c, req, _ := bodyOf(t, bodyChunked, "3\r\nabc\r\n0\r\nX-A: 1\r\n\r\n", 0, 0)
+	p := make([]byte, 3)
+	if n, err := c.Read(p); n != 3 || err != nil {
+		t.Fatalf("Read = %d, %v, want 3, nil", n, err)
+	}
+	if n := req.Trailer().Len(); n != 0 {
+		t.Errorf("%d trailer fields before the end, want none", n)
+	}
+	for range 3 {
+		if n, err := c.Read(p); n != 0 || err != io.EOF {
+			t.Errorf("Read = %d, %v, want 0, io.EOF", n, err)
+		}
+		if got := req.Trailer().Get("x-a"); got != "1" {
+			t.Errorf("Trailer().Get(x-a) = %q, want 1", got)
+		}
+		if got := req.Header().Get("X-A"); got != "" {
+			t.Errorf("the trailer field is among those of the header: %q", got)
+		}
+	}
+}
+
+func TestContentReadOfNoBytes(t *testing.T) {
+	c, _, src := bodyOf(t, bodyChunked, "1\r\na\r\n0\r\n\r\n", 0, 0)
+	if n, err := c.Read(nil); n != 0 || err != nil || src.reads > 0 {
+		t.Errorf("Read(nil) = %d, %v with %d reads of the connection, want 0, nil, 0", n, err, src.reads)
+	}
+}
+
+func TestContentAfterClose(t *testing.T) {
+	c, _, _ := bodyOf(t, bodyChunked, "1\r\na\r\n0\r\n\r\n", 0, 0)
+	c.close()
+	if n, err := c.Read(make([]byte, 1)); n != 0 || err == nil || err == io.EOF {
+		t.Errorf("Read of content that is gone = %d, %v, want an error other than io.EOF", n, err)
+	}
+}
+
+// Content must not take what a pipelining client sent behind it into the caller's
+// buffer, however large that is.
+func TestContentDoesNotReadBeyondItself(t *testing.T) {
+	for _, split := range bodySplits {
+		c, _, src := bodyOf(t, fmt.Sprintf(bodyFixed, 3), "abcGET / HTTP/1.1\r\n", split, 0)
+		p := make([]byte, 1<<16)
+		n, err := io.ReadFull(c, p)
+		if n != 3 || err != io.ErrUnexpectedEOF || strings.Trim(string(p[3:]), "\x00") != "" {
+			t.Errorf("ReadFull = %d, %v, and wrote %q behind", n, err, strings.Trim(string(p[3:]), "\x00"))
+		}
+		if rest := bodyRest(c, src); rest != "GET / HTTP/1.1\r\n" {
+			t.Errorf("%q is left, want the next request", rest)
+		}
+	}
+}
