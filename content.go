@@ -1,21 +1,292 @@
 package rawhttp
 
+import (
+	"hash/fnv"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+)
+
 // isETag reports whether s is an entity tag:
 //
 //	entity-tag = [ "W/" ] DQUOTE *etagc DQUOTE
 //
 // RFC 9110, section 8.8.3.
 func isETag(s string) bool {
-	if len(s) > 2 && s[:2] == "W/" {
-		s = s[2:]
+	tag, rest, ok := cutETag(s)
+	return ok && rest == "" && tag == s
+}
+
+// cutETag takes the entity tag off that s begins with.
+func cutETag(s string) (tag, rest string, ok bool) {
+	start := 0
+	if strings.HasPrefix(s, "W/") {
+		start = 2
 	}
-	if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
-		return false
+	if len(s) == start || s[start] != '"' {
+		return "", s, false
 	}
-	for i := 1; i < len(s)-1; i++ {
-		if c := s[i]; c < '!' || c == '"' || c == 0x7f {
-			return false
+	for i := start + 1; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '"':
+			return s[:i+1], s[i+1:], true
+		case c < '!' || c == 0x7f:
+			return "", s, false
 		}
 	}
-	return true
+	return "", s, false
+}
+
+// fileETag makes the entity tag of a file from the time of its last change and its
+// size, "" without a time. It is weak while the file may be changed again without
+// either telling.
+func fileETag(mod time.Time, size int64, now time.Time) string {
+	if mod.IsZero() {
+		return ""
+	}
+	b := make([]byte, 0, 32)
+	if now.Sub(mod) < youngest {
+		b = append(b, "W/"...)
+	}
+	b = append(b, '"')
+	b = strconv.AppendInt(b, mod.UnixNano(), 36)
+	b = append(b, '-')
+	b = strconv.AppendInt(b, size, 36)
+	return string(append(b, '"'))
+}
+
+// A comparison is one of the two of RFC 9110, section 8.8.3.2.
+type comparison func(a, b string) bool
+
+func strongly(a, b string) bool { return a == b && !strings.HasPrefix(a, "W/") }
+func weakly(a, b string) bool   { return strings.TrimPrefix(a, "W/") == strings.TrimPrefix(b, "W/") }
+
+// matches reports whether the entity tag is in the lists of the field, or the list
+// is "*". What follows a member that is no entity tag is not looked at.
+func matches(h Header, field, etag string, same comparison) bool {
+	for list := range h.Values(field) {
+		if list == "*" {
+			return true
+		}
+		for list != "" {
+			list = strings.TrimLeft(list, " \t,")
+			tag, rest, ok := cutETag(list)
+			if !ok {
+				break
+			}
+			if etag != "" && same(tag, etag) {
+				return true
+			}
+			list = rest
+		}
+	}
+	return false
+}
+
+// has reports whether there is a field line with the name.
+func (h Header) has(name string) bool {
+	for range h.Values(name) {
+		return true
+	}
+	return false
+}
+
+// date gives the time that a field says; a field that is not there once, or whose
+// value is no HTTP-date, says none.
+func (h Header) date(name string) (t time.Time, ok bool) {
+	value, n := "", 0
+	for v := range h.Values(name) {
+		value = v
+		n++
+	}
+	if n != 1 {
+		return t, false
+	}
+	return parseDate(value, time.Now())
+}
+
+// conditionStatus evaluates the preconditions of a GET or HEAD in the order of RFC
+// 9110, section 13.2.2: 200 to go on, 304 or 412. The validators are those of the
+// representation as they are sent: mod is zero if there is none, or whole seconds.
+func conditionStatus(h Header, etag string, mod time.Time) int {
+	switch {
+	case h.has("If-Match"):
+		if !matches(h, "If-Match", etag, strongly) {
+			return 412
+		}
+	case !mod.IsZero():
+		if since, ok := h.date("If-Unmodified-Since"); ok && mod.After(since) {
+			return 412
+		}
+	}
+	switch {
+	case h.has("If-None-Match"):
+		if matches(h, "If-None-Match", etag, weakly) {
+			return 304
+		}
+	case !mod.IsZero():
+		if since, ok := h.date("If-Modified-Since"); ok && !mod.After(since) {
+			return 304
+		}
+	}
+	return 200
+}
+
+// rangeApplies evaluates If-Range (RFC 9110, section 13.1.5): true if there is
+// none. A date is taken for a strong validator if the representation had not
+// changed for two seconds before now.
+func rangeApplies(h Header, etag string, mod, now time.Time) bool {
+	if !h.has("If-Range") {
+		return true
+	}
+	value := h.Get("If-Range")
+	if strings.HasPrefix(value, `"`) || strings.HasPrefix(value, "W/") {
+		return etag != "" && strongly(value, etag)
+	}
+	date, ok := h.date("If-Range")
+	return ok && !mod.IsZero() && mod.Equal(date) && now.Sub(mod) >= youngest
+}
+
+// youngest is how old a time of change must be to tell two changes apart: file
+// systems count in up to two seconds.
+const youngest = 2 * time.Second
+
+// A byteRange is length bytes from start on.
+type byteRange struct{ start, length int64 }
+
+const (
+	maxRanges     = 16
+	maxRangeBytes = 1 << 10
+)
+
+// parseRanges parses a Range field for a representation of size bytes (RFC 9110,
+// section 14.1.2). Without ok the field is to be ignored: another unit, not the
+// grammar, or more than we serve: 16 ranges, size bytes in all, 1 KiB of field.
+// What lies beyond the end is cut off or left out; ok without ranges is 416.
+func parseRanges(field string, size int64) (ranges []byteRange, ok bool) {
+	unit, set, found := strings.Cut(field, "=")
+	if !found || !equalFold(unit, "bytes") || len(field) > maxRangeBytes {
+		return nil, false
+	}
+	n, sum := 0, int64(0)
+	for more := true; more; {
+		var spec string
+		if spec, set, more = nextMember(set); spec == "" {
+			continue // "A recipient MUST parse and ignore a reasonable number of empty list elements" RFC 9110, section 5.6.1.2
+		}
+		if n++; n > maxRanges {
+			return nil, false
+		}
+		r, ok := parseRange(spec, size)
+		if !ok {
+			return nil, false
+		}
+		if r.length > 0 {
+			ranges = append(ranges, r)
+			sum += r.length
+		}
+	}
+	if n == 0 || sum > size {
+		return nil, false
+	}
+	return ranges, true
+}
+
+// parseRange parses one range; its length is 0 if it cannot be satisfied.
+func parseRange(spec string, size int64) (r byteRange, ok bool) {
+	first, last, found := strings.Cut(spec, "-")
+	if !found || first == "" && last == "" {
+		return r, false
+	}
+	a, okA := parseClamped(first, size)
+	b, okB := parseClamped(last, size)
+	switch {
+	case !okA || !okB:
+		return r, false
+	case first == "": // the last b bytes
+		return byteRange{size - b, b}, true
+	case last == "":
+		return byteRange{a, size - a}, true
+	case len(first) > 0 && less(last, first):
+		return r, false // "invalid if the last-pos value is present and less than the first-pos" section 14.1.1
+	case a == size:
+		return r, true
+	}
+	return byteRange{a, min(b+1, size) - a}, true
+}
+
+// parseClamped parses digits, and takes what is more than size for size; "" is 0.
+func parseClamped(digits string, size int64) (n int64, ok bool) {
+	for i := range len(digits) {
+		if !isDigit(digits[i]) {
+			return 0, false
+		}
+		if n > size/10 {
+			n = size
+			continue
+		}
+		n = min(n*10+int64(digits[i]-'0'), size)
+	}
+	return n, true
+}
+
+// less compares two numbers of any length.
+func less(a, b string) bool {
+	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
+	if len(a) != len(b) {
+		return len(a) < len(b)
+	}
+	return a < b
+}
+
+// contentRange gives the value of a Content-Range field (RFC 9110, section 14.4).
+func (r byteRange) contentRange(size int64) string {
+	return "bytes " + strconv.FormatInt(r.start, 10) + "-" + strconv.FormatInt(r.start+r.length-1, 10) + "/" + strconv.FormatInt(size, 10)
+}
+
+// A selection is what a request gets of a representation.
+type selection struct {
+	status int         // 200, 206, 304, 412 or 416
+	ranges []byteRange // of 206: one, or several as multipart/byteranges
+}
+
+// choose evaluates conditions and ranges of a GET or HEAD, in the order of RFC
+// 9110, section 13.2.2. mod is the time of change as it is sent; rangeable tells
+// whether parts of the representation can be had.
+func choose(req *Request, etag string, mod, now time.Time, size int64, rangeable bool) selection {
+	h := req.Header()
+	if status := conditionStatus(h, etag, mod); status != 200 {
+		return selection{status: status}
+	}
+	field := h.Get("Range")
+	if field == "" || !rangeable || !req.isGet() || !rangeApplies(h, etag, mod, now) {
+		return selection{status: 200}
+	}
+	ranges, ok := parseRanges(field, size)
+	switch {
+	case !ok:
+		return selection{status: 200}
+	case len(ranges) == 0:
+		return selection{status: 416}
+	}
+	return selection{206, ranges}
+}
+
+// boundary gives the boundary of multipart content (RFC 9110, section 14.6): the
+// same for the same ranges of the same representation, so that the bytes of a
+// response are repeatable. That a file contains its own boundary is as unlikely as
+// with one drawn by lot.
+func boundary(etag string, size int64, ranges []byteRange) string {
+	h := fnv.New128a()
+	io.WriteString(h, etag)
+	for _, r := range ranges {
+		io.WriteString(h, r.contentRange(size))
+	}
+	const digits = "0123456789abcdef"
+	b := []byte("rawhttp-")
+	for _, c := range h.Sum(nil) {
+		b = append(b, digits[c>>4], digits[c&15])
+	}
+	return string(b)
 }

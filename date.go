@@ -1,6 +1,8 @@
 package rawhttp
 
 import (
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -29,4 +31,62 @@ func (d *dateCache) text() string {
 	t := &dateText{now.Unix(), now.UTC().Format(imfFixdate)}
 	d.last.Store(t)
 	return t.text
+}
+
+// parseDate parses an HTTP-date in any of its three forms (RFC 9110, section 5.6.7):
+//
+//	Sun, 06 Nov 1994 08:49:37 GMT
+//	Sunday, 06-Nov-94 08:49:37 GMT
+//	Sun Nov  6 08:49:37 1994
+//
+// The name of the day is passed over. Package time has all it takes, and much more.
+func parseDate(s string, now time.Time) (t time.Time, ok bool) {
+	const imf, obsolete, asctime = "02 Jan 2006 15:04:05 GMT", "02-Jan-06 15:04:05 GMT", "Sun Nov  6 08:49:37 1994"
+	_, rest, named := strings.Cut(s, ", ")
+	switch {
+	case named && len(rest) == len(imf) && rest[2] == ' ' && rest[6] == ' ' && rest[11:12] == " " && rest[20:] == " GMT":
+		return dateOf(rest[7:11], rest[3:6], rest[:2], rest[12:20])
+	case named && len(rest) == len(obsolete) && rest[2] == '-' && rest[6] == '-' && rest[9] == ' ' && rest[18:] == " GMT":
+		century := now.Year() / 100 * 100
+		year, _ := number(rest[7:9])
+		if century+year > now.Year()+50 { // "Recipients [...] MUST interpret a timestamp that appears to be more than 50 years in the future as [...] in the past"
+			century -= 100
+		}
+		return dateOf(strconv.Itoa(century/100)+rest[7:9], rest[3:6], rest[:2], rest[10:18])
+	case !named && len(s) == len(asctime) && s[3] == ' ' && s[7] == ' ' && s[10] == ' ' && s[19] == ' ':
+		day := s[8:10]
+		if day[0] == ' ' {
+			day = "0" + day[1:]
+		}
+		return dateOf(s[20:], s[4:7], day, s[11:19])
+	}
+	return t, false
+}
+
+// dateOf makes a time of its parts as they are written.
+func dateOf(year, month, day, clock string) (t time.Time, ok bool) {
+	const months = "JanFebMarAprMayJunJulAugSepOctNovDec"
+	m := strings.Index(months, month)
+	y, okY := number(year)
+	d, okD := number(day)
+	hour, okH := number(clock[:2])
+	minute, okM := number(clock[3:5])
+	second, okS := number(clock[6:])
+	if m < 0 || m%3 != 0 || !okY || !okD || !okH || !okM || !okS || clock[2] != ':' || clock[5] != ':' ||
+		hour > 23 || minute > 59 || second > 60 {
+		return t, false
+	}
+	t = time.Date(y, time.Month(m/3+1), d, hour, minute, second, 0, time.UTC)
+	return t, second == 60 || t.Day() == d // a day that its month has
+}
+
+// number parses digits.
+func number(s string) (n int, ok bool) {
+	for i := range len(s) {
+		if !isDigit(s[i]) {
+			return 0, false
+		}
+		n = n*10 + int(s[i]-'0')
+	}
+	return n, true
 }

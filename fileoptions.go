@@ -15,6 +15,7 @@ type Listing uint8
 const (
 	ListText Listing = iota // names, one a line, as text/plain
 	ListNone                // 404
+	ListHTML                // a page, or text or JSON if the client asks for that
 )
 
 // String gives the name of l, as in "text".
@@ -24,6 +25,8 @@ func (l Listing) String() string {
 		return "text"
 	case ListNone:
 		return "none"
+	case ListHTML:
+		return "html"
 	}
 	return fmt.Sprintf("Listing(%d)", uint8(l))
 }
@@ -36,6 +39,7 @@ type fileConfig struct {
 	dotFiles     bool
 	mediaTypes   map[string]string
 	cacheControl string
+	codings      []string // of sidecars
 }
 
 // newFileConfig applies the options to the defaults and reports every mistake,
@@ -70,7 +74,7 @@ func (c *fileConfig) mediaType(name string) string {
 // [ListText], the default, or nothing ([ListNone]).
 func WithListing(l Listing) FileOption {
 	return fileOption(func(c *fileConfig) error {
-		if l > ListNone {
+		if l > ListHTML {
 			return fmt.Errorf("WithListing(%v): there is no such listing", l)
 		}
 		c.listing = l

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"io/fs"
 	"os"
+	"reflect"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 )
 
@@ -21,8 +24,10 @@ import (
 // neither file nor folder, what a name with a dot in front hides, and what is not
 // there, is [fs.ErrNotExist]. Every response has X-Content-Type-Options: nosniff.
 type FileResolver struct {
-	tree   tree
-	config fileConfig
+	tree     tree
+	config   fileConfig
+	listings chan struct{} // holds one for each long listing
+	tags     sync.Map      // of embedded files: name to entity tag
 }
 
 // A tree is where files are: a folder of the system, or an fs.FS.
@@ -32,6 +37,9 @@ type tree interface {
 	open(name string) (fs.File, fs.FileInfo, error)
 	// names reports whether name can be one in the tree at all.
 	names(name string) bool
+	// readable reports whether the content of a name may be had, as far as that can be
+	// told for a listing.
+	readable(name string) bool
 	// stat tells what open would open.
 	stat(name string) (fs.FileInfo, error)
 	close() error
@@ -53,7 +61,7 @@ func Dir(root string, opts ...FileOption) (*FileResolver, error) {
 		jail.close()
 		return nil, err
 	}
-	return &FileResolver{jail, config}, nil
+	return &FileResolver{tree: jail, config: config, listings: make(chan struct{}, maxListings)}, nil
 }
 
 // FS serves fsys, as Dir does a folder: an embed.FS, a *zip.Reader, a tree in
@@ -68,7 +76,7 @@ func FS(fsys fs.FS, opts ...FileOption) (*FileResolver, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &FileResolver{&fsTree{fsys: fsys}, config}, nil
+	return &FileResolver{tree: &fsTree{fsys: fsys}, config: config, listings: make(chan struct{}, maxListings)}, nil
 }
 
 // Close gives up the tree. Requests in progress finish; later ones are answered
@@ -81,66 +89,75 @@ func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, er
 	if err != nil {
 		return nil, err
 	}
-	file, info, err := f.open(name, slash)
+	o, err := f.open(name, slash)
 	if err != nil {
 		return nil, err
 	}
 	if err := allowMethod(req); err != nil { // what is not there has no methods: that came first
-		file.Close()
+		o.file.Close()
 		return nil, err
 	}
-	if !info.IsDir() {
-		return f.file(file, info), nil
+	if !o.info.IsDir() {
+		return f.serve(req, o)
 	}
-	defer file.Close()
+	defer o.file.Close()
 	if !slash {
 		return noSniff(toFolder(req)), nil
 	}
-	resp, err := f.list(req, name, file)
+	resp, err := f.list(ctx, req, name, o.file)
 	if err != nil {
 		return nil, treeError(err)
 	}
 	return noSniff(resp), nil
 }
 
+// An opened is a file or folder of the tree that was opened.
+type opened struct {
+	name   string
+	file   fs.File
+	info   fs.FileInfo
+	coding string // content coding of the file, "" for none
+}
+
 // open opens what a name stands for, which with a slash behind it must be a
 // folder: its index file, or itself if it is listed.
-func (f *FileResolver) open(name string, slash bool) (fs.File, fs.FileInfo, error) {
+func (f *FileResolver) open(name string, slash bool) (opened, error) {
 	file, info, err := f.tree.open(name)
 	if err != nil || !slash {
-		return file, info, err
+		return opened{name: name, file: file, info: info}, err
 	}
 	if !info.IsDir() {
 		file.Close()
-		return nil, nil, notExist(name, "is no folder")
+		return opened{}, notExist(name, "is no folder")
 	}
-	index, indexInfo, err := f.openIndex(name)
-	if index == nil && err == nil && f.config.listing != ListNone {
-		return file, info, nil
+	index, err := f.openIndex(name)
+	if index.file == nil && err == nil && f.config.listing != ListNone {
+		return opened{name: name, file: file, info: info}, nil
 	}
 	file.Close()
-	if index == nil && err == nil {
+	if index.file == nil && err == nil {
 		err = notExist(name, "is not listed")
 	}
-	return index, indexInfo, err
+	return index, err
 }
 
-// openIndex opens the first index file that the folder has. It gives nil and no
+// openIndex opens the first index file that the folder has. It gives no file and no
 // error if it has none.
-func (f *FileResolver) openIndex(folder string) (fs.File, fs.FileInfo, error) {
-	for _, name := range f.config.index {
-		file, info, err := f.tree.open(join(folder, name))
+func (f *FileResolver) openIndex(folder string) (opened, error) {
+	for _, index := range f.config.index {
+		name := join(folder, index)
+		file, info, err := f.tree.open(name)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
-			return nil, nil, err
+			return opened{}, err
 		case info.IsDir():
 			file.Close()
 		default:
-			return file, info, nil
+			return opened{name: name, file: file, info: info}, nil
 		}
 	}
-	return nil, nil, nil
+	return opened{}, nil
 }
 
 // name turns a decoded, clean path into a name of the tree, and tells whether it
@@ -199,13 +216,54 @@ func allowMethod(req *Request) error {
 	return &StatusError{Status: 501, Err: fmt.Errorf("method %q is not known", req.Method())}
 }
 
-// file answers with an open regular file, which it takes over.
-func (f *FileResolver) file(file fs.File, info fs.FileInfo) *Response {
-	resp := fileResponse(file, info, f.config.mediaType(info.Name()))
+// serve answers with an open regular file, which it takes over.
+func (f *FileResolver) serve(req *Request, o opened) (*Response, error) {
+	mediaType := f.config.mediaType(o.name)
+	if len(f.config.codings) > 0 {
+		var err error
+		if o, err = f.chooseCoding(req, o); err != nil {
+			return nil, err
+		}
+	}
+	rep := fileRepresentation(o.file, o.info, mediaType)
+	if rep.ModTime.IsZero() {
+		rep.ETag = f.contentTag(o)
+	}
+	rep.ETag = codedTag(rep.ETag, o.coding)
+	resp := Content(rep)
+	if o.coding != "" {
+		resp.Set("Content-Encoding", o.coding)
+	}
+	if len(f.config.codings) > 0 {
+		resp.Set("Vary", "Accept-Encoding")
+	}
 	if f.config.cacheControl != "" {
 		resp.Set("Cache-Control", f.config.cacheControl)
 	}
-	return noSniff(resp)
+	return noSniff(resp), nil
+}
+
+// contentTag makes an entity tag of the content of an embedded file, which has no
+// time and cannot change: once for each name. Other files without a time have none.
+func (f *FileResolver) contentTag(o opened) string {
+	t := reflect.TypeOf(o.file)
+	if t.Kind() != reflect.Pointer || t.Elem().PkgPath() != "embed" {
+		return ""
+	}
+	if tag, ok := f.tags.Load(o.name); ok {
+		return tag.(string)
+	}
+	at, ok := o.file.(io.ReaderAt)
+	if !ok {
+		return ""
+	}
+	h := fnv.New128a()
+	if _, err := io.Copy(h, io.NewSectionReader(at, 0, o.info.Size())); err != nil {
+		return ""
+	}
+	tag := fmt.Sprintf("\"%x\"", h.Sum(nil))
+	f.tags.Store(o.name, tag)
+	return tag
 }
 
 // noSniff keeps a client from taking content for what it is not said to be.
@@ -226,6 +284,9 @@ type fsTree struct {
 }
 
 func (t *fsTree) names(name string) bool { return fs.ValidPath(name) }
+
+// readable is true: only opening each file would tell, which may be dear.
+func (t *fsTree) readable(name string) bool { return true }
 
 func (t *fsTree) open(name string) (fs.File, fs.FileInfo, error) {
 	if _, err := t.stat(name); err != nil {
@@ -290,6 +351,8 @@ func treeError(err error) error {
 		return false
 	}
 	switch {
+	case errors.As(err, new(*StatusError)):
+		return err
 	case is(syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, fs.ErrClosed):
 		return &StatusError{Status: 503, Err: err}
 	case is(syscall.EIO, syscall.ESTALE, syscall.EBADF, syscall.ETIMEDOUT):

@@ -1,132 +1,380 @@
 package rawhttp
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"errors"
+	"hash/fnv"
 	"io"
 	"io/fs"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
-// An entry is one name of a folder.
+// An entry is one name of a folder, and what is known of it.
 type entry struct {
 	name     string
 	isFolder bool
+	isLink   bool
+	stated   bool  // size and mod are known
+	size     int64 // bytes
+	mod      int64 // Unix nanoseconds; 0: not known
 }
 
-// maxBufferedListing is how many bytes of listing are made before they are sent,
-// so that most listings say their length.
-const maxBufferedListing = 64 << 10
-
-// list answers with the names of a folder.
-func (f *FileResolver) list(req *Request, name string, dir fs.File) (*Response, error) {
-	if req.isHead() { // the folder is not read (RFC 9110, section 9.3.2)
-		resp := Bytes(200, textPlain, nil)
-		resp.headOnly = true
-		return listingResponse(resp), nil
+// shown is the name as it stands in a listing.
+func (e *entry) shown() string {
+	if e.isFolder {
+		return displayName(e.name) + "/"
 	}
-	entries, truncated, err := f.entries(name, dir)
-	if err != nil {
+	return displayName(e.name)
+}
+
+// href is a reference to the entry from its folder. The dot in front keeps a colon
+// from making a scheme of it.
+func (e *entry) href() string {
+	if e.isFolder {
+		return "./" + escapePath(e.name) + "/"
+	}
+	return "./" + escapePath(e.name)
+}
+
+// A listing is a folder as a request asks to see it.
+type listing struct {
+	files  *FileResolver
+	folder string // name in the tree
+	path   string // as the client knows it, with a slash at its end
+	depth  int    // how many folders above it may be shown
+	root   string // name of the topmost of them
+	form   listForm
+	sort   sortKey
+	desc   bool
+
+	entered   bool // it is one of the long listings
+	entries   []entry
+	truncated bool
+	dropped   int // entries that were gone when they were to be written
+}
+
+type listForm uint8
+
+const (
+	formText listForm = iota
+	formHTML
+	formJSON
+)
+
+// mediaTypes are those of the forms.
+var listTypes = [...]string{formText: textPlain, formHTML: textHTML, formJSON: "application/json"}
+
+type sortKey uint8
+
+const (
+	byName sortKey = iota
+	bySize
+	byTime
+)
+
+var sortNames = [...]string{byName: "name", bySize: "size", byTime: "time"}
+
+// list answers with a listing of the folder.
+func (f *FileResolver) list(ctx context.Context, req *Request, folder string, dir fs.File) (*Response, error) {
+	l := f.newListing(req, folder)
+	if req.isHead() { // the folder is not read (RFC 9110, section 9.3.2)
+		resp := Bytes(200, listTypes[l.form], nil)
+		resp.headOnly = true
+		return l.fields(resp), nil
+	}
+	if err := l.read(ctx, dir); err != nil {
+		l.Close()
 		return nil, err
 	}
-	var text listText
-	size := 0
-	for _, e := range entries {
-		size += len(e.name) + len("/\n")
+	if len(l.entries) > maxBufferedEntries {
+		resp := StreamFunc(200, listTypes[l.form], l.writeTo)
+		resp.src = &source{closer: l}
+		return l.fields(resp), nil
 	}
-	if size <= maxBufferedListing {
-		var b strings.Builder
-		text.write(&b, entries, truncated)
-		return listingResponse(Text(200, b.String())), nil
+	var b bytes.Buffer
+	if err := l.writeTo(ctx, &b); err != nil {
+		return nil, err
 	}
-	return listingResponse(StreamFunc(200, textPlain, func(_ context.Context, w io.Writer) error {
-		bw := bufio.NewWriterSize(w, 16<<10)
-		text.write(bw, entries, truncated)
-		return bw.Flush()
-	})), nil
+	return l.fields(buffered(listTypes[l.form], b.Bytes())), nil
 }
 
-// listingResponse has a listing asked for anew each time: the time of a folder
-// does not tell of changes in its files.
-func listingResponse(r *Response) *Response { return r.Set("Cache-Control", "no-cache") }
+// maxBufferedEntries is how many entries are listed in memory first, so that the
+// listing says its length and can be told from one that has changed.
+const maxBufferedEntries = 200
 
-// entries reads the names of a folder that can be asked for: folders first, then
-// in the order of their bytes. A name that is not listed is one that Resolve finds
-// nothing at.
-func (f *FileResolver) entries(folder string, dir fs.File) (list []entry, truncated bool, err error) {
+// buffered makes the response of a listing in memory. The tag is weak, as the bytes
+// are made anew each time.
+func buffered(mediaType string, b []byte) *Response {
+	h := fnv.New64a()
+	h.Write(b)
+	return Content(Representation{
+		MediaType: mediaType,
+		Body:      struct{ io.Reader }{bytes.NewReader(b)}, // no ranges of it
+		Size:      int64(len(b)),
+		ETag:      `W/"` + strconv.FormatUint(h.Sum64(), 36) + `"`,
+	})
+}
+
+// newListing sees to what the request asks for. What it does not know it ignores.
+func (f *FileResolver) newListing(req *Request, folder string) *listing {
+	l := &listing{files: f, folder: folder, path: req.Prefix() + req.Path(), depth: strings.Count(req.Path(), "/") - 1}
+	l.root = req.Prefix()[strings.LastIndexByte(req.Prefix(), '/')+1:]
+	query := req.Query()
+	for key, name := range sortNames {
+		if query.Get("sort") == name {
+			l.sort = sortKey(key)
+		}
+	}
+	l.desc = query.Get("order") == "desc"
+	l.form = f.form(req, query.Get("format"))
+	return l
+}
+
+// form chooses the form of a listing: as the query asks, else as the Accept field
+// prefers, else the one that WithListing names.
+func (f *FileResolver) form(req *Request, asked string) listForm {
+	first := formText
+	offered := []listForm{formText, formJSON}
+	if f.config.listing == ListHTML {
+		first = formHTML
+		offered = []listForm{formHTML, formText, formJSON}
+	}
+	names := [...]string{formText: "text", formHTML: "html", formJSON: "json"}
+	h := req.Header()
+	best, bestQ := first, 0
+	for _, form := range offered {
+		if names[form] == asked {
+			return form
+		}
+		mediaType, _ := cutParam(listTypes[form])
+		if q := acceptMedia(h, mediaType); q > bestQ {
+			best, bestQ = form, q
+		}
+	}
+	return best
+}
+
+// fields sets the fields that go with every listing. It is to be asked for anew each
+// time: the time of a folder does not tell of changes in its files.
+func (l *listing) fields(r *Response) *Response {
+	r.Set("Cache-Control", "no-cache").Set("Vary", "Accept")
+	if l.form == formHTML {
+		r.Set("Content-Security-Policy", listPolicy).Set("Referrer-Policy", "same-origin")
+	}
+	return r
+}
+
+// read reads the names of the folder that can be asked for and puts them in order. A
+// name that is not listed is one that Resolve finds nothing at.
+func (l *listing) read(ctx context.Context, dir fs.File) error {
 	reader, ok := dir.(fs.ReadDirFile)
 	if !ok {
-		return nil, false, &fs.PathError{Op: "list", Path: folder, Err: errors.ErrUnsupported}
+		return &fs.PathError{Op: "list", Path: l.folder, Err: errors.ErrUnsupported}
 	}
-	for {
-		batch, err := reader.ReadDir(1000)
-		for _, d := range batch {
-			e, ok := f.entry(folder, d)
-			if !ok {
-				continue
-			}
-			if max := f.config.maxListing; max > 0 && len(list) == max {
-				truncated = true
-				break
-			}
-			list = append(list, e)
+	for !l.truncated {
+		if err := ctx.Err(); err != nil {
+			return &StatusError{Status: 503, Err: err}
 		}
-		if err == io.EOF || truncated {
+		batch, err := reader.ReadDir(1000)
+		l.add(batch)
+		if enterErr := l.enter(ctx); enterErr != nil {
+			return enterErr
+		}
+		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			return nil, false, err
+			return err
 		}
 	}
-	slices.SortFunc(list, func(a, b entry) int {
+	l.order()
+	return nil
+}
+
+// add takes in names, up to the limit.
+func (l *listing) add(batch []fs.DirEntry) {
+	for _, d := range batch {
+		e, ok := l.entry(d)
+		if !ok {
+			continue
+		}
+		if limit := l.files.config.maxListing; limit > 0 && len(l.entries) == limit {
+			l.truncated = true
+			return
+		}
+		l.entries = append(l.entries, e)
+	}
+}
+
+// maxListings is how many long listings there are at once: each keeps its names in
+// memory for as long as its client takes. More wait for listingWait.
+const (
+	maxListings = 16
+	listingWait = 5 * time.Second
+)
+
+// enter waits for its turn if the listing is a long one.
+func (l *listing) enter(ctx context.Context) error {
+	if l.entered || len(l.entries) <= maxBufferedEntries {
+		return nil
+	}
+	timer := time.NewTimer(listingWait)
+	defer timer.Stop()
+	select {
+	case l.files.listings <- struct{}{}:
+		l.entered = true
+		return nil
+	case <-timer.C:
+		return &StatusError{Status: 503, Err: errors.New("too many long listings at once")}
+	case <-ctx.Done():
+		return &StatusError{Status: 503, Err: ctx.Err()}
+	}
+}
+
+// Close lets another listing in.
+func (l *listing) Close() error {
+	if l.entered {
+		<-l.files.listings
+	}
+	return nil
+}
+
+// entry tells whether a name is listed. Of links it is their target that counts.
+func (l *listing) entry(d fs.DirEntry) (e entry, ok bool) {
+	e.name = d.Name()
+	if _, _, err := l.files.name("/" + e.name); err != nil {
+		return e, false
+	}
+	mode := d.Type()
+	e.isFolder, e.isLink = mode.IsDir(), mode&fs.ModeSymlink != 0
+	switch {
+	case mode&^(fs.ModeSymlink|fs.ModeIrregular|fs.ModeDir) != 0:
+		return e, false
+	case !l.files.tree.readable(join(l.folder, e.name)):
+		return e, false
+	case l.sort == byName && (mode.IsRegular() || mode.IsDir()):
+		return e, true // the rest is asked for when it is written
+	}
+	return e, l.stat(&e)
+}
+
+// stat finds out what the name alone does not tell. It reports false for what is
+// gone, and what cannot be served.
+func (l *listing) stat(e *entry) bool {
+	if e.stated {
+		return true
+	}
+	info, err := l.files.tree.stat(join(l.folder, e.name))
+	if err != nil {
+		return false
+	}
+	e.isFolder, e.stated = info.IsDir(), true
+	e.size = info.Size()
+	if mod := info.ModTime(); !mod.IsZero() {
+		e.mod = mod.UnixNano()
+	}
+	return true
+}
+
+// order sorts: folders first, then by the key, and what is alike in that by the
+// bytes of the name.
+func (l *listing) order() {
+	slices.SortFunc(l.entries, func(a, b entry) int {
 		if a.isFolder != b.isFolder {
 			if a.isFolder {
 				return -1
 			}
 			return 1
 		}
-		return strings.Compare(a.name, b.name)
+		c := 0
+		switch l.sort {
+		case bySize:
+			if !a.isFolder {
+				c = compare(a.size, b.size)
+			}
+		case byTime:
+			c = compare(a.mod, b.mod)
+		}
+		if c == 0 && (l.sort == byName || !l.desc) {
+			c = strings.Compare(a.name, b.name)
+		} else if c == 0 {
+			c = strings.Compare(b.name, a.name) // turned round again below
+		}
+		if l.desc {
+			return -c
+		}
+		return c
 	})
-	return list, truncated, nil
 }
 
-// entry tells whether a name is listed. Of links it is their target that counts.
-func (f *FileResolver) entry(folder string, d fs.DirEntry) (e entry, ok bool) {
-	name := d.Name()
-	if _, _, err := f.name("/" + name); err != nil {
-		return e, false
+func compare(a, b int64) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
 	}
-	mode := d.Type()
-	if mode.IsRegular() || mode.IsDir() {
-		return entry{name, mode.IsDir()}, true
+	return 0
+}
+
+// flushListing is how many bytes are written together.
+const flushListing = 16 << 10
+
+// writeTo writes the listing in its form.
+func (l *listing) writeTo(ctx context.Context, w io.Writer) error {
+	var form interface {
+		begin(b []byte, l *listing) []byte
+		entry(b []byte, e *entry) []byte
+		end(b []byte, l *listing) []byte
 	}
-	if mode&fs.ModeSymlink == 0 && mode&fs.ModeIrregular == 0 {
-		return e, false
+	switch l.form {
+	case formHTML:
+		form = listHTML{}
+	case formJSON:
+		form = &listJSON{}
+	default:
+		form = listText{}
 	}
-	info, err := f.tree.stat(join(folder, name))
-	if err != nil {
-		return e, false
+	b := form.begin(nil, l)
+	for i := range l.entries {
+		e := l.entries[i] // a copy: what is found out now need not be kept
+		if l.form != formText && !l.stat(&e) {
+			l.dropped++
+			continue
+		}
+		b = form.entry(b, &e)
+		if len(b) < flushListing {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if _, err := w.Write(b); err != nil {
+			return err
+		}
+		b = b[:0]
 	}
-	return entry{name, info.IsDir()}, true
+	_, err := w.Write(form.end(b, l))
+	return err
 }
 
 // listText is a listing as text: one name a line, folders with a slash.
 type listText struct{}
 
-func (listText) write(w io.StringWriter, entries []entry, truncated bool) {
-	for _, e := range entries {
-		w.WriteString(displayName(e.name))
-		if e.isFolder {
-			w.WriteString("/")
-		}
-		w.WriteString("\n")
+func (listText) begin(b []byte, l *listing) []byte { return b }
+
+func (listText) entry(b []byte, e *entry) []byte { return append(append(b, e.shown()...), '\n') }
+
+func (listText) end(b []byte, l *listing) []byte {
+	if l.truncated {
+		b = append(b, "... and more\n"...)
 	}
-	if truncated {
-		w.WriteString("... and more\n")
-	}
+	return b
 }
 
 // displayName is a file name as it can be shown: what is not UTF-8, moves the
@@ -139,3 +387,6 @@ func displayName(name string) string {
 		return r
 	}, strings.ToValidUTF8(name, string(utf8.RuneError)))
 }
+
+// listTime is when an entry was changed, in UTC.
+func (e *entry) listTime() time.Time { return time.Unix(0, e.mod).UTC() }

@@ -26,7 +26,7 @@ type Request struct {
 	head
 	str     string // head.text, made when first asked for
 	prefix  string
-	rewrite string // the path of WithPath, or of a Mount
+	rewrite string  // the path of WithPath, or of a Mount
 	trailer *Header // shared by the copies that WithPath makes; nil: none
 	conn    ConnInfo
 }

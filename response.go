@@ -35,6 +35,7 @@ type Response struct {
 	f          func(ctx context.Context, w io.Writer) error // StreamFunc
 	rep        *Representation                              // Content, File, Stream
 	src        *source                                      // of a rep that serves once
+	asIs       bool                                         // rep is sent whole, whatever the request's conditions: Stream
 	headOnly   bool                                         // it answers HEAD alone; its content was not made
 	closeAfter bool
 	err        error
@@ -173,7 +174,7 @@ func Stream(status int, mediaType string, r io.Reader) *Response {
 		return resp
 	}
 	closer, _ := r.(io.Closer)
-	resp.rep = &Representation{MediaType: mediaType, Body: r, Size: -1}
+	resp.rep, resp.asIs = &Representation{MediaType: mediaType, Body: r, Size: -1}, true
 	resp.src = &source{closer: closer}
 	return resp
 }
@@ -197,7 +198,11 @@ func StreamFunc(status int, mediaType string, f func(ctx context.Context, w io.W
 	return r
 }
 
-// Content makes a response of a representation.
+// Content makes a response of a representation: a 200, or what the conditions and
+// ranges of a GET or HEAD make of it (RFC 9110, sections 13 and 14): 206, 304, 412,
+// 416. Ranges need a Size and a Body that is an io.ReaderAt or io.Seeker; at most 16
+// are served, of no more bytes than there are. An ETag or Last-Modified that is Set
+// takes the place of the Representation's.
 func Content(rep Representation) *Response {
 	if rep.MediaType == "" {
 		rep.MediaType = octetStream
@@ -234,18 +239,19 @@ func File(f fs.File) (*Response, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return fileResponse(f, info, mediaTypeByExtension(extension(info.Name()))), nil
+	return Content(fileRepresentation(f, info, mediaTypeByExtension(extension(info.Name())))), nil
 }
 
-// fileResponse makes the response of a regular file of the media type, "" if it
-// is not known.
-func fileResponse(f fs.File, info fs.FileInfo, mediaType string) *Response {
-	return Content(Representation{
+// fileRepresentation tells what an open regular file is, of the media type, "" if
+// that is not known.
+func fileRepresentation(f fs.File, info fs.FileInfo, mediaType string) Representation {
+	return Representation{
 		MediaType: mediaType,
 		Body:      f,
 		Size:      info.Size(),
 		ModTime:   info.ModTime(),
-	})
+		ETag:      fileETag(info.ModTime(), info.Size(), time.Now()),
+	}
 }
 
 // extension gives the file name extension with its dot.

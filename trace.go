@@ -131,7 +131,7 @@ func (c *conn) traceExchange(err error) {
 	x := Exchange{
 		Conn:     c.info.ID,
 		Num:      c.info.Request,
-		Status:   c.t.resp.status,
+		Status:   c.t.status,
 		Bytes:    c.t.sent,
 		Start:    c.start,
 		Duration: time.Since(c.start),

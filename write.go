@@ -98,6 +98,10 @@ type responder struct {
 	headOut bool  // some of it was written: it is too late for another response
 	sent    int64 // bytes of content put
 
+	selection           // of a Representation
+	etag      string    // as it is sent
+	mod       time.Time // as it is sent; zero: none
+
 	framing messageFraming
 	length  int64 // by byLength: bytes of content not yet put
 }
@@ -112,6 +116,7 @@ func (t *responder) write(ctx context.Context) error {
 	if err := t.resp.src.take(); err != nil {
 		return err
 	}
+	t.represent(time.Now())
 	t.frame()
 	t.putHead()
 	if t.framing == noFraming || t.req.isHead() {
@@ -123,22 +128,11 @@ func (t *responder) write(ctx context.Context) error {
 	return t.end()
 }
 
-// size gives the bytes of content, -1 if that is not known.
-func (r *Response) size() int64 {
-	switch {
-	case r.f != nil:
-		return -1
-	case r.rep != nil:
-		return r.rep.Size
-	}
-	return int64(len(r.content))
-}
-
 // frame decides how the content is framed and whether the connection persists.
 func (t *responder) frame() {
-	size := t.resp.size()
+	size := t.size()
 	switch {
-	case !mayHaveContent(t.resp.status):
+	case !mayHaveContent(t.status):
 		t.framing = noFraming
 	case t.resp.headOnly:
 		t.framing = unsaid
@@ -156,9 +150,9 @@ func (t *responder) frame() {
 func (t *responder) putHead() {
 	b := t.out.buf
 	b = append(b, "HTTP/1.1 "...)
-	b = strconv.AppendInt(b, int64(t.resp.status), 10)
+	b = strconv.AppendInt(b, int64(t.status), 10)
 	b = append(b, ' ')
-	b = append(b, reasonPhrase(t.resp.status)...)
+	b = append(b, reasonPhrase(t.status)...)
 	b = append(b, "\r\n"...)
 	if t.format.date != nil {
 		b = appendField(b, "Date", t.format.date())
@@ -166,11 +160,11 @@ func (t *responder) putHead() {
 	if t.format.server != "" && !t.resp.has("Server") {
 		b = appendField(b, "Server", t.format.server)
 	}
-	if t.resp.mediaType != "" && t.framing != noFraming {
-		b = appendField(b, "Content-Type", t.resp.mediaType)
+	if mediaType := t.mediaType(); mediaType != "" && t.framing != noFraming {
+		b = appendField(b, "Content-Type", mediaType)
 	}
 	b = t.appendFraming(b)
-	b = t.appendValidators(b)
+	b = t.appendRepresentation(b)
 	for _, f := range t.resp.fields {
 		b = appendField(b, f.name, f.value)
 	}
@@ -200,31 +194,8 @@ func (t *responder) appendFraming(b []byte) []byte {
 		return append(b, "\r\n"...)
 	case t.framing == byChunks:
 		return appendField(b, "Transfer-Encoding", "chunked")
-	case t.resp.status == 205:
+	case t.status == 205:
 		return appendField(b, "Content-Length", "0") // RFC 9110, section 15.3.6
-	}
-	return b
-}
-
-// appendValidators appends ETag and Last-Modified of a Representation, where the
-// resolver has not set its own. "An origin server with a clock MUST NOT generate
-// a Last-Modified date that is later than the server's time of message
-// origination (Date)." RFC 9110, section 8.8.2.1.
-func (t *responder) appendValidators(b []byte) []byte {
-	rep := t.resp.rep
-	if rep == nil {
-		return b
-	}
-	if rep.ETag != "" && !t.resp.has("ETag") {
-		b = appendField(b, "ETag", rep.ETag)
-	}
-	if mod := rep.ModTime; !mod.IsZero() && !t.resp.has("Last-Modified") {
-		if now := time.Now(); t.format.date != nil && mod.After(now) {
-			mod = now
-		}
-		b = append(b, "Last-Modified: "...)
-		b = mod.UTC().AppendFormat(b, imfFixdate)
-		b = append(b, "\r\n"...)
 	}
 	return b
 }
@@ -235,7 +206,7 @@ func (t *responder) putContent(ctx context.Context) error {
 	case t.resp.f != nil:
 		return t.putFunc(ctx)
 	case t.resp.rep != nil:
-		return t.copy(t.resp.reader(), t.resp.rep.Size)
+		return t.putRepresentation()
 	}
 	return t.put(t.resp.content)
 }
@@ -251,18 +222,6 @@ func (t *responder) putFunc(ctx context.Context) error {
 	return w.close()
 }
 
-// reader gives the content of a Representation.
-func (r *Response) reader() io.Reader {
-	if at, ok := r.rep.Body.(io.ReaderAt); ok && r.src == nil {
-		size := r.rep.Size
-		if size < 0 {
-			size = 1<<63 - 1
-		}
-		return io.NewSectionReader(at, 0, size)
-	}
-	return r.rep.Body
-}
-
 // copy puts size bytes of r; if size is -1, all of r, each Read at once.
 func (t *responder) copy(r io.Reader, size int64) error {
 	if r == nil || size == 0 {
@@ -270,7 +229,7 @@ func (t *responder) copy(r io.Reader, size int64) error {
 	}
 	if size > scratchSize && t.framing == byLength {
 		if rf, ok := t.out.w.(io.ReaderFrom); ok {
-			return t.copyFrom(rf, r)
+			return t.copyFrom(rf, r, size)
 		}
 	}
 	scratch := scratchPool.Get().(*[scratchSize]byte)
@@ -326,11 +285,11 @@ func unexpected(err error) error {
 
 // copyFrom leaves content of known length to the connection, which may have a
 // better way than by way of a buffer.
-func (t *responder) copyFrom(rf io.ReaderFrom, r io.Reader) error {
+func (t *responder) copyFrom(rf io.ReaderFrom, r io.Reader, size int64) error {
 	if err := t.push(); err != nil {
 		return err
 	}
-	n, err := rf.ReadFrom(&io.LimitedReader{R: r, N: t.length})
+	n, err := rf.ReadFrom(&io.LimitedReader{R: r, N: size})
 	t.sent += n
 	t.length -= n
 	return err

@@ -40,7 +40,7 @@ const usage = `usage: rawhttp [flags] [root]
 Serves the folder root, the working directory if it is left out.
 
   -addr HOST:PORT  listen there; port 0 is any (default 127.0.0.1:8080)
-  -list FORM       list folders as text, or none: 404 (default text)
+  -list FORM       list folders as text, html, or none: 404 (default text)
   -index NAMES     files that stand for their folder, comma-separated, "" for
                    none (default index.html)
   -dotfiles        serve and list names that begin with a dot
@@ -129,10 +129,12 @@ func parseListing(s string) (rawhttp.Option, error) {
 	switch s {
 	case "text":
 		return rawhttp.WithListing(rawhttp.ListText), nil
+	case "html":
+		return rawhttp.WithListing(rawhttp.ListHTML), nil
 	case "none":
 		return rawhttp.WithListing(rawhttp.ListNone), nil
 	}
-	return nil, errors.New("want text or none")
+	return nil, errors.New("want text, html or none")
 }
 
 // noFiles is a file system to try options on.

@@ -1,0 +1,76 @@
+package rawhttp
+
+import (
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+// listJSON is a listing as one JSON object, with names of fields that others use too.
+// name may have lost bytes that are no UTF-8; href has not.
+type listJSON struct {
+	n int // entries so far
+}
+
+func (*listJSON) begin(b []byte, l *listing) []byte {
+	b = append(b, `{"path":`...)
+	b = appendJSON(b, l.path)
+	return append(b, `,"entries":[`...)
+}
+
+func (j *listJSON) entry(b []byte, e *entry) []byte {
+	if j.n++; j.n > 1 {
+		b = append(b, ",\n"...)
+	}
+	b = append(b, `{"name":`...)
+	b = appendJSON(b, e.name)
+	if e.isFolder {
+		b = append(b, `,"type":"directory"`...)
+	} else {
+		b = append(b, `,"type":"file","size":`...)
+		b = strconv.AppendInt(b, e.size, 10)
+	}
+	if e.isLink {
+		b = append(b, `,"link":true`...)
+	}
+	if e.mod != 0 {
+		b = append(b, `,"mtime":"`...)
+		b = e.listTime().AppendFormat(b, time.RFC3339)
+		b = append(b, '"')
+	}
+	b = append(b, `,"href":`...)
+	b = appendJSON(b, e.href())
+	return append(b, '}')
+}
+
+func (*listJSON) end(b []byte, l *listing) []byte {
+	b = append(b, `],"truncated":`...)
+	b = strconv.AppendBool(b, l.truncated)
+	return append(b, "}\n"...)
+}
+
+// appendJSON appends s as a JSON string (RFC 8259, section 7). Bytes that are not
+// UTF-8 become U+FFFD. What a page around it could take for markup is escaped.
+func appendJSON(b []byte, s string) []byte {
+	const digits = "0123456789abcdef"
+	b = append(b, '"')
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
+		switch {
+		case r == '"' || r == '\\':
+			b = append(b, '\\', byte(r))
+		case r == '\n':
+			b = append(b, `\n`...)
+		case r == '\t':
+			b = append(b, `\t`...)
+		case r == '\r':
+			b = append(b, `\r`...)
+		case r < ' ' || r >= 0x7f && r < 0xa0 || r == '<' || r == '>' || r == '&' || r == 0x2028 || r == 0x2029 || isBidiControl(r):
+			b = append(b, '\\', 'u', digits[r>>12&15], digits[r>>8&15], digits[r>>4&15], digits[r&15])
+		default:
+			b = utf8.AppendRune(b, r) // RuneError for what is no UTF-8
+		}
+		s = s[n:]
+	}
+	return append(b, '"')
+}

@@ -1,0 +1,82 @@
+package rawhttp
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+)
+
+// WithPrecompressed serves a file as its sidecar, compressed in advance, where the
+// client accepts the coding: "br" is name.br, "zstd" name.zst, "gzip" name.gz. Of
+// those that a client likes alike, the first named here is taken. A sidecar counts
+// if it is a regular file and not older than the file. It has its own length and
+// ETag, and ranges are of it; the media type is the file's. All files then have
+// Vary: Accept-Encoding. Sidecars can also be asked for by their own names.
+//
+// The default is none.
+func WithPrecompressed(codings ...string) FileOption {
+	return fileOption(func(c *fileConfig) error {
+		var errs []error
+		c.codings = nil
+		for _, coding := range codings {
+			if sidecarExtension(coding) == "" {
+				errs = append(errs, fmt.Errorf("WithPrecompressed: coding %q is not br, zstd or gzip", coding))
+			}
+			c.codings = append(c.codings, coding)
+		}
+		return errors.Join(errs...)
+	})
+}
+
+func sidecarExtension(coding string) string {
+	switch coding {
+	case "br":
+		return ".br"
+	case "zstd":
+		return ".zst"
+	case "gzip":
+		return ".gz"
+	}
+	return ""
+}
+
+// chooseCoding gives the file, or the sidecar of it that the client likes best. What
+// it does not give is closed.
+func (f *FileResolver) chooseCoding(req *Request, plain opened) (opened, error) {
+	h := req.Header()
+	best, bestQ := plain, acceptCoding(h, "identity")
+	for _, coding := range f.config.codings {
+		q := acceptCoding(h, coding)
+		if q == 0 || q < bestQ || q == bestQ && best.coding != "" {
+			continue
+		}
+		name := plain.name + sidecarExtension(coding)
+		file, info, err := f.tree.open(name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
+			best.file.Close()
+			return opened{}, err
+		case info.IsDir() || info.ModTime().Before(plain.info.ModTime()):
+			file.Close()
+			continue
+		}
+		best.file.Close()
+		best, bestQ = opened{name, file, info, coding}, q
+	}
+	if bestQ == 0 { // "identity;q=0", and there is nothing else
+		best.file.Close()
+		return opened{}, &StatusError{Status: 406, Err: fmt.Errorf("no coding of %q is acceptable", plain.name)}
+	}
+	return best, nil
+}
+
+// codedTag marks the entity tag of a variant, so that it is never that of the file.
+func codedTag(etag, coding string) string {
+	if etag == "" || coding == "" {
+		return etag
+	}
+	return strings.TrimSuffix(etag, `"`) + "-" + coding + `"`
+}

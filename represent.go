@@ -1,0 +1,173 @@
+package rawhttp
+
+import (
+	"io"
+	"strconv"
+	"time"
+)
+
+// represent makes of the Response what the request asks for: a representation may
+// not have changed, not be what the client takes it for, or be wanted in part.
+func (t *responder) represent(now time.Time) {
+	t.selection = selection{status: t.resp.status}
+	if t.resp.rep == nil {
+		return
+	}
+	t.validate(now)
+	if t.resp.asIs || !t.req.isGet() && !t.req.isHead() {
+		return
+	}
+	size := t.resp.rep.Size
+	sel := choose(t.req, t.etag, t.mod, now, size, t.resp.rangeable())
+	t.selection = sel
+	if sel.status != 412 && sel.status != 416 {
+		return
+	}
+	// What the Response says of its content does not hold for this answer's.
+	t.resp = errorResponse(&StatusError{Status: sel.status})
+	if sel.status == 416 {
+		t.resp.Set("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
+	}
+}
+
+// validate decides what ETag and Last-Modified are sent. "An origin server with a
+// clock MUST NOT generate a Last-Modified date that is later than the server's time
+// of message origination (Date)." RFC 9110, section 8.8.2.1.
+func (t *responder) validate(now time.Time) {
+	rep := t.resp.rep
+	t.etag, t.mod = rep.ETag, rep.ModTime
+	if t.resp.has("ETag") {
+		t.etag = t.resp.get("ETag")
+	}
+	if t.resp.has("Last-Modified") {
+		t.mod, _ = parseDate(t.resp.get("Last-Modified"), now)
+	} else if t.format.date != nil && t.mod.After(now) {
+		t.mod = now
+	}
+	t.mod = t.mod.Truncate(time.Second)
+}
+
+// rangeable reports whether parts of the content can be had.
+func (r *Response) rangeable() bool {
+	if r.rep.Size < 0 {
+		return false
+	}
+	switch r.rep.Body.(type) {
+	case io.ReaderAt, io.Seeker:
+		return true
+	}
+	return false
+}
+
+// size gives the bytes of content, -1 if that is not known.
+func (t *responder) size() int64 {
+	switch rep := t.resp.rep; {
+	case t.resp.f != nil:
+		return -1
+	case rep == nil:
+		return int64(len(t.resp.content))
+	case len(t.ranges) == 0:
+		return rep.Size
+	case len(t.ranges) == 1:
+		return t.ranges[0].length
+	}
+	size := int64(len(t.closing()))
+	for i, r := range t.ranges {
+		size += int64(len(t.partHead(i))) + r.length
+	}
+	return size
+}
+
+func (t *responder) mediaType() string {
+	if len(t.ranges) > 1 {
+		return "multipart/byteranges; boundary=" + t.boundary()
+	}
+	return t.resp.mediaType
+}
+
+func (t *responder) boundary() string { return boundary(t.etag, t.resp.rep.Size, t.ranges) }
+
+// partHead gives what stands before the content of part i (RFC 9110, section 14.6).
+func (t *responder) partHead(i int) string {
+	head := "--" + t.boundary() + "\r\n" +
+		"Content-Type: " + t.resp.mediaType + "\r\n" +
+		"Content-Range: " + t.ranges[i].contentRange(t.resp.rep.Size) + "\r\n\r\n"
+	if i > 0 {
+		head = "\r\n" + head
+	}
+	return head
+}
+
+func (t *responder) closing() string { return "\r\n--" + t.boundary() + "--\r\n" }
+
+// appendRepresentation appends the fields that tell of a representation.
+func (t *responder) appendRepresentation(b []byte) []byte {
+	if t.resp.rep == nil {
+		return b
+	}
+	if t.etag != "" && !t.resp.has("ETag") {
+		b = appendField(b, "ETag", t.etag)
+	}
+	if !t.mod.IsZero() && !t.resp.has("Last-Modified") {
+		b = append(b, "Last-Modified: "...)
+		b = t.mod.UTC().AppendFormat(b, imfFixdate)
+		b = append(b, "\r\n"...)
+	}
+	if t.status != 304 && !t.resp.asIs && t.resp.rangeable() && !t.resp.has("Accept-Ranges") {
+		b = appendField(b, "Accept-Ranges", "bytes")
+	}
+	if len(t.ranges) == 1 {
+		b = appendField(b, "Content-Range", t.ranges[0].contentRange(t.resp.rep.Size))
+	}
+	return b
+}
+
+// putRepresentation puts the representation, or the ranges of it.
+func (t *responder) putRepresentation() error {
+	rep := t.resp.rep
+	if rep.Body == nil {
+		return nil
+	}
+	if len(t.ranges) == 0 {
+		if at, ok := rep.Body.(io.ReaderAt); ok && t.resp.src == nil {
+			return t.copy(section(at, byteRange{0, rep.Size}), rep.Size)
+		}
+		return t.copy(rep.Body, rep.Size)
+	}
+	several := len(t.ranges) > 1
+	for i, r := range t.ranges {
+		part, err := t.part(r)
+		if err != nil {
+			return err
+		}
+		if several {
+			if err := t.put([]byte(t.partHead(i))); err != nil {
+				return err
+			}
+		}
+		if err := t.copy(part, r.length); err != nil {
+			return err
+		}
+	}
+	if several {
+		return t.put([]byte(t.closing()))
+	}
+	return nil
+}
+
+// part gives a range of the content. A file stays a file, which the connection may
+// have a short way for.
+func (t *responder) part(r byteRange) (io.Reader, error) {
+	if seeker, ok := t.resp.rep.Body.(io.ReadSeeker); ok && t.resp.src != nil {
+		_, err := seeker.Seek(r.start, io.SeekStart)
+		return seeker, err
+	}
+	return section(t.resp.rep.Body.(io.ReaderAt), r), nil
+}
+
+func section(at io.ReaderAt, r byteRange) io.Reader {
+	if r.length < 0 {
+		r.length = 1<<63 - 1
+	}
+	return io.NewSectionReader(at, r.start, r.length)
+}
