@@ -71,6 +71,7 @@ func newConn(s *Server, g *group, nc net.Conn) *conn {
 // serve carries the connection from its first byte to its end.
 func (c *conn) serve() {
 	defer c.close()
+	c.srv.trace.connOpen(c.info.ID, c.nc)
 	for c.idle() && c.exchange() {
 	}
 	c.ended = true
@@ -79,14 +80,12 @@ func (c *conn) serve() {
 // exchange carries one request and its response. It reports whether the
 // connection may carry another (RFC 9112, section 9.3).
 func (c *conn) exchange() (again bool) {
+	defer c.forget()
 	if err := c.readHead(); err != nil {
 		return c.refuseHead(err)
 	}
 	if err := c.admit(); err != nil {
 		return c.refuse(err)
-	}
-	if c.body != nil {
-		defer c.body.close()
 	}
 	ctx, cancel := context.WithCancel(c.group.ctx)
 	defer cancel()
@@ -97,6 +96,16 @@ func (c *conn) exchange() (again bool) {
 		return c.hangUp()
 	}
 	return c.drain()
+}
+
+// forget lets go of what belongs to the exchange that ends: an idle connection must
+// not keep a response, and nobody reads content behind its own exchange.
+func (c *conn) forget() {
+	if c.body != nil {
+		c.body.close()
+	}
+	c.body, c.cancel, c.t = nil, nil, responder{framing: c.t.framing, headOut: c.t.headOut}
+	c.req.Body = noContent{}
 }
 
 // enter changes the state, which only the connection itself does but for idle.
@@ -309,15 +318,26 @@ func (c *conn) close() {
 	if err := c.out.flushDone(); c.err == nil { // a resolver may have ended the goroutine
 		c.err = err
 	}
-	c.enter(StateClosed)
+	c.state.Store(uint32(StateClosed))
 	if c.broken != nil {
 		innermost(c.nc).Close() // TLS would want to say goodbye
 	}
 	if err := c.nc.Close(); c.err == nil && err != nil && !errors.Is(err, net.ErrClosed) {
 		c.err = err
 	}
-	c.srv.trace.connClose(c.info.ID, c.err)
 	c.group.remove(c)
+	c.tellClosed()
+}
+
+// tellClosed calls the last hooks, which must not end the server either.
+func (c *conn) tellClosed() {
+	defer func() {
+		if v := recover(); v != nil {
+			c.panicked("trace", v)
+		}
+	}()
+	c.srv.trace.connState(c.info.ID, StateClosed)
+	c.srv.trace.connClose(c.info.ID, c.err)
 }
 
 // errGoexit is what ends a connection whose resolver, or StreamFunc, has ended the
@@ -327,6 +347,7 @@ var errGoexit = errors.New("rawhttp: runtime.Goexit in a resolver or response")
 // turnAway tells the client that there are too many connections.
 func (c *conn) turnAway() {
 	defer c.close()
+	c.srv.trace.connOpen(c.info.ID, c.nc)
 	c.start, c.info.Request = time.Now(), 1
 	c.setLimit(maxLingerTime)
 	c.setReadDeadline(c.limit) // a TLS handshake reads

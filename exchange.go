@@ -134,12 +134,18 @@ func (c *conn) errorPage(ctx context.Context, status int, err error) (page *Resp
 // It reports whether the connection may carry another request.
 func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 	c.enter(StateWrite)
-	defer resp.Close()
+	ours := true
+	defer func() {
+		if ours {
+			resp.Close()
+		}
+	}()
 	c.t = responder{resp: resp}
 	err := c.contentFault()
 	if err == nil {
 		err = c.send(ctx, resp)
 	}
+	ours = err != errServedTwice // else the exchange that serves it closes it
 	if instead := c.instead(resp, err); instead != nil {
 		c.out.buf = c.out.buf[:c.out.done]
 		err = c.send(ctx, instead)

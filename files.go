@@ -90,6 +90,11 @@ func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, er
 		return nil, err
 	}
 	o, err := f.open(name, slash)
+	if err == nil && o.info.IsDir() && !slash && req.isAtFolder() {
+		o.file.Close() // a resolver in front has put a folder's path in the place of another's
+		slash = true
+		o, err = f.open(name, slash)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -266,7 +266,7 @@ func WithMaxBodyBytes(n int64) Option {
 
 // WithMaxConns limits the number of open connections. One more takes the place of
 // the one that has been idle the longest; if none is idle it is answered with 503
-// and closed.
+// and closed, or in a flood, beyond 64 of these at a time, closed without a word.
 //
 // The default is half of what remains of the limit of open files when 64 are set
 // aside, between 16 and 10000; 0 is no limit.

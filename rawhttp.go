@@ -17,10 +17,12 @@
 package rawhttp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,6 +40,9 @@ type Server struct {
 	stats  counters
 
 	turnedAway chan struct{} // holds one for each connection that is told of 503
+
+	evicting sync.Mutex
+	oldest   []idler // connections to evict, in order, as long as they stay idle
 
 	mu     sync.Mutex
 	groups map[*group]struct{}
@@ -248,22 +253,44 @@ func (s *Server) eachConn(f func(*conn)) {
 // evict takes away the connection that has been idle the longest. It reports
 // whether there was one.
 func (s *Server) evict() bool {
+	s.evicting.Lock()
+	defer s.evicting.Unlock()
 	for {
-		var oldest *conn
-		s.eachConn(func(c *conn) {
-			idle := ConnState(c.state.Load()) == StateIdle
-			if idle && (oldest == nil || c.since.Load() < oldest.since.Load()) {
-				oldest = c
-			}
-		})
-		if oldest == nil {
+		if len(s.oldest) == 0 {
+			s.findOldest()
+		}
+		if len(s.oldest) == 0 {
 			return false
 		}
-		if oldest.takeAway() {
+		next := s.oldest[0]
+		s.oldest = s.oldest[1:]
+		if next.c.since.Load() == next.since && next.c.takeAway() {
 			return true
 		}
 	}
 }
+
+// An idler is a connection and since when it was idle when it was looked at.
+type idler struct {
+	c     *conn
+	since int64
+}
+
+// findOldest finds the connections that have been idle the longest, some at once: to
+// look at all for each that is evicted would be what a flood is after.
+func (s *Server) findOldest() {
+	var idle []idler
+	s.eachConn(func(c *conn) {
+		if ConnState(c.state.Load()) == StateIdle {
+			idle = append(idle, idler{c, c.since.Load()})
+		}
+	})
+	slices.SortFunc(idle, func(a, b idler) int { return cmp.Compare(a.since, b.since) })
+	s.oldest = slices.Clone(idle[:min(len(idle), maxOldest)])
+}
+
+// maxOldest is how many connections findOldest finds.
+const maxOldest = 64
 
 // A group is the connections of one call of Serve or ServeConn, which stop
 // together.
@@ -343,7 +370,6 @@ func (g *group) take(nc net.Conn) *conn {
 // run serves the connection, or tells its client that there are too many.
 func (g *group) run(c *conn) {
 	defer g.running.Done()
-	g.srv.trace.connOpen(c.info.ID, c.nc)
 	if !c.tooMany {
 		c.serve()
 		return

@@ -67,7 +67,7 @@ func Mount(prefix string, r Resolver) Resolver {
 		case below && bare != prefix:
 			return r.Resolve(ctx, req.below(bare, "/"+rest))
 		case path == bare && bare != "":
-			return toFolder(req), nil
+			return noSniff(toFolder(req)), nil
 		}
 		return nil, fs.ErrNotExist
 	})
@@ -78,6 +78,12 @@ func (r *Request) below(prefix, path string) *Request {
 	c := r.WithPath(path)
 	c.prefix += prefix
 	return c
+}
+
+// isAtFolder reports whether the path as the client knows it ends in a slash.
+func (r *Request) isAtFolder() bool {
+	raw := r.rawPath.of(r.text)
+	return len(raw) > 0 && raw[len(raw)-1] == '/'
 }
 
 // toFolder redirects to the path with a slash at its end, the query kept. The
