@@ -44,6 +44,7 @@ func parseAddr(s string) (addr netip.Addr, ok bool) {
 type proxySet []netip.Prefix
 
 func (p proxySet) has(a netip.Addr) bool {
+	a = a.WithZone("") // prefixes have none
 	for _, prefix := range p {
 		if prefix.Contains(a) {
 			return true

@@ -254,7 +254,7 @@ func (c *conn) panicked(where string, v any) error {
 // (505) that we do not know. A panic was logged with its stack.
 func (c *conn) logFailure(status int, err error) {
 	log := c.srv.log.Error
-	if status < 500 || status == 501 || status == 505 || errors.Is(err, errPanicked) {
+	if c.contentFault() != nil || status < 500 || status == 501 || status == 505 || errors.Is(err, errPanicked) {
 		log = c.srv.log.Debug
 	}
 	log("rawhttp: request failed", "conn", c.info.ID, "request", c.info.Request, "status", status, "err", err)

@@ -195,24 +195,45 @@ func (t *transcript) bytes(conn, req uint64, who int, b []byte) {
 		lines = new([2]partialLine)
 		t.open[conn] = lines
 	}
-	line := &lines[who]
-	if line.req != req {
-		t.flush(conn, who, line)
-		line.req = req
+	for i := range lines { // what was said of requests before comes first
+		if lines[i].req < req {
+			t.flush(conn, i, &lines[i], len(lines[i].b))
+			lines[i].req = req
+		}
 	}
+	line := &lines[who]
 	for len(b) > 0 {
 		n := bytes.IndexByte(b, '\n') + 1
-		whole := n > 0
-		if !whole {
+		if n == 0 {
 			n = len(b)
 		}
 		n = min(n, maxTranscriptLine-len(line.b))
 		line.b = append(line.b, b[:n]...)
 		b = b[n:]
-		if line.b[len(line.b)-1] == '\n' || len(line.b) == maxTranscriptLine {
-			t.flush(conn, who, line)
+		switch {
+		case line.b[len(line.b)-1] == '\n':
+			t.flush(conn, who, line, len(line.b))
+		case len(line.b) == maxTranscriptLine:
+			t.flush(conn, who, line, breakAt(line.b))
 		}
 	}
+}
+
+// breakAt gives where to break a long line: not within a CRLF, nor a character.
+func breakAt(b []byte) int {
+	n := len(b)
+	if b[n-1] == '\r' {
+		return n - 1
+	}
+	for i := n - 1; i >= n-utf8.UTFMax; i-- {
+		if utf8.RuneStart(b[i]) {
+			if !utf8.FullRune(b[i:]) {
+				return i
+			}
+			break
+		}
+	}
+	return n
 }
 
 func (t *transcript) close(conn uint64, err error) {
@@ -220,18 +241,18 @@ func (t *transcript) close(conn uint64, err error) {
 	defer t.mu.Unlock()
 	if lines := t.open[conn]; lines != nil {
 		for who := range lines {
-			t.flush(conn, who, &lines[who])
+			t.flush(conn, who, &lines[who], len(lines[who].b))
 		}
 		delete(t.open, conn)
 	}
 }
 
-// flush writes the line that is begun.
-func (t *transcript) flush(conn uint64, who int, line *partialLine) {
-	if len(line.b) == 0 {
+// flush writes n bytes of the line that is begun.
+func (t *transcript) flush(conn uint64, who int, line *partialLine, n int) {
+	if n == 0 {
 		return
 	}
-	text, end := string(line.b), ""
+	text, end := string(line.b[:n]), ""
 	switch {
 	case strings.HasSuffix(text, "\r\n"):
 		text, end = text[:len(text)-2], "<CRLF>"
@@ -239,7 +260,7 @@ func (t *transcript) flush(conn uint64, who int, line *partialLine) {
 		text, end = text[:len(text)-1], "<LF>"
 	}
 	fmt.Fprintf(t.w, "#%d.%d %s %s%s\n", conn, line.req, speakers[who], escapeControls(text), end)
-	line.b = line.b[:0]
+	line.b = append(line.b[:0], line.b[n:]...)
 }
 
 // escapeControls makes text safe for a terminal or a log.
