@@ -31,6 +31,7 @@ type conn struct {
 	// connection away before a request begins.
 	state atomic.Uint32
 	since atomic.Int64 // when it became idle, in Unix nanoseconds
+	gone  atomic.Bool  // it was reset, or closed by force
 
 	in      inbuf
 	out     sink

@@ -50,7 +50,7 @@ func (c *conn) Read(p []byte) (n int, err error) {
 	}
 	if c.unwatch != nil { // there is one reader at a time
 		c.unwatch()
-		defer func() { c.unwatch = c.watch(c.cancel) }()
+		defer func() { c.unwatch = c.watch() }()
 	}
 	switch ConnState(c.state.Load()) {
 	case StateResolve, StateWrite:

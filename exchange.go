@@ -181,7 +181,7 @@ func (c *conn) send(ctx context.Context, resp *Response) (err error) {
 func (c *conn) inDuplex() (end func()) {
 	c.out.flushDone() // an error is kept, and fails the next write
 	c.duplex = true
-	c.unwatch = c.watch(c.cancel)
+	c.unwatch = c.watch()
 	return func() {
 		c.unwatch()
 		c.unwatch, c.duplex = nil, false
@@ -235,7 +235,7 @@ func (c *conn) cut(err error) {
 	if c.t.framing == byClose {
 		abort(c.nc)
 	}
-	if c.broken == nil && c.contentFault() == nil { // so it was not the client
+	if c.broken == nil && !c.gone.Load() && c.contentFault() == nil { // so it was not the client
 		c.srv.log.Error("rawhttp: response cut", "conn", c.info.ID, "request", c.info.Request, "err", err)
 	}
 }
@@ -254,7 +254,7 @@ func (c *conn) panicked(where string, v any) error {
 // (505) that we do not know. A panic was logged with its stack.
 func (c *conn) logFailure(status int, err error) {
 	log := c.srv.log.Error
-	if c.contentFault() != nil || status < 500 || status == 501 || status == 505 || errors.Is(err, errPanicked) {
+	if c.gone.Load() || c.contentFault() != nil || status < 500 || status == 501 || status == 505 || errors.Is(err, errPanicked) {
 		log = c.srv.log.Debug
 	}
 	log("rawhttp: request failed", "conn", c.info.ID, "request", c.info.Request, "status", status, "err", err)

@@ -417,12 +417,13 @@ func (g *group) stop(reason error, drain time.Duration) {
 
 // kill closes the connections and ends the contexts of their requests.
 func (g *group) kill() {
-	g.cancel()
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	for c := range g.conns {
+		c.gone.Store(true)
 		innermost(c.nc).Close()
 	}
+	g.mu.Unlock()
+	g.cancel() // after that, so that no resolver that gives up is answered for
 }
 
 // wait waits until the last connection is gone.

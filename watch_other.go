@@ -3,4 +3,4 @@
 package rawhttp
 
 // watch does nothing: that a connection was reset shows when it is written to.
-func (c *conn) watch(reset func()) (stop func()) { return func() {} }
+func (c *conn) watch() (stop func()) { return func() {} }

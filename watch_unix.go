@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// watch calls reset if the connection is reset before stop is called. That the
-// client has said its last (a FIN) is no reset. It must be the only reader of the
-// connection until stop has returned.
-func (c *conn) watch(reset func()) (stop func()) {
+// watch ends the context of the request if the connection is reset before stop is
+// called. That the client has said its last (a FIN) is no reset. It must be the only
+// reader of the connection until stop has returned.
+func (c *conn) watch() (stop func()) {
 	tcp, ok := innermost(c.nc).(*net.TCPConn)
 	if !ok {
 		return func() {}
@@ -21,13 +21,14 @@ func (c *conn) watch(reset func()) (stop func()) {
 		return func() {}
 	}
 	c.setReadDeadline(time.Time{})
-	done := make(chan struct{})
+	done, cancel := make(chan struct{}), c.cancel
 	go func() {
 		defer close(done)
 		raw.Read(func(fd uintptr) (ended bool) { // called again whenever something has come
 			errno, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_ERROR)
 			if err != nil || errno != 0 {
-				reset()
+				c.gone.Store(true)
+				cancel()
 				return true
 			}
 			return false
