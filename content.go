@@ -92,15 +92,21 @@ func (h Header) has(name string) bool {
 	return false
 }
 
-// date gives the time that a field says; a field that is not there once, or whose
-// value is no HTTP-date, says none.
-func (h Header) date(name string) (t time.Time, ok bool) {
-	value, n := "", 0
+// lone gives the value of a field that is no list, and so means something only where
+// it is there once.
+func (h Header) lone(name string) (value string, ok bool) {
+	n := 0
 	for v := range h.Values(name) {
 		value = v
 		n++
 	}
-	if n != 1 {
+	return value, n == 1
+}
+
+// date gives the time that a field says, if it says one.
+func (h Header) date(name string) (t time.Time, ok bool) {
+	value, ok := h.lone(name)
+	if !ok {
 		return t, false
 	}
 	return parseDate(value, time.Now())
@@ -140,7 +146,10 @@ func rangeApplies(h Header, etag string, mod, now time.Time) bool {
 	if !h.has("If-Range") {
 		return true
 	}
-	value := h.Get("If-Range")
+	value, alone := h.lone("If-Range")
+	if !alone {
+		return false
+	}
 	if strings.HasPrefix(value, `"`) || strings.HasPrefix(value, "W/") {
 		return etag != "" && strongly(value, etag)
 	}
@@ -259,8 +268,8 @@ func choose(req *Request, etag string, mod, now time.Time, size int64, rangeable
 	if status := conditionStatus(h, etag, mod); status != 200 {
 		return selection{status: status}
 	}
-	field := h.Get("Range")
-	if field == "" || !rangeable || !req.isGet() || !rangeApplies(h, etag, mod, now) {
+	field, alone := h.lone("Range")
+	if !alone || !rangeable || !req.isGet() || !rangeApplies(h, etag, mod, now) {
 		return selection{status: 200}
 	}
 	ranges, ok := parseRanges(field, size)

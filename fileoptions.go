@@ -3,11 +3,9 @@ package rawhttp
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
-	"sync/atomic"
 )
-
-type closedFlag = atomic.Bool
 
 // A Listing is what a folder without an index file is answered with.
 type Listing uint8
@@ -106,7 +104,7 @@ func WithIndex(names ...string) FileOption {
 				errs = append(errs, fmt.Errorf("WithIndex: %q is not the name of a file in a folder", name))
 			}
 		}
-		c.index = names
+		c.index = slices.Clone(names)
 		return errors.Join(errs...)
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -285,7 +286,7 @@ func join(folder, name string) string {
 // fsTree is an fs.FS as a tree.
 type fsTree struct {
 	fsys   fs.FS
-	closed closedFlag
+	closed atomic.Bool
 }
 
 func (t *fsTree) names(name string) bool { return fs.ValidPath(name) }

@@ -219,8 +219,8 @@ func isCleanPath(raw []byte) bool {
 }
 
 // cleanPath cleans the absolute path b in place and gives what is left of it. An
-// empty segment is none, so nothing that ".." could remove. A path that ends in a slash, or in a dot segment, names a folder and ends in a
-// slash.
+// empty segment is none, so nothing that ".." could remove. A path that ends in a
+// slash, or in a dot segment, names a folder and ends in a slash.
 func cleanPath(b []byte) []byte {
 	out := b[:1]
 	for i := 1; i < len(b); {

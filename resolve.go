@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -31,6 +32,7 @@ func (f ResolverFunc) Resolve(ctx context.Context, req *Request) (*Response, err
 // First asks the resolvers in turn and gives the answer of the first that does not
 // return an error wrapping [fs.ErrNotExist]. None is fs.ErrNotExist too.
 func First(rs ...Resolver) Resolver {
+	rs = slices.Clone(rs)
 	return ResolverFunc(func(ctx context.Context, req *Request) (*Response, error) {
 		err := error(fs.ErrNotExist)
 		for _, r := range rs {
