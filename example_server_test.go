@@ -97,6 +97,7 @@ func ExampleServer_ServeConn() {
 	// "HTTP/1.1 200 OK\r\n"
 	// "Content-Type: text/plain; charset=utf-8\r\n"
 	// "Content-Length: 6\r\n"
+	// "Accept-Ranges: bytes\r\n"
 	// "X-Content-Type-Options: nosniff\r\n"
 	// "Connection: close\r\n"
 	// "\r\n"
@@ -144,6 +145,7 @@ func ExampleTranscript() {
 	// #1.1 S <-- HTTP/1.1 200 OK<CRLF>
 	// #1.1 S <-- Content-Type: text/plain; charset=utf-8<CRLF>
 	// #1.1 S <-- Content-Length: 6<CRLF>
+	// #1.1 S <-- Accept-Ranges: bytes<CRLF>
 	// #1.1 S <-- X-Content-Type-Options: nosniff<CRLF>
 	// #1.1 S <-- Connection: close<CRLF>
 	// #1.1 S <-- <CRLF>

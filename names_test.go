@@ -130,6 +130,7 @@ var (
 	_ func(bool) rawhttp.FileOption                  = rawhttp.WithDotFiles
 	_ func(ext, mediaType string) rawhttp.FileOption = rawhttp.WithMediaType
 	_ func(string) rawhttp.FileOption                = rawhttp.WithCacheControl
+	_ func(...string) rawhttp.FileOption             = rawhttp.WithPrecompressed
 )
 
 // What is what.
@@ -156,7 +157,7 @@ var (
 	} = (*rawhttp.StatusError)(nil)
 
 	_ = []error{rawhttp.ErrIncomplete, rawhttp.ErrServerClosed}
-	_ = []rawhttp.Listing{rawhttp.ListNone, rawhttp.ListText}
+	_ = []rawhttp.Listing{rawhttp.ListNone, rawhttp.ListText, rawhttp.ListHTML}
 	_ = []rawhttp.ConnState{
 		rawhttp.StateIdle, rawhttp.StateHead, rawhttp.StateResolve, rawhttp.StateWrite,
 		rawhttp.StateDrain, rawhttp.StateLinger, rawhttp.StateClosed,

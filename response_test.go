@@ -176,7 +176,7 @@ func TestResponseWriteTo(t *testing.T) {
 		make: func() *Response {
 			return Content(Representation{"image/gif", strings.NewReader("GIF89a"), 6, respTime, `W/"v1"`})
 		},
-		want: "HTTP/1.1 200 OK\r\nContent-Type: image/gif\r\nContent-Length: 6\r\nETag: W/\"v1\"\r\nLast-Modified: " + respLastModified + "\r\n\r\nGIF89a",
+		want: "HTTP/1.1 200 OK\r\nContent-Type: image/gif\r\nContent-Length: 6\r\nETag: W/\"v1\"\r\nLast-Modified: " + respLastModified + "\r\nAccept-Ranges: bytes\r\n\r\nGIF89a",
 		why:  "times are sent in UTC, in whole seconds",
 	}, {
 		name: "Content of the zero Representation",

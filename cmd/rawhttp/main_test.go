@@ -137,6 +137,10 @@ func TestRunFlags(t *testing.T) {
 		{"-list is text if left out", nil, "/sub/", answer{200, "a.txt\n", nil}},
 		{"-list text", []string{"-list", "text"}, "/sub/", answer{200, "a.txt\n", nil}},
 		{"-list none", []string{"-list", "none"}, "/sub/", answer{404, "404 Not Found\n", nil}},
+		{"-list html leaves index files", []string{"-list", "html"}, "/", answer{200, "index.html", nil}},
+		{"-list html, asked for text", []string{"-list", "html"}, "/sub/?format=text", answer{200, "a.txt\n", nil}},
+		{"-list text, asked for a page", []string{"-list", "text"}, "/sub/?format=html", answer{200, "a.txt\n", nil}},
+		{"the later -list", []string{"-list", "none", "-list", "text"}, "/sub/", answer{200, "a.txt\n", nil}},
 		{"-list none leaves index files", []string{"-list", "none"}, "/", answer{200, "index.html", nil}},
 		{"-index is index.html if left out", nil, "/", answer{200, "index.html", nil}},
 		{"-index with one name", []string{"-index", "home.html"}, "/", answer{200, "home.html", nil}},
@@ -166,6 +170,19 @@ func TestRunFlags(t *testing.T) {
 				t.Errorf("run(%q) wrote %q to stderr, want nothing without -log", args, got)
 			}
 		})
+	}
+}
+
+func TestRunListHTML(t *testing.T) {
+	cmd := start(t, "-addr", "127.0.0.1:0", "-list", "html", folder(t, "sub/a.txt"))
+	resp, page := cmd.fetch(t, "/sub/")
+	if got, want := resp.Header.Get("Content-Type"), "text/html; charset=utf-8"; resp.StatusCode != 200 || got != want {
+		t.Errorf("GET /sub/ with -list html: status %d, Content-Type %q, want 200, %q", resp.StatusCode, got, want)
+	}
+	for _, want := range []string{"<title>Index of /sub/</title>", `<a href="./a.txt">`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("GET /sub/ with -list html has no %s in it:\n%s", want, page)
+		}
 	}
 }
 
@@ -337,6 +354,21 @@ func TestRunHelp(t *testing.T) {
 		}
 		if got := stderr.String(); got != "" {
 			t.Errorf("run(%q) wrote %q to stderr, want nothing", arg, got)
+		}
+	}
+}
+
+// The usage names the forms that -list takes.
+func TestRunHelpNamesForms(t *testing.T) {
+	var stdout lockedBuffer
+	run(t.Context(), []string{"-h"}, &stdout, io.Discard)
+	line := regexp.MustCompile(`(?m)^  -list .*$`).FindString(stdout.String())
+	for _, form := range []string{"text", "html", "none"} {
+		if !regexp.MustCompile(`\b` + form + `\b`).MatchString(line) {
+			t.Errorf("the usage of -list, %q, does not name %s", line, form)
+		}
+		if got := run(t.Context(), []string{"-list", form, "-h"}, io.Discard, io.Discard); got != 0 {
+			t.Errorf("run(-list %s -h) = %d, want 0", form, got)
 		}
 	}
 }
