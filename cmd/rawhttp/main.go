@@ -32,6 +32,7 @@ type settings struct {
 	addr    string
 	options []rawhttp.Option
 	log     bool
+	trace   bool
 	root    string
 }
 
@@ -46,6 +47,7 @@ Serves the folder root, the working directory if it is left out.
   -dotfiles        serve and list names that begin with a dot
   -server TEXT     send this as the Server field
   -log             log each request to standard error
+  -trace           show the conversation, each line as it is on the wire, there
 `
 
 // run serves until ctx ends and gives the exit status: 0, 1 where it cannot serve,
@@ -79,6 +81,7 @@ func parseArgs(args []string) (set settings, err error) {
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&set.addr, "addr", "127.0.0.1:8080", "")
 	flags.BoolVar(&set.log, "log", false, "")
+	flags.BoolVar(&set.trace, "trace", false, "")
 	dotFiles := flags.Bool("dotfiles", false, "")
 
 	// option makes a flag of an option, which says itself what it does not take.
@@ -146,6 +149,9 @@ func serve(ctx context.Context, set settings, stdout, stderr io.Writer) error {
 	opts := append(set.options, rawhttp.WithRoot(set.root), rawhttp.WithLogger(logger{stderr}))
 	if set.log {
 		opts = append(opts, rawhttp.WithTrace(rawhttp.AccessLog(stderr)))
+	}
+	if set.trace {
+		opts = append(opts, rawhttp.WithTrace(rawhttp.Transcript(stderr)))
 	}
 	srv, err := rawhttp.New(opts...)
 	if err != nil {

@@ -241,6 +241,17 @@ func TestRunLog(t *testing.T) {
 	}
 }
 
+func TestRunTrace(t *testing.T) {
+	cmd := start(t, "-addr", "127.0.0.1:0", "-trace", folder(t, "a.txt"))
+	cmd.fetch(t, "/a.txt")
+	cmd.stop()
+	for _, want := range []string{"#1.1 C --> GET /a.txt HTTP/1.1<CRLF>\n", "#1.1 S <-- HTTP/1.1 200 OK<CRLF>\n"} {
+		if got := cmd.stderr.String(); !strings.Contains(got, want) {
+			t.Errorf("stderr with -trace has no line %q:\n%s", want, got)
+		}
+	}
+}
+
 // An idle connection does not keep the command from ending.
 func TestRunStopsInOrder(t *testing.T) {
 	cmd := start(t, "-addr", "127.0.0.1:0", folder(t, "a.txt"))
@@ -388,6 +399,7 @@ func TestRunHelpNamesFlags(t *testing.T) {
 		"dotfiles": "true",
 		"server":   "example",
 		"log":      "true",
+		"trace":    "true",
 	}
 	for name, value := range values {
 		if !slices.Contains(named, name) {
