@@ -341,6 +341,13 @@ func (c *conn) tellClosed() {
 	c.srv.trace.connClose(c.info.ID, c.err)
 }
 
+// dismiss closes a connection that is told nothing.
+func (c *conn) dismiss() {
+	defer c.close()
+	c.srv.trace.connOpen(c.info.ID, c.nc)
+	c.ended = true
+}
+
 // errGoexit is what ends a connection whose resolver, or StreamFunc, has ended the
 // goroutine, as (*testing.T).FailNow does.
 var errGoexit = errors.New("rawhttp: runtime.Goexit in a resolver or response")

@@ -188,7 +188,7 @@ func parseRanges(field string, size int64) (ranges []byteRange, ok bool) {
 			return nil, false
 		}
 		r, ok := parseRange(spec, size)
-		if !ok {
+		if !ok || r.length > size-sum {
 			return nil, false
 		}
 		if r.length > 0 {
@@ -196,10 +196,7 @@ func parseRanges(field string, size int64) (ranges []byteRange, ok bool) {
 			sum += r.length
 		}
 	}
-	if n == 0 || sum > size {
-		return nil, false
-	}
-	return ranges, true
+	return ranges, n > 0
 }
 
 // parseRange parses one range; its length is 0 if it cannot be satisfied.
@@ -213,6 +210,8 @@ func parseRange(spec string, size int64) (r byteRange, ok bool) {
 	switch {
 	case !okA || !okB:
 		return r, false
+	case first == "" && size == 0 && strings.Trim(last, "0") != "":
+		return r, false // all of nothing, which no 206 can say
 	case first == "": // the last b bytes
 		return byteRange{size - b, b}, true
 	case last == "":

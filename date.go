@@ -39,28 +39,50 @@ func (d *dateCache) text() string {
 //	Sunday, 06-Nov-94 08:49:37 GMT
 //	Sun Nov  6 08:49:37 1994
 //
-// The name of the day is passed over. Package time has all it takes, and much more.
+// The day is one of the seven, be it the right one or not. Package time has all it
+// takes, and much more.
 func parseDate(s string, now time.Time) (t time.Time, ok bool) {
-	const imf, obsolete, asctime = "02 Jan 2006 15:04:05 GMT", "02-Jan-06 15:04:05 GMT", "Sun Nov  6 08:49:37 1994"
-	_, rest, named := strings.Cut(s, ", ")
+	const imf, obsolete, asctime = "06 Nov 1994 08:49:37 GMT", "06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"
+	day, rest, named := strings.Cut(s, ", ")
 	switch {
-	case named && len(rest) == len(imf) && rest[2] == ' ' && rest[6] == ' ' && rest[11:12] == " " && rest[20:] == " GMT":
-		return dateOf(rest[7:11], rest[3:6], rest[:2], rest[12:20])
+	case named && len(rest) == len(imf) && rest[2] == ' ' && rest[6] == ' ' && rest[11] == ' ' && rest[20:] == " GMT":
+		t, ok = dateOf(rest[7:11], rest[3:6], rest[:2], rest[12:20])
+		return t, ok && isDay(day, 3)
 	case named && len(rest) == len(obsolete) && rest[2] == '-' && rest[6] == '-' && rest[9] == ' ' && rest[18:] == " GMT":
-		century := now.Year() / 100 * 100
-		year, _ := number(rest[7:9])
-		if century+year > now.Year()+50 { // "Recipients [...] MUST interpret a timestamp that appears to be more than 50 years in the future as [...] in the past"
-			century -= 100
-		}
-		return dateOf(strconv.Itoa(century/100)+rest[7:9], rest[3:6], rest[:2], rest[10:18])
+		t, ok = obsoleteDate(rest, now)
+		return t, ok && isDay(day, len("Wednesday"))
 	case !named && len(s) == len(asctime) && s[3] == ' ' && s[7] == ' ' && s[10] == ' ' && s[19] == ' ':
-		day := s[8:10]
-		if day[0] == ' ' {
-			day = "0" + day[1:]
+		date := s[8:10]
+		if date[0] == ' ' {
+			date = "0" + date[1:]
 		}
-		return dateOf(s[20:], s[4:7], day, s[11:19])
+		t, ok = dateOf(s[20:], s[4:7], date, s[11:19])
+		return t, ok && isDay(s[:3], 3)
 	}
 	return t, false
+}
+
+// isDay reports whether s is the name of a day, cut after n bytes.
+func isDay(s string, n int) bool {
+	for _, day := range [...]string{"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"} {
+		if s == day[:min(n, len(day))] {
+			return true
+		}
+	}
+	return false
+}
+
+// obsoleteDate parses a date with a year of two digits. "Recipients of a timestamp
+// value in rfc850-date format [...] MUST interpret a timestamp that appears to be
+// more than 50 years in the future as representing the most recent year in the past
+// that had the same last two digits."
+func obsoleteDate(s string, now time.Time) (t time.Time, ok bool) {
+	for century := now.Year() / 100; ; century-- {
+		t, ok = dateOf(strconv.Itoa(century)+s[7:9], s[3:6], s[:2], s[10:18])
+		if !ok || !t.After(now.AddDate(50, 0, 0)) {
+			return t, ok
+		}
+	}
 }
 
 // dateOf makes a time of its parts as they are written.
@@ -76,8 +98,8 @@ func dateOf(year, month, day, clock string) (t time.Time, ok bool) {
 		hour > 23 || minute > 59 || second > 60 {
 		return t, false
 	}
-	t = time.Date(y, time.Month(m/3+1), d, hour, minute, second, 0, time.UTC)
-	return t, second == 60 || t.Day() == d // a day that its month has
+	t = time.Date(y, time.Month(m/3+1), d, hour, minute, 0, 0, time.UTC)
+	return t.Add(time.Duration(second) * time.Second), t.Day() == d // a day that its month has
 }
 
 // number parses digits.

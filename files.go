@@ -337,7 +337,7 @@ func statOpened(name string, file fs.File) (fs.File, fs.FileInfo, error) {
 
 // servable refuses what is neither a regular file nor a folder.
 func servable(name string, info fs.FileInfo) error {
-	if info.Mode().IsRegular() || info.IsDir() {
+	if isFile(info.Mode()) || info.IsDir() {
 		return nil
 	}
 	return notExist(name, "is neither a regular file nor a folder")

@@ -226,6 +226,7 @@ func FuzzChunkSize(f *testing.F) {
 		if err != nil {
 			return
 		}
+		digits, _, _ = strings.Cut(digits, "\r\n")
 		digits, _, _ = strings.Cut(digits, ";")
 		want, ok := new(big.Int).SetString(strings.TrimRight(digits, " \t"), 16)
 		if !ok {

@@ -257,10 +257,16 @@ func (l *listing) entry(d fs.DirEntry) (e entry, ok bool) {
 		return e, false
 	case !l.files.tree.readable(join(l.folder, e.name)):
 		return e, false
-	case l.sort == byName && (mode.IsRegular() || mode.IsDir()):
-		return e, true // the rest is asked for when it is written
+	case e.isLink:
+		return e, l.stat(&e)
+	case l.form == formText && l.sort == byName:
+		return e, true
 	}
-	return e, l.stat(&e)
+	info, err := d.Info()
+	if err == nil {
+		e.take(info)
+	}
+	return e, err == nil
 }
 
 // stat finds out what the name alone does not tell. It reports false for what is
@@ -270,15 +276,18 @@ func (l *listing) stat(e *entry) bool {
 		return true
 	}
 	info, err := l.files.tree.stat(join(l.folder, e.name))
-	if err != nil {
-		return false
+	if err == nil {
+		e.take(info)
 	}
-	e.isFolder, e.stated = info.IsDir(), true
-	e.size = info.Size()
+	return err == nil
+}
+
+// take takes in what is known of the entry.
+func (e *entry) take(info fs.FileInfo) {
+	e.isFolder, e.stated, e.size = info.IsDir(), true, info.Size()
 	if mod := info.ModTime(); !mod.IsZero() {
 		e.mod = mod.UnixNano()
 	}
-	return true
 }
 
 // order sorts: folders first, then by the key, and what is alike in that by the

@@ -21,21 +21,30 @@ func quality(s string) int {
 	return q
 }
 
-// nextWeighted takes the first member off a list of values with weights: the value
-// in front of its parameters, and the weight in thousandths, 1000 if there is none.
-// A member with a weight that is none counts as refused.
-func nextWeighted(list string) (value string, q int, rest string, more bool) {
+// A weighted is a member of a list of values with weights.
+type weighted struct {
+	value  string
+	q      int  // the weight in thousandths: 1000 if none is said, 0 if what is said is none
+	params bool // it has parameters that we know nothing of
+}
+
+// nextWeighted takes the first member off a list.
+func nextWeighted(list string) (w weighted, rest string, more bool) {
 	member, rest, more := nextMember(list)
 	value, params := cutParam(member)
-	q = 1000
+	w = weighted{value: value, q: 1000}
 	for params != "" {
 		var p string
 		p, params = cutParam(params)
-		if len(p) > 2 && (p[0] == 'q' || p[0] == 'Q') && p[1] == '=' {
-			q = max(quality(p[2:]), 0)
+		switch {
+		case len(p) >= 2 && (p[0] == 'q' || p[0] == 'Q') && p[1] == '=':
+			w.q = max(quality(p[2:]), 0)
+			return w, rest, more // what follows extends the member, not the value
+		case !equalFold(p, "charset=utf-8"):
+			w.params = true
 		}
 	}
-	return value, q, rest, more
+	return w, rest, more
 }
 
 // cutParam cuts s at its first semicolon outside of quoted strings.
@@ -66,11 +75,11 @@ func acceptMedia(h Header, mediaType string) int {
 	for list := range h.Values("Accept") {
 		q = max(q, 0)
 		for more := true; more; {
-			var media string
-			var weight int
-			media, weight, list, more = nextWeighted(list)
-			precision := -1
+			var w weighted
+			w, list, more = nextWeighted(list)
+			media, precision := w.value, -1
 			switch {
+			case w.params: // it means less than our type
 			case equalFold(media, mediaType):
 				precision = 2
 			case len(media) == slash+2 && equalFold(media[:slash+1], mediaType[:slash+1]) && media[slash+1] == '*':
@@ -79,7 +88,7 @@ func acceptMedia(h Header, mediaType string) int {
 				precision = 0
 			}
 			if precision > best {
-				q, best = weight, precision
+				q, best = w.q, precision
 			}
 		}
 	}
@@ -96,14 +105,13 @@ func acceptCoding(h Header, coding string) int {
 	}
 	for list := range h.Values("Accept-Encoding") {
 		for more := true; more; {
-			var value string
-			var weight int
-			value, weight, list, more = nextWeighted(list)
+			var w weighted
+			w, list, more = nextWeighted(list)
 			switch {
-			case equalFold(value, coding):
-				q, named = weight, true
-			case value == "*" && !named && (coding != "identity" || weight == 0):
-				q = weight
+			case equalFold(w.value, coding):
+				q, named = w.q, true
+			case w.value == "*" && !named && (coding != "identity" || w.q == 0):
+				q = w.q
 			}
 		}
 	}

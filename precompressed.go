@@ -54,7 +54,7 @@ func (f *FileResolver) chooseCoding(req *Request, plain opened) (opened, error) 
 		name := plain.name + sidecarExtension(coding)
 		file, info, err := f.tree.open(name)
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 			continue
 		case err != nil:
 			best.file.Close()

@@ -379,8 +379,7 @@ func (g *group) run(c *conn) {
 		c.turnAway()
 		<-g.srv.turnedAway
 	default: // they are told no more
-		c.ended = true
-		c.close()
+		c.dismiss()
 	}
 }
 

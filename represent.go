@@ -23,11 +23,35 @@ func (t *responder) represent(now time.Time) {
 	if sel.status != 412 && sel.status != 416 {
 		return
 	}
-	// What the Response says of its content does not hold for this answer's.
-	t.resp = errorResponse(&StatusError{Status: sel.status})
-	if sel.status == 416 {
-		t.resp.Set("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
+	refusal := errorResponse(&StatusError{Status: sel.status})
+	refusal.closeAfter = t.resp.closeAfter
+	for _, f := range t.resp.fields {
+		if !tellsOfContent(f.name) {
+			refusal.Set(f.name, f.value)
+		}
 	}
+	if sel.status == 416 {
+		refusal.Set("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
+	}
+	t.resp = refusal
+}
+
+// tellsOfContent reports whether a field tells of the content that it comes with, so
+// that it does not hold for an answer with other content.
+func tellsOfContent(name string) bool {
+	for _, other := range [...]string{"ETag", "Last-Modified", "Cache-Control", "Expires", "Accept-Ranges"} {
+		if equalFold(name, other) {
+			return true
+		}
+	}
+	return isContentField(name)
+}
+
+// isContentField reports whether a field describes content by its name: all that
+// begin so do, but for the policy, which is of the page as a whole.
+func isContentField(name string) bool {
+	const prefix = "Content-"
+	return len(name) > len(prefix) && equalFold(name[:len(prefix)], prefix) && !equalFold(name, "Content-Security-Policy")
 }
 
 // validate decides what ETag and Last-Modified are sent. "An origin server with a
@@ -134,9 +158,13 @@ func (t *responder) putRepresentation() error {
 		}
 		return t.copy(rep.Body, rep.Size)
 	}
+	base, err := t.base()
+	if err != nil {
+		return err
+	}
 	several := len(t.ranges) > 1
 	for i, r := range t.ranges {
-		part, err := t.part(r)
+		part, err := t.part(base, r)
 		if err != nil {
 			return err
 		}
@@ -155,11 +183,19 @@ func (t *responder) putRepresentation() error {
 	return nil
 }
 
+// base gives where the content of a Body that serves once begins.
+func (t *responder) base() (int64, error) {
+	if seeker, ok := t.resp.rep.Body.(io.Seeker); ok && t.resp.src != nil {
+		return seeker.Seek(0, io.SeekCurrent)
+	}
+	return 0, nil
+}
+
 // part gives a range of the content. A file stays a file, which the connection may
 // have a short way for.
-func (t *responder) part(r byteRange) (io.Reader, error) {
+func (t *responder) part(base int64, r byteRange) (io.Reader, error) {
 	if seeker, ok := t.resp.rep.Body.(io.ReadSeeker); ok && t.resp.src != nil {
-		_, err := seeker.Seek(r.start, io.SeekStart)
+		_, err := seeker.Seek(base+r.start, io.SeekStart)
 		return seeker, err
 	}
 	return section(t.resp.rep.Body.(io.ReaderAt), r), nil

@@ -71,7 +71,7 @@ func (s *source) take() error {
 type Representation struct {
 	MediaType string // verbatim; "": application/octet-stream
 
-	// Body is the content, read from where it stands. nil: none. A Body that is
+	// Body is the content, from where it stands. nil: none. A Body that is
 	// an io.Closer belongs to the Response, which serves once and closes it. An
 	// io.ReaderAt that is none is read from its offset 0 as often as asked, also
 	// at once; any other Reader serves once.
@@ -198,6 +198,9 @@ func StreamFunc(status int, mediaType string, f func(ctx context.Context, w io.W
 	return r
 }
 
+// maxSize is the largest content that there is, with room to count beyond it.
+const maxSize = 1 << 62
+
 // Content makes a response of a representation: a 200, or what the conditions and
 // ranges of a GET or HEAD make of it (RFC 9110, sections 13 and 14): 206, 304, 412,
 // 416. Ranges need a Size and a Body that is an io.ReaderAt or io.Seeker; at most 16
@@ -208,8 +211,8 @@ func Content(rep Representation) *Response {
 		rep.MediaType = octetStream
 	}
 	r := newResponse(200, rep.MediaType)
-	if rep.Size < -1 {
-		r.fail(fmt.Errorf("size %d is negative", rep.Size))
+	if rep.Size < -1 || rep.Size > maxSize {
+		r.fail(fmt.Errorf("size %d is not between -1 and %d bytes", rep.Size, int64(maxSize)))
 	}
 	if rep.ETag != "" && !isETag(rep.ETag) {
 		r.fail(fmt.Errorf("ETag %q is not an entity tag", rep.ETag))
@@ -233,7 +236,7 @@ func Content(rep Representation) *Response {
 // that wraps [fs.ErrInvalid].
 func File(f fs.File) (*Response, error) {
 	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
+	if err == nil && !isFile(info.Mode()) {
 		err = &fs.PathError{Op: "serve", Path: info.Name(), Err: fs.ErrInvalid}
 	}
 	if err != nil {
@@ -245,14 +248,25 @@ func File(f fs.File) (*Response, error) {
 // fileRepresentation tells what an open regular file is, of the media type, "" if
 // that is not known.
 func fileRepresentation(f fs.File, info fs.FileInfo, mediaType string) Representation {
+	mod := info.ModTime()
+	if mod.Equal(noZipTime) {
+		mod = time.Time{}
+	}
 	return Representation{
 		MediaType: mediaType,
 		Body:      f,
 		Size:      info.Size(),
-		ModTime:   info.ModTime(),
-		ETag:      fileETag(info.ModTime(), info.Size(), time.Now()),
+		ModTime:   mod,
+		ETag:      fileETag(mod, info.Size(), time.Now()),
 	}
 }
+
+// noZipTime is what archive/zip makes of a file without a time.
+var noZipTime = time.Date(1979, 11, 30, 0, 0, 0, 0, time.UTC)
+
+// isFile reports whether a file of the mode can be served: a regular one, or one of
+// a store that knows no more of it than that it is none of the others.
+func isFile(mode fs.FileMode) bool { return mode.Type()&^fs.ModeIrregular == 0 }
 
 // extension gives the file name extension with its dot.
 func extension(name string) string {
