@@ -41,6 +41,8 @@ type tree interface {
 	// readable reports whether the content of a name may be had, as far as that can be
 	// told for a listing.
 	readable(name string) bool
+	// knowsInfo reports whether entries of its folders know their FileInfo already.
+	knowsInfo() bool
 	// stat tells what open would open.
 	stat(name string) (fs.FileInfo, error)
 	close() error
@@ -290,6 +292,8 @@ type fsTree struct {
 }
 
 func (t *fsTree) names(name string) bool { return fs.ValidPath(name) }
+
+func (t *fsTree) knowsInfo() bool { return false }
 
 // readable is true: only opening each file would tell, which may be dear.
 func (t *fsTree) readable(name string) bool { return true }

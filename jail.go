@@ -32,6 +32,9 @@ func (j *jail) names(name string) bool {
 	return fs.ValidPath(strings.ToValidUTF8(name, "?")) && strings.IndexByte(name, 0) < 0
 }
 
+// knowsInfo is true: to read a folder below an os.Root asks for each entry.
+func (j *jail) knowsInfo() bool { return true }
+
 // readable opens the name to see.
 func (j *jail) readable(name string) bool {
 	if j.superuser {

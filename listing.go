@@ -2,6 +2,7 @@ package rawhttp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"hash/fnv"
@@ -17,11 +18,14 @@ import (
 // An entry is one name of a folder, and what is known of it.
 type entry struct {
 	name     string
+	d        fs.DirEntry // to be asked for the rest when it is written; nil: it is known, or the tree is asked
 	isFolder bool
 	isLink   bool
-	stated   bool  // size and mod are known
+	stated   bool  // size and time are known
+	timed    bool  // there is a time of change
+	nsec     int32 // of it, beyond sec
+	sec      int64 // of it, since 1970
 	size     int64 // bytes
-	mod      int64 // Unix nanoseconds; 0: not known
 }
 
 // shown is the name as it stands in a listing.
@@ -87,13 +91,19 @@ func (f *FileResolver) list(ctx context.Context, req *Request, folder string, di
 		resp.headOnly = true
 		return l.fields(resp), nil
 	}
+	handedOn := false
+	defer func() {
+		if !handedOn {
+			l.Close()
+		}
+	}()
 	if err := l.read(ctx, dir); err != nil {
-		l.Close()
 		return nil, err
 	}
 	if len(l.entries) > maxBufferedEntries {
 		resp := StreamFunc(200, listTypes[l.form], l.writeTo)
 		resp.src = &source{closer: l}
+		handedOn = true
 		return l.fields(resp), nil
 	}
 	var b bytes.Buffer
@@ -258,36 +268,36 @@ func (l *listing) entry(d fs.DirEntry) (e entry, ok bool) {
 	case !l.files.tree.readable(join(l.folder, e.name)):
 		return e, false
 	case e.isLink:
-		return e, l.stat(&e)
+		return e, l.stat(&e) == nil
 	case l.form == formText && l.sort == byName:
 		return e, true
 	}
-	info, err := d.Info()
-	if err == nil {
-		e.take(info)
+	e.d = d
+	if l.sort == byName && !l.files.tree.knowsInfo() {
+		return e, true
 	}
-	return e, err == nil
+	return e, l.stat(&e) == nil
 }
 
-// stat finds out what the name alone does not tell. It reports false for what is
-// gone, and what cannot be served.
-func (l *listing) stat(e *entry) bool {
+// stat finds out what the name alone does not tell.
+func (l *listing) stat(e *entry) error {
 	if e.stated {
-		return true
+		return nil
 	}
-	info, err := l.files.tree.stat(join(l.folder, e.name))
-	if err == nil {
-		e.take(info)
+	var info fs.FileInfo
+	var err error
+	if e.d != nil {
+		info, err = e.d.Info()
+	} else {
+		info, err = l.files.tree.stat(join(l.folder, e.name))
 	}
-	return err == nil
-}
-
-// take takes in what is known of the entry.
-func (e *entry) take(info fs.FileInfo) {
-	e.isFolder, e.stated, e.size = info.IsDir(), true, info.Size()
-	if mod := info.ModTime(); !mod.IsZero() {
-		e.mod = mod.UnixNano()
+	if err != nil {
+		return treeError(err)
 	}
+	mod := info.ModTime()
+	e.d, e.stated, e.isFolder, e.size = nil, true, info.IsDir(), info.Size()
+	e.timed, e.sec, e.nsec = !mod.IsZero(), mod.Unix(), int32(mod.Nanosecond())
+	return nil
 }
 
 // order sorts: folders first, then by the key, and what is alike in that by the
@@ -304,10 +314,10 @@ func (l *listing) order() {
 		switch l.sort {
 		case bySize:
 			if !a.isFolder {
-				c = compare(a.size, b.size)
+				c = cmp.Compare(a.size, b.size)
 			}
 		case byTime:
-			c = compare(a.mod, b.mod)
+			c = cmp.Or(cmp.Compare(a.sec, b.sec), cmp.Compare(a.nsec, b.nsec))
 		}
 		if c == 0 && (l.sort == byName || !l.desc) {
 			c = strings.Compare(a.name, b.name)
@@ -319,16 +329,6 @@ func (l *listing) order() {
 		}
 		return c
 	})
-}
-
-func compare(a, b int64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // flushListing is how many bytes are written together.
@@ -352,9 +352,15 @@ func (l *listing) writeTo(ctx context.Context, w io.Writer) error {
 	b := form.begin(nil, l)
 	for i := range l.entries {
 		e := l.entries[i] // a copy: what is found out now need not be kept
-		if l.form != formText && !l.stat(&e) {
-			l.dropped++
-			continue
+		if l.form != formText {
+			err := l.stat(&e)
+			if StatusOf(err) >= 500 {
+				return err
+			}
+			if err != nil {
+				l.dropped++
+				continue
+			}
 		}
 		b = form.entry(b, &e)
 		if len(b) < flushListing {
@@ -398,4 +404,4 @@ func displayName(name string) string {
 }
 
 // listTime is when an entry was changed, in UTC.
-func (e *entry) listTime() time.Time { return time.Unix(0, e.mod).UTC() }
+func (e *entry) listTime() time.Time { return time.Unix(e.sec, int64(e.nsec)).UTC() }

@@ -33,7 +33,7 @@ func (j *listJSON) entry(b []byte, e *entry) []byte {
 	if e.isLink {
 		b = append(b, `,"link":true`...)
 	}
-	if e.mod != 0 {
+	if e.timed {
 		b = append(b, `,"mtime":"`...)
 		b = e.listTime().AppendFormat(b, time.RFC3339)
 		b = append(b, '"')
