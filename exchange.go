@@ -38,8 +38,8 @@ func (c *conn) admit() error {
 	return nil
 }
 
-// proceed asks the client for the content that it holds back. "A server MUST NOT
-// send a 1xx response after the final one" follows from RFC 9110, section 15.2.
+// proceed asks the client for the content that it holds back. A 1xx response comes
+// before the final one (RFC 9110, section 15.2), so it is too late behind its head.
 func (c *conn) proceed() error {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
