@@ -250,9 +250,9 @@ func (c *content) chunkLine() (size int64, err error) {
 	}
 }
 
-// trailerSection parses the trailer fields and the empty line. They are kept
-// apart from the header's: "a recipient MUST NOT merge trailer fields" without
-// knowing the field (RFC 9110, section 6.5.1).
+// trailerSection parses the trailer fields and the empty line. They are kept apart
+// from the header's: only who knows that a field may come late may merge it (RFC
+// 9110, section 6.5.1).
 func (c *content) trailerSection() error {
 	h := new(head)
 	p := headParser{h: h, max: limits{head: maxTrailerBytes, line: maxLineBytes, fields: maxTrailerFields}, phase: atFieldLine}

@@ -26,8 +26,8 @@ func (t *responder) represent(now time.Time) {
 	refusal := errorResponse(&StatusError{Status: sel.status})
 	refusal.closeAfter = t.resp.closeAfter
 	for _, f := range t.resp.fields {
-		if !tellsOfContent(f.name) {
-			refusal.Set(f.name, f.value)
+		if !tellsOfContent(f.name) && !equalFold(f.name, "X-Content-Type-Options") {
+			refusal.Add(f.name, f.value)
 		}
 	}
 	if sel.status == 416 {
@@ -48,10 +48,13 @@ func tellsOfContent(name string) bool {
 }
 
 // isContentField reports whether a field describes content by its name: all that
-// begin so do, but for the policy, which is of the page as a whole.
+// begin so do, but for the policies, which are of the page as a whole.
 func isContentField(name string) bool {
-	const prefix = "Content-"
-	return len(name) > len(prefix) && equalFold(name[:len(prefix)], prefix) && !equalFold(name, "Content-Security-Policy")
+	return hasPrefixFold(name, "Content-") && !hasPrefixFold(name, "Content-Security-Policy")
+}
+
+func hasPrefixFold(s, prefix string) bool {
+	return len(s) >= len(prefix) && equalFold(s[:len(prefix)], prefix)
 }
 
 // validate decides what ETag and Last-Modified are sent. "An origin server with a
