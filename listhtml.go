@@ -8,37 +8,56 @@ import (
 
 // listStyle is the style of every listing; listPolicy allows it and nothing else.
 const listStyle = `
-:root { color-scheme: light dark; --fg: #1b1f24; --dim: #57606a; --bg: #fff; --line: #d8dee4; --row: #f6f8fa; --link: #0550ae; }
+:root { color-scheme: light dark; --fg: #1b1f24; --dim: #57606a; --bg: #fff; --line: #d8dee4; --row: #f3f6f9; --link: #0550ae; }
 @media (prefers-color-scheme: dark) {
   :root { --fg: #e6edf3; --dim: #9aa4ae; --bg: #0d1117; --line: #30363d; --row: #161b22; --link: #79b8ff; }
 }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 64rem; padding: 1rem; font: 1rem/1.5 system-ui, sans-serif; color: var(--fg); background: var(--bg); }
+html { scroll-padding-top: 4rem; }
+body { margin: 0 auto; max-width: 58rem; padding: 1rem 1.25rem 2rem; font: 1rem/1.5 system-ui, sans-serif; color: var(--fg); background: var(--bg); }
 a { color: var(--link); text-decoration: none; }
-a:hover { text-decoration: underline; }
+a:hover, footer a { text-decoration: underline; }
 a:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; border-radius: 2px; }
-.skip { position: absolute; left: -100vw; }
-.skip:focus { position: static; }
+.skip { position: absolute; left: -100vw; padding: .25rem .5rem; background: var(--bg); }
+.skip:focus { left: 1rem; top: 1rem; z-index: 2; }
 nav ol { display: flex; flex-wrap: wrap; margin: 0; padding: 0; list-style: none; }
+nav li { overflow-wrap: anywhere; }
 nav li + li::before { content: "/"; padding: 0 .4rem; color: var(--dim); }
 nav a[aria-current] { color: var(--fg); font-weight: 600; }
-h1 { margin: .75rem 0; font-size: 1.35rem; overflow-wrap: anywhere; }
-.scroll { overflow-x: auto; }
+h1 { margin: .75rem 0; font-size: 1.35rem; line-height: 1.3; overflow-wrap: anywhere; }
+.scroll { margin: 0 -.5rem; }
 table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
-caption { padding: 0 0 .5rem; text-align: left; color: var(--dim); }
-th, td { padding: .35rem .6rem; border-bottom: 1px solid var(--line); text-align: left; font-weight: 400; vertical-align: baseline; }
-thead th { font-weight: 600; white-space: nowrap; }
-th:first-child { width: 100%; overflow-wrap: anywhere; min-width: 10rem; }
-th:nth-child(2), td:nth-child(2) { text-align: right; white-space: nowrap; }
-td:nth-child(3) { white-space: nowrap; color: var(--dim); }
+caption { padding: 0 .5rem .5rem; text-align: left; color: var(--dim); }
+th, td { padding: .35rem .5rem; text-align: left; font-weight: 400; vertical-align: baseline; }
+thead th { position: sticky; top: 0; z-index: 1; font-weight: 600; background: var(--bg); box-shadow: inset 0 -2px var(--line); }
+tbody tr { border-bottom: 1px solid var(--line); }
 tbody tr:hover { background: var(--row); }
+tbody th { width: 100%; min-width: 8rem; padding: 0; }
+tbody th a { display: block; padding: .35rem .5rem; overflow-wrap: anywhere; white-space: pre-wrap; }
+tbody th a:focus-visible { outline-offset: -2px; }
+tbody th a[href$="/"] { font-weight: 600; }
+th:nth-child(2), td:nth-child(2) { text-align: right; }
+td { color: var(--dim); white-space: nowrap; }
+data { color: var(--fg); }
 footer { margin-top: 1rem; color: var(--dim); font-size: .9rem; }
-@media print { .skip, footer { display: none; } body { max-width: none; } }
+@media (max-width: 40rem) {
+  .scroll { overflow-x: auto; }
+  table, caption, thead, tbody { display: block; }
+  tr { display: flex; flex-wrap: wrap; justify-content: space-between; }
+  thead tr { box-shadow: inset 0 -2px var(--line); }
+  thead th { position: static; box-shadow: none; background: none; }
+  tbody th { flex: 1 0 100%; }
+  tbody th a { padding-bottom: 0; }
+  tbody tr:has(td:empty) a { padding-bottom: .35rem; }
+  td { padding-top: 0; font-size: .9rem; }
+  td:empty { display: none; }
+}
+@media print { .skip, footer { display: none; } body { max-width: none; } thead th { position: static; } }
 `
 
 // listPolicy is the Content-Security-Policy of a listing. The hash is that of
 // listStyle, which a test compares.
-const listPolicy = "default-src 'none'; style-src 'sha256-jzI/zOTe6U73Wv0IxBjEfRK9HFpn55G1dUJPhPrngPE='; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+const listPolicy = "default-src 'none'; style-src 'sha256-OkGlH/2wtCRwJgUgMS6V3vmVtoJhzkJLgulnlhNTeWg='; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 
 // htmlEscaper makes a name good for text and for attributes in double quotes.
 var htmlEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;")
@@ -70,7 +89,11 @@ func (listHTML) begin(b []byte, l *listing) []byte {
 <main id="files">
 <h1>Index of <bdi>`...)
 	b = append(b, title...)
-	b = append(b, "</bdi></h1>\n<div class=\"scroll\" role=\"region\" aria-label=\"Files\" tabindex=\"0\">\n<table>\n<caption>"...)
+	b = append(b, "</bdi></h1>\n"...)
+	if len(l.entries) == 0 {
+		return l.appendEmpty(b)
+	}
+	b = append(b, "<div class=\"scroll\">\n<table>\n<caption>"...)
 	b = l.appendCaption(b)
 	b = append(b, "</caption>\n<thead><tr>\n"...)
 	b = l.appendColumn(b, byName, "Name")
@@ -79,6 +102,16 @@ func (listHTML) begin(b []byte, l *listing) []byte {
 	b = append(b, "</tr></thead>\n<tbody>\n"...)
 	if l.depth > 0 {
 		b = append(b, "<tr><th scope=\"row\"><a href=\"../\">Parent folder</a></th><td></td><td></td></tr>\n"...)
+	}
+	return b
+}
+
+// appendEmpty appends what stands in the place of the table if there is nothing to
+// put into it.
+func (l *listing) appendEmpty(b []byte) []byte {
+	b = append(b, "<p>This folder is empty.</p>\n"...)
+	if l.depth > 0 {
+		b = append(b, "<p><a href=\"../\">Parent folder</a></p>\n"...)
 	}
 	return b
 }
@@ -111,9 +144,6 @@ func (l *listing) appendCaption(b []byte) []byte {
 		if l.entries[i].isFolder {
 			folders++
 		}
-	}
-	if len(l.entries) == 0 {
-		return append(b, "This folder is empty."...)
 	}
 	b = appendCount(b, folders, "folder")
 	b = append(b, ", "...)
@@ -175,7 +205,7 @@ func (listHTML) entry(b []byte, e *entry) []byte {
 		b = append(b, ", link"...)
 	}
 	b = append(b, `</td><td>`...)
-	if e.mod != 0 {
+	if e.timed {
 		t := e.listTime()
 		b = append(b, `<time datetime="`...)
 		b = t.AppendFormat(b, time.RFC3339)
@@ -187,15 +217,31 @@ func (listHTML) entry(b []byte, e *entry) []byte {
 }
 
 func (listHTML) end(b []byte, l *listing) []byte {
-	b = append(b, "</tbody>\n</table>\n</div>\n</main>\n<footer>"...)
+	if len(l.entries) > 0 {
+		b = append(b, "</tbody>\n</table>\n</div>\n"...)
+	}
+	b = append(b, "</main>\n<footer>"...)
 	if l.dropped > 0 {
 		b = appendCount(b, l.dropped, "name")
 		b = append(b, " disappeared while this was written. "...)
 	}
-	return append(b, `Also as <a rel="nofollow" href="?format=text">text</a> and <a rel="nofollow" href="?format=json">JSON</a>.</footer>
-</body>
-</html>
-`...)
+	b = append(b, "Also as "...)
+	b = l.appendForm(b, "text", "text")
+	b = append(b, " and "...)
+	b = l.appendForm(b, "json", "JSON")
+	return append(b, ".</footer>\n</body>\n</html>\n"...)
+}
+
+// appendForm appends a link to the same listing, in the same order, in another form.
+func (l *listing) appendForm(b []byte, form, name string) []byte {
+	b = append(b, `<a rel="nofollow" href="?format=`+form...)
+	if l.sort != byName || l.desc {
+		b = append(b, `&amp;sort=`+sortNames[l.sort]...)
+	}
+	if l.desc {
+		b = append(b, `&amp;order=desc`...)
+	}
+	return append(b, `">`+name+"</a>"...)
 }
 
 // appendSize appends a size in bytes with three significant digits in IEC units.
@@ -210,6 +256,8 @@ func appendSize(b []byte, n int64) []byte {
 	}
 	digits := 2 // behind the point
 	switch {
+	case size < 0.9995:
+		digits = 3
 	case size >= 99.95:
 		digits = 0
 	case size >= 9.995:
