@@ -72,6 +72,9 @@ func (t *responder) validate(now time.Time) {
 		t.mod = now
 	}
 	t.mod = t.mod.Truncate(time.Second)
+	if year := t.mod.UTC().Year(); year < 0 || year > 9999 { // no HTTP-date can say it
+		t.mod = time.Time{}
+	}
 }
 
 // rangeable reports whether parts of the content can be had.

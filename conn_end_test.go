@@ -1,0 +1,420 @@
+package rawhttp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// A response that fails behind its head is cut so that the client can tell: without
+// its last chunk, or short of its Content-Length. Never more than Content-Length is
+// sent.
+func TestCutResponses(t *testing.T) {
+	fails := func() io.Reader {
+		return io.MultiReader(strings.NewReader("early"), liveReader(func([]byte) (int, error) { return 0, errors.New(liveSecret) }))
+	}
+	const chunked = "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n"
+	tests := []struct {
+		name string
+		resp *Response
+		want string
+	}{{
+		name: "Stream whose Reader fails",
+		resp: Stream(200, "a/b", fails()),
+		want: chunked + "5\r\nearly\r\n",
+	}, {
+		name: "Stream whose Reader gives bytes with its error",
+		resp: Stream(200, "a/b", liveReader(func(p []byte) (int, error) { return copy(p, "early"), errors.New(liveSecret) })),
+		want: liveError("500 Internal Server Error") + liveOK("/next"), // nothing of it was out
+	}, {
+		name: "StreamFunc that fails",
+		resp: StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
+			io.WriteString(w, "early")
+			return errors.New(liveSecret)
+		}),
+		want: chunked + "5\r\nearly\r\n",
+	}, {
+		name: "Content that is shorter than its size",
+		resp: Content(Representation{MediaType: "a/b", Body: io.MultiReader(strings.NewReader(strings.Repeat("x", 70_000))), Size: 70_001}),
+		want: "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 70001\r\n\r\n" + strings.Repeat("x", 70_000),
+	}, {
+		name: "Content that is longer than its size",
+		resp: Content(Representation{MediaType: "a/b", Body: io.LimitReader(strings.NewReader("hello world"), 11), Size: 5}),
+		want: "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 5\r\n\r\nhello" + liveOK("/next"),
+	}, {
+		name: "large Content that is longer than its size",
+		resp: Content(Representation{MediaType: "a/b", Body: io.MultiReader(strings.NewReader(strings.Repeat("x", 300_000))), Size: 200_000}),
+		want: "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 200000\r\n\r\n" + strings.Repeat("x", 200_000) + liveOK("/next"),
+	}, {
+		name: "nothing was out",
+		resp: Stream(200, "a/b", liveReader(func([]byte) (int, error) { return 0, errors.New(liveSecret) })),
+		want: liveError("500 Internal Server Error") + liveOK("/next"),
+	}, {
+		name: "small Content that is short: nothing was out",
+		resp: Content(Representation{MediaType: "a/b", Body: io.MultiReader(strings.NewReader("hello")), Size: 6}),
+		want: liveError("500 Internal Server Error") + liveOK("/next"),
+	}}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var log liveLog
+			got := liveTalk(t, liveGet("/")+liveGet("/next"), WithResolver(liveAnswers(tt.resp, nil)), WithLogger(&log))
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("answers (-want +got):\n%s", diff)
+			}
+			if cut := !strings.HasSuffix(got, "/next"); cut != log.has("error", "response cut") {
+				t.Errorf("cut: %v, but the log has %q", cut, &log)
+			}
+		})
+	}
+}
+
+// To an HTTP/1.0 client the end of the connection is the end of the content, so a
+// response that is cut must not end in order.
+func TestCutResponseToHTTP10IsReset(t *testing.T) {
+	for name, fail := range map[string]error{"whole": nil, "cut": errors.New(liveSecret)} {
+		t.Run(name, func(t *testing.T) {
+			received := make(chan struct{})
+			resolver := ResolverFunc(func(context.Context, *Request) (*Response, error) {
+				return StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
+					io.WriteString(w, "early")
+					<-received
+					return fail
+				}), nil
+			})
+			_, addr := listen(t, WithResolver(resolver), WithDate(false))
+			c := dial(t, addr)
+			io.WriteString(c, "GET / HTTP/1.0\r\n\r\n")
+			want := "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nConnection: close\r\n\r\nearly"
+			got := make([]byte, len(want))
+			io.ReadFull(c, got)
+			if diff := cmp.Diff(want, string(got)); diff != "" {
+				t.Errorf("the answer begins (-want +got):\n%s", diff)
+			}
+			close(received)
+			rest, err := io.ReadAll(c)
+			if len(rest) > 0 || (err == nil) != (fail == nil) {
+				t.Errorf("behind it the client reads %q, %v; want the end in order only if the response is whole", rest, err)
+			}
+		})
+	}
+}
+
+// A client that half-closes behind its request is answered in full, and a stream to
+// it is not ended.
+func TestHalfClosedClient(t *testing.T) {
+	const pieces = 50
+	closed := make(chan struct{})
+	resolver := ResolverFunc(func(_ context.Context, req *Request) (*Response, error) {
+		if req.Path() == "/large" {
+			return Text(200, strings.Repeat("x", 5<<20)), nil
+		}
+		return StreamFunc(200, "a/b", func(ctx context.Context, w io.Writer) error {
+			io.WriteString(w, "begin")
+			<-closed // by now the client has half-closed
+			for range pieces {
+				if _, err := io.WriteString(w, strings.Repeat("y", 10_000)); err != nil {
+					return err
+				}
+			}
+			return ctx.Err()
+		}), nil
+	})
+	_, addr := listen(t, WithResolver(resolver), WithDate(false))
+	if got := talk(t, addr, liveGet("/large")); got != liveOK(strings.Repeat("x", 5<<20)) {
+		t.Errorf("%d bytes of answer, want 5 MiB of content", len(got))
+	}
+	c := dial(t, addr)
+	io.WriteString(c, liveGet("/stream"))
+	io.ReadFull(c, make([]byte, len("HTTP/1.1 200 OK"))) // the stream has begun
+	c.CloseWrite()
+	close(closed)
+	got, err := io.ReadAll(c)
+	want := " \r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegin\r\n" +
+		strings.Repeat("2710\r\n"+strings.Repeat("y", 10_000)+"\r\n", pieces) + "0\r\n\r\n"
+	if err != nil || strings.TrimPrefix(string(got), "\r\n") != strings.TrimPrefix(want, " \r\n") {
+		t.Errorf("the stream has %d more bytes, %v; want %d and the end", len(got), err, len(want)-1)
+	}
+}
+
+// "CloseWrite at once, read on for at most 2 s and 1 MiB": so the answer to a refused
+// request is not lost to a reset.
+func TestLingeringClose(t *testing.T) {
+	const bad = "GET\r\n\r\n"
+	refusal := liveText("400 Bad Request", []string{"X-Content-Type-Options: nosniff", liveClose},
+		"400 Bad Request: method is not a token (RFC 9110, section 9.1)\n")
+	begin := func(t *testing.T) *liveClient {
+		t.Helper()
+		c := newLiveHalf(t, WithResolver(livePath))
+		c.say(bad)
+		if diff := cmp.Diff(refusal, c.heard()); diff != "" {
+			t.Errorf("answer to %q (-want +got):\n%s", bad, diff)
+		}
+		if c.isOpen() {
+			t.Error("the server has not said its last at once")
+		}
+		return c
+	}
+	ended := func(c *liveClient) bool {
+		synctest.Wait()
+		return len(c.served) == 1
+	}
+	t.Run("silent client", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			c := begin(t)
+			start := time.Now()
+			if err := <-c.served; err != nil {
+				t.Errorf("ServeConn = %v, want nil", err)
+			}
+			if got := time.Since(start); got != 2*time.Second {
+				t.Errorf("closed after %v, want 2s", got)
+			}
+		})
+	})
+	t.Run("client that sends a byte now and then", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			c := begin(t)
+			start := time.Now()
+			ended := make(chan time.Duration, 1)
+			go func() {
+				<-c.served
+				ended <- time.Since(start)
+			}()
+			for {
+				if _, err := io.WriteString(c, "x"); err != nil {
+					break
+				}
+				time.Sleep(300 * time.Millisecond)
+			}
+			if got := <-ended; got != 2*time.Second {
+				t.Errorf("closed after %v, want 2s: what comes does not extend it", got)
+			}
+		})
+	})
+	t.Run("client that keeps sending", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			c := begin(t)
+			if n, err := io.WriteString(c, strings.Repeat("x", 1<<20)); err != nil {
+				t.Errorf("after %d bytes: %v, want 1 MiB to be read", n, err)
+			}
+			if ended(c) {
+				t.Error("closed at 1 MiB, want what follows to be waited for")
+			}
+			n, err := io.WriteString(c, strings.Repeat("x", 1<<20))
+			if err == nil || n > 64<<10 {
+				t.Errorf("%d more bytes were read, %v; want the close", n, err)
+			}
+			if !ended(c) {
+				t.Error("not closed behind 1 MiB")
+			}
+		})
+	})
+	t.Run("client that closes", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			c := begin(t)
+			start := time.Now()
+			c.Close()
+			<-c.served
+			if got := time.Since(start); got != 0 {
+				t.Errorf("closed after %v, want at once", got)
+			}
+		})
+	})
+	t.Run("what it sends is not parsed", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			c := begin(t)
+			c.say(liveGet("/") + liveGet("/"))
+			if got := c.heard(); got != "" {
+				t.Errorf("behind its last the server says %q", got)
+			}
+			if got := c.srv.Stats().Requests; got != 0 {
+				t.Errorf("Stats().Requests = %d, want 0", got)
+			}
+		})
+	})
+	t.Run("connection without CloseWrite", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			c := newLive(t, WithResolver(livePath))
+			start := time.Now()
+			c.say(bad)
+			<-c.served
+			if got := time.Since(start); got != 0 {
+				t.Errorf("closed after %v, want at once", got)
+			}
+			if diff := cmp.Diff(refusal, c.heard()); diff != "" {
+				t.Errorf("answer to %q (-want +got):\n%s", bad, diff)
+			}
+		})
+	})
+}
+
+// Over TCP a close with bytes unread is a reset, which may take away an answer that
+// the client has not read yet.
+func TestRefusalSurvivesWhatTheClientSends(t *testing.T) {
+	_, addr := listen(t, WithResolver(livePath), WithDate(false))
+	want := liveError("413 Content Too Large", liveClose)
+	for range 5 {
+		c := dial(t, addr)
+		io.WriteString(c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20971520\r\n\r\n")
+		if _, err := io.WriteString(c, strings.Repeat("x", 300<<10)); err != nil {
+			t.Errorf("write of content that is refused: %v", err)
+		}
+		got, err := io.ReadAll(c)
+		if diff := cmp.Diff(want, string(got)); diff != "" || err != nil {
+			t.Errorf("answer (-want +got):\n%s\n%v", diff, err)
+		}
+		c.Close()
+	}
+}
+
+// The FIN goes out with the answer, so that a client that waits for the end need
+// not wait for anything else, while it has sent nothing of its content.
+func TestRefusalEndsAtOnce(t *testing.T) {
+	_, addr := listen(t, WithResolver(livePath), WithDate(false), WithMaxBodyBytes(1))
+	for _, in := range []string{
+		"GET\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n",
+		liveGet("/", "Expect: x"),
+		liveGet("/", "Connection: close"),
+	} {
+		c := dial(t, addr)
+		io.WriteString(c, in)
+		got, err := io.ReadAll(c)
+		if head, _ := splitHead(string(got)); err != nil || !strings.Contains(head, "\r\nConnection: close\r\n") {
+			t.Errorf("answer to %q: %q, %v; want one that closes", in, got, err)
+		}
+	}
+}
+
+// While a StreamFunc runs a reset ends its context; so a stream that has nothing to
+// say does not last for ever for nobody.
+func TestResetEndsTheContextOfAStream(t *testing.T) {
+	ended := make(chan error, 1)
+	resolver := ResolverFunc(func(context.Context, *Request) (*Response, error) {
+		return StreamFunc(200, "a/b", func(ctx context.Context, w io.Writer) error {
+			io.WriteString(w, "begin")
+			<-ctx.Done()
+			_, err := io.WriteString(w, "end")
+			ended <- err
+			return ctx.Err()
+		}), nil
+	})
+	tests := []struct{ name, in string }{
+		{"GET", liveGet("/")},
+		{"content that came with the head", livePost("/", "hello")},
+		{"a request behind it", liveGet("/") + liveGet("/")},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, addr := listen(t, WithResolver(resolver), WithDrainTimeout(time.Millisecond))
+			c := dial(t, addr)
+			io.WriteString(c, tt.in)
+			io.ReadFull(c, make([]byte, 10))
+			c.SetLinger(0)
+			c.Close()
+			select {
+			case err := <-ended:
+				if err == nil {
+					t.Error("a Write behind the end of the context gives no error")
+				}
+			case <-time.After(30 * time.Second):
+				t.Error("the context of the StreamFunc has not ended 30s after the reset")
+			}
+		})
+	}
+}
+
+// The end of a watch for a reset leaves the connection as it was: pipelined requests
+// that came meanwhile are answered.
+func TestRequestsBehindAStream(t *testing.T) {
+	released := make(chan struct{})
+	resolver := ResolverFunc(func(_ context.Context, req *Request) (*Response, error) {
+		if req.Path() != "/stream" {
+			return Text(200, req.Path()), nil
+		}
+		return StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
+			io.WriteString(w, "begin")
+			<-released
+			return nil
+		}), nil
+	})
+	_, addr := listen(t, WithResolver(resolver), WithDate(false))
+	c := dial(t, addr)
+	io.WriteString(c, liveGet("/stream"))
+	const streamed = "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegin\r\n"
+	begin := make([]byte, len(streamed))
+	io.ReadFull(c, begin)
+	io.WriteString(c, liveGet("/a")+liveGet("/b"))
+	close(released)
+	c.CloseWrite()
+	rest, err := io.ReadAll(c)
+	if diff := cmp.Diff(streamed+"0\r\n\r\n"+liveOK("/a")+liveOK("/b"), string(begin)+string(rest)); diff != "" || err != nil {
+		t.Errorf("answers (-want +got):\n%s\n%v", diff, err)
+	}
+}
+
+// A client that is gone is no reason for an error in the log, however it went.
+func TestClientsThatGo(t *testing.T) {
+	tests := []struct {
+		name string
+		do   func(c *net.TCPConn)
+	}{
+		{"closes at once", func(c *net.TCPConn) {}},
+		{"resets at once", func(c *net.TCPConn) { c.SetLinger(0) }},
+		{"in the head", func(c *net.TCPConn) { io.WriteString(c, "GET / HT") }},
+		{"resets in the head", func(c *net.TCPConn) { io.WriteString(c, "GET / HT"); c.SetLinger(0) }},
+		{"in the content", func(c *net.TCPConn) { io.WriteString(c, liveChunked("/", "5\r\nab")) }},
+		{"resets in the content", func(c *net.TCPConn) { io.WriteString(c, liveChunked("/", "5\r\nab")); c.SetLinger(0) }},
+		{"before the answer", func(c *net.TCPConn) { io.WriteString(c, liveGet("/")); c.SetLinger(0) }},
+		{"after the answer", func(c *net.TCPConn) { io.WriteString(c, liveGet("/")); io.ReadFull(c, make([]byte, 20)) }},
+	}
+	resolvers := map[string]Resolver{"ignore": liveReads(-1), "echo": ResolverFunc(func(ctx context.Context, req *Request) (*Response, error) {
+		if req.Path() == "/next" {
+			return Text(200, "/next"), nil
+		}
+		return echo(ctx, req)
+	})}
+	for name, resolver := range resolvers {
+		for _, tt := range tests {
+			t.Run(name+" "+tt.name, func(t *testing.T) {
+				noNewGoroutines(t)
+				var log liveLog
+				s, addr := listen(t, WithResolver(resolver), WithLogger(&log))
+				for range 10 {
+					c := dial(t, addr)
+					tt.do(c)
+					c.Close()
+				}
+				if diff := cmp.Diff(liveOK("/next"), liveTalkTCP(t, addr, liveGet("/next"))); diff != "" {
+					t.Errorf("answer to another client (-want +got):\n%s", diff)
+				}
+				s.Shutdown(context.Background())
+				if log.has("error") || log.has("warn") {
+					t.Errorf("log has %q, want nothing at level error or warn", &log)
+				}
+				if got := s.Stats().ConnsOpen; got != 0 {
+					t.Errorf("Stats().ConnsOpen = %d after Shutdown, want 0", got)
+				}
+			})
+		}
+	}
+}
+
+// liveTalkTCP is talk, without the Date of the first answer.
+func liveTalkTCP(t testing.TB, addr, request string) string {
+	t.Helper()
+	answer := talk(t, addr, request)
+	before, after, ok := strings.Cut(answer, "Date: ")
+	if !ok {
+		return answer
+	}
+	_, after, _ = strings.Cut(after, "\r\n")
+	return fmt.Sprint(before, after)
+}

@@ -1,0 +1,168 @@
+package rawhttp
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// A liveSlowConn is read by 1000 bytes each 100 ms at most.
+type liveSlowConn struct{ net.Conn }
+
+func (c liveSlowConn) Read(p []byte) (int, error) {
+	time.Sleep(100 * time.Millisecond)
+	return c.Conn.Read(p[:min(len(p), 1000)])
+}
+
+// liveServeTLS serves a TLS connection; wrap is around the client's side of what is
+// below it.
+func liveServeTLS(t *testing.T, config *tls.Config, wrap func(net.Conn) net.Conn, opts ...Option) *liveClient {
+	t.Helper()
+	client, server := livePair()
+	if wrap == nil {
+		wrap = func(c net.Conn) net.Conn { return c }
+	}
+	outer := tls.Client(wrap(client), config)
+	c := liveServeUnread(t, outer, tls.Server(server, config), opts...)
+	if err := outer.Handshake(); err != nil { // so that no Read and Write wait for each other's
+		t.Fatal(err)
+	}
+	go c.readAll()
+	return c
+}
+
+// A Write of TLS that has met a deadline cannot go on, so deadlines that are early
+// must not be left.
+func TestTLSAnswersFarApart(t *testing.T) {
+	config := liveTLS(t)
+	for _, apart := range []time.Duration{time.Second, 29 * time.Second, 31 * time.Second, 59 * time.Second} {
+		bubble(t, func(t *testing.T) {
+			c := liveServeTLS(t, config, nil, WithResolver(livePath))
+			for range 4 {
+				c.say(liveGet("/a"))
+				if diff := cmp.Diff(liveOK("/a"), c.heard()); diff != "" {
+					t.Errorf("answers %v apart (-want +got):\n%s", apart, diff)
+				}
+				time.Sleep(apart)
+			}
+			if got, want := c.waitEnd(time.Now()), 60*time.Second-apart; got != want {
+				t.Errorf("closed after %v more, want %v", got, want)
+			}
+		})
+	}
+}
+
+// A client that reads 10 kB/s is never cut, also where TLS is in front.
+func TestTLSSlowReaderIsNotCut(t *testing.T) {
+	config := liveTLS(t)
+	text := strings.Repeat("0123456789", 100_000)
+	resolvers := map[string]Resolver{
+		"large": say(text),
+		"content": ResolverFunc(func(context.Context, *Request) (*Response, error) {
+			return Content(Representation{MediaType: textPlain, Body: io.MultiReader(strings.NewReader(text)), Size: int64(len(text))}), nil
+		}),
+	}
+	for name, resolver := range resolvers {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				slow := func(c net.Conn) net.Conn { return liveSlowConn{c} }
+				c := liveServeTLS(t, config, slow, WithResolver(resolver))
+				c.say(liveGet("/", "Connection: close"))
+				start := time.Now()
+				took := c.waitEnd(start)
+				if got := c.heard(); got != liveLast(text) {
+					t.Errorf("after %v the client has %d bytes, want %d", took, len(got), len(liveLast(text)))
+				}
+			})
+		})
+	}
+}
+
+// A client that takes nothing is cut.
+func TestTLSWriteStall(t *testing.T) {
+	config := liveTLS(t)
+	bubble(t, func(t *testing.T) {
+		client, server := livePair()
+		outer := tls.Client(client, config)
+		c := liveServeUnread(t, outer, tls.Server(server, config), WithResolver(say(strings.Repeat("x", 1<<20))))
+		if err := outer.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		c.say(liveGet("/"))
+		start := time.Now()
+		<-c.served
+		if got := time.Since(start); got != 30*time.Second {
+			t.Errorf("closed after %v, want 30s", got)
+		}
+	})
+}
+
+// The time of the first head begins at the accept, so a TLS handshake counts.
+func TestTLSHandshakeTime(t *testing.T) {
+	config := liveTLS(t)
+	hello := liveHello(t, config)
+	tests := []struct {
+		name string
+		say  string // below TLS
+	}{
+		{"nothing comes", ""},
+		{"half a ClientHello", hello[:len(hello)/2]},
+		{"a ClientHello, and the answer is not read", hello},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				client, server := livePair()
+				c := liveServeUnread(t, client, tls.Server(server, config), WithResolver(livePath))
+				start := time.Now()
+				c.say(tt.say)
+				select {
+				case <-c.served:
+				case <-time.After(liveForever):
+				}
+				if got := time.Since(start); got != 10*time.Second {
+					t.Errorf("closed after %v, want 10s", got)
+				}
+			})
+		})
+	}
+	t.Run("handshake and half a head", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			start := time.Now()
+			c := liveServeTLS(t, config, nil, WithResolver(livePath))
+			time.Sleep(4 * time.Second)
+			c.say("GET / HT")
+			if got := c.waitEnd(start); got != 10*time.Second {
+				t.Errorf("closed %v after the accept, want 10s", got)
+			}
+			if diff := cmp.Diff(liveLate, c.heard()); diff != "" {
+				t.Errorf("answer (-want +got):\n%s", diff)
+			}
+		})
+	})
+}
+
+// liveHello gives the first flight of a client.
+func liveHello(t *testing.T, config *tls.Config) (hello string) {
+	t.Helper()
+	bubble(t, func(t *testing.T) {
+		client, server := net.Pipe()
+		go tls.Client(client, config).Handshake()
+		buf := make([]byte, 64<<10)
+		n, err := server.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hello = string(buf[:n])
+		server.Close()
+		synctest.Wait()
+	})
+	return hello
+}

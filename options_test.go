@@ -1,0 +1,370 @@
+package rawhttp
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"math"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var _ Logger = (*slog.Logger)(nil)
+
+var (
+	liveFS     = fstest.MapFS{"a.txt": {Data: []byte("hello")}}
+	liveSource = WithResolver(livePath)
+
+	liveMistakes = []struct {
+		name string // of the option, which its error has
+		opt  Option
+	}{
+		{"WithServerField", WithServerField("a\r\nX: b")},
+		{"WithServerField", WithServerField("a\x00")},
+		{"WithServerField", WithServerField(" a")},
+		{"WithReadHeaderTimeout", WithReadHeaderTimeout(-1)},
+		{"WithIdleTimeout", WithIdleTimeout(-1)},
+		{"WithStallTimeout", WithStallTimeout(-1)},
+		{"WithDrainTimeout", WithDrainTimeout(math.MinInt64)},
+		{"WithMaxHeaderBytes", WithMaxHeaderBytes(511)},
+		{"WithMaxHeaderBytes", WithMaxHeaderBytes(1<<20 + 1)},
+		{"WithMaxHeaderBytes", WithMaxHeaderBytes(0)},
+		{"WithMaxFields", WithMaxFields(0)},
+		{"WithMaxFields", WithMaxFields(10_001)},
+		{"WithMaxBodyBytes", WithMaxBodyBytes(-1)},
+		{"WithMaxConns", WithMaxConns(-1)},
+		{"WithHosts", WithHosts("example.test", "a b")},
+		{"WithHosts", WithHosts("")},
+		{"WithHosts", WithHosts("example.test:80")},
+		{"WithHosts", WithHosts("http://example.test")},
+		{"WithHosts", WithHosts("[::1")},
+		{"WithTrustedProxies", WithTrustedProxies(netip.MustParsePrefix("10.0.0.0/8"), netip.Prefix{})},
+	}
+	liveFileMistakes = []struct {
+		name string
+		opt  FileOption
+	}{
+		{"WithListing", WithListing(200)},
+		{"WithMaxListing", WithMaxListing(-1)},
+		{"WithIndex", WithIndex("index.html", "a/b")},
+		{"WithIndex", WithIndex("")},
+		{"WithIndex", WithIndex("..")},
+		{"WithMediaType", WithMediaType("txt", "text/plain")},
+		{"WithMediaType", WithMediaType(".", "text/plain")},
+		{"WithMediaType", WithMediaType(".a.b", "text/plain")},
+		{"WithMediaType", WithMediaType(".txt", "")},
+		{"WithMediaType", WithMediaType(".txt", "text/plain\r\nX: y")},
+		{"WithCacheControl", WithCacheControl("a\nb")},
+	}
+)
+
+// liveWantMistakes checks that New fails and that its error names each of names.
+func liveWantMistakes(t *testing.T, opts []Option, names ...string) {
+	t.Helper()
+	s, err := New(opts...)
+	if err == nil || s != nil {
+		t.Errorf("New = %v, %v; want nil and an error", s, err)
+		return
+	}
+	if !strings.HasPrefix(err.Error(), "rawhttp: ") {
+		t.Errorf("New: %q, want the prefix of the package", err)
+	}
+	for _, name := range names {
+		if !strings.Contains(err.Error(), name) {
+			t.Errorf("New: %q, want it to name %s", err, name)
+		}
+	}
+}
+
+func TestNewRefusesMistakes(t *testing.T) {
+	for _, m := range liveMistakes {
+		liveWantMistakes(t, []Option{liveSource, m.opt}, m.name)
+	}
+	for _, m := range liveFileMistakes {
+		liveWantMistakes(t, []Option{WithFS(liveFS), m.opt}, m.name)
+		if f, err := FS(liveFS, m.opt); err == nil || f != nil || !strings.Contains(err.Error(), m.name) {
+			t.Errorf("FS with a mistake in %s = %v, %v; want an error that names it", m.name, f, err)
+		}
+		if f, err := Dir(t.TempDir(), m.opt); err == nil || f != nil || !strings.Contains(err.Error(), m.name) {
+			t.Errorf("Dir with a mistake in %s = %v, %v; want an error that names it", m.name, f, err)
+		}
+	}
+}
+
+// Every mistake is reported at once, whatever the others are.
+func TestNewReportsEveryMistake(t *testing.T) {
+	var opts []Option
+	var names []string
+	for _, m := range liveMistakes {
+		opts, names = append(opts, m.opt), append(names, m.name)
+	}
+	for _, m := range liveFileMistakes {
+		opts, names = append(opts, m.opt), append(names, m.name)
+	}
+	missing := filepath.Join(t.TempDir(), "missing")
+	sources := []struct {
+		name string
+		opts []Option
+		want []string
+	}{
+		{"no source", nil, []string{"WithRoot", "WithFS", "WithResolver"}},
+		{"a root", []Option{WithRoot(t.TempDir())}, nil},
+		{"a root that is missing", []Option{WithRoot(missing)}, []string{missing}},
+		{"a root without a name", []Option{WithRoot("")}, []string{"WithRoot"}},
+		{"a file system", []Option{WithFS(liveFS)}, nil},
+		{"a resolver", []Option{WithResolver(livePath)}, []string{"WithRoot"}},
+		{"two sources", []Option{WithFS(liveFS), WithResolver(livePath)}, []string{"WithRoot"}},
+	}
+	for _, source := range sources {
+		t.Run(source.name, func(t *testing.T) {
+			liveWantMistakes(t, append(source.opts, opts...), append(source.want, names...)...)
+			liveWantMistakes(t, append(opts[:len(opts):len(opts)], source.opts...), append(source.want, names...)...)
+		})
+	}
+}
+
+// One of WithRoot, WithFS and WithResolver, and no more; options for files need one
+// of the first two.
+func TestNewNeedsOneSource(t *testing.T) {
+	root := t.TempDir()
+	file := filepath.Join(root, "file")
+	os.WriteFile(file, nil, 0o644)
+	missing := filepath.Join(root, "missing")
+	tests := []struct {
+		name string
+		opts []Option
+		want string // in the error; "": none
+	}{
+		{"none", nil, "WithRoot"},
+		{"none, but others", []Option{WithDate(false)}, "WithRoot"},
+		{"a root", []Option{WithRoot(root)}, ""},
+		{"a file system", []Option{WithFS(liveFS)}, ""},
+		{"a resolver", []Option{WithResolver(livePath)}, ""},
+		{"root and file system", []Option{WithRoot(root), WithFS(liveFS)}, "WithRoot"},
+		{"root and resolver", []Option{WithRoot(root), WithResolver(livePath)}, "WithRoot"},
+		{"file system and resolver", []Option{WithFS(liveFS), WithResolver(livePath)}, "WithRoot"},
+		{"two resolvers", []Option{WithResolver(livePath), WithResolver(livePath)}, "WithRoot"},
+		{"two roots", []Option{WithRoot(root), WithRoot(root)}, "WithRoot"},
+		{"all three", []Option{WithRoot(root), WithFS(liveFS), WithResolver(livePath)}, "WithRoot"},
+		{"nil resolver", []Option{WithResolver(nil)}, "WithRoot"},
+		{"nil file system", []Option{WithFS(nil)}, "WithRoot"},
+		{"nil resolver and a root", []Option{WithResolver(nil), WithFS(nil), WithRoot(root)}, ""},
+		{"a root that is missing", []Option{WithRoot(missing)}, missing},
+		{"a root that is a file", []Option{WithRoot(file)}, file},
+		{"file option with a root", []Option{WithIndex("a"), WithRoot(root)}, ""},
+		{"file option with a file system", []Option{WithFS(liveFS), WithIndex("a")}, ""},
+		{"file option with a resolver", []Option{WithResolver(livePath), WithIndex("a")}, "WithRoot"},
+		{"file option with nothing", []Option{WithIndex("a")}, "WithRoot"},
+		{"nil options", []Option{nil, WithRoot(root), nil, FileOption(nil)}, ""},
+		{"nil file option with a resolver", []Option{WithResolver(livePath), FileOption(nil)}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.want != "" {
+				liveWantMistakes(t, tt.opts, tt.want)
+				return
+			}
+			s, err := New(tt.opts...)
+			if err != nil {
+				t.Fatalf("New: %v", err)
+			}
+			if err := s.Close(); err != nil {
+				t.Errorf("Close = %v, want nil", err)
+			}
+		})
+	}
+	if _, err := New(WithRoot(missing)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("New with a root that is missing = %v, want it to wrap fs.ErrNotExist", err)
+	}
+}
+
+// A folder that was opened is closed where another option is wrong.
+func TestNewThatFailsLeaksNothing(t *testing.T) {
+	root := t.TempDir()
+	New(WithRoot(root), WithMaxConns(-1)) // what the runtime opens once
+	before := liveDescriptors()
+	for range 50 {
+		New(WithRoot(root), WithMaxConns(-1))
+		New(WithRoot(root), WithMaxListing(-1))
+		New(WithRoot(root), WithResolver(livePath))
+	}
+	if after := liveDescriptors(); after > before {
+		t.Errorf("%d descriptors are open after New has failed 150 times, %d before", after, before)
+	}
+}
+
+// A later option wins; those that collect add.
+func TestLaterOptionsWin(t *testing.T) {
+	page := func(context.Context, *Request, int, error) *Response { return nil }
+	p1, p2 := netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")
+	log := &liveLog{}
+	tests := []struct {
+		name string
+		opts []Option
+		get  func(*config) any
+		want any
+	}{
+		{"WithDate", []Option{WithDate(false), WithDate(true)}, func(c *config) any { return c.noDate }, false},
+		{"WithContentLength", []Option{WithContentLength(true), WithContentLength(false)}, func(c *config) any { return c.noContentLength }, true},
+		{"WithServerField", []Option{WithServerField("a"), WithServerField("b")}, func(c *config) any { return c.serverField }, "b"},
+		{"WithServerField, none", []Option{WithServerField("a"), WithServerField("")}, func(c *config) any { return c.serverField }, ""},
+		{"WithReadHeaderTimeout", []Option{WithReadHeaderTimeout(1), WithReadHeaderTimeout(0)}, func(c *config) any { return c.readHeaderTimeout }, time.Duration(0)},
+		{"WithIdleTimeout", []Option{WithIdleTimeout(1), WithIdleTimeout(math.MaxInt64)}, func(c *config) any { return c.idleTimeout }, time.Duration(math.MaxInt64)},
+		{"WithStallTimeout", []Option{WithStallTimeout(1), WithStallTimeout(2)}, func(c *config) any { return c.stallTimeout }, time.Duration(2)},
+		{"WithDrainTimeout", []Option{WithDrainTimeout(1), WithDrainTimeout(0)}, func(c *config) any { return c.drainTimeout }, time.Duration(0)},
+		{"WithMaxHeaderBytes", []Option{WithMaxHeaderBytes(1 << 20), WithMaxHeaderBytes(512)}, func(c *config) any { return c.limits.head }, 512},
+		{"WithMaxFields", []Option{WithMaxFields(10_000), WithMaxFields(1)}, func(c *config) any { return c.limits.fields }, 1},
+		{"WithMaxBodyBytes", []Option{WithMaxBodyBytes(0), WithMaxBodyBytes(math.MaxInt64)}, func(c *config) any { return c.maxBodyBytes }, int64(math.MaxInt64)},
+		{"WithMaxConns", []Option{WithMaxConns(7), WithMaxConns(0)}, func(c *config) any { return c.maxConns }, 0},
+		{"WithLenientParsing", []Option{WithLenientParsing()}, func(c *config) any { return c.limits.lenient }, true},
+		{"WithHosts adds", []Option{WithHosts("a", "B"), WithHosts(), WithHosts("[::1]")}, func(c *config) any { return []string(c.hosts) }, []string{"a", "b", "[::1]"}},
+		{"WithTrustedProxies adds", []Option{WithTrustedProxies(p1), WithTrustedProxies(), WithTrustedProxies(p2)}, func(c *config) any { return len(c.proxies) }, 2},
+		{"WithTrace adds", []Option{WithTrace(Trace{}), WithTrace(Trace{})}, func(c *config) any { return len(c.traces) }, 2},
+		{"WithLogger", []Option{WithLogger(&liveLog{}), WithLogger(log)}, func(c *config) any { return c.log == Logger(log) }, true},
+		{"WithLogger, nil is ignored", []Option{WithLogger(log), WithLogger(nil)}, func(c *config) any { return c.log == Logger(log) }, true},
+		{"WithErrorPage", []Option{WithErrorPage(nil), WithErrorPage(page)}, func(c *config) any { return c.errorPage != nil }, true},
+		{"WithErrorPage, nil is ignored", []Option{WithErrorPage(page), WithErrorPage(nil)}, func(c *config) any { return c.errorPage != nil }, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newServer(t, append(tt.opts, liveSource)...)
+			if diff := cmp.Diff(tt.want, tt.get(&s.config)); diff != "" {
+				t.Errorf("what New keeps (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestLaterFileOptionsWin(t *testing.T) {
+	tests := []struct {
+		name string
+		opts []FileOption
+		get  func(*fileConfig) any
+		want any
+	}{
+		{"WithListing", []FileOption{WithListing(ListNone), WithListing(ListText)}, func(c *fileConfig) any { return c.listing }, ListText},
+		{"WithMaxListing", []FileOption{WithMaxListing(5), WithMaxListing(0)}, func(c *fileConfig) any { return c.maxListing }, 0},
+		{"WithIndex", []FileOption{WithIndex("a"), WithIndex("b", "c")}, func(c *fileConfig) any { return c.index }, []string{"b", "c"}},
+		{"WithIndex, none", []FileOption{WithIndex("a"), WithIndex()}, func(c *fileConfig) any { return len(c.index) }, 0},
+		{"WithDotFiles", []FileOption{WithDotFiles(true), WithDotFiles(false)}, func(c *fileConfig) any { return c.dotFiles }, false},
+		{"WithCacheControl", []FileOption{WithCacheControl("a"), WithCacheControl("")}, func(c *fileConfig) any { return c.cacheControl }, ""},
+		{"WithMediaType adds", []FileOption{WithMediaType(".A", "a/b"), WithMediaType(".c", "c/d")},
+			func(c *fileConfig) any { return c.mediaType("x.a") + " " + c.mediaType("x.C") }, "a/b c/d"},
+		{"WithMediaType, the same again", []FileOption{WithMediaType(".a", "a/b"), WithMediaType(".A", "c/d")},
+			func(c *fileConfig) any { return c.mediaType("x.a") }, "c/d"},
+		{"nil", []FileOption{nil, WithMaxListing(3), nil}, func(c *fileConfig) any { return c.maxListing }, 3},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f, err := FS(liveFS, tt.opts...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, tt.get(&f.config)); diff != "" {
+				t.Errorf("what FS keeps (-want +got):\n%s", diff)
+			}
+			opts := []Option{WithFS(liveFS)}
+			for _, o := range tt.opts {
+				opts = append(opts, o)
+			}
+			s := newServer(t, opts...)
+			if diff := cmp.Diff(tt.want, tt.get(&s.files.config)); diff != "" {
+				t.Errorf("what New keeps (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// The defaults, which are safe on the open Internet.
+func TestDefaults(t *testing.T) {
+	s := newServer(t, liveSource)
+	c := s.config
+	type defaults struct {
+		Date, ContentLength, Lenient                           bool
+		Server                                                 string
+		ReadHeader, Idle, Stall, Drain                         time.Duration
+		HeaderBytes, LineBytes, Fields, Hosts, Proxies, Traces int
+		BodyBytes                                              int64
+		ErrorPage                                              bool
+	}
+	want := defaults{
+		Date: true, ContentLength: true,
+		ReadHeader: 10 * time.Second, Idle: 60 * time.Second, Stall: 30 * time.Second, Drain: 10 * time.Second,
+		HeaderBytes: 32 << 10, LineBytes: 8 << 10, Fields: 100, BodyBytes: 10 << 20,
+	}
+	got := defaults{
+		Date: !c.noDate && s.format.date != nil, ContentLength: s.format.contentLength, Lenient: c.limits.lenient, Server: s.format.server,
+		ReadHeader: c.readHeaderTimeout, Idle: c.idleTimeout, Stall: c.stallTimeout, Drain: c.drainTimeout,
+		HeaderBytes: c.limits.head, LineBytes: c.limits.line, Fields: c.limits.fields, BodyBytes: c.maxBodyBytes,
+		Hosts: len(c.hosts), Proxies: len(c.proxies), Traces: len(c.traces), ErrorPage: c.errorPage != nil,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("defaults (-want +got):\n%s", diff)
+	}
+	if c.maxConns < 16 || c.maxConns > 10_000 {
+		t.Errorf("the default of WithMaxConns is %d, want 16 to 10000", c.maxConns)
+	}
+	if reflect.TypeOf(c.log) != reflect.TypeFor[discardLogger]() {
+		t.Errorf("the default of WithLogger is a %T, want one that discards", c.log)
+	}
+}
+
+func TestFileDefaults(t *testing.T) {
+	f, err := FS(liveFS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type defaults struct {
+		Listing      Listing
+		MaxListing   int
+		Index        []string
+		DotFiles     bool
+		CacheControl string
+		Type         string
+	}
+	want := defaults{ListText, 100_000, []string{"index.html"}, false, "", "text/plain; charset=utf-8"}
+	c := f.config
+	got := defaults{c.listing, c.maxListing, c.index, c.dotFiles, c.cacheControl, c.mediaType("a.txt")}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("defaults (-want +got):\n%s", diff)
+	}
+}
+
+// Options are values: they may be used for any number of servers.
+func TestOptionsAreReusable(t *testing.T) {
+	opts := []Option{WithFS(liveFS), WithHosts("a"), WithTrace(Trace{}), WithMediaType(".x", "a/b"), WithIndex("i")}
+	for range 3 {
+		s := newServer(t, opts...)
+		if len(s.config.hosts) != 1 || len(s.config.traces) != 1 || len(s.files.config.mediaTypes) != 1 {
+			t.Errorf("a Server made of options used before has %d hosts, %d traces, %d media types; want one of each",
+				len(s.config.hosts), len(s.config.traces), len(s.files.config.mediaTypes))
+		}
+	}
+}
+
+// A *slog.Logger is a Logger.
+func TestSlogIsALogger(t *testing.T) {
+	var buf bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&buf, nil))
+	resolver := ResolverFunc(func(context.Context, *Request) (*Response, error) { return nil, errors.New(liveSecret) })
+	liveTalk(t, liveGet("/"), WithResolver(resolver), WithLogger(logger))
+	line := buf.String()
+	for _, want := range []string{"level=ERROR", "status=500", "conn=1", "request=1", liveSecret} {
+		if !strings.Contains(line, want) {
+			t.Errorf("slog writes %q, want %s in it", line, want)
+		}
+	}
+	if strings.Contains(line, "!BADKEY") {
+		t.Errorf("slog writes %q: a value has no name", line)
+	}
+}

@@ -1,0 +1,442 @@
+package rawhttp
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// liveServing serves a listener in memory, inside synctest.
+func liveServing(t *testing.T, opts ...Option) (*Server, *liveListener, chan error) {
+	t.Helper()
+	s := newServer(t, append([]Option{WithDate(false)}, opts...)...)
+	ln := newLiveListener()
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(context.Background(), ln) }()
+	return s, ln, served
+}
+
+// livePaths is a resolver that answers with the path, after the time that the query
+// says; its ctx is not looked at.
+var livePaths = ResolverFunc(func(_ context.Context, req *Request) (*Response, error) {
+	d, _ := time.ParseDuration(req.RawQuery())
+	time.Sleep(d)
+	return Text(200, req.Path()), nil
+})
+
+// Shutdown closes idle connections at once and waits for requests in progress,
+// whose answers say that the connection closes.
+func TestShutdown(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, ln, served := liveServing(t, WithResolver(livePaths))
+		fresh, idle, half := ln.dial(t), ln.dial(t), ln.dial(t)
+		short, long, pipelined, upload := ln.dial(t), ln.dial(t), ln.dial(t), ln.dial(t)
+		idle.say(liveGet("/idle"))
+		half.say(liveGet("/first") + "GET /half HT")
+		short.say(liveGet("/short?1s"))
+		long.say(liveGet("/long?1h"))
+		pipelined.say(liveGet("/a") + liveGet("/b?2s") + liveGet("/c"))
+		upload.say("POST /upload?3s HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe")
+
+		start := time.Now()
+		done := make(chan error, 1)
+		go func() { done <- s.Shutdown(context.Background()) }()
+		synctest.Wait()
+		if _, err := ln.Accept(); err != net.ErrClosed {
+			t.Errorf("the listener is not closed: Accept gives %v", err)
+		}
+		time.Sleep(time.Second / 2)
+		half.say("TP/1.1\r\nHost: a\r\n\r\n")
+		tests := []struct {
+			name string
+			c    *liveClient
+			end  time.Duration
+			want string
+		}{
+			{"nothing said yet", fresh, 0, ""},
+			{"idle", idle, 0, liveOK("/idle")},
+			{"half a head", half, time.Second / 2, liveOK("/first") + liveLast("/half")},
+			{"a short request", short, time.Second, liveLast("/short")},
+			{"a pipelined request, with one behind it", pipelined, 2 * time.Second, liveOK("/a") + liveLast("/b")},
+			{"content on its way", upload, 3 * time.Second, liveLast("/upload")},
+			{"a long request", long, time.Hour, liveLast("/long")},
+		}
+		for _, tt := range tests {
+			if got := tt.c.waitEnd(start); got != tt.end {
+				t.Errorf("%s: closed after %v, want %v", tt.name, got, tt.end)
+			}
+			if diff := cmp.Diff(tt.want, tt.c.heard()); diff != "" {
+				t.Errorf("%s: answers (-want +got):\n%s", tt.name, diff)
+			}
+			if tt.c != long && len(done) > 0 {
+				t.Fatalf("Shutdown returned after %v, while requests are in progress", time.Since(start))
+			}
+			tt.c.Close() // else it lingers
+		}
+		if err := <-done; err != nil {
+			t.Errorf("Shutdown = %v, want nil", err)
+		}
+		if got := time.Since(start); got != time.Hour {
+			t.Errorf("Shutdown returned after %v, want 1h", got)
+		}
+		if err := <-served; err != ErrServerClosed {
+			t.Errorf("Serve = %v, want ErrServerClosed", err)
+		}
+	})
+}
+
+// A stream is a request in progress, however long.
+func TestShutdownWaitsForStreams(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newLive(t, WithResolver(ResolverFunc(func(context.Context, *Request) (*Response, error) {
+			return StreamFunc(200, "", func(ctx context.Context, w io.Writer) error {
+				for i := range 5 {
+					fmt.Fprint(w, i)
+					time.Sleep(time.Hour)
+				}
+				return ctx.Err()
+			}), nil
+		})))
+		c.say(liveGet("/"))
+		start := time.Now()
+		if err := c.srv.Shutdown(t.Context()); err != nil {
+			t.Errorf("Shutdown = %v, want nil", err)
+		}
+		if got := time.Since(start); got != 5*time.Hour {
+			t.Errorf("Shutdown returned after %v, want 5h", got)
+		}
+		want := "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" +
+			"1\r\n0\r\n1\r\n1\r\n1\r\n2\r\n1\r\n3\r\n1\r\n4\r\n0\r\n\r\n"
+		if diff := cmp.Diff(want, c.heard()); diff != "" {
+			t.Errorf("answer, whose head was out before Shutdown (-want +got):\n%s", diff)
+		}
+		if err := <-c.served; err != ErrServerClosed {
+			t.Errorf("ServeConn = %v, want ErrServerClosed", err)
+		}
+	})
+}
+
+// The moment of a stop may be any: an answer that is made is sent, and a request
+// that came with it is answered or not begun.
+func TestStopBehindAnAnswer(t *testing.T) {
+	tests := []struct{ name, in, want string }{
+		{"alone", liveGet("/a"), liveOK("/a")},
+		{"with a request behind it", liveGet("/a") + liveGet("/b"), liveOK("/a") + liveLast("/b")},
+		{"with content that nobody read", livePost("/a", "hello"), liveOK("/a")},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				var s *Server
+				resolver := ResolverFunc(func(_ context.Context, req *Request) (*Response, error) {
+					if req.Path() != "/a" {
+						return Text(200, req.Path()), nil
+					}
+					body := struct {
+						io.Reader
+						io.Closer
+					}{strings.NewReader("/a"), liveCloserFunc(func() error { s.stopAll(); return nil })}
+					return Content(Representation{MediaType: textPlain, Body: body, Size: 2}), nil
+				})
+				c := newLiveHalf(t, WithResolver(resolver))
+				s = c.srv
+				c.say(tt.in)
+				c.Close()
+				if diff := cmp.Diff(tt.want, c.heard()); diff != "" {
+					t.Errorf("answers (-want +got):\n%s", diff)
+				}
+				if err := <-c.served; err != ErrServerClosed {
+					t.Errorf("ServeConn = %v, want ErrServerClosed", err)
+				}
+			})
+		})
+	}
+}
+
+type liveCloserFunc func() error
+
+func (f liveCloserFunc) Close() error { return f() }
+
+// The end of Shutdown's context closes connections by force and ends the contexts
+// of their requests; so does Close, at once. Serve returns when resolvers have.
+func TestForcedClose(t *testing.T) {
+	tests := []struct {
+		name string
+		stop func(s *Server) error
+		want error
+		took time.Duration // until stop returns, and contexts end
+	}{
+		{"Shutdown", func(s *Server) error {
+			ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+			defer cancel()
+			return s.Shutdown(ctx)
+		}, context.DeadlineExceeded, 3 * time.Second},
+		{"Shutdown with a context that has ended", func(s *Server) error {
+			ctx, cancel := context.WithCancel(context.Background())
+			cancel()
+			return s.Shutdown(ctx)
+		}, context.Canceled, 0},
+		{"Close", (*Server).Close, nil, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				var mu sync.Mutex
+				var ended []time.Duration
+				start := time.Now()
+				wait := func(ctx context.Context) error {
+					<-ctx.Done()
+					mu.Lock()
+					defer mu.Unlock()
+					ended = append(ended, time.Since(start))
+					return ctx.Err()
+				}
+				s, ln, served := liveServing(t, WithResolver(ResolverFunc(func(ctx context.Context, req *Request) (*Response, error) {
+					switch req.Path() {
+					case "/deaf":
+						time.Sleep(time.Minute)
+						return Text(200, "too late"), nil
+					case "/stream":
+						return StreamFunc(200, "", func(ctx context.Context, w io.Writer) error {
+							io.WriteString(w, "begin")
+							return wait(ctx)
+						}), nil
+					case "/read":
+						io.Copy(io.Discard, req.Body)
+						return Text(200, "too late"), nil
+					}
+					return nil, wait(ctx)
+				})))
+				clients := map[string]*liveClient{}
+				for _, path := range []string{"/resolve", "/stream", "/read", "/deaf", "/half", "/idle"} {
+					clients[path] = ln.dial(t)
+				}
+				clients["/resolve"].say(liveGet("/resolve"))
+				clients["/stream"].say(liveGet("/stream"))
+				clients["/read"].say("POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
+				clients["/deaf"].say(liveGet("/deaf"))
+				clients["/half"].say("GET /half HT")
+				if err := tt.stop(s); err != tt.want {
+					t.Errorf("%s = %v, want %v", tt.name, err, tt.want)
+				}
+				if got := time.Since(start); got != tt.took {
+					t.Errorf("%s returned after %v, want %v", tt.name, got, tt.took)
+				}
+				for path, c := range clients {
+					want := tt.took
+					if path == "/idle" {
+						want = 0
+					}
+					if got := c.waitEnd(start); got != want {
+						t.Errorf("%s: closed after %v, want %v", path, got, want)
+					}
+					wantText := ""
+					if path == "/stream" {
+						wantText = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegin\r\n"
+					}
+					if diff := cmp.Diff(wantText, c.heard()); diff != "" {
+						t.Errorf("%s: answer (-want +got):\n%s", path, diff)
+					}
+				}
+				if diff := cmp.Diff([]time.Duration{tt.took, tt.took}, ended); diff != "" {
+					t.Errorf("contexts of requests end (-want +got):\n%s", diff)
+				}
+				if len(served) > 0 {
+					t.Error("Serve has returned before a resolver that does not look at its context")
+				}
+				if err := <-served; err != ErrServerClosed {
+					t.Errorf("Serve = %v, want ErrServerClosed", err)
+				}
+				if got := time.Since(start); got != time.Minute {
+					t.Errorf("Serve returned after %v, want 1m0s", got)
+				}
+			})
+		})
+	}
+}
+
+// Shutdown is for all calls of Serve and ServeConn together, and waits for those
+// that other reasons have stopped too.
+func TestShutdownOfSeveral(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer(t, WithResolver(livePaths), WithDate(false))
+		ctx, cancel := context.WithCancel(t.Context())
+		results := make(chan error, 10)
+		lns := []*liveListener{newLiveListener(), newLiveListener()}
+		for _, ln := range lns {
+			go func() { results <- s.Serve(ctx, ln) }()
+			ln.dial(t).say(liveGet("/?5s"))
+		}
+		client, server := net.Pipe()
+		defer client.Close()
+		go func() { results <- s.ServeConn(ctx, server) }()
+		go io.WriteString(client, liveGet("/?4s"))
+		go io.Copy(io.Discard, client)
+		synctest.Wait()
+		cancel() // they drain
+		synctest.Wait()
+		start := time.Now()
+		var all sync.WaitGroup
+		for range 3 {
+			all.Go(func() {
+				if err := s.Shutdown(context.Background()); err != nil {
+					t.Errorf("Shutdown = %v, want nil", err)
+				}
+				if got := time.Since(start); got != 7*time.Second { // they linger for 2 s
+					t.Errorf("Shutdown returned after %v, want 7s", got)
+				}
+			})
+		}
+		all.Wait()
+		for range 3 {
+			if err := <-results; err != nil {
+				t.Errorf("Serve, or ServeConn = %v, want nil: its context ended first", err)
+			}
+		}
+	})
+}
+
+// The folder of WithRoot is open until the last request is done.
+func TestShutdownClosesRoot(t *testing.T) {
+	root := t.TempDir()
+	os.WriteFile(filepath.Join(root, "a.txt"), []byte("hello"), 0o644)
+	get, _, err := ParseRequest([]byte(liveGet("/a.txt")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	status := func(r Resolver) int {
+		resp, err := r.Resolve(context.Background(), get)
+		if err != nil {
+			return StatusOf(err)
+		}
+		defer resp.Close()
+		return resp.Status()
+	}
+	stops := map[string]func(*Server) error{
+		"Shutdown": func(s *Server) error { return s.Shutdown(context.Background()) },
+		"Close":    (*Server).Close,
+	}
+	for name, stop := range stops {
+		for option, opt := range map[string]Option{"WithRoot": WithRoot(root), "WithFS": WithFS(os.DirFS(root))} {
+			s := newServer(t, opt)
+			if got := status(s.files); got != 200 {
+				t.Errorf("%s before %s: status %d, want 200", option, name, got)
+			}
+			if err := stop(s); err != nil {
+				t.Errorf("%s: %s = %v, want nil", option, name, err)
+			}
+			if got := status(s.files); got != 503 {
+				t.Errorf("%s after %s: status %d, want 503", option, name, got)
+			}
+		}
+		dir, err := Dir(root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := stop(newServer(t, WithResolver(dir))); err != nil {
+			t.Errorf("%s = %v, want nil", name, err)
+		}
+		if got := status(dir); got != 200 {
+			t.Errorf("resolver given by WithResolver after %s: status %d, want 200: it is not the server's", name, got)
+		}
+		dir.Close()
+	}
+}
+
+// A request that is in progress when Shutdown begins still finds its file.
+func TestShutdownServesFilesInProgress(t *testing.T) {
+	root := t.TempDir()
+	os.WriteFile(filepath.Join(root, "a.txt"), []byte("hello"), 0o644)
+	var s *Server
+	var once sync.Once
+	stopped := make(chan error, 1)
+	begun := make(chan struct{})
+	s, addr := listen(t, WithRoot(root), WithTrace(Trace{ConnState: func(_ uint64, state ConnState) {
+		if state == StateResolve { // before the file is opened
+			once.Do(func() {
+				go func() {
+					close(begun)
+					stopped <- s.Shutdown(context.Background())
+				}()
+				<-begun
+				for !liveIsClosed(s) {
+					runtime.Gosched()
+				}
+			})
+		}
+	}}))
+	if got := talk(t, addr, liveGet("/a.txt")); !strings.HasPrefix(got, "HTTP/1.1 200 ") || !strings.HasSuffix(got, "\r\n\r\nhello") {
+		t.Errorf("answer to a request in progress: %q, want the file", got)
+	}
+	if err := <-stopped; err != nil {
+		t.Errorf("Shutdown = %v, want nil", err)
+	}
+}
+
+func liveIsClosed(s *Server) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
+// Everything at once: for the race detector, and so that nothing waits for ever.
+func TestConcurrentServeShutdownClose(t *testing.T) {
+	noNewGoroutines(t)
+	for i := range 20 {
+		s := newServer(t, WithResolver(livePath), WithMaxConns(8))
+		var all sync.WaitGroup
+		for range 3 {
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			all.Go(func() {
+				if err := s.Serve(context.Background(), ln); err != ErrServerClosed {
+					t.Errorf("Serve = %v, want ErrServerClosed", err)
+				}
+			})
+			all.Go(func() {
+				client, server := net.Pipe()
+				go func() {
+					io.WriteString(client, liveGet("/"))
+					client.Close()
+				}()
+				go io.Copy(io.Discard, client)
+				s.ServeConn(context.Background(), server)
+			})
+			for range 5 {
+				all.Go(func() {
+					c, err := net.Dial("tcp", ln.Addr().String())
+					if err != nil {
+						return
+					}
+					defer c.Close()
+					io.WriteString(c, liveGet("/")+liveGet("/", "Connection: close"))
+					io.Copy(io.Discard, c)
+				})
+			}
+		}
+		all.Go(func() { s.Stats() })
+		for range 2 {
+			all.Go(func() { s.Shutdown(context.Background()) })
+		}
+		if i%2 == 0 {
+			all.Go(func() { s.Close() })
+		}
+		all.Wait()
+		if got := s.Stats(); got.ConnsOpen != 0 || got.ConnsIdle != 0 {
+			t.Errorf("Stats at the end: %+v, want none open", got)
+		}
+	}
+}
