@@ -1,0 +1,267 @@
+package rawhttp
+
+import (
+	"math/big"
+	"math/rand/v2"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What parseRanges says of a Range field is what a plain reading of RFC 9110, section
+// 14.1.2, says, with numbers of any length, within the limits that we set.
+func FuzzParseRanges(f *testing.F) {
+	for _, tt := range contentRanges {
+		f.Add(tt.field, int64(20))
+	}
+	f.Add("bytes=0-,0-", int64(maxSize))
+	f.Add("bytes=-4611686018427387905", int64(maxSize))
+	f.Add("bytes=0-4611686018427387904", int64(maxSize))
+	f.Add("bytes=-5", int64(0))
+	f.Fuzz(func(t *testing.T, field string, size int64) {
+		if size >= 0 && size <= maxSize { // another is none of a Representation
+			fuzzCheckRanges(t, field, size)
+		}
+	})
+}
+
+// The same, with fields that look more like some.
+func TestParseRangesAtRandom(t *testing.T) {
+	r := rand.New(rand.NewPCG(14, 2))
+	number := func(size int64) string {
+		switch r.IntN(8) {
+		case 0:
+			return ""
+		case 1:
+			return strings.Repeat("0", r.IntN(3)) + strings.Repeat("9", r.IntN(25))
+		case 2:
+			n := new(big.Int).Lsh(big.NewInt(1), uint(r.IntN(70)))
+			return n.Add(n, big.NewInt(int64(r.IntN(5)-2))).String()
+		case 3:
+			return string("0-, \tx"[r.IntN(6)])
+		}
+		return strconv.FormatInt(max(0, r.Int64N(size+2)+int64(r.IntN(3)-1)), 10)
+	}
+	for range 200_000 {
+		size := int64(r.IntN(30))
+		if r.IntN(4) == 0 {
+			size = maxSize - int64(r.IntN(3))
+		}
+		field := "bytes="
+		for range 1 + r.IntN(3) {
+			field += number(size) + "-" + number(size) + ","
+		}
+		fuzzCheckRanges(t, field, size)
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+func fuzzCheckRanges(t *testing.T, field string, size int64) {
+	t.Helper()
+	got, ok := parseRanges(field, size)
+	want, wantOK := fuzzRanges(field, size)
+	if ok != wantOK {
+		t.Fatalf("parseRanges(%q, %d) = %v, %v, want %v, %v", field, size, got, ok, want, wantOK)
+	}
+	if !ok {
+		return
+	}
+	if len(got) != len(want) {
+		t.Fatalf("parseRanges(%q, %d) = %v, want %v", field, size, got, want)
+	}
+	sum := new(big.Int)
+	for i, r := range got {
+		if big.NewInt(r.start).Cmp(want[i].first) != 0 || big.NewInt(r.length).Cmp(want[i].length) != 0 {
+			t.Errorf("parseRanges(%q, %d) = %v, want %v", field, size, got, want)
+		}
+		if r.start < 0 || r.length <= 0 || r.length > size-r.start {
+			t.Errorf("parseRanges(%q, %d) = %v, of which %v is not within the size", field, size, got, r)
+		}
+		sum.Add(sum, big.NewInt(r.length))
+	}
+	if sum.Cmp(big.NewInt(size)) > 0 || len(got) > 16 {
+		t.Errorf("parseRanges(%q, %d) = %v, %d ranges of %v bytes in all", field, size, got, len(got), sum)
+	}
+}
+
+type fuzzRange struct{ first, length *big.Int }
+
+var fuzzRangeSpec = regexp.MustCompile(`^([0-9]*)-([0-9]*)$`)
+
+// fuzzRanges is parseRanges, as the RFC has it, without regard to time and memory.
+func fuzzRanges(field string, size int64) (ranges []fuzzRange, ok bool) {
+	unit, set, found := strings.Cut(field, "=")
+	if !found || len(field) > 1024 || len(unit) != len("bytes") || !strings.EqualFold(unit, "bytes") {
+		return nil, false
+	}
+	length, sum, n := big.NewInt(size), new(big.Int), 0
+	for spec := range strings.SplitSeq(set, ",") {
+		spec = strings.Trim(spec, " \t")
+		if spec == "" {
+			continue
+		}
+		m := fuzzRangeSpec.FindStringSubmatch(spec)
+		if n++; m == nil || m[1]+m[2] == "" || n > 16 {
+			return nil, false
+		}
+		first, _ := new(big.Int).SetString("0"+m[1], 10)
+		last, _ := new(big.Int).SetString("0"+m[2], 10)
+		end := new(big.Int).Set(length) // behind the last byte
+		switch {
+		case m[1] == "" && last.Sign() > 0 && size == 0:
+			return nil, false // the entire representation, which is none
+		case m[1] == "":
+			if first.Sub(length, last).Sign() < 0 {
+				first.SetInt64(0)
+			}
+		case m[2] != "":
+			if last.Cmp(first) < 0 {
+				return nil, false
+			}
+			if last.Add(last, big.NewInt(1)).Cmp(end) < 0 {
+				end = last
+			}
+		}
+		if first.Cmp(end) >= 0 {
+			continue // not satisfiable
+		}
+		r := fuzzRange{first, new(big.Int).Sub(end, first)}
+		ranges = append(ranges, r)
+		sum.Add(sum, r.length)
+	}
+	return ranges, n > 0 && sum.Cmp(length) <= 0
+}
+
+// Whatever a list says, weights are weights, and a member that has nothing to do with
+// what is asked changes nothing.
+func FuzzAccept(f *testing.F) {
+	for _, s := range []string{
+		"", "*/*", "*", "gzip", "gzip, deflate, br, zstd", "br;q=0.9 ,\tgzip; q=0.8,identity;q=0", "*;q=0", "gzip;q=0, *",
+		"text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8", "text/*;q=0.3, text/html;level=1;q=0.4",
+		`text/html;a="x,text/plain;q=1";q=0.3`, `"`, `\`, ";", ";;q", "a;q=1;q=0", "gzip;q=1.0001", "text/html;charset=utf-8", "identity;Q=0.001,,",
+	} {
+		f.Add(s, "text/plain;q=0.3")
+	}
+	f.Fuzz(func(t *testing.T, list, second string) {
+		tests := []struct {
+			name      string
+			weight    func(Header) int
+			unrelated string
+			least     int
+		}{
+			{"acceptMedia, text/html", func(h Header) int { return acceptMedia(h, "text/html") }, "unrelated/type;q=0.5", -1},
+			{"acceptMedia, application/json", func(h Header) int { return acceptMedia(h, "application/json") }, "unrelated/type", -1},
+			{"acceptCoding, gzip", func(h Header) int { return acceptCoding(h, "gzip") }, "unrelated;q=0.5", 0},
+			{"acceptCoding, br", func(h Header) int { return acceptCoding(h, "br") }, "unrelated;q=0", 0},
+			{"acceptCoding, identity", func(h Header) int { return acceptCoding(h, "identity") }, "unrelated", 0},
+		}
+		for _, tt := range tests {
+			got := tt.weight(fuzzHeader(list, second))
+			if got < tt.least || got > 1000 || got < 0 { // there is a field, so that -1, which says that there is none, is wrong
+				t.Errorf("%s: weight %d in the lists %q and %q", tt.name, got, list, second)
+			}
+			for _, lists := range [][]string{
+				{tt.unrelated, list, second}, {list, second, tt.unrelated}, {list, tt.unrelated, second},
+				{tt.unrelated + "," + list, second}, {list, tt.unrelated + " , " + second},
+				{tt.unrelated + ",," + tt.unrelated + ";x=\"y,z\"," + list, second},
+			} {
+				if more := tt.weight(fuzzHeader(lists...)); more != got {
+					t.Errorf("%s: weight %d in the lists %q and %q, but %d in %q", tt.name, got, list, second, more, lists)
+				}
+			}
+		}
+		if got := acceptMedia(fuzzHeader(), "text/html"); got != -1 {
+			t.Errorf("acceptMedia without a field = %d, want -1", got)
+		}
+	})
+}
+
+// fuzzHeader makes a header section with a line of each value under both names.
+func fuzzHeader(values ...string) (h Header) {
+	for _, v := range values {
+		for _, name := range []string{"Accept", "Accept-Encoding"} {
+			i := len(h.text)
+			h.text += name + v
+			h.fields = append(h.fields, fieldLine{name: span{int32(i), int32(i + len(name))}, value: span{int32(i + len(name)), int32(len(h.text))}})
+		}
+	}
+	return h
+}
+
+// A date that we take package http takes for the same, but for the century of a year
+// of two digits, and for leap seconds, which package time does not know.
+func FuzzParseDate(f *testing.F) {
+	for _, s := range []string{
+		"Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994", "Sun Nov 16 08:49:37 1994",
+		"Sat, 31 Dec 2016 23:59:60 GMT", "Saturday, 31-Dec-16 23:59:60 GMT", "Sat Dec 31 23:59:60 2016", "Thu, 29 Feb 1900 00:00:00 GMT",
+		"Fri, 31 Dec 9999 23:59:59 GMT", "Sat, 01 Jan 0000 00:00:00 GMT", "Xyz, 06 Nov 1994 08:49:37 GMT", "Sun, 00 Nov 1994 23:59:60 GMT", "",
+	} {
+		f.Add(s, int64(1795000000))
+	}
+	f.Fuzz(func(t *testing.T, s string, unix int64) {
+		if now := time.Unix(unix%(1<<38), 0).UTC(); now.Year() >= 1000 && now.Year() <= 9900 { // no clock says another
+			fuzzCheckDate(t, s, now)
+		}
+	})
+}
+
+// The same, with dates of which a byte or two are another.
+func TestParseDateAtRandom(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	accepted := 0
+	for range 200_000 {
+		now := time.Unix(r.Int64N(1<<33), 0).UTC()
+		form := []string{imfFixdate, "Monday, 02-Jan-06 15:04:05 GMT", time.ANSIC}[r.IntN(3)]
+		s := []byte(time.Unix(r.Int64N(1<<34)-1<<32, 0).UTC().Format(form))
+		for range r.IntN(3) {
+			s[r.IntN(len(s))] = " 0123456789:,-GMTNovDec"[r.IntN(23)]
+		}
+		fuzzCheckDate(t, string(s), now)
+		if t.Failed() {
+			return
+		}
+		if _, ok := parseDate(string(s), now); ok {
+			accepted++
+		}
+	}
+	if accepted < 50_000 {
+		t.Errorf("%d dates of 200000 were accepted, want those that were not spoiled", accepted)
+	}
+}
+
+func fuzzCheckDate(t *testing.T, s string, now time.Time) {
+	t.Helper()
+	got, ok := parseDate(s, now)
+	if !ok {
+		return
+	}
+	theirs, err := http.ParseTime(s)
+	leap := time.Duration(0)
+	if err != nil && strings.Count(s, ":60") == 1 {
+		theirs, err = http.ParseTime(strings.Replace(s, ":60", ":59", 1))
+		leap = time.Second
+	}
+	if err != nil {
+		t.Fatalf("parseDate(%q) = %v, http.ParseTime: %v", s, got, err)
+	}
+	theirs = theirs.Add(leap)
+	if got.Equal(theirs) {
+		return
+	}
+	if !strings.Contains(s, "-") {
+		t.Fatalf("parseDate(%q) = %v, http.ParseTime gives %v", s, got, theirs)
+	}
+	years := got.Year() - theirs.Year()
+	same := time.Date(theirs.Year()+years, theirs.Month(), theirs.Day(), theirs.Hour(), theirs.Minute(), theirs.Second(), 0, time.UTC)
+	if years%100 != 0 || !got.Equal(same) || got.After(now.AddDate(50, 0, 0)) {
+		t.Errorf("parseDate(%q) in %v = %v, http.ParseTime gives %v", s, now, got, theirs)
+	}
+	if next := got.AddDate(100, 0, 0); next.Year()/100 <= now.Year()/100 && next.Day() == got.Day() && !next.After(now) {
+		t.Errorf("parseDate(%q) in %v = %v, and %v is past too", s, now, got, next)
+	}
+}
