@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -138,8 +139,10 @@ type listingFake struct {
 	t       testing.TB
 	names   int
 	mayRead bool
-	batch   int // the most that was asked for at once
-	open    int
+	readDir func(read int) error    // if set, is asked at each ReadDir, behind so many names
+	info    func(name string) error // if set, is asked for each Info
+	batch   atomic.Int64            // the most that was asked for at once
+	open    atomic.Int64
 }
 
 func (f *listingFake) name(i int) string { return fmt.Sprintf("file-%07d.txt", f.names-i) }
@@ -148,7 +151,7 @@ func (f *listingFake) Open(name string) (fs.File, error) {
 	if name != "." {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
-	f.open++
+	f.open.Add(1)
 	return &listingFolder{fake: f}, nil
 }
 
@@ -159,7 +162,7 @@ type listingFolder struct {
 
 func (d *listingFolder) Stat() (fs.FileInfo, error) { return listingInfo{".", fs.ModeDir}, nil }
 func (d *listingFolder) Read([]byte) (int, error)   { return 0, fs.ErrInvalid }
-func (d *listingFolder) Close() error               { d.fake.open--; return nil }
+func (d *listingFolder) Close() error               { d.fake.open.Add(-1); return nil }
 
 func (d *listingFolder) ReadDir(n int) (entries []fs.DirEntry, err error) {
 	if !d.fake.mayRead {
@@ -169,9 +172,14 @@ func (d *listingFolder) ReadDir(n int) (entries []fs.DirEntry, err error) {
 		d.fake.t.Errorf("ReadDir(%d): all names at once, however many there are", n)
 		n = d.fake.names
 	}
-	d.fake.batch = max(d.fake.batch, n)
+	d.fake.batch.Store(max(d.fake.batch.Load(), int64(n)))
+	if d.fake.readDir != nil {
+		if err := d.fake.readDir(d.next); err != nil {
+			return nil, err
+		}
+	}
 	for ; len(entries) < n && d.next < d.fake.names; d.next++ {
-		entries = append(entries, listingEntry(d.fake.name(d.next)))
+		entries = append(entries, listingEntry{d.fake, d.fake.name(d.next)})
 	}
 	if len(entries) == 0 {
 		return nil, io.EOF
@@ -179,13 +187,24 @@ func (d *listingFolder) ReadDir(n int) (entries []fs.DirEntry, err error) {
 	return entries, nil
 }
 
-// A listingEntry is a regular file that does not know more of itself.
-type listingEntry string
+// A listingEntry is a regular file of one byte.
+type listingEntry struct {
+	fake *listingFake
+	name string
+}
 
-func (e listingEntry) Name() string               { return string(e) }
-func (e listingEntry) IsDir() bool                { return false }
-func (e listingEntry) Type() fs.FileMode          { return 0 }
-func (e listingEntry) Info() (fs.FileInfo, error) { return listingInfo{string(e), 0}, nil }
+func (e listingEntry) Name() string      { return e.name }
+func (e listingEntry) IsDir() bool       { return false }
+func (e listingEntry) Type() fs.FileMode { return 0 }
+
+func (e listingEntry) Info() (fs.FileInfo, error) {
+	if e.fake.info != nil {
+		if err := e.fake.info(e.name); err != nil {
+			return nil, err
+		}
+	}
+	return listingInfo{e.name, 0}, nil
+}
 
 type listingInfo struct {
 	name string
@@ -215,8 +234,8 @@ func TestListingHeadDoesNotReadTheFolder(t *testing.T) {
 			t.Errorf("HEAD /%s is answered with Content-Length %s, which nobody can know", version, length)
 		}
 	}
-	if fake.open != 0 {
-		t.Errorf("%d folders are open at the end, want none", fake.open)
+	if n := fake.open.Load(); n != 0 {
+		t.Errorf("%d folders are open at the end, want none", n)
 	}
 }
 
@@ -254,8 +273,8 @@ func TestListingOfManyNames(t *testing.T) {
 	if got, err := bodyReadAll(c, 1<<16); err != io.EOF || got != want.String() {
 		t.Errorf("content of %d bytes, %v, want the %d of all names in order", len(got), err, want.Len())
 	}
-	if fake.batch > 5000 {
-		t.Errorf("%d names are asked for at once", fake.batch)
+	if n := fake.batch.Load(); n > 5000 {
+		t.Errorf("%d names are asked for at once", n)
 	}
 	for i, p := range w.writes {
 		if len(p) > 70_000 {
@@ -267,8 +286,8 @@ func TestListingOfManyNames(t *testing.T) {
 	if n := after.TotalAlloc - before.TotalAlloc; n > 60<<20 {
 		t.Errorf("%d bytes were allocated, want less than 60 MiB", n)
 	}
-	if fake.open != 0 {
-		t.Errorf("%d folders are open at the end, want none", fake.open)
+	if n := fake.open.Load(); n != 0 {
+		t.Errorf("%d folders are open at the end, want none", n)
 	}
 }
 
@@ -312,9 +331,14 @@ func TestListingOfTooManyNames(t *testing.T) {
 // the server, never a listing that looks whole.
 func TestListingThatFails(t *testing.T) {
 	for name, fsys := range map[string]fs.FS{
-		"no ReadDir":      listingPlain{},
-		"ReadDir fails":   filesBroken{listingFiles("a"), "list", fs.ErrInvalid},
-		"ReadDir, second": &listingFails{listingFake{t: t, names: 1500, mayRead: true}},
+		"no ReadDir":    listingPlain{},
+		"ReadDir fails": filesBroken{listingFiles("a"), "list", fs.ErrInvalid},
+		"ReadDir, second": &listingFake{t: t, names: 1500, mayRead: true, readDir: func(read int) error {
+			if read > 0 {
+				return io.ErrUnexpectedEOF
+			}
+			return nil
+		}},
 	} {
 		r, err := FS(fsys)
 		if err != nil {
@@ -342,23 +366,3 @@ type listingPlainFolder struct{}
 func (listingPlainFolder) Stat() (fs.FileInfo, error) { return listingInfo{".", fs.ModeDir}, nil }
 func (listingPlainFolder) Read([]byte) (int, error)   { return 0, fs.ErrInvalid }
 func (listingPlainFolder) Close() error               { return nil }
-
-// A listingFails has a folder whose second ReadDir fails.
-type listingFails struct{ listingFake }
-
-func (f *listingFails) Open(name string) (fs.File, error) {
-	file, err := f.listingFake.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	return &listingFailsFolder{file.(*listingFolder)}, nil
-}
-
-type listingFailsFolder struct{ *listingFolder }
-
-func (d *listingFailsFolder) ReadDir(n int) ([]fs.DirEntry, error) {
-	if d.next > 0 {
-		return nil, io.ErrUnexpectedEOF
-	}
-	return d.listingFolder.ReadDir(n)
-}

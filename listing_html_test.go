@@ -1,0 +1,510 @@
+package rawhttp
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"html"
+	"io"
+	"io/fs"
+	"math"
+	"math/rand/v2"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/fstest"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// A listingPage is what a listing as HTML says, references resolved and without its
+// markup.
+type listingPage struct {
+	Title, Heading string
+	Crumbs         []listingLink
+	Caption        string
+	Columns        []listingColumn
+	Parent         string // reference to the folder above, "" if there is none
+	Rows           []listingRow
+	Footer         string
+	Forms          []listingLink
+}
+
+type listingLink struct {
+	Text, Href string
+	Current    bool
+}
+
+type listingColumn struct{ Text, Href, Sort string }
+
+type listingRow struct{ Name, Href, Size, Bytes, Time, Shown string }
+
+// The lines of a listing that are not always the same.
+var (
+	listingText   = `([^<>"]*)` // escaped
+	listingHref   = `([-A-Za-z0-9._~%/?=&;]*)`
+	listingForm   = `<a rel="nofollow" href="` + listingHref + `">(\w+)</a>`
+	listingTitle  = regexp.MustCompile(`^<title>Index of ` + listingText + `</title>$`)
+	listingCrumb  = regexp.MustCompile(`^<li><a href="` + listingHref + `"( aria-current="page")?><bdi>` + listingText + `</bdi></a></li>$`)
+	listingH1     = regexp.MustCompile(`^<h1>Index of <bdi>` + listingText + `</bdi></h1>$`)
+	listingUp     = regexp.MustCompile(`^<p><a href="` + listingHref + `">Parent folder</a></p>$`)
+	listingWords  = regexp.MustCompile(`^<caption>` + listingText + `</caption>$`)
+	listingHead   = regexp.MustCompile(`^<th scope="col"(?: aria-sort="(\w+)")?><a rel="nofollow" href="` + listingHref + `">([\w ()]+?)(?: <span aria-hidden="true">(.)</span>)?</a></th>$`)
+	listingParent = regexp.MustCompile(`^<tr><th scope="row"><a href="` + listingHref + `">Parent folder</a></th><td></td><td></td></tr>$`)
+	listingLine   = regexp.MustCompile(`^<tr><th scope="row"><a href="` + listingHref + `"><bdi>` + listingText + `</bdi></a></th>` +
+		`<td>(?:<data value="(\d+)">)?([\w. ]+)(?:</data>)?(, link)?</td>` +
+		`<td>(?:<time datetime="([\d:TZ-]+)">([\d :-]+)</time>)?</td></tr>$`)
+	listingFooter = regexp.MustCompile(`^<footer>([\w ]+\. )?Also as ` + listingForm + ` and ` + listingForm + `\.</footer>$`)
+)
+
+// listingReadPage takes a page apart. A line that is not as the markup has to be
+// fails the test: there is no other way to write a listing.
+func listingReadPage(t testing.TB, content string) (p listingPage) {
+	t.Helper()
+	if !utf8.ValidString(content) || !strings.HasSuffix(content, "\n") {
+		t.Errorf("content is not lines of UTF-8: %q", content)
+	}
+	before, rest, _ := strings.Cut(content, "\n<style>")
+	_, after, _ := strings.Cut(rest, "</style>\n")
+	lines := strings.Split(before+"\n"+after, "\n")
+	may := func(line *regexp.Regexp) []string {
+		m := line.FindStringSubmatch(lines[0])
+		if m != nil {
+			lines = lines[1:]
+			for i, s := range m {
+				m[i] = html.UnescapeString(s)
+			}
+		}
+		return m
+	}
+	must := func(line *regexp.Regexp) []string {
+		t.Helper()
+		m := may(line)
+		if m == nil {
+			t.Fatalf("line %q is not as %v has it, in %q", lines[0], line, content)
+		}
+		return m
+	}
+	fixed := func(want ...string) {
+		t.Helper()
+		n := min(len(want), len(lines))
+		if diff := cmp.Diff(want, lines[:n]); diff != "" {
+			t.Fatalf("lines of a listing (-want +got):\n%s", diff)
+		}
+		lines = lines[n:]
+	}
+
+	fixed(`<!doctype html>`, `<html lang="en">`, `<head>`, `<meta charset="utf-8">`,
+		`<meta name="viewport" content="width=device-width, initial-scale=1">`, `<meta name="color-scheme" content="light dark">`)
+	p.Title = must(listingTitle)[1]
+	fixed(`</head>`, `<body>`, `<a class="skip" href="#files">Skip to files</a>`, `<header><nav aria-label="Breadcrumb"><ol>`)
+	for m := must(listingCrumb); m != nil; m = may(listingCrumb) {
+		p.Crumbs = append(p.Crumbs, listingLink{m[3], m[1], m[2] != ""})
+	}
+	fixed(`</ol></nav></header>`, `<main id="files">`)
+	p.Heading = must(listingH1)[1]
+	if p.Caption = "This folder is empty."; lines[0] == "<p>"+p.Caption+"</p>" {
+		lines = lines[1:]
+		if m := may(listingUp); m != nil {
+			p.Parent = m[1]
+		}
+	} else {
+		fixed(`<div class="scroll">`, `<table>`)
+		p.Caption = must(listingWords)[1]
+		fixed(`<thead><tr>`)
+		for range 3 {
+			m := must(listingHead)
+			p.Columns = append(p.Columns, listingColumn{m[3], m[2], m[1]})
+			if m[4] != map[string]string{"": "", "ascending": "↑", "descending": "↓"}[m[1]] {
+				t.Errorf("column %s has aria-sort %q and the arrow %q", m[3], m[1], m[4])
+			}
+		}
+		fixed(`</tr></thead>`, `<tbody>`)
+		if m := may(listingParent); m != nil {
+			p.Parent = m[1]
+		}
+		for m := may(listingLine); m != nil; m = may(listingLine) {
+			p.Rows = append(p.Rows, listingRow{m[2], m[1], m[4] + m[5], m[3], m[6], m[7]})
+		}
+		fixed(`</tbody>`, `</table>`, `</div>`)
+	}
+	fixed(`</main>`)
+	m := must(listingFooter)
+	p.Footer, p.Forms = m[1], []listingLink{{m[3], m[2], false}, {m[5], m[4], false}}
+	fixed(`</body>`, `</html>`, ``)
+	return p
+}
+
+// listingGetPage asks for a listing as HTML.
+func listingGetPage(t testing.TB, r Resolver, target string) listingPage {
+	t.Helper()
+	a := listingAsk(t, r, "GET "+target, "Accept: text/html")
+	if a.Status != "200 OK" {
+		t.Fatalf("GET %s is answered with %s", target, a.Status)
+	}
+	return listingReadPage(t, a.Content)
+}
+
+// The policy allows the style of the page, and it alone.
+func TestListingPolicy(t *testing.T) {
+	a := listingAsk(t, listingPlace(t), "GET /pub/images/")
+	_, rest, _ := strings.Cut(a.Content, "<style>")
+	style, _, found := strings.Cut(rest, "</style>")
+	if !found {
+		t.Fatalf("there is no style in %q", a.Content)
+	}
+	sum := sha256.Sum256([]byte(style))
+	want := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; " +
+		"img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+	if diff := cmp.Diff(want, a.Fields["Content-Security-Policy"]); diff != "" {
+		t.Errorf("Content-Security-Policy (-want +got):\n%s", diff)
+	}
+	for _, not := range []string{"<script", "style=", " on", "javascript:", "http:", "https:", "//", "url(", "@import"} {
+		if strings.Contains(a.Content, not) {
+			t.Errorf("the page has %q: it must need nothing else, and no script", not)
+		}
+	}
+}
+
+// All of one page.
+func TestListingPage(t *testing.T) {
+	got := listingGetPage(t, listingPlace(t), "/pub/images/")
+	want := listingPage{
+		Title: "/pub/images/", Heading: "/pub/images/",
+		Crumbs:  []listingLink{{"root", "../../", false}, {"pub", "../", false}, {"images", "./", true}},
+		Caption: "3 folders, 7 files, sorted by name, ascending",
+		Columns: []listingColumn{
+			{"Name", "?sort=name&order=desc", "ascending"},
+			{"Size", "?sort=size&order=desc", ""},
+			{"Modified (UTC)", "?sort=time&order=desc", ""},
+		},
+		Parent: "../",
+		Rows: []listingRow{
+			{"R&D <new>/", "./R%26D%20%3Cnew%3E/", "folder", "", "2026-11-02T08:14:59Z", "2026-11-02 08:14"},
+			{"old/", "./old/", "folder", "", "2026-11-02T08:15:59Z", "2026-11-02 08:15"},
+			{"previous/", "./previous/", "folder, link", "", "2026-11-02T08:15:59Z", "2026-11-02 08:15"},
+			{"Zebra.svg", "./Zebra.svg", "731 B", "731", "2026-11-02T08:22:59Z", "2026-11-02 08:22"},
+			{"a?b.png", "./a%3Fb.png", "142 KiB", "145408", "2026-11-02T08:16:59Z", "2026-11-02 08:16"},
+			{"antelope.svg", "./antelope.svg", "731 B", "731", "2026-11-02T08:22:59Z", "2026-11-02 08:22"},
+			{"empty", "./empty", "0 B", "0", "2026-11-01T08:15:59Z", "2026-11-01 08:15"},
+			{`it's "it".c`, "./it%27s%20%22it%22.c", "1.00 KiB", "1024", "2026-11-02T08:17:59Z", "2026-11-02 08:17"},
+			{"latest.png", "./latest.png", "142 KiB, link", "145408", "2026-11-02T08:16:59Z", "2026-11-02 08:16"},
+			{"no time.txt", "./no%20time.txt", "1 B", "1", "", ""},
+		},
+		Forms: []listingLink{{"text", "?format=text", false}, {"JSON", "?format=json", false}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("listing (-want +got):\n%s", diff)
+	}
+}
+
+// The head of a column sorts by it, and by the column that the listing is sorted by
+// the other way round.
+func TestListingColumns(t *testing.T) {
+	const up, down = "ascending", "descending"
+	tests := []struct {
+		query                  string
+		name, size, time       string // order of the link
+		nameNow, sizeNow, tNow string
+		caption                string
+		form                   string
+		why                    string
+	}{
+		{"", "desc", "desc", "desc", up, "", "", "name, ascending", "", "the largest and the newest are looked for"},
+		{"?order=desc", "asc", "desc", "desc", down, "", "", "name, descending", "&sort=name&order=desc", ""},
+		{"?sort=size", "asc", "desc", "desc", "", up, "", "size, ascending", "&sort=size", ""},
+		{"?sort=size&order=desc", "asc", "asc", "desc", "", down, "", "size, descending", "&sort=size&order=desc", ""},
+		{"?sort=time", "asc", "desc", "desc", "", "", up, "time, ascending", "&sort=time", ""},
+		{"?sort=time&order=desc", "asc", "desc", "asc", "", "", down, "time, descending", "&sort=time&order=desc", ""},
+		{"?sort=none", "desc", "desc", "desc", up, "", "", "name, ascending", "", "unknown: ignored"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.query, func(t *testing.T) {
+			r := listingPlace(t)
+			got := listingGetPage(t, r, "/pub/images/"+tt.query)
+			columns := []listingColumn{
+				{"Name", "?sort=name&order=" + tt.name, tt.nameNow},
+				{"Size", "?sort=size&order=" + tt.size, tt.sizeNow},
+				{"Modified (UTC)", "?sort=time&order=" + tt.time, tt.tNow},
+			}
+			if diff := cmp.Diff(columns, got.Columns); diff != "" {
+				t.Errorf("columns (-want +got):\n%s\nwhy: %s", diff, tt.why)
+			}
+			if want := "3 folders, 7 files, sorted by " + tt.caption; got.Caption != want {
+				t.Errorf("caption %q, want %q", got.Caption, want)
+			}
+			forms := []listingLink{{"text", "?format=text" + tt.form, false}, {"JSON", "?format=json" + tt.form, false}}
+			if diff := cmp.Diff(forms, got.Forms); diff != "" {
+				t.Errorf("links to other forms, in the same order (-want +got):\n%s", diff)
+			}
+			for _, column := range got.Columns { // a link keeps its word
+				page := listingGetPage(t, r, "/pub/images/"+column.Href)
+				if want := strings.Contains(column.Href, "desc"); want != strings.HasSuffix(page.Caption, down) {
+					t.Errorf("behind %s: %q", column.Href, page.Caption)
+				}
+			}
+		})
+	}
+}
+
+// Breadcrumbs lead to each folder above, down from the topmost that can be asked for.
+func TestListingCrumbs(t *testing.T) {
+	tree := fstest.MapFS{}
+	for _, name := range []string{"a", "a/b/c/d", "R&D <x>", "\u202eevil"} {
+		tree[name] = &fstest.MapFile{Mode: fs.ModeDir | 0o755}
+	}
+	mount := func(prefixes ...string) func(Resolver) Resolver {
+		return func(r Resolver) Resolver {
+			for _, p := range prefixes {
+				r = Mount(p, r)
+			}
+			return r
+		}
+	}
+	here := func(name string) listingLink { return listingLink{name, "./", true} }
+	tests := []struct {
+		name, target string
+		wrap         func(Resolver) Resolver
+		title        string
+		want         []listingLink
+		parent       string
+		why          string
+	}{
+		{"root", "/", nil, "/", []listingLink{here("root")}, "", "nothing is above"},
+		{"one down", "/a/", nil, "/a/", []listingLink{{"root", "../", false}, here("a")}, "../", ""},
+		{"deep", "/a/b/c/d/", nil, "/a/b/c/d/", []listingLink{{"root", "../../../../", false}, {"a", "../../../", false}, {"b", "../../", false}, {"c", "../", false}, here("d")}, "../", ""},
+		{"with a query", "/a/b/?sort=size&order=desc", nil, "/a/b/", []listingLink{{"root", "../../", false}, {"a", "../", false}, here("b")}, "../", "links lose the order, and stay short"},
+		{"spelled another way", "//a/./b//c/../?x", nil, "/a/b/", []listingLink{{"root", "../../", false}, {"a", "../", false}, here("b")}, "../", "the path is clean; see below where the links lead"},
+		{"markup", "/R&D%20%3Cx%3E/", nil, "/R&D <x>/", []listingLink{{"root", "../", false}, here("R&D <x>")}, "../", ""},
+		{"bidi override", "/%e2%80%aeevil/", nil, "/\ufffdevil/", []listingLink{{"root", "../", false}, here("\ufffdevil")}, "../", ""},
+		{"mounted", "/files/", mount("/files/"), "/files/", []listingLink{here("files")}, "", "what is above is not the folder's"},
+		{"mounted, deep", "/files/a/b/", mount("/files/"), "/files/a/b/", []listingLink{{"files", "../../", false}, {"a", "../", false}, here("b")}, "../", ""},
+		{"mounted deep", "/x/y/a/", mount("/x/y/"), "/x/y/a/", []listingLink{{"y", "../", false}, here("a")}, "../", ""},
+		{"mounted twice", "/x/y/a/", mount("/y/", "/x/"), "/x/y/a/", []listingLink{{"y", "../", false}, here("a")}, "../", ""},
+		{"mounted at a name with markup", "/%3Cb%3E/a/", mount("/<b>/"), "/<b>/a/", []listingLink{{"<b>", "../", false}, here("a")}, "../", ""},
+		{"mounted at the root", "/a/", mount("/"), "/a/", []listingLink{{"root", "../", false}, here("a")}, "../", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			files, err := FS(tree, WithListing(ListHTML))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var r Resolver = files
+			if tt.wrap != nil {
+				r = tt.wrap(r)
+			}
+			got := listingGetPage(t, r, tt.target)
+			if diff := cmp.Diff(tt.want, got.Crumbs); diff != "" {
+				t.Errorf("breadcrumbs (-want +got):\n%s\nwhy: %s", diff, tt.why)
+			}
+			if got.Title != tt.title || got.Heading != tt.title || got.Parent != tt.parent {
+				t.Errorf("title %q, heading %q, parent %q, want %q, %[4]q, %q", got.Title, got.Heading, got.Parent, tt.title, tt.parent)
+			}
+			if tt.name == "spelled another way" {
+				return
+			}
+			base, err := url.Parse(tt.target)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, link := range got.Crumbs { // each is answered, and with one breadcrumb for each folder
+				target := base.ResolveReference(&url.URL{Path: link.Href}).EscapedPath()
+				if page := listingGetPage(t, r, target); len(page.Crumbs) != i+1 || page.Crumbs[i].Text != link.Text {
+					t.Errorf("behind %q, %s, are the breadcrumbs %v", link.Text, target, page.Crumbs)
+				}
+			}
+		})
+	}
+}
+
+// The caption says what was found.
+func TestListingCaption(t *testing.T) {
+	tests := []struct {
+		names []string
+		max   int
+		want  string
+	}{
+		{nil, 0, "This folder is empty."},
+		{[]string{".hidden"}, 0, "This folder is empty."},
+		{[]string{"a"}, 0, "0 folders, 1 file, sorted by name, ascending"},
+		{[]string{"a/"}, 0, "1 folder, 0 files, sorted by name, ascending"},
+		{[]string{"a/", "b"}, 0, "1 folder, 1 file, sorted by name, ascending"},
+		{[]string{"a/", "b/", "c", "d", "e"}, 0, "2 folders, 3 files, sorted by name, ascending"},
+		{[]string{"a", "b", "c"}, 3, "0 folders, 3 files, sorted by name, ascending"},
+		{[]string{"a", "b", "c"}, 2, "0 folders, 2 files, sorted by name, ascending; there are more, which are not listed"},
+		{[]string{"a", ".b", ".c"}, 1, "0 folders, 1 file, sorted by name, ascending"},
+	}
+	for _, tt := range tests {
+		r, err := FS(listingFiles(tt.names...), WithListing(ListHTML), WithMaxListing(tt.max))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := listingGetPage(t, r, "/")
+		if got.Caption != tt.want {
+			t.Errorf("caption of %q with WithMaxListing(%d) is %q, want %q", tt.names, tt.max, got.Caption, tt.want)
+		}
+	}
+}
+
+// Names that are gone when they are to be written are left out, and counted behind
+// the table; the caption has what was read.
+func TestListingOfWhatIsGone(t *testing.T) {
+	const all = "file-0000001.txt file-0000002.txt file-0000003.txt file-0000004.txt"
+	tests := []struct {
+		name   string
+		gone   string
+		want   string
+		footer string
+	}{
+		{"none", "", all, ""},
+		{"one", "file-0000002.txt", "file-0000001.txt file-0000003.txt file-0000004.txt", "1 name disappeared while this was written. "},
+		{"some", "file-0000001.txt file-0000002.txt file-0000004.txt", "file-0000003.txt", "3 names disappeared while this was written. "},
+		{"all", all, "", "4 names disappeared while this was written. "},
+	}
+	for _, tt := range tests {
+		for _, err := range []error{fs.ErrNotExist, &fs.PathError{Op: "lstat", Path: "?", Err: fs.ErrNotExist}} {
+			fake := &listingFake{t: t, names: 4, mayRead: true, info: func(name string) error {
+				if strings.Contains(tt.gone, name) {
+					return err
+				}
+				return nil
+			}}
+			r, err := FS(fake, WithListing(ListHTML))
+			if err != nil {
+				t.Fatal(err)
+			}
+			page := listingGetPage(t, r, "/")
+			var names, objects []string
+			for _, row := range page.Rows {
+				names = append(names, row.Name)
+			}
+			for _, e := range listingReadJSON(t, listingAsk(t, r, "GET /?format=json").Content).Entries {
+				objects = append(objects, e.Name)
+			}
+			if diff := cmp.Diff(tt.want, strings.Join(names, " ")); diff != "" {
+				t.Errorf("%s gone: rows (-want +got):\n%s", tt.name, diff)
+			}
+			if diff := cmp.Diff(tt.want, strings.Join(objects, " ")); diff != "" {
+				t.Errorf("%s gone: entries (-want +got):\n%s", tt.name, diff)
+			}
+			if page.Footer != tt.footer || page.Caption != "0 folders, 4 files, sorted by name, ascending" {
+				t.Errorf("%s gone: caption %q, footer %q, want %q", tt.name, page.Caption, page.Footer, tt.footer)
+			}
+		}
+	}
+}
+
+// A fault of the file system is not a name that is gone: the listing fails, so that
+// it does not look whole.
+func TestListingOfWhatCannotBeTold(t *testing.T) {
+	for name, fault := range map[string]error{"EIO": syscall.EIO, "EMFILE": &fs.PathError{Op: "lstat", Path: "?", Err: syscall.EMFILE}, "closed": fs.ErrClosed} {
+		for _, names := range []int{3, 1000} {
+			fake := &listingFake{t: t, names: names, mayRead: true, info: func(name string) error {
+				if name == "file-0000002.txt" {
+					return fault
+				}
+				return nil
+			}}
+			r, err := FS(fake, WithListing(ListHTML))
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := r.Resolve(t.Context(), resolveGet(t, "/"))
+			if names <= maxBufferedEntries {
+				if status := StatusOf(err); resp != nil || status < 500 {
+					t.Errorf("%s, %d names: Resolve = %v, %v, want an error of 5xx", name, names, resp, err)
+				}
+				continue
+			}
+			if err != nil {
+				t.Fatalf("%s, %d names: Resolve: %v", name, names, err)
+			}
+			if _, err := resp.WriteTo(io.Discard); !errors.Is(err, fault) {
+				t.Errorf("%s, %d names: WriteTo = %v, want the fault", name, names, err)
+			}
+			resp.Close()
+		}
+	}
+}
+
+// A size has three significant digits in the largest unit that leaves one of them in
+// front of the point; below 1024 bytes it is exact.
+func TestListingSize(t *testing.T) {
+	const ki = 1024
+	tests := []struct {
+		n    int64
+		want string
+	}{
+		{0, "0 B"}, {1, "1 B"}, {9, "9 B"}, {99, "99 B"}, {999, "999 B"}, {1000, "1000 B"}, {1023, "1023 B"},
+		{1024, "1.00 KiB"}, {1025, "1.00 KiB"}, {1029, "1.00 KiB"}, {1030, "1.01 KiB"}, {1536, "1.50 KiB"}, {2047, "2.00 KiB"},
+		{10*ki - 6, "9.99 KiB"}, {10*ki - 5, "10.0 KiB"}, {10 * ki, "10.0 KiB"}, {100*ki - 52, "99.9 KiB"}, {100*ki - 51, "100 KiB"},
+		{100 * ki, "100 KiB"}, {145408, "142 KiB"}, {999*ki + 511, "999 KiB"},
+		{999*ki + 512, "0.976 MiB"}, {1000 * ki, "0.977 MiB"}, {1023 * ki, "0.999 MiB"}, {1023*ki + 512, "1.00 MiB"}, {1<<20 - 1, "1.00 MiB"},
+		{1 << 20, "1.00 MiB"}, {1<<30 - 1, "1.00 GiB"}, {1 << 30, "1.00 GiB"}, {98_000_000_000, "91.3 GiB"}, {1 << 40, "1.00 TiB"}, {1 << 50, "1.00 PiB"},
+		{1000 << 50, "0.977 EiB"}, {1 << 60, "1.00 EiB"}, {math.MaxInt64, "8.00 EiB"},
+	}
+	for _, tt := range tests {
+		if got := string(appendSize(nil, tt.n)); got != tt.want {
+			t.Errorf("appendSize(%d) = %q, want %q", tt.n, got, tt.want)
+		}
+	}
+
+	form := regexp.MustCompile(`^(\d\.\d\d|\d\d\.\d|\d\d\d|0\.9\d\d) ([KMGTPE])iB$`)
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 100_000 {
+		n := random.Int64() >> random.IntN(54)
+		got := string(appendSize(nil, n))
+		if n < 1024 {
+			if want := fmt.Sprintf("%d B", n); got != want {
+				t.Errorf("appendSize(%d) = %q, want %q", n, got, want)
+			}
+			continue
+		}
+		m := form.FindStringSubmatch(got)
+		if m == nil {
+			t.Fatalf("appendSize(%d) = %q, want three significant digits", n, got)
+		}
+		size, _ := strconv.ParseFloat(m[1], 64)
+		size *= math.Pow(1024, float64(1+strings.Index("KMGTPE", m[2])))
+		if off := math.Abs(size-float64(n)) / float64(n); off > 0.005 {
+			t.Fatalf("appendSize(%d) = %q, which is %.2f %% off", n, got, off*100)
+		}
+	}
+}
+
+// Times are those of the files, whatever they are.
+func TestListingTimes(t *testing.T) {
+	tests := []struct {
+		mod        time.Time
+		want, show string
+		why        string
+	}{
+		{time.Time{}, "", "", "not known"},
+		{time.Unix(0, 0), "1970-01-01T00:00:00Z", "1970-01-01 00:00", "of reproducible archives"},
+		{time.Unix(1, 0), "1970-01-01T00:00:01Z", "1970-01-01 00:00", ""},
+		{time.Unix(-1, 0), "1969-12-31T23:59:59Z", "1969-12-31 23:59", ""},
+		{time.Date(1601, 1, 1, 0, 0, 0, 0, time.UTC), "1601-01-01T00:00:00Z", "1601-01-01 00:00", "the zero of Windows"},
+		{time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC), "1980-01-01T00:00:00Z", "1980-01-01 00:00", "the zero of zip"},
+		{time.Date(2446, 5, 10, 22, 38, 55, 0, time.UTC), "2446-05-10T22:38:55Z", "2446-05-10 22:38", "the last of ext4"},
+		{time.Date(2026, 11, 2, 1, 30, 0, 0, time.FixedZone("", 5*3600)), "2026-11-01T20:30:00Z", "2026-11-01 20:30", "in UTC, also the day"},
+		{time.Date(2026, 12, 31, 23, 59, 59, 999_999_999, time.UTC), "2026-12-31T23:59:59Z", "2026-12-31 23:59", "cut, not rounded"},
+	}
+	for _, tt := range tests {
+		r, err := FS(fstest.MapFS{"a": {ModTime: tt.mod}}, WithListing(ListHTML))
+		if err != nil {
+			t.Fatal(err)
+		}
+		row := listingGetPage(t, r, "/").Rows[0]
+		e := listingReadJSON(t, listingAsk(t, r, "GET /?format=json").Content).Entries[0]
+		if row.Time != tt.want || row.Shown != tt.show || e.Mtime != tt.want {
+			t.Errorf("of a file of %v: time %q, shown as %q, in JSON %q, want %q and %q\nwhy: %s", tt.mod, row.Time, row.Shown, e.Mtime, tt.want, tt.show, tt.why)
+		}
+	}
+}
