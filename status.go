@@ -2,135 +2,86 @@ package rawhttp
 
 import "strconv"
 
+// reasonPhrases are the reason phrases that go with the status codes: the
+// registry of RFC 9110, section 15, and of the RFCs named below. An array with
+// the status as its index would be mostly holes, and 8 KiB in every program.
+var reasonPhrases = [...]struct {
+	status int
+	phrase string
+}{
+	{100, "Continue"},
+	{101, "Switching Protocols"},
+	{102, "Processing"},  // RFC 2518
+	{103, "Early Hints"}, // RFC 8297
+
+	{200, "OK"},
+	{201, "Created"},
+	{202, "Accepted"},
+	{203, "Non-Authoritative Information"},
+	{204, "No Content"},
+	{205, "Reset Content"},
+	{206, "Partial Content"},
+	{207, "Multi-Status"},     // RFC 4918
+	{208, "Already Reported"}, // RFC 5842
+	{226, "IM Used"},          // RFC 3229
+
+	{300, "Multiple Choices"},
+	{301, "Moved Permanently"},
+	{302, "Found"},
+	{303, "See Other"},
+	{304, "Not Modified"},
+	{305, "Use Proxy"},
+	{307, "Temporary Redirect"},
+	{308, "Permanent Redirect"},
+
+	{400, "Bad Request"},
+	{401, "Unauthorized"},
+	{402, "Payment Required"},
+	{403, "Forbidden"},
+	{404, "Not Found"},
+	{405, "Method Not Allowed"},
+	{406, "Not Acceptable"},
+	{407, "Proxy Authentication Required"},
+	{408, "Request Timeout"},
+	{409, "Conflict"},
+	{410, "Gone"},
+	{411, "Length Required"},
+	{412, "Precondition Failed"},
+	{413, "Content Too Large"},
+	{414, "URI Too Long"},
+	{415, "Unsupported Media Type"},
+	{416, "Range Not Satisfiable"},
+	{417, "Expectation Failed"},
+	{421, "Misdirected Request"},
+	{422, "Unprocessable Content"},
+	{423, "Locked"},            // RFC 4918
+	{424, "Failed Dependency"}, // RFC 4918
+	{425, "Too Early"},         // RFC 8470
+	{426, "Upgrade Required"},
+	{428, "Precondition Required"},           // RFC 6585
+	{429, "Too Many Requests"},               // RFC 6585
+	{431, "Request Header Fields Too Large"}, // RFC 6585
+	{451, "Unavailable For Legal Reasons"},   // RFC 7725
+
+	{500, "Internal Server Error"},
+	{501, "Not Implemented"},
+	{502, "Bad Gateway"},
+	{503, "Service Unavailable"},
+	{504, "Gateway Timeout"},
+	{505, "HTTP Version Not Supported"},
+	{506, "Variant Also Negotiates"},         // RFC 2295
+	{507, "Insufficient Storage"},            // RFC 4918
+	{508, "Loop Detected"},                   // RFC 5842
+	{511, "Network Authentication Required"}, // RFC 6585
+}
+
 // reasonPhrase gives the reason phrase that goes with a status code, "" for a
-// code without one: the registry of RFC 9110, section 15, and of the RFCs named
-// below.
+// code without one.
 func reasonPhrase(status int) string {
-	switch status {
-	case 100:
-		return "Continue"
-	case 101:
-		return "Switching Protocols"
-	case 102:
-		return "Processing" // RFC 2518
-	case 103:
-		return "Early Hints" // RFC 8297
-
-	case 200:
-		return "OK"
-	case 201:
-		return "Created"
-	case 202:
-		return "Accepted"
-	case 203:
-		return "Non-Authoritative Information"
-	case 204:
-		return "No Content"
-	case 205:
-		return "Reset Content"
-	case 206:
-		return "Partial Content"
-	case 207:
-		return "Multi-Status" // RFC 4918
-	case 208:
-		return "Already Reported" // RFC 5842
-	case 226:
-		return "IM Used" // RFC 3229
-
-	case 300:
-		return "Multiple Choices"
-	case 301:
-		return "Moved Permanently"
-	case 302:
-		return "Found"
-	case 303:
-		return "See Other"
-	case 304:
-		return "Not Modified"
-	case 305:
-		return "Use Proxy"
-	case 307:
-		return "Temporary Redirect"
-	case 308:
-		return "Permanent Redirect"
-
-	case 400:
-		return "Bad Request"
-	case 401:
-		return "Unauthorized"
-	case 402:
-		return "Payment Required"
-	case 403:
-		return "Forbidden"
-	case 404:
-		return "Not Found"
-	case 405:
-		return "Method Not Allowed"
-	case 406:
-		return "Not Acceptable"
-	case 407:
-		return "Proxy Authentication Required"
-	case 408:
-		return "Request Timeout"
-	case 409:
-		return "Conflict"
-	case 410:
-		return "Gone"
-	case 411:
-		return "Length Required"
-	case 412:
-		return "Precondition Failed"
-	case 413:
-		return "Content Too Large"
-	case 414:
-		return "URI Too Long"
-	case 415:
-		return "Unsupported Media Type"
-	case 416:
-		return "Range Not Satisfiable"
-	case 417:
-		return "Expectation Failed"
-	case 421:
-		return "Misdirected Request"
-	case 422:
-		return "Unprocessable Content"
-	case 423:
-		return "Locked" // RFC 4918
-	case 424:
-		return "Failed Dependency" // RFC 4918
-	case 425:
-		return "Too Early" // RFC 8470
-	case 426:
-		return "Upgrade Required"
-	case 428:
-		return "Precondition Required" // RFC 6585
-	case 429:
-		return "Too Many Requests" // RFC 6585
-	case 431:
-		return "Request Header Fields Too Large" // RFC 6585
-	case 451:
-		return "Unavailable For Legal Reasons" // RFC 7725
-
-	case 500:
-		return "Internal Server Error"
-	case 501:
-		return "Not Implemented"
-	case 502:
-		return "Bad Gateway"
-	case 503:
-		return "Service Unavailable"
-	case 504:
-		return "Gateway Timeout"
-	case 505:
-		return "HTTP Version Not Supported"
-	case 506:
-		return "Variant Also Negotiates" // RFC 2295
-	case 507:
-		return "Insufficient Storage" // RFC 4918
-	case 508:
-		return "Loop Detected" // RFC 5842
-	case 511:
-		return "Network Authentication Required" // RFC 6585
+	for i := range reasonPhrases {
+		if reasonPhrases[i].status == status {
+			return reasonPhrases[i].phrase
+		}
 	}
 	return ""
 }

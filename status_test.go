@@ -37,6 +37,25 @@ func TestReasonPhrase(t *testing.T) {
 	}
 }
 
+// A row that is there twice would never be found.
+func TestReasonPhrasesAscend(t *testing.T) {
+	last := 0
+	for _, row := range reasonPhrases {
+		if row.status <= last {
+			t.Errorf("%d %q comes after %d, want the table in ascending order", row.status, row.phrase, last)
+		}
+		last = row.status
+	}
+}
+
+func TestReasonPhraseAllocs(t *testing.T) {
+	for _, status := range []int{-1, 200, 299, 404, 511, 1000} {
+		if n := testing.AllocsPerRun(100, func() { reasonPhrase(status) }); n != 0 {
+			t.Errorf("reasonPhrase(%d) allocates %v times, want 0", status, n)
+		}
+	}
+}
+
 func TestStatusText(t *testing.T) {
 	for status, want := range map[int]string{200: "200 OK", 404: "404 Not Found", 413: "413 Content Too Large", 299: "299", 418: "418", 599: "599", 100: "100 Continue"} {
 		if got := statusText(status); got != want {
