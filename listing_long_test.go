@@ -173,8 +173,8 @@ func TestLongListingStreams(t *testing.T) {
 			if w.bytes < names*len("file-0000001.txt\n") || w.writes < w.bytes/(20<<10) {
 				t.Errorf("%d writes of %d bytes", w.writes, w.bytes)
 			}
-			if n := int64(most - before); n > 20<<20 {
-				t.Errorf("%d bytes are kept while it is written, want less than 20 MiB", n)
+			if n := int64(most - before); n > 16<<20 {
+				t.Errorf("%d bytes are kept while it is written, want less than 16 MiB", n)
 			}
 			t.Logf("%d bytes kept, %d looked at, %d writes of %d bytes", most-before, looked, w.writes, w.bytes)
 			if n := fake.open.Load(); n != 0 {
