@@ -56,8 +56,8 @@ type listing struct {
 	sort   sortKey
 	desc   bool
 
-	entered   bool // it is one of the long listings
-	entries   []entry
+	entered   bool     // it is one of the long listings
+	entries   []*entry // pointers, so that sorting swaps words by code that is linked anyway
 	truncated bool
 	dropped   int // entries that were gone when they were to be written
 }
@@ -217,7 +217,7 @@ func (l *listing) add(batch []fs.DirEntry) {
 			l.truncated = true
 			return
 		}
-		l.entries = append(l.entries, e)
+		l.entries = append(l.entries, &e)
 	}
 }
 
@@ -303,7 +303,7 @@ func (l *listing) stat(e *entry) error {
 // order sorts: folders first, then by the key, and what is alike in that by the
 // bytes of the name.
 func (l *listing) order() {
-	slices.SortFunc(l.entries, func(a, b entry) int {
+	slices.SortFunc(l.entries, func(a, b *entry) int {
 		if a.isFolder != b.isFolder {
 			if a.isFolder {
 				return -1
@@ -351,7 +351,7 @@ func (l *listing) writeTo(ctx context.Context, w io.Writer) error {
 	}
 	b := form.begin(nil, l)
 	for i := range l.entries {
-		e := l.entries[i] // a copy: what is found out now need not be kept
+		e := *l.entries[i] // a copy: what is found out now need not be kept
 		if l.form != formText {
 			err := l.stat(&e)
 			if StatusOf(err) >= 500 {

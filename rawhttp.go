@@ -42,7 +42,7 @@ type Server struct {
 	turnedAway chan struct{} // holds one for each connection that is told of 503
 
 	evicting sync.Mutex
-	oldest   []idler // connections to evict, in order, as long as they stay idle
+	oldest   []*idler // connections to evict, in order, as long as they stay idle
 
 	mu     sync.Mutex
 	groups map[*group]struct{}
@@ -279,13 +279,13 @@ type idler struct {
 // findOldest finds the connections that have been idle the longest, some at once: to
 // look at all for each that is evicted would be what a flood is after.
 func (s *Server) findOldest() {
-	var idle []idler
+	var idle []*idler
 	s.eachConn(func(c *conn) {
 		if ConnState(c.state.Load()) == StateIdle {
-			idle = append(idle, idler{c, c.since.Load()})
+			idle = append(idle, &idler{c, c.since.Load()})
 		}
 	})
-	slices.SortFunc(idle, func(a, b idler) int { return cmp.Compare(a.since, b.since) })
+	slices.SortFunc(idle, func(a, b *idler) int { return cmp.Compare(a.since, b.since) })
 	s.oldest = slices.Clone(idle[:min(len(idle), maxOldest)])
 }
 
