@@ -191,8 +191,8 @@ func FuzzChunked(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
-		whole, wholeErr, trailer := readChunked(bytes.NewReader(in))
-		slow, slowErr, slowTrailer := readChunked(iotest.OneByteReader(bytes.NewReader(in)))
+		whole, trailer, wholeErr := readChunked(bytes.NewReader(in))
+		slow, slowTrailer, slowErr := readChunked(iotest.OneByteReader(bytes.NewReader(in)))
 		if !bytes.Equal(whole, slow) || fmt.Sprint(wholeErr) != fmt.Sprint(slowErr) || trailer.Len() != slowTrailer.Len() {
 			t.Fatalf("%q: %q, %v; a byte at a time %q, %v", in, whole, wholeErr, slow, slowErr)
 		}
@@ -209,11 +209,11 @@ func FuzzChunked(f *testing.F) {
 	})
 }
 
-func readChunked(r io.Reader) ([]byte, error, Header) {
+func readChunked(r io.Reader) ([]byte, Header, error) {
 	req := &Request{head: head{contentLength: -1}}
 	c := newContent(&inbuf{src: r}, req, 1<<20)
 	b, err := io.ReadAll(c)
-	return b, err, req.Trailer()
+	return b, req.Trailer(), err
 }
 
 // FuzzChunkSize: a size that is accepted is the number that its digits are.
