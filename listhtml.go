@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // listStyle is the style of every listing; listPolicy allows it and nothing else.
@@ -130,9 +131,9 @@ func (l *listing) appendCrumbs(b []byte) []byte {
 		if up := l.depth - i; up > 0 {
 			href, current = strings.Repeat("../", up), ""
 		}
-		b = append(b, `<li><a href="`+href+`"`+current+"><bdi>"...)
-		b = append(b, htmlEscaper.Replace(displayName(name))...)
-		b = append(b, "</bdi></a></li>\n"...)
+		b = append(b, `<li><a href="`+href+`"`+current+">"...)
+		b = appendName(b, displayName(name))
+		b = append(b, "</a></li>\n"...)
 	}
 	return b
 }
@@ -189,9 +190,9 @@ func (l *listing) appendColumn(b []byte, key sortKey, name string) []byte {
 func (listHTML) entry(b []byte, e *entry) []byte {
 	b = append(b, `<tr><th scope="row"><a href="`...)
 	b = append(b, e.href()...)
-	b = append(b, `"><bdi>`...)
-	b = append(b, htmlEscaper.Replace(e.shown())...)
-	b = append(b, `</bdi></a></th><td>`...)
+	b = append(b, `">`...)
+	b = appendName(b, e.shown())
+	b = append(b, `</a></th><td>`...)
 	if e.isFolder {
 		b = append(b, "folder"...)
 	} else {
@@ -214,6 +215,23 @@ func (listHTML) entry(b []byte, e *entry) []byte {
 		b = append(b, `</time>`...)
 	}
 	return append(b, "</td></tr>\n"...)
+}
+
+// appendName appends the text of a link. A name that nobody could see or hear is said
+// to be one.
+func appendName(b []byte, shown string) []byte {
+	b = append(b, "<bdi>"...)
+	b = append(b, htmlEscaper.Replace(shown)...)
+	b = append(b, "</bdi>"...)
+	if strings.TrimFunc(shown, isInvisible) == "" {
+		b = append(b, " (blank name)"...)
+	}
+	return b
+}
+
+// isInvisible reports whether r is white space or has no width.
+func isInvisible(r rune) bool {
+	return unicode.IsSpace(r) || r >= 0x200b && r <= 0x200f || r >= 0x2060 && r <= 0x206f || r == 0xfeff
 }
 
 func (listHTML) end(b []byte, l *listing) []byte {

@@ -51,13 +51,13 @@ var (
 	listingHref   = `([-A-Za-z0-9._~%/?=&;]*)`
 	listingForm   = `<a rel="nofollow" href="` + listingHref + `">(\w+)</a>`
 	listingTitle  = regexp.MustCompile(`^<title>Index of ` + listingText + `</title>$`)
-	listingCrumb  = regexp.MustCompile(`^<li><a href="` + listingHref + `"( aria-current="page")?><bdi>` + listingText + `</bdi></a></li>$`)
+	listingCrumb  = regexp.MustCompile(`^<li><a href="` + listingHref + `"( aria-current="page")?><bdi>` + listingText + `</bdi>( \(blank name\))?</a></li>$`)
 	listingH1     = regexp.MustCompile(`^<h1>Index of <bdi>` + listingText + `</bdi></h1>$`)
 	listingUp     = regexp.MustCompile(`^<p><a href="` + listingHref + `">Parent folder</a></p>$`)
 	listingWords  = regexp.MustCompile(`^<caption>` + listingText + `</caption>$`)
 	listingHead   = regexp.MustCompile(`^<th scope="col"(?: aria-sort="(\w+)")?><a rel="nofollow" href="` + listingHref + `">([\w ()]+?)(?: <span aria-hidden="true">(.)</span>)?</a></th>$`)
 	listingParent = regexp.MustCompile(`^<tr><th scope="row"><a href="` + listingHref + `">Parent folder</a></th><td></td><td></td></tr>$`)
-	listingLine   = regexp.MustCompile(`^<tr><th scope="row"><a href="` + listingHref + `"><bdi>` + listingText + `</bdi></a></th>` +
+	listingLine   = regexp.MustCompile(`^<tr><th scope="row"><a href="` + listingHref + `"><bdi>` + listingText + `</bdi>( \(blank name\))?</a></th>` +
 		`<td>(?:<data value="(\d+)">)?([\w. ]+)(?:</data>)?(, link)?</td>` +
 		`<td>(?:<time datetime="([\d:TZ-]+)">([\d :-]+)</time>)?</td></tr>$`)
 	listingFooter = regexp.MustCompile(`^<footer>([\w ]+\. )?Also as ` + listingForm + ` and ` + listingForm + `\.</footer>$`)
@@ -106,6 +106,9 @@ func listingReadPage(t testing.TB, content string) (p listingPage) {
 	fixed(`</head>`, `<body>`, `<a class="skip" href="#files">Skip to files</a>`, `<header><nav aria-label="Breadcrumb"><ol>`)
 	for m := must(listingCrumb); m != nil; m = may(listingCrumb) {
 		p.Crumbs = append(p.Crumbs, listingLink{m[3], m[1], m[2] != ""})
+		if blank := m[4] != ""; blank != listingBlank(m[3]) {
+			t.Errorf("the breadcrumb %q is said to be blank: %v", m[3], blank)
+		}
 	}
 	fixed(`</ol></nav></header>`, `<main id="files">`)
 	p.Heading = must(listingH1)[1]
@@ -130,7 +133,10 @@ func listingReadPage(t testing.TB, content string) (p listingPage) {
 			p.Parent = m[1]
 		}
 		for m := may(listingLine); m != nil; m = may(listingLine) {
-			p.Rows = append(p.Rows, listingRow{m[2], m[1], m[4] + m[5], m[3], m[6], m[7]})
+			p.Rows = append(p.Rows, listingRow{m[2], m[1], m[5] + m[6], m[4], m[7], m[8]})
+			if blank := m[3] != ""; blank != listingBlank(m[2]) {
+				t.Errorf("the name %q is said to be blank: %v", m[2], blank)
+			}
 		}
 		fixed(`</tbody>`, `</table>`, `</div>`)
 	}
@@ -139,6 +145,12 @@ func listingReadPage(t testing.TB, content string) (p listingPage) {
 	p.Footer, p.Forms = m[1], []listingLink{{m[3], m[2], false}, {m[5], m[4], false}}
 	fixed(`</body>`, `</html>`, ``)
 	return p
+}
+
+// listingBlank reports whether there is nothing to see of a name.
+func listingBlank(name string) bool {
+	return strings.Trim(name, "\t \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u200c\u200d\u200e\u200f"+
+		"\u2028\u2029\u202f\u205f\u2060\u2061\u2062\u2063\u2064\u2065\u2066\u2067\u2068\u2069\u206a\u206b\u206c\u206d\u206e\u206f\u3000\ufeff") == ""
 }
 
 // listingGetPage asks for a listing as HTML.
@@ -431,6 +443,30 @@ func TestListingOfWhatCannotBeTold(t *testing.T) {
 			}
 			resp.Close()
 		}
+	}
+}
+
+// A name that cannot be seen, or heard, is said to be blank, in the table and in the
+// breadcrumbs.
+func TestListingOfBlankNames(t *testing.T) {
+	for name, blank := range map[string]bool{
+		" ": true, "   ": true, "\u00a0": true, "\u3000": true, "\u2028": true, "\u200b": true, "\ufeff": true, "\u2060 ": true,
+		" .": false, "\ufffd": false, "\n": false, "\u202e": false, "\u00e9": false, "日": false, "\ue000": false, "a": false, "\U0001F600": false,
+	} {
+		r, err := FS(fstest.MapFS{"f/" + name: {}, "d/" + name + "/d": {}}, WithListing(ListHTML))
+		if err != nil {
+			t.Fatal(err)
+		}
+		page := listingAsk(t, r, "GET /f/").Content
+		if got := strings.Contains(page, "</bdi> (blank name)</a></th>"); got != blank {
+			t.Errorf("the file %q is said to be blank: %v, want %v", name, got, blank)
+		}
+		listingReadPage(t, page)
+		page = listingAsk(t, r, "GET /d/"+listingEscape(name)+"/").Content
+		if got := strings.Contains(page, "</bdi> (blank name)</a></li>"); got != blank {
+			t.Errorf("the folder %q is said to be blank: %v, want %v", name, got, blank)
+		}
+		listingReadPage(t, page)
 	}
 }
 
