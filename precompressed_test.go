@@ -1,6 +1,7 @@
 package rawhttp
 
 import (
+	"embed"
 	"io/fs"
 	"maps"
 	"os"
@@ -248,9 +249,25 @@ func TestPrecompressedHead(t *testing.T) {
 	}
 }
 
-// A sidecar of an embedded file has a tag of its own too, also if its content is that
-// of the file.
+// A file and its sidecar, of the same bytes.
+//
+//go:embed testdata/sidecars
+var sidecarEmbedded embed.FS
+
+// A sidecar without a time has a tag of its own too, also if its content is that of
+// the file; or, as the file, none.
 func TestPrecompressedTagsOfContent(t *testing.T) {
+	embedded := etagFS(t, sidecarEmbedded, sidecarAll)
+	plain := etagOfFile(t, embedded, "/testdata/sidecars/a.txt").Fields
+	coded := etagOfFile(t, embedded, "/testdata/sidecars/a.txt", "Accept-Encoding: gzip").Fields
+	if coded["Content-Encoding"] != "gzip" || !isETag(plain["ETag"]) || !isETag(coded["ETag"]) || plain["ETag"] == coded["ETag"] {
+		t.Errorf("embedded file with the tag %s, its sidecar %q, want a coding and two tags", plain["ETag"], coded)
+	}
+	memory := etagFS(t, fstest.MapFS{"a.txt": {Data: []byte("plain")}, "a.txt.gz": {Data: []byte("gzip")}}, sidecarAll)
+	if got := etagOfFile(t, memory, "/a.txt", "Accept-Encoding: gzip"); got.Content != "gzip" || got.Fields["ETag"] != "" {
+		t.Errorf("a sidecar of a source without times: %+v, want it, as it is not older, and no tag", got)
+	}
+
 	for coding, want := range map[string]string{"": `"abc"`, "gzip": `"abc-gzip"`, "br": `"abc-br"`} {
 		if got := codedTag(`"abc"`, coding); got != want {
 			t.Errorf("codedTag of coding %q = %s, want %s", coding, got, want)
