@@ -380,6 +380,19 @@ func TestPrecompressedErrors(t *testing.T) {
 			t.Errorf("%s: %d files are open at the end, want none", tt.name, n)
 		}
 	}
+
+	for _, target := range []string{"/stale.txt", "/half.txt", "/folder.txt", "/plain.txt", "/site/", "/list/", "/only.txt"} {
+		for _, accept := range []string{"br, gzip", "br, gzip, identity;q=0", "gzip;q=0"} {
+			plain := &filesPlain{fsys: sidecarTree()}
+			req := writeRequest(t, "GET "+target+" HTTP/1.1\r\nHost: a\r\nAccept-Encoding: "+accept+"\r\n\r\n")
+			if resp, err := etagFS(t, plain, sidecarAll).Resolve(t.Context(), req); err == nil {
+				resp.Close()
+			}
+			if n := plain.open.Load(); n != 0 {
+				t.Errorf("%s with Accept-Encoding: %s: %d files are open at the end, want none", target, accept, n)
+			}
+		}
+	}
 }
 
 func TestWithPrecompressed(t *testing.T) {
