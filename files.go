@@ -38,9 +38,6 @@ type tree interface {
 	open(name string) (fs.File, fs.FileInfo, error)
 	// names reports whether name can be one in the tree at all.
 	names(name string) bool
-	// readable reports whether the content of a name may be had, as far as that can be
-	// told for a listing.
-	readable(name string) bool
 	// knowsInfo reports whether entries of its folders know their FileInfo already.
 	knowsInfo() bool
 	// stat tells what open would open.
@@ -294,9 +291,6 @@ type fsTree struct {
 func (t *fsTree) names(name string) bool { return fs.ValidPath(name) }
 
 func (t *fsTree) knowsInfo() bool { return false }
-
-// readable is true: only opening each file would tell, which may be dear.
-func (t *fsTree) readable(name string) bool { return true }
 
 func (t *fsTree) open(name string) (fs.File, fs.FileInfo, error) {
 	if _, err := t.stat(name); err != nil {

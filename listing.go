@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"io"
 	"io/fs"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,6 +58,7 @@ type listing struct {
 	desc   bool
 
 	entered   bool     // it is one of the long listings
+	guarded   bool     // files of the folder may have permissions that keep us out
 	entries   []*entry // pointers, so that sorting swaps words by code that is linked anyway
 	truncated bool
 	dropped   int // entries that were gone when they were to be written
@@ -186,6 +188,8 @@ func (l *listing) read(ctx context.Context, dir fs.File) error {
 	if !ok {
 		return &fs.PathError{Op: "list", Path: l.folder, Err: errors.ErrUnsupported}
 	}
+	_, onDisk := dir.(*os.File)
+	l.guarded = onDisk && os.Geteuid() != 0 // the superuser may read all
 	for !l.truncated {
 		if err := ctx.Err(); err != nil {
 			return &StatusError{Status: 503, Err: err}
@@ -265,7 +269,7 @@ func (l *listing) entry(d fs.DirEntry) (e entry, ok bool) {
 	switch {
 	case mode&^(fs.ModeSymlink|fs.ModeIrregular|fs.ModeDir) != 0:
 		return e, false
-	case !l.files.tree.readable(join(l.folder, e.name)):
+	case !l.readable(e.name):
 		return e, false
 	case e.isLink:
 		return e, l.stat(&e) == nil
@@ -277,6 +281,19 @@ func (l *listing) entry(d fs.DirEntry) (e entry, ok bool) {
 		return e, true
 	}
 	return e, l.stat(&e) == nil
+}
+
+// readable reports whether a name can be opened. Only opening it tells, which is
+// cheap on a disk, and may be dear in a store, which has no permissions to look at.
+func (l *listing) readable(name string) bool {
+	if !l.guarded {
+		return true
+	}
+	file, _, err := l.files.tree.open(join(l.folder, name))
+	if err == nil {
+		file.Close()
+	}
+	return !errors.Is(err, fs.ErrPermission)
 }
 
 // stat finds out what the name alone does not tell.
