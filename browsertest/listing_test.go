@@ -58,7 +58,7 @@ func site(t *testing.T) []rawhttp.Option {
 
 // pages are those that every view is tried with.
 var pages = map[string]string{
-	"root": "/", "images": "/pub/images/", "sorted": "/pub/images/?sort=size&order=desc", "empty": "/empty/", "many": "/many/", "nasty": "/nasty/", "folders": "/nasty/folders/",
+	"root": "/", "images": "/pub/images/", "sorted": "/pub/images/?sort=time&order=desc", "empty": "/empty/", "many": "/many/", "nasty": "/nasty/", "folders": "/nasty/folders/",
 	"deep": "/deep/er/and/deeper/still/with-a-long-name-of-a-folder/and%20one%20with%20blanks/", "wide": "/deep/" + strings.Repeat("w", 200) + "/",
 }
 
@@ -66,7 +66,7 @@ var pages = map[string]string{
 // cuts no text off, runs nothing, and needs nothing that its policy forbids: open
 // looks at the console.
 func TestListingLooks(t *testing.T) {
-	for _, v := range views {
+	for _, v := range append(views, view{"light", 320}, view{"light", 660}) { // of a large page that is zoomed
 		t.Run(fmt.Sprint(v.scheme, " ", v.width), func(t *testing.T) {
 			b := open(t, v, site(t)...)
 			for name, target := range pages {
@@ -341,10 +341,13 @@ func TestListingIsATable(t *testing.T) {
 				}
 			}
 			got := make(map[string]int)
-			for _, role := range []string{"navigation", "main", "heading", "table", "caption", "row", "columnheader", "rowheader"} {
+			for _, role := range []string{"navigation", "main", "heading", "table", "caption", "row", "columnheader", "rowheader", "cell", "time"} {
 				got[role] = roles[role]
 			}
-			want := map[string]int{"navigation": 1, "main": 1, "heading": 1, "table": 1, "caption": 1, "row": 11, "columnheader": 3, "rowheader": 10}
+			want := map[string]int{"navigation": 1, "main": 1, "heading": 1, "table": 1, "caption": 1, "row": 11, "columnheader": 3, "rowheader": 10, "cell": 20, "time": 9}
+			if v.width < 640 {
+				want["cell"] = 18 // the empty ones of the parent are left out
+			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("roles (-want +got):\n%s\nall: %v", diff, roles)
 			}
