@@ -331,7 +331,8 @@ func TestManyRefusedConnections(t *testing.T) {
 		if told < 16 || told >= 200 {
 			t.Errorf("%d of 200 connections at once are told of 503 and wait, want a bounded number", told)
 		}
-		time.Sleep(2 * time.Second) // they linger no longer
+		time.Sleep(2 * time.Second) // they linger no longer,
+		synctest.Wait()             // now that what ends at this very instant has ended
 		if c := ln.dial(t); !strings.HasPrefix(c.heard(), "HTTP/1.1 503 ") {
 			t.Error("a connection after that is not told")
 		}
