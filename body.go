@@ -140,8 +140,11 @@ func (c *content) Read(p []byte) (int, error) {
 	return 0, c.fail(c.early(err))
 }
 
+// fail keeps err, unless reading can go on.
 func (c *content) fail(err error) error {
-	c.err = err
+	if err != errInterrupted {
+		c.err = err
+	}
 	return err
 }
 

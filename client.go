@@ -88,15 +88,30 @@ func (s hostSet) allow(host []byte) bool {
 	return false
 }
 
-// hostWithoutPort takes the port off a valid host.
-func hostWithoutPort[T string | []byte](host T) T {
-	for i := len(host) - 1; i >= 0; i-- {
-		switch c := host[i]; {
-		case c == ':':
-			return host[:i]
-		case !isDigit(c):
-			return host
-		}
+// local gives host and port that the connection came to, those of the scheme where
+// it does not say.
+func (i *ConnInfo) local() (host, port string) {
+	port = "80"
+	if i.TLS {
+		port = "443"
 	}
-	return host
+	if i.LocalAddr == nil {
+		return "localhost", port
+	}
+	addr := i.LocalAddr.String()
+	if host = hostWithoutPort(addr); len(host) < len(addr) {
+		port = addr[len(host)+1:]
+	}
+	return host, port
+}
+
+// client gives the address of the client as text.
+func (i *ConnInfo) client() string {
+	switch {
+	case i.Client.IsValid():
+		return i.Client.String()
+	case i.RemoteAddr != nil:
+		return i.RemoteAddr.String()
+	}
+	return "unknown"
 }

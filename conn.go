@@ -360,7 +360,7 @@ func (c *conn) turnAway() {
 	c.setLimit(maxLingerTime)
 	c.setReadDeadline(c.limit) // a TLS handshake reads
 	c.req.begin(c.srv.config.limits)
-	busy := errorResponse(&StatusError{Status: 503}).Set("Retry-After", "1").CloseAfter()
+	busy := errorResponse(busyError{errors.New("too many connections")}).CloseAfter()
 	c.respond(c.group.ctx, busy)
 	c.hangUp()
 	c.ended = true

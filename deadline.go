@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,6 +21,7 @@ type waiting struct {
 	content       contentWait
 	readDeadline  time.Time // as set on the net.Conn
 	writeDeadline time.Time
+	interrupted   atomic.Bool
 	lowat         bool  // expectLargeWrite was called
 	broken        error // why nothing can be written any more
 }
@@ -34,6 +36,22 @@ type contentWait struct {
 // errTakenAway is what a read gets of an idle connection that was evicted, or
 // stopped.
 var errTakenAway = errors.New("rawhttp: the connection was closed while idle")
+
+// errInterrupted is what a read of content gets that another goroutine ends. The
+// content can be read on.
+var errInterrupted = errors.New("rawhttp: the read was interrupted")
+
+// interrupt ends the read of content that waits, and later ones until resume.
+// Others call it.
+func (c *conn) interrupt() {
+	c.interrupted.Store(true)
+	c.nc.SetReadDeadline(time.Unix(1, 0))
+}
+
+func (c *conn) resume() {
+	c.interrupted.Store(false)
+	c.setReadDeadline(time.Time{})
+}
 
 func isTimeout(err error) bool {
 	var ne net.Error
@@ -106,11 +124,14 @@ func (c *conn) readBefore(limit time.Time, p []byte) (int, error) {
 		if ConnState(c.state.Load()) == StateClosed {
 			return 0, errTakenAway
 		}
+		if c.interrupted.Load() {
+			return 0, errInterrupted
+		}
 		n, err := c.nc.Read(p)
 		if n > 0 || !isTimeout(err) {
 			return n, err
 		}
-		if ConnState(c.state.Load()) != StateClosed && (c.readDeadline.Equal(limit) || !time.Now().Before(limit)) {
+		if ConnState(c.state.Load()) != StateClosed && !c.interrupted.Load() && (c.readDeadline.Equal(limit) || !time.Now().Before(limit)) {
 			return 0, err
 		}
 		c.setReadDeadline(limit)

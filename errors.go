@@ -90,6 +90,28 @@ func StatusOf(err error) int {
 	return 500
 }
 
+// A busyError is a 503 that passes soon.
+type busyError struct{ error }
+
+func (busyError) StatusCode() int { return 503 }
+
+// addErrorFields adds the fields that must, or should, go with the status, where the
+// response does not have them.
+func addErrorFields(r *Response, err error) *Response {
+	add := func(name, value string) {
+		if !r.has(name) {
+			r = r.Clone().Set(name, value)
+		}
+	}
+	switch {
+	case errorStatus(err) == 405:
+		add("Allow", strings.Join(allowOf(err), ", "))
+	case errors.As(err, new(busyError)):
+		add("Retry-After", "1")
+	}
+	return r
+}
+
 // allowOf gives the methods that go with a 405, nil if err names none.
 func allowOf(err error) []string {
 	var se *StatusError
@@ -116,11 +138,7 @@ func errorResponse(err error) *Response {
 	if errors.As(err, &pe) && pe.Status == status {
 		text += ": " + pe.Reason + " (" + pe.Section + ")"
 	}
-	resp := Text(status, text+"\n").Set("X-Content-Type-Options", "nosniff")
-	if status == 405 {
-		resp.Set("Allow", strings.Join(allowOf(err), ", "))
-	}
-	return resp
+	return addErrorFields(Text(status, text+"\n").Set("X-Content-Type-Options", "nosniff"), err)
 }
 
 // allowed makes the answer to OPTIONS (RFC 9110, section 9.3.7).

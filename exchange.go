@@ -14,7 +14,7 @@ import (
 func (c *conn) admit() error {
 	cfg := &c.srv.config
 	c.srv.stats.requests.Add(1)
-	c.req.conn = c.info
+	c.req.conn, c.req.on = c.info, c
 	if len(cfg.proxies) > 0 {
 		c.req.conn.Client = cfg.proxies.client(c.info.Client, c.req.Header())
 	}
@@ -110,10 +110,7 @@ func (c *conn) failure(ctx context.Context, err error) *Response {
 	if page == nil {
 		return errorResponse(err)
 	}
-	if status == 405 && !page.has("Allow") {
-		page = page.Clone().Set("Allow", strings.Join(allowOf(err), ", "))
-	}
-	return page
+	return addErrorFields(page, err)
 }
 
 // errorPage asks the program for a page of its own, nil for none.
@@ -175,9 +172,9 @@ func (c *conn) send(ctx context.Context, resp *Response) (err error) {
 	return c.t.write(ctx)
 }
 
-// inDuplex makes the connection ready for a StreamFunc, which may read content and
-// write at once, and may wait for anything else: what is whole is written now, and
-// the client is watched for a reset.
+// inDuplex makes the connection ready for a StreamFunc or a script, for which content
+// is read while something else is waited for: what is whole is written now, and the
+// client is watched for a reset.
 func (c *conn) inDuplex() (end func()) {
 	c.out.flushDone() // an error is kept, and fails the next write
 	c.duplex = true

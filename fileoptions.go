@@ -3,8 +3,10 @@ package rawhttp
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
+	"time"
 )
 
 // A Listing is what a folder without an index file is answered with.
@@ -38,6 +40,7 @@ type fileConfig struct {
 	mediaTypes   map[string]string
 	cacheControl string
 	codings      []string // of sidecars
+	script       scriptConfig
 }
 
 // newFileConfig applies the options to the defaults and reports every mistake,
@@ -47,6 +50,7 @@ func newFileConfig(opts []FileOption) (fileConfig, error) {
 		maxListing: 100_000,
 		index:      []string{"index.html"},
 		mediaTypes: make(map[string]string),
+		script:     scriptConfig{timeout: 30 * time.Second, max: max(4, 2*runtime.GOMAXPROCS(0))},
 	}
 	var errs []error
 	for _, o := range opts {

@@ -27,6 +27,7 @@ import (
 type FileResolver struct {
 	tree     tree
 	config   fileConfig
+	scripts  scriptRunner  // nil: none are run
 	listings chan struct{} // holds one for each long listing
 	tags     sync.Map      // of embedded files: name to entity tag
 }
@@ -61,7 +62,14 @@ func Dir(root string, opts ...FileOption) (*FileResolver, error) {
 		jail.close()
 		return nil, err
 	}
-	return &FileResolver{tree: jail, config: config, listings: make(chan struct{}, maxListings)}, nil
+	f := &FileResolver{tree: jail, config: config, listings: make(chan struct{}, maxListings)}
+	if config.script.open != nil {
+		if f.scripts, err = config.script.open(config.script, root); err != nil {
+			jail.close()
+			return nil, err
+		}
+	}
+	return f, nil
 }
 
 // FS serves fsys, as Dir does a folder: an embed.FS, a *zip.Reader, a tree in
@@ -73,15 +81,23 @@ func FS(fsys fs.FS, opts ...FileOption) (*FileResolver, error) {
 	if fsys == nil {
 		err = errors.Join(err, errors.New("FS(nil): no file system"))
 	}
+	if config.script.open != nil {
+		err = errors.Join(err, errors.New("WithScript: the system runs scripts of its own folders only, not of an fs.FS"))
+	}
 	if err != nil {
 		return nil, err
 	}
 	return &FileResolver{tree: &fsTree{fsys: fsys}, config: config, listings: make(chan struct{}, maxListings)}, nil
 }
 
-// Close gives up the tree. Requests in progress finish; later ones are answered
-// with 503.
-func (f *FileResolver) Close() error { return f.tree.close() }
+// Close gives up the tree, and ends what scripts have left behind. Requests in
+// progress finish; later ones are answered with 503.
+func (f *FileResolver) Close() error {
+	if f.scripts != nil {
+		f.scripts.close()
+	}
+	return f.tree.close()
+}
 
 // Resolve answers with the file or folder that the path names.
 func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, error) {
@@ -95,10 +111,17 @@ func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, er
 		slash = true
 		o, err = f.open(name, slash)
 	}
+	pathInfo := ""
+	if errors.Is(err, fs.ErrNotExist) && f.config.script.pathInfo && f.scripts != nil {
+		o, pathInfo, err = f.openAbove(name, slash, err)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if err := allowMethod(req); err != nil { // what is not there has no methods: that came first
+	if f.scripts != nil && !o.info.IsDir() && f.scripts.isScript(o.name) {
+		return f.scripts.resolve(ctx, req, o, pathInfo)
+	}
+	if err := allowMethod(req, fileMethods...); err != nil { // what is not there has no methods: that came first
 		o.file.Close()
 		return nil, err
 	}
@@ -114,6 +137,29 @@ func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, er
 		return nil, treeError(err)
 	}
 	return noSniff(resp), nil
+}
+
+// openAbove opens the script whose path is the beginning of name, which is not there
+// itself, and gives the rest of it.
+func (f *FileResolver) openAbove(name string, slash bool, notThere error) (o opened, rest string, err error) {
+	if slash {
+		name += "/"
+	}
+	for i := range len(name) {
+		if name[i] != '/' || !f.scripts.isScript(name[:i]) {
+			continue
+		}
+		o, err = f.open(name[:i], false)
+		switch {
+		case err == nil && !o.info.IsDir():
+			return o, name[i:], nil
+		case err == nil:
+			o.file.Close()
+		case !errors.Is(err, fs.ErrNotExist):
+			return o, "", err
+		}
+	}
+	return opened{}, "", notThere
 }
 
 // An opened is a file or folder of the tree that was opened.
@@ -181,6 +227,9 @@ func (f *FileResolver) name(path string) (name string, isFolder bool, err error)
 	if !f.config.dotFiles && hasHidden(name) {
 		return "", false, notExist(name, "is hidden")
 	}
+	if f.scripts != nil && f.scripts.hides(name) {
+		return "", false, notExist(name, "is the source of a script")
+	}
 	if runtime.GOOS == "windows" && isStrangeOnWindows(name) {
 		return "", false, notExist(name, "may be another name of a file")
 	}
@@ -210,13 +259,14 @@ func notExist(name, why string) error {
 	return fmt.Errorf("rawhttp: %q %s: %w", name, why, fs.ErrNotExist)
 }
 
-// allowMethod refuses methods that a file or folder does not have.
-func allowMethod(req *Request) error {
+// allowMethod refuses methods but GET and HEAD; those that there are beside them are
+// only told of.
+func allowMethod(req *Request, methods ...string) error {
 	switch {
 	case req.isGet(), req.isHead():
 		return nil
 	case req.isKnownMethod():
-		return &StatusError{Status: 405, Allow: fileMethods, Err: fmt.Errorf("method %s on a file or folder", req.Method())}
+		return &StatusError{Status: 405, Allow: methods, Err: fmt.Errorf("method %s on a file, folder or script", req.Method())}
 	}
 	return &StatusError{Status: 501, Err: fmt.Errorf("method %q is not known", req.Method())}
 }

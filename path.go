@@ -248,3 +248,16 @@ func cleanPath(b []byte) []byte {
 	}
 	return out
 }
+
+// hostWithoutPort takes the port off a valid host.
+func hostWithoutPort[T string | []byte](host T) T {
+	for i := len(host) - 1; i >= 0; i-- {
+		switch c := host[i]; {
+		case c == ':':
+			return host[:i]
+		case !isDigit(c):
+			return host
+		}
+	}
+	return host
+}

@@ -29,6 +29,7 @@ type Request struct {
 	rewrite string  // the path of WithPath, or of a Mount
 	trailer *Header // shared by the copies that WithPath makes; nil: none
 	conn    ConnInfo
+	on      *conn // that serves it, and lends itself to scripts; nil: none
 }
 
 // ConnInfo tells of the connection that a request came on. It is empty for a
@@ -150,7 +151,7 @@ func (r *Request) Head() []byte { return r.text[:r.size:r.size] }
 // Clone gives a copy that outlives the response. Its Body is empty.
 func (r *Request) Clone() *Request {
 	c := *r
-	c.Body = noContent{}
+	c.Body, c.on = noContent{}, nil
 	c.text = slices.Clone(r.text)
 	c.fields = slices.Clone(r.fields)
 	return &c

@@ -11,7 +11,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"os"
 	"os/signal"
@@ -45,6 +44,10 @@ Serves the folder root, the working directory if it is left out.
   -index NAMES     files that stand for their folder, comma-separated, "" for
                    none (default index.html)
   -dotfiles        serve and list names that begin with a dot
+  -script EXT[=INTERPRETER ARGS...]
+                   run files with the extension and send what they print, as in
+                   .py=python3; without an interpreter, the files themselves;
+                   may be given again
   -server TEXT     send this as the Server field
   -log             log each request to standard error
   -trace           show the conversation, each line as it is on the wire, there
@@ -91,9 +94,11 @@ func parseArgs(args []string) (set settings, err error) {
 			if err != nil {
 				return err
 			}
-			if _, err := rawhttp.New(rawhttp.WithFS(noFiles{}), o); err != nil {
+			tried, err := rawhttp.New(rawhttp.WithRoot("/"), o)
+			if err != nil {
 				return errors.New(oneLine(err))
 			}
+			tried.Close()
 			set.options = append(set.options, o)
 			return nil
 		})
@@ -105,6 +110,14 @@ func parseArgs(args []string) (set settings, err error) {
 			return rawhttp.WithIndex(), nil
 		}
 		return rawhttp.WithIndex(strings.Split(s, ",")...), nil
+	})
+	option("script", func(s string) (rawhttp.Option, error) {
+		ext, command, named := strings.Cut(s, "=")
+		words := strings.Fields(command)
+		if named && len(words) == 0 {
+			return nil, errors.New("no interpreter behind the =")
+		}
+		return rawhttp.WithScript(ext, words...), nil
 	})
 
 	if err := flags.Parse(args); err != nil {
@@ -139,11 +152,6 @@ func parseListing(s string) (rawhttp.Option, error) {
 	}
 	return nil, errors.New("want text, html or none")
 }
-
-// noFiles is a file system to try options on.
-type noFiles struct{}
-
-func (noFiles) Open(name string) (fs.File, error) { return nil, fs.ErrNotExist }
 
 func serve(ctx context.Context, set settings, stdout, stderr io.Writer) error {
 	opts := append(set.options, rawhttp.WithRoot(set.root), rawhttp.WithLogger(logger{stderr}))

@@ -397,6 +397,7 @@ func TestRunHelpNamesFlags(t *testing.T) {
 		"list":     "text",
 		"index":    "index.html",
 		"dotfiles": "true",
+		"script":   ".x=sh -e",
 		"server":   "example",
 		"log":      "true",
 		"trace":    "true",

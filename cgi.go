@@ -1,0 +1,260 @@
+package rawhttp
+
+import (
+	"bytes"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// requestVariables are the variables that tell a script of its request (RFC 3875,
+// section 4.1), beside those that begin with HTTP_.
+var requestVariables = []string{
+	"GATEWAY_INTERFACE", "SERVER_PROTOCOL", "SERVER_SOFTWARE", "SERVER_NAME", "SERVER_PORT",
+	"REQUEST_METHOD", "REQUEST_URI", "QUERY_STRING", "SCRIPT_NAME", "SCRIPT_FILENAME",
+	"PATH_INFO", "REMOTE_ADDR", "REMOTE_HOST", "CONTENT_LENGTH", "CONTENT_TYPE", "HTTPS",
+}
+
+func isRequestVariable(name string) bool {
+	return strings.HasPrefix(name, "HTTP_") || slices.Contains(requestVariables, name)
+}
+
+// A scriptCall is what a script is told beside the request itself.
+type scriptCall struct {
+	name          string // path of the script in URLs
+	file          string // and in the system
+	pathInfo      string
+	contentLength int64 // bytes; -1: none was sent
+	software      string
+}
+
+// appendVariables appends the variables that tell of the request.
+func (s *scriptCall) appendVariables(env []string, req *Request) []string {
+	info := req.Conn()
+	host, port := info.local()
+	if name := hostWithoutPort(req.Host()); name != "" {
+		host = name
+	}
+	client := info.client()
+	for _, v := range [...][2]string{
+		{"GATEWAY_INTERFACE", "CGI/1.1"},
+		{"SERVER_PROTOCOL", req.Version()},
+		{"SERVER_SOFTWARE", s.software},
+		{"SERVER_NAME", host},
+		{"SERVER_PORT", port},
+		{"REQUEST_METHOD", req.Method()},
+		{"REQUEST_URI", req.Target()},
+		{"QUERY_STRING", req.RawQuery()},
+		{"SCRIPT_NAME", s.name},
+		{"SCRIPT_FILENAME", s.file},
+		{"REMOTE_ADDR", client},
+		{"REMOTE_HOST", client}, // where its name is not known: RFC 3875, section 4.1.9
+	} {
+		env = append(env, v[0]+"="+v[1])
+	}
+	if s.pathInfo != "" {
+		env = append(env, "PATH_INFO="+s.pathInfo)
+	}
+	if s.contentLength >= 0 {
+		env = append(env, "CONTENT_LENGTH="+strconv.FormatInt(s.contentLength, 10))
+	}
+	for value := range req.Header().Values("Content-Type") {
+		env = append(env, "CONTENT_TYPE="+value)
+		break
+	}
+	if info.TLS {
+		env = append(env, "HTTPS=on")
+	}
+	return appendFieldVariables(env, req.Header())
+}
+
+// appendFieldVariables appends a variable for each field name (RFC 3875, section
+// 4.1.18). Names with an underscore are left out, since they would pass for others.
+func appendFieldVariables(env []string, h Header) []string {
+	for i := range h.Len() {
+		name := h.name(i)
+		if !isFieldForScripts(name) || firstLine(h, name) < i {
+			continue
+		}
+		separator := ", "
+		if equalFold(name, "Cookie") {
+			separator = "; "
+		}
+		values := slices.Collect(h.Values(name))
+		env = append(env, variableName(name)+"="+strings.Join(values, separator))
+	}
+	return env
+}
+
+// firstLine gives the index of the first field line of a name that there is.
+func firstLine(h Header, name string) (i int) {
+	for !equalFold(h.name(i), name) {
+		i++
+	}
+	return i
+}
+
+func variableName(fieldName string) string {
+	name := []byte("HTTP_" + fieldName)
+	for i, c := range name {
+		switch {
+		case c == '-':
+			name[i] = '_'
+		case 'a' <= c && c <= 'z':
+			name[i] = c - 'a' + 'A'
+		}
+	}
+	return string(name)
+}
+
+// isFieldForScripts reports whether a script is told of a field. Proxy would pass
+// for the variable that many programs take a proxy from; credentials are the
+// server's; the others are of the connection, or have variables of their own.
+func isFieldForScripts(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; !isAlpha(c) && !isDigit(c) && c != '-' {
+			return false
+		}
+	}
+	return !isAnyOf(name, "Proxy", "Authorization", "Proxy-Authorization", "Connection", "Transfer-Encoding",
+		"Content-Length", "Content-Type")
+}
+
+func isAnyOf(name string, others ...string) bool {
+	return slices.ContainsFunc(others, func(other string) bool { return equalFold(name, other) })
+}
+
+// maxScriptFields is how long the block of fields may be that output begins with, in
+// bytes.
+const maxScriptFields = 32 << 10
+
+// A scriptHead is what the output of a script says of the response.
+type scriptHead struct {
+	status    int
+	mediaType string
+	fields    []field
+	redirects bool  // it has Location
+	length    int64 // bytes of content that it promises; -1: it says nothing of that
+	size      int   // bytes of output before the content
+}
+
+// A scriptFault is a mistake of a script that is answered with 502.
+type scriptFault string
+
+func (f scriptFault) Error() string   { return "rawhttp: output of a script: " + string(f) }
+func (f scriptFault) StatusCode() int { return 502 }
+
+// parseScriptOutput takes apart what a script has printed so far, which is whole if
+// the output has ended. It gives [ErrIncomplete] where more must be seen.
+func parseScriptOutput(out []byte, whole bool, mode ScriptOutput) (scriptHead, error) {
+	plain := scriptHead{status: 200, mediaType: textHTML, length: -1}
+	if mode == ScriptPlain {
+		return plain, nil
+	}
+	size, tells, err := findFields(out)
+	switch {
+	case err == ErrIncomplete && !whole:
+		return plain, err
+	case err == nil && (tells || mode == ScriptCGI):
+		return parseScriptFields(out[:size])
+	case mode == ScriptCGI, tells && err == errFieldsTooLong:
+		return plain, scriptFault("it does not begin with fields and an empty line, of up to 32 KiB")
+	}
+	return plain, nil
+}
+
+const (
+	errNoFields      = scriptFault("a line is not a field line")
+	errFieldsTooLong = scriptFault("the fields are longer than 32 KiB")
+)
+
+// findFields finds the block of field lines that out begins with, and how long it is
+// with the empty line behind it. It tells whether a field is among them that only a
+// block has which is meant for a server.
+func findFields(out []byte) (size int, tells bool, err error) {
+	for size < maxScriptFields {
+		n := bytes.IndexByte(out[size:min(len(out), maxScriptFields)], '\n')
+		switch {
+		case n < 0 && len(out) < maxScriptFields:
+			return 0, tells, ErrIncomplete
+		case n < 0:
+			return 0, tells, errFieldsTooLong
+		}
+		line := strings.TrimSuffix(string(out[size:size+n]), "\r")
+		name, _, isField := strings.Cut(line, ":")
+		switch {
+		case line == "" && size > 0:
+			return size + n + 1, tells, nil
+		case !isField:
+			return 0, tells, errNoFields
+		}
+		tells = tells || isAnyOf(name, "Content-Type", "Location", "Status")
+		size += n + 1
+	}
+	return 0, tells, errFieldsTooLong
+}
+
+// parseScriptFields parses the block of field lines.
+func parseScriptFields(block []byte) (scriptHead, error) {
+	h := scriptHead{length: -1, size: len(block)}
+	for line := range strings.SplitSeq(string(block), "\n") {
+		line = strings.TrimSuffix(line, "\r")
+		if line == "" {
+			break
+		}
+		name, value, _ := strings.Cut(line, ":")
+		value = trimBlanks(value)
+		if !isToken(name) || !isFieldValue(value) {
+			return h, scriptFault("field line " + strconv.Quote(line) + " is malformed")
+		}
+		if !h.take(name, value) {
+			return h, scriptFault("field line " + strconv.Quote(line) + " is impossible, or there is another of its name")
+		}
+	}
+	if h.status == 0 {
+		h.status = 200
+		if h.redirects {
+			h.status = 302
+		}
+	}
+	return h, nil
+}
+
+// take takes one field, and reports whether it may be what it is.
+func (h *scriptHead) take(name, value string) bool {
+	switch {
+	case equalFold(name, "Status"):
+		again := h.status != 0
+		h.status = parseScriptStatus(value)
+		return !again && h.status != 0
+	case equalFold(name, "Content-Type"):
+		again := h.mediaType != ""
+		h.mediaType = value
+		return !again && value != ""
+	case equalFold(name, "Content-Length"):
+		n, err := strconv.ParseUint(value, 10, 62)
+		again := h.length >= 0
+		h.length = int64(n)
+		return !again && err == nil
+	case equalFold(name, "Location"):
+		if h.redirects || value == "" || !isVisible(value) {
+			return false
+		}
+		h.redirects = true
+	case isAnyOf(name, "Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Date"):
+		return true // these are the server's
+	}
+	h.fields = append(h.fields, field{name, value})
+	return true
+}
+
+// parseScriptStatus parses "404 Not Found", whose words are ours to say. It gives 0
+// for what is no final status.
+func parseScriptStatus(value string) int {
+	code, _, _ := strings.Cut(value, " ")
+	status, err := strconv.Atoi(code)
+	if err != nil || len(code) != 3 || status < 200 || status > 599 {
+		return 0
+	}
+	return status
+}

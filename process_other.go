@@ -1,0 +1,21 @@
+//go:build !unix
+
+package rawhttp
+
+import (
+	"errors"
+	"os"
+)
+
+const hasProcessGroups = false
+
+// A process is one of a script, which is never started here.
+type process struct{ in, out, err *os.File }
+
+func startProcess(string, []string, []string, scriptInput) (*process, error) {
+	return nil, errors.ErrUnsupported
+}
+
+func (p *process) wait() (fault string)                { return "" }
+func (p *process) end()                                {}
+func (p *process) readNow(b []byte) (n int, err error) { return 0, errors.ErrUnsupported }

@@ -1,0 +1,134 @@
+//go:build unix
+
+package rawhttp
+
+import (
+	"errors"
+	"io"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+const hasProcessGroups = true
+
+// A process leads a process group. It reads and prints through pipes.
+type process struct {
+	pid      int
+	in       *os.File // what it reads; nil: nothing of ours
+	out, err *os.File // what it prints
+}
+
+// startProcess starts a program in the folder. It takes over the file of the input.
+func startProcess(folder string, argv, env []string, in scriptInput) (*process, error) {
+	var p process
+	theirs, err := p.open(in)
+	if err == nil {
+		files := []uintptr{theirs[0].Fd(), theirs[1].Fd(), theirs[2].Fd()}
+		p.pid, err = syscall.ForkExec(argv[0], argv, &syscall.ProcAttr{
+			Dir: folder, Env: env, Files: files, Sys: &syscall.SysProcAttr{Setpgid: true},
+		})
+		err = os.NewSyscallError("start "+strconv.Quote(argv[0]), err)
+	}
+	for _, f := range theirs {
+		f.Close()
+	}
+	if err != nil {
+		p.in.Close()
+		p.out.Close()
+		p.err.Close()
+		return nil, startError(err)
+	}
+	return &p, nil
+}
+
+// open opens the pipes, and gives the ends that are the program's: its standard
+// input, output and error. A nil *os.File is fine to close.
+func (p *process) open(in scriptInput) (theirs [3]*os.File, err error) {
+	switch {
+	case in.file != nil:
+		theirs[0] = in.file
+	case in.from != nil:
+		theirs[0], p.in, err = os.Pipe()
+	default:
+		theirs[0], err = os.Open(os.DevNull)
+	}
+	if err == nil {
+		p.out, theirs[1], err = os.Pipe()
+	}
+	if err == nil {
+		p.err, theirs[2], err = os.Pipe()
+	}
+	return theirs, err
+}
+
+// startError gives what a program that cannot be started has to be answered with.
+// That its interpreter is missing is no 404.
+func startError(err error) error {
+	status := 500
+	switch {
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		status = 403
+	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ENOMEM), errors.Is(err, syscall.ETXTBSY),
+		errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		status = 503
+	}
+	return &StatusError{Status: status, Err: err}
+}
+
+// wait waits for the leader, and tells what went wrong with it, "" for nothing.
+func (p *process) wait() (fault string) {
+	var status syscall.WaitStatus
+	_, err := syscall.Wait4(p.pid, &status, 0, nil)
+	for err == syscall.EINTR {
+		_, err = syscall.Wait4(p.pid, &status, 0, nil)
+	}
+	switch {
+	case err != nil:
+		return err.Error()
+	case status.Signaled():
+		return "signal: " + status.Signal().String()
+	case status.ExitStatus() != 0:
+		return "exit status " + strconv.Itoa(status.ExitStatus())
+	}
+	return ""
+}
+
+// end ends all processes of the group, which get some time to do so themselves. It
+// waits until they are gone, but for a leader that was not waited for.
+//
+// As long as one of them is there the number of the group is not given to another.
+// After that it could be, by systems that are through with all other numbers; so it
+// is not used for long, and first of all at once.
+func (p *process) end() {
+	const step = 5 * time.Millisecond
+	p.signal(syscall.SIGTERM)
+	for waited := time.Duration(0); p.signal(0); waited += step {
+		if waited >= scriptGrace {
+			p.signal(syscall.SIGKILL)
+		}
+		time.Sleep(step)
+	}
+}
+
+// signal sends a signal to the group, and reports whether there is one.
+func (p *process) signal(s syscall.Signal) bool { return syscall.Kill(-p.pid, s) == nil }
+
+// readNow reads what has been printed, without waiting for more: then it is io.EOF.
+func (p *process) readNow(b []byte) (n int, err error) {
+	raw, err := p.out.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	controlErr := raw.Control(func(fd uintptr) {
+		n, err = syscall.Read(int(fd), b)
+	})
+	switch {
+	case controlErr != nil:
+		return 0, controlErr
+	case err == syscall.EAGAIN, err == nil && n == 0:
+		return 0, io.EOF
+	}
+	return max(n, 0), err
+}

@@ -1,0 +1,346 @@
+package rawhttp
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// A scriptRunner answers for the files of a tree that are scripts.
+type scriptRunner interface {
+	// isScript reports whether a name is a script's.
+	isScript(name string) bool
+	// hides reports whether a name is of a file that would give a script away.
+	hides(name string) bool
+	// resolve answers with what the script prints, which it may take over to the
+	// end of the response. It closes the file.
+	resolve(ctx context.Context, req *Request, script opened, pathInfo string) (*Response, error)
+	// close ends what scripts have left behind. Those that answer requests go on.
+	close()
+}
+
+const (
+	maxWaitingScripts = 64
+	maxScriptWait     = 5 * time.Second
+	maxFirstByte      = 10 * time.Second
+	maxScriptOutput   = 64 << 20 // bytes
+)
+
+// scripts runs the scripts of one folder.
+type scripts struct {
+	scriptConfig
+	root    string        // absolute, without a slash at its end
+	env     []string      // of each script
+	turns   chan struct{} // holds one for each that runs; nil: any number may
+	waiting atomic.Int32
+
+	mu   sync.Mutex
+	runs map[*scriptRun]struct{} // those whose processes are not gone
+}
+
+// openScripts finds the interpreters. It reports every mistake, joined.
+func openScripts(config scriptConfig, root string) (scriptRunner, error) {
+	s := &scripts{scriptConfig: config, runs: make(map[*scriptRun]struct{})}
+	if !hasProcessGroups {
+		return nil, errors.New("WithScript: scripts need process groups, which " + runtime.GOOS + " does not have")
+	}
+	if s.max > 0 {
+		s.turns = make(chan struct{}, s.max)
+	}
+	var errs []error
+	for i, c := range s.commands {
+		if len(c.interpreter) > 0 {
+			program, err := lookUp(c.interpreter[0])
+			errs = append(errs, err)
+			s.commands[i].interpreter = append([]string{program}, c.interpreter[1:]...)
+		}
+	}
+	var err error
+	s.root, err = absolute(root)
+	if s.root == "/" {
+		s.root = ""
+	}
+	s.env = scriptEnv(config.env)
+	return s, errors.Join(append(errs, err)...)
+}
+
+// scriptEnv gives the variables that scripts have for any request.
+func scriptEnv(names []string) []string {
+	var env []string
+	if !slices.Contains(names, "PATH") {
+		env = append(env, "PATH=/usr/local/bin:/usr/bin:/bin")
+	}
+	names = append([]string{"LANG", "LC_ALL", "TZ", "TMPDIR"}, names...)
+	for i, name := range names {
+		if value, ok := os.LookupEnv(name); ok && !slices.Contains(names[:i], name) {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}
+
+// lookUp finds a program, along PATH if its name has no slash.
+func lookUp(program string) (string, error) {
+	folders := []string{""}
+	if !strings.Contains(program, "/") {
+		folders = strings.Split(os.Getenv("PATH"), ":")
+	}
+	for _, folder := range folders {
+		if folder != "" {
+			folder += "/"
+		}
+		file, err := absolute(folder + program)
+		if err != nil {
+			return "", err
+		}
+		if info, err := os.Stat(file); err == nil && isFile(info.Mode()) && info.Mode()&0o111 != 0 {
+			return file, nil
+		}
+	}
+	return "", fmt.Errorf("WithScript: interpreter %q: no such program", program)
+}
+
+func absolute(name string) (string, error) {
+	if strings.HasPrefix(name, "/") {
+		return path.Clean(name), nil
+	}
+	folder, err := syscall.Getwd() // the folder itself, where os.Getwd believes PWD
+	return path.Clean(folder + "/" + name), err
+}
+
+// command gives what runs files with the extension of name, nil if nothing does.
+func (s *scripts) command(name string) *scriptCommand {
+	ext := extension(name)
+	for i := len(s.commands) - 1; i >= 0; i-- { // the later counts
+		if equalFold(s.commands[i].ext, ext) {
+			return &s.commands[i]
+		}
+	}
+	return nil
+}
+
+func (s *scripts) isScript(name string) bool { return s.command(name) != nil }
+
+// hides is true for sidecars: a source that is compressed is a source.
+func (s *scripts) hides(name string) bool {
+	for _, ext := range [...]string{".br", ".zst", ".gz"} {
+		if n := len(name) - len(ext); n > 0 && equalFold(name[n:], ext) && s.isScript(name[:n]) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *scripts) close() {
+	s.mu.Lock()
+	var left []*scriptRun
+	for x := range s.runs {
+		if x.leave() {
+			left = append(left, x)
+		}
+	}
+	s.mu.Unlock()
+	for _, x := range left {
+		<-x.gone
+	}
+}
+
+func (s *scripts) resolve(ctx context.Context, req *Request, script opened, pathInfo string) (*Response, error) {
+	script.file.Close()
+	if err := allowScript(req); err != nil {
+		return nil, err
+	}
+	argv, err := s.argv(script)
+	if err != nil {
+		return nil, err
+	}
+	in, length, err := spool(req)
+	if err != nil {
+		return nil, err
+	}
+	defer req.attend()()
+	if err := s.takeTurn(ctx); err != nil {
+		in.close()
+		return nil, err
+	}
+	call := scriptCall{
+		name:          req.Prefix() + "/" + script.name,
+		file:          s.root + "/" + script.name,
+		pathInfo:      pathInfo,
+		contentLength: length,
+		software:      req.software(),
+	}
+	env := call.appendVariables(slices.Clip(s.env), req)
+	x, err := s.start(ctx, argv, env, in, req)
+	if err != nil {
+		return nil, err
+	}
+	return x.respond()
+}
+
+// allowScript refuses requests that no script is to see. "Cross-site" is a browser's
+// word that a page of another site sends the form.
+func allowScript(req *Request) error {
+	if req.Method() != "POST" {
+		return allowMethod(req, "GET", "HEAD", "POST", "OPTIONS")
+	}
+	if req.Header().Get("Sec-Fetch-Site") == "cross-site" {
+		return &StatusError{Status: 403, Err: errors.New("a POST from another site")}
+	}
+	return nil
+}
+
+// argv gives the words of the command that runs the script. A script is run by its
+// path, so that must still lead to the file that was opened in the jail.
+func (s *scripts) argv(script opened) ([]string, error) {
+	file := s.root + "/" + script.name
+	info, err := os.Stat(file)
+	if err != nil || !os.SameFile(info, script.info) {
+		return nil, &StatusError{Status: 500, Err: fmt.Errorf("script %q: another file has its place: %w", file, err)}
+	}
+	interpreter := s.command(script.name).interpreter
+	if len(interpreter) == 0 && info.Mode()&0o111 == 0 {
+		return nil, fmt.Errorf("script %q is not executable: %w", file, fs.ErrPermission)
+	}
+	return append(slices.Clip(interpreter), file), nil
+}
+
+// takeTurn waits until one more script may run.
+func (s *scripts) takeTurn(ctx context.Context) error {
+	if s.turns == nil {
+		return nil
+	}
+	select {
+	case s.turns <- struct{}{}:
+		return nil
+	default:
+	}
+	defer s.waiting.Add(-1)
+	if s.waiting.Add(1) > maxWaitingScripts {
+		return busyError{fmt.Errorf("rawhttp: %d scripts run and %d requests wait for a turn", s.max, maxWaitingScripts)}
+	}
+	late := time.NewTimer(maxScriptWait)
+	defer late.Stop()
+	select {
+	case s.turns <- struct{}{}:
+		return nil
+	case <-late.C:
+		return busyError{fmt.Errorf("rawhttp: %d scripts run: no turn within %v", s.max, maxScriptWait)}
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (s *scripts) endTurn() {
+	if s.turns != nil {
+		<-s.turns
+	}
+}
+
+// scriptInput is the content of a request, for a script to read: from the client as
+// it comes, or from a file.
+type scriptInput struct {
+	from io.Reader // nil: none
+	file *os.File  // nil: none
+}
+
+func (in scriptInput) close() {
+	if in.file != nil {
+		in.file.Close()
+	}
+}
+
+// spool gives the content of the request and its length, -1 if none was sent. That
+// of a chunked one is not known before all of it was read: into memory, or if it is
+// long into a file without a name.
+func spool(req *Request) (in scriptInput, length int64, err error) {
+	switch n := req.ContentLength(); {
+	case n == 0 && req.Header().Get("Content-Length") == "":
+		return in, -1, nil
+	case n == 0:
+		return in, 0, nil
+	case n > 0:
+		return scriptInput{from: req.Body}, n, nil
+	}
+	memory := make([]byte, scratchSize)
+	n, err := io.ReadFull(req.Body, memory)
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		return scriptInput{from: bytes.NewReader(memory[:n])}, int64(n), nil
+	}
+	if err != nil {
+		return in, 0, err
+	}
+	in.file, err = namelessFile()
+	if err == nil {
+		_, err = in.file.Write(memory)
+	}
+	if err == nil {
+		length, err = io.CopyBuffer(struct{ io.Writer }{in.file}, req.Body, memory)
+	}
+	if err == nil {
+		_, err = in.file.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		in.close()
+	}
+	return in, int64(n) + length, err
+}
+
+// namelessFile makes a file that is gone once it is closed.
+func namelessFile() (*os.File, error) {
+	file, err := os.CreateTemp("", "rawhttp-")
+	if err == nil {
+		err = os.Remove(file.Name())
+	}
+	return file, err
+}
+
+// attend has the client watched until end is called. Content may be read on another
+// goroutine until then.
+func (r *Request) attend() (end func()) {
+	if r.on == nil {
+		return func() {}
+	}
+	return r.on.inDuplex()
+}
+
+// interrupt ends reads of the content, until resume.
+func (r *Request) interrupt() {
+	if r.on != nil {
+		r.on.interrupt()
+	}
+}
+
+func (r *Request) resume() {
+	if r.on != nil {
+		r.on.resume()
+	}
+}
+
+// logger gives the log of the server.
+func (r *Request) logger() Logger {
+	if r.on == nil {
+		return discardLogger{}
+	}
+	return r.on.srv.log
+}
+
+// software gives the name of the server.
+func (r *Request) software() string {
+	if r.on == nil || r.on.srv.format.server == "" {
+		return "rawhttp"
+	}
+	return r.on.srv.format.server
+}

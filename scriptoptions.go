@@ -1,0 +1,172 @@
+package rawhttp
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A ScriptOutput says how the output of scripts is read.
+type ScriptOutput uint8
+
+const (
+	ScriptAuto  ScriptOutput = iota // CGI if it begins with a block of fields, one of them Content-Type, Location or Status; else plain
+	ScriptCGI                       // fields, an empty line, content (RFC 3875, section 6); anything else is answered with 502
+	ScriptPlain                     // all of it is content, of type text/html; charset=utf-8
+)
+
+// String gives the name of o, as in "auto".
+func (o ScriptOutput) String() string {
+	switch o {
+	case ScriptAuto:
+		return "auto"
+	case ScriptCGI:
+		return "cgi"
+	case ScriptPlain:
+		return "plain"
+	}
+	return fmt.Sprintf("ScriptOutput(%d)", uint8(o))
+}
+
+// scriptConfig is what the options for scripts set.
+type scriptConfig struct {
+	commands []scriptCommand
+	output   ScriptOutput
+	pathInfo bool
+	timeout  time.Duration
+	max      int
+	env      []string
+
+	// open makes the runner. That only WithScript sets it keeps a program that runs
+	// no scripts from being built with all that it takes.
+	open func(scriptConfig, string) (scriptRunner, error)
+}
+
+// A scriptCommand runs the files with an extension: by an interpreter with its
+// arguments, or themselves if that is empty.
+type scriptCommand struct {
+	ext         string
+	interpreter []string
+}
+
+// WithScript runs files with the extension, as in ".py" and in any case, and sends
+// what they print, where else their source would be sent: by the interpreter, given
+// with its own arguments, as in WithScript(".py", "python3", "-u"), or the file
+// itself if none is named, which must then be executable. The interpreter is looked
+// for once, along PATH, and [New] reports it missing. Later calls add; for the same
+// extension the later wins. Only folders ([WithRoot], [Dir]) have scripts, and only
+// systems with process groups, which Windows is not among.
+//
+// A script answers GET, HEAD and POST. It runs in its own folder, without a shell
+// and without arguments from the request; it has the request in its environment
+// (RFC 3875, section 4.1) and its content on standard input. What it prints begins
+// with fields or not, see [ScriptOutput]; of the fields, Status says the status, and
+// Location without it makes a 302. What it says on standard error goes to the log,
+// up to 64 KiB.
+//
+// A script has 10 seconds to its first byte and [WithScriptTimeout] in all, and may
+// print 64 MiB, 32 KiB of that as fields. It ends earlier with the connection, if
+// that is reset. Its processes are a group, which is ended half a second after the
+// script has: by SIGTERM, and SIGKILL another half second later. One that leaves the
+// group, as setsid does, is not ended.
+//
+// A script that fails before it prints is answered with 500, one that is late with
+// 504, one whose fields are at fault with 502, and one that has no turn, because too
+// many run, with 503; a POST that a browser says comes from another site, with 403.
+//
+// The default is that no script runs.
+func WithScript(ext string, interpreter ...string) FileOption {
+	return fileOption(func(c *fileConfig) error {
+		fail := func(why string) error { return fmt.Errorf("WithScript(%q, %q): %s", ext, interpreter, why) }
+		switch {
+		case len(ext) < 2 || ext[0] != '.' || strings.ContainsAny(ext[1:], "./\x00"):
+			return fail("an extension is a dot and a name")
+		case len(interpreter) > 0 && interpreter[0] == "":
+			return fail("the interpreter has no name")
+		case isBatch(ext), len(interpreter) > 0 && isBatch(extension(interpreter[0])):
+			return fail("batch files are never run: words of a request could be commands there")
+		case strings.Contains(strings.Join(interpreter, ""), "\x00"):
+			return fail("a NUL byte")
+		}
+		c.script.open = openScripts
+		c.script.commands = append(c.script.commands, scriptCommand{ext, slices.Clone(interpreter)})
+		return nil
+	})
+}
+
+// isBatch reports whether files with the extension are run by a shell of Windows,
+// whatever runs them.
+func isBatch(ext string) bool { return equalFold(ext, ".bat") || equalFold(ext, ".cmd") }
+
+// WithScriptOutput fixes how the output of scripts is read. The default is
+// [ScriptAuto].
+func WithScriptOutput(o ScriptOutput) FileOption {
+	return fileOption(func(c *fileConfig) error {
+		if o > ScriptPlain {
+			return fmt.Errorf("WithScriptOutput(%v): there is no such output", o)
+		}
+		c.script.output = o
+		return nil
+	})
+}
+
+// WithScriptPathInfo says whether a path may go on behind a script's: then
+// /tool.py/a/b runs tool.py with PATH_INFO=/a/b (RFC 3875, section 4.1.5). The
+// default is false.
+func WithScriptPathInfo(on bool) FileOption {
+	return fileOption(func(c *fileConfig) error {
+		c.script.pathInfo = on
+		return nil
+	})
+}
+
+// WithScriptTimeout limits the time that a script may run. One that has printed
+// nothing by then, or for 10 seconds, is answered with 504; where its response has
+// begun, that is cut.
+//
+// The default is 30 seconds; 0 is no limit but that to the first byte.
+func WithScriptTimeout(d time.Duration) FileOption {
+	return fileOption(func(c *fileConfig) error {
+		if d < 0 {
+			return fmt.Errorf("WithScriptTimeout(%v): a time limit is not negative", d)
+		}
+		c.script.timeout = d
+		return nil
+	})
+}
+
+// WithMaxScripts limits the number of scripts that run at once. Of the requests
+// beyond, 64 wait up to 5 seconds for a turn; others are answered with 503.
+//
+// The default is twice the number of processors, at least 4; 0 is no limit.
+func WithMaxScripts(n int) FileOption {
+	return fileOption(func(c *fileConfig) error {
+		if n < 0 {
+			return fmt.Errorf("WithMaxScripts(%d): a limit is not negative", n)
+		}
+		c.script.max = n
+		return nil
+	})
+}
+
+// WithScriptEnv gives scripts the variables of this process with these names, as
+// they are when the resolver is made. Without it they have PATH=/usr/local/bin:/usr/bin:/bin
+// and, where this process does, LANG, LC_ALL, TZ and TMPDIR, beside those that tell
+// of the request, which cannot be named here. Later calls add.
+func WithScriptEnv(names ...string) FileOption {
+	return fileOption(func(c *fileConfig) error {
+		var errs []error
+		for _, name := range names {
+			switch {
+			case name == "" || strings.ContainsAny(name, "=\x00"):
+				errs = append(errs, fmt.Errorf("WithScriptEnv: %q is not the name of a variable", name))
+			case isRequestVariable(name):
+				errs = append(errs, fmt.Errorf("WithScriptEnv: %s tells scripts of the request", name))
+			}
+		}
+		c.script.env = append(c.script.env, names...)
+		return errors.Join(errs...)
+	})
+}

@@ -1,0 +1,444 @@
+package rawhttp
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	scriptGrace     = 500 * time.Millisecond // from the end of a script, and from SIGTERM, to what is next
+	scriptHold      = 100 * time.Millisecond // from the first byte of content to the response
+	maxScriptHeld   = 64 << 10               // bytes of content that are held so long
+	maxScriptStderr = 64 << 10               // bytes
+)
+
+// Why a script is ended.
+var (
+	errScriptLate   = &StatusError{Status: 504, Err: errors.New("the script has not printed in time")}
+	errScriptTime   = &StatusError{Status: 504, Err: errors.New("the script has run too long")}
+	errScriptOutput = errors.New("rawhttp: the script has printed too much")
+	errScriptOver   = errors.New("rawhttp: the script has ended")
+	errScriptUnread = errors.New("rawhttp: the output of the script is not wanted")
+)
+
+// A scriptRun is a script that runs. A goroutine tends its processes until they are
+// gone; the rest belongs to the exchange.
+type scriptRun struct {
+	runner  *scripts
+	process *process
+	req     *Request
+	warn    func(msg string, args ...any)
+
+	// ctx ends when the processes are to end, with the cause. It is not the
+	// request's, which ends before a script that closes its output and goes on.
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	part   func() bool // parts ctx from the request's
+	whole  atomic.Bool // the output was read to its end
+
+	exited  chan struct{} // closed when the script itself has ended, with fault set
+	fault   string        // "": it ended well
+	logged  chan struct{} // closed when standard error was read to its end
+	ignored chan struct{} // closed when nobody reads output any more
+	gone    chan struct{} // closed when all processes are
+
+	feed    *feeder // nil: it has no content
+	head    *scriptHead
+	out     []byte // output that was not sent yet
+	printed int64  // bytes of output
+	sent    int64  // bytes of content
+}
+
+// start starts the script, for which it takes over the input and the turn.
+func (s *scripts) start(ctx context.Context, argv, env []string, in scriptInput, req *Request) (*scriptRun, error) {
+	file := argv[len(argv)-1]
+	p, err := startProcess(path.Dir(file), argv, env, in)
+	if err != nil {
+		s.endTurn()
+		return nil, err
+	}
+	info, log := req.Conn(), req.logger()
+	x := &scriptRun{
+		runner: s, process: p, req: req,
+		warn: func(msg string, args ...any) {
+			log.Warn("rawhttp: script "+msg, append([]any{"script", file, "conn", info.ID, "request", info.Request}, args...)...)
+		},
+		exited: make(chan struct{}), logged: make(chan struct{}), ignored: make(chan struct{}), gone: make(chan struct{}),
+	}
+	x.ctx, x.cancel = context.WithCancelCause(context.Background())
+	x.part = context.AfterFunc(ctx, func() { x.cancel(context.Cause(ctx)) })
+	context.AfterFunc(x.ctx, func() { p.out.SetReadDeadline(time.Unix(1, 0)) })
+	if p.in != nil {
+		x.feed = &feeder{run: x, from: in.from, to: p.in, fed: make(chan struct{})}
+	}
+	s.mu.Lock()
+	s.runs[x] = struct{}{}
+	s.mu.Unlock()
+	go x.logErrors()
+	go func() {
+		x.fault = p.wait()
+		close(x.exited)
+	}()
+	go x.tend()
+	return x, nil
+}
+
+// tend waits until the script has ended, or is to end, and sees to it that nothing
+// of it is left.
+func (x *scriptRun) tend() {
+	if d := x.runner.timeout; d > 0 {
+		defer time.AfterFunc(d, func() { x.cancel(errScriptTime) }).Stop()
+	}
+	select {
+	case <-x.exited:
+		x.awaitSilence()
+	case <-x.ctx.Done():
+	}
+	x.cancel(errScriptOver)
+	x.process.end()
+	<-x.exited
+	x.process.err.SetReadDeadline(time.Now().Add(scriptGrace))
+	<-x.logged
+	x.process.err.Close()
+	switch cause := context.Cause(x.ctx); {
+	case cause == errScriptOver && x.fault != "":
+		x.warn("failed", "err", x.fault)
+	case cause != errScriptOver && cause != errScriptUnread && cause != context.Canceled:
+		x.warn("was ended", "err", cause)
+	}
+	x.runner.mu.Lock()
+	delete(x.runner.runs, x)
+	x.runner.mu.Unlock()
+	x.runner.endTurn()
+	close(x.gone)
+}
+
+// awaitSilence waits until no process of a script that has ended holds its output,
+// but not long.
+func (x *scriptRun) awaitSilence() {
+	late := time.NewTimer(scriptGrace)
+	defer late.Stop()
+	for _, silent := range [...]chan struct{}{x.ignored, x.logged} {
+		select {
+		case <-silent:
+		case <-late.C:
+			return
+		case <-x.ctx.Done():
+			return
+		}
+	}
+}
+
+// logErrors takes what the script says on standard error, and logs the beginning of
+// that, line by line.
+func (x *scriptRun) logErrors() {
+	defer close(x.logged)
+	said, b := 0, make([]byte, 0, minBuffer)
+	for {
+		n, err := x.process.err.Read(b[len(b):cap(b)])
+		said += n
+		b = b[:len(b)+n]
+		for len(b) > 0 {
+			end := bytes.IndexByte(b, '\n')
+			rest := end + 1
+			if end < 0 && err == nil && len(b) < cap(b) {
+				break
+			}
+			if end < 0 {
+				end, rest = len(b), len(b)
+			}
+			if said <= maxScriptStderr {
+				quoted := strconv.Quote(string(b[:end]))
+				x.warn("says", "stderr", quoted[1:len(quoted)-1])
+			}
+			b = b[:copy(b, b[rest:])]
+		}
+		if err != nil {
+			break
+		}
+	}
+	if said > maxScriptStderr {
+		x.warn("says more than is logged", "bytes", said)
+	}
+}
+
+// leave ends the processes if the script has nothing more to say to its client. It
+// reports whether they end.
+func (x *scriptRun) leave() bool {
+	if x.whole.Load() {
+		x.cancel(errScriptUnread)
+	}
+	return x.ctx.Err() != nil
+}
+
+// Close gives up the output of the script, which is ended if there is more of it.
+func (x *scriptRun) Close() error {
+	x.part()
+	if !x.whole.Load() {
+		x.cancel(errScriptUnread)
+	}
+	close(x.ignored)
+	if x.process.in != nil {
+		x.process.in.Close()
+	}
+	return x.process.out.Close()
+}
+
+// respond makes the response: of all of the output if that ends soon, else of its
+// beginning and what is to come.
+func (x *scriptRun) respond() (*Response, error) {
+	x.feed.start()
+	ended, err := x.hold()
+	x.feed.stop()
+	if err != nil {
+		x.cancel(err)
+		x.Close()
+		return nil, err
+	}
+	resp := x.headResponse()
+	if !ended {
+		resp.f = x.stream
+		resp.src = &source{closer: x}
+		return resp, nil
+	}
+	x.Close()
+	switch n := x.head.length; {
+	case x.req.isHead() && len(x.out) == 0:
+		resp.headOnly = true // a GET may have content
+	case n > int64(len(x.out)):
+		return nil, errShortScript
+	case n >= 0:
+		x.out = x.out[:n]
+	}
+	resp.content = x.out
+	return resp, nil
+}
+
+const errShortScript = scriptFault("Content-Length promises more than there is")
+
+// headResponse makes the response without its content.
+func (x *scriptRun) headResponse() *Response {
+	x.out = x.out[x.head.size:]
+	resp := newResponse(x.head.status, x.head.mediaType)
+	resp.fields = x.head.fields
+	if !resp.has("X-Content-Type-Options") {
+		noSniff(resp)
+	}
+	return resp
+}
+
+// hold reads until the output has ended, or until it is time to answer with what is
+// there.
+func (x *scriptRun) hold() (ended bool, err error) {
+	limit := time.Now().Add(maxFirstByte)
+	for holding := false; ; {
+		err := x.read(limit)
+		switch {
+		case err == io.EOF:
+			ended = true
+			err = x.settle()
+		case errors.Is(err, os.ErrDeadlineExceeded) && holding:
+			return false, nil
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return false, errScriptLate
+		}
+		if err == nil && x.head == nil {
+			err = x.parse(ended)
+		}
+		switch {
+		case err != nil || ended:
+			return ended, err
+		case x.head == nil || len(x.out) == x.head.size:
+			limit = time.Time{} // a byte was there: now it has its time
+		case len(x.out)-x.head.size >= maxScriptHeld:
+			return false, nil
+		case !holding:
+			holding = true
+			limit = time.Now().Add(scriptHold)
+		}
+	}
+}
+
+func (x *scriptRun) parse(ended bool) error {
+	head, err := parseScriptOutput(x.out, ended, x.runner.output)
+	switch err {
+	case nil:
+		x.head = &head
+	case ErrIncomplete:
+		err = nil
+	}
+	return err
+}
+
+// settle waits, where the output has ended, for what else matters: how a script
+// ended that has printed nothing, and that one may read on which closed its output.
+func (x *scriptRun) settle() error {
+	fed := make(chan struct{}) // never closed
+	if x.printed > 0 {
+		if x.feed == nil {
+			x.whole.Store(true)
+			return nil
+		}
+		fed = x.feed.fed
+	}
+	select {
+	case <-x.exited:
+	case <-fed:
+	case <-x.ctx.Done():
+		if cause := context.Cause(x.ctx); cause != errScriptOver {
+			return cause
+		}
+	}
+	x.whole.Store(true)
+	if x.printed == 0 && x.fault != "" {
+		return errors.New("rawhttp: the script failed: " + x.fault)
+	}
+	return nil
+}
+
+// read reads output once, behind what is there. It gives the cause if the script is
+// to end, and [os.ErrDeadlineExceeded] at the limit, which is none if zero.
+func (x *scriptRun) read(limit time.Time) error {
+	x.out = slices.Grow(x.out, minBuffer)
+	free := x.out[len(x.out):cap(x.out)]
+	x.process.out.SetReadDeadline(limit)
+	n, err := 0, context.Cause(x.ctx)
+	if err == nil {
+		n, err = x.process.out.Read(free)
+	}
+	if cause := context.Cause(x.ctx); cause != nil && err != nil && err != io.EOF {
+		err = cause
+	}
+	if err == errScriptOver {
+		n, err = x.process.readNow(free)
+	}
+	x.out = x.out[:len(x.out)+n]
+	x.printed += int64(n)
+	if x.printed > maxScriptOutput {
+		return errScriptOutput
+	}
+	return err
+}
+
+// stream writes the content: what is there, and what the script still prints.
+func (x *scriptRun) stream(ctx context.Context, w io.Writer) error {
+	x.feed.start()
+	defer x.feed.stop()
+	for {
+		if err := x.send(w); err != nil {
+			return err
+		}
+		err := x.read(time.Time{})
+		if err == io.EOF {
+			err = x.settle()
+			if err == nil && x.sent < x.head.length {
+				err = errShortScript
+			}
+			return err
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// send writes the output that is there, no more than the script has promised.
+func (x *scriptRun) send(w io.Writer) error {
+	content := x.out
+	if n := x.head.length; n >= 0 {
+		content = content[:min(int64(len(content)), n-x.sent)]
+	}
+	n, err := w.Write(content)
+	x.sent += int64(n)
+	x.out = x.out[:0]
+	return err
+}
+
+// A feeder gives a script its content, while its output is read.
+type feeder struct {
+	run     *scriptRun
+	from    io.Reader
+	to      *os.File
+	buf     []byte        // read and not written yet
+	scratch []byte        // that buf is in
+	fed     chan struct{} // closed when there is no more to feed
+	stopped chan struct{} // closed when it has stopped, for now or for good
+}
+
+// start starts to feed, or goes on. A nil feeder has nothing to feed.
+func (f *feeder) start() {
+	if f == nil {
+		return
+	}
+	if f.scratch == nil {
+		f.scratch = make([]byte, scratchSize)
+	}
+	f.stopped = make(chan struct{})
+	go func() {
+		defer close(f.stopped)
+		f.copy()
+	}()
+}
+
+// stop stops to feed, so that nothing of the request is in use.
+func (f *feeder) stop() {
+	if f == nil {
+		return
+	}
+	f.run.req.interrupt()
+	f.to.SetWriteDeadline(time.Unix(1, 0))
+	<-f.stopped
+	f.to.SetWriteDeadline(time.Time{})
+	f.run.req.resume()
+}
+
+// copy feeds until there is no more, or until it is stopped.
+func (f *feeder) copy() {
+	for !isClosed(f.fed) {
+		if len(f.buf) == 0 {
+			n, err := steadyReader{f.from}.Read(f.scratch)
+			f.buf = f.scratch[:n]
+			switch {
+			case n > 0:
+			case errors.Is(err, errInterrupted):
+				return
+			case err != io.EOF:
+				f.run.cancel(err)
+				fallthrough
+			default:
+				f.finish()
+				return
+			}
+		}
+		n, err := f.to.Write(f.buf)
+		f.buf = f.buf[n:]
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return
+		case err != nil: // it reads no more
+			f.finish()
+		}
+	}
+}
+
+func (f *feeder) finish() {
+	f.to.Close()
+	close(f.fed)
+}
+
+func isClosed(c chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
