@@ -360,7 +360,7 @@ func (c *conn) turnAway() {
 	c.setLimit(maxLingerTime)
 	c.setReadDeadline(c.limit) // a TLS handshake reads
 	c.req.begin(c.srv.config.limits)
-	busy := errorResponse(busyError{errors.New("too many connections")}).CloseAfter()
+	busy := errorResponse(busyError("too many connections")).CloseAfter()
 	c.respond(c.group.ctx, busy)
 	c.hangUp()
 	c.ended = true

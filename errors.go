@@ -90,24 +90,33 @@ func StatusOf(err error) int {
 	return 500
 }
 
-// A busyError is a 503 that passes soon.
-type busyError struct{ error }
+// A fieldError is an error with a field for its answer.
+type fieldError struct {
+	error
+	name, value string
+}
 
-func (busyError) StatusCode() int { return 503 }
+func (e *fieldError) Unwrap() error { return e.error }
 
-// addErrorFields adds the fields that must, or should, go with the status, where the
-// response does not have them.
+// busyError makes a 503 that passes soon.
+func busyError(why string) error {
+	return &fieldError{&StatusError{Status: 503, Err: errors.New(why)}, "Retry-After", "1"}
+}
+
+// addErrorFields adds the fields that go with the error, where the response does not
+// have them.
 func addErrorFields(r *Response, err error) *Response {
 	add := func(name, value string) {
 		if !r.has(name) {
 			r = r.Clone().Set(name, value)
 		}
 	}
-	switch {
-	case errorStatus(err) == 405:
+	if errorStatus(err) == 405 {
 		add("Allow", strings.Join(allowOf(err), ", "))
-	case errors.As(err, new(busyError)):
-		add("Retry-After", "1")
+	}
+	var fe *fieldError
+	if errors.As(err, &fe) {
+		add(fe.name, fe.value)
 	}
 	return r
 }

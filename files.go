@@ -29,6 +29,7 @@ type FileResolver struct {
 	config   fileConfig
 	scripts  scriptRunner  // nil: none are run
 	listings chan struct{} // holds one for each long listing
+	waiting  atomic.Int32  // long listings without a turn
 	tags     sync.Map      // of embedded files: name to entity tag
 }
 
@@ -407,7 +408,7 @@ func treeError(err error) error {
 	switch {
 	case errors.As(err, new(*StatusError)):
 		return err
-	case is(syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, fs.ErrClosed):
+	case isShortage(err), is(fs.ErrClosed):
 		return &StatusError{Status: 503, Err: err}
 	case is(syscall.EIO, syscall.ESTALE, syscall.EBADF, syscall.ETIMEDOUT):
 		return &StatusError{Status: 500, Err: err}
@@ -417,4 +418,9 @@ func treeError(err error) error {
 		return &StatusError{Status: 500, Err: err}
 	}
 	return &StatusError{Status: 404, Err: err}
+}
+
+// isShortage reports whether the system is out of something, and so for a time.
+func isShortage(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM)
 }

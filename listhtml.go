@@ -9,14 +9,15 @@ import (
 
 // listStyle is the style of every listing; listPolicy allows it and nothing else.
 const listStyle = `
-:root { color-scheme: light dark; --fg: #1b1f24; --dim: #57606a; --bg: #fff; --line: #d8dee4; --row: #f3f6f9; --link: #0550ae; }
+:root { color-scheme: light dark; --fg: #1b1f24; --dim: #57606a; --bg: #fff; --line: #d8dee4; --row: #f3f6f9; --link: #0550ae; --seen: #6639ba; }
 @media (prefers-color-scheme: dark) {
-  :root { --fg: #e6edf3; --dim: #9aa4ae; --bg: #0d1117; --line: #30363d; --row: #161b22; --link: #79b8ff; }
+  :root { --fg: #e6edf3; --dim: #9aa4ae; --bg: #0d1117; --line: #30363d; --row: #161b22; --link: #79b8ff; --seen: #d2a8ff; }
 }
 * { box-sizing: border-box; }
-html { scroll-padding-top: 4rem; }
+html { scroll-padding: 4rem 0 2rem; }
 body { margin: 0 auto; max-width: 58rem; padding: 1rem 1.25rem 2rem; font: 1rem/1.5 system-ui, sans-serif; color: var(--fg); background: var(--bg); }
 a { color: var(--link); text-decoration: none; }
+tbody a:visited { color: var(--seen); }
 a:hover, footer a { text-decoration: underline; }
 a:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; border-radius: 2px; }
 .skip { position: absolute; left: -100vw; padding: .25rem .5rem; background: var(--bg); }
@@ -29,12 +30,13 @@ h1 { margin: .75rem 0; font-size: 1.35rem; line-height: 1.3; overflow-wrap: anyw
 .scroll { margin: 0 -.5rem; }
 table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
 caption { padding: 0 .5rem .5rem; text-align: left; color: var(--dim); }
-th, td { padding: .35rem .5rem; text-align: left; font-weight: 400; vertical-align: baseline; }
-thead th { position: sticky; top: 0; z-index: 1; font-weight: 600; background: var(--bg); box-shadow: inset 0 -2px var(--line); }
+th, td { padding: .2rem .5rem; text-align: left; font-weight: 400; vertical-align: baseline; }
+thead th { position: sticky; top: 0; z-index: 1; font-weight: 600; white-space: nowrap; background: var(--bg); box-shadow: inset 0 -2px var(--line); }
+thead span, thead a:not(:has(span))::after { content: ""; display: inline-block; width: 1rem; }
 tbody tr { border-bottom: 1px solid var(--line); }
 tbody tr:hover { background: var(--row); }
 tbody th { width: 100%; min-width: 8rem; padding: 0; }
-tbody th a { display: block; padding: .35rem .5rem; overflow-wrap: anywhere; white-space: pre-wrap; }
+tbody th a { display: block; padding: .2rem .5rem; overflow-wrap: anywhere; white-space: pre-wrap; }
 tbody th a:focus-visible { outline-offset: -2px; }
 tbody th a[href$="/"] { font-weight: 600; }
 th:nth-child(2), td:nth-child(2) { text-align: right; }
@@ -42,6 +44,7 @@ td { color: var(--dim); white-space: nowrap; }
 data { color: var(--fg); }
 footer { margin-top: 1rem; color: var(--dim); font-size: .9rem; }
 @media (max-width: 40rem) {
+  thead th, tbody th a { padding-top: .35rem; padding-bottom: .35rem; }
   .scroll { overflow-x: auto; }
   table, caption, thead, tbody { display: block; }
   tr { display: flex; flex-wrap: wrap; justify-content: space-between; }
@@ -58,16 +61,17 @@ footer { margin-top: 1rem; color: var(--dim); font-size: .9rem; }
 
 // listPolicy is the Content-Security-Policy of a listing. The hash is that of
 // listStyle, which a test compares.
-const listPolicy = "default-src 'none'; style-src 'sha256-OkGlH/2wtCRwJgUgMS6V3vmVtoJhzkJLgulnlhNTeWg='; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+const listPolicy = "default-src 'none'; style-src 'sha256-fm8T3RqDMdcVi10UVKBhynXJzdoHkBEgJ0kXPTiw2hI='; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 
 // htmlEscaper makes a name good for text and for attributes in double quotes.
 var htmlEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;")
 
 // listHTML is a listing as a page for people: real links, in the order in which they
 // are read, and no script.
-type listHTML struct{}
+type listHTML struct{ order string }
 
-func (listHTML) begin(b []byte, l *listing) []byte {
+func (p *listHTML) begin(b []byte, l *listing) []byte {
+	p.order = l.orderQuery()
 	title := htmlEscaper.Replace(displayName(l.path))
 	b = append(b, `<!doctype html>
 <html lang="en">
@@ -102,7 +106,7 @@ func (listHTML) begin(b []byte, l *listing) []byte {
 	b = l.appendColumn(b, byTime, "Modified (UTC)")
 	b = append(b, "</tr></thead>\n<tbody>\n"...)
 	if l.depth > 0 {
-		b = append(b, "<tr><th scope=\"row\"><a href=\"../\">Parent folder</a></th><td></td><td></td></tr>\n"...)
+		b = append(b, `<tr><th scope="row"><a href="../`+l.orderQuery()+`">Parent folder</a></th><td></td><td></td></tr>`+"\n"...)
 	}
 	return b
 }
@@ -112,7 +116,7 @@ func (listHTML) begin(b []byte, l *listing) []byte {
 func (l *listing) appendEmpty(b []byte) []byte {
 	b = append(b, "<p>This folder is empty.</p>\n"...)
 	if l.depth > 0 {
-		b = append(b, "<p><a href=\"../\">Parent folder</a></p>\n"...)
+		b = append(b, `<p><a href="../`+l.orderQuery()+`">Parent folder</a></p>`+"\n"...)
 	}
 	return b
 }
@@ -131,7 +135,7 @@ func (l *listing) appendCrumbs(b []byte) []byte {
 		if up := l.depth - i; up > 0 {
 			href, current = strings.Repeat("../", up), ""
 		}
-		b = append(b, `<li><a href="`+href+`"`+current+">"...)
+		b = append(b, `<li><a href="`+href+l.orderQuery()+`"`+current+">"...)
 		b = appendName(b, displayName(name))
 		b = append(b, "</a></li>\n"...)
 	}
@@ -187,9 +191,12 @@ func (l *listing) appendColumn(b []byte, key sortKey, name string) []byte {
 	return append(b, name+arrow+"</a></th>\n"...)
 }
 
-func (listHTML) entry(b []byte, e *entry) []byte {
+func (p *listHTML) entry(b []byte, e *entry) []byte {
 	b = append(b, `<tr><th scope="row"><a href="`...)
 	b = append(b, e.href()...)
+	if e.isFolder {
+		b = append(b, p.order...)
+	}
 	b = append(b, `">`...)
 	b = appendName(b, e.shown())
 	b = append(b, `</a></th><td>`...)
@@ -234,7 +241,7 @@ func isInvisible(r rune) bool {
 	return unicode.IsSpace(r) || r >= 0x200b && r <= 0x200f || r >= 0x2060 && r <= 0x206f || r == 0xfeff
 }
 
-func (listHTML) end(b []byte, l *listing) []byte {
+func (p *listHTML) end(b []byte, l *listing) []byte {
 	if len(l.entries) > 0 {
 		b = append(b, "</tbody>\n</table>\n</div>\n"...)
 	}
@@ -252,14 +259,23 @@ func (listHTML) end(b []byte, l *listing) []byte {
 
 // appendForm appends a link to the same listing, in the same order, in another form.
 func (l *listing) appendForm(b []byte, form, name string) []byte {
-	b = append(b, `<a rel="nofollow" href="?format=`+form...)
-	if l.sort != byName || l.desc {
-		b = append(b, `&amp;sort=`+sortNames[l.sort]...)
+	query := "?format=" + form
+	if order := l.orderQuery(); order != "" {
+		query += "&amp;" + order[1:]
 	}
-	if l.desc {
-		b = append(b, `&amp;order=desc`...)
+	return append(b, `<a rel="nofollow" href="`+query+`">`+name+"</a>"...)
+}
+
+// orderQuery gives the query, in HTML, that asks for the same order elsewhere, "" for
+// the default.
+func (l *listing) orderQuery() string {
+	switch {
+	case l.desc:
+		return "?sort=" + sortNames[l.sort] + "&amp;order=desc"
+	case l.sort != byName:
+		return "?sort=" + sortNames[l.sort]
 	}
-	return append(b, `">`+name+"</a>"...)
+	return ""
 }
 
 // appendSize appends a size in bytes with three significant digits in IEC units.

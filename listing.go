@@ -226,17 +226,23 @@ func (l *listing) add(batch []fs.DirEntry) {
 }
 
 // maxListings is how many long listings there are at once: each keeps its names in
-// memory for as long as its client takes. More wait for listingWait.
+// memory for as long as its client takes. More wait for listingWait; while any does,
+// one whose client has taken longer than slowListing is cut.
 const (
 	maxListings = 16
 	listingWait = 5 * time.Second
+	slowListing = 30 * time.Second
 )
+
+var errSlowListing = errors.New("rawhttp: a listing took long to be read, and others waited")
 
 // enter waits for its turn if the listing is a long one.
 func (l *listing) enter(ctx context.Context) error {
 	if l.entered || len(l.entries) <= maxBufferedEntries {
 		return nil
 	}
+	l.files.waiting.Add(1)
+	defer l.files.waiting.Add(-1)
 	timer := time.NewTimer(listingWait)
 	defer timer.Stop()
 	select {
@@ -244,7 +250,7 @@ func (l *listing) enter(ctx context.Context) error {
 		l.entered = true
 		return nil
 	case <-timer.C:
-		return &StatusError{Status: 503, Err: errors.New("too many long listings at once")}
+		return busyError("too many long listings at once")
 	case <-ctx.Done():
 		return &StatusError{Status: 503, Err: ctx.Err()}
 	}
@@ -311,7 +317,7 @@ func (l *listing) stat(e *entry) error {
 	if err != nil {
 		return treeError(err)
 	}
-	mod := info.ModTime()
+	mod := modTime(info)
 	e.d, e.stated, e.isFolder, e.size = nil, true, info.IsDir(), info.Size()
 	e.timed, e.sec, e.nsec = !mod.IsZero(), mod.Unix(), int32(mod.Nanosecond())
 	return nil
@@ -360,12 +366,13 @@ func (l *listing) writeTo(ctx context.Context, w io.Writer) error {
 	}
 	switch l.form {
 	case formHTML:
-		form = listHTML{}
+		form = &listHTML{}
 	case formJSON:
 		form = &listJSON{}
 	default:
 		form = listText{}
 	}
+	begin := time.Now()
 	b := form.begin(nil, l)
 	for i := range l.entries {
 		e := *l.entries[i] // a copy: what is found out now need not be kept
@@ -382,6 +389,9 @@ func (l *listing) writeTo(ctx context.Context, w io.Writer) error {
 		b = form.entry(b, &e)
 		if len(b) < flushListing {
 			continue
+		}
+		if l.files.waiting.Load() > 0 && time.Since(begin) > slowListing {
+			return errSlowListing
 		}
 		if err := ctx.Err(); err != nil {
 			return err
@@ -404,7 +414,7 @@ func (listText) entry(b []byte, e *entry) []byte { return append(append(b, e.sho
 
 func (listText) end(b []byte, l *listing) []byte {
 	if l.truncated {
-		b = append(b, "... and more\n"...)
+		b = append(b, "/... and more\n"...) // no name has a slash in front
 	}
 	return b
 }
@@ -413,7 +423,7 @@ func (listText) end(b []byte, l *listing) []byte {
 // cursor, forges a line or changes the direction of the text becomes U+FFFD.
 func displayName(name string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 || isBidiControl(r) {
+		if r < ' ' || r >= 0x7f && r < 0xa0 || isBidiControl(r) || r == 0x2028 || r == 0x2029 {
 			return utf8.RuneError
 		}
 		return r

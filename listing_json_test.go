@@ -110,7 +110,7 @@ var listingEscapes = []struct {
 	{"\u009b31m", "\ufffd31m", "\ufffd31m", "%C2%9B31m", `\u009b31m`, "C1: CSI"},
 	{"\u202etxt.exe", "\ufffdtxt.exe", "\ufffdtxt.exe", "%E2%80%AEtxt.exe", `\u202etxt.exe`, "right-to-left override"},
 	{"\u202a\u202d\u2066\u2069", "\ufffd\ufffd\ufffd\ufffd", "\ufffd\ufffd\ufffd\ufffd", "%E2%80%AA%E2%80%AD%E2%81%A6%E2%81%A9", `\u202a\u202d\u2066\u2069`, ""},
-	{"\u2028", "\u2028", "\u2028", "%E2%80%A8", `\u2028`, "a line separator ends a string in old scripts"},
+	{"a\u2028b\u2029", "a\ufffdb\ufffd", "a\ufffdb\ufffd", "a%E2%80%A8b%E2%80%A9", `a\u2028b\u2029`, "line and paragraph separators end a line for some, and a string in old scripts"},
 	{"back\\slash", "back\\slash", "back\\slash", "back%5Cslash", `back\\slash`, ""},
 	{"dot.", "dot.", "dot.", "dot.", "dot.", ""},
 	{"blank ", "blank ", "blank ", "blank%20", "blank ", ""},

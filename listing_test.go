@@ -120,9 +120,9 @@ func TestListingIsCut(t *testing.T) {
 	names := []string{"a", "b", "c", "d/", "e/"}
 	for n := 1; n < len(names); n++ {
 		got := listingOf(t, listingFiles(names...), WithMaxListing(n))
-		lines := strings.SplitAfter(strings.TrimSuffix(got, "... and more\n"), "\n")
+		lines := strings.SplitAfter(strings.TrimSuffix(got, "/... and more\n"), "\n")
 		lines = lines[:len(lines)-1]
-		if len(lines) != n || !strings.HasSuffix(got, "\n... and more\n") {
+		if len(lines) != n || !strings.HasSuffix(got, "\n/... and more\n") {
 			t.Errorf("listing of %d names with WithMaxListing(%d) is %q, want %d and a line that says that there are more", len(names), n, got, n)
 		}
 		for i, line := range lines {
@@ -321,7 +321,7 @@ func TestListingOfTooManyNames(t *testing.T) {
 		if tt.want < fake.names {
 			more = 1
 		}
-		if got := strings.Count(content, ".txt\n"); got != tt.want || strings.Count(content, "... and more\n") != more {
+		if got := strings.Count(content, ".txt\n"); got != tt.want || strings.Count(content, "\n/... and more\n") != more {
 			t.Errorf("%d names are listed, want %d and a line that says whether there are more", got, tt.want)
 		}
 	}

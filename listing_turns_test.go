@@ -56,6 +56,14 @@ func TestLongListingsAtOnce(t *testing.T) {
 		for range 2 {
 			start = time.Now()
 			client, status := listingHeld(t, r)
+			lines := bufio.NewReader(client)
+			line, err := lines.ReadString('\n')
+			for err == nil && line != "\r\n" && line != "Retry-After: 1\r\n" {
+				line, err = lines.ReadString('\n')
+			}
+			if err != nil || line == "\r\n" {
+				t.Errorf("503 without Retry-After, %v", err)
+			}
 			if waited := time.Since(start); status != 503 || waited != 5*time.Second {
 				t.Errorf("one more is answered with %d after %v, want 503 after 5s", status, waited)
 			}
@@ -94,6 +102,42 @@ func TestLongListingsAtOnce(t *testing.T) {
 		}
 		if waited := time.Since(start); waited != 0 {
 			t.Errorf("what does not need a turn waits for %v", waited)
+		}
+	})
+}
+
+// While another waits for its turn, a listing whose client has taken more than 30
+// seconds is cut. While none does it may take as long as it likes.
+func TestSlowListingGivesWay(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r, _ := listingOfFake(t, 10_000)
+		var clients []net.Conn
+		for range 16 {
+			client, _ := listingHeld(t, r)
+			clients = append(clients, client)
+		}
+		taken := make([]byte, 20_000) // more than is written at once
+		for i := range 4 {
+			time.Sleep(20 * time.Second)
+			for _, client := range clients {
+				if _, err := io.ReadFull(client, taken); err != nil {
+					t.Fatalf("after %d s, while nobody waits: %v", 20*(i+1), err)
+				}
+			}
+		}
+		done := make(chan int)
+		go func() {
+			client, status := listingHeld(t, r)
+			client.Close()
+			done <- status
+		}()
+		time.Sleep(time.Second)
+		rest, err := io.ReadAll(clients[0])
+		if len(rest) > 40_000 || strings.HasSuffix(string(rest), "\r\n0\r\n\r\n") {
+			t.Errorf("while another waits a slow client reads %d bytes more (%v), want the listing cut", len(rest), err)
+		}
+		if status := <-done; status != 200 {
+			t.Errorf("who waits is answered with %d, want 200", status)
 		}
 	})
 }

@@ -145,7 +145,7 @@ func listingLines(s string) []string {
 func listingShown(name string) string {
 	shown := map[string]string{
 		"a\nb": "a\ufffdb", "\r\n": "\ufffd\ufffd", "\x1b[2J": "\ufffd[2J", "\x01": "\ufffd", "\x7f": "\ufffd", "\u202etxt.exe": "\ufffdtxt.exe",
-		"\u2066": "\ufffd", "\u0085": "\ufffd", "\xff": "\ufffd", "\xff\xfe": "\ufffd", "\xc3\x28": "\ufffd(", "\xed\xa0\x80": "\ufffd", "utf8\xe2\x82": "utf8\ufffd",
+		"\u2066": "\ufffd", "\u2028": "\ufffd", "\u0085": "\ufffd", "\xff": "\ufffd", "\xff\xfe": "\ufffd", "\xc3\x28": "\ufffd(", "\xed\xa0\x80": "\ufffd", "utf8\xe2\x82": "utf8\ufffd",
 		"..a\nb": "..a\ufffdb", ".\xff": ".\ufffd",
 	}
 	if s, ok := shown[name]; ok {

@@ -68,7 +68,8 @@ func (f *FileResolver) chooseCoding(req *Request, plain opened) (opened, error) 
 	}
 	if bestQ == 0 { // "identity;q=0", and there is nothing else
 		best.file.Close()
-		return opened{}, &StatusError{Status: 406, Err: fmt.Errorf("no coding of %q is acceptable", plain.name)}
+		err := &StatusError{Status: 406, Err: fmt.Errorf("no coding of %q is acceptable", plain.name)}
+		return opened{}, &fieldError{err, "Vary", "Accept-Encoding"}
 	}
 	return best, nil
 }

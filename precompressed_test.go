@@ -180,6 +180,9 @@ func TestPrecompressedNotAcceptable(t *testing.T) {
 			if got := contentStatus(t, answer); got != tt.want {
 				t.Errorf("%s%s with Accept-Encoding: %s: status %d, want %d\nwhy: %s", method, tt.target, tt.accept, got, tt.want, tt.why)
 			}
+			if tt.want == 406 && !strings.Contains(answer, "\r\nVary: Accept-Encoding\r\n") {
+				t.Errorf("%s%s with Accept-Encoding: %s: no Vary in %q: the answer depends on that field", method, tt.target, tt.accept, answer)
+			}
 		}
 	}
 	// Without the option nobody looks for sidecars, nor at Accept-Encoding.

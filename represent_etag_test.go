@@ -360,3 +360,37 @@ func TestETagOfAFileThatIsReplaced(t *testing.T) {
 		t.Errorf("a file that was replaced by an older one: %+v, want what it is now, tag %s", got, b.Fields["ETag"])
 	}
 }
+
+// Times that builds put on all files alike, so that they can be repeated, tell no
+// two versions of a file apart: such a file has no validators, and is listed with its
+// time. A zip without times has none at all.
+func TestTimesThatTellNothing(t *testing.T) {
+	tests := []struct {
+		name   string
+		mod    time.Time
+		tagged bool
+	}{
+		{"the clock's first second", time.Unix(0, 0), false},
+		{"the second", time.Unix(1, 0), false},
+		{"the third", time.Unix(2, 0), true},
+		{"before the first", time.Unix(-1, 0), true},
+		{"zip's first second", time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC), false},
+		{"zip's next", time.Date(1980, 1, 1, 0, 0, 2, 0, time.UTC), true},
+		{"a zip without times", time.Date(1979, 11, 30, 0, 0, 0, 0, time.UTC), false},
+		{"none", time.Time{}, false},
+	}
+	for _, tt := range tests {
+		r := etagFS(t, fstest.MapFS{"a": {Data: []byte("a"), ModTime: tt.mod}})
+		_, addr := listen(t, WithResolver(r))
+		answer := talk(t, addr, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+		for _, name := range []string{"ETag", "Last-Modified"} {
+			if got := strings.Contains(answer, "\r\n"+name+": "); got != tt.tagged {
+				t.Errorf("%s, %v: has %s: %v, want %v", tt.name, tt.mod, name, got, tt.tagged)
+			}
+		}
+	}
+	files := fstest.MapFS{"a": {ModTime: time.Date(1979, 11, 30, 0, 0, 0, 0, time.UTC)}}
+	if got := listingAsk(t, etagFS(t, files), "GET /?format=json").Content; strings.Contains(got, "mtime") {
+		t.Errorf("a file without a time is listed as %s", got)
+	}
+}

@@ -463,3 +463,17 @@ func TestCloseAfterOfEveryAnswer(t *testing.T) {
 		}
 	}
 }
+
+// "The server generating a 304 response MUST generate any of the following header
+// fields that would have been sent in a 200 (OK) response to the same request:
+// Content-Location, Date, ETag, and Vary". RFC 9110, section 15.4.5.
+func TestNotModifiedKeepsContentLocation(t *testing.T) {
+	resp := Content(Representation{Body: strings.NewReader("a"), Size: 1, ETag: `"1"`}).
+		Set("Content-Location", "/a.en").Set("Content-Language", "en").Set("Vary", "Accept-Language")
+	_, addr := listen(t, WithDate(false), WithResolver(ResolverFunc(func(context.Context, *Request) (*Response, error) { return resp, nil })))
+	got := talk(t, addr, "GET / HTTP/1.1\r\nHost: a\r\nIf-None-Match: \"1\"\r\n\r\n")
+	want := "HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\nContent-Location: /a.en\r\nVary: Accept-Language\r\n\r\n"
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("answer (-want +got):\n%s", diff)
+	}
+}

@@ -248,8 +248,8 @@ func File(f fs.File) (*Response, error) {
 // fileRepresentation tells what an open regular file is, of the media type, "" if
 // that is not known.
 func fileRepresentation(f fs.File, info fs.FileInfo, mediaType string) Representation {
-	mod := info.ModTime()
-	if mod.Equal(noZipTime) {
+	mod := modTime(info)
+	if !isRealTime(mod) {
 		mod = time.Time{}
 	}
 	return Representation{
@@ -261,16 +261,35 @@ func fileRepresentation(f fs.File, info fs.FileInfo, mediaType string) Represent
 	}
 }
 
-// noZipTime is what archive/zip makes of a file without a time.
-var noZipTime = time.Date(1979, 11, 30, 0, 0, 0, 0, time.UTC)
+// modTime gives the time of a file, zero if it has none, which archive/zip tells as
+// the day before its first.
+func modTime(info fs.FileInfo) time.Time {
+	mod := info.ModTime()
+	if mod.Unix() == noZipTime {
+		return time.Time{}
+	}
+	return mod
+}
+
+// isRealTime reports whether t can tell one state of a file from another. The first
+// seconds of a clock are what builds that are to be repeatable put in its place.
+func isRealTime(t time.Time) bool {
+	return t.Unix() != 0 && t.Unix() != 1 && t.Unix() != firstZipTime
+}
+
+const (
+	noZipTime    = 312768000 // 1979-11-30 00:00:00 UTC
+	firstZipTime = 315532800 // 1980-01-01 00:00:00 UTC
+)
 
 // isFile reports whether a file of the mode can be served: a regular one, or one of
 // a store that knows no more of it than that it is none of the others.
 func isFile(mode fs.FileMode) bool { return mode.Type()&^fs.ModeIrregular == 0 }
 
-// extension gives the file name extension with its dot.
+// extension gives the file name extension with its dot. A name that begins with its
+// only dot has none.
 func extension(name string) string {
-	if i := strings.LastIndexAny(name, "./"); i > 0 && name[i] == '.' {
+	if i := strings.LastIndexAny(name, "./"); i > 0 && name[i] == '.' && name[i-1] != '/' {
 		return name[i:]
 	}
 	return ""

@@ -46,8 +46,9 @@ type scripts struct {
 	turns   chan struct{} // holds one for each that runs; nil: any number may
 	waiting atomic.Int32
 
-	mu   sync.Mutex
-	runs map[*scriptRun]struct{} // those whose processes are not gone
+	mu     sync.Mutex
+	runs   map[*scriptRun]struct{} // those whose processes are not gone
+	closed bool                    // none is left alone any more
 }
 
 // openScripts finds the interpreters. It reports every mistake, joined.
@@ -91,17 +92,20 @@ func scriptEnv(names []string) []string {
 	return env
 }
 
-// lookUp finds a program, along PATH if its name has no slash.
+// lookUp finds a program, along PATH if its name has no slash. What PATH says of the
+// working directory does not count, which may be the folder that is served.
 func lookUp(program string) (string, error) {
-	folders := []string{""}
+	files := []string{program}
 	if !strings.Contains(program, "/") {
-		folders = strings.Split(os.Getenv("PATH"), ":")
-	}
-	for _, folder := range folders {
-		if folder != "" {
-			folder += "/"
+		files = files[:0]
+		for folder := range strings.SplitSeq(os.Getenv("PATH"), ":") {
+			if strings.HasPrefix(folder, "/") {
+				files = append(files, folder+"/"+program)
+			}
 		}
-		file, err := absolute(folder + program)
+	}
+	for _, file := range files {
+		file, err := absolute(file)
 		if err != nil {
 			return "", err
 		}
@@ -122,9 +126,13 @@ func absolute(name string) (string, error) {
 
 // command gives what runs files with the extension of name, nil if nothing does.
 func (s *scripts) command(name string) *scriptCommand {
-	ext := extension(name)
+	name = strings.TrimRight(name, ". ") // which some file systems do
+	dot := strings.LastIndexAny(name, "./")
+	if dot < 0 || name[dot] != '.' {
+		return nil
+	}
 	for i := len(s.commands) - 1; i >= 0; i-- { // the later counts
-		if equalFold(s.commands[i].ext, ext) {
+		if strings.EqualFold(s.commands[i].ext, name[dot:]) { // and not of ASCII alone
 			return &s.commands[i]
 		}
 	}
@@ -135,16 +143,22 @@ func (s *scripts) isScript(name string) bool { return s.command(name) != nil }
 
 // hides is true for sidecars: a source that is compressed is a source.
 func (s *scripts) hides(name string) bool {
-	for _, ext := range [...]string{".br", ".zst", ".gz"} {
-		if n := len(name) - len(ext); n > 0 && equalFold(name[n:], ext) && s.isScript(name[:n]) {
+	for {
+		switch ext := extension(name); {
+		case isAnyOf(ext, ".br", ".zst", ".gz"):
+			name = name[:len(name)-len(ext)]
+		default:
+			return false
+		}
+		if s.isScript(name) {
 			return true
 		}
 	}
-	return false
 }
 
 func (s *scripts) close() {
 	s.mu.Lock()
+	s.closed = true
 	var left []*scriptRun
 	for x := range s.runs {
 		if x.leave() {
@@ -208,7 +222,7 @@ func (s *scripts) argv(script opened) ([]string, error) {
 	file := s.root + "/" + script.name
 	info, err := os.Stat(file)
 	if err != nil || !os.SameFile(info, script.info) {
-		return nil, &StatusError{Status: 500, Err: fmt.Errorf("script %q: another file has its place: %w", file, err)}
+		return nil, &StatusError{Status: 500, Err: fmt.Errorf("script %q: another file has its place, or %v", file, err)} // which is no fs.ErrNotExist
 	}
 	interpreter := s.command(script.name).interpreter
 	if len(interpreter) == 0 && info.Mode()&0o111 == 0 {
@@ -229,7 +243,7 @@ func (s *scripts) takeTurn(ctx context.Context) error {
 	}
 	defer s.waiting.Add(-1)
 	if s.waiting.Add(1) > maxWaitingScripts {
-		return busyError{fmt.Errorf("rawhttp: %d scripts run and %d requests wait for a turn", s.max, maxWaitingScripts)}
+		return busyError("too many requests wait for scripts")
 	}
 	late := time.NewTimer(maxScriptWait)
 	defer late.Stop()
@@ -237,7 +251,7 @@ func (s *scripts) takeTurn(ctx context.Context) error {
 	case s.turns <- struct{}{}:
 		return nil
 	case <-late.C:
-		return busyError{fmt.Errorf("rawhttp: %d scripts run: no turn within %v", s.max, maxScriptWait)}
+		return busyError("no script may run for now")
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -303,6 +317,9 @@ func namelessFile() (*os.File, error) {
 	file, err := os.CreateTemp("", "rawhttp-")
 	if err == nil {
 		err = os.Remove(file.Name())
+	}
+	if isShortage(err) {
+		err = &StatusError{Status: 503, Err: err}
 	}
 	return file, err
 }

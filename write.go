@@ -166,7 +166,7 @@ func (t *responder) putHead() {
 	b = t.appendFraming(b)
 	b = t.appendRepresentation(b)
 	for _, f := range t.resp.fields {
-		if t.status == 304 && isContentField(f.name) {
+		if t.status == 304 && isContentField(f.name) && !equalFold(f.name, "Content-Location") {
 			continue // it tells of content that is not sent (RFC 9110, section 15.4.5)
 		}
 		b = appendField(b, f.name, f.value)
