@@ -12,7 +12,8 @@ import (
 var requestVariables = []string{
 	"GATEWAY_INTERFACE", "SERVER_PROTOCOL", "SERVER_SOFTWARE", "SERVER_NAME", "SERVER_PORT",
 	"REQUEST_METHOD", "REQUEST_URI", "QUERY_STRING", "SCRIPT_NAME", "SCRIPT_FILENAME",
-	"PATH_INFO", "REMOTE_ADDR", "REMOTE_HOST", "CONTENT_LENGTH", "CONTENT_TYPE", "HTTPS",
+	"PATH_INFO", "PATH_TRANSLATED", "REMOTE_ADDR", "REMOTE_HOST", "REMOTE_IDENT", "REMOTE_USER",
+	"AUTH_TYPE", "CONTENT_LENGTH", "CONTENT_TYPE", "HTTPS",
 }
 
 func isRequestVariable(name string) bool {
@@ -188,7 +189,7 @@ func findFields(out []byte) (size int, tells bool, err error) {
 		case !isField:
 			return 0, tells, errNoFields
 		}
-		tells = tells || isAnyOf(name, "Content-Type", "Location", "Status")
+		tells = tells || isAnyOf(trimBlanks(name), "Content-Type", "Location", "Status")
 		size += n + 1
 	}
 	return 0, tells, errFieldsTooLong

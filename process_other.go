@@ -17,5 +17,5 @@ func startProcess(string, []string, []string, scriptInput) (*process, error) {
 }
 
 func (p *process) wait() (fault string)                { return "" }
-func (p *process) end()                                {}
+func (p *process) end(exited chan struct{})            {}
 func (p *process) readNow(b []byte) (n int, err error) { return 0, errors.ErrUnsupported }

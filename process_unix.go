@@ -64,17 +64,16 @@ func (p *process) open(in scriptInput) (theirs [3]*os.File, err error) {
 }
 
 // startError gives what a program that cannot be started has to be answered with.
-// That its interpreter is missing is no 404.
+// That its interpreter is missing is no [fs.ErrNotExist].
 func startError(err error) error {
 	status := 500
 	switch {
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
 		status = 403
-	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ENOMEM), errors.Is(err, syscall.ETXTBSY),
-		errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+	case isShortage(err), errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ETXTBSY):
 		status = 503
 	}
-	return &StatusError{Status: status, Err: err}
+	return &StatusError{Status: status, Err: errors.New(err.Error())}
 }
 
 // wait waits for the leader, and tells what went wrong with it, "" for nothing.
@@ -95,25 +94,34 @@ func (p *process) wait() (fault string) {
 	return ""
 }
 
-// end ends all processes of the group, which get some time to do so themselves. It
-// waits until they are gone, but for a leader that was not waited for.
+// end ends all processes of the group, which get some time to do so themselves, and
+// waits until they are gone. exited is closed when wait has waited for the leader.
 //
 // As long as one of them is there the number of the group is not given to another.
 // After that it could be, by systems that are through with all other numbers; so it
 // is not used for long, and first of all at once.
-func (p *process) end() {
+func (p *process) end(exited chan struct{}) {
 	const step = 5 * time.Millisecond
-	p.signal(syscall.SIGTERM)
-	for waited := time.Duration(0); p.signal(0); waited += step {
+	p.signal(syscall.SIGTERM, exited)
+	for waited := time.Duration(0); p.signal(0, exited); waited += step {
 		if waited >= scriptGrace {
-			p.signal(syscall.SIGKILL)
+			p.signal(syscall.SIGKILL, exited)
+		}
+		if isClosed(exited) {
+			if waited >= 3*scriptGrace {
+				return // they are dead, and somebody's who does not wait for them
+			}
+			syscall.Wait4(-p.pid, nil, syscall.WNOHANG, nil) // orphans are ours if we are process 1
 		}
 		time.Sleep(step)
 	}
 }
 
-// signal sends a signal to the group, and reports whether there is one.
-func (p *process) signal(s syscall.Signal) bool { return syscall.Kill(-p.pid, s) == nil }
+// signal sends a signal to the group, and to a leader that has left it. It reports
+// whether there is one.
+func (p *process) signal(s syscall.Signal, exited chan struct{}) bool {
+	return syscall.Kill(-p.pid, s) == nil || !isClosed(exited) && syscall.Kill(p.pid, s) == nil
+}
 
 // readNow reads what has been printed, without waiting for more: then it is io.EOF.
 func (p *process) readNow(b []byte) (n int, err error) {

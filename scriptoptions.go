@@ -68,9 +68,9 @@ type scriptCommand struct {
 //
 // A script has 10 seconds to its first byte and [WithScriptTimeout] in all, and may
 // print 64 MiB, 32 KiB of that as fields. It ends earlier with the connection, if
-// that is reset. Its processes are a group, which is ended half a second after the
-// script has: by SIGTERM, and SIGKILL another half second later. One that leaves the
-// group, as setsid does, is not ended.
+// that is reset. Its processes are a group, which is ended when the script has, or
+// half a second later if others of it hold its output: by SIGTERM, and SIGKILL another
+// half second later. A process that leaves the group, as setsid does, is not ended.
 //
 // A script that fails before it prints is answered with 500, one that is late with
 // 504, one whose fields are at fault with 502, and one that has no turn, because too

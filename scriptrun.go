@@ -18,6 +18,7 @@ const (
 	scriptHold      = 100 * time.Millisecond // from the first byte of content to the response
 	maxScriptHeld   = 64 << 10               // bytes of content that are held so long
 	maxScriptStderr = 64 << 10               // bytes
+	maxPipe         = 1 << 20                // bytes that a pipe holds, where somebody makes it hold more
 )
 
 // Why a script is ended.
@@ -39,10 +40,11 @@ type scriptRun struct {
 
 	// ctx ends when the processes are to end, with the cause. It is not the
 	// request's, which ends before a script that closes its output and goes on.
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	part   func() bool // parts ctx from the request's
-	whole  atomic.Bool // the output was read to its end
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	part    func() bool // parts ctx from the request's
+	request context.Context
+	whole   atomic.Bool // the output was read to its end
 
 	exited  chan struct{} // closed when the script itself has ended, with fault set
 	fault   string        // "": it ended well
@@ -54,6 +56,7 @@ type scriptRun struct {
 	head    *scriptHead
 	out     []byte // output that was not sent yet
 	printed int64  // bytes of output
+	left    int    // bytes of that which were read when it had ended
 	sent    int64  // bytes of content
 }
 
@@ -67,7 +70,7 @@ func (s *scripts) start(ctx context.Context, argv, env []string, in scriptInput,
 	}
 	info, log := req.Conn(), req.logger()
 	x := &scriptRun{
-		runner: s, process: p, req: req,
+		runner: s, process: p, req: req, request: ctx,
 		warn: func(msg string, args ...any) {
 			log.Warn("rawhttp: script "+msg, append([]any{"script", file, "conn", info.ID, "request", info.Request}, args...)...)
 		},
@@ -102,16 +105,17 @@ func (x *scriptRun) tend() {
 		x.awaitSilence()
 	case <-x.ctx.Done():
 	}
+	forced := !isClosed(x.exited)
 	x.cancel(errScriptOver)
-	x.process.end()
+	x.process.end(x.exited)
 	<-x.exited
 	x.process.err.SetReadDeadline(time.Now().Add(scriptGrace))
 	<-x.logged
 	x.process.err.Close()
 	switch cause := context.Cause(x.ctx); {
-	case cause == errScriptOver && x.fault != "":
+	case !forced && x.fault != "":
 		x.warn("failed", "err", x.fault)
-	case cause != errScriptOver && cause != errScriptUnread && cause != context.Canceled:
+	case forced && cause != errScriptUnread && cause != context.Canceled:
 		x.warn("was ended", "err", cause)
 	}
 	x.runner.mu.Lock()
@@ -173,13 +177,15 @@ func (x *scriptRun) logErrors() {
 // leave ends the processes if the script has nothing more to say to its client. It
 // reports whether they end.
 func (x *scriptRun) leave() bool {
-	if x.whole.Load() {
+	if x.whole.Load() || x.request.Err() != nil {
 		x.cancel(errScriptUnread)
 	}
 	return x.ctx.Err() != nil
 }
 
-// Close gives up the output of the script, which is ended if there is more of it.
+// Close gives up the output of the script, which is ended if there is more of it. Where
+// the request was ended, nobody waits for the connection; so that it takes no longer
+// than the server, Close then waits for the processes.
 func (x *scriptRun) Close() error {
 	x.part()
 	if !x.whole.Load() {
@@ -189,7 +195,11 @@ func (x *scriptRun) Close() error {
 	if x.process.in != nil {
 		x.process.in.Close()
 	}
-	return x.process.out.Close()
+	err := x.process.out.Close()
+	if x.request.Err() != nil {
+		<-x.gone
+	}
+	return err
 }
 
 // respond makes the response: of all of the output if that ends soon, else of its
@@ -210,12 +220,14 @@ func (x *scriptRun) respond() (*Response, error) {
 		return resp, nil
 	}
 	x.Close()
-	switch n := x.head.length; {
-	case x.req.isHead() && len(x.out) == 0:
+	if x.req.isHead() && len(x.out) == 0 {
 		resp.headOnly = true // a GET may have content
-	case n > int64(len(x.out)):
-		return nil, errShortScript
-	case n >= 0:
+		return resp, nil
+	}
+	if n := x.head.length; n >= 0 && mayHaveContent(resp.status) {
+		if n > int64(len(x.out)) {
+			return nil, errShortScript
+		}
 		x.out = x.out[:n]
 	}
 	resp.content = x.out
@@ -243,19 +255,17 @@ func (x *scriptRun) hold() (ended bool, err error) {
 		err := x.read(limit)
 		switch {
 		case err == io.EOF:
-			ended = true
-			err = x.settle()
-		case errors.Is(err, os.ErrDeadlineExceeded) && holding:
+			return x.endHold(limit)
+		case err == errNothingYet && holding:
 			return false, nil
-		case errors.Is(err, os.ErrDeadlineExceeded):
+		case err == errNothingYet:
 			return false, errScriptLate
-		}
-		if err == nil && x.head == nil {
-			err = x.parse(ended)
+		case err == nil:
+			err = x.parse(false)
 		}
 		switch {
-		case err != nil || ended:
-			return ended, err
+		case err != nil:
+			return false, err
 		case x.head == nil || len(x.out) == x.head.size:
 			limit = time.Time{} // a byte was there: now it has its time
 		case len(x.out)-x.head.size >= maxScriptHeld:
@@ -267,7 +277,26 @@ func (x *scriptRun) hold() (ended bool, err error) {
 	}
 }
 
+// endHold goes on behind the end of the output.
+func (x *scriptRun) endHold(limit time.Time) (ended bool, err error) {
+	if x.printed > 0 {
+		limit = time.Now().Add(scriptHold)
+	}
+	ended, err = x.settle(time.After(time.Until(limit)))
+	switch {
+	case err != nil:
+		return false, err
+	case !ended && x.printed == 0:
+		return false, errScriptLate
+	}
+	return ended, x.parse(true)
+}
+
+// parse parses the head of the response, once enough of it is there.
 func (x *scriptRun) parse(ended bool) error {
+	if x.head != nil {
+		return nil
+	}
 	head, err := parseScriptOutput(x.out, ended, x.runner.output)
 	switch err {
 	case nil:
@@ -280,32 +309,44 @@ func (x *scriptRun) parse(ended bool) error {
 
 // settle waits, where the output has ended, for what else matters: how a script
 // ended that has printed nothing, and that one may read on which closed its output.
-func (x *scriptRun) settle() error {
-	fed := make(chan struct{}) // never closed
+func (x *scriptRun) settle(late <-chan time.Time) (settled bool, err error) {
+	var fed chan struct{} // closed when it reads no more; nil: that does not matter
 	if x.printed > 0 {
-		if x.feed == nil {
-			x.whole.Store(true)
-			return nil
-		}
-		fed = x.feed.fed
+		fed = x.feed.ended()
 	}
 	select {
+	case <-x.ctx.Done():
 	case <-x.exited:
 	case <-fed:
-	case <-x.ctx.Done():
-		if cause := context.Cause(x.ctx); cause != errScriptOver {
-			return cause
-		}
+	case <-late:
+		return false, nil
 	}
-	x.whole.Store(true)
-	if x.printed == 0 && x.fault != "" {
-		return errors.New("rawhttp: the script failed: " + x.fault)
+	switch cause := context.Cause(x.ctx); {
+	case cause != nil && cause != errScriptOver:
+		return false, cause
+	case x.printed == 0 && x.fault != "":
+		return false, errors.New("rawhttp: the script failed: " + x.fault)
 	}
-	return nil
+	x.finish()
+	return true, nil
 }
 
+// finish takes note that all of the output was read. The script may go on without,
+// until its resolver is closed.
+func (x *scriptRun) finish() {
+	x.whole.Store(true)
+	x.runner.mu.Lock()
+	defer x.runner.mu.Unlock()
+	if x.runner.closed {
+		x.cancel(errScriptUnread)
+	}
+}
+
+// errNothingYet says that a limit of time has come.
+var errNothingYet = errors.New("rawhttp: nothing printed yet")
+
 // read reads output once, behind what is there. It gives the cause if the script is
-// to end, and [os.ErrDeadlineExceeded] at the limit, which is none if zero.
+// to end, and errNothingYet at the limit, which is none if zero.
 func (x *scriptRun) read(limit time.Time) error {
 	x.out = slices.Grow(x.out, minBuffer)
 	free := x.out[len(x.out):cap(x.out)]
@@ -314,15 +355,20 @@ func (x *scriptRun) read(limit time.Time) error {
 	if err == nil {
 		n, err = x.process.out.Read(free)
 	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = errNothingYet
+	}
 	if cause := context.Cause(x.ctx); cause != nil && err != nil && err != io.EOF {
 		err = cause
 	}
-	if err == errScriptOver {
-		n, err = x.process.readNow(free)
+	if err == errScriptOver { // what is in the pipe is still of the script
+		n, err = x.process.readNow(free[:min(len(free), maxPipe-x.left)])
+		x.left += n
 	}
 	x.out = x.out[:len(x.out)+n]
 	x.printed += int64(n)
 	if x.printed > maxScriptOutput {
+		x.cancel(errScriptOutput)
 		return errScriptOutput
 	}
 	return err
@@ -338,7 +384,7 @@ func (x *scriptRun) stream(ctx context.Context, w io.Writer) error {
 		}
 		err := x.read(time.Time{})
 		if err == io.EOF {
-			err = x.settle()
+			_, err = x.settle(nil)
 			if err == nil && x.sent < x.head.length {
 				err = errShortScript
 			}
@@ -360,85 +406,4 @@ func (x *scriptRun) send(w io.Writer) error {
 	x.sent += int64(n)
 	x.out = x.out[:0]
 	return err
-}
-
-// A feeder gives a script its content, while its output is read.
-type feeder struct {
-	run     *scriptRun
-	from    io.Reader
-	to      *os.File
-	buf     []byte        // read and not written yet
-	scratch []byte        // that buf is in
-	fed     chan struct{} // closed when there is no more to feed
-	stopped chan struct{} // closed when it has stopped, for now or for good
-}
-
-// start starts to feed, or goes on. A nil feeder has nothing to feed.
-func (f *feeder) start() {
-	if f == nil {
-		return
-	}
-	if f.scratch == nil {
-		f.scratch = make([]byte, scratchSize)
-	}
-	f.stopped = make(chan struct{})
-	go func() {
-		defer close(f.stopped)
-		f.copy()
-	}()
-}
-
-// stop stops to feed, so that nothing of the request is in use.
-func (f *feeder) stop() {
-	if f == nil {
-		return
-	}
-	f.run.req.interrupt()
-	f.to.SetWriteDeadline(time.Unix(1, 0))
-	<-f.stopped
-	f.to.SetWriteDeadline(time.Time{})
-	f.run.req.resume()
-}
-
-// copy feeds until there is no more, or until it is stopped.
-func (f *feeder) copy() {
-	for !isClosed(f.fed) {
-		if len(f.buf) == 0 {
-			n, err := steadyReader{f.from}.Read(f.scratch)
-			f.buf = f.scratch[:n]
-			switch {
-			case n > 0:
-			case errors.Is(err, errInterrupted):
-				return
-			case err != io.EOF:
-				f.run.cancel(err)
-				fallthrough
-			default:
-				f.finish()
-				return
-			}
-		}
-		n, err := f.to.Write(f.buf)
-		f.buf = f.buf[n:]
-		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			return
-		case err != nil: // it reads no more
-			f.finish()
-		}
-	}
-}
-
-func (f *feeder) finish() {
-	f.to.Close()
-	close(f.fed)
-}
-
-func isClosed(c chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
 }

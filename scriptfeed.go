@@ -1,0 +1,104 @@
+package rawhttp
+
+import (
+	"errors"
+	"io"
+	"os"
+	"time"
+)
+
+// A feeder gives a script its content, while its output is read.
+type feeder struct {
+	run     *scriptRun
+	from    io.Reader
+	to      *os.File
+	buf     []byte        // read and not written yet
+	scratch []byte        // that buf is in
+	fed     chan struct{} // closed when there is no more to feed
+	stopped chan struct{} // closed when it has stopped, for now or for good
+}
+
+// ended gives what is closed when there is no more to feed.
+func (f *feeder) ended() chan struct{} {
+	if f == nil {
+		return closedChan
+	}
+	return f.fed
+}
+
+// closedChan is closed.
+var closedChan = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// start starts to feed, or goes on. A nil feeder has nothing to feed.
+func (f *feeder) start() {
+	if f == nil {
+		return
+	}
+	if f.scratch == nil {
+		f.scratch = make([]byte, scratchSize)
+	}
+	f.stopped = make(chan struct{})
+	go func() {
+		defer close(f.stopped)
+		f.copy()
+	}()
+}
+
+// stop stops to feed, so that nothing of the request is in use.
+func (f *feeder) stop() {
+	if f == nil {
+		return
+	}
+	f.run.req.interrupt()
+	f.to.SetWriteDeadline(time.Unix(1, 0))
+	<-f.stopped
+	f.to.SetWriteDeadline(time.Time{})
+	f.run.req.resume()
+}
+
+// copy feeds until there is no more, or until it is stopped.
+func (f *feeder) copy() {
+	for !isClosed(f.fed) {
+		if len(f.buf) == 0 {
+			n, err := steadyReader{f.from}.Read(f.scratch)
+			f.buf = f.scratch[:n]
+			switch {
+			case n > 0:
+			case errors.Is(err, errInterrupted):
+				return
+			case err != io.EOF:
+				f.run.cancel(err)
+				fallthrough
+			default:
+				f.finish()
+				return
+			}
+		}
+		n, err := f.to.Write(f.buf)
+		f.buf = f.buf[n:]
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return
+		case err != nil: // it reads no more
+			f.finish()
+		}
+	}
+}
+
+func (f *feeder) finish() {
+	f.to.Close()
+	close(f.fed)
+}
+
+func isClosed(c chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
