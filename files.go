@@ -122,6 +122,10 @@ func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, er
 	if f.scripts != nil && !o.info.IsDir() && f.scripts.isScript(o.name) {
 		return f.scripts.resolve(ctx, req, o, pathInfo)
 	}
+	if f.scripts != nil && !o.info.IsDir() && f.scripts.leadsToScript(o.name) {
+		o.file.Close()
+		return nil, notExist(o.name, "is a link to a script")
+	}
 	if err := allowMethod(req, fileMethods...); err != nil { // what is not there has no methods: that came first
 		o.file.Close()
 		return nil, err

@@ -278,7 +278,7 @@ func (l *listing) entry(d fs.DirEntry) (e entry, ok bool) {
 	case !l.readable(e.name):
 		return e, false
 	case e.isLink:
-		return e, l.stat(&e) == nil
+		return e, !l.leadsToScript(e.name) && l.stat(&e) == nil
 	case l.form == formText && l.sort == byName:
 		return e, true
 	}
@@ -287,6 +287,13 @@ func (l *listing) entry(d fs.DirEntry) (e entry, ok bool) {
 		return e, true
 	}
 	return e, l.stat(&e) == nil
+}
+
+// leadsToScript reports whether a link is not served, since it would give a script
+// away.
+func (l *listing) leadsToScript(name string) bool {
+	scripts := l.files.scripts
+	return scripts != nil && !scripts.isScript(name) && scripts.leadsToScript(join(l.folder, name))
 }
 
 // readable reports whether a name can be opened. Only opening it tells, which is

@@ -24,6 +24,8 @@ type scriptRunner interface {
 	isScript(name string) bool
 	// hides reports whether a name is of a file that would give a script away.
 	hides(name string) bool
+	// leadsToScript reports whether a name that is no script's is a link to one.
+	leadsToScript(name string) bool
 	// resolve answers with what the script prints, which it may take over to the
 	// end of the response. It closes the file.
 	resolve(ctx context.Context, req *Request, script opened, pathInfo string) (*Response, error)
@@ -36,6 +38,7 @@ const (
 	maxScriptWait     = 5 * time.Second
 	maxFirstByte      = 10 * time.Second
 	maxScriptOutput   = 64 << 20 // bytes
+	maxLinks          = 40       // as Linux has it
 )
 
 // scripts runs the scripts of one folder.
@@ -154,6 +157,22 @@ func (s *scripts) hides(name string) bool {
 			return true
 		}
 	}
+}
+
+// leadsToScript looks where links lead by their text; whether they may lead there was
+// seen to by who opened the file.
+func (s *scripts) leadsToScript(name string) bool {
+	for range maxLinks {
+		target, err := os.Readlink(s.root + "/" + name)
+		if err != nil {
+			return false
+		}
+		if s.isScript(target) {
+			return true
+		}
+		name = path.Dir(name) + "/" + target
+	}
+	return true
 }
 
 func (s *scripts) close() {

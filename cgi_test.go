@@ -1,0 +1,201 @@
+package rawhttp
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// cgitHead is a scriptHead that cmp can show.
+type cgitHead struct {
+	Status    int
+	MediaType string
+	Fields    string
+	Length    int64
+	Size      int
+}
+
+func cgitShow(h scriptHead) cgitHead {
+	var fields []string
+	for _, f := range h.fields {
+		fields = append(fields, f.name+": "+f.value)
+	}
+	return cgitHead{h.status, h.mediaType, strings.Join(fields, "|"), h.length, h.size}
+}
+
+func TestParseScriptOutput(t *testing.T) {
+	plain := cgitHead{Status: 200, MediaType: textHTML, Length: -1}
+	const (
+		ends   = true
+		goesOn = false
+	)
+	incomplete := ErrIncomplete
+	fault := errors.New("502")
+	tests := []struct {
+		name, out string
+		whole     bool
+		mode      ScriptOutput
+		want      cgitHead
+		err       error
+		why       string
+	}{
+		{name: "nothing yet", out: "", whole: goesOn, err: incomplete},
+		{name: "nothing", out: "", whole: ends, want: plain},
+		{name: "nothing, CGI", out: "", whole: ends, mode: ScriptCGI, err: fault, why: "it has no fields"},
+		{name: "nothing yet, plain", out: "", whole: goesOn, mode: ScriptPlain, want: plain, why: "there is nothing to wait for"},
+		{name: "a line that goes on", out: "hello", whole: goesOn, err: incomplete, why: "a colon may come"},
+		{name: "a line that has ended", out: "hello\n", whole: goesOn, want: plain},
+		{name: "an empty line", out: "\n", whole: goesOn, want: plain},
+		{name: "an empty line, CRLF", out: "\r\n", whole: goesOn, want: plain},
+		{name: "half of a CRLF", out: "\r", whole: goesOn, err: incomplete},
+		{name: "an empty line, CGI", out: "\n", whole: goesOn, mode: ScriptCGI, err: fault},
+		{name: "a field", out: "Status: 404\n", whole: goesOn, err: incomplete},
+		{name: "a field, then the end", out: "Status: 404\n", whole: ends, want: plain, why: "no empty line has ended it"},
+		{name: "a field and half of an empty line", out: "Status: 404\n\r", whole: goesOn, err: incomplete},
+		{name: "a block", out: "Status: 404\n\nhello", whole: goesOn, want: cgitHead{404, "", "", -1, 13}},
+		{name: "a block, CRLF", out: "Status: 404\r\n\r\nhello", whole: goesOn, want: cgitHead{404, "", "", -1, 15}},
+		{name: "a block that is all", out: "Content-Type: a/b\n\n", whole: ends, want: cgitHead{200, "a/b", "", -1, 19}},
+		{name: "all fields", out: "X:y\nContent-Length: 007\ncontent-type:\ta/b \nSTATUS: 201 x\nLocation: /a\nDate: x\n\n", whole: ends,
+			want: cgitHead{201, "a/b", "X: y|Location: /a", 7, 79}},
+		{name: "a redirect", out: "Location: a\n\n", whole: ends, want: cgitHead{302, "", "Location: a", -1, 13}},
+		{name: "other fields", out: "A: b\n\nhello", whole: ends, want: plain},
+		{name: "other fields, CGI", out: "A: b\n\nhello", whole: ends, mode: ScriptCGI, want: cgitHead{200, "", "A: b", -1, 6}},
+		{name: "a bad status, before it is needed", out: "Status: 999\n", whole: goesOn, err: incomplete, why: "it may be no block"},
+		{name: "a bad status", out: "Status: 999\n\n", whole: goesOn, err: fault},
+		{name: "a bad status, plain", out: "Status: 999\n\n", whole: ends, mode: ScriptPlain, want: plain},
+		{name: "two CRs", out: "Status: 404\r\r\n\n", whole: ends, err: fault, why: "one is in the value"},
+		{name: "a line of CRs", out: "Status: 404\n\r\r\n\n", whole: ends, want: plain, why: "it is not empty, and has no colon"},
+		{name: "a block of 32 KiB", out: cgitBlock(maxScriptFields) + "x", whole: goesOn, want: cgitHead{200, "", "X: " + strings.Repeat("a", maxScriptFields-17), -1, maxScriptFields}},
+		{name: "a block of a byte more", out: cgitBlock(maxScriptFields + 1), whole: goesOn, err: fault},
+		{name: "a block of 32 KiB without its end", out: cgitBlock(maxScriptFields)[:maxScriptFields-1], whole: goesOn, err: incomplete},
+		{name: "a long first line", out: strings.Repeat("a", maxScriptFields), whole: goesOn, want: plain},
+		{name: "a first line not yet so long", out: strings.Repeat("a", maxScriptFields-1), whole: goesOn, err: incomplete},
+		{name: "a long first line, CGI", out: strings.Repeat("a", maxScriptFields), whole: goesOn, mode: ScriptCGI, err: fault},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := parseScriptOutput([]byte(tt.out), tt.whole, tt.mode)
+			switch {
+			case tt.err == fault && (err == nil || err == ErrIncomplete || StatusOf(err) != 502), tt.err != fault && err != tt.err:
+				t.Errorf("parseScriptOutput(%.60q, %v, %v) error %v, want %v; why: %s", tt.out, tt.whole, tt.mode, err, tt.err, tt.why)
+			case err == nil:
+				if diff := cmp.Diff(tt.want, cgitShow(got)); diff != "" {
+					t.Errorf("parseScriptOutput(%.60q, %v, %v) (-want +got):\n%s\nwhy: %s", tt.out, tt.whole, tt.mode, diff, tt.why)
+				}
+			}
+		})
+	}
+}
+
+// cgitBlock is a block of n bytes.
+func cgitBlock(n int) string { return "Status: 200\nX: " + strings.Repeat("a", n-17) + "\n\n" }
+
+func TestParseScriptStatus(t *testing.T) {
+	for value, want := range map[string]int{
+		"200": 200, "599": 599, "404 Not Found": 404, "404  Not Found": 404, "404 ": 404, "299 x": 299,
+		"": 0, " 404": 0, "199": 0, "600": 0, "000": 0, "999": 0, "1000": 0, "40": 0, "0404": 0, "+404": 0, "-404": 0, "+44": 0, "-44": 0,
+		"4o4": 0, "0x1": 0, "4_4": 0, "1e2": 0, "404x": 0, "404\tNot": 0, "404,200": 0, "OK": 0, "٤٠٤": 0, "HTTP/1.1 404": 0,
+	} {
+		if got := parseScriptStatus(value); got != want {
+			t.Errorf("parseScriptStatus(%q) = %d, want %d", value, got, want)
+		}
+	}
+}
+
+// The fields that are the connection's are dropped, in any case; those that look so
+// are not.
+func TestScriptFieldsDropped(t *testing.T) {
+	for name, dropped := range map[string]bool{
+		"Connection": true, "CONNECTION": true, "keep-alive": true, "Proxy-Connection": true, "TE": true, "Trailer": true, "transfer-Encoding": true, "Upgrade": true, "Date": true,
+		"Content-Length": true, // it is a promise; the server says what it sends
+		"Server":         false, "Set-Cookie": false, "Expires": false, "Last-Modified": false, "Content-Encoding": false, "Connection-X": false, "Trailers": false, "Dat": false,
+	} {
+		head, err := parseScriptOutput([]byte("Status: 200\n"+name+": 1\n\n"), true, ScriptAuto)
+		if err != nil || (len(head.fields) == 0) != dropped {
+			t.Errorf("a script's field %s: 1 gives the fields %v, %v; dropped: want %v", name, head.fields, err, dropped)
+		}
+	}
+}
+
+func TestVariableName(t *testing.T) {
+	for field, want := range map[string]string{
+		"Host": "HTTP_HOST", "user-agent": "HTTP_USER_AGENT", "X-1-a--B": "HTTP_X_1_A__B", "-": "HTTP__", "DNT": "HTTP_DNT",
+	} {
+		if got := variableName(field); got != want {
+			t.Errorf("variableName(%q) = %q, want %q", field, got, want)
+		}
+	}
+}
+
+func TestIsFieldForScripts(t *testing.T) {
+	for name, want := range map[string]bool{
+		"Host": true, "X-Forwarded-For": true, "X1": true, "Expect": true, "TE": true, "Cookie": true, "Proxies": true, "Proxy-X": true, "X-Proxy": true,
+		"Proxy": false, "pROXY": false, "Authorization": false, "authorization": false, "Proxy-Authorization": false, "Connection": false, "transfer-encoding": false,
+		"Content-Length": false, "Content-Type": false,
+		"X_A": false, "_": false, "X.A": false, "X!": false, "X~A": false, "X'A": false, "X+A": false, "X|A": false, "X%A": false,
+	} {
+		if got := isFieldForScripts(name); got != want {
+			t.Errorf("isFieldForScripts(%q) = %v, want %v", name, got, want)
+		}
+	}
+}
+
+// The variables of a request are as they are, also where a connection tells little.
+func TestAppendVariables(t *testing.T) {
+	tcp := func(s string) net.Addr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(s)) }
+	unix := &net.UnixAddr{Name: "/run/http.sock", Net: "unix"}
+	tests := []struct {
+		name, head string
+		conn       ConnInfo
+		call       scriptCall
+		want       []string // in order
+	}{
+		{
+			name: "TCP", head: "GET /a.sh?q HTTP/1.1\r\nHost: example.test:1\r\nX-A: 1\r\n\r\n",
+			conn: ConnInfo{LocalAddr: tcp("192.0.2.1:8080"), RemoteAddr: tcp("192.0.2.2:5"), Client: netip.MustParseAddr("192.0.2.2")},
+			call: scriptCall{name: "/a.sh", file: "/www/a.sh", contentLength: -1, software: "rawhttp"},
+			want: []string{"A=b", "GATEWAY_INTERFACE=CGI/1.1", "SERVER_PROTOCOL=HTTP/1.1", "SERVER_SOFTWARE=rawhttp", "SERVER_NAME=example.test", "SERVER_PORT=8080",
+				"REQUEST_METHOD=GET", "REQUEST_URI=/a.sh?q", "QUERY_STRING=q", "SCRIPT_NAME=/a.sh", "SCRIPT_FILENAME=/www/a.sh",
+				"REMOTE_ADDR=192.0.2.2", "REMOTE_HOST=192.0.2.2", "HTTP_HOST=example.test:1", "HTTP_X_A=1"},
+		},
+		{
+			name: "IPv6, without Host", head: "POST /a.sh/b HTTP/1.0\r\nContent-Type: a/b\r\nContent-Length: 0\r\n\r\n",
+			conn: ConnInfo{LocalAddr: tcp("[::1]:8443"), RemoteAddr: tcp("[2001:db8::2]:5"), Client: netip.MustParseAddr("2001:db8::2"), TLS: true},
+			call: scriptCall{name: "/a.sh", file: "/www/a.sh", pathInfo: "/b", contentLength: 0, software: "s"},
+			want: []string{"A=b", "GATEWAY_INTERFACE=CGI/1.1", "SERVER_PROTOCOL=HTTP/1.0", "SERVER_SOFTWARE=s", "SERVER_NAME=[::1]", "SERVER_PORT=8443",
+				"REQUEST_METHOD=POST", "REQUEST_URI=/a.sh/b", "QUERY_STRING=", "SCRIPT_NAME=/a.sh", "SCRIPT_FILENAME=/www/a.sh",
+				"REMOTE_ADDR=2001:db8::2", "REMOTE_HOST=2001:db8::2", "PATH_INFO=/b", "CONTENT_LENGTH=0", "CONTENT_TYPE=a/b", "HTTPS=on"},
+		},
+		{
+			name: "a Unix domain socket: it has no port, so the scheme's", head: "GET /a.sh HTTP/1.1\r\nHost: a\r\n\r\n",
+			conn: ConnInfo{LocalAddr: unix, RemoteAddr: &net.UnixAddr{Name: "@", Net: "unix"}},
+			call: scriptCall{name: "/a.sh", file: "/www/a.sh", contentLength: -1, software: "rawhttp"},
+			want: []string{"A=b", "GATEWAY_INTERFACE=CGI/1.1", "SERVER_PROTOCOL=HTTP/1.1", "SERVER_SOFTWARE=rawhttp", "SERVER_NAME=a", "SERVER_PORT=80",
+				"REQUEST_METHOD=GET", "REQUEST_URI=/a.sh", "QUERY_STRING=", "SCRIPT_NAME=/a.sh", "SCRIPT_FILENAME=/www/a.sh",
+				"REMOTE_ADDR=@", "REMOTE_HOST=@", "HTTP_HOST=a"},
+		},
+		{
+			name: "no connection", head: "GET /a.sh HTTP/1.0\r\n\r\n",
+			call: scriptCall{name: "/a.sh", file: "/www/a.sh", contentLength: 1 << 40, software: "rawhttp"},
+			want: []string{"A=b", "GATEWAY_INTERFACE=CGI/1.1", "SERVER_PROTOCOL=HTTP/1.0", "SERVER_SOFTWARE=rawhttp", "SERVER_NAME=localhost", "SERVER_PORT=80",
+				"REQUEST_METHOD=GET", "REQUEST_URI=/a.sh", "QUERY_STRING=", "SCRIPT_NAME=/a.sh", "SCRIPT_FILENAME=/www/a.sh",
+				"REMOTE_ADDR=unknown", "REMOTE_HOST=unknown", "CONTENT_LENGTH=1099511627776"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			req, _, err := ParseRequest([]byte(tt.head))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.conn = tt.conn
+			if diff := cmp.Diff(tt.want, tt.call.appendVariables([]string{"A=b"}, req)); diff != "" {
+				t.Errorf("appendVariables for %q (-want +got):\n%s", tt.head, diff)
+			}
+		})
+	}
+}

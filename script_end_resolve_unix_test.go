@@ -1,0 +1,310 @@
+//go:build unix
+
+package rawhttp
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Scripts that cannot be started: the client is told the status, the log why. The
+// test runs beside no other: the copy of a descriptor in another's new process keeps
+// a file busy.
+func TestScriptCannotBeStarted(t *testing.T) {
+	tests := []struct {
+		name, text string
+		mode       os.FileMode
+		want       int
+		log        []string
+		why        string
+	}{
+		{"interpreter is missing", "#!/nowhere/interpreter\necho\n", 0o755, 500, []string{"ERROR", "a.cgi", "no such file"}, "it is no 404: the resource is there"},
+		{"no interpreter is named", "echo\n", 0o755, 500, []string{"ERROR", "a.cgi", "exec format error"}, "no shell steps in"},
+		{"empty", "", 0o755, 500, []string{"ERROR", "a.cgi", "exec format error"}, "the same"},
+		{"not executable", "#!/bin/sh\necho\n", 0o644, 403, []string{"DEBUG", "a.cgi", "not executable"}, "403, never its source"},
+		{"fine", "#!/bin/sh\necho\n", 0o755, 200, nil, "else nothing above says anything"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := endsServe(t, nil, WithScript(".cgi"))
+			endsWrite(t, filepath.Join(s.root, "a.cgi"), tt.text, tt.mode)
+			want := endsOwn(tt.want)
+			if tt.want == 200 {
+				want = endsWhole("\n")
+			}
+			for range 2 {
+				want.check(t, "/a.cgi: "+tt.why, s.ask(t, "/a.cgi").answer(t))
+			}
+			if tt.log != nil && s.log.with(tt.log...) == nil {
+				t.Errorf("log has %q, want a line with %q", s.log.with(), tt.log)
+			}
+		})
+	}
+}
+
+// A file that somebody writes to is busy, where the system thinks so.
+func TestScriptThatIsBusy(t *testing.T) {
+	s := endsServe(t, map[string]string{"a.cgi": "#!/bin/sh\necho\n"}, WithScript(".cgi"))
+	name := filepath.Join(s.root, "a.cgi")
+	f, err := os.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := endsWhole("\n")
+	if err := exec.Command(name).Run(); errors.Is(err, syscall.ETXTBSY) {
+		want = endsOwn(503)
+	}
+	want.check(t, "/a.cgi while it is written", s.ask(t, "/a.cgi").answer(t))
+	f.Close()
+	endsWhole("\n").check(t, "/a.cgi", s.ask(t, "/a.cgi").answer(t))
+}
+
+// A script behind other requests: what is whole before it leaves at once, and what
+// comes behind it waits.
+func TestScriptInAPipeline(t *testing.T) {
+	s := endsServe(t, map[string]string{
+		"slow.sh":   "read x <gate; echo; echo slow",
+		"stream.sh": "echo; echo one; read x <gate; echo two",
+		"post.sh":   "echo; cat",
+	})
+	open := s.gate(t)
+	c := s.dial(t)
+	c.send(t, liveGet("/hello.txt")+liveGet("/hello.txt")+liveGet("/slow.sh")+endsPost("/post.sh", 4, "post")+liveGet("/stream.sh")+liveGet("/hello.txt"))
+	for range 2 {
+		endsWhole("hello\n").check(t, "/hello.txt before the script is let go on", c.answer(t))
+	}
+	open()
+	endsWhole("\nslow\n").check(t, "/slow.sh", c.answer(t))
+	endsWhole("\npost").check(t, "/post.sh", c.answer(t))
+	resp := c.head(t)
+	open()
+	endsAnswer{200, "chunked", "\none\ntwo\n", false}.check(t, "/stream.sh", endsTake(resp))
+	endsWhole("hello\n").check(t, "/hello.txt", c.answer(t))
+}
+
+// Resolvers that do not serve the response of a script end it by closing that.
+func TestScriptWhoseResponseIsDropped(t *testing.T) {
+	const script = "echo; echo line; echo $$ >pid; exec sleep 1000"
+	failed := errors.New("dropped")
+	tests := []struct {
+		name string
+		wrap func(Resolver) Resolver
+		want endsAnswer
+	}{
+		{"by a wrapper that calls Close", func(r Resolver) Resolver {
+			return ResolverFunc(func(ctx context.Context, req *Request) (*Response, error) {
+				resp, err := r.Resolve(ctx, req)
+				if err != nil {
+					return nil, err
+				}
+				return Text(200, "mine\n"), resp.Close()
+			})
+		}, endsWhole("mine\n")},
+		{"by First", func(r Resolver) Resolver {
+			return First(ResolverFunc(func(ctx context.Context, req *Request) (*Response, error) {
+				resp, _ := r.Resolve(ctx, req)
+				return resp, fs.ErrNotExist
+			}), say("next\n"))
+		}, endsWhole("next\n")},
+		{"by the server", func(r Resolver) Resolver {
+			return ResolverFunc(func(ctx context.Context, req *Request) (*Response, error) {
+				resp, _ := r.Resolve(ctx, req)
+				return resp, failed
+			})
+		}, endsOwn(500)},
+		{"by a panic behind it", func(r Resolver) Resolver {
+			return ResolverFunc(func(ctx context.Context, req *Request) (*Response, error) {
+				resp, _ := r.Resolve(ctx, req)
+				defer resp.Close()
+				panic("dropped")
+			})
+		}, endsOwn(500)},
+		{"because it is broken", func(r Resolver) Resolver {
+			return ResolverFunc(func(ctx context.Context, req *Request) (*Response, error) {
+				resp, err := r.Resolve(ctx, req)
+				return resp.Set("X-A", "\n"), err
+			})
+		}, endsOwn(500)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := &endsSite{root: endsFolder(t, map[string]string{"a.sh": script})}
+			files := filesOfDir(t, s.root, WithScript(".sh", "sh"), WithScriptTimeout(0))
+			_, s.addr = listen(t, WithResolver(tt.wrap(files)))
+			tt.want.check(t, "/a.sh", s.ask(t, "/a.sh").answer(t))
+			endsAwaitGone(t, s.awaitPid(t, "pid"))
+		})
+	}
+}
+
+// endsRequest parses a request.
+func endsRequest(t testing.TB, text string) *Request {
+	t.Helper()
+	req, _, err := ParseRequest([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return req
+}
+
+// Without a server a script is run as well, and its response is one as others are.
+func TestScriptResolvedWithoutAServer(t *testing.T) {
+	s := &endsSite{root: endsFolder(t, map[string]string{
+		"held.sh":   "echo; echo held",
+		"stream.sh": "echo; echo begin; read x <gate; echo end",
+		"cat.sh":    "echo; cat",
+	})}
+	open := s.gate(t)
+	files := filesOfDir(t, s.root, WithScript(".sh", "sh"))
+	resolve := func(request string) *Response {
+		t.Helper()
+		req := endsRequest(t, request)
+		_, content := splitHead(request)
+		req.Body = strings.NewReader(content)
+		resp, err := files.Resolve(context.Background(), req)
+		if err != nil {
+			t.Fatalf("Resolve of %q: %v", request, err)
+		}
+		return resp
+	}
+	const head = "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n"
+	const fields = "X-Content-Type-Options: nosniff\r\n"
+	held := head + "Content-Length: 6\r\n" + fields + "\r\n\nheld\n"
+	chunked := head + "Transfer-Encoding: chunked\r\n" + fields + "X-A: b\r\n\r\n7\r\n\nbegin\n\r\n4\r\nend\n\r\n0\r\n\r\n"
+
+	resp := resolve(liveGet("/held.sh"))
+	for range 2 {
+		var b bytes.Buffer
+		n, err := resp.WriteTo(&b)
+		if diff := cmp.Diff(held, b.String()); diff != "" || err != nil || n != int64(len(held)) {
+			t.Errorf("WriteTo of /held.sh = %d, %v (-want +got):\n%s", n, err, diff)
+		}
+	}
+
+	resp = resolve(liveGet("/stream.sh"))
+	changed := resp.Clone().Set("X-A", "b")
+	open()
+	var b bytes.Buffer
+	if _, err := changed.WriteTo(&b); err != nil {
+		t.Errorf("WriteTo of a clone of /stream.sh: %v", err)
+	}
+	if diff := cmp.Diff(chunked, b.String()); diff != "" {
+		t.Errorf("WriteTo of a clone of /stream.sh (-want +got):\n%s", diff)
+	}
+	b.Reset()
+	if n, err := resp.WriteTo(&b); err == nil || n != 0 {
+		t.Errorf("WriteTo of what a clone has served = %d, %v, want an error and nothing", n, err)
+	}
+	if err := errors.Join(changed.Close(), resp.Close()); err != nil {
+		t.Errorf("Close = %v, want nil", err)
+	}
+
+	resp = resolve(endsPost("/cat.sh", 7, "content"))
+	b.Reset()
+	if persist, err := WriteResponse(context.Background(), &b, endsRequest(t, liveGet("/cat.sh")), resp); !persist || err != nil {
+		t.Errorf("WriteResponse = %v, %v, want true, nil", persist, err)
+	}
+	if _, content := splitHead(b.String()); content != "\ncontent" {
+		t.Errorf("WriteResponse of /cat.sh writes %q, want the content of the request", content)
+	}
+}
+
+// The end of the context ends the script, whatever it is at.
+func TestScriptWhoseContextEnds(t *testing.T) {
+	cause := errors.New("no longer wanted")
+	s := &endsSite{root: endsFolder(t, map[string]string{
+		"silent.sh": "echo $$ >silent; exec sleep 1000",
+		"block.sh":  "echo 'Content-Type: text/plain'; echo $$ >block; exec sleep 1000",
+		"fields.sh": "echo 'Content-Type: text/plain'; echo; echo $$ >fields; exec sleep 1000",
+		"stream.sh": "echo; echo begin; echo $$ >stream; exec sleep 1000",
+		"unread.sh": "echo; echo $$ >unread; while :; do echo line; done",
+		"input.sh":  "echo $$ >input; cat",
+	})}
+	files := filesOfDir(t, s.root, WithScript(".sh", "sh"), WithScriptTimeout(0), WithMaxScripts(0))
+	for _, name := range []string{"silent", "block", "fields"} {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		go func() {
+			s.await(t, name)
+			cancel(cause)
+		}()
+		resp, err := files.Resolve(ctx, endsRequest(t, liveGet("/"+name+".sh")))
+		if err != cause || resp != nil {
+			t.Errorf("Resolve of /%s.sh = %v, %v, want the cause of the context's end", name, resp, err)
+		}
+		endsAwaitGone(t, s.awaitPid(t, name))
+	}
+	for _, name := range []string{"stream", "unread"} {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		req := endsRequest(t, liveGet("/"+name+".sh"))
+		resp, err := files.Resolve(ctx, req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cancel(cause)
+		if _, err := WriteResponse(context.Background(), io.Discard, req, resp); !errors.Is(err, cause) {
+			t.Errorf("WriteResponse of /%s.sh = %v, want the cause of the context's end", name, err)
+		}
+		endsAwaitGone(t, s.awaitPid(t, name))
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancel(cause)
+	if _, err := files.Resolve(ctx, endsRequest(t, liveGet("/silent.sh"))); err != cause {
+		t.Errorf("Resolve with a context that has ended = %v, want its cause", err)
+	}
+
+	// Content that ends with an error ends the script with that.
+	req := endsRequest(t, endsPost("/input.sh", 100, ""))
+	late := &StatusError{Status: 408, Err: os.ErrDeadlineExceeded}
+	r, w := io.Pipe()
+	req.Body = r
+	go func() {
+		s.await(t, "input")
+		w.CloseWithError(late)
+	}()
+	if _, err := files.Resolve(context.Background(), req); err != late {
+		t.Errorf("Resolve with content that ends with %v = %v, want that", late, err)
+	}
+	endsAwaitGone(t, s.awaitPid(t, "input"))
+}
+
+// Close lets requests in progress finish, ends what scripts have left behind, then
+// and later, and refuses others.
+func TestCloseOfAResolverWithScripts(t *testing.T) {
+	s := &endsSite{root: endsFolder(t, map[string]string{
+		"held.sh":  "echo >held; read x <gate; echo; echo end",
+		"left.sh":  "echo; echo $$ >left; exec >&-; exec sleep 1000",
+		"later.sh": "echo >begun; read x <gate; echo; echo $$ >later; exec >&-; exec sleep 1000",
+	})}
+	open := s.gate(t)
+	files := filesOfDir(t, s.root, WithScript(".sh", "sh"), WithScriptTimeout(0), WithMaxScripts(0))
+	_, s.addr = listen(t, WithResolver(files))
+	endsWhole("\n").check(t, "/left.sh", s.ask(t, "/left.sh").answer(t))
+	held, later := s.ask(t, "/held.sh"), s.ask(t, "/later.sh")
+	s.await(t, "held")
+	s.await(t, "begun")
+	left := s.awaitPid(t, "left")
+	if err := files.Close(); err != nil {
+		t.Errorf("Close = %v, want nil", err)
+	}
+	if endsAlive(left) {
+		t.Error("a script that was left behind is there when Close returns, want it gone")
+	}
+	endsOwn(503).check(t, "/held.sh behind Close", s.ask(t, "/held.sh").answer(t))
+	open()
+	open()
+	endsWhole("\nend\n").check(t, "/held.sh, in progress at Close", held.answer(t))
+	endsWhole("\n").check(t, "/later.sh, in progress at Close", later.answer(t))
+	endsAwaitGone(t, s.awaitPid(t, "later"))
+}

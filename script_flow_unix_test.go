@@ -1,0 +1,282 @@
+//go:build unix
+
+package rawhttp
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// An endsNoise is endless content, the same for the same seed, that does not repeat
+// soon.
+type endsNoise struct{ x uint64 }
+
+func (z *endsNoise) Read(p []byte) (int, error) {
+	for i := range p {
+		z.x = z.x*6364136223846793005 + 1442695040888963407
+		p[i] = byte(z.x >> 56)
+	}
+	return len(p), nil
+}
+
+// endsNoiseSum is the checksum of the first n bytes of noise.
+func endsNoiseSum(n int64) uint64 {
+	h := fnv.New64a()
+	io.CopyN(h, &endsNoise{}, n)
+	return h.Sum64()
+}
+
+// Content goes to a script while its output comes from it: byte by byte the same, in
+// both directions at once, and none of it is kept.
+func TestScriptBothWaysAtOnce(t *testing.T) {
+	const size, early = 50 << 20, 1 << 20
+	s := endsServe(t, map[string]string{"cat.sh": "exec cat"}, WithMaxBodyBytes(size))
+	c := s.dial(t)
+	noise := &endsNoise{}
+	c.send(t, endsPost("/cat.sh", size, ""))
+	if _, err := io.CopyN(c, noise, early); err != nil {
+		t.Fatal(err)
+	}
+	resp := c.head(t) // the client has not sent the most of it
+	got := fnv.New64a()
+	first, err := io.CopyN(got, resp.Body, early/2)
+	if err != nil {
+		t.Fatalf("read %d bytes of the answer to %d bytes of content: %v", first, early, err)
+	}
+	var before, now runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	go func() {
+		if _, err := io.CopyN(c, noise, size-early); err != nil {
+			t.Error(err)
+		}
+	}()
+	most := uint64(0)
+	total := first
+	for ended := false; !ended; {
+		n, err := io.CopyN(got, resp.Body, 5<<20)
+		total += n
+		ended = err == io.EOF
+		if err != nil && !ended {
+			t.Fatalf("read behind %d bytes: %v", total, err)
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&now)
+		most = max(most, now.HeapAlloc)
+	}
+	if want := endsNoiseSum(size); total != size || got.Sum64() != want {
+		t.Errorf("the answer is %d bytes of checksum %x, want %d of %x", total, got.Sum64(), size, want)
+	}
+	if most > before.HeapAlloc+(4<<20) {
+		t.Errorf("%d bytes of memory in use where there were %d, want no more than some buffers", most, before.HeapAlloc)
+	}
+}
+
+// Content and output of many shapes: nobody waits for the other for ever, and nothing
+// is lost.
+func TestScriptContentAndOutput(t *testing.T) {
+	const size = 1 << 20
+	var noise bytes.Buffer
+	io.CopyN(&noise, &endsNoise{}, size)
+	content := noise.String()
+	tests := []struct {
+		name, script string
+		status       int
+		want         string
+		why          string
+	}{
+		{"reads slowly", "for i in 1 2 3 4 5 6 7 8; do dd bs=64k count=2 iflag=fullblock 2>&-; sleep 0.05; done", 200, content, "what it has not read waits"},
+		{"reads and then prints", "n=$(wc -c); echo; echo $n", 200, fmt.Sprintf("\n%d\n", size), "its content ends"},
+		{"prints much before it reads", "head -c 1000000 /dev/zero; cat", 200, strings.Repeat("\x00", 1000000) + content, "output is read while content waits"},
+		{"reads nothing", "echo; echo end", 200, "\nend\n", "it need not read"},
+		{"reads nothing, and prints much", "head -c 1000000 /dev/zero", 200, strings.Repeat("\x00", 1000000), "the same"},
+		{"reads some", "head -c 1000 >&-; echo; echo end", 200, "\nend\n", "the same"},
+		{"closes its input", "exec <&-; sleep 0.2; echo; echo end", 200, "\nend\n", "it goes on"},
+		{"closes its input behind some", "head -c 1000 >&-; exec <&-; sleep 0.2; echo; sleep 0.2; echo end", 200, "\nend\n", "it goes on"},
+		{"closes its output and reads", "echo; echo end; exec >&-; cat >copy", 200, "\nend\n", "what it reads is of use to it"},
+		{"fails and reads nothing", "exit 1", 500, "500 Internal Server Error\n", "the answer does not wait for content"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := endsServe(t, map[string]string{"a.sh": tt.script})
+			c := s.dial(t)
+			sent := make(chan struct{})
+			go func() {
+				defer close(sent)
+				io.WriteString(c, endsPost("/a.sh", size, content)) // it fails where the server closes
+			}()
+			got := c.answer(t)
+			if got.Status != tt.status || got.Cut || got.Content != tt.want {
+				t.Errorf("answer %d of %d bytes, cut: %v; want %d and %d bytes: %s",
+					got.Status, len(got.Content), got.Cut, tt.status, len(tt.want), tt.why)
+			}
+			c.Close()
+			<-sent
+		})
+	}
+}
+
+// A client may be slow with its content: the script has what there is, and waits.
+func TestScriptWhoseClientPauses(t *testing.T) {
+	s := endsServe(t, map[string]string{"a.sh": "echo; while read line; do echo $line >said; mv said $line; echo $line; done"})
+	c := s.dial(t)
+	c.send(t, endsPost("/a.sh", 14, "one\n"))
+	if got := s.await(t, "one"); got != "one" {
+		t.Errorf("the script has read %q, want one", got)
+	}
+	resp := c.head(t)
+	for _, line := range []string{"two", "three"} {
+		time.Sleep(20 * time.Millisecond) // a pause
+		c.send(t, (line + "\n")[:2])
+		time.Sleep(20 * time.Millisecond)
+		c.send(t, (line + "\n")[2:])
+		if line == "two" {
+			s.await(t, line) // the script reads on though the content is not whole
+		}
+	}
+	endsAnswer{200, "chunked", "\none\ntwo\nthree\n", false}.check(t, "/a.sh", endsTake(resp))
+}
+
+// Lines arrive one by one: each is read before the script is let print the next.
+func TestScriptLinesArriveOneByOne(t *testing.T) {
+	for _, version := range []string{"1.1", "1.0"} {
+		t.Run("HTTP/"+version, func(t *testing.T) {
+			s := endsServe(t, map[string]string{"a.sh": "for i in 1 2 3 4 5; do echo line$i; read x <gate; done"})
+			open := s.gate(t)
+			c := s.dial(t)
+			c.send(t, strings.Replace(liveGet("/a.sh"), "HTTP/1.1", "HTTP/"+version, 1))
+			resp := c.head(t)
+			line := make([]byte, len("line1\n"))
+			for i := 1; i <= 5; i++ {
+				if _, err := io.ReadFull(resp.Body, line); err != nil || string(line) != fmt.Sprintf("line%d\n", i) {
+					t.Fatalf("line %d is %q, %v", i, line, err)
+				}
+				open()
+			}
+			if rest, err := io.ReadAll(resp.Body); len(rest) > 0 || err != nil {
+				t.Errorf("behind the lines there is %q, %v, want the end", rest, err)
+			}
+		})
+	}
+}
+
+// What is held, and how the answer is framed then.
+func TestScriptFraming(t *testing.T) {
+	big := func(n int) string { return strings.Repeat("\x00", n) }
+	zeros := func(n int) string { return fmt.Sprintf("head -c %d /dev/zero; ", n) }
+	const waits = "read x <gate; "
+	tests := []struct {
+		name, script string
+		gate         bool // the script waits once, for the client to have the head
+		want10       string
+		want         endsAnswer
+	}{
+		{"ends soon", "echo; echo end", false, "5", endsAnswer{200, "5", "\nend\n", false}},
+		{"ends soon behind a long wait", "sleep 0.3; echo; echo end", false, "5", endsAnswer{200, "5", "\nend\n", false}},
+		{"fields, a wait, and the content", "printf 'Content-Type: a/b\\n\\n'; sleep 0.3; echo end", false, "4", endsAnswer{200, "4", "end\n", false}},
+		{"less than is held", zeros(maxScriptHeld - 1), false, "65535", endsAnswer{200, "65535", big(maxScriptHeld - 1), false}},
+		{"as much as is held, and it waits", zeros(maxScriptHeld) + waits, true, "close", endsAnswer{200, "chunked", big(maxScriptHeld), false}},
+		{"some, and it waits", "echo; printf x; " + waits + "printf y", true, "close", endsAnswer{200, "chunked", "\nxy", false}},
+		{"a length of its own", "printf 'Content-Type: a/b\\nContent-Length: 2\\n\\nx'; " + waits + "printf yz", true, "close", endsAnswer{200, "chunked", "xy", false}},
+	}
+	for _, tt := range tests {
+		for _, version := range []string{"1.1", "1.0"} {
+			t.Run(tt.name+" HTTP/"+version, func(t *testing.T) {
+				t.Parallel()
+				s := endsServe(t, map[string]string{"a.sh": tt.script})
+				open := s.gate(t)
+				c := s.dial(t)
+				c.send(t, strings.Replace(liveGet("/a.sh"), "HTTP/1.1", "HTTP/"+version, 1))
+				resp := c.head(t)
+				if tt.gate {
+					open()
+				}
+				want := tt.want
+				if version == "1.0" {
+					want.Framing = tt.want10
+				}
+				want.check(t, "/a.sh", endsTake(resp))
+			})
+		}
+	}
+}
+
+// A script waits for a slow client, and what it has printed waits when it has ended,
+// for longer than its processes have.
+func TestScriptWaitsForASlowClient(t *testing.T) {
+	const size = 30 << 20 // more than the buffers of a connection hold
+	s := endsServe(t, map[string]string{
+		"slow.sh": fmt.Sprintf("echo $$ >pid; head -c %d /dev/zero; echo end >ended", size),
+		"left.sh": "echo; echo begin; read x <gate; head -c 60000 /dev/zero; echo end >left",
+	})
+	open := s.gate(t)
+	c := s.ask(t, "/slow.sh")
+	resp := c.head(t)
+	time.Sleep(300 * time.Millisecond)
+	if _, err := os.Stat(filepath.Join(s.root, "ended")); err == nil {
+		t.Errorf("the script has printed %d bytes that the client has not read", size)
+	}
+	if n, err := io.Copy(io.Discard, resp.Body); n != size || err != nil {
+		t.Errorf("the answer has %d bytes, %v, want %d", n, err, size)
+	}
+	s.await(t, "ended")
+
+	// The server is kept from reading by a Response that nobody writes yet.
+	files := s.srv.files
+	req := endsRequest(t, liveGet("/left.sh"))
+	left, err := files.Resolve(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open()
+	s.await(t, "left")
+	time.Sleep(2 * scriptGrace) // its processes are ended meanwhile
+	var b bytes.Buffer
+	if _, err := left.WriteTo(&b); err != nil {
+		t.Errorf("WriteTo behind the end of the script: %v", err)
+	}
+	left.Close()
+	answer, err := http.ReadResponse(bufio.NewReader(&b), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	endsAnswer{200, "chunked", "\nbegin\n" + strings.Repeat("\x00", 60000), false}.check(t, "/left.sh", endsTake(answer))
+}
+
+// A child that holds the output does not hold the response: what is there half a
+// second behind the script's end is it.
+func TestScriptLeavesAChild(t *testing.T) {
+	tests := []struct {
+		name, script string
+		want         string
+	}{
+		{"that holds the output", "echo; echo end; sleep 1000 & echo $! >child", "\nend\n"},
+		{"that holds standard error", "echo; echo end; sleep 1000 >&- & echo $! >child", "\nend\n"},
+		{"that holds neither", "echo; echo end; sleep 1000 >&- 2>&- & echo $! >child", "\nend\n"},
+		{"that prints soon", "(sleep 0.1; echo late) & sleep 1000 & echo $! >child; echo; echo end", "\nend\nlate\n"},
+		{"that does not stop to print", "while :; do echo more; sleep 0.01; done & echo $! >child; echo; echo end", ""},
+		{"that does not heed TERM", "sh -c 'trap \"\" TERM; echo $$ >child; while :; do sleep 1; done' & echo; echo end", "\nend\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := endsServe(t, map[string]string{"a.sh": tt.script}, WithScriptTimeout(0))
+			got := s.ask(t, "/a.sh").answer(t)
+			if got.Status != 200 || got.Cut || tt.want != "" && got.Content != tt.want {
+				t.Errorf("answer %.200v, want 200, whole, %q", got, tt.want)
+			}
+			endsAwaitGone(t, s.awaitPid(t, "child"))
+		})
+	}
+}

@@ -1,0 +1,245 @@
+package rawhttp
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// leakRuns is how often each ending is tried. RAWHTTP_SCRIPT_RUNS says another
+// number: 1000 takes some minutes.
+const leakRuns = 24
+
+// A leakCount is what may not be left of scripts.
+type leakCount struct {
+	Survivors   int // processes in the folder of the scripts
+	Zombies     int // children of this process that were not waited for
+	Descriptors int // more than before
+	Goroutines  int // more than before
+}
+
+// leakProcesses counts the processes that run in the folder, and the children of this
+// process that have ended and were not waited for.
+func leakProcesses(t testing.TB, folder string) (survivors, zombies int) {
+	t.Helper()
+	folder, err := filepath.EvalSymlinks(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if cwd, err := os.Readlink(name + "/cwd"); err == nil && cwd == folder {
+			survivors++
+		}
+		stat, _ := os.ReadFile(name + "/stat")
+		_, rest, _ := bytes.Cut(stat, []byte(") "))
+		var state byte
+		var parent int
+		if n, _ := fmt.Sscanf(string(rest), "%c %d", &state, &parent); n == 2 && state == 'Z' && parent == os.Getpid() {
+			zombies++
+		}
+	}
+	return survivors, zombies
+}
+
+// Nothing is left of scripts, however they end: no process three seconds later, and
+// in the end no zombie, no descriptor and no goroutine.
+func TestScriptsLeaveNothing(t *testing.T) {
+	noNewGoroutines(t)
+	runs := leakRuns
+	if s := os.Getenv("RAWHTTP_SCRIPT_RUNS"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs = n
+	}
+	tests := []struct {
+		name, script string
+		timeout      time.Duration
+		post         bool
+		reset        string // the client resets when a file of this name, and the number, is there
+		want         int    // status, where it does not
+		cut          bool
+	}{
+		{name: "end well", script: "echo; echo end", want: 200},
+		{name: "end well, with content", script: "echo; cat", post: true, want: 200},
+		{name: "fail", script: "exit 1", want: 500},
+		{name: "end by their time limit", script: "exec sleep 1000", timeout: 30 * time.Millisecond, want: 504},
+		{name: "end by their time limit behind the head", script: "echo; exec sleep 1000", timeout: 200 * time.Millisecond, want: 200, cut: true},
+		{name: "end by their time limit, and do not heed TERM", script: "trap '' TERM; exec sleep 1000", timeout: 30 * time.Millisecond, want: 504},
+		{name: "leave a child that holds the output", script: "echo; sleep 1000 &", want: 200},
+		{name: "leave a child that holds standard error", script: "echo; sleep 1000 >&- &", want: 200},
+		{name: "leave a child that holds nothing", script: "echo; sleep 1000 >&- 2>&- <&- &", want: 200},
+		{name: "end with their client", script: "echo >run.$QUERY_STRING; sleep 1000 & wait", reset: "run."},
+		{name: "end with their client, which feeds them", script: "echo >fed.$QUERY_STRING; cat", post: true, reset: "fed."},
+	}
+	var sites []*endsSite
+	for _, tt := range tests {
+		sites = append(sites, endsServe(t, map[string]string{"a.sh": tt.script}, WithScriptTimeout(tt.timeout), WithMaxScripts(0), WithMaxConns(0)))
+	}
+	run := func(ending, n int) {
+		tt, s := &tests[ending], sites[ending]
+		c := s.dial(t)
+		defer c.Close()
+		target := "/a.sh?" + strconv.Itoa(n)
+		request := liveGet(target)
+		switch {
+		case tt.post && tt.reset != "":
+			request = endsPost(target, 10, "begin")
+		case tt.post:
+			request = endsPost(target, 7, "content")
+		}
+		c.send(t, request)
+		if tt.reset != "" {
+			s.await(t, tt.reset+strconv.Itoa(n))
+			c.reset()
+			return
+		}
+		got := c.answer(t)
+		if tt.cut && got.Status == 504 {
+			return // the machine was too slow for the head
+		}
+		if got.Status != tt.want || got.Cut != tt.cut {
+			t.Errorf("scripts that %s: status %d, cut: %v; want %d, %v", tt.name, got.Status, got.Cut, tt.want, tt.cut)
+		}
+	}
+	runAll := func(from, to int) {
+		var all sync.WaitGroup
+		next := make(chan [2]int)
+		for range 8 * len(tests) {
+			all.Go(func() {
+				for n := range next {
+					run(n[0], n[1])
+				}
+			})
+		}
+		for n := from; n < to; n++ {
+			for ending := range tests {
+				next <- [2]int{ending, n}
+			}
+		}
+		close(next)
+		all.Wait()
+	}
+	count := func(before leakCount) (now leakCount) {
+		for _, s := range sites {
+			survivors, zombies := leakProcesses(t, s.root)
+			now.Survivors += survivors
+			now.Zombies = zombies
+		}
+		now.Descriptors = max(0, liveDescriptors()-before.Descriptors)
+		now.Goroutines = max(0, runtime.NumGoroutine()-before.Goroutines)
+		return now
+	}
+	runAll(-1, 0) // what the runtime opens and starts once
+	endsUntil(t, "the first runs are over", func() bool {
+		open := 0
+		for _, s := range sites {
+			open += int(s.srv.Stats().ConnsOpen) + s.runs()
+		}
+		return open == 0
+	})
+	before := leakCount{Descriptors: liveDescriptors(), Goroutines: runtime.NumGoroutine()}
+	runAll(0, runs)
+	start := time.Now()
+	var got leakCount
+	for giveUp := start.Add(30 * time.Second); time.Now().Before(giveUp); time.Sleep(20 * time.Millisecond) {
+		if got = count(before); got == (leakCount{}) {
+			break
+		}
+	}
+	t.Logf("%d runs of each of %d endings: %+v %v behind the last", runs, len(tests), got, time.Since(start).Round(time.Millisecond))
+	if diff := cmp.Diff(leakCount{}, got); diff != "" {
+		t.Errorf("left of scripts (-want +got):\n%s", diff)
+	}
+}
+
+// Where orphans are children of the server, as of a server that is process 1, those of
+// scripts are waited for too, and the script's turn comes to its end.
+func TestScriptWhoseOrphansAreOurs(t *testing.T) {
+	const setChildSubreaper = 36
+	set := func(on uintptr) {
+		t.Helper()
+		if _, _, errno := syscall.RawSyscall6(syscall.SYS_PRCTL, setChildSubreaper, on, 0, 0, 0, 0); errno != 0 {
+			t.Fatal(errno)
+		}
+	}
+	set(1)
+	defer set(0)
+	s := endsServe(t, map[string]string{
+		"a.sh": "echo; sleep 1000 >&- 2>&- & sh -c 'sleep 1000 & sleep 1000 & echo' >&- 2>&- & sleep 0.1",
+	}, WithMaxScripts(1))
+	for range 3 {
+		if got := s.ask(t, "/a.sh").answer(t); got.Status != 200 || got.Content != "\n" || got.Cut {
+			t.Errorf("answer %v, want 200 and an empty line", got)
+		}
+	}
+	endsUntil(t, "nothing is left, zombies included", func() bool {
+		survivors, zombies := leakProcesses(t, s.root)
+		return survivors == 0 && zombies == 0 && len(s.srv.files.scripts.(*scripts).turns) == 0
+	})
+}
+
+// Where there are no descriptors, a request is answered with 503, at whatever point
+// they are missing, and none is lost.
+func TestScriptWithoutDescriptors(t *testing.T) {
+	s := endsServe(t, map[string]string{"a.sh": "echo; cat"})
+	post := endsPost("/a.sh", 7, "content")
+	chunk := strings.Repeat("x", scratchSize+1)
+	long := liveChunked("/a.sh", fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(chunk), chunk))
+	for name, request := range map[string]string{"short content": post, "long chunked content": long} {
+		t.Run(name, func(t *testing.T) {
+			c := s.dial(t)
+			c.send(t, request)
+			c.answer(t) // what is opened once
+			var limit syscall.Rlimit
+			if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+				t.Fatal(err)
+			}
+			before := liveDescriptors()
+			low := limit
+			low.Cur = uint64(before + 64)
+			if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &low); err != nil {
+				t.Fatal(err)
+			}
+			defer syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
+			var held []int
+			for {
+				fd, err := syscall.Dup(0)
+				if err != nil {
+					break
+				}
+				held = append(held, fd)
+			}
+			for free := range 20 {
+				if free > 0 && len(held) > 0 {
+					syscall.Close(held[len(held)-1])
+					held = held[:len(held)-1]
+				}
+				c.send(t, request)
+				got := c.answer(t)
+				if got.Status != 200 && got.Status != 503 || free == 0 && got.Status == 200 || free == 19 && got.Status != 200 {
+					t.Errorf("with %d free descriptors: status %d, want 503, or 200 if they are enough", free, got.Status)
+				}
+			}
+			for _, fd := range held {
+				syscall.Close(fd)
+			}
+			endsUntil(t, "all descriptors are closed", func() bool { return liveDescriptors() <= before })
+		})
+	}
+}
