@@ -247,6 +247,7 @@ func Example_ownListing() {
 	tree := fstest.MapFS{
 		"pictures/a cat?.jpg": {Data: []byte("cat")},
 		"pictures/<dog>.jpg":  {Data: []byte("dog")},
+		"pictures/.settings":  {Data: []byte("secret")},
 	}
 	files, err := rawhttp.FS(tree, rawhttp.WithListing(rawhttp.ListNone))
 	if err != nil {
@@ -255,7 +256,7 @@ func Example_ownListing() {
 	page := template.Must(template.New("").Parse("{{range .}}<a href=\"{{.Link}}\">{{.Name}}</a>\n{{end}}"))
 	gallery := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		folder, ok := strings.CutSuffix(req.Path(), "/")
-		if !ok {
+		if !ok || req.Method() != "GET" && req.Method() != "HEAD" {
 			return nil, fs.ErrNotExist // the files' to answer
 		}
 		entries, err := fs.ReadDir(tree, path.Join(".", folder))
@@ -265,7 +266,9 @@ func Example_ownListing() {
 		type picture struct{ Link, Name string }
 		var pictures []picture
 		for _, e := range entries {
-			pictures = append(pictures, picture{"./" + url.PathEscape(e.Name()), e.Name()})
+			if e.Type().IsRegular() && !strings.HasPrefix(e.Name(), ".") { // what the files would serve
+				pictures = append(pictures, picture{"./" + url.PathEscape(e.Name()), e.Name()})
+			}
 		}
 		var b strings.Builder
 		if err := page.Execute(&b, pictures); err != nil {

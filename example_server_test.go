@@ -196,9 +196,15 @@ func ExampleWithTrace() {
 // A single-page application finds its own way: what is no file is answered with
 // the application, with status 200. A missing script or picture stays missing.
 func ExampleWithErrorPage() {
-	app := rawhttp.HTML(200, "<!doctype html><script src=/app.js></script>")
+	const page = "<!doctype html><script src=/app.js></script>"
+	app := rawhttp.HTML(200, page)
 	srv, err := rawhttp.New(
-		rawhttp.WithFS(fstest.MapFS{"app.js": {Data: []byte("route(location)")}}),
+		rawhttp.WithFS(fstest.MapFS{
+			"index.html":   {Data: []byte(page)},
+			"app.js":       {Data: []byte("route(location)")},
+			"users/me.png": {Data: []byte("picture")},
+		}),
+		rawhttp.WithListing(rawhttp.ListNone), // folders are the application's, too
 		rawhttp.WithErrorPage(func(ctx context.Context, req *rawhttp.Request, status int, err error) *rawhttp.Response {
 			if status == 404 && !strings.Contains(req.Path(), ".") {
 				return app
@@ -209,13 +215,15 @@ func ExampleWithErrorPage() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	for _, path := range []string{"/app.js", "/users/7", "/missing.png"} {
+	for _, path := range []string{"/", "/app.js", "/users/", "/users/7", "/missing.png"} {
 		answer := talk(srv, "GET "+path+" HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")
 		_, content, _ := strings.Cut(answer, "\r\n\r\n")
 		fmt.Printf("%s: %s\n", path, strings.TrimSpace(content))
 	}
 	// Output:
+	// /: <!doctype html><script src=/app.js></script>
 	// /app.js: route(location)
+	// /users/: <!doctype html><script src=/app.js></script>
 	// /users/7: <!doctype html><script src=/app.js></script>
 	// /missing.png: 404 Not Found
 }
