@@ -1,0 +1,49 @@
+// Command scripts serves the folder site, and runs what is in it: Python by its
+// interpreter, shell scripts and compiled programs by themselves, and PHP by php-cgi
+// where that is installed.
+package main
+
+import (
+	"context"
+	"flag"
+	"log"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+
+	"example.com/rawhttp"
+)
+
+func main() {
+	addr := flag.String("addr", "127.0.0.1:8080", "listen at `host:port`")
+	flag.Parse()
+	srv, err := newServer("site")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	log.Printf("serving on http://%s/", *addr)
+	if err := srv.ListenAndServe(ctx, *addr); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// newServer makes the server of a folder with scripts.
+func newServer(root string) (*rawhttp.Server, error) {
+	options := []rawhttp.Option{
+		rawhttp.WithRoot(root),
+		rawhttp.WithListing(rawhttp.ListHTML),
+		rawhttp.WithScript(".py", "python3"),
+		rawhttp.WithScript(".sh", "sh"),
+		rawhttp.WithScript(".cgi"), // by itself: a compiled program, or anything with #!
+	}
+	if _, err := exec.LookPath("php-cgi"); err == nil {
+		// php-cgi refuses to run unless it is told that a server calls it, which
+		// the setting turns off. It finds the file in SCRIPT_FILENAME.
+		options = append(options, rawhttp.WithScript(".php", "php-cgi", "-d", "cgi.force_redirect=0"))
+	}
+	return rawhttp.New(options...)
+}

@@ -1,0 +1,3 @@
+<?php
+header('Content-Type: text/plain');
+echo 'Hello, ', $_GET['name'] ?? 'world', ".\n";
