@@ -1,0 +1,123 @@
+package main
+
+import (
+	"path/filepath"
+	"slices"
+	"strconv"
+)
+
+// A contender is a server in one way of running it.
+type contender struct {
+	name string
+	// about says what the reader of a table has to know.
+	about string
+	kinds []kind
+	// needs are the programs without which it is left out.
+	needs []string
+	// argv gives the command that serves the job on a port of 127.0.0.1.
+	argv func(l *lab, j job, port int) ([]string, error)
+}
+
+var allContenders = []contender{{
+	name:  "rawhttp",
+	about: "through its public API",
+	kinds: []kind{hello, small, large, listing, script, idle},
+	argv:  goServer("rawhttp"),
+}, {
+	name:  "net/http",
+	about: "http.FileServer(http.Dir), net/http/cgi; lists names only",
+	kinds: []kind{hello, small, large, listing, script, idle},
+	argv:  goServer("nethttp"),
+}, {
+	name:  "fasthttp",
+	about: "fasthttp.FS with SkipCache, so that no answer is stale",
+	kinds: []kind{hello, small, large, listing, idle},
+	argv:  goServer("fasthttp"),
+}, {
+	name:  "fasthttp-cached",
+	about: "fasthttp.FS as it comes: an answer, a listing too, may be 10 s old",
+	kinds: []kind{small, large, listing},
+	argv:  goServer("fasthttp", "-cache"),
+}, {
+	name:  "fasthttp-reduced",
+	about: "with ReduceMemoryUsage",
+	kinds: []kind{idle},
+	argv:  goServer("fasthttp", "-reduce"),
+}, {
+	name:  "nginx",
+	about: "one worker, sendfile, tcp_nopush, no log",
+	kinds: []kind{hello, small, large, listing, idle},
+	needs: []string{"nginx"},
+	argv:  nginx(""),
+}, {
+	name:  "nginx-open-file-cache",
+	about: "with open_file_cache: an answer may be 60 s old",
+	kinds: []kind{small},
+	needs: []string{"nginx"},
+	argv:  nginx("open_file_cache max=1000;"),
+}, {
+	name:  "lighttpd",
+	about: "mod_cgi",
+	kinds: []kind{script},
+	needs: []string{"lighttpd"},
+	argv:  lighttpd,
+}, {
+	name:  "floor-go",
+	about: "a goroutine a connection that writes the same bytes for each request",
+	kinds: []kind{hello, small, idle},
+	argv:  goFloor(),
+}, {
+	name:  "floor-go-releasing",
+	about: "the same, holding no buffer while it waits",
+	kinds: []kind{idle},
+	argv:  goFloor("-release"),
+}, {
+	name:  "floor-c",
+	about: "an epoll loop in C that writes the same bytes for each request",
+	kinds: []kind{hello, small},
+	needs: []string{"gcc"},
+	argv:  cFloor("bytes"),
+}, {
+	name:  "floor-c-open",
+	about: "the same loop; opens the file for each request; above 64 KiB sendfile with TCP_NOTSENT_LOWAT 16 KiB",
+	kinds: []kind{small, large},
+	needs: []string{"gcc"},
+	argv:  cFloor("open"),
+}, {
+	name:  "floor-c-spawn",
+	about: "the same loop; posix_spawn for each request, one script at a time",
+	kinds: []kind{script},
+	needs: []string{"gcc"},
+	argv:  cFloor("spawn"),
+}}
+
+func (c contender) does(j job) bool { return slices.Contains(c.kinds, j.kind) }
+
+// goServer is a program of the folder servers.
+func goServer(program string, flags ...string) func(*lab, job, int) ([]string, error) {
+	return func(l *lab, j job, port int) ([]string, error) {
+		mode := string(j.kind)
+		switch j.kind {
+		case small, large, listing:
+			mode = "files"
+		}
+		return slices.Concat([]string{l.bin(program)}, flags, []string{address(port), mode, l.site}), nil
+	}
+}
+
+func goFloor(flags ...string) func(*lab, job, int) ([]string, error) {
+	return func(l *lab, j job, port int) ([]string, error) {
+		return slices.Concat([]string{l.bin("floor")}, flags, []string{address(port), l.file(j)}), nil
+	}
+}
+
+func cFloor(mode string) func(*lab, job, int) ([]string, error) {
+	return func(l *lab, j job, port int) ([]string, error) {
+		return []string{l.bin("floor-c"), strconv.Itoa(port), mode, l.file(j)}, nil
+	}
+}
+
+func address(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
+
+// file gives the file that a job asks for.
+func (l *lab) file(j job) string { return filepath.Join(l.site, filepath.FromSlash(j.path)) }

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// idleConns gives how many connections there can be here: the client and the server
+// each have a descriptor for each.
+func (l *lab) idleConns(j job) int {
+	if l.check {
+		return 100
+	}
+	var limit unix.Rlimit // Go has raised this process's to the most that it may have
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err == nil && limit.Cur < uint64(j.conns)+100 {
+		fewer := int(limit.Cur) - 100
+		l.note("%s: %d connections, not %d: the limit of open files is %d", j.name, fewer, j.conns, limit.Cur)
+		return fewer
+	}
+	return j.conns
+}
+
+// runIdle counts what connections cost a server that have had an answer and wait. Each
+// round has a server of its own, for none gives everything back.
+func (l *lab) runIdle(ctx context.Context, j job) (all []series, err error) {
+	for _, c := range l.contenders(j) {
+		all = append(all, series{contender: c})
+	}
+	for range l.rounds {
+		for i := range all {
+			s, err := l.idleRound(ctx, all[i].contender, j)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %s: %w", j.name, all[i].contender.name, err)
+			}
+			all[i].samples = append(all[i].samples, s)
+		}
+	}
+	return all, nil
+}
+
+func (l *lab) idleRound(ctx context.Context, c contender, j job) (s sample, err error) {
+	p, err := l.start(ctx, c, j)
+	if err != nil {
+		return s, err
+	}
+	defer p.stop()
+	before, _ := memory(p.pid) // after an answer: what is made once is there
+	clients := make([]*client, 0, j.conns)
+	defer func() {
+		for _, c := range clients {
+			c.close()
+		}
+	}()
+	for range j.conns {
+		c, err := dial(j, p.port)
+		if err != nil {
+			return s, err
+		}
+		clients = append(clients, c)
+		if err := c.exchange(ctx, discard{}); err != nil {
+			return s, err
+		}
+	}
+	settle := time.Second
+	if l.check {
+		settle = 0
+	}
+	select {
+	case <-time.After(settle):
+	case <-ctx.Done():
+		return s, ctx.Err()
+	}
+	after, _ := memory(p.pid)
+	if after == 0 {
+		return s, errors.New("its memory cannot be read")
+	}
+	s.growth = after - before
+	return s, nil
+}

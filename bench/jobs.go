@@ -1,0 +1,99 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// A kind says how contenders are set up for a job and how the answer is checked.
+type kind string
+
+const (
+	hello    kind = "hello"   // fourteen bytes, without a file system
+	small    kind = "small"   // a file that others keep in memory
+	large    kind = "large"   // a file that goes out by sendfile
+	listing  kind = "listing" // a folder, as HTML
+	script   kind = "script"  // a CGI script
+	idle     kind = "idle"    // connections that wait
+	programs kind = "programs"
+)
+
+// A job is what contenders are compared in.
+type job struct {
+	name    string
+	title   string
+	kind    kind
+	path    string // what is asked for; also the name of the file, below the site
+	conns   int
+	depth   int  // requests that go out at once on a connection
+	size    int  // bytes of the file
+	entries int  // names in the folder
+	own     bool // not for wrk: it is too long until an answer ends
+}
+
+const greeting = "Hello, World!\n"
+
+var allJobs = []job{
+	{name: "hello", title: "Hello: 14 bytes, 64 connections", kind: hello, path: "/hello.txt", conns: 64, depth: 1, size: len(greeting)},
+	{name: "pipelined", title: "Hello, 16 requests at once, 64 connections", kind: hello, path: "/hello.txt", conns: 64, depth: 16, size: len(greeting)},
+	{name: "file-96", title: "File of 96 bytes, 64 connections", kind: small, path: "/96.txt", conns: 64, depth: 1, size: 96},
+	{name: "file-10k", title: "File of 10 KiB, 64 connections", kind: small, path: "/10k.txt", conns: 64, depth: 1, size: 10 << 10},
+	{name: "file-deep", title: "File of 96 bytes four folders deep, 64 connections", kind: small, path: "/one/two/three/four/96.txt", conns: 64, depth: 1, size: 96},
+	{name: "file-1m", title: "File of 1 MB, 64 connections", kind: large, path: "/1m.bin", conns: 64, depth: 1, size: 1e6},
+	{name: "file-100m", title: "File of 100 MB, 4 connections", kind: large, path: "/100m.bin", conns: 4, depth: 1, size: 100e6, own: true},
+	{name: "listing-1k", title: "Listing of 1,000 files, 8 connections", kind: listing, path: "/1000/", conns: 8, depth: 1, entries: 1000},
+	{name: "listing-100k", title: "Listing of 100,000 files, 1 connection", kind: listing, path: "/100000/", conns: 1, depth: 1, entries: 100_000, own: true},
+	{name: "script", title: "Script: a C program, 8 connections", kind: script, path: "/script.cgi", conns: 8, depth: 1, size: len(greeting)},
+	{name: "idle", title: "Idle connections", kind: idle, path: "/hello.txt", conns: 10_000, depth: 1, size: len(greeting)},
+	{name: "programs", title: "Programs that serve a folder", kind: programs},
+}
+
+// makeSite fills a folder with what the jobs ask for.
+func makeSite(site string, jobs []job) error {
+	for _, j := range jobs {
+		name := filepath.Join(site, filepath.FromSlash(j.path))
+		switch j.kind {
+		case hello, idle, small, large:
+			if err := writeFile(name, content(j)); err != nil {
+				return err
+			}
+		case listing:
+			if err := makeFolder(name, j.entries); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func writeFile(name string, b []byte) error {
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(name, b, 0o644)
+}
+
+func makeFolder(folder string, entries int) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	for i := range entries {
+		if err := os.WriteFile(filepath.Join(folder, entry(i)), []byte(greeting), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func entry(i int) string { return fmt.Sprintf("file-%06d.txt", i) }
+
+// content gives what the file of a job has.
+func content(j job) []byte {
+	if j.size == len(greeting) {
+		return []byte(greeting)
+	}
+	line := []byte("The quick brown fox jumps over the lazy dog, and a server answers.\n")
+	return bytes.Repeat(line, j.size/len(line)+1)[:j.size]
+}

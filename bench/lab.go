@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// A lab has what is needed to measure: the programs, the site, the cores.
+type lab struct {
+	settings
+	dir   string // temporary, with all that is made
+	site  string // the folder that is served
+	cores cores
+	tools map[string]string // paths of the programs that are installed
+	notes []string          // what was left out
+	log   io.Writer         // for whoever waits
+}
+
+// tools are the programs that may be there, with what their absence means.
+var tools = []struct{ name, debian, without string }{
+	{"wrk", "wrk", "all load comes from this program's own client"},
+	{"nginx", "nginx", "nginx is left out"},
+	{"lighttpd", "lighttpd", "lighttpd is left out"},
+	{"gcc", "gcc", "the floors in C and the script are left out"},
+}
+
+// newLab builds everything that is ours and makes the site. The caller removes l.dir,
+// also after an error.
+func newLab(ctx context.Context, set settings, dir string, log io.Writer) (*lab, error) {
+	l := &lab{settings: set, dir: dir, site: filepath.Join(dir, "site"), tools: map[string]string{}, log: log}
+	for _, t := range tools {
+		path, err := exec.LookPath(t.name)
+		if err != nil { // not everybody's PATH has the commands for administrators
+			path, err = exec.LookPath("/usr/sbin/" + t.name)
+		}
+		if err != nil {
+			l.note("%s is not installed: %s (Debian: apt-get install %s)", t.name, t.without, t.debian)
+			continue
+		}
+		l.tools[t.name] = path
+	}
+	if err := l.build(ctx); err != nil {
+		return nil, err
+	}
+	if err := makeSite(l.site, l.jobs); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(l.bin("wrk.lua"), wrkScript, 0o644); err != nil {
+		return nil, err
+	}
+	var err error
+	l.cores, err = chooseCores() // last, so that the compilers have all of them
+	if err == nil && !l.cores.pinned {
+		l.note("there is one core: nothing is pinned, and figures do not hold still")
+	}
+	return l, err
+}
+
+func (l *lab) printf(format string, args ...any) { fmt.Fprintf(l.log, format+"\n", args...) }
+
+// note is for the report too.
+func (l *lab) note(format string, args ...any) {
+	l.notes = append(l.notes, fmt.Sprintf(format, args...))
+	l.printf(format, args...)
+}
+
+func (l *lab) bin(name string) string { return filepath.Join(l.dir, "bin", name) }
+
+func (l *lab) tool(name string) string { return l.tools[name] }
+
+// has reports whether these tools are installed.
+func (l *lab) has(names ...string) bool {
+	return !slices.ContainsFunc(names, func(name string) bool { return l.tools[name] == "" })
+}
+
+// build compiles servers, floors and the script. All Go programs are static and
+// stripped.
+func (l *lab) build(ctx context.Context) error {
+	for _, name := range []string{"rawhttp", "nethttp", "fasthttp", "floor"} {
+		if err := goBuild(ctx, ".", "./servers/"+name, l.bin(name)); err != nil {
+			return err
+		}
+	}
+	if !l.has("gcc") {
+		return nil
+	}
+	if err := os.MkdirAll(l.site, 0o755); err != nil {
+		return err
+	}
+	for source, output := range map[string]string{
+		"c/floor.c":  l.bin("floor-c"),
+		"c/script.c": filepath.Join(l.site, "script.cgi"),
+	} {
+		if out, err := exec.CommandContext(ctx, l.tool("gcc"), "-O2", "-o", output, source).CombinedOutput(); err != nil {
+			return fmt.Errorf("gcc %s: %w: %s", source, err, out)
+		}
+	}
+	return nil
+}
+
+func goBuild(ctx context.Context, dir, pkg, output string) error {
+	cmd := exec.CommandContext(ctx, "go", "-C", dir, "build", "-trimpath", "-ldflags=-s -w", "-o", output, pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build %s: %w: %s", pkg, err, out)
+	}
+	return nil
+}
+
+// start starts a contender for a job and looks whether it answers right.
+func (l *lab) start(ctx context.Context, c contender, j job) (*process, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	argv, err := c.argv(l, j, port)
+	if err != nil {
+		return nil, err
+	}
+	p, err := l.cores.startServer(ctx, port, argv)
+	if err != nil {
+		return nil, err
+	}
+	p.restNow, _ = memory(p.pid)
+	if err := verify(ctx, j, port); err != nil {
+		p.stop()
+		return nil, fmt.Errorf("answers wrong: %w", err)
+	}
+	return p, nil
+}
+
+// contenders gives those who do the job here.
+func (l *lab) contenders(j job) (cs []contender) {
+	if j.kind == script && !l.has("gcc") {
+		return nil
+	}
+	for _, c := range allContenders {
+		if c.does(j) && l.has(c.needs...) && (len(l.peers) == 0 || slices.Contains(l.peers, c.name)) {
+			cs = append(cs, c)
+		}
+	}
+	return cs
+}
+
+// A series is what a contender did in a job, a sample for each round.
+type series struct {
+	contender contender
+	samples   []sample
+}
+
+// A sample is a round.
+type sample struct {
+	load
+	cpu, user time.Duration // of the server, user a part of cpu
+	growth    int64         // bytes, from the server at rest to its peak so far; of idle connections: what they hold
+}
+
+// run has the contenders do the job in turn, round by round, all of them being up.
+func (l *lab) run(ctx context.Context, j job) (all []series, err error) {
+	var up []*process
+	defer func() {
+		for _, p := range up {
+			p.stop()
+		}
+	}()
+	for _, c := range l.contenders(j) {
+		p, err := l.start(ctx, c, j)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", j.name, c.name, err)
+		}
+		up, all = append(up, p), append(all, series{contender: c})
+	}
+	for range l.rounds {
+		for i := range all {
+			s, err := l.measure(ctx, j, up[i])
+			if err != nil {
+				return nil, fmt.Errorf("%s: %s: %w", j.name, all[i].contender.name, err)
+			}
+			all[i].samples = append(all[i].samples, s)
+		}
+	}
+	return all, nil
+}
+
+func (l *lab) measure(ctx context.Context, j job, p *process) (s sample, err error) {
+	before, err := usageOf(p.pid)
+	if err != nil {
+		return s, err
+	}
+	switch {
+	case l.check:
+		s.load, err = runClients(ctx, j, p.port, 50*time.Millisecond)
+	case j.own || !l.has("wrk"):
+		s.load, err = runClients(ctx, j, p.port, time.Duration(l.seconds)*time.Second)
+	default:
+		s.load, err = l.runWrk(ctx, j, p.port, l.seconds)
+	}
+	if err != nil {
+		return s, err
+	}
+	after, err := usageOf(p.pid)
+	if err != nil {
+		return s, err
+	}
+	s.cpu, s.user = after.since(before)
+	_, peak := memory(p.pid)
+	s.growth = peak - p.restNow
+	return s, nil
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+)
+
+// TestCheck is the command with -check: whatever contenders are installed answer right
+// in every job.
+func TestCheck(t *testing.T) {
+	set, err := parseArgs([]string{"-check"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run(t.Context(), set, t.Output(), t.Output()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestParseArgs(t *testing.T) {
+	set, err := parseArgs([]string{"-jobs", "idle,hello", "-peers", "nginx,rawhttp", "-rounds", "3"})
+	if err != nil || names(set.jobs) != "hello,idle" || len(set.peers) != 2 || set.peers[0] != "rawhttp" || set.rounds != 3 {
+		t.Errorf("parseArgs = %+v, %v, want hello and idle, of rawhttp and nginx, three times", set, err)
+	}
+	for _, args := range [][]string{{"-jobs", "helo"}, {"-peers", "apache"}, {"-rounds", "0"}, {"-seconds", "0"}, {"hello"}} {
+		if _, err := parseArgs(args); err == nil || errors.Is(err, flag.ErrHelp) {
+			t.Errorf("parseArgs(%q) gives no error", args)
+		}
+	}
+}
+
+func TestParseStat(t *testing.T) {
+	const stat = "42 (a) b (c) S 1 42 42 0 -1 4194560 114 0 0 0 70 30 5 7 20 0 1 0 1000 2 3"
+	got, err := parseStat([]byte(stat))
+	want := usage{total: 120 * time.Millisecond, user: 75, all: 112}
+	if err != nil || got != want {
+		t.Errorf("parseStat(%q) = %+v, %v, want %+v", stat, got, err, want)
+	}
+	if _, err := parseStat([]byte("42 (a) S 1")); err == nil {
+		t.Error("parseStat of too few fields gives no error")
+	}
+}
+
+// TestUsage has a child do something, alive and after it was waited for: its time is the
+// parent's in both.
+func TestUsage(t *testing.T) {
+	before, err := usageOf(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; echo done; read line"
+	cmd := exec.Command("sh", "-c", script)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stdout.Read(make([]byte, 5))
+	alive, err := usageOf(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdin.Close()
+	cmd.Wait() // the end of its input is a failure to read
+	ended, err := usageOf(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	for name, u := range map[string]usage{"alive": alive, "ended": ended} {
+		if total, _ := u.since(before); total < own-2*tick {
+			t.Errorf("%s: usage is %v, want the %v of the child at least", name, total, own)
+		}
+	}
+}
+
+func TestParseWrk(t *testing.T) {
+	got, err := parseWrk([]byte("Running 1s test\nfigures 1000 20000 0 1000000 250 900\n"))
+	want := load{requests: 1000, bytes: 20000, elapsed: time.Second, p50: 250 * time.Microsecond, p99: 900 * time.Microsecond}
+	if err != nil || got != want {
+		t.Errorf("parseWrk = %+v, %v, want %+v", got, err, want)
+	}
+	for _, out := range []string{"", "figures 1 2", "figures 1000 20000 1 1000000 250 900", "figures 0 0 0 1000000 0 0"} {
+		if _, err := parseWrk([]byte(out)); err == nil {
+			t.Errorf("parseWrk(%q) gives no error", out)
+		}
+	}
+}
+
+// TestWrk is that wrk understands wrk.lua, which a check does not run.
+func TestWrk(t *testing.T) {
+	set, err := parseArgs([]string{"-jobs", "pipelined", "-peers", "floor-go", "-rounds", "1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := newLab(t.Context(), set, t.TempDir(), t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !l.has("wrk") {
+		t.Skip("wrk is not installed")
+	}
+	all, err := l.run(t.Context(), set.jobs[0])
+	if err != nil || len(all) != 1 || len(all[0].samples) != 1 || all[0].samples[0].requests < 16 {
+		t.Errorf("run = %+v, %v, want a sample with requests", all, err)
+	}
+}
+
+func TestVerifyListing(t *testing.T) {
+	var page bytes.Buffer
+	page.WriteString("<!doctype html><ul>")
+	for i := range 3 {
+		page.WriteString(`<li><a href="` + entry(i) + `">x</a>`)
+	}
+	if err := verifyListing(job{entries: 3}, page.Bytes()); err != nil {
+		t.Errorf("verifyListing of all three: %v", err)
+	}
+	if err := verifyListing(job{entries: 4}, page.Bytes()); err == nil {
+		t.Error("verifyListing finds a fourth file that is not there")
+	}
+	if err := verifyListing(job{entries: 0}, []byte("a b c")); err == nil {
+		t.Error("verifyListing takes text for HTML")
+	}
+}
+
+func TestTable(t *testing.T) {
+	of := func(name string, cpus ...time.Duration) series {
+		s := series{contender: contender{name: name}}
+		for _, cpu := range cpus {
+			s.samples = append(s.samples, sample{cpu: cpu})
+		}
+		return s
+	}
+	value := func(s sample) float64 { return micros(s.cpu) }
+	columns := []column{{title: "CPU", format: "%.0f", value: value, compare: "rawhttp ÷ it"}}
+	const us = time.Microsecond
+	got := table("Job", columns, []series{of("rawhttp", 4*us, 5*us, 6*us), of("other", 8*us, 10*us, 6*us)})
+	want := "## Job\n\n|  | CPU | ± | rawhttp ÷ it |\n|---|---:|---:|---:|\n" +
+		"| rawhttp | 5 | 20 % |  |\n| other | 8 | 25 % | 0.50 |\n"
+	if got != want {
+		t.Errorf("table =\n%s\nwant\n%s", got, want)
+	}
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// nginxConfig has its gaps in this order: user, folder, cache, address.
+const nginxConfig = `
+%s
+worker_processes 1;
+worker_rlimit_nofile 20000;
+pid nginx.pid;
+error_log stderr warn;
+events { worker_connections 16000; }
+http {
+	access_log off;
+	client_body_temp_path client_body;
+	proxy_temp_path proxy;
+	fastcgi_temp_path fastcgi;
+	uwsgi_temp_path uwsgi;
+	scgi_temp_path scgi;
+	sendfile on;
+	tcp_nopush on;
+	keepalive_requests 1000000000;
+	keepalive_timeout 600s;
+	types { text/plain txt; text/html html; }
+	charset utf-8;
+	root %s;
+	autoindex on;
+	%s
+	server {
+		listen %s;
+		%s
+	}
+}
+`
+
+// nginxHello answers without a file system, as the others do for hello.
+const nginxHello = `location = /hello.txt { default_type text/plain; return 200 "Hello, World!\n"; }`
+
+func nginx(cache string) func(*lab, job, int) ([]string, error) {
+	return func(l *lab, j job, port int) ([]string, error) {
+		user, location := "", ""
+		if os.Getuid() == 0 {
+			user = "user root;" // the folder is of the user who runs this
+		}
+		if j.kind == hello || j.kind == idle {
+			location = nginxHello
+		}
+		folder, err := os.MkdirTemp(l.dir, "nginx")
+		if err != nil {
+			return nil, err
+		}
+		config := filepath.Join(folder, "nginx.conf")
+		text := fmt.Sprintf(nginxConfig, user, l.site, cache, address(port), location)
+		if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
+			return nil, err
+		}
+		return []string{l.tool("nginx"), "-e", "stderr", "-p", folder, "-c", config, "-g", "daemon off;"}, nil
+	}
+}
+
+const lighttpdConfig = `
+server.modules = ( "mod_cgi" )
+server.document-root = "%s"
+server.bind = "127.0.0.1"
+server.port = %d
+server.max-keep-alive-requests = 65535
+server.upload-dirs = ( "%s" )
+cgi.assign = ( ".cgi" => "" )
+`
+
+func lighttpd(l *lab, _ job, port int) ([]string, error) {
+	folder, err := os.MkdirTemp(l.dir, "lighttpd")
+	if err != nil {
+		return nil, err
+	}
+	config := filepath.Join(folder, "lighttpd.conf")
+	if err := os.WriteFile(config, fmt.Appendf(nil, lighttpdConfig, l.site, port, folder), 0o644); err != nil {
+		return nil, err
+	}
+	return []string{l.tool("lighttpd"), "-D", "-f", config}, nil
+}

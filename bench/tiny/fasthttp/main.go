@@ -1,0 +1,13 @@
+// Command fasthttp serves a folder: the least program that does so with fasthttp.
+package main
+
+import (
+	"log"
+	"os"
+
+	"github.com/valyala/fasthttp"
+)
+
+func main() {
+	log.Fatal(fasthttp.ListenAndServe(os.Args[1], fasthttp.FSHandler(os.Args[2], 0)))
+}

@@ -1,0 +1,12 @@
+// Command nethttp serves a folder: the least program that does so with net/http.
+package main
+
+import (
+	"log"
+	"net/http"
+	"os"
+)
+
+func main() {
+	log.Fatal(http.ListenAndServe(os.Args[1], http.FileServer(http.Dir(os.Args[2]))))
+}

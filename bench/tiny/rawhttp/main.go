@@ -1,0 +1,18 @@
+// Command rawhttp serves a folder: the least program that does so with rawhttp.
+package main
+
+import (
+	"context"
+	"log"
+	"os"
+
+	"example.com/rawhttp"
+)
+
+func main() {
+	srv, err := rawhttp.New(rawhttp.WithRoot(os.Args[2]))
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Fatal(srv.ListenAndServe(context.Background(), os.Args[1]))
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"time"
+)
+
+//go:embed wrk.lua
+var wrkScript []byte
+
+// runWrk loads a server by wrk, with one thread.
+func (l *lab) runWrk(ctx context.Context, j job, port int, seconds int) (load, error) {
+	cmd := exec.CommandContext(ctx, l.tool("wrk"),
+		"--threads=1",
+		"--connections="+strconv.Itoa(j.conns),
+		"--duration="+strconv.Itoa(seconds)+"s",
+		"--timeout=30s",
+		"--script="+l.bin("wrk.lua"),
+		"http://"+address(port)+j.path, "--", strconv.Itoa(j.depth))
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return load{}, fmt.Errorf("wrk: %w: %s", err, out)
+	}
+	return parseWrk(out)
+}
+
+// parseWrk finds the line that wrk.lua prints.
+func parseWrk(out []byte) (load, error) {
+	_, figures, ok := bytes.Cut(out, []byte("figures "))
+	var requests, failed int
+	var size, total, p50, p99 int64
+	n, _ := fmt.Fscan(bytes.NewReader(figures), &requests, &size, &failed, &total, &p50, &p99)
+	switch {
+	case !ok || n != 6:
+		return load{}, fmt.Errorf("wrk printed no figures: %s", out)
+	case failed > 0 || requests == 0:
+		return load{}, fmt.Errorf("wrk: %d requests were answered, %d failed", requests, failed)
+	}
+	return load{
+		requests: requests,
+		bytes:    size,
+		elapsed:  time.Duration(total) * time.Microsecond,
+		p50:      time.Duration(p50) * time.Microsecond,
+		p99:      time.Duration(p99) * time.Microsecond,
+	}, nil
+}

@@ -1,0 +1,18 @@
+-- The first argument is how many requests go out at once. Prints the figures as a line
+-- of words: requests, bytes, errors, microseconds in all, p50, p99.
+
+function init(args)
+   local depth = tonumber(args[1])
+   if depth > 1 then
+      local batch = string.rep(wrk.format(), depth)
+      request = function() return batch end
+      wrk.request = request
+   end
+end
+
+function done(summary, latency)
+   local e = summary.errors
+   io.write(string.format("figures %d %d %d %d %d %d\n", summary.requests, summary.bytes,
+      e.connect + e.read + e.write + e.status + e.timeout, summary.duration,
+      latency:percentile(50), latency:percentile(99)))
+end
