@@ -72,8 +72,20 @@ func (c *fileConfig) mediaType(name string) string {
 	return mediaTypeByExtension(ext)
 }
 
-// WithListing says what a folder without an index file is answered with: a
-// [ListText], the default, or nothing ([ListNone]).
+// WithListing says what a folder without an index file is answered with: names as
+// text ([ListText], the default), a page ([ListHTML]), or 404 ([ListNone]).
+//
+// A client may ask for another form, by the Accept field or by ?format=text, json or,
+// with ListHTML, html; and for another order, by ?sort=name, size or time and
+// ?order=asc or desc. Folders come first. JSON is one object:
+//
+//	{"path":"/pub/","entries":[
+//	{"name":"old","type":"directory","mtime":"2026-11-02T08:15:00Z","href":"./old/"},
+//	{"name":"a?b.png","type":"file","size":145408,"link":true,"mtime":"2026-11-02T08:15:00Z","href":"./a%3Fb.png"}],"truncated":false}
+//
+// where href leads to the file whatever bytes its name has, link is there for symbolic
+// links, and mtime only where there is a time. A folder of more than 200 names is
+// streamed, without an ETag.
 func WithListing(l Listing) FileOption {
 	return fileOption(func(c *fileConfig) error {
 		if l > ListHTML {
@@ -85,7 +97,8 @@ func WithListing(l Listing) FileOption {
 }
 
 // WithMaxListing limits a listing to n entries, and so the memory that it takes. A
-// longer folder is listed in part, and the listing says so.
+// longer folder is listed in part, which one the system decides, and the listing says
+// so.
 //
 // The default is 100000; 0 is no limit.
 func WithMaxListing(n int) FileOption {

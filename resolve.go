@@ -54,7 +54,8 @@ func First(rs ...Resolver) Resolver {
 // With a slash at its end, as "/static/", the prefix stands for all paths that
 // begin with it, and "/static" is redirected to it with 301. Without, as
 // "/healthz", it stands for that path alone, and r sees the path "/". A prefix
-// that does not begin with a slash is given one.
+// that does not begin with a slash is given one. Below a path alone the links of a
+// listing lead nowhere, as nothing is below it.
 func Mount(prefix string, r Resolver) Resolver {
 	if !strings.HasPrefix(prefix, "/") {
 		prefix = "/" + prefix
