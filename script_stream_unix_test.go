@@ -164,7 +164,8 @@ func scriptioRuns(t testing.TB, pidFile string) bool {
 	line, _ := bufio.NewReader(f).ReadString('\n')
 	var pid int
 	if _, err := fmt.Sscan(line, &pid); err != nil {
-		return true // it has not written yet
+		info, err := f.Stat()
+		return err != nil || time.Since(info.ModTime()) < 2*time.Second // later: it was ended before it could write
 	}
 	return syscall.Kill(pid, 0) == nil
 }

@@ -60,9 +60,19 @@ type scriptRun struct {
 	sent    int64  // bytes of content
 }
 
-// start starts the script, for which it takes over the input and the turn.
+// start starts the script, for which it takes over the input and the turn. It holds
+// the lock meanwhile, so that whoever has ended the request finds the script, or none
+// is started.
 func (s *scripts) start(ctx context.Context, argv, env []string, in scriptInput, req *Request) (*scriptRun, error) {
 	file := argv[len(argv)-1]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := ctx.Err()
+	if err != nil {
+		in.close()
+		s.endTurn()
+		return nil, err
+	}
 	p, err := startProcess(path.Dir(file), argv, env, in)
 	if err != nil {
 		s.endTurn()
@@ -82,9 +92,7 @@ func (s *scripts) start(ctx context.Context, argv, env []string, in scriptInput,
 	if p.in != nil {
 		x.feed = &feeder{run: x, from: in.from, to: p.in, fed: make(chan struct{})}
 	}
-	s.mu.Lock()
 	s.runs[x] = struct{}{}
-	s.mu.Unlock()
 	go x.logErrors()
 	go func() {
 		x.fault = p.wait()
