@@ -39,12 +39,12 @@ type conn struct {
 	req     Request
 	body    *content // nil: the request has none
 	t       responder
-	cancel  context.CancelFunc // ends the context of the request
-	unwatch func()             // ends the watch for a reset, nil if there is none
-	duplex  bool               // a StreamFunc runs
-	ended   bool               // the connection has come to its end; else its goroutine was ended
-	start   time.Time          // of the exchange
-	err     error              // why the connection ends, nil if it ends in order
+	ctx     *requestContext
+	unwatch func()    // ends the watch for a reset, nil if there is none
+	duplex  bool      // a StreamFunc or a script runs
+	ended   bool      // the connection has come to its end; else its goroutine was ended
+	start   time.Time // of the exchange, if that is traced
+	err     error     // why the connection ends, nil if it ends in order
 
 	waiting
 }
@@ -88,11 +88,10 @@ func (c *conn) exchange() (again bool) {
 	if err := c.admit(); err != nil {
 		return c.refuse(err)
 	}
-	ctx, cancel := context.WithCancel(c.group.ctx)
-	defer cancel()
-	c.cancel = cancel
-	persist := c.respond(ctx, c.resolve(ctx))
-	cancel()
+	c.ctx = &requestContext{Context: c.group.ctx}
+	defer c.ctx.end()
+	persist := c.respond(c.ctx, c.resolve(c.ctx))
+	c.ctx.end()
 	if !persist {
 		return c.hangUp()
 	}
@@ -105,7 +104,7 @@ func (c *conn) forget() {
 	if c.body != nil {
 		c.body.close()
 	}
-	c.body, c.cancel, c.t = nil, nil, responder{framing: c.t.framing, headOut: c.t.headOut}
+	c.body, c.ctx, c.t = nil, nil, responder{framing: c.t.framing, headOut: c.t.headOut}
 	c.req.Body = noContent{}
 }
 
@@ -131,8 +130,7 @@ func (c *conn) idle() bool {
 		return true
 	}
 	if c.info.Request > 1 { // a new connection is idle already, or was taken away
-		c.setLimit(c.srv.config.idleTimeout)
-		c.since.Store(time.Now().UnixNano())
+		c.since.Store(c.setLimit(c.srv.config.idleTimeout).UnixNano())
 		c.state.Store(uint32(StateIdle))
 	}
 	if c.info.TLS && c.info.Request == 1 {
@@ -188,17 +186,21 @@ func (c *conn) endIdle(err error) {
 	}
 }
 
-// setLimit limits the time that the client is waited for from now on; 0 is no limit.
-func (c *conn) setLimit(d time.Duration) {
-	c.limit = time.Time{}
+// setLimit limits the time that the client is waited for from now on, which it gives;
+// 0 is no limit.
+func (c *conn) setLimit(d time.Duration) (now time.Time) {
+	now, c.limit = time.Now(), time.Time{}
 	if d > 0 {
-		c.limit = time.Now().Add(d)
+		c.limit = now.Add(d)
 	}
+	return now
 }
 
 // readHead reads and parses the head of the next request.
 func (c *conn) readHead() error {
-	c.start = time.Now()
+	if c.srv.trace.exchanges {
+		c.start = time.Now()
+	}
 	c.parser = c.req.begin(c.srv.config.limits)
 	c.body, c.t = nil, responder{}
 	for first := true; ; first = false {

@@ -8,11 +8,12 @@ import (
 
 // represent makes of the Response what the request asks for: a representation may
 // not have changed, not be what the client takes it for, or be wanted in part.
-func (t *responder) represent(now time.Time) {
+func (t *responder) represent() {
 	t.selection = selection{status: t.resp.status}
 	if t.resp.rep == nil {
 		return
 	}
+	now := time.Now()
 	t.validate(now)
 	if t.resp.asIs || !t.req.isGet() && !t.req.isHead() {
 		return

@@ -268,15 +268,20 @@ func TestScriptLeavesAChild(t *testing.T) {
 		{"that does not stop to print", "while :; do echo more; sleep 0.01; done & echo $! >child; echo; echo end", ""},
 		{"that does not heed TERM", "sh -c 'trap \"\" TERM; echo $$ >child; while :; do sleep 1; done' & echo; echo end", "\nend\n"},
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			s := endsServe(t, map[string]string{"a.sh": tt.script}, WithScriptTimeout(0))
-			got := s.ask(t, "/a.sh").answer(t)
-			if got.Status != 200 || got.Cut || tt.want != "" && got.Content != tt.want {
-				t.Errorf("answer %.200v, want 200, whole, %q", got, tt.want)
-			}
-			endsAwaitGone(t, s.awaitPid(t, "child"))
-		})
+	files := make(map[string]string)
+	for i, tt := range tests {
+		files[fmt.Sprintf("%d.sh", i)] = strings.ReplaceAll(tt.script, ">child", fmt.Sprintf(">child%d", i))
+	}
+	s := endsServe(t, files, WithScriptTimeout(0))
+	var clients []*endsClient // all at once: this takes its time
+	for i := range tests {
+		clients = append(clients, s.ask(t, fmt.Sprintf("/%d.sh", i)))
+	}
+	for i, tt := range tests {
+		got := clients[i].answer(t)
+		if got.Status != 200 || got.Cut || tt.want != "" && got.Content != tt.want {
+			t.Errorf("a script leaves a child %s: answer %.200v, want 200, whole, %q", tt.name, got, tt.want)
+		}
+		endsAwaitGone(t, s.awaitPid(t, fmt.Sprintf("child%d", i)))
 	}
 }

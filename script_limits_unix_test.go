@@ -14,6 +14,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// The limits that the tests name by their constants are the ones that are documented.
+func TestScriptLimitsAreTheDocumented(t *testing.T) {
+	want := []any{64, 5 * time.Second, 10 * time.Second, 64 << 20, 64 << 10, 64 << 10, 100 * time.Millisecond, 500 * time.Millisecond}
+	got := []any{maxWaitingScripts, maxScriptWait, maxFirstByte, maxScriptOutput, maxScriptHeld, maxScriptStderr, scriptHold, scriptGrace}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("limits (-want +got):\n%s", diff)
+	}
+}
+
 // What is answered where a script has no more time: 504 as long as that can be said.
 func TestScriptTimeout(t *testing.T) {
 	tests := []struct {

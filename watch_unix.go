@@ -21,14 +21,14 @@ func (c *conn) watch() (stop func()) {
 		return func() {}
 	}
 	c.setReadDeadline(time.Time{})
-	done, cancel := make(chan struct{}), c.cancel
+	done, ctx := make(chan struct{}), c.ctx
 	go func() {
 		defer close(done)
 		raw.Read(func(fd uintptr) (ended bool) { // called again whenever something has come
 			errno, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_ERROR)
 			if err != nil || errno != 0 {
 				c.gone.Store(true)
-				cancel()
+				ctx.end()
 				return true
 			}
 			return false

@@ -116,7 +116,7 @@ func (t *responder) write(ctx context.Context) error {
 	if err := t.resp.src.take(); err != nil {
 		return err
 	}
-	t.represent(time.Now())
+	t.represent()
 	t.frame()
 	t.putHead()
 	if t.framing == noFraming || t.req.isHead() {
