@@ -67,8 +67,7 @@ func (s *scripts) start(ctx context.Context, argv, env []string, in scriptInput,
 	file := argv[len(argv)-1]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	err := ctx.Err()
-	if err != nil {
+	if err := context.Cause(ctx); err != nil {
 		in.close()
 		s.endTurn()
 		return nil, err
