@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 )
 
 // An inbuf holds what came from the client and was not used yet.
@@ -15,6 +16,17 @@ type inbuf struct {
 }
 
 const minBuffer = 4 << 10
+
+// bufferPool has the least of buffers, for connections that are not idle.
+var bufferPool = sync.Pool{New: func() any { return new([minBuffer]byte) }}
+
+// release gives the buffer up. Nothing must be in it.
+func (in *inbuf) release() {
+	if len(in.buf) == minBuffer {
+		bufferPool.Put((*[minBuffer]byte)(in.buf))
+	}
+	*in = inbuf{src: in.src}
+}
 
 func (in *inbuf) bytes() []byte { return in.buf[in.r:in.w] }
 
@@ -44,6 +56,10 @@ func (in *inbuf) makeRoom(limit int) {
 	if in.r > 0 {
 		in.w = copy(in.buf, in.bytes())
 		in.r = 0
+		return
+	}
+	if in.buf == nil {
+		in.buf = bufferPool.Get().(*[minBuffer]byte)[:]
 		return
 	}
 	grown := make([]byte, max(minBuffer, min(limit, 2*len(in.buf))))

@@ -34,6 +34,7 @@ type conn struct {
 	gone  atomic.Bool  // it was reset, or closed by force
 
 	in      inbuf
+	ready   *ready // reads the first bytes of a request; nil: in does
 	out     sink
 	parser  headParser
 	req     Request
@@ -61,6 +62,7 @@ func newConn(s *Server, g *group, nc net.Conn) *conn {
 		NetConn:    nc,
 	}
 	c.in.src = c
+	c.ready = newReady(nc)
 	c.out.w = c
 	if t := s.config.readHeaderTimeout; t > 0 {
 		c.limit = time.Now().Add(t)
@@ -140,7 +142,7 @@ func (c *conn) idle() bool {
 	if c.group.stopping.Load() {
 		return false
 	}
-	if err := c.in.fill(c.srv.config.bufferLimit()); err != nil {
+	if err := c.awaitInput(); err != nil {
 		c.endIdle(err)
 		return false
 	}
@@ -151,24 +153,22 @@ func (c *conn) idle() bool {
 	return true
 }
 
-// What a connection keeps while it is idle.
+// What a connection keeps while it is idle, besides itself: as much as the heads of
+// most clients need.
 const (
-	maxIdleBuffer = minBuffer // bytes of a buffer
-	maxIdleFields = 32        // field lines
+	maxIdleText   = 1 << 10 // bytes
+	maxIdleFields = 32      // field lines
 )
 
-// slim writes what there is to write and gives up what has grown.
+// slim writes what there is to write and gives up what it can do without while it is
+// idle.
 func (c *conn) slim() error {
 	if err := c.out.flush(); err != nil {
 		return err
 	}
-	if cap(c.out.buf) > maxIdleBuffer {
-		c.out.buf = nil
-	}
-	if len(c.in.buf) > maxIdleBuffer {
-		c.in.buf = nil
-	}
-	if cap(c.req.text) > maxIdleBuffer {
+	c.out.release()
+	c.in.release()
+	if cap(c.req.text) > maxIdleText {
 		c.req.text = nil
 	}
 	if cap(c.req.fields) > maxIdleFields {

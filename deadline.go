@@ -59,7 +59,8 @@ func isTimeout(err error) bool {
 }
 
 // Read reads once from the client, after all responses that are whole were
-// written: what a client does not have yet it cannot go on from.
+// written: what a client does not have yet it cannot go on from. Where p is nil, it
+// reads into c.in, which has no buffer then, and takes one when something has come.
 func (c *conn) Read(p []byte) (n int, err error) {
 	if !c.duplex {
 		if err := c.flushFirst(); err != nil {
@@ -77,6 +78,9 @@ func (c *conn) Read(p []byte) (n int, err error) {
 		n, err = c.readBefore(c.limit, p)
 	}
 	if n > 0 {
+		if p == nil {
+			p = c.in.buf
+		}
 		c.srv.stats.bytesRead.Add(uint64(n))
 		c.srv.trace.bytesRead(c.info.ID, c.info.Request, p[:n])
 	}
@@ -127,7 +131,7 @@ func (c *conn) readBefore(limit time.Time, p []byte) (int, error) {
 		if c.interrupted.Load() {
 			return 0, errInterrupted
 		}
-		n, err := c.nc.Read(p)
+		n, err := c.readOnce(p)
 		if n > 0 || !isTimeout(err) {
 			return n, err
 		}
@@ -136,6 +140,23 @@ func (c *conn) readBefore(limit time.Time, p []byte) (int, error) {
 		}
 		c.setReadDeadline(limit)
 	}
+}
+
+// readOnce reads into p; where that is nil, into c.in.
+func (c *conn) readOnce(p []byte) (int, error) {
+	if p == nil {
+		return c.ready.fill(&c.in)
+	}
+	return c.nc.Read(p)
+}
+
+// awaitInput waits for the first bytes of a request.
+func (c *conn) awaitInput() error {
+	if c.ready == nil {
+		return c.in.fill(c.srv.config.bufferLimit())
+	}
+	_, err := c.Read(nil)
+	return err
 }
 
 func (c *conn) setReadDeadline(limit time.Time) {

@@ -30,7 +30,30 @@ type sink struct {
 	w    io.Writer
 	buf  []byte
 	done int        // bytes of buf that belong to whole responses
+	home *[]byte    // what buf came from a pool in, nil if it has none
 	mu   sync.Mutex // held while a StreamFunc writes, which may read the request's content meanwhile
+}
+
+var sinkPool = sync.Pool{New: func() any {
+	b := make([]byte, 0, minBuffer)
+	return &b
+}}
+
+// take takes a buffer if there is none.
+func (k *sink) take() {
+	if k.home == nil {
+		k.home = sinkPool.Get().(*[]byte)
+		k.buf = *k.home
+	}
+}
+
+// release gives the buffer up, with all that it has grown. Nothing must be in it.
+func (k *sink) release() {
+	if k.home != nil {
+		*k.home = k.buf[:0]
+		sinkPool.Put(k.home)
+	}
+	k.buf, k.home = nil, nil
 }
 
 // put takes p, to be written with what was put before it.
@@ -148,6 +171,7 @@ func (t *responder) frame() {
 
 // putHead puts status line and fields.
 func (t *responder) putHead() {
+	t.out.take()
 	b := t.out.buf
 	b = append(b, "HTTP/1.1 "...)
 	b = strconv.AppendInt(b, int64(t.status), 10)
@@ -428,5 +452,7 @@ func writeResponse(ctx context.Context, w io.Writer, format *wireFormat, req *Re
 	if err == nil || t.headOut {
 		err = errors.Join(err, out.flush())
 	}
+	out.buf = out.buf[:0]
+	out.release()
 	return t.persist && err == nil, err
 }

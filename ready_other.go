@@ -1,0 +1,12 @@
+//go:build !unix
+
+package rawhttp
+
+import "net"
+
+// ready is of no use here: connections hold a buffer while they wait.
+type ready struct{}
+
+func newReady(net.Conn) *ready { return nil }
+
+func (*ready) fill(*inbuf) (int, error) { panic("unreachable") }

@@ -1,0 +1,65 @@
+//go:build unix
+
+package rawhttp
+
+import (
+	"io"
+	"net"
+	"os"
+	"syscall"
+)
+
+// ready reads from a TCP connection without holding a buffer while nothing has come.
+type ready struct {
+	raw  syscall.RawConn
+	read func(fd uintptr) (done bool) // made once: a new closure each time would be an allocation
+	buf  *[minBuffer]byte             // what was read last
+	n    int
+	err  error
+}
+
+// newReady gives nil for a connection that must be read into a buffer that is there.
+func newReady(nc net.Conn) *ready {
+	tcp, ok := nc.(*net.TCPConn)
+	if !ok {
+		return nil
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	r := &ready{raw: raw}
+	r.read = r.try
+	return r
+}
+
+// try reads, if there is something. To read first and wait then is the order that an
+// edge-triggered poller needs.
+func (r *ready) try(fd uintptr) (done bool) {
+	r.buf = bufferPool.Get().(*[minBuffer]byte)
+	r.n, r.err = syscall.Read(int(fd), r.buf[:])
+	for r.err == syscall.EINTR {
+		r.n, r.err = syscall.Read(int(fd), r.buf[:])
+	}
+	if r.n <= 0 {
+		bufferPool.Put(r.buf)
+		r.buf = nil
+	}
+	return r.err != syscall.EAGAIN
+}
+
+// fill reads once into in, which has no buffer.
+func (r *ready) fill(in *inbuf) (int, error) {
+	if err := r.raw.Read(r.read); err != nil {
+		return 0, err
+	}
+	switch {
+	case r.err != nil:
+		return 0, os.NewSyscallError("read", r.err)
+	case r.n == 0:
+		return 0, io.EOF
+	}
+	in.buf, in.w = r.buf[:], r.n
+	r.buf = nil
+	return r.n, nil
+}
