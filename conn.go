@@ -18,7 +18,7 @@ const (
 	maxLingerTime  = 2 * time.Second
 )
 
-// A conn is one connection. All but its state belongs to the goroutine of serve.
+// A conn is one connection. All but its state belongs to its goroutine.
 type conn struct {
 	srv   *Server
 	group *group
@@ -33,8 +33,19 @@ type conn struct {
 	since atomic.Int64 // when it became idle, in Unix nanoseconds
 	gone  atomic.Bool  // it was reset, or closed by force
 
+	ready   *ready      // reads the first bytes of a request; nil: in does
+	mayPark bool        // it may change its goroutine
+	parked  atomic.Bool // it waits, and has nothing to work with
+	ended   bool        // it has come to its end; else its goroutine was ended
+	err     error       // why it ends, nil if it ends in order
+	waiting
+
+	*working // nil while it is parked
+}
+
+// working is what a connection works with.
+type working struct {
 	in      inbuf
-	ready   *ready // reads the first bytes of a request; nil: in does
 	out     sink
 	parser  headParser
 	req     Request
@@ -43,12 +54,10 @@ type conn struct {
 	ctx     *requestContext
 	unwatch func()    // ends the watch for a reset, nil if there is none
 	duplex  bool      // a StreamFunc or a script runs
-	ended   bool      // the connection has come to its end; else its goroutine was ended
 	start   time.Time // of the exchange, if that is traced
-	err     error     // why the connection ends, nil if it ends in order
-
-	waiting
 }
+
+func (c *conn) newWorking() *working { return &working{in: inbuf{src: c}, out: sink{w: c}} }
 
 func newConn(s *Server, g *group, nc net.Conn) *conn {
 	c := &conn{srv: s, group: g, nc: nc}
@@ -61,12 +70,9 @@ func newConn(s *Server, g *group, nc net.Conn) *conn {
 		TLS:        isTLS,
 		NetConn:    nc,
 	}
-	c.in.src = c
 	c.ready = newReady(nc)
-	c.out.w = c
-	if t := s.config.readHeaderTimeout; t > 0 {
-		c.limit = time.Now().Add(t)
-	}
+	c.working = c.newWorking()
+	c.setLimit(s.config.readHeaderTimeout)
 	c.since.Store(time.Now().UnixNano())
 	return c
 }
@@ -75,7 +81,13 @@ func newConn(s *Server, g *group, nc net.Conn) *conn {
 func (c *conn) serve() {
 	defer c.close()
 	c.srv.trace.connOpen(c.info.ID, c.nc)
-	for c.idle() && c.exchange() {
+	c.carry(c.idle())
+}
+
+// carry carries requests, if there is one, until no more follow for now.
+func (c *conn) carry(again bool) {
+	for again && c.exchange() {
+		again = c.idle()
 	}
 	c.ended = true
 }
@@ -131,8 +143,10 @@ func (c *conn) idle() bool {
 		c.enter(StateHead)
 		return true
 	}
+	now := time.Now()
 	if c.info.Request > 1 { // a new connection is idle already, or was taken away
-		c.since.Store(c.setLimit(c.srv.config.idleTimeout).UnixNano())
+		c.limit = limitFrom(now, c.srv.config.idleTimeout)
+		c.since.Store(now.UnixNano())
 		c.state.Store(uint32(StateIdle))
 	}
 	if c.info.TLS && c.info.Request == 1 {
@@ -142,7 +156,16 @@ func (c *conn) idle() bool {
 	if c.group.stopping.Load() {
 		return false
 	}
-	if err := c.awaitInput(); err != nil {
+	return c.begin(c.awaitInput(now.Add(parkAfter)))
+}
+
+// begin begins a request, the first bytes of which have come if err is nil.
+func (c *conn) begin(err error) bool {
+	if err == errToPark {
+		c.parked.Store(true)
+		return false
+	}
+	if err != nil {
 		c.endIdle(err)
 		return false
 	}
@@ -151,6 +174,25 @@ func (c *conn) idle() bool {
 	}
 	c.srv.trace.connState(c.info.ID, StateHead)
 	return true
+}
+
+// parkAfter is how long a connection that waits keeps what it works with.
+const parkAfter = 100 * time.Millisecond
+
+var errToPark = errors.New("rawhttp: nothing has come yet")
+
+// unpark waits for the next request on a goroutine of its own: that which carried the
+// last has a stack that has grown, and does not shrink.
+func (c *conn) unpark() {
+	err := c.awaitParked()
+	defer c.close()
+	c.working = c.newWorking()
+	c.parked.Store(false)
+	if err == nil {
+		c.ready.take(&c.in)
+		c.took(c.in.bytes())
+	}
+	c.carry(c.begin(err))
 }
 
 // What a connection keeps while it is idle, besides itself: as much as the heads of
@@ -186,14 +228,14 @@ func (c *conn) endIdle(err error) {
 	}
 }
 
-// setLimit limits the time that the client is waited for from now on, which it gives;
-// 0 is no limit.
-func (c *conn) setLimit(d time.Duration) (now time.Time) {
-	now, c.limit = time.Now(), time.Time{}
+// setLimit limits the time that the client is waited for from now on; 0 is no limit.
+func (c *conn) setLimit(d time.Duration) { c.limit = limitFrom(time.Now(), d) }
+
+func limitFrom(now time.Time, d time.Duration) (limit time.Time) {
 	if d > 0 {
-		c.limit = now.Add(d)
+		limit = now.Add(d)
 	}
-	return now
+	return limit
 }
 
 // readHead reads and parses the head of the next request.
@@ -310,9 +352,15 @@ func (c *conn) hangUp() (again bool) {
 	return false
 }
 
-// close ends the connection. It is deferred, and catches what no other has caught:
-// the server goes on.
+// close ends the connection, or what it has to do for now. It is deferred, and catches
+// what no other has caught: the server goes on.
 func (c *conn) close() {
+	if c.parked.Load() {
+		c.working, c.ended = nil, false
+		go c.unpark()
+		return
+	}
+	defer c.group.running.Done()
 	if v := recover(); v != nil {
 		c.err = c.panicked("connection", v)
 	} else if !c.ended {

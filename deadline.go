@@ -59,8 +59,7 @@ func isTimeout(err error) bool {
 }
 
 // Read reads once from the client, after all responses that are whole were
-// written: what a client does not have yet it cannot go on from. Where p is nil, it
-// reads into c.in, which has no buffer then, and takes one when something has come.
+// written: what a client does not have yet it cannot go on from.
 func (c *conn) Read(p []byte) (n int, err error) {
 	if !c.duplex {
 		if err := c.flushFirst(); err != nil {
@@ -77,14 +76,16 @@ func (c *conn) Read(p []byte) (n int, err error) {
 	default:
 		n, err = c.readBefore(c.limit, p)
 	}
-	if n > 0 {
-		if p == nil {
-			p = c.in.buf
-		}
-		c.srv.stats.bytesRead.Add(uint64(n))
-		c.srv.trace.bytesRead(c.info.ID, c.info.Request, p[:n])
-	}
+	c.took(p[:n])
 	return n, err
+}
+
+// took takes note of what came from the client.
+func (c *conn) took(p []byte) {
+	if len(p) > 0 {
+		c.srv.stats.bytesRead.Add(uint64(len(p)))
+		c.srv.trace.bytesRead(c.info.ID, c.info.Request, p)
+	}
 }
 
 // flushFirst writes what the client may be waiting for itself. The time that it
@@ -142,21 +143,47 @@ func (c *conn) readBefore(limit time.Time, p []byte) (int, error) {
 	}
 }
 
-// readOnce reads into p; where that is nil, into c.in.
+// readOnce reads into p; where that is nil, into c.in, which takes a buffer for it.
 func (c *conn) readOnce(p []byte) (int, error) {
-	if p == nil {
-		return c.ready.fill(&c.in)
+	if p != nil {
+		return c.nc.Read(p)
 	}
-	return c.nc.Read(p)
+	if err := c.ready.wait(); err != nil {
+		return 0, err
+	}
+	return c.ready.take(&c.in), nil
 }
 
-// awaitInput waits for the first bytes of a request.
-func (c *conn) awaitInput() error {
+// awaitInput waits for the first bytes of a request. It gives errToPark if there are
+// none until then.
+func (c *conn) awaitInput(park time.Time) error {
 	if c.ready == nil {
 		return c.in.fill(c.srv.config.bufferLimit())
 	}
-	_, err := c.Read(nil)
+	if c.mayPark && (c.limit.IsZero() || c.limit.After(park)) {
+		_, err := c.readBefore(park, nil)
+		if isTimeout(err) {
+			return errToPark
+		}
+		c.took(c.in.bytes())
+		return err
+	}
+	_, err := c.readBefore(c.limit, nil)
+	c.took(c.in.bytes())
 	return err
+}
+
+// awaitParked waits for the first bytes of a request on a connection that is parked.
+func (c *conn) awaitParked() error {
+	for {
+		c.setReadDeadline(c.limit)
+		if ConnState(c.state.Load()) == StateClosed {
+			return errTakenAway
+		}
+		if err := c.ready.wait(); !isTimeout(err) || !c.limit.IsZero() && !time.Now().Before(c.limit) {
+			return err
+		}
+	}
 }
 
 func (c *conn) setReadDeadline(limit time.Time) {

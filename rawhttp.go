@@ -334,6 +334,7 @@ func (g *group) acceptAll(ln net.Listener) {
 		case err == nil:
 			pause = first
 			c := g.take(nc)
+			c.mayPark = c.ready != nil
 			go g.run(c)
 			continue
 		case errors.Is(err, net.ErrClosed), g.stopping.Load():
@@ -369,7 +370,6 @@ func (g *group) take(nc net.Conn) *conn {
 
 // run serves the connection, or tells its client that there are too many.
 func (g *group) run(c *conn) {
-	defer g.running.Done()
 	if !c.tooMany {
 		c.serve()
 		return

@@ -9,4 +9,5 @@ type ready struct{}
 
 func newReady(net.Conn) *ready { return nil }
 
-func (*ready) fill(*inbuf) (int, error) { panic("unreachable") }
+func (*ready) wait() error     { panic("unreachable") }
+func (*ready) take(*inbuf) int { panic("unreachable") }

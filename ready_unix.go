@@ -48,18 +48,23 @@ func (r *ready) try(fd uintptr) (done bool) {
 	return r.err != syscall.EAGAIN
 }
 
-// fill reads once into in, which has no buffer.
-func (r *ready) fill(in *inbuf) (int, error) {
+// wait reads once.
+func (r *ready) wait() error {
 	if err := r.raw.Read(r.read); err != nil {
-		return 0, err
+		return err
 	}
 	switch {
 	case r.err != nil:
-		return 0, os.NewSyscallError("read", r.err)
+		return os.NewSyscallError("read", r.err)
 	case r.n == 0:
-		return 0, io.EOF
+		return io.EOF
 	}
+	return nil
+}
+
+// take puts what was read into in, which has no buffer, and gives its length.
+func (r *ready) take(in *inbuf) int {
 	in.buf, in.w = r.buf[:], r.n
 	r.buf = nil
-	return r.n, nil
+	return r.n
 }

@@ -1,0 +1,134 @@
+//go:build unix
+
+package rawhttp
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// parkAwait waits until n connections of the server are parked.
+func parkAwait(t *testing.T, s *Server, n int) {
+	t.Helper()
+	parked := func() (n int) {
+		s.eachConn(func(c *conn) {
+			if c.parked.Load() {
+				n++
+			}
+		})
+		return n
+	}
+	for end := time.Now().Add(30 * time.Second); parked() != n; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d connections are parked, want %d", parked(), n)
+		}
+	}
+}
+
+// A connection that has been idle for a while changes its goroutine. Nobody can tell.
+func TestParkedConnection(t *testing.T) {
+	tests := []struct {
+		name string
+		opts []Option
+		do   func(t *testing.T, s *Server, c net.Conn) // ends the connection, or sees its end
+		want Stats
+	}{
+		{"the next request", nil, func(t *testing.T, s *Server, c net.Conn) {
+			for range 2 {
+				parkAsk(t, c, liveGet("/"), 1)
+				parkAwait(t, s, 1)
+			}
+			c.Close()
+		}, Stats{Conns: 1, Requests: 3}},
+		{"several at once", nil, func(t *testing.T, s *Server, c net.Conn) {
+			parkAsk(t, c, strings.Repeat(liveGet("/"), 300), 300) // more than one buffer
+			c.Close()
+		}, Stats{Conns: 1, Requests: 301}},
+		{"a byte at a time", nil, func(t *testing.T, s *Server, c net.Conn) {
+			request := liveGet("/")
+			for _, b := range []byte(request[:len(request)-1]) {
+				c.Write([]byte{b})
+			}
+			parkAsk(t, c, request[len(request)-1:], 1)
+			c.Close()
+		}, Stats{Conns: 1, Requests: 2}},
+		{"the client leaves", nil, func(t *testing.T, s *Server, c net.Conn) { c.Close() }, Stats{Conns: 1, Requests: 1}},
+		{"the client resets", nil, func(t *testing.T, s *Server, c net.Conn) {
+			c.(*net.TCPConn).SetLinger(0)
+			c.Close()
+		}, Stats{Conns: 1, Requests: 1}},
+		{"its time is over", []Option{WithIdleTimeout(time.Second)}, func(t *testing.T, s *Server, c net.Conn) {
+			if b, err := io.ReadAll(c); len(b) > 0 || err != nil {
+				t.Errorf("the end of an idle connection is %q, %v, want no word", b, err)
+			}
+		}, Stats{Conns: 1, Requests: 1}},
+		{"another takes its place", []Option{WithMaxConns(1)}, func(t *testing.T, s *Server, c net.Conn) {
+			another := dial(t, c.RemoteAddr().String())
+			parkAsk(t, another, liveGet("/"), 1)
+			if b, err := io.ReadAll(c); len(b) > 0 || err != nil {
+				t.Errorf("the end of a connection that gave way is %q, %v, want no word", b, err)
+			}
+			another.Close()
+		}, Stats{Conns: 2, Requests: 2}},
+		{"Shutdown", nil, func(t *testing.T, s *Server, c net.Conn) {
+			if err := s.Shutdown(context.Background()); err != nil {
+				t.Error(err)
+			}
+			io.ReadAll(c)
+		}, Stats{Conns: 1, Requests: 1}},
+		{"Close", nil, func(t *testing.T, s *Server, c net.Conn) { s.Close(); io.ReadAll(c) }, Stats{Conns: 1, Requests: 1}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s, addr := listen(t, append(tt.opts, WithResolver(say("hi")))...)
+			c := dial(t, addr)
+			parkAsk(t, c, liveGet("/"), 1)
+			parkAwait(t, s, 1)
+			if got := s.Stats(); got.ConnsIdle != 1 || got.ConnsOpen != 1 {
+				t.Errorf("Stats of a parked connection: %+v, want it idle", got)
+			}
+			tt.do(t, s, c)
+			for end := time.Now().Add(30 * time.Second); s.Stats().ConnsOpen > 0 && time.Now().Before(end); {
+				time.Sleep(5 * time.Millisecond)
+			}
+			got := s.Stats()
+			got.BytesRead, got.BytesWritten = 0, 0
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("Stats (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A connection that never said a word is parked, too.
+func TestParkedBeforeItsFirstRequest(t *testing.T) {
+	s, addr := listen(t, WithResolver(say("hi")))
+	c := dial(t, addr)
+	parkAwait(t, s, 1)
+	parkAsk(t, c, liveGet("/"), 1)
+}
+
+// parkAsk sends requests and reads their answers.
+func parkAsk(t *testing.T, c net.Conn, requests string, n int) {
+	t.Helper()
+	go io.WriteString(c, requests)
+	answers := bufio.NewReader(c)
+	for range n {
+		resp, err := http.ReadResponse(answers, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := io.ReadAll(resp.Body); string(b) != "hi" || err != nil {
+			t.Fatalf("answer %q, %v, want hi", b, err)
+		}
+	}
+}
