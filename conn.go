@@ -118,8 +118,8 @@ func (c *conn) forget() {
 	if c.body != nil {
 		c.body.close()
 	}
-	c.body, c.ctx, c.t = nil, nil, responder{framing: c.t.framing, headOut: c.t.headOut}
-	c.req.Body = noContent{}
+	c.body, c.ctx, c.req.Body = nil, nil, noContent{}
+	c.t.resp, c.t.ranges = nil, nil // the rest is small, and tells how the exchange went
 }
 
 // enter changes the state, which only the connection itself does but for idle.
@@ -244,7 +244,7 @@ func (c *conn) readHead() error {
 		c.start = time.Now()
 	}
 	c.parser = c.req.begin(c.srv.config.limits)
-	c.body, c.t = nil, responder{}
+	c.t.framing, c.t.headOut = noFraming, false
 	for first := true; ; first = false {
 		n, err := c.parser.parse(c.in.bytes())
 		if err == nil {

@@ -137,10 +137,11 @@ func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 			resp.Close()
 		}
 	}()
-	c.t = responder{resp: resp}
 	err := c.contentFault()
 	if err == nil {
 		err = c.send(ctx, resp)
+	} else {
+		c.t = responder{resp: resp}
 	}
 	ours = err != errServedTwice // else the exchange that serves it closes it
 	if instead := c.instead(resp, err); instead != nil {

@@ -1,0 +1,75 @@
+package rawhttp
+
+import (
+	"context"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A repeatingConn is a connection on which the same requests come again and again.
+type repeatingConn struct {
+	net.Conn
+	requests string // what one Read gives
+	reads    int    // how often it does
+	answered int    // bytes
+}
+
+func (c *repeatingConn) Read(p []byte) (int, error) {
+	if c.reads == 0 {
+		return 0, io.EOF
+	}
+	c.reads--
+	return copy(p, c.requests), nil
+}
+
+func (c *repeatingConn) Write(p []byte) (int, error) {
+	c.answered += len(p)
+	return len(p), nil
+}
+
+func (c *repeatingConn) Close() error                     { return nil }
+func (c *repeatingConn) LocalAddr() net.Addr              { return &net.TCPAddr{} }
+func (c *repeatingConn) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
+func (c *repeatingConn) SetReadDeadline(time.Time) error  { return nil }
+func (c *repeatingConn) SetWriteDeadline(time.Time) error { return nil }
+
+const benchmarkGet = "GET / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n"
+
+// benchmarkConn serves n batches of requests.
+func benchmarkConn(s *Server, batch string, n int) {
+	s.ServeConn(context.Background(), &repeatingConn{requests: batch, reads: n})
+}
+
+func benchmarkHello() Resolver {
+	resp := Text(200, "Hello, World!\n")
+	return ResolverFunc(func(context.Context, *Request) (*Response, error) { return resp, nil })
+}
+
+func BenchmarkHello(b *testing.B) {
+	s := newServer(b, WithResolver(benchmarkHello()))
+	b.ReportAllocs()
+	benchmarkConn(s, benchmarkGet, b.N)
+}
+
+func BenchmarkPipelined(b *testing.B) {
+	s := newServer(b, WithResolver(benchmarkHello()))
+	b.ReportAllocs()
+	benchmarkConn(s, strings.Repeat(benchmarkGet, 16), b.N/16+1)
+}
+
+// A request on a connection that persists costs one allocation, of its context, and
+// those of the resolver.
+func TestHelloAllocations(t *testing.T) {
+	s := newServer(t, WithResolver(benchmarkHello()))
+	for name, batch := range map[string]string{"one by one": benchmarkGet, "pipelined": strings.Repeat(benchmarkGet, 16)} {
+		requests := strings.Count(batch, "GET")
+		allocs := func(n int) float64 { return testing.AllocsPerRun(10, func() { benchmarkConn(s, batch, n) }) }
+		const few, many = 100, 1100 // what the connection itself costs is in both
+		if got := (allocs(many) - allocs(few)) / float64((many-few)*requests); got > 1.01 {
+			t.Errorf("%s: %.2f allocations a request, want at most 1", name, got)
+		}
+	}
+}
