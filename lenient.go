@@ -21,7 +21,7 @@ func ParseRequestLenient(b []byte) (req *Request, rest []byte, err error) {
 	}
 	switch {
 	case err == nil:
-		err = req.finish(text[:n])
+		err = p.finish(text[:n])
 	case err == ErrIncomplete && len(b) > len(text):
 		err = p.tooLong(max.head, "header section is too long")
 	}

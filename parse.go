@@ -37,9 +37,6 @@ type head struct {
 	expect        expectation
 }
 
-// reset makes h ready for another head in the memory of the one before.
-func (h *head) reset() { *h = head{text: h.text[:0], fields: h.fields[:0]} }
-
 // limits bound a head or a trailer section.
 type limits struct {
 	head    int // bytes, all lines together
@@ -108,10 +105,12 @@ func ParseRequest(b []byte) (req *Request, rest []byte, err error) {
 // Parse is [ParseRequest] into r: 0 allocations once r has grown. What r was
 // before is gone, strings that were taken from it stay as they are.
 func (r *Request) Parse(b []byte) (rest []byte, err error) {
-	p := r.begin(defaultLimits)
+	r.reset()
+	var p headParser
+	p.h, p.max = &r.head, defaultLimits
 	n, err := p.parse(b)
 	if err != nil {
-		r.begin(defaultLimits) // nothing half-parsed to be looked at
+		r.reset() // nothing half-parsed to be looked at
 		return nil, err
 	}
 	return b[n:], nil
@@ -128,7 +127,7 @@ func (p *headParser) parse(b []byte) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return n, p.h.finish(b[:n])
+	return n, p.finish(b[:n])
 }
 
 func (p *headParser) lines(b []byte) (n int, err error) {
@@ -142,17 +141,17 @@ func (p *headParser) lines(b []byte) (n int, err error) {
 
 // finish takes over the bytes and applies the rules that need all of them, in
 // the order in which they are said to answer: Host, framing, path.
-func (h *head) finish(b []byte) error {
+func (p *headParser) finish(b []byte) error {
+	h := p.h
 	h.text = append(h.text, b...)
 	h.size = len(b)
-	h.unfold()
+	if p.max.lenient {
+		h.unfold()
+	}
 	if err := h.frame(); err != nil {
 		return err
 	}
-	if err := h.decodePath(); err != nil {
-		return err
-	}
-	return nil
+	return h.decodePath()
 }
 
 // requestLine parses the request line with its CRLF:
@@ -164,6 +163,9 @@ func (h *head) finish(b []byte) error {
 func (p *headParser) requestLine(b []byte) error {
 	switch p.phase {
 	case atStart:
+		if p.plainRequestLine(b) {
+			break
+		}
 		if err := p.leadingLine(b); err != nil {
 			return err
 		}
@@ -185,6 +187,28 @@ func (p *headParser) requestLine(b []byte) error {
 	}
 	p.next(atFieldLine)
 	return p.h.splitTarget(b)
+}
+
+// plainRequestLine takes the request line if it is whole and as usual, and else
+// leaves it to the phases.
+func (p *headParser) plainRequestLine(b []byte) bool {
+	const version = " HTTP/1.1\r\n"
+	sp := 0
+	for sp < len(b) && sp < maxMethodBytes && isTchar[b[sp]] {
+		sp++
+	}
+	if sp == 0 || sp == len(b) || b[sp] != ' ' {
+		return false
+	}
+	target := sp + 1
+	end := skipTarget(b, target)
+	n := end + len(version)
+	if end == target || n > min(len(b), p.max.line+len("\r\n")) || string(b[end:n]) != version {
+		return false
+	}
+	p.h.method, p.h.target, p.h.minor = newSpan(0, sp), newSpan(target, end), 1
+	p.pos = n
+	return true
 }
 
 // next begins a phase at the byte that comes next.
@@ -295,6 +319,9 @@ func (p *headParser) fieldSection(b []byte) (n int, err error) {
 	for {
 		switch p.phase {
 		case atFieldLine:
+			if p.plainLines(b) {
+				return p.pos, nil
+			}
 			err = p.lineStart(b)
 		case inName:
 			err = p.namePart(b)
@@ -314,6 +341,43 @@ func (p *headParser) fieldSection(b []byte) (n int, err error) {
 			return 0, err
 		}
 	}
+}
+
+// plainLines takes the field lines that are whole and as usual, and the end of the
+// section if it follows them: then it is done. What it stops at it leaves to the
+// phases, from the beginning of the line. So no byte is looked at more than twice,
+// and what is wrong is said in one place.
+func (p *headParser) plainLines(b []byte) (done bool) {
+	fields, line := p.h.fields, p.pos
+	for len(fields) < p.max.fields {
+		colon := line
+		for colon < len(b) && isTchar[b[colon]] {
+			colon++
+		}
+		if colon == line || colon == len(b) || b[colon] != ':' {
+			break
+		}
+		value := colon + 1
+		for value < len(b) && isBlank(b[value]) {
+			value++
+		}
+		cr := skipFieldValue(b, value)
+		if cr+1 >= len(b) || b[cr] != '\r' || b[cr+1] != '\n' || cr-line > p.max.line {
+			break
+		}
+		end := cr
+		for end > value && isBlank(b[end-1]) {
+			end--
+		}
+		fields = append(fields, fieldLine{name: newSpan(line, colon), value: newSpan(value, end)})
+		line = cr + len("\r\n")
+	}
+	p.h.fields, p.pos = fields, line
+	if line+1 >= len(b) || b[line] != '\r' || b[line+1] != '\n' {
+		return false
+	}
+	p.pos += len("\r\n")
+	return true
 }
 
 // lineStart decides what the next line is: a field line, the end, or a fold.

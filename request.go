@@ -47,11 +47,17 @@ type noContent struct{}
 
 func (noContent) Read([]byte) (int, error) { return 0, io.EOF }
 
-// begin makes r ready for another head in the memory of the one before.
+// begin makes r ready for another head, and a parser of it.
 func (r *Request) begin(max limits) headParser {
-	r.head.reset()
-	*r = Request{Body: noContent{}, head: r.head}
+	r.reset()
 	return headParser{h: &r.head, max: max}
+}
+
+// reset empties r but for the memory of the head.
+func (r *Request) reset() {
+	text, fields := r.text[:0], r.fields[:0]
+	*r = Request{}
+	r.Body, r.text, r.fields = noContent{}, text, fields
 }
 
 // string gives a part of the head as a string that shares one allocation with
