@@ -113,20 +113,16 @@ func below(x uint64, n byte) uint64 { return (x - ones*uint64(n)) &^ x & highs }
 func equal(x uint64, c byte) uint64 { return below(x^ones*uint64(c), 1) }
 
 // skipFieldValue gives the offset of the first control byte, HTAB aside, at or
-// after i in b, or len(b).
+// after i in b, or len(b). To add one sets the high bit of 0x7f; that of 0xff
+// carries, so the last word is looked at again. That i is not negative is said
+// for the compiler, which then leaves out the checks of the slice.
 func skipFieldValue(b []byte, i int) int {
-	for i+8 <= len(b) {
-		x := binary.LittleEndian.Uint64(b[i:])
-		m := below(x, ' ') | equal(x, 0x7f)
-		if m == 0 {
-			i += 8
-			continue
+	for ; 0 <= i && i <= len(b)-8; i += 8 {
+		x := binary.LittleEndian.Uint64(b[i : i+8])
+		if m := ((x - ones*' ') | (x + ones)) &^ x & highs; m != 0 {
+			i += bits.TrailingZeros64(m) / 8
+			break
 		}
-		i += bits.TrailingZeros64(m) / 8
-		if b[i] != '\t' {
-			return i
-		}
-		i++
 	}
 	for i < len(b) && (b[i] >= ' ' && b[i] != 0x7f || b[i] == '\t') {
 		i++
@@ -137,14 +133,12 @@ func skipFieldValue(b []byte, i int) int {
 // skipTarget gives the offset of the first byte at or after i in b that is not
 // visible ASCII or is a number sign, or len(b).
 func skipTarget(b []byte, i int) int {
-	for i+8 <= len(b) {
-		x := binary.LittleEndian.Uint64(b[i:])
-		m := below(x, '!') | equal(x, 0x7f) | equal(x, '#') | x&highs
-		if m == 0 {
-			i += 8
-			continue
+	for ; 0 <= i && i <= len(b)-8; i += 8 {
+		x := binary.LittleEndian.Uint64(b[i : i+8])
+		if m := ((x - ones*'!') | (x + ones) | x | equal(x, '#')) & highs; m != 0 {
+			i += bits.TrailingZeros64(m) / 8
+			break
 		}
-		return i + bits.TrailingZeros64(m)/8
 	}
 	for i < len(b) && b[i] > ' ' && b[i] < 0x7f && b[i] != '#' {
 		i++
