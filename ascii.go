@@ -23,6 +23,24 @@ var isTchar = [256]bool{
 	'U': true, 'V': true, 'W': true, 'X': true, 'Y': true, 'Z': true,
 }
 
+// isRegName tells the bytes of a registered name, percent-encoded ones aside:
+//
+//	unreserved = ALPHA / DIGIT / "-" / "." / "_" / "~"
+//	sub-delims = "!" / "$" / "&" / "'" / "(" / ")" / "*" / "+" / "," / ";" / "="
+//
+// RFC 3986, section 3.2.2.
+var isRegName = [256]bool{
+	'-': true, '.': true, '_': true, '~': true,
+	'!': true, '$': true, '&': true, '\'': true, '(': true, ')': true, '*': true, '+': true, ',': true, ';': true, '=': true,
+	'0': true, '1': true, '2': true, '3': true, '4': true, '5': true, '6': true, '7': true, '8': true, '9': true,
+	'a': true, 'b': true, 'c': true, 'd': true, 'e': true, 'f': true, 'g': true, 'h': true, 'i': true, 'j': true,
+	'k': true, 'l': true, 'm': true, 'n': true, 'o': true, 'p': true, 'q': true, 'r': true, 's': true, 't': true,
+	'u': true, 'v': true, 'w': true, 'x': true, 'y': true, 'z': true,
+	'A': true, 'B': true, 'C': true, 'D': true, 'E': true, 'F': true, 'G': true, 'H': true, 'I': true, 'J': true,
+	'K': true, 'L': true, 'M': true, 'N': true, 'O': true, 'P': true, 'Q': true, 'R': true, 'S': true, 'T': true,
+	'U': true, 'V': true, 'W': true, 'X': true, 'Y': true, 'Z': true,
+}
+
 // isToken reports whether s is a token, so not empty.
 func isToken[T string | []byte](s T) bool {
 	for i := range len(s) {
@@ -62,18 +80,15 @@ func isAlpha(c byte) bool {
 	return 'a' <= c && c <= 'z'
 }
 
-// unhex gives the value of a hexadecimal digit, or -1.
-func unhex(c byte) int {
-	switch {
-	case isDigit(c):
-		return int(c - '0')
-	case 'a' <= c && c <= 'f':
-		return int(c-'a') + 10
-	case 'A' <= c && c <= 'F':
-		return int(c-'A') + 10
-	}
-	return -1
+// hexDigit holds the value of each hexadecimal digit, and one more: 0 is none.
+var hexDigit = [256]byte{
+	'0': 1, '1': 2, '2': 3, '3': 4, '4': 5, '5': 6, '6': 7, '7': 8, '8': 9, '9': 10,
+	'a': 11, 'b': 12, 'c': 13, 'd': 14, 'e': 15, 'f': 16,
+	'A': 11, 'B': 12, 'C': 13, 'D': 14, 'E': 15, 'F': 16,
 }
+
+// unhex gives the value of a hexadecimal digit, or -1.
+func unhex(c byte) int { return int(hexDigit[c]) - 1 }
 
 // lower folds one ASCII letter to lower case.
 func lower(c byte) byte {

@@ -31,6 +31,16 @@ func TestIsToken(t *testing.T) {
 	}
 }
 
+func TestIsRegName(t *testing.T) {
+	// RFC 3986, sections 2.2 and 2.3.
+	const want = "-._~" + "!$&'()*+,;=" + "0123456789" + "abcdefghijklmnopqrstuvwxyz" + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	for c := range 256 {
+		if want := strings.IndexByte(want, byte(c)) >= 0; isRegName[c] != want {
+			t.Errorf("isRegName[%q] = %t, want %t", byte(c), isRegName[c], want)
+		}
+	}
+}
+
 func TestIsFieldValue(t *testing.T) {
 	for c := range 256 {
 		want := c >= ' ' && c != 0x7f || c == '\t'

@@ -99,6 +99,17 @@ func BenchmarkPath(b *testing.B) {
 	}
 }
 
+func BenchmarkAuthority(b *testing.B) {
+	for _, host := range []string{"localhost:8080", "127.0.0.1:8080", "www.example.com"} {
+		b.Run(host, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				authorityError([]byte(host))
+			}
+		})
+	}
+}
+
 func BenchmarkHeaderGet(b *testing.B) {
 	req, _, err := ParseRequest([]byte(parseBenchHeads["434 byte browser head"]))
 	if err != nil {

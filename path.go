@@ -1,6 +1,9 @@
 package rawhttp
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // targetForm is one of the four forms of a request target (RFC 9112, section 3.2).
 type targetForm uint8
@@ -118,20 +121,18 @@ func authorityError(s []byte) int {
 // regName gives the length of the registered name or IPv4 address that s begins
 // with, ended by a colon or the end, or the offset of the byte that is wrong.
 func regName(s []byte) (n int, ok bool) {
-	for n < len(s) && s[n] != ':' {
-		switch c := s[n]; {
-		case c == '%':
-			if n+2 >= len(s) || unhex(s[n+1]) < 0 || unhex(s[n+2]) < 0 {
-				return n, false
-			}
-			n += 3
-		case isAlpha(c) || isDigit(c) || bytes.IndexByte([]byte("-._~!$&'()*+,;="), c) >= 0:
+	for {
+		for n < len(s) && isRegName[s[n]] {
 			n++
-		default:
+		}
+		switch {
+		case n == len(s) || s[n] == ':':
+			return n, n > 0
+		case s[n] != '%' || unescape(s[n:]) < 0:
 			return n, false
 		}
+		n += len("%00")
 	}
-	return n, n > 0
 }
 
 // ipLiteral gives the length of the address in brackets that s begins with. Of
@@ -175,44 +176,79 @@ func (h *head) decodePath() error {
 		h.path = h.rawPath
 		return nil
 	}
-	start := len(h.text)
-	h.text = append(h.text, '/') // an absolute-form may have an empty path
-	for i := 0; i < len(raw); i++ {
-		c, off := raw[i], int(h.rawPath.start)+i
-		if c == '\\' {
-			return malformed(off, "path has a backslash", "RFC 3986, section 3.3")
-		}
-		if c == '%' {
-			if i+2 >= len(raw) || unhex(raw[i+1]) < 0 || unhex(raw[i+2]) < 0 {
-				return malformed(off, "path has a percent sign without two hexadecimal digits", "RFC 3986, section 2.1")
-			}
-			if c = byte(unhex(raw[i+1])<<4 | unhex(raw[i+2])); c == 0 {
-				return malformed(off, "path has an encoded NUL", "RFC 3986, section 7.3")
-			}
-			i += 2
-		}
-		h.text = append(h.text, c)
+	start, text := len(h.text), h.text
+	if len(raw) == 0 {
+		text = append(text, '/') // an absolute-form may have an empty path
 	}
-	clean := cleanPath(h.text[start:])
-	h.path = newSpan(start, start+len(clean))
-	h.text = h.text[:h.path.end]
+	clean, before := true, byte(0)
+	for i := 0; i < len(raw); i++ {
+		c := raw[i]
+		if c == '%' || c == '\\' {
+			n := unescape(raw[i:])
+			if n <= 0 {
+				return escapeError(c, n, int(h.rawPath.start)+i)
+			}
+			c = byte(n)
+			i += len("%00") - 1
+		}
+		if before == '/' && (c == '/' || c == '.') {
+			clean = false
+		}
+		text = append(text, c)
+		before = c
+	}
+	if !clean {
+		text = text[:start+len(cleanPath(text[start:]))]
+	}
+	h.path = newSpan(start, len(text))
+	h.text = text
 	return nil
 }
 
+// unescape gives the byte that s begins with the percent-encoding of, or -1.
+func unescape(s []byte) int {
+	if len(s) < len("%00") || s[0] != '%' {
+		return -1
+	}
+	hi, lo := hexDigit[s[1]], hexDigit[s[2]]
+	if hi == 0 || lo == 0 {
+		return -1
+	}
+	return int(hi-1)<<4 | int(lo-1)
+}
+
+// escapeError says what is wrong with the byte c of a path, at off, that unescape
+// makes n of.
+func escapeError(c byte, n, off int) error {
+	switch {
+	case c == '\\':
+		return malformed(off, "path has a backslash", "RFC 3986, section 3.3")
+	case n < 0:
+		return malformed(off, "path has a percent sign without two hexadecimal digits", "RFC 3986, section 2.1")
+	}
+	return malformed(off, "path has an encoded NUL", "RFC 3986, section 7.3")
+}
+
 // isCleanPath reports whether a raw path is, at a glance, what decodePath would make
-// of it.
+// of it: no percent sign or backslash, and no slash with a slash or dot behind it,
+// which differ in the last bit only. What equal marks wrongly stands behind what it
+// marks rightly and differs from it in that bit, so it is not clean either.
 func isCleanPath(raw []byte) bool {
-	if len(raw) == 0 {
+	if len(raw) == 0 || raw[0] == '%' || raw[0] == '\\' {
 		return false
 	}
-	for i, c := range raw {
-		switch c {
-		case '%', '\\':
+	i := 1
+	for ; i <= len(raw)-8; i += 8 {
+		before := binary.LittleEndian.Uint64(raw[i-1 : i+7])
+		x := binary.LittleEndian.Uint64(raw[i : i+8])
+		if equal(before, '/')&equal(x|ones, '/')|equal(x, '%')|equal(x, '\\') != 0 {
 			return false
-		case '/', '.':
-			if i > 0 && raw[i-1] == '/' {
-				return false
-			}
+		}
+	}
+	for ; i < len(raw); i++ {
+		c := raw[i]
+		if c == '%' || c == '\\' || raw[i-1] == '/' && (c == '/' || c == '.') {
+			return false
 		}
 	}
 	return true
