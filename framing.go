@@ -26,33 +26,33 @@ func (l *lines) add(i int) {
 func (h *head) frame() error {
 	var host, length, coding, twin lines
 	var closes, keeps bool
-	for i, f := range h.fields {
-		name, value := f.name.of(h.text), f.value.of(h.text)
-		switch len(name) {
+	for i := range h.fields {
+		f := &h.fields[i]
+		switch f.name.len() {
 		case len("Host"):
-			if equalFold(name, "Host") {
+			if equalFold(f.name.of(h.text), "Host") {
 				host.add(i)
 			}
 		case len("Expect"):
-			if equalFold(name, "Expect") {
-				h.expects(value)
+			if equalFold(f.name.of(h.text), "Expect") {
+				h.expects(f.value.of(h.text))
 			}
 		case len("Connection"):
-			if equalFold(name, "Connection") {
-				closes = closes || hasMember(value, "close")
-				keeps = keeps || hasMember(value, "keep-alive")
+			if equalFold(f.name.of(h.text), "Connection") {
+				closes, keeps = addConnection(f.value.of(h.text), closes, keeps)
 			}
 		case len("Content-Length"):
-			if equalFold(name, "Content-Length") {
+			if equalFold(f.name.of(h.text), "Content-Length") {
 				length.add(i)
+			} else if equalFold(f.name.of(h.text), "Content_Length") {
+				twin.add(i)
 			}
 		case len("Transfer-Encoding"):
-			if equalFold(name, "Transfer-Encoding") {
+			if equalFold(f.name.of(h.text), "Transfer-Encoding") {
 				coding.add(i)
+			} else if equalFold(f.name.of(h.text), "Transfer_Encoding") {
+				twin.add(i)
 			}
-		}
-		if isFramingTwin(name) {
-			twin.add(i)
 		}
 	}
 	h.persist = !closes && (h.minor > 0 || keeps)
@@ -69,13 +69,21 @@ func (h *head) frame() error {
 // isFramingTwin reports whether a recipient that writes _ as - (CGI and its kin)
 // takes name for a field that frames the message.
 func isFramingTwin(name []byte) bool {
-	switch len(name) {
-	case len("Content_Length"):
-		return equalFold(name, "Content_Length")
-	case len("Transfer_Encoding"):
-		return equalFold(name, "Transfer_Encoding")
+	return equalFold(name, "Content_Length") || equalFold(name, "Transfer_Encoding")
+}
+
+// addConnection adds what a Connection field says to what those before it said.
+func addConnection(value []byte, closes, keeps bool) (bool, bool) {
+	if equalFold(value, "keep-alive") {
+		return closes, true
 	}
-	return false
+	for more := true; more; {
+		var m []byte
+		m, value, more = nextMember(value)
+		closes = closes || equalFold(m, "close")
+		keeps = keeps || equalFold(m, "keep-alive")
+	}
+	return closes, keeps
 }
 
 // expects takes note of an Expect field. "A server that receives a 100-continue
@@ -107,7 +115,7 @@ func (h *head) checkHost(host lines) error {
 	case host.n == 0 && h.minor > 0:
 		return malformed(h.size, "Host field is missing", section)
 	case host.n == 1:
-		f := h.fields[host.first]
+		f := &h.fields[host.first]
 		if f.folded {
 			return malformed(int(f.name.start), "Host field is folded", "RFC 9112, section 5.2")
 		}

@@ -4,6 +4,7 @@ package rawhttp
 // behind its last.
 type span struct{ start, end int32 }
 
+func (s span) len() int           { return int(s.end - s.start) }
 func (s span) of(b []byte) []byte { return b[s.start:s.end] }
 
 func newSpan(start, end int) span { return span{int32(start), int32(end)} }
