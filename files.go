@@ -56,21 +56,18 @@ type tree interface {
 func Dir(root string, opts ...FileOption) (*FileResolver, error) {
 	config, err := newFileConfig(opts)
 	jail, openErr := openJail(root)
-	if openErr != nil {
-		return nil, errors.Join(err, openErr)
+	var scripts scriptRunner
+	var scriptErr error
+	if config.script.open != nil {
+		scripts, scriptErr = config.script.open(config.script, root)
 	}
-	if err != nil {
-		jail.close()
+	if err = errors.Join(err, openErr, scriptErr); err != nil {
+		if openErr == nil {
+			jail.close()
+		}
 		return nil, err
 	}
-	f := &FileResolver{tree: jail, config: config, listings: make(chan struct{}, maxListings)}
-	if config.script.open != nil {
-		if f.scripts, err = config.script.open(config.script, root); err != nil {
-			jail.close()
-			return nil, err
-		}
-	}
-	return f, nil
+	return &FileResolver{tree: jail, config: config, scripts: scripts, listings: make(chan struct{}, maxListings)}, nil
 }
 
 // FS serves fsys, as Dir does a folder: an embed.FS, a *zip.Reader, a tree in

@@ -240,8 +240,11 @@ func allowScript(req *Request) error {
 func (s *scripts) argv(script opened) ([]string, error) {
 	file := s.root + "/" + script.name
 	info, err := os.Stat(file)
-	if err != nil || !os.SameFile(info, script.info) {
-		return nil, &StatusError{Status: 500, Err: fmt.Errorf("script %q: another file has its place, or %v", file, err)} // which is no fs.ErrNotExist
+	if err != nil {
+		return nil, &StatusError{Status: 500, Err: errors.New(err.Error())} // which is no fs.ErrNotExist
+	}
+	if !os.SameFile(info, script.info) {
+		return nil, &StatusError{Status: 500, Err: fmt.Errorf("script %q: another file has its place", file)}
 	}
 	interpreter := s.command(script.name).interpreter
 	if len(interpreter) == 0 && info.Mode()&0o111 == 0 {
@@ -296,15 +299,17 @@ func (in scriptInput) close() {
 }
 
 // spool gives the content of the request and its length, -1 if none was sent. That
-// of a chunked one is not known before all of it was read: into memory, or if it is
-// long into a file without a name.
+// of a chunked one is not known before all of it was read, into memory, or if it is
+// long into a file without a name; nor that of a reader that has been put in the place
+// of the server's, which cannot be interrupted either.
 func spool(req *Request) (in scriptInput, length int64, err error) {
+	_, ours := req.Body.(*content)
 	switch n := req.ContentLength(); {
 	case n == 0 && req.Header().Get("Content-Length") == "":
 		return in, -1, nil
 	case n == 0:
 		return in, 0, nil
-	case n > 0:
+	case n > 0 && ours:
 		return scriptInput{from: req.Body}, n, nil
 	}
 	memory := make([]byte, scratchSize)

@@ -122,7 +122,7 @@ func TestScriptStderr(t *testing.T) {
 		{"nothing", "echo", nil, ""},
 		{"lines", "echo one >&2; echo >&2; echo two >&2; echo", []string{"one", "", "two"}, ""},
 		{"no end of line", "printf end >&2; echo", []string{"end"}, ""},
-		{"control bytes", `printf 'a\033[31m\r\007\000\tb"\\\377\n' >&2; echo`, []string{`a\x1b[31m\r\a\x00\tb\"\\\xff`}, ""},
+		{"control bytes", `printf 'a\033[31m\r\007\000\tb"\\\377\n' >&2; echo`, []string{`a\x1b[31m\x0d\x07\x00\x09b"\\xff`}, ""},
 		{"behind the output", "echo; exec >&-; echo late >&2", []string{"late"}, ""},
 		{"before a failure", "echo why >&2; exit 3", []string{"why"}, ""},
 		{"the most", repeat(lines) + "echo", strings.Split(strings.TrimSuffix(strings.Repeat(line+"\n", lines), "\n"), "\n"), ""},

@@ -292,7 +292,7 @@ func TestScriptFailuresAreLogged(t *testing.T) {
 		{"signal", "kill -KILL $$", "500 Internal Server Error", `error: rawhttp: request failed \[.*status 500 .*signal: killed\]`},
 		{"exit status behind output", "echo page; exit 7", "200 OK", `warn: rawhttp: script failed \[script /.*/x\.sh conn 1 request 1 err exit status 7\]`},
 		{"standard error", "echo 'a \"b\"' >&2; printf '\\033[2J' >&2; echo page", "200 OK",
-			`(?s)warn: rawhttp: script says \[script /.*/x\.sh conn 1 request 1 stderr a \\"b\\"\].*stderr \\x1b\[2J\]`},
+			`(?s)warn: rawhttp: script says \[script /.*/x\.sh conn 1 request 1 stderr a "b"\].*stderr \\x1b\[2J\]`},
 		{"status", `printf 'Status: 1\n\n'`, "502 Bad Gateway", `error: rawhttp: request failed \[.*status 502 .*Status: 1.*\]`},
 		{"field", `printf 'Status: 200\nA B: 1\n\n'`, "502 Bad Gateway", `error: rawhttp: request failed \[.*status 502 .*A B: 1.*\]`},
 		{"length", `printf 'Status: 200\nContent-Length: 9\n\n12345678'`, "502 Bad Gateway", `error: rawhttp: request failed \[.*status 502 .*Content-Length.*\]`},

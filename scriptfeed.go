@@ -92,6 +92,7 @@ func (f *feeder) copy() {
 func (f *feeder) finish() {
 	f.to.Close()
 	close(f.fed)
+	f.run.late.Reset(maxFirstByte) // now it has what it may have waited for
 }
 
 func isClosed(c chan struct{}) bool {

@@ -66,8 +66,8 @@ type scriptCommand struct {
 // Location without it makes a 302. What it says on standard error goes to the log,
 // up to 64 KiB.
 //
-// A script has 10 seconds to its first byte and [WithScriptTimeout] in all, and may
-// print 64 MiB, 32 KiB of that as fields. It ends earlier with the connection, if
+// A script has 10 seconds to its first byte, from when it has all of its content, and
+// [WithScriptTimeout] in all; it may print 64 MiB, 32 KiB of that as fields. It ends earlier with the connection, if
 // that is reset. Its processes are a group, which is ended when the script has, or
 // half a second later if others of it hold its output: by SIGTERM, and SIGKILL another
 // half second later. A process that leaves the group, as setsid does, is not ended.
@@ -81,7 +81,7 @@ func WithScript(ext string, interpreter ...string) FileOption {
 	return fileOption(func(c *fileConfig) error {
 		fail := func(why string) error { return fmt.Errorf("WithScript(%q, %q): %s", ext, interpreter, why) }
 		switch {
-		case len(ext) < 2 || ext[0] != '.' || strings.ContainsAny(ext[1:], "./\x00"):
+		case len(ext) < 2 || ext[0] != '.' || !isVisible(ext) || strings.ContainsAny(ext[1:], "./"):
 			return fail("an extension is a dot and a name")
 		case len(interpreter) > 0 && interpreter[0] == "":
 			return fail("the interpreter has no name")
@@ -122,9 +122,10 @@ func WithScriptPathInfo(on bool) FileOption {
 	})
 }
 
-// WithScriptTimeout limits the time that a script may run. One that has printed
-// nothing by then, or for 10 seconds, is answered with 504; where its response has
-// begun, that is cut.
+// WithScriptTimeout limits the time that a script may run, that in which its client
+// sends content included. One that has printed nothing by then is answered with 504;
+// where its response has begun, that is cut. The 10 seconds to the first byte stay
+// what they are.
 //
 // The default is 30 seconds; 0 is no limit but that to the first byte.
 func WithScriptTimeout(d time.Duration) FileOption {
@@ -137,8 +138,9 @@ func WithScriptTimeout(d time.Duration) FileOption {
 	})
 }
 
-// WithMaxScripts limits the number of scripts that run at once. Of the requests
-// beyond, 64 wait up to 5 seconds for a turn; others are answered with 503.
+// WithMaxScripts limits the number of scripts that run at once, those included that
+// wait for a slow client. Of the requests beyond, 64 wait up to 5 seconds for a turn;
+// others are answered with 503.
 //
 // The default is twice the number of processors, at least 4; 0 is no limit.
 func WithMaxScripts(n int) FileOption {

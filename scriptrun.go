@@ -8,7 +8,6 @@ import (
 	"os"
 	"path"
 	"slices"
-	"strconv"
 	"sync/atomic"
 	"time"
 )
@@ -45,6 +44,8 @@ type scriptRun struct {
 	part    func() bool // parts ctx from the request's
 	request context.Context
 	whole   atomic.Bool // the output was read to its end
+	begun   atomic.Bool // some output was read
+	late    *time.Timer // ends the script unless it has begun
 
 	exited  chan struct{} // closed when the script itself has ended, with fault set
 	fault   string        // "": it ended well
@@ -88,7 +89,13 @@ func (s *scripts) start(ctx context.Context, argv, env []string, in scriptInput,
 	x.ctx, x.cancel = context.WithCancelCause(context.Background())
 	x.part = context.AfterFunc(ctx, func() { x.cancel(context.Cause(ctx)) })
 	context.AfterFunc(x.ctx, func() { p.out.SetReadDeadline(time.Unix(1, 0)) })
+	x.late = time.AfterFunc(maxFirstByte, func() {
+		if !x.begun.Load() {
+			x.cancel(errScriptLate)
+		}
+	})
 	if p.in != nil {
+		x.late.Stop() // until it has its content
 		x.feed = &feeder{run: x, from: in.from, to: p.in, fed: make(chan struct{})}
 	}
 	s.runs[x] = struct{}{}
@@ -122,7 +129,7 @@ func (x *scriptRun) tend() {
 	switch cause := context.Cause(x.ctx); {
 	case !forced && x.fault != "":
 		x.warn("failed", "err", x.fault)
-	case forced && cause != errScriptUnread && cause != context.Canceled:
+	case forced && (cause == errScriptLate || cause == errScriptTime || cause == errScriptOutput):
 		x.warn("was ended", "err", cause)
 	}
 	x.runner.mu.Lock()
@@ -167,8 +174,7 @@ func (x *scriptRun) logErrors() {
 				end, rest = len(b), len(b)
 			}
 			if said <= maxScriptStderr {
-				quoted := strconv.Quote(string(b[:end]))
-				x.warn("says", "stderr", quoted[1:len(quoted)-1])
+				x.warn("says", "stderr", escapeControls(string(b[:end])))
 			}
 			b = b[:copy(b, b[rest:])]
 		}
@@ -195,6 +201,7 @@ func (x *scriptRun) leave() bool {
 // than the server, Close then waits for the processes.
 func (x *scriptRun) Close() error {
 	x.part()
+	x.late.Stop()
 	if !x.whole.Load() {
 		x.cancel(errScriptUnread)
 	}
@@ -257,16 +264,14 @@ func (x *scriptRun) headResponse() *Response {
 // hold reads until the output has ended, or until it is time to answer with what is
 // there.
 func (x *scriptRun) hold() (ended bool, err error) {
-	limit := time.Now().Add(maxFirstByte)
-	for holding := false; ; {
+	var limit time.Time // none, until there is content
+	for {
 		err := x.read(limit)
 		switch {
 		case err == io.EOF:
-			return x.endHold(limit)
-		case err == errNothingYet && holding:
-			return false, nil
+			return x.endHold()
 		case err == errNothingYet:
-			return false, errScriptLate
+			return false, nil
 		case err == nil:
 			err = x.parse(false)
 		}
@@ -274,27 +279,22 @@ func (x *scriptRun) hold() (ended bool, err error) {
 		case err != nil:
 			return false, err
 		case x.head == nil || len(x.out) == x.head.size:
-			limit = time.Time{} // a byte was there: now it has its time
 		case len(x.out)-x.head.size >= maxScriptHeld:
 			return false, nil
-		case !holding:
-			holding = true
+		case limit.IsZero():
 			limit = time.Now().Add(scriptHold)
 		}
 	}
 }
 
 // endHold goes on behind the end of the output.
-func (x *scriptRun) endHold(limit time.Time) (ended bool, err error) {
+func (x *scriptRun) endHold() (ended bool, err error) {
+	var enough <-chan time.Time
 	if x.printed > 0 {
-		limit = time.Now().Add(scriptHold)
+		enough = time.After(scriptHold)
 	}
-	ended, err = x.settle(time.After(time.Until(limit)))
-	switch {
-	case err != nil:
+	if ended, err = x.settle(enough); err != nil {
 		return false, err
-	case !ended && x.printed == 0:
-		return false, errScriptLate
 	}
 	return ended, x.parse(true)
 }
@@ -316,7 +316,7 @@ func (x *scriptRun) parse(ended bool) error {
 
 // settle waits, where the output has ended, for what else matters: how a script
 // ended that has printed nothing, and that one may read on which closed its output.
-func (x *scriptRun) settle(late <-chan time.Time) (settled bool, err error) {
+func (x *scriptRun) settle(enough <-chan time.Time) (settled bool, err error) {
 	var fed chan struct{} // closed when it reads no more; nil: that does not matter
 	if x.printed > 0 {
 		fed = x.feed.ended()
@@ -325,7 +325,7 @@ func (x *scriptRun) settle(late <-chan time.Time) (settled bool, err error) {
 	case <-x.ctx.Done():
 	case <-x.exited:
 	case <-fed:
-	case <-late:
+	case <-enough:
 		return false, nil
 	}
 	switch cause := context.Cause(x.ctx); {
@@ -374,6 +374,9 @@ func (x *scriptRun) read(limit time.Time) error {
 	}
 	x.out = x.out[:len(x.out)+n]
 	x.printed += int64(n)
+	if n > 0 && !x.begun.Swap(true) {
+		x.late.Stop()
+	}
 	if x.printed > maxScriptOutput {
 		x.cancel(errScriptOutput)
 		return errScriptOutput

@@ -2,7 +2,8 @@
 //
 //	rawhttp [flags] [root]
 //
-// It prints the address it serves on, and stops in order on SIGINT and SIGTERM.
+// It prints the address it serves on, and stops in order on SIGINT, SIGTERM and
+// SIGHUP, at once on a second one.
 package main
 
 import (
@@ -21,9 +22,27 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends it at once
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	os.Exit(run(stopped(signals), os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// A stop tells when to stop in order, and when to stop at once.
+type stop struct{ inOrder, atOnce context.Context }
+
+// stopped makes the first signal stop in order, and the second at once; the third
+// does what signals do.
+func stopped(signals chan os.Signal) stop {
+	inOrder, cancel := context.WithCancel(context.Background())
+	atOnce, cancelToo := context.WithCancel(context.Background())
+	go func() {
+		<-signals
+		cancel()
+		<-signals
+		signal.Stop(signals)
+		cancelToo()
+	}()
+	return stop{inOrder, atOnce}
 }
 
 // settings are what the command line says.
@@ -53,9 +72,9 @@ Serves the folder root, the working directory if it is left out.
   -trace           show the conversation, each line as it is on the wire, there
 `
 
-// run serves until ctx ends and gives the exit status: 0, 1 where it cannot serve,
+// run serves until it is stopped and gives the exit status: 0, 1 where it cannot serve,
 // 2 where the command line is wrong.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+func run(when stop, args []string, stdout, stderr io.Writer) int {
 	set, err := parseArgs(args)
 	if errors.Is(err, flag.ErrHelp) {
 		fmt.Fprint(stdout, usage)
@@ -65,7 +84,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "rawhttp: %s (rawhttp -h shows the usage)\n", oneLine(err))
 		return 2
 	}
-	if err := serve(ctx, set, stdout, stderr); err != nil {
+	if err := serve(when, set, stdout, stderr); err != nil {
 		fmt.Fprintf(stderr, "rawhttp: %s\n", oneLine(err))
 		return 1
 	}
@@ -153,7 +172,7 @@ func parseListing(s string) (rawhttp.Option, error) {
 	return nil, errors.New("want text, html or none")
 }
 
-func serve(ctx context.Context, set settings, stdout, stderr io.Writer) error {
+func serve(when stop, set settings, stdout, stderr io.Writer) error {
 	opts := append(set.options, rawhttp.WithRoot(set.root), rawhttp.WithLogger(logger{stderr}))
 	if set.log {
 		opts = append(opts, rawhttp.WithTrace(rawhttp.AccessLog(stderr)))
@@ -171,7 +190,12 @@ func serve(ctx context.Context, set settings, stdout, stderr io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(stdout, "rawhttp: serving %s on http://%s/\n", set.root, ln.Addr())
-	return srv.Serve(ctx, ln)
+	defer context.AfterFunc(when.atOnce, func() { srv.Close() })()
+	err = srv.Serve(when.inOrder, ln)
+	if when.atOnce.Err() != nil {
+		return nil // it was asked to
+	}
+	return err
 }
 
 // A logger writes warnings and errors, a line each.

@@ -41,9 +41,9 @@ func newServer(root string) (*rawhttp.Server, error) {
 		rawhttp.WithScript(".cgi"), // by itself: a compiled program, or anything with #!
 	}
 	if _, err := exec.LookPath("php-cgi"); err == nil {
-		// php-cgi refuses to run unless it is told that a server calls it, which
-		// the setting turns off. It finds the file in SCRIPT_FILENAME.
-		options = append(options, rawhttp.WithScript(".php", "php-cgi", "-d", "cgi.force_redirect=0"))
+		// php-cgi refuses to run unless the variable tells it that a server calls
+		// it. It finds the file in SCRIPT_FILENAME.
+		options = append(options, rawhttp.WithScript(".php", "env", "REDIRECT_STATUS=200", "php-cgi"))
 	}
 	return rawhttp.New(options...)
 }
