@@ -42,6 +42,9 @@ type tree interface {
 	names(name string) bool
 	// knowsInfo reports whether entries of its folders know their FileInfo already.
 	knowsInfo() bool
+	// statEntry tells what an entry of dir is, a folder that open gave and that is
+	// still open; of a link, the link itself.
+	statEntry(dir fs.File, d fs.DirEntry) (fs.FileInfo, error)
 	// stat tells what open would open.
 	stat(name string) (fs.FileInfo, error)
 	close() error
@@ -343,6 +346,8 @@ type fsTree struct {
 func (t *fsTree) names(name string) bool { return fs.ValidPath(name) }
 
 func (t *fsTree) knowsInfo() bool { return false }
+
+func (t *fsTree) statEntry(_ fs.File, d fs.DirEntry) (fs.FileInfo, error) { return d.Info() }
 
 func (t *fsTree) open(name string) (fs.File, fs.FileInfo, error) {
 	if _, err := t.stat(name); err != nil {

@@ -8,30 +8,41 @@ import (
 	"syscall"
 )
 
-// A jail is a folder of the system that no name leads out of.
-type jail struct {
-	root *os.Root
-}
-
-// openJail opens the folder. os.Root follows no link that leaves it, and has no
-// races with names that change. It does not stop mount points.
-func openJail(dir string) (*jail, error) {
+// openJail opens a folder of the system as a tree that no name leads out of: below
+// it the kernel finds the way of each name, or where it cannot, package os does. It
+// does not stop mount points.
+func openJail(dir string) (tree, error) {
+	if j := openBeneath(dir); j != nil {
+		return j, nil
+	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open root: %w", err)
 	}
-	return &jail{root}, nil
+	return &jail{root: root}, nil
 }
+
+// A jail is a folder below an os.Root, which follows no link that leaves it, and has
+// no races with names that change.
+type jail struct {
+	systemNames
+	root *os.Root
+}
+
+// systemNames is how a tree of the system spells its names.
+type systemNames struct{}
 
 // names is true for what a clean path can spell: the system takes bytes that are
 // not UTF-8, which io/fs does not. What is not clean comes from a resolver that
 // rewrites.
-func (j *jail) names(name string) bool {
+func (systemNames) names(name string) bool {
 	return fs.ValidPath(strings.ToValidUTF8(name, "?")) && strings.IndexByte(name, 0) < 0
 }
 
 // knowsInfo is true: to read a folder below an os.Root asks for each entry.
 func (j *jail) knowsInfo() bool { return true }
+
+func (j *jail) statEntry(_ fs.File, d fs.DirEntry) (fs.FileInfo, error) { return d.Info() }
 
 // open opens without waiting: O_NONBLOCK is for a FIFO, which nobody may be about
 // to write to, and changes nothing for a regular file.

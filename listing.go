@@ -49,6 +49,7 @@ func (e *entry) href() string {
 // A listing is a folder as a request asks to see it.
 type listing struct {
 	files  *FileResolver
+	dir    fs.File
 	folder string // name in the tree
 	path   string // as the client knows it, with a slash at its end
 	depth  int    // how many folders above it may be shown
@@ -88,6 +89,7 @@ var sortNames = [...]string{byName: "name", bySize: "size", byTime: "time"}
 // list answers with a listing of the folder.
 func (f *FileResolver) list(ctx context.Context, req *Request, folder string, dir fs.File) (*Response, error) {
 	l := f.newListing(req, folder)
+	l.dir = dir
 	if req.isHead() { // the folder is not read (RFC 9110, section 9.3.2)
 		resp := Bytes(200, listTypes[l.form], nil)
 		resp.headOnly = true
@@ -99,7 +101,7 @@ func (f *FileResolver) list(ctx context.Context, req *Request, folder string, di
 			l.Close()
 		}
 	}()
-	if err := l.read(ctx, dir); err != nil {
+	if err := l.read(ctx); err != nil {
 		return nil, err
 	}
 	if len(l.entries) > maxBufferedEntries {
@@ -183,12 +185,12 @@ func (l *listing) fields(r *Response) *Response {
 
 // read reads the names of the folder that can be asked for and puts them in order. A
 // name that is not listed is one that Resolve finds nothing at.
-func (l *listing) read(ctx context.Context, dir fs.File) error {
-	reader, ok := dir.(fs.ReadDirFile)
+func (l *listing) read(ctx context.Context) error {
+	reader, ok := l.dir.(fs.ReadDirFile)
 	if !ok {
 		return &fs.PathError{Op: "list", Path: l.folder, Err: errors.ErrUnsupported}
 	}
-	_, onDisk := dir.(*os.File)
+	_, onDisk := l.dir.(*os.File)
 	l.guarded = onDisk && os.Geteuid() != 0 // the superuser may read all
 	for !l.truncated {
 		if err := ctx.Err(); err != nil {
@@ -317,7 +319,7 @@ func (l *listing) stat(e *entry) error {
 	var info fs.FileInfo
 	var err error
 	if e.d != nil {
-		info, err = e.d.Info()
+		info, err = l.files.tree.statEntry(l.dir, e.d)
 	} else {
 		info, err = l.files.tree.stat(join(l.folder, e.name))
 	}

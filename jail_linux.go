@@ -1,0 +1,191 @@
+//go:build amd64 || arm64
+
+package rawhttp
+
+import (
+	"io/fs"
+	"os"
+	"path"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+// What package syscall lacks of openat2(2).
+const (
+	sysOpenat2          = 437
+	oPath               = 0x200000
+	resolveNoMagicLinks = 0x02
+	resolveBeneath      = 0x08
+)
+
+// A beneath is a folder that the kernel lets no name lead out of. One call opens a
+// name of any depth.
+type beneath struct {
+	systemNames
+	mu  sync.RWMutex // held while fd is in use, so that it is not another's by then
+	fd  int          // of dir; -1: closed
+	dir *os.File
+}
+
+// openBeneath opens the folder if the kernel has openat2 and lets us use it: one
+// before 5.6 answers ENOSYS, a container's filter (seccomp) ENOSYS or EPERM.
+func openBeneath(dir string) tree {
+	f, err := os.OpenFile(dir, oPath|syscall.O_DIRECTORY, 0)
+	if err != nil {
+		return nil
+	}
+	j := &beneath{dir: f, fd: int(f.Fd())}
+	fd, err := j.openat2(".", oPath)
+	if err != nil {
+		f.Close()
+		return nil
+	}
+	syscall.Close(fd)
+	return j
+}
+
+// open opens without waiting: O_NONBLOCK is for a FIFO, which nobody may be about to
+// write to. It is taken back, as os.NewFile would show what has it to the poller.
+func (j *beneath) open(name string) (fs.File, fs.FileInfo, error) {
+	fd, err := j.openat2(name, syscall.O_RDONLY|syscall.O_NONBLOCK)
+	if err != nil {
+		return nil, nil, treeError(err)
+	}
+	syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_SETFL, 0)
+	return statOpened(name, os.NewFile(uintptr(fd), name))
+}
+
+// stat looks at what the name leads to without opening it. A name of one element
+// that is no link needs no jail.
+func (j *beneath) stat(name string) (fs.FileInfo, error) {
+	info := &statInfo{name: path.Base(name)}
+	if j.lstat(name, &info.stat) && !info.isLink() {
+		return info, servable(name, info)
+	}
+	fd, err := j.openat2(name, oPath)
+	if err != nil {
+		return nil, treeError(err)
+	}
+	defer syscall.Close(fd)
+	if err := syscall.Fstat(fd, &info.stat); err != nil {
+		return nil, treeError(err)
+	}
+	return info, servable(name, info)
+}
+
+// knowsInfo is true: entries are asked for in the folder that is open.
+func (j *beneath) knowsInfo() bool { return true }
+
+func (j *beneath) statEntry(dir fs.File, d fs.DirEntry) (fs.FileInfo, error) {
+	info := &statInfo{name: d.Name()}
+	err := fstatat(int(dir.(*os.File).Fd()), info.name, &info.stat)
+	runtime.KeepAlive(dir)
+	return info, err
+}
+
+// lstat reports whether it knows what is in the folder itself by that name.
+func (j *beneath) lstat(name string, stat *syscall.Stat_t) bool {
+	if strings.Contains(name, "/") || name == ".." {
+		return false
+	}
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	return fstatat(j.fd, name, stat) == nil
+}
+
+// close waits for no request: what is opened stays open.
+func (j *beneath) close() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.fd < 0 {
+		return nil
+	}
+	j.fd = -1
+	return j.dir.Close()
+}
+
+// maxResolves is how often a name is looked up before it is given up.
+const maxResolves = 100
+
+// openat2 opens a name below the folder. The kernel answers EXDEV for an escape, and
+// EAGAIN if it cannot tell, when a folder was moved while it followed a "..".
+func (j *beneath) openat2(name string, flags uint64) (fd int, err error) {
+	p, err := syscall.BytePtrFromString(name)
+	if err != nil {
+		return -1, err
+	}
+	how := struct{ flags, mode, resolve uint64 }{flags | syscall.O_CLOEXEC, 0, resolveBeneath | resolveNoMagicLinks}
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	if j.fd < 0 {
+		return -1, &fs.PathError{Op: "open", Path: name, Err: fs.ErrClosed}
+	}
+	for range maxResolves {
+		fd, _, errno := syscall.Syscall6(sysOpenat2, uintptr(j.fd), uintptr(unsafe.Pointer(p)), uintptr(unsafe.Pointer(&how)), unsafe.Sizeof(how), 0, 0)
+		switch errno {
+		case 0:
+			return int(fd), nil
+		case syscall.EAGAIN, syscall.EINTR:
+		default:
+			return -1, &fs.PathError{Op: "openat2", Path: name, Err: errno}
+		}
+	}
+	return -1, busyError("folders were moved each time a name was looked up")
+}
+
+// sysFstatat is the number of fstatat(2), which package syscall keeps to itself.
+func sysFstatat() uintptr {
+	if runtime.GOARCH == "arm64" {
+		return 79
+	}
+	return 262
+}
+
+// fstatat tells what a name of one element is in the open folder, of a link the link
+// itself.
+func fstatat(dir int, name string, stat *syscall.Stat_t) error {
+	p, err := syscall.BytePtrFromString(name)
+	if err != nil {
+		return err
+	}
+	const noFollow = 0x100 // AT_SYMLINK_NOFOLLOW
+	for {
+		_, _, errno := syscall.Syscall6(sysFstatat(), uintptr(dir), uintptr(unsafe.Pointer(p)), uintptr(unsafe.Pointer(stat)), noFollow, 0, 0)
+		if errno == 0 {
+			return nil
+		}
+		if errno != syscall.EINTR {
+			return &fs.PathError{Op: "fstatat", Path: name, Err: errno}
+		}
+	}
+}
+
+// A statInfo is a file as stat(2) describes it.
+type statInfo struct {
+	name string
+	stat syscall.Stat_t
+}
+
+func (i *statInfo) Name() string       { return i.name }
+func (i *statInfo) Size() int64        { return i.stat.Size }
+func (i *statInfo) ModTime() time.Time { return time.Unix(i.stat.Mtim.Unix()) }
+func (i *statInfo) IsDir() bool        { return i.Mode().IsDir() }
+func (i *statInfo) isLink() bool       { return i.Mode()&fs.ModeSymlink != 0 }
+func (i *statInfo) Sys() any           { return &i.stat }
+
+func (i *statInfo) Mode() fs.FileMode {
+	mode := fs.FileMode(i.stat.Mode & 0o777)
+	switch i.stat.Mode & syscall.S_IFMT {
+	case syscall.S_IFREG:
+		return mode
+	case syscall.S_IFDIR:
+		return mode | fs.ModeDir
+	case syscall.S_IFLNK:
+		return mode | fs.ModeSymlink
+	}
+	return mode | fs.ModeDevice // or a FIFO, or a socket: nothing that is served
+}

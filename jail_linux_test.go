@@ -1,0 +1,179 @@
+//go:build amd64 || arm64
+
+package rawhttp
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"testing"
+	"unsafe"
+)
+
+// beneathOf opens a folder with openat2, which this kernel or container may lack.
+func beneathOf(t testing.TB, dir string) tree {
+	t.Helper()
+	j := openBeneath(dir)
+	if j == nil {
+		t.Skip("no openat2 here")
+	}
+	t.Cleanup(func() { j.close() })
+	return j
+}
+
+// Dir takes openat2 where it is there.
+func TestOpenJailTakesOpenat2(t *testing.T) {
+	beneathOf(t, ".")
+	j, err := openJail(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.close()
+	if _, ok := j.(*beneath); !ok {
+		t.Errorf("openJail gives a %T", j)
+	}
+}
+
+// Where a filter of the container answers in the place of openat2, os.Root serves.
+func TestOpenJailWithoutOpenat2(t *testing.T) {
+	for _, errno := range []syscall.Errno{syscall.ENOSYS, syscall.EPERM} {
+		type answer struct {
+			j   tree
+			err error
+		}
+		answers := make(chan answer)
+		go func() {
+			runtime.LockOSThread() // and never unlocks it: the thread ends with its filter
+			if err := jailRefuse(sysOpenat2, errno); err != nil {
+				answers <- answer{nil, err}
+				return
+			}
+			j, err := openJail(".")
+			answers <- answer{j, err}
+		}()
+		got := <-answers
+		if got.err != nil && got.j == nil {
+			t.Skip("no filters here:", got.err)
+		}
+		defer got.j.close()
+		if _, ok := got.j.(*jail); !ok {
+			t.Errorf("where openat2 answers %v openJail gives a %T, %v", errno, got.j, got.err)
+		}
+		if _, err := got.j.stat("jail.go"); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// jailRefuse has a system call answered with errno on the thread that calls.
+func jailRefuse(call uintptr, errno syscall.Errno) error {
+	const (
+		load, jumpEqual, give      = 0x20, 0x15, 0x06 // linux/bpf_common.h
+		allow, refuse              = 0x7fff0000, 0x00050000
+		setNoNewPrivs, setFilter   = 38, 22 // prctl(2)
+		modeFilter                 = 2
+		offsetOfNumber, next, skip = 0, 0, 1
+	)
+	type instruction struct {
+		code     uint16
+		yes, no  uint8
+		constant uint32
+	}
+	program := []instruction{
+		{load, 0, 0, offsetOfNumber},
+		{jumpEqual, next, skip, uint32(call)},
+		{give, 0, 0, refuse | uint32(errno)},
+		{give, 0, 0, allow},
+	}
+	filter := struct {
+		n       uint16
+		program *instruction
+	}{uint16(len(program)), &program[0]}
+	if _, _, errno := syscall.Syscall6(syscall.SYS_PRCTL, setNoNewPrivs, 1, 0, 0, 0, 0); errno != 0 {
+		return errno
+	}
+	if _, _, errno := syscall.Syscall(syscall.SYS_PRCTL, setFilter, modeFilter, uintptr(unsafe.Pointer(&filter))); errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// What is below a folder that may be entered and not read can be had, as for any
+// program; os.Root cannot get there.
+func TestBelowFolderOfMode711(t *testing.T) {
+	root := jailMake(t)
+	for _, name := range []string{"d", "d/e", ""} {
+		path := filepath.Join(root, name)
+		if err := os.Chmod(path, 0o311); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.Chmod(path, 0o755) })
+	}
+	if got := jailSees(t, beneathOf(t, root), "d/e/f/g"); got != "deep" {
+		t.Errorf("the file is %q, want what is in it", got)
+	}
+}
+
+// A ".." is looked up again when folders are moved meanwhile.
+func TestLinksWhileFoldersMove(t *testing.T) {
+	root := jailMake(t)
+	j := beneathOf(t, root)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		from, to := filepath.Join(root, "d/e/f"), filepath.Join(root, "d/e/f2")
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				os.Rename(from, to)
+				from, to = to, from
+			}
+		}
+	}()
+	for range 2000 {
+		if got := jailSees(t, j, "d/up"); got != "content" {
+			t.Errorf("d/up is %q, want the content of a", got)
+			break
+		}
+	}
+	close(stop)
+	<-stopped
+}
+
+// Links of /proc lead out without a name, also those that look relative.
+func TestNoMagicLinks(t *testing.T) {
+	j := beneathOf(t, "/proc/self")
+	for _, name := range []string{"root", "cwd", "exe", "fd/0", "root/etc/passwd", "cwd/jail.go"} {
+		if _, _, err := j.open(name); StatusOf(err) != 404 {
+			t.Errorf("open of %q: %v, want 404", name, err)
+		}
+		if _, err := j.stat(name); StatusOf(err) != 404 {
+			t.Errorf("stat of %q: %v, want 404", name, err)
+		}
+	}
+}
+
+// What os.File says of a file that openat2 opened is that of any other, so that
+// os.SameFile can tell them apart.
+func TestSameFile(t *testing.T) {
+	root := jailMake(t)
+	j := beneathOf(t, root)
+	file, info, err := j.open("to-a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	for name, want := range map[string]bool{"a": true, "d/e/f/g": false} {
+		other, err := os.Stat(filepath.Join(root, name))
+		if err != nil || os.SameFile(info, other) != want {
+			t.Errorf("SameFile with %q: %v, want %v (%v)", name, !want, want, err)
+		}
+	}
+	flags, _, _ := syscall.Syscall(syscall.SYS_FCNTL, file.(*os.File).Fd(), syscall.F_GETFL, 0)
+	if flags&syscall.O_NONBLOCK != 0 {
+		t.Errorf("the flags of the file are %#x, with O_NONBLOCK", flags)
+	}
+}

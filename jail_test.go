@@ -1,0 +1,236 @@
+package rawhttp
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// jails opens the folder in each way that there is here.
+func jails(t testing.TB, dir string) map[string]tree {
+	t.Helper()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trees := map[string]tree{"os.Root": &jail{root: root}}
+	if j := openBeneath(dir); j != nil {
+		trees["openat2"] = j
+	}
+	for _, tree := range trees {
+		t.Cleanup(func() { tree.close() })
+	}
+	return trees
+}
+
+// jailSees tells in short what a name is in a tree: what it holds, or the status
+// that says why not. To open and to stat must see the same.
+func jailSees(t testing.TB, j tree, name string) string {
+	t.Helper()
+	info, statErr := j.stat(name)
+	file, openedInfo, err := j.open(name)
+	if (err == nil) != (statErr == nil) {
+		t.Errorf("%q: open says %v, stat %v", name, err, statErr)
+	}
+	if err != nil {
+		return fmt.Sprint(StatusOf(err))
+	}
+	defer file.Close()
+	if openedInfo.Size() != info.Size() || openedInfo.Mode() != info.Mode() || !openedInfo.ModTime().Equal(info.ModTime()) || openedInfo.Name() != info.Name() {
+		t.Errorf("%q: open gives %v, stat %v", name, openedInfo, info)
+	}
+	if info.IsDir() {
+		entries, err := file.(fs.ReadDirFile).ReadDir(-1)
+		if err != nil {
+			t.Errorf("ReadDir of %q: %v", name, err)
+		}
+		return fmt.Sprintf("folder of %d", len(entries))
+	}
+	if _, ok := file.(*os.File); !ok {
+		t.Errorf("%q: a %T does not reach sendfile", name, file)
+	}
+	content, err := io.ReadAll(file)
+	if err != nil {
+		t.Errorf("read %q: %v", name, err)
+	}
+	b := make([]byte, 1)
+	if _, err := file.(io.ReaderAt).ReadAt(b, 0); err != nil || b[0] != content[0] {
+		t.Errorf("ReadAt of %q = %q, %v", name, b, err)
+	}
+	if pos, err := file.(io.Seeker).Seek(0, io.SeekStart); pos != 0 || err != nil {
+		t.Errorf("Seek of %q = %d, %v", name, pos, err)
+	}
+	return string(content)
+}
+
+// One table for every jail: what a name leads to, and whether it leads out.
+func TestJails(t *testing.T) {
+	root := jailMake(t)
+	tests := []struct{ name, want, why string }{
+		{".", "folder of 16", ""},
+		{"a", "content", ""},
+		{"d", "folder of 3", ""},
+		{"d/e/f/g", "deep", ""},
+		{"missing", "404", ""},
+		{"d/missing", "404", ""},
+		{"missing/a", "404", ""},
+		{"a/b", "404", "a file has nothing below it"},
+		{"a/.", "404", ""},
+		{strings.Repeat("n", 300), "404", "too long for a name"},
+		{strings.Repeat("n/", 3000) + "n", "404", "too long for a path"},
+
+		{"to-a", "content", ""},
+		{"to-to-a", "content", ""},
+		{"d/up", "content", "a .. that stays inside"},
+		{"to-d/e/f/g", "deep", ""},
+		{"to-d", "folder of 3", ""},
+		{"round/round/round/a", "content", ""},
+
+		{"out", "404", "the target is outside"},
+		{"out-folder/secret", "404", ""},
+		{"d/out", "404", ""},
+		{"absolute", "404", "an absolute target is an escape, wherever it leads"},
+		{"absolute-out", "404", ""},
+		{"back", "404", "out and in again is out"},
+		{"dangling", "404", ""},
+		{"loop", "404", ""},
+		{"ping", "404", ""},
+		{"..", "404", "no resolver in front may spell it either"},
+		{"../secret", "404", ""},
+		{"d/../../secret", "404", ""},
+		{"/etc/passwd", "404", ""},
+	}
+	for name, j := range jails(t, root) {
+		for _, tt := range tests {
+			if got := jailSees(t, j, tt.name); got != tt.want {
+				t.Errorf("%s: %q is %q, want %q: %s", name, bodyCut(tt.name), got, tt.want, tt.why)
+			}
+		}
+	}
+}
+
+// jailMake makes a folder with a secret beside it, and links that lead in and out.
+func jailMake(t testing.TB) (root string) {
+	t.Helper()
+	parent := t.TempDir()
+	root = filepath.Join(parent, "root")
+	if err := os.MkdirAll(filepath.Join(root, "d/e/f"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{"a": "content", "d/e/f/g": "deep", "../secret": "SECRET"} {
+		if err := os.WriteFile(filepath.Join(root, name), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, target := range map[string]string{
+		"to-a": "a", "to-to-a": "to-a", "d/up": "../a", "to-d": "d", "round": ".", "dangling": "missing", "loop": "loop", "ping": "pong", "pong": "ping",
+		"out": "../secret", "out-folder": "..", "d/out": "../../secret", "absolute": filepath.Join(root, "a"), "absolute-out": "/", "back": "../root/a", "to-out": "out",
+	} {
+		if err := os.Symlink(target, filepath.Join(root, name)); err != nil {
+			t.Skip("no symbolic links:", err)
+		}
+	}
+	return root
+}
+
+// A jail that is closed opens nothing, whoever asks meanwhile; what is open stays
+// open, and no descriptor of another is used.
+func TestJailCloses(t *testing.T) {
+	root := jailMake(t)
+	for range 20 {
+		for name, j := range jails(t, root) {
+			kept, _, err := j.open("a")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var asking sync.WaitGroup
+			for range 4 {
+				asking.Go(func() {
+					for {
+						file, _, err := j.open("d/e/f/g")
+						if err == nil {
+							content, err := io.ReadAll(file)
+							if string(content) != "deep" || err != nil {
+								t.Errorf("%s: read %q, %v", name, content, err)
+							}
+							file.Close()
+							_, err = j.stat("a")
+							if err != nil && StatusOf(err) != 503 {
+								t.Errorf("%s: stat of a closed jail: %v", name, err)
+							}
+							continue
+						}
+						if StatusOf(err) != 503 || !errors.Is(err, fs.ErrClosed) {
+							t.Errorf("%s: open in a closed jail: %v, want fs.ErrClosed as 503", name, err)
+						}
+						return
+					}
+				})
+			}
+			runtime.Gosched()
+			if err := j.close(); err != nil {
+				t.Errorf("%s: close: %v", name, err)
+			}
+			other, err := os.Open(filepath.Dir(root)) // takes the descriptor
+			if err != nil {
+				t.Fatal(err)
+			}
+			asking.Wait()
+			for _, name := range []string{"a", "secret", "d/e/f/g", "to-a", "."} {
+				if _, err := j.stat(name); StatusOf(err) != 503 {
+					t.Errorf("stat of %q in a closed jail: %v, want 503", name, err)
+				}
+			}
+			other.Close()
+			if content, err := io.ReadAll(kept); string(content) != "content" || err != nil {
+				t.Errorf("%s: a file that was open: %q, %v", name, content, err)
+			}
+			kept.Close()
+			if err := j.close(); err != nil {
+				t.Errorf("%s: a second close: %v", name, err)
+			}
+		}
+	}
+}
+
+// A file one and four folders deep.
+func BenchmarkOpen(b *testing.B) {
+	root := jailMake(b)
+	for how, j := range jails(b, root) {
+		for depth, name := range map[int]string{1: "a", 4: "d/e/f/g"} {
+			b.Run(fmt.Sprintf("%s/%d", how, depth), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					file, _, err := j.open(name)
+					if err != nil {
+						b.Fatal(err)
+					}
+					file.Close()
+				}
+			})
+		}
+	}
+}
+
+func BenchmarkStat(b *testing.B) {
+	root := jailMake(b)
+	for how, j := range jails(b, root) {
+		for depth, name := range map[int]string{1: "a", 4: "d/e/f/g"} {
+			b.Run(fmt.Sprintf("%s/%d", how, depth), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := j.stat(name); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
