@@ -10,6 +10,7 @@ import (
 	"os"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -40,11 +41,14 @@ type tree interface {
 	open(name string) (fs.File, fs.FileInfo, error)
 	// names reports whether name can be one in the tree at all.
 	names(name string) bool
-	// knowsInfo reports whether entries of its folders know their FileInfo already.
-	knowsInfo() bool
-	// statEntry tells what an entry of dir is, a folder that open gave and that is
-	// still open; of a link, the link itself.
-	statEntry(dir fs.File, d fs.DirEntry) (fs.FileInfo, error)
+	// readDir reads some more entries of a folder that open gave. Behind the last it
+	// gives io.EOF.
+	readDir(dir fs.File) ([]entry, error)
+	// statEntry finds out what readDir did not about an entry of dir that is no link.
+	statEntry(dir fs.File, e *entry) error
+	// mayRead reports whether permissions let us open an entry of dir, which is
+	// folder in the tree.
+	mayRead(dir fs.File, folder string, e *entry) bool
 	// stat tells what open would open.
 	stat(name string) (fs.FileInfo, error)
 	close() error
@@ -133,8 +137,8 @@ func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, er
 	if !o.info.IsDir() {
 		return f.serve(req, o)
 	}
-	defer o.file.Close()
 	if !slash {
+		o.file.Close()
 		return noSniff(toFolder(req)), nil
 	}
 	resp, err := f.list(ctx, req, name, o.file)
@@ -229,16 +233,20 @@ func (f *FileResolver) name(path string) (name string, isFolder bool, err error)
 	if !f.tree.names(name) {
 		return "", false, notExist(name, "is not a name of the tree")
 	}
-	if !f.config.dotFiles && hasHidden(name) {
-		return "", false, notExist(name, "is hidden")
+	return name, isFolder, f.allowName(name)
+}
+
+// allowName refuses names of the tree that are not served, whatever they name.
+func (f *FileResolver) allowName(name string) error {
+	switch {
+	case !f.config.dotFiles && hasHidden(name):
+		return notExist(name, "is hidden")
+	case f.scripts != nil && f.scripts.hides(name):
+		return notExist(name, "is the source of a script")
+	case runtime.GOOS == "windows" && isStrangeOnWindows(name):
+		return notExist(name, "may be another name of a file")
 	}
-	if f.scripts != nil && f.scripts.hides(name) {
-		return "", false, notExist(name, "is the source of a script")
-	}
-	if runtime.GOOS == "windows" && isStrangeOnWindows(name) {
-		return "", false, notExist(name, "may be another name of a file")
-	}
-	return name, isFolder, nil
+	return nil
 }
 
 // hasHidden reports whether an element of the path begins with a dot.
@@ -345,9 +353,14 @@ type fsTree struct {
 
 func (t *fsTree) names(name string) bool { return fs.ValidPath(name) }
 
-func (t *fsTree) knowsInfo() bool { return false }
+func (t *fsTree) readDir(dir fs.File) ([]entry, error) {
+	entries, err := readDir(dir)
+	return slices.DeleteFunc(entries, func(e entry) bool { return !t.names(e.name) }), err
+}
 
-func (t *fsTree) statEntry(_ fs.File, d fs.DirEntry) (fs.FileInfo, error) { return d.Info() }
+func (t *fsTree) statEntry(_ fs.File, e *entry) error { return e.ask() }
+
+func (t *fsTree) mayRead(_ fs.File, folder string, e *entry) bool { return mayOpen(t, folder, e) }
 
 func (t *fsTree) open(name string) (fs.File, fs.FileInfo, error) {
 	if _, err := t.stat(name); err != nil {

@@ -39,10 +39,20 @@ func (systemNames) names(name string) bool {
 	return fs.ValidPath(strings.ToValidUTF8(name, "?")) && strings.IndexByte(name, 0) < 0
 }
 
-// knowsInfo is true: to read a folder below an os.Root asks for each entry.
-func (j *jail) knowsInfo() bool { return true }
+// readDir notes what is known: below an os.Root each entry has been asked for.
+func (j *jail) readDir(dir fs.File) ([]entry, error) {
+	entries, err := readDir(dir)
+	for i := range entries {
+		if e := &entries[i]; !e.isLink {
+			e.ask()
+		}
+	}
+	return entries, err
+}
 
-func (j *jail) statEntry(_ fs.File, d fs.DirEntry) (fs.FileInfo, error) { return d.Info() }
+func (j *jail) statEntry(_ fs.File, e *entry) error { return e.ask() }
+
+func (j *jail) mayRead(_ fs.File, folder string, e *entry) bool { return mayOpen(j, folder, e) }
 
 // open opens without waiting: O_NONBLOCK is for a FIFO, which nobody may be about
 // to write to, and changes nothing for a regular file.

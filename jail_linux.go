@@ -3,6 +3,10 @@
 package rawhttp
 
 import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -77,14 +81,110 @@ func (j *beneath) stat(name string) (fs.FileInfo, error) {
 	return info, servable(name, info)
 }
 
-// knowsInfo is true: entries are asked for in the folder that is open.
-func (j *beneath) knowsInfo() bool { return true }
+// direntBuffers hold what one getdents64(2) gives.
+var direntBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 
-func (j *beneath) statEntry(dir fs.File, d fs.DirEntry) (fs.FileInfo, error) {
-	info := &statInfo{name: d.Name()}
-	err := fstatat(int(dir.(*os.File).Fd()), info.name, &info.stat)
+// readDir reads entries as they are on the disk, which tells their type too. The
+// names that package os gives would be asked for by their path, not by the folder.
+func (j *beneath) readDir(dir fs.File) (entries []entry, err error) {
+	buf := direntBuffers.Get().(*[32 << 10]byte)
+	defer direntBuffers.Put(buf)
+	fd := int(dir.(*os.File).Fd())
+	n, err := syscall.ReadDirent(fd, buf[:])
+	for err == syscall.EINTR {
+		n, err = syscall.ReadDirent(fd, buf[:])
+	}
+	if err != nil {
+		return nil, err
+	}
+	if n <= 0 {
+		return nil, io.EOF
+	}
+	entries = make([]entry, 0, countDirents(buf[:n]))
+	for rest := buf[:n]; len(rest) > 0; rest = rest[direntLen(rest):] {
+		name := rest[direntName:direntLen(rest)]
+		name = name[:bytes.IndexByte(name, 0)]
+		if string(name) == "." || string(name) == ".." {
+			continue
+		}
+		if e, ok := direntEntry(fd, string(name), rest[direntType]); ok {
+			entries = append(entries, e)
+		}
+	}
 	runtime.KeepAlive(dir)
-	return info, err
+	return entries, nil
+}
+
+// Where the parts of an entry are, a struct linux_dirent64 of getdents64(2).
+const (
+	direntReclen = unsafe.Offsetof(syscall.Dirent{}.Reclen)
+	direntType   = unsafe.Offsetof(syscall.Dirent{}.Type)
+	direntName   = unsafe.Offsetof(syscall.Dirent{}.Name)
+)
+
+// direntLen gives the bytes of the first entry in b.
+func direntLen(b []byte) int { return int(binary.NativeEndian.Uint16(b[direntReclen:])) }
+
+// countDirents counts the entries in b, so that no more memory is taken than for
+// those.
+func countDirents(b []byte) (n int) {
+	for ; len(b) > 0; b = b[direntLen(b):] {
+		n++
+	}
+	return n
+}
+
+// direntEntry makes an entry of a name and the type that it has on the disk, where
+// some file systems leave that open.
+func direntEntry(fd int, name string, kind uint8) (entry, bool) {
+	switch kind {
+	case syscall.DT_REG:
+		return newEntry(name, 0)
+	case syscall.DT_DIR:
+		return newEntry(name, fs.ModeDir)
+	case syscall.DT_LNK:
+		return newEntry(name, fs.ModeSymlink)
+	case syscall.DT_UNKNOWN:
+		var stat syscall.Stat_t
+		err := fstatat(fd, name, &stat)
+		e, ok := newEntry(name, fileMode(stat.Mode))
+		return e, ok && err == nil
+	}
+	return entry{}, false
+}
+
+func (j *beneath) statEntry(dir fs.File, e *entry) error {
+	var stat syscall.Stat_t
+	err := fstatat(int(dir.(*os.File).Fd()), e.name, &stat)
+	runtime.KeepAlive(dir)
+	switch mode := fileMode(stat.Mode); {
+	case err != nil:
+		return err
+	case !isFile(mode) && !mode.IsDir():
+		return notExist(e.name, "is something else now")
+	default:
+		e.set(mode.IsDir(), stat.Size, knownTime(time.Unix(stat.Mtim.Unix())))
+	}
+	return nil
+}
+
+// mayRead asks for the permissions that an open would find. A folder is of no use if
+// it cannot be entered.
+func (j *beneath) mayRead(dir fs.File, folder string, e *entry) bool {
+	const (
+		read, enter           = 4, 1
+		effectiveID, noFollow = 0x200, 0x100 // AT_EACCESS, AT_SYMLINK_NOFOLLOW
+	)
+	if e.isLink {
+		return mayOpen(j, folder, e)
+	}
+	mode := uint32(read)
+	if e.isFolder {
+		mode |= enter
+	}
+	err := syscall.Faccessat(int(dir.(*os.File).Fd()), e.name, mode, effectiveID|noFollow)
+	runtime.KeepAlive(dir)
+	return !errors.Is(err, fs.ErrPermission)
 }
 
 // lstat reports whether it knows what is in the folder itself by that name.
@@ -114,10 +214,8 @@ const maxResolves = 100
 // openat2 opens a name below the folder. The kernel answers EXDEV for an escape, and
 // EAGAIN if it cannot tell, when a folder was moved while it followed a "..".
 func (j *beneath) openat2(name string, flags uint64) (fd int, err error) {
-	p, err := syscall.BytePtrFromString(name)
-	if err != nil {
-		return -1, err
-	}
+	var buf [maxStackName]byte
+	p := cString(&buf, name)
 	how := struct{ flags, mode, resolve uint64 }{flags | syscall.O_CLOEXEC, 0, resolveBeneath | resolveNoMagicLinks}
 	j.mu.RLock()
 	defer j.mu.RUnlock()
@@ -137,6 +235,20 @@ func (j *beneath) openat2(name string, flags uint64) (fd int, err error) {
 	return -1, busyError("folders were moved each time a name was looked up")
 }
 
+// maxStackName is the length of most names, with the NUL behind them, for which no
+// memory is taken.
+const maxStackName = 128
+
+// cString gives the name as the kernel reads it, in buf if it fits.
+func cString(buf *[maxStackName]byte, name string) *byte {
+	p := buf[:]
+	if len(name) >= len(p) {
+		p = make([]byte, len(name)+1)
+	}
+	p[copy(p, name)] = 0
+	return &p[0]
+}
+
 // sysFstatat is the number of fstatat(2), which package syscall keeps to itself.
 func sysFstatat() uintptr {
 	if runtime.GOARCH == "arm64" {
@@ -148,10 +260,8 @@ func sysFstatat() uintptr {
 // fstatat tells what a name of one element is in the open folder, of a link the link
 // itself.
 func fstatat(dir int, name string, stat *syscall.Stat_t) error {
-	p, err := syscall.BytePtrFromString(name)
-	if err != nil {
-		return err
-	}
+	var buf [maxStackName]byte
+	p := cString(&buf, name)
 	const noFollow = 0x100 // AT_SYMLINK_NOFOLLOW
 	for {
 		_, _, errno := syscall.Syscall6(sysFstatat(), uintptr(dir), uintptr(unsafe.Pointer(p)), uintptr(unsafe.Pointer(stat)), noFollow, 0, 0)
@@ -177,15 +287,18 @@ func (i *statInfo) IsDir() bool        { return i.Mode().IsDir() }
 func (i *statInfo) isLink() bool       { return i.Mode()&fs.ModeSymlink != 0 }
 func (i *statInfo) Sys() any           { return &i.stat }
 
-func (i *statInfo) Mode() fs.FileMode {
-	mode := fs.FileMode(i.stat.Mode & 0o777)
-	switch i.stat.Mode & syscall.S_IFMT {
+func (i *statInfo) Mode() fs.FileMode { return fileMode(i.stat.Mode) }
+
+// fileMode gives the type and the permissions of a st_mode.
+func fileMode(mode uint32) fs.FileMode {
+	perm := fs.FileMode(mode & 0o777)
+	switch mode & syscall.S_IFMT {
 	case syscall.S_IFREG:
-		return mode
+		return perm
 	case syscall.S_IFDIR:
-		return mode | fs.ModeDir
+		return perm | fs.ModeDir
 	case syscall.S_IFLNK:
-		return mode | fs.ModeSymlink
+		return perm | fs.ModeSymlink
 	}
-	return mode | fs.ModeDevice // or a FIFO, or a socket: nothing that is served
+	return perm | fs.ModeDevice // or a FIFO, or a socket: nothing that is served
 }

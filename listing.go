@@ -19,7 +19,7 @@ import (
 // An entry is one name of a folder, and what is known of it.
 type entry struct {
 	name     string
-	d        fs.DirEntry // to be asked for the rest when it is written; nil: it is known, or the tree is asked
+	d        *fs.DirEntry // of an fs.FS, which knows the rest; nil: it is known, or the tree is asked
 	isFolder bool
 	isLink   bool
 	stated   bool  // size and time are known
@@ -27,6 +27,31 @@ type entry struct {
 	nsec     int32 // of it, beyond sec
 	sec      int64 // of it, since 1970
 	size     int64 // bytes
+}
+
+// newEntry makes the entry of a name that is of the type. It reports whether that is
+// one that may be listed.
+func newEntry(name string, mode fs.FileMode) (e entry, ok bool) {
+	return entry{name: name, isFolder: mode.IsDir(), isLink: mode&fs.ModeSymlink != 0},
+		mode.Type()&^(fs.ModeSymlink|fs.ModeIrregular|fs.ModeDir) == 0
+}
+
+// ask has the entry of an fs.FS say the rest.
+func (e *entry) ask() error {
+	if e.d == nil {
+		return nil
+	}
+	info, err := (*e.d).Info()
+	if err == nil {
+		e.set(info.IsDir(), info.Size(), modTime(info))
+	}
+	return err
+}
+
+// set notes what is known now.
+func (e *entry) set(isFolder bool, size int64, mod time.Time) {
+	e.d, e.stated, e.isFolder, e.size = nil, true, isFolder, size
+	e.timed, e.sec, e.nsec = !mod.IsZero(), mod.Unix(), int32(mod.Nanosecond())
 }
 
 // shown is the name as it stands in a listing.
@@ -86,21 +111,21 @@ const (
 
 var sortNames = [...]string{byName: "name", bySize: "size", byTime: "time"}
 
-// list answers with a listing of the folder.
+// list answers with a listing of the folder, which it takes over.
 func (f *FileResolver) list(ctx context.Context, req *Request, folder string, dir fs.File) (*Response, error) {
 	l := f.newListing(req, folder)
 	l.dir = dir
-	if req.isHead() { // the folder is not read (RFC 9110, section 9.3.2)
-		resp := Bytes(200, listTypes[l.form], nil)
-		resp.headOnly = true
-		return l.fields(resp), nil
-	}
 	handedOn := false
 	defer func() {
 		if !handedOn {
 			l.Close()
 		}
 	}()
+	if req.isHead() { // the folder is not read (RFC 9110, section 9.3.2)
+		resp := Bytes(200, listTypes[l.form], nil)
+		resp.headOnly = true
+		return l.fields(resp), nil
+	}
 	if err := l.read(ctx); err != nil {
 		return nil, err
 	}
@@ -186,17 +211,13 @@ func (l *listing) fields(r *Response) *Response {
 // read reads the names of the folder that can be asked for and puts them in order. A
 // name that is not listed is one that Resolve finds nothing at.
 func (l *listing) read(ctx context.Context) error {
-	reader, ok := l.dir.(fs.ReadDirFile)
-	if !ok {
-		return &fs.PathError{Op: "list", Path: l.folder, Err: errors.ErrUnsupported}
-	}
 	_, onDisk := l.dir.(*os.File)
 	l.guarded = onDisk && os.Geteuid() != 0 // the superuser may read all
 	for !l.truncated {
 		if err := ctx.Err(); err != nil {
 			return &StatusError{Status: 503, Err: err}
 		}
-		batch, err := reader.ReadDir(1000)
+		batch, err := l.files.tree.readDir(l.dir)
 		l.add(batch)
 		if enterErr := l.enter(ctx); enterErr != nil {
 			return enterErr
@@ -205,25 +226,44 @@ func (l *listing) read(ctx context.Context) error {
 			break
 		}
 		if err != nil {
-			return err
+			return &fs.PathError{Op: "list", Path: l.folder, Err: err}
 		}
 	}
 	l.order()
 	return nil
 }
 
-// add takes in names, up to the limit.
-func (l *listing) add(batch []fs.DirEntry) {
-	for _, d := range batch {
-		e, ok := l.entry(d)
-		if !ok {
+// readDir reads some entries of a folder as package fs does it.
+func readDir(dir fs.File) (entries []entry, err error) {
+	reader, ok := dir.(fs.ReadDirFile)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	batch, err := reader.ReadDir(1000)
+	for i, d := range batch {
+		if e, ok := newEntry(d.Name(), d.Type()); ok {
+			e.d = &batch[i]
+			entries = append(entries, e)
+		}
+	}
+	return entries, err
+}
+
+// add takes in those that are listed, up to the limit.
+func (l *listing) add(batch []entry) {
+	if len(l.entries)+len(batch) > cap(l.entries) { // append would grow by less, and so more often
+		l.entries = slices.Grow(l.entries, max(len(batch), len(l.entries)))
+	}
+	for i := range batch {
+		e := &batch[i]
+		if !l.lists(e) {
 			continue
 		}
 		if limit := l.files.config.maxListing; limit > 0 && len(l.entries) == limit {
 			l.truncated = true
 			return
 		}
-		l.entries = append(l.entries, &e)
+		l.entries = append(l.entries, e)
 	}
 }
 
@@ -258,37 +298,29 @@ func (l *listing) enter(ctx context.Context) error {
 	}
 }
 
-// Close lets another listing in.
+// Close closes the folder and lets another listing in.
 func (l *listing) Close() error {
+	l.dir.Close()
 	if l.entered {
 		<-l.files.listings
 	}
 	return nil
 }
 
-// entry tells whether a name is listed. Of links it is their target that counts.
-func (l *listing) entry(d fs.DirEntry) (e entry, ok bool) {
-	e.name = d.Name()
-	if _, _, err := l.files.name("/" + e.name); err != nil {
-		return e, false
-	}
-	mode := d.Type()
-	e.isFolder, e.isLink = mode.IsDir(), mode&fs.ModeSymlink != 0
+// lists tells whether an entry is listed. Of links it is their target that counts.
+func (l *listing) lists(e *entry) bool {
 	switch {
-	case mode&^(fs.ModeSymlink|fs.ModeIrregular|fs.ModeDir) != 0:
-		return e, false
-	case !l.readable(e.name):
-		return e, false
+	case l.files.allowName(e.name) != nil, l.guarded && !l.files.tree.mayRead(l.dir, l.folder, e):
+		return false
 	case e.isLink:
-		return e, !l.leadsToScript(e.name) && l.stat(&e) == nil
-	case l.form == formText && l.sort == byName:
-		return e, true
+		return !l.leadsToScript(e.name) && l.stat(e) == nil
+	case l.sort == byName && l.form == formText:
+		e.d = nil
+		return true
+	case l.sort == byName:
+		return true
 	}
-	e.d = d
-	if l.sort == byName && !l.files.tree.knowsInfo() {
-		return e, true
-	}
-	return e, l.stat(&e) == nil
+	return l.stat(e) == nil
 }
 
 // leadsToScript reports whether a link is not served, since it would give a script
@@ -298,13 +330,9 @@ func (l *listing) leadsToScript(name string) bool {
 	return scripts != nil && !scripts.isScript(name) && scripts.leadsToScript(join(l.folder, name))
 }
 
-// readable reports whether a name can be opened. Only opening it tells, which is
-// cheap on a disk, and may be dear in a store, which has no permissions to look at.
-func (l *listing) readable(name string) bool {
-	if !l.guarded {
-		return true
-	}
-	file, _, err := l.files.tree.open(join(l.folder, name))
+// mayOpen opens an entry to know whether that can be done.
+func mayOpen(t tree, folder string, e *entry) bool {
+	file, _, err := t.open(join(folder, e.name))
 	if err == nil {
 		file.Close()
 	}
@@ -316,19 +344,17 @@ func (l *listing) stat(e *entry) error {
 	if e.stated {
 		return nil
 	}
-	var info fs.FileInfo
-	var err error
-	if e.d != nil {
-		info, err = l.files.tree.statEntry(l.dir, e.d)
-	} else {
-		info, err = l.files.tree.stat(join(l.folder, e.name))
+	if !e.isLink {
+		if err := l.files.tree.statEntry(l.dir, e); err != nil {
+			return treeError(err)
+		}
+		return nil
 	}
+	info, err := l.files.tree.stat(join(l.folder, e.name))
 	if err != nil {
 		return treeError(err)
 	}
-	mod := modTime(info)
-	e.d, e.stated, e.isFolder, e.size = nil, true, info.IsDir(), info.Size()
-	e.timed, e.sec, e.nsec = !mod.IsZero(), mod.Unix(), int32(mod.Nanosecond())
+	e.set(info.IsDir(), info.Size(), modTime(info))
 	return nil
 }
 
@@ -364,7 +390,7 @@ func (l *listing) order() {
 }
 
 // flushListing is how many bytes are written together.
-const flushListing = 16 << 10
+const flushListing = 19 << 10
 
 // writeTo writes the listing in its form.
 func (l *listing) writeTo(ctx context.Context, w io.Writer) error {
@@ -382,15 +408,15 @@ func (l *listing) writeTo(ctx context.Context, w io.Writer) error {
 		form = listText{}
 	}
 	begin := time.Now()
-	b := form.begin(nil, l)
+	b := form.begin(make([]byte, 0, flushListing+2<<10), l)
+	var e entry // a copy: what is found out now need not be kept
 	for i := range l.entries {
-		e := *l.entries[i] // a copy: what is found out now need not be kept
+		e = *l.entries[i]
 		if l.form != formText {
-			err := l.stat(&e)
-			if StatusOf(err) >= 500 {
-				return err
-			}
-			if err != nil {
+			if err := l.stat(&e); err != nil {
+				if StatusOf(err) >= 500 {
+					return err
+				}
 				l.dropped++
 				continue
 			}

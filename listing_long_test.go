@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -237,5 +239,36 @@ func BenchmarkLongListing(b *testing.B) {
 				b.SetBytes(n)
 			}
 		})
+	}
+}
+
+// A folder of 1,000 and of 100,000 files.
+func BenchmarkListingOfDir(b *testing.B) {
+	for _, n := range []int{1000, 100_000} {
+		dir := b.TempDir()
+		for i := range n {
+			if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("file-%06d.txt", i)), nil, 0o644); err != nil {
+				b.Fatal(err)
+			}
+		}
+		r := filesOfDir(b, dir, WithListing(ListHTML))
+		for _, form := range []string{"text", "html", "json", "html&sort=size"} {
+			b.Run(fmt.Sprintf("%s/%d", form, n), func(b *testing.B) {
+				req := resolveGet(b, "/?format="+form)
+				b.ReportAllocs()
+				for b.Loop() {
+					resp, err := r.Resolve(b.Context(), req)
+					if err != nil {
+						b.Fatal(err)
+					}
+					n, err := resp.WriteTo(io.Discard)
+					if err != nil {
+						b.Fatal(err)
+					}
+					resp.Close()
+					b.SetBytes(n)
+				}
+			})
+		}
 	}
 }

@@ -263,8 +263,9 @@ func fileRepresentation(f fs.File, info fs.FileInfo, mediaType string) Represent
 
 // modTime gives the time of a file, zero if it has none, which archive/zip tells as
 // the day before its first.
-func modTime(info fs.FileInfo) time.Time {
-	mod := info.ModTime()
+func modTime(info fs.FileInfo) time.Time { return knownTime(info.ModTime()) }
+
+func knownTime(mod time.Time) time.Time {
 	if mod.Unix() == noZipTime {
 		return time.Time{}
 	}
