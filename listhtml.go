@@ -3,7 +3,6 @@ package rawhttp
 import (
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 )
 
@@ -68,7 +67,11 @@ var htmlEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"
 
 // listHTML is a listing as a page for people: real links, in the order in which they
 // are read, and no script.
-type listHTML struct{ order string }
+type listHTML struct {
+	order string // query of a link to a folder
+	sec   int64  // the last time that was written
+	time  string // as it was
+}
 
 func (p *listHTML) begin(b []byte, l *listing) []byte {
 	p.order = l.orderQuery()
@@ -192,13 +195,13 @@ func (l *listing) appendColumn(b []byte, key sortKey, name string) []byte {
 }
 
 func (p *listHTML) entry(b []byte, e *entry) []byte {
-	b = append(b, `<tr><th scope="row"><a href="`...)
-	b = append(b, e.href()...)
-	if e.isFolder {
-		b = append(b, p.order...)
+	b = append(b, `<tr><th scope="row"><a href="./`...)
+	if !e.isFolder && isUnreserved(e.name) { // as most are
+		b = append(append(b, e.name...), `"><bdi>`...)
+		b = append(append(b, e.name...), `</bdi>`...)
+	} else {
+		b = p.appendLink(b, e)
 	}
-	b = append(b, `">`...)
-	b = appendName(b, e.shown())
 	b = append(b, `</a></th><td>`...)
 	if e.isFolder {
 		b = append(b, "folder"...)
@@ -214,14 +217,25 @@ func (p *listHTML) entry(b []byte, e *entry) []byte {
 	}
 	b = append(b, `</td><td>`...)
 	if e.timed {
-		t := e.listTime()
-		b = append(b, `<time datetime="`...)
-		b = t.AppendFormat(b, time.RFC3339)
-		b = append(b, `">`...)
-		b = t.AppendFormat(b, "2006-01-02 15:04")
-		b = append(b, `</time>`...)
+		b = p.appendTime(b, e)
 	}
 	return append(b, "</td></tr>\n"...)
+}
+
+func (p *listHTML) appendLink(b []byte, e *entry) []byte {
+	b = append(b, e.href()[len("./"):]...)
+	if e.isFolder {
+		b = append(b, p.order...)
+	}
+	return appendName(append(b, `">`...), e.shown())
+}
+
+// appendTime appends a time, which is often that of the entry before.
+func (p *listHTML) appendTime(b []byte, e *entry) []byte {
+	if p.time == "" || p.sec != e.sec {
+		p.sec, p.time = e.sec, e.listTime().Format(`<time datetime="2006-01-02T15:04:05Z">2006-01-02 15:04</time>`)
+	}
+	return append(b, p.time...)
 }
 
 // appendName appends the text of a link. A name that nobody could see or hear is said

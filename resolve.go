@@ -105,6 +105,17 @@ func toFolder(req *Request) *Response {
 	return Redirect(301, location)
 }
 
+// isUnreserved reports whether s stands for itself wherever it is put, in a reference
+// (RFC 3986, section 2.3), in HTML, and before people.
+func isUnreserved(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !isAlpha(c) && !isDigit(c) && c != '-' && c != '.' && c != '_' && c != '~' {
+			return false
+		}
+	}
+	return true
+}
+
 // escapePath percent-encodes the bytes of one path segment that are not
 // unreserved (RFC 3986, section 2.3).
 func escapePath(name string) string {
@@ -112,7 +123,7 @@ func escapePath(name string) string {
 	var b strings.Builder
 	for i := range len(name) {
 		c := name[i]
-		if isAlpha(c) || isDigit(c) || strings.IndexByte("-._~", c) >= 0 {
+		if isUnreserved(name[i : i+1]) {
 			b.WriteByte(c)
 			continue
 		}
