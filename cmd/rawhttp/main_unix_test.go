@@ -110,6 +110,54 @@ func TestBinarySignals(t *testing.T) {
 	}
 }
 
+// A second signal does not wait for requests in progress; neither it nor the end of a
+// terminal leaves a script behind.
+func TestBinarySignalsEndScripts(t *testing.T) {
+	binary := build(t)
+	for name, signals := range map[string][]os.Signal{
+		"SIGTERM twice":          {syscall.SIGTERM, syscall.SIGTERM},
+		"SIGHUP and then SIGINT": {syscall.SIGHUP, syscall.SIGINT},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			script := "echo; echo $$; exec sleep 1000"
+			if err := os.WriteFile(filepath.Join(root, "s.sh"), []byte(script), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command(binary, "-addr", "127.0.0.1:0", "-script", ".sh=sh", root)
+			stdout, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { cmd.Process.Kill() })
+			line, _ := bufio.NewReader(stdout).ReadString('\n')
+			match := servingLine.FindStringSubmatch(line)
+			if match == nil {
+				t.Fatalf("printed %q, want a line that matches %s", line, servingLine)
+			}
+			_, resp := ask(t, match[1], "/s.sh")
+			var pid int
+			if _, err := fmt.Fscan(resp.Body, &pid); err != nil {
+				t.Fatal(err)
+			}
+			idle, folder := ask(t, match[1], "/")
+			io.Copy(io.Discard, folder.Body)
+			cmd.Process.Signal(signals[0])
+			io.ReadAll(idle) // its end tells that the first signal has arrived
+			cmd.Process.Signal(signals[1])
+			if err := cmd.Wait(); err != nil {
+				t.Errorf("after %v: %v, want status 0", signals, err)
+			}
+			if err := syscall.Kill(pid, 0); err == nil {
+				t.Errorf("after %v the script is still there", signals)
+			}
+		})
+	}
+}
+
 // ask asks for a path and reads the head of the response. The end of the test
 // closes the connection.
 func ask(t *testing.T, addr, path string) (net.Conn, *http.Response) {
