@@ -3,8 +3,11 @@
 package rawhttp
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A request on a connection that persists costs one allocation, of its context, and
@@ -18,5 +21,27 @@ func TestHelloAllocations(t *testing.T) {
 		if got := (allocs(many) - allocs(few)) / float64((many-few)*requests); got > 1.01 {
 			t.Errorf("%s: %.2f allocations a request, want at most 1", name, got)
 		}
+	}
+}
+
+// A small file that is kept costs an allocation more: the text of the head.
+func TestKeptFileAllocations(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "f"), make([]byte, 10<<10), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	files := filesOfDir(t, folder)
+	if _, known := files.tree.identify("f"); !known {
+		t.Skip("nothing is kept on this system")
+	}
+	s := newServer(t, WithResolver(files))
+	batch := strings.Replace(benchmarkGet, "/", "/f", 1)
+	for end := time.Now().Add(30 * time.Second); len(files.kept.files) == 0 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		benchmarkConn(s, batch, 1)
+	}
+	allocs := func(n int) float64 { return testing.AllocsPerRun(10, func() { benchmarkConn(s, batch, n) }) }
+	const few, many = 100, 1100
+	if got := (allocs(many) - allocs(few)) / (many - few); got > 2.01 {
+		t.Errorf("%.2f allocations a request, want at most 2", got)
 	}
 }

@@ -32,6 +32,7 @@ type FileResolver struct {
 	listings chan struct{} // holds one for each long listing
 	waiting  atomic.Int32  // long listings without a turn
 	tags     sync.Map      // of embedded files: name to entity tag
+	kept     keptFiles
 }
 
 // A tree is where files are: a folder of the system, or an fs.FS.
@@ -51,6 +52,9 @@ type tree interface {
 	mayRead(dir fs.File, folder string, e *entry) bool
 	// stat tells what open would open.
 	stat(name string) (fs.FileInfo, error)
+	// identify tells which regular file open would open, and in what state, if that
+	// can be told for less than opening it costs.
+	identify(name string) (id fileID, known bool)
 	close() error
 }
 
@@ -58,6 +62,10 @@ type tree interface {
 // symbolic link is followed only if its target is relative and inside. It opens
 // root, which [FileResolver.Close] closes, so a folder that takes its name later
 // is not served. It reports every mistake in the options, joined.
+//
+// On Linux files of up to 64 KiB are kept in memory, 16 MiB of them, and answered from
+// there as long as the system says that the name leads to the same file in the same
+// state: each request asks, so none is answered with what was.
 //
 // Names that differ only by case are one file where the system thinks so.
 func Dir(root string, opts ...FileOption) (*FileResolver, error) {
@@ -109,6 +117,11 @@ func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, er
 	name, slash, err := f.name(req.Path())
 	if err != nil {
 		return nil, err
+	}
+	if f.mayKeep() && !slash && (req.isGet() || req.isHead()) {
+		if resp := f.kept.get(f.tree, name); resp != nil {
+			return resp, nil
+		}
 	}
 	o, err := f.open(name, slash)
 	if err == nil && o.info.IsDir() && !slash && req.isAtFolder() {
@@ -308,8 +321,15 @@ func (f *FileResolver) serve(req *Request, o opened) (*Response, error) {
 	if f.config.cacheControl != "" {
 		resp.Set("Cache-Control", f.config.cacheControl)
 	}
-	return noSniff(resp), nil
+	noSniff(resp)
+	if f.mayKeep() {
+		resp = f.keep(o, resp)
+	}
+	return resp, nil
 }
+
+// mayKeep reports whether the name alone decides what is answered.
+func (f *FileResolver) mayKeep() bool { return f.scripts == nil && len(f.config.codings) == 0 }
 
 // contentTag makes an entity tag of the content of an embedded file, which has no
 // time and cannot change: once for each name. Other files without a time have none.
@@ -383,6 +403,8 @@ func (t *fsTree) stat(name string) (fs.FileInfo, error) {
 	}
 	return info, servable(name, info)
 }
+
+func (t *fsTree) identify(string) (id fileID, known bool) { return fileID{}, false }
 
 func (t *fsTree) close() error {
 	t.closed.Store(true)

@@ -81,6 +81,34 @@ func (j *beneath) stat(name string) (fs.FileInfo, error) {
 	return info, servable(name, info)
 }
 
+func (j *beneath) identify(name string) (id fileID, known bool) {
+	var stat syscall.Stat_t
+	if !j.lstat(name, &stat) || stat.Mode&syscall.S_IFMT == syscall.S_IFLNK {
+		fd, err := j.openat2(name, oPath)
+		if err != nil {
+			return fileID{}, false
+		}
+		err = syscall.Fstat(fd, &stat)
+		syscall.Close(fd)
+		if err != nil {
+			return fileID{}, false
+		}
+	}
+	return identity(&stat), stat.Mode&syscall.S_IFMT == syscall.S_IFREG
+}
+
+// identityOf tells what a FileInfo of an open file says.
+func identityOf(info fs.FileInfo) (id fileID, known bool) {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return identity(stat), true
+	}
+	return fileID{}, false
+}
+
+func identity(stat *syscall.Stat_t) fileID {
+	return fileID{uint64(stat.Dev), stat.Ino, uint64(stat.Size), stat.Ctim.Nano(), stat.Mtim.Nano()}
+}
+
 // direntBuffers hold what one getdents64(2) gives.
 var direntBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 

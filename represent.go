@@ -159,6 +159,9 @@ func (t *responder) putRepresentation() error {
 	if rep.Body == nil {
 		return nil
 	}
+	if m, ok := rep.Body.(memory); ok && len(t.ranges) == 0 {
+		return t.put(m)
+	}
 	if len(t.ranges) == 0 {
 		if at, ok := rep.Body.(io.ReaderAt); ok && t.resp.src == nil {
 			return t.copy(section(at, byteRange{0, rep.Size}), rep.Size)

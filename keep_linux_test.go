@@ -1,0 +1,204 @@
+package rawhttp
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// keepSite serves a folder with the file f, which is old enough to be kept and is.
+func keepSite(t *testing.T, content string, opts ...FileOption) (files *FileResolver, folder string) {
+	t.Helper()
+	folder = t.TempDir()
+	keepWrite(t, filepath.Join(folder, "f"), content)
+	files = filesOfDir(t, folder, opts...)
+	if _, ok := files.tree.(*beneath); !ok {
+		t.Skip("the kernel has no openat2, without which nothing is kept")
+	}
+	return files, folder
+}
+
+// keepWrite writes a file. Times of change are the system's to say, so what is kept
+// at once cannot be tested with a file of a moment ago: keepSettle waits.
+func keepWrite(t *testing.T, name, content string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	old := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(name, old, old); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// keepSettle asks for the name until it is kept.
+func keepSettle(t *testing.T, files *FileResolver, name string) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		resolveString(t, files, resolveGet(t, "/"+name))
+		files.kept.mu.RLock()
+		_, ok := files.kept.files[name]
+		files.kept.mu.RUnlock()
+		if ok {
+			return
+		}
+	}
+	t.Fatalf("%s is not kept", name)
+}
+
+// The very next request sees what has become of a file that is kept.
+func TestKeptFileIsNeverStale(t *testing.T) {
+	changes := []struct {
+		name string
+		do   func(folder, f string) error
+		want string
+	}{
+		{"nothing", func(_, f string) error { return nil }, "before"},
+		{"written over, of the same size", func(_, f string) error { return os.WriteFile(f, []byte("behind"), 0o644) }, "behind"},
+		{"written over, its time put back", func(_, f string) error {
+			info, err := os.Stat(f)
+			if err == nil {
+				err = os.WriteFile(f, []byte("behind"), 0o644)
+			}
+			if err == nil {
+				err = os.Chtimes(f, info.ModTime(), info.ModTime())
+			}
+			return err
+		}, "behind"},
+		{"grown", func(_, f string) error { return os.WriteFile(f, []byte("before and behind"), 0o644) }, "before and behind"},
+		{"emptied", func(_, f string) error { return os.Truncate(f, 0) }, ""},
+		{"another renamed over it", func(folder, f string) error {
+			keepWrite(t, filepath.Join(folder, "g"), "behind")
+			return os.Rename(filepath.Join(folder, "g"), f)
+		}, "behind"},
+		{"removed", func(_, f string) error { return os.Remove(f) }, "not mine"},
+		{"a folder in its place", func(_, f string) error { os.Remove(f); return os.Mkdir(f, 0o755) }, "301 ./f/"},
+		{"a link to another in its place", func(folder, f string) error {
+			keepWrite(t, filepath.Join(folder, "g"), "behind")
+			os.Remove(f)
+			return os.Symlink("g", f)
+		}, "behind"},
+		{"a link that leads out in its place", func(_, f string) error { os.Remove(f); return os.Symlink("/etc/passwd", f) }, "not mine"},
+	}
+	type site struct {
+		files  *FileResolver
+		folder string
+	}
+	var sites []site
+	for range changes { // all first, so that they grow old together
+		files, folder := keepSite(t, "before")
+		sites = append(sites, site{files, folder})
+	}
+	for i, tt := range changes {
+		t.Run(tt.name, func(t *testing.T) {
+			files, folder := sites[i].files, sites[i].folder
+			keepSettle(t, files, "f")
+			if err := tt.do(folder, filepath.Join(folder, "f")); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				if got := resolveString(t, files, resolveGet(t, "/f")); got != tt.want {
+					t.Errorf("GET /f is answered with %q, want %q", got, tt.want)
+				}
+			}
+		})
+	}
+	t.Run("a link elsewhere", func(t *testing.T) {
+		t.Parallel()
+		files, folder := keepSite(t, "before")
+		keepWrite(t, filepath.Join(folder, "g"), "behind")
+		link := filepath.Join(folder, "link")
+		if err := os.Symlink("f", link); err != nil {
+			t.Fatal(err)
+		}
+		keepSettle(t, files, "link")
+		os.Remove(link)
+		if err := os.Symlink("g", link); err != nil {
+			t.Fatal(err)
+		}
+		if got := resolveString(t, files, resolveGet(t, "/link")); got != "behind" {
+			t.Errorf("GET /link is answered with %q, want %q", got, "behind")
+		}
+	})
+	t.Run("closed", func(t *testing.T) {
+		t.Parallel()
+		files, _ := keepSite(t, "before")
+		keepSettle(t, files, "f")
+		files.Close()
+		if _, err := files.Resolve(t.Context(), resolveGet(t, "/f")); StatusOf(err) != 503 {
+			t.Errorf("GET /f of a resolver that is closed: %v, want 503", err)
+		}
+	})
+}
+
+// A file that has changed a moment ago may change again without a sign: it is read
+// afresh each time.
+func TestYoungFileIsNotKept(t *testing.T) {
+	files, folder := keepSite(t, "0")
+	for i := range 100 {
+		want := fmt.Sprint(i % 10)
+		if err := os.WriteFile(filepath.Join(folder, "f"), []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got := resolveString(t, files, resolveGet(t, "/f")); got != want {
+			t.Fatalf("GET /f is answered with %q, want %q, which was written before", got, want)
+		}
+	}
+	files.kept.mu.RLock()
+	defer files.kept.mu.RUnlock()
+	if len(files.kept.files) > 0 {
+		t.Error("a file of a moment ago is kept")
+	}
+}
+
+// What a kept file is answered with is what any file is.
+func TestKeptFileIsAnsweredAlike(t *testing.T) {
+	files, _ := keepSite(t, "0123456789", WithCacheControl("no-cache"), WithMediaType(".none", "a/b"))
+	_, addr := listen(t, WithDate(false), WithResolver(files))
+	requests := []string{
+		"GET /f HTTP/1.1\r\nHost: a\r\n\r\n", "HEAD /f HTTP/1.1\r\nHost: a\r\n\r\n", "GET /f HTTP/1.0\r\n\r\n",
+		"GET /f HTTP/1.1\r\nHost: a\r\nRange: bytes=2-4\r\n\r\n", "GET /f HTTP/1.1\r\nHost: a\r\nRange: bytes=0-1,8-\r\n\r\n",
+		"GET /f HTTP/1.1\r\nHost: a\r\nRange: bytes=10-\r\n\r\n", "GET /f HTTP/1.1\r\nHost: a\r\nIf-None-Match: *\r\n\r\n",
+		"POST /f HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS /f HTTP/1.1\r\nHost: a\r\n\r\n", "GET /f/ HTTP/1.1\r\nHost: a\r\n\r\n",
+	}
+	strong := strings.NewReplacer(`ETag: W/"`, `ETag: "`)
+	ask := func() (answers []string) {
+		for _, r := range requests {
+			answers = append(answers, strong.Replace(talk(t, addr, r)))
+		}
+		return answers
+	}
+	before := ask() // of a file that is too young
+	keepSettle(t, files, "f")
+	for i, answer := range ask() {
+		if answer != before[i] {
+			t.Errorf("%q is answered with %q when the file is kept, %q before", requests[i], answer, before[i])
+		}
+	}
+}
+
+// The memory of kept files is bounded, and they may be used at once.
+func TestKeptFilesAreBounded(t *testing.T) {
+	var kept keptFiles
+	var all sync.WaitGroup
+	for g := range 4 {
+		all.Go(func() {
+			for i := range 2000 {
+				kept.put(fmt.Sprint(g, i%700), keptFile{size: 50_000})
+				kept.get(&fsTree{}, fmt.Sprint(g, i%300))
+			}
+		})
+	}
+	all.Wait()
+	size := 0
+	for _, f := range kept.files {
+		size += f.size
+	}
+	if size > maxKept || size != kept.size || size == 0 {
+		t.Errorf("files of %d bytes are kept, counted as %d, want up to %d", size, kept.size, maxKept)
+	}
+}
