@@ -2,14 +2,11 @@ package rawhttp
 
 import (
 	"bytes"
-	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"hash/fnv"
 	"io"
 	"io/fs"
-	"math/bits"
 	"os"
 	"slices"
 	"strconv"
@@ -102,16 +99,6 @@ const (
 
 // mediaTypes are those of the forms.
 var listTypes = [...]string{formText: textPlain, formHTML: textHTML, formJSON: "application/json"}
-
-type sortKey uint8
-
-const (
-	byName sortKey = iota
-	bySize
-	byTime
-)
-
-var sortNames = [...]string{byName: "name", bySize: "size", byTime: "time"}
 
 // list answers with a listing of the folder, which it takes over.
 func (f *FileResolver) list(ctx context.Context, req *Request, folder string, dir fs.File) (*Response, error) {
@@ -358,92 +345,6 @@ func (l *listing) stat(e *entry) error {
 	}
 	e.set(info.IsDir(), info.Size(), modTime(info))
 	return nil
-}
-
-// order sorts: folders first, then by the key, and what is alike in that by the
-// bytes of the name. Numbers that hold the beginning of what counts, and where the
-// entry is, are sorted first, as that is quick; then those that are alike in it.
-func (l *listing) order() {
-	same, low := l.samePrefix(), bits.Len(uint(len(l.entries)))
-	words := make([]uint64, len(l.entries))
-	for i, e := range l.entries {
-		words[i] = l.beginning(e, same)>>low<<low | uint64(i)
-	}
-	slices.Sort(words)
-	sorted := make([]*entry, len(words))
-	begin := 0
-	for i, word := range words {
-		if word>>low != words[begin]>>low {
-			slices.SortFunc(sorted[begin:i], l.compare)
-			begin = i
-		}
-		sorted[i] = l.entries[word&(1<<low-1)]
-	}
-	slices.SortFunc(sorted[begin:], l.compare)
-	l.entries = sorted
-}
-
-// samePrefix gives the length of what all names begin with.
-func (l *listing) samePrefix() (n int) {
-	for i, e := range l.entries {
-		if i == 0 {
-			n = len(e.name)
-		}
-		for first := l.entries[0].name; !strings.HasPrefix(e.name, first[:n]); {
-			n--
-		}
-	}
-	return n
-}
-
-// beginning makes a number of what comes first in the order, of a name the bytes
-// behind those that are the same. It is never greater for what comes before.
-func (l *listing) beginning(e *entry, same int) (key uint64) {
-	switch {
-	case l.sort == byName:
-		var b [8]byte
-		copy(b[:], e.name[same:])
-		key = binary.BigEndian.Uint64(b[:])
-	case l.sort == byTime:
-		key = uint64(e.sec) ^ 1<<63 // negative ones first
-	case !e.isFolder:
-		key = uint64(e.size) << 1
-	}
-	if l.desc {
-		key = ^key
-	}
-	key >>= 1
-	if !e.isFolder {
-		key |= 1 << 63
-	}
-	return key
-}
-
-func (l *listing) compare(a, b *entry) int {
-	if a.isFolder != b.isFolder {
-		if a.isFolder {
-			return -1
-		}
-		return 1
-	}
-	c := 0
-	switch l.sort {
-	case bySize:
-		if !a.isFolder {
-			c = cmp.Compare(a.size, b.size)
-		}
-	case byTime:
-		c = cmp.Or(cmp.Compare(a.sec, b.sec), cmp.Compare(a.nsec, b.nsec))
-	}
-	if c == 0 && (l.sort == byName || !l.desc) {
-		c = strings.Compare(a.name, b.name)
-	} else if c == 0 {
-		c = strings.Compare(b.name, a.name) // turned round again below
-	}
-	if l.desc {
-		return -c
-	}
-	return c
 }
 
 // flushListing is how many bytes are written together.
