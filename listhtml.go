@@ -37,7 +37,7 @@ tbody tr:hover { background: var(--row); }
 tbody th { width: 100%; min-width: 8rem; padding: 0; }
 tbody th a { display: block; padding: .2rem .5rem; overflow-wrap: anywhere; white-space: pre-wrap; }
 tbody th a:focus-visible { outline-offset: -2px; }
-tbody th a[href$="/"] { font-weight: 600; }
+tbody th a[href$="/"], tbody th a[href*="/?"] { font-weight: 600; }
 th:nth-child(2), td:nth-child(2) { text-align: right; }
 td { color: var(--dim); white-space: nowrap; }
 data { color: var(--fg); }
@@ -60,7 +60,7 @@ footer { margin-top: 1rem; color: var(--dim); font-size: .9rem; }
 
 // listPolicy is the Content-Security-Policy of a listing. The hash is that of
 // listStyle, which a test compares.
-const listPolicy = "default-src 'none'; style-src 'sha256-fm8T3RqDMdcVi10UVKBhynXJzdoHkBEgJ0kXPTiw2hI='; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+const listPolicy = "default-src 'none'; style-src 'sha256-KAzX+XRAX8wjEYmngDlkM8HNAEog0NNVLqR76f93CGg='; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 
 // htmlEscaper makes a name good for text and for attributes in double quotes.
 var htmlEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;")
