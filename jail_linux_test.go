@@ -5,10 +5,10 @@ package rawhttp
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"syscall"
 	"testing"
-	"unsafe"
 )
 
 // beneathOf opens a folder with openat2, which this kernel or container may lack.
@@ -86,15 +86,17 @@ func jailRefuse(call uintptr, errno syscall.Errno) error {
 		{give, 0, 0, refuse | uint32(errno)},
 		{give, 0, 0, allow},
 	}
-	filter := struct {
+	filter := &struct {
 		n       uint16
 		program *instruction
 	}{uint16(len(program)), &program[0]}
 	if _, _, errno := syscall.Syscall6(syscall.SYS_PRCTL, setNoNewPrivs, 1, 0, 0, 0, 0); errno != 0 {
 		return errno
 	}
-	if _, _, errno := syscall.Syscall(syscall.SYS_PRCTL, setFilter, modeFilter, uintptr(unsafe.Pointer(&filter))); errno != 0 {
-		return errno
+	_, _, refused := syscall.Syscall(syscall.SYS_PRCTL, setFilter, modeFilter, reflect.ValueOf(filter).Pointer())
+	runtime.KeepAlive(filter)
+	if refused != 0 {
+		return refused
 	}
 	return nil
 }
