@@ -72,8 +72,13 @@ func TestScriptFirstByte(t *testing.T) {
 		"silent.sh": "echo $$ >silent; exec sleep 1000",
 		"closed.sh": "echo $$ >closed; exec >&-; exec sleep 1000",
 		"byte.sh":   "printf x; sleep 11; echo y",
-	}, WithScriptTimeout(0))
+		"fed.sh":    "echo $$ >fed; cat >/dev/null; exec sleep 1000",
+		"upload.sh": "cat",
+	}, WithScriptTimeout(0), WithMaxScripts(0))
 	start := time.Now()
+	fed, upload := s.dial(t), s.dial(t)
+	fed.send(t, endsPost("/fed.sh", 7, "content"))
+	upload.send(t, endsPost("/upload.sh", 7, "con"))
 	silent, closed, first := s.ask(t, "/silent.sh"), s.ask(t, "/closed.sh"), s.ask(t, "/byte.sh")
 	endsOwn(504).check(t, "/silent.sh", silent.answer(t))
 	if took := time.Since(start); took < maxFirstByte {
@@ -82,6 +87,10 @@ func TestScriptFirstByte(t *testing.T) {
 	endsOwn(504).check(t, "/closed.sh, which closes its output", closed.answer(t))
 	endsAwaitGone(t, s.awaitPid(t, "silent"), s.awaitPid(t, "closed"))
 	endsWhole("xy\n").check(t, "/byte.sh, which has its first byte in time", first.answer(t))
+	endsOwn(504).check(t, "/fed.sh, which has its content", fed.answer(t))
+	endsAwaitGone(t, s.awaitPid(t, "fed"))
+	upload.send(t, "tent") // 11 s have passed, which are not the script's
+	endsWhole("content").check(t, "/upload.sh, which waits for its content", upload.answer(t))
 }
 
 // Output is cut behind 64 MiB.
