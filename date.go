@@ -18,17 +18,19 @@ type dateCache struct {
 }
 
 type dateText struct {
-	second int64
-	text   string
+	text string
+	end  time.Time // when it ceases to be good
 }
 
-// text gives the date of now.
+// text gives the date of now. Where the second is not over, that takes a look at the
+// monotonic clock only.
 func (d *dateCache) text() string {
-	now := time.Now()
-	if last := d.last.Load(); last != nil && last.second == now.Unix() {
+	if last := d.last.Load(); last != nil && time.Until(last.end) > 0 {
 		return last.text
 	}
-	t := &dateText{now.Unix(), now.UTC().Format(imfFixdate)}
+	now := time.Now()
+	second := now.Truncate(time.Second)
+	t := &dateText{second.UTC().Format(imfFixdate), now.Add(second.Add(time.Second).Sub(now))}
 	d.last.Store(t)
 	return t.text
 }
