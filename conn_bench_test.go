@@ -59,3 +59,11 @@ func BenchmarkPipelined(b *testing.B) {
 	b.ReportAllocs()
 	benchmarkConn(s, strings.Repeat(benchmarkGet, 16), b.N/16+1)
 }
+
+func BenchmarkText(b *testing.B) {
+	s := newServer(b, WithResolver(ResolverFunc(func(context.Context, *Request) (*Response, error) {
+		return Text(200, "Hello, World!\n"), nil
+	})))
+	b.ReportAllocs()
+	benchmarkConn(s, strings.Repeat(benchmarkGet, 16), b.N/16+1)
+}

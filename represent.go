@@ -9,7 +9,7 @@ import (
 // represent makes of the Response what the request asks for: a representation may
 // not have changed, not be what the client takes it for, or be wanted in part.
 func (t *responder) represent() {
-	t.selection = selection{status: t.resp.status}
+	t.selection = selection{status: t.resp.Status()}
 	if t.resp.rep == nil {
 		return
 	}

@@ -28,16 +28,16 @@ import (
 // before it is handed on. Mistakes in building are kept and reported by
 // [Response.Err]; the server answers such a Response with 500 and logs why.
 type Response struct {
-	status     int
+	status     int32
+	asIs       bool // rep is sent whole, whatever the request's conditions: Stream
+	headOnly   bool // it answers HEAD alone; its content was not made
+	closeAfter bool
 	mediaType  string
 	fields     []field
 	content    []byte                                       // if neither f nor rep is set
 	f          func(ctx context.Context, w io.Writer) error // StreamFunc
 	rep        *Representation                              // Content, File, Stream
 	src        *source                                      // of a rep that serves once
-	asIs       bool                                         // rep is sent whole, whatever the request's conditions: Stream
-	headOnly   bool                                         // it answers HEAD alone; its content was not made
-	closeAfter bool
 	err        error
 }
 
@@ -89,12 +89,12 @@ const (
 )
 
 func newResponse(status int, mediaType string) *Response {
-	r := &Response{status: status}
+	r := &Response{status: int32(status)}
 	if status < 200 || status > 599 {
 		r.fail(fmt.Errorf("status %d is not between 200 and 599", status))
 	}
-	if mediaType != "" {
-		r.Set("Content-Type", mediaType)
+	if mediaType == textPlain || mediaType == textHTML || r.mayValue("Content-Type", mediaType) {
+		r.mediaType = mediaType
 	}
 	return r
 }
@@ -298,7 +298,7 @@ func extension(name string) string {
 
 // Status gives the status code, of a Content the one that an unconditional
 // request gets.
-func (r *Response) Status() int { return r.status }
+func (r *Response) Status() int { return int(r.status) }
 
 // Fields gives the fields of the Response: Content-Type first, then the others
 // as they were set. What the server adds is not among them.
@@ -373,8 +373,7 @@ func (r *Response) may(name, value string) bool {
 	switch {
 	case !isToken(name):
 		r.fail(fmt.Errorf("field name %q is not a token", name))
-	case !isFieldValue(value):
-		r.fail(fmt.Errorf("value of field %s: %q has control bytes, or blanks at its ends", name, value))
+	case !r.mayValue(name, value):
 	case equalFold(name, "Content-Length"), equalFold(name, "Transfer-Encoding"),
 		equalFold(name, "Connection"), equalFold(name, "Date"):
 		r.fail(fmt.Errorf("field %s is the server's", name))
@@ -382,6 +381,14 @@ func (r *Response) may(name, value string) bool {
 		return true
 	}
 	return false
+}
+
+func (r *Response) mayValue(name, value string) bool {
+	ok := isFieldValue(value)
+	if !ok {
+		r.fail(fmt.Errorf("value of field %s: %q has control bytes, or blanks at its ends", name, value))
+	}
+	return ok
 }
 
 // CloseAfter makes the server close the connection after the Response.

@@ -238,7 +238,7 @@ func (x *scriptRun) respond() (*Response, error) {
 		resp.headOnly = true // a GET may have content
 		return resp, nil
 	}
-	if n := x.head.length; n >= 0 && mayHaveContent(resp.status) {
+	if n := x.head.length; n >= 0 && mayHaveContent(resp.Status()) {
 		if n > int64(len(x.out)) {
 			return nil, errShortScript
 		}

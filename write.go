@@ -172,12 +172,7 @@ func (t *responder) frame() {
 // putHead puts status line and fields.
 func (t *responder) putHead() {
 	t.out.take()
-	b := t.out.buf
-	b = append(b, "HTTP/1.1 "...)
-	b = strconv.AppendInt(b, int64(t.status), 10)
-	b = append(b, ' ')
-	b = append(b, reasonPhrase(t.status)...)
-	b = append(b, "\r\n"...)
+	b := appendStatusLine(t.out.buf, t.status)
 	if t.format.date != nil {
 		b = appendField(b, "Date", t.format.date())
 	}
@@ -202,6 +197,17 @@ func (t *responder) putHead() {
 		b = appendField(b, "Connection", "keep-alive")
 	}
 	t.out.buf = append(b, "\r\n"...)
+}
+
+func appendStatusLine(b []byte, status int) []byte {
+	if status == 200 {
+		return append(b, "HTTP/1.1 200 OK\r\n"...)
+	}
+	b = append(b, "HTTP/1.1 "...)
+	b = strconv.AppendInt(b, int64(status), 10)
+	b = append(b, ' ')
+	b = append(b, reasonPhrase(status)...)
+	return append(b, "\r\n"...)
 }
 
 func appendField(b []byte, name, value string) []byte {
