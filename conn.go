@@ -18,7 +18,7 @@ const (
 	maxLingerTime  = 2 * time.Second
 )
 
-// A conn is one connection. All but its state belongs to its goroutine.
+// A conn is one connection. All but what is atomic belongs to its goroutine.
 type conn struct {
 	srv   *Server
 	group *group
@@ -27,11 +27,12 @@ type conn struct {
 
 	tooMany bool // it is over WithMaxConns
 
-	// state is changed by others in one way: from idle to closed, which takes the
+	// life is changed by others in one way: from idle to over, which takes the
 	// connection away before a request begins.
-	state atomic.Uint32
+	life  atomic.Uint32
 	since atomic.Int64 // when it became idle, in Unix nanoseconds
-	gone  atomic.Bool  // it was reset, or closed by force
+	state ConnState
+	gone  atomic.Bool // it was reset, or closed by force
 
 	ready   *ready      // reads the first bytes of a request; nil: in does
 	mayPark bool        // it may change its goroutine
@@ -43,18 +44,26 @@ type conn struct {
 	*working // nil while it is parked
 }
 
+// The life of a connection, as others see it.
+const (
+	lifeIdle uint32 = iota // no request has begun
+	lifeBusy
+	lifeOver
+)
+
 // working is what a connection works with.
 type working struct {
-	in      inbuf
-	out     sink
-	parser  headParser
-	req     Request
-	body    *content // nil: the request has none
-	t       responder
-	ctx     *requestContext
-	unwatch func()    // ends the watch for a reset, nil if there is none
-	duplex  bool      // a StreamFunc or a script runs
-	start   time.Time // of the exchange, if that is traced
+	in       inbuf
+	out      sink
+	parser   headParser
+	req      Request
+	body     *content // nil: the request has none
+	t        responder
+	ctx      *requestContext  // nil: no resolver was asked, or it has ended
+	contexts []requestContext // for requests to come
+	unwatch  func()           // ends the watch for a reset, nil if there is none
+	duplex   bool             // a StreamFunc or a script runs
+	start    time.Time        // of the exchange, if that is traced
 }
 
 func (c *conn) newWorking() *working { return &working{in: inbuf{src: c}, out: sink{w: c}} }
@@ -102,10 +111,9 @@ func (c *conn) exchange() (again bool) {
 	if err := c.admit(); err != nil {
 		return c.refuse(err)
 	}
-	c.ctx = &requestContext{Context: c.group.ctx}
-	defer c.ctx.end()
+	c.ctx = c.newContext()
 	persist := c.respond(c.ctx, c.resolve(c.ctx))
-	c.ctx.end()
+	c.endContext()
 	if !persist {
 		return c.hangUp()
 	}
@@ -118,13 +126,37 @@ func (c *conn) forget() {
 	if c.body != nil {
 		c.body.close()
 	}
-	c.body, c.ctx, c.req.Body = nil, nil, noContent{}
+	c.endContext()
+	c.body, c.req.Body = nil, noContent{}
 	c.t.resp, c.t.ranges = nil, nil // the rest is small, and tells how the exchange went
 }
 
-// enter changes the state, which only the connection itself does but for idle.
+// newContext gives the context of a request. They are made some at once.
+func (c *conn) newContext() *requestContext {
+	if len(c.contexts) == 0 {
+		c.contexts = make([]requestContext, min(c.info.Request, maxContexts))
+	}
+	ctx := &c.contexts[0]
+	c.contexts = c.contexts[1:]
+	ctx.Context = c.group.ctx
+	return ctx
+}
+
+// maxContexts is how many contexts are made at once, for a connection with many
+// requests: one that is kept keeps the others.
+const maxContexts = 16
+
+// endContext ends the context of the request, if there is one that has not ended.
+func (c *conn) endContext() {
+	if c.ctx != nil {
+		c.ctx.end()
+		c.ctx = nil
+	}
+}
+
+// enter changes the state.
 func (c *conn) enter(s ConnState) {
-	c.state.Store(uint32(s))
+	c.state = s
 	c.srv.trace.connState(c.info.ID, s)
 }
 
@@ -147,12 +179,12 @@ func (c *conn) idle() bool {
 	if c.info.Request > 1 { // a new connection is idle already, or was taken away
 		c.limit = limitFrom(now, c.srv.config.idleTimeout)
 		c.since.Store(now.UnixNano())
-		c.state.Store(uint32(StateIdle))
+		c.life.Store(lifeIdle)
 	}
 	if c.info.TLS && c.info.Request == 1 {
 		c.setWriteDeadline(c.limit) // the handshake writes, too
 	}
-	c.srv.trace.connState(c.info.ID, StateIdle)
+	c.enter(StateIdle)
 	if c.group.stopping.Load() {
 		return false
 	}
@@ -169,10 +201,10 @@ func (c *conn) begin(err error) bool {
 		c.endIdle(err)
 		return false
 	}
-	if !c.state.CompareAndSwap(uint32(StateIdle), uint32(StateHead)) {
+	if !c.life.CompareAndSwap(lifeIdle, lifeBusy) {
 		return false
 	}
-	c.srv.trace.connState(c.info.ID, StateHead)
+	c.enter(StateHead)
 	return true
 }
 
@@ -243,7 +275,8 @@ func (c *conn) readHead() error {
 	if c.srv.trace.exchanges {
 		c.start = time.Now()
 	}
-	c.parser = c.req.begin(c.srv.config.limits)
+	c.req.reset()
+	c.parser.begin(&c.req.head, c.srv.config.limits)
 	c.t.framing, c.t.headOut = noFraming, false
 	for first := true; ; first = false {
 		n, err := c.parser.parse(c.in.bytes())
@@ -287,7 +320,7 @@ func (c *conn) refuseHead(err error) (again bool) {
 		return false
 	}
 	isHead := c.parser.phase > inMethod && string(c.req.method.of(c.in.bytes())) == "HEAD"
-	c.req.begin(c.srv.config.limits)
+	c.req.reset()
 	if isHead { // all that the answer must know
 		c.req.text = append(c.req.text, "HEAD"...)
 		c.req.method = span{0, 4}
@@ -369,7 +402,7 @@ func (c *conn) close() {
 	if err := c.out.flushDone(); c.err == nil { // a resolver may have ended the goroutine
 		c.err = err
 	}
-	c.state.Store(uint32(StateClosed))
+	c.life.Store(lifeOver)
 	if c.broken != nil {
 		innermost(c.nc).Close() // TLS would want to say goodbye
 	}
@@ -409,7 +442,7 @@ func (c *conn) turnAway() {
 	c.start, c.info.Request = time.Now(), 1
 	c.setLimit(maxLingerTime)
 	c.setReadDeadline(c.limit) // a TLS handshake reads
-	c.req.begin(c.srv.config.limits)
+	c.req.reset()
 	busy := errorResponse(busyError("too many connections")).CloseAfter()
 	c.respond(c.group.ctx, busy)
 	c.hangUp()

@@ -70,7 +70,7 @@ func (c *conn) Read(p []byte) (n int, err error) {
 		c.unwatch()
 		defer func() { c.unwatch = c.watch() }()
 	}
-	switch ConnState(c.state.Load()) {
+	switch c.state {
 	case StateResolve, StateWrite:
 		n, err = c.readContent(p)
 	default:
@@ -126,7 +126,7 @@ func (c *conn) readBefore(limit time.Time, p []byte) (int, error) {
 		c.setReadDeadline(limit)
 	}
 	for {
-		if ConnState(c.state.Load()) == StateClosed {
+		if c.life.Load() == lifeOver {
 			return 0, errTakenAway
 		}
 		if c.interrupted.Load() {
@@ -136,7 +136,7 @@ func (c *conn) readBefore(limit time.Time, p []byte) (int, error) {
 		if n > 0 || !isTimeout(err) {
 			return n, err
 		}
-		if ConnState(c.state.Load()) != StateClosed && !c.interrupted.Load() && (c.readDeadline.Equal(limit) || !time.Now().Before(limit)) {
+		if c.life.Load() != lifeOver && !c.interrupted.Load() && (c.readDeadline.Equal(limit) || !time.Now().Before(limit)) {
 			return 0, err
 		}
 		c.setReadDeadline(limit)
@@ -177,7 +177,7 @@ func (c *conn) awaitInput(park time.Time) error {
 func (c *conn) awaitParked() error {
 	for {
 		c.setReadDeadline(c.limit)
-		if ConnState(c.state.Load()) == StateClosed {
+		if c.life.Load() == lifeOver {
 			return errTakenAway
 		}
 		if err := c.ready.wait(); !isTimeout(err) || !c.limit.IsZero() && !time.Now().Before(c.limit) {
@@ -194,7 +194,7 @@ func (c *conn) setReadDeadline(limit time.Time) {
 // takeAway ends a connection if it is idle; others call it. It reports whether it
 // did. The read that waits then is woken, and the connection's goroutine closes.
 func (c *conn) takeAway() bool {
-	if !c.state.CompareAndSwap(uint32(StateIdle), uint32(StateClosed)) {
+	if !c.life.CompareAndSwap(lifeIdle, lifeOver) {
 		return false
 	}
 	c.nc.SetReadDeadline(time.Unix(1, 0))

@@ -14,9 +14,9 @@ import (
 func (c *conn) admit() error {
 	cfg := &c.srv.config
 	c.srv.stats.requests.Add(1)
-	c.req.conn, c.req.on = c.info, c
+	c.req.conn, c.req.on = &c.info, c
 	if len(cfg.proxies) > 0 {
-		c.req.conn.Client = cfg.proxies.client(c.info.Client, c.req.Header())
+		c.info.Client = cfg.proxies.client(addrOf(c.info.RemoteAddr), c.req.Header())
 	}
 	switch n := c.req.contentLength; {
 	case !cfg.hosts.allow(c.req.host.of(c.req.text)):
@@ -166,7 +166,8 @@ func (c *conn) send(ctx context.Context, resp *Response) (err error) {
 			err = c.panicked("response", v)
 		}
 	}()
-	c.t = responder{out: &c.out, format: &c.srv.format, req: &c.req, resp: resp, persist: c.mayPersist(resp)}
+	c.t = responder{}
+	c.t.out, c.t.format, c.t.req, c.t.resp, c.t.persist = &c.out, &c.srv.format, &c.req, resp, c.mayPersist(resp)
 	if resp.f != nil && !c.req.isHead() {
 		defer c.inDuplex()()
 	}

@@ -113,7 +113,7 @@ func checkRefusal(t *testing.T, in []byte, err error) {
 func checkSplit(t *testing.T, in []byte, split int, want *Request, rest []byte, wantErr error) {
 	t.Helper()
 	var r Request
-	p := r.begin(defaultLimits)
+	p := parserOf(&r, defaultLimits)
 	split = min(split, len(in))
 	n, err := p.parse(in[:split])
 	if err == ErrIncomplete {

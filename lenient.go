@@ -12,7 +12,8 @@ func ParseRequestLenient(b []byte) (req *Request, rest []byte, err error) {
 	req = new(Request)
 	max := defaultLimits
 	max.lenient = true
-	p := req.begin(max)
+	var p headParser
+	p.begin(&req.head, max)
 	text := b[:min(len(b), max.head)]
 	n, err := p.lines(text)
 	if err == ErrIncomplete && p.phase >= atFieldLine && len(b) == len(text) {

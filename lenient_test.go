@@ -346,7 +346,7 @@ func TestLenientParserOnAConnection(t *testing.T) {
 		whole := strings.TrimSuffix(tt.in, tt.rest)
 		ended := strings.HasSuffix(whole, "\n\n") || strings.HasSuffix(whole, "\n\r\n")
 		var r Request
-		p := r.begin(max)
+		p := parserOf(&r, max)
 		for n := range len(whole) {
 			if _, err := p.parse([]byte(whole[:n])); err != ErrIncomplete {
 				t.Errorf("%s: %q = %v, want ErrIncomplete", tt.name, whole[:n], err)

@@ -68,6 +68,12 @@ type headParser struct {
 	folded bool
 }
 
+// begin makes p ready for the head that is to be put into h, which is empty.
+func (p *headParser) begin(h *head, max limits) {
+	*p = headParser{}
+	p.h, p.max = h, max
+}
+
 type phase uint8
 
 const (
@@ -108,7 +114,7 @@ func ParseRequest(b []byte) (req *Request, rest []byte, err error) {
 func (r *Request) Parse(b []byte) (rest []byte, err error) {
 	r.reset()
 	var p headParser
-	p.h, p.max = &r.head, defaultLimits
+	p.begin(&r.head, defaultLimits)
 	n, err := p.parse(b)
 	if err != nil {
 		r.reset() // nothing half-parsed to be looked at

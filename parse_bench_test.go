@@ -63,7 +63,7 @@ func BenchmarkParseByteByByte(b *testing.B) {
 			b.ReportAllocs()
 			var r Request
 			for b.Loop() {
-				p := r.begin(defaultLimits)
+				p := parserOf(&r, defaultLimits)
 				for n := range len(in) {
 					if _, err := p.parse(in[:n]); err != ErrIncomplete {
 						b.Fatalf("%d of %d bytes: %v", n, len(in), err)

@@ -124,12 +124,12 @@ func TestParseLimits(t *testing.T) {
 				checkLimit(t, "ParseRequest", tt.in, tt.want, err)
 			}
 			var r Request
-			p := r.begin(max)
+			p := parserOf(&r, max)
 			_, err := p.parse([]byte(tt.in))
 			checkLimit(t, "parse", tt.in, tt.want, err)
 
 			// The same in pieces: 97 bytes at a time, each time the whole so far.
-			p = r.begin(max)
+			p = parserOf(&r, max)
 			for n := 0; ; n += 97 {
 				_, err = p.parse([]byte(tt.in[:min(n, len(tt.in))]))
 				if err != ErrIncomplete || n >= len(tt.in) {

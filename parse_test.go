@@ -354,7 +354,7 @@ func TestParseRequestPrefixes(t *testing.T) {
 		var r Request
 		var done bool
 		var doneErr error
-		p := r.begin(defaultLimits)
+		p := parserOf(&r, defaultLimits)
 		checkPrefixes(t, in, whole, wholeErr, func(prefix []byte) (*Request, error) {
 			if done {
 				return &r, doneErr
@@ -374,11 +374,11 @@ func TestParseRequestPrefixes(t *testing.T) {
 func TestHeadParserGoesOnAnywhere(t *testing.T) {
 	for _, in := range parseInputs() {
 		var whole Request
-		p := whole.begin(defaultLimits)
+		p := parserOf(&whole, defaultLimits)
 		wantN, wantErr := p.parse([]byte(in))
 		for split := range len(in) {
 			var r Request
-			p := r.begin(defaultLimits)
+			p := parserOf(&r, defaultLimits)
 			n, err := p.parse([]byte(in[:split]))
 			if err == ErrIncomplete {
 				n, err = p.parse([]byte(in))
@@ -422,7 +422,7 @@ func TestRequestParseForgets(t *testing.T) {
 		t.Fatal(err)
 	}
 	wholeOf(&r) // which makes the strings
-	r.Body, r.prefix, r.rewrite, r.trailer, r.conn = strings.NewReader("content"), "/p", "/q", new(r.Header()), ConnInfo{ID: 7}
+	r.Body, r.prefix, r.rewrite, r.trailer, r.conn = strings.NewReader("content"), "/p", "/q", new(r.Header()), &ConnInfo{ID: 7}
 	if _, err := r.Parse([]byte(second)); err != nil {
 		t.Fatal(err)
 	}
@@ -507,4 +507,11 @@ func TestRequestParseAllocs(t *testing.T) {
 			t.Errorf("Parse of a %s into a Request that has grown: %v allocations, want 0", name, allocs)
 		}
 	}
+}
+
+// parserOf gives a parser that puts a head into r.
+func parserOf(r *Request, max limits) (p headParser) {
+	r.reset()
+	p.begin(&r.head, max)
+	return p
 }

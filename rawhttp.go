@@ -231,7 +231,7 @@ func (s *Server) Stats() Stats {
 		Refused:      s.stats.refused.Load(),
 	}
 	s.eachConn(func(c *conn) {
-		if ConnState(c.state.Load()) == StateIdle {
+		if c.life.Load() == lifeIdle {
 			st.ConnsIdle++
 		}
 	})
@@ -281,7 +281,7 @@ type idler struct {
 func (s *Server) findOldest() {
 	var idle []*idler
 	s.eachConn(func(c *conn) {
-		if ConnState(c.state.Load()) == StateIdle {
+		if c.life.Load() == lifeIdle {
 			idle = append(idle, &idler{c, c.since.Load()})
 		}
 	})
@@ -358,7 +358,7 @@ func (g *group) take(nc net.Conn) *conn {
 	g.running.Add(1)
 	if limit := s.config.maxConns; limit > 0 && n > int64(limit) && !s.evict() {
 		c.tooMany = true
-		c.state.Store(uint32(StateWrite)) // it is never idle
+		c.life.Store(lifeBusy) // it is never idle
 		s.stats.refused.Add(1)
 		s.stats.open.Add(-1) // nor does it take a place
 	}

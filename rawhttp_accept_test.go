@@ -285,7 +285,7 @@ func TestRefusedConnectionIsNotEvicted(t *testing.T) {
 		return g.take(server)
 	}
 	busy := take()
-	busy.state.Store(uint32(StateResolve))
+	busy.life.Store(lifeBusy)
 	if second := take(); !second.tooMany {
 		t.Error("the second connection of one is not refused")
 	}

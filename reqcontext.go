@@ -2,60 +2,71 @@ package rawhttp
 
 import (
 	"context"
-	"sync"
+	"sync/atomic"
 )
 
 // A requestContext is the context of one request. Most are never waited for, so what
-// that takes is made when somebody does: the rest is one allocation.
+// that takes is made when somebody does: the rest is one small allocation.
 type requestContext struct {
 	context.Context // of the connections that stop together: its values, and its end
 
-	mu     sync.Mutex
-	ended  bool
-	inner  context.Context // nil until somebody waits
+	waited atomic.Pointer[waitedContext] // nil until somebody waits, or it ends
+}
+
+// A waitedContext is a context that somebody waits for.
+type waitedContext struct {
+	context.Context
 	cancel context.CancelFunc
 }
 
-// end ends the context.
+func newWaitedContext(parent context.Context) *waitedContext {
+	ctx, cancel := context.WithCancel(parent)
+	return &waitedContext{ctx, cancel}
+}
+
+// endedContext stands for all that ended before anybody waited for them.
+var endedContext = func() *waitedContext {
+	w := newWaitedContext(context.Background())
+	w.cancel()
+	return w
+}()
+
+// end ends the context. It may be called again.
 func (c *requestContext) end() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.ended = true
-	if c.cancel != nil {
-		c.cancel()
+	if !c.waited.CompareAndSwap(nil, endedContext) {
+		c.waited.Load().cancel()
 	}
 }
 
 // Done implements [context.Context].
 func (c *requestContext) Done() <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.inner == nil {
-		c.inner, c.cancel = context.WithCancel(c.Context)
-		if c.ended {
-			c.cancel()
+	w := c.waited.Load()
+	if w == nil {
+		w = newWaitedContext(c.Context)
+		if !c.waited.CompareAndSwap(nil, w) {
+			w.cancel()
+			w = c.waited.Load()
 		}
 	}
-	return c.inner.Done()
+	return w.Done()
 }
 
 // Err implements [context.Context].
 func (c *requestContext) Err() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.Context.Err(); err != nil || !c.ended {
+	if err := c.Context.Err(); err != nil {
 		return err
 	}
-	return context.Canceled
+	if w := c.waited.Load(); w != nil {
+		return w.Err()
+	}
+	return nil
 }
 
 // Value implements [context.Context]. Package context asks for its own kind of
 // context in this way, so that one derived from this needs no goroutine.
 func (c *requestContext) Value(key any) any {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.inner != nil {
-		return c.inner.Value(key)
+	if w := c.waited.Load(); w != nil && w != endedContext {
+		return w.Value(key)
 	}
 	return c.Context.Value(key)
 }

@@ -26,10 +26,10 @@ type Request struct {
 	head
 	str     string // head.text, made when first asked for
 	prefix  string
-	rewrite string  // the path of WithPath, or of a Mount
-	trailer *Header // shared by the copies that WithPath makes; nil: none
-	conn    ConnInfo
-	on      *conn // that serves it, and lends itself to scripts; nil: none
+	rewrite string    // the path of WithPath, or of a Mount
+	trailer *Header   // shared by the copies that WithPath makes; nil: none
+	conn    *ConnInfo // nil: none
+	on      *conn     // that serves it, and lends itself to scripts; nil: none
 }
 
 // ConnInfo tells of the connection that a request came on. It is empty for a
@@ -47,13 +47,7 @@ type noContent struct{}
 
 func (noContent) Read([]byte) (int, error) { return 0, io.EOF }
 
-// begin makes r ready for another head, and a parser of it.
-func (r *Request) begin(max limits) headParser {
-	r.reset()
-	return headParser{h: &r.head, max: max}
-}
-
-// reset empties r but for the memory of the head.
+// reset makes r ready for another head: it is empty but for the memory of the head.
 func (r *Request) reset() {
 	text, fields := r.text[:0], r.fields[:0]
 	*r = Request{}
@@ -148,7 +142,12 @@ func (r *Request) Trailer() Header {
 }
 
 // Conn tells of the connection that the request came on.
-func (r *Request) Conn() ConnInfo { return r.conn }
+func (r *Request) Conn() (info ConnInfo) {
+	if r.conn != nil {
+		info = *r.conn
+	}
+	return info
+}
 
 // Head gives the head as it was received, from the first byte to the empty line.
 // It is the Request's: not to be changed, and valid as long.
@@ -157,7 +156,8 @@ func (r *Request) Head() []byte { return r.text[:r.size:r.size] }
 // Clone gives a copy that outlives the response. Its Body is empty.
 func (r *Request) Clone() *Request {
 	c := *r
-	c.Body, c.on = noContent{}, nil
+	info := r.Conn()
+	c.Body, c.conn, c.on = noContent{}, &info, nil
 	c.text = slices.Clone(r.text)
 	c.fields = slices.Clone(r.fields)
 	return &c

@@ -138,10 +138,10 @@ func (c *conn) traceExchange(err error) {
 		Duration: time.Since(c.start),
 		Err:      err,
 	}
-	client := c.info.Client
-	if c.req.conn.ID != 0 { // a request was admitted
+	client := addrOf(c.info.RemoteAddr)
+	if c.req.conn != nil { // a request was admitted
 		x.Request = &c.req
-		client = c.req.conn.Client
+		client = c.info.Client
 	}
 	if client.IsValid() {
 		x.Client = client.String()
