@@ -27,10 +27,10 @@ type conn struct {
 
 	tooMany bool // it is over WithMaxConns
 
-	// life is changed by others in one way: from idle to over, which takes the
-	// connection away before a request begins.
-	life  atomic.Uint32
-	since atomic.Int64 // when it became idle, in Unix nanoseconds
+	// life is the instant since when it is idle, or one of the below. Others change
+	// it in one way: from idle to over, which takes the connection away before a
+	// request begins.
+	life  atomic.Int64
 	state ConnState
 	gone  atomic.Bool // it was reset, or closed by force
 
@@ -44,11 +44,10 @@ type conn struct {
 	*working // nil while it is parked
 }
 
-// The life of a connection, as others see it.
 const (
-	lifeIdle uint32 = iota // no request has begun
-	lifeBusy
-	lifeOver
+	lifeOver = -1
+	lifeBusy = 0 // a request has begun
+	lifeIdle = 1 // or later
 )
 
 // working is what a connection works with.
@@ -81,8 +80,9 @@ func newConn(s *Server, g *group, nc net.Conn) *conn {
 	}
 	c.ready = newReady(nc)
 	c.working = c.newWorking()
-	c.setLimit(s.config.readHeaderTimeout)
-	c.since.Store(time.Now().UnixNano())
+	now := clock()
+	c.limit, c.readDeadline, c.writeDeadline = now.limit(s.config.readHeaderTimeout), never, never
+	c.life.Store(int64(now))
 	return c
 }
 
@@ -175,11 +175,10 @@ func (c *conn) idle() bool {
 		c.enter(StateHead)
 		return true
 	}
-	now := time.Now()
+	now := clock()
 	if c.info.Request > 1 { // a new connection is idle already, or was taken away
-		c.limit = limitFrom(now, c.srv.config.idleTimeout)
-		c.since.Store(now.UnixNano())
-		c.life.Store(lifeIdle)
+		c.limit = now.limit(c.srv.config.idleTimeout)
+		c.life.Store(int64(now))
 	}
 	if c.info.TLS && c.info.Request == 1 {
 		c.setWriteDeadline(c.limit) // the handshake writes, too
@@ -188,7 +187,7 @@ func (c *conn) idle() bool {
 	if c.group.stopping.Load() {
 		return false
 	}
-	return c.begin(c.awaitInput(now.Add(parkAfter)))
+	return c.begin(c.awaitInput(now.add(parkAfter)))
 }
 
 // begin begins a request, the first bytes of which have come if err is nil.
@@ -201,7 +200,7 @@ func (c *conn) begin(err error) bool {
 		c.endIdle(err)
 		return false
 	}
-	if !c.life.CompareAndSwap(lifeIdle, lifeBusy) {
+	if since := c.life.Load(); since < lifeIdle || !c.life.CompareAndSwap(since, lifeBusy) {
 		return false
 	}
 	c.enter(StateHead)
@@ -261,14 +260,7 @@ func (c *conn) endIdle(err error) {
 }
 
 // setLimit limits the time that the client is waited for from now on; 0 is no limit.
-func (c *conn) setLimit(d time.Duration) { c.limit = limitFrom(time.Now(), d) }
-
-func limitFrom(now time.Time, d time.Duration) (limit time.Time) {
-	if d > 0 {
-		limit = now.Add(d)
-	}
-	return limit
-}
+func (c *conn) setLimit(d time.Duration) { c.limit = clock().limit(d) }
 
 // readHead reads and parses the head of the next request.
 func (c *conn) readHead() error {

@@ -13,14 +13,50 @@ import (
 // is waited for, in bytes per second.
 const minContentRate = 240
 
+// An instant is a moment on the monotonic clock, in nanoseconds: less to ask for, to
+// keep and to compare than a time.Time. None is below 1.
+type instant int64
+
+const never instant = 1<<63 - 1
+
+// clockStart is where instants are counted from: so long ago that they are positive
+// where testing/synctest says that it is the year 2000, too.
+var clockStart = time.Now().Add(-50 * 365 * 24 * time.Hour)
+
+func clock() instant { return instant(time.Since(clockStart)) }
+
+// add gives the instant d later, never if there is none.
+func (t instant) add(d time.Duration) instant {
+	if later := t + instant(d); later > t || d <= 0 {
+		return later
+	}
+	return never
+}
+
+// limit gives the instant d later; 0 is no limit.
+func (t instant) limit(d time.Duration) instant {
+	if d == 0 {
+		return never
+	}
+	return t.add(d)
+}
+
+// deadline gives the instant as a net.Conn takes it.
+func (t instant) deadline() time.Time {
+	if t == never {
+		return time.Time{}
+	}
+	return clockStart.Add(time.Duration(t))
+}
+
 // waiting is what a connection knows of its time limits. A deadline of the
 // net.Conn is left where it is while it is early, and moved to the true time when
 // it fires: so limits are exact and cost nothing a request.
 type waiting struct {
-	limit         time.Time // when waiting for the client ends, but for content; zero: never
+	limit         instant // when waiting for the client ends, but for content
 	content       contentWait
-	readDeadline  time.Time // as set on the net.Conn
-	writeDeadline time.Time
+	readDeadline  instant // as set on the net.Conn
+	writeDeadline instant
 	interrupted   atomic.Bool
 	lowat         bool  // expectLargeWrite was called
 	broken        error // why nothing can be written any more
@@ -50,7 +86,7 @@ func (c *conn) interrupt() {
 
 func (c *conn) resume() {
 	c.interrupted.Store(false)
-	c.setReadDeadline(time.Time{})
+	c.setReadDeadline(never)
 }
 
 func isTimeout(err error) bool {
@@ -92,11 +128,9 @@ func (c *conn) took(p []byte) {
 // takes to accept that is not counted against it.
 func (c *conn) flushFirst() error {
 	if c.out.done > 0 {
-		start := time.Now()
+		start := clock()
 		c.out.flushDone()
-		if !c.limit.IsZero() {
-			c.limit = c.limit.Add(time.Since(start))
-		}
+		c.limit = c.limit.add(time.Duration(clock() - start))
 	}
 	return c.broken
 }
@@ -106,13 +140,13 @@ func (c *conn) flushFirst() error {
 func (c *conn) readContent(p []byte) (n int, err error) {
 	stall := c.srv.config.stallTimeout
 	if stall == 0 {
-		return c.readBefore(time.Time{}, p)
+		return c.readBefore(never, p)
 	}
 	w := &c.waiting.content
-	start := time.Now()
+	start := clock()
 	allowed := max(stall, time.Duration(w.received)*time.Second/minContentRate) - w.waited
-	n, err = c.readBefore(start.Add(min(stall, allowed)), p)
-	w.waited += time.Since(start)
+	n, err = c.readBefore(start.add(min(stall, allowed)), p)
+	w.waited += time.Duration(clock() - start)
 	w.received += int64(n)
 	if isTimeout(err) {
 		err = &StatusError{Status: 408, Err: err}
@@ -120,9 +154,9 @@ func (c *conn) readContent(p []byte) (n int, err error) {
 	return n, err
 }
 
-// readBefore reads until the limit; zero is none.
-func (c *conn) readBefore(limit time.Time, p []byte) (int, error) {
-	if c.readDeadline.IsZero() != limit.IsZero() || c.readDeadline.After(limit) {
+// readBefore reads until the limit.
+func (c *conn) readBefore(limit instant, p []byte) (int, error) {
+	if c.readDeadline > limit {
 		c.setReadDeadline(limit)
 	}
 	for {
@@ -136,7 +170,7 @@ func (c *conn) readBefore(limit time.Time, p []byte) (int, error) {
 		if n > 0 || !isTimeout(err) {
 			return n, err
 		}
-		if c.life.Load() != lifeOver && !c.interrupted.Load() && (c.readDeadline.Equal(limit) || !time.Now().Before(limit)) {
+		if c.life.Load() != lifeOver && !c.interrupted.Load() && (c.readDeadline == limit || clock() >= limit) {
 			return 0, err
 		}
 		c.setReadDeadline(limit)
@@ -156,11 +190,11 @@ func (c *conn) readOnce(p []byte) (int, error) {
 
 // awaitInput waits for the first bytes of a request. It gives errToPark if there are
 // none until then.
-func (c *conn) awaitInput(park time.Time) error {
+func (c *conn) awaitInput(park instant) error {
 	if c.ready == nil {
 		return c.in.fill(c.srv.config.bufferLimit())
 	}
-	if c.mayPark && (c.limit.IsZero() || c.limit.After(park)) {
+	if c.mayPark && c.limit > park {
 		_, err := c.readBefore(park, nil)
 		if isTimeout(err) {
 			return errToPark
@@ -180,21 +214,22 @@ func (c *conn) awaitParked() error {
 		if c.life.Load() == lifeOver {
 			return errTakenAway
 		}
-		if err := c.ready.wait(); !isTimeout(err) || !c.limit.IsZero() && !time.Now().Before(c.limit) {
+		if err := c.ready.wait(); !isTimeout(err) || clock() >= c.limit {
 			return err
 		}
 	}
 }
 
-func (c *conn) setReadDeadline(limit time.Time) {
+func (c *conn) setReadDeadline(limit instant) {
 	c.readDeadline = limit
-	c.nc.SetReadDeadline(limit)
+	c.nc.SetReadDeadline(limit.deadline())
 }
 
 // takeAway ends a connection if it is idle; others call it. It reports whether it
 // did. The read that waits then is woken, and the connection's goroutine closes.
 func (c *conn) takeAway() bool {
-	if !c.life.CompareAndSwap(lifeIdle, lifeOver) {
+	since := c.life.Load()
+	if since < lifeIdle || !c.life.CompareAndSwap(since, lifeOver) {
 		return false
 	}
 	c.nc.SetReadDeadline(time.Unix(1, 0))
@@ -276,11 +311,8 @@ func (c *conn) keepWriting(write func() (int, error)) error {
 	if c.broken != nil {
 		return c.broken
 	}
-	var limit time.Time
-	if stall := c.srv.config.stallTimeout; stall > 0 {
-		limit = time.Now().Add(stall)
-	}
-	if c.writeDeadline.IsZero() != limit.IsZero() || c.writeDeadline.After(limit) || c.info.TLS {
+	limit := clock().limit(c.srv.config.stallTimeout)
+	if c.writeDeadline > limit || c.info.TLS {
 		c.setWriteDeadline(limit)
 	}
 	for {
@@ -292,8 +324,8 @@ func (c *conn) keepWriting(write func() (int, error)) error {
 			c.broken = err
 			return err
 		case n > 0:
-			limit = time.Now().Add(c.srv.config.stallTimeout)
-		case c.writeDeadline.Equal(limit):
+			limit = clock().limit(c.srv.config.stallTimeout)
+		case c.writeDeadline == limit:
 			c.broken = err
 			return err
 		}
@@ -301,9 +333,9 @@ func (c *conn) keepWriting(write func() (int, error)) error {
 	}
 }
 
-func (c *conn) setWriteDeadline(limit time.Time) {
+func (c *conn) setWriteDeadline(limit instant) {
 	c.writeDeadline = limit
-	c.nc.SetWriteDeadline(limit)
+	c.nc.SetWriteDeadline(limit.deadline())
 }
 
 // expectLargeWrite is called before the first large write.

@@ -231,7 +231,7 @@ func (s *Server) Stats() Stats {
 		Refused:      s.stats.refused.Load(),
 	}
 	s.eachConn(func(c *conn) {
-		if c.life.Load() == lifeIdle {
+		if c.life.Load() >= lifeIdle {
 			st.ConnsIdle++
 		}
 	})
@@ -264,7 +264,7 @@ func (s *Server) evict() bool {
 		}
 		next := s.oldest[0]
 		s.oldest = s.oldest[1:]
-		if next.c.since.Load() == next.since && next.c.takeAway() {
+		if next.c.life.Load() == next.since && next.c.takeAway() {
 			return true
 		}
 	}
@@ -281,8 +281,8 @@ type idler struct {
 func (s *Server) findOldest() {
 	var idle []*idler
 	s.eachConn(func(c *conn) {
-		if c.life.Load() == lifeIdle {
-			idle = append(idle, &idler{c, c.since.Load()})
+		if since := c.life.Load(); since >= lifeIdle {
+			idle = append(idle, &idler{c, since})
 		}
 	})
 	slices.SortFunc(idle, func(a, b *idler) int { return cmp.Compare(a.since, b.since) })

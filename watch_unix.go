@@ -5,7 +5,6 @@ package rawhttp
 import (
 	"net"
 	"syscall"
-	"time"
 )
 
 // watch ends the context of the request if the connection is reset before stop is
@@ -20,7 +19,7 @@ func (c *conn) watch() (stop func()) {
 	if err != nil {
 		return func() {}
 	}
-	c.setReadDeadline(time.Time{})
+	c.setReadDeadline(never)
 	done, ctx := make(chan struct{}), c.ctx
 	go func() {
 		defer close(done)
@@ -35,7 +34,7 @@ func (c *conn) watch() (stop func()) {
 		})
 	}()
 	return func() {
-		c.setReadDeadline(time.Unix(1, 0))
+		c.setReadDeadline(0) // long past
 		<-done
 	}
 }
