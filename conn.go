@@ -193,6 +193,8 @@ func (c *conn) idle() bool {
 // begin begins a request, the first bytes of which have come if err is nil.
 func (c *conn) begin(err error) bool {
 	if err == errToPark {
+		c.ready.drop()
+		c.out.release()
 		c.parked.Store(true)
 		return false
 	}
@@ -233,13 +235,21 @@ const (
 	maxIdleFields = 32      // field lines
 )
 
+// inTalk is how many requests make a conversation, in which the buffers are kept until
+// the connection parks.
+const inTalk = 4
+
 // slim writes what there is to write and gives up what it can do without while it is
 // idle.
 func (c *conn) slim() error {
 	if err := c.out.flush(); err != nil {
 		return err
 	}
-	c.out.release()
+	if c.mayPark && c.info.Request >= inTalk {
+		c.ready.keep(&c.in)
+	} else {
+		c.out.release()
+	}
 	c.in.release()
 	if cap(c.req.text) > maxIdleText {
 		c.req.text = nil

@@ -11,3 +11,5 @@ func newReady(net.Conn) *ready { return nil }
 
 func (*ready) wait() error     { panic("unreachable") }
 func (*ready) take(*inbuf) int { panic("unreachable") }
+func (*ready) keep(*inbuf)     { panic("unreachable") }
+func (*ready) drop()           { panic("unreachable") }

@@ -13,7 +13,8 @@ import (
 type ready struct {
 	raw  syscall.RawConn
 	read func(fd uintptr) (done bool) // made once: a new closure each time would be an allocation
-	buf  *[minBuffer]byte             // what was read last
+	hold bool                         // buf is kept while nothing has come
+	buf  *[minBuffer]byte             // what was read last; may be nil
 	n    int
 	err  error
 }
@@ -36,16 +37,33 @@ func newReady(nc net.Conn) *ready {
 // try reads, if there is something. To read first and wait then is the order that an
 // edge-triggered poller needs.
 func (r *ready) try(fd uintptr) (done bool) {
-	r.buf = bufferPool.Get().(*[minBuffer]byte)
+	if r.buf == nil {
+		r.buf = bufferPool.Get().(*[minBuffer]byte)
+	}
 	r.n, r.err = syscall.Read(int(fd), r.buf[:])
 	for r.err == syscall.EINTR {
 		r.n, r.err = syscall.Read(int(fd), r.buf[:])
 	}
-	if r.n <= 0 {
-		bufferPool.Put(r.buf)
-		r.buf = nil
+	if r.n <= 0 && !r.hold {
+		r.drop()
 	}
 	return r.err != syscall.EAGAIN
+}
+
+// keep takes the buffer of in back, to hold it.
+func (r *ready) keep(in *inbuf) {
+	if len(in.buf) == minBuffer {
+		r.buf, in.buf = (*[minBuffer]byte)(in.buf), nil
+	}
+	r.hold = true
+}
+
+// drop gives the buffer up.
+func (r *ready) drop() {
+	if r.buf != nil {
+		bufferPool.Put(r.buf)
+	}
+	r.buf, r.hold = nil, false
 }
 
 // wait reads once.
