@@ -194,7 +194,6 @@ func (c *conn) idle() bool {
 func (c *conn) begin(err error) bool {
 	if err == errToPark {
 		c.ready.drop()
-		c.out.release()
 		c.parked.Store(true)
 		return false
 	}
@@ -235,8 +234,9 @@ const (
 	maxIdleFields = 32      // field lines
 )
 
-// inTalk is how many requests make a conversation, in which the buffers are kept until
-// the connection parks.
+// inTalk is how many requests make a conversation, in which the buffer that is read
+// into is kept until the connection parks. That which is written from is larger, and
+// better shared.
 const inTalk = 4
 
 // slim writes what there is to write and gives up what it can do without while it is
@@ -245,10 +245,9 @@ func (c *conn) slim() error {
 	if err := c.out.flush(); err != nil {
 		return err
 	}
+	c.out.release()
 	if c.mayPark && c.info.Request >= inTalk {
 		c.ready.keep(&c.in)
-	} else {
-		c.out.release()
 	}
 	c.in.release()
 	if cap(c.req.text) > maxIdleText {
@@ -264,7 +263,7 @@ func (c *conn) slim() error {
 // endIdle takes note of why there is no further request. That the client has
 // gone, or kept silent, is in order.
 func (c *conn) endIdle(err error) {
-	if err != io.EOF && err != errTakenAway && !isTimeout(err) {
+	if err != io.EOF && err != errTakenAway && !isTimeout(err) && c.life.Load() != lifeOver {
 		c.err = err
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// ready reads from a TCP connection without holding a buffer while nothing has come.
+// ready reads from a connection of the system without holding a buffer while nothing has come.
 type ready struct {
 	raw  syscall.RawConn
 	read func(fd uintptr) (done bool) // made once: a new closure each time would be an allocation
@@ -21,11 +21,16 @@ type ready struct {
 
 // newReady gives nil for a connection that must be read into a buffer that is there.
 func newReady(nc net.Conn) *ready {
-	tcp, ok := nc.(*net.TCPConn)
-	if !ok {
+	var system syscall.Conn
+	switch nc := nc.(type) {
+	case *net.TCPConn:
+		system = nc
+	case *net.UnixConn:
+		system = nc
+	default:
 		return nil
 	}
-	raw, err := tcp.SyscallConn()
+	raw, err := system.SyscallConn()
 	if err != nil {
 		return nil
 	}
