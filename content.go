@@ -263,6 +263,9 @@ type selection struct {
 // 9110, section 13.2.2. mod is the time of change as it is sent; rangeable tells
 // whether parts of the representation can be had.
 func choose(req *Request, etag string, mod, now time.Time, size int64, rangeable bool) selection {
+	if !req.hasConditions() {
+		return selection{status: 200}
+	}
 	h := req.Header()
 	if status := conditionStatus(h, etag, mod); status != 200 {
 		return selection{status: status}
@@ -279,6 +282,17 @@ func choose(req *Request, etag string, mod, now time.Time, size int64, rangeable
 		return selection{status: 416}
 	}
 	return selection{206, ranges}
+}
+
+// hasConditions reports whether there may be conditions or ranges in the request.
+func (r *Request) hasConditions() bool {
+	for i := range r.fields {
+		name := r.fields[i].name.of(r.text)
+		if hasPrefixFold(name, "If-") || equalFold(name, "Range") {
+			return true
+		}
+	}
+	return false
 }
 
 // boundary gives the boundary of multipart content (RFC 9110, section 14.6): the

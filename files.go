@@ -52,9 +52,6 @@ type tree interface {
 	mayRead(dir fs.File, folder string, e *entry) bool
 	// stat tells what open would open.
 	stat(name string) (fs.FileInfo, error)
-	// identify tells which regular file open would open, and in what state, if that
-	// can be told for less than opening it costs.
-	identify(name string) (id fileID, known bool)
 	close() error
 }
 
@@ -65,7 +62,9 @@ type tree interface {
 //
 // On Linux files of up to 64 KiB are kept in memory, 16 MiB of them, and answered from
 // there as long as the system says that the name leads to the same file in the same
-// state: each request asks, so none is answered with what was.
+// state: each request asks, so the first behind a change sees it. Where a system notes
+// the time of a change before its bytes are there, as for a file that is mapped into
+// memory, 2 seconds can pass.
 //
 // Names that differ only by case are one file where the system thinks so.
 func Dir(root string, opts ...FileOption) (*FileResolver, error) {
@@ -82,7 +81,11 @@ func Dir(root string, opts ...FileOption) (*FileResolver, error) {
 		}
 		return nil, err
 	}
-	return &FileResolver{tree: jail, config: config, scripts: scripts, listings: make(chan struct{}, maxListings)}, nil
+	f := &FileResolver{tree: jail, config: config, scripts: scripts, listings: make(chan struct{}, maxListings)}
+	if scripts == nil && len(config.codings) == 0 {
+		f.kept.tree, _ = jail.(identifier)
+	}
+	return f, nil
 }
 
 // FS serves fsys, as Dir does a folder: an embed.FS, a *zip.Reader, a tree in
@@ -114,14 +117,12 @@ func (f *FileResolver) Close() error {
 
 // Resolve answers with the file or folder that the path names.
 func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, error) {
+	if resp := f.kept.get(req); resp != nil {
+		return resp, nil
+	}
 	name, slash, err := f.name(req.Path())
 	if err != nil {
 		return nil, err
-	}
-	if f.mayKeep() && !slash && (req.isGet() || req.isHead()) {
-		if resp := f.kept.get(f.tree, name); resp != nil {
-			return resp, nil
-		}
 	}
 	o, err := f.open(name, slash)
 	if err == nil && o.info.IsDir() && !slash && req.isAtFolder() {
@@ -148,7 +149,11 @@ func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, er
 		return nil, err
 	}
 	if !o.info.IsDir() {
-		return f.serve(req, o)
+		resp, err := f.serve(req, o)
+		if err == nil && f.isSettledBy(req.Path(), name, o.name) {
+			resp = f.kept.keep(req, o, resp)
+		}
+		return resp, err
 	}
 	if !slash {
 		o.file.Close()
@@ -159,6 +164,15 @@ func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, er
 		return nil, treeError(err)
 	}
 	return noSniff(resp), nil
+}
+
+// isSettledBy reports whether the path alone, which stands for name, says that the file
+// is what it leads to: by its name, or as the index file that is looked for first.
+func (f *FileResolver) isSettledBy(path, name, file string) bool {
+	if file == name {
+		return true
+	}
+	return strings.HasSuffix(path, "/") && len(f.config.index) > 0 && file == join(name, f.config.index[0])
 }
 
 // openAbove opens the script whose path is the beginning of name, which is not there
@@ -321,15 +335,8 @@ func (f *FileResolver) serve(req *Request, o opened) (*Response, error) {
 	if f.config.cacheControl != "" {
 		resp.Set("Cache-Control", f.config.cacheControl)
 	}
-	noSniff(resp)
-	if f.mayKeep() {
-		resp = f.keep(o, resp)
-	}
-	return resp, nil
+	return noSniff(resp), nil
 }
-
-// mayKeep reports whether the name alone decides what is answered.
-func (f *FileResolver) mayKeep() bool { return f.scripts == nil && len(f.config.codings) == 0 }
 
 // contentTag makes an entity tag of the content of an embedded file, which has no
 // time and cannot change: once for each name. Other files without a time have none.
@@ -350,7 +357,7 @@ func (f *FileResolver) contentTag(o opened) string {
 		return ""
 	}
 	tag := fmt.Sprintf("\"%x\"", h.Sum(nil))
-	f.tags.Store(o.name, tag)
+	f.tags.Store(strings.Clone(o.name), tag) // of which the request's head is no part
 	return tag
 }
 
@@ -403,8 +410,6 @@ func (t *fsTree) stat(name string) (fs.FileInfo, error) {
 	}
 	return info, servable(name, info)
 }
-
-func (t *fsTree) identify(string) (id fileID, known bool) { return fileID{}, false }
 
 func (t *fsTree) close() error {
 	t.closed.Store(true)

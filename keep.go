@@ -2,14 +2,27 @@ package rawhttp
 
 import (
 	"io"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
 
 const (
 	maxKeptFile = 64 << 10 // bytes: up to there to write what is in memory costs less than sendfile
-	maxKept     = 16 << 20 // bytes of all files together
+	maxKept     = 16 << 20 // bytes of all files together, with what keeping them takes
+	keptBeside  = 1 << 10  // bytes that it takes beside a file's content and path, at most
+
+	// keptFor is how long a file is kept before it is read again. Few systems need
+	// that: some note the time of a change before they have its bytes.
+	keptFor = 2 * time.Second
 )
+
+// An identifier is a tree that can tell which regular file open would open, and in
+// what state, for less than opening it costs.
+type identifier interface {
+	identify(name string) (id fileID, known bool)
+}
 
 // A fileID tells one state of a file from all others that its name may lead to.
 type fileID struct {
@@ -27,40 +40,55 @@ func (id *fileID) isSettled(now time.Time) bool {
 // the name leads to the same file in the same state, which is asked for each time it
 // is used.
 type keptFiles struct {
+	tree identifier // nil: nothing is kept
+
 	mu    sync.RWMutex
-	files map[string]keptFile
-	size  int // bytes of content
+	files map[string]*keptFile // by the path of the request
+	size  int                  // bytes, as maxKept counts
 }
 
 type keptFile struct {
-	id   fileID
-	resp *Response
-	size int
+	id    fileID
+	name  string
+	resp  Response
+	until instant
+	size  int // bytes, as maxKept counts: content, and an image of it
 }
 
-// get gives the response of the file that the name leads to, nil if there is none, or
-// an old one.
-func (k *keptFiles) get(t tree, name string) *Response {
-	k.mu.RLock()
-	f, ok := k.files[name]
-	k.mu.RUnlock()
-	if !ok {
+// get gives a response of the caller's own, nil if none is kept for the request, or an
+// old one.
+func (k *keptFiles) get(req *Request) *Response {
+	if k.tree == nil || !req.isGet() && !req.isHead() {
 		return nil
 	}
-	if id, known := t.identify(name); known && id == f.id {
-		return f.resp
+	f := k.find(req)
+	if f == nil {
+		return nil
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.drop(name)
-	return nil
+	if id, known := k.tree.identify(f.name); !known || id != f.id || clock() > f.until {
+		return nil
+	}
+	resp := f.resp
+	return &resp
+}
+
+func (k *keptFiles) find(req *Request) *keptFile {
+	k.mu.RLock()
+	f := k.files[string(req.path.of(req.text))]
+	if req.rewrite != "" {
+		f = k.files[req.rewrite]
+	}
+	k.mu.RUnlock()
+	return f
 }
 
 // put keeps a file. Where there is no room others go, whichever.
-func (k *keptFiles) put(name string, f keptFile) {
+func (k *keptFiles) put(path string, f *keptFile) {
+	path = strings.Clone(path) // which is a part of the request's head
+	f.size += len(path) + keptBeside
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.drop(name)
+	k.drop(path)
 	for other := range k.files {
 		if k.size+f.size <= maxKept {
 			break
@@ -68,26 +96,32 @@ func (k *keptFiles) put(name string, f keptFile) {
 		k.drop(other)
 	}
 	if k.files == nil {
-		k.files = make(map[string]keptFile)
+		k.files = make(map[string]*keptFile)
 	}
-	k.files[name] = f
+	k.files[path] = f
 	k.size += f.size
 }
 
-func (k *keptFiles) drop(name string) {
-	k.size -= k.files[name].size
-	delete(k.files, name)
+func (k *keptFiles) drop(path string) {
+	if f := k.files[path]; f != nil {
+		k.size -= f.size
+		delete(k.files, path)
+	}
 }
 
-// keep gives a response of the file's content in memory, to be used again, in the
-// place of one that serves once. It gives that back if the file cannot be kept.
-func (f *FileResolver) keep(o opened, resp *Response) *Response {
+// keep keeps what the request was answered with, if the path alone decides that and
+// if it can. It gives the response, which may be another.
+func (k *keptFiles) keep(req *Request, o opened, resp *Response) *Response {
+	if k.tree == nil || !req.isGet() || strings.HasPrefix(resp.rep.ETag, "W/") {
+		return resp
+	}
 	id, ok := identityOf(o.info)
 	at, readable := o.file.(io.ReaderAt)
-	if !ok || !readable || id.size > maxKeptFile || !id.isSettled(time.Now()) {
+	if !ok || !readable || id.size > maxKeptFile || int64(id.size) != resp.rep.Size || !id.isSettled(time.Now()) {
 		return resp
 	}
 	content := make(memory, id.size)
+	until := clock().add(keptFor)
 	if _, err := io.ReadFull(io.NewSectionReader(at, 0, int64(id.size)), content); err != nil {
 		return resp
 	}
@@ -101,8 +135,9 @@ func (f *FileResolver) keep(o opened, resp *Response) *Response {
 	rep := *resp.rep
 	rep.Body = content
 	kept := Content(rep)
-	kept.fields = resp.fields
-	f.kept.put(o.name, keptFile{id, kept, len(content)})
+	kept.fields = slices.Clip(resp.fields) // a copy that is added to leaves the others alone
+	kept.images = new(images)
+	k.put(req.Path(), &keptFile{id: id, name: strings.Clone(o.name), resp: *kept, until: until, size: 2 * len(content)})
 	resp.Close()
 	return kept
 }

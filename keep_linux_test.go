@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -16,7 +17,7 @@ func keepSite(t *testing.T, content string, opts ...FileOption) (files *FileReso
 	folder = t.TempDir()
 	keepWrite(t, filepath.Join(folder, "f"), content)
 	files = filesOfDir(t, folder, opts...)
-	if _, known := files.tree.identify("f"); !known {
+	if files.kept.tree == nil {
 		t.Skip("openat2 is missing, without which nothing is kept")
 	}
 	return files, folder
@@ -35,19 +36,18 @@ func keepWrite(t *testing.T, name, content string) {
 	}
 }
 
-// keepSettle asks for the name until it is kept.
-func keepSettle(t *testing.T, files *FileResolver, name string) {
+// keepSettle asks for the path until it is kept.
+func keepSettle(t *testing.T, files *FileResolver, path string) *keptFile {
 	t.Helper()
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		resolveString(t, files, resolveGet(t, "/"+name))
-		files.kept.mu.RLock()
-		_, ok := files.kept.files[name]
-		files.kept.mu.RUnlock()
-		if ok {
-			return
+		req := resolveGet(t, path)
+		resolveString(t, files, req)
+		if f := files.kept.find(req); f != nil {
+			return f
 		}
 	}
-	t.Fatalf("%s is not kept", name)
+	t.Fatalf("%s is not kept", path)
+	return nil
 }
 
 // The very next request sees what has become of a file that is kept.
@@ -96,7 +96,7 @@ func TestKeptFileIsNeverStale(t *testing.T) {
 	for i, tt := range changes {
 		t.Run(tt.name, func(t *testing.T) {
 			files, folder := sites[i].files, sites[i].folder
-			keepSettle(t, files, "f")
+			keepSettle(t, files, "/f")
 			if err := tt.do(folder, filepath.Join(folder, "f")); err != nil {
 				t.Fatal(err)
 			}
@@ -115,7 +115,7 @@ func TestKeptFileIsNeverStale(t *testing.T) {
 		if err := os.Symlink("f", link); err != nil {
 			t.Fatal(err)
 		}
-		keepSettle(t, files, "link")
+		keepSettle(t, files, "/link")
 		os.Remove(link)
 		if err := os.Symlink("g", link); err != nil {
 			t.Fatal(err)
@@ -127,7 +127,7 @@ func TestKeptFileIsNeverStale(t *testing.T) {
 	t.Run("closed", func(t *testing.T) {
 		t.Parallel()
 		files, _ := keepSite(t, "before")
-		keepSettle(t, files, "f")
+		keepSettle(t, files, "/f")
 		files.Close()
 		if _, err := files.Resolve(t.Context(), resolveGet(t, "/f")); StatusOf(err) != 503 {
 			t.Errorf("GET /f of a resolver that is closed: %v, want 503", err)
@@ -157,6 +157,7 @@ func TestYoungFileIsNotKept(t *testing.T) {
 
 // What a kept file is answered with is what any file is.
 func TestKeptFileIsAnsweredAlike(t *testing.T) {
+	t.Parallel()
 	files, _ := keepSite(t, "0123456789", WithCacheControl("no-cache"), WithMediaType(".none", "a/b"))
 	_, addr := listen(t, WithDate(false), WithResolver(files))
 	requests := []string{
@@ -173,23 +174,26 @@ func TestKeptFileIsAnsweredAlike(t *testing.T) {
 		return answers
 	}
 	before := ask() // of a file that is too young
-	keepSettle(t, files, "f")
-	for i, answer := range ask() {
-		if answer != before[i] {
-			t.Errorf("%q is answered with %q when the file is kept, %q before", requests[i], answer, before[i])
+	keepSettle(t, files, "/f")
+	for range 4 { // from its content, and from images of what was answered
+		for i, answer := range ask() {
+			if answer != before[i] {
+				t.Errorf("%q is answered with %q when the file is kept, %q before", requests[i], answer, before[i])
+			}
 		}
 	}
 }
 
 // The memory of kept files is bounded, and they may be used at once.
 func TestKeptFilesAreBounded(t *testing.T) {
+	t.Parallel()
 	var kept keptFiles
 	var all sync.WaitGroup
 	for g := range 4 {
 		all.Go(func() {
 			for i := range 2000 {
-				kept.put(fmt.Sprint(g, i%700), keptFile{size: 50_000})
-				kept.get(&fsTree{}, fmt.Sprint(g, i%300))
+				kept.put(fmt.Sprintf("/%d-%d", g, i%700), &keptFile{size: 50_000})
+				kept.find(resolveGet(t, fmt.Sprintf("/%d-%d", g, i%300)))
 			}
 		})
 	}
@@ -200,5 +204,156 @@ func TestKeptFilesAreBounded(t *testing.T) {
 	}
 	if size > maxKept || size != kept.size || size == 0 {
 		t.Errorf("files of %d bytes are kept, counted as %d, want up to %d", size, kept.size, maxKept)
+	}
+	for i := range 100_000 {
+		kept.put(fmt.Sprint("/", i), &keptFile{})
+	}
+	if n := len(kept.files); n > maxKept/keptBeside {
+		t.Errorf("%d empty files are kept, want up to %d", n, maxKept/keptBeside)
+	}
+}
+
+// Of a request nothing is kept but the path: its fields are large, and secret.
+func TestKeptFileHoldsNoHead(t *testing.T) {
+	files, folder := keepSite(t, "content")
+	keepSettle(t, files, "/f")
+	const n = 200
+	for i := range n {
+		if err := os.Link(filepath.Join(folder, "f"), filepath.Join(folder, fmt.Sprint("f", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	heap := func() int64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	time.Sleep(youngest + 100*time.Millisecond) // a link changes the file
+	before := heap()
+	for i := range n {
+		req := requestOf(t, fmt.Sprintf("GET /f%d HTTP/1.1\r\nHost: a\r\n%s\r\n", i, strings.Repeat("X: "+strings.Repeat("x", 6000)+"\r\n", 5)))
+		resolveString(t, files, req)
+		if files.kept.find(req) == nil {
+			t.Fatalf("/f%d is not kept", i)
+		}
+	}
+	if grown := heap() - before; grown > n*2*keptBeside {
+		t.Errorf("%d empty files take %d bytes each, want up to %d", n, grown/n, 2*keptBeside)
+	}
+}
+
+// An index file is kept for its folder and for itself.
+func TestKeptIndex(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	for _, name := range []string{"index.html", "d/index.html", "second/index.htm"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(folder, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		keepWrite(t, filepath.Join(folder, name), name)
+	}
+	files := filesOfDir(t, folder, WithIndex("index.html", "index.htm"))
+	if files.kept.tree == nil {
+		t.Skip("openat2 is missing, without which nothing is kept")
+	}
+	for _, path := range []string{"/", "/d/", "/index.html"} {
+		keepSettle(t, files, path)
+	}
+	for path, want := range map[string]string{"/": "index.html", "/d/": "d/index.html", "/d": "301 ./d/", "/second/": "second/index.htm"} {
+		if got := resolveString(t, files, resolveGet(t, path)); got != want {
+			t.Errorf("GET %s is answered with %q, want %q", path, got, want)
+		}
+	}
+	if files.kept.find(resolveGet(t, "/second/")) != nil {
+		t.Error("an index file is kept before which another could be put")
+	}
+	if err := os.Rename(filepath.Join(folder, "d"), filepath.Join(folder, "e")); err != nil {
+		t.Fatal(err)
+	}
+	if got := resolveString(t, files, resolveGet(t, "/d/")); got != "not mine" {
+		t.Errorf("GET /d/, which was renamed, is answered with %q, want %q", got, "not mine")
+	}
+}
+
+// What is kept is read again after a while, for systems that do not tell of a change.
+func TestKeptFileIsReadAgain(t *testing.T) {
+	t.Parallel()
+	files, _ := keepSite(t, "on the disk")
+	f := keepSettle(t, files, "/f")
+	copy(f.resp.rep.Body.(memory), "of a change")
+	if got := resolveString(t, files, resolveGet(t, "/f")); got != "of a change" && clock() < f.until {
+		t.Errorf("GET /f is answered with %q, not from memory", got)
+	}
+	f.until = clock() - 1
+	for range 2 {
+		if got := resolveString(t, files, resolveGet(t, "/f")); got != "on the disk" {
+			t.Errorf("GET /f is answered with %q, want %q", got, "on the disk")
+		}
+	}
+}
+
+// A resolver around a Dir that forgets to Clone changes its own answer only.
+func TestKeptResponseIsTheCallersOwn(t *testing.T) {
+	t.Parallel()
+	files, _ := keepSite(t, "content")
+	keepSettle(t, files, "/f")
+	for i := range 3 {
+		resp, err := files.Resolve(t.Context(), resolveGet(t, "/f"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Add("Set-Cookie", fmt.Sprint("a=", i)).Set("X-Content-Type-Options", fmt.Sprint(i)).CloseAfter()
+		resp.Close()
+		again, err := files.Resolve(t.Context(), resolveGet(t, "/f"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again.has("Set-Cookie") || again.get("X-Content-Type-Options") != "nosniff" || again.closeAfter {
+			t.Errorf("an answer of a file is %+v behind a change of another", again)
+		}
+	}
+}
+
+// A weak entity tag becomes a strong one: it is not kept.
+func TestKeptFileHasStrongTag(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	files := filesOfDir(t, folder)
+	if files.kept.tree == nil {
+		t.Skip("openat2 is missing, without which nothing is kept")
+	}
+	const n = 300
+	for i := range n {
+		if err := os.WriteFile(filepath.Join(folder, fmt.Sprint(i)), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	time.Sleep(youngest - 50*time.Millisecond)
+	for end := time.Now().Add(100 * time.Millisecond); time.Now().Before(end); {
+		for i := range n {
+			req := resolveGet(t, fmt.Sprint("/", i))
+			resolveString(t, files, req)
+			if f := files.kept.find(req); f != nil && strings.HasPrefix(f.resp.rep.ETag, "W/") {
+				t.Fatalf("%s is kept with the tag %s", req.Path(), f.resp.rep.ETag)
+			}
+		}
+	}
+}
+
+// A file system of a program's own is asked for each answer.
+func TestFileSystemIsNotKept(t *testing.T) {
+	t.Parallel()
+	files, err := FS(os.DirFS(t.TempDir()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files.kept.tree != nil {
+		t.Error("files of an fs.FS are kept")
+	}
+	for name, opt := range map[string]FileOption{"scripts": WithScript(".sh", "sh"), "sidecars": WithPrecompressed("gzip")} {
+		if files := filesOfDir(t, t.TempDir(), opt); files.kept.tree != nil {
+			t.Errorf("with %s, for which a path is not all that counts, files are kept", name)
+		}
 	}
 }

@@ -54,7 +54,7 @@ func isContentField(name string) bool {
 	return hasPrefixFold(name, "Content-") && !hasPrefixFold(name, "Content-Security-Policy")
 }
 
-func hasPrefixFold(s, prefix string) bool {
+func hasPrefixFold[T string | []byte](s T, prefix string) bool {
 	return len(s) >= len(prefix) && equalFold(s[:len(prefix)], prefix)
 }
 

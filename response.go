@@ -38,6 +38,7 @@ type Response struct {
 	f          func(ctx context.Context, w io.Writer) error // StreamFunc
 	rep        *Representation                              // Content, File, Stream
 	src        *source                                      // of a rep that serves once
+	images     *images                                      // of a rep in memory; nil: none are made
 	err        error
 }
 
@@ -331,7 +332,7 @@ func (r *Response) Close() error { return r.src.close() }
 // and copy of a Response that serves once serve once together.
 func (r *Response) Clone() *Response {
 	c := *r
-	c.fields = slices.Clone(r.fields)
+	c.fields = slices.Clip(r.fields) // what is added goes elsewhere
 	return &c
 }
 
@@ -343,11 +344,14 @@ func (r *Response) Set(name, value string) *Response {
 	if !r.may(name, value) {
 		return r
 	}
+	r.images = nil // they would be of what it was
 	if equalFold(name, "Content-Type") {
 		r.mediaType = value
 		return r
 	}
-	r.fields = slices.DeleteFunc(r.fields, func(f field) bool { return equalFold(f.name, name) })
+	if r.has(name) { // in a copy, which others may share
+		r.fields = slices.DeleteFunc(slices.Clone(r.fields), func(f field) bool { return equalFold(f.name, name) })
+	}
 	r.fields = append(r.fields, field{name, value})
 	return r
 }
@@ -363,6 +367,7 @@ func (r *Response) Add(name, value string) *Response {
 		return r.Set(name, value)
 	}
 	if r.may(name, value) {
+		r.images = nil
 		r.fields = append(r.fields, field{name, value})
 	}
 	return r

@@ -118,6 +118,7 @@ type responder struct {
 	req     *Request
 	resp    *Response
 	persist bool  // the connection may carry another request behind this response
+	last    bool  // there is no further request yet, whose answer could leave with this
 	headOut bool  // some of it was written: it is too late for another response
 	sent    int64 // bytes of content put
 
@@ -141,6 +142,14 @@ func (t *responder) write(ctx context.Context) error {
 	}
 	t.represent()
 	t.frame()
+	if t.isPlain() {
+		return t.putImage(ctx)
+	}
+	return t.putMessage(ctx)
+}
+
+// putMessage puts head and content.
+func (t *responder) putMessage(ctx context.Context) error {
 	t.putHead()
 	if t.framing == noFraming || t.req.isHead() {
 		return nil

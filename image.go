@@ -1,0 +1,62 @@
+package rawhttp
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+)
+
+// images keeps an answer as it is on the wire, to be sent again without a look at it.
+// It may be used concurrently.
+type images struct {
+	last atomic.Pointer[image]
+}
+
+// An image is an answer to a plain GET, from status line to content. It is good for
+// the second of its Date.
+type image struct {
+	date   string
+	format *wireFormat
+	wire   []byte // nil: there was one such answer in the second so far, which may stay the only one
+}
+
+// isPlain reports whether the answer is what an image can be of.
+func (t *responder) isPlain() bool {
+	return t.resp.images != nil && t.persist && t.framing == byLength && t.status == 200 &&
+		t.req.minor > 0 && t.req.isGet()
+}
+
+// putImage puts a plain answer, from its image or so that one is made.
+func (t *responder) putImage(ctx context.Context) error {
+	date := ""
+	if t.format.date != nil {
+		date = t.format.date()
+	}
+	last := t.resp.images.last.Load()
+	again := last != nil && last.date == date && last.format == t.format
+	if again && last.wire != nil {
+		t.sent, t.length = t.length, 0
+		return t.putWhole(last.wire)
+	}
+	begin := len(t.out.buf)
+	if err := t.putMessage(ctx); err != nil {
+		return err
+	}
+	next := &image{date: date, format: t.format}
+	if again && !t.headOut {
+		next.wire = slices.Clone(t.out.buf[begin:])
+	}
+	t.resp.images.last.Store(next)
+	return nil
+}
+
+// putWhole puts a message, straight to the client if nothing else would leave with it.
+func (t *responder) putWhole(wire []byte) error {
+	if t.last && len(t.out.buf) == 0 {
+		t.headOut = true
+		_, err := t.out.w.Write(wire)
+		return err
+	}
+	t.out.take()
+	return t.out.put(wire)
+}

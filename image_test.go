@@ -1,0 +1,114 @@
+package rawhttp
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// imageResponse gives a response that images are made of.
+func imageResponse(content string) *Response {
+	resp := Content(Representation{MediaType: "a/b", Body: memory(content), Size: int64(len(content)), ModTime: time.Unix(1<<30, 0), ETag: `"e"`})
+	resp.images = new(images)
+	return resp
+}
+
+// imageWritten gives what is written in answer to a request.
+func imageWritten(t *testing.T, format *wireFormat, request string, resp *Response) string {
+	t.Helper()
+	var b strings.Builder
+	if _, err := writeResponse(context.Background(), &b, format, requestOf(t, request), resp); err != nil {
+		t.Errorf("answer to %q: %v", request, err)
+	}
+	return b.String()
+}
+
+// Whether an answer comes from an image cannot be told: not from its bytes, whatever
+// was asked before, nor from the time in them.
+func TestImageIsTheAnswer(t *testing.T) {
+	const content = "0123456789"
+	date := ""
+	formats := []*wireFormat{
+		{contentLength: true},
+		{contentLength: true, date: func() string { return date }},
+		{contentLength: true, date: func() string { return date }, server: "s"},
+		{date: func() string { return date }},
+	}
+	requests := []string{
+		"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", "POST / HTTP/1.1\r\nHost: a\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: a\r\nRange: bytes=1-2\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nIf-None-Match: \"e\"\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: a\r\nIf-None-Match: \"f\"\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nIf-Match: \"f\"\r\n\r\n",
+		"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "GET / HTTP/1.2\r\nHost: a\r\n\r\n",
+	}
+	resp, made := imageResponse(content), 0
+	for second := range 6 {
+		date = fmt.Sprint("second ", second)
+		for range 3 {
+			for _, format := range formats[:1+second%len(formats)] {
+				for range 3 {
+					for _, request := range requests {
+						plain := *resp
+						plain.images = nil
+						want := imageWritten(t, format, request, &plain)
+						if got := imageWritten(t, format, request, resp); got != want {
+							t.Errorf("%q is answered with %q, want %q", request, got, want)
+						}
+						if last := resp.images.last.Load(); last != nil && last.wire != nil {
+							made++
+						}
+					}
+				}
+			}
+		}
+	}
+	if made == 0 {
+		t.Error("no image was made")
+	}
+}
+
+// One that changes a copy of a response does not get an image of what it was.
+func TestChangedResponseHasNoImage(t *testing.T) {
+	const get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+	format := &wireFormat{contentLength: true}
+	resp := imageResponse("content")
+	for range 3 {
+		imageWritten(t, format, get, resp)
+	}
+	changes := map[string]func(*Response){
+		"Set":          func(r *Response) { r.Set("X", "y") },
+		"Add":          func(r *Response) { r.Add("X", "y") },
+		"Content-Type": func(r *Response) { r.Set("Content-Type", "x/y") },
+	}
+	for name, change := range changes {
+		changed := resp.Clone()
+		change(changed)
+		for range 3 {
+			if got := imageWritten(t, format, get, changed); !strings.Contains(got, "X: y") && !strings.Contains(got, "x/y") {
+				t.Errorf("after %s the answer is %q", name, got)
+			}
+			if got := imageWritten(t, format, get, resp); strings.Contains(got, "X: y") || strings.Contains(got, "x/y") {
+				t.Errorf("after %s of a copy the answer is %q", name, got)
+			}
+		}
+	}
+}
+
+// An answer of the largest file that is kept, with its head, is more than is collected.
+func TestLargeImage(t *testing.T) {
+	const get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+	for _, size := range []int{maxKeptFile, maxKeptFile - 300, 1} {
+		content := strings.Repeat("x", size)
+		_, addr := listen(t, WithDate(false), WithResolver(ResolverFunc(func() func(context.Context, *Request) (*Response, error) {
+			resp := imageResponse(content)
+			return func(context.Context, *Request) (*Response, error) { return resp, nil }
+		}())))
+		for range 3 {
+			got := talk(t, addr, strings.Repeat(get, 5)+"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+			if n := strings.Count(got, "\r\n\r\n"+content); n != 6 {
+				t.Errorf("%d answers of %d bytes in %d bytes, want 6", n, size, len(got))
+			}
+		}
+	}
+}
