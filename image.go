@@ -20,14 +20,14 @@ type image struct {
 	wire   []byte // nil: there was one such answer in the second so far, which may stay the only one
 }
 
-// isPlain reports whether the answer is what an image can be of.
+// isPlain reports whether the request is one that an image can answer.
 func (t *responder) isPlain() bool {
-	return t.resp.images != nil && t.persist && t.framing == byLength && t.status == 200 &&
-		t.req.minor > 0 && t.req.isGet()
+	return t.req.isGet() && t.req.minor > 0 && t.req.persist && t.persist && !t.resp.closeAfter &&
+		!t.req.hasConditions() && t.format.contentLength
 }
 
-// putImage puts a plain answer, from its image or so that one is made.
-func (t *responder) putImage(ctx context.Context) error {
+// writePlain answers a plain request from an image, or so that one is made.
+func (t *responder) writePlain(ctx context.Context) error {
 	date := ""
 	if t.format.date != nil {
 		date = t.format.date()
@@ -35,11 +35,10 @@ func (t *responder) putImage(ctx context.Context) error {
 	last := t.resp.images.last.Load()
 	again := last != nil && last.date == date && last.format == t.format
 	if again && last.wire != nil {
-		t.sent, t.length = t.length, 0
-		return t.putWhole(last.wire)
+		return t.putImage(last)
 	}
 	begin := len(t.out.buf)
-	if err := t.putMessage(ctx); err != nil {
+	if err := t.writeAnew(ctx); err != nil {
 		return err
 	}
 	next := &image{date: date, format: t.format}
@@ -50,13 +49,14 @@ func (t *responder) putImage(ctx context.Context) error {
 	return nil
 }
 
-// putWhole puts a message, straight to the client if nothing else would leave with it.
-func (t *responder) putWhole(wire []byte) error {
+// putImage puts an image, straight to the client if nothing else would leave with it.
+func (t *responder) putImage(i *image) error {
+	t.status, t.framing, t.sent = 200, byLength, t.resp.rep.Size
 	if t.last && len(t.out.buf) == 0 {
 		t.headOut = true
-		_, err := t.out.w.Write(wire)
+		_, err := t.out.w.Write(i.wire)
 		return err
 	}
 	t.out.take()
-	return t.out.put(wire)
+	return t.out.put(i.wire)
 }

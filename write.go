@@ -140,16 +140,16 @@ func (t *responder) write(ctx context.Context) error {
 	if err := t.resp.src.take(); err != nil {
 		return err
 	}
-	t.represent()
-	t.frame()
-	if t.isPlain() {
-		return t.putImage(ctx)
+	if t.resp.images != nil && t.isPlain() {
+		return t.writePlain(ctx)
 	}
-	return t.putMessage(ctx)
+	return t.writeAnew(ctx)
 }
 
-// putMessage puts head and content.
-func (t *responder) putMessage(ctx context.Context) error {
+// writeAnew makes what it writes of the Response.
+func (t *responder) writeAnew(ctx context.Context) error {
+	t.represent()
+	t.frame()
 	t.putHead()
 	if t.framing == noFraming || t.req.isHead() {
 		return nil
