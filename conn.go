@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -23,9 +25,12 @@ type conn struct {
 	srv   *Server
 	group *group
 	nc    net.Conn
-	info  ConnInfo
+	id    uint64
+	num   uint64 // of the request
+	isTLS bool
 
-	tooMany bool // it is over WithMaxConns
+	tooMany    bool  // it is over WithMaxConns
+	prev, next *conn // of the group
 
 	// life is the instant since when it is idle, or one of the below. Others change
 	// it in one way: from idle to over, which takes the connection away before a
@@ -52,12 +57,13 @@ const (
 
 // working is what a connection works with.
 type working struct {
+	req      *Request // of this connection alone, since a resolver gets to see it
 	in       inbuf
 	out      sink
 	parser   headParser
-	req      Request
 	body     *content // nil: the request has none
 	t        responder
+	client   netip.Addr       // who a proxy says that asks; invalid: none does
 	ctx      *requestContext  // nil: no resolver was asked, or it has ended
 	contexts []requestContext // for requests to come
 	unwatch  func()           // ends the watch for a reset, nil if there is none
@@ -65,21 +71,30 @@ type working struct {
 	start    time.Time        // of the exchange, if that is traced
 }
 
-func (c *conn) newWorking() *working { return &working{in: inbuf{src: c}, out: sink{w: c}} }
+// workingPool has what parked connections worked with. They hold nothing of them.
+var workingPool = sync.Pool{New: func() any { return new(working) }}
+
+// work takes what the connection works with.
+func (c *conn) work() {
+	w := workingPool.Get().(*working)
+	w.in.src, w.out.w = c, c
+	w.req = new(Request)
+	c.working = w
+}
+
+// rest gives up what the connection worked with, in which nothing is left.
+func (c *conn) rest() {
+	w := c.working
+	c.working = nil
+	w.req, w.in.src, w.out.w = nil, nil, nil
+	w.parser, w.t = headParser{}, responder{}
+	workingPool.Put(w)
+}
 
 func newConn(s *Server, g *group, nc net.Conn) *conn {
-	c := &conn{srv: s, group: g, nc: nc}
-	_, isTLS := nc.(interface{ HandshakeContext(context.Context) error })
-	c.info = ConnInfo{
-		ID:         s.stats.conns.Add(1),
-		LocalAddr:  nc.LocalAddr(),
-		RemoteAddr: nc.RemoteAddr(),
-		Client:     addrOf(nc.RemoteAddr()),
-		TLS:        isTLS,
-		NetConn:    nc,
-	}
-	c.ready = newReady(nc)
-	c.working = c.newWorking()
+	c := &conn{srv: s, group: g, nc: nc, id: s.stats.conns.Add(1), ready: newReady(nc)}
+	_, c.isTLS = nc.(interface{ HandshakeContext(context.Context) error })
+	c.work()
 	now := clock()
 	c.limit, c.readDeadline, c.writeDeadline = now.limit(s.config.readHeaderTimeout), never, never
 	c.life.Store(int64(now))
@@ -89,7 +104,7 @@ func newConn(s *Server, g *group, nc net.Conn) *conn {
 // serve carries the connection from its first byte to its end.
 func (c *conn) serve() {
 	defer c.close()
-	c.srv.trace.connOpen(c.info.ID, c.nc)
+	c.srv.trace.connOpen(c.id, c.nc)
 	c.carry(c.idle())
 }
 
@@ -134,7 +149,7 @@ func (c *conn) forget() {
 // newContext gives the context of a request. They are made some at once.
 func (c *conn) newContext() *requestContext {
 	if len(c.contexts) == 0 {
-		c.contexts = make([]requestContext, min(c.info.Request, maxContexts))
+		c.contexts = make([]requestContext, min(c.num, maxContexts))
 	}
 	ctx := &c.contexts[0]
 	c.contexts = c.contexts[1:]
@@ -157,7 +172,7 @@ func (c *conn) endContext() {
 // enter changes the state.
 func (c *conn) enter(s ConnState) {
 	c.state = s
-	c.srv.trace.connState(c.info.ID, s)
+	c.srv.trace.connState(c.id, s)
 }
 
 // idle waits for the first byte of the next request. It reports false where there
@@ -170,24 +185,28 @@ func (c *conn) idle() bool {
 			return false
 		}
 	}
-	c.info.Request++
+	c.num++
 	if !waits {
 		c.enter(StateHead)
 		return true
 	}
 	now := clock()
-	if c.info.Request > 1 { // a new connection is idle already, or was taken away
+	if c.num > 1 { // a new connection is idle already, or was taken away
 		c.limit = now.limit(c.srv.config.idleTimeout)
 		c.life.Store(int64(now))
 	}
-	if c.info.TLS && c.info.Request == 1 {
+	if c.isTLS && c.num == 1 {
 		c.setWriteDeadline(c.limit) // the handshake writes, too
 	}
 	c.enter(StateIdle)
 	if c.group.stopping.Load() {
 		return false
 	}
-	return c.begin(c.awaitInput(now.add(parkAfter)))
+	park := parkSoon
+	if c.num >= inTalk {
+		park = parkLate
+	}
+	return c.begin(c.awaitInput(now.add(park)))
 }
 
 // begin begins a request, the first bytes of which have come if err is nil.
@@ -208,8 +227,13 @@ func (c *conn) begin(err error) bool {
 	return true
 }
 
-// parkAfter is how long a connection that waits keeps what it works with.
-const parkAfter = 100 * time.Millisecond
+// A connection that waits keeps what it works with for a while: longer if it has had
+// so many requests that it is in a conversation.
+const (
+	parkSoon = 10 * time.Millisecond
+	parkLate = 100 * time.Millisecond
+	inTalk   = 4
+)
 
 var errToPark = errors.New("rawhttp: nothing has come yet")
 
@@ -218,7 +242,7 @@ var errToPark = errors.New("rawhttp: nothing has come yet")
 func (c *conn) unpark() {
 	err := c.awaitParked()
 	defer c.close()
-	c.working = c.newWorking()
+	c.work()
 	c.parked.Store(false)
 	if err == nil {
 		c.ready.take(&c.in)
@@ -234,11 +258,6 @@ const (
 	maxIdleFields = 32      // field lines
 )
 
-// inTalk is how many requests make a conversation, in which the buffer that is read
-// into is kept until the connection parks. That which is written from is larger, and
-// better shared.
-const inTalk = 4
-
 // slim writes what there is to write and gives up what it can do without while it is
 // idle.
 func (c *conn) slim() error {
@@ -246,7 +265,7 @@ func (c *conn) slim() error {
 		return err
 	}
 	c.out.release()
-	if c.mayPark && c.info.Request >= inTalk {
+	if c.mayPark && c.num >= inTalk { // what is written from is larger, and better shared
 		c.ready.keep(&c.in)
 	}
 	c.in.release()
@@ -288,7 +307,7 @@ func (c *conn) readHead() error {
 		if err != ErrIncomplete {
 			return err
 		}
-		if first && c.info.Request > 1 { // the first request has its time from the accept
+		if first && c.num > 1 { // the first request has its time from the accept
 			c.setLimit(c.srv.config.readHeaderTimeout)
 		}
 		if err := c.in.fill(c.srv.config.bufferLimit()); err != nil {
@@ -390,7 +409,8 @@ func (c *conn) hangUp() (again bool) {
 // what no other has caught: the server goes on.
 func (c *conn) close() {
 	if c.parked.Load() {
-		c.working, c.ended = nil, false
+		c.rest()
+		c.ended = false
 		go c.unpark()
 		return
 	}
@@ -421,14 +441,14 @@ func (c *conn) tellClosed() {
 			c.panicked("trace", v)
 		}
 	}()
-	c.srv.trace.connState(c.info.ID, StateClosed)
-	c.srv.trace.connClose(c.info.ID, c.err)
+	c.srv.trace.connState(c.id, StateClosed)
+	c.srv.trace.connClose(c.id, c.err)
 }
 
 // dismiss closes a connection that is told nothing.
 func (c *conn) dismiss() {
 	defer c.close()
-	c.srv.trace.connOpen(c.info.ID, c.nc)
+	c.srv.trace.connOpen(c.id, c.nc)
 	c.ended = true
 }
 
@@ -439,8 +459,8 @@ var errGoexit = errors.New("rawhttp: runtime.Goexit in a resolver or response")
 // turnAway tells the client that there are too many connections.
 func (c *conn) turnAway() {
 	defer c.close()
-	c.srv.trace.connOpen(c.info.ID, c.nc)
-	c.start, c.info.Request = time.Now(), 1
+	c.srv.trace.connOpen(c.id, c.nc)
+	c.start, c.num = time.Now(), 1
 	c.setLimit(maxLingerTime)
 	c.setReadDeadline(c.limit) // a TLS handshake reads
 	c.req.reset()

@@ -90,6 +90,9 @@ func (c *conn) resume() {
 }
 
 func isTimeout(err error) bool {
+	if ne, ok := err.(net.Error); ok { // nearly always; errors.As takes memory
+		return ne.Timeout()
+	}
 	var ne net.Error
 	return errors.As(err, &ne) && ne.Timeout()
 }
@@ -120,7 +123,7 @@ func (c *conn) Read(p []byte) (n int, err error) {
 func (c *conn) took(p []byte) {
 	if len(p) > 0 {
 		c.srv.stats.bytesRead.Add(uint64(len(p)))
-		c.srv.trace.bytesRead(c.info.ID, c.info.Request, p)
+		c.srv.trace.bytesRead(c.id, c.num, p)
 	}
 }
 
@@ -244,7 +247,7 @@ func (c *conn) Write(p []byte) (written int, err error) {
 	}
 	for piece := p; written < len(p) && err == nil; {
 		piece = p[written:]
-		if c.info.TLS {
+		if c.isTLS {
 			piece = piece[:min(len(piece), maxTLSWrite)]
 		}
 		err = c.keepWriting(func() (int, error) {
@@ -254,7 +257,7 @@ func (c *conn) Write(p []byte) (written int, err error) {
 		})
 	}
 	c.srv.stats.bytesWritten.Add(uint64(written))
-	c.srv.trace.bytesWritten(c.info.ID, c.info.Request, p[:written])
+	c.srv.trace.bytesWritten(c.id, c.num, p[:written])
 	return written, err
 }
 
@@ -312,7 +315,7 @@ func (c *conn) keepWriting(write func() (int, error)) error {
 		return c.broken
 	}
 	limit := clock().limit(c.srv.config.stallTimeout)
-	if c.writeDeadline > limit || c.info.TLS {
+	if c.writeDeadline > limit || c.isTLS {
 		c.setWriteDeadline(limit)
 	}
 	for {

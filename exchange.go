@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"runtime/debug"
 	"strings"
 )
@@ -14,9 +15,9 @@ import (
 func (c *conn) admit() error {
 	cfg := &c.srv.config
 	c.srv.stats.requests.Add(1)
-	c.req.conn, c.req.on = &c.info, c
+	c.req.on, c.client = c, netip.Addr{}
 	if len(cfg.proxies) > 0 {
-		c.info.Client = cfg.proxies.client(addrOf(c.info.RemoteAddr), c.req.Header())
+		c.client = cfg.proxies.client(addrOf(c.nc.RemoteAddr()), c.req.Header())
 	}
 	switch n := c.req.contentLength; {
 	case !cfg.hosts.allow(c.req.host.of(c.req.text)):
@@ -28,7 +29,7 @@ func (c *conn) admit() error {
 	case c.req.form == authorityForm:
 		return &StatusError{Status: 405, Allow: fileMethods, Err: errors.New("CONNECT")}
 	case n != 0:
-		c.body = newContent(&c.in, &c.req, cfg.maxBodyBytes)
+		c.body = newContent(&c.in, c.req, cfg.maxBodyBytes)
 		if c.req.expect == expectContinue {
 			c.body.proceed = c.proceed
 		}
@@ -36,6 +37,23 @@ func (c *conn) admit() error {
 		c.waiting.content = contentWait{}
 	}
 	return nil
+}
+
+// info tells of the connection, for the request at hand.
+func (c *conn) info() ConnInfo {
+	info := ConnInfo{
+		ID:         c.id,
+		Request:    c.num,
+		LocalAddr:  c.nc.LocalAddr(),
+		RemoteAddr: c.nc.RemoteAddr(),
+		Client:     c.client,
+		TLS:        c.isTLS,
+		NetConn:    c.nc,
+	}
+	if !info.Client.IsValid() {
+		info.Client = addrOf(info.RemoteAddr)
+	}
+	return info
 }
 
 // proceed asks the client for the content that it holds back. A 1xx response comes
@@ -64,7 +82,7 @@ func (c *conn) resolve(ctx context.Context) (resp *Response) {
 	if resp := c.ownAnswer(); resp != nil {
 		return resp
 	}
-	resp, err := c.srv.config.resolver.Resolve(ctx, &c.req)
+	resp, err := c.srv.config.resolver.Resolve(ctx, c.req)
 	switch {
 	case err != nil:
 		if resp != nil {
@@ -124,7 +142,7 @@ func (c *conn) errorPage(ctx context.Context, status int, err error) (page *Resp
 			page = errorResponse(&StatusError{Status: 500}).CloseAfter()
 		}
 	}()
-	return c.srv.config.errorPage(ctx, &c.req, status, err)
+	return c.srv.config.errorPage(ctx, c.req, status, err)
 }
 
 // respond writes the response, or what must be said in its place, and closes it.
@@ -167,7 +185,7 @@ func (c *conn) send(ctx context.Context, resp *Response) (err error) {
 		}
 	}()
 	c.t = responder{}
-	c.t.out, c.t.format, c.t.req, c.t.resp = &c.out, &c.srv.format, &c.req, resp
+	c.t.out, c.t.format, c.t.req, c.t.resp = &c.out, &c.srv.format, c.req, resp
 	c.t.persist, c.t.last = c.mayPersist(resp), len(c.in.bytes()) == 0
 	if resp.f != nil && !c.req.isHead() {
 		defer c.inDuplex()()
@@ -236,7 +254,7 @@ func (c *conn) cut(err error) {
 		abort(c.nc)
 	}
 	if c.broken == nil && !c.gone.Load() && c.contentFault() == nil { // so it was not the client
-		c.srv.log.Error("rawhttp: response cut", "conn", c.info.ID, "request", c.info.Request, "err", err)
+		c.srv.log.Error("rawhttp: response cut", "conn", c.id, "request", c.num, "err", err)
 	}
 }
 
@@ -244,7 +262,7 @@ func (c *conn) cut(err error) {
 var errPanicked = errors.New("rawhttp: panic")
 
 func (c *conn) panicked(where string, v any) error {
-	c.srv.log.Error("rawhttp: panic", "in", where, "conn", c.info.ID, "request", c.info.Request,
+	c.srv.log.Error("rawhttp: panic", "in", where, "conn", c.id, "request", c.num,
 		"panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 	return fmt.Errorf("%w in %s: %v", errPanicked, where, v)
 }
@@ -257,5 +275,5 @@ func (c *conn) logFailure(status int, err error) {
 	if c.gone.Load() || c.contentFault() != nil || status < 500 || status == 501 || status == 505 || errors.Is(err, errPanicked) {
 		log = c.srv.log.Debug
 	}
-	log("rawhttp: request failed", "conn", c.info.ID, "request", c.info.Request, "status", status, "err", err)
+	log("rawhttp: request failed", "conn", c.id, "request", c.num, "status", status, "err", err)
 }

@@ -243,7 +243,7 @@ func (s *Server) eachConn(f func(*conn)) {
 	defer s.mu.Unlock()
 	for g := range s.groups {
 		g.mu.Lock()
-		for c := range g.conns {
+		for c := g.conns; c != nil; c = c.next {
 			f(c)
 		}
 		g.mu.Unlock()
@@ -305,13 +305,13 @@ type group struct {
 
 	mu     sync.Mutex
 	ln     net.Listener
-	conns  map[*conn]struct{}
+	conns  *conn // the first of a list
 	reason error // why it stops, as Serve returns it
 	drain  *time.Timer
 }
 
 func (s *Server) newGroup(ctx context.Context, ln net.Listener) (*group, error) {
-	g := &group{srv: s, ln: ln, stopped: make(chan struct{}), done: make(chan struct{}), conns: make(map[*conn]struct{})}
+	g := &group{srv: s, ln: ln, stopped: make(chan struct{}), done: make(chan struct{})}
 	g.ctx, g.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -363,7 +363,7 @@ func (g *group) take(nc net.Conn) *conn {
 		s.stats.open.Add(-1) // nor does it take a place
 	}
 	g.mu.Lock()
-	g.conns[c] = struct{}{}
+	g.add(c)
 	g.mu.Unlock()
 	return c
 }
@@ -383,9 +383,25 @@ func (g *group) run(c *conn) {
 	}
 }
 
+// add puts c at the beginning of the list. The group is locked.
+func (g *group) add(c *conn) {
+	c.next = g.conns
+	if c.next != nil {
+		c.next.prev = c
+	}
+	g.conns = c
+}
+
 func (g *group) remove(c *conn) {
 	g.mu.Lock()
-	delete(g.conns, c)
+	if c.prev == nil {
+		g.conns = c.next
+	} else {
+		c.prev.next = c.next
+	}
+	if c.next != nil {
+		c.next.prev = c.prev
+	}
 	g.mu.Unlock()
 	if !c.tooMany {
 		g.srv.stats.open.Add(-1)
@@ -406,7 +422,7 @@ func (g *group) stop(reason error, drain time.Duration) {
 	if g.ln != nil {
 		g.ln.Close()
 	}
-	for c := range g.conns {
+	for c := g.conns; c != nil; c = c.next {
 		c.takeAway()
 	}
 	if drain > 0 {
@@ -417,7 +433,7 @@ func (g *group) stop(reason error, drain time.Duration) {
 // kill closes the connections and ends the contexts of their requests.
 func (g *group) kill() {
 	g.mu.Lock()
-	for c := range g.conns {
+	for c := g.conns; c != nil; c = c.next {
 		c.gone.Store(true)
 		innermost(c.nc).Close()
 	}

@@ -295,7 +295,7 @@ func TestRefusedConnectionIsNotEvicted(t *testing.T) {
 	if got := s.Stats(); got.ConnsIdle != 0 || got.Refused != 2 {
 		t.Errorf("Stats = %+v, want none idle and two refused", got)
 	}
-	for c := range g.conns { // they were never run
+	for c := g.conns; c != nil; c = c.next { // they were never run
 		g.remove(c)
 		g.running.Done()
 	}

@@ -28,7 +28,7 @@ type Request struct {
 	prefix  string
 	rewrite string    // the path of WithPath, or of a Mount
 	trailer *Header   // shared by the copies that WithPath makes; nil: none
-	conn    *ConnInfo // nil: none
+	conn    *ConnInfo // of a Clone; nil: on has it
 	on      *conn     // that serves it, and lends itself to scripts; nil: none
 }
 
@@ -142,11 +142,14 @@ func (r *Request) Trailer() Header {
 }
 
 // Conn tells of the connection that the request came on.
-func (r *Request) Conn() (info ConnInfo) {
-	if r.conn != nil {
-		info = *r.conn
+func (r *Request) Conn() ConnInfo {
+	switch {
+	case r.conn != nil:
+		return *r.conn
+	case r.on != nil:
+		return r.on.info()
 	}
-	return info
+	return ConnInfo{}
 }
 
 // Head gives the head as it was received, from the first byte to the empty line.

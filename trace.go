@@ -130,18 +130,18 @@ func (c *conn) traceExchange(err error) {
 		return
 	}
 	x := Exchange{
-		Conn:     c.info.ID,
-		Num:      c.info.Request,
+		Conn:     c.id,
+		Num:      c.num,
 		Status:   c.t.status,
 		Bytes:    c.t.sent,
 		Start:    c.start,
 		Duration: time.Since(c.start),
 		Err:      err,
 	}
-	client := addrOf(c.info.RemoteAddr)
-	if c.req.conn != nil { // a request was admitted
-		x.Request = &c.req
-		client = c.info.Client
+	client := addrOf(c.nc.RemoteAddr())
+	if c.req.on != nil { // a request was admitted
+		x.Request = c.req
+		client = c.info().Client
 	}
 	if client.IsValid() {
 		x.Client = client.String()

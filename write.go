@@ -256,7 +256,7 @@ func (t *responder) putContent(ctx context.Context) error {
 // putFunc has the program write the content. A Write that failed fails the
 // response, whatever the program makes of it.
 func (t *responder) putFunc(ctx context.Context) error {
-	w := &contentWriter{t: t, ctx: ctx}
+	w := &contentWriter{t: t, out: t.out, ctx: ctx}
 	defer w.close()
 	if err := t.resp.f(ctx, w); err != nil {
 		return err
@@ -384,14 +384,15 @@ func (t *responder) end() error {
 
 // A contentWriter is what a StreamFunc writes to.
 type contentWriter struct {
-	t   *responder
+	t   *responder // not to be touched once err is set: it may be of another response by then
+	out *sink
 	ctx context.Context
-	err error // under t.out.mu, as all of t is while f runs
+	err error // under out.mu, as all of t is while f runs
 }
 
 func (w *contentWriter) Write(p []byte) (int, error) {
-	w.t.out.mu.Lock()
-	defer w.t.out.mu.Unlock()
+	w.out.mu.Lock()
+	defer w.out.mu.Unlock()
 	if w.err == nil {
 		w.err = context.Cause(w.ctx)
 	}
@@ -409,8 +410,8 @@ func (w *contentWriter) Write(p []byte) (int, error) {
 
 // close makes later writes fail, and gives the error of those before.
 func (w *contentWriter) close() error {
-	w.t.out.mu.Lock()
-	defer w.t.out.mu.Unlock()
+	w.out.mu.Lock()
+	defer w.out.mu.Unlock()
 	err := w.err
 	if err == nil {
 		w.err = errStreamEnded
