@@ -297,20 +297,32 @@ func appendSize(b []byte, n int64) []byte {
 	if n < 1024 {
 		return append(strconv.AppendInt(b, n, 10), " B"...)
 	}
-	size, unit := float64(n)/1024, 0
-	for size >= 999.5 && unit < len("KMGTPE")-1 {
-		size /= 1024
-		unit++
+	size, unit := uint64(n), 0
+	if size >= 1<<50 { // less than a millionth of it makes no difference
+		size, unit = size>>20, 2
 	}
-	digits := 2 // behind the point
-	switch {
-	case size < 0.9995:
-		digits = 3
-	case size >= 99.95:
-		digits = 0
-	case size >= 9.995:
-		digits = 1
+	shift := 10
+	for ; size >= 999<<shift+1<<(shift-1) && unit < len("KMGTPE")-1; unit++ { // 999.5 and more
+		shift += 10
 	}
-	b = strconv.AppendFloat(b, size, 'f', digits, 64)
+	digits, scale := 2, uint64(100) // behind the point
+	switch hundreds := size * 10000 >> shift; {
+	case hundreds < 9995:
+		digits, scale = 3, 1000
+	case hundreds >= 999500:
+		digits, scale = 0, 1
+	case hundreds >= 99950:
+		digits, scale = 1, 10
+	}
+	half := uint64(1) << (shift - 1)
+	rounded := (size*scale + half) >> shift
+	b = strconv.AppendUint(b, rounded/scale, 10)
+	if digits > 0 {
+		b = append(b, '.')
+		for ; digits > 0; digits-- {
+			scale /= 10
+			b = append(b, byte('0'+rounded/scale%10))
+		}
+	}
 	return append(b, ' ', "KMGTPE"[unit], 'i', 'B')
 }

@@ -347,8 +347,11 @@ func (l *listing) stat(e *entry) error {
 	return nil
 }
 
-// flushListing is how many bytes are written together.
-const flushListing = 19 << 10
+// A listing begins to leave early; what follows leaves in larger pieces, which cost less.
+const (
+	firstFlush = 16 << 10 // bytes
+	laterFlush = 40 << 10
+)
 
 // writeTo writes the listing in its form.
 func (l *listing) writeTo(ctx context.Context, w io.Writer) error {
@@ -366,7 +369,8 @@ func (l *listing) writeTo(ctx context.Context, w io.Writer) error {
 		form = listText{}
 	}
 	begin := time.Now()
-	b := form.begin(make([]byte, 0, flushListing+2<<10), l)
+	flush := firstFlush
+	b := form.begin(make([]byte, 0, laterFlush+2<<10), l)
 	var e entry // a copy: what is found out now need not be kept
 	for i := range l.entries {
 		e = *l.entries[i]
@@ -380,9 +384,10 @@ func (l *listing) writeTo(ctx context.Context, w io.Writer) error {
 			}
 		}
 		b = form.entry(b, &e)
-		if len(b) < flushListing {
+		if len(b) < flush {
 			continue
 		}
+		flush = laterFlush
 		if l.files.waiting.Load() > 0 && time.Since(begin) > slowListing {
 			return errSlowListing
 		}
