@@ -370,7 +370,9 @@ func (l *listing) writeTo(ctx context.Context, w io.Writer) error {
 	}
 	begin := time.Now()
 	flush := firstFlush
-	b := form.begin(make([]byte, 0, laterFlush+2<<10), l)
+	scratch := scratchPool.Get().(*[scratchSize]byte)
+	defer scratchPool.Put(scratch)
+	b := form.begin(scratch[:0], l)
 	var e entry // a copy: what is found out now need not be kept
 	for i := range l.entries {
 		e = *l.entries[i]
