@@ -153,7 +153,7 @@ func (c *conn) newContext() *requestContext {
 	}
 	ctx := &c.contexts[0]
 	c.contexts = c.contexts[1:]
-	ctx.Context = c.group.ctx
+	ctx.group = c.group
 	return ctx
 }
 

@@ -3,17 +3,11 @@ package rawhttp
 import (
 	"context"
 	"slices"
-	"sync/atomic"
 )
 
-// images keeps an answer as it is on the wire, to be sent again without a look at it.
-// It may be used concurrently.
-type images struct {
-	last atomic.Pointer[image]
-}
-
-// An image is an answer to a plain GET, from status line to content. It is good for
-// the second of its Date.
+// An image is an answer to a plain GET as it is on the wire, from status line to
+// content, to be sent again without a look at it. It is good for the second of its
+// Date.
 type image struct {
 	date   string
 	format *wireFormat
@@ -32,7 +26,8 @@ func (t *responder) writePlain(ctx context.Context) error {
 	if t.format.date != nil {
 		date = t.format.date()
 	}
-	last := t.resp.images.last.Load()
+	body := t.resp.rep.Body.(*memory)
+	last := body.last.Load()
 	again := last != nil && last.date == date && last.format == t.format
 	if again && last.wire != nil {
 		return t.putImage(last)
@@ -45,7 +40,7 @@ func (t *responder) writePlain(ctx context.Context) error {
 	if again && !t.headOut {
 		next.wire = slices.Clone(t.out.buf[begin:])
 	}
-	t.resp.images.last.Store(next)
+	body.last.Store(next)
 	return nil
 }
 

@@ -10,8 +10,8 @@ import (
 
 // imageResponse gives a response that images are made of.
 func imageResponse(content string) *Response {
-	resp := Content(Representation{MediaType: "a/b", Body: memory(content), Size: int64(len(content)), ModTime: time.Unix(1<<30, 0), ETag: `"e"`})
-	resp.images = new(images)
+	resp := Content(Representation{MediaType: "a/b", Body: &memory{content: []byte(content)}, Size: int64(len(content)), ModTime: time.Unix(1<<30, 0), ETag: `"e"`})
+	resp.imaged = true
 	return resp
 }
 
@@ -50,12 +50,12 @@ func TestImageIsTheAnswer(t *testing.T) {
 				for range 3 {
 					for _, request := range requests {
 						plain := *resp
-						plain.images = nil
+						plain.imaged = false
 						want := imageWritten(t, format, request, &plain)
 						if got := imageWritten(t, format, request, resp); got != want {
 							t.Errorf("%q is answered with %q, want %q", request, got, want)
 						}
-						if last := resp.images.last.Load(); last != nil && last.wire != nil {
+						if last := resp.rep.Body.(*memory).last.Load(); last != nil && last.wire != nil {
 							made++
 						}
 					}

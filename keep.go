@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -120,7 +121,7 @@ func (k *keptFiles) keep(req *Request, o opened, resp *Response) *Response {
 	if !ok || !readable || id.size > maxKeptFile || int64(id.size) != resp.rep.Size || !id.isSettled(time.Now()) {
 		return resp
 	}
-	content := make(memory, id.size)
+	content := make([]byte, id.size)
 	until := clock().add(keptFor)
 	if _, err := io.ReadFull(io.NewSectionReader(at, 0, int64(id.size)), content); err != nil {
 		return resp
@@ -133,21 +134,25 @@ func (k *keptFiles) keep(req *Request, o opened, resp *Response) *Response {
 		return resp
 	}
 	rep := *resp.rep
-	rep.Body = content
+	rep.Body = &memory{content: content}
 	kept := Content(rep)
 	kept.fields = slices.Clip(resp.fields) // a copy that is added to leaves the others alone
-	kept.images = new(images)
+	kept.imaged = true
 	k.put(req.Path(), &keptFile{id: id, name: strings.Clone(o.name), resp: *kept, until: until, size: 2 * len(content)})
 	resp.Close()
 	return kept
 }
 
-// memory is content in memory that any number of responses read.
-type memory []byte
+// memory is content that any number of responses read, also at once.
+type memory struct {
+	content []byte
+	last    atomic.Pointer[image] // of the response that it is the content of
+}
 
-func (m memory) ReadAt(p []byte, off int64) (n int, err error) {
-	if off < int64(len(m)) {
-		n = copy(p, m[off:])
+// ReadAt implements io.ReaderAt.
+func (m *memory) ReadAt(p []byte, off int64) (n int, err error) {
+	if off < int64(len(m.content)) {
+		n = copy(p, m.content[off:])
 	}
 	if n < len(p) {
 		err = io.EOF
@@ -156,4 +161,4 @@ func (m memory) ReadAt(p []byte, off int64) (n int, err error) {
 }
 
 // Read is what makes it a Body, which is read by ReadAt.
-func (m memory) Read([]byte) (int, error) { return 0, io.EOF }
+func (m *memory) Read([]byte) (int, error) { return 0, io.EOF }

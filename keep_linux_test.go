@@ -281,7 +281,7 @@ func TestKeptFileIsReadAgain(t *testing.T) {
 	t.Parallel()
 	files, _ := keepSite(t, "on the disk")
 	f := keepSettle(t, files, "/f")
-	copy(f.resp.rep.Body.(memory), "of a change")
+	copy(f.resp.rep.Body.(*memory).content, "of a change")
 	if got := resolveString(t, files, resolveGet(t, "/f")); got != "of a change" && clock() < f.until {
 		t.Errorf("GET /f is answered with %q, not from memory", got)
 	}

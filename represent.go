@@ -159,8 +159,8 @@ func (t *responder) putRepresentation() error {
 	if rep.Body == nil {
 		return nil
 	}
-	if m, ok := rep.Body.(memory); ok && len(t.ranges) == 0 {
-		return t.put(m)
+	if m, ok := rep.Body.(*memory); ok && len(t.ranges) == 0 {
+		return t.put(m.content)
 	}
 	if len(t.ranges) == 0 {
 		if at, ok := rep.Body.(io.ReaderAt); ok && t.resp.src == nil {

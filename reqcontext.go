@@ -3,13 +3,13 @@ package rawhttp
 import (
 	"context"
 	"sync/atomic"
+	"time"
 )
 
 // A requestContext is the context of one request. Most are never waited for, so what
 // that takes is made when somebody does: the rest is one small allocation.
 type requestContext struct {
-	context.Context // of the connections that stop together: its values, and its end
-
+	group  *group                        // whose context has the values, and an end of its own
 	waited atomic.Pointer[waitedContext] // nil until somebody waits, or it ends
 }
 
@@ -38,11 +38,14 @@ func (c *requestContext) end() {
 	}
 }
 
+// Deadline implements [context.Context].
+func (c *requestContext) Deadline() (time.Time, bool) { return c.group.ctx.Deadline() }
+
 // Done implements [context.Context].
 func (c *requestContext) Done() <-chan struct{} {
 	w := c.waited.Load()
 	if w == nil {
-		w = newWaitedContext(c.Context)
+		w = newWaitedContext(c.group.ctx)
 		if !c.waited.CompareAndSwap(nil, w) {
 			w.cancel()
 			w = c.waited.Load()
@@ -53,7 +56,7 @@ func (c *requestContext) Done() <-chan struct{} {
 
 // Err implements [context.Context].
 func (c *requestContext) Err() error {
-	if err := c.Context.Err(); err != nil {
+	if err := c.group.ctx.Err(); err != nil {
 		return err
 	}
 	if w := c.waited.Load(); w != nil {
@@ -68,5 +71,5 @@ func (c *requestContext) Value(key any) any {
 	if w := c.waited.Load(); w != nil && w != endedContext {
 		return w.Value(key)
 	}
-	return c.Context.Value(key)
+	return c.group.ctx.Value(key)
 }

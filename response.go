@@ -32,13 +32,13 @@ type Response struct {
 	asIs       bool // rep is sent whole, whatever the request's conditions: Stream
 	headOnly   bool // it answers HEAD alone; its content was not made
 	closeAfter bool
+	imaged     bool // rep.Body is a *memory, which has images of it
 	mediaType  string
 	fields     []field
 	content    []byte                                       // if neither f nor rep is set
 	f          func(ctx context.Context, w io.Writer) error // StreamFunc
 	rep        *Representation                              // Content, File, Stream
 	src        *source                                      // of a rep that serves once
-	images     *images                                      // of a rep in memory; nil: none are made
 	err        error
 }
 
@@ -344,7 +344,7 @@ func (r *Response) Set(name, value string) *Response {
 	if !r.may(name, value) {
 		return r
 	}
-	r.images = nil // they would be of what it was
+	r.imaged = false // it is not what the images are of
 	if equalFold(name, "Content-Type") {
 		r.mediaType = value
 		return r
@@ -367,7 +367,7 @@ func (r *Response) Add(name, value string) *Response {
 		return r.Set(name, value)
 	}
 	if r.may(name, value) {
-		r.images = nil
+		r.imaged = false
 		r.fields = append(r.fields, field{name, value})
 	}
 	return r

@@ -140,7 +140,7 @@ func (t *responder) write(ctx context.Context) error {
 	if err := t.resp.src.take(); err != nil {
 		return err
 	}
-	if t.resp.images != nil && t.isPlain() {
+	if t.resp.imaged && t.isPlain() {
 		return t.writePlain(ctx)
 	}
 	return t.writeAnew(ctx)
