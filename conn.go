@@ -231,7 +231,7 @@ func (c *conn) begin(err error) bool {
 // so many requests that it is in a conversation.
 const (
 	parkSoon = 10 * time.Millisecond
-	parkLate = 100 * time.Millisecond
+	parkLate = time.Second
 	inTalk   = 4
 )
 

@@ -48,6 +48,15 @@ func TestParkedConnection(t *testing.T) {
 			}
 			c.Close()
 		}, Stats{Conns: 1, Requests: 3}},
+		{"a conversation", nil, func(t *testing.T, s *Server, c net.Conn) {
+			for range 2 {
+				for range inTalk + 1 {
+					parkAsk(t, c, liveGet("/"), 1)
+				}
+				parkAwait(t, s, 1)
+			}
+			c.Close()
+		}, Stats{Conns: 1, Requests: 1 + 2*(inTalk+1)}},
 		{"several at once", nil, func(t *testing.T, s *Server, c net.Conn) {
 			parkAsk(t, c, strings.Repeat(liveGet("/"), 300), 300) // more than one buffer
 			c.Close()

@@ -29,18 +29,22 @@ type job struct {
 	conns   int
 	depth   int  // requests that go out at once on a connection
 	size    int  // bytes of the file
-	entries int  // names in the folder
+	entries int  // names in the folder, or beside the file
 	own     bool // not for wrk: it is too long until an answer ends
+	times   int  // how many times as long as others its rounds are; 0: once
 }
 
 const greeting = "Hello, World!\n"
 
 var allJobs = []job{
 	{name: "hello", title: "Hello: 14 bytes, 64 connections", kind: hello, path: "/hello.txt", conns: 64, depth: 1, size: len(greeting)},
+	{name: "hello-1", title: "Hello: 14 bytes, 1 connection", kind: hello, path: "/hello.txt", conns: 1, depth: 1, size: len(greeting)},
+	{name: "hello-10k", title: "Hello: 14 bytes, 10,000 connections", kind: hello, path: "/hello.txt", conns: 10_000, depth: 1, size: len(greeting), times: 5},
 	{name: "pipelined", title: "Hello, 16 requests at once, 64 connections", kind: hello, path: "/hello.txt", conns: 64, depth: 16, size: len(greeting)},
 	{name: "file-96", title: "File of 96 bytes, 64 connections", kind: small, path: "/96.txt", conns: 64, depth: 1, size: 96},
 	{name: "file-10k", title: "File of 10 KiB, 64 connections", kind: small, path: "/10k.txt", conns: 64, depth: 1, size: 10 << 10},
 	{name: "file-deep", title: "File of 96 bytes four folders deep, 64 connections", kind: small, path: "/one/two/three/four/96.txt", conns: 64, depth: 1, size: 96},
+	{name: "file-many", title: "File of 14 bytes among 100,000, 64 connections", kind: small, path: "/100000/" + entry(50_000), conns: 64, depth: 1, size: len(greeting), entries: 100_000},
 	{name: "file-1m", title: "File of 1 MB, 64 connections", kind: large, path: "/1m.bin", conns: 64, depth: 1, size: 1e6},
 	{name: "file-100m", title: "File of 100 MB, 4 connections", kind: large, path: "/100m.bin", conns: 4, depth: 1, size: 100e6, own: true},
 	{name: "listing-1k", title: "Listing of 1,000 files, 8 connections", kind: listing, path: "/1000/", conns: 8, depth: 1, entries: 1000},
@@ -58,6 +62,11 @@ func makeSite(site string, jobs []job) error {
 		case hello, idle, small, large:
 			if err := writeFile(name, content(j)); err != nil {
 				return err
+			}
+			if j.entries > 0 { // it is one of those
+				if err := makeFolder(filepath.Dir(name), j.entries); err != nil {
+					return err
+				}
 			}
 		case listing:
 			if err := makeFolder(name, j.entries); err != nil {

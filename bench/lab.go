@@ -193,13 +193,14 @@ func (l *lab) measure(ctx context.Context, j job, p *process) (s sample, err err
 	if err != nil {
 		return s, err
 	}
+	seconds := l.seconds * max(1, j.times)
 	switch {
 	case l.check:
 		s.load, err = runClients(ctx, j, p.port, 50*time.Millisecond)
 	case j.own || !l.has("wrk"):
-		s.load, err = runClients(ctx, j, p.port, time.Duration(l.seconds)*time.Second)
+		s.load, err = runClients(ctx, j, p.port, time.Duration(seconds)*time.Second)
 	default:
-		s.load, err = l.runWrk(ctx, j, p.port, l.seconds)
+		s.load, err = l.runWrk(ctx, j, p.port, seconds)
 	}
 	if err != nil {
 		return s, err

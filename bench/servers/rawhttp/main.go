@@ -25,9 +25,7 @@ func main() {
 
 func options(mode, folder string) []rawhttp.Option {
 	switch mode {
-	case "hello":
-		return []rawhttp.Option{rawhttp.WithResolver(hello())}
-	case "idle":
+	case "hello", "idle":
 		return []rawhttp.Option{rawhttp.WithResolver(hello()), rawhttp.WithMaxConns(0)}
 	case "files":
 		return []rawhttp.Option{rawhttp.WithRoot(folder), rawhttp.WithListing(rawhttp.ListHTML)}
