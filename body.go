@@ -100,6 +100,9 @@ var (
 // content reads the content of one request. Its errors are kept: what failed once
 // fails for good.
 type content struct {
+	mu    sync.Mutex // held while the program reads
+	ended bool       // the program can read no more
+
 	in      *inbuf
 	max     int64        // bytes of content
 	proceed func() error // asks the client that waits for it to go on; nil once done
@@ -135,6 +138,25 @@ func newContent(in *inbuf, req *Request, limit int64) *content {
 // Read implements io.Reader. Its error is io.EOF at the end; a *ParseError for
 // content that breaks a rule or a limit; or what became of the connection.
 func (c *content) Read(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended && c.err == nil {
+		return 0, errContentClosed
+	}
+	if c.ended {
+		return 0, c.err
+	}
+	return c.take(p)
+}
+
+// drain is Read for the connection, when the program can read no more.
+func (c *content) drain(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.take(p)
+}
+
+func (c *content) take(p []byte) (int, error) {
 	if c.err != nil || len(p) == 0 {
 		return 0, c.err
 	}
@@ -305,11 +327,4 @@ func (c *content) takeTrailer(h *head, n int) error {
 	*c.trailer = Header{string(h.text), h.fields}
 	c.use(n)
 	return nil
-}
-
-// close ends the content: it cannot be read any more.
-func (c *content) close() {
-	if c.err == nil {
-		c.err = errContentClosed
-	}
 }

@@ -29,8 +29,9 @@ type conn struct {
 	num   uint64 // of the request
 	isTLS bool
 
-	tooMany    bool  // it is over WithMaxConns
-	prev, next *conn // of the group
+	client     netip.Addr // who a proxy says that asks; invalid: none does
+	tooMany    bool       // it is over WithMaxConns
+	prev, next *conn      // of the group
 
 	// life is the instant since when it is idle, or one of the below. Others change
 	// it in one way: from idle to over, which takes the connection away before a
@@ -63,7 +64,6 @@ type working struct {
 	parser   headParser
 	body     *content // nil: the request has none
 	t        responder
-	client   netip.Addr       // who a proxy says that asks; invalid: none does
 	ctx      *requestContext  // nil: no resolver was asked, or it has ended
 	contexts []requestContext // for requests to come
 	unwatch  func()           // ends the watch for a reset, nil if there is none
@@ -86,7 +86,7 @@ func (c *conn) work() {
 func (c *conn) rest() {
 	w := c.working
 	c.working = nil
-	w.req, w.in.src, w.out.w = nil, nil, nil
+	w.req, w.contexts, w.in.src, w.out.w = nil, nil, nil, nil
 	w.parser, w.t = headParser{}, responder{}
 	workingPool.Put(w)
 }
@@ -129,6 +129,7 @@ func (c *conn) exchange() (again bool) {
 	c.ctx = c.newContext()
 	persist := c.respond(c.ctx, c.resolve(c.ctx))
 	c.endContext()
+	c.endContent()
 	if !persist {
 		return c.hangUp()
 	}
@@ -138,10 +139,8 @@ func (c *conn) exchange() (again bool) {
 // forget lets go of what belongs to the exchange that ends: an idle connection must
 // not keep a response, and nobody reads content behind its own exchange.
 func (c *conn) forget() {
-	if c.body != nil {
-		c.body.close()
-	}
 	c.endContext()
+	c.endContent()
 	c.body, c.req.Body = nil, noContent{}
 	c.t.resp, c.t.ranges = nil, nil // the rest is small, and tells how the exchange went
 }
@@ -166,6 +165,25 @@ func (c *conn) endContext() {
 	if c.ctx != nil {
 		c.ctx.end()
 		c.ctx = nil
+	}
+}
+
+// endContent takes the content away from the program, of which a goroutine that nobody
+// waits for may still be reading it.
+func (c *conn) endContent() {
+	if c.body == nil {
+		return
+	}
+	if !c.body.mu.TryLock() {
+		c.interrupt()
+		c.body.mu.Lock()
+		c.resume()
+	}
+	c.body.ended = true
+	c.body.mu.Unlock()
+	if c.unwatch != nil { // such a goroutine has left it behind
+		c.unwatch()
+		c.unwatch = nil
 	}
 }
 
@@ -365,19 +383,19 @@ func (c *conn) drain() bool {
 	c.enter(StateDrain)
 	c.setLimit(maxDrainTime)
 	c.body.proceed = nil
-	if !c.discard(c.body, maxDrainBytes) {
+	if !c.discard(c.body.drain, maxDrainBytes) {
 		return c.hangUp()
 	}
 	return true
 }
 
-// discard reads r to its end and reports whether that came within max bytes and
-// the limit of time.
-func (c *conn) discard(r io.Reader, max int64) bool {
+// discard reads to the end and reports whether that came within max bytes and the
+// limit of time.
+func (c *conn) discard(read func([]byte) (int, error), max int64) bool {
 	scratch := scratchPool.Get().(*[scratchSize]byte)
 	defer scratchPool.Put(scratch)
 	for max >= 0 {
-		n, err := r.Read(scratch[:])
+		n, err := read(scratch[:])
 		if err != nil {
 			return err == io.EOF
 		}
@@ -401,7 +419,7 @@ func (c *conn) hangUp() (again bool) {
 	}
 	c.enter(StateLinger)
 	c.setLimit(maxLingerTime)
-	c.discard(c, maxLingerBytes)
+	c.discard(c.Read, maxLingerBytes)
 	return false
 }
 
@@ -420,9 +438,11 @@ func (c *conn) close() {
 	} else if !c.ended {
 		c.cut(errGoexit)
 	}
-	if err := c.out.flushDone(); c.err == nil { // a resolver may have ended the goroutine
-		c.err = err
-	}
+	c.guarded(func() { // a resolver that has ended the goroutine may have left what is whole
+		if err := c.out.flushDone(); c.err == nil {
+			c.err = err
+		}
+	})
 	c.life.Store(lifeOver)
 	if c.broken != nil {
 		innermost(c.nc).Close() // TLS would want to say goodbye
@@ -431,18 +451,19 @@ func (c *conn) close() {
 		c.err = err
 	}
 	c.group.remove(c)
-	c.tellClosed()
+	c.guarded(func() { c.srv.trace.connState(c.id, StateClosed) })
+	c.guarded(func() { c.srv.trace.connClose(c.id, c.err) })
 }
 
-// tellClosed calls the last hooks, which must not end the server either.
-func (c *conn) tellClosed() {
+// guarded calls f, which may call hooks, and so panic: that must not end the server
+// either.
+func (c *conn) guarded(f func()) {
 	defer func() {
 		if v := recover(); v != nil {
-			c.panicked("trace", v)
+			c.err = errors.Join(c.err, c.panicked("trace", v))
 		}
 	}()
-	c.srv.trace.connState(c.id, StateClosed)
-	c.srv.trace.connClose(c.id, c.err)
+	f()
 }
 
 // dismiss closes a connection that is told nothing.

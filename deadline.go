@@ -69,6 +69,12 @@ type contentWait struct {
 	received int64
 }
 
+// allowed gives how long the client may be waited for from now on.
+func (w *contentWait) allowed(stall time.Duration) time.Duration {
+	const enough = 1 << 33 // bytes: of more the seconds would not fit
+	return max(stall, time.Duration(min(w.received, enough))*time.Second/minContentRate) - w.waited
+}
+
 // errTakenAway is what a read gets of an idle connection that was evicted, or
 // stopped.
 var errTakenAway = errors.New("rawhttp: the connection was closed while idle")
@@ -107,7 +113,11 @@ func (c *conn) Read(p []byte) (n int, err error) {
 	}
 	if c.unwatch != nil { // there is one reader at a time
 		c.unwatch()
-		defer func() { c.unwatch = c.watch() }()
+		defer func() {
+			if c.duplex { // else the program reads on when it should not
+				c.unwatch = c.watch()
+			}
+		}()
 	}
 	switch c.state {
 	case StateResolve, StateWrite:
@@ -147,8 +157,7 @@ func (c *conn) readContent(p []byte) (n int, err error) {
 	}
 	w := &c.waiting.content
 	start := clock()
-	allowed := max(stall, time.Duration(w.received)*time.Second/minContentRate) - w.waited
-	n, err = c.readBefore(start.add(min(stall, allowed)), p)
+	n, err = c.readBefore(start.add(min(stall, w.allowed(stall))), p)
 	w.waited += time.Duration(clock() - start)
 	w.received += int64(n)
 	if isTimeout(err) {

@@ -148,6 +148,9 @@ func (c *conn) errorPage(ctx context.Context, status int, err error) (page *Resp
 // respond writes the response, or what must be said in its place, and closes it.
 // It reports whether the connection may carry another request.
 func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
+	if resp.f == nil && resp.rep == nil { // what it is made of has been read
+		c.endContent()
+	}
 	c.enter(StateWrite)
 	ours := true
 	defer func() {
@@ -188,20 +191,26 @@ func (c *conn) send(ctx context.Context, resp *Response) (err error) {
 	c.t.out, c.t.format, c.t.req, c.t.resp = &c.out, &c.srv.format, c.req, resp
 	c.t.persist, c.t.last = c.mayPersist(resp), len(c.in.bytes()) == 0
 	if resp.f != nil && !c.req.isHead() {
-		defer c.inDuplex()()
+		defer c.inDuplex(resp.src == nil)()
 	}
 	return c.t.write(ctx)
 }
 
 // inDuplex makes the connection ready for a StreamFunc or a script, for which content
 // is read while something else is waited for: what is whole is written now, and the
-// client is watched for a reset.
-func (c *conn) inDuplex() (end func()) {
+// client is watched for a reset. With alone nothing reads content behind the end of the
+// function, as what feeds a script does until its Response is closed.
+func (c *conn) inDuplex(alone bool) (end func()) {
 	c.out.flushDone() // an error is kept, and fails the next write
 	c.duplex = true
 	c.unwatch = c.watch()
 	return func() {
-		c.unwatch()
+		if alone {
+			c.endContent()
+		}
+		if c.unwatch != nil {
+			c.unwatch()
+		}
 		c.unwatch, c.duplex = nil, false
 	}
 }
@@ -209,9 +218,10 @@ func (c *conn) inDuplex() (end func()) {
 // contentFault gives what the client did wrong in the content. It must be answered
 // whatever the resolver made of it.
 func (c *conn) contentFault() error {
-	if c.body == nil {
+	if c.body == nil || !c.body.mu.TryLock() {
 		return nil
 	}
+	defer c.body.mu.Unlock()
 	return c.body.fault()
 }
 
@@ -239,7 +249,7 @@ func (c *conn) mayPersist(resp *Response) bool {
 	if c.group.stopping.Load() {
 		return false
 	}
-	if c.body == nil || c.body.err == io.EOF || resp.f != nil || resp.rep != nil {
+	if c.body == nil || resp.f != nil || resp.rep != nil || c.body.err == io.EOF {
 		return true
 	}
 	return c.body.fault() == nil && c.body.left <= maxDrainBytes

@@ -12,7 +12,7 @@ import (
 const (
 	maxKeptFile = 64 << 10 // bytes: up to there to write what is in memory costs less than sendfile
 	maxKept     = 16 << 20 // bytes of all files together, with what keeping them takes
-	keptBeside  = 1 << 10  // bytes that it takes beside a file's content and path, at most
+	keptBeside  = 1 << 10  // bytes that it takes beside a file's content and names, about
 
 	// keptFor is how long a file is kept before it is read again. Few systems need
 	// that: some note the time of a change before they have its bytes.
@@ -86,7 +86,7 @@ func (k *keptFiles) find(req *Request) *keptFile {
 // put keeps a file. Where there is no room others go, whichever.
 func (k *keptFiles) put(path string, f *keptFile) {
 	path = strings.Clone(path) // which is a part of the request's head
-	f.size += len(path) + keptBeside
+	f.size += len(path) + len(f.name) + keptBeside
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.drop(path)

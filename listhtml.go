@@ -1,6 +1,7 @@
 package rawhttp
 
 import (
+	"math/bits"
 	"strconv"
 	"strings"
 	"unicode"
@@ -297,32 +298,28 @@ func appendSize(b []byte, n int64) []byte {
 	if n < 1024 {
 		return append(strconv.AppendInt(b, n, 10), " B"...)
 	}
-	size, unit := uint64(n), 0
-	if size >= 1<<50 { // less than a millionth of it makes no difference
-		size, unit = size>>20, 2
+	size, shift, unit := uint64(n), 10, 0
+	for ; scaled(size, 1, shift) >= 1000; shift += 10 {
+		unit++
 	}
-	shift := 10
-	for ; size >= 999<<shift+1<<(shift-1) && unit < len("KMGTPE")-1; unit++ { // 999.5 and more
-		shift += 10
+	scale := uint64(1000)
+	for scaled(size, scale, shift) >= 1000 {
+		scale /= 10
 	}
-	digits, scale := 2, uint64(100) // behind the point
-	switch hundreds := size * 10000 >> shift; {
-	case hundreds < 9995:
-		digits, scale = 3, 1000
-	case hundreds >= 999500:
-		digits, scale = 0, 1
-	case hundreds >= 99950:
-		digits, scale = 1, 10
-	}
-	half := uint64(1) << (shift - 1)
-	rounded := (size*scale + half) >> shift
-	b = strconv.AppendUint(b, rounded/scale, 10)
-	if digits > 0 {
+	digits := scaled(size, scale, shift)
+	b = strconv.AppendUint(b, digits/scale, 10)
+	if scale > 1 {
 		b = append(b, '.')
-		for ; digits > 0; digits-- {
-			scale /= 10
-			b = append(b, byte('0'+rounded/scale%10))
-		}
+	}
+	for scale /= 10; scale > 0; scale /= 10 {
+		b = append(b, byte('0'+digits/scale%10))
 	}
 	return append(b, ' ', "KMGTPE"[unit], 'i', 'B')
+}
+
+// scaled gives n·scale / 2^shift, rounded; shift is from 1 to 63.
+func scaled(n, scale uint64, shift int) uint64 {
+	hi, lo := bits.Mul64(n, scale)
+	lo, carry := bits.Add64(lo, 1<<(shift-1), 0)
+	return (hi+carry)<<(64-shift) | lo>>shift
 }

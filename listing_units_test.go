@@ -3,6 +3,7 @@ package rawhttp
 import (
 	"fmt"
 	"math"
+	"math/big"
 	"math/rand/v2"
 	"regexp"
 	"strconv"
@@ -34,8 +35,25 @@ func TestListingSize(t *testing.T) {
 		}
 	}
 
-	form := regexp.MustCompile(`^(\d\.\d\d|\d\d\.\d|\d\d\d|0\.9\d\d) ([KMGTPE])iB$`)
 	random := rand.New(rand.NewPCG(1, 2))
+	for range 200_000 { // against numbers that do not round
+		n := random.Int64()>>random.IntN(53) | 1024
+		exact, unit := new(big.Rat).SetFrac64(n, 1024), 0
+		half := new(big.Rat).SetFrac64(1999, 2) // from 999.5 on it takes the next unit
+		for exact.Cmp(half) >= 0 {
+			exact.Quo(exact, new(big.Rat).SetInt64(1024))
+			unit++
+		}
+		digits := 3
+		for exact.Cmp(new(big.Rat).SetFrac64(9995, int64(math.Pow10(4-3+digits)))) >= 0 {
+			digits--
+		}
+		if got, want := string(appendSize(nil, n)), exact.FloatString(digits)+" "+"KMGTPE"[unit:unit+1]+"iB"; got != want {
+			t.Fatalf("appendSize(%d) = %q, want %q", n, got, want)
+		}
+	}
+
+	form := regexp.MustCompile(`^(\d\.\d\d|\d\d\.\d|\d\d\d|0\.9\d\d) ([KMGTPE])iB$`)
 	for range 100_000 {
 		n := random.Int64() >> random.IntN(54)
 		got := string(appendSize(nil, n))

@@ -8,7 +8,10 @@ import (
 	"syscall"
 )
 
-// notSentLowat is how many bytes the kernel takes ahead of what it has sent.
+// notSentLowat is how many bytes the kernel takes ahead of what it has sent. Less costs
+// less on the loopback, but from 64 KiB down flows under BBR lose packets, as they then
+// seem to be limited by us: on a link of 400 Mbit/s with 5 ms there and back one in 14,
+// with 32 KiB one in 5, with 128 KiB one in 80, as many as without the option.
 const notSentLowat = 128 << 10
 
 // setNotSentLowat keeps the kernel from taking megabytes at once, which a slow

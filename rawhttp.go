@@ -263,7 +263,7 @@ func (s *Server) evict() bool {
 			return false
 		}
 		next := s.oldest[0]
-		s.oldest = s.oldest[1:]
+		s.oldest[0], s.oldest = nil, s.oldest[1:]
 		if next.c.life.Load() == next.since && next.c.takeAway() {
 			return true
 		}
@@ -402,6 +402,7 @@ func (g *group) remove(c *conn) {
 	if c.next != nil {
 		c.next.prev = c.prev
 	}
+	c.prev, c.next = nil, nil // who keeps this one does not keep the others
 	g.mu.Unlock()
 	if !c.tooMany {
 		g.srv.stats.open.Add(-1)

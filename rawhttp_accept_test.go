@@ -295,8 +295,8 @@ func TestRefusedConnectionIsNotEvicted(t *testing.T) {
 	if got := s.Stats(); got.ConnsIdle != 0 || got.Refused != 2 {
 		t.Errorf("Stats = %+v, want none idle and two refused", got)
 	}
-	for c := g.conns; c != nil; c = c.next { // they were never run
-		g.remove(c)
+	for g.conns != nil { // they were never run
+		g.remove(g.conns)
 		g.running.Done()
 	}
 	g.wait()

@@ -354,7 +354,7 @@ func (r *Request) attend() (end func()) {
 	if r.on == nil {
 		return func() {}
 	}
-	return r.on.inDuplex()
+	return r.on.inDuplex(false)
 }
 
 // interrupt ends reads of the content, until resume.

@@ -11,8 +11,9 @@ import (
 // called. That the client has said its last (a FIN) is no reset. It must be the only
 // reader of the connection until stop has returned.
 func (c *conn) watch() (stop func()) {
+	ctx := c.ctx
 	tcp, ok := innermost(c.nc).(*net.TCPConn)
-	if !ok {
+	if !ok || ctx == nil {
 		return func() {}
 	}
 	raw, err := tcp.SyscallConn()
@@ -20,7 +21,7 @@ func (c *conn) watch() (stop func()) {
 		return func() {}
 	}
 	c.setReadDeadline(never)
-	done, ctx := make(chan struct{}), c.ctx
+	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		raw.Read(func(fd uintptr) (ended bool) { // called again whenever something has come

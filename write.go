@@ -76,8 +76,9 @@ func (k *sink) flush() error {
 	if len(k.buf) == 0 {
 		return nil
 	}
-	_, err := k.w.Write(k.buf)
-	k.buf, k.done = k.buf[:0], 0
+	p := k.buf
+	k.buf, k.done = p[:0], 0 // first: what is called to be shown p may panic, and p must not leave twice
+	_, err := k.w.Write(p)
 	return err
 }
 
@@ -87,8 +88,10 @@ func (k *sink) flushDone() error {
 	if k.done == 0 {
 		return nil
 	}
-	_, err := k.w.Write(k.buf[:k.done])
-	k.buf, k.done = k.buf[:copy(k.buf, k.buf[k.done:])], 0
+	p, rest := k.buf[:k.done], k.buf[k.done:]
+	k.buf, k.done = rest, 0
+	_, err := k.w.Write(p)
+	k.buf = p[:copy(p[:cap(p)], rest)]
 	return err
 }
 
