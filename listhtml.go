@@ -1,6 +1,7 @@
 package rawhttp
 
 import (
+	"fmt"
 	"math/bits"
 	"strconv"
 	"strings"
@@ -85,20 +86,17 @@ func (p *listHTML) begin(b []byte, l *listing) []byte {
 <meta name="color-scheme" content="light dark">
 <title>Index of `...)
 	b = append(b, title...)
-	b = append(b, "</title>\n<style>"...)
-	b = append(b, listStyle...)
-	b = append(b, `</style>
+	b = append(b, "</title>\n<style>"+listStyle+`</style>
 </head>
 <body>
 <a class="skip" href="#files">Skip to files</a>
 <header><nav aria-label="Breadcrumb"><ol>
 `...)
 	b = l.appendCrumbs(b)
-	b = append(b, `</ol></nav></header>
+	b = fmt.Appendf(b, `</ol></nav></header>
 <main id="files">
-<h1>Index of <bdi>`...)
-	b = append(b, title...)
-	b = append(b, "</bdi></h1>\n"...)
+<h1>Index of <bdi>%s</bdi></h1>
+`, title)
 	if len(l.entries) == 0 {
 		return l.appendEmpty(b)
 	}
@@ -110,7 +108,7 @@ func (p *listHTML) begin(b []byte, l *listing) []byte {
 	b = l.appendColumn(b, byTime, "Modified (UTC)")
 	b = append(b, "</tr></thead>\n<tbody>\n"...)
 	if l.depth > 0 {
-		b = append(b, `<tr><th scope="row"><a href="../`+l.orderQuery()+`">Parent folder</a></th><td></td><td></td></tr>`+"\n"...)
+		b = fmt.Appendf(b, "<tr><th scope=\"row\"><a href=\"../%s\">Parent folder</a></th><td></td><td></td></tr>\n", l.orderQuery())
 	}
 	return b
 }
@@ -120,7 +118,7 @@ func (p *listHTML) begin(b []byte, l *listing) []byte {
 func (l *listing) appendEmpty(b []byte) []byte {
 	b = append(b, "<p>This folder is empty.</p>\n"...)
 	if l.depth > 0 {
-		b = append(b, `<p><a href="../`+l.orderQuery()+`">Parent folder</a></p>`+"\n"...)
+		b = fmt.Appendf(b, "<p><a href=\"../%s\">Parent folder</a></p>\n", l.orderQuery())
 	}
 	return b
 }
@@ -139,7 +137,7 @@ func (l *listing) appendCrumbs(b []byte) []byte {
 		if up := l.depth - i; up > 0 {
 			href, current = strings.Repeat("../", up), ""
 		}
-		b = append(b, `<li><a href="`+href+l.orderQuery()+`"`+current+">"...)
+		b = fmt.Appendf(b, `<li><a href="%s%s"%s>`, href, l.orderQuery(), current)
 		b = appendName(b, displayName(name))
 		b = append(b, "</a></li>\n"...)
 	}
@@ -154,28 +152,21 @@ func (l *listing) appendCaption(b []byte) []byte {
 			folders++
 		}
 	}
-	b = appendCount(b, folders, "folder")
-	b = append(b, ", "...)
-	b = appendCount(b, len(l.entries)-folders, "file")
-	b = append(b, ", sorted by "+sortNames[l.sort]...)
+	order, more := "ascending", ""
 	if l.desc {
-		b = append(b, ", descending"...)
-	} else {
-		b = append(b, ", ascending"...)
+		order = "descending"
 	}
 	if l.truncated {
-		b = append(b, "; there are more, which are not listed"...)
+		more = "; there are more, which are not listed"
 	}
-	return b
+	return fmt.Appendf(b, "%s, %s, sorted by %s, %s%s", counted(folders, "folder"), counted(len(l.entries)-folders, "file"), sortNames[l.sort], order, more)
 }
 
-func appendCount(b []byte, n int, noun string) []byte {
-	b = strconv.AppendInt(b, int64(n), 10)
-	b = append(b, " "+noun...)
+func counted(n int, noun string) string {
 	if n != 1 {
-		b = append(b, 's')
+		noun += "s"
 	}
-	return b
+	return fmt.Sprint(n, " ", noun)
 }
 
 // appendColumn appends the head of a column: a link that sorts by it, and turns the
@@ -191,8 +182,7 @@ func (l *listing) appendColumn(b []byte, key sortKey, name string) []byte {
 			order, sorted, arrow = "asc", ` aria-sort="descending"`, ` <span aria-hidden="true">↓</span>`
 		}
 	}
-	b = append(b, `<th scope="col"`+sorted+`><a rel="nofollow" href="?sort=`+sortNames[key]+`&amp;order=`+order+`">`...)
-	return append(b, name+arrow+"</a></th>\n"...)
+	return fmt.Appendf(b, "<th scope=\"col\"%s><a rel=\"nofollow\" href=\"?sort=%s&amp;order=%s\">%s%s</a></th>\n", sorted, sortNames[key], order, name, arrow)
 }
 
 func (p *listHTML) entry(b []byte, e *entry) []byte {
@@ -262,8 +252,7 @@ func (p *listHTML) end(b []byte, l *listing) []byte {
 	}
 	b = append(b, "</main>\n<footer>"...)
 	if l.dropped > 0 {
-		b = appendCount(b, l.dropped, "name")
-		b = append(b, " disappeared while this was written. "...)
+		b = append(b, counted(l.dropped, "name")+" disappeared while this was written. "...)
 	}
 	b = append(b, "Also as "...)
 	b = l.appendForm(b, "text", "text")
@@ -278,7 +267,7 @@ func (l *listing) appendForm(b []byte, form, name string) []byte {
 	if order := l.orderQuery(); order != "" {
 		query += "&amp;" + order[1:]
 	}
-	return append(b, `<a rel="nofollow" href="`+query+`">`+name+"</a>"...)
+	return fmt.Appendf(b, `<a rel="nofollow" href="%s">%s</a>`, query, name)
 }
 
 // orderQuery gives the query, in HTML, that asks for the same order elsewhere, "" for
