@@ -145,7 +145,7 @@ func (t *responder) appendRepresentation(b []byte) []byte {
 		b = append(b, "\r\n"...)
 	}
 	if t.status != 304 && !t.resp.asIs && t.resp.rangeable() && !t.resp.has("Accept-Ranges") {
-		b = appendField(b, "Accept-Ranges", "bytes")
+		b = append(b, "Accept-Ranges: bytes\r\n"...)
 	}
 	if len(t.ranges) == 1 {
 		b = appendField(b, "Content-Range", t.ranges[0].contentRange(t.resp.rep.Size))

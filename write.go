@@ -204,9 +204,9 @@ func (t *responder) putHead() {
 	}
 	switch {
 	case !t.persist:
-		b = appendField(b, "Connection", "close")
+		b = append(b, "Connection: close\r\n"...)
 	case t.req.minor == 0:
-		b = appendField(b, "Connection", "keep-alive")
+		b = append(b, "Connection: keep-alive\r\n"...)
 	}
 	t.out.buf = append(b, "\r\n"...)
 }
@@ -238,9 +238,9 @@ func (t *responder) appendFraming(b []byte) []byte {
 		b = strconv.AppendInt(b, t.length, 10)
 		return append(b, "\r\n"...)
 	case t.framing == byChunks:
-		return appendField(b, "Transfer-Encoding", "chunked")
+		return append(b, "Transfer-Encoding: chunked\r\n"...)
 	case t.status == 205:
-		return appendField(b, "Content-Length", "0") // RFC 9110, section 15.3.6
+		return append(b, "Content-Length: 0\r\n"...) // RFC 9110, section 15.3.6
 	}
 	return b
 }
