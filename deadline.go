@@ -200,38 +200,6 @@ func (c *conn) readOnce(p []byte) (int, error) {
 	return c.ready.take(&c.in), nil
 }
 
-// awaitInput waits for the first bytes of a request. It gives errToPark if there are
-// none until then.
-func (c *conn) awaitInput(park instant) error {
-	if c.ready == nil {
-		return c.in.fill(c.srv.config.bufferLimit())
-	}
-	if c.mayPark && c.limit > park {
-		_, err := c.readBefore(park, nil)
-		if isTimeout(err) {
-			return errToPark
-		}
-		c.took(c.in.bytes())
-		return err
-	}
-	_, err := c.readBefore(c.limit, nil)
-	c.took(c.in.bytes())
-	return err
-}
-
-// awaitParked waits for the first bytes of a request on a connection that is parked.
-func (c *conn) awaitParked() error {
-	for {
-		c.setReadDeadline(c.limit)
-		if c.life.Load() == lifeOver {
-			return errTakenAway
-		}
-		if err := c.ready.wait(); !isTimeout(err) || clock() >= c.limit {
-			return err
-		}
-	}
-}
-
 func (c *conn) setReadDeadline(limit instant) {
 	c.readDeadline = limit
 	c.nc.SetReadDeadline(limit.deadline())

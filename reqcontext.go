@@ -73,3 +73,18 @@ func (c *requestContext) Value(key any) any {
 	}
 	return c.group.ctx.Value(key)
 }
+
+// newContext gives the context of a request. They are made some at once.
+func (c *conn) newContext() *requestContext {
+	if len(c.contexts) == 0 {
+		c.contexts = make([]requestContext, min(c.num, maxContexts))
+	}
+	ctx := &c.contexts[0]
+	c.contexts = c.contexts[1:]
+	ctx.group = c.group
+	return ctx
+}
+
+// maxContexts is how many contexts are made at once, for a connection with many
+// requests: one that is kept keeps the others.
+const maxContexts = 16
