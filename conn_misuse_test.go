@@ -102,6 +102,37 @@ func TestContentIsReadBehindTheAnswer(t *testing.T) {
 	}
 }
 
+// The answer does not wait for a goroutine that waits for content, nor does the end of
+// the exchange.
+func TestAnswerDoesNotWaitForAReader(t *testing.T) {
+	read := make(chan error, 1)
+	_, addr := listen(t, WithResolver(ResolverFunc(func(_ context.Context, req *Request) (*Response, error) {
+		body, first := req.Body, make([]byte, 50)
+		if _, err := io.ReadFull(body, first); err != nil {
+			return nil, err
+		}
+		begun := make(chan struct{})
+		go func() {
+			close(begun)
+			_, err := body.Read(make([]byte, 50))
+			read <- err
+		}()
+		<-begun
+		return Text(200, "early"), nil
+	})))
+	c := dial(t, addr)
+	c.SetDeadline(time.Now().Add(20 * time.Second)) // less than content is waited for
+	io.WriteString(c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n"+strings.Repeat("x", 50))
+	answer := make([]byte, 1000)
+	n, err := c.Read(answer)
+	if got := string(answer[:n]); err != nil || !strings.HasSuffix(got, "\r\n\r\nearly") {
+		t.Errorf("answer %q, %v, want it before the content is whole", got, err)
+	}
+	if err := <-read; err == nil || err == io.EOF {
+		t.Errorf("the read ends with %v, want an error other than io.EOF", err)
+	}
+}
+
 // A Request that is kept tells nothing that can be relied on, but does no harm.
 func TestRequestIsKept(t *testing.T) {
 	kept := make(chan *Request, 1)

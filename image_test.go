@@ -68,6 +68,25 @@ func TestImageIsTheAnswer(t *testing.T) {
 	}
 }
 
+// An image is good for the second of its Date.
+func TestImageHasTheDate(t *testing.T) {
+	const get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+	date := ""
+	format := &wireFormat{contentLength: true, date: func() string { return date }}
+	resp := imageResponse("content")
+	for second := range 4 {
+		date = fmt.Sprint("second ", second)
+		for range 3 {
+			if got, want := imageWritten(t, format, get, resp), "\r\nDate: "+date+"\r\n"; !strings.Contains(got, want) {
+				t.Errorf("in second %d the answer is %q, want it with %q", second, got, want)
+			}
+		}
+		if last := resp.rep.Body.(*memory).last.Load(); last.wire == nil {
+			t.Errorf("in second %d no image was made", second)
+		}
+	}
+}
+
 // One that changes a copy of a response does not get an image of what it was.
 func TestChangedResponseHasNoImage(t *testing.T) {
 	const get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
