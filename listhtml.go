@@ -64,9 +64,6 @@ footer { margin-top: 1rem; color: var(--dim); font-size: .9rem; }
 // listStyle, which a test compares.
 const listPolicy = "default-src 'none'; style-src 'sha256-KAzX+XRAX8wjEYmngDlkM8HNAEog0NNVLqR76f93CGg='; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 
-// htmlEscaper makes a name good for text and for attributes in double quotes.
-var htmlEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;")
-
 // listHTML is a listing as a page for people: real links, in the order in which they
 // are read, and no script.
 type listHTML struct {
@@ -77,7 +74,7 @@ type listHTML struct {
 
 func (p *listHTML) begin(b []byte, l *listing) []byte {
 	p.order = l.orderQuery()
-	title := htmlEscaper.Replace(displayName(l.path))
+	title := string(appendHTML(nil, displayName(l.path)))
 	b = append(b, `<!doctype html>
 <html lang="en">
 <head>
@@ -233,10 +230,31 @@ func (p *listHTML) appendTime(b []byte, e *entry) []byte {
 // to be one.
 func appendName(b []byte, shown string) []byte {
 	b = append(b, "<bdi>"...)
-	b = append(b, htmlEscaper.Replace(shown)...)
+	b = appendHTML(b, shown)
 	b = append(b, "</bdi>"...)
 	if strings.TrimFunc(shown, isInvisible) == "" {
 		b = append(b, " (blank name)"...)
+	}
+	return b
+}
+
+// appendHTML appends what means s in HTML, in an attribute too.
+func appendHTML(b []byte, s string) []byte {
+	for i := range len(s) {
+		switch c := s[i]; c {
+		case '&':
+			b = append(b, "&amp;"...)
+		case '<':
+			b = append(b, "&lt;"...)
+		case '>':
+			b = append(b, "&gt;"...)
+		case '"':
+			b = append(b, "&#34;"...)
+		case '\'':
+			b = append(b, "&#39;"...)
+		default:
+			b = append(b, c)
+		}
 	}
 	return b
 }

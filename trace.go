@@ -336,6 +336,6 @@ func appendQuoted(b []byte, s string) []byte {
 	if s == "" {
 		s = "-"
 	}
-	s = escapeControls(strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s))
+	s = escapeControls(strings.ReplaceAll(strings.ReplaceAll(s, `\`, `\\`), `"`, `\"`))
 	return append(append(append(b, '"'), s...), '"')
 }
