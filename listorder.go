@@ -24,9 +24,9 @@ var sortNames = [...]string{byName: "name", bySize: "size", byTime: "time"}
 // entry is, are sorted first, as that is quick; then those that are alike in it.
 func (l *listing) order() {
 	same, low := l.samePrefix(), bits.Len(uint(len(l.entries)))
-	words := make([]uint64, len(l.entries))
+	words := make([]int, len(l.entries)) // which package slices sorts in every program
 	for i, e := range l.entries {
-		words[i] = l.beginning(e, same)>>low<<low | uint64(i)
+		words[i] = int(l.beginning(e, same)>>(65-bits.UintSize))>>low<<low | i
 	}
 	slices.Sort(words)
 	sorted := make([]*entry, len(words))
