@@ -21,6 +21,9 @@ func (t *responder) represent() {
 	size := t.resp.rep.Size
 	sel := choose(t.req, t.etag, t.mod, now, size, t.resp.rangeable())
 	t.selection = sel
+	if len(sel.ranges) > 1 {
+		t.boundary = boundary(t.etag, size, sel.ranges)
+	}
 	if sel.status != 412 && sel.status != 416 {
 		return
 	}
@@ -111,16 +114,14 @@ func (t *responder) size() int64 {
 
 func (t *responder) mediaType() string {
 	if len(t.ranges) > 1 {
-		return "multipart/byteranges; boundary=" + t.boundary()
+		return "multipart/byteranges; boundary=" + t.boundary
 	}
 	return t.resp.mediaType
 }
 
-func (t *responder) boundary() string { return boundary(t.etag, t.resp.rep.Size, t.ranges) }
-
 // partHead gives what stands before the content of part i (RFC 9110, section 14.6).
 func (t *responder) partHead(i int) string {
-	head := "--" + t.boundary() + "\r\n" +
+	head := "--" + t.boundary + "\r\n" +
 		"Content-Type: " + t.resp.mediaType + "\r\n" +
 		"Content-Range: " + t.ranges[i].contentRange(t.resp.rep.Size) + "\r\n\r\n"
 	if i > 0 {
@@ -129,7 +130,7 @@ func (t *responder) partHead(i int) string {
 	return head
 }
 
-func (t *responder) closing() string { return "\r\n--" + t.boundary() + "--\r\n" }
+func (t *responder) closing() string { return "\r\n--" + t.boundary + "--\r\n" }
 
 // appendRepresentation appends the fields that tell of a representation.
 func (t *responder) appendRepresentation(b []byte) []byte {

@@ -128,6 +128,7 @@ type responder struct {
 	selection           // of a Representation
 	etag      string    // as it is sent
 	mod       time.Time // as it is sent; zero: none
+	boundary  string    // between several ranges
 
 	framing messageFraming
 	length  int64 // by byLength: bytes of content not yet put
