@@ -188,7 +188,7 @@ func (c *conn) send(ctx context.Context, resp *Response) (err error) {
 		}
 	}()
 	c.t = responder{}
-	c.t.out, c.t.format, c.t.req, c.t.resp = &c.out, &c.srv.format, c.req, resp
+	c.t.out, c.t.format, c.t.req, c.t.resp = &c.out, c.srv.format, c.req, resp
 	c.t.persist, c.t.last = c.mayPersist(resp), len(c.in.bytes()) == 0
 	if resp.f != nil && !c.req.isHead() {
 		defer c.inDuplex(resp.src == nil)()

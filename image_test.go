@@ -3,9 +3,11 @@ package rawhttp
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+	"weak"
 )
 
 // imageResponse gives a response that images are made of.
@@ -130,4 +132,28 @@ func TestLargeImage(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What images are kept for lives longer than a Server, so they must not hold one.
+func TestImagesHoldNoServer(t *testing.T) {
+	resp := imageResponse("hi")
+	defer runtime.KeepAlive(resp)
+	server := func() weak.Pointer[Server] {
+		s, err := New(WithDate(false), WithResolver(ResolverFunc(func(context.Context, *Request) (*Response, error) { return resp, nil })))
+		if err != nil {
+			t.Fatal(err)
+		}
+		benchmarkConn(s, benchmarkGet, 3)
+		return weak.Make(s)
+	}()
+	if resp.rep.Body.(*memory).last.Load().wire == nil {
+		t.Fatal("there is no image")
+	}
+	for range 100 {
+		runtime.GC()
+		if server.Value() == nil {
+			return
+		}
+	}
+	t.Error("the Server is held")
 }

@@ -32,10 +32,9 @@ import (
 // concurrently, and Serve for several listeners.
 type Server struct {
 	config config
-	format wireFormat
+	format *wireFormat // apart, for the images that outlive the Server
 	trace  tracer
 	log    Logger
-	date   dateCache
 	files  *FileResolver // of WithRoot or WithFS, nil if there is none
 	stats  counters
 
@@ -84,9 +83,9 @@ func New(opts ...Option) (*Server, error) {
 		return nil, fmt.Errorf("rawhttp: New: %w", err)
 	}
 	s.log = s.config.log
-	s.format = wireFormat{server: s.config.serverField, contentLength: !s.config.noContentLength}
+	s.format = &wireFormat{server: s.config.serverField, contentLength: !s.config.noContentLength}
 	if !s.config.noDate {
-		s.format.date = s.date.text
+		s.format.date = new(dateCache).text
 	}
 	for _, t := range s.config.traces {
 		s.trace.add(t)
