@@ -60,11 +60,12 @@ type tree interface {
 // root, which [FileResolver.Close] closes, so a folder that takes its name later
 // is not served. It reports every mistake in the options, joined.
 //
-// On Linux files of up to 64 KiB are kept in memory, 16 MiB of them, and answered from
-// there as long as the system says that the name leads to the same file in the same
-// state: each request asks, so the first behind a change sees it. Where a system notes
-// the time of a change before its bytes are there, as for a file that is mapped into
-// memory, 2 seconds can pass.
+// On Linux files of up to 64 KiB, and the names in folders of up to 10,000, are kept in
+// memory, 16 MiB of them, and answered from there as long as the system says that the
+// name leads to the same file or folder in the same state: each request asks, so the
+// first behind a change sees it. Where a system notes the time of a change before its
+// bytes are there, as for a file that is mapped into memory, or notes none, as for
+// folders of /proc, 2 seconds can pass.
 //
 // Names that differ only by case are one file where the system thinks so.
 func Dir(root string, opts ...FileOption) (*FileResolver, error) {
@@ -159,7 +160,7 @@ func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, er
 		o.file.Close()
 		return noSniff(toFolder(req)), nil
 	}
-	resp, err := f.list(ctx, req, name, o.file)
+	resp, err := f.list(ctx, req, name, o)
 	if err != nil {
 		return nil, treeError(err)
 	}

@@ -2,6 +2,7 @@ package rawhttp
 
 import (
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
 	"sync"
@@ -11,11 +12,14 @@ import (
 
 const (
 	maxKeptFile = 64 << 10 // bytes: up to there to write what is in memory costs less than sendfile
-	maxKept     = 16 << 20 // bytes of all files together, with what keeping them takes
+	maxKept     = 16 << 20 // bytes of all that is kept, with what keeping it takes
 	keptBeside  = 1 << 10  // bytes that it takes beside a file's content and names, about
 
-	// keptFor is how long a file is kept before it is read again. Few systems need
-	// that: some note the time of a change before they have its bytes.
+	maxKeptNames   = 10_000 // in a folder
+	keptBesideName = 64     // bytes that it takes to keep one, beside its own, about
+
+	// keptFor is how long something is kept before it is read again. Few systems need
+	// that: some note the time of a change before they have its bytes, or not at all.
 	keptFor = 2 * time.Second
 )
 
@@ -37,9 +41,9 @@ func (id *fileID) isSettled(now time.Time) bool {
 	return max(id.changed, id.modified) < now.Add(-youngest).UnixNano()
 }
 
-// keptFiles are responses of small files, with their content. Each is good as long as
-// the name leads to the same file in the same state, which is asked for each time it
-// is used.
+// keptFiles are responses of small files, with their content, and the names in folders.
+// Each is good as long as the name leads to the same file or folder in the same state,
+// which is asked for each time it is used.
 type keptFiles struct {
 	tree identifier // nil: nothing is kept
 
@@ -52,6 +56,7 @@ type keptFile struct {
 	id    fileID
 	name  string
 	resp  Response
+	names []entry // of a folder, in order; nil: it is a file, with a response
 	until instant
 	size  int // bytes, as maxKept counts: content, and an image of it
 }
@@ -63,7 +68,7 @@ func (k *keptFiles) get(req *Request) *Response {
 		return nil
 	}
 	f := k.find(req)
-	if f == nil {
+	if f == nil || f.names != nil {
 		return nil
 	}
 	if id, known := k.tree.identify(f.name); !known || id != f.id || clock() > f.until {
@@ -141,6 +146,55 @@ func (k *keptFiles) keep(req *Request, o opened, resp *Response) *Response {
 	k.put(req.Path(), &keptFile{id: id, name: strings.Clone(o.name), resp: *kept, until: until, size: 2 * len(content)})
 	resp.Close()
 	return kept
+}
+
+// names gives the names in the folder that info is of, the caller's own; nil if they are
+// not kept.
+func (k *keptFiles) names(req *Request, info fs.FileInfo) []entry {
+	f := k.find(req)
+	if f == nil || f.names == nil || clock() > f.until {
+		return nil
+	}
+	if id, _ := identityOf(info); id != f.id {
+		return nil
+	}
+	return slices.Clone(f.names)
+}
+
+// A keptFolder takes the names in a folder while they are read, to keep them. nil does
+// not.
+type keptFolder struct {
+	in    *keptFiles
+	path  string
+	state keptFile
+}
+
+// folder begins to keep the names in the folder that info is of, if that can be.
+func (k *keptFiles) folder(req *Request, info fs.FileInfo) *keptFolder {
+	id, ok := identityOf(info)
+	if k.tree == nil || !ok || !id.isSettled(time.Now()) {
+		return nil
+	}
+	return &keptFolder{in: k, path: req.Path(), state: keptFile{id: id, until: clock().add(keptFor)}}
+}
+
+func (f *keptFolder) add(batch []entry) {
+	if f != nil && len(f.state.names) <= maxKeptNames {
+		f.state.names = append(f.state.names, batch...)
+	}
+}
+
+// end keeps the names, if they are not too many. That the folder has changed meanwhile
+// does no harm: then they are of a state that is not asked for again.
+func (f *keptFolder) end() {
+	if f == nil || len(f.state.names) == 0 || len(f.state.names) > maxKeptNames {
+		return
+	}
+	f.state.names = inOrder(f.state.names) // so that they are put in order faster
+	for i := range f.state.names {
+		f.state.size += len(f.state.names[i].name) + keptBesideName
+	}
+	f.in.put(f.path, &f.state)
 }
 
 // memory is content that any number of responses read, also at once.

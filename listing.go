@@ -101,9 +101,9 @@ const (
 var listTypes = [...]string{formText: textPlain, formHTML: textHTML, formJSON: "application/json"}
 
 // list answers with a listing of the folder, which it takes over.
-func (f *FileResolver) list(ctx context.Context, req *Request, folder string, dir fs.File) (*Response, error) {
+func (f *FileResolver) list(ctx context.Context, req *Request, folder string, o opened) (*Response, error) {
 	l := f.newListing(req, folder)
-	l.dir = dir
+	l.dir = o.file
 	handedOn := false
 	defer func() {
 		if !handedOn {
@@ -115,7 +115,7 @@ func (f *FileResolver) list(ctx context.Context, req *Request, folder string, di
 		resp.headOnly = true
 		return l.fields(resp), nil
 	}
-	if err := l.read(ctx); err != nil {
+	if err := l.read(ctx, req, o.info); err != nil {
 		return nil, err
 	}
 	if len(l.entries) > maxBufferedEntries {
@@ -197,28 +197,45 @@ func (l *listing) fields(r *Response) *Response {
 	return r
 }
 
-// read reads the names of the folder that can be asked for and puts them in order. A
+// read gets the names of the folder that can be asked for and puts them in order. A
 // name that is not listed is one that Resolve finds nothing at.
-func (l *listing) read(ctx context.Context) error {
+func (l *listing) read(ctx context.Context, req *Request, info fs.FileInfo) error {
 	_, onDisk := l.dir.(*os.File)
 	l.guarded = onDisk && os.Geteuid() != 0 // the superuser may read all
+	var err error
+	if names := l.files.kept.names(req, info); names != nil {
+		l.add(names)
+		err = l.enter(ctx)
+	} else {
+		err = l.readDisk(ctx, l.files.kept.folder(req, info))
+	}
+	if err != nil {
+		return err
+	}
+	l.order()
+	return nil
+}
+
+// readDisk reads the names from the disk, and has them kept if keep is not nil.
+func (l *listing) readDisk(ctx context.Context, keep *keptFolder) error {
 	for !l.truncated {
 		if err := ctx.Err(); err != nil {
 			return &StatusError{Status: 503, Err: err}
 		}
 		batch, err := l.files.tree.readDir(l.dir)
+		keep.add(batch) // first: what is found out now need not be kept
 		l.add(batch)
 		if enterErr := l.enter(ctx); enterErr != nil {
 			return enterErr
 		}
 		if err == io.EOF {
+			keep.end()
 			break
 		}
 		if err != nil {
 			return &fs.PathError{Op: "list", Path: l.folder, Err: err}
 		}
 	}
-	l.order()
 	return nil
 }
 
@@ -347,11 +364,8 @@ func (l *listing) stat(e *entry) error {
 	return nil
 }
 
-// A listing begins to leave early; what follows leaves in larger pieces, which cost less.
-const (
-	firstFlush = 16 << 10 // bytes
-	laterFlush = 40 << 10
-)
+// listFlush is how much of a listing leaves at once, in bytes.
+const listFlush = 16 << 10
 
 // writeTo writes the listing in its form.
 func (l *listing) writeTo(ctx context.Context, w io.Writer) error {
@@ -369,7 +383,6 @@ func (l *listing) writeTo(ctx context.Context, w io.Writer) error {
 		form = listText{}
 	}
 	begin := time.Now()
-	flush := firstFlush
 	scratch := scratchPool.Get().(*[scratchSize]byte)
 	defer scratchPool.Put(scratch)
 	b := form.begin(scratch[:0], l)
@@ -386,10 +399,9 @@ func (l *listing) writeTo(ctx context.Context, w io.Writer) error {
 			}
 		}
 		b = form.entry(b, &e)
-		if len(b) < flush {
+		if len(b) < listFlush {
 			continue
 		}
-		flush = laterFlush
 		if l.files.waiting.Load() > 0 && time.Since(begin) > slowListing {
 			return errSlowListing
 		}

@@ -42,6 +42,20 @@ func (l *listing) order() {
 	l.entries = sorted
 }
 
+// inOrder gives the names in the order that is not asked for in another way.
+func inOrder(names []entry) []entry {
+	var l listing
+	for i := range names {
+		l.entries = append(l.entries, &names[i])
+	}
+	l.order()
+	sorted := make([]entry, len(names))
+	for i, e := range l.entries {
+		sorted[i] = *e
+	}
+	return sorted
+}
+
 // samePrefix gives the length of what all names begin with.
 func (l *listing) samePrefix() (n int) {
 	for i, e := range l.entries {

@@ -1,0 +1,232 @@
+package rawhttp
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// keepFolder serves a folder with the files a and b, which lists it as text.
+func keepFolder(t *testing.T) (files *FileResolver, folder string) {
+	t.Helper()
+	files, folder = keepSite(t, "f", WithListing(ListText))
+	keepWrite(t, filepath.Join(folder, "a"), "a")
+	keepWrite(t, filepath.Join(folder, "b"), "bb")
+	return files, folder
+}
+
+// The very next listing shows what has become of a folder whose names are kept.
+func TestKeptNamesAreNeverStale(t *testing.T) {
+	t.Parallel()
+	changes := []struct {
+		name string
+		do   func(name func(string) string) error
+		want string
+	}{
+		{"nothing", func(name func(string) string) error { return nil }, "a\nb\nf\n"},
+		{"a file more", func(name func(string) string) error { return os.WriteFile(name("c"), nil, 0o644) }, "a\nb\nc\nf\n"},
+		{"a file less", func(name func(string) string) error { return os.Remove(name("a")) }, "b\nf\n"},
+		{"none left", func(name func(string) string) error {
+			os.Remove(name("a"))
+			os.Remove(name("b"))
+			return os.Remove(name("f"))
+		}, ""},
+		{"another name", func(name func(string) string) error { return os.Rename(name("a"), name("z")) }, "b\nf\nz\n"},
+		{"one renamed over another", func(name func(string) string) error { return os.Rename(name("a"), name("b")) }, "b\nf\n"},
+		{"a folder in the place of a file", func(name func(string) string) error {
+			os.Remove(name("a"))
+			return os.Mkdir(name("a"), 0o755)
+		}, "a/\nb\nf\n"},
+		{"a link that leads nowhere in the place of a file", func(name func(string) string) error {
+			os.Remove(name("a"))
+			return os.Symlink("nowhere", name("a"))
+		}, "b\nf\n"},
+		{"a link to a folder", func(name func(string) string) error { return os.Symlink(".", name("link")) }, "link/\na\nb\nf\n"},
+		{"another folder in its place", func(name func(string) string) error {
+			if err := os.Rename(name("."), name(".")+".old"); err != nil {
+				return err
+			}
+			return os.Mkdir(name("."), 0o755)
+		}, "a\nb\nf\n"}, // as Dir says: what takes the root's name is not served
+	}
+	type site struct {
+		files  *FileResolver
+		folder string
+	}
+	var sites []site
+	for range changes { // all first, so that they grow old together
+		files, folder := keepFolder(t)
+		sites = append(sites, site{files, folder})
+	}
+	for i, tt := range changes {
+		t.Run(tt.name, func(t *testing.T) {
+			files, folder := sites[i].files, sites[i].folder
+			keepSettle(t, files, "/")
+			if err := tt.do(func(name string) string { return filepath.Join(folder, name) }); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				if got := resolveString(t, files, resolveGet(t, "/")); got != tt.want {
+					t.Errorf("the folder is listed as %q, want %q", got, tt.want)
+				}
+			}
+		})
+	}
+}
+
+// What is listed from memory is listed in any form and order as it is from the disk.
+func TestKeptNamesAreListedAlike(t *testing.T) {
+	t.Parallel()
+	files, folder := keepFolder(t)
+	for _, name := range []string{"below/", "1 2", "é", "\xff", "link", "out"} {
+		var err error
+		switch path := filepath.Join(folder, name); {
+		case strings.HasSuffix(name, "/"):
+			err = os.Mkdir(path, 0o755)
+		case name == "link":
+			err = os.Symlink("b", path)
+		case name == "out":
+			err = os.Symlink("/etc", path)
+		default:
+			keepWrite(t, path, name)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	queries := []string{""}
+	for _, form := range []string{"text", "html", "json"} {
+		for _, key := range sortNames {
+			queries = append(queries, "?format="+form+"&sort="+key, "?order=desc&format="+form+"&sort="+key)
+		}
+	}
+	keepSettle(t, files, "/").until = never
+	var running sync.WaitGroup
+	for _, query := range queries {
+		running.Go(func() {
+			fresh := filesOfDir(t, folder, WithListing(ListText))
+			want := resolveString(t, fresh, resolveGet(t, "/"+query))
+			for range 3 {
+				if diff := cmp.Diff(want, resolveString(t, files, resolveGet(t, "/"+query))); diff != "" {
+					t.Errorf("%s from memory (-disk +memory):\n%s", query, diff)
+				}
+			}
+		})
+	}
+	running.Wait()
+}
+
+// Names are all that is kept of a folder.
+func TestKeptNamesKnowNoSizes(t *testing.T) {
+	t.Parallel()
+	files, folder := keepFolder(t)
+	keepSettle(t, files, "/").until = never
+	for _, step := range []struct{ grows, want string }{
+		{"", "a\nf\nb\n"}, {"f", "a\nb\nf\n"}, {"a", "b\na\nf\n"}, {"b", "a\nf\nb\n"},
+	} {
+		if step.grows != "" {
+			f, err := os.OpenFile(filepath.Join(folder, step.grows), os.O_APPEND|os.O_WRONLY, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			if _, err := f.WriteString("grows"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := resolveString(t, files, resolveGet(t, "/?sort=size")); got != step.want {
+			t.Errorf("by size the folder is listed as %q, want %q, where %q has grown", got, step.want, step.grows)
+		}
+	}
+}
+
+// A readCounter counts how often a folder is read.
+type readCounter struct {
+	tree
+	n int
+}
+
+func (c *readCounter) readDir(dir fs.File) ([]entry, error) {
+	c.n++
+	return c.tree.readDir(dir)
+}
+
+// Names that are kept are not read again before the folder changes, or keptFor is over.
+func TestKeptNamesAreNotRead(t *testing.T) {
+	t.Parallel()
+	files, folder := keepFolder(t)
+	kept := keepSettle(t, files, "/")
+	kept.until = never
+	counter := &readCounter{tree: files.tree}
+	files.tree = counter
+	list := func() { resolveString(t, files, resolveGet(t, "/")) }
+	for range 3 {
+		list()
+	}
+	if counter.n != 0 {
+		t.Errorf("the folder was read %d times while its names are kept, want 0", counter.n)
+	}
+	kept.until = clock() - 1
+	list()
+	if counter.n == 0 {
+		t.Error("the folder was not read after names have been kept for so long")
+	}
+	counter.n = 0
+	keepWrite(t, filepath.Join(folder, "c"), "")
+	list()
+	if counter.n == 0 {
+		t.Error("the folder was not read after it has changed")
+	}
+}
+
+// What has changed a moment ago may change again without a sign.
+func TestYoungFolderIsNotKept(t *testing.T) {
+	t.Parallel()
+	files, folder := keepFolder(t)
+	want := "a\nb\nf\n"
+	for i := range 100 {
+		name := fmt.Sprintf("g%03d", i)
+		keepWrite(t, filepath.Join(folder, name), "")
+		want += name + "\n"
+		if got := resolveString(t, files, resolveGet(t, "/")); got != want {
+			t.Fatalf("the folder is listed as %q, want %q", got, want)
+		}
+	}
+	if f := files.kept.find(resolveGet(t, "/")); f != nil {
+		t.Error("names of a moment ago are kept")
+	}
+}
+
+// What keeping names takes is counted, and that of many names is not begun.
+func TestKeptNamesAreBounded(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	for _, dir := range []string{"few", "many"} {
+		if err := os.Mkdir(filepath.Join(folder, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range maxKeptNames {
+		keepWrite(t, filepath.Join(folder, "few", fmt.Sprintf("%08d", i)), "")
+		keepWrite(t, filepath.Join(folder, "many", fmt.Sprintf("%08d", i)), "")
+	}
+	keepWrite(t, filepath.Join(folder, "many", "more"), "")
+	files := filesOfDir(t, folder, WithListing(ListText))
+	if files.kept.tree == nil {
+		t.Skip("openat2 is missing, without which nothing is kept")
+	}
+	keepSettle(t, files, "/few/")
+	resolveString(t, files, resolveGet(t, "/many/"))
+	if files.kept.find(resolveGet(t, "/many/")) != nil {
+		t.Errorf("%d names are kept", maxKeptNames+1)
+	}
+	if want := maxKeptNames*(8+keptBesideName) + keptBeside + len("/few/"); files.kept.size != want {
+		t.Errorf("%d names count as %d bytes, want %d", maxKeptNames, files.kept.size, want)
+	}
+}
