@@ -147,6 +147,7 @@ func (s *scripts) isScript(name string) bool { return s.command(name) != nil }
 // hides is true for sidecars: a source that is compressed is a source.
 func (s *scripts) hides(name string) bool {
 	for {
+		name = strings.TrimRight(name, ". ") // as of scripts
 		switch ext := extension(name); {
 		case isAnyOf(ext, ".br", ".zst", ".gz"):
 			name = name[:len(name)-len(ext)]
@@ -165,12 +166,12 @@ func (s *scripts) leadsToScript(name string) bool {
 	for range maxLinks {
 		target, err := os.Readlink(s.root + "/" + name)
 		if err != nil {
-			return false
+			return !errors.Is(err, syscall.EINVAL) // which is said of what is no link
 		}
-		if s.isScript(target) {
+		if s.isScript(target) || s.hides(target) {
 			return true
 		}
-		name = path.Dir(name) + "/" + target
+		name = name[:strings.LastIndexByte(name, '/')+1] + target // as it is: a ".." behind a link leads elsewhere
 	}
 	return true
 }
@@ -342,8 +343,11 @@ func namelessFile() (*os.File, error) {
 	if err == nil {
 		err = os.Remove(file.Name())
 	}
-	if isShortage(err) {
+	switch {
+	case isShortage(err):
 		err = &StatusError{Status: 503, Err: err}
+	case err != nil: // it is no fs.ErrNotExist of what was asked for
+		err = &StatusError{Status: 500, Err: errors.New(err.Error())}
 	}
 	return file, err
 }

@@ -103,6 +103,23 @@ func TestScriptInputLeavesNoFile(t *testing.T) {
 	}
 }
 
+// Content that there is no place for is the server's failure: it neither sends the
+// request on to another resolver, which may have the script's source, nor passes for
+// a file that may not be read.
+func TestScriptInputWithoutAPlace(t *testing.T) {
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "absent"))
+	root := scriptioFolder(t, map[string]string{"x.sh": scriptioMark})
+	source := filesOfDir(t, root)
+	_, addr := listen(t, WithDate(false), WithResolver(First(filesOfDir(t, root, WithScript(".sh", "sh")), source)))
+	for _, method := range []string{"GET", "POST"} {
+		request := fmt.Sprintf("%s /x.sh HTTP/1.1\r\nHost: example.test\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", method, 300_000, strings.Repeat("z", 300_000))
+		if got := talk(t, addr, request); !strings.HasPrefix(got, "HTTP/1.1 500 ") {
+			t.Errorf("%s with content that cannot be kept is answered with %q, want 500", method, got)
+		}
+	}
+	scriptioNotRun(t, root)
+}
+
 // scriptioMark is a script that leaves a mark that it ran.
 const scriptioMark = ": >ran; exec cat\n"
 
