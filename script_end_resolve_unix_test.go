@@ -310,3 +310,24 @@ func TestCloseOfAResolverWithScripts(t *testing.T) {
 	endsWhole("\n").check(t, "/later.sh, in progress at Close", later.answer(t))
 	endsAwaitGone(t, s.awaitPid(t, "later"))
 }
+
+// A hook that panics while a script is fed ends the connection, not the program.
+func TestHookPanicsWhileAScriptIsFed(t *testing.T) {
+	s := &endsSite{root: endsFolder(t, map[string]string{"a.sh": "echo $$ >pid; cat"})}
+	reads := 0
+	_, s.addr = listen(t, WithRoot(s.root), WithScript(".sh", "sh"), WithTrace(Trace{BytesRead: func(conn, _ uint64, _ []byte) {
+		if reads++; reads == 2 {
+			panic("hook")
+		}
+	}}))
+	c := s.dial(t)
+	c.send(t, endsPost("/a.sh", 6, "con"))
+	pid := s.awaitPid(t, "pid")
+	c.send(t, "ten")
+	want := endsOwn(500)
+	want.check(t, "a script whose feeding fails", c.answer(t))
+	if b, err := io.ReadAll(c.r); len(b) > 0 || err != nil {
+		t.Errorf("behind it comes %q, %v, want the end", b, err)
+	}
+	endsAwaitGone(t, pid)
+}

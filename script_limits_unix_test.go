@@ -74,9 +74,11 @@ func TestScriptFirstByte(t *testing.T) {
 		"byte.sh":   "printf x; sleep 11; echo y",
 		"fed.sh":    "echo $$ >fed; cat >/dev/null; exec sleep 1000",
 		"upload.sh": "cat",
+		"unread.sh": "echo $$ >unread; exec sleep 1000",
 	}, WithScriptTimeout(0), WithMaxScripts(0))
 	start := time.Now()
-	fed, upload := s.dial(t), s.dial(t)
+	fed, upload, unread := s.dial(t), s.dial(t), s.dial(t)
+	unread.send(t, endsPost("/unread.sh", 200_000, strings.Repeat("x", 200_000)))
 	fed.send(t, endsPost("/fed.sh", 7, "content"))
 	upload.send(t, endsPost("/upload.sh", 7, "con"))
 	silent, closed, first := s.ask(t, "/silent.sh"), s.ask(t, "/closed.sh"), s.ask(t, "/byte.sh")
@@ -88,7 +90,8 @@ func TestScriptFirstByte(t *testing.T) {
 	endsAwaitGone(t, s.awaitPid(t, "silent"), s.awaitPid(t, "closed"))
 	endsWhole("xy\n").check(t, "/byte.sh, which has its first byte in time", first.answer(t))
 	endsOwn(504).check(t, "/fed.sh, which has its content", fed.answer(t))
-	endsAwaitGone(t, s.awaitPid(t, "fed"))
+	endsOwn(504).check(t, "/unread.sh, which leaves its content unread", unread.answer(t))
+	endsAwaitGone(t, s.awaitPid(t, "fed"), s.awaitPid(t, "unread"))
 	upload.send(t, "tent") // 11 s have passed, which are not the script's
 	endsWhole("content").check(t, "/upload.sh, which waits for its content", upload.answer(t))
 }

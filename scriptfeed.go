@@ -44,8 +44,18 @@ func (f *feeder) start() {
 	f.stopped = make(chan struct{})
 	go func() {
 		defer close(f.stopped)
+		defer f.catch()
 		f.copy()
 	}()
+}
+
+// catch catches the panic of a hook, which is called with what is read: nobody else
+// does on this goroutine, and it must end the connection, not the program.
+func (f *feeder) catch() {
+	if v := recover(); v != nil {
+		f.run.cancel(f.run.req.on.panicked("trace", v))
+		f.finish()
+	}
 }
 
 // stop stops to feed, so that nothing of the request is in use.
@@ -78,7 +88,9 @@ func (f *feeder) copy() {
 				return
 			}
 		}
+		f.run.late.Reset(maxFirstByte) // now it is the script that is waited for
 		n, err := f.to.Write(f.buf)
+		f.run.late.Stop()
 		f.buf = f.buf[n:]
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
