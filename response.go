@@ -24,6 +24,10 @@ import (
 // for each, however the exchange ends, and a resolver that drops one calls
 // [Response.Close].
 //
+// The zero Response is a mistake, which Err reports. A status is between 200 and 599;
+// with 204, 205 and 304 no content is sent (RFC 9110, section 6.4.1), and a StreamFunc
+// is not called.
+//
 // Set, Add and CloseAfter change the Response, so they are for whoever made it,
 // before it is handed on. Mistakes in building are kept and reported by
 // [Response.Err]; the server answers such a Response with 500 and logs why.
@@ -317,7 +321,14 @@ func (r *Response) Fields() iter.Seq2[string, string] {
 }
 
 // Err reports every mistake in building the Response, nil if there is none.
-func (r *Response) Err() error { return r.err }
+func (r *Response) Err() error {
+	if r.status == 0 && r.err == nil {
+		return errNoStatus
+	}
+	return r.err
+}
+
+var errNoStatus = errors.New("rawhttp: response: the zero Response has no status")
 
 func (r *Response) fail(err error) {
 	r.err = errors.Join(r.err, fmt.Errorf("rawhttp: response: %w", err))

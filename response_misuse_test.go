@@ -3,6 +3,7 @@ package rawhttp
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"strings"
 	"testing"
@@ -181,4 +182,19 @@ func respFolder(t *testing.T) fs.File {
 		t.Fatal(err)
 	}
 	return f
+}
+
+// A Response that nobody has made is answered with 500, not sent.
+func TestZeroResponse(t *testing.T) {
+	if err := new(Response).Err(); err == nil {
+		t.Error("the zero Response has no error")
+	}
+	if n, err := new(Response).WriteTo(io.Discard); n != 0 || err == nil {
+		t.Errorf("WriteTo of the zero Response = %d, %v, want an error", n, err)
+	}
+	zero := ResolverFunc(func(context.Context, *Request) (*Response, error) { return &Response{}, nil })
+	_, addr := listen(t, WithResolver(zero), WithDate(false))
+	if got := talk(t, addr, liveGet("/")); !strings.HasPrefix(got, "HTTP/1.1 500 Internal Server Error\r\n") {
+		t.Errorf("the zero Response is answered with %q, want 500", got)
+	}
 }

@@ -138,7 +138,7 @@ type responder struct {
 // if headOut is not set another response can be written, else the connection must
 // be cut so that the client can tell.
 func (t *responder) write(ctx context.Context) error {
-	if err := t.resp.err; err != nil {
+	if err := t.resp.Err(); err != nil {
 		return err
 	}
 	if err := t.resp.src.take(); err != nil {
