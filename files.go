@@ -288,8 +288,10 @@ func isStrangeOnWindows(name string) bool {
 		if strings.ContainsAny(elem, `\:`) || strings.TrimRight(elem, ". ") != elem {
 			return true
 		}
-		if i := strings.IndexByte(elem, '~'); i >= 0 && i+1 < len(elem) && isDigit(elem[i+1]) {
-			return true
+		for i := 1; i < len(elem); i++ {
+			if elem[i-1] == '~' && isDigit(elem[i]) {
+				return true
+			}
 		}
 	}
 	return false
