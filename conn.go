@@ -85,9 +85,7 @@ func (c *conn) work() {
 // rest gives up what the connection worked with, in which nothing is left.
 func (c *conn) rest() {
 	w := c.working
-	c.working = nil
-	w.req, w.contexts, w.in.src, w.out.w = nil, nil, nil, nil
-	w.parser, w.t = headParser{}, responder{}
+	c.working, *w = nil, working{}
 	workingPool.Put(w)
 }
 

@@ -402,3 +402,35 @@ func TestResponseThatServesOnceIsNotClosedByAnother(t *testing.T) {
 		<-served
 	})
 }
+
+// A client that resets is no failure of the server's: neither in the middle of its
+// content nor before a StreamFunc has said a word.
+func TestResetIsNoServerError(t *testing.T) {
+	statuses := make(chan int, 1)
+	begun := make(chan struct{}, 1)
+	_, addr := listen(t, WithTrace(Trace{Exchange: func(e Exchange) { statuses <- e.Status }}),
+		WithResolver(ResolverFunc(func(_ context.Context, req *Request) (*Response, error) {
+			begun <- struct{}{}
+			if req.Path() == "/content" {
+				_, err := io.ReadAll(req.Body)
+				return nil, err
+			}
+			return StreamFunc(200, "", func(ctx context.Context, _ io.Writer) error {
+				<-ctx.Done()
+				return ctx.Err()
+			}), nil
+		})))
+	for request, want := range map[string]int{
+		livePost("/content", "content")[:len(livePost("/content", "content"))-3]: 400,
+		liveGet("/stream"): 200,
+	} {
+		c := dial(t, addr)
+		io.WriteString(c, request)
+		<-begun
+		c.SetLinger(0)
+		c.Close()
+		if got := <-statuses; got != want {
+			t.Errorf("a reset behind %q is logged as %d, want %d", request, got, want)
+		}
+	}
+}

@@ -96,6 +96,9 @@ func (c *conn) resume() {
 }
 
 func isTimeout(err error) bool {
+	if err == nil {
+		return false
+	}
 	if ne, ok := err.(net.Error); ok { // nearly always; errors.As takes memory
 		return ne.Timeout()
 	}
@@ -160,8 +163,11 @@ func (c *conn) readContent(p []byte) (n int, err error) {
 	n, err = c.readBefore(start.add(min(stall, w.allowed(stall))), p)
 	w.waited += time.Duration(clock() - start)
 	w.received += int64(n)
-	if isTimeout(err) {
+	switch {
+	case isTimeout(err):
 		err = &StatusError{Status: 408, Err: err}
+	case err != nil && err != io.EOF && err != errInterrupted:
+		err = &StatusError{Status: 400, Err: err}
 	}
 	return n, err
 }

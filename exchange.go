@@ -88,7 +88,11 @@ func (c *conn) resolve(ctx context.Context) (resp *Response) {
 		if resp != nil {
 			resp.Close()
 		}
-		return c.failure(ctx, err)
+		resp = c.failure(ctx, err)
+		if errors.Is(err, errPanicked) {
+			resp = resp.Clone().CloseAfter()
+		}
+		return resp
 	case resp == nil:
 		return c.failure(ctx, errors.New("rawhttp: the resolver gave neither a response nor an error"))
 	case resp.status == 405 && c.req.isOptions():
@@ -230,7 +234,7 @@ func (c *conn) contentFault() error {
 func (c *conn) instead(failed *Response, err error) *Response {
 	fault := c.contentFault()
 	switch {
-	case err == nil || c.t.headOut || c.broken != nil:
+	case err == nil || c.t.headOut || c.broken != nil || c.gone.Load():
 		return nil
 	case fault != nil:
 		return errorResponse(fault).CloseAfter()
