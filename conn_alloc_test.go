@@ -5,6 +5,7 @@ package rawhttp
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -43,5 +44,29 @@ func TestKeptFileAllocations(t *testing.T) {
 	const few, many = 100, 1100
 	if got := (allocs(many) - allocs(few)) / (many - few); got > 2.01 {
 		t.Errorf("%.2f allocations a request, want at most 2", got)
+	}
+}
+
+// Hello over TCP: one allocation a request, as over the connection of the benchmarks.
+func TestHelloAllocationsOverTCP(t *testing.T) {
+	_, addr := listen(t, WithResolver(benchmarkHello()))
+	c := dial(t, addr)
+	get, buf := []byte(benchmarkGet), make([]byte, 1000)
+	ask := func(n int) uint64 {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		before := m.Mallocs
+		for range n {
+			c.Write(get)
+			if _, err := c.Read(buf); err != nil {
+				t.Fatal(err)
+			}
+		}
+		runtime.ReadMemStats(&m)
+		return m.Mallocs - before
+	}
+	ask(100)
+	if got := float64(ask(2000)) / 2000; got > 1.05 {
+		t.Errorf("%.2f allocations a request, want at most 1", got)
 	}
 }

@@ -67,3 +67,21 @@ func BenchmarkText(b *testing.B) {
 	b.ReportAllocs()
 	benchmarkConn(s, strings.Repeat(benchmarkGet, 16), b.N/16+1)
 }
+
+type countedDeadlines struct {
+	*repeatingConn
+	read, write int
+}
+
+func (c *countedDeadlines) SetReadDeadline(time.Time) error  { c.read++; return nil }
+func (c *countedDeadlines) SetWriteDeadline(time.Time) error { c.write++; return nil }
+
+// A deadline is left where it is while it is early: so there is none for each request.
+func TestDeadlinesAreLeft(t *testing.T) {
+	s := newServer(t, WithResolver(benchmarkHello()))
+	c := &countedDeadlines{repeatingConn: &repeatingConn{requests: benchmarkGet, reads: 1000}}
+	s.ServeConn(context.Background(), c)
+	if c.read > 3 || c.write > 3 {
+		t.Errorf("1000 requests set %d read deadlines and %d write deadlines, want one or two", c.read, c.write)
+	}
+}

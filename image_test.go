@@ -3,6 +3,7 @@ package rawhttp
 import (
 	"context"
 	"fmt"
+	"net"
 	"runtime"
 	"strings"
 	"testing"
@@ -156,4 +157,78 @@ func TestImagesHoldNoServer(t *testing.T) {
 		}
 	}
 	t.Error("the Server is held")
+}
+
+// Where the connection is to close an image does not say otherwise.
+func TestImageOfALastAnswer(t *testing.T) {
+	format := &wireFormat{contentLength: true}
+	resp := imageResponse("content")
+	const get, last = "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+	for range 3 {
+		imageWritten(t, format, get, resp)
+	}
+	closing := *resp
+	closing.CloseAfter()
+	for name, tt := range map[string]struct {
+		request string
+		resp    *Response
+		persist bool
+	}{"asked for": {last, resp, true}, "CloseAfter": {get, &closing, true}, "the server stops": {get, resp, false}} {
+		var b strings.Builder
+		out := sink{w: &b}
+		r := responder{out: &out, format: format, req: requestOf(t, tt.request), resp: tt.resp, persist: tt.persist}
+		if err := r.write(context.Background()); err != nil {
+			t.Error(err)
+		}
+		out.flush()
+		if r.persist || !strings.Contains(b.String(), "\r\nConnection: close\r\n") {
+			t.Errorf("%s: persist %v, %q", name, r.persist, b.String())
+		}
+	}
+}
+
+// Images of several files in a batch leave in one write, in order, and a log has them.
+func TestPipelinedImages(t *testing.T) {
+	resps := map[string]*Response{}
+	in, want := "", ""
+	for _, p := range []string{"/a", "/b", "/c"} {
+		resps[p] = imageResponse(p)
+		in += liveGet(p)
+	}
+	bubble(t, func(t *testing.T) {
+		for _, p := range []string{"/a", "/b", "/c"} {
+			want += imageWritten(t, &wireFormat{contentLength: true}, liveGet(p), resps[p])
+		}
+		client, server := net.Pipe()
+		counted := &liveCounted{Conn: server}
+		c := liveServe(t, client, counted, WithResolver(ResolverFunc(func(_ context.Context, req *Request) (*Response, error) { return resps[req.Path()], nil })))
+		for round := range 4 {
+			c.say(in)
+			if got := c.heard(); got != want {
+				t.Errorf("round %d: %q, want %q", round, got, want)
+			}
+			if n := len(counted.taken()); n != 1 {
+				t.Errorf("round %d: %d writes, want 1", round, n)
+			}
+		}
+	})
+}
+
+// Of an answer from an image is told what is told of any.
+func TestExchangeOfAnImage(t *testing.T) {
+	resp := imageResponse("content")
+	var seen []string
+	trace := Trace{Exchange: func(e Exchange) { seen = append(seen, fmt.Sprint(e.Status, " ", e.Bytes)) }}
+	bubble(t, func(t *testing.T) {
+		c := newLive(t, WithTrace(trace), WithResolver(ResolverFunc(func(context.Context, *Request) (*Response, error) { return resp, nil })))
+		for range 4 {
+			c.say(liveGet("/"))
+		}
+		c.heard()
+	})
+	for _, s := range seen {
+		if s != seen[0] || !strings.HasPrefix(s, "200 ") {
+			t.Errorf("exchanges %q, want them alike", seen)
+		}
+	}
 }

@@ -234,3 +234,21 @@ func BenchmarkStat(b *testing.B) {
 		}
 	}
 }
+
+// Names about as long as what is read from the stack are found like any.
+func TestJailLongNames(t *testing.T) {
+	root := t.TempDir()
+	for n := 120; n <= 136; n++ {
+		if err := os.WriteFile(filepath.Join(root, strings.Repeat("n", n)), make([]byte, n), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for how, j := range jails(t, root) {
+		for n := 120; n <= 136; n++ {
+			info, err := j.stat(strings.Repeat("n", n))
+			if err != nil || info.Size() != int64(n) {
+				t.Errorf("%s: a name of %d bytes: %v, %v, want a file of as many", how, n, info, err)
+			}
+		}
+	}
+}

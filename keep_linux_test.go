@@ -352,3 +352,79 @@ func TestFileSystemIsNotKept(t *testing.T) {
 		}
 	}
 }
+
+// A file whose time of change is a moment ago is not kept, whatever its time of
+// modification says: that can be put back.
+func TestFileWithItsTimePutBackIsNotKept(t *testing.T) {
+	files, folder := keepSite(t, "0") // written and put back just now
+	for i := range 50 {
+		want := fmt.Sprint(i % 10)
+		keepWrite(t, filepath.Join(folder, "f"), want)
+		req := resolveGet(t, "/f")
+		if got := resolveString(t, files, req); got != want {
+			t.Fatalf("GET /f is answered with %q, want %q", got, want)
+		}
+		if files.kept.find(req) != nil {
+			t.Fatal("a file that changed a moment ago is kept, as its time of modification is old")
+		}
+	}
+}
+
+// A file is not kept that was changed while it was read.
+func TestFileThatChangesAsItIsReadIsNotKept(t *testing.T) {
+	t.Parallel()
+	files, folder := keepSite(t, "before")
+	keepSettle(t, files, "/f")
+	files.kept.drop("/f")
+	file, info, err := files.tree.open("f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "f"), []byte("behind"), 0o644); err != nil { // info is older
+		t.Fatal(err)
+	}
+	req := resolveGet(t, "/f")
+	resp := Content(Representation{Body: file, Size: info.Size(), ETag: `"a"`})
+	files.kept.keep(req, opened{name: "f", file: file, info: info}, resp).Close()
+	if files.kept.find(req) != nil {
+		t.Error("a file that changed between stat and read is kept")
+	}
+}
+
+// Large files are not kept.
+func TestLargeFileIsNotKept(t *testing.T) {
+	t.Parallel()
+	files, folder := keepSite(t, "small")
+	keepWrite(t, filepath.Join(folder, "most"), strings.Repeat("x", maxKeptFile))
+	keepWrite(t, filepath.Join(folder, "large"), strings.Repeat("x", maxKeptFile+1))
+	keepSettle(t, files, "/most")
+	keepSettle(t, files, "/f")
+	req := resolveGet(t, "/large")
+	resolveString(t, files, req)
+	if files.kept.find(req) != nil {
+		t.Errorf("a file of %d bytes is kept", maxKeptFile+1)
+	}
+}
+
+// A response that a wrapper rewrote the path of is that of the new path, kept or not.
+func TestKeptFileOfARewrittenPath(t *testing.T) {
+	t.Parallel()
+	files, folder := keepSite(t, "f")
+	keepWrite(t, filepath.Join(folder, "g"), "g")
+	keepSettle(t, files, "/g")
+	keepSettle(t, files, "/f")
+	if got := resolveString(t, files, resolveGet(t, "/f").WithPath("/g")); got != "g" {
+		t.Errorf("/f rewritten to /g is answered with %q, want g", got)
+	}
+}
+
+// What a kept file takes is counted: its content, and an image of that.
+func TestKeptFileIsCounted(t *testing.T) {
+	t.Parallel()
+	const size = 50_000
+	files, _ := keepSite(t, strings.Repeat("x", size))
+	f := keepSettle(t, files, "/f")
+	if f.size < 2*size || files.kept.size < f.size {
+		t.Errorf("a file of %d bytes counts as %d, all as %d", size, f.size, files.kept.size)
+	}
+}

@@ -1,0 +1,81 @@
+package rawhttp
+
+import (
+	"context"
+	"io"
+	"runtime"
+	"testing"
+	"time"
+)
+
+type contextKey struct{}
+
+// The context of a request, for a resolver that only asks, and behind its end.
+func TestRequestContextThatNobodyWaitsFor(t *testing.T) {
+	entered, asked := make(chan struct{}), make(chan error, 1)
+	var s *Server
+	var kept context.Context
+	s, addr := listen(t, WithResolver(ResolverFunc(func(ctx context.Context, req *Request) (*Response, error) {
+		if req.Path() == "/kept" {
+			kept = ctx
+			return Text(200, ""), nil
+		}
+		close(entered)
+		for end := time.Now().Add(5 * time.Second); ctx.Err() == nil && time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
+		}
+		asked <- ctx.Err()
+		return Text(200, ""), nil
+	})))
+	talk(t, addr, liveGet("/kept"))
+	if kept.Err() == nil || context.Cause(kept) == nil {
+		t.Error("a request's context has not ended with its response")
+	}
+	c := dial(t, addr)
+	io.WriteString(c, liveGet("/"))
+	<-entered
+	s.Close()
+	if err := <-asked; err == nil {
+		t.Error("Close does not end the context of a resolver that only looks at Err")
+	}
+}
+
+// Values outlive the end, and one derived from the context needs no goroutine.
+func TestRequestContextValues(t *testing.T) {
+	s := newServer(t, WithResolver(say("")))
+	g, err := s.newGroup(context.WithValue(context.Background(), contextKey{}, "v"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := &requestContext{group: g}
+	before := runtime.NumGoroutine()
+	for range 50 {
+		_, cancel := context.WithCancel(ctx)
+		defer cancel()
+	}
+	if n := runtime.NumGoroutine() - before; n > 5 {
+		t.Errorf("50 contexts derived from a request's take %d goroutines", n)
+	}
+	ctx.end()
+	early := &requestContext{group: g}
+	early.end()
+	if ctx.Value(contextKey{}) != "v" || early.Value(contextKey{}) != "v" {
+		t.Error("a context that has ended has lost its values")
+	}
+	for range 200 {
+		ctx := &requestContext{group: g}
+		done := make(chan (<-chan struct{}), 4)
+		for range 4 {
+			go func() { done <- ctx.Done() }()
+		}
+		all := []<-chan struct{}{<-done, <-done, <-done, <-done}
+		ctx.end()
+		for _, d := range all {
+			select {
+			case <-d:
+			default:
+				t.Fatal("one that waits is not told of the end")
+			}
+		}
+	}
+}

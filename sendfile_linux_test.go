@@ -1,0 +1,139 @@
+//go:build linux && (amd64 || arm64)
+
+package rawhttp
+
+import (
+	"context"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// sendfileRefused serves one connection on a thread on which a system call fails.
+func sendfileRefused(t *testing.T, s *Server, call uintptr, errno syscall.Errno, request string) string {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	c, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	nc, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // and never unlocks it
+		if err := jailRefuse(call, errno); err != nil {
+			nc.Close()
+			done <- err
+			return
+		}
+		s.ServeConn(context.Background(), nc)
+		done <- nil
+	}()
+	io.WriteString(c, request)
+	c.(*net.TCPConn).CloseWrite()
+	b, _ := io.ReadAll(c)
+	if err := <-done; err != nil {
+		t.Skip("no filters here:", err)
+	}
+	return string(b)
+}
+
+// Large files leave by sendfile, in either jail: where that fails so does the answer.
+// Small ones and ranges up to 64 KiB do not need it.
+func TestLargeFilesLeaveBySendfile(t *testing.T) {
+	root := t.TempDir()
+	for name, size := range map[string]int{"large": 200_000, "small": 60_000} {
+		if err := os.WriteFile(filepath.Join(root, name), make([]byte, size), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for how, j := range jails(t, root) {
+		files := filesOfDir(t, root)
+		files.tree.close()
+		files.tree = j
+		files.kept.tree = nil
+		s := newServer(t, WithResolver(files))
+		for name, whole := range map[string]bool{"large": false, "small": true} {
+			got := sendfileRefused(t, s, syscall.SYS_SENDFILE, syscall.EIO, liveGet("/"+name))
+			if (len(got) > 60_000) != whole {
+				t.Errorf("%s: without sendfile the answer of the %s file has %d bytes", how, name, len(got))
+			}
+		}
+	}
+}
+
+// How much may wait in the system unsent is bounded before a large write, and only then.
+func TestNotSentLowat(t *testing.T) {
+	root := t.TempDir()
+	for name, size := range map[string]int{"large": 200_000, "small": 10} {
+		if err := os.WriteFile(filepath.Join(root, name), make([]byte, size), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files := filesOfDir(t, root)
+	large := Text(200, strings.Repeat("x", 200_000))
+	for path, want := range map[string]int{"/small": 0, "/large": notSentLowat, "/text": notSentLowat} {
+		var nc net.Conn
+		lowat := func() (n int) {
+			raw, err := nc.(*net.TCPConn).SyscallConn()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			raw.Control(func(fd uintptr) { n, _ = syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, 0x19) })
+			return n
+		}
+		seen := make(chan int, 1)
+		_, addr := listen(t, WithResolver(ResolverFunc(func(ctx context.Context, req *Request) (*Response, error) {
+			if req.Path() == "/then" {
+				seen <- lowat()
+				return Text(200, ""), nil
+			}
+			nc = req.Conn().NetConn
+			before := lowat()
+			if path == "/small" {
+				want = before
+			}
+			if before == notSentLowat {
+				t.Error("the option is set before anything large")
+			}
+			if req.Path() == "/text" {
+				return large, nil
+			}
+			return files.Resolve(ctx, req)
+		})))
+		talk(t, addr, liveGet(path)+liveGet("/then"))
+		if got := <-seen; got != want {
+			t.Errorf("behind %s TCP_NOTSENT_LOWAT is %d, want %d", path, got, want)
+		}
+	}
+}
+
+// What opens a file keeps it from programs that are started meanwhile.
+func TestOpenedFilesAreClosedOnExec(t *testing.T) {
+	for how, j := range jails(t, jailMake(t)) {
+		file, _, err := j.open("a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, _ := file.(*os.File).SyscallConn()
+		raw.Control(func(fd uintptr) {
+			if flags, _, _ := syscall.Syscall(syscall.SYS_FCNTL, fd, syscall.F_GETFD, 0); flags&syscall.FD_CLOEXEC == 0 {
+				t.Errorf("%s: a file would be inherited", how)
+			}
+		})
+		file.Close()
+	}
+}
