@@ -22,7 +22,7 @@ func isRequestVariable(name string) bool {
 
 // A scriptCall is what a script is told beside the request itself.
 type scriptCall struct {
-	name          string // path of the script in URLs
+	name          string // decoded path of the script, as SCRIPT_NAME has it
 	file          string // and in the system
 	pathInfo      string
 	contentLength int64 // bytes; -1: none was sent

@@ -31,7 +31,7 @@ type conn struct {
 
 	client     netip.Addr // who a proxy says that asks; invalid: none does
 	tooMany    bool       // it is over WithMaxConns
-	prev, next *conn      // of the group
+	prev, next *conn      // of the group, under its lock
 
 	// life is the instant since when it is idle, or one of the below. Others change
 	// it in one way: from idle to over, which takes the connection away before a

@@ -77,7 +77,7 @@ func isDay(s string, n int) bool {
 // obsoleteDate parses a date with a year of two digits. "Recipients of a timestamp
 // value in rfc850-date format [...] MUST interpret a timestamp that appears to be
 // more than 50 years in the future as representing the most recent year in the past
-// that had the same last two digits."
+// that had the same last two digits." RFC 9110, section 5.6.7.
 func obsoleteDate(s string, now time.Time) (t time.Time, ok bool) {
 	for century := now.Year() / 100; ; century-- {
 		t, ok = dateOf(strconv.Itoa(century)+s[7:9], s[3:6], s[:2], s[10:18])

@@ -228,8 +228,8 @@ func (c *conn) Write(p []byte) (written int, err error) {
 	if len(p) >= maxJoined {
 		c.expectLargeWrite()
 	}
-	for piece := p; written < len(p) && err == nil; {
-		piece = p[written:]
+	for written < len(p) && err == nil {
+		piece := p[written:]
 		if c.isTLS {
 			piece = piece[:min(len(piece), maxTLSWrite)]
 		}

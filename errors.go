@@ -20,7 +20,7 @@ var ErrServerClosed = errors.New("rawhttp: the server is closed")
 // text and safe to send; it never repeats input.
 type ParseError struct {
 	Status  int    // status code to answer with
-	Offset  int    // bytes before the first one that breaks the rule
+	Offset  int    // bytes before the first one that breaks the rule: of the head, or of the content with its framing; the length of the head where something is missing
 	Reason  string // what is wrong, as in "field name is not a token"
 	Section string // where the rule is, as in "RFC 9112, section 5.1"
 }

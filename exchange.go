@@ -111,7 +111,7 @@ var fileMethods = []string{"GET", "HEAD", "OPTIONS"}
 func (c *conn) ownAnswer() *Response {
 	switch {
 	case c.req.form == asteriskForm:
-		return allowed("GET, HEAD, OPTIONS")
+		return allowed(strings.Join(fileMethods, ", "))
 	case string(c.req.method.of(c.req.text)) == "TRACE":
 		return errorResponse(&StatusError{Status: 405, Allow: fileMethods})
 	}

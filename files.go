@@ -20,8 +20,8 @@ import (
 // A FileResolver serves the regular files and folders of a tree. [Dir] and [FS]
 // make one. It may be used concurrently.
 //
-// Methods are GET and HEAD; others are answered with 405 and 501, OPTIONS with
-// 204. A folder is asked for with a slash at the end of its path, and without is
+// Methods are GET and HEAD, for scripts POST too; others that are known are answered
+// with 405, unknown ones with 501, OPTIONS with 204. A folder is asked for with a slash at the end of its path, and without is
 // redirected to there; it is answered with its index file or its listing. What is
 // neither file nor folder, what a name with a dot in front hides, and what is not
 // there, is [fs.ErrNotExist]. Every response has X-Content-Type-Options: nosniff.
@@ -60,12 +60,14 @@ type tree interface {
 // root, which [FileResolver.Close] closes, so a folder that takes its name later
 // is not served. It reports every mistake in the options, joined.
 //
-// On Linux files of up to 64 KiB, and the names in folders of up to 10,000, are kept in
-// memory, 16 MiB of them, and answered from there as long as the system says that the
-// name leads to the same file or folder in the same state: each request asks, so the
-// first behind a change sees it. Where a system notes the time of a change before its
-// bytes are there, as for a file that is mapped into memory, or notes none, as for
-// folders of /proc, 2 seconds can pass.
+// On Linux, on amd64 and arm64 and where openat2 may be used, files of up to 64 KiB,
+// and the names in folders of up to 10,000, are kept in memory, which takes up to 16 MiB,
+// for files twice their size. They are answered from there as long as the system says
+// that the name leads to the same file or folder in the same state: each request asks,
+// so the first behind a change sees it. Where a system notes the time of a change before
+// its bytes are there, as for a file that is mapped into memory, or notes none, as for
+// folders of /proc, 2 seconds can pass. With [WithScript] or [WithPrecompressed] nothing
+// is kept.
 //
 // Names that differ only by case are one file where the system thinks so.
 func Dir(root string, opts ...FileOption) (*FileResolver, error) {

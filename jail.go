@@ -17,7 +17,7 @@ func openJail(dir string) (tree, error) {
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, fmt.Errorf("open root: %w", err)
+		return nil, fmt.Errorf("open root %q: %w", dir, err)
 	}
 	return &jail{root: root}, nil
 }

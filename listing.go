@@ -97,7 +97,7 @@ const (
 	formJSON
 )
 
-// mediaTypes are those of the forms.
+// listTypes are the media types of the forms.
 var listTypes = [...]string{formText: textPlain, formHTML: textHTML, formJSON: "application/json"}
 
 // list answers with a listing of the folder, which it takes over.

@@ -305,8 +305,8 @@ func WithTrustedProxies(prefixes ...netip.Prefix) Option {
 	return option(func(c *config) error {
 		var errs []error
 		for _, p := range prefixes {
-			if !p.IsValid() {
-				errs = append(errs, fmt.Errorf("WithTrustedProxies: %v is not a valid prefix", p))
+			if !p.IsValid() || p.Addr().Is4In6() {
+				errs = append(errs, fmt.Errorf("WithTrustedProxies: %v is not a valid prefix, or an IPv4 one as IPv6", p))
 			}
 		}
 		c.proxies = append(c.proxies, prefixes...)

@@ -49,6 +49,7 @@ var (
 		{"WithHosts", WithHosts("http://example.test")},
 		{"WithHosts", WithHosts("[::1")},
 		{"WithTrustedProxies", WithTrustedProxies(netip.MustParsePrefix("10.0.0.0/8"), netip.Prefix{})},
+		{"WithTrustedProxies", WithTrustedProxies(netip.MustParsePrefix("::ffff:10.0.0.0/104"))}, // which would match none
 	}
 	liveFileMistakes = []struct {
 		name string

@@ -54,7 +54,7 @@ const (
 var defaultLimits = limits{head: 32 << 10, line: maxLineBytes, fields: 100}
 
 // A headParser takes a head apart from the left. It can stop behind any byte and
-// goes on there when there are more, so that every byte is looked at once
+// goes on there when there are more, so that no byte is looked at more than twice
 // however the input is split, and the first byte that breaks a rule is refused
 // as soon as it is there.
 type headParser struct {

@@ -175,9 +175,11 @@ func (s *Server) ServeConn(ctx context.Context, conn net.Conn) (err error) {
 	return nil
 }
 
-// Shutdown stops the Server in order: it closes listeners and idle connections and
-// waits until requests in progress are answered. If ctx ends before, their
-// connections are closed and Shutdown returns the error of ctx.
+// Shutdown stops the Server for good, in order: it closes listeners and idle
+// connections and waits until requests in progress are answered. If ctx ends before,
+// their connections are closed, resolvers that go on are not waited for, and Shutdown
+// returns the error of ctx. At last it closes what [WithRoot] opened, which the end of
+// a context of [Server.Serve] does not.
 func (s *Server) Shutdown(ctx context.Context) error {
 	groups := s.stopAll()
 	var err error

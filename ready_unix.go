@@ -9,7 +9,8 @@ import (
 	"syscall"
 )
 
-// ready reads from a connection of the system without holding a buffer while nothing has come.
+// ready reads from a connection of the system. While nothing has come it holds no buffer
+// or, in a conversation, the one that it had, until the connection parks.
 type ready struct {
 	raw  syscall.RawConn
 	read func(fd uintptr) (done bool) // made once: a new closure each time would be an allocation

@@ -15,8 +15,12 @@ import (
 // An error that wraps [fs.ErrNotExist] means "not mine": [First] goes on to the
 // next, and at the end the answer is 404. Other errors are answered with the
 // status that [StatusOf] gives; clients never see their text. A Response is final,
-// whatever its status. Resolve is called concurrently, on the goroutine of the
-// connection; req is valid until the Response has been written, and ctx ends then.
+// whatever its status.
+//
+// Resolve is called concurrently, on the goroutine of the connection. req is valid
+// until the Response has been written; ctx ends then, at [Server.Close], and when the
+// time for an orderly stop is over. That a client has gone ends it only while a
+// StreamFunc or a script runs: nobody looks before.
 type Resolver interface {
 	Resolve(ctx context.Context, req *Request) (*Response, error)
 }

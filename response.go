@@ -82,7 +82,7 @@ type Representation struct {
 	// at once; any other Reader serves once.
 	Body io.Reader
 
-	Size    int64     // bytes; -1: not known. Never more than Size is sent; where Body has less, the connection is cut
+	Size    int64     // bytes of Body, at most 1<<62; 0: none of it is sent; -1: not known. Where Body has less, the connection is cut
 	ModTime time.Time // sent as Last-Modified; zero: none
 	ETag    string    // with its quotes, after W/ if weak; "": none
 }
@@ -189,8 +189,8 @@ func Stream(status int, mediaType string, r io.Reader) *Response {
 // no bytes sends the head alone. An error, or a panic, before that is answered
 // with 500, later it cuts the connection.
 //
-// f runs once for each request that the Response answers, not for HEAD, on the
-// goroutine of the connection. It may read the request's Body meanwhile, also on
+// f runs once for each request that the Response answers with content, so not for
+// HEAD, on the goroutine of the connection. It may read the request's Body meanwhile, also on
 // another goroutine that it waits for. Its ctx ends when the client's connection is
 // reset or the server stops waiting; w fails then. f must not keep w.
 func StreamFunc(status int, mediaType string, f func(ctx context.Context, w io.Writer) error) *Response {

@@ -276,7 +276,7 @@ func (s *scripts) takeTurn(ctx context.Context) error {
 	case <-late.C:
 		return busyError("no script may run for now")
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return &StatusError{Status: 503, Err: context.Cause(ctx)}
 	}
 }
 

@@ -14,9 +14,11 @@ import (
 
 // A Trace is told what happens on connections. Hooks that are nil cost nothing.
 // Hooks are called on the goroutine of the connection, which waits for them;
-// those of different connections are called concurrently, and while a StreamFunc
-// runs BytesRead at the same time as BytesWritten. Byte slices are valid until the
-// hook returns and must not be changed. A hook that panics ends its connection.
+// those of different connections are called concurrently. While a StreamFunc or a
+// script runs BytesRead may be called on another goroutine, at the same time as
+// others. Byte slices are valid until the hook returns and must not be changed. A hook
+// that panics ends its connection; one that panics on a goroutine of the program's own,
+// which reads a Body, ends what a panic there ends.
 type Trace struct {
 	// ConnOpen is called when a connection is taken over, ConnClose when it has
 	// been closed, with what went wrong or nil.
