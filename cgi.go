@@ -66,12 +66,13 @@ func (s *scriptCall) appendVariables(env []string, req *Request) []string {
 	if info.TLS {
 		env = append(env, "HTTPS=on")
 	}
-	return appendFieldVariables(env, req.Header())
+	return appendFieldVariables(env, req)
 }
 
 // appendFieldVariables appends a variable for each field name (RFC 3875, section
 // 4.1.18). Names with an underscore are left out, since they would pass for others.
-func appendFieldVariables(env []string, h Header) []string {
+func appendFieldVariables(env []string, req *Request) []string {
+	h := req.Header()
 	for i := range h.Len() {
 		name := h.name(i)
 		if !isFieldForScripts(name) || firstLine(h, name) < i {
@@ -82,6 +83,9 @@ func appendFieldVariables(env []string, h Header) []string {
 			separator = "; "
 		}
 		values := slices.Collect(h.Values(name))
+		if equalFold(name, "Host") {
+			values = []string{req.Host()} // the target's where that names one (RFC 9112, section 3.2.2)
+		}
 		env = append(env, variableName(name)+"="+strings.Join(values, separator))
 	}
 	return env

@@ -103,7 +103,8 @@ func (p *process) wait() (fault string) {
 func (p *process) end(exited chan struct{}) {
 	const step = 5 * time.Millisecond
 	p.signal(syscall.SIGTERM, exited)
-	for waited := time.Duration(0); p.signal(0, exited); waited += step {
+	for begun := time.Now(); p.signal(0, exited); time.Sleep(step) {
+		waited := time.Since(begun)
 		if waited >= scriptGrace {
 			p.signal(syscall.SIGKILL, exited)
 		}
@@ -113,7 +114,6 @@ func (p *process) end(exited chan struct{}) {
 			}
 			syscall.Wait4(-p.pid, nil, syscall.WNOHANG, nil) // orphans are ours if we are process 1
 		}
-		time.Sleep(step)
 	}
 }
 

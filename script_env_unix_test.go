@@ -109,7 +109,7 @@ func TestScriptEnvironment(t *testing.T) {
 		{name: "Host that is an IPv6 address", request: "GET /env.cgi HTTP/1.1\r\nHost: [::1]:99\r\n\r\n", want: but("SERVER_NAME=[::1]", "HTTP_HOST=[::1]:99"),
 			why: "RFC 3875, section 4.1.14: with its brackets"},
 		{name: "absolute-form", request: "GET http://other.test:8/env.cgi?q HTTP/1.1\r\nHost: example.test\r\n\r\n",
-			want: but("REQUEST_URI=http://other.test:8/env.cgi?q", "QUERY_STRING=q", "SERVER_NAME=other.test"), why: "RFC 9112, section 3.2.2: the target's host goes before the field's"},
+			want: but("REQUEST_URI=http://other.test:8/env.cgi?q", "QUERY_STRING=q", "SERVER_NAME=other.test", "HTTP_HOST=other.test:8"), why: "RFC 9112, section 3.2.2: the target's host goes before the field's, which is to be ignored"},
 		{name: "a minor version to come", request: "GET /env.cgi HTTP/1.2\r\nHost: example.test\r\n\r\n", want: but("SERVER_PROTOCOL=HTTP/1.2")},
 		{name: "an unclean path", request: scriptioGet("/sub/..//%65nv.cgi"), want: but("REQUEST_URI=/sub/..//%65nv.cgi")},
 		{name: "blanks in a name", request: scriptioGet("/sub/a%20b.cgi"),
