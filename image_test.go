@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
+	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
@@ -135,8 +137,18 @@ func TestLargeImage(t *testing.T) {
 	}
 }
 
-// What images are kept for lives longer than a Server, so they must not hold one.
+// What images are kept for lives longer than a Server, so they must not hold one. To
+// see that nothing does takes a process without what other tests leave behind.
 func TestImagesHoldNoServer(t *testing.T) {
+	const alone = "RAWHTTP_TEST_ALONE"
+	if os.Getenv(alone) == "" {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestImagesHoldNoServer$")
+		cmd.Env = append(os.Environ(), alone+"=1")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("alone: %v\n%s", err, out)
+		}
+		return
+	}
 	resp := imageResponse("hi")
 	defer runtime.KeepAlive(resp)
 	server := func() weak.Pointer[Server] {
