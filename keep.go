@@ -15,8 +15,8 @@ const (
 	maxKept     = 16 << 20 // bytes of all that is kept, with what keeping it takes
 	keptBeside  = 1 << 10  // bytes that it takes beside a file's content and names, about
 
-	maxKeptNames   = 10_000 // in a folder
-	keptBesideName = 64     // bytes that it takes to keep one, beside its own, about
+	maxKeptNames   = 100_000 // in a folder: as many as are listed
+	keptBesideName = 64      // bytes that it takes to keep one, beside its own, about
 
 	// keptFor is how long something is kept before it is read again. Few systems need
 	// that: some note the time of a change before they have its bytes, or not at all.
