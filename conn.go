@@ -139,6 +139,9 @@ func (c *conn) exchange() (again bool) {
 func (c *conn) forget() {
 	c.endContext()
 	c.endContent()
+	if c.body != nil {
+		c.body.in, c.body.proceed = nil, nil // a program may keep it, while these go to another connection
+	}
 	c.body, c.req.Body = nil, noContent{}
 	c.t.resp, c.t.ranges = nil, nil // the rest is small, and tells how the exchange went
 }

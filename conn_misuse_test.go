@@ -204,3 +204,39 @@ func TestContentTimeOfMuch(t *testing.T) {
 		}
 	}
 }
+
+// A goroutine that writes on, behind the end of its StreamFunc, gets an error, and what
+// its connection worked with can go to another meanwhile.
+func TestContentIsWrittenBehindTheEnd(t *testing.T) {
+	var writers sync.WaitGroup
+	done := make(chan struct{})
+	s, addr := listen(t, WithDate(false), WithResolver(ResolverFunc(func(context.Context, *Request) (*Response, error) {
+		return StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
+			_, err := io.WriteString(w, "hi")
+			writers.Go(func() {
+				for {
+					select {
+					case <-done:
+						return
+					default:
+						io.WriteString(w, "behind")
+					}
+				}
+			})
+			return err
+		}), nil
+	})))
+	var conns []net.Conn
+	for range 4 {
+		c := dial(t, addr)
+		parkAsk(t, c, liveGet("/"), 1)
+		conns = append(conns, c)
+	}
+	parkAwait(t, s, len(conns))
+	for _, c := range conns { // from what others had
+		parkAsk(t, c, liveGet("/"), 1)
+	}
+	parkAwait(t, s, len(conns))
+	close(done)
+	writers.Wait()
+}

@@ -260,7 +260,7 @@ func (t *responder) putContent(ctx context.Context) error {
 // putFunc has the program write the content. A Write that failed fails the
 // response, whatever the program makes of it.
 func (t *responder) putFunc(ctx context.Context) error {
-	w := &contentWriter{t: t, out: t.out, ctx: ctx}
+	w := &contentWriter{t: t, ctx: ctx}
 	defer w.close()
 	if err := t.resp.f(ctx, w); err != nil {
 		return err
@@ -386,17 +386,23 @@ func (t *responder) end() error {
 	return nil
 }
 
-// A contentWriter is what a StreamFunc writes to.
+// A contentWriter is what a StreamFunc writes to. A program may keep it, while what is
+// below it goes to other responses and connections: so it has a lock of its own.
 type contentWriter struct {
-	t   *responder // not to be touched once err is set: it may be of another response by then
-	out *sink
 	ctx context.Context
-	err error // under out.mu, as all of t is while f runs
+	mu  sync.Mutex
+	err error
+	t   *responder // nil: the StreamFunc has ended
 }
 
 func (w *contentWriter) Write(p []byte) (int, error) {
-	w.out.mu.Lock()
-	defer w.out.mu.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.t == nil {
+		return 0, w.err
+	}
+	w.t.out.mu.Lock()
+	defer w.t.out.mu.Unlock()
 	if w.err == nil {
 		w.err = context.Cause(w.ctx)
 	}
@@ -414,8 +420,9 @@ func (w *contentWriter) Write(p []byte) (int, error) {
 
 // close makes later writes fail, and gives the error of those before.
 func (w *contentWriter) close() error {
-	w.out.mu.Lock()
-	defer w.out.mu.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.t, w.ctx = nil, nil
 	err := w.err
 	if err == nil {
 		w.err = errStreamEnded
