@@ -56,7 +56,7 @@ type keptFile struct {
 	id    fileID
 	name  string
 	resp  Response
-	names []entry // of a folder, in order; nil: it is a file, with a response
+	names []*entry // of a folder, in order, which nobody changes; nil: it is a file, with a response
 	until instant
 	size  int // bytes, as maxKept counts: content, and an image of it
 }
@@ -148,9 +148,9 @@ func (k *keptFiles) keep(req *Request, o opened, resp *Response) *Response {
 	return kept
 }
 
-// names gives the names in the folder that info is of, the caller's own; nil if they are
-// not kept.
-func (k *keptFiles) names(req *Request, info fs.FileInfo) []entry {
+// names gives the names in the folder that info is of, which must not be changed; nil if
+// they are not kept.
+func (k *keptFiles) names(req *Request, info fs.FileInfo) []*entry {
 	f := k.find(req)
 	if f == nil || f.names == nil || clock() > f.until {
 		return nil
@@ -158,7 +158,7 @@ func (k *keptFiles) names(req *Request, info fs.FileInfo) []entry {
 	if id, _ := identityOf(info); id != f.id {
 		return nil
 	}
-	return slices.Clone(f.names)
+	return f.names
 }
 
 // A keptFolder takes the names in a folder while they are read, to keep them. nil does
@@ -178,9 +178,9 @@ func (k *keptFiles) folder(req *Request, info fs.FileInfo) *keptFolder {
 	return &keptFolder{in: k, path: req.Path(), state: keptFile{id: id, until: clock().add(keptFor)}}
 }
 
-func (f *keptFolder) add(batch []entry) {
+func (f *keptFolder) add(names []*entry) {
 	if f != nil && len(f.state.names) <= maxKeptNames {
-		f.state.names = append(f.state.names, batch...)
+		f.state.names = append(f.state.names, names...)
 	}
 }
 
@@ -191,8 +191,8 @@ func (f *keptFolder) end() {
 		return
 	}
 	f.state.names = inOrder(f.state.names) // so that they are put in order faster
-	for i := range f.state.names {
-		f.state.size += len(f.state.names[i].name) + keptBesideName
+	for _, e := range f.state.names {
+		f.state.size += len(e.name) + keptBesideName
 	}
 	f.in.put(f.path, &f.state)
 }

@@ -146,6 +146,36 @@ func TestKeptNamesKnowNoSizes(t *testing.T) {
 	}
 }
 
+// Where a link leads is not the folder's to tell either.
+func TestKeptLinksAreFollowedAnew(t *testing.T) {
+	t.Parallel()
+	files, folder := keepFolder(t)
+	elsewhere := filepath.Join(folder, "elsewhere")
+	if err := os.Mkdir(elsewhere, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	keepWrite(t, filepath.Join(elsewhere, "target"), "")
+	if err := os.Symlink("elsewhere/target", filepath.Join(folder, "link")); err != nil {
+		t.Fatal(err)
+	}
+	keepSettle(t, files, "/").until = never
+	for _, step := range []struct {
+		do   func(target string) error
+		want string
+	}{
+		{func(string) error { return nil }, "elsewhere/\na\nb\nf\nlink\n"},
+		{os.Remove, "elsewhere/\na\nb\nf\n"},
+		{func(target string) error { return os.Mkdir(target, 0o755) }, "elsewhere/\nlink/\na\nb\nf\n"},
+	} {
+		if err := step.do(filepath.Join(elsewhere, "target")); err != nil {
+			t.Fatal(err)
+		}
+		if got := resolveString(t, files, resolveGet(t, "/")); got != step.want {
+			t.Errorf("the folder is listed as %q, want %q", got, step.want)
+		}
+	}
+}
+
 // A readCounter counts how often a folder is read.
 type readCounter struct {
 	tree
@@ -211,7 +241,7 @@ func TestKeptNamesAreBounded(t *testing.T) {
 	for req, n := range map[*Request]int{few: maxKeptNames, many: maxKeptNames + 1} {
 		f := &keptFolder{in: &k, path: req.Path()}
 		for i := range n {
-			f.add([]entry{{name: fmt.Sprintf("%08d", i)}})
+			f.add([]*entry{{name: fmt.Sprintf("%08d", i)}})
 		}
 		f.end()
 	}

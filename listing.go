@@ -83,6 +83,7 @@ type listing struct {
 	desc   bool
 
 	entered   bool     // it is one of the long listings
+	shared    bool     // the names are kept, for others too: what is found out goes into copies
 	guarded   bool     // files of the folder may have permissions that keep us out
 	entries   []*entry // pointers, so that sorting swaps words by code that is linked anyway
 	truncated bool
@@ -204,10 +205,13 @@ func (l *listing) read(ctx context.Context, req *Request, info fs.FileInfo) erro
 	l.guarded = onDisk && os.Geteuid() != 0 // the superuser may read all
 	var err error
 	if names := l.files.kept.names(req, info); names != nil {
+		l.shared = true
 		l.add(names)
 		err = l.enter(ctx)
 	} else {
-		err = l.readDisk(ctx, l.files.kept.folder(req, info))
+		keep := l.files.kept.folder(req, info)
+		l.shared = keep != nil
+		err = l.readDisk(ctx, keep)
 	}
 	if err != nil {
 		return err
@@ -223,8 +227,9 @@ func (l *listing) readDisk(ctx context.Context, keep *keptFolder) error {
 			return &StatusError{Status: 503, Err: err}
 		}
 		batch, err := l.files.tree.readDir(l.dir)
-		keep.add(batch) // first: what is found out now need not be kept
-		l.add(batch)
+		names := pointers(batch)
+		keep.add(names)
+		l.add(names)
 		if enterErr := l.enter(ctx); enterErr != nil {
 			return enterErr
 		}
@@ -255,13 +260,24 @@ func readDir(dir fs.File) (entries []entry, err error) {
 	return entries, err
 }
 
-// add takes in those that are listed, up to the limit.
-func (l *listing) add(batch []entry) {
-	if len(l.entries)+len(batch) > cap(l.entries) { // append would grow by less, and so more often
-		l.entries = slices.Grow(l.entries, max(len(batch), len(l.entries)))
+func pointers(entries []entry) []*entry {
+	p := make([]*entry, len(entries))
+	for i := range entries {
+		p[i] = &entries[i]
 	}
-	for i := range batch {
-		e := &batch[i]
+	return p
+}
+
+// add takes in those that are listed, up to the limit.
+func (l *listing) add(names []*entry) {
+	if len(l.entries)+len(names) > cap(l.entries) { // append would grow by less, and so more often
+		l.entries = slices.Grow(l.entries, max(len(names), len(l.entries)))
+	}
+	for _, e := range names {
+		if l.shared && (e.isLink || l.sort != byName) { // more is found out of it
+			own := *e
+			e = &own
+		}
 		if !l.lists(e) {
 			continue
 		}
@@ -320,10 +336,10 @@ func (l *listing) lists(e *entry) bool {
 		return false
 	case e.isLink:
 		return !l.leadsToScript(e.name) && l.stat(e) == nil
-	case l.sort == byName && l.form == formText:
-		e.d = nil
-		return true
 	case l.sort == byName:
+		if l.form == formText && e.d != nil {
+			e.d = nil
+		}
 		return true
 	}
 	return l.stat(e) == nil

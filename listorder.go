@@ -42,18 +42,11 @@ func (l *listing) order() {
 	l.entries = sorted
 }
 
-// inOrder gives the names in the order that is not asked for in another way.
-func inOrder(names []entry) []entry {
-	var l listing
-	for i := range names {
-		l.entries = append(l.entries, &names[i])
-	}
+// inOrder gives the names in the order that they have where no other is asked for.
+func inOrder(names []*entry) []*entry {
+	l := listing{entries: names}
 	l.order()
-	sorted := make([]entry, len(names))
-	for i, e := range l.entries {
-		sorted[i] = *e
-	}
-	return sorted
+	return l.entries
 }
 
 // samePrefix gives the length of what all names begin with.
