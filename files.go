@@ -143,7 +143,7 @@ func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, er
 	if f.scripts != nil && !o.info.IsDir() && f.scripts.isScript(o.name) {
 		return f.scripts.resolve(ctx, req, o, pathInfo)
 	}
-	if f.scripts != nil && !o.info.IsDir() && f.scripts.leadsToScript(o.name) {
+	if !o.info.IsDir() && f.leadsToScript(o.name) {
 		o.file.Close()
 		return nil, notExist(o.name, "is a link to a script")
 	}
@@ -167,6 +167,12 @@ func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, er
 		return nil, treeError(err)
 	}
 	return noSniff(resp), nil
+}
+
+// leadsToScript reports whether a name that is no script's is a link to one, and so not
+// served: it would give the source away.
+func (f *FileResolver) leadsToScript(name string) bool {
+	return f.scripts != nil && !f.scripts.isScript(name) && f.scripts.leadsToScript(name)
 }
 
 // isSettledBy reports whether the path alone, which stands for name, says that the file

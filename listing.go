@@ -335,7 +335,7 @@ func (l *listing) lists(e *entry) bool {
 	case l.files.allowName(e.name) != nil, l.guarded && !l.files.tree.mayRead(l.dir, l.folder, e):
 		return false
 	case e.isLink:
-		return !l.leadsToScript(e.name) && l.stat(e) == nil
+		return !l.files.leadsToScript(join(l.folder, e.name)) && l.stat(e) == nil
 	case l.sort == byName:
 		if l.form == formText && e.d != nil {
 			e.d = nil
@@ -343,13 +343,6 @@ func (l *listing) lists(e *entry) bool {
 		return true
 	}
 	return l.stat(e) == nil
-}
-
-// leadsToScript reports whether a link is not served, since it would give a script
-// away.
-func (l *listing) leadsToScript(name string) bool {
-	scripts := l.files.scripts
-	return scripts != nil && !scripts.isScript(name) && scripts.leadsToScript(join(l.folder, name))
 }
 
 // mayOpen opens an entry to know whether that can be done.
