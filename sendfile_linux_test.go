@@ -74,7 +74,8 @@ func TestLargeFilesLeaveBySendfile(t *testing.T) {
 	}
 }
 
-// How much may wait in the system unsent is bounded before a large write, and only then.
+// How much may wait in the system unsent is bounded before a large write, and only then:
+// more for another machine, which the client at 127.0.0.2 is taken for.
 func TestNotSentLowat(t *testing.T) {
 	root := t.TempDir()
 	for name, size := range map[string]int{"large": 200_000, "small": 10} {
@@ -84,7 +85,17 @@ func TestNotSentLowat(t *testing.T) {
 	}
 	files := filesOfDir(t, root)
 	large := Text(200, strings.Repeat("x", 200_000))
-	for path, want := range map[string]int{"/small": 0, "/large": notSentLowat, "/text": notSentLowat} {
+	for _, tt := range []struct {
+		path, client string
+		want         int // 0: as before
+	}{
+		{"/small", "127.0.0.1", 0},
+		{"/large", "127.0.0.1", notSentLowatLocal},
+		{"/large", "127.0.0.2", notSentLowat},
+		{"/text", "127.0.0.1", notSentLowatLocal},
+		{"/text", "127.0.0.2", notSentLowat},
+	} {
+		path, want := tt.path, tt.want
 		var nc net.Conn
 		lowat := func() (n int) {
 			raw, err := nc.(*net.TCPConn).SyscallConn()
@@ -106,7 +117,7 @@ func TestNotSentLowat(t *testing.T) {
 			if path == "/small" {
 				want = before
 			}
-			if before == notSentLowat {
+			if before == notSentLowat || before == notSentLowatLocal {
 				t.Error("the option is set before anything large")
 			}
 			if req.Path() == "/text" {
@@ -114,9 +125,17 @@ func TestNotSentLowat(t *testing.T) {
 			}
 			return files.Resolve(ctx, req)
 		})))
-		talk(t, addr, liveGet(path)+liveGet("/then"))
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(tt.client)}}
+		c, err := dialer.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(c, liveGet(path)+liveGet("/then"))
+		c.(*net.TCPConn).CloseWrite()
+		io.Copy(io.Discard, c)
+		c.Close()
 		if got := <-seen; got != want {
-			t.Errorf("behind %s TCP_NOTSENT_LOWAT is %d, want %d", path, got, want)
+			t.Errorf("%s: behind %s TCP_NOTSENT_LOWAT is %d, want %d", tt.client, path, got, want)
 		}
 	}
 }
