@@ -1,6 +1,7 @@
 package rawhttp
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -187,9 +188,12 @@ func (c *conn) readHead() error {
 	if c.srv.trace.exchanges {
 		c.start = time.Now()
 	}
+	c.t.framing, c.t.headOut = noFraming, false
+	if c.repeats() {
+		return nil
+	}
 	c.req.reset()
 	c.parser.begin(&c.req.head, c.srv.config.limits)
-	c.t.framing, c.t.headOut = noFraming, false
 	for first := true; ; first = false {
 		n, err := c.parser.parse(c.in.bytes())
 		if err == nil {
@@ -206,6 +210,17 @@ func (c *conn) readHead() error {
 			return c.shortHead(err)
 		}
 	}
+}
+
+// repeats takes the next head if it is the last one again, byte for byte, as from a client
+// that polls: then the request is what it was, but for its content.
+func (c *conn) repeats() bool {
+	r := c.req
+	if r.on != c || !bytes.HasPrefix(c.in.bytes(), r.text[:r.size]) {
+		return false // or it is the first, or the program has parsed another into the Request
+	}
+	c.in.advance(r.size)
+	return true
 }
 
 // errNoHead ends a connection where no answer is due or possible.

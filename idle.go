@@ -84,8 +84,8 @@ func (c *conn) unpark() {
 	c.carry(c.begin(err))
 }
 
-// What a connection keeps while it is idle, besides itself: as much as the heads of
-// most clients need.
+// What a connection keeps while it is idle, besides itself: the last head, and its memory,
+// if it is no longer than those of most clients.
 const (
 	maxIdleText   = 1 << 10 // bytes
 	maxIdleFields = 32      // field lines
@@ -102,13 +102,9 @@ func (c *conn) slim() error {
 		c.ready.keep(&c.in)
 	}
 	c.in.release()
-	if cap(c.req.text) > maxIdleText {
-		c.req.text = nil
+	if cap(c.req.text) > maxIdleText || cap(c.req.fields) > maxIdleFields {
+		*c.req = Request{Body: noContent{}}
 	}
-	if cap(c.req.fields) > maxIdleFields {
-		c.req.fields = nil
-	}
-	c.req.str = ""
 	return nil
 }
 
