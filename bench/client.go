@@ -9,7 +9,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"strings"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -42,7 +42,14 @@ func dial(j job, port int) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	request := fmt.Sprintf("GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", j.path, address(port))
+	batch := ""
+	for i := range j.depth {
+		target := j.path
+		if j.differ {
+			target += "?" + strconv.Itoa(i+1)
+		}
+		batch += fmt.Sprintf("GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", target, address(port))
+	}
 	want := int64(j.size)
 	if j.size == 0 {
 		want = -1
@@ -50,7 +57,7 @@ func dial(j job, port int) (*client, error) {
 	return &client{
 		conn:  conn,
 		in:    bufio.NewReader(conn),
-		batch: []byte(strings.Repeat(request, j.depth)),
+		batch: []byte(batch),
 		depth: j.depth,
 		buf:   make([]byte, bufferSize(j)),
 		want:  want,

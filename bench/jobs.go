@@ -28,6 +28,7 @@ type job struct {
 	path    string // what is asked for; also the name of the file, below the site
 	conns   int
 	depth   int  // requests that go out at once on a connection
+	differ  bool // these have different queries, so that no head is as the last
 	size    int  // bytes of the file
 	entries int  // names in the folder, or beside the file
 	own     bool // not for wrk: it is too long until an answer ends
@@ -41,6 +42,7 @@ var allJobs = []job{
 	{name: "hello-1", title: "Hello: 14 bytes, 1 connection", kind: hello, path: "/hello.txt", conns: 1, depth: 1, size: len(greeting)},
 	{name: "hello-10k", title: "Hello: 14 bytes, 10,000 connections", kind: hello, path: "/hello.txt", conns: 10_000, depth: 1, size: len(greeting), times: 5},
 	{name: "pipelined", title: "Hello, 16 requests at once, 64 connections", kind: hello, path: "/hello.txt", conns: 64, depth: 16, size: len(greeting)},
+	{name: "pipelined-differ", title: "Hello, 16 different requests at once, 64 connections", kind: hello, path: "/hello.txt", conns: 64, depth: 16, differ: true, size: len(greeting)},
 	{name: "file-96", title: "File of 96 bytes, 64 connections", kind: small, path: "/96.txt", conns: 64, depth: 1, size: 96},
 	{name: "file-10k", title: "File of 10 KiB, 64 connections", kind: small, path: "/10k.txt", conns: 64, depth: 1, size: 10 << 10},
 	{name: "file-deep", title: "File of 96 bytes four folders deep, 64 connections", kind: small, path: "/one/two/three/four/96.txt", conns: 64, depth: 1, size: 96},

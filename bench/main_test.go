@@ -100,7 +100,7 @@ func TestParseWrk(t *testing.T) {
 
 // TestWrk is that wrk understands wrk.lua, which a check does not run.
 func TestWrk(t *testing.T) {
-	set, err := parseArgs([]string{"-jobs", "pipelined", "-peers", "floor-go", "-rounds", "1"})
+	set, err := parseArgs([]string{"-jobs", "pipelined-differ", "-peers", "floor-go", "-rounds", "1"})
 	if err != nil {
 		t.Fatal(err)
 	}

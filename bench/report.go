@@ -162,8 +162,9 @@ func markdown(rows [][]string) string {
 // method has its gaps in this order: pinning, seconds, rounds, client.
 const method = `Each contender is a process of its own%s. Rounds are interleaved: each
 contender in turn does the job for %d s (for 10,000 connections five times as long, for these are made in it), and all
-that %d times. Before that each is
-asked once: content must be right to the last byte, a listing must have a link to each file.
+that %d times. Before that each is asked once: content must be right to the last byte, a listing must have a link to
+each file. The requests of a job are all the same, but where it says that they are different: rawhttp does not parse a
+head again that is the last one of its connection, byte for byte.
 
 - CPU µs/request: user and system time of the server, with its children, for a request; the median of the rounds. It is
   from the clock of the process (in nanoseconds), of children that have ended from /proc/PID/stat (10 ms).

@@ -21,7 +21,7 @@ func (l *lab) runWrk(ctx context.Context, j job, port int, seconds int) (load, e
 		"--duration="+strconv.Itoa(seconds)+"s",
 		"--timeout=30s",
 		"--script="+l.bin("wrk.lua"),
-		"http://"+address(port)+j.path, "--", strconv.Itoa(j.depth))
+		"http://"+address(port)+j.path, "--", strconv.Itoa(j.depth), strconv.FormatBool(j.differ))
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return load{}, fmt.Errorf("wrk: %w: %s", err, out)

@@ -1,10 +1,14 @@
--- The first argument is how many requests go out at once. Prints the figures as a line
--- of words: requests, bytes, errors, microseconds in all, p50, p99.
+-- The first argument is how many requests go out at once, the second "true" if these are to
+-- differ. Prints the figures as a line of words: requests, bytes, errors, microseconds in all, p50, p99.
 
 function init(args)
    local depth = tonumber(args[1])
    if depth > 1 then
-      local batch = string.rep(wrk.format(), depth)
+      local batch = ""
+      for i = 1, depth do
+         local query = args[2] == "true" and "?" .. i or ""
+         batch = batch .. wrk.format(nil, wrk.path .. query)
+      end
       request = function() return batch end
       wrk.request = request
    end
