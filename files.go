@@ -29,6 +29,7 @@ type FileResolver struct {
 	tree     tree
 	config   fileConfig
 	scripts  scriptRunner  // nil: none are run
+	links    linkReader    // of the tree that has scripts
 	listings chan struct{} // holds one for each long listing
 	waiting  atomic.Int32  // long listings without a turn
 	tags     sync.Map      // of embedded files: name to entity tag
@@ -84,7 +85,7 @@ func Dir(root string, opts ...FileOption) (*FileResolver, error) {
 		}
 		return nil, err
 	}
-	f := &FileResolver{tree: jail, config: config, scripts: scripts, listings: make(chan struct{}, maxListings)}
+	f := &FileResolver{tree: jail, config: config, scripts: scripts, links: jail, listings: make(chan struct{}, maxListings)}
 	if scripts == nil && len(config.codings) == 0 {
 		f.kept.tree, _ = jail.(identifier)
 	}
@@ -169,10 +170,25 @@ func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, er
 	return noSniff(resp), nil
 }
 
-// leadsToScript reports whether a name that is no script's is a link to one, and so not
-// served: it would give the source away.
+// leadsToScript reports whether a name that is no script's is a link to one, or may be,
+// and so not served: it would give the source away. It looks where links lead by their
+// text; whether they may lead there was seen to by who opened the file.
 func (f *FileResolver) leadsToScript(name string) bool {
-	return f.scripts != nil && !f.scripts.isScript(name) && f.scripts.leadsToScript(name)
+	const maxLinks = 40 // as Linux has it
+	if f.scripts == nil || f.scripts.isScript(name) {
+		return false
+	}
+	for range maxLinks {
+		target, err := f.links.readlink(name)
+		if err != nil {
+			return !errors.Is(err, syscall.EINVAL) // which is said of what is no link
+		}
+		if f.scripts.isScript(target) || f.scripts.hides(target) {
+			return true
+		}
+		name = name[:strings.LastIndexByte(name, '/')+1] + target // as it is: a ".." behind a link leads elsewhere
+	}
+	return true
 }
 
 // isSettledBy reports whether the path alone, which stands for name, says that the file

@@ -11,7 +11,7 @@ import (
 // openJail opens a folder of the system as a tree that no name leads out of: below
 // it the kernel finds the way of each name, or where it cannot, package os does. It
 // does not stop mount points.
-func openJail(dir string) (tree, error) {
+func openJail(dir string) (linkReader, error) {
 	if j := openBeneath(dir); j != nil {
 		return j, nil
 	}
@@ -20,6 +20,13 @@ func openJail(dir string) (tree, error) {
 		return nil, fmt.Errorf("open root %q: %w", dir, err)
 	}
 	return &jail{root: root}, nil
+}
+
+// A linkReader is a tree that may have links.
+type linkReader interface {
+	tree
+	// readlink gives the text of a link. Of what is no link it says syscall.EINVAL.
+	readlink(name string) (target string, err error)
 }
 
 // A jail is a folder below an os.Root, which follows no link that leaves it, and has
@@ -71,5 +78,7 @@ func (j *jail) stat(name string) (fs.FileInfo, error) {
 	}
 	return info, servable(name, info)
 }
+
+func (j *jail) readlink(name string) (target string, err error) { return j.root.Readlink(name) }
 
 func (j *jail) close() error { return j.root.Close() }

@@ -37,7 +37,7 @@ type beneath struct {
 
 // openBeneath opens the folder if the kernel has openat2 and lets us use it: one
 // before 5.6 answers ENOSYS, a container's filter (seccomp) ENOSYS or EPERM.
-func openBeneath(dir string) tree {
+func openBeneath(dir string) linkReader {
 	f, err := os.OpenFile(dir, oPath|syscall.O_DIRECTORY, 0)
 	if err != nil {
 		return nil
@@ -96,6 +96,28 @@ func (j *beneath) identify(name string) (id fileID, known bool) {
 	}
 	return identity(&stat), stat.Mode&syscall.S_IFMT == syscall.S_IFREG
 }
+
+func (j *beneath) readlink(name string) (target string, err error) {
+	folder, base := ".", name
+	if i := strings.LastIndexByte(name, '/'); i >= 0 {
+		folder, base = name[:i], name[i+1:]
+	}
+	fd, err := j.openat2(folder, oPath)
+	if err != nil {
+		return "", err
+	}
+	defer syscall.Close(fd)
+	var buf [maxStackName]byte
+	p, text := cString(&buf, base), make([]byte, maxPath)
+	n, _, errno := syscall.Syscall6(syscall.SYS_READLINKAT, uintptr(fd), uintptr(unsafe.Pointer(p)), uintptr(unsafe.Pointer(&text[0])), maxPath, 0, 0)
+	if errno != 0 {
+		return "", &fs.PathError{Op: "readlinkat", Path: name, Err: errno}
+	}
+	return string(text[:n]), nil
+}
+
+// maxPath is more bytes than the text of a link can have.
+const maxPath = 4096
 
 // identityOf tells what a FileInfo of an open file says.
 func identityOf(info fs.FileInfo) (id fileID, known bool) {

@@ -5,6 +5,6 @@ package rawhttp
 import "io/fs"
 
 // openBeneath opens nothing where openat2 is not known, and os.Root serves.
-func openBeneath(string) tree { return nil }
+func openBeneath(string) linkReader { return nil }
 
 func identityOf(fs.FileInfo) (id fileID, known bool) { return fileID{}, false }

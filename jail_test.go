@@ -14,13 +14,13 @@ import (
 )
 
 // jails opens the folder in each way that there is here.
-func jails(t testing.TB, dir string) map[string]tree {
+func jails(t testing.TB, dir string) map[string]linkReader {
 	t.Helper()
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	trees := map[string]tree{"os.Root": &jail{root: root}}
+	trees := map[string]linkReader{"os.Root": &jail{root: root}}
 	if j := openBeneath(dir); j != nil {
 		trees["openat2"] = j
 	}

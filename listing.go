@@ -335,7 +335,7 @@ func (l *listing) lists(e *entry) bool {
 	case l.files.allowName(e.name) != nil, l.guarded && !l.files.tree.mayRead(l.dir, l.folder, e):
 		return false
 	case e.isLink:
-		return !l.files.leadsToScript(join(l.folder, e.name)) && l.stat(e) == nil
+		return l.stat(e) == nil && (e.isFolder || !l.files.leadsToScript(join(l.folder, e.name)))
 	case l.sort == byName:
 		if l.form == formText && e.d != nil {
 			e.d = nil

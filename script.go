@@ -24,8 +24,6 @@ type scriptRunner interface {
 	isScript(name string) bool
 	// hides reports whether a name is of a file that would give a script away.
 	hides(name string) bool
-	// leadsToScript reports whether a name that is no script's is a link to one.
-	leadsToScript(name string) bool
 	// resolve answers with what the script prints, which it may take over to the
 	// end of the response. It closes the file.
 	resolve(ctx context.Context, req *Request, script opened, pathInfo string) (*Response, error)
@@ -38,7 +36,6 @@ const (
 	maxScriptWait     = 5 * time.Second
 	maxFirstByte      = 10 * time.Second
 	maxScriptOutput   = 64 << 20 // bytes
-	maxLinks          = 40       // as Linux has it
 )
 
 // scripts runs the scripts of one folder.
@@ -158,22 +155,6 @@ func (s *scripts) hides(name string) bool {
 			return true
 		}
 	}
-}
-
-// leadsToScript looks where links lead by their text; whether they may lead there was
-// seen to by who opened the file.
-func (s *scripts) leadsToScript(name string) bool {
-	for range maxLinks {
-		target, err := os.Readlink(s.root + "/" + name)
-		if err != nil {
-			return !errors.Is(err, syscall.EINVAL) // which is said of what is no link
-		}
-		if s.isScript(target) || s.hides(target) {
-			return true
-		}
-		name = name[:strings.LastIndexByte(name, '/')+1] + target // as it is: a ".." behind a link leads elsewhere
-	}
-	return true
 }
 
 func (s *scripts) close() {

@@ -292,19 +292,38 @@ func TestScriptReplacedWhileServed(t *testing.T) {
 	}
 }
 
-// A root whose name is given to another folder is served as it was, but its scripts
-// are not found by their names any more: none of the other is run.
+// A root whose name is given to another folder is served as it was, links too, but its
+// scripts are not found by their names any more: none of the other is run.
 func TestScriptRootReplaced(t *testing.T) {
 	parent := t.TempDir()
 	root := filepath.Join(parent, "root")
 	scriptioWrite(t, filepath.Join(root, "x.sh"), "echo one", 0o644)
-	addr := scriptioServe(t, root)
+	scriptioWrite(t, filepath.Join(root, "plain.txt"), "plain", 0o644)
+	if err := os.Symlink("x.sh", filepath.Join(root, "alias.txt")); err != nil {
+		t.Fatal(err)
+	}
+	addrs := map[string]string{}
+	for how, j := range jails(t, root) {
+		files := filesOfDir(t, root, WithScript(".sh", "sh"))
+		files.tree.close()
+		files.tree, files.links = j, j
+		_, addrs[how] = listen(t, WithResolver(files))
+	}
 	if err := os.Rename(root, filepath.Join(parent, "old")); err != nil {
 		t.Fatal(err)
 	}
 	scriptioWrite(t, filepath.Join(root, "x.sh"), "echo other", 0o644)
-	if got := talk(t, addr, scriptioGet("/x.sh")); got == scriptioPage("other\n") || strings.Contains(got, "echo") {
-		t.Errorf("a script of a folder that was replaced is answered with %q", got)
+	scriptioWrite(t, filepath.Join(root, "alias.txt"), "other", 0o644)
+	for how, addr := range addrs {
+		if got := talk(t, addr, scriptioGet("/x.sh")); !strings.HasPrefix(got, "HTTP/1.1 500 ") || strings.Contains(got, "echo") {
+			t.Errorf("%s: a script of a folder that was replaced is answered with %q, want 500", how, got)
+		}
+		if got := talk(t, addr, scriptioGet("/alias.txt")); !strings.HasPrefix(got, "HTTP/1.1 404 ") || strings.Contains(got, "echo") {
+			t.Errorf("%s: a link to a script in a folder that was replaced is answered with %q, want 404", how, got)
+		}
+		if got := talk(t, addr, scriptioGet("/plain.txt")); !strings.HasSuffix(got, "\r\n\r\nplain") {
+			t.Errorf("%s: a file in a folder that was replaced is answered with %q", how, got)
+		}
 	}
 }
 
@@ -338,18 +357,38 @@ func TestScriptSidecars(t *testing.T) {
 // A link gives no script away, whatever it is called itself; one to a script that has
 // its extension is run.
 func TestLinksToScripts(t *testing.T) {
-	root := scriptioFolder(t, map[string]string{"s.sh": "echo; echo page", "sub/t.sh": "echo; echo page", "a.txt": "text", "sub/below/a.txt": "text", "s.sh.gz": "packed"})
+	root := scriptioFolder(t, map[string]string{"s.sh": "echo; echo page", "sub/t.sh": "echo; echo page", "a.txt": "text", "sub/below/a.txt": "text", "s.sh.gz": "packed", "lib.sh/a.txt": "text"})
 	for link, target := range map[string]string{
 		"alias.txt": "s.sh", "alias2.txt": "alias.txt", "sub/up.txt": "../s.sh", "alias.SH": "s.sh",
 		"page.html.gz": "s.sh", "down.txt": "sub/t.sh", "plain.txt": "a.txt", "out.txt": "../s.sh",
 		"other.txt": "s.sh", "sub/below/x.txt": "../y.txt", "sub/y.txt": "z.txt", "sub/z.txt": "t.sh", "folder": "sub/below", "far.txt": "folder/x.txt",
-		"packed.bin": "s.sh.gz", "a.txt.gz": "s.sh",
+		"packed.bin": "s.sh.gz", "a.txt.gz": "s.sh", "lib": "lib.sh",
 	} {
 		if err := os.Symlink(target, filepath.Join(root, link)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	addr := scriptioServe(t, root)
+	for how, j := range jails(t, root) {
+		files := filesOfDir(t, root, WithScript(".sh", "sh"))
+		files.tree.close()
+		files.tree, files.links = j, j
+		t.Run(how, func(t *testing.T) { scriptioLinks(t, WithResolver(files)) })
+	}
+	old := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(filepath.Join(root, "a.txt"), old, old); err != nil { // so that what is beside it is no older
+		t.Fatal(err)
+	}
+	addr := scriptioServe(t, root, WithPrecompressed("gzip"))
+	for codings, want := range map[string]string{"gzip": "text", "gzip, identity;q=0": "406 Not Acceptable\n"} {
+		_, got := splitHead(talk(t, addr, "GET /a.txt HTTP/1.1\r\nHost: example.test\r\nAccept-Encoding: "+codings+"\r\n\r\n"))
+		if got != want {
+			t.Errorf("a file beside which a link leads to a script is answered with %q where %s is accepted, want %q", got, codings, want)
+		}
+	}
+}
+
+func scriptioLinks(t *testing.T, files Option) {
+	_, addr := listen(t, files)
 	listed := talk(t, addr, scriptioGet("/")) + talk(t, addr, scriptioGet("/sub/"))
 	for name, want := range map[string]string{
 		"/alias.txt": "404 Not Found", "/alias2.txt": "404 Not Found", "/sub/up.txt": "404 Not Found", "/alias.SH": "\npage",
@@ -365,15 +404,7 @@ func TestLinksToScripts(t *testing.T) {
 			t.Errorf("%s is listed: %v, want %v", name, got, want)
 		}
 	}
-	old := time.Now().Add(-time.Hour)
-	if err := os.Chtimes(filepath.Join(root, "a.txt"), old, old); err != nil { // so that what is beside it is no older
-		t.Fatal(err)
-	}
-	addr = scriptioServe(t, root, WithPrecompressed("gzip"))
-	for codings, want := range map[string]string{"gzip": "text", "gzip, identity;q=0": "406 Not Acceptable\n"} {
-		_, got := splitHead(talk(t, addr, "GET /a.txt HTTP/1.1\r\nHost: example.test\r\nAccept-Encoding: "+codings+"\r\n\r\n"))
-		if got != want {
-			t.Errorf("a file beside which a link leads to a script is answered with %q where %s is accepted, want %q", got, codings, want)
-		}
+	if answer := talk(t, addr, scriptioGet("/lib/")); !strings.HasSuffix(answer, "\r\n\r\na.txt\n") || !strings.Contains(listed, "lib/\n") {
+		t.Errorf("a link to a folder that is named as a script is answered with %q, and listed in %q", answer, listed)
 	}
 }
