@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -406,9 +407,15 @@ func TestResponseThatServesOnceIsNotClosedByAnother(t *testing.T) {
 // A client that resets is no failure of the server's: neither in the middle of its
 // content nor before a StreamFunc has said a word.
 func TestResetIsNoServerError(t *testing.T) {
+	for _, stall := range []time.Duration{30 * time.Second, 0} {
+		t.Run(stall.String(), func(t *testing.T) { resetIsNoServerError(t, WithStallTimeout(stall)) })
+	}
+}
+
+func resetIsNoServerError(t *testing.T, opt Option) {
 	statuses := make(chan int, 1)
 	begun := make(chan struct{}, 1)
-	_, addr := listen(t, WithTrace(Trace{Exchange: func(e Exchange) { statuses <- e.Status }}),
+	_, addr := listen(t, opt, WithTrace(Trace{Exchange: func(e Exchange) { statuses <- e.Status }}),
 		WithResolver(ResolverFunc(func(_ context.Context, req *Request) (*Response, error) {
 			begun <- struct{}{}
 			if req.Path() == "/content" {

@@ -154,13 +154,12 @@ func (c *conn) flushFirst() error {
 // readContent reads content, for which the client has a limit of silence and of
 // slowness.
 func (c *conn) readContent(p []byte) (n int, err error) {
-	stall := c.srv.config.stallTimeout
-	if stall == 0 {
-		return c.readBefore(never, p)
-	}
 	w := &c.waiting.content
-	start := clock()
-	n, err = c.readBefore(start.add(min(stall, w.allowed(stall))), p)
+	start, limit := clock(), never
+	if stall := c.srv.config.stallTimeout; stall > 0 {
+		limit = start.add(min(stall, w.allowed(stall)))
+	}
+	n, err = c.readBefore(limit, p)
 	w.waited += time.Duration(clock() - start)
 	w.received += int64(n)
 	switch {

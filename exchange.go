@@ -241,7 +241,7 @@ func (c *conn) instead(failed *Response, err error) *Response {
 	}
 	c.logFailure(500, err)
 	resp := errorResponse(&StatusError{Status: 500})
-	if failed.err != nil || errors.Is(err, errPanicked) { // the program is in error
+	if failed.Err() != nil || errors.Is(err, errPanicked) { // the program is in error
 		resp.CloseAfter()
 	}
 	return resp

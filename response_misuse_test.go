@@ -194,7 +194,8 @@ func TestZeroResponse(t *testing.T) {
 	}
 	zero := ResolverFunc(func(context.Context, *Request) (*Response, error) { return &Response{}, nil })
 	_, addr := listen(t, WithResolver(zero), WithDate(false))
-	if got := talk(t, addr, liveGet("/")); !strings.HasPrefix(got, "HTTP/1.1 500 Internal Server Error\r\n") {
-		t.Errorf("the zero Response is answered with %q, want 500", got)
+	got := talk(t, addr, liveGet("/")+liveGet("/"))
+	if !strings.HasPrefix(got, "HTTP/1.1 500 Internal Server Error\r\n") || !strings.Contains(got, liveClose) || strings.Count(got, "HTTP/1.1") != 1 {
+		t.Errorf("the zero Response is answered with %q, want 500 and the close", got)
 	}
 }

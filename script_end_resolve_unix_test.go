@@ -8,12 +8,14 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -330,4 +332,42 @@ func TestHookPanicsWhileAScriptIsFed(t *testing.T) {
 		t.Errorf("behind it comes %q, %v, want the end", b, err)
 	}
 	endsAwaitGone(t, pid)
+}
+
+// So does one that panics when the script has ended already, and its client has yet to
+// read what it printed: the content is out of step.
+func TestHookPanicsBehindAScript(t *testing.T) {
+	root := endsFolder(t, map[string]string{"a.sh": "echo; head -c 130000 /dev/zero"})
+	files := filesOfDir(t, root, WithScript(".sh", "sh"))
+	s := newServer(t, WithResolver(files), WithTrace(Trace{BytesRead: func(_, _ uint64, b []byte) {
+		if strings.HasPrefix(string(b), "content") {
+			panic("hook")
+		}
+	}}))
+	client, server := net.Pipe()
+	served := make(chan error, 1)
+	go func() { served <- s.ServeConn(context.Background(), server) }()
+	io.WriteString(client, endsPost("/a.sh", 1000, ""))
+	runner := files.scripts.(*scripts)
+	running := func() int {
+		runner.mu.Lock()
+		defer runner.mu.Unlock()
+		return len(runner.runs)
+	}
+	for _, want := range []int{1, 0} {
+		for end := time.Now().Add(30 * time.Second); running() != want; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%d scripts run, want %d", running(), want)
+			}
+		}
+	}
+	io.WriteString(client, "content")
+	go io.WriteString(client, strings.Repeat("x", 993)+liveGet("/"))
+	answer, _ := io.ReadAll(client)
+	if strings.Count(string(answer), "HTTP/1.1") != 1 || strings.HasSuffix(string(answer), "\r\n0\r\n\r\n") {
+		t.Errorf("the answer is %d bytes that end in %.20q, want one that is cut", len(answer), answer[max(0, len(answer)-20):])
+	}
+	if err := <-served; !errors.Is(err, errPanicked) {
+		t.Errorf("ServeConn = %v, want that a hook has panicked", err)
+	}
 }

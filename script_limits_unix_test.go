@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -332,4 +333,25 @@ func TestScriptThatFails(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The time to the first byte is of the script: that which it takes to read adds up, in
+// however many pieces its content comes.
+func TestScriptTimeToReadAddsUp(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	late := make(chan struct{})
+	x := &scriptRun{late: time.AfterFunc(time.Hour, func() { close(late) })}
+	f := &feeder{run: x, to: w, buf: make([]byte, maxPipe), left: 100 * time.Millisecond}
+	for range 1000 { // each wait is shorter than what is left at first
+		w.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
+		if f.write(); isClosed(late) {
+			return
+		}
+	}
+	t.Error("a script that reads nothing for 20 s is never late")
 }

@@ -11,6 +11,8 @@ import (
 type feeder struct {
 	run     *scriptRun
 	from    io.Reader
+	failed  error         // a hook has panicked while it read
+	left    time.Duration // of the time to the first byte, for which the script is waited for
 	to      *os.File
 	buf     []byte        // read and not written yet
 	scratch []byte        // that buf is in
@@ -53,21 +55,24 @@ func (f *feeder) start() {
 // does on this goroutine, and it must end the connection, not the program.
 func (f *feeder) catch() {
 	if v := recover(); v != nil {
-		f.run.cancel(f.run.req.on.panicked("trace", v))
+		f.failed = f.run.req.on.panicked("trace", v)
+		f.run.cancel(f.failed)
 		f.finish()
 	}
 }
 
-// stop stops to feed, so that nothing of the request is in use.
-func (f *feeder) stop() {
+// stop stops to feed, so that nothing of the request is in use. It gives an error if the
+// content is lost, even where the script has no need of it.
+func (f *feeder) stop() error {
 	if f == nil {
-		return
+		return nil
 	}
 	f.run.req.interrupt()
 	f.to.SetWriteDeadline(time.Unix(1, 0))
 	<-f.stopped
 	f.to.SetWriteDeadline(time.Time{})
 	f.run.req.resume()
+	return f.failed
 }
 
 // copy feeds until there is no more, or until it is stopped.
@@ -88,9 +93,7 @@ func (f *feeder) copy() {
 				return
 			}
 		}
-		f.run.late.Reset(maxFirstByte) // now it is the script that is waited for
-		n, err := f.to.Write(f.buf)
-		f.run.late.Stop()
+		n, err := f.write()
 		f.buf = f.buf[n:]
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
@@ -99,6 +102,17 @@ func (f *feeder) copy() {
 			f.finish()
 		}
 	}
+}
+
+// write writes what was read. Meanwhile it is the script that is waited for, not the
+// client.
+func (f *feeder) write() (n int, err error) {
+	begun := time.Now()
+	f.run.late.Reset(f.left)
+	n, err = f.to.Write(f.buf)
+	f.run.late.Stop()
+	f.left = max(f.left-time.Since(begun), 0)
+	return n, err
 }
 
 func (f *feeder) finish() {

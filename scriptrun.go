@@ -96,7 +96,7 @@ func (s *scripts) start(ctx context.Context, argv, env []string, in scriptInput,
 	})
 	if p.in != nil {
 		x.late.Stop() // until it has its content
-		x.feed = &feeder{run: x, from: in.from, to: p.in, fed: make(chan struct{})}
+		x.feed = &feeder{run: x, from: in.from, to: p.in, left: maxFirstByte, fed: make(chan struct{})}
 	}
 	s.runs[x] = struct{}{}
 	go x.logErrors()
@@ -221,7 +221,9 @@ func (x *scriptRun) Close() error {
 func (x *scriptRun) respond() (*Response, error) {
 	x.feed.start()
 	ended, err := x.hold()
-	x.feed.stop()
+	if lost := x.feed.stop(); lost != nil {
+		err = lost
+	}
 	if err != nil {
 		x.cancel(err)
 		x.Close()
@@ -385,9 +387,13 @@ func (x *scriptRun) read(limit time.Time) error {
 }
 
 // stream writes the content: what is there, and what the script still prints.
-func (x *scriptRun) stream(ctx context.Context, w io.Writer) error {
+func (x *scriptRun) stream(ctx context.Context, w io.Writer) (err error) {
 	x.feed.start()
-	defer x.feed.stop()
+	defer func() {
+		if lost := x.feed.stop(); lost != nil {
+			err = lost
+		}
+	}()
 	for {
 		if err := x.send(w); err != nil {
 			return err
