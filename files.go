@@ -62,8 +62,8 @@ type tree interface {
 // is not served. It reports every mistake in the options, joined.
 //
 // On Linux, on amd64 and arm64 and where openat2 may be used, files of up to 64 KiB,
-// and the names in folders of up to 100,000, are kept in memory, which takes up to 16 MiB,
-// for files twice their size. They are answered from there as long as the system says
+// and the names in folders, of one up to about 100,000, are kept in memory. That takes up
+// to 16 MiB in all, of which a file takes twice its size. They are answered from there as long as the system says
 // that the name leads to the same file or folder in the same state: each request asks,
 // so the first behind a change sees it. Where a system notes the time of a change before
 // its bytes are there, as for a file that is mapped into memory, or notes none, as for

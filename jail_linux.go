@@ -175,11 +175,14 @@ const (
 // direntLen gives the bytes of the first entry in b.
 func direntLen(b []byte) int { return int(binary.NativeEndian.Uint16(b[direntReclen:])) }
 
-// countDirents counts the entries in b, so that no more memory is taken than for
-// those.
+// countDirents counts the entries in b that may be listed, so that no more memory is
+// taken than for those.
 func countDirents(b []byte) (n int) {
 	for ; len(b) > 0; b = b[direntLen(b):] {
-		n++
+		switch b[direntType] {
+		case syscall.DT_REG, syscall.DT_DIR, syscall.DT_LNK, syscall.DT_UNKNOWN:
+			n++
+		}
 	}
 	return n
 }

@@ -15,8 +15,8 @@ const (
 	maxKept     = 16 << 20 // bytes of all that is kept, with what keeping it takes
 	keptBeside  = 1 << 10  // bytes that it takes beside a file's content and names, about
 
-	maxKeptNames   = 100_000 // in a folder: as many as are listed
-	keptBesideName = 64      // bytes that it takes to keep one, beside its own, about
+	maxKeptNames   = maxKept / 2 // bytes of the names in a folder, with what keeping them takes
+	keptBesideName = 64          // bytes that it takes to keep one, beside its own, about
 
 	// keptFor is how long something is kept before it is read again. Few systems need
 	// that: some note the time of a change before they have its bytes, or not at all.
@@ -178,22 +178,27 @@ func (k *keptFiles) folder(req *Request, info fs.FileInfo) *keptFolder {
 	return &keptFolder{in: k, path: req.Path(), state: keptFile{id: id, until: clock().add(keptFor)}}
 }
 
+// add takes in some more names, as long as they are not too many.
 func (f *keptFolder) add(names []*entry) {
-	if f != nil && len(f.state.names) <= maxKeptNames {
-		f.state.names = append(f.state.names, names...)
+	if f == nil || f.state.size > maxKeptNames {
+		return
+	}
+	for _, e := range names {
+		f.state.size += len(e.name) + keptBesideName
+	}
+	f.state.names = append(f.state.names, names...)
+	if f.state.size > maxKeptNames {
+		f.state.names = nil
 	}
 }
 
-// end keeps the names, if they are not too many. That the folder has changed meanwhile
-// does no harm: then they are of a state that is not asked for again.
+// end keeps the names, if there are any. That the folder has changed meanwhile does no
+// harm: then they are of a state that is not asked for again.
 func (f *keptFolder) end() {
-	if f == nil || len(f.state.names) == 0 || len(f.state.names) > maxKeptNames {
+	if f == nil || len(f.state.names) == 0 {
 		return
 	}
 	f.state.names = inOrder(f.state.names) // so that they are put in order faster
-	for _, e := range f.state.names {
-		f.state.size += len(e.name) + keptBesideName
-	}
 	f.in.put(f.path, &f.state)
 }
 

@@ -1,6 +1,7 @@
 package rawhttp
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
@@ -176,10 +177,16 @@ func TestKeptLinksAreFollowedAnew(t *testing.T) {
 	}
 }
 
-// A readCounter counts how often a folder is read.
+// A readCounter counts how often a folder is read, and its entries are looked at.
 type readCounter struct {
 	tree
-	n int
+	n     int
+	stats int // how often an entry was asked for
+}
+
+func (c *readCounter) statEntry(dir fs.File, e *entry) error {
+	c.stats++
+	return c.tree.statEntry(dir, e)
 }
 
 func (c *readCounter) readDir(dir fs.File) ([]entry, error) {
@@ -233,22 +240,55 @@ func TestYoungFolderIsNotKept(t *testing.T) {
 	}
 }
 
-// What keeping names takes is counted, and that of many names is not begun.
+// What keeping names takes is counted while they are read, and too much of it given up.
 func TestKeptNamesAreBounded(t *testing.T) {
 	t.Parallel()
-	few, many := resolveGet(t, "/few/"), resolveGet(t, "/many/")
-	var k keptFiles
-	for req, n := range map[*Request]int{few: maxKeptNames, many: maxKeptNames + 1} {
-		f := &keptFolder{in: &k, path: req.Path()}
-		for i := range n {
-			f.add([]*entry{{name: fmt.Sprintf("%08d", i)}})
+	for _, length := range []int{8, 250} {
+		var k keptFiles
+		few, many := resolveGet(t, "/few/"), resolveGet(t, "/many/")
+		most := maxKeptNames / (length + keptBesideName)
+		for req, n := range map[*Request]int{few: most, many: most + 1} {
+			f := &keptFolder{in: &k, path: req.Path()}
+			for i := range n {
+				f.add([]*entry{{name: fmt.Sprintf("%0*d", length, i)}})
+			}
+			f.end()
 		}
-		f.end()
+		if k.find(few) == nil || k.find(many) != nil {
+			t.Errorf("%d names of %d bytes are kept: %v; one more: %v", most, length, k.find(few) != nil, k.find(many) != nil)
+		}
+		if want := most*(length+keptBesideName) + keptBeside + len("/few/"); k.size != want || want > maxKept {
+			t.Errorf("%d names of %d bytes count as %d, want %d, no more than %d", most, length, k.size, want, maxKept)
+		}
 	}
-	if k.find(few) == nil || k.find(many) != nil {
-		t.Errorf("%d names are kept: %v; one more: %v", maxKeptNames, k.find(few) != nil, k.find(many) != nil)
+}
+
+// A long listing has its turn before anything is done with its names, kept or not.
+func TestKeptNamesWaitForTheirTurn(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	for i := range maxBufferedEntries + 1 {
+		keepWrite(t, filepath.Join(folder, fmt.Sprint(i)), "")
 	}
-	if want := maxKeptNames*(8+keptBesideName) + keptBeside + len("/few/"); k.size != want {
-		t.Errorf("%d names count as %d bytes, want %d", maxKeptNames, k.size, want)
+	files := filesOfDir(t, folder)
+	keepSettle(t, files, "/").until = never
+	counter := &readCounter{tree: files.tree}
+	files.tree = counter
+	for range maxListings {
+		files.listings <- struct{}{}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, target := range []string{"/", "/?sort=size"} {
+		if _, err := files.Resolve(ctx, resolveGet(t, target)); StatusOf(err) != 503 {
+			t.Errorf("%s without a turn: %v, want 503", target, err)
+		}
+	}
+	if counter.n+counter.stats != 0 {
+		t.Errorf("without a turn the folder was read %d times and %d names looked at, want none", counter.n, counter.stats)
+	}
+	<-files.listings
+	if got := resolveString(t, files, resolveGet(t, "/?sort=size")); !strings.Contains(got, "\n99\n") || counter.stats != maxBufferedEntries+1 {
+		t.Errorf("with a turn %d names are looked at, and listed as %q", counter.stats, got)
 	}
 }

@@ -206,8 +206,9 @@ func (l *listing) read(ctx context.Context, req *Request, info fs.FileInfo) erro
 	var err error
 	if names := l.files.kept.names(req, info); names != nil {
 		l.shared = true
-		l.add(names)
-		err = l.enter(ctx)
+		if err = l.enter(ctx, len(names)); err == nil {
+			l.add(names)
+		}
 	} else {
 		keep := l.files.kept.folder(req, info)
 		l.shared = keep != nil
@@ -222,17 +223,18 @@ func (l *listing) read(ctx context.Context, req *Request, info fs.FileInfo) erro
 
 // readDisk reads the names from the disk, and has them kept if keep is not nil.
 func (l *listing) readDisk(ctx context.Context, keep *keptFolder) error {
-	for !l.truncated {
+	for read := 0; !l.truncated; {
 		if err := ctx.Err(); err != nil {
 			return &StatusError{Status: 503, Err: err}
 		}
 		batch, err := l.files.tree.readDir(l.dir)
+		read += len(batch)
+		if enterErr := l.enter(ctx, read); enterErr != nil {
+			return enterErr
+		}
 		names := pointers(batch)
 		keep.add(names)
 		l.add(names)
-		if enterErr := l.enter(ctx); enterErr != nil {
-			return enterErr
-		}
 		if err == io.EOF {
 			keep.end()
 			break
@@ -300,9 +302,13 @@ const (
 
 var errSlowListing = errors.New("rawhttp: a listing took long to be read, and others waited")
 
-// enter waits for its turn if the listing is a long one.
-func (l *listing) enter(ctx context.Context) error {
-	if l.entered || len(l.entries) <= maxBufferedEntries {
+// enter waits for its turn if the listing is a long one, or may be: it has n names to
+// look at.
+func (l *listing) enter(ctx context.Context, n int) error {
+	if limit := l.files.config.maxListing; limit > 0 {
+		n = min(n, limit)
+	}
+	if l.entered || n <= maxBufferedEntries {
 		return nil
 	}
 	l.files.waiting.Add(1)

@@ -156,3 +156,27 @@ func TestEntryOfUnknownType(t *testing.T) {
 		}
 	}
 }
+
+// Memory is taken for entries that may be listed, not for all that is in a folder: they
+// may be kept.
+func TestReadDirTakesNoMemoryForWhatIsNotListed(t *testing.T) {
+	root := unixMake(t, nil)
+	for i := range 100 {
+		if err := syscall.Mkfifo(filepath.Join(root, fmt.Sprint(i)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(root, "file"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	j := beneathOf(t, root)
+	dir, _, err := j.open(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	entries, err := j.readDir(dir)
+	if err != nil || len(entries) != 1 || cap(entries) > 3 { // "." and ".." are folders
+		t.Errorf("readDir gives %d entries in memory for %d, %v, want 1 in at most 3", len(entries), cap(entries), err)
+	}
+}
