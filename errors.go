@@ -19,8 +19,13 @@ var ErrServerClosed = errors.New("rawhttp: the server is closed")
 // A ParseError reports a request that cannot be accepted. Its Reason is fixed
 // text and safe to send; it never repeats input.
 type ParseError struct {
-	Status  int    // status code to answer with
-	Offset  int    // bytes before the first one that breaks the rule: of the head, or of the content with its framing; the length of the head where something is missing
+	Status int // status code to answer with
+
+	// Offset is how many bytes come before the first one that breaks the rule: of the
+	// head, or of the content with its framing. It is the length of the head where
+	// something is missing.
+	Offset int
+
 	Reason  string // what is wrong, as in "field name is not a token"
 	Section string // where the rule is, as in "RFC 9112, section 5.1"
 }

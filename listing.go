@@ -343,7 +343,7 @@ func (l *listing) lists(e *entry) bool {
 	case e.isLink:
 		return l.stat(e) == nil && (e.isFolder || !l.files.leadsToScript(join(l.folder, e.name)))
 	case l.sort == byName:
-		if l.form == formText && e.d != nil {
+		if l.form == formText && e.d != nil { // which no entry has that is kept
 			e.d = nil
 		}
 		return true

@@ -18,7 +18,9 @@ import (
 // not be called concurrently.
 type Request struct {
 	// Body is the content: never nil, at its end io.EOF. A Read may wait for the
-	// client. An error other than io.EOF is the client's fault or the
+	// client. It is read on the goroutine that Resolve was called on, or while Resolve
+	// waits; behind that by what the Response reads, see [Stream] and [StreamFunc].
+	// An error other than io.EOF is the client's fault or the
 	// connection's end; the server answers it with its own status, or closes,
 	// whatever the resolver makes of it.
 	Body io.Reader

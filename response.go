@@ -171,7 +171,8 @@ func Redirect(status int, location string) *Response {
 // 500, later it cuts the connection, so that the client can tell.
 //
 // If r is an io.Closer, the Response closes it. Stream(200, t, req.Body) is an
-// echo. For HEAD nothing is read.
+// echo; where content is read on another goroutine, as by one that fills a pipe, that
+// takes [StreamFunc]. For HEAD nothing is read.
 func Stream(status int, mediaType string, r io.Reader) *Response {
 	resp := newResponse(status, mediaType)
 	if r == nil {
@@ -190,9 +191,9 @@ func Stream(status int, mediaType string, r io.Reader) *Response {
 // with 500, later it cuts the connection.
 //
 // f runs once for each request that the Response answers with content, so not for
-// HEAD, on the goroutine of the connection. It may read the request's Body meanwhile, also on
-// another goroutine that it waits for. Its ctx ends when the client's connection is
-// reset or the server stops waiting; w fails then. f must not keep w.
+// HEAD, on the goroutine of the connection. It may read the request's Body meanwhile,
+// also on another goroutine that it waits for. Its ctx ends when the client's connection
+// is reset or the server stops waiting; w fails then. f must not keep w.
 func StreamFunc(status int, mediaType string, f func(ctx context.Context, w io.Writer) error) *Response {
 	r := newResponse(status, mediaType)
 	if f == nil {
