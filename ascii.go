@@ -3,6 +3,7 @@ package rawhttp
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 )
 
 // isTchar tells the bytes of a token:
@@ -166,18 +167,24 @@ func skipTarget(b []byte, i int) int {
 // member comes without the blanks around it and may be empty; more tells
 // whether a comma followed it.
 func nextMember[T string | []byte](list T) (member, rest T, more bool) {
+	return cutUnquoted(list, ',')
+}
+
+// cutUnquoted cuts s at the first separator that is in no quoted string (RFC 9110,
+// section 5.6.4). What comes before it is without the blanks around it.
+func cutUnquoted[T string | []byte](s T, separator byte) (before, after T, found bool) {
 	quoted := false
-	for i := 0; i < len(list); i++ {
-		switch c := list[i]; {
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
 		case c == '"':
 			quoted = !quoted
 		case c == '\\' && quoted:
 			i++
-		case c == ',' && !quoted:
-			return trimBlanks(list[:i]), list[i+1:], true
+		case c == separator && !quoted:
+			return trimBlanks(s[:i]), s[i+1:], true
 		}
 	}
-	return trimBlanks(list), list[len(list):], false
+	return trimBlanks(s), s[len(s):], false
 }
 
 // trimBlanks takes SP and HTAB off both ends.
@@ -200,4 +207,25 @@ func hasMember[T string | []byte](list T, token string) bool {
 		}
 	}
 	return false
+}
+
+// hasPrefixFold reports whether s begins with prefix, in any case.
+func hasPrefixFold[T string | []byte](s T, prefix string) bool {
+	return len(s) >= len(prefix) && equalFold(s[:len(prefix)], prefix)
+}
+
+// isAnyOf reports whether name is one of the others, in any case.
+func isAnyOf(name string, others ...string) bool {
+	return slices.ContainsFunc(others, func(other string) bool { return equalFold(name, other) })
+}
+
+// isUnreserved reports whether s stands for itself wherever it is put, in a reference
+// (RFC 3986, section 2.3), in HTML, and before people.
+func isUnreserved(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !isAlpha(c) && !isDigit(c) && c != '-' && c != '.' && c != '_' && c != '~' {
+			return false
+		}
+	}
+	return true
 }

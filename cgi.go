@@ -125,10 +125,6 @@ func isFieldForScripts(name string) bool {
 		"Content-Length", "Content-Type")
 }
 
-func isAnyOf(name string, others ...string) bool {
-	return slices.ContainsFunc(others, func(other string) bool { return equalFold(name, other) })
-}
-
 // maxScriptFields is how long the block of fields may be that output begins with, in
 // bytes.
 const maxScriptFields = 32 << 10

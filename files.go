@@ -389,9 +389,6 @@ func (f *FileResolver) contentTag(o opened) string {
 	return tag
 }
 
-// noSniff keeps a client from taking content for what it is not said to be.
-func noSniff(r *Response) *Response { return r.Set("X-Content-Type-Options", "nosniff") }
-
 // join gives the path of a name in a folder.
 func join(folder, name string) string {
 	if folder == "." {

@@ -49,18 +49,8 @@ func nextWeighted(list string) (w weighted, rest string, more bool) {
 
 // cutParam cuts s at its first semicolon outside of quoted strings.
 func cutParam(s string) (first, rest string) {
-	quoted := false
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '"':
-			quoted = !quoted
-		case c == '\\' && quoted:
-			i++
-		case c == ';' && !quoted:
-			return trimBlanks(s[:i]), trimBlanks(s[i+1:])
-		}
-	}
-	return trimBlanks(s), ""
+	first, rest, _ = cutUnquoted(s, ';')
+	return first, trimBlanks(rest)
 }
 
 // acceptMedia gives the weight that the Accept field gives to the media type, in

@@ -57,10 +57,6 @@ func isContentField(name string) bool {
 	return hasPrefixFold(name, "Content-") && !hasPrefixFold(name, "Content-Security-Policy")
 }
 
-func hasPrefixFold[T string | []byte](s T, prefix string) bool {
-	return len(s) >= len(prefix) && equalFold(s[:len(prefix)], prefix)
-}
-
 // validate decides what ETag and Last-Modified are sent. "An origin server with a
 // clock MUST NOT generate a Last-Modified date that is later than the server's time
 // of message origination (Date)." RFC 9110, section 8.8.2.1.

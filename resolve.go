@@ -109,17 +109,6 @@ func toFolder(req *Request) *Response {
 	return Redirect(301, location)
 }
 
-// isUnreserved reports whether s stands for itself wherever it is put, in a reference
-// (RFC 3986, section 2.3), in HTML, and before people.
-func isUnreserved(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; !isAlpha(c) && !isDigit(c) && c != '-' && c != '.' && c != '_' && c != '~' {
-			return false
-		}
-	}
-	return true
-}
-
 // escapePath percent-encodes the bytes of one path segment that are not
 // unreserved (RFC 3986, section 2.3).
 func escapePath(name string) string {
