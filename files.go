@@ -73,6 +73,14 @@ type tree interface {
 //
 // Names that differ only by case are one file where the system thinks so.
 func Dir(root string, opts ...FileOption) (*FileResolver, error) {
+	f, err := openDir(root, opts)
+	if err != nil {
+		return nil, fmt.Errorf("rawhttp: Dir: %w", err)
+	}
+	return f, nil
+}
+
+func openDir(root string, opts []FileOption) (*FileResolver, error) {
 	config, err := newFileConfig(opts)
 	jail, openErr := openJail(root)
 	var scripts scriptRunner
@@ -98,9 +106,17 @@ func Dir(root string, opts ...FileOption) (*FileResolver, error) {
 // files need not be able to seek. FS asks for a file's mode before it opens it, so
 // that a FIFO in an os.DirFS hangs nothing.
 func FS(fsys fs.FS, opts ...FileOption) (*FileResolver, error) {
+	f, err := openFS(fsys, opts)
+	if err != nil {
+		return nil, fmt.Errorf("rawhttp: FS: %w", err)
+	}
+	return f, nil
+}
+
+func openFS(fsys fs.FS, opts []FileOption) (*FileResolver, error) {
 	config, err := newFileConfig(opts)
 	if fsys == nil {
-		err = errors.Join(err, errors.New("FS(nil): no file system"))
+		err = errors.Join(err, errors.New("there is no file system"))
 	}
 	if config.script.open != nil {
 		err = errors.Join(err, errors.New("WithScript: the system runs scripts of its own folders only, not of an fs.FS"))

@@ -392,11 +392,15 @@ func TestDirRefuses(t *testing.T) {
 		f, err := tt.make()
 		if f != nil || err == nil || tt.want != nil && !errors.Is(err, tt.want) {
 			t.Errorf("%d, %s: %v, %v, want nil and an error that wraps %v", i, tt.name, f, err, tt.want)
+			continue
+		}
+		if n := strings.Count(err.Error(), "rawhttp: "); n != 1 || !strings.HasPrefix(err.Error(), "rawhttp: ") {
+			t.Errorf("%d, %s: %q has the prefix %d times, want once, in front", i, tt.name, err, n)
 		}
 	}
 
 	_, err := FS(nil, bad, WithMaxListing(-1))
-	if n := filesLeaves(err); n != 3 {
+	if n := filesLeaves(errors.Unwrap(err)); n != 3 {
 		t.Errorf("FS with three mistakes: %v, which are %d, want all", err, n)
 	}
 }

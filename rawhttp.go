@@ -98,11 +98,11 @@ func (s *Server) open() (err error) {
 	c := &s.config
 	switch {
 	case c.sources == 1 && c.fsys != nil:
-		s.files, err = FS(c.fsys, c.fileOptions...)
+		s.files, err = openFS(c.fsys, c.fileOptions)
 		c.resolver = s.files
 		return err
 	case c.sources == 1 && c.root != "":
-		s.files, err = Dir(c.root, c.fileOptions...)
+		s.files, err = openDir(c.root, c.fileOptions)
 		c.resolver = s.files
 		return err
 	}
