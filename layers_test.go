@@ -144,3 +144,44 @@ func parseFile(t *testing.T, fset *token.FileSet, name string) *ast.File {
 	}
 	return f
 }
+
+// The README tells what each file owns.
+func TestFilesAreInTheReadme(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "## Read the code\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	var patterns []string
+	for i, word := range strings.Split(section, "`") {
+		if i%2 == 1 && strings.HasSuffix(word, ".go") {
+			patterns = append(patterns, word)
+		}
+	}
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := make(map[string]bool)
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		found := 0
+		for _, p := range patterns {
+			if ok, _ := filepath.Match(p, name); ok {
+				found++
+				used[p] = true
+			}
+		}
+		if found != 1 {
+			t.Errorf("%s is named %d times, want once", name, found)
+		}
+	}
+	for _, p := range patterns {
+		if !used[p] {
+			t.Errorf("%s is no file", p)
+		}
+	}
+}
