@@ -210,10 +210,15 @@ func TestContentTimeOfMuch(t *testing.T) {
 func TestContentIsWrittenBehindTheEnd(t *testing.T) {
 	var writers sync.WaitGroup
 	done := make(chan struct{})
+	defer writers.Wait()
+	defer close(done)
 	s, addr := listen(t, WithDate(false), WithResolver(ResolverFunc(func(context.Context, *Request) (*Response, error) {
 		return StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
 			_, err := io.WriteString(w, "hi")
 			writers.Go(func() {
+				for writeErr := error(nil); writeErr == nil; { // until the end
+					_, writeErr = w.Write(nil)
+				}
 				for {
 					select {
 					case <-done:
@@ -237,6 +242,4 @@ func TestContentIsWrittenBehindTheEnd(t *testing.T) {
 		parkAsk(t, c, liveGet("/"), 1)
 	}
 	parkAwait(t, s, len(conns))
-	close(done)
-	writers.Wait()
 }
