@@ -108,7 +108,7 @@ func WithRoot(dir string) Option {
 	})
 }
 
-// WithFS serves fsys, as [FS] does.
+// WithFS serves fsys, as [FS] does. nil counts as not given.
 func WithFS(fsys fs.FS) Option {
 	return option(func(c *config) error {
 		if fsys == nil {
@@ -120,7 +120,8 @@ func WithFS(fsys fs.FS) Option {
 	})
 }
 
-// WithResolver serves what r resolves. The Server never closes it.
+// WithResolver serves what r resolves. The Server never closes it. nil counts as not
+// given.
 func WithResolver(r Resolver) Option {
 	return option(func(c *config) error {
 		if r == nil {
@@ -281,7 +282,8 @@ func WithMaxConns(n int) Option {
 }
 
 // WithHosts serves requests for the hosts named, without port and in any case, and
-// answers others with 421 (RFC 9110, section 7.4). A server on a loopback or
+// answers others with 421 (RFC 9110, section 7.4), also those of HTTP/1.0 that name
+// none. An IPv6 address is in brackets. A server on a loopback or
 // private address that sets it cannot be reached through a DNS name of somebody
 // else's. Later calls add; the default is any host.
 func WithHosts(names ...string) Option {
@@ -319,7 +321,7 @@ func WithTrustedProxies(prefixes ...netip.Prefix) Option {
 // index for a 404. f gets the status and, for its own use, the error; nil from it
 // stands for the plain text. It is not asked about requests that break the
 // protocol or a limit, nor about responses that a resolver returned. It may be
-// called concurrently.
+// called concurrently. The default is the plain text; nil is ignored.
 func WithErrorPage(f func(ctx context.Context, req *Request, status int, err error) *Response) Option {
 	return option(func(c *config) error {
 		if f != nil {
@@ -330,7 +332,7 @@ func WithErrorPage(f func(ctx context.Context, req *Request, status int, err err
 }
 
 // WithLogger tells l what clients are not told: the causes of failed requests,
-// panics with their stacks, trouble with accepting. The default discards it.
+// panics with their stacks, trouble with accepting. The default discards it; nil is ignored.
 func WithLogger(l Logger) Option {
 	return option(func(c *config) error {
 		if l != nil {

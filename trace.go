@@ -164,7 +164,7 @@ func (c *conn) traceExchange(err error) {
 //
 // Other control bytes, and bytes that are not UTF-8, are shown as \x00. A line of
 // more than 1024 bytes is broken. Each line is one Write; they are never
-// concurrent.
+// concurrent, and their errors are ignored.
 func Transcript(w io.Writer) Trace {
 	t := &transcript{w: w, open: make(map[uint64]*[2]partialLine)}
 	return Trace{
@@ -295,7 +295,8 @@ func isBidiControl(r rune) bool {
 //
 // A request whose head was refused is shown as "-". What a client sent is
 // escaped. The line comes when the response has been written, so the client may
-// have it before. Each line is one Write; they are never concurrent.
+// have it before. Each line is one Write; they are never concurrent, and their
+// errors are ignored.
 func AccessLog(w io.Writer) Trace {
 	var mu sync.Mutex
 	var line []byte
