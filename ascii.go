@@ -3,7 +3,6 @@ package rawhttp
 import (
 	"encoding/binary"
 	"math/bits"
-	"slices"
 )
 
 // isTchar tells the bytes of a token:
@@ -216,7 +215,12 @@ func hasPrefixFold[T string | []byte](s T, prefix string) bool {
 
 // isAnyOf reports whether name is one of the others, in any case.
 func isAnyOf(name string, others ...string) bool {
-	return slices.ContainsFunc(others, func(other string) bool { return equalFold(name, other) })
+	for _, other := range others {
+		if equalFold(name, other) {
+			return true
+		}
+	}
+	return false
 }
 
 // isUnreserved reports whether s stands for itself wherever it is put, in a reference

@@ -32,6 +32,17 @@ func TestHelloAllocations(t *testing.T) {
 	}
 }
 
+// A Text made anew is one allocation, however long it is: the string is not copied.
+func TestTextAllocations(t *testing.T) {
+	long := strings.Repeat("x", 40<<10)
+	s := newServer(t, WithResolver(ResolverFunc(func(context.Context, *Request) (*Response, error) { return Text(200, long), nil })))
+	allocs := func(n int) float64 { return testing.AllocsPerRun(10, func() { benchmarkConn(s, benchmarkGet, n) }) }
+	const few, many = 100, 1100
+	if got := (allocs(many) - allocs(few)) / (many - few); got > 1.1 {
+		t.Errorf("%.2f allocations a request, want that of the Response and 1/16 for its context", got)
+	}
+}
+
 // A resolver that asks for text of the head pays for it once, while the head is the same.
 func TestRepeatedHeadAllocations(t *testing.T) {
 	resp := Text(200, "Hello, World!\n")

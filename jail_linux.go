@@ -111,7 +111,7 @@ func (j *beneath) readlink(name string) (target string, err error) {
 	p, text := cString(&buf, base), make([]byte, maxPath)
 	n, _, errno := syscall.Syscall6(syscall.SYS_READLINKAT, uintptr(fd), uintptr(unsafe.Pointer(p)), uintptr(unsafe.Pointer(&text[0])), maxPath, 0, 0)
 	if errno != 0 {
-		return "", &fs.PathError{Op: "readlinkat", Path: name, Err: errno}
+		return "", errno
 	}
 	return string(text[:n]), nil
 }

@@ -95,7 +95,7 @@ func (t *responder) size() int64 {
 	case t.resp.f != nil:
 		return -1
 	case rep == nil:
-		return int64(len(t.resp.content))
+		return int64(len(t.resp.content) + len(t.resp.text))
 	case len(t.ranges) == 0:
 		return rep.Size
 	case len(t.ranges) == 1:

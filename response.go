@@ -40,6 +40,7 @@ type Response struct {
 	mediaType  string
 	fields     []field
 	content    []byte                                       // if neither f nor rep is set
+	text       string                                       // the content, if it is a string
 	f          func(ctx context.Context, w io.Writer) error // StreamFunc
 	rep        *Representation                              // Content, File, Stream
 	src        *source                                      // of a rep that serves once
@@ -118,10 +119,16 @@ func Bytes(status int, mediaType string, b []byte) *Response {
 }
 
 // Text makes a response of type text/plain; charset=utf-8.
-func Text(status int, s string) *Response { return Bytes(status, textPlain, []byte(s)) }
+func Text(status int, s string) *Response { return text(status, textPlain, s) }
 
 // HTML makes a response of type text/html; charset=utf-8. It escapes nothing.
-func HTML(status int, s string) *Response { return Bytes(status, textHTML, []byte(s)) }
+func HTML(status int, s string) *Response { return text(status, textHTML, s) }
+
+func text(status int, mediaType, s string) *Response {
+	r := newResponse(status, mediaType)
+	r.text = s
+	return r
+}
 
 // Empty makes a response without content: Content-Length is 0, and absent with
 // 204 and 304 (RFC 9110, section 8.6).

@@ -254,7 +254,22 @@ func (t *responder) putContent(ctx context.Context) error {
 	case t.resp.rep != nil:
 		return t.putRepresentation()
 	}
+	if t.resp.text != "" {
+		return t.putText(t.resp.text)
+	}
 	return t.put(t.resp.content)
+}
+
+// putText is put, without making bytes of the text first if all of it fits and no
+// framing is around it.
+func (t *responder) putText(text string) error {
+	if t.framing != byLength || len(t.out.buf)+len(text) > maxJoined {
+		return t.put([]byte(text))
+	}
+	t.sent += int64(len(text))
+	t.length -= int64(len(text))
+	t.out.buf = append(t.out.buf, text...)
+	return nil
 }
 
 // putFunc has the program write the content. A Write that failed fails the

@@ -259,3 +259,24 @@ func TestStreamFails(t *testing.T) {
 		})
 	}
 }
+
+// A string is written as the same bytes are, wherever the buffer ends.
+func TestTextIsWrittenAsBytes(t *testing.T) {
+	sizes := []int{0, 1, 3 * maxJoined}
+	for n := maxJoined - 400; n < maxJoined+20; n += 7 {
+		sizes = append(sizes, n)
+	}
+	requests := strings.Repeat(liveGet("/"), 3) + "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n" + liveGet("/") + "GET / HTTP/1.0\r\n\r\n"
+	for _, opt := range []Option{nil, WithContentLength(false)} {
+		for _, size := range sizes {
+			content := strings.Repeat("x", size)
+			answer := func(resp *Response) string {
+				return liveTalk(t, requests, opt, WithResolver(ResolverFunc(func(context.Context, *Request) (*Response, error) { return resp, nil })))
+			}
+			want, got := answer(Bytes(200, textPlain, []byte(content))), answer(Text(200, content))
+			if got != want || strings.Count(want, "HTTP/1.1 200 OK\r\n") != 6 {
+				t.Errorf("%d bytes of text are answered with %d bytes, as bytes with %d", size, len(got), len(want))
+			}
+		}
+	}
+}
