@@ -60,6 +60,7 @@ const (
 // working is what a connection works with.
 type working struct {
 	req      *Request // of this connection alone, since a resolver gets to see it
+	last     head     // as it was parsed, whatever the resolver made of req; size 0: none
 	in       inbuf
 	out      sink
 	parser   headParser
@@ -192,12 +193,14 @@ func (c *conn) readHead() error {
 	if c.repeats() {
 		return nil
 	}
+	c.last.size = 0
 	c.req.reset()
 	c.parser.begin(&c.req.head, c.srv.config.limits)
 	for first := true; ; first = false {
 		n, err := c.parser.parse(c.in.bytes())
 		if err == nil {
 			c.in.advance(n)
+			c.last = c.req.head
 			return nil
 		}
 		if err != ErrIncomplete {
@@ -213,13 +216,18 @@ func (c *conn) readHead() error {
 }
 
 // repeats takes the next head if it is the last one again, byte for byte, as from a client
-// that polls: then the request is what it was, but for its content.
+// that polls: then the head is parsed, and its text may be there as a string.
 func (c *conn) repeats() bool {
-	r := c.req
-	if r.on != c || !bytes.HasPrefix(c.in.bytes(), r.text[:r.size]) {
-		return false // or it is the first, or the program has parsed another into the Request
+	h := &c.last
+	if h.size == 0 || !bytes.HasPrefix(c.in.bytes(), h.text[:h.size]) {
+		return false
 	}
-	c.in.advance(r.size)
+	str := c.req.str
+	if str != string(h.text) {
+		str = ""
+	}
+	*c.req = Request{Body: noContent{}, head: *h, str: str}
+	c.in.advance(h.size)
 	return true
 }
 

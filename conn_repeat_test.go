@@ -83,6 +83,9 @@ func TestRepeatedHeadCutShort(t *testing.T) {
 // What a resolver does to its Request, as far as it may, is not there at the next.
 func TestRepeatedHeadOfAChangedRequest(t *testing.T) {
 	get, other := liveGet("/get"), liveGet("/other")
+	post := strings.TrimSuffix(livePost("/p", "abc"), "abc")
+	get = strings.TrimSuffix(get, "\r\n") + "X: " // as long as the other, so that spans fit
+	get += strings.Repeat("x", len(post)-len(get)-len("\r\n\r\n")) + "\r\n\r\n"
 	tests := []struct {
 		name   string
 		change func(*Request)
@@ -91,6 +94,10 @@ func TestRepeatedHeadOfAChangedRequest(t *testing.T) {
 	}{
 		{"another Body", func(r *Request) { r.Body = strings.NewReader("its own") }, get, `2 /get "" <nil> ""`},
 		{"another head", func(r *Request) { r.Parse([]byte(other)) }, other, `2 /other "" <nil> ""`},
+		{"another head, of a copy", func(r *Request) { r.WithPath("/x").Parse([]byte(post)) }, post + "abc", `2 /p "abc" <nil> ""`},
+		{"another head, of a copy of a copy", func(r *Request) { c := *r.WithPath("/x"); c.Parse([]byte(post)) }, post + "abc", `2 /p "abc" <nil> ""`},
+		{"another path", func(r *Request) { *r = *r.WithPath("/x") }, get, `2 /get "" <nil> ""`},
+		{"its head written over", func(r *Request) { copy(r.Head(), post) }, post + "abc", `2 /p "abc" <nil> ""`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -106,5 +113,25 @@ func TestRepeatedHeadOfAChangedRequest(t *testing.T) {
 				t.Errorf("answers (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A Request that was kept too long, and is put in the place of another, has no part in
+// the next.
+func TestRepeatedHeadBehindAKeptRequest(t *testing.T) {
+	var kept Request
+	resolver := ResolverFunc(func(ctx context.Context, req *Request) (*Response, error) {
+		path := req.Path()
+		switch req.Conn().Request {
+		case 1:
+			kept = *req
+		case 2:
+			*req = kept
+		}
+		return Text(200, path), nil
+	})
+	got := liveTalk(t, liveGet("/1")+liveGet("/2")+liveGet("/2"), WithResolver(resolver))
+	if diff := cmp.Diff(liveOK("/1")+liveOK("/2")+liveOK("/2"), got); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
 	}
 }

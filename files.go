@@ -62,13 +62,13 @@ type tree interface {
 // is not served. It reports every mistake in the options, joined.
 //
 // On Linux, on amd64 and arm64 and where openat2 may be used, files of up to 64 KiB,
-// and the names in folders, of one up to about 100,000, are kept in memory. That takes up
-// to 16 MiB in all, of which a file takes twice its size. They are answered from there as long as the system says
-// that the name leads to the same file or folder in the same state: each request asks,
-// so the first behind a change sees it. Where a system notes the time of a change before
-// its bytes are there, as for a file that is mapped into memory, or notes none, as for
-// folders of /proc, 2 seconds can pass. With [WithScript] or [WithPrecompressed] nothing
-// is kept.
+// and the names in folders, of one up to about 100,000, are kept in memory: up to 16 MiB
+// in all, where a file counts twice its size. They are answered from there as long as the
+// system says that the name leads to the same file or folder in the same state: each
+// request asks, so the first behind a change sees it. Where a system notes the time of a
+// change before its bytes are there, as for a file that is mapped into memory, or notes
+// none, as for folders of /proc, 2 seconds can pass. With [WithScript] or
+// [WithPrecompressed] nothing is kept.
 //
 // Names that differ only by case are one file where the system thinks so.
 func Dir(root string, opts ...FileOption) (*FileResolver, error) {
@@ -160,11 +160,13 @@ func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, er
 	if f.scripts != nil && !o.info.IsDir() && f.scripts.isScript(o.name) {
 		return f.scripts.resolve(ctx, req, o, pathInfo)
 	}
-	if !o.info.IsDir() && f.leadsToScript(o.name) {
-		o.file.Close()
-		return nil, notExist(o.name, "is a link to a script")
+	if !o.info.IsDir() {
+		err = f.allowLink(o.name)
 	}
-	if err := allowMethod(req, fileMethods...); err != nil { // what is not there has no methods: that came first
+	if err == nil { // what is not there has no methods
+		err = allowMethod(req, fileMethods...)
+	}
+	if err != nil {
 		o.file.Close()
 		return nil, err
 	}
@@ -186,25 +188,27 @@ func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, er
 	return noSniff(resp), nil
 }
 
-// leadsToScript reports whether a name that is no script's is a link to one, or may be,
-// and so not served: it would give the source away. It looks where links lead by their
-// text; whether they may lead there was seen to by who opened the file.
-func (f *FileResolver) leadsToScript(name string) bool {
+// allowLink refuses a name that is no script's but a link to one: that would give the
+// source away. It looks where links lead by their text; whether they may lead there was
+// seen to by who opened the file.
+func (f *FileResolver) allowLink(name string) error {
 	const maxLinks = 40 // as Linux has it
 	if f.scripts == nil || f.scripts.isScript(name) {
-		return false
+		return nil
 	}
 	for range maxLinks {
 		target, err := f.links.readlink(name)
-		if err != nil {
-			return !errors.Is(err, syscall.EINVAL) // which is said of what is no link
-		}
-		if f.scripts.isScript(target) || f.scripts.hides(target) {
-			return true
+		switch {
+		case errors.Is(err, syscall.EINVAL): // no link
+			return nil
+		case err != nil:
+			return treeError(err)
+		case f.scripts.isScript(target), f.scripts.hides(target):
+			return notExist(name, "leads to a script")
 		}
 		name = name[:strings.LastIndexByte(name, '/')+1] + target // as it is: a ".." behind a link leads elsewhere
 	}
-	return true
+	return notExist(name, "is behind too many links")
 }
 
 // isSettledBy reports whether the path alone, which stands for name, says that the file

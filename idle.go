@@ -103,7 +103,7 @@ func (c *conn) slim() error {
 	}
 	c.in.release()
 	if cap(c.req.text) > maxIdleText || cap(c.req.fields) > maxIdleFields {
-		*c.req = Request{Body: noContent{}}
+		*c.req, c.last = Request{Body: noContent{}}, head{}
 	}
 	return nil
 }

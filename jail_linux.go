@@ -98,22 +98,36 @@ func (j *beneath) identify(name string) (id fileID, known bool) {
 }
 
 func (j *beneath) readlink(name string) (target string, err error) {
-	folder, base := ".", name
-	if i := strings.LastIndexByte(name, '/'); i >= 0 {
-		folder, base = name[:i], name[i+1:]
+	i := strings.LastIndexByte(name, '/')
+	if i < 0 {
+		j.mu.RLock()
+		defer j.mu.RUnlock()
+		if j.fd < 0 {
+			return "", fs.ErrClosed
+		}
+		return readlinkat(j.fd, name)
 	}
-	fd, err := j.openat2(folder, oPath)
+	fd, err := j.openat2(name[:i], oPath)
 	if err != nil {
 		return "", err
 	}
 	defer syscall.Close(fd)
+	return readlinkat(fd, name[i+1:])
+}
+
+func readlinkat(dir int, name string) (target string, err error) {
 	var buf [maxStackName]byte
-	p, text := cString(&buf, base), make([]byte, maxPath)
-	n, _, errno := syscall.Syscall6(syscall.SYS_READLINKAT, uintptr(fd), uintptr(unsafe.Pointer(p)), uintptr(unsafe.Pointer(&text[0])), maxPath, 0, 0)
-	if errno != 0 {
-		return "", errno
+	p, text := cString(&buf, name), make([]byte, maxPath)
+	for {
+		n, _, errno := syscall.Syscall6(syscall.SYS_READLINKAT, uintptr(dir), uintptr(unsafe.Pointer(p)), uintptr(unsafe.Pointer(&text[0])), maxPath, 0, 0)
+		switch errno {
+		case 0:
+			return string(text[:n]), nil
+		case syscall.EINTR:
+		default:
+			return "", errno
+		}
 	}
-	return string(text[:n]), nil
 }
 
 // maxPath is more bytes than the text of a link can have.

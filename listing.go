@@ -341,7 +341,7 @@ func (l *listing) lists(e *entry) bool {
 	case l.files.allowName(e.name) != nil, l.guarded && !l.files.tree.mayRead(l.dir, l.folder, e):
 		return false
 	case e.isLink:
-		return l.stat(e) == nil && (e.isFolder || !l.files.leadsToScript(join(l.folder, e.name)))
+		return l.stat(e) == nil && (e.isFolder || l.files.allowLink(join(l.folder, e.name)) == nil)
 	case l.sort == byName:
 		if l.form == formText && e.d != nil { // which no entry has that is kept
 			e.d = nil

@@ -59,7 +59,7 @@ func (f *FileResolver) chooseCoding(req *Request, plain opened) (opened, error) 
 		case err != nil:
 			best.file.Close()
 			return opened{}, err
-		case info.IsDir() || info.ModTime().Before(plain.info.ModTime()) || f.leadsToScript(name):
+		case info.IsDir() || info.ModTime().Before(plain.info.ModTime()) || f.allowLink(name) != nil:
 			file.Close()
 			continue
 		}

@@ -1,6 +1,7 @@
 package rawhttp
 
 import (
+	"bytes"
 	"io"
 	"iter"
 	"net"
@@ -154,9 +155,9 @@ func (r *Request) Conn() ConnInfo {
 	return ConnInfo{}
 }
 
-// Head gives the head as it was received, from the first byte to the empty line.
-// It is the Request's: not to be changed, and valid as long.
-func (r *Request) Head() []byte { return r.text[:r.size:r.size] }
+// Head gives a copy of the head as it was received, from the first byte to the empty
+// line.
+func (r *Request) Head() []byte { return bytes.Clone(r.text[:r.size]) }
 
 // Clone gives a copy that outlives the response. Its Body is empty.
 func (r *Request) Clone() *Request {

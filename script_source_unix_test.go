@@ -408,3 +408,27 @@ func scriptioLinks(t *testing.T, files Option) {
 		t.Errorf("a link to a folder that is named as a script is answered with %q, and listed in %q", answer, listed)
 	}
 }
+
+// A readlinkFails is a tree that cannot tell where links lead.
+type readlinkFails struct {
+	linkReader
+	err error
+}
+
+func (r readlinkFails) readlink(string) (string, error) { return "", r.err }
+
+// Where it cannot be told whether a file is a link to a script it is not served, and what
+// the system is short of is no 404.
+func TestLinksThatCannotBeRead(t *testing.T) {
+	files := filesOfDir(t, scriptioFolder(t, map[string]string{"a.txt": "a"}), WithScript(".sh", "sh"))
+	for err, want := range map[error]int{syscall.EMFILE: 503, os.ErrClosed: 503, syscall.EIO: 500, syscall.EACCES: 403, syscall.ENOENT: 404, syscall.EINVAL: 200} {
+		files.links = readlinkFails{files.links, err}
+		resp, got := files.Resolve(t.Context(), resolveGet(t, "/a.txt"))
+		if got == nil {
+			resp.Close()
+		}
+		if status := StatusOf(got); got != nil && status != want || (got == nil) != (want == 200) {
+			t.Errorf("with %v a file is answered with %v, want %d", err, got, want)
+		}
+	}
+}

@@ -61,8 +61,8 @@ func (f *feeder) catch() {
 	}
 }
 
-// stop stops to feed, so that nothing of the request is in use. It gives an error if the
-// content is lost, even where the script has no need of it.
+// stop stops to feed, so that nothing of the request is in use. It gives an error if a
+// hook has panicked, after which nobody knows where the content ends.
 func (f *feeder) stop() error {
 	if f == nil {
 		return nil
