@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -344,12 +345,12 @@ func TestScriptTimeToReadAddsUp(t *testing.T) {
 	}
 	defer r.Close()
 	defer w.Close()
-	late := make(chan struct{})
-	x := &scriptRun{late: time.AfterFunc(time.Hour, func() { close(late) })}
+	var late atomic.Bool
+	x := &scriptRun{late: time.AfterFunc(time.Hour, func() { late.Store(true) })}
 	f := &feeder{run: x, to: w, buf: make([]byte, maxPipe), left: 100 * time.Millisecond}
 	for range 1000 { // each wait is shorter than what is left at first
 		w.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
-		if f.write(); isClosed(late) {
+		if f.write(); late.Load() {
 			return
 		}
 	}
