@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -95,6 +96,28 @@ func TestFilesOfAnySize(t *testing.T) {
 	}
 }
 
+// What is in the first packet need not be waited for: head and first bytes of large
+// content leave together, and with answers that are due before it.
+func TestLargeContentLeavesWithItsHead(t *testing.T) {
+	content := filesLarge(300_000)
+	dir, _ := filesWrite(t, "a.bin", content)
+	files := filesOfDir(t, dir)
+	bubble(t, func(t *testing.T) {
+		client, server := net.Pipe()
+		counted := &liveCounted{Conn: server}
+		c := liveServe(t, client, counted, WithResolver(First(Mount("/next", livePath), files)))
+		c.say(liveGet("/next") + liveGet("/a.bin"))
+		answer := c.heard()
+		heads, whole := strings.CutSuffix(answer, content)
+		if !whole || !strings.HasPrefix(heads, liveOK("/")) {
+			t.Fatalf("answers %q, want that of /next and the file", bodyCut(answer))
+		}
+		if got, want := counted.taken()[0], heads+content[:firstSize]; got != want {
+			t.Errorf("the first write has %d bytes, want the %d of the heads and of the first content", len(got), len(want))
+		}
+	})
+}
+
 // A file that changes its size while it is sent: never more than Content-Length
 // said, and less is not taken for whole.
 func TestFileThatChangesWhileItIsSent(t *testing.T) {
@@ -112,7 +135,9 @@ func TestFileThatChangesWhileItIsSent(t *testing.T) {
 		{"small, shrinks", 1000, 999, false, true, false},
 		{"small, is empty", 1000, 0, false, true, false},
 		{"large, shrinks", 300_000, 299_999, true, false, false},
-		{"large, is empty", 300_000, 0, true, false, false},
+		{"large, shrinks to what leaves with the head", 300_000, firstSize, true, false, false},
+		{"large, shrinks to less", 300_000, firstSize - 1, false, true, false},
+		{"large, is empty", 300_000, 0, false, true, false},
 		{"huge, shrinks", 3 << 20, 1 << 20, true, false, false},
 	}
 	for _, tt := range tests {

@@ -283,16 +283,31 @@ func (t *responder) putFunc(ctx context.Context) error {
 	return w.close()
 }
 
-// copy puts size bytes of r; if size is -1, all of r, each Read at once.
+// firstSize is how many bytes of large content leave with the head: what the first
+// flight of a connection has room for beside it (RFC 6928, section 2).
+const firstSize = 14_000
+
+// copy puts size bytes of r; if size is -1, all of r, each Read at once. What is large
+// is left to the connection, which may have a better way than by way of a buffer.
 func (t *responder) copy(r io.Reader, size int64) error {
-	if r == nil || size == 0 {
-		return nil
+	to, ok := t.out.w.(io.ReaderFrom)
+	if !ok || size <= scratchSize || t.framing != byLength {
+		return t.copyPieces(r, size)
 	}
-	if size > scratchSize && t.framing == byLength {
-		if rf, ok := t.out.w.(io.ReaderFrom); ok {
-			return t.copyFrom(rf, r, size)
-		}
+	if err := t.copyPieces(r, firstSize); err != nil {
+		return err
 	}
+	if err := t.push(); err != nil {
+		return err
+	}
+	n, err := to.ReadFrom(&io.LimitedReader{R: r, N: size - firstSize})
+	t.sent += n
+	t.length -= n
+	return err
+}
+
+// copyPieces is copy by way of a buffer.
+func (t *responder) copyPieces(r io.Reader, size int64) error {
 	scratch := scratchPool.Get().(*[scratchSize]byte)
 	defer scratchPool.Put(scratch)
 	for left := size; left != 0; {
@@ -341,18 +356,6 @@ func unexpected(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF
 	}
-	return err
-}
-
-// copyFrom leaves content of known length to the connection, which may have a
-// better way than by way of a buffer.
-func (t *responder) copyFrom(rf io.ReaderFrom, r io.Reader, size int64) error {
-	if err := t.push(); err != nil {
-		return err
-	}
-	n, err := rf.ReadFrom(&io.LimitedReader{R: r, N: size})
-	t.sent += n
-	t.length -= n
 	return err
 }
 
