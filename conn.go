@@ -59,8 +59,8 @@ const (
 
 // working is what a connection works with.
 type working struct {
-	req      *Request // of this connection alone, since a resolver gets to see it
-	last     head     // as it was parsed, whatever the resolver made of req; size 0: none
+	req      Request  // as the client sent it, until the next
+	shown    *Request // a copy, to be the resolver's for the exchange; of this connection alone
 	in       inbuf
 	out      sink
 	parser   headParser
@@ -80,7 +80,7 @@ var workingPool = sync.Pool{New: func() any { return new(working) }}
 func (c *conn) work() {
 	w := workingPool.Get().(*working)
 	w.in.src, w.out.w = c, c
-	w.req = new(Request)
+	w.shown = new(Request)
 	c.working = w
 }
 
@@ -123,7 +123,9 @@ func (c *conn) exchange() (again bool) {
 	if err := c.readHead(); err != nil {
 		return c.refuseHead(err)
 	}
-	if err := c.admit(); err != nil {
+	err := c.admit()
+	*c.shown = c.req
+	if err != nil {
 		return c.refuse(err)
 	}
 	c.ctx = c.newContext()
@@ -144,7 +146,7 @@ func (c *conn) forget() {
 	if c.body != nil {
 		c.body.in, c.body.proceed = nil, nil // a program may keep it, while these go to another connection
 	}
-	c.body, c.req.Body = nil, noContent{}
+	c.body, c.req.Body, c.shown.Body = nil, noContent{}, noContent{}
 	c.t.resp, c.t.ranges = nil, nil // the rest is small, and tells how the exchange went
 }
 
@@ -193,14 +195,12 @@ func (c *conn) readHead() error {
 	if c.repeats() {
 		return nil
 	}
-	c.last.size = 0
 	c.req.reset()
 	c.parser.begin(&c.req.head, c.srv.config.limits)
 	for first := true; ; first = false {
 		n, err := c.parser.parse(c.in.bytes())
 		if err == nil {
 			c.in.advance(n)
-			c.last = c.req.head
 			return nil
 		}
 		if err != ErrIncomplete {
@@ -218,16 +218,15 @@ func (c *conn) readHead() error {
 // repeats takes the next head if it is the last one again, byte for byte, as from a client
 // that polls: then the head is parsed, and its text may be there as a string.
 func (c *conn) repeats() bool {
-	h := &c.last
-	if h.size == 0 || !bytes.HasPrefix(c.in.bytes(), h.text[:h.size]) {
+	r := &c.req
+	if r.size == 0 || !bytes.HasPrefix(c.in.bytes(), r.text[:r.size]) {
 		return false
 	}
-	str := c.req.str
-	if str != string(h.text) {
-		str = ""
+	if c.shown.str == string(r.text) {
+		r.str = c.shown.str
 	}
-	*c.req = Request{Body: noContent{}, head: *h, str: str}
-	c.in.advance(h.size)
+	r.trailer, r.on = nil, nil
+	c.in.advance(r.size)
 	return true
 }
 

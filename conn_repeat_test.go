@@ -135,3 +135,29 @@ func TestRepeatedHeadBehindAKeptRequest(t *testing.T) {
 		t.Errorf("answers (-want +got):\n%s", diff)
 	}
 }
+
+// A Request that a resolver puts in the place of its own stays what it is: no connection
+// parses into it. And the answer is one to what the client sent.
+func TestRequestPutInThePlaceOfAnother(t *testing.T) {
+	own, _, err := ParseRequest([]byte("GET /own HTTP/1.1\r\nHost: own.example\r\nZ: " + strings.Repeat("z", 100) + "\r\n\r\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	head := string(own.Head())
+	resolver := ResolverFunc(func(ctx context.Context, req *Request) (*Response, error) {
+		path := req.Path()
+		if path == "/1" {
+			*req = *own
+		}
+		return Text(200, path), nil
+	})
+	asked := strings.Replace(liveGet("/1"), "GET", "HEAD", 1)
+	answered := strings.TrimSuffix(liveOK("/1"), "/1")
+	got := liveTalk(t, asked+asked+liveGet("/2"), WithResolver(resolver))
+	if diff := cmp.Diff(answered+answered+liveOK("/2"), got); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+	if got := string(own.Head()); got != head {
+		t.Errorf("the Request is now %q, was %q", got, head)
+	}
+}

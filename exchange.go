@@ -29,7 +29,7 @@ func (c *conn) admit() error {
 	case c.req.form == authorityForm:
 		return &StatusError{Status: 405, Allow: fileMethods, Err: errors.New("CONNECT")}
 	case n != 0:
-		c.body = newContent(&c.in, c.req, cfg.maxBodyBytes)
+		c.body = newContent(&c.in, &c.req, cfg.maxBodyBytes)
 		if c.req.expect == expectContinue {
 			c.body.proceed = c.proceed
 		}
@@ -82,7 +82,7 @@ func (c *conn) resolve(ctx context.Context) (resp *Response) {
 	if resp := c.ownAnswer(); resp != nil {
 		return resp
 	}
-	resp, err := c.srv.config.resolver.Resolve(ctx, c.req)
+	resp, err := c.srv.config.resolver.Resolve(ctx, c.shown)
 	switch {
 	case err != nil:
 		if resp != nil {
@@ -146,7 +146,7 @@ func (c *conn) errorPage(ctx context.Context, status int, err error) (page *Resp
 			page = errorResponse(&StatusError{Status: 500}).CloseAfter()
 		}
 	}()
-	return c.srv.config.errorPage(ctx, c.req, status, err)
+	return c.srv.config.errorPage(ctx, c.shown, status, err)
 }
 
 // respond writes the response, or what must be said in its place, and closes it.
@@ -192,7 +192,7 @@ func (c *conn) send(ctx context.Context, resp *Response) (err error) {
 		}
 	}()
 	c.t = responder{}
-	c.t.out, c.t.format, c.t.req, c.t.resp = &c.out, c.srv.format, c.req, resp
+	c.t.out, c.t.format, c.t.req, c.t.resp = &c.out, c.srv.format, &c.req, resp
 	c.t.persist, c.t.last = c.mayPersist(resp), len(c.in.bytes()) == 0
 	if resp.f != nil && !c.req.isHead() {
 		defer c.inDuplex(resp.src == nil)()

@@ -103,7 +103,7 @@ func (c *conn) slim() error {
 	}
 	c.in.release()
 	if cap(c.req.text) > maxIdleText || cap(c.req.fields) > maxIdleFields {
-		*c.req, c.last = Request{Body: noContent{}}, head{}
+		c.req, *c.shown = Request{}, Request{Body: noContent{}}
 	}
 	return nil
 }

@@ -142,7 +142,7 @@ func (c *conn) traceExchange(err error) {
 	}
 	client := addrOf(c.nc.RemoteAddr())
 	if c.req.on != nil { // a request was admitted
-		x.Request = c.req
+		x.Request = c.shown
 		client = c.info().Client
 	}
 	if client.IsValid() {
