@@ -349,13 +349,14 @@ func notExist(name, why string) error {
 // allowMethod refuses methods but GET and HEAD; those that there are beside them are
 // only told of.
 func allowMethod(req *Request, methods ...string) error {
-	switch {
-	case req.isGet(), req.isHead():
+	if req.isGet() || req.isHead() {
 		return nil
-	case req.isKnownMethod():
-		return &StatusError{Status: 405, Allow: methods, Err: fmt.Errorf("method %s on a file, folder or script", req.Method())}
 	}
-	return &StatusError{Status: 501, Err: fmt.Errorf("method %q is not known", req.Method())}
+	err := &StatusError{Status: 501, Err: fmt.Errorf("method %q on a file, folder or script", req.Method())}
+	if req.isKnownMethod() {
+		err.Status, err.Allow = 405, methods
+	}
+	return err
 }
 
 // serve answers with an open regular file, which it takes over.
