@@ -456,3 +456,17 @@ func TestStreamFuncReadsWhileItWrites(t *testing.T) {
 		}
 	}
 }
+
+// A Clone has the trailer fields that there were when it was made.
+func TestCloneHasItsOwnTrailer(t *testing.T) {
+	var early, late *Request
+	liveTalk(t, liveChunked("/", "3\r\nabc\r\n0\r\nX-A: 1\r\n\r\n"), WithResolver(ResolverFunc(func(_ context.Context, req *Request) (*Response, error) {
+		early = req.Clone()
+		io.Copy(io.Discard, req.Body)
+		late = req.Clone()
+		return Text(200, ""), nil
+	})))
+	if n, got := early.Trailer().Len(), late.Trailer().Get("X-A"); n != 0 || got != "1" {
+		t.Errorf("%d trailer fields of the Clone before the content was read, X-A %q of that behind it, want none and 1", n, got)
+	}
+}

@@ -193,6 +193,9 @@ func TestRequestNames(t *testing.T) {
 	if got := req.WithPath("/z"); got.Path() != "/z" || got.Target() != req.Target() || req.Path() != "/a/b" {
 		t.Errorf("WithPath: path %q, target %q, and of the original %q", got.Path(), got.Target(), req.Path())
 	}
+	if _, err := req.WithPath("/z").Parse([]byte("HEAD /other HTTP/1.0\r\n\r\n")); err != nil || string(req.Head()) != head {
+		t.Errorf("behind Parse of what WithPath gave, %v, the original is %q, was %q", err, req.Head(), head)
+	}
 }
 
 func TestBuilders(t *testing.T) {

@@ -112,8 +112,8 @@ func ParseRequest(b []byte) (req *Request, rest []byte, err error) {
 // Parse is [ParseRequest] into r: 0 allocations once r has grown. What r was
 // before is gone, strings that were taken from it stay as they are.
 func (r *Request) Parse(b []byte) (rest []byte, err error) {
-	if r.on != nil {
-		r.text, r.fields = nil, nil // which its connection, and copies of it, go on to use
+	if r.on != nil || r.rewrite != "" {
+		r.text, r.fields = nil, nil // which its connection, and the Request that it is a copy of, go on to use
 	}
 	r.reset()
 	var p headParser

@@ -159,13 +159,18 @@ func (r *Request) Conn() ConnInfo {
 // line.
 func (r *Request) Head() []byte { return bytes.Clone(r.text[:r.size]) }
 
-// Clone gives a copy that outlives the response. Its Body is empty.
+// Clone gives a copy that outlives the response. Its Body is empty, its Trailer what it
+// is now.
 func (r *Request) Clone() *Request {
 	c := *r
 	info := r.Conn()
 	c.Body, c.conn, c.on = noContent{}, &info, nil
 	c.text = slices.Clone(r.text)
 	c.fields = slices.Clone(r.fields)
+	if r.trailer != nil { // it is written when the content ends
+		trailer := *r.trailer
+		c.trailer = &trailer
+	}
 	return &c
 }
 
