@@ -32,7 +32,7 @@ func TestHelloAllocations(t *testing.T) {
 	}
 }
 
-// A Text made anew is one allocation, however long it is: the string is not copied.
+// A Text made anew is one allocation, up to 64 KiB: the string is not copied.
 func TestTextAllocations(t *testing.T) {
 	long := strings.Repeat("x", 40<<10)
 	s := newServer(t, WithResolver(ResolverFunc(func(context.Context, *Request) (*Response, error) { return Text(200, long), nil })))
@@ -40,6 +40,30 @@ func TestTextAllocations(t *testing.T) {
 	const few, many = 100, 1100
 	if got := (allocs(many) - allocs(few)) / (many - few); got > 1.1 {
 		t.Errorf("%.2f allocations a request, want that of the Response and 1/16 for its context", got)
+	}
+}
+
+// A Text that answers many requests is copied for none of them, however long it is and
+// however it leaves.
+func TestSharedTextAllocations(t *testing.T) {
+	tests := []struct {
+		name  string
+		size  int
+		batch string
+		opt   Option
+	}{
+		{"longer than all that is joined", 1 << 20, benchmarkGet, nil},
+		{"longer than has room behind others", 40 << 10, strings.Repeat(benchmarkGet, 4), nil},
+		{"chunked", 60 << 10, benchmarkGet, WithContentLength(false)},
+	}
+	for _, tt := range tests {
+		resp := Text(200, strings.Repeat("x", tt.size))
+		s := newServer(t, tt.opt, WithResolver(ResolverFunc(func(context.Context, *Request) (*Response, error) { return resp, nil })))
+		allocs := func(n int) float64 { return testing.AllocsPerRun(5, func() { benchmarkConn(s, tt.batch, n) }) }
+		const few, many = 50, 550
+		if got := (allocs(many) - allocs(few)) / float64((many-few)*strings.Count(tt.batch, "GET")); got > 0.1 {
+			t.Errorf("%s: %.2f allocations a request, want 1/16 for its context", tt.name, got)
+		}
 	}
 }
 
@@ -62,24 +86,26 @@ func TestRepeatedHeadAllocations(t *testing.T) {
 // A small file that is kept costs an allocation more: the text of the head, where that is
 // another than the last.
 func TestKeptFileAllocations(t *testing.T) {
-	folder := t.TempDir()
-	if err := os.WriteFile(filepath.Join(folder, "f"), make([]byte, 10<<10), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	files := filesOfDir(t, folder)
-	if files.kept.tree == nil {
-		t.Skip("nothing is kept on this system")
-	}
-	s := newServer(t, WithResolver(files))
-	batch := strings.Replace(benchmarkGet, "/", "/f", 1)
-	batch += strings.Replace(batch, "\r\n\r\n", "\r\nAccept: */*\r\n\r\n", 1)
-	for end := time.Now().Add(30 * time.Second); len(files.kept.files) == 0 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		benchmarkConn(s, batch, 1)
-	}
-	allocs := func(n int) float64 { return testing.AllocsPerRun(10, func() { benchmarkConn(s, batch, n) }) }
-	const few, many = 100, 1100
-	if got := (allocs(many) - allocs(few)) / (2 * (many - few)); got > 2.01 {
-		t.Errorf("%.2f allocations a request, want at most 2", got)
+	for _, size := range []int{10 << 10, maxKeptFile - 100} { // the second leaves in two writes
+		folder := t.TempDir()
+		if err := os.WriteFile(filepath.Join(folder, "f"), make([]byte, size), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		files := filesOfDir(t, folder)
+		if files.kept.tree == nil {
+			t.Skip("nothing is kept on this system")
+		}
+		s := newServer(t, WithResolver(files))
+		batch := strings.Replace(benchmarkGet, "/", "/f", 1)
+		batch += strings.Replace(batch, "\r\n\r\n", "\r\nAccept: */*\r\n\r\n", 1)
+		for end := time.Now().Add(30 * time.Second); len(files.kept.files) == 0 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			benchmarkConn(s, batch, 1)
+		}
+		allocs := func(n int) float64 { return testing.AllocsPerRun(10, func() { benchmarkConn(s, batch, n) }) }
+		const few, many = 100, 1100
+		if got := (allocs(many) - allocs(few)) / (2 * (many - few)); got > 2.01 {
+			t.Errorf("%d bytes: %.2f allocations a request, want at most 2", size, got)
+		}
 	}
 }
 

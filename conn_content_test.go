@@ -457,6 +457,29 @@ func TestStreamFuncReadsWhileItWrites(t *testing.T) {
 	}
 }
 
+// Of large content that comes slowly, what has come leaves with the head.
+func TestSlowContentOfKnownSize(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		from, to := io.Pipe()
+		const size = 2 * maxJoined
+		c := newLive(t, WithResolver(ResolverFunc(func(context.Context, *Request) (*Response, error) {
+			return Content(Representation{MediaType: textPlain, Body: from, Size: size}), nil
+		})))
+		c.say(liveGet("/"))
+		if got := c.heard(); got != "" {
+			t.Errorf("%q came before any content", got)
+		}
+		io.WriteString(to, "abc")
+		if got := c.heard(); !strings.HasPrefix(got, "HTTP/1.1 200 OK\r\n") || !strings.HasSuffix(got, "\r\n\r\nabc") {
+			t.Errorf("%q came, want the head and what there is of the content", got)
+		}
+		io.WriteString(to, strings.Repeat("x", size-3))
+		if got := c.heard(); got != strings.Repeat("x", size-3) {
+			t.Errorf("%d bytes followed, want %d", len(got), size-3)
+		}
+	})
+}
+
 // A Clone has the trailer fields that there were when it was made.
 func TestCloneHasItsOwnTrailer(t *testing.T) {
 	var early, late *Request

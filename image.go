@@ -36,8 +36,11 @@ func (t *responder) writePlain(ctx context.Context) error {
 	if err := t.writeAnew(ctx); err != nil {
 		return err
 	}
+	if t.headOut { // it is too large for one write
+		return nil
+	}
 	next := &image{date: date, format: t.format}
-	if again && !t.headOut {
+	if again {
 		next.wire = slices.Clone(t.out.buf[begin:])
 	}
 	body.last.Store(next)

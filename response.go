@@ -40,7 +40,7 @@ type Response struct {
 	mediaType  string
 	fields     []field
 	content    []byte                                       // if neither f nor rep is set
-	text       string                                       // the content, if it is a string
+	text       string                                       // the content, if it is a string of no more than scratchSize
 	f          func(ctx context.Context, w io.Writer) error // StreamFunc
 	rep        *Representation                              // Content, File, Stream
 	src        *source                                      // of a rep that serves once
@@ -118,7 +118,7 @@ func Bytes(status int, mediaType string, b []byte) *Response {
 	return r
 }
 
-// Text makes a response of type text/plain; charset=utf-8.
+// Text makes a response of type text/plain; charset=utf-8. Up to 64 KiB, s is not copied.
 func Text(status int, s string) *Response { return text(status, textPlain, s) }
 
 // HTML makes a response of type text/html; charset=utf-8. It escapes nothing.
@@ -126,6 +126,10 @@ func HTML(status int, s string) *Response { return text(status, textHTML, s) }
 
 func text(status int, mediaType, s string) *Response {
 	r := newResponse(status, mediaType)
+	if len(s) > scratchSize {
+		r.content = []byte(s)
+		return r
+	}
 	r.text = s
 	return r
 }

@@ -260,16 +260,17 @@ func (t *responder) putContent(ctx context.Context) error {
 	return t.put(t.resp.content)
 }
 
-// putText is put, without making bytes of the text first if all of it fits and no
-// framing is around it.
+// putText is put of a text of no more than scratchSize, without making bytes of it first.
 func (t *responder) putText(text string) error {
-	if t.framing != byLength || len(t.out.buf)+len(text) > maxJoined {
-		return t.put([]byte(text))
+	if t.framing == byLength && len(t.out.buf)+len(text) <= maxJoined {
+		t.sent += int64(len(text))
+		t.length -= int64(len(text))
+		t.out.buf = append(t.out.buf, text...)
+		return nil
 	}
-	t.sent += int64(len(text))
-	t.length -= int64(len(text))
-	t.out.buf = append(t.out.buf, text...)
-	return nil
+	scratch := scratchPool.Get().(*[scratchSize]byte)
+	defer scratchPool.Put(scratch)
+	return t.put(scratch[:copy(scratch[:], text)])
 }
 
 // putFunc has the program write the content. A Write that failed fails the
@@ -283,31 +284,11 @@ func (t *responder) putFunc(ctx context.Context) error {
 	return w.close()
 }
 
-// firstSize is how many bytes of large content leave with the head: what the first
-// flight of a connection has room for beside it (RFC 6928, section 2).
-const firstSize = 14_000
-
-// copy puts size bytes of r; if size is -1, all of r, each Read at once. What is large
-// is left to the connection, which may have a better way than by way of a buffer.
+// copy puts size bytes of r; if size is -1, all of r, each Read at once.
 func (t *responder) copy(r io.Reader, size int64) error {
-	to, ok := t.out.w.(io.ReaderFrom)
-	if !ok || size <= scratchSize || t.framing != byLength {
-		return t.copyPieces(r, size)
+	if to, ok := t.out.w.(io.ReaderFrom); ok && size > scratchSize && t.framing == byLength {
+		return t.copyLarge(to, r, size)
 	}
-	if err := t.copyPieces(r, firstSize); err != nil {
-		return err
-	}
-	if err := t.push(); err != nil {
-		return err
-	}
-	n, err := to.ReadFrom(&io.LimitedReader{R: r, N: size - firstSize})
-	t.sent += n
-	t.length -= n
-	return err
-}
-
-// copyPieces is copy by way of a buffer.
-func (t *responder) copyPieces(r io.Reader, size int64) error {
 	scratch := scratchPool.Get().(*[scratchSize]byte)
 	defer scratchPool.Put(scratch)
 	for left := size; left != 0; {
@@ -337,6 +318,32 @@ func (t *responder) copyPieces(r io.Reader, size int64) error {
 		left -= int64(n)
 	}
 	return nil
+}
+
+// firstSize is how many bytes of large content leave with the head: what the first
+// flight of a connection has room for beside it (RFC 6928, section 2).
+const firstSize = 14_000
+
+// copyLarge puts what the first Read gives, and leaves the rest to the connection, which
+// may have a better way than by way of a buffer.
+func (t *responder) copyLarge(to io.ReaderFrom, r io.Reader, size int64) error {
+	scratch := scratchPool.Get().(*[scratchSize]byte)
+	first, err := steadyReader{r}.Read(scratch[:firstSize])
+	if err != nil {
+		return fmt.Errorf("read content: %w", unexpected(err))
+	}
+	err = t.put(scratch[:first])
+	scratchPool.Put(scratch)
+	if err == nil {
+		err = t.push()
+	}
+	if err != nil {
+		return err
+	}
+	n, err := to.ReadFrom(&io.LimitedReader{R: r, N: size - int64(first)})
+	t.sent += n
+	t.length -= n
+	return err
 }
 
 // A steadyReader makes a Reader that gives nothing, again and again, fail.
