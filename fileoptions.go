@@ -142,7 +142,7 @@ func WithDotFiles(on bool) FileOption {
 func WithMediaType(ext, mediaType string) FileOption {
 	return fileOption(func(c *fileConfig) error {
 		if len(ext) < 2 || ext[0] != '.' || strings.ContainsAny(ext[1:], "./") {
-			return fmt.Errorf("WithMediaType(%q, %q): an extension is a dot and a name", ext, mediaType)
+			return fmt.Errorf("WithMediaType(%q, %q): an extension is a name behind one dot", ext, mediaType)
 		}
 		if mediaType == "" || !isFieldValue(mediaType) {
 			return fmt.Errorf("WithMediaType(%q, %q): not a media type", ext, mediaType)

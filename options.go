@@ -331,8 +331,9 @@ func WithErrorPage(f func(ctx context.Context, req *Request, status int, err err
 	})
 }
 
-// WithLogger tells l what clients are not told: the causes of failed requests,
-// panics with their stacks, trouble with accepting. The default discards it; nil is ignored.
+// WithLogger tells l what clients are not told: panics with their stacks, trouble with
+// accepting, and the causes of failed requests, by Error if the fault is the server's and
+// by Debug if it is the client's. The default discards it; nil is ignored.
 func WithLogger(l Logger) Option {
 	return option(func(c *config) error {
 		if l != nil {

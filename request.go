@@ -95,8 +95,8 @@ func (r *Request) Path() string {
 }
 
 // Prefix gives what the Mounts above took off the path, without the last slash;
-// "" at the top. So Prefix()+Path() is the whole path; but below a [Mount] of one
-// path alone, which sees "/", Prefix() is.
+// "" at the top. So Prefix()+Path() is the whole path; below a [Mount] of one path
+// alone, where Path() is "/", the whole path is Prefix().
 func (r *Request) Prefix() string { return r.prefix }
 
 // RawQuery gives the query as received, without its question mark.
@@ -176,7 +176,7 @@ func (r *Request) Clone() *Request {
 
 // WithPath gives the same request with another decoded path, for a resolver that
 // rewrites: r is not changed, Body is shared, Target stays as received. The path
-// must begin with a slash and is not cleaned.
+// must begin with a slash, and is not cleaned; "" changes nothing.
 func (r *Request) WithPath(path string) *Request {
 	c := *r
 	c.rewrite = path

@@ -17,6 +17,10 @@ import (
 // status that [StatusOf] gives; clients never see their text. A Response is final,
 // whatever its status.
 //
+// Every method comes to Resolve, unknown ones too, but CONNECT, TRACE and "OPTIONS *",
+// which the server answers. An OPTIONS that is refused with 405 is answered with 204 and
+// the Allow of the refusal (RFC 9110, section 9.3.7).
+//
 // Resolve is called concurrently, on the goroutine of the connection. req is valid
 // until the Response has been written; ctx ends then, at [Server.Close], and when the
 // time for an orderly stop is over. That a client has gone ends it only while a

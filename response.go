@@ -62,7 +62,7 @@ func (s *source) close() error {
 	return s.closer.Close()
 }
 
-var errServedTwice = errors.New("rawhttp: a Response over a plain Reader serves once")
+var errServedTwice = errors.New("rawhttp: a Response that serves once was served or closed before")
 
 // take claims the source for one response.
 func (s *source) take() error {

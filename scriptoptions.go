@@ -82,7 +82,7 @@ func WithScript(ext string, interpreter ...string) FileOption {
 		fail := func(why string) error { return fmt.Errorf("WithScript(%q, %q): %s", ext, interpreter, why) }
 		switch {
 		case len(ext) < 2 || ext[0] != '.' || !isVisible(ext) || strings.ContainsAny(ext[1:], "./"):
-			return fail("an extension is a dot and a name")
+			return fail("an extension is a name behind one dot")
 		case len(interpreter) > 0 && interpreter[0] == "":
 			return fail("the interpreter has no name")
 		case isBatch(ext), len(interpreter) > 0 && isBatch(extension(interpreter[0])):

@@ -1,5 +1,5 @@
-// Command scripts serves the folder site, and runs what is in it: Python by its
-// interpreter, shell scripts and compiled programs by themselves, and PHP by php-cgi
+// Command scripts serves the folder site, and runs what is in it: Python and shell
+// scripts by their interpreters, compiled programs by themselves, and PHP by php-cgi
 // where that is installed.
 package main
 
