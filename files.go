@@ -160,13 +160,7 @@ func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, er
 	if f.scripts != nil && !o.info.IsDir() && f.scripts.isScript(o.name) {
 		return f.scripts.resolve(ctx, req, o, pathInfo)
 	}
-	if !o.info.IsDir() {
-		err = f.allowLink(o.name)
-	}
-	if err == nil { // what is not there has no methods
-		err = allowMethod(req, fileMethods...)
-	}
-	if err != nil {
+	if err := allowMethod(req, fileMethods...); err != nil { // what is not there has no methods
 		o.file.Close()
 		return nil, err
 	}
@@ -254,19 +248,19 @@ type opened struct {
 // open opens what a name stands for, which with a slash behind it must be a
 // folder: its index file, or itself if it is listed.
 func (f *FileResolver) open(name string, slash bool) (opened, error) {
-	file, info, err := f.tree.open(name)
+	o, err := f.openName(name)
 	if err != nil || !slash {
-		return opened{name: name, file: file, info: info}, err
+		return o, err
 	}
-	if !info.IsDir() {
-		file.Close()
+	if !o.info.IsDir() {
+		o.file.Close()
 		return opened{}, notExist(name, "is no folder")
 	}
 	index, err := f.openIndex(name)
 	if index.file == nil && err == nil && f.config.listing != ListNone {
-		return opened{name: name, file: file, info: info}, nil
+		return o, nil
 	}
-	file.Close()
+	o.file.Close()
 	if index.file == nil && err == nil {
 		err = notExist(name, "is not listed")
 	}
@@ -277,19 +271,33 @@ func (f *FileResolver) open(name string, slash bool) (opened, error) {
 // error if it has none.
 func (f *FileResolver) openIndex(folder string) (opened, error) {
 	for _, index := range f.config.index {
-		name := join(folder, index)
-		file, info, err := f.tree.open(name)
+		o, err := f.openName(join(folder, index))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
 			return opened{}, err
-		case info.IsDir():
-			file.Close()
+		case o.info.IsDir():
+			o.file.Close()
 		default:
-			return opened{name: name, file: file, info: info}, nil
+			return o, nil
 		}
 	}
 	return opened{}, nil
+}
+
+// openName opens a name of the tree, but not a link that gives a script away.
+func (f *FileResolver) openName(name string) (opened, error) {
+	file, info, err := f.tree.open(name)
+	if err != nil {
+		return opened{}, err
+	}
+	if !info.IsDir() {
+		if err := f.allowLink(name); err != nil {
+			file.Close()
+			return opened{}, err
+		}
+	}
+	return opened{name: name, file: file, info: info}, nil
 }
 
 // name turns a decoded, clean path into a name of the tree, and tells whether it
@@ -457,12 +465,10 @@ func treeError(err error) error {
 		return err
 	case isShortage(err), is(fs.ErrClosed):
 		return &StatusError{Status: 503, Err: err}
-	case is(syscall.EIO, syscall.ESTALE, syscall.EBADF, syscall.ETIMEDOUT):
+	case is(syscall.EIO, syscall.ESTALE, syscall.EBADF, syscall.ETIMEDOUT, io.ErrUnexpectedEOF, os.ErrDeadlineExceeded):
 		return &StatusError{Status: 500, Err: err}
 	case is(fs.ErrPermission, fs.ErrNotExist):
 		return err
-	case is(io.ErrUnexpectedEOF, os.ErrDeadlineExceeded):
-		return &StatusError{Status: 500, Err: err}
 	}
 	return &StatusError{Status: 404, Err: err}
 }

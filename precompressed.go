@@ -51,20 +51,20 @@ func (f *FileResolver) chooseCoding(req *Request, plain opened) (opened, error) 
 		if q == 0 || q < bestQ || q == bestQ && best.coding != "" {
 			continue
 		}
-		name := plain.name + sidecarExtension(coding)
-		file, info, err := f.tree.open(name)
+		sidecar, err := f.openName(plain.name + sidecarExtension(coding))
 		switch {
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 			continue
 		case err != nil:
 			best.file.Close()
 			return opened{}, err
-		case info.IsDir() || info.ModTime().Before(plain.info.ModTime()) || f.allowLink(name) != nil:
-			file.Close()
+		case sidecar.info.IsDir() || sidecar.info.ModTime().Before(plain.info.ModTime()):
+			sidecar.file.Close()
 			continue
 		}
 		best.file.Close()
-		best, bestQ = opened{name, file, info, coding}, q
+		best, bestQ = sidecar, q
+		best.coding = coding
 	}
 	if bestQ == 0 { // "identity;q=0", and there is nothing else
 		best.file.Close()

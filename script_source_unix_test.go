@@ -387,6 +387,22 @@ func TestLinksToScripts(t *testing.T) {
 	}
 }
 
+// A link to a script is not there as an index file either: the next is taken.
+func TestIndexThatLeadsToAScript(t *testing.T) {
+	root := scriptioFolder(t, map[string]string{"s.sh": scriptioSource, "d/home.html": "home", "e/a.txt": "a"})
+	for _, folder := range []string{"d", "e"} {
+		if err := os.Symlink("../s.sh", filepath.Join(root, folder, "index.html")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	addr := scriptioServe(t, root, WithIndex("index.html", "home.html"))
+	for path, want := range map[string]string{"/d/": "home", "/e/": "a.txt\n", "/d/index.html": "404 Not Found\n"} {
+		if _, got := splitHead(talk(t, addr, "GET "+path+" HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")); got != want {
+			t.Errorf("%s is answered with %q, want %q", path, got, want)
+		}
+	}
+}
+
 func scriptioLinks(t *testing.T, files Option) {
 	_, addr := listen(t, files)
 	listed := talk(t, addr, scriptioGet("/")) + talk(t, addr, scriptioGet("/sub/"))
