@@ -270,7 +270,7 @@ func (c *content) dataEnd() error {
 }
 
 // chunkLine parses the line before the data of a chunk.
-func (c *content) chunkLine() (size int64, err error) {
+func (c *content) chunkLine() (int64, error) {
 	for {
 		size, n, err := parseChunkLine(c.in.bytes())
 		var pe *ParseError

@@ -73,17 +73,21 @@ func skipChunkExt(b []byte, i int) int {
 	if b[i] != ';' {
 		return ^i
 	}
-	if i = skipWord(b, skipBlanks(b, i+1), false); i < 0 || i == len(b) {
+	if i = skipToken(b, skipBlanks(b, i+1)); i < 0 || i == len(b) {
 		return i
 	}
 	eq := skipBlanks(b, i)
-	if eq == len(b) || b[eq] != '=' {
-		if eq == len(b) {
-			return eq
-		}
+	switch {
+	case eq == len(b):
+		return eq
+	case b[eq] != '=':
 		return i
 	}
-	return skipWord(b, skipBlanks(b, eq+1), true)
+	value := skipBlanks(b, eq+1)
+	if value < len(b) && b[value] == '"' {
+		return skipQuoted(b, value)
+	}
+	return skipToken(b, value)
 }
 
 func skipBlanks(b []byte, i int) int {
@@ -93,13 +97,9 @@ func skipBlanks(b []byte, i int) int {
 	return i
 }
 
-// skipWord gives the offset behind the token, or quoted string if that may be,
-// that begins at i, as skipChunkExt does.
-func skipWord(b []byte, i int, orQuoted bool) int {
+// skipToken gives the offset behind the token that begins at i, as skipChunkExt does.
+func skipToken(b []byte, i int) int {
 	start := i
-	if orQuoted && i < len(b) && b[i] == '"' {
-		return skipQuoted(b, i)
-	}
 	for i < len(b) && isTchar[b[i]] {
 		i++
 	}

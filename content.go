@@ -216,7 +216,7 @@ func parseRange(spec string, size int64) (r byteRange, ok bool) {
 		return byteRange{size - b, b}, true
 	case last == "":
 		return byteRange{a, size - a}, true
-	case len(first) > 0 && less(last, first):
+	case less(last, first):
 		return r, false // "invalid if the last-pos value is present and less than the first-pos" section 14.1.1
 	case a == size:
 		return r, true

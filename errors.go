@@ -152,10 +152,10 @@ func errorResponse(err error) *Response {
 	if errors.As(err, &pe) && pe.Status == status {
 		text += ": " + pe.Reason + " (" + pe.Section + ")"
 	}
-	return addErrorFields(Text(status, text+"\n").Set("X-Content-Type-Options", "nosniff"), err)
+	return addErrorFields(noSniff(Text(status, text+"\n")), err)
 }
 
 // allowed makes the answer to OPTIONS (RFC 9110, section 9.3.7).
 func allowed(methods string) *Response {
-	return Empty(204).Set("Allow", methods).Set("X-Content-Type-Options", "nosniff")
+	return noSniff(Empty(204).Set("Allow", methods))
 }

@@ -63,19 +63,23 @@ func (j *beneath) open(name string) (fs.File, fs.FileInfo, error) {
 	return statOpened(name, os.NewFile(uintptr(fd), name))
 }
 
-// stat looks at what the name leads to without opening it. A name of one element
+// lookAt looks at what the name leads to without opening it. A name of one element
 // that is no link needs no jail.
-func (j *beneath) stat(name string) (fs.FileInfo, error) {
-	info := &statInfo{name: path.Base(name)}
-	if j.lstat(name, &info.stat) && !info.isLink() {
-		return info, servable(name, info)
+func (j *beneath) lookAt(name string, stat *syscall.Stat_t) error {
+	if j.lstat(name, stat) && stat.Mode&syscall.S_IFMT != syscall.S_IFLNK {
+		return nil
 	}
 	fd, err := j.openat2(name, oPath)
 	if err != nil {
-		return nil, treeError(err)
+		return err
 	}
 	defer syscall.Close(fd)
-	if err := syscall.Fstat(fd, &info.stat); err != nil {
+	return syscall.Fstat(fd, stat)
+}
+
+func (j *beneath) stat(name string) (fs.FileInfo, error) {
+	info := &statInfo{name: path.Base(name)}
+	if err := j.lookAt(name, &info.stat); err != nil {
 		return nil, treeError(err)
 	}
 	return info, servable(name, info)
@@ -83,18 +87,8 @@ func (j *beneath) stat(name string) (fs.FileInfo, error) {
 
 func (j *beneath) identify(name string) (id fileID, known bool) {
 	var stat syscall.Stat_t
-	if !j.lstat(name, &stat) || stat.Mode&syscall.S_IFMT == syscall.S_IFLNK {
-		fd, err := j.openat2(name, oPath)
-		if err != nil {
-			return fileID{}, false
-		}
-		err = syscall.Fstat(fd, &stat)
-		syscall.Close(fd)
-		if err != nil {
-			return fileID{}, false
-		}
-	}
-	return identity(&stat), stat.Mode&syscall.S_IFMT == syscall.S_IFREG
+	err := j.lookAt(name, &stat)
+	return identity(&stat), err == nil && stat.Mode&syscall.S_IFMT == syscall.S_IFREG
 }
 
 func (j *beneath) readlink(name string) (target string, err error) {
@@ -351,7 +345,6 @@ func (i *statInfo) Name() string       { return i.name }
 func (i *statInfo) Size() int64        { return i.stat.Size }
 func (i *statInfo) ModTime() time.Time { return time.Unix(i.stat.Mtim.Unix()) }
 func (i *statInfo) IsDir() bool        { return i.Mode().IsDir() }
-func (i *statInfo) isLink() bool       { return i.Mode()&fs.ModeSymlink != 0 }
 func (i *statInfo) Sys() any           { return &i.stat }
 
 func (i *statInfo) Mode() fs.FileMode { return fileMode(i.stat.Mode) }

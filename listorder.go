@@ -93,18 +93,16 @@ func (l *listing) compare(a, b *entry) int {
 		return 1
 	}
 	c := 0
-	switch l.sort {
-	case bySize:
-		if !a.isFolder {
-			c = cmp.Compare(a.size, b.size)
-		}
-	case byTime:
-		c = cmp.Or(cmp.Compare(a.sec, b.sec), cmp.Compare(a.nsec, b.nsec))
-	}
-	if c == 0 && (l.sort == byName || !l.desc) {
+	switch {
+	case l.sort == byName:
 		c = strings.Compare(a.name, b.name)
-	} else if c == 0 {
-		c = strings.Compare(b.name, a.name) // turned round again below
+	case l.sort == byTime:
+		c = cmp.Or(cmp.Compare(a.sec, b.sec), cmp.Compare(a.nsec, b.nsec))
+	case !a.isFolder:
+		c = cmp.Compare(a.size, b.size)
+	}
+	if c == 0 {
+		return strings.Compare(a.name, b.name)
 	}
 	if l.desc {
 		return -c

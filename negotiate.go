@@ -1,5 +1,7 @@
 package rawhttp
 
+import "strings"
+
 // quality parses a weight (RFC 9110, section 12.4.2) into thousandths, -1 if it is
 // none:
 //
@@ -57,10 +59,7 @@ func cutParam(s string) (first, rest string) {
 // thousandths: by the most specific range that matches (RFC 9110, section 12.5.1),
 // -1 if there is no Accept.
 func acceptMedia(h Header, mediaType string) int {
-	slash := 0
-	for mediaType[slash] != '/' {
-		slash++
-	}
+	slash := strings.IndexByte(mediaType, '/')
 	q, best := -1, -1
 	for list := range h.Values("Accept") {
 		q = max(q, 0)

@@ -64,7 +64,7 @@ func (h *head) splitAuthority(target []byte, off int) error {
 func (h *head) splitAbsolute(target []byte, off int) error {
 	skip := 0
 	for _, scheme := range [...]string{"http://", "https://"} {
-		if len(target) >= len(scheme) && equalFold(target[:len(scheme)], scheme) {
+		if hasPrefixFold(target, scheme) {
 			skip = len(scheme)
 		}
 	}

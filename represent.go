@@ -43,12 +43,7 @@ func (t *responder) represent() {
 // tellsOfContent reports whether a field tells of the content that it comes with, so
 // that it does not hold for an answer with other content.
 func tellsOfContent(name string) bool {
-	for _, other := range [...]string{"ETag", "Last-Modified", "Cache-Control", "Expires", "Accept-Ranges"} {
-		if equalFold(name, other) {
-			return true
-		}
-	}
-	return isContentField(name)
+	return isContentField(name) || isAnyOf(name, "ETag", "Last-Modified", "Cache-Control", "Expires", "Accept-Ranges")
 }
 
 // isContentField reports whether a field describes content by its name: all that

@@ -1,6 +1,7 @@
 package rawhttp
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"os"
@@ -61,18 +62,19 @@ func (f *feeder) catch() {
 	}
 }
 
-// stop stops to feed, so that nothing of the request is in use. It gives an error if a
-// hook has panicked, after which nobody knows where the content ends.
-func (f *feeder) stop() error {
+// stop stops to feed, so that nothing of the request is in use. It gives err, or what
+// matters more: that a hook has panicked, after which nobody knows where the content
+// ends.
+func (f *feeder) stop(err error) error {
 	if f == nil {
-		return nil
+		return err
 	}
 	f.run.req.interrupt()
 	f.to.SetWriteDeadline(time.Unix(1, 0))
 	<-f.stopped
 	f.to.SetWriteDeadline(time.Time{})
 	f.run.req.resume()
-	return f.failed
+	return cmp.Or(f.failed, err)
 }
 
 // copy feeds until there is no more, or until it is stopped.

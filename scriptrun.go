@@ -221,10 +221,7 @@ func (x *scriptRun) Close() error {
 func (x *scriptRun) respond() (*Response, error) {
 	x.feed.start()
 	ended, err := x.hold()
-	if lost := x.feed.stop(); lost != nil {
-		err = lost
-	}
-	if err != nil {
+	if err = x.feed.stop(err); err != nil {
 		x.cancel(err)
 		x.Close()
 		return nil, err
@@ -389,11 +386,7 @@ func (x *scriptRun) read(limit time.Time) error {
 // stream writes the content: what is there, and what the script still prints.
 func (x *scriptRun) stream(ctx context.Context, w io.Writer) (err error) {
 	x.feed.start()
-	defer func() {
-		if lost := x.feed.stop(); lost != nil {
-			err = lost
-		}
-	}()
+	defer func() { err = x.feed.stop(err) }()
 	for {
 		if err := x.send(w); err != nil {
 			return err

@@ -330,9 +330,10 @@ func (t *responder) copyLarge(to io.ReaderFrom, r io.Reader, size int64) error {
 	scratch := scratchPool.Get().(*[scratchSize]byte)
 	first, err := steadyReader{r}.Read(scratch[:firstSize])
 	if err != nil {
-		return fmt.Errorf("read content: %w", unexpected(err))
+		err = fmt.Errorf("read content: %w", unexpected(err))
+	} else {
+		err = t.put(scratch[:first])
 	}
-	err = t.put(scratch[:first])
 	scratchPool.Put(scratch)
 	if err == nil {
 		err = t.push()
