@@ -12,6 +12,13 @@ import (
 	"time"
 )
 
+// allocations gives what a request costs on a connection that persists, of batches of them.
+func allocations(s *Server, batch string) float64 {
+	allocs := func(n int) float64 { return testing.AllocsPerRun(10, func() { benchmarkConn(s, batch, n) }) }
+	const few, many = 100, 1100 // what the connection itself costs is in both
+	return (allocs(many) - allocs(few)) / float64((many-few)*strings.Count(batch, "GET"))
+}
+
 // A request on a connection that persists costs one allocation, of its context, and
 // those of the resolver, whether its head is another or the last one again. (Under the
 // race detector pools forget on purpose.)
@@ -23,10 +30,7 @@ func TestHelloAllocations(t *testing.T) {
 		"pipelined":            strings.Repeat(benchmarkGet, 16),
 		"pipelined, different": strings.Repeat(benchmarkGet+another, 8),
 	} {
-		requests := strings.Count(batch, "GET")
-		allocs := func(n int) float64 { return testing.AllocsPerRun(10, func() { benchmarkConn(s, batch, n) }) }
-		const few, many = 100, 1100 // what the connection itself costs is in both
-		if got := (allocs(many) - allocs(few)) / float64((many-few)*requests); got > 1.01 {
+		if got := allocations(s, batch); got > 1.01 {
 			t.Errorf("%s: %.2f allocations a request, want at most 1", name, got)
 		}
 	}
@@ -36,9 +40,7 @@ func TestHelloAllocations(t *testing.T) {
 func TestTextAllocations(t *testing.T) {
 	long := strings.Repeat("x", 40<<10)
 	s := newServer(t, WithResolver(ResolverFunc(func(context.Context, *Request) (*Response, error) { return Text(200, long), nil })))
-	allocs := func(n int) float64 { return testing.AllocsPerRun(10, func() { benchmarkConn(s, benchmarkGet, n) }) }
-	const few, many = 100, 1100
-	if got := (allocs(many) - allocs(few)) / (many - few); got > 1.1 {
+	if got := allocations(s, benchmarkGet); got > 1.1 {
 		t.Errorf("%.2f allocations a request, want that of the Response and 1/16 for its context", got)
 	}
 }
@@ -59,9 +61,7 @@ func TestSharedTextAllocations(t *testing.T) {
 	for _, tt := range tests {
 		resp := Text(200, strings.Repeat("x", tt.size))
 		s := newServer(t, tt.opt, WithResolver(ResolverFunc(func(context.Context, *Request) (*Response, error) { return resp, nil })))
-		allocs := func(n int) float64 { return testing.AllocsPerRun(5, func() { benchmarkConn(s, tt.batch, n) }) }
-		const few, many = 50, 550
-		if got := (allocs(many) - allocs(few)) / float64((many-few)*strings.Count(tt.batch, "GET")); got > 0.1 {
+		if got := allocations(s, tt.batch); got > 0.1 {
 			t.Errorf("%s: %.2f allocations a request, want 1/16 for its context", tt.name, got)
 		}
 	}
@@ -76,9 +76,7 @@ func TestRepeatedHeadAllocations(t *testing.T) {
 		}
 		return resp, nil
 	})))
-	allocs := func(n int) float64 { return testing.AllocsPerRun(10, func() { benchmarkConn(s, benchmarkGet, n) }) }
-	const few, many = 100, 1100
-	if got := (allocs(many) - allocs(few)) / (many - few); got > 0.1 {
+	if got := allocations(s, benchmarkGet); got > 0.1 {
 		t.Errorf("%.2f allocations a request, want 1/16 for its context", got)
 	}
 }
@@ -101,9 +99,7 @@ func TestKeptFileAllocations(t *testing.T) {
 		for end := time.Now().Add(30 * time.Second); len(files.kept.files) == 0 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 			benchmarkConn(s, batch, 1)
 		}
-		allocs := func(n int) float64 { return testing.AllocsPerRun(10, func() { benchmarkConn(s, batch, n) }) }
-		const few, many = 100, 1100
-		if got := (allocs(many) - allocs(few)) / (2 * (many - few)); got > 2.01 {
+		if got := allocations(s, batch); got > 2.01 {
 			t.Errorf("%d bytes: %.2f allocations a request, want at most 2", size, got)
 		}
 	}

@@ -121,7 +121,8 @@ func Bytes(status int, mediaType string, b []byte) *Response {
 // Text makes a response of type text/plain; charset=utf-8. Up to 64 KiB, s is not copied.
 func Text(status int, s string) *Response { return text(status, textPlain, s) }
 
-// HTML makes a response of type text/html; charset=utf-8. It escapes nothing.
+// HTML makes a response of type text/html; charset=utf-8. It escapes nothing. Up to
+// 64 KiB, s is not copied.
 func HTML(status int, s string) *Response { return text(status, textHTML, s) }
 
 func text(status int, mediaType, s string) *Response {

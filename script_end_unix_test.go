@@ -549,7 +549,7 @@ func TestScriptThatGoesOn(t *testing.T) {
 				c.send(t, liveGet("/hello.txt"))
 				endsWhole("hello\n").check(t, "/hello.txt", c.answer(t))
 				c.reset()
-				time.Sleep(20 * time.Millisecond)
+				time.Sleep(20 * time.Millisecond) // in which a script that goes with its client is gone
 				if endsGone(pid) {
 					t.Error("the script is gone with its client, want it to keep its time")
 				}

@@ -10,91 +10,6 @@ import (
 	"time"
 )
 
-const (
-	// maxJoined is how much of heads and content is collected before it is
-	// written: less than that costs more in system calls than in copying.
-	maxJoined = 64 << 10
-
-	// scratchSize is how much is read at once from content that is not in memory.
-	scratchSize = 64 << 10
-
-	// maxEmptyReads is how often a Reader may give nothing and no error.
-	maxEmptyReads = 100
-)
-
-var scratchPool = sync.Pool{New: func() any { return new([scratchSize]byte) }}
-
-// A sink collects bytes for the client, so that a head, small content and the
-// responses to pipelined requests leave in one write.
-type sink struct {
-	w    io.Writer
-	buf  []byte
-	done int        // bytes of buf that belong to whole responses
-	home *[]byte    // what buf came from a pool in, nil if it has none
-	mu   sync.Mutex // held while a StreamFunc writes, which may read the request's content meanwhile
-}
-
-var sinkPool = sync.Pool{New: func() any {
-	b := make([]byte, 0, minBuffer)
-	return &b
-}}
-
-// take takes a buffer if there is none.
-func (k *sink) take() {
-	if k.home == nil {
-		k.home = sinkPool.Get().(*[]byte)
-		k.buf = *k.home
-	}
-}
-
-// release gives the buffer up, with all that it has grown. Nothing must be in it.
-func (k *sink) release() {
-	if k.home != nil {
-		*k.home = k.buf[:0]
-		sinkPool.Put(k.home)
-	}
-	k.buf, k.home = nil, nil
-}
-
-// put takes p, to be written with what was put before it.
-func (k *sink) put(p []byte) error {
-	if len(k.buf)+len(p) > maxJoined {
-		if err := k.flush(); err != nil {
-			return err
-		}
-	}
-	if len(p) > maxJoined {
-		_, err := k.w.Write(p)
-		return err
-	}
-	k.buf = append(k.buf, p...)
-	return nil
-}
-
-// flush writes all that was put.
-func (k *sink) flush() error {
-	if len(k.buf) == 0 {
-		return nil
-	}
-	p := k.buf
-	k.buf, k.done = p[:0], 0 // first: what is called to be shown p may panic, and p must not leave twice
-	_, err := k.w.Write(p)
-	return err
-}
-
-// flushDone writes the responses that are whole, and keeps the beginning of the
-// one that is being made.
-func (k *sink) flushDone() error {
-	if k.done == 0 {
-		return nil
-	}
-	p, rest := k.buf[:k.done], k.buf[k.done:]
-	k.buf, k.done = rest, 0
-	_, err := k.w.Write(p)
-	k.buf = p[:copy(p[:cap(p)], rest)]
-	return err
-}
-
 // wireFormat is what options say of the bytes of every response.
 type wireFormat struct {
 	date          func() string // nil: no Date
@@ -345,18 +260,6 @@ func (t *responder) copyLarge(to io.ReaderFrom, r io.Reader, size int64) error {
 	t.sent += n
 	t.length -= n
 	return err
-}
-
-// A steadyReader makes a Reader that gives nothing, again and again, fail.
-type steadyReader struct{ r io.Reader }
-
-func (s steadyReader) Read(p []byte) (int, error) {
-	for range maxEmptyReads {
-		if n, err := s.r.Read(p); n > 0 || err != nil || len(p) == 0 {
-			return n, err
-		}
-	}
-	return 0, io.ErrNoProgress
 }
 
 // unexpected makes the end of a reader that promised more an error.
