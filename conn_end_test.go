@@ -418,3 +418,46 @@ func liveTalkTCP(t testing.TB, addr, request string) string {
 	_, after, _ = strings.Cut(after, "\r\n")
 	return fmt.Sprint(before, after)
 }
+
+// ConnClose is told of a reset, before a request as within its head.
+func TestTraceOfAReset(t *testing.T) {
+	for _, said := range []string{"", "GET / HT"} {
+		read, closed := make(chan bool, 1), make(chan error, 1)
+		_, addr := listen(t, WithResolver(say("hi")), WithTrace(Trace{
+			BytesRead: func(_, req uint64, _ []byte) {
+				if req == 2 {
+					read <- true
+				}
+			},
+			ConnClose: func(_ uint64, err error) { closed <- err },
+		}))
+		c := dial(t, addr)
+		io.WriteString(c, liveGet("/"))
+		if _, err := c.Read(make([]byte, 1000)); err != nil {
+			t.Fatal(err)
+		}
+		if said != "" {
+			io.WriteString(c, said)
+			<-read
+		}
+		c.SetLinger(0)
+		c.Close()
+		if err := <-closed; err == nil || isTimeout(err) || errors.Is(err, io.EOF) {
+			t.Errorf("behind %q ConnClose is told %v, want the reset", said, err)
+		}
+	}
+}
+
+// What no resolver gets to see is in the log, as the client's doing, with its reason.
+func TestRefusedHeadIsLogged(t *testing.T) {
+	for in, why := range map[string]string{
+		"GET / HTTP/1.1\r\nHost : a\r\n\r\n": "field name is not a token",
+		liveGet("/", "Expect: x"):            "the expectation is not 100-continue",
+	} {
+		var log liveLog
+		liveTalk(t, in, WithResolver(livePath), WithLogger(&log))
+		if !log.has("debug", "request failed", why) {
+			t.Errorf("behind %q the log has %q, want %q at level debug", in, &log, why)
+		}
+	}
+}

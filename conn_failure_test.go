@@ -197,9 +197,13 @@ func TestGoexit(t *testing.T) {
 	for name, f := range exits {
 		t.Run(name, func(t *testing.T) {
 			noNewGoroutines(t)
-			s, addr := listen(t, WithResolver(liveAt(f)), WithDate(false))
+			var log liveLog
+			s, addr := listen(t, WithResolver(liveAt(f)), WithDate(false), WithLogger(&log))
 			if diff := cmp.Diff(liveOK("/next"), talk(t, addr, liveGet("/next")+liveGet("/"))); diff != "" {
 				t.Errorf("answers, the second of which is given up (-want +got):\n%s", diff)
+			}
+			if !log.has("error", "response cut", errGoexit.Error()) {
+				t.Errorf("log has %q, want what has ended the response at level error", &log)
 			}
 			if diff := cmp.Diff(liveOK("/next"), talk(t, addr, liveGet("/next"))); diff != "" {
 				t.Errorf("answer on another connection (-want +got):\n%s", diff)

@@ -149,6 +149,27 @@ func TestTLSHandshakeTime(t *testing.T) {
 	})
 }
 
+// A client for which there is no connection may keep silent where TLS waits for it: that
+// has an end, too.
+func TestTLSRefusedConnectionIsSilent(t *testing.T) {
+	config := liveTLS(t)
+	bubble(t, func(t *testing.T) {
+		s, ln, served := liveServing(t, WithMaxConns(1), WithResolver(livePaths))
+		ln.dial(t).say(liveGet("/?1h"))
+		client, server := livePair()
+		start := time.Now()
+		ln.conns <- tls.Server(server, config)
+		if got, err := io.ReadAll(client); len(got) > 0 || err != nil {
+			t.Errorf("%q came, %v, want the end", got, err)
+		}
+		if got := time.Since(start); got != maxLingerTime {
+			t.Errorf("closed after %v, want %v", got, maxLingerTime)
+		}
+		s.Close()
+		<-served
+	})
+}
+
 // liveHello gives the first flight of a client.
 func liveHello(t *testing.T, config *tls.Config) (hello string) {
 	t.Helper()

@@ -465,3 +465,17 @@ func TestConnStateString(t *testing.T) {
 		t.Errorf("ConnState(1<<31).String() = %q", got)
 	}
 }
+
+// What goes by the system's way is counted as all else is.
+func TestTraceOfALargeFile(t *testing.T) {
+	const size = 300_000
+	dir, _ := filesWrite(t, "a.bin", filesLarge(size))
+	exchanges := make(chan Exchange, 3)
+	_, addr := listen(t, WithResolver(filesOfDir(t, dir)), WithTrace(Trace{Exchange: func(x Exchange) { exchanges <- x }}))
+	talk(t, addr, filesGet+"HEAD"+strings.TrimPrefix(filesGet, "GET")+strings.Replace(filesGet, "\r\n\r\n", "\r\nRange: bytes=1-200000\r\n\r\n", 1))
+	for _, want := range []int64{size, 0, 200_000} {
+		if x := <-exchanges; x.Bytes != want || x.Err != nil {
+			t.Errorf("Exchange %d: %d bytes, error %v, want %d and none", x.Num, x.Bytes, x.Err, want)
+		}
+	}
+}
