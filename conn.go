@@ -146,7 +146,7 @@ func (c *conn) forget() {
 	if c.body != nil {
 		c.body.in, c.body.proceed = nil, nil // a program may keep it, while these go to another connection
 	}
-	c.body, c.req.Body, c.shown.Body = nil, noContent{}, noContent{}
+	c.body = nil
 	c.t.resp, c.t.ranges = nil, nil // the rest is small, and tells how the exchange went
 }
 
@@ -225,7 +225,6 @@ func (c *conn) repeats() bool {
 	if c.shown.str == string(r.text) {
 		r.str = c.shown.str
 	}
-	r.trailer, r.on = nil, nil
 	c.in.advance(r.size)
 	return true
 }

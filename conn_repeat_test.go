@@ -136,28 +136,41 @@ func TestRepeatedHeadBehindAKeptRequest(t *testing.T) {
 	}
 }
 
-// A Request that a resolver puts in the place of its own stays what it is: no connection
-// parses into it. And the answer is one to what the client sent.
+// A Request that a program puts in the place of the one it is given stays what it is: no
+// connection parses into it. And the answers are to what the client sent.
 func TestRequestPutInThePlaceOfAnother(t *testing.T) {
 	own, _, err := ParseRequest([]byte("GET /own HTTP/1.1\r\nHost: own.example\r\nZ: " + strings.Repeat("z", 100) + "\r\n\r\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	head := string(own.Head())
-	resolver := ResolverFunc(func(ctx context.Context, req *Request) (*Response, error) {
-		path := req.Path()
-		if path == "/1" {
-			*req = *own
-		}
-		return Text(200, path), nil
-	})
-	asked := strings.Replace(liveGet("/1"), "GET", "HEAD", 1)
-	answered := strings.TrimSuffix(liveOK("/1"), "/1")
-	got := liveTalk(t, asked+asked+liveGet("/2"), WithResolver(resolver))
-	if diff := cmp.Diff(answered+answered+liveOK("/2"), got); diff != "" {
-		t.Errorf("answers (-want +got):\n%s", diff)
+	put := func(req *Request) { *req = *own }
+	page := func(_ context.Context, req *Request, status int, _ error) *Response {
+		put(req)
+		return Text(status, "page")
 	}
-	if got := string(own.Head()); got != head {
-		t.Errorf("the Request is now %q, was %q", got, head)
+	tests := []struct {
+		name string
+		opts []Option
+		want string
+	}{
+		{"by a resolver", []Option{WithResolver(ResolverFunc(func(_ context.Context, req *Request) (*Response, error) {
+			put(req)
+			return Text(200, "page"), nil
+		}))}, liveOK("page")},
+		{"by what makes error pages", []Option{WithResolver(First()), WithErrorPage(page)}, strings.Replace(liveOK("page"), "200 OK", "404 Not Found", 1)},
+		{"by a hook", []Option{WithResolver(say("page")), WithTrace(Trace{Exchange: func(x Exchange) { put(x.Request) }})}, liveOK("page")},
+	}
+	get := liveGet("/1")
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := liveTalk(t, strings.Replace(get, "GET", "HEAD", 1)+get+get+liveGet("/2"), tt.opts...)
+			if diff := cmp.Diff(strings.TrimSuffix(tt.want, "page")+strings.Repeat(tt.want, 3), got); diff != "" {
+				t.Errorf("answers (-want +got):\n%s", diff)
+			}
+			if got := string(own.Head()); got != head {
+				t.Errorf("the Request is now %q, was %q", got, head)
+			}
+		})
 	}
 }

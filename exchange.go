@@ -195,23 +195,20 @@ func (c *conn) send(ctx context.Context, resp *Response) (err error) {
 	c.t.out, c.t.format, c.t.req, c.t.resp = &c.out, c.srv.format, &c.req, resp
 	c.t.persist, c.t.last = c.mayPersist(resp), len(c.in.bytes()) == 0
 	if resp.f != nil && !c.req.isHead() {
-		defer c.inDuplex(resp.src == nil)()
+		defer c.inDuplex()()
+		defer c.endContent() // nothing reads it behind the end of the function
 	}
 	return c.t.write(ctx)
 }
 
 // inDuplex makes the connection ready for a StreamFunc or a script, for which content
 // is read while something else is waited for: what is whole is written now, and the
-// client is watched for a reset. With alone nothing reads content behind the end of the
-// function, as what feeds a script does until its Response is closed.
-func (c *conn) inDuplex(alone bool) (end func()) {
+// client is watched for a reset.
+func (c *conn) inDuplex() (end func()) {
 	c.out.flushDone() // an error is kept, and fails the next write
 	c.duplex = true
 	c.unwatch = c.watch()
 	return func() {
-		if alone {
-			c.endContent()
-		}
 		if c.unwatch != nil {
 			c.unwatch()
 		}
@@ -256,7 +253,7 @@ func (c *conn) mayPersist(resp *Response) bool {
 	if c.body == nil || resp.f != nil || resp.rep != nil || c.body.err == io.EOF {
 		return true
 	}
-	return c.body.fault() == nil && c.body.left <= maxDrainBytes
+	return c.body.left <= maxDrainBytes
 }
 
 // cut ends the connection in the middle of a response, so that the client can

@@ -339,7 +339,7 @@ func (r *Request) attend() (end func()) {
 	if r.on == nil {
 		return func() {}
 	}
-	return r.on.inDuplex(false)
+	return r.on.inDuplex()
 }
 
 // interrupt ends reads of the content, until resume.
