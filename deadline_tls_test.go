@@ -149,6 +149,42 @@ func TestTLSHandshakeTime(t *testing.T) {
 	})
 }
 
+// A liveHeard counts the bytes that come.
+type liveHeard struct {
+	net.Conn
+	n int
+}
+
+func (c *liveHeard) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.n += n
+	return n, err
+}
+
+// A connection that ends in order says so in TLS (RFC 8446, section 6.1): else it could
+// have been cut.
+func TestTLSIdleConnectionSaysGoodbye(t *testing.T) {
+	config := liveTLS(t)
+	bubble(t, func(t *testing.T) {
+		client, server := livePair()
+		below := &liveHeard{Conn: client}
+		outer := tls.Client(below, config)
+		c := liveServeUnread(t, outer, tls.Server(server, config), WithResolver(livePath))
+		go io.WriteString(outer, liveGet("/"))
+		if _, err := io.ReadFull(outer, make([]byte, len(liveOK("/")))); err != nil {
+			t.Fatal(err)
+		}
+		answered := below.n
+		if rest, err := io.ReadAll(outer); len(rest) > 0 || err != nil {
+			t.Errorf("behind the answer there is %q, %v, want the end", rest, err)
+		}
+		<-c.served
+		if below.n == answered {
+			t.Error("nothing came behind the answer, want the alert close_notify")
+		}
+	})
+}
+
 // A client for which there is no connection may keep silent where TLS waits for it: that
 // has an end, too.
 func TestTLSRefusedConnectionIsSilent(t *testing.T) {
