@@ -6,10 +6,13 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -422,6 +425,34 @@ func scriptioLinks(t *testing.T, files Option) {
 	}
 	if answer := talk(t, addr, scriptioGet("/lib/")); !strings.HasSuffix(answer, "\r\n\r\na.txt\n") || !strings.Contains(listed, "lib/\n") {
 		t.Errorf("a link to a folder that is named as a script is answered with %q, and listed in %q", answer, listed)
+	}
+}
+
+// What is refused, or only looked at, is closed at once, by us and not by the collector.
+func TestLinksLeaveNothingOpen(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	root := scriptioFolder(t, map[string]string{"s.sh": "echo", "a.txt": "a"})
+	for link, target := range map[string]string{"alias.txt": "s.sh", "plain.txt": "a.txt"} {
+		if err := os.Symlink(target, filepath.Join(root, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for how, j := range jails(t, root) {
+		files := filesOfDir(t, root, WithScript(".sh", "sh"))
+		files.tree.close()
+		files.tree, files.links = j, j
+		before := liveDescriptors()
+		for range 100 {
+			if _, err := files.Resolve(t.Context(), resolveGet(t, "/alias.txt")); !errors.Is(err, fs.ErrNotExist) {
+				t.Fatalf("%s: a link to a script is answered with %v", how, err)
+			}
+			if _, err := j.stat("plain.txt"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if after := liveDescriptors(); after >= before+100 {
+			t.Errorf("%s: %d descriptors are open behind 100 requests, %d before", how, after, before)
+		}
 	}
 }
 
