@@ -1,4 +1,4 @@
-module example.com/rawhttp/peertest
+module example.com/rawhttp/test/peers
 
 go 1.26.0
 
@@ -7,4 +7,4 @@ require (
 	github.com/google/go-cmp v0.7.0
 )
 
-replace example.com/rawhttp => ../
+replace example.com/rawhttp => ../../

@@ -1,4 +1,4 @@
-module example.com/rawhttp/browsertest
+module example.com/rawhttp/test/browser
 
 go 1.26.0
 
@@ -11,4 +11,4 @@ require (
 
 require github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
 
-replace example.com/rawhttp => ../
+replace example.com/rawhttp => ../../

@@ -1,6 +1,6 @@
-// Package peertest has no code but tests, of rawhttp against clients and proxies
+// Package peers has no code but tests, of rawhttp against clients and proxies
 // that others wrote: curl, Python's http.client, nginx and HAProxy. The server runs
 // in the test, the peers are its child processes. A peer that is not installed
 // fails the tests that need it. Some tests need a system on which all of 127.0.0.0/8
 // is the machine's own, as on Linux.
-package peertest
+package peers
