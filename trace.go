@@ -67,10 +67,10 @@ const (
 // String gives the name of the phase, as in "idle".
 func (s ConnState) String() string {
 	names := [...]string{"idle", "head", "resolve", "write", "drain", "linger", "closed"}
-	if int(s) < len(names) {
+	if s < ConnState(len(names)) {
 		return names[s]
 	}
-	return "ConnState(" + strconv.Itoa(int(s)) + ")"
+	return "ConnState(" + strconv.FormatUint(uint64(s), 10) + ")"
 }
 
 // tracer calls the hooks of all traces.
