@@ -15,7 +15,7 @@ import (
 
 // pureFiles turn values into values: no I/O, no clock, no context.
 var pureFiles = []string{
-	"parse.go", "plain.go", "lenient.go", "framing.go", "chunk.go", "path.go", "mime.go", "status.go", "ascii.go", "cgi.go",
+	"parse.go", "plain.go", "lenient.go", "framing.go", "chunk.go", "path.go", "authority.go", "mime.go", "status.go", "ascii.go", "cgi.go",
 }
 
 // sharedFiles hold the types that the parser fills and the errors that it

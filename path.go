@@ -85,81 +85,6 @@ func (h *head) splitAbsolute(target []byte, off int) error {
 	return nil
 }
 
-// authorityError gives the offset of the first byte of s that cannot stand there
-// in a host with an optional port, or -1:
-//
-//	uri-host [ ":" port ]
-//
-// RFC 9110, section 7.2, with the parts of RFC 3986, section 3.2.2. The host
-// must not be empty and the port, if there, fits 16 bits. IP literals of versions
-// to come are refused, since nobody has one.
-func authorityError(s []byte) int {
-	n, ok := 0, false
-	if len(s) > 0 && s[0] == '[' {
-		n, ok = ipLiteral(s)
-	} else {
-		n, ok = regName(s)
-	}
-	if !ok {
-		return n
-	}
-	if n == len(s) {
-		return -1
-	}
-	port := 0
-	for i := n + 1; i < len(s); i++ {
-		if !isDigit(s[i]) {
-			return i
-		}
-		if port = port*10 + int(s[i]-'0'); port > 65535 {
-			return i
-		}
-	}
-	return -1
-}
-
-// regName gives the length of the registered name or IPv4 address that s begins
-// with, ended by a colon or the end, or the offset of the byte that is wrong.
-func regName(s []byte) (n int, ok bool) {
-	for {
-		for n < len(s) && isRegName[s[n]] {
-			n++
-		}
-		switch {
-		case n == len(s) || s[n] == ':':
-			return n, n > 0
-		case s[n] != '%' || unescape(s[n:]) < 0:
-			return n, false
-		}
-		n += len("%00")
-	}
-}
-
-// ipLiteral gives the length of the address in brackets that s begins with. Of
-// an IPv6 address it checks the characters and the number of colons, which is
-// what keeps it from being taken for something else.
-func ipLiteral(s []byte) (n int, ok bool) {
-	n = bytes.IndexByte(s, ']')
-	if n < 0 {
-		return len(s), false
-	}
-	colons := 0
-	for i, c := range s[1:n] {
-		switch {
-		case c == ':':
-			colons++
-		case unhex(c) >= 0 || c == '.':
-		default:
-			return i + 1, false
-		}
-	}
-	if colons < 2 || colons > 8 {
-		return n, false
-	}
-	n++
-	return n, n == len(s) || s[n] == ':'
-}
-
 // decodePath makes the path: percent-encoded bytes decoded, once; then dot
 // segments removed (RFC 3986, section 5.2.4) and runs of slashes collapsed, so
 // that an encoded slash or dot is as harmless as a plain one.
@@ -283,17 +208,4 @@ func cleanPath(b []byte) []byte {
 		i = end + 1
 	}
 	return out
-}
-
-// hostWithoutPort takes the port off a valid host.
-func hostWithoutPort[T string | []byte](host T) T {
-	for i := len(host) - 1; i >= 0; i-- {
-		switch c := host[i]; {
-		case c == ':':
-			return host[:i]
-		case !isDigit(c):
-			return host
-		}
-	}
-	return host
 }

@@ -70,6 +70,8 @@ var wireRows = []struct{ row, answer string }{
 	{`no Host 1.1, empty Host`, "400 x"},
 	{`Host with userinfo, letters or two numbers as port, half a bracket, a bad %-triplet, control or 8-bit bytes`, "400 x"},
 	{`two Hosts`, "400 x"},
+	{`Host or authority in brackets that is no IPv6 address nor IPvFuture`, "400 x"},
+	{`Host: [v1.fe:a] (IPvFuture, RFC 3986), and IPv6 addresses in brackets`, "200 200"},
 	{`Host "a, b"`, "400 x"},
 	{`Host "a/b"`, "400 x"},
 	{`abs-form Host mismatch`, "200 200"},

@@ -1,0 +1,197 @@
+package rawhttp
+
+import "bytes"
+
+// authorityError returns the offset of the first byte of s that cannot stand there
+// in a host with an optional port, or -1:
+//
+//	uri-host [ ":" port ]
+//
+// RFC 9110, section 7.2, with the parts of RFC 3986, section 3.2.2. The host
+// must not be empty and the port, if there, fits 16 bits.
+func authorityError(s []byte) int {
+	n, ok := 0, false
+	if len(s) > 0 && s[0] == '[' {
+		n, ok = ipLiteral(s)
+	} else {
+		n, ok = regName(s)
+	}
+	if !ok {
+		return n
+	}
+	if n == len(s) {
+		return -1
+	}
+	port := 0
+	for i := n + 1; i < len(s); i++ {
+		if !isDigit(s[i]) {
+			return i
+		}
+		if port = port*10 + int(s[i]-'0'); port > 65535 {
+			return i
+		}
+	}
+	return -1
+}
+
+// regName returns the length of the registered name or IPv4 address that s begins
+// with, ended by a colon or the end, or the offset of the byte that is wrong.
+func regName(s []byte) (n int, ok bool) {
+	for {
+		for n < len(s) && isRegName[s[n]] {
+			n++
+		}
+		switch {
+		case n == len(s) || s[n] == ':':
+			return n, n > 0
+		case s[n] != '%' || unescape(s[n:]) < 0:
+			return n, false
+		}
+		n += len("%00")
+	}
+}
+
+// ipLiteral returns the length of the address in brackets that s begins with, or
+// the offset of the first byte that cannot stand there:
+//
+//	IP-literal = "[" ( IPv6address / IPvFuture ) "]"
+//
+// RFC 3986, section 3.2.2. A colon or the end of s must follow. The address is checked
+// in full: what one recipient takes for an address another may take for a name.
+func ipLiteral(s []byte) (n int, ok bool) {
+	end := bytes.IndexByte(s, ']')
+	if end < 0 {
+		return len(s), false
+	}
+	addr := s[1:end]
+	bad := ipv6Error(addr)
+	if len(addr) > 0 && addr[0]|0x20 == 'v' {
+		bad = ipFutureError(addr)
+	}
+	if bad >= 0 {
+		return 1 + bad, false
+	}
+	n = end + 1
+	return n, n == len(s) || s[n] == ':'
+}
+
+// ipv6Error returns the offset of the first byte that cannot stand there in an IPv6
+// address, -1 if s is one: eight groups of one to four hexadecimal digits with colons
+// between them. One double colon stands for one or more groups of zeros, and the last
+// two groups may be an IPv4 address.
+func ipv6Error(s []byte) int {
+	i, n, most := 0, 0, 8 // the next byte, the groups before it, the most there can be
+	if len(s) > 0 && s[0] == ':' {
+		if len(s) == 1 || s[1] != ':' {
+			return 1
+		}
+		i, most = 2, 7
+	}
+	for i < len(s) {
+		start := i
+		for i < len(s) && i < start+4 && unhex(s[i]) >= 0 {
+			i++
+		}
+		switch {
+		case i == start:
+			return i
+		case i < len(s) && s[i] == '.' && isDigits(s[start:i]) && n+2 <= most:
+			if bad := ipv4Error(s[start:]); bad >= 0 {
+				return start + bad
+			}
+			i, n = len(s), n+2
+			continue
+		}
+		n++
+		switch {
+		case i == len(s):
+		case s[i] != ':', n == most:
+			return i
+		case i+1 == len(s):
+			return len(s)
+		case s[i+1] != ':':
+			i++
+		case most < 8:
+			return i + 1
+		default:
+			i, most = i+2, 7
+		}
+	}
+	if n == 8 || most == 7 {
+		return -1
+	}
+	return len(s)
+}
+
+func isDigits(s []byte) bool {
+	for _, c := range s {
+		if !isDigit(c) {
+			return false
+		}
+	}
+	return true
+}
+
+// ipv4Error is ipv6Error for an IPv4 address: four numbers up to 255 without leading
+// zeros, which some read as octal.
+func ipv4Error(s []byte) int {
+	i := 0
+	for octet := range 4 {
+		if octet > 0 {
+			if i == len(s) || s[i] != '.' {
+				return i
+			}
+			i++
+		}
+		start, value := i, 0
+		for i < len(s) && isDigit(s[i]) {
+			value = value*10 + int(s[i]-'0')
+			if value > 255 || i > start && s[start] == '0' {
+				return i
+			}
+			i++
+		}
+		if i == start {
+			return i
+		}
+	}
+	if i < len(s) {
+		return i
+	}
+	return -1
+}
+
+// ipFutureError is ipv6Error for the address of a version to come:
+//
+//	IPvFuture = "v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )
+func ipFutureError(s []byte) int {
+	i := 1
+	for i < len(s) && unhex(s[i]) >= 0 {
+		i++
+	}
+	if i == 1 || i == len(s) || s[i] != '.' {
+		return i
+	}
+	i++
+	start := i
+	for i < len(s) && (isRegName[s[i]] || s[i] == ':') {
+		i++
+	}
+	if i > start && i == len(s) {
+		return -1
+	}
+	return i
+}
+
+// hostWithoutPort takes the port off a valid host.
+func hostWithoutPort[T string | []byte](host T) T {
+	for i := len(host) - 1; i >= 0; i-- {
+		switch c := host[i]; {
+		case c == ':':
+			return host[:i]
+		case !isDigit(c):
+			return host
+		}
+	}
+	return host
+}

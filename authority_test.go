@@ -1,0 +1,56 @@
+package rawhttp
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"strings"
+	"testing"
+)
+
+// What ipv6Error accepts is what net/netip parses, zones aside.
+func TestIPv6ErrorAgreesWithNetip(t *testing.T) {
+	parts := []string{":", ":", "::", "0", "1", "12", "fe80", "ABCD", "12345", ".", "1.2.3.4", "255", "256", "01", "g"}
+	accepted := 0
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 300_000 {
+		var b strings.Builder
+		for range 1 + r.IntN(16) {
+			b.WriteString(parts[r.IntN(len(parts))])
+		}
+		s := b.String()
+		addr, err := netip.ParseAddr(s)
+		want := err == nil && addr.Is6()
+		if got := ipv6Error([]byte(s)) < 0; got != want {
+			t.Fatalf("ipv6Error(%q) accepts it: %t, netip.ParseAddr: %v, %v", s, got, addr, err)
+		}
+		if want {
+			accepted++
+		}
+	}
+	if accepted < 1000 {
+		t.Errorf("only %d of the inputs are addresses", accepted)
+	}
+}
+
+// An offset is where the first byte stands that no address goes on with: what comes
+// before it can be made one.
+func TestIPv6ErrorOffset(t *testing.T) {
+	endings := []string{"", "0", "::", ":0", ":0:0", ":0:0:0", ":0:0:0:0", ":0:0:0:0:0", ":0:0:0:0:0:0", ":0:0:0:0:0:0:0",
+		"0:0", ":", "0.0.0.0", ".0.0.0", "0.0.0", ".0.0", "0.0", ".0"}
+	canBeMadeOne := func(s string) bool {
+		for _, end := range endings {
+			for _, zeros := range []string{"", "0", ":"} {
+				if _, err := netip.ParseAddr(s + zeros + end); err == nil {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	for _, s := range []string{"0::0::0", "1::2:", "12345::", "::1.2.3.400", "1:2:3:4:5:6:7:8:9", "::1.2.3.4:5", "a.b::", ":::", "1:2:3:4:5:6:7:8::"} {
+		n := ipv6Error([]byte(s))
+		if n < 0 || !canBeMadeOne(s[:n]) || n < len(s) && canBeMadeOne(s[:n+1]) {
+			t.Errorf("ipv6Error(%q) = %d, want the first byte that no address goes on with", s, n)
+		}
+	}
+}
