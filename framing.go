@@ -20,11 +20,11 @@ func (l *lines) add(i int) {
 }
 
 // frame applies the rules of Host, then those of the fields that say how long
-// the content is and whether the connection persists. Two recipients that read
+// the content is, what it is, and whether the connection persists. Two recipients that read
 // these differently are what request smuggling lives on, so nothing is guessed
 // and nothing mended.
 func (h *head) frame() error {
-	var host, length, coding, twin lines
+	var host, length, coding, twin, mediaType lines
 	var closes, keeps bool
 	for i := range h.fields {
 		f := &h.fields[i]
@@ -40,6 +40,10 @@ func (h *head) frame() error {
 		case len("Connection"):
 			if equalFold(f.name.of(h.text), "Connection") {
 				closes, keeps = addConnection(f.value.of(h.text), closes, keeps)
+			}
+		case len("Content-Type"):
+			if equalFold(f.name.of(h.text), "Content-Type") {
+				mediaType.add(i)
 			}
 		case len("Content-Length"):
 			if equalFold(f.name.of(h.text), "Content-Length") {
@@ -63,7 +67,14 @@ func (h *head) frame() error {
 		off := int(h.fields[twin.first].name.start)
 		return malformed(off, "field name is taken for a framing field where _ turns into -", "RFC 9112, section 11.2")
 	}
-	return h.frameContent(length, coding)
+	if err := h.frameContent(length, coding); err != nil {
+		return err
+	}
+	if mediaType.n > 1 { // two recipients would read the content as two things
+		off := h.offset(mediaType.first+1, "Content-Type")
+		return malformed(off, "more than one Content-Type field line", "RFC 9110, section 5.3")
+	}
+	return nil
 }
 
 // isFramingTwin reports whether a recipient that writes _ as - (CGI and its kin)

@@ -1,6 +1,7 @@
 package rawhttp
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -54,7 +55,7 @@ func framingRefusal(name, in string, status, off int, reason, section, why strin
 	return parseRefusal{name: name, in: in, want: ParseError{status, off, reason, section}, certain: headEnd, why: why}
 }
 
-var framingRefusals = append(contentLengthRefusals(), append(transferEncodingRefusals(), hostRefusals()...)...)
+var framingRefusals = slices.Concat(contentLengthRefusals(), transferEncodingRefusals(), hostRefusals(), contentTypeRefusals())
 
 func contentLengthRefusals() []parseRefusal {
 	var tests []parseRefusal
@@ -191,6 +192,17 @@ func hostRefusals() []parseRefusal {
 		framingRefusal("bad Host beside an absolute-form", "GET http://a/ HTTP/1.1\r\nHost: a/b\r\n\r\n", 400, 31, syntax, section, "the field is judged though the target wins"),
 		framingRefusal("bad Host of OPTIONS *", "OPTIONS * HTTP/1.1\r\nHost: a b\r\n\r\n", 400, 27, syntax, section, ""),
 		framingRefusal("bad Host of CONNECT", "CONNECT a:1 HTTP/1.1\r\nHost: @\r\n\r\n", 400, 28, syntax, section, ""),
+	}
+}
+
+func contentTypeRefusals() []parseRefusal {
+	const many, section = "more than one Content-Type field line", "RFC 9110, section 5.3"
+	const text = "Content-Type: text/plain\r\n" // 26 bytes
+	return []parseRefusal{
+		framingRefusal("two Content-Types", framingHead(text+"content-TYPE: text/html\r\n"), 400, 26+26, many, section, "one recipient takes the first, another the last"),
+		framingRefusal("two Content-Types, the same", framingHead(text+"X: y\r\n"+text), 400, 26+26+6, many, section, "no list, so no two lines"),
+		framingRefusal("two Content-Types in HTTP/1.0", "POST / HTTP/1.0\r\n"+text+text+"\r\n", 400, 17+26, many, section, ""),
+		framingRefusal("two Content-Types and bad framing", framingHead(text+text+"Content-Length: x\r\n"), 400, 26+26+26+16, framingNumber, "RFC 9110, section 8.6", "framing comes first"),
 	}
 }
 

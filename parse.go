@@ -224,6 +224,10 @@ func (p *headParser) leadingLine(b []byte) error {
 	return nil
 }
 
+// tlsHandshake is the first byte of a connection that begins with TLS: the type of a
+// handshake record (RFC 8446, section 5.1).
+const tlsHandshake = 0x16
+
 func (p *headParser) methodPart(b []byte) error {
 	i := p.pos
 	for i < len(b) && isTchar[b[i]] {
@@ -235,6 +239,8 @@ func (p *headParser) methodPart(b []byte) error {
 		return malformed(p.line+maxMethodBytes, "method is longer than 64 bytes", "RFC 9110, section 9.1")
 	case i == len(b):
 		return ErrIncomplete
+	case i == p.line && b[i] == tlsHandshake:
+		return malformed(i, "this looks like TLS, and this port speaks plain HTTP", "RFC 9110, section 4.2.1")
 	case b[i] != ' ' || i == p.line:
 		return malformed(i, "method is not a token", "RFC 9110, section 9.1")
 	}
@@ -261,7 +267,7 @@ func (p *headParser) targetPart(b []byte) error {
 	case b[i] != ' ':
 		return malformed(i, "request target has a byte that is not visible ASCII", "RFC 9112, section 3.2")
 	case i == p.mark:
-		return malformed(i, "request target is missing", "RFC 9112, section 3.2")
+		return moreSpaces(i)
 	}
 	p.h.target = newSpan(p.mark, i)
 	p.pos++
@@ -281,6 +287,9 @@ func (p *headParser) versionPart(b []byte) error {
 		c := b[p.pos]
 		if c == shape[i] || shape[i] == '0' && isDigit(c) {
 			continue
+		}
+		if c == ' ' && i == 0 {
+			return moreSpaces(p.pos)
 		}
 		if c != '\n' || i < len("HTTP/0.0") {
 			return malformed(p.pos, "HTTP version is malformed", "RFC 9112, section 2.3")
@@ -451,6 +460,10 @@ func (p *headParser) lineFeed(b []byte) error {
 	}
 	p.pos++
 	return nil
+}
+
+func moreSpaces(off int) error {
+	return malformed(off, "more than one space", "RFC 9112, section 3")
 }
 
 func bareLF(off int) error {

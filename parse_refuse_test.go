@@ -63,7 +63,7 @@ func checkRefusals(t *testing.T, tests []parseRefusal) {
 var parseRefusals = []parseRefusal{{
 	name: "TLS hello",
 	in:   "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-	want: ParseError{400, 0, "method is not a token", "RFC 9110, section 9.1"},
+	want: ParseError{400, 0, refusedTLS, "RFC 9110, section 4.2.1"},
 	why:  "at once, without waiting for a line that never comes",
 }, {
 	name: "NULs",
@@ -114,12 +114,12 @@ var parseRefusals = []parseRefusal{{
 }, {
 	name: "two spaces behind the method",
 	in:   "GET  / HTTP/1.1\r\nHost: a\r\n\r\n",
-	want: ParseError{400, 4, "request target is missing", "RFC 9112, section 3.2"},
+	want: ParseError{400, 4, "more than one space", "RFC 9112, section 3"},
 	why:  "exactly one SP (RFC 9112, section 3)",
 }, {
 	name: "two spaces behind the target",
 	in:   "GET /  HTTP/1.1\r\nHost: a\r\n\r\n",
-	want: ParseError{400, 6, "HTTP version is malformed", "RFC 9112, section 2.3"},
+	want: ParseError{400, 6, "more than one space", "RFC 9112, section 3"},
 }, {
 	name: "tab behind the target",
 	in:   "GET /\tHTTP/1.1\r\nHost: a\r\n\r\n",
@@ -306,6 +306,8 @@ var parseRefusals = []parseRefusal{{
 
 func TestParseRequestRefuses(t *testing.T) { checkRefusals(t, parseRefusals) }
 
+const refusedTLS = "this looks like TLS, and this port speaks plain HTTP"
+
 // A first byte that cannot start a method is refused before there is another.
 func TestParseRequestFirstByte(t *testing.T) {
 	for c := range 256 {
@@ -321,6 +323,9 @@ func TestParseRequestFirstByte(t *testing.T) {
 				continue
 			}
 			want := &ParseError{400, 0, "method is not a token", "RFC 9110, section 9.1"}
+			if c == 0x16 {
+				want = &ParseError{400, 0, refusedTLS, "RFC 9110, section 4.2.1"}
+			}
 			if diff := cmp.Diff(want, parseErrorOf(err)); diff != "" {
 				t.Errorf("%s(%q) error (-want +got):\n%s", name, byte(c), diff)
 			}
