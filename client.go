@@ -63,7 +63,11 @@ func (p proxySet) client(remote netip.Addr, h Header) netip.Addr {
 		hops = append(hops, strings.Split(v, ",")...)
 	}
 	for i := len(hops) - 1; i >= 0 && p.has(client); i-- {
-		addr, ok := parseAddr(trimBlanks(hops[i]))
+		hop := trimBlanks(hops[i])
+		if hop == "" { // "A recipient MUST parse and ignore a reasonable number of empty list elements". RFC 9110, section 5.6.1.2.
+			continue
+		}
+		addr, ok := parseAddr(hop)
 		if !ok {
 			break
 		}

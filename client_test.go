@@ -41,6 +41,8 @@ func TestClientBehindProxies(t *testing.T) {
 		{"an IPv4 address as IPv6", "10.0.0.1:1", []string{"::ffff:192.0.2.1"}, "192.0.2.1", ""},
 		{"a proxy's as IPv6", "[::ffff:10.0.0.1]:1", []string{"192.0.2.1, ::ffff:10.0.0.2"}, "192.0.2.1", "it is the same address"},
 		{"a link-local proxy", "[fe80::1%eth0]:1", []string{"2001:db8::1"}, "2001:db8::1", "prefixes have no zones"},
+		{"an empty member at the end", "10.0.0.1:1", []string{"192.0.2.1,"}, "192.0.2.1", "empty members are ignored, RFC 9110, section 5.6.1.2"},
+		{"empty members all over", "10.0.0.1:1", []string{",203.0.113.1, ,192.0.2.1,\t,10.0.0.2 ,", ""}, "192.0.2.1", ""},
 		{"nothing", "10.0.0.1:1", []string{""}, "10.0.0.1", ""},
 		{"a word", "10.0.0.1:1", []string{"192.0.2.1, unknown"}, "10.0.0.1", "what stands before garbage may be anybody's"},
 		{"a hidden name", "10.0.0.1:1", []string{"_hidden"}, "10.0.0.1", ""},

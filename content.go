@@ -62,8 +62,8 @@ type comparison func(a, b string) bool
 func strongly(a, b string) bool { return a == b && !strings.HasPrefix(a, "W/") }
 func weakly(a, b string) bool   { return strings.TrimPrefix(a, "W/") == strings.TrimPrefix(b, "W/") }
 
-// matches reports whether the entity tag is in the lists of the field, or the list
-// is "*". What follows a member that is no entity tag is not looked at.
+// matches reports whether the entity tag is a member of the lists of the field, or
+// the list is "*". What begins with a member that is not an entity tag is ignored.
 func matches(h Header, field, etag string, same comparison) bool {
 	for list := range h.Values(field) {
 		if list == "*" {
@@ -72,7 +72,8 @@ func matches(h Header, field, etag string, same comparison) bool {
 		for list != "" {
 			list = strings.TrimLeft(list, " \t,")
 			tag, rest, ok := cutETag(list)
-			if !ok {
+			rest = strings.TrimLeft(rest, " \t")
+			if !ok || rest != "" && rest[0] != ',' {
 				break
 			}
 			if etag != "" && same(tag, etag) {
