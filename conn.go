@@ -209,10 +209,38 @@ func (c *conn) readHead() error {
 		if first && c.num > 1 { // the first request has its time from the accept
 			c.setLimit(c.srv.config.readHeaderTimeout)
 		}
-		if err := c.in.fill(c.srv.config.bufferLimit()); err != nil {
+		ended, err := c.fillHead()
+		if err != nil {
 			return c.shortHead(err)
 		}
+		if ended {
+			n, err := c.parser.endEarly(c.in.bytes())
+			c.in.advance(n)
+			return err
+		}
 	}
+}
+
+// lenientPause is how long a head parsed leniently waits for its empty line.
+const lenientPause = 200 * time.Millisecond
+
+// fillHead reads more of the head. It reports that the head has ended where no more
+// came for a while, and what is there may be all of it.
+func (c *conn) fillHead() (ended bool, err error) {
+	if !c.parser.mayEnd(c.in.bytes()) {
+		return false, c.in.fill(c.srv.config.bufferLimit())
+	}
+	if err := c.flushFirst(); err != nil {
+		return false, err
+	}
+	limit, pause := c.limit, clock().add(lenientPause)
+	c.limit = min(limit, pause)
+	err = c.in.fill(c.srv.config.bufferLimit())
+	c.limit = limit
+	if isTimeout(err) && pause < limit {
+		return true, nil
+	}
+	return false, err
 }
 
 // repeats takes the next head if it is the last one again, byte for byte, as from a client

@@ -45,7 +45,7 @@ func liveRunLimits(t *testing.T, tests []liveLimit) {
 					tt.resolver = livePath
 				}
 				start := time.Now()
-				c := newLive(t, append(tt.opts, WithResolver(tt.resolver))...)
+				c := newLiveHalf(t, append(tt.opts, WithResolver(tt.resolver))...)
 				for _, step := range tt.steps {
 					time.Sleep(time.Until(start.Add(step.at)))
 					c.say(step.say)

@@ -59,7 +59,12 @@ func (h *head) frame() error {
 			}
 		}
 	}
-	h.persist = !closes && (h.minor > 0 || keeps)
+	h.persist = !closes && (h.minor > 0 || keeps) && !h.early
+	if h.mixed {
+		if err := h.checkLineEnds(host, length, coding); err != nil {
+			return err
+		}
+	}
 	if err := h.checkHost(host); err != nil {
 		return err
 	}
@@ -114,6 +119,23 @@ func (h *head) expects(value []byte) {
 	}
 }
 
+// checkLineEnds refuses a head, parsed leniently, that says where it ends or whom it is
+// for while its lines end differently: a recipient that takes only CRLF for the end of a
+// line sees other fields.
+func (h *head) checkLineEnds(names ...lines) error {
+	first := len(h.fields)
+	for _, l := range names {
+		if l.n > 0 {
+			first = min(first, l.first)
+		}
+	}
+	if first == len(h.fields) {
+		return nil
+	}
+	off := int(h.fields[first].name.start)
+	return malformed(off, "Host or framing field in a head that mixes CRLF and LF", "RFC 9112, section 2.2")
+}
+
 // checkHost: "A server MUST respond with a 400 (Bad Request) status code to any
 // HTTP/1.1 request message that lacks a Host header field and to any request
 // message that contains more than one Host header field line or a Host header
@@ -123,7 +145,7 @@ func (h *head) checkHost(host lines) error {
 	switch {
 	case host.n > 1:
 		return malformed(h.offset(host.first+1, "Host"), "more than one Host field line", section)
-	case host.n == 0 && h.minor > 0:
+	case host.n == 0 && h.minor > 0 && !h.early:
 		return malformed(h.size, "Host field is missing", section)
 	case host.n == 1:
 		f := &h.fields[host.first]

@@ -25,14 +25,15 @@ var lenientAccepts = []lenientAccept{{
 	target: "/", fields: [][2]string{lenientHost, {"X", "y"}}, rest: "rest",
 	why: "a recipient MAY recognize a single LF as a line terminator (RFC 9112, section 2.2)",
 }, {
-	name: "bare LF behind the request line only", in: "GET / HTTP/1.1\nHost: a\r\n\r\nrest",
-	target: "/", fields: [][2]string{lenientHost}, rest: "rest",
+	name: "bare LF after the request line only", in: "GET / HTTP/1.0\nX: y\r\n\r\nrest",
+	target: "/", fields: [][2]string{{"X", "y"}}, rest: "rest",
+	why: "lines may end differently where no field says whom the head is for or where it ends",
 }, {
-	name: "bare LF behind a field line only", in: "GET / HTTP/1.1\r\nHost: a\nX:\nY: \nZ: z \r\n\r\nrest",
-	target: "/", fields: [][2]string{lenientHost, {"X", ""}, {"Y", ""}, {"Z", "z"}}, rest: "rest",
+	name: "bare LF after a field line only", in: "GET / HTTP/1.0\r\nW: w\nX:\nY: \nZ: z \r\n\r\nrest",
+	target: "/", fields: [][2]string{{"W", "w"}, {"X", ""}, {"Y", ""}, {"Z", "z"}}, rest: "rest",
 }, {
-	name: "bare LF as the empty line only", in: "GET / HTTP/1.1\r\nHost: a\r\n\n\nrest",
-	target: "/", fields: [][2]string{lenientHost}, rest: "\nrest",
+	name: "bare LF as the empty line only", in: "GET / HTTP/1.0\r\nX: y\r\n\n\nrest",
+	target: "/", fields: [][2]string{{"X", "y"}}, rest: "\nrest",
 	why: "the first empty line ends the section",
 }, {
 	name: "leading bare LF", in: "\nGET / HTTP/1.1\nHost: a\n\n",
@@ -59,8 +60,8 @@ var lenientAccepts = []lenientAccept{{
 	target: "/", fields: [][2]string{lenientHost, {"X", "b c"}},
 	why: "one SP, however many blanks",
 }, {
-	name: "two folds", in: "GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n c\n\td  e\r\nY: f\r\n\r\n",
-	target: "/", fields: [][2]string{lenientHost, {"X", "b c d  e"}, {"Y", "f"}},
+	name: "two folds", in: "GET / HTTP/1.0\r\nX: b\r\n c\n\td  e\r\nY: f\r\n\r\n",
+	target: "/", fields: [][2]string{{"X", "b c d  e"}, {"Y", "f"}},
 	why: "blanks inside a line stay",
 }, {
 	name: "two folded fields", in: "GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\nY: d\r\n e\r\n\r\n",
@@ -116,6 +117,18 @@ var lenientAccepts = []lenientAccept{{
 }, {
 	name: "only a request line, HTTP/1.0", in: "GET / HTTP/1.0\n",
 	target: "/",
+}, {
+	name: "only a request line", in: "GET /a HTTP/1.1\r\n",
+	target: "/a", why: "nobody can say that Host would not have come",
+}, {
+	name: "only a request line without its end", in: "GET /a HTTP/1.1",
+	target: "/a",
+}, {
+	name: "only a request line with half its end", in: "GET /a HTTP/1.1\r",
+	target: "/a",
+}, {
+	name: "no Host and no end of the last line", in: "GET / HTTP/1.1\r\nX: y",
+	target: "/", fields: [][2]string{{"X", "y"}},
 }}
 
 func TestParseRequestLenientAccepts(t *testing.T) {
@@ -169,6 +182,7 @@ func TestParseRequestLenientFramesFoldedFields(t *testing.T) {
 
 func TestParseRequestLenientRefuses(t *testing.T) {
 	const fold = "RFC 9112, section 5.2"
+	const lenientMixed = "Host or framing field in a head that mixes CRLF and LF"
 	tests := []struct {
 		name, in string
 		want     ParseError
@@ -234,12 +248,32 @@ func TestParseRequestLenientRefuses(t *testing.T) {
 		name: "HTTP/2.0", in: "GET / HTTP/2.0\n",
 		want: ParseError{505, 11, "HTTP version is not supported", "RFC 9110, section 15.6.6"},
 	}, {
-		name: "no Host and no final empty line", in: "GET / HTTP/1.1\n",
-		want: ParseError{400, 15, "Host field is missing", "RFC 9112, section 3.2"},
-		why:  "the input ends there: no offset is behind it",
+		name: "no Host", in: "GET / HTTP/1.1\n\n",
+		want: ParseError{400, 16, "Host field is missing", "RFC 9112, section 3.2"},
+		why:  "the empty line says that no more would have come",
 	}, {
-		name: "no Host and no end of the last line", in: "GET / HTTP/1.1\r\nX: y",
-		want: ParseError{400, 20, "Host field is missing", "RFC 9112, section 3.2"},
+		name: "bare LF after the request line only", in: "GET / HTTP/1.1\nHost: a\r\n\r\n",
+		want: ParseError{400, 15, lenientMixed, "RFC 9112, section 2.2"},
+		why:  "a recipient that takes only CRLF for the end of a line sees no Host",
+	}, {
+		name: "bare LF after the Host field only", in: "GET / HTTP/1.1\r\nX: y\r\nHost: a\n\r\n",
+		want: ParseError{400, 22, lenientMixed, "RFC 9112, section 2.2"},
+	}, {
+		name: "bare LF as the empty line only", in: "GET / HTTP/1.1\r\nHost: a\r\n\n",
+		want: ParseError{400, 16, lenientMixed, "RFC 9112, section 2.2"},
+	}, {
+		name: "bare LF before Transfer-Encoding", in: "POST / HTTP/1.0\r\nx:x\nTransfer-Encoding: chunked\r\n\r\n",
+		want: ParseError{400, 21, lenientMixed, "RFC 9112, section 2.2"},
+		why:  "one that forwards a bare LF in a value sees no Transfer-Encoding",
+	}, {
+		name: "bare LF after Content-Length", in: "POST / HTTP/1.0\r\nContent-Length: 5\n\r\n",
+		want: ParseError{400, 17, lenientMixed, "RFC 9112, section 2.2"},
+	}, {
+		name: "bare LF in a fold", in: "GET / HTTP/1.1\r\nHost: a\r\nX: b\n c\r\n\r\n",
+		want: ParseError{400, 16, lenientMixed, "RFC 9112, section 2.2"},
+	}, {
+		name: "different ends without the empty line", in: "GET / HTTP/1.1\r\nHost: a\n",
+		want: ParseError{400, 16, lenientMixed, "RFC 9112, section 2.2"},
 	}, {
 		name: "two Hosts", in: "GET / HTTP/1.1\nHost: a\nHost: a",
 		want: ParseError{400, 23, "more than one Host field line", "RFC 9112, section 3.2"},
@@ -288,23 +322,28 @@ func TestParseRequestLenientRefusesTheRest(t *testing.T) {
 	}
 }
 
-// "ErrIncomplete only while the request line is not ended": every shorter part of
-// an input is a request of its own, or refused, from there on.
+// ErrIncomplete is for a request line that is not whole, and for framing without the
+// empty line: every shorter part of another input is a request of its own, or refused.
 func TestParseRequestLenientIncomplete(t *testing.T) {
-	for _, in := range []string{
-		"GET /a HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\nrest",
-		"\nGET /a HTTP/1.1\nHost: a\nX: b\n c\n\nrest",
-		"\r\nGET /a HTTP/1.0\r\nX: y\r\n\r\n",
+	for _, tt := range []struct {
+		in    string
+		whole int // the least that is no longer incomplete
+	}{
+		{"GET /a HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\nrest", len("GET /a HTTP/1.1")},
+		{"\nGET /a HTTP/1.1\nHost: a\nX: b\n c\n\nrest", len("\nGET /a HTTP/1.1")},
+		{"\r\nGET /a HTTP/1.0\r\nX: y\r\n\r\n", len("\r\nGET /a HTTP/1.0")},
 	} {
-		lineEnd := strings.Index(in, " HTTP/1.") + len(" HTTP/1.1\n")
-		if in[lineEnd-1] == '\r' {
-			lineEnd++
-		}
-		for n := range len(in) + 1 {
-			_, _, err := ParseRequestLenient([]byte(in[:n]))
-			if (err == ErrIncomplete) != (n < lineEnd) {
-				t.Errorf("ParseRequestLenient(%q) = %v: the request line ends behind %d bytes", in[:n], err, lineEnd)
+		for n := range len(tt.in) + 1 {
+			_, _, err := ParseRequestLenient([]byte(tt.in[:n]))
+			if (err == ErrIncomplete) != (n < tt.whole) {
+				t.Errorf("ParseRequestLenient(%q) = %v: it is incomplete up to %d bytes", tt.in[:n], err, tt.whole)
 			}
+		}
+	}
+	const head = "POST /a HTTP/1.1\nHost: a\n"
+	for _, framing := range []string{"Content-Length: 0\n", "content-length: 5\n", "Transfer-Encoding: chunked\n", "Content-Length: 5", "X: y\nContent-Length: x\nY: z\n"} {
+		if _, _, err := ParseRequestLenient([]byte(head + framing)); err != ErrIncomplete {
+			t.Errorf("ParseRequestLenient(%q) = %v, want ErrIncomplete: it is never taken for whole", head+framing, err)
 		}
 	}
 }
@@ -323,7 +362,7 @@ func TestParseRequestLenientLimits(t *testing.T) {
 		{"fold of 8 KiB and a byte", start + "X: y\r\n " + limitField(8192), refuse431(31+8192, tooLongLine)},
 		{"100 field lines and a fold", start + limitFields(99) + " z", nil},
 		{"101 field lines", start + limitFields(100), refuse431(25+99*6, tooMany)},
-		{"head with more content than a head may be long", start + "\n" + strings.Repeat("c", 100<<10), nil},
+		{"head with more content than a head may be long", start + "\r\n" + strings.Repeat("c", 100<<10), nil},
 		{"head of 32 KiB and content", limitHead(32<<10, 8192) + "content", nil},
 		{"32 KiB without an end", head[:32<<10], nil},
 		{"32 KiB with the end of the last line", limitHead(32<<10+2, 8192)[:32<<10], nil},

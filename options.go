@@ -351,8 +351,10 @@ func WithTrace(t Trace) Option {
 	})
 }
 
-// WithLenientParsing accepts heads as [ParseRequestLenient] does, but that the
-// final empty line must be there. The default is off.
+// WithLenientParsing accepts heads as [ParseRequestLenient] does. A head whose empty line
+// is missing ends where its lines so far are whole, none of them is Content-Length or
+// Transfer-Encoding, and nothing more has come for 200 milliseconds; the connection
+// closes after the response. The default is off.
 func WithLenientParsing() Option {
 	return option(func(c *config) error {
 		c.limits.lenient = true

@@ -23,6 +23,8 @@ type head struct {
 
 	method, target span
 	minor          byte // of the HTTP version; the major is 1
+	early          bool // the head ended without its empty line, in lenient mode
+	mixed          bool // some lines end in CRLF and some in LF, in lenient mode
 
 	// By path.go, from the target.
 	form      targetForm
@@ -137,7 +139,7 @@ func (p *headParser) parse(b []byte) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return n, p.finish(b[:n])
+	return n, p.finish(b[:n], n)
 }
 
 func (p *headParser) lines(b []byte) (n int, err error) {
@@ -149,13 +151,14 @@ func (p *headParser) lines(b []byte) (n int, err error) {
 	return p.fieldSection(b)
 }
 
-// finish takes over the bytes and applies the rules that need all of them, in
-// the order in which they are said to answer: Host, framing, path.
-func (p *headParser) finish(b []byte) error {
+// finish takes over the bytes, of which size were received, and applies the rules that
+// need all of them, in the order in which they are said to answer: Host, framing, path.
+func (p *headParser) finish(b []byte, size int) error {
 	h := p.h
 	h.text = append(h.text, b...)
-	h.size = len(b)
+	h.size = size
 	if p.max.lenient {
+		h.mixed = mixesLineEnds(b[h.method.start:size])
 		h.unfold()
 	}
 	if err := h.frame(); err != nil {

@@ -145,8 +145,9 @@ var wireRows = []struct{ row, answer string }{
 	{`content after a GET that names no length`, "200 200 200 | 200 400 x"},
 
 	// Lenient parsing.
-	{`lenient: a bare LF ends a line`, "200 200"},
+	{`lenient: a bare LF ends a line`, "200 200 | 200 200 | 200 200 | 200 x"},
 	{`lenient: a folded line continues the field before it, joined by one SP`, "200 200"},
+	{`lenient: a Host or framing field in a head whose lines end differently`, "400 x"},
 	{`lenient: a folded Host, Content-Length or Transfer-Encoding`, "400 x"},
 	{`lenient: a bare LF in a chunk line or trailer`, "400 x"},
 	{`lenient: nothing else is relaxed`, "400 x"},
