@@ -1,0 +1,181 @@
+//go:build unix
+
+package rawhttp
+
+import (
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"syscall"
+)
+
+// ready reads from a connection of the system. While nothing has come it holds no buffer
+// or, in a conversation, the one that it had, until the connection parks.
+type ready struct {
+	raw  syscall.RawConn
+	read func(fd uintptr) (done bool) // made once: a new closure each time would be an allocation
+	hold bool                         // buf is kept while nothing has come
+	buf  *[minBuffer]byte             // what was read last; may be nil
+	n    int
+	err  error
+}
+
+// newReady gives nil for a connection that must be read into a buffer that is there.
+func newReady(nc net.Conn) *ready {
+	var system syscall.Conn
+	switch nc := nc.(type) {
+	case *net.TCPConn:
+		system = nc
+	case *net.UnixConn:
+		system = nc
+	default:
+		return nil
+	}
+	raw, err := system.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	r := &ready{raw: raw}
+	r.read = r.try
+	return r
+}
+
+// try reads, if there is something. To read first and wait then is the order that an
+// edge-triggered poller needs.
+func (r *ready) try(fd uintptr) (done bool) {
+	if r.buf == nil {
+		r.buf = bufferPool.Get().(*[minBuffer]byte)
+	}
+	r.n, r.err = syscall.Read(int(fd), r.buf[:])
+	for r.err == syscall.EINTR {
+		r.n, r.err = syscall.Read(int(fd), r.buf[:])
+	}
+	if r.n <= 0 && !r.hold {
+		r.drop()
+	}
+	return r.err != syscall.EAGAIN
+}
+
+// keep takes the buffer of in back, to hold it.
+func (r *ready) keep(in *inbuf) {
+	if len(in.buf) == minBuffer {
+		r.buf, in.buf = (*[minBuffer]byte)(in.buf), nil
+	}
+	r.hold = true
+}
+
+// drop gives the buffer up.
+func (r *ready) drop() {
+	if r.buf != nil {
+		bufferPool.Put(r.buf)
+	}
+	r.buf, r.hold = nil, false
+}
+
+// wait reads once.
+func (r *ready) wait() error {
+	if err := r.raw.Read(r.read); err != nil {
+		return err
+	}
+	switch {
+	case r.err != nil:
+		return os.NewSyscallError("read", r.err)
+	case r.n == 0:
+		return io.EOF
+	}
+	return nil
+}
+
+// take puts what was read into in, which has no buffer, and gives its length.
+func (r *ready) take(in *inbuf) int {
+	in.buf, in.w = r.buf[:], r.n
+	r.buf = nil
+	return r.n
+}
+
+// watch ends the context of the request if the connection is reset before stop is
+// called. That the client has said its last (a FIN) is no reset. It must be the only
+// reader of the connection until stop has returned.
+func (c *conn) watch() (stop func()) {
+	ctx := c.ctx
+	tcp, ok := innermost(c.nc).(*net.TCPConn)
+	if !ok || ctx == nil {
+		return func() {}
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return func() {}
+	}
+	c.setReadDeadline(never)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		raw.Read(func(fd uintptr) (ended bool) { // called again whenever something has come
+			errno, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_ERROR)
+			if err != nil || errno != 0 {
+				c.gone.Store(true)
+				ctx.end()
+				return true
+			}
+			return false
+		})
+	}()
+	return func() {
+		c.setReadDeadline(0) // long past
+		<-done
+	}
+}
+
+// How many bytes the kernel takes ahead of what it has sent. Less costs less where there
+// is no delay, so a client on this machine, as a proxy may be, gets little. Elsewhere
+// flows under BBR lose packets from 64 KiB down, as they then seem to be limited by us:
+// on a link of 400 Mbit/s with 5 ms there and back one in 14, with 32 KiB one in 5, with
+// 128 KiB one in 80, as many as without the option.
+const (
+	notSentLowat      = 128 << 10
+	notSentLowatLocal = 32 << 10
+)
+
+// setNotSentLowat keeps the kernel from taking megabytes at once, which a slow
+// client then needs minutes for, while the connection looks stuck. The option is
+// TCP_NOTSENT_LOWAT (tcp(7)); it is missing in package syscall. A failure is no
+// harm.
+func setNotSentLowat(nc net.Conn) {
+	tcp, ok := nc.(*net.TCPConn)
+	if !ok {
+		return
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return
+	}
+	var option int
+	switch runtime.GOOS {
+	case "linux", "android":
+		option = 0x19 // linux/tcp.h
+	case "darwin", "ios":
+		option = 0x201 // netinet/tcp.h
+	default:
+		return
+	}
+	lowat := notSentLowat
+	if addrOf(tcp.LocalAddr()) == addrOf(tcp.RemoteAddr()) {
+		lowat = notSentLowatLocal
+	}
+	raw.Control(func(fd uintptr) {
+		syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, option, lowat)
+	})
+}
+
+// defaultMaxConns leaves a descriptor for a file beside each connection's, and 64
+// for the rest of the program.
+func defaultMaxConns() int {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 1000
+	}
+	files := min(uint64(limit.Cur), 1<<20) // it may be infinite
+	half := (max(files, 64) - 64) / 2
+	return int(min(max(half, 16), 10000))
+}
