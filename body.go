@@ -18,7 +18,7 @@ const (
 )
 
 var (
-	errContentClosed = errors.New("rawhttp: the content of a request is gone once its response is written")
+	errContentClosed = errors.New("rawhttp: content was read after the response to its request")
 	errNoContinue    = errors.New("rawhttp: the client waits for a 100 (Continue), which cannot follow the response's head")
 )
 
@@ -26,13 +26,17 @@ var (
 // fails for good.
 type content struct {
 	mu    sync.Mutex // held while the program reads
-	ended bool       // the program can read no more
+	ended error      // what the program gets from now on, nil while it may read
 
 	in      *inbuf
 	max     int64        // bytes of content
 	proceed func() error // asks the client that waits for it to go on; nil once done
 	chunked bool
 	trailer *Header // set at the end
+
+	// withheld says that the client may be waiting for a 100 (Continue). It is guarded by
+	// the mutex of the connection's sink, since the head of the response depends on it.
+	withheld bool
 
 	left   int64 // bytes to come: of all the content, or of the chunk at hand
 	read   int64 // bytes of content read
@@ -46,7 +50,7 @@ type content struct {
 // int64 is larger still.
 const noLimit = 1<<63 - 2
 
-// newContent gives the content of req, which in has next, of at most limit bytes;
+// newContent returns the content of req, which in has next, of at most limit bytes;
 // 0 is no limit.
 func newContent(in *inbuf, req *Request, limit int64) *content {
 	if limit == 0 {
@@ -65,13 +69,21 @@ func newContent(in *inbuf, req *Request, limit int64) *content {
 func (c *content) Read(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended && c.err == nil {
-		return 0, errContentClosed
-	}
-	if c.ended {
-		return 0, c.err
+	if c.ended != nil {
+		return 0, c.ended
 	}
 	return c.take(p)
+}
+
+// end takes the content away from the program: a later Read returns an error, also where
+// the server reads to the end what the program has left.
+func (c *content) end() {
+	if c.ended == nil {
+		c.ended = c.err
+	}
+	if c.ended == nil {
+		c.ended = errContentClosed
+	}
 }
 
 // drain is Read for the connection, when the program can read no more.
@@ -120,20 +132,19 @@ func (c *content) fault() error {
 	return c.err
 }
 
-// askFor tells the client to go on, before the first byte is waited for. "A
-// server MAY omit sending a 100 (Continue) response if it has already received
-// some or all of the content". RFC 9110, section 10.1.1.
+// askFor tells the client to go on, before the first byte is waited for.
 func (c *content) askFor() error {
 	if c.proceed == nil {
 		return nil
 	}
 	proceed := c.proceed
 	c.proceed = nil
-	if len(c.in.bytes()) > 0 {
-		return nil
-	}
 	return proceed()
 }
+
+// isSmall reports whether so little is left of the content, as far as that is known, that
+// the next request can wait for it.
+func (c *content) isSmall() bool { return c.err == io.EOF || c.left <= maxDrainBytes }
 
 // early says what the end of the input means where there should be content.
 func (c *content) early(err error) error {

@@ -324,7 +324,7 @@ func TestContentReadOfNoBytes(t *testing.T) {
 
 func TestContentAfterClose(t *testing.T) {
 	c, _, _ := bodyOf(t, bodyChunked, "1\r\na\r\n0\r\n\r\n", 0, 0)
-	c.ended = true
+	c.end()
 	if n, err := c.Read(make([]byte, 1)); n != 0 || err == nil || err == io.EOF {
 		t.Errorf("Read of content that is gone = %d, %v, want an error other than io.EOF", n, err)
 	}

@@ -102,7 +102,7 @@ type sink struct {
 	buf  []byte
 	done int        // bytes of buf that belong to whole responses
 	home *[]byte    // what buf came from a pool in, nil if it has none
-	mu   sync.Mutex // held while a StreamFunc writes, which may read the request's content meanwhile
+	mu   sync.Mutex // held to write where the client may be asked for content meanwhile
 }
 
 var sinkPool = sync.Pool{New: func() any {

@@ -13,15 +13,22 @@ import (
 	"time"
 )
 
-// What a connection may cost once there is nothing more to say.
+// Limits on content that the resolver left unread, for which the next request waits.
 const (
-	maxDrainBytes  = 256 << 10
-	maxDrainTime   = 2 * time.Second
-	maxLingerBytes = 1 << 20
-	maxLingerTime  = 2 * time.Second
+	maxDrainBytes   = 256 << 10       // that are known to come; for more the connection closes
+	maxDrainSilence = 2 * time.Second // see readPaced
 )
 
-// A conn is one connection. All but what is atomic belongs to its goroutine.
+// Limits on a connection that lingers: see hangUp.
+const (
+	maxLingerSilence = 5 * time.Second
+	maxLingerTime    = 30 * time.Second
+)
+
+// A conn is one connection. All but what is atomic belongs to its goroutine, with two
+// exceptions. While an exchange is on, what is needed to read (readDeadline, content and
+// the fields of in) belongs to whoever reads content, on whatever goroutine, or else to the
+// watch; their mutexes hand it over. And watch says itself what it owns.
 type conn struct {
 	srv   *Server
 	group *group
@@ -34,33 +41,36 @@ type conn struct {
 	tooMany    bool       // it is over WithMaxConns
 	prev, next *conn      // of the group, under its lock
 
-	// life is the instant since when it is idle, or one of the below. Others change
-	// it in one way: from idle to over, which takes the connection away before a
-	// request begins.
-	life  atomic.Int64
-	state ConnState
-	gone  atomic.Bool // it was reset, or closed by force
+	// life is the time since which the connection has been idle, or one of the below.
+	// Others change it in one way: from idle or lingering to over, which evicts it.
+	life   atomic.Int64
+	state  ConnState
+	leaves bool        // it was evicted, and answers one more request
+	gone   atomic.Bool // it was reset, or closed by force
 
 	ready   *ready      // reads the first bytes of a request; nil: in does
 	mayPark bool        // it may change its goroutine
 	parked  atomic.Bool // it waits, and has nothing to work with
 	ended   bool        // it has come to its end; else its goroutine was ended
 	err     error       // why it ends, nil if it ends in order
+	watch   watch
 	waiting
 
 	*working // nil while it is parked
 }
 
 const (
-	lifeOver = -1
-	lifeBusy = 0 // a request has begun
-	lifeIdle = 1 // or later
+	lifeLinger = -2 // the last response is written; the first to be evicted
+	lifeOver   = -1
+	lifeBusy   = 0 // a request has begun
+	lifeIdle   = 1 // or later
 )
 
 // working is what a connection works with.
 type working struct {
 	req      Request  // as the client sent it, until the next
-	shown    *Request // a copy, to be the resolver's for the exchange; of this connection alone
+	shown    *Request // a copy, to be the resolver's for the exchange
+	spare    *Request // what shown is without content: of this connection alone
 	in       inbuf
 	out      sink
 	parser   headParser
@@ -68,8 +78,6 @@ type working struct {
 	t        responder
 	ctx      *requestContext  // nil: no resolver was asked, or it has ended
 	contexts []requestContext // for requests to come
-	unwatch  func()           // ends the watch for a reset, nil if there is none
-	duplex   bool             // a StreamFunc or a script runs
 	start    time.Time        // of the exchange, if that is traced
 }
 
@@ -80,7 +88,8 @@ var workingPool = sync.Pool{New: func() any { return new(working) }}
 func (c *conn) work() {
 	w := workingPool.Get().(*working)
 	w.in.src, w.out.w = c, c
-	w.shown = new(Request)
+	w.spare = new(Request)
+	w.shown = w.spare
 	c.working = w
 }
 
@@ -124,6 +133,9 @@ func (c *conn) exchange() (again bool) {
 		return c.refuseHead(err)
 	}
 	err := c.admit()
+	if c.shown = c.spare; c.body != nil {
+		c.shown = new(Request) // nobody who keeps it is to find the content of another request
+	}
 	*c.shown = c.req
 	if err != nil {
 		return c.refuse(err)
@@ -144,18 +156,11 @@ func (c *conn) forget() {
 	c.endContext()
 	c.endContent()
 	if c.body != nil {
+		c.shown = c.spare
 		c.body.in, c.body.proceed = nil, nil // a program may keep it, while these go to another connection
 	}
 	c.body = nil
 	c.t.resp, c.t.ranges = nil, nil // the rest is small, and tells how the exchange went
-}
-
-// endContext ends the context of the request, if there is one that has not ended.
-func (c *conn) endContext() {
-	if c.ctx != nil {
-		c.ctx.end()
-		c.ctx = nil
-	}
 }
 
 // endContent takes the content away from the program, of which a goroutine that nobody
@@ -169,12 +174,9 @@ func (c *conn) endContent() {
 		c.body.mu.Lock()
 		c.resume()
 	}
-	c.body.ended = true
+	c.body.end()
 	c.body.mu.Unlock()
-	if c.unwatch != nil { // such a goroutine has left it behind
-		c.unwatch()
-		c.unwatch = nil
-	}
+	c.in.src = c
 }
 
 // enter changes the state.
@@ -297,53 +299,77 @@ func (c *conn) refuse(err error) (again bool) {
 	return c.hangUp()
 }
 
-// drain reads what the resolver left of the content, if that is not much, so that
-// the next request can be found behind it. It reports whether it can.
+// drain reads what is left of the content, so that the next request can be found after it.
+// It reports whether it can. All of it is read, however much it is, as long as the client
+// goes on sending: it has been told that the connection persists, and may send its next
+// request.
 func (c *conn) drain() bool {
 	if c.body == nil || c.body.err == io.EOF {
 		return true
 	}
 	c.enter(StateDrain)
-	c.setLimit(maxDrainTime)
-	c.body.proceed = nil
-	if !c.discard(c.body.drain, maxDrainBytes) {
-		return c.hangUp()
-	}
-	return true
-}
-
-// discard reads to the end and reports whether that came within max bytes and the
-// limit of time.
-func (c *conn) discard(read func([]byte) (int, error), max int64) bool {
+	c.waiting.content = contentWait{}
+	c.body.proceed, c.body.max = nil, noLimit
 	scratch := scratchPool.Get().(*[scratchSize]byte)
 	defer scratchPool.Put(scratch)
-	for max >= 0 {
-		n, err := read(scratch[:])
-		if err != nil {
-			return err == io.EOF
+	for {
+		_, err := c.body.drain(scratch[:])
+		if err == io.EOF {
+			return true
 		}
-		max -= int64(n)
+		if err != nil {
+			return c.hangUp()
+		}
 	}
-	return false
 }
 
 // hangUp closes the connection so that the client reads the last response before
 // it hears of the close: "If a server performs an immediate close of a TCP
 // connection, there is a significant risk that the client will not be able to read
 // the last HTTP response." RFC 9112, section 9.6. So the FIN goes out at once, and
-// what still comes is read for a while. It reports that no request follows.
+// what still comes is read and discarded, however much it is: the client may send all
+// of its content before it reads. It reports that no request follows.
 func (c *conn) hangUp() (again bool) {
 	if err := c.out.flushDone(); err != nil {
 		c.err = err
 	}
+	if c.err != nil {
+		return false
+	}
 	closer, ok := c.nc.(interface{ CloseWrite() error })
-	if c.err != nil || !ok || closer.CloseWrite() != nil {
+	if ok && closer.CloseWrite() != nil || !ok && c.heardAll() {
 		return false
 	}
 	c.enter(StateLinger)
-	c.setLimit(maxLingerTime)
-	c.discard(c.Read, maxLingerBytes)
+	if !c.tooMany {
+		c.life.Store(lifeLinger)
+	}
+	c.linger()
 	return false
+}
+
+// heardAll reports whether the client has sent all that it may on this connection: a
+// request as a whole, after which it expects the close. Then a close loses nothing, and
+// a client that waits for it need not wait longer where there is no FIN.
+func (c *conn) heardAll() bool {
+	whole := c.req.size > 0 && (c.req.contentLength == 0 || c.body != nil && c.body.err == io.EOF)
+	return whole && (!c.req.persist || c.t.framing == byClose)
+}
+
+// linger reads until the client closes the connection, or has sent nothing for a while,
+// or has taken too long.
+func (c *conn) linger() {
+	scratch := scratchPool.Get().(*[scratchSize]byte)
+	defer scratchPool.Put(scratch)
+	c.srv.stats.lingering.Add(1)
+	defer c.srv.stats.lingering.Add(-1)
+	now := clock()
+	for end := now.add(maxLingerTime); now < end; now = clock() {
+		c.limit = min(end, now.add(maxLingerSilence))
+		if _, err := c.Read(scratch[:]); err != nil {
+			return
+		}
+	}
 }
 
 // close ends the connection, or what it has to do for now. It is deferred, and catches
@@ -405,7 +431,7 @@ func (c *conn) turnAway() {
 	defer c.close()
 	c.srv.trace.connOpen(c.id, c.nc)
 	c.start, c.num = time.Now(), 1
-	c.setLimit(maxLingerTime)
+	c.setLimit(maxLingerSilence)
 	c.setReadDeadline(c.limit) // a TLS handshake reads
 	c.req.reset()
 	busy := errorResponse(busyError("too many connections")).CloseAfter()

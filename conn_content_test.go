@@ -59,7 +59,7 @@ func TestContentLeftUnread(t *testing.T) {
 		{"a byte more, of which one is read", post(most + 1), 1, liveOK("/a") + liveOK("/b"), "what is left counts"},
 		{"5 MiB, read whole", post(5 << 20), -1, liveOK("/a") + liveOK("/b"), "nothing is left"},
 		{"chunked, 256 KiB", posted(most, 4<<10), 0, liveOK("/a") + liveOK("/b"), "it is drained"},
-		{"chunked, a byte more", posted(most+1, 4<<10), 0, liveOK("/a"), "nobody knew before the end"},
+		{"chunked, more than that", posted(15<<20, 64<<10), 0, liveOK("/a") + liveOK("/b"), "nobody knew before the end, and the client was told that the connection persists"},
 		{"chunked, 5 MiB read whole", posted(5<<20, 100_000), -1, liveOK("/a") + liveOK("/b"), "nothing is left"},
 		{"chunked, begun", posted(100_000, 50_000), 10, liveOK("/a") + liveOK("/b"), "draining goes on in the middle of a chunk"},
 		{"chunked, a large one begun", posted(5<<20, 5<<20), 10, liveLast("/a"), "known from the size of the chunk"},
@@ -103,6 +103,7 @@ func TestExpectContinue(t *testing.T) {
 		return Stream(200, "a/b", req.Body), nil
 	})
 	streamed := "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n"
+	streamedLast := strings.Replace(streamed, "\r\n\r\n", "\r\nConnection: close\r\n\r\n", 1)
 	head := func(version string, fields ...string) string {
 		return "POST /a HTTP/" + version + "\r\nHost: a\r\n" + strings.Join(append(fields, "Expect: 100-continue"), "\r\n") + "\r\n\r\n"
 	}
@@ -143,9 +144,41 @@ func TestExpectContinue(t *testing.T) {
 	}, {
 		name:     "not read",
 		resolver: livePath,
-		turns:    []turn{{head("1.1", "Content-Length: 5"), liveOK("/a")}, {"hello", ""}},
+		turns:    []turn{{head("1.1", "Content-Length: 5"), liveLast("/a")}},
+		why:      "nobody knows whether content or the next request comes next",
+	}, {
+		name:     "not read, chunked",
+		resolver: livePath,
+		turns:    []turn{{head("1.1", "Transfer-Encoding: chunked"), liveLast("/a")}},
+	}, {
+		name:     "not read, and the content comes anyway",
+		resolver: livePath,
+		turns:    []turn{{head("1.1", "Content-Length: 5") + "h", liveOK("/a")}, {"ello", ""}},
 		persists: true,
-		why:      "the content of an Expect request is drained like any other",
+		why:      "a client that has begun to send its content sends all of it",
+	}, {
+		name:     "not read, and chunked content comes anyway",
+		resolver: livePath,
+		turns:    []turn{{head("1.1", "Transfer-Encoding: chunked") + "1\r\nx\r\n0\r\n\r\n", liveOK("/a")}},
+		persists: true,
+	}, {
+		name: "not read by a Content",
+		resolver: ResolverFunc(func(context.Context, *Request) (*Response, error) {
+			return Content(Representation{MediaType: textPlain, Body: strings.NewReader("/a"), Size: 2}), nil
+		}),
+		turns: []turn{{head("1.1", "Content-Length: 5"), strings.Replace(liveLast("/a"), "Connection", "Accept-Ranges: bytes\r\nConnection", 1)}},
+	}, {
+		name: "not read by a Stream",
+		resolver: ResolverFunc(func(context.Context, *Request) (*Response, error) {
+			return Stream(200, "a/b", strings.NewReader("x")), nil
+		}),
+		turns: []turn{{head("1.1", "Content-Length: 5"), streamedLast + "1\r\nx\r\n0\r\n\r\n"}},
+	}, {
+		name: "not read by an error",
+		resolver: ResolverFunc(func(context.Context, *Request) (*Response, error) {
+			return nil, &StatusError{Status: 403}
+		}),
+		turns: []turn{{head("1.1", "Content-Length: 5"), liveError("403 Forbidden", liveClose)}},
 	}, {
 		name:     "no content",
 		resolver: echo,
@@ -177,7 +210,7 @@ func TestExpectContinue(t *testing.T) {
 	}, {
 		name:     "read behind the final head",
 		resolver: lateReader,
-		turns:    []turn{{head("1.1", "Content-Length: 5"), streamed + "5\r\nearly\r\n0\r\n\r\n"}},
+		turns:    []turn{{head("1.1", "Content-Length: 5"), streamedLast + "5\r\nearly\r\n0\r\n\r\n"}},
 		why:      "no 100 after a final status",
 	}, {
 		name:     "too much content",

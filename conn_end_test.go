@@ -8,7 +8,6 @@ import (
 	"net"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -144,114 +143,160 @@ func TestHalfClosedClient(t *testing.T) {
 	}
 }
 
-// "CloseWrite at once, read on for at most 2 s and 1 MiB": so the answer to a refused
-// request is not lost to a reset.
+// After the last response the server closes its side and reads on, so that the response is
+// not lost to a reset: until the client closes, has sent nothing for 5 s, or 30 s are over,
+// however much it sends.
 func TestLingeringClose(t *testing.T) {
 	const bad = "GET\r\n\r\n"
 	refusal := liveText("400 Bad Request", []string{"X-Content-Type-Options: nosniff", liveClose},
 		"400 Bad Request: method is not a token (RFC 9110, section 9.1)\n")
-	begin := func(t *testing.T) *liveClient {
-		t.Helper()
-		c := newLiveHalf(t, WithResolver(livePath))
-		c.say(bad)
-		if diff := cmp.Diff(refusal, c.heard()); diff != "" {
-			t.Errorf("answer to %q (-want +got):\n%s", bad, diff)
-		}
-		if c.isOpen() {
-			t.Error("the server has not said its last at once")
-		}
-		return c
-	}
-	ended := func(c *liveClient) bool {
-		synctest.Wait()
-		return len(c.served) == 1
-	}
-	t.Run("silent client", func(t *testing.T) {
-		bubble(t, func(t *testing.T) {
-			c := begin(t)
-			start := time.Now()
-			if err := <-c.served; err != nil {
-				t.Errorf("ServeConn = %v, want nil", err)
-			}
-			if got := time.Since(start); got != 2*time.Second {
-				t.Errorf("closed after %v, want 2s", got)
-			}
-		})
-	})
-	t.Run("client that sends a byte now and then", func(t *testing.T) {
-		bubble(t, func(t *testing.T) {
-			c := begin(t)
-			start := time.Now()
-			ended := make(chan time.Duration, 1)
-			go func() {
-				<-c.served
-				ended <- time.Since(start)
-			}()
-			for {
+	tests := []struct {
+		name string
+		do   func(c net.Conn) // after the refusal
+		want time.Duration    // to the close
+	}{
+		{"silent client", func(net.Conn) {}, 5 * time.Second},
+		{"client that closes", func(c net.Conn) { c.Close() }, 0},
+		{"client that sends a byte now and then", func(c net.Conn) {
+			for { // until the close
 				if _, err := io.WriteString(c, "x"); err != nil {
-					break
+					return
 				}
-				time.Sleep(300 * time.Millisecond)
+				time.Sleep(4900 * time.Millisecond)
 			}
-			if got := <-ended; got != 2*time.Second {
-				t.Errorf("closed after %v, want 2s: what comes does not extend it", got)
+		}, 30 * time.Second},
+		{"client that falls silent", func(c net.Conn) {
+			io.WriteString(c, "x")
+			time.Sleep(3 * time.Second)
+			io.WriteString(c, "x")
+		}, 8 * time.Second},
+		{"client that keeps sending", func(c net.Conn) {
+			if n, err := io.WriteString(c, strings.Repeat("x", 64<<20)); err != nil {
+				t.Errorf("after %d bytes: %v, want 64 MiB to be read", n, err)
+			}
+		}, 5 * time.Second},
+		{"client whose requests are not parsed", func(c net.Conn) { io.WriteString(c, liveGet("/")+liveGet("/")) }, 5 * time.Second},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for kind, serve := range map[string]func(testing.TB, ...Option) *liveClient{"with CloseWrite": newLiveHalf, "without": newLive} {
+				bubble(t, func(t *testing.T) {
+					c := serve(t, WithResolver(livePath))
+					c.say(bad)
+					if diff := cmp.Diff(refusal, c.heard()); diff != "" {
+						t.Errorf("%s: answer to %q (-want +got):\n%s", kind, bad, diff)
+					}
+					if kind == "with CloseWrite" && c.isOpen() {
+						t.Errorf("%s: the FIN has not come at once", kind)
+					}
+					start := time.Now()
+					done := make(chan struct{})
+					go func() {
+						tt.do(c.Conn)
+						close(done)
+					}()
+					if err := <-c.served; err != nil {
+						t.Errorf("%s: ServeConn = %v, want nil", kind, err)
+					}
+					if got := time.Since(start); got != tt.want {
+						t.Errorf("%s: closed after %v, want %v", kind, got, tt.want)
+					}
+					if got := c.heard(); got != "" {
+						t.Errorf("%s: after its last response the server says %q", kind, got)
+					}
+					if got := c.srv.Stats().Requests; got != 0 {
+						t.Errorf("%s: Stats().Requests = %d, want 0", kind, got)
+					}
+					<-done
+				})
 			}
 		})
+	}
+}
+
+// A connection that cannot close one direction does not linger where the client has said
+// all that it may, and waits for the close.
+func TestCloseWithoutCloseWrite(t *testing.T) {
+	stream := ResolverFunc(func(_ context.Context, req *Request) (*Response, error) {
+		if req.Path() == "/read" {
+			io.Copy(io.Discard, req.Body)
+		}
+		return Stream(200, "a/b", strings.NewReader("x")), nil
 	})
-	t.Run("client that keeps sending", func(t *testing.T) {
-		bubble(t, func(t *testing.T) {
-			c := begin(t)
-			if n, err := io.WriteString(c, strings.Repeat("x", 1<<20)); err != nil {
-				t.Errorf("after %d bytes: %v, want 1 MiB to be read", n, err)
-			}
-			if ended(c) {
-				t.Error("closed at 1 MiB, want what follows to be waited for")
-			}
-			n, err := io.WriteString(c, strings.Repeat("x", 1<<20))
-			if err == nil || n > 64<<10 {
-				t.Errorf("%d more bytes were read, %v; want the close", n, err)
-			}
-			if !ended(c) {
-				t.Error("not closed behind 1 MiB")
-			}
+	post := func(path, version, content string, fields ...string) string {
+		return strings.Replace(livePost(path, "hello", fields...), "HTTP/1.1", version, 1)
+	}
+	tests := []struct {
+		name, in string
+		want     time.Duration
+	}{
+		{"the client asks for the close", liveGet("/", "Connection: close"), 0},
+		{"HTTP/1.0", "GET / HTTP/1.0\r\n\r\n", 0},
+		{"HTTP/1.0, content that is read", post("/read", "HTTP/1.0", "hello"), 0},
+		{"HTTP/1.0 with keep-alive, to the close", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 0},
+		{"content that nobody reads", post("/", "HTTP/1.1", "hello", "Connection: close"), 5 * time.Second},
+		{"content that is refused", liveGet("/", "Connection: close", "Content-Length: 20971520"), 5 * time.Second},
+		{"a head that is refused", "GET\r\n\r\n", 5 * time.Second},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				c := newLive(t, WithResolver(stream))
+				start := time.Now()
+				c.say(tt.in)
+				<-c.served
+				if got := time.Since(start); got != tt.want {
+					t.Errorf("closed after %v, want %v", got, tt.want)
+				}
+			})
 		})
-	})
-	t.Run("client that closes", func(t *testing.T) {
-		bubble(t, func(t *testing.T) {
-			c := begin(t)
-			start := time.Now()
-			c.Close()
-			<-c.served
-			if got := time.Since(start); got != 0 {
-				t.Errorf("closed after %v, want at once", got)
+	}
+}
+
+// A connection that lingers is evicted before one that is idle, however long that has been
+// so; and a graceful stop waits for it, up to its time to drain.
+func TestLingeringConnectionsGoFirst(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, ln, served := liveServing(t, WithMaxConns(3), WithResolver(livePath))
+		idle, other := ln.dial(t), ln.dial(t)
+		time.Sleep(3 * time.Second)
+		lingers := ln.dial(t)
+		lingers.say("GET\r\n\r\n")
+		if got := s.Stats(); got.ConnsOpen != 3 || got.ConnsIdle != 2 {
+			t.Errorf("Stats = %+v, want 3 connections, 2 of them idle", got)
+		}
+		written := make(chan error, 1)
+		go func() { // as long as the server reads
+			for {
+				if _, err := io.WriteString(lingers.Conn, "x"); err != nil {
+					written <- err
+					return
+				}
+				time.Sleep(time.Millisecond)
 			}
-		})
-	})
-	t.Run("what it sends is not parsed", func(t *testing.T) {
-		bubble(t, func(t *testing.T) {
-			c := begin(t)
-			c.say(liveGet("/") + liveGet("/"))
-			if got := c.heard(); got != "" {
-				t.Errorf("behind its last the server says %q", got)
-			}
-			if got := c.srv.Stats().Requests; got != 0 {
-				t.Errorf("Stats().Requests = %d, want 0", got)
-			}
-		})
-	})
-	t.Run("connection without CloseWrite", func(t *testing.T) {
-		bubble(t, func(t *testing.T) {
-			c := newLive(t, WithResolver(livePath))
-			start := time.Now()
-			c.say(bad)
-			<-c.served
-			if got := time.Since(start); got != 0 {
-				t.Errorf("closed after %v, want at once", got)
-			}
-			if diff := cmp.Diff(refusal, c.heard()); diff != "" {
-				t.Errorf("answer to %q (-want +got):\n%s", bad, diff)
-			}
-		})
+		}()
+		time.Sleep(time.Second)
+		fourth := ln.dial(t)
+		time.Sleep(2 * time.Millisecond)
+		select {
+		case <-written:
+		default:
+			t.Error("the connection that lingers is still read, after another has come over the limit")
+		}
+		if !idle.isOpen() || !other.isOpen() || !fourth.isOpen() {
+			t.Error("one that is idle was closed while another lingered")
+		}
+		fourth.say("GET\r\n\r\n")
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		start := time.Now()
+		if err := s.Shutdown(ctx); err != context.DeadlineExceeded {
+			t.Errorf("Shutdown = %v, want context.DeadlineExceeded: it waits for the one that lingers", err)
+		}
+		<-served
+		if got := time.Since(start); got != 3*time.Second {
+			t.Errorf("Serve returned after %v, want 3s", got)
+		}
 	})
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"runtime/debug"
 	"strings"
@@ -29,14 +28,23 @@ func (c *conn) admit() error {
 	case c.req.form == authorityForm:
 		return &StatusError{Status: 405, Allow: fileMethods, Err: errors.New("CONNECT")}
 	case n != 0:
-		c.body = newContent(&c.in, &c.req, cfg.maxBodyBytes)
-		if c.req.expect == expectContinue {
-			c.body.proceed = c.proceed
-		}
-		c.req.Body = c.body
-		c.waiting.content = contentWait{}
+		c.expectContent()
 	}
 	return nil
+}
+
+// expectContent makes the content of the request ready to be read.
+func (c *conn) expectContent() {
+	c.body = newContent(&c.in, &c.req, c.srv.config.maxBodyBytes)
+	if c.req.expect == expectContinue {
+		c.body.proceed, c.body.withheld = c.proceed, true
+	}
+	c.req.Body = c.body
+	c.waiting.content = contentWait{}
+	c.in.src = (*contentConn)(c)
+	if n := c.req.contentLength; n < 0 || n > int64(len(c.in.bytes())) {
+		c.out.flushDone() // while it is read nobody does; an error is kept, and fails the next write
+	}
 }
 
 // info tells of the connection, for the request at hand.
@@ -56,14 +64,21 @@ func (c *conn) info() ConnInfo {
 	return info
 }
 
-// proceed asks the client for the content that it holds back. A 1xx response comes
-// before the final one (RFC 9110, section 15.2), so it is too late behind its head.
+// proceed asks the client for the content that it may be holding back. "A server MAY omit
+// sending a 100 (Continue) response if it has already received some or all of the
+// content". RFC 9110, section 10.1.1. A 1xx response comes before the final one (section
+// 15.2), so it is too late after its head.
 func (c *conn) proceed() error {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
+	if len(c.in.bytes()) > 0 {
+		c.body.withheld = false
+		return nil
+	}
 	if c.t.headOut {
 		return errNoContinue
 	}
+	c.body.withheld = false
 	if err := c.out.flushDone(); err != nil {
 		return err
 	}
@@ -174,7 +189,7 @@ func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 		err = c.send(ctx, instead)
 	}
 	c.out.done = len(c.out.buf)
-	if !c.t.persist || err != nil || len(c.out.buf) >= maxJoined || c.srv.trace.exchanges || c.srv.trace.bytes {
+	if !c.t.persist || err != nil || len(c.out.buf) >= maxJoined || c.srv.trace.exchanges || c.srv.trace.bytes || c.ctx != nil && c.ctx.isWaited() {
 		err = errors.Join(err, c.out.flush())
 	}
 	if err != nil {
@@ -191,30 +206,31 @@ func (c *conn) send(ctx context.Context, resp *Response) (err error) {
 			err = c.panicked("response", v)
 		}
 	}()
-	c.t = responder{}
-	c.t.out, c.t.format, c.t.req, c.t.resp = &c.out, c.srv.format, &c.req, resp
-	c.t.persist, c.t.last = c.mayPersist(resp), len(c.in.bytes()) == 0
+	c.newResponder(resp)
+	defer c.endContent() // nothing reads it after the response
 	if resp.f != nil && !c.req.isHead() {
-		defer c.inDuplex()()
-		defer c.endContent() // nothing reads it behind the end of the function
+		c.out.flushDone() // an error is kept, and fails the next write
 	}
 	return c.t.write(ctx)
 }
 
-// inDuplex makes the connection ready for a StreamFunc or a script, for which content
-// is read while something else is waited for: what is whole is written now, and the
-// client is watched for a reset.
-func (c *conn) inDuplex() (end func()) {
-	c.out.flushDone() // an error is kept, and fails the next write
-	c.duplex = true
-	c.unwatch = c.watch()
-	return func() {
-		if c.unwatch != nil {
-			c.unwatch()
-		}
-		c.unwatch, c.duplex = nil, false
+func (c *conn) newResponder(resp *Response) {
+	persist := c.mayPersist(resp)
+	c.out.mu.Lock() // content may be asked for meanwhile
+	defer c.out.mu.Unlock()
+	c.t = responder{}
+	c.t.out, c.t.format, c.t.req, c.t.resp = &c.out, c.srv.format, &c.req, resp
+	c.t.persist, c.t.last = persist, c.body == nil && len(c.in.bytes()) == 0
+	if c.body != nil && c.body.withheld {
+		c.t.withheld = c.withholds
 	}
 }
+
+// withholds reports whether the client may be waiting for a 100 (Continue) that cannot
+// follow any more, as the head of the response is being made. The mutex of the sink is
+// held. Then nobody knows whether content or the next request comes, so the connection
+// cannot persist.
+func (c *conn) withholds() bool { return c.body.withheld && len(c.in.bytes()) == 0 }
 
 // contentFault gives what the client did wrong in the content. It must be answered
 // whatever the resolver made of it.
@@ -244,16 +260,23 @@ func (c *conn) instead(failed *Response, err error) *Response {
 	return resp
 }
 
-// mayPersist reports whether the connection can go on behind the response, as far
-// as the content of the request allows.
+// mayPersist reports whether the connection can go on after the response, as far as the
+// content of the request allows: what is left of it must be little, or be what the response
+// may read.
 func (c *conn) mayPersist(resp *Response) bool {
-	if c.group.stopping.Load() {
+	switch {
+	case c.group.closing.Load() || c.leaves:
+		return false
+	case c.body == nil || resp.f != nil || resp.asIs:
+		return true
+	case !c.body.mu.TryLock(): // somebody reads it, and may leave any of it
 		return false
 	}
-	if c.body == nil || resp.f != nil || resp.rep != nil || c.body.err == io.EOF {
-		return true
+	defer c.body.mu.Unlock()
+	if resp.rep == nil && c.withholds() { // nobody is going to read it
+		return false
 	}
-	return c.body.left <= maxDrainBytes
+	return c.body.isSmall()
 }
 
 // cut ends the connection in the middle of a response, so that the client can
@@ -261,11 +284,11 @@ func (c *conn) mayPersist(resp *Response) bool {
 // the end of the connection is what ends the content it must not end in order.
 func (c *conn) cut(err error) {
 	c.err = err
+	if c.broken == nil && !c.gone.Load() && c.contentFault() == nil && err != errClientClosed { // so it was not the client
+		c.srv.log.Error("rawhttp: response cut", "conn", c.id, "request", c.num, "err", err)
+	}
 	if c.t.framing == byClose {
 		abort(c.nc)
-	}
-	if c.broken == nil && !c.gone.Load() && c.contentFault() == nil { // so it was not the client
-		c.srv.log.Error("rawhttp: response cut", "conn", c.id, "request", c.num, "err", err)
 	}
 }
 

@@ -11,7 +11,10 @@ import (
 // idle waits for the first byte of the next request. It reports false where there
 // will be none.
 func (c *conn) idle() bool {
-	waits := len(c.in.bytes()) == 0
+	if len(c.in.bytes()) == 0 && len(c.watch.ahead) > 0 {
+		c.in.fill(c.srv.config.bufferLimit())
+	}
+	waits := c.atStart()
 	if waits {
 		if err := c.slim(); err != nil {
 			c.err = err
@@ -24,7 +27,7 @@ func (c *conn) idle() bool {
 		return true
 	}
 	now := clock()
-	if c.num > 1 { // a new connection is idle already, or was taken away
+	if c.num > 1 { // a new connection is idle already, or was evicted
 		c.limit = now.limit(c.srv.config.idleTimeout)
 		c.life.Store(int64(now))
 	}
@@ -32,14 +35,26 @@ func (c *conn) idle() bool {
 		c.setWriteDeadline(c.limit) // the handshake writes, too
 	}
 	c.enter(StateIdle)
-	if c.group.stopping.Load() {
-		return false
-	}
 	park := parkSoon
 	if c.num >= inTalk {
 		park = parkLate
 	}
 	return c.begin(c.awaitInput(now.add(park)))
+}
+
+// atStart reports whether nothing of the next request has come. An empty line before
+// its request line is nothing: "A server that is expecting to receive and parse a
+// request-line SHOULD ignore at least one empty line (CRLF) received prior to the
+// request-line." RFC 9112, section 2.2. It stays in the buffer for the parser, which
+// ignores one.
+func (c *conn) atStart() bool {
+	switch string(c.in.bytes()) {
+	case "", "\r", "\r\n":
+		return true
+	case "\n":
+		return c.srv.config.limits.lenient
+	}
+	return false
 }
 
 // begin begins a request, the first bytes of which have come if err is nil.
@@ -49,12 +64,16 @@ func (c *conn) begin(err error) bool {
 		c.parked.Store(true)
 		return false
 	}
+	for err == nil && c.atStart() {
+		err = c.in.fill(c.srv.config.bufferLimit())
+	}
 	if err != nil {
 		c.endIdle(err)
 		return false
 	}
-	if since := c.life.Load(); since < lifeIdle || !c.life.CompareAndSwap(since, lifeBusy) {
-		return false
+	if life := c.life.Load(); life == lifeOver || !c.life.CompareAndSwap(life, lifeBusy) {
+		c.leaves = true // it was evicted while its request was on the way
+		c.life.Store(lifeBusy)
 	}
 	c.enter(StateHead)
 	return true
@@ -78,8 +97,7 @@ func (c *conn) unpark() {
 	c.work()
 	c.parked.Store(false)
 	if err == nil {
-		c.ready.take(&c.in)
-		c.took(c.in.bytes())
+		c.takeReady()
 	}
 	c.carry(c.begin(err))
 }
@@ -98,52 +116,115 @@ func (c *conn) slim() error {
 		return err
 	}
 	c.out.release()
-	if c.mayPark && c.num >= inTalk { // what is written from is larger, and better shared
-		c.ready.keep(&c.in)
+	if len(c.in.bytes()) == 0 {
+		if c.mayPark && c.num >= inTalk { // what is written from is larger, and better shared
+			c.ready.keep(&c.in)
+		}
+		c.in.release()
 	}
-	c.in.release()
 	if cap(c.req.text) > maxIdleText || cap(c.req.fields) > maxIdleFields {
-		c.req, *c.shown = Request{}, Request{Body: noContent{}}
+		c.req, *c.spare = Request{}, Request{Body: noContent{}}
 	}
 	return nil
 }
 
-// endIdle takes note of why there is no further request. That the client has
-// gone, or kept silent, is in order.
+// endIdle notes why there is no further request. That the client closed the connection,
+// or kept silent, is in order.
 func (c *conn) endIdle(err error) {
-	if err != io.EOF && err != errTakenAway && !isTimeout(err) && c.life.Load() != lifeOver {
+	if err != io.EOF && !isTimeout(err) {
 		c.err = err
 	}
 }
 
-// awaitInput waits for the first bytes of a request. It gives errToPark if there are
+// awaitInput waits for the first bytes of a request. It returns errToPark if there are
 // none until then.
 func (c *conn) awaitInput(park instant) error {
-	if c.ready == nil {
+	if c.ready == nil || len(c.in.bytes()) > 0 {
 		return c.in.fill(c.srv.config.bufferLimit())
 	}
-	if c.mayPark && c.limit > park {
-		_, err := c.readBefore(park, nil)
-		if isTimeout(err) {
-			return errToPark
-		}
-		c.took(c.in.bytes())
-		return err
+	limit := c.limit
+	if c.mayPark {
+		limit = min(limit, park)
 	}
-	_, err := c.readBefore(c.limit, nil)
-	c.took(c.in.bytes())
+	_, err := c.readIdle(limit, nil)
+	if isTimeout(err) && limit < c.limit && c.leaveAt() == never {
+		return errToPark
+	}
+	if err == nil {
+		c.takeReady()
+	}
 	return err
+}
+
+// takeReady takes over what c.ready has read, into c.in, which has no buffer.
+func (c *conn) takeReady() {
+	buf, b := c.ready.take()
+	c.in.buf, c.in.w = buf[:], len(b)
+	c.took(b)
 }
 
 // awaitParked waits for the first bytes of a request on a connection that is parked.
 func (c *conn) awaitParked() error {
+	_, err := c.readIdle(c.limit, nil)
+	return err
+}
+
+// readIdle reads into p until limit, or until the connection is to leave. Where p is
+// nil it only waits for bytes to be taken from c.ready.
+//
+// Bytes that have come count as a request, so it looks once more when its time is over.
+func (c *conn) readIdle(limit instant, p []byte) (n int, err error) {
+	const lastLook = 20 * time.Millisecond
+	fired, last := false, false
 	for {
-		c.setReadDeadline(c.limit)
-		if c.life.Load() == lifeOver {
-			return errTakenAway
+		until := limit
+		if !last {
+			until = min(limit, c.leaveAt())
 		}
-		if err := c.ready.wait(); !isTimeout(err) || clock() >= c.limit {
-			return err
+		if fired || c.readDeadline > until { // a deadline that is early is left where it is
+			c.setReadDeadline(until)
 		}
+		if !last && c.leaveAt() < until { // it was told so meanwhile, and its deadline overwritten
+			continue
+		}
+		if p != nil {
+			n, err = c.nc.Read(p)
+		} else {
+			err = c.ready.wait()
+		}
+		fired = true
+		switch {
+		case !isTimeout(err) || n > 0:
+			return n, err
+		case clock() < until:
+		case last || c.leaveAt() == never:
+			return 0, err
+		default:
+			last, limit = true, clock().add(lastLook)
+		}
+	}
+}
+
+// stopWindow is how long a connection must have been idle before a graceful stop closes
+// it: its next request may be on the way.
+const stopWindow = time.Second
+
+// leaveAt returns when an idle connection is to leave: now if it was evicted, when it has
+// been idle for a while if the server stops, else never.
+func (c *conn) leaveAt() instant {
+	life := c.life.Load()
+	switch {
+	case life == lifeOver:
+		return 0
+	case c.group.stopping.Load():
+		return instant(life).add(stopWindow)
+	}
+	return never
+}
+
+// leave tells an idle connection of a server that stops when to leave; others call it.
+func (c *conn) leave() {
+	if c.life.Load() >= lifeIdle {
+		c.nc.SetReadDeadline(c.leaveAt().deadline())
 	}
 }

@@ -143,17 +143,17 @@ func parkAsk(t *testing.T, c net.Conn, requests string, n int) {
 	}
 }
 
-// A connection that is taken away in the moment in which it parks does not wait: its
-// own deadline would hide the one that is to wake it.
-func TestTakenAwayWhileItParks(t *testing.T) {
+// A connection that is evicted in the moment in which it parks does not wait: its own
+// deadline would hide the one that is to wake it.
+func TestEvictedWhileItParks(t *testing.T) {
 	s, addr := listen(t, WithResolver(say("hi")))
 	dialed := dial(t, addr)
-	c := newConn(s, nil, dialed) // either end can wait
-	c.limit = clock().add(time.Second)
-	if !c.takeAway() {
-		t.Fatal("an idle connection is not taken away")
+	c := newConn(s, new(group), dialed) // either end can wait
+	c.limit = clock().add(time.Hour)
+	if !c.evict(c.life.Load()) {
+		t.Fatal("an idle connection is not evicted")
 	}
-	if err := c.awaitParked(); err != errTakenAway {
-		t.Errorf("awaitParked = %v, want errTakenAway", err)
+	if err := c.awaitParked(); !isTimeout(err) {
+		t.Errorf("awaitParked = %v, want a timeout", err)
 	}
 }

@@ -69,15 +69,14 @@ type contentWait struct {
 	received int64
 }
 
-// allowed gives how long the client may be waited for from now on.
+// allowed returns how long the client may be waited for from now on.
 func (w *contentWait) allowed(stall time.Duration) time.Duration {
 	const enough = 1 << 33 // bytes: of more the seconds would not fit
 	return max(stall, time.Duration(min(w.received, enough))*time.Second/minContentRate) - w.waited
 }
 
-// errTakenAway is what a read gets of an idle connection that was evicted, or
-// stopped.
-var errTakenAway = errors.New("rawhttp: the connection was closed while idle")
+// errEvicted is what a read of a lingering connection gets that was evicted.
+var errEvicted = errors.New("rawhttp: the connection was evicted")
 
 // errInterrupted is what a read of content gets that another goroutine ends. The
 // content can be read on.
@@ -87,13 +86,19 @@ var errInterrupted = errors.New("rawhttp: the read was interrupted")
 // Others call it.
 func (c *conn) interrupt() {
 	c.interrupted.Store(true)
-	c.nc.SetReadDeadline(time.Unix(1, 0))
+	c.wakeReader()
 }
 
+// resume is called when no content is being read.
 func (c *conn) resume() {
 	c.interrupted.Store(false)
+	c.watch.mu.Lock()
+	defer c.watch.mu.Unlock()
 	c.setReadDeadline(never)
 }
+
+// wakeReader ends the read that waits, if there is one.
+func (c *conn) wakeReader() { c.nc.SetReadDeadline(time.Unix(1, 0)) }
 
 func isTimeout(err error) bool {
 	if err == nil {
@@ -106,27 +111,38 @@ func isTimeout(err error) bool {
 	return errors.As(err, &ne) && ne.Timeout()
 }
 
-// Read reads once from the client, after all responses that are whole were
-// written: what a client does not have yet it cannot go on from.
+// Read reads once from the client, for the connection itself, after all responses that are
+// whole were written: what a client does not have yet it cannot go on from.
 func (c *conn) Read(p []byte) (n int, err error) {
-	if !c.duplex {
-		if err := c.flushFirst(); err != nil {
-			return 0, err
-		}
+	if n = c.watch.takeAhead(p); n > 0 {
+		c.took(p[:n])
+		return n, nil
 	}
-	if c.unwatch != nil { // there is one reader at a time
-		c.unwatch()
-		defer func() {
-			if c.duplex { // else the program reads on when it should not
-				c.unwatch = c.watch()
-			}
-		}()
+	if err := c.flushFirst(); err != nil {
+		return 0, err
 	}
 	switch c.state {
-	case StateResolve, StateWrite:
-		n, err = c.readContent(p)
+	case StateIdle:
+		n, err = c.readIdle(c.limit, p)
+	case StateDrain:
+		n, err = c.readPaced(maxDrainSilence, p)
 	default:
 		n, err = c.readBefore(c.limit, p)
+	}
+	c.took(p[:n])
+	return n, err
+}
+
+// A contentConn is a connection that content is read from, while the program may read it
+// on whatever goroutine.
+type contentConn conn
+
+func (r *contentConn) Read(p []byte) (n int, err error) {
+	c := (*conn)(r)
+	c.beginRead()
+	defer c.endRead()
+	if n = c.watch.takeAhead(p); n == 0 {
+		n, err = c.readContent(p)
 	}
 	c.took(p[:n])
 	return n, err
@@ -151,23 +167,29 @@ func (c *conn) flushFirst() error {
 	return c.broken
 }
 
-// readContent reads content, for which the client has a limit of silence and of
-// slowness.
+// readContent reads content for the program. Its errors are the client's.
 func (c *conn) readContent(p []byte) (n int, err error) {
-	w := &c.waiting.content
-	start, limit := clock(), never
-	if stall := c.srv.config.stallTimeout; stall > 0 {
-		limit = start.add(min(stall, w.allowed(stall)))
-	}
-	n, err = c.readBefore(limit, p)
-	w.waited += time.Duration(clock() - start)
-	w.received += int64(n)
+	n, err = c.readPaced(c.srv.config.stallTimeout, p)
 	switch {
 	case isTimeout(err):
 		err = &StatusError{Status: 408, Err: err}
 	case err != nil && err != io.EOF && err != errInterrupted:
 		err = &StatusError{Status: 400, Err: err}
 	}
+	return n, err
+}
+
+// readPaced reads content, for which the client has a limit of silence, 0 for none, and
+// one of slowness.
+func (c *conn) readPaced(silence time.Duration, p []byte) (n int, err error) {
+	w := &c.waiting.content
+	start, limit := clock(), never
+	if silence > 0 {
+		limit = start.add(min(silence, w.allowed(silence)))
+	}
+	n, err = c.readBefore(limit, p)
+	w.waited += time.Duration(clock() - start)
+	w.received += int64(n)
 	return n, err
 }
 
@@ -178,31 +200,20 @@ func (c *conn) readBefore(limit instant, p []byte) (int, error) {
 	}
 	for {
 		if c.life.Load() == lifeOver {
-			return 0, errTakenAway
+			return 0, errEvicted
 		}
 		if c.interrupted.Load() {
 			return 0, errInterrupted
 		}
-		n, err := c.readOnce(p)
+		n, err := c.nc.Read(p)
 		if n > 0 || !isTimeout(err) {
 			return n, err
 		}
-		if c.life.Load() != lifeOver && !c.interrupted.Load() && (c.readDeadline == limit || clock() >= limit) {
+		if clock() >= limit {
 			return 0, err
 		}
 		c.setReadDeadline(limit)
 	}
-}
-
-// readOnce reads into p; where that is nil, into c.in, which takes a buffer for it.
-func (c *conn) readOnce(p []byte) (int, error) {
-	if p != nil {
-		return c.nc.Read(p)
-	}
-	if err := c.ready.wait(); err != nil {
-		return 0, err
-	}
-	return c.ready.take(&c.in), nil
 }
 
 func (c *conn) setReadDeadline(limit instant) {
@@ -210,14 +221,14 @@ func (c *conn) setReadDeadline(limit instant) {
 	c.nc.SetReadDeadline(limit.deadline())
 }
 
-// takeAway ends a connection if it is idle; others call it. It reports whether it
-// did. The read that waits then is woken, and the connection's goroutine closes.
-func (c *conn) takeAway() bool {
-	since := c.life.Load()
-	if since < lifeIdle || !c.life.CompareAndSwap(since, lifeOver) {
+// evict ends the connection if its life is still as given; others call it. It reports
+// whether it did. The read that waits then is woken, and the connection's goroutine
+// closes.
+func (c *conn) evict(life int64) bool {
+	if !c.life.CompareAndSwap(life, lifeOver) {
 		return false
 	}
-	c.nc.SetReadDeadline(time.Unix(1, 0))
+	c.wakeReader()
 	return true
 }
 

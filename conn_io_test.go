@@ -87,6 +87,15 @@ func TestReadHeaderTimeout(t *testing.T) {
 	}, {
 		name:  "an empty line",
 		steps: []liveStep{{0, "\r\n"}},
+		end:   10 * time.Second,
+		why:   "it does not begin a request, so no answer is due",
+	}, {
+		name:  "half an empty line",
+		steps: []liveStep{{0, "\r"}},
+		end:   10 * time.Second,
+	}, {
+		name:  "an empty line and a first byte",
+		steps: []liveStep{{0, "\r\n"}, {time.Second, "G"}},
 		want:  liveLate,
 		end:   10 * time.Second,
 	}, {
@@ -99,7 +108,7 @@ func TestReadHeaderTimeout(t *testing.T) {
 		name:  "all but the last byte",
 		steps: []liveStep{{0, head[:last]}, {10*time.Second - 1, head[last:]}},
 		want:  liveOK("/a"),
-		end:   70*time.Second - 1,
+		end:   10*time.Second - 1 + liveIdle,
 		why:   "a head in time is answered; then the connection is idle",
 	}, {
 		name:  "a later head",
@@ -111,7 +120,7 @@ func TestReadHeaderTimeout(t *testing.T) {
 		name:  "a later head, at the last moment",
 		steps: []liveStep{{3 * time.Second, head}, {20 * time.Second, head[:1]}, {30*time.Second - 1, head[1:]}},
 		want:  liveOK("/a") + liveOK("/a"),
-		end:   90*time.Second - 1,
+		end:   30*time.Second - 1 + liveIdle,
 	}, {
 		name:  "a later head that came with the one before it",
 		steps: []liveStep{{3 * time.Second, head + "GET"}},
@@ -123,11 +132,47 @@ func TestReadHeaderTimeout(t *testing.T) {
 		want:  liveOK("/a") + liveLate,
 		end:   13 * time.Second,
 	}, {
-		name:  "an empty line behind a request",
+		name:  "an empty line after a request",
 		steps: []liveStep{{3 * time.Second, head}, {5 * time.Second, "\r\n"}},
+		want:  liveOK("/a"),
+		end:   3*time.Second + liveIdle,
+		why:   "the connection stays idle, and its time is not extended",
+	}, {
+		name:  "an empty line in the same write",
+		steps: []liveStep{{3 * time.Second, livePost("/a", "content") + "\r\n"}},
+		want:  liveOK("/a"),
+		end:   3*time.Second + liveIdle,
+		why:   "old clients send it after content",
+	}, {
+		name:  "an empty line byte by byte, then a request",
+		steps: []liveStep{{3 * time.Second, head}, {5 * time.Second, "\r"}, {40 * time.Second, "\n"}, {70 * time.Second, head[:1]}, {80*time.Second - 1, head[1:]}},
+		want:  liveOK("/a") + liveOK("/a"),
+		end:   80*time.Second - 1 + liveIdle,
+		why:   "a head has its time from the first byte of its request line",
+	}, {
+		name:  "an empty line, then too late",
+		steps: []liveStep{{3 * time.Second, head}, {5 * time.Second, "\r\n"}, {20 * time.Second, "G"}},
 		want:  liveOK("/a") + liveLate,
-		end:   15 * time.Second,
-		why:   "it is the first byte of the next head",
+		end:   30 * time.Second,
+	}, {
+		name:  "two empty lines",
+		steps: []liveStep{{3 * time.Second, head}, {5 * time.Second, "\r\n"}, {20 * time.Second, "\r\n"}},
+		want: liveOK("/a") + liveText("400 Bad Request", []string{"X-Content-Type-Options: nosniff", liveClose},
+			"400 Bad Request: method is not a token (RFC 9110, section 9.1)\n"),
+		end: 20 * time.Second,
+		why: "one is ignored",
+	}, {
+		name:  "a bare LF after a request",
+		steps: []liveStep{{3 * time.Second, head}, {5 * time.Second, "\n"}},
+		want: liveOK("/a") + liveText("400 Bad Request", []string{"X-Content-Type-Options: nosniff", liveClose},
+			"400 Bad Request: method is not a token (RFC 9110, section 9.1)\n"),
+		end: 5 * time.Second,
+	}, {
+		name:  "a bare LF after a request, leniently",
+		opts:  []Option{WithLenientParsing()},
+		steps: []liveStep{{3 * time.Second, head}, {5 * time.Second, "\n"}},
+		want:  liveOK("/a"),
+		end:   3*time.Second + liveIdle,
 	}, {
 		name:  "set",
 		opts:  []Option{WithReadHeaderTimeout(2500 * time.Millisecond)},
@@ -143,7 +188,7 @@ func TestReadHeaderTimeout(t *testing.T) {
 	}})
 }
 
-// Between requests: 60 s, from when the client has the answer, without a word.
+// Between requests: 75 s, from when the client has the answer, without a word.
 func TestIdleTimeout(t *testing.T) {
 	get := liveGet("/a")
 	slow := ResolverFunc(func(context.Context, *Request) (*Response, error) {
@@ -154,27 +199,27 @@ func TestIdleTimeout(t *testing.T) {
 		name:  "behind a request",
 		steps: []liveStep{{time.Second, get}},
 		want:  liveOK("/a"),
-		end:   61 * time.Second,
+		end:   time.Second + liveIdle,
 	}, {
 		name:  "behind a request that took long",
 		steps: []liveStep{{time.Second, get}}, resolver: slow,
 		want: liveOK("/a"),
-		end:  61*time.Second + 5*time.Minute,
+		end:  time.Second + 5*time.Minute + liveIdle,
 	}, {
 		name:  "behind several",
 		steps: []liveStep{{time.Second, get}, {50 * time.Second, get}, {100 * time.Second, get + get}, {160*time.Second - 1, get}},
 		want:  strings.Repeat(liveOK("/a"), 5),
-		end:   220*time.Second - 1,
+		end:   160*time.Second - 1 + liveIdle,
 	}, {
 		name:  "a request too late",
-		steps: []liveStep{{0, get}, {61 * time.Second, get}},
+		steps: []liveStep{{0, get}, {liveIdle + time.Second, get}},
 		want:  liveOK("/a"),
-		end:   60 * time.Second,
+		end:   liveIdle,
 	}, {
 		name:  "behind content that nobody read",
 		steps: []liveStep{{0, livePost("/a", "0123456789")[:len(livePost("/a", "0123456789"))-1]}, {time.Second, "9"}},
 		want:  liveOK("/a"),
-		end:   61 * time.Second,
+		end:   time.Second + liveIdle,
 		why:   "from the end of the content",
 	}, {
 		name:  "set",
@@ -228,7 +273,7 @@ func TestLimitsStayExact(t *testing.T) {
 		name:  "idle",
 		steps: requests,
 		want:  answers.String(),
-		end:   last + 60*time.Second,
+		end:   last + liveIdle,
 	}, {
 		name:  "head",
 		steps: steps(liveStep{31 * time.Second, "GET"}),
@@ -250,7 +295,7 @@ func TestLimitsStayExact(t *testing.T) {
 		resolver: silent,
 		steps:    steps(liveStep{50 * time.Second, liveGet("/stream")}, liveStep{48*time.Hour + 55*time.Second, get}),
 		want:     answers.String() + streamed + liveOK("/a"),
-		end:      last + 48*time.Hour + 115*time.Second,
+		end:      last + 48*time.Hour + 55*time.Second + liveIdle,
 	}})
 }
 
@@ -316,13 +361,13 @@ func TestContentStall(t *testing.T) {
 		resolver: all,
 		steps:    from(0, liveDribble(zeros, size/100, 100, 29*time.Second, 29*time.Second)...),
 		want:     liveOK("/a"),
-		end:      2960 * time.Second,
+		end:      2900*time.Second + liveIdle,
 	}, {
 		name:     "the resolver thinks",
 		resolver: thinks,
 		steps:    from(0, liveStep{0, zeros}),
 		want:     liveOK("/a"),
-		end:      101 * time.Minute,
+		end:      100*time.Minute + liveIdle,
 		why:      "time that the resolver takes is not the client's",
 	}, {
 		name:     "the resolver thinks, then none comes",
@@ -348,7 +393,7 @@ func TestContentStall(t *testing.T) {
 		resolver: thinks,
 		steps:    from(0, liveStep{0, zeros[:30]}, liveStep{20 * time.Second, zeros[30:]}),
 		want:     liveOK("/a"),
-		end:      101 * time.Minute,
+		end:      100*time.Minute + liveIdle,
 	}, {
 		name:     "after a 100",
 		resolver: all,
@@ -375,7 +420,7 @@ func TestContentStall(t *testing.T) {
 			{30 * time.Second, livePost("/b", "hello")[:len(livePost("/b", "hello"))-1]}, {59 * time.Second, "o"},
 		},
 		want: liveOK("/a") + liveOK("/b"),
-		end:  119 * time.Second,
+		end:  59*time.Second + liveIdle,
 	}, {
 		name:     "set",
 		opts:     []Option{WithStallTimeout(5 * time.Second)},
@@ -389,7 +434,7 @@ func TestContentStall(t *testing.T) {
 		resolver: all,
 		steps:    []liveStep{{0, livePost("/a", "")[:len(livePost("/a", ""))-5] + "1\r\n\r\n"}, {100 * time.Hour, "x"}},
 		want:     liveOK("/a"),
-		end:      100*time.Hour + 60*time.Second,
+		end:      100*time.Hour + liveIdle,
 	}})
 }
 
@@ -412,12 +457,13 @@ func TestDrainTime(t *testing.T) {
 		name:  "all at the last moment",
 		steps: []liveStep{{0, head}, {2*time.Second - 1, zeros}, {2 * time.Second, liveGet("/b")}},
 		want:  liveOK("/a") + liveOK("/b"),
-		end:   62 * time.Second,
+		end:   2*time.Second + liveIdle,
 	}, {
 		name:  "Expect: 100-continue, nobody asks for it",
 		steps: []liveStep{{0, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"}},
-		want:  liveOK("/a"),
-		end:   2 * time.Second,
+		want:  liveLast("/a"),
+		end:   0,
+		why:   "nobody knows whether content or a request comes next",
 	}})
 }
 
@@ -431,7 +477,7 @@ func TestResolverIsNotLimited(t *testing.T) {
 		}),
 		steps: []liveStep{{0, liveGet("/a")}},
 		want:  liveOK("/a"),
-		end:   200*time.Hour + time.Minute,
+		end:   200*time.Hour + liveIdle,
 	}, {
 		name: "in a stream",
 		resolver: ResolverFunc(func(context.Context, *Request) (*Response, error) {
@@ -445,7 +491,7 @@ func TestResolverIsNotLimited(t *testing.T) {
 		}),
 		steps: []liveStep{{0, liveGet("/a")}},
 		want:  "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n",
-		end:   300*time.Hour + time.Minute,
+		end:   300*time.Hour + liveIdle,
 	}, {
 		name: "in the Reader of a Stream",
 		resolver: ResolverFunc(func(context.Context, *Request) (*Response, error) {
@@ -460,6 +506,6 @@ func TestResolverIsNotLimited(t *testing.T) {
 		}),
 		steps: []liveStep{{0, liveGet("/a")}},
 		want:  "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n1\r\nx\r\n0\r\n\r\n",
-		end:   300*time.Hour + time.Minute,
+		end:   300*time.Hour + liveIdle,
 	}})
 }

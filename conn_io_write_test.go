@@ -141,7 +141,7 @@ func TestTimeForTheAnswerDoesNotCount(t *testing.T) {
 		want     time.Duration // from when the answer is taken to the close
 		text     string        // the client hears behind the answer
 	}{
-		{"idle", liveGet("/a"), nil, 60 * time.Second, ""},
+		{"idle", liveGet("/a"), nil, liveIdle, ""},
 		{"idle, for less than that time", liveGet("/a"), []Option{WithIdleTimeout(5 * time.Second)}, 5 * time.Second, ""},
 		{"the next head", liveGet("/a") + "GET", nil, 10 * time.Second, liveLate},
 		{"content that is drained", livePost("/a", "hello")[:len(livePost("/a", "hello"))-1], nil, 2 * time.Second, ""},
@@ -149,7 +149,8 @@ func TestTimeForTheAnswerDoesNotCount(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				c, _ := liveUnread(t, append(tt.opts, WithResolver(livePath))...)
+				client, server := livePair()
+				c := liveServeUnread(t, client, server, append(tt.opts, WithResolver(livePath))...)
 				c.say(tt.in)
 				time.Sleep(25 * time.Second)
 				answer := make([]byte, len(liveOK("/a")))

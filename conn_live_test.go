@@ -157,6 +157,9 @@ func (c *liveClient) isOpen() bool {
 	}
 }
 
+// liveIdle is how long a connection may be idle by default.
+const liveIdle = 75 * time.Second
+
 // liveForever is longer than any limit of time.
 const liveForever = 1000 * time.Hour
 

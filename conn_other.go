@@ -9,13 +9,14 @@ type ready struct{}
 
 func newReady(net.Conn) *ready { return nil }
 
-func (*ready) wait() error     { panic("unreachable") }
-func (*ready) take(*inbuf) int { panic("unreachable") }
-func (*ready) keep(*inbuf)     { panic("unreachable") }
-func (*ready) drop()           { panic("unreachable") }
+func (*ready) wait() error                      { panic("unreachable") }
+func (*ready) take() (*[minBuffer]byte, []byte) { panic("unreachable") }
+func (*ready) keep(*inbuf)                      { panic("unreachable") }
+func (*ready) drop()                            { panic("unreachable") }
 
-// watch does nothing: that a connection was reset shows when it is written to.
-func (c *conn) watch() (stop func()) { return func() {} }
+// awaitReset returns at once: where there is nothing more to read, a reset shows when the
+// connection is written to.
+func (c *conn) awaitReset() error { return nil }
 
 // setNotSentLowat does nothing where the system has no TCP_NOTSENT_LOWAT.
 func setNotSentLowat(net.Conn) {}

@@ -87,44 +87,33 @@ func (r *ready) wait() error {
 	return nil
 }
 
-// take puts what was read into in, which has no buffer, and gives its length.
-func (r *ready) take(in *inbuf) int {
-	in.buf, in.w = r.buf[:], r.n
-	r.buf = nil
-	return r.n
+// take returns the buffer that was read into, and what was read.
+func (r *ready) take() (buf *[minBuffer]byte, b []byte) {
+	buf, r.buf = r.buf, nil
+	return buf, buf[:r.n]
 }
 
-// watch ends the context of the request if the connection is reset before stop is
-// called. That the client has said its last (a FIN) is no reset. It must be the only
-// reader of the connection until stop has returned.
-func (c *conn) watch() (stop func()) {
-	ctx := c.ctx
+// awaitReset waits until the connection is reset, and returns an error then. It returns nil
+// where that cannot be seen. Nobody else may read the connection meanwhile.
+func (c *conn) awaitReset() error {
 	tcp, ok := innermost(c.nc).(*net.TCPConn)
-	if !ok || ctx == nil {
-		return func() {}
+	if !ok {
+		return nil
 	}
 	raw, err := tcp.SyscallConn()
 	if err != nil {
-		return func() {}
+		return nil
 	}
-	c.setReadDeadline(never)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		raw.Read(func(fd uintptr) (ended bool) { // called again whenever something has come
-			errno, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_ERROR)
-			if err != nil || errno != 0 {
-				c.gone.Store(true)
-				ctx.end()
-				return true
-			}
-			return false
-		})
-	}()
-	return func() {
-		c.setReadDeadline(0) // long past
-		<-done
+	reset := false
+	err = raw.Read(func(fd uintptr) (done bool) { // called again whenever something has come
+		errno, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_ERROR)
+		reset = err != nil || errno != 0
+		return reset
+	})
+	if reset {
+		return errClientReset
 	}
+	return err
 }
 
 // How many bytes the kernel takes ahead of what it has sent. Less costs less where there

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -19,6 +20,7 @@ type group struct {
 	cancel   context.CancelFunc
 	stopping atomic.Bool
 	stopped  chan struct{} // closed when stopping is set
+	closing  atomic.Bool   // it stops and accepts no more, so each response is the last of its connection
 	done     chan struct{} // closed when the last connection is gone
 	running  sync.WaitGroup
 
@@ -27,6 +29,9 @@ type group struct {
 	conns  *conn // the first of a list
 	reason error // why it stops, as Serve returns it
 	drain  *time.Timer
+
+	quiet   *time.Timer // closes ln, once the group stops
+	closeBy instant     // when it does so at the latest
 }
 
 func (s *Server) newGroup(ctx context.Context, ln net.Listener) (*group, error) {
@@ -41,31 +46,69 @@ func (s *Server) newGroup(ctx context.Context, ln net.Listener) (*group, error) 
 	return g, nil
 }
 
-// acceptAll accepts connections until the listener is closed. Any other error is
-// waited out, first 5 ms, then up to 1 s: it is the system's lack of descriptors
-// or memory, or a client's doing, and it passes.
-func (g *group) acceptAll(ln net.Listener) {
+// acceptAll accepts connections until the listener is closed or has failed for good, and
+// returns its error. A lack of descriptors or memory passes, as does what a client does to
+// its own connection: then the next try waits, first 5 ms, then up to 1 s.
+func (g *group) acceptAll(ln net.Listener) error {
 	const first, last = 5 * time.Millisecond, time.Second
-	pause := first
+	failed, pause := 0, first
 	for {
 		nc, err := ln.Accept()
-		switch {
-		case err == nil:
-			pause = first
+		if err == nil {
+			if failed > 0 {
+				g.srv.log.Warn("rawhttp: accept works again", "failed", failed)
+			}
+			failed, pause = 0, first
+			g.postponeClose()
 			c := g.take(nc)
 			c.mayPark = c.ready != nil
 			go g.run(c)
 			continue
-		case errors.Is(err, net.ErrClosed), g.stopping.Load():
-			return
 		}
-		evicted := g.srv.evict()
-		g.srv.log.Warn("rawhttp: accept failed", "err", err, "pause", pause, "evicted", evicted)
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return net.ErrClosed
+		case g.stopping.Load(), !isShortage(err) && !isTemporary(err):
+			return err
+		case isShortage(err):
+			g.srv.evict()
+		}
+		if failed++; failed == 1 {
+			g.srv.log.Warn("rawhttp: accept failed, and is tried again", "err", err)
+		}
 		select {
 		case <-time.After(pause):
 		case <-g.stopped:
 		}
 		pause = min(2*pause, last)
+	}
+}
+
+// isTemporary reports whether a listener may work again after the error of Accept: it is
+// of one connection, or says so itself.
+func isTemporary(err error) bool {
+	var t interface{ Temporary() bool }
+	return errors.Is(err, syscall.ECONNABORTED) || errors.As(err, &t) && t.Temporary()
+}
+
+// A listener that is closed resets the connections in its queue. So a graceful stop goes
+// on accepting until none has come for a moment, but not for long. Until then responses
+// do not say that their connection closes: all clients would connect again at once.
+const (
+	queueQuiet   = 50 * time.Millisecond
+	maxQueueTime = time.Second
+)
+
+// postponeClose keeps the listener of a group that stops open for another moment, since a
+// connection has come.
+func (g *group) postponeClose() {
+	if !g.stopping.Load() {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if clock() < g.closeBy {
+		g.quiet.Reset(queueQuiet)
 	}
 }
 
@@ -128,7 +171,7 @@ func (g *group) remove(c *conn) {
 	}
 }
 
-// stop stops the group in order, and by force after the time to drain; 0 is never.
+// stop stops the group gracefully, and by force after the time to drain; 0 is never.
 // The first reason counts.
 func (g *group) stop(reason error, drain time.Duration) {
 	g.mu.Lock()
@@ -139,19 +182,29 @@ func (g *group) stop(reason error, drain time.Duration) {
 	g.reason = reason
 	g.stopping.Store(true)
 	close(g.stopped)
-	if g.ln != nil {
-		g.ln.Close()
+	if g.ln == nil {
+		g.closing.Store(true)
+	} else {
+		g.closeBy = clock().add(maxQueueTime)
+		g.quiet = time.AfterFunc(queueQuiet, g.closeListener)
 	}
 	for c := g.conns; c != nil; c = c.next {
-		c.takeAway()
+		c.leave()
 	}
 	if drain > 0 {
 		g.drain = time.AfterFunc(drain, g.kill)
 	}
 }
 
-// kill closes the connections and ends the contexts of their requests.
+func (g *group) closeListener() {
+	if g.ln != nil && !g.closing.Swap(true) {
+		g.ln.Close()
+	}
+}
+
+// kill closes the listener and the connections, and ends the contexts of their requests.
 func (g *group) kill() {
+	g.closeListener()
 	g.mu.Lock()
 	for c := g.conns; c != nil; c = c.next {
 		c.gone.Store(true)
@@ -165,8 +218,10 @@ func (g *group) kill() {
 func (g *group) wait() error {
 	g.running.Wait()
 	g.mu.Lock()
-	if g.drain != nil {
-		g.drain.Stop()
+	for _, t := range []*time.Timer{g.drain, g.quiet} {
+		if t != nil {
+			t.Stop()
+		}
 	}
 	g.mu.Unlock()
 	g.cancel()
@@ -177,11 +232,14 @@ func (g *group) wait() error {
 	return g.reason
 }
 
-// evict takes away the connection that has been idle the longest. It reports
-// whether there was one.
+// evict ends a connection: one that lingers, else the one that has been idle the
+// longest. It reports whether there was one.
 func (s *Server) evict() bool {
 	s.evicting.Lock()
 	defer s.evicting.Unlock()
+	if s.stats.lingering.Load() > 0 && len(s.oldest) > 0 && s.oldest[0].life != lifeLinger {
+		s.oldest = nil // they come first
+	}
 	for {
 		if len(s.oldest) == 0 {
 			s.findOldest()
@@ -191,28 +249,28 @@ func (s *Server) evict() bool {
 		}
 		next := s.oldest[0]
 		s.oldest[0], s.oldest = nil, s.oldest[1:]
-		if next.c.life.Load() == next.since && next.c.takeAway() {
+		if next.c.evict(next.life) {
 			return true
 		}
 	}
 }
 
-// An idler is a connection and since when it was idle when it was looked at.
+// An idler is a connection that may be evicted, and its life when it was looked at.
 type idler struct {
-	c     *conn
-	since int64
+	c    *conn
+	life int64
 }
 
-// findOldest finds the connections that have been idle the longest, some at once: to
-// look at all for each that is evicted would be what a flood is after.
+// findOldest finds the connections to evict first, several at once: to look at all for
+// each that is evicted would be what a flood is after.
 func (s *Server) findOldest() {
 	var idle []*idler
 	s.eachConn(func(c *conn) {
-		if since := c.life.Load(); since >= lifeIdle {
-			idle = append(idle, &idler{c, since})
+		if life := c.life.Load(); life >= lifeIdle || life == lifeLinger {
+			idle = append(idle, &idler{c, life})
 		}
 	})
-	slices.SortFunc(idle, func(a, b *idler) int { return cmp.Compare(a.since, b.since) })
+	slices.SortFunc(idle, func(a, b *idler) int { return cmp.Compare(a.life, b.life) })
 	s.oldest = slices.Clone(idle[:min(len(idle), maxOldest)])
 }
 

@@ -39,9 +39,9 @@ func pipe(t testing.TB, opts ...Option) net.Conn {
 	return client
 }
 
-// listen serves on a port of 127.0.0.1 and gives the address. When the test ends
-// the server is stopped by the end of Serve's context and must return nil, without
-// a goroutine left.
+// listen serves on a port of 127.0.0.1 and returns the address. When the test ends
+// the server is closed, without the time that a graceful stop takes, and Serve must
+// return.
 func listen(t testing.TB, opts ...Option) (*Server, string) {
 	t.Helper()
 	s := newServer(t, opts...)
@@ -54,6 +54,7 @@ func listen(t testing.TB, opts ...Option) (*Server, string) {
 	go func() { done <- s.Serve(ctx, ln) }()
 	t.Cleanup(func() {
 		cancel()
+		s.Close()
 		if err := <-done; err != nil && !errors.Is(err, ErrServerClosed) {
 			t.Errorf("Serve = %v, want nil after the end of its context", err)
 		}

@@ -63,6 +63,7 @@ type config struct {
 
 	noDate, noContentLength bool
 	serverField             string
+	halfClose               bool
 
 	readHeaderTimeout, idleTimeout, stallTimeout, drainTimeout time.Duration
 
@@ -80,7 +81,7 @@ type config struct {
 func defaultConfig() config {
 	return config{
 		readHeaderTimeout: 10 * time.Second,
-		idleTimeout:       60 * time.Second,
+		idleTimeout:       75 * time.Second,
 		stallTimeout:      30 * time.Second,
 		drainTimeout:      10 * time.Second,
 		limits:            defaultLimits,
@@ -188,7 +189,8 @@ func WithReadHeaderTimeout(d time.Duration) Option {
 // WithIdleTimeout limits the time between two requests of a connection, which is
 // then closed without a word.
 //
-// The default is 60 seconds; 0 is no limit.
+// The default is 75 seconds, longer than load balancers keep connections idle, which
+// are to be the ones that close; 0 is no limit.
 func WithIdleTimeout(d time.Duration) Option {
 	return duration("WithIdleTimeout", d, func(c *config) *time.Duration { return &c.idleTimeout })
 }
@@ -205,6 +207,17 @@ func WithIdleTimeout(d time.Duration) Option {
 // The default is 30 seconds; 0 is no limit.
 func WithStallTimeout(d time.Duration) Option {
 	return duration("WithStallTimeout", d, func(c *config) *time.Duration { return &c.stallTimeout })
+}
+
+// WithHalfClose says whether a client may close its side of the connection after its
+// request and still wait for the response. Either way the response is sent; but with
+// false, the default, the end of what a client sends ends the context of its request, as
+// a client that has gone for good looks the same. With true only a reset does.
+func WithHalfClose(on bool) Option {
+	return option(func(c *config) error {
+		c.halfClose = on
+		return nil
+	})
 }
 
 // WithDrainTimeout limits the time that requests in progress have to finish when

@@ -300,7 +300,7 @@ func TestDefaults(t *testing.T) {
 	}
 	want := defaults{
 		Date: true, ContentLength: true,
-		ReadHeader: 10 * time.Second, Idle: 60 * time.Second, Stall: 30 * time.Second, Drain: 10 * time.Second,
+		ReadHeader: 10 * time.Second, Idle: 75 * time.Second, Stall: 30 * time.Second, Drain: 10 * time.Second,
 		HeaderBytes: 32 << 10, LineBytes: 8 << 10, Fields: 100, BodyBytes: 10 << 20,
 	}
 	got := defaults{

@@ -47,7 +47,7 @@ type Server struct {
 
 type counters struct {
 	conns, requests, bytesRead, bytesWritten, refused atomic.Uint64
-	open                                              atomic.Int64
+	open, lingering                                   atomic.Int64
 }
 
 // Stats are counts since the Server was made, and of connections open now.
@@ -145,8 +145,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		return err
 	}
 	defer context.AfterFunc(ctx, func() { g.stop(nil, s.config.drainTimeout) })()
-	g.acceptAll(ln)
-	g.stop(net.ErrClosed, s.config.drainTimeout)
+	err = g.acceptAll(ln)
+	g.stop(err, s.config.drainTimeout)
+	g.closeListener()
 	return g.wait()
 }
 

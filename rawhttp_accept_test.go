@@ -2,11 +2,11 @@ package rawhttp
 
 import (
 	"context"
-	"errors"
 	"net"
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,9 +29,8 @@ func TestAcceptErrors(t *testing.T) {
 		synctest.Wait()
 		ln.taken()
 
-		tooMany := &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", errLiveTooMany)}
 		for range 10 {
-			ln.errs <- tooMany
+			ln.errs <- errLiveTooMany
 		}
 		ln.dial(t)
 		want := []time.Duration{5, 10, 20, 40, 80, 160, 320, 640, 1000, 1000}
@@ -49,7 +48,7 @@ func TestAcceptErrors(t *testing.T) {
 			t.Errorf("log has %q, want the error at level warn", &log)
 		}
 
-		ln.errs <- tooMany
+		ln.errs <- errLiveTooMany
 		ln.dial(t)
 		if diff := cmp.Diff([]time.Duration{5 * time.Millisecond, 0}, ln.taken()); diff != "" {
 			t.Errorf("pauses behind a connection (-want +got):\n%s", diff)
@@ -120,7 +119,7 @@ func TestStopInAPause(t *testing.T) {
 	})
 }
 
-var errLiveTooMany = errors.New("too many open files")
+var errLiveTooMany = &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
 
 // A liveTimedListener keeps the times between calls of Accept.
 type liveTimedListener struct {
@@ -154,6 +153,10 @@ func (l *liveTimedListener) taken() []time.Duration {
 	l.gaps = nil
 	return gaps
 }
+
+// evicted is how long a connection that is evicted is still read, in case a request is on
+// the way.
+const evicted = 20 * time.Millisecond
 
 // One connection more than WithMaxConns takes the place of the one that has been
 // idle the longest; if none is idle it is told 503.
@@ -194,6 +197,7 @@ func TestWithMaxConns(t *testing.T) {
 		stats(2, 2, 2, 0)
 
 		c := dial() // in the place of b
+		time.Sleep(evicted)
 		check("a, which asked last,", true, a)
 		check("b, which has been idle the longest,", false, b)
 		check("c", true, c)
@@ -246,6 +250,7 @@ func TestEvictionOfSeveral(t *testing.T) {
 		clients := []*liveClient{dial(), dial(), dial(), dial()}
 		check := func(want ...bool) {
 			t.Helper()
+			time.Sleep(evicted)
 			var got []bool
 			for _, c := range clients {
 				got = append(got, c.isOpen())
@@ -331,8 +336,8 @@ func TestManyRefusedConnections(t *testing.T) {
 		if told < 16 || told >= 200 {
 			t.Errorf("%d of 200 connections at once are told of 503 and wait, want a bounded number", told)
 		}
-		time.Sleep(2 * time.Second) // they linger no longer,
-		synctest.Wait()             // now that what ends at this very instant has ended
+		time.Sleep(maxLingerSilence) // they linger no longer,
+		synctest.Wait()              // now that what ends at this very instant has ended
 		if c := ln.dial(t); !strings.HasPrefix(c.heard(), "HTTP/1.1 503 ") {
 			t.Error("a connection after that is not told")
 		}

@@ -17,24 +17,28 @@ import (
 
 // What Serve returns tells why it has stopped.
 func TestServeResult(t *testing.T) {
+	const queue, window = 50 * time.Millisecond, time.Second + 20*time.Millisecond
 	tests := []struct {
 		name string
 		stop func(s *Server, ln net.Listener, cancel context.CancelFunc)
 		want error
+
+		// How long it takes: with no connection, and with connections that have just come.
+		none, idle time.Duration
 	}{
-		{"the context ends", func(_ *Server, _ net.Listener, cancel context.CancelFunc) { cancel() }, nil},
-		{"the owner closes the listener", func(_ *Server, ln net.Listener, _ context.CancelFunc) { ln.Close() }, net.ErrClosed},
-		{"Shutdown", func(s *Server, _ net.Listener, _ context.CancelFunc) { s.Shutdown(context.Background()) }, ErrServerClosed},
-		{"Close", func(s *Server, _ net.Listener, _ context.CancelFunc) { s.Close() }, ErrServerClosed},
+		{"the context ends", func(_ *Server, _ net.Listener, cancel context.CancelFunc) { cancel() }, nil, queue, window},
+		{"the owner closes the listener", func(_ *Server, ln net.Listener, _ context.CancelFunc) { ln.Close() }, net.ErrClosed, 0, window},
+		{"Shutdown", func(s *Server, _ net.Listener, _ context.CancelFunc) { s.Shutdown(context.Background()) }, ErrServerClosed, queue, window},
+		{"Close", func(s *Server, _ net.Listener, _ context.CancelFunc) { s.Close() }, ErrServerClosed, 0, 0},
 		{"the context ends, then Close", func(s *Server, _ net.Listener, cancel context.CancelFunc) {
 			cancel()
 			synctest.Wait()
 			s.Close()
-		}, nil},
+		}, nil, 0, 0},
 		{"Shutdown, then the context ends", func(s *Server, _ net.Listener, cancel context.CancelFunc) {
 			s.Shutdown(context.Background())
 			cancel()
-		}, ErrServerClosed},
+		}, ErrServerClosed, queue, window},
 	}
 	for _, tt := range tests {
 		for _, conns := range []int{0, 3} {
@@ -56,8 +60,12 @@ func TestServeResult(t *testing.T) {
 					if got := <-served; got != tt.want {
 						t.Errorf("Serve = %v, want exactly %v", got, tt.want)
 					}
-					if d := time.Since(start); d != 0 {
-						t.Errorf("Serve returned after %v, want at once", d)
+					want := tt.none
+					if conns > 0 {
+						want = tt.idle
+					}
+					if d := time.Since(start); d != want {
+						t.Errorf("Serve returned after %v, want %v", d, want)
 					}
 					for _, c := range clients {
 						if c.isOpen() {
@@ -307,7 +315,7 @@ func TestRequestContextOutlivesServeContext(t *testing.T) {
 // Stats count what was and what is.
 func TestStats(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		c := newLive(t, WithResolver(livePath))
+		c := newLiveHalf(t, WithResolver(livePath))
 		read, written := uint64(0), uint64(0)
 		check := func(requests, idle uint64) {
 			t.Helper()
@@ -334,6 +342,9 @@ func TestStats(t *testing.T) {
 		c.say("GET\r\n\r\n")
 		read += 7
 		written += uint64(len(c.heard()))
+		check(4, 0) // it lingers
+		c.Close()
+		synctest.Wait()
 		want := Stats{Conns: 1, Requests: 4, BytesRead: read, BytesWritten: written}
 		if diff := cmp.Diff(want, c.srv.Stats()); diff != "" {
 			t.Errorf("Stats at the end (-want +got):\n%s", diff)

@@ -185,7 +185,7 @@ func (s *scripts) resolve(ctx context.Context, req *Request, script opened, path
 	if err != nil {
 		return nil, err
 	}
-	defer req.attend()()
+	req.attend()
 	if err := s.takeTurn(ctx); err != nil {
 		in.close()
 		return nil, err
@@ -333,13 +333,13 @@ func namelessFile() (*os.File, error) {
 	return file, err
 }
 
-// attend has the client watched until end is called. Content may be read on another
-// goroutine until then.
-func (r *Request) attend() (end func()) {
-	if r.on == nil {
-		return func() {}
+// attend makes the connection ready for a script: what is whole is written, and a client
+// that has closed its side is answered all the same.
+func (r *Request) attend() {
+	if r.on != nil {
+		r.on.out.flushDone() // an error is kept, and fails the next write
+		r.on.watch.halfOpen.Store(true)
 	}
-	return r.on.inDuplex()
 }
 
 // interrupt ends reads of the content, until resume.

@@ -155,8 +155,6 @@ func TestScriptEnvironment(t *testing.T) {
 			want: but("HTTP_X_A=1, 2, 3, , 4", "HTTP_X_B=b"), why: "RFC 9110, section 5.3"},
 		{name: "cookies", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nCookie: a=1\r\ncookie: b=2; c=3\r\n\r\n",
 			want: but("HTTP_COOKIE=a=1; b=2; c=3"), why: "RFC 9113, section 8.2.3"},
-		{name: "Content-Type twice", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nContent-Type: a/b\r\nContent-type: c/d\r\n\r\n",
-			want: but("CONTENT_TYPE=a/b"), why: "there is one variable of the name"},
 		{name: "names of variables of the request", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nPath: 1\r\nRemote-User: me\r\nContent-Length: 0\r\n\r\n",
 			want: but("CONTENT_LENGTH=0", "HTTP_PATH=1", "HTTP_REMOTE_USER=me")},
 	}

@@ -252,10 +252,7 @@ func (k *wireTalk) run(t *testing.T, steps []wireStep) (got wireResult) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		srv := newServer(t, k.options(t)...)
-		client, server := net.Pipe()
-		if k.has("half-close") {
-			client, server = newWireDuplex()
-		}
+		client, server := newWireDuplex()
 		served := make(chan error, 1)
 		go func() { served <- srv.ServeConn(context.Background(), server) }()
 
@@ -274,10 +271,12 @@ func (k *wireTalk) run(t *testing.T, steps []wireStep) (got wireResult) {
 			if !ended {
 				got.ended = i
 			}
-			n, err := step.run(client)
+			n, err := step.run(client, func() bool {
+				synctest.Wait()
+				return ended
+			})
 			got.taken += n
-			synctest.Wait()
-			if err != nil && (!ended || k.has("half-close")) {
+			if err != nil {
 				t.Errorf("write to the server: %v", err)
 			}
 			got.answers = append(got.answers, bytes.Clone(heard[before:]))
@@ -296,9 +295,14 @@ func (k *wireTalk) run(t *testing.T, steps []wireStep) (got wireResult) {
 	return got
 }
 
-// run does what the client does in the step, and gives the bytes that were taken.
-func (s wireStep) run(client net.Conn) (taken int, err error) {
+// run does what the client does in the step, until the server has ended the
+// connection. It returns how many bytes were taken until then.
+func (s wireStep) run(client net.Conn, ended func() bool) (taken int, err error) {
+	defer ended() // it waits
 	for _, b := range s.writes {
+		if ended() {
+			break
+		}
 		n, err := client.Write(b)
 		taken += n
 		if err != nil {
@@ -339,7 +343,7 @@ func (k *wireTalk) runTCP(t *testing.T) (got wireResult) {
 	client := dial(t, addr)
 	client.SetDeadline(time.Now().Add(time.Minute)) // a test that fails should end
 	for i, turn := range k.turns {
-		n, err := k.inTurns(true)[i].run(client)
+		n, err := k.inTurns(true)[i].run(client, func() bool { return false })
 		got.taken += n
 		if err != nil {
 			t.Errorf("write to the server: %v", err)

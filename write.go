@@ -40,6 +40,12 @@ type responder struct {
 	headOut bool  // some of it was written: it is too late for another response
 	sent    int64 // bytes of content put
 
+	// withheld reports whether the client may be waiting for a 100 (Continue). Where it is
+	// not nil, content of the request may be asked for while the response is written: so
+	// the head is made only when there is content for it, and what both use is locked.
+	withheld func() bool
+	headDue  bool // it was not made yet
+
 	selection           // of a Representation
 	etag      string    // as it is sent
 	mod       time.Time // as it is sent; zero: none
@@ -69,14 +75,37 @@ func (t *responder) write(ctx context.Context) error {
 func (t *responder) writeAnew(ctx context.Context) error {
 	t.represent()
 	t.frame()
-	t.putHead()
 	if t.framing == noFraming || t.req.isHead() {
+		t.lockedHead()
 		return nil
+	}
+	if t.headDue = t.withheld != nil; !t.headDue {
+		t.putHead()
 	}
 	if err := t.putContent(ctx); err != nil {
 		return err
 	}
 	return t.end()
+}
+
+// lock locks what is used to ask for content too, if it may be. It is paired with unlock.
+func (t *responder) lock() {
+	if t.withheld != nil {
+		t.out.mu.Lock()
+	}
+}
+
+func (t *responder) unlock() {
+	if t.withheld != nil {
+		t.out.mu.Unlock()
+	}
+}
+
+// lockedHead is putHead, locked.
+func (t *responder) lockedHead() {
+	t.lock()
+	defer t.unlock()
+	t.putHead()
 }
 
 // frame decides how the content is framed and whether the connection persists.
@@ -99,6 +128,10 @@ func (t *responder) frame() {
 
 // putHead puts status line and fields.
 func (t *responder) putHead() {
+	t.headDue = false
+	if t.withheld != nil && t.withheld() {
+		t.persist = false
+	}
 	t.out.take()
 	b := appendStatusLine(t.out.buf, t.status)
 	if t.format.date != nil {
@@ -177,7 +210,7 @@ func (t *responder) putContent(ctx context.Context) error {
 
 // putText is put of a text of no more than scratchSize, without making bytes of it first.
 func (t *responder) putText(text string) error {
-	if t.framing == byLength && len(t.out.buf)+len(text) <= maxJoined {
+	if t.framing == byLength && !t.headDue && len(t.out.buf)+len(text) <= maxJoined {
 		t.sent += int64(len(text))
 		t.length -= int64(len(text))
 		t.out.buf = append(t.out.buf, text...)
@@ -278,6 +311,11 @@ func (t *responder) put(p []byte) error {
 	if len(p) == 0 {
 		return nil
 	}
+	t.lock()
+	defer t.unlock()
+	if t.headDue {
+		t.putHead()
+	}
 	t.sent += int64(len(p))
 	switch t.framing {
 	case byLength:
@@ -300,12 +338,22 @@ func (t *responder) put(p []byte) error {
 
 // push writes what was put so far.
 func (t *responder) push() error {
+	t.lock()
+	defer t.unlock()
+	if t.headDue {
+		t.putHead()
+	}
 	t.headOut = true
 	return t.out.flush()
 }
 
 // end puts what ends the content, or tells that it is short.
 func (t *responder) end() error {
+	t.lock()
+	defer t.unlock()
+	if t.headDue {
+		t.putHead()
+	}
 	switch {
 	case t.framing == byChunks:
 		t.out.buf = append(t.out.buf, "0\r\n\r\n"...)
@@ -330,10 +378,11 @@ func (w *contentWriter) Write(p []byte) (int, error) {
 	if w.t == nil {
 		return 0, w.err
 	}
-	w.t.out.mu.Lock()
-	defer w.t.out.mu.Unlock()
 	if w.err == nil {
 		w.err = context.Cause(w.ctx)
+	}
+	if w.err == errClientClosed { // it may still be reading
+		w.err = nil
 	}
 	if w.err == nil {
 		w.err = w.t.put(p)

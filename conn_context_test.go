@@ -3,6 +3,7 @@ package rawhttp
 import (
 	"context"
 	"io"
+	"net"
 	"runtime"
 	"testing"
 	"time"
@@ -47,7 +48,11 @@ func TestRequestContextValues(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx := &requestContext{group: g}
+	client, server := net.Pipe()
+	defer client.Close()
+	c := newConn(s, g, server)
+	defer c.endWatch()
+	ctx := &requestContext{conn: c}
 	before := runtime.NumGoroutine()
 	for range 50 {
 		_, cancel := context.WithCancel(ctx)
@@ -56,20 +61,20 @@ func TestRequestContextValues(t *testing.T) {
 	if n := runtime.NumGoroutine() - before; n > 5 {
 		t.Errorf("50 contexts derived from a request's take %d goroutines", n)
 	}
-	ctx.end()
-	early := &requestContext{group: g}
-	early.end()
+	ctx.end(nil)
+	early := &requestContext{conn: c}
+	early.end(nil)
 	if ctx.Value(contextKey{}) != "v" || early.Value(contextKey{}) != "v" {
 		t.Error("a context that has ended has lost its values")
 	}
 	for range 200 {
-		ctx := &requestContext{group: g}
+		ctx := &requestContext{conn: c}
 		done := make(chan (<-chan struct{}), 4)
 		for range 4 {
 			go func() { done <- ctx.Done() }()
 		}
 		all := []<-chan struct{}{<-done, <-done, <-done, <-done}
-		ctx.end()
+		ctx.end(nil)
 		for _, d := range all {
 			select {
 			case <-d:
