@@ -30,6 +30,7 @@ type group struct {
 	reason error // why it stops, as Serve returns it
 	drain  *time.Timer
 
+	closed  sync.Once   // done when ln has been closed
 	quiet   *time.Timer // closes ln, once the group stops
 	closeBy instant     // when it does so at the latest
 }
@@ -197,9 +198,11 @@ func (g *group) stop(reason error, drain time.Duration) {
 }
 
 func (g *group) closeListener() {
-	if g.ln != nil && !g.closing.Swap(true) {
-		g.ln.Close()
+	if g.ln == nil {
+		return
 	}
+	g.closed.Do(func() { g.ln.Close() })
+	g.closing.Store(true) // after that: who hears of a close connects again at once
 }
 
 // kill closes the listener and the connections, and ends the contexts of their requests.

@@ -12,7 +12,7 @@ const nginxConfig = `
 user root; # if it is run by root: the folder is the user's who runs the test
 worker_processes 1;
 pid nginx.pid;
-error_log stderr warn;
+error_log stderr error;
 events {}
 http {
 	access_log off;
@@ -28,14 +28,17 @@ http {
 	}
 	server {
 		listen %s;
+		proxy_http_version 1.1;
+		proxy_set_header Connection "";
+		proxy_set_header Host $http_host;
+		proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
 		location / {
 			proxy_pass http://rawhttp;
-			proxy_http_version 1.1;
-			proxy_set_header Connection "";
-			proxy_set_header Host $http_host;
-			proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
 			proxy_request_buffering off;
 			proxy_buffering off;
+		}
+		location /buffered/ { # as nginx does unless told otherwise
+			proxy_pass http://rawhttp/;
 		}
 	}
 }
