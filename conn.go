@@ -30,12 +30,13 @@ const (
 // the fields of in) belongs to whoever reads content, on whatever goroutine, or else to the
 // watch; their mutexes hand it over. And watch says itself what it owns.
 type conn struct {
-	srv   *Server
-	group *group
-	nc    net.Conn
-	id    uint64
-	num   uint64 // of the request
-	isTLS bool
+	srv     *Server
+	group   *group
+	nc      net.Conn
+	id      uint64
+	num     uint64 // of the request
+	isTLS   bool
+	resumes bool // see the function
 
 	client     netip.Addr // who a proxy says that asks; invalid: none does
 	tooMany    bool       // it is over WithMaxConns
@@ -103,6 +104,7 @@ func (c *conn) rest() {
 func newConn(s *Server, g *group, nc net.Conn) *conn {
 	c := &conn{srv: s, group: g, nc: nc, id: s.stats.conns.Add(1), ready: newReady(nc)}
 	_, c.isTLS = nc.(interface{ HandshakeContext(context.Context) error })
+	c.resumes = !c.isTLS && resumes(nc)
 	c.work()
 	now := clock()
 	c.limit, c.readDeadline, c.writeDeadline = now.limit(s.config.readHeaderTimeout), never, never

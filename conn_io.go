@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"time"
 )
@@ -58,7 +59,8 @@ type waiting struct {
 	readDeadline  instant // as set on the net.Conn
 	writeDeadline instant
 	interrupted   atomic.Bool
-	lowat         bool  // expectLargeWrite was called
+	taken         int   // bytes written, up to maxJoined
+	lowat         bool  // the system takes no more than it should
 	broken        error // why nothing can be written any more
 }
 
@@ -235,13 +237,11 @@ func (c *conn) evict(life int64) bool {
 // Write writes all of p. The limit is on the time in which the client takes
 // nothing at all.
 func (c *conn) Write(p []byte) (written int, err error) {
-	if len(p) >= maxJoined {
-		c.expectLargeWrite()
-	}
+	c.expectLargeWrite(len(p))
 	for written < len(p) && err == nil {
 		piece := p[written:]
-		if c.isTLS {
-			piece = piece[:min(len(piece), maxTLSWrite)]
+		if !c.resumes {
+			piece = piece[:min(len(piece), maxPiece)]
 		}
 		err = c.keepWriting(func() (int, error) {
 			n, err := c.nc.Write(piece)
@@ -254,10 +254,6 @@ func (c *conn) Write(p []byte) (written int, err error) {
 	return written, err
 }
 
-// maxTLSWrite is how much is written at once to a TLS connection, which cannot go
-// on behind a write that has met its deadline: a record.
-const maxTLSWrite = 16 << 10
-
 // ReadFrom writes all of r, a file by the system's shortest way.
 func (c *conn) ReadFrom(r io.Reader) (written int64, err error) {
 	to, file := c.fastWay(r)
@@ -266,13 +262,14 @@ func (c *conn) ReadFrom(r io.Reader) (written int64, err error) {
 		defer scratchPool.Put(scratch)
 		return io.CopyBuffer(struct{ io.Writer }{c}, steadyReader{r}, scratch[:])
 	}
-	c.expectLargeWrite()
+	c.expectLargeWrite(maxJoined)
+	c.writeDeadline = 0 // where it has passed, the file is copied by way of a buffer
 	err = c.keepWriting(func() (int, error) {
 		before := file.N
 		n, err := to.ReadFrom(file)
 		written += n
-		if err != nil && before-file.N != n {
-			err = errors.Join(errLostBytes, err)
+		if lost := before - file.N - n; lost > 0 {
+			err = takeBack(file, lost, err)
 		}
 		return int(min(n, 1<<30)), err
 	})
@@ -280,15 +277,26 @@ func (c *conn) ReadFrom(r io.Reader) (written int64, err error) {
 	return written, err
 }
 
+// takeBack has the last bytes of a file read again. Where the system refuses sendfile they
+// go by way of a buffer, so that some have been read and not written when err, a deadline,
+// ends the write.
+func takeBack(file *io.LimitedReader, lost int64, err error) error {
+	if _, seekErr := file.R.(*os.File).Seek(-lost, io.SeekCurrent); seekErr != nil {
+		return errors.Join(errLostBytes, seekErr, err)
+	}
+	file.N += lost
+	return err
+}
+
 // errLostBytes says that bytes were read from a file and not written, so that
-// writing cannot go on behind them.
+// writing cannot go on after them.
 var errLostBytes = errors.New("rawhttp: write stopped short of what was read")
 
-// fastWay tells whether r can go from a file to the connection without being
+// fastWay reports whether r can go from a file to the connection without being
 // looked at.
 func (c *conn) fastWay(r io.Reader) (io.ReaderFrom, *io.LimitedReader) {
 	limited, ok := r.(*io.LimitedReader)
-	if !ok || c.srv.trace.bytes {
+	if !ok || !c.resumes || c.srv.trace.bytes {
 		return nil, nil
 	}
 	if _, ok := limited.R.(*os.File); !ok {
@@ -301,31 +309,58 @@ func (c *conn) fastWay(r io.Reader) (io.ReaderFrom, *io.LimitedReader) {
 	return to, limited
 }
 
+// resumes reports whether a Write to nc that has met its deadline says how much it wrote
+// and can be followed by another. A socket does so, but on Windows; TLS does not; and what
+// a wrapper hides nobody knows.
+func resumes(nc net.Conn) bool {
+	switch nc.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		return runtime.GOOS != "windows"
+	}
+	addr := nc.LocalAddr()
+	return addr != nil && addr.Network() == "pipe" // of net.Pipe
+}
+
+// maxPiece is how much is written at once to a connection that cannot go on after a write
+// that has met its deadline: a TLS record. The client has the whole limit to take it.
+const maxPiece = 16 << 10
+
 // keepWriting writes until it is done or the client has taken nothing for the
-// stall timeout. A write that met its deadline after it moved some bytes goes on.
+// stall timeout.
+//
+// The system does not say when it took the last bytes of a write that then blocks. So a
+// write that can be resumed is interrupted now and then, and if it has moved any bytes
+// the limit begins again: a client is cut a twentieth late at most, and never early. After such
+// bytes the next look comes soon, since the system often takes some more.
 func (c *conn) keepWriting(write func() (int, error)) error {
 	if c.broken != nil {
 		return c.broken
 	}
-	limit := clock().limit(c.srv.config.stallTimeout)
-	if c.writeDeadline > limit || c.isTLS {
-		c.setWriteDeadline(limit)
-	}
-	for {
+	stall := c.srv.config.stallTimeout
+	now, pause := clock(), stall/40
+	limit := now.limit(stall)
+	for first := true; ; first = false {
+		until := limit
+		if c.resumes {
+			until = min(limit, now.limit(pause))
+		}
+		set := !first || !c.resumes || c.writeDeadline > until || c.writeDeadline == 0
+		if set { // else one that is early is left where it is
+			c.setWriteDeadline(until)
+		}
 		n, err := write()
+		now = clock()
 		switch {
 		case err == nil:
 			return nil
-		case !isTimeout(err) || errors.Is(err, errLostBytes):
+		case isTimeout(err) && n > 0 && !errors.Is(err, errLostBytes):
+			limit, pause = now.limit(stall), stall/1000
+		case !isTimeout(err), now >= limit, set && now < until: // or it fails for good, as TLS does after a deadline
 			c.broken = err
 			return err
-		case n > 0:
-			limit = clock().limit(c.srv.config.stallTimeout)
-		case c.writeDeadline == limit:
-			c.broken = err
-			return err
+		default:
+			pause = min(2*pause, stall/40)
 		}
-		c.setWriteDeadline(limit)
 	}
 }
 
@@ -334,9 +369,13 @@ func (c *conn) setWriteDeadline(limit instant) {
 	c.nc.SetWriteDeadline(limit.deadline())
 }
 
-// expectLargeWrite is called before the first large write.
-func (c *conn) expectLargeWrite() {
-	if !c.lowat {
+// expectLargeWrite is called before n bytes are written. Before much is, it keeps the
+// system from taking megabytes at once.
+func (c *conn) expectLargeWrite(n int) {
+	if c.lowat {
+		return
+	}
+	if c.taken += n; c.taken >= maxJoined {
 		c.lowat = true
 		setNotSentLowat(c.nc)
 	}

@@ -5,6 +5,7 @@ package rawhttp
 import (
 	"context"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -12,10 +13,17 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
-// sendfileRefused serves one connection on a thread on which a system call fails.
+// sendfileRefused serves one connection on a thread on which a system call fails, and
+// returns what the client reads.
 func sendfileRefused(t *testing.T, s *Server, call uintptr, errno syscall.Errno, request string) string {
+	t.Helper()
+	return sendfileRefusedTo(t, s, call, errno, request, io.ReadAll)
+}
+
+func sendfileRefusedTo(t *testing.T, s *Server, call uintptr, errno syscall.Errno, request string, read func(io.Reader) ([]byte, error)) string {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +51,7 @@ func sendfileRefused(t *testing.T, s *Server, call uintptr, errno syscall.Errno,
 	}()
 	io.WriteString(c, request)
 	c.(*net.TCPConn).CloseWrite()
-	b, _ := io.ReadAll(c)
+	b, _ := read(c)
 	if err := <-done; err != nil {
 		t.Skip("no filters here:", err)
 	}
@@ -71,6 +79,40 @@ func TestLargeFilesLeaveBySendfile(t *testing.T) {
 				t.Errorf("%s: without sendfile the answer of the %s file has %d bytes", how, name, len(got))
 			}
 		}
+	}
+}
+
+// Where the system refuses sendfile a file goes by way of a buffer. A write that meets its
+// deadline has then read more than it wrote, which must come all the same: a client that
+// pauses gets every byte.
+func TestSlowClientWithoutSendfile(t *testing.T) {
+	content := make([]byte, 16<<20)
+	rand.NewChaCha8([32]byte{}).Read(content)
+	root := t.TempDir()
+	if err := os.WriteFile(filepath.Join(root, "large"), content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	pauses := func(r io.Reader) ([]byte, error) {
+		var got []byte
+		for range 3 {
+			b := make([]byte, 3<<20)
+			n, err := io.ReadFull(r, b)
+			if got = append(got, b[:n]...); err != nil {
+				return got, err
+			}
+			time.Sleep(300 * time.Millisecond) // of the 4 s below, so that writes meet some of their deadlines
+		}
+		b, err := io.ReadAll(r)
+		return append(got, b...), err
+	}
+	s := newServer(t, WithRoot(root), WithStallTimeout(4*time.Second))
+	_, got := splitHead(sendfileRefusedTo(t, s, syscall.SYS_SENDFILE, syscall.ENOSYS, liveGet("/large"), pauses))
+	if got != string(content) {
+		n := 0
+		for n < min(len(got), len(content)) && got[n] == content[n] {
+			n++
+		}
+		t.Errorf("the client has %d bytes of %d, the first %d of them right", len(got), len(content), n)
 	}
 }
 
