@@ -207,6 +207,7 @@ func (c *conn) send(ctx context.Context, resp *Response) (err error) {
 		}
 	}()
 	c.newResponder(resp)
+	resp.freeze()
 	defer c.endContent() // nothing reads it after the response
 	if resp.f != nil && !c.req.isHead() {
 		c.out.flushDone() // an error is kept, and fails the next write

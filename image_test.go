@@ -52,9 +52,9 @@ func TestImageIsTheAnswer(t *testing.T) {
 			for _, format := range formats[:1+second%len(formats)] {
 				for range 3 {
 					for _, request := range requests {
-						plain := *resp
+						plain := resp.Clone()
 						plain.imaged = false
-						want := imageWritten(t, format, request, &plain)
+						want := imageWritten(t, format, request, plain)
 						if got := imageWritten(t, format, request, resp); got != want {
 							t.Errorf("%q is answered with %q, want %q", request, got, want)
 						}
@@ -167,13 +167,12 @@ func TestImageOfALastAnswer(t *testing.T) {
 	for range 3 {
 		imageWritten(t, format, get, resp)
 	}
-	closing := *resp
-	closing.CloseAfter()
+	closing := resp.Clone().CloseAfter()
 	for name, tt := range map[string]struct {
 		request string
 		resp    *Response
 		persist bool
-	}{"asked for": {last, resp, true}, "CloseAfter": {get, &closing, true}, "the server stops": {get, resp, false}} {
+	}{"asked for": {last, resp, true}, "CloseAfter": {get, closing, true}, "the server stops": {get, resp, false}} {
 		var b strings.Builder
 		out := sink{w: &b}
 		r := responder{out: &out, format: format, req: requestOf(t, tt.request), resp: tt.resp, persist: tt.persist}

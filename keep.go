@@ -55,7 +55,7 @@ type keptFiles struct {
 type keptFile struct {
 	id    fileID
 	name  string
-	resp  Response
+	resp  message
 	names []*entry // of a folder, in order, which nobody changes; nil: it is a file, with a response
 	until instant
 	size  int // bytes, as maxKept counts: content, and an image of it
@@ -74,8 +74,7 @@ func (k *keptFiles) get(req *Request) *Response {
 	if id, known := k.tree.identify(f.name); !known || id != f.id || clock() > f.until {
 		return nil
 	}
-	resp := f.resp
-	return &resp
+	return &Response{message: f.resp}
 }
 
 func (k *keptFiles) find(req *Request) *keptFile {
@@ -143,7 +142,7 @@ func (k *keptFiles) keep(req *Request, o opened, resp *Response) *Response {
 	kept := Content(rep)
 	kept.fields = slices.Clip(resp.fields) // a copy that is added to leaves the others alone
 	kept.imaged = true
-	k.put(req.Path(), &keptFile{id: id, name: strings.Clone(o.name), resp: *kept, until: until, size: 2 * len(content)})
+	k.put(req.Path(), &keptFile{id: id, name: strings.Clone(o.name), resp: kept.message, until: until, size: 2 * len(content)})
 	resp.Close()
 	return kept
 }

@@ -29,9 +29,18 @@ import (
 // is not called.
 //
 // Set, Add and CloseAfter change the Response, so they are for whoever made it,
-// before it is handed on. Mistakes in building are kept and reported by
-// [Response.Err]; the server answers such a Response with 500 and logs why.
+// before it is handed on. A Response that has been served is frozen: to change it is a
+// mistake, since a wrapper that forgot [Response.Clone] would send the fields meant for one
+// client to the next. Mistakes are kept and reported by [Response.Err]; the server answers
+// such a Response with 500 and logs why.
 type Response struct {
+	message
+	served  atomic.Bool // it has been sent, or is being: it must not change any more
+	changed atomic.Bool // somebody has tried to change it nevertheless
+}
+
+// A message is what a Response is made of, which its clones share.
+type message struct {
 	status     int32
 	asIs       bool // rep is sent whole, whatever the request's conditions: Stream
 	headOnly   bool // it answers HEAD alone; its content was not made
@@ -95,7 +104,7 @@ const (
 )
 
 func newResponse(status int, mediaType string) *Response {
-	r := &Response{status: int32(status)}
+	r := &Response{message: message{status: int32(status)}}
 	if status < 200 || status > 599 {
 		r.fail(fmt.Errorf("status %d is not between 200 and 599", status))
 	}
@@ -338,11 +347,16 @@ func (r *Response) Fields() iter.Seq2[string, string] {
 
 // Err reports every mistake in building the Response, nil if there is none.
 func (r *Response) Err() error {
+	if r.changed.Load() {
+		return errors.Join(r.err, errServedAndChanged)
+	}
 	if r.status == 0 && r.err == nil {
 		return errNoStatus
 	}
 	return r.err
 }
+
+var errServedAndChanged = errors.New("rawhttp: response: changed after it was served: a resolver that adds to the Response of another calls Clone first")
 
 var errNoStatus = errors.New("rawhttp: response: the zero Response has no status")
 
@@ -358,9 +372,9 @@ func (r *Response) Close() error { return r.src.close() }
 // that wraps another calls it before Set or Add, unless it made r itself. Original
 // and copy of a Response that serves once serve once together.
 func (r *Response) Clone() *Response {
-	c := *r
+	c := &Response{message: r.message}
 	c.fields = slices.Clip(r.fields) // what is added goes elsewhere
-	return &c
+	return c
 }
 
 // Set sets the field to the value, in the place of those of that name. The name
@@ -368,7 +382,7 @@ func (r *Response) Clone() *Response {
 // ends. Content-Length, Transfer-Encoding, Connection and Date are the server's.
 // Misuse changes nothing and is reported by [Response.Err].
 func (r *Response) Set(name, value string) *Response {
-	if !r.may(name, value) {
+	if r.isServed() || !r.may(name, value) {
 		return r
 	}
 	r.imaged = false // it is not what the images are of
@@ -386,6 +400,9 @@ func (r *Response) Set(name, value string) *Response {
 // Add adds a field line, behind those of that name. The rules are those of
 // [Response.Set]; there is one Content-Type.
 func (r *Response) Add(name, value string) *Response {
+	if r.isServed() {
+		return r
+	}
 	if equalFold(name, "Content-Type") && r.mediaType != "" {
 		r.fail(errors.New("Content-Type is there already"))
 		return r
@@ -425,8 +442,27 @@ func (r *Response) mayValue(name, value string) bool {
 
 // CloseAfter makes the server close the connection after the Response.
 func (r *Response) CloseAfter() *Response {
-	r.closeAfter = true
+	if !r.isServed() {
+		r.closeAfter = true
+	}
 	return r
+}
+
+// freeze is called when the Response begins to be sent.
+func (r *Response) freeze() {
+	if !r.served.Load() { // which is cheaper
+		r.served.Store(true)
+	}
+}
+
+// isServed reports whether the Response must not change any more. It is asked by whoever
+// wants to change it: of that Err is to tell.
+func (r *Response) isServed() bool {
+	if r.served.Load() {
+		r.changed.Store(true)
+		return true
+	}
+	return false
 }
 
 // get gives the value of the first field of the name, "" if there is none.

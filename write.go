@@ -447,6 +447,7 @@ func WriteResponse(ctx context.Context, w io.Writer, req *Request, resp *Respons
 			persist, err = false, closeErr
 		}
 	}()
+	resp.freeze()
 	return writeResponse(ctx, w, &wireFormat{date: d.text, contentLength: true}, req, resp)
 }
 
