@@ -2,7 +2,6 @@ package rawhttp
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -80,6 +79,8 @@ type working struct {
 	ctx      *requestContext  // nil: no resolver was asked, or it has ended
 	contexts []requestContext // for requests to come
 	start    time.Time        // of the exchange, if that is traced
+
+	refusedLine string // the request line of a head that is refused, "" if it could not be parsed
 }
 
 // workingPool has what parked connections worked with. They hold nothing of them.
@@ -103,7 +104,7 @@ func (c *conn) rest() {
 
 func newConn(s *Server, g *group, nc net.Conn) *conn {
 	c := &conn{srv: s, group: g, nc: nc, id: s.stats.conns.Add(1), ready: newReady(nc)}
-	_, c.isTLS = nc.(interface{ HandshakeContext(context.Context) error })
+	_, c.isTLS = nc.(handshaker)
 	c.resumes = !c.isTLS && resumes(nc)
 	c.work()
 	now := clock()
@@ -195,7 +196,7 @@ func (c *conn) readHead() error {
 	if c.srv.trace.exchanges {
 		c.start = time.Now()
 	}
-	c.t.framing, c.t.headOut = noFraming, false
+	c.t.framing, c.t.headOut, c.refusedLine = noFraming, false, ""
 	if c.repeats() {
 		return nil
 	}
@@ -284,7 +285,14 @@ func (c *conn) refuseHead(err error) (again bool) {
 	if err == errNoHead {
 		return false
 	}
-	isHead := c.parser.phase > inMethod && string(c.req.method.of(c.in.bytes())) == "HEAD"
+	b := c.in.bytes()
+	isHead := c.parser.phase > inMethod && string(c.req.method.of(b)) == "HEAD"
+	if c.parser.phase >= atFieldLine {
+		c.refusedLine = c.req.requestLine(b)
+	}
+	if c.isTLS && bytes.HasPrefix(b, []byte("PRI * HTTP/2.0\r\n")) && !c.srv.toldOfHTTP2.Swap(true) {
+		c.srv.log.Warn("rawhttp: a client speaks HTTP/2 over TLS, which this server does not: the tls.Config must not offer h2 in NextProtos", "conn", c.id)
+	}
 	c.req.reset()
 	if isHead { // all that the answer must know
 		c.req.text = append(c.req.text, "HEAD"...)

@@ -86,10 +86,29 @@ func (c *requestContext) Err() error {
 // Value implements [context.Context]. Package context asks for its own kind of
 // context in this way, so that one derived from this needs no goroutine.
 func (c *requestContext) Value(key any) any {
+	if key == (stoppingKey{}) {
+		return c.conn.group.stopped
+	}
 	if w := c.waited.Load(); w != nil && w != endedContext {
 		return w.Value(key)
 	}
 	return c.conn.group.ctx.Value(key)
+}
+
+// stoppingKey is the key of what Stopping returns.
+type stoppingKey struct{}
+
+// Stopping returns a channel that is closed when the server begins to stop: [Server.Serve]'s
+// context has ended, or [Server.Shutdown] or [Server.Close] was called, or the listener has
+// failed. ctx is the context of a request, or one derived from it; that of another kind has
+// no such channel, and Stopping returns nil, from which a receive waits for ever.
+//
+// A request in progress has until the end of its ctx, the time of [WithDrainTimeout], to
+// finish. A stream that would go on for ever, such as server-sent events, ends when the
+// channel is closed, or says goodbye first.
+func Stopping(ctx context.Context) <-chan struct{} {
+	stopped, _ := ctx.Value(stoppingKey{}).(chan struct{})
+	return stopped
 }
 
 // newContext returns the context of a request. Several are made at once.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"runtime/debug"
 	"strings"
 )
@@ -135,11 +136,12 @@ func (c *conn) ownAnswer() *Response {
 
 // failure makes the response to an error that a resolver returned.
 func (c *conn) failure(ctx context.Context, err error) *Response {
-	status := errorStatus(err)
-	c.logFailure(status, err)
 	if fault := c.contentFault(); fault != nil {
+		c.logFailure(errorStatus(fault), joinOnce(fault, err))
 		return errorResponse(fault).CloseAfter() // the protocol's, not the resolver's
 	}
+	status := errorStatus(err)
+	c.logFailure(status, err)
 	if status == 405 && c.req.isOptions() {
 		return allowed(strings.Join(allowOf(err), ", "))
 	}
@@ -251,6 +253,7 @@ func (c *conn) instead(failed *Response, err error) *Response {
 	case err == nil || c.t.headOut || c.broken != nil || c.gone.Load():
 		return nil
 	case fault != nil:
+		c.logFailure(errorStatus(fault), joinOnce(fault, err))
 		return errorResponse(fault).CloseAfter()
 	}
 	c.logFailure(500, err)
@@ -285,7 +288,7 @@ func (c *conn) mayPersist(resp *Response) bool {
 // the end of the connection is what ends the content it must not end in order.
 func (c *conn) cut(err error) {
 	c.err = err
-	if c.broken == nil && !c.gone.Load() && c.contentFault() == nil && err != errClientClosed { // so it was not the client
+	if c.broken == nil && !c.gone.Load() && !c.hasLeft() && c.contentFault() == nil { // so it was not the client
 		c.srv.log.Error("rawhttp: response cut", "conn", c.id, "request", c.num, "err", err)
 	}
 	if c.t.framing == byClose {
@@ -297,8 +300,12 @@ func (c *conn) cut(err error) {
 var errPanicked = errors.New("rawhttp: panic")
 
 func (c *conn) panicked(where string, v any) error {
+	stack := debug.Stack()
+	if c.srv.config.log == nil {
+		fmt.Fprintf(os.Stderr, "rawhttp: panic in %s (conn %d, request %d): %v\n%s", where, c.id, c.num, v, stack)
+	}
 	c.srv.log.Error("rawhttp: panic", "in", where, "conn", c.id, "request", c.num,
-		"panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+		"panic", fmt.Sprint(v), "stack", string(stack))
 	return fmt.Errorf("%w in %s: %v", errPanicked, where, v)
 }
 
@@ -307,8 +314,24 @@ func (c *conn) panicked(where string, v any) error {
 // (505) that we do not know. A panic was logged with its stack.
 func (c *conn) logFailure(status int, err error) {
 	log := c.srv.log.Error
-	if c.gone.Load() || c.contentFault() != nil || status < 500 || status == 501 || status == 505 || errors.Is(err, errPanicked) {
+	if c.gone.Load() || c.hasLeft() || c.contentFault() != nil || status < 500 || status == 501 || status == 505 || errors.Is(err, errPanicked) {
 		log = c.srv.log.Debug
 	}
-	log("rawhttp: request failed", "conn", c.id, "request", c.num, "status", status, "err", err)
+	args := []any{"conn", c.id, "request", c.num, "status", status, "err", err}
+	if c.refusedLine != "" {
+		args = append(args, "line", c.refusedLine)
+	}
+	log("rawhttp: request failed", args...)
+}
+
+// hasLeft reports whether the context of the request was ended since the client closed its
+// side of the connection.
+func (c *conn) hasLeft() bool { return c.ctx != nil && context.Cause(c.ctx) == errClientClosed }
+
+// joinOnce joins the error of content with that of the program, which often wraps it.
+func joinOnce(fault, err error) error {
+	if errors.Is(err, fault) {
+		return err
+	}
+	return errors.Join(fault, err)
 }

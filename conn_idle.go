@@ -1,8 +1,12 @@
 package rawhttp
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -31,15 +35,59 @@ func (c *conn) idle() bool {
 		c.limit = now.limit(c.srv.config.idleTimeout)
 		c.life.Store(int64(now))
 	}
-	if c.isTLS && c.num == 1 {
-		c.setWriteDeadline(c.limit) // the handshake writes, too
-	}
 	c.enter(StateIdle)
+	if c.num == 1 && !c.shakeHands() {
+		return false
+	}
 	park := parkSoon
 	if c.num >= inTalk {
 		park = parkLate
 	}
 	return c.begin(c.awaitInput(now.add(park)))
+}
+
+// shakeHands does the handshake of a TLS connection, which counts as idle and has the time
+// of the first head. It reports whether the connection goes on.
+func (c *conn) shakeHands() bool {
+	tls, ok := c.nc.(handshaker)
+	if !ok {
+		return true
+	}
+	c.setWriteDeadline(c.limit)
+	c.setReadDeadline(c.limit)
+	if at := c.leaveAt(); at < c.limit { // it was told so before
+		c.setReadDeadline(at)
+	}
+	err := tls.HandshakeContext(context.Background())
+	if err == nil {
+		return true
+	}
+	c.endIdle(err)
+	if c.err != nil {
+		msg := "rawhttp: TLS handshake failed"
+		if speaksHTTP(err) {
+			msg = "rawhttp: plain HTTP on a TLS port"
+		}
+		c.srv.log.Debug(msg, "conn", c.id, "err", err)
+	}
+	return false
+}
+
+// A handshaker is a TLS connection, as *tls.Conn is.
+type handshaker interface {
+	HandshakeContext(context.Context) error
+}
+
+// speaksHTTP reports whether a handshake failed with err since the client sent a request
+// in plain text, which begins with a capital letter. Then err is a tls.RecordHeaderError; to
+// import its type, or package reflect, would cost more than it is worth.
+func speaksHTTP(err error) bool {
+	_, header, ok := strings.Cut(fmt.Sprintf("%#v", err), "RecordHeader:[5]uint8{0x")
+	if !ok {
+		return false
+	}
+	first, _ := strconv.ParseUint(header[:2], 16, 8)
+	return 'A' <= first && first <= 'Z'
 }
 
 // atStart reports whether nothing of the next request has come. An empty line before

@@ -331,7 +331,8 @@ const maxPiece = 16 << 10
 // The system does not say when it took the last bytes of a write that then blocks. So a
 // write that can be resumed is interrupted now and then, and if it has moved any bytes
 // the limit begins again: a client is cut a twentieth late at most, and never early. After such
-// bytes the next look comes soon, since the system often takes some more.
+// bytes the next look comes soon, since the system often takes some more. Deadlines are left
+// where they are while they serve: one that is too early ends a write that can be resumed.
 func (c *conn) keepWriting(write func() (int, error)) error {
 	if c.broken != nil {
 		return c.broken
@@ -340,12 +341,12 @@ func (c *conn) keepWriting(write func() (int, error)) error {
 	now, pause := clock(), stall/40
 	limit := now.limit(stall)
 	for first := true; ; first = false {
-		until := limit
-		if c.resumes {
-			until = min(limit, now.limit(pause))
+		until, early := min(limit, now.limit(pause)), instant(1)
+		if !c.resumes {
+			until, early = limit.add(stall/20), limit
 		}
-		set := !first || !c.resumes || c.writeDeadline > until || c.writeDeadline == 0
-		if set { // else one that is early is left where it is
+		set := !first || c.writeDeadline < early || c.writeDeadline > until
+		if set { // else it is left where it is
 			c.setWriteDeadline(until)
 		}
 		n, err := write()

@@ -12,10 +12,11 @@ import (
 	"time"
 )
 
-// newServer makes a Server, or fails the test.
+// newServer makes a Server, or fails the test. It has a Logger, so that panics on purpose
+// are not written to standard error.
 func newServer(t testing.TB, opts ...Option) *Server {
 	t.Helper()
-	s, err := New(opts...)
+	s, err := New(append([]Option{WithLogger(discardLogger{})}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -74,7 +74,7 @@ type config struct {
 	hosts     hostSet
 	proxies   proxySet
 	errorPage func(ctx context.Context, req *Request, status int, err error) *Response
-	log       Logger
+	log       Logger // nil: none, but for panics
 	traces    []Trace
 }
 
@@ -87,7 +87,6 @@ func defaultConfig() config {
 		limits:            defaultLimits,
 		maxBodyBytes:      10 << 20,
 		maxConns:          defaultMaxConns(),
-		log:               discardLogger{},
 	}
 }
 
@@ -345,8 +344,9 @@ func WithErrorPage(f func(ctx context.Context, req *Request, status int, err err
 }
 
 // WithLogger tells l what clients are not told: panics with their stacks, trouble with
-// accepting, and the causes of failed requests, by Error if the fault is the server's and
-// by Debug if it is the client's. The default discards it; nil is ignored.
+// accepting, and the causes of failed requests and TLS handshakes, by Error if the fault is
+// the server's and by Debug if it is the client's. The default writes panics to standard
+// error and discards the rest; nil is ignored.
 func WithLogger(l Logger) Option {
 	return option(func(c *config) error {
 		if l != nil {

@@ -40,6 +40,15 @@ type head struct {
 	expect        expectation
 }
 
+// requestLine returns the request line of a head that b begins with, without its CRLF, or
+// "" if it was not parsed.
+func (h *head) requestLine(b []byte) string {
+	if h.target.end == 0 {
+		return ""
+	}
+	return string(b[h.method.start : int(h.target.end)+len(" HTTP/1.1")])
+}
+
 // limits bound a head or a trailer section.
 type limits struct {
 	head    int // bytes, all lines together

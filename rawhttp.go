@@ -35,7 +35,8 @@ type Server struct {
 	files  *FileResolver // of WithRoot or WithFS, nil if there is none
 	stats  counters
 
-	turnedAway chan struct{} // holds one for each connection that is told of 503
+	turnedAway  chan struct{} // holds one for each connection that is told of 503
+	toldOfHTTP2 atomic.Bool   // the log was told that a client speaks it
 
 	evicting sync.Mutex
 	oldest   []*idler // connections to evict, in order, as long as they stay idle
@@ -79,7 +80,9 @@ func New(opts ...Option) (*Server, error) {
 		s.closeFiles()
 		return nil, fmt.Errorf("rawhttp: New: %w", err)
 	}
-	s.log = s.config.log
+	if s.log = s.config.log; s.log == nil {
+		s.log = discardLogger{}
+	}
 	s.format = &wireFormat{server: s.config.serverField, contentLength: !s.config.noContentLength}
 	if !s.config.noDate {
 		s.format.date = new(dateCache).text

@@ -18,12 +18,11 @@ import (
 // written or discarded; [Request.Clone] makes one that stays. Its methods must
 // not be called concurrently.
 type Request struct {
-	// Body is the content: never nil, at its end io.EOF. A Read may wait for the
-	// client. It is read on the goroutine that Resolve was called on, or while Resolve
-	// waits; behind that by what the Response reads, see [Stream] and [StreamFunc].
-	// An error other than io.EOF is the client's fault or the
-	// connection's end; the server answers it with its own status, or closes,
-	// whatever the resolver makes of it.
+	// Body is the content: never nil, at its end io.EOF. A Read may wait for the client. It
+	// may be read on any goroutine, one at a time, until the Response has been written;
+	// after that Read returns an error. An error other than io.EOF is the client's fault or
+	// the connection's end; the server answers it with its own status, or closes, whatever
+	// the resolver makes of it.
 	Body io.Reader
 
 	head
@@ -159,7 +158,7 @@ func (r *Request) Conn() ConnInfo {
 // line.
 func (r *Request) Head() []byte { return bytes.Clone(r.text[:r.size]) }
 
-// Clone gives a copy that outlives the response. Its Body is empty, its Trailer what it
+// Clone returns a copy that outlives the response. Its Body is empty, its Trailer what it
 // is now.
 func (r *Request) Clone() *Request {
 	c := *r

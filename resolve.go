@@ -21,10 +21,12 @@ import (
 // which the server answers. An OPTIONS that is refused with 405 is answered with 204 and
 // the Allow of the refusal (RFC 9110, section 9.3.7).
 //
-// Resolve is called concurrently, on the goroutine of the connection. req is valid
-// until the Response has been written; ctx ends then, at [Server.Close], and when the
-// time for an orderly stop is over. That a client has gone ends it only while a
-// StreamFunc or a script runs: nobody looks before.
+// Resolve is called concurrently, on the goroutine of the connection. req is valid until
+// the Response has been written. ctx ends then, when the time for a graceful stop is over,
+// at [Server.Close], and when the client resets its connection or closes its side of it,
+// which [WithHalfClose] allows. That a client has gone is noticed while somebody waits for
+// ctx.Done(), on any connection and system, and else when the server reads or writes. ctx
+// has the values of the context of [Server.Serve]; [Stopping] tells of a graceful stop.
 type Resolver interface {
 	Resolve(ctx context.Context, req *Request) (*Response, error)
 }

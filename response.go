@@ -194,9 +194,9 @@ func noSniff(r *Response) *Response { return r.Set("X-Content-Type-Options", "no
 // head goes with the first of it. An error of Read before that is answered with
 // 500, later it cuts the connection, so that the client can tell.
 //
-// If r is an io.Closer, the Response closes it. Stream(200, t, req.Body) is an
-// echo; where content is read on another goroutine, as by one that fills a pipe, that
-// takes [StreamFunc]. For HEAD nothing is read.
+// If r is an io.Closer, the Response closes it. Stream(200, t, req.Body) is an echo. For HEAD
+// nothing is read. While the Response is written the content of the request may be read, by
+// r or on another goroutine, as net/http's client does in a reverse proxy.
 func Stream(status int, mediaType string, r io.Reader) *Response {
 	resp := newResponse(status, mediaType)
 	if r == nil {
@@ -215,9 +215,11 @@ func Stream(status int, mediaType string, r io.Reader) *Response {
 // with 500, later it cuts the connection.
 //
 // f runs once for each request that the Response answers with content, so not for
-// HEAD, on the goroutine of the connection. It may read the request's Body meanwhile,
-// also on another goroutine that it waits for. Its ctx ends when the client's connection
-// is reset or the server stops waiting; w fails then. f must not keep w.
+// HEAD, on the goroutine of the connection. The request's Body may be read meanwhile, also
+// on another goroutine. Its ctx is the context of the request, as [Resolver] describes it;
+// values and deadlines that a wrapping resolver has added to its own are not in it. A Write
+// fails after a reset and when the server stops waiting; a client that has only closed its
+// side may be waiting for the rest. f must not keep w.
 func StreamFunc(status int, mediaType string, f func(ctx context.Context, w io.Writer) error) *Response {
 	r := newResponse(status, mediaType)
 	if f == nil {

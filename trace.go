@@ -14,9 +14,8 @@ import (
 
 // A Trace is told what happens on connections. Hooks that are nil cost nothing.
 // Hooks are called on the goroutine of the connection, which waits for them;
-// those of different connections are called concurrently. While a StreamFunc or a
-// script runs BytesRead may be called on another goroutine, at the same time as
-// others. Byte slices are valid until the hook returns and must not be changed. A hook
+// those of different connections are called concurrently. BytesRead may be called on
+// another goroutine that reads a Body, at the same time as others. Byte slices are valid until the hook returns and must not be changed. A hook
 // that panics ends its connection; one that panics on a goroutine of the program's own,
 // which reads a Body, ends what a panic there ends.
 type Trace struct {
@@ -39,15 +38,16 @@ type Trace struct {
 
 // An Exchange is a request and what became of it.
 type Exchange struct {
-	Conn     uint64        // number of the connection, from 1
-	Num      uint64        // number of the request on it, from 1
-	Client   string        // address of the client, as ConnInfo.Client has it; "" if unknown
-	Request  *Request      // nil if the head was refused; valid until the hook returns
-	Status   int           // of the response
-	Bytes    int64         // of content, before chunking
-	Start    time.Time     // when the head was begun to be read
-	Duration time.Duration // from there to the end of the response
-	Err      error         // why the response was cut, nil if it is whole
+	Conn        uint64        // number of the connection, from 1
+	Num         uint64        // number of the request on it, from 1
+	Client      string        // address of the client, as ConnInfo.Client has it; "" if unknown
+	Request     *Request      // nil if the head was refused; valid until the hook returns
+	RequestLine string        // as received, also of a head that was refused; "" if it could not be parsed
+	Status      int           // of the response
+	Bytes       int64         // of content, before chunking
+	Start       time.Time     // when the head was begun to be read
+	Duration    time.Duration // from there to the end of the response
+	Err         error         // why the response was cut, nil if it is whole
 }
 
 // A ConnState is the phase that a connection is in.
@@ -132,17 +132,18 @@ func (c *conn) traceExchange(err error) {
 		return
 	}
 	x := Exchange{
-		Conn:     c.id,
-		Num:      c.num,
-		Status:   c.t.status,
-		Bytes:    c.t.sent,
-		Start:    c.start,
-		Duration: time.Since(c.start),
-		Err:      err,
+		Conn:        c.id,
+		Num:         c.num,
+		RequestLine: c.refusedLine,
+		Status:      c.t.status,
+		Bytes:       c.t.sent,
+		Start:       c.start,
+		Duration:    time.Since(c.start),
+		Err:         err,
 	}
 	client := addrOf(c.nc.RemoteAddr())
 	if c.req.on != nil { // a request was admitted
-		x.Request = c.shown
+		x.Request, x.RequestLine = c.shown, c.req.requestLine(c.req.text)
 		client = c.info().Client
 	}
 	if client.IsValid() {
@@ -265,7 +266,9 @@ func (t *transcript) flush(conn uint64, who int, line *partialLine, n int) {
 	line.b = append(line.b[:0], line.b[n:]...)
 }
 
-// escapeControls makes text safe for a terminal or a log.
+// escapeControls makes text safe for a terminal or a log: control characters, those that
+// cannot be seen, those that change the direction of text, and line separators are shown
+// as escapes.
 func escapeControls(s string) string {
 	var b strings.Builder
 	for len(s) > 0 {
@@ -273,7 +276,9 @@ func escapeControls(s string) string {
 		switch {
 		case r == utf8.RuneError && n == 1, r < ' ', r == 0x7f:
 			fmt.Fprintf(&b, `\x%02x`, s[0])
-		case r >= 0x80 && r < 0xa0, isBidiControl(r):
+		case r > 0xffff && !strconv.IsPrint(r):
+			fmt.Fprintf(&b, `\U%08x`, r)
+		case !strconv.IsPrint(r):
 			fmt.Fprintf(&b, `\u%04x`, r)
 		default:
 			b.WriteString(s[:n])
@@ -283,7 +288,7 @@ func escapeControls(s string) string {
 	return b.String()
 }
 
-// isBidiControl reports whether r changes the direction of the text behind it.
+// isBidiControl reports whether r changes the direction of the text after it.
 func isBidiControl(r rune) bool {
 	return r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
 }
@@ -293,8 +298,8 @@ func isBidiControl(r rune) bool {
 //
 //	127.0.0.1 - - [22/Nov/2026:13:03:20 +0000] "GET /a HTTP/1.1" 200 5 "-" "curl/8.5.0"
 //
-// A request whose head was refused is shown as "-". What a client sent is
-// escaped. The line comes when the response has been written, so the client may
+// A request whose head was refused is shown too, as "-" if not even its request line could
+// be parsed. What a client sent is escaped. The line comes when the response has been written, so the client may
 // have it before. Each line is one Write; they are never concurrent, and their
 // errors are ignored.
 func AccessLog(w io.Writer) Trace {
@@ -309,9 +314,9 @@ func AccessLog(w io.Writer) Trace {
 }
 
 func appendAccess(b []byte, x Exchange) []byte {
-	client, request, referer, agent := x.Client, "", "", ""
+	client, request, referer, agent := x.Client, x.RequestLine, "", ""
 	if r := x.Request; r != nil {
-		request = r.Method() + " " + r.Target() + " " + r.Version()
+		request = r.requestLine(r.text)
 		referer, agent = r.Header().Get("Referer"), r.Header().Get("User-Agent")
 	}
 	if client == "" {

@@ -323,9 +323,9 @@ func TestExchange(t *testing.T) {
 		c.say(liveGet("/bb") + liveGet("/c?3s") + "GET\r\n\r\n")
 		c.waitEnd(begin)
 		want := []Exchange{
-			{Conn: 1, Num: 1, Status: 200, Bytes: 2, Start: at(time.Second), Duration: 7 * time.Second},
-			{Conn: 1, Num: 2, Status: 200, Bytes: 3, Start: at(13 * time.Second)},
-			{Conn: 1, Num: 3, Status: 200, Bytes: 2, Start: at(13 * time.Second), Duration: 3 * time.Second},
+			{Conn: 1, Num: 1, RequestLine: "GET /a?5s HTTP/1.1", Status: 200, Bytes: 2, Start: at(time.Second), Duration: 7 * time.Second},
+			{Conn: 1, Num: 2, RequestLine: "GET /bb HTTP/1.1", Status: 200, Bytes: 3, Start: at(13 * time.Second)},
+			{Conn: 1, Num: 3, RequestLine: "GET /c?3s HTTP/1.1", Status: 200, Bytes: 2, Start: at(13 * time.Second), Duration: 3 * time.Second},
 			{Conn: 1, Num: 4, Status: 400, Bytes: 63, Start: at(16 * time.Second)},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {

@@ -294,6 +294,19 @@ func TestAccessLog(t *testing.T) {
 		x: Exchange{Status: 200, Start: at,
 			Request: parse("GET / HTTP/1.1\r\nHost: h\r\nReferer: \t\x9b31m\u009b\u202e\xff\tx\r\nUser-Agent: é\r\n\r\n")},
 		want: `- - - [22/Nov/2026:13:03:20 -0530] "GET / HTTP/1.1" 200 0 "\x9b31m\u009b\u202e\xff\x09x" "é"`,
+	}, {
+		name: "what ends a line elsewhere, or cannot be seen",
+		x: Exchange{Status: 200, Start: at,
+			Request: parse("GET / HTTP/1.1\r\nHost: h\r\nReferer: a\u2028b\u2029c\ufeffd\u200be\u00adf\U000e0001g\u061ch\u00a0i\r\nUser-Agent: 日本 😀\r\n\r\n")},
+		want: `- - - [22/Nov/2026:13:03:20 -0530] "GET / HTTP/1.1" 200 0 "a\u2028b\u2029c\ufeffd\u200be\u00adf\U000e0001g\u061ch\u00a0i" "日本 😀"`,
+	}, {
+		name: "a head that was refused, whose request line could be parsed",
+		x:    Exchange{Client: "192.0.2.1", RequestLine: "GET /a HTTP/1.1", Status: 400, Bytes: 63, Start: at},
+		want: `192.0.2.1 - - [22/Nov/2026:13:03:20 -0530] "GET /a HTTP/1.1" 400 63 "-" "-"`,
+	}, {
+		name: "the zero Request",
+		x:    Exchange{Status: 200, Start: at, Request: new(Request)},
+		want: `- - - [22/Nov/2026:13:03:20 -0530] "-" 200 0 "-" "-"`,
 	}}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -325,12 +338,12 @@ func TestAccessLogOfAServer(t *testing.T) {
 		forged := `fe80::1%x" 200 0 "-" "-"`
 		c.say(liveGet("/a", "User-Agent: b", "X-Forwarded-For: 192.0.2.7, 10.0.0.1"))
 		c.say("HEAD /missing HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: " + forged + "\r\n\r\n")
-		c.say(liveGet("/a", "User-Agent: b\n10.0.0.9 - - forged"))
+		c.say("\r\n" + liveGet("/a", "User-Agent: b\n10.0.0.9 - - forged"))
 		now := time.Now().Format("02/Jan/2006:15:04:05 -0700")
 		want := []string{
 			`192.0.2.7 - - [` + now + `] "GET /a HTTP/1.1" 200 5 "-" "b"` + "\n",
 			`10.0.0.9 - - [` + now + `] "HEAD /missing HTTP/1.1" 404 0 "-" "-"` + "\n",
-			`10.0.0.9 - - [` + now + `] "-" 400 68 "-" "-"` + "\n",
+			`10.0.0.9 - - [` + now + `] "GET /a HTTP/1.1" 400 68 "-" "-"` + "\n",
 		}
 		if diff := cmp.Diff(want, w.list); diff != "" {
 			t.Errorf("AccessLog (-want +got):\n%s", diff)
