@@ -2,11 +2,13 @@ package rawhttp
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"runtime"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -310,15 +312,13 @@ func (c *conn) fastWay(r io.Reader) (io.ReaderFrom, *io.LimitedReader) {
 }
 
 // resumes reports whether a Write to nc that has met its deadline says how much it wrote
-// and can be followed by another. A socket does so, but on Windows; TLS does not; and what
-// a wrapper hides nobody knows.
+// and can be followed by another. A socket does so, but on Windows, and one end of a
+// net.Pipe; TLS does not; and what a wrapper hides nobody knows.
 func resumes(nc net.Conn) bool {
-	switch nc.(type) {
-	case *net.TCPConn, *net.UnixConn:
+	if _, ok := nc.(syscall.Conn); ok {
 		return runtime.GOOS != "windows"
 	}
-	addr := nc.LocalAddr()
-	return addr != nil && addr.Network() == "pipe" // of net.Pipe
+	return fmt.Sprintf("%T", nc) == "*net.pipe"
 }
 
 // maxPiece is how much is written at once to a connection that cannot go on after a write

@@ -108,8 +108,8 @@ func (g *group) postponeClose() {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if clock() < g.closeBy {
-		g.quiet.Reset(queueQuiet)
+	if left := time.Duration(g.closeBy - clock()); left > 0 {
+		g.quiet.Reset(min(queueQuiet, left))
 	}
 }
 

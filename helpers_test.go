@@ -140,11 +140,16 @@ func noNewGoroutines(t *testing.T) {
 	})
 }
 
+// goroutines returns the stacks of all goroutines.
+func goroutines() string {
+	buf := make([]byte, 1<<20)
+	return string(buf[:runtime.Stack(buf, true)])
+}
+
 // ownGoroutines counts the goroutines that run methods of connections and groups.
 func ownGoroutines() int {
-	buf := make([]byte, 1<<20)
 	n := 0
-	for g := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+	for g := range strings.SplitSeq(goroutines(), "\n\n") {
 		if strings.Contains(g, "rawhttp.(*conn)") || strings.Contains(g, "rawhttp.(*group)") {
 			n++
 		}

@@ -287,7 +287,11 @@ func TestLaterFileOptionsWin(t *testing.T) {
 
 // The defaults, which are safe on the open Internet.
 func TestDefaults(t *testing.T) {
-	s := newServer(t, liveSource)
+	s, err := New(liveSource)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
 	c := s.config
 	type defaults struct {
 		Date, ContentLength, Lenient                           bool

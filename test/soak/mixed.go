@@ -1,0 +1,519 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"mime"
+	"mime/multipart"
+	"os"
+	"strings"
+	"time"
+)
+
+// mixed asks for everything, and aborts a fifth of the requests.
+func mixed(l *load) error {
+	m := &mix{load: l, files: make(map[string][]byte)}
+	var err error
+	m.server, err = startServer(m.prepare)
+	defer m.server.stop(l)
+	if err != nil {
+		return err
+	}
+	m.each(m.warmUp(), m.client)
+	before, err := m.settle(l, isNotBusy)
+	if err != nil {
+		return err
+	}
+	peak := m.watchMemory()
+	m.each(l.duration, m.client)
+	most := peak()
+	after, err := m.settle(l, isNotBusy)
+	if err != nil {
+		return err
+	}
+	m.printFigures(before, after, most)
+	m.wantCounts("aborted with RST", "aborted with FIN")
+	for _, kind := range kinds {
+		if kind.name != "events endless" { // they are all aborted
+			m.wantCounts(kind.name)
+		}
+	}
+	// The memory of a Go program varies by less than this, and a leak in each request
+	// adds up to more in a long run.
+	if allowed := before.RSS/2 + 16<<10; after.RSS > before.RSS+allowed {
+		l.fault("memory was %.1f MiB and is %.1f MiB", mib(before.RSS), mib(after.RSS))
+	}
+	return nil
+}
+
+// isNotBusy reports whether what the server has logged should not happen. Requests for
+// which no script may run for some seconds are answered with 503.
+func isNotBusy(logged string) bool { return !strings.Contains(logged, "no script may run") }
+
+// warmUp is how long the server is under load before its memory is measured, so that
+// its pools and caches are full by then.
+func (m *mix) warmUp() time.Duration { return min(m.duration/5, 30*time.Second) }
+
+// A mix is a run of all kinds of requests.
+type mix struct {
+	*load
+	*server
+	files map[string][]byte // below the folder files
+	names []string
+}
+
+// The scripts of a run, and what they print.
+var scripts = map[string]struct{ source, output string }{
+	"hello.sh": {"echo Content-Type: text/plain; echo; echo hello", "hello\n"},
+	"cat.sh":   {"echo Content-Type: text/plain; echo; cat", ""}, // or what it is sent
+	"slow.sh":  {"echo Content-Type: text/plain; echo; echo a; sleep 0.2; echo b", "a\nb\n"},
+	"child.sh": {"echo Content-Type: text/plain; echo; sleep 60 & echo a", "a\n"},
+	"long.sh":  {"echo Content-Type: text/plain; echo; yes 123456789 | head -c 1000000", strings.Repeat("123456789\n", 100000)},
+}
+
+// prepare fills the folders.
+func (m *mix) prepare(root string) error {
+	random := m.random(-1)
+	for i, size := range []int{0, 1, 100, 1000, 4095, 10000, 60000, 65536, 65537, 300000, 3000000} {
+		content := make([]byte, size)
+		for j := range content {
+			content[j] = byte(random.Uint32())
+		}
+		name := fmt.Sprintf("file%d.bin", i)
+		m.files[name], m.names = content, append(m.names, name)
+		if err := os.WriteFile(root+"/files/"+name, content, 0o644); err != nil {
+			return err
+		}
+		// An old file, which the server keeps in memory.
+		if err := os.Chtimes(root+"/files/"+name, time.Time{}, time.Now().Add(-time.Hour)); err != nil {
+			return err
+		}
+	}
+	for name, s := range scripts {
+		if err := os.WriteFile(root+"/scripts/"+name, []byte(s.source), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// The kinds of exchanges, and how often each is done among a hundred. An error is a
+// fault unless the client has aborted the connection.
+var kinds = []struct {
+	name  string
+	often int
+	do    func(m *mix, c *conn, random *rand.Rand) error
+}{
+	{"file", 28, (*mix).file},
+	{"file bytewise", 4, (*mix).bytewise},
+	{"not modified", 10, (*mix).notModified},
+	{"range", 8, (*mix).oneRange},
+	{"ranges", 5, (*mix).ranges},
+	{"upload", 6, (*mix).upload},
+	{"upload chunked", 6, (*mix).uploadChunked},
+	{"upload ignored", 4, (*mix).ignored},
+	{"echo", 5, (*mix).echo},
+	{"pipeline", 8, (*mix).pipeline},
+	{"listing", 6, (*mix).listing},
+	{"events", 3, (*mix).events},
+	{"events endless", 2, (*mix).endlessEvents},
+	{"script", 2, (*mix).script},
+	{"malformed", 3, (*mix).malformed},
+}
+
+// pickKind returns one of the kinds.
+func pickKind(random *rand.Rand) (name string, do func(m *mix, c *conn, random *rand.Rand) error) {
+	at := random.IntN(100)
+	for _, kind := range kinds {
+		if at -= kind.often; at < 0 {
+			return kind.name, kind.do
+		}
+	}
+	panic("the kinds are fewer than a hundred")
+}
+
+// client is one client: it does one exchange after another, most of them on the same
+// connection, and aborts a fifth of them.
+func (m *mix) client(n int, again func() bool) {
+	random := m.random(n)
+	var c *conn
+	defer func() {
+		if c != nil {
+			c.Close()
+		}
+	}()
+	for again() {
+		if c == nil {
+			var err error
+			if c, err = dial(m.addr); err != nil {
+				m.fault("client %d: %v", n, err)
+				return
+			}
+		}
+		name, do := pickKind(random)
+		if random.IntN(3) == 0 { // of these, two fifths are over before they are aborted
+			c.abortSoon(random)
+		}
+		err := do(m, c, random)
+		switch {
+		case c.aborted && c.useReset:
+			m.count("aborted with RST")
+		case c.aborted:
+			m.count("aborted with FIN")
+		case err == nil || errors.Is(err, errLast):
+			m.count(name)
+		default:
+			m.fault("client %d: %s: %v", n, name, err)
+		}
+		if c.aborted || err != nil || random.IntN(20) == 0 {
+			c.Close()
+			c = nil
+		} else {
+			c.toRead, c.toWrite = -1, -1 // the exchange was over before
+		}
+	}
+}
+
+// errLast says that all is well, and that the connection is at its end.
+var errLast = errors.New("last exchange of the connection")
+
+// pick returns one of the files.
+func (m *mix) pick(random *rand.Rand) (target string, content []byte) {
+	name := m.names[random.IntN(len(m.names))]
+	return "/files/" + name, m.files[name]
+}
+
+func (m *mix) file(c *conn, random *rand.Rand) error {
+	target, content := m.pick(random)
+	if random.IntN(4) == 0 {
+		resp, err := c.ask("HEAD", target)
+		if err != nil {
+			return err
+		}
+		if resp.ContentLength != int64(len(content)) {
+			return fmt.Errorf("HEAD: Content-Length %d, want %d", resp.ContentLength, len(content))
+		}
+		return resp.want(200, []byte{})
+	}
+	resp, err := c.ask("GET", target)
+	if err != nil {
+		return err
+	}
+	return resp.want(200, content)
+}
+
+// bytewise sends a request byte by byte.
+func (m *mix) bytewise(c *conn, random *rand.Rand) error {
+	target, content := m.pick(random)
+	c.SetDeadline(time.Now().Add(hang))
+	for _, b := range head("GET", target) {
+		if _, err := c.Write([]byte{b}); err != nil {
+			return err
+		}
+	}
+	resp, err := c.read("GET")
+	if err != nil {
+		return err
+	}
+	return resp.want(200, content)
+}
+
+func (m *mix) notModified(c *conn, random *rand.Rand) error {
+	target, content := m.pick(random)
+	resp, err := c.ask("HEAD", target)
+	if err != nil {
+		return err
+	}
+	resp, err = c.ask("GET", target, "If-None-Match: "+resp.Header.Get("ETag"))
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode == 200 { // it has no entity tag
+		return resp.want(200, content)
+	}
+	return resp.want(304, []byte{})
+}
+
+func (m *mix) oneRange(c *conn, random *rand.Rand) error {
+	target, content := m.pick(random)
+	if len(content) == 0 {
+		return nil
+	}
+	first := random.IntN(len(content))
+	last := first + random.IntN(len(content)-first)
+	resp, err := c.ask("GET", target, fmt.Sprintf("Range: bytes=%d-%d", first, last))
+	if err != nil {
+		return err
+	}
+	if got, want := resp.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-%d/%d", first, last, len(content)); got != want {
+		return fmt.Errorf("Content-Range %q, want %q", got, want)
+	}
+	return resp.want(206, content[first:last+1])
+}
+
+// ranges asks for the first and the last byte, and one of the middle.
+func (m *mix) ranges(c *conn, random *rand.Rand) error {
+	target, content := m.pick(random)
+	if len(content) < 3 {
+		return nil
+	}
+	middle := 1 + random.IntN(len(content)-2)
+	resp, err := c.ask("GET", target, fmt.Sprintf("Range: bytes=0-0,%d-%d,-1", middle, middle))
+	if err != nil {
+		return err
+	}
+	if err := resp.want(206, nil); err != nil {
+		return err
+	}
+	_, params, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	if err != nil {
+		return err
+	}
+	parts := multipart.NewReader(bytes.NewReader(resp.content), params["boundary"])
+	for _, at := range []int{0, middle, len(content) - 1} {
+		part, err := parts.NextPart()
+		if err != nil {
+			return err
+		}
+		if got, err := io.ReadAll(part); err != nil || !bytes.Equal(got, content[at:at+1]) {
+			return fmt.Errorf("part with byte %d: %x, %v, want %x", at, got, err, content[at:at+1])
+		}
+	}
+	return nil
+}
+
+// someContent returns content to send.
+func someContent(random *rand.Rand) []byte {
+	content := make([]byte, random.IntN(1<<random.IntN(20)))
+	for i := range content {
+		content[i] = byte(random.Uint32())
+	}
+	return content
+}
+
+func digest(content []byte) []byte {
+	return fmt.Appendf(nil, "%d %x", len(content), sha256.Sum256(content))
+}
+
+func (m *mix) upload(c *conn, random *rand.Rand) error {
+	content := someContent(random)
+	fields := []string{fmt.Sprint("Content-Length: ", len(content))}
+	if random.IntN(4) == 0 && len(content) > 0 {
+		fields = append(fields, "Expect: 100-continue")
+	}
+	resp, err := c.send("/upload", content, fields...)
+	if err != nil {
+		return err
+	}
+	return resp.want(200, digest(content))
+}
+
+// send sends a POST, and reads the response. After Expect it does not wait for the
+// answer, which it need not.
+func (c *conn) send(target string, content []byte, fields ...string) (*response, error) {
+	c.SetDeadline(time.Now().Add(hang))
+	if _, err := c.Write(head("POST", target, fields...)); err != nil {
+		return nil, err
+	}
+	if _, err := c.Write(content); err != nil {
+		return nil, err
+	}
+	return c.read("POST")
+}
+
+// chunked returns content in chunks of random sizes, some with extensions, and a
+// trailer section.
+func chunked(content []byte, random *rand.Rand) []byte {
+	var b bytes.Buffer
+	for len(content) > 0 {
+		n := min(len(content), 1+random.IntN(1<<random.IntN(16)))
+		extension := ""
+		if random.IntN(8) == 0 {
+			extension = `;name="value"`
+		}
+		fmt.Fprintf(&b, "%x%s\r\n%s\r\n", n, extension, content[:n])
+		content = content[n:]
+	}
+	b.WriteString("0\r\nX-Trailer: value\r\n\r\n")
+	return b.Bytes()
+}
+
+func (m *mix) uploadChunked(c *conn, random *rand.Rand) error {
+	// Small chunks of much content would be more framing than the server accepts.
+	content := someContent(random)
+	content = content[:min(len(content), 10000)]
+	resp, err := c.send("/upload", chunked(content, random), "Transfer-Encoding: chunked")
+	if err != nil {
+		return err
+	}
+	return resp.want(200, digest(content))
+}
+
+// ignored sends content that nobody reads. The answer must arrive.
+func (m *mix) ignored(c *conn, random *rand.Rand) error {
+	content := someContent(random)
+	resp, err := c.send("/ignore", content, fmt.Sprint("Content-Length: ", len(content)))
+	if err != nil {
+		return err
+	}
+	if err := resp.want(403, []byte("no\n")); err != nil {
+		return err
+	}
+	if resp.Close {
+		return errLast
+	}
+	return nil
+}
+
+// echo writes and reads at once, so that no buffer on the way is too small.
+func (m *mix) echo(c *conn, random *rand.Rand) error {
+	content := someContent(random)
+	c.SetDeadline(time.Now().Add(hang))
+	sent := make(chan error, 1)
+	reads := &conn{TCPConn: c.TCPConn, r: c.r, toWrite: c.toWrite, toRead: -1, useReset: c.useReset}
+	c.toWrite = -1
+	go func() {
+		_, err := reads.Write(append(head("POST", "/echo", fmt.Sprint("Content-Length: ", len(content))), content...))
+		sent <- err
+	}()
+	resp, err := c.read("POST")
+	sendErr := <-sent
+	c.aborted = c.aborted || reads.aborted
+	if err := errors.Join(err, sendErr); err != nil {
+		return err
+	}
+	return resp.want(200, content)
+}
+
+// pipeline sends some requests at once, and reads the responses in their order.
+func (m *mix) pipeline(c *conn, random *rand.Rand) error {
+	var requests []byte
+	var wanted [][]byte
+	size := 0
+	for range 2 + random.IntN(20) {
+		target, content := m.pick(random)
+		if size+len(content) > 100000 {
+			continue // the server would wait for us to read while we write
+		}
+		size += len(content)
+		requests, wanted = append(requests, head("GET", target)...), append(wanted, content)
+	}
+	c.SetDeadline(time.Now().Add(hang))
+	if _, err := c.Write(requests); err != nil {
+		return err
+	}
+	for i, content := range wanted {
+		resp, err := c.read("GET")
+		if err != nil {
+			return fmt.Errorf("response %d of %d: %w", i+1, len(wanted), err)
+		}
+		if err := resp.want(200, content); err != nil {
+			return fmt.Errorf("response %d of %d: %w", i+1, len(wanted), err)
+		}
+	}
+	return nil
+}
+
+func (m *mix) listing(c *conn, random *rand.Rand) error {
+	form := []string{"json", "text", "html"}[random.IntN(3)]
+	resp, err := c.ask("GET", "/files/?sort=size&format="+form)
+	if err != nil {
+		return err
+	}
+	if err := resp.want(200, nil); err != nil {
+		return err
+	}
+	if form == "json" {
+		var list struct{ Entries []json.RawMessage }
+		if err := json.Unmarshal(resp.content, &list); err != nil {
+			return err
+		}
+		if len(list.Entries) != len(m.names) {
+			return fmt.Errorf("%d entries, want %d", len(list.Entries), len(m.names))
+		}
+	}
+	return nil
+}
+
+func (m *mix) events(c *conn, random *rand.Rand) error {
+	n := random.IntN(20)
+	resp, err := c.ask("GET", fmt.Sprintf("/events?n=%d", n))
+	if err != nil {
+		return err
+	}
+	var want bytes.Buffer
+	for i := range n {
+		fmt.Fprintf(&want, "data: %d\n\n", i)
+	}
+	return resp.want(200, want.Bytes())
+}
+
+// endlessEvents leaves after some events: there is no other end.
+func (m *mix) endlessEvents(c *conn, random *rand.Rand) error {
+	c.toWrite, c.toRead, c.useReset = -1, 200+random.IntN(1000), random.IntN(2) == 0
+	_, err := c.ask("GET", "/events")
+	if !c.aborted {
+		return fmt.Errorf("the events have ended: %w", err)
+	}
+	return err
+}
+
+// script runs one of the scripts. While too many run, 503 is the right answer.
+func (m *mix) script(c *conn, random *rand.Rand) error {
+	names := []string{"hello.sh", "cat.sh", "slow.sh", "child.sh", "long.sh"}
+	name := names[random.IntN(len(names))]
+	want := []byte(scripts[name].output)
+	var resp *response
+	var err error
+	if name == "cat.sh" {
+		want = someContent(random)
+		want = want[:min(len(want), 50000)] // the pipes and buffers on the way hold that much
+		resp, err = c.send("/scripts/cat.sh", want, fmt.Sprint("Content-Length: ", len(want)))
+	} else {
+		resp, err = c.ask("GET", "/scripts/"+name)
+	}
+	switch {
+	case err != nil:
+		return err
+	case resp.StatusCode == 503:
+		m.count("script: 503")
+		if resp.Close {
+			return errLast
+		}
+		return nil
+	}
+	return resp.want(200, want)
+}
+
+// malformed sends what is no request. The answer is 400, and the connection ends.
+func (m *mix) malformed(c *conn, random *rand.Rand) error {
+	bad := []string{
+		"GET  / HTTP/1.1\r\n\r\n",
+		"GET / HTTP/1.1\nHost: localhost\n\n",
+		"GET / HTTP/1.1\r\nHost : localhost\r\n\r\n",
+		"POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+		"POST /upload HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
+	}
+	c.SetDeadline(time.Now().Add(hang))
+	if _, err := io.WriteString(c, bad[random.IntN(len(bad))]); err != nil {
+		return err
+	}
+	resp, err := c.read("POST")
+	if err != nil {
+		return err
+	}
+	if err := resp.want(400, nil); err != nil {
+		return err
+	}
+	if _, err := c.r.ReadByte(); err != io.EOF {
+		return fmt.Errorf("after 400: %w, want the end of the connection", err)
+	}
+	return errLast
+}
