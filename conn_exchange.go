@@ -219,8 +219,10 @@ func (c *conn) send(ctx context.Context, resp *Response) (err error) {
 
 func (c *conn) newResponder(resp *Response) {
 	persist := c.mayPersist(resp)
-	c.out.mu.Lock() // content may be asked for meanwhile
-	defer c.out.mu.Unlock()
+	if c.body != nil {
+		c.out.mu.Lock() // it may be asked for meanwhile
+		defer c.out.mu.Unlock()
+	}
 	c.t = responder{}
 	c.t.out, c.t.format, c.t.req, c.t.resp = &c.out, c.srv.format, &c.req, resp
 	c.t.persist, c.t.last = persist, c.body == nil && len(c.in.bytes()) == 0

@@ -75,12 +75,14 @@ func (t *responder) write(ctx context.Context) error {
 func (t *responder) writeAnew(ctx context.Context) error {
 	t.represent()
 	t.frame()
-	if t.framing == noFraming || t.req.isHead() {
-		t.lockedHead()
-		return nil
-	}
+	bare := t.framing == noFraming || t.req.isHead()
 	if t.headDue = t.withheld != nil; !t.headDue {
 		t.putHead()
+	} else if bare {
+		t.lock()()
+	}
+	if bare {
+		return nil
 	}
 	if err := t.putContent(ctx); err != nil {
 		return err
@@ -88,24 +90,14 @@ func (t *responder) writeAnew(ctx context.Context) error {
 	return t.end()
 }
 
-// lock locks what is used to ask for content too, if it may be. It is paired with unlock.
-func (t *responder) lock() {
-	if t.withheld != nil {
-		t.out.mu.Lock()
+// lock locks what is used to ask for content too, where it may be, and puts the head if that
+// is due. It returns what unlocks.
+func (t *responder) lock() (unlock func()) {
+	t.out.mu.Lock()
+	if t.headDue {
+		t.putHead()
 	}
-}
-
-func (t *responder) unlock() {
-	if t.withheld != nil {
-		t.out.mu.Unlock()
-	}
-}
-
-// lockedHead is putHead, locked.
-func (t *responder) lockedHead() {
-	t.lock()
-	defer t.unlock()
-	t.putHead()
+	return t.out.mu.Unlock
 }
 
 // frame decides how the content is framed and whether the connection persists.
@@ -311,10 +303,8 @@ func (t *responder) put(p []byte) error {
 	if len(p) == 0 {
 		return nil
 	}
-	t.lock()
-	defer t.unlock()
-	if t.headDue {
-		t.putHead()
+	if t.withheld != nil {
+		defer t.lock()()
 	}
 	t.sent += int64(len(p))
 	switch t.framing {
@@ -338,10 +328,8 @@ func (t *responder) put(p []byte) error {
 
 // push writes what was put so far.
 func (t *responder) push() error {
-	t.lock()
-	defer t.unlock()
-	if t.headDue {
-		t.putHead()
+	if t.withheld != nil {
+		defer t.lock()()
 	}
 	t.headOut = true
 	return t.out.flush()
@@ -349,10 +337,8 @@ func (t *responder) push() error {
 
 // end puts what ends the content, or tells that it is short.
 func (t *responder) end() error {
-	t.lock()
-	defer t.unlock()
-	if t.headDue {
-		t.putHead()
+	if t.withheld != nil {
+		defer t.lock()()
 	}
 	switch {
 	case t.framing == byChunks:
