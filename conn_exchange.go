@@ -250,11 +250,10 @@ func (c *conn) contentFault() error {
 // instead gives the response to send where another has failed with err before any of
 // it was out, nil if there is nothing to say or nobody to say it to.
 func (c *conn) instead(failed *Response, err error) *Response {
-	fault := c.contentFault()
-	switch {
-	case err == nil || c.t.headOut || c.broken != nil || c.gone.Load():
+	if err == nil || c.t.headOut || c.broken != nil || c.gone.Load() {
 		return nil
-	case fault != nil:
+	}
+	if fault := c.contentFault(); fault != nil {
 		c.logFailure(errorStatus(fault), joinOnce(fault, err))
 		return errorResponse(fault).CloseAfter()
 	}

@@ -350,10 +350,11 @@ func (c *conn) keepWriting(write func() (int, error)) error {
 			c.setWriteDeadline(until)
 		}
 		n, err := write()
+		if err == nil {
+			return nil
+		}
 		now = clock()
 		switch {
-		case err == nil:
-			return nil
 		case isTimeout(err) && n > 0 && !errors.Is(err, errLostBytes):
 			limit, pause = now.limit(stall), stall/1000
 		case !isTimeout(err), now >= limit, set && now < until: // or it fails for good, as TLS does after a deadline

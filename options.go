@@ -194,14 +194,17 @@ func WithIdleTimeout(d time.Duration) Option {
 	return duration("WithIdleTimeout", d, func(c *config) *time.Duration { return &c.idleTimeout })
 }
 
-// WithStallTimeout limits the time in which a client does nothing while it is
-// waited for: sends no byte of its content, or lets the kernel take no byte of the
-// response. Once content has been waited for as long in all, it must also have
-// come at 240 bytes per second on average. The breach of it is answered with 408
-// if the head of the response is not out, else the connection is cut. The time
-// that a resolver takes does not count. Where some bytes of one write were taken
-// within the limit it begins anew, so that a client is cut after twice the limit at
-// the latest, and one that is merely slow never.
+// WithStallTimeout limits how long a client may do nothing while the server waits for
+// it: send no byte of the content of its request, or take no byte of the response. Once
+// the server has waited that long for the content of one request, the content must also
+// have come at 240 bytes per second on average. A client that breaks the limit gets a 408
+// if the head of the response is not out yet; otherwise the connection is cut. The time
+// that a resolver takes does not count.
+//
+// A client that is merely slow is never cut. One that takes nothing is cut within a
+// twentieth of the limit after it. Behind TLS, on Windows, and behind a listener that wraps
+// its connections, a response leaves in pieces of 16 KiB, and the client has the limit for
+// each piece.
 //
 // The default is 30 seconds; 0 is no limit.
 func WithStallTimeout(d time.Duration) Option {
@@ -277,9 +280,10 @@ func WithMaxBodyBytes(n int64) Option {
 	})
 }
 
-// WithMaxConns limits the number of open connections. One more takes the place of
-// the one that has been idle the longest; if none is idle it is answered with 503
-// and closed, or in a flood, beyond 64 of these at a time, closed without a word.
+// WithMaxConns limits the number of open connections. One more takes the place of a
+// connection that is only waiting for its client to close, or else of the one that has been
+// idle the longest. If there is none it is answered with 503 and closed; in a flood, beyond
+// 64 of these at a time, it is closed without an answer.
 //
 // The default is half of what remains of the limit of open files when 64 are set
 // aside, between 16 and 10000; 0 is no limit.

@@ -133,12 +133,20 @@ func (s *Server) ListenAndServe(ctx context.Context, addr string) error {
 	return s.Serve(ctx, ln)
 }
 
-// Serve accepts connections on ln and serves them, until it is asked to stop. It
-// returns when the last of them is gone, and closes ln. The end of ctx stops it in
-// order: idle connections are closed, requests in progress have the time that
-// [WithDrainTimeout] says; then Serve returns nil. After [Server.Shutdown] or
-// [Server.Close] it returns [ErrServerClosed], and [net.ErrClosed] if ln was closed
-// by somebody else. Errors of Accept do not end it.
+// Serve accepts connections on ln and serves them until it is asked to stop. It closes ln,
+// and returns when the last connection is gone.
+//
+// When ctx ends, Serve stops gracefully. Requests that are on their way are still answered:
+// it accepts what waits in the listener's queue, closes ln, answers the requests of open
+// connections with Connection: close, and closes those that have been idle for a second.
+// Streams can learn of it from [Stopping]. What has not ended after [WithDrainTimeout] is
+// closed. Then Serve returns nil.
+//
+// After [Server.Shutdown] or [Server.Close] it returns [ErrServerClosed], and
+// [net.ErrClosed] if ln was closed by somebody else. When Accept fails because the system
+// is short of something, such as descriptors, Serve closes the connection that has been idle
+// the longest and tries again within a second. Any other error of Accept is final: Serve
+// stops as above and returns it.
 //
 // The contexts of requests carry the values of ctx, but do not end with it.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
@@ -154,10 +162,10 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	return g.wait()
 }
 
-// ServeConn serves one connection, and closes it. It returns when the connection
-// is gone: nil if it ended in order, which includes that the client left or stayed
-// idle; what went wrong; or [ErrServerClosed]. The end of ctx stops it as it stops
-// [Server.Serve].
+// ServeConn serves one connection and closes it. It returns when the connection is gone:
+// nil if the client left, stayed idle or was told to close, [ErrServerClosed] after
+// [Server.Shutdown] or [Server.Close], or what went wrong. The end of ctx stops it as it
+// stops [Server.Serve].
 func (s *Server) ServeConn(ctx context.Context, conn net.Conn) (err error) {
 	g, err := s.newGroup(ctx, nil)
 	if err != nil {
@@ -176,11 +184,11 @@ func (s *Server) ServeConn(ctx context.Context, conn net.Conn) (err error) {
 	return nil
 }
 
-// Shutdown stops the Server for good, in order: it closes listeners and idle
-// connections and waits until requests in progress are answered. If ctx ends before,
-// their connections are closed, resolvers that go on are not waited for, and Shutdown
-// returns the error of ctx. At last it closes what [WithRoot] opened, which the end of
-// a context of [Server.Serve] does not.
+// Shutdown stops the Server for good and gracefully, as the end of its context stops
+// [Server.Serve], and waits until requests in progress are answered. If ctx ends first,
+// Shutdown closes their connections, does not wait for resolvers that go on, and returns the
+// error of ctx. Finally it closes what [WithRoot] opened, which the end of the context of
+// Serve does not.
 func (s *Server) Shutdown(ctx context.Context) error {
 	groups := s.stopAll()
 	var err error
