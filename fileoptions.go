@@ -126,9 +126,9 @@ func WithIndex(names ...string) FileOption {
 	})
 }
 
-// WithDotFiles says whether names that begin with a dot are served and listed. The
-// default is false: a path with such a name in it is not there. An index file
-// named by [WithIndex] is served whatever its name.
+// WithDotFiles sets whether names that begin with a dot are served and listed. The default
+// is false: a path with such a name in it is not found. The folder .well-known at the top
+// (RFC 8615) is always served, and so is an index file named by [WithIndex].
 func WithDotFiles(on bool) FileOption {
 	return fileOption(func(c *fileConfig) error {
 		c.dotFiles = on

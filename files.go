@@ -8,8 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"reflect"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -199,6 +199,8 @@ func (f *FileResolver) allowLink(name string) error {
 			return treeError(err)
 		case f.scripts.isScript(target), f.scripts.hides(target):
 			return notExist(name, "leads to a script")
+		case mayBeAlias(target) && !f.isSpelled(path.Join(path.Dir(name), target)):
+			return notExist(name, "leads to a name that is spelled otherwise in its folder")
 		}
 		name = name[:strings.LastIndexByte(name, '/')+1] + target // as it is: a ".." behind a link leads elsewhere
 	}
@@ -285,17 +287,20 @@ func (f *FileResolver) openIndex(folder string) (opened, error) {
 	return opened{}, nil
 }
 
-// openName opens a name of the tree, but not a link that gives a script away.
+// openName opens a name of the tree, but no alias, and no link that gives a script away.
 func (f *FileResolver) openName(name string) (opened, error) {
 	file, info, err := f.tree.open(name)
 	if err != nil {
 		return opened{}, err
 	}
-	if !info.IsDir() {
-		if err := f.allowLink(name); err != nil {
-			file.Close()
-			return opened{}, err
-		}
+	if mayBeAlias(name) && !f.isSpelled(name) {
+		err = notExist(name, "is spelled otherwise in its folder")
+	} else if !info.IsDir() {
+		err = f.allowLink(name)
+	}
+	if err != nil {
+		file.Close()
+		return opened{}, err
 	}
 	return opened{name: name, file: file, info: info}, nil
 }
@@ -314,39 +319,6 @@ func (f *FileResolver) name(path string) (name string, isFolder bool, err error)
 		return "", false, notExist(name, "is not a name of the tree")
 	}
 	return name, isFolder, f.allowName(name)
-}
-
-// allowName refuses names of the tree that are not served, whatever they name.
-func (f *FileResolver) allowName(name string) error {
-	switch {
-	case !f.config.dotFiles && hasHidden(name):
-		return notExist(name, "is hidden")
-	case f.scripts != nil && f.scripts.hides(name):
-		return notExist(name, "is the source of a script")
-	case runtime.GOOS == "windows" && isStrangeOnWindows(name):
-		return notExist(name, "may be another name of a file")
-	}
-	return nil
-}
-
-// hasHidden reports whether an element of the path begins with a dot.
-func hasHidden(name string) bool { return name[0] == '.' || strings.Contains(name, "/.") }
-
-// isStrangeOnWindows reports whether an element of the path may reach a file by
-// another name than its own: a stream, a drive, a short name, or one whose end the
-// system strips.
-func isStrangeOnWindows(name string) bool {
-	for elem := range strings.SplitSeq(name, "/") {
-		if strings.ContainsAny(elem, `\:`) || strings.TrimRight(elem, ". ") != elem {
-			return true
-		}
-		for i := 1; i < len(elem); i++ {
-			if elem[i-1] == '~' && isDigit(elem[i]) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // notExist makes the error of a name that is not served, with the reason.

@@ -410,16 +410,3 @@ func TestFileResolverClose(t *testing.T) {
 		})
 	}
 }
-
-// What Windows may take for another name.
-func TestStrangeOnWindows(t *testing.T) {
-	for name, want := range map[string]bool{
-		"a": false, "a.txt": false, "a~b": false, "~": false, "a~": false, "1~a": false,
-		"SECRET~1": true, "A~BCDE~1": true, "x~y~1.TXT": true, "~1": true, "d/SECRET~1/f": true,
-		"a.": true, "a ": true, "d./f": true, "a:b": true, `a\b`: true,
-	} {
-		if got := isStrangeOnWindows(name); got != want {
-			t.Errorf("isStrangeOnWindows(%q) = %v, want %v", name, got, want)
-		}
-	}
-}

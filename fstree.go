@@ -2,7 +2,6 @@ package rawhttp
 
 import (
 	"io/fs"
-	"slices"
 	"sync/atomic"
 )
 
@@ -14,10 +13,7 @@ type fsTree struct {
 
 func (t *fsTree) names(name string) bool { return fs.ValidPath(name) }
 
-func (t *fsTree) readDir(dir fs.File) ([]entry, error) {
-	entries, err := readDir(dir)
-	return slices.DeleteFunc(entries, func(e entry) bool { return !t.names(e.name) }), err
-}
+func (t *fsTree) readDir(dir fs.File) ([]entry, error) { return readDir(dir) }
 
 func (t *fsTree) statEntry(_ fs.File, e *entry) error { return e.ask() }
 

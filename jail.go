@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
 	"syscall"
 )
 
@@ -34,16 +33,6 @@ type linkReader interface {
 type jail struct {
 	systemNames
 	root *os.Root
-}
-
-// systemNames is how a tree of the system spells its names.
-type systemNames struct{}
-
-// names is true for what a clean path can spell: the system takes bytes that are
-// not UTF-8, which io/fs does not. What is not clean comes from a resolver that
-// rewrites.
-func (systemNames) names(name string) bool {
-	return fs.ValidPath(strings.ToValidUTF8(name, "?")) && strings.IndexByte(name, 0) < 0
 }
 
 // readDir notes what is known: below an os.Root each entry has been asked for.

@@ -338,7 +338,7 @@ func (l *listing) Close() error {
 // lists tells whether an entry is listed. Of links it is their target that counts.
 func (l *listing) lists(e *entry) bool {
 	switch {
-	case l.files.allowName(e.name) != nil, l.guarded && !l.files.tree.mayRead(l.dir, l.folder, e):
+	case l.files.allowEntry(l.folder, e.name) != nil, l.guarded && !l.files.tree.mayRead(l.dir, l.folder, e):
 		return false
 	case e.isLink:
 		return l.stat(e) == nil && (e.isFolder || l.files.allowLink(join(l.folder, e.name)) == nil)

@@ -62,6 +62,7 @@ func openScripts(config scriptConfig, root string) (scriptRunner, error) {
 	}
 	var errs []error
 	for i, c := range s.commands {
+		s.commands[i].ext = foldName(c.ext)
 		if len(c.interpreter) > 0 {
 			program, err := lookUp(c.interpreter[0])
 			errs = append(errs, err)
@@ -126,7 +127,7 @@ func absolute(name string) (string, error) {
 
 // command gives what runs files with the extension of name, nil if nothing does.
 func (s *scripts) command(name string) *scriptCommand {
-	name = strings.TrimRight(name, ". ") // which some file systems do
+	name = strings.TrimRight(foldName(name), ". ") // which some file systems do
 	dot := strings.LastIndexAny(name, "./")
 	if dot < 0 || name[dot] != '.' {
 		return nil
@@ -143,6 +144,7 @@ func (s *scripts) isScript(name string) bool { return s.command(name) != nil }
 
 // hides is true for sidecars: a source that is compressed is a source.
 func (s *scripts) hides(name string) bool {
+	name = foldName(name)
 	for {
 		name = strings.TrimRight(name, ". ") // as of scripts
 		switch ext := extension(name); {

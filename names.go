@@ -1,0 +1,184 @@
+package rawhttp
+
+import (
+	"io/fs"
+	"path"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// File systems find a file by other names than its own: HFS+ and case-folding ext4 ignore
+// some characters and expand others, FAT, CIFS and NTFS know short names, and strip dots and
+// blanks from the end. So what a name says of itself, that it is hidden or a script's, is
+// read from what is left of it when all of them have folded it; and a name that may be an
+// alias counts only if its folder has an entry that is spelled so.
+
+// allowName refuses names of the tree that are not served, whatever they name.
+func (f *FileResolver) allowName(name string) error {
+	asked := name
+	name = foldName(name)
+	switch {
+	case name != asked && hasDots(name):
+		return notExist(name, "may lead to another folder")
+	case !f.config.dotFiles && hasHidden(name):
+		return notExist(name, "is hidden")
+	case f.scripts != nil && f.scripts.hides(name):
+		return notExist(name, "is the source of a script")
+	}
+	return nil
+}
+
+// allowEntry refuses entries of a folder of the tree that are not to be listed.
+func (f *FileResolver) allowEntry(folder, name string) error {
+	if folder != "." && name == wellKnown {
+		name = folder + "/" + name // which is hidden there
+	}
+	if !f.tree.names(name) {
+		return notExist(name, "is not a name of the tree")
+	}
+	return f.allowName(name)
+}
+
+// wellKnown is the folder of RFC 8615, which is not hidden at the top of a tree.
+const wellKnown = ".well-known"
+
+// hasHidden reports whether an element of the path begins with a dot.
+func hasHidden(name string) bool {
+	if rest, ok := strings.CutPrefix(name, wellKnown); ok && (rest == "" || rest[0] == '/') {
+		name = rest
+	}
+	return strings.HasPrefix(name, ".") || strings.Contains(name, "/.")
+}
+
+// hasDots reports whether an element of the path is "." or "..".
+func hasDots(name string) bool {
+	name = "/" + name + "/"
+	return strings.Contains(name, "/./") || strings.Contains(name, "/../")
+}
+
+// foldName gives the name without what some file systems ignore, and with what they take
+// for ASCII letters as those: the first reading that decides what a name is. Case is left.
+func foldName(name string) string {
+	if isASCII(name) {
+		return name
+	}
+	var b strings.Builder
+	for i := 0; i < len(name); {
+		r, n := utf8.DecodeRuneInString(name[i:])
+		switch {
+		case r == utf8.RuneError && n == 1:
+			b.WriteByte(name[i])
+		case isIgnorable(r):
+		case expanded[r] != "":
+			b.WriteString(expanded[r])
+		default:
+			b.WriteRune(r)
+		}
+		i += n
+	}
+	return b.String()
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// expanded has what folds to ASCII letters, beside letters of their own case: of
+// CaseFolding.txt of Unicode, the rows whose result is ASCII.
+var expanded = map[rune]string{
+	'ß': "ss", 'ẞ': "ss", 'ſ': "s", '\u212A': "k",
+	'ﬀ': "ff", 'ﬁ': "fi", 'ﬂ': "fl", 'ﬃ': "ffi", 'ﬄ': "ffl", 'ﬅ': "st", 'ﬆ': "st",
+}
+
+// isIgnorable reports whether the rune is a Default_Ignorable_Code_Point of Unicode.
+func isIgnorable(r rune) bool { return unicode.Is(ignorable, r) }
+
+// ignorable is from DerivedCoreProperties.txt of Unicode 17.
+var ignorable = &unicode.RangeTable{
+	R16: []unicode.Range16{
+		{0x00AD, 0x00AD, 1}, {0x034F, 0x034F, 1}, {0x061C, 0x061C, 1}, {0x115F, 0x1160, 1},
+		{0x17B4, 0x17B5, 1}, {0x180B, 0x180F, 1}, {0x200B, 0x200F, 1}, {0x202A, 0x202E, 1},
+		{0x2060, 0x206F, 1}, {0x3164, 0x3164, 1}, {0xFE00, 0xFE0F, 1}, {0xFEFF, 0xFEFF, 1},
+		{0xFFA0, 0xFFA0, 1}, {0xFFF0, 0xFFF8, 1},
+	},
+	R32: []unicode.Range32{
+		{0x1BCA0, 0x1BCA3, 1}, {0x1D173, 0x1D17A, 1}, {0xE0000, 0xE0FFF, 1},
+	},
+	LatinOffset: 1,
+}
+
+// mayBeAlias reports whether an element of the path may be another name of a file: it has a
+// digit behind a "~", or ends in a dot or a blank. "." is the tree itself.
+func mayBeAlias(name string) bool {
+	for i := range len(name) {
+		switch name[i] {
+		case '~':
+			if i+1 < len(name) && isDigit(name[i+1]) {
+				return true
+			}
+		case '.', ' ':
+			if (i+1 == len(name) || name[i+1] == '/') && name != "." {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// isSpelled reports whether each element of the path that may be an alias is an entry of its
+// folder, byte for byte.
+func (f *FileResolver) isSpelled(name string) bool {
+	for i := 0; i <= len(name); i++ {
+		if i < len(name) && name[i] != '/' {
+			continue
+		}
+		folder, elem := path.Split(name[:i])
+		if folder = path.Clean(folder); mayBeAlias(elem) && !f.hasEntry(folder, elem) {
+			return false
+		}
+	}
+	return true
+}
+
+// hasEntry reports whether the folder has an entry of that name. An fs.FS that does not tell
+// what its folders hold has those that it opens.
+func (f *FileResolver) hasEntry(folder, name string) bool {
+	dir, info, err := f.tree.open(folder)
+	if err != nil {
+		return false
+	}
+	defer dir.Close()
+	if _, ok := dir.(fs.ReadDirFile); !ok && info.IsDir() {
+		return true
+	}
+	for err == nil {
+		var entries []entry
+		entries, err = f.tree.readDir(dir)
+		if slices.ContainsFunc(entries, func(e entry) bool { return e.name == name }) {
+			return true
+		}
+	}
+	return false
+}
+
+// systemNames is how a tree of the system spells its names.
+type systemNames struct{}
+
+// names is true for what a clean path can spell: the system takes bytes that are
+// not UTF-8, which io/fs does not. What is not clean comes from a resolver that
+// rewrites. On Windows it is false for devices, drives and streams.
+func (systemNames) names(name string) bool {
+	if runtime.GOOS == "windows" && (strings.Contains(name, `\`) || !filepath.IsLocal(name)) {
+		return false
+	}
+	return fs.ValidPath(strings.ToValidUTF8(name, "?")) && strings.IndexByte(name, 0) < 0
+}

@@ -1,0 +1,356 @@
+package rawhttp
+
+import (
+	"archive/zip"
+	"bytes"
+	"cmp"
+	"context"
+	"io/fs"
+	"maps"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/fstest"
+)
+
+// namesFiles are the files of the trees of TestNames. The content says what may be sent.
+var namesFiles = map[string]string{
+	"a.txt":                             "text",
+	"backup~1.txt":                      "a name like a short one",
+	"v1.0~1/deep~2.txt":                 "names like short ones",
+	"em\uFE0Fpty.txt":                   "a name with what some systems ignore",
+	"sub/b.txt":                         "text below",
+	"make_time.sh":                      "SOURCE",
+	"make_time.sh.gz":                   "SOURCE, compressed",
+	"make_time.sh.zst":                  "SOURCE, compressed",
+	"make_time.phtml":                   "SOURCE",
+	"sub/ma\u00ADke.sh":                 "SOURCE",
+	".git/config":                       "HIDDEN",
+	".env":                              "HIDDEN",
+	"sub/.env":                          "HIDDEN",
+	"\u200B.hidden":                     "HIDDEN",
+	"sub/.well-known/f":                 "HIDDEN",
+	".well-known/.secret":               "HIDDEN",
+	".well-known/acme-challenge/token":  "a token",
+	".well-known/security.txt":          "whom to tell",
+	".well-knownx":                      "HIDDEN",
+	"long name of a folder/another.txt": "text behind a long name",
+}
+
+// namesUnix are files whose names Windows has not.
+var namesUnix = map[string]string{
+	"ends.":       "a name with a dot at its end",
+	"blank ":      "a name with a blank at its end",
+	"dir./in.txt": "a folder with a dot at its end",
+	"a:b":         "a colon",
+}
+
+// namesAsked are paths, and what must come of each where the tree has a file that is spelled
+// so, or finds one by that spelling. Where it has none, 404 is right for each.
+var namesAsked = map[string]string{
+	"a.txt":                             "text",
+	"backup~1.txt":                      "a name like a short one",
+	"v1.0~1/deep~2.txt":                 "names like short ones",
+	"em\uFE0Fpty.txt":                   "a name with what some systems ignore",
+	"sub/b.txt":                         "text below",
+	".well-known/acme-challenge/token":  "a token",
+	".well-known/security.txt":          "whom to tell",
+	"ends.":                             "a name with a dot at its end",
+	"blank ":                            "a name with a blank at its end",
+	"dir./in.txt":                       "a folder with a dot at its end",
+	"a:b":                               "a colon",
+	"long name of a folder/another.txt": "text behind a long name",
+	"make_time.sh":                      "run",
+	"make_time.phtml":                   "run",
+	"MAKE_TIME.SH":                      "run",
+	"make_time.s\u200Dh":                "run",
+	"make_time\u200D.sh\uFEFF":          "run",
+	"make_time.\u017Fh":                 "run",
+	"make_time.sh\u2060":                "run",
+	"make_time.\U000E0001sh":            "run",
+	"sub/make.sh":                       "run",
+	"sub/ma\u00ADke.sh":                 "run",
+	"make_time.sh.":                     "404",
+	"make_time.sh ":                     "404",
+	"make_time.sh. .":                   "404",
+	"make_time.sh.gz":                   "404",
+	"make_time.sh.g\u00ADz":             "404",
+	"make_time.\u017Fh.GZ":              "404",
+	"make_time.sh.z\u017Ft":             "404",
+	"MAKE_T~1.PHT":                      "404",
+	"make_t~1.pht":                      "404",
+	"MAKE_T~1.SH":                       "404",
+	".git/config":                       "404",
+	"\u00AD.git/config":                 "404",
+	".\u200Bgit/config":                 "404",
+	"\u200E\uFEFF.env":                  "404",
+	"sub/\u180E.env":                    "404",
+	"GIT~1/config":                      "404",
+	"git~1/CONFIG":                      "404",
+	"ENV~1":                             "404",
+	"sub/ENV~1":                         "404",
+	"sub/.env":                          "404",
+	"sub/.well-known/f":                 "404",
+	".well-known/.secret":               "404",
+	".well-known/\u200D.secret":         "404",
+	".well-known/SECRET~1":              "404",
+	".well-knownx":                      "404",
+	"WELL-K~1/.secret":                  "404",
+	"WELL-K~1/security.txt":             "404",
+	"\u200B.hidden":                     "404",
+	".hidden":                           "404",
+	"\u200D../outside.txt":              "404",
+	"sub/.\u2060./a.txt":                "404",
+	"sub/\u2060./b.txt":                 "404",
+	"\u2060/a.txt":                      "404",
+	"a.txt.":                            "404",
+	"a.txt ":                            "404",
+	"sub./b.txt":                        "404",
+	"LONGNA~1/another.txt":              "404",
+}
+
+// namesTrees makes the trees, each with the files, for a FileResolver with scripts.
+func namesTrees(t *testing.T) map[string]tree {
+	files := maps.Clone(namesFiles)
+	if runtime.GOOS != "windows" {
+		maps.Copy(files, namesUnix)
+	}
+	dir, mapFS := filepath.Join(t.TempDir(), "root"), fstest.MapFS{}
+	var zipped bytes.Buffer
+	zw := zip.NewWriter(&zipped)
+	for name, content := range files {
+		file := filepath.Join(dir, filepath.FromSlash(name))
+		if err := cmp.Or(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(content), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		mapFS[name] = &fstest.MapFile{Data: []byte(content)}
+		w, err := zw.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Write([]byte(content))
+	}
+	if err := cmp.Or(zw.Close(), os.WriteFile(filepath.Join(dir, "../outside.txt"), []byte("OUTSIDE"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	zr, err := zip.NewReader(bytes.NewReader(zipped.Bytes()), int64(zipped.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	trees := map[string]tree{
+		"MapFS":     &fsTree{fsys: mapFS},
+		"zip":       &fsTree{fsys: zr},
+		"os.DirFS":  &fsTree{fsys: os.DirFS(dir)},
+		"case-fold": &fsTree{fsys: looseFS{mapFS, foldsLikeExt4}},
+		"FAT":       &fsTree{fsys: looseFS{mapFS, isShortFor}},
+	}
+	for kind, j := range jails(t, dir) {
+		trees[kind] = j
+	}
+	return trees
+}
+
+// One table for every tree, and every question that is asked of a name: is it served, or run,
+// and is it listed?
+func TestNames(t *testing.T) {
+	for kind, tree := range namesTrees(t) {
+		t.Run(kind, func(t *testing.T) {
+			for _, dotFiles := range []bool{false, true} {
+				config, err := newFileConfig([]FileOption{WithDotFiles(dotFiles)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				r := &FileResolver{tree: tree, config: config, links: namesLinks{tree}, scripts: namesRunner{&scripts{scriptConfig: scriptConfig{commands: []scriptCommand{{ext: ".sh"}, {ext: ".phtml"}}}}}, listings: make(chan struct{}, maxListings)}
+				for name, want := range namesAsked {
+					got := resolveString(t, r, resolveGet(t, "/"+(&url.URL{Path: name}).EscapedPath()))
+					if got == "not mine" && namesFiles[name] == "" && namesUnix[name] == "" {
+						continue
+					}
+					hidden := dotFiles && got == "HIDDEN"
+					if got == "not mine" {
+						got = "404"
+					}
+					if valid := fs.ValidPath(name) || tree.names(name); got != want && valid && !hidden && (want != "404" || got != namesFiles[name]) {
+						t.Errorf("dot files %v: %q is answered with %q, want %q", dotFiles, name, got, want)
+					}
+				}
+				namesList(t, r, ".")
+			}
+		})
+	}
+}
+
+// namesList checks that a folder and what is below it lists what it serves.
+func namesList(t *testing.T, r *FileResolver, folder string) {
+	t.Helper()
+	target := "/"
+	if folder != "." {
+		target += escapePath(folder) + "/"
+	}
+	listed := resolveString(t, r, resolveGet(t, target))
+	names := strings.Split(strings.TrimSuffix(listed, "\n"), "\n")
+	dir, _, err := r.tree.open(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	entries, err := dir.(fs.ReadDirFile).ReadDir(-1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		name, shown := join(folder, e.Name()), displayName(e.Name())
+		if e.IsDir() {
+			shown += "/"
+		}
+		got := resolveString(t, r, resolveGet(t, "/"+escapePath(name)))
+		if served, isListed := got != "not mine", slices.Contains(names, shown); served != isListed {
+			t.Errorf("%q is listed: %v, and answered with %q; the folder's list: %q", name, isListed, got, listed)
+		}
+		if strings.Contains(got, "SOURCE") || strings.Contains(got, "HIDDEN") && !r.config.dotFiles {
+			t.Errorf("%q is answered with %q", name, got)
+		}
+		if e.IsDir() && got != "not mine" {
+			namesList(t, r, name)
+		}
+	}
+}
+
+// The folder of RFC 8615 need not be there when the server starts.
+func TestWellKnownComesLater(t *testing.T) {
+	dir := t.TempDir()
+	r := filesOfDir(t, dir)
+	const target = "/.well-known/acme-challenge/token"
+	if got := resolveString(t, r, resolveGet(t, target)); got != "not mine" {
+		t.Errorf("before it is there: %q", got)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, ".well-known/acme-challenge"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, target), []byte("token"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := resolveString(t, r, resolveGet(t, target)); got != "token" {
+		t.Errorf("%s is answered with %q, want the file", target, got)
+	}
+}
+
+// A link may not lead to a script by another name of it.
+func TestLinkToAnotherSpellingOfAScript(t *testing.T) {
+	if !hasProcessGroups {
+		t.Skip("no scripts here")
+	}
+	dir := t.TempDir()
+	for name, content := range map[string]string{"a.sh": "SOURCE", "a.s\u200Dh": "SOURCE", "A~1.SH": "SOURCE", "b~1.txt": "text"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := filesOfDir(t, dir, WithScript(".sh", "sh"))
+	for target, want := range map[string]string{"a.sh": "not mine", "a.s\u200Dh": "not mine", "A~1.SH": "not mine", "A~2.TXT": "not mine", "b~1.txt": "text"} {
+		link := filepath.Join(dir, "link.txt")
+		os.Remove(link)
+		if err := os.Symlink(target, link); err != nil {
+			t.Fatal(err)
+		}
+		if got := resolveString(t, r, resolveGet(t, "/link.txt")); got != want {
+			t.Errorf("a link to %q is answered with %q, want %q", target, got, want)
+		}
+	}
+}
+
+func TestMayBeAlias(t *testing.T) {
+	for name, want := range map[string]bool{
+		"a": false, "a.txt": false, "a~b": false, "~": false, "a~": false, "1~a": false, "~a/1": false, "a b.c": false, ".": false,
+		"SECRET~1": true, "A~BCDE~1": true, "x~y~1.TXT": true, "~1": true, "d/SECRET~1/f": true,
+		"a.": true, "a ": true, "d./f": true, "d /f": true,
+	} {
+		if got := mayBeAlias(name); got != want {
+			t.Errorf("mayBeAlias(%q) = %v, want %v", name, got, want)
+		}
+	}
+}
+
+// namesRunner tells of each script that it was run.
+type namesRunner struct{ *scripts }
+
+func (namesRunner) resolve(_ context.Context, _ *Request, script opened, _ string) (*Response, error) {
+	script.file.Close()
+	return Text(200, "run"), nil
+}
+
+// namesLinks is a tree without links.
+type namesLinks struct{ tree }
+
+func (namesLinks) readlink(string) (string, error) { return "", syscall.EINVAL }
+
+// A looseFS finds files by more names than their own.
+type looseFS struct {
+	fstest.MapFS
+	finds func(asked, entry string) bool
+}
+
+func (f looseFS) Open(name string) (fs.File, error) {
+	if name == "." {
+		return f.MapFS.Open(name)
+	}
+	found := "."
+	for asked := range strings.SplitSeq(name, "/") {
+		if found == ".." {
+			break
+		}
+		entries, err := f.MapFS.ReadDir(found)
+		if err != nil {
+			return nil, err
+		}
+		names := []string{".", ".."}
+		for _, e := range entries {
+			names = append(names, e.Name())
+		}
+		i := slices.Index(names, asked)
+		if i < 0 {
+			i = slices.IndexFunc(names, func(entry string) bool { return f.finds(asked, entry) })
+		}
+		if i < 0 {
+			return nil, fs.ErrNotExist
+		}
+		found = path.Join(found, names[i])
+	}
+	if found == ".." {
+		return fstest.MapFS{"outside.txt": {Data: []byte("OUTSIDE")}}.Open("outside.txt")
+	}
+	return f.MapFS.Open(found)
+}
+
+func (f looseFS) Stat(name string) (fs.FileInfo, error) {
+	file, err := f.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	return file.Stat()
+}
+
+// foldsLikeExt4 ignores case, and a few of the characters that ext4 and HFS+ ignore.
+func foldsLikeExt4(asked, entry string) bool {
+	ignored := strings.NewReplacer("\u00AD", "", "\u200B", "", "\u200D", "", "\u200E", "", "\u180E", "", "\u2060", "", "\uFE0F", "", "\uFEFF", "", "\U000E0001", "", "\u017F", "s")
+	return strings.EqualFold(ignored.Replace(asked), ignored.Replace(entry))
+}
+
+// isShortFor finds an entry as FAT does: without case, by its short name, and without dots
+// and blanks at the end.
+func isShortFor(asked, entry string) bool {
+	long := strings.EqualFold(strings.TrimRight(asked, ". "), entry)
+	base, ext := strings.TrimLeft(entry, "."), ""
+	if i := strings.LastIndexByte(base, '.'); i > 0 {
+		base, ext = base[:i], base[i:]
+	}
+	base = strings.NewReplacer(" ", "", ".", "").Replace(base)
+	short := base[:min(6, len(base))] + "~1" + ext[:min(4, len(ext))]
+	return long || strings.EqualFold(asked, short)
+}
