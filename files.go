@@ -58,8 +58,11 @@ type tree interface {
 
 // Dir serves the folder root and what is below it. Nothing outside can be named: a
 // symbolic link is followed only if its target is relative and inside. It opens
-// root, which [FileResolver.Close] closes, so a folder that takes its name later
-// is not served. It reports every mistake in the options, joined.
+// root, which [FileResolver.Close] closes. It reports every mistake in the options, joined.
+//
+// The root is followed: when its path names another folder, since a build tool has made the
+// folder anew or a link was switched, that one is served within a second, with scripts at
+// once. While the path names no folder, the one that is open is served.
 //
 // On Linux, on amd64 and arm64 and where openat2 may be used, files of up to 64 KiB,
 // and the names in folders, of one up to about 100,000, are kept in memory: up to 16 MiB
@@ -81,7 +84,11 @@ func Dir(root string, opts ...FileOption) (*FileResolver, error) {
 
 func openDir(root string, opts []FileOption) (*FileResolver, error) {
 	config, err := newFileConfig(opts)
-	jail, openErr := openJail(root)
+	pause := rootPause
+	if config.script.open != nil {
+		pause = 0 // scripts run by their path, which must lead to what is open
+	}
+	jail, openErr := openRootAt(root, pause)
 	var scripts scriptRunner
 	var scriptErr error
 	if config.script.open != nil {
@@ -94,8 +101,8 @@ func openDir(root string, opts []FileOption) (*FileResolver, error) {
 		return nil, err
 	}
 	f := &FileResolver{tree: jail, config: config, scripts: scripts, links: jail, listings: make(chan struct{}, maxListings)}
-	if scripts == nil && len(config.codings) == 0 {
-		f.kept.tree, _ = jail.(identifier)
+	if scripts == nil && len(config.codings) == 0 && jail.identifies() {
+		f.kept.tree = jail
 	}
 	return f, nil
 }

@@ -1,0 +1,143 @@
+package rawhttp
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// rootPause is how long a root is taken for the folder that its path names, without a look.
+const rootPause = time.Second
+
+// A root is the folder of the system that a path names, as a tree. When the path comes to
+// name another folder, since the first was rebuilt or a link was switched, the root opens
+// that one. While the path names none, it keeps the one that it has.
+type root struct {
+	path  string // absolute, so that the working directory may change
+	pause time.Duration
+	next  atomic.Int64 // instant of the next look at the path
+	now   atomic.Pointer[openRoot]
+
+	mu     sync.Mutex // held while now is changed
+	closed bool
+}
+
+// An openRoot is a folder that is open.
+type openRoot struct {
+	linkReader
+	info fs.FileInfo
+}
+
+// openRootAt opens the folder that the path names.
+func openRootAt(path string, pause time.Duration) (*root, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("open root %q: %w", path, err)
+	}
+	r := &root{path: abs, pause: pause}
+	r.next.Store(int64(clock().add(pause)))
+	info, err := os.Stat(abs)
+	if err != nil {
+		return nil, fmt.Errorf("open root %q: %w", path, err)
+	}
+	jail, err := openJail(abs)
+	if err != nil {
+		return nil, err
+	}
+	r.now.Store(&openRoot{jail, info})
+	return r, nil
+}
+
+// current gives the folder that is open, after a look at the path if one is due.
+func (r *root) current() *openRoot {
+	now := clock()
+	if next := r.next.Load(); now >= instant(next) && r.next.CompareAndSwap(next, int64(now.add(r.pause))) {
+		r.follow()
+	}
+	return r.now.Load()
+}
+
+// follow opens the folder that the path names, if that is another. Another look that is
+// under way serves as well.
+func (r *root) follow() {
+	if !r.mu.TryLock() {
+		return
+	}
+	defer r.mu.Unlock()
+	old := r.now.Load()
+	info, err := os.Stat(r.path)
+	if err != nil || r.closed || os.SameFile(info, old.info) {
+		return
+	}
+	jail, err := openJail(r.path)
+	if err != nil {
+		return
+	}
+	r.now.Store(&openRoot{jail, info})
+	old.close()
+}
+
+// wasLeft reports whether err only says that the folder was closed for the next one, so that
+// the question is to be asked of that.
+func (r *root) wasLeft(asked *openRoot, err error) bool {
+	return errors.Is(err, fs.ErrClosed) && r.now.Load() != asked
+}
+
+func (r *root) open(name string) (fs.File, fs.FileInfo, error) {
+	for {
+		t := r.current()
+		file, info, err := t.open(name)
+		if !r.wasLeft(t, err) {
+			return file, info, err
+		}
+	}
+}
+
+func (r *root) stat(name string) (fs.FileInfo, error) {
+	for {
+		t := r.current()
+		info, err := t.stat(name)
+		if !r.wasLeft(t, err) {
+			return info, err
+		}
+	}
+}
+
+func (r *root) readlink(name string) (target string, err error) {
+	for {
+		t := r.current()
+		target, err := t.readlink(name)
+		if !r.wasLeft(t, err) {
+			return target, err
+		}
+	}
+}
+
+func (r *root) identify(name string) (id fileID, known bool) {
+	return r.current().linkReader.(identifier).identify(name)
+}
+
+// identifies reports whether identify may be called.
+func (r *root) identifies() bool {
+	_, ok := r.now.Load().linkReader.(identifier)
+	return ok
+}
+
+// What follows is asked of a folder in the tree that is open, whatever the root is by now.
+
+func (r *root) names(name string) bool                       { return r.now.Load().names(name) }
+func (r *root) readDir(dir fs.File) ([]entry, error)         { return r.now.Load().readDir(dir) }
+func (r *root) statEntry(dir fs.File, e *entry) error        { return r.now.Load().statEntry(dir, e) }
+func (r *root) mayRead(dir fs.File, f string, e *entry) bool { return r.now.Load().mayRead(dir, f, e) }
+
+func (r *root) close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	return r.now.Load().close()
+}

@@ -1,0 +1,192 @@
+package rawhttp
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"testing"
+	"time"
+)
+
+// rootMake makes a folder with a file f.
+func rootMake(t testing.TB, dir, content string) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "f"), []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The ways in which a path comes to name another folder, or none. want is what the file f in
+// it is afterwards.
+var rootChanges = []struct {
+	name   string
+	change func(t testing.TB, dir, link string) error
+	want   string
+}{
+	{"removed and made again", func(t testing.TB, dir, _ string) error {
+		os.RemoveAll(dir)
+		rootMake(t, dir, "new")
+		return nil
+	}, "new"},
+	{"renamed, and another in its place", func(t testing.TB, dir, _ string) error {
+		rootMake(t, dir+".new", "new")
+		os.Rename(dir, dir+".old")
+		return os.Rename(dir+".new", dir)
+	}, "new"},
+	{"a link that is switched", func(t testing.TB, dir, link string) error {
+		rootMake(t, dir+".2", "new")
+		os.Symlink(filepath.Base(dir)+".2", link+".new")
+		return os.Rename(link+".new", link)
+	}, "new"},
+	{"renamed", func(_ testing.TB, dir, _ string) error { return os.Rename(dir, dir+".old") }, "old"},
+	{"a file in its place", func(_ testing.TB, dir, _ string) error {
+		os.Rename(dir, dir+".old")
+		return os.WriteFile(dir, nil, 0o644)
+	}, "old"},
+	{"a broken link", func(_ testing.TB, _, link string) error {
+		os.Remove(link)
+		return os.Symlink("nowhere", link)
+	}, "old"},
+	{"not changed", func(testing.TB, string, string) error { return nil }, "old"},
+}
+
+func TestRootIsFollowed(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a folder that is open cannot be renamed")
+	}
+	for _, tt := range rootChanges {
+		for _, kind := range []string{"kept", "not kept", "os.Root"} {
+			t.Run(tt.name+"/"+kind, func(t *testing.T) {
+				dir := filepath.Join(t.TempDir(), "v1")
+				link := filepath.Join(filepath.Dir(dir), "current")
+				rootMake(t, dir, "old")
+				old := time.Now().Add(-time.Hour)
+				os.Chtimes(filepath.Join(dir, "f"), old, old)
+				if err := os.Symlink("v1", link); err != nil {
+					t.Fatal(err)
+				}
+				var opts []FileOption
+				if kind != "kept" {
+					opts = append(opts, WithPrecompressed("gzip"))
+				}
+				r := filesOfDir(t, link, opts...)
+				in := r.tree.(*root)
+				if kind == "os.Root" {
+					osRoot, err := os.OpenRoot(link)
+					if err != nil {
+						t.Fatal(err)
+					}
+					in.now.Store(&openRoot{&jail{root: osRoot}, in.now.Load().info})
+				}
+				for range 3 { // so that it is kept
+					if got := resolveString(t, r, resolveGet(t, "/f")); got != "old" {
+						t.Fatalf("at first the file is %q", got)
+					}
+				}
+				if err := tt.change(t, dir, link); err != nil {
+					t.Fatal(err)
+				}
+				in.next.Store(0) // a second passes
+				if got := resolveString(t, r, resolveGet(t, "/f")); got != tt.want {
+					t.Errorf("afterwards the file is %q, want %q", got, tt.want)
+				}
+				if got := resolveString(t, r, resolveGet(t, "/")); got != "f\n" {
+					t.Errorf("the listing is %q", got)
+				}
+			})
+		}
+	}
+}
+
+// Nobody looks at the path twice in a second.
+func TestRootIsLookedAtOnceASecond(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a folder that is open cannot be renamed")
+	}
+	dir := filepath.Join(t.TempDir(), "v1")
+	rootMake(t, dir, "old")
+	begin := time.Now()
+	r := filesOfDir(t, dir)
+	if err := os.Rename(dir, dir+".old"); err != nil {
+		t.Fatal(err)
+	}
+	rootMake(t, dir, "new")
+	for {
+		got := resolveString(t, r, resolveGet(t, "/f"))
+		if got == "new" {
+			break
+		}
+		if passed := time.Since(begin); got != "old" || passed > 30*time.Second {
+			t.Fatalf("after %v the file is %q", passed, got)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if passed := time.Since(begin); passed < rootPause {
+		t.Errorf("the new folder was there after %v: was the path looked at for each request?", passed)
+	}
+}
+
+// A root that changes all the time, under requests: each is answered from one folder or the
+// other, and what was opened is closed.
+func TestRootIsFollowedUnderLoad(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a folder that is open cannot be renamed")
+	}
+	dir := t.TempDir()
+	link := filepath.Join(dir, "current")
+	rootMake(t, filepath.Join(dir, "v1"), "content")
+	rootMake(t, filepath.Join(dir, "v2"), "content")
+	os.Symlink("v1", link)
+	r := filesOfDir(t, link)
+	in := r.tree.(*root)
+	in.pause = 0
+	in.next.Store(0)
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which closes files that are lost
+	before := liveDescriptors()
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+				os.Symlink([]string{"v2", "v1"}[i%2], link+".new")
+				os.Rename(link+".new", link)
+			}
+		}
+	}()
+	for range 3000 {
+		if got := resolveString(t, r, resolveGet(t, "/f")); got != "content" {
+			t.Errorf("the file is %q", got)
+			break
+		}
+		if got := resolveString(t, r, resolveGet(t, "/")); got != "f\n" {
+			t.Errorf("the listing is %q", got)
+			break
+		}
+	}
+	close(stop)
+	<-stopped
+	if got := liveDescriptors(); got > before+1 {
+		t.Errorf("%d descriptors are open, %d were before", got, before)
+	}
+}
+
+// A resolver that was closed stays so, whatever the path names.
+func TestClosedRootIsNotFollowed(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "v1")
+	rootMake(t, dir, "old")
+	r := filesOfDir(t, dir)
+	r.Close()
+	os.Rename(dir, dir+".old")
+	rootMake(t, dir, "new")
+	r.tree.(*root).next.Store(0)
+	if got := resolveString(t, r, resolveGet(t, "/f")); got != "error 503" {
+		t.Errorf("after Close the file is %q, want error 503", got)
+	}
+}
