@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"time"
 )
 
 // admit takes note of what came with the head and refuses what no resolver is to
@@ -46,6 +47,23 @@ func (c *conn) expectContent() {
 	if n := c.req.contentLength; n < 0 || n > int64(len(c.in.bytes())) {
 		c.out.flushDone() // while it is read nobody does; an error is kept, and fails the next write
 	}
+}
+
+// attend makes the connection ready for a script: what is whole is written, and a client
+// that has closed its side is answered all the same.
+func (c *conn) attend() {
+	c.out.flushDone() // an error is kept, and fails the next write
+	c.watch.halfOpen.Store(true)
+}
+
+func (c *conn) logger() Logger { return c.srv.log }
+
+// software returns the name of the server.
+func (c *conn) software() string {
+	if c.srv.format.server == "" {
+		return "rawhttp"
+	}
+	return c.srv.format.server
 }
 
 // info tells of the connection, for the request at hand.
@@ -335,4 +353,34 @@ func joinOnce(fault, err error) error {
 		return err
 	}
 	return errors.Join(fault, err)
+}
+
+// traceExchange reports the exchange that ends.
+func (c *conn) traceExchange(err error) {
+	if !c.srv.trace.exchanges {
+		return
+	}
+	x := Exchange{
+		Conn:        c.id,
+		Num:         c.num,
+		RequestLine: c.refusedLine,
+		Status:      c.t.status,
+		Bytes:       c.t.sent,
+		Start:       c.start,
+		Duration:    time.Since(c.start),
+		Err:         err,
+	}
+	client := addrOf(c.nc.RemoteAddr())
+	if c.req.on != nil { // a request was admitted
+		x.Request, x.RequestLine = c.shown, c.req.requestLine(c.req.text)
+		client = c.info().Client
+	}
+	if client.IsValid() {
+		x.Client = client.String()
+	}
+	for _, tr := range c.srv.trace.list {
+		if tr.Exchange != nil {
+			tr.Exchange(x)
+		}
+	}
 }

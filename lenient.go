@@ -5,38 +5,20 @@ import (
 	"errors"
 )
 
-// ParseRequestLenient is [ParseRequest] for input that people typed or old senders
-// made. A bare LF ends a line (RFC 9112, section 2.2), and a folded line continues
-// the field before it, joined by one space (section 5.2). Since b is all there is, the
-// final empty line may be missing, and so may the end of the last line: "GET /a
-// HTTP/1.1" alone is a request for /a. Such a head need not have a Host field.
-//
-// Nothing else is relaxed. What says where the message ends and whom it is for must
-// not be read in two ways: a Host, Content-Length or Transfer-Encoding field is
-// refused if it is folded, or if some lines of the head end in CRLF and some in LF.
-//
-// [ErrIncomplete] is returned while the request line is not whole, and for a head with
-// Content-Length or Transfer-Encoding until its empty line is there.
-func ParseRequestLenient(b []byte) (req *Request, rest []byte, err error) {
-	req = new(Request)
-	max := defaultLimits
-	max.lenient = true
-	var p headParser
-	p.begin(&req.head, max)
-	text := b[:min(len(b), max.head)]
-	n, err := p.lines(text)
+// parseAll parses the head that b, which is all that there is, begins with. It returns the
+// length of the head.
+func (p *headParser) parseAll(b []byte) (n int, err error) {
+	text := b[:min(len(b), p.max.head)]
+	n, err = p.lines(text)
 	switch {
 	case err == nil:
 		err = p.finish(text[:n], n)
 	case err == ErrIncomplete && len(b) > len(text):
-		err = p.tooLong(max.head, "header section is too long")
+		err = p.tooLong(p.max.head, "header section is too long")
 	case err == ErrIncomplete:
 		n, err = p.endEarly(b)
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	return req, b[n:], nil
+	return n, err
 }
 
 // mayEnd reports whether the head may end here although its empty line has not come:

@@ -100,43 +100,6 @@ const (
 	atEndLF
 )
 
-// ParseRequest parses the request head that b begins with, at the default
-// limits: a request line and field lines of at most 8 KiB each, 100 field lines,
-// 32 KiB together.
-//
-// There are three outcomes. A Request and the rest of b, which begins with the
-// content if [Request.ContentLength] is not 0; its Body is empty. Or
-// [ErrIncomplete]: b may be the beginning of a head. Or a [*ParseError], as soon
-// as it is certain, however little of the head is there. A Request that exists
-// is safe to act on: its grammar, Host, target, version and framing were checked
-// (RFC 9110; RFC 9112, sections 2 to 6).
-//
-// The Request keeps no reference to b.
-func ParseRequest(b []byte) (req *Request, rest []byte, err error) {
-	req = new(Request)
-	if rest, err = req.Parse(b); err != nil {
-		return nil, nil, err
-	}
-	return req, rest, nil
-}
-
-// Parse is [ParseRequest] into r: 0 allocations once r has grown. What r was
-// before is gone, strings that were taken from it stay as they are.
-func (r *Request) Parse(b []byte) (rest []byte, err error) {
-	if r.on != nil || r.rewrite != "" {
-		r.text, r.fields = nil, nil // which its connection, and the Request that it is a copy of, go on to use
-	}
-	r.reset()
-	var p headParser
-	p.begin(&r.head, defaultLimits)
-	n, err := p.parse(b)
-	if err != nil {
-		r.reset() // nothing half-parsed to be looked at
-		return nil, err
-	}
-	return b[n:], nil
-}
-
 // parse goes on with the head that b begins with; b has the bytes of the calls
 // before it and more. It gives the length of the head, or [ErrIncomplete], or a
 // *ParseError.

@@ -31,7 +31,18 @@ type Request struct {
 	rewrite string    // the path of WithPath, or of a Mount
 	trailer *Header   // shared by the copies that WithPath makes; nil: none
 	conn    *ConnInfo // of a Clone; nil: on has it
-	on      *conn     // that serves it, and lends itself to scripts; nil: none
+	on      carrier   // nil: none
+}
+
+// A carrier is the connection of a request, as far as the request and scripts need it.
+type carrier interface {
+	info() ConnInfo
+	attend() // before a script runs
+	interrupt()
+	resume()
+	logger() Logger
+	software() string
+	panicked(where string, v any) error
 }
 
 // ConnInfo tells of the connection that a request came on. It is empty for a
@@ -251,4 +262,66 @@ func (h Header) HasToken(name, token string) bool {
 		}
 	}
 	return false
+}
+
+// ParseRequest parses the request head that b begins with, at the default
+// limits: a request line and field lines of at most 8 KiB each, 100 field lines,
+// 32 KiB together.
+//
+// There are three outcomes. A Request and the rest of b, which begins with the
+// content if [Request.ContentLength] is not 0; its Body is empty. Or
+// [ErrIncomplete]: b may be the beginning of a head. Or a [*ParseError], as soon
+// as it is certain, however little of the head is there. A Request that exists
+// is safe to act on: its grammar, Host, target, version and framing were checked
+// (RFC 9110; RFC 9112, sections 2 to 6).
+//
+// The Request keeps no reference to b.
+func ParseRequest(b []byte) (req *Request, rest []byte, err error) {
+	req = new(Request)
+	if rest, err = req.Parse(b); err != nil {
+		return nil, nil, err
+	}
+	return req, rest, nil
+}
+
+// Parse is [ParseRequest] into r: 0 allocations once r has grown. What r was
+// before is gone, strings that were taken from it stay as they are.
+func (r *Request) Parse(b []byte) (rest []byte, err error) {
+	if r.on != nil || r.rewrite != "" {
+		r.text, r.fields = nil, nil // which its connection, and the Request that it is a copy of, go on to use
+	}
+	r.reset()
+	var p headParser
+	p.begin(&r.head, defaultLimits)
+	n, err := p.parse(b)
+	if err != nil {
+		r.reset() // nothing half-parsed to be looked at
+		return nil, err
+	}
+	return b[n:], nil
+}
+
+// ParseRequestLenient is [ParseRequest] for input that people typed or old senders
+// made. A bare LF ends a line (RFC 9112, section 2.2), and a folded line continues
+// the field before it, joined by one space (section 5.2). Since b is all there is, the
+// final empty line may be missing, and so may the end of the last line: "GET /a
+// HTTP/1.1" alone is a request for /a. Such a head need not have a Host field.
+//
+// Nothing else is relaxed. What says where the message ends and whom it is for must
+// not be read in two ways: a Host, Content-Length or Transfer-Encoding field is
+// refused if it is folded, or if some lines of the head end in CRLF and some in LF.
+//
+// [ErrIncomplete] is returned while the request line is not whole, and for a head with
+// Content-Length or Transfer-Encoding until its empty line is there.
+func ParseRequestLenient(b []byte) (req *Request, rest []byte, err error) {
+	req = new(Request)
+	max := defaultLimits
+	max.lenient = true
+	var p headParser
+	p.begin(&req.head, max)
+	n, err := p.parseAll(b)
+	if err != nil {
+		return nil, nil, err
+	}
+	return req, b[n:], nil
 }

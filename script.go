@@ -335,12 +335,10 @@ func namelessFile() (*os.File, error) {
 	return file, err
 }
 
-// attend makes the connection ready for a script: what is whole is written, and a client
-// that has closed its side is answered all the same.
+// attend makes the connection ready for a script.
 func (r *Request) attend() {
 	if r.on != nil {
-		r.on.out.flushDone() // an error is kept, and fails the next write
-		r.on.watch.halfOpen.Store(true)
+		r.on.attend()
 	}
 }
 
@@ -362,13 +360,13 @@ func (r *Request) logger() Logger {
 	if r.on == nil {
 		return discardLogger{}
 	}
-	return r.on.srv.log
+	return r.on.logger()
 }
 
 // software gives the name of the server.
 func (r *Request) software() string {
-	if r.on == nil || r.on.srv.format.server == "" {
+	if r.on == nil {
 		return "rawhttp"
 	}
-	return r.on.srv.format.server
+	return r.on.software()
 }

@@ -126,36 +126,6 @@ func (t *tracer) bytesWritten(conn, req uint64, b []byte) {
 	}
 }
 
-// traceExchange reports the exchange that ends.
-func (c *conn) traceExchange(err error) {
-	if !c.srv.trace.exchanges {
-		return
-	}
-	x := Exchange{
-		Conn:        c.id,
-		Num:         c.num,
-		RequestLine: c.refusedLine,
-		Status:      c.t.status,
-		Bytes:       c.t.sent,
-		Start:       c.start,
-		Duration:    time.Since(c.start),
-		Err:         err,
-	}
-	client := addrOf(c.nc.RemoteAddr())
-	if c.req.on != nil { // a request was admitted
-		x.Request, x.RequestLine = c.shown, c.req.requestLine(c.req.text)
-		client = c.info().Client
-	}
-	if client.IsValid() {
-		x.Client = client.String()
-	}
-	for _, tr := range c.srv.trace.list {
-		if tr.Exchange != nil {
-			tr.Exchange(x)
-		}
-	}
-}
-
 // Transcript gives a Trace that writes the conversations to w as a person reads
 // them: a line for each line on the wire, with the numbers of connection and
 // request, who speaks, and what ends the line.
