@@ -7,7 +7,6 @@ import (
 	"hash/fnv"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"reflect"
 	"strings"
@@ -39,7 +38,7 @@ type FileResolver struct {
 // A tree is where files are: a folder of the system, or an fs.FS.
 type tree interface {
 	// open opens a regular file or a folder by its path, as io/fs spells it. It
-	// must not wait, whatever the name names. Errors are as treeError makes them.
+	// must not wait, whatever the name names. Errors are as treeError or fsError makes them.
 	open(name string) (fs.File, fs.FileInfo, error)
 	// names reports whether name can be one in the tree at all.
 	names(name string) bool
@@ -413,7 +412,7 @@ func statOpened(name string, file fs.File) (fs.File, fs.FileInfo, error) {
 	}
 	if err != nil {
 		file.Close()
-		return nil, nil, treeError(err)
+		return nil, nil, readError(err)
 	}
 	return file, info, nil
 }
@@ -424,36 +423,4 @@ func servable(name string, info fs.FileInfo) error {
 		return nil
 	}
 	return notExist(name, "is neither a regular file nor a folder")
-}
-
-// treeError gives what opening or reading a name has to be answered with. What
-// says nothing else is fs.ErrNotExist: no such name, an escape from the root, too
-// many links, a name too long. The error of an escape is not exported by package
-// os, so the list is of what is not 404.
-func treeError(err error) error {
-	is := func(targets ...error) bool {
-		for _, t := range targets {
-			if errors.Is(err, t) {
-				return true
-			}
-		}
-		return false
-	}
-	switch {
-	case errors.As(err, new(*StatusError)):
-		return err
-	case isShortage(err), is(fs.ErrClosed):
-		return &StatusError{Status: 503, Err: err}
-	case is(syscall.EIO, syscall.ESTALE, syscall.EBADF, syscall.ETIMEDOUT, io.ErrUnexpectedEOF, os.ErrDeadlineExceeded):
-		return &StatusError{Status: 500, Err: err}
-	case is(fs.ErrPermission, fs.ErrNotExist):
-		return err
-	}
-	return &StatusError{Status: 404, Err: err}
-}
-
-// isShortage reports whether the system is out of something, and so for a time.
-func isShortage(err error) bool {
-	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) ||
-		errors.Is(err, syscall.ENOMEM) || errors.Is(err, syscall.ENOBUFS)
 }

@@ -15,7 +15,12 @@ func (t *fsTree) names(name string) bool { return fs.ValidPath(name) }
 
 func (t *fsTree) readDir(dir fs.File) ([]entry, error) { return readDir(dir) }
 
-func (t *fsTree) statEntry(_ fs.File, e *entry) error { return e.ask() }
+func (t *fsTree) statEntry(_ fs.File, e *entry) error {
+	if err := e.ask(); err != nil {
+		return fsError(err)
+	}
+	return nil
+}
 
 func (t *fsTree) mayRead(_ fs.File, folder string, e *entry) bool { return mayOpen(t, folder, e) }
 
@@ -25,7 +30,7 @@ func (t *fsTree) open(name string) (fs.File, fs.FileInfo, error) {
 	}
 	file, err := t.fsys.Open(name)
 	if err != nil {
-		return nil, nil, treeError(err)
+		return nil, nil, fsError(err)
 	}
 	return statOpened(name, file)
 }
@@ -36,7 +41,7 @@ func (t *fsTree) stat(name string) (fs.FileInfo, error) {
 	}
 	info, err := fs.Stat(t.fsys, name)
 	if err != nil {
-		return nil, treeError(err)
+		return nil, fsError(err)
 	}
 	return info, servable(name, info)
 }

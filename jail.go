@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"syscall"
 )
 
 // openJail opens a folder of the system as a tree that no name leads out of: below
@@ -50,10 +49,9 @@ func (j *jail) statEntry(_ fs.File, e *entry) error { return e.ask() }
 
 func (j *jail) mayRead(_ fs.File, folder string, e *entry) bool { return mayOpen(j, folder, e) }
 
-// open opens without waiting: O_NONBLOCK is for a FIFO, which nobody may be about
-// to write to, and changes nothing for a regular file.
+// open opens without waiting, whatever it is.
 func (j *jail) open(name string) (fs.File, fs.FileInfo, error) {
-	file, err := j.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	file, err := j.root.OpenFile(name, os.O_RDONLY|nonblock, 0)
 	if err != nil {
 		return nil, nil, treeError(err)
 	}

@@ -240,7 +240,7 @@ func (l *listing) readDisk(ctx context.Context, keep *keptFolder) error {
 			break
 		}
 		if err != nil {
-			return &fs.PathError{Op: "list", Path: l.folder, Err: err}
+			return readError(&fs.PathError{Op: "list", Path: l.folder, Err: err})
 		}
 	}
 	return nil

@@ -1,0 +1,24 @@
+//go:build unix
+
+package rawhttp
+
+import "syscall"
+
+// A systemError is an error of the system.
+type systemError = syscall.Errno
+
+// nonblock has a FIFO opened without waiting for somebody to write to it. It changes
+// nothing for a regular file.
+const nonblock = syscall.O_NONBLOCK
+
+const errAborted = syscall.ECONNABORTED // a client closed its connection before it was accepted
+
+var (
+	shortages = []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS}
+
+	// lockErrors are those of a file that somebody has locked or holds a lease on.
+	lockErrors = []error{syscall.EAGAIN, syscall.EBUSY}
+
+	// deviceErrors are those of a disk, or of the way to it.
+	deviceErrors = []error{syscall.EIO, syscall.ESTALE, syscall.EBADF, syscall.ETIMEDOUT}
+)

@@ -1,0 +1,55 @@
+package rawhttp
+
+import "syscall"
+
+// A systemError is an error of the system.
+type systemError = syscall.Errno
+
+const nonblock = 0 // a folder has no FIFO
+
+const errAborted = syscall.WSAECONNABORTED // a client closed its connection before it was accepted
+
+// Errors that package syscall has no names for. Its EMFILE and the like are inventions,
+// which the system never returns.
+const (
+	tooManyOpenFiles      = syscall.Errno(4)
+	invalidHandle         = syscall.Errno(6)
+	notEnoughMemory       = syscall.Errno(8)
+	outOfMemory           = syscall.Errno(14)
+	notReady              = syscall.Errno(21)
+	crcError              = syscall.Errno(23)
+	generalFailure        = syscall.Errno(31)
+	sharingViolation      = syscall.Errno(32)
+	lockViolation         = syscall.Errno(33)
+	sharingBufferExceeded = syscall.Errno(36)
+	unexpectedNetError    = syscall.Errno(59)
+	semaphoreTimeout      = syscall.Errno(121)
+	busy                  = syscall.Errno(170)
+	ioDevice              = syscall.Errno(1117)
+	fileCorrupt           = syscall.Errno(1392)
+	diskCorrupt           = syscall.Errno(1393)
+	noSystemResources     = syscall.Errno(1450)
+	workingSetQuota       = syscall.Errno(1453)
+	commitmentLimit       = syscall.Errno(1455)
+	notEnoughQuota        = syscall.Errno(1816)
+	wsaTooManyOpenFiles   = syscall.Errno(10024)
+	wsaNoBuffers          = syscall.Errno(10055)
+)
+
+var (
+	shortages = []error{
+		tooManyOpenFiles, notEnoughMemory, outOfMemory, sharingBufferExceeded, noSystemResources,
+		workingSetQuota, commitmentLimit, notEnoughQuota, wsaTooManyOpenFiles, wsaNoBuffers,
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS,
+	}
+
+	// lockErrors are those of a file that somebody has locked, or opened for himself alone.
+	lockErrors = []error{sharingViolation, lockViolation, busy}
+
+	// deviceErrors are those of a disk, or of the way to it.
+	deviceErrors = []error{
+		invalidHandle, notReady, crcError, generalFailure, unexpectedNetError, syscall.ERROR_NETNAME_DELETED,
+		semaphoreTimeout, ioDevice, fileCorrupt, diskCorrupt,
+		syscall.EIO, syscall.ESTALE, syscall.EBADF, syscall.ETIMEDOUT,
+	}
+)
