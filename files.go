@@ -146,6 +146,15 @@ func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, er
 	if resp := f.kept.get(req); resp != nil {
 		return resp, nil
 	}
+	if f.scripts != nil && f.config.script.pathInfo {
+		script, pathInfo, err := f.openAbove(req.Path())
+		if err != nil {
+			return nil, err
+		}
+		if script.file != nil {
+			return f.scripts.resolve(ctx, req, script, pathInfo)
+		}
+	}
 	name, slash, err := f.name(req.Path())
 	if err != nil {
 		return nil, err
@@ -156,15 +165,11 @@ func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, er
 		slash = true
 		o, err = f.open(name, slash)
 	}
-	pathInfo := ""
-	if errors.Is(err, fs.ErrNotExist) && f.config.script.pathInfo && f.scripts != nil {
-		o, pathInfo, err = f.openAbove(name, slash, err)
-	}
 	if err != nil {
 		return nil, err
 	}
 	if f.scripts != nil && !o.info.IsDir() && f.scripts.isScript(o.name) {
-		return f.scripts.resolve(ctx, req, o, pathInfo)
+		return f.scripts.resolve(ctx, req, o, "")
 	}
 	if err := allowMethod(req, fileMethods...); err != nil { // what is not there has no methods
 		o.file.Close()
@@ -222,27 +227,31 @@ func (f *FileResolver) isSettledBy(path, name, file string) bool {
 	return strings.HasSuffix(path, "/") && len(f.config.index) > 0 && file == join(name, f.config.index[0])
 }
 
-// openAbove opens the script whose path is the beginning of name, which is not there
-// itself, and gives the rest of it.
-func (f *FileResolver) openAbove(name string, slash bool, notThere error) (o opened, rest string, err error) {
-	if slash {
-		name += "/"
+// openAbove opens the script at the beginning of path, and returns what follows it. It opens
+// nothing if path has no script in front of a slash. What follows is not a name of the tree,
+// so the rules for hidden names, sidecars and sources do not apply to it; but it is clean.
+func (f *FileResolver) openAbove(path string) (o opened, rest string, err error) {
+	if !f.tree.names(strings.TrimSuffix(strings.TrimPrefix(path, "/"), "/")) {
+		return opened{}, "", nil
 	}
-	for i := range len(name) {
-		if name[i] != '/' || !f.scripts.isScript(name[:i]) {
+	for i := range len(path) {
+		if path[i] != '/' || !f.scripts.isScript(path[:i]) {
 			continue
 		}
-		o, err = f.open(name[:i], false)
+		name, _, err := f.name(path[:i])
+		if err == nil {
+			o, err = f.open(name, false)
+		}
 		switch {
 		case err == nil && !o.info.IsDir():
-			return o, name[i:], nil
+			return o, path[i:], nil
 		case err == nil:
 			o.file.Close()
 		case !errors.Is(err, fs.ErrNotExist):
-			return o, "", err
+			return opened{}, "", err
 		}
 	}
-	return opened{}, "", notThere
+	return opened{}, "", nil
 }
 
 // An opened is a file or folder of the tree that was opened.

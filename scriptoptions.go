@@ -112,9 +112,10 @@ func WithScriptOutput(o ScriptOutput) FileOption {
 	})
 }
 
-// WithScriptPathInfo says whether a path may go on behind a script's: then
-// /tool.py/a/b runs tool.py with PATH_INFO=/a/b (RFC 3875, section 4.1.5). The
-// default is false.
+// WithScriptPathInfo sets whether a path may go on after a script's: then
+// /tool.py/a/b runs tool.py with PATH_INFO=/a/b (RFC 3875, section 4.1.5). PATH_INFO
+// is decoded and clean, and not held to the rules for names of files: it may be
+// /.github/ci.yml. The script itself must not be hidden. The default is false.
 func WithScriptPathInfo(on bool) FileOption {
 	return fileOption(func(c *fileConfig) error {
 		c.script.pathInfo = on
