@@ -63,6 +63,9 @@ func (s *scriptCall) appendVariables(env []string, req *Request) []string {
 		env = append(env, "CONTENT_TYPE="+value)
 		break
 	}
+	if req.user != "" {
+		env = append(env, "REMOTE_USER="+req.user)
+	}
 	if info.TLS {
 		env = append(env, "HTTPS=on")
 	}

@@ -38,6 +38,7 @@ var (
 	_ func(*rawhttp.Request) []byte                   = (*rawhttp.Request).Head
 	_ func(*rawhttp.Request) *rawhttp.Request         = (*rawhttp.Request).Clone
 	_ func(*rawhttp.Request, string) *rawhttp.Request = (*rawhttp.Request).WithPath
+	_ func(*rawhttp.Request, string) *rawhttp.Request = (*rawhttp.Request).WithUser
 
 	_ func(rawhttp.Header) int                        = rawhttp.Header.Len
 	_ func(rawhttp.Header, string) string             = rawhttp.Header.Get

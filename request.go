@@ -29,7 +29,8 @@ type Request struct {
 	str     string // head.text, made when first asked for
 	prefix  string
 	rewrite string    // the path of WithPath, or of a Mount
-	trailer *Header   // shared by the copies that WithPath makes; nil: none
+	user    string    // of WithUser
+	trailer *Header   // shared by the copies that WithPath and WithUser make; nil: none
 	conn    *ConnInfo // of a Clone; nil: on has it
 	on      carrier   // nil: none
 }
@@ -190,6 +191,18 @@ func (r *Request) Clone() *Request {
 func (r *Request) WithPath(path string) *Request {
 	c := *r
 	c.rewrite = path
+	return &c
+}
+
+// WithUser returns the same request with the name of the user that a resolver in front has
+// authenticated. Scripts get it as REMOTE_USER (RFC 3875, section 4.1.11); "" is no user.
+// AUTH_TYPE is not set, because the server does not know how the user was authenticated.
+// r is not changed, Body is shared.
+//
+// A script may trust REMOTE_USER: no field of the request sets it.
+func (r *Request) WithUser(name string) *Request {
+	c := *r
+	c.user = name
 	return &c
 }
 

@@ -197,6 +197,29 @@ func TestRequestClone(t *testing.T) {
 	}
 }
 
+func TestRequestWithUser(t *testing.T) {
+	req := requestOf(t, "PUT /a?q HTTP/1.1\r\nHost: h\r\n\r\n")
+	req.Body = strings.NewReader("content")
+	w := req.WithUser("ann")
+	if w.Body != req.Body || w.Path() != "/a" || w.Target() != "/a?q" {
+		t.Errorf("WithUser gives a request with the path %q and the target %q, and the same Body: %v", w.Path(), w.Target(), w.Body == req.Body)
+	}
+	for name, tt := range map[string]struct {
+		req  *Request
+		want string
+	}{
+		"the request that it was called on": {req, ""}, "itself": {w, "ann"}, "WithUser of it": {w.WithUser("bob"), "bob"}, "WithUser of it, of nobody": {w.WithUser(""), ""},
+		"WithPath of it": {w.WithPath("/b"), "ann"}, "its Clone": {w.Clone(), "ann"}, "it, below a Mount": {w.below("/a", "/"), "ann"},
+	} {
+		if tt.req.user != tt.want {
+			t.Errorf("the user of %s is %q, want %q", name, tt.req.user, tt.want)
+		}
+	}
+	if _, err := w.Parse([]byte("GET / HTTP/1.1\r\nHost: h\r\n\r\n")); err != nil || w.user != "" {
+		t.Errorf("after Parse, %v, the user is %q, want none", err, w.user)
+	}
+}
+
 func TestRequestWithPath(t *testing.T) {
 	req := requestOf(t, "PUT /a?q HTTP/1.1\r\nHost: h\r\nX: y\r\n\r\n")
 	req.Body = strings.NewReader("content")

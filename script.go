@@ -42,6 +42,7 @@ const (
 type scripts struct {
 	scriptConfig
 	root    string        // absolute, without a slash at its end
+	allowed []string      // methods, for the Allow field
 	env     []string      // of each script
 	turns   chan struct{} // holds one for each that runs; nil: any number may
 	waiting atomic.Int32
@@ -59,6 +60,12 @@ func openScripts(config scriptConfig, root string) (scriptRunner, error) {
 	}
 	if s.max > 0 {
 		s.turns = make(chan struct{}, s.max)
+	}
+	s.methods = append([]string{"GET", "HEAD", "POST"}, config.methods...)
+	for _, method := range append(s.methods, "OPTIONS") {
+		if !slices.Contains(s.allowed, method) {
+			s.allowed = append(s.allowed, method)
+		}
 	}
 	var errs []error
 	for i, c := range s.commands {
@@ -176,7 +183,7 @@ func (s *scripts) close() {
 
 func (s *scripts) resolve(ctx context.Context, req *Request, script opened, pathInfo string) (*Response, error) {
 	script.file.Close()
-	if err := allowScript(req); err != nil {
+	if err := s.allow(req); err != nil {
 		return nil, err
 	}
 	argv, err := s.argv(script)
@@ -207,14 +214,18 @@ func (s *scripts) resolve(ctx context.Context, req *Request, script opened, path
 	return x.respond()
 }
 
-// allowScript refuses requests that no script is to see. "Cross-site" is a browser's
-// word that a page of another site sends the form.
-func allowScript(req *Request) error {
-	if req.Method() != "POST" {
-		return allowMethod(req, "GET", "HEAD", "POST", "OPTIONS")
-	}
-	if req.Header().Get("Sec-Fetch-Site") == "cross-site" {
-		return &StatusError{Status: 403, Err: errors.New("a POST from another site")}
+// allow refuses requests that no script is to see. "Cross-site" is a browser's word that a
+// page of another site sends the request; scripts that answer preflights judge that
+// themselves.
+func (s *scripts) allow(req *Request) error {
+	method := req.Method()
+	switch {
+	case !slices.Contains(s.methods, method):
+		return allowMethod(req, s.allowed...)
+	case method == "GET", method == "HEAD", slices.Contains(s.methods, "OPTIONS"):
+		return nil
+	case req.Header().Get("Sec-Fetch-Site") == "cross-site":
+		return &StatusError{Status: 403, Err: fmt.Errorf("a %s from another site", method)}
 	}
 	return nil
 }

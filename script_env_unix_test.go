@@ -63,6 +63,11 @@ func TestScriptEnvironment(t *testing.T) {
 	given := filesOfDir(t, root, WithScript(".cgi"), WithScriptEnv("SCRIPTIO_GIVEN", "SCRIPTIO_EMPTY"), WithScriptEnv("SCRIPTIO_MISSING", "LANG", "TZ"))
 	path := filesOfDir(t, root, WithScript(".cgi"), WithScriptEnv("PATH"))
 
+	// as puts a resolver in front, which says who asks.
+	as := func(user string, r Resolver) Resolver {
+		return ResolverFunc(func(ctx context.Context, req *Request) (*Response, error) { return r.Resolve(ctx, req.WithUser(user)) })
+	}
+
 	base := []string{
 		"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=", "TZ=Europe/Madrid", "TMPDIR=" + os.Getenv("TMPDIR"),
 		"GATEWAY_INTERFACE=CGI/1.1", "SERVER_PROTOCOL=HTTP/1.1", "SERVER_SOFTWARE=rawhttp", "SERVER_NAME=example.test", "SERVER_PORT=PORT",
@@ -146,6 +151,16 @@ func TestScriptEnvironment(t *testing.T) {
 		{name: "httpoxy", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nProxy: http://a.example\r\npROXY: b\r\nProxy-Authorization: Basic x\r\n\r\n", want: but(),
 			why: "HTTP_PROXY is where many programs take a proxy from"},
 		{name: "credentials", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nAuthorization: Basic YTpi\r\n\r\n", want: but(), why: "RFC 3875, section 4.1.18"},
+		{name: "a user", request: scriptioGet("/env.cgi"), resolver: as("Ann Example", files), want: but("REMOTE_USER=Ann Example")},
+		{name: "a user, whatever the request says", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nAuthorization: Basic YTpi\r\nRemote-User: root\r\nRemote_User: root\r\n\r\n",
+			resolver: as("ann", files), want: but("REMOTE_USER=ann", "HTTP_REMOTE_USER=root"), why: "no AUTH_TYPE: the server does not know how the user was authenticated"},
+		{name: "a user below a Mount", request: scriptioGet("/m/env.cgi"), resolver: as("ann", First(Mount("/a/", files), Mount("/m/", files))),
+			want: but("REQUEST_URI=/m/env.cgi", "SCRIPT_NAME=/m/env.cgi", "REMOTE_USER=ann")},
+		{name: "a user, and path info", request: scriptioGet("/env.cgi/a"), resolver: as("ann", withPath), want: but("REQUEST_URI=/env.cgi/a", "PATH_INFO=/a", "REMOTE_USER=ann")},
+		{name: "the later user", request: scriptioGet("/env.cgi"), resolver: as("ann", as("bob", files)), want: but("REMOTE_USER=bob")},
+		{name: "no user", request: scriptioGet("/env.cgi"), resolver: as("ann", as("", files)), want: but()},
+		{name: "a user, for another resolver", request: scriptioGet("/env.cgi"), want: but(),
+			resolver: First(as("ann", Mount("/elsewhere/", files)), files)},
 		{name: "fields of the connection", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n", want: but()},
 		{name: "fields", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nUser-Agent:  a  b \r\nX-1-y: \xe9\r\nAccept:\r\nRange: bytes=0-1\r\nIf-None-Match: *\r\n\r\n",
 			want: but("HTTP_USER_AGENT=a  b", "HTTP_X_1_Y=\xe9", "HTTP_ACCEPT=", "HTTP_RANGE=bytes=0-1", "HTTP_IF_NONE_MATCH=*")},

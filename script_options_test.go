@@ -43,6 +43,12 @@ func TestScriptOptionsRefused(t *testing.T) {
 		{"a variable without a name", WithScriptEnv("HOME", ""), []string{"WithScriptEnv", `""`}},
 		{"a variable with a value", WithScriptEnv("A=b"), []string{"WithScriptEnv", `"A=b"`}},
 		{"a variable with a NUL", WithScriptEnv("A\x00"), []string{"WithScriptEnv", `"A\x00"`}},
+		{"a method without a name", WithScriptMethods("PUT", ""), []string{"WithScriptMethods", `""`}},
+		{"a method that is no token", WithScriptMethods("PUT, DELETE"), []string{"WithScriptMethods", `"PUT, DELETE"`}},
+		{"a method with a line feed", WithScriptMethods("PUT\r\nX: y"), []string{"WithScriptMethods", `"PUT\r\nX: y"`}},
+		{"CONNECT", WithScriptMethods("CONNECT"), []string{"WithScriptMethods", "CONNECT"}},
+		{"TRACE", WithScriptMethods("PUT", "TRACE"), []string{"WithScriptMethods", "TRACE"}},
+		{"two methods", WithScriptMethods("TRACE", "a b", "PUT"), []string{"TRACE", `"a b"`}},
 		{"two mistakes", WithScriptEnv("A=b", "HTTP_HOST"), []string{`"A=b"`, "HTTP_HOST"}},
 	}
 	for _, name := range []string{
@@ -93,6 +99,8 @@ func TestScriptOptionsTaken(t *testing.T) {
 		{"any number", WithMaxScripts(0)}, {"one", WithMaxScripts(1)},
 		{"no variables", WithScriptEnv()}, {"variables", WithScriptEnv("HOME", "PATH", "LD_LIBRARY_PATH", "http_proxy", "HTTPS_PROXY", "LANG")},
 		{"path info", WithScriptPathInfo(true)}, {"no path info", WithScriptPathInfo(false)},
+		{"no methods", WithScriptMethods()}, {"methods that there are", WithScriptMethods("GET", "HEAD", "POST", "POST", "OPTIONS")},
+		{"methods", WithScriptMethods("PUT", "PROPFIND", "M-SEARCH", "put")},
 		{"auto", WithScriptOutput(ScriptAuto)}, {"CGI", WithScriptOutput(ScriptCGI)}, {"plain", WithScriptOutput(ScriptPlain)},
 	} {
 		// They may stand where no script runs.
@@ -113,6 +121,7 @@ func TestScriptOptionsConfig(t *testing.T) {
 		Commands []scriptCommand
 		Output   ScriptOutput
 		PathInfo bool
+		Methods  []string
 		Timeout  time.Duration
 		Max      int
 		Env      []string
@@ -123,7 +132,7 @@ func TestScriptOptionsConfig(t *testing.T) {
 			t.Error(err)
 		}
 		s := c.script
-		return settings{s.commands, s.output, s.pathInfo, s.timeout, s.max, s.env}
+		return settings{s.commands, s.output, s.pathInfo, s.methods, s.timeout, s.max, s.env}
 	}
 	most := max(4, 2*runtime.GOMAXPROCS(0))
 	compare := func(name string, want, got settings) {
@@ -136,10 +145,12 @@ func TestScriptOptionsConfig(t *testing.T) {
 	compare("later calls", settings{
 		Commands: []scriptCommand{{".py", []string{"python3", "-u"}}, {".cgi", nil}, {".PY", []string{"pypy"}}},
 		Output:   ScriptCGI, PathInfo: false, Timeout: time.Second, Max: 7, Env: []string{"A", "B", "C"},
+		Methods: []string{"PUT", "DELETE", "PUT"},
 	}, config(
 		WithScript(".py", "python3", "-u"), WithScript(".cgi"), WithScript(".PY", "pypy"),
 		WithScriptOutput(ScriptPlain), WithScriptOutput(ScriptCGI), WithScriptPathInfo(true), WithScriptPathInfo(false),
 		WithScriptTimeout(0), WithScriptTimeout(time.Second), WithMaxScripts(0), WithMaxScripts(7), WithScriptEnv("A", "B"), nil, WithScriptEnv("C"),
+		WithScriptMethods("PUT", "DELETE"), WithScriptMethods(), WithScriptMethods("PUT"),
 	))
 }
 

@@ -35,6 +35,7 @@ type scriptConfig struct {
 	commands []scriptCommand
 	output   ScriptOutput
 	pathInfo bool
+	methods  []string // in addition to GET, HEAD and POST
 	timeout  time.Duration
 	max      int
 	env      []string
@@ -59,7 +60,7 @@ type scriptCommand struct {
 // extension the later wins. Only folders ([WithRoot], [Dir]) have scripts, and only
 // systems with process groups, which Windows is not among.
 //
-// A script answers GET, HEAD and POST. It runs in its own folder, without a shell
+// A script answers GET, HEAD and POST, and the methods of [WithScriptMethods]. It runs in its own folder, without a shell
 // and without arguments from the request; it has the request in its environment
 // (RFC 3875, section 4.1) and its content on standard input. What it prints begins
 // with fields or not, see [ScriptOutput]; of the fields, Status says the status, and
@@ -120,6 +121,31 @@ func WithScriptPathInfo(on bool) FileOption {
 	return fileOption(func(c *fileConfig) error {
 		c.script.pathInfo = on
 		return nil
+	})
+}
+
+// WithScriptMethods adds methods to those that scripts answer, which are GET, HEAD and
+// POST: PUT, DELETE and PATCH for a REST service, for example. Methods are case-sensitive.
+// CONNECT and TRACE are errors, since the server answers them. Later calls add.
+//
+// OPTIONS makes scripts answer CORS preflights and other OPTIONS requests, where the
+// server's own answer is 204 with Allow. Without OPTIONS, a POST and any method added here
+// is answered with 403 if the browser says, with Sec-Fetch-Site: cross-site, that a page of
+// another site sends it. With OPTIONS, scripts get these requests too, and must judge by
+// the Origin field what they allow: browsers send a form without a preflight.
+func WithScriptMethods(methods ...string) FileOption {
+	return fileOption(func(c *fileConfig) error {
+		var errs []error
+		for _, method := range methods {
+			switch {
+			case !isToken(method):
+				errs = append(errs, fmt.Errorf("WithScriptMethods: %q is not a method", method))
+			case method == "CONNECT" || method == "TRACE":
+				errs = append(errs, fmt.Errorf("WithScriptMethods: %s is answered by the server", method))
+			}
+		}
+		c.script.methods = append(c.script.methods, methods...)
+		return errors.Join(errs...)
 	})
 }
 
