@@ -172,9 +172,13 @@ const (
 
 // parseRanges parses a Range field for a representation of size bytes (RFC 9110,
 // section 14.1.2). Without ok the field is to be ignored: another unit, not the
-// grammar, or more than we serve: 16 ranges, size bytes in all, 1 KiB of field.
+// grammar, nothing that has parts, or more than we serve: 16 ranges, size bytes in all,
+// 1 KiB of field.
 // What lies beyond the end is cut off or left out; ok without ranges is 416.
 func parseRanges(field string, size int64) (ranges []byteRange, ok bool) {
+	if size == 0 {
+		return nil, false // "A server [...] MAY ignore a Range header field when the selected representation has no content" RFC 9110, section 14.2
+	}
 	unit, set, found := strings.Cut(field, "=")
 	if !found || !equalFold(unit, "bytes") || len(field) > maxRangeBytes {
 		return nil, false
@@ -211,8 +215,6 @@ func parseRange(spec string, size int64) (r byteRange, ok bool) {
 	switch {
 	case !okA || !okB:
 		return r, false
-	case first == "" && size == 0 && strings.Trim(last, "0") != "":
-		return r, false // all of nothing, which no 206 can say
 	case first == "": // the last b bytes
 		return byteRange{size - b, b}, true
 	case last == "":

@@ -67,35 +67,20 @@ func TestRepresentationsWithoutRanges(t *testing.T) {
 	})
 }
 
+// "A server [...] MAY ignore a Range header field when the selected representation has
+// no content" RFC 9110, section 14.2. nginx with slice asks so for every file.
 func TestRangesOfAnEmptyRepresentation(t *testing.T) {
-	tests := []struct {
-		field string
-		want  int
-		why   string
-	}{
-		{"bytes=0-", 416, "first-pos is not less than the length, which is 0"},
-		{"bytes=0-0", 416, ""},
-		{"bytes=5-", 416, ""},
-		{"bytes=-0", 416, ""},
-		{"bytes=0-,-0", 416, ""},
-		{"bytes=-5", 200, "a suffix that is not 0 is satisfiable, RFC 9110, section 14.1.2, and a Content-Range cannot say an empty range"},
-		{"bytes=0-,-5", 200, "as one of them is"},
-		{"items=0-", 200, ""},
-	}
-	for _, tt := range tests {
+	want := filesAnswer{"200 OK", map[string]string{"Content-Length": "0", "Content-Range": "", "Accept-Ranges": "bytes"}, ""}
+	for _, field := range []string{"bytes=0-", "bytes=0-0", "bytes=0-1048575", "bytes=5-", "bytes=-0", "bytes=0-,-0", "bytes=-5", "bytes=0-,-5", "items=0-"} {
 		for _, body := range contentBodies {
 			resp := Content(Representation{MediaType: "text/plain", Body: body.make(t, "")})
-			got := filesTake(t, contentAsk(t, resp, "GET", "Range: "+tt.field))
-			want := filesAnswer{"200 OK", map[string]string{"Content-Length": "0", "Content-Range": "", "Accept-Ranges": "bytes"}, ""}
-			if tt.want == 416 {
-				want = filesAnswer{"416 Range Not Satisfiable", map[string]string{"Content-Length": "26", "Content-Range": "bytes */0", "Accept-Ranges": ""}, "416 Range Not Satisfiable\n"}
-			}
+			got := filesTake(t, contentAsk(t, resp, "GET", "Range: "+field))
 			shown := make(map[string]string)
 			for name := range want.Fields {
 				shown[name] = got.Fields[name]
 			}
 			if diff := cmp.Diff(want, filesAnswer{got.Status, shown, got.Content}); diff != "" {
-				t.Errorf("Range: %s of an empty %s (-want +got):\n%s\nwhy: %s", tt.field, body.name, diff, tt.why)
+				t.Errorf("Range: %s of an empty %s (-want +got):\n%s", field, body.name, diff)
 			}
 		}
 	}
