@@ -113,27 +113,45 @@ func (h Header) date(name string) (t time.Time, ok bool) {
 	return parseDate(value, time.Now())
 }
 
+// validators are what a response says of the version of its representation (RFC 9110,
+// section 8.8).
+type validators struct {
+	etag    string    // as it is sent; "": none
+	mod     time.Time // as it is sent, in whole seconds; zero: none
+	settled bool      // mod is so old that a change after it has another time
+	shared  bool      // other representations of the resource may have the same mod
+}
+
+// youngest is how old a time of change must be to tell two changes apart: file
+// systems count in up to two seconds.
+const youngest = 2 * time.Second
+
+// unchangedSince reports whether it is known that there was no change after the time.
+// In the seconds before a time is settled the content may change again without it.
+func (v *validators) unchangedSince(t time.Time) bool {
+	return !v.mod.After(t) && (v.settled || t.Sub(v.mod) >= youngest)
+}
+
 // conditionStatus evaluates the preconditions of a GET or HEAD in the order of RFC
-// 9110, section 13.2.2: 200 to go on, 304 or 412. The validators are those of the
-// representation as they are sent: mod is zero if there is none, or whole seconds.
-func conditionStatus(h Header, etag string, mod time.Time) int {
+// 9110, section 13.2.2: 200 to go on, 304 or 412.
+func conditionStatus(h Header, v *validators) int {
 	switch {
 	case h.has("If-Match"):
-		if !matches(h, "If-Match", etag, strongly) {
+		if !matches(h, "If-Match", v.etag, strongly) {
 			return 412
 		}
-	case !mod.IsZero():
-		if since, ok := h.date("If-Unmodified-Since"); ok && mod.After(since) {
+	case !v.mod.IsZero():
+		if since, ok := h.date("If-Unmodified-Since"); ok && !v.unchangedSince(since) {
 			return 412
 		}
 	}
 	switch {
 	case h.has("If-None-Match"):
-		if matches(h, "If-None-Match", etag, weakly) {
+		if matches(h, "If-None-Match", v.etag, weakly) {
 			return 304
 		}
-	case !mod.IsZero():
-		if since, ok := h.date("If-Modified-Since"); ok && !mod.After(since) {
+	case !v.mod.IsZero():
+		if since, ok := h.date("If-Modified-Since"); ok && v.unchangedSince(since) {
 			return 304
 		}
 	}
@@ -141,9 +159,10 @@ func conditionStatus(h Header, etag string, mod time.Time) int {
 }
 
 // rangeApplies evaluates If-Range (RFC 9110, section 13.1.5): true if there is
-// none. A date is taken for a strong validator if the representation had not
-// changed for two seconds before now.
-func rangeApplies(h Header, etag string, mod, now time.Time) bool {
+// none. A date counts only if it is a strong validator: "a validator is weak if it is
+// shared by two or more representations of a given resource at the same time" RFC 9110,
+// section 8.8.1.
+func rangeApplies(h Header, v *validators) bool {
 	if !h.has("If-Range") {
 		return true
 	}
@@ -152,15 +171,11 @@ func rangeApplies(h Header, etag string, mod, now time.Time) bool {
 		return false
 	}
 	if strings.HasPrefix(value, `"`) || strings.HasPrefix(value, "W/") {
-		return etag != "" && strongly(value, etag)
+		return v.etag != "" && strongly(value, v.etag)
 	}
 	date, ok := h.date("If-Range")
-	return ok && !mod.IsZero() && mod.Equal(date) && now.Sub(mod) >= youngest
+	return ok && !v.mod.IsZero() && v.mod.Equal(date) && v.settled && !v.shared
 }
-
-// youngest is how old a time of change must be to tell two changes apart: file
-// systems count in up to two seconds.
-const youngest = 2 * time.Second
 
 // A byteRange is length bytes from start on.
 type byteRange struct{ start, length int64 }
@@ -262,19 +277,16 @@ type selection struct {
 	ranges []byteRange // of 206: one, or several as multipart/byteranges
 }
 
-// choose evaluates conditions and ranges of a GET or HEAD, in the order of RFC
-// 9110, section 13.2.2. mod is the time of change as it is sent; rangeable tells
-// whether parts of the representation can be had.
-func choose(req *Request, etag string, mod, now time.Time, size int64, rangeable bool) selection {
-	if !req.hasConditions() {
-		return selection{status: 200}
-	}
+// choose evaluates conditions and ranges of a GET or HEAD of a representation of size
+// bytes, in the order of RFC 9110, section 13.2.2. rangeable tells whether parts of it can
+// be had.
+func choose(req *Request, v *validators, size int64, rangeable bool) selection {
 	h := req.Header()
-	if status := conditionStatus(h, etag, mod); status != 200 {
+	if status := conditionStatus(h, v); status != 200 {
 		return selection{status: status}
 	}
 	field, alone := h.lone("Range")
-	if !alone || !rangeable || !req.isGet() || !rangeApplies(h, etag, mod, now) {
+	if !alone || !rangeable || !req.isGet() || !rangeApplies(h, v) {
 		return selection{status: 200}
 	}
 	ranges, ok := parseRanges(field, size)

@@ -238,6 +238,29 @@ func TestPrecompressedVariants(t *testing.T) {
 	}
 }
 
+// A sidecar may have the very time of its file, as gzip -k makes it: the date then tells
+// not which of the two a client has begun.
+func TestPrecompressedResumeByDate(t *testing.T) {
+	r := etagFS(t, sidecarTree(), sidecarAll)
+	for _, accept := range []string{"identity", "gzip", "br"} {
+		for _, target := range []string{"/a.html", "/site/", "/plain.txt"} {
+			whole := etagOfFile(t, r, target, "Accept-Encoding: "+accept)
+			got := etagOfFile(t, r, target, "Accept-Encoding: "+accept, "Range: bytes=2-", "If-Range: "+whole.Fields["Last-Modified"])
+			if got.Status != "200 OK" || got.Content != whole.Content || whole.Fields["Last-Modified"] != contentChanged {
+				t.Errorf("%s, Accept-Encoding: %s, resumed by date: %+v, want the whole of %+v", target, accept, got, whole)
+			}
+			got = etagOfFile(t, r, target, "Accept-Encoding: "+accept, "If-Modified-Since: "+whole.Fields["Last-Modified"])
+			if got.Status != "304 Not Modified" {
+				t.Errorf("%s, Accept-Encoding: %s, asked with the date: %s, want 304, for which a weak validator is enough", target, accept, got.Status)
+			}
+		}
+	}
+	got := etagOfFile(t, etagFS(t, sidecarTree()), "/a.html", "Range: bytes=4-", "If-Range: "+contentChanged)
+	if got.Status != "206 Partial Content" || got.Content != "plain file" {
+		t.Errorf("without WithPrecompressed, resumed by date: %+v, want 206: there is one form only", got)
+	}
+}
+
 // HEAD has the fields of GET, chosen alike.
 func TestPrecompressedHead(t *testing.T) {
 	_, addr := listen(t, WithDate(false), WithResolver(etagFS(t, sidecarTree(), sidecarAll)))

@@ -13,13 +13,13 @@ func (t *responder) represent() {
 	if t.resp.rep == nil {
 		return
 	}
-	now := time.Now()
-	t.validate(now)
-	if t.resp.asIs || !t.req.isGet() && !t.req.isHead() {
+	t.validate(time.Now())
+	if t.resp.asIs || !t.req.isGet() && !t.req.isHead() || !t.req.hasConditions() {
 		return
 	}
+	t.shared = t.resp.isNegotiated()
 	size := t.resp.rep.Size
-	sel := choose(t.req, t.etag, t.mod, now, size, t.resp.rangeable())
+	sel := choose(t.req, &t.validators, size, t.resp.rangeable())
 	t.selection = sel
 	if len(sel.ranges) > 1 {
 		t.boundary = boundary(t.etag, size, sel.ranges)
@@ -61,15 +61,35 @@ func (t *responder) validate(now time.Time) {
 	if t.resp.has("ETag") {
 		t.etag = t.resp.get("ETag")
 	}
-	if t.resp.has("Last-Modified") {
+	isSet := t.resp.has("Last-Modified")
+	if isSet {
 		t.mod, _ = parseDate(t.resp.get("Last-Modified"), now)
-	} else if t.format.date != nil && t.mod.After(now) {
+	}
+	t.settled = now.Sub(t.mod) >= youngest
+	if !isSet && t.format.date != nil && t.mod.After(now) {
 		t.mod = now
 	}
 	t.mod = t.mod.Truncate(time.Second)
 	if year := t.mod.UTC().Year(); year < 0 || year > 9999 { // no HTTP-date can say it
 		t.mod = time.Time{}
 	}
+}
+
+// isNegotiated reports whether the representation was chosen among several by what the
+// client prefers, as the Vary field tells (RFC 9110, section 12.5.5).
+func (r *Response) isNegotiated() bool {
+	for _, f := range r.fields {
+		if !equalFold(f.name, "Vary") {
+			continue
+		}
+		for list, more := f.value, true; more; {
+			var field string
+			if field, list, more = nextMember(list); field == "*" || hasPrefixFold(field, "Accept") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // rangeable reports whether parts of the content can be had.

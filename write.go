@@ -7,7 +7,6 @@ import (
 	"io"
 	"strconv"
 	"sync"
-	"time"
 )
 
 // wireFormat is what options say of the bytes of every response.
@@ -46,10 +45,9 @@ type responder struct {
 	withheld func() bool
 	headDue  bool // it was not made yet
 
-	selection           // of a Representation
-	etag      string    // as it is sent
-	mod       time.Time // as it is sent; zero: none
-	boundary  string    // between several ranges
+	validators        // of a Representation
+	selection         // of it
+	boundary   string // between several ranges
 
 	framing messageFraming
 	length  int64 // by byLength: bytes of content not yet put
