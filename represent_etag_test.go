@@ -379,7 +379,12 @@ func TestTimesThatTellNothing(t *testing.T) {
 		{"the third", time.Unix(2, 0), true},
 		{"before the first", time.Unix(-1, 0), true},
 		{"zip's first second", time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC), false},
+		{"of buildpacks", time.Unix(315532801, 0), false},
+		{"of buildpacks, and a part of a second", time.Unix(315532801, 5e8), false},
 		{"zip's next", time.Date(1980, 1, 1, 0, 0, 2, 0, time.UTC), true},
+		{"of npm", time.Unix(499162500, 0), false},
+		{"before npm's", time.Unix(499162499, 0), true},
+		{"after npm's", time.Unix(499162501, 0), true},
 		{"a zip without times", time.Date(1979, 11, 30, 0, 0, 0, 0, time.UTC), false},
 		{"none", time.Time{}, false},
 	}
@@ -391,6 +396,12 @@ func TestTimesThatTellNothing(t *testing.T) {
 			if got := strings.Contains(answer, "\r\n"+name+": "); got != tt.tagged {
 				t.Errorf("%s, %v: has %s: %v, want %v", tt.name, tt.mod, name, got, tt.tagged)
 			}
+		}
+		date := tt.mod.UTC().Format(imfFixdate)
+		since := etagOfFile(t, r, "/a", "If-Modified-Since: "+date).Status
+		part := etagOfFile(t, r, "/a", "Range: bytes=0-0", "If-Range: "+date).Status
+		if tt.tagged != (since == "304 Not Modified") || tt.tagged != (part == "206 Partial Content") {
+			t.Errorf("%s, %v: %s to If-Modified-Since and %s to If-Range with it, want that it counts: %v", tt.name, tt.mod, since, part, tt.tagged)
 		}
 	}
 	files := fstest.MapFS{"a": {ModTime: time.Date(1979, 11, 30, 0, 0, 0, 0, time.UTC)}}

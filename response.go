@@ -304,15 +304,22 @@ func knownTime(mod time.Time) time.Time {
 	return mod
 }
 
-// isRealTime reports whether t can tell one state of a file from another. The first
-// seconds of a clock are what builds that are to be repeatable put in its place.
+// isRealTime reports whether t can tell one state of a file from another. Builds that
+// are to be repeatable put one time on all files.
 func isRealTime(t time.Time) bool {
-	return t.Unix() != 0 && t.Unix() != 1 && t.Unix() != firstZipTime
+	switch t.Unix() {
+	case 0, 1, // the first seconds of the clock
+		firstZipTime, firstZipTime + 1, // Cloud Native Buildpacks have the latter
+		npmTime:
+		return false
+	}
+	return true
 }
 
 const (
 	noZipTime    = 312768000 // 1979-11-30 00:00:00 UTC
 	firstZipTime = 315532800 // 1980-01-01 00:00:00 UTC
+	npmTime      = 499162500 // 1985-10-26 08:15:00 UTC, of every file in a package of npm
 )
 
 // isFile reports whether a file of the mode can be served: a regular one, or one of
