@@ -6,16 +6,28 @@ import "strings"
 // none:
 //
 //	qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] )
+//
+// We permit more digits, and none before the point, as in the ".2" that Java sends. A weight
+// above 0 is never rounded to 0.
 func quality(s string) int {
-	if s == "" || s[0] != '0' && s[0] != '1' || len(s) > len("0.000") || len(s) > 1 && s[1] != '.' {
+	whole, fraction, _ := strings.Cut(s, ".")
+	q := 0
+	switch {
+	case whole == "1":
+		q = 1000
+	case whole != "0" && (whole != "" || fraction == ""):
 		return -1
 	}
-	q := int(s[0]-'0') * 1000
-	for i, unit := 2, 100; i < len(s); i, unit = i+1, unit/10 {
-		if !isDigit(s[i]) {
+	unit := 1000
+	for i := range len(fraction) {
+		digit := int(fraction[i]) - '0'
+		if digit < 0 || digit > 9 {
 			return -1
 		}
-		q += int(s[i]-'0') * unit
+		if unit /= 10; unit == 0 && digit > 0 && q%1000 == 0 {
+			q++
+		}
+		q += digit * unit
 	}
 	if q > 1000 {
 		return -1
@@ -30,7 +42,9 @@ type weighted struct {
 	params bool // it has parameters that we know nothing of
 }
 
-// nextWeighted takes the first member off a list.
+// nextWeighted takes the first member off a list. Blanks around the equals sign and
+// quotes around a weight are not in the grammar. We permit them, since a client that sends
+// "gzip; q = 0" does not want gzip.
 func nextWeighted(list string) (w weighted, rest string, more bool) {
 	member, rest, more := nextMember(list)
 	value, params := cutParam(member)
@@ -38,11 +52,13 @@ func nextWeighted(list string) (w weighted, rest string, more bool) {
 	for params != "" {
 		var p string
 		p, params = cutParam(params)
+		name, value, ok := strings.Cut(p, "=")
+		name, value = trimBlanks(name), strings.Trim(value, " \t\"")
 		switch {
-		case len(p) >= 2 && (p[0] == 'q' || p[0] == 'Q') && p[1] == '=':
-			w.q = max(quality(p[2:]), 0)
+		case ok && equalFold(name, "q"):
+			w.q = max(quality(value), 0)
 			return w, rest, more // what follows extends the member, not the value
-		case !equalFold(p, "charset=utf-8"):
+		case p != "" && !(equalFold(name, "charset") && equalFold(value, "utf-8")):
 			w.params = true
 		}
 	}

@@ -15,13 +15,15 @@ func negotiateHeader(t testing.TB, name string, values ...string) Header {
 	return writeRequest(t, head+"\r\n").Header()
 }
 
-// RFC 9110, section 12.4.2: in thousandths; -1 is no weight.
+// RFC 9110, section 12.4.2: in thousandths; -1 is no weight. Those that only lack or
+// exceed digits say what is meant.
 func TestQuality(t *testing.T) {
 	for s, want := range map[string]int{
 		"0": 0, "1": 1000, "0.": 0, "1.": 1000, "0.0": 0, "1.0": 1000, "1.00": 1000, "1.000": 1000, "0.000": 0,
 		"0.5": 500, "0.8": 800, "0.05": 50, "0.25": 250, "0.125": 125, "0.001": 1, "0.999": 999,
-		"": -1, ".": -1, ".5": -1, "2": -1, "10": -1, "00": -1, "01": -1, "1.001": -1, "1.1": -1, "1.5": -1, "9": -1,
-		"0.0000": -1, "0.1234": -1, "1.0000": -1, "-0": -1, "-1": -1, "+1": -1, "0,5": -1, "0.5 ": -1, " 0.5": -1, "0. 5": -1, "0.-5": -1,
+		".5": 500, ".25": 250, ".0": 0, "0.0000": 0, "0.1234": 123, "0.9999": 999, "1.0000": 1000, "0.0001": 1, "0.00001": 1, "0.00010001": 1, "0.3333333333333333333333": 333,
+		"": -1, ".": -1, "2": -1, "10": -1, "00": -1, "01": -1, "1.001": -1, "1.1": -1, "1.5": -1, "9": -1,
+		"1.0001": -1, ".5.": -1, "0..5": -1, "..5": -1, "-.5": -1, "-0": -1, "-1": -1, "+1": -1, "0,5": -1, "0.5 ": -1, " 0.5": -1, "0. 5": -1, "0.-5": -1,
 		"1e0": -1, "0x1": -1, "a": -1, "0.a": -1, "0.5a": -1, "½": -1, `"1"`: -1, "NaN": -1, "\x00": -1,
 	} {
 		if got := quality(s); got != want {
@@ -62,6 +64,15 @@ func TestAcceptMedia(t *testing.T) {
 		{"parameter behind the weight", []string{"text/html;q=0.3;x=1"}, map[string]int{"text/html": 300}, "an extension of old, RFC 7231, section 5.3.2"},
 		{"weight that is none", []string{"text/html;q=high, text/plain;q=1.5, image/gif;q=, image/png;q=-1"},
 			map[string]int{"text/html": 0, "text/plain": 0, "image/gif": 0, "image/png": 0}, "what cannot be understood is not wanted"},
+		{"blanks around the equals sign", []string{"text/html; q = 0.2, text/plain;q= 0, image/gif;q\t=\t0.4, */*"},
+			map[string]int{"text/html": 200, "text/plain": 0, "image/gif": 400}, "not the grammar, but the client's will"},
+		{"quotes around the weight", []string{`text/html;q="0.2", text/plain;q="0", */*`}, map[string]int{"text/html": 200, "text/plain": 0}, "not the grammar, but the client's will"},
+		{"empty parameters", []string{"text/html;;q=0.2, text/plain; ;; q=0.3;, image/gif;, */*;q=0.1"},
+			map[string]int{"text/html": 200, "text/plain": 300, "image/gif": 1000}, "parameters = *( OWS \";\" OWS [ parameter ] ), RFC 9110, section 5.6.6"},
+		{"the parameter that our type has, in quotes", []string{`text/html;charset="utf-8";q=0.3, */*;q=0.1`}, map[string]int{"text/html": 300}, "\"equivalent\", RFC 9110, section 5.6.6"},
+		{"another charset", []string{"text/html;charset=latin1, */*;q=0.1"}, map[string]int{"text/html": 100}, ""},
+		{"Java", []string{"text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"}, map[string]int{"text/html": 1000, "text/plain": 200, "application/json": 200}, "what its HttpURLConnection sends"},
+		{"a parameter whose name ends in q", []string{"text/html;xq=0, */*;q=0.1"}, map[string]int{"text/html": 100}, ""},
 		{"part of a name", []string{"text/htm, text/htmls, ext/html, text"}, map[string]int{"text/html": 0}, ""},
 		{"a star for the type", []string{"*/html, *, text*"}, map[string]int{"text/html": 0}, "no media range"},
 		{"a browser", []string{"text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"},
@@ -110,6 +121,15 @@ func TestAcceptCoding(t *testing.T) {
 		{"refused on the second line", []string{"*", "gzip;q=0"}, map[string]int{"gzip": 0, "br": 1000}, ""},
 		{"empty members", []string{", ,gzip,,"}, map[string]int{"gzip": 1000, "br": 0}, "RFC 9110, section 5.6.1.2"},
 		{"weight that is none", []string{"gzip;q=x, br;q=, zstd;q=1.001"}, map[string]int{"gzip": 0, "br": 0, "zstd": 0, "identity": 1}, "not taken for a wish"},
+		{"blanks around the equals sign", []string{"gzip; q = 0, br;q =0.5, zstd;\tq=\t0.3"}, map[string]int{"gzip": 0, "br": 500, "zstd": 300}, "not the grammar, but the client's will"},
+		{"blanks around the semicolon", []string{"gzip ; q=0 , br\t;\tq=0.5"}, map[string]int{"gzip": 0, "br": 500}, "weight = OWS \";\" OWS \"q=\" qvalue"},
+		{"identity and all others, with blanks", []string{"gzip, identity ; q = 0"}, map[string]int{"gzip": 1000, "identity": 0}, ""},
+		{"all, refused with blanks", []string{"gzip, * ; Q = 0.000"}, map[string]int{"gzip": 1000, "br": 0, "identity": 0}, ""},
+		{"quotes around the weight", []string{`gzip;q="0", br;q="0.5"`}, map[string]int{"gzip": 0, "br": 500}, "not the grammar, but the client's will"},
+		{"empty parameters", []string{"gzip;;q=0, br; ; q=0.5;"}, map[string]int{"gzip": 0, "br": 500}, ""},
+		{"a parameter before the weight", []string{"gzip;level=9;q=0"}, map[string]int{"gzip": 0}, ""},
+		{"no digit before the point", []string{"gzip;q=.5, identity;q=.0"}, map[string]int{"gzip": 500, "identity": 0}, ""},
+		{"too many digits", []string{"gzip;q=0.33333, br;q=0.0000001, identity;q=0.0000"}, map[string]int{"gzip": 333, "br": 1, "identity": 0}, "what is wanted a little is wanted"},
 		{"least weight", []string{"gzip;q=0.001"}, map[string]int{"gzip": 1, "identity": 1}, ""},
 		{"part of a name", []string{"gzi, gzipp, xgzip"}, map[string]int{"gzip": 0}, ""},
 		{"junk", []string{"gzip gzip, =, ;q=1, \"gzip\""}, map[string]int{"gzip": 0, "identity": 1}, ""},
