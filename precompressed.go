@@ -5,14 +5,17 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"time"
 )
 
 // WithPrecompressed serves a file as its sidecar, compressed in advance, where the
 // client accepts the coding: "br" is name.br, "zstd" name.zst, "gzip" name.gz. Of
 // those that a client likes alike, the first named here is taken. A sidecar counts
-// if it is a regular file and not older than the file. It has its own length and
-// ETag, and ranges are of it; the media type is the file's. All files then have
-// Vary: Accept-Encoding. Sidecars can also be asked for by their own names.
+// if it is a regular file that is not empty, and at most 2 seconds older than the file,
+// as copies that run in parallel make it. It has its own length and ETag, and ranges are
+// of it; the media type is the file's. All files then have Vary: Accept-Encoding, and
+// If-Range with a date gets the whole file. Sidecars can also be requested by their own
+// names.
 //
 // The default is none.
 func WithPrecompressed(codings ...string) FileOption {
@@ -58,7 +61,7 @@ func (f *FileResolver) chooseCoding(req *Request, plain opened) (opened, error) 
 		case err != nil:
 			best.file.Close()
 			return opened{}, err
-		case sidecar.info.IsDir() || sidecar.info.ModTime().Before(plain.info.ModTime()):
+		case !isSidecar(sidecar.info, plain.info):
 			sidecar.file.Close()
 			continue
 		}
@@ -72,6 +75,15 @@ func (f *FileResolver) chooseCoding(req *Request, plain opened) (opened, error) 
 		return opened{}, &fieldError{err, "Vary", "Accept-Encoding"}
 	}
 	return best, nil
+}
+
+// sidecarLag is how much older than its file a sidecar may be.
+const sidecarLag = 2 * time.Second
+
+// isSidecar reports whether a file that has the name of a sidecar of plain counts as one.
+// No compressed form of anything is empty.
+func isSidecar(sidecar, plain fs.FileInfo) bool {
+	return !sidecar.IsDir() && sidecar.Size() > 0 && !sidecar.ModTime().Before(plain.ModTime().Add(-sidecarLag))
 }
 
 // codedTag marks the entity tag of a variant, so that it is never that of the file.

@@ -37,6 +37,14 @@ func sidecarTree() fstest.MapFS {
 		"half.txt":             "old and new",
 		"half.txt.br":          "stale brotli",
 		"half.txt.gz":          "good gzip",
+		"lag.txt":              "copied last",
+		"lag.txt.gz":           "copied first",
+		"lag.txt.br":           "copied before that",
+		"cut.txt":              "whole",
+		"cut.txt.br":           "",
+		"cut.txt.gz":           "gzip of whole",
+		"void.txt":             "not empty",
+		"void.txt.gz":          "",
 		"unknown.bin":          "bytes",
 		"unknown.bin.zst":      "zstandard bytes",
 		"other.txt":            "other",
@@ -50,7 +58,9 @@ func sidecarTree() fstest.MapFS {
 	} {
 		tree[name] = &fstest.MapFile{Data: []byte(content), ModTime: contentMod}
 	}
-	tree["stale.txt"].ModTime = contentMod.Add(1)
+	tree["stale.txt"].ModTime = contentMod.Add(sidecarLag + 1)
+	tree["lag.txt"].ModTime = contentMod.Add(sidecarLag)
+	tree["lag.txt.br"].ModTime = contentMod.Add(-1)
 	tree["newer.txt.gz"].ModTime = contentMod.Add(time.Hour)
 	tree["half.txt.br"].ModTime = contentMod.Add(-time.Hour)
 	return tree
@@ -107,7 +117,11 @@ func TestPrecompressed(t *testing.T) {
 		{"a media type for sidecars", "/a.html", "gzip", []FileOption{WithMediaType(".gz", "a/gz"), sidecarAll}, gzip, "gzip", html, "it is not asked for by that name"},
 
 		{"no sidecar", "/plain.txt", "gzip", nil, plain, "no sidecar", text, ""},
-		{"stale sidecar", "/stale.txt", "gzip", nil, plain, "edited", text, "by a nanosecond: it is not of this file"},
+		{"stale sidecar", "/stale.txt", "gzip", nil, plain, "edited", text, "more than 2 s by a nanosecond: it is not of this file"},
+		{"sidecar 2 s older", "/lag.txt", "gzip", nil, gzip, "copied first", text, "copies run in parallel"},
+		{"sidecars 2 s older and more", "/lag.txt", "br, gzip;q=0.1", nil, gzip, "copied first", text, "the other is older by a nanosecond more"},
+		{"empty sidecar", "/void.txt", "gzip", nil, plain, "not empty", text, "a compressor that was cut; no compressed form is empty"},
+		{"an empty sidecar and a good one", "/cut.txt", "br, gzip;q=0.1", nil, gzip, "gzip of whole", text, ""},
 		{"newer sidecar", "/newer.txt", "gzip", nil, gzip, "made later", text, ""},
 		{"a stale one and a good one", "/half.txt", "br, gzip", nil, gzip, "good gzip", text, ""},
 		{"sidecar that is a folder", "/folder.txt", "gzip", nil, plain, "file", text, ""},
@@ -166,6 +180,7 @@ func TestPrecompressedNotAcceptable(t *testing.T) {
 		{"/plain.txt", "*;q=0", 406, ""},
 		{"/plain.txt", "deflate", 200, "\"without any content coding unless the identity coding is indicated as unacceptable\", RFC 9110, section 12.5.3"},
 		{"/stale.txt", "gzip, identity;q=0", 406, "the sidecar is not of this file"},
+		{"/void.txt", "gzip, identity;q=0", 406, "the sidecar is empty"},
 		{"/missing.txt", "identity;q=0", 404, ""},
 		{"/only.txt", "gzip", 404, "a sidecar is no file without the file"},
 		{"/only.txt.gz", "gzip", 200, ""},
@@ -331,8 +346,10 @@ func TestPrecompressedOnDisk(t *testing.T) {
 	at(path+".gz", contentMod)
 	check("as old as the file", "gzip")
 	at(path, contentMod.Add(time.Second))
+	check("copied in parallel, the file last", "gzip")
+	at(path, contentMod.Add(time.Minute))
 	check("the file was edited", "the plain file")
-	at(path+".gz", contentMod.Add(2*time.Second))
+	at(path+".gz", contentMod.Add(time.Minute+time.Second))
 	check("the sidecar was made anew", "gzip")
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
@@ -407,7 +424,7 @@ func TestPrecompressedErrors(t *testing.T) {
 		}
 	}
 
-	for _, target := range []string{"/stale.txt", "/half.txt", "/folder.txt", "/plain.txt", "/site/", "/list/", "/only.txt"} {
+	for _, target := range []string{"/stale.txt", "/half.txt", "/void.txt", "/cut.txt", "/folder.txt", "/plain.txt", "/site/", "/list/", "/only.txt"} {
 		for _, accept := range []string{"br, gzip", "br, gzip, identity;q=0", "gzip;q=0"} {
 			plain := &filesPlain{fsys: sidecarTree()}
 			req := writeRequest(t, "GET "+target+" HTTP/1.1\r\nHost: a\r\nAccept-Encoding: "+accept+"\r\n\r\n")
