@@ -61,15 +61,17 @@ func newFileConfig(opts []FileOption) (fileConfig, error) {
 	return c, errors.Join(errs...)
 }
 
-// mediaType gives the media type of a file by its name.
+// mediaType returns the media type of a file by its name, without or with its folders.
 func (c *fileConfig) mediaType(name string) string {
-	ext := extension(name)
+	name = name[strings.LastIndexByte(name, '/')+1:]
 	if len(c.mediaTypes) > 0 {
-		if t, ok := c.mediaTypes[strings.ToLower(ext)]; ok {
-			return t
+		for _, key := range [...]string{name, extension(name)} {
+			if t, ok := c.mediaTypes[strings.ToLower(key)]; ok {
+				return t
+			}
 		}
 	}
-	return mediaTypeByExtension(ext)
+	return mediaTypeByName(name)
 }
 
 // WithListing says what a folder without an index file is answered with: names as
@@ -136,13 +138,15 @@ func WithDotFiles(on bool) FileOption {
 	})
 }
 
-// WithMediaType gives files with the extension, as in ".txt" and in any case, the
-// media type, verbatim. Later calls add. The default is a table of some 200
-// extensions, the same on every machine, and application/octet-stream.
+// WithMediaType sets the media type, verbatim, of files with the extension, as in ".txt";
+// of files without an extension, if ext is ""; or of files with that whole name, as in
+// "README", which goes before an extension. Letters match in any case. Later calls add.
+// The default is a table of some 200 extensions and some names, the same on every
+// machine, and application/octet-stream.
 func WithMediaType(ext, mediaType string) FileOption {
 	return fileOption(func(c *fileConfig) error {
-		if len(ext) < 2 || ext[0] != '.' || strings.ContainsAny(ext[1:], "./") {
-			return fmt.Errorf("WithMediaType(%q, %q): an extension is a name behind one dot", ext, mediaType)
+		if strings.HasPrefix(ext, ".") && (len(ext) < 2 || strings.ContainsRune(ext[1:], '.')) || strings.ContainsAny(ext, "/\x00") {
+			return fmt.Errorf("WithMediaType(%q, %q): neither an extension, which is a name after one dot, nor the name of a file", ext, mediaType)
 		}
 		if mediaType == "" || !isFieldValue(mediaType) {
 			return fmt.Errorf("WithMediaType(%q, %q): not a media type", ext, mediaType)

@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// mediaTypes is the table behind mediaTypeByExtension: a media type and its
-// extensions, as in a file mime.types. It is our own, so that a file has the
-// same type on every machine. As of 2026-11-22 a type is, in this order,
+// mediaTypes is the table behind mediaTypeByName: a media type and its extensions, as
+// in a file mime.types, or whole names in small letters. It is our own, so that a file
+// has the same type on every machine. As of 2026-11-22 a type is, in this order,
 //
 //   - what the IANA media types registry has
 //     (https://www.iana.org/assignments/media-types);
@@ -27,9 +27,11 @@ var mediaTypes = []string{
 	// Web pages and what they load. X-Content-Type-Options: nosniff makes a
 	// browser refuse a script, a module or a style sheet of another type.
 	"application/atom+xml .atom",
+	// RFC 9239. The registry has application/node too, for .cjs and .js, and says that
+	// they are ambiguous; a browser does not run that.
+	"text/javascript .cjs .js .mjs",
 	"text/css .css",
-	"text/html .htm .html",
-	"text/javascript .js .mjs", // RFC 9239
+	"text/html .htm .html .shtml",
 	// Not registered; Debian says application/x-rss+xml. Feed readers and
 	// <link rel="alternate"> know this name.
 	"application/rss+xml .rss",
@@ -43,9 +45,12 @@ var mediaTypes = []string{
 	// Text that is to be read: prose, configuration, source code.
 	//
 	// Source code has the text/x-… that Debian gives it, else text/plain, and
-	// no application type: browsers show the former and download the latter.
+	// no application type that is not registered: browsers show the former and
+	// download the latter.
+	"text/x-bibtex .bib",
 	"text/x-csrc .c",
 	"text/x-c++src .cc .cpp .cxx",
+	"application/vnd.dart .dart",
 	"text/x-diff .diff .patch",
 	"text/x-chdr .h",
 	"text/x-c++hdr .hpp",
@@ -60,18 +65,24 @@ var mediaTypes = []string{
 	// Debian has application/x-sh too, which browsers download.
 	"text/x-sh .sh",
 	"text/x-tex .tex",
+	"text/wgsl .wgsl",
 	// Prose and notes. An .asc is a key, a signature or a message of PGP, with
 	// a registered type for each, or else AsciiDoc. The registry's .org is a
 	// file of Lotus Organizer, its .rst one person's own type
 	// (text/prs.fallenstein.rst).
-	"text/plain .asc .log .org .rst .text .txt",
+	"text/plain .adoc .asc .log .org .rst .text .txt",
 	// Subtitles. Apache httpd says application/x-subrip, which browsers
 	// download.
 	"text/plain .srt",
 	// Checksums.
 	"text/plain .md5 .sha1 .sha256 .sha512",
 	// Configuration and build files.
-	"text/plain .cfg .cmake .conf .ini .jsonc .mk .properties .tf",
+	"text/plain .cfg .cmake .conf .ini .json5 .jsonc .mk .properties .tf",
+	// What projects name without an extension, or with one that says nothing.
+	"text/plain authors bugs changelog changes codeowners contributing contributors copying copyright history install licence license maintainers manifest news notice patents readme thanks todo unlicense version",
+	"text/plain brewfile caddyfile containerfile dockerfile gemfile gnumakefile jenkinsfile justfile kbuild kconfig makefile podfile procfile rakefile sconscript sconstruct vagrantfile",
+	"text/plain go.mod go.sum go.work go.work.sum",
+	"text/plain md5sums sha1sums sha256sums sha512sums",
 	// Components and style sheets that are compiled for a browser.
 	"text/plain .jsx .less .scss .svelte .tsx .vue",
 	// TypeScript. The registry's .ts is video/mp2t, an MPEG transport stream,
@@ -101,13 +112,22 @@ var mediaTypes = []string{
 	"application/xml-dtd .dtd",
 	"application/x-hdf .h5 .hdf .hdf5",
 	"application/x-ipynb+json .ipynb",
-	"application/json .json .map",
+	// TopoJSON has no registered type. Apple's file for universal links has to have this
+	// one.
+	"application/json .json .map .topojson apple-app-site-association",
 	// Nothing is registered. The specification of ndjson asks for this name;
 	// that of JSON Lines, the same format, has settled on none.
 	"application/x-ndjson .jsonl .ndjson",
 	"application/ld+json .jsonld",
 	"application/vnd.msgpack .msgpack",
+	// Not text/xml: with its charset the field would outvote the encoding that
+	// the document declares (RFC 7303, section 3). So would text/x-opml, which is not
+	// registered; property lists have nothing that is.
+	"application/xml .opml .plist .xml .xsd",
 	"application/vnd.apache.parquet .parquet",
+	// Map tiles and other data. The registry has no extension for this name, and calls
+	// application/x-protobuf a deprecated alias of it.
+	"application/protobuf .pbf",
 	"application/vnd.tcpdump.pcap .pcap",
 	"application/rdf+xml .rdf",
 	"application/sql .sql",
@@ -115,9 +135,6 @@ var mediaTypes = []string{
 	"application/toml .toml",
 	"text/tab-separated-values .tsv",
 	"text/turtle .ttl",
-	// Not text/xml: with its charset the field would outvote the encoding that
-	// the document declares (RFC 7303, section 3).
-	"application/xml .xml .xsd",
 	"application/xslt+xml .xsl .xslt",
 	"application/yaml .yaml .yml", // RFC 9512
 
@@ -125,10 +142,10 @@ var mediaTypes = []string{
 	"image/apng .apng",
 	"image/avif .avif",
 	"image/bmp .bmp",
+	"image/vnd.microsoft.icon .cur .ico",
 	"image/gif .gif",
 	"image/heic .heic",
 	"image/heif .heif",
-	"image/vnd.microsoft.icon .ico",
 	"image/jp2 .jp2",
 	"image/jpeg .jpeg .jpg",
 	"image/jxl .jxl",
@@ -236,6 +253,7 @@ var mediaTypes = []string{
 	"application/x-apple-diskimage .dmg",
 	"application/x-iso9660-image .iso",
 	"application/java-archive .jar .war",
+	"application/x-apple-aspen-config .mobileconfig", // what Apple's systems install as a profile
 	"application/x-msi .msi",
 	"application/x-redhat-package-manager .rpm",
 	"application/x-bittorrent .torrent",
@@ -276,7 +294,7 @@ var mediaTypes = []string{
 	"model/vnd.usdz+zip .usdz",
 }
 
-// mediaTypeOf gives mediaTypes as a map from extension to media type. It is
+// mediaTypeOf gives mediaTypes as a map from extension or name to media type. It is
 // built when first asked for, so that a program that serves no files does not
 // pay for it.
 var mediaTypeOf = sync.OnceValue(func() map[string]string {
@@ -294,17 +312,37 @@ var mediaTypeOf = sync.OnceValue(func() map[string]string {
 	return m
 })
 
-// mediaTypeByExtension returns the media type for the file name extension ext,
-// given with its dot and in any case, as in ".html" or ".JPG". It returns "" if
-// it does not know the extension; the caller then says
-// application/octet-stream. Only the first call allocates.
-func mediaTypeByExtension(ext string) string {
-	var folded [len(".webmanifest")]byte // the longest extension above
-	if len(ext) > len(folded) {
+// mediaTypeByName returns the media type for the name of a file, without its folders: by
+// the whole name if the table has it, else by the extension, in any case. It returns ""
+// if it knows neither; the caller then says application/octet-stream. Only the first call
+// allocates.
+func mediaTypeByName(name string) string {
+	if !strings.HasPrefix(name, ".") {
+		if t := mediaTypeInTable(name); t != "" {
+			return t
+		}
+	}
+	return mediaTypeInTable(extension(name))
+}
+
+// extension returns the file name extension with its dot. A name that begins with its
+// only dot has none.
+func extension(name string) string {
+	if i := strings.LastIndexAny(name, "./"); i > 0 && name[i] == '.' && name[i-1] != '/' {
+		return name[i:]
+	}
+	return ""
+}
+
+// mediaTypeInTable returns the media type for an extension with its dot or for a whole
+// name, in any case.
+func mediaTypeInTable(key string) string {
+	var folded [len("apple-app-site-association")]byte // the longest above
+	if len(key) > len(folded) {
 		return ""
 	}
-	for i := range len(ext) {
-		folded[i] = lower(ext[i])
+	for i := range len(key) {
+		folded[i] = lower(key[i])
 	}
-	return mediaTypeOf()[string(folded[:len(ext)])]
+	return mediaTypeOf()[string(folded[:len(key)])]
 }

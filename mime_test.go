@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestMediaTypeByExtension(t *testing.T) {
+func TestMediaTypeInTable(t *testing.T) {
 	tests := []struct {
 		ext, want string
 		why       string
@@ -21,6 +21,20 @@ func TestMediaTypeByExtension(t *testing.T) {
 		{".json", "application/json", "JSON is UTF-8 and has no charset parameter; RFC 8259, section 11"},
 		{".map", "application/json", "a source map is JSON"},
 		{".webmanifest", "application/manifest+json", "the longest extension of all must still fit"},
+		{"apple-app-site-association", "application/json", "the longest name of all must still fit"},
+		{".cjs", "text/javascript; charset=utf-8", "with nosniff a browser refuses to run application/node"},
+		{".shtml", "text/html; charset=utf-8", "a page"},
+		{".cur", "image/vnd.microsoft.icon", "the format of .ico"},
+		{".opml", "application/xml", "the document declares its own encoding; RFC 7303"},
+		{".plist", "application/xml", "the document declares its own encoding; RFC 7303"},
+		{".mobileconfig", "application/x-apple-aspen-config", "what Apple documents"},
+		{".pbf", "application/protobuf", "registered; application/x-protobuf is an alias"},
+		{".topojson", "application/json", "JSON without a type of its own"},
+		{".adoc", "text/plain; charset=utf-8", "prose, as .asc, .org and .rst"},
+		{".json5", "text/plain; charset=utf-8", "no JSON, as .jsonc"},
+		{".wgsl", "text/wgsl; charset=utf-8", "registered"},
+		{".dart", "application/vnd.dart", "registered"},
+		{".bib", "text/x-bibtex; charset=utf-8", "what Debian has"},
 		{".wasm", "application/wasm", "WebAssembly.compileStreaming wants exactly this"},
 		{".xml", "application/xml", "the document declares its own encoding; RFC 7303"},
 		{".svg", "image/svg+xml", "<img> shows no other type"},
@@ -60,14 +74,15 @@ func TestMediaTypeByExtension(t *testing.T) {
 		{".html ", "", "nothing is trimmed"},
 		{".htm\x00", "", "a short extension is not padded with NUL"},
 		{".unknown", "", "the caller has a default"},
-		{".webmanifests", "", "one byte longer than the longest known"},
+		{".webmanifests", "", "one byte longer than the longest extension known"},
+		{"apple-app-site-associations", "", "one byte longer than the longest known"},
 		{".html" + strings.Repeat("l", 1<<16), "", "no length is a failure"},
 		{".m\u212Av", "", "KELVIN SIGN is no k: only ASCII is folded"},
 		{".\x17z", "", "byte 0x17 is no 7: only letters are folded"},
 	}
 	for _, tt := range tests {
-		if got := mediaTypeByExtension(tt.ext); got != tt.want {
-			t.Errorf("mediaTypeByExtension(%.40q) = %q, want %q\nwhy: %s", tt.ext, got, tt.want, tt.why)
+		if got := mediaTypeInTable(tt.ext); got != tt.want {
+			t.Errorf("mediaTypeInTable(%.40q) = %q, want %q\nwhy: %s", tt.ext, got, tt.want, tt.why)
 		}
 	}
 }
@@ -76,6 +91,7 @@ func TestMediaTypeByExtension(t *testing.T) {
 func TestMediaTypeTable(t *testing.T) {
 	rowOfType := map[string]string{}
 	rowOfExt := map[string]string{}
+	names := 0
 	for _, row := range mediaTypes {
 		mediaType, extensions, _ := strings.Cut(row, " ")
 		if first, dup := rowOfType[mediaType]; dup && mediaType != "text/plain" {
@@ -84,8 +100,8 @@ func TestMediaTypeTable(t *testing.T) {
 		rowOfType[mediaType] = row
 
 		for ext := range strings.SplitSeq(extensions, " ") {
-			if ext != strings.ToLower(ext) || strings.LastIndexByte(ext, '.') != 0 || len(ext) < 2 {
-				t.Errorf("row %q, extension %q: want one dot and then lower case, or it is never found", row, ext)
+			if ext != strings.ToLower(ext) || strings.HasPrefix(ext, ".") && strings.LastIndexByte(ext, '.') != 0 || len(ext) < 2 {
+				t.Errorf("row %q, extension or name %q: want lower case, and of an extension one dot, or it is never found", row, ext)
 				continue
 			}
 			if first, dup := rowOfExt[ext]; dup {
@@ -94,9 +110,12 @@ func TestMediaTypeTable(t *testing.T) {
 			}
 			rowOfExt[ext] = row
 			checkExtension(t, ext, mediaType)
+			if ext[0] != '.' {
+				names++
+			}
 		}
 	}
-	if n := len(rowOfExt); n < 180 || n > 260 {
+	if n := len(rowOfExt) - names; n < 180 || n > 260 {
 		t.Errorf("the table has %d extensions, want 180 to 260: what people meet, and no more", n)
 	}
 }
@@ -105,9 +124,9 @@ func TestMediaTypeTable(t *testing.T) {
 // mediaType, a type without its parameters.
 func checkExtension(t *testing.T, ext, mediaType string) {
 	t.Helper()
-	got := mediaTypeByExtension(ext)
+	got := mediaTypeInTable(ext)
 	if name, _, _ := strings.Cut(got, ";"); name != mediaType {
-		t.Errorf("mediaTypeByExtension(%q) = %q, want %s", ext, got, mediaType)
+		t.Errorf("mediaTypeInTable(%q) = %q, want %s", ext, got, mediaType)
 		return
 	}
 	checkMediaType(t, ext, got)
@@ -115,8 +134,8 @@ func checkExtension(t *testing.T, ext, mediaType string) {
 	upper := strings.ToUpper(ext)
 	mixed := upper[:2] + ext[2:] // ".Html"
 	for _, other := range []string{upper, mixed} {
-		if gotOther := mediaTypeByExtension(other); gotOther != got {
-			t.Errorf("mediaTypeByExtension(%q) = %q, want %q as for %q", other, gotOther, got, ext)
+		if gotOther := mediaTypeInTable(other); gotOther != got {
+			t.Errorf("mediaTypeInTable(%q) = %q, want %q as for %q", other, gotOther, got, ext)
 		}
 	}
 }
@@ -127,11 +146,11 @@ func checkMediaType(t *testing.T, ext, mediaType string) {
 	t.Helper()
 	name, got, err := mime.ParseMediaType(mediaType)
 	if err != nil {
-		t.Errorf("mediaTypeByExtension(%q) = %q: %v", ext, mediaType, err)
+		t.Errorf("mediaTypeInTable(%q) = %q: %v", ext, mediaType, err)
 		return
 	}
 	if kind, subtype, found := strings.Cut(name, "/"); !found || kind == "" || subtype == "" {
-		t.Errorf("mediaTypeByExtension(%q) = %q, want type/subtype", ext, mediaType)
+		t.Errorf("mediaTypeInTable(%q) = %q, want type/subtype", ext, mediaType)
 	}
 
 	want := map[string]string{}
@@ -139,20 +158,75 @@ func checkMediaType(t *testing.T, ext, mediaType string) {
 		want["charset"] = "utf-8"
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("mediaTypeByExtension(%q) = %q, parameters (-want +got):\n%s", ext, mediaType, diff)
+		t.Errorf("mediaTypeInTable(%q) = %q, parameters (-want +got):\n%s", ext, mediaType, diff)
 	}
 }
 
 // The map is built by the call that AllocsPerRun makes before it counts.
-func TestMediaTypeByExtensionAllocs(t *testing.T) {
+func TestMediaTypeInTableAllocs(t *testing.T) {
 	exts := []string{
 		".html", ".png", ".webmanifest", // as they mostly are
 		".HTML", ".JPEG", ".WEBMANIFEST", // folded
-		"", ".unknown", ".averylongextension", // not known
+		"", ".unknown", ".averylongextension", ".anextensionlongerthananyname", // not known
 	}
 	for _, ext := range exts {
-		if n := testing.AllocsPerRun(100, func() { mediaTypeByExtension(ext) }); n != 0 {
-			t.Errorf("mediaTypeByExtension(%q) allocates %v times, want 0", ext, n)
+		if n := testing.AllocsPerRun(100, func() { mediaTypeInTable(ext) }); n != 0 {
+			t.Errorf("mediaTypeInTable(%q) allocates %v times, want 0", ext, n)
+		}
+	}
+}
+
+// The whole name goes before the extension, and both in any case.
+func TestMediaTypeByName(t *testing.T) {
+	const plain = "text/plain; charset=utf-8"
+	tests := []struct{ name, want string }{
+		{"README", plain}, {"readme", plain}, {"LICENSE", plain}, {"LICENCE", plain}, {"COPYING", plain}, {"CHANGELOG", plain}, {"ChangeLog", plain},
+		{"Makefile", plain}, {"GNUmakefile", plain}, {"Dockerfile", plain}, {"go.mod", plain}, {"go.sum", plain}, {"SHA256SUMS", plain},
+		{"apple-app-site-association", "application/json"},
+		{"README.md", "text/markdown; charset=utf-8"},
+		{"readme.html", "text/html; charset=utf-8"},
+		{"go.mod.zip", "application/zip"},
+		{"a.html", "text/html; charset=utf-8"},
+		{"A.PNG", "image/png"},
+		{"x.mod", ""}, {"xgo.mod", ""}, {"READMEX", ""}, {"XREADME", ""}, {"a.readme", ""}, {".readme", ""},
+		{"html", ""}, {".html", ""}, {"a.", ""}, {"a", ""}, {"", ""},
+	}
+	for _, tt := range tests {
+		if got := mediaTypeByName(tt.name); got != tt.want {
+			t.Errorf("mediaTypeByName(%q) = %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// What the program says goes before the table, and a whole name before an extension.
+func TestWithMediaTypeOfNames(t *testing.T) {
+	c, err := newFileConfig([]FileOption{
+		WithMediaType("", "a/none"), WithMediaType("README", "a/readme"), WithMediaType(".mod", "a/mod"),
+		WithMediaType("special.md", "a/special"), WithMediaType("txt", "a/txt"), WithMediaType(".htaccess", "a/htaccess"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct{ name, want, why string }{
+		{"README", "a/readme", ""},
+		{"docs/readme", "a/readme", "in any folder and any case"},
+		{"README.txt", textPlain, "another name"},
+		{"x", "a/none", ""},
+		{"v1.0/x", "a/none", "a dot in the name of a folder"},
+		{"LICENSE", "a/none", "the program's word goes before the table's"},
+		{".bashrc", "a/none", "a name that begins with its only dot has no extension"},
+		{".htaccess", "a/htaccess", "it is the whole name"},
+		{"go.mod", "a/mod", "the program's word goes before the table's"},
+		{"go.sum", textPlain, ""},
+		{"a/special.md", "a/special", "the name goes before the extension"},
+		{"other.md", "text/markdown; charset=utf-8", ""},
+		{"txt", "a/txt", "a name, not an extension"},
+		{"a.txt", textPlain, ""},
+		{"a.unknown", "", "it has an extension"},
+	}
+	for _, tt := range tests {
+		if got := c.mediaType(tt.name); got != tt.want {
+			t.Errorf("mediaType(%q) = %q, want %q\nwhy: %s", tt.name, got, tt.want, tt.why)
 		}
 	}
 }

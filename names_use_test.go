@@ -107,7 +107,7 @@ func TestNewJoinsMistakes(t *testing.T) {
 	_, err := rawhttp.New(
 		rawhttp.WithIdleTimeout(-1),
 		rawhttp.WithMaxFields(0),
-		rawhttp.WithMediaType("txt", "text/plain"),
+		rawhttp.WithMediaType("a/b", "text/plain"),
 	)
 	joined, ok := errors.Unwrap(err).(interface{ Unwrap() []error })
 	if !ok {

@@ -59,7 +59,7 @@ var (
 		{"WithIndex", WithIndex("index.html", "a/b")},
 		{"WithIndex", WithIndex("")},
 		{"WithIndex", WithIndex("..")},
-		{"WithMediaType", WithMediaType("txt", "text/plain")},
+		{"WithMediaType", WithMediaType("a/b", "text/plain")},
 		{"WithMediaType", WithMediaType(".", "text/plain")},
 		{"WithMediaType", WithMediaType(".a.b", "text/plain")},
 		{"WithMediaType", WithMediaType(".txt", "")},

@@ -274,7 +274,7 @@ func File(f fs.File) (*Response, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return Content(fileRepresentation(f, info, mediaTypeByExtension(extension(info.Name())))), nil
+	return Content(fileRepresentation(f, info, mediaTypeByName(info.Name()))), nil
 }
 
 // fileRepresentation tells what an open regular file is, of the media type, "" if
@@ -325,15 +325,6 @@ const (
 // isFile reports whether a file of the mode can be served: a regular one, or one of
 // a store that knows no more of it than that it is none of the others.
 func isFile(mode fs.FileMode) bool { return mode.Type()&^fs.ModeIrregular == 0 }
-
-// extension gives the file name extension with its dot. A name that begins with its
-// only dot has none.
-func extension(name string) string {
-	if i := strings.LastIndexAny(name, "./"); i > 0 && name[i] == '.' && name[i-1] != '/' {
-		return name[i:]
-	}
-	return ""
-}
 
 // Status gives the status code, of a Content the one that an unconditional
 // request gets.
