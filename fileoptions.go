@@ -3,6 +3,7 @@ package rawhttp
 import (
 	"errors"
 	"fmt"
+	"path"
 	"runtime"
 	"slices"
 	"strings"
@@ -33,14 +34,14 @@ func (l Listing) String() string {
 
 // fileConfig is all that file options set.
 type fileConfig struct {
-	listing      Listing
-	maxListing   int
-	index        []string
-	dotFiles     bool
-	mediaTypes   map[string]string
-	cacheControl string
-	codings      []string // of sidecars
-	script       scriptConfig
+	listing    Listing
+	maxListing int
+	index      []string
+	dotFiles   bool
+	mediaTypes map[string]string
+	cacheRules []cacheRule
+	codings    []string // of sidecars
+	script     scriptConfig
 }
 
 // newFileConfig applies the options to the defaults and reports every mistake,
@@ -156,14 +157,53 @@ func WithMediaType(ext, mediaType string) FileOption {
 	})
 }
 
-// WithCacheControl sends the Cache-Control field (RFC 9111, section 5.2) with
-// files. The default, and "", is none.
-func WithCacheControl(s string) FileOption {
-	return fileOption(func(c *fileConfig) error {
-		if !isFieldValue(s) {
-			return fmt.Errorf("WithCacheControl(%q): not a field value", s)
+// A cacheRule is one WithCacheControl.
+type cacheRule struct {
+	value    string
+	patterns []string // none: it is for all paths
+}
+
+func (r *cacheRule) matches(urlPath string) bool {
+	return len(r.patterns) == 0 || slices.ContainsFunc(r.patterns, func(pattern string) bool {
+		ok, _ := path.Match(pattern, urlPath) // the option has refused malformed ones
+		return ok
+	})
+}
+
+// cacheControl returns the value of Cache-Control for files at the path of a request, ""
+// for none.
+func (c *fileConfig) cacheControl(urlPath string) string {
+	for _, rule := range slices.Backward(c.cacheRules) {
+		if rule.matches(urlPath) {
+			return rule.value
 		}
-		c.cacheControl = s
-		return nil
+	}
+	return ""
+}
+
+// WithCacheControl sends the Cache-Control field (RFC 9111, section 5.2) with files: those
+// whose path matches one of the patterns, or all if there are none. Later calls add, and
+// the last that matches wins; the value "" sends none. The default is none.
+//
+//	WithCacheControl("no-cache"),
+//	WithCacheControl("public, max-age=31536000, immutable", "/assets/*", "/assets/*/*"),
+//
+// Patterns are those of [path.Match], so "*" matches no slash. They are matched with the
+// whole path of the request as [Request.Path] returns it: decoded, below a [Mount] without
+// the prefix, and "/docs/" for the index file of a folder. A pattern begins with a slash.
+// Redirects, errors, listings and what scripts send do not have the field.
+func WithCacheControl(value string, patterns ...string) FileOption {
+	return fileOption(func(c *fileConfig) error {
+		var errs []error
+		if !isFieldValue(value) {
+			errs = append(errs, fmt.Errorf("WithCacheControl(%q): not a field value", value))
+		}
+		for _, pattern := range patterns {
+			if _, err := path.Match(pattern, ""); err != nil || !strings.HasPrefix(pattern, "/") {
+				errs = append(errs, fmt.Errorf("WithCacheControl: %q is not a pattern of path.Match that begins with a slash", pattern))
+			}
+		}
+		c.cacheRules = append(c.cacheRules, cacheRule{value, slices.Clone(patterns)})
+		return errors.Join(errs...)
 	})
 }

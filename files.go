@@ -375,8 +375,8 @@ func (f *FileResolver) serve(req *Request, o opened) (*Response, error) {
 	if len(f.config.codings) > 0 {
 		resp.Set("Vary", "Accept-Encoding")
 	}
-	if f.config.cacheControl != "" {
-		resp.Set("Cache-Control", f.config.cacheControl)
+	if value := f.config.cacheControl(req.Path()); value != "" {
+		resp.Set("Cache-Control", value)
 	}
 	return noSniff(resp), nil
 }

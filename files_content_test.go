@@ -404,6 +404,7 @@ func TestDirRefuses(t *testing.T) {
 	for _, opt := range []FileOption{
 		WithIndex(""), WithIndex("."), WithIndex(".."), WithIndex("index.html", "a/b"), WithIndex(`a\b`), WithIndex("a\x00"),
 		WithListing(Listing(200)), WithMaxListing(-1), WithCacheControl("a\r\nb"), WithCacheControl(" "),
+		WithCacheControl("a", "/["), WithCacheControl("a", "/a", "/b\\"), WithCacheControl("a", "/a/[]x]"), WithCacheControl("a", "*.css"), WithCacheControl("a", ""),
 		WithMediaType(".", "a/b"), WithMediaType("..", "a/b"), WithMediaType(".tar.gz", "a/b"), WithMediaType("./a", "a/b"), WithMediaType("a/b", "a/b"), WithMediaType("a\x00", "a/b"),
 		WithMediaType(".txt", ""), WithMediaType(".txt", "a\r\nb"), WithMediaType(".txt", " a/b"),
 	} {

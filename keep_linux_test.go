@@ -184,6 +184,36 @@ func TestKeptFileIsAnsweredAlike(t *testing.T) {
 	}
 }
 
+// One file that is kept at two paths has the Cache-Control of each; a path that another
+// resolver has put in the place of the client's counts as the client's.
+func TestKeptFileHasTheCacheControlOfItsPath(t *testing.T) {
+	t.Parallel()
+	files, folder := keepSite(t, "", WithCacheControl("no-cache"), WithCacheControl("immutable", "/index.html"))
+	keepWrite(t, filepath.Join(folder, "index.html"), "index")
+	want := map[string]string{"/": "no-cache", "/index.html": "immutable"}
+	check := func(when string) {
+		t.Helper()
+		for path, value := range want {
+			rewritten := resolveGet(t, "/elsewhere").WithPath(path)
+			for name, req := range map[string]*Request{"asked for": resolveGet(t, path), "rewritten": rewritten, "mounted": resolveGet(t, "/static"+path)} {
+				resp, err := Mount("/static/", files).Resolve(t.Context(), req)
+				if name != "mounted" {
+					resp, err = files.Resolve(t.Context(), req)
+				}
+				if err != nil || resp.get("Cache-Control") != value {
+					t.Errorf("%s, %s %s: %v, Cache-Control %q, want %q", when, path, name, err, resp.get("Cache-Control"), value)
+				}
+				resp.Close()
+			}
+		}
+	}
+	check("not kept")
+	for path := range want {
+		keepSettle(t, files, path)
+	}
+	check("kept")
+}
+
 // The memory of kept files is bounded, and they may be used at once.
 func TestKeptFilesAreBounded(t *testing.T) {
 	t.Parallel()

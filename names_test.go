@@ -130,7 +130,7 @@ var (
 	_ func(...string) rawhttp.FileOption             = rawhttp.WithIndex
 	_ func(bool) rawhttp.FileOption                  = rawhttp.WithDotFiles
 	_ func(ext, mediaType string) rawhttp.FileOption = rawhttp.WithMediaType
-	_ func(string) rawhttp.FileOption                = rawhttp.WithCacheControl
+	_ func(string, ...string) rawhttp.FileOption     = rawhttp.WithCacheControl
 	_ func(...string) rawhttp.FileOption             = rawhttp.WithPrecompressed
 )
 

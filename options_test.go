@@ -257,7 +257,9 @@ func TestLaterFileOptionsWin(t *testing.T) {
 		{"WithIndex", []FileOption{WithIndex("a"), WithIndex("b", "c")}, func(c *fileConfig) any { return c.index }, []string{"b", "c"}},
 		{"WithIndex, none", []FileOption{WithIndex("a"), WithIndex()}, func(c *fileConfig) any { return len(c.index) }, 0},
 		{"WithDotFiles", []FileOption{WithDotFiles(true), WithDotFiles(false)}, func(c *fileConfig) any { return c.dotFiles }, false},
-		{"WithCacheControl", []FileOption{WithCacheControl("a"), WithCacheControl("")}, func(c *fileConfig) any { return c.cacheControl }, ""},
+		{"WithCacheControl", []FileOption{WithCacheControl("a"), WithCacheControl("")}, func(c *fileConfig) any { return c.cacheControl("/") }, ""},
+		{"WithCacheControl adds", []FileOption{WithCacheControl("a"), WithCacheControl("b", "/b/*")},
+			func(c *fileConfig) any { return c.cacheControl("/x") + " " + c.cacheControl("/b/x") }, "a b"},
 		{"WithMediaType adds", []FileOption{WithMediaType(".A", "a/b"), WithMediaType(".c", "c/d")},
 			func(c *fileConfig) any { return c.mediaType("x.a") + " " + c.mediaType("x.C") }, "a/b c/d"},
 		{"WithMediaType, the same again", []FileOption{WithMediaType(".a", "a/b"), WithMediaType(".A", "c/d")},
@@ -338,7 +340,7 @@ func TestFileDefaults(t *testing.T) {
 	}
 	want := defaults{ListText, 100_000, []string{"index.html"}, false, "", "text/plain; charset=utf-8"}
 	c := f.config
-	got := defaults{c.listing, c.maxListing, c.index, c.dotFiles, c.cacheControl, c.mediaType("a.txt")}
+	got := defaults{c.listing, c.maxListing, c.index, c.dotFiles, c.cacheControl("/"), c.mediaType("a.txt")}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
 	}
