@@ -56,9 +56,9 @@ func newContent(in *inbuf, req *Request, limit int64) *content {
 	if limit == 0 {
 		limit = noLimit
 	}
-	c := &content{in: in, max: limit, trailer: new(Header), left: req.contentLength}
+	c := &content{in: in, max: limit, trailer: new(Header), left: req.head.contentLength}
 	req.trailer = c.trailer
-	if req.contentLength < 0 {
+	if req.head.contentLength < 0 {
 		c.chunked, c.left = true, 0
 	}
 	return c

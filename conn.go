@@ -252,13 +252,13 @@ func (c *conn) fillHead() (ended bool, err error) {
 // that polls: then the head is parsed, and its text may be there as a string.
 func (c *conn) repeats() bool {
 	r := &c.req
-	if r.size == 0 || !bytes.HasPrefix(c.in.bytes(), r.text[:r.size]) {
+	if r.head.size == 0 || !bytes.HasPrefix(c.in.bytes(), r.head.text[:r.head.size]) {
 		return false
 	}
-	if c.shown.str == string(r.text) {
+	if c.shown.str == string(r.head.text) {
 		r.str = c.shown.str
 	}
-	c.in.advance(r.size)
+	c.in.advance(r.head.size)
 	return true
 }
 
@@ -286,17 +286,17 @@ func (c *conn) refuseHead(err error) (again bool) {
 		return false
 	}
 	b := c.in.bytes()
-	isHead := c.parser.phase > inMethod && string(c.req.method.of(b)) == "HEAD"
+	isHead := c.parser.phase > inMethod && string(c.req.head.method.of(b)) == "HEAD"
 	if c.parser.phase >= atFieldLine {
-		c.refusedLine = c.req.requestLine(b)
+		c.refusedLine = c.req.head.requestLine(b)
 	}
 	if c.isTLS && bytes.HasPrefix(b, []byte("PRI * HTTP/2.0\r\n")) && !c.srv.toldOfHTTP2.Swap(true) {
 		c.srv.log.Warn("rawhttp: a client speaks HTTP/2 over TLS, which this server does not: the tls.Config must not offer h2 in NextProtos", "conn", c.id)
 	}
 	c.req.reset()
 	if isHead { // all that the answer must know
-		c.req.text = append(c.req.text, "HEAD"...)
-		c.req.method = span{0, 4}
+		c.req.head.text = append(c.req.head.text, "HEAD"...)
+		c.req.head.method = span{0, 4}
 	}
 	return c.refuse(err)
 }
@@ -362,8 +362,8 @@ func (c *conn) hangUp() (again bool) {
 // request as a whole, after which it expects the close. Then a close loses nothing, and
 // a client that waits for it need not wait longer where there is no FIN.
 func (c *conn) heardAll() bool {
-	whole := c.req.size > 0 && (c.req.contentLength == 0 || c.body != nil && c.body.err == io.EOF)
-	return whole && (!c.req.persist || c.t.framing == byClose)
+	whole := c.req.head.size > 0 && (c.req.head.contentLength == 0 || c.body != nil && c.body.err == io.EOF)
+	return whole && (!c.req.head.persist || c.t.framing == byClose)
 }
 
 // linger reads until the client closes the connection, or has sent nothing for a while,

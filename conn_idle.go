@@ -170,7 +170,7 @@ func (c *conn) slim() error {
 		}
 		c.in.release()
 	}
-	if cap(c.req.text) > maxIdleText || cap(c.req.fields) > maxIdleFields {
+	if cap(c.req.head.text) > maxIdleText || cap(c.req.head.fields) > maxIdleFields {
 		c.req, *c.spare = Request{}, Request{Body: noContent{}}
 	}
 	return nil

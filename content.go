@@ -301,8 +301,8 @@ func choose(req *Request, v *validators, size int64, rangeable bool) selection {
 
 // hasConditions reports whether there may be conditions or ranges in the request.
 func (r *Request) hasConditions() bool {
-	for i := range r.fields {
-		name := r.fields[i].name.of(r.text)
+	for i := range r.head.fields {
+		name := r.head.fields[i].name.of(r.head.text)
 		if hasPrefixFold(name, "If-") || equalFold(name, "Range") {
 			return true
 		}

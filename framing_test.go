@@ -246,8 +246,8 @@ func TestPersist(t *testing.T) {
 				t.Errorf("%s: ParseRequest(%q) = %v", tt.name, in, err)
 				continue
 			}
-			if req.persist != want {
-				t.Errorf("%s: ParseRequest(%q): persist = %t, want %t", tt.name, in, req.persist, want)
+			if req.head.persist != want {
+				t.Errorf("%s: ParseRequest(%q): persist = %t, want %t", tt.name, in, req.head.persist, want)
 			}
 		}
 	}
@@ -283,8 +283,8 @@ func TestExpect(t *testing.T) {
 				t.Errorf("%s: ParseRequest(%q) = %v", tt.name, in, err)
 				continue
 			}
-			if req.expect != want {
-				t.Errorf("%s: ParseRequest(%q): expectation %d, want %d\nwhy: %s", tt.name, in, req.expect, want, tt.why)
+			if req.head.expect != want {
+				t.Errorf("%s: ParseRequest(%q): expectation %d, want %d\nwhy: %s", tt.name, in, req.head.expect, want, tt.why)
 			}
 		}
 	}

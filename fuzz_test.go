@@ -31,7 +31,7 @@ type headParts struct {
 func partsOf(r *Request) headParts {
 	p := headParts{
 		Method: r.Method(), Target: r.Target(), Path: r.Path(), Query: r.RawQuery(), Host: r.Host(), Version: r.Version(),
-		Length: r.ContentLength(), Persist: r.persist,
+		Length: r.ContentLength(), Persist: r.head.persist,
 	}
 	for name, value := range r.Header().All() {
 		p.Fields = append(p.Fields, name+": "+value)
@@ -169,12 +169,12 @@ func compareWithNetHTTP(t *testing.T, head []byte, req *Request) {
 func mayRefuse(req *Request) bool {
 	target := req.Target()
 	switch {
-	case req.form == originForm || req.form == absoluteForm:
+	case req.head.form == originForm || req.head.form == absoluteForm:
 		// net/url wants %-encoding in hosts to be of UTF-8 beyond ASCII, and ports
 		// of numbers only where we take an empty one as the RFC does (RFC 3986,
 		// section 3.2.2 and 3.2.3); and it refuses a colon in the first segment.
-		return req.form == absoluteForm || strings.HasPrefix(target, "//")
-	case req.form == authorityForm:
+		return req.head.form == absoluteForm || strings.HasPrefix(target, "//")
+	case req.head.form == authorityForm:
 		return true // the same, RFC 9112, section 3.2.3
 	}
 	return false

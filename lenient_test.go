@@ -175,8 +175,8 @@ func TestParseRequestLenientFramesFoldedFields(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if req.expect != expectContinue || req.persist {
-		t.Errorf("ParseRequestLenient(%q): expectation %d, persist %t, want %d, false", in, req.expect, req.persist, expectContinue)
+	if req.head.expect != expectContinue || req.head.persist {
+		t.Errorf("ParseRequestLenient(%q): expectation %d, persist %t, want %d, false", in, req.head.expect, req.head.persist, expectContinue)
 	}
 }
 

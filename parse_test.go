@@ -40,7 +40,7 @@ type parsedWhole struct {
 }
 
 func wholeOf(r *Request) parsedWhole {
-	return parsedWhole{parsedOf(r), r.persist, r.expect, r.form, string(r.Head())}
+	return parsedWhole{parsedOf(r), r.head.persist, r.head.expect, r.head.form, string(r.Head())}
 }
 
 // parseErrorOf gives the ParseError in err, nil if there is none.
@@ -214,9 +214,9 @@ func TestParseRequestOffsets(t *testing.T) {
 	}
 	type offsets struct{ Start, End int32 }
 	of := func(s span) offsets { return offsets{s.start, s.end} }
-	got := map[string]offsets{"method": of(req.method), "target": of(req.target), "raw path": of(req.rawPath), "query": of(req.query), "host": of(req.host)}
-	for _, f := range req.fields {
-		name := string(f.name.of(req.text))
+	got := map[string]offsets{"method": of(req.head.method), "target": of(req.head.target), "raw path": of(req.head.rawPath), "query": of(req.head.query), "host": of(req.head.host)}
+	for _, f := range req.head.fields {
+		name := string(f.name.of(req.head.text))
 		got[name+" name"], got[name+" value"] = of(f.name), of(f.value)
 	}
 	want := map[string]offsets{
@@ -436,8 +436,8 @@ func TestRequestParseForgets(t *testing.T) {
 	if r.Prefix() != "" || r.Trailer().Len() != 0 || r.Conn().ID != 0 {
 		t.Errorf("Prefix = %q, Trailer of %d lines, Conn().ID = %d, want none", r.Prefix(), r.Trailer().Len(), r.Conn().ID)
 	}
-	if len(want.text) != len(first) {
-		t.Errorf("%d and %d bytes: the test needs heads that are kept in equally many", len(want.text), len(first))
+	if len(want.head.text) != len(first) {
+		t.Errorf("%d and %d bytes: the test needs heads that are kept in equally many", len(want.head.text), len(first))
 	}
 }
 

@@ -25,7 +25,7 @@ type Request struct {
 	// the resolver makes of it.
 	Body io.Reader
 
-	head
+	head    head
 	str     string // head.text, made when first asked for
 	prefix  string
 	rewrite string    // the path of WithPath, or of a Mount
@@ -63,16 +63,16 @@ func (noContent) Read([]byte) (int, error) { return 0, io.EOF }
 
 // reset makes r ready for another head: it is empty but for the memory of the head.
 func (r *Request) reset() {
-	text, fields := r.text[:0], r.fields[:0]
+	text, fields := r.head.text[:0], r.head.fields[:0]
 	*r = Request{}
-	r.Body, r.text, r.fields = noContent{}, text, fields
+	r.Body, r.head.text, r.head.fields = noContent{}, text, fields
 }
 
 // string gives a part of the head as a string that shares one allocation with
 // all the others.
 func (r *Request) string(s span) string {
-	if len(r.str) != len(r.text) {
-		r.str = string(r.text)
+	if len(r.str) != len(r.head.text) {
+		r.str = string(r.head.text)
 	}
 	return r.str[s.start:s.end]
 }
@@ -80,7 +80,7 @@ func (r *Request) string(s span) string {
 // Method gives the method as received; methods are case-sensitive (RFC 9110,
 // section 9.1).
 func (r *Request) Method() string {
-	switch m := r.method.of(r.text); string(m) {
+	switch m := r.head.method.of(r.head.text); string(m) {
 	case "GET":
 		return "GET"
 	case "HEAD":
@@ -88,11 +88,11 @@ func (r *Request) Method() string {
 	case "POST":
 		return "POST"
 	}
-	return r.string(r.method)
+	return r.string(r.head.method)
 }
 
 // Target gives the request target exactly as received (RFC 9112, section 3.2).
-func (r *Request) Target() string { return r.string(r.target) }
+func (r *Request) Target() string { return r.string(r.head.target) }
 
 // Path gives the path of the target: decoded once (%2F too), without dot
 // segments and empty segments, beginning with a slash; below a [Mount] without
@@ -102,7 +102,7 @@ func (r *Request) Path() string {
 	if r.rewrite != "" {
 		return r.rewrite
 	}
-	return r.string(r.path)
+	return r.string(r.head.path)
 }
 
 // Prefix gives what the Mounts above took off the path, without the last slash;
@@ -111,7 +111,7 @@ func (r *Request) Path() string {
 func (r *Request) Prefix() string { return r.prefix }
 
 // RawQuery gives the query as received, without its question mark.
-func (r *Request) RawQuery() string { return r.string(r.query) }
+func (r *Request) RawQuery() string { return r.string(r.head.query) }
 
 // Query parses the query. Pairs that cannot be parsed are left out. Each call
 // parses anew.
@@ -122,29 +122,29 @@ func (r *Request) Query() url.Values {
 
 // Host gives host and optional port: the target's if it names one, else the Host
 // field's. It is "" only in HTTP/1.0 (RFC 9112, section 3.2).
-func (r *Request) Host() string { return r.string(r.host) }
+func (r *Request) Host() string { return r.string(r.head.host) }
 
 // Version gives the HTTP version as received, "HTTP/1.1" or "HTTP/1.0"; a higher
 // minor version is possible and works as 1.1 (RFC 9110, section 2.5).
 func (r *Request) Version() string {
-	switch r.minor {
+	switch r.head.minor {
 	case 0:
 		return "HTTP/1.0"
 	case 1:
 		return "HTTP/1.1"
 	}
-	return "HTTP/1." + string(rune('0'+r.minor))
+	return "HTTP/1." + string(rune('0'+r.head.minor))
 }
 
 // Header gives the field lines.
 func (r *Request) Header() Header {
 	r.string(span{})
-	return Header{r.str, r.fields}
+	return Header{r.str, r.head.fields}
 }
 
 // ContentLength gives the length of the content in bytes: 0 if there is none, -1
 // if it is chunked and its length not known before its end.
-func (r *Request) ContentLength() int64 { return r.contentLength }
+func (r *Request) ContentLength() int64 { return r.head.contentLength }
 
 // Trailer gives the trailer fields (RFC 9110, section 6.5): empty until Body has
 // given io.EOF, kept apart from the header's for good.
@@ -168,7 +168,7 @@ func (r *Request) Conn() ConnInfo {
 
 // Head gives a copy of the head as it was received, from the first byte to the empty
 // line.
-func (r *Request) Head() []byte { return bytes.Clone(r.text[:r.size]) }
+func (r *Request) Head() []byte { return bytes.Clone(r.head.text[:r.head.size]) }
 
 // Clone returns a copy that outlives the response. Its Body is empty, its Trailer what it
 // is now.
@@ -176,8 +176,8 @@ func (r *Request) Clone() *Request {
 	c := *r
 	info := r.Conn()
 	c.Body, c.conn, c.on = noContent{}, &info, nil
-	c.text = slices.Clone(r.text)
-	c.fields = slices.Clone(r.fields)
+	c.head.text = slices.Clone(r.head.text)
+	c.head.fields = slices.Clone(r.head.fields)
 	if r.trailer != nil { // it is written when the content ends
 		trailer := *r.trailer
 		c.trailer = &trailer
@@ -207,14 +207,14 @@ func (r *Request) WithUser(name string) *Request {
 }
 
 // isHead and its kin ask of the method without making a string.
-func (r *Request) isHead() bool    { return string(r.method.of(r.text)) == "HEAD" }
-func (r *Request) isGet() bool     { return string(r.method.of(r.text)) == "GET" }
-func (r *Request) isOptions() bool { return string(r.method.of(r.text)) == "OPTIONS" }
+func (r *Request) isHead() bool    { return string(r.head.method.of(r.head.text)) == "HEAD" }
+func (r *Request) isGet() bool     { return string(r.head.method.of(r.head.text)) == "GET" }
+func (r *Request) isOptions() bool { return string(r.head.method.of(r.head.text)) == "OPTIONS" }
 
 // isKnownMethod reports whether the method is one of RFC 9110, section 9, or
 // PATCH (RFC 5789).
 func (r *Request) isKnownMethod() bool {
-	switch string(r.method.of(r.text)) {
+	switch string(r.head.method.of(r.head.text)) {
 	case "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH":
 		return true
 	}
@@ -301,7 +301,7 @@ func ParseRequest(b []byte) (req *Request, rest []byte, err error) {
 // before is gone, strings that were taken from it stay as they are.
 func (r *Request) Parse(b []byte) (rest []byte, err error) {
 	if r.on != nil || r.rewrite != "" {
-		r.text, r.fields = nil, nil // which its connection, and the Request that it is a copy of, go on to use
+		r.head.text, r.head.fields = nil, nil // which its connection, and the Request that it is a copy of, go on to use
 	}
 	r.reset()
 	var p headParser
