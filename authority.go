@@ -1,6 +1,10 @@
 package rawhttp
 
-import "bytes"
+import (
+	"bytes"
+
+	"example.com/rawhttp/internal/ascii"
+)
 
 // authorityError returns the offset of the first byte of s that cannot stand there
 // in a host with an optional port, or -1:
@@ -24,7 +28,7 @@ func authorityError(s []byte) int {
 	}
 	port := 0
 	for i := n + 1; i < len(s); i++ {
-		if !isDigit(s[i]) {
+		if !ascii.IsDigit(s[i]) {
 			return i
 		}
 		if port = port*10 + int(s[i]-'0'); port > 65535 {
@@ -38,7 +42,7 @@ func authorityError(s []byte) int {
 // with, ended by a colon or the end, or the offset of the byte that is wrong.
 func regName(s []byte) (n int, ok bool) {
 	for {
-		for n < len(s) && isRegName[s[n]] {
+		for n < len(s) && ascii.IsRegName[s[n]] {
 			n++
 		}
 		switch {
@@ -89,7 +93,7 @@ func ipv6Error(s []byte) int {
 	}
 	for i < len(s) {
 		start := i
-		for i < len(s) && i < start+4 && unhex(s[i]) >= 0 {
+		for i < len(s) && i < start+4 && ascii.Unhex(s[i]) >= 0 {
 			i++
 		}
 		switch {
@@ -125,7 +129,7 @@ func ipv6Error(s []byte) int {
 
 func isDigits(s []byte) bool {
 	for _, c := range s {
-		if !isDigit(c) {
+		if !ascii.IsDigit(c) {
 			return false
 		}
 	}
@@ -144,7 +148,7 @@ func ipv4Error(s []byte) int {
 			i++
 		}
 		start, value := i, 0
-		for i < len(s) && isDigit(s[i]) {
+		for i < len(s) && ascii.IsDigit(s[i]) {
 			value = value*10 + int(s[i]-'0')
 			if value > 255 || i > start && s[start] == '0' {
 				return i
@@ -166,7 +170,7 @@ func ipv4Error(s []byte) int {
 //	IPvFuture = "v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )
 func ipFutureError(s []byte) int {
 	i := 1
-	for i < len(s) && unhex(s[i]) >= 0 {
+	for i < len(s) && ascii.Unhex(s[i]) >= 0 {
 		i++
 	}
 	if i == 1 || i == len(s) || s[i] != '.' {
@@ -174,7 +178,7 @@ func ipFutureError(s []byte) int {
 	}
 	i++
 	start := i
-	for i < len(s) && (isRegName[s[i]] || s[i] == ':') {
+	for i < len(s) && (ascii.IsRegName[s[i]] || s[i] == ':') {
 		i++
 	}
 	if i > start && i == len(s) {
@@ -189,7 +193,7 @@ func hostWithoutPort[T string | []byte](host T) T {
 		switch c := host[i]; {
 		case c == ':':
 			return host[:i]
-		case !isDigit(c):
+		case !ascii.IsDigit(c):
 			return host
 		}
 	}

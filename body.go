@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"sync"
+
+	"example.com/rawhttp/internal/ascii"
 )
 
 // Limits of chunked content, beside maxChunkLine. The first two bound what framing
@@ -256,7 +258,7 @@ func (c *content) takeTrailer(h *head, n int) error {
 	h.text = bytes.Clone(c.in.bytes()[:n])
 	for _, f := range h.fields {
 		name := f.name.of(h.text)
-		if equalFold(name, "Host") || equalFold(name, "Content-Length") || equalFold(name, "Transfer-Encoding") || isFramingTwin(name) {
+		if ascii.EqualFold(name, "Host") || ascii.EqualFold(name, "Content-Length") || ascii.EqualFold(name, "Transfer-Encoding") || isFramingTwin(name) {
 			return malformed(int(c.offset)+int(f.name.start), "field is not allowed in a trailer section", "RFC 9110, section 6.5.1")
 		}
 	}

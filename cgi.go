@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"example.com/rawhttp/internal/ascii"
 )
 
 // requestVariables are the variables that tell a script of its request (RFC 3875,
@@ -82,11 +84,11 @@ func appendFieldVariables(env []string, req *Request) []string {
 			continue
 		}
 		separator := ", "
-		if equalFold(name, "Cookie") {
+		if ascii.EqualFold(name, "Cookie") {
 			separator = "; "
 		}
 		values := slices.Collect(h.Values(name))
-		if equalFold(name, "Host") {
+		if ascii.EqualFold(name, "Host") {
 			values = []string{req.Host()} // the target's where that names one (RFC 9112, section 3.2.2)
 		}
 		env = append(env, variableName(name)+"="+strings.Join(values, separator))
@@ -96,7 +98,7 @@ func appendFieldVariables(env []string, req *Request) []string {
 
 // firstLine gives the index of the first field line of a name that there is.
 func firstLine(h Header, name string) (i int) {
-	for !equalFold(h.name(i), name) {
+	for !ascii.EqualFold(h.name(i), name) {
 		i++
 	}
 	return i
@@ -120,11 +122,11 @@ func variableName(fieldName string) string {
 // server's; the others are of the connection, or have variables of their own.
 func isFieldForScripts(name string) bool {
 	for i := range len(name) {
-		if c := name[i]; !isAlpha(c) && !isDigit(c) && c != '-' {
+		if c := name[i]; !ascii.IsAlpha(c) && !ascii.IsDigit(c) && c != '-' {
 			return false
 		}
 	}
-	return !isAnyOf(name, "Proxy", "Authorization", "Proxy-Authorization", "Connection", "Transfer-Encoding",
+	return !ascii.IsAnyOf(name, "Proxy", "Authorization", "Proxy-Authorization", "Connection", "Transfer-Encoding",
 		"Content-Length", "Content-Type")
 }
 
@@ -192,7 +194,7 @@ func findFields(out []byte) (size int, tells bool, err error) {
 		case !isField:
 			return 0, tells, errNoFields
 		}
-		tells = tells || isAnyOf(trimBlanks(name), "Content-Type", "Location", "Status")
+		tells = tells || ascii.IsAnyOf(ascii.TrimBlanks(name), "Content-Type", "Location", "Status")
 		size += n + 1
 	}
 	return 0, tells, errFieldsTooLong
@@ -207,8 +209,8 @@ func parseScriptFields(block []byte) (scriptHead, error) {
 			break
 		}
 		name, value, _ := strings.Cut(line, ":")
-		value = trimBlanks(value)
-		if !isToken(name) || !isFieldValue(value) {
+		value = ascii.TrimBlanks(value)
+		if !ascii.IsToken(name) || !ascii.IsFieldValue(value) {
 			return h, scriptFault("field line " + strconv.Quote(line) + " is malformed")
 		}
 		if !h.take(name, value) {
@@ -227,25 +229,25 @@ func parseScriptFields(block []byte) (scriptHead, error) {
 // take takes one field, and reports whether it may be what it is.
 func (h *scriptHead) take(name, value string) bool {
 	switch {
-	case equalFold(name, "Status"):
+	case ascii.EqualFold(name, "Status"):
 		again := h.status != 0
 		h.status = parseScriptStatus(value)
 		return !again && h.status != 0
-	case equalFold(name, "Content-Type"):
+	case ascii.EqualFold(name, "Content-Type"):
 		again := h.mediaType != ""
 		h.mediaType = value
 		return !again && value != ""
-	case equalFold(name, "Content-Length"):
+	case ascii.EqualFold(name, "Content-Length"):
 		n, err := strconv.ParseUint(value, 10, 62)
 		again := h.length >= 0
 		h.length = int64(n)
 		return !again && err == nil
-	case equalFold(name, "Location"):
-		if h.redirects || value == "" || !isVisible(value) {
+	case ascii.EqualFold(name, "Location"):
+		if h.redirects || value == "" || !ascii.IsVisible(value) {
 			return false
 		}
 		h.redirects = true
-	case isAnyOf(name, "Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Date"):
+	case ascii.IsAnyOf(name, "Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Date"):
 		return true // these are the server's
 	}
 	h.fields = append(h.fields, field{name, value})

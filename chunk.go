@@ -1,5 +1,7 @@
 package rawhttp
 
+import "example.com/rawhttp/internal/ascii"
+
 // maxChunkLine is how many bytes the line before the data of a chunk may have,
 // without its CRLF.
 const maxChunkLine = 256
@@ -27,7 +29,7 @@ func parseChunkLine(b []byte) (size int64, n int, err error) {
 func scanChunkLine(b []byte) (size int64, n int, err error) {
 	const section = "RFC 9112, section 7.1"
 	i := 0
-	for ; i < len(b) && unhex(b[i]) >= 0; i++ {
+	for ; i < len(b) && ascii.Unhex(b[i]) >= 0; i++ {
 		if i == 16 {
 			return 0, 0, malformed(i, "chunk size has more than 16 digits", section)
 		}
@@ -35,7 +37,7 @@ func scanChunkLine(b []byte) (size int64, n int, err error) {
 			size = 1<<63 - 1 // larger than any content, and stays so
 			continue
 		}
-		size = size<<4 | int64(unhex(b[i]))
+		size = size<<4 | int64(ascii.Unhex(b[i]))
 	}
 	if i == 0 && len(b) > 0 {
 		return 0, 0, malformed(0, "chunk size is not a hexadecimal number", section)
@@ -91,7 +93,7 @@ func skipChunkExt(b []byte, i int) int {
 }
 
 func skipBlanks(b []byte, i int) int {
-	for i < len(b) && isBlank(b[i]) {
+	for i < len(b) && ascii.IsBlank(b[i]) {
 		i++
 	}
 	return i
@@ -100,7 +102,7 @@ func skipBlanks(b []byte, i int) int {
 // skipToken gives the offset behind the token that begins at i, as skipChunkExt does.
 func skipToken(b []byte, i int) int {
 	start := i
-	for i < len(b) && isTchar[b[i]] {
+	for i < len(b) && ascii.IsTchar[b[i]] {
 		i++
 	}
 	if i == start && i < len(b) {

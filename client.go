@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+
+	"example.com/rawhttp/internal/ascii"
 )
 
 // addrOf gives the IP address of a, the invalid one if it has none.
@@ -63,7 +65,7 @@ func (p proxySet) client(remote netip.Addr, h Header) netip.Addr {
 		hops = append(hops, strings.Split(v, ",")...)
 	}
 	for i := len(hops) - 1; i >= 0 && p.has(client); i-- {
-		hop := trimBlanks(hops[i])
+		hop := ascii.TrimBlanks(hops[i])
 		if hop == "" { // "A recipient MUST parse and ignore a reasonable number of empty list elements". RFC 9110, section 5.6.1.2.
 			continue
 		}
@@ -85,7 +87,7 @@ func (s hostSet) allow(host []byte) bool {
 	}
 	host = hostWithoutPort(host)
 	for _, name := range s {
-		if equalFold(host, name) {
+		if ascii.EqualFold(host, name) {
 			return true
 		}
 	}

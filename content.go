@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"example.com/rawhttp/internal/ascii"
 )
 
 // isETag reports whether s is an entity tag:
@@ -110,7 +112,7 @@ func (h Header) date(name string) (t time.Time, ok bool) {
 	if !ok {
 		return t, false
 	}
-	return parseDate(value, time.Now())
+	return ascii.ParseDate(value, time.Now())
 }
 
 // validators are what a response says of the version of its representation (RFC 9110,
@@ -195,13 +197,13 @@ func parseRanges(field string, size int64) (ranges []byteRange, ok bool) {
 		return nil, false // "A server [...] MAY ignore a Range header field when the selected representation has no content" RFC 9110, section 14.2
 	}
 	unit, set, found := strings.Cut(field, "=")
-	if !found || !equalFold(unit, "bytes") || len(field) > maxRangeBytes {
+	if !found || !ascii.EqualFold(unit, "bytes") || len(field) > maxRangeBytes {
 		return nil, false
 	}
 	n, sum := 0, int64(0)
 	for more := true; more; {
 		var spec string
-		if spec, set, more = nextMember(set); spec == "" {
+		if spec, set, more = ascii.NextMember(set); spec == "" {
 			continue // "A recipient MUST parse and ignore a reasonable number of empty list elements" RFC 9110, section 5.6.1.2
 		}
 		if n++; n > maxRanges {
@@ -245,7 +247,7 @@ func parseRange(spec string, size int64) (r byteRange, ok bool) {
 // parseClamped parses digits, and takes what is more than size for size; "" is 0.
 func parseClamped(digits string, size int64) (n int64, ok bool) {
 	for i := range len(digits) {
-		if !isDigit(digits[i]) {
+		if !ascii.IsDigit(digits[i]) {
 			return 0, false
 		}
 		if n > size/10 {
@@ -303,7 +305,7 @@ func choose(req *Request, v *validators, size int64, rangeable bool) selection {
 func (r *Request) hasConditions() bool {
 	for i := range r.head.fields {
 		name := r.head.fields[i].name.of(r.head.text)
-		if hasPrefixFold(name, "If-") || equalFold(name, "Range") {
+		if ascii.HasPrefixFold(name, "If-") || ascii.EqualFold(name, "Range") {
 			return true
 		}
 	}

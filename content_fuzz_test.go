@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"example.com/rawhttp/internal/ascii"
 )
 
 // What parseRanges says of a Range field is what a plain reading of RFC 9110, section
@@ -214,7 +216,7 @@ func TestParseDateAtRandom(t *testing.T) {
 	accepted := 0
 	for range 200_000 {
 		now := time.Unix(r.Int64N(1<<33), 0).UTC()
-		form := []string{imfFixdate, "Monday, 02-Jan-06 15:04:05 GMT", time.ANSIC}[r.IntN(3)]
+		form := []string{ascii.IMFFixdate, "Monday, 02-Jan-06 15:04:05 GMT", time.ANSIC}[r.IntN(3)]
 		s := []byte(time.Unix(r.Int64N(1<<34)-1<<32, 0).UTC().Format(form))
 		for range r.IntN(3) {
 			s[r.IntN(len(s))] = " 0123456789:,-GMTNovDec"[r.IntN(23)]
@@ -223,7 +225,7 @@ func TestParseDateAtRandom(t *testing.T) {
 		if t.Failed() {
 			return
 		}
-		if _, ok := parseDate(string(s), now); ok {
+		if _, ok := ascii.ParseDate(string(s), now); ok {
 			accepted++
 		}
 	}
@@ -234,7 +236,7 @@ func TestParseDateAtRandom(t *testing.T) {
 
 func fuzzCheckDate(t *testing.T, s string, now time.Time) {
 	t.Helper()
-	got, ok := parseDate(s, now)
+	got, ok := ascii.ParseDate(s, now)
 	if !ok {
 		return
 	}

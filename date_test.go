@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"example.com/rawhttp/internal/ascii"
 )
 
 // The three forms of RFC 9110, section 5.6.7, and what is none.
@@ -107,7 +109,7 @@ func TestParseDate(t *testing.T) {
 		{"-1", "-1", "", ""},
 	}
 	for _, tt := range tests {
-		got, ok := parseDate(tt.s, now)
+		got, ok := ascii.ParseDate(tt.s, now)
 		shown := ""
 		if ok {
 			shown = got.Format(time.RFC3339Nano)
@@ -119,10 +121,10 @@ func TestParseDate(t *testing.T) {
 	// A date cut short at any byte is none, and hurts nothing.
 	for _, s := range []string{"Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"} {
 		for i := range len(s) {
-			if got, ok := parseDate(s[:i], now); ok {
+			if got, ok := ascii.ParseDate(s[:i], now); ok {
 				t.Errorf("parseDate(%q) = %v, want no date", s[:i], got)
 			}
-			if got, ok := parseDate(s[i+1:], now); ok {
+			if got, ok := ascii.ParseDate(s[i+1:], now); ok {
 				t.Errorf("parseDate(%q) = %v, want no date", s[i+1:], got)
 			}
 		}
@@ -133,8 +135,8 @@ func TestParseDate(t *testing.T) {
 func TestDatesAreReadBack(t *testing.T) {
 	for day := range 40_000 { // every day from 1970 to the middle of 2079, with all hours, minutes and seconds
 		want := time.Unix(int64(day)*86400+int64(day*7919%86400), 0).UTC()
-		s := want.Format(imfFixdate)
-		got, ok := parseDate(s, want)
+		s := want.Format(ascii.IMFFixdate)
+		got, ok := ascii.ParseDate(s, want)
 		if theirs, err := http.ParseTime(s); !ok || !got.Equal(want) || err != nil || !theirs.Equal(want) {
 			t.Fatalf("%q is read back as %v, %v, by package http as %v, %v, want %v", s, got, ok, theirs, err, want)
 		}
@@ -144,7 +146,7 @@ func TestDatesAreReadBack(t *testing.T) {
 // The text of the Date field is that of the second in which it is asked for.
 func TestDateCache(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		var d dateCache
+		var d ascii.DateCache
 		for _, step := range []struct {
 			wait time.Duration
 			want string
@@ -157,14 +159,14 @@ func TestDateCache(t *testing.T) {
 			{366 * 24 * time.Hour, "Mon, 01 Jan 2001 01:00:01 GMT"},
 		} {
 			<-time.After(step.wait)
-			if got := d.text(); got != step.want {
+			if got := d.Text(); got != step.want {
 				t.Errorf("text() at %v = %q, want %q", time.Now().UTC(), got, step.want)
 			}
 		}
 	})
-	var d dateCache
-	d.text()
-	if n := testing.AllocsPerRun(100, func() { d.text() }); n >= 1 {
+	var d ascii.DateCache
+	d.Text()
+	if n := testing.AllocsPerRun(100, func() { d.Text() }); n >= 1 {
 		t.Errorf("text() makes %v allocations, want one a second", n)
 	}
 }

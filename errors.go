@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+
+	"example.com/rawhttp/internal/ascii"
 )
 
 // ErrIncomplete says that the bytes given so far may be the beginning of a
@@ -56,9 +58,9 @@ type StatusError struct {
 // Error gives the status and the cause.
 func (e *StatusError) Error() string {
 	if e.Err == nil {
-		return "rawhttp: " + statusText(e.Status)
+		return "rawhttp: " + ascii.StatusText(e.Status)
 	}
-	return "rawhttp: " + statusText(e.Status) + ": " + e.Err.Error()
+	return "rawhttp: " + ascii.StatusText(e.Status) + ": " + e.Err.Error()
 }
 
 // Unwrap gives the cause, nil if there is none.

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp/internal/ascii"
 )
 
 // errorsCoder is an error of somebody else that has a status code.
@@ -203,7 +205,7 @@ func TestErrorResponseAllow(t *testing.T) {
 		resp := errorResponse(tt.err)
 		var got []string
 		for name, value := range resp.Fields() {
-			if equalFold(name, "Allow") {
+			if ascii.EqualFold(name, "Allow") {
 				got = append(got, value)
 			}
 		}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"example.com/rawhttp/internal/ascii"
 )
 
 // A Listing is what a folder without an index file is answered with.
@@ -149,7 +151,7 @@ func WithMediaType(ext, mediaType string) FileOption {
 		if strings.HasPrefix(ext, ".") && (len(ext) < 2 || strings.ContainsRune(ext[1:], '.')) || strings.ContainsAny(ext, "/\x00") {
 			return fmt.Errorf("WithMediaType(%q, %q): neither an extension, which is a name after one dot, nor the name of a file", ext, mediaType)
 		}
-		if mediaType == "" || !isFieldValue(mediaType) {
+		if mediaType == "" || !ascii.IsFieldValue(mediaType) {
 			return fmt.Errorf("WithMediaType(%q, %q): not a media type", ext, mediaType)
 		}
 		c.mediaTypes[strings.ToLower(ext)] = mediaType
@@ -195,7 +197,7 @@ func (c *fileConfig) cacheControl(urlPath string) string {
 func WithCacheControl(value string, patterns ...string) FileOption {
 	return fileOption(func(c *fileConfig) error {
 		var errs []error
-		if !isFieldValue(value) {
+		if !ascii.IsFieldValue(value) {
 			errs = append(errs, fmt.Errorf("WithCacheControl(%q): not a field value", value))
 		}
 		for _, pattern := range patterns {

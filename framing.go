@@ -1,5 +1,7 @@
 package rawhttp
 
+import "example.com/rawhttp/internal/ascii"
+
 // expectation is what the Expect field asks for (RFC 9110, section 10.1.1).
 type expectation uint8
 
@@ -30,31 +32,31 @@ func (h *head) frame() error {
 		f := &h.fields[i]
 		switch f.name.len() {
 		case len("Host"):
-			if equalFold(f.name.of(h.text), "Host") {
+			if ascii.EqualFold(f.name.of(h.text), "Host") {
 				host.add(i)
 			}
 		case len("Expect"):
-			if equalFold(f.name.of(h.text), "Expect") {
+			if ascii.EqualFold(f.name.of(h.text), "Expect") {
 				h.expects(f.value.of(h.text))
 			}
 		case len("Connection"):
-			if equalFold(f.name.of(h.text), "Connection") {
+			if ascii.EqualFold(f.name.of(h.text), "Connection") {
 				closes, keeps = addConnection(f.value.of(h.text), closes, keeps)
 			}
 		case len("Content-Type"):
-			if equalFold(f.name.of(h.text), "Content-Type") {
+			if ascii.EqualFold(f.name.of(h.text), "Content-Type") {
 				mediaType.add(i)
 			}
 		case len("Content-Length"):
-			if equalFold(f.name.of(h.text), "Content-Length") {
+			if ascii.EqualFold(f.name.of(h.text), "Content-Length") {
 				length.add(i)
-			} else if equalFold(f.name.of(h.text), "Content_Length") {
+			} else if ascii.EqualFold(f.name.of(h.text), "Content_Length") {
 				twin.add(i)
 			}
 		case len("Transfer-Encoding"):
-			if equalFold(f.name.of(h.text), "Transfer-Encoding") {
+			if ascii.EqualFold(f.name.of(h.text), "Transfer-Encoding") {
 				coding.add(i)
-			} else if equalFold(f.name.of(h.text), "Transfer_Encoding") {
+			} else if ascii.EqualFold(f.name.of(h.text), "Transfer_Encoding") {
 				twin.add(i)
 			}
 		}
@@ -85,19 +87,19 @@ func (h *head) frame() error {
 // isFramingTwin reports whether a recipient that writes _ as - (CGI and its kin)
 // takes name for a field that frames the message.
 func isFramingTwin(name []byte) bool {
-	return equalFold(name, "Content_Length") || equalFold(name, "Transfer_Encoding")
+	return ascii.EqualFold(name, "Content_Length") || ascii.EqualFold(name, "Transfer_Encoding")
 }
 
 // addConnection adds what a Connection field says to what those before it said.
 func addConnection(value []byte, closes, keeps bool) (bool, bool) {
-	if equalFold(value, "keep-alive") {
+	if ascii.EqualFold(value, "keep-alive") {
 		return closes, true
 	}
 	for more := true; more; {
 		var m []byte
-		m, value, more = nextMember(value)
-		closes = closes || equalFold(m, "close")
-		keeps = keeps || equalFold(m, "keep-alive")
+		m, value, more = ascii.NextMember(value)
+		closes = closes || ascii.EqualFold(m, "close")
+		keeps = keeps || ascii.EqualFold(m, "keep-alive")
 	}
 	return closes, keeps
 }
@@ -108,10 +110,10 @@ func addConnection(value []byte, closes, keeps bool) (bool, bool) {
 func (h *head) expects(value []byte) {
 	for more := true; more; {
 		var m []byte
-		m, value, more = nextMember(value)
+		m, value, more = ascii.NextMember(value)
 		switch {
 		case len(m) == 0: // "A recipient MUST parse and ignore a reasonable number of empty list elements". Section 5.6.1.2.
-		case !equalFold(m, "100-continue"):
+		case !ascii.EqualFold(m, "100-continue"):
 			h.expect = expectOther
 		case h.expect == expectNothing && h.minor > 0:
 			h.expect = expectContinue
@@ -166,7 +168,7 @@ func (h *head) checkHost(host lines) error {
 // offset gives where the first field line from index i on with the name begins.
 func (h *head) offset(i int, name string) int {
 	for ; i < len(h.fields); i++ {
-		if equalFold(h.fields[i].name.of(h.text), name) {
+		if ascii.EqualFold(h.fields[i].name.of(h.text), name) {
 			return int(h.fields[i].name.start)
 		}
 	}
@@ -201,7 +203,7 @@ func (h *head) frameContent(length, coding lines) error {
 // number as octal. 18 digits fit an int64.
 func parseContentLength(s []byte) (n int64, bad int) {
 	for i, c := range s {
-		if !isDigit(c) || i == 18 || i == 1 && s[0] == '0' {
+		if !ascii.IsDigit(c) || i == 18 || i == 1 && s[0] == '0' {
 			return 0, i
 		}
 		n = n*10 + int64(c-'0')
@@ -228,7 +230,7 @@ func (h *head) frameChunked(length, coding lines) error {
 	}
 	list := codingList{afterChunked: -1, other: -1}
 	for _, f := range h.fields[coding.first:] {
-		if !equalFold(f.name.of(h.text), "Transfer-Encoding") {
+		if !ascii.EqualFold(f.name.of(h.text), "Transfer-Encoding") {
 			continue
 		}
 		if f.folded {
@@ -261,17 +263,17 @@ func (l *codingList) add(value []byte, off int) (bad int, reason string) {
 	rest := value
 	for more := true; more; {
 		var m []byte
-		m, rest, more = nextMember(rest)
+		m, rest, more = ascii.NextMember(rest)
 		at := off + cap(value) - cap(m) // m is a part of value
 		n := 0
-		for n < len(m) && isTchar[m[n]] {
+		for n < len(m) && ascii.IsTchar[m[n]] {
 			n++
 		}
-		params := trimBlanks(m[n:])
+		params := ascii.TrimBlanks(m[n:])
 		if n == 0 || len(params) > 0 && params[0] != ';' {
 			return at + len(m) - len(params), "transfer coding is not a token"
 		}
-		isChunked := equalFold(m[:n], "chunked")
+		isChunked := ascii.EqualFold(m[:n], "chunked")
 		switch {
 		case isChunked && l.chunked:
 			return at, "chunked is applied twice"

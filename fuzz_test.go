@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp/internal/ascii"
 )
 
 // headParts is what two parsers must agree on.
@@ -154,12 +156,12 @@ func compareWithNetHTTP(t *testing.T, head []byte, req *Request) {
 	}
 	ours := make(http.Header)
 	for name, value := range req.Header().All() {
-		if !equalFold(name, "Host") && !equalFold(name, "Transfer-Encoding") {
+		if !ascii.EqualFold(name, "Host") && !ascii.EqualFold(name, "Transfer-Encoding") {
 			ours.Add(name, value)
 		}
 	}
 	for name := range ours { // those that net/http moves out of the fields
-		if got := theirs.Header[name]; !slices.Equal(got, ours[name]) && !equalFold(name, "Trailer") {
+		if got := theirs.Header[name]; !slices.Equal(got, ours[name]) && !ascii.EqualFold(name, "Trailer") {
 			t.Fatalf("%q: field %s %q, net/http %q", head, name, ours[name], got)
 		}
 	}
@@ -286,13 +288,13 @@ func FuzzResponse(f *testing.F) {
 		if err != nil {
 			t.Fatalf("read content: %v", err)
 		}
-		if !mayHaveContent(status) {
+		if !ascii.MayHaveContent(status) {
 			content = nil
 		}
 		if got.StatusCode != status || !bytes.Equal(b, content) {
 			t.Fatalf("got %d %q, want %d %q", got.StatusCode, b, status, content)
 		}
-		if v := got.Header.Values(name); !equalFold(name, "Content-Type") && !equalFold(name, "Trailer") && !slices.Contains(v, value) {
+		if v := got.Header.Values(name); !ascii.EqualFold(name, "Content-Type") && !ascii.EqualFold(name, "Trailer") && !slices.Contains(v, value) {
 			t.Fatalf("field %q is %q, want %q", name, v, value)
 		}
 	})

@@ -3,6 +3,8 @@ package rawhttp
 import (
 	"bytes"
 	"errors"
+
+	"example.com/rawhttp/internal/ascii"
 )
 
 // parseAll parses the head that b, which is all that there is, begins with. It returns the
@@ -56,7 +58,7 @@ func (p *headParser) endEarly(b []byte) (n int, err error) {
 // long the content is.
 func (h *head) namesFraming(b []byte) bool {
 	for _, f := range h.fields {
-		if name := f.name.of(b); equalFold(name, "Content-Length") || equalFold(name, "Transfer-Encoding") {
+		if name := f.name.of(b); ascii.EqualFold(name, "Content-Length") || ascii.EqualFold(name, "Transfer-Encoding") {
 			return true
 		}
 	}
@@ -109,5 +111,5 @@ func trimLine(b []byte) []byte {
 	if n := len(b); n > 0 && b[n-1] == '\r' {
 		b = b[:n-1]
 	}
-	return trimBlanks(b)
+	return ascii.TrimBlanks(b)
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"example.com/rawhttp/internal/ascii"
 )
 
 // listStyle is the style of every listing; listPolicy allows it and nothing else.
@@ -184,7 +186,7 @@ func (l *listing) appendColumn(b []byte, key sortKey, name string) []byte {
 
 func (p *listHTML) entry(b []byte, e *entry) []byte {
 	b = append(b, `<tr><th scope="row"><a href="./`...)
-	if !e.isFolder && isUnreserved(e.name) { // as most are
+	if !e.isFolder && ascii.IsUnreserved(e.name) { // as most are
 		b = append(append(b, e.name...), `"><bdi>`...)
 		b = append(append(b, e.name...), `</bdi>`...)
 	} else {

@@ -3,6 +3,8 @@ package rawhttp
 import (
 	"strings"
 	"sync"
+
+	"example.com/rawhttp/internal/ascii"
 )
 
 // mediaTypes is the table behind mediaTypeByName: a media type and its extensions, as
@@ -342,7 +344,7 @@ func mediaTypeInTable(key string) string {
 		return ""
 	}
 	for i := range len(key) {
-		folded[i] = lower(key[i])
+		folded[i] = ascii.Lower(key[i])
 	}
 	return mediaTypeOf()[string(folded[:len(key)])]
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"example.com/rawhttp/internal/ascii"
 )
 
 // File systems find a file by other names than its own: HFS+ and case-folding ext4 ignore
@@ -122,7 +124,7 @@ func mayBeAlias(name string) bool {
 	for i := range len(name) {
 		switch name[i] {
 		case '~':
-			if i+1 < len(name) && isDigit(name[i+1]) {
+			if i+1 < len(name) && ascii.IsDigit(name[i+1]) {
 				return true
 			}
 		case '.', ' ':

@@ -1,6 +1,10 @@
 package rawhttp
 
-import "strings"
+import (
+	"strings"
+
+	"example.com/rawhttp/internal/ascii"
+)
 
 // quality parses a weight (RFC 9110, section 12.4.2) into thousandths, -1 if it is
 // none:
@@ -46,19 +50,19 @@ type weighted struct {
 // quotes around a weight are not in the grammar. We permit them, since a client that sends
 // "gzip; q = 0" does not want gzip.
 func nextWeighted(list string) (w weighted, rest string, more bool) {
-	member, rest, more := nextMember(list)
+	member, rest, more := ascii.NextMember(list)
 	value, params := cutParam(member)
 	w = weighted{value: value, q: 1000}
 	for params != "" {
 		var p string
 		p, params = cutParam(params)
 		name, value, ok := strings.Cut(p, "=")
-		name, value = trimBlanks(name), strings.Trim(value, " \t\"")
+		name, value = ascii.TrimBlanks(name), strings.Trim(value, " \t\"")
 		switch {
-		case ok && equalFold(name, "q"):
+		case ok && ascii.EqualFold(name, "q"):
 			w.q = max(quality(value), 0)
 			return w, rest, more // what follows extends the member, not the value
-		case p != "" && !(equalFold(name, "charset") && equalFold(value, "utf-8")):
+		case p != "" && !(ascii.EqualFold(name, "charset") && ascii.EqualFold(value, "utf-8")):
 			w.params = true
 		}
 	}
@@ -67,8 +71,8 @@ func nextWeighted(list string) (w weighted, rest string, more bool) {
 
 // cutParam cuts s at its first semicolon outside of quoted strings.
 func cutParam(s string) (first, rest string) {
-	first, rest, _ = cutUnquoted(s, ';')
-	return first, trimBlanks(rest)
+	first, rest, _ = ascii.CutUnquoted(s, ';')
+	return first, ascii.TrimBlanks(rest)
 }
 
 // acceptMedia gives the weight that the Accept field gives to the media type, in
@@ -85,9 +89,9 @@ func acceptMedia(h Header, mediaType string) int {
 			media, precision := w.value, -1
 			switch {
 			case w.params: // it means less than our type
-			case equalFold(media, mediaType):
+			case ascii.EqualFold(media, mediaType):
 				precision = 2
-			case len(media) == slash+2 && equalFold(media[:slash+1], mediaType[:slash+1]) && media[slash+1] == '*':
+			case len(media) == slash+2 && ascii.EqualFold(media[:slash+1], mediaType[:slash+1]) && media[slash+1] == '*':
 				precision = 1
 			case media == "*/*":
 				precision = 0
@@ -113,7 +117,7 @@ func acceptCoding(h Header, coding string) int {
 			var w weighted
 			w, list, more = nextWeighted(list)
 			switch {
-			case equalFold(w.value, coding):
+			case ascii.EqualFold(w.value, coding):
 				q, named = w.q, true
 			case w.value == "*" && !named && (coding != "identity" || w.q == 0):
 				q = w.q

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"example.com/rawhttp/internal/ascii"
 )
 
 // An Option sets something of a [Server]. Each says what holds without it. An
@@ -156,7 +158,7 @@ func WithContentLength(on bool) Option {
 // response that does not have its own. The default, and "", is none.
 func WithServerField(s string) Option {
 	return option(func(c *config) error {
-		if !isFieldValue(s) {
+		if !ascii.IsFieldValue(s) {
 			return fmt.Errorf("WithServerField(%q): not a field value", s)
 		}
 		c.serverField = s

@@ -1,5 +1,7 @@
 package rawhttp
 
+import "example.com/rawhttp/internal/ascii"
+
 // A span is a part of the head, as offsets of its first byte and of the byte
 // behind its last.
 type span struct{ start, end int32 }
@@ -205,7 +207,7 @@ const tlsHandshake = 0x16
 
 func (p *headParser) methodPart(b []byte) error {
 	i := p.pos
-	for i < len(b) && isTchar[b[i]] {
+	for i < len(b) && ascii.IsTchar[b[i]] {
 		i++
 	}
 	p.pos = i
@@ -228,7 +230,7 @@ func (p *headParser) methodPart(b []byte) error {
 func (p *headParser) targetPart(b []byte) error {
 	const version = len(" HTTP/1.1")
 	end := p.line + p.max.line - version
-	i := skipTarget(b[:min(len(b), end+1)], p.pos)
+	i := ascii.SkipTarget(b[:min(len(b), end+1)], p.pos)
 	p.pos = i
 	switch {
 	case i > end:
@@ -260,7 +262,7 @@ func (p *headParser) versionPart(b []byte) error {
 			return ErrIncomplete
 		}
 		c := b[p.pos]
-		if c == shape[i] || shape[i] == '0' && isDigit(c) {
+		if c == shape[i] || shape[i] == '0' && ascii.IsDigit(c) {
 			continue
 		}
 		if c == ' ' && i == 0 {
@@ -331,7 +333,7 @@ func (p *headParser) lineStart(b []byte) error {
 	case c == '\n':
 		p.next(atEndLF)
 		return nil
-	case isBlank(c):
+	case ascii.IsBlank(c):
 		return p.fold()
 	case len(p.h.fields) == p.max.fields:
 		return p.tooLong(p.pos, "header section has too many field lines")
@@ -365,7 +367,7 @@ func (p *headParser) fold() error {
 func (p *headParser) namePart(b []byte) error {
 	end := p.line + p.max.line
 	i := p.pos
-	for i < len(b) && i < end && isTchar[b[i]] {
+	for i < len(b) && i < end && ascii.IsTchar[b[i]] {
 		i++
 	}
 	p.pos = i
@@ -386,7 +388,7 @@ func (p *headParser) namePart(b []byte) error {
 }
 
 func (p *headParser) blanks(b []byte) error {
-	for p.pos < len(b) && isBlank(b[p.pos]) && p.pos < p.line+p.max.line {
+	for p.pos < len(b) && ascii.IsBlank(b[p.pos]) && p.pos < p.line+p.max.line {
 		p.pos++
 	}
 	if p.pos == len(b) {
@@ -400,7 +402,7 @@ func (p *headParser) blanks(b []byte) error {
 // the bare LF, behind it.
 func (p *headParser) valuePart(b []byte) error {
 	end := p.line + p.max.line
-	i := skipFieldValue(b[:min(len(b), end)], p.pos)
+	i := ascii.SkipFieldValue(b[:min(len(b), end)], p.pos)
 	p.pos = i
 	if i == len(b) {
 		return ErrIncomplete
@@ -416,7 +418,7 @@ func (p *headParser) valuePart(b []byte) error {
 	default:
 		return malformed(i, "field value has a control byte", "RFC 9110, section 5.5")
 	}
-	for i > p.mark && isBlank(b[i-1]) {
+	for i > p.mark && ascii.IsBlank(b[i-1]) {
 		i--
 	}
 	p.h.fields = append(p.h.fields, fieldLine{p.name, newSpan(p.mark, i), p.folded})

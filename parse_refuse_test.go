@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp/internal/ascii"
 )
 
 // certainAt says how many bytes it takes until a refusal is certain, if not one
@@ -314,7 +316,7 @@ func TestParseRequestFirstByte(t *testing.T) {
 		for name, parse := range map[string]func([]byte) (*Request, []byte, error){
 			"ParseRequest": ParseRequest, "ParseRequestLenient": ParseRequestLenient,
 		} {
-			starts := isTchar[c] || c == '\r' || c == '\n' && name == "ParseRequestLenient" // a method, or an empty line before it
+			starts := ascii.IsTchar[c] || c == '\r' || c == '\n' && name == "ParseRequestLenient" // a method, or an empty line before it
 			_, _, err := parse([]byte{byte(c)})
 			if starts {
 				if err != ErrIncomplete {
@@ -361,20 +363,20 @@ func TestParseRequestEveryByte(t *testing.T) {
 		part, before, after string
 		ok                  func(c byte) bool
 	}{
-		{"method", "GE", "T / HTTP/1.1\r\nHost: a\r\n\r\n", func(c byte) bool { return isTchar[c] }},
+		{"method", "GE", "T / HTTP/1.1\r\nHost: a\r\n\r\n", func(c byte) bool { return ascii.IsTchar[c] }},
 		{"path", "GET /a", "b HTTP/1.1\r\nHost: a\r\n\r\n", func(c byte) bool { return c > ' ' && c < 0x7f && strings.IndexByte(`#%\`, c) < 0 }},
 		{"query", "GET /?a", "b HTTP/1.1\r\nHost: a\r\n\r\n", func(c byte) bool { return c > ' ' && c < 0x7f && c != '#' }},
-		{"version", "GET / HTTP/1.", "\r\nHost: a\r\n\r\n", isDigit},
+		{"version", "GET / HTTP/1.", "\r\nHost: a\r\n\r\n", ascii.IsDigit},
 		{"end of the request line", "GET / HTTP/1.1", "\nHost: a\r\n\r\n", func(c byte) bool { return c == '\r' }},
-		{"field name", "GET / HTTP/1.1\r\nHost: a\r\nX", "Y: z\r\n\r\n", func(c byte) bool { return isTchar[c] || c == ':' }},
+		{"field name", "GET / HTTP/1.1\r\nHost: a\r\nX", "Y: z\r\n\r\n", func(c byte) bool { return ascii.IsTchar[c] || c == ':' }},
 		{"field value", "GET / HTTP/1.1\r\nHost: a\r\nX: a", "b\r\n\r\n", func(c byte) bool { return c >= ' ' && c != 0x7f || c == '\t' }},
 		{"first byte of a field value", "GET / HTTP/1.1\r\nHost: a\r\nX:", "b\r\n\r\n", func(c byte) bool { return c >= ' ' && c != 0x7f || c == '\t' }},
-		{"first byte of a field line", "GET / HTTP/1.1\r\nHost: a\r\n", "X: y\r\n\r\n", func(c byte) bool { return isTchar[c] }},
+		{"first byte of a field line", "GET / HTTP/1.1\r\nHost: a\r\n", "X: y\r\n\r\n", func(c byte) bool { return ascii.IsTchar[c] }},
 		{"host", "GET / HTTP/1.1\r\nHost: a", "1\r\n\r\n", func(c byte) bool {
-			return isAlpha(c) || isDigit(c) || c == ':' || strings.IndexByte("-._~!$&'()*+,;=", c) >= 0
+			return ascii.IsAlpha(c) || ascii.IsDigit(c) || c == ':' || strings.IndexByte("-._~!$&'()*+,;=", c) >= 0
 		}},
-		{"Content-Length", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1", "1\r\n\r\n", isDigit},
-		{"Transfer-Encoding", "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked", "\r\n\r\n", isBlank},
+		{"Content-Length", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1", "1\r\n\r\n", ascii.IsDigit},
+		{"Transfer-Encoding", "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked", "\r\n\r\n", ascii.IsBlank},
 	}
 	for _, tt := range parts {
 		for i := range 256 {

@@ -3,6 +3,8 @@ package rawhttp
 import (
 	"bytes"
 	"encoding/binary"
+
+	"example.com/rawhttp/internal/ascii"
 )
 
 // targetForm is one of the four forms of a request target (RFC 9112, section 3.2).
@@ -64,7 +66,7 @@ func (h *head) splitAuthority(target []byte, off int) error {
 func (h *head) splitAbsolute(target []byte, off int) error {
 	skip := 0
 	for _, scheme := range [...]string{"http://", "https://"} {
-		if hasPrefixFold(target, scheme) {
+		if ascii.HasPrefixFold(target, scheme) {
 			skip = len(scheme)
 		}
 	}
@@ -135,7 +137,7 @@ func unescape(s []byte) int {
 	if len(s) < len("%00") || s[0] != '%' {
 		return -1
 	}
-	hi, lo := hexDigit[s[1]], hexDigit[s[2]]
+	hi, lo := ascii.HexDigit[s[1]], ascii.HexDigit[s[2]]
 	if hi == 0 || lo == 0 {
 		return -1
 	}
@@ -166,7 +168,7 @@ func isCleanPath(raw []byte) bool {
 	for ; i <= len(raw)-8; i += 8 {
 		before := binary.LittleEndian.Uint64(raw[i-1 : i+7])
 		x := binary.LittleEndian.Uint64(raw[i : i+8])
-		if equal(before, '/')&equal(x|ones, '/')|equal(x, '%')|equal(x, '\\') != 0 {
+		if ascii.Equal(before, '/')&ascii.Equal(x|ascii.Ones, '/')|ascii.Equal(x, '%')|ascii.Equal(x, '\\') != 0 {
 			return false
 		}
 	}

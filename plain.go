@@ -1,5 +1,7 @@
 package rawhttp
 
+import "example.com/rawhttp/internal/ascii"
+
 // Most heads come whole and are as usual. What is so is taken here in one pass; the
 // rest is left to the phases of parse.go, which alone say what is wrong.
 
@@ -8,14 +10,14 @@ package rawhttp
 func (p *headParser) plainRequestLine(b []byte) bool {
 	const version = " HTTP/1.1\r\n"
 	sp := 0
-	for sp < len(b) && sp < maxMethodBytes && isTchar[b[sp]] {
+	for sp < len(b) && sp < maxMethodBytes && ascii.IsTchar[b[sp]] {
 		sp++
 	}
 	if sp == 0 || sp == len(b) || b[sp] != ' ' {
 		return false
 	}
 	target := sp + 1
-	end := skipTarget(b, target)
+	end := ascii.SkipTarget(b, target)
 	n := end + len(version)
 	if end == target || n > min(len(b), p.max.line+len("\r\n")) || string(b[end:n]) != version {
 		return false
@@ -33,22 +35,22 @@ func (p *headParser) plainLines(b []byte) (done bool) {
 	fields, line := p.h.fields, p.pos
 	for len(fields) < p.max.fields {
 		colon := line
-		for colon < len(b) && isTchar[b[colon]] {
+		for colon < len(b) && ascii.IsTchar[b[colon]] {
 			colon++
 		}
 		if colon == line || colon == len(b) || b[colon] != ':' {
 			break
 		}
 		value := colon + 1
-		for value < len(b) && isBlank(b[value]) {
+		for value < len(b) && ascii.IsBlank(b[value]) {
 			value++
 		}
-		cr := skipFieldValue(b, value)
+		cr := ascii.SkipFieldValue(b, value)
 		if cr+1 >= len(b) || b[cr] != '\r' || b[cr+1] != '\n' || cr-line > p.max.line {
 			break
 		}
 		end := cr
-		for end > value && isBlank(b[end-1]) {
+		for end > value && ascii.IsBlank(b[end-1]) {
 			end--
 		}
 		fields = append(fields, fieldLine{name: newSpan(line, colon), value: newSpan(value, end)})

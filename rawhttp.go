@@ -23,6 +23,8 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+
+	"example.com/rawhttp/internal/ascii"
 )
 
 // A Server serves connections. [New] makes one; its methods may be called
@@ -85,7 +87,7 @@ func New(opts ...Option) (*Server, error) {
 	}
 	s.format = &wireFormat{server: s.config.serverField, contentLength: !s.config.noContentLength}
 	if !s.config.noDate {
-		s.format.date = new(dateCache).text
+		s.format.date = new(ascii.DateCache).Text
 	}
 	for _, t := range s.config.traces {
 		s.trace.add(t)

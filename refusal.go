@@ -3,6 +3,8 @@ package rawhttp
 import (
 	"errors"
 	"strings"
+
+	"example.com/rawhttp/internal/ascii"
 )
 
 // addErrorFields adds the fields that go with the error, where the response does not
@@ -27,7 +29,7 @@ func addErrorFields(r *Response, err error) *Response {
 // than the status, or the rule that a head broke.
 func errorResponse(err error) *Response {
 	status := errorStatus(err)
-	text := statusText(status)
+	text := ascii.StatusText(status)
 	var pe *ParseError
 	if errors.As(err, &pe) && pe.Status == status {
 		text += ": " + pe.Reason + " (" + pe.Section + ")"

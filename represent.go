@@ -4,6 +4,8 @@ import (
 	"io"
 	"strconv"
 	"time"
+
+	"example.com/rawhttp/internal/ascii"
 )
 
 // represent makes of the Response what the request asks for: a representation may
@@ -30,7 +32,7 @@ func (t *responder) represent() {
 	refusal := errorResponse(&StatusError{Status: sel.status})
 	refusal.closeAfter = t.resp.closeAfter
 	for _, f := range t.resp.fields {
-		if !tellsOfContent(f.name) && !equalFold(f.name, "X-Content-Type-Options") {
+		if !tellsOfContent(f.name) && !ascii.EqualFold(f.name, "X-Content-Type-Options") {
 			refusal.Add(f.name, f.value)
 		}
 	}
@@ -43,13 +45,13 @@ func (t *responder) represent() {
 // tellsOfContent reports whether a field tells of the content that it comes with, so
 // that it does not hold for an answer with other content.
 func tellsOfContent(name string) bool {
-	return isContentField(name) || isAnyOf(name, "ETag", "Last-Modified", "Cache-Control", "Expires", "Accept-Ranges")
+	return isContentField(name) || ascii.IsAnyOf(name, "ETag", "Last-Modified", "Cache-Control", "Expires", "Accept-Ranges")
 }
 
 // isContentField reports whether a field describes content by its name: all that
 // begin so do, but for the policies, which are of the page as a whole.
 func isContentField(name string) bool {
-	return hasPrefixFold(name, "Content-") && !hasPrefixFold(name, "Content-Security-Policy")
+	return ascii.HasPrefixFold(name, "Content-") && !ascii.HasPrefixFold(name, "Content-Security-Policy")
 }
 
 // validate decides what ETag and Last-Modified are sent. "An origin server with a
@@ -63,7 +65,7 @@ func (t *responder) validate(now time.Time) {
 	}
 	isSet := t.resp.has("Last-Modified")
 	if isSet {
-		t.mod, _ = parseDate(t.resp.get("Last-Modified"), now)
+		t.mod, _ = ascii.ParseDate(t.resp.get("Last-Modified"), now)
 	}
 	t.settled = now.Sub(t.mod) >= youngest
 	if !isSet && t.format.date != nil && t.mod.After(now) {
@@ -79,12 +81,12 @@ func (t *responder) validate(now time.Time) {
 // client prefers, as the Vary field tells (RFC 9110, section 12.5.5).
 func (r *Response) isNegotiated() bool {
 	for _, f := range r.fields {
-		if !equalFold(f.name, "Vary") {
+		if !ascii.EqualFold(f.name, "Vary") {
 			continue
 		}
 		for list, more := f.value, true; more; {
 			var field string
-			if field, list, more = nextMember(list); field == "*" || hasPrefixFold(field, "Accept") {
+			if field, list, more = ascii.NextMember(list); field == "*" || ascii.HasPrefixFold(field, "Accept") {
 				return true
 			}
 		}
@@ -153,7 +155,7 @@ func (t *responder) appendRepresentation(b []byte) []byte {
 	}
 	if !t.mod.IsZero() && !t.resp.has("Last-Modified") {
 		b = append(b, "Last-Modified: "...)
-		b = t.mod.UTC().AppendFormat(b, imfFixdate)
+		b = t.mod.UTC().AppendFormat(b, ascii.IMFFixdate)
 		b = append(b, "\r\n"...)
 	}
 	if t.status != 304 && !t.resp.asIs && t.resp.rangeable() && !t.resp.has("Accept-Ranges") {

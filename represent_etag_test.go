@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp/internal/ascii"
 )
 
 // etagOfFile asks a resolver for a file, with field lines, and gives the answer.
@@ -397,7 +399,7 @@ func TestTimesThatTellNothing(t *testing.T) {
 				t.Errorf("%s, %v: has %s: %v, want %v", tt.name, tt.mod, name, got, tt.tagged)
 			}
 		}
-		date := tt.mod.UTC().Format(imfFixdate)
+		date := tt.mod.UTC().Format(ascii.IMFFixdate)
 		since := etagOfFile(t, r, "/a", "If-Modified-Since: "+date).Status
 		part := etagOfFile(t, r, "/a", "Range: bytes=0-0", "If-Range: "+date).Status
 		if tt.tagged != (since == "304 Not Modified") || tt.tagged != (part == "206 Partial Content") {

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+
+	"example.com/rawhttp/internal/ascii"
 )
 
 // A Request is a request as a resolver sees it. [ParseRequest] and the [Server]
@@ -248,7 +250,7 @@ func (h Header) Get(name string) string {
 func (h Header) Values(name string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for i := range h.fields {
-			if equalFold(h.name(i), name) && !yield(h.value(i)) {
+			if ascii.EqualFold(h.name(i), name) && !yield(h.value(i)) {
 				return
 			}
 		}
@@ -270,7 +272,7 @@ func (h Header) All() iter.Seq2[string, string] {
 // the field lines with the name hold, as in HasToken("Connection", "close").
 func (h Header) HasToken(name, token string) bool {
 	for v := range h.Values(name) {
-		if hasMember(v, token) {
+		if ascii.HasMember(v, token) {
 			return true
 		}
 	}

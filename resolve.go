@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"example.com/rawhttp/internal/ascii"
 )
 
 // A Resolver says what a request is answered with. The [Server] sees to how HTTP
@@ -122,7 +124,7 @@ func escapePath(name string) string {
 	var b strings.Builder
 	for i := range len(name) {
 		c := name[i]
-		if isUnreserved(name[i : i+1]) {
+		if ascii.IsUnreserved(name[i : i+1]) {
 			b.WriteByte(c)
 			continue
 		}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"example.com/rawhttp/internal/ascii"
 )
 
 // A Response is what a resolver answers: a status, fields and content. It is a
@@ -149,7 +151,7 @@ func text(status int, mediaType, s string) *Response {
 func Empty(status int) *Response { return newResponse(status, "") }
 
 // statusResponse makes the plain text that stands for a status.
-func statusResponse(status int) *Response { return Text(status, statusText(status)+"\n") }
+func statusResponse(status int) *Response { return Text(status, ascii.StatusText(status)+"\n") }
 
 // NotFound makes a 404 with a line of text. It is final; a resolver that only
 // means "not mine" returns an error that wraps [fs.ErrNotExist].
@@ -160,7 +162,7 @@ func NotFound() *Response { return statusResponse(404) }
 func MethodNotAllowed(allow ...string) *Response {
 	r := statusResponse(405)
 	for _, m := range allow {
-		if !isToken(m) {
+		if !ascii.IsToken(m) {
 			r.fail(fmt.Errorf("method %q in Allow is not a token", m))
 		}
 	}
@@ -180,7 +182,7 @@ func Redirect(status int, location string) *Response {
 	default:
 		r.fail(fmt.Errorf("status %d does not redirect", status))
 	}
-	if !isVisible(location) {
+	if !ascii.IsVisible(location) {
 		r.fail(fmt.Errorf("location %q is not a URI reference in visible ASCII", location))
 	}
 	return r.Set("Location", location)
@@ -386,12 +388,12 @@ func (r *Response) Set(name, value string) *Response {
 		return r
 	}
 	r.imaged = false // it is not what the images are of
-	if equalFold(name, "Content-Type") {
+	if ascii.EqualFold(name, "Content-Type") {
 		r.mediaType = value
 		return r
 	}
 	if r.has(name) { // in a copy, which others may share
-		r.fields = slices.DeleteFunc(slices.Clone(r.fields), func(f field) bool { return equalFold(f.name, name) })
+		r.fields = slices.DeleteFunc(slices.Clone(r.fields), func(f field) bool { return ascii.EqualFold(f.name, name) })
 	}
 	r.fields = append(r.fields, field{name, value})
 	return r
@@ -403,11 +405,11 @@ func (r *Response) Add(name, value string) *Response {
 	if r.isServed() {
 		return r
 	}
-	if equalFold(name, "Content-Type") && r.mediaType != "" {
+	if ascii.EqualFold(name, "Content-Type") && r.mediaType != "" {
 		r.fail(errors.New("Content-Type is there already"))
 		return r
 	}
-	if equalFold(name, "Content-Type") {
+	if ascii.EqualFold(name, "Content-Type") {
 		return r.Set(name, value)
 	}
 	if r.may(name, value) {
@@ -420,11 +422,11 @@ func (r *Response) Add(name, value string) *Response {
 // may reports whether the field may be set, and keeps the reason if not.
 func (r *Response) may(name, value string) bool {
 	switch {
-	case !isToken(name):
+	case !ascii.IsToken(name):
 		r.fail(fmt.Errorf("field name %q is not a token", name))
 	case !r.mayValue(name, value):
-	case equalFold(name, "Content-Length"), equalFold(name, "Transfer-Encoding"),
-		equalFold(name, "Connection"), equalFold(name, "Date"):
+	case ascii.EqualFold(name, "Content-Length"), ascii.EqualFold(name, "Transfer-Encoding"),
+		ascii.EqualFold(name, "Connection"), ascii.EqualFold(name, "Date"):
 		r.fail(fmt.Errorf("field %s is the server's", name))
 	default:
 		return true
@@ -433,7 +435,7 @@ func (r *Response) may(name, value string) bool {
 }
 
 func (r *Response) mayValue(name, value string) bool {
-	ok := isFieldValue(value)
+	ok := ascii.IsFieldValue(value)
 	if !ok {
 		r.fail(fmt.Errorf("value of field %s: %q has control bytes, or blanks at its ends", name, value))
 	}
@@ -468,7 +470,7 @@ func (r *Response) isServed() bool {
 // get gives the value of the first field of the name, "" if there is none.
 func (r *Response) get(name string) string {
 	for _, f := range r.fields {
-		if equalFold(f.name, name) {
+		if ascii.EqualFold(f.name, name) {
 			return f.value
 		}
 	}
@@ -478,7 +480,7 @@ func (r *Response) get(name string) string {
 // has reports whether the Response has a field of the name.
 func (r *Response) has(name string) bool {
 	for _, f := range r.fields {
-		if equalFold(f.name, name) {
+		if ascii.EqualFold(f.name, name) {
 			return true
 		}
 	}

@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"example.com/rawhttp/internal/ascii"
 )
 
 // A scriptRunner answers for the files of a tree that are scripts.
@@ -155,7 +157,7 @@ func (s *scripts) hides(name string) bool {
 	for {
 		name = strings.TrimRight(name, ". ") // as of scripts
 		switch ext := extension(name); {
-		case isAnyOf(ext, ".br", ".zst", ".gz"):
+		case ascii.IsAnyOf(ext, ".br", ".zst", ".gz"):
 			name = name[:len(name)-len(ext)]
 		default:
 			return false

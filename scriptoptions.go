@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"example.com/rawhttp/internal/ascii"
 )
 
 // A ScriptOutput says how the output of scripts is read.
@@ -82,7 +84,7 @@ func WithScript(ext string, interpreter ...string) FileOption {
 	return fileOption(func(c *fileConfig) error {
 		fail := func(why string) error { return fmt.Errorf("WithScript(%q, %q): %s", ext, interpreter, why) }
 		switch {
-		case len(ext) < 2 || ext[0] != '.' || !isVisible(ext) || strings.ContainsAny(ext[1:], "./"):
+		case len(ext) < 2 || ext[0] != '.' || !ascii.IsVisible(ext) || strings.ContainsAny(ext[1:], "./"):
 			return fail("an extension is a name behind one dot")
 		case len(interpreter) > 0 && interpreter[0] == "":
 			return fail("the interpreter has no name")
@@ -99,7 +101,7 @@ func WithScript(ext string, interpreter ...string) FileOption {
 
 // isBatch reports whether files with the extension are run by a shell of Windows,
 // whatever runs them.
-func isBatch(ext string) bool { return equalFold(ext, ".bat") || equalFold(ext, ".cmd") }
+func isBatch(ext string) bool { return ascii.EqualFold(ext, ".bat") || ascii.EqualFold(ext, ".cmd") }
 
 // WithScriptOutput fixes how the output of scripts is read. The default is
 // [ScriptAuto].
@@ -138,7 +140,7 @@ func WithScriptMethods(methods ...string) FileOption {
 		var errs []error
 		for _, method := range methods {
 			switch {
-			case !isToken(method):
+			case !ascii.IsToken(method):
 				errs = append(errs, fmt.Errorf("WithScriptMethods: %q is not a method", method))
 			case method == "CONNECT" || method == "TRACE":
 				errs = append(errs, fmt.Errorf("WithScriptMethods: %s is answered by the server", method))

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"example.com/rawhttp/internal/ascii"
 )
 
 const (
@@ -237,7 +239,7 @@ func (x *scriptRun) respond() (*Response, error) {
 		resp.headOnly = true // a GET may have content
 		return resp, nil
 	}
-	if n := x.head.length; n >= 0 && mayHaveContent(resp.Status()) {
+	if n := x.head.length; n >= 0 && ascii.MayHaveContent(resp.Status()) {
 		if n > int64(len(x.out)) {
 			return nil, errShortScript
 		}

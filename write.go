@@ -7,6 +7,8 @@ import (
 	"io"
 	"strconv"
 	"sync"
+
+	"example.com/rawhttp/internal/ascii"
 )
 
 // wireFormat is what options say of the bytes of every response.
@@ -102,7 +104,7 @@ func (t *responder) lock() (unlock func()) {
 func (t *responder) frame() {
 	size := t.size()
 	switch {
-	case !mayHaveContent(t.status):
+	case !ascii.MayHaveContent(t.status):
 		t.framing = noFraming
 	case t.resp.headOnly:
 		t.framing = unsaid
@@ -136,7 +138,7 @@ func (t *responder) putHead() {
 	b = t.appendFraming(b)
 	b = t.appendRepresentation(b)
 	for _, f := range t.resp.fields {
-		if t.status == 304 && isContentField(f.name) && !equalFold(f.name, "Content-Location") {
+		if t.status == 304 && isContentField(f.name) && !ascii.EqualFold(f.name, "Content-Location") {
 			continue // it tells of content that is not sent (RFC 9110, section 15.4.5)
 		}
 		b = appendField(b, f.name, f.value)
@@ -157,7 +159,7 @@ func appendStatusLine(b []byte, status int) []byte {
 	b = append(b, "HTTP/1.1 "...)
 	b = strconv.AppendInt(b, int64(status), 10)
 	b = append(b, ' ')
-	b = append(b, reasonPhrase(status)...)
+	b = append(b, ascii.ReasonPhrase(status)...)
 	return append(b, "\r\n"...)
 }
 
@@ -425,14 +427,14 @@ func (c *countingWriter) Write(p []byte) (int, error) {
 // persist tells whether the connection may carry another request, once the
 // content of this one has been read. After an error it must be closed.
 func WriteResponse(ctx context.Context, w io.Writer, req *Request, resp *Response) (persist bool, err error) {
-	var d dateCache
+	var d ascii.DateCache
 	defer func() {
 		if closeErr := resp.Close(); err == nil && closeErr != nil {
 			persist, err = false, closeErr
 		}
 	}()
 	resp.freeze()
-	return writeResponse(ctx, w, &wireFormat{date: d.text, contentLength: true}, req, resp)
+	return writeResponse(ctx, w, &wireFormat{date: d.Text, contentLength: true}, req, resp)
 }
 
 func writeResponse(ctx context.Context, w io.Writer, format *wireFormat, req *Request, resp *Response) (persist bool, err error) {

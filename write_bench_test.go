@@ -6,12 +6,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"example.com/rawhttp/internal/ascii"
 )
 
 // benchmarkWrite writes the answer to a request again and again.
 func benchmarkWrite(b *testing.B, request string, resp *Response) {
-	var date dateCache
-	format := &wireFormat{date: date.text, contentLength: true}
+	var date ascii.DateCache
+	format := &wireFormat{date: date.Text, contentLength: true}
 	req := requestOf(b, request)
 	out := &countingWriter{w: io.Discard}
 	b.ReportAllocs()

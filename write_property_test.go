@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp/internal/ascii"
 )
 
 // A writeRandom makes random parts of responses.
@@ -115,7 +117,7 @@ func TestWriteResponseIsReadBack(t *testing.T) {
 			want[name] = append(want[name], value)
 		}
 		status := resp.Status()
-		if !mayHaveContent(status) {
+		if !ascii.MayHaveContent(status) {
 			want.Del("Content-Type")
 		}
 		if rangeable {
@@ -123,7 +125,7 @@ func TestWriteResponseIsReadBack(t *testing.T) {
 		}
 		head := requests[r.IntN(len(requests))]
 		req := writeRequest(t, head)
-		if req.Method() == "HEAD" || !mayHaveContent(status) {
+		if req.Method() == "HEAD" || !ascii.MayHaveContent(status) {
 			content = nil
 		}
 

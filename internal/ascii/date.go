@@ -1,4 +1,4 @@
-package rawhttp
+package ascii
 
 import (
 	"strconv"
@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// imfFixdate is the form of a date on the wire (RFC 9110, section 5.6.7), for a
+// IMFFixdate is the form of a date on the wire (RFC 9110, section 5.6.7), for a
 // time in UTC.
-const imfFixdate = "Mon, 02 Jan 2006 15:04:05 GMT"
+const IMFFixdate = "Mon, 02 Jan 2006 15:04:05 GMT"
 
-// A dateCache keeps the text of the Date field for the second that it is good
+// A DateCache keeps the text of the Date field for the second that it is good
 // for. It may be used concurrently.
-type dateCache struct {
+type DateCache struct {
 	last atomic.Pointer[dateText]
 }
 
@@ -22,20 +22,20 @@ type dateText struct {
 	end  time.Time // when it ceases to be good
 }
 
-// text gives the date of now. Where the second is not over, that takes a look at the
+// Text gives the date of now. Where the second is not over, that takes a look at the
 // monotonic clock only.
-func (d *dateCache) text() string {
+func (d *DateCache) Text() string {
 	if last := d.last.Load(); last != nil && time.Until(last.end) > 0 {
 		return last.text
 	}
 	now := time.Now()
 	second := now.Truncate(time.Second)
-	t := &dateText{second.UTC().Format(imfFixdate), now.Add(second.Add(time.Second).Sub(now))}
+	t := &dateText{second.UTC().Format(IMFFixdate), now.Add(second.Add(time.Second).Sub(now))}
 	d.last.Store(t)
 	return t.text
 }
 
-// parseDate parses an HTTP-date in any of its three forms (RFC 9110, section 5.6.7):
+// ParseDate parses an HTTP-date in any of its three forms (RFC 9110, section 5.6.7):
 //
 //	Sun, 06 Nov 1994 08:49:37 GMT
 //	Sunday, 06-Nov-94 08:49:37 GMT
@@ -43,7 +43,7 @@ func (d *dateCache) text() string {
 //
 // The day is one of the seven, be it the right one or not. Package time has all it
 // takes, and much more.
-func parseDate(s string, now time.Time) (t time.Time, ok bool) {
+func ParseDate(s string, now time.Time) (t time.Time, ok bool) {
 	const imf, obsolete, asctime = "06 Nov 1994 08:49:37 GMT", "06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"
 	day, rest, named := strings.Cut(s, ", ")
 	switch {
@@ -107,7 +107,7 @@ func dateOf(year, month, day, clock string) (t time.Time, ok bool) {
 // number parses digits.
 func number(s string) (n int, ok bool) {
 	for i := range len(s) {
-		if !isDigit(s[i]) {
+		if !IsDigit(s[i]) {
 			return 0, false
 		}
 		n = n*10 + int(s[i]-'0')

@@ -1,17 +1,17 @@
-package rawhttp
+package ascii
 
 import (
 	"encoding/binary"
 	"math/bits"
 )
 
-// isTchar tells the bytes of a token:
+// IsTchar tells the bytes of a token:
 //
 //	tchar = "!" / "#" / "$" / "%" / "&" / "'" / "*" / "+" / "-" / "." /
 //	        "^" / "_" / "`" / "|" / "~" / DIGIT / ALPHA
 //
 // RFC 9110, section 5.6.2.
-var isTchar = [256]bool{
+var IsTchar = [256]bool{
 	'!': true, '#': true, '$': true, '%': true, '&': true, '\'': true, '*': true, '+': true, '-': true, '.': true,
 	'^': true, '_': true, '`': true, '|': true, '~': true,
 	'0': true, '1': true, '2': true, '3': true, '4': true, '5': true, '6': true, '7': true, '8': true, '9': true,
@@ -23,13 +23,13 @@ var isTchar = [256]bool{
 	'U': true, 'V': true, 'W': true, 'X': true, 'Y': true, 'Z': true,
 }
 
-// isRegName tells the bytes of a registered name, percent-encoded ones aside:
+// IsRegName tells the bytes of a registered name, percent-encoded ones aside:
 //
 //	unreserved = ALPHA / DIGIT / "-" / "." / "_" / "~"
 //	sub-delims = "!" / "$" / "&" / "'" / "(" / ")" / "*" / "+" / "," / ";" / "="
 //
 // RFC 3986, section 3.2.2.
-var isRegName = [256]bool{
+var IsRegName = [256]bool{
 	'-': true, '.': true, '_': true, '~': true,
 	'!': true, '$': true, '&': true, '\'': true, '(': true, ')': true, '*': true, '+': true, ',': true, ';': true, '=': true,
 	'0': true, '1': true, '2': true, '3': true, '4': true, '5': true, '6': true, '7': true, '8': true, '9': true,
@@ -41,29 +41,29 @@ var isRegName = [256]bool{
 	'U': true, 'V': true, 'W': true, 'X': true, 'Y': true, 'Z': true,
 }
 
-// isToken reports whether s is a token, so not empty.
-func isToken[T string | []byte](s T) bool {
+// IsToken reports whether s is a token, so not empty.
+func IsToken[T string | []byte](s T) bool {
 	for i := range len(s) {
-		if !isTchar[s[i]] {
+		if !IsTchar[s[i]] {
 			return false
 		}
 	}
 	return len(s) > 0
 }
 
-// isFieldValue reports whether s may be sent as a field value as it is:
+// IsFieldValue reports whether s may be sent as a field value as it is:
 // visible bytes, obs-text, and blanks inside only (RFC 9110, section 5.5).
-func isFieldValue(s string) bool {
+func IsFieldValue(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
 			return false
 		}
 	}
-	return s == "" || !isBlank(s[0]) && !isBlank(s[len(s)-1])
+	return s == "" || !IsBlank(s[0]) && !IsBlank(s[len(s)-1])
 }
 
-// isVisible reports whether s is visible ASCII, and not empty.
-func isVisible(s string) bool {
+// IsVisible reports whether s is visible ASCII, and not empty.
+func IsVisible(s string) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] >= 0x7f {
 			return false
@@ -72,40 +72,40 @@ func isVisible(s string) bool {
 	return s != ""
 }
 
-func isBlank(c byte) bool { return c == ' ' || c == '\t' }
-func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+func IsBlank(c byte) bool { return c == ' ' || c == '\t' }
+func IsDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-func isAlpha(c byte) bool {
+func IsAlpha(c byte) bool {
 	c |= 0x20
 	return 'a' <= c && c <= 'z'
 }
 
-// hexDigit holds the value of each hexadecimal digit, and one more: 0 is none.
-var hexDigit = [256]byte{
+// HexDigit holds the value of each hexadecimal digit, and one more: 0 is none.
+var HexDigit = [256]byte{
 	'0': 1, '1': 2, '2': 3, '3': 4, '4': 5, '5': 6, '6': 7, '7': 8, '8': 9, '9': 10,
 	'a': 11, 'b': 12, 'c': 13, 'd': 14, 'e': 15, 'f': 16,
 	'A': 11, 'B': 12, 'C': 13, 'D': 14, 'E': 15, 'F': 16,
 }
 
-// unhex gives the value of a hexadecimal digit, or -1.
-func unhex(c byte) int { return int(hexDigit[c]) - 1 }
+// Unhex gives the value of a hexadecimal digit, or -1.
+func Unhex(c byte) int { return int(HexDigit[c]) - 1 }
 
-// lower folds one ASCII letter to lower case.
-func lower(c byte) byte {
+// Lower folds one ASCII letter to lower case.
+func Lower(c byte) byte {
 	if 'A' <= c && c <= 'Z' {
 		c += 'a' - 'A'
 	}
 	return c
 }
 
-// equalFold compares s with t without regard to the case of ASCII letters, and
+// EqualFold compares s with t without regard to the case of ASCII letters, and
 // of no others: strings.EqualFold takes the Kelvin sign for a k.
-func equalFold[S, T string | []byte](s S, t T) bool {
+func EqualFold[S, T string | []byte](s S, t T) bool {
 	if len(s) != len(t) {
 		return false
 	}
 	for i := range len(s) {
-		if s[i] != t[i] && lower(s[i]) != lower(t[i]) {
+		if s[i] != t[i] && Lower(s[i]) != Lower(t[i]) {
 			return false
 		}
 	}
@@ -117,24 +117,24 @@ func equalFold[S, T string | []byte](s S, t T) bool {
 // (n <= 128); bytes behind the first may be marked wrongly, so only the first
 // counts.
 const (
-	ones  = 0x0101010101010101
+	Ones  = 0x0101010101010101
 	highs = 0x8080808080808080
 )
 
 // below marks the first byte of x that is less than n.
-func below(x uint64, n byte) uint64 { return (x - ones*uint64(n)) &^ x & highs }
+func below(x uint64, n byte) uint64 { return (x - Ones*uint64(n)) &^ x & highs }
 
-// equal marks the first byte of x that is c.
-func equal(x uint64, c byte) uint64 { return below(x^ones*uint64(c), 1) }
+// Equal marks the first byte of x that is c.
+func Equal(x uint64, c byte) uint64 { return below(x^Ones*uint64(c), 1) }
 
-// skipFieldValue gives the offset of the first control byte, HTAB aside, at or
+// SkipFieldValue gives the offset of the first control byte, HTAB aside, at or
 // after i in b, or len(b). To add one sets the high bit of 0x7f; that of 0xff
 // carries, so the last word is looked at again. That i is not negative is said
 // for the compiler, which then leaves out the checks of the slice.
-func skipFieldValue(b []byte, i int) int {
+func SkipFieldValue(b []byte, i int) int {
 	for ; 0 <= i && i <= len(b)-8; i += 8 {
 		x := binary.LittleEndian.Uint64(b[i : i+8])
-		if m := ((x - ones*' ') | (x + ones)) &^ x & highs; m != 0 {
+		if m := ((x - Ones*' ') | (x + Ones)) &^ x & highs; m != 0 {
 			i += bits.TrailingZeros64(m) / 8
 			break
 		}
@@ -145,12 +145,12 @@ func skipFieldValue(b []byte, i int) int {
 	return i
 }
 
-// skipTarget gives the offset of the first byte at or after i in b that is not
+// SkipTarget gives the offset of the first byte at or after i in b that is not
 // visible ASCII or is a number sign, or len(b).
-func skipTarget(b []byte, i int) int {
+func SkipTarget(b []byte, i int) int {
 	for ; 0 <= i && i <= len(b)-8; i += 8 {
 		x := binary.LittleEndian.Uint64(b[i : i+8])
-		if m := ((x - ones*'!') | (x + ones) | x | equal(x, '#')) & highs; m != 0 {
+		if m := ((x - Ones*'!') | (x + Ones) | x | Equal(x, '#')) & highs; m != 0 {
 			i += bits.TrailingZeros64(m) / 8
 			break
 		}
@@ -161,17 +161,17 @@ func skipTarget(b []byte, i int) int {
 	return i
 }
 
-// nextMember takes the first member off a list in a field value. Commas within
+// NextMember takes the first member off a list in a field value. Commas within
 // quoted strings do not separate (RFC 9110, sections 5.6.1 and 5.6.4). The
 // member comes without the blanks around it and may be empty; more tells
 // whether a comma followed it.
-func nextMember[T string | []byte](list T) (member, rest T, more bool) {
-	return cutUnquoted(list, ',')
+func NextMember[T string | []byte](list T) (member, rest T, more bool) {
+	return CutUnquoted(list, ',')
 }
 
-// cutUnquoted cuts s at the first separator that is in no quoted string (RFC 9110,
+// CutUnquoted cuts s at the first separator that is in no quoted string (RFC 9110,
 // section 5.6.4). What comes before it is without the blanks around it.
-func cutUnquoted[T string | []byte](s T, separator byte) (before, after T, found bool) {
+func CutUnquoted[T string | []byte](s T, separator byte) (before, after T, found bool) {
 	quoted := false
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
@@ -180,54 +180,54 @@ func cutUnquoted[T string | []byte](s T, separator byte) (before, after T, found
 		case c == '\\' && quoted:
 			i++
 		case c == separator && !quoted:
-			return trimBlanks(s[:i]), s[i+1:], true
+			return TrimBlanks(s[:i]), s[i+1:], true
 		}
 	}
-	return trimBlanks(s), s[len(s):], false
+	return TrimBlanks(s), s[len(s):], false
 }
 
-// trimBlanks takes SP and HTAB off both ends.
-func trimBlanks[T string | []byte](s T) T {
-	for len(s) > 0 && isBlank(s[0]) {
+// TrimBlanks takes SP and HTAB off both ends.
+func TrimBlanks[T string | []byte](s T) T {
+	for len(s) > 0 && IsBlank(s[0]) {
 		s = s[1:]
 	}
-	for len(s) > 0 && isBlank(s[len(s)-1]) {
+	for len(s) > 0 && IsBlank(s[len(s)-1]) {
 		s = s[:len(s)-1]
 	}
 	return s
 }
 
-// hasMember reports whether token is a member of the list, in any case.
-func hasMember[T string | []byte](list T, token string) bool {
+// HasMember reports whether token is a member of the list, in any case.
+func HasMember[T string | []byte](list T, token string) bool {
 	for more := true; more; {
 		var m T
-		if m, list, more = nextMember(list); equalFold(m, token) {
+		if m, list, more = NextMember(list); EqualFold(m, token) {
 			return true
 		}
 	}
 	return false
 }
 
-// hasPrefixFold reports whether s begins with prefix, in any case.
-func hasPrefixFold[T string | []byte](s T, prefix string) bool {
-	return len(s) >= len(prefix) && equalFold(s[:len(prefix)], prefix)
+// HasPrefixFold reports whether s begins with prefix, in any case.
+func HasPrefixFold[T string | []byte](s T, prefix string) bool {
+	return len(s) >= len(prefix) && EqualFold(s[:len(prefix)], prefix)
 }
 
-// isAnyOf reports whether name is one of the others, in any case.
-func isAnyOf(name string, others ...string) bool {
+// IsAnyOf reports whether name is one of the others, in any case.
+func IsAnyOf(name string, others ...string) bool {
 	for _, other := range others {
-		if equalFold(name, other) {
+		if EqualFold(name, other) {
 			return true
 		}
 	}
 	return false
 }
 
-// isUnreserved reports whether s stands for itself wherever it is put, in a reference
+// IsUnreserved reports whether s stands for itself wherever it is put, in a reference
 // (RFC 3986, section 2.3), in HTML, and before people.
-func isUnreserved(s string) bool {
+func IsUnreserved(s string) bool {
 	for i := range len(s) {
-		if c := s[i]; !isAlpha(c) && !isDigit(c) && c != '-' && c != '.' && c != '_' && c != '~' {
+		if c := s[i]; !IsAlpha(c) && !IsDigit(c) && c != '-' && c != '.' && c != '_' && c != '~' {
 			return false
 		}
 	}

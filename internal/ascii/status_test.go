@@ -1,4 +1,4 @@
-package rawhttp
+package ascii
 
 import (
 	"net/http"
@@ -28,7 +28,7 @@ func TestReasonPhrase(t *testing.T) {
 		if want != "" {
 			registered++
 		}
-		if got := reasonPhrase(status); got != want {
+		if got := ReasonPhrase(status); got != want {
 			t.Errorf("reasonPhrase(%d) = %q, want %q", status, got, want)
 		}
 	}
@@ -50,7 +50,7 @@ func TestReasonPhrasesAscend(t *testing.T) {
 
 func TestReasonPhraseAllocs(t *testing.T) {
 	for _, status := range []int{-1, 200, 299, 404, 511, 1000} {
-		if n := testing.AllocsPerRun(100, func() { reasonPhrase(status) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { ReasonPhrase(status) }); n != 0 {
 			t.Errorf("reasonPhrase(%d) allocates %v times, want 0", status, n)
 		}
 	}
@@ -58,7 +58,7 @@ func TestReasonPhraseAllocs(t *testing.T) {
 
 func TestStatusText(t *testing.T) {
 	for status, want := range map[int]string{200: "200 OK", 404: "404 Not Found", 413: "413 Content Too Large", 299: "299", 418: "418", 599: "599", 100: "100 Continue"} {
-		if got := statusText(status); got != want {
+		if got := StatusText(status); got != want {
 			t.Errorf("statusText(%d) = %q, want %q", status, got, want)
 		}
 	}
@@ -70,7 +70,7 @@ func TestMayHaveContent(t *testing.T) {
 	without := map[int]bool{204: true, 205: true, 304: true}
 	for status := 100; status <= 599; status++ {
 		want := status >= 200 && !without[status]
-		if got := mayHaveContent(status); got != want {
+		if got := MayHaveContent(status); got != want {
 			t.Errorf("mayHaveContent(%d) = %t, want %t", status, got, want)
 		}
 	}

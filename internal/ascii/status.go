@@ -1,4 +1,4 @@
-package rawhttp
+package ascii
 
 import "strconv"
 
@@ -75,9 +75,9 @@ var reasonPhrases = [...]struct {
 	{511, "Network Authentication Required"}, // RFC 6585
 }
 
-// reasonPhrase gives the reason phrase that goes with a status code, "" for a
+// ReasonPhrase gives the reason phrase that goes with a status code, "" for a
 // code without one.
-func reasonPhrase(status int) string {
+func ReasonPhrase(status int) string {
 	for i := range reasonPhrases {
 		if reasonPhrases[i].status == status {
 			return reasonPhrases[i].phrase
@@ -86,16 +86,16 @@ func reasonPhrase(status int) string {
 	return ""
 }
 
-// statusText is what a client reads of a status: "404 Not Found".
-func statusText(status int) string {
-	if phrase := reasonPhrase(status); phrase != "" {
+// StatusText is what a client reads of a status: "404 Not Found".
+func StatusText(status int) string {
+	if phrase := ReasonPhrase(status); phrase != "" {
 		return strconv.Itoa(status) + " " + phrase
 	}
 	return strconv.Itoa(status)
 }
 
-// mayHaveContent reports whether a response with the status can carry content
+// MayHaveContent reports whether a response with the status can carry content
 // (RFC 9110, sections 6.4.1 and 15.3.6). A 205 has the length 0 and says so.
-func mayHaveContent(status int) bool {
+func MayHaveContent(status int) bool {
 	return status >= 200 && status != 204 && status != 205 && status != 304
 }

@@ -1,4 +1,4 @@
-package rawhttp
+package ascii
 
 import (
 	"bytes"
@@ -14,19 +14,19 @@ func TestIsToken(t *testing.T) {
 	const tchars = "!#$%&'*+-.^_`|~" + "0123456789" + "abcdefghijklmnopqrstuvwxyz" + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	for c := range 256 {
 		want := bytes.IndexByte([]byte(tchars), byte(c)) >= 0
-		if isTchar[c] != want {
-			t.Errorf("isTchar[%q] = %t, want %t", byte(c), isTchar[c], want)
+		if IsTchar[c] != want {
+			t.Errorf("isTchar[%q] = %t, want %t", byte(c), IsTchar[c], want)
 		}
 		for _, s := range [][]byte{{byte(c)}, {'a', byte(c)}, {byte(c), 'a'}, {'a', 'b', byte(c), 'd'}} {
-			if isToken(s) != want || isToken(string(s)) != want {
-				t.Errorf("isToken(%q) = %t, want %t", s, isToken(s), want)
+			if IsToken(s) != want || IsToken(string(s)) != want {
+				t.Errorf("isToken(%q) = %t, want %t", s, IsToken(s), want)
 			}
 		}
 	}
-	if isToken("") || isToken([]byte(nil)) {
+	if IsToken("") || IsToken([]byte(nil)) {
 		t.Error("the empty string is taken for a token")
 	}
-	if !isToken(tchars) {
+	if !IsToken(tchars) {
 		t.Errorf("isToken(%q) = false", tchars)
 	}
 }
@@ -35,8 +35,8 @@ func TestIsRegName(t *testing.T) {
 	// RFC 3986, sections 2.2 and 2.3.
 	const want = "-._~" + "!$&'()*+,;=" + "0123456789" + "abcdefghijklmnopqrstuvwxyz" + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	for c := range 256 {
-		if want := strings.IndexByte(want, byte(c)) >= 0; isRegName[c] != want {
-			t.Errorf("isRegName[%q] = %t, want %t", byte(c), isRegName[c], want)
+		if want := strings.IndexByte(want, byte(c)) >= 0; IsRegName[c] != want {
+			t.Errorf("isRegName[%q] = %t, want %t", byte(c), IsRegName[c], want)
 		}
 	}
 }
@@ -44,17 +44,17 @@ func TestIsRegName(t *testing.T) {
 func TestIsFieldValue(t *testing.T) {
 	for c := range 256 {
 		want := c >= ' ' && c != 0x7f || c == '\t'
-		if s := "a" + string([]byte{byte(c)}) + "b"; isFieldValue(s) != want {
+		if s := "a" + string([]byte{byte(c)}) + "b"; IsFieldValue(s) != want {
 			t.Errorf("isFieldValue(%q) = %t, want %t", s, !want, want)
 		}
 		atEnds := want && c != ' ' && c != '\t'
 		for _, s := range []string{string([]byte{byte(c)}), string([]byte{byte(c), 'a'}), string([]byte{'a', byte(c)})} {
-			if isFieldValue(s) != atEnds {
+			if IsFieldValue(s) != atEnds {
 				t.Errorf("isFieldValue(%q) = %t, want %t", s, !atEnds, atEnds)
 			}
 		}
 	}
-	if !isFieldValue("") {
+	if !IsFieldValue("") {
 		t.Error(`isFieldValue("") = false: a field value may be empty (RFC 9110, section 5.5)`)
 	}
 }
@@ -63,12 +63,12 @@ func TestIsVisible(t *testing.T) {
 	for c := range 256 {
 		want := c >= '!' && c <= '~' // VCHAR (RFC 5234, appendix B.1)
 		for _, s := range []string{string([]byte{byte(c)}), string([]byte{byte(c), 'a'}), string([]byte{'a', byte(c)})} {
-			if isVisible(s) != want {
+			if IsVisible(s) != want {
 				t.Errorf("isVisible(%q) = %t, want %t", s, !want, want)
 			}
 		}
 	}
-	if isVisible("") {
+	if IsVisible("") {
 		t.Error(`isVisible("") = true`)
 	}
 }
@@ -94,7 +94,7 @@ func TestByteClasses(t *testing.T) {
 		if n := strings.IndexByte("ABCDEF", c); n >= 0 {
 			want.Hex = 10 + n
 		}
-		got := class{isDigit(c), isAlpha(c), isBlank(c), unhex(c), lower(c)}
+		got := class{IsDigit(c), IsAlpha(c), IsBlank(c), Unhex(c), Lower(c)}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("classes of %q (-want +got):\n%s", c, diff)
 		}
@@ -105,9 +105,9 @@ func TestEqualFold(t *testing.T) {
 	for i := range 256 {
 		for j := range 256 {
 			a, b := byte(i), byte(j)
-			want := a == b || isAlpha(a) && isAlpha(b) && a|0x20 == b|0x20
+			want := a == b || IsAlpha(a) && IsAlpha(b) && a|0x20 == b|0x20
 			s, u := string([]byte{'x', a}), []byte{'X', b}
-			if equalFold(s, u) != want {
+			if EqualFold(s, u) != want {
 				t.Errorf("equalFold(%q, %q) = %t, want %t", s, u, !want, want)
 			}
 		}
@@ -127,7 +127,7 @@ func TestEqualFold(t *testing.T) {
 		{"\u00e4", "\u00c4", false},
 		{"aaK", "aa\u212a", false},
 	} {
-		if got := equalFold(tt.s, tt.t); got != tt.want {
+		if got := EqualFold(tt.s, tt.t); got != tt.want {
 			t.Errorf("equalFold(%q, %q) = %t, want %t", tt.s, tt.t, got, tt.want)
 		}
 	}
@@ -140,8 +140,8 @@ var asciiScans = []struct {
 	skip func(b []byte, i int) int
 	pass func(c byte) bool
 }{
-	{"skipFieldValue", skipFieldValue, func(c byte) bool { return c >= ' ' && c != 0x7f || c == '\t' }},
-	{"skipTarget", skipTarget, func(c byte) bool { return c > ' ' && c < 0x7f && c != '#' }},
+	{"skipFieldValue", SkipFieldValue, func(c byte) bool { return c >= ' ' && c != 0x7f || c == '\t' }},
+	{"skipTarget", SkipTarget, func(c byte) bool { return c > ' ' && c < 0x7f && c != '#' }},
 }
 
 func TestSkipEveryByteAtEveryPosition(t *testing.T) {
@@ -244,12 +244,12 @@ func TestNextMember(t *testing.T) {
 		var got, gotBytes []string
 		for list, more := tt.list, true; more; {
 			var m string
-			m, list, more = nextMember(list)
+			m, list, more = NextMember(list)
 			got = append(got, m)
 		}
 		for list, more := []byte(tt.list), true; more; {
 			var m []byte
-			m, list, more = nextMember(list)
+			m, list, more = NextMember(list)
 			gotBytes = append(gotBytes, string(m))
 		}
 		if diff := cmp.Diff(tt.want, got); diff != "" {
@@ -278,7 +278,7 @@ func TestHasMember(t *testing.T) {
 		{"", "close", false},
 		{",,", "close", false},
 	} {
-		if got := hasMember(tt.list, tt.token); got != tt.want {
+		if got := HasMember(tt.list, tt.token); got != tt.want {
 			t.Errorf("hasMember(%q, %q) = %t, want %t", tt.list, tt.token, got, tt.want)
 		}
 	}
@@ -288,7 +288,7 @@ func TestTrimBlanks(t *testing.T) {
 	for in, want := range map[string]string{
 		"": "", " ": "", "\t \t": "", "a": "a", " a": "a", "a\t": "a", "\t a b \t": "a b", "\r\na\r\n": "\r\na\r\n", "\u00a0a": "\u00a0a", "\va\f": "\va\f",
 	} {
-		if got := trimBlanks(in); got != want {
+		if got := TrimBlanks(in); got != want {
 			t.Errorf("trimBlanks(%q) = %q, want %q", in, got, want)
 		}
 	}
