@@ -15,8 +15,6 @@ import (
 const (
 	maxFramingExcess = 16 << 10 // bytes
 	chunkAllowance   = 16       // bytes of framing that a chunk may have, and 2 more for each byte of data
-	maxTrailerBytes  = 8 << 10
-	maxTrailerFields = 32
 )
 
 var (
@@ -211,7 +209,6 @@ func (c *content) dataEnd() error {
 func (c *content) chunkLine() (int64, error) {
 	for {
 		size, n, err := parseChunkLine(c.in.bytes())
-		var pe *ParseError
 		switch {
 		case err == nil:
 			c.use(n)
@@ -219,9 +216,8 @@ func (c *content) chunkLine() (int64, error) {
 				return 0, malformed(int(c.offset), "chunks are too small for their framing", "RFC 9112, section 7.1.1")
 			}
 			return size, nil
-		case errors.As(err, &pe):
-			pe.Offset += int(c.offset)
-			return 0, pe
+		case err != errIncomplete:
+			return 0, c.at(err)
 		}
 		if err := c.in.fill(minBuffer); err != nil {
 			return 0, c.early(err)
@@ -234,24 +230,28 @@ func (c *content) chunkLine() (int64, error) {
 // 9110, section 6.5.1).
 func (c *content) trailerSection() error {
 	h := new(head)
-	p := headParser{h: h, max: limits{head: maxTrailerBytes, line: maxLineBytes, fields: maxTrailerFields}, phase: atFieldLine}
+	var p headParser
+	p.beginTrailer(h)
 	for {
-		b := c.in.bytes()
-		n, err := p.lines(b[:min(len(b), maxTrailerBytes)])
-		var pe *ParseError
+		n, err := p.parseTrailer(c.in.bytes())
 		switch {
 		case err == nil:
 			return c.takeTrailer(h, n)
-		case errors.As(err, &pe) && pe.Status != 431:
-			pe.Offset += int(c.offset)
-			return pe
-		case pe != nil || len(b) >= maxTrailerBytes:
-			return malformed(int(c.offset)+p.pos, "trailer section is too long", "RFC 9112, section 7.1.2")
+		case err != errIncomplete:
+			return c.at(err)
 		}
 		if err := c.in.fill(maxTrailerBytes); err != nil {
 			return c.early(err)
 		}
 	}
+}
+
+// at gives an error of the parser the place that it has in the content.
+func (c *content) at(err error) error {
+	if e, ok := err.(*headError); ok {
+		e.Offset += int(c.offset)
+	}
+	return parseError(err)
 }
 
 func (c *content) takeTrailer(h *head, n int) error {

@@ -208,8 +208,8 @@ func (c *conn) readHead() error {
 			c.in.advance(n)
 			return nil
 		}
-		if err != ErrIncomplete {
-			return err
+		if err != errIncomplete {
+			return parseError(err)
 		}
 		if first && c.num > 1 { // the first request has its time from the accept
 			c.setLimit(c.srv.config.readHeaderTimeout)
@@ -221,7 +221,7 @@ func (c *conn) readHead() error {
 		if ended {
 			n, err := c.parser.endEarly(c.in.bytes())
 			c.in.advance(n)
-			return err
+			return parseError(err)
 		}
 	}
 }
@@ -267,7 +267,7 @@ var errNoHead = errors.New("rawhttp: no request")
 
 // shortHead says what an error means that came before the head was whole.
 func (c *conn) shortHead(err error) error {
-	begun := c.parser.phase > inMethod || c.parser.pos > c.parser.line
+	begun := c.parser.hasBegun()
 	switch {
 	case isTimeout(err):
 		return &StatusError{Status: 408, Err: fmt.Errorf("read the head: %w", err)}
@@ -286,10 +286,8 @@ func (c *conn) refuseHead(err error) (again bool) {
 		return false
 	}
 	b := c.in.bytes()
-	isHead := c.parser.phase > inMethod && string(c.req.head.method.of(b)) == "HEAD"
-	if c.parser.phase >= atFieldLine {
-		c.refusedLine = c.req.head.requestLine(b)
-	}
+	isHead := string(c.parser.methodOf(b)) == "HEAD"
+	c.refusedLine = c.parser.requestLineOf(b)
 	if c.isTLS && bytes.HasPrefix(b, []byte("PRI * HTTP/2.0\r\n")) && !c.srv.toldOfHTTP2.Swap(true) {
 		c.srv.log.Warn("rawhttp: a client speaks HTTP/2 over TLS, which this server does not: the tls.Config must not offer h2 in NextProtos", "conn", c.id)
 	}

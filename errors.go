@@ -3,7 +3,6 @@ package rawhttp
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 
 	"example.com/rawhttp/internal/ascii"
@@ -11,7 +10,7 @@ import (
 
 // ErrIncomplete says that the bytes given so far may be the beginning of a
 // request head: read more and parse again. It is no failure.
-var ErrIncomplete = errors.New("rawhttp: the request head is not complete")
+var ErrIncomplete = errIncomplete
 
 // ErrServerClosed is returned by the Serve methods of a [Server] after
 // [Server.Shutdown] or [Server.Close].
@@ -33,17 +32,23 @@ type ParseError struct {
 
 // Error names the place, what is wrong there, and the rule.
 func (e *ParseError) Error() string {
-	return fmt.Sprintf("rawhttp: malformed request at byte %d: %s (%s)", e.Offset, e.Reason, e.Section)
+	return (*headError)(e).Error()
 }
 
 // StatusCode gives the status code to answer with, for [StatusOf].
 func (e *ParseError) StatusCode() int { return e.Status }
 
-// malformed makes the ParseError of nearly every rule: 400 (RFC 9112, section
-// 3: "A recipient that receives an invalid request-line SHOULD respond with
-// either a 400 (Bad Request) error or a 301").
+// malformed is [malformedHead] for what is found outside of a head.
 func malformed(off int, reason, section string) *ParseError {
-	return &ParseError{Status: 400, Offset: off, Reason: reason, Section: section}
+	return (*ParseError)(malformedHead(off, reason, section))
+}
+
+// parseError returns the error of the parser as a *ParseError.
+func parseError(err error) error {
+	if e, ok := err.(*headError); ok {
+		return (*ParseError)(e)
+	}
+	return err
 }
 
 // A StatusError is an error with the status code to answer it with. A resolver

@@ -72,14 +72,14 @@ func (h *head) frame() error {
 	}
 	if twin.n > 0 {
 		off := int(h.fields[twin.first].name.start)
-		return malformed(off, "field name is taken for a framing field where _ turns into -", "RFC 9112, section 11.2")
+		return malformedHead(off, "field name is taken for a framing field where _ turns into -", "RFC 9112, section 11.2")
 	}
 	if err := h.frameContent(length, coding); err != nil {
 		return err
 	}
 	if mediaType.n > 1 { // two recipients would read the content as two things
 		off := h.offset(mediaType.first+1, "Content-Type")
-		return malformed(off, "more than one Content-Type field line", "RFC 9110, section 5.3")
+		return malformedHead(off, "more than one Content-Type field line", "RFC 9110, section 5.3")
 	}
 	return nil
 }
@@ -135,7 +135,7 @@ func (h *head) checkLineEnds(names ...lines) error {
 		return nil
 	}
 	off := int(h.fields[first].name.start)
-	return malformed(off, "Host or framing field in a head that mixes CRLF and LF", "RFC 9112, section 2.2")
+	return malformedHead(off, "Host or framing field in a head that mixes CRLF and LF", "RFC 9112, section 2.2")
 }
 
 // checkHost: "A server MUST respond with a 400 (Bad Request) status code to any
@@ -146,16 +146,16 @@ func (h *head) checkHost(host lines) error {
 	const section = "RFC 9112, section 3.2"
 	switch {
 	case host.n > 1:
-		return malformed(h.offset(host.first+1, "Host"), "more than one Host field line", section)
+		return malformedHead(h.offset(host.first+1, "Host"), "more than one Host field line", section)
 	case host.n == 0 && h.minor > 0 && !h.early:
-		return malformed(h.size, "Host field is missing", section)
+		return malformedHead(h.size, "Host field is missing", section)
 	case host.n == 1:
 		f := &h.fields[host.first]
 		if f.folded {
-			return malformed(int(f.name.start), "Host field is folded", "RFC 9112, section 5.2")
+			return malformedHead(int(f.name.start), "Host field is folded", "RFC 9112, section 5.2")
 		}
 		if bad := authorityError(f.value.of(h.text)); bad >= 0 {
-			return malformed(int(f.value.start)+bad, "Host is not a host with an optional port", section)
+			return malformedHead(int(f.value.start)+bad, "Host is not a host with an optional port", section)
 		}
 		h.host = f.value
 	}
@@ -184,15 +184,15 @@ func (h *head) frameContent(length, coding lines) error {
 	case length.n == 0:
 		return nil
 	case length.n > 1:
-		return malformed(h.offset(length.first+1, "Content-Length"), "more than one Content-Length field line", "RFC 9112, section 6.3")
+		return malformedHead(h.offset(length.first+1, "Content-Length"), "more than one Content-Length field line", "RFC 9112, section 6.3")
 	}
 	f := h.fields[length.first]
 	if f.folded {
-		return malformed(int(f.name.start), "Content-Length field is folded", "RFC 9112, section 5.2")
+		return malformedHead(int(f.name.start), "Content-Length field is folded", "RFC 9112, section 5.2")
 	}
 	n, bad := parseContentLength(f.value.of(h.text))
 	if bad >= 0 {
-		return malformed(int(f.value.start)+bad, "Content-Length is not a number of up to 18 digits without leading zeros", "RFC 9110, section 8.6")
+		return malformedHead(int(f.value.start)+bad, "Content-Length is not a number of up to 18 digits without leading zeros", "RFC 9110, section 8.6")
 	}
 	h.contentLength = n
 	return nil
@@ -224,9 +224,9 @@ func (h *head) frameChunked(length, coding lines) error {
 	switch {
 	case length.n > 0:
 		second := max(off, int(h.fields[length.first].name.start))
-		return malformed(second, "both Content-Length and Transfer-Encoding", section)
+		return malformedHead(second, "both Content-Length and Transfer-Encoding", section)
 	case h.minor == 0:
-		return malformed(off, "Transfer-Encoding in HTTP/1.0", section)
+		return malformedHead(off, "Transfer-Encoding in HTTP/1.0", section)
 	}
 	list := codingList{afterChunked: -1, other: -1}
 	for _, f := range h.fields[coding.first:] {
@@ -234,17 +234,17 @@ func (h *head) frameChunked(length, coding lines) error {
 			continue
 		}
 		if f.folded {
-			return malformed(int(f.name.start), "Transfer-Encoding field is folded", "RFC 9112, section 5.2")
+			return malformedHead(int(f.name.start), "Transfer-Encoding field is folded", "RFC 9112, section 5.2")
 		}
 		if bad, reason := list.add(f.value.of(h.text), int(f.value.start)); reason != "" {
-			return malformed(bad, reason, section)
+			return malformedHead(bad, reason, section)
 		}
 	}
 	switch {
 	case list.afterChunked >= 0:
-		return malformed(list.afterChunked, "chunked is not the last transfer coding", section)
+		return malformedHead(list.afterChunked, "chunked is not the last transfer coding", section)
 	case list.other >= 0:
-		return &ParseError{501, list.other, "transfer coding is not implemented", section}
+		return &headError{501, list.other, "transfer coding is not implemented", section}
 	}
 	h.contentLength = -1
 	return nil

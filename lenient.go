@@ -15,9 +15,9 @@ func (p *headParser) parseAll(b []byte) (n int, err error) {
 	switch {
 	case err == nil:
 		err = p.finish(text[:n], n)
-	case err == ErrIncomplete && len(b) > len(text):
+	case err == errIncomplete && len(b) > len(text):
 		err = p.tooLong(p.max.head, "header section is too long")
-	case err == ErrIncomplete:
+	case err == errIncomplete:
 		n, err = p.endEarly(b)
 	}
 	return n, err
@@ -31,23 +31,23 @@ func (p *headParser) mayEnd(b []byte) bool {
 }
 
 // endEarly ends a head of which b is all that there is, and returns its length. It
-// returns [ErrIncomplete] if the request line is not whole, or if a field says how long
+// returns [errIncomplete] if the request line is not whole, or if a field says how long
 // the content is: then the lines that are missing may matter.
 func (p *headParser) endEarly(b []byte) (n int, err error) {
 	const end = "\n\n" // of the last line, and the empty one
 	if p.phase < inVersion || p.phase == inVersion && len(b)-p.mark < len("HTTP/1.1") {
-		return 0, ErrIncomplete
+		return 0, errIncomplete
 	}
 	text := append(b[:len(b):len(b)], end...)
 	n, err = p.lines(text)
 	if err == nil && p.h.namesFraming(text) {
-		return 0, ErrIncomplete
+		return 0, errIncomplete
 	}
 	if err == nil {
 		p.h.early = true
 		err = p.finish(text[:n], len(b))
 	}
-	var pe *ParseError
+	var pe *headError
 	if errors.As(err, &pe) {
 		pe.Offset = min(pe.Offset, len(b))
 	}

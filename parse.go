@@ -62,6 +62,9 @@ type limits struct {
 const (
 	maxMethodBytes = 64
 	maxLineBytes   = 8 << 10
+
+	maxTrailerBytes  = 8 << 10
+	maxTrailerFields = 32
 )
 
 var defaultLimits = limits{head: 32 << 10, line: maxLineBytes, fields: 100}
@@ -103,11 +106,11 @@ const (
 )
 
 // parse goes on with the head that b begins with; b has the bytes of the calls
-// before it and more. It gives the length of the head, or [ErrIncomplete], or a
-// *ParseError.
+// before it and more. It gives the length of the head, or [errIncomplete], or a
+// *headError.
 func (p *headParser) parse(b []byte) (n int, err error) {
 	n, err = p.lines(b[:min(len(b), p.max.head)])
-	if err == ErrIncomplete && len(b) >= p.max.head {
+	if err == errIncomplete && len(b) >= p.max.head {
 		return 0, p.tooLong(p.max.head, "header section is too long")
 	}
 	if err != nil {
@@ -188,11 +191,11 @@ func (p *headParser) next(ph phase) {
 func (p *headParser) leadingLine(b []byte) error {
 	switch {
 	case len(b) == 0:
-		return ErrIncomplete
+		return errIncomplete
 	case b[0] == '\n' && p.max.lenient:
 		p.pos = 1
 	case b[0] == '\r' && len(b) == 1:
-		return ErrIncomplete
+		return errIncomplete
 	case b[0] == '\r' && b[1] == '\n':
 		p.pos = 2
 	}
@@ -213,13 +216,13 @@ func (p *headParser) methodPart(b []byte) error {
 	p.pos = i
 	switch {
 	case i-p.line > maxMethodBytes:
-		return malformed(p.line+maxMethodBytes, "method is longer than 64 bytes", "RFC 9110, section 9.1")
+		return malformedHead(p.line+maxMethodBytes, "method is longer than 64 bytes", "RFC 9110, section 9.1")
 	case i == len(b):
-		return ErrIncomplete
+		return errIncomplete
 	case i == p.line && b[i] == tlsHandshake:
-		return malformed(i, "this looks like TLS, and this port speaks plain HTTP", "RFC 9110, section 4.2.1")
+		return malformedHead(i, "this looks like TLS, and this port speaks plain HTTP", "RFC 9110, section 4.2.1")
 	case b[i] != ' ' || i == p.line:
-		return malformed(i, "method is not a token", "RFC 9110, section 9.1")
+		return malformedHead(i, "method is not a token", "RFC 9110, section 9.1")
 	}
 	p.h.method = newSpan(p.line, i)
 	p.pos++
@@ -236,13 +239,13 @@ func (p *headParser) targetPart(b []byte) error {
 	case i > end:
 		return p.tooLong(end, "request line is too long")
 	case i == len(b):
-		return ErrIncomplete
+		return errIncomplete
 	case b[i] == '\r' || b[i] == '\n':
-		return malformed(i, "HTTP version is missing", "RFC 9112, section 3")
+		return malformedHead(i, "HTTP version is missing", "RFC 9112, section 3")
 	case b[i] == '#':
-		return malformed(i, "request target has a fragment", "RFC 9112, section 3.2")
+		return malformedHead(i, "request target has a fragment", "RFC 9112, section 3.2")
 	case b[i] != ' ':
-		return malformed(i, "request target has a byte that is not visible ASCII", "RFC 9112, section 3.2")
+		return malformedHead(i, "request target has a byte that is not visible ASCII", "RFC 9112, section 3.2")
 	case i == p.mark:
 		return moreSpaces(i)
 	}
@@ -259,7 +262,7 @@ func (p *headParser) versionPart(b []byte) error {
 	for i := p.pos - p.mark; i < len(shape); i++ {
 		p.pos = p.mark + i
 		if p.pos == len(b) {
-			return ErrIncomplete
+			return errIncomplete
 		}
 		c := b[p.pos]
 		if c == shape[i] || shape[i] == '0' && ascii.IsDigit(c) {
@@ -269,7 +272,7 @@ func (p *headParser) versionPart(b []byte) error {
 			return moreSpaces(p.pos)
 		}
 		if c != '\n' || i < len("HTTP/0.0") {
-			return malformed(p.pos, "HTTP version is malformed", "RFC 9112, section 2.3")
+			return malformedHead(p.pos, "HTTP version is malformed", "RFC 9112, section 2.3")
 		}
 		if !p.max.lenient || i > len("HTTP/0.0") {
 			return bareLF(p.pos)
@@ -278,7 +281,7 @@ func (p *headParser) versionPart(b []byte) error {
 	}
 	p.pos++
 	if b[p.mark+5] != '1' {
-		return &ParseError{505, p.mark + 5, "HTTP version is not supported", "RFC 9110, section 15.6.6"}
+		return &headError{505, p.mark + 5, "HTTP version is not supported", "RFC 9110, section 15.6.6"}
 	}
 	p.h.minor = b[p.mark+7] - '0'
 	return nil
@@ -321,7 +324,7 @@ func (p *headParser) fieldSection(b []byte) (n int, err error) {
 func (p *headParser) lineStart(b []byte) error {
 	p.line = p.pos
 	if p.pos == len(b) {
-		return ErrIncomplete
+		return errIncomplete
 	}
 	switch c := b[p.pos]; {
 	case c == '\r':
@@ -350,10 +353,10 @@ func (p *headParser) lineStart(b []byte) error {
 func (p *headParser) fold() error {
 	last := len(p.h.fields) - 1
 	if last < 0 {
-		return malformed(p.pos, "white space before the first field line", "RFC 9112, section 2.2")
+		return malformedHead(p.pos, "white space before the first field line", "RFC 9112, section 2.2")
 	}
 	if !p.max.lenient {
-		return malformed(p.pos, "field line is folded", "RFC 9112, section 5.2")
+		return malformedHead(p.pos, "field line is folded", "RFC 9112, section 5.2")
 	}
 	f := p.h.fields[last]
 	p.h.fields = p.h.fields[:last]
@@ -373,13 +376,13 @@ func (p *headParser) namePart(b []byte) error {
 	p.pos = i
 	switch {
 	case i == len(b):
-		return ErrIncomplete
+		return errIncomplete
 	case i > p.line && (b[i] == '\r' || b[i] == '\n'):
-		return malformed(i, "field line has no colon", "RFC 9112, section 5")
+		return malformedHead(i, "field line has no colon", "RFC 9112, section 5")
 	case i == end:
 		return p.tooLong(i, "field line is too long")
 	case i == p.line || b[i] != ':':
-		return malformed(i, "field name is not a token", "RFC 9112, section 5.1")
+		return malformedHead(i, "field name is not a token", "RFC 9112, section 5.1")
 	}
 	p.name = newSpan(p.line, i)
 	p.pos++
@@ -392,7 +395,7 @@ func (p *headParser) blanks(b []byte) error {
 		p.pos++
 	}
 	if p.pos == len(b) {
-		return ErrIncomplete
+		return errIncomplete
 	}
 	p.next(inValue)
 	return nil
@@ -405,7 +408,7 @@ func (p *headParser) valuePart(b []byte) error {
 	i := ascii.SkipFieldValue(b[:min(len(b), end)], p.pos)
 	p.pos = i
 	if i == len(b) {
-		return ErrIncomplete
+		return errIncomplete
 	}
 	switch c := b[i]; {
 	case c == '\r':
@@ -416,7 +419,7 @@ func (p *headParser) valuePart(b []byte) error {
 	case i == end:
 		return p.tooLong(i, "field line is too long")
 	default:
-		return malformed(i, "field value has a control byte", "RFC 9110, section 5.5")
+		return malformedHead(i, "field value has a control byte", "RFC 9110, section 5.5")
 	}
 	for i > p.mark && ascii.IsBlank(b[i-1]) {
 		i--
@@ -430,27 +433,62 @@ func (p *headParser) valuePart(b []byte) error {
 // lineFeed parses the LF of a line.
 func (p *headParser) lineFeed(b []byte) error {
 	if p.pos == len(b) {
-		return ErrIncomplete
+		return errIncomplete
 	}
 	if b[p.pos] != '\n' {
-		return malformed(p.pos-1, "CR is not followed by LF", "RFC 9112, section 2.2")
+		return malformedHead(p.pos-1, "CR is not followed by LF", "RFC 9112, section 2.2")
 	}
 	p.pos++
 	return nil
 }
 
 func moreSpaces(off int) error {
-	return malformed(off, "more than one space", "RFC 9112, section 3")
+	return malformedHead(off, "more than one space", "RFC 9112, section 3")
 }
 
 func bareLF(off int) error {
-	return malformed(off, "line ends in LF without CR", "RFC 9112, section 2.2")
+	return malformedHead(off, "line ends in LF without CR", "RFC 9112, section 2.2")
+}
+
+// beginTrailer makes p ready for a trailer section that is to be put into h, which is empty.
+func (p *headParser) beginTrailer(h *head) {
+	*p = headParser{h: h, max: limits{head: maxTrailerBytes, line: maxLineBytes, fields: maxTrailerFields}, phase: atFieldLine}
+}
+
+// parseTrailer is parse for a trailer section.
+func (p *headParser) parseTrailer(b []byte) (n int, err error) {
+	n, err = p.lines(b[:min(len(b), maxTrailerBytes)])
+	e, refused := err.(*headError)
+	if refused && e.Status == 431 || err == errIncomplete && len(b) >= maxTrailerBytes {
+		err = malformedHead(p.pos, "trailer section is too long", "RFC 9112, section 7.1.2")
+	}
+	return n, err
+}
+
+// hasBegun reports whether something of a head has come.
+func (p *headParser) hasBegun() bool { return p.phase > inMethod || p.pos > p.line }
+
+// methodOf returns the method of the head that b begins with, nil if it is not whole.
+func (p *headParser) methodOf(b []byte) []byte {
+	if p.phase <= inMethod {
+		return nil
+	}
+	return p.h.method.of(b)
+}
+
+// requestLineOf returns the request line of the head that b begins with, without its CRLF,
+// "" if it was not accepted.
+func (p *headParser) requestLineOf(b []byte) string {
+	if p.phase < atFieldLine {
+		return ""
+	}
+	return p.h.requestLine(b)
 }
 
 // tooLong refuses what breaks a limit: 414 in the request line, 431 behind it.
 func (p *headParser) tooLong(off int, reason string) error {
 	if p.phase < atFieldLine {
-		return &ParseError{414, off, "request line is too long", "RFC 9110, section 15.5.15"}
+		return &headError{414, off, "request line is too long", "RFC 9110, section 15.5.15"}
 	}
-	return &ParseError{431, off, reason, "RFC 6585, section 5"}
+	return &headError{431, off, reason, "RFC 6585, section 5"}
 }

@@ -46,7 +46,7 @@ func wholeOf(r *Request) parsedWhole {
 // parseErrorOf gives the ParseError in err, nil if there is none.
 func parseErrorOf(err error) *ParseError {
 	var pe *ParseError
-	errors.As(err, &pe)
+	errors.As(parseError(err), &pe)
 	return pe
 }
 

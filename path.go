@@ -29,7 +29,7 @@ func (h *head) splitTarget(b []byte) error {
 		return nil
 	case string(target) == "*":
 		if string(h.method.of(b)) != "OPTIONS" {
-			return malformed(off, "asterisk-form goes with OPTIONS only", "RFC 9112, section 3.2.4")
+			return malformedHead(off, "asterisk-form goes with OPTIONS only", "RFC 9112, section 3.2.4")
 		}
 		h.form = asteriskForm
 		return nil
@@ -49,10 +49,10 @@ func (h *head) splitPath(target []byte, off int) {
 // splitAuthority parses the target of CONNECT: host ":" port, both required.
 func (h *head) splitAuthority(target []byte, off int) error {
 	if bad := authorityError(target); bad >= 0 {
-		return malformed(off+bad, "request target of CONNECT is not host:port", "RFC 9112, section 3.2.3")
+		return malformedHead(off+bad, "request target of CONNECT is not host:port", "RFC 9112, section 3.2.3")
 	}
 	if colon := bytes.LastIndexByte(target, ':'); colon < 0 || colon == len(target)-1 || target[len(target)-1] == ']' {
-		return malformed(off+len(target), "request target of CONNECT has no port", "RFC 9112, section 3.2.3")
+		return malformedHead(off+len(target), "request target of CONNECT has no port", "RFC 9112, section 3.2.3")
 	}
 	h.form = authorityForm
 	h.authority = newSpan(off, off+len(target))
@@ -71,7 +71,7 @@ func (h *head) splitAbsolute(target []byte, off int) error {
 		}
 	}
 	if skip == 0 {
-		return malformed(off, "request target is in none of the four forms", "RFC 9112, section 3.2")
+		return malformedHead(off, "request target is in none of the four forms", "RFC 9112, section 3.2")
 	}
 	rest, off := target[skip:], off+skip
 	n := bytes.IndexAny(rest, "/?")
@@ -79,7 +79,7 @@ func (h *head) splitAbsolute(target []byte, off int) error {
 		n = len(rest)
 	}
 	if bad := authorityError(rest[:n]); bad >= 0 {
-		return malformed(off+bad, "authority in the request target is not a host and port", "RFC 9110, section 4.2")
+		return malformedHead(off+bad, "authority in the request target is not a host and port", "RFC 9110, section 4.2")
 	}
 	h.form = absoluteForm
 	h.authority = newSpan(off, off+n)
@@ -149,11 +149,11 @@ func unescape(s []byte) int {
 func escapeError(c byte, n, off int) error {
 	switch {
 	case c == '\\':
-		return malformed(off, "path has a backslash", "RFC 3986, section 3.3")
+		return malformedHead(off, "path has a backslash", "RFC 3986, section 3.3")
 	case n < 0:
-		return malformed(off, "path has a percent sign without two hexadecimal digits", "RFC 3986, section 2.1")
+		return malformedHead(off, "path has a percent sign without two hexadecimal digits", "RFC 3986, section 2.1")
 	}
-	return malformed(off, "path has an encoded NUL", "RFC 3986, section 7.3")
+	return malformedHead(off, "path has an encoded NUL", "RFC 3986, section 7.3")
 }
 
 // isCleanPath reports whether a raw path is, at a glance, what decodePath would make

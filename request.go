@@ -311,7 +311,7 @@ func (r *Request) Parse(b []byte) (rest []byte, err error) {
 	n, err := p.parse(b)
 	if err != nil {
 		r.reset() // nothing half-parsed to be looked at
-		return nil, err
+		return nil, parseError(err)
 	}
 	return b[n:], nil
 }
@@ -336,7 +336,7 @@ func ParseRequestLenient(b []byte) (req *Request, rest []byte, err error) {
 	p.begin(&req.head, max)
 	n, err := p.parseAll(b)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, parseError(err)
 	}
 	return req, b[n:], nil
 }

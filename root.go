@@ -35,16 +35,13 @@ type openRoot struct {
 
 // openRootAt opens the folder that the path names.
 func openRootAt(path string, pause time.Duration) (*root, error) {
-	abs, err := filepath.Abs(path)
-	if err != nil {
+	info, err := os.Stat(path) // of "" it says that there is none
+	abs, absErr := filepath.Abs(path)
+	if err = errors.Join(err, absErr); err != nil {
 		return nil, fmt.Errorf("open root %q: %w", path, err)
 	}
 	r := &root{path: abs, pause: pause}
 	r.next.Store(int64(clock().add(pause)))
-	info, err := os.Stat(abs)
-	if err != nil {
-		return nil, fmt.Errorf("open root %q: %w", path, err)
-	}
 	jail, err := openJail(abs)
 	if err != nil {
 		return nil, err
