@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"example.com/rawhttp/internal/ascii"
+
+	"example.com/rawhttp/internal/wire"
 )
 
 // Limits of chunked content, beside maxChunkLine. The first two bound what framing
@@ -56,9 +58,9 @@ func newContent(in *inbuf, req *Request, limit int64) *content {
 	if limit == 0 {
 		limit = noLimit
 	}
-	c := &content{in: in, max: limit, trailer: new(Header), left: req.head.contentLength}
+	c := &content{in: in, max: limit, trailer: new(Header), left: req.head.ContentLength}
 	req.trailer = c.trailer
-	if req.head.contentLength < 0 {
+	if req.head.ContentLength < 0 {
 		c.chunked, c.left = true, 0
 	}
 	return c
@@ -208,7 +210,7 @@ func (c *content) dataEnd() error {
 // chunkLine parses the line before the data of a chunk.
 func (c *content) chunkLine() (int64, error) {
 	for {
-		size, n, err := parseChunkLine(c.in.bytes())
+		size, n, err := wire.ParseChunkLine(c.in.bytes())
 		switch {
 		case err == nil:
 			c.use(n)
@@ -216,7 +218,7 @@ func (c *content) chunkLine() (int64, error) {
 				return 0, malformed(int(c.offset), "chunks are too small for their framing", "RFC 9112, section 7.1.1")
 			}
 			return size, nil
-		case err != errIncomplete:
+		case err != wire.ErrIncomplete:
 			return 0, c.at(err)
 		}
 		if err := c.in.fill(minBuffer); err != nil {
@@ -229,18 +231,18 @@ func (c *content) chunkLine() (int64, error) {
 // from the header's: only who knows that a field may come late may merge it (RFC
 // 9110, section 6.5.1).
 func (c *content) trailerSection() error {
-	h := new(head)
-	var p headParser
-	p.beginTrailer(h)
+	h := new(wire.Head)
+	var p wire.Parser
+	p.BeginTrailer(h)
 	for {
-		n, err := p.parseTrailer(c.in.bytes())
+		n, err := p.ParseTrailer(c.in.bytes())
 		switch {
 		case err == nil:
 			return c.takeTrailer(h, n)
-		case err != errIncomplete:
+		case err != wire.ErrIncomplete:
 			return c.at(err)
 		}
-		if err := c.in.fill(maxTrailerBytes); err != nil {
+		if err := c.in.fill(wire.MaxTrailerBytes); err != nil {
 			return c.early(err)
 		}
 	}
@@ -248,21 +250,21 @@ func (c *content) trailerSection() error {
 
 // at gives an error of the parser the place that it has in the content.
 func (c *content) at(err error) error {
-	if e, ok := err.(*headError); ok {
+	if e, ok := err.(*wire.Error); ok {
 		e.Offset += int(c.offset)
 	}
 	return parseError(err)
 }
 
-func (c *content) takeTrailer(h *head, n int) error {
-	h.text = bytes.Clone(c.in.bytes()[:n])
-	for _, f := range h.fields {
-		name := f.name.of(h.text)
-		if ascii.EqualFold(name, "Host") || ascii.EqualFold(name, "Content-Length") || ascii.EqualFold(name, "Transfer-Encoding") || isFramingTwin(name) {
-			return malformed(int(c.offset)+int(f.name.start), "field is not allowed in a trailer section", "RFC 9110, section 6.5.1")
+func (c *content) takeTrailer(h *wire.Head, n int) error {
+	h.Text = bytes.Clone(c.in.bytes()[:n])
+	for _, f := range h.Fields {
+		name := f.Name.Of(h.Text)
+		if ascii.EqualFold(name, "Host") || ascii.EqualFold(name, "Content-Length") || ascii.EqualFold(name, "Transfer-Encoding") || wire.IsFramingTwin(name) {
+			return malformed(int(c.offset)+int(f.Name.Start), "field is not allowed in a trailer section", "RFC 9110, section 6.5.1")
 		}
 	}
-	*c.trailer = Header{string(h.text), h.fields}
+	*c.trailer = Header{string(h.Text), h.Fields}
 	c.use(n)
 	return nil
 }

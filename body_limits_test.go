@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp/internal/wire"
 )
 
 // bodyParseError is the *ParseError in err, nil if there is none.
@@ -219,7 +221,7 @@ func TestChunkSizes(t *testing.T) {
 		if want.Cmp(most) > 0 {
 			want = most
 		}
-		size, n, err := parseChunkLine([]byte(digits + "\r\nrest"))
+		size, n, err := wire.ParseChunkLine([]byte(digits + "\r\nrest"))
 		if err != nil || n != len(digits)+2 || big.NewInt(size).Cmp(want) != 0 {
 			t.Errorf("parseChunkLine(%q) = %d, %d, %v, want %d, %d, nil", digits, size, n, err, want, len(digits)+2)
 		}

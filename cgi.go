@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"example.com/rawhttp/internal/ascii"
+
+	"example.com/rawhttp/internal/wire"
 )
 
 // requestVariables are the variables that tell a script of its request (RFC 3875,
@@ -35,7 +37,7 @@ type scriptCall struct {
 func (s *scriptCall) appendVariables(env []string, req *Request) []string {
 	info := req.Conn()
 	host, port := info.local()
-	if name := hostWithoutPort(req.Host()); name != "" {
+	if name := wire.HostWithoutPort(req.Host()); name != "" {
 		host = name
 	}
 	client := info.client()

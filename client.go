@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"example.com/rawhttp/internal/ascii"
+
+	"example.com/rawhttp/internal/wire"
 )
 
 // addrOf gives the IP address of a, the invalid one if it has none.
@@ -85,7 +87,7 @@ func (s hostSet) allow(host []byte) bool {
 	if len(s) == 0 {
 		return true
 	}
-	host = hostWithoutPort(host)
+	host = wire.HostWithoutPort(host)
 	for _, name := range s {
 		if ascii.EqualFold(host, name) {
 			return true
@@ -105,7 +107,7 @@ func (i *ConnInfo) local() (host, port string) {
 		return "localhost", port
 	}
 	addr := i.LocalAddr.String()
-	if host = hostWithoutPort(addr); len(host) < len(addr) {
+	if host = wire.HostWithoutPort(addr); len(host) < len(addr) {
 		port = addr[len(host)+1:]
 	}
 	return host, port

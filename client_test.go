@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp/internal/wire"
 )
 
 // ConnInfo.Client is the last address in X-Forwarded-For that is no trusted proxy's;
@@ -166,7 +168,7 @@ func TestHostWithoutPort(t *testing.T) {
 		"":                      "",
 		strings.Repeat("1", 30): strings.Repeat("1", 30),
 	} {
-		if got := hostWithoutPort(in); got != want {
+		if got := wire.HostWithoutPort(in); got != want {
 			t.Errorf("hostWithoutPort(%q) = %q, want %q", in, got, want)
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"example.com/rawhttp/internal/wire"
 )
 
 // Limits on content that the resolver left unread, for which the next request waits.
@@ -73,7 +75,7 @@ type working struct {
 	spare    *Request // what shown is without content: of this connection alone
 	in       inbuf
 	out      sink
-	parser   headParser
+	parser   wire.Parser
 	body     *content // nil: the request has none
 	t        responder
 	ctx      *requestContext  // nil: no resolver was asked, or it has ended
@@ -201,14 +203,14 @@ func (c *conn) readHead() error {
 		return nil
 	}
 	c.req.reset()
-	c.parser.begin(&c.req.head, c.srv.config.limits)
+	c.parser.Begin(&c.req.head, c.srv.config.limits)
 	for first := true; ; first = false {
-		n, err := c.parser.parse(c.in.bytes())
+		n, err := c.parser.Parse(c.in.bytes())
 		if err == nil {
 			c.in.advance(n)
 			return nil
 		}
-		if err != errIncomplete {
+		if err != wire.ErrIncomplete {
 			return parseError(err)
 		}
 		if first && c.num > 1 { // the first request has its time from the accept
@@ -219,7 +221,7 @@ func (c *conn) readHead() error {
 			return c.shortHead(err)
 		}
 		if ended {
-			n, err := c.parser.endEarly(c.in.bytes())
+			n, err := c.parser.EndEarly(c.in.bytes())
 			c.in.advance(n)
 			return parseError(err)
 		}
@@ -232,7 +234,7 @@ const lenientPause = 200 * time.Millisecond
 // fillHead reads more of the head. It reports that the head has ended where no more
 // came for a while, and what is there may be all of it.
 func (c *conn) fillHead() (ended bool, err error) {
-	if !c.parser.mayEnd(c.in.bytes()) {
+	if !c.parser.MayEnd(c.in.bytes()) {
 		return false, c.in.fill(c.srv.config.bufferLimit())
 	}
 	if err := c.flushFirst(); err != nil {
@@ -252,13 +254,13 @@ func (c *conn) fillHead() (ended bool, err error) {
 // that polls: then the head is parsed, and its text may be there as a string.
 func (c *conn) repeats() bool {
 	r := &c.req
-	if r.head.size == 0 || !bytes.HasPrefix(c.in.bytes(), r.head.text[:r.head.size]) {
+	if r.head.Size == 0 || !bytes.HasPrefix(c.in.bytes(), r.head.Text[:r.head.Size]) {
 		return false
 	}
-	if c.shown.str == string(r.head.text) {
+	if c.shown.str == string(r.head.Text) {
 		r.str = c.shown.str
 	}
-	c.in.advance(r.head.size)
+	c.in.advance(r.head.Size)
 	return true
 }
 
@@ -267,7 +269,7 @@ var errNoHead = errors.New("rawhttp: no request")
 
 // shortHead says what an error means that came before the head was whole.
 func (c *conn) shortHead(err error) error {
-	begun := c.parser.hasBegun()
+	begun := c.parser.HasBegun()
 	switch {
 	case isTimeout(err):
 		return &StatusError{Status: 408, Err: fmt.Errorf("read the head: %w", err)}
@@ -286,15 +288,15 @@ func (c *conn) refuseHead(err error) (again bool) {
 		return false
 	}
 	b := c.in.bytes()
-	isHead := string(c.parser.methodOf(b)) == "HEAD"
-	c.refusedLine = c.parser.requestLineOf(b)
+	isHead := string(c.parser.MethodOf(b)) == "HEAD"
+	c.refusedLine = c.parser.RequestLineOf(b)
 	if c.isTLS && bytes.HasPrefix(b, []byte("PRI * HTTP/2.0\r\n")) && !c.srv.toldOfHTTP2.Swap(true) {
 		c.srv.log.Warn("rawhttp: a client speaks HTTP/2 over TLS, which this server does not: the tls.Config must not offer h2 in NextProtos", "conn", c.id)
 	}
 	c.req.reset()
 	if isHead { // all that the answer must know
-		c.req.head.text = append(c.req.head.text, "HEAD"...)
-		c.req.head.method = span{0, 4}
+		c.req.head.Text = append(c.req.head.Text, "HEAD"...)
+		c.req.head.Method = wire.NewSpan(0, 4)
 	}
 	return c.refuse(err)
 }
@@ -360,8 +362,8 @@ func (c *conn) hangUp() (again bool) {
 // request as a whole, after which it expects the close. Then a close loses nothing, and
 // a client that waits for it need not wait longer where there is no FIN.
 func (c *conn) heardAll() bool {
-	whole := c.req.head.size > 0 && (c.req.head.contentLength == 0 || c.body != nil && c.body.err == io.EOF)
-	return whole && (!c.req.head.persist || c.t.framing == byClose)
+	whole := c.req.head.Size > 0 && (c.req.head.ContentLength == 0 || c.body != nil && c.body.err == io.EOF)
+	return whole && (!c.req.head.Persist || c.t.framing == byClose)
 }
 
 // linger reads until the client closes the connection, or has sent nothing for a while,

@@ -9,6 +9,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+
+	"example.com/rawhttp/internal/wire"
 )
 
 // admit takes note of what came with the head and refuses what no resolver is to
@@ -20,14 +22,14 @@ func (c *conn) admit() error {
 	if len(cfg.proxies) > 0 {
 		c.client = cfg.proxies.client(addrOf(c.nc.RemoteAddr()), c.req.Header())
 	}
-	switch n := c.req.head.contentLength; {
-	case !cfg.hosts.allow(c.req.head.host.of(c.req.head.text)):
+	switch n := c.req.head.ContentLength; {
+	case !cfg.hosts.allow(c.req.head.Host.Of(c.req.head.Text)):
 		return &StatusError{Status: 421, Err: fmt.Errorf("host %q is not served here", c.req.Host())}
-	case c.req.head.expect == expectOther:
+	case c.req.head.Expect == wire.ExpectOther:
 		return &StatusError{Status: 417, Err: errors.New("the expectation is not 100-continue")}
 	case cfg.maxBodyBytes > 0 && n > cfg.maxBodyBytes:
 		return &StatusError{Status: 413, Err: fmt.Errorf("content of %d bytes, the limit is %d", n, cfg.maxBodyBytes)}
-	case c.req.head.form == authorityForm:
+	case c.req.head.Form == wire.AuthorityForm:
 		return &StatusError{Status: 405, Allow: fileMethods, Err: errors.New("CONNECT")}
 	case n != 0:
 		c.expectContent()
@@ -38,13 +40,13 @@ func (c *conn) admit() error {
 // expectContent makes the content of the request ready to be read.
 func (c *conn) expectContent() {
 	c.body = newContent(&c.in, &c.req, c.srv.config.maxBodyBytes)
-	if c.req.head.expect == expectContinue {
+	if c.req.head.Expect == wire.ExpectContinue {
 		c.body.proceed, c.body.withheld = c.proceed, true
 	}
 	c.req.Body = c.body
 	c.waiting.content = contentWait{}
 	c.in.src = (*contentConn)(c)
-	if n := c.req.head.contentLength; n < 0 || n > int64(len(c.in.bytes())) {
+	if n := c.req.head.ContentLength; n < 0 || n > int64(len(c.in.bytes())) {
 		c.out.flushDone() // while it is read nobody does; an error is kept, and fails the next write
 	}
 }
@@ -144,9 +146,9 @@ var fileMethods = []string{"GET", "HEAD", "OPTIONS"}
 // client's fields to scripts that must not see them.
 func (c *conn) ownAnswer() *Response {
 	switch {
-	case c.req.head.form == asteriskForm:
+	case c.req.head.Form == wire.AsteriskForm:
 		return allowed(strings.Join(fileMethods, ", "))
-	case string(c.req.head.method.of(c.req.head.text)) == "TRACE":
+	case string(c.req.head.Method.Of(c.req.head.Text)) == "TRACE":
 		return errorResponse(&StatusError{Status: 405, Allow: fileMethods})
 	}
 	return nil
@@ -372,7 +374,7 @@ func (c *conn) traceExchange(err error) {
 	}
 	client := addrOf(c.nc.RemoteAddr())
 	if c.req.on != nil { // a request was admitted
-		x.Request, x.RequestLine = c.shown, c.req.head.requestLine(c.req.head.text)
+		x.Request, x.RequestLine = c.shown, c.req.head.RequestLine(c.req.head.Text)
 		client = c.info().Client
 	}
 	if client.IsValid() {

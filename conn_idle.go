@@ -100,7 +100,7 @@ func (c *conn) atStart() bool {
 	case "", "\r", "\r\n":
 		return true
 	case "\n":
-		return c.srv.config.limits.lenient
+		return c.srv.config.limits.Lenient
 	}
 	return false
 }
@@ -170,7 +170,7 @@ func (c *conn) slim() error {
 		}
 		c.in.release()
 	}
-	if cap(c.req.head.text) > maxIdleText || cap(c.req.head.fields) > maxIdleFields {
+	if cap(c.req.head.Text) > maxIdleText || cap(c.req.head.Fields) > maxIdleFields {
 		c.req, *c.spare = Request{}, Request{Body: noContent{}}
 	}
 	return nil

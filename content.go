@@ -303,8 +303,8 @@ func choose(req *Request, v *validators, size int64, rangeable bool) selection {
 
 // hasConditions reports whether there may be conditions or ranges in the request.
 func (r *Request) hasConditions() bool {
-	for i := range r.head.fields {
-		name := r.head.fields[i].name.of(r.head.text)
+	for i := range r.head.Fields {
+		name := r.head.Fields[i].Name.Of(r.head.Text)
 		if ascii.HasPrefixFold(name, "If-") || ascii.EqualFold(name, "Range") {
 			return true
 		}

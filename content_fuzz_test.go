@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"example.com/rawhttp/internal/ascii"
+
+	"example.com/rawhttp/internal/wire"
 )
 
 // What parseRanges says of a Range field is what a plain reading of RFC 9110, section
@@ -187,7 +189,7 @@ func fuzzHeader(values ...string) (h Header) {
 		for _, name := range []string{"Accept", "Accept-Encoding"} {
 			i := len(h.text)
 			h.text += name + v
-			h.fields = append(h.fields, fieldLine{name: span{int32(i), int32(i + len(name))}, value: span{int32(i + len(name)), int32(len(h.text))}})
+			h.fields = append(h.fields, wire.FieldLine{Name: wire.NewSpan(i, i+len(name)), Value: wire.NewSpan(i+len(name), len(h.text))})
 		}
 	}
 	return h

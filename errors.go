@@ -6,11 +6,13 @@ import (
 	"io/fs"
 
 	"example.com/rawhttp/internal/ascii"
+
+	"example.com/rawhttp/internal/wire"
 )
 
 // ErrIncomplete says that the bytes given so far may be the beginning of a
 // request head: read more and parse again. It is no failure.
-var ErrIncomplete = errIncomplete
+var ErrIncomplete = wire.ErrIncomplete
 
 // ErrServerClosed is returned by the Serve methods of a [Server] after
 // [Server.Shutdown] or [Server.Close].
@@ -32,7 +34,7 @@ type ParseError struct {
 
 // Error names the place, what is wrong there, and the rule.
 func (e *ParseError) Error() string {
-	return (*headError)(e).Error()
+	return (*wire.Error)(e).Error()
 }
 
 // StatusCode gives the status code to answer with, for [StatusOf].
@@ -40,12 +42,12 @@ func (e *ParseError) StatusCode() int { return e.Status }
 
 // malformed is [malformedHead] for what is found outside of a head.
 func malformed(off int, reason, section string) *ParseError {
-	return (*ParseError)(malformedHead(off, reason, section))
+	return (*ParseError)(wire.Malformed(off, reason, section))
 }
 
 // parseError returns the error of the parser as a *ParseError.
 func parseError(err error) error {
-	if e, ok := err.(*headError); ok {
+	if e, ok := err.(*wire.Error); ok {
 		return (*ParseError)(e)
 	}
 	return err

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp/internal/wire"
 )
 
 const (
@@ -246,8 +248,8 @@ func TestPersist(t *testing.T) {
 				t.Errorf("%s: ParseRequest(%q) = %v", tt.name, in, err)
 				continue
 			}
-			if req.head.persist != want {
-				t.Errorf("%s: ParseRequest(%q): persist = %t, want %t", tt.name, in, req.head.persist, want)
+			if req.head.Persist != want {
+				t.Errorf("%s: ParseRequest(%q): persist = %t, want %t", tt.name, in, req.head.Persist, want)
 			}
 		}
 	}
@@ -256,35 +258,35 @@ func TestPersist(t *testing.T) {
 func TestExpect(t *testing.T) {
 	tests := []struct {
 		name, fields string
-		on11, on10   expectation
+		on11, on10   wire.Expectation
 		why          string
 	}{
-		{"nothing", "", expectNothing, expectNothing, ""},
-		{"100-continue", "Expect: 100-continue\r\n", expectContinue, expectNothing, "MUST be ignored in HTTP/1.0 (RFC 9110, section 10.1.1)"},
-		{"in any case", "eXPECT: 100-CONTINUE\r\n", expectContinue, expectNothing, "case-insensitive"},
-		{"twice", "Expect: 100-continue, 100-Continue\r\n", expectContinue, expectNothing, ""},
-		{"twice, two lines", "Expect: 100-continue\r\nExpect: 100-continue\r\n", expectContinue, expectNothing, ""},
-		{"another", "Expect: x\r\n", expectOther, expectOther, "a server MAY respond with 417"},
-		{"another before", "Expect: x, 100-continue\r\n", expectOther, expectOther, ""},
-		{"another behind", "Expect: 100-continue, x\r\n", expectOther, expectOther, ""},
-		{"another on the second line", "Expect: 100-continue\r\nExpect: x=y\r\n", expectOther, expectOther, ""},
-		{"with a parameter", "Expect: 100-continue;a=b\r\n", expectOther, expectOther, ""},
-		{"begins like it", "Expect: 100-continues\r\n", expectOther, expectOther, ""},
-		{"empty member behind", "Expect: 100-continue,\r\n", expectContinue, expectNothing, "a recipient MUST ignore empty list elements (RFC 9110, section 5.6.1.2)"},
-		{"empty member before", "Expect: , 100-continue\r\n", expectContinue, expectNothing, "a recipient MUST ignore empty list elements (RFC 9110, section 5.6.1.2)"},
-		{"empty", "Expect:\r\n", expectNothing, expectNothing, "Expect = #expectation: a list without members expects nothing"},
-		{"another field", "Expecu: x\r\n", expectNothing, expectNothing, ""},
+		{"nothing", "", wire.ExpectNothing, wire.ExpectNothing, ""},
+		{"100-continue", "Expect: 100-continue\r\n", wire.ExpectContinue, wire.ExpectNothing, "MUST be ignored in HTTP/1.0 (RFC 9110, section 10.1.1)"},
+		{"in any case", "eXPECT: 100-CONTINUE\r\n", wire.ExpectContinue, wire.ExpectNothing, "case-insensitive"},
+		{"twice", "Expect: 100-continue, 100-Continue\r\n", wire.ExpectContinue, wire.ExpectNothing, ""},
+		{"twice, two lines", "Expect: 100-continue\r\nExpect: 100-continue\r\n", wire.ExpectContinue, wire.ExpectNothing, ""},
+		{"another", "Expect: x\r\n", wire.ExpectOther, wire.ExpectOther, "a server MAY respond with 417"},
+		{"another before", "Expect: x, 100-continue\r\n", wire.ExpectOther, wire.ExpectOther, ""},
+		{"another behind", "Expect: 100-continue, x\r\n", wire.ExpectOther, wire.ExpectOther, ""},
+		{"another on the second line", "Expect: 100-continue\r\nExpect: x=y\r\n", wire.ExpectOther, wire.ExpectOther, ""},
+		{"with a parameter", "Expect: 100-continue;a=b\r\n", wire.ExpectOther, wire.ExpectOther, ""},
+		{"begins like it", "Expect: 100-continues\r\n", wire.ExpectOther, wire.ExpectOther, ""},
+		{"empty member behind", "Expect: 100-continue,\r\n", wire.ExpectContinue, wire.ExpectNothing, "a recipient MUST ignore empty list elements (RFC 9110, section 5.6.1.2)"},
+		{"empty member before", "Expect: , 100-continue\r\n", wire.ExpectContinue, wire.ExpectNothing, "a recipient MUST ignore empty list elements (RFC 9110, section 5.6.1.2)"},
+		{"empty", "Expect:\r\n", wire.ExpectNothing, wire.ExpectNothing, "Expect = #expectation: a list without members expects nothing"},
+		{"another field", "Expecu: x\r\n", wire.ExpectNothing, wire.ExpectNothing, ""},
 	}
 	for _, tt := range tests {
-		for version, want := range map[string]expectation{"HTTP/1.1": tt.on11, "HTTP/1.2": tt.on11, "HTTP/1.0": tt.on10} {
+		for version, want := range map[string]wire.Expectation{"HTTP/1.1": tt.on11, "HTTP/1.2": tt.on11, "HTTP/1.0": tt.on10} {
 			in := "POST / " + version + "\r\nHost: a\r\n" + tt.fields + "Content-Length: 1\r\n\r\n"
 			req, _, err := ParseRequest([]byte(in))
 			if err != nil {
 				t.Errorf("%s: ParseRequest(%q) = %v", tt.name, in, err)
 				continue
 			}
-			if req.head.expect != want {
-				t.Errorf("%s: ParseRequest(%q): expectation %d, want %d\nwhy: %s", tt.name, in, req.head.expect, want, tt.why)
+			if req.head.Expect != want {
+				t.Errorf("%s: ParseRequest(%q): expectation %d, want %d\nwhy: %s", tt.name, in, req.head.Expect, want, tt.why)
 			}
 		}
 	}

@@ -20,6 +20,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp/internal/ascii"
+
+	"example.com/rawhttp/internal/wire"
 )
 
 // headParts is what two parsers must agree on.
@@ -33,7 +35,7 @@ type headParts struct {
 func partsOf(r *Request) headParts {
 	p := headParts{
 		Method: r.Method(), Target: r.Target(), Path: r.Path(), Query: r.RawQuery(), Host: r.Host(), Version: r.Version(),
-		Length: r.ContentLength(), Persist: r.head.persist,
+		Length: r.ContentLength(), Persist: r.head.Persist,
 	}
 	for name, value := range r.Header().All() {
 		p.Fields = append(p.Fields, name+": "+value)
@@ -115,11 +117,11 @@ func checkRefusal(t *testing.T, in []byte, err error) {
 func checkSplit(t *testing.T, in []byte, split int, want *Request, rest []byte, wantErr error) {
 	t.Helper()
 	var r Request
-	p := parserOf(&r, defaultLimits)
+	p := parserOf(&r, wire.DefaultLimits)
 	split = min(split, len(in))
-	n, err := p.parse(in[:split])
+	n, err := p.Parse(in[:split])
 	if err == ErrIncomplete {
-		n, err = p.parse(in)
+		n, err = p.Parse(in)
 	}
 	if diff := cmp.Diff(fmt.Sprint(wantErr), fmt.Sprint(err)); diff != "" {
 		t.Fatalf("%q split at %d: error (-whole +split):\n%s", in, split, diff)
@@ -171,12 +173,12 @@ func compareWithNetHTTP(t *testing.T, head []byte, req *Request) {
 func mayRefuse(req *Request) bool {
 	target := req.Target()
 	switch {
-	case req.head.form == originForm || req.head.form == absoluteForm:
+	case req.head.Form == wire.OriginForm || req.head.Form == wire.AbsoluteForm:
 		// net/url wants %-encoding in hosts to be of UTF-8 beyond ASCII, and ports
 		// of numbers only where we take an empty one as the RFC does (RFC 3986,
 		// section 3.2.2 and 3.2.3); and it refuses a colon in the first segment.
-		return req.head.form == absoluteForm || strings.HasPrefix(target, "//")
-	case req.head.form == authorityForm:
+		return req.head.Form == wire.AbsoluteForm || strings.HasPrefix(target, "//")
+	case req.head.Form == wire.AuthorityForm:
 		return true // the same, RFC 9112, section 3.2.3
 	}
 	return false
@@ -212,7 +214,7 @@ func FuzzChunked(f *testing.F) {
 }
 
 func readChunked(r io.Reader) ([]byte, Header, error) {
-	req := &Request{head: head{contentLength: -1}}
+	req := &Request{head: wire.Head{ContentLength: -1}}
 	c := newContent(&inbuf{src: r}, req, 1<<20)
 	b, err := io.ReadAll(c)
 	return b, req.Trailer(), err
@@ -224,7 +226,7 @@ func FuzzChunkSize(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, digits string) {
-		size, _, err := parseChunkLine([]byte(digits + "\r\n"))
+		size, _, err := wire.ParseChunkLine([]byte(digits + "\r\n"))
 		if err != nil {
 			return
 		}

@@ -16,7 +16,7 @@ type image struct {
 
 // isPlain reports whether the request is one that an image can answer.
 func (t *responder) isPlain() bool {
-	return t.withheld == nil && t.req.isGet() && t.req.head.minor > 0 && t.req.head.persist && t.persist && !t.resp.closeAfter &&
+	return t.withheld == nil && t.req.isGet() && t.req.head.Minor > 0 && t.req.head.Persist && t.persist && !t.resp.closeAfter &&
 		!t.req.hasConditions() && t.format.contentLength
 }
 

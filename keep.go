@@ -79,7 +79,7 @@ func (k *keptFiles) get(req *Request) *Response {
 
 func (k *keptFiles) find(req *Request) *keptFile {
 	k.mu.RLock()
-	f := k.files[string(req.head.path.of(req.head.text))]
+	f := k.files[string(req.head.Path.Of(req.head.Text))]
 	if req.rewrite != "" {
 		f = k.files[req.rewrite]
 	}

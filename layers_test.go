@@ -1,7 +1,6 @@
 package rawhttp
 
 import (
-	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -13,56 +12,40 @@ import (
 	"testing"
 )
 
-// pureFiles turn values into values: no I/O, no clock, no context.
-var pureFiles = []string{
-	"parse.go", "plain.go", "lenient.go", "framing.go", "chunk.go", "path.go", "authority.go", "mime.go", "status.go", "ascii.go", "cgi.go",
-}
+// layers are the packages below the root, in order: each may import those above it in the
+// list, and nothing else of the module. They turn values into values: no package of the
+// second list is for them.
+var layers = []string{"ascii", "wire"}
 
-// sharedFiles hold the types that the parser fills and the errors that it
-// returns. Pure files may call their functions too.
-var sharedFiles = []string{"request.go", "errors.go"}
-
-func TestPureFilesImport(t *testing.T) {
-	for _, name := range pureFiles {
-		for _, path := range importsOf(t, name) {
-			if isWithin(path, "io", "bufio", "net", "os", "time", "context") {
-				t.Errorf("%s imports %q: a pure file does no I/O and knows no time and no context", name, path)
+func TestLayers(t *testing.T) {
+	for i, layer := range layers {
+		files, err := filepath.Glob("internal/" + layer + "/*.go")
+		if err != nil || len(files) == 0 {
+			t.Fatalf("internal/%s has no files, %v", layer, err)
+		}
+		for _, name := range files {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			for _, path := range importsOf(t, name) {
+				below, ours := strings.CutPrefix(path, "example.com/rawhttp")
+				if ours && !slices.Contains(layers[:i], strings.TrimPrefix(below, "/internal/")) {
+					t.Errorf("%s imports %q, which is not below it", name, path)
+				}
+				if isWithin(path, "io", "bufio", "net", "os", "context") {
+					t.Errorf("%s imports %q: it does no I/O", name, path)
+				}
 			}
 		}
 	}
-}
-
-// One package is one name space, so the compiler does not keep parse from
-// calling conn. What can be seen without types is the call of a function by its
-// name; calls of methods are not seen.
-func TestPureFilesCallPureFiles(t *testing.T) {
-	impure := make(map[string]string) // function to its file
-	names, err := filepath.Glob("*.go")
+	folders, err := filepath.Glob("internal/*")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range names {
-		if strings.HasSuffix(name, "_test.go") || slices.Contains(pureFiles, name) || slices.Contains(sharedFiles, name) {
-			continue
+	for _, folder := range folders {
+		if !slices.Contains(layers, filepath.Base(folder)) {
+			t.Errorf("%s has no place in the order", folder)
 		}
-		for _, decl := range parseFile(t, token.NewFileSet(), name).Decls {
-			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil {
-				impure[f.Name.Name] = name
-			}
-		}
-	}
-	for _, name := range pureFiles {
-		fset := token.NewFileSet()
-		ast.Inspect(parseFile(t, fset, name), func(n ast.Node) bool {
-			call, ok := n.(*ast.CallExpr)
-			if !ok {
-				return true
-			}
-			if f, ok := call.Fun.(*ast.Ident); ok && impure[f.Name] != "" {
-				t.Errorf("%s: calls %s of %s, which is not a pure file", fset.Position(f.Pos()), f.Name, impure[f.Name])
-			}
-			return true
-		})
 	}
 }
 
@@ -133,16 +116,6 @@ func importsOf(t *testing.T, name string) []string {
 		paths = append(paths, path)
 	}
 	return paths
-}
-
-// parseFile parses a whole file; one that does not parse ends the test.
-func parseFile(t *testing.T, fset *token.FileSet, name string) *ast.File {
-	t.Helper()
-	f, err := parser.ParseFile(fset, name, nil, parser.SkipObjectResolution)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
 }
 
 // The README tells what each file owns.

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp/internal/wire"
 )
 
 type lenientAccept struct {
@@ -175,8 +177,8 @@ func TestParseRequestLenientFramesFoldedFields(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if req.head.expect != expectContinue || req.head.persist {
-		t.Errorf("ParseRequestLenient(%q): expectation %d, persist %t, want %d, false", in, req.head.expect, req.head.persist, expectContinue)
+	if req.head.Expect != wire.ExpectContinue || req.head.Persist {
+		t.Errorf("ParseRequestLenient(%q): expectation %d, persist %t, want %d, false", in, req.head.Expect, req.head.Persist, wire.ExpectContinue)
 	}
 }
 
@@ -379,19 +381,19 @@ func TestParseRequestLenientLimits(t *testing.T) {
 
 // A Server with WithLenientParsing reads from a connection, where more may come.
 func TestLenientParserOnAConnection(t *testing.T) {
-	max := defaultLimits
-	max.lenient = true
+	max := wire.DefaultLimits
+	max.Lenient = true
 	for _, tt := range lenientAccepts {
 		whole := strings.TrimSuffix(tt.in, tt.rest)
 		ended := strings.HasSuffix(whole, "\n\n") || strings.HasSuffix(whole, "\n\r\n")
 		var r Request
 		p := parserOf(&r, max)
 		for n := range len(whole) {
-			if _, err := p.parse([]byte(whole[:n])); err != ErrIncomplete {
+			if _, err := p.Parse([]byte(whole[:n])); err != ErrIncomplete {
 				t.Errorf("%s: %q = %v, want ErrIncomplete", tt.name, whole[:n], err)
 			}
 		}
-		n, err := p.parse([]byte(tt.in))
+		n, err := p.Parse([]byte(tt.in))
 		if !ended {
 			if err != ErrIncomplete {
 				t.Errorf("%s: %q = %v, want ErrIncomplete: there is no empty line", tt.name, tt.in, err)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"example.com/rawhttp/internal/ascii"
+
+	"example.com/rawhttp/internal/wire"
 )
 
 // An Option sets something of a [Server]. Each says what holds without it. An
@@ -69,7 +71,7 @@ type config struct {
 
 	readHeaderTimeout, idleTimeout, stallTimeout, drainTimeout time.Duration
 
-	limits       limits
+	limits       wire.Limits
 	maxBodyBytes int64
 	maxConns     int
 
@@ -86,14 +88,14 @@ func defaultConfig() config {
 		idleTimeout:       75 * time.Second,
 		stallTimeout:      30 * time.Second,
 		drainTimeout:      10 * time.Second,
-		limits:            defaultLimits,
+		limits:            wire.DefaultLimits,
 		maxBodyBytes:      10 << 20,
 		maxConns:          defaultMaxConns(),
 	}
 }
 
 // bufferLimit is how large the read buffer of a connection grows.
-func (c *config) bufferLimit() int { return max(c.limits.head, minBuffer) }
+func (c *config) bufferLimit() int { return max(c.limits.Head, minBuffer) }
 
 // WithRoot serves the folder dir, as [Dir] does. The Server opens it, and closes
 // it with [Server.Close] or at the end of [Server.Shutdown].
@@ -249,7 +251,7 @@ func WithMaxHeaderBytes(n int) Option {
 		if n < minHeaderBytes || n > maxHeaderBytes {
 			return fmt.Errorf("WithMaxHeaderBytes(%d): the least is %d bytes, the most %d", n, minHeaderBytes, maxHeaderBytes)
 		}
-		c.limits.head = n
+		c.limits.Head = n
 		return nil
 	})
 }
@@ -263,7 +265,7 @@ func WithMaxFields(n int) Option {
 		if n < 1 || n > 10000 {
 			return fmt.Errorf("WithMaxFields(%d): the least is 1, the most 10000", n)
 		}
-		c.limits.fields = n
+		c.limits.Fields = n
 		return nil
 	})
 }
@@ -308,7 +310,7 @@ func WithHosts(names ...string) Option {
 	return option(func(c *config) error {
 		var errs []error
 		for _, name := range names {
-			if authorityError([]byte(name)) >= 0 || hostWithoutPort(name) != name {
+			if wire.AuthorityError([]byte(name)) >= 0 || wire.HostWithoutPort(name) != name {
 				errs = append(errs, fmt.Errorf("WithHosts: %q is not a host", name))
 				continue
 			}
@@ -376,7 +378,7 @@ func WithTrace(t Trace) Option {
 // closes after the response. The default is off.
 func WithLenientParsing() Option {
 	return option(func(c *config) error {
-		c.limits.lenient = true
+		c.limits.Lenient = true
 		return nil
 	})
 }

@@ -222,11 +222,11 @@ func TestLaterOptionsWin(t *testing.T) {
 		{"WithIdleTimeout", []Option{WithIdleTimeout(1), WithIdleTimeout(math.MaxInt64)}, func(c *config) any { return c.idleTimeout }, time.Duration(math.MaxInt64)},
 		{"WithStallTimeout", []Option{WithStallTimeout(1), WithStallTimeout(2)}, func(c *config) any { return c.stallTimeout }, time.Duration(2)},
 		{"WithDrainTimeout", []Option{WithDrainTimeout(1), WithDrainTimeout(0)}, func(c *config) any { return c.drainTimeout }, time.Duration(0)},
-		{"WithMaxHeaderBytes", []Option{WithMaxHeaderBytes(1 << 20), WithMaxHeaderBytes(512)}, func(c *config) any { return c.limits.head }, 512},
-		{"WithMaxFields", []Option{WithMaxFields(10_000), WithMaxFields(1)}, func(c *config) any { return c.limits.fields }, 1},
+		{"WithMaxHeaderBytes", []Option{WithMaxHeaderBytes(1 << 20), WithMaxHeaderBytes(512)}, func(c *config) any { return c.limits.Head }, 512},
+		{"WithMaxFields", []Option{WithMaxFields(10_000), WithMaxFields(1)}, func(c *config) any { return c.limits.Fields }, 1},
 		{"WithMaxBodyBytes", []Option{WithMaxBodyBytes(0), WithMaxBodyBytes(math.MaxInt64)}, func(c *config) any { return c.maxBodyBytes }, int64(math.MaxInt64)},
 		{"WithMaxConns", []Option{WithMaxConns(7), WithMaxConns(0)}, func(c *config) any { return c.maxConns }, 0},
-		{"WithLenientParsing", []Option{WithLenientParsing()}, func(c *config) any { return c.limits.lenient }, true},
+		{"WithLenientParsing", []Option{WithLenientParsing()}, func(c *config) any { return c.limits.Lenient }, true},
 		{"WithHosts adds", []Option{WithHosts("a", "B"), WithHosts(), WithHosts("[::1]")}, func(c *config) any { return []string(c.hosts) }, []string{"a", "b", "[::1]"}},
 		{"WithTrustedProxies adds", []Option{WithTrustedProxies(p1), WithTrustedProxies(), WithTrustedProxies(p2)}, func(c *config) any { return len(c.proxies) }, 2},
 		{"WithTrace adds", []Option{WithTrace(Trace{}), WithTrace(Trace{})}, func(c *config) any { return len(c.traces) }, 2},
@@ -309,9 +309,9 @@ func TestDefaults(t *testing.T) {
 		HeaderBytes: 32 << 10, LineBytes: 8 << 10, Fields: 100, BodyBytes: 10 << 20,
 	}
 	got := defaults{
-		Date: !c.noDate && s.format.date != nil, ContentLength: s.format.contentLength, Lenient: c.limits.lenient, Server: s.format.server,
+		Date: !c.noDate && s.format.date != nil, ContentLength: s.format.contentLength, Lenient: c.limits.Lenient, Server: s.format.server,
 		ReadHeader: c.readHeaderTimeout, Idle: c.idleTimeout, Stall: c.stallTimeout, Drain: c.drainTimeout,
-		HeaderBytes: c.limits.head, LineBytes: c.limits.line, Fields: c.limits.fields, BodyBytes: c.maxBodyBytes,
+		HeaderBytes: c.limits.Head, LineBytes: c.limits.Line, Fields: c.limits.Fields, BodyBytes: c.maxBodyBytes,
 		Hosts: len(c.hosts), Proxies: len(c.proxies), Traces: len(c.traces), ErrorPage: c.errorPage != nil,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"example.com/rawhttp/internal/wire"
 )
 
 // parseBenchHeads are heads as clients send them.
@@ -63,13 +65,13 @@ func BenchmarkParseByteByByte(b *testing.B) {
 			b.ReportAllocs()
 			var r Request
 			for b.Loop() {
-				p := parserOf(&r, defaultLimits)
+				p := parserOf(&r, wire.DefaultLimits)
 				for n := range len(in) {
-					if _, err := p.parse(in[:n]); err != ErrIncomplete {
+					if _, err := p.Parse(in[:n]); err != ErrIncomplete {
 						b.Fatalf("%d of %d bytes: %v", n, len(in), err)
 					}
 				}
-				if n, err := p.parse(in); err != nil || n != size {
+				if n, err := p.Parse(in); err != nil || n != size {
 					b.Fatal(n, err)
 				}
 			}
@@ -85,13 +87,13 @@ func BenchmarkPath(b *testing.B) {
 		{"dot segments", "/docs/./a/../b//c/../../own.html"},
 	} {
 		b.Run(tt.name, func(b *testing.B) {
-			var h head
+			var h wire.Head
 			text := []byte(tt.target)
 			b.ReportAllocs()
 			for b.Loop() {
-				h.text = append(h.text[:0], text...)
-				h.rawPath = newSpan(0, len(text))
-				if err := h.decodePath(); err != nil {
+				h.Text = append(h.Text[:0], text...)
+				h.RawPath = wire.NewSpan(0, len(text))
+				if err := h.DecodePath(); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -104,7 +106,7 @@ func BenchmarkAuthority(b *testing.B) {
 		b.Run(host, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				authorityError([]byte(host))
+				wire.AuthorityError([]byte(host))
 			}
 		})
 	}

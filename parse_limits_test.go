@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp/internal/wire"
 )
 
 var (
@@ -50,12 +52,12 @@ func limitFields(n int) string { return strings.Repeat("X: y\r\n", n) }
 // Each limit is met exactly, and exceeded by one byte, or one line.
 func TestParseLimits(t *testing.T) {
 	const start, host = "GET / HTTP/1.1\r\n", "Host: a\r\n"
-	tight := limits{head: 512, line: maxLineBytes, fields: 100}
-	few := limits{head: 32 << 10, line: 64, fields: 3}
+	tight := wire.Limits{Head: 512, Line: wire.MaxLineBytes, Fields: 100}
+	few := wire.Limits{Head: 32 << 10, Line: 64, Fields: 3}
 	tests := []struct {
 		name string
 		in   string
-		max  limits // the default if zero
+		max  wire.Limits // the default if zero
 		want *ParseError
 	}{
 		{name: "method of 64", in: strings.Repeat("M", 64) + " / HTTP/1.1\r\n" + host + "\r\n"},
@@ -118,20 +120,20 @@ func TestParseLimits(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			max := tt.max
-			if max == (limits{}) {
-				max = defaultLimits
+			if max == (wire.Limits{}) {
+				max = wire.DefaultLimits
 				_, _, err := ParseRequest([]byte(tt.in))
 				checkLimit(t, "ParseRequest", tt.in, tt.want, err)
 			}
 			var r Request
 			p := parserOf(&r, max)
-			_, err := p.parse([]byte(tt.in))
+			_, err := p.Parse([]byte(tt.in))
 			checkLimit(t, "parse", tt.in, tt.want, err)
 
 			// The same in pieces: 97 bytes at a time, each time the whole so far.
 			p = parserOf(&r, max)
 			for n := 0; ; n += 97 {
-				_, err = p.parse([]byte(tt.in[:min(n, len(tt.in))]))
+				_, err = p.Parse([]byte(tt.in[:min(n, len(tt.in))]))
 				if err != ErrIncomplete || n >= len(tt.in) {
 					break
 				}
@@ -152,12 +154,12 @@ func checkLimit(t *testing.T, call, in string, want *ParseError, err error) {
 // first cannot be set below 512.
 func TestParseLimitsOfOptions(t *testing.T) {
 	s := newServer(t, WithResolver(say("")))
-	if diff := cmp.Diff(defaultLimits, s.config.limits, cmp.AllowUnexported(limits{})); diff != "" {
+	if diff := cmp.Diff(wire.DefaultLimits, s.config.limits, cmp.AllowUnexported(wire.Limits{})); diff != "" {
 		t.Errorf("limits of a Server (-ParseRequest's +Server's):\n%s", diff)
 	}
 	s = newServer(t, WithResolver(say("")), WithMaxHeaderBytes(512), WithMaxFields(7))
-	want := limits{head: 512, line: 8 << 10, fields: 7}
-	if diff := cmp.Diff(want, s.config.limits, cmp.AllowUnexported(limits{})); diff != "" {
+	want := wire.Limits{Head: 512, Line: 8 << 10, Fields: 7}
+	if diff := cmp.Diff(want, s.config.limits, cmp.AllowUnexported(wire.Limits{})); diff != "" {
 		t.Errorf("limits of WithMaxHeaderBytes(512), WithMaxFields(7) (-want +got):\n%s", diff)
 	}
 	if _, err := New(WithResolver(say("")), WithMaxHeaderBytes(511)); err == nil {

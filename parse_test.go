@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp/internal/wire"
 )
 
 // parsedHead is what a Request tells of its head.
@@ -34,13 +36,13 @@ func parsedOf(r *Request) parsedHead {
 type parsedWhole struct {
 	Told    parsedHead
 	Persist bool
-	Expect  expectation
-	Form    targetForm
+	Expect  wire.Expectation
+	Form    wire.TargetForm
 	Head    string
 }
 
 func wholeOf(r *Request) parsedWhole {
-	return parsedWhole{parsedOf(r), r.head.persist, r.head.expect, r.head.form, string(r.Head())}
+	return parsedWhole{parsedOf(r), r.head.Persist, r.head.Expect, r.head.Form, string(r.Head())}
 }
 
 // parseErrorOf gives the ParseError in err, nil if there is none.
@@ -213,11 +215,11 @@ func TestParseRequestOffsets(t *testing.T) {
 		t.Fatal(err)
 	}
 	type offsets struct{ Start, End int32 }
-	of := func(s span) offsets { return offsets{s.start, s.end} }
-	got := map[string]offsets{"method": of(req.head.method), "target": of(req.head.target), "raw path": of(req.head.rawPath), "query": of(req.head.query), "host": of(req.head.host)}
-	for _, f := range req.head.fields {
-		name := string(f.name.of(req.head.text))
-		got[name+" name"], got[name+" value"] = of(f.name), of(f.value)
+	of := func(s wire.Span) offsets { return offsets{s.Start, s.End} }
+	got := map[string]offsets{"method": of(req.head.Method), "target": of(req.head.Target), "raw path": of(req.head.RawPath), "query": of(req.head.Query), "host": of(req.head.Host)}
+	for _, f := range req.head.Fields {
+		name := string(f.Name.Of(req.head.Text))
+		got[name+" name"], got[name+" value"] = of(f.Name), of(f.Value)
 	}
 	want := map[string]offsets{
 		"method": {2, 5}, "target": {6, 13}, "raw path": {6, 11}, "query": {12, 13}, "host": {30, 31},
@@ -354,12 +356,12 @@ func TestParseRequestPrefixes(t *testing.T) {
 		var r Request
 		var done bool
 		var doneErr error
-		p := parserOf(&r, defaultLimits)
+		p := parserOf(&r, wire.DefaultLimits)
 		checkPrefixes(t, in, whole, wholeErr, func(prefix []byte) (*Request, error) {
 			if done {
 				return &r, doneErr
 			}
-			n, err := p.parse(prefix)
+			n, err := p.Parse(prefix)
 			done, doneErr = err != ErrIncomplete, err
 			if err == nil && n != len(prefix) {
 				t.Errorf("the head of %q ends behind %d bytes, the parser wanted %d", in, n, len(prefix))
@@ -374,14 +376,14 @@ func TestParseRequestPrefixes(t *testing.T) {
 func TestHeadParserGoesOnAnywhere(t *testing.T) {
 	for _, in := range parseInputs() {
 		var whole Request
-		p := parserOf(&whole, defaultLimits)
-		wantN, wantErr := p.parse([]byte(in))
+		p := parserOf(&whole, wire.DefaultLimits)
+		wantN, wantErr := p.Parse([]byte(in))
 		for split := range len(in) {
 			var r Request
-			p := parserOf(&r, defaultLimits)
-			n, err := p.parse([]byte(in[:split]))
+			p := parserOf(&r, wire.DefaultLimits)
+			n, err := p.Parse([]byte(in[:split]))
 			if err == ErrIncomplete {
-				n, err = p.parse([]byte(in))
+				n, err = p.Parse([]byte(in))
 			}
 			if n != wantN || !cmp.Equal(parseErrorOf(wantErr), parseErrorOf(err)) {
 				t.Fatalf("%q split at %d: %d, %v, want %d, %v", in, split, n, err, wantN, wantErr)
@@ -436,8 +438,8 @@ func TestRequestParseForgets(t *testing.T) {
 	if r.Prefix() != "" || r.Trailer().Len() != 0 || r.Conn().ID != 0 {
 		t.Errorf("Prefix = %q, Trailer of %d lines, Conn().ID = %d, want none", r.Prefix(), r.Trailer().Len(), r.Conn().ID)
 	}
-	if len(want.head.text) != len(first) {
-		t.Errorf("%d and %d bytes: the test needs heads that are kept in equally many", len(want.head.text), len(first))
+	if len(want.head.Text) != len(first) {
+		t.Errorf("%d and %d bytes: the test needs heads that are kept in equally many", len(want.head.Text), len(first))
 	}
 }
 
@@ -510,8 +512,8 @@ func TestRequestParseAllocs(t *testing.T) {
 }
 
 // parserOf gives a parser that puts a head into r.
-func parserOf(r *Request, max limits) (p headParser) {
+func parserOf(r *Request, max wire.Limits) (p wire.Parser) {
 	r.reset()
-	p.begin(&r.head, max)
+	p.Begin(&r.head, max)
 	return p
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp/internal/wire"
 )
 
 type pathAccept struct {
@@ -363,7 +365,7 @@ func TestAuthority(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.authority, func(t *testing.T) {
-			if got := authorityError([]byte(tt.authority)); got != tt.bad {
+			if got := wire.AuthorityError([]byte(tt.authority)); got != tt.bad {
 				t.Errorf("authorityError(%q) = %d, want %d\nwhy: %s", tt.authority, got, tt.bad, tt.why)
 			}
 
@@ -506,7 +508,7 @@ func TestPathOfShortTargets(t *testing.T) {
 func checkRawPath(t *testing.T, raw string) {
 	t.Helper()
 	want, ok := pathSlowly(raw)
-	clean := isCleanPath([]byte(raw))
+	clean := wire.IsCleanPath([]byte(raw))
 	if clean && (!ok || want != raw) {
 		t.Fatalf("isCleanPath(%q) = true, but the path is %q", raw, want)
 	}
@@ -529,7 +531,7 @@ func checkRawPath(t *testing.T, raw string) {
 	if path[0] != '/' || strings.Contains(path, "//") || strings.Contains(path, "\x00") || slices.Contains(segments, ".") || slices.Contains(segments, "..") {
 		t.Fatalf("path of %q = %q, want one that begins with a slash and has no empty and no dot segments, and no NUL", raw, path)
 	}
-	if again := cleanPath([]byte(path)); string(again) != path {
+	if again := wire.CleanPath([]byte(path)); string(again) != path {
 		t.Fatalf("cleanPath(%q) = %q, want no change: it was cleaned", path, again)
 	}
 }
@@ -541,7 +543,7 @@ func TestCleanPathInPlace(t *testing.T) {
 		raw, _ := pathSlowly(randomPath(random))
 		b := []byte("/" + raw + "/../x#tail")
 		n := len(b) - len("#tail")
-		cleanPath(b[:n])
+		wire.CleanPath(b[:n])
 		if !bytes.HasSuffix(b, []byte("#tail")) {
 			t.Fatalf("cleanPath(%q) wrote behind its end: %q", b[:n], b)
 		}

@@ -10,6 +10,8 @@ import (
 	"slices"
 
 	"example.com/rawhttp/internal/ascii"
+
+	"example.com/rawhttp/internal/wire"
 )
 
 // A Request is a request as a resolver sees it. [ParseRequest] and the [Server]
@@ -27,7 +29,7 @@ type Request struct {
 	// the resolver makes of it.
 	Body io.Reader
 
-	head    head
+	head    wire.Head
 	str     string // head.text, made when first asked for
 	prefix  string
 	rewrite string    // the path of WithPath, or of a Mount
@@ -65,24 +67,24 @@ func (noContent) Read([]byte) (int, error) { return 0, io.EOF }
 
 // reset makes r ready for another head: it is empty but for the memory of the head.
 func (r *Request) reset() {
-	text, fields := r.head.text[:0], r.head.fields[:0]
+	text, fields := r.head.Text[:0], r.head.Fields[:0]
 	*r = Request{}
-	r.Body, r.head.text, r.head.fields = noContent{}, text, fields
+	r.Body, r.head.Text, r.head.Fields = noContent{}, text, fields
 }
 
 // string gives a part of the head as a string that shares one allocation with
 // all the others.
-func (r *Request) string(s span) string {
-	if len(r.str) != len(r.head.text) {
-		r.str = string(r.head.text)
+func (r *Request) string(s wire.Span) string {
+	if len(r.str) != len(r.head.Text) {
+		r.str = string(r.head.Text)
 	}
-	return r.str[s.start:s.end]
+	return r.str[s.Start:s.End]
 }
 
 // Method gives the method as received; methods are case-sensitive (RFC 9110,
 // section 9.1).
 func (r *Request) Method() string {
-	switch m := r.head.method.of(r.head.text); string(m) {
+	switch m := r.head.Method.Of(r.head.Text); string(m) {
 	case "GET":
 		return "GET"
 	case "HEAD":
@@ -90,11 +92,11 @@ func (r *Request) Method() string {
 	case "POST":
 		return "POST"
 	}
-	return r.string(r.head.method)
+	return r.string(r.head.Method)
 }
 
 // Target gives the request target exactly as received (RFC 9112, section 3.2).
-func (r *Request) Target() string { return r.string(r.head.target) }
+func (r *Request) Target() string { return r.string(r.head.Target) }
 
 // Path gives the path of the target: decoded once (%2F too), without dot
 // segments and empty segments, beginning with a slash; below a [Mount] without
@@ -104,7 +106,7 @@ func (r *Request) Path() string {
 	if r.rewrite != "" {
 		return r.rewrite
 	}
-	return r.string(r.head.path)
+	return r.string(r.head.Path)
 }
 
 // Prefix gives what the Mounts above took off the path, without the last slash;
@@ -113,7 +115,7 @@ func (r *Request) Path() string {
 func (r *Request) Prefix() string { return r.prefix }
 
 // RawQuery gives the query as received, without its question mark.
-func (r *Request) RawQuery() string { return r.string(r.head.query) }
+func (r *Request) RawQuery() string { return r.string(r.head.Query) }
 
 // Query parses the query. Pairs that cannot be parsed are left out. Each call
 // parses anew.
@@ -124,29 +126,29 @@ func (r *Request) Query() url.Values {
 
 // Host gives host and optional port: the target's if it names one, else the Host
 // field's. It is "" only in HTTP/1.0 (RFC 9112, section 3.2).
-func (r *Request) Host() string { return r.string(r.head.host) }
+func (r *Request) Host() string { return r.string(r.head.Host) }
 
 // Version gives the HTTP version as received, "HTTP/1.1" or "HTTP/1.0"; a higher
 // minor version is possible and works as 1.1 (RFC 9110, section 2.5).
 func (r *Request) Version() string {
-	switch r.head.minor {
+	switch r.head.Minor {
 	case 0:
 		return "HTTP/1.0"
 	case 1:
 		return "HTTP/1.1"
 	}
-	return "HTTP/1." + string(rune('0'+r.head.minor))
+	return "HTTP/1." + string(rune('0'+r.head.Minor))
 }
 
 // Header gives the field lines.
 func (r *Request) Header() Header {
-	r.string(span{})
-	return Header{r.str, r.head.fields}
+	r.string(wire.Span{})
+	return Header{r.str, r.head.Fields}
 }
 
 // ContentLength gives the length of the content in bytes: 0 if there is none, -1
 // if it is chunked and its length not known before its end.
-func (r *Request) ContentLength() int64 { return r.head.contentLength }
+func (r *Request) ContentLength() int64 { return r.head.ContentLength }
 
 // Trailer gives the trailer fields (RFC 9110, section 6.5): empty until Body has
 // given io.EOF, kept apart from the header's for good.
@@ -170,7 +172,7 @@ func (r *Request) Conn() ConnInfo {
 
 // Head gives a copy of the head as it was received, from the first byte to the empty
 // line.
-func (r *Request) Head() []byte { return bytes.Clone(r.head.text[:r.head.size]) }
+func (r *Request) Head() []byte { return bytes.Clone(r.head.Text[:r.head.Size]) }
 
 // Clone returns a copy that outlives the response. Its Body is empty, its Trailer what it
 // is now.
@@ -178,8 +180,8 @@ func (r *Request) Clone() *Request {
 	c := *r
 	info := r.Conn()
 	c.Body, c.conn, c.on = noContent{}, &info, nil
-	c.head.text = slices.Clone(r.head.text)
-	c.head.fields = slices.Clone(r.head.fields)
+	c.head.Text = slices.Clone(r.head.Text)
+	c.head.Fields = slices.Clone(r.head.Fields)
 	if r.trailer != nil { // it is written when the content ends
 		trailer := *r.trailer
 		c.trailer = &trailer
@@ -209,14 +211,14 @@ func (r *Request) WithUser(name string) *Request {
 }
 
 // isHead and its kin ask of the method without making a string.
-func (r *Request) isHead() bool    { return string(r.head.method.of(r.head.text)) == "HEAD" }
-func (r *Request) isGet() bool     { return string(r.head.method.of(r.head.text)) == "GET" }
-func (r *Request) isOptions() bool { return string(r.head.method.of(r.head.text)) == "OPTIONS" }
+func (r *Request) isHead() bool    { return string(r.head.Method.Of(r.head.Text)) == "HEAD" }
+func (r *Request) isGet() bool     { return string(r.head.Method.Of(r.head.Text)) == "GET" }
+func (r *Request) isOptions() bool { return string(r.head.Method.Of(r.head.Text)) == "OPTIONS" }
 
 // isKnownMethod reports whether the method is one of RFC 9110, section 9, or
 // PATCH (RFC 5789).
 func (r *Request) isKnownMethod() bool {
-	switch string(r.head.method.of(r.head.text)) {
+	switch string(r.head.Method.Of(r.head.Text)) {
 	case "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH":
 		return true
 	}
@@ -229,11 +231,11 @@ func (r *Request) isKnownMethod() bool {
 // longer; the strings it gives may.
 type Header struct {
 	text   string
-	fields []fieldLine
+	fields []wire.FieldLine
 }
 
-func (h Header) name(i int) string  { f := h.fields[i].name; return h.text[f.start:f.end] }
-func (h Header) value(i int) string { f := h.fields[i].value; return h.text[f.start:f.end] }
+func (h Header) name(i int) string  { f := h.fields[i].Name; return h.text[f.Start:f.End] }
+func (h Header) value(i int) string { f := h.fields[i].Value; return h.text[f.Start:f.End] }
 
 // Len gives the number of field lines.
 func (h Header) Len() int { return len(h.fields) }
@@ -303,12 +305,12 @@ func ParseRequest(b []byte) (req *Request, rest []byte, err error) {
 // before is gone, strings that were taken from it stay as they are.
 func (r *Request) Parse(b []byte) (rest []byte, err error) {
 	if r.on != nil || r.rewrite != "" {
-		r.head.text, r.head.fields = nil, nil // which its connection, and the Request that it is a copy of, go on to use
+		r.head.Text, r.head.Fields = nil, nil // which its connection, and the Request that it is a copy of, go on to use
 	}
 	r.reset()
-	var p headParser
-	p.begin(&r.head, defaultLimits)
-	n, err := p.parse(b)
+	var p wire.Parser
+	p.Begin(&r.head, wire.DefaultLimits)
+	n, err := p.Parse(b)
 	if err != nil {
 		r.reset() // nothing half-parsed to be looked at
 		return nil, parseError(err)
@@ -330,11 +332,11 @@ func (r *Request) Parse(b []byte) (rest []byte, err error) {
 // Content-Length or Transfer-Encoding until its empty line is there.
 func ParseRequestLenient(b []byte) (req *Request, rest []byte, err error) {
 	req = new(Request)
-	max := defaultLimits
-	max.lenient = true
-	var p headParser
-	p.begin(&req.head, max)
-	n, err := p.parseAll(b)
+	max := wire.DefaultLimits
+	max.Lenient = true
+	var p wire.Parser
+	p.Begin(&req.head, max)
+	n, err := p.ParseAll(b)
 	if err != nil {
 		return nil, nil, parseError(err)
 	}

@@ -97,7 +97,7 @@ func (r *Request) below(prefix, path string) *Request {
 
 // isAtFolder reports whether the path as the client knows it ends in a slash.
 func (r *Request) isAtFolder() bool {
-	raw := r.head.rawPath.of(r.head.text)
+	raw := r.head.RawPath.Of(r.head.Text)
 	return len(raw) > 0 && raw[len(raw)-1] == '/'
 }
 
@@ -105,7 +105,7 @@ func (r *Request) isAtFolder() bool {
 // reference is relative, to the target as the client knows it, and begins with a
 // dot, so that no path can name another host, as "//host" would.
 func toFolder(req *Request) *Response {
-	raw, path := req.string(req.head.rawPath), req.Path()
+	raw, path := req.string(req.head.RawPath), req.Path()
 	last, err := url.PathUnescape(raw[strings.LastIndexByte(raw, '/')+1:])
 	if err != nil || last == "" { // a resolver in front has put another path in its place
 		last = path[strings.LastIndexByte(path, '/')+1:]

@@ -286,7 +286,7 @@ func AccessLog(w io.Writer) Trace {
 func appendAccess(b []byte, x Exchange) []byte {
 	client, request, referer, agent := x.Client, x.RequestLine, "", ""
 	if r := x.Request; r != nil {
-		request = r.head.requestLine(r.head.text)
+		request = r.head.RequestLine(r.head.Text)
 		referer, agent = r.Header().Get("Referer"), r.Header().Get("User-Agent")
 	}
 	if client == "" {

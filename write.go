@@ -110,12 +110,12 @@ func (t *responder) frame() {
 		t.framing = unsaid
 	case size >= 0 && t.format.contentLength:
 		t.framing, t.length = byLength, size
-	case t.req.head.minor > 0:
+	case t.req.head.Minor > 0:
 		t.framing = byChunks
 	default:
 		t.framing = byClose
 	}
-	t.persist = t.persist && t.req.head.persist && !t.resp.closeAfter && t.framing != byClose
+	t.persist = t.persist && t.req.head.Persist && !t.resp.closeAfter && t.framing != byClose
 }
 
 // putHead puts status line and fields.
@@ -146,7 +146,7 @@ func (t *responder) putHead() {
 	switch {
 	case !t.persist:
 		b = append(b, "Connection: close\r\n"...)
-	case t.req.head.minor == 0:
+	case t.req.head.Minor == 0:
 		b = append(b, "Connection: keep-alive\r\n"...)
 	}
 	t.out.buf = append(b, "\r\n"...)

@@ -1,3 +1,5 @@
+// Package ascii knows what fields are made of: characters, tokens, lists, dates and the
+// phrases of status codes (RFC 9110, sections 5.6 and 15). It imports nothing of the module.
 package ascii
 
 import (

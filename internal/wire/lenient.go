@@ -1,4 +1,4 @@
-package rawhttp
+package wire
 
 import (
 	"bytes"
@@ -7,47 +7,47 @@ import (
 	"example.com/rawhttp/internal/ascii"
 )
 
-// parseAll parses the head that b, which is all that there is, begins with. It returns the
+// ParseAll parses the head that b, which is all that there is, begins with. It returns the
 // length of the head.
-func (p *headParser) parseAll(b []byte) (n int, err error) {
-	text := b[:min(len(b), p.max.head)]
+func (p *Parser) ParseAll(b []byte) (n int, err error) {
+	text := b[:min(len(b), p.max.Head)]
 	n, err = p.lines(text)
 	switch {
 	case err == nil:
 		err = p.finish(text[:n], n)
-	case err == errIncomplete && len(b) > len(text):
-		err = p.tooLong(p.max.head, "header section is too long")
-	case err == errIncomplete:
-		n, err = p.endEarly(b)
+	case err == ErrIncomplete && len(b) > len(text):
+		err = p.tooLong(p.max.Head, "header section is too long")
+	case err == ErrIncomplete:
+		n, err = p.EndEarly(b)
 	}
 	return n, err
 }
 
-// mayEnd reports whether the head may end here although its empty line has not come:
+// MayEnd reports whether the head may end here although its empty line has not come:
 // b, which is all that has come, is made of whole lines, and none of them says how long
 // the content is.
-func (p *headParser) mayEnd(b []byte) bool {
-	return p.max.lenient && p.phase == atFieldLine && p.pos == len(b) && !p.h.namesFraming(b)
+func (p *Parser) MayEnd(b []byte) bool {
+	return p.max.Lenient && p.phase == atFieldLine && p.pos == len(b) && !p.h.namesFraming(b)
 }
 
-// endEarly ends a head of which b is all that there is, and returns its length. It
+// EndEarly ends a head of which b is all that there is, and returns its length. It
 // returns [errIncomplete] if the request line is not whole, or if a field says how long
 // the content is: then the lines that are missing may matter.
-func (p *headParser) endEarly(b []byte) (n int, err error) {
+func (p *Parser) EndEarly(b []byte) (n int, err error) {
 	const end = "\n\n" // of the last line, and the empty one
 	if p.phase < inVersion || p.phase == inVersion && len(b)-p.mark < len("HTTP/1.1") {
-		return 0, errIncomplete
+		return 0, ErrIncomplete
 	}
 	text := append(b[:len(b):len(b)], end...)
 	n, err = p.lines(text)
 	if err == nil && p.h.namesFraming(text) {
-		return 0, errIncomplete
+		return 0, ErrIncomplete
 	}
 	if err == nil {
 		p.h.early = true
 		err = p.finish(text[:n], len(b))
 	}
-	var pe *headError
+	var pe *Error
 	if errors.As(err, &pe) {
 		pe.Offset = min(pe.Offset, len(b))
 	}
@@ -56,9 +56,9 @@ func (p *headParser) endEarly(b []byte) (n int, err error) {
 
 // namesFraming reports whether a field line of b, which the head is made of, says how
 // long the content is.
-func (h *head) namesFraming(b []byte) bool {
-	for _, f := range h.fields {
-		if name := f.name.of(b); ascii.EqualFold(name, "Content-Length") || ascii.EqualFold(name, "Transfer-Encoding") {
+func (h *Head) namesFraming(b []byte) bool {
+	for _, f := range h.Fields {
+		if name := f.Name.Of(b); ascii.EqualFold(name, "Content-Length") || ascii.EqualFold(name, "Transfer-Encoding") {
 			return true
 		}
 	}
@@ -83,26 +83,26 @@ func mixesLineEnds(b []byte) bool {
 }
 
 // unfold rewrites folded values, each fold as one space.
-func (h *head) unfold() {
-	for i := range h.fields {
-		f := &h.fields[i]
+func (h *Head) unfold() {
+	for i := range h.Fields {
+		f := &h.Fields[i]
 		if !f.folded {
 			continue
 		}
-		start := len(h.text)
-		for line := f.value; line.start < line.end; {
-			end := line.start
-			for end < line.end && h.text[end] != '\n' {
+		start := len(h.Text)
+		for line := f.Value; line.Start < line.End; {
+			end := line.Start
+			for end < line.End && h.Text[end] != '\n' {
 				end++
 			}
-			part := trimLine(h.text[line.start:end])
-			if len(part) > 0 && len(h.text) > start {
-				h.text = append(h.text, ' ')
+			part := trimLine(h.Text[line.Start:end])
+			if len(part) > 0 && len(h.Text) > start {
+				h.Text = append(h.Text, ' ')
 			}
-			h.text = append(h.text, part...)
-			line.start = end + 1
+			h.Text = append(h.Text, part...)
+			line.Start = end + 1
 		}
-		f.value = newSpan(start, len(h.text))
+		f.Value = NewSpan(start, len(h.Text))
 	}
 }
 

@@ -1,4 +1,4 @@
-package rawhttp
+package wire
 
 import (
 	"math/rand/v2"

@@ -1,4 +1,4 @@
-package rawhttp
+package wire
 
 import "example.com/rawhttp/internal/ascii"
 
@@ -6,7 +6,7 @@ import "example.com/rawhttp/internal/ascii"
 // without its CRLF.
 const maxChunkLine = 256
 
-// parseChunkLine parses the line that b begins with, and its CRLF:
+// ParseChunkLine parses the line that b begins with, and its CRLF:
 //
 //	chunk-size [ chunk-ext ] CRLF
 //	chunk-size = 1*HEXDIG
@@ -15,13 +15,13 @@ const maxChunkLine = 256
 // RFC 9112, section 7.1. It gives the size and the length of the line, or
 // errIncomplete, or a *headError. At most 16 digits: more would have to be
 // counted to know that the size has not wrapped around.
-func parseChunkLine(b []byte) (size int64, n int, err error) {
+func ParseChunkLine(b []byte) (size int64, n int, err error) {
 	size, n, err = scanChunkLine(b[:min(len(b), maxChunkLine+1)])
-	if err != errIncomplete || len(b) <= maxChunkLine {
+	if err != ErrIncomplete || len(b) <= maxChunkLine {
 		return size, n, err
 	}
 	if b[maxChunkLine] != '\r' { // only its end may follow
-		return 0, 0, malformedHead(maxChunkLine, "chunk line is too long", "RFC 9112, section 7.1.1")
+		return 0, 0, Malformed(maxChunkLine, "chunk line is too long", "RFC 9112, section 7.1.1")
 	}
 	return scanChunkLine(b[:min(len(b), maxChunkLine+len("\r\n"))])
 }
@@ -31,7 +31,7 @@ func scanChunkLine(b []byte) (size int64, n int, err error) {
 	i := 0
 	for ; i < len(b) && ascii.Unhex(b[i]) >= 0; i++ {
 		if i == 16 {
-			return 0, 0, malformedHead(i, "chunk size has more than 16 digits", section)
+			return 0, 0, Malformed(i, "chunk size has more than 16 digits", section)
 		}
 		if size >= 1<<59 {
 			size = 1<<63 - 1 // larger than any content, and stays so
@@ -40,15 +40,15 @@ func scanChunkLine(b []byte) (size int64, n int, err error) {
 		size = size<<4 | int64(ascii.Unhex(b[i]))
 	}
 	if i == 0 && len(b) > 0 {
-		return 0, 0, malformedHead(0, "chunk size is not a hexadecimal number", section)
+		return 0, 0, Malformed(0, "chunk size is not a hexadecimal number", section)
 	}
 	for i < len(b) {
 		if b[i] == '\r' {
 			switch {
 			case i+1 == len(b):
-				return 0, 0, errIncomplete
+				return 0, 0, ErrIncomplete
 			case b[i+1] != '\n':
-				return 0, 0, malformedHead(i, "CR is not followed by LF", "RFC 9112, section 2.2")
+				return 0, 0, Malformed(i, "CR is not followed by LF", "RFC 9112, section 2.2")
 			}
 			return size, i + 2, nil
 		}
@@ -57,11 +57,11 @@ func scanChunkLine(b []byte) (size int64, n int, err error) {
 		}
 		next := skipChunkExt(b, i)
 		if next < 0 {
-			return 0, 0, malformedHead(^next, "chunk extension is malformed", "RFC 9112, section 7.1.1")
+			return 0, 0, Malformed(^next, "chunk extension is malformed", "RFC 9112, section 7.1.1")
 		}
 		i = next
 	}
-	return 0, 0, errIncomplete
+	return 0, 0, ErrIncomplete
 }
 
 // skipChunkExt gives the offset behind the chunk extension that begins at i, or

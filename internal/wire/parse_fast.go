@@ -1,4 +1,4 @@
-package rawhttp
+package wire
 
 import "example.com/rawhttp/internal/ascii"
 
@@ -7,7 +7,7 @@ import "example.com/rawhttp/internal/ascii"
 
 // plainRequestLine takes the request line if it is whole and as usual, and else
 // leaves it to the phases.
-func (p *headParser) plainRequestLine(b []byte) bool {
+func (p *Parser) plainRequestLine(b []byte) bool {
 	const version = " HTTP/1.1\r\n"
 	sp := 0
 	for sp < len(b) && sp < maxMethodBytes && ascii.IsTchar[b[sp]] {
@@ -19,10 +19,10 @@ func (p *headParser) plainRequestLine(b []byte) bool {
 	target := sp + 1
 	end := ascii.SkipTarget(b, target)
 	n := end + len(version)
-	if end == target || n > min(len(b), p.max.line+len("\r\n")) || string(b[end:n]) != version {
+	if end == target || n > min(len(b), p.max.Line+len("\r\n")) || string(b[end:n]) != version {
 		return false
 	}
-	p.h.method, p.h.target, p.h.minor = newSpan(0, sp), newSpan(target, end), 1
+	p.h.Method, p.h.Target, p.h.Minor = NewSpan(0, sp), NewSpan(target, end), 1
 	p.pos = n
 	return true
 }
@@ -31,9 +31,9 @@ func (p *headParser) plainRequestLine(b []byte) bool {
 // section if it follows them: then it is done. What it stops at it leaves to the
 // phases, from the beginning of the line. So no byte is looked at more than twice,
 // and what is wrong is said in one place.
-func (p *headParser) plainLines(b []byte) (done bool) {
-	fields, line := p.h.fields, p.pos
-	for len(fields) < p.max.fields {
+func (p *Parser) plainLines(b []byte) (done bool) {
+	fields, line := p.h.Fields, p.pos
+	for len(fields) < p.max.Fields {
 		colon := line
 		for colon < len(b) && ascii.IsTchar[b[colon]] {
 			colon++
@@ -46,17 +46,17 @@ func (p *headParser) plainLines(b []byte) (done bool) {
 			value++
 		}
 		cr := ascii.SkipFieldValue(b, value)
-		if cr+1 >= len(b) || b[cr] != '\r' || b[cr+1] != '\n' || cr-line > p.max.line {
+		if cr+1 >= len(b) || b[cr] != '\r' || b[cr+1] != '\n' || cr-line > p.max.Line {
 			break
 		}
 		end := cr
 		for end > value && ascii.IsBlank(b[end-1]) {
 			end--
 		}
-		fields = append(fields, fieldLine{name: newSpan(line, colon), value: newSpan(value, end)})
+		fields = append(fields, FieldLine{Name: NewSpan(line, colon), Value: NewSpan(value, end)})
 		line = cr + len("\r\n")
 	}
-	p.h.fields, p.pos = fields, line
+	p.h.Fields, p.pos = fields, line
 	if line+1 >= len(b) || b[line] != '\r' || b[line+1] != '\n' {
 		return false
 	}

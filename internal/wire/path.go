@@ -1,4 +1,4 @@
-package rawhttp
+package wire
 
 import (
 	"bytes"
@@ -7,55 +7,55 @@ import (
 	"example.com/rawhttp/internal/ascii"
 )
 
-// targetForm is one of the four forms of a request target (RFC 9112, section 3.2).
-type targetForm uint8
+// TargetForm is one of the four forms of a request target (RFC 9112, section 3.2).
+type TargetForm uint8
 
 const (
-	originForm targetForm = iota
-	absoluteForm
-	authorityForm
-	asteriskForm
+	OriginForm TargetForm = iota
+	AbsoluteForm
+	AuthorityForm
+	AsteriskForm
 )
 
 // splitTarget tells the form of the request target and splits it.
-func (h *head) splitTarget(b []byte) error {
-	target := h.target.of(b)
-	off := int(h.target.start)
+func (h *Head) splitTarget(b []byte) error {
+	target := h.Target.Of(b)
+	off := int(h.Target.Start)
 	switch {
-	case string(h.method.of(b)) == "CONNECT":
+	case string(h.Method.Of(b)) == "CONNECT":
 		return h.splitAuthority(target, off)
 	case target[0] == '/':
 		h.splitPath(target, off)
 		return nil
 	case string(target) == "*":
-		if string(h.method.of(b)) != "OPTIONS" {
-			return malformedHead(off, "asterisk-form goes with OPTIONS only", "RFC 9112, section 3.2.4")
+		if string(h.Method.Of(b)) != "OPTIONS" {
+			return Malformed(off, "asterisk-form goes with OPTIONS only", "RFC 9112, section 3.2.4")
 		}
-		h.form = asteriskForm
+		h.Form = AsteriskForm
 		return nil
 	}
 	return h.splitAbsolute(target, off)
 }
 
 // splitPath splits path and query, which begin at off.
-func (h *head) splitPath(target []byte, off int) {
+func (h *Head) splitPath(target []byte, off int) {
 	end := off + len(target)
-	h.rawPath, h.query = newSpan(off, end), newSpan(end, end)
+	h.RawPath, h.Query = NewSpan(off, end), NewSpan(end, end)
 	if q := bytes.IndexByte(target, '?'); q >= 0 {
-		h.rawPath, h.query = newSpan(off, off+q), newSpan(off+q+1, end)
+		h.RawPath, h.Query = NewSpan(off, off+q), NewSpan(off+q+1, end)
 	}
 }
 
 // splitAuthority parses the target of CONNECT: host ":" port, both required.
-func (h *head) splitAuthority(target []byte, off int) error {
-	if bad := authorityError(target); bad >= 0 {
-		return malformedHead(off+bad, "request target of CONNECT is not host:port", "RFC 9112, section 3.2.3")
+func (h *Head) splitAuthority(target []byte, off int) error {
+	if bad := AuthorityError(target); bad >= 0 {
+		return Malformed(off+bad, "request target of CONNECT is not host:port", "RFC 9112, section 3.2.3")
 	}
 	if colon := bytes.LastIndexByte(target, ':'); colon < 0 || colon == len(target)-1 || target[len(target)-1] == ']' {
-		return malformedHead(off+len(target), "request target of CONNECT has no port", "RFC 9112, section 3.2.3")
+		return Malformed(off+len(target), "request target of CONNECT has no port", "RFC 9112, section 3.2.3")
 	}
-	h.form = authorityForm
-	h.authority = newSpan(off, off+len(target))
+	h.Form = AuthorityForm
+	h.authority = NewSpan(off, off+len(target))
 	return nil
 }
 
@@ -63,7 +63,7 @@ func (h *head) splitAuthority(target []byte, off int) error {
 // section 3.2.2): "http" or "https", "://", host, port, path and query. User
 // information is refused: it "SHOULD be treated as an error" (RFC 9110, section
 // 4.2.4).
-func (h *head) splitAbsolute(target []byte, off int) error {
+func (h *Head) splitAbsolute(target []byte, off int) error {
 	skip := 0
 	for _, scheme := range [...]string{"http://", "https://"} {
 		if ascii.HasPrefixFold(target, scheme) {
@@ -71,39 +71,39 @@ func (h *head) splitAbsolute(target []byte, off int) error {
 		}
 	}
 	if skip == 0 {
-		return malformedHead(off, "request target is in none of the four forms", "RFC 9112, section 3.2")
+		return Malformed(off, "request target is in none of the four forms", "RFC 9112, section 3.2")
 	}
 	rest, off := target[skip:], off+skip
 	n := bytes.IndexAny(rest, "/?")
 	if n < 0 {
 		n = len(rest)
 	}
-	if bad := authorityError(rest[:n]); bad >= 0 {
-		return malformedHead(off+bad, "authority in the request target is not a host and port", "RFC 9110, section 4.2")
+	if bad := AuthorityError(rest[:n]); bad >= 0 {
+		return Malformed(off+bad, "authority in the request target is not a host and port", "RFC 9110, section 4.2")
 	}
-	h.form = absoluteForm
-	h.authority = newSpan(off, off+n)
+	h.Form = AbsoluteForm
+	h.authority = NewSpan(off, off+n)
 	h.splitPath(rest[n:], off+n)
 	return nil
 }
 
-// decodePath makes the path: percent-encoded bytes decoded, once; then dot
+// DecodePath makes the path: percent-encoded bytes decoded, once; then dot
 // segments removed (RFC 3986, section 5.2.4) and runs of slashes collapsed, so
 // that an encoded slash or dot is as harmless as a plain one.
-func (h *head) decodePath() error {
-	switch h.form {
-	case authorityForm:
+func (h *Head) DecodePath() error {
+	switch h.Form {
+	case AuthorityForm:
 		return nil
-	case asteriskForm:
-		h.path = h.target
-		return nil
-	}
-	raw := h.rawPath.of(h.text)
-	if isCleanPath(raw) {
-		h.path = h.rawPath
+	case AsteriskForm:
+		h.Path = h.Target
 		return nil
 	}
-	start, text := len(h.text), h.text
+	raw := h.RawPath.Of(h.Text)
+	if IsCleanPath(raw) {
+		h.Path = h.RawPath
+		return nil
+	}
+	start, text := len(h.Text), h.Text
 	if len(raw) == 0 {
 		text = append(text, '/') // an absolute-form may have an empty path
 	}
@@ -113,7 +113,7 @@ func (h *head) decodePath() error {
 		if c == '%' || c == '\\' {
 			n := unescape(raw[i:])
 			if n <= 0 {
-				return escapeError(c, n, int(h.rawPath.start)+i)
+				return escapeError(c, n, int(h.RawPath.Start)+i)
 			}
 			c = byte(n)
 			i += len("%00") - 1
@@ -125,10 +125,10 @@ func (h *head) decodePath() error {
 		before = c
 	}
 	if !clean {
-		text = text[:start+len(cleanPath(text[start:]))]
+		text = text[:start+len(CleanPath(text[start:]))]
 	}
-	h.path = newSpan(start, len(text))
-	h.text = text
+	h.Path = NewSpan(start, len(text))
+	h.Text = text
 	return nil
 }
 
@@ -149,18 +149,18 @@ func unescape(s []byte) int {
 func escapeError(c byte, n, off int) error {
 	switch {
 	case c == '\\':
-		return malformedHead(off, "path has a backslash", "RFC 3986, section 3.3")
+		return Malformed(off, "path has a backslash", "RFC 3986, section 3.3")
 	case n < 0:
-		return malformedHead(off, "path has a percent sign without two hexadecimal digits", "RFC 3986, section 2.1")
+		return Malformed(off, "path has a percent sign without two hexadecimal digits", "RFC 3986, section 2.1")
 	}
-	return malformedHead(off, "path has an encoded NUL", "RFC 3986, section 7.3")
+	return Malformed(off, "path has an encoded NUL", "RFC 3986, section 7.3")
 }
 
-// isCleanPath reports whether a raw path is, at a glance, what decodePath would make
+// IsCleanPath reports whether a raw path is, at a glance, what decodePath would make
 // of it: no percent sign or backslash, and no slash with a slash or dot behind it,
 // which differ in the last bit only. What equal marks wrongly stands behind what it
 // marks rightly and differs from it in that bit, so it is not clean either.
-func isCleanPath(raw []byte) bool {
+func IsCleanPath(raw []byte) bool {
 	if len(raw) == 0 || raw[0] == '%' || raw[0] == '\\' {
 		return false
 	}
@@ -181,10 +181,10 @@ func isCleanPath(raw []byte) bool {
 	return true
 }
 
-// cleanPath cleans the absolute path b in place and gives what is left of it. An
+// CleanPath cleans the absolute path b in place and gives what is left of it. An
 // empty segment is none, so nothing that ".." could remove. A path that ends in a
 // slash, or in a dot segment, names a folder and ends in a slash.
-func cleanPath(b []byte) []byte {
+func CleanPath(b []byte) []byte {
 	out := b[:1]
 	for i := 1; i < len(b); {
 		end := i

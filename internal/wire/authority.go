@@ -1,4 +1,4 @@
-package rawhttp
+package wire
 
 import (
 	"bytes"
@@ -6,14 +6,14 @@ import (
 	"example.com/rawhttp/internal/ascii"
 )
 
-// authorityError returns the offset of the first byte of s that cannot stand there
+// AuthorityError returns the offset of the first byte of s that cannot stand there
 // in a host with an optional port, or -1:
 //
 //	uri-host [ ":" port ]
 //
 // RFC 9110, section 7.2, with the parts of RFC 3986, section 3.2.2. The host
 // must not be empty and the port, if there, fits 16 bits.
-func authorityError(s []byte) int {
+func AuthorityError(s []byte) int {
 	n, ok := 0, false
 	if len(s) > 0 && s[0] == '[' {
 		n, ok = ipLiteral(s)
@@ -187,8 +187,8 @@ func ipFutureError(s []byte) int {
 	return i
 }
 
-// hostWithoutPort takes the port off a valid host.
-func hostWithoutPort[T string | []byte](host T) T {
+// HostWithoutPort takes the port off a valid host.
+func HostWithoutPort[T string | []byte](host T) T {
 	for i := len(host) - 1; i >= 0; i-- {
 		switch c := host[i]; {
 		case c == ':':
