@@ -16,6 +16,8 @@ func startProcess(string, []string, []string, scriptInput) (*process, error) {
 	return nil, errors.ErrUnsupported
 }
 
+func inheritNothing() {}
+
 func (p *process) wait() (fault string)                { return "" }
 func (p *process) end(exited chan struct{})            {}
 func (p *process) readNow(b []byte) (n int, err error) { return 0, errors.ErrUnsupported }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"runtime"
 	"strconv"
 	"syscall"
 	"time"
@@ -41,6 +42,52 @@ func startProcess(folder string, argv, env []string, in scriptInput) (*process, 
 		return nil, startError(err)
 	}
 	return &p, nil
+}
+
+// descriptorFolder is where the system lists the open descriptors of a process.
+var descriptorFolder = map[string]string{
+	"linux": "/proc/self/fd", "android": "/proc/self/fd", "darwin": "/dev/fd", "ios": "/dev/fd",
+}
+
+// inheritNothing marks all descriptors from 3 on close-on-exec. Those that Go opens are so
+// already; those that this process was started with are not, nor those of package syscall
+// and of C.
+func inheritNothing() {
+	fds, err := openDescriptors(descriptorFolder[runtime.GOOS])
+	if err != nil {
+		fds = possibleDescriptors()
+	}
+	for _, fd := range fds {
+		if fd > 2 {
+			syscall.CloseOnExec(fd)
+		}
+	}
+}
+
+// openDescriptors returns the descriptors that the folder lists.
+func openDescriptors(folder string) (fds []int, err error) {
+	dir, err := os.Open(folder)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	for _, name := range names {
+		if fd, err := strconv.Atoi(name); err == nil {
+			fds = append(fds, fd)
+		}
+	}
+	return fds, err
+}
+
+// possibleDescriptors returns all descriptors that may be open, up to a million.
+func possibleDescriptors() (fds []int) {
+	var limit syscall.Rlimit
+	syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit)
+	for fd := range int(min(uint64(limit.Cur), 1<<20)) { // it may be infinite
+		fds = append(fds, fd)
+	}
+	return fds
 }
 
 // open opens the pipes, and gives the ends that are the program's: its standard

@@ -84,6 +84,7 @@ func openScripts(config scriptConfig, root string) (scriptRunner, error) {
 		s.root = ""
 	}
 	s.env = scriptEnv(config.env)
+	inheritNothing()
 	return s, errors.Join(append(errs, err)...)
 }
 

@@ -236,7 +236,7 @@ func scriptioTalkTLS(t *testing.T, request string, opts ...Option) (addr, answer
 }
 
 // A script has the interpreter's words and its own path as arguments, no words of the
-// request; its folder is its working directory; and no descriptors but three.
+// request; its folder is its working directory.
 func TestScriptArguments(t *testing.T) {
 	root, err := filepath.EvalSymlinks(scriptioFolder(t, map[string]string{
 		"sub/x.sh": "printf '%s|' \"$0\" \"$#\" \"$@\" \"$(pwd -P)\" \"$-\"",

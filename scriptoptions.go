@@ -62,12 +62,13 @@ type scriptCommand struct {
 // extension the later wins. Only folders ([WithRoot], [Dir]) have scripts, and only
 // systems with process groups, which Windows is not among.
 //
-// A script answers GET, HEAD and POST, and the methods of [WithScriptMethods]. It runs in its own folder, without a shell
-// and without arguments from the request; it has the request in its environment
-// (RFC 3875, section 4.1) and its content on standard input. What it prints begins
-// with fields or not, see [ScriptOutput]; of the fields, Status says the status, and
-// Location without it makes a 302. What it says on standard error goes to the log,
-// up to 64 KiB.
+// A script answers GET, HEAD and POST, and the methods of [WithScriptMethods]. It runs in
+// its own folder, without a shell and without arguments from the request; it has the
+// request in its environment (RFC 3875, section 4.1) and its content on standard input.
+// It inherits no other descriptors: New marks all that are open in this process
+// close-on-exec. What it prints begins with fields or not, see [ScriptOutput]; of the
+// fields, Status says the status, and Location without it makes a 302. What it says on
+// standard error goes to the log, up to 64 KiB.
 //
 // A script has 10 seconds to its first byte, from when it has all of its content, and
 // [WithScriptTimeout] in all; it may print 64 MiB, 32 KiB of that as fields. It ends earlier with the connection, if
