@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -30,7 +31,6 @@ func startProcess(folder string, argv, env []string, in scriptInput) (*process, 
 		p.pid, err = syscall.ForkExec(argv[0], argv, &syscall.ProcAttr{
 			Dir: folder, Env: env, Files: files, Sys: &syscall.SysProcAttr{Setpgid: true},
 		})
-		err = os.NewSyscallError("start "+strconv.Quote(argv[0]), err)
 	}
 	for _, f := range theirs {
 		f.Close()
@@ -39,7 +39,7 @@ func startProcess(folder string, argv, env []string, in scriptInput) (*process, 
 		p.in.Close()
 		p.out.Close()
 		p.err.Close()
-		return nil, startError(err)
+		return nil, startError(folder, argv[0], err)
 	}
 	return &p, nil
 }
@@ -110,9 +110,9 @@ func (p *process) open(in scriptInput) (theirs [3]*os.File, err error) {
 	return theirs, err
 }
 
-// startError gives what a program that cannot be started has to be answered with.
-// That its interpreter is missing is no [fs.ErrNotExist].
-func startError(err error) error {
+// startError returns what a program that cannot be started has to be answered with. That its
+// interpreter is missing is not [fs.ErrNotExist].
+func startError(folder, program string, err error) error {
 	status := 500
 	switch {
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
@@ -120,7 +120,61 @@ func startError(err error) error {
 	case isShortage(err), errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ETXTBSY):
 		status = 503
 	}
-	return &StatusError{Status: status, Err: errors.New(err.Error())}
+	return &StatusError{Status: status, Err: errors.New("start " + describeProgram(folder, program, err) + ": " + err.Error())}
+}
+
+// describeProgram returns the name of a program that cannot be started, and those of its
+// interpreters: the system does not say which of them its error is about.
+func describeProgram(folder, program string, err error) string {
+	text := strconv.Quote(program)
+	for range 5 { // Linux follows no more
+		interpreter := shebang(folder, program)
+		if interpreter == "" {
+			break
+		}
+		program = interpreter
+		text += " with interpreter " + strconv.Quote(program)
+		if strings.HasSuffix(program, "\r") {
+			text += " (its #! line ends in CR)"
+		}
+	}
+	if _, missing := os.Stat(inFolder(folder, program)); missing == nil && errors.Is(err, syscall.ENOENT) {
+		text += " (the file exists, its dynamic loader does not)"
+	}
+	return text
+}
+
+// inFolder returns the path of a program as one that is started in the folder sees it.
+func inFolder(folder, program string) string {
+	if strings.HasPrefix(program, "/") {
+		return program
+	}
+	return folder + "/" + program
+}
+
+// shebang returns the interpreter that the #! line of a program names, "" if there is none.
+func shebang(folder, program string) string {
+	program = inFolder(folder, program)
+	if info, err := os.Stat(program); err != nil || !isFile(info.Mode()) {
+		return ""
+	}
+	f, err := os.Open(program)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	b := make([]byte, 256) // Linux reads no more
+	n, _ := io.ReadFull(f, b)
+	line, _, _ := strings.Cut(string(b[:n]), "\n")
+	line, ok := strings.CutPrefix(line, "#!")
+	if !ok {
+		return ""
+	}
+	line = strings.TrimLeft(line, " \t")
+	if end := strings.IndexAny(line, " \t\x00"); end >= 0 {
+		line = line[:end]
+	}
+	return line
 }
 
 // wait waits for the leader, and tells what went wrong with it, "" for nothing.

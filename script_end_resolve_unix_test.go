@@ -32,6 +32,13 @@ func TestScriptCannotBeStarted(t *testing.T) {
 		why        string
 	}{
 		{"interpreter is missing", "#!/nowhere/interpreter\necho\n", 0o755, 500, []string{"ERROR", "a.cgi", "no such file"}, "it is no 404: the resource is there"},
+		{"interpreter is missing, with blanks and arguments", "#! \t/nowhere/interpreter -x y\necho\n", 0o755, 500, []string{"ERROR", `a.cgi" with interpreter "/nowhere/interpreter": no such file`}, "the script is there, so it is not what is missing"},
+		{"interpreter is missing, without a line feed", "#!/nowhere/interpreter", 0o755, 500, []string{"ERROR", `a.cgi" with interpreter "/nowhere/interpreter": no such file`}, "the same"},
+		{"interpreter is missing, by a relative path", "#!nowhere\n", 0o755, 500, []string{"ERROR", `a.cgi" with interpreter "nowhere": no such file`}, "the same"},
+		{"lines end in CRLF", "#!/bin/sh\r\necho\r\n", 0o755, 500, []string{"ERROR", `a.cgi" with interpreter "/bin/sh\r" (its #! line ends in CR): no such file`}, "an editor for Windows has saved it"},
+		{"interpreter of the interpreter is missing", "#!ROOT/run\necho\n", 0o755, 500, []string{"ERROR", `/run" with interpreter "/nowhere/deeper": `}, "some systems follow it, and run nothing"},
+		{"interpreter is below a file", "#!/bin/sh/x\necho\n", 0o755, 500, []string{"ERROR", `a.cgi" with interpreter "/bin/sh/x": not a directory`}, "another way to be missing"},
+		{"interpreter is not executable", "#!ROOT/hello.txt\necho\n", 0o755, 403, []string{"DEBUG", `a.cgi" with interpreter "`, `/hello.txt": permission denied`}, "nor is the script to blame"},
 		{"no interpreter is named", "echo\n", 0o755, 500, []string{"ERROR", "a.cgi", "exec format error"}, "no shell steps in"},
 		{"empty", "", 0o755, 500, []string{"ERROR", "a.cgi", "exec format error"}, "the same"},
 		{"not executable", "#!/bin/sh\necho\n", 0o644, 403, []string{"DEBUG", "a.cgi", "not executable"}, "403, never its source"},
@@ -39,7 +46,8 @@ func TestScriptCannotBeStarted(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := endsServe(t, nil, WithScript(".cgi"))
+			s := endsServe(t, map[string]string{"run": "#!/nowhere/deeper -x\n", "plain": "echo\n"}, WithScript(".cgi"))
+			tt.text = strings.ReplaceAll(tt.text, "ROOT", s.root)
 			endsWrite(t, filepath.Join(s.root, "a.cgi"), tt.text, tt.mode)
 			want := endsOwn(tt.want)
 			if tt.want == 200 {
@@ -53,6 +61,20 @@ func TestScriptCannotBeStarted(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An interpreter that was there when the server started is named when it is gone.
+func TestScriptInterpreterGone(t *testing.T) {
+	tools := t.TempDir()
+	endsWrite(t, filepath.Join(tools, "tool"), "#!/nowhere/interpreter\n", 0o755)
+	s := endsServe(t, map[string]string{"a.x": ""}, WithScript(".x", filepath.Join(tools, "tool")))
+	endsOwn(500).check(t, "/a.x, whose interpreter has none", s.ask(t, "/a.x").answer(t))
+	s.log.await(t, "ERROR", `start "`+tools+`/tool" with interpreter "/nowhere/interpreter": no such file`)
+	if err := os.Remove(filepath.Join(tools, "tool")); err != nil {
+		t.Fatal(err)
+	}
+	endsOwn(500).check(t, "/a.x, whose interpreter is gone", s.ask(t, "/a.x").answer(t))
+	s.log.await(t, "ERROR", `start "`+tools+`/tool": no such file`)
 }
 
 // A file that somebody writes to is busy, where the system thinks so.

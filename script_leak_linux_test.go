@@ -168,6 +168,23 @@ func TestScriptsLeaveNothing(t *testing.T) {
 	}
 }
 
+// A program whose dynamic loader is missing, as one that was built for another Linux, is there.
+func TestScriptWhoseLoaderIsMissing(t *testing.T) {
+	program, err := os.ReadFile("/bin/true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(program, []byte("/ld-"))
+	if at < 0 {
+		t.Skip("/bin/true has no dynamic loader")
+	}
+	copy(program[at:], "/no-")
+	s := endsServe(t, nil, WithScript(".cgi"))
+	scriptioWrite(t, filepath.Join(s.root, "a.cgi"), string(program), 0o755)
+	endsOwn(500).check(t, "/a.cgi", s.ask(t, "/a.cgi").answer(t))
+	s.log.await(t, "ERROR", `a.cgi" (the file exists, its dynamic loader does not): no such file`)
+}
+
 // Where orphans are children of the server, as of a server that is process 1, those of
 // scripts are waited for too, and the script's turn comes to its end.
 func TestScriptWhoseOrphansAreOurs(t *testing.T) {
