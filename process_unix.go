@@ -218,10 +218,16 @@ func (p *process) end(exited chan struct{}) {
 	}
 }
 
-// signal sends a signal to the group, and to a leader that has left it. It reports
-// whether there is one.
+// signal sends a signal to the group, and to a leader that may have left it. It reports
+// whether there is a process. SIGTERM goes to the leader only if there is no group, since a
+// leader in the group would hear it twice. SIGKILL goes to both: zombies that only the leader
+// can wait for are a group as long as it lives.
 func (p *process) signal(s syscall.Signal, exited chan struct{}) bool {
-	return syscall.Kill(-p.pid, s) == nil || !isClosed(exited) && syscall.Kill(p.pid, s) == nil
+	isThere := syscall.Kill(-p.pid, s) == nil
+	if isClosed(exited) || isThere && s == syscall.SIGTERM {
+		return isThere
+	}
+	return syscall.Kill(p.pid, s) == nil || isThere
 }
 
 // readNow reads what has been printed, without waiting for more: then it is io.EOF.

@@ -1,0 +1,129 @@
+//go:build unix
+
+package rawhttp
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// endsHelper is a command line for scripts: it leaves the script's process group as how says,
+// writes its number to the file and waits for its end.
+func endsHelper(t testing.TB, how, file string) string {
+	t.Helper()
+	binary, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("RAWHTTP_TEST_HELPER=\"%s %s\" '%s' -test.run='^TestScriptHelper$'", how, file, binary)
+}
+
+// TestScriptHelper is the helper, where a script runs it.
+func TestScriptHelper(t *testing.T) {
+	how, file, _ := strings.Cut(os.Getenv("RAWHTTP_TEST_HELPER"), " ")
+	if how == "" {
+		return
+	}
+	var err error
+	switch how {
+	case "session": // it leads a session of its own
+		_, err = syscall.Setsid()
+	case "zombie": // so, but a child that has ended and that it does not wait for stays in the group
+		if err = exec.Command("/bin/sh", "-c", "exit").Start(); err == nil {
+			_, err = syscall.Setsid()
+		}
+	case "join": // it joins the group of its parent
+		var group int
+		if group, err = syscall.Getpgid(os.Getppid()); err == nil {
+			err = syscall.Setpgid(0, group)
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	terminated := make(chan os.Signal, 1)
+	signal.Notify(terminated, syscall.SIGTERM)
+	endsWrite(t, file, strconv.Itoa(os.Getpid())+"\n", 0o644)
+	select {
+	case <-terminated:
+		endsWrite(t, "heard", "TERM\n", 0o644)
+	case <-time.After(2 * time.Minute): // nobody has ended it
+	}
+}
+
+// endsAwaitFile is a shell's wait for a file that is not empty.
+func endsAwaitFile(name string) string {
+	return "while [ ! -s " + name + " ]; do sleep 0.01; done"
+}
+
+// A process of another session that holds a script's standard error does not hold its turn.
+func TestScriptErrorHeldByAnotherSession(t *testing.T) {
+	t.Parallel()
+	script := "echo; " + endsHelper(t, "session", "pid.$QUERY_STRING") + " >/dev/null & " + endsAwaitFile("pid.$QUERY_STRING")
+	s := endsServe(t, map[string]string{"a.sh": script}, WithMaxScripts(4))
+	for n := range 6 {
+		got := s.ask(t, fmt.Sprintf("/a.sh?%d", n)).answer(t)
+		pid := s.awaitPid(t, fmt.Sprintf("pid.%d", n))
+		if got.Status != 200 || got.Content != "\n" || got.Cut {
+			t.Errorf("request %d: answer %v, want 200 and an empty line", n, got)
+		}
+		if endsGone(pid) {
+			t.Errorf("request %d: the process of another session is gone, so it held nothing", n)
+		}
+	}
+	endsUntil(t, "all turns are over", func() bool { return len(s.srv.files.scripts.(*scripts).turns) == 0 })
+}
+
+// Zombies in the group of a script, which are another process's to wait for, do not hold its
+// turn: they can stay for as long as that process.
+func TestScriptGroupOfForeignZombies(t *testing.T) {
+	t.Parallel()
+	script := "echo; " + endsHelper(t, "zombie", "pid") + " >/dev/null 2>&1 & " + endsAwaitFile("pid")
+	s := endsServe(t, map[string]string{"a.sh": script}, WithMaxScripts(1))
+	if got := s.ask(t, "/a.sh").answer(t); got.Status != 200 {
+		t.Errorf("answer %v, want 200", got)
+	}
+	pid := s.awaitPid(t, "pid")
+	endsUntil(t, "its turn is over", func() bool { return len(s.srv.files.scripts.(*scripts).turns) == 0 })
+	if endsGone(pid) {
+		t.Error("the process whose child is a zombie is gone, so it was none")
+	}
+}
+
+// A script that has left its group is ended all the same: politely if it was alone there, and
+// by force if others have stayed, who are zombies until it waits for them.
+func TestScriptThatHasLeftItsGroup(t *testing.T) {
+	for name, before := range map[string]string{
+		"alone":                          "",
+		"and a child has stayed":         "sleep 1000 & ",
+		"and a child that heeds no TERM": "sh -c 'trap \"\" TERM; echo >ready; while :; do sleep 1; done' & " + endsAwaitFile("ready") + "; ",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := endsServe(t, map[string]string{"a.sh": before + "export " + strings.Replace(endsHelper(t, "join", "pid"), " '", "; exec '", 1)}, WithMaxScripts(1))
+			c := s.ask(t, "/a.sh")
+			pid := s.awaitPid(t, "pid")
+			if group, err := syscall.Getpgid(pid); group == pid || err != nil {
+				t.Fatalf("the script is in the group %d, %v, want it to have left %d", group, err, pid)
+			}
+			start := time.Now()
+			c.reset()
+			endsAwaitGone(t, pid)
+			if took := time.Since(start); before != "" && took < scriptGrace {
+				t.Errorf("ended by force after %v, want not before %v", took, scriptGrace)
+			}
+			if _, err := os.Stat(filepath.Join(s.root, "heard")); (err == nil) != (before == "") {
+				t.Errorf("the script has heard of its end: %v, want %v", err == nil, before == "")
+			}
+			endsUntil(t, "its turn is over", func() bool { return len(s.srv.files.scripts.(*scripts).turns) == 0 })
+		})
+	}
+}
