@@ -18,8 +18,8 @@ import (
 // A FileResolver serves the regular files and folders of a tree. [Dir] and [FS]
 // make one. It may be used concurrently.
 //
-// Methods are GET and HEAD, for scripts POST too; others that are known are answered
-// with 405, unknown ones with 501, OPTIONS with 204. A folder is asked for with a slash
+// Methods are GET and HEAD, for scripts POST too and those of [WithScriptMethods]; others that
+// are known are answered with 405, unknown ones with 501, OPTIONS with 204. A folder is asked for with a slash
 // at the end of its path, and without is redirected to there; it is answered with its
 // index file or its listing. What is neither file nor folder, what a name with a dot in
 // front hides, and what is not there, is [fs.ErrNotExist]. Every response has

@@ -78,7 +78,8 @@ type scriptCommand struct {
 //
 // A script that fails before it prints is answered with 500, one that is late with
 // 504, one whose fields are at fault with 502, and one that has no turn, because too
-// many run, with 503; a POST that a browser says comes from another site, with 403.
+// many run, with 503; a POST that a browser says comes from another site, with 403, see
+// [WithScriptMethods].
 //
 // The default is that no script runs.
 func WithScript(ext string, interpreter ...string) FileOption {
