@@ -1,6 +1,7 @@
 package rawhttp
 
 import (
+	"go/build"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -155,6 +156,23 @@ func TestFilesAreInTheReadme(t *testing.T) {
 	for _, p := range patterns {
 		if !used[p] {
 			t.Errorf("%s is no file", p)
+		}
+	}
+}
+
+// openat2 is called on Linux alone. Its kin Android, for which all files for Linux are
+// built otherwise, ends a process that calls it.
+func TestSystemsOfOpenat2(t *testing.T) {
+	for system, want := range map[string]bool{
+		"linux/amd64": true, "linux/arm64": true, "linux/386": false, "linux/s390x": false,
+		"android/arm64": false, "android/amd64": false, "windows/amd64": false, "freebsd/amd64": false,
+	} {
+		c := build.Default
+		c.GOOS, c.GOARCH, _ = strings.Cut(system, "/")
+		for file, want := range map[string]bool{"jail_linux.go": want, "jail_other.go": !want} {
+			if got, err := c.MatchFile(".", file); got != want || err != nil {
+				t.Errorf("%s is built for %s: %v, %v, want %v", file, system, got, err, want)
+			}
 		}
 	}
 }

@@ -1,0 +1,133 @@
+package rawhttp
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// unreadableMake makes a folder with files and folders of another user, which user 0 may
+// read only if it has the capability. It is the same for any other user, who skips.
+func unreadableMake(t *testing.T) (root string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("only user 0 can make files of another user")
+	}
+	root = unixMake(t, map[string]string{"readable.txt": "r", "secret.txt": "s", "open/a": "a", "closed/b": "b", "to-secret": "->secret.txt"})
+	for name, mode := range map[string]os.FileMode{"secret.txt": 0o600, "closed": 0o700} {
+		path := filepath.Join(root, name)
+		if err := os.Chown(path, 65534, 65534); err != nil {
+			t.Skip(err)
+		}
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+// unreadableLists tells what is listed of the folder, and of what is not, how it is answered.
+func unreadableLists(t *testing.T, root string) map[string]string {
+	sources := unixSources(t, root)
+	dir, err := os.OpenRoot(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources["os.Root"] = filesOfDir(t, root)
+	sources["os.Root"].tree = &jail{root: dir}
+	defer dir.Close()
+	lists := make(map[string]string)
+	for name, r := range sources {
+		lists[name] = unixAnswer(t, r, "/")
+		for _, hidden := range []string{"/secret.txt", "/closed/", "/to-secret"} {
+			if !strings.Contains(lists[name], hidden[1:]+"\n") {
+				lists[name] += unixAnswer(t, r, hidden) + "\n"
+			}
+		}
+	}
+	return lists
+}
+
+const (
+	unreadableSome = "closed/\nopen/\nreadable.txt\nsecret.txt\nto-secret\n"
+	unreadableNone = "open/\nreadable.txt\nerror 403\nerror 403\nerror 403\n"
+)
+
+func unreadableWant(want string) map[string]string {
+	return map[string]string{"Dir": want, "os.Root": want, "os.DirFS": want}
+}
+
+// User 0 of a container may lack the capability to read what permissions forbid. What it
+// cannot read is not listed.
+func TestListingWithoutTheCapability(t *testing.T) {
+	root := unreadableMake(t)
+	if diff := cmp.Diff(unreadableWant(unreadableSome), unreadableLists(t, root)); diff != "" {
+		t.Skipf("user 0 cannot read all here (-want +got):\n%s", diff)
+	}
+	lists, failed := make(chan map[string]string, 1), make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // and never unlocks it: the thread ends with what it lacks
+		if err := dropCapabilities(); err != nil {
+			failed <- err
+			return
+		}
+		lists <- unreadableLists(t, root)
+	}()
+	select {
+	case err := <-failed:
+		t.Fatal(err)
+	case got := <-lists:
+		if diff := cmp.Diff(unreadableWant(unreadableNone), got); diff != "" {
+			t.Errorf("listings without the capability (-want +got):\n%s", diff)
+		}
+	}
+}
+
+// dropCapabilities has the thread that calls it have no capabilities in effect.
+func dropCapabilities() error {
+	header := &struct{ version, thread uint32 }{0x20080522, 0} // _LINUX_CAPABILITY_VERSION_3
+	sets := new([2]struct{ effective, permitted, inheritable uint32 })
+	for _, call := range []uintptr{syscall.SYS_CAPGET, syscall.SYS_CAPSET} {
+		sets[0].effective, sets[1].effective = 0, 0
+		_, _, errno := syscall.Syscall(call, reflect.ValueOf(header).Pointer(), reflect.ValueOf(sets).Pointer(), 0)
+		if errno != 0 {
+			return os.NewSyscallError("capget, capset", errno)
+		}
+		runtime.KeepAlive(header)
+		runtime.KeepAlive(sets)
+	}
+	return nil
+}
+
+// User 0 of a container may have the capability for the users of the container alone. That
+// is so from the start of a process, so this test starts itself.
+func TestListingInUserNamespace(t *testing.T) {
+	const variable = "RAWHTTP_TEST_UNREADABLE"
+	if root := os.Getenv(variable); root != "" {
+		if diff := cmp.Diff(unreadableWant(unreadableNone), unreadableLists(t, root)); diff != "" {
+			t.Errorf("listings in a user namespace (-want +got):\n%s", diff)
+		}
+		return
+	}
+	root := unreadableMake(t)
+	cmd := exec.CommandContext(context.Background(), os.Args[0], "-test.run=^TestListingInUserNamespace$")
+	cmd.Env = append(os.Environ(), variable+"="+root)
+	users := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER, UidMappings: users, GidMappings: users}
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Skip("no user namespaces here:", err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v: %s", err, &out)
+	}
+}
