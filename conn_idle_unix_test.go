@@ -157,3 +157,21 @@ func TestEvictedWhileItParks(t *testing.T) {
 		t.Errorf("awaitParked = %v, want a timeout", err)
 	}
 }
+
+// A connection that parks gives up the buffer that it has held in a conversation.
+func TestParkedConnectionHoldsNoBuffer(t *testing.T) {
+	s, addr := listen(t, WithResolver(say("hi")))
+	c := newConn(s, new(group), dial(t, addr)) // either end can wait
+	c.in.buf = new([minBuffer]byte)[:]
+	c.ready.keep(&c.in)
+	c.limit = clock().add(time.Millisecond)
+	if err := c.awaitParked(); !isTimeout(err) || c.ready.buf == nil {
+		t.Fatalf("awaitParked = %v, with a buffer: %v, want one until the connection parks", err, c.ready.buf != nil)
+	}
+	if c.begin(errToPark) || c.ready.buf != nil || c.in.buf != nil {
+		t.Error("a connection that parks holds a buffer")
+	}
+	if err := c.awaitParked(); !isTimeout(err) || c.ready.buf != nil {
+		t.Errorf("awaitParked = %v, with a buffer: %v, want none while it waits", err, c.ready.buf != nil)
+	}
+}

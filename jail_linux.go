@@ -158,8 +158,15 @@ func (j *beneath) readDir(dir fs.File) (entries []entry, err error) {
 	if n <= 0 {
 		return nil, io.EOF
 	}
-	entries = make([]entry, 0, countDirents(buf[:n]))
-	for rest := buf[:n]; len(rest) > 0; rest = rest[direntLen(rest):] {
+	entries = direntEntries(fd, buf[:n])
+	runtime.KeepAlive(dir)
+	return entries, nil
+}
+
+// direntEntries makes entries of what getdents64(2) says of the open folder.
+func direntEntries(fd int, b []byte) []entry {
+	entries := make([]entry, 0, countDirents(b))
+	for rest := b; len(rest) > 0; rest = rest[direntLen(rest):] {
 		name := rest[direntName:direntLen(rest)]
 		name = name[:bytes.IndexByte(name, 0)]
 		if string(name) == "." || string(name) == ".." {
@@ -169,8 +176,7 @@ func (j *beneath) readDir(dir fs.File) (entries []entry, err error) {
 			entries = append(entries, e)
 		}
 	}
-	runtime.KeepAlive(dir)
-	return entries, nil
+	return entries
 }
 
 // Where the parts of an entry are, a struct linux_dirent64 of getdents64(2).

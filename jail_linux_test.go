@@ -3,6 +3,7 @@
 package rawhttp
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -143,6 +144,30 @@ func TestLinksWhileFoldersMove(t *testing.T) {
 	}
 	close(stop)
 	<-stopped
+}
+
+// The kernel says EAGAIN where folders move, and is asked again, though not for ever: the
+// client is told to do so then.
+func TestFoldersThatAlwaysMove(t *testing.T) {
+	j := beneathOf(t, ".")
+	errs := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocks it: the thread ends with its filter
+		if err := jailRefuse(sysOpenat2, syscall.EAGAIN); err != nil {
+			close(errs)
+			return
+		}
+		_, _, err := j.open("jail.go")
+		errs <- err
+	}()
+	err, ok := <-errs
+	if !ok {
+		t.Skip("no filters here")
+	}
+	var field *fieldError
+	if StatusOf(err) != 503 || !errors.As(err, &field) || field.name != "Retry-After" {
+		t.Errorf("open is %v, want 503 with Retry-After: it was tried again", err)
+	}
 }
 
 // Links of /proc lead out without a name, also those that look relative.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -154,6 +155,33 @@ func TestEntryOfUnknownType(t *testing.T) {
 		if ok != wantOK || ok && got != want {
 			t.Errorf("%s: %+v, %v, want %+v, %v", name, got, ok, want, wantOK)
 		}
+	}
+}
+
+// Nothing of a folder whose types are not told is missing from its entries.
+func TestFolderOfUnknownTypes(t *testing.T) {
+	root := unixMake(t, map[string]string{"file": "", "folder/": "", "link": "->file"})
+	if err := syscall.Mkfifo(filepath.Join(root, "fifo"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.Open(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	b := make([]byte, 4096)
+	n, err := syscall.ReadDirent(int(dir.Fd()), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rest := b[:n]; len(rest) > 0; rest = rest[direntLen(rest):] {
+		rest[direntType] = syscall.DT_UNKNOWN
+	}
+	got := direntEntries(int(dir.Fd()), b[:n])
+	slices.SortFunc(got, func(a, b entry) int { return strings.Compare(a.name, b.name) })
+	want := []entry{{name: "file"}, {name: "folder", isFolder: true}, {name: "link", isLink: true}}
+	if !slices.Equal(got, want) {
+		t.Errorf("entries are %+v, want %+v", got, want)
 	}
 }
 
