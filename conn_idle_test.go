@@ -27,10 +27,10 @@ func TestIdleConnectionIsSlim(t *testing.T) {
 					for what, got := range map[string]struct{ is, most int }{
 						"input":          {len(c.in.buf), minBuffer},
 						"output":         {cap(c.out.buf), 0},
-						"last head":      {cap(c.req.text), maxIdleText},
-						"its copy":       {cap(c.spare.text), maxIdleText},
-						"its fields":     {cap(c.req.fields), maxIdleFields},
-						"fields of that": {cap(c.spare.fields), maxIdleFields},
+						"last head":      {cap(c.req.head.Text), maxIdleText},
+						"its copy":       {cap(c.spare.head.Text), maxIdleText},
+						"its fields":     {cap(c.req.head.Fields), maxIdleFields},
+						"fields of that": {cap(c.spare.head.Fields), maxIdleFields},
 					} {
 						if got.is > got.most {
 							t.Errorf("%s: an idle connection keeps %d, want at most %d", what, got.is, got.most)
