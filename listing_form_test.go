@@ -320,19 +320,19 @@ func TestListingETag(t *testing.T) {
 	}
 }
 
-// The order of a listing: folders first, then by the key, and by the bytes of the
-// name where that is the same.
+// The order of a listing: folders first, then by the key, and by the name where that
+// is the same.
 func TestListingOrder(t *testing.T) {
 	const (
-		byNameUp   = `R&D <new>/ | old/ | previous/ | Zebra.svg | a?b.png | antelope.svg | empty | it's "it".c | latest.png | no time.txt`
-		byNameDown = `previous/ | old/ | R&D <new>/ | no time.txt | latest.png | it's "it".c | empty | antelope.svg | a?b.png | Zebra.svg`
-		bySizeUp   = `R&D <new>/ | old/ | previous/ | empty | no time.txt | Zebra.svg | antelope.svg | it's "it".c | a?b.png | latest.png`
-		bySizeDown = `R&D <new>/ | old/ | previous/ | a?b.png | latest.png | it's "it".c | Zebra.svg | antelope.svg | no time.txt | empty`
-		byTimeUp   = `R&D <new>/ | old/ | previous/ | no time.txt | empty | a?b.png | latest.png | it's "it".c | Zebra.svg | antelope.svg`
-		byTimeDown = `old/ | previous/ | R&D <new>/ | Zebra.svg | antelope.svg | it's "it".c | a?b.png | latest.png | empty | no time.txt`
+		byNameUp   = `old/ | previous/ | R&D <new>/ | a?b.png | antelope.svg | empty | it's "it".c | latest.png | no time.txt | Zebra.svg`
+		byNameDown = `R&D <new>/ | previous/ | old/ | Zebra.svg | no time.txt | latest.png | it's "it".c | empty | antelope.svg | a?b.png`
+		bySizeUp   = `old/ | previous/ | R&D <new>/ | empty | no time.txt | antelope.svg | Zebra.svg | it's "it".c | a?b.png | latest.png`
+		bySizeDown = `old/ | previous/ | R&D <new>/ | a?b.png | latest.png | it's "it".c | antelope.svg | Zebra.svg | no time.txt | empty`
+		byTimeUp   = `R&D <new>/ | old/ | previous/ | no time.txt | empty | a?b.png | latest.png | it's "it".c | antelope.svg | Zebra.svg`
+		byTimeDown = `old/ | previous/ | R&D <new>/ | antelope.svg | Zebra.svg | it's "it".c | a?b.png | latest.png | empty | no time.txt`
 	)
 	tests := []struct{ query, want, why string }{
-		{"", byNameUp, "bytewise: upper case before lower"},
+		{"", byNameUp, "letters have no case"},
 		{"sort=name", byNameUp, ""},
 		{"sort=name&order=asc", byNameUp, ""},
 		{"order=desc", byNameDown, "folders stay first"},

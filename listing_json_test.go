@@ -46,16 +46,16 @@ func listingReadJSON(t testing.TB, content string) (o listingObject) {
 func TestListingJSON(t *testing.T) {
 	size := func(n int64) *int64 { return &n }
 	want := listingObject{Path: "/pub/images/", Entries: []listingObjectItem{
-		{"R&D <new>", "directory", nil, "2026-11-02T08:14:59Z", "./R%26D%20%3Cnew%3E/", false},
 		{"old", "directory", nil, "2026-11-02T08:15:59Z", "./old/", false},
 		{"previous", "directory", nil, "2026-11-02T08:15:59Z", "./previous/", true},
-		{"Zebra.svg", "file", size(731), "2026-11-02T08:22:59Z", "./Zebra.svg", false},
+		{"R&D <new>", "directory", nil, "2026-11-02T08:14:59Z", "./R%26D%20%3Cnew%3E/", false},
 		{"a?b.png", "file", size(145408), "2026-11-02T08:16:59Z", "./a%3Fb.png", false},
 		{"antelope.svg", "file", size(731), "2026-11-02T08:22:59Z", "./antelope.svg", false},
 		{"empty", "file", size(0), "2026-11-01T08:15:59Z", "./empty", false},
 		{`it's "it".c`, "file", size(1024), "2026-11-02T08:17:59Z", "./it%27s%20%22it%22.c", false},
 		{"latest.png", "file", size(145408), "2026-11-02T08:16:59Z", "./latest.png", true},
 		{"no time.txt", "file", size(1), "", "./no%20time.txt", false},
+		{"Zebra.svg", "file", size(731), "2026-11-02T08:22:59Z", "./Zebra.svg", false},
 	}}
 	r := listingPlace(t)
 	got := listingReadJSON(t, listingAsk(t, r, "GET /pub/images/?format=json").Content)

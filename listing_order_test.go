@@ -1,13 +1,17 @@
 package rawhttp
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"math/big"
 	"math/rand/v2"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 )
 
 // The order is that of comparing each with each, whatever the shortcuts: with names
@@ -17,12 +21,13 @@ func TestListingOrderHasNoShortcut(t *testing.T) {
 	numbers := []int64{0, 1, -1, 2, 1 << 20, 1<<20 + 1, math.MaxInt64, math.MaxInt64 - 1, math.MinInt64, math.MinInt64 + 1}
 	for round := range 500 {
 		l := &listing{sort: sortKey(round % 3), desc: round%2 == 0}
-		prefix := []string{"", "file-", "\xff\xff", "0"}[random.IntN(4)]
+		prefix := []string{"", "file-", "\xff\xff", "0", "IMG_2026", "v1.0"}[random.IntN(6)]
+		alphabet := []string{"\x01az\x80\xff", "aAbB_", "0129", "01a/", "9999999.B"}[random.IntN(5)]
 		seen := make(map[string]bool)
 		for range random.IntN(40) {
 			name := prefix
 			for range random.IntN(12) {
-				name += string([]byte{"\x01az\x80\xff"[random.IntN(5)]})
+				name += alphabet[random.IntN(len(alphabet)):][:1]
 			}
 			if seen[name] {
 				continue
@@ -40,8 +45,128 @@ func TestListingOrderHasNoShortcut(t *testing.T) {
 			}
 			return names
 		}
-		if diff := cmp.Diff(names(want), names(l.entries)); diff != "" {
+		if diff := gocmp.Diff(names(want), names(l.entries)); diff != "" {
 			t.Fatalf("sorted by %s, descending %v (-want +got):\n%s", sortNames[l.sort], l.desc, diff)
+		}
+	}
+}
+
+// Names come in the order in which people read them.
+func TestNamesAreInTheOrderOfReading(t *testing.T) {
+	zeros, nines := strings.Repeat("0", 240), strings.Repeat("9", 240)
+	tests := []struct {
+		want []string // in order
+		why  string
+	}{
+		{[]string{"IMG_2", "IMG_10", "IMG_100"}, "numbers count as numbers"},
+		{[]string{"IMG_2.png", "img_3", "IMG_10.png"}, "letters have no case, whatever follows"},
+		{[]string{"a2b3", "a2b10", "a10b1"}, "each number of a name"},
+		{[]string{"empty", "Neuer Ordner", "photos", "Zebra"}, "letters have no case"},
+		{[]string{"A", "a", "B", "b"}, "but for ties, which are bytewise"},
+		{[]string{"File", "file", "file a", "file-a", "file.a", "file1", "fileA", "fileb"}, ""},
+		{[]string{"a_b", "aa", "AB"}, "'_' is before letters, as it is before small ones"},
+		{[]string{"-rf", "007", "07", "7", "8", "010", "10"}, "leading zeros do not count, but for ties"},
+		{[]string{"0", "00", "000", "1"}, "zero is a number too"},
+		{[]string{"a00a", "a0b"}, "0 is 00, so the letters decide"},
+		{[]string{"a00", "a0a", "a0b"}, "0 is 00, so the longer is behind"},
+		{[]string{"v1.2", "v1.2.0", "v1.10", "v1.10.0"}, ""},
+		{[]string{"1", "1 a", "1a", "2"}, ""},
+		{[]string{zeros + "1", "2", zeros + "3", "4" + nines, nines + "1", "10" + zeros}, "of any length: no number overflows"},
+		{[]string{"18446744073709551615", "18446744073709551616", "18446744073709551617"}, "2^64 is no border"},
+		{[]string{"a/", "a1", "a:"}, "a number stands among bytes where its digits do"},
+		{[]string{"E\u0301", "e\u0301", "z", "~", "\u00c9", "\u00e9", "\u0661", "\uff11"}, "beyond ASCII it is bytes: no locale"},
+		{[]string{"", "a"}, ""},
+	}
+	for i, tt := range tests {
+		for a, nameA := range tt.want {
+			for b, nameB := range tt.want {
+				if got, want := compareNames(nameA, nameB), cmp.Compare(a, b); got != want {
+					t.Errorf("test %d: compareNames(%q, %q) = %d, want %d\nwhy: %s", i, nameA, nameB, got, want, tt.why)
+				}
+			}
+		}
+	}
+}
+
+// listingTokens matches what counts as one in the order of names.
+var listingTokens = regexp.MustCompile(`(?s)[0-9]+|.`)
+
+// listingCompareSlowly orders names by the rule as it is written down.
+func listingCompareSlowly(a, b string) int {
+	tokens := func(name string) []string {
+		var latin strings.Builder // each byte a rune
+		for i := range len(name) {
+			latin.WriteRune(rune(name[i]))
+		}
+		return listingTokens.FindAllString(latin.String(), -1)
+	}
+	compare := func(a, b string) int {
+		numberA, okA := new(big.Int).SetString(a, 10)
+		numberB, okB := new(big.Int).SetString(b, 10)
+		if okA && okB {
+			return numberA.Cmp(numberB)
+		}
+		fold := func(s string) string {
+			if s[0] <= 'Z' {
+				return strings.ToLower(s)
+			}
+			return s
+		}
+		return cmp.Compare(fold(a), fold(b))
+	}
+	return cmp.Or(slices.CompareFunc(tokens(a), tokens(b), compare), cmp.Compare(a, b))
+}
+
+// It is one order of all names, and takes no memory.
+func FuzzCompareNames(f *testing.F) {
+	for _, name := range append([]string{"IMG_2", "img_10", "a007", "a7", "a07b", "a7B", "1.10", "999999999999999999999"}, listingNasty...) {
+		f.Add(name, "IMG_2", name+"0")
+		f.Add(name, strings.ToUpper(name), "00"+name)
+	}
+	f.Fuzz(func(t *testing.T, a, b, c string) {
+		if len(a)+len(b)+len(c) > 1000 { // the slow way takes long
+			return
+		}
+		names := []string{a, b, c}
+		for _, x := range names {
+			for _, y := range names {
+				if got, want := compareNames(x, y), listingCompareSlowly(x, y); got != want {
+					t.Errorf("compareNames(%q, %q) = %d, want %d", x, y, got, want)
+				}
+				if compareNames(x, y) < 0 && nameBeginning(x) > nameBeginning(y) {
+					t.Errorf("%q is before %q, but its beginning %x is not before %x", x, y, nameBeginning(x), nameBeginning(y))
+				}
+				for _, z := range names {
+					if compareNames(x, y) <= 0 && compareNames(y, z) <= 0 && compareNames(x, z) > 0 {
+						t.Errorf("%q <= %q <= %q, and yet the first is behind the last", x, y, z)
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestCompareNamesAllocatesNothing(t *testing.T) {
+	a, b := strings.Repeat("Photo 0012 ", 20)+"a", strings.Repeat("pHOTO 12 ", 20)+"b"
+	if n := testing.AllocsPerRun(100, func() { compareNames(a, b) }); n != 0 {
+		t.Errorf("compareNames allocates %v times", n)
+	}
+}
+
+// 100,000 names, as cameras, programs and people make them.
+func BenchmarkListingOrder(b *testing.B) {
+	for name, form := range map[string]string{"numbers": "file-%07d.txt", "photos": "IMG_2026%04d_101503.jpg", "words": "%x Some Words.txt"} {
+		for _, key := range []sortKey{byName, bySize} { // whose ties are by name
+			b.Run(name+" by "+sortNames[key], func(b *testing.B) {
+				entries := make([]*entry, 100_000)
+				for i := range entries {
+					entries[i] = &entry{name: fmt.Sprintf(form, (i*7919)%len(entries))}
+				}
+				for b.Loop() {
+					l := &listing{sort: key, entries: entries}
+					l.order()
+				}
+			})
 		}
 	}
 }

@@ -2,7 +2,6 @@ package rawhttp
 
 import (
 	"cmp"
-	"encoding/binary"
 	"math/bits"
 	"slices"
 	"strings"
@@ -19,9 +18,9 @@ const (
 
 var sortNames = [...]string{byName: "name", bySize: "size", byTime: "time"}
 
-// order sorts: folders first, then by the key, and what is alike in that by the
-// bytes of the name. Numbers that hold the beginning of what counts, and where the
-// entry is, are sorted first, as that is quick; then those that are alike in it.
+// order sorts the entries: folders first, then by the key, ties by name. It first
+// sorts words that hold the beginning of what counts and the index of the entry, as
+// that is quick, and then those entries whose beginnings are the same.
 func (l *listing) order() {
 	same, low := l.samePrefix(), bits.Len(uint(len(l.entries)))
 	words := make([]int, len(l.entries)) // which package slices sorts in every program
@@ -42,34 +41,38 @@ func (l *listing) order() {
 	l.entries = sorted
 }
 
-// inOrder gives the names in the order that they have where no other is asked for.
+// inOrder returns the names in the default order.
 func inOrder(names []*entry) []*entry {
 	l := listing{entries: names}
 	l.order()
 	return l.entries
 }
 
-// samePrefix gives the length of what all names begin with.
+// samePrefix returns the length of what all names begin with, up to a number that may
+// go on differently.
 func (l *listing) samePrefix() (n int) {
-	for i, e := range l.entries {
-		if i == 0 {
-			n = len(e.name)
-		}
-		for first := l.entries[0].name; !strings.HasPrefix(e.name, first[:n]); {
+	if len(l.entries) == 0 {
+		return 0
+	}
+	first := l.entries[0].name
+	n = len(first)
+	for _, e := range l.entries {
+		for !strings.HasPrefix(e.name, first[:n]) {
 			n--
 		}
+	}
+	for n > 0 && isDigit(first[n-1]) {
+		n--
 	}
 	return n
 }
 
-// beginning makes a number of what comes first in the order, of a name the bytes
-// behind those that are the same. It is never greater for what comes before.
+// beginning returns a number made of what comes first in the order; of a name, what
+// follows the first same bytes. It is never greater for what comes before.
 func (l *listing) beginning(e *entry, same int) (key uint64) {
 	switch {
 	case l.sort == byName:
-		var b [8]byte
-		copy(b[:], e.name[same:])
-		key = binary.BigEndian.Uint64(b[:])
+		key = nameBeginning(e.name[same:])
 	case l.sort == byTime:
 		key = uint64(e.sec) ^ 1<<63 // negative ones first
 	case !e.isFolder:
@@ -85,6 +88,82 @@ func (l *listing) beginning(e *entry, same int) (key uint64) {
 	return key
 }
 
+// nameBeginning returns the beginning of a name in the order of compareNames: 8 bits
+// for a byte, and for a number 8 bits for its length and 4 for each digit.
+func nameBeginning(name string) (key uint64) {
+	room := 64
+	push := func(v byte, bits int) {
+		key = key<<bits | uint64(v)
+		room -= bits
+	}
+	for name != "" && room >= 8 {
+		if !isDigit(name[0]) {
+			push(lower(name[0]), 8)
+			name = name[1:]
+			continue
+		}
+		var number string
+		number, name = cutNumber(name)
+		push('0'+byte(min(len(number), 9)), 8)
+		if len(number) >= 9 {
+			break
+		}
+		for i := 0; i < len(number) && room >= 4; i++ {
+			push(number[i]-'0', 4)
+		}
+	}
+	return key << room
+}
+
+// compareNames orders names as people read them, the same in every locale: ASCII
+// letters without case, runs of digits as numbers, ties bytewise.
+func compareNames(a, b string) int {
+	same := 0
+	for same < len(a) && same < len(b) && a[same] == b[same] {
+		same++
+	}
+	for same > 0 && isDigit(a[same-1]) {
+		same--
+	}
+	restA, restB := a[same:], b[same:]
+	for restA != "" && restB != "" {
+		if isDigit(restA[0]) && isDigit(restB[0]) {
+			var numberA, numberB string
+			numberA, restA = cutNumber(restA)
+			numberB, restB = cutNumber(restB)
+			if len(numberA) != len(numberB) {
+				return cmp.Compare(len(numberA), len(numberB))
+			}
+			if numberA != numberB {
+				return strings.Compare(numberA, numberB)
+			}
+			continue
+		}
+		if c := cmp.Compare(lower(restA[0]), lower(restB[0])); c != 0 {
+			return c
+		}
+		restA, restB = restA[1:], restB[1:]
+	}
+	if len(restA) != len(restB) {
+		return cmp.Compare(len(restA), len(restB))
+	}
+	return strings.Compare(a, b)
+}
+
+// cutNumber splits the digits off the beginning of s, and drops their leading zeros.
+func cutNumber(s string) (number, rest string) {
+	begin := 0
+	for begin < len(s) && s[begin] == '0' {
+		begin++
+	}
+	end := begin
+	for end < len(s) && isDigit(s[end]) {
+		end++
+	}
+	return s[begin:end], s[end:]
+}
+
+// compare orders entries as the listing is sorted.
 func (l *listing) compare(a, b *entry) int {
 	if a.isFolder != b.isFolder {
 		if a.isFolder {
@@ -95,14 +174,14 @@ func (l *listing) compare(a, b *entry) int {
 	c := 0
 	switch {
 	case l.sort == byName:
-		c = strings.Compare(a.name, b.name)
+		c = compareNames(a.name, b.name)
 	case l.sort == byTime:
 		c = cmp.Or(cmp.Compare(a.sec, b.sec), cmp.Compare(a.nsec, b.nsec))
 	case !a.isFolder:
 		c = cmp.Compare(a.size, b.size)
 	}
 	if c == 0 {
-		return strings.Compare(a.name, b.name)
+		return compareNames(a.name, b.name)
 	}
 	if l.desc {
 		return -c
