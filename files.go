@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
@@ -26,6 +27,7 @@ import (
 // X-Content-Type-Options: nosniff.
 type FileResolver struct {
 	tree     tree
+	rootName string // what a listing calls the root, "" if it has no name
 	config   fileConfig
 	scripts  scriptRunner  // nil: none are run
 	links    linkReader    // of the tree that has scripts
@@ -99,11 +101,20 @@ func openDir(root string, opts []FileOption) (*FileResolver, error) {
 		}
 		return nil, err
 	}
-	f := &FileResolver{tree: jail, config: config, scripts: scripts, links: jail, listings: make(chan struct{}, maxListings)}
+	f := &FileResolver{tree: jail, rootName: nameOfRoot(root), config: config, scripts: scripts, links: jail, listings: make(chan struct{}, maxListings)}
 	if scripts == nil && len(config.codings) == 0 && jail.identifies() {
 		f.kept.tree = jail
 	}
 	return f, nil
+}
+
+// nameOfRoot returns the last element of the path of a folder, "" if that is none to show.
+func nameOfRoot(root string) string {
+	path, err := filepath.Abs(root)
+	if err != nil || filepath.Dir(path) == path { // of the whole disk
+		return ""
+	}
+	return filepath.Base(path)
 }
 
 // FS serves fsys, as Dir does a folder: an embed.FS, a *zip.Reader, a tree in

@@ -1,105 +1,53 @@
 package rawhttp
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"math/bits"
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"example.com/rawhttp/internal/ascii"
 )
 
-// listStyle is the style of every listing; listPolicy allows it and nothing else.
-const listStyle = `
-:root { color-scheme: light dark; --fg: #1b1f24; --dim: #57606a; --bg: #fff; --line: #d8dee4; --row: #f3f6f9; --link: #0550ae; --seen: #6639ba; }
-@media (prefers-color-scheme: dark) {
-  :root { --fg: #e6edf3; --dim: #9aa4ae; --bg: #0d1117; --line: #30363d; --row: #161b22; --link: #79b8ff; --seen: #d2a8ff; }
-}
-* { box-sizing: border-box; }
-html { scroll-padding: 4rem 0 2rem; }
-body { margin: 0 auto; max-width: 58rem; padding: 1rem 1.25rem 2rem; font: 1rem/1.5 system-ui, sans-serif; color: var(--fg); background: var(--bg); }
-a { color: var(--link); text-decoration: none; }
-tbody a:visited { color: var(--seen); }
-a:hover, footer a { text-decoration: underline; }
-a:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; border-radius: 2px; }
-.skip { position: absolute; left: -100vw; padding: .25rem .5rem; background: var(--bg); }
-.skip:focus { left: 1rem; top: 1rem; z-index: 2; }
-nav ol { display: flex; flex-wrap: wrap; margin: 0; padding: 0; list-style: none; }
-nav li { overflow-wrap: anywhere; }
-nav li + li::before { content: "/"; padding: 0 .4rem; color: var(--dim); }
-nav a[aria-current] { color: var(--fg); font-weight: 600; }
-h1 { margin: .75rem 0; font-size: 1.35rem; line-height: 1.3; overflow-wrap: anywhere; }
-.scroll { margin: 0 -.5rem; }
-table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
-caption { padding: 0 .5rem .5rem; text-align: left; color: var(--dim); }
-th, td { padding: .2rem .5rem; text-align: left; font-weight: 400; vertical-align: baseline; }
-thead th { position: sticky; top: 0; z-index: 1; font-weight: 600; white-space: nowrap; background: var(--bg); box-shadow: inset 0 -2px var(--line); }
-thead span, thead a:not(:has(span))::after { content: ""; display: inline-block; width: 1rem; }
-tbody tr { border-bottom: 1px solid var(--line); }
-tbody tr:hover { background: var(--row); }
-tbody th { width: 100%; min-width: 8rem; padding: 0; }
-tbody th a { display: block; padding: .2rem .5rem; overflow-wrap: anywhere; white-space: pre-wrap; }
-tbody th a:focus-visible { outline-offset: -2px; }
-tbody th a[href$="/"], tbody th a[href*="/?"] { font-weight: 600; }
-th:nth-child(2), td:nth-child(2) { text-align: right; }
-td { color: var(--dim); white-space: nowrap; }
-data { color: var(--fg); }
-footer { margin-top: 1rem; color: var(--dim); font-size: .9rem; }
-@media (max-width: 40rem) {
-  thead th, tbody th a { padding-top: .35rem; padding-bottom: .35rem; }
-  .scroll { overflow-x: auto; }
-  table, caption, thead, tbody { display: block; }
-  tr { display: flex; flex-wrap: wrap; justify-content: space-between; }
-  thead tr { box-shadow: inset 0 -2px var(--line); }
-  thead th { position: static; box-shadow: none; background: none; }
-  tbody th { flex: 1 0 100%; }
-  tbody th a { padding-bottom: 0; }
-  tbody tr:has(td:empty) a { padding-bottom: .35rem; }
-  td { padding-top: 0; font-size: .9rem; }
-  td:empty { display: none; }
-}
-@media print { .skip, footer { display: none; } body { max-width: none; } thead th { position: static; } }
-`
-
-// listPolicy is the Content-Security-Policy of a listing. The hash is that of
-// listStyle, which a test compares.
-const listPolicy = "default-src 'none'; style-src 'sha256-KAzX+XRAX8wjEYmngDlkM8HNAEog0NNVLqR76f93CGg='; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
-
 // listHTML is a listing as a page for people: real links, in the order in which they
-// are read, and no script.
+// are read, and no script. The text of a link is its decoded href, by which media
+// players know that it is an entry.
 type listHTML struct {
-	order string // query of a link to a folder
-	sec   int64  // the last time that was written
-	time  string // as it was
+	config *fileConfig
+	order  string // query of a link to a folder
+	later  bool   // the sum of the sizes is not known before the end
+	sum    int64  // bytes of the files so far
+	sec    int64  // the last time that was written
+	time   string // as it was
 }
 
 func (p *listHTML) begin(b []byte, l *listing) []byte {
-	p.order = l.orderQuery()
-	title := string(appendHTML(nil, displayName(l.path)))
+	p.config, p.order = &l.files.config, orderQuery(l.sort, l.desc)
 	b = append(b, `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
 <title>Index of `...)
-	b = append(b, title...)
+	b = appendHTML(b, displayName(l.path))
 	b = append(b, "</title>\n<style>"+listStyle+`</style>
 </head>
 <body>
 <a class="skip" href="#files">Skip to files</a>
-<header><nav aria-label="Breadcrumb"><ol>
+<header><nav aria-label="Breadcrumb"><h1>
 `...)
 	b = l.appendCrumbs(b)
-	b = fmt.Appendf(b, `</ol></nav></header>
-<main id="files">
-<h1>Index of <bdi>%s</bdi></h1>
-`, title)
+	b = append(b, "</h1></nav>\n"...)
 	if len(l.entries) == 0 {
 		return l.appendEmpty(b)
 	}
-	b = append(b, "<div class=\"scroll\">\n<table>\n<caption>"...)
+	b = append(b, "<p>"...)
+	b = p.appendCounts(b, l)
+	b = append(b, "</p></header>\n<main id=\"files\">\n<table>\n<caption>"...)
 	b = l.appendCaption(b)
 	b = append(b, "</caption>\n<thead><tr>\n"...)
 	b = l.appendColumn(b, byName, "Name")
@@ -107,58 +55,91 @@ func (p *listHTML) begin(b []byte, l *listing) []byte {
 	b = l.appendColumn(b, byTime, "Modified (UTC)")
 	b = append(b, "</tr></thead>\n<tbody>\n"...)
 	if l.depth > 0 {
-		b = fmt.Appendf(b, "<tr><th scope=\"row\"><a href=\"../%s\">Parent folder</a></th><td></td><td></td></tr>\n", l.orderQuery())
+		b = fmt.Appendf(b, "<tr class=up><td><a href=\"../%s\">Parent folder</a></td><td></td><td></td></tr>\n", p.order)
 	}
 	return b
 }
 
-// appendEmpty appends what stands in the place of the table if there is nothing to
-// put into it.
+// appendEmpty appends the page from the heading on if there is nothing to list.
 func (l *listing) appendEmpty(b []byte) []byte {
-	b = append(b, "<p>This folder is empty.</p>\n"...)
+	b = append(b, "</header>\n<main id=\"files\">\n<p>This folder is empty.</p>\n"...)
 	if l.depth > 0 {
-		b = fmt.Appendf(b, "<p><a href=\"../%s\">Parent folder</a></p>\n", l.orderQuery())
+		b = fmt.Appendf(b, "<p><a href=\"../%s\">Parent folder</a></p>\n", orderQuery(l.sort, l.desc))
 	}
 	return b
 }
 
-// appendCrumbs appends a link to each folder above, down from the topmost.
+// appendCrumbs appends the path: a link to each folder above, down from the topmost,
+// and the name of this one.
 func (l *listing) appendCrumbs(b []byte) []byte {
-	root := l.root
-	if root == "" {
-		root = "root"
-	}
-	names := []string{root}
+	names := []string{l.root}
 	below := strings.Split(strings.Trim(l.path, "/"), "/")
 	names = append(names, below[len(below)-l.depth:]...)
 	for i, name := range names {
-		href, current := "./", ` aria-current="page"`
-		if up := l.depth - i; up > 0 {
-			href, current = strings.Repeat("../", up), ""
+		up := l.depth - i
+		if up == 0 {
+			b = append(b, `<b aria-current="page"><bdi dir=ltr>`...)
+			b = appendName(b, displayName(name), true)
+			return append(b, "</bdi></b>\n"...)
 		}
-		b = fmt.Appendf(b, `<li><a href="%s%s"%s>`, href, l.orderQuery(), current)
-		b = appendName(b, displayName(name))
-		b = append(b, "</a></li>\n"...)
+		b = fmt.Appendf(b, `<bdi dir=ltr><a href="%s%s">`, strings.Repeat("../", up), orderQuery(l.sort, l.desc))
+		b = appendName(b, displayName(name), true)
+		b = append(b, "</a></bdi> /\n"...)
 	}
 	return b
 }
 
-// appendCaption appends what the table shows, as a person would say it.
-func (l *listing) appendCaption(b []byte) []byte {
-	folders := 0
-	for i := range l.entries {
-		if l.entries[i].isFolder {
+// appendCounts appends how much there is. The sum of the sizes is part of it if they
+// are known, as in a listing in memory; of a long one the footer has it.
+func (p *listHTML) appendCounts(b []byte, l *listing) []byte {
+	folders, sum := 0, int64(0)
+	for _, e := range l.entries {
+		if e.isFolder {
 			folders++
+			continue
+		}
+		p.later = p.later || !e.stated
+		sum = addSizes(sum, e.size)
+	}
+	if folders > 0 {
+		b = append(b, counted(folders, "folder")...)
+	}
+	if files := len(l.entries) - folders; files > 0 {
+		if folders > 0 {
+			b = append(b, ", "...)
+		}
+		b = append(b, counted(files, "file")...)
+		if !p.later {
+			b = append(b, ", "...)
+			b = appendSize(b, sum)
 		}
 	}
-	order, more := "ascending", ""
+	return l.appendMore(b)
+}
+
+// addSizes adds sizes of files, of which sparse ones can be larger than any disk.
+func addSizes(a, b int64) int64 {
+	if b > math.MaxInt64-a {
+		return math.MaxInt64
+	}
+	return a + max(0, b)
+}
+
+// appendCaption appends what the table shows, for those who cannot see it.
+func (l *listing) appendCaption(b []byte) []byte {
+	order := "ascending"
 	if l.desc {
 		order = "descending"
 	}
+	return l.appendMore(fmt.Appendf(b, "Sorted by %s, %s", sortNames[l.sort], order))
+}
+
+// appendMore appends that the listing is cut, if it is.
+func (l *listing) appendMore(b []byte) []byte {
 	if l.truncated {
-		more = "; there are more, which are not listed"
+		b = append(b, "; there are more, which are not listed"...)
 	}
-	return fmt.Appendf(b, "%s, %s, sorted by %s, %s%s", counted(folders, "folder"), counted(len(l.entries)-folders, "file"), sortNames[l.sort], order, more)
+	return b
 }
 
 func counted(n int, noun string) string {
@@ -168,37 +149,42 @@ func counted(n int, noun string) string {
 	return fmt.Sprint(n, " ", noun)
 }
 
-// appendColumn appends the head of a column: a link that sorts by it, and turns the
-// order round if it sorts by it already.
+// appendColumn appends the head of a column: a link that sorts by it, and reverses the
+// order if it is sorted by it already.
 func (l *listing) appendColumn(b []byte, key sortKey, name string) []byte {
-	order, sorted, arrow := "asc", "", ""
-	if key != byName {
-		order = "desc" // the largest and newest are looked for
-	}
+	desc, sorted := key != byName, "" // the largest and newest are looked for
 	if key == l.sort {
-		order, sorted, arrow = "desc", ` aria-sort="ascending"`, ` <span aria-hidden="true">↑</span>`
+		desc, sorted = !l.desc, ` aria-sort="ascending"`
 		if l.desc {
-			order, sorted, arrow = "asc", ` aria-sort="descending"`, ` <span aria-hidden="true">↓</span>`
+			sorted = ` aria-sort="descending"`
 		}
 	}
-	return fmt.Appendf(b, "<th scope=\"col\"%s><a rel=\"nofollow\" href=\"?sort=%s&amp;order=%s\">%s%s</a></th>\n", sorted, sortNames[key], order, name, arrow)
+	return fmt.Appendf(b, "<th scope=\"col\"%s><a rel=\"nofollow\" href=\"%s\">%s</a></th>\n", sorted, cmp.Or(orderQuery(key, desc), "./"), name)
 }
 
+// entry appends a row. Its attributes are without quotes where HTML needs none: there
+// are many rows.
 func (p *listHTML) entry(b []byte, e *entry) []byte {
-	b = append(b, `<tr><th scope="row"><a href="./`...)
-	if !e.isFolder && ascii.IsUnreserved(e.name) { // as most are
-		b = append(append(b, e.name...), `"><bdi>`...)
-		b = append(append(b, e.name...), `</bdi>`...)
-	} else {
-		b = p.appendLink(b, e)
+	kind := "folder"
+	if !e.isFolder {
+		kind = kindOf(p.config.mediaType(e.name))
+		p.sum = addSizes(p.sum, e.size)
 	}
-	b = append(b, `</a></th><td>`...)
+	b = append(append(b, "<tr class="...), kind...)
+	b = append(b, `><td><bdi dir=ltr><a href="`...)
+	if !e.isFolder && len(e.name) <= maxUnbroken && ascii.IsUnreserved(e.name) { // as most are
+		b = append(append(b, e.name...), `">`...)
+		b = append(b, e.name...)
+	} else {
+		b = p.appendLink(b, e, kind)
+	}
+	b = append(b, `</a></bdi></td><td>`...)
 	if e.isFolder {
 		b = append(b, "folder"...)
 	} else {
-		b = append(b, `<data value="`...)
+		b = append(b, `<data value=`...)
 		b = strconv.AppendInt(b, e.size, 10)
-		b = append(b, `">`...)
+		b = append(b, '>')
 		b = appendSize(b, e.size)
 		b = append(b, `</data>`...)
 	}
@@ -212,28 +198,53 @@ func (p *listHTML) entry(b []byte, e *entry) []byte {
 	return append(b, "</td></tr>\n"...)
 }
 
-func (p *listHTML) appendLink(b []byte, e *entry) []byte {
-	b = append(b, e.href()[len("./"):]...)
-	if e.isFolder {
-		b = append(b, p.order...)
+// appendLink appends a link's href and its text. A dot stands in front where a colon
+// could be taken for the end of a scheme. What media players look for keeps its text
+// whole: they compare it with the href.
+func (p *listHTML) appendLink(b []byte, e *entry, kind string) []byte {
+	href := e.href()
+	if !strings.Contains(e.name, ":") {
+		href = href[len("./"):]
 	}
-	return appendName(append(b, `">`...), e.shown())
+	b = append(b, href...)
+	breaks := true
+	switch kind {
+	case "folder":
+		b = append(b, p.order...)
+		breaks = false
+	case "image", "video", "audio":
+		breaks = false
+	}
+	return appendName(append(b, `">`...), e.shown(), breaks)
 }
 
 // appendTime appends a time, which is often that of the entry before.
 func (p *listHTML) appendTime(b []byte, e *entry) []byte {
 	if p.time == "" || p.sec != e.sec {
-		p.sec, p.time = e.sec, e.listTime().Format(`<time datetime="2006-01-02T15:04:05Z">2006-01-02 15:04</time>`)
+		p.sec, p.time = e.sec, e.listTime().Format(`<time datetime=2006-01-02T15:04:05Z>2006-01-02 15:04</time>`)
 	}
 	return append(b, p.time...)
 }
 
-// appendName appends the text of a link. A name that nobody could see or hear is said
-// to be one.
-func appendName(b []byte, shown string) []byte {
-	b = append(b, "<bdi>"...)
-	b = appendHTML(b, shown)
-	b = append(b, "</bdi>"...)
+// maxUnbroken is how long a name is written without a place where its line may break,
+// in bytes: terminals make a table as wide as the longest.
+const maxUnbroken = 40
+
+// appendName appends a name, with breaks if it may have them. A name that nobody could
+// see or hear is said to be one.
+func appendName(b []byte, shown string, breaks bool) []byte {
+	run := 0 // bytes since the last place to break
+	for i := range len(shown) {
+		c := shown[i]
+		if breaks && run >= maxUnbroken && c < utf8.RuneSelf { // others could be joined with what is before
+			b = append(b, "<wbr>"...)
+			run = 0
+		}
+		if run++; c == ' ' {
+			run = 0
+		}
+		b = appendHTMLByte(b, c)
+	}
 	if strings.TrimFunc(shown, isInvisible) == "" {
 		b = append(b, " (blank name)"...)
 	}
@@ -243,22 +254,25 @@ func appendName(b []byte, shown string) []byte {
 // appendHTML appends what means s in HTML, in an attribute too.
 func appendHTML(b []byte, s string) []byte {
 	for i := range len(s) {
-		switch c := s[i]; c {
-		case '&':
-			b = append(b, "&amp;"...)
-		case '<':
-			b = append(b, "&lt;"...)
-		case '>':
-			b = append(b, "&gt;"...)
-		case '"':
-			b = append(b, "&#34;"...)
-		case '\'':
-			b = append(b, "&#39;"...)
-		default:
-			b = append(b, c)
-		}
+		b = appendHTMLByte(b, s[i])
 	}
 	return b
+}
+
+func appendHTMLByte(b []byte, c byte) []byte {
+	switch c {
+	case '&':
+		return append(b, "&amp;"...)
+	case '<':
+		return append(b, "&lt;"...)
+	case '>':
+		return append(b, "&gt;"...)
+	case '"':
+		return append(b, "&#34;"...)
+	case '\'':
+		return append(b, "&#39;"...)
+	}
+	return append(b, c)
 }
 
 // isInvisible reports whether r is white space or has no width.
@@ -268,36 +282,29 @@ func isInvisible(r rune) bool {
 
 func (p *listHTML) end(b []byte, l *listing) []byte {
 	if len(l.entries) > 0 {
-		b = append(b, "</tbody>\n</table>\n</div>\n"...)
+		b = append(b, "</tbody>\n</table>\n"...)
 	}
 	b = append(b, "</main>\n<footer>"...)
+	if p.later {
+		b = append(appendSize(b, p.sum), " in all. "...)
+	}
 	if l.dropped > 0 {
 		b = append(b, counted(l.dropped, "name")+" disappeared while this was written. "...)
 	}
-	b = append(b, "Also as "...)
-	b = l.appendForm(b, "text", "text")
-	b = append(b, " and "...)
-	b = l.appendForm(b, "json", "JSON")
-	return append(b, ".</footer>\n</body>\n</html>\n"...)
+	return append(b, `Also as <a rel="nofollow" href="?format=text">text</a> and <a rel="nofollow" href="?format=json">JSON</a>.</footer>
+</body>
+</html>
+`...)
 }
 
-// appendForm appends a link to the same listing, in the same order, in another form.
-func (l *listing) appendForm(b []byte, form, name string) []byte {
-	query := "?format=" + form
-	if order := l.orderQuery(); order != "" {
-		query += "&amp;" + order[1:]
-	}
-	return fmt.Appendf(b, `<a rel="nofollow" href="%s">%s</a>`, query, name)
-}
-
-// orderQuery gives the query, in HTML, that asks for the same order elsewhere, "" for
-// the default.
-func (l *listing) orderQuery() string {
+// orderQuery returns the query, in HTML, that asks for an order, "" for the default:
+// there is one for each, so that a recursive downloader fetches a folder few times.
+func orderQuery(key sortKey, desc bool) string {
 	switch {
-	case l.desc:
-		return "?sort=" + sortNames[l.sort] + "&amp;order=desc"
-	case l.sort != byName:
-		return "?sort=" + sortNames[l.sort]
+	case desc:
+		return "?sort=" + sortNames[key] + "&amp;order=desc"
+	case key != byName:
+		return "?sort=" + sortNames[key]
 	}
 	return ""
 }

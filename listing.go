@@ -2,6 +2,7 @@ package rawhttp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"hash/fnv"
@@ -125,6 +126,9 @@ func (f *FileResolver) list(ctx context.Context, req *Request, folder string, o 
 		handedOn = true
 		return l.fields(resp), nil
 	}
+	if err := l.statAll(); err != nil {
+		return nil, err
+	}
 	var b bytes.Buffer
 	if err := l.writeTo(ctx, &b); err != nil {
 		return nil, err
@@ -152,7 +156,7 @@ func buffered(mediaType string, b []byte) *Response {
 // newListing sees to what the request asks for. What it does not know it ignores.
 func (f *FileResolver) newListing(req *Request, folder string) *listing {
 	l := &listing{files: f, folder: folder, path: req.Prefix() + req.Path(), depth: strings.Count(req.Path(), "/") - 1}
-	l.root = req.Prefix()[strings.LastIndexByte(req.Prefix(), '/')+1:]
+	l.root = cmp.Or(req.Prefix()[strings.LastIndexByte(req.Prefix(), '/')+1:], f.rootName, "root")
 	query := req.Query()
 	for key, name := range sortNames {
 		if query.Get("sort") == name {
@@ -376,6 +380,25 @@ func (l *listing) stat(e *entry) error {
 		return treeError(err)
 	}
 	e.set(info.IsDir(), info.Size(), modTime(info))
+	return nil
+}
+
+// statAll finds out what the names alone do not tell, and drops those that are gone.
+func (l *listing) statAll() error {
+	if l.form == formText {
+		return nil
+	}
+	there := l.entries[:0]
+	for _, e := range l.entries {
+		own := *e // it may be kept, for others too
+		err := l.stat(&own)
+		if err == nil {
+			there = append(there, &own)
+		} else if StatusOf(err) >= 500 {
+			return err
+		}
+	}
+	l.entries = there
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"html"
 	"io"
 	"io/fs"
@@ -21,14 +22,15 @@ import (
 // A listingPage is what a listing as HTML says, references resolved and without its
 // markup.
 type listingPage struct {
-	Title, Heading string
-	Crumbs         []listingLink
-	Caption        string
-	Columns        []listingColumn
-	Parent         string // reference to the folder above, "" if there is none
-	Rows           []listingRow
-	Footer         string
-	Forms          []listingLink
+	Title   string
+	Crumbs  []listingLink // the heading
+	Counts  string
+	Caption string
+	Columns []listingColumn
+	Parent  string // reference to the folder above, "" if there is none
+	Rows    []listingRow
+	Footer  string
+	Forms   []listingLink
 }
 
 type listingLink struct {
@@ -38,24 +40,26 @@ type listingLink struct {
 
 type listingColumn struct{ Text, Href, Sort string }
 
-type listingRow struct{ Name, Href, Size, Bytes, Time, Shown string }
+type listingRow struct{ Kind, Name, Href, Size, Bytes, Time, Shown string }
 
 // The lines of a listing that are not always the same.
 var (
 	listingText   = `([^<>"]*)` // escaped
 	listingHref   = `([-A-Za-z0-9._~%/?=&;]*)`
+	listingName   = `((?:[^<>"]|<wbr>)*?)( \(blank name\))?`
 	listingForm   = `<a rel="nofollow" href="` + listingHref + `">(\w+)</a>`
 	listingTitle  = regexp.MustCompile(`^<title>Index of ` + listingText + `</title>$`)
-	listingCrumb  = regexp.MustCompile(`^<li><a href="` + listingHref + `"( aria-current="page")?><bdi>` + listingText + `</bdi>( \(blank name\))?</a></li>$`)
-	listingH1     = regexp.MustCompile(`^<h1>Index of <bdi>` + listingText + `</bdi></h1>$`)
+	listingCrumb  = regexp.MustCompile(`^<bdi dir=ltr><a href="` + listingHref + `">` + listingName + `</a></bdi> /$`)
+	listingHere   = regexp.MustCompile(`^<b aria-current="page"><bdi dir=ltr>` + listingName + `</bdi></b>$`)
+	listingCounts = regexp.MustCompile(`^<p>` + listingText + `</p></header>$`)
 	listingUp     = regexp.MustCompile(`^<p><a href="` + listingHref + `">Parent folder</a></p>$`)
 	listingWords  = regexp.MustCompile(`^<caption>` + listingText + `</caption>$`)
-	listingHead   = regexp.MustCompile(`^<th scope="col"(?: aria-sort="(\w+)")?><a rel="nofollow" href="` + listingHref + `">([\w ()]+?)(?: <span aria-hidden="true">(.)</span>)?</a></th>$`)
-	listingParent = regexp.MustCompile(`^<tr><th scope="row"><a href="` + listingHref + `">Parent folder</a></th><td></td><td></td></tr>$`)
-	listingLine   = regexp.MustCompile(`^<tr><th scope="row"><a href="` + listingHref + `"><bdi>` + listingText + `</bdi>( \(blank name\))?</a></th>` +
-		`<td>(?:<data value="(\d+)">)?([\w. ]+)(?:</data>)?(, link)?</td>` +
-		`<td>(?:<time datetime="([\d:TZ-]+)">([\d :-]+)</time>)?</td></tr>$`)
-	listingFooter = regexp.MustCompile(`^<footer>([\w ]+\. )?Also as ` + listingForm + ` and ` + listingForm + `\.</footer>$`)
+	listingHead   = regexp.MustCompile(`^<th scope="col"(?: aria-sort="(\w+)")?><a rel="nofollow" href="` + listingHref + `">([\w ()]+)</a></th>$`)
+	listingParent = regexp.MustCompile(`^<tr class=up><td><a href="` + listingHref + `">Parent folder</a></td><td></td><td></td></tr>$`)
+	listingLine   = regexp.MustCompile(`^<tr class=(\w+)><td><bdi dir=ltr><a href="` + listingHref + `">` + listingName + `</a></bdi></td>` +
+		`<td>(?:<data value=(\d+)>)?([\w. ]+)(?:</data>)?(, link)?</td>` +
+		`<td>(?:<time datetime=([\d:TZ-]+)>([\d :-]+)</time>)?</td></tr>$`)
+	listingFooter = regexp.MustCompile(`^<footer>((?:[\w. ]+\. )?)Also as ` + listingForm + ` and ` + listingForm + `\.</footer>$`)
 )
 
 // listingReadPage takes a page apart. A line that is not as the markup has to be
@@ -73,7 +77,7 @@ func listingReadPage(t testing.TB, content string) (p listingPage) {
 		if m != nil {
 			lines = lines[1:]
 			for i, s := range m {
-				m[i] = html.UnescapeString(s)
+				m[i] = html.UnescapeString(strings.ReplaceAll(s, "<wbr>", ""))
 			}
 		}
 		return m
@@ -86,6 +90,12 @@ func listingReadPage(t testing.TB, content string) (p listingPage) {
 		}
 		return m
 	}
+	checkBlank := func(name, note string) {
+		t.Helper()
+		if blank := note != ""; blank != listingBlank(name) {
+			t.Errorf("the name %q is said to be blank: %v", name, blank)
+		}
+	}
 	fixed := func(want ...string) {
 		t.Helper()
 		n := min(len(want), len(lines))
@@ -96,44 +106,41 @@ func listingReadPage(t testing.TB, content string) (p listingPage) {
 	}
 
 	fixed(`<!doctype html>`, `<html lang="en">`, `<head>`, `<meta charset="utf-8">`,
-		`<meta name="viewport" content="width=device-width, initial-scale=1">`, `<meta name="color-scheme" content="light dark">`)
+		`<meta name="viewport" content="width=device-width, initial-scale=1">`)
 	p.Title = must(listingTitle)[1]
-	fixed(`</head>`, `<body>`, `<a class="skip" href="#files">Skip to files</a>`, `<header><nav aria-label="Breadcrumb"><ol>`)
-	for m := must(listingCrumb); m != nil; m = may(listingCrumb) {
-		p.Crumbs = append(p.Crumbs, listingLink{m[3], m[1], m[2] != ""})
-		if blank := m[4] != ""; blank != listingBlank(m[3]) {
-			t.Errorf("the breadcrumb %q is said to be blank: %v", m[3], blank)
-		}
+	fixed(`</head>`, `<body>`, `<a class="skip" href="#files">Skip to files</a>`, `<header><nav aria-label="Breadcrumb"><h1>`)
+	for m := may(listingCrumb); m != nil; m = may(listingCrumb) {
+		p.Crumbs = append(p.Crumbs, listingLink{m[2], m[1], false})
+		checkBlank(m[2], m[3])
 	}
-	fixed(`</ol></nav></header>`, `<main id="files">`)
-	p.Heading = must(listingH1)[1]
-	if p.Caption = "This folder is empty."; lines[0] == "<p>"+p.Caption+"</p>" {
-		lines = lines[1:]
+	here := must(listingHere)
+	p.Crumbs = append(p.Crumbs, listingLink{here[1], "", true})
+	checkBlank(here[1], here[2])
+	fixed(`</h1></nav>`)
+	if m := may(listingCounts); m == nil {
+		p.Counts = "This folder is empty."
+		fixed(`</header>`, `<main id="files">`, `<p>`+p.Counts+`</p>`)
 		if m := may(listingUp); m != nil {
 			p.Parent = m[1]
 		}
 	} else {
-		fixed(`<div class="scroll">`, `<table>`)
+		p.Counts = m[1]
+		fixed(`<main id="files">`, `<table>`)
 		p.Caption = must(listingWords)[1]
 		fixed(`<thead><tr>`)
 		for range 3 {
 			m := must(listingHead)
 			p.Columns = append(p.Columns, listingColumn{m[3], m[2], m[1]})
-			if m[4] != map[string]string{"": "", "ascending": "↑", "descending": "↓"}[m[1]] {
-				t.Errorf("column %s has aria-sort %q and the arrow %q", m[3], m[1], m[4])
-			}
 		}
 		fixed(`</tr></thead>`, `<tbody>`)
 		if m := may(listingParent); m != nil {
 			p.Parent = m[1]
 		}
 		for m := may(listingLine); m != nil; m = may(listingLine) {
-			p.Rows = append(p.Rows, listingRow{m[2], m[1], m[5] + m[6], m[4], m[7], m[8]})
-			if blank := m[3] != ""; blank != listingBlank(m[2]) {
-				t.Errorf("the name %q is said to be blank: %v", m[2], blank)
-			}
+			p.Rows = append(p.Rows, listingRow{m[1], m[3], m[2], m[6] + m[7], m[5], m[8], m[9]})
+			checkBlank(m[3], m[4])
 		}
-		fixed(`</tbody>`, `</table>`, `</div>`)
+		fixed(`</tbody>`, `</table>`)
 	}
 	fixed(`</main>`)
 	m := must(listingFooter)
@@ -183,9 +190,10 @@ func TestListingPolicy(t *testing.T) {
 func TestListingPage(t *testing.T) {
 	got := listingGetPage(t, listingPlace(t), "/pub/images/")
 	want := listingPage{
-		Title: "/pub/images/", Heading: "/pub/images/",
-		Crumbs:  []listingLink{{"root", "../../", false}, {"pub", "../", false}, {"images", "./", true}},
-		Caption: "3 folders, 7 files, sorted by name, ascending",
+		Title:   "/pub/images/",
+		Crumbs:  []listingLink{{"root", "../../", false}, {"pub", "../", false}, {"images", "", true}},
+		Counts:  "3 folders, 7 files, 286 KiB",
+		Caption: "Sorted by name, ascending",
 		Columns: []listingColumn{
 			{"Name", "?sort=name&order=desc", "ascending"},
 			{"Size", "?sort=size&order=desc", ""},
@@ -193,16 +201,16 @@ func TestListingPage(t *testing.T) {
 		},
 		Parent: "../",
 		Rows: []listingRow{
-			{"old/", "./old/", "folder", "", "2026-11-02T08:15:59Z", "2026-11-02 08:15"},
-			{"previous/", "./previous/", "folder, link", "", "2026-11-02T08:15:59Z", "2026-11-02 08:15"},
-			{"R&D <new>/", "./R%26D%20%3Cnew%3E/", "folder", "", "2026-11-02T08:14:59Z", "2026-11-02 08:14"},
-			{"a?b.png", "./a%3Fb.png", "142 KiB", "145408", "2026-11-02T08:16:59Z", "2026-11-02 08:16"},
-			{"antelope.svg", "./antelope.svg", "731 B", "731", "2026-11-02T08:22:59Z", "2026-11-02 08:22"},
-			{"empty", "./empty", "0 B", "0", "2026-11-01T08:15:59Z", "2026-11-01 08:15"},
-			{`it's "it".c`, "./it%27s%20%22it%22.c", "1.00 KiB", "1024", "2026-11-02T08:17:59Z", "2026-11-02 08:17"},
-			{"latest.png", "./latest.png", "142 KiB, link", "145408", "2026-11-02T08:16:59Z", "2026-11-02 08:16"},
-			{"no time.txt", "./no%20time.txt", "1 B", "1", "", ""},
-			{"Zebra.svg", "./Zebra.svg", "731 B", "731", "2026-11-02T08:22:59Z", "2026-11-02 08:22"},
+			{"folder", "old/", "old/", "folder", "", "2026-11-02T08:15:59Z", "2026-11-02 08:15"},
+			{"folder", "previous/", "previous/", "folder, link", "", "2026-11-02T08:15:59Z", "2026-11-02 08:15"},
+			{"folder", "R&D <new>/", "R%26D%20%3Cnew%3E/", "folder", "", "2026-11-02T08:14:59Z", "2026-11-02 08:14"},
+			{"image", "a?b.png", "a%3Fb.png", "142 KiB", "145408", "2026-11-02T08:16:59Z", "2026-11-02 08:16"},
+			{"image", "antelope.svg", "antelope.svg", "731 B", "731", "2026-11-02T08:22:59Z", "2026-11-02 08:22"},
+			{"other", "empty", "empty", "0 B", "0", "2026-11-01T08:15:59Z", "2026-11-01 08:15"},
+			{"code", `it's "it".c`, "it%27s%20%22it%22.c", "1.00 KiB", "1024", "2026-11-02T08:17:59Z", "2026-11-02 08:17"},
+			{"image", "latest.png", "latest.png", "142 KiB, link", "145408", "2026-11-02T08:16:59Z", "2026-11-02 08:16"},
+			{"text", "no time.txt", "no%20time.txt", "1 B", "1", "", ""},
+			{"image", "Zebra.svg", "Zebra.svg", "731 B", "731", "2026-11-02T08:22:59Z", "2026-11-02 08:22"},
 		},
 		Forms: []listingLink{{"text", "?format=text", false}, {"JSON", "?format=json", false}},
 	}
@@ -220,35 +228,43 @@ func TestListingColumns(t *testing.T) {
 		name, size, time       string // order of the link
 		nameNow, sizeNow, tNow string
 		caption                string
-		form                   string
 		why                    string
 	}{
-		{"", "desc", "desc", "desc", up, "", "", "name, ascending", "", "the largest and the newest are looked for"},
-		{"?order=desc", "asc", "desc", "desc", down, "", "", "name, descending", "&sort=name&order=desc", ""},
-		{"?sort=size", "asc", "desc", "desc", "", up, "", "size, ascending", "&sort=size", ""},
-		{"?sort=size&order=desc", "asc", "asc", "desc", "", down, "", "size, descending", "&sort=size&order=desc", ""},
-		{"?sort=time", "asc", "desc", "desc", "", "", up, "time, ascending", "&sort=time", ""},
-		{"?sort=time&order=desc", "asc", "desc", "asc", "", "", down, "time, descending", "&sort=time&order=desc", ""},
-		{"?sort=none", "desc", "desc", "desc", up, "", "", "name, ascending", "", "unknown: ignored"},
+		{"", "desc", "desc", "desc", up, "", "", "name, ascending", "the largest and the newest are looked for"},
+		{"?order=desc", "asc", "desc", "desc", down, "", "", "name, descending", ""},
+		{"?sort=size", "asc", "desc", "desc", "", up, "", "size, ascending", ""},
+		{"?sort=size&order=desc", "asc", "asc", "desc", "", down, "", "size, descending", ""},
+		{"?sort=time", "asc", "desc", "desc", "", "", up, "time, ascending", ""},
+		{"?sort=time&order=desc", "asc", "desc", "asc", "", "", down, "time, descending", ""},
+		{"?sort=none", "desc", "desc", "desc", up, "", "", "name, ascending", "unknown: ignored"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.query, func(t *testing.T) {
 			r := listingPlace(t)
 			got := listingGetPage(t, r, "/pub/images/"+tt.query)
+			href := func(key, order string) string {
+				switch {
+				case order == "desc":
+					return "?sort=" + key + "&order=desc"
+				case key == "name":
+					return "./"
+				}
+				return "?sort=" + key // one for each order
+			}
 			columns := []listingColumn{
-				{"Name", "?sort=name&order=" + tt.name, tt.nameNow},
-				{"Size", "?sort=size&order=" + tt.size, tt.sizeNow},
-				{"Modified (UTC)", "?sort=time&order=" + tt.time, tt.tNow},
+				{"Name", href("name", tt.name), tt.nameNow},
+				{"Size", href("size", tt.size), tt.sizeNow},
+				{"Modified (UTC)", href("time", tt.time), tt.tNow},
 			}
 			if diff := cmp.Diff(columns, got.Columns); diff != "" {
 				t.Errorf("columns (-want +got):\n%s\nwhy: %s", diff, tt.why)
 			}
-			if want := "3 folders, 7 files, sorted by " + tt.caption; got.Caption != want {
+			if want := "Sorted by " + tt.caption; got.Caption != want {
 				t.Errorf("caption %q, want %q", got.Caption, want)
 			}
-			forms := []listingLink{{"text", "?format=text" + tt.form, false}, {"JSON", "?format=json" + tt.form, false}}
+			forms := []listingLink{{"text", "?format=text", false}, {"JSON", "?format=json", false}}
 			if diff := cmp.Diff(forms, got.Forms); diff != "" {
-				t.Errorf("links to other forms, in the same order (-want +got):\n%s", diff)
+				t.Errorf("links to other forms, without an order, so that a downloader follows few (-want +got):\n%s", diff)
 			}
 			for _, column := range got.Columns { // a link keeps its word
 				page := listingGetPage(t, r, "/pub/images/"+column.Href)
@@ -274,7 +290,7 @@ func TestListingCrumbs(t *testing.T) {
 			return r
 		}
 	}
-	here := func(name string) listingLink { return listingLink{name, "./", true} }
+	here := func(name string) listingLink { return listingLink{name, "", true} }
 	tests := []struct {
 		name, target string
 		wrap         func(Resolver) Resolver
@@ -286,7 +302,7 @@ func TestListingCrumbs(t *testing.T) {
 		{"root", "/", nil, "/", []listingLink{here("root")}, "", "nothing is above"},
 		{"one down", "/a/", nil, "/a/", []listingLink{{"root", "../", false}, here("a")}, "../", ""},
 		{"deep", "/a/b/c/d/", nil, "/a/b/c/d/", []listingLink{{"root", "../../../../", false}, {"a", "../../../", false}, {"b", "../../", false}, {"c", "../", false}, here("d")}, "../", ""},
-		{"sorted", "/a/b/?sort=size&order=desc", nil, "/a/b/", []listingLink{{"root", "../../?sort=size&order=desc", false}, {"a", "../?sort=size&order=desc", false}, {"b", "./?sort=size&order=desc", true}}, "../?sort=size&order=desc", "who walks on keeps the order"},
+		{"sorted", "/a/b/?sort=size&order=desc", nil, "/a/b/", []listingLink{{"root", "../../?sort=size&order=desc", false}, {"a", "../?sort=size&order=desc", false}, here("b")}, "../?sort=size&order=desc", "who walks on keeps the order"},
 		{"sorted as by default", "/a/b/?sort=name&order=asc&x=y", nil, "/a/b/", []listingLink{{"root", "../../", false}, {"a", "../", false}, here("b")}, "../", "links stay short"},
 		{"spelled another way", "//a/./b//c/../?x", nil, "/a/b/", []listingLink{{"root", "../../", false}, {"a", "../", false}, here("b")}, "../", "the path is clean; see below where the links lead"},
 		{"markup", "/R&D%20%3Cx%3E/", nil, "/R&D <x>/", []listingLink{{"root", "../", false}, here("R&D <x>")}, "../", ""},
@@ -312,8 +328,8 @@ func TestListingCrumbs(t *testing.T) {
 			if diff := cmp.Diff(tt.want, got.Crumbs); diff != "" {
 				t.Errorf("breadcrumbs (-want +got):\n%s\nwhy: %s", diff, tt.why)
 			}
-			if got.Title != tt.title || got.Heading != tt.title || got.Parent != tt.parent {
-				t.Errorf("title %q, heading %q, parent %q, want %q, %[4]q, %q", got.Title, got.Heading, got.Parent, tt.title, tt.parent)
+			if got.Title != tt.title || got.Parent != tt.parent {
+				t.Errorf("title %q, parent %q, want %q, %q", got.Title, got.Parent, tt.title, tt.parent)
 			}
 			if tt.name == "spelled another way" {
 				return
@@ -336,8 +352,8 @@ func TestListingCrumbs(t *testing.T) {
 	}
 }
 
-// The caption says what was found.
-func TestListingCaption(t *testing.T) {
+// The heading stands with what was found, and the caption says that it is cut.
+func TestListingCounts(t *testing.T) {
 	tests := []struct {
 		names []string
 		max   int
@@ -345,13 +361,13 @@ func TestListingCaption(t *testing.T) {
 	}{
 		{nil, 0, "This folder is empty."},
 		{[]string{".hidden"}, 0, "This folder is empty."},
-		{[]string{"a"}, 0, "0 folders, 1 file, sorted by name, ascending"},
-		{[]string{"a/"}, 0, "1 folder, 0 files, sorted by name, ascending"},
-		{[]string{"a/", "b"}, 0, "1 folder, 1 file, sorted by name, ascending"},
-		{[]string{"a/", "b/", "c", "d", "e"}, 0, "2 folders, 3 files, sorted by name, ascending"},
-		{[]string{"a", "b", "c"}, 3, "0 folders, 3 files, sorted by name, ascending"},
-		{[]string{"a", "b", "c"}, 2, "0 folders, 2 files, sorted by name, ascending; there are more, which are not listed"},
-		{[]string{"a", ".b", ".c"}, 1, "0 folders, 1 file, sorted by name, ascending"},
+		{[]string{"a"}, 0, "1 file, 0 B"},
+		{[]string{"a/"}, 0, "1 folder"},
+		{[]string{"a/", "b"}, 0, "1 folder, 1 file, 0 B"},
+		{[]string{"a/", "b/", "c", "d", "e"}, 0, "2 folders, 3 files, 0 B"},
+		{[]string{"a", "b", "c"}, 3, "3 files, 0 B"},
+		{[]string{"a", "b", "c"}, 2, "2 files, 0 B; there are more, which are not listed"},
+		{[]string{"a", ".b", ".c"}, 1, "1 file, 0 B"},
 	}
 	for _, tt := range tests {
 		r, err := FS(listingFiles(tt.names...), WithListing(ListHTML), WithMaxListing(tt.max))
@@ -359,55 +375,74 @@ func TestListingCaption(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := listingGetPage(t, r, "/")
-		if got.Caption != tt.want {
-			t.Errorf("caption of %q with WithMaxListing(%d) is %q, want %q", tt.names, tt.max, got.Caption, tt.want)
+		if got.Counts != tt.want {
+			t.Errorf("counts of %q with WithMaxListing(%d) are %q, want %q", tt.names, tt.max, got.Counts, tt.want)
+		}
+		caption := "Sorted by name, ascending"
+		if _, more, cut := strings.Cut(tt.want, ";"); cut {
+			caption += ";" + more
+		}
+		if len(got.Rows) > 0 && got.Caption != caption {
+			t.Errorf("caption of %q with WithMaxListing(%d) is %q, want %q", tt.names, tt.max, got.Caption, caption)
 		}
 	}
 }
 
-// Names that are gone when they are to be written are left out, and counted behind
-// the table; the caption has what was read.
+// Names that are gone when they are to be written are left out. A long listing counts
+// them behind the table, as what stands in front of it has been sent; one in memory has
+// never had them.
 func TestListingOfWhatIsGone(t *testing.T) {
 	const all = "file-0000001.txt file-0000002.txt file-0000003.txt file-0000004.txt"
 	tests := []struct {
 		name   string
 		gone   string
 		want   string
-		footer string
+		counts string // of 4 names
+		footer string // of 204
 	}{
-		{"none", "", all, ""},
-		{"one", "file-0000002.txt", "file-0000001.txt file-0000003.txt file-0000004.txt", "1 name disappeared while this was written. "},
-		{"some", "file-0000001.txt file-0000002.txt file-0000004.txt", "file-0000003.txt", "3 names disappeared while this was written. "},
-		{"all", all, "", "4 names disappeared while this was written. "},
+		{"none", "", all, "4 files, 4 B", "204 B in all. "},
+		{"one", "file-0000002.txt", "file-0000001.txt file-0000003.txt file-0000004.txt", "3 files, 3 B", "203 B in all. 1 name disappeared while this was written. "},
+		{"some", "file-0000001.txt file-0000002.txt file-0000004.txt", "file-0000003.txt", "1 file, 1 B", "201 B in all. 3 names disappeared while this was written. "},
+		{"all", all, "", "This folder is empty.", "200 B in all. 4 names disappeared while this was written. "},
 	}
 	for _, tt := range tests {
 		for _, err := range []error{fs.ErrNotExist, &fs.PathError{Op: "lstat", Path: "?", Err: fs.ErrNotExist}} {
-			fake := &listingFake{t: t, names: 4, mayRead: true, info: func(name string) error {
-				if strings.Contains(tt.gone, name) {
-					return err
+			for _, n := range []int{4, 204} {
+				fake := &listingFake{t: t, names: n, mayRead: true, info: func(name string) error {
+					if strings.Contains(tt.gone, name) {
+						return err
+					}
+					return nil
+				}}
+				r, err := FS(fake, WithListing(ListHTML))
+				if err != nil {
+					t.Fatal(err)
 				}
-				return nil
-			}}
-			r, err := FS(fake, WithListing(ListHTML))
-			if err != nil {
-				t.Fatal(err)
-			}
-			page := listingGetPage(t, r, "/")
-			var names, objects []string
-			for _, row := range page.Rows {
-				names = append(names, row.Name)
-			}
-			for _, e := range listingReadJSON(t, listingAsk(t, r, "GET /?format=json").Content).Entries {
-				objects = append(objects, e.Name)
-			}
-			if diff := cmp.Diff(tt.want, strings.Join(names, " ")); diff != "" {
-				t.Errorf("%s gone: rows (-want +got):\n%s", tt.name, diff)
-			}
-			if diff := cmp.Diff(tt.want, strings.Join(objects, " ")); diff != "" {
-				t.Errorf("%s gone: entries (-want +got):\n%s", tt.name, diff)
-			}
-			if page.Footer != tt.footer || page.Caption != "0 folders, 4 files, sorted by name, ascending" {
-				t.Errorf("%s gone: caption %q, footer %q, want %q", tt.name, page.Caption, page.Footer, tt.footer)
+				want := strings.Fields(tt.want)
+				for i := 4; i < n; i++ {
+					want = append(want, fmt.Sprintf("file-%07d.txt", i+1))
+				}
+				page := listingGetPage(t, r, "/")
+				var names, objects []string
+				for _, row := range page.Rows {
+					names = append(names, row.Name)
+				}
+				for _, e := range listingReadJSON(t, listingAsk(t, r, "GET /?format=json").Content).Entries {
+					objects = append(objects, e.Name)
+				}
+				if diff := cmp.Diff(strings.Join(want, " "), strings.Join(names, " ")); diff != "" {
+					t.Errorf("%s gone: rows (-want +got):\n%s", tt.name, diff)
+				}
+				if diff := cmp.Diff(strings.Join(want, " "), strings.Join(objects, " ")); diff != "" {
+					t.Errorf("%s gone: entries (-want +got):\n%s", tt.name, diff)
+				}
+				counts, footer := tt.counts, ""
+				if n > maxBufferedEntries {
+					counts, footer = "204 files", tt.footer
+				}
+				if page.Footer != footer || page.Counts != counts {
+					t.Errorf("%s of %d gone: counts %q, footer %q, want %q, %q", tt.name, n, page.Counts, page.Footer, counts, footer)
+				}
 			}
 		}
 	}
@@ -458,12 +493,12 @@ func TestListingOfBlankNames(t *testing.T) {
 			t.Fatal(err)
 		}
 		page := listingAsk(t, r, "GET /f/").Content
-		if got := strings.Contains(page, "</bdi> (blank name)</a></th>"); got != blank {
+		if got := strings.Contains(page, " (blank name)</a></bdi></td>"); got != blank {
 			t.Errorf("the file %q is said to be blank: %v, want %v", name, got, blank)
 		}
 		listingReadPage(t, page)
 		page = listingAsk(t, r, "GET /d/"+listingEscape(name)+"/").Content
-		if got := strings.Contains(page, "</bdi> (blank name)</a></li>"); got != blank {
+		if got := strings.Contains(page, " (blank name)</bdi></b>"); got != blank {
 			t.Errorf("the folder %q is said to be blank: %v, want %v", name, got, blank)
 		}
 		listingReadPage(t, page)

@@ -150,8 +150,12 @@ func TestListingEscapes(t *testing.T) {
 				if slash == "" && listingBlank(tt.text) {
 					blank = " (blank name)"
 				}
-				row := `<tr><th scope="row"><a href="./` + tt.href + slash + `"><bdi>` + tt.html + slash + `</bdi>` + blank + `</a></th>`
-				if !strings.Contains(page, row) {
+				dot := "" // where a colon could end a scheme
+				if strings.Contains(tt.name, ":") {
+					dot = "./"
+				}
+				row := `<td><bdi dir=ltr><a href="` + dot + tt.href + slash + `">` + tt.html + slash + blank + `</a></bdi></td>`
+				if !strings.Contains(strings.ReplaceAll(page, "<wbr>", ""), row) {
 					t.Errorf("as HTML: no %q in %q\nwhy: %s", row, page, tt.why)
 				}
 				object := listingAsk(t, r, "GET /?format=json").Content
@@ -184,8 +188,7 @@ func TestListingEscapesThePath(t *testing.T) {
 	page := listingAsk(t, r, "GET "+target).Content
 	const shown = "&lt;i&gt;\ufffd\ufffd&#34;&amp;&#39;"
 	for _, want := range []string{
-		"<title>Index of /" + shown + "/</title>", "<h1>Index of <bdi>/" + shown + "/</bdi></h1>",
-		`<li><a href="./" aria-current="page"><bdi>` + shown + "</bdi></a></li>",
+		"<title>Index of /" + shown + "/</title>", `<b aria-current="page"><bdi dir=ltr>` + shown + "</bdi></b>",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("there is no %q in %q", want, page)

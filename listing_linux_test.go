@@ -98,11 +98,12 @@ func TestLongListingWhileItsFolderChanges(t *testing.T) {
 			t.Error(err)
 		}
 		resp.Close()
-		if n := strings.Count(page.String(), "./file-"); n != names-len(changed) {
+		href := map[string]string{"html": `href="`, "json": `"href":"./`}[form]
+		if n := strings.Count(page.String(), href+"file-"); n != names-len(changed) {
 			t.Errorf("%s: %d entries, want %d", form, n, names-len(changed))
 		}
 		for _, name := range changed {
-			if strings.Contains(page.String(), "./"+name) {
+			if strings.Contains(page.String(), href+name) {
 				t.Errorf("%s: %s is listed", form, name)
 			}
 		}

@@ -5,6 +5,8 @@ import (
 	"math/bits"
 	"slices"
 	"strings"
+
+	"example.com/rawhttp/internal/ascii"
 )
 
 // A sortKey is what a listing is sorted by.
@@ -61,7 +63,7 @@ func (l *listing) samePrefix() (n int) {
 			n--
 		}
 	}
-	for n > 0 && isDigit(first[n-1]) {
+	for n > 0 && ascii.IsDigit(first[n-1]) {
 		n--
 	}
 	return n
@@ -97,8 +99,8 @@ func nameBeginning(name string) (key uint64) {
 		room -= bits
 	}
 	for name != "" && room >= 8 {
-		if !isDigit(name[0]) {
-			push(lower(name[0]), 8)
+		if !ascii.IsDigit(name[0]) {
+			push(ascii.Lower(name[0]), 8)
 			name = name[1:]
 			continue
 		}
@@ -122,12 +124,12 @@ func compareNames(a, b string) int {
 	for same < len(a) && same < len(b) && a[same] == b[same] {
 		same++
 	}
-	for same > 0 && isDigit(a[same-1]) {
+	for same > 0 && ascii.IsDigit(a[same-1]) {
 		same--
 	}
 	restA, restB := a[same:], b[same:]
 	for restA != "" && restB != "" {
-		if isDigit(restA[0]) && isDigit(restB[0]) {
+		if ascii.IsDigit(restA[0]) && ascii.IsDigit(restB[0]) {
 			var numberA, numberB string
 			numberA, restA = cutNumber(restA)
 			numberB, restB = cutNumber(restB)
@@ -139,7 +141,7 @@ func compareNames(a, b string) int {
 			}
 			continue
 		}
-		if c := cmp.Compare(lower(restA[0]), lower(restB[0])); c != 0 {
+		if c := cmp.Compare(ascii.Lower(restA[0]), ascii.Lower(restB[0])); c != 0 {
 			return c
 		}
 		restA, restB = restA[1:], restB[1:]
@@ -157,7 +159,7 @@ func cutNumber(s string) (number, rest string) {
 		begin++
 	}
 	end := begin
-	for end < len(s) && isDigit(s[end]) {
+	for end < len(s) && ascii.IsDigit(s[end]) {
 		end++
 	}
 	return s[begin:end], s[end:]

@@ -180,7 +180,7 @@ func TestRunListHTML(t *testing.T) {
 	if got, want := resp.Header.Get("Content-Type"), "text/html; charset=utf-8"; resp.StatusCode != 200 || got != want {
 		t.Errorf("GET /sub/ with -list html: status %d, Content-Type %q, want 200, %q", resp.StatusCode, got, want)
 	}
-	for _, want := range []string{"<title>Index of /sub/</title>", `<a href="./a.txt">`} {
+	for _, want := range []string{"<title>Index of /sub/</title>", `<a href="a.txt">a.txt</a>`} {
 		if !strings.Contains(page, want) {
 			t.Errorf("GET /sub/ with -list html has no %s in it:\n%s", want, page)
 		}

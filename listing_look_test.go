@@ -1,0 +1,227 @@
+package rawhttp
+
+import (
+	"fmt"
+	"html"
+	"math"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+// kodiItem is how Kodi finds the entries of a page, a line at a time
+// (xbmc/filesystem/HTTPDirectory.cpp).
+var kodiItem = regexp.MustCompile(`(?i)<a href="([^"]*)"[^>]*>\s*(.*?)\s*</a>(.+?)(?:<a|</tr|$)`)
+
+// kodiEntries returns what Kodi takes for entries of a page: links whose text is their
+// decoded href.
+func kodiEntries(t *testing.T, page string) (names []string) {
+	t.Helper()
+	for line := range strings.Lines(page) {
+		m := kodiItem.FindStringSubmatch(strings.TrimSpace(line))
+		if m == nil {
+			continue
+		}
+		href, _, _ := strings.Cut(strings.TrimPrefix(html.UnescapeString(m[1]), "/"), "?")
+		link, err := url.PathUnescape(strings.TrimSuffix(href, "/"))
+		if err != nil {
+			t.Errorf("href %q: %v", m[1], err)
+		}
+		name := strings.TrimSuffix(html.UnescapeString(strings.TrimSpace(m[2])), "/")
+		if link != "" && link != ".." && (name == link || strings.Contains(name, ":") && "./"+name == link) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// A media player finds everything that it plays or looks into, in every order.
+func TestListingForMediaPlayers(t *testing.T) {
+	long := strings.Repeat("The.Name.of.a.Film.", 12) + "2160p"
+	want := []string{
+		"a folder", "A:B", strings.TrimSuffix(long, "p"), "100% & <more>", "a b.png", "a:b.mp4", "it's \"it\".mp3", long + ".mkv", "song;1+2=3,4.flac", "שיר.mp3", "日本語.webm",
+		"notes.txt", "\U0001F600.jpg",
+	}
+	tree := fstest.MapFS{}
+	for i, name := range want {
+		if i < 3 {
+			name += "/x"
+		}
+		tree["m/"+name] = &fstest.MapFile{Data: []byte("x")}
+	}
+	r, err := FS(tree, WithListing(ListHTML))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, query := range []string{"", "?order=desc", "?sort=size&order=desc", "?sort=time"} {
+		got := make(map[string]int)
+		names := kodiEntries(t, listingAsk(t, r, "GET /m/"+query).Content)
+		for _, name := range names {
+			got[name]++
+		}
+		for _, name := range want {
+			if got[name] != 1 {
+				t.Errorf("with %q a player finds %q %d times, want once", query, name, got[name])
+			}
+		}
+		if len(names) != len(want) {
+			t.Errorf("with %q a player finds %q, want %d entries", query, names, len(want))
+		}
+	}
+}
+
+// A name without a blank may break its line every 40 bytes, so that no table in a
+// terminal is much wider; that of a film may not, as a player would not find it.
+func TestListingBreaksLongNames(t *testing.T) {
+	const wbr = "<wbr>"
+	n := func(times int) string { return strings.Repeat("n", times) }
+	for name, want := range map[string]string{
+		n(40):                       n(40),
+		n(41):                       n(40) + wbr + n(1),
+		n(80):                       n(40) + wbr + n(40),
+		n(81):                       n(40) + wbr + n(40) + wbr + n(1),
+		n(39) + " " + n(40):         n(39) + " " + n(40),
+		n(39) + "&&.txt":            n(39) + "&amp;" + wbr + "&amp;.txt",
+		n(39) + "éé.txt":            n(39) + "éé" + wbr + ".txt", // a character is not torn
+		strings.Repeat("ש", 60):     strings.Repeat("ש", 60),     // letters may be joined
+		n(50) + ".mkv":              n(50) + ".mkv",
+		n(50) + ".MP3":              n(50) + ".MP3",
+		n(50) + ".jpeg":             n(50) + ".jpeg",
+		n(50) + "/":                 n(50) + "/",
+		n(50) + ".tar":              n(40) + wbr + n(10) + ".tar",
+		strings.Repeat("-", 41):     strings.Repeat("-", 40) + wbr + "-",
+		strings.Repeat("ab cd ", 9): strings.Repeat("ab cd ", 9),
+	} {
+		r, err := FS(listingFiles(name), WithListing(ListHTML))
+		if err != nil {
+			t.Fatal(err)
+		}
+		page := listingAsk(t, r, "GET /").Content
+		if !strings.Contains(page, `">`+want+"</a></bdi></td>") {
+			t.Errorf("the name %q is not written as %q", name, want)
+		}
+		listingReadPage(t, page)
+	}
+}
+
+// The class of a row says what kind of file it is, by its media type; the style has a
+// mark for each.
+func TestListingKinds(t *testing.T) {
+	for kind, names := range map[string]string{
+		"folder":   "a/ a.zip/ image/",
+		"image":    "a.png a.JPG a.svg a.heic a.ico a.webp a.tiff",
+		"video":    "a.mp4 a.mkv a.webm a.avi a.mov a.m3u8 a.mpd",
+		"audio":    "a.mp3 a.flac a.ogg a.opus a.m4a a.wav a.m3u",
+		"text":     "a.txt README.md a.log a.csv a.srt a.go a.ini a.vtt",
+		"document": "a.pdf a.odt a.ods a.docx a.xlsx a.pptx a.doc a.xls a.ppt a.rtf a.epub a.ps a.cbz a.mobi a.pages a.numbers a.key",
+		"archive":  "a.zip a.tar a.tar.gz a.tgz a.7z a.xz a.bz2 a.zst a.rar a.iso a.dmg a.jar a.deb a.rpm a.apk",
+		"code":     "a.html a.css a.js a.json a.xml a.py a.sh a.c a.java a.sql a.toml a.yaml a.wasm a.ipynb a.geojson a.rss a.xsl a.jsonl",
+		"other":    "a Makefile a.bin a.woff2 a.exe a.sqlite a.pem a.torrent a.stl a.unknown a. .mine",
+	} {
+		for name := range strings.FieldsSeq(names) {
+			r, err := FS(listingFiles(name), WithListing(ListHTML), WithDotFiles(true))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := listingGetPage(t, r, "/").Rows[0].Kind; got != kind {
+				t.Errorf("%s is of the kind %s, want %s", name, got, kind)
+			}
+		}
+		if kind != "other" && names != "" && !strings.Contains(listStyle, "\n."+kind+" a::before{") && !strings.Contains(listStyle, "\n."+kind+" a::before,") && !strings.Contains(listStyle, ",."+kind+" a::before{") {
+			t.Errorf("the style has no mark for %s", kind)
+		}
+	}
+
+	r, err := FS(listingFiles("a.png", "b.mine"), WithListing(ListHTML), WithMediaType(".mine", "Video/x-mine; a=b"), WithMediaType(".png", "application/zip"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rows := listingGetPage(t, r, "/").Rows; rows[0].Kind != "archive" || rows[1].Kind != "video" {
+		t.Errorf("files with media types of one's own are of the kinds %s and %s, want archive and video", rows[0].Kind, rows[1].Kind)
+	}
+}
+
+// The first breadcrumb is the name of the root's folder.
+func TestListingNamesTheRoot(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "R&D")
+	if err := os.MkdirAll(filepath.Join(root, "a"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, spelled := range []string{root, root + string(filepath.Separator), filepath.Join(root, "a") + "/.."} {
+		r := filesOfDir(t, spelled, WithListing(ListHTML))
+		for target, want := range map[string]string{"/": "R&D", "/a/": "R&D"} {
+			if got := listingGetPage(t, r, target).Crumbs[0].Text; got != want {
+				t.Errorf("Dir(%q): the first breadcrumb of %s is %q, want %q", spelled, target, got, want)
+			}
+		}
+		if got := listingGetPage(t, Mount("/m/", r), "/m/a/").Crumbs[0].Text; got != "m" {
+			t.Errorf("the first breadcrumb of a mounted folder is %q, want m", got)
+		}
+	}
+	t.Chdir(root)
+	if got := listingGetPage(t, filesOfDir(t, ".", WithListing(ListHTML)), "/").Crumbs[0].Text; got != "R&D" {
+		t.Errorf("the first breadcrumb of the working directory is %q, want R&D", got)
+	}
+	if name := nameOfRoot(filepath.VolumeName(root) + string(filepath.Separator)); name != "" {
+		t.Errorf("the root of the disk has the name %q, want none", name)
+	}
+}
+
+// A page of 60 files has no more than 18 kB.
+func TestListingIsSmall(t *testing.T) {
+	tree := fstest.MapFS{}
+	for i := range 60 {
+		tree[fmt.Sprintf("m/IMG_20260114_10%02d03.png", i)] = &fstest.MapFile{Data: make([]byte, i*1000), ModTime: listingMinute(i)}
+	}
+	r, err := FS(tree, WithListing(ListHTML))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(listingAsk(t, r, "GET /m/").Content); n > 18<<10 {
+		t.Errorf("a page of 60 files has %d bytes", n)
+	}
+}
+
+// Text can be read in both colour schemes, also in a row that is pointed at: the
+// contrast is at least 4.5:1 (WCAG 2.2, 1.4.3).
+func TestListingContrast(t *testing.T) {
+	schemes := regexp.MustCompile(`--fg:[^}]*`).FindAllString(listStyle, -1)
+	if len(schemes) != 2 {
+		t.Fatalf("%d colour schemes, want 2", len(schemes))
+	}
+	for _, scheme := range schemes {
+		colors := make(map[string]float64) // to their luminance
+		for _, m := range regexp.MustCompile(`--(\w+):#(\w+)`).FindAllStringSubmatch(scheme, -1) {
+			digits := m[2]
+			if len(digits) == 3 {
+				digits = string([]byte{digits[0], digits[0], digits[1], digits[1], digits[2], digits[2]})
+			}
+			for i, weight := range []float64{0.2126, 0.7152, 0.0722} {
+				n, err := strconv.ParseUint(digits[2*i:2*i+2], 16, 8)
+				if err != nil {
+					t.Fatal(err)
+				}
+				c := float64(n) / 255
+				if c <= 0.04045 {
+					c /= 12.92
+				} else {
+					c = math.Pow((c+0.055)/1.055, 2.4)
+				}
+				colors[m[1]] += weight * c
+			}
+		}
+		for _, text := range []string{"fg", "dim", "link", "seen"} {
+			for _, ground := range []string{"bg", "row"} {
+				a, b := colors[text]+0.05, colors[ground]+0.05
+				if ratio := max(a/b, b/a); ratio < 4.5 {
+					t.Errorf("%s on %s has a contrast of %.2f:1 in %s", text, ground, ratio, scheme)
+				}
+			}
+		}
+	}
+}

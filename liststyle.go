@@ -1,0 +1,76 @@
+package rawhttp
+
+// listStyle is the style of every listing. The marks in front of the names are drawn
+// by it, from the class of the row: no picture, no font, nothing that a screen reader
+// reads. The arrow of the order is drawn where it does not move the word from the edge
+// of its column.
+const listStyle = `
+:root{color-scheme:light dark;--fg:#1b1f24;--dim:#57606a;--bg:#fff;--line:#e4e8ec;--row:#f3f6f9;--link:#0550ae;--seen:#6639ba}
+@media(prefers-color-scheme:dark){:root{--fg:#e6edf3;--dim:#9aa4ae;--bg:#0d1117;--line:#262c34;--row:#161b22;--link:#79b8ff;--seen:#d2a8ff}}
+*{box-sizing:border-box}
+html{scroll-padding:4rem 0 2rem}
+body{margin:0 auto;max-width:60rem;padding:1rem 1.25rem 2rem;font:1rem/1.5 system-ui,sans-serif;color:var(--fg);background:var(--bg)}
+a{color:var(--link);text-decoration:none}
+a:hover,footer a{text-decoration:underline}
+a:focus-visible{outline:2px solid var(--link);outline-offset:2px;border-radius:3px}
+.skip{position:absolute;left:-100vw;padding:.25rem .5rem;background:var(--bg)}
+.skip:focus{left:1rem;top:.25rem;z-index:2}
+header{display:flex;flex-wrap:wrap;align-items:baseline;justify-content:space-between;gap:0 1.5rem}
+h1{margin:0;font-size:1.25rem;font-weight:400;line-height:1.4;color:var(--dim);overflow-wrap:anywhere}
+h1 b{font-weight:600;color:var(--fg)}
+header p{margin:0;color:var(--dim);font-size:.9rem}
+table{width:calc(100% + 1rem);margin:.75rem -.5rem 0;border-collapse:collapse;font-variant-numeric:tabular-nums}
+caption{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
+th,td{padding:.3rem .5rem;text-align:left;font-weight:400;white-space:nowrap;vertical-align:baseline;color:var(--dim)}
+th:nth-child(2),td:nth-child(2){text-align:right}
+th{position:sticky;top:0;z-index:1;font-size:.9rem;background:var(--bg);box-shadow:inset 0 -1px var(--line)}
+th a{display:inline-flex;gap:.3em;color:var(--dim)}
+th:nth-child(2) a{flex-direction:row-reverse}
+[aria-sort] a{color:var(--fg);font-weight:600}
+[aria-sort=ascending] a::after{content:"↑"/""}
+[aria-sort=descending] a::after{content:"↓"/""}
+tbody tr{border-bottom:1px solid var(--line)}
+tbody tr:hover{background:var(--row)}
+td:first-child{width:100%;padding:0;white-space:normal}
+td bdi,td a{display:block}
+td a{position:relative;padding:.3rem .5rem .3rem 2.4rem;white-space:pre-wrap;overflow-wrap:anywhere}
+td a:visited{color:var(--seen)}
+td a:focus-visible{outline-offset:-2px}
+wbr{display:none}
+td a::before{content:"";position:absolute;left:.65rem;top:.55rem;width:.85rem;height:1.05rem;border:1.5px solid var(--k,var(--dim));border-radius:2px 5px 2px 2px}
+.up a::before{left:.75rem;top:.95rem;width:.6rem;height:.6rem;border-width:1.5px 0 0 1.5px;border-radius:0;rotate:45deg}
+.folder a{font-weight:600}
+.folder{--k:#d9a441}
+.folder a::before,.image a::before,.video a::before,.audio a::before{left:.5rem;top:.65rem;width:1.15rem;height:.85rem;border-radius:2px}
+.folder a::before{background:var(--k);border-radius:1px 4px 2px 2px;box-shadow:inset 0 .2rem #0002}
+.image{--k:#2da44e}
+.image a::before{background:linear-gradient(150deg,#0000 55%,var(--k) 56%)}
+.video{--k:#cf222e}
+.audio{--k:#bf3989}
+.video a::before,.audio a::before{background:radial-gradient(circle,var(--k) 25%,#0000 28%)}
+.audio a::before{border-radius:.5rem}
+.archive{--k:#9a6700}
+.archive a::before{background:repeating-linear-gradient(var(--k) 0 2px,#0000 2px 4px)center/.25rem 100% no-repeat}
+.document{--k:#0969da}
+.document a::before,.text a::before{background:repeating-linear-gradient(var(--k,var(--dim)) 0 1px,#0000 1px 4px)center .25rem/60% 65% no-repeat}
+.code{--k:#8250df}
+.code a::before{background:linear-gradient(var(--k),var(--k))center/60% 2px no-repeat}
+footer{margin-top:1rem;color:var(--dim);font-size:.9rem}
+@media(max-width:40rem){
+table,thead,tbody{display:block}
+tr{display:grid;grid-template-columns:1fr auto}
+thead tr{grid-template-columns:1fr auto auto}
+th{position:static}
+td:first-child{grid-column:1/-1}
+td a{padding-bottom:0}
+td:nth-child(n+2){padding-top:0;font-size:.85rem}
+td:nth-child(2){padding-left:2.4rem;text-align:left}
+td:empty{display:none}
+.up a{padding-bottom:.3rem}
+}
+@media print{.skip,footer,td a::before{display:none}body{max-width:none;padding:0}th{position:static}td a{padding-left:.5rem}}
+`
+
+// listPolicy is the Content-Security-Policy of a listing: listStyle, by its hash, and
+// nothing else.
+const listPolicy = "default-src 'none'; style-src 'sha256-zuq5DKKrH91mqaFLnWykYtirrpnEEG6nxzrj5Mfh2iQ='; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
