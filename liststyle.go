@@ -11,7 +11,7 @@ const listStyle = `
 html{scroll-padding:4rem 0 2rem}
 body{margin:0 auto;max-width:60rem;padding:1rem 1.25rem 2rem;font:1rem/1.5 system-ui,sans-serif;color:var(--fg);background:var(--bg)}
 a{color:var(--link);text-decoration:none}
-a:hover,footer a{text-decoration:underline}
+a:hover,h1 a,footer a{text-decoration:underline 1px;text-underline-offset:.2em}
 a:focus-visible{outline:2px solid var(--link);outline-offset:2px;border-radius:3px}
 .skip{position:absolute;left:-100vw;padding:.25rem .5rem;background:var(--bg)}
 .skip:focus{left:1rem;top:.25rem;z-index:2}
@@ -37,11 +37,11 @@ td a{position:relative;padding:.3rem .5rem .3rem 2.4rem;white-space:pre-wrap;ove
 td a:visited{color:var(--seen)}
 td a:focus-visible{outline-offset:-2px}
 wbr{display:none}
-td a::before{content:"";position:absolute;left:.65rem;top:.55rem;width:.85rem;height:1.05rem;border:1.5px solid var(--k,var(--dim));border-radius:2px 5px 2px 2px}
-.up a::before{left:.75rem;top:.95rem;width:.6rem;height:.6rem;border-width:1.5px 0 0 1.5px;border-radius:0;rotate:45deg}
+td a::before{content:"";position:absolute;left:.65rem;top:.5rem;width:.85rem;height:1.05rem;border:1.5px solid var(--k,var(--dim));border-radius:2px 5px 2px 2px}
+.up a::before{left:.75rem;top:.9rem;width:.6rem;height:.6rem;border-width:1.5px 0 0 1.5px;border-radius:0;rotate:45deg}
 .folder a{font-weight:600}
 .folder{--k:#d9a441}
-.folder a::before,.image a::before,.video a::before,.audio a::before{left:.5rem;top:.65rem;width:1.15rem;height:.85rem;border-radius:2px}
+.folder a::before,.image a::before,.video a::before,.audio a::before{left:.5rem;top:.6rem;width:1.15rem;height:.85rem;border-radius:2px}
 .folder a::before{background:var(--k);border-radius:1px 4px 2px 2px;box-shadow:inset 0 .2rem #0002}
 .image{--k:#2da44e}
 .image a::before{background:linear-gradient(150deg,#0000 55%,var(--k) 56%)}
@@ -49,11 +49,11 @@ td a::before{content:"";position:absolute;left:.65rem;top:.55rem;width:.85rem;he
 .audio{--k:#bf3989}
 .video a::before,.audio a::before{background:radial-gradient(circle,var(--k) 25%,#0000 28%)}
 .audio a::before{border-radius:.5rem}
-.archive{--k:#9a6700}
+.archive{--k:#bb8009}
 .archive a::before{background:repeating-linear-gradient(var(--k) 0 2px,#0000 2px 4px)center/.25rem 100% no-repeat}
-.document{--k:#0969da}
+.document{--k:#218bff}
 .document a::before,.text a::before{background:repeating-linear-gradient(var(--k,var(--dim)) 0 1px,#0000 1px 4px)center .25rem/60% 65% no-repeat}
-.code{--k:#8250df}
+.code{--k:#986ee2}
 .code a::before{background:linear-gradient(var(--k),var(--k))center/60% 2px no-repeat}
 footer{margin-top:1rem;color:var(--dim);font-size:.9rem}
 @media(max-width:40rem){
@@ -73,4 +73,4 @@ td:empty{display:none}
 
 // listPolicy is the Content-Security-Policy of a listing: listStyle, by its hash, and
 // nothing else.
-const listPolicy = "default-src 'none'; style-src 'sha256-zuq5DKKrH91mqaFLnWykYtirrpnEEG6nxzrj5Mfh2iQ='; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+const listPolicy = "default-src 'none'; style-src 'sha256-QhOhs+NkwFkmzD8TzXpw769ixBy3jhSAYfVg3b9lgEo='; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"

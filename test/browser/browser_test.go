@@ -182,12 +182,15 @@ func eval[T any](b *tab, expression string) T {
 	return v
 }
 
-// folder makes a folder of files. Names with a slash at the end are folders; sizes
+// folder makes a folder of files, named site. Names with a slash at the end are folders; sizes
 // are in bytes; files and folders were changed at the time below, and each a minute
 // later than the one before.
 func folder(t *testing.T, files ...file) string {
 	t.Helper()
-	root := t.TempDir()
+	root := filepath.Join(t.TempDir(), "site")
+	if err := os.Mkdir(root, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	changed := time.Date(2026, 11, 2, 8, 15, 0, 0, time.UTC)
 	for _, f := range files {
 		path := filepath.Join(root, f.name)
