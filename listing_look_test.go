@@ -117,11 +117,11 @@ func TestListingKinds(t *testing.T) {
 		"image":    "a.png a.JPG a.svg a.heic a.ico a.webp a.tiff",
 		"video":    "a.mp4 a.mkv a.webm a.avi a.mov a.m3u8 a.mpd",
 		"audio":    "a.mp3 a.flac a.ogg a.opus a.m4a a.wav a.m3u",
-		"text":     "a.txt README.md a.log a.csv a.srt a.go a.ini a.vtt",
+		"text":     "a.txt README.md Makefile LICENSE a.log a.csv a.srt a.go a.ini a.vtt",
 		"document": "a.pdf a.odt a.ods a.docx a.xlsx a.pptx a.doc a.xls a.ppt a.rtf a.epub a.ps a.cbz a.mobi a.pages a.numbers a.key",
 		"archive":  "a.zip a.tar a.tar.gz a.tgz a.7z a.xz a.bz2 a.zst a.rar a.iso a.dmg a.jar a.deb a.rpm a.apk",
 		"code":     "a.html a.css a.js a.json a.xml a.py a.sh a.c a.java a.sql a.toml a.yaml a.wasm a.ipynb a.geojson a.rss a.xsl a.jsonl",
-		"other":    "a Makefile a.bin a.woff2 a.exe a.sqlite a.pem a.torrent a.stl a.unknown a. .mine",
+		"other":    "a a.bin a.woff2 a.exe a.sqlite a.pem a.torrent a.stl a.unknown a. .mine",
 	} {
 		for name := range strings.FieldsSeq(names) {
 			r, err := FS(listingFiles(name), WithListing(ListHTML), WithDotFiles(true))
