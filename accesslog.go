@@ -1,0 +1,63 @@
+package rawhttp
+
+import (
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// AccessLog gives a Trace that writes one line a response to w, in the Combined
+// Log Format:
+//
+//	127.0.0.1 - - [22/Nov/2026:13:03:20 +0000] "GET /a HTTP/1.1" 200 5 "-" "curl/8.5.0"
+//
+// A request whose head was refused is shown too, as "-" if not even its request line could
+// be parsed. What a client sent is escaped. The line comes when the response has been written, so the client may
+// have it before. Each line is one Write; they are never concurrent, and their
+// errors are ignored.
+func AccessLog(w io.Writer) Trace {
+	var mu sync.Mutex
+	var line []byte
+	return Trace{Exchange: func(x Exchange) {
+		mu.Lock()
+		defer mu.Unlock()
+		line = appendAccess(line[:0], x)
+		w.Write(line)
+	}}
+}
+
+func appendAccess(b []byte, x Exchange) []byte {
+	client, request, referer, agent := x.Client, x.RequestLine, "", ""
+	if r := x.Request; r != nil {
+		request = r.head.RequestLine(r.head.Text)
+		referer, agent = r.Header().Get("Referer"), r.Header().Get("User-Agent")
+	}
+	if client == "" {
+		client = "-"
+	}
+	b = append(b, client...)
+	b = append(b, " - - ["...)
+	b = x.Start.AppendFormat(b, "02/Jan/2006:15:04:05 -0700")
+	b = append(b, "] "...)
+	b = appendQuoted(b, request)
+	b = append(b, ' ')
+	b = strconv.AppendInt(b, int64(x.Status), 10)
+	b = append(b, ' ')
+	b = strconv.AppendInt(b, x.Bytes, 10)
+	b = append(b, ' ')
+	b = appendQuoted(b, referer)
+	b = append(b, ' ')
+	b = appendQuoted(b, agent)
+	return append(b, '\n')
+}
+
+// appendQuoted appends s in quotes, with quotes and backslashes in it escaped, or
+// "-" if it is empty.
+func appendQuoted(b []byte, s string) []byte {
+	if s == "" {
+		s = "-"
+	}
+	s = escapeControls(strings.ReplaceAll(strings.ReplaceAll(s, `\`, `\\`), `"`, `\"`))
+	return append(append(append(b, '"'), s...), '"')
+}
