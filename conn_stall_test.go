@@ -3,6 +3,7 @@ package rawhttp
 import (
 	"context"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +46,9 @@ func stallAsk(client io.Writer, kind string) {
 // something that the client took. It is cut 30 s after the last byte that it did take,
 // whatever it is sent.
 func TestStalledReaderWithBuffer(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a write that has met its deadline does not say how much it wrote: see resumes")
+	}
 	for kind, resolver := range stallKinds {
 		for _, took := range []int{0, 1, 5000, 150_000} {
 			t.Run(kind, func(t *testing.T) {

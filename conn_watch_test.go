@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -271,8 +272,8 @@ func TestContextEndsWithAReset(t *testing.T) {
 	}
 	for kind, wrap := range kinds {
 		for _, tt := range tests {
-			if kind == "wrapped" && tt.half {
-				continue // there is nothing left to read, and no socket to be seen
+			if tt.half && (kind == "wrapped" || runtime.GOOS == "windows") {
+				continue // there is nothing left to read, and no socket to be seen: see awaitReset
 			}
 			t.Run(kind+" "+tt.name, func(t *testing.T) {
 				waits, ended := make(chan bool, 1), make(chan error, 1)

@@ -151,7 +151,7 @@ func TestFSErrors(t *testing.T) {
 		{&StatusError{Status: 404}, 404, 404, 404, 200},
 		{syscall.EMFILE, 503, 503, 503, 503},
 		{syscall.EIO, 500, 500, 500, 500},
-		{syscall.ENOTDIR, 404, 500, 500, 200},
+		{syscall.ELOOP, 404, 500, 500, 200},
 		{syscall.ENAMETOOLONG, 404, 500, 500, 200},
 		{escape, 404, 500, 500, 200},
 	}

@@ -88,7 +88,7 @@ func (g *group) acceptAll(ln net.Listener) error {
 // of one connection, or says so itself.
 func isTemporary(err error) bool {
 	var t interface{ Temporary() bool }
-	return errors.Is(err, errAborted) || errors.As(err, &t) && t.Temporary()
+	return isAny(err, clientErrors) || errors.As(err, &t) && t.Temporary()
 }
 
 // A listener that is closed resets the connections in its queue. So a graceful stop goes

@@ -76,11 +76,14 @@ func TestListenerThatFailsForATime(t *testing.T) {
 	}
 	tests := []test{
 		{&net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}, true},
-		{errAborted, false}, {temporaryError{}, false}, {&net.OpError{Op: "accept", Err: temporaryError{}}, false},
+		{temporaryError{}, false}, {&net.OpError{Op: "accept", Err: temporaryError{}}, false},
 		{os.ErrDeadlineExceeded, false},
 	}
 	for _, err := range shortages { // ENFILE, ENOBUFS, ENOMEM and, on Windows, others
 		tests = append(tests, test{err, true})
+	}
+	for _, err := range clientErrors {
+		tests = append(tests, test{err, false})
 	}
 	for _, tt := range tests {
 		t.Run(tt.err.Error(), func(t *testing.T) {

@@ -7,9 +7,9 @@ type systemError = syscall.ErrorString
 
 const nonblock = 0 // there is no FIFO
 
-const errAborted = syscall.ErrorString("connection aborted") // which the system does not report
-
 var (
+	clientErrors []error // of accept that are of one connection: the system reports none
+
 	shortages    = []error{syscall.EMFILE}
 	lockErrors   = []error{syscall.ErrorString("exclusive use file already open")}
 	deviceErrors = []error{syscall.EIO, syscall.ETIMEDOUT}

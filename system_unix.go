@@ -11,7 +11,14 @@ type systemError = syscall.Errno
 // nothing for a regular file.
 const nonblock = syscall.O_NONBLOCK
 
-const errAborted = syscall.ECONNABORTED // a client closed its connection before it was accepted
+// clientErrors are those of accept that are of one connection, of a client that closed it
+// before it was accepted, or of its network: "For reliable operation the application should
+// detect the network errors defined for the protocol after accept() and treat them like
+// EAGAIN by retrying." accept(2)
+var clientErrors = []error{
+	syscall.ECONNABORTED, syscall.ECONNRESET, syscall.EPROTO, syscall.ENOPROTOOPT, syscall.ENETDOWN,
+	syscall.ENETUNREACH, syscall.EHOSTDOWN, syscall.EHOSTUNREACH, syscall.ETIMEDOUT,
+}
 
 var (
 	shortages = []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS}

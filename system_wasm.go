@@ -9,7 +9,14 @@ type systemError = syscall.Errno
 
 const nonblock = 0 // there is no FIFO
 
-const errAborted = syscall.ECONNABORTED // a client closed its connection before it was accepted
+// clientErrors are those of accept that are of one connection, of a client that closed it
+// before it was accepted, or of its network: "For reliable operation the application should
+// detect the network errors defined for the protocol after accept() and treat them like
+// EAGAIN by retrying." accept(2)
+var clientErrors = []error{
+	syscall.ECONNABORTED, syscall.ECONNRESET, syscall.EPROTO, syscall.ENOPROTOOPT, syscall.ENETDOWN,
+	syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ETIMEDOUT,
+}
 
 var (
 	shortages = []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS}

@@ -7,8 +7,6 @@ type systemError = syscall.Errno
 
 const nonblock = 0 // a folder has no FIFO
 
-const errAborted = syscall.WSAECONNABORTED // a client closed its connection before it was accepted
-
 // Errors that package syscall has no names for. Its EMFILE and the like are inventions,
 // which the system never returns.
 const (
@@ -33,8 +31,22 @@ const (
 	commitmentLimit       = syscall.Errno(1455)
 	notEnoughQuota        = syscall.Errno(1816)
 	wsaTooManyOpenFiles   = syscall.Errno(10024)
+	wsaNetDown            = syscall.Errno(10050)
+	wsaNetUnreachable     = syscall.Errno(10051)
+	wsaNetReset           = syscall.Errno(10052)
 	wsaNoBuffers          = syscall.Errno(10055)
+	wsaNotConnected       = syscall.Errno(10057)
+	wsaTimedOut           = syscall.Errno(10060)
+	wsaHostDown           = syscall.Errno(10064)
+	wsaHostUnreachable    = syscall.Errno(10065)
 )
+
+// clientErrors are those of accept that are of one connection, of a client that closed it
+// before it was accepted, or of its network.
+var clientErrors = []error{
+	syscall.WSAECONNABORTED, syscall.WSAECONNRESET, syscall.ERROR_NETNAME_DELETED, wsaNetDown, wsaNetUnreachable,
+	wsaNetReset, wsaNotConnected, wsaTimedOut, wsaHostDown, wsaHostUnreachable,
+}
 
 var (
 	shortages = []error{
