@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"example.com/rawhttp/internal/jail"
 )
 
 const (
@@ -24,29 +26,17 @@ const (
 	keptFor = 2 * time.Second
 )
 
-// An identifier is a tree that can tell which regular file open would open, and in
-// what state, for less than opening it costs.
-type identifier interface {
-	identify(name string) (id fileID, known bool)
-}
-
-// A fileID tells one state of a file from all others that its name may lead to.
-type fileID struct {
-	device, inode, size uint64
-	changed, modified   int64 // Unix nanoseconds: of anything about the file, of its content
-}
-
 // isSettled reports whether a change from now on changes the fileID: times are no
 // finer than the clock that the system takes them from.
-func (id *fileID) isSettled(now time.Time) bool {
-	return max(id.changed, id.modified) < now.Add(-youngest).UnixNano()
+func isSettled(id *jail.FileID, now time.Time) bool {
+	return max(id.Changed, id.Modified) < now.Add(-youngest).UnixNano()
 }
 
 // keptFiles are responses of small files, with their content, and the names in folders.
 // Each is good as long as the name leads to the same file or folder in the same state,
 // which is asked for each time it is used.
 type keptFiles struct {
-	tree identifier // nil: nothing is kept
+	tree jail.Identifier // nil: nothing is kept
 
 	mu    sync.RWMutex
 	files map[string]*keptFile // by the path of the request
@@ -54,10 +44,10 @@ type keptFiles struct {
 }
 
 type keptFile struct {
-	id    fileID
+	id    jail.FileID
 	name  string
 	resp  message
-	names []*entry // of a folder, in order, which nobody changes; nil: it is a file, with a response
+	names []*jail.Entry // of a folder, in order, which nobody changes; nil: it is a file, with a response
 	until instant
 	size  int // bytes, as maxKept counts: content, and an image of it
 }
@@ -72,7 +62,7 @@ func (k *keptFiles) get(req *Request) *Response {
 	if f == nil || f.names != nil {
 		return nil
 	}
-	if id, known := k.tree.identify(f.name); !known || id != f.id || clock() > f.until {
+	if id, known := k.tree.Identify(f.name); !known || id != f.id || clock() > f.until {
 		return nil
 	}
 	return &Response{message: f.resp}
@@ -121,21 +111,21 @@ func (k *keptFiles) keep(req *Request, o opened, resp *Response) *Response {
 	if k.tree == nil || !req.isGet() || strings.HasPrefix(resp.rep.ETag, "W/") {
 		return resp
 	}
-	id, ok := identityOf(o.info)
+	id, ok := jail.IdentityOf(o.info)
 	at, readable := o.file.(io.ReaderAt)
-	if !ok || !readable || id.size > maxKeptFile || int64(id.size) != resp.rep.Size || !id.isSettled(time.Now()) {
+	if !ok || !readable || id.Size > maxKeptFile || int64(id.Size) != resp.rep.Size || !isSettled(&id, time.Now()) {
 		return resp
 	}
-	content := make([]byte, id.size)
+	content := make([]byte, id.Size)
 	until := clock().add(keptFor)
-	if _, err := io.ReadFull(io.NewSectionReader(at, 0, int64(id.size)), content); err != nil {
+	if _, err := io.ReadFull(io.NewSectionReader(at, 0, int64(id.Size)), content); err != nil {
 		return resp
 	}
 	info, err := o.file.Stat()
 	if err != nil {
 		return resp
 	}
-	if now, _ := identityOf(info); now != id { // it has changed meanwhile
+	if now, _ := jail.IdentityOf(info); now != id { // it has changed meanwhile
 		return resp
 	}
 	rep := *resp.rep
@@ -150,12 +140,12 @@ func (k *keptFiles) keep(req *Request, o opened, resp *Response) *Response {
 
 // names gives the names in the folder that info is of, which must not be changed; nil if
 // they are not kept.
-func (k *keptFiles) names(req *Request, info fs.FileInfo) []*entry {
+func (k *keptFiles) names(req *Request, info fs.FileInfo) []*jail.Entry {
 	f := k.find(req)
 	if f == nil || f.names == nil || clock() > f.until {
 		return nil
 	}
-	if id, _ := identityOf(info); id != f.id {
+	if id, _ := jail.IdentityOf(info); id != f.id {
 		return nil
 	}
 	return f.names
@@ -171,20 +161,20 @@ type keptFolder struct {
 
 // folder begins to keep the names in the folder that info is of, if that can be.
 func (k *keptFiles) folder(req *Request, info fs.FileInfo) *keptFolder {
-	id, ok := identityOf(info)
-	if k.tree == nil || !ok || !id.isSettled(time.Now()) {
+	id, ok := jail.IdentityOf(info)
+	if k.tree == nil || !ok || !isSettled(&id, time.Now()) {
 		return nil
 	}
 	return &keptFolder{in: k, path: req.Path(), state: keptFile{id: id, until: clock().add(keptFor)}}
 }
 
 // add takes in some more names, as long as they are not too many.
-func (f *keptFolder) add(names []*entry) {
+func (f *keptFolder) add(names []*jail.Entry) {
 	if f == nil || f.state.size > maxKeptNames {
 		return
 	}
 	for _, e := range names {
-		f.state.size += len(e.name) + keptBesideName
+		f.state.size += len(e.Name) + keptBesideName
 	}
 	f.state.names = append(f.state.names, names...)
 	if f.state.size > maxKeptNames {

@@ -353,7 +353,7 @@ func TestKeptFileHasStrongTag(t *testing.T) {
 	keepSettle(t, files, "/f") // so that it is old enough
 	for tag, want := range map[string]bool{`W/"a"`: false, `"a"`: true} {
 		files.kept.drop("/f")
-		file, info, err := files.tree.open("f")
+		file, info, err := files.tree.Open("f")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -406,7 +406,7 @@ func TestFileThatChangesAsItIsReadIsNotKept(t *testing.T) {
 	files, folder := keepSite(t, "before")
 	keepSettle(t, files, "/f")
 	files.kept.drop("/f")
-	file, info, err := files.tree.open("f")
+	file, info, err := files.tree.Open("f")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp/internal/jail"
 )
 
 // keepFolder serves a folder with the files a and b, which lists it as text.
@@ -188,19 +190,19 @@ func TestKeptLinksAreFollowedAnew(t *testing.T) {
 
 // A readCounter counts how often a folder is read, and its entries are looked at.
 type readCounter struct {
-	tree
+	jail.Tree
 	n     int
 	stats int // how often an entry was asked for
 }
 
-func (c *readCounter) statEntry(dir fs.File, e *entry) error {
+func (c *readCounter) StatEntry(dir fs.File, e *jail.Entry) error {
 	c.stats++
-	return c.tree.statEntry(dir, e)
+	return c.Tree.StatEntry(dir, e)
 }
 
-func (c *readCounter) readDir(dir fs.File) ([]entry, error) {
+func (c *readCounter) ReadDir(dir fs.File) ([]jail.Entry, error) {
 	c.n++
-	return c.tree.readDir(dir)
+	return c.Tree.ReadDir(dir)
 }
 
 // Names that are kept are not read again before the folder changes, or keptFor is over.
@@ -209,7 +211,7 @@ func TestKeptNamesAreNotRead(t *testing.T) {
 	files, folder := keepFolder(t)
 	kept := keepSettle(t, files, "/")
 	kept.until = never
-	counter := &readCounter{tree: files.tree}
+	counter := &readCounter{Tree: files.tree}
 	files.tree = counter
 	list := func() { resolveString(t, files, resolveGet(t, "/")) }
 	for range 3 {
@@ -259,7 +261,7 @@ func TestKeptNamesAreBounded(t *testing.T) {
 		for req, n := range map[*Request]int{few: most, many: most + 1} {
 			f := &keptFolder{in: &k, path: req.Path()}
 			for i := range n {
-				f.add([]*entry{{name: fmt.Sprintf("%0*d", length, i)}})
+				f.add([]*jail.Entry{{Name: fmt.Sprintf("%0*d", length, i)}})
 			}
 			f.end()
 		}
@@ -284,7 +286,7 @@ func TestKeptNamesWaitForTheirTurn(t *testing.T) {
 		t.Skip("openat2 is missing, without which nothing is kept")
 	}
 	keepSettle(t, files, "/").until = never
-	counter := &readCounter{tree: files.tree}
+	counter := &readCounter{Tree: files.tree}
 	files.tree = counter
 	for range maxListings {
 		files.listings <- struct{}{}

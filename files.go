@@ -14,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+
+	"example.com/rawhttp/internal/jail"
 )
 
 // A FileResolver serves the regular files and folders of a tree. [Dir] and [FS]
@@ -26,35 +28,15 @@ import (
 // front hides, and what is not there, is [fs.ErrNotExist]. Every response has
 // X-Content-Type-Options: nosniff.
 type FileResolver struct {
-	tree     tree
+	tree     jail.Tree
 	rootName string // what a listing calls the root, "" if it has no name
 	config   fileConfig
-	scripts  scriptRunner  // nil: none are run
-	links    linkReader    // of the tree that has scripts
-	listings chan struct{} // holds one for each long listing
-	waiting  atomic.Int32  // long listings without a turn
-	tags     sync.Map      // of embedded files: name to entity tag
+	scripts  scriptRunner    // nil: none are run
+	links    jail.LinkReader // of the tree that has scripts
+	listings chan struct{}   // holds one for each long listing
+	waiting  atomic.Int32    // long listings without a turn
+	tags     sync.Map        // of embedded files: name to entity tag
 	kept     keptFiles
-}
-
-// A tree is where files are: a folder of the system, or an fs.FS.
-type tree interface {
-	// open opens a regular file or a folder by its path, as io/fs spells it. It
-	// must not wait, whatever the name names. Errors are as treeError or fsError makes them.
-	open(name string) (fs.File, fs.FileInfo, error)
-	// names reports whether name can be one in the tree at all.
-	names(name string) bool
-	// readDir reads some more entries of a folder that open gave. Behind the last it
-	// gives io.EOF.
-	readDir(dir fs.File) ([]entry, error)
-	// statEntry finds out what readDir did not about an entry of dir that is no link.
-	statEntry(dir fs.File, e *entry) error
-	// mayRead reports whether permissions let us open an entry of dir, which is
-	// folder in the tree.
-	mayRead(dir fs.File, folder string, e *entry) bool
-	// stat tells what open would open.
-	stat(name string) (fs.FileInfo, error)
-	close() error
 }
 
 // Dir serves the folder root and what is below it. Nothing outside can be named: a
@@ -89,7 +71,7 @@ func openDir(root string, opts []FileOption) (*FileResolver, error) {
 	if config.script.open != nil {
 		pause = 0 // scripts run by their path, which must lead to what is open
 	}
-	jail, openErr := openRootAt(root, pause)
+	opened, openErr := openRootAt(root, pause)
 	var scripts scriptRunner
 	var scriptErr error
 	if config.script.open != nil {
@@ -97,13 +79,13 @@ func openDir(root string, opts []FileOption) (*FileResolver, error) {
 	}
 	if err = errors.Join(err, openErr, scriptErr); err != nil {
 		if openErr == nil {
-			jail.close()
+			opened.Close()
 		}
 		return nil, err
 	}
-	f := &FileResolver{tree: jail, rootName: nameOfRoot(root), config: config, scripts: scripts, links: jail, listings: make(chan struct{}, maxListings)}
-	if scripts == nil && len(config.codings) == 0 && jail.identifies() {
-		f.kept.tree = jail
+	f := &FileResolver{tree: opened, rootName: nameOfRoot(root), config: config, scripts: scripts, links: opened, listings: make(chan struct{}, maxListings)}
+	if scripts == nil && len(config.codings) == 0 && opened.identifies() {
+		f.kept.tree = opened
 	}
 	return f, nil
 }
@@ -140,7 +122,7 @@ func openFS(fsys fs.FS, opts []FileOption) (*FileResolver, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &FileResolver{tree: &fsTree{fsys: fsys}, config: config, listings: make(chan struct{}, maxListings)}, nil
+	return &FileResolver{tree: &jail.FsTree{Fsys: fsys}, config: config, listings: make(chan struct{}, maxListings)}, nil
 }
 
 // Close gives up the tree, and ends what scripts have left behind. Requests in
@@ -149,7 +131,7 @@ func (f *FileResolver) Close() error {
 	if f.scripts != nil {
 		f.scripts.close()
 	}
-	return f.tree.close()
+	return f.tree.Close()
 }
 
 // Resolve answers with the file or folder that the path names.
@@ -199,7 +181,7 @@ func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, er
 	}
 	resp, err := f.list(ctx, req, name, o)
 	if err != nil {
-		return nil, treeError(err)
+		return nil, jail.TreeError(err)
 	}
 	return noSniff(resp), nil
 }
@@ -213,20 +195,20 @@ func (f *FileResolver) allowLink(name string) error {
 		return nil
 	}
 	for range maxLinks {
-		target, err := f.links.readlink(name)
+		target, err := f.links.Readlink(name)
 		switch {
 		case errors.Is(err, syscall.EINVAL): // no link
 			return nil
 		case err != nil:
-			return treeError(err)
+			return jail.TreeError(err)
 		case f.scripts.isScript(target), f.scripts.hides(target):
-			return notExist(name, "leads to a script")
+			return jail.NotExist(name, "leads to a script")
 		case mayBeAlias(target) && !f.isSpelled(path.Join(path.Dir(name), target)):
-			return notExist(name, "leads to a name that is spelled otherwise in its folder")
+			return jail.NotExist(name, "leads to a name that is spelled otherwise in its folder")
 		}
 		name = name[:strings.LastIndexByte(name, '/')+1] + target // as it is: a ".." behind a link leads elsewhere
 	}
-	return notExist(name, "is behind too many links")
+	return jail.NotExist(name, "is behind too many links")
 }
 
 // isSettledBy reports whether the path alone, which stands for name, says that the file
@@ -235,14 +217,14 @@ func (f *FileResolver) isSettledBy(path, name, file string) bool {
 	if file == name {
 		return true
 	}
-	return strings.HasSuffix(path, "/") && len(f.config.index) > 0 && file == join(name, f.config.index[0])
+	return strings.HasSuffix(path, "/") && len(f.config.index) > 0 && file == jail.Join(name, f.config.index[0])
 }
 
 // openAbove opens the script at the beginning of path, and returns what follows it. It opens
 // nothing if path has no script in front of a slash. What follows is not a name of the tree,
 // so the rules for hidden names, sidecars and sources do not apply to it; but it is clean.
 func (f *FileResolver) openAbove(path string) (o opened, rest string, err error) {
-	if !f.tree.names(strings.TrimSuffix(strings.TrimPrefix(path, "/"), "/")) {
+	if !f.tree.Names(strings.TrimSuffix(strings.TrimPrefix(path, "/"), "/")) {
 		return opened{}, "", nil
 	}
 	for i := range len(path) {
@@ -282,7 +264,7 @@ func (f *FileResolver) open(name string, slash bool) (opened, error) {
 	}
 	if !o.info.IsDir() {
 		o.file.Close()
-		return opened{}, notExist(name, "is no folder")
+		return opened{}, jail.NotExist(name, "is no folder")
 	}
 	index, err := f.openIndex(name)
 	if index.file == nil && err == nil && f.config.listing != ListNone {
@@ -290,7 +272,7 @@ func (f *FileResolver) open(name string, slash bool) (opened, error) {
 	}
 	o.file.Close()
 	if index.file == nil && err == nil {
-		err = notExist(name, "is not listed")
+		err = jail.NotExist(name, "is not listed")
 	}
 	return index, err
 }
@@ -299,7 +281,7 @@ func (f *FileResolver) open(name string, slash bool) (opened, error) {
 // error if it has none.
 func (f *FileResolver) openIndex(folder string) (opened, error) {
 	for _, index := range f.config.index {
-		o, err := f.openName(join(folder, index))
+		o, err := f.openName(jail.Join(folder, index))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
@@ -315,12 +297,12 @@ func (f *FileResolver) openIndex(folder string) (opened, error) {
 
 // openName opens a name of the tree, but no alias, and no link that gives a script away.
 func (f *FileResolver) openName(name string) (opened, error) {
-	file, info, err := f.tree.open(name)
+	file, info, err := f.tree.Open(name)
 	if err != nil {
 		return opened{}, err
 	}
 	if mayBeAlias(name) && !f.isSpelled(name) {
-		err = notExist(name, "is spelled otherwise in its folder")
+		err = jail.NotExist(name, "is spelled otherwise in its folder")
 	} else if !info.IsDir() {
 		err = f.allowLink(name)
 	}
@@ -335,21 +317,16 @@ func (f *FileResolver) openName(name string) (opened, error) {
 // names a folder.
 func (f *FileResolver) name(path string) (name string, isFolder bool, err error) {
 	if !strings.HasPrefix(path, "/") {
-		return "", false, notExist(path, "is no path")
+		return "", false, jail.NotExist(path, "is no path")
 	}
 	name, isFolder = strings.CutSuffix(path[1:], "/")
 	if name == "" {
 		return ".", true, nil
 	}
-	if !f.tree.names(name) {
-		return "", false, notExist(name, "is not a name of the tree")
+	if !f.tree.Names(name) {
+		return "", false, jail.NotExist(name, "is not a name of the tree")
 	}
 	return name, isFolder, f.allowName(name)
-}
-
-// notExist makes the error of a name that is not served, with the reason.
-func notExist(name, why string) error {
-	return fmt.Errorf("rawhttp: %q %s: %w", name, why, fs.ErrNotExist)
 }
 
 // allowMethod refuses methods but GET and HEAD; those that there are beside them are
@@ -413,34 +390,4 @@ func (f *FileResolver) contentTag(o opened) string {
 	tag := fmt.Sprintf("\"%x\"", h.Sum(nil))
 	f.tags.Store(strings.Clone(o.name), tag) // of which the request's head is no part
 	return tag
-}
-
-// join gives the path of a name in a folder.
-func join(folder, name string) string {
-	if folder == "." {
-		return name
-	}
-	return folder + "/" + name
-}
-
-// statOpened finishes open with what the opened file is: it may have changed its
-// name's meaning since it was asked for.
-func statOpened(name string, file fs.File) (fs.File, fs.FileInfo, error) {
-	info, err := file.Stat()
-	if err == nil {
-		err = servable(name, info)
-	}
-	if err != nil {
-		file.Close()
-		return nil, nil, readError(err)
-	}
-	return file, info, nil
-}
-
-// servable refuses what is neither a regular file nor a folder.
-func servable(name string, info fs.FileInfo) error {
-	if isFile(info.Mode()) || info.IsDir() {
-		return nil
-	}
-	return notExist(name, "is neither a regular file nor a folder")
 }

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp/internal/jail"
 )
 
 // filesWrite writes a file into a new folder and gives both paths.
@@ -346,7 +348,7 @@ func TestFileResolverErrors(t *testing.T) {
 		{syscall.ENXIO, 404, "a socket"},
 		{syscall.EINVAL, 404, "no such name"},
 		{fs.ErrInvalid, 404, "no such name"},
-		{errEscapes(), 404, "os.Root does not export its error"},
+		{jail.ErrEscapes(), 404, "os.Root does not export its error"},
 	}
 	for _, tt := range tests {
 		for _, at := range []string{"stat", "open", "file stat"} {

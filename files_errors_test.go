@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"testing/fstest"
+
+	"example.com/rawhttp/internal/jail"
 )
 
 // errorsZip makes a zip archive with a file for each name, each with the content "x".
@@ -218,10 +220,10 @@ func TestFSOfAFolder(t *testing.T) {
 
 // What the system lacks for a time, or has locked, is 503, on every system.
 func TestTreeErrors(t *testing.T) {
-	for want, errs := range map[int][]error{503: append(shortages, lockErrors...), 500: deviceErrors} {
+	for want, errs := range map[int][]error{503: append(jail.Shortages, jail.LockErrors...), 500: jail.DeviceErrors} {
 		for _, err := range errs {
 			for _, err := range []error{err, &fs.PathError{Op: "open", Path: "a", Err: os.NewSyscallError("open", err)}} {
-				if got := StatusOf(treeError(err)); got != want {
+				if got := StatusOf(jail.TreeError(err)); got != want {
 					t.Errorf("treeError(%v) is %d, want %d", err, got, want)
 				}
 			}

@@ -3,14 +3,14 @@ package rawhttp
 import (
 	"io/fs"
 	"path"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"example.com/rawhttp/internal/ascii"
+
+	"example.com/rawhttp/internal/jail"
 )
 
 // File systems find a file by other names than its own: HFS+ and case-folding ext4 ignore
@@ -25,11 +25,11 @@ func (f *FileResolver) allowName(name string) error {
 	name = foldName(name)
 	switch {
 	case name != asked && hasDots(name):
-		return notExist(name, "may lead to another folder")
+		return jail.NotExist(name, "may lead to another folder")
 	case !f.config.dotFiles && hasHidden(name):
-		return notExist(name, "is hidden")
+		return jail.NotExist(name, "is hidden")
 	case f.scripts != nil && f.scripts.hides(name):
-		return notExist(name, "is the source of a script")
+		return jail.NotExist(name, "is the source of a script")
 	}
 	return nil
 }
@@ -39,8 +39,8 @@ func (f *FileResolver) allowEntry(folder, name string) error {
 	if folder != "." && name == wellKnown {
 		name = folder + "/" + name // which is hidden there
 	}
-	if !f.tree.names(name) {
-		return notExist(name, "is not a name of the tree")
+	if !f.tree.Names(name) {
+		return jail.NotExist(name, "is not a name of the tree")
 	}
 	return f.allowName(name)
 }
@@ -154,7 +154,7 @@ func (f *FileResolver) isSpelled(name string) bool {
 // hasEntry reports whether the folder has an entry of that name. An fs.FS that does not tell
 // what its folders hold has those that it opens.
 func (f *FileResolver) hasEntry(folder, name string) bool {
-	dir, info, err := f.tree.open(folder)
+	dir, info, err := f.tree.Open(folder)
 	if err != nil {
 		return false
 	}
@@ -163,24 +163,11 @@ func (f *FileResolver) hasEntry(folder, name string) bool {
 		return true
 	}
 	for err == nil {
-		var entries []entry
-		entries, err = f.tree.readDir(dir)
-		if slices.ContainsFunc(entries, func(e entry) bool { return e.name == name }) {
+		var entries []jail.Entry
+		entries, err = f.tree.ReadDir(dir)
+		if slices.ContainsFunc(entries, func(e jail.Entry) bool { return e.Name == name }) {
 			return true
 		}
 	}
 	return false
-}
-
-// systemNames is how a tree of the system spells its names.
-type systemNames struct{}
-
-// names is true for what a clean path can spell: the system takes bytes that are
-// not UTF-8, which io/fs does not. What is not clean comes from a resolver that
-// rewrites. On Windows it is false for devices, drives and streams.
-func (systemNames) names(name string) bool {
-	if runtime.GOOS == "windows" && (strings.Contains(name, `\`) || !filepath.IsLocal(name)) {
-		return false
-	}
-	return fs.ValidPath(strings.ToValidUTF8(name, "?")) && strings.IndexByte(name, 0) < 0
 }

@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"testing/fstest"
+
+	"example.com/rawhttp/internal/jail"
 )
 
 // namesFiles are the files of the trees of TestNames. The content says what may be sent.
@@ -116,7 +118,7 @@ var namesAsked = map[string]string{
 }
 
 // namesTrees makes the trees, each with the files, for a FileResolver with scripts.
-func namesTrees(t *testing.T) map[string]tree {
+func namesTrees(t *testing.T) map[string]jail.Tree {
 	files := maps.Clone(namesFiles)
 	if runtime.GOOS != "windows" {
 		maps.Copy(files, namesUnix)
@@ -143,12 +145,12 @@ func namesTrees(t *testing.T) map[string]tree {
 	if err != nil {
 		t.Fatal(err)
 	}
-	trees := map[string]tree{
-		"MapFS":     &fsTree{fsys: mapFS},
-		"zip":       &fsTree{fsys: zr},
-		"os.DirFS":  &fsTree{fsys: os.DirFS(dir)},
-		"case-fold": &fsTree{fsys: looseFS{mapFS, foldsLikeExt4}},
-		"FAT":       &fsTree{fsys: looseFS{mapFS, isShortFor}},
+	trees := map[string]jail.Tree{
+		"MapFS":     &jail.FsTree{Fsys: mapFS},
+		"zip":       &jail.FsTree{Fsys: zr},
+		"os.DirFS":  &jail.FsTree{Fsys: os.DirFS(dir)},
+		"case-fold": &jail.FsTree{Fsys: looseFS{mapFS, foldsLikeExt4}},
+		"FAT":       &jail.FsTree{Fsys: looseFS{mapFS, isShortFor}},
 	}
 	for kind, j := range jails(t, dir) {
 		trees[kind] = j
@@ -176,7 +178,7 @@ func TestNames(t *testing.T) {
 					if got == "not mine" {
 						got = "404"
 					}
-					if valid := fs.ValidPath(name) || tree.names(name); got != want && valid && !hidden && (want != "404" || got != namesFiles[name]) {
+					if valid := fs.ValidPath(name) || tree.Names(name); got != want && valid && !hidden && (want != "404" || got != namesFiles[name]) {
 						t.Errorf("dot files %v: %q is answered with %q, want %q", dotFiles, name, got, want)
 					}
 				}
@@ -195,7 +197,7 @@ func namesList(t *testing.T, r *FileResolver, folder string) {
 	}
 	listed := resolveString(t, r, resolveGet(t, target))
 	names := strings.Split(strings.TrimSuffix(listed, "\n"), "\n")
-	dir, _, err := r.tree.open(folder)
+	dir, _, err := r.tree.Open(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +207,7 @@ func namesList(t *testing.T, r *FileResolver, folder string) {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		name, shown := join(folder, e.Name()), displayName(e.Name())
+		name, shown := jail.Join(folder, e.Name()), displayName(e.Name())
 		if e.IsDir() {
 			shown += "/"
 		}
@@ -286,9 +288,9 @@ func (namesRunner) resolve(_ context.Context, _ *Request, script opened, _ strin
 }
 
 // namesLinks is a tree without links.
-type namesLinks struct{ tree }
+type namesLinks struct{ jail.Tree }
 
-func (namesLinks) readlink(string) (string, error) { return "", syscall.EINVAL }
+func (namesLinks) Readlink(string) (string, error) { return "", syscall.EINVAL }
 
 // A looseFS finds files by more names than their own.
 type looseFS struct {

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"example.com/rawhttp/internal/jail"
 )
 
 // rootPause is how long a root is taken for the folder that its path names, without a look.
@@ -29,7 +31,7 @@ type root struct {
 
 // An openRoot is a folder that is open.
 type openRoot struct {
-	linkReader
+	jail.LinkReader
 	info fs.FileInfo
 }
 
@@ -42,11 +44,11 @@ func openRootAt(path string, pause time.Duration) (*root, error) {
 	}
 	r := &root{path: abs, pause: pause}
 	r.next.Store(int64(clock().add(pause)))
-	jail, err := openJail(abs)
+	opened, err := jail.OpenJail(abs)
 	if err != nil {
 		return nil, err
 	}
-	r.now.Store(&openRoot{jail, info})
+	r.now.Store(&openRoot{opened, info})
 	return r, nil
 }
 
@@ -71,12 +73,12 @@ func (r *root) follow() {
 	if err != nil || r.closed || os.SameFile(info, old.info) {
 		return
 	}
-	jail, err := openJail(r.path)
+	opened, err := jail.OpenJail(r.path)
 	if err != nil {
 		return
 	}
-	r.now.Store(&openRoot{jail, info})
-	old.close()
+	r.now.Store(&openRoot{opened, info})
+	old.Close()
 }
 
 // wasLeft reports whether err only says that the folder was closed for the next one, so that
@@ -85,56 +87,66 @@ func (r *root) wasLeft(asked *openRoot, err error) bool {
 	return errors.Is(err, fs.ErrClosed) && r.now.Load() != asked
 }
 
-func (r *root) open(name string) (fs.File, fs.FileInfo, error) {
+func (r *root) Open(name string) (fs.File, fs.FileInfo, error) {
 	for {
 		t := r.current()
-		file, info, err := t.open(name)
+		file, info, err := t.Open(name)
 		if !r.wasLeft(t, err) {
-			return file, info, err
+			return file, info, withRetry(err)
 		}
 	}
 }
 
-func (r *root) stat(name string) (fs.FileInfo, error) {
+func (r *root) Stat(name string) (fs.FileInfo, error) {
 	for {
 		t := r.current()
-		info, err := t.stat(name)
+		info, err := t.Stat(name)
 		if !r.wasLeft(t, err) {
-			return info, err
+			return info, withRetry(err)
 		}
 	}
 }
 
-func (r *root) readlink(name string) (target string, err error) {
+func (r *root) Readlink(name string) (target string, err error) {
 	for {
 		t := r.current()
-		target, err := t.readlink(name)
+		target, err := t.Readlink(name)
 		if !r.wasLeft(t, err) {
 			return target, err
 		}
 	}
 }
 
-func (r *root) identify(name string) (id fileID, known bool) {
-	return r.current().linkReader.(identifier).identify(name)
+func (r *root) Identify(name string) (id jail.FileID, known bool) {
+	return r.current().LinkReader.(jail.Identifier).Identify(name)
 }
 
 // identifies reports whether identify may be called.
 func (r *root) identifies() bool {
-	_, ok := r.now.Load().linkReader.(identifier)
+	_, ok := r.now.Load().LinkReader.(jail.Identifier)
 	return ok
 }
 
 // What follows is asked of a folder in the tree that is open, whatever the root is by now.
 
-func (r *root) names(name string) bool                       { return r.now.Load().names(name) }
-func (r *root) readDir(dir fs.File) ([]entry, error)         { return r.now.Load().readDir(dir) }
-func (r *root) statEntry(dir fs.File, e *entry) error        { return r.now.Load().statEntry(dir, e) }
-func (r *root) mayRead(dir fs.File, f string, e *entry) bool { return r.now.Load().mayRead(dir, f, e) }
+func (r *root) Names(name string) bool                     { return r.now.Load().Names(name) }
+func (r *root) ReadDir(dir fs.File) ([]jail.Entry, error)  { return r.now.Load().ReadDir(dir) }
+func (r *root) StatEntry(dir fs.File, e *jail.Entry) error { return r.now.Load().StatEntry(dir, e) }
+func (r *root) MayRead(dir fs.File, f string, e *jail.Entry) bool {
+	return r.now.Load().MayRead(dir, f, e)
+}
 
-func (r *root) close() error {
+func (r *root) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = true
-	return r.now.Load().close()
+	return r.now.Load().Close()
+}
+
+// withRetry says of a name that cannot be looked up for now when to ask again.
+func withRetry(err error) error {
+	if errors.Is(err, jail.ErrBusy) {
+		return busyError(jail.ErrBusy.Err.Error())
+	}
+	return err
 }

@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 	"testing"
 	"time"
+
+	"example.com/rawhttp/internal/jail"
 )
 
 // rootMake makes a folder with a file f.
@@ -76,11 +78,11 @@ func TestRootIsFollowed(t *testing.T) {
 				r := filesOfDir(t, link, opts...)
 				in := r.tree.(*root)
 				if kind == "os.Root" {
-					osRoot, err := os.OpenRoot(link)
+					opened, err := os.OpenRoot(link)
 					if err != nil {
 						t.Fatal(err)
 					}
-					in.now.Store(&openRoot{&jail{root: osRoot}, in.now.Load().info})
+					in.now.Store(&openRoot{&jail.OSRoot{Root: opened}, in.now.Load().info})
 				}
 				for range 3 { // so that it is kept
 					if got := resolveString(t, r, resolveGet(t, "/f")); got != "old" {

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"example.com/rawhttp/internal/jail"
 )
 
 // A group is the connections of one call of Serve or ServeConn, which stop
@@ -68,9 +70,9 @@ func (g *group) acceptAll(ln net.Listener) error {
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return net.ErrClosed
-		case g.stopping.Load(), !isShortage(err) && !isTemporary(err):
+		case g.stopping.Load(), !jail.IsShortage(err) && !isTemporary(err):
 			return err
-		case isShortage(err):
+		case jail.IsShortage(err):
 			g.srv.evict()
 		}
 		if failed++; failed == 1 {
@@ -88,7 +90,7 @@ func (g *group) acceptAll(ln net.Listener) error {
 // of one connection, or says so itself.
 func isTemporary(err error) bool {
 	var t interface{ Temporary() bool }
-	return isAny(err, clientErrors) || errors.As(err, &t) && t.Temporary()
+	return jail.IsAny(err, jail.ClientErrors) || errors.As(err, &t) && t.Temporary()
 }
 
 // A listener that is closed resets the connections in its queue. So a graceful stop goes

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp/internal/jail"
 )
 
 // A listener that has failed for good, as one of a session that has ended, ends Serve
@@ -79,10 +81,10 @@ func TestListenerThatFailsForATime(t *testing.T) {
 		{temporaryError{}, false}, {&net.OpError{Op: "accept", Err: temporaryError{}}, false},
 		{os.ErrDeadlineExceeded, false},
 	}
-	for _, err := range shortages { // ENFILE, ENOBUFS, ENOMEM and, on Windows, others
+	for _, err := range jail.Shortages { // ENFILE, ENOBUFS, ENOMEM and, on Windows, others
 		tests = append(tests, test{err, true})
 	}
-	for _, err := range clientErrors {
+	for _, err := range jail.ClientErrors {
 		tests = append(tests, test{err, false})
 	}
 	for _, tt := range tests {

@@ -10,28 +10,30 @@ import (
 	"runtime"
 	"syscall"
 	"testing"
+
+	"example.com/rawhttp/internal/jail"
 )
 
 // beneathOf opens a folder with openat2, which this kernel or container may lack.
-func beneathOf(t testing.TB, dir string) tree {
+func beneathOf(t testing.TB, dir string) jail.Tree {
 	t.Helper()
-	j := openBeneath(dir)
+	j := jail.OpenBeneath(dir)
 	if j == nil {
 		t.Skip("no openat2 here")
 	}
-	t.Cleanup(func() { j.close() })
+	t.Cleanup(func() { j.Close() })
 	return j
 }
 
 // Dir takes openat2 where it is there.
 func TestOpenJailTakesOpenat2(t *testing.T) {
 	beneathOf(t, ".")
-	j, err := openJail(".")
+	j, err := jail.OpenJail(".")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer j.close()
-	if _, ok := j.(*beneath); !ok {
+	defer j.Close()
+	if _, ok := j.(*jail.Beneath); !ok {
 		t.Errorf("openJail gives a %T", j)
 	}
 }
@@ -40,28 +42,28 @@ func TestOpenJailTakesOpenat2(t *testing.T) {
 func TestOpenJailWithoutOpenat2(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.ENOSYS, syscall.EPERM} {
 		type answer struct {
-			j   tree
+			j   jail.Tree
 			err error
 		}
 		answers := make(chan answer)
 		go func() {
 			runtime.LockOSThread() // and never unlocks it: the thread ends with its filter
-			if err := jailRefuse(sysOpenat2, errno); err != nil {
+			if err := jailRefuse(jail.SysOpenat2, errno); err != nil {
 				answers <- answer{nil, err}
 				return
 			}
-			j, err := openJail(".")
+			j, err := jail.OpenJail(".")
 			answers <- answer{j, err}
 		}()
 		got := <-answers
 		if got.err != nil && got.j == nil {
 			t.Skip("no filters here:", got.err)
 		}
-		defer got.j.close()
-		if _, ok := got.j.(*jail); !ok {
+		defer got.j.Close()
+		if _, ok := got.j.(*jail.OSRoot); !ok {
 			t.Errorf("where openat2 answers %v openJail gives a %T, %v", errno, got.j, got.err)
 		}
-		if _, err := got.j.stat("jail.go"); err != nil {
+		if _, err := got.j.Stat("files.go"); err != nil {
 			t.Error(err)
 		}
 	}
@@ -153,11 +155,11 @@ func TestFoldersThatAlwaysMove(t *testing.T) {
 	errs := make(chan error)
 	go func() {
 		runtime.LockOSThread() // and never unlocks it: the thread ends with its filter
-		if err := jailRefuse(sysOpenat2, syscall.EAGAIN); err != nil {
+		if err := jailRefuse(jail.SysOpenat2, syscall.EAGAIN); err != nil {
 			close(errs)
 			return
 		}
-		_, _, err := j.open("jail.go")
+		_, _, err := j.Open("files.go")
 		errs <- err
 	}()
 	err, ok := <-errs
@@ -173,11 +175,11 @@ func TestFoldersThatAlwaysMove(t *testing.T) {
 // Links of /proc lead out without a name, also those that look relative.
 func TestNoMagicLinks(t *testing.T) {
 	j := beneathOf(t, "/proc/self")
-	for _, name := range []string{"root", "cwd", "exe", "fd/0", "root/etc/passwd", "cwd/jail.go"} {
-		if _, _, err := j.open(name); StatusOf(err) != 404 {
+	for _, name := range []string{"root", "cwd", "exe", "fd/0", "root/etc/passwd", "cwd/files.go"} {
+		if _, _, err := j.Open(name); StatusOf(err) != 404 {
 			t.Errorf("open of %q: %v, want 404", name, err)
 		}
-		if _, err := j.stat(name); StatusOf(err) != 404 {
+		if _, err := j.Stat(name); StatusOf(err) != 404 {
 			t.Errorf("stat of %q: %v, want 404", name, err)
 		}
 	}
@@ -188,7 +190,7 @@ func TestNoMagicLinks(t *testing.T) {
 func TestSameFile(t *testing.T) {
 	root := jailMake(t)
 	j := beneathOf(t, root)
-	file, info, err := j.open("to-a")
+	file, info, err := j.Open("to-a")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,31 +11,33 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"example.com/rawhttp/internal/jail"
 )
 
 // jails opens the folder in each way that there is here.
-func jails(t testing.TB, dir string) map[string]linkReader {
+func jails(t testing.TB, dir string) map[string]jail.LinkReader {
 	t.Helper()
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	trees := map[string]linkReader{"os.Root": &jail{root: root}}
-	if j := openBeneath(dir); j != nil {
+	trees := map[string]jail.LinkReader{"os.Root": &jail.OSRoot{Root: root}}
+	if j := jail.OpenBeneath(dir); j != nil {
 		trees["openat2"] = j
 	}
 	for _, tree := range trees {
-		t.Cleanup(func() { tree.close() })
+		t.Cleanup(func() { tree.Close() })
 	}
 	return trees
 }
 
 // jailSees tells in short what a name is in a tree: what it holds, or the status
 // that says why not. To open and to stat must see the same.
-func jailSees(t testing.TB, j tree, name string) string {
+func jailSees(t testing.TB, j jail.Tree, name string) string {
 	t.Helper()
-	info, statErr := j.stat(name)
-	file, openedInfo, err := j.open(name)
+	info, statErr := j.Stat(name)
+	file, openedInfo, err := j.Open(name)
 	if (err == nil) != (statErr == nil) {
 		t.Errorf("%q: open says %v, stat %v", name, err, statErr)
 	}
@@ -146,7 +148,7 @@ func TestJailCloses(t *testing.T) {
 	root := jailMake(t)
 	for range 20 {
 		for name, j := range jails(t, root) {
-			kept, _, err := j.open("a")
+			kept, _, err := j.Open("a")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -154,14 +156,14 @@ func TestJailCloses(t *testing.T) {
 			for range 4 {
 				asking.Go(func() {
 					for {
-						file, _, err := j.open("d/e/f/g")
+						file, _, err := j.Open("d/e/f/g")
 						if err == nil {
 							content, err := io.ReadAll(file)
 							if string(content) != "deep" || err != nil {
 								t.Errorf("%s: read %q, %v", name, content, err)
 							}
 							file.Close()
-							_, err = j.stat("a")
+							_, err = j.Stat("a")
 							if err != nil && StatusOf(err) != 503 {
 								t.Errorf("%s: stat of a closed jail: %v", name, err)
 							}
@@ -175,7 +177,7 @@ func TestJailCloses(t *testing.T) {
 				})
 			}
 			runtime.Gosched()
-			if err := j.close(); err != nil {
+			if err := j.Close(); err != nil {
 				t.Errorf("%s: close: %v", name, err)
 			}
 			other, err := os.Open(filepath.Dir(root)) // takes the descriptor
@@ -184,7 +186,7 @@ func TestJailCloses(t *testing.T) {
 			}
 			asking.Wait()
 			for _, name := range []string{"a", "secret", "d/e/f/g", "to-a", "."} {
-				if _, err := j.stat(name); StatusOf(err) != 503 {
+				if _, err := j.Stat(name); StatusOf(err) != 503 {
 					t.Errorf("stat of %q in a closed jail: %v, want 503", name, err)
 				}
 			}
@@ -193,7 +195,7 @@ func TestJailCloses(t *testing.T) {
 				t.Errorf("%s: a file that was open: %q, %v", name, content, err)
 			}
 			kept.Close()
-			if err := j.close(); err != nil {
+			if err := j.Close(); err != nil {
 				t.Errorf("%s: a second close: %v", name, err)
 			}
 		}
@@ -208,7 +210,7 @@ func BenchmarkOpen(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/%d", how, depth), func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					file, _, err := j.open(name)
+					file, _, err := j.Open(name)
 					if err != nil {
 						b.Fatal(err)
 					}
@@ -226,7 +228,7 @@ func BenchmarkStat(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/%d", how, depth), func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					if _, err := j.stat(name); err != nil {
+					if _, err := j.Stat(name); err != nil {
 						b.Fatal(err)
 					}
 				}
@@ -245,7 +247,7 @@ func TestJailLongNames(t *testing.T) {
 	}
 	for how, j := range jails(t, root) {
 		for n := 120; n <= 136; n++ {
-			info, err := j.stat(strings.Repeat("n", n))
+			info, err := j.Stat(strings.Repeat("n", n))
 			if err != nil || info.Size() != int64(n) {
 				t.Errorf("%s: a name of %d bytes: %v, %v, want a file of as many", how, n, info, err)
 			}

@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"example.com/rawhttp/internal/ascii"
+
+	"example.com/rawhttp/internal/jail"
 )
 
 // listHTML is a listing as a page for people: real links, in the order in which they
@@ -94,12 +96,12 @@ func (l *listing) appendCrumbs(b []byte) []byte {
 func (p *listHTML) appendCounts(b []byte, l *listing) []byte {
 	folders, sum := 0, int64(0)
 	for _, e := range l.entries {
-		if e.isFolder {
+		if e.IsFolder {
 			folders++
 			continue
 		}
-		p.later = p.later || !e.stated
-		sum = addSizes(sum, e.size)
+		p.later = p.later || !e.Stated
+		sum = addSizes(sum, e.Size)
 	}
 	if folders > 0 {
 		b = append(b, counted(folders, "folder")...)
@@ -164,35 +166,35 @@ func (l *listing) appendColumn(b []byte, key sortKey, name string) []byte {
 
 // entry appends a row. Its attributes are without quotes where HTML needs none: there
 // are many rows.
-func (p *listHTML) entry(b []byte, e *entry) []byte {
+func (p *listHTML) entry(b []byte, e *jail.Entry) []byte {
 	kind := "folder"
-	if !e.isFolder {
-		kind = kindOf(p.config.mediaType(e.name))
-		p.sum = addSizes(p.sum, e.size)
+	if !e.IsFolder {
+		kind = kindOf(p.config.mediaType(e.Name))
+		p.sum = addSizes(p.sum, e.Size)
 	}
 	b = append(append(b, "<tr class="...), kind...)
 	b = append(b, `><td><bdi dir=ltr><a href="`...)
-	if !e.isFolder && len(e.name) <= maxUnbroken && ascii.IsUnreserved(e.name) { // as most are
-		b = append(append(b, e.name...), `">`...)
-		b = append(b, e.name...)
+	if !e.IsFolder && len(e.Name) <= maxUnbroken && ascii.IsUnreserved(e.Name) { // as most are
+		b = append(append(b, e.Name...), `">`...)
+		b = append(b, e.Name...)
 	} else {
 		b = p.appendLink(b, e, kind)
 	}
 	b = append(b, `</a></bdi></td><td>`...)
-	if e.isFolder {
+	if e.IsFolder {
 		b = append(b, "folder"...)
 	} else {
 		b = append(b, `<data value=`...)
-		b = strconv.AppendInt(b, e.size, 10)
+		b = strconv.AppendInt(b, e.Size, 10)
 		b = append(b, '>')
-		b = appendSize(b, e.size)
+		b = appendSize(b, e.Size)
 		b = append(b, `</data>`...)
 	}
-	if e.isLink {
+	if e.IsLink {
 		b = append(b, ", link"...)
 	}
 	b = append(b, `</td><td>`...)
-	if e.timed {
+	if e.Timed {
 		b = p.appendTime(b, e)
 	}
 	return append(b, "</td></tr>\n"...)
@@ -201,9 +203,9 @@ func (p *listHTML) entry(b []byte, e *entry) []byte {
 // appendLink appends a link's href and its text. A dot stands in front where a colon
 // could be taken for the end of a scheme. What media players look for keeps its text
 // whole: they compare it with the href.
-func (p *listHTML) appendLink(b []byte, e *entry, kind string) []byte {
-	href := e.href()
-	if !strings.Contains(e.name, ":") {
+func (p *listHTML) appendLink(b []byte, e *jail.Entry, kind string) []byte {
+	href := hrefOf(e)
+	if !strings.Contains(e.Name, ":") {
 		href = href[len("./"):]
 	}
 	b = append(b, href...)
@@ -215,13 +217,13 @@ func (p *listHTML) appendLink(b []byte, e *entry, kind string) []byte {
 	case "image", "video", "audio":
 		breaks = false
 	}
-	return appendName(append(b, `">`...), e.shown(), breaks)
+	return appendName(append(b, `">`...), shownName(e), breaks)
 }
 
 // appendTime appends a time, which is often that of the entry before.
-func (p *listHTML) appendTime(b []byte, e *entry) []byte {
-	if p.time == "" || p.sec != e.sec {
-		p.sec, p.time = e.sec, e.listTime().Format(`<time datetime=2006-01-02T15:04:05Z>2006-01-02 15:04</time>`)
+func (p *listHTML) appendTime(b []byte, e *jail.Entry) []byte {
+	if p.time == "" || p.sec != e.Sec {
+		p.sec, p.time = e.Sec, timeOf(e).Format(`<time datetime=2006-01-02T15:04:05Z>2006-01-02 15:04</time>`)
 	}
 	return append(b, p.time...)
 }

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"time"
 	"unicode/utf8"
+
+	"example.com/rawhttp/internal/jail"
 )
 
 // listJSON is a listing as one JSON object, with names of fields that others use too.
@@ -18,28 +20,28 @@ func (*listJSON) begin(b []byte, l *listing) []byte {
 	return append(b, `,"entries":[`...)
 }
 
-func (j *listJSON) entry(b []byte, e *entry) []byte {
+func (j *listJSON) entry(b []byte, e *jail.Entry) []byte {
 	if j.n++; j.n > 1 {
 		b = append(b, ",\n"...)
 	}
 	b = append(b, `{"name":`...)
-	b = appendJSON(b, e.name)
-	if e.isFolder {
+	b = appendJSON(b, e.Name)
+	if e.IsFolder {
 		b = append(b, `,"type":"directory"`...)
 	} else {
 		b = append(b, `,"type":"file","size":`...)
-		b = strconv.AppendInt(b, e.size, 10)
+		b = strconv.AppendInt(b, e.Size, 10)
 	}
-	if e.isLink {
+	if e.IsLink {
 		b = append(b, `,"link":true`...)
 	}
-	if e.timed {
+	if e.Timed {
 		b = append(b, `,"mtime":"`...)
-		b = e.listTime().AppendFormat(b, time.RFC3339)
+		b = timeOf(e).AppendFormat(b, time.RFC3339)
 		b = append(b, '"')
 	}
 	b = append(b, `,"href":`...)
-	b = appendJSON(b, e.href())
+	b = appendJSON(b, hrefOf(e))
 	return append(b, '}')
 }
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"example.com/rawhttp/internal/ascii"
+
+	"example.com/rawhttp/internal/jail"
 )
 
 // A sortKey is what a listing is sorted by.
@@ -30,7 +32,7 @@ func (l *listing) order() {
 		words[i] = int(l.beginning(e, same)>>(65-bits.UintSize))>>low<<low | i
 	}
 	slices.Sort(words)
-	sorted := make([]*entry, len(words))
+	sorted := make([]*jail.Entry, len(words))
 	begin := 0
 	for i, word := range words {
 		if word>>low != words[begin]>>low {
@@ -44,7 +46,7 @@ func (l *listing) order() {
 }
 
 // inOrder returns the names in the default order.
-func inOrder(names []*entry) []*entry {
+func inOrder(names []*jail.Entry) []*jail.Entry {
 	l := listing{entries: names}
 	l.order()
 	return l.entries
@@ -56,10 +58,10 @@ func (l *listing) samePrefix() (n int) {
 	if len(l.entries) == 0 {
 		return 0
 	}
-	first := l.entries[0].name
+	first := l.entries[0].Name
 	n = len(first)
 	for _, e := range l.entries {
-		for !strings.HasPrefix(e.name, first[:n]) {
+		for !strings.HasPrefix(e.Name, first[:n]) {
 			n--
 		}
 	}
@@ -71,20 +73,20 @@ func (l *listing) samePrefix() (n int) {
 
 // beginning returns a number made of what comes first in the order; of a name, what
 // follows the first same bytes. It is never greater for what comes before.
-func (l *listing) beginning(e *entry, same int) (key uint64) {
+func (l *listing) beginning(e *jail.Entry, same int) (key uint64) {
 	switch {
 	case l.sort == byName:
-		key = nameBeginning(e.name[same:])
+		key = nameBeginning(e.Name[same:])
 	case l.sort == byTime:
-		key = uint64(e.sec) ^ 1<<63 // negative ones first
-	case !e.isFolder:
-		key = uint64(e.size) << 1
+		key = uint64(e.Sec) ^ 1<<63 // negative ones first
+	case !e.IsFolder:
+		key = uint64(e.Size) << 1
 	}
 	if l.desc {
 		key = ^key
 	}
 	key >>= 1
-	if !e.isFolder {
+	if !e.IsFolder {
 		key |= 1 << 63
 	}
 	return key
@@ -166,9 +168,9 @@ func cutNumber(s string) (number, rest string) {
 }
 
 // compare orders entries as the listing is sorted.
-func (l *listing) compare(a, b *entry) int {
-	if a.isFolder != b.isFolder {
-		if a.isFolder {
+func (l *listing) compare(a, b *jail.Entry) int {
+	if a.IsFolder != b.IsFolder {
+		if a.IsFolder {
 			return -1
 		}
 		return 1
@@ -176,14 +178,14 @@ func (l *listing) compare(a, b *entry) int {
 	c := 0
 	switch {
 	case l.sort == byName:
-		c = compareNames(a.name, b.name)
+		c = compareNames(a.Name, b.Name)
 	case l.sort == byTime:
-		c = cmp.Or(cmp.Compare(a.sec, b.sec), cmp.Compare(a.nsec, b.nsec))
-	case !a.isFolder:
-		c = cmp.Compare(a.size, b.size)
+		c = cmp.Or(cmp.Compare(a.Sec, b.Sec), cmp.Compare(a.Nsec, b.Nsec))
+	case !a.IsFolder:
+		c = cmp.Compare(a.Size, b.Size)
 	}
 	if c == 0 {
-		return compareNames(a.name, b.name)
+		return compareNames(a.Name, b.Name)
 	}
 	if l.desc {
 		return -c

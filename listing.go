@@ -14,61 +14,25 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"example.com/rawhttp/internal/jail"
 )
 
-// An entry is one name of a folder, and what is known of it.
-type entry struct {
-	name     string
-	d        *fs.DirEntry // of an fs.FS, which knows the rest; nil: it is known, or the tree is asked
-	isFolder bool
-	isLink   bool
-	stated   bool  // size and time are known
-	timed    bool  // there is a time of change
-	nsec     int32 // of it, beyond sec
-	sec      int64 // of it, since 1970
-	size     int64 // bytes
-}
-
-// newEntry makes the entry of a name that is of the type. It reports whether that is
-// one that may be listed.
-func newEntry(name string, mode fs.FileMode) (e entry, ok bool) {
-	return entry{name: name, isFolder: mode.IsDir(), isLink: mode&fs.ModeSymlink != 0},
-		mode.Type()&^(fs.ModeSymlink|fs.ModeIrregular|fs.ModeDir) == 0
-}
-
-// ask has the entry of an fs.FS say the rest.
-func (e *entry) ask() error {
-	if e.d == nil {
-		return nil
+// shownName is the name as it stands in a listing.
+func shownName(e *jail.Entry) string {
+	if e.IsFolder {
+		return displayName(e.Name) + "/"
 	}
-	info, err := (*e.d).Info()
-	if err == nil {
-		e.set(info.IsDir(), info.Size(), modTime(info))
-	}
-	return err
+	return displayName(e.Name)
 }
 
-// set notes what is known now.
-func (e *entry) set(isFolder bool, size int64, mod time.Time) {
-	e.d, e.stated, e.isFolder, e.size = nil, true, isFolder, size
-	e.timed, e.sec, e.nsec = !mod.IsZero(), mod.Unix(), int32(mod.Nanosecond())
-}
-
-// shown is the name as it stands in a listing.
-func (e *entry) shown() string {
-	if e.isFolder {
-		return displayName(e.name) + "/"
-	}
-	return displayName(e.name)
-}
-
-// href is a reference to the entry from its folder. The dot in front keeps a colon
+// hrefOf is a reference to the entry from its folder. The dot in front keeps a colon
 // from making a scheme of it.
-func (e *entry) href() string {
-	if e.isFolder {
-		return "./" + escapePath(e.name) + "/"
+func hrefOf(e *jail.Entry) string {
+	if e.IsFolder {
+		return "./" + escapePath(e.Name) + "/"
 	}
-	return "./" + escapePath(e.name)
+	return "./" + escapePath(e.Name)
 }
 
 // A listing is a folder as a request asks to see it.
@@ -83,10 +47,10 @@ type listing struct {
 	sort   sortKey
 	desc   bool
 
-	entered   bool     // it is one of the long listings
-	shared    bool     // the names are kept, for others too: what is found out goes into copies
-	guarded   bool     // files of the folder may have permissions that keep us out
-	entries   []*entry // pointers, so that sorting swaps words by code that is linked anyway
+	entered   bool          // it is one of the long listings
+	shared    bool          // the names are kept, for others too: what is found out goes into copies
+	guarded   bool          // files of the folder may have permissions that keep us out
+	entries   []*jail.Entry // pointers, so that sorting swaps words by code that is linked anyway
 	truncated bool
 	dropped   int // entries that were gone when they were to be written
 }
@@ -206,7 +170,7 @@ func (l *listing) fields(r *Response) *Response {
 // name that is not listed is one that Resolve finds nothing at.
 func (l *listing) read(ctx context.Context, req *Request, info fs.FileInfo) error {
 	_, onDisk := l.dir.(*os.File)
-	l.guarded = onDisk && !readsAll()
+	l.guarded = onDisk && !jail.ReadsAll()
 	var err error
 	if names := l.files.kept.names(req, info); names != nil {
 		l.shared = true
@@ -231,7 +195,7 @@ func (l *listing) readDisk(ctx context.Context, keep *keptFolder) error {
 		if err := ctx.Err(); err != nil {
 			return &StatusError{Status: 503, Err: err}
 		}
-		batch, err := l.files.tree.readDir(l.dir)
+		batch, err := l.files.tree.ReadDir(l.dir)
 		read += len(batch)
 		if enterErr := l.enter(ctx, read); enterErr != nil {
 			return enterErr
@@ -244,30 +208,14 @@ func (l *listing) readDisk(ctx context.Context, keep *keptFolder) error {
 			break
 		}
 		if err != nil {
-			return readError(&fs.PathError{Op: "list", Path: l.folder, Err: err})
+			return jail.ReadError(&fs.PathError{Op: "list", Path: l.folder, Err: err})
 		}
 	}
 	return nil
 }
 
-// readDir reads some entries of a folder as package fs does it.
-func readDir(dir fs.File) (entries []entry, err error) {
-	reader, ok := dir.(fs.ReadDirFile)
-	if !ok {
-		return nil, errors.ErrUnsupported
-	}
-	batch, err := reader.ReadDir(1000)
-	for i, d := range batch {
-		if e, ok := newEntry(d.Name(), d.Type()); ok {
-			e.d = &batch[i]
-			entries = append(entries, e)
-		}
-	}
-	return entries, err
-}
-
-func pointers(entries []entry) []*entry {
-	p := make([]*entry, len(entries))
+func pointers(entries []jail.Entry) []*jail.Entry {
+	p := make([]*jail.Entry, len(entries))
 	for i := range entries {
 		p[i] = &entries[i]
 	}
@@ -275,12 +223,12 @@ func pointers(entries []entry) []*entry {
 }
 
 // add takes in those that are listed, up to the limit.
-func (l *listing) add(names []*entry) {
+func (l *listing) add(names []*jail.Entry) {
 	if len(l.entries)+len(names) > cap(l.entries) { // append would grow by less, and so more often
 		l.entries = slices.Grow(l.entries, max(len(names), len(l.entries)))
 	}
 	for _, e := range names {
-		if l.shared && (e.isLink || l.sort != byName) { // more is found out of it
+		if l.shared && (e.IsLink || l.sort != byName) { // more is found out of it
 			own := *e
 			e = &own
 		}
@@ -340,46 +288,37 @@ func (l *listing) Close() error {
 }
 
 // lists tells whether an entry is listed. Of links it is their target that counts.
-func (l *listing) lists(e *entry) bool {
+func (l *listing) lists(e *jail.Entry) bool {
 	switch {
-	case l.files.allowEntry(l.folder, e.name) != nil, l.guarded && !l.files.tree.mayRead(l.dir, l.folder, e):
+	case l.files.allowEntry(l.folder, e.Name) != nil, l.guarded && !l.files.tree.MayRead(l.dir, l.folder, e):
 		return false
-	case e.isLink:
-		return l.stat(e) == nil && (e.isFolder || l.files.allowLink(join(l.folder, e.name)) == nil)
+	case e.IsLink:
+		return l.stat(e) == nil && (e.IsFolder || l.files.allowLink(jail.Join(l.folder, e.Name)) == nil)
 	case l.sort == byName:
-		if l.form == formText && e.d != nil { // which no entry has that is kept
-			e.d = nil
+		if l.form == formText && e.D != nil { // which no entry has that is kept
+			e.D = nil
 		}
 		return true
 	}
 	return l.stat(e) == nil
 }
 
-// mayOpen opens an entry to know whether that can be done.
-func mayOpen(t tree, folder string, e *entry) bool {
-	file, _, err := t.open(join(folder, e.name))
-	if err == nil {
-		file.Close()
-	}
-	return !errors.Is(err, fs.ErrPermission)
-}
-
 // stat finds out what the name alone does not tell.
-func (l *listing) stat(e *entry) error {
-	if e.stated {
+func (l *listing) stat(e *jail.Entry) error {
+	if e.Stated {
 		return nil
 	}
-	if !e.isLink {
-		if err := l.files.tree.statEntry(l.dir, e); err != nil {
-			return treeError(err)
+	if !e.IsLink {
+		if err := l.files.tree.StatEntry(l.dir, e); err != nil {
+			return jail.TreeError(err)
 		}
 		return nil
 	}
-	info, err := l.files.tree.stat(join(l.folder, e.name))
+	info, err := l.files.tree.Stat(jail.Join(l.folder, e.Name))
 	if err != nil {
-		return treeError(err)
+		return jail.TreeError(err)
 	}
-	e.set(info.IsDir(), info.Size(), modTime(info))
+	e.Set(info.IsDir(), info.Size(), jail.ModTime(info))
 	return nil
 }
 
@@ -409,7 +348,7 @@ const listFlush = 16 << 10
 func (l *listing) writeTo(ctx context.Context, w io.Writer) error {
 	var form interface {
 		begin(b []byte, l *listing) []byte
-		entry(b []byte, e *entry) []byte
+		entry(b []byte, e *jail.Entry) []byte
 		end(b []byte, l *listing) []byte
 	}
 	switch l.form {
@@ -424,7 +363,7 @@ func (l *listing) writeTo(ctx context.Context, w io.Writer) error {
 	scratch := scratchPool.Get().(*[scratchSize]byte)
 	defer scratchPool.Put(scratch)
 	b := form.begin(scratch[:0], l)
-	var e entry // a copy: what is found out now need not be kept
+	var e jail.Entry // a copy: what is found out now need not be kept
 	for i := range l.entries {
 		e = *l.entries[i]
 		if l.form != formText {
@@ -460,7 +399,9 @@ type listText struct{}
 
 func (listText) begin(b []byte, l *listing) []byte { return b }
 
-func (listText) entry(b []byte, e *entry) []byte { return append(append(b, e.shown()...), '\n') }
+func (listText) entry(b []byte, e *jail.Entry) []byte {
+	return append(append(b, shownName(e)...), '\n')
+}
 
 func (listText) end(b []byte, l *listing) []byte {
 	if l.truncated {
@@ -480,5 +421,5 @@ func displayName(name string) string {
 	}, strings.ToValidUTF8(name, string(utf8.RuneError)))
 }
 
-// listTime is when an entry was changed, in UTC.
-func (e *entry) listTime() time.Time { return time.Unix(e.sec, int64(e.nsec)).UTC() }
+// timeOf is when an entry was changed, in UTC.
+func timeOf(e *jail.Entry) time.Time { return time.Unix(e.Sec, int64(e.Nsec)).UTC() }

@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp/internal/jail"
 )
 
 // listingFuzzNames makes names for a folder of bytes: what is between slashes and
@@ -113,7 +115,7 @@ func listingFuzzFolder(t *testing.T, names []byte, dotFiles bool) (root string, 
 		switch {
 		case err != nil && filesBytesOS:
 			t.Fatal(err)
-		case err != nil, !systemNames{}.names(name), name == "index.html":
+		case err != nil, !jail.SystemNames{}.Names(name), name == "index.html":
 			os.RemoveAll(path) // a name that is one elsewhere, and one that stands for the folder
 		case dotFiles || name[0] != '.':
 			want[content] = true

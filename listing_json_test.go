@@ -7,6 +7,8 @@ import (
 	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp/internal/jail"
 )
 
 // A listingObject is a listing as JSON, as the documentation has its fields.
@@ -171,9 +173,9 @@ func TestListingEscapes(t *testing.T) {
 		})
 	}
 	for _, tt := range listingEscapesOfBytes {
-		e := entry{name: tt.name}
-		if e.shown() != tt.text || e.href() != "./"+tt.href || string(appendJSON(nil, tt.name)) != `"`+tt.json+`"` {
-			t.Errorf("%q is shown as %q, with the href %q, in JSON %s, want %q, %q, %q", tt.name, e.shown(), e.href(), appendJSON(nil, tt.name), tt.text, tt.href, tt.json)
+		e := jail.Entry{Name: tt.name}
+		if shownName(&e) != tt.text || hrefOf(&e) != "./"+tt.href || string(appendJSON(nil, tt.name)) != `"`+tt.json+`"` {
+			t.Errorf("%q is shown as %q, with the href %q, in JSON %s, want %q, %q, %q", tt.name, shownName(&e), hrefOf(&e), appendJSON(nil, tt.name), tt.text, tt.href, tt.json)
 		}
 	}
 }

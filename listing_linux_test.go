@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"example.com/rawhttp/internal/jail"
 )
 
 // listingLong makes a folder whose listing is written while it is looked at.
@@ -151,8 +153,8 @@ func TestEntryOfUnknownType(t *testing.T) {
 	}
 	defer dir.Close()
 	for name, kind := range map[string]uint8{"file": syscall.DT_REG, "folder": syscall.DT_DIR, "link": syscall.DT_LNK, "fifo": syscall.DT_FIFO, "missing": syscall.DT_FIFO} {
-		want, wantOK := direntEntry(int(dir.Fd()), name, kind)
-		got, ok := direntEntry(int(dir.Fd()), name, syscall.DT_UNKNOWN)
+		want, wantOK := jail.DirentEntry(int(dir.Fd()), name, kind)
+		got, ok := jail.DirentEntry(int(dir.Fd()), name, syscall.DT_UNKNOWN)
 		if ok != wantOK || ok && got != want {
 			t.Errorf("%s: %+v, %v, want %+v, %v", name, got, ok, want, wantOK)
 		}
@@ -175,12 +177,12 @@ func TestFolderOfUnknownTypes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for rest := b[:n]; len(rest) > 0; rest = rest[direntLen(rest):] {
-		rest[direntType] = syscall.DT_UNKNOWN
+	for rest := b[:n]; len(rest) > 0; rest = rest[jail.DirentLen(rest):] {
+		rest[jail.DirentType] = syscall.DT_UNKNOWN
 	}
-	got := direntEntries(int(dir.Fd()), b[:n])
-	slices.SortFunc(got, func(a, b entry) int { return strings.Compare(a.name, b.name) })
-	want := []entry{{name: "file"}, {name: "folder", isFolder: true}, {name: "link", isLink: true}}
+	got := jail.DirentEntries(int(dir.Fd()), b[:n])
+	slices.SortFunc(got, func(a, b jail.Entry) int { return strings.Compare(a.Name, b.Name) })
+	want := []jail.Entry{{Name: "file"}, {Name: "folder", IsFolder: true}, {Name: "link", IsLink: true}}
 	if !slices.Equal(got, want) {
 		t.Errorf("entries are %+v, want %+v", got, want)
 	}
@@ -199,12 +201,12 @@ func TestReadDirTakesNoMemoryForWhatIsNotListed(t *testing.T) {
 		t.Fatal(err)
 	}
 	j := beneathOf(t, root)
-	dir, _, err := j.open(".")
+	dir, _, err := j.Open(".")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer dir.Close()
-	entries, err := j.readDir(dir)
+	entries, err := j.ReadDir(dir)
 	if err != nil || len(entries) != 1 || cap(entries) > 3 { // "." and ".." are folders
 		t.Errorf("readDir gives %d entries in memory for %d, %v, want 1 in at most 3", len(entries), cap(entries), err)
 	}

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp/internal/jail"
 )
 
 // The order is that of comparing each with each, whatever the shortcuts: with names
@@ -33,15 +35,15 @@ func TestListingOrderHasNoShortcut(t *testing.T) {
 				continue
 			}
 			seen[name] = true
-			e := &entry{name: name, isFolder: random.IntN(4) == 0, sec: numbers[random.IntN(len(numbers))], nsec: random.Int32N(2)}
-			e.size = max(0, numbers[random.IntN(len(numbers))])
+			e := &jail.Entry{Name: name, IsFolder: random.IntN(4) == 0, Sec: numbers[random.IntN(len(numbers))], Nsec: random.Int32N(2)}
+			e.Size = max(0, numbers[random.IntN(len(numbers))])
 			l.entries = append(l.entries, e)
 		}
 		want := slices.SortedFunc(slices.Values(l.entries), l.compare)
 		l.order()
-		names := func(entries []*entry) (names []string) {
+		names := func(entries []*jail.Entry) (names []string) {
 			for _, e := range entries {
-				names = append(names, fmt.Sprintf("%q %v %d %d", e.name, e.isFolder, e.size, e.sec))
+				names = append(names, fmt.Sprintf("%q %v %d %d", e.Name, e.IsFolder, e.Size, e.Sec))
 			}
 			return names
 		}
@@ -158,9 +160,9 @@ func BenchmarkListingOrder(b *testing.B) {
 	for name, form := range map[string]string{"numbers": "file-%07d.txt", "photos": "IMG_2026%04d_101503.jpg", "words": "%x Some Words.txt"} {
 		for _, key := range []sortKey{byName, bySize} { // whose ties are by name
 			b.Run(name+" by "+sortNames[key], func(b *testing.B) {
-				entries := make([]*entry, 100_000)
+				entries := make([]*jail.Entry, 100_000)
 				for i := range entries {
-					entries[i] = &entry{name: fmt.Sprintf(form, (i*7919)%len(entries))}
+					entries[i] = &jail.Entry{Name: fmt.Sprintf(form, (i*7919)%len(entries))}
 				}
 				for b.Loop() {
 					l := &listing{sort: key, entries: entries}

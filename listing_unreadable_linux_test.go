@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp/internal/jail"
 )
 
 // unreadableMake makes a folder with files and folders of another user, which user 0 may
@@ -42,7 +44,7 @@ func unreadableLists(t *testing.T, root string) map[string]string {
 		t.Fatal(err)
 	}
 	sources["os.Root"] = filesOfDir(t, root)
-	sources["os.Root"].tree = &jail{root: dir}
+	sources["os.Root"].tree = &jail.OSRoot{Root: dir}
 	defer dir.Close()
 	lists := make(map[string]string)
 	for name, r := range sources {

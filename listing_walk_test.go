@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp/internal/jail"
 )
 
 // listingNasty are names that mislead whoever shows or links them.
@@ -81,7 +83,7 @@ func TestWhatIsListedIsWhatIsServed(t *testing.T) {
 	for _, tt := range tests {
 		if runtime.GOOS == "windows" {
 			listed := tt.listed
-			tt.listed = func(name string) bool { return listed(name) && systemNames{}.names(name) }
+			tt.listed = func(name string) bool { return listed(name) && jail.SystemNames{}.Names(name) }
 		}
 		t.Run(tt.name, func(t *testing.T) {
 			var wantFiles, wantFolders []string

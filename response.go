@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"example.com/rawhttp/internal/ascii"
+
+	"example.com/rawhttp/internal/jail"
 )
 
 // A Response is what a resolver answers: a status, fields and content. It is a
@@ -270,7 +272,7 @@ func Content(rep Representation) *Response {
 // that wraps [fs.ErrInvalid].
 func File(f fs.File) (*Response, error) {
 	info, err := f.Stat()
-	if err == nil && !isFile(info.Mode()) {
+	if err == nil && !jail.IsFile(info.Mode()) {
 		err = &fs.PathError{Op: "serve", Path: info.Name(), Err: fs.ErrInvalid}
 	}
 	if err != nil {
@@ -282,7 +284,7 @@ func File(f fs.File) (*Response, error) {
 // fileRepresentation tells what an open regular file is, of the media type, "" if
 // that is not known.
 func fileRepresentation(f fs.File, info fs.FileInfo, mediaType string) Representation {
-	mod := modTime(info)
+	mod := jail.ModTime(info)
 	if !isRealTime(mod) {
 		mod = time.Time{}
 	}
@@ -293,17 +295,6 @@ func fileRepresentation(f fs.File, info fs.FileInfo, mediaType string) Represent
 		ModTime:   mod,
 		ETag:      fileETag(mod, info.Size(), time.Now()),
 	}
-}
-
-// modTime gives the time of a file, zero if it has none, which archive/zip tells as
-// the day before its first.
-func modTime(info fs.FileInfo) time.Time { return knownTime(info.ModTime()) }
-
-func knownTime(mod time.Time) time.Time {
-	if mod.Unix() == noZipTime {
-		return time.Time{}
-	}
-	return mod
 }
 
 // isRealTime reports whether t can tell one state of a file from another. Builds that
@@ -319,14 +310,9 @@ func isRealTime(t time.Time) bool {
 }
 
 const (
-	noZipTime    = 312768000 // 1979-11-30 00:00:00 UTC
 	firstZipTime = 315532800 // 1980-01-01 00:00:00 UTC
 	npmTime      = 499162500 // 1985-10-26 08:15:00 UTC, of every file in a package of npm
 )
-
-// isFile reports whether a file of the mode can be served: a regular one, or one of
-// a store that knows no more of it than that it is none of the others.
-func isFile(mode fs.FileMode) bool { return mode.Type()&^fs.ModeIrregular == 0 }
 
 // Status gives the status code, of a Content the one that an unconditional
 // request gets.

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"example.com/rawhttp/internal/ascii"
+
+	"example.com/rawhttp/internal/jail"
 )
 
 // A scriptRunner answers for the files of a tree that are scripts.
@@ -120,7 +122,7 @@ func lookUp(program string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if info, err := os.Stat(file); err == nil && isFile(info.Mode()) && info.Mode()&0o111 != 0 {
+		if info, err := os.Stat(file); err == nil && jail.IsFile(info.Mode()) && info.Mode()&0o111 != 0 {
 			return file, nil
 		}
 	}
@@ -341,7 +343,7 @@ func namelessFile() (*os.File, error) {
 		err = os.Remove(file.Name())
 	}
 	switch {
-	case isShortage(err):
+	case jail.IsShortage(err):
 		err = &StatusError{Status: 503, Err: err}
 	case err != nil: // it is no fs.ErrNotExist of what was asked for
 		err = &StatusError{Status: 500, Err: errors.New(err.Error())}

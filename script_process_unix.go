@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"example.com/rawhttp/internal/jail"
 )
 
 const hasProcessGroups = true
@@ -117,7 +119,7 @@ func startError(folder, program string, err error) error {
 	switch {
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
 		status = 403
-	case isShortage(err), errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ETXTBSY):
+	case jail.IsShortage(err), errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ETXTBSY):
 		status = 503
 	}
 	return &StatusError{Status: status, Err: errors.New("start " + describeProgram(folder, program, err) + ": " + err.Error())}
@@ -155,7 +157,7 @@ func inFolder(folder, program string) string {
 // shebang returns the interpreter that the #! line of a program names, "" if there is none.
 func shebang(folder, program string) string {
 	program = inFolder(folder, program)
-	if info, err := os.Stat(program); err != nil || !isFile(info.Mode()) {
+	if info, err := os.Stat(program); err != nil || !jail.IsFile(info.Mode()) {
 		return ""
 	}
 	f, err := os.Open(program)

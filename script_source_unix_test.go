@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp/internal/jail"
 )
 
 // scriptioSecret is in the source of scripts, and in nothing that they print.
@@ -308,7 +310,7 @@ func TestScriptRootReplaced(t *testing.T) {
 	addrs := map[string]string{}
 	for how, j := range jails(t, root) {
 		files := filesOfDir(t, root, WithScript(".sh", "sh"))
-		files.tree.close()
+		files.tree.Close()
 		files.tree, files.links = j, j
 		_, addrs[how] = listen(t, WithResolver(files))
 	}
@@ -373,7 +375,7 @@ func TestLinksToScripts(t *testing.T) {
 	}
 	for how, j := range jails(t, root) {
 		files := filesOfDir(t, root, WithScript(".sh", "sh"))
-		files.tree.close()
+		files.tree.Close()
 		files.tree, files.links = j, j
 		t.Run(how, func(t *testing.T) { scriptioLinks(t, WithResolver(files)) })
 	}
@@ -439,14 +441,14 @@ func TestLinksLeaveNothingOpen(t *testing.T) {
 	}
 	for how, j := range jails(t, root) {
 		files := filesOfDir(t, root, WithScript(".sh", "sh"))
-		files.tree.close()
+		files.tree.Close()
 		files.tree, files.links = j, j
 		before := liveDescriptors()
 		for range 100 {
 			if _, err := files.Resolve(t.Context(), resolveGet(t, "/alias.txt")); !errors.Is(err, fs.ErrNotExist) {
 				t.Fatalf("%s: a link to a script is answered with %v", how, err)
 			}
-			if _, err := j.stat("plain.txt"); err != nil {
+			if _, err := j.Stat("plain.txt"); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -458,11 +460,11 @@ func TestLinksLeaveNothingOpen(t *testing.T) {
 
 // A readlinkFails is a tree that cannot tell where links lead.
 type readlinkFails struct {
-	linkReader
+	jail.LinkReader
 	err error
 }
 
-func (r readlinkFails) readlink(string) (string, error) { return "", r.err }
+func (r readlinkFails) Readlink(string) (string, error) { return "", r.err }
 
 // Where it cannot be told whether a file is a link to a script it is not served, and what
 // the system is short of is no 404.

@@ -69,7 +69,7 @@ func TestLargeFilesLeaveBySendfile(t *testing.T) {
 	}
 	for how, j := range jails(t, root) {
 		files := filesOfDir(t, root)
-		files.tree.close()
+		files.tree.Close()
 		files.tree = j
 		files.kept.tree = nil
 		s := newServer(t, WithResolver(files))
@@ -185,7 +185,7 @@ func TestNotSentLowat(t *testing.T) {
 // What opens a file keeps it from programs that are started meanwhile.
 func TestOpenedFilesAreClosedOnExec(t *testing.T) {
 	for how, j := range jails(t, jailMake(t)) {
-		file, _, err := j.open("a")
+		file, _, err := j.Open("a")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package rawhttp
+package jail
 
 import "syscall"
 
@@ -11,21 +11,21 @@ type systemError = syscall.Errno
 // nothing for a regular file.
 const nonblock = syscall.O_NONBLOCK
 
-// clientErrors are those of accept that are of one connection, of a client that closed it
+// ClientErrors are those of accept that are of one connection, of a client that closed it
 // before it was accepted, or of its network: "For reliable operation the application should
 // detect the network errors defined for the protocol after accept() and treat them like
 // EAGAIN by retrying." accept(2)
-var clientErrors = []error{
+var ClientErrors = []error{
 	syscall.ECONNABORTED, syscall.ECONNRESET, syscall.EPROTO, syscall.ENOPROTOOPT, syscall.ENETDOWN,
 	syscall.ENETUNREACH, syscall.EHOSTDOWN, syscall.EHOSTUNREACH, syscall.ETIMEDOUT,
 }
 
 var (
-	shortages = []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS}
+	Shortages = []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS}
 
-	// lockErrors are those of a file that somebody has locked or holds a lease on.
-	lockErrors = []error{syscall.EAGAIN, syscall.EBUSY}
+	// LockErrors are those of a file that somebody has locked or holds a lease on.
+	LockErrors = []error{syscall.EAGAIN, syscall.EBUSY}
 
-	// deviceErrors are those of a disk, or of the way to it.
-	deviceErrors = []error{syscall.EIO, syscall.ESTALE, syscall.EBADF, syscall.ETIMEDOUT}
+	// DeviceErrors are those of a disk, or of the way to it.
+	DeviceErrors = []error{syscall.EIO, syscall.ESTALE, syscall.EBADF, syscall.ETIMEDOUT}
 )

@@ -1,6 +1,6 @@
 //go:build !android && (amd64 || arm64)
 
-package rawhttp
+package jail
 
 import (
 	"bytes"
@@ -20,29 +20,29 @@ import (
 
 // What package syscall lacks of openat2(2).
 const (
-	sysOpenat2          = 437
+	SysOpenat2          = 437
 	oPath               = 0x200000
 	resolveNoMagicLinks = 0x02
 	resolveBeneath      = 0x08
 )
 
-// A beneath is a folder that the kernel lets no name lead out of. One call opens a
+// A Beneath is a folder that the kernel lets no name lead out of. One call opens a
 // name of any depth.
-type beneath struct {
-	systemNames
+type Beneath struct {
+	SystemNames
 	mu  sync.RWMutex // held while fd is in use, so that it is not another's by then
 	fd  int          // of dir; -1: closed
 	dir *os.File
 }
 
-// openBeneath opens the folder if the kernel has openat2 and lets us use it: one
+// OpenBeneath opens the folder if the kernel has openat2 and lets us use it: one
 // before 5.6 answers ENOSYS, a container's filter (seccomp) ENOSYS or EPERM.
-func openBeneath(dir string) linkReader {
+func OpenBeneath(dir string) LinkReader {
 	f, err := os.OpenFile(dir, oPath|syscall.O_DIRECTORY, 0)
 	if err != nil {
 		return nil
 	}
-	j := &beneath{dir: f, fd: int(f.Fd())}
+	j := &Beneath{dir: f, fd: int(f.Fd())}
 	fd, err := j.openat2(".", oPath)
 	if err != nil {
 		f.Close()
@@ -52,12 +52,12 @@ func openBeneath(dir string) linkReader {
 	return j
 }
 
-// open opens without waiting: O_NONBLOCK is for a FIFO, which nobody may be about to
+// Open opens without waiting: O_NONBLOCK is for a FIFO, which nobody may be about to
 // write to. It is taken back, as os.NewFile would show what has it to the poller.
-func (j *beneath) open(name string) (fs.File, fs.FileInfo, error) {
+func (j *Beneath) Open(name string) (fs.File, fs.FileInfo, error) {
 	fd, err := j.openat2(name, syscall.O_RDONLY|syscall.O_NONBLOCK)
 	if err != nil {
-		return nil, nil, treeError(err)
+		return nil, nil, TreeError(err)
 	}
 	syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_SETFL, 0)
 	return statOpened(name, os.NewFile(uintptr(fd), name))
@@ -65,7 +65,7 @@ func (j *beneath) open(name string) (fs.File, fs.FileInfo, error) {
 
 // lookAt looks at what the name leads to without opening it. A name of one element
 // that is no link needs no jail.
-func (j *beneath) lookAt(name string, stat *syscall.Stat_t) error {
+func (j *Beneath) lookAt(name string, stat *syscall.Stat_t) error {
 	if j.lstat(name, stat) && stat.Mode&syscall.S_IFMT != syscall.S_IFLNK {
 		return nil
 	}
@@ -77,21 +77,21 @@ func (j *beneath) lookAt(name string, stat *syscall.Stat_t) error {
 	return syscall.Fstat(fd, stat)
 }
 
-func (j *beneath) stat(name string) (fs.FileInfo, error) {
+func (j *Beneath) Stat(name string) (fs.FileInfo, error) {
 	info := &statInfo{name: path.Base(name)}
 	if err := j.lookAt(name, &info.stat); err != nil {
-		return nil, treeError(err)
+		return nil, TreeError(err)
 	}
 	return info, servable(name, info)
 }
 
-func (j *beneath) identify(name string) (id fileID, known bool) {
+func (j *Beneath) Identify(name string) (id FileID, known bool) {
 	var stat syscall.Stat_t
 	err := j.lookAt(name, &stat)
 	return identity(&stat), err == nil && stat.Mode&syscall.S_IFMT == syscall.S_IFREG
 }
 
-func (j *beneath) readlink(name string) (target string, err error) {
+func (j *Beneath) Readlink(name string) (target string, err error) {
 	i := strings.LastIndexByte(name, '/')
 	if i < 0 {
 		j.mu.RLock()
@@ -127,24 +127,24 @@ func readlinkat(dir int, name string) (target string, err error) {
 // maxPath is more bytes than the text of a link can have.
 const maxPath = 4096
 
-// identityOf tells what a FileInfo of an open file says.
-func identityOf(info fs.FileInfo) (id fileID, known bool) {
+// IdentityOf tells what a FileInfo of an open file says.
+func IdentityOf(info fs.FileInfo) (id FileID, known bool) {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		return identity(stat), true
 	}
-	return fileID{}, false
+	return FileID{}, false
 }
 
-func identity(stat *syscall.Stat_t) fileID {
-	return fileID{uint64(stat.Dev), stat.Ino, uint64(stat.Size), stat.Ctim.Nano(), stat.Mtim.Nano()}
+func identity(stat *syscall.Stat_t) FileID {
+	return FileID{uint64(stat.Dev), stat.Ino, uint64(stat.Size), stat.Ctim.Nano(), stat.Mtim.Nano()}
 }
 
 // direntBuffers hold what one getdents64(2) gives.
 var direntBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 
-// readDir reads entries as they are on the disk, which tells their type too. The
-// names that package os gives would be asked for by their path, not by the folder.
-func (j *beneath) readDir(dir fs.File) (entries []entry, err error) {
+// ReadDir reads entries as they are on the disk, which tells their type too. The
+// Names that package os gives would be asked for by their path, not by the folder.
+func (j *Beneath) ReadDir(dir fs.File) (entries []Entry, err error) {
 	buf := direntBuffers.Get().(*[32 << 10]byte)
 	defer direntBuffers.Put(buf)
 	fd := int(dir.(*os.File).Fd())
@@ -158,21 +158,21 @@ func (j *beneath) readDir(dir fs.File) (entries []entry, err error) {
 	if n <= 0 {
 		return nil, io.EOF
 	}
-	entries = direntEntries(fd, buf[:n])
+	entries = DirentEntries(fd, buf[:n])
 	runtime.KeepAlive(dir)
 	return entries, nil
 }
 
-// direntEntries makes entries of what getdents64(2) says of the open folder.
-func direntEntries(fd int, b []byte) []entry {
-	entries := make([]entry, 0, countDirents(b))
-	for rest := b; len(rest) > 0; rest = rest[direntLen(rest):] {
-		name := rest[direntName:direntLen(rest)]
+// DirentEntries makes entries of what getdents64(2) says of the open folder.
+func DirentEntries(fd int, b []byte) []Entry {
+	entries := make([]Entry, 0, countDirents(b))
+	for rest := b; len(rest) > 0; rest = rest[DirentLen(rest):] {
+		name := rest[direntName:DirentLen(rest)]
 		name = name[:bytes.IndexByte(name, 0)]
 		if string(name) == "." || string(name) == ".." {
 			continue
 		}
-		if e, ok := direntEntry(fd, string(name), rest[direntType]); ok {
+		if e, ok := DirentEntry(fd, string(name), rest[DirentType]); ok {
 			entries = append(entries, e)
 		}
 	}
@@ -182,18 +182,18 @@ func direntEntries(fd int, b []byte) []entry {
 // Where the parts of an entry are, a struct linux_dirent64 of getdents64(2).
 const (
 	direntReclen = unsafe.Offsetof(syscall.Dirent{}.Reclen)
-	direntType   = unsafe.Offsetof(syscall.Dirent{}.Type)
+	DirentType   = unsafe.Offsetof(syscall.Dirent{}.Type)
 	direntName   = unsafe.Offsetof(syscall.Dirent{}.Name)
 )
 
-// direntLen gives the bytes of the first entry in b.
-func direntLen(b []byte) int { return int(binary.NativeEndian.Uint16(b[direntReclen:])) }
+// DirentLen gives the bytes of the first entry in b.
+func DirentLen(b []byte) int { return int(binary.NativeEndian.Uint16(b[direntReclen:])) }
 
 // countDirents counts the entries in b that may be listed, so that no more memory is
 // taken than for those.
 func countDirents(b []byte) (n int) {
-	for ; len(b) > 0; b = b[direntLen(b):] {
-		switch b[direntType] {
+	for ; len(b) > 0; b = b[DirentLen(b):] {
+		switch b[DirentType] {
 		case syscall.DT_REG, syscall.DT_DIR, syscall.DT_LNK, syscall.DT_UNKNOWN:
 			n++
 		}
@@ -201,9 +201,9 @@ func countDirents(b []byte) (n int) {
 	return n
 }
 
-// direntEntry makes an entry of a name and the type that it has on the disk, where
+// DirentEntry makes an entry of a name and the type that it has on the disk, where
 // some file systems leave that open.
-func direntEntry(fd int, name string, kind uint8) (entry, bool) {
+func DirentEntry(fd int, name string, kind uint8) (Entry, bool) {
 	switch kind {
 	case syscall.DT_REG:
 		return newEntry(name, 0)
@@ -217,47 +217,47 @@ func direntEntry(fd int, name string, kind uint8) (entry, bool) {
 		e, ok := newEntry(name, fileMode(stat.Mode))
 		return e, ok && err == nil
 	}
-	return entry{}, false
+	return Entry{}, false
 }
 
-func (j *beneath) statEntry(dir fs.File, e *entry) error {
+func (j *Beneath) StatEntry(dir fs.File, e *Entry) error {
 	var stat syscall.Stat_t
-	err := fstatat(int(dir.(*os.File).Fd()), e.name, &stat)
+	err := fstatat(int(dir.(*os.File).Fd()), e.Name, &stat)
 	runtime.KeepAlive(dir)
 	switch mode := fileMode(stat.Mode); {
 	case err != nil:
 		return err
-	case !isFile(mode) && !mode.IsDir():
-		return notExist(e.name, "is something else now")
+	case !IsFile(mode) && !mode.IsDir():
+		return NotExist(e.Name, "is something else now")
 	default:
-		e.set(mode.IsDir(), stat.Size, knownTime(time.Unix(stat.Mtim.Unix())))
+		e.Set(mode.IsDir(), stat.Size, knownTime(time.Unix(stat.Mtim.Unix())))
 	}
 	return nil
 }
 
-// mayRead asks for the permissions that an open would find. A folder is of no use if
+// MayRead asks for the permissions that an open would find. A folder is of no use if
 // it cannot be entered.
-func (j *beneath) mayRead(dir fs.File, folder string, e *entry) bool {
+func (j *Beneath) MayRead(dir fs.File, folder string, e *Entry) bool {
 	const (
 		read, enter           = 4, 1
 		effectiveID, noFollow = 0x200, 0x100 // AT_EACCESS, AT_SYMLINK_NOFOLLOW
 	)
-	if e.isLink {
+	if e.IsLink {
 		return mayOpen(j, folder, e)
 	}
 	mode := uint32(read)
-	if e.isFolder {
+	if e.IsFolder {
 		mode |= enter
 	}
-	err := syscall.Faccessat(int(dir.(*os.File).Fd()), e.name, mode, effectiveID|noFollow)
+	err := syscall.Faccessat(int(dir.(*os.File).Fd()), e.Name, mode, effectiveID|noFollow)
 	runtime.KeepAlive(dir)
 	return !errors.Is(err, fs.ErrPermission)
 }
 
-// readsAll reports whether no permissions keep us out, so that none need be asked for. A
+// ReadsAll reports whether no permissions keep us out, so that none need be asked for. A
 // user is not enough: in a container, user 0 may lack the capability, or have it for the
 // users of its own namespace alone.
-func readsAll() bool {
+func ReadsAll() bool {
 	const (
 		version      = 0x20080522  // _LINUX_CAPABILITY_VERSION_3, of capget(2)
 		capabilities = 1<<1 | 1<<2 // CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
@@ -276,7 +276,7 @@ var inFirstNamespace = sync.OnceValue(func() bool {
 })
 
 // lstat reports whether it knows what is in the folder itself by that name.
-func (j *beneath) lstat(name string, stat *syscall.Stat_t) bool {
+func (j *Beneath) lstat(name string, stat *syscall.Stat_t) bool {
 	if strings.Contains(name, "/") || name == ".." {
 		return false
 	}
@@ -285,8 +285,8 @@ func (j *beneath) lstat(name string, stat *syscall.Stat_t) bool {
 	return fstatat(j.fd, name, stat) == nil
 }
 
-// close waits for no request: what is opened stays open.
-func (j *beneath) close() error {
+// Close waits for no request: what is opened stays open.
+func (j *Beneath) Close() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.fd < 0 {
@@ -301,7 +301,7 @@ const maxResolves = 100
 
 // openat2 opens a name below the folder. The kernel answers EXDEV for an escape, and
 // EAGAIN if it cannot tell, when a folder was moved while it followed a "..".
-func (j *beneath) openat2(name string, flags uint64) (fd int, err error) {
+func (j *Beneath) openat2(name string, flags uint64) (fd int, err error) {
 	var buf [maxStackName]byte
 	p := cString(&buf, name)
 	how := struct{ flags, mode, resolve uint64 }{flags | syscall.O_CLOEXEC, 0, resolveBeneath | resolveNoMagicLinks}
@@ -311,7 +311,7 @@ func (j *beneath) openat2(name string, flags uint64) (fd int, err error) {
 		return -1, &fs.PathError{Op: "open", Path: name, Err: fs.ErrClosed}
 	}
 	for range maxResolves {
-		fd, _, errno := syscall.Syscall6(sysOpenat2, uintptr(j.fd), uintptr(unsafe.Pointer(p)), uintptr(unsafe.Pointer(&how)), unsafe.Sizeof(how), 0, 0)
+		fd, _, errno := syscall.Syscall6(SysOpenat2, uintptr(j.fd), uintptr(unsafe.Pointer(p)), uintptr(unsafe.Pointer(&how)), unsafe.Sizeof(how), 0, 0)
 		switch errno {
 		case 0:
 			return int(fd), nil
@@ -320,7 +320,7 @@ func (j *beneath) openat2(name string, flags uint64) (fd int, err error) {
 			return -1, &fs.PathError{Op: "openat2", Path: name, Err: errno}
 		}
 	}
-	return -1, busyError("folders were moved each time a name was looked up")
+	return -1, ErrBusy
 }
 
 // maxStackName is the length of most names, with the NUL behind them, for which no

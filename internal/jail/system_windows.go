@@ -1,4 +1,4 @@
-package rawhttp
+package jail
 
 import "syscall"
 
@@ -41,25 +41,25 @@ const (
 	wsaHostUnreachable    = syscall.Errno(10065)
 )
 
-// clientErrors are those of accept that are of one connection, of a client that closed it
+// ClientErrors are those of accept that are of one connection, of a client that closed it
 // before it was accepted, or of its network.
-var clientErrors = []error{
+var ClientErrors = []error{
 	syscall.WSAECONNABORTED, syscall.WSAECONNRESET, syscall.ERROR_NETNAME_DELETED, wsaNetDown, wsaNetUnreachable,
 	wsaNetReset, wsaNotConnected, wsaTimedOut, wsaHostDown, wsaHostUnreachable,
 }
 
 var (
-	shortages = []error{
+	Shortages = []error{
 		tooManyOpenFiles, notEnoughMemory, outOfMemory, sharingBufferExceeded, noSystemResources,
 		workingSetQuota, commitmentLimit, notEnoughQuota, wsaTooManyOpenFiles, wsaNoBuffers,
 		syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS,
 	}
 
-	// lockErrors are those of a file that somebody has locked, or opened for himself alone.
-	lockErrors = []error{sharingViolation, lockViolation, busy}
+	// LockErrors are those of a file that somebody has locked, or opened for himself alone.
+	LockErrors = []error{sharingViolation, lockViolation, busy}
 
-	// deviceErrors are those of a disk, or of the way to it.
-	deviceErrors = []error{
+	// DeviceErrors are those of a disk, or of the way to it.
+	DeviceErrors = []error{
 		invalidHandle, notReady, crcError, generalFailure, unexpectedNetError, syscall.ERROR_NETNAME_DELETED,
 		semaphoreTimeout, ioDevice, fileCorrupt, diskCorrupt,
 		syscall.EIO, syscall.ESTALE, syscall.EBADF, syscall.ETIMEDOUT,

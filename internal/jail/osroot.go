@@ -1,0 +1,64 @@
+package jail
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+)
+
+// OpenJail opens a folder of the system as a tree that no name leads out of: below
+// it the kernel finds the way of each name, or where it cannot, package os does. It
+// does not stop mount points.
+func OpenJail(dir string) (LinkReader, error) {
+	if j := OpenBeneath(dir); j != nil {
+		return j, nil
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open root %q: %w", dir, err)
+	}
+	return &OSRoot{Root: root}, nil
+}
+
+// An OSRoot is a folder below an os.Root, which follows no link that leaves it, and has
+// no races with names that change.
+type OSRoot struct {
+	SystemNames
+	Root *os.Root
+}
+
+// ReadDir notes what is known: below an os.Root each entry has been asked for.
+func (j *OSRoot) ReadDir(dir fs.File) ([]Entry, error) {
+	entries, err := readDir(dir)
+	for i := range entries {
+		if e := &entries[i]; !e.IsLink {
+			e.ask()
+		}
+	}
+	return entries, err
+}
+
+func (j *OSRoot) StatEntry(_ fs.File, e *Entry) error { return e.ask() }
+
+func (j *OSRoot) MayRead(_ fs.File, folder string, e *Entry) bool { return mayOpen(j, folder, e) }
+
+// Open opens without waiting, whatever it is.
+func (j *OSRoot) Open(name string) (fs.File, fs.FileInfo, error) {
+	file, err := j.Root.OpenFile(name, os.O_RDONLY|nonblock, 0)
+	if err != nil {
+		return nil, nil, TreeError(err)
+	}
+	return statOpened(name, file)
+}
+
+func (j *OSRoot) Stat(name string) (fs.FileInfo, error) {
+	info, err := j.Root.Stat(name)
+	if err != nil {
+		return nil, TreeError(err)
+	}
+	return info, servable(name, info)
+}
+
+func (j *OSRoot) Readlink(name string) (target string, err error) { return j.Root.Readlink(name) }
+
+func (j *OSRoot) Close() error { return j.Root.Close() }
