@@ -323,6 +323,7 @@ func TestAuthority(t *testing.T) {
 		{"[a.test]", 2, "no IPv6 address"},
 		{"[1:2:3:4:5:6:7:8:9:a]", 16, "too many groups"},
 		{"[0::0::0]", 6, "two double colons"},
+		{"[1:2:3:4:5:6:7::8]", 16, "two colons that stand for no group"},
 		{"[4712::abcd::]", 12, "two double colons"},
 		{"[1::2::3]", 6, "two double colons"},
 		{"[0::0::127.0.0.1]", 6, "two double colons"},

@@ -97,8 +97,8 @@ func ipv6Error(s []byte) int {
 			i++
 		}
 		switch {
-		case i == start:
-			return i
+		case i == start, n == most:
+			return start
 		case i < len(s) && s[i] == '.' && isDigits(s[start:i]) && n+2 <= most:
 			if bad := ipv4Error(s[start:]); bad >= 0 {
 				return start + bad

@@ -32,6 +32,35 @@ func TestIPv6ErrorAgreesWithNetip(t *testing.T) {
 	}
 }
 
+// Every number of groups on either side of every kind of middle, with each end, is an
+// address where net/netip says so.
+func TestIPv6ErrorCountsGroups(t *testing.T) {
+	groups := func(n int) string { return strings.TrimSuffix(strings.Repeat("1:", n), ":") }
+	accepted, refused := 0, 0
+	for before := range 11 {
+		for after := range 11 {
+			for _, middle := range []string{"", ":", "::", ":::"} {
+				for _, end := range []string{"", ":", "::", ":1.2.3.4", "1.2.3.4", "::1.2.3.4", ":1.2.3.4:", ":1.2.3"} {
+					s := groups(before) + middle + groups(after) + end
+					addr, err := netip.ParseAddr(s)
+					want := err == nil && addr.Is6()
+					if got := ipv6Error([]byte(s)) < 0; got != want {
+						t.Errorf("ipv6Error(%q) accepts it: %t, netip.ParseAddr: %v, %v", s, got, addr, err)
+					}
+					if want {
+						accepted++
+					} else {
+						refused++
+					}
+				}
+			}
+		}
+	}
+	if accepted < 100 || refused < 1000 {
+		t.Errorf("%d of the inputs are addresses and %d are none, want many of both", accepted, refused)
+	}
+}
+
 // An offset is where the first byte stands that no address goes on with: what comes
 // before it can be made one.
 func TestIPv6ErrorOffset(t *testing.T) {
@@ -47,7 +76,8 @@ func TestIPv6ErrorOffset(t *testing.T) {
 		}
 		return false
 	}
-	for _, s := range []string{"0::0::0", "1::2:", "12345::", "::1.2.3.400", "1:2:3:4:5:6:7:8:9", "::1.2.3.4:5", "a.b::", ":::", "1:2:3:4:5:6:7:8::"} {
+	for _, s := range []string{"0::0::0", "1::2:", "12345::", "::1.2.3.400", "1:2:3:4:5:6:7:8:9", "::1.2.3.4:5", "a.b::", ":::", "1:2:3:4:5:6:7:8::",
+		"1:2:3:4:5:6:7::8", "1:2:3:4:5:6::7:8", "1:2:3:4:5:6::1.2.3.4"} {
 		n := ipv6Error([]byte(s))
 		if n < 0 || !canBeMadeOne(s[:n]) || n < len(s) && canBeMadeOne(s[:n+1]) {
 			t.Errorf("ipv6Error(%q) = %d, want the first byte that no address goes on with", s, n)
