@@ -48,41 +48,60 @@ func (s *Server) newGroup(ctx context.Context, ln net.Listener) (*group, error) 
 	return g, nil
 }
 
+// Between two tries of Accept after an error that passes there is a pause, each time twice
+// as long. The lack of something is over when Accept has not failed for a while: meanwhile
+// each connection that goes lets one more in, and the next fails again.
+const (
+	firstPause = 5 * time.Millisecond
+	lastPause  = time.Second
+	recovered  = time.Second
+)
+
 // acceptAll accepts connections until the listener is closed or has failed for good, and
 // returns its error. A lack of descriptors or memory passes, as does what a client does to
-// its own connection: then the next try waits, first 5 ms, then up to 1 s.
+// its own connection.
 func (g *group) acceptAll(ln net.Listener) error {
-	const first, last = 5 * time.Millisecond, time.Second
-	failed, pause := 0, first
+	failed, pause, retried := 0, firstPause, never
 	for {
 		nc, err := ln.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return net.ErrClosed
+		case err != nil && (g.closing.Load() || !jail.IsShortage(err) && !isTemporary(err)):
+			return err
+		case failed > 0 && clock()-retried >= instant(recovered):
+			g.srv.log.Warn("rawhttp: accept works again", "failed", failed)
+			failed = 0
+		}
+		g.postponeClose() // the queue was not empty, or nobody knows
 		if err == nil {
-			if failed > 0 {
-				g.srv.log.Warn("rawhttp: accept works again", "failed", failed)
-			}
-			failed, pause = 0, first
-			g.postponeClose()
+			pause = firstPause
 			c := g.take(nc)
 			c.mayPark = c.ready != nil
 			go g.run(c)
 			continue
 		}
-		switch {
-		case errors.Is(err, net.ErrClosed):
-			return net.ErrClosed
-		case g.stopping.Load(), !jail.IsShortage(err) && !isTemporary(err):
-			return err
-		case jail.IsShortage(err):
+		if jail.IsShortage(err) {
 			g.srv.evict()
 		}
 		if failed++; failed == 1 {
 			g.srv.log.Warn("rawhttp: accept failed, and is tried again", "err", err)
 		}
-		select {
-		case <-time.After(pause):
-		case <-g.stopped:
-		}
-		pause = min(2*pause, last)
+		g.pause(pause)
+		pause, retried = min(2*pause, lastPause), clock()
+	}
+}
+
+// pause waits for d, or for a moment if the group stops: its queue is to be emptied soon.
+func (g *group) pause(d time.Duration) {
+	select {
+	case <-time.After(d):
+		return
+	case <-g.stopped:
+	}
+	select {
+	case <-time.After(firstPause):
+	case <-g.ctx.Done():
 	}
 }
 
@@ -101,8 +120,8 @@ const (
 	maxQueueTime = time.Second
 )
 
-// postponeClose keeps the listener of a group that stops open for another moment, since a
-// connection has come.
+// postponeClose keeps the listener of a group that stops open for another moment, since
+// there may be more in its queue.
 func (g *group) postponeClose() {
 	if !g.stopping.Load() {
 		return
