@@ -50,7 +50,12 @@ func TestLogOfRefusedHeads(t *testing.T) {
 		{"GET nowhere HTTP/1.1\r\nHost: x\r\n\r\n", "GET nowhere HTTP/1.1"},
 		{"GET /a HTTP/1.1\r\nHost: x\r\n", "GET /a HTTP/1.1"},
 		{"GET  /a HTTP/1.1\r\nHost: x\r\n\r\n", ""},
-		{"GET /a HTTP/2.0\r\nHost: x\r\n\r\n", ""},
+		{"GET /a HTTP/2.0\r\nHost: x\r\n\r\n", "GET /a HTTP/2.0"},
+		{"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "PRI * HTTP/2.0"},
+		{"GET /a HTTP/0.9\r\n\r\n", "GET /a HTTP/0.9"},
+		{"GET /a HTTP/2.0", ""},
+		{"GET /a HTTP/2.00\r\n\r\n", ""},
+		{"GET /a\r\n\r\n", ""},
 	}
 	for _, tt := range tests {
 		var log liveLog

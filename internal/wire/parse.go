@@ -280,8 +280,9 @@ func (p *Parser) versionPart(b []byte) error {
 		break
 	}
 	p.pos++
-	if b[p.mark+5] != '1' {
-		return &Error{505, p.mark + 5, "HTTP version is not supported", "RFC 9110, section 15.6.6"}
+	if major := p.mark + len("HTTP/"); b[major] != '1' {
+		p.next(atFieldLine) // the line is whole, and can be shown
+		return &Error{505, major, "HTTP version is not supported", "RFC 9110, section 15.6.6"}
 	}
 	p.h.Minor = b[p.mark+7] - '0'
 	return nil
@@ -477,7 +478,7 @@ func (p *Parser) MethodOf(b []byte) []byte {
 }
 
 // RequestLineOf returns the request line of the head that b begins with, without its CRLF,
-// "" if it was not accepted.
+// "" if it is not whole or is malformed.
 func (p *Parser) RequestLineOf(b []byte) string {
 	if p.phase < atFieldLine {
 		return ""
