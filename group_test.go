@@ -156,7 +156,7 @@ func TestShortageWithConnectionsBetween(t *testing.T) {
 // An error that passes does not end the emptying of the queue at a stop: who comes after it
 // is served. The listener closes when nothing has come for a moment, also no error.
 func TestStopWhileAcceptFails(t *testing.T) {
-	for _, err := range append([]error{errAborted, temporaryError{}, errLiveTooMany, os.ErrDeadlineExceeded}, shortages...) {
+	for _, err := range append([]error{jail.ClientErrors[0], temporaryError{}, errLiveTooMany, os.ErrDeadlineExceeded}, jail.Shortages...) {
 		t.Run(err.Error(), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				s, ln, served := liveServing(t, WithResolver(livePath))
