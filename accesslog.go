@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// AccessLog gives a Trace that writes one line a response to w, in the Combined
+// AccessLog returns a Trace that writes one line a response to w, in the Combined
 // Log Format:
 //
 //	127.0.0.1 - - [22/Nov/2026:13:03:20 +0000] "GET /a HTTP/1.1" 200 5 "-" "curl/8.5.0"

@@ -125,7 +125,7 @@ func (c *content) fail(err error) error {
 	return err
 }
 
-// fault gives the error that ended the content, nil if it can be read on or was
+// fault returns the error that ended the content, nil if it can be read on or was
 // read to its end.
 func (c *content) fault() error {
 	if c.err == io.EOF {

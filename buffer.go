@@ -32,7 +32,7 @@ type inbuf struct {
 // bufferPool has the least of buffers, for connections that are not idle.
 var bufferPool = sync.Pool{New: func() any { return new([minBuffer]byte) }}
 
-// release gives the buffer up. Nothing must be in it.
+// release lets go of the buffer. Nothing must be in it.
 func (in *inbuf) release() {
 	if len(in.buf) == minBuffer {
 		bufferPool.Put((*[minBuffer]byte)(in.buf))
@@ -79,7 +79,7 @@ func (in *inbuf) makeRoom(limit int) {
 	in.buf = grown
 }
 
-// Read gives what is there; else what one read from the client gives, straight
+// Read returns what is there; else what one read from the client gives, straight
 // into p if p is large.
 func (in *inbuf) Read(p []byte) (int, error) {
 	if in.r == in.w {
@@ -118,7 +118,7 @@ func (k *sink) take() {
 	}
 }
 
-// release gives the buffer up, with all that it has grown. Nothing must be in it.
+// release lets go of the buffer, with all that it has grown. Nothing must be in it.
 func (k *sink) release() {
 	if k.home != nil {
 		*k.home = k.buf[:0]

@@ -52,7 +52,7 @@ type keptFile struct {
 	size  int // bytes, as maxKept counts: content, and an image of it
 }
 
-// get gives a response of the caller's own, nil if none is kept for the request, or an
+// get returns a response of the caller's own, nil if none is kept for the request, or an
 // old one.
 func (k *keptFiles) get(req *Request) *Response {
 	if k.tree == nil || !req.isGet() && !req.isHead() {
@@ -106,7 +106,7 @@ func (k *keptFiles) drop(path string) {
 }
 
 // keep keeps what the request was answered with, if the path alone decides that and
-// if it can. It gives the response, which may be another.
+// if it can. It returns the response, which may be another.
 func (k *keptFiles) keep(req *Request, o opened, resp *Response) *Response {
 	if k.tree == nil || !req.isGet() || strings.HasPrefix(resp.rep.ETag, "W/") {
 		return resp
@@ -138,7 +138,7 @@ func (k *keptFiles) keep(req *Request, o opened, resp *Response) *Response {
 	return kept
 }
 
-// names gives the names in the folder that info is of, which must not be changed; nil if
+// names returns the names in the folder that info is of, which must not be changed; nil if
 // they are not kept.
 func (k *keptFiles) names(req *Request, info fs.FileInfo) []*jail.Entry {
 	f := k.find(req)

@@ -95,7 +95,7 @@ func (h Header) has(name string) bool {
 	return false
 }
 
-// lone gives the value of a field that is no list, and so means something only where
+// lone returns the value of a field that is no list, and so means something only where
 // it is there once.
 func (h Header) lone(name string) (value string, ok bool) {
 	n := 0
@@ -106,7 +106,7 @@ func (h Header) lone(name string) (value string, ok bool) {
 	return value, n == 1
 }
 
-// date gives the time that a field says, if it says one.
+// date returns the time that a field says, if it says one.
 func (h Header) date(name string) (t time.Time, ok bool) {
 	value, ok := h.lone(name)
 	if !ok {
@@ -268,7 +268,7 @@ func less(a, b string) bool {
 	return a < b
 }
 
-// contentRange gives the value of a Content-Range field (RFC 9110, section 14.4).
+// contentRange returns the value of a Content-Range field (RFC 9110, section 14.4).
 func (r byteRange) contentRange(size int64) string {
 	return "bytes " + strconv.FormatInt(r.start, 10) + "-" + strconv.FormatInt(r.start+r.length-1, 10) + "/" + strconv.FormatInt(size, 10)
 }
@@ -312,7 +312,7 @@ func (r *Request) hasConditions() bool {
 	return false
 }
 
-// boundary gives the boundary of multipart content (RFC 9110, section 14.6): the
+// boundary returns the boundary of multipart content (RFC 9110, section 14.6): the
 // same for the same ranges of the same representation, so that the bytes of a
 // response are repeatable. That a file contains its own boundary is as unlikely as
 // with one drawn by lot.

@@ -97,7 +97,7 @@ func (c *conn) work() {
 	c.working = w
 }
 
-// rest gives up what the connection worked with, in which nothing is left.
+// rest lets go of what the connection worked with, in which nothing is left.
 func (c *conn) rest() {
 	w := c.working
 	c.working, *w = nil, working{}
@@ -459,7 +459,7 @@ func abort(nc net.Conn) {
 	nc.Close()
 }
 
-// innermost gives the connection that others, as TLS, are wrapped around: closing
+// innermost returns the connection that others, as TLS, are wrapped around: closing
 // it waits for nothing.
 func innermost(nc net.Conn) net.Conn {
 	for {

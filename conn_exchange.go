@@ -257,7 +257,7 @@ func (c *conn) newResponder(resp *Response) {
 // cannot persist.
 func (c *conn) withholds() bool { return c.body.withheld && len(c.in.bytes()) == 0 }
 
-// contentFault gives what the client did wrong in the content. It must be answered
+// contentFault returns what the client did wrong in the content. It must be answered
 // whatever the resolver made of it.
 func (c *conn) contentFault() error {
 	if c.body == nil || !c.body.mu.TryLock() {
@@ -267,7 +267,7 @@ func (c *conn) contentFault() error {
 	return c.body.fault()
 }
 
-// instead gives the response to send where another has failed with err before any of
+// instead returns the response to send where another has failed with err before any of
 // it was out, nil if there is nothing to say or nobody to say it to.
 func (c *conn) instead(failed *Response, err error) *Response {
 	if err == nil || c.t.headOut || c.broken != nil || c.gone.Load() {

@@ -28,7 +28,7 @@ var clockStart = time.Now().Add(-50 * 365 * 24 * time.Hour)
 
 func clock() instant { return instant(time.Since(clockStart)) }
 
-// add gives the instant d later, never if there is none.
+// add returns the instant d later, never if there is none.
 func (t instant) add(d time.Duration) instant {
 	if later := t + instant(d); later > t || d <= 0 {
 		return later
@@ -36,7 +36,7 @@ func (t instant) add(d time.Duration) instant {
 	return never
 }
 
-// limit gives the instant d later; 0 is no limit.
+// limit returns the instant d later; 0 is no limit.
 func (t instant) limit(d time.Duration) instant {
 	if d == 0 {
 		return never
@@ -44,7 +44,7 @@ func (t instant) limit(d time.Duration) instant {
 	return t.add(d)
 }
 
-// deadline gives the instant as a net.Conn takes it.
+// deadline returns the instant as a net.Conn takes it.
 func (t instant) deadline() time.Time {
 	if t == never {
 		return time.Time{}

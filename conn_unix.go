@@ -21,7 +21,7 @@ type ready struct {
 	err  error
 }
 
-// newReady gives nil for a connection that must be read into a buffer that is there.
+// newReady returns nil for a connection that must be read into a buffer that is there.
 func newReady(nc net.Conn) *ready {
 	var system syscall.Conn
 	switch nc := nc.(type) {
@@ -65,7 +65,7 @@ func (r *ready) keep(in *inbuf) {
 	r.hold = true
 }
 
-// drop gives the buffer up.
+// drop lets go of the buffer.
 func (r *ready) drop() {
 	if r.buf != nil {
 		bufferPool.Put(r.buf)

@@ -37,7 +37,7 @@ func (e *ParseError) Error() string {
 	return (*wire.Error)(e).Error()
 }
 
-// StatusCode gives the status code to answer with, for [StatusOf].
+// StatusCode returns the status code to answer with, for [StatusOf].
 func (e *ParseError) StatusCode() int { return e.Status }
 
 // malformed is [malformedHead] for what is found outside of a head.
@@ -62,7 +62,7 @@ type StatusError struct {
 	Err    error    // the cause, for the log; never sent; may be nil
 }
 
-// Error gives the status and the cause.
+// Error returns the status and the cause.
 func (e *StatusError) Error() string {
 	if e.Err == nil {
 		return "rawhttp: " + ascii.StatusText(e.Status)
@@ -70,16 +70,16 @@ func (e *StatusError) Error() string {
 	return "rawhttp: " + ascii.StatusText(e.Status) + ": " + e.Err.Error()
 }
 
-// Unwrap gives the cause, nil if there is none.
+// Unwrap returns the cause, nil if there is none.
 func (e *StatusError) Unwrap() error { return e.Err }
 
-// StatusCode gives the status code to answer with, for [StatusOf].
+// StatusCode returns the status code to answer with, for [StatusOf].
 func (e *StatusError) StatusCode() int { return e.Status }
 
 // Is reports a 404 to be [fs.ErrNotExist]: "not mine", as [First] understands it.
 func (e *StatusError) Is(target error) bool { return e.Status == 404 && target == fs.ErrNotExist }
 
-// StatusOf gives the status code to answer err with: 200 for nil; what the
+// StatusOf returns the status code to answer err with: 200 for nil; what the
 // outermost error in the chain with a method StatusCode() int says; 404 for
 // [fs.ErrNotExist] and [fs.ErrInvalid], 403 for [fs.ErrPermission], 503 for
 // [context.DeadlineExceeded]; 500 for all else.
@@ -116,7 +116,7 @@ func busyError(why string) error {
 	return &fieldError{&StatusError{Status: 503, Err: errors.New(why)}, "Retry-After", "1"}
 }
 
-// allowOf gives the methods that go with a 405, nil if err names none.
+// allowOf returns the methods that go with a 405, nil if err names none.
 func allowOf(err error) []string {
 	var se *StatusError
 	if errors.As(err, &se) {
@@ -125,7 +125,7 @@ func allowOf(err error) []string {
 	return nil
 }
 
-// errorStatus gives the status to answer err with, an error status for sure.
+// errorStatus returns the status to answer err with, an error status for sure.
 func errorStatus(err error) int {
 	if status := StatusOf(err); status >= 400 && status <= 599 {
 		return status

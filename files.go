@@ -125,7 +125,7 @@ func openFS(fsys fs.FS, opts []FileOption) (*FileResolver, error) {
 	return &FileResolver{tree: &jail.FsTree{Fsys: fsys}, config: config, listings: make(chan struct{}, maxListings)}, nil
 }
 
-// Close gives up the tree, and ends what scripts have left behind. Requests in
+// Close closes the tree, and ends what scripts have left behind. Requests in
 // progress finish; later ones are answered with 503.
 func (f *FileResolver) Close() error {
 	if f.scripts != nil {
@@ -277,7 +277,7 @@ func (f *FileResolver) open(name string, slash bool) (opened, error) {
 	return index, err
 }
 
-// openIndex opens the first index file that the folder has. It gives no file and no
+// openIndex opens the first index file that the folder has. It returns no file and no
 // error if it has none.
 func (f *FileResolver) openIndex(folder string) (opened, error) {
 	for _, index := range f.config.index {

@@ -62,7 +62,7 @@ func hasDots(name string) bool {
 	return strings.Contains(name, "/./") || strings.Contains(name, "/../")
 }
 
-// foldName gives the name without what some file systems ignore, and with what they take
+// foldName returns the name without what some file systems ignore, and with what they take
 // for ASCII letters as those: the first reading that decides what a name is. Case is left.
 func foldName(name string) string {
 	if isASCII(name) {

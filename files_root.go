@@ -52,7 +52,7 @@ func openRootAt(path string, pause time.Duration) (*root, error) {
 	return r, nil
 }
 
-// current gives the folder that is open, after a look at the path if one is due.
+// current returns the folder that is open, after a look at the path if one is due.
 func (r *root) current() *openRoot {
 	now := clock()
 	if next := r.next.Load(); now >= instant(next) && r.next.CompareAndSwap(next, int64(now.add(r.pause))) {

@@ -335,7 +335,7 @@ func appendSize(b []byte, n int64) []byte {
 	return append(b, ' ', "KMGTPE"[unit], 'i', 'B')
 }
 
-// scaled gives n·scale / 2^shift, rounded; shift is from 1 to 63.
+// scaled returns n·scale / 2^shift, rounded; shift is from 1 to 63.
 func scaled(n, scale uint64, shift int) uint64 {
 	hi, lo := bits.Mul64(n, scale)
 	lo, carry := bits.Add64(lo, 1<<(shift-1), 0)

@@ -296,7 +296,7 @@ var mediaTypes = []string{
 	"model/vnd.usdz+zip .usdz",
 }
 
-// mediaTypeOf gives mediaTypes as a map from extension or name to media type. It is
+// mediaTypeOf returns mediaTypes as a map from extension or name to media type. It is
 // built when first asked for, so that a program that serves no files does not
 // pay for it.
 var mediaTypeOf = sync.OnceValue(func() map[string]string {

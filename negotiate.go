@@ -75,7 +75,7 @@ func cutParam(s string) (first, rest string) {
 	return first, ascii.TrimBlanks(rest)
 }
 
-// acceptMedia gives the weight that the Accept field gives to the media type, in
+// acceptMedia returns the weight that the Accept field gives to the media type, in
 // thousandths: by the most specific range that matches (RFC 9110, section 12.5.1),
 // -1 if there is no Accept.
 func acceptMedia(h Header, mediaType string) int {
@@ -104,7 +104,7 @@ func acceptMedia(h Header, mediaType string) int {
 	return q
 }
 
-// acceptCoding gives the weight that the Accept-Encoding field gives to the content
+// acceptCoding returns the weight that the Accept-Encoding field gives to the content
 // coding, in thousandths (RFC 9110, section 12.5.3). Identity is acceptable unless
 // it is refused, any other coding only if it is named, or all are by "*".
 func acceptCoding(h Header, coding string) int {

@@ -21,7 +21,7 @@ const (
 	ListHTML                // a page, or text or JSON if the client asks for that
 )
 
-// String gives the name of l, as in "text".
+// String returns the name of l, as in "text".
 func (l Listing) String() string {
 	switch l {
 	case ListText:
@@ -219,7 +219,7 @@ const (
 	ScriptPlain                     // all of it is content, of type text/html; charset=utf-8
 )
 
-// String gives the name of o, as in "auto".
+// String returns the name of o, as in "auto".
 func (o ScriptOutput) String() string {
 	switch o {
 	case ScriptAuto:
@@ -384,7 +384,7 @@ func WithMaxScripts(n int) FileOption {
 	})
 }
 
-// WithScriptEnv gives scripts the variables of this process with these names, as
+// WithScriptEnv passes to scripts the variables of this process with these names, as
 // they are when the resolver is made. Without it they have PATH=/usr/local/bin:/usr/bin:/bin
 // and, where this process does, LANG, LC_ALL, TZ and TMPDIR, beside those that tell
 // of the request, which cannot be named here. Later calls add.

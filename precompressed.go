@@ -44,8 +44,8 @@ func sidecarExtension(coding string) string {
 	return ""
 }
 
-// chooseCoding gives the file, or the sidecar of it that the client likes best. What
-// it does not give is closed.
+// chooseCoding returns the file, or the sidecar of it that the client likes best. What
+// it does not return is closed.
 func (f *FileResolver) chooseCoding(req *Request, plain opened) (opened, error) {
 	h := req.Header()
 	best, bestQ := plain, acceptCoding(h, "identity")

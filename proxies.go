@@ -10,7 +10,7 @@ import (
 	"example.com/rawhttp/internal/wire"
 )
 
-// addrOf gives the IP address of a, the invalid one if it has none.
+// addrOf returns the IP address of a, the invalid one if it has none.
 func addrOf(a net.Addr) netip.Addr {
 	switch a := a.(type) {
 	case *net.TCPAddr:
@@ -57,7 +57,7 @@ func (p proxySet) has(a netip.Addr) bool {
 	return false
 }
 
-// client gives who asks: from the end of X-Forwarded-For, where the nearest proxy
+// client returns who asks: from the end of X-Forwarded-For, where the nearest proxy
 // wrote, the first address that is no proxy's. What stands before that, anybody
 // may have written.
 func (p proxySet) client(remote netip.Addr, h Header) netip.Addr {
@@ -96,7 +96,7 @@ func (s hostSet) allow(host []byte) bool {
 	return false
 }
 
-// local gives host and port that the connection came to, those of the scheme where
+// local returns host and port that the connection came to, those of the scheme where
 // it does not say.
 func (i *ConnInfo) local() (host, port string) {
 	port = "80"
@@ -113,7 +113,7 @@ func (i *ConnInfo) local() (host, port string) {
 	return host, port
 }
 
-// client gives the address of the client as text.
+// client returns the address of the client as text.
 func (i *ConnInfo) client() string {
 	switch {
 	case i.Client.IsValid():

@@ -106,7 +106,7 @@ func (r *Response) rangeable() bool {
 	return false
 }
 
-// size gives the bytes of content, -1 if that is not known.
+// size returns the bytes of content, -1 if that is not known.
 func (t *responder) size() int64 {
 	switch rep := t.resp.rep; {
 	case t.resp.f != nil:
@@ -132,7 +132,7 @@ func (t *responder) mediaType() string {
 	return t.resp.mediaType
 }
 
-// partHead gives what stands before the content of part i (RFC 9110, section 14.6).
+// partHead returns what stands before the content of part i (RFC 9110, section 14.6).
 func (t *responder) partHead(i int) string {
 	head := "--" + t.boundary + "\r\n" +
 		"Content-Type: " + t.resp.mediaType + "\r\n" +
@@ -207,7 +207,7 @@ func (t *responder) putRepresentation() error {
 	return nil
 }
 
-// base gives where the content of a Body that serves once begins.
+// base returns where the content of a Body that serves once begins.
 func (t *responder) base() (int64, error) {
 	if seeker, ok := t.resp.rep.Body.(io.Seeker); ok && t.resp.src != nil {
 		return seeker.Seek(0, io.SeekCurrent)
@@ -215,7 +215,7 @@ func (t *responder) base() (int64, error) {
 	return 0, nil
 }
 
-// part gives a range of the content. A file stays a file, which the connection may
+// part returns a range of the content. A file stays a file, which the connection may
 // have a short way for.
 func (t *responder) part(base int64, r byteRange) (io.Reader, error) {
 	if seeker, ok := t.resp.rep.Body.(io.ReadSeeker); ok && t.resp.src != nil {

@@ -232,7 +232,7 @@ func (s *Server) stopAll() []*group {
 	return groups
 }
 
-// Stats gives the counts. It looks at each connection.
+// Stats returns the counts. It looks at each connection.
 func (s *Server) Stats() Stats {
 	st := Stats{
 		ConnsOpen:    uint64(s.stats.open.Load()),

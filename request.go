@@ -17,7 +17,7 @@ import (
 // A Request is a request as a resolver sees it. [ParseRequest] and the [Server]
 // make one; the zero Request is empty and only good for [Request.Parse].
 //
-// The strings that its methods give are the caller's for ever. The Request
+// The strings that its methods return may be kept. The Request
 // itself, its Header values and its Body are valid until the response has been
 // written or discarded; [Request.Clone] makes one that stays. Its methods must
 // not be called concurrently.
@@ -72,7 +72,7 @@ func (r *Request) reset() {
 	r.Body, r.head.Text, r.head.Fields = noContent{}, text, fields
 }
 
-// string gives a part of the head as a string that shares one allocation with
+// string returns a part of the head as a string that shares one allocation with
 // all the others.
 func (r *Request) string(s wire.Span) string {
 	if len(r.str) != len(r.head.Text) {
@@ -81,7 +81,7 @@ func (r *Request) string(s wire.Span) string {
 	return r.str[s.Start:s.End]
 }
 
-// Method gives the method as received; methods are case-sensitive (RFC 9110,
+// Method returns the method as received; methods are case-sensitive (RFC 9110,
 // section 9.1).
 func (r *Request) Method() string {
 	switch m := r.head.Method.Of(r.head.Text); string(m) {
@@ -95,10 +95,10 @@ func (r *Request) Method() string {
 	return r.string(r.head.Method)
 }
 
-// Target gives the request target exactly as received (RFC 9112, section 3.2).
+// Target returns the request target exactly as received (RFC 9112, section 3.2).
 func (r *Request) Target() string { return r.string(r.head.Target) }
 
-// Path gives the path of the target: decoded once (%2F too), without dot
+// Path returns the path of the target: decoded once (%2F too), without dot
 // segments and empty segments, beginning with a slash; below a [Mount] without
 // its prefix. It ends in a slash if the target names a folder so. It may hold any
 // byte but NUL. For "OPTIONS *" it is "*", for CONNECT "".
@@ -109,12 +109,12 @@ func (r *Request) Path() string {
 	return r.string(r.head.Path)
 }
 
-// Prefix gives what the Mounts above took off the path, without the last slash;
+// Prefix returns what the Mounts above took off the path, without the last slash;
 // "" at the top. So Prefix()+Path() is the whole path; below a [Mount] of one path
 // alone, where Path() is "/", the whole path is Prefix().
 func (r *Request) Prefix() string { return r.prefix }
 
-// RawQuery gives the query as received, without its question mark.
+// RawQuery returns the query as received, without its question mark.
 func (r *Request) RawQuery() string { return r.string(r.head.Query) }
 
 // Query parses the query. Pairs that cannot be parsed are left out. Each call
@@ -124,11 +124,11 @@ func (r *Request) Query() url.Values {
 	return v
 }
 
-// Host gives host and optional port: the target's if it names one, else the Host
+// Host returns host and optional port: the target's if it names one, else the Host
 // field's. It is "" only in HTTP/1.0 (RFC 9112, section 3.2).
 func (r *Request) Host() string { return r.string(r.head.Host) }
 
-// Version gives the HTTP version as received, "HTTP/1.1" or "HTTP/1.0"; a higher
+// Version returns the HTTP version as received, "HTTP/1.1" or "HTTP/1.0"; a higher
 // minor version is possible and works as 1.1 (RFC 9110, section 2.5).
 func (r *Request) Version() string {
 	switch r.head.Minor {
@@ -140,17 +140,17 @@ func (r *Request) Version() string {
 	return "HTTP/1." + string(rune('0'+r.head.Minor))
 }
 
-// Header gives the field lines.
+// Header returns the field lines.
 func (r *Request) Header() Header {
 	r.string(wire.Span{})
 	return Header{r.str, r.head.Fields}
 }
 
-// ContentLength gives the length of the content in bytes: 0 if there is none, -1
+// ContentLength returns the length of the content in bytes: 0 if there is none, -1
 // if it is chunked and its length not known before its end.
 func (r *Request) ContentLength() int64 { return r.head.ContentLength }
 
-// Trailer gives the trailer fields (RFC 9110, section 6.5): empty until Body has
+// Trailer returns the trailer fields (RFC 9110, section 6.5): empty until Body has
 // given io.EOF, kept apart from the header's for good.
 func (r *Request) Trailer() Header {
 	if r.trailer == nil {
@@ -170,7 +170,7 @@ func (r *Request) Conn() ConnInfo {
 	return ConnInfo{}
 }
 
-// Head gives a copy of the head as it was received, from the first byte to the empty
+// Head returns a copy of the head as it was received, from the first byte to the empty
 // line.
 func (r *Request) Head() []byte { return bytes.Clone(r.head.Text[:r.head.Size]) }
 
@@ -189,7 +189,7 @@ func (r *Request) Clone() *Request {
 	return &c
 }
 
-// WithPath gives the same request with another decoded path, for a resolver that
+// WithPath returns the same request with another decoded path, for a resolver that
 // rewrites: r is not changed, Body is shared, Target stays as received. The path
 // must begin with a slash, and is not cleaned; "" changes nothing.
 func (r *Request) WithPath(path string) *Request {
@@ -228,7 +228,7 @@ func (r *Request) isKnownMethod() bool {
 // A Header is the field lines of a header or trailer section, in order and with
 // names as received. Names are looked up without regard to case. The zero Header
 // is empty. A Header is valid as long as its [Request] and must not be kept
-// longer; the strings it gives may.
+// longer; the strings it returns may.
 type Header struct {
 	text   string
 	fields []wire.FieldLine
@@ -237,10 +237,10 @@ type Header struct {
 func (h Header) name(i int) string  { f := h.fields[i].Name; return h.text[f.Start:f.End] }
 func (h Header) value(i int) string { f := h.fields[i].Value; return h.text[f.Start:f.End] }
 
-// Len gives the number of field lines.
+// Len returns the number of field lines.
 func (h Header) Len() int { return len(h.fields) }
 
-// Get gives the value of the first field line with the name, "" if there is none.
+// Get returns the value of the first field line with the name, "" if there is none.
 func (h Header) Get(name string) string {
 	for v := range h.Values(name) {
 		return v
@@ -248,7 +248,7 @@ func (h Header) Get(name string) string {
 	return ""
 }
 
-// Values gives the value of each field line with the name, in order.
+// Values returns the value of each field line with the name, in order.
 func (h Header) Values(name string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for i := range h.fields {
@@ -259,7 +259,7 @@ func (h Header) Values(name string) iter.Seq[string] {
 	}
 }
 
-// All gives name and value of each field line, in order.
+// All returns name and value of each field line, in order.
 func (h Header) All() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		for i := range h.fields {

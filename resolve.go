@@ -41,7 +41,7 @@ func (f ResolverFunc) Resolve(ctx context.Context, req *Request) (*Response, err
 	return f(ctx, req)
 }
 
-// First asks the resolvers in turn and gives the answer of the first that does not
+// First asks the resolvers in turn and returns the answer of the first that does not
 // return an error wrapping [fs.ErrNotExist]. None is fs.ErrNotExist too.
 func First(rs ...Resolver) Resolver {
 	rs = slices.Clone(rs)
@@ -88,7 +88,7 @@ func Mount(prefix string, r Resolver) Resolver {
 	})
 }
 
-// below gives the request as a resolver below a mount sees it.
+// below returns the request as a resolver below a mount sees it.
 func (r *Request) below(prefix, path string) *Request {
 	c := r.WithPath(path)
 	c.prefix += prefix

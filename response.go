@@ -314,11 +314,11 @@ const (
 	npmTime      = 499162500 // 1985-10-26 08:15:00 UTC, of every file in a package of npm
 )
 
-// Status gives the status code, of a Content the one that an unconditional
+// Status returns the status code, of a Content the one that an unconditional
 // request gets.
 func (r *Response) Status() int { return int(r.status) }
 
-// Fields gives the fields of the Response: Content-Type first, then the others
+// Fields returns the fields of the Response: Content-Type first, then the others
 // as they were set. What the server adds is not among them.
 func (r *Response) Fields() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
@@ -356,7 +356,7 @@ func (r *Response) fail(err error) {
 // called. It may be called at any time, and while the Response is being written.
 func (r *Response) Close() error { return r.src.close() }
 
-// Clone gives a copy with fields of its own that shares the content. A resolver
+// Clone returns a copy with fields of its own that shares the content. A resolver
 // that wraps another calls it before Set or Add, unless it made r itself. Original
 // and copy of a Response that serves once serve once together.
 func (r *Response) Clone() *Response {
@@ -453,7 +453,7 @@ func (r *Response) isServed() bool {
 	return false
 }
 
-// get gives the value of the first field of the name, "" if there is none.
+// get returns the value of the first field of the name, "" if there is none.
 func (r *Response) get(name string) string {
 	for _, f := range r.fields {
 		if ascii.EqualFold(f.name, name) {

@@ -90,7 +90,7 @@ func openScripts(config scriptConfig, root string) (scriptRunner, error) {
 	return s, errors.Join(append(errs, err)...)
 }
 
-// scriptEnv gives the variables that scripts have for any request.
+// scriptEnv returns the variables that scripts have for any request.
 func scriptEnv(names []string) []string {
 	var env []string
 	if !slices.Contains(names, "PATH") {
@@ -137,7 +137,7 @@ func absolute(name string) (string, error) {
 	return path.Clean(folder + "/" + name), err
 }
 
-// command gives what runs files with the extension of name, nil if nothing does.
+// command returns what runs files with the extension of name, nil if nothing does.
 func (s *scripts) command(name string) *scriptCommand {
 	name = strings.TrimRight(foldName(name), ". ") // which some file systems do
 	dot := strings.LastIndexAny(name, "./")
@@ -235,7 +235,7 @@ func (s *scripts) allow(req *Request) error {
 	return nil
 }
 
-// argv gives the words of the command that runs the script. A script is run by its
+// argv returns the words of the command that runs the script. A script is run by its
 // path, so that must still lead to the file that was opened in the jail.
 func (s *scripts) argv(script opened) ([]string, error) {
 	file := s.root + "/" + script.name
@@ -298,7 +298,7 @@ func (in scriptInput) close() {
 	}
 }
 
-// spool gives the content of the request and its length, -1 if none was sent. That
+// spool returns the content of the request and its length, -1 if none was sent. That
 // of a chunked one is not known before all of it was read, into memory, or if it is
 // long into a file without a name; nor that of a reader that has been put in the place
 // of the server's, which cannot be interrupted either.
@@ -371,7 +371,7 @@ func (r *Request) resume() {
 	}
 }
 
-// logger gives the log of the server.
+// logger returns the log of the server.
 func (r *Request) logger() Logger {
 	if r.on == nil {
 		return discardLogger{}
@@ -379,7 +379,7 @@ func (r *Request) logger() Logger {
 	return r.on.logger()
 }
 
-// software gives the name of the server.
+// software returns the name of the server.
 func (r *Request) software() string {
 	if r.on == nil {
 		return "rawhttp"

@@ -98,7 +98,7 @@ func appendFieldVariables(env []string, req *Request) []string {
 	return env
 }
 
-// firstLine gives the index of the first field line of a name that there is.
+// firstLine returns the index of the first field line of a name that there is.
 func firstLine(h Header, name string) (i int) {
 	for !ascii.EqualFold(h.name(i), name) {
 		i++
@@ -153,7 +153,7 @@ func (f scriptFault) Error() string   { return "rawhttp: output of a script: " +
 func (f scriptFault) StatusCode() int { return 502 }
 
 // parseScriptOutput takes apart what a script has printed so far, which is whole if
-// the output has ended. It gives [ErrIncomplete] where more must be seen.
+// the output has ended. It returns [ErrIncomplete] where more must be seen.
 func parseScriptOutput(out []byte, whole bool, mode ScriptOutput) (scriptHead, error) {
 	plain := scriptHead{status: 200, mediaType: textHTML, length: -1}
 	if mode == ScriptPlain {
@@ -256,7 +256,7 @@ func (h *scriptHead) take(name, value string) bool {
 	return true
 }
 
-// parseScriptStatus parses "404 Not Found", whose words are ours to say. It gives 0
+// parseScriptStatus parses "404 Not Found", whose words are ours to say. It returns 0
 // for what is no final status.
 func parseScriptStatus(value string) int {
 	code, _, _ := strings.Cut(value, " ")

@@ -21,7 +21,7 @@ type feeder struct {
 	stopped chan struct{} // closed when it has stopped, for now or for good
 }
 
-// ended gives what is closed when there is no more to feed.
+// ended returns what is closed when there is no more to feed.
 func (f *feeder) ended() chan struct{} {
 	if f == nil {
 		return closedChan
@@ -62,7 +62,7 @@ func (f *feeder) catch() {
 	}
 }
 
-// stop stops to feed, so that nothing of the request is in use. It gives err, or what
+// stop stops to feed, so that nothing of the request is in use. It returns err, or what
 // matters more: that a hook has panicked, after which nobody knows where the content
 // ends.
 func (f *feeder) stop(err error) error {

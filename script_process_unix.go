@@ -92,7 +92,7 @@ func possibleDescriptors() (fds []int) {
 	return fds
 }
 
-// open opens the pipes, and gives the ends that are the program's: its standard
+// open opens the pipes, and returns the ends that are the program's: its standard
 // input, output and error. A nil *os.File is fine to close.
 func (p *process) open(in scriptInput) (theirs [3]*os.File, err error) {
 	switch {

@@ -198,7 +198,7 @@ func (x *scriptRun) leave() bool {
 	return x.ctx.Err() != nil
 }
 
-// Close gives up the output of the script, which is ended if there is more of it. Where
+// Close lets go of the output of the script, which is ended if there is more of it. Where
 // the request was ended, nobody waits for the connection; so that it takes no longer
 // than the server, Close then waits for the processes.
 func (x *scriptRun) Close() error {
@@ -353,7 +353,7 @@ func (x *scriptRun) finish() {
 // errNothingYet says that a limit of time has come.
 var errNothingYet = errors.New("rawhttp: nothing printed yet")
 
-// read reads output once, behind what is there. It gives the cause if the script is
+// read reads output once, behind what is there. It returns the cause if the script is
 // to end, and errNothingYet at the limit, which is none if zero.
 func (x *scriptRun) read(limit time.Time) error {
 	x.out = slices.Grow(x.out, minBuffer)

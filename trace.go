@@ -58,7 +58,7 @@ const (
 	StateClosed                   // is closed
 )
 
-// String gives the name of the phase, as in "idle".
+// String returns the name of the phase, as in "idle".
 func (s ConnState) String() string {
 	names := [...]string{"idle", "head", "resolve", "write", "drain", "linger", "closed"}
 	if s < ConnState(len(names)) {

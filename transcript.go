@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// Transcript gives a Trace that writes the conversations to w as a person reads
+// Transcript returns a Trace that writes the conversations to w as a person reads
 // them: a line for each line on the wire, with the numbers of connection and
 // request, who speaks, and what ends the line.
 //
@@ -76,7 +76,7 @@ func (t *transcript) bytes(conn, req uint64, who int, b []byte) {
 	}
 }
 
-// breakAt gives where to break a long line: not within a CRLF, nor a character.
+// breakAt returns where to break a long line: not within a CRLF, nor a character.
 func breakAt(b []byte) int {
 	n := len(b)
 	if b[n-1] == '\r' {

@@ -55,7 +55,7 @@ type responder struct {
 	length  int64 // by byLength: bytes of content not yet put
 }
 
-// write writes the response. Where it gives an error, the content is not whole:
+// write writes the response. Where it returns an error, the content is not whole:
 // if headOut is not set another response can be written, else the connection must
 // be cut so that the client can tell.
 func (t *responder) write(ctx context.Context) error {
@@ -382,7 +382,7 @@ func (w *contentWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// close makes later writes fail, and gives the error of those before.
+// close makes later writes fail, and returns the error of those before.
 func (w *contentWriter) close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -14,7 +14,7 @@ type contender struct {
 	kinds []kind
 	// needs are the programs without which it is left out.
 	needs []string
-	// argv gives the command that serves the job on a port of 127.0.0.1.
+	// argv returns the command that serves the job on a port of 127.0.0.1.
 	argv func(l *lab, j job, port int) ([]string, error)
 }
 
@@ -119,5 +119,5 @@ func cFloor(mode string) func(*lab, job, int) ([]string, error) {
 
 func address(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
 
-// file gives the file that a job asks for.
+// file returns the file that a job asks for.
 func (l *lab) file(j job) string { return filepath.Join(l.site, filepath.FromSlash(j.path)) }

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// idleConns gives how many connections there can be here: the client and the server
+// idleConns returns how many connections there can be here: the client and the server
 // each have a descriptor for each.
 func (l *lab) idleConns(j job) int {
 	if l.check {

@@ -100,7 +100,7 @@ func makeFolder(folder string, entries int) error {
 
 func entry(i int) string { return fmt.Sprintf("file-%06d.txt", i) }
 
-// content gives what the file of a job has.
+// content returns what the file of a job has.
 func content(j job) []byte {
 	if j.size == len(greeting) {
 		return []byte(greeting)

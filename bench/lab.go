@@ -135,7 +135,7 @@ func (l *lab) start(ctx context.Context, c contender, j job) (*process, error) {
 	return p, nil
 }
 
-// contenders gives those who do the job here.
+// contenders returns those who do the job here.
 func (l *lab) contenders(j job) (cs []contender) {
 	if j.kind == script && !l.has("gcc") {
 		return nil

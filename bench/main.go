@@ -99,7 +99,7 @@ func names[T fmt.Stringer](all []T) string {
 	return strings.Join(list, ",")
 }
 
-// choose gives those of the list, in the order of all; all of them if it is empty.
+// choose returns those of the list, in the order of all; all of them if it is empty.
 func choose[T fmt.Stringer](all []T, list string) (chosen []T, err error) {
 	if list == "" {
 		return all, nil
@@ -153,7 +153,7 @@ func run(ctx context.Context, set settings, report, progress io.Writer) error {
 	return nil
 }
 
-// do does a job and gives its table.
+// do does a job and returns its table.
 func (l *lab) do(ctx context.Context, j job) (string, error) {
 	if j.kind == programs {
 		return l.doPrograms(ctx, j)

@@ -149,7 +149,7 @@ func (p *process) failure(command string) error {
 	return fmt.Errorf("%s: %v: %s", command, p.err, strings.TrimSpace(p.stderr.String()))
 }
 
-// freePort gives a port on which nobody listens.
+// freePort returns a port on which nobody listens.
 func freePort() (int, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -218,7 +218,7 @@ func commit(ctx context.Context) string {
 	return strings.TrimSpace(string(out))
 }
 
-// output gives the first line that a command prints. Its exit status says nothing: that
+// output returns the first line that a command prints. Its exit status says nothing: that
 // of wrk -v is 1.
 func output(ctx context.Context, command string, args ...string) string {
 	out, _ := exec.CommandContext(ctx, command, args...).CombinedOutput()
@@ -236,7 +236,7 @@ func cpuModel() string {
 	return "unknown processor"
 }
 
-// loadAverage gives those of 1, 5 and 15 minutes.
+// loadAverage returns those of 1, 5 and 15 minutes.
 func loadAverage() string {
 	b, _ := os.ReadFile("/proc/loadavg")
 	return strings.Join(strings.Fields(string(b))[:3], " ")

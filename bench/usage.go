@@ -79,7 +79,7 @@ func processClock(pid int) (time.Duration, error) {
 	return time.Duration(t.Nano()), nil
 }
 
-// children gives the processes that the threads of a process have started and that
+// children returns the processes that the threads of a process have started and that
 // live.
 func children(pid int) (pids []int) {
 	tasks, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
@@ -92,7 +92,7 @@ func children(pid int) (pids []int) {
 	return pids
 }
 
-// since gives the processor time between two looks, and the user part of it.
+// since returns the processor time between two looks, and the user part of it.
 func (u usage) since(before usage) (total, user time.Duration) {
 	total = u.total - before.total
 	if ticks := u.all - before.all; ticks > 0 {
@@ -101,7 +101,7 @@ func (u usage) since(before usage) (total, user time.Duration) {
 	return total, user
 }
 
-// memory gives the bytes of a process and its children that are in memory, and the
+// memory returns the bytes of a process and its children that are in memory, and the
 // most that there ever were.
 func memory(pid int) (now, peak int64) {
 	rollup, _ := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid)) // status counts in batches
@@ -114,7 +114,7 @@ func memory(pid int) (now, peak int64) {
 	return now, peak
 }
 
-// kilobytes finds a line such as "Rss:  1234 kB" and gives the bytes.
+// kilobytes finds a line such as "Rss:  1234 kB" and returns the bytes.
 func kilobytes(b []byte, name string) int64 {
 	for line := range strings.Lines(string(b)) {
 		if fields := strings.Fields(line); len(fields) >= 2 && fields[0] == name {

@@ -72,7 +72,7 @@ Serves the folder root, the working directory if it is left out.
   -trace           show the conversation, each line as it is on the wire, there
 `
 
-// run serves until it is stopped and gives the exit status: 0, 1 where it cannot serve,
+// run serves until it is stopped and returns the exit status: 0, 1 where it cannot serve,
 // 2 where the command line is wrong.
 func run(when stop, args []string, stdout, stderr io.Writer) int {
 	set, err := parseArgs(args)
@@ -91,7 +91,7 @@ func run(when stop, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// oneLine gives the text of err as a line of its own, without what only a
+// oneLine returns the text of err as a line of its own, without what only a
 // programmer wants to know.
 func oneLine(err error) string {
 	s := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "rawhttp: "), "New: ")

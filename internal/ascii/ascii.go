@@ -89,7 +89,7 @@ var HexDigit = [256]byte{
 	'A': 11, 'B': 12, 'C': 13, 'D': 14, 'E': 15, 'F': 16,
 }
 
-// Unhex gives the value of a hexadecimal digit, or -1.
+// Unhex returns the value of a hexadecimal digit, or -1.
 func Unhex(c byte) int { return int(HexDigit[c]) - 1 }
 
 // Lower folds one ASCII letter to lower case.
@@ -129,7 +129,7 @@ func below(x uint64, n byte) uint64 { return (x - Ones*uint64(n)) &^ x & highs }
 // Equal marks the first byte of x that is c.
 func Equal(x uint64, c byte) uint64 { return below(x^Ones*uint64(c), 1) }
 
-// SkipFieldValue gives the offset of the first control byte, HTAB aside, at or
+// SkipFieldValue returns the offset of the first control byte, HTAB aside, at or
 // after i in b, or len(b). To add one sets the high bit of 0x7f; that of 0xff
 // carries, so the last word is looked at again. That i is not negative is said
 // for the compiler, which then leaves out the checks of the slice.
@@ -147,7 +147,7 @@ func SkipFieldValue(b []byte, i int) int {
 	return i
 }
 
-// SkipTarget gives the offset of the first byte at or after i in b that is not
+// SkipTarget returns the offset of the first byte at or after i in b that is not
 // visible ASCII or is a number sign, or len(b).
 func SkipTarget(b []byte, i int) int {
 	for ; 0 <= i && i <= len(b)-8; i += 8 {

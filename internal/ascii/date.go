@@ -22,7 +22,7 @@ type dateText struct {
 	end  time.Time // when it ceases to be good
 }
 
-// Text gives the date of now. Where the second is not over, that takes a look at the
+// Text returns the date of now. Where the second is not over, that takes a look at the
 // monotonic clock only.
 func (d *DateCache) Text() string {
 	if last := d.last.Load(); last != nil && time.Until(last.end) > 0 {

@@ -75,7 +75,7 @@ var reasonPhrases = [...]struct {
 	{511, "Network Authentication Required"}, // RFC 6585
 }
 
-// ReasonPhrase gives the reason phrase that goes with a status code, "" for a
+// ReasonPhrase returns the reason phrase that goes with a status code, "" for a
 // code without one.
 func ReasonPhrase(status int) string {
 	for i := range reasonPhrases {

@@ -86,7 +86,7 @@ func knownTime(mod time.Time) time.Time {
 // ModTime returns the time of a file, zero if it has none.
 func ModTime(info fs.FileInfo) time.Time { return knownTime(info.ModTime()) }
 
-// Join gives the path of a name in a folder.
+// Join returns the path of a name in a folder.
 func Join(folder, name string) string {
 	if folder == "." {
 		return name

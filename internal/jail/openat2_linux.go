@@ -186,7 +186,7 @@ const (
 	direntName   = unsafe.Offsetof(syscall.Dirent{}.Name)
 )
 
-// DirentLen gives the bytes of the first entry in b.
+// DirentLen returns the bytes of the first entry in b.
 func DirentLen(b []byte) int { return int(binary.NativeEndian.Uint16(b[direntReclen:])) }
 
 // countDirents counts the entries in b that may be listed, so that no more memory is
@@ -327,7 +327,7 @@ func (j *Beneath) openat2(name string, flags uint64) (fd int, err error) {
 // memory is taken.
 const maxStackName = 128
 
-// cString gives the name as the kernel reads it, in buf if it fits.
+// cString returns the name as the kernel reads it, in buf if it fits.
 func cString(buf *[maxStackName]byte, name string) *byte {
 	p := buf[:]
 	if len(name) >= len(p) {
@@ -376,7 +376,7 @@ func (i *statInfo) Sys() any           { return &i.stat }
 
 func (i *statInfo) Mode() fs.FileMode { return fileMode(i.stat.Mode) }
 
-// fileMode gives the type and the permissions of a st_mode.
+// fileMode returns the type and the permissions of a st_mode.
 func fileMode(mode uint32) fs.FileMode {
 	perm := fs.FileMode(mode & 0o777)
 	switch mode & syscall.S_IFMT {

@@ -18,7 +18,7 @@ type Tree interface {
 	// Names reports whether name can be one in the tree at all.
 	Names(name string) bool
 	// ReadDir reads some more entries of a folder that open gave. Behind the last it
-	// gives io.EOF.
+	// returns io.EOF.
 	ReadDir(dir fs.File) ([]Entry, error)
 	// StatEntry finds out what readDir did not about an entry of dir that is no link.
 	StatEntry(dir fs.File, e *Entry) error
@@ -45,7 +45,7 @@ type FileID struct {
 // A LinkReader is a tree that may have links.
 type LinkReader interface {
 	Tree
-	// Readlink gives the text of a link. Of what is no link it says syscall.EINVAL.
+	// Readlink returns the text of a link. Of what is no link it says syscall.EINVAL.
 	Readlink(name string) (target string, err error)
 }
 

@@ -12,7 +12,7 @@ const maxChunkLine = 256
 //	chunk-size = 1*HEXDIG
 //	chunk-ext  = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )
 //
-// RFC 9112, section 7.1. It gives the size and the length of the line, or
+// RFC 9112, section 7.1. It returns the size and the length of the line, or
 // errIncomplete, or a *headError. At most 16 digits: more would have to be
 // counted to know that the size has not wrapped around.
 func ParseChunkLine(b []byte) (size int64, n int, err error) {
@@ -64,7 +64,7 @@ func scanChunkLine(b []byte) (size int64, n int, err error) {
 	return 0, 0, ErrIncomplete
 }
 
-// skipChunkExt gives the offset behind the chunk extension that begins at i, or
+// skipChunkExt returns the offset behind the chunk extension that begins at i, or
 // len(b) if it may not be whole, or the complement of the offset of the byte that
 // is wrong.
 func skipChunkExt(b []byte, i int) int {
@@ -99,7 +99,7 @@ func skipBlanks(b []byte, i int) int {
 	return i
 }
 
-// skipToken gives the offset behind the token that begins at i, as skipChunkExt does.
+// skipToken returns the offset behind the token that begins at i, as skipChunkExt does.
 func skipToken(b []byte, i int) int {
 	start := i
 	for i < len(b) && ascii.IsTchar[b[i]] {

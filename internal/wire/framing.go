@@ -165,7 +165,7 @@ func (h *Head) checkHost(host lines) error {
 	return nil
 }
 
-// offset gives where the first field line from index i on with the name begins.
+// offset returns where the first field line from index i on with the name begins.
 func (h *Head) offset(i int, name string) int {
 	for ; i < len(h.Fields); i++ {
 		if ascii.EqualFold(h.Fields[i].Name.Of(h.Text), name) {
@@ -198,7 +198,7 @@ func (h *Head) frameContent(length, coding lines) error {
 	return nil
 }
 
-// parseContentLength parses 1*DIGIT, or gives the offset of the byte that is
+// parseContentLength parses 1*DIGIT, or returns the offset of the byte that is
 // wrong. The RFC permits leading zeros; we refuse them, since some read such a
 // number as octal. 18 digits fit an int64.
 func parseContentLength(s []byte) (n int64, bad int) {
@@ -258,7 +258,7 @@ type codingList struct {
 }
 
 // add takes in the members of one field line, whose value is at offset off. It
-// gives the offset of what is wrong and the reason, or "".
+// returns the offset of what is wrong and the reason, or "".
 func (l *codingList) add(value []byte, off int) (bad int, reason string) {
 	rest := value
 	for more := true; more; {

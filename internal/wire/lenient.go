@@ -31,7 +31,7 @@ func (p *Parser) MayEnd(b []byte) bool {
 }
 
 // EndEarly ends a head of which b is all that there is, and returns its length. It
-// returns [errIncomplete] if the request line is not whole, or if a field says how long
+// returns [ErrIncomplete] if the request line is not whole, or if a field says how long
 // the content is: then the lines that are missing may matter.
 func (p *Parser) EndEarly(b []byte) (n int, err error) {
 	const end = "\n\n" // of the last line, and the empty one

@@ -106,7 +106,7 @@ const (
 )
 
 // Parse goes on with the head that b begins with; b has the bytes of the calls
-// before it and more. It gives the length of the head, or [errIncomplete], or a
+// before it and more. It returns the length of the head, or [ErrIncomplete], or a
 // *headError.
 func (p *Parser) Parse(b []byte) (n int, err error) {
 	n, err = p.lines(b[:min(len(b), p.max.Head)])
@@ -292,7 +292,7 @@ func (p *Parser) versionPart(b []byte) error {
 //
 //	field-line = field-name ":" OWS field-value OWS
 //
-// It gives the offset behind the section.
+// It returns the offset behind the section.
 func (p *Parser) fieldSection(b []byte) (n int, err error) {
 	for {
 		switch p.phase {

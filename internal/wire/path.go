@@ -132,7 +132,7 @@ func (h *Head) DecodePath() error {
 	return nil
 }
 
-// unescape gives the byte that s begins with the percent-encoding of, or -1.
+// unescape returns the byte that s begins with the percent-encoding of, or -1.
 func unescape(s []byte) int {
 	if len(s) < len("%00") || s[0] != '%' {
 		return -1
@@ -181,7 +181,7 @@ func IsCleanPath(raw []byte) bool {
 	return true
 }
 
-// CleanPath cleans the absolute path b in place and gives what is left of it. An
+// CleanPath cleans the absolute path b in place and returns what is left of it. An
 // empty segment is none, so nothing that ".." could remove. A path that ends in a
 // slash, or in a dot segment, names a folder and ends in a slash.
 func CleanPath(b []byte) []byte {

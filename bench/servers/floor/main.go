@@ -59,7 +59,7 @@ type answers struct {
 	len int // of one
 }
 
-// write answers each request that ends in b, and gives the rest of b.
+// write answers each request that ends in b, and returns the rest of b.
 func (a answers) write(w io.Writer, b []byte) (rest []byte, err error) {
 	headEnd := []byte("\r\n\r\n")
 	for {
