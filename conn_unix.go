@@ -129,9 +129,11 @@ const (
 // setNotSentLowat keeps the kernel from taking megabytes at once, which a slow
 // client then needs minutes for, while the connection looks stuck. The option is
 // TCP_NOTSENT_LOWAT (tcp(7)); it is missing in package syscall. A failure is no
-// harm.
+// harm. What is wrapped around the connection, as TLS, needs it most: its writes cannot
+// be looked into, and without it one that waits goes on only when a third of the kernel's
+// buffer is free.
 func setNotSentLowat(nc net.Conn) {
-	tcp, ok := nc.(*net.TCPConn)
+	tcp, ok := innermost(nc).(*net.TCPConn)
 	if !ok {
 		return
 	}

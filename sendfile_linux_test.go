@@ -4,6 +4,7 @@ package rawhttp
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -139,15 +140,7 @@ func TestNotSentLowat(t *testing.T) {
 	} {
 		path, want := tt.path, tt.want
 		var nc net.Conn
-		lowat := func() (n int) {
-			raw, err := nc.(*net.TCPConn).SyscallConn()
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			raw.Control(func(fd uintptr) { n, _ = syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, 0x19) })
-			return n
-		}
+		lowat := func() int { return lowatOf(t, nc.(*net.TCPConn)) }
 		seen := make(chan int, 1)
 		_, addr := listen(t, WithResolver(ResolverFunc(func(ctx context.Context, req *Request) (*Response, error) {
 			if req.Path() == "/then" {
@@ -181,6 +174,61 @@ func TestNotSentLowat(t *testing.T) {
 		}
 	}
 }
+
+// lowatOf gives how much may wait in the system unsent.
+func lowatOf(t *testing.T, tcp *net.TCPConn) (n int) {
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	raw.Control(func(fd uintptr) { n, _ = syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, 0x19) })
+	return n
+}
+
+// What is wrapped around a connection of the system and says so, as TLS does, is bounded
+// below.
+func TestNotSentLowatBelowWrappers(t *testing.T) {
+	config := liveTLS(t)
+	for name, wrap := range map[string]func(net.Conn) net.Conn{
+		"TLS":                     func(c net.Conn) net.Conn { return tls.Server(c, config) },
+		"a wrapper that tells":    func(c net.Conn) net.Conn { return tellingConn{c} },
+		"such a wrapper, and TLS": func(c net.Conn) net.Conn { return tls.Server(tellingConn{c}, config) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ln.Close()
+			var client net.Conn = dial(t, ln.Addr().String())
+			below, err := ln.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			server := wrap(below)
+			if _, ok := server.(*tls.Conn); ok {
+				client = tls.Client(client, config)
+			}
+			seen := make(chan int, 2)
+			resolver := ResolverFunc(func(_ context.Context, req *Request) (*Response, error) {
+				seen <- lowatOf(t, below.(*net.TCPConn))
+				return Text(200, strings.Repeat("x", 200_000)), nil
+			})
+			c := liveServe(t, client, server, WithResolver(resolver))
+			io.WriteString(client, liveGet("/")+liveGet("/", "Connection: close"))
+			<-c.ended
+			if before, behind := <-seen, <-seen; before == notSentLowatLocal || behind != notSentLowatLocal {
+				t.Errorf("TCP_NOTSENT_LOWAT is %d before a large response and %d behind it, want %d only behind it", before, behind, notSentLowatLocal)
+			}
+		})
+	}
+}
+
+// A tellingConn is a wrapper that says what is in it.
+type tellingConn struct{ net.Conn }
+
+func (c tellingConn) NetConn() net.Conn { return c.Conn }
 
 // What opens a file keeps it from programs that are started meanwhile.
 func TestOpenedFilesAreClosedOnExec(t *testing.T) {
