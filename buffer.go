@@ -148,7 +148,7 @@ func (k *sink) flush() error {
 		return nil
 	}
 	p := k.buf
-	k.buf, k.done = p[:0], 0 // first: what is called to be shown p may panic, and p must not leave twice
+	k.buf, k.done = p[:0], 0 // before Write, whose hooks may panic: p must not be written twice
 	_, err := k.w.Write(p)
 	return err
 }

@@ -218,7 +218,7 @@ func (m *memory) Read([]byte) (int, error) { return 0, io.EOF }
 type image struct {
 	date   string
 	format *wireFormat
-	wire   []byte // nil: there was one such answer in the second so far, which may stay the only one
+	wire   []byte // nil after the first answer of a second: there may be no other
 }
 
 // isPlain reports whether the request is one that an image can answer.

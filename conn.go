@@ -97,7 +97,8 @@ func (c *conn) work() {
 	c.working = w
 }
 
-// rest lets go of what the connection worked with, in which nothing is left.
+// rest releases the buffers and the parsed request while the connection is idle. The buffers
+// must be empty.
 func (c *conn) rest() {
 	w := c.working
 	c.working, *w = nil, working{}

@@ -18,14 +18,14 @@ import (
 	"example.com/rawhttp/internal/jail"
 )
 
-// A FileResolver serves the regular files and folders of a tree. [Dir] and [FS]
-// make one. It may be used concurrently.
+// A FileResolver serves the regular files and folders of a tree. [Dir] and [FS] return one.
+// It may be used concurrently.
 //
-// Methods are GET and HEAD, for scripts POST too and those of [WithScriptMethods]; others that
-// are known are answered with 405, unknown ones with 501, OPTIONS with 204. A folder is asked for with a slash
-// at the end of its path, and without is redirected to there; it is answered with its
-// index file or its listing. What is neither file nor folder, what a name with a dot in
-// front hides, and what is not there, is [fs.ErrNotExist]. Every response has
+// It answers GET and HEAD; scripts also answer POST and the methods of [WithScriptMethods].
+// Other known methods are answered with 405, unknown ones with 501, and OPTIONS with 204.
+// A folder is answered with its index file or its listing; a path of a folder without a
+// final slash is redirected. Hidden names, and anything that is neither a regular file nor a
+// folder, are [fs.ErrNotExist], as if they did not exist. Every response has the field
 // X-Content-Type-Options: nosniff.
 type FileResolver struct {
 	tree     jail.Tree
@@ -329,8 +329,8 @@ func (f *FileResolver) name(path string) (name string, isFolder bool, err error)
 	return name, isFolder, f.allowName(name)
 }
 
-// allowMethod refuses methods but GET and HEAD; those that there are beside them are
-// only told of.
+// allowMethod returns an error unless the method is GET or HEAD: 405 with the methods for
+// the Allow field, or 501 for a method that is not known.
 func allowMethod(req *Request, methods ...string) error {
 	if req.isGet() || req.isHead() {
 		return nil

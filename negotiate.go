@@ -88,7 +88,7 @@ func acceptMedia(h Header, mediaType string) int {
 			w, list, more = nextWeighted(list)
 			media, precision := w.value, -1
 			switch {
-			case w.params: // it means less than our type
+			case w.params: // a type with parameters is narrower than ours
 			case ascii.EqualFold(media, mediaType):
 				precision = 2
 			case len(media) == slash+2 && ascii.EqualFold(media[:slash+1], mediaType[:slash+1]) && media[slash+1] == '*':

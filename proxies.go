@@ -96,8 +96,8 @@ func (s hostSet) allow(host []byte) bool {
 	return false
 }
 
-// local returns host and port that the connection came to, those of the scheme where
-// it does not say.
+// local returns the host and the port that the client connected to; the port is the default
+// of the scheme if the connection has no address.
 func (i *ConnInfo) local() (host, port string) {
 	port = "80"
 	if i.TLS {

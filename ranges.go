@@ -8,8 +8,8 @@ import (
 	"example.com/rawhttp/internal/ascii"
 )
 
-// represent makes of the Response what the request asks for: a representation may
-// not have changed, not be what the client takes it for, or be wanted in part.
+// represent applies the conditions and the ranges of the request to a representation: it
+// selects 304, 412, 206 or 416 in place of the whole (RFC 9110, sections 13 and 14).
 func (t *responder) represent() {
 	t.selection = selection{status: t.resp.Status()}
 	if t.resp.rep == nil {

@@ -26,9 +26,9 @@ import (
 // Resolve is called concurrently, on the goroutine of the connection. req is valid until
 // the Response has been written. ctx ends then, when the time for a graceful stop is over,
 // at [Server.Close], and when the client resets its connection or closes its side of it,
-// which [WithHalfClose] allows. That a client has gone is noticed while somebody waits for
-// ctx.Done(), on any connection and system, and else when the server reads or writes. ctx
-// has the values of the context of [Server.Serve]; [Stopping] tells of a graceful stop.
+// which [WithHalfClose] allows. A client that has disconnected is noticed while somebody
+// waits for ctx.Done(), on any connection and system; otherwise when the server next reads or
+// writes. ctx has the values of the context of [Server.Serve]; [Stopping] tells of a graceful stop.
 type Resolver interface {
 	Resolve(ctx context.Context, req *Request) (*Response, error)
 }

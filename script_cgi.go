@@ -228,7 +228,7 @@ func parseScriptFields(block []byte) (scriptHead, error) {
 	return h, nil
 }
 
-// take takes one field, and reports whether it may be what it is.
+// take notes one field. It reports whether its value is valid.
 func (h *scriptHead) take(name, value string) bool {
 	switch {
 	case ascii.EqualFold(name, "Status"):

@@ -200,9 +200,9 @@ func (p *process) wait() (fault string) {
 // end ends all processes of the group, which get some time to do so themselves, and
 // waits until they are gone. exited is closed when wait has waited for the leader.
 //
-// As long as one of them is there the number of the group is not given to another.
-// After that it could be, by systems that are through with all other numbers; so it
-// is not used for long, and first of all at once.
+// The number of the group is not reused while one of its processes exists. Afterwards the
+// system may reuse it, once it has used all other numbers; so it is signalled only for a
+// short time.
 func (p *process) end(exited chan struct{}) {
 	const step = 5 * time.Millisecond
 	p.signal(syscall.SIGTERM, exited)

@@ -6,12 +6,14 @@ import (
 	"time"
 )
 
-// A Trace is told what happens on connections. Hooks that are nil cost nothing.
-// Hooks are called on the goroutine of the connection, which waits for them;
-// those of different connections are called concurrently. BytesRead may be called on
-// another goroutine that reads a Body, at the same time as others. Byte slices are valid until the hook returns and must not be changed. A hook
-// that panics ends its connection; one that panics on a goroutine of the program's own,
-// which reads a Body, ends what a panic there ends.
+// A Trace has hooks that are called when something happens on a connection. Hooks that are
+// nil cost nothing.
+//
+// A hook runs on the goroutine of its connection, which waits for it; hooks of different
+// connections run concurrently. If the program reads a Body on a goroutine of its own,
+// BytesRead runs there, possibly at the same time as other hooks. Byte slices are valid until
+// the hook returns, and must not be changed. A hook that panics ends its connection; a panic
+// of BytesRead on the program's own goroutine is the program's.
 type Trace struct {
 	// ConnOpen is called when a connection is taken over, ConnClose when it has
 	// been closed, with what went wrong or nil.

@@ -30,8 +30,8 @@ type Tree interface {
 	Close() error
 }
 
-// An Identifier is a tree that can tell which regular file open would open, and in
-// what state, for less than opening it costs.
+// An Identifier is a tree that can identify the regular file that a name leads to, and the
+// state that it is in, without opening it.
 type Identifier interface {
 	Identify(name string) (id FileID, known bool)
 }

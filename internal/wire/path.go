@@ -157,9 +157,9 @@ func escapeError(c byte, n, off int) error {
 }
 
 // IsCleanPath reports whether a raw path is, at a glance, what decodePath would make
-// of it: no percent sign or backslash, and no slash with a slash or dot behind it,
-// which differ in the last bit only. What equal marks wrongly stands behind what it
-// marks rightly and differs from it in that bit, so it is not clean either.
+// of it: no percent sign, no backslash, and no slash that is followed by a slash or a dot,
+// which differ in the last bit only. ascii.Equal may also mark a byte that follows a match
+// and differs from it in that bit; such a path is not clean either.
 func IsCleanPath(raw []byte) bool {
 	if len(raw) == 0 || raw[0] == '%' || raw[0] == '\\' {
 		return false
