@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"reflect"
 	"runtime"
 	"sync/atomic"
 	"syscall"
@@ -312,13 +313,39 @@ func (c *conn) fastWay(r io.Reader) (io.ReaderFrom, *io.LimitedReader) {
 }
 
 // resumes reports whether a Write to nc that has met its deadline says how much it wrote
-// and can be followed by another. A socket does so, but on Windows, and one end of a
-// net.Pipe; TLS does not; and what a wrapper hides nobody knows.
+// and can be followed by another, as io.Writer and net.Conn have it. Windows does not say
+// so, and TLS fails for good, also where a wrapper hides it.
 func resumes(nc net.Conn) bool {
-	if _, ok := nc.(syscall.Conn); ok {
-		return runtime.GOOS != "windows"
+	if runtime.GOOS == "windows" {
+		return fmt.Sprintf("%T", nc) == "*net.pipe"
 	}
-	return fmt.Sprintf("%T", nc) == "*net.pipe"
+	_, ok := nc.(syscall.Conn)
+	return ok || !holdsTLS(reflect.ValueOf(nc), 4)
+}
+
+var (
+	connType       = reflect.TypeFor[net.Conn]()
+	handshakerType = reflect.TypeFor[handshaker]()
+)
+
+// holdsTLS reports whether nc is a TLS connection or a wrapper that keeps one in a field,
+// or one that keeps such a wrapper, down to depth.
+func holdsTLS(nc reflect.Value, depth int) bool {
+	for nc.Kind() == reflect.Pointer || nc.Kind() == reflect.Interface {
+		if nc.Type().Implements(handshakerType) {
+			return true
+		}
+		nc = nc.Elem()
+	}
+	if nc.Kind() != reflect.Struct || depth == 0 {
+		return false
+	}
+	for _, field := range nc.Fields() {
+		if field.Type().Implements(connType) && holdsTLS(field, depth-1) {
+			return true
+		}
+	}
+	return false
 }
 
 // maxPiece is how much is written at once to a connection that cannot go on after a write
@@ -333,6 +360,8 @@ const maxPiece = 16 << 10
 // the limit begins again: a client is cut a twentieth late at most, and never early. After such
 // bytes the next look comes soon, since the system often takes some more. Deadlines are left
 // where they are while they serve: one that is too early ends a write that can be resumed.
+// Of a write that cannot, nobody can tell when its last bytes were taken, and its end is
+// the connection's.
 func (c *conn) keepWriting(write func() (int, error)) error {
 	if c.broken != nil {
 		return c.broken
@@ -355,7 +384,7 @@ func (c *conn) keepWriting(write func() (int, error)) error {
 		}
 		now = clock()
 		switch {
-		case isTimeout(err) && n > 0 && !errors.Is(err, errLostBytes):
+		case isTimeout(err) && n > 0 && c.resumes && !errors.Is(err, errLostBytes):
 			limit, pause = now.limit(stall), stall/1000
 		case !isTimeout(err), now >= limit, set && now < until: // or it fails for good, as TLS does after a deadline
 			c.broken = err

@@ -3,6 +3,7 @@ package rawhttp
 import (
 	"context"
 	"io"
+	"net"
 	"runtime"
 	"strings"
 	"testing"
@@ -42,6 +43,13 @@ func stallAsk(client io.Writer, kind string) {
 	go io.WriteString(client, liveGet("/"))
 }
 
+// stallConns are kinds of connections whose writes can be resumed.
+var stallConns = map[string]func(net.Conn) net.Conn{
+	"system's":      func(c net.Conn) net.Conn { return c },
+	"wrapped":       func(c net.Conn) net.Conn { return plainConn{c} },
+	"wrapped twice": func(c net.Conn) net.Conn { return &fragmentedConn{plainConn{c}, 1000} },
+}
+
 // A write moves what fits the system's buffer, and blocks: that must not count as
 // something that the client took. It is cut 30 s after the last byte that it did take,
 // whatever it is sent.
@@ -50,24 +58,26 @@ func TestStalledReaderWithBuffer(t *testing.T) {
 		t.Skip("a write that has met its deadline does not say how much it wrote: see resumes")
 	}
 	for kind, resolver := range stallKinds {
-		for _, took := range []int{0, 1, 5000, 150_000} {
-			t.Run(kind, func(t *testing.T) {
-				bubble(t, func(t *testing.T) {
-					client, server := kernelPair(100_000)
-					c := liveServeUnread(t, client, server, WithResolver(resolver))
-					stallAsk(client, kind)
-					time.Sleep(5 * time.Second)
-					io.ReadFull(client, make([]byte, took))
-					start := time.Now()
-					if took == 0 {
-						start = start.Add(-5 * time.Second)
-					}
-					<-c.served
-					if got := time.Since(start); got < 30*time.Second || got > 31500*time.Millisecond {
-						t.Errorf("cut %v after the last of %d bytes was taken, want 30s to 31.5s", got, took)
-					}
+		for name, wrap := range stallConns {
+			for _, took := range []int{0, 1, 5000, 150_000} {
+				t.Run(kind+"/"+name, func(t *testing.T) {
+					bubble(t, func(t *testing.T) {
+						client, server := kernelPair(100_000)
+						c := liveServeUnread(t, client, wrap(server), WithResolver(resolver))
+						stallAsk(client, kind)
+						time.Sleep(5 * time.Second)
+						io.ReadFull(client, make([]byte, took))
+						start := time.Now()
+						if took == 0 {
+							start = start.Add(-5 * time.Second)
+						}
+						<-c.served
+						if got := time.Since(start); got < 30*time.Second || got > 31500*time.Millisecond {
+							t.Errorf("cut %v after the last of %d bytes was taken, want 30s to 31.5s", got, took)
+						}
+					})
 				})
-			})
+			}
 		}
 	}
 }
@@ -75,21 +85,23 @@ func TestStalledReaderWithBuffer(t *testing.T) {
 // A client that takes a little now and then is not cut, and gets all of it.
 func TestSlowReaderWithBuffer(t *testing.T) {
 	for kind, resolver := range stallKinds {
-		t.Run(kind, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				client, server := kernelPair(100_000)
-				liveServeUnread(t, client, server, WithResolver(resolver))
-				stallAsk(client, kind)
-				n, buf := 0, make([]byte, 5000)
-				for n < 1<<20 {
-					time.Sleep(29 * time.Second)
-					m, err := client.Read(buf)
-					n += m
-					if err != nil {
-						t.Fatalf("after %d bytes: %v", n, err)
+		for name, wrap := range stallConns {
+			t.Run(kind+"/"+name, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					client, server := kernelPair(100_000)
+					liveServeUnread(t, client, wrap(server), WithResolver(resolver))
+					stallAsk(client, kind)
+					n, buf := 0, make([]byte, 5000)
+					for n < 1<<20 {
+						time.Sleep(29 * time.Second)
+						m, err := client.Read(buf)
+						n += m
+						if err != nil {
+							t.Fatalf("after %d bytes: %v", n, err)
+						}
 					}
-				}
+				})
 			})
-		})
+		}
 	}
 }

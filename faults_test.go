@@ -57,10 +57,6 @@ func (c *kernelConn) reset() {
 	c.out.end(syscall.ECONNRESET)
 }
 
-// SyscallConn is what a connection of the system has: a write that has met its deadline can
-// go on.
-func (c *kernelConn) SyscallConn() (syscall.RawConn, error) { return nil, errors.ErrUnsupported }
-
 type kernelAddr struct{}
 
 func (kernelAddr) Network() string { return "kernel" }
