@@ -206,9 +206,8 @@ func WithIdleTimeout(d time.Duration) Option {
 // that a resolver takes does not count.
 //
 // A client that is merely slow is never cut. One that takes nothing is cut within a
-// twentieth of the limit after it. Behind TLS, on Windows, and behind a listener that wraps
-// its connections, a response leaves in pieces of 16 KiB, and the client has the limit for
-// each piece.
+// twentieth of the limit after it. Over TLS and on Windows, where a write cannot be resumed, a
+// response leaves in pieces of 16 KiB, and the client has the limit for each piece.
 //
 // The default is 30 seconds; 0 is no limit.
 func WithStallTimeout(d time.Duration) Option {
