@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -195,7 +196,7 @@ func TestStopWhileAcceptAlwaysFails(t *testing.T) {
 		served := make(chan error, 1)
 		go func() { served <- s.Serve(t.Context(), ln) }()
 		time.Sleep(time.Minute)
-		before, start := ln.asked, time.Now()
+		before, start := ln.asked.Load(), time.Now()
 		go s.Shutdown(t.Context())
 		if err := <-served; err != ErrServerClosed {
 			t.Errorf("Serve = %v, want ErrServerClosed", err)
@@ -203,7 +204,7 @@ func TestStopWhileAcceptAlwaysFails(t *testing.T) {
 		if got := time.Since(start); got < maxQueueTime || got > maxQueueTime+firstPause {
 			t.Errorf("Serve returns after %v, want %v and a pause at most", got, maxQueueTime)
 		}
-		if got, most := ln.asked-before, int(maxQueueTime/firstPause)+2; got > most {
+		if got, most := ln.asked.Load()-before, int64(maxQueueTime/firstPause)+2; got > most {
 			t.Errorf("Accept was called %d times during the stop, want at most %d", got, most)
 		}
 	})
@@ -212,11 +213,11 @@ func TestStopWhileAcceptAlwaysFails(t *testing.T) {
 // A failingListener always fails in the same way.
 type failingListener struct {
 	*liveListener
-	asked int
+	asked atomic.Int64
 }
 
 func (l *failingListener) Accept() (net.Conn, error) {
-	l.asked++
+	l.asked.Add(1)
 	return nil, temporaryError{}
 }
 

@@ -167,7 +167,7 @@ func TestFoldersThatAlwaysMove(t *testing.T) {
 		t.Skip("no filters here")
 	}
 	var field *fieldError
-	if StatusOf(err) != 503 || !errors.As(err, &field) || field.name != "Retry-After" {
+	if err = withRetry(err); StatusOf(err) != 503 || !errors.As(err, &field) || field.name != "Retry-After" {
 		t.Errorf("open is %v, want 503 with Retry-After: it was tried again", err)
 	}
 }

@@ -79,12 +79,12 @@ func (e *jailError) StatusCode() int { return e.Status }
 // Is reports a 404 to be [fs.ErrNotExist].
 func (e *jailError) Is(target error) bool { return e.Status == 404 && target == fs.ErrNotExist }
 
-// statusOf returns the status of an error: what one of ours says, or what package fs means.
+// statusOf returns the status of an error: what it says itself, or what package fs means.
 func statusOf(err error) int {
-	var e *jailError
+	var coder interface{ StatusCode() int }
 	switch {
-	case errors.As(err, &e):
-		return e.Status
+	case errors.As(err, &coder):
+		return coder.StatusCode()
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrInvalid):
 		return 404
 	case errors.Is(err, fs.ErrPermission):
