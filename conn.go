@@ -24,6 +24,7 @@ const (
 const (
 	maxLingerSilence = 5 * time.Second
 	maxLingerTime    = 30 * time.Second
+	lingerPause      = 100 * time.Millisecond // silence enough of a client that has said all
 )
 
 // A conn is one connection. All but what is atomic belongs to its goroutine, with two
@@ -347,38 +348,48 @@ func (c *conn) hangUp() (again bool) {
 	if c.err != nil {
 		return false
 	}
-	closer, ok := c.nc.(interface{ CloseWrite() error })
-	if ok && closer.CloseWrite() != nil || !ok && c.heardAll() {
+	silence := maxLingerSilence
+	if closer, ok := c.nc.(interface{ CloseWrite() error }); !ok && c.heardAll() {
+		silence = lingerPause
+	} else if ok && closer.CloseWrite() != nil {
 		return false
 	}
 	c.enter(StateLinger)
 	if !c.tooMany {
 		c.life.Store(lifeLinger)
 	}
-	c.linger()
+	c.linger(silence)
 	return false
 }
 
 // heardAll reports whether the client has sent all that it may on this connection: a
-// request as a whole, after which it expects the close. Then a close loses nothing, and
-// a client that waits for it need not wait longer where there is no FIN.
+// request as a whole, after which it expects the close. Then most clients send nothing,
+// and where there is no FIN they need not wait for the close for long.
 func (c *conn) heardAll() bool {
 	whole := c.req.head.Size > 0 && (c.req.head.ContentLength == 0 || c.body != nil && c.body.err == io.EOF)
-	return whole && (!c.req.head.Persist || c.t.framing == byClose)
+	return whole && (!c.req.head.Persist || c.t.framing == byClose) && isBlank(c.in.bytes())
 }
 
-// linger reads until the client closes the connection, or has sent nothing for a while,
-// or has taken too long.
-func (c *conn) linger() {
+// isBlank reports whether b is at most line ends, as some clients send behind content.
+func isBlank(b []byte) bool { return len(bytes.Trim(b, "\r\n")) == 0 }
+
+// linger reads until the client closes the connection, or has sent nothing for as long as
+// silence, or has taken too long. A client that sends more than line ends may go on for a
+// while, and has maxLingerSilence.
+func (c *conn) linger(silence time.Duration) {
 	scratch := scratchPool.Get().(*[scratchSize]byte)
 	defer scratchPool.Put(scratch)
 	c.srv.stats.lingering.Add(1)
 	defer c.srv.stats.lingering.Add(-1)
 	now := clock()
 	for end := now.add(maxLingerTime); now < end; now = clock() {
-		c.limit = min(end, now.add(maxLingerSilence))
-		if _, err := c.Read(scratch[:]); err != nil {
+		c.limit = min(end, now.add(silence))
+		n, err := c.Read(scratch[:])
+		if err != nil {
 			return
+		}
+		if !isBlank(scratch[:n]) {
+			silence = maxLingerSilence
 		}
 	}
 }

@@ -214,8 +214,8 @@ func TestLingeringClose(t *testing.T) {
 	}
 }
 
-// A connection that cannot close one direction does not linger where the client has said
-// all that it may, and waits for the close.
+// A connection that cannot close one direction lingers only for a moment where the client
+// has said all that it may, and waits for the close.
 func TestCloseWithoutCloseWrite(t *testing.T) {
 	stream := ResolverFunc(func(_ context.Context, req *Request) (*Response, error) {
 		if req.Path() == "/read" {
@@ -230,10 +230,12 @@ func TestCloseWithoutCloseWrite(t *testing.T) {
 		name, in string
 		want     time.Duration
 	}{
-		{"the client asks for the close", liveGet("/", "Connection: close"), 0},
-		{"HTTP/1.0", "GET / HTTP/1.0\r\n\r\n", 0},
-		{"HTTP/1.0, content that is read", post("/read", "HTTP/1.0", "hello"), 0},
-		{"HTTP/1.0 with keep-alive, to the close", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 0},
+		{"the client asks for the close", liveGet("/", "Connection: close"), 100 * time.Millisecond},
+		{"HTTP/1.0", "GET / HTTP/1.0\r\n\r\n", 100 * time.Millisecond},
+		{"HTTP/1.0, content that is read", post("/read", "HTTP/1.0", "hello"), 100 * time.Millisecond},
+		{"HTTP/1.0 with keep-alive, to the close", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 100 * time.Millisecond},
+		{"HTTP/1.0, content that is read and a line end", post("/read", "HTTP/1.0", "hello") + "\r\n", 100 * time.Millisecond},
+		{"more than the client may send", liveGet("/", "Connection: close") + liveGet("/"), 5 * time.Second},
 		{"content that nobody reads", post("/", "HTTP/1.1", "hello", "Connection: close"), 5 * time.Second},
 		{"content that is refused", liveGet("/", "Connection: close", "Content-Length: 20971520"), 5 * time.Second},
 		{"a head that is refused", "GET\r\n\r\n", 5 * time.Second},
@@ -249,6 +251,29 @@ func TestCloseWithoutCloseWrite(t *testing.T) {
 					t.Errorf("closed after %v, want %v", got, tt.want)
 				}
 			})
+		})
+	}
+}
+
+// What a client sends behind its last request, against the rules, does not reset the
+// connection: its answer is not lost.
+func TestMoreBehindTheLastRequest(t *testing.T) {
+	for _, pause := range []time.Duration{0, time.Millisecond, 90 * time.Millisecond} {
+		bubble(t, func(t *testing.T) {
+			client, server := kernelPair(10_000)
+			liveServeUnread(t, client, plainConn{server}, WithResolver(livePath))
+			io.WriteString(client, liveGet("/", "Connection: close"))
+			time.Sleep(pause)
+			for range 20 {
+				if _, err := io.WriteString(client, strings.Repeat("x", 50_000)); err != nil {
+					t.Fatalf("%v behind the request: %v", pause, err)
+				}
+				time.Sleep(time.Second)
+			}
+			got, err := io.ReadAll(client)
+			if want := liveLast("/"); string(got) != want || err != nil {
+				t.Errorf("%v behind the request: answer %q, %v; want %q and the end", pause, got, err, want)
+			}
 		})
 	}
 }

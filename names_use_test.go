@@ -405,9 +405,9 @@ func TestStatsAndTraceCount(t *testing.T) {
 	if opened != 1 || closed != 1 {
 		t.Errorf("ConnOpen and ConnClose: sum of numbers %d and %d, want each once with 1", opened, closed)
 	}
-	// The resolver leaves no content, and a pipe cannot be closed for one direction,
-	// so there is neither drain nor linger.
-	wantStates := strings.Fields("idle head resolve write idle head resolve write closed")
+	// The resolver leaves no content, so there is no drain; and a pipe cannot be closed for
+	// one direction, so it lingers without a FIN.
+	wantStates := strings.Fields("idle head resolve write idle head resolve write linger closed")
 	if diff := cmp.Diff(wantStates, states); diff != "" {
 		t.Errorf("ConnState (-want +got):\n%s", diff)
 	}
