@@ -110,6 +110,7 @@ func newConn(s *Server, g *group, nc net.Conn) *conn {
 	c := &conn{srv: s, group: g, nc: nc, id: s.stats.conns.Add(1), ready: newReady(nc)}
 	_, c.isTLS = nc.(handshaker)
 	c.resumes = !c.isTLS && resumes(nc)
+	c.watch.ahead.src = nc
 	c.work()
 	now := clock()
 	c.limit, c.readDeadline, c.writeDeadline = now.limit(s.config.readHeaderTimeout), never, never

@@ -150,9 +150,7 @@ type watch struct {
 	running  chan struct{}   // closed when the goroutine ends; nil: there is none
 	stopped  atomic.Bool     // the goroutine is to end
 
-	// Of the goroutine while it runs, else of whoever reads.
-	buf   *[minBuffer]byte // nil: ahead is empty
-	ahead []byte           // read and not used yet, a part of buf
+	ahead inbuf // read and not used yet; of the goroutine while it runs, else of whoever reads
 }
 
 // watchDelay is how long a context is waited for before the watch starts: most ends of
@@ -270,38 +268,35 @@ func (c *conn) untilStopped(wait func() error) error {
 	}
 }
 
-// readAhead reads ahead until there is an error. Where there is no room for more it waits
-// for a reset alone.
+// readAhead reads ahead until there is an error, io.EOF where the client has closed its side.
+// Where there is no room for more it asks the system, if that can tell.
 func (c *conn) readAhead() error {
-	w := &c.watch
-	for len(w.ahead) < minBuffer {
-		if w.buf == nil && c.ready != nil {
+	ahead, limit := &c.watch.ahead, c.srv.config.bufferLimit()
+	for len(ahead.bytes()) < limit {
+		if ahead.buf == nil && c.ready != nil {
 			if err := c.ready.wait(); err != nil {
 				return err
 			}
-			w.buf, w.ahead = c.ready.take()
+			buf, b := c.ready.take()
+			ahead.buf, ahead.w = buf[:], len(b)
 			continue
 		}
-		if w.buf == nil {
-			w.buf = bufferPool.Get().(*[minBuffer]byte)
-			w.ahead = w.buf[:0]
-		}
-		n, err := c.nc.Read(w.buf[len(w.ahead):])
-		w.ahead = w.buf[:len(w.ahead)+n]
-		if err != nil {
+		if err := ahead.fill(limit); err != nil {
 			return err
 		}
 	}
-	return c.awaitReset()
+	return c.awaitEnd()
 }
 
 // takeAhead reads what the watch has read.
 func (w *watch) takeAhead(p []byte) int {
-	n := copy(p, w.ahead)
-	w.ahead = w.ahead[n:]
-	if len(w.ahead) == 0 && w.buf != nil {
-		bufferPool.Put(w.buf)
-		w.buf = nil
+	if w.ahead.buf == nil {
+		return 0
+	}
+	n := copy(p, w.ahead.bytes())
+	w.ahead.advance(n)
+	if len(w.ahead.bytes()) == 0 {
+		w.ahead.release()
 	}
 	return n
 }

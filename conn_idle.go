@@ -15,7 +15,7 @@ import (
 // idle waits for the first byte of the next request. It reports false where there
 // will be none.
 func (c *conn) idle() bool {
-	if len(c.in.bytes()) == 0 && len(c.watch.ahead) > 0 {
+	if len(c.in.bytes()) == 0 && len(c.watch.ahead.bytes()) > 0 {
 		c.in.fill(c.srv.config.bufferLimit())
 	}
 	waits := c.atStart()

@@ -14,8 +14,9 @@ func (*ready) take() (*[minBuffer]byte, []byte) { panic("unreachable") }
 func (*ready) keep(*inbuf)                      { panic("unreachable") }
 func (*ready) drop()                            { panic("unreachable") }
 
-// awaitReset returns at once: where there is nothing more to read, a reset shows when the
+// The system is not asked: where there is nothing more to read, a reset shows when the
 // connection is written to.
+func (c *conn) awaitEnd() error   { return nil }
 func (c *conn) awaitReset() error { return nil }
 
 // setNotSentLowat does nothing where the system has no TCP_NOTSENT_LOWAT.

@@ -3,6 +3,7 @@
 package rawhttp
 
 import (
+	"encoding/binary"
 	"io"
 	"net"
 	"os"
@@ -93,27 +94,81 @@ func (r *ready) take() (buf *[minBuffer]byte, b []byte) {
 	return buf, buf[:r.n]
 }
 
-// awaitReset waits until the connection is reset, and returns an error then. It returns nil
-// where that cannot be seen. Nobody else may read the connection meanwhile.
-func (c *conn) awaitReset() error {
-	tcp, ok := innermost(c.nc).(*net.TCPConn)
+// awaitEnd waits until the client has closed its side of the connection, and returns io.EOF
+// then, or has reset it, which is another error, whatever there is to be read before. It
+// returns nil where neither can be seen. Nobody else may read the connection meanwhile.
+func (c *conn) awaitEnd() error { return c.awaitState(sideClosed) }
+
+// awaitReset is awaitEnd for a reset alone.
+func (c *conn) awaitReset() error { return c.awaitState(sideReset) }
+
+func (c *conn) awaitState(least side) error {
+	system, ok := innermost(c.nc).(syscall.Conn)
 	if !ok {
 		return nil
 	}
-	raw, err := tcp.SyscallConn()
+	raw, err := system.SyscallConn()
 	if err != nil {
 		return nil
 	}
-	reset := false
+	now := sideOpen
 	err = raw.Read(func(fd uintptr) (done bool) { // called again whenever something has come
-		errno, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_ERROR)
-		reset = err != nil || errno != 0
-		return reset
+		now = sideOf(int(fd))
+		return now >= least
 	})
-	if reset {
+	switch {
+	case now == sideReset:
 		return errClientReset
+	case now >= least:
+		return io.EOF
 	}
 	return err
+}
+
+// A side is how the client's side of a connection stands.
+type side int
+
+const (
+	sideOpen side = iota
+	sideClosed
+	sideReset
+)
+
+// sideOf asks the system for the client's side of the connection.
+func sideOf(fd int) side {
+	if errno, err := syscall.GetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_ERROR); err != nil || errno != 0 {
+		return sideReset
+	}
+	option, closeWait, closed := tcpState()
+	if option == 0 {
+		return sideOpen
+	}
+	info, err := syscall.GetsockoptInt(fd, syscall.IPPROTO_TCP, option)
+	if err != nil { // it is not TCP
+		return sideOpen
+	}
+	switch state := binary.NativeEndian.AppendUint32(nil, uint32(info))[0]; state {
+	case closeWait:
+		return sideClosed
+	case closed:
+		return sideReset
+	}
+	return sideOpen
+}
+
+// tcpState gives the option whose first byte is the state of a TCP connection, and what it
+// is there when the other side has closed its own (CLOSE-WAIT) and when there is no
+// connection any more (CLOSED). Package syscall has no names for them. 0 is no such option.
+func tcpState() (option int, closeWait, closed byte) {
+	switch runtime.GOOS {
+	case "linux", "android":
+		return 11, 8, 7 // TCP_INFO, linux/tcp.h and net/tcp_states.h
+	case "freebsd":
+		return 32, 5, 0 // TCP_INFO, netinet/tcp.h and netinet/tcp_fsm.h
+	case "darwin", "ios":
+		return 0x106, 5, 0 // TCP_CONNECTION_INFO, the same files
+	}
+	return 0, 0, 0
 }
 
 // How many bytes the kernel takes ahead of what it has sent. Less costs less where there

@@ -100,13 +100,14 @@ func watchClose(c net.Conn) {
 // side of the connection, on any connection.
 func TestContextEndsWithTheClient(t *testing.T) {
 	requests := map[string]string{
-		"GET":                      liveGet("/"),
-		"content that is there":    livePost("/", "hello"),
-		"content that is cut":      livePost("/", "hello")[:len(livePost("/", "hello"))-1],
-		"a request after it":       liveGet("/") + liveGet("/next"),
-		"half a request after it":  liveGet("/") + "GET /ne",
-		"an empty line after it":   liveGet("/") + "\r\n",
-		"more than the read ahead": liveGet("/"),
+		"GET":                     liveGet("/"),
+		"content that is there":   livePost("/", "hello"),
+		"content that is cut":     livePost("/", "hello")[:len(livePost("/", "hello"))-1],
+		"a request after it":      liveGet("/") + liveGet("/next"),
+		"half a request after it": liveGet("/") + "GET /ne",
+		"an empty line after it":  liveGet("/") + "\r\n",
+		"content nobody reads":    livePost("/", strings.Repeat("x", 20_000)),
+		"many requests after it":  liveGet("/") + strings.Repeat(liveGet("/next"), 300),
 	}
 	for name, request := range requests {
 		t.Run(name, func(t *testing.T) {
@@ -144,6 +145,151 @@ func TestContextEndsWithTheClient(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// What a client has sent and nobody reads hides neither its end, where the system tells of
+// it, nor its reset, also below TLS. Much of it keeps the end itself from coming, since the
+// system has no room for what is sent before.
+func TestContextEndsBehindUnreadContent(t *testing.T) {
+	switch runtime.GOOS {
+	case "linux", "android", "darwin", "ios", "freebsd":
+	default:
+		t.Skip("the system does not tell")
+	}
+	noNewGoroutines(t)
+	type conns = func(c *net.TCPConn) net.Conn
+	config := liveTLS(t)
+	kinds := map[string]struct{ server, client conns }{
+		"TCP":         {func(c *net.TCPConn) net.Conn { return c }, func(c *net.TCPConn) net.Conn { return c }},
+		"TLS":         {func(c *net.TCPConn) net.Conn { return tls.Server(c, config) }, func(c *net.TCPConn) net.Conn { return tls.Client(c, config) }},
+		"wrapped TCP": {func(c *net.TCPConn) net.Conn { return namedConn{c} }, func(c *net.TCPConn) net.Conn { return c }},
+	}
+	ends := map[string]struct {
+		opts []Option
+		end  func(c *net.TCPConn)
+		want error
+	}{
+		"close":      {end: func(c *net.TCPConn) { c.Close() }, want: errClientClosed},
+		"half-close": {end: func(c *net.TCPConn) { c.CloseWrite() }, want: errClientClosed},
+		"reset":      {end: func(c *net.TCPConn) { abort(c) }, want: errClientReset},
+		"half-close, and a reset after it": {
+			opts: []Option{WithHalfClose(true)},
+			end:  func(c *net.TCPConn) { c.CloseWrite(); time.Sleep(50 * time.Millisecond); abort(c) },
+			want: errClientReset,
+		},
+	}
+	for kind, conns := range kinds {
+		for how, tt := range ends {
+			for _, size := range []int{20_000, 60_000, 200_000} {
+				if size > 100_000 && tt.want == errClientClosed {
+					continue
+				}
+				t.Run(fmt.Sprint(kind, " ", how, " ", size), func(t *testing.T) {
+					ln, err := net.Listen("tcp", "127.0.0.1:0")
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer ln.Close()
+					socket := dial(t, ln.Addr().String())
+					accepted, err := ln.Accept()
+					if err != nil {
+						t.Fatal(err)
+					}
+					waits, ended := make(chan bool, 1), make(chan error, 1)
+					s := newServer(t, append(tt.opts, WithResolver(ResolverFunc(func(ctx context.Context, _ *Request) (*Response, error) {
+						ctx.Done()
+						waits <- true
+						<-ctx.Done()
+						ended <- context.Cause(ctx)
+						return nil, ctx.Err()
+					})))...)
+					served := make(chan error, 1)
+					go func() { served <- s.ServeConn(context.Background(), conns.server(accepted.(*net.TCPConn))) }()
+					if _, err := io.WriteString(conns.client(socket), livePost("/", strings.Repeat("x", size))); err != nil {
+						t.Fatal(err)
+					}
+					<-waits
+					tt.end(socket)
+					if got := <-ended; got != tt.want {
+						t.Errorf("context.Cause = %v, want %v", got, tt.want)
+					}
+					s.Close()
+					<-served
+				})
+			}
+		}
+	}
+}
+
+// A namedConn hides what a connection can do, but names it.
+type namedConn struct{ net.Conn }
+
+func (c namedConn) NetConn() net.Conn { return c.Conn }
+
+// What is read ahead of a client that sends without end has an end.
+func TestReadAheadIsBounded(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const kernel, limit = 8 << 10, 32 << 10
+		client, server := kernelPair(kernel)
+		c := liveServe(t, client, plainConn{server}, WithResolver(ResolverFunc(func(ctx context.Context, _ *Request) (*Response, error) {
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Hour):
+			}
+			return Text(200, ""), nil
+		})))
+		c.say(liveGet("/"))
+		client.SetWriteDeadline(time.Now().Add(time.Minute))
+		n, err := client.Write(make([]byte, 1<<20))
+		if err == nil || n < limit || n > limit+kernel {
+			t.Errorf("the server took %d bytes, %v, want those of its buffer, %d, and at most those of the kernel's, %d", n, err, limit, kernel)
+		}
+	})
+}
+
+// Content that is read in part while the watch goes on between is whole and in order.
+func TestContentAheadIsReadInParts(t *testing.T) {
+	content := make([]byte, 20_000)
+	for i := range content {
+		content[i] = "0123456789abcdef"[i*7/16%16]
+	}
+	for kind, dial := range watchKinds {
+		for _, first := range []int{0, 1, 1000} { // bytes that come with the head
+			t.Run(fmt.Sprint(kind, " ", first), func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					read := make(chan []byte, 1)
+					client, server := dial(t)
+					liveServe(t, client, server, WithResolver(ResolverFunc(func(ctx context.Context, req *Request) (*Response, error) {
+						ctx.Done() // watched from now on
+						var got []byte
+						for p := make([]byte, 50); ; {
+							time.Sleep(20 * time.Millisecond)
+							n, err := req.Body.Read(p)
+							got = append(got, p[:n]...)
+							if err != nil {
+								read <- got
+								return Text(200, err.Error()), nil
+							}
+						}
+					})))
+					in := liveChunked("/", liveChunks(string(content), 7))
+					head := strings.Index(in, "\r\n\r\n") + 4 + first
+					go func() {
+						io.WriteString(client, in[:head])
+						time.Sleep(15 * time.Millisecond)
+						for in = in[head:]; in != ""; in = in[min(3000, len(in)):] {
+							io.WriteString(client, in[:min(3000, len(in))])
+							time.Sleep(33 * time.Millisecond)
+						}
+					}()
+					got := <-read
+					if string(got) != string(content) {
+						t.Errorf("%d bytes of content were read that are not the %d that were sent", len(got), len(content))
+					}
+				})
+			})
+		}
 	}
 }
 

@@ -218,6 +218,12 @@ func WithStallTimeout(d time.Duration) Option {
 // request and still wait for the response. Either way the response is sent; but with
 // false, the default, the end of what a client sends ends the context of its request, as
 // a client that has gone for good looks the same. With true only a reset does.
+//
+// The end shows behind all that the client has sent. While nobody reads that, the server
+// reads ahead for whoever waits on the context, up to the limit of a head, 32 KiB. An end
+// behind more shows later: when some of it has been read, or where a reset takes its place.
+// A reset shows at once, but behind that much on Windows, and on a connection whose socket
+// the server cannot get at, since a wrapper has no NetConn method.
 func WithHalfClose(on bool) Option {
 	return option(func(c *config) error {
 		c.halfClose = on
