@@ -83,17 +83,16 @@ func openDir(root string, opts []FileOption) (*FileResolver, error) {
 		}
 		return nil, err
 	}
-	f := &FileResolver{tree: opened, rootName: nameOfRoot(root), config: config, scripts: scripts, links: opened, listings: make(chan struct{}, maxListings)}
+	f := &FileResolver{tree: opened, rootName: nameOfRoot(opened.path), config: config, scripts: scripts, links: opened, listings: make(chan struct{}, maxListings)}
 	if scripts == nil && len(config.codings) == 0 && opened.identifies() {
 		f.kept.tree = opened
 	}
 	return f, nil
 }
 
-// nameOfRoot returns the last element of the path of a folder, "" if that is none to show.
-func nameOfRoot(root string) string {
-	path, err := filepath.Abs(root)
-	if err != nil || filepath.Dir(path) == path { // of the whole disk
+// nameOfRoot returns the last element of the absolute path of a folder, "" for a whole disk.
+func nameOfRoot(path string) string {
+	if filepath.Dir(path) == path {
 		return ""
 	}
 	return filepath.Base(path)

@@ -2,7 +2,6 @@ package rawhttp
 
 import (
 	"io/fs"
-	"path"
 	"slices"
 	"strings"
 	"unicode"
@@ -139,14 +138,14 @@ func mayBeAlias(name string) bool {
 // isSpelled reports whether each element of the path that may be an alias is an entry of its
 // folder, byte for byte.
 func (f *FileResolver) isSpelled(name string) bool {
-	for i := 0; i <= len(name); i++ {
-		if i < len(name) && name[i] != '/' {
-			continue
-		}
-		folder, elem := path.Split(name[:i])
-		if folder = path.Clean(folder); mayBeAlias(elem) && !f.hasEntry(folder, elem) {
+	folder, rest := ".", name
+	for more := true; more; {
+		var elem string
+		elem, rest, more = strings.Cut(rest, "/")
+		if mayBeAlias(elem) && !f.hasEntry(folder, elem) {
 			return false
 		}
+		folder = jail.Join(folder, elem)
 	}
 	return true
 }

@@ -344,16 +344,19 @@ func (l *listing) statAll() error {
 // listFlush is how much of a listing leaves at once, in bytes.
 const listFlush = 16 << 10
 
+// A listWriter appends a listing in one form.
+type listWriter interface {
+	begin(b []byte, l *listing) []byte
+	entry(b []byte, e *jail.Entry) []byte
+	end(b []byte, l *listing) []byte
+}
+
 // writeTo writes the listing in its form.
 func (l *listing) writeTo(ctx context.Context, w io.Writer) error {
-	var form interface {
-		begin(b []byte, l *listing) []byte
-		entry(b []byte, e *jail.Entry) []byte
-		end(b []byte, l *listing) []byte
-	}
+	var form listWriter
 	switch l.form {
 	case formHTML:
-		form = &listHTML{}
+		form = l.files.config.page()
 	case formJSON:
 		form = &listJSON{}
 	default:

@@ -36,24 +36,26 @@ func (l Listing) String() string {
 
 // fileConfig is all that file options set.
 type fileConfig struct {
-	listing    Listing
-	maxListing int
-	index      []string
-	dotFiles   bool
-	mediaTypes map[string]string
-	cacheRules []cacheRule
-	codings    []string // of sidecars
-	script     scriptConfig
+	listing      Listing
+	page         func() listWriter // of WithListing, so that other programs do not have it
+	maxListing   int
+	index        []string
+	dotFiles     bool
+	mediaTypes   map[string]string
+	cacheControl func(urlPath string) string // of files at the path of a request, "" for none
+	codings      []string                    // of sidecars
+	script       scriptConfig
 }
 
 // newFileConfig applies the options to the defaults and reports every mistake,
 // joined.
 func newFileConfig(opts []FileOption) (fileConfig, error) {
 	c := fileConfig{
-		maxListing: 100_000,
-		index:      []string{"index.html"},
-		mediaTypes: make(map[string]string),
-		script:     scriptConfig{timeout: 30 * time.Second, max: max(4, 2*runtime.GOMAXPROCS(0))},
+		maxListing:   100_000,
+		index:        []string{"index.html"},
+		mediaTypes:   make(map[string]string),
+		cacheControl: func(string) string { return "" },
+		script:       scriptConfig{timeout: 30 * time.Second, max: max(4, 2*runtime.GOMAXPROCS(0))},
 	}
 	var errs []error
 	for _, o := range opts {
@@ -97,6 +99,7 @@ func WithListing(l Listing) FileOption {
 			return fmt.Errorf("WithListing(%v): there is no such listing", l)
 		}
 		c.listing = l
+		c.page = func() listWriter { return &listHTML{} }
 		return nil
 	})
 }
@@ -159,30 +162,6 @@ func WithMediaType(ext, mediaType string) FileOption {
 	})
 }
 
-// A cacheRule is one WithCacheControl.
-type cacheRule struct {
-	value    string
-	patterns []string // none: it is for all paths
-}
-
-func (r *cacheRule) matches(urlPath string) bool {
-	return len(r.patterns) == 0 || slices.ContainsFunc(r.patterns, func(pattern string) bool {
-		ok, _ := path.Match(pattern, urlPath) // the option has refused malformed ones
-		return ok
-	})
-}
-
-// cacheControl returns the value of Cache-Control for files at the path of a request, ""
-// for none.
-func (c *fileConfig) cacheControl(urlPath string) string {
-	for _, rule := range slices.Backward(c.cacheRules) {
-		if rule.matches(urlPath) {
-			return rule.value
-		}
-	}
-	return ""
-}
-
 // WithCacheControl sends the Cache-Control field (RFC 9111, section 5.2) with files: those
 // whose path matches one of the patterns, or all if there are none. Later calls add, and
 // the last that matches wins; the value "" sends none. The default is none.
@@ -205,7 +184,13 @@ func WithCacheControl(value string, patterns ...string) FileOption {
 				errs = append(errs, fmt.Errorf("WithCacheControl: %q is not a pattern of path.Match that begins with a slash", pattern))
 			}
 		}
-		c.cacheRules = append(c.cacheRules, cacheRule{value, slices.Clone(patterns)})
+		before, patterns := c.cacheControl, slices.Clone(patterns)
+		c.cacheControl = func(urlPath string) string {
+			if len(patterns) == 0 || slices.ContainsFunc(patterns, func(p string) bool { ok, _ := path.Match(p, urlPath); return ok }) {
+				return value
+			}
+			return before(urlPath)
+		}
 		return errors.Join(errs...)
 	})
 }
