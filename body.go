@@ -36,6 +36,8 @@ type content struct {
 	chunked bool
 	trailer *Header // set at the end
 
+	answered bool // of the connection: the response at hand says what was wrong with it
+
 	// withheld says that the client may be waiting for a 100 (Continue). It is guarded by
 	// the mutex of the connection's sink, since the head of the response depends on it.
 	withheld bool

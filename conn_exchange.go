@@ -157,8 +157,7 @@ func (c *conn) ownAnswer() *Response {
 // failure makes the response to an error that a resolver returned.
 func (c *conn) failure(ctx context.Context, err error) *Response {
 	if fault := c.contentFault(); fault != nil {
-		c.logFailure(errorStatus(fault), joinOnce(fault, err))
-		return errorResponse(fault).CloseAfter() // the protocol's, not the resolver's
+		return c.answerFault(fault, err)
 	}
 	status := errorStatus(err)
 	c.logFailure(status, err)
@@ -200,7 +199,7 @@ func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 		}
 	}()
 	err := c.contentFault()
-	if err == nil {
+	if err == nil || c.body.answered {
 		err = c.send(ctx, resp)
 	} else {
 		c.t = responder{resp: resp}
@@ -267,6 +266,14 @@ func (c *conn) contentFault() error {
 	return c.body.fault()
 }
 
+// answerFault makes the response to a fault of the content, which is the protocol's and not
+// the program's, whose error is err.
+func (c *conn) answerFault(fault, err error) *Response {
+	c.body.answered = true
+	c.logFailure(errorStatus(fault), joinOnce(fault, err))
+	return errorResponse(fault).CloseAfter()
+}
+
 // instead returns the response to send where another has failed with err before any of
 // it was out, nil if there is nothing to say or nobody to say it to.
 func (c *conn) instead(failed *Response, err error) *Response {
@@ -274,8 +281,7 @@ func (c *conn) instead(failed *Response, err error) *Response {
 		return nil
 	}
 	if fault := c.contentFault(); fault != nil {
-		c.logFailure(errorStatus(fault), joinOnce(fault, err))
-		return errorResponse(fault).CloseAfter()
+		return c.answerFault(fault, err)
 	}
 	c.logFailure(500, err)
 	resp := errorResponse(&StatusError{Status: 500})

@@ -22,6 +22,7 @@ func TestLogOfContentFaults(t *testing.T) {
 		"another status":    func(error) (*Response, error) { return nil, &StatusError{Status: 400, Err: errors.New("not JSON")} },
 		"another, wrapped":  func(err error) (*Response, error) { return nil, &StatusError{Status: 400, Err: err} },
 		"a server's status": func(error) (*Response, error) { return nil, errors.New("database") },
+		"a panic":           func(err error) (*Response, error) { panic(err) },
 		"no error":          func(error) (*Response, error) { return Text(200, "hi"), nil },
 	}
 	for name, mistake := range mistakes {
@@ -34,8 +35,14 @@ func TestLogOfContentFaults(t *testing.T) {
 			if !strings.HasPrefix(got, "HTTP/1.1 413 ") {
 				t.Errorf("the answer is %q, want 413", got)
 			}
-			if !log.has("debug", "request failed", "413", "content is too large") || log.has("debug", "status400") || log.has("error") {
+			if !log.has("debug", "request failed", "413", "content is too large") || log.has("debug", "status400") || log.has("error", "request failed") {
 				t.Errorf("the log has %q, want 413 and the reason at level debug", &log)
+			}
+			if n := strings.Count(log.String(), "request failed"); n != 1 {
+				t.Errorf("the log has %q, want one failure, not %d", &log, n)
+			}
+			if log.has("error") != (name == "a panic") {
+				t.Errorf("the log has %q, want an error for a panic alone", &log)
 			}
 		})
 	}
