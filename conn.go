@@ -93,7 +93,7 @@ var workingPool = sync.Pool{New: func() any { return new(working) }}
 func (c *conn) work() {
 	w := workingPool.Get().(*working)
 	w.in.src, w.out.w = c, c
-	w.spare = new(Request)
+	w.spare = &Request{Body: noContent{}}
 	w.shown = w.spare
 	c.working = w
 }
@@ -141,10 +141,7 @@ func (c *conn) exchange() (again bool) {
 		return c.refuseHead(err)
 	}
 	err := c.admit()
-	if c.shown = c.spare; c.body != nil {
-		c.shown = new(Request) // nobody who keeps it is to find the content of another request
-	}
-	*c.shown = c.req
+	c.show()
 	if err != nil {
 		return c.refuse(err)
 	}
@@ -156,6 +153,18 @@ func (c *conn) exchange() (again bool) {
 		return c.hangUp()
 	}
 	return c.drain()
+}
+
+// show makes the Request that the resolver is to see.
+func (c *conn) show() {
+	c.shown = c.spare
+	switch _, empty := c.spare.Body.(noContent); {
+	case c.body != nil: // nobody who keeps it is to find the content of another request
+		c.shown = &Request{Body: c.body}
+	case !empty: // else it is not written to: who kept it may still be reading
+		c.spare.Body = noContent{}
+	}
+	c.shown.requestData = c.req.requestData
 }
 
 // forget lets go of what belongs to the exchange that ends: an idle connection must

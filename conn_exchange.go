@@ -43,7 +43,6 @@ func (c *conn) expectContent() {
 	if c.req.head.Expect == wire.ExpectContinue {
 		c.body.proceed, c.body.withheld = c.proceed, true
 	}
-	c.req.Body = c.body
 	c.waiting.content = contentWait{}
 	c.in.src = (*contentConn)(c)
 	if n := c.req.head.ContentLength; n < 0 || n > int64(len(c.in.bytes())) {

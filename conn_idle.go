@@ -171,7 +171,7 @@ func (c *conn) slim() error {
 		c.in.release()
 	}
 	if cap(c.req.head.Text) > maxIdleText || cap(c.req.head.Fields) > maxIdleFields {
-		c.req, *c.spare = Request{}, Request{Body: noContent{}}
+		c.req, c.spare.requestData = Request{}, requestData{}
 	}
 	return nil
 }

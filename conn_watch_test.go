@@ -586,6 +586,56 @@ func TestContentIsReadLate(t *testing.T) {
 	}
 }
 
+// Nor is it a data race to read the Body of a request without content late, while its
+// connection serves others; with -race this test would tell.
+func TestBodyWithoutContentIsReadLate(t *testing.T) {
+	long := "A: " + strings.Repeat("a", maxIdleText)
+	bubble(t, func(t *testing.T) {
+		var late sync.WaitGroup
+		done := make(chan struct{})
+		c := newLive(t, WithResolver(ResolverFunc(func(_ context.Context, req *Request) (*Response, error) {
+			if req.Path() == "/late" {
+				late.Go(func() {
+					for {
+						if n, err := req.Body.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+							t.Errorf("Body.Read = %d, %v, want 0, io.EOF", n, err)
+						}
+						select {
+						case <-done:
+							return
+						case <-time.After(time.Microsecond):
+						}
+					}
+				})
+			}
+			return Text(200, ""), nil
+		})))
+		for range 5 {
+			for _, in := range []string{liveGet("/late"), liveGet("/next"), liveGet("/long", long), livePost("/", "content"), liveGet("/late") + liveGet("/")} {
+				c.say(in)
+				time.Sleep(time.Millisecond)
+			}
+		}
+		close(done)
+		late.Wait()
+	})
+}
+
+// A Body that a resolver puts in the place of the one it was given is that of its request
+// alone.
+func TestBodyIsOfOneRequest(t *testing.T) {
+	var got []string
+	liveTalk(t, liveGet("/")+liveGet("/")+livePost("/", "content")+liveGet("/"), WithResolver(ResolverFunc(func(_ context.Context, req *Request) (*Response, error) {
+		b, _ := io.ReadAll(req.Body)
+		got = append(got, string(b))
+		req.Body = strings.NewReader("another")
+		return Text(200, ""), nil
+	})))
+	if diff := cmp.Diff([]string{"", "", "content", ""}, got); diff != "" {
+		t.Errorf("content of four requests (-want +got):\n%s", diff)
+	}
+}
+
 // Content that was read to its end stays so.
 func TestContentThatWasReadToItsEnd(t *testing.T) {
 	var kept *Request

@@ -214,7 +214,7 @@ func FuzzChunked(f *testing.F) {
 }
 
 func readChunked(r io.Reader) ([]byte, Header, error) {
-	req := &Request{head: wire.Head{ContentLength: -1}}
+	req := &Request{requestData: requestData{head: wire.Head{ContentLength: -1}}}
 	c := newContent(&inbuf{src: r}, req, 1<<20)
 	b, err := io.ReadAll(c)
 	return b, req.Trailer(), err

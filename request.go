@@ -29,6 +29,12 @@ type Request struct {
 	// the resolver makes of it.
 	Body io.Reader
 
+	requestData
+}
+
+// requestData is a Request without its Body, which a goroutine that outlives the response
+// may go on reading, while the rest serves the next request.
+type requestData struct {
 	head    wire.Head
 	str     string // head.text, made when first asked for
 	prefix  string
@@ -68,8 +74,8 @@ func (noContent) Read([]byte) (int, error) { return 0, io.EOF }
 // reset makes r ready for another head: it is empty but for the memory of the head.
 func (r *Request) reset() {
 	text, fields := r.head.Text[:0], r.head.Fields[:0]
-	*r = Request{}
-	r.Body, r.head.Text, r.head.Fields = noContent{}, text, fields
+	r.Body, r.requestData = noContent{}, requestData{}
+	r.head.Text, r.head.Fields = text, fields
 }
 
 // string returns a part of the head as a string that shares one allocation with
