@@ -61,7 +61,13 @@ const (
 // returns its error. A lack of descriptors or memory passes, as does what a client does to
 // its own connection.
 func (g *group) acceptAll(ln net.Listener) error {
-	failed, pause, retried := 0, firstPause, never
+	failed, pause := 0, firstPause
+	var over *time.Timer // tells that it is over; nil: Accept has never failed
+	defer func() {
+		if over != nil {
+			over.Stop()
+		}
+	}()
 	for {
 		nc, err := ln.Accept()
 		switch {
@@ -69,9 +75,6 @@ func (g *group) acceptAll(ln net.Listener) error {
 			return net.ErrClosed
 		case err != nil && (g.closing.Load() || !jail.IsShortage(err) && !isTemporary(err)):
 			return err
-		case failed > 0 && clock()-retried >= instant(recovered):
-			g.srv.log.Warn("rawhttp: accept works again", "failed", failed)
-			failed = 0
 		}
 		g.postponeClose() // the queue was not empty, or nobody knows
 		if err == nil {
@@ -84,11 +87,15 @@ func (g *group) acceptAll(ln net.Listener) error {
 		if jail.IsShortage(err) {
 			g.srv.evict()
 		}
-		if failed++; failed == 1 {
+		if over == nil || !over.Stop() {
+			failed = 0
 			g.srv.log.Warn("rawhttp: accept failed, and is tried again", "err", err)
 		}
 		g.pause(pause)
-		pause, retried = min(2*pause, lastPause), clock()
+		pause = min(2*pause, lastPause)
+		failed++
+		times := failed
+		over = time.AfterFunc(recovered, func() { g.srv.log.Warn("rawhttp: accept works again", "failed", times) })
 	}
 }
 
