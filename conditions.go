@@ -280,7 +280,7 @@ type selection struct {
 }
 
 // choose evaluates conditions and ranges of a GET or HEAD of a representation of size
-// bytes, in the order of RFC 9110, section 13.2.2. rangeable tells whether parts of it can
+// bytes, in the order of RFC 9110, section 13.2.2. rangeable reports whether parts of it can
 // be had.
 func choose(req *Request, v *validators, size int64, rangeable bool) selection {
 	h := req.Header()

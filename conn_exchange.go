@@ -67,7 +67,7 @@ func (c *conn) software() string {
 	return c.srv.format.server
 }
 
-// info tells of the connection, for the request at hand.
+// info describes the connection, for the request at hand.
 func (c *conn) info() ConnInfo {
 	info := ConnInfo{
 		ID:         c.id,
@@ -335,7 +335,7 @@ func (c *conn) panicked(where string, v any) error {
 	return fmt.Errorf("%w in %s: %v", errPanicked, where, v)
 }
 
-// logFailure tells the log why a request failed; the client is not told. What is
+// logFailure logs why a request failed; the client does not learn it. What is
 // the client's own doing is no error of ours, nor are methods (501) and versions
 // (505) that we do not know. A panic was logged with its stack.
 func (c *conn) logFailure(status int, err error) {

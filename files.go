@@ -312,7 +312,7 @@ func (f *FileResolver) openName(name string) (opened, error) {
 	return opened{name: name, file: file, info: info}, nil
 }
 
-// name turns a decoded, clean path into a name of the tree, and tells whether it
+// name turns a decoded, clean path into a name of the tree, and reports whether it
 // names a folder.
 func (f *FileResolver) name(path string) (name string, isFolder bool, err error) {
 	if !strings.HasPrefix(path, "/") {

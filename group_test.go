@@ -337,7 +337,7 @@ func TestRequestOnItsWay(t *testing.T) {
 	}
 }
 
-// Stopping tells of a stop that has begun, in contexts derived from a request's too, and of
+// Stopping is closed when a stop has begun, in contexts derived from a request's too, and of
 // nothing in others.
 func TestStopping(t *testing.T) {
 	bubble(t, func(t *testing.T) {

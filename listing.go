@@ -287,7 +287,7 @@ func (l *listing) Close() error {
 	return nil
 }
 
-// lists tells whether an entry is listed. Of links it is their target that counts.
+// lists reports whether an entry is listed. Of links it is their target that counts.
 func (l *listing) lists(e *jail.Entry) bool {
 	switch {
 	case l.files.allowEntry(l.folder, e.Name) != nil, l.guarded && !l.files.tree.MayRead(l.dir, l.folder, e):

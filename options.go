@@ -40,7 +40,7 @@ func (o fileOption) apply(c *config) error {
 	return nil
 }
 
-// A Logger is told what an operator wants to know, in the manner of *slog.Logger,
+// A Logger receives what an operator wants to know, in the manner of *slog.Logger,
 // which is one: a message and pairs of a name and a value. Its methods may be
 // called concurrently.
 type Logger interface {
@@ -356,7 +356,7 @@ func WithErrorPage(f func(ctx context.Context, req *Request, status int, err err
 	})
 }
 
-// WithLogger tells l what clients are not told: panics with their stacks, trouble with
+// WithLogger sends to l what clients must not see: panics with their stacks, trouble with
 // accepting, and the causes of failed requests and TLS handshakes, by Error if the fault is
 // the server's and by Debug if it is the client's. The default writes panics to standard
 // error and discards the rest; nil is ignored.

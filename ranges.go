@@ -42,7 +42,7 @@ func (t *responder) represent() {
 	t.resp = refusal
 }
 
-// tellsOfContent reports whether a field tells of the content that it comes with, so
+// tellsOfContent reports whether a field describes the content that it comes with, so
 // that it does not hold for an answer with other content.
 func tellsOfContent(name string) bool {
 	return isContentField(name) || ascii.IsAnyOf(name, "ETag", "Last-Modified", "Cache-Control", "Expires", "Accept-Ranges")
@@ -145,7 +145,7 @@ func (t *responder) partHead(i int) string {
 
 func (t *responder) closing() string { return "\r\n--" + t.boundary + "--\r\n" }
 
-// appendRepresentation appends the fields that tell of a representation.
+// appendRepresentation appends the fields that describe a representation.
 func (t *responder) appendRepresentation(b []byte) []byte {
 	if t.resp.rep == nil {
 		return b

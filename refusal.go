@@ -25,7 +25,7 @@ func addErrorFields(r *Response, err error) *Response {
 	return r
 }
 
-// errorResponse makes the plain text that tells a client of an error, and no more
+// errorResponse returns the plain text that answers an error, and no more
 // than the status, or the rule that a head broke.
 func errorResponse(err error) *Response {
 	status := errorStatus(err)

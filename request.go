@@ -56,7 +56,7 @@ type carrier interface {
 	panicked(where string, v any) error
 }
 
-// ConnInfo tells of the connection that a request came on. It is empty for a
+// ConnInfo describes the connection that a request came on. It is empty for a
 // Request that [ParseRequest] made.
 type ConnInfo struct {
 	ID, Request           uint64     // the connection's number, the request's number on it, both from 1: as traces and logs show them
@@ -165,7 +165,7 @@ func (r *Request) Trailer() Header {
 	return *r.trailer
 }
 
-// Conn tells of the connection that the request came on.
+// Conn returns what is known of the connection that the request came on.
 func (r *Request) Conn() ConnInfo {
 	switch {
 	case r.conn != nil:

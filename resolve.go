@@ -27,8 +27,9 @@ import (
 // the Response has been written. ctx ends then, when the time for a graceful stop is over,
 // at [Server.Close], and when the client resets its connection or closes its side of it,
 // which [WithHalfClose] allows. A client that has disconnected is noticed while somebody
-// waits for ctx.Done(), on any connection and system; otherwise when the server next reads or
-// writes. ctx has the values of the context of [Server.Serve]; [Stopping] tells of a graceful stop.
+// waits for ctx.Done(), unless much of what it sent has not been read (see WithHalfClose);
+// otherwise when the server next reads or writes. ctx has the values of the context of
+// [Server.Serve]. [Stopping] returns a channel that is closed when a graceful stop begins.
 type Resolver interface {
 	Resolve(ctx context.Context, req *Request) (*Response, error)
 }

@@ -171,7 +171,7 @@ func MethodNotAllowed(allow ...string) *Response {
 	return r.Set("Allow", strings.Join(allow, ", "))
 }
 
-// InternalServerError makes a 500 with a line of text that tells nothing.
+// InternalServerError returns a 500 with a line of text that says nothing of the cause.
 func InternalServerError() *Response { return statusResponse(500) }
 
 // Redirect makes a response of the status, 301, 302, 303, 307 or 308, to the
@@ -281,7 +281,7 @@ func File(f fs.File) (*Response, error) {
 	return Content(fileRepresentation(f, info, mediaTypeByName(info.Name()))), nil
 }
 
-// fileRepresentation tells what an open regular file is, of the media type, "" if
+// fileRepresentation returns the Representation of an open regular file, of the media type, "" if
 // that is not known.
 func fileRepresentation(f fs.File, info fs.FileInfo, mediaType string) Representation {
 	mod := jail.ModTime(info)

@@ -11,7 +11,7 @@ import (
 	"example.com/rawhttp/internal/wire"
 )
 
-// requestVariables are the variables that tell a script of its request (RFC 3875,
+// requestVariables are the variables that describe a request to a script (RFC 3875,
 // section 4.1), beside those that begin with HTTP_.
 var requestVariables = []string{
 	"GATEWAY_INTERFACE", "SERVER_PROTOCOL", "SERVER_SOFTWARE", "SERVER_NAME", "SERVER_PORT",
@@ -33,7 +33,7 @@ type scriptCall struct {
 	software      string
 }
 
-// appendVariables appends the variables that tell of the request.
+// appendVariables appends the variables that describe the request.
 func (s *scriptCall) appendVariables(env []string, req *Request) []string {
 	info := req.Conn()
 	host, port := info.local()
@@ -119,7 +119,7 @@ func variableName(fieldName string) string {
 	return string(name)
 }
 
-// isFieldForScripts reports whether a script is told of a field. Proxy would pass
+// isFieldForScripts reports whether a script gets a field. Proxy would pass
 // for the variable that many programs take a proxy from; credentials are the
 // server's; the others are of the connection, or have variables of their own.
 func isFieldForScripts(name string) bool {
@@ -177,7 +177,7 @@ const (
 )
 
 // findFields finds the block of field lines that out begins with, and how long it is
-// with the empty line behind it. It tells whether a field is among them that only a
+// with the empty line behind it. It reports whether a field is among them that only a
 // block has which is meant for a server.
 func findFields(out []byte) (size int, tells bool, err error) {
 	for size < maxScriptFields {

@@ -179,7 +179,7 @@ func shebang(folder, program string) string {
 	return line
 }
 
-// wait waits for the leader, and tells what went wrong with it, "" for nothing.
+// wait waits for the leader, and returns what went wrong with it, "" for nothing.
 func (p *process) wait() (fault string) {
 	var status syscall.WaitStatus
 	_, err := syscall.Wait4(p.pid, &status, 0, nil)

@@ -335,7 +335,7 @@ func (t *responder) push() error {
 	return t.out.flush()
 }
 
-// end puts what ends the content, or tells that it is short.
+// end puts what ends the content. It returns an error if the content is short.
 func (t *responder) end() error {
 	if t.withheld != nil {
 		defer t.lock()()
@@ -424,7 +424,7 @@ func (c *countingWriter) Write(p []byte) (int, error) {
 // and persistence are those of req. It writes nothing if resp.Err() is not nil
 // and returns that. It closes resp.
 //
-// persist tells whether the connection may carry another request, once the
+// persist reports whether the connection may carry another request, once the
 // content of this one has been read. After an error it must be closed.
 func WriteResponse(ctx context.Context, w io.Writer, req *Request, resp *Response) (persist bool, err error) {
 	var d ascii.DateCache

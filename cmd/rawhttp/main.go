@@ -27,11 +27,11 @@ func main() {
 	os.Exit(run(stopped(signals), os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// A stop tells when to stop in order, and when to stop at once.
+// A stop has the channels that say when to stop gracefully, and when to stop at once.
 type stop struct{ inOrder, atOnce context.Context }
 
-// stopped makes the first signal stop in order, and the second at once; the third
-// does what signals do.
+// stopped returns a stop whose first signal stops gracefully and whose second stops at once.
+// A third signal has its default effect.
 func stopped(signals chan os.Signal) stop {
 	inOrder, cancel := context.WithCancel(context.Background())
 	atOnce, cancelToo := context.WithCancel(context.Background())

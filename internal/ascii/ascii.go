@@ -7,7 +7,7 @@ import (
 	"math/bits"
 )
 
-// IsTchar tells the bytes of a token:
+// IsTchar is the table of the bytes that a token may have:
 //
 //	tchar = "!" / "#" / "$" / "%" / "&" / "'" / "*" / "+" / "-" / "." /
 //	        "^" / "_" / "`" / "|" / "~" / DIGIT / ALPHA
@@ -25,7 +25,8 @@ var IsTchar = [256]bool{
 	'U': true, 'V': true, 'W': true, 'X': true, 'Y': true, 'Z': true,
 }
 
-// IsRegName tells the bytes of a registered name, percent-encoded ones aside:
+// IsRegName is the table of the bytes that a registered name may have, apart from
+// percent-encoded ones:
 //
 //	unreserved = ALPHA / DIGIT / "-" / "." / "_" / "~"
 //	sub-delims = "!" / "$" / "&" / "'" / "(" / ")" / "*" / "+" / "," / ";" / "="
@@ -165,7 +166,7 @@ func SkipTarget(b []byte, i int) int {
 
 // NextMember takes the first member off a list in a field value. Commas within
 // quoted strings do not separate (RFC 9110, sections 5.6.1 and 5.6.4). The
-// member comes without the blanks around it and may be empty; more tells
+// member comes without the blanks around it and may be empty; more reports
 // whether a comma followed it.
 func NextMember[T string | []byte](list T) (member, rest T, more bool) {
 	return CutUnquoted(list, ',')

@@ -127,7 +127,7 @@ func readlinkat(dir int, name string) (target string, err error) {
 // maxPath is more bytes than the text of a link can have.
 const maxPath = 4096
 
-// IdentityOf tells what a FileInfo of an open file says.
+// IdentityOf returns the FileID in the FileInfo of an open file.
 func IdentityOf(info fs.FileInfo) (id FileID, known bool) {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		return identity(stat), true
@@ -142,7 +142,7 @@ func identity(stat *syscall.Stat_t) FileID {
 // direntBuffers hold what one getdents64(2) gives.
 var direntBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 
-// ReadDir reads entries as they are on the disk, which tells their type too. The
+// ReadDir reads entries as they are on the disk, with their type. The
 // Names that package os gives would be asked for by their path, not by the folder.
 func (j *Beneath) ReadDir(dir fs.File) (entries []Entry, err error) {
 	buf := direntBuffers.Get().(*[32 << 10]byte)
@@ -345,7 +345,7 @@ func sysFstatat() uintptr {
 	return 262
 }
 
-// fstatat tells what a name of one element is in the open folder, of a link the link
+// fstatat looks at a name of one element in the open folder, of a link the link
 // itself.
 func fstatat(dir int, name string, stat *syscall.Stat_t) error {
 	var buf [maxStackName]byte

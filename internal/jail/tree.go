@@ -25,7 +25,7 @@ type Tree interface {
 	// MayRead reports whether permissions let us open an entry of dir, which is
 	// folder in the tree.
 	MayRead(dir fs.File, folder string, e *Entry) bool
-	// Stat tells what open would open.
+	// Stat returns the FileInfo of what Open would open.
 	Stat(name string) (fs.FileInfo, error)
 	Close() error
 }
@@ -36,7 +36,7 @@ type Identifier interface {
 	Identify(name string) (id FileID, known bool)
 }
 
-// A FileID tells one state of a file from all others that its name may lead to.
+// A FileID identifies a file and the state that it is in.
 type FileID struct {
 	device, inode, Size uint64
 	Changed, Modified   int64 // Unix nanoseconds: of anything about the file, of its content

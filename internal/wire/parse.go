@@ -16,7 +16,7 @@ type FieldLine struct {
 	folded      bool // Value spans several lines, until head.unfold joined them
 }
 
-// A Head is a request head taken apart. What it tells of the request it tells
+// A Head is a request head taken apart. What it says of the request it says
 // by offsets, so that a head that is used again costs no allocation.
 type Head struct {
 	Text   []byte // the head as received; then what had to be written anew: folded values, the path

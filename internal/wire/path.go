@@ -17,7 +17,7 @@ const (
 	AsteriskForm
 )
 
-// splitTarget tells the form of the request target and splits it.
+// splitTarget finds out the form of the request target and splits it.
 func (h *Head) splitTarget(b []byte) error {
 	target := h.Target.Of(b)
 	off := int(h.Target.Start)
