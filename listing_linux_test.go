@@ -141,8 +141,9 @@ func TestListingOfFolderThatMayNotBeEntered(t *testing.T) {
 	}
 }
 
-// Some file systems do not tell the type with the name.
-func TestEntryOfUnknownType(t *testing.T) {
+// openEachType opens a folder with an entry of each type.
+func openEachType(t *testing.T) *os.File {
+	t.Helper()
 	root := unixMake(t, map[string]string{"file": "", "folder/": "", "link": "->file"})
 	if err := syscall.Mkfifo(filepath.Join(root, "fifo"), 0o644); err != nil {
 		t.Fatal(err)
@@ -151,7 +152,13 @@ func TestEntryOfUnknownType(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer dir.Close()
+	t.Cleanup(func() { dir.Close() })
+	return dir
+}
+
+// Some file systems do not tell the type with the name.
+func TestEntryOfUnknownType(t *testing.T) {
+	dir := openEachType(t)
 	for name, kind := range map[string]uint8{"file": syscall.DT_REG, "folder": syscall.DT_DIR, "link": syscall.DT_LNK, "fifo": syscall.DT_FIFO, "missing": syscall.DT_FIFO} {
 		want, wantOK := jail.DirentEntry(int(dir.Fd()), name, kind)
 		got, ok := jail.DirentEntry(int(dir.Fd()), name, syscall.DT_UNKNOWN)
@@ -163,15 +170,7 @@ func TestEntryOfUnknownType(t *testing.T) {
 
 // Nothing of a folder whose types are not told is missing from its entries.
 func TestFolderOfUnknownTypes(t *testing.T) {
-	root := unixMake(t, map[string]string{"file": "", "folder/": "", "link": "->file"})
-	if err := syscall.Mkfifo(filepath.Join(root, "fifo"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	dir, err := os.Open(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer dir.Close()
+	dir := openEachType(t)
 	b := make([]byte, 4096)
 	n, err := syscall.ReadDirent(int(dir.Fd()), b)
 	if err != nil {

@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// nginxConfig is for an nginx that writes to its folder only. Its first gap is the
-// address of the upstream, its second that to listen on.
+// nginxConfig is for an nginx that writes to its folder only. Its gap is for what it does.
 const nginxConfig = `
 user root; # if it is run by root: the folder is the user's who runs the test
 worker_processes 1;
@@ -21,6 +20,13 @@ http {
 	fastcgi_temp_path fastcgi;
 	uwsgi_temp_path uwsgi;
 	scgi_temp_path scgi;
+	%s
+}
+`
+
+// nginxProxy passes requests on as they are. Its first gap is the address of the upstream,
+// its second that to listen on.
+const nginxProxy = `
 	client_max_body_size 0;
 	upstream rawhttp {
 		server %s;
@@ -41,13 +47,19 @@ http {
 			proxy_pass http://rawhttp/;
 		}
 	}
-}
 `
 
+// startNginx starts an nginx in front of the upstream.
 func startNginx(t *testing.T, upstream string) (addr string) {
 	t.Helper()
+	return startNginxAs(t, nginxProxy, upstream)
+}
+
+// startNginxAs starts an nginx that does what is said, with gaps as nginxProxy has them.
+func startNginxAs(t *testing.T, does, upstream string) (addr string) {
+	t.Helper()
 	command, ln, folder := peer(t, "nginx", "nginx"), listen(t), t.TempDir()
-	config := writeFile(t, folder, "nginx.conf", fmt.Appendf(nil, nginxConfig, upstream, ln.Addr()))
+	config := writeFile(t, folder, "nginx.conf", fmt.Appendf(nil, nginxConfig, fmt.Sprintf(does, upstream, ln.Addr())))
 	cmd := exec.Command(command, "-e", "stderr", "-p", folder, "-c", config, "-g", "daemon off;")
 	// The descriptors of listening sockets that nginx is not to open itself, which
 	// is how one nginx hands them to the next.
