@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"example.com/rawhttp/internal/jail"
 )
@@ -43,9 +44,10 @@ type FileResolver struct {
 // symbolic link is followed only if its target is relative and inside. It opens
 // root, which [FileResolver.Close] closes. It reports every mistake in the options, joined.
 //
-// The root is followed: when its path names another folder, since a build tool has made the
-// folder anew or a link was switched, that one is served within a second, with scripts at
-// once. While the path names no folder, the one that is open is served.
+// The root is followed: when its path names another folder, because a build tool made the
+// folder again or a link was switched, that one is served within a second, and at once if
+// the old one was removed or scripts are run. While the path names no folder, the one that is
+// open is served; scripts are run by their path, and wait up to a second for the next.
 //
 // On Linux, on amd64 and arm64 and where openat2 may be used, files of up to 64 KiB,
 // and the names in folders, of one up to about 100,000, are kept in memory: up to 16 MiB
@@ -144,7 +146,7 @@ func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, er
 			return nil, err
 		}
 		if script.file != nil {
-			return f.scripts.resolve(ctx, req, script, pathInfo)
+			return f.run(ctx, req, script, pathInfo)
 		}
 	}
 	name, slash, err := f.name(req.Path())
@@ -161,7 +163,7 @@ func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, er
 		return nil, err
 	}
 	if f.scripts != nil && !o.info.IsDir() && f.scripts.isScript(o.name) {
-		return f.scripts.resolve(ctx, req, o, "")
+		return f.run(ctx, req, o, "")
 	}
 	if err := allowMethod(req, fileMethods...); err != nil { // what is not there has no methods
 		o.file.Close()
@@ -183,6 +185,26 @@ func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, er
 		return nil, jail.TreeError(err)
 	}
 	return noSniff(resp), nil
+}
+
+// maxRootGap is how long the path of the root may name no folder without harm to scripts,
+// which are run by their path: as long as a folder is put into the place of another.
+const maxRootGap = time.Second
+
+// run answers with what a script prints. Where the root is being replaced it waits for the
+// next.
+func (f *FileResolver) run(ctx context.Context, req *Request, script opened, pathInfo string) (*Response, error) {
+	const pause = 10 * time.Millisecond
+	resp, err := f.scripts.resolve(ctx, req, script, pathInfo)
+	for end := time.Now().Add(maxRootGap); errors.Is(err, errScriptMoved) && time.Now().Before(end); {
+		time.Sleep(pause)
+		again, openErr := f.open(script.name, false)
+		if openErr != nil {
+			return nil, openErr
+		}
+		resp, err = f.scripts.resolve(ctx, req, again, pathInfo)
+	}
+	return resp, err
 }
 
 // allowLink refuses a name that is no script's but a link to one: that would give the

@@ -1,6 +1,8 @@
 package rawhttp
 
 import (
+	"errors"
+	"io"
 	"io/fs"
 	"slices"
 	"strings"
@@ -118,12 +120,13 @@ var ignorable = &unicode.RangeTable{
 }
 
 // mayBeAlias reports whether an element of the path may be another name of a file: it has a
-// digit behind a "~", or ends in a dot or a blank. "." is the tree itself.
+// "~" that a digit follows, or a letter, which Samba takes too, or ends in a dot or a blank.
+// "." is the tree itself.
 func mayBeAlias(name string) bool {
 	for i := range len(name) {
 		switch name[i] {
 		case '~':
-			if i+1 < len(name) && ascii.IsDigit(name[i+1]) {
+			if i+1 < len(name) && (ascii.IsDigit(name[i+1]) || ascii.IsAlpha(name[i+1])) {
 				return true
 			}
 		case '.', ' ':
@@ -150,17 +153,15 @@ func (f *FileResolver) isSpelled(name string) bool {
 	return true
 }
 
-// hasEntry reports whether the folder has an entry of that name. An fs.FS that does not tell
-// what its folders hold has those that it opens.
+// hasEntry reports whether the folder has an entry of that name. A folder of an fs.FS that
+// cannot be read has whatever the fs.FS opens, unless that is for lack of permission.
 func (f *FileResolver) hasEntry(folder, name string) bool {
-	dir, info, err := f.tree.Open(folder)
+	_, isFS := f.tree.(*jail.FsTree)
+	dir, _, err := f.tree.Open(folder)
 	if err != nil {
-		return false
+		return isFS && !errors.Is(err, fs.ErrPermission)
 	}
 	defer dir.Close()
-	if _, ok := dir.(fs.ReadDirFile); !ok && info.IsDir() {
-		return true
-	}
 	for err == nil {
 		var entries []jail.Entry
 		entries, err = f.tree.ReadDir(dir)
@@ -168,5 +169,5 @@ func (f *FileResolver) hasEntry(folder, name string) bool {
 			return true
 		}
 	}
-	return false
+	return isFS && err != io.EOF && !errors.Is(err, fs.ErrPermission)
 }

@@ -269,7 +269,7 @@ func TestLinkToAnotherSpellingOfAScript(t *testing.T) {
 
 func TestMayBeAlias(t *testing.T) {
 	for name, want := range map[string]bool{
-		"a": false, "a.txt": false, "a~b": false, "~": false, "a~": false, "1~a": false, "~a/1": false, "a b.c": false, ".": false,
+		"a": false, "a.txt": false, "a~b": true, "E4QK2N~X.PHT": true, "a~.b": false, "~": false, "a~": false, "1~a": true, "~/1": false, "a b.c": false, ".": false,
 		"SECRET~1": true, "A~BCDE~1": true, "x~y~1.TXT": true, "~1": true, "d/SECRET~1/f": true,
 		"a.": true, "a ": true, "d./f": true, "d /f": true,
 	} {
@@ -355,4 +355,17 @@ func isShortFor(asked, entry string) bool {
 	base = strings.NewReplacer(" ", "", ".", "").Replace(base)
 	short := base[:min(6, len(base))] + "~1" + ext[:min(4, len(ext))]
 	return long || strings.EqualFold(asked, short)
+}
+
+// What a folder of an fs.FS cannot tell of its entries is no reason to hide one.
+func TestNamesLikeAliasesInAZipThatCannotBeListed(t *testing.T) {
+	r, err := FS(errorsZip(t, zip.Store, "b~1.txt", "dot.", "caf\xe9"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for target, want := range map[string]string{"/b~1.txt": "x", "/dot.": "x", "/c~1.txt": "not mine", "/": "error 500"} {
+		if got := resolveString(t, r, resolveGet(t, target)); got != want {
+			t.Errorf("%s is answered with %q, want %q", target, got, want)
+		}
+	}
 }

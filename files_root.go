@@ -64,10 +64,14 @@ func (r *root) current() *openRoot {
 // follow opens the folder that the path names, if that is another. Another look that is
 // under way serves as well.
 func (r *root) follow() {
-	if !r.mu.TryLock() {
-		return
+	if r.mu.TryLock() {
+		r.look()
+		r.mu.Unlock()
 	}
-	defer r.mu.Unlock()
+}
+
+// look is follow, with mu held.
+func (r *root) look() {
 	old := r.now.Load()
 	info, err := os.Stat(r.path)
 	if err != nil || r.closed || os.SameFile(info, old.info) {
@@ -81,10 +85,27 @@ func (r *root) follow() {
 	old.Close()
 }
 
-// wasLeft reports whether err only says that the folder was closed for the next one, so that
-// the question is to be asked of that.
+// wasLeft reports whether err only says that the folder was closed for the next one, or
+// removed, so that the question is to be asked of the next. Where the folder was removed it
+// looks for that at once: nothing is found in it any more.
 func (r *root) wasLeft(asked *openRoot, err error) bool {
-	return errors.Is(err, fs.ErrClosed) && r.now.Load() != asked
+	switch {
+	case errors.Is(err, fs.ErrClosed):
+	case errors.Is(err, fs.ErrNotExist) && asked.isRemoved():
+		r.mu.Lock()
+		if r.now.Load() == asked {
+			r.look()
+		}
+		r.mu.Unlock()
+	default:
+		return false
+	}
+	return r.now.Load() != asked
+}
+
+func (o *openRoot) isRemoved() bool {
+	info, err := o.Stat(".")
+	return err == nil && jail.IsRemoved(info)
 }
 
 func (r *root) Open(name string) (fs.File, fs.FileInfo, error) {

@@ -212,11 +212,17 @@ func (s *scripts) resolve(ctx context.Context, req *Request, script opened, path
 		software:      req.software(),
 	}
 	env := call.appendVariables(slices.Clip(s.env), req)
+	var resp *Response
 	x, err := s.start(ctx, argv, env, in, req)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		resp, err = x.respond()
 	}
-	return x.respond()
+	if err != nil && length < 0 { // it may not have been found, and can be run again
+		if _, moved := s.argv(script); errors.Is(moved, errScriptMoved) {
+			err = moved
+		}
+	}
+	return resp, err
 }
 
 // allow refuses requests that no script is to see. "Cross-site" is a browser's word that a
@@ -240,11 +246,13 @@ func (s *scripts) allow(req *Request) error {
 func (s *scripts) argv(script opened) ([]string, error) {
 	file := s.root + "/" + script.name
 	info, err := os.Stat(file)
-	if err != nil {
-		return nil, &StatusError{Status: 500, Err: errors.New(err.Error())} // which is no fs.ErrNotExist
-	}
-	if !os.SameFile(info, script.info) {
-		return nil, &StatusError{Status: 500, Err: fmt.Errorf("script %q: another file has its place", file)}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, &StatusError{Status: 500, Err: fmt.Errorf("%w: %s", errScriptMoved, err.Error())} // which is no fs.ErrNotExist
+	case err != nil:
+		return nil, &StatusError{Status: 500, Err: errors.New(err.Error())}
+	case !os.SameFile(info, script.info):
+		return nil, &StatusError{Status: 500, Err: fmt.Errorf("%w: another file has the place of %q", errScriptMoved, file)}
 	}
 	interpreter := s.command(script.name).interpreter
 	if len(interpreter) == 0 && info.Mode()&0o111 == 0 {
@@ -252,6 +260,9 @@ func (s *scripts) argv(script opened) ([]string, error) {
 	}
 	return append(slices.Clip(interpreter), file), nil
 }
+
+// errScriptMoved says that the path of a script leads to it no more.
+var errScriptMoved = errors.New("the script was moved")
 
 // takeTurn waits until one more script may run.
 func (s *scripts) takeTurn(ctx context.Context) error {

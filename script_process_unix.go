@@ -117,12 +117,22 @@ func (p *process) open(in scriptInput) (theirs [3]*os.File, err error) {
 func startError(folder, program string, err error) error {
 	status := 500
 	switch {
+	case !mayRun(folder, shebang(folder, program)): // the owner's mistake
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
 		status = 403
 	case jail.IsShortage(err), errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ETXTBSY):
 		status = 503
 	}
 	return &StatusError{Status: status, Err: errors.New("start " + describeProgram(folder, program, err) + ": " + err.Error())}
+}
+
+// mayRun reports whether an interpreter is an executable file; "" is none.
+func mayRun(folder, interpreter string) bool {
+	if interpreter == "" {
+		return true
+	}
+	info, err := os.Stat(inFolder(folder, interpreter))
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
 // describeProgram returns the name of a program that cannot be started, and those of its

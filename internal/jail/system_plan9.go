@@ -1,6 +1,9 @@
 package jail
 
-import "syscall"
+import (
+	"io/fs"
+	"syscall"
+)
 
 // A systemError is an error of the system.
 type systemError = syscall.ErrorString
@@ -14,3 +17,6 @@ var (
 	LockErrors   = []error{syscall.ErrorString("exclusive use file already open")}
 	DeviceErrors = []error{syscall.EIO, syscall.ETIMEDOUT}
 )
+
+// IsRemoved is false: the system does not say so.
+func IsRemoved(fs.FileInfo) bool { return false }

@@ -2,7 +2,10 @@
 
 package jail
 
-import "syscall"
+import (
+	"io/fs"
+	"syscall"
+)
 
 // A systemError is an error of the system.
 type systemError = syscall.Errno
@@ -29,3 +32,9 @@ var (
 	// DeviceErrors are those of a disk, or of the way to it.
 	DeviceErrors = []error{syscall.EIO, syscall.ESTALE, syscall.EBADF, syscall.ETIMEDOUT}
 )
+
+// IsRemoved reports whether the FileInfo of an open folder says that it has been removed.
+func IsRemoved(info fs.FileInfo) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && stat.Nlink == 0
+}

@@ -2,7 +2,10 @@
 
 package jail
 
-import "syscall"
+import (
+	"io/fs"
+	"syscall"
+)
 
 // A systemError is an error of the system.
 type systemError = syscall.Errno
@@ -27,3 +30,6 @@ var (
 	// DeviceErrors are those of a disk, or of the way to it.
 	DeviceErrors = []error{syscall.EIO, syscall.ESTALE, syscall.EBADF, syscall.ETIMEDOUT}
 )
+
+// IsRemoved is false: the system does not say so.
+func IsRemoved(fs.FileInfo) bool { return false }
