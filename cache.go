@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"example.com/rawhttp/internal/jail"
+	"example.com/rawhttp/internal/list"
 )
 
 const (
@@ -188,7 +189,7 @@ func (f *keptFolder) end() {
 	if f == nil || len(f.state.names) == 0 {
 		return
 	}
-	f.state.names = inOrder(f.state.names) // so that they are put in order faster
+	f.state.names = list.InOrder(f.state.names) // so that they are put in order faster
 	f.in.put(f.path, &f.state)
 }
 

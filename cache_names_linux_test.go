@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp/internal/jail"
+	"example.com/rawhttp/internal/list"
 )
 
 // keepFolder serves a folder with the files a and b, which lists it as text.
@@ -105,7 +106,7 @@ func TestKeptNamesAreListedAlike(t *testing.T) {
 	}
 	queries := []string{""}
 	for _, form := range []string{"text", "html", "json"} {
-		for _, key := range sortNames {
+		for _, key := range list.KeyNames {
 			queries = append(queries, "?format="+form+"&sort="+key, "?order=desc&format="+form+"&sort="+key)
 		}
 	}

@@ -18,7 +18,9 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"example.com/rawhttp/internal/ascii"
 	"example.com/rawhttp/internal/jail"
+	"example.com/rawhttp/internal/list"
 )
 
 // namesFiles are the files of the trees of TestNames. The content says what may be sent.
@@ -193,7 +195,7 @@ func namesList(t *testing.T, r *FileResolver, folder string) {
 	t.Helper()
 	target := "/"
 	if folder != "." {
-		target += escapePath(folder) + "/"
+		target += ascii.EscapeSegment(folder) + "/"
 	}
 	listed := resolveString(t, r, resolveGet(t, target))
 	names := strings.Split(strings.TrimSuffix(listed, "\n"), "\n")
@@ -207,11 +209,11 @@ func namesList(t *testing.T, r *FileResolver, folder string) {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		name, shown := jail.Join(folder, e.Name()), displayName(e.Name())
+		name, shown := jail.Join(folder, e.Name()), list.DisplayName(e.Name())
 		if e.IsDir() {
 			shown += "/"
 		}
-		got := resolveString(t, r, resolveGet(t, "/"+escapePath(name)))
+		got := resolveString(t, r, resolveGet(t, "/"+ascii.EscapeSegment(name)))
 		if served, isListed := got != "not mine", slices.Contains(names, shown); served != isListed {
 			t.Errorf("%q is listed: %v, and answered with %q; the folder's list: %q", name, isListed, got, listed)
 		}

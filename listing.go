@@ -13,46 +13,23 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
+	"example.com/rawhttp/internal/ascii"
 	"example.com/rawhttp/internal/jail"
+	"example.com/rawhttp/internal/list"
 )
-
-// shownName is the name as it stands in a listing.
-func shownName(e *jail.Entry) string {
-	if e.IsFolder {
-		return displayName(e.Name) + "/"
-	}
-	return displayName(e.Name)
-}
-
-// hrefOf is a reference to the entry from its folder. The dot in front keeps a colon
-// from making a scheme of it.
-func hrefOf(e *jail.Entry) string {
-	if e.IsFolder {
-		return "./" + escapePath(e.Name) + "/"
-	}
-	return "./" + escapePath(e.Name)
-}
 
 // A listing is a folder as a request asks to see it.
 type listing struct {
 	files  *FileResolver
 	dir    fs.File
 	folder string // name in the tree
-	path   string // as the client knows it, with a slash at its end
-	depth  int    // how many folders above it may be shown
-	root   string // name of the topmost of them
 	form   listForm
-	sort   sortKey
-	desc   bool
+	page   list.Page
 
-	entered   bool          // it is one of the long listings
-	shared    bool          // the names are kept, for others too: what is found out goes into copies
-	guarded   bool          // files of the folder may have permissions that keep us out
-	entries   []*jail.Entry // pointers, so that sorting swaps words by code that is linked anyway
-	truncated bool
-	dropped   int // entries that were gone when they were to be written
+	entered bool // it is one of the long listings
+	shared  bool // the names are kept, for others too: what is found out goes into copies
+	guarded bool // files of the folder may have permissions that keep us out
 }
 
 type listForm uint8
@@ -84,7 +61,7 @@ func (f *FileResolver) list(ctx context.Context, req *Request, folder string, o 
 	if err := l.read(ctx, req, o.info); err != nil {
 		return nil, err
 	}
-	if len(l.entries) > maxBufferedEntries {
+	if len(l.page.Entries) > maxBufferedEntries {
 		resp := StreamFunc(200, listTypes[l.form], l.writeTo)
 		resp.src = &source{closer: l}
 		handedOn = true
@@ -119,15 +96,18 @@ func buffered(mediaType string, b []byte) *Response {
 
 // newListing sees to what the request asks for. What it does not know it ignores.
 func (f *FileResolver) newListing(req *Request, folder string) *listing {
-	l := &listing{files: f, folder: folder, path: req.Prefix() + req.Path(), depth: strings.Count(req.Path(), "/") - 1}
-	l.root = cmp.Or(req.Prefix()[strings.LastIndexByte(req.Prefix(), '/')+1:], f.rootName, "root")
+	l := &listing{files: f, folder: folder, page: list.Page{
+		Path:  req.Prefix() + req.Path(),
+		Depth: strings.Count(req.Path(), "/") - 1,
+		Root:  cmp.Or(req.Prefix()[strings.LastIndexByte(req.Prefix(), '/')+1:], f.rootName, "root"),
+	}}
 	query := req.Query()
-	for key, name := range sortNames {
+	for key, name := range list.KeyNames {
 		if query.Get("sort") == name {
-			l.sort = sortKey(key)
+			l.page.Sort = list.Key(key)
 		}
 	}
-	l.desc = query.Get("order") == "desc"
+	l.page.Desc = query.Get("order") == "desc"
 	l.form = f.form(req, query.Get("format"))
 	return l
 }
@@ -148,7 +128,7 @@ func (f *FileResolver) form(req *Request, asked string) listForm {
 		if names[form] == asked {
 			return form
 		}
-		mediaType, _ := cutParam(listTypes[form])
+		mediaType, _ := ascii.CutParam(listTypes[form])
 		if q := acceptMedia(h, mediaType); q > bestQ {
 			best, bestQ = form, q
 		}
@@ -161,7 +141,7 @@ func (f *FileResolver) form(req *Request, asked string) listForm {
 func (l *listing) fields(r *Response) *Response {
 	r.Set("Cache-Control", "no-cache").Set("Vary", "Accept")
 	if l.form == formHTML {
-		r.Set("Content-Security-Policy", listPolicy).Set("Referrer-Policy", "same-origin")
+		r.Set("Content-Security-Policy", list.Policy).Set("Referrer-Policy", "same-origin")
 	}
 	return r
 }
@@ -185,13 +165,13 @@ func (l *listing) read(ctx context.Context, req *Request, info fs.FileInfo) erro
 	if err != nil {
 		return err
 	}
-	l.order()
+	l.page.Order()
 	return nil
 }
 
 // readDisk reads the names from the disk, and has them kept if keep is not nil.
 func (l *listing) readDisk(ctx context.Context, keep *keptFolder) error {
-	for read := 0; !l.truncated; {
+	for read := 0; !l.page.Truncated; {
 		if err := ctx.Err(); err != nil {
 			return &StatusError{Status: 503, Err: err}
 		}
@@ -224,22 +204,22 @@ func pointers(entries []jail.Entry) []*jail.Entry {
 
 // add takes in those that are listed, up to the limit.
 func (l *listing) add(names []*jail.Entry) {
-	if len(l.entries)+len(names) > cap(l.entries) { // append would grow by less, and so more often
-		l.entries = slices.Grow(l.entries, max(len(names), len(l.entries)))
+	if len(l.page.Entries)+len(names) > cap(l.page.Entries) { // append would grow by less, and so more often
+		l.page.Entries = slices.Grow(l.page.Entries, max(len(names), len(l.page.Entries)))
 	}
 	for _, e := range names {
-		if l.shared && (e.IsLink || l.sort != byName) { // more is found out of it
+		if l.shared && (e.IsLink || l.page.Sort != list.ByName) { // more is found out of it
 			own := *e
 			e = &own
 		}
 		if !l.lists(e) {
 			continue
 		}
-		if limit := l.files.config.maxListing; limit > 0 && len(l.entries) == limit {
-			l.truncated = true
+		if limit := l.files.config.maxListing; limit > 0 && len(l.page.Entries) == limit {
+			l.page.Truncated = true
 			return
 		}
-		l.entries = append(l.entries, e)
+		l.page.Entries = append(l.page.Entries, e)
 	}
 }
 
@@ -294,7 +274,7 @@ func (l *listing) lists(e *jail.Entry) bool {
 		return false
 	case e.IsLink:
 		return l.stat(e) == nil && (e.IsFolder || l.files.allowLink(jail.Join(l.folder, e.Name)) == nil)
-	case l.sort == byName:
+	case l.page.Sort == list.ByName:
 		if l.form == formText && e.D != nil { // which no entry has that is kept
 			e.D = nil
 		}
@@ -327,8 +307,8 @@ func (l *listing) statAll() error {
 	if l.form == formText {
 		return nil
 	}
-	there := l.entries[:0]
-	for _, e := range l.entries {
+	there := l.page.Entries[:0]
+	for _, e := range l.page.Entries {
 		own := *e // it may be kept, for others too
 		err := l.stat(&own)
 		if err == nil {
@@ -337,48 +317,41 @@ func (l *listing) statAll() error {
 			return err
 		}
 	}
-	l.entries = there
+	l.page.Entries = there
 	return nil
 }
 
 // listFlush is how much of a listing leaves at once, in bytes.
 const listFlush = 16 << 10
 
-// A listWriter appends a listing in one form.
-type listWriter interface {
-	begin(b []byte, l *listing) []byte
-	entry(b []byte, e *jail.Entry) []byte
-	end(b []byte, l *listing) []byte
-}
-
 // writeTo writes the listing in its form.
 func (l *listing) writeTo(ctx context.Context, w io.Writer) error {
-	var form listWriter
+	var form list.Form
 	switch l.form {
 	case formHTML:
-		form = l.files.config.page()
+		form = l.files.config.page(l.files.config.mediaType)
 	case formJSON:
-		form = &listJSON{}
+		form = &list.JSON{}
 	default:
-		form = listText{}
+		form = list.Text{}
 	}
 	begin := time.Now()
 	scratch := scratchPool.Get().(*[scratchSize]byte)
 	defer scratchPool.Put(scratch)
-	b := form.begin(scratch[:0], l)
+	b := form.Begin(scratch[:0], &l.page)
 	var e jail.Entry // a copy: what is found out now need not be kept
-	for i := range l.entries {
-		e = *l.entries[i]
+	for i := range l.page.Entries {
+		e = *l.page.Entries[i]
 		if l.form != formText {
 			if err := l.stat(&e); err != nil {
 				if StatusOf(err) >= 500 {
 					return err
 				}
-				l.dropped++
+				l.page.Dropped++
 				continue
 			}
 		}
-		b = form.entry(b, &e)
+		b = form.Entry(b, &e)
 		if len(b) < listFlush {
 			continue
 		}
@@ -393,36 +366,6 @@ func (l *listing) writeTo(ctx context.Context, w io.Writer) error {
 		}
 		b = b[:0]
 	}
-	_, err := w.Write(form.end(b, l))
+	_, err := w.Write(form.End(b, &l.page))
 	return err
 }
-
-// listText is a listing as text: one name a line, folders with a slash.
-type listText struct{}
-
-func (listText) begin(b []byte, l *listing) []byte { return b }
-
-func (listText) entry(b []byte, e *jail.Entry) []byte {
-	return append(append(b, shownName(e)...), '\n')
-}
-
-func (listText) end(b []byte, l *listing) []byte {
-	if l.truncated {
-		b = append(b, "/... and more\n"...) // no name has a slash in front
-	}
-	return b
-}
-
-// displayName is a file name as it can be shown: what is not UTF-8, moves the
-// cursor, forges a line or changes the direction of the text becomes U+FFFD.
-func displayName(name string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 || isBidiControl(r) || r == 0x2028 || r == 0x2029 {
-			return utf8.RuneError
-		}
-		return r
-	}, strings.ToValidUTF8(name, string(utf8.RuneError)))
-}
-
-// timeOf is when an entry was changed, in UTC.
-func timeOf(e *jail.Entry) time.Time { return time.Unix(e.Sec, int64(e.Nsec)).UTC() }

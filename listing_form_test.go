@@ -13,6 +13,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"example.com/rawhttp/internal/list"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -228,7 +229,7 @@ func TestListingNegotiation(t *testing.T) {
 // Each form has its fields, with each status that it can have, and with HEAD.
 func TestListingFields(t *testing.T) {
 	common := map[string]string{"Cache-Control": "no-cache", "Vary": "Accept", "X-Content-Type-Options": "nosniff"}
-	page := map[string]string{"Content-Security-Policy": listPolicy, "Referrer-Policy": "same-origin"}
+	page := map[string]string{"Content-Security-Policy": list.Policy, "Referrer-Policy": "same-origin"}
 	for name, mediaType := range map[string]string{"html": "text/html; charset=utf-8", "text": "text/plain; charset=utf-8", "json": "application/json"} {
 		t.Run(name, func(t *testing.T) {
 			_, addr := listen(t, WithDate(false), WithResolver(listingPlace(t)))

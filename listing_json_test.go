@@ -7,8 +7,6 @@ import (
 	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
-
-	"example.com/rawhttp/internal/jail"
 )
 
 // A listingObject is a listing as JSON, as the documentation has its fields.
@@ -126,15 +124,6 @@ var listingEscapes = []struct {
 	{strings.Repeat("n", 255), strings.Repeat("n", 255), strings.Repeat("n", 255), strings.Repeat("n", 255), strings.Repeat("n", 255), ""},
 }
 
-// listingEscapesOfBytes are names that are not UTF-8.
-var listingEscapesOfBytes = []struct{ name, text, href, json string }{
-	{"\xff", "\ufffd", "%FF", "\ufffd"},
-	{"a\xffb", "a\ufffdb", "a%FFb", "a\ufffdb"},
-	{"\xc3(", "\ufffd(", "%C3%28", "\ufffd("},
-	{"\xef\xbf", "\ufffd", "%EF%BF", "\ufffd\ufffd"},
-	{"\xed\xa0\x80", "\ufffd", "%ED%A0%80", "\ufffd\ufffd\ufffd"},
-}
-
 // A name is escaped for where it stands: in text, in HTML, in a reference, in JSON.
 func TestListingEscapes(t *testing.T) {
 	for _, tt := range listingEscapes {
@@ -172,12 +161,6 @@ func TestListingEscapes(t *testing.T) {
 			}
 		})
 	}
-	for _, tt := range listingEscapesOfBytes {
-		e := jail.Entry{Name: tt.name}
-		if shownName(&e) != tt.text || hrefOf(&e) != "./"+tt.href || string(appendJSON(nil, tt.name)) != `"`+tt.json+`"` {
-			t.Errorf("%q is shown as %q, with the href %q, in JSON %s, want %q, %q, %q", tt.name, shownName(&e), hrefOf(&e), appendJSON(nil, tt.name), tt.text, tt.href, tt.json)
-		}
-	}
 }
 
 // The path of a folder is escaped as a name is.
@@ -199,32 +182,5 @@ func TestListingEscapesThePath(t *testing.T) {
 	object := listingAsk(t, r, "GET "+target+"?format=json").Content
 	if want := `{"path":"/\u003ci\u003e\n\u202e\"\u0026'/",`; !strings.HasPrefix(object, want) {
 		t.Errorf("as JSON: %q, want it to begin with %s", object, want)
-	}
-}
-
-// What we write as JSON strings is what encoding/json reads, byte for byte the value
-// that it would write.
-func TestListingJSONStrings(t *testing.T) {
-	var all strings.Builder
-	for c := range 256 {
-		all.WriteByte(byte(c))
-	}
-	for r := rune(0); r < 0x3000; r++ {
-		all.WriteRune(r)
-	}
-	for _, s := range append([]string{"", all.String(), "\U0010ffff", "\xf4\x90\x80\x80", "\xe2\x82"}, listingNasty...) {
-		var got, want string
-		written, err := json.Marshal(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := json.Unmarshal(written, &want); err != nil {
-			t.Fatal(err)
-		}
-		if err := json.Unmarshal(appendJSON(nil, s), &got); err != nil {
-			t.Errorf("appendJSON(%q) is not JSON: %v", s, err)
-		} else if got != want {
-			t.Errorf("appendJSON(%q) is read as %q, want %q", s, got, want)
-		}
 	}
 }

@@ -1,79 +1,10 @@
 package rawhttp
 
 import (
-	"fmt"
-	"math"
-	"math/big"
-	"math/rand/v2"
-	"regexp"
-	"strconv"
-	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
 )
-
-// A size has three significant digits in the largest unit that leaves one of them in
-// front of the point; below 1024 bytes it is exact.
-func TestListingSize(t *testing.T) {
-	const ki = 1024
-	tests := []struct {
-		n    int64
-		want string
-	}{
-		{0, "0 B"}, {1, "1 B"}, {9, "9 B"}, {99, "99 B"}, {999, "999 B"}, {1000, "1000 B"}, {1023, "1023 B"},
-		{1024, "1.00 KiB"}, {1025, "1.00 KiB"}, {1029, "1.00 KiB"}, {1030, "1.01 KiB"}, {1536, "1.50 KiB"}, {2047, "2.00 KiB"},
-		{10*ki - 6, "9.99 KiB"}, {10*ki - 5, "10.0 KiB"}, {10 * ki, "10.0 KiB"}, {100*ki - 52, "99.9 KiB"}, {100*ki - 51, "100 KiB"},
-		{100 * ki, "100 KiB"}, {145408, "142 KiB"}, {999*ki + 511, "999 KiB"},
-		{999*ki + 512, "0.976 MiB"}, {1000 * ki, "0.977 MiB"}, {1023 * ki, "0.999 MiB"}, {1023*ki + 512, "1.00 MiB"}, {1<<20 - 1, "1.00 MiB"},
-		{1 << 20, "1.00 MiB"}, {1<<30 - 1, "1.00 GiB"}, {1 << 30, "1.00 GiB"}, {98_000_000_000, "91.3 GiB"}, {1 << 40, "1.00 TiB"}, {1 << 50, "1.00 PiB"},
-		{1000 << 50, "0.977 EiB"}, {1 << 60, "1.00 EiB"}, {math.MaxInt64, "8.00 EiB"},
-	}
-	for _, tt := range tests {
-		if got := string(appendSize(nil, tt.n)); got != tt.want {
-			t.Errorf("appendSize(%d) = %q, want %q", tt.n, got, tt.want)
-		}
-	}
-
-	random := rand.New(rand.NewPCG(1, 2))
-	for range 200_000 { // against numbers that do not round
-		n := random.Int64()>>random.IntN(53) | 1024
-		exact, unit := new(big.Rat).SetFrac64(n, 1024), 0
-		half := new(big.Rat).SetFrac64(1999, 2) // from 999.5 on it takes the next unit
-		for exact.Cmp(half) >= 0 {
-			exact.Quo(exact, new(big.Rat).SetInt64(1024))
-			unit++
-		}
-		digits := 3
-		for exact.Cmp(new(big.Rat).SetFrac64(9995, int64(math.Pow10(4-3+digits)))) >= 0 {
-			digits--
-		}
-		if got, want := string(appendSize(nil, n)), exact.FloatString(digits)+" "+"KMGTPE"[unit:unit+1]+"iB"; got != want {
-			t.Fatalf("appendSize(%d) = %q, want %q", n, got, want)
-		}
-	}
-
-	form := regexp.MustCompile(`^(\d\.\d\d|\d\d\.\d|\d\d\d|0\.9\d\d) ([KMGTPE])iB$`)
-	for range 100_000 {
-		n := random.Int64() >> random.IntN(54)
-		got := string(appendSize(nil, n))
-		if n < 1024 {
-			if want := fmt.Sprintf("%d B", n); got != want {
-				t.Errorf("appendSize(%d) = %q, want %q", n, got, want)
-			}
-			continue
-		}
-		m := form.FindStringSubmatch(got)
-		if m == nil {
-			t.Fatalf("appendSize(%d) = %q, want three significant digits", n, got)
-		}
-		size, _ := strconv.ParseFloat(m[1], 64)
-		size *= math.Pow(1024, float64(1+strings.Index("KMGTPE", m[2])))
-		if off := math.Abs(size-float64(n)) / float64(n); off > 0.005 {
-			t.Fatalf("appendSize(%d) = %q, which is %.2f %% off", n, got, off*100)
-		}
-	}
-}
 
 // Times are those of the files, whatever they are.
 func TestListingTimes(t *testing.T) {

@@ -51,11 +51,11 @@ type weighted struct {
 // "gzip; q = 0" does not want gzip.
 func nextWeighted(list string) (w weighted, rest string, more bool) {
 	member, rest, more := ascii.NextMember(list)
-	value, params := cutParam(member)
+	value, params := ascii.CutParam(member)
 	w = weighted{value: value, q: 1000}
 	for params != "" {
 		var p string
-		p, params = cutParam(params)
+		p, params = ascii.CutParam(params)
 		name, value, ok := strings.Cut(p, "=")
 		name, value = ascii.TrimBlanks(name), strings.Trim(value, " \t\"")
 		switch {
@@ -67,12 +67,6 @@ func nextWeighted(list string) (w weighted, rest string, more bool) {
 		}
 	}
 	return w, rest, more
-}
-
-// cutParam cuts s at its first semicolon outside of quoted strings.
-func cutParam(s string) (first, rest string) {
-	first, rest, _ = ascii.CutUnquoted(s, ';')
-	return first, ascii.TrimBlanks(rest)
 }
 
 // acceptMedia returns the weight that the Accept field gives to the media type, in

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"example.com/rawhttp/internal/ascii"
+	"example.com/rawhttp/internal/list"
 )
 
 // A Listing is what a folder without an index file is answered with.
@@ -37,7 +38,7 @@ func (l Listing) String() string {
 // fileConfig is all that file options set.
 type fileConfig struct {
 	listing      Listing
-	page         func() listWriter // of WithListing, so that other programs do not have it
+	page         func(mediaType func(name string) string) list.Form // of WithListing, so that other programs do not have it
 	maxListing   int
 	index        []string
 	dotFiles     bool
@@ -99,7 +100,7 @@ func WithListing(l Listing) FileOption {
 			return fmt.Errorf("WithListing(%v): there is no such listing", l)
 		}
 		c.listing = l
-		c.page = func() listWriter { return &listHTML{} }
+		c.page = list.HTML
 		return nil
 	})
 }

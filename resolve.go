@@ -111,25 +111,9 @@ func toFolder(req *Request) *Response {
 	if err != nil || last == "" { // a resolver in front has put another path in its place
 		last = path[strings.LastIndexByte(path, '/')+1:]
 	}
-	location := "./" + escapePath(last) + "/"
+	location := "./" + ascii.EscapeSegment(last) + "/"
 	if q := req.RawQuery(); q != "" {
 		location += "?" + q
 	}
 	return Redirect(301, location)
-}
-
-// escapePath percent-encodes the bytes of one path segment that are not
-// unreserved (RFC 3986, section 2.3).
-func escapePath(name string) string {
-	const digits = "0123456789ABCDEF"
-	var b strings.Builder
-	for i := range len(name) {
-		c := name[i]
-		if ascii.IsUnreserved(name[i : i+1]) {
-			b.WriteByte(c)
-			continue
-		}
-		b.Write([]byte{'%', digits[c>>4], digits[c&15]})
-	}
-	return b.String()
 }

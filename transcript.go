@@ -141,8 +141,3 @@ func escapeControls(s string) string {
 	}
 	return b.String()
 }
-
-// isBidiControl reports whether r changes the direction of the text after it.
-func isBidiControl(r rune) bool {
-	return r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
-}

@@ -5,6 +5,7 @@ package ascii
 import (
 	"encoding/binary"
 	"math/bits"
+	"strings"
 )
 
 // IsTchar is the table of the bytes that a token may have:
@@ -235,4 +236,31 @@ func IsUnreserved(s string) bool {
 		}
 	}
 	return true
+}
+
+// EscapeSegment percent-encodes the bytes of one path segment that are not unreserved
+// (RFC 3986, section 2.3).
+func EscapeSegment(name string) string {
+	const digits = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := range len(name) {
+		c := name[i]
+		if IsUnreserved(name[i : i+1]) {
+			b.WriteByte(c)
+			continue
+		}
+		b.Write([]byte{'%', digits[c>>4], digits[c&15]})
+	}
+	return b.String()
+}
+
+// CutParam cuts s at its first semicolon outside of quoted strings.
+func CutParam(s string) (first, rest string) {
+	first, rest, _ = CutUnquoted(s, ';')
+	return first, TrimBlanks(rest)
+}
+
+// IsBidiControl reports whether r changes the direction of the text after it.
+func IsBidiControl(r rune) bool {
+	return r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
 }

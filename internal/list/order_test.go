@@ -1,4 +1,4 @@
-package rawhttp
+package list
 
 import (
 	"cmp"
@@ -18,11 +18,11 @@ import (
 
 // The order is that of comparing each with each, whatever the shortcuts: with names
 // that begin alike or are the beginning of others, and with extreme numbers.
-func TestListingOrderHasNoShortcut(t *testing.T) {
+func TestOrderHasNoShortcut(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	numbers := []int64{0, 1, -1, 2, 1 << 20, 1<<20 + 1, math.MaxInt64, math.MaxInt64 - 1, math.MinInt64, math.MinInt64 + 1}
 	for round := range 500 {
-		l := &listing{sort: sortKey(round % 3), desc: round%2 == 0}
+		p := &Page{Sort: Key(round % 3), Desc: round%2 == 0}
 		prefix := []string{"", "file-", "\xff\xff", "0", "IMG_2026", "v1.0"}[random.IntN(6)]
 		alphabet := []string{"\x01az\x80\xff", "aAbB_", "0129", "01a/", "9999999.B"}[random.IntN(5)]
 		seen := make(map[string]bool)
@@ -37,18 +37,18 @@ func TestListingOrderHasNoShortcut(t *testing.T) {
 			seen[name] = true
 			e := &jail.Entry{Name: name, IsFolder: random.IntN(4) == 0, Sec: numbers[random.IntN(len(numbers))], Nsec: random.Int32N(2)}
 			e.Size = max(0, numbers[random.IntN(len(numbers))])
-			l.entries = append(l.entries, e)
+			p.Entries = append(p.Entries, e)
 		}
-		want := slices.SortedFunc(slices.Values(l.entries), l.compare)
-		l.order()
+		want := slices.SortedFunc(slices.Values(p.Entries), p.compare)
+		p.Order()
 		names := func(entries []*jail.Entry) (names []string) {
 			for _, e := range entries {
 				names = append(names, fmt.Sprintf("%q %v %d %d", e.Name, e.IsFolder, e.Size, e.Sec))
 			}
 			return names
 		}
-		if diff := gocmp.Diff(names(want), names(l.entries)); diff != "" {
-			t.Fatalf("sorted by %s, descending %v (-want +got):\n%s", sortNames[l.sort], l.desc, diff)
+		if diff := gocmp.Diff(names(want), names(p.Entries)); diff != "" {
+			t.Fatalf("sorted by %s, descending %v (-want +got):\n%s", KeyNames[p.Sort], p.Desc, diff)
 		}
 	}
 }
@@ -90,17 +90,17 @@ func TestNamesAreInTheOrderOfReading(t *testing.T) {
 	}
 }
 
-// listingTokens matches what counts as one in the order of names.
-var listingTokens = regexp.MustCompile(`(?s)[0-9]+|.`)
+// orderTokens matches what counts as one in the order of names.
+var orderTokens = regexp.MustCompile(`(?s)[0-9]+|.`)
 
-// listingCompareSlowly orders names by the rule as it is written down.
-func listingCompareSlowly(a, b string) int {
+// compareSlowly orders names by the rule as it is written down.
+func compareSlowly(a, b string) int {
 	tokens := func(name string) []string {
 		var latin strings.Builder // each byte a rune
 		for i := range len(name) {
 			latin.WriteRune(rune(name[i]))
 		}
-		return listingTokens.FindAllString(latin.String(), -1)
+		return orderTokens.FindAllString(latin.String(), -1)
 	}
 	compare := func(a, b string) int {
 		numberA, okA := new(big.Int).SetString(a, 10)
@@ -121,7 +121,7 @@ func listingCompareSlowly(a, b string) int {
 
 // It is one order of all names, and takes no memory.
 func FuzzCompareNames(f *testing.F) {
-	for _, name := range append([]string{"IMG_2", "img_10", "a007", "a7", "a07b", "a7B", "1.10", "999999999999999999999"}, listingNasty...) {
+	for _, name := range append([]string{"IMG_2", "img_10", "a007", "a7", "a07b", "a7B", "1.10", "999999999999999999999"}, misleading...) {
 		f.Add(name, "IMG_2", name+"0")
 		f.Add(name, strings.ToUpper(name), "00"+name)
 	}
@@ -132,7 +132,7 @@ func FuzzCompareNames(f *testing.F) {
 		names := []string{a, b, c}
 		for _, x := range names {
 			for _, y := range names {
-				if got, want := compareNames(x, y), listingCompareSlowly(x, y); got != want {
+				if got, want := compareNames(x, y), compareSlowly(x, y); got != want {
 					t.Errorf("compareNames(%q, %q) = %d, want %d", x, y, got, want)
 				}
 				if compareNames(x, y) < 0 && nameBeginning(x) > nameBeginning(y) {
@@ -156,17 +156,17 @@ func TestCompareNamesAllocatesNothing(t *testing.T) {
 }
 
 // 100,000 names, as cameras, programs and people make them.
-func BenchmarkListingOrder(b *testing.B) {
+func BenchmarkOrder(b *testing.B) {
 	for name, form := range map[string]string{"numbers": "file-%07d.txt", "photos": "IMG_2026%04d_101503.jpg", "words": "%x Some Words.txt"} {
-		for _, key := range []sortKey{byName, bySize} { // whose ties are by name
-			b.Run(name+" by "+sortNames[key], func(b *testing.B) {
+		for _, key := range []Key{ByName, BySize} { // whose ties are by name
+			b.Run(name+" by "+KeyNames[key], func(b *testing.B) {
 				entries := make([]*jail.Entry, 100_000)
 				for i := range entries {
 					entries[i] = &jail.Entry{Name: fmt.Sprintf(form, (i*7919)%len(entries))}
 				}
 				for b.Loop() {
-					l := &listing{sort: key, entries: entries}
-					l.order()
+					p := &Page{Sort: key, Entries: entries}
+					p.Order()
 				}
 			})
 		}

@@ -1,4 +1,4 @@
-package rawhttp
+package list
 
 import (
 	"cmp"
@@ -11,81 +11,83 @@ import (
 	"unicode/utf8"
 
 	"example.com/rawhttp/internal/ascii"
-
 	"example.com/rawhttp/internal/jail"
 )
 
-// listHTML is a listing as a page for people: real links, in the order in which they
-// are read, and no script. The text of a link is its decoded href, by which media
-// players know that it is an entry.
-type listHTML struct {
-	config *fileConfig
-	order  string // query of a link to a folder
-	later  bool   // the sum of the sizes is not known before the end
-	sum    int64  // bytes of the files so far
-	sec    int64  // the last time that was written
-	time   string // as it was
+// html is a page for people: real links, in the order in which they are read, and no
+// script. The text of a link is its decoded href: media players recognize entries by that.
+type html struct {
+	mediaType func(name string) string
+	order     string // query of a link to a folder
+	later     bool   // the sum of the sizes is not known before the end
+	sum       int64  // bytes of the files so far
+	sec       int64  // the last time that was written
+	time      string // as it was
 }
 
-func (p *listHTML) begin(b []byte, l *listing) []byte {
-	p.config, p.order = &l.files.config, orderQuery(l.sort, l.desc)
+// HTML returns the form of a page for people. mediaType returns the media type of a file
+// by its name, which decides the mark before the name.
+func HTML(mediaType func(name string) string) Form { return &html{mediaType: mediaType} }
+
+func (h *html) Begin(b []byte, p *Page) []byte {
+	h.order = orderQuery(p.Sort, p.Desc)
 	b = append(b, `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Index of `...)
-	b = appendHTML(b, displayName(l.path))
-	b = append(b, "</title>\n<style>"+listStyle+`</style>
+	b = appendHTML(b, DisplayName(p.Path))
+	b = append(b, "</title>\n<style>"+style+`</style>
 </head>
 <body>
 <a class="skip" href="#files">Skip to files</a>
 <header><nav aria-label="Breadcrumb"><h1>
 `...)
-	b = l.appendCrumbs(b)
+	b = p.appendCrumbs(b)
 	b = append(b, "</h1></nav>\n"...)
-	if len(l.entries) == 0 {
-		return l.appendEmpty(b)
+	if len(p.Entries) == 0 {
+		return p.appendEmpty(b)
 	}
 	b = append(b, "<p>"...)
-	b = p.appendCounts(b, l)
+	b = h.appendCounts(b, p)
 	b = append(b, "</p></header>\n<main id=\"files\">\n<table>\n<caption>"...)
-	b = l.appendCaption(b)
+	b = p.appendCaption(b)
 	b = append(b, "</caption>\n<thead><tr>\n"...)
-	b = l.appendColumn(b, byName, "Name")
-	b = l.appendColumn(b, bySize, "Size")
-	b = l.appendColumn(b, byTime, "Modified (UTC)")
+	b = p.appendColumn(b, ByName, "Name")
+	b = p.appendColumn(b, BySize, "Size")
+	b = p.appendColumn(b, ByTime, "Modified (UTC)")
 	b = append(b, "</tr></thead>\n<tbody>\n"...)
-	if l.depth > 0 {
-		b = fmt.Appendf(b, "<tr class=up><td><a href=\"../%s\">Parent folder</a></td><td></td><td></td></tr>\n", p.order)
+	if p.Depth > 0 {
+		b = fmt.Appendf(b, "<tr class=up><td><a href=\"../%s\">Parent folder</a></td><td></td><td></td></tr>\n", h.order)
 	}
 	return b
 }
 
 // appendEmpty appends the page from the heading on if there is nothing to list.
-func (l *listing) appendEmpty(b []byte) []byte {
+func (p *Page) appendEmpty(b []byte) []byte {
 	b = append(b, "</header>\n<main id=\"files\">\n<p>This folder is empty.</p>\n"...)
-	if l.depth > 0 {
-		b = fmt.Appendf(b, "<p><a href=\"../%s\">Parent folder</a></p>\n", orderQuery(l.sort, l.desc))
+	if p.Depth > 0 {
+		b = fmt.Appendf(b, "<p><a href=\"../%s\">Parent folder</a></p>\n", orderQuery(p.Sort, p.Desc))
 	}
 	return b
 }
 
 // appendCrumbs appends the path: a link to each folder above, down from the topmost,
 // and the name of this one.
-func (l *listing) appendCrumbs(b []byte) []byte {
-	names := []string{l.root}
-	below := strings.Split(strings.Trim(l.path, "/"), "/")
-	names = append(names, below[len(below)-l.depth:]...)
+func (p *Page) appendCrumbs(b []byte) []byte {
+	names := []string{p.Root}
+	below := strings.Split(strings.Trim(p.Path, "/"), "/")
+	names = append(names, below[len(below)-p.Depth:]...)
 	for i, name := range names {
-		up := l.depth - i
+		up := p.Depth - i
 		if up == 0 {
 			b = append(b, `<b aria-current="page"><bdi dir=ltr>`...)
-			b = appendName(b, displayName(name), true)
+			b = appendName(b, DisplayName(name), true)
 			return append(b, "</bdi></b>\n"...)
 		}
-		b = fmt.Appendf(b, `<bdi dir=ltr><a href="%s%s">`, strings.Repeat("../", up), orderQuery(l.sort, l.desc))
-		b = appendName(b, displayName(name), true)
+		b = fmt.Appendf(b, `<bdi dir=ltr><a href="%s%s">`, strings.Repeat("../", up), orderQuery(p.Sort, p.Desc))
+		b = appendName(b, DisplayName(name), true)
 		b = append(b, "</a></bdi> /\n"...)
 	}
 	return b
@@ -93,30 +95,30 @@ func (l *listing) appendCrumbs(b []byte) []byte {
 
 // appendCounts appends how much there is. The sum of the sizes is part of it if they
 // are known, as in a listing in memory; of a long one the footer has it.
-func (p *listHTML) appendCounts(b []byte, l *listing) []byte {
+func (h *html) appendCounts(b []byte, p *Page) []byte {
 	folders, sum := 0, int64(0)
-	for _, e := range l.entries {
+	for _, e := range p.Entries {
 		if e.IsFolder {
 			folders++
 			continue
 		}
-		p.later = p.later || !e.Stated
+		h.later = h.later || !e.Stated
 		sum = addSizes(sum, e.Size)
 	}
 	if folders > 0 {
 		b = append(b, counted(folders, "folder")...)
 	}
-	if files := len(l.entries) - folders; files > 0 {
+	if files := len(p.Entries) - folders; files > 0 {
 		if folders > 0 {
 			b = append(b, ", "...)
 		}
 		b = append(b, counted(files, "file")...)
-		if !p.later {
+		if !h.later {
 			b = append(b, ", "...)
 			b = appendSize(b, sum)
 		}
 	}
-	return l.appendMore(b)
+	return p.appendMore(b)
 }
 
 // addSizes adds sizes of files, of which sparse ones can be larger than any disk.
@@ -128,17 +130,17 @@ func addSizes(a, b int64) int64 {
 }
 
 // appendCaption appends what the table shows, for those who cannot see it.
-func (l *listing) appendCaption(b []byte) []byte {
+func (p *Page) appendCaption(b []byte) []byte {
 	order := "ascending"
-	if l.desc {
+	if p.Desc {
 		order = "descending"
 	}
-	return l.appendMore(fmt.Appendf(b, "Sorted by %s, %s", sortNames[l.sort], order))
+	return p.appendMore(fmt.Appendf(b, "Sorted by %s, %s", KeyNames[p.Sort], order))
 }
 
 // appendMore appends that the listing is cut, if it is.
-func (l *listing) appendMore(b []byte) []byte {
-	if l.truncated {
+func (p *Page) appendMore(b []byte) []byte {
+	if p.Truncated {
 		b = append(b, "; there are more, which are not listed"...)
 	}
 	return b
@@ -153,24 +155,24 @@ func counted(n int, noun string) string {
 
 // appendColumn appends the head of a column: a link that sorts by it, and reverses the
 // order if it is sorted by it already.
-func (l *listing) appendColumn(b []byte, key sortKey, name string) []byte {
-	desc, sorted := key != byName, "" // the largest and newest are looked for
-	if key == l.sort {
-		desc, sorted = !l.desc, ` aria-sort="ascending"`
-		if l.desc {
+func (p *Page) appendColumn(b []byte, key Key, name string) []byte {
+	desc, sorted := key != ByName, "" // the largest and newest are looked for
+	if key == p.Sort {
+		desc, sorted = !p.Desc, ` aria-sort="ascending"`
+		if p.Desc {
 			sorted = ` aria-sort="descending"`
 		}
 	}
 	return fmt.Appendf(b, "<th scope=\"col\"%s><a rel=\"nofollow\" href=\"%s\">%s</a></th>\n", sorted, cmp.Or(orderQuery(key, desc), "./"), name)
 }
 
-// entry appends a row. Its attributes are without quotes where HTML needs none: there
+// Entry appends a row. Its attributes are without quotes where HTML needs none: there
 // are many rows.
-func (p *listHTML) entry(b []byte, e *jail.Entry) []byte {
+func (h *html) Entry(b []byte, e *jail.Entry) []byte {
 	kind := "folder"
 	if !e.IsFolder {
-		kind = kindOf(p.config.mediaType(e.Name))
-		p.sum = addSizes(p.sum, e.Size)
+		kind = kindOf(h.mediaType(e.Name))
+		h.sum = addSizes(h.sum, e.Size)
 	}
 	b = append(append(b, "<tr class="...), kind...)
 	b = append(b, `><td><bdi dir=ltr><a href="`...)
@@ -178,7 +180,7 @@ func (p *listHTML) entry(b []byte, e *jail.Entry) []byte {
 		b = append(append(b, e.Name...), `">`...)
 		b = append(b, e.Name...)
 	} else {
-		b = p.appendLink(b, e, kind)
+		b = h.appendLink(b, e, kind)
 	}
 	b = append(b, `</a></bdi></td><td>`...)
 	if e.IsFolder {
@@ -195,7 +197,7 @@ func (p *listHTML) entry(b []byte, e *jail.Entry) []byte {
 	}
 	b = append(b, `</td><td>`...)
 	if e.Timed {
-		b = p.appendTime(b, e)
+		b = h.appendTime(b, e)
 	}
 	return append(b, "</td></tr>\n"...)
 }
@@ -203,8 +205,8 @@ func (p *listHTML) entry(b []byte, e *jail.Entry) []byte {
 // appendLink appends a link's href and its text. A dot stands in front where a colon
 // could be taken for the end of a scheme. What media players look for keeps its text
 // whole: they compare it with the href.
-func (p *listHTML) appendLink(b []byte, e *jail.Entry, kind string) []byte {
-	href := hrefOf(e)
+func (h *html) appendLink(b []byte, e *jail.Entry, kind string) []byte {
+	href := Href(e)
 	if !strings.Contains(e.Name, ":") {
 		href = href[len("./"):]
 	}
@@ -212,20 +214,20 @@ func (p *listHTML) appendLink(b []byte, e *jail.Entry, kind string) []byte {
 	breaks := true
 	switch kind {
 	case "folder":
-		b = append(b, p.order...)
+		b = append(b, h.order...)
 		breaks = false
 	case "image", "video", "audio":
 		breaks = false
 	}
-	return appendName(append(b, `">`...), shownName(e), breaks)
+	return appendName(append(b, `">`...), shown(e), breaks)
 }
 
 // appendTime appends a time, which is often that of the entry before.
-func (p *listHTML) appendTime(b []byte, e *jail.Entry) []byte {
-	if p.time == "" || p.sec != e.Sec {
-		p.sec, p.time = e.Sec, timeOf(e).Format(`<time datetime=2006-01-02T15:04:05Z>2006-01-02 15:04</time>`)
+func (h *html) appendTime(b []byte, e *jail.Entry) []byte {
+	if h.time == "" || h.sec != e.Sec {
+		h.sec, h.time = e.Sec, changed(e).Format(`<time datetime=2006-01-02T15:04:05Z>2006-01-02 15:04</time>`)
 	}
-	return append(b, p.time...)
+	return append(b, h.time...)
 }
 
 // maxUnbroken is how long a name is written without a place where its line may break,
@@ -234,10 +236,10 @@ const maxUnbroken = 40
 
 // appendName appends a name, with breaks if it may have them. A name that nobody could
 // see or hear is said to be one.
-func appendName(b []byte, shown string, breaks bool) []byte {
+func appendName(b []byte, name string, breaks bool) []byte {
 	run := 0 // bytes since the last place to break
-	for i := range len(shown) {
-		c := shown[i]
+	for i := range len(name) {
+		c := name[i]
 		if breaks && run >= maxUnbroken && c < utf8.RuneSelf { // others could be joined with what is before
 			b = append(b, "<wbr>"...)
 			run = 0
@@ -247,7 +249,7 @@ func appendName(b []byte, shown string, breaks bool) []byte {
 		}
 		b = appendHTMLByte(b, c)
 	}
-	if strings.TrimFunc(shown, isInvisible) == "" {
+	if strings.TrimFunc(name, isInvisible) == "" {
 		b = append(b, " (blank name)"...)
 	}
 	return b
@@ -282,16 +284,16 @@ func isInvisible(r rune) bool {
 	return unicode.IsSpace(r) || r >= 0x200b && r <= 0x200f || r >= 0x2060 && r <= 0x206f || r == 0xfeff
 }
 
-func (p *listHTML) end(b []byte, l *listing) []byte {
-	if len(l.entries) > 0 {
+func (h *html) End(b []byte, p *Page) []byte {
+	if len(p.Entries) > 0 {
 		b = append(b, "</tbody>\n</table>\n"...)
 	}
 	b = append(b, "</main>\n<footer>"...)
-	if p.later {
-		b = append(appendSize(b, p.sum), " in all. "...)
+	if h.later {
+		b = append(appendSize(b, h.sum), " in all. "...)
 	}
-	if l.dropped > 0 {
-		b = append(b, counted(l.dropped, "name")+" disappeared while this was written. "...)
+	if p.Dropped > 0 {
+		b = append(b, counted(p.Dropped, "name")+" disappeared while this was written. "...)
 	}
 	return append(b, `Also as <a rel="nofollow" href="?format=text">text</a> and <a rel="nofollow" href="?format=json">JSON</a>.</footer>
 </body>
@@ -301,12 +303,12 @@ func (p *listHTML) end(b []byte, l *listing) []byte {
 
 // orderQuery returns the query, in HTML, that asks for an order, "" for the default:
 // there is one for each, so that a recursive downloader fetches a folder few times.
-func orderQuery(key sortKey, desc bool) string {
+func orderQuery(key Key, desc bool) string {
 	switch {
 	case desc:
-		return "?sort=" + sortNames[key] + "&amp;order=desc"
-	case key != byName:
-		return "?sort=" + sortNames[key]
+		return "?sort=" + KeyNames[key] + "&amp;order=desc"
+	case key != ByName:
+		return "?sort=" + KeyNames[key]
 	}
 	return ""
 }

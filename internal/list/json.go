@@ -1,26 +1,27 @@
-package rawhttp
+package list
 
 import (
 	"strconv"
 	"time"
 	"unicode/utf8"
 
+	"example.com/rawhttp/internal/ascii"
 	"example.com/rawhttp/internal/jail"
 )
 
-// listJSON is a listing as one JSON object, with names of fields that others use too.
-// name may have lost bytes that are no UTF-8; href has not.
-type listJSON struct {
+// JSON is the form of one JSON object, whose field names are those that other servers use.
+// In name, bytes that are not UTF-8 are replaced; href leads to the file in any case.
+type JSON struct {
 	n int // entries so far
 }
 
-func (*listJSON) begin(b []byte, l *listing) []byte {
+func (*JSON) Begin(b []byte, p *Page) []byte {
 	b = append(b, `{"path":`...)
-	b = appendJSON(b, l.path)
+	b = appendJSON(b, p.Path)
 	return append(b, `,"entries":[`...)
 }
 
-func (j *listJSON) entry(b []byte, e *jail.Entry) []byte {
+func (j *JSON) Entry(b []byte, e *jail.Entry) []byte {
 	if j.n++; j.n > 1 {
 		b = append(b, ",\n"...)
 	}
@@ -37,17 +38,17 @@ func (j *listJSON) entry(b []byte, e *jail.Entry) []byte {
 	}
 	if e.Timed {
 		b = append(b, `,"mtime":"`...)
-		b = timeOf(e).AppendFormat(b, time.RFC3339)
+		b = changed(e).AppendFormat(b, time.RFC3339)
 		b = append(b, '"')
 	}
 	b = append(b, `,"href":`...)
-	b = appendJSON(b, hrefOf(e))
+	b = appendJSON(b, Href(e))
 	return append(b, '}')
 }
 
-func (*listJSON) end(b []byte, l *listing) []byte {
+func (*JSON) End(b []byte, p *Page) []byte {
 	b = append(b, `],"truncated":`...)
-	b = strconv.AppendBool(b, l.truncated)
+	b = strconv.AppendBool(b, p.Truncated)
 	return append(b, "}\n"...)
 }
 
@@ -67,7 +68,7 @@ func appendJSON(b []byte, s string) []byte {
 			b = append(b, `\t`...)
 		case r == '\r':
 			b = append(b, `\r`...)
-		case r < ' ' || r >= 0x7f && r < 0xa0 || r == '<' || r == '>' || r == '&' || r == 0x2028 || r == 0x2029 || isBidiControl(r):
+		case r < ' ' || r >= 0x7f && r < 0xa0 || r == '<' || r == '>' || r == '&' || r == 0x2028 || r == 0x2029 || ascii.IsBidiControl(r):
 			b = append(b, '\\', 'u', digits[r>>12&15], digits[r>>8&15], digits[r>>4&15], digits[r&15])
 		default:
 			b = utf8.AppendRune(b, r) // RuneError for what is no UTF-8

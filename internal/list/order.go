@@ -1,4 +1,4 @@
-package rawhttp
+package list
 
 import (
 	"cmp"
@@ -7,60 +7,60 @@ import (
 	"strings"
 
 	"example.com/rawhttp/internal/ascii"
-
 	"example.com/rawhttp/internal/jail"
 )
 
-// A sortKey is what a listing is sorted by.
-type sortKey uint8
+// A Key is what a listing is sorted by.
+type Key uint8
 
 const (
-	byName sortKey = iota
-	bySize
-	byTime
+	ByName Key = iota
+	BySize
+	ByTime
 )
 
-var sortNames = [...]string{byName: "name", bySize: "size", byTime: "time"}
+// KeyNames are the names of the keys in a query.
+var KeyNames = [...]string{ByName: "name", BySize: "size", ByTime: "time"}
 
-// order sorts the entries: folders first, then by the key, ties by name. It first
+// Order sorts the entries: folders first, then by the key, ties by name. It first
 // sorts words that hold the beginning of what counts and the index of the entry, as
 // that is quick, and then those entries whose beginnings are the same.
-func (l *listing) order() {
-	same, low := l.samePrefix(), bits.Len(uint(len(l.entries)))
-	words := make([]int, len(l.entries)) // which package slices sorts in every program
-	for i, e := range l.entries {
-		words[i] = int(l.beginning(e, same)>>(65-bits.UintSize))>>low<<low | i
+func (p *Page) Order() {
+	same, low := p.samePrefix(), bits.Len(uint(len(p.Entries)))
+	words := make([]int, len(p.Entries)) // which package slices sorts in every program
+	for i, e := range p.Entries {
+		words[i] = int(p.beginning(e, same)>>(65-bits.UintSize))>>low<<low | i
 	}
 	slices.Sort(words)
 	sorted := make([]*jail.Entry, len(words))
 	begin := 0
 	for i, word := range words {
 		if word>>low != words[begin]>>low {
-			slices.SortFunc(sorted[begin:i], l.compare)
+			slices.SortFunc(sorted[begin:i], p.compare)
 			begin = i
 		}
-		sorted[i] = l.entries[word&(1<<low-1)]
+		sorted[i] = p.Entries[word&(1<<low-1)]
 	}
-	slices.SortFunc(sorted[begin:], l.compare)
-	l.entries = sorted
+	slices.SortFunc(sorted[begin:], p.compare)
+	p.Entries = sorted
 }
 
-// inOrder returns the names in the default order.
-func inOrder(names []*jail.Entry) []*jail.Entry {
-	l := listing{entries: names}
-	l.order()
-	return l.entries
+// InOrder returns the entries in the default order, by name.
+func InOrder(entries []*jail.Entry) []*jail.Entry {
+	p := Page{Entries: entries}
+	p.Order()
+	return p.Entries
 }
 
 // samePrefix returns the length of what all names begin with, up to a number that may
 // go on differently.
-func (l *listing) samePrefix() (n int) {
-	if len(l.entries) == 0 {
+func (p *Page) samePrefix() (n int) {
+	if len(p.Entries) == 0 {
 		return 0
 	}
-	first := l.entries[0].Name
+	first := p.Entries[0].Name
 	n = len(first)
-	for _, e := range l.entries {
+	for _, e := range p.Entries {
 		for !strings.HasPrefix(e.Name, first[:n]) {
 			n--
 		}
@@ -73,16 +73,16 @@ func (l *listing) samePrefix() (n int) {
 
 // beginning returns a number made of what comes first in the order; of a name, what
 // follows the first same bytes. It is never greater for what comes before.
-func (l *listing) beginning(e *jail.Entry, same int) (key uint64) {
+func (p *Page) beginning(e *jail.Entry, same int) (key uint64) {
 	switch {
-	case l.sort == byName:
+	case p.Sort == ByName:
 		key = nameBeginning(e.Name[same:])
-	case l.sort == byTime:
+	case p.Sort == ByTime:
 		key = uint64(e.Sec) ^ 1<<63 // negative ones first
 	case !e.IsFolder:
 		key = uint64(e.Size) << 1
 	}
-	if l.desc {
+	if p.Desc {
 		key = ^key
 	}
 	key >>= 1
@@ -168,7 +168,7 @@ func cutNumber(s string) (number, rest string) {
 }
 
 // compare orders entries as the listing is sorted.
-func (l *listing) compare(a, b *jail.Entry) int {
+func (p *Page) compare(a, b *jail.Entry) int {
 	if a.IsFolder != b.IsFolder {
 		if a.IsFolder {
 			return -1
@@ -177,9 +177,9 @@ func (l *listing) compare(a, b *jail.Entry) int {
 	}
 	c := 0
 	switch {
-	case l.sort == byName:
+	case p.Sort == ByName:
 		c = compareNames(a.Name, b.Name)
-	case l.sort == byTime:
+	case p.Sort == ByTime:
 		c = cmp.Or(cmp.Compare(a.Sec, b.Sec), cmp.Compare(a.Nsec, b.Nsec))
 	case !a.IsFolder:
 		c = cmp.Compare(a.Size, b.Size)
@@ -187,7 +187,7 @@ func (l *listing) compare(a, b *jail.Entry) int {
 	if c == 0 {
 		return compareNames(a.Name, b.Name)
 	}
-	if l.desc {
+	if p.Desc {
 		return -c
 	}
 	return c

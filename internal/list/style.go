@@ -1,10 +1,10 @@
-package rawhttp
+package list
 
-// listStyle is the style of every listing. The marks in front of the names are drawn
+// style is the style of every page. The marks in front of the names are drawn
 // by it, from the class of the row: no picture, no font, nothing that a screen reader
 // reads. The arrow of the order is drawn where it does not move the word from the edge
 // of its column.
-const listStyle = `
+const style = `
 :root{color-scheme:light dark;--fg:#1b1f24;--dim:#57606a;--bg:#fff;--line:#e4e8ec;--row:#f3f6f9;--link:#0550ae;--seen:#6639ba}
 @media(prefers-color-scheme:dark){:root{--fg:#e6edf3;--dim:#9aa4ae;--bg:#0d1117;--line:#262c34;--row:#161b22;--link:#79b8ff;--seen:#d2a8ff}}
 *{box-sizing:border-box}
@@ -71,6 +71,6 @@ td:empty{display:none}
 @media print{.skip,footer,td a::before{display:none}body{max-width:none;padding:0}th{position:static}td a{padding-left:.5rem}}
 `
 
-// listPolicy is the Content-Security-Policy of a listing: listStyle, by its hash, and
-// nothing else.
-const listPolicy = "default-src 'none'; style-src 'sha256-QhOhs+NkwFkmzD8TzXpw769ixBy3jhSAYfVg3b9lgEo='; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+// Policy is the Content-Security-Policy of a page: its style, by the hash, and pictures of
+// the same server.
+const Policy = "default-src 'none'; style-src 'sha256-QhOhs+NkwFkmzD8TzXpw769ixBy3jhSAYfVg3b9lgEo='; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"

@@ -1,9 +1,13 @@
-package rawhttp
+package list
 
-import "strings"
+import (
+	"strings"
 
-// listKinds are the kinds of application types, by how their subtypes begin.
-var listKinds = []struct{ subtype, kind string }{
+	"example.com/rawhttp/internal/ascii"
+)
+
+// kinds are the kinds of application types, by how their subtypes begin.
+var kinds = []struct{ subtype, kind string }{
 	{"pdf", "document"},
 	{"rtf", "document"},
 	{"postscript", "document"},
@@ -49,9 +53,9 @@ var listKinds = []struct{ subtype, kind string }{
 }
 
 // kindOf returns what a file of the media type is to a person: image, video, audio,
-// text, document, archive, code or other. It is a class of listStyle.
+// text, document, archive, code or other. It is a class of the style.
 func kindOf(mediaType string) string {
-	mediaType, _ = cutParam(mediaType)
+	mediaType, _ = ascii.CutParam(mediaType)
 	top, subtype, _ := strings.Cut(strings.ToLower(mediaType), "/")
 	switch top {
 	case "image", "video", "audio":
@@ -62,7 +66,7 @@ func kindOf(mediaType string) string {
 		}
 		return "text"
 	case "application":
-		for _, k := range listKinds {
+		for _, k := range kinds {
 			if strings.HasPrefix(subtype, k.subtype) {
 				return k.kind
 			}

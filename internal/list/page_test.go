@@ -1,0 +1,168 @@
+package list
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/big"
+	"math/rand/v2"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"example.com/rawhttp/internal/jail"
+)
+
+// misleading are names that mislead whoever shows or links them.
+var misleading = []string{
+	"plain.txt", "<script>alert(1)<", `"onfocus=`, "'", "&amp;", "a:b", "javascript:alert(1)", "%2e%2e", "%2F", "%00", "a?b", "a#b", "a\nb", "\r\n", "\x1b[2J",
+	"\x01", "\x7f", "\u202etxt.exe", "\u2066", "\u0085", "\u2028", "trailing dot.", "trailing blank ", " leading blank", " ", "~1", "PROGRA~1",
+	"\u00e9", "e\u0301", "C:", "CON", "NUL.txt", "a*b", "a|b", "a;b", "a=b&c=d", "+", "*", "@", "back\\slash", "..\\up", "\\", strings.Repeat("n", 255), "-rf",
+	"index.htm", "\xff", "\xff\xfe", "\xc3\x28", "\xed\xa0\x80", "utf8\xe2\x82",
+}
+
+// A name that is not UTF-8 is shown with U+FFFD; its href has the bytes.
+func TestNamesThatAreNotUTF8(t *testing.T) {
+	tests := []struct{ name, text, href, json string }{
+		{"\xff", "\ufffd", "%FF", "\ufffd"},
+		{"a\xffb", "a\ufffdb", "a%FFb", "a\ufffdb"},
+		{"\xc3(", "\ufffd(", "%C3%28", "\ufffd("},
+		{"\xef\xbf", "\ufffd", "%EF%BF", "\ufffd\ufffd"},
+		{"\xed\xa0\x80", "\ufffd", "%ED%A0%80", "\ufffd\ufffd\ufffd"},
+	}
+	for _, tt := range tests {
+		e := jail.Entry{Name: tt.name}
+		if shown(&e) != tt.text || Href(&e) != "./"+tt.href || string(appendJSON(nil, tt.name)) != `"`+tt.json+`"` {
+			t.Errorf("%q is shown as %q, with the href %q, in JSON %s, want %q, %q, %q", tt.name, shown(&e), Href(&e), appendJSON(nil, tt.name), tt.text, tt.href, tt.json)
+		}
+	}
+}
+
+// What we write as JSON strings is what encoding/json reads, byte for byte the value
+// that it would write.
+func TestAppendJSON(t *testing.T) {
+	var all strings.Builder
+	for c := range 256 {
+		all.WriteByte(byte(c))
+	}
+	for r := rune(0); r < 0x3000; r++ {
+		all.WriteRune(r)
+	}
+	for _, s := range append([]string{"", all.String(), "\U0010ffff", "\xf4\x90\x80\x80", "\xe2\x82"}, misleading...) {
+		var got, want string
+		written, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(written, &want); err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(appendJSON(nil, s), &got); err != nil {
+			t.Errorf("appendJSON(%q) is not JSON: %v", s, err)
+		} else if got != want {
+			t.Errorf("appendJSON(%q) is read as %q, want %q", s, got, want)
+		}
+	}
+}
+
+// A size has three significant digits in the largest unit that leaves one of them in
+// front of the point; below 1024 bytes it is exact.
+func TestAppendSize(t *testing.T) {
+	const ki = 1024
+	tests := []struct {
+		n    int64
+		want string
+	}{
+		{0, "0 B"}, {1, "1 B"}, {9, "9 B"}, {99, "99 B"}, {999, "999 B"}, {1000, "1000 B"}, {1023, "1023 B"},
+		{1024, "1.00 KiB"}, {1025, "1.00 KiB"}, {1029, "1.00 KiB"}, {1030, "1.01 KiB"}, {1536, "1.50 KiB"}, {2047, "2.00 KiB"},
+		{10*ki - 6, "9.99 KiB"}, {10*ki - 5, "10.0 KiB"}, {10 * ki, "10.0 KiB"}, {100*ki - 52, "99.9 KiB"}, {100*ki - 51, "100 KiB"},
+		{100 * ki, "100 KiB"}, {145408, "142 KiB"}, {999*ki + 511, "999 KiB"},
+		{999*ki + 512, "0.976 MiB"}, {1000 * ki, "0.977 MiB"}, {1023 * ki, "0.999 MiB"}, {1023*ki + 512, "1.00 MiB"}, {1<<20 - 1, "1.00 MiB"},
+		{1 << 20, "1.00 MiB"}, {1<<30 - 1, "1.00 GiB"}, {1 << 30, "1.00 GiB"}, {98_000_000_000, "91.3 GiB"}, {1 << 40, "1.00 TiB"}, {1 << 50, "1.00 PiB"},
+		{1000 << 50, "0.977 EiB"}, {1 << 60, "1.00 EiB"}, {math.MaxInt64, "8.00 EiB"},
+	}
+	for _, tt := range tests {
+		if got := string(appendSize(nil, tt.n)); got != tt.want {
+			t.Errorf("appendSize(%d) = %q, want %q", tt.n, got, tt.want)
+		}
+	}
+
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 200_000 { // against numbers that do not round
+		n := random.Int64()>>random.IntN(53) | 1024
+		exact, unit := new(big.Rat).SetFrac64(n, 1024), 0
+		half := new(big.Rat).SetFrac64(1999, 2) // from 999.5 on it takes the next unit
+		for exact.Cmp(half) >= 0 {
+			exact.Quo(exact, new(big.Rat).SetInt64(1024))
+			unit++
+		}
+		digits := 3
+		for exact.Cmp(new(big.Rat).SetFrac64(9995, int64(math.Pow10(4-3+digits)))) >= 0 {
+			digits--
+		}
+		if got, want := string(appendSize(nil, n)), exact.FloatString(digits)+" "+"KMGTPE"[unit:unit+1]+"iB"; got != want {
+			t.Fatalf("appendSize(%d) = %q, want %q", n, got, want)
+		}
+	}
+
+	form := regexp.MustCompile(`^(\d\.\d\d|\d\d\.\d|\d\d\d|0\.9\d\d) ([KMGTPE])iB$`)
+	for range 100_000 {
+		n := random.Int64() >> random.IntN(54)
+		got := string(appendSize(nil, n))
+		if n < 1024 {
+			if want := fmt.Sprintf("%d B", n); got != want {
+				t.Errorf("appendSize(%d) = %q, want %q", n, got, want)
+			}
+			continue
+		}
+		m := form.FindStringSubmatch(got)
+		if m == nil {
+			t.Fatalf("appendSize(%d) = %q, want three significant digits", n, got)
+		}
+		size, _ := strconv.ParseFloat(m[1], 64)
+		size *= math.Pow(1024, float64(1+strings.Index("KMGTPE", m[2])))
+		if off := math.Abs(size-float64(n)) / float64(n); off > 0.005 {
+			t.Fatalf("appendSize(%d) = %q, which is %.2f %% off", n, got, off*100)
+		}
+	}
+}
+
+// Text can be read in both colour schemes, also in a row that is pointed at: the
+// contrast is at least 4.5:1 (WCAG 2.2, 1.4.3).
+func TestStyleContrast(t *testing.T) {
+	schemes := regexp.MustCompile(`--fg:[^}]*`).FindAllString(style, -1)
+	if len(schemes) != 2 {
+		t.Fatalf("%d colour schemes, want 2", len(schemes))
+	}
+	for _, scheme := range schemes {
+		colors := make(map[string]float64) // to their luminance
+		for _, m := range regexp.MustCompile(`--(\w+):#(\w+)`).FindAllStringSubmatch(scheme, -1) {
+			digits := m[2]
+			if len(digits) == 3 {
+				digits = string([]byte{digits[0], digits[0], digits[1], digits[1], digits[2], digits[2]})
+			}
+			for i, weight := range []float64{0.2126, 0.7152, 0.0722} {
+				n, err := strconv.ParseUint(digits[2*i:2*i+2], 16, 8)
+				if err != nil {
+					t.Fatal(err)
+				}
+				c := float64(n) / 255
+				if c <= 0.04045 {
+					c /= 12.92
+				} else {
+					c = math.Pow((c+0.055)/1.055, 2.4)
+				}
+				colors[m[1]] += weight * c
+			}
+		}
+		for _, text := range []string{"fg", "dim", "link", "seen"} {
+			for _, ground := range []string{"bg", "row"} {
+				a, b := colors[text]+0.05, colors[ground]+0.05
+				if ratio := max(a/b, b/a); ratio < 4.5 {
+					t.Errorf("%s on %s has a contrast of %.2f:1 in %s", text, ground, ratio, scheme)
+				}
+			}
+		}
+	}
+}
