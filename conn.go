@@ -20,46 +20,61 @@ const (
 	maxDrainSilence = 2 * time.Second // see readPaced
 )
 
-// Limits on a connection that lingers: see hangUp.
-const (
-	maxLingerSilence = 5 * time.Second
-	maxLingerTime    = 30 * time.Second
-	lingerPause      = 100 * time.Millisecond // silence enough of a client that has said all
-)
-
-// A conn is one connection. All but what is atomic belongs to its goroutine, with two
-// exceptions. While an exchange is on, what is needed to read (readDeadline, content and
-// the fields of in) belongs to whoever reads content, on whatever goroutine, or else to the
-// watch; their mutexes hand it over. And watch says itself what it owns.
+// A conn is one connection. It is in one phase at a time, which Trace sees as its ConnState:
+//
+//	phase    what it does                           limit of time               then
+//	idle     waits for the first byte               WithIdleTimeout; the first  head, or parked after 10 ms
+//	                                                time WithReadHeaderTimeout  (1 s once in talk), or closed
+//	(parked) the same, without memory or goroutine  what is left of it          head, or closed
+//	head     reads the head of a request            WithReadHeaderTimeout       resolve; refused: write
+//	resolve  waits for the resolver                 none: the resolver's        write
+//	write    writes the response                    WithStallTimeout without    idle, drain, or linger
+//	                                                a byte taken
+//	drain    reads content the resolver left        2 s without a byte          idle, or linger
+//	linger   discards what comes after the last     5 s without a byte, 30 s    closed
+//	         response, so that it is not reset      in all
+//	closed
+//
+// While the resolver or the response reads content, silence of the client is limited by
+// WithStallTimeout. Idle and lingering connections can be evicted, busy ones cannot.
+//
+// A conn belongs to the goroutine that runs serve or unpark, except where a field says
+// otherwise. During an exchange content may be read on another goroutine, by the program, by
+// a script's feeder or by net/http in a reverse proxy. Then the read side, that is read and
+// work.in, belongs to whoever holds the mutex of content; watch.mu hands it over between that
+// reader and the watch, which reads ahead while nobody else does. endContent and endWatch
+// take it back before the goroutine of the connection reads again.
 type conn struct {
 	srv     *Server
 	group   *group
 	nc      net.Conn
 	id      uint64
-	num     uint64 // of the request
 	isTLS   bool
-	resumes bool // see the function
+	resumes bool   // see the function
+	mayPark bool   // it may change its goroutine
+	tooMany bool   // it is over WithMaxConns
+	ready   *ready // reads the first bytes of a request; nil: work.in does
 
-	client     netip.Addr // who a proxy says that asks; invalid: none does
-	tooMany    bool       // it is over WithMaxConns
-	prev, next *conn      // of the group, under its lock
-
-	// life is the time since which the connection has been idle, or one of the below.
-	// Others change it in one way: from idle or lingering to over, which evicts it.
-	life   atomic.Int64
+	num    uint64 // of the request
 	state  ConnState
-	leaves bool        // it was evicted, and answers one more request
+	client netip.Addr // who a proxy says that asks; invalid: none does
+	leaves bool       // it was evicted, and answers one more request
+	ended  bool       // it has come to its end; else its goroutine was ended
+	err    error      // why it ends, nil if it was closed as HTTP has it
+	work   *working   // nil while it is parked
+	read   readSide
+	write  writeSide
+	watch  watch
+
+	// Any goroutine may use these.
+
+	// life is the time since which the connection has been idle, or one of the values below.
+	// Others change it from idle or lingering to over, which evicts the connection.
+	life   atomic.Int64
+	parked atomic.Bool // it waits, and has no memory
 	gone   atomic.Bool // it was reset, or closed by force
 
-	ready   *ready      // reads the first bytes of a request; nil: in does
-	mayPark bool        // it may change its goroutine
-	parked  atomic.Bool // it waits, and has nothing to work with
-	ended   bool        // it has come to its end; else its goroutine was ended
-	err     error       // why it ends, nil if it ends in order
-	watch   watch
-	waiting
-
-	*working // nil while it is parked
+	prev, next *conn // of the group, under its lock
 }
 
 const (
@@ -69,7 +84,25 @@ const (
 	lifeIdle   = 1 // or later
 )
 
-// working is what a connection works with.
+// A readSide is what a connection knows of waiting for its client. The deadline of the
+// net.Conn is left where it is while it is early, and moved to the true time when it fires:
+// so limits are exact and cost nothing per request.
+type readSide struct {
+	limit       instant // when waiting for the client ends, except for content
+	deadline    instant // as set on the net.Conn
+	content     contentWait
+	interrupted atomic.Bool // set by others: a read of content is to return
+}
+
+// A writeSide is what a connection knows of writing to its client.
+type writeSide struct {
+	deadline instant // as set on the net.Conn
+	taken    int     // bytes written, up to maxJoined
+	lowat    bool    // the system takes no more than it should
+	broken   error   // why nothing can be written any more
+}
+
+// working is the memory of a connection that is not parked.
 type working struct {
 	req      Request  // as the client sent it, until the next
 	shown    *Request // a copy, to be the resolver's for the exchange
@@ -86,23 +119,23 @@ type working struct {
 	refusedLine string // the request line of a head that is refused, "" if it could not be parsed
 }
 
-// workingPool has what parked connections worked with. They hold nothing of them.
+// workingPool has the memory of connections that have parked, cleared.
 var workingPool = sync.Pool{New: func() any { return new(working) }}
 
-// work takes what the connection works with.
-func (c *conn) work() {
+// takeMemory takes the memory of the connection from the pool.
+func (c *conn) takeMemory() {
 	w := workingPool.Get().(*working)
 	w.in.src, w.out.w = c, c
 	w.spare = &Request{Body: noContent{}}
 	w.shown = w.spare
-	c.working = w
+	c.work = w
 }
 
-// rest releases the buffers and the parsed request while the connection is idle. The buffers
-// must be empty.
-func (c *conn) rest() {
-	w := c.working
-	c.working, *w = nil, working{}
+// releaseMemory returns the memory of an idle connection to the pool. Its buffers must be
+// empty.
+func (c *conn) releaseMemory() {
+	w := c.work
+	c.work, *w = nil, working{}
 	workingPool.Put(w)
 }
 
@@ -111,9 +144,9 @@ func newConn(s *Server, g *group, nc net.Conn) *conn {
 	_, c.isTLS = nc.(handshaker)
 	c.resumes = !c.isTLS && resumes(nc)
 	c.watch.ahead.src = nc
-	c.work()
+	c.takeMemory()
 	now := clock()
-	c.limit, c.readDeadline, c.writeDeadline = now.limit(s.config.readHeaderTimeout), never, never
+	c.read.limit, c.read.deadline, c.write.deadline = now.limit(s.config.readHeaderTimeout), never, never
 	c.life.Store(int64(now))
 	return c
 }
@@ -145,8 +178,8 @@ func (c *conn) exchange() (again bool) {
 	if err != nil {
 		return c.refuse(err)
 	}
-	c.ctx = c.newContext()
-	persist := c.respond(c.ctx, c.resolve(c.ctx))
+	c.work.ctx = c.newContext()
+	persist := c.respond(c.work.ctx, c.resolve(c.work.ctx))
 	c.endContext()
 	c.endContent()
 	if !persist {
@@ -157,14 +190,14 @@ func (c *conn) exchange() (again bool) {
 
 // show makes the Request that the resolver is to see.
 func (c *conn) show() {
-	c.shown = c.spare
-	switch _, empty := c.spare.Body.(noContent); {
-	case c.body != nil: // nobody who keeps it is to find the content of another request
-		c.shown = &Request{Body: c.body}
+	c.work.shown = c.work.spare
+	switch _, empty := c.work.spare.Body.(noContent); {
+	case c.work.body != nil: // nobody who keeps it is to find the content of another request
+		c.work.shown = &Request{Body: c.work.body}
 	case !empty: // else it is not written to: who kept it may still be reading
-		c.spare.Body = noContent{}
+		c.work.spare.Body = noContent{}
 	}
-	c.shown.requestData = c.req.requestData
+	c.work.shown.requestData = c.work.req.requestData
 }
 
 // forget lets go of what belongs to the exchange that ends: an idle connection must
@@ -172,28 +205,28 @@ func (c *conn) show() {
 func (c *conn) forget() {
 	c.endContext()
 	c.endContent()
-	if c.body != nil {
-		c.shown = c.spare
-		c.body.in, c.body.proceed = nil, nil // a program may keep it, while these go to another connection
+	if c.work.body != nil {
+		c.work.shown = c.work.spare
+		c.work.body.in, c.work.body.proceed = nil, nil // a program may keep it, while these go to another connection
 	}
-	c.body = nil
-	c.t.resp, c.t.ranges = nil, nil // the rest is small, and tells how the exchange went
+	c.work.body = nil
+	c.work.t.resp, c.work.t.ranges = nil, nil // the rest is small, and tells how the exchange went
 }
 
 // endContent takes the content away from the program, of which a goroutine that nobody
 // waits for may still be reading it.
 func (c *conn) endContent() {
-	if c.body == nil {
+	if c.work.body == nil {
 		return
 	}
-	if !c.body.mu.TryLock() {
+	if !c.work.body.mu.TryLock() {
 		c.interrupt()
-		c.body.mu.Lock()
+		c.work.body.mu.Lock()
 		c.resume()
 	}
-	c.body.end()
-	c.body.mu.Unlock()
-	c.in.src = c
+	c.work.body.end()
+	c.work.body.mu.Unlock()
+	c.work.in.src = c
 }
 
 // enter changes the state.
@@ -203,23 +236,23 @@ func (c *conn) enter(s ConnState) {
 }
 
 // setLimit limits the time that the client is waited for from now on; 0 is no limit.
-func (c *conn) setLimit(d time.Duration) { c.limit = clock().limit(d) }
+func (c *conn) setLimit(d time.Duration) { c.read.limit = clock().limit(d) }
 
 // readHead reads and parses the head of the next request.
 func (c *conn) readHead() error {
 	if c.srv.trace.exchanges {
-		c.start = time.Now()
+		c.work.start = time.Now()
 	}
-	c.t.framing, c.t.headOut, c.refusedLine = noFraming, false, ""
+	c.work.t.framing, c.work.t.headOut, c.work.refusedLine = noFraming, false, ""
 	if c.repeats() {
 		return nil
 	}
-	c.req.reset()
-	c.parser.Begin(&c.req.head, c.srv.config.limits)
+	c.work.req.reset()
+	c.work.parser.Begin(&c.work.req.head, c.srv.config.limits)
 	for first := true; ; first = false {
-		n, err := c.parser.Parse(c.in.bytes())
+		n, err := c.work.parser.Parse(c.work.in.bytes())
 		if err == nil {
-			c.in.advance(n)
+			c.work.in.advance(n)
 			return nil
 		}
 		if err != wire.ErrIncomplete {
@@ -233,8 +266,8 @@ func (c *conn) readHead() error {
 			return c.shortHead(err)
 		}
 		if ended {
-			n, err := c.parser.EndEarly(c.in.bytes())
-			c.in.advance(n)
+			n, err := c.work.parser.EndEarly(c.work.in.bytes())
+			c.work.in.advance(n)
 			return parseError(err)
 		}
 	}
@@ -246,16 +279,16 @@ const lenientPause = 200 * time.Millisecond
 // fillHead reads more of the head. It reports that the head has ended where no more
 // came for a while, and what is there may be all of it.
 func (c *conn) fillHead() (ended bool, err error) {
-	if !c.parser.MayEnd(c.in.bytes()) {
-		return false, c.in.fill(c.srv.config.bufferLimit())
+	if !c.work.parser.MayEnd(c.work.in.bytes()) {
+		return false, c.work.in.fill(c.srv.config.bufferLimit())
 	}
 	if err := c.flushFirst(); err != nil {
 		return false, err
 	}
-	limit, pause := c.limit, clock().add(lenientPause)
-	c.limit = min(limit, pause)
-	err = c.in.fill(c.srv.config.bufferLimit())
-	c.limit = limit
+	limit, pause := c.read.limit, clock().add(lenientPause)
+	c.read.limit = min(limit, pause)
+	err = c.work.in.fill(c.srv.config.bufferLimit())
+	c.read.limit = limit
 	if isTimeout(err) && pause < limit {
 		return true, nil
 	}
@@ -265,14 +298,14 @@ func (c *conn) fillHead() (ended bool, err error) {
 // repeats takes the next head if it is the last one again, byte for byte, as from a client
 // that polls: then the head is parsed, and its text may be there as a string.
 func (c *conn) repeats() bool {
-	r := &c.req
-	if r.head.Size == 0 || !bytes.HasPrefix(c.in.bytes(), r.head.Text[:r.head.Size]) {
+	r := &c.work.req
+	if r.head.Size == 0 || !bytes.HasPrefix(c.work.in.bytes(), r.head.Text[:r.head.Size]) {
 		return false
 	}
-	if c.shown.str == string(r.head.Text) {
-		r.str = c.shown.str
+	if c.work.shown.str == string(r.head.Text) {
+		r.str = c.work.shown.str
 	}
-	c.in.advance(r.head.Size)
+	c.work.in.advance(r.head.Size)
 	return true
 }
 
@@ -281,12 +314,12 @@ var errNoHead = errors.New("rawhttp: no request")
 
 // shortHead says what an error means that came before the head was whole.
 func (c *conn) shortHead(err error) error {
-	begun := c.parser.HasBegun()
+	begun := c.work.parser.HasBegun()
 	switch {
 	case isTimeout(err):
 		return &StatusError{Status: 408, Err: fmt.Errorf("read the head: %w", err)}
 	case err == io.EOF && begun:
-		return malformed(len(c.in.bytes()), "the head ends early", "RFC 9112, section 8")
+		return malformed(len(c.work.in.bytes()), "the head ends early", "RFC 9112, section 8")
 	case err == io.EOF:
 		return errNoHead
 	}
@@ -299,16 +332,16 @@ func (c *conn) refuseHead(err error) (again bool) {
 	if err == errNoHead {
 		return false
 	}
-	b := c.in.bytes()
-	isHead := string(c.parser.MethodOf(b)) == "HEAD"
-	c.refusedLine = c.parser.RequestLineOf(b)
+	b := c.work.in.bytes()
+	isHead := string(c.work.parser.MethodOf(b)) == "HEAD"
+	c.work.refusedLine = c.work.parser.RequestLineOf(b)
 	if c.isTLS && bytes.HasPrefix(b, []byte("PRI * HTTP/2.0\r\n")) && !c.srv.toldOfHTTP2.Swap(true) {
 		c.srv.log.Warn("rawhttp: a client speaks HTTP/2 over TLS, which this server does not: the tls.Config must not offer h2 in NextProtos", "conn", c.id)
 	}
-	c.req.reset()
+	c.work.req.reset()
 	if isHead { // all that the answer must know
-		c.req.head.Text = append(c.req.head.Text, "HEAD"...)
-		c.req.head.Method = wire.NewSpan(0, 4)
+		c.work.req.head.Text = append(c.work.req.head.Text, "HEAD"...)
+		c.work.req.head.Method = wire.NewSpan(0, 4)
 	}
 	return c.refuse(err)
 }
@@ -326,169 +359,21 @@ func (c *conn) refuse(err error) (again bool) {
 // goes on sending: it has been told that the connection persists, and may send its next
 // request.
 func (c *conn) drain() bool {
-	if c.body == nil || c.body.err == io.EOF {
+	if c.work.body == nil || c.work.body.err == io.EOF {
 		return true
 	}
 	c.enter(StateDrain)
-	c.waiting.content = contentWait{}
-	c.body.proceed, c.body.max = nil, noLimit
+	c.read.content = contentWait{}
+	c.work.body.proceed, c.work.body.max = nil, noLimit
 	scratch := scratchPool.Get().(*[scratchSize]byte)
 	defer scratchPool.Put(scratch)
 	for {
-		_, err := c.body.drain(scratch[:])
+		_, err := c.work.body.drain(scratch[:])
 		if err == io.EOF {
 			return true
 		}
 		if err != nil {
 			return c.hangUp()
 		}
-	}
-}
-
-// hangUp closes the connection so that the client reads the last response before
-// it hears of the close: "If a server performs an immediate close of a TCP
-// connection, there is a significant risk that the client will not be able to read
-// the last HTTP response." RFC 9112, section 9.6. So the FIN goes out at once, and
-// what still comes is read and discarded, however much it is: the client may send all
-// of its content before it reads. It reports that no request follows.
-func (c *conn) hangUp() (again bool) {
-	if err := c.out.flushDone(); err != nil {
-		c.err = err
-	}
-	if c.err != nil {
-		return false
-	}
-	silence := maxLingerSilence
-	if closer, ok := c.nc.(interface{ CloseWrite() error }); !ok && c.heardAll() {
-		silence = lingerPause
-	} else if ok && closer.CloseWrite() != nil {
-		return false
-	}
-	c.enter(StateLinger)
-	if !c.tooMany {
-		c.life.Store(lifeLinger)
-	}
-	c.linger(silence)
-	return false
-}
-
-// heardAll reports whether the client has sent all that it may on this connection: a
-// request as a whole, after which it expects the close. Then most clients send nothing,
-// and where there is no FIN they need not wait for the close for long.
-func (c *conn) heardAll() bool {
-	whole := c.req.head.Size > 0 && (c.req.head.ContentLength == 0 || c.body != nil && c.body.err == io.EOF)
-	return whole && (!c.req.head.Persist || c.t.framing == byClose) && isBlank(c.in.bytes())
-}
-
-// isBlank reports whether b is at most line ends, as some clients send behind content.
-func isBlank(b []byte) bool { return len(bytes.Trim(b, "\r\n")) == 0 }
-
-// linger reads until the client closes the connection, or has sent nothing for as long as
-// silence, or has taken too long. A client that sends more than line ends may go on for a
-// while, and has maxLingerSilence.
-func (c *conn) linger(silence time.Duration) {
-	scratch := scratchPool.Get().(*[scratchSize]byte)
-	defer scratchPool.Put(scratch)
-	c.srv.stats.lingering.Add(1)
-	defer c.srv.stats.lingering.Add(-1)
-	now := clock()
-	for end := now.add(maxLingerTime); now < end; now = clock() {
-		c.limit = min(end, now.add(silence))
-		n, err := c.Read(scratch[:])
-		if err != nil {
-			return
-		}
-		if !isBlank(scratch[:n]) {
-			silence = maxLingerSilence
-		}
-	}
-}
-
-// close ends the connection, or what it has to do for now. It is deferred, and catches
-// what no other has caught: the server goes on.
-func (c *conn) close() {
-	if c.parked.Load() {
-		c.rest()
-		c.ended = false
-		go c.unpark()
-		return
-	}
-	defer c.group.running.Done()
-	if v := recover(); v != nil {
-		c.err = c.panicked("connection", v)
-	} else if !c.ended {
-		c.cut(errGoexit)
-	}
-	c.guarded(func() { // a resolver that has ended the goroutine may have left what is whole
-		if err := c.out.flushDone(); c.err == nil {
-			c.err = err
-		}
-	})
-	c.life.Store(lifeOver)
-	if c.broken != nil {
-		innermost(c.nc).Close() // TLS would want to say goodbye
-	}
-	if err := c.nc.Close(); c.err == nil && err != nil && !errors.Is(err, net.ErrClosed) {
-		c.err = err
-	}
-	c.group.remove(c)
-	c.guarded(func() { c.srv.trace.connState(c.id, StateClosed) })
-	c.guarded(func() { c.srv.trace.connClose(c.id, c.err) })
-}
-
-// guarded calls f, which may call hooks, and so panic: that must not end the server
-// either.
-func (c *conn) guarded(f func()) {
-	defer func() {
-		if v := recover(); v != nil {
-			c.err = errors.Join(c.err, c.panicked("trace", v))
-		}
-	}()
-	f()
-}
-
-// dismiss closes a connection that is told nothing.
-func (c *conn) dismiss() {
-	defer c.close()
-	c.srv.trace.connOpen(c.id, c.nc)
-	c.ended = true
-}
-
-// errGoexit is what ends a connection whose resolver, or StreamFunc, has ended the
-// goroutine, as (*testing.T).FailNow does.
-var errGoexit = errors.New("rawhttp: runtime.Goexit in a resolver or response")
-
-// turnAway tells the client that there are too many connections.
-func (c *conn) turnAway() {
-	defer c.close()
-	c.srv.trace.connOpen(c.id, c.nc)
-	c.start, c.num = time.Now(), 1
-	c.setLimit(maxLingerSilence)
-	c.setReadDeadline(c.limit) // a TLS handshake reads
-	c.req.reset()
-	busy := errorResponse(busyError("too many connections")).CloseAfter()
-	c.respond(c.group.ctx, busy)
-	c.hangUp()
-	c.ended = true
-}
-
-// abort closes a connection with a reset, where it can.
-func abort(nc net.Conn) {
-	nc = innermost(nc)
-	if tcp, ok := nc.(interface{ SetLinger(int) error }); ok {
-		tcp.SetLinger(0)
-	}
-	nc.Close()
-}
-
-// innermost returns the connection that others, as TLS, are wrapped around: closing
-// it waits for nothing.
-func innermost(nc net.Conn) net.Conn {
-	for {
-		outer, ok := nc.(interface{ NetConn() net.Conn })
-		if !ok {
-			return nc
-		}
-		nc = outer.NetConn()
 	}
 }

@@ -113,11 +113,11 @@ func Stopping(ctx context.Context) <-chan struct{} {
 
 // newContext returns the context of a request. Several are made at once.
 func (c *conn) newContext() *requestContext {
-	if len(c.contexts) == 0 {
-		c.contexts = make([]requestContext, min(c.num, maxContexts))
+	if len(c.work.contexts) == 0 {
+		c.work.contexts = make([]requestContext, min(c.num, maxContexts))
 	}
-	ctx := &c.contexts[0]
-	c.contexts = c.contexts[1:]
+	ctx := &c.work.contexts[0]
+	c.work.contexts = c.work.contexts[1:]
 	ctx.conn = c
 	return ctx
 }
@@ -128,10 +128,10 @@ const maxContexts = 16
 
 // endContext ends the context of the request, if there is one that has not ended.
 func (c *conn) endContext() {
-	if c.ctx != nil && c.ctx.end(nil) {
+	if c.work.ctx != nil && c.work.ctx.end(nil) {
 		c.endWatch()
 	}
-	c.ctx = nil
+	c.work.ctx = nil
 	if c.watch.halfOpen.Load() {
 		c.watch.halfOpen.Store(false)
 	}

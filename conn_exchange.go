@@ -18,18 +18,18 @@ import (
 func (c *conn) admit() error {
 	cfg := &c.srv.config
 	c.srv.stats.requests.Add(1)
-	c.req.on, c.client = c, netip.Addr{}
+	c.work.req.on, c.client = c, netip.Addr{}
 	if len(cfg.proxies) > 0 {
-		c.client = cfg.proxies.client(addrOf(c.nc.RemoteAddr()), c.req.Header())
+		c.client = cfg.proxies.client(addrOf(c.nc.RemoteAddr()), c.work.req.Header())
 	}
-	switch n := c.req.head.ContentLength; {
-	case !cfg.hosts.allow(c.req.head.Host.Of(c.req.head.Text)):
-		return &StatusError{Status: 421, Err: fmt.Errorf("host %q is not served here", c.req.Host())}
-	case c.req.head.Expect == wire.ExpectOther:
+	switch n := c.work.req.head.ContentLength; {
+	case !cfg.hosts.allow(c.work.req.head.Host.Of(c.work.req.head.Text)):
+		return &StatusError{Status: 421, Err: fmt.Errorf("host %q is not served here", c.work.req.Host())}
+	case c.work.req.head.Expect == wire.ExpectOther:
 		return &StatusError{Status: 417, Err: errors.New("the expectation is not 100-continue")}
 	case cfg.maxBodyBytes > 0 && n > cfg.maxBodyBytes:
 		return &StatusError{Status: 413, Err: fmt.Errorf("content of %d bytes, the limit is %d", n, cfg.maxBodyBytes)}
-	case c.req.head.Form == wire.AuthorityForm:
+	case c.work.req.head.Form == wire.AuthorityForm:
 		return &StatusError{Status: 405, Allow: fileMethods, Err: errors.New("CONNECT")}
 	case n != 0:
 		c.expectContent()
@@ -39,21 +39,21 @@ func (c *conn) admit() error {
 
 // expectContent makes the content of the request ready to be read.
 func (c *conn) expectContent() {
-	c.body = newContent(&c.in, &c.req, c.srv.config.maxBodyBytes)
-	if c.req.head.Expect == wire.ExpectContinue {
-		c.body.proceed, c.body.withheld = c.proceed, true
+	c.work.body = newContent(&c.work.in, &c.work.req, c.srv.config.maxBodyBytes)
+	if c.work.req.head.Expect == wire.ExpectContinue {
+		c.work.body.proceed, c.work.body.withheld = c.proceed, true
 	}
-	c.waiting.content = contentWait{}
-	c.in.src = (*contentConn)(c)
-	if n := c.req.head.ContentLength; n < 0 || n > int64(len(c.in.bytes())) {
-		c.out.flushDone() // while it is read nobody does; an error is kept, and fails the next write
+	c.read.content = contentWait{}
+	c.work.in.src = (*contentConn)(c)
+	if n := c.work.req.head.ContentLength; n < 0 || n > int64(len(c.work.in.bytes())) {
+		c.work.out.flushDone() // while it is read nobody does; an error is kept, and fails the next write
 	}
 }
 
 // attend makes the connection ready for a script: what is whole is written, and a client
 // that has closed its side is answered all the same.
 func (c *conn) attend() {
-	c.out.flushDone() // an error is kept, and fails the next write
+	c.work.out.flushDone() // an error is kept, and fails the next write
 	c.watch.halfOpen.Store(true)
 }
 
@@ -89,17 +89,17 @@ func (c *conn) info() ConnInfo {
 // content". RFC 9110, section 10.1.1. A 1xx response comes before the final one (section
 // 15.2), so it is too late after its head.
 func (c *conn) proceed() error {
-	c.out.mu.Lock()
-	defer c.out.mu.Unlock()
-	if len(c.in.bytes()) > 0 {
-		c.body.withheld = false
+	c.work.out.mu.Lock()
+	defer c.work.out.mu.Unlock()
+	if len(c.work.in.bytes()) > 0 {
+		c.work.body.withheld = false
 		return nil
 	}
-	if c.t.headOut {
+	if c.work.t.headOut {
 		return errNoContinue
 	}
-	c.body.withheld = false
-	if err := c.out.flushDone(); err != nil {
+	c.work.body.withheld = false
+	if err := c.work.out.flushDone(); err != nil {
 		return err
 	}
 	_, err := c.Write([]byte("HTTP/1.1 100 Continue\r\n\r\n"))
@@ -117,7 +117,7 @@ func (c *conn) resolve(ctx context.Context) (resp *Response) {
 	if resp := c.ownAnswer(); resp != nil {
 		return resp
 	}
-	resp, err := c.srv.config.resolver.Resolve(ctx, c.shown)
+	resp, err := c.srv.config.resolver.Resolve(ctx, c.work.shown)
 	switch {
 	case err != nil:
 		if resp != nil {
@@ -130,7 +130,7 @@ func (c *conn) resolve(ctx context.Context) (resp *Response) {
 		return resp
 	case resp == nil:
 		return c.failure(ctx, errors.New("rawhttp: the resolver gave neither a response nor an error"))
-	case resp.status == 405 && c.req.isOptions():
+	case resp.status == 405 && c.work.req.isOptions():
 		resp.Close()
 		return allowed(resp.get("Allow"))
 	}
@@ -145,9 +145,9 @@ var fileMethods = []string{"GET", "HEAD", "OPTIONS"}
 // client's fields to scripts that must not see them.
 func (c *conn) ownAnswer() *Response {
 	switch {
-	case c.req.head.Form == wire.AsteriskForm:
+	case c.work.req.head.Form == wire.AsteriskForm:
 		return allowed(strings.Join(fileMethods, ", "))
-	case string(c.req.head.Method.Of(c.req.head.Text)) == "TRACE":
+	case string(c.work.req.head.Method.Of(c.work.req.head.Text)) == "TRACE":
 		return errorResponse(&StatusError{Status: 405, Allow: fileMethods})
 	}
 	return nil
@@ -160,7 +160,7 @@ func (c *conn) failure(ctx context.Context, err error) *Response {
 	}
 	status := errorStatus(err)
 	c.logFailure(status, err)
-	if status == 405 && c.req.isOptions() {
+	if status == 405 && c.work.req.isOptions() {
 		return allowed(strings.Join(allowOf(err), ", "))
 	}
 	page := c.errorPage(ctx, status, err)
@@ -181,7 +181,7 @@ func (c *conn) errorPage(ctx context.Context, status int, err error) (page *Resp
 			page = errorResponse(&StatusError{Status: 500}).CloseAfter()
 		}
 	}()
-	return c.srv.config.errorPage(ctx, c.shown, status, err)
+	return c.srv.config.errorPage(ctx, c.work.shown, status, err)
 }
 
 // respond writes the response, or what must be said in its place, and closes it.
@@ -198,25 +198,25 @@ func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 		}
 	}()
 	err := c.contentFault()
-	if err == nil || c.body.answered {
+	if err == nil || c.work.body.answered {
 		err = c.send(ctx, resp)
 	} else {
-		c.t = responder{resp: resp}
+		c.work.t = responder{resp: resp}
 	}
 	ours = err != errServedTwice // else the exchange that serves it closes it
 	if instead := c.instead(resp, err); instead != nil {
-		c.out.buf = c.out.buf[:c.out.done]
+		c.work.out.buf = c.work.out.buf[:c.work.out.done]
 		err = c.send(ctx, instead)
 	}
-	c.out.done = len(c.out.buf)
-	if !c.t.persist || err != nil || len(c.out.buf) >= maxJoined || c.srv.trace.exchanges || c.srv.trace.bytes || c.ctx != nil && c.ctx.isWaited() {
-		err = errors.Join(err, c.out.flush())
+	c.work.out.done = len(c.work.out.buf)
+	if !c.work.t.persist || err != nil || len(c.work.out.buf) >= maxJoined || c.srv.trace.exchanges || c.srv.trace.bytes || c.work.ctx != nil && c.work.ctx.isWaited() {
+		err = errors.Join(err, c.work.out.flush())
 	}
 	if err != nil {
 		c.cut(err)
 	}
 	c.traceExchange(err)
-	return c.t.persist && err == nil
+	return c.work.t.persist && err == nil
 }
 
 // send puts one response.
@@ -229,23 +229,23 @@ func (c *conn) send(ctx context.Context, resp *Response) (err error) {
 	c.newResponder(resp)
 	resp.freeze()
 	defer c.endContent() // nothing reads it after the response
-	if resp.f != nil && !c.req.isHead() {
-		c.out.flushDone() // an error is kept, and fails the next write
+	if resp.f != nil && !c.work.req.isHead() {
+		c.work.out.flushDone() // an error is kept, and fails the next write
 	}
-	return c.t.write(ctx)
+	return c.work.t.write(ctx)
 }
 
 func (c *conn) newResponder(resp *Response) {
 	persist := c.mayPersist(resp)
-	if c.body != nil {
-		c.out.mu.Lock() // it may be asked for meanwhile
-		defer c.out.mu.Unlock()
+	if c.work.body != nil {
+		c.work.out.mu.Lock() // it may be asked for meanwhile
+		defer c.work.out.mu.Unlock()
 	}
-	c.t = responder{}
-	c.t.out, c.t.format, c.t.req, c.t.resp = &c.out, c.srv.format, &c.req, resp
-	c.t.persist, c.t.last = persist, c.body == nil && len(c.in.bytes()) == 0
-	if c.body != nil && c.body.withheld {
-		c.t.withheld = c.withholds
+	c.work.t = responder{}
+	c.work.t.out, c.work.t.format, c.work.t.req, c.work.t.resp = &c.work.out, c.srv.format, &c.work.req, resp
+	c.work.t.persist, c.work.t.last = persist, c.work.body == nil && len(c.work.in.bytes()) == 0
+	if c.work.body != nil && c.work.body.withheld {
+		c.work.t.withheld = c.withholds
 	}
 }
 
@@ -253,22 +253,22 @@ func (c *conn) newResponder(resp *Response) {
 // follow any more, as the head of the response is being made. The mutex of the sink is
 // held. Then nobody knows whether content or the next request comes, so the connection
 // cannot persist.
-func (c *conn) withholds() bool { return c.body.withheld && len(c.in.bytes()) == 0 }
+func (c *conn) withholds() bool { return c.work.body.withheld && len(c.work.in.bytes()) == 0 }
 
 // contentFault returns what the client did wrong in the content. It must be answered
 // whatever the resolver made of it.
 func (c *conn) contentFault() error {
-	if c.body == nil || !c.body.mu.TryLock() {
+	if c.work.body == nil || !c.work.body.mu.TryLock() {
 		return nil
 	}
-	defer c.body.mu.Unlock()
-	return c.body.fault()
+	defer c.work.body.mu.Unlock()
+	return c.work.body.fault()
 }
 
 // answerFault makes the response to a fault of the content, which is the protocol's and not
 // the program's, whose error is err.
 func (c *conn) answerFault(fault, err error) *Response {
-	c.body.answered = true
+	c.work.body.answered = true
 	c.logFailure(errorStatus(fault), joinOnce(fault, err))
 	return errorResponse(fault).CloseAfter()
 }
@@ -276,7 +276,7 @@ func (c *conn) answerFault(fault, err error) *Response {
 // instead returns the response to send where another has failed with err before any of
 // it was out, nil if there is nothing to say or nobody to say it to.
 func (c *conn) instead(failed *Response, err error) *Response {
-	if err == nil || c.t.headOut || c.broken != nil || c.gone.Load() {
+	if err == nil || c.work.t.headOut || c.write.broken != nil || c.gone.Load() {
 		return nil
 	}
 	if fault := c.contentFault(); fault != nil {
@@ -297,16 +297,16 @@ func (c *conn) mayPersist(resp *Response) bool {
 	switch {
 	case c.group.closing.Load() || c.leaves:
 		return false
-	case c.body == nil || resp.f != nil || resp.asIs:
+	case c.work.body == nil || resp.f != nil || resp.asIs:
 		return true
-	case !c.body.mu.TryLock(): // somebody reads it, and may leave any of it
+	case !c.work.body.mu.TryLock(): // somebody reads it, and may leave any of it
 		return false
 	}
-	defer c.body.mu.Unlock()
+	defer c.work.body.mu.Unlock()
 	if resp.rep == nil && c.withholds() { // nobody is going to read it
 		return false
 	}
-	return c.body.isSmall()
+	return c.work.body.isSmall()
 }
 
 // cut ends the connection in the middle of a response, so that the client can
@@ -314,10 +314,10 @@ func (c *conn) mayPersist(resp *Response) bool {
 // the end of the connection is what ends the content it must not end in order.
 func (c *conn) cut(err error) {
 	c.err = err
-	if c.broken == nil && !c.gone.Load() && !c.hasLeft() && c.contentFault() == nil { // so it was not the client
+	if c.write.broken == nil && !c.gone.Load() && !c.hasLeft() && c.contentFault() == nil { // so it was not the client
 		c.srv.log.Error("rawhttp: response cut", "conn", c.id, "request", c.num, "err", err)
 	}
-	if c.t.framing == byClose {
+	if c.work.t.framing == byClose {
 		abort(c.nc)
 	}
 }
@@ -344,15 +344,17 @@ func (c *conn) logFailure(status int, err error) {
 		log = c.srv.log.Debug
 	}
 	args := []any{"conn", c.id, "request", c.num, "status", status, "err", err}
-	if c.refusedLine != "" {
-		args = append(args, "line", c.refusedLine)
+	if c.work.refusedLine != "" {
+		args = append(args, "line", c.work.refusedLine)
 	}
 	log("rawhttp: request failed", args...)
 }
 
 // hasLeft reports whether the context of the request was ended since the client closed its
 // side of the connection.
-func (c *conn) hasLeft() bool { return c.ctx != nil && context.Cause(c.ctx) == errClientClosed }
+func (c *conn) hasLeft() bool {
+	return c.work.ctx != nil && context.Cause(c.work.ctx) == errClientClosed
+}
 
 // joinOnce joins the error of content with that of the program, which often wraps it.
 func joinOnce(fault, err error) error {
@@ -370,16 +372,16 @@ func (c *conn) traceExchange(err error) {
 	x := Exchange{
 		Conn:        c.id,
 		Num:         c.num,
-		RequestLine: c.refusedLine,
-		Status:      c.t.status,
-		Bytes:       c.t.sent,
-		Start:       c.start,
-		Duration:    time.Since(c.start),
+		RequestLine: c.work.refusedLine,
+		Status:      c.work.t.status,
+		Bytes:       c.work.t.sent,
+		Start:       c.work.start,
+		Duration:    time.Since(c.work.start),
 		Err:         err,
 	}
 	client := addrOf(c.nc.RemoteAddr())
-	if c.req.on != nil { // a request was admitted
-		x.Request, x.RequestLine = c.shown, c.req.head.RequestLine(c.req.head.Text)
+	if c.work.req.on != nil { // a request was admitted
+		x.Request, x.RequestLine = c.work.shown, c.work.req.head.RequestLine(c.work.req.head.Text)
 		client = c.info().Client
 	}
 	if client.IsValid() {

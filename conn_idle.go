@@ -15,8 +15,8 @@ import (
 // idle waits for the first byte of the next request. It reports false where there
 // will be none.
 func (c *conn) idle() bool {
-	if len(c.in.bytes()) == 0 && len(c.watch.ahead.bytes()) > 0 {
-		c.in.fill(c.srv.config.bufferLimit())
+	if len(c.work.in.bytes()) == 0 && len(c.watch.ahead.bytes()) > 0 {
+		c.work.in.fill(c.srv.config.bufferLimit())
 	}
 	waits := c.atStart()
 	if waits {
@@ -32,7 +32,7 @@ func (c *conn) idle() bool {
 	}
 	now := clock()
 	if c.num > 1 { // a new connection is idle already, or was evicted
-		c.limit = now.limit(c.srv.config.idleTimeout)
+		c.read.limit = now.limit(c.srv.config.idleTimeout)
 		c.life.Store(int64(now))
 	}
 	c.enter(StateIdle)
@@ -53,9 +53,9 @@ func (c *conn) shakeHands() bool {
 	if !ok {
 		return true
 	}
-	c.setWriteDeadline(c.limit)
-	c.setReadDeadline(c.limit)
-	if at := c.leaveAt(); at < c.limit { // it was told so before
+	c.setWriteDeadline(c.read.limit)
+	c.setReadDeadline(c.read.limit)
+	if at := c.leaveAt(); at < c.read.limit { // it was told so before
 		c.setReadDeadline(at)
 	}
 	err := tls.HandshakeContext(context.Background())
@@ -96,7 +96,7 @@ func speaksHTTP(err error) bool {
 // request-line." RFC 9112, section 2.2. It stays in the buffer for the parser, which
 // ignores one.
 func (c *conn) atStart() bool {
-	switch string(c.in.bytes()) {
+	switch string(c.work.in.bytes()) {
 	case "", "\r", "\r\n":
 		return true
 	case "\n":
@@ -113,7 +113,7 @@ func (c *conn) begin(err error) bool {
 		return false
 	}
 	for err == nil && c.atStart() {
-		err = c.in.fill(c.srv.config.bufferLimit())
+		err = c.work.in.fill(c.srv.config.bufferLimit())
 	}
 	if err != nil {
 		c.endIdle(err)
@@ -142,7 +142,7 @@ var errToPark = errors.New("rawhttp: nothing has come yet")
 func (c *conn) unpark() {
 	err := c.awaitParked()
 	defer c.close()
-	c.work()
+	c.takeMemory()
 	c.parked.Store(false)
 	if err == nil {
 		c.takeReady()
@@ -160,18 +160,18 @@ const (
 // slim writes what there is to write and gives up what it can do without while it is
 // idle.
 func (c *conn) slim() error {
-	if err := c.out.flush(); err != nil {
+	if err := c.work.out.flush(); err != nil {
 		return err
 	}
-	c.out.release()
-	if len(c.in.bytes()) == 0 {
+	c.work.out.release()
+	if len(c.work.in.bytes()) == 0 {
 		if c.mayPark && c.num >= inTalk { // what is written from is larger, and better shared
-			c.ready.keep(&c.in)
+			c.ready.keep(&c.work.in)
 		}
-		c.in.release()
+		c.work.in.release()
 	}
-	if cap(c.req.head.Text) > maxIdleText || cap(c.req.head.Fields) > maxIdleFields {
-		c.req, c.spare.requestData = Request{}, requestData{}
+	if cap(c.work.req.head.Text) > maxIdleText || cap(c.work.req.head.Fields) > maxIdleFields {
+		c.work.req, c.work.spare.requestData = Request{}, requestData{}
 	}
 	return nil
 }
@@ -187,15 +187,15 @@ func (c *conn) endIdle(err error) {
 // awaitInput waits for the first bytes of a request. It returns errToPark if there are
 // none until then.
 func (c *conn) awaitInput(park instant) error {
-	if c.ready == nil || len(c.in.bytes()) > 0 {
-		return c.in.fill(c.srv.config.bufferLimit())
+	if c.ready == nil || len(c.work.in.bytes()) > 0 {
+		return c.work.in.fill(c.srv.config.bufferLimit())
 	}
-	limit := c.limit
+	limit := c.read.limit
 	if c.mayPark {
 		limit = min(limit, park)
 	}
 	_, err := c.readIdle(limit, nil)
-	if isTimeout(err) && limit < c.limit && c.leaveAt() == never {
+	if isTimeout(err) && limit < c.read.limit && c.leaveAt() == never {
 		return errToPark
 	}
 	if err == nil {
@@ -207,13 +207,13 @@ func (c *conn) awaitInput(park instant) error {
 // takeReady takes over what c.ready has read, into c.in, which has no buffer.
 func (c *conn) takeReady() {
 	buf, b := c.ready.take()
-	c.in.buf, c.in.w = buf[:], len(b)
+	c.work.in.buf, c.work.in.w = buf[:], len(b)
 	c.took(b)
 }
 
 // awaitParked waits for the first bytes of a request on a connection that is parked.
 func (c *conn) awaitParked() error {
-	_, err := c.readIdle(c.limit, nil)
+	_, err := c.readIdle(c.read.limit, nil)
 	return err
 }
 
@@ -229,7 +229,7 @@ func (c *conn) readIdle(limit instant, p []byte) (n int, err error) {
 		if !last {
 			until = min(limit, c.leaveAt())
 		}
-		if fired || c.readDeadline > until { // a deadline that is early is left where it is
+		if fired || c.read.deadline > until { // a deadline that is early is left where it is
 			c.setReadDeadline(until)
 		}
 		if !last && c.leaveAt() < until { // it was told so meanwhile, and its deadline overwritten

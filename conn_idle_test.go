@@ -25,12 +25,12 @@ func TestIdleConnectionIsSlim(t *testing.T) {
 				synctest.Wait()
 				s.eachConn(func(c *conn) {
 					for what, got := range map[string]struct{ is, most int }{
-						"input":          {len(c.in.buf), minBuffer},
-						"output":         {cap(c.out.buf), 0},
-						"last head":      {cap(c.req.head.Text), maxIdleText},
-						"its copy":       {cap(c.spare.head.Text), maxIdleText},
-						"its fields":     {cap(c.req.head.Fields), maxIdleFields},
-						"fields of that": {cap(c.spare.head.Fields), maxIdleFields},
+						"input":          {len(c.work.in.buf), minBuffer},
+						"output":         {cap(c.work.out.buf), 0},
+						"last head":      {cap(c.work.req.head.Text), maxIdleText},
+						"its copy":       {cap(c.work.spare.head.Text), maxIdleText},
+						"its fields":     {cap(c.work.req.head.Fields), maxIdleFields},
+						"fields of that": {cap(c.work.spare.head.Fields), maxIdleFields},
 					} {
 						if got.is > got.most {
 							t.Errorf("%s: an idle connection keeps %d, want at most %d", what, got.is, got.most)
@@ -59,7 +59,7 @@ func TestEvictionAndRequest(t *testing.T) {
 	if c.evict(lifeIdle) || c.life.Load() != lifeBusy {
 		t.Error("a connection that is busy is evicted")
 	}
-	c.in.buf, c.in.w = []byte("GET"), 3
+	c.work.in.buf, c.work.in.w = []byte("GET"), 3
 	const rounds = 100_000
 	var begun, ended atomic.Int32 // rounds
 	var evicted atomic.Bool

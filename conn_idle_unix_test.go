@@ -149,7 +149,7 @@ func TestEvictedWhileItParks(t *testing.T) {
 	s, addr := listen(t, WithResolver(say("hi")))
 	dialed := dial(t, addr)
 	c := newConn(s, new(group), dialed) // either end can wait
-	c.limit = clock().add(time.Hour)
+	c.read.limit = clock().add(time.Hour)
 	if !c.evict(c.life.Load()) {
 		t.Fatal("an idle connection is not evicted")
 	}
@@ -162,13 +162,13 @@ func TestEvictedWhileItParks(t *testing.T) {
 func TestParkedConnectionHoldsNoBuffer(t *testing.T) {
 	s, addr := listen(t, WithResolver(say("hi")))
 	c := newConn(s, new(group), dial(t, addr)) // either end can wait
-	c.in.buf = new([minBuffer]byte)[:]
-	c.ready.keep(&c.in)
-	c.limit = clock().add(time.Millisecond)
+	c.work.in.buf = new([minBuffer]byte)[:]
+	c.ready.keep(&c.work.in)
+	c.read.limit = clock().add(time.Millisecond)
 	if err := c.awaitParked(); !isTimeout(err) || c.ready.buf == nil {
 		t.Fatalf("awaitParked = %v, with a buffer: %v, want one until the connection parks", err, c.ready.buf != nil)
 	}
-	if c.begin(errToPark) || c.ready.buf != nil || c.in.buf != nil {
+	if c.begin(errToPark) || c.ready.buf != nil || c.work.in.buf != nil {
 		t.Error("a connection that parks holds a buffer")
 	}
 	if err := c.awaitParked(); !isTimeout(err) || c.ready.buf != nil {

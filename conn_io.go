@@ -8,7 +8,6 @@ import (
 	"os"
 	"reflect"
 	"runtime"
-	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -53,20 +52,6 @@ func (t instant) deadline() time.Time {
 	return clockStart.Add(time.Duration(t))
 }
 
-// waiting is what a connection knows of its time limits. A deadline of the
-// net.Conn is left where it is while it is early, and moved to the true time when
-// it fires: so limits are exact and cost nothing a request.
-type waiting struct {
-	limit         instant // when waiting for the client ends, but for content
-	content       contentWait
-	readDeadline  instant // as set on the net.Conn
-	writeDeadline instant
-	interrupted   atomic.Bool
-	taken         int   // bytes written, up to maxJoined
-	lowat         bool  // the system takes no more than it should
-	broken        error // why nothing can be written any more
-}
-
 // contentWait is how long a client has been waited for, for content of one
 // request. Time that a resolver takes is not the client's.
 type contentWait struct {
@@ -90,13 +75,13 @@ var errInterrupted = errors.New("rawhttp: the read was interrupted")
 // interrupt ends the read of content that waits, and later ones until resume.
 // Others call it.
 func (c *conn) interrupt() {
-	c.interrupted.Store(true)
+	c.read.interrupted.Store(true)
 	c.wakeReader()
 }
 
 // resume is called when no content is being read.
 func (c *conn) resume() {
-	c.interrupted.Store(false)
+	c.read.interrupted.Store(false)
 	c.watch.mu.Lock()
 	defer c.watch.mu.Unlock()
 	c.setReadDeadline(never)
@@ -128,11 +113,11 @@ func (c *conn) Read(p []byte) (n int, err error) {
 	}
 	switch c.state {
 	case StateIdle:
-		n, err = c.readIdle(c.limit, p)
+		n, err = c.readIdle(c.read.limit, p)
 	case StateDrain:
 		n, err = c.readPaced(maxDrainSilence, p)
 	default:
-		n, err = c.readBefore(c.limit, p)
+		n, err = c.readBefore(c.read.limit, p)
 	}
 	c.took(p[:n])
 	return n, err
@@ -164,12 +149,12 @@ func (c *conn) took(p []byte) {
 // flushFirst writes what the client may be waiting for itself. The time that it
 // takes to accept that is not counted against it.
 func (c *conn) flushFirst() error {
-	if c.out.done > 0 {
+	if c.work.out.done > 0 {
 		start := clock()
-		c.out.flushDone()
-		c.limit = c.limit.add(time.Duration(clock() - start))
+		c.work.out.flushDone()
+		c.read.limit = c.read.limit.add(time.Duration(clock() - start))
 	}
-	return c.broken
+	return c.write.broken
 }
 
 // readContent reads content for the program. Its errors are the client's.
@@ -187,7 +172,7 @@ func (c *conn) readContent(p []byte) (n int, err error) {
 // readPaced reads content, for which the client has a limit of silence, 0 for none, and
 // one of slowness.
 func (c *conn) readPaced(silence time.Duration, p []byte) (n int, err error) {
-	w := &c.waiting.content
+	w := &c.read.content
 	start, limit := clock(), never
 	if silence > 0 {
 		limit = start.add(min(silence, w.allowed(silence)))
@@ -200,14 +185,14 @@ func (c *conn) readPaced(silence time.Duration, p []byte) (n int, err error) {
 
 // readBefore reads until the limit.
 func (c *conn) readBefore(limit instant, p []byte) (int, error) {
-	if c.readDeadline > limit {
+	if c.read.deadline > limit {
 		c.setReadDeadline(limit)
 	}
 	for {
 		if c.life.Load() == lifeOver {
 			return 0, errEvicted
 		}
-		if c.interrupted.Load() {
+		if c.read.interrupted.Load() {
 			return 0, errInterrupted
 		}
 		n, err := c.nc.Read(p)
@@ -222,7 +207,7 @@ func (c *conn) readBefore(limit instant, p []byte) (int, error) {
 }
 
 func (c *conn) setReadDeadline(limit instant) {
-	c.readDeadline = limit
+	c.read.deadline = limit
 	c.nc.SetReadDeadline(limit.deadline())
 }
 
@@ -266,7 +251,7 @@ func (c *conn) ReadFrom(r io.Reader) (written int64, err error) {
 		return io.CopyBuffer(struct{ io.Writer }{c}, steadyReader{r}, scratch[:])
 	}
 	c.expectLargeWrite(maxJoined)
-	c.writeDeadline = 0 // where it has passed, the file is copied by way of a buffer
+	c.write.deadline = 0 // where it has passed, the file is copied by way of a buffer
 	err = c.keepWriting(func() (int, error) {
 		before := file.N
 		n, err := to.ReadFrom(file)
@@ -363,8 +348,8 @@ const maxPiece = 16 << 10
 // Of a write that cannot, nobody can tell when its last bytes were taken, and its end is
 // the connection's.
 func (c *conn) keepWriting(write func() (int, error)) error {
-	if c.broken != nil {
-		return c.broken
+	if c.write.broken != nil {
+		return c.write.broken
 	}
 	stall := c.srv.config.stallTimeout
 	now, pause := clock(), stall/40
@@ -374,7 +359,7 @@ func (c *conn) keepWriting(write func() (int, error)) error {
 		if !c.resumes {
 			until, early = limit.add(stall/20), limit
 		}
-		set := !first || c.writeDeadline < early || c.writeDeadline > until
+		set := !first || c.write.deadline < early || c.write.deadline > until
 		if set { // else it is left where it is
 			c.setWriteDeadline(until)
 		}
@@ -387,7 +372,7 @@ func (c *conn) keepWriting(write func() (int, error)) error {
 		case isTimeout(err) && n > 0 && c.resumes && !errors.Is(err, errLostBytes):
 			limit, pause = now.limit(stall), stall/1000
 		case !isTimeout(err), now >= limit, set && now < until: // or it fails for good, as TLS does after a deadline
-			c.broken = err
+			c.write.broken = err
 			return err
 		default:
 			pause = min(2*pause, stall/40)
@@ -396,18 +381,18 @@ func (c *conn) keepWriting(write func() (int, error)) error {
 }
 
 func (c *conn) setWriteDeadline(limit instant) {
-	c.writeDeadline = limit
+	c.write.deadline = limit
 	c.nc.SetWriteDeadline(limit.deadline())
 }
 
 // expectLargeWrite is called before n bytes are written. Before much is, it keeps the
 // system from taking megabytes at once.
 func (c *conn) expectLargeWrite(n int) {
-	if c.lowat {
+	if c.write.lowat {
 		return
 	}
-	if c.taken += n; c.taken >= maxJoined {
-		c.lowat = true
+	if c.write.taken += n; c.write.taken >= maxJoined {
+		c.write.lowat = true
 		setNotSentLowat(c.nc)
 	}
 }
