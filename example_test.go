@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log"
 	"net"
+	"net/netip"
 	"strings"
 
 	"example.com/rawhttp"
@@ -218,6 +220,45 @@ func ExampleRequest_WithPath() {
 	fmt.Println(status, firstLine)
 	// Output:
 	// 200 OK This is plain text. A browser shows it as it is:
+}
+
+// A unit test of a resolver that looks at the connection needs none.
+func ExampleRequest_WithConn() {
+	who := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		if !req.Conn().Client.IsLoopback() {
+			return nil, fs.ErrPermission
+		}
+		return rawhttp.Text(200, "hello, neighbour\n"), nil
+	})
+	req, _, err := rawhttp.ParseRequest([]byte("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, client := range []string{"127.0.0.1", "192.0.2.7"} {
+		from := req.WithConn(rawhttp.ConnInfo{Client: netip.MustParseAddr(client)})
+		_, err := who.Resolve(context.Background(), from)
+		fmt.Println(client, rawhttp.StatusOf(err))
+	}
+	// Output:
+	// 127.0.0.1 200
+	// 192.0.2.7 403
+}
+
+// A unit test of a resolver: the bytes of a request, and those of its response.
+func ExampleAnswer() {
+	hello := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Text(200, "hello from "+req.Path()+"\n"), nil
+	})
+	answer := rawhttp.Answer(hello, "GET /here HTTP/1.1\r\nHost: example.test\r\n\r\n")
+	for line := range strings.Lines(answer) {
+		fmt.Printf("%q\n", line)
+	}
+	// Output:
+	// "HTTP/1.1 200 OK\r\n"
+	// "Content-Type: text/plain; charset=utf-8\r\n"
+	// "Content-Length: 17\r\n"
+	// "\r\n"
+	// "hello from /here\n"
 }
 
 // Head gives the bytes of the head as the client sent them.

@@ -40,8 +40,9 @@ type requestData struct {
 	prefix  string
 	rewrite string    // the path of WithPath, or of a Mount
 	user    string    // of WithUser
-	trailer *Header   // shared by the copies that WithPath and WithUser make; nil: none
-	conn    *ConnInfo // of a Clone; nil: on has it
+	trailer *Header   // shared by the copies that WithPath and its kin make; nil: none
+	copied  bool      // head uses the memory of another Request
+	conn    *ConnInfo // of WithConn, or of a Clone; nil: on has it
 	on      carrier   // nil: none
 }
 
@@ -185,7 +186,7 @@ func (r *Request) Head() []byte { return bytes.Clone(r.head.Text[:r.head.Size]) 
 func (r *Request) Clone() *Request {
 	c := *r
 	info := r.Conn()
-	c.Body, c.conn, c.on = noContent{}, &info, nil
+	c.Body, c.conn, c.on, c.copied = noContent{}, &info, nil, false
 	c.head.Text = slices.Clone(r.head.Text)
 	c.head.Fields = slices.Clone(r.head.Fields)
 	if r.trailer != nil { // it is written when the content ends
@@ -195,13 +196,20 @@ func (r *Request) Clone() *Request {
 	return &c
 }
 
+// copy returns a Request that shares everything with r.
+func (r *Request) copy() *Request {
+	c := *r
+	c.copied = true
+	return &c
+}
+
 // WithPath returns the same request with another decoded path, for a resolver that
 // rewrites: r is not changed, Body is shared, Target stays as received. The path
 // must begin with a slash, and is not cleaned; "" changes nothing.
 func (r *Request) WithPath(path string) *Request {
-	c := *r
+	c := r.copy()
 	c.rewrite = path
-	return &c
+	return c
 }
 
 // WithUser returns the same request with the name of the user that a resolver in front has
@@ -211,9 +219,18 @@ func (r *Request) WithPath(path string) *Request {
 //
 // A script may trust REMOTE_USER: no field of the request sets it.
 func (r *Request) WithUser(name string) *Request {
-	c := *r
+	c := r.copy()
 	c.user = name
-	return &c
+	return c
+}
+
+// WithConn returns the same request with another description of its connection, for adapters
+// to other servers, resolvers that know better who the client is, and unit tests. Scripts see
+// it too. It does not change how r is answered: r is not changed, Body is shared.
+func (r *Request) WithConn(info ConnInfo) *Request {
+	c := r.copy()
+	c.conn = &info
+	return c
 }
 
 // isHead and its kin ask of the method without making a string.
@@ -310,7 +327,7 @@ func ParseRequest(b []byte) (req *Request, rest []byte, err error) {
 // Parse is [ParseRequest] into r: 0 allocations once r has grown. What r was
 // before is gone, strings that were taken from it stay as they are.
 func (r *Request) Parse(b []byte) (rest []byte, err error) {
-	if r.on != nil || r.rewrite != "" {
+	if r.on != nil || r.copied {
 		r.head.Text, r.head.Fields = nil, nil // which its connection, and the Request that it is a copy of, go on to use
 	}
 	r.reset()

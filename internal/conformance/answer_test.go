@@ -1,0 +1,188 @@
+package conformance_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"example.com/rawhttp"
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestAnswer(t *testing.T) {
+	hello := resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Text(200, "hello\n"), nil
+	})
+	echo := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+		b, err := io.ReadAll(req.Body)
+		if err != nil {
+			return nil, err
+		}
+		return rawhttp.Bytes(200, "", b), nil
+	})
+	versioned := resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Content(rawhttp.Representation{MediaType: "text/csv", Body: strings.NewReader("a,b\n"), Size: 4, ETag: `"v1"`}), nil
+	})
+	const (
+		text    = "Content-Type: text/plain; charset=utf-8\r\n"
+		noSniff = "X-Content-Type-Options: nosniff\r\n"
+		closing = "Connection: close\r\n"
+	)
+	tests := []struct {
+		name, in string
+		r        rawhttp.Resolver
+		want     string
+		why      string
+	}{{
+		name: "GET",
+		in:   "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+		r:    hello,
+		want: "HTTP/1.1 200 OK\r\n" + text + "Content-Length: 6\r\n\r\nhello\n",
+		why:  "neither Date nor Server; the connection may persist",
+	}, {
+		name: "HEAD",
+		in:   "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
+		r:    hello,
+		want: "HTTP/1.1 200 OK\r\n" + text + "Content-Length: 6\r\n\r\n",
+		why:  "HEAD is the server's",
+	}, {
+		name: "HTTP/1.0",
+		in:   "GET / HTTP/1.0\r\n\r\n",
+		r:    hello,
+		want: "HTTP/1.1 200 OK\r\n" + text + "Content-Length: 6\r\n" + closing + "\r\nhello\n",
+		why:  "persistence is the server's",
+	}, {
+		name: "content of a known length",
+		in:   "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi",
+		r:    echo,
+		want: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+	}, {
+		name: "chunked content of a client that waits for 100",
+		in:   "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+		r:    echo,
+		want: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+		why:  "the content is there, so no 100 is sent",
+	}, {
+		name: "a condition",
+		in:   "GET / HTTP/1.1\r\nHost: a\r\nIf-None-Match: \"v1\"\r\n\r\n",
+		r:    versioned,
+		want: "HTTP/1.1 304 Not Modified\r\nETag: \"v1\"\r\n\r\n",
+	}, {
+		name: "a range",
+		in:   "GET / HTTP/1.1\r\nHost: a\r\nRange: bytes=2-\r\n\r\n",
+		r:    versioned,
+		want: "HTTP/1.1 206 Partial Content\r\nContent-Type: text/csv\r\nContent-Length: 2\r\nETag: \"v1\"\r\nAccept-Ranges: bytes\r\nContent-Range: bytes 2-3/4\r\n\r\nb\n",
+	}, {
+		name: "two requests",
+		in:   "GET / HTTP/1.1\r\nHost: a\r\n\r\nHEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
+		r:    hello,
+		want: "HTTP/1.1 200 OK\r\n" + text + "Content-Length: 6\r\n\r\nhello\n" + "HTTP/1.1 200 OK\r\n" + text + "Content-Length: 6\r\n\r\n",
+		why:  "as on one connection",
+	}, {
+		name: "an incomplete head",
+		in:   "GET / HTTP/1.1\r\nHost: a\r\n",
+		r:    hello,
+		want: "HTTP/1.1 400 Bad Request\r\n" + text + "Content-Length: 59\r\n" + noSniff + closing + "\r\n400 Bad Request: the head ends early (RFC 9112, section 8)\n",
+	}, {
+		name: "lines without CR",
+		in:   "GET / HTTP/1.1\nHost: a\n\n",
+		r:    hello,
+		want: "HTTP/1.1 400 Bad Request\r\n" + text + "Content-Length: 68\r\n" + noSniff + closing + "\r\n400 Bad Request: line ends in LF without CR (RFC 9112, section 2.2)\n",
+		why:  "the request is strict",
+	}, {
+		name: "incomplete content",
+		in:   "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nhi",
+		r:    echo,
+		want: "HTTP/1.1 400 Bad Request\r\n" + text + "Content-Length: 58\r\n" + noSniff + closing + "\r\n400 Bad Request: content ends early (RFC 9112, section 8)\n",
+	}, {
+		name: "nothing",
+		r:    hello,
+		why:  "a client that says nothing is told nothing",
+	}, {
+		name: "an error",
+		in:   "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+		r: resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+			return nil, errors.New("secret")
+		}),
+		want: "HTTP/1.1 500 Internal Server Error\r\n" + text + "Content-Length: 26\r\n" + noSniff + "\r\n500 Internal Server Error\n",
+	}, {
+		name: "a stream that fails",
+		in:   "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+		r: resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+			return rawhttp.StreamFunc(200, "", func(_ context.Context, w io.Writer) error {
+				io.WriteString(w, "some")
+				return errors.New("no more")
+			}), nil
+		}),
+		want: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsome\r\n",
+		why:  "without the last chunk, so that the client can tell",
+	}}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := rawhttp.Answer(tt.r, tt.in)
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("Answer(%q) (-want +got):\n%s\nwhy: %s", tt.in, diff, tt.why)
+			}
+		})
+	}
+}
+
+// The request is of no connection, and its context is not that of a client that has left,
+// although there is nothing more to read.
+func TestAnswerWithoutConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			select {
+			case <-ctx.Done():
+				return nil, context.Cause(ctx)
+			case <-time.After(time.Hour):
+			}
+			return rawhttp.Text(200, fmt.Sprintf("%+v", req.Conn())), nil
+		})
+		got := rawhttp.Answer(r, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+		_, content, _ := strings.Cut(got, "\r\n\r\n")
+		if want := fmt.Sprintf("%+v", rawhttp.ConnInfo{}); content != want {
+			t.Errorf("ConnInfo %s, want %s", content, want)
+		}
+	})
+}
+
+func TestAnswerConcurrently(t *testing.T) {
+	r := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) { return rawhttp.Text(200, req.Path()), nil })
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			path := fmt.Sprintf("/%d", i)
+			if got := rawhttp.Answer(r, "GET "+path+" HTTP/1.1\r\nHost: a\r\n\r\n"); !strings.HasSuffix(got, "\r\n\r\n"+path) {
+				t.Errorf("Answer for %s = %q", path, got)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// A resolver that ends its goroutine, as t.FailNow does, ends the test that calls Answer.
+func TestAnswerOfGoexit(t *testing.T) {
+	r := resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+		runtime.Goexit()
+		return nil, nil
+	})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		rawhttp.Answer(r, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+		t.Error("the goroutine goes on after Goexit")
+	})
+	wg.Wait()
+}
+
+// resolve returns a Resolver that needs no context.
+func resolve(f func(*rawhttp.Request) (*rawhttp.Response, error)) rawhttp.Resolver {
+	return rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) { return f(req) })
+}
