@@ -33,34 +33,50 @@ func isSettled(id *jail.FileID, now time.Time) bool {
 	return max(id.Changed, id.Modified) < now.Add(-youngest).UnixNano()
 }
 
-// keptFiles are responses of small files, with their content, and the names in folders.
-// Each is good as long as the name leads to the same file or folder in the same state,
-// which is asked for each time it is used.
-type keptFiles struct {
+// A fileCache keeps responses of small files, with their content, and the names in folders.
+type fileCache struct {
 	tree jail.Identifier // nil: nothing is kept
 
-	mu    sync.RWMutex
-	files map[string]*keptFile // by the path of the request
-	size  int                  // bytes, as maxKept counts
+	mu   sync.RWMutex
+	kept map[string]keptEntry // by the path of the request
+	size int                  // bytes, as maxKept counts
 }
 
-type keptFile struct {
+// A keptEntry is a *keptFile or a *keptFolder.
+type keptEntry interface{ bytes() int }
+
+// A keptState is the state of a file or folder at which something was kept. That is good as
+// long as the name leads to the same file or folder in the same state, which is asked for
+// each time it is used, and until it is to be read again anyway.
+type keptState struct {
 	id    jail.FileID
-	name  string
-	resp  message
-	names []*jail.Entry // of a folder, in order, which nobody changes; nil: it is a file, with a response
 	until instant
-	size  int // bytes, as maxKept counts: content, and an image of it
+	size  int // bytes, without those of the path
+}
+
+func (s *keptState) bytes() int { return s.size }
+
+// A keptFile is the response of a file.
+type keptFile struct {
+	keptState
+	name string // in the tree
+	resp message
+}
+
+// A keptFolder has the names in a folder, in order. Nobody changes them.
+type keptFolder struct {
+	keptState
+	names []*jail.Entry
 }
 
 // get returns a response of the caller's own, nil if none is kept for the request, or an
 // old one.
-func (k *keptFiles) get(req *Request) *Response {
+func (k *fileCache) get(req *Request) *Response {
 	if k.tree == nil || !req.isGet() && !req.isHead() {
 		return nil
 	}
-	f := k.find(req)
-	if f == nil || f.names != nil {
+	f, ok := k.find(req).(*keptFile)
+	if !ok {
 		return nil
 	}
 	if id, known := k.tree.Identify(f.name); !known || id != f.id || clock() > f.until {
@@ -69,46 +85,48 @@ func (k *keptFiles) get(req *Request) *Response {
 	return &Response{message: f.resp}
 }
 
-func (k *keptFiles) find(req *Request) *keptFile {
+// find returns what is kept for the path of the request, nil if nothing is.
+func (k *fileCache) find(req *Request) keptEntry {
 	k.mu.RLock()
-	f := k.files[string(req.head.Path.Of(req.head.Text))]
+	defer k.mu.RUnlock()
 	if req.rewrite != "" {
-		f = k.files[req.rewrite]
+		return k.kept[req.rewrite]
 	}
-	k.mu.RUnlock()
-	return f
+	return k.kept[string(req.head.Path.Of(req.head.Text))]
 }
 
-// put keeps a file. Where there is no room others go, whichever.
-func (k *keptFiles) put(path string, f *keptFile) {
+// put keeps an entry. Where there is no room others go, whichever.
+func (k *fileCache) put(path string, e keptEntry) {
 	path = strings.Clone(path) // which is a part of the request's head
-	f.size += len(path) + len(f.name) + keptBeside
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.drop(path)
-	for other := range k.files {
-		if k.size+f.size <= maxKept {
+	for other := range k.kept {
+		if k.size+cost(path, e) <= maxKept {
 			break
 		}
 		k.drop(other)
 	}
-	if k.files == nil {
-		k.files = make(map[string]*keptFile)
+	if k.kept == nil {
+		k.kept = make(map[string]keptEntry)
 	}
-	k.files[path] = f
-	k.size += f.size
+	k.kept[path] = e
+	k.size += cost(path, e)
 }
 
-func (k *keptFiles) drop(path string) {
-	if f := k.files[path]; f != nil {
-		k.size -= f.size
-		delete(k.files, path)
+// cost returns the bytes that an entry counts as.
+func cost(path string, e keptEntry) int { return len(path) + e.bytes() + keptBeside }
+
+func (k *fileCache) drop(path string) {
+	if e := k.kept[path]; e != nil {
+		k.size -= cost(path, e)
+		delete(k.kept, path)
 	}
 }
 
 // keep keeps what the request was answered with, if the path alone decides that and
 // if it can. It returns the response, which may be another.
-func (k *keptFiles) keep(req *Request, o opened, resp *Response) *Response {
+func (k *fileCache) keep(req *Request, o opened, resp *Response) *Response {
 	if k.tree == nil || !req.isGet() || strings.HasPrefix(resp.rep.ETag, "W/") {
 		return resp
 	}
@@ -134,16 +152,17 @@ func (k *keptFiles) keep(req *Request, o opened, resp *Response) *Response {
 	kept := Content(rep)
 	kept.fields = slices.Clip(resp.fields) // a copy that is added to leaves the others alone
 	kept.imaged = true
-	k.put(req.Path(), &keptFile{id: id, name: strings.Clone(o.name), resp: kept.message, until: until, size: 2 * len(content)})
+	size := 2*len(content) + len(o.name) // with an image of it
+	k.put(req.Path(), &keptFile{keptState{id, until, size}, strings.Clone(o.name), kept.message})
 	resp.Close()
 	return kept
 }
 
 // names returns the names in the folder that info is of, which must not be changed; nil if
 // they are not kept.
-func (k *keptFiles) names(req *Request, info fs.FileInfo) []*jail.Entry {
-	f := k.find(req)
-	if f == nil || f.names == nil || clock() > f.until {
+func (k *fileCache) names(req *Request, info fs.FileInfo) []*jail.Entry {
+	f, ok := k.find(req).(*keptFolder)
+	if !ok || clock() > f.until {
 		return nil
 	}
 	if id, _ := jail.IdentityOf(info); id != f.id {
@@ -152,45 +171,46 @@ func (k *keptFiles) names(req *Request, info fs.FileInfo) []*jail.Entry {
 	return f.names
 }
 
-// A keptFolder takes the names in a folder while they are read, to keep them. nil does
-// not.
-type keptFolder struct {
-	in    *keptFiles
-	path  string
-	state keptFile
+// A folderKeeper collects the names in a folder while they are read, to keep them. A nil one
+// does not.
+type folderKeeper struct {
+	cache  *fileCache
+	path   string
+	folder keptFolder
 }
 
 // folder begins to keep the names in the folder that info is of, if that can be.
-func (k *keptFiles) folder(req *Request, info fs.FileInfo) *keptFolder {
+func (k *fileCache) folder(req *Request, info fs.FileInfo) *folderKeeper {
 	id, ok := jail.IdentityOf(info)
 	if k.tree == nil || !ok || !isSettled(&id, time.Now()) {
 		return nil
 	}
-	return &keptFolder{in: k, path: req.Path(), state: keptFile{id: id, until: clock().add(keptFor)}}
+	state := keptState{id: id, until: clock().add(keptFor)}
+	return &folderKeeper{cache: k, path: req.Path(), folder: keptFolder{keptState: state}}
 }
 
 // add takes in some more names, as long as they are not too many.
-func (f *keptFolder) add(names []*jail.Entry) {
-	if f == nil || f.state.size > maxKeptNames {
+func (k *folderKeeper) add(names []*jail.Entry) {
+	if k == nil || k.folder.size > maxKeptNames {
 		return
 	}
 	for _, e := range names {
-		f.state.size += len(e.Name) + keptBesideName
+		k.folder.size += len(e.Name) + keptBesideName
 	}
-	f.state.names = append(f.state.names, names...)
-	if f.state.size > maxKeptNames {
-		f.state.names = nil
+	k.folder.names = append(k.folder.names, names...)
+	if k.folder.size > maxKeptNames {
+		k.folder.names = nil
 	}
 }
 
 // end keeps the names, if there are any. That the folder has changed meanwhile does no
 // harm: then they are of a state that is not asked for again.
-func (f *keptFolder) end() {
-	if f == nil || len(f.state.names) == 0 {
+func (k *folderKeeper) end() {
+	if k == nil || len(k.folder.names) == 0 {
 		return
 	}
-	f.state.names = list.InOrder(f.state.names) // so that they are put in order faster
-	f.in.put(f.path, &f.state)
+	k.folder.names = list.InOrder(k.folder.names) // so that they are put in order faster
+	k.cache.put(k.path, &k.folder)
 }
 
 // memory is content that any number of responses read, also at once.

@@ -17,7 +17,7 @@ func keepSite(t *testing.T, content string, opts ...FileOption) (files *FileReso
 	folder = t.TempDir()
 	keepWrite(t, filepath.Join(folder, "f"), content)
 	files = filesOfDir(t, folder, opts...)
-	if files.kept.tree == nil {
+	if files.cache.tree == nil {
 		t.Skip("openat2 is missing, without which nothing is kept")
 	}
 	return files, folder
@@ -37,13 +37,16 @@ func keepWrite(t *testing.T, name, content string) {
 }
 
 // keepSettle asks for the path until it is kept.
-func keepSettle(t *testing.T, files *FileResolver, path string) *keptFile {
+func keepSettle(t *testing.T, files *FileResolver, path string) *keptState {
 	t.Helper()
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		req := resolveGet(t, path)
 		resolveString(t, files, req)
-		if f := files.kept.find(req); f != nil {
-			return f
+		switch e := files.cache.find(req).(type) {
+		case *keptFile:
+			return &e.keptState
+		case *keptFolder:
+			return &e.keptState
 		}
 	}
 	t.Fatalf("%s is not kept", path)
@@ -148,9 +151,9 @@ func TestYoungFileIsNotKept(t *testing.T) {
 			t.Fatalf("GET /f is answered with %q, want %q, which was written before", got, want)
 		}
 	}
-	files.kept.mu.RLock()
-	defer files.kept.mu.RUnlock()
-	if len(files.kept.files) > 0 {
+	files.cache.mu.RLock()
+	defer files.cache.mu.RUnlock()
+	if len(files.cache.kept) > 0 {
 		t.Error("a file of a moment ago is kept")
 	}
 }
@@ -217,20 +220,20 @@ func TestKeptFileHasTheCacheControlOfItsPath(t *testing.T) {
 // The memory of kept files is bounded, and they may be used at once.
 func TestKeptFilesAreBounded(t *testing.T) {
 	t.Parallel()
-	var kept keptFiles
+	var kept fileCache
 	var all sync.WaitGroup
 	for g := range 4 {
 		all.Go(func() {
 			for i := range 2000 {
-				kept.put(fmt.Sprintf("/%d-%d", g, i%700), &keptFile{size: 50_000})
+				kept.put(fmt.Sprintf("/%d-%d", g, i%700), &keptFile{keptState: keptState{size: 50_000}})
 				kept.find(resolveGet(t, fmt.Sprintf("/%d-%d", g, i%300)))
 			}
 		})
 	}
 	all.Wait()
 	size := 0
-	for _, f := range kept.files {
-		size += f.size
+	for path, e := range kept.kept {
+		size += cost(path, e)
 	}
 	if size > maxKept || size != kept.size || size == 0 {
 		t.Errorf("files of %d bytes are kept, counted as %d, want up to %d", size, kept.size, maxKept)
@@ -238,7 +241,7 @@ func TestKeptFilesAreBounded(t *testing.T) {
 	for i := range 100_000 {
 		kept.put(fmt.Sprint("/", i), &keptFile{})
 	}
-	if n := len(kept.files); n > maxKept/keptBeside {
+	if n := len(kept.kept); n > maxKept/keptBeside {
 		t.Errorf("%d empty files are kept, want up to %d", n, maxKept/keptBeside)
 	}
 }
@@ -264,7 +267,7 @@ func TestKeptFileHoldsNoHead(t *testing.T) {
 	for i := range n {
 		req := requestOf(t, fmt.Sprintf("GET /f%d HTTP/1.1\r\nHost: a\r\n%s\r\n", i, strings.Repeat("X: "+strings.Repeat("x", 6000)+"\r\n", 5)))
 		resolveString(t, files, req)
-		if files.kept.find(req) == nil {
+		if files.cache.find(req) == nil {
 			t.Fatalf("/f%d is not kept", i)
 		}
 	}
@@ -284,7 +287,7 @@ func TestKeptIndex(t *testing.T) {
 		keepWrite(t, filepath.Join(folder, name), name)
 	}
 	files := filesOfDir(t, folder, WithIndex("index.html", "index.htm"))
-	if files.kept.tree == nil {
+	if files.cache.tree == nil {
 		t.Skip("openat2 is missing, without which nothing is kept")
 	}
 	for _, path := range []string{"/", "/d/", "/index.html"} {
@@ -295,7 +298,7 @@ func TestKeptIndex(t *testing.T) {
 			t.Errorf("GET %s is answered with %q, want %q", path, got, want)
 		}
 	}
-	if files.kept.find(resolveGet(t, "/second/")) != nil {
+	if files.cache.find(resolveGet(t, "/second/")) != nil {
 		t.Error("an index file is kept before which another could be put")
 	}
 	if err := os.Rename(filepath.Join(folder, "d"), filepath.Join(folder, "e")); err != nil {
@@ -310,7 +313,8 @@ func TestKeptIndex(t *testing.T) {
 func TestKeptFileIsReadAgain(t *testing.T) {
 	t.Parallel()
 	files, _ := keepSite(t, "on the disk")
-	f := keepSettle(t, files, "/f")
+	keepSettle(t, files, "/f")
+	f := files.cache.find(resolveGet(t, "/f")).(*keptFile)
 	copy(f.resp.rep.Body.(*memory).content, "of a change")
 	if got := resolveString(t, files, resolveGet(t, "/f")); got != "of a change" && clock() < f.until {
 		t.Errorf("GET /f is answered with %q, not from memory", got)
@@ -352,15 +356,15 @@ func TestKeptFileHasStrongTag(t *testing.T) {
 	files, _ := keepSite(t, "content")
 	keepSettle(t, files, "/f") // so that it is old enough
 	for tag, want := range map[string]bool{`W/"a"`: false, `"a"`: true} {
-		files.kept.drop("/f")
+		files.cache.drop("/f")
 		file, info, err := files.tree.Open("f")
 		if err != nil {
 			t.Fatal(err)
 		}
 		req := resolveGet(t, "/f")
 		resp := Content(Representation{Body: file, Size: info.Size(), ETag: tag})
-		files.kept.keep(req, opened{name: "f", file: file, info: info}, resp).Close()
-		if kept := files.kept.find(req) != nil; kept != want {
+		files.cache.keep(req, opened{name: "f", file: file, info: info}, resp).Close()
+		if kept := files.cache.find(req) != nil; kept != want {
 			t.Errorf("a file with the tag %s is kept: %v, want %v", tag, kept, want)
 		}
 	}
@@ -373,11 +377,11 @@ func TestFileSystemIsNotKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if files.kept.tree != nil {
+	if files.cache.tree != nil {
 		t.Error("files of an fs.FS are kept")
 	}
 	for name, opt := range map[string]FileOption{"scripts": WithScript(".sh", "sh"), "sidecars": WithPrecompressed("gzip")} {
-		if files := filesOfDir(t, t.TempDir(), opt); files.kept.tree != nil {
+		if files := filesOfDir(t, t.TempDir(), opt); files.cache.tree != nil {
 			t.Errorf("with %s, for which a path is not all that counts, files are kept", name)
 		}
 	}
@@ -394,7 +398,7 @@ func TestFileWithItsTimePutBackIsNotKept(t *testing.T) {
 		if got := resolveString(t, files, req); got != want {
 			t.Fatalf("GET /f is answered with %q, want %q", got, want)
 		}
-		if files.kept.find(req) != nil {
+		if files.cache.find(req) != nil {
 			t.Fatal("a file that changed a moment ago is kept, as its time of modification is old")
 		}
 	}
@@ -405,7 +409,7 @@ func TestFileThatChangesAsItIsReadIsNotKept(t *testing.T) {
 	t.Parallel()
 	files, folder := keepSite(t, "before")
 	keepSettle(t, files, "/f")
-	files.kept.drop("/f")
+	files.cache.drop("/f")
 	file, info, err := files.tree.Open("f")
 	if err != nil {
 		t.Fatal(err)
@@ -415,8 +419,8 @@ func TestFileThatChangesAsItIsReadIsNotKept(t *testing.T) {
 	}
 	req := resolveGet(t, "/f")
 	resp := Content(Representation{Body: file, Size: info.Size(), ETag: `"a"`})
-	files.kept.keep(req, opened{name: "f", file: file, info: info}, resp).Close()
-	if files.kept.find(req) != nil {
+	files.cache.keep(req, opened{name: "f", file: file, info: info}, resp).Close()
+	if files.cache.find(req) != nil {
 		t.Error("a file that changed between stat and read is kept")
 	}
 }
@@ -431,7 +435,7 @@ func TestLargeFileIsNotKept(t *testing.T) {
 	keepSettle(t, files, "/f")
 	req := resolveGet(t, "/large")
 	resolveString(t, files, req)
-	if files.kept.find(req) != nil {
+	if files.cache.find(req) != nil {
 		t.Errorf("a file of %d bytes is kept", maxKeptFile+1)
 	}
 }
@@ -454,7 +458,7 @@ func TestKeptFileIsCounted(t *testing.T) {
 	const size = 50_000
 	files, _ := keepSite(t, strings.Repeat("x", size))
 	f := keepSettle(t, files, "/f")
-	if f.size < 2*size || files.kept.size < f.size {
-		t.Errorf("a file of %d bytes counts as %d, all as %d", size, f.size, files.kept.size)
+	if f.size < 2*size || files.cache.size < f.size {
+		t.Errorf("a file of %d bytes counts as %d, all as %d", size, f.size, files.cache.size)
 	}
 }

@@ -110,7 +110,7 @@ func TestKeptNamesAreListedAlike(t *testing.T) {
 			queries = append(queries, "?format="+form+"&sort="+key, "?order=desc&format="+form+"&sort="+key)
 		}
 	}
-	if files.kept.tree == nil {
+	if files.cache.tree == nil {
 		t.Skip("openat2 is missing, without which nothing is kept")
 	}
 	keepSettle(t, files, "/").until = never
@@ -133,7 +133,7 @@ func TestKeptNamesAreListedAlike(t *testing.T) {
 func TestKeptNamesKnowNoSizes(t *testing.T) {
 	t.Parallel()
 	files, folder := keepFolder(t)
-	if files.kept.tree == nil {
+	if files.cache.tree == nil {
 		t.Skip("openat2 is missing, without which nothing is kept")
 	}
 	keepSettle(t, files, "/").until = never
@@ -168,7 +168,7 @@ func TestKeptLinksAreFollowedAnew(t *testing.T) {
 	if err := os.Symlink("elsewhere/target", filepath.Join(folder, "link")); err != nil {
 		t.Fatal(err)
 	}
-	if files.kept.tree == nil {
+	if files.cache.tree == nil {
 		t.Skip("openat2 is missing, without which nothing is kept")
 	}
 	keepSettle(t, files, "/").until = never
@@ -247,7 +247,7 @@ func TestYoungFolderIsNotKept(t *testing.T) {
 			t.Fatalf("the folder is listed as %q, want %q", got, want)
 		}
 	}
-	if f := files.kept.find(resolveGet(t, "/")); f != nil {
+	if f := files.cache.find(resolveGet(t, "/")); f != nil {
 		t.Error("names of a moment ago are kept")
 	}
 }
@@ -256,11 +256,11 @@ func TestYoungFolderIsNotKept(t *testing.T) {
 func TestKeptNamesAreBounded(t *testing.T) {
 	t.Parallel()
 	for _, length := range []int{8, 250} {
-		var k keptFiles
+		var k fileCache
 		few, many := resolveGet(t, "/few/"), resolveGet(t, "/many/")
 		most := maxKeptNames / (length + keptBesideName)
 		for req, n := range map[*Request]int{few: most, many: most + 1} {
-			f := &keptFolder{in: &k, path: req.Path()}
+			f := &folderKeeper{cache: &k, path: req.Path()}
 			for i := range n {
 				f.add([]*jail.Entry{{Name: fmt.Sprintf("%0*d", length, i)}})
 			}
@@ -283,7 +283,7 @@ func TestKeptNamesWaitForTheirTurn(t *testing.T) {
 		keepWrite(t, filepath.Join(folder, fmt.Sprint(i)), "")
 	}
 	files := filesOfDir(t, folder)
-	if files.kept.tree == nil {
+	if files.cache.tree == nil {
 		t.Skip("openat2 is missing, without which nothing is kept")
 	}
 	keepSettle(t, files, "/").until = never

@@ -90,13 +90,13 @@ func TestKeptFileAllocations(t *testing.T) {
 			t.Fatal(err)
 		}
 		files := filesOfDir(t, folder)
-		if files.kept.tree == nil {
+		if files.cache.tree == nil {
 			t.Skip("nothing is kept on this system")
 		}
 		s := newServer(t, WithResolver(files))
 		batch := strings.Replace(benchmarkGet, "/", "/f", 1)
 		batch += strings.Replace(batch, "\r\n\r\n", "\r\nAccept: */*\r\n\r\n", 1)
-		for end := time.Now().Add(30 * time.Second); len(files.kept.files) == 0 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		for end := time.Now().Add(30 * time.Second); len(files.cache.kept) == 0 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 			benchmarkConn(s, batch, 1)
 		}
 		if got := allocations(s, batch); got > 2.01 {

@@ -37,7 +37,7 @@ type FileResolver struct {
 	listings chan struct{}   // holds one for each long listing
 	waiting  atomic.Int32    // long listings without a turn
 	tags     sync.Map        // of embedded files: name to entity tag
-	kept     keptFiles
+	cache    fileCache
 }
 
 // Dir serves the folder root and what is below it. Nothing outside can be named: a
@@ -87,7 +87,7 @@ func openDir(root string, opts []FileOption) (*FileResolver, error) {
 	}
 	f := &FileResolver{tree: opened, rootName: nameOfRoot(opened.path), config: config, scripts: scripts, links: opened, listings: make(chan struct{}, maxListings)}
 	if scripts == nil && len(config.codings) == 0 && opened.identifies() {
-		f.kept.tree = opened
+		f.cache.tree = opened
 	}
 	return f, nil
 }
@@ -137,50 +137,76 @@ func (f *FileResolver) Close() error {
 
 // Resolve answers with the file or folder that the path names.
 func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, error) {
-	if resp := f.kept.get(req); resp != nil {
+	if resp := f.cache.get(req); resp != nil {
 		return resp, nil
 	}
-	if f.scripts != nil && f.config.script.pathInfo {
-		script, pathInfo, err := f.openAbove(req.Path())
-		if err != nil {
-			return nil, err
-		}
-		if script.file != nil {
-			return f.run(ctx, req, script, pathInfo)
-		}
-	}
-	name, slash, err := f.name(req.Path())
+	t, err := f.find(req)
 	if err != nil {
 		return nil, err
 	}
-	o, err := f.open(name, slash)
-	if err == nil && o.info.IsDir() && !slash && req.isAtFolder() {
-		o.file.Close() // a resolver in front has put a folder's path in the place of another's
-		slash = true
-		o, err = f.open(name, slash)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if f.scripts != nil && !o.info.IsDir() && f.scripts.isScript(o.name) {
-		return f.run(ctx, req, o, "")
+	if t.isScript {
+		return f.run(ctx, req, t)
 	}
 	if err := allowMethod(req, fileMethods...); err != nil { // what is not there has no methods
-		o.file.Close()
+		t.file.Close()
 		return nil, err
 	}
-	if !o.info.IsDir() {
-		resp, err := f.serve(req, o)
-		if err == nil && f.isSettledBy(req.Path(), name, o.name) {
-			resp = f.kept.keep(req, o, resp)
+	switch {
+	case !t.info.IsDir():
+		return f.answerFile(req, t)
+	case t.isFolder:
+		return f.answerFolder(ctx, req, t)
+	}
+	t.file.Close()
+	return noSniff(toFolder(req)), nil
+}
+
+// A target is what the path of a request leads to, open.
+type target struct {
+	opened
+	isScript bool
+	pathInfo string // what follows a script in the path
+	asked    string // the name in the tree that the path stands for; opened has that of an index file
+	isFolder bool   // the path names a folder, by its final slash
+}
+
+// find opens what the path of the request leads to.
+func (f *FileResolver) find(req *Request) (t target, err error) {
+	if f.scripts != nil && f.config.script.pathInfo {
+		t.opened, t.pathInfo, err = f.openAbove(req.Path())
+		if err != nil || t.file != nil {
+			t.isScript = true
+			return t, err
 		}
-		return resp, err
 	}
-	if !slash {
-		o.file.Close()
-		return noSniff(toFolder(req)), nil
+	if t.asked, t.isFolder, err = f.name(req.Path()); err != nil {
+		return t, err
 	}
-	resp, err := f.list(ctx, req, name, o)
+	t.opened, err = f.open(t.asked, t.isFolder)
+	if err == nil && t.info.IsDir() && !t.isFolder && req.isAtFolder() {
+		t.file.Close() // a wrapping resolver has put a folder's path in the place of another's
+		t.isFolder = true
+		t.opened, err = f.open(t.asked, true)
+	}
+	if err != nil {
+		return t, err
+	}
+	t.isScript = f.scripts != nil && !t.info.IsDir() && f.scripts.isScript(t.name)
+	return t, nil
+}
+
+// answerFile answers with a file, and keeps the response if the path alone decides it.
+func (f *FileResolver) answerFile(req *Request, t target) (*Response, error) {
+	resp, err := f.serve(req, t.opened)
+	if err == nil && f.isSettledBy(req.Path(), t.asked, t.name) {
+		resp = f.cache.keep(req, t.opened, resp)
+	}
+	return resp, err
+}
+
+// answerFolder answers with the listing of a folder.
+func (f *FileResolver) answerFolder(ctx context.Context, req *Request, t target) (*Response, error) {
+	resp, err := f.list(ctx, req, t.asked, t.opened)
 	if err != nil {
 		return nil, jail.TreeError(err)
 	}
@@ -193,16 +219,16 @@ const maxRootGap = time.Second
 
 // run answers with what a script prints. Where the root is being replaced it waits for the
 // next.
-func (f *FileResolver) run(ctx context.Context, req *Request, script opened, pathInfo string) (*Response, error) {
+func (f *FileResolver) run(ctx context.Context, req *Request, t target) (*Response, error) {
 	const pause = 10 * time.Millisecond
-	resp, err := f.scripts.resolve(ctx, req, script, pathInfo)
+	resp, err := f.scripts.resolve(ctx, req, t.opened, t.pathInfo)
 	for end := time.Now().Add(maxRootGap); errors.Is(err, errScriptMoved) && time.Now().Before(end); {
 		time.Sleep(pause)
-		again, openErr := f.open(script.name, false)
+		again, openErr := f.open(t.name, false)
 		if openErr != nil {
 			return nil, openErr
 		}
-		resp, err = f.scripts.resolve(ctx, req, again, pathInfo)
+		resp, err = f.scripts.resolve(ctx, req, again, t.pathInfo)
 	}
 	return resp, err
 }

@@ -152,13 +152,13 @@ func (l *listing) read(ctx context.Context, req *Request, info fs.FileInfo) erro
 	_, onDisk := l.dir.(*os.File)
 	l.guarded = onDisk && !jail.ReadsAll()
 	var err error
-	if names := l.files.kept.names(req, info); names != nil {
+	if names := l.files.cache.names(req, info); names != nil {
 		l.shared = true
 		if err = l.enter(ctx, len(names)); err == nil {
 			l.add(names)
 		}
 	} else {
-		keep := l.files.kept.folder(req, info)
+		keep := l.files.cache.folder(req, info)
 		l.shared = keep != nil
 		err = l.readDisk(ctx, keep)
 	}
@@ -170,7 +170,7 @@ func (l *listing) read(ctx context.Context, req *Request, info fs.FileInfo) erro
 }
 
 // readDisk reads the names from the disk, and has them kept if keep is not nil.
-func (l *listing) readDisk(ctx context.Context, keep *keptFolder) error {
+func (l *listing) readDisk(ctx context.Context, keep *folderKeeper) error {
 	for read := 0; !l.page.Truncated; {
 		if err := ctx.Err(); err != nil {
 			return &StatusError{Status: 503, Err: err}

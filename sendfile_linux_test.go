@@ -72,7 +72,7 @@ func TestLargeFilesLeaveBySendfile(t *testing.T) {
 		files := filesOfDir(t, root)
 		files.tree.Close()
 		files.tree = j
-		files.kept.tree = nil
+		files.cache.tree = nil
 		s := newServer(t, WithResolver(files))
 		for name, whole := range map[string]bool{"large": false, "small": true} {
 			got := sendfileRefused(t, s, syscall.SYS_SENDFILE, syscall.EIO, liveGet("/"+name))
