@@ -31,16 +31,26 @@ var (
 	errScriptUnread = errors.New("rawhttp: the output of the script is not wanted")
 )
 
-// A scriptRun is a script that runs. A goroutine tends its processes until they are
-// gone; the rest belongs to the exchange.
+// A scriptRun is a script that runs. The goroutine of the exchange reads its output (respond,
+// stream, Close), a feeder writes its content, logErrors reads its standard error, one waits
+// for its exit, and tend ends whatever is left of it. All of it ends with ctx:
+//
+//	client disconnects, server stops ── request's context ─┐
+//	nothing printed in maxFirstByte ─── late ──────────────┤           ┌─▶ read returns the cause
+//	WithScriptTimeout ───────────────── tend ──────────────┼─▶ ctx ends┤
+//	too much printed ────────────────── read ──────────────┤           └─▶ tend: SIGTERM to the group,
+//	content fails, a hook panics ────── feeder ────────────┤               SIGKILL after scriptGrace,
+//	output not wanted any more ──────── Close, leave ──────┤               exited, logged, turn given
+//	the script exited and is silent ─── tend ──────────────┘               back, gone
+//
+// A script that has closed its output may run on after its response, until tend's limits.
 type scriptRun struct {
 	runner  *scripts
 	process *process
 	req     *Request
 	warn    func(msg string, args ...any)
 
-	// ctx ends when the processes are to end, with the cause. It is not the
-	// request's, which ends before a script that closes its output and goes on.
+	// ctx is not the request's, which ends before a script that closes its output and goes on.
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	part    func() bool // parts ctx from the request's
