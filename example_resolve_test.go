@@ -18,38 +18,13 @@ import (
 	"example.com/rawhttp"
 )
 
-// notes is a Resolver of its own: a value per path, in memory.
-type notes map[string]string
-
-func (n notes) Resolve(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
-	note, ok := n[req.Path()]
-	if !ok {
-		return nil, fs.ErrNotExist // not mine; at the end of the line this is 404
-	}
-	switch req.Method() {
-	case "GET", "HEAD":
-		return rawhttp.Text(200, note), nil
-	}
-	return rawhttp.MethodNotAllowed("GET", "HEAD", "OPTIONS"), nil
-}
-
-// A type that answers from something other than a disk.
-func ExampleResolver() {
-	resolver := notes{"/milk": "two litres", "/bread": "one loaf"}
-	fmt.Println(get(resolver, "/milk"))
-	fmt.Println(get(resolver, "/beer"))
-	// Output:
-	// 200 OK two litres
-	// 404 Not Found 404 Not Found
-}
-
 func ExampleResolverFunc() {
 	hello := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Text(200, "hello from "+req.Path()), nil
 	})
-	fmt.Println(get(hello, "/here"))
+	fmt.Printf("%q\n", rawhttp.Answer(hello, "GET /here HTTP/1.1\r\nHost: example.test\r\n\r\n"))
 	// Output:
-	// 200 OK hello from /here
+	// "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 16\r\n\r\nhello from /here"
 }
 
 // A resolver that lets others through only with a password.
@@ -64,53 +39,29 @@ func ExampleResolverFunc_basicAuth() {
 			return next.Resolve(ctx, req)
 		})
 	}
-	resolver := protect("ann", "s3cret", notes{"/milk": "two litres"})
-
-	fmt.Println(get(resolver, "/milk"))
-	fmt.Println(ask(resolver, "GET /milk HTTP/1.1\r\nHost: example.test\r\n"+
-		"Authorization: Basic "+base64.StdEncoding.EncodeToString([]byte("ann:s3cret"))+"\r\n\r\n"))
-	// Output:
-	// 401 Unauthorized who are you?
-	// 200 OK two litres
-}
-
-// Pages of one's own in front of a folder of files.
-func ExampleFirst() {
-	files, err := rawhttp.Dir("testdata/webroot")
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer files.Close()
-	resolver := rawhttp.First(notes{"/hello": "hello"}, files)
-
-	fmt.Println(get(resolver, "/hello"))
-	status, content := get(resolver, "/sample.txt")
-	fmt.Println(status, len(content), "bytes")
-	fmt.Println(get(resolver, "/missing"))
-	// Output:
-	// 200 OK hello
-	// 200 OK 229 bytes
-	// 404 Not Found 404 Not Found
-}
-
-// Resolvers below a path each. A prefix with a slash at its end stands for all
-// that is below, one without for itself alone.
-func ExampleMount() {
-	where := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
-		return rawhttp.Text(200, fmt.Sprintf("prefix %q, path %q", req.Prefix(), req.Path())), nil
+	hello := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Text(200, "hello, Ann"), nil
 	})
-	resolver := rawhttp.First(
-		rawhttp.Mount("/healthz", where),
-		rawhttp.Mount("/api/", rawhttp.Mount("/v1/", where)),
-	)
-	for _, path := range []string{"/healthz", "/api/v1/users/7", "/api/v2/users/7"} {
-		status, content := get(resolver, path)
-		fmt.Printf("%s: %s %s\n", path, status, strings.TrimSpace(content))
+	resolver := protect("ann", "s3cret", hello)
+
+	credentials := base64.StdEncoding.EncodeToString([]byte("ann:s3cret"))
+	for _, fields := range []string{"", "Authorization: Basic " + credentials + "\r\n"} {
+		answer := rawhttp.Answer(resolver, "GET / HTTP/1.1\r\nHost: example.test\r\n"+fields+"\r\n")
+		fmt.Print(strings.ReplaceAll(answer, "\r\n", "\n"), "\n\n")
 	}
 	// Output:
-	// /healthz: 200 OK prefix "/healthz", path "/"
-	// /api/v1/users/7: 200 OK prefix "/api/v1", path "/users/7"
-	// /api/v2/users/7: 404 Not Found 404 Not Found
+	// HTTP/1.1 401 Unauthorized
+	// Content-Type: text/plain; charset=utf-8
+	// Content-Length: 12
+	// WWW-Authenticate: Basic realm="notes", charset="UTF-8"
+	//
+	// who are you?
+	//
+	// HTTP/1.1 200 OK
+	// Content-Type: text/plain; charset=utf-8
+	// Content-Length: 10
+	//
+	// hello, Ann
 }
 
 // A folder of the system. Nothing outside of it can be named, nor, unless that is
@@ -133,19 +84,15 @@ func ExampleDir() {
 	defer files.Close()
 
 	for _, path := range []string{"/a.txt", "/.password", "/../../etc/passwd", "/"} {
-		status, content := get(files, path)
-		fmt.Printf("%s: %s\n%s\n", path, status, strings.TrimSpace(content))
+		answer := rawhttp.Answer(files, "GET "+path+" HTTP/1.1\r\nHost: example.test\r\n\r\n")
+		_, content, _ := strings.Cut(answer, "\r\n\r\n")
+		fmt.Printf("%s: %q\n", path, content)
 	}
 	// Output:
-	// /a.txt: 200 OK
-	// content of a.txt
-	// /.password: 404 Not Found
-	// 404 Not Found
-	// /../../etc/passwd: 404 Not Found
-	// 404 Not Found
-	// /: 200 OK
-	// a.txt
-	// b.txt
+	// /a.txt: "content of a.txt"
+	// /.password: "404 Not Found\n"
+	// /../../etc/passwd: "404 Not Found\n"
+	// /: "a.txt\nb.txt\n"
 }
 
 // Any fs.FS can be served: an embed.FS, a tree in memory, or, as here, a zip file.
@@ -169,11 +116,14 @@ func ExampleFS() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(get(files, "/docs/readme.txt"))
-	fmt.Println(get(files, "/docs/"))
+	for _, path := range []string{"/docs/readme.txt", "/docs/"} {
+		answer := rawhttp.Answer(files, "GET "+path+" HTTP/1.1\r\nHost: example.test\r\n\r\n")
+		_, content, _ := strings.Cut(answer, "\r\n\r\n")
+		fmt.Printf("%s: %q\n", path, content)
+	}
 	// Output:
-	// 200 OK read me
-	// 200 OK readme.txt
+	// /docs/readme.txt: "read me"
+	// /docs/: "readme.txt\n"
 }
 
 func ExampleWithMediaType() {
@@ -184,11 +134,7 @@ func ExampleWithMediaType() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	srv, err := rawhttp.New(rawhttp.WithResolver(files))
-	if err != nil {
-		log.Fatal(err)
-	}
-	answer := talk(srv, "GET /model.step HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")
+	answer := rawhttp.Answer(files, "GET /model.step HTTP/1.1\r\nHost: example.test\r\n\r\n")
 	fmt.Println(strings.Contains(answer, "\r\nContent-Type: model/step\r\n"))
 	// Output:
 	// true
@@ -200,9 +146,15 @@ func ExampleStatusError() {
 	resolver := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return nil, &rawhttp.StatusError{Status: 502, Err: errors.New("database db-7 does not answer")}
 	})
-	fmt.Println(get(resolver, "/"))
+	answer := rawhttp.Answer(resolver, "GET / HTTP/1.1\r\nHost: example.test\r\n\r\n")
+	fmt.Print(strings.ReplaceAll(answer, "\r\n", "\n"))
 	// Output:
-	// 502 Bad Gateway 502 Bad Gateway
+	// HTTP/1.1 502 Bad Gateway
+	// Content-Type: text/plain; charset=utf-8
+	// Content-Length: 16
+	// X-Content-Type-Options: nosniff
+	//
+	// 502 Bad Gateway
 }
 
 // What each error of a resolver is answered with.

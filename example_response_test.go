@@ -29,9 +29,14 @@ func ExampleText() {
 	resolver := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Text(200, "hello, "+req.Query().Get("name")), nil
 	})
-	fmt.Println(get(resolver, "/?name=world"))
+	answer := rawhttp.Answer(resolver, "GET /?name=world HTTP/1.1\r\nHost: example.test\r\n\r\n")
+	fmt.Print(strings.ReplaceAll(answer, "\r\n", "\n"))
 	// Output:
-	// 200 OK hello, world
+	// HTTP/1.1 200 OK
+	// Content-Type: text/plain; charset=utf-8
+	// Content-Length: 12
+	//
+	// hello, world
 }
 
 func ExampleRedirect() {
@@ -54,15 +59,24 @@ func ExampleMethodNotAllowed() {
 		}
 		return rawhttp.MethodNotAllowed("GET", "HEAD", "OPTIONS"), nil
 	})
-	for _, method := range []string{"GET", "HEAD", "DELETE", "OPTIONS"} {
-		status, content := ask(resolver, method+" / HTTP/1.1\r\nHost: example.test\r\n\r\n")
-		fmt.Printf("%s: %s %q\n", method, status, content)
+	for _, method := range []string{"HEAD", "DELETE", "OPTIONS"} {
+		answer := rawhttp.Answer(resolver, method+" / HTTP/1.1\r\nHost: example.test\r\n\r\n")
+		fmt.Print(method, ": ", strings.ReplaceAll(answer, "\r\n", "\n"))
 	}
 	// Output:
-	// GET: 200 OK "the time\n"
-	// HEAD: 200 OK ""
-	// DELETE: 405 Method Not Allowed "405 Method Not Allowed\n"
-	// OPTIONS: 204 No Content ""
+	// HEAD: HTTP/1.1 200 OK
+	// Content-Type: text/plain; charset=utf-8
+	// Content-Length: 9
+	//
+	// DELETE: HTTP/1.1 405 Method Not Allowed
+	// Content-Type: text/plain; charset=utf-8
+	// Content-Length: 23
+	// Allow: GET, HEAD, OPTIONS
+	//
+	// 405 Method Not Allowed
+	// OPTIONS: HTTP/1.1 204 No Content
+	// Allow: GET, HEAD, OPTIONS
+	// X-Content-Type-Options: nosniff
 }
 
 // The bytes of a Response can be seen without a server, and tested.
@@ -132,11 +146,7 @@ func ExampleStream() {
 	echo := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Stream(200, "application/octet-stream", req.Body), nil
 	})
-	srv, err := rawhttp.New(rawhttp.WithResolver(echo), rawhttp.WithDate(false))
-	if err != nil {
-		log.Fatal(err)
-	}
-	answer := talk(srv, "POST / HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello")
+	answer := rawhttp.Answer(echo, "POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: 5\r\n\r\nhello")
 	for line := range strings.Lines(answer) {
 		fmt.Printf("%q\n", line)
 	}
@@ -144,7 +154,6 @@ func ExampleStream() {
 	// "HTTP/1.1 200 OK\r\n"
 	// "Content-Type: application/octet-stream\r\n"
 	// "Transfer-Encoding: chunked\r\n"
-	// "Connection: close\r\n"
 	// "\r\n"
 	// "5\r\n"
 	// "hello\r\n"
@@ -215,9 +224,15 @@ func ExampleFile() {
 		}
 		return rawhttp.File(f)
 	})
-	fmt.Println(get(resolver, "/report"))
+	answer := rawhttp.Answer(resolver, "GET /report HTTP/1.1\r\nHost: example.test\r\n\r\n")
+	fmt.Print(strings.ReplaceAll(answer, "\r\n", "\n"))
 	// Output:
-	// 200 OK a,b
+	// HTTP/1.1 200 OK
+	// Content-Type: text/csv; charset=utf-8
+	// Content-Length: 8
+	// Accept-Ranges: bytes
+	//
+	// a,b
 	// 1,2
 }
 

@@ -36,18 +36,22 @@ func ExampleWithScript() {
 		log.Fatal(err)
 	}
 	defer files.Close()
-	fmt.Println(get(files, "/greet.sh?Ann"))
-	fmt.Println(get(files, "/page.sh"))
-	fmt.Println(ask(files, "POST /upper.sh HTTP/1.1\r\nHost: example.test\r\nContent-Length: 5\r\n\r\nquiet"))
-	status, _ := ask(files, "GET /away.sh HTTP/1.1\r\nHost: example.test\r\n\r\n")
-	fmt.Println(strings.TrimSpace(status))
-	fmt.Println(get(files, "/broken.sh"))
+	for _, request := range []string{
+		"GET /greet.sh?Ann HTTP/1.1\r\nHost: example.test\r\n\r\n",
+		"GET /page.sh HTTP/1.1\r\nHost: example.test\r\n\r\n",
+		"POST /upper.sh HTTP/1.1\r\nHost: example.test\r\nContent-Length: 5\r\n\r\nquiet",
+		"GET /away.sh HTTP/1.1\r\nHost: example.test\r\n\r\n",
+		"GET /broken.sh HTTP/1.1\r\nHost: example.test\r\n\r\n",
+	} {
+		answer := rawhttp.Answer(files, request)
+		statusLine, _, _ := strings.Cut(answer, "\r\n")
+		_, content, _ := strings.Cut(answer, "\r\n\r\n")
+		fmt.Printf("%s: %q\n", statusLine, content)
+	}
 	// Output:
-	// 200 OK Hello, Ann.
-	//
-	// 200 OK <h1>Welcome</h1>
-	//
-	// 200 OK QUIET
-	// 302 Found
-	// 500 Internal Server Error 500 Internal Server Error
+	// HTTP/1.1 200 OK: "Hello, Ann.\n"
+	// HTTP/1.1 200 OK: "<h1>Welcome</h1>\n"
+	// HTTP/1.1 200 OK: "QUIET"
+	// HTTP/1.1 302 Found: ""
+	// HTTP/1.1 500 Internal Server Error: "500 Internal Server Error\n"
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"io/fs"
 	"log"
 	"log/slog"
 	"net"
@@ -136,7 +137,12 @@ func ExampleTranscript() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	talk(srv, "GET /hello.txt HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")
+	client, server := net.Pipe()
+	go srv.ServeConn(context.Background(), server)
+	fmt.Fprint(client, "GET /hello.txt HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")
+	if _, err := io.ReadAll(client); err != nil {
+		log.Fatal(err)
+	}
 	// Output:
 	// #1.1 C --> GET /hello.txt HTTP/1.1<CRLF>
 	// #1.1 C --> Host: example.test<CRLF>
@@ -154,16 +160,27 @@ func ExampleTranscript() {
 
 // A line for each response. The time is left out here.
 func ExampleAccessLog() {
+	notes := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		if req.Path() != "/milk" {
+			return nil, fs.ErrNotExist
+		}
+		return rawhttp.Text(200, "two litres"), nil
+	})
 	var lines bytes.Buffer
 	srv, err := rawhttp.New(
-		rawhttp.WithResolver(notes{"/milk": "two litres"}),
+		rawhttp.WithResolver(notes),
 		rawhttp.WithTrace(rawhttp.AccessLog(&lines)),
 	)
 	if err != nil {
 		log.Fatal(err)
 	}
-	talk(srv, "GET /milk HTTP/1.1\r\nHost: example.test\r\nUser-Agent: example/1.0\r\n\r\n"+
+	client, server := net.Pipe()
+	go fmt.Fprint(client, "GET /milk HTTP/1.1\r\nHost: example.test\r\nUser-Agent: example/1.0\r\n\r\n"+
 		"GET /beer HTTP/1.1\r\nHost: example.test\r\nReferer: /milk\r\nConnection: close\r\n\r\n")
+	go io.Copy(io.Discard, client)
+	if err := srv.ServeConn(context.Background(), server); err != nil {
+		log.Fatal(err)
+	}
 	for line := range strings.Lines(lines.String()) {
 		_, behindTime, _ := strings.Cut(line, "] ")
 		fmt.Print(behindTime)
@@ -175,9 +192,15 @@ func ExampleAccessLog() {
 
 // A hook of one's own: here one that counts answers by their status.
 func ExampleWithTrace() {
+	notes := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		if req.Path() != "/milk" {
+			return nil, fs.ErrNotExist
+		}
+		return rawhttp.Text(200, "two litres"), nil
+	})
 	count := make(map[int]int) // one connection here; else it would need a mutex
 	srv, err := rawhttp.New(
-		rawhttp.WithResolver(notes{"/milk": "two litres"}),
+		rawhttp.WithResolver(notes),
 		rawhttp.WithTrace(rawhttp.Trace{
 			Exchange: func(x rawhttp.Exchange) { count[x.Status]++ },
 		}),
@@ -185,9 +208,14 @@ func ExampleWithTrace() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	talk(srv, "GET /milk HTTP/1.1\r\nHost: example.test\r\n\r\n"+
+	client, server := net.Pipe()
+	go fmt.Fprint(client, "GET /milk HTTP/1.1\r\nHost: example.test\r\n\r\n"+
 		"GET /beer HTTP/1.1\r\nHost: example.test\r\n\r\n"+
 		"GET /milk HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")
+	go io.Copy(io.Discard, client)
+	if err := srv.ServeConn(context.Background(), server); err != nil {
+		log.Fatal(err)
+	}
 	fmt.Println(count)
 	// Output:
 	// map[200:2 404:1]
@@ -216,8 +244,14 @@ func ExampleWithErrorPage() {
 		log.Fatal(err)
 	}
 	for _, path := range []string{"/", "/app.js", "/users/", "/users/7", "/missing.png"} {
-		answer := talk(srv, "GET "+path+" HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")
-		_, content, _ := strings.Cut(answer, "\r\n\r\n")
+		client, server := net.Pipe()
+		go srv.ServeConn(context.Background(), server)
+		fmt.Fprint(client, "GET "+path+" HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")
+		answer, err := io.ReadAll(client)
+		if err != nil {
+			log.Fatal(err)
+		}
+		_, content, _ := strings.Cut(string(answer), "\r\n\r\n")
 		fmt.Printf("%s: %s\n", path, strings.TrimSpace(content))
 	}
 	// Output:
@@ -268,15 +302,21 @@ func ExampleWithTrustedProxies() {
 // somebody else whose DNS name leads to it.
 func ExampleWithHosts() {
 	srv, err := rawhttp.New(
-		rawhttp.WithResolver(notes{"/": "hello"}),
+		rawhttp.WithFS(fstest.MapFS{"index.html": {Data: []byte("hello")}}),
 		rawhttp.WithHosts("localhost", "127.0.0.1", "[::1]"),
 	)
 	if err != nil {
 		log.Fatal(err)
 	}
 	for _, host := range []string{"localhost:8080", "evil.test:8080"} {
-		answer := talk(srv, "GET / HTTP/1.1\r\nHost: "+host+"\r\nConnection: close\r\n\r\n")
-		statusLine, _, _ := strings.Cut(answer, "\r\n")
+		client, server := net.Pipe()
+		go srv.ServeConn(context.Background(), server)
+		fmt.Fprint(client, "GET / HTTP/1.1\r\nHost: "+host+"\r\nConnection: close\r\n\r\n")
+		answer, err := io.ReadAll(client)
+		if err != nil {
+			log.Fatal(err)
+		}
+		statusLine, _, _ := strings.Cut(string(answer), "\r\n")
 		fmt.Println(host, statusLine)
 	}
 	// Output:
@@ -305,8 +345,14 @@ func ExampleWithLogger() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	answer := talk(srv, "GET / HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")
-	_, content, _ := strings.Cut(answer, "\r\n\r\n")
+	client, server := net.Pipe()
+	go srv.ServeConn(context.Background(), server)
+	fmt.Fprint(client, "GET / HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")
+	answer, err := io.ReadAll(client)
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, content, _ := strings.Cut(string(answer), "\r\n\r\n")
 	fmt.Print(content)
 	// Output:
 	// level=ERROR msg="rawhttp: request failed" conn=1 request=1 status=500 err="no such table: notes"

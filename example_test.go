@@ -192,8 +192,8 @@ func ExampleRequest_Clone() {
 		kept = append(kept, req.Clone())
 		return rawhttp.Empty(204), nil
 	})
-	get(resolver, "/a")
-	get(resolver, "/b")
+	rawhttp.Answer(resolver, "GET /a HTTP/1.1\r\nHost: example.test\r\n\r\n")
+	rawhttp.Answer(resolver, "GET /b HTTP/1.1\r\nHost: example.test\r\n\r\n")
 	for _, req := range kept {
 		fmt.Println(req.Method(), req.Path())
 	}
@@ -215,11 +215,12 @@ func ExampleRequest_WithPath() {
 		}
 		return files.Resolve(ctx, req)
 	})
-	status, content := get(rewrite, "/old.txt")
+	answer := rawhttp.Answer(rewrite, "GET /old.txt HTTP/1.1\r\nHost: example.test\r\n\r\n")
+	_, content, _ := strings.Cut(answer, "\r\n\r\n")
 	firstLine, _, _ := strings.Cut(content, "\n")
-	fmt.Println(status, firstLine)
+	fmt.Println(firstLine)
 	// Output:
-	// 200 OK This is plain text. A browser shows it as it is:
+	// This is plain text. A browser shows it as it is:
 }
 
 // A unit test of a resolver that looks at the connection needs none.
@@ -315,41 +316,10 @@ func ExampleRequest_Trailer() {
 		}
 		return rawhttp.Text(200, fmt.Sprintf("%s, checksum %s", content, req.Trailer().Get("Checksum"))), nil
 	})
-	_, content := ask(resolver, "POST / HTTP/1.1\r\nHost: example.test\r\nTransfer-Encoding: chunked\r\n\r\n"+
+	answer := rawhttp.Answer(resolver, "POST / HTTP/1.1\r\nHost: example.test\r\nTransfer-Encoding: chunked\r\n\r\n"+
 		"5\r\nhello\r\n0\r\nChecksum: 5d41\r\n\r\n")
+	_, content, _ := strings.Cut(answer, "\r\n\r\n")
 	fmt.Println(content)
 	// Output:
 	// hello, checksum 5d41
-}
-
-// get asks a resolver for a path, and gives the status and content that a client
-// sees.
-func get(r rawhttp.Resolver, path string) (status, content string) {
-	return ask(r, "GET "+path+" HTTP/1.1\r\nHost: example.test\r\n\r\n")
-}
-
-// ask has a Server of the resolver answer a request given as its bytes, and gives
-// the status and content that a client sees.
-func ask(r rawhttp.Resolver, request string) (status, content string) {
-	srv, err := rawhttp.New(rawhttp.WithResolver(r))
-	if err != nil {
-		log.Fatal(err)
-	}
-	request = strings.Replace(request, "\r\n", "\r\nConnection: close\r\n", 1)
-	head, content, _ := strings.Cut(talk(srv, request), "\r\n\r\n")
-	statusLine, _, _ := strings.Cut(head, "\r\n")
-	return strings.TrimPrefix(statusLine, "HTTP/1.1 "), content
-}
-
-// talk has the server answer requests given as their bytes, the last of which asks
-// it to close the connection, and gives the bytes of its answers.
-func talk(srv *rawhttp.Server, requests string) string {
-	client, server := net.Pipe()
-	go srv.ServeConn(context.Background(), server)
-	go io.WriteString(client, requests)
-	answers, err := io.ReadAll(client)
-	if err != nil {
-		log.Fatal(err)
-	}
-	return string(answers)
 }

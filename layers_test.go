@@ -1,7 +1,9 @@
 package rawhttp
 
 import (
+	"go/ast"
 	"go/build"
+	"go/doc"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -175,6 +177,36 @@ func TestSystemsOfOpenat2(t *testing.T) {
 			if got, err := c.MatchFile("internal/jail", file); got != want || err != nil {
 				t.Errorf("%s is built for %s: %v, %v, want %v", file, system, got, err, want)
 			}
+		}
+	}
+}
+
+// The package page shows an example whole, and can run it, only if all that it uses stands
+// in its own file.
+func TestExamplesAreWhole(t *testing.T) {
+	names, err := filepath.Glob("example_*test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []*ast.File
+	fset := token.NewFileSet()
+	for _, name := range names {
+		f, err := parser.ParseFile(fset, name, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, f)
+	}
+	examples := doc.Examples(files...)
+	if len(examples) < 50 {
+		t.Errorf("%d examples, want those of the package", len(examples))
+	}
+	for _, e := range examples {
+		if e.Play == nil {
+			t.Errorf("Example%s uses what stands in another file", e.Name)
+		}
+		if e.Output == "" && !e.EmptyOutput {
+			t.Errorf("Example%s has no output, so it is not run", e.Name)
 		}
 	}
 }

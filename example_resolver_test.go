@@ -1,0 +1,48 @@
+package rawhttp_test
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"example.com/rawhttp"
+)
+
+// Notes is a Resolver: it answers from a map in memory.
+type Notes map[string]string
+
+// Resolve says what a request is answered with: a Response, or an error.
+func (n Notes) Resolve(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+	note, ok := n[req.Path()]
+	if !ok {
+		return nil, fs.ErrNotExist // not mine; where nobody else knows it either, this is 404
+	}
+	switch req.Method() {
+	case "GET", "HEAD":
+		return rawhttp.Text(200, note), nil
+	}
+	return rawhttp.MethodNotAllowed("GET", "HEAD", "OPTIONS"), nil
+}
+
+// A type that answers from something other than a disk.
+func ExampleResolver() {
+	notes := Notes{"/milk": "two litres", "/bread": "one loaf"}
+	for _, path := range []string{"/milk", "/beer"} {
+		answer := rawhttp.Answer(notes, "GET "+path+" HTTP/1.1\r\nHost: example.test\r\n\r\n")
+		fmt.Print(strings.ReplaceAll(answer, "\r\n", "\n"), "\n\n")
+	}
+	// Output:
+	// HTTP/1.1 200 OK
+	// Content-Type: text/plain; charset=utf-8
+	// Content-Length: 10
+	//
+	// two litres
+	//
+	// HTTP/1.1 404 Not Found
+	// Content-Type: text/plain; charset=utf-8
+	// Content-Length: 14
+	// X-Content-Type-Options: nosniff
+	//
+	// 404 Not Found
+}
