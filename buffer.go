@@ -6,33 +6,33 @@ import (
 )
 
 const (
-	// minBuffer is the least that there is room for.
+	// minBuffer is the smallest size of a buffer.
 	minBuffer = 4 << 10
 
-	// maxJoined is how much of heads and content is collected before it is
-	// written: less than that costs more in system calls than in copying.
+	// maxJoined is how much output is collected before it is written: up to this size,
+	// a system call costs more than a copy.
 	maxJoined = 64 << 10
 
-	// scratchSize is how much is read at once from content that is not in memory.
+	// scratchSize is the size of one read of content that is not in memory.
 	scratchSize = 64 << 10
 
-	// maxEmptyReads is how often a Reader may give nothing and no error.
+	// maxEmptyReads is how often a Reader may return 0 bytes without an error.
 	maxEmptyReads = 100
 )
 
 var scratchPool = sync.Pool{New: func() any { return new([scratchSize]byte) }}
 
-// An inbuf holds what came from the client and was not used yet.
+// An inbuf holds bytes from the client that have not been used yet.
 type inbuf struct {
 	src  io.Reader
 	buf  []byte
-	r, w int // buf[r:w] is not used yet
+	r, w int // buf[r:w] is unused input
 }
 
-// bufferPool has the least of buffers, for connections that are not idle.
+// bufferPool holds buffers of minBuffer bytes, for connections that are not idle.
 var bufferPool = sync.Pool{New: func() any { return new([minBuffer]byte) }}
 
-// release lets go of the buffer. Nothing must be in it.
+// release releases the buffer, which must be empty.
 func (in *inbuf) release() {
 	if len(in.buf) == minBuffer {
 		bufferPool.Put((*[minBuffer]byte)(in.buf))
@@ -42,7 +42,7 @@ func (in *inbuf) release() {
 
 func (in *inbuf) bytes() []byte { return in.buf[in.r:in.w] }
 
-// advance uses n bytes.
+// advance consumes n bytes.
 func (in *inbuf) advance(n int) {
 	in.r += n
 	if in.r == in.w {
@@ -50,8 +50,8 @@ func (in *inbuf) advance(n int) {
 	}
 }
 
-// fill reads once more, behind what is there; the buffer grows up to limit bytes,
-// which there must be fewer of.
+// fill reads once more and appends to the buffer, which may grow up to limit bytes. It
+// must hold fewer than limit.
 func (in *inbuf) fill(limit int) error {
 	if in.w == len(in.buf) {
 		in.makeRoom(limit)
@@ -79,8 +79,8 @@ func (in *inbuf) makeRoom(limit int) {
 	in.buf = grown
 }
 
-// Read returns what is there; else what one read from the client gives, straight
-// into p if p is large.
+// Read returns buffered bytes. If there are none, it reads once from the client,
+// directly into p if p is large.
 func (in *inbuf) Read(p []byte) (int, error) {
 	if in.r == in.w {
 		if len(p) >= minBuffer {
@@ -95,14 +95,14 @@ func (in *inbuf) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// A sink collects bytes for the client, so that a head, small content and the
-// responses to pipelined requests leave in one write.
+// A sink collects output, so that a head, small content and the responses to pipelined
+// requests are sent in one write.
 type sink struct {
 	w    io.Writer
 	buf  []byte
-	done int        // bytes of buf that belong to whole responses
-	home *[]byte    // what buf came from a pool in, nil if it has none
-	mu   sync.Mutex // held to write where the client may be asked for content meanwhile
+	done int        // bytes of buf that belong to complete responses
+	home *[]byte    // the pooled slice that buf came from, or nil
+	mu   sync.Mutex // held while writing, if a request for content (100 Continue) may be sent meanwhile
 }
 
 var sinkPool = sync.Pool{New: func() any {
@@ -110,7 +110,7 @@ var sinkPool = sync.Pool{New: func() any {
 	return &b
 }}
 
-// take takes a buffer if there is none.
+// take gets a buffer from the pool if there is none.
 func (k *sink) take() {
 	if k.home == nil {
 		k.home = sinkPool.Get().(*[]byte)
@@ -118,7 +118,8 @@ func (k *sink) take() {
 	}
 }
 
-// release lets go of the buffer, with all that it has grown. Nothing must be in it.
+// release returns the buffer to the pool at the size to which it has grown. It must be
+// empty.
 func (k *sink) release() {
 	if k.home != nil {
 		*k.home = k.buf[:0]
@@ -127,7 +128,7 @@ func (k *sink) release() {
 	k.buf, k.home = nil, nil
 }
 
-// put takes p, to be written with what was put before it.
+// put appends p to the output.
 func (k *sink) put(p []byte) error {
 	if len(k.buf)+len(p) > maxJoined {
 		if err := k.flush(); err != nil {
@@ -142,7 +143,7 @@ func (k *sink) put(p []byte) error {
 	return nil
 }
 
-// flush writes all that was put.
+// flush writes all output.
 func (k *sink) flush() error {
 	if len(k.buf) == 0 {
 		return nil
@@ -153,8 +154,7 @@ func (k *sink) flush() error {
 	return err
 }
 
-// flushDone writes the responses that are whole, and keeps the beginning of the
-// one that is being made.
+// flushDone writes the complete responses and keeps the beginning of the next one.
 func (k *sink) flushDone() error {
 	if k.done == 0 {
 		return nil
@@ -166,7 +166,8 @@ func (k *sink) flushDone() error {
 	return err
 }
 
-// A steadyReader makes a Reader that gives nothing, again and again, fail.
+// A steadyReader fails with io.ErrNoProgress if its Reader keeps returning no bytes and
+// no error.
 type steadyReader struct{ r io.Reader }
 
 func (s steadyReader) Read(p []byte) (int, error) {

@@ -14,115 +14,117 @@ import (
 	"example.com/rawhttp/internal/wire"
 )
 
-// Limits on content that the resolver left unread, for which the next request waits.
+// Limits on draining the content that a resolver left unread, before the next request.
 const (
-	maxDrainBytes   = 256 << 10       // that are known to come; for more the connection closes
+	maxDrainBytes   = 256 << 10       // if more is known to come, the connection closes instead
 	maxDrainSilence = 2 * time.Second // see readPaced
 )
 
-// A conn is one connection. It is in one phase at a time, which Trace sees as its ConnState:
+// A conn is one connection. It is in one phase at a time, which Trace reports as a
+// ConnState:
 //
-//	phase    what it does                           limit of time               then
-//	idle     waits for the first byte               WithIdleTimeout; the first  head, or parked after 10 ms
-//	                                                time WithReadHeaderTimeout  (1 s once in talk), or closed
-//	(parked) the same, without memory or goroutine  what is left of it          head, or closed
-//	head     reads the head of a request            WithReadHeaderTimeout       resolve; refused: write
-//	resolve  waits for the resolver                 none: the resolver's        write
-//	write    writes the response                    WithStallTimeout without    idle, drain, or linger
-//	                                                a byte taken
-//	drain    reads content the resolver left        2 s without a byte          idle, or linger
-//	linger   discards what comes after the last     5 s without a byte, 30 s    closed
-//	         response, so that it is not reset      in all
+//	phase    what the connection does                 time limit                  next
+//	idle     waits for the first byte of a request    WithIdleTimeout; for the    head, parked after 10 ms
+//	                                                  first request               (1 s in a conversation),
+//	                                                  WithReadHeaderTimeout       or closed
+//	(parked) is idle, with no memory or goroutine     the rest of the idle time   head, or closed
+//	head     reads the head of the request            WithReadHeaderTimeout       resolve, or write if refused
+//	resolve  waits for the resolver                   none                        write
+//	write    writes the response                      WithStallTimeout without    idle, drain, or linger
+//	                                                  progress
+//	drain    reads content the resolver left unread   2 s without a byte          idle, or linger
+//	linger   discards input after the last response,  5 s without a byte, 30 s    closed
+//	         so that the client is not reset          in total
 //	closed
 //
-// While the resolver or the response reads content, silence of the client is limited by
-// WithStallTimeout. Idle and lingering connections can be evicted, busy ones cannot.
+// While the resolver or the response reads content, WithStallTimeout limits how long the
+// client may be silent. Idle and lingering connections can be evicted; busy ones cannot.
 //
-// A conn belongs to the goroutine that runs serve or unpark, except where a field says
-// otherwise. During an exchange content may be read on another goroutine, by the program, by
-// a script's feeder or by net/http in a reverse proxy. Then the read side, that is read and
-// work.in, belongs to whoever holds the mutex of content; watch.mu hands it over between that
-// reader and the watch, which reads ahead while nobody else does. endContent and endWatch
-// take it back before the goroutine of the connection reads again.
+// A conn belongs to the goroutine that runs serve or unpark, unless a field says otherwise.
+// During an exchange, another goroutine may read the content: the program's own, a script's
+// feeder, or net/http in a reverse proxy. Meanwhile the read side (the fields read and
+// work.in) belongs to whoever holds the mutex of content. watch.mu passes it between that
+// reader and the watch, which reads ahead while nothing else does. endContent and endWatch
+// take it back before the connection's own goroutine reads again.
 type conn struct {
 	srv     *Server
 	group   *group
 	nc      net.Conn
 	id      uint64
 	isTLS   bool
-	resumes bool   // see the function
-	mayPark bool   // it may change its goroutine
-	tooMany bool   // it is over WithMaxConns
-	ready   *ready // reads the first bytes of a request; nil: work.in does
+	resumes bool   // see func resumes
+	mayPark bool   // the connection may move to another goroutine
+	tooMany bool   // it exceeds WithMaxConns
+	ready   *ready // reads the first bytes of a request; if nil, work.in reads them
 
-	num    uint64 // of the request
+	num    uint64 // number of the current request, from 1
 	state  ConnState
-	client netip.Addr // who a proxy says that asks; invalid: none does
-	leaves bool       // it was evicted, and answers one more request
-	ended  bool       // it has come to its end; else its goroutine was ended
-	err    error      // why it ends, nil if it was closed as HTTP has it
-	work   *working   // nil while it is parked
+	client netip.Addr // client address reported by a trusted proxy, or invalid
+	leaves bool       // it was evicted, and closes after one more response
+	ended  bool       // it ended normally, not by runtime.Goexit in a resolver
+	err    error      // why it ended; nil if it closed as HTTP allows
+	work   *working   // nil while parked
 	read   readSide
 	write  writeSide
 	watch  watch
 
-	// Any goroutine may use these.
+	// Any goroutine may use the fields below.
 
-	// life is the time since which the connection has been idle, or one of the values below.
-	// Others change it from idle or lingering to over, which evicts the connection.
+	// life is the time since which the connection has been idle, or one of the life
+	// constants. Other goroutines change it from idle or lingering to lifeOver to evict the
+	// connection.
 	life   atomic.Int64
-	parked atomic.Bool // it waits, and has no memory
+	parked atomic.Bool // it is waiting without memory
 	gone   atomic.Bool // it was reset, or closed by force
 
-	prev, next *conn // of the group, under its lock
+	prev, next *conn // in the group's list; guarded by group.mu
 }
 
 const (
-	lifeLinger = -2 // the last response is written; the first to be evicted
+	lifeLinger = -2 // the last response is written; evicted before idle connections
 	lifeOver   = -1
 	lifeBusy   = 0 // a request has begun
-	lifeIdle   = 1 // or later
+	lifeIdle   = 1 // idle since this instant, or any greater one
 )
 
-// A readSide is what a connection knows of waiting for its client. The deadline of the
-// net.Conn is left where it is while it is early, and moved to the true time when it fires:
-// so limits are exact and cost nothing per request.
+// A readSide is the state of reading from the client. The deadline of the net.Conn is not
+// moved for each read: while it is too early it stays, and when it fires it is set to the
+// true limit. So limits are exact, yet most requests set no deadline.
 type readSide struct {
-	limit       instant // when waiting for the client ends, except for content
+	limit       instant // until when to wait for the client; content has its own limit
 	deadline    instant // as set on the net.Conn
 	content     contentWait
-	interrupted atomic.Bool // set by others: a read of content is to return
+	interrupted atomic.Bool // set by other goroutines to make a read of content return
 }
 
-// A writeSide is what a connection knows of writing to its client.
+// A writeSide is the state of writing to the client.
 type writeSide struct {
 	deadline instant // as set on the net.Conn
-	taken    int     // bytes written, up to maxJoined
-	lowat    bool    // the system takes no more than it should
-	broken   error   // why nothing can be written any more
+	taken    int     // bytes written, counted up to maxJoined
+	lowat    bool    // the kernel's send buffer is limited (see setNotSentLowat)
+	broken   error   // the error that ended writing for good
 }
 
-// working is the memory of a connection that is not parked.
+// working is the memory of a connection. A parked connection has none.
 type working struct {
-	req      Request  // as the client sent it, until the next
-	shown    *Request // a copy, to be the resolver's for the exchange
-	spare    *Request // what shown is without content: of this connection alone
+	req      Request  // as the client sent it; kept until the next request
+	shown    *Request // the copy that the resolver sees during the exchange
+	spare    *Request // the Request used as shown if there is no content; owned by the connection
 	in       inbuf
 	out      sink
 	parser   wire.Parser
-	body     *content // nil: the request has none
+	body     *content // nil if the request has no content
 	t        responder
-	ctx      *requestContext  // nil: no resolver was asked, or it has ended
-	contexts []requestContext // for requests to come
-	start    time.Time        // of the exchange, if that is traced
+	ctx      *requestContext  // nil if no resolver was asked, or its context has ended
+	contexts []requestContext // allocated together, for later requests
+	start    time.Time        // of the exchange, if it is traced
 
-	refusedLine string // the request line of a head that is refused, "" if it could not be parsed
+	refusedLine string // the request line of a refused head, "" if it could not be parsed
 }
 
-// workingPool has the memory of connections that have parked, cleared.
+// workingPool holds the cleared memory of parked connections.
 var workingPool = sync.Pool{New: func() any { return new(working) }}
 
-// takeMemory takes the memory of the connection from the pool.
 func (c *conn) takeMemory() {
 	w := workingPool.Get().(*working)
 	w.in.src, w.out.w = c, c
@@ -131,8 +133,8 @@ func (c *conn) takeMemory() {
 	c.work = w
 }
 
-// releaseMemory returns the memory of an idle connection to the pool. Its buffers must be
-// empty.
+// releaseMemory returns the memory of an idle connection to workingPool. Its buffers must
+// be empty.
 func (c *conn) releaseMemory() {
 	w := c.work
 	c.work, *w = nil, working{}
@@ -151,14 +153,14 @@ func newConn(s *Server, g *group, nc net.Conn) *conn {
 	return c
 }
 
-// serve carries the connection from its first byte to its end.
+// serve serves the connection from its first byte until it closes or parks.
 func (c *conn) serve() {
 	defer c.close()
 	c.srv.trace.connOpen(c.id, c.nc)
 	c.carry(c.idle())
 }
 
-// carry carries requests, if there is one, until no more follow for now.
+// carry serves requests, if again is set, until the connection parks or ends.
 func (c *conn) carry(again bool) {
 	for again && c.exchange() {
 		again = c.idle()
@@ -166,8 +168,8 @@ func (c *conn) carry(again bool) {
 	c.ended = true
 }
 
-// exchange carries one request and its response. It reports whether the
-// connection may carry another (RFC 9112, section 9.3).
+// exchange serves one request and its response. It reports whether the connection may serve
+// another (RFC 9112, section 9.3).
 func (c *conn) exchange() (again bool) {
 	defer c.forget()
 	if err := c.readHead(); err != nil {
@@ -188,33 +190,33 @@ func (c *conn) exchange() (again bool) {
 	return c.drain()
 }
 
-// show makes the Request that the resolver is to see.
+// show makes the Request that the resolver sees.
 func (c *conn) show() {
 	c.work.shown = c.work.spare
 	switch _, empty := c.work.spare.Body.(noContent); {
-	case c.work.body != nil: // nobody who keeps it is to find the content of another request
+	case c.work.body != nil: // a Request that a program keeps must not show the content of a later one
 		c.work.shown = &Request{Body: c.work.body}
-	case !empty: // else it is not written to: who kept it may still be reading
+	case !empty: // otherwise do not write: a program that kept it may still be reading
 		c.work.spare.Body = noContent{}
 	}
 	c.work.shown.requestData = c.work.req.requestData
 }
 
-// forget lets go of what belongs to the exchange that ends: an idle connection must
-// not keep a response, and nobody reads content behind its own exchange.
+// forget releases what belongs to the exchange. An idle connection must not hold a
+// response, and content must not be read after its exchange has ended.
 func (c *conn) forget() {
 	c.endContext()
 	c.endContent()
 	if c.work.body != nil {
 		c.work.shown = c.work.spare
-		c.work.body.in, c.work.body.proceed = nil, nil // a program may keep it, while these go to another connection
+		c.work.body.in, c.work.body.proceed = nil, nil // the program may keep the body, but these go to another connection
 	}
 	c.work.body = nil
-	c.work.t.resp, c.work.t.ranges = nil, nil // the rest is small, and tells how the exchange went
+	c.work.t.resp, c.work.t.ranges = nil, nil // the other fields are small and describe how the exchange went
 }
 
-// endContent takes the content away from the program, of which a goroutine that nobody
-// waits for may still be reading it.
+// endContent ends reading by the program. A goroutine that outlived the resolver may still
+// be in a read, which is interrupted.
 func (c *conn) endContent() {
 	if c.work.body == nil {
 		return
@@ -229,16 +231,14 @@ func (c *conn) endContent() {
 	c.work.in.src = c
 }
 
-// enter changes the state.
 func (c *conn) enter(s ConnState) {
 	c.state = s
 	c.srv.trace.connState(c.id, s)
 }
 
-// setLimit limits the time that the client is waited for from now on; 0 is no limit.
+// setLimit limits waiting for the client to d from now; 0 is no limit.
 func (c *conn) setLimit(d time.Duration) { c.read.limit = clock().limit(d) }
 
-// readHead reads and parses the head of the next request.
 func (c *conn) readHead() error {
 	if c.srv.trace.exchanges {
 		c.work.start = time.Now()
@@ -258,7 +258,7 @@ func (c *conn) readHead() error {
 		if err != wire.ErrIncomplete {
 			return parseError(err)
 		}
-		if first && c.num > 1 { // the first request has its time from the accept
+		if first && c.num > 1 { // the time for the first request began at accept
 			c.setLimit(c.srv.config.readHeaderTimeout)
 		}
 		ended, err := c.fillHead()
@@ -276,8 +276,8 @@ func (c *conn) readHead() error {
 // lenientPause is how long a head parsed leniently waits for its empty line.
 const lenientPause = 200 * time.Millisecond
 
-// fillHead reads more of the head. It reports that the head has ended where no more
-// came for a while, and what is there may be all of it.
+// fillHead reads more of the head. In lenient parsing it reports that the head has ended if
+// it may be complete and no more arrives within lenientPause.
 func (c *conn) fillHead() (ended bool, err error) {
 	if !c.work.parser.MayEnd(c.work.in.bytes()) {
 		return false, c.work.in.fill(c.srv.config.bufferLimit())
@@ -295,8 +295,9 @@ func (c *conn) fillHead() (ended bool, err error) {
 	return false, err
 }
 
-// repeats takes the next head if it is the last one again, byte for byte, as from a client
-// that polls: then the head is parsed, and its text may be there as a string.
+// repeats reports whether the next head equals the last one byte for byte, as from a client
+// that polls. If so it consumes the head: the last one has been parsed already, and its
+// text may already exist as a string.
 func (c *conn) repeats() bool {
 	r := &c.work.req
 	if r.head.Size == 0 || !bytes.HasPrefix(c.work.in.bytes(), r.head.Text[:r.head.Size]) {
@@ -309,10 +310,10 @@ func (c *conn) repeats() bool {
 	return true
 }
 
-// errNoHead ends a connection where no answer is due or possible.
+// errNoHead ends a connection to which no response is due, or none can be sent.
 var errNoHead = errors.New("rawhttp: no request")
 
-// shortHead says what an error means that came before the head was whole.
+// shortHead converts an error from reading an incomplete head.
 func (c *conn) shortHead(err error) error {
 	begun := c.work.parser.HasBegun()
 	switch {
@@ -339,25 +340,25 @@ func (c *conn) refuseHead(err error) (again bool) {
 		c.srv.log.Warn("rawhttp: a client speaks HTTP/2 over TLS, which this server does not: the tls.Config must not offer h2 in NextProtos", "conn", c.id)
 	}
 	c.work.req.reset()
-	if isHead { // all that the answer must know
+	if isHead { // the response needs no more than the method
 		c.work.req.head.Text = append(c.work.req.head.Text, "HEAD"...)
 		c.work.req.head.Method = wire.NewSpan(0, 4)
 	}
 	return c.refuse(err)
 }
 
-// refuse answers a request that no resolver gets to see, and closes: what follows
-// it cannot be told for sure (RFC 9112, section 9.6).
+// refuse answers a request that no resolver sees, and closes the connection, since it is
+// uncertain where the next request begins (RFC 9112, section 9.6).
 func (c *conn) refuse(err error) (again bool) {
 	c.logFailure(errorStatus(err), err)
 	c.respond(c.group.ctx, errorResponse(err).CloseAfter())
 	return c.hangUp()
 }
 
-// drain reads what is left of the content, so that the next request can be found after it.
-// It reports whether it can. All of it is read, however much it is, as long as the client
-// goes on sending: it has been told that the connection persists, and may send its next
-// request.
+// drain reads the rest of the content, to find the next request after it. It reports
+// whether that worked. It sets no limit on the size, as long as the client keeps sending:
+// the response has told the client that the connection persists, so it may already have
+// sent its next request.
 func (c *conn) drain() bool {
 	if c.work.body == nil || c.work.body.err == io.EOF {
 		return true

@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// A requestContext is the context of one request. Its Done channel is created on first
-// use, since most contexts are never waited for: so it is one small allocation, and the
-// client is watched only while somebody waits.
+// A requestContext is the context of one request. Its Done channel is created on first use,
+// since most contexts are never waited for. So the context is one small allocation, and the
+// client is watched only if the program waits.
 type requestContext struct {
-	conn   *conn                         // whose group has the context with the values, and an end of its own
-	waited atomic.Pointer[waitedContext] // nil until somebody waits, or it ends
+	conn   *conn                         // its group's context holds the values and the deadline
+	waited atomic.Pointer[waitedContext] // nil until the program waits, or the context ends
 }
 
-// A waitedContext is a context that somebody waits for.
+// A waitedContext is the context behind a Done channel that is in use.
 type waitedContext struct {
 	context.Context
 	cancel context.CancelCauseFunc
@@ -28,21 +28,21 @@ func newWaitedContext(parent context.Context) *waitedContext {
 	return &waitedContext{ctx, cancel}
 }
 
-// endedContext stands for all that ended before anybody waited for them.
+// endedContext stands for every context that ended before its Done channel was created.
 var endedContext = func() *waitedContext {
 	w := newWaitedContext(context.Background())
 	w.cancel(nil)
 	return w
 }()
 
-// Causes of the end of a context, besides the end of the exchange and of the server.
+// Causes of cancellation, other than the end of the exchange or of the server.
 var (
 	errClientClosed = errors.New("rawhttp: the client closed its side of the connection")
 	errClientReset  = errors.New("rawhttp: the client reset the connection")
 )
 
-// end ends the context, and reports whether somebody may be waiting for it. It may be
-// called again.
+// end ends the context, and reports whether the program may be waiting for it. It may be
+// called more than once.
 func (c *requestContext) end(cause error) (waited bool) {
 	if c.waited.CompareAndSwap(nil, endedContext) {
 		return false
@@ -51,7 +51,7 @@ func (c *requestContext) end(cause error) (waited bool) {
 	return true
 }
 
-// isWaited reports whether somebody waits for the context, or has.
+// isWaited reports whether the Done channel has been created, or the context has ended.
 func (c *requestContext) isWaited() bool { return c.waited.Load() != nil }
 
 // Deadline implements [context.Context].
@@ -83,8 +83,8 @@ func (c *requestContext) Err() error {
 	return nil
 }
 
-// Value implements [context.Context]. Package context asks for its own kind of
-// context in this way, so that one derived from this needs no goroutine.
+// Value implements [context.Context]. Through it package context finds its own type of
+// context inside this one, so that derived contexts need no goroutine.
 func (c *requestContext) Value(key any) any {
 	if key == (stoppingKey{}) {
 		return c.conn.group.stopped
@@ -95,23 +95,23 @@ func (c *requestContext) Value(key any) any {
 	return c.conn.group.ctx.Value(key)
 }
 
-// stoppingKey is the key of what Stopping returns.
+// stoppingKey is the context key for Stopping.
 type stoppingKey struct{}
 
-// Stopping returns a channel that is closed when the server begins to stop: [Server.Serve]'s
-// context has ended, or [Server.Shutdown] or [Server.Close] was called, or the listener has
-// failed. ctx is the context of a request, or one derived from it; that of another kind has
-// no such channel, and Stopping returns nil, from which a receive waits for ever.
+// Stopping returns a channel that is closed when the server begins to stop: when the
+// context of [Server.Serve] ends, [Server.Shutdown] or [Server.Close] is called, or the
+// listener fails. ctx must be the context of a request or derived from one. For any other
+// context Stopping returns nil, a channel that is never ready.
 //
-// A request in progress has until the end of its ctx, the time of [WithDrainTimeout], to
-// finish. A stream that would go on for ever, such as server-sent events, ends when the
-// channel is closed, or says goodbye first.
+// A request in progress has until the end of ctx, at most the time of [WithDrainTimeout],
+// to finish. A stream that would otherwise never end, such as server-sent events, should
+// end when the channel is closed, perhaps after a last message.
 func Stopping(ctx context.Context) <-chan struct{} {
 	stopped, _ := ctx.Value(stoppingKey{}).(chan struct{})
 	return stopped
 }
 
-// newContext returns the context of a request. Several are made at once.
+// newContext returns the context of a request. It allocates several at once.
 func (c *conn) newContext() *requestContext {
 	if len(c.work.contexts) == 0 {
 		c.work.contexts = make([]requestContext, min(c.num, maxContexts))
@@ -122,11 +122,11 @@ func (c *conn) newContext() *requestContext {
 	return ctx
 }
 
-// maxContexts is how many contexts are made at once, for a connection with many
-// requests: one that is kept keeps the others.
+// maxContexts is the most contexts allocated at once, for a connection with many requests.
+// A program that keeps one of them keeps all in memory.
 const maxContexts = 16
 
-// endContext ends the context of the request, if there is one that has not ended.
+// endContext ends the context of the request, if it has one.
 func (c *conn) endContext() {
 	if c.work.ctx != nil && c.work.ctx.end(nil) {
 		c.endWatch()
@@ -137,27 +137,27 @@ func (c *conn) endContext() {
 	}
 }
 
-// A watch notices that the client has gone, while somebody waits for the end of a
-// request's context. It does so by reading ahead, which works on any connection and any
-// system. There is one reader of a connection at a time: before anybody else reads, the
-// watch stops, and what it has read comes first.
+// A watch notices that the client has disconnected while the program waits for the end of a
+// request's context. It reads ahead, which works on any connection and system. A connection
+// has one reader at a time: the watch stops before anything else reads, and what it has
+// read is used first.
 type watch struct {
 	mu       sync.Mutex
-	ctx      *requestContext // that somebody waits for; nil: nobody does
-	reading  bool            // content is being read, which notices it too
-	halfOpen atomic.Bool     // a client that has closed its side has not gone
-	timer    *time.Timer     // starts the goroutine; nil: nobody has ever waited
-	running  chan struct{}   // closed when the goroutine ends; nil: there is none
+	ctx      *requestContext // that the program waits for, or nil
+	reading  bool            // content is being read, which notices a disconnect too
+	halfOpen atomic.Bool     // a client that closed its side still counts as connected
+	timer    *time.Timer     // starts the goroutine; nil if no context was ever waited for
+	running  chan struct{}   // closed when the goroutine ends; nil if none runs
 	stopped  atomic.Bool     // the goroutine is to end
 
-	ahead inbuf // read and not used yet; of the goroutine while it runs, else of whoever reads
+	ahead inbuf // read but not used yet; belongs to the goroutine while it runs, otherwise to the reader
 }
 
-// watchDelay is how long a context is waited for before the watch starts: most ends of
-// exchanges and reads of content come sooner, and save its goroutine.
+// watchDelay is how long the program must wait for a context before the watch starts. Most
+// exchanges end, or read content, sooner and save the goroutine.
 const watchDelay = 10 * time.Millisecond
 
-// watchFor has the client watched until the context has ended.
+// watchFor watches the client until ctx ends.
 func (c *conn) watchFor(ctx *requestContext) {
 	w := &c.watch
 	w.mu.Lock()
@@ -171,7 +171,8 @@ func (c *conn) watchFor(ctx *requestContext) {
 	}
 }
 
-// startWatch starts the watch soon. Like stopWatch, it is called with watch.mu held.
+// startWatch starts the watch after watchDelay. Like stopWatch, it is called with watch.mu
+// held.
 func (c *conn) startWatch() {
 	if c.watch.timer == nil {
 		c.watch.timer = time.AfterFunc(watchDelay, c.runWatch)
@@ -194,17 +195,17 @@ func (c *conn) stopWatch() {
 	}
 }
 
-// endWatch ends the watch, as nobody waits any more.
+// endWatch ends the watch, since the context has ended.
 func (c *conn) endWatch() {
 	w := &c.watch
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c.stopWatch()
 	w.ctx = nil
-	w.takeAhead(nil) // which gives up an empty buffer
+	w.takeAhead(nil) // releases an empty buffer
 }
 
-// beginRead and endRead are called before and after content is read.
+// beginRead and endRead are called before and after each read of content.
 func (c *conn) beginRead() {
 	c.watch.mu.Lock()
 	defer c.watch.mu.Unlock()
@@ -236,7 +237,7 @@ func (c *conn) runWatch() {
 	c.setReadDeadline(never)
 	w.mu.Unlock()
 	if c.ready != nil {
-		c.ready.drop() // it waits without a buffer
+		c.ready.drop() // the watch waits without a buffer
 	}
 
 	defer close(running)
@@ -245,7 +246,7 @@ func (c *conn) runWatch() {
 		if !w.halfOpen.Load() && !c.srv.config.halfClose {
 			ctx.end(errClientClosed)
 		}
-		err = c.untilStopped(c.awaitReset) // which may still come
+		err = c.untilStopped(c.awaitReset) // a reset may still follow
 	}
 	if err != nil {
 		c.gone.Store(true)
@@ -253,8 +254,8 @@ func (c *conn) runWatch() {
 	}
 }
 
-// untilStopped calls wait again where it has met a deadline that somebody else has set. It
-// returns nil if the watch is to end.
+// untilStopped calls wait until it returns anything but a timeout, since other goroutines
+// set deadlines. It returns nil if the watch is to end.
 func (c *conn) untilStopped(wait func() error) error {
 	for {
 		err := wait()
@@ -262,14 +263,14 @@ func (c *conn) untilStopped(wait func() error) error {
 			return err
 		}
 		c.nc.SetReadDeadline(time.Time{})
-		if c.watch.stopped.Load() { // asked after that, so that its deadline is not lost
+		if c.watch.stopped.Load() { // checked only now, so that the deadline set by stopWatch is not lost
 			return nil
 		}
 	}
 }
 
-// readAhead reads ahead until there is an error, io.EOF where the client has closed its side.
-// Where there is no room for more it asks the system, if that can tell.
+// readAhead reads ahead until an error occurs: io.EOF if the client closed its side. When
+// the buffer is full, it asks the system about the connection, where that is possible.
 func (c *conn) readAhead() error {
 	ahead, limit := &c.watch.ahead, c.srv.config.bufferLimit()
 	for len(ahead.bytes()) < limit {
@@ -288,7 +289,7 @@ func (c *conn) readAhead() error {
 	return c.awaitEnd()
 }
 
-// takeAhead reads what the watch has read.
+// takeAhead reads from what the watch has read.
 func (w *watch) takeAhead(p []byte) int {
 	if w.ahead.buf == nil {
 		return 0

@@ -8,21 +8,21 @@ import (
 	"time"
 )
 
-// How a connection ends.
+// The end of a connection.
 
-// Limits on a connection that lingers: see hangUp.
+// Limits on a lingering connection; see hangUp.
 const (
 	maxLingerSilence = 5 * time.Second
 	maxLingerTime    = 30 * time.Second
-	lingerPause      = 100 * time.Millisecond // silence enough of a client that has said all
+	lingerPause      = 100 * time.Millisecond // enough for a client that has sent everything
 )
 
-// hangUp closes the connection so that the client reads the last response before
-// it hears of the close: "If a server performs an immediate close of a TCP
-// connection, there is a significant risk that the client will not be able to read
-// the last HTTP response." RFC 9112, section 9.6. So the FIN goes out at once, and
-// what still comes is read and discarded, however much it is: the client may send all
-// of its content before it reads. It reports that no request follows.
+// hangUp closes the connection so that the client can read the last response before it sees
+// the close: "If a server performs an immediate close of a TCP connection, there is a
+// significant risk that the client will not be able to read the last HTTP response." RFC
+// 9112, section 9.6. So it sends the FIN at once, then reads and discards whatever arrives,
+// however much: a client may send all of its content before it reads. It reports false,
+// since no request follows.
 func (c *conn) hangUp() (again bool) {
 	if err := c.work.out.flushDone(); err != nil {
 		c.err = err
@@ -44,20 +44,21 @@ func (c *conn) hangUp() (again bool) {
 	return false
 }
 
-// heardAll reports whether the client has sent all that it may on this connection: a
-// request as a whole, after which it expects the close. Then most clients send nothing,
-// and where there is no FIN they need not wait for the close for long.
+// heardAll reports whether the client has sent all it may send on this connection: a
+// complete request after which it expects the close. Most clients then send nothing more,
+// so where there is no half-close, they need not wait long for the full close.
 func (c *conn) heardAll() bool {
 	whole := c.work.req.head.Size > 0 && (c.work.req.head.ContentLength == 0 || c.work.body != nil && c.work.body.err == io.EOF)
 	return whole && (!c.work.req.head.Persist || c.work.t.framing == byClose) && isBlank(c.work.in.bytes())
 }
 
-// isBlank reports whether b is at most line ends, as some clients send behind content.
+// isBlank reports whether b is empty or only line ends, which some clients send after
+// content.
 func isBlank(b []byte) bool { return len(bytes.Trim(b, "\r\n")) == 0 }
 
-// linger reads until the client closes the connection, or has sent nothing for as long as
-// silence, or has taken too long. A client that sends more than line ends may go on for a
-// while, and has maxLingerSilence.
+// linger reads until the client closes the connection, sends nothing for silence, or
+// exceeds maxLingerTime. A client that sends more than line ends gets maxLingerSilence
+// instead.
 func (c *conn) linger(silence time.Duration) {
 	scratch := scratchPool.Get().(*[scratchSize]byte)
 	defer scratchPool.Put(scratch)
@@ -76,8 +77,8 @@ func (c *conn) linger(silence time.Duration) {
 	}
 }
 
-// close ends the connection, or what it has to do for now. It is deferred, and catches
-// what no other has caught: the server goes on.
+// close closes the connection, or parks it. It is deferred by each goroutine of a
+// connection and recovers any remaining panic, so that the server goes on.
 func (c *conn) close() {
 	if c.parked.Load() {
 		c.releaseMemory()
@@ -91,14 +92,14 @@ func (c *conn) close() {
 	} else if !c.ended {
 		c.cut(errGoexit)
 	}
-	c.guarded(func() { // a resolver that has ended the goroutine may have left what is whole
+	c.guarded(func() { // a resolver that ended the goroutine may have left complete responses
 		if err := c.work.out.flushDone(); c.err == nil {
 			c.err = err
 		}
 	})
 	c.life.Store(lifeOver)
 	if c.write.broken != nil {
-		innermost(c.nc).Close() // TLS would want to say goodbye
+		innermost(c.nc).Close() // a TLS close would try to send an alert
 	}
 	if err := c.nc.Close(); c.err == nil && err != nil && !errors.Is(err, net.ErrClosed) {
 		c.err = err
@@ -108,8 +109,7 @@ func (c *conn) close() {
 	c.guarded(func() { c.srv.trace.connClose(c.id, c.err) })
 }
 
-// guarded calls f, which may call hooks, and so panic: that must not end the server
-// either.
+// guarded calls f, which may call hooks. A panic in f must not end the server.
 func (c *conn) guarded(f func()) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -119,24 +119,24 @@ func (c *conn) guarded(f func()) {
 	f()
 }
 
-// dismiss closes a connection that is told nothing.
+// dismiss closes a connection without a response.
 func (c *conn) dismiss() {
 	defer c.close()
 	c.srv.trace.connOpen(c.id, c.nc)
 	c.ended = true
 }
 
-// errGoexit is what ends a connection whose resolver, or StreamFunc, has ended the
-// goroutine, as (*testing.T).FailNow does.
+// errGoexit ends a connection whose resolver or StreamFunc ended the goroutine, as
+// (*testing.T).FailNow does.
 var errGoexit = errors.New("rawhttp: runtime.Goexit in a resolver or response")
 
-// turnAway tells the client that there are too many connections.
+// turnAway answers 503 because there are too many connections.
 func (c *conn) turnAway() {
 	defer c.close()
 	c.srv.trace.connOpen(c.id, c.nc)
 	c.work.start, c.num = time.Now(), 1
 	c.setLimit(maxLingerSilence)
-	c.setReadDeadline(c.read.limit) // a TLS handshake reads
+	c.setReadDeadline(c.read.limit) // for reads of a TLS handshake
 	c.work.req.reset()
 	busy := errorResponse(busyError("too many connections")).CloseAfter()
 	c.respond(c.group.ctx, busy)
@@ -144,7 +144,7 @@ func (c *conn) turnAway() {
 	c.ended = true
 }
 
-// abort closes a connection with a reset, where it can.
+// abort closes a connection with a reset, if it can.
 func abort(nc net.Conn) {
 	nc = innermost(nc)
 	if tcp, ok := nc.(interface{ SetLinger(int) error }); ok {
@@ -153,8 +153,8 @@ func abort(nc net.Conn) {
 	nc.Close()
 }
 
-// innermost returns the connection that others, as TLS, are wrapped around: closing
-// it waits for nothing.
+// innermost returns the connection at the core of wrappers such as TLS. Closing it never
+// blocks.
 func innermost(nc net.Conn) net.Conn {
 	for {
 		outer, ok := nc.(interface{ NetConn() net.Conn })

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// What a connection does between two requests.
+// The time between two requests.
 
-// idle waits for the first byte of the next request. It reports false where there
-// will be none.
+// idle waits for the first byte of the next request. It reports false if the connection
+// parks or ends instead.
 func (c *conn) idle() bool {
 	if len(c.work.in.bytes()) == 0 && len(c.watch.ahead.bytes()) > 0 {
 		c.work.in.fill(c.srv.config.bufferLimit())
@@ -46,8 +46,8 @@ func (c *conn) idle() bool {
 	return c.begin(c.awaitInput(now.add(park)))
 }
 
-// shakeHands does the handshake of a TLS connection, which counts as idle and has the time
-// of the first head. It reports whether the connection goes on.
+// shakeHands performs the handshake of a TLS connection, which counts as idle and shares
+// the time limit of the first head. It reports whether it succeeded.
 func (c *conn) shakeHands() bool {
 	tls, ok := c.nc.(handshaker)
 	if !ok {
@@ -55,7 +55,7 @@ func (c *conn) shakeHands() bool {
 	}
 	c.setWriteDeadline(c.read.limit)
 	c.setReadDeadline(c.read.limit)
-	if at := c.leaveAt(); at < c.read.limit { // it was told so before
+	if at := c.leaveAt(); at < c.read.limit { // the server was stopping before the deadline was set
 		c.setReadDeadline(at)
 	}
 	err := tls.HandshakeContext(context.Background())
@@ -73,14 +73,15 @@ func (c *conn) shakeHands() bool {
 	return false
 }
 
-// A handshaker is a TLS connection, as *tls.Conn is.
+// A handshaker is a TLS connection, such as a *tls.Conn.
 type handshaker interface {
 	HandshakeContext(context.Context) error
 }
 
-// speaksHTTP reports whether a handshake failed with err since the client sent a request
-// in plain text, which begins with a capital letter. Then err is a tls.RecordHeaderError; to
-// import its type, or package reflect, would cost more than it is worth.
+// speaksHTTP reports whether a handshake failed with err because the client sent a
+// plain-text request, which begins with a capital letter. Then err is a
+// tls.RecordHeaderError, recognized by its printed form: importing crypto/tls or reflect
+// would cost too much.
 func speaksHTTP(err error) bool {
 	_, header, ok := strings.Cut(fmt.Sprintf("%#v", err), "RecordHeader:[5]uint8{0x")
 	if !ok {
@@ -90,11 +91,10 @@ func speaksHTTP(err error) bool {
 	return 'A' <= first && first <= 'Z'
 }
 
-// atStart reports whether nothing of the next request has come. An empty line before
-// its request line is nothing: "A server that is expecting to receive and parse a
+// atStart reports whether nothing of the next request has arrived. An empty line before the
+// request line does not count: "A server that is expecting to receive and parse a
 // request-line SHOULD ignore at least one empty line (CRLF) received prior to the
-// request-line." RFC 9112, section 2.2. It stays in the buffer for the parser, which
-// ignores one.
+// request-line." RFC 9112, section 2.2. It stays in the buffer; the parser ignores one.
 func (c *conn) atStart() bool {
 	switch string(c.work.in.bytes()) {
 	case "", "\r", "\r\n":
@@ -105,7 +105,7 @@ func (c *conn) atStart() bool {
 	return false
 }
 
-// begin begins a request, the first bytes of which have come if err is nil.
+// begin begins a request. If err is nil, its first bytes have arrived.
 func (c *conn) begin(err error) bool {
 	if err == errToPark {
 		c.ready.drop()
@@ -120,15 +120,15 @@ func (c *conn) begin(err error) bool {
 		return false
 	}
 	if life := c.life.Load(); life == lifeOver || !c.life.CompareAndSwap(life, lifeBusy) {
-		c.leaves = true // it was evicted while its request was on the way
+		c.leaves = true // it was evicted while its request was in flight
 		c.life.Store(lifeBusy)
 	}
 	c.enter(StateHead)
 	return true
 }
 
-// A connection that waits keeps what it works with for a while: longer if it has had
-// so many requests that it is in a conversation.
+// An idle connection keeps its memory for parkSoon, or for parkLate if it has served inTalk
+// requests and so is likely in a conversation.
 const (
 	parkSoon = 10 * time.Millisecond
 	parkLate = time.Second
@@ -137,8 +137,8 @@ const (
 
 var errToPark = errors.New("rawhttp: nothing has come yet")
 
-// unpark waits for the next request on a goroutine of its own: that which carried the
-// last has a stack that has grown, and does not shrink.
+// unpark waits for the next request on a new goroutine, since the stack of the previous one
+// has grown and does not shrink while it waits.
 func (c *conn) unpark() {
 	err := c.awaitParked()
 	defer c.close()
@@ -150,22 +150,21 @@ func (c *conn) unpark() {
 	c.carry(c.begin(err))
 }
 
-// What a connection keeps while it is idle, besides itself: the last head, and its memory,
-// if it is no longer than those of most clients.
+// An idle connection keeps its last head, to recognize the same request again, if the head
+// needs no more memory than those of most clients.
 const (
 	maxIdleText   = 1 << 10 // bytes
 	maxIdleFields = 32      // field lines
 )
 
-// slim writes what there is to write and gives up what it can do without while it is
-// idle.
+// slim flushes the output and releases memory that an idle connection does not need.
 func (c *conn) slim() error {
 	if err := c.work.out.flush(); err != nil {
 		return err
 	}
 	c.work.out.release()
 	if len(c.work.in.bytes()) == 0 {
-		if c.mayPark && c.num >= inTalk { // what is written from is larger, and better shared
+		if c.mayPark && c.num >= inTalk { // only the input buffer: output buffers are larger, and better shared
 			c.ready.keep(&c.work.in)
 		}
 		c.work.in.release()
@@ -176,16 +175,16 @@ func (c *conn) slim() error {
 	return nil
 }
 
-// endIdle notes why there is no further request. That the client closed the connection,
-// or kept silent, is in order.
+// endIdle records why there is no further request. It is no error if the client closed the
+// connection or stayed silent.
 func (c *conn) endIdle(err error) {
 	if err != io.EOF && !isTimeout(err) {
 		c.err = err
 	}
 }
 
-// awaitInput waits for the first bytes of a request. It returns errToPark if there are
-// none until then.
+// awaitInput waits for the first bytes of a request. It returns errToPark if none arrive
+// before the instant park.
 func (c *conn) awaitInput(park instant) error {
 	if c.ready == nil || len(c.work.in.bytes()) > 0 {
 		return c.work.in.fill(c.srv.config.bufferLimit())
@@ -204,23 +203,24 @@ func (c *conn) awaitInput(park instant) error {
 	return err
 }
 
-// takeReady takes over what c.ready has read, into c.in, which has no buffer.
+// takeReady moves what c.ready has read into work.in, which has no buffer.
 func (c *conn) takeReady() {
 	buf, b := c.ready.take()
 	c.work.in.buf, c.work.in.w = buf[:], len(b)
 	c.took(b)
 }
 
-// awaitParked waits for the first bytes of a request on a connection that is parked.
+// awaitParked waits for the first bytes of a request on a parked connection.
 func (c *conn) awaitParked() error {
 	_, err := c.readIdle(c.read.limit, nil)
 	return err
 }
 
-// readIdle reads into p until limit, or until the connection is to leave. Where p is
-// nil it only waits for bytes to be taken from c.ready.
+// readIdle reads into p until limit, or until the connection is to leave. If p is nil it
+// waits for c.ready to read instead.
 //
-// Bytes that have come count as a request, so it looks once more when its time is over.
+// Bytes that have already arrived count as a request, so it looks once more after the time
+// is up.
 func (c *conn) readIdle(limit instant, p []byte) (n int, err error) {
 	const lastLook = 20 * time.Millisecond
 	fired, last := false, false
@@ -229,10 +229,10 @@ func (c *conn) readIdle(limit instant, p []byte) (n int, err error) {
 		if !last {
 			until = min(limit, c.leaveAt())
 		}
-		if fired || c.read.deadline > until { // a deadline that is early is left where it is
+		if fired || c.read.deadline > until { // a deadline that is too early stays; see readSide
 			c.setReadDeadline(until)
 		}
-		if !last && c.leaveAt() < until { // it was told so meanwhile, and its deadline overwritten
+		if !last && c.leaveAt() < until { // leave was called meanwhile, and its deadline was overwritten
 			continue
 		}
 		if p != nil {
@@ -253,12 +253,12 @@ func (c *conn) readIdle(limit instant, p []byte) (n int, err error) {
 	}
 }
 
-// stopWindow is how long a connection must have been idle before a graceful stop closes
-// it: its next request may be on the way.
+// stopWindow is how long a connection must have been idle before a graceful stop closes it,
+// since its next request may be in flight.
 const stopWindow = time.Second
 
-// leaveAt returns when an idle connection is to leave: now if it was evicted, when it has
-// been idle for a while if the server stops, else never.
+// leaveAt returns when an idle connection is to leave: at once if it was evicted,
+// stopWindow after its last request if the server is stopping, and otherwise never.
 func (c *conn) leaveAt() instant {
 	life := c.life.Load()
 	switch {
@@ -270,7 +270,8 @@ func (c *conn) leaveAt() instant {
 	return never
 }
 
-// leave tells an idle connection of a server that stops when to leave; others call it.
+// leave sets the deadline of an idle connection when the server stops. Any goroutine may
+// call it.
 func (c *conn) leave() {
 	if c.life.Load() >= lifeIdle {
 		c.nc.SetReadDeadline(c.leaveAt().deadline())

@@ -12,23 +12,23 @@ import (
 	"time"
 )
 
-// minContentRate is the least that a client must send on average while its content
-// is waited for, in bytes per second.
+// minContentRate is the least average rate, in bytes per second, at which a client must
+// send content while the server waits for it.
 const minContentRate = 240
 
-// An instant is a moment on the monotonic clock, in nanoseconds: less to ask for, to
-// keep and to compare than a time.Time. None is below 1.
+// An instant is a time on the monotonic clock, in nanoseconds since clockStart. It is
+// cheaper to read, store and compare than a time.Time. It is at least 1.
 type instant int64
 
 const never instant = 1<<63 - 1
 
-// clockStart is where instants are counted from: so long ago that they are positive
-// where testing/synctest says that it is the year 2000, too.
+// clockStart is the origin of instants. It lies 50 years back, so that instants are
+// positive even in testing/synctest, where the clock starts in the year 2000.
 var clockStart = time.Now().Add(-50 * 365 * 24 * time.Hour)
 
 func clock() instant { return instant(time.Since(clockStart)) }
 
-// add returns the instant d later, never if there is none.
+// add returns the instant d later, or never on overflow.
 func (t instant) add(d time.Duration) instant {
 	if later := t + instant(d); later > t || d <= 0 {
 		return later
@@ -36,7 +36,7 @@ func (t instant) add(d time.Duration) instant {
 	return never
 }
 
-// limit returns the instant d later; 0 is no limit.
+// limit returns the instant d later, or never if d is 0.
 func (t instant) limit(d time.Duration) instant {
 	if d == 0 {
 		return never
@@ -44,7 +44,7 @@ func (t instant) limit(d time.Duration) instant {
 	return t.add(d)
 }
 
-// deadline returns the instant as a net.Conn takes it.
+// deadline converts t for a net.Conn.
 func (t instant) deadline() time.Time {
 	if t == never {
 		return time.Time{}
@@ -52,34 +52,34 @@ func (t instant) deadline() time.Time {
 	return clockStart.Add(time.Duration(t))
 }
 
-// contentWait is how long a client has been waited for, for content of one
-// request. Time that a resolver takes is not the client's.
+// A contentWait records how long the server has waited for the content of one request. Time
+// that the resolver takes does not count.
 type contentWait struct {
 	waited   time.Duration
 	received int64
 }
 
-// allowed returns how long the client may be waited for from now on.
+// allowed returns how much longer to wait for the client.
 func (w *contentWait) allowed(stall time.Duration) time.Duration {
-	const enough = 1 << 33 // bytes: of more the seconds would not fit
+	const enough = 1 << 33 // more bytes than this would overflow a Duration
 	return max(stall, time.Duration(min(w.received, enough))*time.Second/minContentRate) - w.waited
 }
 
-// errEvicted is what a read of a lingering connection gets that was evicted.
+// errEvicted ends the read of an evicted connection that was lingering.
 var errEvicted = errors.New("rawhttp: the connection was evicted")
 
-// errInterrupted is what a read of content gets that another goroutine ends. The
-// content can be read on.
+// errInterrupted ends a read of content that another goroutine interrupted. Reading may
+// continue after it.
 var errInterrupted = errors.New("rawhttp: the read was interrupted")
 
-// interrupt ends the read of content that waits, and later ones until resume.
-// Others call it.
+// interrupt ends the current read of content, and later ones until resume is called. Any
+// goroutine may call it.
 func (c *conn) interrupt() {
 	c.read.interrupted.Store(true)
 	c.wakeReader()
 }
 
-// resume is called when no content is being read.
+// resume undoes interrupt. It must not be called during a read of content.
 func (c *conn) resume() {
 	c.read.interrupted.Store(false)
 	c.watch.mu.Lock()
@@ -87,22 +87,22 @@ func (c *conn) resume() {
 	c.setReadDeadline(never)
 }
 
-// wakeReader ends the read that waits, if there is one.
+// wakeReader ends the current read, if any, by a deadline in the past.
 func (c *conn) wakeReader() { c.nc.SetReadDeadline(time.Unix(1, 0)) }
 
 func isTimeout(err error) bool {
 	if err == nil {
 		return false
 	}
-	if ne, ok := err.(net.Error); ok { // nearly always; errors.As takes memory
+	if ne, ok := err.(net.Error); ok { // nearly always; errors.As would allocate
 		return ne.Timeout()
 	}
 	var ne net.Error
 	return errors.As(err, &ne) && ne.Timeout()
 }
 
-// Read reads once from the client, for the connection itself, after all responses that are
-// whole were written: what a client does not have yet it cannot go on from.
+// Read reads once, for the connection itself. First it writes the complete responses: a
+// client may not send more before it has received them.
 func (c *conn) Read(p []byte) (n int, err error) {
 	if n = c.watch.takeAhead(p); n > 0 {
 		c.took(p[:n])
@@ -123,8 +123,8 @@ func (c *conn) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// A contentConn is a connection that content is read from, while the program may read it
-// on whatever goroutine.
+// A contentConn is a conn as a source of content. Unlike conn.Read, its Read may run on any
+// goroutine of the program.
 type contentConn conn
 
 func (r *contentConn) Read(p []byte) (n int, err error) {
@@ -138,7 +138,7 @@ func (r *contentConn) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// took takes note of what came from the client.
+// took records bytes read from the client.
 func (c *conn) took(p []byte) {
 	if len(p) > 0 {
 		c.srv.stats.bytesRead.Add(uint64(len(p)))
@@ -146,8 +146,8 @@ func (c *conn) took(p []byte) {
 	}
 }
 
-// flushFirst writes what the client may be waiting for itself. The time that it
-// takes to accept that is not counted against it.
+// flushFirst writes the complete responses, which the client may be waiting for. The time
+// this takes is added to the read limit.
 func (c *conn) flushFirst() error {
 	if c.work.out.done > 0 {
 		start := clock()
@@ -157,7 +157,8 @@ func (c *conn) flushFirst() error {
 	return c.write.broken
 }
 
-// readContent reads content for the program. Its errors are the client's.
+// readContent reads content for the program. Other than io.EOF and errInterrupted, it
+// returns errors that blame the client.
 func (c *conn) readContent(p []byte) (n int, err error) {
 	n, err = c.readPaced(c.srv.config.stallTimeout, p)
 	switch {
@@ -169,8 +170,8 @@ func (c *conn) readContent(p []byte) (n int, err error) {
 	return n, err
 }
 
-// readPaced reads content, for which the client has a limit of silence, 0 for none, and
-// one of slowness.
+// readPaced reads content. It limits both the time without a byte (silence; 0 means no
+// limit) and the average rate (minContentRate).
 func (c *conn) readPaced(silence time.Duration, p []byte) (n int, err error) {
 	w := &c.read.content
 	start, limit := clock(), never
@@ -183,7 +184,7 @@ func (c *conn) readPaced(silence time.Duration, p []byte) (n int, err error) {
 	return n, err
 }
 
-// readBefore reads until the limit.
+// readBefore reads once, waiting no longer than limit.
 func (c *conn) readBefore(limit instant, p []byte) (int, error) {
 	if c.read.deadline > limit {
 		c.setReadDeadline(limit)
@@ -211,9 +212,9 @@ func (c *conn) setReadDeadline(limit instant) {
 	c.nc.SetReadDeadline(limit.deadline())
 }
 
-// evict ends the connection if its life is still as given; others call it. It reports
-// whether it did. The read that waits then is woken, and the connection's goroutine
-// closes.
+// evict ends the connection if its life still equals the argument, and reports whether it
+// did. It wakes a waiting read; the connection's own goroutine then closes. Any goroutine
+// may call it.
 func (c *conn) evict(life int64) bool {
 	if !c.life.CompareAndSwap(life, lifeOver) {
 		return false
@@ -222,8 +223,7 @@ func (c *conn) evict(life int64) bool {
 	return true
 }
 
-// Write writes all of p. The limit is on the time in which the client takes
-// nothing at all.
+// Write writes all of p. It fails if the client accepts no byte for the stall timeout.
 func (c *conn) Write(p []byte) (written int, err error) {
 	c.expectLargeWrite(len(p))
 	for written < len(p) && err == nil {
@@ -242,7 +242,7 @@ func (c *conn) Write(p []byte) (written int, err error) {
 	return written, err
 }
 
-// ReadFrom writes all of r, a file by the system's shortest way.
+// ReadFrom writes all of r, with sendfile if r is a file and the system can.
 func (c *conn) ReadFrom(r io.Reader) (written int64, err error) {
 	to, file := c.fastWay(r)
 	if file == nil {
@@ -251,7 +251,7 @@ func (c *conn) ReadFrom(r io.Reader) (written int64, err error) {
 		return io.CopyBuffer(struct{ io.Writer }{c}, steadyReader{r}, scratch[:])
 	}
 	c.expectLargeWrite(maxJoined)
-	c.write.deadline = 0 // where it has passed, the file is copied by way of a buffer
+	c.write.deadline = 0 // with a deadline in the past, the file would be copied through a buffer
 	err = c.keepWriting(func() (int, error) {
 		before := file.N
 		n, err := to.ReadFrom(file)
@@ -265,9 +265,9 @@ func (c *conn) ReadFrom(r io.Reader) (written int64, err error) {
 	return written, err
 }
 
-// takeBack has the last bytes of a file read again. Where the system refuses sendfile they
-// go by way of a buffer, so that some have been read and not written when err, a deadline,
-// ends the write.
+// takeBack seeks a file back by lost bytes. Where the system refuses sendfile, the net
+// package copies through a buffer, so bytes may have been read but not written when err, a
+// timeout, ended the write.
 func takeBack(file *io.LimitedReader, lost int64, err error) error {
 	if _, seekErr := file.R.(*os.File).Seek(-lost, io.SeekCurrent); seekErr != nil {
 		return errors.Join(errLostBytes, seekErr, err)
@@ -276,12 +276,12 @@ func takeBack(file *io.LimitedReader, lost int64, err error) error {
 	return err
 }
 
-// errLostBytes says that bytes were read from a file and not written, so that
-// writing cannot go on after them.
+// errLostBytes reports that bytes were read from a file but not written, so that writing
+// cannot continue after them.
 var errLostBytes = errors.New("rawhttp: write stopped short of what was read")
 
-// fastWay reports whether r can go from a file to the connection without being
-// looked at.
+// fastWay returns the operands of sendfile if r is a file and nothing needs to see its
+// bytes; otherwise both results are nil.
 func (c *conn) fastWay(r io.Reader) (io.ReaderFrom, *io.LimitedReader) {
 	limited, ok := r.(*io.LimitedReader)
 	if !ok || !c.resumes || c.srv.trace.bytes {
@@ -297,9 +297,9 @@ func (c *conn) fastWay(r io.Reader) (io.ReaderFrom, *io.LimitedReader) {
 	return to, limited
 }
 
-// resumes reports whether a Write to nc that has met its deadline says how much it wrote
-// and can be followed by another, as io.Writer and net.Conn have it. Windows does not say
-// so, and TLS fails for good, also where a wrapper hides it.
+// resumes reports whether a Write to nc that times out returns how much it wrote and can be
+// followed by another, as io.Writer and net.Conn document. On Windows the count is missing,
+// and TLS fails for good, even inside a wrapper.
 func resumes(nc net.Conn) bool {
 	if runtime.GOOS == "windows" {
 		return fmt.Sprintf("%T", nc) == "*net.pipe"
@@ -313,8 +313,8 @@ var (
 	handshakerType = reflect.TypeFor[handshaker]()
 )
 
-// holdsTLS reports whether nc is a TLS connection or a wrapper that keeps one in a field,
-// or one that keeps such a wrapper, down to depth.
+// holdsTLS reports whether nc is a TLS connection, or a wrapper that holds one in a field,
+// nested up to depth levels.
 func holdsTLS(nc reflect.Value, depth int) bool {
 	for nc.Kind() == reflect.Pointer || nc.Kind() == reflect.Interface {
 		if nc.Type().Implements(handshakerType) {
@@ -333,20 +333,20 @@ func holdsTLS(nc reflect.Value, depth int) bool {
 	return false
 }
 
-// maxPiece is how much is written at once to a connection that cannot go on after a write
-// that has met its deadline: a TLS record. The client has the whole limit to take it.
+// maxPiece is the size of one write to a connection that cannot continue after a timeout:
+// one TLS record. The stall timeout applies to each piece.
 const maxPiece = 16 << 10
 
-// keepWriting writes until it is done or the client has taken nothing for the
-// stall timeout.
+// keepWriting calls write until it is done, or until the client has accepted nothing for
+// the stall timeout.
 //
-// The system does not say when it took the last bytes of a write that then blocks. So a
-// write that can be resumed is interrupted now and then, and if it has moved any bytes
-// the limit begins again: a client is cut a twentieth late at most, and never early. After such
-// bytes the next look comes soon, since the system often takes some more. Deadlines are left
-// where they are while they serve: one that is too early ends a write that can be resumed.
-// Of a write that cannot, nobody can tell when its last bytes were taken, and its end is
-// the connection's.
+// The system does not report when it accepted the last bytes of a write that then blocks.
+// So if c.resumes, the write is interrupted now and then, and the limit starts again
+// whenever bytes have moved: a client is cut off at most a twentieth late, and never early.
+// After bytes have moved, the next check comes soon, since the system often accepts some
+// more. A deadline already set stays if it serves; one that is too early merely interrupts
+// the write. A write that cannot be resumed is not interrupted, and its timeout ends the
+// connection.
 func (c *conn) keepWriting(write func() (int, error)) error {
 	if c.write.broken != nil {
 		return c.write.broken
@@ -360,7 +360,7 @@ func (c *conn) keepWriting(write func() (int, error)) error {
 			until, early = limit.add(stall/20), limit
 		}
 		set := !first || c.write.deadline < early || c.write.deadline > until
-		if set { // else it is left where it is
+		if set { // otherwise the old deadline serves
 			c.setWriteDeadline(until)
 		}
 		n, err := write()
@@ -371,7 +371,7 @@ func (c *conn) keepWriting(write func() (int, error)) error {
 		switch {
 		case isTimeout(err) && n > 0 && c.resumes && !errors.Is(err, errLostBytes):
 			limit, pause = now.limit(stall), stall/1000
-		case !isTimeout(err), now >= limit, set && now < until: // or it fails for good, as TLS does after a deadline
+		case !isTimeout(err), now >= limit, set && now < until: // or every write fails at once, as in TLS after a timeout
 			c.write.broken = err
 			return err
 		default:
@@ -385,8 +385,8 @@ func (c *conn) setWriteDeadline(limit instant) {
 	c.nc.SetWriteDeadline(limit.deadline())
 }
 
-// expectLargeWrite is called before n bytes are written. Before much is, it keeps the
-// system from taking megabytes at once.
+// expectLargeWrite is called before n bytes are written. Once the total reaches maxJoined,
+// it limits how many bytes the kernel buffers.
 func (c *conn) expectLargeWrite(n int) {
 	if c.write.lowat {
 		return

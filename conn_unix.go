@@ -11,18 +11,19 @@ import (
 	"syscall"
 )
 
-// ready reads from a connection of the system. While nothing has come it holds no buffer
-// or, in a conversation, the one that it had, until the connection parks.
+// A ready reads from a system connection. While it waits it holds no buffer, except in a
+// conversation, where it keeps the last one until the connection parks.
 type ready struct {
 	raw  syscall.RawConn
-	read func(fd uintptr) (done bool) // made once: a new closure each time would be an allocation
-	hold bool                         // buf is kept while nothing has come
-	buf  *[minBuffer]byte             // what was read last; may be nil
+	read func(fd uintptr) (done bool) // r.try, stored once so that no read allocates a closure
+	hold bool                         // keep buf while waiting
+	buf  *[minBuffer]byte             // holds the last bytes read; may be nil
 	n    int
 	err  error
 }
 
-// newReady returns nil for a connection that must be read into a buffer that is there.
+// newReady returns nil if nc can only be read into a buffer that exists before the data
+// arrives.
 func newReady(nc net.Conn) *ready {
 	var system syscall.Conn
 	switch nc := nc.(type) {
@@ -42,8 +43,8 @@ func newReady(nc net.Conn) *ready {
 	return r
 }
 
-// try reads, if there is something. To read first and wait then is the order that an
-// edge-triggered poller needs.
+// try reads if data is available. An edge-triggered poller requires this order: read first,
+// then wait.
 func (r *ready) try(fd uintptr) (done bool) {
 	if r.buf == nil {
 		r.buf = bufferPool.Get().(*[minBuffer]byte)
@@ -58,7 +59,7 @@ func (r *ready) try(fd uintptr) (done bool) {
 	return r.err != syscall.EAGAIN
 }
 
-// keep takes the buffer of in back, to hold it.
+// keep takes a buffer back from in, and holds it.
 func (r *ready) keep(in *inbuf) {
 	if len(in.buf) == minBuffer {
 		r.buf, in.buf = (*[minBuffer]byte)(in.buf), nil
@@ -66,7 +67,7 @@ func (r *ready) keep(in *inbuf) {
 	r.hold = true
 }
 
-// drop lets go of the buffer.
+// drop releases the buffer.
 func (r *ready) drop() {
 	if r.buf != nil {
 		bufferPool.Put(r.buf)
@@ -74,7 +75,7 @@ func (r *ready) drop() {
 	r.buf, r.hold = nil, false
 }
 
-// wait reads once.
+// wait waits for data and reads once.
 func (r *ready) wait() error {
 	if err := r.raw.Read(r.read); err != nil {
 		return err
@@ -88,18 +89,19 @@ func (r *ready) wait() error {
 	return nil
 }
 
-// take returns the buffer that was read into, and what was read.
+// take returns the buffer, whose owner the caller becomes, and the bytes read into it.
 func (r *ready) take() (buf *[minBuffer]byte, b []byte) {
 	buf, r.buf = r.buf, nil
 	return buf, buf[:r.n]
 }
 
-// awaitEnd waits until the client has closed its side of the connection, and returns io.EOF
-// then, or has reset it, which is another error, whatever there is to be read before. It
-// returns nil where neither can be seen. Nobody else may read the connection meanwhile.
+// awaitEnd waits until the client closes its side of the connection, and returns io.EOF, or
+// resets it, and returns another error. It sees either even while unread data is buffered.
+// It returns nil if the system can report neither. Nothing else may read the connection
+// meanwhile.
 func (c *conn) awaitEnd() error { return c.awaitState(sideClosed) }
 
-// awaitReset is awaitEnd for a reset alone.
+// awaitReset is like awaitEnd but waits only for a reset.
 func (c *conn) awaitReset() error { return c.awaitState(sideReset) }
 
 func (c *conn) awaitState(least side) error {
@@ -112,7 +114,7 @@ func (c *conn) awaitState(least side) error {
 		return nil
 	}
 	now := sideOpen
-	err = raw.Read(func(fd uintptr) (done bool) { // called again whenever something has come
+	err = raw.Read(func(fd uintptr) (done bool) { // called again whenever data arrives
 		now = sideOf(int(fd))
 		return now >= least
 	})
@@ -125,7 +127,7 @@ func (c *conn) awaitState(least side) error {
 	return err
 }
 
-// A side is how the client's side of a connection stands.
+// A side is the state of the client's side of a connection.
 type side int
 
 const (
@@ -134,7 +136,7 @@ const (
 	sideReset
 )
 
-// sideOf asks the system for the client's side of the connection.
+// sideOf returns the state of the client's side of the connection.
 func sideOf(fd int) side {
 	if errno, err := syscall.GetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_ERROR); err != nil || errno != 0 {
 		return sideReset
@@ -144,7 +146,7 @@ func sideOf(fd int) side {
 		return sideOpen
 	}
 	info, err := syscall.GetsockoptInt(fd, syscall.IPPROTO_TCP, option)
-	if err != nil { // it is not TCP
+	if err != nil { // not TCP
 		return sideOpen
 	}
 	switch state := binary.NativeEndian.AppendUint32(nil, uint32(info))[0]; state {
@@ -156,9 +158,10 @@ func sideOf(fd int) side {
 	return sideOpen
 }
 
-// tcpState gives the option whose first byte is the state of a TCP connection, and what it
-// is there when the other side has closed its own (CLOSE-WAIT) and when there is no
-// connection any more (CLOSED). Package syscall has no names for them. 0 is no such option.
+// tcpState returns the socket option whose first byte is the state of a TCP connection, and
+// the values of CLOSE-WAIT (the other side has closed) and CLOSED (there is no connection
+// any more). Package syscall does not define them. If option is 0, the system has no such
+// option.
 func tcpState() (option int, closeWait, closed byte) {
 	switch runtime.GOOS {
 	case "linux", "android":
@@ -171,22 +174,23 @@ func tcpState() (option int, closeWait, closed byte) {
 	return 0, 0, 0
 }
 
-// How many bytes the kernel takes ahead of what it has sent. Less costs less where there
-// is no delay, so a client on this machine, as a proxy may be, gets little. Elsewhere
-// flows under BBR lose packets from 64 KiB down, as they then seem to be limited by us:
-// on a link of 400 Mbit/s with 5 ms there and back one in 14, with 32 KiB one in 5, with
-// 128 KiB one in 80, as many as without the option.
+// notSentLowat limits the bytes that the kernel accepts before it has sent them. A smaller
+// limit saves memory and is harmless without delay, so a client on this machine, such as a
+// proxy, gets notSentLowatLocal. Elsewhere a limit of 64 KiB or less makes BBR treat a flow
+// as limited by the application, and flows lose packets: on a link of 400 Mbit/s with a
+// round trip of 5 ms, one in 14 with 64 KiB, one in 5 with 32 KiB, and one in 80 with 128
+// KiB, the same as without the option.
 const (
 	notSentLowat      = 128 << 10
 	notSentLowatLocal = 32 << 10
 )
 
-// setNotSentLowat keeps the kernel from taking megabytes at once, which a slow
-// client then needs minutes for, while the connection looks stuck. The option is
-// TCP_NOTSENT_LOWAT (tcp(7)); it is missing in package syscall. A failure is no
-// harm. What is wrapped around the connection, as TLS, needs it most: its writes cannot
-// be looked into, and without it one that waits goes on only when a third of the kernel's
-// buffer is free.
+// setNotSentLowat keeps the kernel from accepting megabytes at once: a slow client would
+// need minutes to receive them, while the connection looks stalled. It sets
+// TCP_NOTSENT_LOWAT (tcp(7)), which package syscall does not define. A failure does no
+// harm. Wrappers such as TLS need it most: how far their writes have come cannot be seen,
+// and without the option a blocked write continues only once a third of the kernel's buffer
+// is free.
 func setNotSentLowat(nc net.Conn) {
 	tcp, ok := innermost(nc).(*net.TCPConn)
 	if !ok {
@@ -214,14 +218,14 @@ func setNotSentLowat(nc net.Conn) {
 	})
 }
 
-// defaultMaxConns leaves a descriptor for a file beside each connection's, and 64
-// for the rest of the program.
+// defaultMaxConns allows two descriptors per connection, one of them for a file, and leaves
+// 64 to the rest of the program.
 func defaultMaxConns() int {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return 1000
 	}
-	files := min(uint64(limit.Cur), 1<<20) // it may be infinite
+	files := min(uint64(limit.Cur), 1<<20) // the limit may be infinite
 	half := (max(files, 64) - 64) / 2
 	return int(min(max(half, 16), 10000))
 }
