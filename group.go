@@ -13,27 +13,26 @@ import (
 	"example.com/rawhttp/internal/jail"
 )
 
-// A group is the connections of one call of Serve or ServeConn, which stop
-// together.
+// A group is the set of connections of one call to Serve or ServeConn. They stop together.
 type group struct {
 	srv      *Server
 	ctx      context.Context // ends when the connections are closed by force
 	cancel   context.CancelFunc
 	stopping atomic.Bool
 	stopped  chan struct{} // closed when stopping is set
-	closing  atomic.Bool   // it stops and accepts no more, so each response is the last of its connection
-	done     chan struct{} // closed when the last connection is gone
+	closing  atomic.Bool   // it is stopping and accepts no more, so each response is the last of its connection
+	done     chan struct{} // closed when the last connection has closed
 	running  sync.WaitGroup
 
 	mu     sync.Mutex
 	ln     net.Listener
-	conns  *conn // the first of a list
-	reason error // why it stops, as Serve returns it
+	conns  *conn // head of a linked list
+	reason error // why the group stops; returned by Serve
 	drain  *time.Timer
 
-	closed  sync.Once   // done when ln has been closed
-	quiet   *time.Timer // closes ln, once the group stops
-	closeBy instant     // when it does so at the latest
+	closed  sync.Once   // closes ln once
+	quiet   *time.Timer // closes ln after the group begins to stop
+	closeBy instant     // latest time at which quiet closes ln
 }
 
 func (s *Server) newGroup(ctx context.Context, ln net.Listener) (*group, error) {
@@ -48,21 +47,22 @@ func (s *Server) newGroup(ctx context.Context, ln net.Listener) (*group, error) 
 	return g, nil
 }
 
-// Between two tries of Accept after an error that passes there is a pause, each time twice
-// as long. The lack of something is over when Accept has not failed for a while: meanwhile
-// each connection that goes lets one more in, and the next fails again.
+// After a temporary error, Accept is tried again after a pause, which doubles each time
+// from firstPause to lastPause. The shortage counts as over when Accept has not failed for
+// the time recovered. A single success is not enough: during a shortage, each connection
+// that closes lets one more in, and the next Accept fails again.
 const (
 	firstPause = 5 * time.Millisecond
 	lastPause  = time.Second
 	recovered  = time.Second
 )
 
-// acceptAll accepts connections until the listener is closed or has failed for good, and
-// returns its error. A lack of descriptors or memory passes, as does what a client does to
-// its own connection.
+// acceptAll accepts connections until the listener is closed or fails for good, and returns
+// its error. A shortage of descriptors or memory is temporary, and so is an error that a
+// client causes on its own connection.
 func (g *group) acceptAll(ln net.Listener) error {
 	failed, pause := 0, firstPause
-	var over *time.Timer // tells that it is over; nil: Accept has never failed
+	var over *time.Timer // logs that the shortage is over; nil if Accept has never failed
 	defer func() {
 		if over != nil {
 			over.Stop()
@@ -76,7 +76,7 @@ func (g *group) acceptAll(ln net.Listener) error {
 		case err != nil && (g.closing.Load() || !jail.IsShortage(err) && !isTemporary(err)):
 			return err
 		}
-		g.postponeClose() // the queue was not empty, or nobody knows
+		g.postponeClose() // the queue was not empty, or its state is unknown
 		if err == nil {
 			pause = firstPause
 			c := g.take(nc)
@@ -99,7 +99,8 @@ func (g *group) acceptAll(ln net.Listener) error {
 	}
 }
 
-// pause waits for d, or for a moment if the group stops: its queue is to be emptied soon.
+// pause waits for d. If the group stops, it waits only for a moment, since the queue must
+// be emptied soon.
 func (g *group) pause(d time.Duration) {
 	select {
 	case <-time.After(d):
@@ -112,23 +113,24 @@ func (g *group) pause(d time.Duration) {
 	}
 }
 
-// isTemporary reports whether a listener may work again after the error of Accept: it is
-// of one connection, or says so itself.
+// isTemporary reports whether a listener may work again after err: an error of a single
+// connection, or one that declares itself temporary.
 func isTemporary(err error) bool {
 	var t interface{ Temporary() bool }
 	return jail.IsAny(err, jail.ClientErrors) || errors.As(err, &t) && t.Temporary()
 }
 
-// A listener that is closed resets the connections in its queue. So a graceful stop goes
-// on accepting until none has come for a moment, but not for long. Until then responses
-// do not say that their connection closes: all clients would connect again at once.
+// Closing a listener resets the connections in its queue. So a graceful stop keeps
+// accepting until no connection has arrived for queueQuiet, but no longer than
+// maxQueueTime. Until then responses do not announce the close of their connection, since
+// all clients would reconnect at once.
 const (
 	queueQuiet   = 50 * time.Millisecond
 	maxQueueTime = time.Second
 )
 
-// postponeClose keeps the listener of a group that stops open for another moment, since
-// there may be more in its queue.
+// postponeClose keeps the listener of a stopping group open for another queueQuiet, since
+// its queue may hold more connections.
 func (g *group) postponeClose() {
 	if !g.stopping.Load() {
 		return
@@ -140,7 +142,7 @@ func (g *group) postponeClose() {
 	}
 }
 
-// take makes nc one of the group's connections.
+// take adds nc to the group.
 func (g *group) take(nc net.Conn) *conn {
 	s := g.srv
 	n := s.stats.open.Add(1)
@@ -148,9 +150,9 @@ func (g *group) take(nc net.Conn) *conn {
 	g.running.Add(1)
 	if limit := s.config.maxConns; limit > 0 && n > int64(limit) && !s.evict() {
 		c.tooMany = true
-		c.life.Store(lifeBusy) // it is never idle
+		c.life.Store(lifeBusy) // it can never be evicted
 		s.stats.refused.Add(1)
-		s.stats.open.Add(-1) // nor does it take a place
+		s.stats.open.Add(-1) // and does not count as open
 	}
 	g.mu.Lock()
 	g.add(c)
@@ -158,7 +160,7 @@ func (g *group) take(nc net.Conn) *conn {
 	return c
 }
 
-// run serves the connection, or tells its client that there are too many.
+// run serves the connection, or refuses it if there are too many.
 func (g *group) run(c *conn) {
 	if !c.tooMany {
 		c.serve()
@@ -168,12 +170,12 @@ func (g *group) run(c *conn) {
 	case g.srv.turnedAway <- struct{}{}:
 		c.turnAway()
 		<-g.srv.turnedAway
-	default: // they are told no more
+	default: // enough connections are being answered already
 		c.dismiss()
 	}
 }
 
-// add puts c at the beginning of the list. The group is locked.
+// add puts c at the head of the list. It is called with g.mu held.
 func (g *group) add(c *conn) {
 	c.next = g.conns
 	if c.next != nil {
@@ -192,15 +194,15 @@ func (g *group) remove(c *conn) {
 	if c.next != nil {
 		c.next.prev = c.prev
 	}
-	c.prev, c.next = nil, nil // who keeps this one does not keep the others
+	c.prev, c.next = nil, nil // a program that keeps this one must not keep the others
 	g.mu.Unlock()
 	if !c.tooMany {
 		g.srv.stats.open.Add(-1)
 	}
 }
 
-// stop stops the group gracefully, and by force after the time to drain; 0 is never.
-// The first reason counts.
+// stop stops the group gracefully, and by force after drain; 0 means never. Only the first
+// call has an effect.
 func (g *group) stop(reason error, drain time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -229,7 +231,7 @@ func (g *group) closeListener() {
 		return
 	}
 	g.closed.Do(func() { g.ln.Close() })
-	g.closing.Store(true) // after that: who hears of a close connects again at once
+	g.closing.Store(true) // only now: a client told to close reconnects at once
 }
 
 // kill closes the listener and the connections, and ends the contexts of their requests.
@@ -241,10 +243,10 @@ func (g *group) kill() {
 		innermost(c.nc).Close()
 	}
 	g.mu.Unlock()
-	g.cancel() // after that, so that no resolver that gives up is answered for
+	g.cancel() // only now, so that a resolver that gives up because of it is not answered
 }
 
-// wait waits until the last connection is gone.
+// wait waits until the last connection has closed.
 func (g *group) wait() error {
 	g.running.Wait()
 	g.mu.Lock()
@@ -262,13 +264,13 @@ func (g *group) wait() error {
 	return g.reason
 }
 
-// evict ends a connection: one that lingers, else the one that has been idle the
-// longest. It reports whether there was one.
+// evict closes a connection: one that lingers, or else the one that has been idle longest.
+// It reports whether it found one.
 func (s *Server) evict() bool {
 	s.evicting.Lock()
 	defer s.evicting.Unlock()
 	if s.stats.lingering.Load() > 0 && len(s.oldest) > 0 && s.oldest[0].life != lifeLinger {
-		s.oldest = nil // they come first
+		s.oldest = nil // search again: lingering connections come first
 	}
 	for {
 		if len(s.oldest) == 0 {
@@ -285,14 +287,14 @@ func (s *Server) evict() bool {
 	}
 }
 
-// An idler is a connection that may be evicted, and its life when it was looked at.
+// An idler is a connection that may be evicted, with its life when it was found.
 type idler struct {
 	c    *conn
 	life int64
 }
 
-// findOldest finds the connections to evict first, several at once: to look at all for
-// each that is evicted would be what a flood is after.
+// findOldest finds the first maxOldest connections to evict. Searching all connections for
+// each eviction would multiply the cost of a flood.
 func (s *Server) findOldest() {
 	var idle []*idler
 	s.eachConn(func(c *conn) {
@@ -304,5 +306,4 @@ func (s *Server) findOldest() {
 	s.oldest = slices.Clone(idle[:min(len(idle), maxOldest)])
 }
 
-// maxOldest is how many connections findOldest finds.
 const maxOldest = 64

@@ -6,13 +6,13 @@ import (
 	"example.com/rawhttp/internal/ascii"
 )
 
-// quality parses a weight (RFC 9110, section 12.4.2) into thousandths, -1 if it is
-// none:
+// quality parses a weight (RFC 9110, section 12.4.2) into thousandths. It returns -1 if s
+// is not a weight:
 //
 //	qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] )
 //
-// We permit more digits, and none before the point, as in the ".2" that Java sends. A weight
-// above 0 is never rounded to 0.
+// It also permits more digits, and no digit before the point, as in the ".2" that Java
+// sends. A weight above 0 is never rounded to 0.
 func quality(s string) int {
 	whole, fraction, _ := strings.Cut(s, ".")
 	q := 0
@@ -39,16 +39,16 @@ func quality(s string) int {
 	return q
 }
 
-// A weighted is a member of a list of values with weights.
+// A weighted is a member of a list of weighted values.
 type weighted struct {
 	value  string
-	q      int  // the weight in thousandths: 1000 if none is said, 0 if what is said is none
-	params bool // it has parameters that we know nothing of
+	q      int  // weight in thousandths: 1000 if absent, 0 if invalid
+	params bool // it has parameters other than charset=utf-8
 }
 
-// nextWeighted takes the first member off a list. Blanks around the equals sign and
-// quotes around a weight are not in the grammar. We permit them, since a client that sends
-// "gzip; q = 0" does not want gzip.
+// nextWeighted cuts the first member off a list. The grammar allows neither blanks around
+// the equals sign nor quotes around a weight. Both are permitted here, since a client that
+// sends "gzip; q = 0" does not want gzip.
 func nextWeighted(list string) (w weighted, rest string, more bool) {
 	member, rest, more := ascii.NextMember(list)
 	value, params := ascii.CutParam(member)
@@ -61,7 +61,7 @@ func nextWeighted(list string) (w weighted, rest string, more bool) {
 		switch {
 		case ok && ascii.EqualFold(name, "q"):
 			w.q = max(quality(value), 0)
-			return w, rest, more // what follows extends the member, not the value
+			return w, rest, more // later parameters are extensions, not part of the value
 		case p != "" && !(ascii.EqualFold(name, "charset") && ascii.EqualFold(value, "utf-8")):
 			w.params = true
 		}
@@ -69,9 +69,9 @@ func nextWeighted(list string) (w weighted, rest string, more bool) {
 	return w, rest, more
 }
 
-// acceptMedia returns the weight that the Accept field gives to the media type, in
-// thousandths: by the most specific range that matches (RFC 9110, section 12.5.1),
-// -1 if there is no Accept.
+// acceptMedia returns the weight of the media type in the Accept field, in thousandths. The
+// most specific range that matches decides (RFC 9110, section 12.5.1). Without an Accept
+// field it returns -1.
 func acceptMedia(h Header, mediaType string) int {
 	slash := strings.IndexByte(mediaType, '/')
 	q, best := -1, -1
@@ -82,7 +82,7 @@ func acceptMedia(h Header, mediaType string) int {
 			w, list, more = nextWeighted(list)
 			media, precision := w.value, -1
 			switch {
-			case w.params: // a type with parameters is narrower than ours
+			case w.params: // a range with parameters is narrower than mediaType
 			case ascii.EqualFold(media, mediaType):
 				precision = 2
 			case len(media) == slash+2 && ascii.EqualFold(media[:slash+1], mediaType[:slash+1]) && media[slash+1] == '*':
@@ -98,13 +98,13 @@ func acceptMedia(h Header, mediaType string) int {
 	return q
 }
 
-// acceptCoding returns the weight that the Accept-Encoding field gives to the content
-// coding, in thousandths (RFC 9110, section 12.5.3). Identity is acceptable unless
-// it is refused, any other coding only if it is named, or all are by "*".
+// acceptCoding returns the weight of the content coding in the Accept-Encoding field, in
+// thousandths (RFC 9110, section 12.5.3). Identity is acceptable unless refused; other
+// codings only if named, or covered by "*".
 func acceptCoding(h Header, coding string) int {
 	q, named := 0, false
 	if coding == "identity" {
-		q = 1 // acceptable, and less welcome than what is asked for
+		q = 1 // acceptable, but preferred less than a named coding
 	}
 	for list := range h.Values("Accept-Encoding") {
 		for more := true; more; {

@@ -10,7 +10,7 @@ import (
 	"example.com/rawhttp/internal/wire"
 )
 
-// addrOf returns the IP address of a, the invalid one if it has none.
+// addrOf returns the IP address of a, or the invalid one if it has none.
 func addrOf(a net.Addr) netip.Addr {
 	switch a := a.(type) {
 	case *net.TCPAddr:
@@ -22,8 +22,8 @@ func addrOf(a net.Addr) netip.Addr {
 	return addr
 }
 
-// parseAddr parses an IP address with or without port, an IPv6 address also in
-// brackets. A zone is refused: it says nothing beyond its own host, and may be any
+// parseAddr parses an IP address with or without a port; an IPv6 address may be in
+// brackets. It rejects a zone, which means nothing outside its own host and may be any
 // text.
 func parseAddr(s string) (addr netip.Addr, ok bool) {
 	ap, err := netip.ParseAddrPort(s)
@@ -44,11 +44,11 @@ func parseAddr(s string) (addr netip.Addr, ok bool) {
 	return addr.Unmap(), true
 }
 
-// proxySet are the addresses of proxies whose word is taken.
+// A proxySet is the set of addresses of trusted proxies.
 type proxySet []netip.Prefix
 
 func (p proxySet) has(a netip.Addr) bool {
-	a = a.WithZone("") // prefixes have none
+	a = a.WithZone("") // prefixes have no zone
 	for _, prefix := range p {
 		if prefix.Contains(a) {
 			return true
@@ -57,9 +57,9 @@ func (p proxySet) has(a netip.Addr) bool {
 	return false
 }
 
-// client returns who asks: from the end of X-Forwarded-For, where the nearest proxy
-// wrote, the first address that is no proxy's. What stands before that, anybody
-// may have written.
+// client returns the address of the client: the last address in X-Forwarded-For that is not
+// a proxy's. The nearest proxy appends to the end; what comes before the client's address
+// may be forged.
 func (p proxySet) client(remote netip.Addr, h Header) netip.Addr {
 	client := remote
 	var hops []string
@@ -80,7 +80,7 @@ func (p proxySet) client(remote netip.Addr, h Header) netip.Addr {
 	return client
 }
 
-// hostSet are the hosts that are served, in lower case; none is all.
+// A hostSet is the set of hosts served, in lower case. An empty one allows any host.
 type hostSet []string
 
 func (s hostSet) allow(host []byte) bool {
@@ -96,8 +96,8 @@ func (s hostSet) allow(host []byte) bool {
 	return false
 }
 
-// local returns the host and the port that the client connected to; the port is the default
-// of the scheme if the connection has no address.
+// local returns the host and port that the client connected to. Without an address the port
+// is the default of the scheme.
 func (i *ConnInfo) local() (host, port string) {
 	port = "80"
 	if i.TLS {
@@ -113,7 +113,6 @@ func (i *ConnInfo) local() (host, port string) {
 	return host, port
 }
 
-// client returns the address of the client as text.
 func (i *ConnInfo) client() string {
 	switch {
 	case i.Client.IsValid():

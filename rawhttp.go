@@ -1,9 +1,9 @@
-// Package rawhttp is an embeddable HTTP/1.x server (RFC 9110, RFC 9112) in which
-// every byte is in view: it parses requests without I/O, builds responses as
-// values, serves a folder from a jail, and shows the conversation on the wire.
+// Package rawhttp is an embeddable HTTP/1.x server (RFC 9110, RFC 9112) that hides no byte:
+// it parses requests without I/O, builds responses as values, serves files from a jail, and
+// can trace the conversation as it is on the wire.
 //
-// A [Resolver] says what a request is answered with, [New] makes a [Server] of it,
-// and [Server.Serve] serves:
+// A [Resolver] maps requests to responses, [New] makes a [Server] of it, and [Server.Serve]
+// serves:
 //
 //	srv, err := rawhttp.New(rawhttp.WithRoot("public"))
 //	if err != nil {
@@ -11,9 +11,9 @@
 //	}
 //	log.Fatal(srv.ListenAndServe(context.Background(), "127.0.0.1:8080"))
 //
-// Data moves one way: listener, connection, parse, framing, resolve, respond,
-// write. Limits of time and size are on by default and safe on the open Internet.
-// There is no TLS in it: give [Server.Serve] a listener that has it.
+// Data moves one way: listener, connection, parse, framing, resolve, respond, write. Limits
+// on time and size are on by default and safe on the open Internet. The package contains no
+// TLS: pass [Server.Serve] a listener that speaks it.
 package rawhttp
 
 import (
@@ -27,21 +27,21 @@ import (
 	"example.com/rawhttp/internal/ascii"
 )
 
-// A Server serves connections. [New] makes one; its methods may be called
-// concurrently, and Serve for several listeners.
+// A Server serves connections. Use [New] to make one. Its methods may be called
+// concurrently, and Serve may run for several listeners at once.
 type Server struct {
 	config config
-	format *wireFormat // apart, for the images that outlive the Server
+	format *wireFormat // a pointer, since cached images may outlive the Server
 	trace  tracer
 	log    Logger
-	files  *FileResolver // of WithRoot or WithFS, nil if there is none
+	files  *FileResolver // of WithRoot or WithFS, or nil
 	stats  counters
 
-	turnedAway  chan struct{} // holds one for each connection that is told of 503
-	toldOfHTTP2 atomic.Bool   // the log was told that a client speaks it
+	turnedAway  chan struct{} // one element per connection being answered with 503
+	toldOfHTTP2 atomic.Bool   // whether the log has a warning about HTTP/2
 
 	evicting sync.Mutex
-	oldest   []*idler // connections to evict, in order, as long as they stay idle
+	oldest   []*idler // connections to evict, in order, if they are still idle
 
 	mu     sync.Mutex
 	groups map[*group]struct{}
@@ -53,18 +53,18 @@ type counters struct {
 	open, lingering                                   atomic.Int64
 }
 
-// Stats are counts since the Server was made, and of connections open now.
+// Stats are counters since the Server was made, and the connections open now.
 type Stats struct {
-	ConnsOpen    uint64 // connections open, those that are idle included
-	ConnsIdle    uint64 // connections that wait for a request
-	Conns        uint64 // connections taken over
+	ConnsOpen    uint64 // connections open, including idle ones
+	ConnsIdle    uint64 // connections waiting for a request
+	Conns        uint64 // connections accepted
 	Requests     uint64 // requests whose head was accepted
 	BytesRead    uint64 // from clients
 	BytesWritten uint64 // to clients
 	Refused      uint64 // connections over WithMaxConns
 }
 
-// New makes a Server. It reports every mistake in the options, joined.
+// New makes a Server. Its error joins all mistakes found in the options.
 func New(opts ...Option) (*Server, error) {
 	s := &Server{
 		config:     defaultConfig(),
@@ -95,7 +95,7 @@ func New(opts ...Option) (*Server, error) {
 	return s, nil
 }
 
-// open makes the resolver that the options ask for.
+// open makes the resolver described by the options.
 func (s *Server) open() (err error) {
 	c := &s.config
 	switch {
@@ -125,8 +125,8 @@ func (s *Server) closeFiles() error {
 	return s.files.Close()
 }
 
-// ListenAndServe listens on the TCP address, as in "127.0.0.1:8080", and serves.
-// It returns what [Server.Serve] does, or why it cannot listen.
+// ListenAndServe listens on the TCP address addr, such as "127.0.0.1:8080", and serves it.
+// It returns the error of listening, or that of [Server.Serve].
 func (s *Server) ListenAndServe(ctx context.Context, addr string) error {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -135,20 +135,20 @@ func (s *Server) ListenAndServe(ctx context.Context, addr string) error {
 	return s.Serve(ctx, ln)
 }
 
-// Serve accepts connections on ln and serves them until it is asked to stop. It closes ln,
-// and returns when the last connection is gone.
+// Serve accepts connections on ln and serves them until it is told to stop. It closes ln,
+// and returns when the last connection has closed.
 //
-// When ctx ends, Serve stops gracefully. Requests that are on their way are still answered:
-// it accepts what waits in the listener's queue, closes ln, answers the requests of open
-// connections with Connection: close, and closes those that have been idle for a second.
-// Streams can learn of it from [Stopping]. What has not ended after [WithDrainTimeout] is
-// closed. Then Serve returns nil.
+// When ctx ends, Serve stops gracefully and still answers requests that are in flight: it
+// accepts the connections in the listener's queue, closes ln, answers further requests with
+// Connection: close, and closes connections that have been idle for a second. [Stopping]
+// informs streams. After [WithDrainTimeout], Serve closes the remaining connections. Then
+// it returns nil.
 //
-// After [Server.Shutdown] or [Server.Close] it returns [ErrServerClosed], and
-// [net.ErrClosed] if ln was closed by somebody else. When Accept fails because the system
-// is short of something, such as descriptors, Serve closes the connection that has been idle
-// the longest and tries again within a second. Any other error of Accept is final: Serve
-// stops as above and returns it.
+// After [Server.Shutdown] or [Server.Close], Serve returns [ErrServerClosed]; if something
+// else closed ln, it returns [net.ErrClosed]. If Accept fails because the system is short
+// of a resource, such as descriptors, Serve closes the connection that has been idle
+// longest and tries again within a second. Any other error of Accept is final: Serve stops
+// gracefully and returns it.
 //
 // The contexts of requests carry the values of ctx, but do not end with it.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
@@ -164,10 +164,10 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	return g.wait()
 }
 
-// ServeConn serves one connection and closes it. It returns when the connection is gone:
-// nil if the client left, stayed idle or was told to close, [ErrServerClosed] after
-// [Server.Shutdown] or [Server.Close], or what went wrong. The end of ctx stops it as it
-// stops [Server.Serve].
+// ServeConn serves one connection and closes it. It returns when the connection has closed:
+// nil if the client closed it, it timed out while idle, or a response announced the close;
+// [ErrServerClosed] after [Server.Shutdown] or [Server.Close]; or else the error that ended
+// it. When ctx ends, ServeConn stops like [Server.Serve].
 func (s *Server) ServeConn(ctx context.Context, conn net.Conn) (err error) {
 	g, err := s.newGroup(ctx, nil)
 	if err != nil {
@@ -186,11 +186,11 @@ func (s *Server) ServeConn(ctx context.Context, conn net.Conn) (err error) {
 	return nil
 }
 
-// Shutdown stops the Server for good and gracefully, as the end of its context stops
-// [Server.Serve], and waits until requests in progress are answered. If ctx ends first,
-// Shutdown closes their connections, does not wait for resolvers that go on, and returns the
-// error of ctx. Finally it closes what [WithRoot] opened, which the end of the context of
-// Serve does not.
+// Shutdown stops the Server for good. It stops gracefully, as [Server.Serve] does when its
+// context ends, and waits until requests in progress have been answered. If ctx ends first,
+// Shutdown closes their connections, does not wait for their resolvers, and returns the
+// error of ctx. Finally it closes the folder that [WithRoot] opened; the end of Serve alone
+// does not.
 func (s *Server) Shutdown(ctx context.Context) error {
 	groups := s.stopAll()
 	var err error
@@ -208,9 +208,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// Close closes listeners and connections at once, requests in progress too, whose
-// contexts end, and what [WithRoot] opened. It does not wait for resolvers to
-// return; [Server.Serve] does.
+// Close closes the listeners, all connections, even during a request, and the folder that
+// [WithRoot] opened. The contexts of requests in progress end. Close does not wait for
+// resolvers to return; [Server.Serve] does.
 func (s *Server) Close() error {
 	for _, g := range s.stopAll() {
 		g.kill()
@@ -232,7 +232,8 @@ func (s *Server) stopAll() []*group {
 	return groups
 }
 
-// Stats returns the counts. It looks at each connection.
+// Stats returns the current counters. It takes time proportional to the number of
+// connections.
 func (s *Server) Stats() Stats {
 	st := Stats{
 		ConnsOpen:    uint64(s.stats.open.Load()),
