@@ -6,7 +6,7 @@ package list
 // of its column.
 const style = `
 :root{color-scheme:light dark;--fg:#1b1f24;--dim:#57606a;--bg:#fff;--line:#e4e8ec;--row:#f3f6f9;--link:#0550ae;--seen:#6639ba}
-@media(prefers-color-scheme:dark){:root{--fg:#e6edf3;--dim:#9aa4ae;--bg:#0d1117;--line:#262c34;--row:#161b22;--link:#79b8ff;--seen:#d2a8ff}}
+@media screen and (prefers-color-scheme:dark){:root{--fg:#e6edf3;--dim:#9aa4ae;--bg:#0d1117;--line:#262c34;--row:#161b22;--link:#79b8ff;--seen:#d2a8ff}}
 *{box-sizing:border-box}
 html{scroll-padding:4rem 0 2rem}
 body{margin:0 auto;max-width:60rem;padding:1rem 1.25rem 2rem;font:1rem/1.5 system-ui,sans-serif;color:var(--fg);background:var(--bg)}
@@ -68,9 +68,9 @@ td:nth-child(2){padding-left:2.4rem;text-align:left}
 td:empty{display:none}
 .up a{padding-bottom:.3rem}
 }
-@media print{.skip,footer,td a::before{display:none}body{max-width:none;padding:0}th{position:static}td a{padding-left:.5rem}}
+@media print{.skip,footer,td a::before{display:none}body{max-width:none;padding:0}table{width:100%;margin:.75rem 0 0}th{position:static}td a{padding-left:.5rem}}
 `
 
 // Policy is the Content-Security-Policy of a page: its style, by the hash, and pictures of
 // the same server.
-const Policy = "default-src 'none'; style-src 'sha256-QhOhs+NkwFkmzD8TzXpw769ixBy3jhSAYfVg3b9lgEo='; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+const Policy = "default-src 'none'; style-src 'sha256-rXBaBC5N0xoCYhPP/3dOlIiqNu8VIIxerff41Qh/KDw='; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"

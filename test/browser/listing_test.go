@@ -12,6 +12,8 @@ import (
 	"example.com/rawhttp"
 	"github.com/chromedp/cdproto/accessibility"
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/google/go-cmp/cmp"
@@ -107,6 +109,42 @@ func TestListingLooks(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// On paper there are the names, sizes and times, dark on light whatever the screen has, and
+// nothing that only a screen needs. It fits the width of A4.
+func TestListingPrints(t *testing.T) {
+	b := open(t, view{"dark", 718}, site(t)...)
+	b.goTo("/pub/images/")
+	call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Media: "print", Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}},
+	})
+	if *screenshots != "" {
+		pdf := call(b, page.PrintToPDF, page.PrintToPDFParams{})
+		if err := os.WriteFile(filepath.Join(*screenshots, "print.pdf"), pdf.Data, 0o644); err != nil {
+			t.Error(err)
+		}
+	}
+	type paper struct {
+		Shown, Hidden []string // elements that are to be seen, and not
+		Mark          string   // before a name
+		Text          string   // the colour of the names
+		Width         int64
+	}
+	got := eval[paper](b, `(() => {
+		const seen = (shown) => ["h1", "header p", "thead", "tbody", "footer", ".skip"].filter((s) =>
+			(getComputedStyle(document.querySelector(s)).display != "none") == shown);
+		return {
+			Shown: seen(true), Hidden: seen(false),
+			Mark: getComputedStyle(document.querySelector("td a"), "::before").display,
+			Text: getComputedStyle(document.body).color,
+			Width: document.documentElement.scrollWidth,
+		};
+	})()`)
+	want := paper{[]string{"h1", "header p", "thead", "tbody"}, []string{"footer", ".skip"}, "none", "rgb(27, 31, 36)", 718}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("on paper (-want +got):\n%s", diff)
 	}
 }
 
