@@ -31,8 +31,9 @@ type content struct {
 	ended error      // what the program gets from now on, nil while it may read
 
 	in      *inbuf
-	max     int64        // bytes of content
-	proceed func() error // asks the client that waits for it to go on; nil once done
+	exact   *io.LimitedReader // what in reads from, where nothing behind the content may be read; else nil
+	max     int64             // bytes of content
+	proceed func() error      // asks the client that waits for it to go on; nil once done
 	chunked bool
 	trailer *Header // set at the end
 
@@ -65,6 +66,51 @@ func newContent(in *inbuf, req *Request, limit int64) *content {
 	if req.head.ContentLength < 0 {
 		c.chunked, c.left = true, 0
 	}
+	return c
+}
+
+// Content returns the content of a Request that [ParseRequest] made: what its Body is to a
+// resolver of a [Server]. rest is what ParseRequest returned, the beginning of the content;
+// more, which may be nil, is where the rest of it comes from. To pass the request on, set
+// Body:
+//
+//	req.Body = req.Content(rest, conn)
+//
+// Read decodes the content by its framing (RFC 9112, sections 6 and 7), and at its end
+// [Request.Trailer] returns the trailer fields. Read returns a [*ParseError] if the content is
+// malformed, or ends early, which wraps io.ErrUnexpectedEOF too; errors of more are returned as
+// they are. An error stays.
+//
+// The size of the content is not limited, since little of it is in memory at a time. ContentLength
+// returns the declared size, and io.LimitReader limits what is read. Chunk lines and trailer
+// sections are limited as a Server limits them. A client that waits for 100 (Continue) is not
+// told to go on; that is for the caller to do.
+//
+// No byte that follows the content is read from more. So where another request may follow,
+// have both parts in more:
+//
+//	in := bufio.NewReader(io.MultiReader(bytes.NewReader(rest), conn))
+//	req.Body = req.Content(nil, in)
+//
+// After io.EOF the next request is read from in. As framing is read byte by byte, more should
+// be buffered.
+//
+// rest is not changed, and must not change until it has been read. Content of a request without
+// content is empty; of a request that a Server made, it is Body. It is called once for a request.
+func (r *Request) Content(rest []byte, more io.Reader) io.Reader {
+	switch {
+	case r.on != nil:
+		return r.Body
+	case r.head.ContentLength == 0:
+		return noContent{}
+	}
+	src := io.Reader(bytes.NewReader(rest))
+	if more != nil {
+		src = io.MultiReader(src, more)
+	}
+	exact := &io.LimitedReader{R: src}
+	c := newContent(&inbuf{src: exact}, r, 0)
+	c.exact = exact
 	return c
 }
 
@@ -108,6 +154,9 @@ func (c *content) take(p []byte) (int, error) {
 		if err := c.next(); err != nil {
 			return 0, c.fail(err)
 		}
+	}
+	if c.exact != nil {
+		c.exact.N = c.left
 	}
 	n, err := c.in.Read(p[:min(int64(len(p)), c.left)])
 	c.left -= int64(n)
@@ -185,6 +234,14 @@ func (c *content) next() error {
 	return nil
 }
 
+// fill reads more of the framing, of which one byte comes for sure where there is not enough.
+func (c *content) fill(limit int) error {
+	if c.exact != nil {
+		c.exact.N = 1
+	}
+	return c.in.fill(limit)
+}
+
 // use takes n bytes of framing off the input.
 func (c *content) use(n int) {
 	c.in.advance(n)
@@ -196,7 +253,7 @@ func (c *content) use(n int) {
 func (c *content) dataEnd() error {
 	for i, want := range []byte("\r\n") {
 		for len(c.in.bytes()) <= i {
-			if err := c.in.fill(minBuffer); err != nil {
+			if err := c.fill(minBuffer); err != nil {
 				return c.early(err)
 			}
 		}
@@ -223,7 +280,7 @@ func (c *content) chunkLine() (int64, error) {
 		case err != wire.ErrIncomplete:
 			return 0, c.at(err)
 		}
-		if err := c.in.fill(minBuffer); err != nil {
+		if err := c.fill(minBuffer); err != nil {
 			return 0, c.early(err)
 		}
 	}
@@ -244,7 +301,7 @@ func (c *content) trailerSection() error {
 		case err != wire.ErrIncomplete:
 			return c.at(err)
 		}
-		if err := c.in.fill(wire.MaxTrailerBytes); err != nil {
+		if err := c.fill(wire.MaxTrailerBytes); err != nil {
 			return c.early(err)
 		}
 	}

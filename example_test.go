@@ -10,6 +10,7 @@ import (
 	"log"
 	"net"
 	"net/netip"
+	"net/url"
 	"strings"
 
 	"example.com/rawhttp"
@@ -221,6 +222,61 @@ func ExampleRequest_WithPath() {
 	fmt.Println(firstLine)
 	// Output:
 	// This is plain text. A browser shows it as it is:
+}
+
+// An identifier that has a slash in it is one segment for a router that splits the escaped
+// path.
+func ExampleRequest_EscapedPath() {
+	req, _, err := rawhttp.ParseRequest([]byte("GET /files/a%2Fb/size HTTP/1.1\r\nHost: example.test\r\n\r\n"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	for segment := range strings.SplitSeq(req.EscapedPath()[1:], "/") {
+		name, err := url.PathUnescape(segment)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(name)
+	}
+	// Output:
+	// files
+	// a/b
+	// size
+}
+
+// The content of requests on a connection, here a string of two: each is read from where the
+// next request follows.
+func ExampleRequest_Content() {
+	in := bufio.NewReader(strings.NewReader("POST /a HTTP/1.1\r\nHost: example.test\r\nTransfer-Encoding: chunked\r\n\r\n" +
+		"6\r\nchunks\r\n0\r\nChecksum: 5d41\r\n\r\n" +
+		"POST /b HTTP/1.1\r\nHost: example.test\r\nContent-Length: 5\r\n\r\nbytes"))
+	var head []byte
+	for {
+		b, err := in.ReadByte()
+		if err == io.EOF {
+			return
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
+		head = append(head, b)
+		req, _, err := rawhttp.ParseRequest(head)
+		if errors.Is(err, rawhttp.ErrIncomplete) {
+			continue
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
+		head = head[:0]
+		content, err := io.ReadAll(req.Content(nil, in))
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%s: %q, checksum %q\n", req.Path(), content, req.Trailer().Get("Checksum"))
+	}
+	// Output:
+	// /a: "chunks", checksum "5d41"
+	// /b: "bytes", checksum ""
 }
 
 // A unit test of a resolver that looks at the connection needs none.

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strings"
 
 	"example.com/rawhttp/internal/ascii"
 
@@ -116,6 +117,44 @@ func (r *Request) Path() string {
 	return r.string(r.head.Path)
 }
 
+// EscapedPath returns [Request.Path] as the client escaped it: "/a%2Fb" is one segment, of
+// which Path, "/a/b", makes two. So a router that takes the path apart at the slashes and
+// unescapes each segment sees the segments that the client meant. As in Path, dot segments
+// and empty segments are removed, and below a [Mount] so is its prefix. To remove the
+// percent-encoding from all of it leads to Path.
+//
+// Where the escapes of the client no longer fit, since [Request.WithPath] has set another path
+// or ".." has removed an encoded slash, Path is escaped anew. Nothing is allocated for a path
+// that is a part of the target.
+func (r *Request) EscapedPath() string {
+	path, whole := r.Path(), r.string(r.head.Path)
+	if !strings.HasPrefix(path, "/") {
+		return path
+	}
+	isOurs := len(r.prefix)+len(path) == len(whole) && strings.HasPrefix(whole, r.prefix) && strings.HasSuffix(whole, path)
+	raw := r.string(r.head.RawPath)
+	if !isOurs || raw == "" {
+		return escapePath(path)
+	}
+	rest, ok := wire.EscapedRest(raw, whole, len(r.prefix))
+	if !ok {
+		raw = strings.ReplaceAll(strings.ReplaceAll(raw, "%2e", "."), "%2E", ".")
+		rest, ok = wire.EscapedRest(string(wire.CleanPath([]byte(raw))), whole, len(r.prefix))
+	}
+	switch {
+	case !ok:
+		return escapePath(path)
+	case rest[0] != '/': // the slash at the end of the prefix was encoded
+		return "/" + rest[len("%2F"):]
+	}
+	return rest
+}
+
+// escapePath percent-encodes the bytes of a path that are neither slashes nor unreserved.
+func escapePath(path string) string {
+	return strings.ReplaceAll(ascii.EscapeSegment(path), "%2F", "/")
+}
+
 // Prefix returns what the Mounts above took off the path, without the last slash;
 // "" at the top. So Prefix()+Path() is the whole path; below a [Mount] of one path
 // alone, where Path() is "/", the whole path is Prefix().
@@ -204,8 +243,9 @@ func (r *Request) copy() *Request {
 }
 
 // WithPath returns the same request with another decoded path, for a resolver that
-// rewrites: r is not changed, Body is shared, Target stays as received. The path
-// must begin with a slash, and is not cleaned; "" changes nothing.
+// rewrites: r is not changed, Body is shared, Target stays as received. EscapedPath is the
+// path with what needs it percent-encoded. The path must begin with a slash, and is not
+// cleaned; "" changes nothing.
 func (r *Request) WithPath(path string) *Request {
 	c := r.copy()
 	c.rewrite = path
@@ -309,7 +349,8 @@ func (h Header) HasToken(name, token string) bool {
 // 32 KiB together.
 //
 // There are three outcomes. A Request and the rest of b, which begins with the
-// content if [Request.ContentLength] is not 0; its Body is empty. Or
+// content if [Request.ContentLength] is not 0; its Body is empty, and
+// [Request.Content] decodes it. Or
 // [ErrIncomplete]: b may be the beginning of a head. Or a [*ParseError], as soon
 // as it is certain, however little of the head is there. A Request that exists
 // is safe to act on: its grammar, Host, target, version and framing were checked

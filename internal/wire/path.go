@@ -156,6 +156,28 @@ func escapeError(c byte, n, off int) error {
 	return Malformed(off, "path has an encoded NUL", "RFC 3986, section 7.3")
 }
 
+// EscapedRest returns the part of raw that stands for path without its first n bytes. It
+// reports false unless raw is path itself but for bytes that are percent-encoded.
+func EscapedRest(raw, path string, n int) (rest string, ok bool) {
+	at, i := 0, 0 // in raw
+	for j := range len(path) {
+		if j == n {
+			at = i
+		}
+		switch {
+		case i == len(raw):
+			return "", false
+		case raw[i] == path[j] && raw[i] != '%':
+			i++
+		case i+2 < len(raw) && raw[i] == '%' && ascii.Unhex(raw[i+1])<<4|ascii.Unhex(raw[i+2]) == int(path[j]):
+			i += len("%00")
+		default:
+			return "", false
+		}
+	}
+	return raw[at:], i == len(raw)
+}
+
 // IsCleanPath reports whether a raw path is, at a glance, what decodePath would make
 // of it: no percent sign, no backslash, and no slash that is followed by a slash or a dot,
 // which differ in the last bit only. ascii.Equal may also mark a byte that follows a match
