@@ -15,62 +15,64 @@ import (
 )
 
 const (
-	maxKeptFile = 64 << 10 // bytes: up to there to write what is in memory costs less than sendfile
-	maxKept     = 16 << 20 // bytes of all that is kept, with what keeping it takes
-	keptBeside  = 1 << 10  // bytes that it takes beside a file's content and names, about
+	maxKeptFile = 64 << 10 // bytes; up to this size, a write from memory is cheaper than sendfile
+	maxKept     = 16 << 20 // bytes in the whole cache, with overhead
+	keptBeside  = 1 << 10  // approximate overhead of an entry, in bytes
 
-	maxKeptNames   = maxKept / 2 // bytes of the names in a folder, with what keeping them takes
-	keptBesideName = 64          // bytes that it takes to keep one, beside its own, about
+	maxKeptNames   = maxKept / 2 // bytes of the names in one folder, with overhead
+	keptBesideName = 64          // approximate overhead of a name, in bytes
 
-	// keptFor is how long something is kept before it is read again. Few systems need
-	// that: some note the time of a change before they have its bytes, or not at all.
+	// keptFor is how long an entry is kept before it is read again. It limits how long a
+	// change goes unnoticed on systems that record its time before its bytes, or not at
+	// all.
 	keptFor = 2 * time.Second
 )
 
-// isSettled reports whether a change from now on changes the fileID: times are no
-// finer than the clock that the system takes them from.
+// isSettled reports whether any later change will change id. Right after a change this is
+// not certain, since times are only as fine as the system's clock.
 func isSettled(id *jail.FileID, now time.Time) bool {
 	return max(id.Changed, id.Modified) < now.Add(-youngest).UnixNano()
 }
 
-// A fileCache keeps responses of small files, with their content, and the names in folders.
+// A fileCache caches the responses of small files, with their content, and the names in
+// folders. It identifies a file by its FileID, which changes with its content.
 type fileCache struct {
-	tree jail.Identifier // nil: nothing is kept
+	tree jail.Identifier // nil if nothing is cached
 
 	mu   sync.RWMutex
-	kept map[string]keptEntry // by the path of the request
-	size int                  // bytes, as maxKept counts
+	kept map[string]keptEntry // by request path
+	size int                  // total of cost, at most maxKept
 }
 
 // A keptEntry is a *keptFile or a *keptFolder.
 type keptEntry interface{ bytes() int }
 
-// A keptState is the state of a file or folder at which something was kept. That is good as
-// long as the name leads to the same file or folder in the same state, which is asked for
-// each time it is used, and until it is to be read again anyway.
+// A keptState is the state of a file or folder when it was cached. The entry is valid until
+// the given instant, as long as the name leads to the same file or folder, unchanged, which
+// is checked on each use.
 type keptState struct {
 	id    jail.FileID
 	until instant
-	size  int // bytes, without those of the path
+	size  int // bytes, without the path
 }
 
 func (s *keptState) bytes() int { return s.size }
 
-// A keptFile is the response of a file.
+// A keptFile is a cached response.
 type keptFile struct {
 	keptState
 	name string // in the tree
 	resp message
 }
 
-// A keptFolder has the names in a folder, in order. Nobody changes them.
+// A keptFolder is the sorted list of the names in a folder. It must not be changed.
 type keptFolder struct {
 	keptState
 	names []*jail.Entry
 }
 
-// get returns a response of the caller's own, nil if none is kept for the request, or an
-// old one.
+// get returns a copy of the cached response for the request, or nil if there is none or it
+// is out of date.
 func (k *fileCache) get(req *Request) *Response {
 	if k.tree == nil || !req.isGet() && !req.isHead() {
 		return nil
@@ -85,7 +87,7 @@ func (k *fileCache) get(req *Request) *Response {
 	return &Response{message: f.resp}
 }
 
-// find returns what is kept for the path of the request, nil if nothing is.
+// find returns the entry cached for the path of the request, or nil.
 func (k *fileCache) find(req *Request) keptEntry {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
@@ -95,9 +97,9 @@ func (k *fileCache) find(req *Request) keptEntry {
 	return k.kept[string(req.head.Path.Of(req.head.Text))]
 }
 
-// put keeps an entry. Where there is no room others go, whichever.
+// put adds an entry. To make room it drops others, in no particular order.
 func (k *fileCache) put(path string, e keptEntry) {
-	path = strings.Clone(path) // which is a part of the request's head
+	path = strings.Clone(path) // cloned, so that the head of the request is not retained
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.drop(path)
@@ -124,8 +126,8 @@ func (k *fileCache) drop(path string) {
 	}
 }
 
-// keep keeps what the request was answered with, if the path alone decides that and
-// if it can. It returns the response, which may be another.
+// keep caches the response to the request, if possible. It may be called only if the path
+// alone determines the response. It returns the response to send, which may be another one.
 func (k *fileCache) keep(req *Request, o opened, resp *Response) *Response {
 	if k.tree == nil || !req.isGet() || strings.HasPrefix(resp.rep.ETag, "W/") {
 		return resp
@@ -144,22 +146,22 @@ func (k *fileCache) keep(req *Request, o opened, resp *Response) *Response {
 	if err != nil {
 		return resp
 	}
-	if now, _ := jail.IdentityOf(info); now != id { // it has changed meanwhile
+	if now, _ := jail.IdentityOf(info); now != id { // the file changed meanwhile
 		return resp
 	}
 	rep := *resp.rep
 	rep.Body = &memory{content: content}
 	kept := Content(rep)
-	kept.fields = slices.Clip(resp.fields) // a copy that is added to leaves the others alone
+	kept.fields = slices.Clip(resp.fields) // clipped, so that appending to a copy leaves the others alone
 	kept.imaged = true
-	size := 2*len(content) + len(o.name) // with an image of it
+	size := 2*len(content) + len(o.name) // the content and its image
 	k.put(req.Path(), &keptFile{keptState{id, until, size}, strings.Clone(o.name), kept.message})
 	resp.Close()
 	return kept
 }
 
-// names returns the names in the folder that info is of, which must not be changed; nil if
-// they are not kept.
+// names returns the cached names in the folder described by info, or nil. The caller must
+// not change them.
 func (k *fileCache) names(req *Request, info fs.FileInfo) []*jail.Entry {
 	f, ok := k.find(req).(*keptFolder)
 	if !ok || clock() > f.until {
@@ -171,15 +173,16 @@ func (k *fileCache) names(req *Request, info fs.FileInfo) []*jail.Entry {
 	return f.names
 }
 
-// A folderKeeper collects the names in a folder while they are read, to keep them. A nil one
-// does not.
+// A folderKeeper collects the names in a folder as they are read, to cache them. Its
+// methods do nothing if it is nil.
 type folderKeeper struct {
 	cache  *fileCache
 	path   string
 	folder keptFolder
 }
 
-// folder begins to keep the names in the folder that info is of, if that can be.
+// folder returns a folderKeeper for the folder described by info, or nil if it cannot be
+// cached.
 func (k *fileCache) folder(req *Request, info fs.FileInfo) *folderKeeper {
 	id, ok := jail.IdentityOf(info)
 	if k.tree == nil || !ok || !isSettled(&id, time.Now()) {
@@ -189,7 +192,7 @@ func (k *fileCache) folder(req *Request, info fs.FileInfo) *folderKeeper {
 	return &folderKeeper{cache: k, path: req.Path(), folder: keptFolder{keptState: state}}
 }
 
-// add takes in some more names, as long as they are not too many.
+// add adds names, unless they are too many to cache.
 func (k *folderKeeper) add(names []*jail.Entry) {
 	if k == nil || k.folder.size > maxKeptNames {
 		return
@@ -203,20 +206,20 @@ func (k *folderKeeper) add(names []*jail.Entry) {
 	}
 }
 
-// end keeps the names, if there are any. That the folder has changed meanwhile does no
-// harm: then they are of a state that is not asked for again.
+// end caches the names, if there are any. If the folder changed meanwhile this does no
+// harm: they belong to a state that will not be asked for again.
 func (k *folderKeeper) end() {
 	if k == nil || len(k.folder.names) == 0 {
 		return
 	}
-	k.folder.names = list.InOrder(k.folder.names) // so that they are put in order faster
+	k.folder.names = list.InOrder(k.folder.names) // sorted, to make later sorting faster
 	k.cache.put(k.path, &k.folder)
 }
 
-// memory is content that any number of responses read, also at once.
+// A memory is content in memory that any number of responses may read concurrently.
 type memory struct {
 	content []byte
-	last    atomic.Pointer[image] // of the response that it is the content of
+	last    atomic.Pointer[image] // of the response with this content
 }
 
 // ReadAt implements io.ReaderAt.
@@ -230,25 +233,25 @@ func (m *memory) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, err
 }
 
-// Read is what makes it a Body, which is read by ReadAt.
+// Read makes memory a Body; the content is read with ReadAt.
 func (m *memory) Read([]byte) (int, error) { return 0, io.EOF }
 
-// An image is an answer to a plain GET as it is on the wire, from status line to
-// content, to be sent again without a look at it. It is good for the second of its
-// Date.
+// An image is a complete response to a plain GET, from status line to content, ready to be
+// sent again. It is valid as long as the Date is the same, that is for one second.
 type image struct {
 	date   string
 	format *wireFormat
-	wire   []byte // nil after the first answer of a second: there may be no other
+	wire   []byte // nil after the first response of a second, which may be the only one
 }
 
-// isPlain reports whether the request is one that an image can answer.
+// isPlain reports whether an image can answer the request.
 func (t *responder) isPlain() bool {
 	return t.withheld == nil && t.req.isGet() && t.req.head.Minor > 0 && t.req.head.Persist && t.persist && !t.resp.closeAfter &&
 		!t.req.hasConditions() && t.format.contentLength
 }
 
-// writePlain answers a plain request from an image, or so that one is made.
+// writePlain answers a plain request from an image. The second time within a second it
+// makes one.
 func (t *responder) writePlain(ctx context.Context) error {
 	date := ""
 	if t.format.date != nil {
@@ -264,7 +267,7 @@ func (t *responder) writePlain(ctx context.Context) error {
 	if err := t.writeAnew(ctx); err != nil {
 		return err
 	}
-	if t.headOut { // it is too large for one write
+	if t.headOut { // part of it is already written, as it is too large for one write
 		return nil
 	}
 	next := &image{date: date, format: t.format}
@@ -275,7 +278,8 @@ func (t *responder) writePlain(ctx context.Context) error {
 	return nil
 }
 
-// putImage puts an image, straight to the client if nothing else would leave with it.
+// putImage sends an image. It writes directly to the client if there is nothing else to
+// send.
 func (t *responder) putImage(i *image) error {
 	t.status, t.framing, t.sent = 200, byLength, t.resp.rep.Size
 	if t.last && len(t.out.buf) == 0 {

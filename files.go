@@ -24,41 +24,42 @@ import (
 //
 // It answers GET and HEAD; scripts also answer POST and the methods of [WithScriptMethods].
 // Other known methods are answered with 405, unknown ones with 501, and OPTIONS with 204.
-// A folder is answered with its index file or its listing; a path of a folder without a
-// final slash is redirected. Hidden names, and anything that is neither a regular file nor a
-// folder, are [fs.ErrNotExist], as if they did not exist. Every response has the field
-// X-Content-Type-Options: nosniff.
+// For a folder, it serves the index file or a listing; the path of a folder without a final
+// slash is redirected to the path with one. For hidden names, and for anything that is
+// neither a regular file nor a folder, it returns [fs.ErrNotExist], as if they did not
+// exist. Every response has the field X-Content-Type-Options: nosniff.
 type FileResolver struct {
 	tree     jail.Tree
-	rootName string // what a listing calls the root, "" if it has no name
+	rootName string // name of the root in listings, or ""
 	config   fileConfig
-	scripts  scriptRunner    // nil: none are run
-	links    jail.LinkReader // of the tree that has scripts
-	listings chan struct{}   // holds one for each long listing
-	waiting  atomic.Int32    // long listings without a turn
-	tags     sync.Map        // of embedded files: name to entity tag
+	scripts  scriptRunner    // nil if no scripts are run
+	links    jail.LinkReader // the tree, if it may have scripts
+	listings chan struct{}   // one element per long listing in progress
+	waiting  atomic.Int32    // long listings waiting for a turn
+	tags     sync.Map        // of embedded files: from name to entity tag
 	cache    fileCache
 }
 
-// Dir serves the folder root and what is below it. Nothing outside can be named: a
-// symbolic link is followed only if its target is relative and inside. It opens
-// root, which [FileResolver.Close] closes. It reports every mistake in the options, joined.
+// Dir returns a resolver for the folder root and everything below it. No name leads
+// outside: a symbolic link is followed only if its target is relative and inside. Dir opens
+// root; [FileResolver.Close] closes it. The error joins all mistakes found in the options.
 //
-// The root is followed: when its path names another folder, because a build tool made the
-// folder again or a link was switched, that one is served within a second, and at once if
-// the old one was removed or scripts are run. While the path names no folder, the one that is
-// open is served; scripts are run by their path, and wait up to a second for the next.
+// Dir follows the path of the root. When the path leads to another folder, because a build
+// tool recreated the folder or a link was switched, the new folder is served within a
+// second, and at once if the old one was removed or scripts are run. While the path leads
+// to no folder, the open one is still served; scripts, which are run by their path, wait up
+// to a second for the new one.
 //
-// On Linux, on amd64 and arm64 and where openat2 may be used, files of up to 64 KiB,
-// and the names in folders, of one up to about 100,000, are kept in memory: up to 16 MiB
-// in all, where a file counts twice its size. They are answered from there as long as the
-// system says that the name leads to the same file or folder in the same state: each
-// request asks, so the first behind a change sees it. Where a system notes the time of a
-// change before its bytes are there, as for a file that is mapped into memory, or notes
-// none, as for folders of /proc, 2 seconds can pass. With [WithScript] or
-// [WithPrecompressed] nothing is kept.
+// On Linux on amd64 and arm64, if openat2 is permitted, files of up to 64 KiB and the names
+// in folders of up to about 100,000 are cached in memory, up to 16 MiB in all; a file
+// counts as twice its size. Each request asks the system whether the name still leads to
+// the same file or folder, unchanged, so the first request after a change sees it. A change
+// is seen up to 2 seconds late if the system records its time before its bytes, as for a
+// file mapped into memory, or not at all, as for folders of /proc. With [WithScript] or
+// [WithPrecompressed] nothing is cached.
 //
-// Names that differ only by case are one file where the system thinks so.
+// On a system that ignores case in names, names that differ only by case lead to the same
+// file.
 func Dir(root string, opts ...FileOption) (*FileResolver, error) {
 	f, err := openDir(root, opts)
 	if err != nil {
@@ -71,7 +72,7 @@ func openDir(root string, opts []FileOption) (*FileResolver, error) {
 	config, err := newFileConfig(opts)
 	pause := rootPause
 	if config.script.open != nil {
-		pause = 0 // scripts run by their path, which must lead to what is open
+		pause = 0 // scripts are run by path, which must lead to the open folder
 	}
 	opened, openErr := openRootAt(root, pause)
 	var scripts scriptRunner
@@ -92,7 +93,8 @@ func openDir(root string, opts []FileOption) (*FileResolver, error) {
 	return f, nil
 }
 
-// nameOfRoot returns the last element of the absolute path of a folder, "" for a whole disk.
+// nameOfRoot returns the last element of the absolute path of a folder, or "" for the root
+// of a volume.
 func nameOfRoot(path string) string {
 	if filepath.Dir(path) == path {
 		return ""
@@ -100,10 +102,10 @@ func nameOfRoot(path string) string {
 	return filepath.Base(path)
 }
 
-// FS serves fsys, as Dir does a folder: an embed.FS, a *zip.Reader, a tree in
-// memory. What cannot be named, and whether links lead out, is fsys's to see to. Its
-// files need not be able to seek. FS asks for a file's mode before it opens it, so
-// that a FIFO in an os.DirFS hangs nothing.
+// FS returns a resolver for fsys, such as an embed.FS, a *zip.Reader or a tree in memory.
+// It serves fsys as [Dir] serves a folder, but fsys itself decides which names are valid
+// and whether links may lead outside. Its files need not implement io.Seeker. FS calls Stat
+// before it opens a file, so that a FIFO in an os.DirFS cannot block it.
 func FS(fsys fs.FS, opts ...FileOption) (*FileResolver, error) {
 	f, err := openFS(fsys, opts)
 	if err != nil {
@@ -115,10 +117,10 @@ func FS(fsys fs.FS, opts ...FileOption) (*FileResolver, error) {
 func openFS(fsys fs.FS, opts []FileOption) (*FileResolver, error) {
 	config, err := newFileConfig(opts)
 	if fsys == nil {
-		err = errors.Join(err, errors.New("there is no file system"))
+		err = errors.Join(err, errors.New("the fs.FS is nil"))
 	}
 	if config.script.open != nil {
-		err = errors.Join(err, errors.New("WithScript: the system runs scripts of its own folders only, not of an fs.FS"))
+		err = errors.Join(err, errors.New("WithScript: scripts in an fs.FS cannot be run; use a folder of the system"))
 	}
 	if err != nil {
 		return nil, err
@@ -126,8 +128,8 @@ func openFS(fsys fs.FS, opts []FileOption) (*FileResolver, error) {
 	return &FileResolver{tree: &jail.FsTree{Fsys: fsys}, config: config, listings: make(chan struct{}, maxListings)}, nil
 }
 
-// Close closes the tree, and ends what scripts have left behind. Requests in
-// progress finish; later ones are answered with 503.
+// Close closes the tree and ends processes that scripts left running. Requests in progress
+// finish; later ones are answered with 503.
 func (f *FileResolver) Close() error {
 	if f.scripts != nil {
 		f.scripts.close()
@@ -135,7 +137,7 @@ func (f *FileResolver) Close() error {
 	return f.tree.Close()
 }
 
-// Resolve answers with the file or folder that the path names.
+// Resolve returns a response with the file or folder that the path names.
 func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, error) {
 	if resp := f.cache.get(req); resp != nil {
 		return resp, nil
@@ -147,7 +149,7 @@ func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, er
 	if t.isScript {
 		return f.run(ctx, req, t)
 	}
-	if err := allowMethod(req, fileMethods...); err != nil { // what is not there has no methods
+	if err := allowMethod(req, fileMethods...); err != nil { // only now: a missing file is 404 for every method
 		t.file.Close()
 		return nil, err
 	}
@@ -161,16 +163,16 @@ func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, er
 	return noSniff(toFolder(req)), nil
 }
 
-// A target is what the path of a request leads to, open.
+// A target is the open file or folder that a request path leads to.
 type target struct {
 	opened
 	isScript bool
-	pathInfo string // what follows a script in the path
-	asked    string // the name in the tree that the path stands for; opened has that of an index file
-	isFolder bool   // the path names a folder, by its final slash
+	pathInfo string // the part of the path after the script
+	asked    string // the name in the tree that the path stands for; opened.name may be its index file
+	isFolder bool   // the path ends in a slash, and so names a folder
 }
 
-// find opens what the path of the request leads to.
+// find opens the target of the request.
 func (f *FileResolver) find(req *Request) (t target, err error) {
 	if f.scripts != nil && f.config.script.pathInfo {
 		t.opened, t.pathInfo, err = f.openAbove(req.Path())
@@ -184,7 +186,7 @@ func (f *FileResolver) find(req *Request) (t target, err error) {
 	}
 	t.opened, err = f.open(t.asked, t.isFolder)
 	if err == nil && t.info.IsDir() && !t.isFolder && req.isAtFolder() {
-		t.file.Close() // a wrapping resolver has put a folder's path in the place of another's
+		t.file.Close() // a wrapping resolver has replaced another path by that of a folder
 		t.isFolder = true
 		t.opened, err = f.open(t.asked, true)
 	}
@@ -195,7 +197,8 @@ func (f *FileResolver) find(req *Request) (t target, err error) {
 	return t, nil
 }
 
-// answerFile answers with a file, and keeps the response if the path alone decides it.
+// answerFile returns a response with a file. It caches the response if the path alone
+// determines it.
 func (f *FileResolver) answerFile(req *Request, t target) (*Response, error) {
 	resp, err := f.serve(req, t.opened)
 	if err == nil && f.isSettledBy(req.Path(), t.asked, t.name) {
@@ -204,7 +207,7 @@ func (f *FileResolver) answerFile(req *Request, t target) (*Response, error) {
 	return resp, err
 }
 
-// answerFolder answers with the listing of a folder.
+// answerFolder returns a response with the listing of a folder.
 func (f *FileResolver) answerFolder(ctx context.Context, req *Request, t target) (*Response, error) {
 	resp, err := f.list(ctx, req, t.asked, t.opened)
 	if err != nil {
@@ -213,12 +216,12 @@ func (f *FileResolver) answerFolder(ctx context.Context, req *Request, t target)
 	return noSniff(resp), nil
 }
 
-// maxRootGap is how long the path of the root may name no folder without harm to scripts,
-// which are run by their path: as long as a folder is put into the place of another.
+// maxRootGap is how long a script waits while the path of the root leads to no folder, as
+// it does for a moment when one folder replaces another.
 const maxRootGap = time.Second
 
-// run answers with what a script prints. Where the root is being replaced it waits for the
-// next.
+// run returns the response of a script. While the root is being replaced, it waits for the
+// new one.
 func (f *FileResolver) run(ctx context.Context, req *Request, t target) (*Response, error) {
 	const pause = 10 * time.Millisecond
 	resp, err := f.scripts.resolve(ctx, req, t.opened, t.pathInfo)
@@ -233,33 +236,33 @@ func (f *FileResolver) run(ctx context.Context, req *Request, t target) (*Respon
 	return resp, err
 }
 
-// allowLink refuses a name that is no script's but a link to one: that would give the
-// source away. It looks where links lead by their text; whether they may lead there was
-// seen to by who opened the file.
+// allowLink rejects a link to a script whose own name is not a script's: it would reveal
+// the source. It follows links by their text only; whoever opened the file has checked that
+// they stay inside the tree.
 func (f *FileResolver) allowLink(name string) error {
-	const maxLinks = 40 // as Linux has it
+	const maxLinks = 40 // the limit of Linux
 	if f.scripts == nil || f.scripts.isScript(name) {
 		return nil
 	}
 	for range maxLinks {
 		target, err := f.links.Readlink(name)
 		switch {
-		case errors.Is(err, syscall.EINVAL): // no link
+		case errors.Is(err, syscall.EINVAL): // not a link
 			return nil
 		case err != nil:
 			return jail.TreeError(err)
 		case f.scripts.isScript(target), f.scripts.hides(target):
 			return jail.NotExist(name, "leads to a script")
 		case mayBeAlias(target) && !f.isSpelled(path.Join(path.Dir(name), target)):
-			return jail.NotExist(name, "leads to a name that is spelled otherwise in its folder")
+			return jail.NotExist(name, "leads to a name spelled differently in its folder")
 		}
-		name = name[:strings.LastIndexByte(name, '/')+1] + target // as it is: a ".." behind a link leads elsewhere
+		name = name[:strings.LastIndexByte(name, '/')+1] + target // not cleaned: ".." after a link does not lead back
 	}
-	return jail.NotExist(name, "is behind too many links")
+	return jail.NotExist(name, "leads through too many links")
 }
 
-// isSettledBy reports whether the path alone, which stands for name, says that the file
-// is what it leads to: by its name, or as the index file that is looked for first.
+// isSettledBy reports whether path alone, which stands for name, determines that it leads
+// to file: because file is name itself, or the first index file of the folder.
 func (f *FileResolver) isSettledBy(path, name, file string) bool {
 	if file == name {
 		return true
@@ -267,9 +270,9 @@ func (f *FileResolver) isSettledBy(path, name, file string) bool {
 	return strings.HasSuffix(path, "/") && len(f.config.index) > 0 && file == jail.Join(name, f.config.index[0])
 }
 
-// openAbove opens the script at the beginning of path, and returns what follows it. It opens
-// nothing if path has no script in front of a slash. What follows is not a name of the tree,
-// so the rules for hidden names, sidecars and sources do not apply to it; but it is clean.
+// openAbove opens the script at the beginning of path, and returns the rest of the path. It
+// opens nothing if no script in path is followed by a slash. The rest is clean but is not a
+// name in the tree, so the rules for hidden names, sidecars and sources do not apply to it.
 func (f *FileResolver) openAbove(path string) (o opened, rest string, err error) {
 	if !f.tree.Names(strings.TrimSuffix(strings.TrimPrefix(path, "/"), "/")) {
 		return opened{}, "", nil
@@ -294,16 +297,16 @@ func (f *FileResolver) openAbove(path string) (o opened, rest string, err error)
 	return opened{}, "", nil
 }
 
-// An opened is a file or folder of the tree that was opened.
+// An opened is an open file or folder of the tree.
 type opened struct {
 	name   string
 	file   fs.File
 	info   fs.FileInfo
-	coding string // content coding of the file, "" for none
+	coding string // content coding of the file, or ""
 }
 
-// open opens what a name stands for, which with a slash behind it must be a
-// folder: its index file, or itself if it is listed.
+// open opens the file or folder of that name. With a slash, the name must be a folder, and
+// open returns its index file, or the folder itself if it may be listed.
 func (f *FileResolver) open(name string, slash bool) (opened, error) {
 	o, err := f.openName(name)
 	if err != nil || !slash {
@@ -311,7 +314,7 @@ func (f *FileResolver) open(name string, slash bool) (opened, error) {
 	}
 	if !o.info.IsDir() {
 		o.file.Close()
-		return opened{}, jail.NotExist(name, "is no folder")
+		return opened{}, jail.NotExist(name, "is not a folder")
 	}
 	index, err := f.openIndex(name)
 	if index.file == nil && err == nil && f.config.listing != ListNone {
@@ -324,8 +327,8 @@ func (f *FileResolver) open(name string, slash bool) (opened, error) {
 	return index, err
 }
 
-// openIndex opens the first index file that the folder has. It returns no file and no
-// error if it has none.
+// openIndex opens the first index file that exists in the folder. Without one it returns no
+// file and no error.
 func (f *FileResolver) openIndex(folder string) (opened, error) {
 	for _, index := range f.config.index {
 		o, err := f.openName(jail.Join(folder, index))
@@ -342,14 +345,15 @@ func (f *FileResolver) openIndex(folder string) (opened, error) {
 	return opened{}, nil
 }
 
-// openName opens a name of the tree, but no alias, and no link that gives a script away.
+// openName opens a name in the tree, except an alias of another name, or a link that would
+// reveal the source of a script.
 func (f *FileResolver) openName(name string) (opened, error) {
 	file, info, err := f.tree.Open(name)
 	if err != nil {
 		return opened{}, err
 	}
 	if mayBeAlias(name) && !f.isSpelled(name) {
-		err = jail.NotExist(name, "is spelled otherwise in its folder")
+		err = jail.NotExist(name, "is spelled differently in its folder")
 	} else if !info.IsDir() {
 		err = f.allowLink(name)
 	}
@@ -360,11 +364,11 @@ func (f *FileResolver) openName(name string) (opened, error) {
 	return opened{name: name, file: file, info: info}, nil
 }
 
-// name turns a decoded, clean path into a name of the tree, and reports whether it
+// name converts a decoded, clean path to a name in the tree, and reports whether the path
 // names a folder.
 func (f *FileResolver) name(path string) (name string, isFolder bool, err error) {
 	if !strings.HasPrefix(path, "/") {
-		return "", false, jail.NotExist(path, "is no path")
+		return "", false, jail.NotExist(path, "is not a path")
 	}
 	name, isFolder = strings.CutSuffix(path[1:], "/")
 	if name == "" {
@@ -376,8 +380,8 @@ func (f *FileResolver) name(path string) (name string, isFolder bool, err error)
 	return name, isFolder, f.allowName(name)
 }
 
-// allowMethod returns an error unless the method is GET or HEAD: 405 with the methods for
-// the Allow field, or 501 for a method that is not known.
+// allowMethod returns an error unless the method is GET or HEAD: 405 with methods for the
+// Allow field, or 501 for an unknown method.
 func allowMethod(req *Request, methods ...string) error {
 	if req.isGet() || req.isHead() {
 		return nil
@@ -389,7 +393,7 @@ func allowMethod(req *Request, methods ...string) error {
 	return err
 }
 
-// serve answers with an open regular file, which it takes over.
+// serve returns a response with an open regular file, which it takes over.
 func (f *FileResolver) serve(req *Request, o opened) (*Response, error) {
 	mediaType := f.config.mediaType(o.name)
 	if len(f.config.codings) > 0 {
@@ -416,8 +420,9 @@ func (f *FileResolver) serve(req *Request, o opened) (*Response, error) {
 	return noSniff(resp), nil
 }
 
-// contentTag makes an entity tag of the content of an embedded file, which has no
-// time and cannot change: once for each name. Other files without a time have none.
+// contentTag returns an entity tag computed from the content of an embedded file, which has
+// no modification time and cannot change. It computes the tag once per name. For any other
+// file it returns "".
 func (f *FileResolver) contentTag(o opened) string {
 	t := reflect.TypeOf(o.file)
 	if t.Kind() != reflect.Pointer || t.Elem().PkgPath() != "embed" {
@@ -435,6 +440,6 @@ func (f *FileResolver) contentTag(o opened) string {
 		return ""
 	}
 	tag := fmt.Sprintf("\"%x\"", h.Sum(nil))
-	f.tags.Store(strings.Clone(o.name), tag) // of which the request's head is no part
+	f.tags.Store(strings.Clone(o.name), tag) // cloned, so that the head of the request is not retained
 	return tag
 }

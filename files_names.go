@@ -14,13 +14,13 @@ import (
 	"example.com/rawhttp/internal/jail"
 )
 
-// File systems find a file by other names than its own: HFS+ and case-folding ext4 ignore
-// some characters and expand others, FAT, CIFS and NTFS know short names, and strip dots and
-// blanks from the end. So what a name says of itself, that it is hidden or a script's, is
-// read from what is left of it when all of them have folded it; and a name that may be an
-// alias counts only if its folder has an entry that is spelled so.
+// File systems find a file by names other than its own: HFS+ and case-folding ext4 ignore
+// some characters and expand others; FAT, CIFS and NTFS have short names and strip trailing
+// dots and spaces. So whether a name is hidden or a script's is decided after folding it as
+// any of these systems might, and a name that may be an alias is accepted only if its
+// folder has an entry with exactly that spelling.
 
-// allowName refuses names of the tree that are not served, whatever they name.
+// allowName rejects names that are never served, whether or not they exist.
 func (f *FileResolver) allowName(name string) error {
 	asked := name
 	name = foldName(name)
@@ -35,10 +35,10 @@ func (f *FileResolver) allowName(name string) error {
 	return nil
 }
 
-// allowEntry refuses entries of a folder of the tree that are not to be listed.
+// allowEntry rejects entries of a folder that are not listed.
 func (f *FileResolver) allowEntry(folder, name string) error {
 	if folder != "." && name == wellKnown {
-		name = folder + "/" + name // which is hidden there
+		name = folder + "/" + name // hidden anywhere but at the top
 	}
 	if !f.tree.Names(name) {
 		return jail.NotExist(name, "is not a name of the tree")
@@ -46,7 +46,7 @@ func (f *FileResolver) allowEntry(folder, name string) error {
 	return f.allowName(name)
 }
 
-// wellKnown is the folder of RFC 8615, which is not hidden at the top of a tree.
+// wellKnown is the folder of RFC 8615. At the top of the tree it is not hidden.
 const wellKnown = ".well-known"
 
 // hasHidden reports whether an element of the path begins with a dot.
@@ -57,14 +57,14 @@ func hasHidden(name string) bool {
 	return strings.HasPrefix(name, ".") || strings.Contains(name, "/.")
 }
 
-// hasDots reports whether an element of the path is "." or "..".
 func hasDots(name string) bool {
 	name = "/" + name + "/"
 	return strings.Contains(name, "/./") || strings.Contains(name, "/../")
 }
 
-// foldName returns the name without what some file systems ignore, and with what they take
-// for ASCII letters as those: the first reading that decides what a name is. Case is left.
+// foldName returns the name as some file systems read it: without the characters they
+// ignore, and with the characters they equate to ASCII letters replaced by those. It does
+// not change the case of letters.
 func foldName(name string) string {
 	if isASCII(name) {
 		return name
@@ -95,14 +95,14 @@ func isASCII(s string) bool {
 	return true
 }
 
-// expanded has what folds to ASCII letters, beside letters of their own case: of
-// CaseFolding.txt of Unicode, the rows whose result is ASCII.
+// expanded maps characters to the ASCII letters they fold to, except letters that differ
+// only by case: the rows of Unicode's CaseFolding.txt with an ASCII result.
 var expanded = map[rune]string{
 	'ß': "ss", 'ẞ': "ss", 'ſ': "s", '\u212A': "k",
 	'ﬀ': "ff", 'ﬁ': "fi", 'ﬂ': "fl", 'ﬃ': "ffi", 'ﬄ': "ffl", 'ﬅ': "st", 'ﬆ': "st",
 }
 
-// isIgnorable reports whether the rune is a Default_Ignorable_Code_Point of Unicode.
+// isIgnorable reports whether r is a Default_Ignorable_Code_Point of Unicode.
 func isIgnorable(r rune) bool { return unicode.Is(ignorable, r) }
 
 // ignorable is from DerivedCoreProperties.txt of Unicode 17.
@@ -120,8 +120,8 @@ var ignorable = &unicode.RangeTable{
 }
 
 // mayBeAlias reports whether an element of the path may be another name of a file: it has a
-// "~" that a digit follows, or a letter, which Samba takes too, or ends in a dot or a blank.
-// "." is the tree itself.
+// "~" followed by a digit or (for Samba) a letter, or ends in a dot or a space. "." is the
+// tree itself.
 func mayBeAlias(name string) bool {
 	for i := range len(name) {
 		switch name[i] {
@@ -138,8 +138,8 @@ func mayBeAlias(name string) bool {
 	return false
 }
 
-// isSpelled reports whether each element of the path that may be an alias is an entry of its
-// folder, byte for byte.
+// isSpelled reports whether each element of the path that may be an alias is an entry of
+// its folder, byte for byte.
 func (f *FileResolver) isSpelled(name string) bool {
 	folder, rest := ".", name
 	for more := true; more; {
@@ -153,8 +153,9 @@ func (f *FileResolver) isSpelled(name string) bool {
 	return true
 }
 
-// hasEntry reports whether the folder has an entry of that name. A folder of an fs.FS that
-// cannot be read has whatever the fs.FS opens, unless that is for lack of permission.
+// hasEntry reports whether the folder has an entry of that name. If a folder of an fs.FS
+// cannot be read, other than for lack of permission, hasEntry trusts that fs.FS and reports
+// true.
 func (f *FileResolver) hasEntry(folder, name string) bool {
 	_, isFS := f.tree.(*jail.FsTree)
 	dir, _, err := f.tree.Open(folder)

@@ -13,31 +13,31 @@ import (
 	"example.com/rawhttp/internal/jail"
 )
 
-// rootPause is how long a root is taken for the folder that its path names, without a look.
+// rootPause is how long to serve an open root before checking its path again.
 const rootPause = time.Second
 
-// A root is the folder of the system that a path names, as a tree. When the path comes to
-// name another folder, since the first was rebuilt or a link was switched, the root opens
-// that one. While the path names none, it keeps the one that it has.
+// A root is a tree that follows a path: when the path leads to another folder, because the
+// first was rebuilt or a link was switched, the root opens that one. While the path leads
+// to no folder, it keeps the open one.
 type root struct {
-	path  string // absolute, so that the working directory may change
+	path  string // absolute, since the working directory may change
 	pause time.Duration
-	next  atomic.Int64 // instant of the next look at the path
+	next  atomic.Int64 // instant of the next check of the path
 	now   atomic.Pointer[openRoot]
 
-	mu     sync.Mutex // held while now is changed
+	mu     sync.Mutex // held while now is replaced
 	closed bool
 }
 
-// An openRoot is a folder that is open.
+// An openRoot is an open folder.
 type openRoot struct {
 	jail.LinkReader
 	info fs.FileInfo
 }
 
-// openRootAt opens the folder that the path names.
+// openRootAt opens the folder at path.
 func openRootAt(path string, pause time.Duration) (*root, error) {
-	info, err := os.Stat(path) // of "" it says that there is none
+	info, err := os.Stat(path) // reports an error for ""
 	abs, absErr := filepath.Abs(path)
 	if err = errors.Join(err, absErr); err != nil {
 		return nil, fmt.Errorf("open root %q: %w", path, err)
@@ -52,7 +52,7 @@ func openRootAt(path string, pause time.Duration) (*root, error) {
 	return r, nil
 }
 
-// current returns the folder that is open, after a look at the path if one is due.
+// current returns the open folder, after checking the path if that is due.
 func (r *root) current() *openRoot {
 	now := clock()
 	if next := r.next.Load(); now >= instant(next) && r.next.CompareAndSwap(next, int64(now.add(r.pause))) {
@@ -61,8 +61,8 @@ func (r *root) current() *openRoot {
 	return r.now.Load()
 }
 
-// follow opens the folder that the path names, if that is another. Another look that is
-// under way serves as well.
+// follow opens the folder that the path leads to, if it is another one. If another
+// goroutine is already checking, follow does nothing.
 func (r *root) follow() {
 	if r.mu.TryLock() {
 		r.look()
@@ -70,7 +70,7 @@ func (r *root) follow() {
 	}
 }
 
-// look is follow, with mu held.
+// look is follow with mu held.
 func (r *root) look() {
 	old := r.now.Load()
 	info, err := os.Stat(r.path)
@@ -85,9 +85,9 @@ func (r *root) look() {
 	old.Close()
 }
 
-// wasLeft reports whether err only says that the folder was closed for the next one, or
-// removed, so that the question is to be asked of the next. Where the folder was removed it
-// looks for that at once: nothing is found in it any more.
+// wasLeft reports whether err only means that the folder was closed in favor of the next
+// one, or removed, so that the caller must ask the next one. For a removed folder, in which
+// nothing is found any more, it checks the path at once.
 func (r *root) wasLeft(asked *openRoot, err error) bool {
 	switch {
 	case errors.Is(err, fs.ErrClosed):
@@ -142,13 +142,13 @@ func (r *root) Identify(name string) (id jail.FileID, known bool) {
 	return r.current().LinkReader.(jail.Identifier).Identify(name)
 }
 
-// identifies reports whether identify may be called.
+// identifies reports whether Identify may be called.
 func (r *root) identifies() bool {
 	_, ok := r.now.Load().LinkReader.(jail.Identifier)
 	return ok
 }
 
-// What follows is asked of a folder in the tree that is open, whatever the root is by now.
+// The methods below act on a folder of the open tree. They do not check the path.
 
 func (r *root) Names(name string) bool                     { return r.now.Load().Names(name) }
 func (r *root) ReadDir(dir fs.File) ([]jail.Entry, error)  { return r.now.Load().ReadDir(dir) }
@@ -164,7 +164,8 @@ func (r *root) Close() error {
 	return r.now.Load().Close()
 }
 
-// withRetry says of a name that cannot be looked up for now when to ask again.
+// withRetry adds a Retry-After field to the error of a name that cannot be looked up for
+// the moment.
 func withRetry(err error) error {
 	if errors.Is(err, jail.ErrBusy) {
 		return busyError(jail.ErrBusy.Err.Error())

@@ -19,7 +19,7 @@ import (
 	"example.com/rawhttp/internal/list"
 )
 
-// A listing is a folder as a request asks to see it.
+// A listing is a folder in the form that a request asked for.
 type listing struct {
 	files  *FileResolver
 	dir    fs.File
@@ -27,9 +27,9 @@ type listing struct {
 	form   listForm
 	page   list.Page
 
-	entered bool // it is one of the long listings
-	shared  bool // the names are kept, for others too: what is found out goes into copies
-	guarded bool // files of the folder may have permissions that keep us out
+	entered bool // it holds a turn as a long listing
+	shared  bool // the entries are cached, so they must be copied before they are changed
+	guarded bool // the process may lack permission to read files of the folder
 }
 
 type listForm uint8
@@ -40,10 +40,10 @@ const (
 	formJSON
 )
 
-// listTypes are the media types of the forms.
+// listTypes maps each form to its media type.
 var listTypes = [...]string{formText: textPlain, formHTML: textHTML, formJSON: "application/json"}
 
-// list answers with a listing of the folder, which it takes over.
+// list returns a response with a listing of the folder, which it takes over.
 func (f *FileResolver) list(ctx context.Context, req *Request, folder string, o opened) (*Response, error) {
 	l := f.newListing(req, folder)
 	l.dir = o.file
@@ -77,24 +77,25 @@ func (f *FileResolver) list(ctx context.Context, req *Request, folder string, o 
 	return l.fields(buffered(listTypes[l.form], b.Bytes())), nil
 }
 
-// maxBufferedEntries is how many entries are listed in memory first, so that the
-// listing says its length and can be told from one that has changed.
+// maxBufferedEntries is the most entries for which a listing is built in memory before
+// it is sent, so that it has a Content-Length and an ETag.
 const maxBufferedEntries = 200
 
-// buffered makes the response of a listing in memory. The tag is weak, as the bytes
-// are made anew each time.
+// buffered returns the response for a listing in memory. Its entity tag is weak, since
+// the bytes are generated for each request.
 func buffered(mediaType string, b []byte) *Response {
 	h := fnv.New64a()
 	h.Write(b)
 	return Content(Representation{
 		MediaType: mediaType,
-		Body:      struct{ io.Reader }{bytes.NewReader(b)}, // no ranges of it
+		Body:      struct{ io.Reader }{bytes.NewReader(b)}, // not a ReaderAt, so that there are no ranges
 		Size:      int64(len(b)),
 		ETag:      `W/"` + strconv.FormatUint(h.Sum64(), 36) + `"`,
 	})
 }
 
-// newListing sees to what the request asks for. What it does not know it ignores.
+// newListing returns a listing set up by the query and fields of the request. It
+// ignores unknown query parameters and values.
 func (f *FileResolver) newListing(req *Request, folder string) *listing {
 	l := &listing{files: f, folder: folder, page: list.Page{
 		Path:  req.Prefix() + req.Path(),
@@ -112,8 +113,8 @@ func (f *FileResolver) newListing(req *Request, folder string) *listing {
 	return l
 }
 
-// form chooses the form of a listing: as the query asks, else as the Accept field
-// prefers, else the one that WithListing names.
+// form chooses the form of a listing: the one in the query, or else the one preferred
+// by the Accept field, or else the default set by WithListing.
 func (f *FileResolver) form(req *Request, asked string) listForm {
 	first := formText
 	offered := []listForm{formText, formJSON}
@@ -136,8 +137,8 @@ func (f *FileResolver) form(req *Request, asked string) listForm {
 	return best
 }
 
-// fields sets the fields that go with every listing. It is to be asked for anew each
-// time: the time of a folder does not tell of changes in its files.
+// fields sets the fields common to all listings. Caches must revalidate a listing each
+// time, since the modification time of a folder does not change with its files.
 func (l *listing) fields(r *Response) *Response {
 	r.Set("Cache-Control", "no-cache").Set("Vary", "Accept")
 	if l.form == formHTML {
@@ -146,8 +147,8 @@ func (l *listing) fields(r *Response) *Response {
 	return r
 }
 
-// read gets the names of the folder that can be asked for and puts them in order. A
-// name that is not listed is one that Resolve finds nothing at.
+// read reads the names in the folder and sorts those that are listed. A name is listed
+// exactly if Resolve would serve it.
 func (l *listing) read(ctx context.Context, req *Request, info fs.FileInfo) error {
 	_, onDisk := l.dir.(*os.File)
 	l.guarded = onDisk && !jail.ReadsAll()
@@ -169,7 +170,7 @@ func (l *listing) read(ctx context.Context, req *Request, info fs.FileInfo) erro
 	return nil
 }
 
-// readDisk reads the names from the disk, and has them kept if keep is not nil.
+// readDisk reads the names from the disk. If keep is not nil, it also caches them.
 func (l *listing) readDisk(ctx context.Context, keep *folderKeeper) error {
 	for read := 0; !l.page.Truncated; {
 		if err := ctx.Err(); err != nil {
@@ -202,13 +203,13 @@ func pointers(entries []jail.Entry) []*jail.Entry {
 	return p
 }
 
-// add takes in those that are listed, up to the limit.
+// add adds the names that are listed, up to the limit.
 func (l *listing) add(names []*jail.Entry) {
 	if len(l.page.Entries)+len(names) > cap(l.page.Entries) { // append would grow by less, and so more often
 		l.page.Entries = slices.Grow(l.page.Entries, max(len(names), len(l.page.Entries)))
 	}
 	for _, e := range names {
-		if l.shared && (e.IsLink || l.page.Sort != list.ByName) { // more is found out of it
+		if l.shared && (e.IsLink || l.page.Sort != list.ByName) { // stat would change the shared entry
 			own := *e
 			e = &own
 		}
@@ -223,19 +224,19 @@ func (l *listing) add(names []*jail.Entry) {
 	}
 }
 
-// maxListings is how many long listings there are at once: each keeps its names in
-// memory for as long as its client takes. More wait for listingWait; while any does,
-// one whose client has taken longer than slowListing is cut.
+// maxListings is the most long listings in progress. Each holds its names in memory for
+// as long as the client takes to read it. Further ones wait up to listingWait; while
+// any waits, a listing that has taken longer than slowListing is cut.
 const (
 	maxListings = 16
 	listingWait = 5 * time.Second
 	slowListing = 30 * time.Second
 )
 
-var errSlowListing = errors.New("rawhttp: a listing took long to be read, and others waited")
+var errSlowListing = errors.New("rawhttp: listing cut: the client read slowly while others waited")
 
-// enter waits for its turn if the listing is a long one, or may be: it has n names to
-// look at.
+// enter waits for a turn if the listing is, or may become, a long one. n is the number
+// of names known so far.
 func (l *listing) enter(ctx context.Context, n int) error {
 	if limit := l.files.config.maxListing; limit > 0 {
 		n = min(n, limit)
@@ -258,7 +259,7 @@ func (l *listing) enter(ctx context.Context, n int) error {
 	}
 }
 
-// Close closes the folder and lets another listing in.
+// Close closes the folder and passes the turn to another listing.
 func (l *listing) Close() error {
 	l.dir.Close()
 	if l.entered {
@@ -267,7 +268,7 @@ func (l *listing) Close() error {
 	return nil
 }
 
-// lists reports whether an entry is listed. Of links it is their target that counts.
+// lists reports whether an entry is listed. For a link, its target decides.
 func (l *listing) lists(e *jail.Entry) bool {
 	switch {
 	case l.files.allowEntry(l.folder, e.Name) != nil, l.guarded && !l.files.tree.MayRead(l.dir, l.folder, e):
@@ -275,7 +276,7 @@ func (l *listing) lists(e *jail.Entry) bool {
 	case e.IsLink:
 		return l.stat(e) == nil && (e.IsFolder || l.files.allowLink(jail.Join(l.folder, e.Name)) == nil)
 	case l.page.Sort == list.ByName:
-		if l.form == formText && e.D != nil { // which no entry has that is kept
+		if l.form == formText && e.D != nil { // only entries that are not cached have it
 			e.D = nil
 		}
 		return true
@@ -283,7 +284,7 @@ func (l *listing) lists(e *jail.Entry) bool {
 	return l.stat(e) == nil
 }
 
-// stat finds out what the name alone does not tell.
+// stat adds what a listing needs beyond the name.
 func (l *listing) stat(e *jail.Entry) error {
 	if e.Stated {
 		return nil
@@ -302,14 +303,14 @@ func (l *listing) stat(e *jail.Entry) error {
 	return nil
 }
 
-// statAll finds out what the names alone do not tell, and drops those that are gone.
+// statAll calls stat for all entries, and drops those that no longer exist.
 func (l *listing) statAll() error {
 	if l.form == formText {
 		return nil
 	}
 	there := l.page.Entries[:0]
 	for _, e := range l.page.Entries {
-		own := *e // it may be kept, for others too
+		own := *e // a copy, since the entry may be shared by the cache
 		err := l.stat(&own)
 		if err == nil {
 			there = append(there, &own)
@@ -321,7 +322,7 @@ func (l *listing) statAll() error {
 	return nil
 }
 
-// listFlush is how much of a listing leaves at once, in bytes.
+// listFlush is how many bytes of a listing are collected for one write.
 const listFlush = 16 << 10
 
 // writeTo writes the listing in its form.
@@ -339,7 +340,7 @@ func (l *listing) writeTo(ctx context.Context, w io.Writer) error {
 	scratch := scratchPool.Get().(*[scratchSize]byte)
 	defer scratchPool.Put(scratch)
 	b := form.Begin(scratch[:0], &l.page)
-	var e jail.Entry // a copy: what is found out now need not be kept
+	var e jail.Entry // a copy: the results of stat are not kept, to save memory
 	for i := range l.page.Entries {
 		e = *l.page.Entries[i]
 		if l.form != formText {

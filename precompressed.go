@@ -8,16 +8,15 @@ import (
 	"time"
 )
 
-// WithPrecompressed serves a file as its sidecar, compressed in advance, where the
-// client accepts the coding: "br" is name.br, "zstd" name.zst, "gzip" name.gz. Of
-// those that a client likes alike, the first named here is taken. A sidecar counts
-// if it is a regular file that is not empty, and at most 2 seconds older than the file,
-// as copies that run in parallel make it. It has its own length and ETag, and ranges are
-// of it; the media type is the file's. All files then have Vary: Accept-Encoding, and
-// If-Range with a date gets the whole file. Sidecars can also be requested by their own
-// names.
+// WithPrecompressed serves the precompressed sidecar of a file to clients that accept its
+// content coding: "br" is name.br, "zstd" name.zst, "gzip" name.gz. If the client prefers
+// several codings equally, the one listed first here is used. A sidecar must be a regular
+// file, not empty, and at most 2 seconds older than the file, to allow for parallel
+// copying. It has its own length and ETag, and ranges apply to it; the media type is that
+// of the file. With this option all files have Vary: Accept-Encoding, and a request with a
+// date in If-Range gets the whole file. Sidecars can also be requested by their own names.
 //
-// The default is none.
+// The default is no codings.
 func WithPrecompressed(codings ...string) FileOption {
 	return fileOption(func(c *fileConfig) error {
 		var errs []error
@@ -44,8 +43,8 @@ func sidecarExtension(coding string) string {
 	return ""
 }
 
-// chooseCoding returns the file, or the sidecar of it that the client likes best. What
-// it does not return is closed.
+// chooseCoding returns the file or one of its sidecars, whichever the client prefers. It
+// closes the others.
 func (f *FileResolver) chooseCoding(req *Request, plain opened) (opened, error) {
 	h := req.Header()
 	best, bestQ := plain, acceptCoding(h, "identity")
@@ -69,9 +68,9 @@ func (f *FileResolver) chooseCoding(req *Request, plain opened) (opened, error) 
 		best, bestQ = sidecar, q
 		best.coding = coding
 	}
-	if bestQ == 0 { // "identity;q=0", and there is nothing else
+	if bestQ == 0 { // "identity;q=0" without an acceptable sidecar
 		best.file.Close()
-		err := &StatusError{Status: 406, Err: fmt.Errorf("no coding of %q is acceptable", plain.name)}
+		err := &StatusError{Status: 406, Err: fmt.Errorf("no content coding of %q is acceptable", plain.name)}
 		return opened{}, &fieldError{err, "Vary", "Accept-Encoding"}
 	}
 	return best, nil
@@ -80,13 +79,13 @@ func (f *FileResolver) chooseCoding(req *Request, plain opened) (opened, error) 
 // sidecarLag is how much older than its file a sidecar may be.
 const sidecarLag = 2 * time.Second
 
-// isSidecar reports whether a file that has the name of a sidecar of plain counts as one.
-// No compressed form of anything is empty.
+// isSidecar reports whether sidecar is a usable sidecar of plain. An empty one is not: no
+// compressed form is empty.
 func isSidecar(sidecar, plain fs.FileInfo) bool {
 	return !sidecar.IsDir() && sidecar.Size() > 0 && !sidecar.ModTime().Before(plain.ModTime().Add(-sidecarLag))
 }
 
-// codedTag marks the entity tag of a variant, so that it is never that of the file.
+// codedTag returns an entity tag for the given coding, which differs from that of the file.
 func codedTag(etag, coding string) string {
 	if etag == "" || coding == "" {
 		return etag
