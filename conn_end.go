@@ -92,7 +92,7 @@ func (c *conn) close() {
 	} else if !c.ended {
 		c.cut(errGoexit)
 	}
-	c.guarded(func() { // a resolver that ended the goroutine may have left complete responses
+	c.protect(func() { // a resolver that ended the goroutine may have left complete responses
 		if err := c.work.out.flushDone(); c.err == nil {
 			c.err = err
 		}
@@ -105,17 +105,19 @@ func (c *conn) close() {
 		c.err = err
 	}
 	c.group.remove(c)
-	c.guarded(func() { c.srv.trace.connState(c.id, StateClosed) })
-	c.guarded(func() { c.srv.trace.connClose(c.id, c.err) })
+	c.protect(func() { c.srv.trace.connState(c.id, StateClosed) })
+	c.protect(func() { c.srv.trace.connClose(c.id, c.err) })
 }
 
-// guarded calls f, which may call hooks. A panic in f must not end the server.
-func (c *conn) guarded(f func()) {
+// protect calls f, which may call hooks. A panic in f must not end the server.
+func (c *conn) protect(f func()) {
+	var err error
 	defer func() {
-		if v := recover(); v != nil {
-			c.err = errors.Join(c.err, c.panicked("trace", v))
+		if err != nil {
+			c.err = errors.Join(c.err, err)
 		}
 	}()
+	defer c.catch("trace", &err)
 	f()
 }
 

@@ -107,27 +107,17 @@ func (c *conn) proceed() error {
 }
 
 // resolve gets the response to the request. There is always one.
-func (c *conn) resolve(ctx context.Context) (resp *Response) {
+func (c *conn) resolve(ctx context.Context) *Response {
 	c.enter(StateResolve)
-	defer func() {
-		if v := recover(); v != nil {
-			resp = c.failure(ctx, c.panicked("resolver", v)).Clone().CloseAfter()
-		}
-	}()
 	if resp := c.ownAnswer(); resp != nil {
 		return resp
 	}
-	resp, err := c.srv.config.resolver.Resolve(ctx, c.work.shown)
+	resp, err := c.ask(ctx)
 	switch {
+	case errors.Is(err, errPanicked):
+		return c.failure(ctx, err).Clone().CloseAfter()
 	case err != nil:
-		if resp != nil {
-			resp.Close()
-		}
-		resp = c.failure(ctx, err)
-		if errors.Is(err, errPanicked) {
-			resp = resp.Clone().CloseAfter()
-		}
-		return resp
+		return c.failure(ctx, err)
 	case resp == nil:
 		return c.failure(ctx, errors.New("rawhttp: the resolver gave neither a response nor an error"))
 	case resp.status == 405 && c.work.req.isOptions():
@@ -135,6 +125,16 @@ func (c *conn) resolve(ctx context.Context) (resp *Response) {
 		return allowed(resp.get("Allow"))
 	}
 	return resp
+}
+
+// ask asks the resolver. What it returns with an error is closed.
+func (c *conn) ask(ctx context.Context) (resp *Response, err error) {
+	defer c.catch("resolver", &err)
+	resp, err = c.srv.config.resolver.Resolve(ctx, c.work.shown)
+	if err != nil && resp != nil {
+		resp.Close()
+	}
+	return resp, err
 }
 
 // fileMethods are what the server and a file resolver allow.
@@ -163,31 +163,29 @@ func (c *conn) failure(ctx context.Context, err error) *Response {
 	if status == 405 && c.work.req.isOptions() {
 		return allowed(strings.Join(allowOf(err), ", "))
 	}
-	page := c.errorPage(ctx, status, err)
-	if page == nil {
+	page, failed := c.errorPage(ctx, status, err)
+	switch {
+	case failed != nil:
+		return errorResponse(failed).CloseAfter()
+	case page == nil:
 		return errorResponse(err)
 	}
 	return addErrorFields(page, err)
 }
 
 // errorPage asks the program for a page of its own, nil for none.
-func (c *conn) errorPage(ctx context.Context, status int, err error) (page *Response) {
+func (c *conn) errorPage(ctx context.Context, status int, err error) (page *Response, failed error) {
 	if c.srv.config.errorPage == nil {
-		return nil
+		return nil, nil
 	}
-	defer func() {
-		if v := recover(); v != nil {
-			c.panicked("error page", v)
-			page = errorResponse(&StatusError{Status: 500}).CloseAfter()
-		}
-	}()
-	return c.srv.config.errorPage(ctx, c.work.shown, status, err)
+	defer c.catch("error page", &failed)
+	return c.srv.config.errorPage(ctx, c.work.shown, status, err), nil
 }
 
 // respond writes the response, or what must be said in its place, and closes it.
 // It reports whether the connection may carry another request.
 func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
-	if resp.f == nil && resp.rep == nil { // what it is made of has been read
+	if resp.isInMemory() { // so what it is made of has been read
 		c.endContent()
 	}
 	c.enter(StateWrite)
@@ -221,15 +219,11 @@ func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 
 // send puts one response.
 func (c *conn) send(ctx context.Context, resp *Response) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = c.panicked("response", v)
-		}
-	}()
+	defer c.catch("response", &err)
 	c.newResponder(resp)
 	resp.freeze()
 	defer c.endContent() // nothing reads it after the response
-	if resp.f != nil && !c.work.req.isHead() {
+	if resp.kind == bodyFunc && !c.work.req.isHead() {
 		c.work.out.flushDone() // an error is kept, and fails the next write
 	}
 	return c.work.t.write(ctx)
@@ -297,13 +291,13 @@ func (c *conn) mayPersist(resp *Response) bool {
 	switch {
 	case c.group.closing.Load() || c.leaves:
 		return false
-	case c.work.body == nil || resp.f != nil || resp.asIs:
+	case c.work.body == nil || resp.kind == bodyFunc || resp.kind == bodyStream:
 		return true
 	case !c.work.body.mu.TryLock(): // somebody reads it, and may leave any of it
 		return false
 	}
 	defer c.work.body.mu.Unlock()
-	if resp.rep == nil && c.withholds() { // nobody is going to read it
+	if resp.isInMemory() && c.withholds() { // nobody is going to read it
 		return false
 	}
 	return c.work.body.isSmall()
@@ -325,6 +319,14 @@ func (c *conn) cut(err error) {
 // errPanicked is what a panic in a resolver or a response counts as.
 var errPanicked = errors.New("rawhttp: panic")
 
+// catch is deferred where the program is called: it makes a panic there the error.
+func (c *conn) catch(where string, err *error) {
+	if v := recover(); v != nil {
+		*err = c.panicked(where, v)
+	}
+}
+
+// panicked logs a panic, and returns it as an error.
 func (c *conn) panicked(where string, v any) error {
 	stack := debug.Stack()
 	if c.srv.config.log == nil {

@@ -55,7 +55,7 @@ func (f *FileResolver) list(ctx context.Context, req *Request, folder string, o 
 	}()
 	if req.isHead() { // the folder is not read (RFC 9110, section 9.3.2)
 		resp := Bytes(200, listTypes[l.form], nil)
-		resp.headOnly = true
+		resp.kind = bodyUnmade
 		return l.fields(resp), nil
 	}
 	if err := l.read(ctx, req, o.info); err != nil {

@@ -12,11 +12,11 @@ import (
 // selects 304, 412, 206 or 416 in place of the whole (RFC 9110, sections 13 and 14).
 func (t *responder) represent() {
 	t.selection = selection{status: t.resp.Status()}
-	if t.resp.rep == nil {
+	if t.resp.kind != bodyRepresentation {
 		return
 	}
 	t.validate(time.Now())
-	if t.resp.asIs || !t.req.isGet() && !t.req.isHead() || !t.req.hasConditions() {
+	if !t.req.isGet() && !t.req.isHead() || !t.req.hasConditions() {
 		return
 	}
 	t.shared = t.resp.isNegotiated()
@@ -108,14 +108,23 @@ func (r *Response) rangeable() bool {
 
 // size returns the bytes of content, -1 if that is not known.
 func (t *responder) size() int64 {
-	switch rep := t.resp.rep; {
-	case t.resp.f != nil:
-		return -1
-	case rep == nil:
-		return int64(len(t.resp.content) + len(t.resp.text))
-	case len(t.ranges) == 0:
-		return rep.Size
-	case len(t.ranges) == 1:
+	switch t.resp.kind {
+	case bodyBytes:
+		return int64(len(t.resp.content))
+	case bodyText:
+		return int64(len(t.resp.text))
+	case bodyRepresentation:
+		return t.representationSize()
+	}
+	return -1
+}
+
+// representationSize returns the bytes of the representation, or of the ranges of it.
+func (t *responder) representationSize() int64 {
+	switch len(t.ranges) {
+	case 0:
+		return t.resp.rep.Size
+	case 1:
 		return t.ranges[0].length
 	}
 	size := int64(len(t.closing()))
@@ -147,7 +156,7 @@ func (t *responder) closing() string { return "\r\n--" + t.boundary + "--\r\n" }
 
 // appendRepresentation appends the fields that describe a representation.
 func (t *responder) appendRepresentation(b []byte) []byte {
-	if t.resp.rep == nil {
+	if t.resp.kind != bodyRepresentation {
 		return b
 	}
 	if t.etag != "" && !t.resp.has("ETag") {
@@ -158,7 +167,7 @@ func (t *responder) appendRepresentation(b []byte) []byte {
 		b = t.mod.UTC().AppendFormat(b, ascii.IMFFixdate)
 		b = append(b, "\r\n"...)
 	}
-	if t.status != 304 && !t.resp.asIs && t.resp.rangeable() && !t.resp.has("Accept-Ranges") {
+	if t.status != 304 && t.resp.rangeable() && !t.resp.has("Accept-Ranges") {
 		b = append(b, "Accept-Ranges: bytes\r\n"...)
 	}
 	if len(t.ranges) == 1 {

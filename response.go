@@ -46,18 +46,40 @@ type Response struct {
 // A message is what a Response is made of, which its clones share.
 type message struct {
 	status     int32
-	asIs       bool // rep is sent whole, whatever the request's conditions: Stream
-	headOnly   bool // it answers HEAD alone; its content was not made
 	closeAfter bool
-	imaged     bool // rep.Body is a *memory, which has images of it
-	mediaType  string
-	fields     []field
-	content    []byte                                       // if neither f nor rep is set
-	text       string                                       // the content, if it is a string of no more than scratchSize
-	f          func(ctx context.Context, w io.Writer) error // StreamFunc
-	rep        *Representation                              // Content, File, Stream
-	src        *source                                      // of a rep that serves once
-	err        error
+	imaged     bool // the Body is a *memory, which has images of it with these fields
+	body
+	mediaType string
+	fields    []field
+	src       *source // of a Response that serves once; nil: any number of times
+	err       error
+}
+
+// A body is what the content of a Response is made from. Its kind says which of the others
+// is set.
+type body struct {
+	kind    bodyKind
+	content []byte
+	text    string
+	f       func(ctx context.Context, w io.Writer) error
+	rep     *Representation
+}
+
+type bodyKind uint8
+
+const (
+	bodyBytes          bodyKind = iota // content, of which there may be none
+	bodyText                           // text, of no more than scratchSize
+	bodyFunc                           // what f writes
+	bodyStream                         // all of rep.Body, whatever the request's conditions
+	bodyRepresentation                 // rep, or what conditions and ranges leave of it
+	bodyUnmade                         // none: the Response answers HEAD alone
+)
+
+// isInMemory reports whether the content is there before it is written. Else the program is
+// asked for it, which may read the content of the request meanwhile.
+func (b *body) isInMemory() bool {
+	return b.kind == bodyBytes || b.kind == bodyText || b.kind == bodyUnmade
 }
 
 type field struct{ name, value string }
@@ -144,7 +166,7 @@ func text(status int, mediaType, s string) *Response {
 		r.content = []byte(s)
 		return r
 	}
-	r.text = s
+	r.kind, r.text = bodyText, s
 	return r
 }
 
@@ -208,7 +230,7 @@ func Stream(status int, mediaType string, r io.Reader) *Response {
 		return resp
 	}
 	closer, _ := r.(io.Closer)
-	resp.rep, resp.asIs = &Representation{MediaType: mediaType, Body: r, Size: -1}, true
+	resp.kind, resp.rep = bodyStream, &Representation{MediaType: mediaType, Body: r, Size: -1}
 	resp.src = &source{closer: closer}
 	return resp
 }
@@ -230,7 +252,7 @@ func StreamFunc(status int, mediaType string, f func(ctx context.Context, w io.W
 		r.fail(errors.New("StreamFunc of a nil function"))
 		return r
 	}
-	r.f = f
+	r.kind, r.f = bodyFunc, f
 	return r
 }
 
@@ -261,7 +283,7 @@ func Content(rep Representation) *Response {
 	if rep.Body != nil && (closes || !at) {
 		r.src = &source{closer: closer}
 	}
-	r.rep = &rep
+	r.kind, r.rep = bodyRepresentation, &rep
 	return r
 }
 

@@ -240,13 +240,13 @@ func (x *scriptRun) respond() (*Response, error) {
 	}
 	resp := x.headResponse()
 	if !ended {
-		resp.f = x.stream
+		resp.kind, resp.f = bodyFunc, x.stream
 		resp.src = &source{closer: x}
 		return resp, nil
 	}
 	x.Close()
 	if x.req.isHead() && len(x.out) == 0 {
-		resp.headOnly = true // a GET may have content
+		resp.kind = bodyUnmade // a GET may have content
 		return resp, nil
 	}
 	if n := x.head.length; n >= 0 && ascii.MayHaveContent(resp.Status()) {

@@ -106,7 +106,7 @@ func (t *responder) frame() {
 	switch {
 	case !ascii.MayHaveContent(t.status):
 		t.framing = noFraming
-	case t.resp.headOnly:
+	case t.resp.kind == bodyUnmade:
 		t.framing = unsaid
 	case size >= 0 && t.format.contentLength:
 		t.framing, t.length = byLength, size
@@ -188,16 +188,19 @@ func (t *responder) appendFraming(b []byte) []byte {
 
 // putContent puts the content, from where the Response has it.
 func (t *responder) putContent(ctx context.Context) error {
-	switch {
-	case t.resp.f != nil:
+	switch t.resp.kind {
+	case bodyBytes:
+		return t.put(t.resp.content)
+	case bodyText:
+		return t.putText(t.resp.text)
+	case bodyFunc:
 		return t.putFunc(ctx)
-	case t.resp.rep != nil:
+	case bodyStream:
+		return t.copy(t.resp.rep.Body, -1)
+	case bodyRepresentation:
 		return t.putRepresentation()
 	}
-	if t.resp.text != "" {
-		return t.putText(t.resp.text)
-	}
-	return t.put(t.resp.content)
+	return nil
 }
 
 // putText is put of a text of no more than scratchSize, without making bytes of it first.
