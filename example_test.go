@@ -54,7 +54,7 @@ func ExampleNew_mistakes() {
 	fmt.Println(err)
 	// Output:
 	// rawhttp: New: WithServerField("two\r\nlines"): not a field value
-	// WithMaxHeaderBytes(16): the least is 512 bytes, the most 1048576
+	// WithMaxHeaderBytes(16): not between 512 and 1048576 bytes
 }
 
 // Two requests in a row: what follows the first is the second.

@@ -7,48 +7,44 @@ import (
 	"example.com/rawhttp/internal/ascii"
 )
 
-// mediaTypes is the table behind mediaTypeByName: a media type and its extensions, as
-// in a file mime.types, or whole names in small letters. It is our own, so that a file
-// has the same type on every machine. As of 2026-11-22 a type is, in this order,
+// mediaTypes lists media types, each with its extensions, in the format of a mime.types
+// file, and with whole file names in lower case. The package has its own table so that a
+// file has the same type on every machine. As of 2026-11-22, the type of an extension is
+// the first of these:
 //
-//   - what the IANA media types registry has
-//     (https://www.iana.org/assignments/media-types);
-//   - else what Debian's media-types package has;
-//   - else what browsers, Apache httpd, nginx or freedesktop.org's
-//     shared-mime-info agree on;
-//   - else text/plain for what is text and application/json for what is JSON:
-//     both are safe, and browsers show them.
+//   - the type in the IANA media types registry (https://www.iana.org/assignments/media-types);
+//   - the type in Debian's media-types package;
+//   - the type that browsers, Apache httpd, nginx or freedesktop.org's shared-mime-info agree on;
+//   - text/plain for text and application/json for JSON: both are safe, and browsers show them.
 //
-// Where a row departs from that, or the sources disagree, the comment above it
-// says why.
+// If a row departs from this, or the sources disagree, the comment above it says why.
 //
-// To add an extension, add it to the row of its type: a type has one row, but
-// for text/plain, which has one for each subject. The rows of a section are in
-// the order of their first extensions; those of text/plain close their own.
+// To add an extension, add it to the row of its type. Each type has one row, except
+// text/plain, which has one row per subject. The rows of a section are sorted by their
+// first extension; those of text/plain come last.
 var mediaTypes = []string{
-	// Web pages and what they load. X-Content-Type-Options: nosniff makes a
-	// browser refuse a script, a module or a style sheet of another type.
+	// Web pages and the files they load. With X-Content-Type-Options: nosniff, browsers
+	// reject a script, a module or a style sheet of any other type.
 	"application/atom+xml .atom",
-	// RFC 9239. The registry has application/node too, for .cjs and .js, and says that
-	// they are ambiguous; a browser does not run that.
+	// RFC 9239. The registry also has application/node for .cjs and .js, and calls them
+	// ambiguous; browsers do not run that type.
 	"text/javascript .cjs .js .mjs",
 	"text/css .css",
 	"text/html .htm .html .shtml",
-	// Not registered; Debian says application/x-rss+xml. Feed readers and
-	// <link rel="alternate"> know this name.
+	// Not registered; Debian has application/x-rss+xml. Feed readers and <link
+	// rel="alternate"> use this name.
 	"application/rss+xml .rss",
 	"text/vtt .vtt",
-	// Exactly this, without parameters, or a browser refuses to compile it
-	// while it arrives.
+	// Exactly this, without parameters; otherwise browsers refuse to compile it while it
+	// arrives.
 	"application/wasm .wasm",
 	"application/manifest+json .webmanifest",
 	"application/xhtml+xml .xhtml",
 
-	// Text that is to be read: prose, configuration, source code.
+	// Text for reading: prose, configuration, source code.
 	//
-	// Source code has the text/x-… that Debian gives it, else text/plain, and
-	// no application type that is not registered: browsers show the former and
-	// download the latter.
+	// Source code has the text/x-… type of Debian, or else text/plain, but no unregistered
+	// application type: browsers show the former and download the latter.
 	"text/x-bibtex .bib",
 	"text/x-csrc .c",
 	"text/x-c++src .cc .cpp .cxx",
@@ -58,51 +54,48 @@ var mediaTypes = []string{
 	"text/x-c++hdr .hpp",
 	"text/x-haskell .hs",
 	"text/x-java .java",
-	// RFC 7763. Firefox once downloaded it, for which some servers still say
-	// text/plain; Firefox 153 and Chromium 156 show it.
+	// RFC 7763. Some servers still send text/plain because Firefox once downloaded this
+	// type; Firefox 153 and Chromium 156 show it.
 	"text/markdown .markdown .md",
 	"text/x-perl .pl .pm",
 	"text/x-python .py",
 	"text/x-scala .scala",
-	// Debian has application/x-sh too, which browsers download.
+	// Debian also has application/x-sh, which browsers download.
 	"text/x-sh .sh",
 	"text/x-tex .tex",
 	"text/wgsl .wgsl",
-	// Prose and notes. An .asc is a key, a signature or a message of PGP, with
-	// a registered type for each, or else AsciiDoc. The registry's .org is a
-	// file of Lotus Organizer, its .rst one person's own type
-	// (text/prs.fallenstein.rst).
+	// Prose and notes. An .asc file is either a PGP key, signature or message, each with a
+	// registered type of its own, or AsciiDoc. The registry's .org is a Lotus Organizer
+	// file, and its .rst is a personal type (text/prs.fallenstein.rst).
 	"text/plain .adoc .asc .log .org .rst .text .txt",
-	// Subtitles. Apache httpd says application/x-subrip, which browsers
-	// download.
+	// Subtitles. Apache httpd sends application/x-subrip, which browsers download.
 	"text/plain .srt",
 	// Checksums.
 	"text/plain .md5 .sha1 .sha256 .sha512",
 	// Configuration and build files.
 	"text/plain .cfg .cmake .conf .ini .json5 .jsonc .mk .properties .tf",
-	// What projects name without an extension, or with one that says nothing.
+	// Project files without an extension, or with one that has no meaning.
 	"text/plain authors bugs changelog changes codeowners contributing contributors copying copyright history install licence license maintainers manifest news notice patents readme thanks todo unlicense version",
 	"text/plain brewfile caddyfile containerfile dockerfile gemfile gnumakefile jenkinsfile justfile kbuild kconfig makefile podfile procfile rakefile sconscript sconstruct vagrantfile",
 	"text/plain go.mod go.sum go.work go.work.sum",
 	"text/plain md5sums sha1sums sha256sums sha512sums",
-	// Components and style sheets that are compiled for a browser.
+	// Components and style sheets that are compiled for browsers.
 	"text/plain .jsx .less .scss .svelte .tsx .vue",
-	// TypeScript. The registry's .ts is video/mp2t, an MPEG transport stream,
-	// but in a folder that is served it is source code more often. HLS does not
-	// suffer: a player goes by the playlist and the bytes (Chromium 156 plays
-	// segments sent as text/plain with nosniff).
+	// TypeScript. The registry's .ts is video/mp2t, an MPEG transport stream, but served
+	// folders contain source code more often. HLS does not suffer: players go by the
+	// playlist and the bytes (Chromium 156 plays segments sent as text/plain with nosniff).
 	"text/plain .ts",
-	// C#, for which the registry and Debian have nothing.
+	// C#. The registry and Debian have no type for it.
 	"text/plain .cs",
-	// Rust. The registry's .rs is application/rls-services+xml, of SIP.
+	// Rust. The registry's .rs is application/rls-services+xml, used in SIP.
 	"text/plain .rs",
-	// Objective-C or MATLAB. Debian's .m is a package of Mathematica.
+	// Objective-C or MATLAB. Debian's .m is a Mathematica package.
 	"text/plain .m",
-	// PHP that nobody runs must not become a page: not text/html.
+	// PHP that is not run must not become a page, so not text/html.
 	"text/plain .php",
-	// Ruby. Debian says application/x-ruby, which browsers download.
+	// Ruby. Debian has application/x-ruby, which browsers download.
 	"text/plain .rb",
-	// Windows scripts. Debian says application/x-msdos-program for .bat.
+	// Windows scripts. Debian has application/x-msdos-program for .bat.
 	"text/plain .bat .cmd .ps1",
 	// Languages and shells without a type in the registry or in Debian.
 	"text/plain .bash .go .graphql .kt .lua .ml .proto .r .s .swift .wat .zig .zsh",
@@ -114,21 +107,21 @@ var mediaTypes = []string{
 	"application/xml-dtd .dtd",
 	"application/x-hdf .h5 .hdf .hdf5",
 	"application/x-ipynb+json .ipynb",
-	// TopoJSON has no registered type. Apple's file for universal links has to have this
-	// one.
+	// TopoJSON has no registered type. Apple requires this type for the file of universal
+	// links.
 	"application/json .json .map .topojson apple-app-site-association",
-	// Nothing is registered. The specification of ndjson asks for this name;
-	// that of JSON Lines, the same format, has settled on none.
+	// Not registered. The ndjson specification asks for this name; JSON Lines, the same
+	// format, has not settled on one.
 	"application/x-ndjson .jsonl .ndjson",
 	"application/ld+json .jsonld",
 	"application/vnd.msgpack .msgpack",
-	// Not text/xml: with its charset the field would outvote the encoding that
-	// the document declares (RFC 7303, section 3). So would text/x-opml, which is not
-	// registered; property lists have nothing that is.
+	// Not text/xml: the charset in its field would override the encoding that the document
+	// declares (RFC 7303, section 3). The same holds for text/x-opml, which is not
+	// registered. Property lists have no registered type.
 	"application/xml .opml .plist .xml .xsd",
 	"application/vnd.apache.parquet .parquet",
-	// Map tiles and other data. The registry has no extension for this name, and calls
-	// application/x-protobuf a deprecated alias of it.
+	// Map tiles and other data. The registry lists no extension for this name, and calls
+	// application/x-protobuf its deprecated alias.
 	"application/protobuf .pbf",
 	"application/vnd.tcpdump.pcap .pcap",
 	"application/rdf+xml .rdf",
@@ -173,13 +166,13 @@ var mediaTypes = []string{
 	"audio/flac .flac",
 	"audio/mpegurl .m3u",
 	"audio/mp4 .m4a",
-	// Debian says audio/sp-midi for .mid, a profile that few files keep to.
+	// Debian has audio/sp-midi for .mid, a profile that few files follow.
 	"audio/midi .mid .midi",
 	"audio/matroska .mka", // RFC 9559
 	"audio/mpeg .mp3",
 	"audio/ogg .oga .ogg .opus",
-	// The registry's audio/vnd.wave (RFC 2361) is one that neither Firefox nor
-	// Chromium says it can play; both know this name and Debian's audio/x-wav.
+	// Neither Firefox nor Chromium claims to play the registry's audio/vnd.wave (RFC 2361);
+	// both know this name and Debian's audio/x-wav.
 	"audio/wav .wav",
 	"audio/webm .weba",
 	"audio/x-ms-wma .wma",
@@ -188,9 +181,9 @@ var mediaTypes = []string{
 	"video/3gpp .3gp",
 	"video/x-msvideo .avi",
 	"video/x-flv .flv",
-	// Unlike .ts, an .mts is a camera's film before it is a TypeScript module
-	// or the registry's other .mts, model/vnd.mts; and a film shown as text is
-	// worse than text downloaded.
+	// Unlike .ts, an .mts file is more likely a camera recording than a TypeScript module
+	// or the registry's other .mts, model/vnd.mts. Besides, video shown as text is worse
+	// than text downloaded.
 	"video/mp2t .m2ts .mts",
 	"application/vnd.apple.mpegurl .m3u8", // RFC 8216
 	"video/iso.segment .m4s",
@@ -212,8 +205,8 @@ var mediaTypes = []string{
 	"application/vnd.openxmlformats-officedocument.wordprocessingml.document .docx",
 	"application/postscript .eps .ps",
 	"application/epub+zip .epub",
-	// Keynote, as registered. Debian says application/pgp-keys, but keys are
-	// registered as .asc.
+	// Keynote, as registered. Debian has application/pgp-keys, but the registered extension
+	// of keys is .asc.
 	"application/vnd.apple.keynote .key",
 	"application/x-mobipocket-ebook .mobi",
 	"application/vnd.apple.numbers .numbers",
@@ -225,19 +218,19 @@ var mediaTypes = []string{
 	"application/pdf .pdf",
 	"application/vnd.ms-powerpoint .ppt",
 	"application/vnd.openxmlformats-officedocument.presentationml.presentation .pptx",
-	// The registry has text/rtf too, but RTF names its character set itself.
+	// The registry also has text/rtf, but RTF declares its own character set.
 	"application/rtf .rtf",
 	"application/vnd.ms-excel .xls",
 	"application/vnd.ms-excel.sheet.macroEnabled.12 .xlsm",
 	"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet .xlsx",
 
-	// Archives and compressed files. A compressed archive has the type of its
-	// compression, not Debian's application/x-gtar-compressed: the file is sent
-	// as it is, without Content-Encoding.
+	// Archives and compressed files. A compressed archive has the type of its compression
+	// rather than Debian's application/x-gtar-compressed, since the file is sent as it is,
+	// without Content-Encoding.
 	"application/x-7z-compressed .7z",
 	"application/x-bzip2 .bz2 .tbz2",
-	// The registry's .svgz is image/svg+xml, which holds only together with
-	// Content-Encoding: gzip; without that it is broken XML.
+	// The registry's .svgz is image/svg+xml, which is valid only with Content-Encoding:
+	// gzip; without that it is broken XML.
 	"application/gzip .gz .svgz .tgz",
 	"application/x-lz4 .lz4",
 	"application/vnd.rar .rar",
@@ -255,7 +248,7 @@ var mediaTypes = []string{
 	"application/x-apple-diskimage .dmg",
 	"application/x-iso9660-image .iso",
 	"application/java-archive .jar .war",
-	"application/x-apple-aspen-config .mobileconfig", // what Apple's systems install as a profile
+	"application/x-apple-aspen-config .mobileconfig", // installed as a profile by Apple's systems
 	"application/x-msi .msi",
 	"application/x-redhat-package-manager .rpm",
 	"application/x-bittorrent .torrent",
@@ -266,8 +259,8 @@ var mediaTypes = []string{
 	"application/pkix-crl .crl",
 	"application/x-x509-ca-cert .crt .der", // RFC 8894
 	"application/pkcs12 .p12 .pfx",
-	// RFC 8555. nginx says application/x-x509-ca-cert, which some systems take
-	// as a wish to install an authority.
+	// RFC 8555. nginx sends application/x-x509-ca-cert, which makes some systems offer to
+	// install the file as an authority.
 	"application/pem-certificate-chain .pem",
 	"application/pgp-signature .sig",
 
@@ -296,15 +289,14 @@ var mediaTypes = []string{
 	"model/vnd.usdz+zip .usdz",
 }
 
-// mediaTypeOf returns mediaTypes as a map from extension or name to media type. It is
-// built when first asked for, so that a program that serves no files does not
-// pay for it.
+// mediaTypeOf returns mediaTypes as a map from extension or name to media type. The map is
+// built on first use, so programs that serve no files do not pay for it.
 var mediaTypeOf = sync.OnceValue(func() map[string]string {
 	m := make(map[string]string)
 	for _, row := range mediaTypes {
 		mediaType, extensions, _ := strings.Cut(row, " ")
 		if strings.HasPrefix(mediaType, "text/") {
-			// Without a charset the recipient guesses, often windows-1252.
+			// Without a charset, recipients guess one, often windows-1252.
 			mediaType += "; charset=utf-8"
 		}
 		for ext := range strings.SplitSeq(extensions, " ") {
@@ -314,10 +306,9 @@ var mediaTypeOf = sync.OnceValue(func() map[string]string {
 	return m
 })
 
-// mediaTypeByName returns the media type for the name of a file, without its folders: by
-// the whole name if the table has it, else by the extension, in any case. It returns ""
-// if it knows neither; the caller then says application/octet-stream. Only the first call
-// allocates.
+// mediaTypeByName returns the media type of a file name, given without folders: the type of
+// the whole name if the table has it, or else that of the extension, ignoring case. It
+// returns "" if the table has neither. Only the first call allocates.
 func mediaTypeByName(name string) string {
 	if !strings.HasPrefix(name, ".") {
 		if t := mediaTypeInTable(name); t != "" {
@@ -327,8 +318,8 @@ func mediaTypeByName(name string) string {
 	return mediaTypeInTable(extension(name))
 }
 
-// extension returns the file name extension with its dot. A name that begins with its
-// only dot has none.
+// extension returns the file name extension with its dot. A name whose only dot is its
+// first byte has none.
 func extension(name string) string {
 	if i := strings.LastIndexAny(name, "./"); i > 0 && name[i] == '.' && name[i-1] != '/' {
 		return name[i:]
@@ -336,10 +327,10 @@ func extension(name string) string {
 	return ""
 }
 
-// mediaTypeInTable returns the media type for an extension with its dot or for a whole
-// name, in any case.
+// mediaTypeInTable returns the media type of an extension with its dot, or of a whole name,
+// ignoring case.
 func mediaTypeInTable(key string) string {
-	var folded [len("apple-app-site-association")]byte // the longest above
+	var folded [len("apple-app-site-association")]byte // the longest key
 	if len(key) > len(folded) {
 		return ""
 	}

@@ -14,15 +14,14 @@ import (
 	"example.com/rawhttp/internal/wire"
 )
 
-// An Option sets something of a [Server]. Each says what holds without it. An
-// Option that is nil is ignored; of two that set the same, the later wins, unless
-// they say that they add.
+// An Option configures a [Server]. Each documents its default. New ignores an Option that
+// is nil; if two set the same thing, the later wins, unless they are documented to add.
 type Option interface {
 	apply(*config) error
 }
 
-// A FileOption sets something of a [FileResolver]. It is also an [Option], for
-// the one that a Server makes of [WithRoot] or [WithFS].
+// A FileOption configures a [FileResolver]. It is also an [Option], for the FileResolver
+// that a Server makes for [WithRoot] or [WithFS].
 type FileOption interface {
 	Option
 	applyFile(*fileConfig) error
@@ -40,9 +39,8 @@ func (o fileOption) apply(c *config) error {
 	return nil
 }
 
-// A Logger receives what an operator wants to know, in the manner of *slog.Logger,
-// which is one: a message and pairs of a name and a value. Its methods may be
-// called concurrently.
+// A Logger receives messages for the operator: a message and pairs of name and value, as in
+// package log/slog. A *slog.Logger is a Logger. Its methods may be called concurrently.
 type Logger interface {
 	Debug(msg string, args ...any)
 	Info(msg string, args ...any)
@@ -57,9 +55,9 @@ func (discardLogger) Info(string, ...any)  {}
 func (discardLogger) Warn(string, ...any)  {}
 func (discardLogger) Error(string, ...any) {}
 
-// config is all that options set.
+// config holds all that Options set.
 type config struct {
-	sources     int // options that say what is served
+	sources     int // number of WithRoot, WithFS and WithResolver options
 	root        string
 	fsys        fs.FS
 	resolver    Resolver
@@ -78,7 +76,7 @@ type config struct {
 	hosts     hostSet
 	proxies   proxySet
 	errorPage func(ctx context.Context, req *Request, status int, err error) *Response
-	log       Logger // nil: none, but for panics
+	log       Logger // if nil, only panics are logged
 	traces    []Trace
 }
 
@@ -94,25 +92,25 @@ func defaultConfig() config {
 	}
 }
 
-// bufferLimit is how large the read buffer of a connection grows.
+// bufferLimit returns the limit to which the read buffer of a connection grows, in bytes.
 func (c *config) bufferLimit() int { return max(c.limits.Head, minBuffer) }
 
-// WithRoot serves the folder dir, as [Dir] does. The Server opens it, and closes
-// it with [Server.Close] or at the end of [Server.Shutdown].
+// WithRoot serves the folder dir, as [Dir] does. The Server opens the folder, and closes it
+// in [Server.Close] or at the end of [Server.Shutdown].
 //
-// One of WithRoot, [WithFS] and [WithResolver] must be given, and no more.
+// Exactly one of WithRoot, [WithFS] and [WithResolver] must be given.
 func WithRoot(dir string) Option {
 	return option(func(c *config) error {
 		c.sources++
 		c.root = dir
 		if dir == "" {
-			return errors.New(`WithRoot(""): the folder has no name; "." is the working directory`)
+			return errors.New(`WithRoot(""): dir is empty; use "." for the working directory`)
 		}
 		return nil
 	})
 }
 
-// WithFS serves fsys, as [FS] does. nil counts as not given.
+// WithFS serves fsys, as [FS] does. A nil fsys is ignored, as if the option were not given.
 func WithFS(fsys fs.FS) Option {
 	return option(func(c *config) error {
 		if fsys == nil {
@@ -124,8 +122,8 @@ func WithFS(fsys fs.FS) Option {
 	})
 }
 
-// WithResolver serves what r resolves. The Server never closes it. nil counts as not
-// given.
+// WithResolver serves the responses of r. The Server does not close r. A nil r is ignored,
+// as if the option were not given.
 func WithResolver(r Resolver) Option {
 	return option(func(c *config) error {
 		if r == nil {
@@ -137,8 +135,8 @@ func WithResolver(r Resolver) Option {
 	})
 }
 
-// WithDate says whether responses have a Date field (RFC 9110, section 6.6.1).
-// The default is true; false is for a system without a clock.
+// WithDate sets whether responses have a Date field (RFC 9110, section 6.6.1). The default
+// is true; use false on a system without a clock.
 func WithDate(on bool) Option {
 	return option(func(c *config) error {
 		c.noDate = !on
@@ -146,9 +144,9 @@ func WithDate(on bool) Option {
 	})
 }
 
-// WithContentLength says whether responses whose length is known say it. The
-// default is true; without, all content is chunked, or ends with the connection
-// on HTTP/1.0, which is for testing clients.
+// WithContentLength sets whether responses of known length have a Content-Length field. The
+// default is true. With false, all content is chunked or, on HTTP/1.0, ends with the
+// connection; that is useful for testing clients.
 func WithContentLength(on bool) Option {
 	return option(func(c *config) error {
 		c.noContentLength = !on
@@ -156,8 +154,8 @@ func WithContentLength(on bool) Option {
 	})
 }
 
-// WithServerField sends a Server field (RFC 9110, section 10.2.4) with each
-// response that does not have its own. The default, and "", is none.
+// WithServerField adds a Server field (RFC 9110, section 10.2.4) to each response that does
+// not have one. The default is "", for no field.
 func WithServerField(s string) Option {
 	return option(func(c *config) error {
 		if !ascii.IsFieldValue(s) {
@@ -168,62 +166,63 @@ func WithServerField(s string) Option {
 	})
 }
 
-// duration makes the option of a time limit.
+// duration returns the option for a time limit.
 func duration(name string, d time.Duration, field func(*config) *time.Duration) Option {
 	return option(func(c *config) error {
 		if d < 0 {
-			return fmt.Errorf("%s(%v): a time limit is not negative", name, d)
+			return fmt.Errorf("%s(%v): negative time limit", name, d)
 		}
 		*field(c) = d
 		return nil
 	})
 }
 
-// WithReadHeaderTimeout limits the time from the accept of a connection, and for
-// later requests from their first byte, to the end of the head. It is absolute: a
-// byte now and then does not extend it. A head that is late is answered with 408,
-// a connection on which nothing came is closed without a word.
+// WithReadHeaderTimeout limits the time to receive a head. It starts when the connection is
+// accepted, or for later requests at their first byte. The limit is absolute: more bytes do
+// not extend it. A late head is answered with 408; a connection on which no byte has
+// arrived is closed without a response.
 //
 // The default is 10 seconds; 0 is no limit.
 func WithReadHeaderTimeout(d time.Duration) Option {
 	return duration("WithReadHeaderTimeout", d, func(c *config) *time.Duration { return &c.readHeaderTimeout })
 }
 
-// WithIdleTimeout limits the time between two requests of a connection, which is
-// then closed without a word.
+// WithIdleTimeout limits the time between two requests on a connection. When it is
+// exceeded, the connection is closed without a response.
 //
-// The default is 75 seconds, longer than load balancers keep connections idle, which
-// are to be the ones that close; 0 is no limit.
+// The default is 75 seconds; 0 is no limit. Load balancers keep idle connections for less
+// than 75 seconds, so that it is they who close.
 func WithIdleTimeout(d time.Duration) Option {
 	return duration("WithIdleTimeout", d, func(c *config) *time.Duration { return &c.idleTimeout })
 }
 
-// WithStallTimeout limits how long a client may do nothing while the server waits for
-// it: send no byte of the content of its request, or take no byte of the response. Once
-// the server has waited that long for the content of one request, the content must also
-// have come at 240 bytes per second on average. A client that breaks the limit gets a 408
-// if the head of the response is not out yet; otherwise the connection is cut. The time
-// that a resolver takes does not count.
+// WithStallTimeout limits how long a client may make no progress while the server waits for
+// it: send no byte of the content of its request, or accept no byte of the response. Once
+// the server has waited for d in total for the content of a request, the content must also
+// have arrived at 240 bytes per second or more on average. A client that exceeds the limit
+// receives a 408 if the head of the response has not been sent; otherwise the connection is
+// cut. Time spent in the resolver does not count.
 //
-// A client that is merely slow is never cut. One that takes nothing is cut within a
-// twentieth of the limit after it. Over TLS and on Windows, where a write cannot be resumed, a
-// response leaves in pieces of 16 KiB, and the client has the limit for each piece.
+// A client that reads slowly is never cut off. One that accepts nothing is cut off after d,
+// at most a twentieth later. Over TLS and on Windows, where a write cannot be resumed,
+// responses are written in pieces of 16 KiB, and the limit applies to each piece.
 //
 // The default is 30 seconds; 0 is no limit.
 func WithStallTimeout(d time.Duration) Option {
 	return duration("WithStallTimeout", d, func(c *config) *time.Duration { return &c.stallTimeout })
 }
 
-// WithHalfClose says whether a client may close its side of the connection after its
-// request and still wait for the response. Either way the response is sent; but with
-// false, the default, the end of what a client sends ends the context of its request, as
-// a client that has gone for good looks the same. With true only a reset does.
+// WithHalfClose sets whether a client may close its side of the connection after its
+// request and still expect the response. The response is sent either way. With false, the
+// default, the close ends the context of the request, since a client that has disconnected
+// looks the same. With true, only a reset does.
 //
-// The end shows behind all that the client has sent. While nobody reads that, the server
-// reads ahead for whoever waits on the context, up to the limit of a head, 32 KiB. An end
-// behind more shows later: when some of it has been read, or where a reset takes its place.
-// A reset shows at once, but behind that much on Windows, and on a connection whose socket
-// the server cannot get at, since a wrapper has no NetConn method.
+// The close is noticed only after everything that the client sent before it. While nothing
+// else reads the connection, the server reads ahead on behalf of a program that waits for
+// the context, up to the limit of a head, 32 KiB by default. If more is unread, the close
+// is noticed later: when some of it has been read, or when a reset follows. A reset is
+// noticed at once, except after that much unread data on Windows, or if the server cannot
+// reach the socket of a connection because its wrapper has no NetConn method.
 func WithHalfClose(on bool) Option {
 	return option(func(c *config) error {
 		c.halfClose = on
@@ -231,9 +230,9 @@ func WithHalfClose(on bool) Option {
 	})
 }
 
-// WithDrainTimeout limits the time that requests in progress have to finish when
-// the context of [Server.Serve] has ended; then their connections are closed.
-// [Server.Shutdown] has a context of its own for that.
+// WithDrainTimeout limits how long requests in progress may take to finish after the
+// context of [Server.Serve] has ended; then their connections are closed. [Server.Shutdown]
+// is limited by its own context instead.
 //
 // The default is 10 seconds; 0 is no limit.
 func WithDrainTimeout(d time.Duration) Option {
@@ -245,78 +244,80 @@ const (
 	maxHeaderBytes = 1 << 20
 )
 
-// WithMaxHeaderBytes limits the request line and header section together to n
-// bytes, also the most that a connection's read buffer grows to. A longer head
-// is answered with 414 if not even the request line fits, else with 431. Whatever
-// n is, one line has at most 8 KiB.
+// WithMaxHeaderBytes limits the request line and header section together to n bytes. The
+// read buffer of a connection grows no larger. A longer head is answered with 431, or with
+// 414 if the request line alone is too long. Regardless of n, a single line is limited to 8
+// KiB.
 //
-// The default is 32 KiB; the least is 512 bytes, the most 1 MiB.
+// The default is 32 KiB; the minimum is 512 bytes, the maximum 1 MiB.
 func WithMaxHeaderBytes(n int) Option {
 	return option(func(c *config) error {
 		if n < minHeaderBytes || n > maxHeaderBytes {
-			return fmt.Errorf("WithMaxHeaderBytes(%d): the least is %d bytes, the most %d", n, minHeaderBytes, maxHeaderBytes)
+			return fmt.Errorf("WithMaxHeaderBytes(%d): not between %d and %d bytes", n, minHeaderBytes, maxHeaderBytes)
 		}
 		c.limits.Head = n
 		return nil
 	})
 }
 
-// WithMaxFields limits the number of field lines in a header section, which is
-// answered with 431 if it has more.
+// WithMaxFields limits the number of field lines in a header section. A request with more
+// is answered with 431.
 //
-// The default is 100; the least is 1, the most 10000.
+// The default is 100; the minimum is 1, the maximum 10000.
 func WithMaxFields(n int) Option {
 	return option(func(c *config) error {
 		if n < 1 || n > 10000 {
-			return fmt.Errorf("WithMaxFields(%d): the least is 1, the most 10000", n)
+			return fmt.Errorf("WithMaxFields(%d): not between 1 and 10000", n)
 		}
 		c.limits.Fields = n
 		return nil
 	})
 }
 
-// WithMaxBodyBytes limits the content of a request to n bytes. More is answered
-// with 413, before it is read if its length is declared.
+// WithMaxBodyBytes limits the content of a request to n bytes. Longer content is answered
+// with 413, before any of it is read if its length is declared.
 //
 // The default is 10 MiB; 0 is no limit.
 func WithMaxBodyBytes(n int64) Option {
 	return option(func(c *config) error {
 		if n < 0 {
-			return fmt.Errorf("WithMaxBodyBytes(%d): a limit is not negative", n)
+			return fmt.Errorf("WithMaxBodyBytes(%d): negative limit", n)
 		}
 		c.maxBodyBytes = n
 		return nil
 	})
 }
 
-// WithMaxConns limits the number of open connections. One more takes the place of a
-// connection that is only waiting for its client to close, or else of the one that has been
-// idle the longest. If there is none it is answered with 503 and closed; in a flood, beyond
-// 64 of these at a time, it is closed without an answer.
+// WithMaxConns limits the number of open connections. A connection over the limit replaces
+// one that is only waiting for its client to close, or else the one that has been idle
+// longest. If there is neither, it is answered with 503 and closed. In a flood, when 64
+// connections are being answered that way, further ones are closed without a response.
 //
-// The default is half of what remains of the limit of open files when 64 are set
-// aside, between 16 and 10000; 0 is no limit.
+// The default is half of the limit on open files less 64, but at least 16 and at most
+// 10000; 0 is no limit.
 func WithMaxConns(n int) Option {
 	return option(func(c *config) error {
 		if n < 0 {
-			return fmt.Errorf("WithMaxConns(%d): a limit is not negative", n)
+			return fmt.Errorf("WithMaxConns(%d): negative limit", n)
 		}
 		c.maxConns = n
 		return nil
 	})
 }
 
-// WithHosts serves requests for the hosts named, without port and in any case, and
-// answers others with 421 (RFC 9110, section 7.4), also those of HTTP/1.0 that name
-// none. An IPv6 address is in brackets. A server on a loopback or
-// private address that sets it cannot be reached through a DNS name of somebody
-// else's. Later calls add; the default is any host.
+// WithHosts serves only requests for the named hosts, given without port; case is ignored.
+// Other requests are answered with 421 (RFC 9110, section 7.4), even HTTP/1.0 requests
+// without a host. An IPv6 address must be in brackets. On a loopback or private address,
+// this option prevents DNS rebinding, in which a foreign domain name resolves to the
+// server.
+//
+// Later calls add hosts. The default is to serve any host.
 func WithHosts(names ...string) Option {
 	return option(func(c *config) error {
 		var errs []error
 		for _, name := range names {
 			if wire.AuthorityError([]byte(name)) >= 0 || wire.HostWithoutPort(name) != name {
-				errs = append(errs, fmt.Errorf("WithHosts: %q is not a host", name))
+				errs = append(errs, fmt.Errorf("WithHosts: %q is not a host without port", name))
 				continue
 			}
 			c.hosts = append(c.hosts, strings.ToLower(name))
@@ -325,15 +326,15 @@ func WithHosts(names ...string) Option {
 	})
 }
 
-// WithTrustedProxies takes the word of proxies with these addresses for who the
-// client is: ConnInfo.Client is then the last address in X-Forwarded-For that is
-// not one of theirs. Later calls add; the default is none.
+// WithTrustedProxies trusts proxies with these addresses to report the address of the
+// client: ConnInfo.Client is then the last address in X-Forwarded-For that is not one of
+// theirs. Later calls add prefixes. The default is none.
 func WithTrustedProxies(prefixes ...netip.Prefix) Option {
 	return option(func(c *config) error {
 		var errs []error
 		for _, p := range prefixes {
 			if !p.IsValid() || p.Addr().Is4In6() {
-				errs = append(errs, fmt.Errorf("WithTrustedProxies: %v is not a valid prefix, or an IPv4 one as IPv6", p))
+				errs = append(errs, fmt.Errorf("WithTrustedProxies: %v is invalid, or an IPv4 prefix written as IPv6", p))
 			}
 		}
 		c.proxies = append(c.proxies, prefixes...)
@@ -341,12 +342,12 @@ func WithTrustedProxies(prefixes ...netip.Prefix) Option {
 	})
 }
 
-// WithErrorPage lets f answer where Resolve returned an error, panicked (500), or
-// gave neither response nor error (500): with a page, or with an application's
-// index for a 404. f gets the status and, for its own use, the error; nil from it
-// stands for the plain text. It is not asked about requests that break the
-// protocol or a limit, nor about responses that a resolver returned. It may be
-// called concurrently. The default is the plain text; nil is ignored.
+// WithErrorPage makes f provide the response if Resolve returns an error, panics (500), or
+// returns neither a response nor an error (500). The response may be a page, or the index
+// file of an application for a 404. f receives the status and the error, which it should
+// not show to clients. If f returns nil, the plain-text error is sent. f is not called for
+// requests that violate the protocol or a limit, nor for responses returned by a resolver.
+// It may be called concurrently. The default is the plain-text error; a nil f is ignored.
 func WithErrorPage(f func(ctx context.Context, req *Request, status int, err error) *Response) Option {
 	return option(func(c *config) error {
 		if f != nil {
@@ -356,10 +357,10 @@ func WithErrorPage(f func(ctx context.Context, req *Request, status int, err err
 	})
 }
 
-// WithLogger sends to l what clients must not see: panics with their stacks, trouble with
-// accepting, and the causes of failed requests and TLS handshakes, by Error if the fault is
-// the server's and by Debug if it is the client's. The default writes panics to standard
-// error and discards the rest; nil is ignored.
+// WithLogger logs to l what clients must not see: panics with their stacks, errors from
+// accepting connections, and the causes of failed requests and TLS handshakes. It uses
+// Error if the server is at fault, and Debug if the client is. The default writes panics to
+// standard error and discards the rest; a nil l is ignored.
 func WithLogger(l Logger) Option {
 	return option(func(c *config) error {
 		if l != nil {
@@ -369,7 +370,7 @@ func WithLogger(l Logger) Option {
 	})
 }
 
-// WithTrace calls the hooks of t. Later calls add.
+// WithTrace adds t, whose hooks are called in addition to those of earlier traces.
 func WithTrace(t Trace) Option {
 	return option(func(c *config) error {
 		c.traces = append(c.traces, t)
@@ -377,10 +378,10 @@ func WithTrace(t Trace) Option {
 	})
 }
 
-// WithLenientParsing accepts heads as [ParseRequestLenient] does. A head whose empty line
-// is missing ends where its lines so far are whole, none of them is Content-Length or
-// Transfer-Encoding, and nothing more has come for 200 milliseconds; the connection
-// closes after the response. The default is off.
+// WithLenientParsing accepts the heads that [ParseRequestLenient] accepts. It also accepts
+// a head without its final empty line, if the last line is complete, there is no
+// Content-Length or Transfer-Encoding, and nothing more arrives for 200 milliseconds; the
+// connection closes after the response. The default is strict parsing.
 func WithLenientParsing() Option {
 	return option(func(c *config) error {
 		c.limits.Lenient = true

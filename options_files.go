@@ -13,16 +13,16 @@ import (
 	"example.com/rawhttp/internal/list"
 )
 
-// A Listing is what a folder without an index file is answered with.
+// A Listing determines the response for a folder without an index file.
 type Listing uint8
 
 const (
-	ListText Listing = iota // names, one a line, as text/plain
+	ListText Listing = iota // names as text/plain, one per line
 	ListNone                // 404
-	ListHTML                // a page, or text or JSON if the client asks for that
+	ListHTML                // an HTML page; text or JSON if the client asks for it
 )
 
-// String returns the name of l, as in "text".
+// String returns the name of l, such as "text".
 func (l Listing) String() string {
 	switch l {
 	case ListText:
@@ -35,21 +35,20 @@ func (l Listing) String() string {
 	return fmt.Sprintf("Listing(%d)", uint8(l))
 }
 
-// fileConfig is all that file options set.
+// fileConfig holds all that FileOptions set.
 type fileConfig struct {
 	listing      Listing
-	page         func(mediaType func(name string) string) list.Form // of WithListing, so that other programs do not have it
+	page         func(mediaType func(name string) string) list.Form // of WithListing, so that only programs that call it link the pages
 	maxListing   int
 	index        []string
 	dotFiles     bool
 	mediaTypes   map[string]string
-	cacheControl func(urlPath string) string // of files at the path of a request, "" for none
+	cacheControl func(urlPath string) string // for the file at a request path; "" sends no field
 	codings      []string                    // of sidecars
 	script       scriptConfig
 }
 
-// newFileConfig applies the options to the defaults and reports every mistake,
-// joined.
+// newFileConfig applies opts to the defaults. Its error joins all mistakes found in them.
 func newFileConfig(opts []FileOption) (fileConfig, error) {
 	c := fileConfig{
 		maxListing:   100_000,
@@ -67,7 +66,7 @@ func newFileConfig(opts []FileOption) (fileConfig, error) {
 	return c, errors.Join(errs...)
 }
 
-// mediaType returns the media type of a file by its name, without or with its folders.
+// mediaType returns the media type of a file by its name, which may include folders.
 func (c *fileConfig) mediaType(name string) string {
 	name = name[strings.LastIndexByte(name, '/')+1:]
 	if len(c.mediaTypes) > 0 {
@@ -80,24 +79,24 @@ func (c *fileConfig) mediaType(name string) string {
 	return mediaTypeByName(name)
 }
 
-// WithListing says what a folder without an index file is answered with: names as
-// text ([ListText], the default), a page ([ListHTML]), or 404 ([ListNone]).
+// WithListing sets the response for a folder without an index file: names as text
+// ([ListText], the default), an HTML page ([ListHTML]), or 404 ([ListNone]).
 //
-// A client may ask for another form, by the Accept field or by ?format=text, json or,
-// with ListHTML, html; and for another order, by ?sort=name, size or time and
-// ?order=asc or desc. Folders come first. JSON is one object:
+// A client may choose another form with the Accept field or with ?format=text, json or, for
+// ListHTML, html; and another order with ?sort=name, size or time and ?order=asc or desc.
+// Folders come first. JSON is one object:
 //
 //	{"path":"/pub/","entries":[
 //	{"name":"old","type":"directory","mtime":"2026-11-02T08:15:00Z","href":"./old/"},
 //	{"name":"a?b.png","type":"file","size":145408,"link":true,"mtime":"2026-11-02T08:15:00Z","href":"./a%3Fb.png"}],"truncated":false}
 //
-// where href leads to the file whatever bytes its name has, link is there for symbolic
-// links, and mtime only where there is a time. A folder of more than 200 names is
-// streamed, without an ETag.
+// The member href leads to the file whatever bytes its name contains, link is present only
+// for symbolic links, and mtime only if the time is known. A folder of more than 200 names
+// is streamed, without an ETag.
 func WithListing(l Listing) FileOption {
 	return fileOption(func(c *fileConfig) error {
 		if l > ListHTML {
-			return fmt.Errorf("WithListing(%v): there is no such listing", l)
+			return fmt.Errorf("WithListing(%v): unknown Listing", l)
 		}
 		c.listing = l
 		c.page = list.HTML
@@ -105,29 +104,28 @@ func WithListing(l Listing) FileOption {
 	})
 }
 
-// WithMaxListing limits a listing to n entries, and so the memory that it takes. A
-// longer folder is listed in part, which one the system decides, and the listing says
-// so.
+// WithMaxListing limits a listing to n entries, and so the memory it uses. A listing of a
+// larger folder is truncated, and says so; which entries it has depends on the system.
 //
 // The default is 100000; 0 is no limit.
 func WithMaxListing(n int) FileOption {
 	return fileOption(func(c *fileConfig) error {
 		if n < 0 {
-			return fmt.Errorf("WithMaxListing(%d): a limit is not negative", n)
+			return fmt.Errorf("WithMaxListing(%d): negative limit", n)
 		}
 		c.maxListing = n
 		return nil
 	})
 }
 
-// WithIndex names the files that stand for their folder, the first that is there.
-// The default is index.html; no names means that no file does.
+// WithIndex sets the names of index files. A folder is served as the first of them that it
+// contains. The default is index.html; without names there are no index files.
 func WithIndex(names ...string) FileOption {
 	return fileOption(func(c *fileConfig) error {
 		var errs []error
 		for _, name := range names {
 			if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\\\x00") {
-				errs = append(errs, fmt.Errorf("WithIndex: %q is not the name of a file in a folder", name))
+				errs = append(errs, fmt.Errorf("WithIndex: %q is not a file name", name))
 			}
 		}
 		c.index = slices.Clone(names)
@@ -136,8 +134,9 @@ func WithIndex(names ...string) FileOption {
 }
 
 // WithDotFiles sets whether names that begin with a dot are served and listed. The default
-// is false: a path with such a name in it is not found. The folder .well-known at the top
-// (RFC 8615) is always served, and so is an index file named by [WithIndex].
+// is false: a path that contains such a name is not found. The folder .well-known at the
+// top of the tree (RFC 8615) is always served, and so is an index file named by
+// [WithIndex].
 func WithDotFiles(on bool) FileOption {
 	return fileOption(func(c *fileConfig) error {
 		c.dotFiles = on
@@ -145,15 +144,16 @@ func WithDotFiles(on bool) FileOption {
 	})
 }
 
-// WithMediaType sets the media type, verbatim, of files with the extension, as in ".txt";
-// of files without an extension, if ext is ""; or of files with that whole name, as in
-// "README", which goes before an extension. Letters match in any case. Later calls add.
-// The default is a table of some 200 extensions and some names, the same on every
-// machine, and application/octet-stream.
+// WithMediaType sets the media type of files with the extension ext, such as ".txt"; of
+// files without an extension, if ext is ""; or of files with the name ext, such as
+// "README", which takes precedence over an extension. Case is ignored. The media type is
+// sent verbatim. Later calls add. The default is a built-in table of some 200 extensions
+// and some names, the same on every machine, and application/octet-stream for all other
+// files.
 func WithMediaType(ext, mediaType string) FileOption {
 	return fileOption(func(c *fileConfig) error {
 		if strings.HasPrefix(ext, ".") && (len(ext) < 2 || strings.ContainsRune(ext[1:], '.')) || strings.ContainsAny(ext, "/\x00") {
-			return fmt.Errorf("WithMediaType(%q, %q): neither an extension, which is a name after one dot, nor the name of a file", ext, mediaType)
+			return fmt.Errorf("WithMediaType(%q, %q): neither an extension with one leading dot nor a file name", ext, mediaType)
 		}
 		if mediaType == "" || !ascii.IsFieldValue(mediaType) {
 			return fmt.Errorf("WithMediaType(%q, %q): not a media type", ext, mediaType)
@@ -163,17 +163,18 @@ func WithMediaType(ext, mediaType string) FileOption {
 	})
 }
 
-// WithCacheControl sends the Cache-Control field (RFC 9111, section 5.2) with files: those
-// whose path matches one of the patterns, or all if there are none. Later calls add, and
-// the last that matches wins; the value "" sends none. The default is none.
+// WithCacheControl sends a Cache-Control field (RFC 9111, section 5.2) with files: those
+// whose path matches one of the patterns, or all files if there are no patterns. Later
+// calls add rules; the last rule that matches wins, and the value "" sends no field. The
+// default is no field.
 //
 //	WithCacheControl("no-cache"),
 //	WithCacheControl("public, max-age=31536000, immutable", "/assets/*", "/assets/*/*"),
 //
-// Patterns are those of [path.Match], so "*" matches no slash. They are matched with the
-// whole path of the request as [Request.Path] returns it: decoded, below a [Mount] without
-// the prefix, and "/docs/" for the index file of a folder. A pattern begins with a slash.
-// Redirects, errors, listings and what scripts send do not have the field.
+// Patterns have the syntax of [path.Match], so "*" does not match a slash, and must begin
+// with a slash. They are matched against the whole path as [Request.Path] returns it:
+// decoded, without the prefix of a [Mount], and "/docs/" for the index file of a folder.
+// Redirects, errors, listings and the responses of scripts do not have the field.
 func WithCacheControl(value string, patterns ...string) FileOption {
 	return fileOption(func(c *fileConfig) error {
 		var errs []error
@@ -182,7 +183,7 @@ func WithCacheControl(value string, patterns ...string) FileOption {
 		}
 		for _, pattern := range patterns {
 			if _, err := path.Match(pattern, ""); err != nil || !strings.HasPrefix(pattern, "/") {
-				errs = append(errs, fmt.Errorf("WithCacheControl: %q is not a pattern of path.Match that begins with a slash", pattern))
+				errs = append(errs, fmt.Errorf("WithCacheControl: %q is not a path.Match pattern with a leading slash", pattern))
 			}
 		}
 		before, patterns := c.cacheControl, slices.Clone(patterns)
@@ -196,16 +197,16 @@ func WithCacheControl(value string, patterns ...string) FileOption {
 	})
 }
 
-// A ScriptOutput says how the output of scripts is read.
+// A ScriptOutput determines how the output of scripts is read.
 type ScriptOutput uint8
 
 const (
-	ScriptAuto  ScriptOutput = iota // CGI if it begins with a block of fields, one of them Content-Type, Location or Status; else plain
-	ScriptCGI                       // fields, an empty line, content (RFC 3875, section 6); anything else is answered with 502
-	ScriptPlain                     // all of it is content, of type text/html; charset=utf-8
+	ScriptAuto  ScriptOutput = iota // CGI if the output begins with fields, one of them Content-Type, Location or Status; otherwise plain
+	ScriptCGI                       // fields, an empty line, content (RFC 3875, section 6); any other output is answered with 502
+	ScriptPlain                     // all output is content, of type text/html; charset=utf-8
 )
 
-// String returns the name of o, as in "auto".
+// String returns the name of o, such as "auto".
 func (o ScriptOutput) String() string {
 	switch o {
 	case ScriptAuto:
@@ -218,7 +219,7 @@ func (o ScriptOutput) String() string {
 	return fmt.Sprintf("ScriptOutput(%d)", uint8(o))
 }
 
-// scriptConfig is what the options for scripts set.
+// scriptConfig holds all that options for scripts set.
 type scriptConfig struct {
 	commands []scriptCommand
 	output   ScriptOutput
@@ -228,58 +229,59 @@ type scriptConfig struct {
 	max      int
 	env      []string
 
-	// open makes the runner. That only WithScript sets it keeps a program that runs
-	// no scripts from being built with all that it takes.
+	// open makes the runner. Only WithScript sets it, so that programs without scripts do
+	// not link the code that runs them.
 	open func(scriptConfig, string) (scriptRunner, error)
 }
 
-// A scriptCommand runs the files with an extension: by an interpreter with its
-// arguments, or themselves if that is empty.
+// A scriptCommand runs the files with an extension: with the interpreter and its arguments
+// or, if interpreter is empty, by executing the file.
 type scriptCommand struct {
 	ext         string
 	interpreter []string
 }
 
-// WithScript runs files with the extension, as in ".py" and in any case, and sends
-// what they print, where else their source would be sent: by the interpreter, given
-// with its own arguments, as in WithScript(".py", "python3", "-u"), or the file
-// itself if none is named, which must then be executable. The interpreter is looked
-// for once, along PATH, and [New] reports it missing. Later calls add; for the same
-// extension the later wins. Only folders ([WithRoot], [Dir]) have scripts, and only
-// systems with process groups, which Windows is not among.
+// WithScript runs files with the extension ext, such as ".py", ignoring case, and sends
+// their output. Without this option their source is sent. The files are run by the
+// interpreter, which may have arguments of its own, as in WithScript(".py", "python3",
+// "-u"); without an interpreter, the file itself is executed. The interpreter is looked up
+// once, in PATH; [New] returns an error if it is missing. Later calls add extensions; for
+// the same extension the later call wins. Scripts run only in folders ([WithRoot], [Dir]),
+// and only on systems with process groups, so not on Windows.
 //
 // A script answers GET, HEAD and POST, and the methods of [WithScriptMethods]. It runs in
-// its own folder, without a shell and without arguments from the request; it has the
-// request in its environment (RFC 3875, section 4.1) and its content on standard input.
-// It inherits no other descriptors: New marks all that are open in this process
-// close-on-exec. What it prints begins with fields or not, see [ScriptOutput]; of the
-// fields, Status says the status, and Location without it makes a 302. What it says on
-// standard error goes to the log, up to 64 KiB.
+// its own folder, without a shell, and no argument comes from the request. The request is
+// in its environment (RFC 3875, section 4.1), the content on its standard input. It
+// inherits no other descriptors: New marks all open descriptors of this process
+// close-on-exec. Its output may begin with fields; see [ScriptOutput]. Of these, Status
+// sets the status, and Location without Status makes it 302. Standard error goes to the
+// log, up to 64 KiB.
 //
-// A script has 10 seconds to its first byte, from when it has all of its content, and
-// [WithScriptTimeout] in all; it may print 64 MiB, 32 KiB of that as fields. It ends earlier with the connection, if
-// that is reset. Its processes are a group, which is ended when the script has, or
-// half a second later if others of it hold its output: by SIGTERM, and SIGKILL another
-// half second later. A process that leaves the group, as setsid does, is not ended.
+// A script must print its first byte within 10 seconds of receiving all its content, and
+// finish within [WithScriptTimeout]. It may print up to 64 MiB, of which 32 KiB may be
+// fields. It is ended early if the connection is reset. Its processes form a process group,
+// which is ended when the script exits, or half a second later if other processes of the
+// group still hold its output. The group receives SIGTERM, and half a second later SIGKILL.
+// A process that leaves the group, for example with setsid, is not ended.
 //
-// A script that fails before it prints is answered with 500, one that is late with
-// 504, one whose fields are at fault with 502, and one that has no turn, because too
-// many run, with 503; a POST that a browser says comes from another site, with 403, see
-// [WithScriptMethods].
+// A script that fails before it prints anything is answered with 500, one that is too slow
+// with 504, and one with invalid fields with 502. A request that gets no turn because too
+// many scripts are running is answered with 503, and a POST that according to the browser
+// comes from another site with 403; see [WithScriptMethods].
 //
-// The default is that no script runs.
+// The default is to run no scripts.
 func WithScript(ext string, interpreter ...string) FileOption {
 	return fileOption(func(c *fileConfig) error {
 		fail := func(why string) error { return fmt.Errorf("WithScript(%q, %q): %s", ext, interpreter, why) }
 		switch {
 		case len(ext) < 2 || ext[0] != '.' || !ascii.IsVisible(ext) || strings.ContainsAny(ext[1:], "./"):
-			return fail("an extension is a name behind one dot")
+			return fail("not an extension with one leading dot")
 		case len(interpreter) > 0 && interpreter[0] == "":
-			return fail("the interpreter has no name")
+			return fail("the interpreter is empty")
 		case isBatch(ext), len(interpreter) > 0 && isBatch(extension(interpreter[0])):
-			return fail("batch files are never run: words of a request could be commands there")
+			return fail("batch files are not run, since parts of a request could become commands")
 		case strings.Contains(strings.Join(interpreter, ""), "\x00"):
-			return fail("a NUL byte")
+			return fail("the interpreter contains a NUL byte")
 		}
 		c.script.open = openScripts
 		c.script.commands = append(c.script.commands, scriptCommand{ext, slices.Clone(interpreter)})
@@ -287,26 +289,25 @@ func WithScript(ext string, interpreter ...string) FileOption {
 	})
 }
 
-// isBatch reports whether files with the extension are run by a shell of Windows,
-// whatever runs them.
+// isBatch reports whether Windows runs files with the extension in a shell, however they
+// are started.
 func isBatch(ext string) bool { return ascii.EqualFold(ext, ".bat") || ascii.EqualFold(ext, ".cmd") }
 
-// WithScriptOutput fixes how the output of scripts is read. The default is
-// [ScriptAuto].
+// WithScriptOutput sets how the output of scripts is read. The default is [ScriptAuto].
 func WithScriptOutput(o ScriptOutput) FileOption {
 	return fileOption(func(c *fileConfig) error {
 		if o > ScriptPlain {
-			return fmt.Errorf("WithScriptOutput(%v): there is no such output", o)
+			return fmt.Errorf("WithScriptOutput(%v): unknown ScriptOutput", o)
 		}
 		c.script.output = o
 		return nil
 	})
 }
 
-// WithScriptPathInfo sets whether a path may go on after a script's: then
-// /tool.py/a/b runs tool.py with PATH_INFO=/a/b (RFC 3875, section 4.1.5). PATH_INFO
-// is decoded and clean, and not held to the rules for names of files: it may be
-// /.github/ci.yml. The script itself must not be hidden. The default is false.
+// WithScriptPathInfo sets whether a path may continue after a script: /tool.py/a/b then
+// runs tool.py with PATH_INFO=/a/b (RFC 3875, section 4.1.5). PATH_INFO is decoded and
+// clean, but the rules for file names do not apply to it: it may be /.github/ci.yml. The
+// script itself must not be hidden. The default is false.
 func WithScriptPathInfo(on bool) FileOption {
 	return fileOption(func(c *fileConfig) error {
 		c.script.pathInfo = on
@@ -314,15 +315,16 @@ func WithScriptPathInfo(on bool) FileOption {
 	})
 }
 
-// WithScriptMethods adds methods to those that scripts answer, which are GET, HEAD and
-// POST: PUT, DELETE and PATCH for a REST service, for example. Methods are case-sensitive.
-// CONNECT and TRACE are errors, since the server answers them. Later calls add.
+// WithScriptMethods adds methods that scripts answer in addition to GET, HEAD and POST:
+// PUT, DELETE and PATCH for a REST service, for example. Methods are case-sensitive.
+// CONNECT and TRACE are errors, since the server answers them itself. Later calls add
+// methods.
 //
-// OPTIONS makes scripts answer CORS preflights and other OPTIONS requests, where the
-// server's own answer is 204 with Allow. Without OPTIONS, a POST and any method added here
-// is answered with 403 if the browser says, with Sec-Fetch-Site: cross-site, that a page of
-// another site sends it. With OPTIONS, scripts get these requests too, and must judge by
-// the Origin field what they allow: browsers send a form without a preflight.
+// OPTIONS makes scripts answer CORS preflights and other OPTIONS requests, which the server
+// otherwise answers with 204 and Allow. Without OPTIONS, a POST or any method added here is
+// answered with 403 if the browser says, with Sec-Fetch-Site: cross-site, that a page of
+// another site sent it. With OPTIONS, scripts receive these requests too and must decide by
+// the Origin field which to allow: browsers send forms without a preflight.
 func WithScriptMethods(methods ...string) FileOption {
 	return fileOption(func(c *fileConfig) error {
 		var errs []error
@@ -331,7 +333,7 @@ func WithScriptMethods(methods ...string) FileOption {
 			case !ascii.IsToken(method):
 				errs = append(errs, fmt.Errorf("WithScriptMethods: %q is not a method", method))
 			case method == "CONNECT" || method == "TRACE":
-				errs = append(errs, fmt.Errorf("WithScriptMethods: %s is answered by the server", method))
+				errs = append(errs, fmt.Errorf("WithScriptMethods: the server itself answers %s", method))
 			}
 		}
 		c.script.methods = append(c.script.methods, methods...)
@@ -339,50 +341,50 @@ func WithScriptMethods(methods ...string) FileOption {
 	})
 }
 
-// WithScriptTimeout limits the time that a script may run, that in which its client
-// sends content included. One that has printed nothing by then is answered with 504;
-// where its response has begun, that is cut. The 10 seconds to the first byte stay
-// what they are.
+// WithScriptTimeout limits the run time of a script, including the time in which its client
+// sends content. A script that has printed nothing by then is answered with 504; a response
+// that has begun is cut. The limit of 10 seconds to the first byte is independent.
 //
-// The default is 30 seconds; 0 is no limit but that to the first byte.
+// The default is 30 seconds; 0 leaves only the limit to the first byte.
 func WithScriptTimeout(d time.Duration) FileOption {
 	return fileOption(func(c *fileConfig) error {
 		if d < 0 {
-			return fmt.Errorf("WithScriptTimeout(%v): a time limit is not negative", d)
+			return fmt.Errorf("WithScriptTimeout(%v): negative time limit", d)
 		}
 		c.script.timeout = d
 		return nil
 	})
 }
 
-// WithMaxScripts limits the number of scripts that run at once, those included that
-// wait for a slow client. Of the requests beyond, 64 wait up to 5 seconds for a turn;
-// others are answered with 503.
+// WithMaxScripts limits the number of scripts running at once, including those waiting for
+// a slow client. When the limit is reached, up to 64 requests wait for a turn, each up to 5
+// seconds; others are answered with 503.
 //
-// The default is twice the number of processors, at least 4; 0 is no limit.
+// The default is twice the number of processors, but at least 4; 0 is no limit.
 func WithMaxScripts(n int) FileOption {
 	return fileOption(func(c *fileConfig) error {
 		if n < 0 {
-			return fmt.Errorf("WithMaxScripts(%d): a limit is not negative", n)
+			return fmt.Errorf("WithMaxScripts(%d): negative limit", n)
 		}
 		c.script.max = n
 		return nil
 	})
 }
 
-// WithScriptEnv passes to scripts the variables of this process with these names, as
-// they are when the resolver is made. Without it they have PATH=/usr/local/bin:/usr/bin:/bin
-// and, where this process does, LANG, LC_ALL, TZ and TMPDIR, beside those that tell
-// of the request, which cannot be named here. Later calls add.
+// WithScriptEnv passes these environment variables of the process to scripts, with the
+// values they have when the resolver is made. Without this option scripts have
+// PATH=/usr/local/bin:/usr/bin:/bin and, if they are set, LANG, LC_ALL, TZ and TMPDIR. The
+// variables that describe the request are always set, and cannot be named here. Later calls
+// add names.
 func WithScriptEnv(names ...string) FileOption {
 	return fileOption(func(c *fileConfig) error {
 		var errs []error
 		for _, name := range names {
 			switch {
 			case name == "" || strings.ContainsAny(name, "=\x00"):
-				errs = append(errs, fmt.Errorf("WithScriptEnv: %q is not the name of a variable", name))
+				errs = append(errs, fmt.Errorf("WithScriptEnv: %q is not a variable name", name))
 			case isRequestVariable(name):
-				errs = append(errs, fmt.Errorf("WithScriptEnv: %s tells scripts of the request", name))
+				errs = append(errs, fmt.Errorf("WithScriptEnv: %s describes the request and is always set", name))
 			}
 		}
 		c.script.env = append(c.script.env, names...)
