@@ -64,6 +64,44 @@ func ExampleResolverFunc_basicAuth() {
 	// hello, Ann
 }
 
+// What each method does to a resource. HEAD, OPTIONS and what is not allowed need no code.
+func ExampleMethods() {
+	answer := func(text string) rawhttp.Resolver {
+		return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			return rawhttp.Text(200, text), nil
+		})
+	}
+	note := rawhttp.Methods(map[string]rawhttp.Resolver{
+		"GET":    answer("two litres\n"),
+		"DELETE": answer("deleted\n"),
+	})
+	for _, method := range []string{"GET", "HEAD", "OPTIONS", "PUT"} {
+		answer := rawhttp.Answer(note, method+" /milk HTTP/1.1\r\nHost: example.test\r\n\r\n")
+		fmt.Print(method, ": ", strings.ReplaceAll(answer, "\r\n", "\n"))
+	}
+	// Output:
+	// GET: HTTP/1.1 200 OK
+	// Content-Type: text/plain; charset=utf-8
+	// Content-Length: 11
+	//
+	// two litres
+	// HEAD: HTTP/1.1 200 OK
+	// Content-Type: text/plain; charset=utf-8
+	// Content-Length: 11
+	//
+	// OPTIONS: HTTP/1.1 204 No Content
+	// Allow: GET, HEAD, DELETE, OPTIONS
+	// X-Content-Type-Options: nosniff
+	//
+	// PUT: HTTP/1.1 405 Method Not Allowed
+	// Content-Type: text/plain; charset=utf-8
+	// Content-Length: 23
+	// X-Content-Type-Options: nosniff
+	// Allow: GET, HEAD, DELETE, OPTIONS
+	//
+	// 405 Method Not Allowed
+}
+
 // A folder of the system. Nothing outside of it can be named, nor, unless that is
 // asked for, what begins with a dot.
 func ExampleDir() {

@@ -380,17 +380,12 @@ func (f *FileResolver) name(path string) (name string, isFolder bool, err error)
 	return name, isFolder, f.allowName(name)
 }
 
-// allowMethod returns an error unless the method is GET or HEAD: 405 with methods for the
-// Allow field, or 501 for an unknown method.
+// allowMethod returns an error unless the method is GET or HEAD.
 func allowMethod(req *Request, methods ...string) error {
 	if req.isGet() || req.isHead() {
 		return nil
 	}
-	err := &StatusError{Status: 501, Err: fmt.Errorf("method %q on a file, folder or script", req.Method())}
-	if req.isKnownMethod() {
-		err.Status, err.Allow = 405, methods
-	}
-	return err
+	return refuseMethod(req, methods)
 }
 
 // serve returns a response with an open regular file, which it takes over.

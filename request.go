@@ -278,15 +278,8 @@ func (r *Request) isHead() bool    { return string(r.head.Method.Of(r.head.Text)
 func (r *Request) isGet() bool     { return string(r.head.Method.Of(r.head.Text)) == "GET" }
 func (r *Request) isOptions() bool { return string(r.head.Method.Of(r.head.Text)) == "OPTIONS" }
 
-// isKnownMethod reports whether the method is one of RFC 9110, section 9, or
-// PATCH (RFC 5789).
-func (r *Request) isKnownMethod() bool {
-	switch string(r.head.Method.Of(r.head.Text)) {
-	case "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH":
-		return true
-	}
-	return false
-}
+// isKnownMethod reports whether the method is one of knownMethods.
+func (r *Request) isKnownMethod() bool { return slices.Contains(knownMethods, r.Method()) }
 
 // A Header is the field lines of a header or trailer section, in order and with
 // names as received. Names are looked up without regard to case. The zero Header

@@ -3,7 +3,9 @@ package rawhttp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -59,6 +61,74 @@ func First(rs ...Resolver) Resolver {
 		}
 		return nil, err
 	})
+}
+
+// knownMethods are the methods of RFC 9110, section 9, and PATCH (RFC 5789), in the order of
+// the Allow field.
+var knownMethods = []string{"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}
+
+// Methods asks the resolver of the request's method. That of GET answers HEAD too, unless HEAD
+// has its own. OPTIONS, unless it has its own, is answered with 204 and the Allow field. Any
+// other method that is known, one of RFC 9110, section 9, or PATCH, is an error that is
+// answered with 405 and Allow; one that is not known is answered with 501 (RFC 9110, section
+// 9.1). Allow has the methods in the order in which the RFC describes them, then others by name.
+//
+// Methods answers for every path: below a [Mount] of one path, or in a resolver that has
+// chosen by path already. It copies m. It panics if m is empty, a Resolver is nil, or a name
+// is not a token in upper case, as methods are case-sensitive.
+func Methods(m map[string]Resolver) Resolver {
+	if len(m) == 0 {
+		panic("rawhttp: Methods: there are no methods")
+	}
+	for _, method := range slices.Sorted(maps.Keys(m)) {
+		switch {
+		case !ascii.IsToken(method) || method != strings.ToUpper(method):
+			panic(fmt.Sprintf("rawhttp: Methods: %q is not the name of a method in upper case", method))
+		case m[method] == nil:
+			panic("rawhttp: Methods: the Resolver of " + method + " is nil")
+		}
+	}
+	m = maps.Clone(m)
+	if m["HEAD"] == nil && m["GET"] != nil {
+		m["HEAD"] = m["GET"]
+	}
+	allow := allowOfMethods(m)
+	return ResolverFunc(func(ctx context.Context, req *Request) (*Response, error) {
+		if r := m[req.Method()]; r != nil {
+			return r.Resolve(ctx, req)
+		}
+		if req.isOptions() {
+			return allowed(strings.Join(allow, ", ")), nil
+		}
+		return nil, refuseMethod(req, allow)
+	})
+}
+
+// allowOfMethods returns the methods of m, and OPTIONS, in the order of the Allow field.
+func allowOfMethods(m map[string]Resolver) []string {
+	var known, other []string
+	for _, method := range knownMethods {
+		if m[method] != nil || method == "OPTIONS" {
+			known = append(known, method)
+		}
+	}
+	for method := range m {
+		if !slices.Contains(knownMethods, method) {
+			other = append(other, method)
+		}
+	}
+	slices.Sort(other)
+	return append(known, other...)
+}
+
+// refuseMethod returns the error for a method that the resource does not have: 405 with the
+// methods that it allows, or 501 if the method is not known at all.
+func refuseMethod(req *Request, allow []string) error {
+	err := &StatusError{Status: 501, Err: fmt.Errorf("method %q", req.Method())}
+	if req.isKnownMethod() {
+		err.Status, err.Allow = 405, allow
+	}
+	return err
 }
 
 // Mount gives r the requests below prefix, with the prefix taken off their path

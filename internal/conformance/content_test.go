@@ -90,10 +90,10 @@ func TestRequestContentIsExact(t *testing.T) {
 		chunkedHead: "2\r\nhe\r\n3\r\nllo\r\n0\r\nSum: 7\r\n\r\n",
 	} {
 		for name, read := range map[string]func(io.Reader) ([]byte, error){
-			"io.ReadAll":      io.ReadAll,
-			"bufio":           func(r io.Reader) ([]byte, error) { return io.ReadAll(bufio.NewReaderSize(r, 64<<10)) },
-			"byte by byte":    func(r io.Reader) ([]byte, error) { return io.ReadAll(iotest.OneByteReader(r)) },
-			"a small buffer":  func(r io.Reader) ([]byte, error) { return io.ReadAll(bufio.NewReaderSize(r, 5)) },
+			"io.ReadAll":     io.ReadAll,
+			"bufio":          func(r io.Reader) ([]byte, error) { return io.ReadAll(bufio.NewReaderSize(r, 64<<10)) },
+			"byte by byte":   func(r io.Reader) ([]byte, error) { return io.ReadAll(iotest.OneByteReader(r)) },
+			"a small buffer": func(r io.Reader) ([]byte, error) { return io.ReadAll(bufio.NewReaderSize(r, 5)) },
 		} {
 			more := strings.NewReader(wire + next)
 			b, err := read(parse(t, head).Content(nil, more))
