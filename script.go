@@ -22,16 +22,17 @@ import (
 	"example.com/rawhttp/internal/jail"
 )
 
-// A scriptRunner answers for the files of a tree that are scripts.
+// A scriptRunner runs the scripts of a tree.
 type scriptRunner interface {
-	// isScript reports whether a name is a script's.
+	// isScript reports whether the file of that name is a script.
 	isScript(name string) bool
-	// hides reports whether a name is of a file that would give a script away.
+	// hides reports whether the file of that name would reveal the source of a script.
 	hides(name string) bool
-	// resolve answers with what the script prints, which it may take over to the
-	// end of the response. It closes the file.
+	// resolve runs the script and returns a response with its output, which may still be
+	// streaming. It closes the file.
 	resolve(ctx context.Context, req *Request, script opened, pathInfo string) (*Response, error)
-	// close ends what scripts have left behind. Those that answer requests go on.
+	// close ends processes that scripts left running. Scripts that are answering requests
+	// continue.
 	close()
 }
 
@@ -42,21 +43,22 @@ const (
 	maxScriptOutput   = 64 << 20 // bytes
 )
 
-// scripts runs the scripts of one folder.
+// A scripts runs the scripts of one folder.
 type scripts struct {
 	scriptConfig
-	root    string        // absolute, without a slash at its end
-	allowed []string      // methods, for the Allow field
-	env     []string      // of each script
-	turns   chan struct{} // holds one for each that runs; nil: any number may
+	root    string        // absolute, without a final slash
+	allowed []string      // methods for the Allow field
+	env     []string      // environment common to all scripts
+	turns   chan struct{} // one element per running script; nil if there is no limit
 	waiting atomic.Int32
 
 	mu     sync.Mutex
-	runs   map[*scriptRun]struct{} // those whose processes are not gone
-	closed bool                    // none is left alone any more
+	runs   map[*scriptRun]struct{} // runs with processes that still exist
+	closed bool                    // no script may outlive its response any more
 }
 
-// openScripts finds the interpreters. It reports every mistake, joined.
+// openScripts looks up the interpreters and returns the runner. Its error joins all
+// mistakes found.
 func openScripts(config scriptConfig, root string) (scriptRunner, error) {
 	s := &scripts{scriptConfig: config, runs: make(map[*scriptRun]struct{})}
 	if !hasProcessGroups {
@@ -90,7 +92,7 @@ func openScripts(config scriptConfig, root string) (scriptRunner, error) {
 	return s, errors.Join(append(errs, err)...)
 }
 
-// scriptEnv returns the variables that scripts have for any request.
+// scriptEnv returns the variables that do not depend on the request.
 func scriptEnv(names []string) []string {
 	var env []string
 	if !slices.Contains(names, "PATH") {
@@ -105,8 +107,8 @@ func scriptEnv(names []string) []string {
 	return env
 }
 
-// lookUp finds a program, along PATH if its name has no slash. What PATH says of the
-// working directory does not count, which may be the folder that is served.
+// lookUp finds a program, searching PATH if its name has no slash. It skips relative
+// entries of PATH, since the working directory may be the folder being served.
 func lookUp(program string) (string, error) {
 	files := []string{program}
 	if !strings.Contains(program, "/") {
@@ -126,26 +128,26 @@ func lookUp(program string) (string, error) {
 			return file, nil
 		}
 	}
-	return "", fmt.Errorf("WithScript: interpreter %q: no such program", program)
+	return "", fmt.Errorf("WithScript: interpreter %q: not found or not executable", program)
 }
 
 func absolute(name string) (string, error) {
 	if strings.HasPrefix(name, "/") {
 		return path.Clean(name), nil
 	}
-	folder, err := syscall.Getwd() // the folder itself, where os.Getwd believes PWD
+	folder, err := syscall.Getwd() // the actual folder; os.Getwd would trust PWD
 	return path.Clean(folder + "/" + name), err
 }
 
-// command returns what runs files with the extension of name, nil if nothing does.
+// command returns the command for files with the extension of name, or nil.
 func (s *scripts) command(name string) *scriptCommand {
-	name = strings.TrimRight(foldName(name), ". ") // which some file systems do
+	name = strings.TrimRight(foldName(name), ". ") // as some file systems do
 	dot := strings.LastIndexAny(name, "./")
 	if dot < 0 || name[dot] != '.' {
 		return nil
 	}
-	for i := len(s.commands) - 1; i >= 0; i-- { // the later counts
-		if strings.EqualFold(s.commands[i].ext, name[dot:]) { // and not of ASCII alone
+	for i := len(s.commands) - 1; i >= 0; i-- { // the last one added wins
+		if strings.EqualFold(s.commands[i].ext, name[dot:]) { // EqualFold of package strings, since file systems fold more than ASCII
 			return &s.commands[i]
 		}
 	}
@@ -154,11 +156,11 @@ func (s *scripts) command(name string) *scriptCommand {
 
 func (s *scripts) isScript(name string) bool { return s.command(name) != nil }
 
-// hides is true for sidecars: a source that is compressed is a source.
+// hides reports true for sidecars of scripts, since a compressed source is a source.
 func (s *scripts) hides(name string) bool {
 	name = foldName(name)
 	for {
-		name = strings.TrimRight(name, ". ") // as of scripts
+		name = strings.TrimRight(name, ". ") // as in command
 		switch ext := extension(name); {
 		case ascii.IsAnyOf(ext, ".br", ".zst", ".gz"):
 			name = name[:len(name)-len(ext)]
@@ -217,7 +219,7 @@ func (s *scripts) resolve(ctx context.Context, req *Request, script opened, path
 	if err == nil {
 		resp, err = x.respond()
 	}
-	if err != nil && length < 0 { // it may not have been found, and can be run again
+	if err != nil && length < 0 { // the script may not have been found; without content it can be run again
 		if _, moved := s.argv(script); errors.Is(moved, errScriptMoved) {
 			err = moved
 		}
@@ -225,9 +227,9 @@ func (s *scripts) resolve(ctx context.Context, req *Request, script opened, path
 	return resp, err
 }
 
-// allow refuses requests that no script is to see. "Cross-site" is a browser's word that a
-// page of another site sends the request; scripts that answer preflights judge that
-// themselves.
+// allow rejects requests that no script may receive. "cross-site" is the browser's
+// statement that a page of another site sent the request. Scripts that answer preflights
+// decide about such requests themselves.
 func (s *scripts) allow(req *Request) error {
 	method := req.Method()
 	switch {
@@ -236,23 +238,23 @@ func (s *scripts) allow(req *Request) error {
 	case method == "GET", method == "HEAD", slices.Contains(s.methods, "OPTIONS"):
 		return nil
 	case req.Header().Get("Sec-Fetch-Site") == "cross-site":
-		return &StatusError{Status: 403, Err: fmt.Errorf("a %s from another site", method)}
+		return &StatusError{Status: 403, Err: fmt.Errorf("%s request from another site", method)}
 	}
 	return nil
 }
 
-// argv returns the words of the command that runs the script. A script is run by its
-// path, so that must still lead to the file that was opened in the jail.
+// argv returns the command line that runs the script. Scripts are run by path, so it checks
+// that the path still leads to the file opened in the jail.
 func (s *scripts) argv(script opened) ([]string, error) {
 	file := s.root + "/" + script.name
 	info, err := os.Stat(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, &StatusError{Status: 500, Err: fmt.Errorf("%w: %s", errScriptMoved, err.Error())} // which is no fs.ErrNotExist
+		return nil, &StatusError{Status: 500, Err: fmt.Errorf("%w: %s", errScriptMoved, err.Error())} // must not match fs.ErrNotExist
 	case err != nil:
 		return nil, &StatusError{Status: 500, Err: errors.New(err.Error())}
 	case !os.SameFile(info, script.info):
-		return nil, &StatusError{Status: 500, Err: fmt.Errorf("%w: another file has the place of %q", errScriptMoved, file)}
+		return nil, &StatusError{Status: 500, Err: fmt.Errorf("%w: %q is another file now", errScriptMoved, file)}
 	}
 	interpreter := s.command(script.name).interpreter
 	if len(interpreter) == 0 && info.Mode()&0o111 == 0 {
@@ -261,10 +263,10 @@ func (s *scripts) argv(script opened) ([]string, error) {
 	return append(slices.Clip(interpreter), file), nil
 }
 
-// errScriptMoved says that the path of a script leads to it no more.
+// errScriptMoved reports that the path of a script no longer leads to it.
 var errScriptMoved = errors.New("the script was moved")
 
-// takeTurn waits until one more script may run.
+// takeTurn waits until another script may run.
 func (s *scripts) takeTurn(ctx context.Context) error {
 	if s.turns == nil {
 		return nil
@@ -276,7 +278,7 @@ func (s *scripts) takeTurn(ctx context.Context) error {
 	}
 	defer s.waiting.Add(-1)
 	if s.waiting.Add(1) > maxWaitingScripts {
-		return busyError("too many requests wait for scripts")
+		return busyError("too many requests are waiting for scripts")
 	}
 	late := time.NewTimer(maxScriptWait)
 	defer late.Stop()
@@ -296,11 +298,11 @@ func (s *scripts) endTurn() {
 	}
 }
 
-// scriptInput is the content of a request, for a script to read: from the client as
-// it comes, or from a file.
+// A scriptInput is the content of a request as input of a script: read from the client as
+// it arrives, or a file. Without content both fields are nil.
 type scriptInput struct {
-	from io.Reader // nil: none
-	file *os.File  // nil: none
+	from io.Reader // content to be copied to a pipe
+	file *os.File  // content to be read by the script directly
 }
 
 func (in scriptInput) close() {
@@ -309,10 +311,10 @@ func (in scriptInput) close() {
 	}
 }
 
-// spool returns the content of the request and its length, -1 if none was sent. That
-// of a chunked one is not known before all of it was read, into memory, or if it is
-// long into a file without a name; nor that of a reader that has been put in the place
-// of the server's, which cannot be interrupted either.
+// spool returns the content of the request and its length, -1 if there is none. The length
+// of chunked content is known only once all of it has been read: into memory or, if it is
+// long, into an unnamed temporary file. A reader that has replaced the server's Body is
+// read in the same way, since its length is unknown and reading it cannot be interrupted.
 func spool(req *Request) (in scriptInput, length int64, err error) {
 	_, ours := req.Body.(*content)
 	switch n := req.ContentLength(); {
@@ -347,7 +349,8 @@ func spool(req *Request) (in scriptInput, length int64, err error) {
 	return in, int64(n) + length, err
 }
 
-// namelessFile makes a file that is gone once it is closed.
+// namelessFile creates a temporary file that has no name, and so disappears when it is
+// closed.
 func namelessFile() (*os.File, error) {
 	file, err := os.CreateTemp("", "rawhttp-")
 	if err == nil {
@@ -356,20 +359,20 @@ func namelessFile() (*os.File, error) {
 	switch {
 	case jail.IsShortage(err):
 		err = &StatusError{Status: 503, Err: err}
-	case err != nil: // it is no fs.ErrNotExist of what was asked for
+	case err != nil: // must not match fs.ErrNotExist
 		err = &StatusError{Status: 500, Err: errors.New(err.Error())}
 	}
 	return file, err
 }
 
-// attend makes the connection ready for a script.
+// attend prepares the connection for a running script.
 func (r *Request) attend() {
 	if r.on != nil {
 		r.on.attend()
 	}
 }
 
-// interrupt ends reads of the content, until resume.
+// interrupt interrupts reads of the content until resume is called.
 func (r *Request) interrupt() {
 	if r.on != nil {
 		r.on.interrupt()
@@ -382,7 +385,7 @@ func (r *Request) resume() {
 	}
 }
 
-// logger returns the log of the server.
+// logger returns the Logger of the server.
 func (r *Request) logger() Logger {
 	if r.on == nil {
 		return discardLogger{}
@@ -390,7 +393,7 @@ func (r *Request) logger() Logger {
 	return r.on.logger()
 }
 
-// software returns the name of the server.
+// software returns the value of SERVER_SOFTWARE.
 func (r *Request) software() string {
 	if r.on == nil {
 		return "rawhttp"

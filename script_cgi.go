@@ -12,7 +12,7 @@ import (
 )
 
 // requestVariables are the variables that describe a request to a script (RFC 3875,
-// section 4.1), beside those that begin with HTTP_.
+// section 4.1), other than those that begin with HTTP_.
 var requestVariables = []string{
 	"GATEWAY_INTERFACE", "SERVER_PROTOCOL", "SERVER_SOFTWARE", "SERVER_NAME", "SERVER_PORT",
 	"REQUEST_METHOD", "REQUEST_URI", "QUERY_STRING", "SCRIPT_NAME", "SCRIPT_FILENAME",
@@ -24,12 +24,12 @@ func isRequestVariable(name string) bool {
 	return strings.HasPrefix(name, "HTTP_") || slices.Contains(requestVariables, name)
 }
 
-// A scriptCall is what a script is told beside the request itself.
+// A scriptCall is what a script is passed in addition to the request itself.
 type scriptCall struct {
-	name          string // decoded path of the script, as SCRIPT_NAME has it
-	file          string // and in the system
+	name          string // decoded path of the script, for SCRIPT_NAME
+	file          string // path of the script in the system
 	pathInfo      string
-	contentLength int64 // bytes; -1: none was sent
+	contentLength int64 // bytes; -1 if there is no content
 	software      string
 }
 
@@ -53,7 +53,7 @@ func (s *scriptCall) appendVariables(env []string, req *Request) []string {
 		{"SCRIPT_NAME", s.name},
 		{"SCRIPT_FILENAME", s.file},
 		{"REMOTE_ADDR", client},
-		{"REMOTE_HOST", client}, // where its name is not known: RFC 3875, section 4.1.9
+		{"REMOTE_HOST", client}, // the address, since the name is unknown: RFC 3875, section 4.1.9
 	} {
 		env = append(env, v[0]+"="+v[1])
 	}
@@ -76,8 +76,9 @@ func (s *scriptCall) appendVariables(env []string, req *Request) []string {
 	return appendFieldVariables(env, req)
 }
 
-// appendFieldVariables appends a variable for each field name (RFC 3875, section
-// 4.1.18). Names with an underscore are left out, since they would pass for others.
+// appendFieldVariables appends one variable for each field name (RFC 3875, section
+// 4.1.18). It skips names with an underscore, since "A_B" and "A-B" would become the
+// same variable.
 func appendFieldVariables(env []string, req *Request) []string {
 	h := req.Header()
 	for i := range h.Len() {
@@ -91,14 +92,14 @@ func appendFieldVariables(env []string, req *Request) []string {
 		}
 		values := slices.Collect(h.Values(name))
 		if ascii.EqualFold(name, "Host") {
-			values = []string{req.Host()} // the target's where that names one (RFC 9112, section 3.2.2)
+			values = []string{req.Host()} // the host of the target takes precedence (RFC 9112, section 3.2.2)
 		}
 		env = append(env, variableName(name)+"="+strings.Join(values, separator))
 	}
 	return env
 }
 
-// firstLine returns the index of the first field line of a name that there is.
+// firstLine returns the index of the first field line with the name, which must exist.
 func firstLine(h Header, name string) (i int) {
 	for !ascii.EqualFold(h.name(i), name) {
 		i++
@@ -119,9 +120,9 @@ func variableName(fieldName string) string {
 	return string(name)
 }
 
-// isFieldForScripts reports whether a script gets a field. Proxy would pass
-// for the variable that many programs take a proxy from; credentials are the
-// server's; the others are of the connection, or have variables of their own.
+// isFieldForScripts reports whether scripts receive the field. Proxy would become
+// HTTP_PROXY, from which many programs take their proxy; credentials are for the server
+// only; the other names listed concern the connection or have variables of their own.
 func isFieldForScripts(name string) bool {
 	for i := range len(name) {
 		if c := name[i]; !ascii.IsAlpha(c) && !ascii.IsDigit(c) && c != '-' {
@@ -132,28 +133,28 @@ func isFieldForScripts(name string) bool {
 		"Content-Length", "Content-Type")
 }
 
-// maxScriptFields is how long the block of fields may be that output begins with, in
-// bytes.
+// maxScriptFields is the most bytes of fields at the beginning of the output.
 const maxScriptFields = 32 << 10
 
-// A scriptHead is what the output of a script says of the response.
+// A scriptHead is the part of a response that the output of a script determines before
+// the content.
 type scriptHead struct {
 	status    int
 	mediaType string
 	fields    []field
-	redirects bool  // it has Location
-	length    int64 // bytes of content that it promises; -1: it says nothing of that
+	redirects bool  // there is a Location field
+	length    int64 // Content-Length, or -1 if there is none
 	size      int   // bytes of output before the content
 }
 
-// A scriptFault is a mistake of a script that is answered with 502.
+// A scriptFault describes invalid output of a script. It is answered with 502.
 type scriptFault string
 
 func (f scriptFault) Error() string   { return "rawhttp: output of a script: " + string(f) }
 func (f scriptFault) StatusCode() int { return 502 }
 
-// parseScriptOutput takes apart what a script has printed so far, which is whole if
-// the output has ended. It returns [ErrIncomplete] where more must be seen.
+// parseScriptOutput parses the output of a script so far; whole says that the output
+// has ended. It returns [ErrIncomplete] if it needs more output to decide.
 func parseScriptOutput(out []byte, whole bool, mode ScriptOutput) (scriptHead, error) {
 	plain := scriptHead{status: 200, mediaType: textHTML, length: -1}
 	if mode == ScriptPlain {
@@ -166,7 +167,7 @@ func parseScriptOutput(out []byte, whole bool, mode ScriptOutput) (scriptHead, e
 	case err == nil && (tells || mode == ScriptCGI):
 		return parseScriptFields(out[:size])
 	case mode == ScriptCGI, tells && err == errFieldsTooLong:
-		return plain, scriptFault("it does not begin with fields and an empty line, of up to 32 KiB")
+		return plain, scriptFault("it does not begin with fields and an empty line within 32 KiB")
 	}
 	return plain, nil
 }
@@ -176,9 +177,9 @@ const (
 	errFieldsTooLong = scriptFault("the fields are longer than 32 KiB")
 )
 
-// findFields finds the block of field lines that out begins with, and how long it is
-// with the empty line behind it. It reports whether a field is among them that only a
-// block has which is meant for a server.
+// findFields finds the block of field lines at the beginning of out. It returns the
+// size of the block, including the empty line after it, and reports whether it contains
+// a field by which a script addresses the server: Content-Type, Location or Status.
 func findFields(out []byte) (size int, tells bool, err error) {
 	for size < maxScriptFields {
 		n := bytes.IndexByte(out[size:min(len(out), maxScriptFields)], '\n')
@@ -202,7 +203,7 @@ func findFields(out []byte) (size int, tells bool, err error) {
 	return 0, tells, errFieldsTooLong
 }
 
-// parseScriptFields parses the block of field lines.
+// parseScriptFields parses a block of field lines.
 func parseScriptFields(block []byte) (scriptHead, error) {
 	h := scriptHead{length: -1, size: len(block)}
 	for line := range strings.SplitSeq(string(block), "\n") {
@@ -216,7 +217,7 @@ func parseScriptFields(block []byte) (scriptHead, error) {
 			return h, scriptFault("field line " + strconv.Quote(line) + " is malformed")
 		}
 		if !h.take(name, value) {
-			return h, scriptFault("field line " + strconv.Quote(line) + " is impossible, or there is another of its name")
+			return h, scriptFault("field line " + strconv.Quote(line) + " has an invalid value or is repeated")
 		}
 	}
 	if h.status == 0 {
@@ -228,7 +229,7 @@ func parseScriptFields(block []byte) (scriptHead, error) {
 	return h, nil
 }
 
-// take notes one field. It reports whether its value is valid.
+// take records one field. It reports whether the value is valid and not a repetition.
 func (h *scriptHead) take(name, value string) bool {
 	switch {
 	case ascii.EqualFold(name, "Status"):
@@ -250,14 +251,14 @@ func (h *scriptHead) take(name, value string) bool {
 		}
 		h.redirects = true
 	case ascii.IsAnyOf(name, "Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Date"):
-		return true // these are the server's
+		return true // set by the server
 	}
 	h.fields = append(h.fields, field{name, value})
 	return true
 }
 
-// parseScriptStatus parses "404 Not Found", whose words are ours to say. It returns 0
-// for what is no final status.
+// parseScriptStatus parses a Status value such as "404 Not Found", and ignores the
+// phrase. It returns 0 if the value is not a final status.
 func parseScriptStatus(value string) int {
 	code, _, _ := strings.Cut(value, " ")
 	status, err := strconv.Atoi(code)

@@ -8,20 +8,21 @@ import (
 	"time"
 )
 
-// A feeder gives a script its content, while its output is read.
+// A feeder writes the content of a request to the standard input of a script, while another
+// goroutine reads its output. Its methods accept a nil feeder, which has no content.
 type feeder struct {
 	run     *scriptRun
 	from    io.Reader
-	failed  error         // a hook has panicked while it read
-	left    time.Duration // of the time to the first byte, for which the script is waited for
+	failed  error         // set if a hook panicked while reading
+	left    time.Duration // what remains of maxFirstByte, which counts down while the script is slow to read
 	to      *os.File
-	buf     []byte        // read and not written yet
-	scratch []byte        // that buf is in
-	fed     chan struct{} // closed when there is no more to feed
-	stopped chan struct{} // closed when it has stopped, for now or for good
+	buf     []byte        // read from the client but not yet written
+	scratch []byte        // memory for buf
+	fed     chan struct{} // closed when all content is written or writing has failed
+	stopped chan struct{} // closed when the goroutine has stopped, for now or for good
 }
 
-// ended returns what is closed when there is no more to feed.
+// ended returns a channel that is closed when nothing more will be written.
 func (f *feeder) ended() chan struct{} {
 	if f == nil {
 		return closedChan
@@ -29,14 +30,13 @@ func (f *feeder) ended() chan struct{} {
 	return f.fed
 }
 
-// closedChan is closed.
 var closedChan = func() chan struct{} {
 	c := make(chan struct{})
 	close(c)
 	return c
 }()
 
-// start starts to feed, or goes on. A nil feeder has nothing to feed.
+// start starts or continues feeding.
 func (f *feeder) start() {
 	if f == nil {
 		return
@@ -52,8 +52,8 @@ func (f *feeder) start() {
 	}()
 }
 
-// catch catches the panic of a hook, which is called with what is read: nobody else
-// does on this goroutine, and it must end the connection, not the program.
+// catch recovers a panic of a hook, called for the bytes read. Nothing else recovers it on
+// this goroutine, and it must end the connection, not the program.
 func (f *feeder) catch() {
 	if v := recover(); v != nil {
 		f.failed = f.run.req.on.panicked("trace", v)
@@ -62,8 +62,8 @@ func (f *feeder) catch() {
 	}
 }
 
-// stop stops to feed, so that nothing of the request is in use. It returns err, or what
-// matters more: that a hook has panicked, after which nobody knows where the content
+// stop stops feeding, so that the request is no longer in use. It returns err, unless a
+// hook has panicked: then it returns that error, since it is unknown where the content
 // ends.
 func (f *feeder) stop(err error) error {
 	if f == nil {
@@ -77,7 +77,7 @@ func (f *feeder) stop(err error) error {
 	return cmp.Or(f.failed, err)
 }
 
-// copy feeds until there is no more, or until it is stopped.
+// copy feeds until nothing is left, or until it is stopped.
 func (f *feeder) copy() {
 	for !isClosed(f.fed) {
 		if len(f.buf) == 0 {
@@ -100,14 +100,14 @@ func (f *feeder) copy() {
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return
-		case err != nil: // it reads no more
+		case err != nil: // the script no longer reads
 			f.finish()
 		}
 	}
 }
 
-// write writes what was read. Meanwhile it is the script that is waited for, not the
-// client.
+// write writes buf. During a write the script is slow, not the client, so the write counts
+// against the time to the first byte.
 func (f *feeder) write() (n int, err error) {
 	begun := time.Now()
 	f.run.late.Reset(f.left)
@@ -120,7 +120,7 @@ func (f *feeder) write() (n int, err error) {
 func (f *feeder) finish() {
 	f.to.Close()
 	close(f.fed)
-	f.run.late.Reset(maxFirstByte) // now it has what it may have waited for
+	f.run.late.Reset(maxFirstByte) // the script has all it may have waited for
 }
 
 func isClosed(c chan struct{}) bool {

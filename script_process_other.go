@@ -9,7 +9,7 @@ import (
 
 const hasProcessGroups = false
 
-// A process is one of a script, which is never started here.
+// A process is never started on this system.
 type process struct{ in, out, err *os.File }
 
 func startProcess(string, []string, []string, scriptInput) (*process, error) {

@@ -17,11 +17,11 @@ import (
 
 const hasProcessGroups = true
 
-// A process leads a process group. It reads and prints through pipes.
+// A process is the leader of a process group. Pipes connect it to the server.
 type process struct {
 	pid      int
-	in       *os.File // what it reads; nil: nothing of ours
-	out, err *os.File // what it prints
+	in       *os.File // standard input; nil unless it is a pipe
+	out, err *os.File // standard output and error
 }
 
 // startProcess starts a program in the folder. It takes over the file of the input.
@@ -51,9 +51,8 @@ var descriptorFolder = map[string]string{
 	"linux": "/proc/self/fd", "android": "/proc/self/fd", "darwin": "/dev/fd", "ios": "/dev/fd",
 }
 
-// inheritNothing marks all descriptors from 3 on close-on-exec. Those that Go opens are so
-// already; those that this process was started with are not, nor those of package syscall
-// and of C.
+// inheritNothing marks all descriptors from 3 on close-on-exec. Go opens its own that way;
+// descriptors inherited by this process, or opened by package syscall or by C, may not be.
 func inheritNothing() {
 	fds, err := openDescriptors(descriptorFolder[runtime.GOOS])
 	if err != nil {
@@ -66,7 +65,7 @@ func inheritNothing() {
 	}
 }
 
-// openDescriptors returns the descriptors that the folder lists.
+// openDescriptors returns the descriptors listed in the folder.
 func openDescriptors(folder string) (fds []int, err error) {
 	dir, err := os.Open(folder)
 	if err != nil {
@@ -86,14 +85,14 @@ func openDescriptors(folder string) (fds []int, err error) {
 func possibleDescriptors() (fds []int) {
 	var limit syscall.Rlimit
 	syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit)
-	for fd := range int(min(uint64(limit.Cur), 1<<20)) { // it may be infinite
+	for fd := range int(min(uint64(limit.Cur), 1<<20)) { // the limit may be infinite
 		fds = append(fds, fd)
 	}
 	return fds
 }
 
-// open opens the pipes, and returns the ends that are the program's: its standard
-// input, output and error. A nil *os.File is fine to close.
+// open opens the pipes, and returns the ends for the program: its standard input, output
+// and error. On failure some files may be nil, which is safe to close.
 func (p *process) open(in scriptInput) (theirs [3]*os.File, err error) {
 	switch {
 	case in.file != nil:
@@ -112,12 +111,12 @@ func (p *process) open(in scriptInput) (theirs [3]*os.File, err error) {
 	return theirs, err
 }
 
-// startError returns what a program that cannot be started has to be answered with. That its
-// interpreter is missing is not [fs.ErrNotExist].
+// startError returns the error for a program that could not be started. A missing
+// interpreter is not reported as [fs.ErrNotExist].
 func startError(folder, program string, err error) error {
 	status := 500
 	switch {
-	case !mayRun(folder, shebang(folder, program)): // the owner's mistake
+	case !mayRun(folder, shebang(folder, program)): // a mistake of the owner: 500
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
 		status = 403
 	case jail.IsShortage(err), errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ETXTBSY):
@@ -126,7 +125,7 @@ func startError(folder, program string, err error) error {
 	return &StatusError{Status: status, Err: errors.New("start " + describeProgram(folder, program, err) + ": " + err.Error())}
 }
 
-// mayRun reports whether an interpreter is an executable file; "" is none.
+// mayRun reports whether the interpreter is an executable file, or "" for none.
 func mayRun(folder, interpreter string) bool {
 	if interpreter == "" {
 		return true
@@ -135,11 +134,11 @@ func mayRun(folder, interpreter string) bool {
 	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
-// describeProgram returns the name of a program that cannot be started, and those of its
-// interpreters: the system does not say which of them its error is about.
+// describeProgram returns the name of a program that could not be started, and those of its
+// interpreters, since the system does not say which of them its error concerns.
 func describeProgram(folder, program string, err error) string {
 	text := strconv.Quote(program)
-	for range 5 { // Linux follows no more
+	for range 5 { // the limit of Linux
 		interpreter := shebang(folder, program)
 		if interpreter == "" {
 			break
@@ -156,7 +155,7 @@ func describeProgram(folder, program string, err error) string {
 	return text
 }
 
-// inFolder returns the path of a program as one that is started in the folder sees it.
+// inFolder resolves the path of a program relative to the folder in which it is started.
 func inFolder(folder, program string) string {
 	if strings.HasPrefix(program, "/") {
 		return program
@@ -164,7 +163,7 @@ func inFolder(folder, program string) string {
 	return folder + "/" + program
 }
 
-// shebang returns the interpreter that the #! line of a program names, "" if there is none.
+// shebang returns the interpreter on the #! line of a program, or "".
 func shebang(folder, program string) string {
 	program = inFolder(folder, program)
 	if info, err := os.Stat(program); err != nil || !jail.IsFile(info.Mode()) {
@@ -175,7 +174,7 @@ func shebang(folder, program string) string {
 		return ""
 	}
 	defer f.Close()
-	b := make([]byte, 256) // Linux reads no more
+	b := make([]byte, 256) // as much as Linux reads
 	n, _ := io.ReadFull(f, b)
 	line, _, _ := strings.Cut(string(b[:n]), "\n")
 	line, ok := strings.CutPrefix(line, "#!")
@@ -189,7 +188,7 @@ func shebang(folder, program string) string {
 	return line
 }
 
-// wait waits for the leader, and returns what went wrong with it, "" for nothing.
+// wait waits for the leader to exit. It returns what went wrong, or "".
 func (p *process) wait() (fault string) {
 	var status syscall.WaitStatus
 	_, err := syscall.Wait4(p.pid, &status, 0, nil)
@@ -207,11 +206,11 @@ func (p *process) wait() (fault string) {
 	return ""
 }
 
-// end ends all processes of the group, which get some time to do so themselves, and
-// waits until they are gone. exited is closed when wait has waited for the leader.
+// end ends all processes of the group, after giving them time to exit, and waits until they
+// are gone. exited is closed when wait has returned.
 //
 // The number of the group is not reused while one of its processes exists. Afterwards the
-// system may reuse it, once it has used all other numbers; so it is signalled only for a
+// system may reuse it, once it has used all other numbers, so end signals it only for a
 // short time.
 func (p *process) end(exited chan struct{}) {
 	const step = 5 * time.Millisecond
@@ -223,17 +222,17 @@ func (p *process) end(exited chan struct{}) {
 		}
 		if isClosed(exited) {
 			if waited >= 3*scriptGrace {
-				return // they are dead, and somebody's who does not wait for them
+				return // only zombies of a parent that does not wait for them
 			}
-			syscall.Wait4(-p.pid, nil, syscall.WNOHANG, nil) // orphans are ours if we are process 1
+			syscall.Wait4(-p.pid, nil, syscall.WNOHANG, nil) // as process 1, the server must reap orphans
 		}
 	}
 }
 
 // signal sends a signal to the group, and to a leader that may have left it. It reports
-// whether there is a process. SIGTERM goes to the leader only if there is no group, since a
-// leader in the group would hear it twice. SIGKILL goes to both: zombies that only the leader
-// can wait for are a group as long as it lives.
+// whether a process received it. SIGTERM goes to the leader only if there is no group,
+// since a leader in the group would receive it twice. SIGKILL goes to both: a group of
+// zombies that only the leader can reap lasts as long as the leader.
 func (p *process) signal(s syscall.Signal, exited chan struct{}) bool {
 	isThere := syscall.Kill(-p.pid, s) == nil
 	if isClosed(exited) || isThere && s == syscall.SIGTERM {
@@ -242,7 +241,8 @@ func (p *process) signal(s syscall.Signal, exited chan struct{}) bool {
 	return syscall.Kill(p.pid, s) == nil || isThere
 }
 
-// readNow reads what has been printed, without waiting for more: then it is io.EOF.
+// readNow reads output that is already in the pipe. If there is none, it returns io.EOF
+// instead of waiting.
 func (p *process) readNow(b []byte) (n int, err error) {
 	raw, err := p.out.SyscallConn()
 	if err != nil {

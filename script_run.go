@@ -15,25 +15,25 @@ import (
 )
 
 const (
-	scriptGrace     = 500 * time.Millisecond // from the end of a script, and from SIGTERM, to what is next
+	scriptGrace     = 500 * time.Millisecond // from the exit of a script, and from SIGTERM, to the next step
 	scriptHold      = 100 * time.Millisecond // from the first byte of content to the response
-	maxScriptHeld   = 64 << 10               // bytes of content that are held so long
+	maxScriptHeld   = 64 << 10               // bytes of content that are held for that time at most
 	maxScriptStderr = 64 << 10               // bytes
-	maxPipe         = 1 << 20                // bytes that a pipe holds, where somebody makes it hold more
+	maxPipe         = 1 << 20                // bytes read from a pipe after the script's exit at most; a pipe can be made to hold that much
 )
 
-// Why a script is ended.
+// Causes of the end of a script.
 var (
-	errScriptLate   = &StatusError{Status: 504, Err: errors.New("the script has not printed in time")}
-	errScriptTime   = &StatusError{Status: 504, Err: errors.New("the script has run too long")}
-	errScriptOutput = errors.New("rawhttp: the script has printed too much")
+	errScriptLate   = &StatusError{Status: 504, Err: errors.New("the script printed nothing in time")}
+	errScriptTime   = &StatusError{Status: 504, Err: errors.New("the script ran too long")}
+	errScriptOutput = errors.New("rawhttp: the script printed too much")
 	errScriptOver   = errors.New("rawhttp: the script has ended")
-	errScriptUnread = errors.New("rawhttp: the output of the script is not wanted")
+	errScriptUnread = errors.New("rawhttp: the output of the script is no longer wanted")
 )
 
-// A scriptRun is a script that runs. The goroutine of the exchange reads its output (respond,
-// stream, Close), a feeder writes its content, logErrors reads its standard error, one waits
-// for its exit, and tend ends whatever is left of it. All of it ends with ctx:
+// A scriptRun is a running script. The goroutine of the exchange reads its output (respond,
+// stream, Close), a feeder writes its content, logErrors reads its standard error, another
+// goroutine waits for its exit, and tend ends what is left of it. All of it ends with ctx:
 //
 //	client disconnects, server stops ── request's context ─┐
 //	nothing printed in maxFirstByte ─── late ──────────────┤           ┌─▶ read returns the cause
@@ -41,41 +41,42 @@ var (
 //	too much printed ────────────────── read ──────────────┤           └─▶ tend: SIGTERM to the group,
 //	content fails, a hook panics ────── feeder ────────────┤               SIGKILL after scriptGrace,
 //	output not wanted any more ──────── Close, leave ──────┤               exited, logged, turn given
-//	the script exited and is silent ─── tend ──────────────┘               back, gone
+//	script exited, group is silent ──── tend ──────────────┘               back, gone
 //
-// A script that has closed its output may run on after its response, until tend's limits.
+// A script that has closed its output may continue after its response, within the limits
+// that tend enforces.
 type scriptRun struct {
 	runner  *scripts
 	process *process
 	req     *Request
 	warn    func(msg string, args ...any)
 
-	// ctx is not the request's, which ends before a script that closes its output and goes on.
+	// ctx is not derived from the request's context, which ends before a script that closes
+	// its output and continues.
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
-	part    func() bool // parts ctx from the request's
+	part    func() bool // detaches ctx from the request's context
 	request context.Context
 	whole   atomic.Bool // the output was read to its end
 	begun   atomic.Bool // some output was read
-	late    *time.Timer // ends the script unless it has begun
+	late    *time.Timer // ends the script unless begun is set
 
-	exited  chan struct{} // closed when the script itself has ended, with fault set
-	fault   string        // "": it ended well
+	exited  chan struct{} // closed when the script has exited and fault is set
+	fault   string        // what went wrong, "" for nothing
 	logged  chan struct{} // closed when standard error was read to its end
-	ignored chan struct{} // closed when nobody reads output any more
-	gone    chan struct{} // closed when all processes are
+	ignored chan struct{} // closed when output is no longer read
+	gone    chan struct{} // closed when all processes are gone
 
-	feed    *feeder // nil: it has no content
+	feed    *feeder // nil if the request has no content
 	head    *scriptHead
-	out     []byte // output that was not sent yet
-	printed int64  // bytes of output
-	left    int    // bytes of that which were read when it had ended
-	sent    int64  // bytes of content
+	out     []byte // output not sent yet
+	printed int64  // bytes of output read
+	left    int    // bytes of output read after the exit
+	sent    int64  // bytes of content sent
 }
 
-// start starts the script, for which it takes over the input and the turn. It holds
-// the lock meanwhile, so that whoever has ended the request finds the script, or none
-// is started.
+// start starts the script, and takes over the input and the turn. It holds the lock
+// meanwhile, so that close either finds the script or prevents its start.
 func (s *scripts) start(ctx context.Context, argv, env []string, in scriptInput, req *Request) (*scriptRun, error) {
 	file := argv[len(argv)-1]
 	s.mu.Lock()
@@ -107,7 +108,7 @@ func (s *scripts) start(ctx context.Context, argv, env []string, in scriptInput,
 		}
 	})
 	if p.in != nil {
-		x.late.Stop() // until it has its content
+		x.late.Stop() // the time begins when the script has its content
 		x.feed = &feeder{run: x, from: in.from, to: p.in, left: maxFirstByte, fed: make(chan struct{})}
 	}
 	s.runs[x] = struct{}{}
@@ -120,8 +121,7 @@ func (s *scripts) start(ctx context.Context, argv, env []string, in scriptInput,
 	return x, nil
 }
 
-// tend waits until the script has ended, or is to end, and sees to it that nothing
-// of it is left.
+// tend waits until the script exits or must be ended, and cleans up after it.
 func (x *scriptRun) tend() {
 	if d := x.runner.timeout; d > 0 {
 		defer time.AfterFunc(d, func() { x.cancel(errScriptTime) }).Stop()
@@ -151,8 +151,8 @@ func (x *scriptRun) tend() {
 	close(x.gone)
 }
 
-// awaitSilence waits until no process of a script that has ended holds its output,
-// but not long.
+// awaitSilence waits, up to scriptGrace, until no process of a script that has exited holds
+// its output open.
 func (x *scriptRun) awaitSilence() {
 	late := time.NewTimer(scriptGrace)
 	defer late.Stop()
@@ -167,8 +167,8 @@ func (x *scriptRun) awaitSilence() {
 	}
 }
 
-// logErrors takes what the script says on standard error, and logs the beginning of
-// that, line by line.
+// logErrors reads standard error to its end, and logs the first maxScriptStderr bytes line
+// by line.
 func (x *scriptRun) logErrors() {
 	defer close(x.logged)
 	said, b := 0, make([]byte, 0, minBuffer)
@@ -199,8 +199,8 @@ func (x *scriptRun) logErrors() {
 	}
 }
 
-// leave ends the processes if the script has nothing more to say to its client. It
-// reports whether they end.
+// leave ends the processes if their output has been read or is no longer needed. It reports
+// whether they are ending.
 func (x *scriptRun) leave() bool {
 	if x.whole.Load() || x.request.Err() != nil {
 		x.cancel(errScriptUnread)
@@ -208,9 +208,9 @@ func (x *scriptRun) leave() bool {
 	return x.ctx.Err() != nil
 }
 
-// Close lets go of the output of the script, which is ended if there is more of it. Where
-// the request was ended, nobody waits for the connection; so that it takes no longer
-// than the server, Close then waits for the processes.
+// Close releases the output, and ends the script unless all output was read. If the
+// request's context has ended, nothing else waits for the processes; Close then waits for
+// them, so that they do not outlive the server.
 func (x *scriptRun) Close() error {
 	x.part()
 	x.late.Stop()
@@ -228,8 +228,8 @@ func (x *scriptRun) Close() error {
 	return err
 }
 
-// respond makes the response: of all of the output if that ends soon, else of its
-// beginning and what is to come.
+// respond makes the response: with all of the output if it ends soon, or else with its
+// beginning and a stream of the rest.
 func (x *scriptRun) respond() (*Response, error) {
 	x.feed.start()
 	ended, err := x.hold()
@@ -259,7 +259,7 @@ func (x *scriptRun) respond() (*Response, error) {
 	return resp, nil
 }
 
-const errShortScript = scriptFault("Content-Length promises more than there is")
+const errShortScript = scriptFault("Content-Length exceeds the length of the content")
 
 // headResponse makes the response without its content.
 func (x *scriptRun) headResponse() *Response {
@@ -272,10 +272,9 @@ func (x *scriptRun) headResponse() *Response {
 	return resp
 }
 
-// hold reads until the output has ended, or until it is time to answer with what is
-// there.
+// hold reads until the output ends, or until it is time to respond with the output so far.
 func (x *scriptRun) hold() (ended bool, err error) {
-	var limit time.Time // none, until there is content
+	var limit time.Time // none until there is content
 	for {
 		err := x.read(limit)
 		switch {
@@ -298,7 +297,7 @@ func (x *scriptRun) hold() (ended bool, err error) {
 	}
 }
 
-// endHold goes on behind the end of the output.
+// endHold completes hold after the end of the output.
 func (x *scriptRun) endHold() (ended bool, err error) {
 	var enough <-chan time.Time
 	if x.printed > 0 {
@@ -310,7 +309,7 @@ func (x *scriptRun) endHold() (ended bool, err error) {
 	return ended, x.parse(true)
 }
 
-// parse parses the head of the response, once enough of it is there.
+// parse parses the head of the response, once enough output has been read.
 func (x *scriptRun) parse(ended bool) error {
 	if x.head != nil {
 		return nil
@@ -325,10 +324,11 @@ func (x *scriptRun) parse(ended bool) error {
 	return err
 }
 
-// settle waits, where the output has ended, for what else matters: how a script
-// ended that has printed nothing, and that one may read on which closed its output.
+// settle waits, after the end of the output, for what may still decide the response: how a
+// script exits that has printed nothing, or whether a script that closed its output still
+// reads its content. It gives up when enough is ready.
 func (x *scriptRun) settle(enough <-chan time.Time) (settled bool, err error) {
-	var fed chan struct{} // closed when it reads no more; nil: that does not matter
+	var fed chan struct{} // closed when the script reads no more; nil if that does not matter
 	if x.printed > 0 {
 		fed = x.feed.ended()
 	}
@@ -349,8 +349,8 @@ func (x *scriptRun) settle(enough <-chan time.Time) (settled bool, err error) {
 	return true, nil
 }
 
-// finish takes note that all of the output was read. The script may go on without,
-// until its resolver is closed.
+// finish records that all output was read. The script may continue without it, until its
+// resolver is closed.
 func (x *scriptRun) finish() {
 	x.whole.Store(true)
 	x.runner.mu.Lock()
@@ -360,11 +360,11 @@ func (x *scriptRun) finish() {
 	}
 }
 
-// errNothingYet says that a limit of time has come.
+// errNothingYet reports that the limit of a read was reached.
 var errNothingYet = errors.New("rawhttp: nothing printed yet")
 
-// read reads output once, behind what is there. It returns the cause if the script is
-// to end, and errNothingYet at the limit, which is none if zero.
+// read reads output once and appends it to x.out. It returns the cause if the script must
+// end, and errNothingYet at limit; a zero limit means none.
 func (x *scriptRun) read(limit time.Time) error {
 	x.out = slices.Grow(x.out, minBuffer)
 	free := x.out[len(x.out):cap(x.out)]
@@ -379,7 +379,7 @@ func (x *scriptRun) read(limit time.Time) error {
 	if cause := context.Cause(x.ctx); cause != nil && err != nil && err != io.EOF {
 		err = cause
 	}
-	if err == errScriptOver { // what is in the pipe is still of the script
+	if err == errScriptOver { // what is in the pipe is still output of the script
 		n, err = x.process.readNow(free[:min(len(free), maxPipe-x.left)])
 		x.left += n
 	}
@@ -395,7 +395,7 @@ func (x *scriptRun) read(limit time.Time) error {
 	return err
 }
 
-// stream writes the content: what is there, and what the script still prints.
+// stream writes the content: the output so far, and then the rest as it is printed.
 func (x *scriptRun) stream(ctx context.Context, w io.Writer) (err error) {
 	x.feed.start()
 	defer func() { err = x.feed.stop(err) }()
@@ -417,7 +417,7 @@ func (x *scriptRun) stream(ctx context.Context, w io.Writer) (err error) {
 	}
 }
 
-// send writes the output that is there, no more than the script has promised.
+// send writes the output read so far, but no more than the Content-Length of the script.
 func (x *scriptRun) send(w io.Writer) error {
 	content := x.out
 	if n := x.head.length; n >= 0 {
