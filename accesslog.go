@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"example.com/rawhttp/internal/ascii"
 )
 
 // AccessLog returns a Trace that writes one line a response to w, in the Combined
@@ -58,6 +60,6 @@ func appendQuoted(b []byte, s string) []byte {
 	if s == "" {
 		s = "-"
 	}
-	s = escapeControls(strings.ReplaceAll(strings.ReplaceAll(s, `\`, `\\`), `"`, `\"`))
+	s = ascii.Visible(strings.ReplaceAll(strings.ReplaceAll(s, `\`, `\\`), `"`, `\"`))
 	return append(append(append(b, '"'), s...), '"')
 }

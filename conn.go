@@ -61,6 +61,7 @@ type conn struct {
 	state  ConnState
 	client netip.Addr // client address reported by a trusted proxy, or invalid
 	leaves bool       // it was evicted, and closes after one more response
+	told   bool       // the traces know why it ends
 	ended  bool       // it ended normally, not by runtime.Goexit in a resolver
 	err    error      // why it ended; nil if it closed as HTTP allows
 	work   *working   // nil while parked
@@ -178,7 +179,7 @@ func (c *conn) exchange() (again bool) {
 	err := c.admit()
 	c.show()
 	if err != nil {
-		return c.refuse(err)
+		return c.refuse(c.work.req.head.Text[:c.work.req.head.Size], err)
 	}
 	c.work.ctx = c.newContext()
 	persist := c.respond(c.work.ctx, c.resolve(c.work.ctx))
@@ -267,7 +268,9 @@ func (c *conn) readHead() error {
 		}
 		if ended {
 			n, err := c.work.parser.EndEarly(c.work.in.bytes())
-			c.work.in.advance(n)
+			if err == nil {
+				c.work.in.advance(n)
+			}
 			return parseError(err)
 		}
 	}
@@ -344,12 +347,14 @@ func (c *conn) refuseHead(err error) (again bool) {
 		c.work.req.head.Text = append(c.work.req.head.Text, "HEAD"...)
 		c.work.req.head.Method = wire.NewSpan(0, 4)
 	}
-	return c.refuse(err)
+	return c.refuse(b, err)
 }
 
 // refuse answers a request that no resolver sees, and closes the connection, since it is
-// uncertain where the next request begins (RFC 9112, section 9.6).
-func (c *conn) refuse(err error) (again bool) {
+// uncertain where the next request begins (RFC 9112, section 9.6). The bytes b of its head have
+// been received.
+func (c *conn) refuse(b []byte, err error) (again bool) {
+	c.traceRefused(b, err)
 	c.logFailure(errorStatus(err), err)
 	c.respond(c.group.ctx, errorResponse(err).CloseAfter())
 	return c.hangUp()

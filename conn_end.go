@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"example.com/rawhttp/internal/jail"
 )
 
 // The end of a connection.
@@ -30,6 +32,7 @@ func (c *conn) hangUp() (again bool) {
 	if c.err != nil {
 		return false
 	}
+	c.traceEnd(c.lastReason(), nil)
 	silence := maxLingerSilence
 	if closer, ok := c.nc.(interface{ CloseWrite() error }); !ok && c.heardAll() {
 		silence = lingerPause
@@ -105,8 +108,42 @@ func (c *conn) close() {
 		c.err = err
 	}
 	c.group.remove(c)
+	c.protect(func() { c.traceEnd(c.closeReason(), c.err) })
 	c.protect(func() { c.srv.trace.connState(c.id, StateClosed) })
 	c.protect(func() { c.srv.trace.connClose(c.id, c.err) })
+}
+
+// traceEnd reports why the connection ends, the first time that it is called.
+func (c *conn) traceEnd(why EndReason, err error) {
+	if !c.told {
+		c.told = true
+		c.srv.trace.connEnd(c.id, why, err)
+	}
+}
+
+// lastReason returns why the response that was written is the last.
+func (c *conn) lastReason() EndReason {
+	switch {
+	case c.tooMany || c.leaves:
+		return EndEvicted
+	case c.group.closing.Load():
+		return EndStopped
+	}
+	return EndAnswered
+}
+
+// closeReason returns why a connection is closed that was not ended before.
+func (c *conn) closeReason() EndReason {
+	broken := c.write.broken
+	switch {
+	case c.gone.Load() && c.group.stopping.Load():
+		return EndStopped
+	case c.tooMany:
+		return EndEvicted
+	case c.err == nil, jail.IsAny(c.err, jail.ClientErrors), broken != nil && !isTimeout(broken):
+		return EndByClient
+	}
+	return EndFailed
 }
 
 // protect calls f, which may call hooks. A panic in f must not end the server.

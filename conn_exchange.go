@@ -263,6 +263,7 @@ func (c *conn) contentFault() error {
 // the program's, whose error is err.
 func (c *conn) answerFault(fault, err error) *Response {
 	c.work.body.answered = true
+	c.traceRefused(nil, fault)
 	c.logFailure(errorStatus(fault), joinOnce(fault, err))
 	return errorResponse(fault).CloseAfter()
 }
@@ -364,6 +365,12 @@ func joinOnce(fault, err error) error {
 		return err
 	}
 	return errors.Join(fault, err)
+}
+
+// traceRefused reports that the server itself refuses a request, of whose head the bytes b
+// were received, or its content; then b is nil.
+func (c *conn) traceRefused(b []byte, err error) {
+	c.srv.trace.refused(Refusal{Conn: c.id, Num: c.num, Head: b, Status: errorStatus(err), Err: err})
 }
 
 // traceExchange reports the exchange that ends.

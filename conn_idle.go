@@ -178,9 +178,18 @@ func (c *conn) slim() error {
 // endIdle records why there is no further request. It is no error if the client closed the
 // connection or stayed silent.
 func (c *conn) endIdle(err error) {
-	if err != io.EOF && !isTimeout(err) {
+	why := EndByClient
+	switch {
+	case isTimeout(err) && c.life.Load() == lifeOver:
+		why = EndEvicted
+	case isTimeout(err) && c.group.stopping.Load():
+		why = EndStopped
+	case isTimeout(err):
+		why = EndIdle
+	case err != io.EOF:
 		c.err = err
 	}
+	c.traceEnd(why, c.err)
 }
 
 // awaitInput waits for the first bytes of a request. It returns errToPark if none arrive

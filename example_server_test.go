@@ -144,6 +144,7 @@ func ExampleTranscript() {
 		log.Fatal(err)
 	}
 	// Output:
+	// #1 C ==> connects from pipe
 	// #1.1 C --> GET /hello.txt HTTP/1.1<CRLF>
 	// #1.1 C --> Host: example.test<CRLF>
 	// #1.1 C --> Connection: close<CRLF>
@@ -156,6 +157,7 @@ func ExampleTranscript() {
 	// #1.1 S <-- Connection: close<CRLF>
 	// #1.1 S <-- <CRLF>
 	// #1.1 S <-- hello<LF>
+	// #1 S <== closes (after the answer)
 }
 
 // A line for each response. The time is left out here.

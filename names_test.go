@@ -96,8 +96,8 @@ var (
 	_ func(*rawhttp.Server) error                                = (*rawhttp.Server).Close
 	_ func(*rawhttp.Server) rawhttp.Stats                        = (*rawhttp.Server).Stats
 
-	_ func(io.Writer) rawhttp.Trace = rawhttp.Transcript
-	_ func(io.Writer) rawhttp.Trace = rawhttp.AccessLog
+	_ func(io.Writer, ...rawhttp.TranscriptOption) rawhttp.Trace = rawhttp.Transcript
+	_ func(io.Writer) rawhttp.Trace                              = rawhttp.AccessLog
 
 	_ func(string) rawhttp.Option           = rawhttp.WithRoot
 	_ func(fs.FS) rawhttp.Option            = rawhttp.WithFS

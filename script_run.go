@@ -186,7 +186,7 @@ func (x *scriptRun) logErrors() {
 				end, rest = len(b), len(b)
 			}
 			if said <= maxScriptStderr {
-				x.warn("says", "stderr", escapeControls(string(b[:end])))
+				x.warn("says", "stderr", ascii.Visible(string(b[:end])))
 			}
 			b = b[:copy(b, b[rest:])]
 		}

@@ -20,6 +20,11 @@ type Trace struct {
 	ConnOpen  func(conn uint64, c net.Conn)
 	ConnClose func(conn uint64, err error)
 
+	// ConnEnd is called once for each connection that was opened, when one side has ended it
+	// or is about to: before the last bytes of the client are read, and before ConnClose. err
+	// is what went wrong, or nil.
+	ConnEnd func(conn uint64, why EndReason, err error)
+
 	// ConnState is called when a connection enters a phase.
 	ConnState func(conn uint64, s ConnState)
 
@@ -27,6 +32,10 @@ type Trace struct {
 	// the request req, counted from 1; bytes of pipelined requests that came in
 	// one read count as the first one's. BytesWritten turns sendfile off.
 	BytesRead, BytesWritten func(conn, req uint64, b []byte)
+
+	// Refused is called when the server refuses a request, or its content, without asking
+	// the resolver, before it answers.
+	Refused func(Refusal)
 
 	// Exchange is called once a response, when it has been written or has failed.
 	Exchange func(Exchange)
@@ -44,6 +53,36 @@ type Exchange struct {
 	Start       time.Time     // when the head was begun to be read
 	Duration    time.Duration // from there to the end of the response
 	Err         error         // why the response was cut, nil if it is whole
+}
+
+// A Refusal is a request that the server itself refuses, for a rule of the protocol or a limit.
+type Refusal struct {
+	Conn, Num uint64 // of the connection and of the request, as in Exchange
+	Head      []byte // what has come of the head, as on the wire; nil if content is refused. Valid until the hook returns
+	Status    int    // of the answer
+	Err       error  // why; that of a broken rule wraps a *ParseError, whose Offset is in Head, or in the content
+}
+
+// An EndReason is why a connection ends.
+type EndReason uint8
+
+// The reasons. Of EndByClient the client is the cause, of all others the server.
+const (
+	EndByClient EndReason = iota // the client has closed or reset the connection
+	EndIdle                      // no request came for as long as WithIdleTimeout or WithReadHeaderTimeout
+	EndAnswered                  // the response was the last, as it said
+	EndEvicted                   // there are too many connections
+	EndStopped                   // the server stops
+	EndFailed                    // a response could not be made or written in full
+)
+
+// String returns the reason as text, as in "idle".
+func (r EndReason) String() string {
+	names := [...]string{"by the client", "idle", "after the answer", "too many connections", "the server stops", "failed"}
+	if int(r) < len(names) {
+		return names[r]
+	}
+	return "EndReason(" + strconv.Itoa(int(r)) + ")"
 }
 
 // A ConnState is the phase that a connection is in.
@@ -94,6 +133,22 @@ func (t *tracer) connClose(conn uint64, err error) {
 	for _, tr := range t.list {
 		if tr.ConnClose != nil {
 			tr.ConnClose(conn, err)
+		}
+	}
+}
+
+func (t *tracer) connEnd(conn uint64, why EndReason, err error) {
+	for _, tr := range t.list {
+		if tr.ConnEnd != nil {
+			tr.ConnEnd(conn, why, err)
+		}
+	}
+}
+
+func (t *tracer) refused(r Refusal) {
+	for _, tr := range t.list {
+		if tr.Refused != nil {
+			tr.Refused(r)
 		}
 	}
 }

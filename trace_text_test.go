@@ -61,12 +61,21 @@ func TestTranscript(t *testing.T) {
 	}, {
 		name: "content without an end of line, and another request",
 		in: []said{
-			{1, 1, 'C', "A\r\n"}, {1, 1, 'S', "hello"},
-			{1, 2, 'C', "B\r\n"}, {1, 2, 'S', "world\r\n"}, {1, 2, '.', ""},
+			{1, 1, 'C', "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 7\r\n\r\n{\"a\":1}"},
+			{1, 1, 'S', "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"},
+			{1, 2, 'C', "GET / HTTP/1.1\r\n"}, {1, 2, 'S', "world\r\n"}, {1, 2, '.', ""},
 		},
-		want: `#1.1 C --> A<CRLF>
+		want: `#1.1 C --> POST /a HTTP/1.1<CRLF>
+#1.1 C --> Host: a<CRLF>
+#1.1 C --> Content-Length: 7<CRLF>
+#1.1 C --> <CRLF>
+#1.1 C --> {"a":1}
+#1.1 S <-- HTTP/1.1 200 OK<CRLF>
+#1.1 S <-- Content-Length: 5<CRLF>
+#1.1 S <-- <CRLF>
 #1.1 S <-- hello
-#1.2 C --> B<CRLF>
+
+#1.2 C --> GET / HTTP/1.1<CRLF>
 #1.2 S <-- world<CRLF>
 `,
 		why: "what was said first is shown first",
@@ -190,7 +199,8 @@ func TestTranscriptOfAServer(t *testing.T) {
 		c.say(liveGet("/b") + "GET\r\n\r\n")
 		c.waitEnd(time.Now())
 		<-c.served
-		const want = `#1.1 C --> GET /a HTTP/1.1<CRLF>
+		const want = `#1 C ==> connects from pipe
+#1.1 C --> GET /a HTTP/1.1<CRLF>
 #1.1 C --> Host: example.test<CRLF>
 #1.1 C --> <CRLF>
 #1.1 S <-- HTTP/1.1 200 OK<CRLF>
@@ -198,16 +208,21 @@ func TestTranscriptOfAServer(t *testing.T) {
 #1.1 S <-- Content-Length: 2<CRLF>
 #1.1 S <-- <CRLF>
 #1.1 S <-- /a
+
 #1.2 C --> GET /b HTTP/1.1<CRLF>
 #1.2 C --> Host: example.test<CRLF>
 #1.2 C --> <CRLF>
-#1.2 C --> GET<CRLF>
-#1.2 C --> <CRLF>
+
+#1.3 C --> GET<CRLF>
+
 #1.2 S <-- HTTP/1.1 200 OK<CRLF>
 #1.2 S <-- Content-Type: text/plain; charset=utf-8<CRLF>
 #1.2 S <-- Content-Length: 2<CRLF>
 #1.2 S <-- <CRLF>
 #1.2 S <-- /b
+
+#1.3          ^ method is not a token (RFC 9110, section 9.1): 400
+#1.3 C --> <CRLF>
 #1.3 S <-- HTTP/1.1 400 Bad Request<CRLF>
 #1.3 S <-- Content-Type: text/plain; charset=utf-8<CRLF>
 #1.3 S <-- Content-Length: 63<CRLF>
@@ -215,6 +230,7 @@ func TestTranscriptOfAServer(t *testing.T) {
 #1.3 S <-- Connection: close<CRLF>
 #1.3 S <-- <CRLF>
 #1.3 S <-- 400 Bad Request: method is not a token (RFC 9110, section 9.1)<LF>
+#1 S <== closes (after the answer)
 `
 		if diff := cmp.Diff(want, strings.Join(w.list, "")); diff != "" {
 			t.Errorf("Transcript (-want +got):\n%s", diff)
@@ -232,7 +248,7 @@ func TestTranscriptAndAccessLogConcurrently(t *testing.T) {
 	}
 	all.Wait()
 	s.Shutdown(context.Background())
-	line := regexp.MustCompile(`^#\d+\.\d+ (C -->|S <--) .*\n$`)
+	line := regexp.MustCompile(`^(#\d+\.\d+ (C -->|S <--|S    ) .*|#\d+ (C|S) ==?[>] .*|#\d+ S <== .*|)\n$`)
 	for _, w := range transcript.list {
 		if !line.MatchString(w) {
 			t.Errorf("Transcript writes %q, want a line", w)

@@ -1,143 +1,160 @@
 package rawhttp
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
 	"io"
-	"strconv"
+	"net"
 	"strings"
 	"sync"
-	"unicode/utf8"
+
+	"example.com/rawhttp/internal/jail"
+	"example.com/rawhttp/internal/transcript"
 )
+
+// A TranscriptOption changes how [Transcript] shows conversations.
+type TranscriptOption interface{ apply(*transcript.Options) }
+
+type transcriptOption func(*transcript.Options)
+
+func (f transcriptOption) apply(o *transcript.Options) { f(o) }
+
+// TranscriptContent sets how many lines of each content are shown, the default is 20. What is
+// left is counted, as is all content that is not text. With 0 all of it is counted; with a
+// negative number all is shown, what is not text too, with escapes for its bytes.
+func TranscriptContent(lines int) TranscriptOption {
+	return transcriptOption(func(o *transcript.Options) { o.Lines = lines })
+}
+
+// TranscriptColor sets whether lines have colors, by the escape sequences of ECMA-48: cyan
+// for the client, green for the server, red for what is refused. The default is false. Whether
+// the writer is a terminal, and its user wants colors, is for the program to find out.
+func TranscriptColor(on bool) TranscriptOption {
+	return transcriptOption(func(o *transcript.Options) { o.Color = on })
+}
 
 // Transcript returns a Trace that writes the conversations to w as a person reads
 // them: a line for each line on the wire, with the numbers of connection and
 // request, who speaks, and what ends the line.
 //
+//	#3 C ==> connects from 127.0.0.1:51234
 //	#3.1 C --> GET /sample.txt HTTP/1.1<CRLF>
+//	#3.1 C --> <CRLF>
 //	#3.1 S <-- HTTP/1.1 200 OK<CRLF>
+//	#3.1 S <-- <CRLF>
+//	#3.1 S     (196802 bytes of image/png)
+//	#3 C ==> closes
 //
-// Other control bytes, and bytes that are not UTF-8, are shown as \x00. A line of
-// more than 1024 bytes is broken. Each line is one Write; they are never
-// concurrent, and their errors are ignored.
-func Transcript(w io.Writer) Trace {
-	t := &transcript{w: w, open: make(map[uint64]*[2]partialLine)}
+// Lines are in the order in which the two sides spoke: what one has begun is written, without
+// an end of its line, before what the other says then. Below a line that the server refuses
+// there is a mark at the byte, with the reason. An empty line separates exchanges, and a
+// silence of more than a second is noted.
+//
+// Of content that is text 20 lines are shown, and the rest is counted; content of other media
+// types, or with a content coding, is counted. See [TranscriptContent].
+//
+// Other control bytes, and bytes that are not UTF-8, are shown as \x00, so that nothing drives
+// a terminal. Only what is on the wire follows an arrow of two dashes. A line of more than 1024
+// bytes is broken. A connection takes at most about 40 KB of memory. Each line is one Write;
+// they are never concurrent, and their errors are ignored. The connections wait for w.
+func Transcript(w io.Writer, opts ...TranscriptOption) Trace {
+	o := transcript.Options{Lines: 20, Judge: true}
+	for _, opt := range opts {
+		if opt != nil {
+			opt.apply(&o)
+		}
+	}
+	t := &transcripts{
+		printer: transcript.New(o, func(line string) { io.WriteString(w, line) }),
+		open:    make(map[uint64]*transcript.Conversation),
+	}
 	return Trace{
-		BytesRead:    func(conn, req uint64, b []byte) { t.bytes(conn, req, 0, b) },
-		BytesWritten: func(conn, req uint64, b []byte) { t.bytes(conn, req, 1, b) },
-		ConnClose:    t.close,
-	}
-}
-
-const maxTranscriptLine = 1024
-
-type transcript struct {
-	mu   sync.Mutex
-	w    io.Writer
-	open map[uint64]*[2]partialLine // of each connection, what client and server have begun to say
-}
-
-type partialLine struct {
-	req uint64
-	b   []byte
-}
-
-var speakers = [2]string{"C -->", "S <--"}
-
-func (t *transcript) bytes(conn, req uint64, who int, b []byte) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	lines := t.open[conn]
-	if lines == nil {
-		lines = new([2]partialLine)
-		t.open[conn] = lines
-	}
-	for i := range lines { // what was said of requests before comes first
-		if lines[i].req < req {
-			t.flush(conn, i, &lines[i], len(lines[i].b))
-			lines[i].req = req
-		}
-	}
-	line := &lines[who]
-	for len(b) > 0 {
-		n := bytes.IndexByte(b, '\n') + 1
-		if n == 0 {
-			n = len(b)
-		}
-		n = min(n, maxTranscriptLine-len(line.b))
-		line.b = append(line.b, b[:n]...)
-		b = b[n:]
-		switch {
-		case line.b[len(line.b)-1] == '\n':
-			t.flush(conn, who, line, len(line.b))
-		case len(line.b) == maxTranscriptLine:
-			t.flush(conn, who, line, breakAt(line.b))
-		}
-	}
-}
-
-// breakAt returns where to break a long line: not within a CRLF, nor a character.
-func breakAt(b []byte) int {
-	n := len(b)
-	if b[n-1] == '\r' {
-		return n - 1
-	}
-	for i := n - 1; i >= n-utf8.UTFMax; i-- {
-		if utf8.RuneStart(b[i]) {
-			if !utf8.FullRune(b[i:]) {
-				return i
+		ConnOpen: func(conn uint64, c net.Conn) { t.set(conn, t.printer.Open(conn, addrText(c.RemoteAddr()))) },
+		ConnState: func(conn uint64, s ConnState) {
+			if s == StateResolve {
+				t.get(conn).Accepted()
 			}
-			break
-		}
+		},
+		BytesRead:    func(conn, req uint64, b []byte) { t.get(conn).Bytes(transcript.Client, b) },
+		BytesWritten: func(conn, req uint64, b []byte) { t.get(conn).Bytes(transcript.Server, b) },
+		Refused:      func(r Refusal) { t.refused(r) },
+		ConnEnd:      t.ends,
+		ConnClose:    t.closed,
 	}
-	return n
 }
 
-func (t *transcript) close(conn uint64, err error) {
+// transcripts are the conversations that are going on.
+type transcripts struct {
+	printer *transcript.Printer
+	mu      sync.Mutex
+	open    map[uint64]*transcript.Conversation
+}
+
+// get returns the conversation on a connection. One whose beginning was not seen begins here.
+func (t *transcripts) get(conn uint64) *transcript.Conversation {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if lines := t.open[conn]; lines != nil {
-		for who := range lines {
-			t.flush(conn, who, &lines[who], len(lines[who].b))
+	c := t.open[conn]
+	if c == nil {
+		c = t.printer.Open(conn, "")
+		t.open[conn] = c
+	}
+	return c
+}
+
+func (t *transcripts) set(conn uint64, c *transcript.Conversation) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.open[conn] = c
+}
+
+func (t *transcripts) refused(r Refusal) {
+	err := r.Err
+	var se *StatusError
+	if errors.As(err, &se) && se.Err != nil {
+		err = se.Err // the status follows
+	}
+	off, why := -1, strings.TrimPrefix(err.Error(), "rawhttp: ")
+	var pe *ParseError
+	if errors.As(err, &pe) {
+		off, why = pe.Offset, fmt.Sprintf("%s (%s)", pe.Reason, pe.Section)
+	}
+	t.get(r.Conn).Refused(off, r.Head == nil, fmt.Sprintf("%s: %d", why, r.Status))
+}
+
+// ends shows who ends a connection, and why.
+func (t *transcripts) ends(conn uint64, why EndReason, err error) {
+	c := t.get(conn)
+	switch why {
+	case EndByClient:
+		how := "closes"
+		if jail.IsAny(err, jail.ClientErrors) {
+			how = "resets the connection"
+		} else if err != nil {
+			how = "closes (" + strings.TrimPrefix(err.Error(), "rawhttp: ") + ")"
 		}
-		delete(t.open, conn)
+		c.Closes(transcript.Client, how)
+	case EndIdle:
+		c.Closes(transcript.Server, "closes (idle "+transcript.Seconds(c.Silence())+")")
+	default:
+		how := "closes (" + why.String() + ")"
+		if err != nil {
+			how = "cuts the connection: " + strings.TrimPrefix(err.Error(), "rawhttp: ")
+		}
+		c.Closes(transcript.Server, how)
 	}
 }
 
-// flush writes n bytes of the line that is begun.
-func (t *transcript) flush(conn uint64, who int, line *partialLine, n int) {
-	if n == 0 {
-		return
-	}
-	text, end := string(line.b[:n]), ""
-	switch {
-	case strings.HasSuffix(text, "\r\n"):
-		text, end = text[:len(text)-2], "<CRLF>"
-	case strings.HasSuffix(text, "\n"):
-		text, end = text[:len(text)-1], "<LF>"
-	}
-	fmt.Fprintf(t.w, "#%d.%d %s %s%s\n", conn, line.req, speakers[who], escapeControls(text), end)
-	line.b = append(line.b[:0], line.b[n:]...)
+func (t *transcripts) closed(conn uint64, err error) {
+	t.get(conn).End()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.open, conn)
 }
 
-// escapeControls makes text safe for a terminal or a log: control characters, those that
-// cannot be seen, those that change the direction of text, and line separators are shown
-// as escapes.
-func escapeControls(s string) string {
-	var b strings.Builder
-	for len(s) > 0 {
-		r, n := utf8.DecodeRuneInString(s)
-		switch {
-		case r == utf8.RuneError && n == 1, r < ' ', r == 0x7f:
-			fmt.Fprintf(&b, `\x%02x`, s[0])
-		case r > 0xffff && !strconv.IsPrint(r):
-			fmt.Fprintf(&b, `\U%08x`, r)
-		case !strconv.IsPrint(r):
-			fmt.Fprintf(&b, `\u%04x`, r)
-		default:
-			b.WriteString(s[:n])
-		}
-		s = s[n:]
+func addrText(a net.Addr) string {
+	if a == nil {
+		return "an unknown address"
 	}
-	return b.String()
+	return a.String()
 }

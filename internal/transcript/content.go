@@ -1,0 +1,142 @@
+package transcript
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"example.com/rawhttp/internal/ascii"
+)
+
+// content is what is known of the content at hand, and what was not shown of it yet.
+type content struct {
+	media  string // its media type without parameters, "" if unknown
+	coding string // its content codings, "" if there are none
+	kind   contentKind
+	lines  int   // that were shown
+	frames int   // lines of chunks that were shown
+	more   int64 // bytes of text that are not shown
+	count  int64 // bytes that are not text
+	chunks int   // that count is in
+}
+
+type contentKind int
+
+const (
+	undecided contentKind = iota
+	isText
+	isBinary
+)
+
+// data takes bytes of content.
+func (s *side) data(b []byte) {
+	if len(b) == 0 {
+		return
+	}
+	ct, limit := &s.content, s.c.p.opts.Lines
+	if ct.kind == undecided {
+		ct.decide(b, limit)
+	}
+	if ct.kind == isBinary {
+		ct.count += int64(len(b))
+		return
+	}
+	for off := s.off - len(b); len(b) > 0; {
+		if limit >= 0 && ct.lines >= limit {
+			ct.more += int64(len(b))
+			return
+		}
+		n := bytes.IndexByte(b, '\n') + 1
+		if n == 0 || n > maxPiece {
+			n = min(len(b), maxPiece)
+		}
+		ct.lines += s.show(b[:n], off)
+		b, off = b[n:], off+n
+	}
+}
+
+// decide decides whether the content, which begins with b, is shown as text.
+func (c *content) decide(b []byte, limit int) {
+	switch {
+	case limit < 0:
+		c.kind = isText
+	case limit == 0 || c.coding != "" || c.media == "TLS":
+		c.kind = isBinary
+	case c.media == "" && looksLikeText(b), c.media != "" && isTextType(c.media):
+		c.kind = isText
+	default:
+		c.kind = isBinary
+	}
+}
+
+// showsFraming reports whether one more line of framing is shown among the content.
+func (c *content) showsFraming(limit int) bool {
+	if c.kind == isBinary || limit >= 0 && (c.frames >= limit || c.lines >= limit) || c.kind == undecided && (limit == 0 || c.coding != "" || c.media != "" && !isTextType(c.media)) {
+		return false
+	}
+	c.frames++
+	return true
+}
+
+// isShortened reports whether there is something to summarize.
+func (c *content) isShortened() bool { return c.more > 0 || c.count > 0 }
+
+// summary says what was not shown since the last summary, "" if that is nothing.
+func (c *content) summary() string {
+	more, count, chunks := c.more, c.count, c.chunks
+	c.more, c.count, c.chunks = 0, 0, 0
+	switch {
+	case more > 0:
+		return "(… " + digits(more) + " bytes more)"
+	case count == 0:
+		return ""
+	}
+	var note string
+	if c.coding != "" {
+		note = ascii.Visible(c.coding) + ", " + digits(count) + " bytes"
+	} else {
+		note = fmt.Sprintf("%d bytes", count)
+	}
+	if c.media != "" {
+		note += " of " + ascii.Visible(c.media)
+	}
+	if chunks > 0 {
+		note += fmt.Sprintf(" in %d chunks", chunks)
+	}
+	return "(" + note + ")"
+}
+
+// isTextType reports whether a person reads content of the media type.
+func isTextType(media string) bool {
+	kind, sub, _ := strings.Cut(media, "/")
+	switch {
+	case kind == "text", kind == "message", kind == "multipart":
+		return true
+	case strings.HasSuffix(sub, "+json"), strings.HasSuffix(sub, "+xml"), strings.HasSuffix(sub, "+yaml"):
+		return true
+	case kind != "application":
+		return false
+	}
+	switch sub {
+	case "json", "xml", "javascript", "ecmascript", "yaml", "toml", "sql", "x-www-form-urlencoded", "x-ndjson", "x-sh", "http":
+		return true
+	}
+	return false
+}
+
+// looksLikeText reports whether b, the beginning of content of an unknown type, is text: UTF-8
+// without control bytes other than those of lines.
+func looksLikeText(b []byte) bool {
+	for len(b) > 0 {
+		r, n := utf8.DecodeRune(b)
+		if r == utf8.RuneError && n == 1 && utf8.FullRune(b) {
+			return false
+		}
+		if r < ' ' && r != '\t' && r != '\r' && r != '\n' || r == 0x7f {
+			return false
+		}
+		b = b[n:]
+	}
+	return true
+}

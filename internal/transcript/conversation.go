@@ -1,0 +1,307 @@
+package transcript
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	"example.com/rawhttp/internal/ascii"
+	"example.com/rawhttp/internal/wire"
+)
+
+// A Conversation is what is said on one connection. Its methods may be called from several
+// goroutines; byte slices are not kept.
+type Conversation struct {
+	p     *Printer
+	id    uint64
+	sides [2]side
+	num   int       // of the message that the last line was about
+	last  time.Time // when something was shown
+
+	protocol protocol
+	first    [2][]byte // what the sides said while the protocol is not known
+	methods  []byte    // of requests whose response has not ended: see methodKind
+	judge    judge
+}
+
+type protocol int
+
+const (
+	unknown protocol = iota
+	http
+	smtp
+	pop3
+	imap
+	otherLines
+)
+
+// Open begins a conversation. Where from is not empty, it prints that the client has
+// connected.
+func (p *Printer) Open(id uint64, from string) *Conversation {
+	c := &Conversation{p: p, id: id}
+	for i := range c.sides {
+		c.sides[i] = side{c: c, who: Side(i), num: 1}
+	}
+	if !p.opts.Mail {
+		c.protocol = http
+	}
+	if from != "" {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.begun {
+			p.print("\n")
+		}
+		c.last = time.Now()
+		c.put(0, noteColor, ends[Client]+"connects from "+ascii.Visible(from))
+	}
+	return c
+}
+
+// Bytes shows what one side said. What the other has begun to say comes first.
+func (c *Conversation) Bytes(who Side, b []byte) {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	if c.isHeard() {
+		c.settle()
+	}
+	c.sides[who.other()].pause()
+	if c.protocol == unknown {
+		c.first[who] = append(c.first[who], b...)
+		if c.recognize(who, false); c.protocol == unknown {
+			return
+		}
+		b, c.first[who] = c.first[who], nil
+	}
+	if who == Client && c.p.opts.Judge {
+		c.judged(b)
+		return
+	}
+	c.sides[who].take(b)
+}
+
+// Accepted says that the request at hand is not refused.
+func (c *Conversation) Accepted() {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	if c.isHeard() {
+		c.settle()
+	}
+}
+
+// Closes prints that one side has ended the connection, and how: "closes (idle 75 s)".
+func (c *Conversation) Closes(who Side, how string) {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	c.settle()
+	c.pause()
+	c.put(0, noteColor, ends[who]+ascii.Visible(how))
+	c.last = time.Now()
+}
+
+// Silence returns how long nothing has been said.
+func (c *Conversation) Silence() time.Duration {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	return time.Since(c.last)
+}
+
+// End prints what both sides have begun to say.
+func (c *Conversation) End() {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	c.settle()
+	c.pause()
+}
+
+func (c *Conversation) pause() {
+	for i := range c.first {
+		if b := c.first[i]; len(b) > 0 {
+			c.recognize(Side(i), true)
+			c.first[i] = nil
+			c.sides[i].take(b)
+		}
+	}
+	for i := range c.sides {
+		c.sides[i].finish()
+	}
+}
+
+// recognize finds out which protocol is spoken from what who has said first, if that is
+// enough, or all that is to come. In HTTP the client speaks first; a server that greets says
+// which protocol it is.
+func (c *Conversation) recognize(who Side, all bool) {
+	const enough = 256
+	said := c.first[who]
+	line, _, whole := bytes.Cut(said, []byte("\n"))
+	if other := who.other(); len(c.first[other]) > 0 { // it has begun, and waits
+		c.protocol = otherLines
+		c.sides[other].take(c.first[other])
+		c.sides[other].pause()
+		c.first[other] = nil
+		return
+	}
+	if !whole && !all && len(said) < enough && !isTLS(said) {
+		return
+	}
+	c.protocol = otherLines
+	switch {
+	case who == Client && bytes.Contains(line, []byte(" HTTP/")), bytes.HasPrefix(line, []byte("HTTP/1.")):
+		c.protocol = http
+	case who == Client:
+	case bytes.HasPrefix(line, []byte("220")):
+		c.protocol = smtp
+	case bytes.HasPrefix(line, []byte("+OK")):
+		c.protocol = pop3
+	case bytes.HasPrefix(line, []byte("* ")):
+		c.protocol = imap
+	}
+}
+
+// judge foresees which line of a head the server refuses, so that what follows that line
+// can wait until the server has said why.
+type judge struct {
+	parser  wire.Parser
+	parsed  wire.Head
+	head    []byte // of the request at hand, as far as it has come
+	begun   bool
+	lenient bool   // the server accepts what the strict parser refuses
+	held    []byte // what came after the line that is expected to be refused
+	waits   bool   // for the server to refuse it
+	num     int    // of that request
+}
+
+var lenientLimits = wire.Limits{Head: 1 << 20, Line: 1 << 20, Fields: 1 << 16, Lenient: true}
+
+// check parses more of the head of a request, which ends in b. It returns how much of b is
+// shown before the server is heard.
+func (j *judge) check(b []byte) int {
+	if !j.begun {
+		j.begun, j.head, j.parsed = true, j.head[:0], wire.Head{}
+		limits := wire.DefaultLimits
+		if j.lenient {
+			limits = lenientLimits
+		}
+		j.parser.Begin(&j.parsed, limits)
+	}
+	before := len(j.head)
+	j.head = append(j.head, b...)
+	n, err := j.parser.Parse(j.head)
+	if err == nil {
+		j.begun = false
+		j.head = j.head[:n]
+		return n - before
+	}
+	refused, ok := err.(*wire.Error)
+	if !ok {
+		return len(b)
+	}
+	j.waits = true
+	end := min(refused.Offset, len(j.head))
+	if end != j.parsed.Size || end == 0 { // else something is missing at the end of the head
+		if i := bytes.IndexByte(j.head[end:], '\n'); i >= 0 {
+			end += i + 1
+		} else {
+			end = len(j.head)
+		}
+	}
+	end = max(end, before)
+	j.head = j.head[:end]
+	return end - before
+}
+
+// judged shows what the client said to a server of ours.
+func (c *Conversation) judged(b []byte) {
+	client := &c.sides[Client]
+	for len(b) > 0 {
+		if c.judge.waits {
+			c.judge.held = append(c.judge.held, b...)
+			return
+		}
+		if client.phase != atStart && client.phase != inFields {
+			b = client.takeMessage(b)
+			continue
+		}
+		c.judge.num = client.num
+		n := c.judge.check(b)
+		client.take(b[:n])
+		b = b[n:]
+	}
+}
+
+// isHeard reports whether the server has come to the request at hand, and not only to one
+// before it that came in the same piece.
+func (c *Conversation) isHeard() bool {
+	const maxHeld = 64 << 10
+	return c.sides[Server].num >= c.judge.num || len(c.judge.held) > maxHeld
+}
+
+// settle shows what was held back: the server has not refused what came before it.
+func (c *Conversation) settle() {
+	j := &c.judge
+	if !j.waits {
+		return
+	}
+	held := j.held
+	j.waits, j.held = false, nil
+	if client := &c.sides[Client]; client.inHead() && !j.lenient {
+		j.lenient, j.begun = true, false
+		j.check(bytes.Clone(j.head))
+		j.waits = false
+	} else {
+		client.phase = opaque // as the server sees it, whatever follows is nothing we know
+	}
+	c.judged(held)
+}
+
+// Refused prints why the server refuses the request at hand, below the byte at offset off of
+// its head, or of its content; a negative offset is nowhere.
+func (c *Conversation) Refused(off int, inContent bool, why string) {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	client := &c.sides[Client]
+	why = ascii.Visible(why)
+	client.pause()
+	num := c.sides[Server].num
+	client.num = num
+	switch line, from := client.lastPiece(); {
+	case off < 0 || inContent != client.lastInContent:
+		c.line(num, faultColor, mute[Client]+"("+why+")")
+	case from <= off && off <= from+len(line):
+		c.caret(num, line, off-from, why)
+	default:
+		quoted, at := lineAt(c.judge.head, off)
+		if inContent || quoted == nil {
+			c.line(num, faultColor, mute[Client]+"("+why+")")
+			break
+		}
+		c.line(num, faultColor, nobody+visible(quoted))
+		c.caret(num, quoted, at, why)
+	}
+	held := c.judge.held
+	c.judge.waits, c.judge.held, c.judge.begun = false, nil, false
+	client.begin(opaque)
+	client.take(held)
+}
+
+// caret prints a mark below the byte at off of the line above.
+func (c *Conversation) caret(num int, line []byte, off int, why string) {
+	if off == len(line) && bytes.HasSuffix(line, []byte("\n")) {
+		off = 0 // what is missing is missing at the end
+	}
+	text := bytes.TrimRight(line, "\r\n")
+	column := columns(text[:min(off, len(text))])
+	c.line(num, faultColor, fmt.Sprintf("%s%*s^ %s", nobody, column, "", why))
+}
+
+// lineAt returns the line of b that has the byte at off, and where in it.
+func lineAt(b []byte, off int) (line []byte, at int) {
+	if off > len(b) {
+		return nil, 0
+	}
+	start := bytes.LastIndexByte(b[:off], '\n') + 1
+	line = b[start:]
+	if end := bytes.IndexByte(line, '\n'); end >= 0 {
+		line = line[:end+1]
+	}
+	return line[:min(len(line), maxPiece)], off - start
+}

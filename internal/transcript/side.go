@@ -1,0 +1,335 @@
+package transcript
+
+import (
+	"bytes"
+	"unicode/utf8"
+
+	"example.com/rawhttp/internal/wire"
+)
+
+// maxPiece is how many bytes of the wire one line shows at most.
+const maxPiece = 1024
+
+// Of a header section, what is taken for one.
+const maxFieldLines = 1000
+
+// A side is what one of the two says.
+type side struct {
+	c     *Conversation
+	who   Side
+	num   int // of the message at hand, from 1; 0 where there are none
+	phase phase
+
+	piece []byte // begun, and not shown yet
+	from  int    // where it begins: in the head, or in the content
+	line  []byte // the line at hand as far as a parser wants to know it
+	start int    // where it begins
+	shown int    // how much of it is in a piece already
+	off   int    // behind what is being taken, in the head or in the content
+	left  int64  // bytes to come of the content, or of the chunk at hand
+
+	lastText      []byte // the last piece that was shown
+	lastFrom      int
+	lastInContent bool
+	inContent     bool
+	faulty        bool // the content breaks a rule
+
+	fields  int
+	message message
+	content content
+	within  bool // a line of mail that does not begin with a dot
+	mail    mail
+}
+
+type phase int
+
+const (
+	atStart phase = iota
+	inFields
+	inLength       // content of a known length
+	inChunkLine    //
+	inChunkData    //
+	afterChunkData // the CRLF behind it
+	inTrailer
+	untilClose
+	opaque  // nothing is known of what follows
+	inLines // of a protocol that is no HTTP
+	inLiteral
+	inDotted
+)
+
+func (s *side) inHead() bool { return s.phase == atStart || s.phase == inFields }
+
+// begin begins a phase at the offset 0 of what it is made of.
+func (s *side) begin(p phase) {
+	s.phase, s.off, s.fields, s.faulty = p, 0, 0, false
+	s.line, s.shown = s.line[:0], 0
+	s.inContent = !s.inHead()
+	s.content = content{}
+}
+
+// next begins the next message.
+func (s *side) next() {
+	s.pause()
+	s.num++
+	s.begin(atStart)
+}
+
+// take shows all of b.
+func (s *side) take(b []byte) {
+	if len(b) > 0 && s.c.protocol != http && s.phase == atStart {
+		s.num = 0
+		s.begin(inLines)
+	}
+	for len(b) > 0 {
+		b = b[s.step(b):]
+	}
+}
+
+// takeMessage shows b as far as it belongs to the content at hand, and returns the rest.
+// Where a rule is broken, it waits for what the server makes of it.
+func (s *side) takeMessage(b []byte) []byte {
+	for len(b) > 0 && !s.inHead() {
+		b = b[s.step(b):]
+		if s.faulty {
+			s.faulty = false
+			s.c.judge.waits = true
+			s.c.judge.held = append(s.c.judge.held, b...)
+			return nil
+		}
+	}
+	return b
+}
+
+// step shows what b begins with, and returns how much that is.
+func (s *side) step(b []byte) (n int) {
+	switch s.phase {
+	case inLength, inChunkData, inLiteral:
+		n = int(min(int64(len(b)), s.left))
+		s.off += n
+		s.data(b[:n])
+		s.left -= int64(n)
+	case untilClose, opaque:
+		n = len(b)
+		s.off += n
+		s.data(b)
+	case inLines:
+		if len(s.line) == 0 && isTLS(b) {
+			s.begin(opaque)
+			s.content.media = "TLS"
+			return 0
+		}
+		fallthrough
+	default:
+		if n = bytes.IndexByte(b, '\n') + 1; n == 0 {
+			n = len(b)
+		}
+		s.off += n
+		s.lineBytes(b[:n])
+	}
+	if s.left == 0 {
+		switch s.phase {
+		case inLength:
+			s.next()
+		case inChunkData:
+			s.phase = afterChunkData
+		case inLiteral:
+			if s.content.isShortened() {
+				s.pauseContent()
+			}
+			s.begin(inLines)
+		}
+	}
+	return n
+}
+
+// lineBytes takes bytes of a line, with its LF if they have one.
+func (s *side) lineBytes(b []byte) {
+	ended := b[len(b)-1] == '\n'
+	if s.phase == inDotted {
+		s.dottedLine(b, ended)
+		return
+	}
+	if len(s.line) == 0 {
+		s.start = s.off - len(b)
+	}
+	s.line = append(s.line, b[:min(len(b), maxPiece-len(s.line))]...)
+	switch s.phase {
+	case inChunkLine:
+		s.chunkLine(ended || len(s.line) == maxPiece)
+		return
+	case afterChunkData:
+		s.chunkEnd(b, ended)
+		return
+	}
+	s.show(b, s.off-len(b))
+	if ended {
+		line := bytes.TrimRight(s.line, "\r\n")
+		s.line = s.line[:0]
+		s.endLine(line)
+	}
+}
+
+func (s *side) endLine(line []byte) {
+	switch s.phase {
+	case atStart:
+		if len(line) > 0 {
+			s.startLine(line)
+		}
+	case inFields:
+		if len(line) == 0 {
+			s.endHead()
+			return
+		}
+		if s.fields++; s.fields > maxFieldLines {
+			s.begin(opaque)
+			return
+		}
+		s.field(line)
+	case inTrailer:
+		if len(line) == 0 {
+			s.next()
+			return
+		}
+		if s.fields++; s.fields > maxFieldLines {
+			s.begin(opaque)
+		}
+	case inLines:
+		s.mailLine(line)
+	}
+}
+
+// chunkLine parses the line before the data of a chunk.
+func (s *side) chunkLine(ended bool) {
+	size, _, err := wire.ParseChunkLine(s.line)
+	if err == wire.ErrIncomplete && !ended {
+		return
+	}
+	if err != nil {
+		s.pauseContent()
+		s.fault(s.line[s.shown:], s.start+s.shown)
+		return
+	}
+	text, off := s.line[s.shown:], s.start+s.shown
+	if size == 0 {
+		s.pauseContent()
+		s.show(text, off)
+		s.line, s.shown = s.line[:0], 0
+		s.fields, s.phase = 0, inTrailer
+		return
+	}
+	if s.content.showsFraming(s.c.p.opts.Lines) {
+		s.show(text, off)
+	}
+	s.content.chunks++
+	s.line, s.shown = s.line[:0], 0
+	s.left, s.phase = size, inChunkData
+}
+
+// chunkEnd takes the CRLF behind the data of a chunk. It is shown behind a text that it is the
+// end of for the eye.
+func (s *side) chunkEnd(b []byte, ended bool) {
+	if !bytes.HasPrefix([]byte("\r\n"), s.line) {
+		s.fault(b, s.off-len(b))
+		return
+	}
+	if len(s.piece) > 0 || s.content.showsFraming(s.c.p.opts.Lines) {
+		s.content.lines += s.show(b, s.off-len(b))
+	}
+	if ended {
+		s.line, s.phase = s.line[:0], inChunkLine
+	}
+}
+
+// fault shows b, of a line that breaks a rule, and takes what follows for bytes.
+func (s *side) fault(b []byte, off int) {
+	s.show(b, off)
+	s.line, s.shown = s.line[:0], 0
+	s.faulty, s.phase, s.content = true, opaque, content{}
+}
+
+// show prints the pieces that b completes; what is left is begun. It returns how many.
+func (s *side) show(b []byte, off int) (printed int) {
+	for len(b) > 0 {
+		if len(s.piece) == 0 {
+			s.from = off
+		}
+		n := bytes.IndexByte(b, '\n') + 1
+		if n == 0 {
+			n = len(b)
+		}
+		n = min(n, maxPiece-len(s.piece))
+		s.piece = append(s.piece, b[:n]...)
+		b, off = b[n:], off+n
+		switch {
+		case s.piece[len(s.piece)-1] == '\n':
+			s.printPiece(len(s.piece))
+			printed++
+		case len(s.piece) == maxPiece:
+			s.printPiece(breakAt(s.piece))
+			printed++
+		}
+	}
+	return printed
+}
+
+// printPiece prints n bytes of the piece that is begun.
+func (s *side) printPiece(n int) {
+	s.lastText = append(s.lastText[:0], s.piece[:n]...)
+	s.lastFrom, s.lastInContent = s.from, s.inContent
+	s.c.line(s.num, sideColors[s.who], arrows[s.who]+visible(s.piece[:n]))
+	s.piece = append(s.piece[:0], s.piece[n:]...)
+	s.from += n
+}
+
+func (s *side) lastPiece() (text []byte, from int) { return s.lastText, s.lastFrom }
+
+// pause prints what is begun.
+func (s *side) pause() {
+	s.pauseContent()
+	if n := len(s.line); s.phase == inChunkLine && n > s.shown {
+		s.show(s.line[s.shown:], s.start+s.shown)
+		s.shown = n
+		s.pauseContent()
+	}
+}
+
+// finish prints what is begun, and is not to be ended.
+func (s *side) finish() {
+	if s.phase == inDotted {
+		s.data(s.line)
+		s.line = s.line[:0]
+	}
+	s.pause()
+}
+
+func (s *side) pauseContent() {
+	if n := len(s.piece); n > 0 {
+		s.printPiece(n)
+	}
+	if note := s.content.summary(); note != "" {
+		s.c.line(s.num, sideColors[s.who], mute[s.who]+note)
+	}
+}
+
+// breakAt returns where to break a long line: not within a CRLF, nor a character.
+func breakAt(b []byte) int {
+	n := len(b)
+	if b[n-1] == '\r' {
+		return n - 1
+	}
+	for i := n - 1; i >= n-utf8.UTFMax; i-- {
+		if utf8.RuneStart(b[i]) {
+			if !utf8.FullRune(b[i:]) {
+				return i
+			}
+			break
+		}
+	}
+	return n
+}
+
+// isTLS reports whether b begins as a TLS record does (RFC 8446, section 5.1).
+func isTLS(b []byte) bool {
+	return len(b) > 1 && 0x14 <= b[0] && b[0] <= 0x17 && b[1] == 3
+}

@@ -1,0 +1,172 @@
+package transcript
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write what is shown into testdata")
+
+// Each file of testdata is a conversation and what is shown of it. In the first part a line
+// is what one side says at once: C or S, and a quoted string, which * and a number repeat. Or
+// it is "mail", "color", "all", which set options; "after 2s"; "refused OFFSET", which points
+// into the head, "refused content OFFSET"; "accepted"; "C closes"; "S closes".
+func TestGolden(t *testing.T) {
+	names, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(names) < 10 {
+		t.Fatalf("%d files in testdata, %v", len(names), err)
+	}
+	for _, name := range names {
+		t.Run(strings.TrimSuffix(filepath.Base(name), ".txt"), func(t *testing.T) {
+			b, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			in, want, _ := strings.Cut(string(b), "----\n")
+			whole := play(t, in, 0)
+			if *update {
+				if err := os.WriteFile(name, []byte(in+"----\n"+whole), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if diff := cmp.Diff(want, whole); diff != "" {
+				t.Errorf("%s is shown as (-want +got):\n%s", name, diff)
+			}
+			if !strings.Contains(in, "refused") && !strings.HasPrefix(in, "# Whole") { // then what follows the fault comes later
+				if diff := cmp.Diff(want, play(t, in, 1)); diff != "" {
+					t.Errorf("%s byte by byte is shown as (-want +got):\n%s", name, diff)
+				}
+			}
+		})
+	}
+}
+
+// play shows a conversation whose sides speak piece bytes at a time; 0 is all at once.
+func play(t *testing.T, in string, piece int) string {
+	t.Helper()
+	var out strings.Builder
+	synctest.Test(t, func(t *testing.T) {
+		opts := Options{Lines: 20, Judge: true}
+		var c *Conversation
+		conversation := func() *Conversation {
+			if c == nil {
+				c = New(opts, func(line string) { out.WriteString(line) }).Open(1, "127.0.0.1:50000")
+			}
+			return c
+		}
+		for line := range strings.Lines(in) {
+			word, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+			side := Client
+			if word == "S" {
+				side = Server
+			}
+			switch {
+			case word == "" || word[0] == '#':
+			case word == "mail":
+				opts.Mail, opts.Judge = true, false
+			case word == "color":
+				opts.Color = true
+			case word == "all":
+				opts.Lines = -1
+			case word == "after":
+				d, err := time.ParseDuration(rest)
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(d)
+			case word == "accepted":
+				conversation().Accepted()
+			case word == "refused":
+				where, inContent := strings.CutPrefix(rest, "content ")
+				off, err := strconv.Atoi(where)
+				if err != nil {
+					t.Fatal(err)
+				}
+				conversation().Refused(off, inContent, "a rule (RFC 9112, section 0): 400")
+			case rest != "" && rest[0] != '"':
+				conversation().Closes(side, rest)
+			default:
+				said := unquote(t, rest)
+				if piece == 0 {
+					conversation().Bytes(side, said)
+				} else {
+					for _, b := range said {
+						conversation().Bytes(side, []byte{b})
+					}
+				}
+			}
+		}
+		conversation().End()
+	})
+	return out.String()
+}
+
+func unquote(t *testing.T, s string) []byte {
+	t.Helper()
+	quoted, times, repeated := strings.Cut(s, "\" * ")
+	if repeated {
+		quoted += `"`
+	}
+	text, err := strconv.Unquote(quoted)
+	if err != nil {
+		t.Fatalf("%s: %v", s, err)
+	}
+	n := 1
+	if repeated {
+		if n, err = strconv.Atoi(times); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return bytes.Repeat([]byte(text), n)
+}
+
+// Nothing that is said can drive a terminal, look like a line of the other side, take memory
+// without a bound, or stop the program.
+func FuzzConversation(f *testing.F) {
+	f.Add([]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), []byte("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"), uint8(3), false)
+	f.Add([]byte("GET  / HTTP/1.1\n\nX"), []byte("HTTP/1.1 400 Bad\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz"), uint8(9), false)
+	f.Add([]byte("A LOGIN {3}\r\nabc\r\nDATA\r\n..\r\n.\r\n"), []byte("* OK\r\n354 \r\n+OK\r\n.\r\n"), uint8(5), true)
+	f.Fuzz(func(t *testing.T, client, server []byte, piece uint8, mail bool) {
+		size := 0
+		c := New(Options{Lines: 3, Judge: !mail, Mail: mail}, func(line string) {
+			size += len(line)
+			if !strings.HasSuffix(line, "\n") || strings.ContainsAny(line[:len(line)-1], "\n\r\x1b\x00") {
+				t.Errorf("prints %q", line)
+			}
+			if len(line) > 8*maxPiece {
+				t.Errorf("prints a line of %d bytes", len(line))
+			}
+			if line != "\n" && !strings.HasPrefix(line, "#1") {
+				t.Errorf("prints %q", line)
+			}
+		}).Open(1, "x")
+		n := max(1, int(piece))
+		for len(client)+len(server) > 0 {
+			k := min(n, len(client))
+			c.Bytes(Client, client[:k])
+			if piece%7 == 3 && len(client) < 20 {
+				c.Refused(len(client), piece%2 == 0, "why")
+			}
+			client = client[k:]
+			k = min(n+1, len(server))
+			c.Bytes(Server, server[:k])
+			server = server[k:]
+			for i := range c.sides {
+				if s := &c.sides[i]; cap(s.piece) > 4*maxPiece || cap(s.line) > 4*maxPiece {
+					t.Errorf("a side holds %d and %d bytes", cap(s.piece), cap(s.line))
+				}
+			}
+		}
+		c.End()
+	})
+}
