@@ -1,5 +1,6 @@
-// Package ascii knows what fields are made of: characters, tokens, lists, dates and the
-// phrases of status codes (RFC 9110, sections 5.6 and 15). It imports nothing of the module.
+// Package ascii implements the lexical elements of HTTP: characters, tokens, lists, dates
+// and the reason phrases of status codes (RFC 9110, sections 5.6 and 15). It imports no
+// other package of the module.
 package ascii
 
 import (
@@ -8,7 +9,7 @@ import (
 	"strings"
 )
 
-// IsTchar is the table of the bytes that a token may have:
+// IsTchar reports for each byte whether a token may contain it:
 //
 //	tchar = "!" / "#" / "$" / "%" / "&" / "'" / "*" / "+" / "-" / "." /
 //	        "^" / "_" / "`" / "|" / "~" / DIGIT / ALPHA
@@ -26,8 +27,8 @@ var IsTchar = [256]bool{
 	'U': true, 'V': true, 'W': true, 'X': true, 'Y': true, 'Z': true,
 }
 
-// IsRegName is the table of the bytes that a registered name may have, apart from
-// percent-encoded ones:
+// IsRegName reports for each byte whether a registered name may contain it. A registered
+// name may also contain percent-encoded bytes:
 //
 //	unreserved = ALPHA / DIGIT / "-" / "." / "_" / "~"
 //	sub-delims = "!" / "$" / "&" / "'" / "(" / ")" / "*" / "+" / "," / ";" / "="
@@ -45,7 +46,7 @@ var IsRegName = [256]bool{
 	'U': true, 'V': true, 'W': true, 'X': true, 'Y': true, 'Z': true,
 }
 
-// IsToken reports whether s is a token, so not empty.
+// IsToken reports whether s is a token. The empty string is not.
 func IsToken[T string | []byte](s T) bool {
 	for i := range len(s) {
 		if !IsTchar[s[i]] {
@@ -55,8 +56,8 @@ func IsToken[T string | []byte](s T) bool {
 	return len(s) > 0
 }
 
-// IsFieldValue reports whether s may be sent as a field value as it is:
-// visible bytes, obs-text, and blanks inside only (RFC 9110, section 5.5).
+// IsFieldValue reports whether s is a field value that can be sent: visible ASCII,
+// obs-text, and blanks except at the ends (RFC 9110, section 5.5).
 func IsFieldValue(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
@@ -66,7 +67,7 @@ func IsFieldValue(s string) bool {
 	return s == "" || !IsBlank(s[0]) && !IsBlank(s[len(s)-1])
 }
 
-// IsVisible reports whether s is visible ASCII, and not empty.
+// IsVisible reports whether s is not empty and all of it is visible ASCII.
 func IsVisible(s string) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] >= 0x7f {
@@ -84,7 +85,7 @@ func IsAlpha(c byte) bool {
 	return 'a' <= c && c <= 'z'
 }
 
-// HexDigit holds the value of each hexadecimal digit, and one more: 0 is none.
+// HexDigit maps each hexadecimal digit to its value plus 1, and other bytes to 0.
 var HexDigit = [256]byte{
 	'0': 1, '1': 2, '2': 3, '3': 4, '4': 5, '5': 6, '6': 7, '7': 8, '8': 9, '9': 10,
 	'a': 11, 'b': 12, 'c': 13, 'd': 14, 'e': 15, 'f': 16,
@@ -94,7 +95,7 @@ var HexDigit = [256]byte{
 // Unhex returns the value of a hexadecimal digit, or -1.
 func Unhex(c byte) int { return int(HexDigit[c]) - 1 }
 
-// Lower folds one ASCII letter to lower case.
+// Lower returns c in lower case if it is an ASCII letter.
 func Lower(c byte) byte {
 	if 'A' <= c && c <= 'Z' {
 		c += 'a' - 'A'
@@ -102,8 +103,8 @@ func Lower(c byte) byte {
 	return c
 }
 
-// EqualFold compares s with t without regard to the case of ASCII letters, and
-// of no others: strings.EqualFold takes the Kelvin sign for a k.
+// EqualFold reports whether s and t are equal, ignoring the case of ASCII letters only. In
+// contrast, strings.EqualFold equates the Kelvin sign with k.
 func EqualFold[S, T string | []byte](s S, t T) bool {
 	if len(s) != len(t) {
 		return false
@@ -116,10 +117,9 @@ func EqualFold[S, T string | []byte](s S, t T) bool {
 	return true
 }
 
-// The scans below look at eight bytes at a time. For a word x of bytes,
-// (x - n·ones) &^ x & highs has the high bit set in the first byte below n
-// (n <= 128); bytes behind the first may be marked wrongly, so only the first
-// counts.
+// The functions below examine eight bytes at a time. For a word x of bytes and n <= 128, (x
+// - n·ones) &^ x & highs has the high bit set in the first byte below n. Borrowing may also
+// set it in later bytes, so only the first is significant.
 const (
 	Ones  = 0x0101010101010101
 	highs = 0x8080808080808080
@@ -128,13 +128,13 @@ const (
 // below marks the first byte of x that is less than n.
 func below(x uint64, n byte) uint64 { return (x - Ones*uint64(n)) &^ x & highs }
 
-// Equal marks the first byte of x that is c.
+// Equal marks the first byte of x that equals c.
 func Equal(x uint64, c byte) uint64 { return below(x^Ones*uint64(c), 1) }
 
-// SkipFieldValue returns the offset of the first control byte, HTAB aside, at or
-// after i in b, or len(b). To add one sets the high bit of 0x7f; that of 0xff
-// carries, so the last word is looked at again. That i is not negative is said
-// for the compiler, which then leaves out the checks of the slice.
+// SkipFieldValue returns the offset of the first control byte other than HTAB at or after i
+// in b, or len(b). Adding one sets the high bit of 0x7f, but 0xff carries into the next
+// byte, so the word that stops the loop is examined again byte by byte. The condition 0 <=
+// i lets the compiler drop the bounds checks.
 func SkipFieldValue(b []byte, i int) int {
 	for ; 0 <= i && i <= len(b)-8; i += 8 {
 		x := binary.LittleEndian.Uint64(b[i : i+8])
@@ -149,8 +149,8 @@ func SkipFieldValue(b []byte, i int) int {
 	return i
 }
 
-// SkipTarget returns the offset of the first byte at or after i in b that is not
-// visible ASCII or is a number sign, or len(b).
+// SkipTarget returns the offset of the first byte at or after i in b that is a number sign
+// or not visible ASCII, or len(b).
 func SkipTarget(b []byte, i int) int {
 	for ; 0 <= i && i <= len(b)-8; i += 8 {
 		x := binary.LittleEndian.Uint64(b[i : i+8])
@@ -165,16 +165,15 @@ func SkipTarget(b []byte, i int) int {
 	return i
 }
 
-// NextMember takes the first member off a list in a field value. Commas within
-// quoted strings do not separate (RFC 9110, sections 5.6.1 and 5.6.4). The
-// member comes without the blanks around it and may be empty; more reports
-// whether a comma followed it.
+// NextMember returns the first member of a list in a field value, trimmed, and the rest of
+// the list. Commas within quoted strings do not separate members (RFC 9110, sections 5.6.1
+// and 5.6.4). The member may be empty; more reports whether a comma followed it.
 func NextMember[T string | []byte](list T) (member, rest T, more bool) {
 	return CutUnquoted(list, ',')
 }
 
-// CutUnquoted cuts s at the first separator that is in no quoted string (RFC 9110,
-// section 5.6.4). What comes before it is without the blanks around it.
+// CutUnquoted cuts s at the first separator outside quoted strings (RFC 9110, section
+// 5.6.4). It trims blanks from the part before the separator.
 func CutUnquoted[T string | []byte](s T, separator byte) (before, after T, found bool) {
 	quoted := false
 	for i := 0; i < len(s); i++ {
@@ -190,7 +189,7 @@ func CutUnquoted[T string | []byte](s T, separator byte) (before, after T, found
 	return TrimBlanks(s), s[len(s):], false
 }
 
-// TrimBlanks takes SP and HTAB off both ends.
+// TrimBlanks removes SP and HTAB from both ends.
 func TrimBlanks[T string | []byte](s T) T {
 	for len(s) > 0 && IsBlank(s[0]) {
 		s = s[1:]
@@ -201,7 +200,7 @@ func TrimBlanks[T string | []byte](s T) T {
 	return s
 }
 
-// HasMember reports whether token is a member of the list, in any case.
+// HasMember reports whether token is a member of the list, ignoring case.
 func HasMember[T string | []byte](list T, token string) bool {
 	for more := true; more; {
 		var m T
@@ -212,12 +211,12 @@ func HasMember[T string | []byte](list T, token string) bool {
 	return false
 }
 
-// HasPrefixFold reports whether s begins with prefix, in any case.
+// HasPrefixFold reports whether s begins with prefix, ignoring case.
 func HasPrefixFold[T string | []byte](s T, prefix string) bool {
 	return len(s) >= len(prefix) && EqualFold(s[:len(prefix)], prefix)
 }
 
-// IsAnyOf reports whether name is one of the others, in any case.
+// IsAnyOf reports whether name equals one of others, ignoring case.
 func IsAnyOf(name string, others ...string) bool {
 	for _, other := range others {
 		if EqualFold(name, other) {
@@ -227,8 +226,8 @@ func IsAnyOf(name string, others ...string) bool {
 	return false
 }
 
-// IsUnreserved reports whether s stands for itself wherever it is put, in a reference
-// (RFC 3986, section 2.3), in HTML, and before people.
+// IsUnreserved reports whether all bytes of s are unreserved (RFC 3986, section 2.3). Such
+// a string needs no escaping in a reference or in HTML, and can be displayed.
 func IsUnreserved(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; !IsAlpha(c) && !IsDigit(c) && c != '-' && c != '.' && c != '_' && c != '~' {
@@ -238,8 +237,8 @@ func IsUnreserved(s string) bool {
 	return true
 }
 
-// EscapeSegment percent-encodes the bytes of one path segment that are not unreserved
-// (RFC 3986, section 2.3).
+// EscapeSegment percent-encodes the bytes of a path segment that are not unreserved (RFC
+// 3986, section 2.3).
 func EscapeSegment(name string) string {
 	const digits = "0123456789ABCDEF"
 	var b strings.Builder
@@ -254,13 +253,14 @@ func EscapeSegment(name string) string {
 	return b.String()
 }
 
-// CutParam cuts s at its first semicolon outside of quoted strings.
+// CutParam cuts s at the first semicolon outside quoted strings.
 func CutParam(s string) (first, rest string) {
 	first, rest, _ = CutUnquoted(s, ';')
 	return first, TrimBlanks(rest)
 }
 
-// IsBidiControl reports whether r changes the direction of the text after it.
+// IsBidiControl reports whether r is a control character that changes the direction of
+// text.
 func IsBidiControl(r rune) bool {
 	return r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
 }

@@ -7,23 +7,23 @@ import (
 	"time"
 )
 
-// IMFFixdate is the form of a date on the wire (RFC 9110, section 5.6.7), for a
-// time in UTC.
+// IMFFixdate is the layout of a date on the wire (RFC 9110, section 5.6.7). The time must
+// be in UTC.
 const IMFFixdate = "Mon, 02 Jan 2006 15:04:05 GMT"
 
-// A DateCache keeps the text of the Date field for the second that it is good
-// for. It may be used concurrently.
+// A DateCache caches the text of the Date field for the current second. It may be used
+// concurrently.
 type DateCache struct {
 	last atomic.Pointer[dateText]
 }
 
 type dateText struct {
 	text string
-	end  time.Time // when it ceases to be good
+	end  time.Time // end of the second, on the monotonic clock
 }
 
-// Text returns the date of now. Where the second is not over, that takes a look at the
-// monotonic clock only.
+// Text returns the current date. During a second for which the text is cached, this only
+// reads the monotonic clock.
 func (d *DateCache) Text() string {
 	if last := d.last.Load(); last != nil && time.Until(last.end) > 0 {
 		return last.text
@@ -41,8 +41,8 @@ func (d *DateCache) Text() string {
 //	Sunday, 06-Nov-94 08:49:37 GMT
 //	Sun Nov  6 08:49:37 1994
 //
-// The day is one of the seven, be it the right one or not. Package time has all it
-// takes, and much more.
+// It does not check that the day of the week matches the date. time.Parse is not used,
+// since it accepts much more.
 func ParseDate(s string, now time.Time) (t time.Time, ok bool) {
 	const imf, obsolete, asctime = "06 Nov 1994 08:49:37 GMT", "06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"
 	day, rest, named := strings.Cut(s, ", ")
@@ -64,7 +64,7 @@ func ParseDate(s string, now time.Time) (t time.Time, ok bool) {
 	return t, false
 }
 
-// isDay reports whether s is the name of a day, cut after n bytes.
+// isDay reports whether s is the name of a day of the week, cut to n bytes.
 func isDay(s string, n int) bool {
 	for _, day := range [...]string{"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"} {
 		if s == day[:min(n, len(day))] {
@@ -74,10 +74,10 @@ func isDay(s string, n int) bool {
 	return false
 }
 
-// obsoleteDate parses a date with a year of two digits. "Recipients of a timestamp
-// value in rfc850-date format [...] MUST interpret a timestamp that appears to be
-// more than 50 years in the future as representing the most recent year in the past
-// that had the same last two digits." RFC 9110, section 5.6.7.
+// obsoleteDate parses a date with a two-digit year. "Recipients of a timestamp value in
+// rfc850-date format [...] MUST interpret a timestamp that appears to be more than 50 years
+// in the future as representing the most recent year in the past that had the same last two
+// digits." RFC 9110, section 5.6.7.
 func obsoleteDate(s string, now time.Time) (t time.Time, ok bool) {
 	for century := now.Year() / 100; ; century-- {
 		t, ok = dateOf(strconv.Itoa(century)+s[7:9], s[3:6], s[:2], s[10:18])
@@ -87,7 +87,7 @@ func obsoleteDate(s string, now time.Time) (t time.Time, ok bool) {
 	}
 }
 
-// dateOf makes a time of its parts as they are written.
+// dateOf returns the time with the given parts, each as text.
 func dateOf(year, month, day, clock string) (t time.Time, ok bool) {
 	const months = "JanFebMarAprMayJunJulAugSepOctNovDec"
 	m := strings.Index(months, month)
@@ -101,10 +101,10 @@ func dateOf(year, month, day, clock string) (t time.Time, ok bool) {
 		return t, false
 	}
 	t = time.Date(y, time.Month(m/3+1), d, hour, minute, 0, 0, time.UTC)
-	return t.Add(time.Duration(second) * time.Second), t.Day() == d // a day that its month has
+	return t.Add(time.Duration(second) * time.Second), t.Day() == d // reject a day that the month does not have
 }
 
-// number parses digits.
+// number parses a decimal number without sign.
 func number(s string) (n int, ok bool) {
 	for i := range len(s) {
 		if !IsDigit(s[i]) {

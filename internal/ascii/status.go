@@ -2,9 +2,9 @@ package ascii
 
 import "strconv"
 
-// reasonPhrases are the reason phrases that go with the status codes: the
-// registry of RFC 9110, section 15, and of the RFCs named below. An array with
-// the status as its index would be mostly holes, and 8 KiB in every program.
+// reasonPhrases lists the reason phrases of the registry: those of RFC 9110, section
+// 15, and of the RFCs named below. An array indexed by status would be mostly holes,
+// and add 8 KiB to every program.
 var reasonPhrases = [...]struct {
 	status int
 	phrase string
@@ -75,8 +75,7 @@ var reasonPhrases = [...]struct {
 	{511, "Network Authentication Required"}, // RFC 6585
 }
 
-// ReasonPhrase returns the reason phrase that goes with a status code, "" for a
-// code without one.
+// ReasonPhrase returns the reason phrase of a status code, or "".
 func ReasonPhrase(status int) string {
 	for i := range reasonPhrases {
 		if reasonPhrases[i].status == status {
@@ -86,7 +85,7 @@ func ReasonPhrase(status int) string {
 	return ""
 }
 
-// StatusText is what a client reads of a status: "404 Not Found".
+// StatusText returns the status code and its reason phrase, such as "404 Not Found".
 func StatusText(status int) string {
 	if phrase := ReasonPhrase(status); phrase != "" {
 		return strconv.Itoa(status) + " " + phrase
@@ -94,8 +93,8 @@ func StatusText(status int) string {
 	return strconv.Itoa(status)
 }
 
-// MayHaveContent reports whether a response with the status can carry content
-// (RFC 9110, sections 6.4.1 and 15.3.6). A 205 has the length 0 and says so.
+// MayHaveContent reports whether a response with the status can have content (RFC 9110,
+// sections 6.4.1 and 15.3.6). A 205 has a Content-Length of 0.
 func MayHaveContent(status int) bool {
 	return status >= 200 && status != 204 && status != 205 && status != 304
 }

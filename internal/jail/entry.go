@@ -6,27 +6,27 @@ import (
 	"time"
 )
 
-// An Entry is one name of a folder, and what is known of it.
+// An Entry is one name in a folder, with what is known about it.
 type Entry struct {
 	Name     string
-	D        *fs.DirEntry // of an fs.FS, which knows the rest; nil: it is known, or the tree is asked
+	D        *fs.DirEntry // of an fs.FS, which has the other fields; nil if they are known or the tree must be asked
 	IsFolder bool
 	IsLink   bool
-	Stated   bool  // Size and time are known
-	Timed    bool  // there is a time of change
-	Nsec     int32 // of it, beyond sec
-	Sec      int64 // of it, since 1970
+	Stated   bool  // Size and the time are known
+	Timed    bool  // the entry has a modification time
+	Nsec     int32 // nanoseconds of the time
+	Sec      int64 // seconds of the time since 1970
 	Size     int64 // bytes
 }
 
-// newEntry makes the entry of a name that is of the type. It reports whether that is
-// one that may be listed.
+// newEntry returns an entry with the type in mode. It reports whether that type may be
+// listed.
 func newEntry(name string, mode fs.FileMode) (e Entry, ok bool) {
 	return Entry{Name: name, IsFolder: mode.IsDir(), IsLink: mode&fs.ModeSymlink != 0},
 		mode.Type()&^(fs.ModeSymlink|fs.ModeIrregular|fs.ModeDir) == 0
 }
 
-// ask has the entry of an fs.FS say the rest.
+// ask fills in the other fields from D, if there is one.
 func (e *Entry) ask() error {
 	if e.D == nil {
 		return nil
@@ -38,13 +38,13 @@ func (e *Entry) ask() error {
 	return err
 }
 
-// Set notes what is known now.
+// Set records the type, size and modification time.
 func (e *Entry) Set(isFolder bool, size int64, mod time.Time) {
 	e.D, e.Stated, e.IsFolder, e.Size = nil, true, isFolder, size
 	e.Timed, e.Sec, e.Nsec = !mod.IsZero(), mod.Unix(), int32(mod.Nanosecond())
 }
 
-// ReadDir reads some entries of a folder as package fs does it.
+// readDir reads some entries of a folder through package fs.
 func readDir(dir fs.File) (entries []Entry, err error) {
 	reader, ok := dir.(fs.ReadDirFile)
 	if !ok {
@@ -60,7 +60,7 @@ func readDir(dir fs.File) (entries []Entry, err error) {
 	return entries, err
 }
 
-// mayOpen opens an entry to know whether that can be done.
+// mayOpen reports whether an entry can be opened, by opening it.
 func mayOpen(t Tree, folder string, e *Entry) bool {
 	file, _, err := t.Open(Join(folder, e.Name))
 	if err == nil {
@@ -69,12 +69,12 @@ func mayOpen(t Tree, folder string, e *Entry) bool {
 	return !errors.Is(err, fs.ErrPermission)
 }
 
-// IsFile reports whether a file of the mode can be served: a regular one, or one of
-// a store that knows no more of it than that it is none of the others.
+// IsFile reports whether a file of that mode can be served: a regular file, or an irregular
+// one, as in a store that knows no file types.
 func IsFile(mode fs.FileMode) bool { return mode.Type()&^fs.ModeIrregular == 0 }
 
-// knownTime returns the time, or zero where it is what archive/zip has for none: the day
-// before its first.
+// knownTime returns mod, or the zero time if mod is what archive/zip returns for a missing
+// time: the day before its epoch.
 func knownTime(mod time.Time) time.Time {
 	const noZipTime = 312768000 // 1979-11-30 00:00:00 UTC
 	if mod.Unix() == noZipTime {
@@ -83,7 +83,7 @@ func knownTime(mod time.Time) time.Time {
 	return mod
 }
 
-// ModTime returns the time of a file, zero if it has none.
+// ModTime returns the modification time of a file, or the zero time if it has none.
 func ModTime(info fs.FileInfo) time.Time { return knownTime(info.ModTime()) }
 
 // Join returns the path of a name in a folder.

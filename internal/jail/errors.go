@@ -11,9 +11,9 @@ import (
 	"example.com/rawhttp/internal/ascii"
 )
 
-// TreeError returns what to answer with where the system cannot open a name or look at
-// it. Any error that is not known is 404: no such name, an escape from the root, too many
-// links, a name too long.
+// TreeError returns the error for a request if the system could not open or stat a name. It
+// maps any unknown error to 404: no such name, an escape from the root, too many links, or
+// too long a name.
 func TreeError(err error) error {
 	switch {
 	case errors.As(err, new(interface{ StatusCode() int })): // it has a status already
@@ -28,9 +28,9 @@ func TreeError(err error) error {
 	return &jailError{Status: 404, Err: err}
 }
 
-// fsError returns what to answer with where an fs.FS cannot open a name or look at it. An
-// fs.FS that is a folder of the system has the system's errors. Any other says itself that
-// there is no such name; what does not is a fault, 500.
+// fsError is TreeError for an fs.FS. If the fs.FS is a folder of the system, its errors are
+// errors of the system. Any other fs.FS must report a missing name as [fs.ErrNotExist];
+// other errors are faults, 500.
 func fsError(err error) error {
 	if errors.As(err, new(systemError)) || errors.Is(err, ErrEscapes()) || errors.Is(err, fs.ErrClosed) {
 		return TreeError(err)
@@ -38,8 +38,8 @@ func fsError(err error) error {
 	return &jailError{Status: statusOf(err), Err: err}
 }
 
-// ReadError returns what to answer with where a folder that is open cannot be read: 404 if
-// it has been removed meanwhile, and 500 for any error that is not known.
+// ReadError returns the error for a request if an open folder could not be read: 404 if the
+// folder was removed meanwhile, and 500 for any unknown error.
 func ReadError(err error) error {
 	if statusOf(TreeError(err)) == 404 && !errors.Is(err, fs.ErrNotExist) {
 		return &jailError{Status: 500, Err: err}
@@ -47,21 +47,21 @@ func ReadError(err error) error {
 	return TreeError(err)
 }
 
-// ErrEscapes returns the error of a name that leads out of an [os.Root], which package os
+// ErrEscapes returns the error for a name that leads out of an [os.Root], which package os
 // does not export.
 var ErrEscapes = sync.OnceValue(func() error {
 	_, err := os.OpenInRoot(".", "..")
 	return errors.Unwrap(err)
 })
 
-// IsShortage reports whether the system is out of something, and so for a time.
+// IsShortage reports whether the system has temporarily run out of a resource.
 func IsShortage(err error) bool { return IsAny(err, Shortages) }
 
 func IsAny(err error, targets []error) bool {
 	return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
 }
 
-// A jailError is an error with the status code to answer it with.
+// A jailError is an error with a status code.
 type jailError struct {
 	Status int
 	Err    error
@@ -73,13 +73,14 @@ func (e *jailError) Error() string {
 
 func (e *jailError) Unwrap() error { return e.Err }
 
-// StatusCode returns the status code to answer with.
+// StatusCode returns the status code of the response.
 func (e *jailError) StatusCode() int { return e.Status }
 
-// Is reports a 404 to be [fs.ErrNotExist].
+// Is reports whether target is [fs.ErrNotExist] and the status is 404.
 func (e *jailError) Is(target error) bool { return e.Status == 404 && target == fs.ErrNotExist }
 
-// statusOf returns the status of an error: what it says itself, or what package fs means.
+// statusOf returns the status of an error: its own, or the one that corresponds to an error
+// of package fs.
 func statusOf(err error) int {
 	var coder interface{ StatusCode() int }
 	switch {
@@ -93,5 +94,5 @@ func statusOf(err error) int {
 	return 500
 }
 
-// ErrBusy is the error of a name that cannot be looked up for now.
-var ErrBusy = &jailError{Status: 503, Err: errors.New("folders were moved each time a name was looked up")}
+// ErrBusy is the error for a name that cannot be looked up for the moment.
+var ErrBusy = &jailError{Status: 503, Err: errors.New("folders were moved during every lookup of the name")}

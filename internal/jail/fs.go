@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 )
 
-// FsTree is an fs.FS as a tree.
+// An FsTree is an fs.FS as a Tree.
 type FsTree struct {
 	Fsys   fs.FS
 	closed atomic.Bool

@@ -18,7 +18,7 @@ import (
 	"unsafe"
 )
 
-// What package syscall lacks of openat2(2).
+// Constants of openat2(2) that package syscall does not define.
 const (
 	SysOpenat2          = 437
 	oPath               = 0x200000
@@ -26,17 +26,17 @@ const (
 	resolveBeneath      = 0x08
 )
 
-// A Beneath is a folder that the kernel lets no name lead out of. One call opens a
-// name of any depth.
+// A Beneath is a folder as a Tree, confined by the kernel: no name leads out of it. It
+// opens a name of any depth with one system call.
 type Beneath struct {
 	SystemNames
-	mu  sync.RWMutex // held while fd is in use, so that it is not another's by then
-	fd  int          // of dir; -1: closed
+	mu  sync.RWMutex // held while fd is in use, so that the number is not reused meanwhile
+	fd  int          // descriptor of dir, or -1 if closed
 	dir *os.File
 }
 
-// OpenBeneath opens the folder if the kernel has openat2 and lets us use it: one
-// before 5.6 answers ENOSYS, a container's filter (seccomp) ENOSYS or EPERM.
+// OpenBeneath opens the folder, or returns nil if openat2 is unavailable: kernels before
+// 5.6 fail with ENOSYS, and the seccomp filter of a container fails with ENOSYS or EPERM.
 func OpenBeneath(dir string) LinkReader {
 	f, err := os.OpenFile(dir, oPath|syscall.O_DIRECTORY, 0)
 	if err != nil {
@@ -52,8 +52,8 @@ func OpenBeneath(dir string) LinkReader {
 	return j
 }
 
-// Open opens without waiting: O_NONBLOCK is for a FIFO, which nobody may be about to
-// write to. It is taken back, as os.NewFile would show what has it to the poller.
+// Open opens a file without blocking. O_NONBLOCK is for FIFOs, which may have no writer. It
+// is cleared again, since os.NewFile would register a nonblocking file with the poller.
 func (j *Beneath) Open(name string) (fs.File, fs.FileInfo, error) {
 	fd, err := j.openat2(name, syscall.O_RDONLY|syscall.O_NONBLOCK)
 	if err != nil {
@@ -63,8 +63,8 @@ func (j *Beneath) Open(name string) (fs.File, fs.FileInfo, error) {
 	return statOpened(name, os.NewFile(uintptr(fd), name))
 }
 
-// lookAt looks at what the name leads to without opening it. A name of one element
-// that is no link needs no jail.
+// lookAt stats the target of the name without opening it. A name that has one element and
+// is not a link needs no openat2.
 func (j *Beneath) lookAt(name string, stat *syscall.Stat_t) error {
 	if j.lstat(name, stat) && stat.Mode&syscall.S_IFMT != syscall.S_IFLNK {
 		return nil
@@ -124,7 +124,7 @@ func readlinkat(dir int, name string) (target string, err error) {
 	}
 }
 
-// maxPath is more bytes than the text of a link can have.
+// maxPath exceeds the length of any link's text in bytes.
 const maxPath = 4096
 
 // IdentityOf returns the FileID in the FileInfo of an open file.
@@ -139,11 +139,11 @@ func identity(stat *syscall.Stat_t) FileID {
 	return FileID{uint64(stat.Dev), stat.Ino, uint64(stat.Size), stat.Ctim.Nano(), stat.Mtim.Nano()}
 }
 
-// direntBuffers hold what one getdents64(2) gives.
+// direntBuffers holds buffers for getdents64(2).
 var direntBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 
-// ReadDir reads entries as they are on the disk, with their type. The
-// Names that package os gives would be asked for by their path, not by the folder.
+// ReadDir reads entries as they are on the disk, with their types. Package os would stat
+// entries by path, not relative to the folder.
 func (j *Beneath) ReadDir(dir fs.File) (entries []Entry, err error) {
 	buf := direntBuffers.Get().(*[32 << 10]byte)
 	defer direntBuffers.Put(buf)
@@ -163,7 +163,7 @@ func (j *Beneath) ReadDir(dir fs.File) (entries []Entry, err error) {
 	return entries, nil
 }
 
-// DirentEntries makes entries of what getdents64(2) says of the open folder.
+// DirentEntries converts the output of getdents64(2) for the open folder.
 func DirentEntries(fd int, b []byte) []Entry {
 	entries := make([]Entry, 0, countDirents(b))
 	for rest := b; len(rest) > 0; rest = rest[DirentLen(rest):] {
@@ -179,18 +179,18 @@ func DirentEntries(fd int, b []byte) []Entry {
 	return entries
 }
 
-// Where the parts of an entry are, a struct linux_dirent64 of getdents64(2).
+// Offsets in a struct linux_dirent64, see getdents64(2).
 const (
 	direntReclen = unsafe.Offsetof(syscall.Dirent{}.Reclen)
 	DirentType   = unsafe.Offsetof(syscall.Dirent{}.Type)
 	direntName   = unsafe.Offsetof(syscall.Dirent{}.Name)
 )
 
-// DirentLen returns the bytes of the first entry in b.
+// DirentLen returns the length of the first entry in b, in bytes.
 func DirentLen(b []byte) int { return int(binary.NativeEndian.Uint16(b[direntReclen:])) }
 
-// countDirents counts the entries in b that may be listed, so that no more memory is
-// taken than for those.
+// countDirents counts the entries in b that may be listed, to allocate no more memory than
+// they need.
 func countDirents(b []byte) (n int) {
 	for ; len(b) > 0; b = b[DirentLen(b):] {
 		switch b[DirentType] {
@@ -201,8 +201,8 @@ func countDirents(b []byte) (n int) {
 	return n
 }
 
-// DirentEntry makes an entry of a name and the type that it has on the disk, where
-// some file systems leave that open.
+// DirentEntry returns an entry with the type recorded on the disk. If the file system does
+// not record it, DirentEntry asks for it.
 func DirentEntry(fd int, name string, kind uint8) (Entry, bool) {
 	switch kind {
 	case syscall.DT_REG:
@@ -228,15 +228,15 @@ func (j *Beneath) StatEntry(dir fs.File, e *Entry) error {
 	case err != nil:
 		return err
 	case !IsFile(mode) && !mode.IsDir():
-		return NotExist(e.Name, "is something else now")
+		return NotExist(e.Name, "is no longer a regular file or folder")
 	default:
 		e.Set(mode.IsDir(), stat.Size, knownTime(time.Unix(stat.Mtim.Unix())))
 	}
 	return nil
 }
 
-// MayRead asks for the permissions that an open would find. A folder is of no use if
-// it cannot be entered.
+// MayRead checks the permissions that opening the entry would need. A folder must be
+// searchable too.
 func (j *Beneath) MayRead(dir fs.File, folder string, e *Entry) bool {
 	const (
 		read, enter           = 4, 1
@@ -254,9 +254,9 @@ func (j *Beneath) MayRead(dir fs.File, folder string, e *Entry) bool {
 	return !errors.Is(err, fs.ErrPermission)
 }
 
-// ReadsAll reports whether no permissions keep us out, so that none need be asked for. A
-// user is not enough: in a container, user 0 may lack the capability, or have it for the
-// users of its own namespace alone.
+// ReadsAll reports whether the process may read everything, so that permissions need no
+// check. Being user 0 does not suffice: in a container, user 0 may lack the capability, or
+// have it only for the users of its own namespace.
 func ReadsAll() bool {
 	const (
 		version      = 0x20080522  // _LINUX_CAPABILITY_VERSION_3, of capget(2)
@@ -268,14 +268,16 @@ func ReadsAll() bool {
 	return errno == 0 && sets[0].effective&capabilities != 0 && inFirstNamespace()
 }
 
-// inFirstNamespace reports whether our user namespace is that of the system, which has all
-// users. A program with several threads, as ours is, cannot change it.
+// inFirstNamespace reports whether the process is in the initial user namespace, which
+// contains all users. A process with several threads, like any Go program, cannot change
+// its namespace.
 var inFirstNamespace = sync.OnceValue(func() bool {
 	name, err := os.Readlink("/proc/self/ns/user")
 	return err == nil && name == "user:[4026531837]" // PROC_USER_INIT_INO
 })
 
-// lstat reports whether it knows what is in the folder itself by that name.
+// lstat stats a name in the folder itself, without following a link. It reports false if it
+// cannot.
 func (j *Beneath) lstat(name string, stat *syscall.Stat_t) bool {
 	if strings.Contains(name, "/") || name == ".." {
 		return false
@@ -285,7 +287,7 @@ func (j *Beneath) lstat(name string, stat *syscall.Stat_t) bool {
 	return fstatat(j.fd, name, stat) == nil
 }
 
-// Close waits for no request: what is opened stays open.
+// Close closes the folder, but not the files opened from it. It does not wait for requests.
 func (j *Beneath) Close() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -296,11 +298,11 @@ func (j *Beneath) Close() error {
 	return j.dir.Close()
 }
 
-// maxResolves is how often a name is looked up before it is given up.
+// maxResolves is how often a lookup is tried before it fails with ErrBusy.
 const maxResolves = 100
 
-// openat2 opens a name below the folder. The kernel answers EXDEV for an escape, and
-// EAGAIN if it cannot tell, when a folder was moved while it followed a "..".
+// openat2 opens a name beneath the folder. The kernel returns EXDEV for an escape, and
+// EAGAIN if it cannot tell because a folder was moved while it followed a "..".
 func (j *Beneath) openat2(name string, flags uint64) (fd int, err error) {
 	var buf [maxStackName]byte
 	p := cString(&buf, name)
@@ -323,11 +325,10 @@ func (j *Beneath) openat2(name string, flags uint64) (fd int, err error) {
 	return -1, ErrBusy
 }
 
-// maxStackName is the length of most names, with the NUL behind them, for which no
-// memory is taken.
+// maxStackName is the size of most names, including a final NUL. They need no allocation.
 const maxStackName = 128
 
-// cString returns the name as the kernel reads it, in buf if it fits.
+// cString returns the name as a NUL-terminated string, in buf if it fits.
 func cString(buf *[maxStackName]byte, name string) *byte {
 	p := buf[:]
 	if len(name) >= len(p) {
@@ -337,7 +338,7 @@ func cString(buf *[maxStackName]byte, name string) *byte {
 	return &p[0]
 }
 
-// sysFstatat is the number of fstatat(2), which package syscall keeps to itself.
+// sysFstatat returns the number of fstatat(2), which package syscall does not export.
 func sysFstatat() uintptr {
 	if runtime.GOARCH == "arm64" {
 		return 79
@@ -345,8 +346,7 @@ func sysFstatat() uintptr {
 	return 262
 }
 
-// fstatat looks at a name of one element in the open folder, of a link the link
-// itself.
+// fstatat stats a name of one element in the open folder, without following a link.
 func fstatat(dir int, name string, stat *syscall.Stat_t) error {
 	var buf [maxStackName]byte
 	p := cString(&buf, name)
@@ -362,7 +362,7 @@ func fstatat(dir int, name string, stat *syscall.Stat_t) error {
 	}
 }
 
-// A statInfo is a file as stat(2) describes it.
+// A statInfo is the FileInfo of a struct stat.
 type statInfo struct {
 	name string
 	stat syscall.Stat_t
@@ -376,7 +376,7 @@ func (i *statInfo) Sys() any           { return &i.stat }
 
 func (i *statInfo) Mode() fs.FileMode { return fileMode(i.stat.Mode) }
 
-// fileMode returns the type and the permissions of a st_mode.
+// fileMode converts an st_mode.
 func fileMode(mode uint32) fs.FileMode {
 	perm := fs.FileMode(mode & 0o777)
 	switch mode & syscall.S_IFMT {
@@ -387,5 +387,5 @@ func fileMode(mode uint32) fs.FileMode {
 	case syscall.S_IFLNK:
 		return perm | fs.ModeSymlink
 	}
-	return perm | fs.ModeDevice // or a FIFO, or a socket: nothing that is served
+	return perm | fs.ModeDevice // or a FIFO or socket; none of these is served
 }

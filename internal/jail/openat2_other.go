@@ -8,12 +8,12 @@ import (
 	"runtime"
 )
 
-// OpenBeneath opens nothing where openat2 is not known, or kills the process as on Android,
-// and os.Root serves.
+// OpenBeneath returns nil, so that os.Root is used: openat2 is unknown here or, on Android,
+// kills the process.
 func OpenBeneath(string) LinkReader { return nil }
 
-// ReadsAll reports whether no permissions keep us out. On Linux it does not know: user 0
-// may lack the capability.
+// ReadsAll reports whether the process may read everything. It reports false on Linux,
+// where user 0 may lack the capability.
 func ReadsAll() bool {
 	return os.Geteuid() == 0 && runtime.GOOS != "linux" && runtime.GOOS != "android"
 }

@@ -6,9 +6,9 @@ import (
 	"os"
 )
 
-// OpenJail opens a folder of the system as a tree that no name leads out of: below
-// it the kernel finds the way of each name, or where it cannot, package os does. It
-// does not stop mount points.
+// OpenJail opens a folder of the system as a tree that no name leads out of. The kernel
+// resolves each name beneath the folder or, where it cannot, package os does. OpenJail does
+// not stop names from crossing mount points.
 func OpenJail(dir string) (LinkReader, error) {
 	if j := OpenBeneath(dir); j != nil {
 		return j, nil
@@ -20,14 +20,14 @@ func OpenJail(dir string) (LinkReader, error) {
 	return &OSRoot{Root: root}, nil
 }
 
-// An OSRoot is a folder below an os.Root, which follows no link that leaves it, and has
-// no races with names that change.
+// An OSRoot is a folder as a Tree, confined by os.Root, which follows no link out of the
+// folder and is free of races with changing names.
 type OSRoot struct {
 	SystemNames
 	Root *os.Root
 }
 
-// ReadDir notes what is known: below an os.Root each entry has been asked for.
+// ReadDir fills in the entries at once, since an os.Root has asked for each of them anyway.
 func (j *OSRoot) ReadDir(dir fs.File) ([]Entry, error) {
 	entries, err := readDir(dir)
 	for i := range entries {
@@ -42,7 +42,7 @@ func (j *OSRoot) StatEntry(_ fs.File, e *Entry) error { return e.ask() }
 
 func (j *OSRoot) MayRead(_ fs.File, folder string, e *Entry) bool { return mayOpen(j, folder, e) }
 
-// Open opens without waiting, whatever it is.
+// Open opens a file of any type without blocking.
 func (j *OSRoot) Open(name string) (fs.File, fs.FileInfo, error) {
 	file, err := j.Root.OpenFile(name, os.O_RDONLY|nonblock, 0)
 	if err != nil {

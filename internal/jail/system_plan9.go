@@ -8,15 +8,15 @@ import (
 // A systemError is an error of the system.
 type systemError = syscall.ErrorString
 
-const nonblock = 0 // there is no FIFO
+const nonblock = 0 // there are no FIFOs
 
 var (
-	ClientErrors []error // of accept that are of one connection: the system reports none
+	ClientErrors []error // the system reports no errors of single connections
 
 	Shortages    = []error{syscall.EMFILE}
 	LockErrors   = []error{syscall.ErrorString("exclusive use file already open")}
 	DeviceErrors = []error{syscall.EIO, syscall.ETIMEDOUT}
 )
 
-// IsRemoved is false: the system does not say so.
+// IsRemoved reports false, since the system cannot tell.
 func IsRemoved(fs.FileInfo) bool { return false }

@@ -8,10 +8,10 @@ import (
 // A systemError is an error of the system.
 type systemError = syscall.Errno
 
-const nonblock = 0 // a folder has no FIFO
+const nonblock = 0 // folders contain no FIFOs
 
-// Errors that package syscall has no names for. Its EMFILE and the like are inventions,
-// which the system never returns.
+// Errors that package syscall does not name. Its EMFILE and the like are inventions that
+// the system never returns.
 const (
 	tooManyOpenFiles      = syscall.Errno(4)
 	invalidHandle         = syscall.Errno(6)
@@ -44,8 +44,8 @@ const (
 	wsaHostUnreachable    = syscall.Errno(10065)
 )
 
-// ClientErrors are those of accept that are of one connection, of a client that closed it
-// before it was accepted, or of its network.
+// ClientErrors are the errors of accept that concern a single connection, closed by its
+// client before it was accepted, or its network.
 var ClientErrors = []error{
 	syscall.WSAECONNABORTED, syscall.WSAECONNRESET, syscall.ERROR_NETNAME_DELETED, wsaNetDown, wsaNetUnreachable,
 	wsaNetReset, wsaNotConnected, wsaTimedOut, wsaHostDown, wsaHostUnreachable,
@@ -58,10 +58,11 @@ var (
 		syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS,
 	}
 
-	// LockErrors are those of a file that somebody has locked, or opened for himself alone.
+	// LockErrors are the errors of a file that is locked by another process, or opened for
+	// exclusive use.
 	LockErrors = []error{sharingViolation, lockViolation, busy}
 
-	// DeviceErrors are those of a disk, or of the way to it.
+	// DeviceErrors are the errors of a disk, or of the connection to it.
 	DeviceErrors = []error{
 		invalidHandle, notReady, crcError, generalFailure, unexpectedNetError, syscall.ERROR_NETNAME_DELETED,
 		semaphoreTimeout, ioDevice, fileCorrupt, diskCorrupt,
@@ -69,5 +70,5 @@ var (
 	}
 )
 
-// IsRemoved is false: the system does not say so.
+// IsRemoved reports false, since the system cannot tell.
 func IsRemoved(fs.FileInfo) bool { return false }

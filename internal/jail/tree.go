@@ -1,5 +1,5 @@
-// Package jail opens trees of files that no name leads out of: folders of the system, and any
-// fs.FS. It is the only package that may import unsafe.
+// Package jail opens trees of files that no name leads out of: folders of the system, and
+// any fs.FS. It is the only package that may import unsafe.
 package jail
 
 import (
@@ -10,51 +10,52 @@ import (
 	"strings"
 )
 
-// A Tree is where files are: a folder of the system, or an fs.FS.
+// A Tree is a tree of files: a folder of the system or an fs.FS.
 type Tree interface {
-	// Open opens a regular file or a folder by its path, as io/fs spells it. It
-	// must not wait, whatever the name names. Errors are as treeError or fsError makes them.
+	// Open opens a regular file or a folder. The name is a path as in io/fs. Open must not
+	// block, whatever type the file has. Its errors come from TreeError or fsError.
 	Open(name string) (fs.File, fs.FileInfo, error)
-	// Names reports whether name can be one in the tree at all.
+	// Names reports whether name is a valid name in the tree.
 	Names(name string) bool
-	// ReadDir reads some more entries of a folder that open gave. Behind the last it
+	// ReadDir reads some more entries of a folder returned by Open. After the last it
 	// returns io.EOF.
 	ReadDir(dir fs.File) ([]Entry, error)
-	// StatEntry finds out what readDir did not about an entry of dir that is no link.
+	// StatEntry fills in the fields of an entry of dir that ReadDir left unset. The entry
+	// must not be a link.
 	StatEntry(dir fs.File, e *Entry) error
-	// MayRead reports whether permissions let us open an entry of dir, which is
-	// folder in the tree.
+	// MayRead reports whether permissions allow opening an entry of dir, whose name in the
+	// tree is folder.
 	MayRead(dir fs.File, folder string, e *Entry) bool
-	// Stat returns the FileInfo of what Open would open.
+	// Stat returns the FileInfo of the file that Open would open.
 	Stat(name string) (fs.FileInfo, error)
 	Close() error
 }
 
-// An Identifier is a tree that can identify the regular file that a name leads to, and the
-// state that it is in, without opening it.
+// An Identifier is a Tree that can identify the regular file at a name, and its version,
+// without opening it.
 type Identifier interface {
 	Identify(name string) (id FileID, known bool)
 }
 
-// A FileID identifies a file and the state that it is in.
+// A FileID identifies a file and its version.
 type FileID struct {
 	device, inode, Size uint64
-	Changed, Modified   int64 // Unix nanoseconds: of anything about the file, of its content
+	Changed, Modified   int64 // Unix nanoseconds of the last change of anything about the file, and of its content
 }
 
-// A LinkReader is a tree that may have links.
+// A LinkReader is a Tree that may have links.
 type LinkReader interface {
 	Tree
-	// Readlink returns the text of a link. Of what is no link it says syscall.EINVAL.
+	// Readlink returns the text of a link, or syscall.EINVAL if the name is not a link.
 	Readlink(name string) (target string, err error)
 }
 
-// SystemNames is how a tree of the system spells its names.
+// SystemNames implements Tree.Names for folders of the system.
 type SystemNames struct{}
 
-// Names is true for what a clean path can spell: the system takes bytes that are
-// not UTF-8, which io/fs does not. What is not clean comes from a resolver that
-// rewrites. On Windows it is false for devices, drives and streams.
+// Names reports whether name can come from a clean path. Unlike io/fs, it allows bytes that
+// are not UTF-8, as the system does. A name that is not clean comes from a resolver that
+// rewrote the path. On Windows, Names rejects devices, drives and streams.
 func (SystemNames) Names(name string) bool {
 	if runtime.GOOS == "windows" && (strings.Contains(name, `\`) || !filepath.IsLocal(name)) {
 		return false
@@ -62,8 +63,8 @@ func (SystemNames) Names(name string) bool {
 	return fs.ValidPath(strings.ToValidUTF8(name, "?")) && strings.IndexByte(name, 0) < 0
 }
 
-// statOpened finishes open with what the opened file is: it may have changed its
-// name's meaning since it was asked for.
+// statOpened completes Open by checking the file that was opened, since the name may lead
+// to another file than before.
 func statOpened(name string, file fs.File) (fs.File, fs.FileInfo, error) {
 	info, err := file.Stat()
 	if err == nil {
@@ -76,7 +77,7 @@ func statOpened(name string, file fs.File) (fs.File, fs.FileInfo, error) {
 	return file, info, nil
 }
 
-// servable refuses what is neither a regular file nor a folder.
+// servable returns an error unless info describes a regular file or a folder.
 func servable(name string, info fs.FileInfo) error {
 	if IsFile(info.Mode()) || info.IsDir() {
 		return nil
@@ -84,7 +85,7 @@ func servable(name string, info fs.FileInfo) error {
 	return NotExist(name, "is neither a regular file nor a folder")
 }
 
-// NotExist makes the error of a name that is not served, with the reason.
+// NotExist returns the error for a name that is not served, with the reason.
 func NotExist(name, why string) error {
 	return fmt.Errorf("rawhttp: %q %s: %w", name, why, fs.ErrNotExist)
 }

@@ -14,19 +14,19 @@ import (
 	"example.com/rawhttp/internal/jail"
 )
 
-// html is a page for people: real links, in the order in which they are read, and no
-// script. The text of a link is its decoded href: media players recognize entries by that.
+// An html is an HTML page with real links in reading order, and no script. The text of a
+// link is its decoded href, which media players rely on to recognize entries.
 type html struct {
 	mediaType func(name string) string
-	order     string // query of a link to a folder
-	later     bool   // the sum of the sizes is not known before the end
-	sum       int64  // bytes of the files so far
-	sec       int64  // the last time that was written
-	time      string // as it was
+	order     string // query of links to folders
+	later     bool   // the total size is only known at the end
+	sum       int64  // total size of the files so far, in bytes
+	sec       int64  // the last time written
+	time      string // the text written for sec
 }
 
-// HTML returns the form of a page for people. mediaType returns the media type of a file
-// by its name, which decides the mark before the name.
+// HTML returns the form of an HTML page. mediaType returns the media type of a file by its
+// name; it determines the icon.
 func HTML(mediaType func(name string) string) Form { return &html{mediaType: mediaType} }
 
 func (h *html) Begin(b []byte, p *Page) []byte {
@@ -64,7 +64,7 @@ func (h *html) Begin(b []byte, p *Page) []byte {
 	return b
 }
 
-// appendEmpty appends the page from the heading on if there is nothing to list.
+// appendEmpty appends the page after the heading if there are no entries.
 func (p *Page) appendEmpty(b []byte) []byte {
 	b = append(b, "</header>\n<main id=\"files\">\n<p>This folder is empty.</p>\n"...)
 	if p.Depth > 0 {
@@ -73,8 +73,8 @@ func (p *Page) appendEmpty(b []byte) []byte {
 	return b
 }
 
-// appendCrumbs appends the path: a link to each folder above, down from the topmost,
-// and the name of this one.
+// appendCrumbs appends the path: a link to each parent folder, from the topmost down, and
+// the name of this folder.
 func (p *Page) appendCrumbs(b []byte) []byte {
 	names := []string{p.Root}
 	below := strings.Split(strings.Trim(p.Path, "/"), "/")
@@ -93,8 +93,8 @@ func (p *Page) appendCrumbs(b []byte) []byte {
 	return b
 }
 
-// appendCounts appends how much there is. The sum of the sizes is part of it if they
-// are known, as in a listing in memory; of a long one the footer has it.
+// appendCounts appends the number of entries, and their total size if all sizes are known.
+// In a long listing they are not; its footer has the total.
 func (h *html) appendCounts(b []byte, p *Page) []byte {
 	folders, sum := 0, int64(0)
 	for _, e := range p.Entries {
@@ -121,7 +121,8 @@ func (h *html) appendCounts(b []byte, p *Page) []byte {
 	return p.appendMore(b)
 }
 
-// addSizes adds sizes of files, of which sparse ones can be larger than any disk.
+// addSizes adds sizes of files. It saturates, since sparse files can be larger than any
+// disk.
 func addSizes(a, b int64) int64 {
 	if b > math.MaxInt64-a {
 		return math.MaxInt64
@@ -129,7 +130,7 @@ func addSizes(a, b int64) int64 {
 	return a + max(0, b)
 }
 
-// appendCaption appends what the table shows, for those who cannot see it.
+// appendCaption appends the caption of the table, for screen readers.
 func (p *Page) appendCaption(b []byte) []byte {
 	order := "ascending"
 	if p.Desc {
@@ -138,7 +139,7 @@ func (p *Page) appendCaption(b []byte) []byte {
 	return p.appendMore(fmt.Appendf(b, "Sorted by %s, %s", KeyNames[p.Sort], order))
 }
 
-// appendMore appends that the listing is cut, if it is.
+// appendMore appends a note if the listing is truncated.
 func (p *Page) appendMore(b []byte) []byte {
 	if p.Truncated {
 		b = append(b, "; there are more, which are not listed"...)
@@ -153,10 +154,10 @@ func counted(n int, noun string) string {
 	return fmt.Sprint(n, " ", noun)
 }
 
-// appendColumn appends the head of a column: a link that sorts by it, and reverses the
-// order if it is sorted by it already.
+// appendColumn appends the header of a column: a link that sorts by the column, or reverses
+// the order if it is the sort key already.
 func (p *Page) appendColumn(b []byte, key Key, name string) []byte {
-	desc, sorted := key != ByName, "" // the largest and newest are looked for
+	desc, sorted := key != ByName, "" // the largest and newest first
 	if key == p.Sort {
 		desc, sorted = !p.Desc, ` aria-sort="ascending"`
 		if p.Desc {
@@ -166,8 +167,7 @@ func (p *Page) appendColumn(b []byte, key Key, name string) []byte {
 	return fmt.Appendf(b, "<th scope=\"col\"%s><a rel=\"nofollow\" href=\"%s\">%s</a></th>\n", sorted, cmp.Or(orderQuery(key, desc), "./"), name)
 }
 
-// Entry appends a row. Its attributes are without quotes where HTML needs none: there
-// are many rows.
+// Entry appends a row. Since there may be many rows, it omits quotes where HTML permits.
 func (h *html) Entry(b []byte, e *jail.Entry) []byte {
 	kind := "folder"
 	if !e.IsFolder {
@@ -176,7 +176,7 @@ func (h *html) Entry(b []byte, e *jail.Entry) []byte {
 	}
 	b = append(append(b, "<tr class="...), kind...)
 	b = append(b, `><td><bdi dir=ltr><a href="`...)
-	if !e.IsFolder && len(e.Name) <= maxUnbroken && ascii.IsUnreserved(e.Name) { // as most are
+	if !e.IsFolder && len(e.Name) <= maxUnbroken && ascii.IsUnreserved(e.Name) { // as most names are
 		b = append(append(b, e.Name...), `">`...)
 		b = append(b, e.Name...)
 	} else {
@@ -202,9 +202,9 @@ func (h *html) Entry(b []byte, e *jail.Entry) []byte {
 	return append(b, "</td></tr>\n"...)
 }
 
-// appendLink appends a link's href and its text. A dot stands in front where a colon
-// could be taken for the end of a scheme. What media players look for keeps its text
-// whole: they compare it with the href.
+// appendLink appends the href of a link and its text. The href begins with "./" if a colon
+// could make its beginning look like a scheme. Links for media players have no breaks in
+// the text, which players compare with the href.
 func (h *html) appendLink(b []byte, e *jail.Entry, kind string) []byte {
 	href := Href(e)
 	if !strings.Contains(e.Name, ":") {
@@ -222,7 +222,7 @@ func (h *html) appendLink(b []byte, e *jail.Entry, kind string) []byte {
 	return appendName(append(b, `">`...), shown(e), breaks)
 }
 
-// appendTime appends a time, which is often that of the entry before.
+// appendTime appends the time of an entry. It often equals that of the entry before.
 func (h *html) appendTime(b []byte, e *jail.Entry) []byte {
 	if h.time == "" || h.sec != e.Sec {
 		h.sec, h.time = e.Sec, changed(e).Format(`<time datetime=2006-01-02T15:04:05Z>2006-01-02 15:04</time>`)
@@ -230,17 +230,17 @@ func (h *html) appendTime(b []byte, e *jail.Entry) []byte {
 	return append(b, h.time...)
 }
 
-// maxUnbroken is how long a name is written without a place where its line may break,
-// in bytes: terminals make a table as wide as the longest.
+// maxUnbroken is the longest stretch of a name, in bytes, without a line break opportunity.
+// Text browsers make a table as wide as its longest word.
 const maxUnbroken = 40
 
-// appendName appends a name, with breaks if it may have them. A name that nobody could
-// see or hear is said to be one.
+// appendName appends a name, with line break opportunities if breaks is set. It marks a
+// name that is blank or invisible.
 func appendName(b []byte, name string, breaks bool) []byte {
-	run := 0 // bytes since the last place to break
+	run := 0 // bytes since the last break opportunity
 	for i := range len(name) {
 		c := name[i]
-		if breaks && run >= maxUnbroken && c < utf8.RuneSelf { // others could be joined with what is before
+		if breaks && run >= maxUnbroken && c < utf8.RuneSelf { // other characters may combine with the one before
 			b = append(b, "<wbr>"...)
 			run = 0
 		}
@@ -255,7 +255,7 @@ func appendName(b []byte, name string, breaks bool) []byte {
 	return b
 }
 
-// appendHTML appends what means s in HTML, in an attribute too.
+// appendHTML appends s escaped for HTML, including attribute values.
 func appendHTML(b []byte, s string) []byte {
 	for i := range len(s) {
 		b = appendHTMLByte(b, s[i])
@@ -301,8 +301,8 @@ func (h *html) End(b []byte, p *Page) []byte {
 `...)
 }
 
-// orderQuery returns the query, in HTML, that asks for an order, "" for the default:
-// there is one for each, so that a recursive downloader fetches a folder few times.
+// orderQuery returns the query for an order, escaped for HTML, or "" for the default. Each
+// order has only one query, so that recursive downloaders fetch a folder few times.
 func orderQuery(key Key, desc bool) string {
 	switch {
 	case desc:
@@ -313,7 +313,7 @@ func orderQuery(key Key, desc bool) string {
 	return ""
 }
 
-// appendSize appends a size in bytes with three significant digits in IEC units.
+// appendSize appends a size in bytes in IEC units, with three significant digits.
 func appendSize(b []byte, n int64) []byte {
 	if n < 1024 {
 		return append(strconv.AppendInt(b, n, 10), " B"...)

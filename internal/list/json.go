@@ -9,8 +9,8 @@ import (
 	"example.com/rawhttp/internal/jail"
 )
 
-// JSON is the form of one JSON object, whose field names are those that other servers use.
-// In name, bytes that are not UTF-8 are replaced; href leads to the file in any case.
+// A JSON is the form of a single JSON object, whose member names are common among servers.
+// In names, bytes that are not UTF-8 are replaced; href leads to the file regardless.
 type JSON struct {
 	n int // entries so far
 }
@@ -52,8 +52,9 @@ func (*JSON) End(b []byte, p *Page) []byte {
 	return append(b, "}\n"...)
 }
 
-// appendJSON appends s as a JSON string (RFC 8259, section 7). Bytes that are not
-// UTF-8 become U+FFFD. What a page around it could take for markup is escaped.
+// appendJSON appends s as a JSON string (RFC 8259, section 7). Bytes that are not UTF-8
+// become U+FFFD. Characters that are markup in HTML are escaped, in case the JSON is
+// embedded in a page.
 func appendJSON(b []byte, s string) []byte {
 	const digits = "0123456789abcdef"
 	b = append(b, '"')
@@ -71,7 +72,7 @@ func appendJSON(b []byte, s string) []byte {
 		case r < ' ' || r >= 0x7f && r < 0xa0 || r == '<' || r == '>' || r == '&' || r == 0x2028 || r == 0x2029 || ascii.IsBidiControl(r):
 			b = append(b, '\\', 'u', digits[r>>12&15], digits[r>>8&15], digits[r>>4&15], digits[r&15])
 		default:
-			b = utf8.AppendRune(b, r) // RuneError for what is no UTF-8
+			b = utf8.AppendRune(b, r) // RuneError for invalid UTF-8
 		}
 		s = s[n:]
 	}

@@ -6,7 +6,7 @@ import (
 	"example.com/rawhttp/internal/ascii"
 )
 
-// kinds are the kinds of application types, by how their subtypes begin.
+// kinds maps prefixes of application subtypes to kinds.
 var kinds = []struct{ subtype, kind string }{
 	{"pdf", "document"},
 	{"rtf", "document"},
@@ -52,8 +52,8 @@ var kinds = []struct{ subtype, kind string }{
 	{"dash+xml", "video"},
 }
 
-// kindOf returns what a file of the media type is to a person: image, video, audio,
-// text, document, archive, code or other. It is a class of the style.
+// kindOf returns the kind of file with the media type: image, video, audio, text,
+// document, archive, code or other. Kinds are class names in the style sheet.
 func kindOf(mediaType string) string {
 	mediaType, _ = ascii.CutParam(mediaType)
 	top, subtype, _ := strings.Cut(strings.ToLower(mediaType), "/")

@@ -10,7 +10,7 @@ import (
 	"example.com/rawhttp/internal/jail"
 )
 
-// A Key is what a listing is sorted by.
+// A Key is the attribute that a listing is sorted by.
 type Key uint8
 
 const (
@@ -22,12 +22,12 @@ const (
 // KeyNames are the names of the keys in a query.
 var KeyNames = [...]string{ByName: "name", BySize: "size", ByTime: "time"}
 
-// Order sorts the entries: folders first, then by the key, ties by name. It first
-// sorts words that hold the beginning of what counts and the index of the entry, as
-// that is quick, and then those entries whose beginnings are the same.
+// Order sorts the entries: folders first, then by the key, ties by name. For speed, it
+// first sorts words that hold the beginning of each sort key and the index of the
+// entry, and then the runs of entries whose beginnings are equal.
 func (p *Page) Order() {
 	same, low := p.samePrefix(), bits.Len(uint(len(p.Entries)))
-	words := make([]int, len(p.Entries)) // which package slices sorts in every program
+	words := make([]int, len(p.Entries)) // []int, since most programs link that instance of slices.Sort anyway
 	for i, e := range p.Entries {
 		words[i] = int(p.beginning(e, same)>>(65-bits.UintSize))>>low<<low | i
 	}
@@ -52,8 +52,8 @@ func InOrder(entries []*jail.Entry) []*jail.Entry {
 	return p.Entries
 }
 
-// samePrefix returns the length of what all names begin with, up to a number that may
-// go on differently.
+// samePrefix returns the length of the common prefix of all names, without digits at
+// its end, since a number must be compared as a whole.
 func (p *Page) samePrefix() (n int) {
 	if len(p.Entries) == 0 {
 		return 0
@@ -71,14 +71,15 @@ func (p *Page) samePrefix() (n int) {
 	return n
 }
 
-// beginning returns a number made of what comes first in the order; of a name, what
-// follows the first same bytes. It is never greater for what comes before.
+// beginning returns the beginning of an entry's sort key as a number; for a name, it
+// begins after the first same bytes. If one entry sorts before another, its number is
+// not greater.
 func (p *Page) beginning(e *jail.Entry, same int) (key uint64) {
 	switch {
 	case p.Sort == ByName:
 		key = nameBeginning(e.Name[same:])
 	case p.Sort == ByTime:
-		key = uint64(e.Sec) ^ 1<<63 // negative ones first
+		key = uint64(e.Sec) ^ 1<<63 // negative times first
 	case !e.IsFolder:
 		key = uint64(e.Size) << 1
 	}
@@ -92,8 +93,9 @@ func (p *Page) beginning(e *jail.Entry, same int) (key uint64) {
 	return key
 }
 
-// nameBeginning returns the beginning of a name in the order of compareNames: 8 bits
-// for a byte, and for a number 8 bits for its length and 4 for each digit.
+// nameBeginning returns the beginning of a name, encoded so that it sorts like
+// compareNames: 8 bits per byte, and for a number 8 bits for its length and 4 per
+// digit.
 func nameBeginning(name string) (key uint64) {
 	room := 64
 	push := func(v byte, bits int) {
@@ -119,8 +121,9 @@ func nameBeginning(name string) (key uint64) {
 	return key << room
 }
 
-// compareNames orders names as people read them, the same in every locale: ASCII
-// letters without case, runs of digits as numbers, ties bytewise.
+// compareNames compares names in natural order, the same in every locale: it ignores
+// the case of ASCII letters and compares runs of digits as numbers. Ties are broken
+// bytewise.
 func compareNames(a, b string) int {
 	same := 0
 	for same < len(a) && same < len(b) && a[same] == b[same] {
@@ -154,7 +157,7 @@ func compareNames(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-// cutNumber splits the digits off the beginning of s, and drops their leading zeros.
+// cutNumber splits the leading digits off s, and drops leading zeros.
 func cutNumber(s string) (number, rest string) {
 	begin := 0
 	for begin < len(s) && s[begin] == '0' {
@@ -167,7 +170,7 @@ func cutNumber(s string) (number, rest string) {
 	return s[begin:end], s[end:]
 }
 
-// compare orders entries as the listing is sorted.
+// compare compares entries in the order of the listing.
 func (p *Page) compare(a, b *jail.Entry) int {
 	if a.IsFolder != b.IsFolder {
 		if a.IsFolder {

@@ -1,4 +1,4 @@
-// Package list turns the entries of a folder into a listing: text, a page, or JSON.
+// Package list formats the entries of a folder as text, HTML or JSON.
 package list
 
 import (
@@ -10,27 +10,27 @@ import (
 	"example.com/rawhttp/internal/jail"
 )
 
-// A Page is a folder as it is to be listed. Its owner fills it in and may change Entries
-// and Dropped while the listing is written.
+// A Page is the content of a listing. Its owner sets the fields, and may change Entries and
+// Dropped while the listing is written.
 type Page struct {
-	Path      string        // as the client knows it, with a slash at its end
-	Depth     int           // how many folders above it have a link
+	Path      string        // as the client sees it, with a final slash
+	Depth     int           // number of parent folders to link
 	Root      string        // name of the topmost of them
-	Sort      Key           // what Order sorts by
+	Sort      Key           // the key that Order sorts by
 	Desc      bool          // in descending order
-	Entries   []*jail.Entry // pointers, so that sorting swaps words by code that is linked anyway
+	Entries   []*jail.Entry // pointers, so that sorting swaps words with code that is linked anyway
 	Truncated bool          // there are more entries, which are not listed
-	Dropped   int           // entries that were gone when they were to be written
+	Dropped   int           // entries that no longer existed when they were written
 }
 
-// A Form appends a listing to b. One value serves for one listing.
+// A Form appends a listing to b. A value serves for one listing.
 type Form interface {
 	Begin(b []byte, p *Page) []byte
-	Entry(b []byte, e *jail.Entry) []byte // of forms but Text: e has its size and time
+	Entry(b []byte, e *jail.Entry) []byte // for all forms but Text, e has its size and time
 	End(b []byte, p *Page) []byte
 }
 
-// Text is the form of a name a line, folders with a slash at the end.
+// Text is the form with one name per line, folders with a final slash.
 type Text struct{}
 
 func (Text) Begin(b []byte, p *Page) []byte { return b }
@@ -39,12 +39,12 @@ func (Text) Entry(b []byte, e *jail.Entry) []byte { return append(append(b, show
 
 func (Text) End(b []byte, p *Page) []byte {
 	if p.Truncated {
-		b = append(b, "/... and more\n"...) // no name begins with a slash
+		b = append(b, "/... and more\n"...) // cannot be a name, which has no slash at its beginning
 	}
 	return b
 }
 
-// shown returns the name of an entry as a listing shows it.
+// shown returns the name of an entry as listings show it.
 func shown(e *jail.Entry) string {
 	if e.IsFolder {
 		return DisplayName(e.Name) + "/"
@@ -52,8 +52,9 @@ func shown(e *jail.Entry) string {
 	return DisplayName(e.Name)
 }
 
-// DisplayName returns a file name as it can be shown: what is not UTF-8, moves the
-// cursor, forges a line or changes the direction of the text becomes U+FFFD.
+// DisplayName returns a file name that is safe to display. Bytes that are not UTF-8, and
+// characters that move the cursor, start a new line or change the direction of text, become
+// U+FFFD.
 func DisplayName(name string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r >= 0x7f && r < 0xa0 || ascii.IsBidiControl(r) || r == 0x2028 || r == 0x2029 {
@@ -64,7 +65,7 @@ func DisplayName(name string) string {
 }
 
 // Href returns a reference to the entry, relative to its folder. It begins with "./", so
-// that a colon in the name does not make a scheme of it.
+// that a colon in the name cannot be taken for the end of a scheme.
 func Href(e *jail.Entry) string {
 	if e.IsFolder {
 		return "./" + ascii.EscapeSegment(e.Name) + "/"
@@ -72,5 +73,5 @@ func Href(e *jail.Entry) string {
 	return "./" + ascii.EscapeSegment(e.Name)
 }
 
-// changed returns when an entry was last changed, in UTC.
+// changed returns the modification time of an entry, in UTC.
 func changed(e *jail.Entry) time.Time { return time.Unix(e.Sec, int64(e.Nsec)).UTC() }

@@ -1,9 +1,8 @@
 package list
 
-// style is the style of every page. The marks in front of the names are drawn
-// by it, from the class of the row: no picture, no font, nothing that a screen reader
-// reads. The arrow of the order is drawn where it does not move the word from the edge
-// of its column.
+// style is the style sheet of every page. It draws the icons before the names, by the class
+// of the row, without images or fonts, and so that screen readers skip them. It draws the
+// sort arrow where it does not shift the word within its column.
 const style = `
 :root{color-scheme:light dark;--fg:#1b1f24;--dim:#57606a;--bg:#fff;--line:#e4e8ec;--row:#f3f6f9;--link:#0550ae;--seen:#6639ba}
 @media screen and (prefers-color-scheme:dark){:root{--fg:#e6edf3;--dim:#9aa4ae;--bg:#0d1117;--line:#262c34;--row:#161b22;--link:#79b8ff;--seen:#d2a8ff}}
@@ -71,6 +70,6 @@ td:empty{display:none}
 @media print{.skip,footer,td a::before{display:none}body{max-width:none;padding:0}table{width:100%;margin:.75rem 0 0}th{position:static}td a{padding-left:.5rem}}
 `
 
-// Policy is the Content-Security-Policy of a page: its style, by the hash, and pictures of
-// the same server.
+// Policy is the Content-Security-Policy of a page. It allows the style sheet, by its hash,
+// and images from the same server.
 const Policy = "default-src 'none'; style-src 'sha256-rXBaBC5N0xoCYhPP/3dOlIiqNu8VIIxerff41Qh/KDw='; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
