@@ -6,13 +6,13 @@ import (
 	"example.com/rawhttp/internal/ascii"
 )
 
-// AuthorityError returns the offset of the first byte of s that cannot stand there
-// in a host with an optional port, or -1:
+// AuthorityError returns the offset of the first invalid byte of a host with an optional
+// port, or -1:
 //
 //	uri-host [ ":" port ]
 //
-// RFC 9110, section 7.2, with the parts of RFC 3986, section 3.2.2. The host
-// must not be empty and the port, if there, fits 16 bits.
+// RFC 9110, section 7.2, with the parts of RFC 3986, section 3.2.2. The host must not be
+// empty, and the port must fit 16 bits.
 func AuthorityError(s []byte) int {
 	n, ok := 0, false
 	if len(s) > 0 && s[0] == '[' {
@@ -38,8 +38,8 @@ func AuthorityError(s []byte) int {
 	return -1
 }
 
-// regName returns the length of the registered name or IPv4 address that s begins
-// with, ended by a colon or the end, or the offset of the byte that is wrong.
+// regName returns the length of the registered name or IPv4 address at the beginning of s,
+// which ends at a colon or with s, or the offset of the first invalid byte.
 func regName(s []byte) (n int, ok bool) {
 	for {
 		for n < len(s) && ascii.IsRegName[s[n]] {
@@ -55,13 +55,13 @@ func regName(s []byte) (n int, ok bool) {
 	}
 }
 
-// ipLiteral returns the length of the address in brackets that s begins with, or
-// the offset of the first byte that cannot stand there:
+// ipLiteral returns the length of the address in brackets at the beginning of s, or the
+// offset of the first invalid byte:
 //
 //	IP-literal = "[" ( IPv6address / IPvFuture ) "]"
 //
-// RFC 3986, section 3.2.2. A colon or the end of s must follow. The address is checked
-// in full: what one recipient takes for an address another may take for a name.
+// RFC 3986, section 3.2.2. A colon or the end of s must follow. The address is parsed in
+// full, since recipients could otherwise disagree whether it is an address or a name.
 func ipLiteral(s []byte) (n int, ok bool) {
 	end := bytes.IndexByte(s, ']')
 	if end < 0 {
@@ -79,12 +79,12 @@ func ipLiteral(s []byte) (n int, ok bool) {
 	return n, n == len(s) || s[n] == ':'
 }
 
-// ipv6Error returns the offset of the first byte that cannot stand there in an IPv6
-// address, -1 if s is one: eight groups of one to four hexadecimal digits with colons
-// between them. One double colon stands for one or more groups of zeros, and the last
-// two groups may be an IPv4 address.
+// ipv6Error returns the offset of the first invalid byte of an IPv6 address, or -1 if s is
+// one: eight groups of one to four hexadecimal digits, separated by colons. One double
+// colon replaces one or more groups of zeros, and the last two groups may be an IPv4
+// address.
 func ipv6Error(s []byte) int {
-	i, n, most := 0, 0, 8 // the next byte, the groups before it, the most there can be
+	i, n, most := 0, 0, 8 // the next byte, the number of groups before it, the most groups allowed
 	if len(s) > 0 && s[0] == ':' {
 		if len(s) == 1 || s[1] != ':' {
 			return 1
@@ -136,8 +136,8 @@ func isDigits(s []byte) bool {
 	return true
 }
 
-// ipv4Error is ipv6Error for an IPv4 address: four numbers up to 255 without leading
-// zeros, which some read as octal.
+// ipv4Error is like ipv6Error for an IPv4 address: four numbers up to 255, without leading
+// zeros, which some recipients read as octal.
 func ipv4Error(s []byte) int {
 	i := 0
 	for octet := range 4 {
@@ -165,7 +165,7 @@ func ipv4Error(s []byte) int {
 	return -1
 }
 
-// ipFutureError is ipv6Error for the address of a version to come:
+// ipFutureError is like ipv6Error for an address of a future version:
 //
 //	IPvFuture = "v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )
 func ipFutureError(s []byte) int {
@@ -187,7 +187,7 @@ func ipFutureError(s []byte) int {
 	return i
 }
 
-// HostWithoutPort takes the port off a valid host.
+// HostWithoutPort returns a valid host without its port.
 func HostWithoutPort[T string | []byte](host T) T {
 	for i := len(host) - 1; i >= 0; i-- {
 		switch c := host[i]; {

@@ -2,25 +2,24 @@ package wire
 
 import "example.com/rawhttp/internal/ascii"
 
-// maxChunkLine is how many bytes the line before the data of a chunk may have,
-// without its CRLF.
+// maxChunkLine is the most bytes in a chunk line without its CRLF.
 const maxChunkLine = 256
 
-// ParseChunkLine parses the line that b begins with, and its CRLF:
+// ParseChunkLine parses the line before the data of a chunk, including its CRLF:
 //
 //	chunk-size [ chunk-ext ] CRLF
 //	chunk-size = 1*HEXDIG
 //	chunk-ext  = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )
 //
-// RFC 9112, section 7.1. It returns the size and the length of the line, or
-// errIncomplete, or a *headError. At most 16 digits: more would have to be
-// counted to know that the size has not wrapped around.
+// RFC 9112, section 7.1. It returns the size of the data and the length of the line, or
+// [ErrIncomplete], or an *[Error]. A size has at most 16 digits, so that it cannot overflow
+// unnoticed.
 func ParseChunkLine(b []byte) (size int64, n int, err error) {
 	size, n, err = scanChunkLine(b[:min(len(b), maxChunkLine+1)])
 	if err != ErrIncomplete || len(b) <= maxChunkLine {
 		return size, n, err
 	}
-	if b[maxChunkLine] != '\r' { // only its end may follow
+	if b[maxChunkLine] != '\r' { // only the line end may follow
 		return 0, 0, Malformed(maxChunkLine, "chunk line is too long", "RFC 9112, section 7.1.1")
 	}
 	return scanChunkLine(b[:min(len(b), maxChunkLine+len("\r\n"))])
@@ -34,7 +33,7 @@ func scanChunkLine(b []byte) (size int64, n int, err error) {
 			return 0, 0, Malformed(i, "chunk size has more than 16 digits", section)
 		}
 		if size >= 1<<59 {
-			size = 1<<63 - 1 // larger than any content, and stays so
+			size = 1<<63 - 1 // larger than any content; it stays that way
 			continue
 		}
 		size = size<<4 | int64(ascii.Unhex(b[i]))
@@ -64,9 +63,8 @@ func scanChunkLine(b []byte) (size int64, n int, err error) {
 	return 0, 0, ErrIncomplete
 }
 
-// skipChunkExt returns the offset behind the chunk extension that begins at i, or
-// len(b) if it may not be whole, or the complement of the offset of the byte that
-// is wrong.
+// skipChunkExt returns the offset after the chunk extension that begins at i. It returns
+// len(b) if the extension may be incomplete, and ^off if the byte at off is invalid.
 func skipChunkExt(b []byte, i int) int {
 	i = skipBlanks(b, i)
 	if i == len(b) {
@@ -99,7 +97,8 @@ func skipBlanks(b []byte, i int) int {
 	return i
 }
 
-// skipToken returns the offset behind the token that begins at i, as skipChunkExt does.
+// skipToken returns the offset after the token that begins at i, in the manner of
+// skipChunkExt.
 func skipToken(b []byte, i int) int {
 	start := i
 	for i < len(b) && ascii.IsTchar[b[i]] {
@@ -111,7 +110,8 @@ func skipToken(b []byte, i int) int {
 	return i
 }
 
-// skipQuoted skips a quoted string (RFC 9110, section 5.6.4).
+// skipQuoted returns the offset after the quoted string that begins at i (RFC 9110, section
+// 5.6.4), in the manner of skipChunkExt.
 func skipQuoted(b []byte, i int) int {
 	for i++; i < len(b); i++ {
 		switch c := b[i]; {

@@ -2,16 +2,16 @@ package wire
 
 import "example.com/rawhttp/internal/ascii"
 
-// Expectation is what the Expect field asks for (RFC 9110, section 10.1.1).
+// An Expectation is the value of the Expect field (RFC 9110, section 10.1.1).
 type Expectation uint8
 
 const (
 	ExpectNothing Expectation = iota
 	ExpectContinue
-	ExpectOther // to be refused with 417
+	ExpectOther // answered with 417
 )
 
-// lines are the field lines of one name: how many, and the index of the first.
+// lines counts the field lines of one name, and records the index of the first.
 type lines struct{ n, first int }
 
 func (l *lines) add(i int) {
@@ -21,10 +21,10 @@ func (l *lines) add(i int) {
 	l.n++
 }
 
-// frame applies the rules of Host, then those of the fields that say how long
-// the content is, what it is, and whether the connection persists. Two recipients that read
-// these differently are what request smuggling lives on, so nothing is guessed
-// and nothing mended.
+// frame applies the rules for Host, and then those for the fields that determine the length
+// and type of the content and whether the connection persists. Request smuggling exploits
+// recipients that interpret these fields differently, so frame never guesses and never
+// repairs.
 func (h *Head) frame() error {
 	var host, length, coding, twin, mediaType lines
 	var closes, keeps bool
@@ -77,20 +77,20 @@ func (h *Head) frame() error {
 	if err := h.frameContent(length, coding); err != nil {
 		return err
 	}
-	if mediaType.n > 1 { // two recipients would read the content as two things
+	if mediaType.n > 1 { // recipients could disagree about the type of the content
 		off := h.offset(mediaType.first+1, "Content-Type")
 		return Malformed(off, "more than one Content-Type field line", "RFC 9110, section 5.3")
 	}
 	return nil
 }
 
-// IsFramingTwin reports whether a recipient that writes _ as - (CGI and its kin)
-// takes name for a field that frames the message.
+// IsFramingTwin reports whether name becomes the name of a framing field when a recipient,
+// such as CGI, replaces _ by -.
 func IsFramingTwin(name []byte) bool {
 	return ascii.EqualFold(name, "Content_Length") || ascii.EqualFold(name, "Transfer_Encoding")
 }
 
-// addConnection adds what a Connection field says to what those before it said.
+// addConnection combines the options of a Connection field with those of earlier ones.
 func addConnection(value []byte, closes, keeps bool) (bool, bool) {
 	if ascii.EqualFold(value, "keep-alive") {
 		return closes, true
@@ -104,8 +104,8 @@ func addConnection(value []byte, closes, keeps bool) (bool, bool) {
 	return closes, keeps
 }
 
-// expects takes note of an Expect field. "A server that receives a 100-continue
-// Expectation in an HTTP/1.0 request MUST ignore that expectation." RFC 9110,
+// expects records the expectation in an Expect field. "A server that receives a
+// 100-continue expectation in an HTTP/1.0 request MUST ignore that expectation." RFC 9110,
 // section 10.1.1.
 func (h *Head) expects(value []byte) {
 	for more := true; more; {
@@ -121,9 +121,8 @@ func (h *Head) expects(value []byte) {
 	}
 }
 
-// checkLineEnds refuses a head, parsed leniently, that says where it ends or whom it is
-// for while its lines end differently: a recipient that takes only CRLF for the end of a
-// line sees other fields.
+// checkLineEnds rejects a head, parsed leniently, that has a Host or framing field and
+// mixes line ends: a recipient that accepts only CRLF as a line end sees different fields.
 func (h *Head) checkLineEnds(names ...lines) error {
 	first := len(h.Fields)
 	for _, l := range names {
@@ -160,12 +159,12 @@ func (h *Head) checkHost(host lines) error {
 		h.Host = f.Value
 	}
 	if h.Form == AbsoluteForm || h.Form == AuthorityForm {
-		h.Host = h.authority // the target wins (RFC 9112, section 3.2.2)
+		h.Host = h.authority // the target takes precedence (RFC 9112, section 3.2.2)
 	}
 	return nil
 }
 
-// offset returns where the first field line from index i on with the name begins.
+// offset returns the offset of the first field line with the name, at index i or later.
 func (h *Head) offset(i int, name string) int {
 	for ; i < len(h.Fields); i++ {
 		if ascii.EqualFold(h.Fields[i].Name.Of(h.Text), name) {
@@ -175,7 +174,7 @@ func (h *Head) offset(i int, name string) int {
 	return h.Size
 }
 
-// frameContent decides how long the content is (RFC 9112, section 6.3).
+// frameContent determines the length of the content (RFC 9112, section 6.3).
 func (h *Head) frameContent(length, coding lines) error {
 	if coding.n > 0 {
 		return h.frameChunked(length, coding)
@@ -198,8 +197,8 @@ func (h *Head) frameContent(length, coding lines) error {
 	return nil
 }
 
-// parseContentLength parses 1*DIGIT, or returns the offset of the byte that is
-// wrong. The RFC permits leading zeros; we refuse them, since some read such a
+// parseContentLength parses 1*DIGIT, or returns the offset of the first invalid byte. The
+// RFC permits leading zeros; they are rejected here, since some recipients read such a
 // number as octal. 18 digits fit an int64.
 func parseContentLength(s []byte) (n int64, bad int) {
 	for i, c := range s {
@@ -214,10 +213,10 @@ func parseContentLength(s []byte) (n int64, bad int) {
 	return n, -1
 }
 
-// frameChunked accepts a lone "chunked" and nothing else. The RFC lets a server
-// take the Transfer-Encoding where Content-Length is there too (RFC 9112, section
-// 6.3), or where the version is 1.0 (section 6.1), if it closes afterwards; we
-// refuse both, as whoever forwarded the message may have framed it otherwise.
+// frameChunked accepts a single "chunked" and nothing else. The RFC permits a server to
+// process Transfer-Encoding if Content-Length is also present (RFC 9112, section 6.3) or if
+// the version is 1.0 (section 6.1), provided that it closes the connection afterwards. Both
+// are rejected here, since an intermediary may have framed the message differently.
 func (h *Head) frameChunked(length, coding lines) error {
 	const section = "RFC 9112, section 6.1"
 	off := int(h.Fields[coding.first].Name.Start)
@@ -250,15 +249,15 @@ func (h *Head) frameChunked(length, coding lines) error {
 	return nil
 }
 
-// codingList is what a list of transfer codings says, over all its field lines.
+// A codingList is the combined list of transfer codings of all its field lines.
 type codingList struct {
 	chunked      bool
-	afterChunked int // offset of the first coding behind chunked, -1 if there is none
-	other        int // offset of the first that is not a lone chunked, -1 if there is none
+	afterChunked int // offset of the first coding after chunked, or -1
+	other        int // offset of the first coding that is not a plain chunked, or -1
 }
 
-// add takes in the members of one field line, whose value is at offset off. It
-// returns the offset of what is wrong and the reason, or "".
+// add adds the members of one field line, whose value begins at offset off. It returns the
+// offset of the first error and the reason, or "".
 func (l *codingList) add(value []byte, off int) (bad int, reason string) {
 	rest := value
 	for more := true; more; {

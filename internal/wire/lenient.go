@@ -7,7 +7,7 @@ import (
 	"example.com/rawhttp/internal/ascii"
 )
 
-// ParseAll parses the head that b, which is all that there is, begins with. It returns the
+// ParseAll parses the head at the beginning of b, which is all of the input. It returns the
 // length of the head.
 func (p *Parser) ParseAll(b []byte) (n int, err error) {
 	text := b[:min(len(b), p.max.Head)]
@@ -23,18 +23,17 @@ func (p *Parser) ParseAll(b []byte) (n int, err error) {
 	return n, err
 }
 
-// MayEnd reports whether the head may end here although its empty line has not come:
-// b, which is all that has come, is made of whole lines, and none of them says how long
-// the content is.
+// MayEnd reports whether the head may end here without its empty line: b, the input so far,
+// consists of complete lines without a framing field.
 func (p *Parser) MayEnd(b []byte) bool {
 	return p.max.Lenient && p.phase == atFieldLine && p.pos == len(b) && !p.h.namesFraming(b)
 }
 
-// EndEarly ends a head of which b is all that there is, and returns its length. It
-// returns [ErrIncomplete] if the request line is not whole, or if a field says how long
-// the content is: then the lines that are missing may matter.
+// EndEarly ends a head whose input ends with b, and returns its length. It returns
+// [ErrIncomplete] if the request line is incomplete or there is a framing field, since then
+// the missing lines may matter.
 func (p *Parser) EndEarly(b []byte) (n int, err error) {
-	const end = "\n\n" // of the last line, and the empty one
+	const end = "\n\n" // of the last line and of the empty line
 	if p.phase < inVersion || p.phase == inVersion && len(b)-p.mark < len("HTTP/1.1") {
 		return 0, ErrIncomplete
 	}
@@ -54,8 +53,7 @@ func (p *Parser) EndEarly(b []byte) (n int, err error) {
 	return len(b), err
 }
 
-// namesFraming reports whether a field line of b, which the head is made of, says how
-// long the content is.
+// namesFraming reports whether the head, which consists of b, has a framing field.
 func (h *Head) namesFraming(b []byte) bool {
 	for _, f := range h.Fields {
 		if name := f.Name.Of(b); ascii.EqualFold(name, "Content-Length") || ascii.EqualFold(name, "Transfer-Encoding") {
@@ -65,7 +63,7 @@ func (h *Head) namesFraming(b []byte) bool {
 	return false
 }
 
-// mixesLineEnds reports whether some lines of b end in CRLF and some in a bare LF.
+// mixesLineEnds reports whether some lines of b end in CRLF and others in a bare LF.
 func mixesLineEnds(b []byte) bool {
 	crlf, lf := false, false
 	for {
@@ -82,7 +80,7 @@ func mixesLineEnds(b []byte) bool {
 	}
 }
 
-// unfold rewrites folded values, each fold as one space.
+// unfold rewrites folded values, replacing each fold by one space.
 func (h *Head) unfold() {
 	for i := range h.Fields {
 		f := &h.Fields[i]
@@ -106,7 +104,7 @@ func (h *Head) unfold() {
 	}
 }
 
-// trimLine takes the blanks off a line, and the CR that ended it.
+// trimLine trims blanks from a line, and the CR before its LF.
 func trimLine(b []byte) []byte {
 	if n := len(b); n > 0 && b[n-1] == '\r' {
 		b = b[:n-1]

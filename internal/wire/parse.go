@@ -2,8 +2,7 @@ package wire
 
 import "example.com/rawhttp/internal/ascii"
 
-// A Span is a part of the head, as offsets of its first byte and of the byte
-// behind its last.
+// A Span is a part of the head, from the offset Start up to but not including End.
 type Span struct{ Start, End int32 }
 
 func (s Span) len() int           { return int(s.End - s.Start) }
@@ -13,37 +12,37 @@ func NewSpan(start, end int) Span { return Span{int32(start), int32(end)} }
 
 type FieldLine struct {
 	Name, Value Span
-	folded      bool // Value spans several lines, until head.unfold joined them
+	folded      bool // Value spans several lines; unfold joins them
 }
 
-// A Head is a request head taken apart. What it says of the request it says
-// by offsets, so that a head that is used again costs no allocation.
+// A Head is a parsed request head. It refers to its parts by offsets, so reusing a Head
+// allocates nothing.
 type Head struct {
-	Text   []byte // the head as received; then what had to be written anew: folded values, the path
-	Size   int    // bytes of text that were received
+	Text   []byte // the head as received, followed by rewritten parts: folded values, the path
+	Size   int    // bytes of Text that were received
 	Fields []FieldLine
 
 	Method, Target Span
-	Minor          byte // Of the HTTP version; the major is 1
-	early          bool // the head ended without its empty line, in lenient mode
-	mixed          bool // some lines end in CRLF and some in LF, in lenient mode
+	Minor          byte // of the HTTP version; the major is 1
+	early          bool // lenient: the head ended without its empty line
+	mixed          bool // lenient: some lines end in CRLF and others in LF
 
-	// By path.go, from the target.
+	// Set by path.go from the target.
 	Form      TargetForm
-	authority Span // in absolute-form and authority-form
+	authority Span // set for absolute-form and authority-form
 	RawPath   Span
 	Query     Span
 	Path      Span // decoded and cleaned
 
-	// By framing.go, from the fields.
+	// Set by framing.go from the fields.
 	Host          Span
-	ContentLength int64 // -1: chunked
-	Persist       bool  // the client lets the connection persist
+	ContentLength int64 // -1 means chunked
+	Persist       bool  // the client allows the connection to persist
 	Expect        Expectation
 }
 
-// RequestLine returns the request line of a head that b begins with, without its CRLF, or
-// "" if it was not parsed.
+// RequestLine returns the request line of the head at the beginning of b, without its CRLF,
+// or "" if it was not parsed.
 func (h *Head) RequestLine(b []byte) string {
 	if h.Target.End == 0 {
 		return ""
@@ -51,11 +50,11 @@ func (h *Head) RequestLine(b []byte) string {
 	return string(b[h.Method.Start : int(h.Target.End)+len(" HTTP/1.1")])
 }
 
-// Limits bound a head or a trailer section.
+// Limits limit a head or a trailer section.
 type Limits struct {
-	Head    int // bytes, all lines together
-	Line    int // bytes of one line, without its CRLF
-	Fields  int // field lines
+	Head    int // bytes of all lines together
+	Line    int // bytes of one line without its CRLF
+	Fields  int // number of field lines
 	Lenient bool
 }
 
@@ -69,22 +68,21 @@ const (
 
 var DefaultLimits = Limits{Head: 32 << 10, Line: MaxLineBytes, Fields: 100}
 
-// A Parser takes a head apart from the left. It can stop behind any byte and
-// goes on there when there are more, so that no byte is looked at more than twice
-// however the input is split, and the first byte that breaks a rule is refused
-// as soon as it is there.
+// A Parser parses a head from left to right. It can stop after any byte and continue when
+// more arrive. So it examines no byte more than twice, however the input is split, and
+// rejects the first invalid byte as soon as it arrives.
 type Parser struct {
 	h      *Head
 	max    Limits
 	phase  phase
-	pos    int // next byte to look at
-	line   int // where the line begins
-	mark   int // where the target, version or value begins
+	pos    int // next byte to examine
+	line   int // beginning of the line
+	mark   int // beginning of the target, version or value
 	name   Span
 	folded bool
 }
 
-// Begin makes p ready for the head that is to be put into h, which is empty.
+// Begin prepares p to parse a head into h, which must be empty.
 func (p *Parser) Begin(h *Head, max Limits) {
 	*p = Parser{}
 	p.h, p.max = h, max
@@ -105,9 +103,8 @@ const (
 	atEndLF
 )
 
-// Parse goes on with the head that b begins with; b has the bytes of the calls
-// before it and more. It returns the length of the head, or [ErrIncomplete], or a
-// *headError.
+// Parse continues parsing the head at the beginning of b, which must begin with the input
+// of earlier calls. It returns the length of the head, or [ErrIncomplete], or an *[Error].
 func (p *Parser) Parse(b []byte) (n int, err error) {
 	n, err = p.lines(b[:min(len(b), p.max.Head)])
 	if err == ErrIncomplete && len(b) >= p.max.Head {
@@ -128,8 +125,8 @@ func (p *Parser) lines(b []byte) (n int, err error) {
 	return p.fieldSection(b)
 }
 
-// finish takes over the bytes, of which size were received, and applies the rules that
-// need all of them, in the order in which they are said to answer: Host, framing, path.
+// finish copies the bytes, of which size were received, and applies the rules that need the
+// whole head. Their order decides which error is reported: Host, framing, path.
 func (p *Parser) finish(b []byte, size int) error {
 	h := p.h
 	h.Text = append(h.Text, b...)
@@ -144,12 +141,12 @@ func (p *Parser) finish(b []byte, size int) error {
 	return h.DecodePath()
 }
 
-// RequestLine parses the request line with its CRLF:
+// requestLine parses the request line including its CRLF:
 //
 //	request-line = method SP request-target SP HTTP-version
 //
-// Exactly one SP separates the parts. Accepting more is allowed (RFC 9112,
-// section 3) but lets two recipients disagree about the target.
+// Exactly one SP separates the parts. Accepting more is permitted (RFC 9112, section 3) but
+// lets two recipients disagree about the target.
 func (p *Parser) requestLine(b []byte) error {
 	switch p.phase {
 	case atStart:
@@ -179,15 +176,15 @@ func (p *Parser) requestLine(b []byte) error {
 	return p.h.splitTarget(b)
 }
 
-// next begins a phase at the byte that comes next.
+// next enters a phase at the next byte.
 func (p *Parser) next(ph phase) {
 	p.phase = ph
 	p.mark = p.pos
 }
 
-// leadingLine passes over one empty line. "A server that is expecting to receive
-// and parse a request-line SHOULD ignore at least one empty line (CRLF) received
-// prior to the request-line." RFC 9112, section 2.2. We ignore just one.
+// leadingLine skips an empty line. "A server that is expecting to receive and parse a
+// request-line SHOULD ignore at least one empty line (CRLF) received prior to the
+// request-line." RFC 9112, section 2.2. It skips only one.
 func (p *Parser) leadingLine(b []byte) error {
 	switch {
 	case len(b) == 0:
@@ -204,8 +201,8 @@ func (p *Parser) leadingLine(b []byte) error {
 	return nil
 }
 
-// tlsHandshake is the first byte of a connection that begins with TLS: the type of a
-// handshake record (RFC 8446, section 5.1).
+// tlsHandshake is the first byte that a TLS client sends: the type of a handshake record
+// (RFC 8446, section 5.1).
 const tlsHandshake = 0x16
 
 func (p *Parser) methodPart(b []byte) error {
@@ -255,8 +252,8 @@ func (p *Parser) targetPart(b []byte) error {
 	return nil
 }
 
-// versionPart parses the version and the end of the line. The digits are
-// judged when the line is whole: its shape comes first.
+// versionPart parses the version and the line end. It checks the digits only after the
+// whole line: an error in the form takes precedence.
 func (p *Parser) versionPart(b []byte) error {
 	const shape = "HTTP/0.0\r\n"
 	for i := p.pos - p.mark; i < len(shape); i++ {
@@ -281,18 +278,18 @@ func (p *Parser) versionPart(b []byte) error {
 	}
 	p.pos++
 	if major := p.mark + len("HTTP/"); b[major] != '1' {
-		p.next(atFieldLine) // the line is whole, and can be shown
+		p.next(atFieldLine) // the line is complete and can be shown
 		return &Error{505, major, "HTTP version is not supported", "RFC 9110, section 15.6.6"}
 	}
 	p.h.Minor = b[p.mark+7] - '0'
 	return nil
 }
 
-// fieldSection parses field lines up to and with the empty line that ends them:
+// fieldSection parses field lines, up to and including the empty line that ends them:
 //
 //	field-line = field-name ":" OWS field-value OWS
 //
-// It returns the offset behind the section.
+// It returns the offset after the section.
 func (p *Parser) fieldSection(b []byte) (n int, err error) {
 	for {
 		switch p.phase {
@@ -321,7 +318,7 @@ func (p *Parser) fieldSection(b []byte) (n int, err error) {
 	}
 }
 
-// lineStart decides what the next line is: a field line, the end, or a fold.
+// lineStart determines what the next line is: a field line, the end, or a fold.
 func (p *Parser) lineStart(b []byte) error {
 	p.line = p.pos
 	if p.pos == len(b) {
@@ -346,11 +343,11 @@ func (p *Parser) lineStart(b []byte) error {
 	return nil
 }
 
-// fold takes the line that begins with a blank as the continuation of the field
-// before it. "A server that receives an obs-fold in a request message that is
-// not within a "message/http" container MUST either reject the message [...] or
-// replace each received obs-fold with one or more SP octets". RFC 9112, section
-// 5.2. We reject unless asked to be lenient.
+// fold treats a line that begins with a blank as a continuation of the previous field line.
+// "A server that receives an obs-fold in a request message that is not within a
+// "message/http" container MUST either reject the message [...] or replace each received
+// obs-fold with one or more SP octets". RFC 9112, section 5.2. Only the lenient parser
+// accepts it.
 func (p *Parser) fold() error {
 	last := len(p.h.Fields) - 1
 	if last < 0 {
@@ -366,8 +363,8 @@ func (p *Parser) fold() error {
 	return nil
 }
 
-// namePart parses a field name and its colon. "No whitespace is allowed between
-// the field name and colon." RFC 9112, section 5.1.
+// namePart parses a field name and its colon. "No whitespace is allowed between the field
+// name and colon." RFC 9112, section 5.1.
 func (p *Parser) namePart(b []byte) error {
 	end := p.line + p.max.Line
 	i := p.pos
@@ -402,8 +399,8 @@ func (p *Parser) blanks(b []byte) error {
 	return nil
 }
 
-// valuePart parses a field value without the blanks around it and the CR, or
-// the bare LF, behind it.
+// valuePart parses a field value and the CR, or the bare LF, after it. It trims blanks from
+// the value.
 func (p *Parser) valuePart(b []byte) error {
 	end := p.line + p.max.Line
 	i := ascii.SkipFieldValue(b[:min(len(b), end)], p.pos)
@@ -431,7 +428,7 @@ func (p *Parser) valuePart(b []byte) error {
 	return nil
 }
 
-// lineFeed parses the LF of a line.
+// lineFeed parses the LF of a line end.
 func (p *Parser) lineFeed(b []byte) error {
 	if p.pos == len(b) {
 		return ErrIncomplete
@@ -451,12 +448,12 @@ func bareLF(off int) error {
 	return Malformed(off, "line ends in LF without CR", "RFC 9112, section 2.2")
 }
 
-// BeginTrailer makes p ready for a trailer section that is to be put into h, which is empty.
+// BeginTrailer prepares p to parse a trailer section into h, which must be empty.
 func (p *Parser) BeginTrailer(h *Head) {
 	*p = Parser{h: h, max: Limits{Head: MaxTrailerBytes, Line: MaxLineBytes, Fields: maxTrailerFields}, phase: atFieldLine}
 }
 
-// ParseTrailer is parse for a trailer section.
+// ParseTrailer is like Parse for a trailer section.
 func (p *Parser) ParseTrailer(b []byte) (n int, err error) {
 	n, err = p.lines(b[:min(len(b), MaxTrailerBytes)])
 	e, refused := err.(*Error)
@@ -466,10 +463,11 @@ func (p *Parser) ParseTrailer(b []byte) (n int, err error) {
 	return n, err
 }
 
-// HasBegun reports whether something of a head has come.
+// HasBegun reports whether any byte of a head has been parsed.
 func (p *Parser) HasBegun() bool { return p.phase > inMethod || p.pos > p.line }
 
-// MethodOf returns the method of the head that b begins with, nil if it is not whole.
+// MethodOf returns the method of the head at the beginning of b, or nil if it is
+// incomplete.
 func (p *Parser) MethodOf(b []byte) []byte {
 	if p.phase <= inMethod {
 		return nil
@@ -477,8 +475,8 @@ func (p *Parser) MethodOf(b []byte) []byte {
 	return p.h.Method.Of(b)
 }
 
-// RequestLineOf returns the request line of the head that b begins with, without its CRLF,
-// "" if it is not whole or is malformed.
+// RequestLineOf returns the request line of the head at the beginning of b, without its
+// CRLF, or "" if it is incomplete or malformed.
 func (p *Parser) RequestLineOf(b []byte) string {
 	if p.phase < atFieldLine {
 		return ""
@@ -486,7 +484,8 @@ func (p *Parser) RequestLineOf(b []byte) string {
 	return p.h.RequestLine(b)
 }
 
-// tooLong refuses what breaks a limit: 414 in the request line, 431 behind it.
+// tooLong returns the error for exceeding a limit: 414 within the request line, 431 after
+// it.
 func (p *Parser) tooLong(off int, reason string) error {
 	if p.phase < atFieldLine {
 		return &Error{414, off, "request line is too long", "RFC 9110, section 15.5.15"}

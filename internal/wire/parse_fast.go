@@ -2,11 +2,12 @@ package wire
 
 import "example.com/rawhttp/internal/ascii"
 
-// Most heads come whole and are as usual. What is so is taken here in one pass; the
-// rest is left to the phases of parse.go, which alone say what is wrong.
+// Most heads arrive complete and are in the usual form. The functions below parse such
+// lines in one pass, and leave anything else to the phases of parse.go, the only place
+// that reports errors.
 
-// plainRequestLine takes the request line if it is whole and as usual, and else
-// leaves it to the phases.
+// plainRequestLine parses the request line if it is complete and in the usual form, and
+// reports whether it did.
 func (p *Parser) plainRequestLine(b []byte) bool {
 	const version = " HTTP/1.1\r\n"
 	sp := 0
@@ -27,10 +28,10 @@ func (p *Parser) plainRequestLine(b []byte) bool {
 	return true
 }
 
-// plainLines takes the field lines that are whole and as usual, and the end of the
-// section if it follows them: then it is done. What it stops at it leaves to the
-// phases, from the beginning of the line. So no byte is looked at more than twice,
-// and what is wrong is said in one place.
+// plainLines parses field lines as long as they are complete and in the usual form, and
+// the end of the section. It reports whether it reached the end. Otherwise the phases
+// continue at the beginning of the line where it stopped, so no byte is examined more
+// than twice.
 func (p *Parser) plainLines(b []byte) (done bool) {
 	fields, line := p.h.Fields, p.pos
 	for len(fields) < p.max.Fields {

@@ -7,7 +7,7 @@ import (
 	"example.com/rawhttp/internal/ascii"
 )
 
-// TargetForm is one of the four forms of a request target (RFC 9112, section 3.2).
+// A TargetForm is one of the four forms of a request target (RFC 9112, section 3.2).
 type TargetForm uint8
 
 const (
@@ -17,7 +17,7 @@ const (
 	AsteriskForm
 )
 
-// splitTarget finds out the form of the request target and splits it.
+// splitTarget determines the form of the request target and splits it.
 func (h *Head) splitTarget(b []byte) error {
 	target := h.Target.Of(b)
 	off := int(h.Target.Start)
@@ -37,7 +37,7 @@ func (h *Head) splitTarget(b []byte) error {
 	return h.splitAbsolute(target, off)
 }
 
-// splitPath splits path and query, which begin at off.
+// splitPath splits target, a path and query at offset off.
 func (h *Head) splitPath(target []byte, off int) {
 	end := off + len(target)
 	h.RawPath, h.Query = NewSpan(off, end), NewSpan(end, end)
@@ -59,10 +59,9 @@ func (h *Head) splitAuthority(target []byte, off int) error {
 	return nil
 }
 
-// splitAbsolute parses the absolute-form, which a server MUST accept (RFC 9112,
-// section 3.2.2): "http" or "https", "://", host, port, path and query. User
-// information is refused: it "SHOULD be treated as an error" (RFC 9110, section
-// 4.2.4).
+// splitAbsolute parses the absolute-form, which a server MUST accept (RFC 9112, section
+// 3.2.2): "http" or "https", "://", host, port, path and query. User information is
+// rejected: it "SHOULD be treated as an error" (RFC 9110, section 4.2.4).
 func (h *Head) splitAbsolute(target []byte, off int) error {
 	skip := 0
 	for _, scheme := range [...]string{"http://", "https://"} {
@@ -87,9 +86,9 @@ func (h *Head) splitAbsolute(target []byte, off int) error {
 	return nil
 }
 
-// DecodePath makes the path: percent-encoded bytes decoded, once; then dot
-// segments removed (RFC 3986, section 5.2.4) and runs of slashes collapsed, so
-// that an encoded slash or dot is as harmless as a plain one.
+// DecodePath sets Path: it decodes percent-encoded bytes once, then removes dot segments
+// (RFC 3986, section 5.2.4) and collapses runs of slashes. Since decoding comes first, an
+// encoded slash or dot is as harmless as a plain one.
 func (h *Head) DecodePath() error {
 	switch h.Form {
 	case AuthorityForm:
@@ -132,7 +131,7 @@ func (h *Head) DecodePath() error {
 	return nil
 }
 
-// unescape returns the byte that s begins with the percent-encoding of, or -1.
+// unescape returns the byte whose percent-encoding s begins with, or -1.
 func unescape(s []byte) int {
 	if len(s) < len("%00") || s[0] != '%' {
 		return -1
@@ -144,8 +143,8 @@ func unescape(s []byte) int {
 	return int(hi-1)<<4 | int(lo-1)
 }
 
-// escapeError says what is wrong with the byte c of a path, at off, that unescape
-// makes n of.
+// escapeError returns the error for the byte c at offset off of a path; n is the result of
+// unescape.
 func escapeError(c byte, n, off int) error {
 	switch {
 	case c == '\\':
@@ -156,10 +155,10 @@ func escapeError(c byte, n, off int) error {
 	return Malformed(off, "path has an encoded NUL", "RFC 3986, section 7.3")
 }
 
-// EscapedRest returns the part of raw that stands for path without its first n bytes. It
-// reports false unless raw is path itself but for bytes that are percent-encoded.
+// EscapedRest returns the part of raw that encodes path[n:]. It reports false unless raw is
+// path with some bytes percent-encoded.
 func EscapedRest(raw, path string, n int) (rest string, ok bool) {
-	at, i := 0, 0 // in raw
+	at, i := 0, 0 // offsets in raw
 	for j := range len(path) {
 		if j == n {
 			at = i
@@ -178,10 +177,10 @@ func EscapedRest(raw, path string, n int) (rest string, ok bool) {
 	return raw[at:], i == len(raw)
 }
 
-// IsCleanPath reports whether a raw path is, at a glance, what decodePath would make
-// of it: no percent sign, no backslash, and no slash that is followed by a slash or a dot,
-// which differ in the last bit only. ascii.Equal may also mark a byte that follows a match
-// and differs from it in that bit; such a path is not clean either.
+// IsCleanPath reports whether DecodePath would leave a raw path as it is, by a quick check:
+// no percent sign, no backslash, and no slash followed by a slash or a dot. These two
+// differ only in the last bit. ascii.Equal may also mark a byte that follows a match and
+// differs from it only in that bit; a path with such a byte is not clean either.
 func IsCleanPath(raw []byte) bool {
 	if len(raw) == 0 || raw[0] == '%' || raw[0] == '\\' {
 		return false
@@ -203,9 +202,9 @@ func IsCleanPath(raw []byte) bool {
 	return true
 }
 
-// CleanPath cleans the absolute path b in place and returns what is left of it. An
-// empty segment is none, so nothing that ".." could remove. A path that ends in a
-// slash, or in a dot segment, names a folder and ends in a slash.
+// CleanPath cleans the absolute path b in place and returns the result. It drops empty
+// segments before ".." is applied, so ".." never removes one. A path that ends in a slash
+// or in a dot segment names a folder, and the result ends in a slash.
 func CleanPath(b []byte) []byte {
 	out := b[:1]
 	for i := 1; i < len(b); {
