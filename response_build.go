@@ -1,0 +1,243 @@
+package rawhttp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"time"
+
+	"example.com/rawhttp/internal/ascii"
+	"example.com/rawhttp/internal/jail"
+)
+
+// A Representation is content with what is known about it (RFC 9110, section 8).
+// The zero Representation is empty content without a known type.
+type Representation struct {
+	MediaType string // verbatim; "": application/octet-stream
+
+	// Body is the content, from where it stands. nil: none. A Body that is
+	// an io.Closer belongs to the Response, which serves once and closes it. An
+	// io.ReaderAt that is none is read from its offset 0 as often as asked, also
+	// at once; any other Reader serves once.
+	Body io.Reader
+
+	Size    int64     // bytes of Body, at most 1<<62; 0: none of it is sent; -1: not known. Where Body has less, the connection is cut
+	ModTime time.Time // sent as Last-Modified; zero: none
+	ETag    string    // with its quotes, after W/ if weak; "": none
+}
+
+const (
+	textPlain   = "text/plain; charset=utf-8"
+	textHTML    = "text/html; charset=utf-8"
+	octetStream = "application/octet-stream"
+)
+
+func newResponse(status int, mediaType string) *Response {
+	r := &Response{message: message{status: int32(status)}}
+	if status < 200 || status > 599 {
+		r.fail(fmt.Errorf("status %d is not between 200 and 599", status))
+	}
+	if mediaType == textPlain || mediaType == textHTML || r.mayValue("Content-Type", mediaType) {
+		r.mediaType = mediaType
+	}
+	return r
+}
+
+// OK makes a 200 with the content; the media type is sent verbatim. The content
+// is not copied and must not change while the Response is in use.
+func OK(mediaType string, content []byte) *Response { return Bytes(200, mediaType, content) }
+
+// Bytes makes a response with the content; the media type is sent verbatim, none
+// if it is "". The content is not copied and must not change while the Response
+// is in use.
+func Bytes(status int, mediaType string, b []byte) *Response {
+	r := newResponse(status, mediaType)
+	r.content = b
+	return r
+}
+
+// Text makes a response of type text/plain; charset=utf-8. Up to 64 KiB, s is not copied.
+func Text(status int, s string) *Response { return text(status, textPlain, s) }
+
+// HTML makes a response of type text/html; charset=utf-8. It escapes nothing. Up to
+// 64 KiB, s is not copied.
+func HTML(status int, s string) *Response { return text(status, textHTML, s) }
+
+func text(status int, mediaType, s string) *Response {
+	r := newResponse(status, mediaType)
+	if len(s) > scratchSize {
+		r.content = []byte(s)
+		return r
+	}
+	r.kind, r.text = bodyText, s
+	return r
+}
+
+// Empty makes a response without content: Content-Length is 0, and absent with
+// 204 and 304 (RFC 9110, section 8.6).
+func Empty(status int) *Response { return newResponse(status, "") }
+
+// statusResponse makes the plain text that stands for a status.
+func statusResponse(status int) *Response { return Text(status, ascii.StatusText(status)+"\n") }
+
+// NotFound makes a 404 with a line of text. It is final; a resolver that only
+// means "not mine" returns an error that wraps [fs.ErrNotExist].
+func NotFound() *Response { return statusResponse(404) }
+
+// MethodNotAllowed makes a 405 with a line of text and the Allow field, which it
+// must have (RFC 9110, section 15.5.6).
+func MethodNotAllowed(allow ...string) *Response {
+	r := statusResponse(405)
+	for _, m := range allow {
+		if !ascii.IsToken(m) {
+			r.fail(fmt.Errorf("method %q in Allow is not a token", m))
+		}
+	}
+	return r.Set("Allow", strings.Join(allow, ", "))
+}
+
+// InternalServerError returns a 500 with a line of text that says nothing of the cause.
+func InternalServerError() *Response { return statusResponse(500) }
+
+// Redirect makes a response of the status, 301, 302, 303, 307 or 308, to the
+// location, a URI reference: relative to the request's, or absolute. It is sent
+// verbatim, so it must be escaped already: visible ASCII only.
+func Redirect(status int, location string) *Response {
+	r := statusResponse(status)
+	switch status {
+	case 301, 302, 303, 307, 308:
+	default:
+		r.fail(fmt.Errorf("status %d does not redirect", status))
+	}
+	if !ascii.IsVisible(location) {
+		r.fail(fmt.Errorf("location %q is not a URI reference in visible ASCII", location))
+	}
+	return r.Set("Location", location)
+}
+
+// noSniff keeps a client from taking content for what it is not said to be.
+func noSniff(r *Response) *Response { return r.Set("X-Content-Type-Options", "nosniff") }
+
+// Stream makes a response of content whose size is not known: chunked, or to the
+// close of the connection on HTTP/1.0. What each Read gives goes out at once; the
+// head goes with the first of it. An error of Read before that is answered with
+// 500, later it cuts the connection, so that the client can tell.
+//
+// If r is an io.Closer, the Response closes it. Stream(200, t, req.Body) is an echo. For HEAD
+// nothing is read. While the Response is written the content of the request may be read, by
+// r or on another goroutine, as net/http's client does in a reverse proxy.
+func Stream(status int, mediaType string, r io.Reader) *Response {
+	resp := newResponse(status, mediaType)
+	if r == nil {
+		resp.fail(errors.New("Stream of a nil Reader"))
+		return resp
+	}
+	closer, _ := r.(io.Closer)
+	resp.kind, resp.rep = bodyStream, &Representation{MediaType: mediaType, Body: r, Size: -1}
+	resp.src = &source{closer: closer}
+	return resp
+}
+
+// StreamFunc makes a response that f writes. Each Write goes out at once, wrap w
+// in a bufio.Writer to batch; the head goes with the first, so a first Write of
+// no bytes sends the head alone. An error, or a panic, before that is answered
+// with 500, later it cuts the connection.
+//
+// f runs once for each request that the Response answers with content, so not for
+// HEAD, on the goroutine of the connection. The request's Body may be read meanwhile, also
+// on another goroutine. Its ctx is the context of the request, as [Resolver] describes it;
+// values and deadlines that a wrapping resolver has added to its own are not in it. A Write
+// fails after a reset and when the server stops waiting; a client that has only closed its
+// side may be waiting for the rest. f must not keep w.
+func StreamFunc(status int, mediaType string, f func(ctx context.Context, w io.Writer) error) *Response {
+	r := newResponse(status, mediaType)
+	if f == nil {
+		r.fail(errors.New("StreamFunc of a nil function"))
+		return r
+	}
+	r.kind, r.f = bodyFunc, f
+	return r
+}
+
+// maxSize is the largest content that there is, with room to count beyond it.
+const maxSize = 1 << 62
+
+// Content makes a response of a representation: a 200, or what the conditions and
+// ranges of a GET or HEAD make of it (RFC 9110, sections 13 and 14): 206, 304, 412,
+// 416. Ranges need a Size and a Body that is an io.ReaderAt or io.Seeker; at most 16
+// are served, of no more bytes than there are. An ETag or Last-Modified that is Set
+// takes the place of the Representation's.
+func Content(rep Representation) *Response {
+	if rep.MediaType == "" {
+		rep.MediaType = octetStream
+	}
+	r := newResponse(200, rep.MediaType)
+	if rep.Size < -1 || rep.Size > maxSize {
+		r.fail(fmt.Errorf("size %d is not between -1 and %d bytes", rep.Size, int64(maxSize)))
+	}
+	if rep.ETag != "" && !isETag(rep.ETag) {
+		r.fail(fmt.Errorf("ETag %q is not an entity tag", rep.ETag))
+	}
+	if rep.Body == nil {
+		rep.Size = 0
+	}
+	_, at := rep.Body.(io.ReaderAt)
+	closer, closes := rep.Body.(io.Closer)
+	if rep.Body != nil && (closes || !at) {
+		r.src = &source{closer: closer}
+	}
+	r.kind, r.rep = bodyRepresentation, &rep
+	return r
+}
+
+// File makes a response of an open file, which it takes over: it is closed with
+// the Response, and closed at once if there is an error. Size, time and the
+// validators come from the file, the media type from its name by the table that
+// [Dir] uses. f need not be able to seek. Anything but a regular file is an error
+// that wraps [fs.ErrInvalid].
+func File(f fs.File) (*Response, error) {
+	info, err := f.Stat()
+	if err == nil && !jail.IsFile(info.Mode()) {
+		err = &fs.PathError{Op: "serve", Path: info.Name(), Err: fs.ErrInvalid}
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return Content(fileRepresentation(f, info, mediaTypeByName(info.Name()))), nil
+}
+
+// fileRepresentation returns the Representation of an open regular file, of the media type, "" if
+// that is not known.
+func fileRepresentation(f fs.File, info fs.FileInfo, mediaType string) Representation {
+	mod := jail.ModTime(info)
+	if !isRealTime(mod) {
+		mod = time.Time{}
+	}
+	return Representation{
+		MediaType: mediaType,
+		Body:      f,
+		Size:      info.Size(),
+		ModTime:   mod,
+		ETag:      fileETag(mod, info.Size(), time.Now()),
+	}
+}
+
+// isRealTime reports whether t can tell one state of a file from another. Builds that
+// are to be repeatable put one time on all files.
+func isRealTime(t time.Time) bool {
+	switch t.Unix() {
+	case 0, 1, // the first seconds of the clock
+		firstZipTime, firstZipTime + 1, // Cloud Native Buildpacks have the latter
+		npmTime:
+		return false
+	}
+	return true
+}
+
+const (
+	firstZipTime = 315532800 // 1980-01-01 00:00:00 UTC
+	npmTime      = 499162500 // 1985-10-26 08:15:00 UTC, of every file in a package of npm
+)
