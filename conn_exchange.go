@@ -121,7 +121,7 @@ func (c *conn) resolve(ctx context.Context) *Response {
 	case resp == nil:
 		return c.failure(ctx, errors.New("rawhttp: the resolver gave neither a response nor an error"))
 	case resp.status == 405 && c.work.req.isOptions():
-		resp.Close()
+		c.closeResponse(resp)
 		return allowed(resp.get("Allow"))
 	}
 	return resp
@@ -191,8 +191,8 @@ func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 	c.enter(StateWrite)
 	ours := true
 	defer func() {
-		if ours {
-			resp.Close()
+		if ours && resp.src != nil && c.closeResponse(resp) != nil {
+			persist = false
 		}
 	}()
 	err := c.contentFault()
@@ -215,6 +215,14 @@ func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 	}
 	c.traceExchange(err)
 	return c.work.t.persist && err == nil
+}
+
+// closeResponse closes the response. It returns an error if the program panicked; what else
+// goes wrong is no concern of the client.
+func (c *conn) closeResponse(resp *Response) (err error) {
+	defer c.catch("response", &err)
+	resp.Close()
+	return nil
 }
 
 // send puts one response.

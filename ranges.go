@@ -108,6 +108,9 @@ func (r *Response) rangeable() bool {
 
 // size returns the bytes of content, -1 if that is not known.
 func (t *responder) size() int64 {
+	if more := t.resp.more; more != nil && more.length >= 0 {
+		return more.length
+	}
 	switch t.resp.kind {
 	case bodyBytes:
 		return int64(len(t.resp.content))
@@ -186,7 +189,7 @@ func (t *responder) putRepresentation() error {
 		return t.put(m.content)
 	}
 	if len(t.ranges) == 0 {
-		if at, ok := rep.Body.(io.ReaderAt); ok && t.resp.src == nil {
+		if at, ok := rep.Body.(io.ReaderAt); ok && !t.resp.once {
 			return t.copy(section(at, byteRange{0, rep.Size}), rep.Size)
 		}
 		return t.copy(rep.Body, rep.Size)
@@ -218,7 +221,7 @@ func (t *responder) putRepresentation() error {
 
 // base returns where the content of a Body that serves once begins.
 func (t *responder) base() (int64, error) {
-	if seeker, ok := t.resp.rep.Body.(io.Seeker); ok && t.resp.src != nil {
+	if seeker, ok := t.resp.rep.Body.(io.Seeker); ok && t.resp.once {
 		return seeker.Seek(0, io.SeekCurrent)
 	}
 	return 0, nil
@@ -227,7 +230,7 @@ func (t *responder) base() (int64, error) {
 // part returns a range of the content. A file stays a file, which the connection may
 // have a short way for.
 func (t *responder) part(base int64, r byteRange) (io.Reader, error) {
-	if seeker, ok := t.resp.rep.Body.(io.ReadSeeker); ok && t.resp.src != nil {
+	if seeker, ok := t.resp.rep.Body.(io.ReadSeeker); ok && t.resp.once {
 		_, err := seeker.Seek(base+r.start, io.SeekStart)
 		return seeker, err
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"example.com/rawhttp/internal/ascii"
@@ -162,6 +163,52 @@ func StreamFunc(status int, mediaType string, f func(ctx context.Context, w io.W
 	return r
 }
 
+// A source is what serves once, shared by the clones of its Response: a reader, or what
+// OnClose is told to call.
+type source struct {
+	used, closed atomic.Bool
+	closer       io.Closer   // may be nil
+	inner        *source     // of the Response that OnClose was called on; may be nil
+	lost         atomic.Bool // another response has inner, and closes it
+}
+
+// close closes inner, then s.
+func (s *source) close() (err error) {
+	if s == nil || s.closer == nil || s.closed.Swap(true) {
+		return nil
+	}
+	defer func() { // also where inner panics
+		if closeErr := s.closer.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	if s.lost.Load() {
+		return nil
+	}
+	return s.inner.close()
+}
+
+var (
+	errServedTwice = errors.New("rawhttp: a Response that serves once was served or closed before")
+	errClonedTwice = errors.New("rawhttp: a Response that serves once, of which a clone has OnClose, was served or closed before")
+)
+
+// take claims the source for one response. The error is errServedTwice itself where another
+// response closes s.
+func (s *source) take() error {
+	if s == nil {
+		return nil
+	}
+	if s.used.Swap(true) || s.closed.Load() {
+		return errServedTwice
+	}
+	if s.inner.take() != nil {
+		s.lost.Store(true)
+		return errClonedTwice
+	}
+	return nil
+}
+
 // maxSize is the largest content that there is, with room to count beyond it.
 const maxSize = 1 << 62
 
@@ -187,7 +234,7 @@ func Content(rep Representation) *Response {
 	_, at := rep.Body.(io.ReaderAt)
 	closer, closes := rep.Body.(io.Closer)
 	if rep.Body != nil && (closes || !at) {
-		r.src = &source{closer: closer}
+		r.once, r.src = true, &source{closer: closer}
 	}
 	r.kind, r.rep = bodyRepresentation, &rep
 	return r

@@ -52,7 +52,7 @@ type responder struct {
 	boundary   string // between several ranges
 
 	framing messageFraming
-	length  int64 // by byLength: bytes of content not yet put
+	length  int64 // bytes of content that are still to be put; less than 0: nobody knows
 }
 
 // write writes the response. Where it returns an error, the content is not whole:
@@ -103,13 +103,14 @@ func (t *responder) lock() (unlock func()) {
 // frame decides how the content is framed and whether the connection persists.
 func (t *responder) frame() {
 	size := t.size()
+	t.length = size
 	switch {
 	case !ascii.MayHaveContent(t.status):
 		t.framing = noFraming
+	case size >= 0 && t.format.contentLength:
+		t.framing = byLength
 	case t.resp.kind == bodyUnmade:
 		t.framing = unsaid
-	case size >= 0 && t.format.contentLength:
-		t.framing, t.length = byLength, size
 	case t.req.head.Minor > 0:
 		t.framing = byChunks
 	default:
@@ -179,11 +180,22 @@ func (t *responder) appendFraming(b []byte) []byte {
 		b = strconv.AppendInt(b, t.length, 10)
 		return append(b, "\r\n"...)
 	case t.framing == byChunks:
-		return append(b, "Transfer-Encoding: chunked\r\n"...)
+		b = append(b, "Transfer-Encoding: chunked\r\n"...)
+		if trailers := t.trailers(); trailers != nil && !t.resp.has("Trailer") {
+			b = trailers.appendNames(b)
+		}
 	case t.status == 205:
 		return append(b, "Content-Length: 0\r\n"...) // RFC 9110, section 15.3.6
 	}
 	return b
+}
+
+// trailers returns the trailer section of the response, nil if there is none.
+func (t *responder) trailers() trailerSection {
+	if t.resp.more == nil || t.framing != byChunks {
+		return nil
+	}
+	return t.resp.more.trailers
 }
 
 // putContent puts the content, from where the Response has it.
@@ -301,6 +313,9 @@ func unexpected(err error) error {
 // errStreamEnded is what a StreamFunc gets that writes on after its return.
 var errStreamEnded = errors.New("rawhttp: write behind the end of the response")
 
+// errTooLong is what content gets that is longer than SetLength said.
+var errTooLong = errors.New("rawhttp: the content is longer than its length")
+
 // put puts content in the framing of the response.
 func (t *responder) put(p []byte) error {
 	if len(p) == 0 {
@@ -309,11 +324,14 @@ func (t *responder) put(p []byte) error {
 	if t.withheld != nil {
 		defer t.lock()()
 	}
-	t.sent += int64(len(p))
-	switch t.framing {
-	case byLength:
+	if t.length >= 0 {
+		if t.length < int64(len(p)) {
+			return errTooLong
+		}
 		t.length -= int64(len(p))
-	case byChunks:
+	}
+	t.sent += int64(len(p))
+	if t.framing == byChunks {
 		t.out.buf = strconv.AppendUint(t.out.buf, uint64(len(p)), 16)
 		t.out.buf = append(t.out.buf, "\r\n"...)
 	}
@@ -340,14 +358,23 @@ func (t *responder) push() error {
 
 // end puts what ends the content. It returns an error if the content is short.
 func (t *responder) end() error {
+	if t.length > 0 {
+		return fmt.Errorf("content is %d bytes short: %w", t.length, io.ErrUnexpectedEOF)
+	}
+	var fields []byte
+	if trailers := t.trailers(); trailers != nil {
+		var err error
+		if fields, err = trailers.appendFields(nil); err != nil {
+			return err
+		}
+	}
 	if t.withheld != nil {
 		defer t.lock()()
 	}
-	switch {
-	case t.framing == byChunks:
-		t.out.buf = append(t.out.buf, "0\r\n\r\n"...)
-	case t.framing == byLength && t.length > 0:
-		return fmt.Errorf("content is %d bytes short: %w", t.length, io.ErrUnexpectedEOF)
+	if t.framing == byChunks {
+		t.out.buf = append(t.out.buf, "0\r\n"...)
+		t.out.buf = append(t.out.buf, fields...)
+		t.out.buf = append(t.out.buf, "\r\n"...)
 	}
 	return nil
 }
@@ -395,31 +422,6 @@ func (w *contentWriter) close() error {
 		w.err = errStreamEnded
 	}
 	return err
-}
-
-// WriteTo writes the exact bytes of the answer to a plain GET over HTTP/1.1,
-// without Date: the same every time. It reports what [Response.Err] does and
-// writes nothing then. A Response that serves once is served by it; it is not
-// closed.
-func (r *Response) WriteTo(w io.Writer) (n int64, err error) {
-	plainGet, _, err := ParseRequest([]byte("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"))
-	if err != nil {
-		return 0, err
-	}
-	count := &countingWriter{w: w}
-	_, err = writeResponse(context.Background(), count, &wireFormat{contentLength: true}, plainGet, r)
-	return count.n, err
-}
-
-type countingWriter struct {
-	w io.Writer
-	n int64
-}
-
-func (c *countingWriter) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.n += int64(n)
-	return n, err
 }
 
 // WriteResponse writes the response to the request, for a program that has the
