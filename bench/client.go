@@ -14,24 +14,24 @@ import (
 	"time"
 )
 
-// A load is what a client saw of a server in a round.
+// A load is what a client measured of a server in one round.
 type load struct {
 	requests  int
 	bytes     int64
 	elapsed   time.Duration
 	p50, p99  time.Duration
-	firstByte time.Duration // median; 0 from wrk, which does not tell
+	firstByte time.Duration // median; 0 from wrk, which does not report it
 }
 
 // A client has one connection. It sends requests in batches, each as soon as the
-// answers to the one before are there.
+// previous one has been answered.
 type client struct {
 	conn    net.Conn
 	in      *bufio.Reader
 	batch   []byte
 	depth   int
 	buf     []byte
-	want    int64 // bytes of content in each answer; -1 where servers differ
+	want    int64 // bytes of content per response; -1 if servers differ
 	firsts  []time.Duration
 	lasts   []time.Duration
 	content int64
@@ -64,7 +64,8 @@ func dial(j job, port int) (*client, error) {
 	}, nil
 }
 
-// bufferSize is how much content is read at once. Idle connections are many.
+// bufferSize returns the size of the read buffer. It is small for jobs with many idle
+// connections.
 func bufferSize(j job) int {
 	if j.kind == large || j.kind == listing {
 		return 256 << 10
@@ -72,7 +73,7 @@ func bufferSize(j job) int {
 	return 4 << 10
 }
 
-// close leaves no connection in TIME_WAIT, for there are many.
+// close resets the connection, since many would otherwise remain in TIME_WAIT.
 func (c *client) close() {
 	c.conn.(*net.TCPConn).SetLinger(0)
 	c.conn.Close()
@@ -115,18 +116,19 @@ func (c *client) answer(content io.Writer) error {
 	case c.want >= 0 && n != c.want:
 		return fmt.Errorf("%d bytes of content, want %d", n, c.want)
 	case resp.Close:
-		return errors.New("the server closes the connection")
+		return errors.New("the server announced the close of the connection")
 	}
 	c.content += n
 	return nil
 }
 
-// discard is io.Discard without its ReadFrom, which reads by 8 KiB.
+// A discard is io.Discard without its ReadFrom method, which reads only 8 KiB at a
+// time.
 type discard struct{}
 
 func (discard) Write(b []byte) (int, error) { return len(b), nil }
 
-// runClients loads a server for a time; each client ends with a whole answer.
+// runClients puts load on a server for d. Each client ends after a complete response.
 func runClients(ctx context.Context, j job, port int, d time.Duration) (load, error) {
 	clients := make([]*client, j.conns)
 	for i := range clients {

@@ -6,13 +6,13 @@ import (
 	"strconv"
 )
 
-// A contender is a server in one way of running it.
+// A contender is a server in a certain configuration.
 type contender struct {
 	name string
-	// about says what the reader of a table has to know.
+	// about is what the reader of a table has to know.
 	about string
 	kinds []kind
-	// needs are the programs without which it is left out.
+	// needs names the programs that must be installed.
 	needs []string
 	// argv returns the command that serves the job on a port of 127.0.0.1.
 	argv func(l *lab, j job, port int) ([]string, error)
@@ -30,12 +30,12 @@ var allContenders = []contender{{
 	argv:  goServer("nethttp"),
 }, {
 	name:  "fasthttp",
-	about: "fasthttp.FS with SkipCache, so that no answer is stale",
+	about: "fasthttp.FS with SkipCache, so that no response is stale",
 	kinds: []kind{hello, small, large, listing, idle},
 	argv:  goServer("fasthttp"),
 }, {
 	name:  "fasthttp-cached",
-	about: "fasthttp.FS as it comes: an answer, a listing too, may be 10 s old",
+	about: "fasthttp.FS with its defaults: responses, including listings, may be 10 s old",
 	kinds: []kind{small, large, listing},
 	argv:  goServer("fasthttp", "-cache"),
 }, {
@@ -51,7 +51,7 @@ var allContenders = []contender{{
 	argv:  nginx(""),
 }, {
 	name:  "nginx-open-file-cache",
-	about: "with open_file_cache: an answer may be 60 s old",
+	about: "with open_file_cache: responses may be 60 s old",
 	kinds: []kind{small},
 	needs: []string{"nginx"},
 	argv:  nginx("open_file_cache max=1000;"),
@@ -63,7 +63,7 @@ var allContenders = []contender{{
 	argv:  lighttpd,
 }, {
 	name:  "floor-go",
-	about: "a goroutine a connection that writes the same bytes for each request",
+	about: "one goroutine per connection that writes the same bytes for each request",
 	kinds: []kind{hello, small, idle},
 	argv:  goFloor(),
 }, {
@@ -79,13 +79,13 @@ var allContenders = []contender{{
 	argv:  cFloor("bytes"),
 }, {
 	name:  "floor-c-open",
-	about: "the same loop; opens the file for each request; above 64 KiB sendfile with TCP_NOTSENT_LOWAT 16 KiB",
+	about: "the same loop, opening the file for each request; above 64 KiB, sendfile with TCP_NOTSENT_LOWAT of 16 KiB",
 	kinds: []kind{small, large},
 	needs: []string{"gcc"},
 	argv:  cFloor("open"),
 }, {
 	name:  "floor-c-spawn",
-	about: "the same loop; posix_spawn for each request, one script at a time",
+	about: "the same loop with posix_spawn for each request, one script at a time",
 	kinds: []kind{script},
 	needs: []string{"gcc"},
 	argv:  cFloor("spawn"),
@@ -93,7 +93,7 @@ var allContenders = []contender{{
 
 func (c contender) does(j job) bool { return slices.Contains(c.kinds, j.kind) }
 
-// goServer is a program of the folder servers.
+// goServer returns the argv for a program in the folder servers.
 func goServer(program string, flags ...string) func(*lab, job, int) ([]string, error) {
 	return func(l *lab, j job, port int) ([]string, error) {
 		mode := string(j.kind)
@@ -119,5 +119,5 @@ func cFloor(mode string) func(*lab, job, int) ([]string, error) {
 
 func address(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
 
-// file returns the file that a job asks for.
+// file returns the path of the file that a job requests.
 func (l *lab) file(j job) string { return filepath.Join(l.site, filepath.FromSlash(j.path)) }

@@ -9,13 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// idleConns returns how many connections there can be here: the client and the server
-// each have a descriptor for each.
+// idleConns returns the number of connections to open. The client and the server each need
+// a descriptor per connection.
 func (l *lab) idleConns(j job) int {
 	if l.check {
 		return 100
 	}
-	var limit unix.Rlimit // Go has raised this process's to the most that it may have
+	var limit unix.Rlimit // Go has raised the limit of this process to the maximum
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err == nil && limit.Cur < uint64(j.conns)+100 {
 		fewer := int(limit.Cur) - 100
 		l.note("%s: %d connections, not %d: the limit of open files is %d", j.name, fewer, j.conns, limit.Cur)
@@ -24,8 +24,8 @@ func (l *lab) idleConns(j job) int {
 	return j.conns
 }
 
-// runIdle counts what connections cost a server that have had an answer and wait. Each
-// round has a server of its own, for none gives everything back.
+// runIdle measures the memory of connections that are idle after a response. Each round
+// uses a new server, since none releases all of its memory.
 func (l *lab) runIdle(ctx context.Context, j job) (all []series, err error) {
 	for _, c := range l.contenders(j) {
 		all = append(all, series{contender: c})
@@ -48,7 +48,7 @@ func (l *lab) idleRound(ctx context.Context, c contender, j job) (s sample, err 
 		return s, err
 	}
 	defer p.stop()
-	before, _ := memory(p.pid) // after an answer: what is made once is there
+	before, _ := memory(p.pid) // after a response, so that one-time allocations do not count
 	clients := make([]*client, 0, j.conns)
 	defer func() {
 		for _, c := range clients {
@@ -76,7 +76,7 @@ func (l *lab) idleRound(ctx context.Context, c contender, j job) (s sample, err 
 	}
 	after, _ := memory(p.pid)
 	if after == 0 {
-		return s, errors.New("its memory cannot be read")
+		return s, errors.New("cannot read the memory of the server")
 	}
 	s.growth = after - before
 	return s, nil

@@ -7,32 +7,33 @@ import (
 	"path/filepath"
 )
 
-// A kind says how contenders are set up for a job and how the answer is checked.
+// A kind determines how contenders are set up for a job, and how the response is
+// checked.
 type kind string
 
 const (
 	hello    kind = "hello"   // fourteen bytes, without a file system
-	small    kind = "small"   // a file that others keep in memory
-	large    kind = "large"   // a file that goes out by sendfile
+	small    kind = "small"   // a file that other servers cache
+	large    kind = "large"   // a file that is sent with sendfile
 	listing  kind = "listing" // a folder, as HTML
 	script   kind = "script"  // a CGI script
-	idle     kind = "idle"    // connections that wait
+	idle     kind = "idle"    // idle connections
 	programs kind = "programs"
 )
 
-// A job is what contenders are compared in.
+// A job is a task in which contenders are compared.
 type job struct {
 	name    string
 	title   string
 	kind    kind
-	path    string // what is asked for; also the name of the file, below the site
+	path    string // path of the request, and of the file below the site
 	conns   int
-	depth   int  // requests that go out at once on a connection
-	differ  bool // these have different queries, so that no head is as the last
-	size    int  // bytes of the file
-	entries int  // names in the folder, or beside the file
-	own     bool // not for wrk: it is too long until an answer ends
-	times   int  // how many times as long as others its rounds are; 0: once
+	depth   int  // requests sent at once on a connection
+	differ  bool // requests sent at once have different queries, so that no head equals the previous one
+	size    int  // size of the file in bytes
+	entries int  // names in the folder, or next to the file
+	own     bool // use this program's client: a response takes too long for wrk
+	times   int  // factor for the length of rounds; 0 means 1
 }
 
 const greeting = "Hello, World!\n"
@@ -56,7 +57,7 @@ var allJobs = []job{
 	{name: "programs", title: "Programs that serve a folder", kind: programs},
 }
 
-// makeSite fills a folder with what the jobs ask for.
+// makeSite creates the files that the jobs request.
 func makeSite(site string, jobs []job) error {
 	for _, j := range jobs {
 		name := filepath.Join(site, filepath.FromSlash(j.path))
@@ -65,7 +66,7 @@ func makeSite(site string, jobs []job) error {
 			if err := writeFile(name, content(j)); err != nil {
 				return err
 			}
-			if j.entries > 0 { // it is one of those
+			if j.entries > 0 { // the file is one of these entries
 				if err := makeFolder(filepath.Dir(name), j.entries); err != nil {
 					return err
 				}
@@ -100,7 +101,7 @@ func makeFolder(folder string, entries int) error {
 
 func entry(i int) string { return fmt.Sprintf("file-%06d.txt", i) }
 
-// content returns what the file of a job has.
+// content returns the content of the file of a job.
 func content(j job) []byte {
 	if j.size == len(greeting) {
 		return []byte(greeting)

@@ -11,18 +11,18 @@ import (
 	"time"
 )
 
-// A lab has what is needed to measure: the programs, the site, the cores.
+// A lab holds what measuring needs: programs, site and cores.
 type lab struct {
 	settings
-	dir   string // temporary, with all that is made
-	site  string // the folder that is served
+	dir   string // temporary; contains everything that is made
+	site  string // the folder to serve
 	cores cores
-	tools map[string]string // paths of the programs that are installed
-	notes []string          // what was left out
-	log   io.Writer         // for whoever waits
+	tools map[string]string // paths of installed programs
+	notes []string          // for the report, such as what was left out
+	log   io.Writer         // progress
 }
 
-// tools are the programs that may be there, with what their absence means.
+// tools are optional programs, with the consequence of their absence.
 var tools = []struct{ name, debian, without string }{
 	{"wrk", "wrk", "all load comes from this program's own client"},
 	{"nginx", "nginx", "nginx is left out"},
@@ -30,13 +30,13 @@ var tools = []struct{ name, debian, without string }{
 	{"gcc", "gcc", "the floors in C and the script are left out"},
 }
 
-// newLab builds everything that is ours and makes the site. The caller removes l.dir,
-// also after an error.
+// newLab builds the programs and creates the site. The caller must remove l.dir, even
+// after an error.
 func newLab(ctx context.Context, set settings, dir string, log io.Writer) (*lab, error) {
 	l := &lab{settings: set, dir: dir, site: filepath.Join(dir, "site"), tools: map[string]string{}, log: log}
 	for _, t := range tools {
 		path, err := exec.LookPath(t.name)
-		if err != nil { // not everybody's PATH has the commands for administrators
+		if err != nil { // PATH may lack the folders of system administration
 			path, err = exec.LookPath("/usr/sbin/" + t.name)
 		}
 		if err != nil {
@@ -55,16 +55,16 @@ func newLab(ctx context.Context, set settings, dir string, log io.Writer) (*lab,
 		return nil, err
 	}
 	var err error
-	l.cores, err = chooseCores() // last, so that the compilers have all of them
+	l.cores, err = chooseCores() // last, so that the compilers can use all cores
 	if err == nil && !l.cores.pinned {
-		l.note("there is one core: nothing is pinned, and figures do not hold still")
+		l.note("there is only one core: nothing is pinned, and figures vary")
 	}
 	return l, err
 }
 
 func (l *lab) printf(format string, args ...any) { fmt.Fprintf(l.log, format+"\n", args...) }
 
-// note is for the report too.
+// note prints a message and adds it to the report.
 func (l *lab) note(format string, args ...any) {
 	l.notes = append(l.notes, fmt.Sprintf(format, args...))
 	l.printf(format, args...)
@@ -74,12 +74,12 @@ func (l *lab) bin(name string) string { return filepath.Join(l.dir, "bin", name)
 
 func (l *lab) tool(name string) string { return l.tools[name] }
 
-// has reports whether these tools are installed.
+// has reports whether all these tools are installed.
 func (l *lab) has(names ...string) bool {
 	return !slices.ContainsFunc(names, func(name string) bool { return l.tools[name] == "" })
 }
 
-// build compiles servers, floors and the script. All Go programs are static and
+// build compiles the servers, the floors and the script. Go programs are static and
 // stripped.
 func (l *lab) build(ctx context.Context) error {
 	for _, name := range []string{"rawhttp", "nethttp", "fasthttp", "floor"} {
@@ -113,7 +113,7 @@ func goBuild(ctx context.Context, dir, pkg, output string) error {
 	return nil
 }
 
-// start starts a contender for a job and looks whether it answers right.
+// start starts a contender for a job and verifies its response.
 func (l *lab) start(ctx context.Context, c contender, j job) (*process, error) {
 	port, err := freePort()
 	if err != nil {
@@ -130,12 +130,12 @@ func (l *lab) start(ctx context.Context, c contender, j job) (*process, error) {
 	p.restNow, _ = memory(p.pid)
 	if err := verify(ctx, j, port); err != nil {
 		p.stop()
-		return nil, fmt.Errorf("answers wrong: %w", err)
+		return nil, fmt.Errorf("verify the response: %w", err)
 	}
 	return p, nil
 }
 
-// contenders returns those who do the job here.
+// contenders returns the contenders that can do the job on this machine.
 func (l *lab) contenders(j job) (cs []contender) {
 	if j.kind == script && !l.has("gcc") {
 		return nil
@@ -148,20 +148,20 @@ func (l *lab) contenders(j job) (cs []contender) {
 	return cs
 }
 
-// A series is what a contender did in a job, a sample for each round.
+// A series is the result of a contender in a job, with one sample per round.
 type series struct {
 	contender contender
 	samples   []sample
 }
 
-// A sample is a round.
+// A sample is the result of one round.
 type sample struct {
 	load
-	cpu, user time.Duration // of the server, user a part of cpu
-	growth    int64         // bytes, from the server at rest to its peak so far; of idle connections: what they hold
+	cpu, user time.Duration // of the server; user is part of cpu
+	growth    int64         // bytes from the server at rest to its peak so far; for idle connections, what they occupy
 }
 
-// run has the contenders do the job in turn, round by round, all of them being up.
+// run starts all contenders and runs the job in rounds, in which each takes its turn.
 func (l *lab) run(ctx context.Context, j job) (all []series, err error) {
 	var up []*process
 	defer func() {

@@ -1,11 +1,11 @@
 // Command bench compares rawhttp with other servers, on Linux, by the processor time
-// that a request takes from the server. In the folder of this file:
+// that the server needs per request. In the folder of this file, run
 //
 //	go run . [-jobs LIST] [-peers LIST] [-rounds N] [-seconds N] [-out FILE]
 //	go run . -check
 //
-// It prints Markdown, and what it does meanwhile to standard error. README.md of the
-// root has more.
+// It prints Markdown on standard output and progress on standard error. See also the
+// README.md of the root.
 package main
 
 import (
@@ -23,10 +23,10 @@ import (
 	"syscall"
 )
 
-// settings are what the command line says.
+// settings are the values of the command line.
 type settings struct {
 	jobs    []job
-	peers   []string // names of contenders; none: all
+	peers   []string // names of contenders; empty means all
 	rounds  int
 	seconds int
 	check   bool
@@ -60,15 +60,15 @@ func parseArgs(args []string) (set settings, err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	jobs := flags.String("jobs", "", "comma-separated `list` of "+names(allJobs)+"; all if empty")
 	peers := flags.String("peers", "", "comma-separated `list` of "+names(allContenders)+"; all if empty")
-	flags.IntVar(&set.rounds, "rounds", 5, "how often each contender does each job; medians are printed")
-	flags.IntVar(&set.seconds, "seconds", 1, "how long a round is")
+	flags.IntVar(&set.rounds, "rounds", 5, "rounds per job and contender; the report has medians")
+	flags.IntVar(&set.seconds, "seconds", 1, "length of a round")
 	flags.StringVar(&set.out, "out", "", "also write the result to this `file`")
-	flags.BoolVar(&set.check, "check", false, "only look whether every contender answers right in every job: no figure means anything")
+	flags.BoolVar(&set.check, "check", false, "only verify the responses of every contender in every job; figures are meaningless")
 	if err := flags.Parse(args); err != nil {
 		return set, err
 	}
 	if flags.NArg() > 0 || set.rounds < 1 || set.seconds < 1 {
-		return set, errors.New("there are no arguments, and -rounds and -seconds are at least 1")
+		return set, errors.New("want no arguments, and at least 1 for -rounds and -seconds")
 	}
 	if set.jobs, err = choose(allJobs, *jobs); err != nil {
 		return set, fmt.Errorf("-jobs: %w", err)
@@ -99,7 +99,8 @@ func names[T fmt.Stringer](all []T) string {
 	return strings.Join(list, ",")
 }
 
-// choose returns those of the list, in the order of all; all of them if it is empty.
+// choose returns the elements of all that are named in the list, in the order of all.
+// An empty list means all.
 func choose[T fmt.Stringer](all []T, list string) (chosen []T, err error) {
 	if list == "" {
 		return all, nil
@@ -112,12 +113,12 @@ func choose[T fmt.Stringer](all []T, list string) (chosen []T, err error) {
 		}
 	}
 	if len(wanted) > 0 {
-		return nil, fmt.Errorf("no %q; there are %s", wanted, names(all))
+		return nil, fmt.Errorf("unknown name %q; want one of %s", wanted, names(all))
 	}
 	return chosen, nil
 }
 
-// run does the jobs and writes the report.
+// run runs the jobs and writes the report.
 func run(ctx context.Context, set settings, report, progress io.Writer) error {
 	dir, err := os.MkdirTemp("", "rawhttp-bench")
 	if err != nil {
@@ -153,7 +154,7 @@ func run(ctx context.Context, set settings, report, progress io.Writer) error {
 	return nil
 }
 
-// do does a job and returns its table.
+// do runs a job and returns its table.
 func (l *lab) do(ctx context.Context, j job) (string, error) {
 	if j.kind == programs {
 		return l.doPrograms(ctx, j)
@@ -169,9 +170,9 @@ func (l *lab) do(ctx context.Context, j job) (string, error) {
 		return "", err
 	}
 	if len(all) == 0 {
-		l.note("%s is left out: nobody here does it", j.name)
+		l.note("%s is left out: no contender can run it on this machine", j.name)
 		return "", nil
 	}
-	l.printf("%s: answered right by %s", j.name, names(all))
+	l.printf("%s: correct responses from %s", j.name, names(all))
 	return table(j.title, columnsOf(j), all), nil
 }

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 )
 
-// nginxConfig has its gaps in this order: user, folder, cache, address.
+// The verbs of nginxConfig are, in order: user, folder, cache, address, location.
 const nginxConfig = `
 %s
 worker_processes 1;
@@ -37,14 +37,14 @@ http {
 }
 `
 
-// nginxHello answers without a file system, as the others do for hello.
+// nginxHello responds without a file system, as the other contenders do for hello.
 const nginxHello = `location = /hello.txt { default_type text/plain; return 200 "Hello, World!\n"; }`
 
 func nginx(cache string) func(*lab, job, int) ([]string, error) {
 	return func(l *lab, j job, port int) ([]string, error) {
 		user, location := "", ""
 		if os.Getuid() == 0 {
-			user = "user root;" // the folder is of the user who runs this
+			user = "user root;" // the folder belongs to the user who runs this program
 		}
 		if j.kind == hello || j.kind == idle {
 			location = nginxHello

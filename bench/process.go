@@ -16,14 +16,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cores says where processes run. Pinned is false on a machine with one core.
+// cores are the cores on which processes run. pinned is false if there is only one.
 type cores struct {
 	pinned         bool
 	server, client int
 }
 
-// chooseCores takes the first two of the cores that this process may run on, and pins
-// the process, hence the clients that it starts, to the second.
+// chooseCores selects the first two cores that this process may use. It pins the
+// process, and so the clients it starts, to the second.
 func chooseCores() (cores, error) {
 	var all unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &all); err != nil {
@@ -51,7 +51,7 @@ func chooseCores() (cores, error) {
 	return c, nil
 }
 
-// pin binds a thread to a core; thread 0 is the one that calls.
+// pin pins a thread to a core; 0 is the calling thread.
 func pin(thread, core int) error {
 	var set unix.CPUSet
 	set.Set(core)
@@ -61,20 +61,20 @@ func pin(thread, core int) error {
 	return nil
 }
 
-// A process is a server that runs.
+// A process is a running server.
 type process struct {
 	pid    int
 	port   int
 	cancel context.CancelFunc
-	ended  chan struct{} // closed once it has ended
-	stderr bytes.Buffer  // to be read once it has ended
-	err    error         // how it ended
+	ended  chan struct{} // closed when the process has ended
+	stderr bytes.Buffer  // valid when ended is closed
+	err    error         // how the process ended; valid when ended is closed
 
-	restNow int64 // bytes in memory before the first request
+	restNow int64 // resident bytes before the first request
 }
 
-// startServer starts the command on the server's core, with one processor for Go's
-// scheduler, and waits until its port answers.
+// startServer starts the command on the server's core with GOMAXPROCS=1, and waits
+// until its port accepts connections.
 func (c cores) startServer(ctx context.Context, port int, argv []string) (*process, error) {
 	p, err := c.spawn(ctx, port, argv)
 	if err != nil {
@@ -89,7 +89,7 @@ func (c cores) startServer(ctx context.Context, port int, argv []string) (*proce
 		}
 		if time.Now().After(limit) {
 			p.stop()
-			return nil, fmt.Errorf("%s does not listen after 10 s", argv[0])
+			return nil, fmt.Errorf("%s does not accept connections after 10 s", argv[0])
 		}
 		time.Sleep(100 * time.Microsecond)
 	}
@@ -103,7 +103,7 @@ func (c cores) spawn(ctx context.Context, port int, argv []string) (*process, er
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
 	cmd.Stderr = &p.stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 5 * time.Second // then it is killed
+	cmd.WaitDelay = 5 * time.Second // before it is killed
 	if err := c.startPinned(cmd); err != nil {
 		cancel()
 		return nil, err
@@ -116,8 +116,8 @@ func (c cores) spawn(ctx context.Context, port int, argv []string) (*process, er
 	return p, nil
 }
 
-// startPinned starts a command from a thread that is bound to the server's core for
-// that time: children inherit it.
+// startPinned starts a command from a thread that is pinned to the server's core
+// meanwhile, since children inherit the affinity.
 func (c cores) startPinned(cmd *exec.Cmd) error {
 	if !c.pinned {
 		return cmd.Start()
@@ -139,7 +139,7 @@ func (p *process) answers() bool {
 	return true
 }
 
-// stop ends the process and waits for its end.
+// stop ends the process and waits until it has ended.
 func (p *process) stop() {
 	p.cancel()
 	<-p.ended
@@ -149,7 +149,7 @@ func (p *process) failure(command string) error {
 	return fmt.Errorf("%s: %v: %s", command, p.err, strings.TrimSpace(p.stderr.String()))
 }
 
-// freePort returns a port on which nobody listens.
+// freePort returns an unused port.
 func freePort() (int, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// A program is one whose size is looked at. Those of the folder tiny serve a folder
-// and do nothing else.
+// A program is a program whose size is measured. Those in the folder tiny only serve a
+// folder.
 type program struct {
 	name, dir, pkg string
 	argv           func(l *lab, binary string, port int) []string
@@ -32,7 +32,7 @@ var allPrograms = []program{
 	}},
 }
 
-// doPrograms compares size, packages, start-up time and memory at rest.
+// doPrograms compares size, number of packages, start-up time, and memory at rest.
 func (l *lab) doPrograms(ctx context.Context, j job) (string, error) {
 	hello := job{path: "/hello.txt", depth: 1, size: len(greeting), kind: small}
 	if err := makeSite(l.site, []job{hello}); err != nil {
@@ -63,7 +63,7 @@ func (l *lab) doPrograms(ctx context.Context, j job) (string, error) {
 	for i := range allPrograms {
 		rows[i+1] = append(rows[i+1], fmt.Sprintf("%.1f", median(startUps[i])), fmt.Sprintf("%.2f", median(memories[i])))
 	}
-	l.printf("%s: answered right by %s", j.name, names(allPrograms))
+	l.printf("%s: correct responses from %s", j.name, names(allPrograms))
 	return "## " + j.title + "\n\n" + markdown(rows), nil
 }
 
@@ -90,8 +90,8 @@ func (l *lab) sizeOf(ctx context.Context, p program, i int) (row []string, err e
 	}, nil
 }
 
-// startUp measures the time from the start of the process to its first answer, and its
-// memory when nothing has happened for a while after it.
+// startUp measures the time from the start of the process to its first response, and its
+// memory some idle time later.
 func (l *lab) startUp(ctx context.Context, p program, i int, j job) (startUp time.Duration, rest int64, err error) {
 	port, err := freePort()
 	if err != nil {

@@ -13,22 +13,22 @@ import (
 	"time"
 )
 
-// A column is a figure of a round; the table has one of all of them.
+// A column is a value measured in each round; the table has one aggregate of all rounds.
 type column struct {
 	title  string
 	format string
 	value  func(sample) float64
-	// compare adds a column: rawhttp's figure divided by the contender's.
+	// compare is the title of an extra column: rawhttp's value divided by the contender's.
 	compare string
-	// sampled is a figure that only many rounds make exact: the table has its mean, else
-	// the median.
+	// sampled says that single rounds are inexact: the table has the mean instead of the
+	// median.
 	sampled bool
 }
 
 func columnsOf(j job) []column {
 	if j.kind == idle {
 		perConn := func(s sample) float64 { return float64(s.growth) / float64(j.conns) }
-		return []column{{title: "bytes a connection", format: "%.0f", value: perConn, compare: "rawhttp ÷ it"}}
+		return []column{{title: "bytes per connection", format: "%.0f", value: perConn, compare: "rawhttp ÷ it"}}
 	}
 	cpu := func(s sample) float64 { return micros(s.cpu) / float64(s.requests) }
 	user := func(s sample) float64 { return micros(s.user) / float64(s.requests) }
@@ -36,11 +36,11 @@ func columnsOf(j job) []column {
 	p50 := func(s sample) float64 { return micros(s.p50) / 1000 }
 	p99 := func(s sample) float64 { return micros(s.p99) / 1000 }
 	columns := []column{{title: "CPU µs/request", format: "%.2f", value: cpu, compare: "rawhttp ÷ it"}}
-	if j.kind != script { // the timer misses most processes that live a millisecond
+	if j.kind != script { // the timer misses most processes that live only a millisecond
 		columns = append(columns, column{title: "user part", format: "%.2f", value: user, compare: "user ÷ user", sampled: true})
 	}
 	columns = append(columns, column{title: "requests/s", format: "%.0f", value: rate})
-	if j.depth == 1 { // what wrk says of batches is nothing to go by
+	if j.depth == 1 { // for batches, wrk's latencies mean little
 		columns = append(columns,
 			column{title: "p50 ms", format: "%.2f", value: p50},
 			column{title: "p99 ms", format: "%.2f", value: p99})
@@ -65,7 +65,7 @@ func columnsOf(j job) []column {
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
-// table makes the table of a job. The first figure of each row has its spread.
+// table returns the table of a job. The first value of each row has its spread.
 func table(title string, columns []column, all []series) string {
 	header := []string{""}
 	for i, c := range columns {
@@ -102,8 +102,8 @@ func (s series) values(c column) (values []float64) {
 	return values
 }
 
-// ratio is the median of what the rounds gave, each round's rawhttp against the same
-// round's contender: what slows the machine for a while slows both.
+// ratio returns the median of the quotients of rawhttp's and the contender's value in the
+// same round. A disturbance of the machine affects both.
 func ratio(all []series, s series, c column) string {
 	i := slices.IndexFunc(all, func(s series) bool { return s.contender.name == "rawhttp" })
 	if i < 0 || all[i].contender.name == s.contender.name {
@@ -118,7 +118,7 @@ func ratio(all []series, s series, c column) string {
 		quotient = median(mine)
 	}
 	if math.IsNaN(quotient) || math.IsInf(quotient, 0) {
-		return "" // a figure was too small to be seen
+		return "" // a value was too small to measure
 	}
 	return fmt.Sprintf("%.2f", quotient)
 }
@@ -142,12 +142,12 @@ func median(values []float64) float64 {
 	return (v[len(v)/2-1] + v[len(v)/2]) / 2
 }
 
-// spread is half of how far the rounds lie apart, as a part of their median.
+// spread returns half the range of the values, relative to their median.
 func spread(values []float64) float64 {
 	return (slices.Max(values) - slices.Min(values)) / 2 / median(values)
 }
 
-// markdown sets a table whose first column is text and whose others are figures.
+// markdown formats a table with text in the first column and numbers in the others.
 func markdown(rows [][]string) string {
 	var b strings.Builder
 	for i, row := range rows {
@@ -159,23 +159,23 @@ func markdown(rows [][]string) string {
 	return b.String()
 }
 
-// method has its gaps in this order: pinning, seconds, rounds, client.
-const method = `Each contender is a process of its own%s. Rounds are interleaved: each
-contender in turn does the job for %d s (for 10,000 connections five times as long, for these are made in it), and all
-that %d times. Before that each is asked once: content must be right to the last byte, a listing must have a link to
-each file. The requests of a job are all the same, but where it says that they are different: rawhttp does not parse a
-head again that is the last one of its connection, byte for byte.
+// The verbs of method are, in order: pinning, seconds, rounds, client.
+const method = `Each contender is a process of its own%s. Rounds are interleaved: in each
+round, every contender in turn does the job for %d s, or five times as long for 10,000 connections, which are opened
+in the round. There are %d rounds. Before the first, each contender's response is verified: the content must be right to the
+last byte, and a listing must have a link to each file. All requests of a job are the same, unless the title calls them
+different. This matters because rawhttp does not parse a head again that equals the previous one on its connection.
 
-- CPU µs/request: user and system time of the server, with its children, for a request; the median of the rounds. It is
-  from the clock of the process (in nanoseconds), of children that have ended from /proc/PID/stat (10 ms).
-- ±: half of the distance between the least and the greatest of the rounds.
-- rawhttp ÷ it: the median of the quotients that the rounds gave. Below 1 rawhttp takes less. A difference below 5 %%, or
-  below ±, is none.
-- user part: as the kernel's timer found it (/proc/PID/stat), the mean of the rounds.
-- p50, p99: what the client saw with all connections busy. wrk adds what it holds for the wait behind slow answers.
-- peak memory: the most RSS so far, above that of the server at rest.
-- bytes a connection: RSS for each connection that had an answer a second ago or more.
-- first answer: from the start of the process; memory at rest: RSS 0.2 s later.
+- CPU µs/request: user and system time of the server and its children per request; the median of the rounds. It is read
+  from the clock of the process (in nanoseconds), and for children that have ended from /proc/PID/stat (10 ms).
+- ±: half the range of the rounds.
+- rawhttp ÷ it: the median of the quotients of each round. Below 1, rawhttp needs less. Ignore differences below 5 %%
+  or below ±.
+- user part: sampled by the kernel's timer (/proc/PID/stat); the mean of the rounds.
+- p50, p99: latency seen by the client with all connections busy. wrk corrects it for requests delayed by slow responses.
+- peak memory: the peak RSS so far, above that of the server at rest.
+- bytes per connection: RSS per connection that has been idle for at least a second after a response.
+- first answer: time from the start of the process to its first response; memory at rest: RSS 0.2 s later.
 
 The load comes from %s.
 
@@ -188,12 +188,12 @@ func (l *lab) writeHead(ctx context.Context, w io.Writer, loadBefore, loadAfter 
 		pinned = ", on one core with GOMAXPROCS=1, the client on another"
 	}
 	if l.has("wrk") {
-		client = "wrk with one thread; for 100 MB, 100,000 files and idle connections from this program's own client"
+		client = "wrk with one thread; for 100 MB, 100,000 files and idle connections, it comes from this program's own client"
 	}
 	fmt.Fprintf(w, "# Results of %s\n\n", time.Now().Format(time.DateOnly))
 	fmt.Fprintf(w, method, pinned, l.seconds, l.rounds, client)
 	fmt.Fprintf(w, "- machine: %s, %d cores; kernel %s; %s/%s\n", cpuModel(), runtime.NumCPU(), output(ctx, "uname", "-r"), runtime.GOOS, runtime.GOARCH)
-	fmt.Fprintf(w, "- load average of the machine before: %s; after: %s (the run's own part is up to 2)\n", loadBefore, loadAfter)
+	fmt.Fprintf(w, "- load average of the machine before: %s; after: %s (up to 2 of it from the run itself)\n", loadBefore, loadAfter)
 	fmt.Fprintf(w, "- rawhttp at commit %s; %s; %s\n", commit(ctx), runtime.Version(),
 		output(ctx, "go", "list", "-m", "-f", "{{.Path}} {{.Version}}", "github.com/valyala/fasthttp"))
 	for _, version := range [][]string{{"nginx", "-v"}, {"lighttpd", "-v"}, {"wrk", "-v"}, {"gcc", "--version"}} {
@@ -218,8 +218,8 @@ func commit(ctx context.Context) string {
 	return strings.TrimSpace(string(out))
 }
 
-// output returns the first line that a command prints. Its exit status says nothing: that
-// of wrk -v is 1.
+// output returns the first line that a command prints. It ignores the exit status, which
+// for wrk -v is 1.
 func output(ctx context.Context, command string, args ...string) string {
 	out, _ := exec.CommandContext(ctx, command, args...).CombinedOutput()
 	line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
@@ -236,7 +236,7 @@ func cpuModel() string {
 	return "unknown processor"
 }
 
-// loadAverage returns those of 1, 5 and 15 minutes.
+// loadAverage returns the load averages over 1, 5 and 15 minutes.
 func loadAverage() string {
 	b, _ := os.ReadFile("/proc/loadavg")
 	return strings.Join(strings.Fields(string(b))[:3], " ")

@@ -11,17 +11,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A usage is the processor time that a process has taken, with its children: those
-// that live, and those that it has waited for.
+// A usage is the processor time used by a process and its children: those that are
+// alive, and those it has waited for.
 //
-// Linux knows the sum exactly, and user and system time from where the timer's ticks
-// found the process: so the split is sampled.
+// Linux accounts the sum exactly, but divides it into user and system time by sampling
+// with a timer.
 type usage struct {
-	total     time.Duration // living: from their clocks, in ns; waited for: in ticks
+	total     time.Duration // exact for live processes, in ticks for those waited for
 	user, all int64         // in ticks
 }
 
-// tick is the unit of times in /proc/PID/stat, USER_HZ: the same on all machines.
+// tick is the unit of times in /proc/PID/stat, USER_HZ, which is the same on all
+// machines.
 const tick = 10 * time.Millisecond
 
 func usageOf(pid int) (usage, error) {
@@ -39,21 +40,21 @@ func usageOf(pid int) (usage, error) {
 	}
 	u.total += own
 	for _, child := range children(pid) {
-		if c, err := usageOf(child); err == nil { // else it has ended by now
+		if c, err := usageOf(child); err == nil { // otherwise it has ended by now
 			u.total, u.user, u.all = u.total+c.total, u.user+c.user, u.all+c.all
 		}
 	}
 	return u, nil
 }
 
-// parseStat reads a /proc/PID/stat. The total is that of children waited for only.
+// parseStat parses a /proc/PID/stat. The total is that of children waited for only.
 func parseStat(stat []byte) (usage, error) {
-	// The command, in parentheses, may have any byte in it.
+	// The command, in parentheses, may contain any byte.
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	if len(fields) < 15 {
 		return usage{}, fmt.Errorf("/proc/PID/stat has %d fields after the command", len(fields))
 	}
-	var ticks [4]int64 // utime, stime, cutime, cstime: fields 14 to 17 of all
+	var ticks [4]int64 // utime, stime, cutime, cstime: fields 14 to 17
 	for i := range ticks {
 		n, err := strconv.ParseInt(fields[11+i], 10, 64)
 		if err != nil {
@@ -68,10 +69,10 @@ func parseStat(stat []byte) (usage, error) {
 	}, nil
 }
 
-// processClock reads the processor time of all threads of a process, those that have
-// ended included.
+// processClock returns the processor time of all threads of a process, including those
+// that have ended.
 func processClock(pid int) (time.Duration, error) {
-	const cpuclockSched = 2 // as clock_getcpuclockid makes the number of a clock
+	const cpuclockSched = 2 // clock IDs are formed as in clock_getcpuclockid
 	var t unix.Timespec
 	if err := unix.ClockGettime(int32(^pid<<3|cpuclockSched), &t); err != nil {
 		return 0, fmt.Errorf("clock of process %d: %w", pid, err)
@@ -79,8 +80,7 @@ func processClock(pid int) (time.Duration, error) {
 	return time.Duration(t.Nano()), nil
 }
 
-// children returns the processes that the threads of a process have started and that
-// live.
+// children returns the live children of a process, started by any of its threads.
 func children(pid int) (pids []int) {
 	tasks, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
 	for _, task := range tasks {
@@ -92,7 +92,7 @@ func children(pid int) (pids []int) {
 	return pids
 }
 
-// since returns the processor time between two looks, and the user part of it.
+// since returns the processor time used since before, and its user part.
 func (u usage) since(before usage) (total, user time.Duration) {
 	total = u.total - before.total
 	if ticks := u.all - before.all; ticks > 0 {
@@ -101,10 +101,9 @@ func (u usage) since(before usage) (total, user time.Duration) {
 	return total, user
 }
 
-// memory returns the bytes of a process and its children that are in memory, and the
-// most that there ever were.
+// memory returns the current and peak resident bytes of a process and its children.
 func memory(pid int) (now, peak int64) {
-	rollup, _ := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid)) // status counts in batches
+	rollup, _ := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid)) // in status the count lags behind
 	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	now, peak = kilobytes(rollup, "Rss:"), kilobytes(status, "VmHWM:")
 	for _, child := range children(pid) {
@@ -114,7 +113,7 @@ func memory(pid int) (now, peak int64) {
 	return now, peak
 }
 
-// kilobytes finds a line such as "Rss:  1234 kB" and returns the bytes.
+// kilobytes finds a line such as "Rss:  1234 kB" and returns the number of bytes.
 func kilobytes(b []byte, name string) int64 {
 	for line := range strings.Lines(string(b)) {
 		if fields := strings.Fields(line); len(fields) >= 2 && fields[0] == name {
@@ -124,7 +123,7 @@ func kilobytes(b []byte, name string) int64 {
 	return 0
 }
 
-// atoi is for what the kernel wrote.
+// atoi parses a number written by the kernel.
 func atoi(s string) int {
 	n, _ := strconv.Atoi(s)
 	return n

@@ -13,7 +13,7 @@ import (
 //go:embed wrk.lua
 var wrkScript []byte
 
-// runWrk loads a server by wrk, with one thread.
+// runWrk puts load on a server with wrk, using one thread.
 func (l *lab) runWrk(ctx context.Context, j job, port int, seconds int) (load, error) {
 	cmd := exec.CommandContext(ctx, l.tool("wrk"),
 		"--threads=1",
@@ -29,7 +29,7 @@ func (l *lab) runWrk(ctx context.Context, j job, port int, seconds int) (load, e
 	return parseWrk(out)
 }
 
-// parseWrk finds the line that wrk.lua prints.
+// parseWrk parses the line that wrk.lua prints.
 func parseWrk(out []byte) (load, error) {
 	_, figures, ok := bytes.Cut(out, []byte("figures "))
 	var requests, failed int

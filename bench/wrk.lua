@@ -1,5 +1,5 @@
--- The first argument is how many requests go out at once, the second "true" if these are to
--- differ. Prints the figures as a line of words: requests, bytes, errors, microseconds in all, p50, p99.
+-- The first argument is the number of requests sent at once, the second "true" if they must
+-- differ. Prints one line of figures: requests, bytes, errors, duration in microseconds, p50, p99.
 
 function init(args)
    local depth = tonumber(args[1])

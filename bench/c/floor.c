@@ -1,13 +1,13 @@
 /*
- * A floor: what an answer costs a server that does nothing but answer. It reads no
- * request further than to its end, and answers all of them alike.
+ * A floor: a server that does nothing but respond, to measure the least that a response
+ * costs. It only finds the ends of requests, and gives the same response to each.
  *
- *	floor PORT bytes FILE   the content of FILE, which is read once
- *	floor PORT open FILE    opens FILE for each request: up to 64 KiB read and sent with
- *	                        the head in one write, more by sendfile
- *	floor PORT spawn FILE   runs FILE for each request and answers what it prints
+ *	floor PORT bytes FILE   sends the content of FILE, which it reads once
+ *	floor PORT open FILE    opens FILE for each request; up to 64 KiB are read and sent with
+ *	                        the head in one write, more with sendfile
+ *	floor PORT spawn FILE   runs FILE for each request and sends its output
  *
- * One thread, one epoll, level-triggered. Requests for large files must not be
+ * It uses one thread and one level-triggered epoll. Requests for large files must not be
  * pipelined.
  */
 #define _GNU_SOURCE
@@ -31,17 +31,17 @@
 enum { small = 64 << 10, most_pipelined = 64, max_fds = 65536 };
 
 struct conn {
-	int in;         /* the large file that is being sent, if left > 0 */
-	long long left; /* bytes of it */
-	size_t n;       /* bytes of a request that has not ended */
+	int in;         /* large file being sent, if left > 0 */
+	long long left; /* bytes of it to send */
+	size_t n;       /* bytes of an incomplete request */
 	char buf[4096];
 };
 
 static struct conn *conns[max_fds];
 static int ep;
 static const char *file;
-static char *answers;     /* most_pipelined times the same answer */
-static size_t answer_len; /* of one */
+static char *answers;     /* the same response, most_pipelined times */
+static size_t answer_len; /* length of one response */
 
 static int head(char *b, size_t size, long long length)
 {
@@ -77,7 +77,7 @@ static void watch(int op, int fd, int events)
 	epoll_ctl(ep, op, fd, &e);
 }
 
-/* send_file sends what the socket takes and has epoll tell when it takes more. */
+/* send_file sends what the socket accepts, and has epoll report when it accepts more. */
 static int send_file(int fd)
 {
 	struct conn *c = conns[fd];
@@ -97,7 +97,7 @@ static int send_file(int fd)
 
 static int answer_large(int fd, int in, const char *h, size_t n, long long size)
 {
-	int unsent = 16 << 10; /* with more in the kernel, its pages go cold */
+	int unsent = 16 << 10; /* with more unsent, its pages leave the CPU cache */
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
 	if (send(fd, h, n, MSG_MORE) != (ssize_t)n)
@@ -162,7 +162,7 @@ static int answer_spawn(int fd, int requests)
 		size_t length = b + 512 + n - content;
 		char h[512];
 		int hn = head(h, sizeof h, length);
-		memcpy(content - hn, h, hn); /* the 512 bytes before are for it */
+		memcpy(content - hn, h, hn); /* the head goes into the 512 bytes before the content */
 		if (write_all(fd, content - hn, hn + length) < 0)
 			return -1;
 	}
@@ -214,7 +214,7 @@ static void accept_one(int ln)
 	watch(EPOLL_CTL_ADD, fd, EPOLLIN);
 }
 
-/* drop ends a connection. */
+/* drop closes a connection. */
 static void drop(int fd)
 {
 	if (conns[fd]->left > 0)
@@ -224,8 +224,8 @@ static void drop(int fd)
 	close(fd);
 }
 
-/* serve reads what there is and answers each request that has ended, or goes on with
- * a large file. */
+/* serve reads the available data and responds to each complete request, or continues
+ * sending a large file. */
 static int serve(int fd, int (*answer)(int fd, int requests))
 {
 	struct conn *c = conns[fd];

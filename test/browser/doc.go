@@ -1,9 +1,9 @@
-// Package browser has no code but tests, of the HTML listing in what people look
-// at it with: Chromium without a window, with axe-core inside, lynx, w3m and links. The server
-// runs in the test. A browser that is not installed fails the tests that need it, and
-// so does npm, which fetches axe-core into a temporary folder.
+// Package browser tests the HTML listing in the programs that people read it with: headless
+// Chromium, with axe-core, and lynx, w3m and links. The server runs in the test. A missing
+// browser fails the tests that need it; so does npm, which fetches axe-core into a
+// temporary folder. The package has no code other than tests.
 //
-// To see the pages:
+// To take screenshots of the pages:
 //
 //	go test -run TestListingLooks -screenshots /tmp
 package browser

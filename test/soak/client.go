@@ -14,16 +14,16 @@ import (
 	"time"
 )
 
-// errAborted is what a client gets that has aborted its own connection.
+// errAborted is the error of a client that aborted its own connection.
 var errAborted = errors.New("aborted")
 
-// A conn is a connection of a client, which may be set to end itself at a byte.
+// A conn is a client's connection, which may be set to abort itself at a certain byte.
 type conn struct {
 	*net.TCPConn
 	r        *bufio.Reader
-	toWrite  int // bytes until it is aborted; -1: it is not
+	toWrite  int // bytes until the connection is aborted, or -1
 	toRead   int
-	useReset bool // abort it with RST, not with FIN
+	useReset bool // abort with RST instead of FIN
 	aborted  bool
 }
 
@@ -37,8 +37,8 @@ func dial(addr string) (*conn, error) {
 	return c, nil
 }
 
-// abortSoon makes the connection end at a random byte of what it sends or of what it
-// is sent: near the beginning more often than far from it.
+// abortSoon makes the connection abort itself at a random byte of its input or output,
+// more often near the beginning.
 func (c *conn) abortSoon(random *rand.Rand) {
 	at := random.IntN(1 << random.IntN(21))
 	c.useReset = random.IntN(2) == 0
@@ -83,14 +83,14 @@ func (c *conn) Read(b []byte) (n int, err error) {
 	return n, err
 }
 
-// A response is the answer to a request, read to its end.
+// A response is a response that has been read to its end.
 type response struct {
 	*http.Response
 	content []byte
 }
 
-// read reads the response to a request with the method. An informational response
-// is skipped.
+// read reads the response to a request with the method. It skips informational
+// responses.
 func (c *conn) read(method string) (*response, error) {
 	for {
 		resp, err := http.ReadResponse(c.r, &http.Request{Method: method})
@@ -107,8 +107,8 @@ func (c *conn) read(method string) (*response, error) {
 	}
 }
 
-// ask sends a request without content, and reads the response. fields are whole
-// lines without their ends.
+// ask sends a request without content and reads the response. fields are field lines
+// without line ends.
 func (c *conn) ask(method, target string, fields ...string) (*response, error) {
 	c.SetDeadline(time.Now().Add(hang))
 	if _, err := c.Write(head(method, target, fields...)); err != nil {
@@ -128,8 +128,8 @@ func head(method, target string, fields ...string) []byte {
 	return b.Bytes()
 }
 
-// want returns an error unless the response has the status and, if content is not
-// nil, exactly that content.
+// want returns an error unless the response has the status and, if content is not nil,
+// exactly that content.
 func (r *response) want(status int, content []byte) error {
 	switch {
 	case r.StatusCode != status:

@@ -1,17 +1,17 @@
 //go:build linux
 
-// Command soak puts a server under load from clients that misbehave, and checks that
-// each answer is the expected one, and that in the end the server holds no more
-// memory, goroutines, descriptors and processes than in the beginning.
+// Command soak puts load on a server from clients that misbehave. It checks that each
+// response is the expected one, and that the server ends up with no more memory,
+// goroutines, descriptors and processes than it started with.
 //
 //	soak mixed -for 10m   requests of all kinds, a fifth of them aborted
-//	soak swap -for 1m     files that change into something else while they are read
+//	soak swap -for 1m     files that are replaced by other things while they are read
 //
-// It prints its figures, and exits with status 1 if anything was wrong. What happens is
-// random, from a seed that it prints. Time decides nothing, except that an answer that
-// takes a minute is a fault.
+// It prints its measurements, and exits with status 1 if anything was wrong. The load is
+// random; it prints the seed. Timing decides nothing, except that a response that takes a
+// minute is a fault.
 //
-// The server is a process of its own: the same program, run as "soak serve".
+// The server is a separate process: the same program, run as "soak serve".
 package main
 
 import (
@@ -24,7 +24,7 @@ import (
 	"time"
 )
 
-// hang is how long anything that should take no time may take.
+// hang is the time limit for operations that should be immediate.
 const hang = time.Minute
 
 func main() {
@@ -64,37 +64,37 @@ func exitIf(err error) {
 	}
 }
 
-// A load is one run: what was asked for, and what has come of it.
+// A load is a run with its settings and results.
 type load struct {
 	duration time.Duration
 	clients  int
 	seed     uint64
 
 	mu     sync.Mutex
-	counts map[string]int // of anything, by name
+	counts map[string]int // counts of events, by name
 	faults []string
 }
 
-// random returns the random choices of one client, or of something else with a
-// number of its own.
+// random returns the source of random choices for client n. Other uses have a number of
+// their own.
 func (l *load) random(n int) *rand.Rand { return rand.New(rand.NewPCG(l.seed, uint64(n))) }
 
-// count counts one more of what.
+// count counts one event.
 func (l *load) count(what string) {
 	l.mu.Lock()
 	l.counts[what]++
 	l.mu.Unlock()
 }
 
-// fault notes that something was wrong.
+// fault records that something was wrong.
 func (l *load) fault(format string, args ...any) {
 	l.mu.Lock()
 	l.faults = append(l.faults, fmt.Sprintf(format, args...))
 	l.mu.Unlock()
 }
 
-// wantCounts is a fault for each of the names that was never counted: a load that asks
-// for nothing finds nothing.
+// wantCounts records a fault for each of the events that never happened: a load that
+// requests nothing finds nothing.
 func (l *load) wantCounts(names ...string) {
 	for _, name := range names {
 		if l.counts[name] == 0 {
@@ -103,14 +103,14 @@ func (l *load) wantCounts(names ...string) {
 	}
 }
 
-// failed reports whether so much was wrong that more would not help.
+// failed reports whether there have been so many faults that continuing is pointless.
 func (l *load) failed() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.faults) >= 20
 }
 
-// each runs f for each client at once, again and again until the time is over.
+// each runs f for all clients concurrently, and repeatedly until the time is up.
 func (l *load) each(duration time.Duration, f func(n int, again func() bool)) {
 	end := time.Now().Add(duration)
 	again := func() bool { return time.Now().Before(end) && !l.failed() }
@@ -121,7 +121,7 @@ func (l *load) each(duration time.Duration, f func(n int, again func() bool)) {
 	wg.Wait()
 }
 
-// report prints the counts and the faults. It returns an error if there are any.
+// report prints the counts and the faults. It returns an error if there are faults.
 func (l *load) report() error {
 	var names []string
 	for name := range l.counts {

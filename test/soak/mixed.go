@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// mixed asks for everything, and aborts a fifth of the requests.
+// mixed sends requests of all kinds, and aborts a fifth of them.
 func mixed(l *load) error {
 	m := &mix{load: l, files: make(map[string][]byte)}
 	var err error
@@ -41,44 +41,44 @@ func mixed(l *load) error {
 	m.printFigures(before, after, most)
 	m.wantCounts("aborted with RST", "aborted with FIN")
 	for _, kind := range kinds {
-		if kind.name != "events endless" { // they are all aborted
+		if kind.name != "events endless" { // these are always aborted
 			m.wantCounts(kind.name)
 		}
 	}
-	// The memory of a Go program varies by less than this, and a leak in each request
-	// adds up to more in a long run.
+	// The memory of a Go program varies by less than this. In a long run, a leak in each
+	// request adds up to more.
 	if allowed := before.RSS/2 + 16<<10; after.RSS > before.RSS+allowed {
 		l.fault("memory was %.1f MiB and is %.1f MiB", mib(before.RSS), mib(after.RSS))
 	}
 	return nil
 }
 
-// isNotBusy reports whether what the server has logged should not happen. Requests for
-// which no script may run for some seconds are answered with 503.
+// isNotBusy reports whether a logged error should not have happened. A request is answered
+// with 503 if no script may run for some seconds.
 func isNotBusy(logged string) bool { return !strings.Contains(logged, "no script may run") }
 
-// warmUp is how long the server is under load before its memory is measured, so that
-// its pools and caches are full by then.
+// warmUp is how long the server is under load before its memory is measured, so that its
+// pools and caches are full.
 func (m *mix) warmUp() time.Duration { return min(m.duration/5, 30*time.Second) }
 
-// A mix is a run of all kinds of requests.
+// A mix is a run with all kinds of requests.
 type mix struct {
 	*load
 	*server
-	files map[string][]byte // below the folder files
+	files map[string][]byte // in the folder files
 	names []string
 }
 
-// The scripts of a run, and what they print.
+// scripts are the scripts of a run, with their output.
 var scripts = map[string]struct{ source, output string }{
 	"hello.sh": {"echo Content-Type: text/plain; echo; echo hello", "hello\n"},
-	"cat.sh":   {"echo Content-Type: text/plain; echo; cat", ""}, // or what it is sent
+	"cat.sh":   {"echo Content-Type: text/plain; echo; cat", ""}, // prints the content of the request
 	"slow.sh":  {"echo Content-Type: text/plain; echo; echo a; sleep 0.2; echo b", "a\nb\n"},
 	"child.sh": {"echo Content-Type: text/plain; echo; sleep 60 & echo a", "a\n"},
 	"long.sh":  {"echo Content-Type: text/plain; echo; yes 123456789 | head -c 1000000", strings.Repeat("123456789\n", 100000)},
 }
 
-// prepare fills the folders.
+// prepare creates the folders.
 func (m *mix) prepare(root string) error {
 	random := m.random(-1)
 	for i, size := range []int{0, 1, 100, 1000, 4095, 10000, 60000, 65536, 65537, 300000, 3000000} {
@@ -91,7 +91,7 @@ func (m *mix) prepare(root string) error {
 		if err := os.WriteFile(root+"/files/"+name, content, 0o644); err != nil {
 			return err
 		}
-		// An old file, which the server keeps in memory.
+		// An old file, which the server caches.
 		if err := os.Chtimes(root+"/files/"+name, time.Time{}, time.Now().Add(-time.Hour)); err != nil {
 			return err
 		}
@@ -104,8 +104,8 @@ func (m *mix) prepare(root string) error {
 	return nil
 }
 
-// The kinds of exchanges, and how often each is done among a hundred. An error is a
-// fault unless the client has aborted the connection.
+// kinds are the kinds of exchanges, with their frequency in percent. An error is a fault
+// unless the client aborted the connection.
 var kinds = []struct {
 	name  string
 	often int
@@ -128,7 +128,7 @@ var kinds = []struct {
 	{"malformed", 3, (*mix).malformed},
 }
 
-// pickKind returns one of the kinds.
+// pickKind returns a random kind.
 func pickKind(random *rand.Rand) (name string, do func(m *mix, c *conn, random *rand.Rand) error) {
 	at := random.IntN(100)
 	for _, kind := range kinds {
@@ -139,8 +139,8 @@ func pickKind(random *rand.Rand) (name string, do func(m *mix, c *conn, random *
 	panic("the kinds are fewer than a hundred")
 }
 
-// client is one client: it does one exchange after another, most of them on the same
-// connection, and aborts a fifth of them.
+// client runs one client: exchanges in a row, mostly on the same connection, a fifth of
+// them aborted.
 func (m *mix) client(n int, again func() bool) {
 	random := m.random(n)
 	var c *conn
@@ -158,7 +158,7 @@ func (m *mix) client(n int, again func() bool) {
 			}
 		}
 		name, do := pickKind(random)
-		if random.IntN(3) == 0 { // of these, two fifths are over before they are aborted
+		if random.IntN(3) == 0 { // two fifths of these end before they are aborted
 			c.abortSoon(random)
 		}
 		err := do(m, c, random)
@@ -176,15 +176,15 @@ func (m *mix) client(n int, again func() bool) {
 			c.Close()
 			c = nil
 		} else {
-			c.toRead, c.toWrite = -1, -1 // the exchange was over before
+			c.toRead, c.toWrite = -1, -1 // the exchange ended first
 		}
 	}
 }
 
-// errLast says that all is well, and that the connection is at its end.
+// errLast reports that all is well, but the connection has ended.
 var errLast = errors.New("last exchange of the connection")
 
-// pick returns one of the files.
+// pick returns a random file.
 func (m *mix) pick(random *rand.Rand) (target string, content []byte) {
 	name := m.names[random.IntN(len(m.names))]
 	return "/files/" + name, m.files[name]
@@ -235,7 +235,7 @@ func (m *mix) notModified(c *conn, random *rand.Rand) error {
 	if err != nil {
 		return err
 	}
-	if resp.StatusCode == 200 { // it has no entity tag
+	if resp.StatusCode == 200 { // without an entity tag
 		return resp.want(200, content)
 	}
 	return resp.want(304, []byte{})
@@ -258,7 +258,7 @@ func (m *mix) oneRange(c *conn, random *rand.Rand) error {
 	return resp.want(206, content[first:last+1])
 }
 
-// ranges asks for the first and the last byte, and one of the middle.
+// ranges requests the first and the last byte, and one in the middle.
 func (m *mix) ranges(c *conn, random *rand.Rand) error {
 	target, content := m.pick(random)
 	if len(content) < 3 {
@@ -289,7 +289,7 @@ func (m *mix) ranges(c *conn, random *rand.Rand) error {
 	return nil
 }
 
-// someContent returns content to send.
+// someContent returns random content.
 func someContent(random *rand.Rand) []byte {
 	content := make([]byte, random.IntN(1<<random.IntN(20)))
 	for i := range content {
@@ -315,8 +315,8 @@ func (m *mix) upload(c *conn, random *rand.Rand) error {
 	return resp.want(200, digest(content))
 }
 
-// send sends a POST, and reads the response. After Expect it does not wait for the
-// answer, which it need not.
+// send sends a POST and reads the response. With Expect, it does not wait for 100
+// (Continue), which is permitted.
 func (c *conn) send(target string, content []byte, fields ...string) (*response, error) {
 	c.SetDeadline(time.Now().Add(hang))
 	if _, err := c.Write(head("POST", target, fields...)); err != nil {
@@ -328,7 +328,7 @@ func (c *conn) send(target string, content []byte, fields ...string) (*response,
 	return c.read("POST")
 }
 
-// chunked returns content in chunks of random sizes, some with extensions, and a
+// chunked returns the content in chunks of random sizes, some with extensions, and with a
 // trailer section.
 func chunked(content []byte, random *rand.Rand) []byte {
 	var b bytes.Buffer
@@ -346,7 +346,7 @@ func chunked(content []byte, random *rand.Rand) []byte {
 }
 
 func (m *mix) uploadChunked(c *conn, random *rand.Rand) error {
-	// Small chunks of much content would be more framing than the server accepts.
+	// Much content in small chunks would exceed the server's limit on framing.
 	content := someContent(random)
 	content = content[:min(len(content), 10000)]
 	resp, err := c.send("/upload", chunked(content, random), "Transfer-Encoding: chunked")
@@ -356,7 +356,7 @@ func (m *mix) uploadChunked(c *conn, random *rand.Rand) error {
 	return resp.want(200, digest(content))
 }
 
-// ignored sends content that nobody reads. The answer must arrive.
+// ignored sends content that the resolver does not read. The response must arrive.
 func (m *mix) ignored(c *conn, random *rand.Rand) error {
 	content := someContent(random)
 	resp, err := c.send("/ignore", content, fmt.Sprint("Content-Length: ", len(content)))
@@ -372,7 +372,7 @@ func (m *mix) ignored(c *conn, random *rand.Rand) error {
 	return nil
 }
 
-// echo writes and reads at once, so that no buffer on the way is too small.
+// echo writes and reads concurrently, so that no buffer in between is too small.
 func (m *mix) echo(c *conn, random *rand.Rand) error {
 	content := someContent(random)
 	c.SetDeadline(time.Now().Add(hang))
@@ -392,7 +392,7 @@ func (m *mix) echo(c *conn, random *rand.Rand) error {
 	return resp.want(200, content)
 }
 
-// pipeline sends some requests at once, and reads the responses in their order.
+// pipeline sends several requests at once, and reads the responses in order.
 func (m *mix) pipeline(c *conn, random *rand.Rand) error {
 	var requests []byte
 	var wanted [][]byte
@@ -400,7 +400,7 @@ func (m *mix) pipeline(c *conn, random *rand.Rand) error {
 	for range 2 + random.IntN(20) {
 		target, content := m.pick(random)
 		if size+len(content) > 100000 {
-			continue // the server would wait for us to read while we write
+			continue // the server would block on writing while the client writes
 		}
 		size += len(content)
 		requests, wanted = append(requests, head("GET", target)...), append(wanted, content)
@@ -455,7 +455,7 @@ func (m *mix) events(c *conn, random *rand.Rand) error {
 	return resp.want(200, want.Bytes())
 }
 
-// endlessEvents leaves after some events: there is no other end.
+// endlessEvents disconnects after some events, since they never end.
 func (m *mix) endlessEvents(c *conn, random *rand.Rand) error {
 	c.toWrite, c.toRead, c.useReset = -1, 200+random.IntN(1000), random.IntN(2) == 0
 	_, err := c.ask("GET", "/events")
@@ -465,7 +465,7 @@ func (m *mix) endlessEvents(c *conn, random *rand.Rand) error {
 	return err
 }
 
-// script runs one of the scripts. While too many run, 503 is the right answer.
+// script runs a random script. While too many are running, 503 is correct.
 func (m *mix) script(c *conn, random *rand.Rand) error {
 	names := []string{"hello.sh", "cat.sh", "slow.sh", "child.sh", "long.sh"}
 	name := names[random.IntN(len(names))]
@@ -474,7 +474,7 @@ func (m *mix) script(c *conn, random *rand.Rand) error {
 	var err error
 	if name == "cat.sh" {
 		want = someContent(random)
-		want = want[:min(len(want), 50000)] // the pipes and buffers on the way hold that much
+		want = want[:min(len(want), 50000)] // as much as the pipes and buffers in between hold
 		resp, err = c.send("/scripts/cat.sh", want, fmt.Sprint("Content-Length: ", len(want)))
 	} else {
 		resp, err = c.ask("GET", "/scripts/"+name)
@@ -492,7 +492,8 @@ func (m *mix) script(c *conn, random *rand.Rand) error {
 	return resp.want(200, want)
 }
 
-// malformed sends what is no request. The answer is 400, and the connection ends.
+// malformed sends malformed requests. The response must be 400, and the connection must
+// close.
 func (m *mix) malformed(c *conn, random *rand.Rand) error {
 	bad := []string{
 		"GET  / HTTP/1.1\r\n\r\n",

@@ -25,8 +25,8 @@ import (
 )
 
 // serve serves the folder of a run: root/files as files, root/scripts as scripts, and
-// some resolvers. It prints its address, then answers each line on standard input
-// with its figures. It ends with its input, so that it does not outlive the load.
+// some resolvers. It prints its address, and answers each line on standard input with
+// its figures. It exits at the end of its input, so that it does not outlive the load.
 func serve(root string) error {
 	files, err := rawhttp.Dir(filepath.Join(root, "files"))
 	if err != nil {
@@ -67,10 +67,10 @@ func serve(root string) error {
 	return <-served
 }
 
-// resolve answers what is neither a file nor a script.
+// resolve answers requests for anything but files and scripts.
 func resolve(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 	switch req.Path() {
-	case "/upload": // answers with the length and the hash of the content
+	case "/upload": // responds with the length and hash of the content
 		h := sha256.New()
 		n, err := io.Copy(h, req.Body)
 		if err != nil {
@@ -81,7 +81,7 @@ func resolve(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error)
 		return rawhttp.Text(403, "no\n"), nil
 	case "/echo":
 		return rawhttp.Stream(200, "application/octet-stream", req.Body), nil
-	case "/events": // sends events until the client leaves, or n of them
+	case "/events": // sends events until the client disconnects, or n events
 		n, err := strconv.Atoi(req.Query().Get("n"))
 		if err != nil {
 			n = -1
@@ -109,14 +109,14 @@ func sendEvents(ctx context.Context, w io.Writer, n int) error {
 	return nil
 }
 
-// figures is what a server holds.
+// figures are the resources that a server holds.
 type figures struct {
 	Goroutines  int
 	Descriptors int
-	Processes   int // its children, and what else runs scripts of the run
+	Processes   int // children of the server, and other processes of the run's scripts
 	Conns       int
 	RSS         int      // KiB
-	Errors      []string // what it has logged as its own fault
+	Errors      []string // errors that the server logged
 }
 
 func takeFigures(srv *rawhttp.Server, logged *logger, root string) figures {
@@ -132,8 +132,8 @@ func takeFigures(srv *rawhttp.Server, logged *logger, root string) figures {
 	}
 }
 
-// countProcesses counts the children of this process, zombies too, and all processes
-// that have the folder in their command line, whoever they belong to by now.
+// countProcesses counts the children of this process, including zombies, and all
+// processes with the folder in their command line, whatever their parent.
 func countProcesses(folder string) (n int) {
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, stat := range stats {
@@ -141,7 +141,8 @@ func countProcesses(folder string) (n int) {
 		if err != nil {
 			continue // it has just ended
 		}
-		// The name of the program may contain anything, but no ")" follows it.
+		// The name of the program may contain any byte, but nothing after it contains
+		// ")".
 		after := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
 		command, _ := os.ReadFile(filepath.Dir(stat) + "/cmdline")
 		isChild := len(after) > 1 && after[1] == strconv.Itoa(os.Getpid())
@@ -152,7 +153,7 @@ func countProcesses(folder string) (n int) {
 	return n
 }
 
-// residentKiB returns the memory that a process has, 0 if it has ended.
+// residentKiB returns the resident memory of a process, or 0 if it has ended.
 func residentKiB(pid int) (n int) {
 	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	_, after, _ := strings.Cut(string(status), "VmRSS:")
@@ -160,7 +161,7 @@ func residentKiB(pid int) (n int) {
 	return n
 }
 
-// A logger keeps what the server logs as its own fault, up to a limit.
+// A logger collects the errors that the server logs, up to a limit.
 type logger struct {
 	mu   sync.Mutex
 	text []string
@@ -178,7 +179,7 @@ func (l *logger) Error(msg string, args ...any) {
 	}
 }
 
-// errors returns what was logged since the last call.
+// errors returns the errors logged since the last call.
 func (l *logger) errors() (text []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -14,10 +14,10 @@ import (
 	"time"
 )
 
-// A server is a process that serves the folder of the run.
+// A server is a process that serves the folder of a run.
 type server struct {
 	addr  string
-	root  string // of the run, with folders files and scripts
+	root  string // folder of the run, with files and scripts
 	start figures
 
 	cmd *exec.Cmd
@@ -74,8 +74,9 @@ func (s *server) figures() (f figures, err error) {
 	return f, json.Unmarshal(line, &f)
 }
 
-// settle waits until the server holds what it held when it started, but for memory,
-// and returns its figures. What it still holds after a while is a fault.
+// settle waits until the server holds no more than when it started, apart from memory,
+// and returns its figures. It records a fault for what the server still holds after a
+// while.
 func (s *server) settle(l *load, errorIsFault func(string) bool) (f figures, err error) {
 	for begun := time.Now(); ; time.Sleep(50 * time.Millisecond) {
 		if f, err = s.figures(); err != nil {
@@ -99,7 +100,7 @@ func (s *server) settle(l *load, errorIsFault func(string) bool) (f figures, err
 	}
 }
 
-// printFigures prints what the server held before, at most, and after.
+// printFigures prints what the server held before, at its peak, and after.
 func (s *server) printFigures(before, after figures, peak int) {
 	fmt.Printf("  memory (VmRSS, MiB)       before %.1f, peak %.1f, after %.1f\n", mib(before.RSS), mib(peak), mib(after.RSS))
 	fmt.Printf("  goroutines                before %d, after %d\n", s.start.Goroutines, after.Goroutines)
@@ -109,8 +110,8 @@ func (s *server) printFigures(before, after figures, peak int) {
 
 func mib(kib int) float64 { return float64(kib) / 1024 }
 
-// watchMemory watches the memory of the server until the returned function is called,
-// which returns the most that it had, in KiB.
+// watchMemory watches the memory of the server until stop is called, which returns the
+// peak in KiB.
 func (s *server) watchMemory() (stop func() (peak int)) {
 	done := make(chan struct{})
 	peak := 0
@@ -134,7 +135,7 @@ func (s *server) watchMemory() (stop func() (peak int)) {
 	}
 }
 
-// stop ends the server, removes its folder, and reports how it ended.
+// stop ends the server, removes its folder, and checks its exit status.
 func (s *server) stop(l *load) {
 	if s == nil {
 		return

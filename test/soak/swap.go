@@ -17,11 +17,11 @@ import (
 	"time"
 )
 
-// Nothing that is served contains this byte. All that lies outside the root consists
-// of it, the names of files too.
+// secretByte never occurs in content that may be served. Everything outside the root
+// consists of it, even file names.
 const secretByte = 0x01
 
-// swap changes the files of the root into other things while clients read them.
+// swap replaces the files of the root while clients read them.
 func swap(l *load) error {
 	s, err := startServer(prepareSwap)
 	defer s.stop(l)
@@ -50,25 +50,25 @@ func swap(l *load) error {
 	return nil
 }
 
-// isFault reports whether what the server has logged should not happen. A file that has
-// become shorter while it was read is answered with 500, or if the head of the response
-// has been sent the response is cut; both are logged.
+// isFault reports whether a logged error should not have happened. A file that becomes
+// shorter while it is read is answered with 500, or if the head has been sent, the response
+// is cut; both are logged.
 func isFault(logged string) bool {
 	return !strings.Contains(logged, "response cut") && !strings.Contains(logged, "unexpected EOF")
 }
 
-// The names below the root that are swapped, each by a goroutine. "d" is a folder
-// with the file x at times, "d/x" is the file that clients ask for in it.
+// swapped are the names below the root that are replaced, each by its own goroutine. "d" is
+// sometimes a folder with the file x, which clients request as "d/x".
 var swapped = []string{"a.txt", "b.bin", "c.html", "d"}
 
-// The paths that clients ask for.
+// asked are the paths that clients request.
 var asked = []string{
 	"/files/a.txt", "/files/b.bin", "/files/c.html", "/files/d", "/files/d/", "/files/d/x", "/files/d/x/y",
 	"/files/a.txt/x", "/files/", "/files/?format=json", "/files/link", "/files/link/x",
 }
 
-// prepareSwap makes what lies outside the root, and two links in it that lead to what
-// is swapped.
+// prepareSwap creates the files outside the root, and two links in it that lead to swapped
+// names.
 func prepareSwap(root string) error {
 	secret := bytes.Repeat([]byte{secretByte}, 100000)
 	outside := root + "/outside"
@@ -82,7 +82,7 @@ func prepareSwap(root string) error {
 	)
 }
 
-// A swapper changes what one path is.
+// A swapper replaces what is at one path.
 type swapper struct {
 	*load
 	random     *rand.Rand
@@ -124,8 +124,7 @@ func (w *swapper) run(end chan struct{}) {
 	}
 }
 
-// replace makes something and puts it in the place of what is there, at once if that
-// can be.
+// replace creates something new and puts it in place of the old, atomically if possible.
 func (w *swapper) replace(make func(tmp string) error) error {
 	w.n++
 	tmp := fmt.Sprintf("%s/tmp-%s-%d", w.root, filepath.Base(w.path), w.n)
@@ -135,7 +134,7 @@ func (w *swapper) replace(make func(tmp string) error) error {
 	if os.Rename(tmp, w.path) == nil {
 		return nil
 	}
-	old := tmp + "-old" // a folder and a file do not take the place of each other
+	old := tmp + "-old" // rename does not replace a folder by a file or the reverse
 	if err := os.Rename(w.path, old); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
@@ -145,14 +144,14 @@ func (w *swapper) replace(make func(tmp string) error) error {
 	return os.RemoveAll(old)
 }
 
-// content returns content that is all letters, of a random length: of files that the
-// server keeps in memory, and of those that the system sends.
+// content returns content of letters only, of random length: of files that the server
+// caches, and of files sent by sendfile.
 func (w *swapper) content() []byte {
 	letter := 'a' + byte(w.random.IntN(26))
 	return bytes.Repeat([]byte{letter}, w.random.IntN(1<<w.random.IntN(22)))
 }
 
-// toFile makes a file, half of the time an old one, which the server keeps in memory.
+// toFile creates a file, half of the time an old one, which the server caches.
 func (w *swapper) toFile() error {
 	return w.replace(func(tmp string) error {
 		if err := os.WriteFile(tmp, w.content(), 0o644); err != nil || w.random.IntN(2) == 0 {
@@ -162,7 +161,7 @@ func (w *swapper) toFile() error {
 	})
 }
 
-// open opens what is there if it is a regular file; else f is nil.
+// open opens the path if it is a regular file; otherwise f is nil.
 func (w *swapper) open() (f *os.File, err error) {
 	if info, err := os.Lstat(w.path); err != nil || !info.Mode().IsRegular() {
 		return nil, nil
@@ -196,7 +195,7 @@ func (w *swapper) shrink() error {
 	return f.Truncate(w.random.Int64N(info.Size() + 1))
 }
 
-// toLinkOut makes a link that leads out of the root, in one of many ways.
+// toLinkOut creates a link that leads out of the root, in one of many ways.
 func (w *swapper) toLinkOut() error {
 	targets := []string{
 		w.root + "/secret", "../secret", "../../" + filepath.Base(w.root) + "/secret", "link/../../secret",
@@ -206,13 +205,13 @@ func (w *swapper) toLinkOut() error {
 	return w.replace(func(tmp string) error { return os.Symlink(target, tmp) })
 }
 
-// toLinkInside makes a link to another of the names, which may lead back here.
+// toLinkInside creates a link to another of the names, possibly a loop.
 func (w *swapper) toLinkInside() error {
 	target := swapped[w.random.IntN(len(swapped))]
 	return w.replace(func(tmp string) error { return os.Symlink(target, tmp) })
 }
 
-// toFolder makes a folder with a file and a link that leads out in it.
+// toFolder creates a folder that contains a file and a link out of the root.
 func (w *swapper) toFolder() error {
 	return w.replace(func(tmp string) error {
 		return errors.Join(
@@ -223,7 +222,7 @@ func (w *swapper) toFolder() error {
 	})
 }
 
-// readSwapped asks for what is swapped, again and again.
+// readSwapped repeatedly requests the swapped paths.
 func readSwapped(l *load, addr string, random *rand.Rand, again func() bool) {
 	var c *conn
 	defer func() {
@@ -257,12 +256,12 @@ func readSwapped(l *load, addr string, random *rand.Rand, again func() bool) {
 	}
 }
 
-// errCut says that the connection has ended before the content had. The client can
-// tell, so this is right when a file has become shorter.
+// errCut reports that the connection ended before the content. The client can tell, so this
+// is correct when a file has become shorter.
 var errCut = errors.New("the response was cut")
 
-// readOne asks for something and checks the response: nothing of it is secret, and
-// its length is the one it says.
+// readOne sends a request and checks that the response contains nothing secret and has the
+// length it declares.
 func (c *conn) readOne(l *load, target string, fields []string) error {
 	c.SetDeadline(time.Now().Add(hang))
 	if _, err := c.Write(head("GET", target, fields...)); err != nil {
@@ -270,7 +269,7 @@ func (c *conn) readOne(l *load, target string, fields []string) error {
 	}
 	resp, err := http.ReadResponse(c.r, &http.Request{Method: "GET"})
 	if err != nil {
-		return err // so this is also where content that is too long shows
+		return err // also the error for content that is too long
 	}
 	content, err := io.ReadAll(resp.Body)
 	if i := bytes.IndexByte(content, secretByte); i >= 0 {
@@ -282,7 +281,7 @@ func (c *conn) readOne(l *load, target string, fields []string) error {
 	switch resp.StatusCode {
 	case 200, 206, 301, 404, 416:
 	case 500: // the file has become shorter: see isFault
-	case 503: // folders were moved each time a name was looked up
+	case 503: // folders were moved during every lookup
 	default:
 		return fmt.Errorf("%s: %q", resp.Status, content)
 	}

@@ -12,7 +12,7 @@ import (
 
 func main() {
 	log.SetFlags(0)
-	cache := flag.Bool("cache", false, "keep files open for 10 s, as is fasthttp's default; else each request opens its file")
+	cache := flag.Bool("cache", false, "keep files open for 10 s, the default of fasthttp, instead of opening them for each request")
 	reduce := flag.Bool("reduce", false, "ReduceMemoryUsage")
 	flag.Parse()
 	if flag.NArg() != 3 {

@@ -1,6 +1,6 @@
-// Command floor is the floor in Go: a goroutine for each connection that reads requests
-// no further than to their ends and answers them alike, with the content of a file
-// that it read once. With -release a connection that waits holds no buffer.
+// Command floor is the floor in Go: one goroutine per connection that only finds the ends
+// of requests and gives the same response to each, with the content of a file that it read
+// once. With -release, a waiting connection holds no buffer.
 //
 //	floor [-release] HOST:PORT FILE
 package main
@@ -19,7 +19,7 @@ import (
 
 const (
 	bufferSize = 4096
-	atOnce     = 64 // most answers that leave in one write
+	atOnce     = 64 // most responses in one write
 )
 
 func main() {
@@ -53,13 +53,13 @@ func main() {
 	}
 }
 
-// answers are the same answer many times.
+// answers holds the same response many times.
 type answers struct {
 	all []byte
-	len int // of one
+	len int // length of one
 }
 
-// write answers each request that ends in b, and returns the rest of b.
+// write writes a response for each request that ends in b, and returns the rest of b.
 func (a answers) write(w io.Writer, b []byte) (rest []byte, err error) {
 	headEnd := []byte("\r\n\r\n")
 	for {
@@ -100,8 +100,8 @@ func holding(conn *net.TCPConn, a answers) {
 
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
-// releasing takes a buffer when there is something to read. It answers requests that
-// come whole only, as those of a client on the same machine do.
+// releasing takes a buffer only when there is data to read. It expects each request to
+// arrive complete, as it does from a client on the same machine.
 func releasing(conn *net.TCPConn, a answers) {
 	defer conn.Close()
 	raw, err := conn.SyscallConn()

@@ -36,7 +36,7 @@ func options(mode, folder string) []rawhttp.Option {
 	return nil
 }
 
-// hello answers every request with the same response, made for each anew.
+// hello returns the same response for every request, allocated each time.
 func hello() rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Text(200, "Hello, World!\n"), nil

@@ -1,4 +1,4 @@
-// Command fasthttp serves a folder: the least program that does so with fasthttp.
+// Command fasthttp is the smallest program that serves a folder with fasthttp.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Command nethttp serves a folder: the least program that does so with net/http.
+// Command nethttp is the smallest program that serves a folder with net/http.
 package main
 
 import (

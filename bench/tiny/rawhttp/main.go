@@ -1,4 +1,4 @@
-// Command rawhttp serves a folder: the least program that does so with rawhttp.
+// Command rawhttp is the smallest program that serves a folder with rawhttp.
 package main
 
 import (
