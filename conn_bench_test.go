@@ -4,8 +4,6 @@ import (
 	"context"
 	"io"
 	"net"
-	"strings"
-	"testing"
 	"time"
 )
 
@@ -41,47 +39,4 @@ const benchmarkGet = "GET / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n"
 // benchmarkConn serves n batches of requests.
 func benchmarkConn(s *Server, batch string, n int) {
 	s.ServeConn(context.Background(), &repeatingConn{requests: batch, reads: n})
-}
-
-func benchmarkHello() Resolver {
-	resp := Text(200, "Hello, World!\n")
-	return ResolverFunc(func(context.Context, *Request) (*Response, error) { return resp, nil })
-}
-
-func BenchmarkHello(b *testing.B) {
-	s := newServer(b, WithResolver(benchmarkHello()))
-	b.ReportAllocs()
-	benchmarkConn(s, benchmarkGet, b.N)
-}
-
-func BenchmarkPipelined(b *testing.B) {
-	s := newServer(b, WithResolver(benchmarkHello()))
-	b.ReportAllocs()
-	benchmarkConn(s, strings.Repeat(benchmarkGet, 16), b.N/16+1)
-}
-
-func BenchmarkText(b *testing.B) {
-	s := newServer(b, WithResolver(ResolverFunc(func(context.Context, *Request) (*Response, error) {
-		return Text(200, "Hello, World!\n"), nil
-	})))
-	b.ReportAllocs()
-	benchmarkConn(s, strings.Repeat(benchmarkGet, 16), b.N/16+1)
-}
-
-type countedDeadlines struct {
-	*repeatingConn
-	read, write int
-}
-
-func (c *countedDeadlines) SetReadDeadline(time.Time) error  { c.read++; return nil }
-func (c *countedDeadlines) SetWriteDeadline(time.Time) error { c.write++; return nil }
-
-// A deadline is left where it is while it is early: so there is none for each request.
-func TestDeadlinesAreLeft(t *testing.T) {
-	s := newServer(t, WithResolver(benchmarkHello()))
-	c := &countedDeadlines{repeatingConn: &repeatingConn{requests: benchmarkGet, reads: 1000}}
-	s.ServeConn(context.Background(), c)
-	if c.read > 3 || c.write > 3 {
-		t.Errorf("1000 requests set %d read deadlines and %d write deadlines, want one or two", c.read, c.write)
-	}
 }

@@ -2,44 +2,12 @@ package rawhttp
 
 import (
 	"context"
-	"io"
 	"net"
 	"runtime"
 	"testing"
-	"time"
 )
 
 type contextKey struct{}
-
-// The context of a request, for a resolver that only asks, and behind its end.
-func TestRequestContextThatNobodyWaitsFor(t *testing.T) {
-	entered, asked := make(chan struct{}), make(chan error, 1)
-	var s *Server
-	var kept context.Context
-	s, addr := listen(t, WithResolver(ResolverFunc(func(ctx context.Context, req *Request) (*Response, error) {
-		if req.Path() == "/kept" {
-			kept = ctx
-			return Text(200, ""), nil
-		}
-		close(entered)
-		for end := time.Now().Add(5 * time.Second); ctx.Err() == nil && time.Now().Before(end); {
-			time.Sleep(time.Millisecond)
-		}
-		asked <- ctx.Err()
-		return Text(200, ""), nil
-	})))
-	talk(t, addr, liveGet("/kept"))
-	if kept.Err() == nil || context.Cause(kept) == nil {
-		t.Error("a request's context has not ended with its response")
-	}
-	c := dial(t, addr)
-	io.WriteString(c, liveGet("/"))
-	<-entered
-	s.Close()
-	if err := <-asked; err == nil {
-		t.Error("Close does not end the context of a resolver that only looks at Err")
-	}
-}
 
 // Values outlive the end, and one derived from the context needs no goroutine.
 func TestRequestContextValues(t *testing.T) {

@@ -36,27 +36,6 @@ func (c *liveConn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
-// liveTalk sends what a client says, half-closes, and gives all that the server
-// answers until it closes; the connection is one in memory.
-func liveTalk(t testing.TB, request string, opts ...Option) string {
-	t.Helper()
-	s := newServer(t, append([]Option{WithDate(false)}, opts...)...)
-	client, server := livePair()
-	served := make(chan error, 1)
-	go func() { served <- s.ServeConn(context.Background(), server) }()
-	go func() {
-		io.WriteString(client, request)
-		client.CloseWrite()
-	}()
-	answer, err := io.ReadAll(client)
-	if err != nil {
-		t.Errorf("read the answer to %q: %v", request, err)
-	}
-	client.Close()
-	<-served
-	return string(answer)
-}
-
 // A liveClient is the client of a connection in memory, inside synctest, that
 // reads all the time, so that no write of the server waits.
 type liveClient struct {
@@ -157,9 +136,6 @@ func (c *liveClient) isOpen() bool {
 	}
 }
 
-// liveIdle is how long a connection may be idle by default.
-const liveIdle = 75 * time.Second
-
 // liveForever is longer than any limit of time.
 const liveForever = 1000 * time.Hour
 
@@ -190,14 +166,6 @@ func liveOK(text string) string { return liveText("200 OK", nil, text) }
 
 // liveLast is liveOK behind which the connection closes.
 func liveLast(text string) string { return liveText("200 OK", []string{"Connection: close"}, text) }
-
-// liveError is the server's own answer to an error, behind which the connection
-// goes on or, as fields say, closes.
-func liveError(status string, fields ...string) string {
-	return liveText(status, append([]string{"X-Content-Type-Options: nosniff"}, fields...), status+"\n")
-}
-
-const liveClose = "Connection: close"
 
 // livePath is a resolver that answers with the path.
 var livePath = ResolverFunc(func(_ context.Context, req *Request) (*Response, error) {

@@ -16,28 +16,12 @@ import (
 // are not written to standard error.
 func newServer(t testing.TB, opts ...Option) *Server {
 	t.Helper()
-	s, err := New(append([]Option{WithLogger(discardLogger{})}, opts...)...)
+	s, err := New(append([]Option{WithLogger(quietLogger{})}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
 	return s
-}
-
-// pipe serves one end of a net.Pipe and gives the other. When the test ends the
-// connection must end too. It works inside synctest, where r must not wait for
-// anything outside.
-func pipe(t testing.TB, opts ...Option) net.Conn {
-	t.Helper()
-	s := newServer(t, opts...)
-	client, server := net.Pipe()
-	done := make(chan error, 1)
-	go func() { done <- s.ServeConn(context.Background(), server) }()
-	t.Cleanup(func() {
-		client.Close()
-		<-done
-	})
-	return client
 }
 
 // listen serves on a port of 127.0.0.1 and returns the address. When the test ends
@@ -95,16 +79,6 @@ func say(s string) Resolver {
 	return ResolverFunc(func(context.Context, *Request) (*Response, error) { return Text(200, s), nil })
 }
 
-// echo is a resolver that answers with the content of the request, which it reads
-// whole.
-var echo = ResolverFunc(func(_ context.Context, req *Request) (*Response, error) {
-	b, err := io.ReadAll(req.Body)
-	if err != nil {
-		return nil, err
-	}
-	return Bytes(200, "application/octet-stream", b), nil
-})
-
 // bubble runs f inside synctest: time is 2000-01-01 00:00:00 UTC at its start and
 // passes only while all goroutines of f wait.
 func bubble(t *testing.T, f func(t *testing.T)) {
@@ -156,3 +130,11 @@ func ownGoroutines() int {
 	}
 	return n
 }
+
+// A quietLogger drops what is logged.
+type quietLogger struct{}
+
+func (quietLogger) Debug(string, ...any) {}
+func (quietLogger) Info(string, ...any)  {}
+func (quietLogger) Warn(string, ...any)  {}
+func (quietLogger) Error(string, ...any) {}

@@ -6,132 +6,11 @@ import (
 	"io"
 	"io/fs"
 	"runtime"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/fstest"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 )
-
-// listingEscape writes every byte of a name as a percent-encoded one.
-func listingEscape(name string) string {
-	var b strings.Builder
-	for i := range len(name) {
-		fmt.Fprintf(&b, "%%%02X", name[i])
-	}
-	return b.String()
-}
-
-// listingOf gives the listing of the root of an fs.FS, or the error in short.
-func listingOf(t testing.TB, fsys fs.FS, opts ...FileOption) string {
-	t.Helper()
-	r, err := FS(fsys, opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resolveString(t, r, resolveGet(t, "/"))
-}
-
-// listingFiles makes a tree in memory of the names; those with a slash at the end
-// are folders.
-func listingFiles(names ...string) fstest.MapFS {
-	m := make(fstest.MapFS)
-	for _, name := range names {
-		if dir, ok := strings.CutSuffix(name, "/"); ok {
-			m[dir] = &fstest.MapFile{Mode: fs.ModeDir | 0o755}
-			continue
-		}
-		m[name] = &fstest.MapFile{Mode: 0o644}
-	}
-	return m
-}
-
-func TestListing(t *testing.T) {
-	tests := []struct {
-		name  string
-		names []string
-		opts  []FileOption
-		want  string
-		why   string
-	}{
-		{"an empty folder", nil, nil, "", "no name, no line"},
-		{"one file", []string{"a"}, nil, "a\n", ""},
-		{"one folder", []string{"a/"}, nil, "a/\n", ""},
-		{"folders first", []string{"a", "b/", "c", "d/", "A", "Z/"}, nil, "b/\nd/\nZ/\nA\na\nc\n", ""},
-		{"in the order of reading", []string{"b", "a", "B", "10", "9", "é", "z", "~", "!", "a b", "a-b", "ab", "a.b"}, nil,
-			"!\n9\n10\na\na b\na-b\na.b\nab\nB\nb\nz\n~\né\n", "numbers, and letters without case, but no locale"},
-		{"NFC and NFD twins", []string{"\u00e9", "e\u0301"}, nil, "e\u0301\n\u00e9\n", "two names"},
-		{"a name that begins another, as folder and file", []string{"a", "aa/", "a.d/"}, nil, "a.d/\naa/\na\n", "the slash is not part of the name"},
-		{"dot files", []string{".a", "..b", ".c/", "d", "...", "e."}, nil, "d\ne.\n", "hidden"},
-		{"dot files shown", []string{".a", "..b", ".c/", "d", "..."}, []FileOption{WithDotFiles(true)}, ".c/\n...\n..b\n.a\nd\n", ""},
-		{"control bytes", []string{"a\nb", "c\r\nd", "\x1b[31mred", "\x01", "t\tab", "\x7f", "\u0085", "\u009b"}, nil,
-			"\ufffd\n\ufffd[31mred\na\ufffdb\nc\ufffd\ufffdd\nt\ufffdab\n\ufffd\n\ufffd\n\ufffd\n", "no name forges a line or drives a terminal"},
-		{"bidi overrides", []string{"a\u202eb", "\u202a", "\u202c", "\u2066x", "\u2069"}, nil, "a\ufffdb\n\ufffd\n\ufffd\n\ufffdx\n\ufffd\n", ""},
-		{"markup", []string{"<script>", `"onfocus=`, "'", "&amp;"}, nil, "\"onfocus=\n&amp;\n'\n<script>\n", "text/plain is not HTML"},
-		{"names like others", []string{"a:b", "%2e%2e", "a?b", "a#b", `a\b`, "javascript:alert(1)", " ", "a ", "end."}, nil,
-			" \n%2e%2e\na \na#b\na:b\na?b\na\\b\nend.\njavascript:alert(1)\n", "not escaped: it is text"},
-		{"a name of 255 bytes", []string{strings.Repeat("n", 255)}, nil, strings.Repeat("n", 255) + "\n", ""},
-		{"a name that is U+FFFD", []string{"\ufffd"}, nil, "\ufffd\n", ""},
-		{"an index file of another name", []string{"index.htm", "a"}, nil, "a\nindex.htm\n", ""},
-		{"as many as allowed", []string{"a", "b", "c/"}, []FileOption{WithMaxListing(3)}, "c/\na\nb\n", "nothing is left out"},
-		{"no limit", []string{"a", "b", "c/"}, []FileOption{WithMaxListing(0)}, "c/\na\nb\n", "0 is off"},
-		{"hidden names do not count", []string{".a", ".b", ".c", "d", "e"}, []FileOption{WithMaxListing(2)}, "d\ne\n", ""},
-		{"ListNone", []string{"a"}, []FileOption{WithListing(ListNone)}, "not mine", "404"},
-		{"ListText", []string{"a"}, []FileOption{WithListing(ListNone), WithListing(ListText)}, "a\n", "the later option wins"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			got := listingOf(t, listingFiles(tt.names...), tt.opts...)
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("listing of %q (-want +got):\n%s\nwhy: %s", tt.names, diff, tt.why)
-			}
-		})
-	}
-}
-
-// The exact bytes of a listing.
-func TestListingResponse(t *testing.T) {
-	r, err := FS(listingFiles("b.txt", "a/", "c"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, addr := listen(t, WithDate(false), WithResolver(r))
-	for _, target := range []string{"/", "/?sort=none"} {
-		got := filesTake(t, talk(t, addr, "GET "+target+" HTTP/1.1\r\nHost: a\r\n\r\n"))
-		if got.Status != "200 OK" || got.Content != "a/\nb.txt\nc\n" {
-			t.Errorf("GET %s is answered with %v", target, got)
-		}
-		for name, want := range map[string]string{
-			"Content-Type": "text/plain; charset=utf-8", "Content-Length": "11", "Cache-Control": "no-cache",
-			"X-Content-Type-Options": "nosniff", "Last-Modified": "", "Transfer-Encoding": "",
-		} {
-			if got.Fields[name] != want {
-				t.Errorf("GET %s: field %s is %q, want %q", target, name, got.Fields[name], want)
-			}
-		}
-	}
-}
-
-// A folder with more names than may be listed is listed in part, and says so.
-func TestListingIsCut(t *testing.T) {
-	names := []string{"a", "b", "c", "d/", "e/"}
-	for n := 1; n < len(names); n++ {
-		got := listingOf(t, listingFiles(names...), WithMaxListing(n))
-		lines := strings.SplitAfter(strings.TrimSuffix(got, "/... and more\n"), "\n")
-		lines = lines[:len(lines)-1]
-		if len(lines) != n || !strings.HasSuffix(got, "\n/... and more\n") {
-			t.Errorf("listing of %d names with WithMaxListing(%d) is %q, want %d and a line that says that there are more", len(names), n, got, n)
-		}
-		for i, line := range lines {
-			if !slices.Contains(names, strings.TrimSuffix(line, "\n")) || slices.Contains(lines[:i], line) {
-				t.Errorf("listing with WithMaxListing(%d) has the line %q", n, line)
-			}
-		}
-	}
-}
 
 // A listingFake is an fs.FS with one folder, whose names it makes up as they are
 // read.
@@ -217,27 +96,6 @@ func (i listingInfo) Mode() fs.FileMode  { return i.mode | 0o644 }
 func (i listingInfo) ModTime() time.Time { return time.Time{} }
 func (i listingInfo) IsDir() bool        { return i.mode.IsDir() }
 func (i listingInfo) Sys() any           { return nil }
-
-func TestListingHeadDoesNotReadTheFolder(t *testing.T) {
-	fake := &listingFake{t: t, names: 10}
-	r, err := FS(fake)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, addr := listen(t, WithResolver(r))
-	for _, version := range []string{" HTTP/1.1\r\nHost: a\r\n\r\n", " HTTP/1.0\r\n\r\n"} {
-		got := filesTake(t, talk(t, addr, "HEAD /"+version))
-		if got.Status != "200 OK" || got.Content != "" || got.Fields["Content-Type"] != "text/plain; charset=utf-8" || got.Fields["Cache-Control"] != "no-cache" {
-			t.Errorf("HEAD /%s is answered with %v, want the fields of the listing", version, got)
-		}
-		if length := got.Fields["Content-Length"]; length != "" {
-			t.Errorf("HEAD /%s is answered with Content-Length %s, which nobody can know", version, length)
-		}
-	}
-	if n := fake.open.Load(); n != 0 {
-		t.Errorf("%d folders are open at the end, want none", n)
-	}
-}
 
 // 100,000 names come in order, in chunks that are not larger than a buffer, and
 // cost not much more memory than the names.
@@ -326,43 +184,3 @@ func TestListingOfTooManyNames(t *testing.T) {
 		}
 	}
 }
-
-// A folder that an fs.FS cannot list, or whose listing breaks off, is an error of
-// the server, never a listing that looks whole.
-func TestListingThatFails(t *testing.T) {
-	for name, fsys := range map[string]fs.FS{
-		"no ReadDir":    listingPlain{},
-		"ReadDir fails": filesBroken{listingFiles("a"), "list", fs.ErrInvalid},
-		"ReadDir, second": &listingFake{t: t, names: 1500, mayRead: true, readDir: func(read int) error {
-			if read > 0 {
-				return io.ErrUnexpectedEOF
-			}
-			return nil
-		}},
-	} {
-		r, err := FS(fsys)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp, err := r.Resolve(t.Context(), resolveGet(t, "/"))
-		if resp != nil || err == nil {
-			t.Errorf("%s: Resolve = %v, %v, want an error", name, resp, err)
-		}
-	}
-}
-
-// A listingPlain has a folder that is no fs.ReadDirFile.
-type listingPlain struct{}
-
-func (listingPlain) Open(name string) (fs.File, error) {
-	if name != "." {
-		return nil, fs.ErrNotExist
-	}
-	return listingPlainFolder{}, nil
-}
-
-type listingPlainFolder struct{}
-
-func (listingPlainFolder) Stat() (fs.FileInfo, error) { return listingInfo{".", fs.ModeDir}, nil }
-func (listingPlainFolder) Read([]byte) (int, error)   { return 0, fs.ErrInvalid }
-func (listingPlainFolder) Close() error               { return nil }

@@ -1,16 +1,10 @@
 package rawhttp
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"io/fs"
 	"log/slog"
 	"math"
 	"net/netip"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -67,141 +61,6 @@ var (
 		{"WithCacheControl", WithCacheControl("a\nb")},
 	}
 )
-
-// liveWantMistakes checks that New fails and that its error names each of names.
-func liveWantMistakes(t *testing.T, opts []Option, names ...string) {
-	t.Helper()
-	s, err := New(opts...)
-	if err == nil || s != nil {
-		t.Errorf("New = %v, %v; want nil and an error", s, err)
-		return
-	}
-	if !strings.HasPrefix(err.Error(), "rawhttp: ") {
-		t.Errorf("New: %q, want the prefix of the package", err)
-	}
-	for _, name := range names {
-		if !strings.Contains(err.Error(), name) {
-			t.Errorf("New: %q, want it to name %s", err, name)
-		}
-	}
-}
-
-func TestNewRefusesMistakes(t *testing.T) {
-	for _, m := range liveMistakes {
-		liveWantMistakes(t, []Option{liveSource, m.opt}, m.name)
-	}
-	for _, m := range liveFileMistakes {
-		liveWantMistakes(t, []Option{WithFS(liveFS), m.opt}, m.name)
-		if f, err := FS(liveFS, m.opt); err == nil || f != nil || !strings.Contains(err.Error(), m.name) {
-			t.Errorf("FS with a mistake in %s = %v, %v; want an error that names it", m.name, f, err)
-		}
-		if f, err := Dir(t.TempDir(), m.opt); err == nil || f != nil || !strings.Contains(err.Error(), m.name) {
-			t.Errorf("Dir with a mistake in %s = %v, %v; want an error that names it", m.name, f, err)
-		}
-	}
-}
-
-// Every mistake is reported at once, whatever the others are.
-func TestNewReportsEveryMistake(t *testing.T) {
-	var opts []Option
-	var names []string
-	for _, m := range liveMistakes {
-		opts, names = append(opts, m.opt), append(names, m.name)
-	}
-	for _, m := range liveFileMistakes {
-		opts, names = append(opts, m.opt), append(names, m.name)
-	}
-	missing := filepath.Join(t.TempDir(), "missing")
-	sources := []struct {
-		name string
-		opts []Option
-		want []string
-	}{
-		{"no source", nil, []string{"WithRoot", "WithFS", "WithResolver"}},
-		{"a root", []Option{WithRoot(t.TempDir())}, nil},
-		{"a root that is missing", []Option{WithRoot(missing)}, []string{missing}},
-		{"a root without a name", []Option{WithRoot("")}, []string{"WithRoot"}},
-		{"a file system", []Option{WithFS(liveFS)}, nil},
-		{"a resolver", []Option{WithResolver(livePath)}, []string{"WithRoot"}},
-		{"two sources", []Option{WithFS(liveFS), WithResolver(livePath)}, []string{"WithRoot"}},
-	}
-	for _, source := range sources {
-		t.Run(source.name, func(t *testing.T) {
-			liveWantMistakes(t, append(source.opts, opts...), append(source.want, names...)...)
-			liveWantMistakes(t, append(opts[:len(opts):len(opts)], source.opts...), append(source.want, names...)...)
-		})
-	}
-}
-
-// One of WithRoot, WithFS and WithResolver, and no more; options for files need one
-// of the first two.
-func TestNewNeedsOneSource(t *testing.T) {
-	root := t.TempDir()
-	file := filepath.Join(root, "file")
-	os.WriteFile(file, nil, 0o644)
-	missing := filepath.Join(root, "missing")
-	tests := []struct {
-		name string
-		opts []Option
-		want string // in the error; "": none
-	}{
-		{"none", nil, "WithRoot"},
-		{"none, but others", []Option{WithDate(false)}, "WithRoot"},
-		{"a root", []Option{WithRoot(root)}, ""},
-		{"a file system", []Option{WithFS(liveFS)}, ""},
-		{"a resolver", []Option{WithResolver(livePath)}, ""},
-		{"root and file system", []Option{WithRoot(root), WithFS(liveFS)}, "WithRoot"},
-		{"root and resolver", []Option{WithRoot(root), WithResolver(livePath)}, "WithRoot"},
-		{"file system and resolver", []Option{WithFS(liveFS), WithResolver(livePath)}, "WithRoot"},
-		{"two resolvers", []Option{WithResolver(livePath), WithResolver(livePath)}, "WithRoot"},
-		{"two roots", []Option{WithRoot(root), WithRoot(root)}, "WithRoot"},
-		{"all three", []Option{WithRoot(root), WithFS(liveFS), WithResolver(livePath)}, "WithRoot"},
-		{"nil resolver", []Option{WithResolver(nil)}, "WithRoot"},
-		{"nil file system", []Option{WithFS(nil)}, "WithRoot"},
-		{"nil resolver and a root", []Option{WithResolver(nil), WithFS(nil), WithRoot(root)}, ""},
-		{"a root that is missing", []Option{WithRoot(missing)}, missing},
-		{"a root that is a file", []Option{WithRoot(file)}, file},
-		{"file option with a root", []Option{WithIndex("a"), WithRoot(root)}, ""},
-		{"file option with a file system", []Option{WithFS(liveFS), WithIndex("a")}, ""},
-		{"file option with a resolver", []Option{WithResolver(livePath), WithIndex("a")}, "WithRoot"},
-		{"file option with nothing", []Option{WithIndex("a")}, "WithRoot"},
-		{"nil options", []Option{nil, WithRoot(root), nil, FileOption(nil)}, ""},
-		{"nil file option with a resolver", []Option{WithResolver(livePath), FileOption(nil)}, ""},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			if tt.want != "" {
-				liveWantMistakes(t, tt.opts, tt.want)
-				return
-			}
-			s, err := New(tt.opts...)
-			if err != nil {
-				t.Fatalf("New: %v", err)
-			}
-			if err := s.Close(); err != nil {
-				t.Errorf("Close = %v, want nil", err)
-			}
-		})
-	}
-	if _, err := New(WithRoot(missing)); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("New with a root that is missing = %v, want it to wrap fs.ErrNotExist", err)
-	}
-}
-
-// A folder that was opened is closed where another option is wrong.
-func TestNewThatFailsLeaksNothing(t *testing.T) {
-	root := t.TempDir()
-	New(WithRoot(root), WithMaxConns(-1)) // what the runtime opens once
-	before := liveDescriptors()
-	for range 50 {
-		New(WithRoot(root), WithMaxConns(-1))
-		New(WithRoot(root), WithMaxListing(-1))
-		New(WithRoot(root), WithResolver(livePath))
-	}
-	if after := liveDescriptors(); after > before {
-		t.Errorf("%d descriptors are open after New has failed 150 times, %d before", after, before)
-	}
-}
 
 // A later option wins; those that collect add.
 func TestLaterOptionsWin(t *testing.T) {
@@ -355,22 +214,5 @@ func TestOptionsAreReusable(t *testing.T) {
 			t.Errorf("a Server made of options used before has %d hosts, %d traces, %d media types; want one of each",
 				len(s.config.hosts), len(s.config.traces), len(s.files.config.mediaTypes))
 		}
-	}
-}
-
-// A *slog.Logger is a Logger.
-func TestSlogIsALogger(t *testing.T) {
-	var buf bytes.Buffer
-	logger := slog.New(slog.NewTextHandler(&buf, nil))
-	resolver := ResolverFunc(func(context.Context, *Request) (*Response, error) { return nil, errors.New(liveSecret) })
-	liveTalk(t, liveGet("/"), WithResolver(resolver), WithLogger(logger))
-	line := buf.String()
-	for _, want := range []string{"level=ERROR", "status=500", "conn=1", "request=1", liveSecret} {
-		if !strings.Contains(line, want) {
-			t.Errorf("slog writes %q, want %s in it", line, want)
-		}
-	}
-	if strings.Contains(line, "!BADKEY") {
-		t.Errorf("slog writes %q: a value has no name", line)
 	}
 }

@@ -2,8 +2,6 @@ package rawhttp
 
 import (
 	"io"
-	"net/url"
-	"slices"
 	"strings"
 	"testing"
 
@@ -51,106 +49,6 @@ func TestRequestMethods(t *testing.T) {
 	}
 	if req := requestOf(t, "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n"); !req.isKnownMethod() {
 		t.Error("CONNECT is not known")
-	}
-}
-
-func TestRequestVersion(t *testing.T) {
-	for _, version := range []string{"HTTP/1.0", "HTTP/1.1", "HTTP/1.2", "HTTP/1.9"} {
-		if got := requestOf(t, "GET / "+version+"\r\nHost: a\r\n\r\n").Version(); got != version {
-			t.Errorf("Version = %q, want %q", got, version)
-		}
-	}
-}
-
-// "A server MUST ignore the received Host header field (if any) and instead use the
-// host information of the request-target" in absolute-form. RFC 9112, section 3.2.2.
-func TestRequestHost(t *testing.T) {
-	tests := []struct{ line, want, why string }{
-		{"GET / HTTP/1.1\r\nHost: field.test:81", "field.test:81", "origin-form"},
-		{"GET / HTTP/1.1\r\nHost:\t Field.TEST ", "Field.TEST", "as received, without blanks"},
-		{"OPTIONS * HTTP/1.1\r\nHost: field.test", "field.test", "asterisk-form"},
-		{"GET http://target.test:82/ HTTP/1.1\r\nHost: field.test", "target.test:82", "absolute-form"},
-		{"GET http://target.test HTTP/1.0\r\nX: y", "target.test", "absolute-form in HTTP/1.0, no field"},
-		{"GET https://[::1]?q HTTP/1.1\r\nHost: field.test", "[::1]", "absolute-form"},
-		{"CONNECT target.test:443 HTTP/1.1\r\nHost: field.test", "target.test:443", "authority-form"},
-		{"GET / HTTP/1.0\r\nX: y", "", "no Host in HTTP/1.0"},
-	}
-	for _, tt := range tests {
-		if got := requestOf(t, tt.line+"\r\n\r\n").Host(); got != tt.want {
-			t.Errorf("Host of %q = %q, want %q: %s", tt.line, got, tt.want, tt.why)
-		}
-	}
-}
-
-func TestRequestQuery(t *testing.T) {
-	tests := []struct {
-		query string
-		want  url.Values
-		why   string
-	}{
-		{"", url.Values{}, ""},
-		{"a=1&b=2&a=3", url.Values{"a": {"1", "3"}, "b": {"2"}}, ""},
-		{"a", url.Values{"a": {""}}, ""},
-		{"=b", url.Values{"": {"b"}}, ""},
-		{"a=b=c", url.Values{"a": {"b=c"}}, ""},
-		{"a+b=%26%3d", url.Values{"a b": {"&="}}, ""},
-		{"a=%zz&b=2", url.Values{"b": {"2"}}, "a bad escape leaves out its pair only"},
-		{"a;b=1&c=2", url.Values{"c": {"2"}}, "a semicolon separates nothing"},
-		{"%", url.Values{}, ""},
-		{"a=?/", url.Values{"a": {"?/"}}, ""},
-	}
-	for _, tt := range tests {
-		req := requestOf(t, "GET /?"+tt.query+" HTTP/1.1\r\nHost: a\r\n\r\n")
-		if req.RawQuery() != tt.query {
-			t.Errorf("RawQuery = %q, want %q", req.RawQuery(), tt.query)
-		}
-		if diff := cmp.Diff(tt.want, req.Query()); diff != "" {
-			t.Errorf("Query of %q (-want +got):\n%s\nwhy: %s", tt.query, diff, tt.why)
-		}
-	}
-	req := requestOf(t, "GET /?a=1 HTTP/1.1\r\nHost: a\r\n\r\n")
-	req.Query().Set("a", "2")
-	if got := req.Query().Get("a"); got != "1" {
-		t.Errorf("Query gives what a caller changed: %q", got)
-	}
-}
-
-// "Strings taken from a Request are the caller's for ever."
-func TestRequestStringsStay(t *testing.T) {
-	b := []byte("PUT /%61b?q HTTP/1.1\r\nHost: first.test\r\nX: value\r\n\r\n")
-	var r Request
-	if _, err := r.Parse(b); err != nil {
-		t.Fatal(err)
-	}
-	strings := []string{r.Method(), r.Target(), r.Path(), r.RawQuery(), r.Host(), r.Version(), r.Header().Get("x")}
-	for name, value := range r.Header().All() {
-		strings = append(strings, name, value)
-	}
-	want := slices.Clone(strings)
-	for i, s := range want {
-		want[i] = string([]byte(s))
-	}
-	copy(b, "################################################################")
-	if _, err := r.Parse([]byte("DELETE /other/path?and=a+query HTTP/1.0\r\nHost: second.test\r\nYY: another value\r\n\r\n")); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, strings); diff != "" {
-		t.Errorf("strings of the request before (-want +got):\n%s", diff)
-	}
-	if got := r.Header().Get("YY"); got != "another value" || r.Target() != "/other/path?and=a+query" {
-		t.Errorf("the second request: YY = %q, Target = %q", got, r.Target())
-	}
-}
-
-func TestRequestHead(t *testing.T) {
-	const head = "\r\nGET /%41 HTTP/1.1\r\nHost: a\r\n\r\n"
-	req := requestOf(t, head+"rest")
-	if diff := cmp.Diff(head, string(req.Head())); diff != "" {
-		t.Errorf("Head (-want +got):\n%s", diff)
-	}
-	_ = append(req.Head(), "overwritten"...)
-	if got := req.Path(); got != "/A" {
-		t.Errorf("Path = %q after an append to Head, want /A", got)
 	}
 }
 
@@ -246,109 +144,6 @@ func TestRequestWithPath(t *testing.T) {
 	}
 }
 
-func TestHeader(t *testing.T) {
-	h := requestOf(t, "GET / HTTP/1.1\r\nHost: a\r\nX-A: 1\r\nx-b:\r\nX-a: 2, 3\r\nX-B: 4\r\n\r\n").Header()
-	if h.Len() != 5 {
-		t.Errorf("Len = %d, want 5", h.Len())
-	}
-	for name, want := range map[string]string{
-		"Host": "a", "hOST": "a", "X-A": "1", "x-a": "1", "X-B": "", "x-c": "", "": "", "X": "", "X-A:": "", "X-AA": "",
-	} {
-		if got := h.Get(name); got != want {
-			t.Errorf("Get(%q) = %q, want %q", name, got, want)
-		}
-	}
-	for name, want := range map[string][]string{"x-A": {"1", "2, 3"}, "x-B": {"", "4"}, "host": {"a"}, "x-c": nil} {
-		if diff := cmp.Diff(want, slices.Collect(h.Values(name))); diff != "" {
-			t.Errorf("Values(%q) (-want +got):\n%s", name, diff)
-		}
-	}
-	var all [][2]string
-	for name, value := range h.All() {
-		all = append(all, [2]string{name, value})
-	}
-	want := [][2]string{{"Host", "a"}, {"X-A", "1"}, {"x-b", ""}, {"X-a", "2, 3"}, {"X-B", "4"}}
-	if diff := cmp.Diff(want, all); diff != "" {
-		t.Errorf("All (-want +got):\n%s", diff)
-	}
-}
-
-func TestHeaderFoldsASCIIOnly(t *testing.T) {
-	h := requestOf(t, "GET / HTTP/1.1\r\nHost: a\r\nKeep: \u212a\r\n^x: 1\r\n~x: 2\r\n\r\n").Header()
-	if got := h.Get("\u212aeep"); got != "" {
-		t.Errorf("Get of a name with the Kelvin sign = %q, want none", got)
-	}
-	if h.HasToken("Keep", "k") {
-		t.Error("the Kelvin sign is taken for the token k")
-	}
-	if got := h.Get("~X"); got != "2" {
-		t.Errorf(`Get("~X") = %q, want "2": ^ and ~ are no two cases of one letter`, got)
-	}
-}
-
-func TestHeaderIterationStops(t *testing.T) {
-	h := requestOf(t, "GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\nX: 2\r\nX: 3\r\n\r\n").Header()
-	var got []string
-	for name, value := range h.All() {
-		got = append(got, name, value)
-		if value == "1" {
-			break
-		}
-	}
-	for value := range h.Values("x") {
-		got = append(got, value)
-		if value == "2" {
-			break
-		}
-	}
-	if diff := cmp.Diff([]string{"Host", "a", "X", "1", "1", "2"}, got); diff != "" {
-		t.Errorf("what came before break (-want +got):\n%s", diff)
-	}
-}
-
-func TestHeaderHasToken(t *testing.T) {
-	h := requestOf(t, "GET / HTTP/1.1\r\nHost: a\r\nConnection: foo, Close ,x\r\nconnection:\r\nCONNECTION: Upgrade\r\n"+
-		"X: a;q=1, \"b, c\", d\te\r\n\r\n").Header()
-	tests := []struct {
-		name, token string
-		want        bool
-	}{
-		{"Connection", "close", true},
-		{"connection", "CLOSE", true},
-		{"Connection", "foo", true},
-		{"Connection", "x", true},
-		{"Connection", "upgrade", true},
-		{"Connection", "fo", false},
-		{"Connection", "foo, close", false},
-		{"Connection", "keep-alive", false},
-		{"X", "a", false},
-		{"X", "b", false},
-		{"X", "c\"", false},
-		{"X", "d", false},
-		{"X", "e", false},
-		{"Y", "a", false},
-		{"Conn", "close", false},
-	}
-	for _, tt := range tests {
-		if got := h.HasToken(tt.name, tt.token); got != tt.want {
-			t.Errorf("HasToken(%q, %q) = %t, want %t", tt.name, tt.token, got, tt.want)
-		}
-	}
-}
-
-func TestZeroHeader(t *testing.T) {
-	var h Header
-	if h.Len() != 0 || h.Get("Host") != "" || h.HasToken("Connection", "close") {
-		t.Errorf("the zero Header is not empty: %d lines", h.Len())
-	}
-	for name := range h.All() {
-		t.Errorf("the zero Header has a field %q", name)
-	}
-	for value := range h.Values("Host") {
-		t.Errorf("the zero Header has a Host %q", value)
-	}
-}
-
 // "The zero Request is empty and only good for Request.Parse."
 func TestZeroRequest(t *testing.T) {
 	var r Request
@@ -361,43 +156,5 @@ func TestZeroRequest(t *testing.T) {
 	}
 	if r.Body == nil {
 		t.Error("Body is nil after Parse")
-	}
-}
-
-// The common methods and the versions cost nothing, all other strings of one
-// request share one allocation.
-func TestRequestStringAllocs(t *testing.T) {
-	in := []byte("GET /%61?q HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n")
-	var r Request
-	for _, tt := range []struct {
-		what string
-		use  func()
-		want float64
-	}{
-		{"method and version", func() {
-			if r.Method() != "GET" || r.Version() != "HTTP/1.1" {
-				t.Error("method or version is another")
-			}
-		}, 0},
-		{"all strings", func() {
-			if r.Target() == "" || r.Path() == "" || r.RawQuery() == "" || r.Host() == "" || r.Header().Get("x") == "" {
-				t.Error("a string is missing")
-			}
-			for name, value := range r.Header().All() {
-				if name == value {
-					t.Error("name and value are one")
-				}
-			}
-		}, 1},
-	} {
-		got := testing.AllocsPerRun(100, func() {
-			if _, err := r.Parse(in); err != nil {
-				t.Fatal(err)
-			}
-			tt.use()
-		})
-		if got > tt.want {
-			t.Errorf("%s: %v allocations, want at most %v", tt.what, got, tt.want)
-		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
-	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -14,7 +13,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // sendfileRefused serves one connection on a thread on which a system call fails, and
@@ -80,40 +78,6 @@ func TestLargeFilesLeaveBySendfile(t *testing.T) {
 				t.Errorf("%s: without sendfile the answer of the %s file has %d bytes", how, name, len(got))
 			}
 		}
-	}
-}
-
-// Where the system refuses sendfile a file goes by way of a buffer. A write that meets its
-// deadline has then read more than it wrote, which must come all the same: a client that
-// pauses gets every byte.
-func TestSlowClientWithoutSendfile(t *testing.T) {
-	content := make([]byte, 16<<20)
-	rand.NewChaCha8([32]byte{}).Read(content)
-	root := t.TempDir()
-	if err := os.WriteFile(filepath.Join(root, "large"), content, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	pauses := func(r io.Reader) ([]byte, error) {
-		var got []byte
-		for range 3 {
-			b := make([]byte, 3<<20)
-			n, err := io.ReadFull(r, b)
-			if got = append(got, b[:n]...); err != nil {
-				return got, err
-			}
-			time.Sleep(300 * time.Millisecond) // of the 4 s below, so that writes meet some of their deadlines
-		}
-		b, err := io.ReadAll(r)
-		return append(got, b...), err
-	}
-	s := newServer(t, WithRoot(root), WithStallTimeout(4*time.Second))
-	_, got := splitHead(sendfileRefusedTo(t, s, syscall.SYS_SENDFILE, syscall.ENOSYS, liveGet("/large"), pauses))
-	if got != string(content) {
-		n := 0
-		for n < min(len(got), len(content)) && got[n] == content[n] {
-			n++
-		}
-		t.Errorf("the client has %d bytes of %d, the first %d of them right", len(got), len(content), n)
 	}
 }
 
@@ -229,20 +193,3 @@ func TestNotSentLowatBelowWrappers(t *testing.T) {
 type tellingConn struct{ net.Conn }
 
 func (c tellingConn) NetConn() net.Conn { return c.Conn }
-
-// What opens a file keeps it from programs that are started meanwhile.
-func TestOpenedFilesAreClosedOnExec(t *testing.T) {
-	for how, j := range jails(t, jailMake(t)) {
-		file, _, err := j.Open("a")
-		if err != nil {
-			t.Fatal(err)
-		}
-		raw, _ := file.(*os.File).SyscallConn()
-		raw.Control(func(fd uintptr) {
-			if flags, _, _ := syscall.Syscall(syscall.SYS_FCNTL, fd, syscall.F_GETFD, 0); flags&syscall.FD_CLOEXEC == 0 {
-				t.Errorf("%s: a file would be inherited", how)
-			}
-		})
-		file.Close()
-	}
-}

@@ -1,90 +1,9 @@
 package rawhttp
 
 import (
-	"context"
 	"errors"
-	"io"
-	"net"
 	"os"
-	"path/filepath"
-	"runtime"
-	"sync"
-	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
-
-// Nothing is left of connections, however they ended: no goroutine, no descriptor.
-func TestNothingLeaks(t *testing.T) {
-	noNewGoroutines(t)
-	root := t.TempDir()
-	os.WriteFile(filepath.Join(root, "large.bin"), make([]byte, 2<<20), 0o644)
-	files := WithRoot(root)
-	large := liveGet("/large.bin")
-	ways := []struct {
-		name string
-		do   func(c *net.TCPConn)
-	}{
-		{"closes without a word", func(c *net.TCPConn) {}},
-		{"resets without a word", func(c *net.TCPConn) { c.SetLinger(0) }},
-		{"closes in the head", func(c *net.TCPConn) { io.WriteString(c, "GET / HT") }},
-		{"closes behind an answer", func(c *net.TCPConn) { io.WriteString(c, large); io.CopyN(io.Discard, c, 2<<20) }},
-		{"closes in an answer", func(c *net.TCPConn) { io.WriteString(c, large); io.CopyN(io.Discard, c, 1000) }},
-		{"resets in an answer", func(c *net.TCPConn) { io.WriteString(c, large); io.CopyN(io.Discard, c, 1000); c.SetLinger(0) }},
-		{"closes in the content", func(c *net.TCPConn) { io.WriteString(c, liveChunked("/large.bin", "5\r\nab")) }},
-		{"is refused", func(c *net.TCPConn) { io.WriteString(c, "GET\r\n\r\n"); io.Copy(io.Discard, c) }},
-	}
-	serve := func(each int) {
-		s := newServer(t, files, WithMaxConns(0))
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		served := make(chan error, 1)
-		go func() { served <- s.Serve(context.Background(), ln) }()
-		slots := make(chan struct{}, 50)
-		var all sync.WaitGroup
-		for range each {
-			for _, way := range ways {
-				slots <- struct{}{}
-				all.Go(func() {
-					defer func() { <-slots }()
-					c, err := net.Dial("tcp", ln.Addr().String())
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					way.do(c.(*net.TCPConn))
-					c.Close()
-				})
-			}
-		}
-		all.Wait()
-		if err := s.Shutdown(context.Background()); err != nil {
-			t.Errorf("Shutdown = %v, want nil", err)
-		}
-		if err := <-served; err != ErrServerClosed {
-			t.Errorf("Serve = %v, want ErrServerClosed", err)
-		}
-		want := Stats{Conns: uint64(each * len(ways))}
-		got := s.Stats()
-		got.Requests, got.BytesRead, got.BytesWritten = 0, 0, 0
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("Stats at the end (-want +got):\n%s", diff)
-		}
-	}
-	serve(1) // what the runtime opens once
-	before := liveDescriptors()
-	serve(125)
-	for range 500 { // descriptors of the clients may take a moment
-		if liveDescriptors() <= before {
-			return
-		}
-		runtime.GC()
-		runtime.Gosched()
-	}
-	t.Errorf("%d descriptors are open at the end, %d at the start", liveDescriptors(), before)
-}
 
 // liveDescriptors counts them where the system shows them, else gives 0.
 func liveDescriptors() int {

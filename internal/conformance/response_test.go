@@ -5,383 +5,478 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
-	"github.com/google/go-cmp/cmp"
 )
 
-const (
-	getA  = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-	headA = "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"
-	getB  = "GET / HTTP/1.0\r\n\r\n"
-
-	failed = "HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 26\r\n" +
-		"X-Content-Type-Options: nosniff\r\n"
-	failedText = "\r\n500 Internal Server Error\n"
-)
-
-// answerWith returns the answers to requests of one connection.
-func answerWith(resp func() *rawhttp.Response, requests string) string {
-	return rawhttp.Answer(resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return resp(), nil }), requests)
-}
-
-// writes makes a StreamFunc of one Write for each part.
-func writes(parts ...string) *rawhttp.Response {
-	return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
+// respWrite is the function of a StreamFunc that makes one Write of each part.
+func respWrite(parts ...string) func(context.Context, io.Writer) error {
+	return func(_ context.Context, w io.Writer) error {
 		for _, p := range parts {
 			if _, err := io.WriteString(w, p); err != nil {
 				return err
 			}
 		}
 		return nil
-	})
-}
-
-func streams(s string) *rawhttp.Response { return rawhttp.Stream(200, "a/b", strings.NewReader(s)) }
-
-func TestSetLength(t *testing.T) {
-	const (
-		ok      = "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 6\r\n\r\n"
-		closing = "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 6\r\nConnection: close\r\n\r\n"
-	)
-	tests := []struct {
-		name, in string
-		resp     func() *rawhttp.Response
-		want     string
-		why      string
-	}{
-		{"StreamFunc", getA, func() *rawhttp.Response { return writes("abc", "def").SetLength(6) }, ok + "abcdef", "Content-Length in place of chunks"},
-		{"Stream", getA, func() *rawhttp.Response { return streams("abcdef").SetLength(6) }, ok + "abcdef", "Content-Length in place of chunks"},
-		{"pipelined", getA + getA, func() *rawhttp.Response { return streams("abcdef").SetLength(6) }, ok + "abcdef" + ok + "abcdef", "the connection persists"},
-		{"HTTP/1.0", getB, func() *rawhttp.Response { return writes("abcdef").SetLength(6) }, closing + "abcdef", "the end of the connection need not say it"},
-		{"HTTP/1.0 that persists", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", func() *rawhttp.Response { return writes("abcdef").SetLength(6) },
-			"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 6\r\nConnection: keep-alive\r\n\r\nabcdef", "with a length it can"},
-		{"HEAD of a StreamFunc", headA, func() *rawhttp.Response { return writes("abcdef").SetLength(6) }, ok, "HEAD has the fields of GET"},
-		{"HEAD of Empty", headA, func() *rawhttp.Response { return rawhttp.Empty(200).SetLength(6) }, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n", "a proxy passes on what it was told"},
-		{"0", getA, func() *rawhttp.Response { return writes().SetLength(0) }, "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 0\r\n\r\n", "0 is a length"},
-		{"the last counts", getA, func() *rawhttp.Response { return writes("abcdef").SetLength(9).SetLength(6) }, ok + "abcdef", ""},
-		{"on a clone", getA, func() *rawhttp.Response {
-			r := writes("abcdef").SetLength(6)
-			r.Clone().SetLength(7)
-			return r
-		}, ok + "abcdef", "the original has its own"},
-		{"204", getA, func() *rawhttp.Response { return rawhttp.Empty(204).SetLength(6) }, "HTTP/1.1 204 No Content\r\n\r\n", "RFC 9110, section 8.6"},
-
-		{"too few, some sent", getA + getA, func() *rawhttp.Response { return writes("abc").SetLength(6) }, ok + "abc", "the client must be able to tell"},
-		{"too many, some sent", getA + getA, func() *rawhttp.Response { return writes("abcdef", "g").SetLength(6) }, ok + "abcdef", "what follows would be read as a response"},
-		{"too many, over the end", getA + getA, func() *rawhttp.Response { return writes("abc", "defg", "h").SetLength(6) }, ok + "abc", "nothing of a Write that is too long, nor after it"},
-		{"too few, none sent", getA, func() *rawhttp.Response { return writes().SetLength(6) }, failed + failedText, "an answer is better than none"},
-		{"too many, none sent", getA, func() *rawhttp.Response { return streams("abcdefg").SetLength(6) }, failed + failedText, ""},
-		{"Empty to GET", getA, func() *rawhttp.Response { return rawhttp.Empty(200).SetLength(6) }, failed + failedText, "it has no content"},
-		{"error ignored", getA + getA, func() *rawhttp.Response {
-			return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
-				for range 3 {
-					io.WriteString(w, "abcd")
-				}
-				return nil
-			}).SetLength(6)
-		}, ok + "abcd", "whatever the program makes of the error"},
-
-		{"negative", getA, func() *rawhttp.Response { return writes().SetLength(-1) }, failed + "Connection: close\r\n" + failedText, "a mistake"},
-		{"Text", getA, func() *rawhttp.Response { return rawhttp.Text(200, "abc").SetLength(3) }, failed + "Connection: close\r\n" + failedText, "a mistake: it is known"},
-		{"Content", getA, func() *rawhttp.Response { return rawhttp.Content(rawhttp.Representation{Size: -1}).SetLength(3) }, failed + "Connection: close\r\n" + failedText, "a mistake: Size is for that"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, answerWith(tt.resp, tt.in)); diff != "" {
-				t.Errorf("answer to %q (-want +got):\n%s\nwhy: %s", tt.in, diff, tt.why)
-			}
-		})
 	}
 }
 
-func TestSetTrailer(t *testing.T) {
-	const head = "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n"
-	value := func(s string) func() string { return func() string { return s } }
-	unasked := func() string { panic("it was asked for its value") }
-	tests := []struct {
-		name, in string
-		resp     func() *rawhttp.Response
-		want     string
-		why      string
-	}{
-		{"one", getA, func() *rawhttp.Response { return writes("abc").SetTrailer("X-Sum", value("6")) },
-			head + "Trailer: X-Sum\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 6\r\n\r\n", ""},
-		{"several", getA, func() *rawhttp.Response {
-			return streams("abc").SetTrailer("A", value("1")).SetTrailer("B", value("2")).SetTrailer("a", value("3"))
-		}, head + "Trailer: B, a\r\n\r\n3\r\nabc\r\n0\r\nB: 2\r\na: 3\r\n\r\n", "the last of a name counts"},
-		{"none", getA, func() *rawhttp.Response { return writes("abc").SetTrailer("A", value("")).SetTrailer("B", value("2")) },
-			head + "Trailer: A, B\r\n\r\n3\r\nabc\r\n0\r\nB: 2\r\n\r\n", "only what there is at the end"},
-		{"named by the program", getA, func() *rawhttp.Response { return writes().SetTrailer("A", value("1")).Set("Trailer", "A, C") },
-			head + "Trailer: A, C\r\n\r\n0\r\nA: 1\r\n\r\n", "as a proxy does"},
-		{"asked for late", getA, func() *rawhttp.Response {
-			sum := 0
-			return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
-				n, err := io.WriteString(w, "abc")
-				sum += n
-				return err
-			}).SetTrailer("X-Sum", func() string { return fmt.Sprint(sum) })
-		}, head + "Trailer: X-Sum\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 3\r\n\r\n", "all content was written"},
-		{"HEAD", headA, func() *rawhttp.Response { return writes("abc").SetTrailer("A", unasked) }, head + "Trailer: A\r\n\r\n", "HEAD has the fields of GET"},
-		{"HTTP/1.0", getB, func() *rawhttp.Response { return writes("abc").SetTrailer("A", unasked) },
-			"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nConnection: close\r\n\r\nabc", "it knows no chunks"},
-		{"with a length", getA, func() *rawhttp.Response { return writes("abc").SetTrailer("A", unasked).SetLength(3) },
-			"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 3\r\n\r\nabc", "only chunks have trailers"},
-		{"in memory", getA, func() *rawhttp.Response { return rawhttp.Text(200, "abc").SetTrailer("A", unasked) },
-			"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 3\r\n\r\nabc", "only chunks have trailers"},
-		{"on a clone", getA, func() *rawhttp.Response {
-			r := writes().SetTrailer("A", value("1"))
-			r.Clone().SetTrailer("A", unasked).SetTrailer("B", unasked)
-			return r
-		}, head + "Trailer: A\r\n\r\n0\r\nA: 1\r\n\r\n", "the original has its own"},
+// A respParts is a Reader, and nothing more, that gives one part with each Read.
+type respParts struct{ parts []string }
 
-		{"value with a line end", getA + getA, func() *rawhttp.Response { return writes("abc").SetTrailer("A", value("1\r\nB: 2")) },
-			head + "Trailer: A\r\n\r\n3\r\nabc\r\n", "cut: no value smuggles in a line"},
-		{"panic", getA + getA, func() *rawhttp.Response { return writes("abc").SetTrailer("A", func() string { panic("on purpose") }) },
-			head + "Trailer: A\r\n\r\n3\r\nabc\r\n", "cut, as a StreamFunc that panics"},
-		{"after an error", getA + getA, func() *rawhttp.Response {
-			return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
-				io.WriteString(w, "abc")
-				return errors.New("on purpose")
-			}).SetTrailer("A", unasked)
-		}, head + "Trailer: A\r\n\r\n3\r\nabc\r\n", "content that is cut has none"},
+func (r *respParts) Read(p []byte) (int, error) {
+	if len(r.parts) == 0 {
+		return 0, io.EOF
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, answerWith(tt.resp, tt.in)); diff != "" {
-				t.Errorf("answer to %q (-want +got):\n%s\nwhy: %s", tt.in, diff, tt.why)
-			}
-		})
+	n := copy(p, r.parts[0])
+	if r.parts[0] = r.parts[0][n:]; r.parts[0] == "" {
+		r.parts = r.parts[1:]
 	}
+	return n, nil
 }
 
-// What frames, routes or authenticates a message comes too late after its content.
-func TestSetTrailerRefuses(t *testing.T) {
-	value := func() string { return "1" }
-	for name, ok := range map[string]bool{
-		"X-Sum": true, "ETag": true, "Server-Timing": true, "content-digest": true, "Digest": true,
-		"Content-Length": false, "transfer-encoding": false, "Host": false, "Content-Type": false, "Trailer": false,
-		"Set-Cookie": false, "WWW-Authenticate": false, "Proxy-Authenticate": false, "Cache-Control": false, "If-Match": false,
-		"Connection": false, "Upgrade": false, "": false, "a b": false, "a:": false, "a\r\nb": false,
-	} {
-		if err := writes().SetTrailer(name, value).Err(); (err == nil) != ok {
-			t.Errorf("SetTrailer(%q): Err() = %v, want a mistake: %v", name, err, !ok)
-		}
+func respReader(parts ...string) io.Reader { return &respParts{parts} }
+
+// respFile opens a file in memory.
+func respFile(t testing.TB, name, content string, mod time.Time) fs.File {
+	t.Helper()
+	f, err := fstest.MapFS{name: {Data: []byte(content), ModTime: mod}}.Open(name)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err := writes().SetTrailer("A", nil).Err(); err == nil {
-		t.Error("SetTrailer of a nil function: Err() = nil, want a mistake")
-	}
+	return f
 }
 
-// OnClose is told once for each response, however the exchange ends.
-func TestOnClose(t *testing.T) {
-	broken := func(s string) *rawhttp.Response {
-		return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
-			if s != "" {
-				io.WriteString(w, s)
-			}
-			return errors.New("on purpose")
-		})
+// respFileResponse makes the Response of a file in memory.
+func respFileResponse(t testing.TB, name, content string, mod time.Time) *rawhttp.Response {
+	t.Helper()
+	r, err := rawhttp.File(respFile(t, name, content, mod))
+	if err != nil {
+		t.Fatal(err)
 	}
-	tests := []struct {
-		name, in string
-		resp     func() *rawhttp.Response
-		want     string // the statuses
-	}{
-		{"Text", getA, func() *rawhttp.Response { return rawhttp.Text(200, "a") }, "200"},
-		{"HEAD", headA, func() *rawhttp.Response { return rawhttp.Text(200, "a") }, "200"},
-		{"StreamFunc", getA, func() *rawhttp.Response { return writes("a") }, "200"},
-		{"Stream", getA, func() *rawhttp.Response { return streams("a") }, "200"},
-		{"StreamFunc to HEAD", headA, func() *rawhttp.Response { return writes("a") }, "200"},
-		{"fails early", getA, func() *rawhttp.Response { return broken("") }, "500"},
-		{"is cut", getA, func() *rawhttp.Response { return broken("a") }, "200"},
-		{"is a mistake", getA, func() *rawhttp.Response { return rawhttp.Text(200, "a").Set("Date", "") }, "500"},
-		{"OPTIONS", "OPTIONS / HTTP/1.1\r\nHost: a\r\n\r\n", func() *rawhttp.Response { return rawhttp.MethodNotAllowed("GET") }, "204"},
-		{"412", "GET / HTTP/1.1\r\nHost: a\r\nIf-Match: \"b\"\r\n\r\n", func() *rawhttp.Response {
-			return rawhttp.Content(rawhttp.Representation{ETag: `"a"`})
-		}, "412"},
-		{"of a closer", getA, func() *rawhttp.Response { return rawhttp.Stream(200, "a/b", io.NopCloser(strings.NewReader("a"))) }, "200"},
-		{"panics", getA, func() *rawhttp.Response {
-			return rawhttp.StreamFunc(200, "a/b", func(context.Context, io.Writer) error { panic("on purpose") })
-		}, "500"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			calls := 0
-			got := answerWith(func() *rawhttp.Response { return tt.resp().OnClose(func() { calls++ }) }, tt.in)
-			if status := got[len("HTTP/1.1 "):][:3]; status != tt.want || calls != 1 {
-				t.Errorf("status %s and %d calls of OnClose, want %s and 1: %q", status, calls, tt.want, got)
-			}
-		})
-	}
+	return r
 }
 
-// A closeReader notes when it is closed.
-type closeReader struct {
-	io.Reader
-	note func()
-}
+// respTime is a time with a fraction of a second, in a zone that is not UTC.
+var respTime = time.Date(2024, time.February, 29, 13, 4, 5, 678, time.FixedZone("", 3600))
 
-func (r closeReader) Close() error {
-	r.note()
-	return nil
-}
+const respLastModified = "Thu, 29 Feb 2024 12:04:05 GMT"
 
-// The content is closed first, then what was added first.
-func TestOnCloseOrder(t *testing.T) {
-	var order []string
-	note := func(s string) func() { return func() { order = append(order, s) } }
-	resp := rawhttp.Stream(200, "a/b", closeReader{strings.NewReader("a"), note("content")}).OnClose(note("first"))
-	resp.Clone().OnClose(note("second")).Close()
-	resp.Close()
-	if diff := cmp.Diff([]string{"content", "first", "second"}, order); diff != "" {
-		t.Errorf("closed (-want +got):\n%s", diff)
-	}
-}
-
-// A wrapper's OnClose on a clone leaves a shared Response what it was; without Clone the
-// second request finds the mistake. Whoever's Response is not served is told all the same.
-func TestOnCloseOfShared(t *testing.T) {
-	shared, calls := rawhttp.Text(200, "a"), 0
-	tell := func() { calls++ }
-	got := answerWith(func() *rawhttp.Response { return shared.Clone().OnClose(tell) }, getA+getA+getA)
-	if n := strings.Count(got, "HTTP/1.1 200 OK\r\n"); n != 3 || calls != 3 {
-		t.Errorf("%d answers and %d calls, want 3 and 3: %q", n, calls, got)
-	}
-
-	calls = 0
-	got = answerWith(func() *rawhttp.Response { return shared.OnClose(tell) }, getA+getA)
-	if n := strings.Count(got, "HTTP/1.1 500 "); n != 1 || calls != 2 {
-		t.Errorf("without Clone: %d answers with 500 and %d calls, want 1 and 2: %q", n, calls, got)
-	}
-
-	calls, closed := 0, 0
-	once := rawhttp.Stream(200, "a/b", closeReader{strings.NewReader("a"), func() { closed++ }})
-	got = answerWith(func() *rawhttp.Response { return once.Clone().OnClose(tell) }, getA+getA)
-	if n := strings.Count(got, "HTTP/1.1 500 "); n != 1 || calls != 2 || closed != 1 {
-		t.Errorf("serves once: %d answers with 500, %d calls, closed %d times; want 1, 2 and 1: %q", n, calls, closed, got)
-	}
-}
-
-func TestOnClosePanics(t *testing.T) {
-	got := answerWith(func() *rawhttp.Response { return rawhttp.Text(200, "a").OnClose(func() { panic("on purpose") }) }, getA+getA)
-	if n := strings.Count(got, "HTTP/1.1 200 OK\r\n"); n != 1 {
-		t.Errorf("%d answers, want 1, after which the connection ends: %q", n, got)
-	}
-	if err := rawhttp.Text(200, "a").OnClose(nil).Err(); err == nil {
-		t.Error("OnClose(nil): Err() = nil, want a mistake")
-	}
-}
-
-// What has been served is frozen for these too.
-func TestFrozenExtras(t *testing.T) {
-	for name, change := range map[string]func(r *rawhttp.Response) *rawhttp.Response{
-		"SetLength":  func(r *rawhttp.Response) *rawhttp.Response { return r.SetLength(1) },
-		"SetTrailer": func(r *rawhttp.Response) *rawhttp.Response { return r.SetTrailer("A", func() string { return "" }) },
-		"OnClose":    func(r *rawhttp.Response) *rawhttp.Response { return r.OnClose(func() {}) },
-	} {
-		shared := writes("a")
-		answerWith(func() *rawhttp.Response { return shared }, getA)
-		if err := change(shared).Err(); err == nil {
-			t.Errorf("%s after it was served: Err() = nil, want a mistake", name)
-		}
-	}
-}
-
-func TestWriteContent(t *testing.T) {
-	failing := errors.New("on purpose")
+func TestResponseWriteTo(t *testing.T) {
 	tests := []struct {
 		name string
-		resp *rawhttp.Response
+		make func() *rawhttp.Response
 		want string
-		err  error
+		once bool
 		why  string
-	}{
-		{"Text", rawhttp.Text(200, "abc"), "abc", nil, ""},
-		{"Bytes", rawhttp.Bytes(404, "a/b", []byte("abc")), "abc", nil, "any status"},
-		{"long Text", rawhttp.Text(200, strings.Repeat("abc", 100_000)), strings.Repeat("abc", 100_000), nil, ""},
-		{"Empty", rawhttp.Empty(200), "", nil, ""},
-		{"StreamFunc", writes("abc", "def"), "abcdef", nil, "no chunks"},
-		{"Stream", streams("abc"), "abc", nil, ""},
-		{"Content", rawhttp.Content(rawhttp.Representation{Body: strings.NewReader("abcdef"), Size: 3}), "abc", nil, "as much as Size says"},
-		{"Content of unknown size", rawhttp.Content(rawhttp.Representation{Body: strings.NewReader("abc"), Size: -1}), "abc", nil, ""},
-		{"trailers", writes("abc").SetTrailer("A", func() string { return "1" }), "abc", nil, "they are no content"},
-		{"204", rawhttp.Bytes(204, "", []byte("abc")), "", nil, "it has no content"},
-		{"length", writes("abc").SetLength(3), "abc", nil, ""},
-		{"too short", writes("abc").SetLength(4), "abc", io.ErrUnexpectedEOF, ""},
-		{"Body too short", rawhttp.Content(rawhttp.Representation{Body: strings.NewReader("abc"), Size: 4}), "abc", io.ErrUnexpectedEOF, ""},
-		{"error", rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
-			io.WriteString(w, "abc")
-			return failing
-		}), "abc", failing, ""},
+	}{{
+		name: "OK",
+		make: func() *rawhttp.Response { return rawhttp.OK("application/json", []byte(`{"a":1}`)) },
+		want: "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n{\"a\":1}",
+		why:  "the media type is sent verbatim, and there is no Date",
+	}, {
+		name: "Bytes without a media type",
+		make: func() *rawhttp.Response { return rawhttp.Bytes(201, "", []byte{0, 255}) },
+		want: "HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n\x00\xff",
+		why:  "what is not known is not said",
+	}, {
+		name: "Bytes without content",
+		make: func() *rawhttp.Response { return rawhttp.Bytes(200, "image/png", nil) },
+		want: "HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 0\r\n\r\n",
+		why:  "content of length 0 has a type too",
+	}, {
+		name: "Text",
+		make: func() *rawhttp.Response { return rawhttp.Text(413, "ü\n") },
+		want: "HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 3\r\n\r\nü\n",
+		why:  "the length is in bytes; the reason phrase is that of RFC 9110, not 7231",
+	}, {
+		name: "HTML",
+		make: func() *rawhttp.Response { return rawhttp.HTML(200, "<p>&") },
+		want: "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: 4\r\n\r\n<p>&",
+		why:  "nothing is escaped",
+	}, {
+		name: "a status without a reason phrase",
+		make: func() *rawhttp.Response { return rawhttp.Text(299, "") },
+		want: "HTTP/1.1 299 \r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 0\r\n\r\n",
+		why:  "\"A server MUST send the space that separates the status-code from the reason-phrase even when the reason-phrase is absent\", RFC 9112, section 4",
+	}, {
+		name: "Empty",
+		make: func() *rawhttp.Response { return rawhttp.Empty(200) },
+		want: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+		why:  "without a length the content would last to the close",
+	}, {
+		name: "Empty 204",
+		make: func() *rawhttp.Response { return rawhttp.Empty(204) },
+		want: "HTTP/1.1 204 No Content\r\n\r\n",
+		why:  "no Content-Length with 204, RFC 9110, section 8.6",
+	}, {
+		name: "Empty 304",
+		make: func() *rawhttp.Response { return rawhttp.Empty(304).Set("ETag", `"a"`) },
+		want: "HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\n\r\n",
+		why:  "a Content-Length would have to be that of the 200, RFC 9110, section 8.6",
+	}, {
+		name: "Empty 205",
+		make: func() *rawhttp.Response { return rawhttp.Empty(205) },
+		want: "HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n",
+		why:  "205 has no content and must say so, RFC 9110, section 15.3.6",
+	}, {
+		name: "content with 204",
+		make: func() *rawhttp.Response { return rawhttp.Text(204, "lost").Set("X-A", "1") },
+		want: "HTTP/1.1 204 No Content\r\nX-A: 1\r\n\r\n",
+		why:  "a 204 ends behind its header section, RFC 9110, section 15.3.5",
+	}, {
+		name: "NotFound",
+		make: rawhttp.NotFound,
+		want: "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 14\r\n\r\n404 Not Found\n",
+	}, {
+		name: "MethodNotAllowed",
+		make: func() *rawhttp.Response { return rawhttp.MethodNotAllowed("GET", "HEAD", "M-SEARCH") },
+		want: "HTTP/1.1 405 Method Not Allowed\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 23\r\nAllow: GET, HEAD, M-SEARCH\r\n\r\n405 Method Not Allowed\n",
+		why:  "Allow is required, RFC 9110, section 15.5.6",
+	}, {
+		name: "MethodNotAllowed with no method left",
+		make: func() *rawhttp.Response { return rawhttp.MethodNotAllowed() },
+		want: "HTTP/1.1 405 Method Not Allowed\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 23\r\nAllow: \r\n\r\n405 Method Not Allowed\n",
+		why:  "\"An empty Allow field value indicates that the resource allows no methods\", RFC 9110, section 10.2.1",
+	}, {
+		name: "InternalServerError",
+		make: rawhttp.InternalServerError,
+		want: "HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 26\r\n\r\n500 Internal Server Error\n",
+	}, {
+		name: "Redirect",
+		make: func() *rawhttp.Response { return rawhttp.Redirect(308, "https://example.test/a%20b?c=d#e") },
+		want: "HTTP/1.1 308 Permanent Redirect\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 23\r\nLocation: https://example.test/a%20b?c=d#e\r\n\r\n308 Permanent Redirect\n",
+		why:  "the location is sent verbatim, a fragment too (RFC 9110, section 10.2.2)",
+	}, {
+		name: "Stream",
+		make: func() *rawhttp.Response {
+			return rawhttp.Stream(200, "text/csv", respReader("a,b\n", strings.Repeat("x", 26)))
+		},
+		want: "HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\nTransfer-Encoding: chunked\r\n\r\n4\r\na,b\n\r\n1a\r\n" + strings.Repeat("x", 26) + "\r\n0\r\n\r\n",
+		once: true,
+		why:  "each Read is a chunk",
+	}, {
+		name: "Stream without content",
+		make: func() *rawhttp.Response { return rawhttp.Stream(202, "", respReader()) },
+		want: "HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		once: true,
+		why:  "a chunk of no bytes would be the last",
+	}, {
+		name: "StreamFunc",
+		make: func() *rawhttp.Response {
+			return rawhttp.StreamFunc(200, "text/event-stream", respWrite("", "a", "", "bc"))
+		},
+		want: "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n",
+		why:  "a Write of no bytes makes no chunk, which would be the last",
+	}, {
+		name: "Content",
+		make: func() *rawhttp.Response {
+			return rawhttp.Content(rawhttp.Representation{MediaType: "image/gif", Body: strings.NewReader("GIF89a"), Size: 6, ModTime: respTime, ETag: `W/"v1"`})
+		},
+		want: "HTTP/1.1 200 OK\r\nContent-Type: image/gif\r\nContent-Length: 6\r\nETag: W/\"v1\"\r\nLast-Modified: " + respLastModified + "\r\nAccept-Ranges: bytes\r\n\r\nGIF89a",
+		why:  "times are sent in UTC, in whole seconds",
+	}, {
+		name: "Content of the zero Representation",
+		make: func() *rawhttp.Response { return rawhttp.Content(rawhttp.Representation{}) },
+		want: "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 0\r\n\r\n",
+	}, {
+		name: "Content of no Body with a Size",
+		make: func() *rawhttp.Response { return rawhttp.Content(rawhttp.Representation{MediaType: "a/b", Size: 9}) },
+		want: "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 0\r\n\r\n",
+		why:  "no Body is no content",
+	}, {
+		name: "Content of unknown size",
+		make: func() *rawhttp.Response {
+			return rawhttp.Content(rawhttp.Representation{MediaType: "a/b", Body: strings.NewReader("abc"), Size: -1})
+		},
+		want: "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+	}, {
+		name: "Content of a plain Reader",
+		make: func() *rawhttp.Response {
+			return rawhttp.Content(rawhttp.Representation{MediaType: "a/b", Body: respReader("ab", "c", "de"), Size: 4})
+		},
+		want: "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 4\r\n\r\nabcd",
+		once: true,
+		why:  "never more than Size",
+	}, {
+		name: "Content modified in the future",
+		make: func() *rawhttp.Response {
+			return rawhttp.Content(rawhttp.Representation{MediaType: "a/b", ModTime: time.Date(9000, 1, 1, 0, 0, 0, 0, time.UTC)})
+		},
+		want: "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 0\r\nLast-Modified: Wed, 01 Jan 9000 00:00:00 GMT\r\n\r\n",
+		why:  "without a Date there is nothing that it could not be later than",
+	}, {
+		name: "Content with validators of the resolver's own",
+		make: func() *rawhttp.Response {
+			r := rawhttp.Content(rawhttp.Representation{MediaType: "a/b", ModTime: respTime, ETag: `"old"`})
+			return r.Set("etag", `"new"`).Set("last-modified", "Thu, 01 Jan 1970 00:00:00 GMT")
+		},
+		want: "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 0\r\netag: \"new\"\r\nlast-modified: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n",
+		why:  "two ETag fields are none: the one that was set counts",
+	}, {
+		name: "fields in order",
+		make: func() *rawhttp.Response {
+			return rawhttp.Text(200, "").Add("Set-Cookie", "a=1").Set("X-Empty", "").Add("set-cookie", "b=2").Set("content-type", "text/css").Set("x-LAST", "\xe9 \t\"z")
+		},
+		want: "HTTP/1.1 200 OK\r\nContent-Type: text/css\r\nContent-Length: 0\r\nSet-Cookie: a=1\r\nX-Empty: \r\nset-cookie: b=2\r\nx-LAST: \xe9 \t\"z\r\n\r\n",
+		why:  "names keep their case and fields their order; obs-text and blanks inside are field content",
+	}, {
+		name: "CloseAfter",
+		make: func() *rawhttp.Response { return rawhttp.Empty(200).CloseAfter().Set("X-A", "1") },
+		want: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-A: 1\r\nConnection: close\r\n\r\n",
+		why:  "a server that is going to close says so, RFC 9112, section 9.6",
+	}, {
+		name: "content larger than any buffer",
+		make: func() *rawhttp.Response { return rawhttp.Bytes(200, "", []byte(strings.Repeat("0123456789", 30_000))) },
+		want: "HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + strings.Repeat("0123456789", 30_000),
+	}}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			resp := tt.make()
+			for i := range 3 {
+				if tt.once && i > 0 {
+					resp = tt.make()
+				}
+				var b strings.Builder
+				n, err := resp.WriteTo(&b)
+				if err != nil || n != int64(b.Len()) {
+					t.Errorf("WriteTo = %d, %v, want %d, nil", n, err, b.Len())
+				}
+				if diff := cmp.Diff(tt.want, b.String()); diff != "" {
+					t.Fatalf("WriteTo, time %d, wrote (-want +got):\n%s\nwhy: %s", i+1, diff, tt.why)
+				}
+			}
+		})
+	}
+}
+
+func TestResponseOfFileWriteTo(t *testing.T) {
+	tests := []struct{ name, content, mediaType string }{
+		{"a.txt", "Hello\n", "text/plain; charset=utf-8"},
+		{"dir.d/b.JPG", "\xff\xd8", "image/jpeg"},
+		{"c", "", "application/octet-stream"},
+		{"dir.txt/d", "x", "application/octet-stream"},
+		{".txt", "x", "application/octet-stream"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			resp := respFileResponse(t, tt.name, tt.content, respTime)
+			defer resp.Close()
 			var b strings.Builder
-			n, err := tt.resp.WriteContent(t.Context(), &b)
-			if !errors.Is(err, tt.err) || n != int64(b.Len()) {
-				t.Errorf("WriteContent = %d, %v, and writes %d bytes; want the error %v", n, err, b.Len(), tt.err)
+			if n, err := resp.WriteTo(&b); err != nil || n != int64(b.Len()) {
+				t.Errorf("WriteTo = %d, %v, want %d, nil", n, err, b.Len())
 			}
-			if diff := cmp.Diff(tt.want, b.String()); diff != "" {
-				t.Errorf("WriteContent writes (-want +got):\n%s\nwhy: %s", diff, tt.why)
+			head, content := splitHead(b.String())
+			if content != tt.content {
+				t.Errorf("content %q, want %q", content, tt.content)
+			}
+			want := []string{
+				"HTTP/1.1 200 OK\r\n", "\r\nContent-Type: " + tt.mediaType + "\r\n",
+				fmt.Sprintf("\r\nContent-Length: %d\r\n", len(tt.content)), "\r\nLast-Modified: " + respLastModified + "\r\n",
+			}
+			for _, w := range want {
+				if !strings.Contains(head, w) {
+					t.Errorf("head %q has no %q", head, w)
+				}
 			}
 		})
 	}
 }
 
-// A limitedWriter fails when it has no room.
-type limitedWriter struct{ room int }
-
-var errNoRoom = errors.New("no room")
-
-func (w *limitedWriter) Write(p []byte) (int, error) {
-	if len(p) > w.room {
-		return 0, errNoRoom
-	}
-	w.room -= len(p)
-	return len(p), nil
+// A respLimited takes the first n bytes and fails then.
+type respLimited struct {
+	strings.Builder
+	n int
 }
 
-func TestWriteContentReports(t *testing.T) {
-	if n, err := writes("abc", "def").WriteContent(t.Context(), &limitedWriter{4}); n != 3 || !errors.Is(err, errNoRoom) {
-		t.Errorf("WriteContent to a Writer that fails = %d, %v, want 3 and its error", n, err)
+var errRespFull = errors.New("full")
+
+func (w *respLimited) Write(p []byte) (int, error) {
+	if room := w.n - w.Len(); len(p) > room {
+		w.Builder.Write(p[:room])
+		return room, errRespFull
 	}
-	if _, err := rawhttp.Text(200, "a").Set("Date", "").WriteContent(t.Context(), io.Discard); err == nil {
-		t.Error("WriteContent of a mistake returns nil, want the mistake")
-	}
-	once := streams("abc")
-	if _, err := once.WriteContent(t.Context(), io.Discard); err != nil {
-		t.Error(err)
-	}
-	if n, err := once.WriteContent(t.Context(), io.Discard); n != 0 || err == nil {
-		t.Errorf("WriteContent of what serves once, a second time = %d, %v, want an error", n, err)
-	}
-	shared := rawhttp.Text(200, "abc")
-	shared.WriteContent(t.Context(), io.Discard)
-	if err := shared.Set("A", "b").Err(); err != nil {
-		t.Errorf("Set after WriteContent: %v, want no mistake: it shows a Response", err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := writes("abc").WriteContent(ctx, io.Discard); !errors.Is(err, context.Canceled) {
-		t.Errorf("WriteContent with a context that has ended = %v", err)
-	}
+	return w.Builder.Write(p)
 }
 
-// Many may write the content of a Response at once.
-func TestWriteContentConcurrently(t *testing.T) {
-	resp := rawhttp.Content(rawhttp.Representation{Body: strings.NewReader("abc"), Size: 3})
-	var all sync.WaitGroup
-	for range 20 {
-		all.Go(func() {
-			var b strings.Builder
-			if _, err := resp.WriteContent(t.Context(), &b); err != nil || b.String() != "abc" {
-				t.Errorf("WriteContent writes %q, %v", &b, err)
+func TestResponseWriteToCountsWhatWasWritten(t *testing.T) {
+	large := strings.Repeat("x", 100_000)
+	makers := map[string]func() *rawhttp.Response{
+		"in memory": func() *rawhttp.Response { return rawhttp.Text(200, large) },
+		"stream":    func() *rawhttp.Response { return rawhttp.StreamFunc(200, "", respWrite("abc", large, "def")) },
+		"known size": func() *rawhttp.Response {
+			return rawhttp.Content(rawhttp.Representation{Body: respReader(large), Size: 100_000})
+		},
+	}
+	for name, build := range makers {
+		for _, limit := range []int{0, 1, 20, 90, 5_000, 66_000, 99_000} {
+			w := &respLimited{n: limit}
+			n, err := build().WriteTo(w)
+			if n != int64(w.Len()) || !errors.Is(err, errRespFull) {
+				t.Errorf("%s: WriteTo with room for %d bytes = %d, %v, want %d and the error of Write", name, limit, n, err, w.Len())
 			}
+		}
+	}
+}
+
+func TestResponseFields(t *testing.T) {
+	r := rawhttp.HTML(200, "").Set("B", "1").Add("A", "2").Add("b", "3").Set("C", "4")
+	type field struct{ Name, Value string }
+	all := func() (got []field) {
+		for name, value := range r.Fields() {
+			got = append(got, field{name, value})
+		}
+		return got
+	}
+	want := []field{{"Content-Type", "text/html; charset=utf-8"}, {"B", "1"}, {"A", "2"}, {"b", "3"}, {"C", "4"}}
+	if diff := cmp.Diff(want, all()); diff != "" {
+		t.Errorf("Fields (-want +got):\n%s", diff)
+	}
+	for stop := range want {
+		n := 0
+		for range r.Fields() {
+			if n++; n > stop {
+				break
+			}
+		}
+		if n != stop+1 {
+			t.Errorf("Fields went on: %d fields, want %d", n, stop+1)
+		}
+	}
+
+	r.Set("b", "5")
+	want = []field{want[0], {"A", "2"}, {"C", "4"}, {"b", "5"}}
+	if diff := cmp.Diff(want, all()); diff != "" {
+		t.Errorf("Fields after Set in place of two (-want +got):\n%s", diff)
+	}
+	if got := maps.Collect(rawhttp.Empty(204).Fields()); len(got) != 0 {
+		t.Errorf("Empty(204).Fields() = %v, want none", got)
+	}
+}
+
+func TestResponseStatus(t *testing.T) {
+	tests := []struct {
+		resp *rawhttp.Response
+		want int
+	}{
+		{rawhttp.OK("", nil), 200}, {rawhttp.Text(599, ""), 599}, {rawhttp.Empty(204), 204}, {rawhttp.NotFound(), 404}, {rawhttp.InternalServerError(), 500},
+		{rawhttp.MethodNotAllowed("GET"), 405}, {rawhttp.Redirect(303, "/"), 303}, {rawhttp.Content(rawhttp.Representation{}), 200},
+		{rawhttp.Stream(201, "", respReader()), 201}, {rawhttp.StreamFunc(202, "", respWrite()), 202},
+	}
+	for _, tt := range tests {
+		if got := tt.resp.Status(); got != tt.want || tt.resp.Err() != nil {
+			t.Errorf("Status() = %d, Err() = %v, want %d, nil", got, tt.resp.Err(), tt.want)
+		}
+	}
+}
+
+func TestResponseClone(t *testing.T) {
+	r := rawhttp.Text(200, "shared").Set("A", "1").Add("B", "2")
+	before := respBytes(t, r)
+	c := r.Clone()
+	if got := respBytes(t, c); got != before {
+		t.Errorf("a clone writes %q, want %q", got, before)
+	}
+	c.Set("A", "changed").Set("Content-Type", "a/b").Add("B", "3").CloseAfter()
+	want := "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 6\r\nB: 2\r\nA: changed\r\nB: 3\r\nConnection: close\r\n\r\nshared"
+	if diff := cmp.Diff(want, respBytes(t, c)); diff != "" {
+		t.Errorf("a changed clone writes (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(before, respBytes(t, r)); diff != "" {
+		t.Errorf("the original of a changed clone writes (-want +got):\n%s", diff)
+	}
+
+	r.Clone().Set("Date", "x")
+	if err := r.Err(); err != nil {
+		t.Errorf("misuse of a clone is reported by its original: %v", err)
+	}
+	bad := r.Clone().Set("Date", "x")
+	if err := bad.Clone().Err(); !errors.Is(err, bad.Err()) {
+		t.Errorf("Err of the clone = %v, want %v", err, bad.Err())
+	}
+}
+
+// respBytes gives what WriteTo writes.
+func respBytes(t testing.TB, r *rawhttp.Response) string {
+	t.Helper()
+	var b strings.Builder
+	if _, err := r.WriteTo(&b); err != nil {
+		t.Errorf("WriteTo: %v", err)
+	}
+	return b.String()
+}
+
+// respReusable makes one of each kind that may answer any number of requests.
+func respReusable() map[string]*rawhttp.Response {
+	large := strings.Repeat("0123456789abcdef", 5000)
+	return map[string]*rawhttp.Response{
+		"OK":                  rawhttp.OK("a/b", []byte("content")),
+		"Text":                rawhttp.Text(200, large),
+		"HTML":                rawhttp.HTML(404, "<p>"),
+		"Bytes":               rawhttp.Bytes(200, "", []byte{1, 2, 3}),
+		"Empty":               rawhttp.Empty(204),
+		"Redirect":            rawhttp.Redirect(302, "/b").Set("X-A", "1"),
+		"NotFound":            rawhttp.NotFound(),
+		"MethodNotAllowed":    rawhttp.MethodNotAllowed("GET"),
+		"InternalServerError": rawhttp.InternalServerError(),
+		"StreamFunc":          rawhttp.StreamFunc(200, "a/b", respWrite("some", "", large)),
+		"Content":             rawhttp.Content(rawhttp.Representation{MediaType: "a/b", Body: strings.NewReader(large), Size: int64(len(large)), ModTime: respTime, ETag: `"e"`}),
+		"Content, chunked":    rawhttp.Content(rawhttp.Representation{MediaType: "a/b", Body: strings.NewReader("abc"), Size: -1}),
+		"Content of nothing":  rawhttp.Content(rawhttp.Representation{}),
+	}
+}
+
+func TestReusableResponsesAtOnce(t *testing.T) {
+	for name, r := range respReusable() {
+		t.Run(name, func(t *testing.T) {
+			want := respBytes(t, r)
+			var all sync.WaitGroup
+			for range 100 {
+				all.Go(func() {
+					if got := respBytes(t, r); got != want {
+						t.Errorf("WriteTo at once wrote %q, want %q", got, want)
+					}
+					c := r.Clone().Set("X-Clone", "1")
+					if head, _ := splitHead(respBytes(t, c)); !strings.Contains(head, "\r\nX-Clone: 1\r\n") {
+						t.Errorf("WriteTo of a clone wrote the head %q", head)
+					}
+					if err := r.Close(); err != nil {
+						t.Errorf("Close() = %v", err)
+					}
+				})
+			}
+			all.Wait()
 		})
 	}
-	all.Wait()
+}
+
+func TestServerServesReusableResponsesAtOnce(t *testing.T) {
+	kinds := respReusable()
+	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		return kinds[req.Query().Get("kind")], nil
+	})))
+	for name, r := range kinds {
+		t.Run(name, func(t *testing.T) {
+			one := respBytes(t, r)
+			request := "GET /?kind=" + strings.ReplaceAll(name, " ", "+") + " HTTP/1.1\r\nHost: a\r\n\r\n"
+			var all sync.WaitGroup
+			for range 20 {
+				all.Go(func() {
+					if got := talk(t, addr, strings.Repeat(request, 5)); got != strings.Repeat(one, 5) {
+						t.Errorf("five requests are answered with %q, want five times %q", got, one)
+					}
+				})
+			}
+			all.Wait()
+		})
+	}
 }

@@ -1,0 +1,96 @@
+package conformance_test
+
+import (
+	"testing"
+	"time"
+)
+
+// A time of change in whole seconds tells nothing while the content may change again
+// within it: the date is then no validator, as the entity tag of a file is weak.
+func TestDatesOfYoungContent(t *testing.T) {
+	const ms = time.Millisecond
+	// It is 2000-01-01 00:00:00 in every bubble.
+	second58, second59, second00 := "Fri, 31 Dec 1999 23:59:58 GMT", "Fri, 31 Dec 1999 23:59:59 GMT", "Sat, 01 Jan 2000 00:00:00 GMT"
+	tests := []struct {
+		name  string
+		age   time.Duration // of the change
+		date  string        // that the client sends
+		known bool          // there is known to be no change after it
+		why   string
+	}{
+		{"of this instant", 0, second00, false, "it may change again in this second"},
+		{"of this instant, a date in the future", 0, "Sat, 01 Jan 2000 00:00:02 GMT", true, "what changes then has another time"},
+		{"1.9 s old", 1900 * ms, second58, false, "file systems count in up to two seconds"},
+		{"1.9 s old, a second later", 1900 * ms, second59, false, "file systems count in up to two seconds"},
+		{"1.9 s old, two seconds later", 1900 * ms, second00, true, "a change after that would show"},
+		{"2 s old", 2000 * ms, second58, true, ""},
+		{"2 s old, a second later", 2000 * ms, second59, true, ""},
+		{"2 s old, a second earlier", 2000 * ms, "Fri, 31 Dec 1999 23:59:57 GMT", false, "it changed after that"},
+		{"from the future", -time.Hour, second00, false, "Last-Modified is Date, and no time of the change"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				mod := time.Now().Add(-tt.age)
+				modified, unmodified := 200, 412
+				if tt.known {
+					modified, unmodified = 304, 200
+				}
+				for line, want := range map[string]int{"If-Modified-Since: ": modified, "If-Unmodified-Since: ": unmodified} {
+					for _, method := range []string{"GET", "HEAD"} {
+						if got := contentStatus(t, contentAsk(t, contentOf("", mod), method, line+tt.date)); got != want {
+							t.Errorf("%s of what changed %v ago, with %s%s: status %d, want %d\nwhy: %s", method, tt.age, line, tt.date, got, want, tt.why)
+						}
+					}
+				}
+			})
+		})
+	}
+}
+
+// The date of what is 1.9 s old is that of the second before the last, and yet no strong
+// validator.
+func TestIfRangeWithTheDateOfYoungContent(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		young := contentOf("", time.Now().Add(-1900*time.Millisecond))
+		if got := contentStatus(t, contentAsk(t, young, "GET", "Range: bytes=5-", "If-Range: Fri, 31 Dec 1999 23:59:58 GMT")); got != 200 {
+			t.Errorf("status %d to a date of 1.9 s ago, want 200: it may change again with the same date", got)
+		}
+	})
+}
+
+// "A validator is weak if it is shared by two or more representations of a given resource
+// at the same time" RFC 9110, section 8.8.1: the date of what was chosen by the client's
+// preferences is, so it does not make parts of one out of parts of another.
+func TestIfRangeWithADateThatIsShared(t *testing.T) {
+	tests := []struct {
+		vary []string
+		want int
+	}{
+		{nil, 206},
+		{[]string{"Accept-Encoding"}, 200},
+		{[]string{"accept-encoding"}, 200},
+		{[]string{"Origin, Accept-Encoding"}, 200},
+		{[]string{"Origin", "Accept-Language"}, 200},
+		{[]string{"Accept"}, 200},
+		{[]string{"*"}, 200},
+		{[]string{"Origin"}, 206},
+		{[]string{"Cookie, X-Accept"}, 206},
+	}
+	bubble(t, func(t *testing.T) {
+		for _, tt := range tests {
+			resp := contentOf(contentTag, contentMod)
+			for _, value := range tt.vary {
+				resp.Add("Vary", value)
+			}
+			if got := contentStatus(t, contentAsk(t, resp, "GET", "Range: bytes=5-", "If-Range: "+contentChanged)); got != tt.want {
+				t.Errorf("Vary %q, If-Range with the date: status %d, want %d", tt.vary, got, tt.want)
+			}
+			for line, want := range map[string]int{"If-Range: " + contentTag: 206, "If-Match: " + contentTag: 206, "If-Modified-Since: " + contentChanged: 304} {
+				if got := contentStatus(t, contentAsk(t, resp, "GET", "Range: bytes=5-", line)); got != want {
+					t.Errorf("Vary %q, %s: status %d, want %d as without Vary", tt.vary, line, got, want)
+				}
+			}
+		}
+	})
+}

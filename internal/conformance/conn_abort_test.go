@@ -1,0 +1,143 @@
+package conformance_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/rawhttp"
+)
+
+// abortTalk is what a client says in TestClientEndsAnywhere: requests of each framing, with
+// and without Expect, read and not read by echoOrNot.
+var abortTalk = []string{
+	"GET /a HTTP/1.1\r\nHost: h\r\n\r\n",
+	"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello",
+	"POST /unread HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello",
+	"POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nT: v\r\n\r\n",
+	"POST /unread HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+	"POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi",
+	"GET /b HTTP/1.1\r\nHost: h\r\n\r\n",
+}
+
+// echoOrNot answers with the content of a request, or with "unread".
+var echoOrNot = rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+	if strings.HasPrefix(req.Path(), "/echo") {
+		return echo.Resolve(ctx, req)
+	}
+	return rawhttp.Text(200, "unread"), nil
+})
+
+// abortEnds are the ways in which a client stops after some of what it has to say.
+var abortEnds = map[string]func(*kernelConn){
+	"half-closes":   func(c *kernelConn) { c.CloseWrite() },
+	"closes":        func(c *kernelConn) { c.Close() },
+	"resets":        func(c *kernelConn) { c.reset() },
+	"says no more":  func(*kernelConn) {},
+	"waits, closes": func(c *kernelConn) { time.Sleep(3 * time.Second); c.Close() },
+}
+
+var abortServers = map[string]func(*kernelConn) net.Conn{
+	"system's":      func(c *kernelConn) net.Conn { return c },
+	"fragmented":    func(c *kernelConn) net.Conn { return fragmentedConn{c, 1} },
+	"no CloseWrite": func(c *kernelConn) net.Conn { return plainConn{c} },
+}
+
+// Wherever a client stops, and however: the connection ends, and a client that still reads
+// has an answer to each request that it has sent whole, and at most a refusal of the last.
+func TestClientEndsAnywhere(t *testing.T) {
+	talk := strings.Join(abortTalk, "")
+	for end, stop := range abortEnds {
+		for kind, wrap := range abortServers {
+			t.Run(end+"/"+kind, func(t *testing.T) {
+				for n := range len(talk) + 1 {
+					bubble(t, func(t *testing.T) {
+						client, server := kernelPair(1 << 16)
+						s := newServer(t, rawhttp.WithResolver(echoOrNot))
+						served := make(chan error, 1)
+						go func() { served <- s.ServeConn(context.Background(), wrap(server)) }()
+						io.WriteString(client, talk[:n])
+						stop(client)
+						if end == "half-closes" || end == "says no more" {
+							if err := abortAnswers(client, n); err != nil {
+								t.Errorf("%d bytes: %v", n, err)
+							}
+						}
+						<-served
+						client.Close()
+					})
+				}
+			})
+		}
+	}
+}
+
+// abortAnswers reads all answers to the first n bytes of abortTalk.
+func abortAnswers(client net.Conn, n int) error {
+	r := bufio.NewReader(client)
+	whole, rest := abortTalk, 0
+	for i, req := range abortTalk {
+		if n < len(req) {
+			whole, rest = abortTalk[:i], n
+			break
+		}
+		n -= len(req)
+	}
+	for _, req := range whole {
+		want := "unread"
+		switch {
+		case strings.Contains(req, "/echo") && strings.Contains(req, "hello"):
+			want = "hello"
+		case strings.Contains(req, "/echo") && strings.Contains(req, "abc"):
+			want = "abc"
+		case strings.Contains(req, "/echo"):
+			want = "hi"
+		}
+		status, content, err := abortAnswer(r)
+		if err != nil || status != 200 || content != want {
+			return fmt.Errorf("answer to %q: %d %q, %v; want 200 %q", req, status, content, err, want)
+		}
+	}
+	status, content, err := abortAnswer(r)
+	if rest == 0 {
+		if err != io.EOF {
+			return fmt.Errorf("behind the last request: %d %q, %v; want the end", status, content, err)
+		}
+		return nil
+	}
+	// A request that is not whole is refused, or answered without its content.
+	part := abortTalk[len(whole)][:rest]
+	unread := strings.HasPrefix(part, "POST /unread") && strings.Contains(part, "\r\n\r\n")
+	if err != nil || unread && status != 200 || !unread && status != 400 && status != 408 {
+		return fmt.Errorf("answer to %q: %d, %v; want a refusal, or 200 where the content is not read", part, status, err)
+	}
+	if status, content, err = abortAnswer(r); err != io.EOF {
+		return fmt.Errorf("behind the last answer: %d %q, %v; want the end", status, content, err)
+	}
+	return nil
+}
+
+// abortAnswer reads the next final response; io.EOF is a clean end before it.
+func abortAnswer(r *bufio.Reader) (status int, content string, err error) {
+	for {
+		if _, err := r.Peek(1); err != nil {
+			return 0, "", err
+		}
+		resp, err := http.ReadResponse(r, nil)
+		if err != nil {
+			return 0, "", errors.Join(errors.New("broken"), err)
+		}
+		if resp.StatusCode < 200 {
+			continue
+		}
+		b, err := io.ReadAll(resp.Body)
+		return resp.StatusCode, string(b), err
+	}
+}

@@ -1,0 +1,89 @@
+package conformance_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/rawhttp"
+)
+
+// A repeatingConn is a connection on which the same requests come again and again.
+type repeatingConn struct {
+	net.Conn
+	requests string // what one Read gives
+	reads    int    // how often it does
+	answered int    // bytes
+}
+
+func (c *repeatingConn) Read(p []byte) (int, error) {
+	if c.reads == 0 {
+		return 0, io.EOF
+	}
+	c.reads--
+	return copy(p, c.requests), nil
+}
+
+func (c *repeatingConn) Write(p []byte) (int, error) {
+	c.answered += len(p)
+	return len(p), nil
+}
+
+func (c *repeatingConn) Close() error                     { return nil }
+func (c *repeatingConn) LocalAddr() net.Addr              { return &net.TCPAddr{} }
+func (c *repeatingConn) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
+func (c *repeatingConn) SetReadDeadline(time.Time) error  { return nil }
+func (c *repeatingConn) SetWriteDeadline(time.Time) error { return nil }
+
+const benchmarkGet = "GET / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n"
+
+// benchmarkConn serves n batches of requests.
+func benchmarkConn(s *rawhttp.Server, batch string, n int) {
+	s.ServeConn(context.Background(), &repeatingConn{requests: batch, reads: n})
+}
+
+func benchmarkHello() rawhttp.Resolver {
+	resp := rawhttp.Text(200, "Hello, World!\n")
+	return rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return resp, nil })
+}
+
+func BenchmarkHello(b *testing.B) {
+	s := newServer(b, rawhttp.WithResolver(benchmarkHello()))
+	b.ReportAllocs()
+	benchmarkConn(s, benchmarkGet, b.N)
+}
+
+func BenchmarkPipelined(b *testing.B) {
+	s := newServer(b, rawhttp.WithResolver(benchmarkHello()))
+	b.ReportAllocs()
+	benchmarkConn(s, strings.Repeat(benchmarkGet, 16), b.N/16+1)
+}
+
+func BenchmarkText(b *testing.B) {
+	s := newServer(b, rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Text(200, "Hello, World!\n"), nil
+	})))
+	b.ReportAllocs()
+	benchmarkConn(s, strings.Repeat(benchmarkGet, 16), b.N/16+1)
+}
+
+type countedDeadlines struct {
+	*repeatingConn
+	read, write int
+}
+
+func (c *countedDeadlines) SetReadDeadline(time.Time) error  { c.read++; return nil }
+func (c *countedDeadlines) SetWriteDeadline(time.Time) error { c.write++; return nil }
+
+// A deadline is left where it is while it is early: so there is none for each request.
+func TestDeadlinesAreLeft(t *testing.T) {
+	s := newServer(t, rawhttp.WithResolver(benchmarkHello()))
+	c := &countedDeadlines{repeatingConn: &repeatingConn{requests: benchmarkGet, reads: 1000}}
+	s.ServeConn(context.Background(), c)
+	if c.read > 3 || c.write > 3 {
+		t.Errorf("1000 requests set %d read deadlines and %d write deadlines, want one or two", c.read, c.write)
+	}
+}

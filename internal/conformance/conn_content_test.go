@@ -1,0 +1,530 @@
+package conformance_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+// liveReads is a resolver that reads n bytes of the content, -1 all, and
+// answers with the path whatever came.
+func liveReads(n int64) rawhttp.Resolver {
+	return rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		if n < 0 {
+			io.Copy(io.Discard, req.Body)
+		} else {
+			io.CopyN(io.Discard, req.Body, n)
+		}
+		return rawhttp.Text(200, req.Path()), nil
+	})
+}
+
+// chunks frames content in chunks of size bytes, with the last one.
+func liveChunks(content string, size int) string {
+	var b strings.Builder
+	for len(content) > 0 {
+		n := min(size, len(content))
+		fmt.Fprintf(&b, "%x\r\n%s\r\n", n, content[:n])
+		content = content[n:]
+	}
+	return b.String() + "0\r\n\r\n"
+}
+
+// What a resolver leaves of the content is read, if that is at most 256 KiB, so
+// that the next request is found; else the connection closes, and the answer says
+// so if that is known.
+func TestContentLeftUnread(t *testing.T) {
+	const most = 256 << 10
+	zeros := func(n int) string { return strings.Repeat("0", n) }
+	post := func(n int) string { return livePost("/a", zeros(n)) }
+	posted := func(n, size int) string { return liveChunked("/a", liveChunks(zeros(n), size)) }
+	tests := []struct {
+		name string
+		in   string
+		read int64
+		want string
+		why  string
+	}{
+		{"one byte", post(1), 0, liveOK("/a") + liveOK("/b"), "it is drained"},
+		{"256 KiB", post(most), 0, liveOK("/a") + liveOK("/b"), "it is drained: the limit is included"},
+		{"a byte more", post(most + 1), 0, liveLast("/a"), "known from Content-Length"},
+		{"a byte more, of which one is read", post(most + 1), 1, liveOK("/a") + liveOK("/b"), "what is left counts"},
+		{"5 MiB, read whole", post(5 << 20), -1, liveOK("/a") + liveOK("/b"), "nothing is left"},
+		{"chunked, 256 KiB", posted(most, 4<<10), 0, liveOK("/a") + liveOK("/b"), "it is drained"},
+		{"chunked, more than that", posted(15<<20, 64<<10), 0, liveOK("/a") + liveOK("/b"), "nobody knew before the end, and the client was told that the connection persists"},
+		{"chunked, 5 MiB read whole", posted(5<<20, 100_000), -1, liveOK("/a") + liveOK("/b"), "nothing is left"},
+		{"chunked, begun", posted(100_000, 50_000), 10, liveOK("/a") + liveOK("/b"), "draining goes on in the middle of a chunk"},
+		{"chunked, a large one begun", posted(5<<20, 5<<20), 10, liveLast("/a"), "known from the size of the chunk"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := liveTalk(t, tt.in+liveGet("/b"), rawhttp.WithResolver(liveReads(tt.read)))
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("answers (-want +got):\n%s\nwhy: %s", diff, tt.why)
+			}
+		})
+	}
+}
+
+// An answer is whole also where what follows the unread content cannot be told.
+func TestAnswerBeforeContentThatIsMalformed(t *testing.T) {
+	tests := []struct{ name, in string }{
+		{"bad chunk size, in the same read", liveChunked("/a", "zz\r\n")},
+		{"bad chunk size behind a chunk", liveChunked("/a", "1\r\nx\r\nzz\r\n")},
+		{"bad end of a chunk", liveChunked("/a", "1\r\nxy\r\n0\r\n\r\n")},
+		{"content ends early", livePost("/a", "0123456789")[:len(livePost("/a", "0123456789"))-5]},
+		{"chunked content ends early", liveChunked("/a", "5\r\nab")},
+		{"bad trailer", liveChunked("/a", "0\r\nHost: b\r\n\r\n")},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := liveTalk(t, tt.in, rawhttp.WithResolver(livePath))
+			if diff := cmp.Diff(liveOK("/a"), got); diff != "" {
+				t.Errorf("answer to %q, whose content nobody reads (-want +got):\n%s", tt.in, diff)
+			}
+		})
+	}
+}
+
+// RFC 9110, section 10.1.1: 100 (Continue) goes out when the content is first
+// read, never to 1.0, never when content is there already, never after a final
+// status.
+func TestExpectContinue(t *testing.T) {
+	const proceed = "HTTP/1.1 100 Continue\r\n\r\n"
+	echoStream := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Stream(200, "a/b", req.Body), nil
+	})
+	streamed := "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n"
+	streamedLast := strings.Replace(streamed, "\r\n\r\n", "\r\nConnection: close\r\n\r\n", 1)
+	head := func(version string, fields ...string) string {
+		return "POST /a HTTP/" + version + "\r\nHost: a\r\n" + strings.Join(append(fields, "Expect: 100-continue"), "\r\n") + "\r\n\r\n"
+	}
+	lateReader := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.StreamFunc(200, "a/b", func(ctx context.Context, w io.Writer) error {
+			io.WriteString(w, "early")
+			if n, err := req.Body.Read(make([]byte, 1)); err == nil || err == io.EOF {
+				t.Errorf("Body.Read behind the final head gives %d, %v, want an error: the client waits for a 100", n, err)
+			}
+			return nil
+		}), nil
+	})
+	echoed := func(s string) string {
+		return "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: " + strconv.Itoa(len(s)) + "\r\n\r\n" + s
+	}
+	type turn struct{ say, hear string }
+	tests := []struct {
+		name     string
+		resolver rawhttp.Resolver
+		turns    []turn
+		persists bool
+		why      string
+	}{{
+		name:     "read",
+		resolver: echo,
+		turns:    []turn{{head("1.1", "Content-Length: 5"), proceed}, {"hello", echoed("hello")}},
+		persists: true,
+	}, {
+		name:     "read, chunked",
+		resolver: echo,
+		turns:    []turn{{head("1.1", "Transfer-Encoding: chunked"), proceed}, {"5\r\nhello\r\n", ""}, {"0\r\n\r\n", echoed("hello")}},
+		persists: true,
+	}, {
+		name:     "expectation in another case",
+		resolver: echo,
+		turns:    []turn{{strings.Replace(head("1.1", "Content-Length: 1"), "100-continue", "100-Continue", 1), proceed}, {"x", echoed("x")}},
+		persists: true,
+	}, {
+		name:     "not read",
+		resolver: livePath,
+		turns:    []turn{{head("1.1", "Content-Length: 5"), liveLast("/a")}},
+		why:      "nobody knows whether content or the next request comes next",
+	}, {
+		name:     "not read, chunked",
+		resolver: livePath,
+		turns:    []turn{{head("1.1", "Transfer-Encoding: chunked"), liveLast("/a")}},
+	}, {
+		name:     "not read, and the content comes anyway",
+		resolver: livePath,
+		turns:    []turn{{head("1.1", "Content-Length: 5") + "h", liveOK("/a")}, {"ello", ""}},
+		persists: true,
+		why:      "a client that has begun to send its content sends all of it",
+	}, {
+		name:     "not read, and chunked content comes anyway",
+		resolver: livePath,
+		turns:    []turn{{head("1.1", "Transfer-Encoding: chunked") + "1\r\nx\r\n0\r\n\r\n", liveOK("/a")}},
+		persists: true,
+	}, {
+		name: "not read by a Content",
+		resolver: rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+			return rawhttp.Content(rawhttp.Representation{MediaType: "text/plain; charset=utf-8", Body: strings.NewReader("/a"), Size: 2}), nil
+		}),
+		turns: []turn{{head("1.1", "Content-Length: 5"), strings.Replace(liveLast("/a"), "Connection", "Accept-Ranges: bytes\r\nConnection", 1)}},
+	}, {
+		name: "not read by a Stream",
+		resolver: rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+			return rawhttp.Stream(200, "a/b", strings.NewReader("x")), nil
+		}),
+		turns: []turn{{head("1.1", "Content-Length: 5"), streamedLast + "1\r\nx\r\n0\r\n\r\n"}},
+	}, {
+		name: "not read by an error",
+		resolver: rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+			return nil, &rawhttp.StatusError{Status: 403}
+		}),
+		turns: []turn{{head("1.1", "Content-Length: 5"), liveError("403 Forbidden", liveClose)}},
+	}, {
+		name:     "no content",
+		resolver: echo,
+		turns:    []turn{{head("1.1", "Content-Length: 0"), echoed("")}},
+		persists: true,
+		why:      "there is nothing to wait for",
+	}, {
+		name:     "1.0",
+		resolver: echo,
+		turns:    []turn{{head("1.0", "Content-Length: 5", "Connection: keep-alive"), ""}, {"hello", strings.Replace(echoed("hello"), "\r\n\r\n", "\r\nConnection: keep-alive\r\n\r\n", 1)}},
+		persists: true,
+		why:      "RFC 9110: no 1xx to a 1.0 client",
+	}, {
+		name:     "all content is there",
+		resolver: echo,
+		turns:    []turn{{head("1.1", "Content-Length: 5") + "hello", echoed("hello")}},
+		persists: true,
+	}, {
+		name:     "some content is there",
+		resolver: echo,
+		turns:    []turn{{head("1.1", "Content-Length: 5") + "he", ""}, {"llo", echoed("hello")}},
+		persists: true,
+	}, {
+		name:     "an echo by Stream",
+		resolver: echoStream,
+		turns:    []turn{{head("1.1", "Content-Length: 5"), proceed}, {"hello", streamed + "5\r\nhello\r\n0\r\n\r\n"}},
+		persists: true,
+		why:      "the head goes with the first of the content, so the 100 comes first",
+	}, {
+		name:     "read behind the final head",
+		resolver: lateReader,
+		turns:    []turn{{head("1.1", "Content-Length: 5"), streamedLast + "5\r\nearly\r\n0\r\n\r\n"}},
+		why:      "no 100 after a final status",
+	}, {
+		name:     "too much content",
+		resolver: echo,
+		turns:    []turn{{head("1.1", "Content-Length: 20971520"), liveError("413 Content Too Large", liveClose)}},
+		why:      "known before it is read",
+	}, {
+		name:     "another expectation",
+		resolver: echo,
+		turns:    []turn{{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 200-ok\r\n\r\n", liveError("417 Expectation Failed", liveClose)}},
+	}, {
+		name:     "pipelined behind another",
+		resolver: echo,
+		turns:    []turn{{livePost("/", "first") + head("1.1", "Content-Length: 2"), echoed("first") + proceed}, {"hi", echoed("hi")}},
+		persists: true,
+		why:      "the first answer is before the 100",
+	}}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				c := newLiveHalf(t, rawhttp.WithResolver(tt.resolver))
+				for _, turn := range tt.turns {
+					c.say(turn.say)
+					if diff := cmp.Diff(turn.hear, c.heard()); diff != "" {
+						t.Errorf("answer to %q (-want +got):\n%s\nwhy: %s", turn.say, diff, tt.why)
+					}
+				}
+				if got := c.isOpen(); got != tt.persists {
+					t.Errorf("connection is open: %v, want %v; %s", got, tt.persists, tt.why)
+				}
+				if tt.persists {
+					c.say("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n")
+					if got := c.heard(); !strings.HasPrefix(got, "HTTP/1.1 204 ") {
+						t.Errorf("answer to another request: %q, want 204", got)
+					}
+				}
+			})
+		})
+	}
+}
+
+// The 100 goes out when the resolver first reads, not before.
+func TestContinueWaitsForTheFirstRead(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		thinks := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			time.Sleep(time.Minute)
+			return echo.Resolve(ctx, req)
+		})
+		c := newLive(t, rawhttp.WithResolver(thinks))
+		c.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+		time.Sleep(time.Minute - 1)
+		if got := c.heard(); got != "" {
+			t.Errorf("before the content is read the server says %q, want nothing", got)
+		}
+		time.Sleep(time.Nanosecond)
+		if got := c.heard(); got != "HTTP/1.1 100 Continue\r\n\r\n" {
+			t.Errorf("when the content is read the server says %q, want a 100", got)
+		}
+	})
+}
+
+// An error in the content ends in 400, or in the status of the limit, whatever the
+// resolver makes of it; behind the head of the response it ends in a close. A page
+// of the program's is never asked for.
+func TestContentErrors(t *testing.T) {
+	page := rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, status int, err error) *rawhttp.Response {
+		t.Errorf("WithErrorPage is asked for %d: %v", status, err)
+		return nil
+	})
+	refused := func(reason string) string {
+		return liveText("400 Bad Request", []string{"X-Content-Type-Options: nosniff", liveClose}, "400 Bad Request: "+reason+"\n")
+	}
+	const chunked, early = "RFC 9112, section 7.1", "RFC 9112, section 8"
+	tests := []struct{ name, in, want string }{
+		{"bad chunk size", liveChunked("/a", "zz\r\n"), refused("chunk size is not a hexadecimal number (" + chunked + ")")},
+		{"bad chunk behind a good one", liveChunked("/a", "1\r\nx\r\n-1\r\n"), refused("chunk size is not a hexadecimal number (" + chunked + ")")},
+		{"no CRLF behind the data", liveChunked("/a", "1\r\nxy\r\n"), refused("chunk data does not end in CRLF (" + chunked + ")")},
+		{"chunked, ends early", liveChunked("/a", "5\r\nab"), refused("content ends early (" + early + ")")},
+		{"ends early", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab", refused("content ends early (" + early + ")")},
+		{"never begins", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", refused("content ends early (" + early + ")")},
+		{"Host in the trailer", liveChunked("/a", "0\r\nHost: a\r\n\r\n"), refused("field is not allowed in a trailer section (RFC 9110, section 6.5.1)")},
+		{"more than the limit", liveChunked("/a", liveChunks(strings.Repeat("x", 101), 50)), liveText("413 Content Too Large",
+			[]string{"X-Content-Type-Options: nosniff", liveClose}, "413 Content Too Large: content is too large (RFC 9110, section 15.5.14)\n")},
+	}
+	resolvers := []struct {
+		name string
+		rawhttp.Resolver
+	}{
+		{"the resolver ignores it", liveReads(-1)},
+		{"the resolver returns it", echo},
+		{"the resolver has another error", rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			io.Copy(io.Discard, req.Body)
+			return nil, &rawhttp.StatusError{Status: 404}
+		})},
+		{"the resolver panics", rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			if _, err := io.Copy(io.Discard, req.Body); err != nil {
+				panic(err)
+			}
+			return nil, nil
+		})},
+		{"the resolver gives nothing", rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			io.Copy(io.Discard, req.Body)
+			return nil, nil
+		})},
+		{"a StreamFunc ignores it before it writes", rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			return rawhttp.StreamFunc(200, "", func(context.Context, io.Writer) error {
+				_, err := io.Copy(io.Discard, req.Body)
+				return err
+			}), nil
+		})},
+	}
+	for _, r := range resolvers {
+		for _, tt := range tests {
+			t.Run(r.name+"/"+tt.name, func(t *testing.T) {
+				got := liveTalk(t, tt.in, rawhttp.WithResolver(r), rawhttp.WithMaxBodyBytes(100), page)
+				if diff := cmp.Diff(tt.want, got); diff != "" {
+					t.Errorf("answer to %q (-want +got):\n%s", tt.in, diff)
+				}
+			})
+		}
+	}
+}
+
+// Behind the head the client can only be told by a response that is cut: without
+// its last chunk.
+func TestContentErrorInAnEcho(t *testing.T) {
+	echoStream := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Stream(200, "a/b", req.Body), nil
+	})
+	got := liveTalk(t, liveChunked("/", "5\r\nhello\r\nzz\r\n"), rawhttp.WithResolver(echoStream))
+	want := "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("echo of content with a bad chunk (-want +got):\n%s", diff)
+	}
+}
+
+// A StreamFunc that ignores an error in the content has made a whole response, but
+// nothing can follow it.
+func TestContentErrorBehindAWholeResponse(t *testing.T) {
+	resolver := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
+			io.WriteString(w, "early")
+			io.Copy(io.Discard, req.Body)
+			return nil
+		}), nil
+	})
+	got := liveTalk(t, liveChunked("/", "zz\r\n")+liveGet("/"), rawhttp.WithResolver(resolver))
+	want := "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nearly\r\n"
+	if got != want && got != want+"0\r\n\r\n" { // cut or whole
+		t.Errorf("answer %q, want %q and no other answer", got, want)
+	}
+}
+
+// Content over the limit is refused before it is read where its length is declared,
+// and never given to the resolver beyond the limit.
+func TestContentOverTheLimit(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newLive(t, rawhttp.WithResolver(echo), rawhttp.WithMaxBodyBytes(5))
+		c.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n")
+		if diff := cmp.Diff(liveError("413 Content Too Large", liveClose), c.heard()); diff != "" {
+			t.Errorf("declared content over the limit, before it is sent (-want +got):\n%s", diff)
+		}
+	})
+	for _, in := range []string{livePost("/", "12345"), liveChunked("/", liveChunks("12345", 2))} {
+		if got := liveTalk(t, in, rawhttp.WithResolver(echo), rawhttp.WithMaxBodyBytes(5)); !strings.HasSuffix(got, "\r\n\r\n12345") {
+			t.Errorf("answer to %q, whose content is at the limit: %q, want it", in, got)
+		}
+	}
+	if got := liveTalk(t, livePost("/", strings.Repeat("x", 11<<20)), rawhttp.WithResolver(liveReads(-1)), rawhttp.WithMaxBodyBytes(0)); got != liveOK("/") {
+		t.Errorf("answer without a limit: %q, want 200", got)
+	}
+}
+
+// The trailer section is there when the content has ended, and apart from the
+// header.
+func TestTrailerOverAConnection(t *testing.T) {
+	resolver := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		before := req.Trailer().Len()
+		b, err := io.ReadAll(req.Body)
+		return rawhttp.Text(200, fmt.Sprintf("%d %q %v %q %q", before, b, err, req.Trailer().Get("x-sum"), req.Header().Get("X-Sum"))), nil
+	})
+	got := liveTalk(t, liveChunked("/", "3\r\nabc\r\n0\r\nX-Sum: 7\r\n\r\n"), rawhttp.WithResolver(resolver))
+	if diff := cmp.Diff(liveOK(`0 "abc" <nil> "7" ""`), got); diff != "" {
+		t.Errorf("answer (-want +got):\n%s", diff)
+	}
+}
+
+// A Body that is kept gives an error once the response is written, whether the
+// connection persists or not, and never what belongs to the next request.
+func TestBodyAfterTheResponse(t *testing.T) {
+	tests := []struct{ name, in string }{
+		{"unread, persistent", livePost("/a", "hello")},
+		{"unread, closes", livePost("/a", "hello", "Connection: close")},
+		{"unread, chunked", liveChunked("/a", "5\r\nhello\r\n0\r\n\r\n")},
+		{"unread, chunked, closes", liveChunked("/a", "5\r\nhello\r\n0\r\n\r\n", "Connection: close")},
+		{"too much to drain", livePost("/a", strings.Repeat("x", 300<<10))},
+		{"no content", liveGet("/a")},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var body io.Reader
+			resolver := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+				if req.Path() == "/a" {
+					body = req.Body
+				}
+				return rawhttp.Text(200, req.Path()), nil
+			})
+			liveTalk(t, tt.in+livePost("/b", "next"), rawhttp.WithResolver(resolver))
+			if n, err := body.Read(make([]byte, 10)); n != 0 || err == nil {
+				t.Errorf("Body.Read after the response = %d, %v, want an error", n, err)
+			}
+		})
+	}
+}
+
+// The request's context carries the values of Serve's and ends when the response
+// has been written, before the rest of the content is waited for.
+func TestRequestContextEndsWithTheResponse(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		type key struct{}
+		var kept context.Context
+		resolver := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			kept = ctx
+			if ctx.Err() != nil {
+				t.Errorf("ctx.Err() = %v in the resolver, want nil", ctx.Err())
+			}
+			return rawhttp.Text(200, fmt.Sprint(ctx.Value(key{}))), nil
+		})
+		s := newServer(t, rawhttp.WithResolver(resolver), rawhttp.WithDate(false))
+		client, server := livePair()
+		c := &liveClient{Conn: client, ended: make(chan struct{})}
+		go c.readAll()
+		served := make(chan error, 1)
+		go func() { served <- s.ServeConn(context.WithValue(t.Context(), key{}, "carried"), server) }()
+		c.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
+		if diff := cmp.Diff(liveOK("carried"), c.heard()); diff != "" {
+			t.Errorf("answer (-want +got):\n%s", diff)
+		}
+		if err := kept.Err(); !errors.Is(err, context.Canceled) {
+			t.Errorf("while the content is drained ctx.Err() = %v, want context.Canceled", err)
+		}
+		client.Close()
+		synctest.Wait()
+		if err := <-served; err != nil {
+			t.Errorf("ServeConn = %v, want nil", err)
+		}
+	})
+}
+
+// A StreamFunc may write while another goroutine, which it waits for, reads the
+// content: an echo of any size, that holds nothing back.
+func TestStreamFuncReadsWhileItWrites(t *testing.T) {
+	resolver := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
+			r, pw := io.Pipe()
+			go func() {
+				_, err := io.Copy(pw, req.Body)
+				pw.CloseWithError(err)
+			}()
+			_, err := io.Copy(w, r)
+			return err
+		}), nil
+	})
+	for _, in := range []string{
+		livePost("/", strings.Repeat("x", 1<<20)),
+		liveChunked("/", liveChunks(strings.Repeat("x", 1<<20), 10_000)),
+		livePost("/", strings.Repeat("x", 1<<20), "Expect: 100-continue"),
+	} {
+		_, addr := listen(t, rawhttp.WithResolver(resolver), rawhttp.WithDate(false))
+		got := talk(t, addr, in+liveGet("/"))
+		if n := strings.Count(got, "x"); n != 1<<20 {
+			t.Errorf("the echo of 1 MiB has %d bytes of it", n)
+		}
+		if strings.Count(got, "HTTP/1.1 200 OK\r\n") != 2 || !strings.HasSuffix(got, "\r\n0\r\n\r\n") {
+			t.Errorf("answers: %d bytes, want two that are whole", len(got))
+		}
+	}
+}
+
+// Of large content that comes slowly, what has come leaves with the head.
+func TestSlowContentOfKnownSize(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		from, to := io.Pipe()
+		const size = 2 * outputBuffer
+		c := newLive(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+			return rawhttp.Content(rawhttp.Representation{MediaType: "text/plain; charset=utf-8", Body: from, Size: size}), nil
+		})))
+		c.say(liveGet("/"))
+		if got := c.heard(); got != "" {
+			t.Errorf("%q came before any content", got)
+		}
+		io.WriteString(to, "abc")
+		if got := c.heard(); !strings.HasPrefix(got, "HTTP/1.1 200 OK\r\n") || !strings.HasSuffix(got, "\r\n\r\nabc") {
+			t.Errorf("%q came, want the head and what there is of the content", got)
+		}
+		io.WriteString(to, strings.Repeat("x", size-3))
+		if got := c.heard(); got != strings.Repeat("x", size-3) {
+			t.Errorf("%d bytes followed, want %d", len(got), size-3)
+		}
+	})
+}
+
+// A Clone has the trailer fields that there were when it was made.
+func TestCloneHasItsOwnTrailer(t *testing.T) {
+	var early, late *rawhttp.Request
+	liveTalk(t, liveChunked("/", "3\r\nabc\r\n0\r\nX-A: 1\r\n\r\n"), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		early = req.Clone()
+		io.Copy(io.Discard, req.Body)
+		late = req.Clone()
+		return rawhttp.Text(200, ""), nil
+	})))
+	if n, got := early.Trailer().Len(), late.Trailer().Get("X-A"); n != 0 || got != "1" {
+		t.Errorf("%d trailer fields of the Clone before the content was read, X-A %q of that behind it, want none and 1", n, got)
+	}
+}

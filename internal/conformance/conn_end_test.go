@@ -1,0 +1,536 @@
+package conformance_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+// A response that fails behind its head is cut so that the client can tell: without
+// its last chunk, or short of its Content-Length. Never more than Content-Length is
+// sent.
+func TestCutResponses(t *testing.T) {
+	fails := func() io.Reader {
+		return io.MultiReader(strings.NewReader("early"), liveReader(func([]byte) (int, error) { return 0, errors.New(liveSecret) }))
+	}
+	const chunked = "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n"
+	tests := []struct {
+		name string
+		resp *rawhttp.Response
+		want string
+	}{{
+		name: "Stream whose Reader fails",
+		resp: rawhttp.Stream(200, "a/b", fails()),
+		want: chunked + "5\r\nearly\r\n",
+	}, {
+		name: "Stream whose Reader gives bytes with its error",
+		resp: rawhttp.Stream(200, "a/b", liveReader(func(p []byte) (int, error) { return copy(p, "early"), errors.New(liveSecret) })),
+		want: liveError("500 Internal Server Error") + liveOK("/next"), // nothing of it was out
+	}, {
+		name: "StreamFunc that fails",
+		resp: rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
+			io.WriteString(w, "early")
+			return errors.New(liveSecret)
+		}),
+		want: chunked + "5\r\nearly\r\n",
+	}, {
+		name: "Content that is shorter than its size",
+		resp: rawhttp.Content(rawhttp.Representation{MediaType: "a/b", Body: io.MultiReader(strings.NewReader(strings.Repeat("x", 70_000))), Size: 70_001}),
+		want: "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 70001\r\n\r\n" + strings.Repeat("x", 70_000),
+	}, {
+		name: "Content that is longer than its size",
+		resp: rawhttp.Content(rawhttp.Representation{MediaType: "a/b", Body: io.LimitReader(strings.NewReader("hello world"), 11), Size: 5}),
+		want: "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 5\r\n\r\nhello" + liveOK("/next"),
+	}, {
+		name: "large Content that is longer than its size",
+		resp: rawhttp.Content(rawhttp.Representation{MediaType: "a/b", Body: io.MultiReader(strings.NewReader(strings.Repeat("x", 300_000))), Size: 200_000}),
+		want: "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 200000\r\n\r\n" + strings.Repeat("x", 200_000) + liveOK("/next"),
+	}, {
+		name: "nothing was out",
+		resp: rawhttp.Stream(200, "a/b", liveReader(func([]byte) (int, error) { return 0, errors.New(liveSecret) })),
+		want: liveError("500 Internal Server Error") + liveOK("/next"),
+	}, {
+		name: "small Content that is short: nothing was out",
+		resp: rawhttp.Content(rawhttp.Representation{MediaType: "a/b", Body: io.MultiReader(strings.NewReader("hello")), Size: 6}),
+		want: liveError("500 Internal Server Error") + liveOK("/next"),
+	}}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var log liveLog
+			got := liveTalk(t, liveGet("/")+liveGet("/next"), rawhttp.WithResolver(liveAnswers(tt.resp, nil)), rawhttp.WithLogger(&log))
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("answers (-want +got):\n%s", diff)
+			}
+			if cut := !strings.HasSuffix(got, "/next"); cut != log.has("error", "response cut") {
+				t.Errorf("cut: %v, but the log has %q", cut, &log)
+			}
+		})
+	}
+}
+
+// To an HTTP/1.0 client the end of the connection is the end of the content, so a
+// response that is cut must not end in order.
+func TestCutResponseToHTTP10IsReset(t *testing.T) {
+	for name, fail := range map[string]error{"whole": nil, "cut": errors.New(liveSecret)} {
+		t.Run(name, func(t *testing.T) {
+			received := make(chan struct{})
+			resolver := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+				return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
+					io.WriteString(w, "early")
+					<-received
+					return fail
+				}), nil
+			})
+			_, addr := listen(t, rawhttp.WithResolver(resolver), rawhttp.WithDate(false))
+			c := dial(t, addr)
+			io.WriteString(c, "GET / HTTP/1.0\r\n\r\n")
+			want := "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nConnection: close\r\n\r\nearly"
+			got := make([]byte, len(want))
+			io.ReadFull(c, got)
+			if diff := cmp.Diff(want, string(got)); diff != "" {
+				t.Errorf("the answer begins (-want +got):\n%s", diff)
+			}
+			close(received)
+			rest, err := io.ReadAll(c)
+			if len(rest) > 0 || (err == nil) != (fail == nil) {
+				t.Errorf("behind it the client reads %q, %v; want the end in order only if the response is whole", rest, err)
+			}
+		})
+	}
+}
+
+// A client that half-closes behind its request is answered in full, and a stream to
+// it is not ended.
+func TestHalfClosedClient(t *testing.T) {
+	const pieces = 50
+	closed := make(chan struct{})
+	resolver := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		if req.Path() == "/large" {
+			return rawhttp.Text(200, strings.Repeat("x", 5<<20)), nil
+		}
+		return rawhttp.StreamFunc(200, "a/b", func(ctx context.Context, w io.Writer) error {
+			io.WriteString(w, "begin")
+			<-closed // by now the client has half-closed
+			for range pieces {
+				if _, err := io.WriteString(w, strings.Repeat("y", 10_000)); err != nil {
+					return err
+				}
+			}
+			return ctx.Err()
+		}), nil
+	})
+	_, addr := listen(t, rawhttp.WithResolver(resolver), rawhttp.WithDate(false))
+	if got := talk(t, addr, liveGet("/large")); got != liveOK(strings.Repeat("x", 5<<20)) {
+		t.Errorf("%d bytes of answer, want 5 MiB of content", len(got))
+	}
+	c := dial(t, addr)
+	io.WriteString(c, liveGet("/stream"))
+	io.ReadFull(c, make([]byte, len("HTTP/1.1 200 OK"))) // the stream has begun
+	c.CloseWrite()
+	close(closed)
+	got, err := io.ReadAll(c)
+	want := " \r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegin\r\n" +
+		strings.Repeat("2710\r\n"+strings.Repeat("y", 10_000)+"\r\n", pieces) + "0\r\n\r\n"
+	if err != nil || strings.TrimPrefix(string(got), "\r\n") != strings.TrimPrefix(want, " \r\n") {
+		t.Errorf("the stream has %d more bytes, %v; want %d and the end", len(got), err, len(want)-1)
+	}
+}
+
+// After the last response the server closes its side and reads on, so that the response is
+// not lost to a reset: until the client closes, has sent nothing for 5 s, or 30 s are over,
+// however much it sends.
+func TestLingeringClose(t *testing.T) {
+	const bad = "GET\r\n\r\n"
+	refusal := liveText("400 Bad Request", []string{"X-Content-Type-Options: nosniff", liveClose},
+		"400 Bad Request: method is not a token (RFC 9110, section 9.1)\n")
+	tests := []struct {
+		name string
+		do   func(c net.Conn) // after the refusal
+		want time.Duration    // to the close
+	}{
+		{"silent client", func(net.Conn) {}, 5 * time.Second},
+		{"client that closes", func(c net.Conn) { c.Close() }, 0},
+		{"client that sends a byte now and then", func(c net.Conn) {
+			for { // until the close
+				if _, err := io.WriteString(c, "x"); err != nil {
+					return
+				}
+				time.Sleep(4900 * time.Millisecond)
+			}
+		}, 30 * time.Second},
+		{"client that falls silent", func(c net.Conn) {
+			io.WriteString(c, "x")
+			time.Sleep(3 * time.Second)
+			io.WriteString(c, "x")
+		}, 8 * time.Second},
+		{"client that keeps sending", func(c net.Conn) {
+			if n, err := io.WriteString(c, strings.Repeat("x", 64<<20)); err != nil {
+				t.Errorf("after %d bytes: %v, want 64 MiB to be read", n, err)
+			}
+		}, 5 * time.Second},
+		{"client whose requests are not parsed", func(c net.Conn) { io.WriteString(c, liveGet("/")+liveGet("/")) }, 5 * time.Second},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for kind, serve := range map[string]func(testing.TB, ...rawhttp.Option) *liveClient{"with CloseWrite": newLiveHalf, "without": newLive} {
+				bubble(t, func(t *testing.T) {
+					c := serve(t, rawhttp.WithResolver(livePath))
+					c.say(bad)
+					if diff := cmp.Diff(refusal, c.heard()); diff != "" {
+						t.Errorf("%s: answer to %q (-want +got):\n%s", kind, bad, diff)
+					}
+					if kind == "with CloseWrite" && c.isOpen() {
+						t.Errorf("%s: the FIN has not come at once", kind)
+					}
+					start := time.Now()
+					done := make(chan struct{})
+					go func() {
+						tt.do(c.Conn)
+						close(done)
+					}()
+					if err := <-c.served; err != nil {
+						t.Errorf("%s: ServeConn = %v, want nil", kind, err)
+					}
+					if got := time.Since(start); got != tt.want {
+						t.Errorf("%s: closed after %v, want %v", kind, got, tt.want)
+					}
+					if got := c.heard(); got != "" {
+						t.Errorf("%s: after its last response the server says %q", kind, got)
+					}
+					if got := c.srv.Stats().Requests; got != 0 {
+						t.Errorf("%s: Stats().Requests = %d, want 0", kind, got)
+					}
+					<-done
+				})
+			}
+		})
+	}
+}
+
+// A connection that cannot close one direction lingers only for a moment where the client
+// has said all that it may, and waits for the close.
+func TestCloseWithoutCloseWrite(t *testing.T) {
+	stream := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		if req.Path() == "/read" {
+			io.Copy(io.Discard, req.Body)
+		}
+		return rawhttp.Stream(200, "a/b", strings.NewReader("x")), nil
+	})
+	post := func(path, version, content string, fields ...string) string {
+		return strings.Replace(livePost(path, "hello", fields...), "HTTP/1.1", version, 1)
+	}
+	tests := []struct {
+		name, in string
+		want     time.Duration
+	}{
+		{"the client asks for the close", liveGet("/", "Connection: close"), 100 * time.Millisecond},
+		{"HTTP/1.0", "GET / HTTP/1.0\r\n\r\n", 100 * time.Millisecond},
+		{"HTTP/1.0, content that is read", post("/read", "HTTP/1.0", "hello"), 100 * time.Millisecond},
+		{"HTTP/1.0 with keep-alive, to the close", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 100 * time.Millisecond},
+		{"HTTP/1.0, content that is read and a line end", post("/read", "HTTP/1.0", "hello") + "\r\n", 100 * time.Millisecond},
+		{"more than the client may send", liveGet("/", "Connection: close") + liveGet("/"), 5 * time.Second},
+		{"content that nobody reads", post("/", "HTTP/1.1", "hello", "Connection: close"), 5 * time.Second},
+		{"content that is refused", liveGet("/", "Connection: close", "Content-Length: 20971520"), 5 * time.Second},
+		{"a head that is refused", "GET\r\n\r\n", 5 * time.Second},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				c := newLive(t, rawhttp.WithResolver(stream))
+				start := time.Now()
+				c.say(tt.in)
+				<-c.served
+				if got := time.Since(start); got != tt.want {
+					t.Errorf("closed after %v, want %v", got, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// What a client sends behind its last request, against the rules, does not reset the
+// connection: its answer is not lost.
+func TestMoreBehindTheLastRequest(t *testing.T) {
+	for _, pause := range []time.Duration{0, time.Millisecond, 90 * time.Millisecond} {
+		bubble(t, func(t *testing.T) {
+			client, server := kernelPair(10_000)
+			liveServeUnread(t, client, plainConn{server}, rawhttp.WithResolver(livePath))
+			io.WriteString(client, liveGet("/", "Connection: close"))
+			time.Sleep(pause)
+			for range 20 {
+				if _, err := io.WriteString(client, strings.Repeat("x", 50_000)); err != nil {
+					t.Fatalf("%v behind the request: %v", pause, err)
+				}
+				time.Sleep(time.Second)
+			}
+			got, err := io.ReadAll(client)
+			if want := liveLast("/"); string(got) != want || err != nil {
+				t.Errorf("%v behind the request: answer %q, %v; want %q and the end", pause, got, err, want)
+			}
+		})
+	}
+}
+
+// A connection that lingers is evicted before one that is idle, however long that has been
+// so; and a graceful stop waits for it, up to its time to drain.
+func TestLingeringConnectionsGoFirst(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, ln, served := liveServing(t, rawhttp.WithMaxConns(3), rawhttp.WithResolver(livePath))
+		idle, other := ln.dial(t), ln.dial(t)
+		time.Sleep(3 * time.Second)
+		lingers := ln.dial(t)
+		lingers.say("GET\r\n\r\n")
+		if got := s.Stats(); got.ConnsOpen != 3 || got.ConnsIdle != 2 {
+			t.Errorf("Stats = %+v, want 3 connections, 2 of them idle", got)
+		}
+		written := make(chan error, 1)
+		go func() { // as long as the server reads
+			for {
+				if _, err := io.WriteString(lingers.Conn, "x"); err != nil {
+					written <- err
+					return
+				}
+				time.Sleep(time.Millisecond)
+			}
+		}()
+		time.Sleep(time.Second)
+		fourth := ln.dial(t)
+		time.Sleep(2 * time.Millisecond)
+		select {
+		case <-written:
+		default:
+			t.Error("the connection that lingers is still read, after another has come over the limit")
+		}
+		if !idle.isOpen() || !other.isOpen() || !fourth.isOpen() {
+			t.Error("one that is idle was closed while another lingered")
+		}
+		fourth.say("GET\r\n\r\n")
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		start := time.Now()
+		if err := s.Shutdown(ctx); err != context.DeadlineExceeded {
+			t.Errorf("Shutdown = %v, want context.DeadlineExceeded: it waits for the one that lingers", err)
+		}
+		<-served
+		if got := time.Since(start); got != 3*time.Second {
+			t.Errorf("Serve returned after %v, want 3s", got)
+		}
+	})
+}
+
+// Over TCP a close with bytes unread is a reset, which may take away an answer that
+// the client has not read yet.
+func TestRefusalSurvivesWhatTheClientSends(t *testing.T) {
+	_, addr := listen(t, rawhttp.WithResolver(livePath), rawhttp.WithDate(false))
+	want := liveError("413 Content Too Large", liveClose)
+	for range 5 {
+		c := dial(t, addr)
+		io.WriteString(c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20971520\r\n\r\n")
+		if _, err := io.WriteString(c, strings.Repeat("x", 300<<10)); err != nil {
+			t.Errorf("write of content that is refused: %v", err)
+		}
+		got, err := io.ReadAll(c)
+		if diff := cmp.Diff(want, string(got)); diff != "" || err != nil {
+			t.Errorf("answer (-want +got):\n%s\n%v", diff, err)
+		}
+		c.Close()
+	}
+}
+
+// The FIN goes out with the answer, so that a client that waits for the end need
+// not wait for anything else, while it has sent nothing of its content.
+func TestRefusalEndsAtOnce(t *testing.T) {
+	_, addr := listen(t, rawhttp.WithResolver(livePath), rawhttp.WithDate(false), rawhttp.WithMaxBodyBytes(1))
+	for _, in := range []string{
+		"GET\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n",
+		liveGet("/", "Expect: x"),
+		liveGet("/", "Connection: close"),
+	} {
+		c := dial(t, addr)
+		io.WriteString(c, in)
+		got, err := io.ReadAll(c)
+		if head, _ := splitHead(string(got)); err != nil || !strings.Contains(head, "\r\nConnection: close\r\n") {
+			t.Errorf("answer to %q: %q, %v; want one that closes", in, got, err)
+		}
+	}
+}
+
+// While a StreamFunc runs a reset ends its context; so a stream that has nothing to
+// say does not last for ever for nobody.
+func TestResetEndsTheContextOfAStream(t *testing.T) {
+	ended := make(chan error, 1)
+	resolver := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.StreamFunc(200, "a/b", func(ctx context.Context, w io.Writer) error {
+			io.WriteString(w, "begin")
+			<-ctx.Done()
+			_, err := io.WriteString(w, "end")
+			ended <- err
+			return ctx.Err()
+		}), nil
+	})
+	tests := []struct{ name, in string }{
+		{"GET", liveGet("/")},
+		{"content that came with the head", livePost("/", "hello")},
+		{"a request behind it", liveGet("/") + liveGet("/")},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, addr := listen(t, rawhttp.WithResolver(resolver), rawhttp.WithDrainTimeout(time.Millisecond))
+			c := dial(t, addr)
+			io.WriteString(c, tt.in)
+			io.ReadFull(c, make([]byte, 10))
+			c.SetLinger(0)
+			c.Close()
+			select {
+			case err := <-ended:
+				if err == nil {
+					t.Error("a Write behind the end of the context gives no error")
+				}
+			case <-time.After(30 * time.Second):
+				t.Error("the context of the StreamFunc has not ended 30s after the reset")
+			}
+		})
+	}
+}
+
+// The end of a watch for a reset leaves the connection as it was: pipelined requests
+// that came meanwhile are answered.
+func TestRequestsBehindAStream(t *testing.T) {
+	released := make(chan struct{})
+	resolver := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		if req.Path() != "/stream" {
+			return rawhttp.Text(200, req.Path()), nil
+		}
+		return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
+			io.WriteString(w, "begin")
+			<-released
+			return nil
+		}), nil
+	})
+	_, addr := listen(t, rawhttp.WithResolver(resolver), rawhttp.WithDate(false))
+	c := dial(t, addr)
+	io.WriteString(c, liveGet("/stream"))
+	const streamed = "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegin\r\n"
+	begin := make([]byte, len(streamed))
+	io.ReadFull(c, begin)
+	io.WriteString(c, liveGet("/a")+liveGet("/b"))
+	close(released)
+	c.CloseWrite()
+	rest, err := io.ReadAll(c)
+	if diff := cmp.Diff(streamed+"0\r\n\r\n"+liveOK("/a")+liveOK("/b"), string(begin)+string(rest)); diff != "" || err != nil {
+		t.Errorf("answers (-want +got):\n%s\n%v", diff, err)
+	}
+}
+
+// A client that is gone is no reason for an error in the log, however it went.
+func TestClientsThatGo(t *testing.T) {
+	tests := []struct {
+		name string
+		do   func(c *net.TCPConn)
+	}{
+		{"closes at once", func(c *net.TCPConn) {}},
+		{"resets at once", func(c *net.TCPConn) { c.SetLinger(0) }},
+		{"in the head", func(c *net.TCPConn) { io.WriteString(c, "GET / HT") }},
+		{"resets in the head", func(c *net.TCPConn) { io.WriteString(c, "GET / HT"); c.SetLinger(0) }},
+		{"in the content", func(c *net.TCPConn) { io.WriteString(c, liveChunked("/", "5\r\nab")) }},
+		{"resets in the content", func(c *net.TCPConn) { io.WriteString(c, liveChunked("/", "5\r\nab")); c.SetLinger(0) }},
+		{"before the answer", func(c *net.TCPConn) { io.WriteString(c, liveGet("/")); c.SetLinger(0) }},
+		{"after the answer", func(c *net.TCPConn) { io.WriteString(c, liveGet("/")); io.ReadFull(c, make([]byte, 20)) }},
+	}
+	resolvers := map[string]rawhttp.Resolver{"ignore": liveReads(-1), "echo": rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		if req.Path() == "/next" {
+			return rawhttp.Text(200, "/next"), nil
+		}
+		return echo(ctx, req)
+	})}
+	for name, resolver := range resolvers {
+		for _, tt := range tests {
+			t.Run(name+" "+tt.name, func(t *testing.T) {
+				noNewGoroutines(t)
+				var log liveLog
+				s, addr := listen(t, rawhttp.WithResolver(resolver), rawhttp.WithLogger(&log))
+				for range 10 {
+					c := dial(t, addr)
+					tt.do(c)
+					c.Close()
+				}
+				if diff := cmp.Diff(liveOK("/next"), liveTalkTCP(t, addr, liveGet("/next"))); diff != "" {
+					t.Errorf("answer to another client (-want +got):\n%s", diff)
+				}
+				s.Shutdown(context.Background())
+				if log.has("error") || log.has("warn") {
+					t.Errorf("log has %q, want nothing at level error or warn", &log)
+				}
+				if got := s.Stats().ConnsOpen; got != 0 {
+					t.Errorf("Stats().ConnsOpen = %d after Shutdown, want 0", got)
+				}
+			})
+		}
+	}
+}
+
+// liveTalkTCP is talk, without the Date of the first answer.
+func liveTalkTCP(t testing.TB, addr, request string) string {
+	t.Helper()
+	answer := talk(t, addr, request)
+	before, after, ok := strings.Cut(answer, "Date: ")
+	if !ok {
+		return answer
+	}
+	_, after, _ = strings.Cut(after, "\r\n")
+	return fmt.Sprint(before, after)
+}
+
+// ConnClose is told of a reset, before a request as within its head.
+func TestTraceOfAReset(t *testing.T) {
+	for _, said := range []string{"", "GET / HT"} {
+		read, closed := make(chan bool, 1), make(chan error, 1)
+		_, addr := listen(t, rawhttp.WithResolver(say("hi")), rawhttp.WithTrace(rawhttp.Trace{
+			BytesRead: func(_, req uint64, _ []byte) {
+				if req == 2 {
+					read <- true
+				}
+			},
+			ConnClose: func(_ uint64, err error) { closed <- err },
+		}))
+		c := dial(t, addr)
+		io.WriteString(c, liveGet("/"))
+		if _, err := c.Read(make([]byte, 1000)); err != nil {
+			t.Fatal(err)
+		}
+		if said != "" {
+			io.WriteString(c, said)
+			<-read
+		}
+		c.SetLinger(0)
+		c.Close()
+		if err := <-closed; err == nil || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, io.EOF) {
+			t.Errorf("behind %q ConnClose is told %v, want the reset", said, err)
+		}
+	}
+}
+
+// What no resolver gets to see is in the log, as the client's doing, with its reason.
+func TestRefusedHeadIsLogged(t *testing.T) {
+	for in, why := range map[string]string{
+		"GET / HTTP/1.1\r\nHost : a\r\n\r\n": "field name is not a token",
+		liveGet("/", "Expect: x"):            "the expectation is not 100-continue",
+	} {
+		var log liveLog
+		liveTalk(t, in, rawhttp.WithResolver(livePath), rawhttp.WithLogger(&log))
+		if !log.has("debug", "request failed", why) {
+			t.Errorf("behind %q the log has %q, want %q at level debug", in, &log, why)
+		}
+	}
+}

@@ -1,0 +1,159 @@
+package conformance_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+// WithErrorPage is asked about errors that Resolve returned, panics, and (nil,
+// nil); not about responses, and not about requests that break the protocol or a
+// limit.
+func TestWithErrorPage(t *testing.T) {
+	type asked struct {
+		Path   string
+		Status int
+		Err    string
+	}
+	text := func(resp *rawhttp.Response, err error) rawhttp.ResolverFunc {
+		return func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return resp, err }
+	}
+	tests := []struct {
+		name, in string
+		f        rawhttp.ResolverFunc
+		page     func(status int) *rawhttp.Response // nil: none
+		asked    *asked
+		want     string
+	}{{
+		name:  "an error",
+		in:    liveGet("/a"),
+		f:     text(nil, errors.New(liveSecret)),
+		page:  func(status int) *rawhttp.Response { return rawhttp.Text(status, "page") },
+		asked: &asked{"/a", 500, liveSecret},
+		want:  liveText("500 Internal Server Error", nil, "page"),
+	}, {
+		name:  "a page of another status",
+		in:    liveGet("/a"),
+		f:     text(nil, fs.ErrNotExist),
+		page:  func(status int) *rawhttp.Response { return rawhttp.Text(200, "index") },
+		asked: &asked{"/a", 404, fs.ErrNotExist.Error()},
+		want:  liveOK("index"),
+	}, {
+		name:  "no page",
+		in:    liveGet("/a"),
+		f:     text(nil, fs.ErrNotExist),
+		page:  func(int) *rawhttp.Response { return nil },
+		asked: &asked{"/a", 404, fs.ErrNotExist.Error()},
+		want:  liveError("404 Not Found"),
+	}, {
+		name:  "405, a page without Allow",
+		in:    liveGet("/a"),
+		f:     text(nil, &rawhttp.StatusError{Status: 405, Allow: []string{"PUT", "POST"}}),
+		page:  func(status int) *rawhttp.Response { return rawhttp.Text(status, "page") },
+		asked: &asked{"/a", 405, "rawhttp: 405 Method Not Allowed"},
+		want:  liveText("405 Method Not Allowed", []string{"Allow: PUT, POST"}, "page"),
+	}, {
+		name:  "405, a page with Allow",
+		in:    liveGet("/a"),
+		f:     text(nil, &rawhttp.StatusError{Status: 405, Allow: []string{"PUT"}}),
+		page:  func(status int) *rawhttp.Response { return rawhttp.MethodNotAllowed("DELETE") },
+		asked: &asked{"/a", 405, "rawhttp: 405 Method Not Allowed"},
+		want:  liveText("405 Method Not Allowed", []string{"Allow: DELETE"}, "405 Method Not Allowed\n"),
+	}, {
+		name:  "a broken page",
+		in:    liveGet("/a"),
+		f:     text(nil, fs.ErrNotExist),
+		page:  func(status int) *rawhttp.Response { return rawhttp.Text(status, "page").Set("Content-Length", "3") },
+		asked: &asked{"/a", 404, fs.ErrNotExist.Error()},
+		want:  liveError("500 Internal Server Error", liveClose),
+	}, {
+		name:  "neither response nor error",
+		in:    liveGet("/a"),
+		f:     text(nil, nil),
+		page:  func(status int) *rawhttp.Response { return rawhttp.Text(status, "page") },
+		asked: &asked{"/a", 500, "rawhttp: the resolver gave neither a response nor an error"},
+		want:  liveText("500 Internal Server Error", nil, "page"),
+	}, {
+		name:  "an error for HEAD",
+		in:    "HEAD /a HTTP/1.1\r\nHost: a\r\n\r\n",
+		f:     text(nil, fs.ErrNotExist),
+		page:  func(status int) *rawhttp.Response { return rawhttp.Text(status, "page") },
+		asked: &asked{"/a", 404, fs.ErrNotExist.Error()},
+		want:  strings.TrimSuffix(liveText("404 Not Found", nil, "page"), "page"),
+	}, {
+		name: "a response that is an error",
+		in:   liveGet("/a"),
+		f:    text(rawhttp.NotFound(), nil),
+		want: liveText("404 Not Found", nil, "404 Not Found\n"),
+	}, {
+		name: "a response that is broken",
+		in:   liveGet("/a"),
+		f:    text(rawhttp.Text(200, "hi").Set("a b", ""), nil),
+		want: liveError("500 Internal Server Error", liveClose),
+	}, {
+		name: "TRACE",
+		in:   "TRACE /a HTTP/1.1\r\nHost: a\r\n\r\n",
+		want: liveError("405 Method Not Allowed", "Allow: GET, HEAD, OPTIONS"),
+	}, {
+		name: "a malformed head",
+		in:   "GET\r\n\r\n",
+		want: liveText("400 Bad Request", []string{"X-Content-Type-Options: nosniff", liveClose}, "400 Bad Request: method is not a token (RFC 9110, section 9.1)\n"),
+	}, {
+		name: "another host",
+		in:   "GET / HTTP/1.1\r\nHost: evil.test\r\n\r\n",
+		want: liveError("421 Misdirected Request", liveClose),
+	}, {
+		name: "an expectation",
+		in:   liveGet("/", "Expect: x"),
+		want: liveError("417 Expectation Failed", liveClose),
+	}, {
+		name: "too much content",
+		in:   "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20971520\r\n\r\n",
+		want: liveError("413 Content Too Large", liveClose),
+	}}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var got *asked
+			page := rawhttp.WithErrorPage(func(ctx context.Context, req *rawhttp.Request, status int, err error) *rawhttp.Response {
+				if got != nil {
+					t.Error("WithErrorPage is asked twice")
+				}
+				got = &asked{req.Path(), status, err.Error()}
+				if ctx.Err() != nil {
+					t.Errorf("ctx.Err() = %v, want nil", ctx.Err())
+				}
+				if tt.page == nil {
+					return nil
+				}
+				return tt.page(status)
+			})
+			f := func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) { return tt.f(ctx, req) }
+			answer := liveTalk(t, tt.in, rawhttp.WithResolver(rawhttp.ResolverFunc(f)), page, rawhttp.WithHosts("example.test", "a"))
+			if diff := cmp.Diff(tt.want, answer); diff != "" {
+				t.Errorf("answer to %q (-want +got):\n%s", tt.in, diff)
+			}
+			if diff := cmp.Diff(tt.asked, got); diff != "" {
+				t.Errorf("WithErrorPage is asked (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A page that is a Response made once may answer any number of errors.
+func TestErrorPageIsNotChanged(t *testing.T) {
+	page := rawhttp.Text(405, "page")
+	resolver := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		return nil, &rawhttp.StatusError{Status: 405, Allow: []string{req.Path()[1:]}}
+	})
+	opts := []rawhttp.Option{rawhttp.WithResolver(resolver), rawhttp.WithErrorPage(func(context.Context, *rawhttp.Request, int, error) *rawhttp.Response { return page })}
+	want := liveText("405 Method Not Allowed", []string{"Allow: A"}, "page") + liveText("405 Method Not Allowed", []string{"Allow: B"}, "page")
+	if diff := cmp.Diff(want, liveTalk(t, liveGet("/A")+liveGet("/B"), opts...)); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,463 @@
+package conformance_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+const liveSecret = "/var/lib/secret: not for clients"
+
+// liveAt is a resolver that answers /next with its path and all else with f.
+func liveAt(f rawhttp.ResolverFunc) rawhttp.Resolver {
+	return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		if req.Path() == "/next" {
+			return rawhttp.Text(200, "/next"), nil
+		}
+		return f(ctx, req)
+	})
+}
+
+func liveAnswers(resp *rawhttp.Response, err error) rawhttp.Resolver {
+	return liveAt(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return resp, err })
+}
+
+// What a client is told where a resolver fails: a fixed text, by the status alone.
+func TestResolverErrors(t *testing.T) {
+	forbidden := fmt.Errorf("open %s: %w", liveSecret, fs.ErrPermission)
+	tests := []struct {
+		name string
+		resp *rawhttp.Response
+		err  error
+		want string
+		log  string // the level at which the cause is logged
+	}{
+		{"not mine", nil, fs.ErrNotExist, liveError("404 Not Found"), "debug"},
+		{"not mine, wrapped", nil, &fs.PathError{Op: "open", Path: liveSecret, Err: fs.ErrNotExist}, liveError("404 Not Found"), "debug"},
+		{"forbidden", nil, forbidden, liveError("403 Forbidden"), "debug"},
+		{"invalid", nil, fs.ErrInvalid, liveError("404 Not Found"), "debug"},
+		{"late", nil, context.DeadlineExceeded, liveError("503 Service Unavailable"), "error"},
+		{"any other", nil, errors.New(liveSecret), liveError("500 Internal Server Error"), "error"},
+		{"StatusError", nil, &rawhttp.StatusError{Status: 402, Err: errors.New(liveSecret)}, liveError("402 Payment Required"), "debug"},
+		{"StatusError that wraps", nil, &rawhttp.StatusError{Status: 410, Err: forbidden}, liveError("410 Gone"), "debug"},
+		{"405", nil, &rawhttp.StatusError{Status: 405, Allow: []string{"PUT", "PATCH"}}, liveError("405 Method Not Allowed", "Allow: PUT, PATCH"), "debug"},
+		{"a status that is not an error's", nil, &rawhttp.StatusError{Status: 200, Err: errors.New(liveSecret)}, liveError("500 Internal Server Error"), "error"},
+		{"a status that is none", nil, &rawhttp.StatusError{Status: 1000}, liveError("500 Internal Server Error"), "error"},
+		{"a status without a reason phrase", nil, &rawhttp.StatusError{Status: 499}, liveText("499 ", []string{"X-Content-Type-Options: nosniff"}, "499\n"), "debug"},
+		{"neither response nor error", nil, nil, liveError("500 Internal Server Error"), "error"},
+		{"both", rawhttp.Text(200, "hi"), errors.New(liveSecret), liveError("500 Internal Server Error"), "error"},
+		{"a response that is broken", rawhttp.Text(200, "hi").Set("X-A", liveSecret+"\r\nX-B: c"), nil, liveError("500 Internal Server Error", liveClose), "error"},
+		{"a status out of range", rawhttp.Text(999, "hi"), nil, liveError("500 Internal Server Error", liveClose), "error"},
+		{"404 of its own", rawhttp.NotFound(), nil, liveText("404 Not Found", nil, "404 Not Found\n"), ""},
+		{"500 of its own", rawhttp.InternalServerError(), nil, liveText("500 Internal Server Error", nil, "500 Internal Server Error\n"), ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var log liveLog
+			got := liveTalk(t, liveGet("/")+liveGet("/next"), rawhttp.WithResolver(liveAnswers(tt.resp, tt.err)), rawhttp.WithLogger(&log))
+			want := tt.want
+			if !strings.Contains(want, liveClose) {
+				want += liveOK("/next")
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("answers where Resolve gives %v, %v (-want +got):\n%s", tt.resp, tt.err, diff)
+			}
+			if tt.log == "" {
+				if s := log.String(); s != "" {
+					t.Errorf("log has %q, want nothing", s)
+				}
+				return
+			}
+			var cause []string
+			if tt.err != nil {
+				cause = append(cause, tt.err.Error())
+			}
+			if !log.has(tt.log, cause...) {
+				t.Errorf("log has %q, want %q at level %s", &log, cause, tt.log)
+			}
+		})
+	}
+}
+
+// A panic is answered with 500 where it still can be, its stack is in the log, the
+// connection is closed, and the server goes on.
+func TestPanics(t *testing.T) {
+	boom := func() { panic(liveSecret) }
+	returns := func(resp *rawhttp.Response) rawhttp.ResolverFunc {
+		return func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return resp, nil }
+	}
+	internal := liveError("500 Internal Server Error", liveClose)
+	const streamed = "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nearly\r\n"
+	tests := []struct {
+		name string
+		f    rawhttp.ResolverFunc
+		opts []rawhttp.Option
+		want string
+	}{{
+		name: "in a resolver",
+		f:    func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { boom(); return nil, nil },
+		want: internal,
+	}, {
+		name: "in a resolver, with an error value",
+		f: func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+			panic(fmt.Errorf("%s: %w", liveSecret, fs.ErrNotExist))
+		},
+		want: internal,
+	}, {
+		name: "in a resolver, by the runtime",
+		f: func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			return nil, errors.New([]string{}[len(liveSecret)])
+		},
+		want: internal,
+	}, {
+		name: "in a resolver, with an error page",
+		f:    func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { boom(); return nil, nil },
+		opts: []rawhttp.Option{rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, status int, err error) *rawhttp.Response {
+			return rawhttp.Text(status, "page")
+		})},
+		want: liveText("500 Internal Server Error", []string{liveClose}, "page"),
+	}, {
+		name: "in the error page",
+		f:    func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return nil, fs.ErrNotExist },
+		opts: []rawhttp.Option{rawhttp.WithErrorPage(func(context.Context, *rawhttp.Request, int, error) *rawhttp.Response { boom(); return nil })},
+		want: internal,
+	}, {
+		name: "in both",
+		f:    func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { boom(); return nil, nil },
+		opts: []rawhttp.Option{rawhttp.WithErrorPage(func(context.Context, *rawhttp.Request, int, error) *rawhttp.Response { boom(); return nil })},
+		want: internal,
+	}, {
+		name: "in the Reader of a Stream",
+		f:    returns(rawhttp.Stream(200, "a/b", liveReader(func([]byte) (int, error) { boom(); return 0, nil }))),
+		want: internal,
+	}, {
+		name: "in the Reader of a Stream, later",
+		f:    returns(rawhttp.Stream(200, "a/b", io.MultiReader(strings.NewReader("early"), liveReader(func([]byte) (int, error) { boom(); return 0, nil })))),
+		want: streamed,
+	}, {
+		name: "in the Reader of a Content",
+		f: func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+			return rawhttp.Content(rawhttp.Representation{Body: liveReader(func([]byte) (int, error) { boom(); return 0, nil }), Size: 5}), nil
+		},
+		want: internal,
+	}, {
+		name: "in a StreamFunc",
+		f:    returns(rawhttp.StreamFunc(200, "a/b", func(context.Context, io.Writer) error { boom(); return nil })),
+		want: internal,
+	}, {
+		name: "in a StreamFunc, later",
+		f: returns(rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
+			io.WriteString(w, "early")
+			boom()
+			return nil
+		})),
+		want: streamed,
+	}}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			noNewGoroutines(t)
+			var log liveLog
+			opts := append([]rawhttp.Option{rawhttp.WithResolver(liveAt(tt.f)), rawhttp.WithLogger(&log), rawhttp.WithDate(false)}, tt.opts...)
+			_, addr := listen(t, opts...)
+			if diff := cmp.Diff(tt.want, talk(t, addr, liveGet("/")+liveGet("/next"))); diff != "" {
+				t.Errorf("answer (-want +got):\n%s", diff)
+			}
+			if !log.has("error", "panic", "conn_failure_test.go") {
+				t.Errorf("log has %q, want the panic with its stack at level error", &log)
+			}
+			if diff := cmp.Diff(liveOK("/next"), talk(t, addr, liveGet("/next"))); diff != "" {
+				t.Errorf("answer on another connection (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// runtime.Goexit, as t.FailNow in a test calls it, ends the connection and nothing
+// else. What was answered before is not lost.
+func TestGoexit(t *testing.T) {
+	closed := new(atomic.Int32)
+	exits := map[string]rawhttp.ResolverFunc{
+		"resolver": func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { runtime.Goexit(); return nil, nil },
+		"Stream": func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+			return rawhttp.Stream(200, "", &liveCloser{Reader: liveReader(func([]byte) (int, error) { runtime.Goexit(); return 0, nil }), n: closed}), nil
+		},
+		"StreamFunc": func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+			return rawhttp.StreamFunc(200, "", func(context.Context, io.Writer) error { runtime.Goexit(); return nil }), nil
+		},
+	}
+	for name, f := range exits {
+		t.Run(name, func(t *testing.T) {
+			noNewGoroutines(t)
+			var log liveLog
+			s, addr := listen(t, rawhttp.WithResolver(liveAt(f)), rawhttp.WithDate(false), rawhttp.WithLogger(&log))
+			if diff := cmp.Diff(liveOK("/next"), talk(t, addr, liveGet("/next")+liveGet("/"))); diff != "" {
+				t.Errorf("answers, the second of which is given up (-want +got):\n%s", diff)
+			}
+			if !log.has("error", "response cut", "runtime.Goexit in a resolver or response") {
+				t.Errorf("log has %q, want what has ended the response at level error", &log)
+			}
+			if diff := cmp.Diff(liveOK("/next"), talk(t, addr, liveGet("/next"))); diff != "" {
+				t.Errorf("answer on another connection (-want +got):\n%s", diff)
+			}
+			if err := s.Shutdown(context.Background()); err != nil {
+				t.Errorf("Shutdown = %v, want nil", err)
+			}
+		})
+	}
+	if n := closed.Load(); n != 1 {
+		t.Errorf("the source of the Stream was closed %d times, want once", n)
+	}
+}
+
+// On the goroutine of ServeConn's caller the exit is the caller's; the server must
+// not wait for it for ever.
+func TestGoexitInServeConn(t *testing.T) {
+	s := newServer(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { runtime.Goexit(); return nil, nil })))
+	client, server := livePair()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.ServeConn(context.Background(), server)
+		t.Error("ServeConn returned, want its goroutine to have ended")
+	}()
+	go io.WriteString(client, liveGet("/"))
+	if got, err := io.ReadAll(client); err != nil || len(got) > 0 {
+		t.Errorf("the client reads %q, %v, want the end", got, err)
+	}
+	<-done
+	if err := s.Shutdown(context.Background()); err != nil {
+		t.Errorf("Shutdown = %v, want nil", err)
+	}
+}
+
+// liveCloser counts in n how often it is closed.
+type liveCloser struct {
+	io.Reader
+	n *atomic.Int32
+}
+
+func (c *liveCloser) Close() error {
+	c.n.Add(1)
+	return nil
+}
+
+// A Response that serves once is closed exactly once, however the exchange ends.
+func TestExchangeClosesResponseOnce(t *testing.T) {
+	get := liveGet("/")
+	fails := liveReader(func([]byte) (int, error) { return 0, errors.New(liveSecret) })
+	page := func(r io.Reader) rawhttp.Option {
+		return rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, status int, _ error) *rawhttp.Response {
+			return rawhttp.Stream(status, "", r)
+		})
+	}
+	tests := []struct {
+		name string
+		in   string
+		make func(r io.ReadCloser) (*rawhttp.Response, error)
+		data io.Reader
+		page bool // the error page answers with the Response, make with an error
+	}{
+		{name: "Stream", in: get, make: func(r io.ReadCloser) (*rawhttp.Response, error) { return rawhttp.Stream(200, "", r), nil }},
+		{name: "Content", in: get, make: func(r io.ReadCloser) (*rawhttp.Response, error) {
+			return rawhttp.Content(rawhttp.Representation{Body: r, Size: 5}), nil
+		}},
+		{name: "Content of size 0", in: get, make: func(r io.ReadCloser) (*rawhttp.Response, error) {
+			return rawhttp.Content(rawhttp.Representation{Body: r}), nil
+		}},
+		{name: "Content that is short", in: get, make: func(r io.ReadCloser) (*rawhttp.Response, error) {
+			return rawhttp.Content(rawhttp.Representation{Body: r, Size: 6}), nil
+		}},
+		{name: "HEAD", in: "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", make: func(r io.ReadCloser) (*rawhttp.Response, error) { return rawhttp.Stream(200, "", r), nil }},
+		{name: "HTTP/1.0", in: "GET / HTTP/1.0\r\n\r\n", make: func(r io.ReadCloser) (*rawhttp.Response, error) { return rawhttp.Stream(200, "", r), nil }},
+		{name: "a status without content", in: get, make: func(r io.ReadCloser) (*rawhttp.Response, error) { return rawhttp.Stream(304, "", r), nil }},
+		{name: "a clone", in: get, make: func(r io.ReadCloser) (*rawhttp.Response, error) {
+			return rawhttp.Stream(200, "", r).Clone().Set("X-A", "b"), nil
+		}},
+		{name: "response and error", in: get, make: func(r io.ReadCloser) (*rawhttp.Response, error) {
+			return rawhttp.Stream(200, "", r), errors.New(liveSecret)
+		}},
+		{name: "closed by the resolver already", in: get, make: func(r io.ReadCloser) (*rawhttp.Response, error) {
+			resp := rawhttp.Stream(200, "", r)
+			resp.Close()
+			return resp, nil
+		}},
+		{name: "broken", in: get, make: func(r io.ReadCloser) (*rawhttp.Response, error) {
+			return rawhttp.Stream(200, "", r).Set("a b", ""), nil
+		}},
+		{name: "405 to OPTIONS", in: "OPTIONS / HTTP/1.1\r\nHost: a\r\n\r\n", make: func(r io.ReadCloser) (*rawhttp.Response, error) { return rawhttp.Stream(405, "", r), nil }},
+		{name: "the first Read fails", in: get, data: fails, make: func(r io.ReadCloser) (*rawhttp.Response, error) { return rawhttp.Stream(200, "", r), nil }},
+		{name: "the second Read fails", in: get, data: io.MultiReader(strings.NewReader("x"), fails), make: func(r io.ReadCloser) (*rawhttp.Response, error) { return rawhttp.Stream(200, "", r), nil }},
+		{name: "Read panics", in: get, data: liveReader(func([]byte) (int, error) { panic(liveSecret) }), make: func(r io.ReadCloser) (*rawhttp.Response, error) { return rawhttp.Stream(200, "", r), nil }},
+		{name: "the content of the request is malformed", in: liveChunked("/", "zz\r\n"), make: func(r io.ReadCloser) (*rawhttp.Response, error) { return rawhttp.Stream(200, "", r), nil }},
+		{name: "an error page", in: get, page: true},
+		{name: "an error page for 405, which is given an Allow", in: get, page: true, make: func(io.ReadCloser) (*rawhttp.Response, error) { return nil, &rawhttp.StatusError{Status: 405} }},
+		{name: "the connection closes", in: liveGet("/", "Connection: close"), make: func(r io.ReadCloser) (*rawhttp.Response, error) { return rawhttp.Stream(200, "", r), nil }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			n := new(atomic.Int32)
+			var data io.Reader = strings.NewReader("hello")
+			if tt.data != nil {
+				data = tt.data
+			}
+			source := &liveCloser{data, n}
+			f := func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+				if req.ContentLength() != 0 {
+					io.Copy(io.Discard, req.Body)
+				}
+				if tt.make == nil {
+					return nil, errors.New(liveSecret)
+				}
+				return tt.make(source)
+			}
+			opts := []rawhttp.Option{rawhttp.WithResolver(liveAt(f))}
+			if tt.page {
+				opts = append(opts, page(source))
+			}
+			if got := liveTalk(t, tt.in, opts...); strings.Contains(got, "secret") {
+				t.Errorf("the answer has the text of an error: %q", got)
+			}
+			if n := n.Load(); n != 1 {
+				t.Errorf("the source was closed %d times, want once", n)
+			}
+		})
+	}
+}
+
+// The client may be gone before the response, or in the middle of it.
+func TestExchangeClosesResponseWithoutClient(t *testing.T) {
+	for _, size := range []int{1, 1 << 20} {
+		for _, read := range []int64{0, 20, 70_000} {
+			if int(read) > size+20 {
+				continue
+			}
+			t.Run(fmt.Sprintf("%d bytes, of which %d are read", size, read), func(t *testing.T) {
+				n := new(atomic.Int32)
+				resolver := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+					return rawhttp.Stream(200, "", &liveCloser{strings.NewReader(strings.Repeat("x", size)), n}), nil
+				})
+				s := newServer(t, rawhttp.WithResolver(resolver))
+				client, server := livePair()
+				served := make(chan error, 1)
+				go func() { served <- s.ServeConn(context.Background(), server) }()
+				io.WriteString(client, liveGet("/"))
+				io.CopyN(io.Discard, client, read)
+				client.Close()
+				<-served
+				if n := n.Load(); n != 1 {
+					t.Errorf("the source was closed %d times, want once", n)
+				}
+			})
+		}
+	}
+}
+
+// A Response that serves once is refused a second time, with 500 and a word in the
+// log.
+func TestResponseThatServesOnceServesOnce(t *testing.T) {
+	var log liveLog
+	n := new(atomic.Int32)
+	resp := rawhttp.Stream(200, "a/b", &liveCloser{strings.NewReader("hello"), n})
+	resolver := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return resp, nil })
+	got := liveTalk(t, liveGet("/")+liveGet("/"), rawhttp.WithResolver(resolver), rawhttp.WithLogger(&log))
+	want := "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n" +
+		liveError("500 Internal Server Error")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+	if !log.has("error", "a Response that serves once was served or closed before") {
+		t.Errorf("log has %q, want a word about it at level error", &log)
+	}
+	if n := n.Load(); n != 1 {
+		t.Errorf("the source was closed %d times, want once", n)
+	}
+}
+
+// The one that it is refused does not take it from the one that it serves.
+func TestResponseThatServesOnceIsNotClosedByAnother(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := new(atomic.Int32)
+		release := make(chan struct{})
+		reads := 0
+		source := &liveCloser{n: n, Reader: liveReader(func(p []byte) (int, error) {
+			switch reads++; reads {
+			case 1:
+				return copy(p, "first"), nil
+			case 2:
+				<-release
+				return copy(p, "second"), nil
+			}
+			return 0, io.EOF
+		})}
+		resp := rawhttp.Stream(200, "a/b", source)
+		s, ln, served := liveServing(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return resp, nil })))
+		a, b := ln.dial(t), ln.dial(t)
+		a.say(liveGet("/"))
+		b.say(liveGet("/"))
+		if diff := cmp.Diff(liveError("500 Internal Server Error"), b.heard()); diff != "" {
+			t.Errorf("answer to the second (-want +got):\n%s", diff)
+		}
+		if n := n.Load(); n != 0 {
+			t.Errorf("the source was closed %d times while it is read", n)
+		}
+		close(release)
+		want := "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n6\r\nsecond\r\n0\r\n\r\n"
+		if diff := cmp.Diff(want, a.heard()); diff != "" {
+			t.Errorf("answer to the first (-want +got):\n%s", diff)
+		}
+		if n := n.Load(); n != 1 {
+			t.Errorf("the source was closed %d times, want once", n)
+		}
+		s.Close()
+		<-served
+	})
+}
+
+// A client that resets is no failure of the server's: neither in the middle of its
+// content nor before a StreamFunc has said a word.
+func TestResetIsNoServerError(t *testing.T) {
+	for _, stall := range []time.Duration{30 * time.Second, 0} {
+		t.Run(stall.String(), func(t *testing.T) { resetIsNoServerError(t, rawhttp.WithStallTimeout(stall)) })
+	}
+}
+
+func resetIsNoServerError(t *testing.T, opt rawhttp.Option) {
+	statuses := make(chan int, 1)
+	begun := make(chan struct{}, 1)
+	_, addr := listen(t, opt, rawhttp.WithTrace(rawhttp.Trace{Exchange: func(e rawhttp.Exchange) { statuses <- e.Status }}),
+		rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			begun <- struct{}{}
+			if req.Path() == "/content" {
+				_, err := io.ReadAll(req.Body)
+				return nil, err
+			}
+			return rawhttp.StreamFunc(200, "", func(ctx context.Context, _ io.Writer) error {
+				<-ctx.Done()
+				return ctx.Err()
+			}), nil
+		})))
+	for request, want := range map[string]int{
+		livePost("/content", "content")[:len(livePost("/content", "content"))-3]: 400,
+		liveGet("/stream"): 200,
+	} {
+		c := dial(t, addr)
+		io.WriteString(c, request)
+		<-begun
+		c.SetLinger(0)
+		c.Close()
+		if got := <-statuses; got != want {
+			t.Errorf("a reset behind %q is logged as %d, want %d", request, got, want)
+		}
+	}
+}

@@ -1,0 +1,515 @@
+package conformance_test
+
+import (
+	"context"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+// A liveStep is what a client says at a time, counted from the accept.
+type liveStep struct {
+	at  time.Duration
+	say string
+}
+
+// liveDribble is text from begin on, in n pieces of size bytes, one every so often.
+func liveDribble(text string, size, n int, begin, every time.Duration) (steps []liveStep) {
+	for i := range n {
+		steps = append(steps, liveStep{begin + time.Duration(i)*every, text[i*size : (i+1)*size]})
+	}
+	return steps
+}
+
+// A liveLimit is a test of a time limit: what a client says and when, what it hears
+// in all, and when the connection ends.
+type liveLimit struct {
+	name     string
+	opts     []rawhttp.Option
+	resolver rawhttp.Resolver // nil: livePath
+	steps    []liveStep
+	want     string
+	end      time.Duration // liveForever: it does not
+	why      string
+}
+
+func liveRunLimits(t *testing.T, tests []liveLimit) {
+	t.Helper()
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				if tt.resolver == nil {
+					tt.resolver = livePath
+				}
+				start := time.Now()
+				c := newLiveHalf(t, append(tt.opts, rawhttp.WithResolver(tt.resolver))...)
+				for _, step := range tt.steps {
+					time.Sleep(time.Until(start.Add(step.at)))
+					c.say(step.say)
+				}
+				if got := c.waitEnd(start); got != tt.end {
+					t.Errorf("the connection ends %v after the accept, want %v; %s", got, tt.end, tt.why)
+				}
+				if diff := cmp.Diff(tt.want, c.heard()); diff != "" {
+					t.Errorf("answers (-want +got):\n%s\nwhy: %s", diff, tt.why)
+				}
+			})
+		})
+	}
+}
+
+// liveLate is the answer to a request that does not come.
+var liveLate = liveError("408 Request Timeout", liveClose)
+
+// The head: 10 s from the accept, for later requests from their first byte, however
+// many bytes come.
+func TestReadHeaderTimeout(t *testing.T) {
+	head := liveGet("/a")
+	last := len(head) - 1
+	liveRunLimits(t, []liveLimit{{
+		name: "nothing comes",
+		end:  10 * time.Second,
+		why:  "no word where no byte came",
+	}, {
+		name:  "half a head",
+		steps: []liveStep{{0, "GET / HT"}},
+		want:  liveLate,
+		end:   10 * time.Second,
+	}, {
+		name:  "a first byte at 9 s",
+		steps: []liveStep{{9 * time.Second, "G"}},
+		want:  liveLate,
+		end:   10 * time.Second,
+		why:   "the first head has its time from the accept",
+	}, {
+		name:  "an empty line",
+		steps: []liveStep{{0, "\r\n"}},
+		end:   10 * time.Second,
+		why:   "it does not begin a request, so no answer is due",
+	}, {
+		name:  "half an empty line",
+		steps: []liveStep{{0, "\r"}},
+		end:   10 * time.Second,
+	}, {
+		name:  "an empty line and a first byte",
+		steps: []liveStep{{0, "\r\n"}, {time.Second, "G"}},
+		want:  liveLate,
+		end:   10 * time.Second,
+	}, {
+		name:  "a byte each 900 ms",
+		steps: liveDribble(head, 1, 20, 0, 900*time.Millisecond),
+		want:  liveLate,
+		end:   10 * time.Second,
+		why:   "it is absolute",
+	}, {
+		name:  "all but the last byte",
+		steps: []liveStep{{0, head[:last]}, {10*time.Second - 1, head[last:]}},
+		want:  liveOK("/a"),
+		end:   10*time.Second - 1 + liveIdle,
+		why:   "a head in time is answered; then the connection is idle",
+	}, {
+		name:  "a later head",
+		steps: []liveStep{{3 * time.Second, head}, {20 * time.Second, "G"}, {29 * time.Second, "ET"}},
+		want:  liveOK("/a") + liveLate,
+		end:   30 * time.Second,
+		why:   "from its first byte",
+	}, {
+		name:  "a later head, at the last moment",
+		steps: []liveStep{{3 * time.Second, head}, {20 * time.Second, head[:1]}, {30*time.Second - 1, head[1:]}},
+		want:  liveOK("/a") + liveOK("/a"),
+		end:   30*time.Second - 1 + liveIdle,
+	}, {
+		name:  "a later head that came with the one before it",
+		steps: []liveStep{{3 * time.Second, head + "GET"}},
+		want:  liveOK("/a") + liveLate,
+		end:   13 * time.Second,
+	}, {
+		name:  "a later head behind content",
+		steps: []liveStep{{3 * time.Second, livePost("/a", "content") + "GET"}},
+		want:  liveOK("/a") + liveLate,
+		end:   13 * time.Second,
+	}, {
+		name:  "an empty line after a request",
+		steps: []liveStep{{3 * time.Second, head}, {5 * time.Second, "\r\n"}},
+		want:  liveOK("/a"),
+		end:   3*time.Second + liveIdle,
+		why:   "the connection stays idle, and its time is not extended",
+	}, {
+		name:  "an empty line in the same write",
+		steps: []liveStep{{3 * time.Second, livePost("/a", "content") + "\r\n"}},
+		want:  liveOK("/a"),
+		end:   3*time.Second + liveIdle,
+		why:   "old clients send it after content",
+	}, {
+		name:  "an empty line byte by byte, then a request",
+		steps: []liveStep{{3 * time.Second, head}, {5 * time.Second, "\r"}, {40 * time.Second, "\n"}, {70 * time.Second, head[:1]}, {80*time.Second - 1, head[1:]}},
+		want:  liveOK("/a") + liveOK("/a"),
+		end:   80*time.Second - 1 + liveIdle,
+		why:   "a head has its time from the first byte of its request line",
+	}, {
+		name:  "an empty line, then too late",
+		steps: []liveStep{{3 * time.Second, head}, {5 * time.Second, "\r\n"}, {20 * time.Second, "G"}},
+		want:  liveOK("/a") + liveLate,
+		end:   30 * time.Second,
+	}, {
+		name:  "two empty lines",
+		steps: []liveStep{{3 * time.Second, head}, {5 * time.Second, "\r\n"}, {20 * time.Second, "\r\n"}},
+		want: liveOK("/a") + liveText("400 Bad Request", []string{"X-Content-Type-Options: nosniff", liveClose},
+			"400 Bad Request: method is not a token (RFC 9110, section 9.1)\n"),
+		end: 20 * time.Second,
+		why: "one is ignored",
+	}, {
+		name:  "a bare LF after a request",
+		steps: []liveStep{{3 * time.Second, head}, {5 * time.Second, "\n"}},
+		want: liveOK("/a") + liveText("400 Bad Request", []string{"X-Content-Type-Options: nosniff", liveClose},
+			"400 Bad Request: method is not a token (RFC 9110, section 9.1)\n"),
+		end: 5 * time.Second,
+	}, {
+		name:  "a bare LF after a request, leniently",
+		opts:  []rawhttp.Option{rawhttp.WithLenientParsing()},
+		steps: []liveStep{{3 * time.Second, head}, {5 * time.Second, "\n"}},
+		want:  liveOK("/a"),
+		end:   3*time.Second + liveIdle,
+	}, {
+		name:  "set",
+		opts:  []rawhttp.Option{rawhttp.WithReadHeaderTimeout(2500 * time.Millisecond)},
+		steps: []liveStep{{0, head}, {time.Second, "GET"}},
+		want:  liveOK("/a") + liveLate,
+		end:   3500 * time.Millisecond,
+	}, {
+		name:  "off",
+		opts:  []rawhttp.Option{rawhttp.WithReadHeaderTimeout(0), rawhttp.WithIdleTimeout(7 * time.Second)},
+		steps: []liveStep{{100 * time.Hour, head[:3]}, {200 * time.Hour, head[3:]}, {200*time.Hour + time.Second, head[:3]}, {300 * time.Hour, head[3:]}},
+		want:  liveOK("/a") + liveOK("/a"),
+		end:   300*time.Hour + 7*time.Second,
+	}})
+}
+
+// Between requests: 75 s, from when the client has the answer, without a word.
+func TestIdleTimeout(t *testing.T) {
+	get := liveGet("/a")
+	slow := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+		time.Sleep(5 * time.Minute)
+		return rawhttp.Text(200, "/a"), nil
+	})
+	liveRunLimits(t, []liveLimit{{
+		name:  "behind a request",
+		steps: []liveStep{{time.Second, get}},
+		want:  liveOK("/a"),
+		end:   time.Second + liveIdle,
+	}, {
+		name:  "behind a request that took long",
+		steps: []liveStep{{time.Second, get}}, resolver: slow,
+		want: liveOK("/a"),
+		end:  time.Second + 5*time.Minute + liveIdle,
+	}, {
+		name:  "behind several",
+		steps: []liveStep{{time.Second, get}, {50 * time.Second, get}, {100 * time.Second, get + get}, {160*time.Second - 1, get}},
+		want:  strings.Repeat(liveOK("/a"), 5),
+		end:   160*time.Second - 1 + liveIdle,
+	}, {
+		name:  "a request too late",
+		steps: []liveStep{{0, get}, {liveIdle + time.Second, get}},
+		want:  liveOK("/a"),
+		end:   liveIdle,
+	}, {
+		name:  "behind content that nobody read",
+		steps: []liveStep{{0, livePost("/a", "0123456789")[:len(livePost("/a", "0123456789"))-1]}, {time.Second, "9"}},
+		want:  liveOK("/a"),
+		end:   time.Second + liveIdle,
+		why:   "from the end of the content",
+	}, {
+		name:  "set",
+		opts:  []rawhttp.Option{rawhttp.WithIdleTimeout(time.Hour)},
+		steps: []liveStep{{time.Second, get}},
+		want:  liveOK("/a"),
+		end:   time.Hour + time.Second,
+	}, {
+		name:  "off",
+		opts:  []rawhttp.Option{rawhttp.WithIdleTimeout(0)},
+		steps: []liveStep{{time.Second, get}, {500 * time.Hour, get}},
+		want:  liveOK("/a") + liveOK("/a"),
+		end:   liveForever,
+	}})
+}
+
+// Limits are left where they are while they are early, which must not show: after
+// any number of requests they are exact.
+func TestLimitsStayExact(t *testing.T) {
+	get := liveGet("/a")
+	var requests []liveStep
+	var answers strings.Builder
+	at := time.Duration(0)
+	for i := range 500 {
+		requests = append(requests, liveStep{at, get})
+		answers.WriteString(liveOK("/a"))
+		at += time.Duration(i*i%59_999) * time.Millisecond // under a minute
+	}
+	late := livePost("/a", "0123456789")[:len(livePost("/a", "0123456789"))-1]
+	silent := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		if req.Path() == "/stream" {
+			return rawhttp.StreamFunc(200, "", func(_ context.Context, w io.Writer) error {
+				io.WriteString(w, "a")
+				time.Sleep(48 * time.Hour)
+				io.WriteString(w, "b")
+				return nil
+			}), nil
+		}
+		io.Copy(io.Discard, req.Body)
+		return rawhttp.Text(200, req.Path()), nil
+	})
+	const streamed = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n"
+	last := requests[len(requests)-1].at
+	steps := func(more ...liveStep) []liveStep {
+		for i := range more {
+			more[i].at += last
+		}
+		return append(requests[:len(requests):len(requests)], more...)
+	}
+	liveRunLimits(t, []liveLimit{{
+		name:  "idle",
+		steps: requests,
+		want:  answers.String(),
+		end:   last + liveIdle,
+	}, {
+		name:  "head",
+		steps: steps(liveStep{31 * time.Second, "GET"}),
+		want:  answers.String() + liveLate,
+		end:   last + 41*time.Second,
+	}, {
+		name:     "content",
+		resolver: silent,
+		steps:    steps(liveStep{50 * time.Second, late}),
+		want:     answers.String() + liveLate,
+		end:      last + 80*time.Second,
+	}, {
+		name:  "drain",
+		steps: steps(liveStep{50 * time.Second, late}),
+		want:  answers.String() + liveOK("/a"),
+		end:   last + 52*time.Second,
+	}, {
+		name:     "a stream",
+		resolver: silent,
+		steps:    steps(liveStep{50 * time.Second, liveGet("/stream")}, liveStep{48*time.Hour + 55*time.Second, get}),
+		want:     answers.String() + streamed + liveOK("/a"),
+		end:      last + 48*time.Hour + 55*time.Second + liveIdle,
+	}})
+}
+
+// Content of a request, while a Read waits for it: 30 s without a byte, or under
+// 240 bytes a second after 30 s of such waiting.
+func TestContentStall(t *testing.T) {
+	const size = 2_000_000
+	head := "POST /a HTTP/1.1\r\nHost: example.test\r\nContent-Length: 2000000\r\n\r\n"
+	zeros := strings.Repeat("0", size)
+	all := liveReads(-1)
+	thinks := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		for range 20 { // it reads a byte each 5 min
+			req.Body.Read(make([]byte, 1))
+			time.Sleep(5 * time.Minute)
+		}
+		io.Copy(io.Discard, req.Body)
+		return rawhttp.Text(200, req.Path()), nil
+	})
+	echoes := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Stream(200, "", req.Body), nil
+	})
+	from := func(at time.Duration, steps ...liveStep) []liveStep { return append([]liveStep{{at, head}}, steps...) }
+	liveRunLimits(t, []liveLimit{{
+		name:     "none comes",
+		resolver: all,
+		steps:    from(time.Second),
+		want:     liveLate,
+		end:      31 * time.Second,
+	}, {
+		name:     "no more comes",
+		resolver: all,
+		steps:    from(time.Second, liveStep{2 * time.Second, zeros[:100_000]}),
+		want:     liveLate,
+		end:      32 * time.Second,
+		why:      "30 s without a byte, though the average is good",
+	}, {
+		name:     "a byte each 10 s",
+		resolver: all,
+		steps:    from(0, liveDribble(zeros, 1, 6, 10*time.Second, 10*time.Second)...),
+		want:     liveLate,
+		end:      30 * time.Second,
+		why:      "under 240 bytes a second after 30 s",
+	}, {
+		name:     "239 bytes a second",
+		resolver: all,
+		steps:    from(0, liveDribble(zeros, 239, 40, time.Second/2, time.Second)...),
+		want:     liveLate,
+		end:      30 * time.Second,
+	}, {
+		name:     "240 bytes a second",
+		resolver: all,
+		steps:    from(0, append([]liveStep{{0, zeros[:240]}}, liveDribble(zeros, 240, 5000, 0, time.Second)...)...),
+		want:     liveLate,
+		end:      5001 * time.Second,
+		why:      "it goes on for as long as they come: 5001 times 240 bytes pay for 5001 s",
+	}, {
+		name:     "much at first, then a byte each 20 s",
+		resolver: all,
+		steps:    from(0, append([]liveStep{{0, zeros[:100_000]}}, liveDribble(zeros, 1, 30, 20*time.Second, 20*time.Second)...)...),
+		want:     liveLate,
+		end:      416750 * time.Millisecond,
+		why:      "100,020 bytes in 416.75 s are 240 a second",
+	}, {
+		name:     "29 s of silence now and then",
+		resolver: all,
+		steps:    from(0, liveDribble(zeros, size/100, 100, 29*time.Second, 29*time.Second)...),
+		want:     liveOK("/a"),
+		end:      2900*time.Second + liveIdle,
+	}, {
+		name:     "the resolver thinks",
+		resolver: thinks,
+		steps:    from(0, liveStep{0, zeros}),
+		want:     liveOK("/a"),
+		end:      100*time.Minute + liveIdle,
+		why:      "time that the resolver takes is not the client's",
+	}, {
+		name:     "the resolver thinks, then none comes",
+		resolver: thinks,
+		steps:    from(0, liveStep{0, zeros[:1000]}),
+		want:     liveLate,
+		end:      100*time.Minute + 30*time.Second,
+	}, {
+		name:     "in an echo, whose head is out",
+		resolver: echoes,
+		steps:    from(0, liveStep{time.Second, "hello"}),
+		want:     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+		end:      30 * time.Second,
+		why:      "the response is cut; 5 bytes are under 240 a second",
+	}, {
+		name:     "in an echo, whose head is not out",
+		resolver: echoes,
+		steps:    from(0),
+		want:     liveLate,
+		end:      30 * time.Second,
+	}, {
+		name:     "the resolver thinks, and the rest comes meanwhile",
+		resolver: thinks,
+		steps:    from(0, liveStep{0, zeros[:30]}, liveStep{20 * time.Second, zeros[30:]}),
+		want:     liveOK("/a"),
+		end:      100*time.Minute + liveIdle,
+	}, {
+		name:     "after a 100",
+		resolver: all,
+		steps:    []liveStep{{0, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"}},
+		want:     "HTTP/1.1 100 Continue\r\n\r\n" + liveLate,
+		end:      30 * time.Second,
+	}, {
+		name:     "chunked, in a chunk line",
+		resolver: all,
+		steps:    []liveStep{{0, liveChunked("/a", "5")}},
+		want:     liveLate,
+		end:      30 * time.Second,
+	}, {
+		name:     "chunked, before the last chunk",
+		resolver: all,
+		steps:    []liveStep{{0, liveChunked("/a", "1\r\nx\r\n")}, {time.Second, "1\r\nx\r\n"}},
+		want:     liveLate,
+		end:      30 * time.Second,
+	}, {
+		name:     "each request has its own waiting",
+		resolver: all,
+		steps: []liveStep{
+			{0, livePost("/a", "hello")[:len(livePost("/a", "hello"))-1]}, {29 * time.Second, "o"},
+			{30 * time.Second, livePost("/b", "hello")[:len(livePost("/b", "hello"))-1]}, {59 * time.Second, "o"},
+		},
+		want: liveOK("/a") + liveOK("/b"),
+		end:  59*time.Second + liveIdle,
+	}, {
+		name:     "set",
+		opts:     []rawhttp.Option{rawhttp.WithStallTimeout(5 * time.Second)},
+		resolver: all,
+		steps:    from(0, liveDribble(zeros, 1, 100, 0, time.Second)...),
+		want:     liveLate,
+		end:      5 * time.Second,
+	}, {
+		name:     "off",
+		opts:     []rawhttp.Option{rawhttp.WithStallTimeout(0)},
+		resolver: all,
+		steps:    []liveStep{{0, livePost("/a", "")[:len(livePost("/a", ""))-5] + "1\r\n\r\n"}, {100 * time.Hour, "x"}},
+		want:     liveOK("/a"),
+		end:      100*time.Hour + liveIdle,
+	}})
+}
+
+// Content that the resolver left: 2 s, from when the client has the answer, however
+// many bytes come.
+func TestDrainTime(t *testing.T) {
+	const head = "POST /a HTTP/1.1\r\nHost: example.test\r\nContent-Length: 1000\r\n\r\n"
+	zeros := strings.Repeat("0", 1000)
+	liveRunLimits(t, []liveLimit{{
+		name:  "none comes",
+		steps: []liveStep{{time.Second, head}},
+		want:  liveOK("/a"),
+		end:   3 * time.Second,
+	}, {
+		name:  "a byte each 300 ms",
+		steps: append([]liveStep{{0, head}}, liveDribble(zeros, 1, 20, 0, 300*time.Millisecond)...),
+		want:  liveOK("/a"),
+		end:   2 * time.Second,
+	}, {
+		name:  "all at the last moment",
+		steps: []liveStep{{0, head}, {2*time.Second - 1, zeros}, {2 * time.Second, liveGet("/b")}},
+		want:  liveOK("/a") + liveOK("/b"),
+		end:   2*time.Second + liveIdle,
+	}, {
+		name:  "Expect: 100-continue, nobody asks for it",
+		steps: []liveStep{{0, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"}},
+		want:  liveLast("/a"),
+		end:   0,
+		why:   "nobody knows whether content or a request comes next",
+	}})
+}
+
+// A resolver may think for as long as it likes.
+func TestResolverIsNotLimited(t *testing.T) {
+	liveRunLimits(t, []liveLimit{{
+		name: "before its answer",
+		resolver: rawhttp.ResolverFunc(func(ctx context.Context, _ *rawhttp.Request) (*rawhttp.Response, error) {
+			time.Sleep(200 * time.Hour)
+			return rawhttp.Text(200, "/a"), ctx.Err()
+		}),
+		steps: []liveStep{{0, liveGet("/a")}},
+		want:  liveOK("/a"),
+		end:   200*time.Hour + liveIdle,
+	}, {
+		name: "in a stream",
+		resolver: rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+			return rawhttp.StreamFunc(200, "", func(ctx context.Context, w io.Writer) error {
+				for _, s := range []string{"", "a", "b"} {
+					io.WriteString(w, s)
+					time.Sleep(100 * time.Hour)
+				}
+				return ctx.Err()
+			}), nil
+		}),
+		steps: []liveStep{{0, liveGet("/a")}},
+		want:  "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n",
+		end:   300*time.Hour + liveIdle,
+	}, {
+		name: "in the Reader of a Stream",
+		resolver: rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+			n := 0
+			return rawhttp.Stream(200, "", liveReader(func(p []byte) (int, error) {
+				time.Sleep(100 * time.Hour)
+				if n++; n == 3 {
+					return 0, io.EOF
+				}
+				return copy(p, "x"), nil
+			})), nil
+		}),
+		steps: []liveStep{{0, liveGet("/a")}},
+		want:  "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n1\r\nx\r\n0\r\n\r\n",
+		end:   300*time.Hour + liveIdle,
+	}})
+}

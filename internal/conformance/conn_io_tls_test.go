@@ -1,0 +1,270 @@
+package conformance_test
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+// A liveSlowConn is read by 1000 bytes each 100 ms at most.
+type liveSlowConn struct{ net.Conn }
+
+func (c liveSlowConn) Read(p []byte) (int, error) {
+	time.Sleep(100 * time.Millisecond)
+	return c.Conn.Read(p[:min(len(p), 1000)])
+}
+
+// liveServeTLS serves a TLS connection; wrap is around the client's side of what is
+// below it.
+func liveServeTLS(t *testing.T, config *tls.Config, wrap func(net.Conn) net.Conn, opts ...rawhttp.Option) *liveClient {
+	t.Helper()
+	client, server := livePair()
+	if wrap == nil {
+		wrap = func(c net.Conn) net.Conn { return c }
+	}
+	outer := tls.Client(wrap(client), config)
+	c := liveServeUnread(t, outer, tls.Server(server, config), opts...)
+	if err := outer.Handshake(); err != nil { // so that no Read and Write wait for each other's
+		t.Fatal(err)
+	}
+	go c.readAll()
+	return c
+}
+
+// A Write of TLS that has met a deadline cannot go on, so deadlines that are early
+// must not be left.
+func TestTLSAnswersFarApart(t *testing.T) {
+	config := liveTLS(t)
+	for _, apart := range []time.Duration{time.Second, 29 * time.Second, 31 * time.Second, 59 * time.Second} {
+		bubble(t, func(t *testing.T) {
+			c := liveServeTLS(t, config, nil, rawhttp.WithResolver(livePath))
+			for range 4 {
+				c.say(liveGet("/a"))
+				if diff := cmp.Diff(liveOK("/a"), c.heard()); diff != "" {
+					t.Errorf("answers %v apart (-want +got):\n%s", apart, diff)
+				}
+				time.Sleep(apart)
+			}
+			if got, want := c.waitEnd(time.Now()), liveIdle-apart; got != want {
+				t.Errorf("closed after %v more, want %v", got, want)
+			}
+		})
+	}
+}
+
+// A client that reads 10 kB/s is never cut, also where TLS is in front.
+func TestTLSSlowReaderIsNotCut(t *testing.T) {
+	config := liveTLS(t)
+	text := strings.Repeat("0123456789", 100_000)
+	resolvers := map[string]rawhttp.Resolver{
+		"large": say(text),
+		"content": rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+			return rawhttp.Content(rawhttp.Representation{MediaType: "text/plain; charset=utf-8", Body: io.MultiReader(strings.NewReader(text)), Size: int64(len(text))}), nil
+		}),
+	}
+	for name, resolver := range resolvers {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				slow := func(c net.Conn) net.Conn { return liveSlowConn{c} }
+				c := liveServeTLS(t, config, slow, rawhttp.WithResolver(resolver))
+				c.say(liveGet("/", "Connection: close"))
+				start := time.Now()
+				took := c.waitEnd(start)
+				if got := c.heard(); got != liveLast(text) {
+					t.Errorf("after %v the client has %d bytes, want %d", took, len(got), len(liveLast(text)))
+				}
+			})
+		})
+	}
+}
+
+// hidingTLS are wrappers of which no method tells that there is TLS in them.
+var hidingTLS = map[string]func(net.Conn) net.Conn{
+	"in view":      func(c net.Conn) net.Conn { return c },
+	"hidden":       func(c net.Conn) net.Conn { return plainConn{c} },
+	"hidden twice": func(c net.Conn) net.Conn { return &fragmentedConn{plainConn{c}, 1000} },
+}
+
+// A client that takes little at once is not cut where a wrapper hides that there is TLS,
+// whose Write must not meet a deadline before the limit.
+func TestHiddenTLSSlowReaderIsNotCut(t *testing.T) {
+	config := liveTLS(t)
+	text := strings.Repeat("x", 1<<20)
+	for name, hide := range hidingTLS {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				below, server := kernelPair(32 << 10)
+				client := tls.Client(below, config)
+				liveServeUnread(t, client, hide(tls.Server(server, config)), rawhttp.WithResolver(say(text)))
+				go io.WriteString(client, liveGet("/"))
+				got := make([]byte, len(liveOK(text)))
+				for n := 0; n < len(got); {
+					m, err := client.Read(got[n:min(n+16<<10, len(got))])
+					n += m
+					if err != nil {
+						t.Fatalf("after %d bytes: %v", n, err)
+					}
+					time.Sleep(time.Second)
+				}
+			})
+		})
+	}
+}
+
+// A client that takes nothing is cut, also if a write has moved some bytes first.
+func TestTLSWriteStall(t *testing.T) {
+	config := liveTLS(t)
+	for name, hide := range hidingTLS {
+		for _, buffer := range []int{1, 5000, 100_000} {
+			t.Run(name, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					below, server := kernelPair(buffer)
+					client := tls.Client(below, config)
+					c := liveServeUnread(t, client, hide(tls.Server(server, config)), rawhttp.WithResolver(say(strings.Repeat("x", 1<<20))))
+					if err := client.Handshake(); err != nil {
+						t.Fatal(err)
+					}
+					io.WriteString(client, liveGet("/"))
+					start := time.Now()
+					<-c.served
+					most := 31500 * time.Millisecond
+					if name != "in view" {
+						most += 5 * time.Second // in which a hidden TLS tries to say goodbye
+					}
+					if got := time.Since(start); got < 30*time.Second || got > most {
+						t.Errorf("buffer of %d bytes: closed after %v, want 30s to %v", buffer, got, most)
+					}
+				})
+			})
+		}
+	}
+}
+
+// The time of the first head begins at the accept, so a TLS handshake counts.
+func TestTLSHandshakeTime(t *testing.T) {
+	config := liveTLS(t)
+	hello := liveHello(t, config)
+	tests := []struct {
+		name string
+		say  string // below TLS
+	}{
+		{"nothing comes", ""},
+		{"half a ClientHello", hello[:len(hello)/2]},
+		{"a ClientHello, and the answer is not read", hello},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				client, server := livePair()
+				c := liveServeUnread(t, client, tls.Server(server, config), rawhttp.WithResolver(livePath))
+				start := time.Now()
+				c.say(tt.say)
+				select {
+				case <-c.served:
+				case <-time.After(liveForever):
+				}
+				if got := time.Since(start); got != 10*time.Second {
+					t.Errorf("closed after %v, want 10s", got)
+				}
+			})
+		})
+	}
+	t.Run("handshake and half a head", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			start := time.Now()
+			c := liveServeTLS(t, config, nil, rawhttp.WithResolver(livePath))
+			time.Sleep(4 * time.Second)
+			c.say("GET / HT")
+			if got := c.waitEnd(start); got != 10*time.Second {
+				t.Errorf("closed %v after the accept, want 10s", got)
+			}
+			if diff := cmp.Diff(liveLate, c.heard()); diff != "" {
+				t.Errorf("answer (-want +got):\n%s", diff)
+			}
+		})
+	})
+}
+
+// A liveHeard counts the bytes that come.
+type liveHeard struct {
+	net.Conn
+	n int
+}
+
+func (c *liveHeard) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.n += n
+	return n, err
+}
+
+// A connection that ends in order says so in TLS (RFC 8446, section 6.1): else it could
+// have been cut.
+func TestTLSIdleConnectionSaysGoodbye(t *testing.T) {
+	config := liveTLS(t)
+	bubble(t, func(t *testing.T) {
+		client, server := livePair()
+		below := &liveHeard{Conn: client}
+		outer := tls.Client(below, config)
+		c := liveServeUnread(t, outer, tls.Server(server, config), rawhttp.WithResolver(livePath))
+		go io.WriteString(outer, liveGet("/"))
+		if _, err := io.ReadFull(outer, make([]byte, len(liveOK("/")))); err != nil {
+			t.Fatal(err)
+		}
+		answered := below.n
+		if rest, err := io.ReadAll(outer); len(rest) > 0 || err != nil {
+			t.Errorf("behind the answer there is %q, %v, want the end", rest, err)
+		}
+		<-c.served
+		if below.n == answered {
+			t.Error("nothing came behind the answer, want the alert close_notify")
+		}
+	})
+}
+
+// A client for which there is no connection may keep silent where TLS waits for it: that
+// has an end, too.
+func TestTLSRefusedConnectionIsSilent(t *testing.T) {
+	config := liveTLS(t)
+	bubble(t, func(t *testing.T) {
+		s, ln, served := liveServing(t, rawhttp.WithMaxConns(1), rawhttp.WithResolver(livePaths))
+		ln.dial(t).say(liveGet("/?1h"))
+		client, server := livePair()
+		start := time.Now()
+		ln.conns <- tls.Server(server, config)
+		if got, err := io.ReadAll(client); len(got) > 0 || err != nil {
+			t.Errorf("%q came, %v, want the end", got, err)
+		}
+		if got := time.Since(start); got != lingerSilence {
+			t.Errorf("closed after %v, want %v", got, lingerSilence)
+		}
+		s.Close()
+		<-served
+	})
+}
+
+// liveHello gives the first flight of a client.
+func liveHello(t *testing.T, config *tls.Config) (hello string) {
+	t.Helper()
+	bubble(t, func(t *testing.T) {
+		client, server := net.Pipe()
+		go tls.Client(client, config).Handshake()
+		buf := make([]byte, 64<<10)
+		n, err := server.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hello = string(buf[:n])
+		server.Close()
+		synctest.Wait()
+	})
+	return hello
+}

@@ -1,0 +1,194 @@
+package conformance_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+// liveUnread serves a client that reads only when the test does, and gives when
+// the server closed.
+func liveUnread(t *testing.T, opts ...rawhttp.Option) (c *liveClient, closed func(start time.Time) time.Duration) {
+	client, server := net.Pipe()
+	c = liveServeUnread(t, client, server, opts...)
+	return c, func(start time.Time) time.Duration {
+		select {
+		case <-c.served:
+			return time.Since(start)
+		case <-time.After(liveForever):
+			return liveForever
+		}
+	}
+}
+
+// The response: while the server has bytes to send, 30 s in which none is taken.
+func TestWriteStall(t *testing.T) {
+	large := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Text(200, strings.Repeat("x", 1<<20)), nil
+	})
+	stream := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Stream(200, "", strings.NewReader(strings.Repeat("x", 1<<20))), nil
+	})
+	content := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Content(rawhttp.Representation{Body: strings.NewReader(strings.Repeat("x", 1<<20)), Size: 1 << 20}), nil
+	})
+	tests := []struct {
+		name     string
+		resolver rawhttp.Resolver
+		opts     []rawhttp.Option
+		before   time.Duration // the first request is answered at 0, this one comes then
+		want     time.Duration // from there
+	}{
+		{"small", livePath, nil, 0, 30 * time.Second},
+		{"large", large, nil, 0, 30 * time.Second},
+		{"stream", stream, nil, 0, 30 * time.Second},
+		{"content", content, nil, 0, 30 * time.Second},
+		{"behind another, 29 s later", large, nil, 29 * time.Second, 30 * time.Second},
+		{"behind another, 31 s later", large, nil, 31 * time.Second, 30 * time.Second},
+		{"set", large, []rawhttp.Option{rawhttp.WithStallTimeout(7 * time.Second)}, 0, 7 * time.Second},
+		{"off", large, []rawhttp.Option{rawhttp.WithStallTimeout(0)}, 0, liveForever},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				resolver := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+					if req.Path() == "/first" {
+						return rawhttp.Text(200, "/first"), nil
+					}
+					return tt.resolver.Resolve(ctx, req)
+				})
+				c, closed := liveUnread(t, append(tt.opts, rawhttp.WithResolver(resolver))...)
+				if tt.before > 0 {
+					c.say(liveGet("/first"))
+					io.ReadFull(c, make([]byte, len(liveOK("/first"))))
+					time.Sleep(tt.before)
+				}
+				c.say(liveGet("/"))
+				if got := closed(time.Now()); got != tt.want {
+					t.Errorf("closed after %v in which the client took nothing, want %v", got, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// The limit begins again with each byte that is taken, and is met a fortieth late at most.
+func TestWriteStallAfterTheLastByte(t *testing.T) {
+	for _, size := range []int{10, 100, 70_000, 200_000} {
+		bubble(t, func(t *testing.T) {
+			c, closed := liveUnread(t, rawhttp.WithResolver(say(strings.Repeat("x", 1<<20))))
+			c.say(liveGet("/"))
+			time.Sleep(5 * time.Second)
+			io.ReadFull(c, make([]byte, size))
+			if got := closed(time.Now()); got < 30*time.Second || got > 30750*time.Millisecond {
+				t.Errorf("closed %v after the last of %d bytes was taken, want 30s to 30.75s", got, size)
+			}
+		})
+	}
+}
+
+// A client that takes a little now and then is never cut.
+func TestSlowReaderIsNotCut(t *testing.T) {
+	text := strings.Repeat("0123456789", 20_000)
+	resolvers := map[string]rawhttp.Resolver{
+		"large": say(text),
+		"stream": rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+			return rawhttp.Stream(200, "", strings.NewReader(text)), nil
+		}),
+		"content": rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+			return rawhttp.Content(rawhttp.Representation{Body: strings.NewReader(text), Size: int64(len(text))}), nil
+		}),
+	}
+	for name, resolver := range resolvers {
+		for _, every := range []time.Duration{time.Second, 20 * time.Second, 30*time.Second - 1} {
+			t.Run(name+" "+every.String(), func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					want := liveTalk(t, liveGet("/"), rawhttp.WithResolver(resolver))
+					c, _ := liveUnread(t, rawhttp.WithResolver(resolver))
+					go io.WriteString(c, liveGet("/"))
+					got := make([]byte, 0, len(want))
+					for len(got) < len(want) {
+						time.Sleep(every)
+						n, err := c.Read(got[len(got):min(len(got)+777, len(want))])
+						got = got[:len(got)+n]
+						if err != nil {
+							t.Fatalf("after %d of %d bytes: %v", len(got), len(want), err)
+						}
+					}
+					if string(got) != want {
+						t.Error("the answer is not what a fast client gets")
+					}
+				})
+			})
+		}
+	}
+}
+
+// The time that a client takes for an answer is limited by nothing but the stall: it
+// is not idle, and late with nothing, before it has it.
+func TestTimeForTheAnswerDoesNotCount(t *testing.T) {
+	tests := []struct {
+		name, in string
+		opts     []rawhttp.Option
+		want     time.Duration // from when the answer is taken to the close
+		text     string        // the client hears behind the answer
+	}{
+		{"idle", liveGet("/a"), nil, liveIdle, ""},
+		{"idle, for less than that time", liveGet("/a"), []rawhttp.Option{rawhttp.WithIdleTimeout(5 * time.Second)}, 5 * time.Second, ""},
+		{"the next head", liveGet("/a") + "GET", nil, 10 * time.Second, liveLate},
+		{"content that is drained", livePost("/a", "hello")[:len(livePost("/a", "hello"))-1], nil, 2 * time.Second, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				client, server := livePair()
+				c := liveServeUnread(t, client, server, append(tt.opts, rawhttp.WithResolver(livePath))...)
+				c.say(tt.in)
+				time.Sleep(25 * time.Second)
+				answer := make([]byte, len(liveOK("/a")))
+				if _, err := io.ReadFull(c, answer); err != nil {
+					t.Fatalf("read the answer after 25s: %v", err)
+				}
+				start := time.Now()
+				rest, _ := io.ReadAll(c)
+				if got := time.Since(start); got != tt.want {
+					t.Errorf("closed %v after the answer was taken, want %v", got, tt.want)
+				}
+				if diff := cmp.Diff(liveOK("/a")+tt.text, string(answer)+string(rest)); diff != "" {
+					t.Errorf("answers (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+// While an answer waits for its client, the connection is not idle: it is not taken
+// away for another, nor at a stop.
+func TestConnectionWithAnAnswerIsNotIdle(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c, _ := liveUnread(t, rawhttp.WithResolver(livePath))
+		c.say(liveGet("/a"))
+		synctest.Wait()
+		if got := c.srv.Stats().ConnsIdle; got != 0 {
+			t.Errorf("Stats().ConnsIdle = %d while the answer is not taken, want 0", got)
+		}
+		stopped := make(chan error, 1)
+		go func() { stopped <- c.srv.Shutdown(t.Context()) }()
+		synctest.Wait()
+		got, err := io.ReadAll(c)
+		if diff := cmp.Diff(liveOK("/a"), string(got)); diff != "" || err != nil {
+			t.Errorf("answer taken during Shutdown (-want +got):\n%s\n%v", diff, err)
+		}
+		if err := <-stopped; err != nil {
+			t.Errorf("Shutdown = %v, want nil", err)
+		}
+	})
+}

@@ -1,0 +1,314 @@
+package conformance_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"example.com/rawhttp"
+)
+
+// A liveConn is one end of a connection in memory that can be half-closed, as a
+// TCP connection can. It works inside synctest; a Write waits until it is read.
+type liveConn struct{ r, w net.Conn }
+
+func livePair() (client, server *liveConn) {
+	serverReads, clientWrites := net.Pipe()
+	clientReads, serverWrites := net.Pipe()
+	return &liveConn{clientReads, clientWrites}, &liveConn{serverReads, serverWrites}
+}
+
+func (c *liveConn) Read(p []byte) (int, error)         { return c.r.Read(p) }
+func (c *liveConn) Write(p []byte) (int, error)        { return c.w.Write(p) }
+func (c *liveConn) CloseWrite() error                  { return c.w.Close() }
+func (c *liveConn) Close() error                       { return errors.Join(c.w.Close(), c.r.Close()) }
+func (c *liveConn) LocalAddr() net.Addr                { return c.r.LocalAddr() }
+func (c *liveConn) RemoteAddr() net.Addr               { return c.r.RemoteAddr() }
+func (c *liveConn) SetReadDeadline(t time.Time) error  { return c.r.SetReadDeadline(t) }
+func (c *liveConn) SetWriteDeadline(t time.Time) error { return c.w.SetWriteDeadline(t) }
+func (c *liveConn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+// liveTalk sends what a client says, half-closes, and gives all that the server
+// answers until it closes; the connection is one in memory.
+func liveTalk(t testing.TB, request string, opts ...rawhttp.Option) string {
+	t.Helper()
+	s := newServer(t, append([]rawhttp.Option{rawhttp.WithDate(false)}, opts...)...)
+	client, server := livePair()
+	served := make(chan error, 1)
+	go func() { served <- s.ServeConn(context.Background(), server) }()
+	go func() {
+		io.WriteString(client, request)
+		client.CloseWrite()
+	}()
+	answer, err := io.ReadAll(client)
+	if err != nil {
+		t.Errorf("read the answer to %q: %v", request, err)
+	}
+	client.Close()
+	<-served
+	return string(answer)
+}
+
+// A liveClient is the client of a connection in memory, inside synctest, that
+// reads all the time, so that no write of the server waits.
+type liveClient struct {
+	net.Conn
+	srv    *rawhttp.Server
+	served chan error    // gives what ServeConn returned
+	ended  chan struct{} // closed when the server has closed its side
+
+	mu      sync.Mutex
+	text    []byte
+	endedAt time.Time
+}
+
+// newLive serves one end of a net.Pipe.
+func newLive(t testing.TB, opts ...rawhttp.Option) *liveClient {
+	t.Helper()
+	client, server := net.Pipe()
+	return liveServe(t, client, server, opts...)
+}
+
+// newLiveHalf serves one end of a connection that can be half-closed.
+func newLiveHalf(t testing.TB, opts ...rawhttp.Option) *liveClient {
+	t.Helper()
+	client, server := livePair()
+	return liveServe(t, client, server, opts...)
+}
+
+func liveServe(t testing.TB, client, server net.Conn, opts ...rawhttp.Option) *liveClient {
+	t.Helper()
+	c := liveServeUnread(t, client, server, opts...)
+	go c.readAll()
+	return c
+}
+
+// liveServeUnread is liveServe for a client that reads when the test does.
+func liveServeUnread(t testing.TB, client, server net.Conn, opts ...rawhttp.Option) *liveClient {
+	t.Helper()
+	c := &liveClient{
+		Conn:   client,
+		srv:    newServer(t, append([]rawhttp.Option{rawhttp.WithDate(false)}, opts...)...),
+		served: make(chan error, 1),
+		ended:  make(chan struct{}),
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c.served <- c.srv.ServeConn(context.Background(), server)
+	}()
+	t.Cleanup(func() {
+		client.Close()
+		<-done
+	})
+	return c
+}
+
+func (c *liveClient) readAll() {
+	defer func() {
+		c.endedAt = time.Now()
+		close(c.ended)
+	}()
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := c.Conn.Read(buf)
+		c.mu.Lock()
+		c.text = append(c.text, buf[:n]...)
+		c.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// say sends s, and waits until all that it causes is done but for the passing of
+// time. Where the server does not read, the rest of s is sent when it does.
+func (c *liveClient) say(s string) {
+	go io.WriteString(c.Conn, s)
+	synctest.Wait()
+}
+
+// heard gives what the server has said since the last call.
+func (c *liveClient) heard() string {
+	synctest.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := string(c.text)
+	c.text = nil
+	return s
+}
+
+// isOpen reports whether the server has not closed its side.
+func (c *liveClient) isOpen() bool {
+	synctest.Wait()
+	select {
+	case <-c.ended:
+		return false
+	default:
+		return true
+	}
+}
+
+// liveIdle is how long a connection may be idle by default.
+const liveIdle = 75 * time.Second
+
+// liveForever is longer than any limit of time.
+const liveForever = 1000 * time.Hour
+
+// waitEnd waits until the server has closed its side, and tells how long after
+// start that was: liveForever if it does not.
+func (c *liveClient) waitEnd(start time.Time) time.Duration {
+	select {
+	case <-c.ended:
+		return c.endedAt.Sub(start)
+	case <-time.After(liveForever):
+		return liveForever
+	}
+}
+
+// liveText is the answer, without Date, that has text as its content: the status
+// line from its status code on, the field lines behind Content-Length, the text.
+func liveText(status string, fields []string, text string) string {
+	lines := []string{
+		"HTTP/1.1 " + status,
+		"Content-Type: text/plain; charset=utf-8",
+		"Content-Length: " + strconv.Itoa(len(text)),
+	}
+	return strings.Join(append(lines, fields...), "\r\n") + "\r\n\r\n" + text
+}
+
+// liveOK is the answer of say(text).
+func liveOK(text string) string { return liveText("200 OK", nil, text) }
+
+// liveLast is liveOK behind which the connection closes.
+func liveLast(text string) string { return liveText("200 OK", []string{"Connection: close"}, text) }
+
+// liveError is the server's own answer to an error, behind which the connection
+// goes on or, as fields say, closes.
+func liveError(status string, fields ...string) string {
+	return liveText(status, append([]string{"X-Content-Type-Options: nosniff"}, fields...), status+"\n")
+}
+
+const liveClose = "Connection: close"
+
+// livePath is a resolver that answers with the path.
+var livePath = rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+	return rawhttp.Text(200, req.Path()), nil
+})
+
+// liveGet is a request for the path, with more field lines.
+func liveGet(path string, fields ...string) string {
+	return "GET " + path + " HTTP/1.1\r\n" + strings.Join(append([]string{"Host: example.test"}, fields...), "\r\n") + "\r\n\r\n"
+}
+
+// livePost is a request with content.
+func livePost(path, content string, fields ...string) string {
+	return "POST" + strings.TrimPrefix(liveGet(path, append(fields, "Content-Length: "+strconv.Itoa(len(content)))...), "GET") + content
+}
+
+// liveChunked is a request with chunked content, as it is on the wire.
+func liveChunked(path, content string, fields ...string) string {
+	return "POST" + strings.TrimPrefix(liveGet(path, append(fields, "Transfer-Encoding: chunked")...), "GET") + content
+}
+
+// A liveLog is a Logger that keeps what it is told.
+type liveLog struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *liveLog) add(level, msg string, args []any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, level+" "+msg+" "+fmt.Sprint(args...))
+}
+
+func (l *liveLog) Debug(msg string, args ...any) { l.add("debug", msg, args) }
+func (l *liveLog) Info(msg string, args ...any)  { l.add("info", msg, args) }
+func (l *liveLog) Warn(msg string, args ...any)  { l.add("warn", msg, args) }
+func (l *liveLog) Error(msg string, args ...any) { l.add("error", msg, args) }
+
+// has reports whether some line of the level has all the parts.
+func (l *liveLog) has(level string, parts ...string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, line := range l.lines {
+		ok := strings.HasPrefix(line, level+" ")
+		for _, p := range parts {
+			ok = ok && strings.Contains(line, p)
+		}
+		if ok {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *liveLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.lines, "\n")
+}
+
+// A liveListener is a listener in memory: Accept gives what the test sends on
+// conns or errs.
+type liveListener struct {
+	conns  chan net.Conn
+	errs   chan error
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newLiveListener() *liveListener {
+	return &liveListener{conns: make(chan net.Conn), errs: make(chan error, 100), closed: make(chan struct{})}
+}
+
+func (l *liveListener) Accept() (net.Conn, error) {
+	select { // errors first
+	case err := <-l.errs:
+		return nil, err
+	default:
+	}
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case err := <-l.errs:
+		return nil, err
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *liveListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+func (l *liveListener) Addr() net.Addr { return liveAddr("listener") }
+
+// dial connects to the listener, inside synctest.
+func (l *liveListener) dial(t testing.TB) *liveClient {
+	t.Helper()
+	client, server := livePair()
+	c := &liveClient{Conn: client, ended: make(chan struct{})}
+	go c.readAll()
+	t.Cleanup(func() { client.Close() })
+	l.conns <- server
+	synctest.Wait()
+	return c
+}
+
+type liveAddr string
+
+func (liveAddr) Network() string  { return "live" }
+func (a liveAddr) String() string { return string(a) }

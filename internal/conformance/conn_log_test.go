@@ -1,0 +1,186 @@
+package conformance_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+// The log has the status that the client gets, whatever a resolver makes of an error of
+// content.
+func TestLogOfContentFaults(t *testing.T) {
+	mistakes := map[string]func(error) (*rawhttp.Response, error){
+		"the error itself": func(err error) (*rawhttp.Response, error) { return nil, err },
+		"another status": func(error) (*rawhttp.Response, error) {
+			return nil, &rawhttp.StatusError{Status: 400, Err: errors.New("not JSON")}
+		},
+		"another, wrapped":  func(err error) (*rawhttp.Response, error) { return nil, &rawhttp.StatusError{Status: 400, Err: err} },
+		"a server's status": func(error) (*rawhttp.Response, error) { return nil, errors.New("database") },
+		"a panic":           func(err error) (*rawhttp.Response, error) { panic(err) },
+		"no error":          func(error) (*rawhttp.Response, error) { return rawhttp.Text(200, "hi"), nil },
+	}
+	for name, mistake := range mistakes {
+		t.Run(name, func(t *testing.T) {
+			var log liveLog
+			got := liveTalk(t, liveChunked("/", "ff\r\n"), rawhttp.WithMaxBodyBytes(5), rawhttp.WithLogger(&log), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+				_, err := io.ReadAll(req.Body)
+				return mistake(err)
+			})))
+			if !strings.HasPrefix(got, "HTTP/1.1 413 ") {
+				t.Errorf("the answer is %q, want 413", got)
+			}
+			if !log.has("debug", "request failed", "413", "content is too large") || log.has("debug", "status400") || log.has("error", "request failed") {
+				t.Errorf("the log has %q, want 413 and the reason at level debug", &log)
+			}
+			if n := strings.Count(log.String(), "request failed"); n != 1 {
+				t.Errorf("the log has %q, want one failure, not %d", &log, n)
+			}
+			if log.has("error") != (name == "a panic") {
+				t.Errorf("the log has %q, want an error for a panic alone", &log)
+			}
+		})
+	}
+}
+
+// What is known of a head that is refused is in the log.
+func TestLogOfRefusedHeads(t *testing.T) {
+	tests := []struct{ in, line string }{
+		{"GET /a?b HTTP/1.1\r\nHost : x\r\n\r\n", "GET /a?b HTTP/1.1"},
+		{"\r\nPOST /a HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n", "POST /a HTTP/1.1"},
+		{"GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n", "GET /%00 HTTP/1.1"},
+		{"GET nowhere HTTP/1.1\r\nHost: x\r\n\r\n", "GET nowhere HTTP/1.1"},
+		{"GET /a HTTP/1.1\r\nHost: x\r\n", "GET /a HTTP/1.1"},
+		{"GET  /a HTTP/1.1\r\nHost: x\r\n\r\n", ""},
+		{"GET /a HTTP/2.0\r\nHost: x\r\n\r\n", "GET /a HTTP/2.0"},
+		{"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "PRI * HTTP/2.0"},
+		{"GET /a HTTP/0.9\r\n\r\n", "GET /a HTTP/0.9"},
+		{"GET /a HTTP/2.0", ""},
+		{"GET /a HTTP/2.00\r\n\r\n", ""},
+		{"GET /a\r\n\r\n", ""},
+	}
+	for _, tt := range tests {
+		var log liveLog
+		var got []string
+		liveTalk(t, liveGet("/before")+tt.in, rawhttp.WithResolver(livePath), rawhttp.WithLogger(&log), rawhttp.WithTrace(rawhttp.Trace{Exchange: func(x rawhttp.Exchange) {
+			got = append(got, x.RequestLine)
+		}}))
+		if diff := cmp.Diff([]string{"GET /before HTTP/1.1", tt.line}, got); diff != "" {
+			t.Errorf("%q: RequestLine of both exchanges (-want +got):\n%s", tt.in, diff)
+		}
+		if tt.line != "" && !log.has("debug", "request failed", tt.line) {
+			t.Errorf("%q: the log has %q, want the request line", tt.in, &log)
+		}
+	}
+}
+
+// A panic is worth more than silence: where there is no Logger it goes to standard error.
+func TestPanicsWithoutLogger(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := os.Stderr
+	os.Stderr = w
+	defer func() { os.Stderr = before }()
+	panics := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { panic("something is wrong") })
+	for _, opts := range [][]rawhttp.Option{{rawhttp.WithResolver(panics)}, {rawhttp.WithResolver(panics), rawhttp.WithLogger(quietLogger{})}} {
+		s, err := rawhttp.New(opts...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		client, server := livePair()
+		served := make(chan error, 1)
+		go func() { served <- s.ServeConn(t.Context(), server) }()
+		go func() {
+			io.WriteString(client, liveGet("/")+"GET\r\n\r\n")
+			client.CloseWrite()
+		}()
+		io.Copy(io.Discard, client)
+		client.Close()
+		<-served
+	}
+	w.Close()
+	got, _ := io.ReadAll(r)
+	if !strings.Contains(string(got), "rawhttp: panic in resolver (conn 1, request 1): something is wrong\n") || !strings.Contains(string(got), "conn_log_test.go") {
+		t.Errorf("standard error has %q, want the panic and its stack", got)
+	}
+	if n := strings.Count(string(got), "something is wrong"); n != 1 {
+		t.Errorf("standard error has %d panics, want that of the server without a Logger alone: %q", n, got)
+	}
+}
+
+// What goes wrong before there is a request over TLS is in the log too.
+func TestLogOfTLS(t *testing.T) {
+	config := liveTLS(t)
+	tests := []struct {
+		name  string
+		do    func(client net.Conn)
+		level string
+		parts []string
+		quiet bool
+	}{
+		{name: "plain HTTP", do: func(c net.Conn) { io.WriteString(c, liveGet("/")); io.Copy(io.Discard, c) },
+			level: "debug", parts: []string{"plain HTTP on a TLS port"}},
+		{name: "no TLS, no HTTP", do: func(c net.Conn) { io.WriteString(c, "\x00\x01\x02\x03\x04\x05"); io.Copy(io.Discard, c) },
+			level: "debug", parts: []string{"TLS handshake failed"}},
+		{name: "a client that does not trust the certificate", do: func(c net.Conn) { tls.Client(c, &tls.Config{ServerName: "example.test"}).Handshake(); c.Close() },
+			level: "debug", parts: []string{"TLS handshake failed", "certificate"}},
+		{name: "a client that says nothing", do: func(c net.Conn) { c.Close() }, quiet: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				var log liveLog
+				client, server := livePair()
+				c := liveServeUnread(t, client, tls.Server(server, config), rawhttp.WithResolver(livePath), rawhttp.WithLogger(&log))
+				go tt.do(client)
+				<-c.served
+				synctest.Wait()
+				if tt.quiet && log.String() != "" || !tt.quiet && !log.has(tt.level, tt.parts...) {
+					t.Errorf("the log has %q, want %s %q", &log, tt.level, tt.parts)
+				}
+			})
+		})
+	}
+}
+
+// A listener that offers h2 is a mistake that the log names, once.
+func TestLogOfHTTP2(t *testing.T) {
+	const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+	config := liveTLS(t)
+	bubble(t, func(t *testing.T) {
+		var log liveLog
+		s, ln, served := liveServing(t, rawhttp.WithResolver(livePath), rawhttp.WithLogger(&log))
+		plain := ln.dial(t)
+		plain.say(preface)
+		if log.has("warn") {
+			t.Errorf("the log has %q, want no warning where there is no TLS", &log)
+		}
+		for range 3 {
+			client, server := livePair()
+			ln.conns <- tls.Server(server, config)
+			c := tls.Client(client, config)
+			go func() {
+				io.WriteString(c, preface)
+				io.Copy(io.Discard, c)
+			}()
+			synctest.Wait()
+			client.Close()
+		}
+		if n := strings.Count(log.String(), "HTTP/2 over TLS"); n != 1 || !log.has("warn", "HTTP/2 over TLS", "NextProtos") {
+			t.Errorf("the log has %q, want one warning", &log)
+		}
+		s.Close()
+		<-served
+	})
+}

@@ -1,0 +1,152 @@
+//go:build unix
+
+package conformance_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"example.com/rawhttp"
+)
+
+// What programs do that keep what is not theirs any more must not reach others.
+
+// misuseRounds has clients that send content in two pieces to /misuse, each of which is
+// answered before the second, and others that ask for /own in two pieces meanwhile.
+func misuseRounds(t *testing.T, addr string) {
+	t.Helper()
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			for range 20 {
+				c, err := net.Dial("tcp", addr)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				c.SetDeadline(time.Now().Add(30 * time.Second))
+				io.WriteString(c, "POST /misuse HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n"+strings.Repeat("x", 50))
+				time.Sleep(time.Duration(i) * time.Millisecond)
+				io.WriteString(c, strings.Repeat("x", 50))
+				c.Read(make([]byte, 1000))
+				c.Close()
+			}
+		})
+		all.Go(func() {
+			c, err := net.Dial("tcp", addr)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer c.Close()
+			c.SetDeadline(time.Now().Add(60 * time.Second))
+			answer := make([]byte, 1000)
+			for j := range 40 {
+				name := fmt.Sprintf("own-%d-%d", i, j)
+				io.WriteString(c, "GET /"+name+" HTTP/1.1\r\nHo")
+				time.Sleep(time.Duration(j%13) * time.Millisecond)
+				io.WriteString(c, "st: a\r\n\r\n")
+				n, err := c.Read(answer)
+				if got := string(answer[:n]); err != nil || !strings.HasSuffix(got, "\r\n\r\n/"+name) {
+					t.Errorf("GET /%s is answered with %q, %v", name, got, err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// A goroutine that reads content on, behind the answer, gets an error and nothing else.
+func TestContentIsReadBehindTheAnswer(t *testing.T) {
+	var readers sync.WaitGroup
+	read := func(body io.Reader) {
+		b := make([]byte, 10)
+		for err := error(nil); err == nil; {
+			var n int
+			n, err = body.Read(b)
+			if got := string(b[:n]); got != strings.Repeat("x", n) {
+				t.Errorf("the content of a request has %q", got)
+			}
+		}
+	}
+	tests := map[string]rawhttp.ResolverFunc{
+		"of a resolver": func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			readers.Go(func() { read(req.Body) })
+			return rawhttp.Text(200, "early"), nil
+		},
+		"of a StreamFunc": func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
+				readers.Go(func() { read(req.Body) })
+				_, err := io.WriteString(w, "early")
+				return err
+			}), nil
+		},
+	}
+	for name, misuse := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+				if req.Method() == "GET" {
+					return rawhttp.Text(200, req.Path()), nil
+				}
+				body := req.Body // what a program keeps, not the Request
+				return misuse(ctx, &rawhttp.Request{Body: body})
+			})))
+			misuseRounds(t, addr)
+			readers.Wait()
+		})
+	}
+}
+
+// The answer does not wait for a goroutine that waits for content, nor does the end of
+// the exchange.
+func TestAnswerDoesNotWaitForAReader(t *testing.T) {
+	read := make(chan error, 1)
+	_, addr := listen(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		body, first := req.Body, make([]byte, 50)
+		if _, err := io.ReadFull(body, first); err != nil {
+			return nil, err
+		}
+		begun := make(chan struct{})
+		go func() {
+			close(begun)
+			_, err := body.Read(make([]byte, 50))
+			read <- err
+		}()
+		<-begun
+		return rawhttp.Text(200, "early"), nil
+	})))
+	c := dial(t, addr)
+	c.SetDeadline(time.Now().Add(20 * time.Second)) // less than content is waited for
+	io.WriteString(c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n"+strings.Repeat("x", 50))
+	answer := make([]byte, 1000)
+	n, err := c.Read(answer)
+	if got := string(answer[:n]); err != nil || !strings.HasSuffix(got, "\r\n\r\nearly") {
+		t.Errorf("answer %q, %v, want it before the content is whole", got, err)
+	}
+	if err := <-read; err == nil || err == io.EOF {
+		t.Errorf("the read ends with %v, want an error other than io.EOF", err)
+	}
+}
+
+// A hook that panics ends its connection, and no byte is written twice.
+func TestBytesWrittenPanics(t *testing.T) {
+	s, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(say("hi")), rawhttp.WithTrace(rawhttp.Trace{
+		BytesWritten: func(conn, req uint64, b []byte) { panic("hook") },
+	}))
+	want := strings.TrimSuffix(liveOK("hi"), "\r\n")
+	for range 3 {
+		if got := talk(t, addr, liveGet("/")); got != want {
+			t.Errorf("answer %q, want %q", got, want)
+		}
+	}
+	if got := s.Stats().Requests; got != 3 {
+		t.Errorf("%d requests, want 3", got)
+	}
+}

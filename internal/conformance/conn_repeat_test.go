@@ -1,0 +1,178 @@
+package conformance_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+// liveTell is a resolver that tells all of a request that changes behind its head.
+var liveTell = rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+	body, err := io.ReadAll(req.Body)
+	return rawhttp.Text(200, fmt.Sprintf("%d %s%s %q %v %q%s", req.Conn().Request, req.Prefix(), req.Path(), body, err, req.Trailer().Get("Sum"), req.Header().Get("Z"))), nil
+})
+
+// A head that comes again is not parsed again: all else is of each request alone, however
+// what comes is split.
+func TestRepeatedHeads(t *testing.T) {
+	get, other := liveGet("/a/b"), liveGet("/a/c")
+	steps := []struct{ in, want string }{
+		{get, `1 /a/b "" <nil> ""`},
+		{get, `2 /a/b "" <nil> ""`},
+		{other, `3 /a/c "" <nil> ""`},
+		{get, `4 /a/b "" <nil> ""`},
+		{liveChunked("/a/p", "3\r\none\r\n0\r\nSum: 1\r\n\r\n"), `5 /a/p "one" <nil> "1"`},
+		{liveChunked("/a/p", "3\r\ntwo\r\n0\r\n\r\n"), `6 /a/p "two" <nil> ""`},
+		{liveChunked("/a/p", "0\r\nSum: 3\r\n\r\n"), `7 /a/p "" <nil> "3"`},
+		{livePost("/a/q", "abc"), `8 /a/q "abc" <nil> ""`},
+		{livePost("/a/q", "def"), `9 /a/q "def" <nil> ""`},
+		{liveGet("/a/%62?"), `10 /a/b "" <nil> ""`},
+		{liveGet("/a/%62?"), `11 /a/b "" <nil> ""`},
+		{liveGet("/a/long", "X: "+strings.Repeat("x", 1200)), `12 /a/long "" <nil> ""`},
+		{liveGet("/a/long", "X: "+strings.Repeat("x", 1200)), `13 /a/long "" <nil> ""`},
+		{liveGet("/a/fields", strings.Split(strings.Repeat("X: y,", 40)+"Z: z", ",")...), `14 /a/fields "" <nil> ""z`},
+		{liveGet("/a/fields", strings.Split(strings.Repeat("X: y,", 40)+"Z: z", ",")...), `15 /a/fields "" <nil> ""z`},
+		{"\r\n" + get, `16 /a/b "" <nil> ""`},
+		{get, `17 /a/b "" <nil> ""`},
+		{"\r\n" + get, `18 /a/b "" <nil> ""`},
+		{get, `19 /a/b "" <nil> ""`},
+		{get, `20 /a/b "" <nil> ""`},
+	}
+	in, want := "", ""
+	for _, s := range steps {
+		in += s.in
+		want += liveOK(s.want)
+	}
+	resolver := rawhttp.WithResolver(rawhttp.Mount("/a/", liveTell))
+	bubble(t, func(t *testing.T) {
+		c := newLive(t, resolver)
+		for _, s := range steps {
+			c.say(s.in)
+			if diff := cmp.Diff(liveOK(s.want), c.heard()); diff != "" {
+				t.Errorf("the answer to %.80q, alone (-want +got):\n%s", s.in, diff)
+			}
+		}
+	})
+	for i := range len(in) + 1 {
+		bubble(t, func(t *testing.T) {
+			c := newLive(t, resolver)
+			c.say(in[:i])
+			c.say(in[i:])
+			if diff := cmp.Diff(want, c.heard()); diff != "" {
+				t.Fatalf("split behind %d bytes (-want +got):\n%s", i, diff)
+			}
+		})
+	}
+}
+
+// The beginning of a head that came before is no head.
+func TestRepeatedHeadCutShort(t *testing.T) {
+	get := liveGet("/a")
+	for i := 1; i < len(get); i++ {
+		got := liveTalk(t, get+get[:i], rawhttp.WithResolver(livePath))
+		if !strings.HasPrefix(got, liveOK("/a")+"HTTP/1.1 400 ") || strings.Count(got, "HTTP/1.1") != 2 {
+			t.Fatalf("the answers to %q and its first %d bytes are %q, want 200 and 400", get, i, got)
+		}
+	}
+}
+
+// What a resolver does to its Request, as far as it may, is not there at the next.
+func TestRepeatedHeadOfAChangedRequest(t *testing.T) {
+	get, other := liveGet("/get"), liveGet("/other")
+	post := strings.TrimSuffix(livePost("/p", "abc"), "abc")
+	get = strings.TrimSuffix(get, "\r\n") + "X: " // as long as the other, so that spans fit
+	get += strings.Repeat("x", len(post)-len(get)-len("\r\n\r\n")) + "\r\n\r\n"
+	tests := []struct {
+		name   string
+		change func(*rawhttp.Request)
+		second string
+		want   string
+	}{
+		{"another Body", func(r *rawhttp.Request) { r.Body = strings.NewReader("its own") }, get, `2 /get "" <nil> ""`},
+		{"another head", func(r *rawhttp.Request) { r.Parse([]byte(other)) }, other, `2 /other "" <nil> ""`},
+		{"another head, of a copy", func(r *rawhttp.Request) { r.WithPath("/x").Parse([]byte(post)) }, post + "abc", `2 /p "abc" <nil> ""`},
+		{"another head, of a copy of a copy", func(r *rawhttp.Request) { c := *r.WithPath("/x"); c.Parse([]byte(post)) }, post + "abc", `2 /p "abc" <nil> ""`},
+		{"another path", func(r *rawhttp.Request) { *r = *r.WithPath("/x") }, get, `2 /get "" <nil> ""`},
+		{"its head written over", func(r *rawhttp.Request) { copy(r.Head(), post) }, post + "abc", `2 /p "abc" <nil> ""`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			resolver := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+				if req.Conn().Request > 1 {
+					return liveTell(ctx, req)
+				}
+				tt.change(req)
+				return rawhttp.Text(200, "changed"), nil
+			})
+			got := liveTalk(t, get+tt.second, rawhttp.WithResolver(resolver))
+			if diff := cmp.Diff(liveOK("changed")+liveOK(tt.want), got); diff != "" {
+				t.Errorf("answers (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A Request that was kept too long, and is put in the place of another, has no part in
+// the next.
+func TestRepeatedHeadBehindAKeptRequest(t *testing.T) {
+	var kept rawhttp.Request
+	resolver := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		path := req.Path()
+		switch req.Conn().Request {
+		case 1:
+			kept = *req
+		case 2:
+			*req = kept
+		}
+		return rawhttp.Text(200, path), nil
+	})
+	got := liveTalk(t, liveGet("/1")+liveGet("/2")+liveGet("/2"), rawhttp.WithResolver(resolver))
+	if diff := cmp.Diff(liveOK("/1")+liveOK("/2")+liveOK("/2"), got); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+}
+
+// A Request that a program puts in the place of the one it is given stays what it is: no
+// connection parses into it. And the answers are to what the client sent.
+func TestRequestPutInThePlaceOfAnother(t *testing.T) {
+	own, _, err := rawhttp.ParseRequest([]byte("GET /own HTTP/1.1\r\nHost: own.example\r\nZ: " + strings.Repeat("z", 100) + "\r\n\r\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	head := string(own.Head())
+	put := func(req *rawhttp.Request) { *req = *own }
+	page := func(_ context.Context, req *rawhttp.Request, status int, _ error) *rawhttp.Response {
+		put(req)
+		return rawhttp.Text(status, "page")
+	}
+	tests := []struct {
+		name string
+		opts []rawhttp.Option
+		want string
+	}{
+		{"by a resolver", []rawhttp.Option{rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			put(req)
+			return rawhttp.Text(200, "page"), nil
+		}))}, liveOK("page")},
+		{"by what makes error pages", []rawhttp.Option{rawhttp.WithResolver(rawhttp.First()), rawhttp.WithErrorPage(page)}, strings.Replace(liveOK("page"), "200 OK", "404 Not Found", 1)},
+		{"by a hook", []rawhttp.Option{rawhttp.WithResolver(say("page")), rawhttp.WithTrace(rawhttp.Trace{Exchange: func(x rawhttp.Exchange) { put(x.Request) }})}, liveOK("page")},
+	}
+	get := liveGet("/1")
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := liveTalk(t, strings.Replace(get, "GET", "HEAD", 1)+get+get+liveGet("/2"), tt.opts...)
+			if diff := cmp.Diff(strings.TrimSuffix(tt.want, "page")+strings.Repeat(tt.want, 3), got); diff != "" {
+				t.Errorf("answers (-want +got):\n%s", diff)
+			}
+			if got := string(own.Head()); got != head {
+				t.Errorf("the Request is now %q, was %q", got, head)
+			}
+		})
+	}
+}

@@ -1,0 +1,109 @@
+package conformance_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/rawhttp"
+)
+
+// stallKinds are resolvers of 1 MiB of content each, which leave in different ways.
+var stallKinds = map[string]rawhttp.Resolver{
+	"bytes": say(strings.Repeat("x", 1<<20)),
+	"content": rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Content(rawhttp.Representation{Body: strings.NewReader(strings.Repeat("x", 1<<20)), Size: 1 << 20}), nil
+	}),
+	"stream": rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Stream(200, "", strings.NewReader(strings.Repeat("x", 1<<20))), nil
+	}),
+	"function that writes little at once": rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.StreamFunc(200, "", func(_ context.Context, w io.Writer) error {
+			for range 1 << 20 / 64 {
+				if _, err := io.WriteString(w, strings.Repeat("x", 64)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}), nil
+	}),
+	"echo": rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Stream(200, "", req.Body), nil
+	}),
+}
+
+// stallAsk has the client ask for the content.
+func stallAsk(client io.Writer, kind string) {
+	if kind == "echo" {
+		go io.WriteString(client, livePost("/", strings.Repeat("x", 1<<20)))
+		return
+	}
+	go io.WriteString(client, liveGet("/"))
+}
+
+// stallConns are kinds of connections whose writes can be resumed.
+var stallConns = map[string]func(net.Conn) net.Conn{
+	"system's":      func(c net.Conn) net.Conn { return c },
+	"wrapped":       func(c net.Conn) net.Conn { return plainConn{c} },
+	"wrapped twice": func(c net.Conn) net.Conn { return &fragmentedConn{plainConn{c}, 1000} },
+}
+
+// A write moves what fits the system's buffer, and blocks: that must not count as
+// something that the client took. It is cut 30 s after the last byte that it did take,
+// whatever it is sent.
+func TestStalledReaderWithBuffer(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a write that has met its deadline does not say how much it wrote: see resumes")
+	}
+	for kind, resolver := range stallKinds {
+		for name, wrap := range stallConns {
+			for _, took := range []int{0, 1, 5000, 150_000} {
+				t.Run(kind+"/"+name, func(t *testing.T) {
+					bubble(t, func(t *testing.T) {
+						client, server := kernelPair(100_000)
+						c := liveServeUnread(t, client, wrap(server), rawhttp.WithResolver(resolver))
+						stallAsk(client, kind)
+						time.Sleep(5 * time.Second)
+						io.ReadFull(client, make([]byte, took))
+						start := time.Now()
+						if took == 0 {
+							start = start.Add(-5 * time.Second)
+						}
+						<-c.served
+						if got := time.Since(start); got < 30*time.Second || got > 31500*time.Millisecond {
+							t.Errorf("cut %v after the last of %d bytes was taken, want 30s to 31.5s", got, took)
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+// A client that takes a little now and then is not cut, and gets all of it.
+func TestSlowReaderWithBuffer(t *testing.T) {
+	for kind, resolver := range stallKinds {
+		for name, wrap := range stallConns {
+			t.Run(kind+"/"+name, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					client, server := kernelPair(100_000)
+					liveServeUnread(t, client, wrap(server), rawhttp.WithResolver(resolver))
+					stallAsk(client, kind)
+					n, buf := 0, make([]byte, 5000)
+					for n < 1<<20 {
+						time.Sleep(29 * time.Second)
+						m, err := client.Read(buf)
+						n += m
+						if err != nil {
+							t.Fatalf("after %d bytes: %v", n, err)
+						}
+					}
+				})
+			})
+		}
+	}
+}

@@ -1,0 +1,510 @@
+package conformance_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+// A liveCounted keeps what each Write was given.
+type liveCounted struct {
+	net.Conn
+	mu     sync.Mutex
+	writes []string
+}
+
+func (c *liveCounted) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	c.writes = append(c.writes, string(p))
+	c.mu.Unlock()
+	return c.Conn.Write(p)
+}
+
+func (c *liveCounted) taken() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w := c.writes
+	c.writes = nil
+	return w
+}
+
+// RFC 9112, section 9.3.2: a server "MUST send the corresponding responses in the
+// same order that the requests were received".
+func TestPipelinedRequests(t *testing.T) {
+	many, manyAnswers := "", ""
+	for i := range 60 {
+		many += liveGet(fmt.Sprintf("/%d", i))
+		manyAnswers += liveOK(fmt.Sprintf("/%d", i))
+	}
+	tests := []struct{ name, in, want, why string }{{
+		name: "two",
+		in:   liveGet("/a") + liveGet("/b"),
+		want: liveOK("/a") + liveOK("/b"),
+		why:  "both came in one read",
+	}, {
+		name: "sixty",
+		in:   many,
+		want: manyAnswers,
+		why:  "all heads fit the first read buffer of 4 KiB",
+	}, {
+		name: "content of fixed length that nobody reads between them",
+		in:   livePost("/a", "GET /x HTTP/1.1\r\n\r\n") + liveGet("/b"),
+		want: liveOK("/a") + liveOK("/b"),
+		why:  "content is passed over, never parsed as a request",
+	}, {
+		name: "chunked content that nobody reads between them",
+		in:   liveChunked("/a", "3\r\nabc\r\n0\r\nX: y\r\n\r\n") + liveGet("/b"),
+		want: liveOK("/a") + liveOK("/b"),
+		why:  "the trailer section belongs to the first",
+	}, {
+		name: "one empty line before each",
+		in:   "\r\n" + liveGet("/a") + "\r\n" + liveGet("/b"),
+		want: liveOK("/a") + liveOK("/b"),
+		why:  "RFC 9112, section 2.2",
+	}, {
+		name: "HEAD between",
+		in:   liveGet("/a") + "HEAD /h HTTP/1.1\r\nHost: example.test\r\n\r\n" + liveGet("/b"),
+		want: liveOK("/a") + strings.TrimSuffix(liveOK("/h"), "/h") + liveOK("/b"),
+		why:  "no content follows the head of an answer to HEAD",
+	}, {
+		name: "errors between",
+		in:   liveGet("/a") + "TRACE / HTTP/1.1\r\nHost: example.test\r\n\r\n" + liveGet("/b"),
+		want: liveOK("/a") + liveError("405 Method Not Allowed", "Allow: GET, HEAD, OPTIONS") + liveOK("/b"),
+		why:  "a 405 does not end the connection",
+	}, {
+		name: "the last is refused",
+		in:   liveGet("/a") + "GET\r\n\r\n",
+		want: liveOK("/a") + liveText("400 Bad Request", []string{"X-Content-Type-Options: nosniff", liveClose},
+			"400 Bad Request: method is not a token (RFC 9110, section 9.1)\n"),
+		why: "what came before it is answered, in the same write",
+	}, {
+		name: "one that asks for the close",
+		in:   liveGet("/a") + liveGet("/b", "Connection: close") + liveGet("/c"),
+		want: liveOK("/a") + liveLast("/b"),
+		why:  "RFC 9112, section 9.6: no request behind it is processed",
+	}}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				client, server := net.Pipe()
+				counted := &liveCounted{Conn: server}
+				c := liveServe(t, client, counted, rawhttp.WithResolver(livePath))
+				c.say(tt.in)
+				if diff := cmp.Diff(tt.want, c.heard()); diff != "" {
+					t.Errorf("answers to %q (-want +got):\n%s\nwhy: %s", tt.in, diff, tt.why)
+				}
+				if n := len(counted.taken()); n != 1 {
+					t.Errorf("the answers to %q left in %d writes, want 1", tt.in, n)
+				}
+			})
+		})
+	}
+}
+
+// A client may need an answer to make the next request, so an answer does not wait
+// for one.
+func TestAnswerLeavesBeforeTheNextHeadIsWhole(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newLive(t, rawhttp.WithResolver(livePath))
+		c.say(liveGet("/a") + "GET /b HT")
+		if diff := cmp.Diff(liveOK("/a"), c.heard()); diff != "" {
+			t.Errorf("answer while the second head is not whole (-want +got):\n%s", diff)
+		}
+		c.say("TP/1.1\r\nHost: example.test\r\n\r\n")
+		if diff := cmp.Diff(liveOK("/b"), c.heard()); diff != "" {
+			t.Errorf("answer when it is (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// Requests that come byte by byte are answered as those that come at once, and
+// answers larger than what is collected are all there, in order.
+func TestPipelinedLargeAnswers(t *testing.T) {
+	large := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Text(200, strings.Repeat(req.Path(), 30_000)), nil
+	})
+	var in, want string
+	for _, path := range []string{"/a", "/b", "/c", "/d"} {
+		in += liveGet(path)
+		want += liveOK(strings.Repeat(path, 30_000))
+	}
+	if diff := cmp.Diff(want, liveTalk(t, in, rawhttp.WithResolver(large))); diff != "" {
+		t.Errorf("four answers of 60 kB (-want +got):\n%s", diff)
+	}
+	bubble(t, func(t *testing.T) {
+		c := newLive(t, rawhttp.WithResolver(large))
+		for i := range in {
+			c.say(in[i : i+1])
+		}
+		if got := c.heard(); got != want {
+			t.Errorf("byte by byte: %d bytes of answers, want %d", len(got), len(want))
+		}
+	})
+}
+
+// RFC 9112, section 9.3.
+func TestPersistence(t *testing.T) {
+	const next = "GET /next HTTP/1.1\r\nHost: a\r\n\r\n"
+	tests := []struct {
+		name, in   string
+		fields     []string
+		closeAfter bool
+		persists   bool
+	}{
+		{name: "1.1", in: "GET / HTTP/1.1\r\nHost: a\r\n\r\n", persists: true},
+		{name: "1.1 close", in: "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"},
+		{name: "1.1 close in any case", in: "GET / HTTP/1.1\r\nHost: a\r\nconnection: CLOSE\r\n\r\n"},
+		{name: "1.1 close in a list", in: "GET / HTTP/1.1\r\nHost: a\r\nConnection: foo, close\r\n\r\n"},
+		{name: "1.1 close in a second line", in: "GET / HTTP/1.1\r\nHost: a\r\nConnection: foo\r\nConnection: close\r\n\r\n"},
+		{name: "1.1 not quite close", in: "GET / HTTP/1.1\r\nHost: a\r\nConnection: closed\r\n\r\n", persists: true},
+		{name: "1.1 keep-alive", in: "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\n\r\n", persists: true},
+		{name: "1.2", in: "GET / HTTP/1.2\r\nHost: a\r\n\r\n", persists: true},
+		{name: "1.0", in: "GET / HTTP/1.0\r\n\r\n"},
+		{name: "1.0 keep-alive", in: "GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", fields: []string{"Connection: keep-alive"}, persists: true},
+		{name: "1.0 keep-alive and close", in: "GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n"},
+		{name: "CloseAfter", in: "GET / HTTP/1.1\r\nHost: a\r\n\r\n", closeAfter: true},
+		{name: "upgrade that is not offered", in: "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", persists: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			resolver := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+				resp := rawhttp.Text(200, req.Path())
+				if tt.closeAfter {
+					resp.CloseAfter()
+				}
+				return resp, nil
+			})
+			want := liveLast("/")
+			if tt.persists {
+				want = liveText("200 OK", tt.fields, "/") + liveOK("/next")
+			}
+			if diff := cmp.Diff(want, liveTalk(t, tt.in+next, rawhttp.WithResolver(resolver))); diff != "" {
+				t.Errorf("answers to %q and another (-want +got):\n%s", tt.in, diff)
+			}
+		})
+	}
+}
+
+// A stream to an HTTP/1.0 client ends with the connection, also where the client
+// asked to keep it.
+func TestStreamToHTTP10EndsWithTheConnection(t *testing.T) {
+	resolver := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Stream(200, "text/plain", strings.NewReader("hello")), nil
+	})
+	want := "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\nhello"
+	got := liveTalk(t, "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"+liveGet("/"), rawhttp.WithResolver(resolver))
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("stream to HTTP/1.0 (-want +got):\n%s", diff)
+	}
+}
+
+// HEAD gets the fields of GET and no content, whatever the response is made of.
+func TestHEAD(t *testing.T) {
+	stream := func(ctx context.Context, w io.Writer) error {
+		_, err := io.WriteString(w, "hello")
+		return err
+	}
+	tests := []struct {
+		name string
+		resp func() (*rawhttp.Response, error)
+	}{
+		{"Text", func() (*rawhttp.Response, error) { return rawhttp.Text(200, "hello"), nil }},
+		{"HTML", func() (*rawhttp.Response, error) { return rawhttp.HTML(404, "hello"), nil }},
+		{"Bytes without media type", func() (*rawhttp.Response, error) { return rawhttp.Bytes(200, "", []byte("hello")), nil }},
+		{"Empty", func() (*rawhttp.Response, error) { return rawhttp.Empty(200), nil }},
+		{"204", func() (*rawhttp.Response, error) { return rawhttp.Empty(204), nil }},
+		{"205", func() (*rawhttp.Response, error) { return rawhttp.Empty(205), nil }},
+		{"Redirect", func() (*rawhttp.Response, error) { return rawhttp.Redirect(302, "/a"), nil }},
+		{"NotFound", func() (*rawhttp.Response, error) { return rawhttp.NotFound(), nil }},
+		{"MethodNotAllowed", func() (*rawhttp.Response, error) { return rawhttp.MethodNotAllowed("PUT"), nil }},
+		{"Stream", func() (*rawhttp.Response, error) { return rawhttp.Stream(200, "a/b", strings.NewReader("hello")), nil }},
+		{"StreamFunc", func() (*rawhttp.Response, error) { return rawhttp.StreamFunc(200, "a/b", stream), nil }},
+		{"Content", func() (*rawhttp.Response, error) {
+			return rawhttp.Content(rawhttp.Representation{Body: strings.NewReader("hello"), Size: 5}), nil
+		}},
+		{"Content of unknown size", func() (*rawhttp.Response, error) {
+			return rawhttp.Content(rawhttp.Representation{Body: strings.NewReader("hello"), Size: -1}), nil
+		}},
+		{"error", func() (*rawhttp.Response, error) { return nil, &rawhttp.StatusError{Status: 403} }},
+		{"broken response", func() (*rawhttp.Response, error) { return rawhttp.Text(200, "hello").Set("a b", ""), nil }},
+		{"CloseAfter", func() (*rawhttp.Response, error) { return rawhttp.Text(200, "hello").CloseAfter(), nil }},
+	}
+	for _, tt := range tests {
+		for _, version := range []string{"1.0", "1.1"} {
+			t.Run(tt.name+" "+version, func(t *testing.T) {
+				resolver := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return tt.resp() })
+				rest := " / HTTP/" + version + "\r\nHost: a\r\n\r\n"
+				want, _ := splitHead(liveTalk(t, "GET"+rest, rawhttp.WithResolver(resolver)))
+				got := liveTalk(t, "HEAD"+rest, rawhttp.WithResolver(resolver))
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("answer to HEAD, want the head of the answer to GET (-want +got):\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+// Where the method is known to be HEAD, a refusal has no content either, so that what
+// is behind its head is not taken for another answer.
+func TestHEADRefused(t *testing.T) {
+	tests := []struct {
+		name, in string
+		content  bool
+	}{
+		{"malformed field line", "HEAD / HTTP/1.1\r\nHost : a\r\n\r\n", false},
+		{"malformed target", "HEAD /%zz HTTP/1.1\r\nHost: a\r\n\r\n", false},
+		{"behind an empty line", "\r\nHEAD / HTTP/3.0\r\nHost: a\r\n\r\n", false},
+		{"the head ends early", "HEAD / HTTP/1.1\r\nHos", false},
+		{"another host", "HEAD / HTTP/1.1\r\nHost: evil.test\r\n\r\n", false},
+		{"an expectation", "HEAD / HTTP/1.1\r\nHost: example.test\r\nExpect: x\r\n\r\n", false},
+		{"another method", "HEADS /%zz HTTP/1.1\r\nHost: a\r\n\r\n", true},
+		{"no method", "HEAD\r\n\r\n", true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			head, content := splitHead(liveTalk(t, tt.in, rawhttp.WithResolver(livePath), rawhttp.WithHosts("example.test")))
+			if !strings.HasPrefix(head, "HTTP/1.1 4") && !strings.HasPrefix(head, "HTTP/1.1 5") {
+				t.Errorf("answer to %q: %q, want an error", tt.in, head)
+			}
+			if strings.Contains(head, "\r\nContent-Length: 0\r\n") || (content != "") != tt.content {
+				t.Errorf("answer to %q: head %q, content %q; want content: %v", tt.in, head, content, tt.content)
+			}
+		})
+	}
+}
+
+// Nothing is read and nothing called for an answer to HEAD.
+func TestHEADReadsNothing(t *testing.T) {
+	touched := func(what string) { t.Errorf("HEAD: %s", what) }
+	for _, resp := range []*rawhttp.Response{
+		rawhttp.StreamFunc(200, "", func(context.Context, io.Writer) error { touched("StreamFunc is called"); return nil }),
+		rawhttp.Stream(200, "", liveReader(func([]byte) (int, error) { touched("the Reader of Stream is read"); return 0, io.EOF })),
+	} {
+		resolver := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return resp, nil })
+		liveTalk(t, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", rawhttp.WithResolver(resolver))
+	}
+}
+
+type liveReader func(p []byte) (int, error)
+
+func (f liveReader) Read(p []byte) (int, error) { return f(p) }
+
+// "OPTIONS *" and TRACE are answered by the server, CONNECT is refused, and what a
+// resolver says of OPTIONS with 405 becomes 204 with the same Allow.
+func TestOPTIONS(t *testing.T) {
+	root := t.TempDir()
+	noContent := func(allow string) string {
+		return "HTTP/1.1 204 No Content\r\nAllow: " + allow + "\r\nX-Content-Type-Options: nosniff\r\n\r\n"
+	}
+	returns := func(resp *rawhttp.Response, err error) rawhttp.Option {
+		return rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return resp, err }))
+	}
+	never := rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		t.Errorf("the resolver sees %s %s", req.Method(), req.Target())
+		return nil, nil
+	}))
+	page := rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, status int, err error) *rawhttp.Response {
+		return rawhttp.Text(status, "page")
+	})
+	tests := []struct {
+		name, in string
+		opts     []rawhttp.Option
+		want     string
+	}{{
+		name: "asterisk",
+		in:   "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+		opts: []rawhttp.Option{never},
+		want: noContent("GET, HEAD, OPTIONS"),
+	}, {
+		name: "asterisk with content",
+		in:   "OPTIONS * HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhiOPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+		opts: []rawhttp.Option{never},
+		want: noContent("GET, HEAD, OPTIONS") + noContent("GET, HEAD, OPTIONS"),
+	}, {
+		name: "the resolver refuses with an error",
+		in:   "OPTIONS /a HTTP/1.1\r\nHost: a\r\n\r\n",
+		opts: []rawhttp.Option{returns(nil, &rawhttp.StatusError{Status: 405, Allow: []string{"GET", "PUT"}})},
+		want: noContent("GET, PUT"),
+	}, {
+		name: "the resolver refuses with a wrapped error, and there is an error page",
+		in:   "OPTIONS /a HTTP/1.1\r\nHost: a\r\n\r\n",
+		opts: []rawhttp.Option{returns(nil, fmt.Errorf("no: %w", &rawhttp.StatusError{Status: 405, Allow: []string{"GET"}})), page},
+		want: noContent("GET"),
+	}, {
+		name: "the resolver answers 405",
+		in:   "OPTIONS /a HTTP/1.1\r\nHost: a\r\n\r\n",
+		opts: []rawhttp.Option{returns(rawhttp.MethodNotAllowed("DELETE", "PUT"), nil)},
+		want: noContent("DELETE, PUT"),
+	}, {
+		name: "the resolver answers otherwise",
+		in:   "OPTIONS /a HTTP/1.1\r\nHost: a\r\n\r\n",
+		opts: []rawhttp.Option{returns(rawhttp.Text(200, "mine"), nil)},
+		want: liveOK("mine"),
+	}, {
+		name: "not mine",
+		in:   "OPTIONS /a HTTP/1.1\r\nHost: a\r\n\r\n",
+		opts: []rawhttp.Option{returns(nil, &rawhttp.StatusError{Status: 404})},
+		want: liveError("404 Not Found"),
+	}, {
+		name: "a folder",
+		in:   "OPTIONS / HTTP/1.1\r\nHost: a\r\n\r\n",
+		opts: []rawhttp.Option{rawhttp.WithRoot(root)},
+		want: noContent("GET, HEAD, OPTIONS"),
+	}, {
+		name: "a file that is missing",
+		in:   "OPTIONS /missing HTTP/1.1\r\nHost: a\r\n\r\n",
+		opts: []rawhttp.Option{rawhttp.WithRoot(root)},
+		want: liveError("404 Not Found"),
+	}, {
+		name: "TRACE",
+		in:   "TRACE /a HTTP/1.1\r\nHost: a\r\nCookie: secret\r\n\r\n",
+		opts: []rawhttp.Option{never},
+		want: liveError("405 Method Not Allowed", "Allow: GET, HEAD, OPTIONS"),
+	}, {
+		name: "CONNECT",
+		in:   "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n" + liveGet("/"),
+		opts: []rawhttp.Option{never},
+		want: liveError("405 Method Not Allowed", "Allow: GET, HEAD, OPTIONS", liveClose),
+	}}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, liveTalk(t, tt.in, tt.opts...)); diff != "" {
+				t.Errorf("answer to %q (-want +got):\n%s", tt.in, diff)
+			}
+		})
+	}
+}
+
+// RFC 9110, section 7.4: a host that is not served is refused with 421.
+func TestWithHosts(t *testing.T) {
+	opts := []rawhttp.Option{rawhttp.WithResolver(say("hi")), rawhttp.WithHosts("example.test", "[::1]"), rawhttp.WithHosts("Other.Test")}
+	refused := liveError("421 Misdirected Request", liveClose)
+	tests := []struct{ name, in, want string }{
+		{"named", "GET / HTTP/1.1\r\nHost: example.test\r\n\r\n", liveOK("hi")},
+		{"in another case", "GET / HTTP/1.1\r\nHost: EXAMPLE.Test\r\n\r\n", liveOK("hi")},
+		{"of a later call, in another case", "GET / HTTP/1.1\r\nHost: other.test\r\n\r\n", liveOK("hi")},
+		{"with a port", "GET / HTTP/1.1\r\nHost: example.test:8080\r\n\r\n", liveOK("hi")},
+		{"with an empty port", "GET / HTTP/1.1\r\nHost: example.test:\r\n\r\n", liveOK("hi")},
+		{"IPv6 with a port", "GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", liveOK("hi")},
+		{"IPv6", "GET / HTTP/1.1\r\nHost: [::1]\r\n\r\n", liveOK("hi")},
+		{"another", "GET / HTTP/1.1\r\nHost: evil.test\r\n\r\n" + liveGet("/"), refused},
+		{"a longer one", "GET / HTTP/1.1\r\nHost: example.test.evil.test\r\n\r\n", refused},
+		{"a sub-domain", "GET / HTTP/1.1\r\nHost: www.example.test\r\n\r\n", refused},
+		{"the target's host wins", "GET http://example.test/ HTTP/1.1\r\nHost: evil.test\r\n\r\n", liveOK("hi")},
+		{"the target's host wins, badly", "GET http://evil.test/ HTTP/1.1\r\nHost: example.test\r\n\r\n", refused},
+		{"none, in 1.0", "GET / HTTP/1.0\r\n\r\n", refused},
+		{"HEAD", "HEAD / HTTP/1.1\r\nHost: evil.test\r\n\r\n", strings.TrimSuffix(refused, "421 Misdirected Request\n")},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, liveTalk(t, tt.in, opts...)); diff != "" {
+				t.Errorf("answer to %q (-want +got):\n%s", tt.in, diff)
+			}
+		})
+	}
+}
+
+// What the options say of the bytes of each response.
+func TestWireFormatOptions(t *testing.T) {
+	server := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Text(200, "hi").Set("Server", "mine"), nil
+	})
+	tests := []struct {
+		name, in string
+		opts     []rawhttp.Option
+		want     string
+	}{{
+		name: "Date",
+		in:   liveGet("/"),
+		opts: []rawhttp.Option{rawhttp.WithResolver(say("hi")), rawhttp.WithDate(true)},
+		want: "HTTP/1.1 200 OK\r\nDate: Sat, 01 Jan 2000 00:00:00 GMT\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 2\r\n\r\nhi",
+	}, {
+		name: "Server",
+		in:   liveGet("/") + "GET\r\n",
+		opts: []rawhttp.Option{rawhttp.WithResolver(say("hi")), rawhttp.WithServerField("test/1 (a; b)")},
+		want: "HTTP/1.1 200 OK\r\nServer: test/1 (a; b)\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 2\r\n\r\nhi" +
+			"HTTP/1.1 400 Bad Request\r\nServer: test/1 (a; b)\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 63\r\n" +
+			"X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n400 Bad Request: method is not a token (RFC 9110, section 9.1)\n",
+	}, {
+		name: "Server of the response",
+		in:   liveGet("/"),
+		opts: []rawhttp.Option{rawhttp.WithResolver(server), rawhttp.WithServerField("test/1")},
+		want: liveText("200 OK", []string{"Server: mine"}, "hi"),
+	}, {
+		name: "no Content-Length",
+		in:   liveGet("/") + liveGet("/"),
+		opts: []rawhttp.Option{rawhttp.WithResolver(say("hi")), rawhttp.WithContentLength(false)},
+		want: strings.Repeat("HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", 2),
+	}, {
+		name: "no Content-Length, 1.0",
+		in:   "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+		opts: []rawhttp.Option{rawhttp.WithResolver(say("hi")), rawhttp.WithContentLength(false)},
+		want: "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\nhi",
+	}, {
+		name: "no Content-Length, 204",
+		in:   liveGet("/"),
+		opts: []rawhttp.Option{rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return rawhttp.Empty(204), nil })), rawhttp.WithContentLength(false)},
+		want: "HTTP/1.1 204 No Content\r\n\r\n",
+	}}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				c := newLive(t, tt.opts...)
+				c.say(tt.in)
+				if diff := cmp.Diff(tt.want, c.heard()); diff != "" {
+					t.Errorf("answer to %q (-want +got):\n%s", tt.in, diff)
+				}
+			})
+		})
+	}
+}
+
+// The Date is that of the second in which the response is made.
+func TestDateMovesOn(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newLive(t, rawhttp.WithResolver(say("hi")), rawhttp.WithDate(true))
+		for _, want := range []string{"00:00:00", "00:00:00", "00:00:01", "00:00:01"} {
+			c.say(liveGet("/"))
+			if got := c.heard(); !strings.Contains(got, "\r\nDate: Sat, 01 Jan 2000 "+want+" GMT\r\n") {
+				t.Errorf("at %v: %q, want the Date of %s", time.Now().UTC(), got, want)
+			}
+			time.Sleep(500 * time.Millisecond)
+		}
+	})
+}
+
+// A response may be given to many requests at once.
+func TestOneResponseForManyConnections(t *testing.T) {
+	shared := rawhttp.Text(200, "shared").Set("X-A", "b")
+	content := rawhttp.Content(rawhttp.Representation{MediaType: "a/b", Body: bytes.NewReader([]byte("shared")), Size: 6})
+	resolver := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		if req.Path() == "/content" {
+			return content, nil
+		}
+		return shared, nil
+	})
+	_, addr := listen(t, rawhttp.WithResolver(resolver), rawhttp.WithDate(false))
+	want := strings.Repeat(liveText("200 OK", []string{"X-A: b"}, "shared")+
+		"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 6\r\n\r\nshared", 20)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			got := talk(t, addr, strings.Repeat(liveGet("/")+liveGet("/content"), 20))
+			got = strings.ReplaceAll(got, "\r\nAccept-Ranges: bytes", "") // ranges are tested elsewhere
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("answers (-want +got):\n%s", diff)
+			}
+		})
+	}
+	wg.Wait()
+}

@@ -1,0 +1,291 @@
+package conformance_test
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/rawhttp"
+)
+
+// courseRoot is the folder that the course serves: a page, a text, a script to be
+// read, and two pictures in a folder.
+const courseRoot = "testdata/webroot"
+
+// courseFiles are its files with their media types.
+var courseFiles = []struct{ path, mediaType string }{
+	{"/a_web_page.html", "text/html; charset=utf-8"},
+	{"/sample.txt", "text/plain; charset=utf-8"},
+	{"/make_time.py", "text/x-python; charset=utf-8"},
+	{"/images/JPEG_example.jpg", "image/jpeg"},
+	{"/images/sample_1.png", "image/png"},
+}
+
+// courseListings are its folders with what is in them, one name a line.
+var courseListings = []struct{ path, names string }{
+	{"/", "images/\na_web_page.html\nmake_time.py\nsample.txt\n"},
+	{"/images/", "JPEG_example.jpg\nsample_1.png\n"},
+}
+
+// A courseAnswer is a response as a client with nothing but a socket reads it.
+type courseAnswer struct {
+	statusLine string
+	fields     map[string]string // in lower case
+	order      []string
+	content    string
+}
+
+// courseAsk sends the lines, each ended with CRLF, and an empty one, and reads the
+// answer until the server closes.
+func courseAsk(t testing.TB, addr string, lines ...string) courseAnswer {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, strings.Join(lines, "\r\n")+"\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	r := bufio.NewReader(c)
+	a := courseAnswer{fields: make(map[string]string)}
+	a.statusLine = courseLine(t, r)
+	for {
+		line := courseLine(t, r)
+		if line == "" {
+			break
+		}
+		name, value, ok := strings.Cut(line, ":")
+		name = strings.ToLower(name)
+		if _, twice := a.fields[name]; !ok || twice || strings.TrimSpace(name) != name {
+			t.Errorf("field line %q", line)
+		}
+		a.fields[name] = strings.TrimSpace(value)
+		a.order = append(a.order, name)
+	}
+	content, err := io.ReadAll(r)
+	if err != nil {
+		t.Errorf("read the content: %v", err)
+	}
+	a.content = string(content)
+	return a
+}
+
+// courseLine reads a line and takes off its CRLF, which it must have.
+func courseLine(t testing.TB, r *bufio.Reader) string {
+	t.Helper()
+	line, err := r.ReadString('\n')
+	if err != nil {
+		t.Fatalf("read a line: %v after %q", err, line)
+	}
+	text, ok := strings.CutSuffix(line, "\r\n")
+	if !ok {
+		t.Errorf("line %q does not end in CRLF", line)
+	}
+	return text
+}
+
+// courseGet asks with HTTP/1.1 and lets the server close.
+func courseGet(t testing.TB, addr, method, target string) courseAnswer {
+	t.Helper()
+	return courseAsk(t, addr, method+" "+target+" HTTP/1.1", "Host: localhost", "Connection: close")
+}
+
+// What the course expects of a web server, one check each.
+func TestCourse(t *testing.T) {
+	_, addr := listen(t, rawhttp.WithRoot(courseRoot))
+	const ok, notFound, notAllowed = "HTTP/1.1 200 OK", "HTTP/1.1 404 Not Found", "HTTP/1.1 405 Method Not Allowed"
+	checks := 0
+	check := func(name string, f func(t *testing.T)) {
+		checks++
+		t.Run(name, f)
+	}
+
+	for _, file := range courseFiles {
+		want, err := os.ReadFile(filepath.Join(courseRoot, filepath.FromSlash(file.path)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		check("status line of "+file.path, func(t *testing.T) {
+			if got := courseGet(t, addr, "GET", file.path).statusLine; got != ok {
+				t.Errorf("%q, want %q", got, ok)
+			}
+		})
+		check("Content-Type of "+file.path, func(t *testing.T) {
+			if got := courseGet(t, addr, "GET", file.path).fields["content-type"]; got != file.mediaType {
+				t.Errorf("%q, want %q", got, file.mediaType)
+			}
+		})
+		check("Content-Length of "+file.path, func(t *testing.T) {
+			if got := courseGet(t, addr, "GET", file.path).fields["content-length"]; got != strconv.Itoa(len(want)) {
+				t.Errorf("%q, want %d", got, len(want))
+			}
+		})
+		check("bytes of "+file.path, func(t *testing.T) {
+			if got := courseGet(t, addr, "GET", file.path).content; got != string(want) {
+				t.Errorf("%d bytes, which are not the %d of the file", len(got), len(want))
+			}
+		})
+		check("Date of "+file.path, func(t *testing.T) { courseDate(t, courseGet(t, addr, "GET", file.path)) })
+		check("HEAD of "+file.path, func(t *testing.T) { courseHead(t, addr, file.path) })
+		check("HTTP/1.0 of "+file.path, func(t *testing.T) {
+			got := courseAsk(t, addr, "GET "+file.path+" HTTP/1.0")
+			if got.statusLine != ok || got.content != string(want) {
+				t.Errorf("%q and %d bytes, want %q and %d", got.statusLine, len(got.content), ok, len(want))
+			}
+		})
+	}
+
+	for _, folder := range courseListings {
+		check("status line of "+folder.path, func(t *testing.T) {
+			if got := courseGet(t, addr, "GET", folder.path).statusLine; got != ok {
+				t.Errorf("%q, want %q", got, ok)
+			}
+		})
+		check("listing of "+folder.path, func(t *testing.T) {
+			got := courseGet(t, addr, "GET", folder.path)
+			if got.content != folder.names || got.fields["content-type"] != "text/plain; charset=utf-8" {
+				t.Errorf("%q as %q, want %q as plain text", got.content, got.fields["content-type"], folder.names)
+			}
+		})
+		check("Content-Length of "+folder.path, func(t *testing.T) {
+			if got := courseGet(t, addr, "GET", folder.path).fields["content-length"]; got != strconv.Itoa(len(folder.names)) {
+				t.Errorf("%q, want %d", got, len(folder.names))
+			}
+		})
+		check("Date of "+folder.path, func(t *testing.T) { courseDate(t, courseGet(t, addr, "GET", folder.path)) })
+		check("HEAD of "+folder.path, func(t *testing.T) {
+			got := courseGet(t, addr, "HEAD", folder.path)
+			if got.statusLine != ok || got.content != "" || got.fields["content-type"] != "text/plain; charset=utf-8" {
+				t.Errorf("%q, %q and the content %q, want %q and no content", got.statusLine, got.fields, got.content, ok)
+			}
+		})
+	}
+	check("a folder without its slash", func(t *testing.T) {
+		got := courseGet(t, addr, "GET", "/images")
+		if got.statusLine != "HTTP/1.1 301 Moved Permanently" || got.fields["location"] != "./images/" {
+			t.Errorf("%q to %q, want 301 to ./images/", got.statusLine, got.fields["location"])
+		}
+	})
+
+	for _, target := range []string{"/missing.html", "/images/missing.png", "/missing/", "/sample.txt/", "/SAMPLE.TXT.", "/images/sample_1.png/a"} {
+		check("404 of "+target, func(t *testing.T) {
+			got := courseGet(t, addr, "GET", target)
+			if got.statusLine != notFound || got.content == "" || got.fields["content-length"] != strconv.Itoa(len(got.content)) {
+				t.Errorf("%q with %q, want %q with a text of the length that is said", got.statusLine, got.content, notFound)
+			}
+			courseDate(t, got)
+		})
+		check("HEAD of "+target, func(t *testing.T) { courseHead(t, addr, target) })
+	}
+
+	for _, method := range []string{"POST", "PUT", "DELETE"} {
+		for _, target := range []string{"/sample.txt", "/", "/images/"} {
+			check(method+" "+target, func(t *testing.T) {
+				got := courseAsk(t, addr, method+" "+target+" HTTP/1.1", "Host: localhost", "Connection: close", "Content-Length: 0")
+				if got.statusLine != notAllowed || got.fields["allow"] != "GET, HEAD, OPTIONS" {
+					t.Errorf("%q with Allow %q, want %q with GET, HEAD, OPTIONS", got.statusLine, got.fields["allow"], notAllowed)
+				}
+				courseDate(t, got)
+			})
+		}
+	}
+
+	for _, target := range []string{
+		"/../course_test.go", "/../../course_test.go", "/images/../../../course_test.go", "/%2e%2e/%2e%2e/course_test.go",
+		"/..%2f..%2fcourse_test.go", "/..%5c..%5ccourse_test.go", "/../../../../../../../../../../etc/passwd", "/%2e%2e%2f%2e%2e%2f%2e%2e%2fetc%2fpasswd",
+	} {
+		check("traversal "+target, func(t *testing.T) {
+			got := courseGet(t, addr, "GET", target)
+			if got.statusLine != notFound || strings.Contains(got.content, "package rawhttp") {
+				t.Errorf("%q with %.80q, want %q", got.statusLine, got.content, notFound)
+			}
+		})
+	}
+	check("dot segments inside", func(t *testing.T) {
+		if got := courseGet(t, addr, "GET", "/images/../sample.txt").statusLine; got != ok {
+			t.Errorf("%q, want %q", got, ok)
+		}
+	})
+
+	check("a request that is none", func(t *testing.T) {
+		got := courseAsk(t, addr, "HELLO")
+		if got.statusLine != "HTTP/1.1 400 Bad Request" || got.fields["connection"] != "close" {
+			t.Errorf("%q with Connection %q, want 400 and a close", got.statusLine, got.fields["connection"])
+		}
+		courseDate(t, got)
+	})
+	check("a request without Host", func(t *testing.T) {
+		if got := courseAsk(t, addr, "GET / HTTP/1.1").statusLine; got != "HTTP/1.1 400 Bad Request" {
+			t.Errorf("%q, want 400", got)
+		}
+	})
+	check("another version", func(t *testing.T) {
+		if got := courseAsk(t, addr, "GET / HTTP/2.0", "Host: localhost").statusLine; got != "HTTP/1.1 505 HTTP Version Not Supported" {
+			t.Errorf("%q, want 505", got)
+		}
+	})
+	check("an unknown method", func(t *testing.T) {
+		if got := courseGet(t, addr, "FETCH", "/sample.txt").statusLine; got != "HTTP/1.1 501 Not Implemented" {
+			t.Errorf("%q, want 501", got)
+		}
+	})
+	check("fields in order", func(t *testing.T) {
+		got := courseGet(t, addr, "GET", "/sample.txt").order
+		if len(got) < 4 || got[0] != "date" || got[1] != "content-type" || got[2] != "content-length" || got[len(got)-1] != "connection" {
+			t.Errorf("%q, want Date, Content-Type and Content-Length first, Connection last", got)
+		}
+	})
+	check("two requests on one connection", func(t *testing.T) {
+		get := "GET /sample.txt HTTP/1.1\r\nHost: localhost\r\n\r\n"
+		if got := strings.Count(talk(t, addr, get+get), ok+"\r\n"); got != 2 {
+			t.Errorf("%d answers, want 2", got)
+		}
+	})
+
+	if checks < 36 {
+		t.Errorf("%d checks, want at least 36", checks)
+	}
+}
+
+// courseDate holds the Date to the form that RFC 1123 gave it, IMF-fixdate of RFC
+// 9110, section 5.6.7, and to the present.
+func courseDate(t testing.TB, a courseAnswer) {
+	t.Helper()
+	const form = "Mon, 02 Jan 2006 15:04:05 GMT"
+	date, err := time.Parse(form, a.fields["date"])
+	if err != nil || date.Format(form) != a.fields["date"] {
+		t.Errorf("Date is %q, want it in the form %q", a.fields["date"], form)
+	}
+	if age := time.Since(date); age < -time.Second || age > time.Hour {
+		t.Errorf("Date is %q, %v ago", a.fields["date"], age)
+	}
+}
+
+// courseHead holds HEAD to the status line and the fields of GET, and to no
+// content.
+func courseHead(t testing.TB, addr, target string) {
+	t.Helper()
+	get, head := courseGet(t, addr, "GET", target), courseGet(t, addr, "HEAD", target)
+	if head.content != "" {
+		t.Errorf("HEAD has the content %.80q", head.content)
+	}
+	if head.statusLine != get.statusLine || strings.Join(head.order, ",") != strings.Join(get.order, ",") {
+		t.Errorf("HEAD is answered with %q and %q, GET with %q and %q", head.statusLine, head.order, get.statusLine, get.order)
+	}
+	for name, value := range get.fields {
+		if name == "etag" { // weak while the file is new, which it may cease to be in between
+			value = strings.TrimPrefix(value, "W/")
+			head.fields[name] = strings.TrimPrefix(head.fields[name], "W/")
+		}
+		if name != "date" && head.fields[name] != value {
+			t.Errorf("%s is %q for HEAD, %q for GET", name, head.fields[name], value)
+		}
+	}
+}

@@ -1,0 +1,500 @@
+package conformance_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp/internal/jail"
+
+	"example.com/rawhttp"
+)
+
+// filesWrite writes a file into a new folder and gives both paths.
+func filesWrite(t testing.TB, name, content string) (dir, path string) {
+	t.Helper()
+	dir = t.TempDir()
+	path = filepath.Join(dir, name)
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return dir, path
+}
+
+func filesOfDir(t testing.TB, dir string, opts ...rawhttp.FileOption) *rawhttp.FileResolver {
+	t.Helper()
+	f, err := rawhttp.Dir(dir, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// filesThen does something between the resolving of a request and the response.
+func filesThen(r rawhttp.Resolver, do func()) rawhttp.Resolver {
+	return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		resp, err := r.Resolve(ctx, req)
+		do()
+		return resp, err
+	})
+}
+
+// filesLarge is more than any buffer, and no part of it is like another.
+func filesLarge(n int) string {
+	b := make([]byte, 0, n+20)
+	for i := int64(0); len(b) < n; i++ {
+		b = append(strconv.AppendInt(b, i, 10), ',')
+	}
+	return string(b[:n])
+}
+
+const filesGet = "GET /a.bin HTTP/1.1\r\nHost: a\r\n\r\n"
+
+// Around the sizes where the way of the bytes changes, over TCP, where files go by
+// the system's way, each file comes whole and the connection persists.
+func TestFilesOfAnySize(t *testing.T) {
+	for _, size := range []int{0, 1, 4096, outputBuffer - 1, outputBuffer, outputBuffer + 1, 2*outputBuffer + 1, 1 << 20, 5<<20 + 3} {
+		content := filesLarge(size)
+		dir, _ := filesWrite(t, "a.bin", content)
+		plain, err := rawhttp.FS(&filesPlain{fsys: fstest.MapFS{"a.bin": {Data: []byte(content)}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fsys, err := rawhttp.FS(os.DirFS(dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, r := range map[string]rawhttp.Resolver{"Dir": filesOfDir(t, dir), "os.DirFS": fsys, "files that cannot seek": plain} {
+			t.Run(fmt.Sprintf("%s/%d bytes", name, size), func(t *testing.T) {
+				_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(r))
+				answer := talk(t, addr, filesGet+filesGet)
+				for i := range 2 {
+					head, rest := splitHead(answer)
+					if want := fmt.Sprintf("\r\nContent-Length: %d\r\n", size); !strings.HasPrefix(head, "HTTP/1.1 200 OK\r\n") || !strings.Contains(head, want) {
+						t.Fatalf("head of answer %d: %q, want 200 with %q", i+1, head, want)
+					}
+					if len(rest) < size || rest[:size] != content {
+						t.Fatalf("answer %d has other content than the file", i+1)
+					}
+					answer = rest[size:]
+				}
+				if answer != "" {
+					t.Errorf("%q follows two answers", bodyCut(answer))
+				}
+			})
+		}
+	}
+}
+
+// What is in the first packet need not be waited for: head and first bytes of large
+// content leave together, and with answers that are due before it.
+func TestLargeContentLeavesWithItsHead(t *testing.T) {
+	content := filesLarge(300_000)
+	dir, _ := filesWrite(t, "a.bin", content)
+	files := filesOfDir(t, dir)
+	bubble(t, func(t *testing.T) {
+		client, server := net.Pipe()
+		counted := &liveCounted{Conn: server}
+		c := liveServe(t, client, counted, rawhttp.WithResolver(rawhttp.First(rawhttp.Mount("/next", livePath), files)))
+		c.say(liveGet("/next") + liveGet("/a.bin"))
+		answer := c.heard()
+		heads, whole := strings.CutSuffix(answer, content)
+		if !whole || !strings.HasPrefix(heads, liveOK("/")) {
+			t.Fatalf("answers %q, want that of /next and the file", bodyCut(answer))
+		}
+		if got, want := counted.taken()[0], heads+content[:sentWithHead]; got != want {
+			t.Errorf("the first write has %d bytes, want the %d of the heads and of the first content", len(got), len(want))
+		}
+	})
+}
+
+// A file that changes its size while it is sent: never more than Content-Length
+// said, and less is not taken for whole.
+func TestFileThatChangesWhileItIsSent(t *testing.T) {
+	const refused = "HTTP/1.1 500 Internal Server Error\r\n"
+	tests := []struct {
+		name        string
+		size, after int
+		wantCut     bool // the connection ends short of Content-Length
+		want500     bool
+		wantWhole   bool
+	}{
+		{"small, grows", 1000, 2000, false, false, true},
+		{"large, grows", 300_000, 400_000, false, false, true},
+		{"huge, grows", 3 << 20, 4 << 20, false, false, true},
+		{"small, shrinks", 1000, 999, false, true, false},
+		{"small, is empty", 1000, 0, false, true, false},
+		{"large, shrinks", 300_000, 299_999, true, false, false},
+		{"large, shrinks to what leaves with the head", 300_000, sentWithHead, true, false, false},
+		{"large, shrinks to less", 300_000, sentWithHead - 1, true, false, false},
+		{"large, is empty", 300_000, 0, false, true, false},
+		{"huge, shrinks", 3 << 20, 1 << 20, true, false, false},
+	}
+	for _, tt := range tests {
+		content := filesLarge(max(tt.size, tt.after))
+		for _, source := range []string{"Dir", "os.DirFS"} {
+			t.Run(tt.name+"/"+source, func(t *testing.T) {
+				dir, path := filesWrite(t, "a.bin", content[:tt.size])
+				var files rawhttp.Resolver = filesOfDir(t, dir)
+				if source == "os.DirFS" {
+					f, err := rawhttp.FS(os.DirFS(dir))
+					if err != nil {
+						t.Fatal(err)
+					}
+					files = f
+				}
+				change := func() {
+					if err := os.Truncate(path, int64(min(tt.size, tt.after))); err != nil {
+						t.Error(err)
+					}
+					f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+					if err != nil {
+						t.Fatal(err)
+					}
+					f.WriteString(content[min(tt.size, tt.after):tt.after])
+					f.Close()
+				}
+				_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.First(rawhttp.Mount("/next", say("next")), filesThen(files, change))))
+				answer := talk(t, addr, filesGet+"GET /next HTTP/1.1\r\nHost: a\r\n\r\n")
+				head, rest := splitHead(answer)
+				if tt.want500 {
+					if !strings.HasPrefix(head, refused) {
+						t.Errorf("answer %q, want 500: nothing of the head was out", head)
+					}
+					return
+				}
+				if want := fmt.Sprintf("\r\nContent-Length: %d\r\n", tt.size); !strings.Contains(head, want) {
+					t.Fatalf("head %q, want %q", head, want)
+				}
+				switch {
+				case tt.wantCut && rest != content[:tt.after]:
+					t.Errorf("%d bytes follow the head, want the %d that the file had, and the end of the connection", len(rest), tt.after)
+				case tt.wantWhole && !strings.HasPrefix(rest, content[:tt.size]):
+					t.Errorf("%d bytes follow the head, want the first %d of the file", len(rest), tt.size)
+				case tt.wantWhole && !strings.HasPrefix(rest[tt.size:], "HTTP/1.1 200 OK\r\n"):
+					t.Errorf("%q follows the content, want the answer to the next request", bodyCut(rest[tt.size:]))
+				}
+			})
+		}
+	}
+}
+
+// A file is what was opened: one that takes its name later is another.
+func TestFileThatIsReplacedOrRemovedWhileItIsSent(t *testing.T) {
+	content := filesLarge(300_000)
+	for name, do := range map[string]func(path string) error{
+		"removed":  os.Remove,
+		"replaced": func(path string) error { return os.Rename(path+".new", path) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, path := filesWrite(t, "a.bin", content)
+			if err := os.WriteFile(path+".new", []byte("new"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			var err error
+			_, addr := listen(t, rawhttp.WithResolver(filesThen(filesOfDir(t, dir), func() { err = do(path) })))
+			_, got := splitHead(talk(t, addr, filesGet))
+			if err == nil && got != content { // a system may refuse to do it to an open file
+				t.Errorf("content of %d bytes, want the %d of the file that was opened", len(got), len(content))
+			}
+		})
+	}
+}
+
+func TestFileLastModified(t *testing.T) {
+	dir, path := filesWrite(t, "a.bin", "content")
+	if err := os.Chtimes(path, respTime, respTime); err != nil {
+		t.Fatal(err)
+	}
+	tree := fstest.MapFS{"a.bin": {ModTime: respTime}, "none.bin": {}, "future.bin": {ModTime: time.Date(3000, 1, 1, 0, 0, 0, 0, time.UTC)}}
+	memory, err := rawhttp.FS(tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	embedded, err := rawhttp.FS(filesTree(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name   string
+		r      rawhttp.Resolver
+		target string
+		want   string
+	}{
+		{"Dir", filesOfDir(t, dir), "/a.bin", respLastModified},
+		{"FS", memory, "/a.bin", respLastModified},
+		{"no time", memory, "/none.bin", ""},
+		{"embed.FS, which has no times", embedded, "/hello.txt", ""},
+	}
+	for _, tt := range tests {
+		_, addr := listen(t, rawhttp.WithResolver(tt.r))
+		for _, method := range []string{"GET ", "HEAD "} {
+			got := filesTake(t, talk(t, addr, method+tt.target+" HTTP/1.1\r\nHost: a\r\n\r\n"))
+			if got.Fields["Last-Modified"] != tt.want {
+				t.Errorf("%s: Last-Modified of %s%s is %q, want %q", tt.name, method, tt.target, got.Fields["Last-Modified"], tt.want)
+			}
+		}
+	}
+
+	_, addr := listen(t, rawhttp.WithResolver(memory))
+	got := filesTake(t, talk(t, addr, "GET /future.bin HTTP/1.1\r\nHost: a\r\n\r\n"))
+	if date := got.Fields["Date"]; got.Fields["Last-Modified"] != date {
+		t.Errorf("Last-Modified of a file from the future is %q, want Date, %q", got.Fields["Last-Modified"], date)
+	}
+}
+
+// An edit is seen by the next request.
+func TestFileThatChangesBetweenRequests(t *testing.T) {
+	dir, path := filesWrite(t, "a.bin", "0")
+	_, addr := listen(t, rawhttp.WithResolver(filesOfDir(t, dir)))
+	for i := range 20 {
+		want := strings.Repeat("x", i%3) + fmt.Sprint(i)
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got := filesTake(t, talk(t, addr, filesGet)); got.Content != want {
+			t.Fatalf("content %q behind the edit %d, want %q", got.Content, i, want)
+		}
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if got := filesTake(t, talk(t, addr, filesGet)); got.Status != "404 Not Found" {
+		t.Errorf("status of a file that was removed is %q, want 404", got.Status)
+	}
+}
+
+// A filesBroken is an fs.FS in which one thing gives an error.
+type filesBroken struct {
+	fstest.MapFS
+	at  string // "stat", "open", "file stat", "read" or "list"
+	err error
+}
+
+func (b filesBroken) fail(at string, err error) error {
+	if b.at == at {
+		return &fs.PathError{Op: at, Path: "a.bin", Err: b.err}
+	}
+	return err
+}
+
+func (b filesBroken) Stat(name string) (fs.FileInfo, error) {
+	info, err := b.MapFS.Stat(name)
+	return info, b.fail("stat", err)
+}
+
+func (b filesBroken) Open(name string) (fs.File, error) {
+	f, err := b.MapFS.Open(name)
+	if err := b.fail("open", err); err != nil {
+		return nil, err
+	}
+	return filesBrokenFile{f, b}, nil
+}
+
+type filesBrokenFile struct {
+	fs.File
+	b filesBroken
+}
+
+func (f filesBrokenFile) Stat() (fs.FileInfo, error) {
+	info, err := f.File.Stat()
+	return info, f.b.fail("file stat", err)
+}
+
+func (f filesBrokenFile) Read(p []byte) (int, error) {
+	if f.b.at == "read" {
+		return 0, f.b.err
+	}
+	return f.File.Read(p)
+}
+
+func (f filesBrokenFile) ReadDir(n int) ([]fs.DirEntry, error) {
+	if f.b.at == "list" {
+		return nil, f.b.err
+	}
+	return f.File.(fs.ReadDirFile).ReadDir(n)
+}
+
+func TestFileResolverErrors(t *testing.T) {
+	tests := []struct {
+		err  error
+		want int
+		why  string
+	}{
+		{syscall.EMFILE, 503, "too many files are open: later it may work"},
+		{syscall.ENFILE, 503, "too many files are open: later it may work"},
+		{syscall.ENOMEM, 503, "later it may work"},
+		{syscall.EIO, 500, "the disk"},
+		{fs.ErrPermission, 403, ""},
+		{syscall.EACCES, 403, ""},
+		{syscall.EPERM, 403, ""},
+		{fs.ErrNotExist, 404, ""},
+		{syscall.ENOENT, 404, ""},
+		{syscall.ENOTDIR, 404, "no such name"},
+		{syscall.ENAMETOOLONG, 404, "no such name"},
+		{syscall.ELOOP, 404, "no such name"},
+		{syscall.ENXIO, 404, "a socket"},
+		{syscall.EINVAL, 404, "no such name"},
+		{fs.ErrInvalid, 404, "no such name"},
+		{jail.ErrEscapes(), 404, "os.Root does not export its error"},
+	}
+	for _, tt := range tests {
+		for _, at := range []string{"stat", "open", "file stat"} {
+			for _, target := range []string{"/a.bin", "/dir/", "/"} {
+				name := fmt.Sprintf("%v/%s/%s", tt.err, at, target)
+				r, err := rawhttp.FS(filesBroken{fstest.MapFS{"a.bin": {}, "dir/b": {}}, at, tt.err})
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := tt.want
+				if at == "file stat" && want == 404 && !errors.Is(tt.err, fs.ErrNotExist) {
+					want = 500 // the name was found, so the error cannot be about the name
+				}
+				resp, err := r.Resolve(t.Context(), resolveGet(t, target))
+				if resp != nil || rawhttp.StatusOf(err) != want {
+					t.Errorf("%s: Resolve = %v, %v with status %d, want %d\nwhy: %s", name, resp, err, rawhttp.StatusOf(err), want, tt.why)
+				}
+				if got := errors.Is(err, fs.ErrNotExist); got != (want == 404) {
+					t.Errorf("%s: %v is fs.ErrNotExist: %v, want only what is 404", name, err, got)
+				}
+				if !errors.Is(err, tt.err) {
+					t.Errorf("%s: %v does not wrap its cause", name, err)
+				}
+			}
+		}
+	}
+}
+
+func TestFileThatCannotBeRead(t *testing.T) {
+	for at, target := range map[string]string{"read": "/a.bin", "list": "/dir/"} {
+		r, err := rawhttp.FS(filesBroken{fstest.MapFS{"a.bin": {Data: []byte("abc")}, "dir/b": {}}, at, syscall.EIO})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(r))
+		got := filesTake(t, talk(t, addr, "GET "+target+" HTTP/1.1\r\nHost: a\r\n\r\n"))
+		if got.Status != "500 Internal Server Error" || got.Content != "500 Internal Server Error\n" {
+			t.Errorf("GET %s where %s fails is answered with %v, want 500", target, at, got)
+		}
+	}
+}
+
+func TestDirRefuses(t *testing.T) {
+	dir, path := filesWrite(t, "a.bin", "")
+	bad := rawhttp.WithIndex("a/b")
+	tests := []struct {
+		name string
+		make func() (*rawhttp.FileResolver, error)
+		want error // nil: any
+	}{
+		{"a folder that is missing", func() (*rawhttp.FileResolver, error) { return rawhttp.Dir(filepath.Join(dir, "missing")) }, fs.ErrNotExist},
+		{"a file", func() (*rawhttp.FileResolver, error) { return rawhttp.Dir(path) }, nil},
+		{"no name", func() (*rawhttp.FileResolver, error) { return rawhttp.Dir("") }, nil},
+		{"a wrong option", func() (*rawhttp.FileResolver, error) { return rawhttp.Dir(dir, bad) }, nil},
+		{"a folder that is missing and a wrong option", func() (*rawhttp.FileResolver, error) { return rawhttp.Dir(filepath.Join(dir, "missing"), bad) }, fs.ErrNotExist},
+		{"FS of nil", func() (*rawhttp.FileResolver, error) { return rawhttp.FS(nil) }, nil},
+		{"FS and a wrong option", func() (*rawhttp.FileResolver, error) { return rawhttp.FS(fstest.MapFS{}, bad) }, nil},
+	}
+	for _, opt := range []rawhttp.FileOption{
+		rawhttp.WithIndex(""), rawhttp.WithIndex("."), rawhttp.WithIndex(".."), rawhttp.WithIndex("index.html", "a/b"), rawhttp.WithIndex(`a\b`), rawhttp.WithIndex("a\x00"),
+		rawhttp.WithListing(rawhttp.Listing(200)), rawhttp.WithMaxListing(-1), rawhttp.WithCacheControl("a\r\nb"), rawhttp.WithCacheControl(" "),
+		rawhttp.WithCacheControl("a", "/["), rawhttp.WithCacheControl("a", "/a", "/b\\"), rawhttp.WithCacheControl("a", "/a/[]x]"), rawhttp.WithCacheControl("a", "*.css"), rawhttp.WithCacheControl("a", ""),
+		rawhttp.WithMediaType(".", "a/b"), rawhttp.WithMediaType("..", "a/b"), rawhttp.WithMediaType(".tar.gz", "a/b"), rawhttp.WithMediaType("./a", "a/b"), rawhttp.WithMediaType("a/b", "a/b"), rawhttp.WithMediaType("a\x00", "a/b"),
+		rawhttp.WithMediaType(".txt", ""), rawhttp.WithMediaType(".txt", "a\r\nb"), rawhttp.WithMediaType(".txt", " a/b"),
+	} {
+		tests = append(tests, struct {
+			name string
+			make func() (*rawhttp.FileResolver, error)
+			want error
+		}{"option", func() (*rawhttp.FileResolver, error) { return rawhttp.FS(fstest.MapFS{}, opt) }, nil})
+	}
+	for i, tt := range tests {
+		f, err := tt.make()
+		if f != nil || err == nil || tt.want != nil && !errors.Is(err, tt.want) {
+			t.Errorf("%d, %s: %v, %v, want nil and an error that wraps %v", i, tt.name, f, err, tt.want)
+			continue
+		}
+		if n := strings.Count(err.Error(), "rawhttp: "); n != 1 || !strings.HasPrefix(err.Error(), "rawhttp: ") {
+			t.Errorf("%d, %s: %q has the prefix %d times, want once, in front", i, tt.name, err, n)
+		}
+	}
+
+	_, err := rawhttp.FS(nil, bad, rawhttp.WithMaxListing(-1))
+	if n := filesLeaves(err); n != 3 {
+		t.Errorf("FS with three mistakes: %v, which are %d, want all", err, n)
+	}
+}
+
+// filesLeaves counts the errors that err joins.
+func filesLeaves(err error) (n int) {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if inner := errors.Unwrap(err); inner != nil {
+		return filesLeaves(inner)
+	}
+	if !ok {
+		return 1
+	}
+	for _, e := range joined.Unwrap() {
+		n += filesLeaves(e)
+	}
+	return n
+}
+
+// The root is the folder that was opened, also when another takes its name.
+func TestDirKeepsItsFolder(t *testing.T) {
+	parent := t.TempDir()
+	root := filepath.Join(parent, "root")
+	for _, name := range []string{"root", "other"} {
+		if err := os.MkdirAll(filepath.Join(parent, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(parent, name, "a.bin"), []byte(name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := filesOfDir(t, root)
+	if err := os.Rename(root, root+".old"); err != nil {
+		t.Logf("the system does not rename an open folder: %v", err)
+		return
+	}
+	if err := os.Rename(filepath.Join(parent, "other"), root); err != nil {
+		t.Fatal(err)
+	}
+	resp, status := filesResolve(t, r, "/a.bin")
+	if status != 200 {
+		t.Fatalf("status %d, want 200", status)
+	}
+	if diff := cmp.Diff("root", filesContent(t, resp)); diff != "" {
+		t.Errorf("content (-want +got):\n%s", diff)
+	}
+}
+
+// Content is read where it stands: a file that was begun is not begun again.
+func TestFileIsReadFromWhereItStands(t *testing.T) {
+	_, path := filesWrite(t, "a.bin", "0123456789")
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Seek(4, io.SeekStart); err != nil {
+		t.Fatal(err)
+	}
+	resp := rawhttp.Content(rawhttp.Representation{Body: f, Size: 3})
+	if got := filesContent(t, resp); got != "456" {
+		t.Errorf("content %q, want 456", got)
+	}
+}

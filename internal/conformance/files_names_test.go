@@ -1,0 +1,66 @@
+package conformance_test
+
+import (
+	"archive/zip"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"example.com/rawhttp"
+)
+
+// The folder of RFC 8615 need not be there when the server starts.
+func TestWellKnownComesLater(t *testing.T) {
+	dir := t.TempDir()
+	r := filesOfDir(t, dir)
+	const target = "/.well-known/acme-challenge/token"
+	if got := resolveString(t, r, resolveGet(t, target)); got != "not mine" {
+		t.Errorf("before it is there: %q", got)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, ".well-known/acme-challenge"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, target), []byte("token"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := resolveString(t, r, resolveGet(t, target)); got != "token" {
+		t.Errorf("%s is answered with %q, want the file", target, got)
+	}
+}
+
+// A link may not lead to a script by another name of it.
+func TestLinkToAnotherSpellingOfAScript(t *testing.T) {
+	if !runsScripts {
+		t.Skip("no scripts here")
+	}
+	dir := t.TempDir()
+	for name, content := range map[string]string{"a.sh": "SOURCE", "a.s\u200Dh": "SOURCE", "A~1.SH": "SOURCE", "b~1.txt": "text"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := filesOfDir(t, dir, rawhttp.WithScript(".sh", "sh"))
+	for target, want := range map[string]string{"a.sh": "not mine", "a.s\u200Dh": "not mine", "A~1.SH": "not mine", "A~2.TXT": "not mine", "b~1.txt": "text"} {
+		link := filepath.Join(dir, "link.txt")
+		os.Remove(link)
+		if err := os.Symlink(target, link); err != nil {
+			t.Fatal(err)
+		}
+		if got := resolveString(t, r, resolveGet(t, "/link.txt")); got != want {
+			t.Errorf("a link to %q is answered with %q, want %q", target, got, want)
+		}
+	}
+}
+
+// What a folder of an fs.FS cannot tell of its entries is no reason to hide one.
+func TestNamesLikeAliasesInAZipThatCannotBeListed(t *testing.T) {
+	r, err := rawhttp.FS(errorsZip(t, zip.Store, "b~1.txt", "dot.", "caf\xe9"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for target, want := range map[string]string{"/b~1.txt": "x", "/dot.": "x", "/c~1.txt": "not mine", "/": "error 500"} {
+		if got := resolveString(t, r, resolveGet(t, target)); got != want {
+			t.Errorf("%s is answered with %q, want %q", target, got, want)
+		}
+	}
+}

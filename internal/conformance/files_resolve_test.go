@@ -1,0 +1,120 @@
+package conformance_test
+
+import (
+	"context"
+	"net/url"
+	"strings"
+	"testing"
+
+	"example.com/rawhttp"
+)
+
+// Where a file resolver has nothing, First goes on.
+func TestFirstOfFileResolver(t *testing.T) {
+	for _, source := range filesSources(t) {
+		t.Run(source.name, func(t *testing.T) {
+			r := rawhttp.First(source.make(t), say("next"))
+			tests := []struct{ request, want string }{
+				{"GET /missing", "next"},
+				{"GET /missing/", "next"},
+				{"GET /.hidden.txt", "next"},
+				{"GET /hello.txt/", "next"},
+				{"GET /hello.txt/a", "next"},
+				{"POST /missing", "next"},
+				{"BREW /missing", "next"},
+				{"GET /" + strings.Repeat("n", 300), "next"},
+				{"GET /hello.txt", "Hello\n"},
+				{"GET /docs", "301 ./docs/"},
+				{"POST /hello.txt", "error 405"},
+				{"OPTIONS /hello.txt", "error 405"},
+				{"BREW /hello.txt", "error 501"},
+			}
+			for _, tt := range tests {
+				req := requestOf(t, tt.request+" HTTP/1.1\r\nHost: a\r\n\r\n")
+				if got := resolveString(t, r, req); got != tt.want {
+					t.Errorf("%s is answered with %q, want %q", bodyCut(tt.request), got, tt.want)
+				}
+			}
+		})
+	}
+}
+
+// A resolver in front may hand over any path.
+func TestFileResolverOfRewrittenPaths(t *testing.T) {
+	for _, source := range filesSources(t) {
+		t.Run(source.name, func(t *testing.T) {
+			r := source.make(t)
+			for _, path := range []string{
+				"/hello.txt\x00", "hello.txt", "x", "*", "/../hello.txt", "/docs/../hello.txt", "/./hello.txt", "//hello.txt", "/docs//a.txt",
+				"/docs/./a.txt", "/docs/..", "/..", "/.", "/docs//", "///",
+			} {
+				resp, err := r.Resolve(t.Context(), resolveGet(t, "/").WithPath(path))
+				if resp != nil || rawhttp.StatusOf(err) != 404 {
+					t.Errorf("Resolve of the path %q = %v, %v, want 404", path, resp, err)
+				}
+			}
+			for path, want := range map[string]string{"/hello.txt": "Hello\n", "/docs/a.txt": "a\n"} {
+				resp, err := r.Resolve(t.Context(), resolveGet(t, "/x").WithPath(path))
+				if err != nil {
+					t.Fatalf("Resolve of the path %q: %v", path, err)
+				}
+				if got := filesContent(t, resp); got != want {
+					t.Errorf("Resolve of the path %q has the content %q, want %q", path, got, want)
+				}
+			}
+		})
+	}
+}
+
+// A resolver in front that maps a target with a slash, or an empty one, to a folder
+// without must not send a client in circles.
+func TestFileResolverRedirectsOfRewrittenPathsEnd(t *testing.T) {
+	for _, source := range filesSources(t) {
+		files := source.make(t)
+		r := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			if req.Path() == "/" {
+				req = req.WithPath("/docs")
+			}
+			return files.Resolve(ctx, req)
+		})
+		for _, start := range []string{"http://a", "http://a/", "http://a//", "http://a?q", "http://a/./"} {
+			u, err := url.Parse(start)
+			if err != nil {
+				t.Fatal(err)
+			}
+			target, seen := start, ""
+			for range 5 {
+				seen = resolveString(t, r, resolveGet(t, target))
+				location, ok := strings.CutPrefix(seen, "301 ")
+				if !ok {
+					break
+				}
+				if u, err = u.Parse(location); err != nil || u.Host != "a" {
+					t.Fatalf("%s: Location %q leads to %v, %v", source.name, location, u, err)
+				}
+				target = u.String()
+			}
+			if strings.HasPrefix(seen, "301 ") {
+				t.Errorf("%s: from %s five redirects lead to %s, and go on", source.name, start, target)
+			}
+		}
+	}
+}
+
+// Below a Mount, everything is as at the top.
+func TestFileResolverBelowAMount(t *testing.T) {
+	for _, source := range filesSources(t) {
+		_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.Mount("/files/", source.make(t))))
+		for target, want := range map[string]string{
+			"/files/hello.txt": "Hello\n", "/files/site/": "<!doctype html><title>Site</title>\n", "/files/docs/": "sub/\na.txt\nb.txt\n",
+		} {
+			if got := filesTake(t, talk(t, addr, "GET "+target+" HTTP/1.1\r\nHost: a\r\n\r\n")); got.Content != want {
+				t.Errorf("%s: GET %s is answered with %q, want %q", source.name, target, got.Content, want)
+			}
+		}
+		got := filesTake(t, talk(t, addr, "GET /files/docs?a HTTP/1.1\r\nHost: a\r\n\r\n"))
+		if got.Status != "301 Moved Permanently" || got.Fields["Location"] != "./docs/?a" {
+			t.Errorf("%s: GET /files/docs?a is answered with %v, want 301 to ./docs/?a", source.name, got)
+		}
+	}
+}

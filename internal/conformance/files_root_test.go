@@ -1,0 +1,118 @@
+package conformance_test
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"example.com/rawhttp"
+)
+
+// rootMake makes a folder with a file f.
+func rootMake(t testing.TB, dir, content string) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "f"), []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A root that was removed is not waited for: nothing is found in it any more.
+func TestRemovedRootIsFollowedAtOnce(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a folder that is open cannot be removed")
+	}
+	for _, opts := range [][]rawhttp.FileOption{nil, {rawhttp.WithPrecompressed("gzip")}} {
+		dir := filepath.Join(t.TempDir(), "v1")
+		rootMake(t, dir, "old")
+		r := filesOfDir(t, dir, opts...)
+		for range 3 {
+			for _, content := range []string{"1", "2", "3"} {
+				if err := os.RemoveAll(dir); err != nil {
+					t.Fatal(err)
+				}
+				if got := resolveString(t, r, resolveGet(t, "/f")); got != "not mine" {
+					t.Errorf("while there is no root the file is %q", got)
+				}
+				rootMake(t, dir, content)
+				if got := resolveString(t, r, resolveGet(t, "/f")); got != content {
+					t.Errorf("when the root is there again the file is %q, want %q", got, content)
+				}
+			}
+		}
+	}
+}
+
+// Scripts are run by their path, which leads nowhere while a folder is put into the place of
+// the root: they are run when it is there.
+func TestScriptsWhileTheRootIsReplaced(t *testing.T) {
+	if !runsScripts {
+		t.Skip("no scripts here")
+	}
+	dir := filepath.Join(t.TempDir(), "v1")
+	script := func(dir, content string) {
+		rootMake(t, dir, "")
+		if err := os.WriteFile(filepath.Join(dir, "a.sh"), []byte("echo "+content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	script(dir, "old")
+	r := filesOfDir(t, dir, rawhttp.WithScript(".sh", "sh"))
+	if got := resolveString(t, r, resolveGet(t, "/a.sh")); got != "old\n" {
+		t.Fatalf("at first the script prints %q", got)
+	}
+	script(dir+".new", "new")
+	os.Rename(dir, dir+".old")
+	go func() {
+		time.Sleep(50 * time.Millisecond) // the root is away for a moment
+		os.Rename(dir+".new", dir)
+	}()
+	if got := resolveString(t, r, resolveGet(t, "/a.sh")); got != "new\n" {
+		t.Errorf("the script prints %q, want what the new one does", got)
+	}
+	os.Rename(dir, dir+".gone")
+	if got := resolveString(t, r, resolveGet(t, "/a.sh")); got != "error 500" {
+		t.Errorf("where no root comes the script is answered with %q, want error 500", got)
+	}
+}
+
+// The root is replaced again and again, while scripts are looked up and started.
+func TestScriptsUnderARootThatIsReplacedAllTheTime(t *testing.T) {
+	if !runsScripts {
+		t.Skip("no scripts here")
+	}
+	dir := filepath.Join(t.TempDir(), "v1")
+	for _, name := range []string{dir, dir + ".2"} {
+		rootMake(t, name, "")
+		if err := os.WriteFile(filepath.Join(name, "a.sh"), []byte("echo out"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := filesOfDir(t, dir, rawhttp.WithScript(".sh", "sh"))
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(3 * time.Millisecond):
+				os.Rename(dir, dir+".old")
+				time.Sleep(time.Millisecond)
+				os.Rename(dir+".2", dir)
+				os.Rename(dir+".old", dir+".2")
+			}
+		}
+	}()
+	for range 100 {
+		if got := resolveString(t, r, resolveGet(t, "/a.sh")); got != "out\n" {
+			t.Errorf("the script is answered with %q", got)
+		}
+	}
+	close(stop)
+	<-stopped
+}

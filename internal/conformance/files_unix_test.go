@@ -1,0 +1,359 @@
+//go:build unix
+
+package conformance_test
+
+import (
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+// unixSecret is what no answer may have in it.
+const unixSecret = "SECRET"
+
+// unixMake makes a folder with a tree in it, and its parent with a secret. A value
+// that begins with "->" makes a symbolic link; a name that ends in a slash a
+// folder.
+func unixMake(t testing.TB, tree map[string]string) (root string) {
+	t.Helper()
+	parent := t.TempDir()
+	root = filepath.Join(parent, "root")
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, dir := range []string{root, root + "-secret", filepath.Join(parent, "out")} {
+		must(os.Mkdir(dir, 0o755))
+		if dir != root {
+			must(os.WriteFile(filepath.Join(dir, "secret.txt"), []byte(unixSecret), 0o644))
+		}
+	}
+	must(os.WriteFile(filepath.Join(parent, "secret.txt"), []byte(unixSecret), 0o644))
+	for name, content := range tree {
+		path := filepath.Join(root, name)
+		must(os.MkdirAll(filepath.Dir(path), 0o755))
+		target, isLink := strings.CutPrefix(content, "->")
+		switch {
+		case strings.HasSuffix(name, "/"):
+			must(os.MkdirAll(path, 0o755))
+		case isLink:
+			must(os.Symlink(strings.ReplaceAll(target, "ROOT", root), path))
+		default:
+			must(os.WriteFile(path, []byte(content), 0o644))
+		}
+	}
+	return root
+}
+
+// unixSources serve one folder with Dir and with FS.
+func unixSources(t testing.TB, root string, opts ...rawhttp.FileOption) map[string]*rawhttp.FileResolver {
+	t.Helper()
+	fsys, err := rawhttp.FS(os.DirFS(root), opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string]*rawhttp.FileResolver{"Dir": filesOfDir(t, root, opts...), "os.DirFS": fsys}
+}
+
+// unixAnswer tells in short what GET of the target gives.
+func unixAnswer(t testing.TB, r rawhttp.Resolver, target string) string {
+	t.Helper()
+	return resolveString(t, r, resolveGet(t, target))
+}
+
+// A FIFO blocks whoever opens it, a device may do anything: both are not there.
+// Nothing here waits for anything, so a test that hangs has found a bug.
+func TestSpecialFilesAreNotThere(t *testing.T) {
+	root := unixMake(t, map[string]string{
+		"plain.txt": "plain", "folder/": "", "to-fifo": "->fifo", "to-socket": "->s", "folder/index.html.d": "",
+	})
+	for _, name := range []string{"fifo", "folder/index.html"} {
+		if err := syscall.Mkfifo(filepath.Join(root, name), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(root) // the name of a socket is short
+	ln, err := net.Listen("unix", "s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	for name, r := range unixSources(t, root) {
+		_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(r))
+		for _, target := range []string{"/fifo", "/s", "/to-fifo", "/to-socket", "/folder/index.html", "/fifo/", "/s/"} {
+			for _, method := range []string{"GET ", "HEAD ", "POST ", "OPTIONS "} {
+				got := filesTake(t, talk(t, addr, method+target+" HTTP/1.1\r\nHost: a\r\n\r\n"))
+				if got.Status != "404 Not Found" {
+					t.Errorf("%s: %s%s is answered with %q, want 404", name, method, target, got.Status)
+				}
+			}
+		}
+		if got, want := unixAnswer(t, r, "/"), "folder/\nplain.txt\n"; got != want {
+			t.Errorf("%s: listing %q, want %q", name, got, want)
+		}
+		if got, want := unixAnswer(t, r, "/folder/"), "index.html.d\n"; got != want {
+			t.Errorf("%s: a folder whose index file is a FIFO is answered with %q, want the listing %q", name, got, want)
+		}
+	}
+}
+
+// A FIFO that somebody writes to can be opened, and is not there either; and its
+// writer is not read from.
+func TestFIFOWithAWriterIsNotThere(t *testing.T) {
+	root := unixMake(t, nil)
+	path := filepath.Join(root, "fifo")
+	if err := syscall.Mkfifo(path, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	both, err := os.OpenFile(path, os.O_RDWR, 0) // waits for nobody
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer both.Close()
+	if _, err := both.WriteString("content"); err != nil {
+		t.Fatal(err)
+	}
+	for name, r := range unixSources(t, root) {
+		if got := unixAnswer(t, r, "/fifo"); got != "not mine" {
+			t.Errorf("%s: GET /fifo is answered with %q, want 404", name, got)
+		}
+	}
+	got := make([]byte, 7)
+	if n, err := both.Read(got); string(got[:n]) != "content" || err != nil {
+		t.Errorf("the FIFO has %q, %v, want what was written", got[:n], err)
+	}
+}
+
+func TestDevicesAreNotThere(t *testing.T) {
+	for name, r := range unixSources(t, "/dev") {
+		for _, target := range []string{"/null", "/zero", "/random", "/tty", "/null/"} {
+			if got := unixAnswer(t, r, target); got != "not mine" && got != "error 403" {
+				t.Errorf("%s: GET %s of /dev is answered with %q, want 404", name, target, bodyCut(got))
+			}
+		}
+		if got := unixAnswer(t, r, "/null"); got != "not mine" {
+			t.Errorf("%s: GET /null of /dev is answered with %q, want 404", name, bodyCut(got))
+		}
+		for line := range strings.Lines(unixAnswer(t, r, "/")) {
+			if line == "null\n" || line == "zero\n" {
+				t.Errorf("%s: the listing of /dev has the device %q", name, line)
+			}
+		}
+	}
+	root := unixMake(t, map[string]string{"null": "->/dev/null", "up": "->../../../../../../../../../../dev/null"})
+	for name, r := range unixSources(t, root) {
+		for _, target := range []string{"/null", "/up"} {
+			if got := unixAnswer(t, r, target); got != "not mine" {
+				t.Errorf("%s: GET of a link to /dev/null is answered with %q, want 404", name, got)
+			}
+		}
+		if got := unixAnswer(t, r, "/"); got != "" {
+			t.Errorf("%s: listing %q, want none of the links to a device", name, got)
+		}
+	}
+}
+
+func TestSymbolicLinks(t *testing.T) {
+	root := unixMake(t, map[string]string{
+		"a.txt": "a", "sub/b.txt": "b", "sub/index.html": "index", "sub/deep/c.txt": "c",
+
+		"to-a":          "->a.txt",
+		"to-to-a":       "->to-a",
+		"dot-to-a":      "->./a.txt",
+		"long-to-a":     "->sub/../sub/deep/../../a.txt",
+		"sub/to-a":      "->../a.txt",
+		"sub/deep/to-a": "->../../a.txt",
+		"to-sub":        "->sub",
+		"to-sub-slash":  "->sub/",
+		"to-deep":       "->to-sub/deep",
+		"to-root":       "->.",
+		"sub/to-root":   "->..",
+
+		"abs-a":        "->ROOT/a.txt",
+		"abs-sub":      "->ROOT/sub",
+		"abs-secret":   "->ROOT/../secret.txt",
+		"abs-out":      "->ROOT/../out",
+		"abs-etc":      "->/etc",
+		"abs-slash":    "->/",
+		"out-secret":   "->../secret.txt",
+		"out-out":      "->../out",
+		"out-parent":   "->..",
+		"out-back":     "->../root/a.txt",
+		"out-deep":     "->sub/../../secret.txt",
+		"to-out":       "->out-secret",
+		"sub/out":      "->../../secret.txt",
+		"sub/via-root": "->to-root/../secret.txt",
+
+		"self":     "->self",
+		"ping":     "->pong",
+		"pong":     "->ping",
+		"below":    "->below/a.txt",
+		"dangling": "->missing",
+		"to-file":  "->a.txt/",
+	})
+	r := filesOfDir(t, root)
+	tests := []struct{ target, want string }{
+		{"/to-a", "a"}, {"/to-to-a", "a"}, {"/dot-to-a", "a"}, {"/long-to-a", "a"}, {"/sub/to-a", "a"}, {"/sub/deep/to-a", "a"},
+		{"/to-sub/b.txt", "b"}, {"/to-sub/deep/to-a", "a"}, {"/to-deep/c.txt", "c"}, {"/to-sub-slash/b.txt", "b"},
+		{"/to-sub", "301 ./to-sub/"}, {"/to-sub/", "index"}, {"/to-deep", "301 ./to-deep/"}, {"/to-deep/", "c.txt\nto-a\n"},
+		{"/to-root/a.txt", "a"}, {"/to-root/to-root/to-sub/to-root/a.txt", "a"}, {"/sub/to-root/a.txt", "a"},
+		{"/to-a/", "not mine"}, {"/to-a/b", "not mine"},
+
+		{"/abs-a", "not mine"}, {"/abs-sub", "not mine"}, {"/abs-sub/", "not mine"}, {"/abs-sub/b.txt", "not mine"},
+		{"/abs-secret", "not mine"}, {"/abs-out", "not mine"}, {"/abs-out/", "not mine"}, {"/abs-out/secret.txt", "not mine"},
+		{"/abs-etc", "not mine"}, {"/abs-etc/", "not mine"}, {"/abs-etc/passwd", "not mine"}, {"/abs-slash/etc/passwd", "not mine"},
+		{"/out-secret", "not mine"}, {"/out-out", "not mine"}, {"/out-out/", "not mine"}, {"/out-out/secret.txt", "not mine"},
+		{"/out-parent/", "not mine"}, {"/out-parent/secret.txt", "not mine"}, {"/out-parent/root/a.txt", "not mine"}, {"/out-back", "not mine"},
+		{"/out-deep", "not mine"}, {"/to-out", "not mine"}, {"/sub/out", "not mine"}, {"/to-sub/out", "not mine"},
+		{"/to-root/out-secret", "not mine"}, {"/sub/via-root", "not mine"},
+
+		{"/self", "not mine"}, {"/self/", "not mine"}, {"/ping", "not mine"}, {"/pong/a", "not mine"}, {"/below", "not mine"},
+		{"/dangling", "not mine"}, {"/dangling/", "not mine"}, {"/to-file/", "not mine"},
+	}
+	for _, tt := range tests {
+		if got := unixAnswer(t, r, tt.target); got != tt.want {
+			t.Errorf("GET %s is answered with %q, want %q", tt.target, got, tt.want)
+		}
+		req := requestOf(t, "POST "+tt.target+" HTTP/1.1\r\nHost: a\r\n\r\n")
+		if got := resolveString(t, r, req); (got == "not mine") != (tt.want == "not mine") {
+			t.Errorf("POST %s is answered with %q, GET with %q: what is missing has no methods", tt.target, got, tt.want)
+		}
+	}
+	want := "sub/\nto-deep/\nto-root/\nto-sub/\nto-sub-slash/\na.txt\ndot-to-a\nlong-to-a\nto-a\nto-to-a\n"
+	if diff := cmp.Diff(want, unixAnswer(t, r, "/")); diff != "" {
+		t.Errorf("listing: links that lead nowhere else, and no others (-want +got):\n%s", diff)
+	}
+
+	// A link may name an index file, and may not make one of what is outside.
+	for link, want := range map[string]string{"a.txt": "a", "../secret.txt": "index.html.d\n", "index.html": "index.html.d\n"} {
+		root := unixMake(t, map[string]string{"a.txt": "", "index/index.html": "->" + link, "index/a.txt": "a", "index/index.html.d": ""})
+		if want != "a" {
+			os.Remove(filepath.Join(root, "index/a.txt"))
+		}
+		if got := unixAnswer(t, filesOfDir(t, root), "/index/"); got != want {
+			t.Errorf("a folder whose index file is a link to %s is answered with %q, want %q", link, got, want)
+		}
+	}
+}
+
+// Loops end in an fs.FS too, whose links are its own to see to.
+func TestSymbolicLinksOfAnFS(t *testing.T) {
+	root := unixMake(t, map[string]string{"a.txt": "a", "to-a": "->a.txt", "self": "->self", "dangling": "->missing", "to-root": "->."})
+	r := unixSources(t, root)["os.DirFS"]
+	for target, want := range map[string]string{
+		"/to-a": "a", "/self": "not mine", "/dangling": "not mine", "/to-root/a.txt": "a", "/": "to-root/\na.txt\nto-a\n",
+	} {
+		if got := unixAnswer(t, r, target); got != want {
+			t.Errorf("GET %s is answered with %q, want %q", target, got, want)
+		}
+	}
+}
+
+// A file that may not be read is 403, not 404: it is there.
+func TestUnreadableFiles(t *testing.T) {
+	broken, err := rawhttp.FS(filesBroken{fstest.MapFS{"a.bin": {}, "dir/b": {}}, "open", fs.ErrPermission})
+	if err != nil {
+		t.Fatal(err)
+	}
+	resolvers := map[string]rawhttp.Resolver{"an fs.FS that refuses": broken}
+	if os.Geteuid() != 0 { // to root nothing is forbidden
+		root := unixMake(t, map[string]string{"a.bin": "", "dir/b": ""})
+		for _, name := range []string{"a.bin", "dir"} {
+			path := filepath.Join(root, name)
+			if err := os.Chmod(path, 0); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { os.Chmod(path, 0o755) })
+		}
+		for name, r := range unixSources(t, root) {
+			resolvers[name] = r
+		}
+	}
+	for name, r := range resolvers {
+		_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.First(r, say("next"))))
+		for _, target := range []string{"/a.bin", "/dir/"} {
+			got := filesTake(t, talk(t, addr, "GET "+target+" HTTP/1.1\r\nHost: a\r\n\r\n"))
+			if got.Status != "403 Forbidden" || got.Content != "403 Forbidden\n" {
+				t.Errorf("%s: GET %s is answered with %v, want 403", name, target, got)
+			}
+		}
+	}
+}
+
+// Every name that is listed can be fetched, whatever the permissions are.
+func TestListedNamesCanBeRead(t *testing.T) {
+	root := unixMake(t, map[string]string{"a.txt": "a", "b.txt": "b", "c/d.txt": "d", "e/f.txt": "f"})
+	for _, name := range []string{"b.txt", "e"} {
+		path := filepath.Join(root, name)
+		if err := os.Chmod(path, 0); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.Chmod(path, 0o755) })
+	}
+	for name, r := range unixSources(t, root) {
+		lines := listingLines(unixAnswer(t, r, "/"))
+		if len(lines) < 2 {
+			t.Errorf("%s: %q are listed, want at least what can be read", name, lines)
+		}
+		for _, line := range lines {
+			if got := unixAnswer(t, r, "/"+line); strings.HasPrefix(got, "error") || got == "not mine" {
+				t.Errorf("%s: %q is listed, and is answered with %q", name, line, got)
+			}
+		}
+	}
+}
+
+func TestPathTraversal(t *testing.T) {
+	root := unixMake(t, map[string]string{"a.txt": "a", "sub/b.txt": "b"})
+	up := strings.Repeat("../", 20)
+	targets := []string{
+		"/../secret.txt", "/../../secret.txt", "/./../secret.txt", "/.././secret.txt", "/sub/../../secret.txt", "/sub/../../out/secret.txt",
+		"/a.txt/../../secret.txt", "/missing/../../secret.txt", "//../secret.txt", "/..//secret.txt", "/sub//..//..//secret.txt", "/sub/.././../secret.txt",
+		"/%2e%2e/secret.txt", "/%2E%2E/secret.txt", "/.%2e/secret.txt", "/%2e./secret.txt", "/%2e%2e%2fsecret.txt", "/%2e%2e%2Fsecret.txt",
+		"/..%2fsecret.txt", "/..%2Fsecret.txt", "/sub%2f..%2f..%2fsecret.txt", "/%2f..%2fsecret.txt", "/%2F%2e%2e%2Fsecret.txt", "/sub/..%2f../secret.txt",
+		"/%252e%252e/secret.txt", "/%252e%252e%252fsecret.txt", "/..%252fsecret.txt", "/%25%32%65%25%32%65/secret.txt", "/%%32%65%%32%65/secret.txt",
+		"/..\\secret.txt", "/..%5csecret.txt", "/..%5Csecret.txt", "/%2e%2e%5csecret.txt", "/sub\\..\\..\\secret.txt", "/sub%5c..%5c..%5csecret.txt", "/..%5c..%5csecret.txt",
+		"/%c0%ae%c0%ae/secret.txt", "/%c0%ae%c0%ae%c0%afsecret.txt", "/..%c0%afsecret.txt", "/..%c1%9csecret.txt", "/%e0%80%ae%e0%80%ae/secret.txt", "/%uff0e%uff0e/secret.txt", "/%ef%bc%8e%ef%bc%8e/secret.txt", "/..%ef%bc%8fsecret.txt", "/..%e2%88%95secret.txt", "/%u002e%u002e/secret.txt",
+		"/.../secret.txt", "/..../secret.txt", "/....//secret.txt", "/.. /secret.txt", "/..%20/secret.txt", "/%20../secret.txt", "/..;/secret.txt", "/..%3b/secret.txt", "/..%00/secret.txt", "/..%00secret.txt", "/..%0d%0a/secret.txt", "/..%09/secret.txt", "/..?/secret.txt", "/..#/secret.txt",
+		"/..", "/../", "/../out/", "/../root-secret/secret.txt", "/-secret/secret.txt", "-secret/secret.txt", "../secret.txt", "..", "./../secret.txt", "~/secret.txt", "/~root/secret.txt", "secret.txt", "file:///etc/passwd", "http://a/../secret.txt", "http://a/%2e%2e/secret.txt", "http://a", "http://../secret.txt",
+		root + "/../secret.txt", "/" + root + "/../secret.txt", filepath.Dir(root) + "/secret.txt", "/" + filepath.Dir(root) + "/secret.txt",
+		"/" + up + "etc/passwd", "/" + strings.ReplaceAll(up, "/", "%2f") + "etc/passwd", "/" + strings.ReplaceAll(up, ".", "%2e") + "etc/passwd", "/etc/passwd", "//etc/passwd", "/proc/self/root/etc/passwd", "/proc/self/cwd/a.txt", "/dev/fd/0",
+		"/a.txt::$DATA", "/A:/secret.txt", "/c:%5csecret.txt",
+	}
+	if len(targets) < 40 {
+		t.Fatalf("%d spellings", len(targets))
+	}
+	for name, r := range unixSources(t, root) {
+		_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(r))
+		for _, target := range targets {
+			for _, method := range []string{"GET", "HEAD"} {
+				answer := talk(t, addr, method+" "+target+" HTTP/1.1\r\nHost: a\r\n\r\n")
+				if strings.Contains(answer, unixSecret) || strings.Contains(answer, "root:") {
+					t.Fatalf("%s: %s %s is answered with what is outside: %q", name, method, target, answer)
+				}
+				// Some of them, once the dot segments are removed, name the root.
+				isRoot := target == "/.." || target == "/../" || target == "http://a" || target == "/..?/secret.txt"
+				switch status := filesTake(t, answer).Status; {
+				case status == "200 OK" && isRoot && (method == "HEAD" || strings.HasSuffix(answer, "\r\n\r\nsub/\na.txt\n")):
+				case !isRoot && (status == "404 Not Found" || status == "400 Bad Request"):
+				default:
+					t.Errorf("%s: %s %s is answered with %q, want 404 or 400", name, method, target, answer)
+				}
+			}
+		}
+		if got := unixAnswer(t, r, "/sub/../a.txt"); got != "a" {
+			t.Errorf("%s: GET /sub/../a.txt is answered with %q, want a: dot segments inside work", name, got)
+		}
+	}
+}

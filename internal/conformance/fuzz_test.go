@@ -1,0 +1,133 @@
+package conformance_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"example.com/rawhttp/internal/ascii"
+
+	"example.com/rawhttp"
+)
+
+var headSeeds = []string{
+	"GET / HTTP/1.1\r\nHost: a\r\n\r\nrest",
+	"POST /a%20b/../c?q=%zz HTTP/1.1\r\nHost: [::1]:80\r\nContent-Length: 5\r\n\r\nhello",
+	"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n0\r\n\r\n",
+	"GET http://a.test:8080?x HTTP/1.1\r\nHost: b\r\nConnection: foo, Close\r\n\r\n",
+	"OPTIONS * HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+	"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n",
+	"\r\nGET //a/./%2e%2e/b HTTP/1.2\r\nhost: \t a \t\r\nX:\r\nX: \xff\tq\r\n\r\n",
+	"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip;a=\"x,y\", chunked\r\n\r\n",
+	"GET / HTTP/1.1\nHost: a\n b\n\n",
+	"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+	"\x16\x03\x01\x02\x00\x01",
+	"HEAD /a HTTP/1.1\r\nHost : a\r\nA",
+}
+
+// FuzzResponse: what is written, net/http reads back as the same.
+func FuzzResponse(f *testing.F) {
+	f.Add(200, "text/plain", "X-A", "b", []byte("hello"), true)
+	f.Add(404, "", "Set-Cookie", "a=b; c", []byte(nil), false)
+	f.Add(304, "a/b", "Vary", "", []byte("dropped"), true)
+	f.Fuzz(func(t *testing.T, status int, mediaType, name, value string, content []byte, stream bool) {
+		resp := rawhttp.Bytes(status, mediaType, content)
+		if stream {
+			resp = rawhttp.Stream(status, mediaType, bytes.NewReader(content))
+		}
+		resp.Add(name, value)
+		var wire bytes.Buffer
+		if _, err := resp.WriteTo(&wire); err != nil {
+			if wire.Len() > 0 || resp.Err() == nil {
+				t.Fatalf("WriteTo = %v, after %q", err, wire.String())
+			}
+			return
+		}
+		got, err := http.ReadResponse(bufio.NewReader(&wire), nil)
+		if err != nil {
+			t.Fatalf("status %d, field %q: %q cannot be read: %v", status, name, value, err)
+		}
+		b, err := io.ReadAll(got.Body)
+		if err != nil {
+			t.Fatalf("read content: %v", err)
+		}
+		if !ascii.MayHaveContent(status) {
+			content = nil
+		}
+		if got.StatusCode != status || !bytes.Equal(b, content) {
+			t.Fatalf("got %d %q, want %d %q", got.StatusCode, b, status, content)
+		}
+		if v := got.Header.Values(name); !ascii.EqualFold(name, "Content-Type") && !ascii.EqualFold(name, "Trailer") && !slices.Contains(v, value) {
+			t.Fatalf("field %q is %q, want %q", name, v, value)
+		}
+	})
+}
+
+// FuzzConn: whatever a client sends, all that comes back is whole responses, and
+// the connection ends.
+func FuzzConn(f *testing.F) {
+	for _, s := range headSeeds {
+		f.Add([]byte(s))
+	}
+	f.Add([]byte("GET /a HTTP/1.1\r\nHost: a\r\n\r\nPOST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET / HTTP/1.0\r\n\r\n"))
+	f.Add([]byte("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n3\r\nabc\r\n0\r\n\r\nHEAD / HTTP/1.1\r\nHost: a\r\n\r\n"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		var methods []string
+		s := newServer(t, rawhttp.WithResolver(rawhttp.First(rawhttp.Mount("/echo", streamEcho), say("hello\n"))), rawhttp.WithTrace(rawhttp.Trace{Exchange: func(x rawhttp.Exchange) {
+			method := "GET"
+			if x.Request != nil {
+				method = x.Request.Method()
+			} else if x.Bytes == 0 { // refused, and it was a HEAD
+				method = "HEAD"
+			}
+			methods = append(methods, method)
+		}}))
+		conn := &scriptedConn{in: bytes.NewReader(in)}
+		cut := s.ServeConn(context.Background(), conn) != nil
+		r := bufio.NewReader(bytes.NewReader(conn.out.Bytes()))
+		for {
+			if _, err := r.Peek(1); err == io.EOF {
+				break
+			}
+			resp, err := http.ReadResponse(r, &http.Request{Method: append(methods, "")[0]})
+			if err != nil {
+				t.Fatalf("%q was answered with what is no response: %v\n%q", in, err, conn.out.String())
+			}
+			if resp.StatusCode/100 != 1 {
+				methods = methods[1:]
+			}
+			if _, err := io.Copy(io.Discard, resp.Body); err != nil && !cut {
+				t.Fatalf("%q was answered with content that is not whole: %v", in, err)
+			}
+		}
+		if len(methods) > 0 {
+			t.Fatalf("%q: responses to %q are missing in %q", in, methods, conn.out.String())
+		}
+	})
+}
+
+// streamEcho answers with the content of the request as it comes.
+var streamEcho = rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+	return rawhttp.Stream(200, "application/octet-stream", req.Body), nil
+})
+
+// A scriptedConn is a client that has said all it has to say.
+type scriptedConn struct {
+	net.Conn
+	in  *bytes.Reader
+	out bytes.Buffer
+}
+
+func (c *scriptedConn) Read(p []byte) (int, error)       { return c.in.Read(p) }
+func (c *scriptedConn) Write(p []byte) (int, error)      { return c.out.Write(p) }
+func (c *scriptedConn) Close() error                     { return nil }
+func (c *scriptedConn) LocalAddr() net.Addr              { return nil }
+func (c *scriptedConn) RemoteAddr() net.Addr             { return nil }
+func (c *scriptedConn) SetReadDeadline(time.Time) error  { return nil }
+func (c *scriptedConn) SetWriteDeadline(time.Time) error { return nil }

@@ -1,0 +1,174 @@
+package conformance_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"example.com/rawhttp"
+)
+
+// newServer makes a Server, or fails the test. It has a Logger, so that panics on purpose
+// are not written to standard error.
+func newServer(t testing.TB, opts ...rawhttp.Option) *rawhttp.Server {
+	t.Helper()
+	s, err := rawhttp.New(append([]rawhttp.Option{rawhttp.WithLogger(quietLogger{})}, opts...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// pipe serves one end of a net.Pipe and gives the other. When the test ends the
+// connection must end too. It works inside synctest, where r must not wait for
+// anything outside.
+func pipe(t testing.TB, opts ...rawhttp.Option) net.Conn {
+	t.Helper()
+	s := newServer(t, opts...)
+	client, server := net.Pipe()
+	done := make(chan error, 1)
+	go func() { done <- s.ServeConn(context.Background(), server) }()
+	t.Cleanup(func() {
+		client.Close()
+		<-done
+	})
+	return client
+}
+
+// listen serves on a port of 127.0.0.1 and returns the address. When the test ends
+// the server is closed, without the time that a graceful stop takes, and Serve must
+// return.
+func listen(t testing.TB, opts ...rawhttp.Option) (*rawhttp.Server, string) {
+	t.Helper()
+	s := newServer(t, opts...)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx, ln) }()
+	t.Cleanup(func() {
+		cancel()
+		s.Close()
+		if err := <-done; err != nil && !errors.Is(err, rawhttp.ErrServerClosed) {
+			t.Errorf("Serve = %v, want nil after the end of its context", err)
+		}
+	})
+	return s, ln.Addr().String()
+}
+
+// dial connects to the address; the test's end closes the connection.
+func dial(t testing.TB, addr string) *net.TCPConn {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c.(*net.TCPConn)
+}
+
+// talk sends what a client says, half-closes, and gives all that the server
+// answers until it closes.
+func talk(t testing.TB, addr, request string) string {
+	t.Helper()
+	c := dial(t, addr)
+	go func() {
+		io.WriteString(c, request)
+		c.CloseWrite()
+	}()
+	answer, err := io.ReadAll(c)
+	if err != nil {
+		t.Errorf("read the answer to %q: %v", request, err)
+	}
+	return string(answer)
+}
+
+// say is a resolver that answers every request with the text.
+func say(s string) rawhttp.Resolver {
+	return rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return rawhttp.Text(200, s), nil })
+}
+
+// echo is a resolver that answers with the content of the request, which it reads
+// whole.
+var echo = rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+	b, err := io.ReadAll(req.Body)
+	if err != nil {
+		return nil, err
+	}
+	return rawhttp.Bytes(200, "application/octet-stream", b), nil
+})
+
+// bubble runs f inside synctest: time is 2000-01-01 00:00:00 UTC at its start and
+// passes only while all goroutines of f wait.
+func bubble(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, f)
+}
+
+// splitHead splits an answer behind the empty line of its head.
+func splitHead(answer string) (head, rest string) {
+	i := strings.Index(answer, "\r\n\r\n")
+	if i < 0 {
+		return answer, ""
+	}
+	return answer[:i+4], answer[i+4:]
+}
+
+// noNewGoroutines fails the test if, in the end, there are more goroutines of this
+// package than at the call. It is to be called before servers are made.
+func noNewGoroutines(t *testing.T) {
+	t.Helper()
+	before := ownGoroutines()
+	t.Cleanup(func() {
+		var now int
+		for range 200 { // those that end need to be scheduled
+			if now = ownGoroutines(); now <= before {
+				return
+			}
+			runtime.Gosched()
+			<-time.After(10 * time.Millisecond)
+		}
+		buf := make([]byte, 1<<20)
+		t.Errorf("%d goroutines of the package at the end, %d at the start:\n%s", now, before, buf[:runtime.Stack(buf, true)])
+	})
+}
+
+// goroutines returns the stacks of all goroutines.
+func goroutines() string {
+	buf := make([]byte, 1<<20)
+	return string(buf[:runtime.Stack(buf, true)])
+}
+
+// ownGoroutines counts the goroutines that run methods of connections and groups.
+func ownGoroutines() int {
+	n := 0
+	for g := range strings.SplitSeq(goroutines(), "\n\n") {
+		if strings.Contains(g, "rawhttp.(*conn)") || strings.Contains(g, "rawhttp.(*group)") {
+			n++
+		}
+	}
+	return n
+}
+
+// A quietLogger drops what is logged.
+type quietLogger struct{}
+
+func (quietLogger) Debug(string, ...any) {}
+func (quietLogger) Info(string, ...any)  {}
+func (quietLogger) Warn(string, ...any)  {}
+func (quietLogger) Error(string, ...any) {}
+
+// isEntityTag reports whether s is an entity tag, weak or strong (RFC 9110, section 8.8.3).
+func isEntityTag(s string) bool {
+	s = strings.TrimPrefix(s, "W/")
+	return len(s) >= 2 && s[0] == '"' && strings.IndexFunc(s[1:], func(r rune) bool { return r <= ' ' || r == '"' || r == 0x7f }) == len(s)-2
+}

@@ -1,0 +1,23 @@
+package conformance_test
+
+import (
+	"runtime"
+	"time"
+)
+
+// What the tests go near to. TestLimitsOfConformance, at the root, holds them to the code.
+const (
+	outputBuffer   = 64 << 10 // bytes of answers that are collected before they are written
+	copyBuffer     = 64 << 10 // bytes of content that are read at once
+	sentWithHead   = 14_000   // bytes of large content that leave with the head
+	sortedEntries  = 200      // entries of a listing that is made in memory
+	listingsAtOnce = 16       // long listings
+	idleText       = 1 << 10  // bytes of a head that an idle connection keeps
+
+	sidecarMayLag = 2 * time.Second // how much older than its file a sidecar may be
+	stopPause     = time.Second     // what a connection must have been idle for before a graceful stop closes it
+	lingerSilence = 5 * time.Second // of a client, until a lingering connection closes
+)
+
+// runsScripts says whether the system has process groups, without which there are no scripts.
+const runsScripts = runtime.GOOS != "windows" && runtime.GOOS != "plan9" && runtime.GOOS != "js" && runtime.GOOS != "wasip1" && runtime.GOOS != "aix"

@@ -1,0 +1,214 @@
+//go:build !android && (amd64 || arm64)
+
+package conformance_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"example.com/rawhttp/internal/jail"
+
+	"example.com/rawhttp"
+)
+
+// listingLong makes a folder whose listing is written while it is looked at.
+func listingLong(t testing.TB) (root string, names int) {
+	t.Helper()
+	root = unixMake(t, nil)
+	for names = range 2 * sortedEntries {
+		if err := os.WriteFile(filepath.Join(root, fmt.Sprintf("file-%03d", names)), []byte("content"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root, names + 1
+}
+
+// listingOpen counts the descriptors of the folder.
+func listingOpen(t *testing.T, folder string) (n int) {
+	t.Helper()
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range fds {
+		if target, _ := os.Readlink("/proc/self/fd/" + fd.Name()); target == folder {
+			n++
+		}
+	}
+	return n
+}
+
+// A long listing keeps its folder open until it is written or closed, however often
+// that is.
+func TestLongListingClosesItsFolder(t *testing.T) {
+	root, _ := listingLong(t)
+	beneathOf(t, root)
+	r := filesOfDir(t, root, rawhttp.WithListing(rawhttp.ListHTML))
+	rest := listingOpen(t, root)
+	for _, target := range []string{"/", "/?format=text", "/?sort=size", "/?format=json&sort=time"} {
+		resp, err := r.Resolve(t.Context(), resolveGet(t, target))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := listingOpen(t, root) - rest; n != 1 {
+			t.Errorf("%s: while it is to be written, %d more are open, want 1", target, n)
+		}
+		if target == "/" {
+			if _, err := resp.WriteTo(&strings.Builder{}); err != nil {
+				t.Error(err)
+			}
+		}
+		for range 3 {
+			resp.Close()
+		}
+		resolveString(t, r, requestOf(t, "HEAD "+target+" HTTP/1.1\r\nHost: a\r\n\r\n"))
+		if n := listingOpen(t, root) - rest; n != 0 {
+			t.Errorf("%s: at the end %d more are open, want none", target, n)
+		}
+	}
+}
+
+// What has become a link or a FIFO since its name was read is not in the listing: no
+// link is followed that was not one. A folder that was moved is still the folder.
+func TestLongListingWhileItsFolderChanges(t *testing.T) {
+	root, names := listingLong(t)
+	beneathOf(t, root)
+	r := filesOfDir(t, root, rawhttp.WithListing(rawhttp.ListHTML))
+	for _, form := range []string{"html", "json"} {
+		resp, err := r.Resolve(t.Context(), resolveGet(t, "/?format="+form))
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed := []string{"file-001", "file-002", "file-003"}
+		for _, name := range changed {
+			os.Remove(filepath.Join(root, name))
+		}
+		if err := os.Symlink("../secret.txt", filepath.Join(root, changed[0])); err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Mkfifo(filepath.Join(root, changed[1]), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(root, root+"-moved"); err != nil {
+			t.Fatal(err)
+		}
+		var page strings.Builder
+		if _, err := resp.WriteTo(&page); err != nil {
+			t.Error(err)
+		}
+		resp.Close()
+		href := map[string]string{"html": `href="`, "json": `"href":"./`}[form]
+		if n := strings.Count(page.String(), href+"file-"); n != names-len(changed) {
+			t.Errorf("%s: %d entries, want %d", form, n, names-len(changed))
+		}
+		for _, name := range changed {
+			if strings.Contains(page.String(), href+name) {
+				t.Errorf("%s: %s is listed", form, name)
+			}
+		}
+		if err := os.Rename(root+"-moved", root); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range changed {
+			os.Remove(filepath.Join(root, name))
+			if err := os.WriteFile(filepath.Join(root, name), nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// A folder that may be read and not entered shows names that nobody can have: none
+// is listed, nor is the folder.
+func TestListingOfFolderThatMayNotBeEntered(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root may enter")
+	}
+	root := unixMake(t, map[string]string{"a": "", "d/b": "", "d/c/": ""})
+	beneathOf(t, root)
+	if err := os.Chmod(filepath.Join(root, "d"), 0o444); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Chmod(filepath.Join(root, "d"), 0o755) })
+	r := filesOfDir(t, root, rawhttp.WithIndex())
+	for target, want := range map[string]string{"/": "a\n", "/d/": "", "/d/b": "error 403", "/d/c/": "error 403"} {
+		if got := unixAnswer(t, r, target); got != want {
+			t.Errorf("GET %s is answered with %q, want %q", target, got, want)
+		}
+	}
+}
+
+// openEachType opens a folder with an entry of each type.
+func openEachType(t *testing.T) *os.File {
+	t.Helper()
+	root := unixMake(t, map[string]string{"file": "", "folder/": "", "link": "->file"})
+	if err := syscall.Mkfifo(filepath.Join(root, "fifo"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.Open(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dir.Close() })
+	return dir
+}
+
+// Some file systems do not tell the type with the name.
+func TestEntryOfUnknownType(t *testing.T) {
+	dir := openEachType(t)
+	for name, kind := range map[string]uint8{"file": syscall.DT_REG, "folder": syscall.DT_DIR, "link": syscall.DT_LNK, "fifo": syscall.DT_FIFO, "missing": syscall.DT_FIFO} {
+		want, wantOK := jail.DirentEntry(int(dir.Fd()), name, kind)
+		got, ok := jail.DirentEntry(int(dir.Fd()), name, syscall.DT_UNKNOWN)
+		if ok != wantOK || ok && got != want {
+			t.Errorf("%s: %+v, %v, want %+v, %v", name, got, ok, want, wantOK)
+		}
+	}
+}
+
+// Nothing of a folder whose types are not told is missing from its entries.
+func TestFolderOfUnknownTypes(t *testing.T) {
+	dir := openEachType(t)
+	b := make([]byte, 4096)
+	n, err := syscall.ReadDirent(int(dir.Fd()), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rest := b[:n]; len(rest) > 0; rest = rest[jail.DirentLen(rest):] {
+		rest[jail.DirentType] = syscall.DT_UNKNOWN
+	}
+	got := jail.DirentEntries(int(dir.Fd()), b[:n])
+	slices.SortFunc(got, func(a, b jail.Entry) int { return strings.Compare(a.Name, b.Name) })
+	want := []jail.Entry{{Name: "file"}, {Name: "folder", IsFolder: true}, {Name: "link", IsLink: true}}
+	if !slices.Equal(got, want) {
+		t.Errorf("entries are %+v, want %+v", got, want)
+	}
+}
+
+// Memory is taken for entries that may be listed, not for all that is in a folder: they
+// may be kept.
+func TestReadDirTakesNoMemoryForWhatIsNotListed(t *testing.T) {
+	root := unixMake(t, nil)
+	for i := range 100 {
+		if err := syscall.Mkfifo(filepath.Join(root, fmt.Sprint(i)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(root, "file"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	j := beneathOf(t, root)
+	dir, _, err := j.Open(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	entries, err := j.ReadDir(dir)
+	if err != nil || len(entries) != 1 || cap(entries) > 3 { // "." and ".." are folders
+		t.Errorf("readDir gives %d entries in memory for %d, %v, want 1 in at most 3", len(entries), cap(entries), err)
+	}
+}

@@ -1,0 +1,182 @@
+package conformance_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"example.com/rawhttp"
+)
+
+// listingOfFake serves a fake folder with so many names.
+func listingOfFake(t testing.TB, names int, opts ...rawhttp.FileOption) (*rawhttp.FileResolver, *listingFake) {
+	t.Helper()
+	fake := &listingFake{t: t, names: names, mayRead: true}
+	r, err := rawhttp.FS(fake, append([]rawhttp.FileOption{rawhttp.WithListing(rawhttp.ListHTML)}, opts...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, fake
+}
+
+// A listingWatch looks at the server while a listing is written.
+type listingWatch struct {
+	writes, bytes int
+	onWrite       func(write int, p []byte)
+}
+
+func (w *listingWatch) Write(p []byte) (int, error) {
+	w.onWrite(w.writes, p)
+	w.writes++
+	w.bytes += len(p)
+	return len(p), nil
+}
+
+// The first bytes of 100,000 entries leave before most of them have been looked at,
+// where the order allows it; no write is large; and what is kept is little more than
+// the names.
+func TestLongListingStreams(t *testing.T) {
+	const names = 100_000
+	for _, form := range []string{"text", "html", "json", "html&sort=size", "json&sort=time&order=desc"} {
+		t.Run(form, func(t *testing.T) {
+			r, fake := listingOfFake(t, names)
+			looked := 0
+			fake.info = func(string) error { looked++; return nil }
+
+			heap := func() uint64 {
+				runtime.GC()
+				var m runtime.MemStats
+				runtime.ReadMemStats(&m)
+				return m.HeapAlloc
+			}
+			before, most := heap(), uint64(0)
+			req := resolveGet(t, "/?format="+form)
+			resp, err := r.Resolve(t.Context(), req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := &listingWatch{onWrite: func(write int, p []byte) {
+				if sorted := strings.Contains(form, "sort"); write < 2 && !sorted && looked > 1000 {
+					t.Errorf("write %d, of %d bytes, comes when %d entries have been looked at", write, len(p), looked)
+				}
+				if len(p) > 20<<10 {
+					t.Errorf("write %d has %d bytes, want some 16 KiB", write, len(p))
+				}
+				if write%200 == 0 {
+					most = max(most, heap())
+				}
+			}}
+			if persist, err := rawhttp.WriteResponse(t.Context(), w, req, resp); !persist || err != nil {
+				t.Errorf("WriteResponse = %v, %v", persist, err)
+			}
+			if w.bytes < names*len("file-0000001.txt\n") || w.writes < w.bytes/(20<<10) {
+				t.Errorf("%d writes of %d bytes", w.writes, w.bytes)
+			}
+			if n := int64(most - before); n > 16<<20 {
+				t.Errorf("%d bytes are kept while it is written, want less than 16 MiB", n)
+			}
+			t.Logf("%d bytes kept, %d looked at, %d writes of %d bytes", most-before, looked, w.writes, w.bytes)
+			if n := fake.open.Load(); n != 0 {
+				t.Errorf("%d folders are open at the end", n)
+			}
+		})
+	}
+}
+
+// A listing ends with the context of its request, while it is read and while it is
+// written.
+func TestLongListingEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	r, fake := listingOfFake(t, 100_000)
+	fake.readDir = func(read int) error {
+		if read >= 5000 {
+			cancel()
+		}
+		if read > 6000 {
+			t.Errorf("the folder is read on, behind %d names", read)
+		}
+		return nil
+	}
+	resp, err := r.Resolve(ctx, resolveGet(t, "/"))
+	if resp != nil || rawhttp.StatusOf(err) != 503 || !errors.Is(err, context.Canceled) {
+		t.Errorf("Resolve = %v, %v, want 503 and context.Canceled", resp, err)
+	}
+
+	ctx, cancel = context.WithCancel(t.Context())
+	defer cancel()
+	fake.readDir = nil
+	if resp, err = r.Resolve(ctx, resolveGet(t, "/")); err != nil {
+		t.Fatal(err)
+	}
+	w := &listingWatch{onWrite: func(write int, p []byte) {
+		if write == 2 {
+			cancel()
+		}
+		if write > 2 {
+			t.Errorf("write %d comes behind the end of the context", write)
+		}
+	}}
+	if persist, err := rawhttp.WriteResponse(ctx, w, resolveGet(t, "/"), resp); persist || !errors.Is(err, context.Canceled) {
+		t.Errorf("WriteResponse = %v, %v, want context.Canceled", persist, err)
+	}
+}
+
+// 100,000 entries in each form.
+func BenchmarkLongListing(b *testing.B) {
+	for _, form := range []string{"text", "html", "json", "html&sort=size"} {
+		b.Run(form, func(b *testing.B) {
+			r, _ := listingOfFake(b, 100_000)
+			req := resolveGet(b, "/?format="+form)
+			b.ReportAllocs()
+			for b.Loop() {
+				resp, err := r.Resolve(b.Context(), req)
+				if err != nil {
+					b.Fatal(err)
+				}
+				n, err := resp.WriteTo(io.Discard)
+				if err != nil {
+					b.Fatal(err)
+				}
+				resp.Close()
+				b.SetBytes(n)
+			}
+		})
+	}
+}
+
+// A folder of 1,000 and of 100,000 files.
+func BenchmarkListingOfDir(b *testing.B) {
+	for _, n := range []int{1000, 100_000} {
+		dir := b.TempDir()
+		for i := range n {
+			if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("file-%06d.txt", i)), nil, 0o644); err != nil {
+				b.Fatal(err)
+			}
+		}
+		r := filesOfDir(b, dir, rawhttp.WithListing(rawhttp.ListHTML))
+		for _, form := range []string{"text", "html", "json", "html&sort=size"} {
+			b.Run(fmt.Sprintf("%s/%d", form, n), func(b *testing.B) {
+				req := resolveGet(b, "/?format="+form)
+				b.ReportAllocs()
+				for b.Loop() {
+					resp, err := r.Resolve(b.Context(), req)
+					if err != nil {
+						b.Fatal(err)
+					}
+					n, err := resp.WriteTo(io.Discard)
+					if err != nil {
+						b.Fatal(err)
+					}
+					resp.Close()
+					b.SetBytes(n)
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,218 @@
+package conformance_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"math"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"example.com/rawhttp"
+)
+
+var (
+	liveFS     = fstest.MapFS{"a.txt": {Data: []byte("hello")}}
+	liveSource = rawhttp.WithResolver(livePath)
+
+	liveMistakes = []struct {
+		name string // of the option, which its error has
+		opt  rawhttp.Option
+	}{
+		{"WithServerField", rawhttp.WithServerField("a\r\nX: b")},
+		{"WithServerField", rawhttp.WithServerField("a\x00")},
+		{"WithServerField", rawhttp.WithServerField(" a")},
+		{"WithReadHeaderTimeout", rawhttp.WithReadHeaderTimeout(-1)},
+		{"WithIdleTimeout", rawhttp.WithIdleTimeout(-1)},
+		{"WithStallTimeout", rawhttp.WithStallTimeout(-1)},
+		{"WithDrainTimeout", rawhttp.WithDrainTimeout(math.MinInt64)},
+		{"WithMaxHeaderBytes", rawhttp.WithMaxHeaderBytes(511)},
+		{"WithMaxHeaderBytes", rawhttp.WithMaxHeaderBytes(1<<20 + 1)},
+		{"WithMaxHeaderBytes", rawhttp.WithMaxHeaderBytes(0)},
+		{"WithMaxFields", rawhttp.WithMaxFields(0)},
+		{"WithMaxFields", rawhttp.WithMaxFields(10_001)},
+		{"WithMaxBodyBytes", rawhttp.WithMaxBodyBytes(-1)},
+		{"WithMaxConns", rawhttp.WithMaxConns(-1)},
+		{"WithHosts", rawhttp.WithHosts("example.test", "a b")},
+		{"WithHosts", rawhttp.WithHosts("")},
+		{"WithHosts", rawhttp.WithHosts("example.test:80")},
+		{"WithHosts", rawhttp.WithHosts("http://example.test")},
+		{"WithHosts", rawhttp.WithHosts("[::1")},
+		{"WithTrustedProxies", rawhttp.WithTrustedProxies(netip.MustParsePrefix("10.0.0.0/8"), netip.Prefix{})},
+		{"WithTrustedProxies", rawhttp.WithTrustedProxies(netip.MustParsePrefix("::ffff:10.0.0.0/104"))}, // which would match none
+	}
+	liveFileMistakes = []struct {
+		name string
+		opt  rawhttp.FileOption
+	}{
+		{"WithListing", rawhttp.WithListing(200)},
+		{"WithMaxListing", rawhttp.WithMaxListing(-1)},
+		{"WithIndex", rawhttp.WithIndex("index.html", "a/b")},
+		{"WithIndex", rawhttp.WithIndex("")},
+		{"WithIndex", rawhttp.WithIndex("..")},
+		{"WithMediaType", rawhttp.WithMediaType("a/b", "text/plain")},
+		{"WithMediaType", rawhttp.WithMediaType(".", "text/plain")},
+		{"WithMediaType", rawhttp.WithMediaType(".a.b", "text/plain")},
+		{"WithMediaType", rawhttp.WithMediaType(".txt", "")},
+		{"WithMediaType", rawhttp.WithMediaType(".txt", "text/plain\r\nX: y")},
+		{"WithCacheControl", rawhttp.WithCacheControl("a\nb")},
+	}
+)
+
+// liveWantMistakes checks that New fails and that its error names each of names.
+func liveWantMistakes(t *testing.T, opts []rawhttp.Option, names ...string) {
+	t.Helper()
+	s, err := rawhttp.New(opts...)
+	if err == nil || s != nil {
+		t.Errorf("New = %v, %v; want nil and an error", s, err)
+		return
+	}
+	if !strings.HasPrefix(err.Error(), "rawhttp: ") {
+		t.Errorf("New: %q, want the prefix of the package", err)
+	}
+	for _, name := range names {
+		if !strings.Contains(err.Error(), name) {
+			t.Errorf("New: %q, want it to name %s", err, name)
+		}
+	}
+}
+
+func TestNewRefusesMistakes(t *testing.T) {
+	for _, m := range liveMistakes {
+		liveWantMistakes(t, []rawhttp.Option{liveSource, m.opt}, m.name)
+	}
+	for _, m := range liveFileMistakes {
+		liveWantMistakes(t, []rawhttp.Option{rawhttp.WithFS(liveFS), m.opt}, m.name)
+		if f, err := rawhttp.FS(liveFS, m.opt); err == nil || f != nil || !strings.Contains(err.Error(), m.name) {
+			t.Errorf("FS with a mistake in %s = %v, %v; want an error that names it", m.name, f, err)
+		}
+		if f, err := rawhttp.Dir(t.TempDir(), m.opt); err == nil || f != nil || !strings.Contains(err.Error(), m.name) {
+			t.Errorf("Dir with a mistake in %s = %v, %v; want an error that names it", m.name, f, err)
+		}
+	}
+}
+
+// Every mistake is reported at once, whatever the others are.
+func TestNewReportsEveryMistake(t *testing.T) {
+	var opts []rawhttp.Option
+	var names []string
+	for _, m := range liveMistakes {
+		opts, names = append(opts, m.opt), append(names, m.name)
+	}
+	for _, m := range liveFileMistakes {
+		opts, names = append(opts, m.opt), append(names, m.name)
+	}
+	missing := filepath.Join(t.TempDir(), "missing")
+	sources := []struct {
+		name string
+		opts []rawhttp.Option
+		want []string
+	}{
+		{"no source", nil, []string{"WithRoot", "WithFS", "WithResolver"}},
+		{"a root", []rawhttp.Option{rawhttp.WithRoot(t.TempDir())}, nil},
+		{"a root that is missing", []rawhttp.Option{rawhttp.WithRoot(missing)}, []string{missing}},
+		{"a root without a name", []rawhttp.Option{rawhttp.WithRoot("")}, []string{"WithRoot"}},
+		{"a file system", []rawhttp.Option{rawhttp.WithFS(liveFS)}, nil},
+		{"a resolver", []rawhttp.Option{rawhttp.WithResolver(livePath)}, []string{"WithRoot"}},
+		{"two sources", []rawhttp.Option{rawhttp.WithFS(liveFS), rawhttp.WithResolver(livePath)}, []string{"WithRoot"}},
+	}
+	for _, source := range sources {
+		t.Run(source.name, func(t *testing.T) {
+			liveWantMistakes(t, append(source.opts, opts...), append(source.want, names...)...)
+			liveWantMistakes(t, append(opts[:len(opts):len(opts)], source.opts...), append(source.want, names...)...)
+		})
+	}
+}
+
+// One of WithRoot, WithFS and WithResolver, and no more; options for files need one
+// of the first two.
+func TestNewNeedsOneSource(t *testing.T) {
+	root := t.TempDir()
+	file := filepath.Join(root, "file")
+	os.WriteFile(file, nil, 0o644)
+	missing := filepath.Join(root, "missing")
+	tests := []struct {
+		name string
+		opts []rawhttp.Option
+		want string // in the error; "": none
+	}{
+		{"none", nil, "WithRoot"},
+		{"none, but others", []rawhttp.Option{rawhttp.WithDate(false)}, "WithRoot"},
+		{"a root", []rawhttp.Option{rawhttp.WithRoot(root)}, ""},
+		{"a file system", []rawhttp.Option{rawhttp.WithFS(liveFS)}, ""},
+		{"a resolver", []rawhttp.Option{rawhttp.WithResolver(livePath)}, ""},
+		{"root and file system", []rawhttp.Option{rawhttp.WithRoot(root), rawhttp.WithFS(liveFS)}, "WithRoot"},
+		{"root and resolver", []rawhttp.Option{rawhttp.WithRoot(root), rawhttp.WithResolver(livePath)}, "WithRoot"},
+		{"file system and resolver", []rawhttp.Option{rawhttp.WithFS(liveFS), rawhttp.WithResolver(livePath)}, "WithRoot"},
+		{"two resolvers", []rawhttp.Option{rawhttp.WithResolver(livePath), rawhttp.WithResolver(livePath)}, "WithRoot"},
+		{"two roots", []rawhttp.Option{rawhttp.WithRoot(root), rawhttp.WithRoot(root)}, "WithRoot"},
+		{"all three", []rawhttp.Option{rawhttp.WithRoot(root), rawhttp.WithFS(liveFS), rawhttp.WithResolver(livePath)}, "WithRoot"},
+		{"nil resolver", []rawhttp.Option{rawhttp.WithResolver(nil)}, "WithRoot"},
+		{"nil file system", []rawhttp.Option{rawhttp.WithFS(nil)}, "WithRoot"},
+		{"nil resolver and a root", []rawhttp.Option{rawhttp.WithResolver(nil), rawhttp.WithFS(nil), rawhttp.WithRoot(root)}, ""},
+		{"a root that is missing", []rawhttp.Option{rawhttp.WithRoot(missing)}, missing},
+		{"a root that is a file", []rawhttp.Option{rawhttp.WithRoot(file)}, file},
+		{"file option with a root", []rawhttp.Option{rawhttp.WithIndex("a"), rawhttp.WithRoot(root)}, ""},
+		{"file option with a file system", []rawhttp.Option{rawhttp.WithFS(liveFS), rawhttp.WithIndex("a")}, ""},
+		{"file option with a resolver", []rawhttp.Option{rawhttp.WithResolver(livePath), rawhttp.WithIndex("a")}, "WithRoot"},
+		{"file option with nothing", []rawhttp.Option{rawhttp.WithIndex("a")}, "WithRoot"},
+		{"nil options", []rawhttp.Option{nil, rawhttp.WithRoot(root), nil, rawhttp.FileOption(nil)}, ""},
+		{"nil file option with a resolver", []rawhttp.Option{rawhttp.WithResolver(livePath), rawhttp.FileOption(nil)}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.want != "" {
+				liveWantMistakes(t, tt.opts, tt.want)
+				return
+			}
+			s, err := rawhttp.New(tt.opts...)
+			if err != nil {
+				t.Fatalf("New: %v", err)
+			}
+			if err := s.Close(); err != nil {
+				t.Errorf("Close = %v, want nil", err)
+			}
+		})
+	}
+	if _, err := rawhttp.New(rawhttp.WithRoot(missing)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("New with a root that is missing = %v, want it to wrap fs.ErrNotExist", err)
+	}
+}
+
+// A folder that was opened is closed where another option is wrong.
+func TestNewThatFailsLeaksNothing(t *testing.T) {
+	root := t.TempDir()
+	rawhttp.New(rawhttp.WithRoot(root), rawhttp.WithMaxConns(-1)) // what the runtime opens once
+	before := liveDescriptors()
+	for range 50 {
+		rawhttp.New(rawhttp.WithRoot(root), rawhttp.WithMaxConns(-1))
+		rawhttp.New(rawhttp.WithRoot(root), rawhttp.WithMaxListing(-1))
+		rawhttp.New(rawhttp.WithRoot(root), rawhttp.WithResolver(livePath))
+	}
+	if after := liveDescriptors(); after > before {
+		t.Errorf("%d descriptors are open after New has failed 150 times, %d before", after, before)
+	}
+}
+
+// A *slog.Logger is a Logger.
+func TestSlogIsALogger(t *testing.T) {
+	var buf bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&buf, nil))
+	resolver := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return nil, errors.New(liveSecret) })
+	liveTalk(t, liveGet("/"), rawhttp.WithResolver(resolver), rawhttp.WithLogger(logger))
+	line := buf.String()
+	for _, want := range []string{"level=ERROR", "status=500", "conn=1", "request=1", liveSecret} {
+		if !strings.Contains(line, want) {
+			t.Errorf("slog writes %q, want %s in it", line, want)
+		}
+	}
+	if strings.Contains(line, "!BADKEY") {
+		t.Errorf("slog writes %q: a value has no name", line)
+	}
+}

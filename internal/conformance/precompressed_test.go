@@ -1,0 +1,464 @@
+package conformance_test
+
+import (
+	"embed"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+// sidecarTree is a file with sidecars as old as it, which tell in their content what
+// they are: they need not be compressed for that.
+func sidecarTree() fstest.MapFS {
+	tree := make(fstest.MapFS)
+	for name, content := range map[string]string{
+		"a.html": "the plain file", "a.html.gz": "gzip", "a.html.br": "brotli!", "a.html.zst": "zstandard",
+		"plain.txt":            "no sidecar",
+		"stale.txt":            "edited",
+		"stale.txt.gz":         "before the edit",
+		"newer.txt":            "made first",
+		"newer.txt.gz":         "made later",
+		"folder.txt":           "file",
+		"folder.txt.gz/x":      "not a sidecar",
+		"site/index.html":      "index",
+		"site/index.html.gz":   "gzip index",
+		"list/b.txt":           "b",
+		"list/b.txt.gz":        "gzip b",
+		"only.txt.gz":          "sidecar of nothing",
+		"a.html.gz.gz":         "gzip of gzip",
+		"half.txt":             "old and new",
+		"half.txt.br":          "stale brotli",
+		"half.txt.gz":          "good gzip",
+		"lag.txt":              "copied last",
+		"lag.txt.gz":           "copied first",
+		"lag.txt.br":           "copied before that",
+		"cut.txt":              "whole",
+		"cut.txt.br":           "",
+		"cut.txt.gz":           "gzip of whole",
+		"void.txt":             "not empty",
+		"void.txt.gz":          "",
+		"unknown.bin":          "bytes",
+		"unknown.bin.zst":      "zstandard bytes",
+		"other.txt":            "other",
+		"other.txt.deflate":    "deflate",
+		"empty.txt":            "",
+		"empty.txt.gz":         "gzip of nothing",
+		".hidden.txt":          "hidden",
+		".hidden.txt.gz":       "gzip hidden",
+		"dir/.hidden/c.txt":    "c",
+		"dir/.hidden/c.txt.gz": "gzip c",
+	} {
+		tree[name] = &fstest.MapFile{Data: []byte(content), ModTime: contentMod}
+	}
+	tree["stale.txt"].ModTime = contentMod.Add(sidecarMayLag + 1)
+	tree["lag.txt"].ModTime = contentMod.Add(sidecarMayLag)
+	tree["lag.txt.br"].ModTime = contentMod.Add(-1)
+	tree["newer.txt.gz"].ModTime = contentMod.Add(time.Hour)
+	tree["half.txt.br"].ModTime = contentMod.Add(-time.Hour)
+	return tree
+}
+
+var sidecarAll = rawhttp.WithPrecompressed("br", "zstd", "gzip")
+
+// sidecarFields are those that are compared in these tests.
+func sidecarFields(a filesAnswer) filesAnswer {
+	fields := make(map[string]string)
+	for _, name := range []string{"Content-Type", "Content-Encoding", "Vary"} {
+		if v, ok := a.Fields[name]; ok {
+			fields[name] = v
+		}
+	}
+	return filesAnswer{a.Status, fields, a.Content}
+}
+
+func TestPrecompressed(t *testing.T) {
+	const html, text = "text/html; charset=utf-8", "text/plain; charset=utf-8"
+	plain, brotli, zstd, gzip := "", "br", "zstd", "gzip"
+	tests := []struct {
+		name, target, accept string
+		opts                 []rawhttp.FileOption
+		coding, content      string
+		mediaType            string
+		why                  string
+	}{
+		{"no Accept-Encoding", "/a.html", "-", nil, plain, "the plain file", html, ""},
+		{"empty Accept-Encoding", "/a.html", "", nil, plain, "the plain file", html, "no coding is wanted"},
+		{"gzip", "/a.html", "gzip", nil, gzip, "gzip", html, "the media type is the file's"},
+		{"br", "/a.html", "br", nil, brotli, "brotli!", html, ""},
+		{"zstd", "/a.html", "zstd", nil, zstd, "zstandard", html, ""},
+		{"in any case", "/a.html", "GZIP", nil, gzip, "gzip", html, ""},
+		{"a browser", "/a.html", "gzip, deflate, br, zstd", nil, brotli, "brotli!", html, "the first of the option"},
+		{"a tie, two", "/a.html", "gzip, zstd", nil, zstd, "zstandard", html, "the first of the option"},
+		{"a tie, the option turned round", "/a.html", "br, zstd, gzip", []rawhttp.FileOption{rawhttp.WithPrecompressed("gzip", "zstd", "br")}, gzip, "gzip", html, "the first of the option"},
+		{"a tie with identity", "/a.html", "identity, gzip", nil, gzip, "gzip", html, "fewer bytes for what is liked alike"},
+		{"by weight", "/a.html", "br;q=0.5, gzip;q=0.8, zstd;q=0.1", nil, gzip, "gzip", html, "a weight goes before the option's order"},
+		{"low weight", "/a.html", "gzip;q=0.001", nil, gzip, "gzip", html, ""},
+		{"identity preferred", "/a.html", "gzip;q=0.5, identity;q=0.6", nil, plain, "the plain file", html, ""},
+		{"identity preferred to some", "/a.html", "gzip;q=0.5, identity;q=0.6, br;q=0.7", nil, brotli, "brotli!", html, ""},
+		{"refused", "/a.html", "gzip;q=0", nil, plain, "the plain file", html, ""},
+		{"all but br", "/a.html", "br;q=0, *", nil, zstd, "zstandard", html, ""},
+		{"all", "/a.html", "*", nil, brotli, "brotli!", html, ""},
+		{"all, little", "/a.html", "gzip, *;q=0.1", nil, gzip, "gzip", html, ""},
+		{"identity refused", "/a.html", "identity;q=0, gzip;q=0.1", nil, gzip, "gzip", html, ""},
+		{"nothing but gzip", "/a.html", "gzip, *;q=0", nil, gzip, "gzip", html, ""},
+		{"a coding we have not", "/a.html", "deflate, compress", nil, plain, "the plain file", html, ""},
+		{"weight that is none", "/a.html", "gzip;q=yes", nil, plain, "the plain file", html, ""},
+		{"not in the option", "/a.html", "br", []rawhttp.FileOption{rawhttp.WithPrecompressed("gzip")}, plain, "the plain file", html, ""},
+		{"a later option wins", "/a.html", "br, gzip", []rawhttp.FileOption{sidecarAll, rawhttp.WithPrecompressed("gzip")}, gzip, "gzip", html, ""},
+		{"a media type of the program's", "/a.html", "gzip", []rawhttp.FileOption{rawhttp.WithMediaType(".html", "a/html"), sidecarAll}, gzip, "gzip", "a/html", ""},
+		{"a media type for sidecars", "/a.html", "gzip", []rawhttp.FileOption{rawhttp.WithMediaType(".gz", "a/gz"), sidecarAll}, gzip, "gzip", html, "it is not asked for by that name"},
+
+		{"no sidecar", "/plain.txt", "gzip", nil, plain, "no sidecar", text, ""},
+		{"stale sidecar", "/stale.txt", "gzip", nil, plain, "edited", text, "more than 2 s by a nanosecond: it is not of this file"},
+		{"sidecar 2 s older", "/lag.txt", "gzip", nil, gzip, "copied first", text, "copies run in parallel"},
+		{"sidecars 2 s older and more", "/lag.txt", "br, gzip;q=0.1", nil, gzip, "copied first", text, "the other is older by a nanosecond more"},
+		{"empty sidecar", "/void.txt", "gzip", nil, plain, "not empty", text, "a compressor that was cut; no compressed form is empty"},
+		{"an empty sidecar and a good one", "/cut.txt", "br, gzip;q=0.1", nil, gzip, "gzip of whole", text, ""},
+		{"newer sidecar", "/newer.txt", "gzip", nil, gzip, "made later", text, ""},
+		{"a stale one and a good one", "/half.txt", "br, gzip", nil, gzip, "good gzip", text, ""},
+		{"sidecar that is a folder", "/folder.txt", "gzip", nil, plain, "file", text, ""},
+		{"unknown extension", "/unknown.bin", "zstd", nil, zstd, "zstandard bytes", "application/octet-stream", "name.zst"},
+		{"a sidecar that no option names", "/other.txt", "deflate", nil, plain, "other", text, ""},
+		{"empty file", "/empty.txt", "gzip", nil, gzip, "gzip of nothing", text, ""},
+		{"index file", "/site/", "gzip", nil, gzip, "gzip index", html, ""},
+		{"index file, plain", "/site/", "-", nil, plain, "index", html, ""},
+		{"a sidecar by its own name", "/a.html.br", "br", nil, plain, "brotli!", "application/octet-stream", "it is a file as any other"},
+		{"a sidecar of a sidecar", "/a.html.gz", "gzip", []rawhttp.FileOption{sidecarAll, rawhttp.WithMediaType(".gz", "a/gz")}, gzip, "gzip of gzip", "a/gz", ""},
+		{"hidden, shown", "/.hidden.txt", "gzip", []rawhttp.FileOption{sidecarAll, rawhttp.WithDotFiles(true)}, gzip, "gzip hidden", text, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.opts == nil {
+				tt.opts = []rawhttp.FileOption{sidecarAll}
+			}
+			r := etagFS(t, sidecarTree(), tt.opts...)
+			lines := []string{"Accept-Encoding: " + tt.accept}
+			if tt.accept == "-" {
+				lines = nil
+			}
+			want := filesAnswer{"200 OK", map[string]string{"Content-Type": tt.mediaType, "Vary": "Accept-Encoding"}, tt.content}
+			if tt.coding != "" {
+				want.Fields["Content-Encoding"] = tt.coding
+			}
+			if tt.name == "a sidecar by its own name" {
+				delete(want.Fields, "Content-Type") // the table of types may know the extension
+			}
+			got := sidecarFields(etagOfFile(t, r, tt.target, lines...))
+			if _, ok := want.Fields["Content-Type"]; !ok {
+				delete(got.Fields, "Content-Type")
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("GET %s with %q (-want +got):\n%s\nwhy: %s", tt.target, lines, diff, tt.why)
+			}
+		})
+	}
+}
+
+// What cannot be had in a coding that the client takes is 406; what is not there
+// remains 404.
+func TestPrecompressedNotAcceptable(t *testing.T) {
+	r := etagFS(t, sidecarTree(), sidecarAll)
+	tests := []struct {
+		target, accept string
+		want           int
+		why            string
+	}{
+		{"/a.html", "identity;q=0", 406, "none of the sidecars' codings is named"},
+		{"/a.html", "*;q=0", 406, ""},
+		{"/a.html", "identity;q=0, deflate", 406, ""},
+		{"/a.html", "identity;q=0, gzip", 200, ""},
+		{"/a.html", "identity;q=0, *", 200, ""},
+		{"/plain.txt", "identity;q=0, gzip", 406, "there is no sidecar"},
+		{"/plain.txt", "*;q=0", 406, ""},
+		{"/plain.txt", "deflate", 200, "\"without any content coding unless the identity coding is indicated as unacceptable\", RFC 9110, section 12.5.3"},
+		{"/stale.txt", "gzip, identity;q=0", 406, "the sidecar is not of this file"},
+		{"/void.txt", "gzip, identity;q=0", 406, "the sidecar is empty"},
+		{"/missing.txt", "identity;q=0", 404, ""},
+		{"/only.txt", "gzip", 404, "a sidecar is no file without the file"},
+		{"/only.txt.gz", "gzip", 200, ""},
+		{"/.hidden.txt", "gzip", 404, ""},
+		{"/dir/.hidden/c.txt", "gzip", 404, ""},
+		{"/list/", "identity;q=0", 200, "a listing has one form only"},
+	}
+	for _, tt := range tests {
+		_, addr := listen(t, rawhttp.WithResolver(r))
+		for _, method := range []string{"GET ", "HEAD "} {
+			answer := talk(t, addr, method+tt.target+" HTTP/1.1\r\nHost: a\r\nAccept-Encoding: "+tt.accept+"\r\n\r\n")
+			if got := contentStatus(t, answer); got != tt.want {
+				t.Errorf("%s%s with Accept-Encoding: %s: status %d, want %d\nwhy: %s", method, tt.target, tt.accept, got, tt.want, tt.why)
+			}
+			if tt.want == 406 && !strings.Contains(answer, "\r\nVary: Accept-Encoding\r\n") {
+				t.Errorf("%s%s with Accept-Encoding: %s: no Vary in %q: the answer depends on that field", method, tt.target, tt.accept, answer)
+			}
+		}
+	}
+	// Without the option nobody looks for sidecars, nor at Accept-Encoding.
+	got := sidecarFields(etagOfFile(t, etagFS(t, sidecarTree()), "/a.html", "Accept-Encoding: gzip, identity;q=0"))
+	want := filesAnswer{"200 OK", map[string]string{"Content-Type": "text/html; charset=utf-8"}, "the plain file"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("without WithPrecompressed (-want +got):\n%s", diff)
+	}
+}
+
+// Each variant has a length, a tag and ranges of its own.
+func TestPrecompressedVariants(t *testing.T) {
+	r := etagFS(t, sidecarTree(), sidecarAll, rawhttp.WithCacheControl("max-age=60"))
+	tags := make(map[string]string)
+	for coding, content := range map[string]string{"": "the plain file", "br": "brotli!", "zstd": "zstandard", "gzip": "gzip"} {
+		accept := "Accept-Encoding: " + coding
+		got := etagOfFile(t, r, "/a.html", accept)
+		tag := got.Fields["ETag"]
+		if other, ok := tags[tag]; ok || !isEntityTag(tag) || strings.HasPrefix(tag, "W/") {
+			t.Errorf("ETag of coding %q is %q, want a strong one that is not that of %q", coding, tag, other)
+		}
+		tags[tag] = coding
+		if n := len(content); got.Fields["Content-Length"] != strconv.Itoa(n) || got.Fields["Last-Modified"] != contentChanged || got.Fields["Cache-Control"] != "max-age=60" {
+			t.Errorf("coding %q has the fields %q, want Content-Length %d, and time and Cache-Control as plain files", coding, got.Fields, n)
+		}
+
+		part := etagOfFile(t, r, "/a.html", accept, "Range: bytes=1-2", "If-Range: "+tag)
+		if part.Status != "206 Partial Content" || part.Content != content[1:3] || part.Fields["Content-Encoding"] != coding ||
+			part.Fields["Content-Range"] != "bytes 1-2/"+strconv.Itoa(len(content)) || part.Fields["Vary"] != "Accept-Encoding" || part.Fields["ETag"] != tag {
+			t.Errorf("bytes 1 and 2 of coding %q: %+v, want them of the variant", coding, part)
+		}
+		if got := etagOfFile(t, r, "/a.html", accept, "Range: bytes=100-").Fields["Content-Range"]; got != "bytes */"+strconv.Itoa(len(content)) {
+			t.Errorf("Content-Range of coding %q with 416: %q, want its length", coding, got)
+		}
+
+		same := etagOfFile(t, r, "/a.html", accept, "If-None-Match: "+tag)
+		want := filesAnswer{"304 Not Modified", map[string]string{"ETag": tag, "Vary": "Accept-Encoding", "Cache-Control": "max-age=60", "Last-Modified": contentChanged, "X-Content-Type-Options": "nosniff"}, ""}
+		delete(same.Fields, "Date")
+		if diff := cmp.Diff(want, same); diff != "" {
+			t.Errorf("coding %q, asked with its own tag (-want +got):\n%s\nwhy: representation metadata is for caches only, RFC 9110, section 15.4.5", coding, diff)
+		}
+		for other := range maps.Keys(tags) {
+			if other == tag {
+				continue
+			}
+			if got := etagOfFile(t, r, "/a.html", accept, "If-None-Match: "+other); got.Status != "200 OK" {
+				t.Errorf("coding %q, asked with the tag of another variant: %s, want 200", coding, got.Status)
+			}
+			if got := etagOfFile(t, r, "/a.html", accept, "Range: bytes=1-2", "If-Range: "+other); got.Status != "200 OK" || got.Content != content {
+				t.Errorf("coding %q, asked for a range if it is another variant: %+v, want the whole", coding, got)
+			}
+		}
+	}
+}
+
+// A sidecar may have the very time of its file, as gzip -k makes it: the date then tells
+// not which of the two a client has begun.
+func TestPrecompressedResumeByDate(t *testing.T) {
+	r := etagFS(t, sidecarTree(), sidecarAll)
+	for _, accept := range []string{"identity", "gzip", "br"} {
+		for _, target := range []string{"/a.html", "/site/", "/plain.txt"} {
+			whole := etagOfFile(t, r, target, "Accept-Encoding: "+accept)
+			got := etagOfFile(t, r, target, "Accept-Encoding: "+accept, "Range: bytes=2-", "If-Range: "+whole.Fields["Last-Modified"])
+			if got.Status != "200 OK" || got.Content != whole.Content || whole.Fields["Last-Modified"] != contentChanged {
+				t.Errorf("%s, Accept-Encoding: %s, resumed by date: %+v, want the whole of %+v", target, accept, got, whole)
+			}
+			got = etagOfFile(t, r, target, "Accept-Encoding: "+accept, "If-Modified-Since: "+whole.Fields["Last-Modified"])
+			if got.Status != "304 Not Modified" {
+				t.Errorf("%s, Accept-Encoding: %s, asked with the date: %s, want 304, for which a weak validator is enough", target, accept, got.Status)
+			}
+		}
+	}
+	got := etagOfFile(t, etagFS(t, sidecarTree()), "/a.html", "Range: bytes=4-", "If-Range: "+contentChanged)
+	if got.Status != "206 Partial Content" || got.Content != "plain file" {
+		t.Errorf("without WithPrecompressed, resumed by date: %+v, want 206: there is one form only", got)
+	}
+}
+
+// HEAD has the fields of GET, chosen alike.
+func TestPrecompressedHead(t *testing.T) {
+	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(etagFS(t, sidecarTree(), sidecarAll)))
+	for _, accept := range []string{"", "gzip", "br, gzip", "*", "identity;q=0", "gzip;q=0"} {
+		for _, target := range []string{"/a.html", "/plain.txt", "/site/", "/stale.txt"} {
+			request := " " + target + " HTTP/1.1\r\nHost: a\r\nAccept-Encoding: " + accept + "\r\n\r\n"
+			get, head := talk(t, addr, "GET"+request), talk(t, addr, "HEAD"+request)
+			if want, _ := splitHead(get); head != want {
+				t.Errorf("HEAD%q is answered with %q, GET with the head %q", request, head, want)
+			}
+		}
+	}
+}
+
+// A file and its sidecar, of the same bytes.
+//
+//go:embed testdata/sidecars
+var sidecarEmbedded embed.FS
+
+// A sidecar without a time has a tag of its own too, also if its content is that of
+// the file; or, as the file, none.
+func TestPrecompressedTagsOfContent(t *testing.T) {
+	embedded := etagFS(t, sidecarEmbedded, sidecarAll)
+	plain := etagOfFile(t, embedded, "/testdata/sidecars/a.txt").Fields
+	coded := etagOfFile(t, embedded, "/testdata/sidecars/a.txt", "Accept-Encoding: gzip").Fields
+	if coded["Content-Encoding"] != "gzip" || !isEntityTag(plain["ETag"]) || !isEntityTag(coded["ETag"]) || plain["ETag"] == coded["ETag"] {
+		t.Errorf("embedded file with the tag %s, its sidecar %q, want a coding and two tags", plain["ETag"], coded)
+	}
+	memory := etagFS(t, fstest.MapFS{"a.txt": {Data: []byte("plain")}, "a.txt.gz": {Data: []byte("gzip")}}, sidecarAll)
+	if got := etagOfFile(t, memory, "/a.txt", "Accept-Encoding: gzip"); got.Content != "gzip" || got.Fields["ETag"] != "" {
+		t.Errorf("a sidecar of a source without times: %+v, want it, as it is not older, and no tag", got)
+	}
+}
+
+// Sidecars on a disk, as they come and go.
+func TestPrecompressedOnDisk(t *testing.T) {
+	dir, path := filesWrite(t, "a.txt", "the plain file")
+	r := filesOfDir(t, dir, sidecarAll)
+	at := func(name string, mod time.Time) {
+		if err := os.Chtimes(name, mod, mod); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at(path, contentMod)
+	check := func(step, want string) {
+		t.Helper()
+		if got := etagOfFile(t, r, "/a.txt", "Accept-Encoding: gzip").Content; got != want {
+			t.Errorf("%s: content %q, want %q", step, got, want)
+		}
+	}
+	check("no sidecar", "the plain file")
+	if err := os.WriteFile(path+".gz", []byte("gzip"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	check("a sidecar", "gzip")
+	at(path+".gz", contentMod)
+	check("as old as the file", "gzip")
+	at(path, contentMod.Add(time.Second))
+	check("copied in parallel, the file last", "gzip")
+	at(path, contentMod.Add(time.Minute))
+	check("the file was edited", "the plain file")
+	at(path+".gz", contentMod.Add(time.Minute+time.Second))
+	check("the sidecar was made anew", "gzip")
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if _, status := filesResolve(t, r, "/a.txt"); status != 404 {
+		t.Errorf("status %d without the file, want 404", status)
+	}
+	if err := os.Mkdir(path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if resp, status := filesResolve(t, r, "/a.txt"); status != 301 {
+		t.Errorf("status %d (%v) of a folder that has the name, want the redirect of a folder", status, resp)
+	}
+	if err := os.WriteFile(filepath.Join(path, "index.html"), []byte("index"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := etagOfFile(t, r, "/a.txt/", "Accept-Encoding: gzip"); got.Content != "index" || got.Fields["Content-Encoding"] != "" {
+		t.Errorf("a folder with a sidecar of its name: %+v, want its index file", got)
+	}
+}
+
+// A sidecarBroken is an fs.FS in which opening some names gives an error, and which
+// counts what is open.
+type sidecarBroken struct {
+	*filesPlain
+	errs map[string]error
+}
+
+func (b sidecarBroken) Open(name string) (fs.File, error) {
+	if err := b.errs[name]; err != nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	return b.filesPlain.Open(name)
+}
+
+// Nothing stays open, whichever variant is sent, and a sidecar that may not be read is
+// no sidecar.
+func TestPrecompressedErrors(t *testing.T) {
+	tests := []struct {
+		name    string
+		errs    map[string]error
+		accept  string
+		status  int
+		content string
+	}{
+		{"none", nil, "br, zstd, gzip", 200, "brotli!"},
+		{"none, by weight", nil, "br;q=0.1, zstd;q=0.2, gzip;q=0.3", 200, "gzip"},
+		{"none, plain", nil, "identity", 200, "the plain file"},
+		{"none, not acceptable", nil, "*;q=0", 406, ""},
+		{"not to be read", map[string]error{"a.html.br": fs.ErrPermission}, "br", 200, "the plain file"},
+		{"not to be read, the next", map[string]error{"a.html.br": fs.ErrPermission}, "br, gzip", 200, "gzip"},
+		{"not to be read, nothing else", map[string]error{"a.html.br": fs.ErrPermission}, "br, identity;q=0", 406, ""},
+		{"gone", map[string]error{"a.html.br": fs.ErrNotExist, "a.html.zst": fs.ErrNotExist, "a.html.gz": fs.ErrNotExist}, "br, zstd, gzip", 200, "the plain file"},
+		{"the file itself is not to be read", map[string]error{"a.html": fs.ErrPermission}, "gzip", 403, ""},
+		{"closed", map[string]error{"a.html.gz": fs.ErrClosed}, "gzip", 503, ""},
+	}
+	for _, tt := range tests {
+		plain := &filesPlain{fsys: sidecarTree()}
+		r := etagFS(t, sidecarBroken{plain, tt.errs}, sidecarAll)
+		req := requestOf(t, "GET /a.html HTTP/1.1\r\nHost: a\r\nAccept-Encoding: "+tt.accept+"\r\n\r\n")
+		resp, err := r.Resolve(t.Context(), req)
+		if got := rawhttp.StatusOf(err); got != tt.status {
+			t.Errorf("%s: Resolve: %v, status %d, want %d", tt.name, err, got, tt.status)
+		}
+		if err == nil {
+			if got := filesContent(t, resp); got != tt.content {
+				t.Errorf("%s: content %q, want %q", tt.name, got, tt.content)
+			}
+		}
+		if n := plain.open.Load(); n != 0 {
+			t.Errorf("%s: %d files are open at the end, want none", tt.name, n)
+		}
+	}
+
+	for _, target := range []string{"/stale.txt", "/half.txt", "/void.txt", "/cut.txt", "/folder.txt", "/plain.txt", "/site/", "/list/", "/only.txt"} {
+		for _, accept := range []string{"br, gzip", "br, gzip, identity;q=0", "gzip;q=0"} {
+			plain := &filesPlain{fsys: sidecarTree()}
+			req := requestOf(t, "GET "+target+" HTTP/1.1\r\nHost: a\r\nAccept-Encoding: "+accept+"\r\n\r\n")
+			if resp, err := etagFS(t, plain, sidecarAll).Resolve(t.Context(), req); err == nil {
+				resp.Close()
+			}
+			if n := plain.open.Load(); n != 0 {
+				t.Errorf("%s with Accept-Encoding: %s: %d files are open at the end, want none", target, accept, n)
+			}
+		}
+	}
+}
+
+func TestWithPrecompressed(t *testing.T) {
+	tests := []struct {
+		codings []string
+		wrong   int
+	}{
+		{nil, 0},
+		{[]string{"br", "zstd", "gzip"}, 0},
+		{[]string{"gzip"}, 0},
+		{[]string{"deflate"}, 1},
+		{[]string{"GZIP"}, 1},
+		{[]string{""}, 1},
+		{[]string{"identity"}, 1},
+		{[]string{"br", "gz", "gzip", ".gz"}, 2},
+	}
+	for _, tt := range tests {
+		_, err := rawhttp.FS(fstest.MapFS{}, rawhttp.WithPrecompressed(tt.codings...))
+		got := 0
+		if err != nil {
+			got = filesLeaves(err)
+		}
+		if got != tt.wrong {
+			t.Errorf("FS with WithPrecompressed(%q): %d mistakes, want %d: %v", tt.codings, got, tt.wrong, err)
+		}
+	}
+	codings := []string{"gzip"}
+	r := etagFS(t, sidecarTree(), rawhttp.WithPrecompressed(codings...))
+	codings[0] = "br"
+	if got := etagOfFile(t, r, "/a.html", "Accept-Encoding: br, gzip").Content; got != "gzip" {
+		t.Errorf("content %q after the caller's slice was changed, want gzip's", got)
+	}
+	if got := etagOfFile(t, etagFS(t, sidecarTree(), sidecarAll, rawhttp.WithPrecompressed()), "/a.html", "Accept-Encoding: gzip"); got.Content != "the plain file" || got.Fields["Vary"] != "" {
+		t.Errorf("WithPrecompressed() behind others: %+v, want none", got)
+	}
+}

@@ -1,0 +1,388 @@
+package conformance_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+// What parts cannot be had of is sent whole, and does not say that they can.
+func TestRepresentationsWithoutRanges(t *testing.T) {
+	const modified = "Last-Modified: " + contentChanged + "\r\n"
+	const tag = "ETag: \"v1\"\r\n"
+	const byLength = "Content-Type: text/plain\r\nContent-Length: 20\r\n"
+	const byChunks = "Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n"
+	tests := []struct {
+		name string
+		rep  func() rawhttp.Representation
+		want string
+	}{
+		{"plain Reader", func() rawhttp.Representation {
+			return rawhttp.Representation{MediaType: "text/plain", Body: respReader(contentText[:7], contentText[7:]), Size: 20, ModTime: contentMod, ETag: contentTag}
+		}, byLength + tag + modified + "\r\n" + contentText},
+		{"plain Reader that closes", func() rawhttp.Representation {
+			return rawhttp.Representation{MediaType: "text/plain", Body: io.NopCloser(respReader(contentText)), Size: 20, ModTime: contentMod, ETag: contentTag}
+		}, byLength + tag + modified + "\r\n" + contentText},
+		{"plain Reader of unknown size", func() rawhttp.Representation {
+			return rawhttp.Representation{MediaType: "text/plain", Body: respReader(contentText), Size: -1, ModTime: contentMod, ETag: contentTag}
+		}, byChunks + tag + modified + "\r\n14\r\n" + contentText + "\r\n0\r\n\r\n"},
+		{"ReaderAt of unknown size", func() rawhttp.Representation {
+			return rawhttp.Representation{MediaType: "text/plain", Body: strings.NewReader(contentText), Size: -1, ETag: contentTag}
+		}, byChunks + tag + "\r\n14\r\n" + contentText + "\r\n0\r\n\r\n"},
+		{"ReadSeeker of unknown size", func() rawhttp.Representation {
+			return rawhttp.Representation{MediaType: "text/plain", Body: struct{ io.ReadSeeker }{strings.NewReader(contentText)}, Size: -1}
+		}, byChunks + "\r\n14\r\n" + contentText + "\r\n0\r\n\r\n"},
+		{"no Body", func() rawhttp.Representation {
+			return rawhttp.Representation{MediaType: "text/plain", Size: 20, ETag: contentTag}
+		},
+			"Content-Type: text/plain\r\nContent-Length: 0\r\n" + tag + "\r\n"},
+	}
+	bubble(t, func(t *testing.T) {
+		for _, tt := range tests {
+			want := "HTTP/1.1 200 OK\r\n" + contentDate + tt.want
+			for _, lines := range [][]string{nil, {"Range: bytes=0-1"}, {"Range: bytes=0-1,3-4"}, {"Range: bytes=20-"}, {"Range: bytes=0-1", `If-Range: "v1"`}} {
+				if diff := cmp.Diff(want, contentAsk(t, rawhttp.Content(tt.rep()), "GET", lines...)); diff != "" {
+					t.Errorf("%s: answer to GET with %q (-want +got):\n%s", tt.name, lines, diff)
+				}
+			}
+			rep := tt.rep()
+			if rep.ETag == "" {
+				continue
+			}
+			if got := contentStatus(t, contentAsk(t, rawhttp.Content(rep), "GET", `If-None-Match: "v1"`)); got != 304 {
+				t.Errorf("%s: status %d to If-None-Match, want 304: conditions need no ranges", tt.name, got)
+			}
+			if got := contentStatus(t, contentAsk(t, rawhttp.Content(tt.rep()), "GET", `If-Match: "v2"`)); got != 412 {
+				t.Errorf("%s: status %d to If-Match, want 412: conditions need no ranges", tt.name, got)
+			}
+		}
+	})
+}
+
+// "A server [...] MAY ignore a Range header field when the selected representation has
+// no content" RFC 9110, section 14.2. nginx with slice asks so for every file.
+func TestRangesOfAnEmptyRepresentation(t *testing.T) {
+	want := filesAnswer{"200 OK", map[string]string{"Content-Length": "0", "Content-Range": "", "Accept-Ranges": "bytes"}, ""}
+	for _, field := range []string{"bytes=0-", "bytes=0-0", "bytes=0-1048575", "bytes=5-", "bytes=-0", "bytes=0-,-0", "bytes=-5", "bytes=0-,-5", "items=0-"} {
+		for _, body := range contentBodies {
+			resp := rawhttp.Content(rawhttp.Representation{MediaType: "text/plain", Body: body.make(t, "")})
+			got := filesTake(t, contentAsk(t, resp, "GET", "Range: "+field))
+			shown := make(map[string]string)
+			for name := range want.Fields {
+				shown[name] = got.Fields[name]
+			}
+			if diff := cmp.Diff(want, filesAnswer{got.Status, shown, got.Content}); diff != "" {
+				t.Errorf("Range: %s of an empty %s (-want +got):\n%s", field, body.name, diff)
+			}
+		}
+	}
+}
+
+// "Body is the content, read from where it stands": a range is one of that content.
+func TestRangesOfBodiesThatDoNotStandAtTheirBeginning(t *testing.T) {
+	for _, body := range contentBodies {
+		if strings.HasPrefix(body.name, "io.ReaderAt") && body.name != "io.ReaderAt that closes" {
+			continue // read from its beginning always
+		}
+		for field, want := range map[string]string{
+			"bytes=0-14": contentText[5:], "bytes=0-1": "56", "bytes=3-": contentText[8:], "bytes=-2": "ij", "items=0-1": contentText[5:],
+		} {
+			r := body.make(t, contentText).(io.ReadSeeker)
+			if _, err := r.Seek(5, io.SeekStart); err != nil {
+				t.Fatal(err)
+			}
+			answer := contentAsk(t, rawhttp.Content(rawhttp.Representation{Body: r, Size: 15}), "GET", "Range: "+field)
+			if _, got := splitHead(answer); got != want {
+				t.Errorf("Range: %s of an %s that stands at its byte 5: %q, want %q", field, body.name, got, want)
+			}
+		}
+	}
+}
+
+// Large content over TCP, where files have a way of their own; and behind it the next
+// response, where it belongs.
+func TestRangesOverTCP(t *testing.T) {
+	content := filesLarge(300_000)
+	ranges := []struct{ field, want string }{
+		{"bytes=0-", "0-299999"},
+		{"bytes=1-299998", "1-299998"},
+		{"bytes=-100000", "200000-299999"},
+		{"bytes=70000-170000", "70000-170000"},
+		{"bytes=299999-", "299999-299999"},
+		{"bytes=0-99999,100000-199999,-100000", "0-99999 100000-199999 200000-299999"},
+		{"bytes=200000-,5-5,0-70000", "200000-299999 5-5 0-70000"},
+	}
+	dir, _ := filesWrite(t, "a.bin", content)
+	sources := map[string]func() rawhttp.Resolver{
+		"Dir": func() rawhttp.Resolver { return filesOfDir(t, dir, rawhttp.WithMediaType(".bin", "text/plain")) },
+		"FS": func() rawhttp.Resolver {
+			f, err := rawhttp.FS(os.DirFS(dir), rawhttp.WithMediaType(".bin", "text/plain"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return f
+		},
+	}
+	for _, body := range contentBodies {
+		sources[body.name] = func() rawhttp.Resolver {
+			return contentResolver(func() *rawhttp.Response {
+				return rawhttp.Content(rawhttp.Representation{MediaType: "text/plain", Body: body.make(t, content), Size: int64(len(content))})
+			})
+		}
+	}
+	traced := rawhttp.WithTrace(rawhttp.Trace{BytesWritten: func(_, _ uint64, _ []byte) {}}) // then files go the way of all else
+	for name, source := range sources {
+		for way, opts := range map[string][]rawhttp.Option{"sendfile": nil, "traced": {traced}} {
+			t.Run(name+", "+way, func(t *testing.T) {
+				_, addr := listen(t, append(opts, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.First(rawhttp.Mount("/next", say("next")), source())))...)
+				var requests string
+				for _, r := range ranges {
+					requests += "GET /a.bin HTTP/1.1\r\nHost: a\r\nRange: " + r.field + "\r\n\r\n"
+				}
+				rest := talk(t, addr, requests+"GET /next HTTP/1.1\r\nHost: a\r\n\r\n")
+				for _, r := range ranges {
+					var head string
+					head, rest = splitHead(rest)
+					a := filesTake(t, head)
+					n, err := strconv.Atoi(a.Fields["Content-Length"])
+					if err != nil || n > len(rest) || a.Status != "206 Partial Content" {
+						t.Fatalf("answer to Range: %s has the head %q and %d bytes behind it", r.field, head, len(rest))
+					}
+					a.Content, rest = rest[:n], rest[n:]
+					if several := strings.Fields(r.want); len(several) > 1 {
+						contentCheckParts(t, a, content, several)
+						continue
+					}
+					var first, last int
+					fmt.Sscanf(r.want, "%d-%d", &first, &last)
+					if a.Content != content[first:last+1] || a.Fields["Content-Range"] != "bytes "+r.want+"/300000" {
+						t.Errorf("answer to Range: %s: Content-Range %q and %d bytes, want bytes %s", r.field, a.Fields["Content-Range"], n, r.want)
+					}
+				}
+				if next := filesTake(t, rest); next.Content != "next" {
+					t.Errorf("%q follows, want the next response", bodyCut(rest))
+				}
+			})
+		}
+	}
+}
+
+// A file that becomes shorter between head and content: the client must be able to
+// tell, so the connection ends short of Content-Length.
+func TestRangesOfAFileThatShrinks(t *testing.T) {
+	content := filesLarge(300_000)
+	for _, field := range []string{"bytes=50000-249999", "bytes=50000-149999,150000-249999"} {
+		dir, path := filesWrite(t, "a.bin", content)
+		shrink := func() {
+			if err := os.Truncate(path, 100_000); err != nil {
+				t.Error(err)
+			}
+		}
+		_, addr := listen(t, rawhttp.WithResolver(rawhttp.First(rawhttp.Mount("/next", say("next")), filesThen(filesOfDir(t, dir), shrink))))
+		answer := talk(t, addr, "GET /a.bin HTTP/1.1\r\nHost: a\r\nRange: "+field+"\r\n\r\nGET /next HTTP/1.1\r\nHost: a\r\n\r\n")
+		if strings.HasPrefix(answer, "HTTP/1.1 500 ") {
+			continue // nothing was out
+		}
+		a := filesTake(t, answer)
+		if n, _ := strconv.Atoi(a.Fields["Content-Length"]); n < 200_000 || len(a.Content) >= n || !strings.Contains(a.Content, content[50_000:100_000]) {
+			t.Errorf("Range: %s of a file that was cut to 100000 bytes: Content-Length %d and %d bytes, want what there is and the end of the connection", field, n, len(a.Content))
+		}
+	}
+}
+
+// A contentBroken is an io.ReadSeeker of which a call fails.
+type contentBroken struct {
+	io.ReadSeeker
+	seeks, failAt int
+}
+
+func (b *contentBroken) Seek(offset int64, whence int) (int64, error) {
+	if b.seeks++; b.seeks >= b.failAt {
+		return 0, errors.New("Seek failed")
+	}
+	return b.ReadSeeker.Seek(offset, whence)
+}
+
+// While nothing of the head is out, a source that fails is answered with 500.
+func TestRangesOfSourcesThatFail(t *testing.T) {
+	broken := func(failAt int) func() io.Reader {
+		return func() io.Reader { return &contentBroken{ReadSeeker: strings.NewReader(contentText), failAt: failAt} }
+	}
+	short := func() io.Reader { return strings.NewReader(contentText[:10]) }
+	tests := []struct {
+		name  string
+		body  func() io.Reader
+		field string
+		want  int
+	}{
+		{"Seek fails", broken(1), "bytes=3-7", 500},
+		{"Seek fails later", broken(4), "bytes=3-4,6-7,9-9,11-11", 500},
+		{"Seek fails, but there is nothing to seek", broken(1), "bytes=20-", 416},
+		{"less than Size", short, "bytes=5-14", 500},
+		{"nothing where Size says there is", short, "bytes=12-14", 500},
+		{"nothing in the second range", short, "bytes=0-1,12-14", 500},
+		{"less than Size, but not here", short, "bytes=5-9", 206},
+	}
+	for _, tt := range tests {
+		_, addr := listen(t, rawhttp.WithResolver(contentResolver(func() *rawhttp.Response { return rawhttp.Content(rawhttp.Representation{Body: tt.body(), Size: 20}) })))
+		answer := talk(t, addr, "GET / HTTP/1.1\r\nHost: a\r\nRange: "+tt.field+"\r\n\r\n")
+		if got := contentStatus(t, answer); got != tt.want {
+			t.Errorf("%s, Range: %s: status %d, want %d", tt.name, tt.field, got, tt.want)
+		}
+		if a := filesTake(t, answer); tt.want == 500 && a.Content != "500 Internal Server Error\n" {
+			t.Errorf("%s, Range: %s: content %q, want nothing of the source", tt.name, tt.field, a.Content)
+		}
+	}
+}
+
+// A contentCounted counts what is done to a source.
+type contentCounted struct {
+	io.ReadSeeker
+	reads, closed int
+}
+
+func (c *contentCounted) Read(p []byte) (int, error) {
+	c.reads++
+	return c.ReadSeeker.Read(p)
+}
+
+func (c *contentCounted) Close() error {
+	c.closed++
+	return nil
+}
+
+// Every answer closes its source, and reads none that it does not send.
+func TestContentIsClosed(t *testing.T) {
+	tests := []struct {
+		name, method string
+		lines        []string
+		want         int
+		read         bool
+	}{
+		{"200", "GET", nil, 200, true},
+		{"206", "GET", []string{"Range: bytes=0-1"}, 206, true},
+		{"206 of several", "GET", []string{"Range: bytes=0-1,3-4"}, 206, true},
+		{"304", "GET", []string{`If-None-Match: *`}, 304, false},
+		{"412", "GET", []string{`If-Match: "v2"`}, 412, false},
+		{"416", "GET", []string{"Range: bytes=20-"}, 416, false},
+		{"HEAD", "HEAD", nil, 200, false},
+		{"HEAD 304", "HEAD", []string{`If-None-Match: *`}, 304, false},
+		{"HEAD 412", "HEAD", []string{`If-Match: "v2"`}, 412, false},
+	}
+	for _, tt := range tests {
+		for _, only := range []bool{false, true} {
+			source := &contentCounted{ReadSeeker: strings.NewReader(contentText)}
+			rep := rawhttp.Representation{Body: source, Size: 20, ETag: contentTag}
+			if only { // only a Reader
+				rep.Body = struct{ io.ReadCloser }{source}
+			}
+			if only && slices.Contains([]string{"206", "206 of several", "416"}, tt.name) {
+				tt.want, tt.read = 200, true
+			}
+			if got := contentStatus(t, contentAsk(t, rawhttp.Content(rep), tt.method, tt.lines...)); got != tt.want {
+				t.Errorf("%s: status %d, want %d", tt.name, got, tt.want)
+			}
+			if source.closed != 1 || (source.reads > 0) != tt.read {
+				t.Errorf("%s: the source was closed %d times and read %d times, want closed once, read: %v", tt.name, source.closed, source.reads, tt.read)
+			}
+		}
+	}
+}
+
+// A Response over an io.ReaderAt answers any number of requests, also at once, each
+// as it asks.
+func TestReusableContentAtOnce(t *testing.T) {
+	resp := contentOf(contentTag, contentMod).Set("Vary", "Accept")
+	asks := map[string]int{
+		"X-None: 1": 200, "Range: bytes=0-1": 206, "Range: bytes=0-1,3-4": 206, "Range: bytes=20-": 416, `If-None-Match: *`: 304, `If-Match: "v2"`: 412,
+	}
+	want := make(map[string]string)
+	bubble(t, func(t *testing.T) {
+		for line := range asks {
+			want[line] = contentAsk(t, resp, "GET", line)
+		}
+		done := make(chan struct{})
+		for range 50 {
+			for line, status := range asks {
+				go func() {
+					defer func() { done <- struct{}{} }()
+					if got := contentAsk(t, resp, "GET", line); got != want[line] || contentStatus(t, got) != status {
+						t.Errorf("answer to %s at once is %q, want %d: %q", line, got, status, want[line])
+					}
+				}()
+			}
+		}
+		for range 50 * len(asks) {
+			<-done
+		}
+	})
+	if got := contentStatus(t, contentAsk(t, resp, "GET")); got != 200 {
+		t.Errorf("status %d behind them, want 200", got)
+	}
+}
+
+// What a Response says of itself, not of its content, holds for 412 and 416 too.
+func TestFieldsOfFailedConditions(t *testing.T) {
+	for _, line := range []string{`If-Match: "v2"`, "Range: bytes=20-"} {
+		resp := contentOf(contentTag, contentMod).Set("Strict-Transport-Security", "max-age=60").Set("Access-Control-Allow-Origin", "*").
+			Set("Vary", "Origin").Set("Set-Cookie", "a=1").Set("X-Content-Type-Options", "nosniff").
+			Set("Content-Language", "en").Set("Content-Encoding", "gzip").Set("Content-Disposition", "attachment").
+			Set("Cache-Control", "max-age=60").Set("ETag", `"own"`).Set("Last-Modified", contentChanged)
+		if line == "Range: bytes=20-" {
+			resp.Set("Accept-Ranges", "bytes")
+		}
+		a := filesTake(t, contentAsk(t, resp, "GET", line)) // which fails the test for a field that is there twice
+		for _, name := range []string{"Strict-Transport-Security", "Access-Control-Allow-Origin", "Vary", "Set-Cookie"} {
+			if _, ok := a.Fields[name]; !ok {
+				t.Errorf("answer %s to %s has no %s, which the resolver set for every answer of it", a.Status, line, name)
+			}
+		}
+		for _, name := range []string{"Content-Language", "Content-Encoding", "Content-Disposition", "Cache-Control", "ETag", "Last-Modified"} {
+			if v, ok := a.Fields[name]; ok {
+				t.Errorf("answer %s to %s has %s: %s, which tells of other content", a.Status, line, name, v)
+			}
+		}
+
+		cookies := contentOf(contentTag, contentMod).Add("Set-Cookie", "a=1").Add("Set-Cookie", "b=2")
+		if answer := contentAsk(t, cookies, "GET", line); !strings.Contains(answer, "\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n") {
+			t.Errorf("answer to %s is %q, want each of the two field lines", line, answer)
+		}
+	}
+}
+
+func TestCloseAfterOfEveryAnswer(t *testing.T) {
+	for line, status := range map[string]int{
+		"X-None: 1": 200, "Range: bytes=0-1": 206, `If-None-Match: *`: 304, `If-Match: "v2"`: 412, "Range: bytes=20-": 416,
+	} {
+		req := requestOf(t, "GET / HTTP/1.1\r\nHost: a\r\n"+line+"\r\n\r\n")
+		var b strings.Builder
+		persist, err := rawhttp.WriteResponse(context.Background(), &b, req, contentOf(contentTag, contentMod).CloseAfter())
+		if got := filesTake(t, b.String()); persist || err != nil || got.Fields["Connection"] != "close" || contentStatus(t, b.String()) != status {
+			t.Errorf("CloseAfter, answered with %s: persist %v, %v, Connection %q, want the connection to close behind a %d", got.Status, persist, err, got.Fields["Connection"], status)
+		}
+	}
+}
+
+// "The server generating a 304 response MUST generate any of the following header
+// fields that would have been sent in a 200 (OK) response to the same request:
+// Content-Location, Date, ETag, and Vary". RFC 9110, section 15.4.5.
+func TestNotModifiedKeepsContentLocation(t *testing.T) {
+	resp := rawhttp.Content(rawhttp.Representation{Body: strings.NewReader("a"), Size: 1, ETag: `"1"`}).
+		Set("Content-Location", "/a.en").Set("Content-Language", "en").Set("Vary", "Accept-Language")
+	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return resp, nil })))
+	got := talk(t, addr, "GET / HTTP/1.1\r\nHost: a\r\nIf-None-Match: \"1\"\r\n\r\n")
+	want := "HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\nContent-Location: /a.en\r\nVary: Accept-Language\r\n\r\n"
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("answer (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,448 @@
+package conformance_test
+
+import (
+	"context"
+	"io"
+	"maps"
+	"mime"
+	"mime/multipart"
+	"net/http/httputil"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+// contentRanges are Range fields for contentText, which is 20 bytes, with what they
+// ask for: "" if they are to be ignored, "416" if there is nothing in them, else the
+// ranges.
+var contentRanges = []struct {
+	name, field, want, why string
+}{
+	{"first byte", "bytes=0-0", "0-0", ""},
+	{"some", "bytes=3-7", "3-7", ""},
+	{"last byte", "bytes=19-19", "19-19", ""},
+	{"all", "bytes=0-19", "0-19", "206 all the same: the client joins it with what it has"},
+	{"one more than all", "bytes=0-20", "0-19", "the remainder, RFC 9110, section 14.1.2"},
+	{"open", "bytes=12-", "12-19", ""},
+	{"open from the first", "bytes=0-", "0-19", ""},
+	{"open from the last", "bytes=19-", "19-19", ""},
+	{"suffix of one", "bytes=-1", "19-19", ""},
+	{"suffix", "bytes=-5", "15-19", ""},
+	{"suffix of all", "bytes=-20", "0-19", ""},
+	{"suffix of more", "bytes=-21", "0-19", "the entire representation, RFC 9110, section 14.1.2"},
+	{"leading zeros", "bytes=000000000000000000000000000003-0000000007", "3-7", "first-pos = 1*DIGIT"},
+
+	{"suffix of none", "bytes=-0", "416", "RFC 9110, section 14.1.2"},
+	{"suffix of none, in zeros", "bytes=-000", "416", ""},
+	{"behind the end", "bytes=20-", "416", ""},
+	{"behind the end, closed", "bytes=20-20", "416", ""},
+	{"far behind the end", "bytes=500-999", "416", ""},
+	{"several behind the end", "bytes=20-,-0,30-40", "416", ""},
+
+	{"2^31", "bytes=3-2147483648", "3-19", "recipients must anticipate large numbers, RFC 9110, section 14.1.2"},
+	{"2^63-1", "bytes=3-9223372036854775807", "3-19", ""},
+	{"2^63", "bytes=3-9223372036854775808", "3-19", ""},
+	{"2^64-1", "bytes=3-18446744073709551615", "3-19", ""},
+	{"2^64", "bytes=3-18446744073709551616", "3-19", "2^64 is 0 where it wraps"},
+	{"2^64+5", "bytes=3-18446744073709551621", "3-19", ""},
+	{"40 digits", "bytes=3-" + strings.Repeat("9", 40), "3-19", ""},
+	{"suffix of 2^64", "bytes=-18446744073709551616", "0-19", ""},
+	{"suffix of 40 digits", "bytes=-" + strings.Repeat("9", 40), "0-19", ""},
+	{"from 2^64", "bytes=18446744073709551616-", "416", ""},
+	{"from 2^64+1 to 2^64+2", "bytes=18446744073709551617-18446744073709551618", "416", ""},
+	{"from 2^64+2 to 2^64+1", "bytes=18446744073709551618-18446744073709551617", "", "last-pos is less than first-pos"},
+	{"from 30 to 2^64", "bytes=30-18446744073709551616", "416", ""},
+
+	{"two", "bytes=0-1,5-6", "0-1 5-6", ""},
+	{"two with blanks", "bytes=0-1 , \t5-6", "0-1 5-6", ""},
+	{"two with empty members", "bytes=,,0-1, ,5-6,", "0-1 5-6", "RFC 9110, section 5.6.1.2"},
+	{"two in descending order", "bytes=5-6,0-1", "5-6 0-1", "in the order that was asked for"},
+	{"two that touch", "bytes=0-9,10-19", "0-9 10-19", "20 bytes in all"},
+	{"three kinds", "bytes=0-0,10-,-1", "0-0 10-19 19-19", ""},
+	{"the same twice", "bytes=0-0,0-0", "0-0 0-0", "no more bytes than there are"},
+	{"overlapping", "bytes=0-5,4-9", "0-5 4-9", ""},
+	{"overlapping, a byte too much", "bytes=0-10,4-13", "", "more bytes than there are"},
+	{"all and one", "bytes=0-,0-0", "", "more bytes than there are"},
+	{"all twice", "bytes=0-,0-", "", "more bytes than there are"},
+	{"one that is there, one that is not", "bytes=0-1,20-", "0-1", "a single part: there is one range to send"},
+	{"one that is not there, one that is", "bytes=-0,3-4", "3-4", ""},
+	{"two that are there, one that is not", "bytes=0-1,99-,3-4", "0-1 3-4", ""},
+	{"16", "bytes=" + strings.Repeat("0-0,", 15) + "1-1", strings.Repeat("0-0 ", 15) + "1-1", ""},
+	{"17", "bytes=" + strings.Repeat("0-0,", 16) + "1-1", "", "more than 16"},
+	{"17, of which one is there", "bytes=" + strings.Repeat("20-,", 16) + "1-1", "", "more than 16"},
+	{"17 that are not there", "bytes=" + strings.Repeat("20-,", 16) + "20-", "", "more than 16"},
+	{"1 KiB", "bytes=3-7" + strings.Repeat(",", 1024-9), "3-7", ""},
+	{"more than 1 KiB", "bytes=3-7" + strings.Repeat(",", 1025-9), "", ""},
+	{"more than 1 KiB in zeros", "bytes=3-" + strings.Repeat("0", 1025-9) + "7", "", ""},
+
+	{"unit in capitals", "BYTES=0-1", "0-1", "range units are case-insensitive, RFC 9110, section 14.1"},
+	{"unit in any case", "Bytes=0-1", "0-1", ""},
+	{"other unit", "items=0-1", "", "RFC 9110, section 14.2"},
+	{"unit that begins alike", "bytes2=0-1", "", ""},
+	{"unit cut short", "byte=0-1", "", ""},
+	{"unit with a blank", "bytes =0-1", "", ""},
+	{"no unit", "=0-1", "", ""},
+	{"no unit and no sign", "0-1", "", ""},
+	{"no sign", "bytes", "", ""},
+	{"blank for a sign", "bytes 0-1", "", "that is Content-Range"},
+	{"colon for a sign", "bytes:0-1", "", ""},
+	{"two signs", "bytes==0-1", "", ""},
+	{"nothing", "bytes=", "", ""},
+	{"empty field", "", "", ""},
+	{"only empty members", "bytes=, ,", "", "1#range-spec: at least one"},
+	{"only a hyphen", "bytes=-", "", ""},
+	{"a position alone", "bytes=5", "", ""},
+	{"three positions", "bytes=1-2-3", "", ""},
+	{"minus", "bytes=--1", "", ""},
+	{"minus at the end", "bytes=0--1", "", ""},
+	{"plus", "bytes=+0-+1", "", ""},
+	{"letters", "bytes=a-b", "", ""},
+	{"hexadecimal", "bytes=0x0-0x1", "", ""},
+	{"underscore", "bytes=0-1_0", "", ""},
+	{"decimal point", "bytes=0.0-1.0", "", ""},
+	{"exponent", "bytes=1e1-", "", ""},
+	{"digits that are not ASCII", "bytes=٠-١", "", ""},
+	{"blank before the hyphen", "bytes=0 -1", "", ""},
+	{"blank behind the hyphen", "bytes=0- 1", "", ""},
+	{"blank for a comma", "bytes=0-1 5-6", "", ""},
+	{"semicolon for a comma", "bytes=0-1;5-6", "", ""},
+	{"length behind it", "bytes=0-1/20", "", ""},
+	{"quotes", `bytes="0-1"`, "", ""},
+	{"last before first", "bytes=5-4", "", "invalid, RFC 9110, section 14.1.1"},
+	{"one of two is junk", "bytes=0-1,x", "", "a range that is junk makes the field so"},
+	{"the first of two is junk", "bytes=x,0-1", "", ""},
+	{"one of two is invalid", "bytes=0-1,5-4", "", ""},
+	{"junk behind what is not there", "bytes=20-,x", "", ""},
+	{"a unit in the second", "bytes=0-1,bytes=5-6", "", ""},
+}
+
+// contentWant gives the status and the content of an answer to a Range field, and its
+// Content-Range; of several ranges no content.
+func contentWant(want string) (status int, contentRange, content string, several []string) {
+	ranges := strings.Fields(want)
+	switch {
+	case want == "":
+		return 200, "", contentText, nil
+	case want == "416":
+		return 416, "bytes */20", "416 Range Not Satisfiable\n", nil
+	case len(ranges) > 1:
+		return 206, "", "", ranges
+	}
+	first, last, _ := strings.Cut(want, "-")
+	a, _ := strconv.Atoi(first)
+	b, _ := strconv.Atoi(last)
+	return 206, "bytes " + want + "/20", contentText[a : b+1], nil
+}
+
+// contentBodies are the kinds of Body that ranges can be had of, by the content that
+// they hold.
+var contentBodies = []struct {
+	name string
+	make func(t testing.TB, content string) io.Reader
+}{
+	{"io.ReaderAt", func(_ testing.TB, content string) io.Reader { return strings.NewReader(content) }},
+	{"io.ReaderAt alone", func(_ testing.TB, content string) io.Reader { return contentReaderAt{strings.NewReader(content)} }},
+	{"io.ReaderAt that closes", func(_ testing.TB, content string) io.Reader {
+		return &closeReaderAt{Reader: strings.NewReader(content)}
+	}},
+	{"io.ReadSeeker", func(_ testing.TB, content string) io.Reader {
+		return struct{ io.ReadSeeker }{strings.NewReader(content)}
+	}},
+	{"os.File", func(t testing.TB, content string) io.Reader {
+		path := filepath.Join(t.TempDir(), "a.txt")
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f // the Response closes it
+	}},
+}
+
+// A contentReaderAt is an io.ReaderAt that must not be read from where it stands.
+type contentReaderAt struct{ io.ReaderAt }
+
+func (contentReaderAt) Read([]byte) (int, error) {
+	panic("an io.ReaderAt is read from where it stands")
+}
+
+func TestRanges(t *testing.T) {
+	for _, tt := range contentRanges {
+		t.Run(tt.name, func(t *testing.T) {
+			status, contentRange, content, several := contentWant(tt.want)
+			for _, body := range contentBodies {
+				resp := rawhttp.Content(rawhttp.Representation{MediaType: "text/plain", Body: body.make(t, contentText), Size: 20, ETag: contentTag})
+				answer := contentAsk(t, resp, "GET", "Range: "+tt.field)
+				resp.Close()
+				got := filesTake(t, answer)
+				if code := contentStatus(t, answer); code != status || got.Fields["Content-Range"] != contentRange {
+					t.Errorf("Range: %s of a %s: status %d, Content-Range %q, want %d, %q\nwhy: %s",
+						tt.field, body.name, code, got.Fields["Content-Range"], status, contentRange, tt.why)
+					continue
+				}
+				if n := strconv.Itoa(len(got.Content)); got.Fields["Content-Length"] != n {
+					t.Errorf("Range: %s of a %s: Content-Length %s, and %s bytes follow", tt.field, body.name, got.Fields["Content-Length"], n)
+				}
+				if several != nil {
+					contentCheckParts(t, got, contentText, several)
+					continue
+				}
+				if got.Content != content {
+					t.Errorf("Range: %s of a %s: content %q, want %q", tt.field, body.name, got.Content, content)
+				}
+			}
+		})
+	}
+}
+
+// contentCheckParts reads an answer of several ranges as another implementation does,
+// and compares it with the ranges of the content, each as "first-last".
+func contentCheckParts(t *testing.T, a filesAnswer, content string, ranges []string) {
+	t.Helper()
+	mediaType, params, err := mime.ParseMediaType(a.Fields["Content-Type"])
+	if err != nil || mediaType != "multipart/byteranges" {
+		t.Fatalf("Content-Type %q of several ranges (%v), want multipart/byteranges, RFC 9110, section 15.3.7.2", a.Fields["Content-Type"], err)
+	}
+	type part struct{ Range, Type, Content string }
+	var want, got []part
+	for _, r := range ranges {
+		first, last, _ := strings.Cut(r, "-")
+		i, _ := strconv.Atoi(first)
+		j, _ := strconv.Atoi(last)
+		want = append(want, part{"bytes " + r + "/" + strconv.Itoa(len(content)), "text/plain", content[i : j+1]})
+	}
+	body := strings.NewReader(a.Content)
+	for r := multipart.NewReader(body, params["boundary"]); ; {
+		p, err := r.NextRawPart()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatalf("part %d of %q: %v", len(got), bodyCut(a.Content), err)
+		}
+		b, err := io.ReadAll(p)
+		if err != nil {
+			t.Fatalf("part %d of %q: %v", len(got), bodyCut(a.Content), err)
+		}
+		if names := slices.Sorted(maps.Keys(p.Header)); !slices.Equal(names, []string{"Content-Range", "Content-Type"}) {
+			t.Errorf("part %d has the fields %q, want Content-Type and Content-Range", len(got), names)
+		}
+		got = append(got, part{p.Header.Get("Content-Range"), p.Header.Get("Content-Type"), string(b)})
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("parts (-want +got):\n%s", diff)
+	}
+}
+
+// Every byte of the answers that have a part of the content, or none.
+func TestAnswersToRanges(t *testing.T) {
+	const validators = "ETag: \"v1\"\r\nLast-Modified: " + contentChanged + "\r\nAccept-Ranges: bytes\r\n"
+	make := func() *rawhttp.Response { return contentOf(contentTag, contentMod).Set("Vary", "Accept") }
+	bubble(t, func(t *testing.T) {
+		for _, tt := range []struct{ field, want string }{
+			{"bytes=3-7", "HTTP/1.1 206 Partial Content\r\n" + contentDate + "Content-Type: text/plain\r\nContent-Length: 5\r\n" +
+				validators + "Content-Range: bytes 3-7/20\r\nVary: Accept\r\n\r\n34567"},
+			{"items=3-7", "HTTP/1.1 200 OK\r\n" + contentDate + "Content-Type: text/plain\r\nContent-Length: 20\r\n" +
+				validators + "Vary: Accept\r\n\r\n" + contentText},
+		} {
+			if diff := cmp.Diff(tt.want, contentAsk(t, make(), "GET", "Range: "+tt.field)); diff != "" {
+				t.Errorf("answer to Range: %s (-want +got):\n%s", tt.field, diff)
+			}
+		}
+
+		want := "HTTP/1.1 416 Range Not Satisfiable\r\n" + contentDate + "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 26\r\n" +
+			"X-Content-Type-Options: nosniff\r\nContent-Range: bytes */20\r\n\r\n416 Range Not Satisfiable\n"
+		if diff := cmp.Diff(want, contentAsk(t, contentOf(contentTag, contentMod), "GET", "Range: bytes=20-")); diff != "" {
+			t.Errorf("answer to Range: bytes=20- (-want +got):\n%s", diff)
+		}
+
+		// "multipart/byteranges", RFC 9110, section 14.6: its Content-Range is that of the parts alone.
+		got := contentAsk(t, make(), "GET", "Range: bytes=-2, 3-7")
+		_, params, err := mime.ParseMediaType(filesTake(t, got).Fields["Content-Type"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := params["boundary"]
+		content := "--" + b + "\r\nContent-Type: text/plain\r\nContent-Range: bytes 18-19/20\r\n\r\nij\r\n" +
+			"--" + b + "\r\nContent-Type: text/plain\r\nContent-Range: bytes 3-7/20\r\n\r\n34567\r\n--" + b + "--\r\n"
+		want = "HTTP/1.1 206 Partial Content\r\n" + contentDate + "Content-Type: multipart/byteranges; boundary=" + b + "\r\n" +
+			"Content-Length: " + strconv.Itoa(len(content)) + "\r\n" + validators + "Vary: Accept\r\n\r\n" + content
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("answer to Range: bytes=-2, 3-7 (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// The boundary is the same for the same ranges of the same representation, so that a
+// client or a cache that asks again gets the same bytes.
+func TestBoundary(t *testing.T) {
+	boundaryOf := func(etag string, ranges string) string {
+		answer := contentAsk(t, contentOf(etag, contentMod), "GET", "Range: "+ranges)
+		_, params, err := mime.ParseMediaType(filesTake(t, answer).Fields["Content-Type"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return params["boundary"]
+	}
+	b := boundaryOf(contentTag, "bytes=0-1,3-4")
+	if again := boundaryOf(contentTag, "bytes=0-1, 3-00004,"); again != b {
+		t.Errorf("boundary %q, then %q of the same ranges", b, again)
+	}
+	for _, other := range []string{
+		boundaryOf(contentTag, "bytes=3-4,0-1"), boundaryOf(contentTag, "bytes=0-1,3-5"), boundaryOf(`"v2"`, "bytes=0-1,3-4"), boundaryOf("", "bytes=0-1,3-4"),
+	} {
+		if other == b {
+			t.Errorf("boundary %q also of other ranges, or of another representation", b)
+		}
+	}
+	if len(b) < 20 || len(b) > 70 || strings.Trim(b, "-0123456789abcdefghijklmnopqrstuvwxyz") != "" {
+		t.Errorf("boundary %q, want up to 70 bytes that need no quotes (RFC 2046, section 5.1.1), and enough of them to be in no content", b)
+	}
+}
+
+// "For this specification, GET is the only method for which range handling is
+// defined." RFC 9110, section 14.2.
+func TestRangeOnOtherMethods(t *testing.T) {
+	for _, method := range []string{"HEAD", "POST", "PUT", "DELETE", "PATCH", "get", "BREW"} {
+		for _, field := range []string{"bytes=0-1", "bytes=0-1,3-4", "bytes=20-", "bytes=-0", "junk"} {
+			got := filesTake(t, contentAsk(t, contentOf(contentTag, contentMod), method, "Range: "+field))
+			want := contentText
+			if method == "HEAD" {
+				want = ""
+			}
+			_, partial := got.Fields["Content-Range"]
+			if got.Status != "200 OK" || got.Content != want || got.Fields["Content-Length"] != "20" || partial {
+				t.Errorf("%s with Range: %s: %+v, want the whole, as if it were not there", method, field, got)
+			}
+		}
+	}
+	for _, lines := range [][]string{{"Range: bytes=0-1", "Range: bytes=3-4"}, {"Range: bytes=0-1", "Range: bytes=0-1"}} {
+		if got := contentStatus(t, contentAsk(t, contentOf(contentTag, contentMod), "GET", lines...)); got != 200 {
+			t.Errorf("GET with %q: status %d, want 200: Range is no list, and joined (RFC 9110, section 5.3) it is none that we know", lines, got)
+		}
+	}
+}
+
+func TestIfRange(t *testing.T) {
+	const strong, weak = contentTag, `W/"v1"`
+	now := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	tests := []struct {
+		name   string
+		etag   string
+		mod    time.Time
+		values []string
+		want   bool
+		why    string
+	}{
+		{"none", "", time.Time{}, nil, true, ""},
+		{"the tag", strong, contentMod, []string{`"v1"`}, true, ""},
+		{"another tag", strong, contentMod, []string{`"v2"`}, false, "the client gets the whole anew"},
+		{"weak tag", strong, contentMod, []string{`W/"v1"`}, false, "strong comparison, RFC 9110, section 13.1.5"},
+		{"tag of a weak one", weak, contentMod, []string{`"v1"`}, false, "strong comparison"},
+		{"weak tag of a weak one", weak, contentMod, []string{`W/"v1"`}, false, "strong comparison: both must be strong"},
+		{"tag where there is none", "", contentMod, []string{`"v1"`}, false, ""},
+		{"empty tag where there is none", "", contentMod, []string{`""`}, false, ""},
+		{"list of tags", strong, contentMod, []string{`"v1", "v2"`}, false, "If-Range = entity-tag / HTTP-date: no list"},
+		{"any", strong, contentMod, []string{`*`}, false, "not the grammar"},
+		{"nothing", strong, contentMod, []string{``}, false, "not the grammar"},
+		{"no quotes", strong, contentMod, []string{`v1`}, false, "not the grammar"},
+		{"two lines", strong, contentMod, []string{`"v1"`, `"v1"`}, false, "If-Range is no list"},
+		{"two lines, one the tag", strong, contentMod, []string{`"v1"`, `"v2"`}, false, "If-Range is no list"},
+
+		{"the date", strong, contentMod, []string{contentChanged}, true, ""},
+		{"the date, obsolete form", strong, contentMod, []string{"Friday, 31-Dec-99 12:00:00 GMT"}, true, ""},
+		{"the date, asctime form", "", contentMod, []string{"Fri Dec 31 12:00:00 1999"}, true, ""},
+		{"the date of a weak one", weak, contentMod, []string{contentChanged}, true, "the date is a validator of its own"},
+		{"a second later", strong, contentMod, []string{"Fri, 31 Dec 1999 12:00:01 GMT"}, false, "exactly, RFC 9110, section 13.1.5"},
+		{"a second earlier", strong, contentMod, []string{"Fri, 31 Dec 1999 11:59:59 GMT"}, false, ""},
+		{"now", strong, contentMod, []string{"Sat, 01 Jan 2000 00:00:00 GMT"}, false, "exactly: it is no If-Unmodified-Since"},
+		{"date where there is none", strong, time.Time{}, []string{contentChanged}, false, ""},
+		{"the zero time where there is none", strong, time.Time{}, []string{"Mon, 01 Jan 0001 00:00:00 GMT"}, false, ""},
+		{"not a date", strong, contentMod, []string{"Fri, 31 Dec 1999 12:00:00 UTC"}, false, ""},
+		{"date twice", strong, contentMod, []string{contentChanged, contentChanged}, false, "If-Range is no list"},
+		{"2 s old", strong, now.Add(-2 * time.Second), []string{"Fri, 31 Dec 1999 23:59:58 GMT"}, true, ""},
+		{"1 s old", strong, now.Add(-time.Second), []string{"Fri, 31 Dec 1999 23:59:59 GMT"}, false,
+			"it may have changed twice in that second: no strong validator, RFC 9110, section 8.8.2.2"},
+		{"of this second", strong, now, []string{"Sat, 01 Jan 2000 00:00:00 GMT"}, false, "no strong validator"},
+		{"from the future", strong, now.Add(time.Hour), []string{"Sat, 01 Jan 2000 01:00:00 GMT"}, false, ""},
+		{"from the future, as sent", strong, now.Add(time.Hour), []string{"Sat, 01 Jan 2000 00:00:00 GMT"}, false, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				var lines []string
+				for _, v := range tt.values {
+					lines = append(lines, "If-Range: "+v)
+				}
+				for field, applied := range map[string]int{"bytes=0-1": 206, "bytes=0-1,3-4": 206, "bytes=20-": 416, "items=0-1": 200} {
+					want := 200
+					if tt.want {
+						want = applied
+					}
+					got := contentStatus(t, contentAsk(t, contentOf(tt.etag, tt.mod), "GET", append(lines, "Range: "+field)...))
+					if got != want {
+						t.Errorf("GET of ETag %s, changed %v, with %q, Range: %s: status %d, want %d\nwhy: %s", tt.etag, tt.mod, lines, field, got, want, tt.why)
+					}
+				}
+				if got := contentStatus(t, contentAsk(t, contentOf(tt.etag, tt.mod), "GET", lines...)); got != 200 {
+					t.Errorf("GET with %q and no Range: status %d, want 200: it is ignored, RFC 9110, section 13.1.5", lines, got)
+				}
+			})
+		})
+	}
+}
+
+// Several ranges in every framing that there is.
+func TestFramingOfRanges(t *testing.T) {
+	requests := map[string]string{
+		"by length":    "GET / HTTP/1.1\r\nHost: a\r\n",
+		"by length 10": "GET / HTTP/1.0\r\nConnection: keep-alive\r\n",
+		"by chunks":    "GET / HTTP/1.1\r\nHost: a\r\n",
+		"by the close": "GET / HTTP/1.0\r\n",
+	}
+	for name, request := range requests {
+		for _, body := range contentBodies {
+			resolver := contentResolver(func() *rawhttp.Response {
+				return rawhttp.Content(rawhttp.Representation{MediaType: "text/plain", Body: body.make(t, contentText), Size: 20})
+			})
+			_, addr := listen(t, rawhttp.WithResolver(resolver), rawhttp.WithContentLength(strings.HasPrefix(name, "by length")))
+			answer := talk(t, addr, request+"Range: bytes=-2,3-7\r\n\r\n")
+			a := filesTake(t, answer)
+			switch name {
+			case "by chunks":
+				if a.Fields["Transfer-Encoding"] != "chunked" {
+					t.Errorf("%s, %s: fields %q, want it chunked", name, body.name, a.Fields)
+				}
+				content, err := io.ReadAll(httputil.NewChunkedReader(strings.NewReader(a.Content)))
+				if err != nil {
+					t.Errorf("%s, %s: %v", name, body.name, err)
+				}
+				a.Content = string(content)
+			case "by the close":
+				if _, ok := a.Fields["Content-Length"]; ok || a.Fields["Connection"] != "close" {
+					t.Errorf("%s, %s: fields %q, want no length", name, body.name, a.Fields)
+				}
+			default:
+				if n := strconv.Itoa(len(a.Content)); a.Fields["Content-Length"] != n {
+					t.Errorf("%s, %s: Content-Length %s, and %s bytes follow", name, body.name, a.Fields["Content-Length"], n)
+				}
+			}
+			contentCheckParts(t, a, contentText, []string{"18-19", "3-7"})
+		}
+	}
+}
+
+// contentResolver answers every request with a new Response.
+func contentResolver(make func() *rawhttp.Response) rawhttp.Resolver {
+	return rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return make(), nil })
+}

@@ -1,0 +1,356 @@
+package conformance_test
+
+import (
+	"context"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+// Errors of Accept are waited out, first 5 ms, each time twice as long up to 1 s;
+// idle connections are shed first, the oldest at once; a connection begins anew.
+func TestAcceptErrors(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var log liveLog
+		s := newServer(t, rawhttp.WithResolver(say("hi")), rawhttp.WithLogger(&log), rawhttp.WithDate(false))
+		ln := &liveTimedListener{liveListener: newLiveListener()}
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(t.Context(), ln) }()
+		oldest := ln.dial(t)
+		time.Sleep(time.Second)
+		newer := ln.dial(t)
+		synctest.Wait()
+		ln.taken()
+
+		for range 10 {
+			ln.errs <- errLiveTooMany
+		}
+		ln.dial(t)
+		want := []time.Duration{5, 10, 20, 40, 80, 160, 320, 640, 1000, 1000}
+		for i := range want {
+			want[i] *= time.Millisecond
+		}
+		want = append(want, 0) // behind the connection
+		if diff := cmp.Diff(want, ln.taken()); diff != "" {
+			t.Errorf("pauses behind errors (-want +got):\n%s", diff)
+		}
+		if oldest.isOpen() || newer.isOpen() {
+			t.Errorf("connections that are idle are open after ten errors: oldest %v, newer %v", oldest.isOpen(), newer.isOpen())
+		}
+		if !log.has("warn", "accept", errLiveTooMany.Error()) {
+			t.Errorf("log has %q, want the error at level warn", &log)
+		}
+
+		ln.errs <- errLiveTooMany
+		ln.dial(t)
+		if diff := cmp.Diff([]time.Duration{5 * time.Millisecond, 0}, ln.taken()); diff != "" {
+			t.Errorf("pauses behind a connection (-want +got):\n%s", diff)
+		}
+		s.Close()
+		<-served
+	})
+}
+
+// A connection is shed at the first error already, the one that has been idle the
+// longest, and one that has a request in progress never.
+func TestAcceptErrorShedsTheOldestIdle(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		release := make(chan struct{})
+		s := newServer(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			if req.Path() == "/wait" {
+				<-release
+			}
+			return rawhttp.Text(200, req.Path()), nil
+		})))
+		ln := newLiveListener()
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(t.Context(), ln) }()
+		busy := ln.dial(t)
+		busy.say(liveGet("/wait"))
+		time.Sleep(time.Second)
+		a := ln.dial(t)
+		time.Sleep(time.Second)
+		b := ln.dial(t)
+		time.Sleep(time.Second)
+		a.say(liveGet("/")) // now b has been idle the longest
+		open := func() [3]bool { return [3]bool{busy.isOpen(), a.isOpen(), b.isOpen()} }
+		for i, want := range [][3]bool{{true, true, false}, {true, false, false}, {true, false, false}} {
+			ln.errs <- errLiveTooMany
+			time.Sleep(time.Second)
+			if diff := cmp.Diff(want, open()); diff != "" {
+				t.Errorf("busy, a, b are open after error %d (-want +got):\n%s", i+1, diff)
+			}
+		}
+		close(release)
+		if diff := cmp.Diff(liveOK("/wait"), busy.heard()); diff != "" {
+			t.Errorf("answer to the request in progress (-want +got):\n%s", diff)
+		}
+		s.Close()
+		<-served
+	})
+}
+
+// A stop does not wait for the end of a pause.
+func TestStopInAPause(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer(t, rawhttp.WithResolver(say("hi")))
+		ln := newLiveListener()
+		for range 20 {
+			ln.errs <- errLiveTooMany
+		}
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(t.Context(), ln) }()
+		time.Sleep(3 * time.Second)
+		start := time.Now()
+		s.Close()
+		if err := <-served; err != rawhttp.ErrServerClosed {
+			t.Errorf("Serve = %v, want ErrServerClosed", err)
+		}
+		if d := time.Since(start); d != 0 {
+			t.Errorf("Serve returned after %v, want at once", d)
+		}
+	})
+}
+
+var errLiveTooMany = &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+
+// A liveTimedListener keeps the times between calls of Accept.
+type liveTimedListener struct {
+	*liveListener
+	mu   sync.Mutex
+	last time.Time
+	gaps []time.Duration
+}
+
+func (l *liveTimedListener) Accept() (net.Conn, error) {
+	l.mu.Lock()
+	if now := time.Now(); l.last.IsZero() {
+		l.last = now
+	} else {
+		l.gaps = append(l.gaps, now.Sub(l.last))
+	}
+	l.mu.Unlock()
+	c, err := l.liveListener.Accept()
+	l.mu.Lock()
+	l.last = time.Now() // the call has ended: what follows is the pause
+	l.mu.Unlock()
+	return c, err
+}
+
+// taken gives the times from the end of a call to the beginning of the next.
+func (l *liveTimedListener) taken() []time.Duration {
+	synctest.Wait()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	gaps := l.gaps
+	l.gaps = nil
+	return gaps
+}
+
+// evicted is how long a connection that is evicted is still read, in case a request is on
+// the way.
+const evicted = 20 * time.Millisecond
+
+// One connection more than WithMaxConns takes the place of the one that has been
+// idle the longest; if none is idle it is told 503.
+func TestWithMaxConns(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		release := map[string]chan struct{}{"/wait": make(chan struct{}), "/c": make(chan struct{})}
+		var log liveLog
+		s := newServer(t, rawhttp.WithMaxConns(2), rawhttp.WithDate(false), rawhttp.WithLogger(&log), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			if ch := release[req.Path()]; ch != nil {
+				<-ch
+			}
+			return rawhttp.Text(200, req.Path()), nil
+		})))
+		ln := newLiveListener()
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(t.Context(), ln) }()
+		dial := func() *liveClient {
+			time.Sleep(time.Second)
+			return ln.dial(t)
+		}
+		check := func(what string, want bool, c *liveClient) {
+			t.Helper()
+			if got := c.isOpen(); got != want {
+				t.Errorf("%s is open: %v, want %v", what, got, want)
+			}
+		}
+		stats := func(open, idle, conns, refused uint64) {
+			t.Helper()
+			got := s.Stats()
+			got.Requests, got.BytesRead, got.BytesWritten = 0, 0, 0
+			if diff := cmp.Diff(rawhttp.Stats{ConnsOpen: open, ConnsIdle: idle, Conns: conns, Refused: refused}, got); diff != "" {
+				t.Errorf("Stats (-want +got):\n%s", diff)
+			}
+		}
+		a, b := dial(), dial()
+		time.Sleep(time.Second)
+		a.say(liveGet("/"))
+		stats(2, 2, 2, 0)
+
+		c := dial() // in the place of b
+		time.Sleep(evicted)
+		check("a, which asked last,", true, a)
+		check("b, which has been idle the longest,", false, b)
+		check("c", true, c)
+		stats(2, 2, 3, 0)
+
+		a.say(liveGet("/wait"))
+		c.say(liveGet("/c"))
+		stats(2, 0, 3, 0)
+		d := dial()
+		d.say("GET / HTTP/1.1\r\n") // nobody reads it
+		want := liveError("503 Service Unavailable", "Retry-After: 1", liveClose)
+		if diff := cmp.Diff(want, d.heard()); diff != "" {
+			t.Errorf("answer to the third while two are busy (-want +got):\n%s", diff)
+		}
+		check("d, which was refused,", false, d)
+		check("a", true, a)
+		check("c", true, c)
+		stats(2, 0, 4, 1)
+
+		// The one that was refused lingers, which takes nobody's place.
+		close(release["/c"])
+		c.Close()
+		synctest.Wait()
+		e := ln.dial(t)
+		check("e", true, e)
+		e.say(liveGet("/e"))
+		if diff := cmp.Diff(liveOK("/e"), e.heard()); diff != "" {
+			t.Errorf("answer while a connection that was refused lingers (-want +got):\n%s", diff)
+		}
+		close(release["/wait"])
+		a.heard()
+		s.Shutdown(t.Context())
+		stats(0, 0, 5, 1)
+		<-served
+		if log.has("error") {
+			t.Errorf("log has %q, want nothing at level error", &log)
+		}
+	})
+}
+
+// What is known of who has been idle the longest is used for several evictions; a
+// connection that was busy meanwhile is not among them.
+func TestEvictionOfSeveral(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, ln, served := liveServing(t, rawhttp.WithMaxConns(4), rawhttp.WithResolver(livePath))
+		dial := func() *liveClient {
+			time.Sleep(time.Second)
+			return ln.dial(t)
+		}
+		clients := []*liveClient{dial(), dial(), dial(), dial()}
+		check := func(want ...bool) {
+			t.Helper()
+			time.Sleep(evicted)
+			var got []bool
+			for _, c := range clients {
+				got = append(got, c.isOpen())
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("connections that are open (-want +got):\n%s", diff)
+			}
+		}
+		clients = append(clients, dial())
+		check(false, true, true, true, true)
+		time.Sleep(time.Second)
+		clients[1].say(liveGet("/"))
+		clients = append(clients, dial())
+		check(false, true, false, true, true, true)
+		clients[3].Close()
+		clients = append(clients, dial())
+		check(false, true, false, false, true, true, true)
+		clients = append(clients, dial())
+		check(false, true, false, false, false, true, true, true)
+		clients = append(clients, dial(), dial())
+		check(false, false, false, false, false, false, true, true, true, true)
+		s.Close()
+		<-served
+	})
+}
+
+// Those that cannot be told are closed without a word: as many as could be told at
+// once linger.
+func TestManyRefusedConnections(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		release := make(chan struct{})
+		var mu sync.Mutex
+		open := map[uint64]string{}
+		trace := rawhttp.Trace{
+			ConnOpen:  func(conn uint64, _ net.Conn) { mu.Lock(); defer mu.Unlock(); open[conn] += "open " },
+			ConnClose: func(conn uint64, _ error) { mu.Lock(); defer mu.Unlock(); open[conn] += "close " },
+		}
+		s := newServer(t, rawhttp.WithMaxConns(1), rawhttp.WithDate(false), rawhttp.WithTrace(trace), rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+			<-release
+			return rawhttp.Text(200, "hi"), nil
+		})))
+		ln := newLiveListener()
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(t.Context(), ln) }()
+		busy := ln.dial(t)
+		busy.say(liveGet("/"))
+		told := 0
+		for range 200 {
+			if c := ln.dial(t); strings.HasPrefix(c.heard(), "HTTP/1.1 503 ") {
+				told++
+			}
+		}
+		if told < 16 || told >= 200 {
+			t.Errorf("%d of 200 connections at once are told of 503 and wait, want a bounded number", told)
+		}
+		time.Sleep(lingerSilence) // they linger no longer,
+		synctest.Wait()           // now that what ends at this very instant has ended
+		if c := ln.dial(t); !strings.HasPrefix(c.heard(), "HTTP/1.1 503 ") {
+			t.Error("a connection after that is not told")
+		}
+		if got := s.Stats().Refused; got != 201 {
+			t.Errorf("Stats().Refused = %d, want 201", got)
+		}
+		close(release)
+		if diff := cmp.Diff(liveOK("hi"), busy.heard()); diff != "" {
+			t.Errorf("answer to the one that is served (-want +got):\n%s", diff)
+		}
+		s.Shutdown(t.Context())
+		<-served
+		unpaired := 0
+		for _, calls := range open {
+			if calls != "open close " {
+				unpaired++
+			}
+		}
+		if unpaired > 0 {
+			t.Errorf("of %d connections %d have not had ConnOpen and ConnClose called once each", len(open), unpaired)
+		}
+		if len(open) != 202 {
+			t.Errorf("hooks called for %d connections, want 202", len(open))
+		}
+	})
+}
+
+// Without a limit nobody is evicted or refused.
+func TestWithoutMaxConns(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer(t, rawhttp.WithMaxConns(0), rawhttp.WithResolver(say("hi")))
+		ln := newLiveListener()
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(t.Context(), ln) }()
+		for range 100 {
+			ln.dial(t)
+		}
+		if diff := cmp.Diff(rawhttp.Stats{ConnsOpen: 100, ConnsIdle: 100, Conns: 100}, s.Stats()); diff != "" {
+			t.Errorf("Stats (-want +got):\n%s", diff)
+		}
+		s.Close()
+		<-served
+	})
+}

@@ -1,0 +1,251 @@
+package conformance_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+func TestListenAndServe(t *testing.T) {
+	t.Run("serves", func(t *testing.T) {
+		asked := make(chan net.Addr, 1)
+		s := newServer(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			asked <- req.Conn().RemoteAddr
+			return rawhttp.Text(200, "hi"), nil
+		})))
+		free, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr := free.Addr().String()
+		free.Close()
+		ctx, cancel := context.WithCancel(t.Context())
+		served := make(chan error, 1)
+		go func() { served <- s.ListenAndServe(ctx, addr) }()
+		var c net.Conn
+		for { // it is not told when it listens
+			if c, err = net.Dial("tcp", addr); err == nil {
+				break
+			}
+			select {
+			case err := <-served:
+				t.Fatalf("ListenAndServe = %v", err)
+			case <-time.After(time.Millisecond):
+			}
+		}
+		io.WriteString(c, liveGet("/", "Connection: close"))
+		got, _ := io.ReadAll(c)
+		if diff := cmp.Diff(liveLast("hi"), string(got)); diff != "" {
+			t.Errorf("answer (-want +got):\n%s", diff)
+		}
+		if got, want := (<-asked).String(), c.LocalAddr().String(); got != want {
+			t.Errorf("RemoteAddr = %s, want the client's %s", got, want)
+		}
+		c.Close()
+		cancel()
+		if err := <-served; err != nil {
+			t.Errorf("ListenAndServe = %v, want nil after the end of its context", err)
+		}
+	})
+	t.Run("cannot listen", func(t *testing.T) {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		err = newServer(t, rawhttp.WithResolver(say("hi"))).ListenAndServe(t.Context(), ln.Addr().String())
+		var op *net.OpError
+		if !errors.As(err, &op) || op.Op != "listen" {
+			t.Errorf("ListenAndServe on a port in use = %v, want a *net.OpError of listen", err)
+		}
+	})
+	t.Run("address that is none", func(t *testing.T) {
+		if err := newServer(t, rawhttp.WithResolver(say("hi"))).ListenAndServe(t.Context(), "127.0.0.1:none"); err == nil {
+			t.Error("ListenAndServe = nil, want an error")
+		}
+	})
+	t.Run("its context has ended", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		for _, addr := range []string{"127.0.0.1:0", "localhost:0"} {
+			if err := newServer(t, rawhttp.WithResolver(say("hi"))).ListenAndServe(ctx, addr); err != nil {
+				t.Errorf("ListenAndServe on %s = %v, want nil: it was asked to stop", addr, err)
+			}
+		}
+	})
+}
+
+// What a resolver learns of the connection.
+func TestConnInfo(t *testing.T) {
+	type info struct {
+		ID, Request uint64
+		Client      string
+		TLS, NetTLS bool
+	}
+	var mu sync.Mutex
+	var got []info
+	var addrs []string
+	resolver := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		c := req.Conn()
+		tc, isTLS := c.NetConn.(*tls.Conn)
+		if isTLS && !tc.ConnectionState().HandshakeComplete {
+			t.Error("ConnInfo.NetConn: the handshake is not complete")
+		}
+		got = append(got, info{c.ID, c.Request, c.Client.String(), c.TLS, isTLS})
+		addrs = append(addrs, c.LocalAddr.String())
+		return rawhttp.Text(200, "hi"), nil
+	})
+	_, addr := listen(t, rawhttp.WithResolver(resolver), rawhttp.WithDate(false))
+	talk(t, addr, liveGet("/")+liveGet("/"))
+	talk(t, addr, liveGet("/"))
+	want := []info{{1, 1, "127.0.0.1", false, false}, {1, 2, "127.0.0.1", false, false}, {2, 1, "127.0.0.1", false, false}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("ConnInfo of three requests on two connections (-want +got):\n%s", diff)
+	}
+	if addrs[0] != addr {
+		t.Errorf("LocalAddr = %s, want %s", addrs[0], addr)
+	}
+}
+
+// The listener may have TLS in front; then the close is one of TLS too.
+func TestTLS(t *testing.T) {
+	config := liveTLS(t)
+	var infos []rawhttp.ConnInfo
+	s := newServer(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		infos = append(infos, req.Conn())
+		return rawhttp.Text(200, strings.Repeat("x", 300_000)), nil
+	})))
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx, tls.NewListener(tcp, config)) }()
+
+	c, err := tls.Dial("tcp", tcp.Addr().String(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(c, liveGet("/")+liveGet("/", "Connection: close"))
+	got, err := io.ReadAll(c) // an end without close_notify is io.ErrUnexpectedEOF
+	c.Close()
+	large := strings.Repeat("x", 300_000)
+	if string(got) != liveOK(large)+liveLast(large) || err != nil {
+		t.Errorf("%d bytes of answers, %v; want %d and the end", len(got), err, len(liveOK(large)+liveLast(large)))
+	}
+	plain := talk(t, tcp.Addr().String(), liveGet("/"))
+	if strings.Contains(plain, "HTTP/1.1 200") {
+		t.Errorf("answer to a client without TLS: %q", plain)
+	}
+	cancel()
+	if err := <-served; err != nil {
+		t.Errorf("Serve = %v, want nil", err)
+	}
+	if len(infos) != 2 {
+		t.Fatalf("%d requests, want 2", len(infos))
+	}
+	for _, info := range infos {
+		tc, ok := info.NetConn.(*tls.Conn)
+		if !info.TLS || !ok {
+			t.Errorf("ConnInfo.TLS = %v, NetConn is a %T; want true and a *tls.Conn", info.TLS, info.NetConn)
+			continue
+		}
+		if v := tc.ConnectionState().Version; v != tls.VersionTLS13 {
+			t.Errorf("ConnectionState().Version = %#x, want TLS 1.3", v)
+		}
+	}
+}
+
+// liveTLS makes a configuration, for both sides, with a certificate of its own.
+func liveTLS(t testing.TB) *tls.Config {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		DNSNames:     []string{"example.test"},
+		NotAfter:     time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(cert)
+	return &tls.Config{
+		Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
+		RootCAs:      roots,
+		ServerName:   "example.test",
+	}
+}
+
+// A listener on a Unix domain socket serves as any other; the client has no
+// address.
+func TestUnixSocket(t *testing.T) {
+	dir, err := os.MkdirTemp("", "s") // the name of a socket is short
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	name := filepath.Join(dir, "s")
+	ln, err := net.Listen("unix", name)
+	if err != nil {
+		t.Skipf("no Unix domain sockets here: %v", err)
+	}
+	var info rawhttp.ConnInfo
+	s := newServer(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		info = req.Conn()
+		return rawhttp.Text(200, "hi"), nil
+	})))
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx, ln) }()
+	c, err := net.Dial("unix", name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(c, liveGet("/")+"GET\r\n\r\n")
+	got, err := io.ReadAll(c)
+	c.Close()
+	want := liveOK("hi") + liveText("400 Bad Request", []string{"X-Content-Type-Options: nosniff", liveClose},
+		"400 Bad Request: method is not a token (RFC 9110, section 9.1)\n")
+	if diff := cmp.Diff(want, string(got)); diff != "" || err != nil {
+		t.Errorf("answers (-want +got):\n%s\n%v", diff, err)
+	}
+	if info.Client.IsValid() {
+		t.Errorf("ConnInfo.Client = %v, want the invalid address", info.Client)
+	}
+	cancel()
+	if err := <-served; err != nil {
+		t.Errorf("Serve = %v, want nil", err)
+	}
+	if _, err := os.Lstat(name); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the socket is there after Serve has closed its listener: %v", err)
+	}
+}

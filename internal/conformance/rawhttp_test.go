@@ -1,0 +1,367 @@
+package conformance_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+// What Serve returns tells why it has stopped.
+func TestServeResult(t *testing.T) {
+	const queue, window = 50 * time.Millisecond, time.Second + 20*time.Millisecond
+	tests := []struct {
+		name string
+		stop func(s *rawhttp.Server, ln net.Listener, cancel context.CancelFunc)
+		want error
+
+		// How long it takes: with no connection, and with connections that have just come.
+		none, idle time.Duration
+	}{
+		{"the context ends", func(_ *rawhttp.Server, _ net.Listener, cancel context.CancelFunc) { cancel() }, nil, queue, window},
+		{"the owner closes the listener", func(_ *rawhttp.Server, ln net.Listener, _ context.CancelFunc) { ln.Close() }, net.ErrClosed, 0, window},
+		{"Shutdown", func(s *rawhttp.Server, _ net.Listener, _ context.CancelFunc) { s.Shutdown(context.Background()) }, rawhttp.ErrServerClosed, queue, window},
+		{"Close", func(s *rawhttp.Server, _ net.Listener, _ context.CancelFunc) { s.Close() }, rawhttp.ErrServerClosed, 0, 0},
+		{"the context ends, then Close", func(s *rawhttp.Server, _ net.Listener, cancel context.CancelFunc) {
+			cancel()
+			synctest.Wait()
+			s.Close()
+		}, nil, 0, 0},
+		{"Shutdown, then the context ends", func(s *rawhttp.Server, _ net.Listener, cancel context.CancelFunc) {
+			s.Shutdown(context.Background())
+			cancel()
+		}, rawhttp.ErrServerClosed, queue, window},
+	}
+	for _, tt := range tests {
+		for _, conns := range []int{0, 3} {
+			t.Run(fmt.Sprintf("%s with %d idle connections", tt.name, conns), func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					s := newServer(t, rawhttp.WithResolver(say("hi")))
+					ln := newLiveListener()
+					ctx, cancel := context.WithCancel(t.Context())
+					defer cancel()
+					served := make(chan error, 1)
+					go func() { served <- s.Serve(ctx, ln) }()
+					var clients []*liveClient
+					for range conns {
+						clients = append(clients, ln.dial(t))
+					}
+					synctest.Wait()
+					start := time.Now()
+					tt.stop(s, ln, cancel)
+					if got := <-served; got != tt.want {
+						t.Errorf("Serve = %v, want exactly %v", got, tt.want)
+					}
+					want := tt.none
+					if conns > 0 {
+						want = tt.idle
+					}
+					if d := time.Since(start); d != want {
+						t.Errorf("Serve returned after %v, want %v", d, want)
+					}
+					for _, c := range clients {
+						if c.isOpen() {
+							t.Error("an idle connection is open after Serve has returned")
+						}
+					}
+					if _, err := ln.Accept(); err != net.ErrClosed {
+						t.Errorf("the listener is not closed: Accept gives %v", err)
+					}
+				})
+			})
+		}
+	}
+}
+
+// After Shutdown or Close nothing is served any more, and what is given to serve is
+// closed.
+func TestServeAfterClose(t *testing.T) {
+	stops := map[string]func(*rawhttp.Server) error{
+		"Shutdown": func(s *rawhttp.Server) error { return s.Shutdown(context.Background()) },
+		"Close":    (*rawhttp.Server).Close,
+	}
+	for name, stop := range stops {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t, rawhttp.WithResolver(say("hi")))
+			for range 2 { // the second time changes nothing
+				if err := stop(s); err != nil {
+					t.Errorf("%s = %v, want nil", name, err)
+				}
+			}
+			ln := newLiveListener()
+			if err := s.Serve(context.Background(), ln); err != rawhttp.ErrServerClosed {
+				t.Errorf("Serve = %v, want exactly ErrServerClosed", err)
+			}
+			if _, err := ln.Accept(); err != net.ErrClosed {
+				t.Errorf("the listener is not closed: Accept gives %v", err)
+			}
+			client, server := net.Pipe()
+			if err := s.ServeConn(context.Background(), server); err != rawhttp.ErrServerClosed {
+				t.Errorf("ServeConn = %v, want exactly ErrServerClosed", err)
+			}
+			if _, err := client.Read(make([]byte, 1)); err != io.EOF {
+				t.Errorf("the connection is not closed: Read gives %v", err)
+			}
+			if err := s.ListenAndServe(context.Background(), "127.0.0.1:0"); err != rawhttp.ErrServerClosed {
+				t.Errorf("ListenAndServe = %v, want exactly ErrServerClosed", err)
+			}
+		})
+	}
+}
+
+// What ServeConn returns tells how the connection ended.
+func TestServeConnResult(t *testing.T) {
+	tests := []struct {
+		name string
+		do   func(c *liveClient, cancel context.CancelFunc)
+		want error
+	}{
+		{"the client closes at once", func(c *liveClient, _ context.CancelFunc) { c.Close() }, nil},
+		{"the client closes behind an answer", func(c *liveClient, _ context.CancelFunc) { c.say(liveGet("/")); c.Close() }, nil},
+		{"the client says nothing", func(c *liveClient, _ context.CancelFunc) {}, nil},
+		{"the client is idle", func(c *liveClient, _ context.CancelFunc) { c.say(liveGet("/")) }, nil},
+		{"the connection is not to persist", func(c *liveClient, _ context.CancelFunc) { c.say(liveGet("/", "Connection: close")) }, nil},
+		{"a head is refused", func(c *liveClient, _ context.CancelFunc) { c.say("GET\r\n\r\n") }, nil},
+		{"the context ends", func(c *liveClient, cancel context.CancelFunc) { cancel() }, nil},
+		{"Close", func(c *liveClient, _ context.CancelFunc) { c.srv.Close() }, rawhttp.ErrServerClosed},
+		{"Shutdown", func(c *liveClient, _ context.CancelFunc) { c.srv.Shutdown(context.Background()) }, rawhttp.ErrServerClosed},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				client, server := net.Pipe()
+				c := &liveClient{Conn: client, ended: make(chan struct{}), srv: newServer(t, rawhttp.WithResolver(livePath))}
+				go c.readAll()
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				served := make(chan error, 1)
+				go func() { served <- c.srv.ServeConn(ctx, server) }()
+				synctest.Wait()
+				tt.do(c, cancel)
+				if got := <-served; got != tt.want {
+					t.Errorf("ServeConn = %v, want exactly %v", got, tt.want)
+				}
+				if c.isOpen() {
+					t.Error("ServeConn has returned and not closed the connection")
+				}
+			})
+		})
+	}
+	t.Run("a response is cut", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			cause := errors.New("cause")
+			c := newLive(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+				return rawhttp.StreamFunc(200, "", func(_ context.Context, w io.Writer) error { io.WriteString(w, "x"); return cause }), nil
+			})))
+			c.say(liveGet("/"))
+			if got := <-c.served; !errors.Is(got, cause) {
+				t.Errorf("ServeConn = %v, want one that wraps %v", got, cause)
+			}
+		})
+	})
+}
+
+// One Server serves any number of listeners; each Serve has its own context.
+func TestSeveralListeners(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		type key struct{}
+		s := newServer(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.ResolverFunc(func(ctx context.Context, _ *rawhttp.Request) (*rawhttp.Response, error) {
+			return rawhttp.Text(200, fmt.Sprint(ctx.Value(key{}))), nil
+		})))
+		var lns []*liveListener
+		var cancels []context.CancelFunc
+		var results []chan error
+		for i := range 3 {
+			ctx, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, i))
+			ln, served := newLiveListener(), make(chan error, 1)
+			go func() { served <- s.Serve(ctx, ln) }()
+			lns, cancels, results = append(lns, ln), append(cancels, cancel), append(results, served)
+		}
+		ask := func(c *liveClient, want string) {
+			t.Helper()
+			c.say(liveGet("/"))
+			if diff := cmp.Diff(want, c.heard()); diff != "" {
+				t.Errorf("answer (-want +got):\n%s", diff)
+			}
+		}
+		clients := []*liveClient{lns[0].dial(t), lns[1].dial(t), lns[2].dial(t)}
+		for i, c := range clients {
+			ask(c, liveOK(fmt.Sprint(i)))
+		}
+		cancels[1]()
+		if err := <-results[1]; err != nil {
+			t.Errorf("Serve whose context ended = %v, want nil", err)
+		}
+		if clients[1].isOpen() {
+			t.Error("the connection of the Serve that was stopped is open")
+		}
+		ask(clients[0], liveOK("0"))
+		ask(lns[2].dial(t), liveOK("2"))
+		s.Close()
+		for _, i := range []int{0, 2} {
+			if err := <-results[i]; err != rawhttp.ErrServerClosed {
+				t.Errorf("Serve = %v, want ErrServerClosed", err)
+			}
+			cancels[i]()
+		}
+	})
+}
+
+// The end of Serve's context is a request to stop, not the end of requests: they
+// have the drain time, and their answers say that the connection closes.
+func TestServeContextEndsInOrder(t *testing.T) {
+	tests := []struct {
+		name  string
+		work  time.Duration // of the request in progress when the context ends
+		drain []rawhttp.Option
+		want  time.Duration // until Serve returns
+		cut   bool
+	}{
+		{"in time", 4 * time.Second, nil, 4 * time.Second, false},
+		{"at the last moment", 10*time.Second - 1, nil, 10*time.Second - 1, false},
+		{"too late", time.Hour, nil, 10 * time.Second, true},
+		{"too late for a shorter time", 4 * time.Second, []rawhttp.Option{rawhttp.WithDrainTimeout(3 * time.Second)}, 3 * time.Second, true},
+		{"no limit", 100 * time.Hour, []rawhttp.Option{rawhttp.WithDrainTimeout(0)}, 100 * time.Hour, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				var ctxErr error
+				resolver := rawhttp.ResolverFunc(func(ctx context.Context, _ *rawhttp.Request) (*rawhttp.Response, error) {
+					select {
+					case <-time.After(tt.work):
+					case <-ctx.Done():
+						ctxErr = ctx.Err()
+					}
+					return rawhttp.Text(200, "done"), nil
+				})
+				s := newServer(t, append(tt.drain, rawhttp.WithResolver(resolver), rawhttp.WithDate(false))...)
+				ln := newLiveListener()
+				ctx, cancel := context.WithCancel(t.Context())
+				served := make(chan error, 1)
+				go func() { served <- s.Serve(ctx, ln) }()
+				c := ln.dial(t)
+				c.say(liveGet("/"))
+				start := time.Now()
+				cancel()
+				synctest.Wait()
+				if _, err := ln.Accept(); err != net.ErrClosed {
+					t.Errorf("the listener is not closed while requests finish: Accept gives %v", err)
+				}
+				if got := c.waitEnd(start); got != tt.want {
+					t.Errorf("the connection closed after %v, want %v", got, tt.want)
+				}
+				c.Close()
+				if err := <-served; err != nil {
+					t.Errorf("Serve = %v, want nil", err)
+				}
+				want := liveLast("done")
+				if tt.cut {
+					want = ""
+				}
+				if diff := cmp.Diff(want, c.heard()); diff != "" {
+					t.Errorf("answer (-want +got):\n%s", diff)
+				}
+				if (ctxErr != nil) != tt.cut {
+					t.Errorf("the request's context ended with %v, want an end only after the drain time", ctxErr)
+				}
+			})
+		})
+	}
+}
+
+// A request's context carries the values of Serve's, and neither its deadline nor its
+// end.
+func TestRequestContextOutlivesServeContext(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		type key struct{}
+		var seen []error
+		resolver := rawhttp.ResolverFunc(func(ctx context.Context, _ *rawhttp.Request) (*rawhttp.Response, error) {
+			time.Sleep(time.Second)
+			seen = append(seen, ctx.Err())
+			if _, ok := ctx.Deadline(); ok {
+				t.Error("the request's context has a deadline, want that of Serve's not to be passed on")
+			}
+			return rawhttp.Text(200, fmt.Sprint(ctx.Value(key{}))), nil
+		})
+		s := newServer(t, rawhttp.WithResolver(resolver), rawhttp.WithDate(false))
+		ln := newLiveListener()
+		ctx, cancel := context.WithTimeout(context.WithValue(t.Context(), key{}, "carried"), time.Second/2)
+		defer cancel()
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(ctx, ln) }()
+		c := ln.dial(t)
+		c.say(liveGet("/"))
+		c.waitEnd(time.Now())
+		c.Close()
+		if diff := cmp.Diff(liveLast("carried"), c.heard()); diff != "" {
+			t.Errorf("answer (-want +got):\n%s", diff)
+		}
+		if len(seen) != 1 || seen[0] != nil {
+			t.Errorf("ctx.Err() after the end of Serve's context: %v, want nil once", seen)
+		}
+		<-served
+	})
+}
+
+// Stats count what was and what is.
+func TestStats(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newLiveHalf(t, rawhttp.WithResolver(livePath))
+		read, written := uint64(0), uint64(0)
+		check := func(requests, idle uint64) {
+			t.Helper()
+			synctest.Wait()
+			want := rawhttp.Stats{ConnsOpen: 1, ConnsIdle: idle, Conns: 1, Requests: requests, BytesRead: read, BytesWritten: written}
+			if diff := cmp.Diff(want, c.srv.Stats()); diff != "" {
+				t.Errorf("Stats (-want +got):\n%s", diff)
+			}
+		}
+		ask := func(s string) {
+			c.say(s)
+			read += uint64(len(s))
+			written += uint64(len(c.heard()))
+		}
+		check(0, 1)
+		ask("GET / HT")
+		check(0, 0)
+		ask("TP/1.1\r\nHost: a\r\n\r\n")
+		check(1, 1)
+		ask(livePost("/a", "content that nobody reads") + liveGet("/b"))
+		check(3, 1)
+		ask("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n")
+		check(4, 1)
+		c.say("GET\r\n\r\n")
+		read += 7
+		written += uint64(len(c.heard()))
+		check(4, 0) // it lingers
+		c.Close()
+		synctest.Wait()
+		want := rawhttp.Stats{Conns: 1, Requests: 4, BytesRead: read, BytesWritten: written}
+		if diff := cmp.Diff(want, c.srv.Stats()); diff != "" {
+			t.Errorf("Stats at the end (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// Bytes that the system moves from a file count as others do.
+func TestStatsOfAFile(t *testing.T) {
+	root := t.TempDir()
+	os.WriteFile(filepath.Join(root, "large.bin"), make([]byte, 1<<20), 0o644)
+	s, addr := listen(t, rawhttp.WithRoot(root))
+	got := talk(t, addr, liveGet("/large.bin"))
+	s.Shutdown(context.Background())
+	if st := s.Stats(); st.BytesWritten != uint64(len(got)) || len(got) < 1<<20 {
+		t.Errorf("Stats().BytesWritten = %d, the client has %d", st.BytesWritten, len(got))
+	}
+}

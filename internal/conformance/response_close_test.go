@@ -1,0 +1,356 @@
+package conformance_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/iotest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+// A closeFile is a file that counts how often it is closed.
+type closeFile struct {
+	fs.File
+	statErr error
+	closed  atomic.Int32
+}
+
+func (f *closeFile) Stat() (fs.FileInfo, error) {
+	if f.statErr != nil {
+		return nil, f.statErr
+	}
+	return f.File.Stat()
+}
+
+func (f *closeFile) Close() error {
+	if f.closed.Add(1) > 1 {
+		return fs.ErrClosed
+	}
+	return f.File.Close()
+}
+
+// A closeReader is a Reader that counts how often it is closed.
+type closeReader struct {
+	io.Reader
+	closed atomic.Int32
+}
+
+func (r *closeReader) Close() error {
+	r.closed.Add(1)
+	return errCloseReader
+}
+
+var errCloseReader = errors.New("close failed")
+
+// A closeReaderAt can be read anywhere, and closed.
+type closeReaderAt struct {
+	*strings.Reader
+	closed atomic.Int32
+}
+
+func (r *closeReaderAt) Close() error {
+	r.closed.Add(1)
+	return nil
+}
+
+// closeKinds are the responses that have something to close.
+var closeKinds = []struct {
+	name string
+	make func(t testing.TB, content string) (*rawhttp.Response, *atomic.Int32)
+}{{
+	"File", func(t testing.TB, content string) (*rawhttp.Response, *atomic.Int32) {
+		f := &closeFile{File: respFile(t, "a.txt", content, respTime)}
+		r, err := rawhttp.File(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r, &f.closed
+	},
+}, {
+	"Stream", func(_ testing.TB, content string) (*rawhttp.Response, *atomic.Int32) {
+		c := &closeReader{Reader: strings.NewReader(content)}
+		return rawhttp.Stream(200, "a/b", c), &c.closed
+	},
+}, {
+	"Content", func(_ testing.TB, content string) (*rawhttp.Response, *atomic.Int32) {
+		c := &closeReader{Reader: strings.NewReader(content)}
+		return rawhttp.Content(rawhttp.Representation{Body: c, Size: int64(len(content))}), &c.closed
+	},
+}, {
+	"Content of an io.ReaderAt", func(_ testing.TB, content string) (*rawhttp.Response, *atomic.Int32) {
+		c := &closeReaderAt{Reader: strings.NewReader(content)}
+		return rawhttp.Content(rawhttp.Representation{Body: c, Size: int64(len(content))}), &c.closed
+	},
+}}
+
+const closeGet = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+func TestResponseIsClosedOnce(t *testing.T) {
+	write := func(t *testing.T, r *rawhttp.Response, request string, w io.Writer) {
+		rawhttp.WriteResponse(t.Context(), w, requestOf(t, request), r)
+	}
+	tests := []struct {
+		name string
+		do   func(t *testing.T, r *rawhttp.Response)
+	}{
+		{"written", func(t *testing.T, r *rawhttp.Response) { write(t, r, closeGet, io.Discard) }},
+		{"for HEAD, its content unread", func(t *testing.T, r *rawhttp.Response) { write(t, r, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", io.Discard) }},
+		{"for HTTP/1.0", func(t *testing.T, r *rawhttp.Response) { write(t, r, "GET / HTTP/1.0\r\n\r\n", io.Discard) }},
+		{"its write failed", func(t *testing.T, r *rawhttp.Response) { write(t, r, closeGet, &respLimited{n: 10}) }},
+		{"never written", func(t *testing.T, r *rawhttp.Response) { r.Close() }},
+		{"misused", func(t *testing.T, r *rawhttp.Response) { write(t, r.Set("Date", "x"), closeGet, io.Discard) }},
+		{"closed twice", func(t *testing.T, r *rawhttp.Response) { r.Close(); r.Close() }},
+		{"written twice", func(t *testing.T, r *rawhttp.Response) {
+			write(t, r, closeGet, io.Discard)
+			write(t, r, closeGet, io.Discard)
+		}},
+		{"written, then closed", func(t *testing.T, r *rawhttp.Response) { write(t, r, closeGet, io.Discard); r.Close() }},
+		{"closed, then written", func(t *testing.T, r *rawhttp.Response) { r.Close(); write(t, r, closeGet, io.Discard) }},
+		{"written with WriteTo, then closed", func(t *testing.T, r *rawhttp.Response) { r.WriteTo(io.Discard); r.Close() }},
+		{"its clone closed", func(t *testing.T, r *rawhttp.Response) { r.Clone().Close() }},
+		{"its clone and itself closed", func(t *testing.T, r *rawhttp.Response) { c := r.Clone(); r.Close(); c.Close() }},
+		{"its clone written, then itself closed", func(t *testing.T, r *rawhttp.Response) {
+			write(t, r.Clone(), closeGet, io.Discard)
+			r.Close()
+		}},
+		{"itself written, then the clone of a clone", func(t *testing.T, r *rawhttp.Response) {
+			c := r.Clone().Clone()
+			write(t, r, closeGet, io.Discard)
+			write(t, c, closeGet, io.Discard)
+		}},
+		{"closed by many at once", func(t *testing.T, r *rawhttp.Response) {
+			var all sync.WaitGroup
+			for range 10 {
+				all.Go(func() { r.Close() })
+				all.Go(func() { r.Clone().Close() })
+			}
+			all.Wait()
+		}},
+	}
+	for _, kind := range closeKinds {
+		for _, tt := range tests {
+			t.Run(kind.name+" "+tt.name, func(t *testing.T) {
+				r, closed := kind.make(t, strings.Repeat("content ", 20))
+				tt.do(t, r)
+				if n := closed.Load(); n != 1 {
+					t.Errorf("closed %d times, want once", n)
+				}
+			})
+		}
+	}
+}
+
+func TestResponseWriteToDoesNotClose(t *testing.T) {
+	for _, kind := range closeKinds {
+		r, closed := kind.make(t, "abc")
+		respBytes(t, r)
+		if n := closed.Load(); n != 0 {
+			t.Errorf("%s: WriteTo closed it %d times, want 0: whoever has the Response closes it", kind.name, n)
+		}
+		r.Close()
+	}
+}
+
+func TestResponseCloseReportsTheErrorOfItsSource(t *testing.T) {
+	c := &closeReader{Reader: respReader()}
+	if err := rawhttp.Stream(200, "", c).Close(); err != errCloseReader {
+		t.Errorf("Close() = %v, want %v", err, errCloseReader)
+	}
+	persist, err := rawhttp.WriteResponse(t.Context(), io.Discard, requestOf(t, closeGet), rawhttp.Stream(200, "", c))
+	if persist || !errors.Is(err, errCloseReader) {
+		t.Errorf("WriteResponse = %v, %v, want false and an error that wraps %v: after an error the connection is to be closed", persist, err, errCloseReader)
+	}
+}
+
+func TestResponseServesOnce(t *testing.T) {
+	kinds := map[string]func(t *testing.T) *rawhttp.Response{
+		"Content of a plain Reader": func(*testing.T) *rawhttp.Response {
+			return rawhttp.Content(rawhttp.Representation{Body: respReader("abc"), Size: 3})
+		},
+		"Stream of a plain Reader": func(*testing.T) *rawhttp.Response { return rawhttp.Stream(200, "", respReader("abc")) },
+		"Stream of an io.ReaderAt": func(*testing.T) *rawhttp.Response { return rawhttp.Stream(200, "", strings.NewReader("abc")) },
+	}
+	for _, kind := range closeKinds {
+		kinds[kind.name] = func(t *testing.T) *rawhttp.Response { r, _ := kind.make(t, "abc"); return r }
+	}
+	for name, build := range kinds {
+		t.Run(name, func(t *testing.T) {
+			r := build(t)
+			defer r.Close()
+			clone := r.Clone().Set("X-A", "1")
+			respBytes(t, r)
+			for _, again := range []*rawhttp.Response{r, clone, r.Clone()} {
+				var b strings.Builder
+				if n, err := again.WriteTo(&b); n != 0 || err == nil || b.Len() > 0 {
+					t.Errorf("WriteTo the second time = %d, %v and wrote %q, want 0, an error and nothing", n, err, b.String())
+				}
+				persist, err := rawhttp.WriteResponse(t.Context(), &b, requestOf(t, closeGet), again)
+				if persist || err == nil || b.Len() > 0 {
+					t.Errorf("WriteResponse the second time = %v, %v and wrote %q, want false, an error and nothing", persist, err, b.String())
+				}
+			}
+		})
+	}
+}
+
+// A closeLog keeps what is logged as errors.
+type closeLog struct {
+	quietLogger
+	mu     sync.Mutex
+	errors []string
+}
+
+func (l *closeLog) Error(msg string, args ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.errors = append(l.errors, msg+fmt.Sprint(args...))
+}
+
+func (l *closeLog) len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.errors)
+}
+
+func TestServerAnswersASecondUseWith500(t *testing.T) {
+	once := rawhttp.Stream(200, "", respReader("abc"))
+	log := new(closeLog)
+	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithLogger(log), rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+		return once, nil
+	})))
+	const want = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n" +
+		"HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 26\r\nX-Content-Type-Options: nosniff\r\n\r\n500 Internal Server Error\n"
+	if diff := cmp.Diff(want, talk(t, addr, closeGet+closeGet)); diff != "" {
+		t.Errorf("a Stream served twice (-want +got):\n%s", diff)
+	}
+	if n := log.len(); n != 1 {
+		t.Errorf("%d errors logged, want 1", n)
+	}
+}
+
+// Whatever becomes of an exchange, the server closes what it was given once.
+func TestServerClosesResponsesOnce(t *testing.T) {
+	large := strings.Repeat("content ", 20_000)
+	get, head := closeGet, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"
+	tests := []struct {
+		name, request string
+		resolve       func(r *rawhttp.Response) (*rawhttp.Response, error)
+	}{
+		{"GET", get, nil},
+		{"HEAD", head, nil},
+		{"HTTP/1.0", "GET / HTTP/1.0\r\n\r\n", nil},
+		{"Connection: close", "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", nil},
+		{"OPTIONS", "OPTIONS / HTTP/1.1\r\nHost: a\r\n\r\n", nil},
+		{"content that is malformed", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", func(r *rawhttp.Response) (*rawhttp.Response, error) { return r, nil }},
+		{"misuse", get, func(r *rawhttp.Response) (*rawhttp.Response, error) { return r.Set("Date", "x"), nil }},
+		{"a response and an error", get, func(r *rawhttp.Response) (*rawhttp.Response, error) { return r, fs.ErrPermission }},
+		{"a response and fs.ErrNotExist", get, func(r *rawhttp.Response) (*rawhttp.Response, error) { return r, fs.ErrNotExist }},
+		{"a clone", get, func(r *rawhttp.Response) (*rawhttp.Response, error) { return r.Clone().Set("X-A", "1"), nil }},
+		{"closed by the resolver", get, func(r *rawhttp.Response) (*rawhttp.Response, error) { r.Close(); return nil, fs.ErrNotExist }},
+	}
+	for _, kind := range closeKinds {
+		for _, tt := range tests {
+			t.Run(kind.name+" "+tt.name, func(t *testing.T) {
+				var made []*atomic.Int32
+				resolver := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+					r, closed := kind.make(t, large)
+					made = append(made, closed)
+					io.Copy(io.Discard, req.Body)
+					if tt.resolve != nil {
+						return tt.resolve(r)
+					}
+					return r, nil
+				})
+				t.Cleanup(func() { // behind the end of the server
+					if len(made) == 0 {
+						t.Error("the resolver was not called")
+					}
+					for i, closed := range made {
+						if n := closed.Load(); n != 1 {
+							t.Errorf("response %d was closed %d times, want once", i+1, n)
+						}
+					}
+				})
+				_, addr := listen(t, rawhttp.WithResolver(rawhttp.First(resolver)))
+				talk(t, addr, tt.request+tt.request)
+			})
+		}
+	}
+}
+
+// A panic while a response is written must not lose its source.
+func TestServerClosesAResponseThatPanics(t *testing.T) {
+	c := &closeReader{Reader: closePanics{}}
+	t.Cleanup(func() {
+		if n := c.closed.Load(); n != 1 {
+			t.Errorf("closed %d times, want once", n)
+		}
+	})
+	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Stream(200, "", c), nil
+	})))
+	if got := talk(t, addr, closeGet); !strings.HasPrefix(got, "HTTP/1.1 500 Internal Server Error\r\n") {
+		t.Errorf("answer to a Reader that panics: %q, want 500", got)
+	}
+}
+
+type closePanics struct{}
+
+func (closePanics) Read([]byte) (int, error) { panic("Read panics") }
+
+func TestWriteResponseClosesAResponseThatPanics(t *testing.T) {
+	c := &closeReader{Reader: closePanics{}}
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("WriteResponse swallowed a panic")
+			}
+		}()
+		rawhttp.WriteResponse(t.Context(), io.Discard, requestOf(t, closeGet), rawhttp.Stream(200, "", c))
+	}()
+	if n := c.closed.Load(); n != 1 {
+		t.Errorf("closed %d times, want once", n)
+	}
+}
+
+// First drops the responses that come with fs.ErrNotExist.
+func TestFirstClosesWhatItDrops(t *testing.T) {
+	dropped := &closeReader{Reader: respReader()}
+	r := rawhttp.First(
+		rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+			return rawhttp.Stream(200, "", dropped), fs.ErrNotExist
+		}),
+		say("next"),
+	)
+	resp, err := r.Resolve(t.Context(), requestOf(t, closeGet))
+	if err != nil || resp.Status() != 200 {
+		t.Errorf("Resolve = %v, %v, want the answer of the second", resp, err)
+	}
+	if n := dropped.closed.Load(); n != 1 {
+		t.Errorf("the dropped response was closed %d times, want once", n)
+	}
+}
+
+// What fails while it is read is closed too.
+func TestWriteResponseClosesWhatFails(t *testing.T) {
+	broken := errors.New("broken")
+	for _, size := range []int64{-1, 3, 1 << 20} {
+		c := &closeReader{Reader: io.MultiReader(respReader("ab"), iotest.ErrReader(broken))}
+		persist, err := rawhttp.WriteResponse(t.Context(), io.Discard, requestOf(t, closeGet), rawhttp.Content(rawhttp.Representation{Body: c, Size: size}))
+		if persist || !errors.Is(err, broken) {
+			t.Errorf("WriteResponse of size %d = %v, %v, want false and an error that wraps %v", size, persist, err, broken)
+		}
+		if n := c.closed.Load(); n != 1 {
+			t.Errorf("closed %d times, want once", n)
+		}
+	}
+}

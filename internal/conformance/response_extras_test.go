@@ -1,0 +1,387 @@
+package conformance_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+
+	"example.com/rawhttp"
+	"github.com/google/go-cmp/cmp"
+)
+
+const (
+	getA  = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+	headA = "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"
+	getB  = "GET / HTTP/1.0\r\n\r\n"
+
+	failed = "HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 26\r\n" +
+		"X-Content-Type-Options: nosniff\r\n"
+	failedText = "\r\n500 Internal Server Error\n"
+)
+
+// answerWith returns the answers to requests of one connection.
+func answerWith(resp func() *rawhttp.Response, requests string) string {
+	return rawhttp.Answer(resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return resp(), nil }), requests)
+}
+
+// writes makes a StreamFunc of one Write for each part.
+func writes(parts ...string) *rawhttp.Response {
+	return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
+		for _, p := range parts {
+			if _, err := io.WriteString(w, p); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func streams(s string) *rawhttp.Response { return rawhttp.Stream(200, "a/b", strings.NewReader(s)) }
+
+func TestSetLength(t *testing.T) {
+	const (
+		ok      = "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 6\r\n\r\n"
+		closing = "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 6\r\nConnection: close\r\n\r\n"
+	)
+	tests := []struct {
+		name, in string
+		resp     func() *rawhttp.Response
+		want     string
+		why      string
+	}{
+		{"StreamFunc", getA, func() *rawhttp.Response { return writes("abc", "def").SetLength(6) }, ok + "abcdef", "Content-Length in place of chunks"},
+		{"Stream", getA, func() *rawhttp.Response { return streams("abcdef").SetLength(6) }, ok + "abcdef", "Content-Length in place of chunks"},
+		{"pipelined", getA + getA, func() *rawhttp.Response { return streams("abcdef").SetLength(6) }, ok + "abcdef" + ok + "abcdef", "the connection persists"},
+		{"HTTP/1.0", getB, func() *rawhttp.Response { return writes("abcdef").SetLength(6) }, closing + "abcdef", "the end of the connection need not say it"},
+		{"HTTP/1.0 that persists", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", func() *rawhttp.Response { return writes("abcdef").SetLength(6) },
+			"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 6\r\nConnection: keep-alive\r\n\r\nabcdef", "with a length it can"},
+		{"HEAD of a StreamFunc", headA, func() *rawhttp.Response { return writes("abcdef").SetLength(6) }, ok, "HEAD has the fields of GET"},
+		{"HEAD of Empty", headA, func() *rawhttp.Response { return rawhttp.Empty(200).SetLength(6) }, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n", "a proxy passes on what it was told"},
+		{"0", getA, func() *rawhttp.Response { return writes().SetLength(0) }, "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 0\r\n\r\n", "0 is a length"},
+		{"the last counts", getA, func() *rawhttp.Response { return writes("abcdef").SetLength(9).SetLength(6) }, ok + "abcdef", ""},
+		{"on a clone", getA, func() *rawhttp.Response {
+			r := writes("abcdef").SetLength(6)
+			r.Clone().SetLength(7)
+			return r
+		}, ok + "abcdef", "the original has its own"},
+		{"204", getA, func() *rawhttp.Response { return rawhttp.Empty(204).SetLength(6) }, "HTTP/1.1 204 No Content\r\n\r\n", "RFC 9110, section 8.6"},
+
+		{"too few, some sent", getA + getA, func() *rawhttp.Response { return writes("abc").SetLength(6) }, ok + "abc", "the client must be able to tell"},
+		{"too many, some sent", getA + getA, func() *rawhttp.Response { return writes("abcdef", "g").SetLength(6) }, ok + "abcdef", "what follows would be read as a response"},
+		{"too many, over the end", getA + getA, func() *rawhttp.Response { return writes("abc", "defg", "h").SetLength(6) }, ok + "abc", "nothing of a Write that is too long, nor after it"},
+		{"too few, none sent", getA, func() *rawhttp.Response { return writes().SetLength(6) }, failed + failedText, "an answer is better than none"},
+		{"too many, none sent", getA, func() *rawhttp.Response { return streams("abcdefg").SetLength(6) }, failed + failedText, ""},
+		{"Empty to GET", getA, func() *rawhttp.Response { return rawhttp.Empty(200).SetLength(6) }, failed + failedText, "it has no content"},
+		{"error ignored", getA + getA, func() *rawhttp.Response {
+			return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
+				for range 3 {
+					io.WriteString(w, "abcd")
+				}
+				return nil
+			}).SetLength(6)
+		}, ok + "abcd", "whatever the program makes of the error"},
+
+		{"negative", getA, func() *rawhttp.Response { return writes().SetLength(-1) }, failed + "Connection: close\r\n" + failedText, "a mistake"},
+		{"Text", getA, func() *rawhttp.Response { return rawhttp.Text(200, "abc").SetLength(3) }, failed + "Connection: close\r\n" + failedText, "a mistake: it is known"},
+		{"Content", getA, func() *rawhttp.Response { return rawhttp.Content(rawhttp.Representation{Size: -1}).SetLength(3) }, failed + "Connection: close\r\n" + failedText, "a mistake: Size is for that"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, answerWith(tt.resp, tt.in)); diff != "" {
+				t.Errorf("answer to %q (-want +got):\n%s\nwhy: %s", tt.in, diff, tt.why)
+			}
+		})
+	}
+}
+
+func TestSetTrailer(t *testing.T) {
+	const head = "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n"
+	value := func(s string) func() string { return func() string { return s } }
+	unasked := func() string { panic("it was asked for its value") }
+	tests := []struct {
+		name, in string
+		resp     func() *rawhttp.Response
+		want     string
+		why      string
+	}{
+		{"one", getA, func() *rawhttp.Response { return writes("abc").SetTrailer("X-Sum", value("6")) },
+			head + "Trailer: X-Sum\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 6\r\n\r\n", ""},
+		{"several", getA, func() *rawhttp.Response {
+			return streams("abc").SetTrailer("A", value("1")).SetTrailer("B", value("2")).SetTrailer("a", value("3"))
+		}, head + "Trailer: B, a\r\n\r\n3\r\nabc\r\n0\r\nB: 2\r\na: 3\r\n\r\n", "the last of a name counts"},
+		{"none", getA, func() *rawhttp.Response { return writes("abc").SetTrailer("A", value("")).SetTrailer("B", value("2")) },
+			head + "Trailer: A, B\r\n\r\n3\r\nabc\r\n0\r\nB: 2\r\n\r\n", "only what there is at the end"},
+		{"named by the program", getA, func() *rawhttp.Response { return writes().SetTrailer("A", value("1")).Set("Trailer", "A, C") },
+			head + "Trailer: A, C\r\n\r\n0\r\nA: 1\r\n\r\n", "as a proxy does"},
+		{"asked for late", getA, func() *rawhttp.Response {
+			sum := 0
+			return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
+				n, err := io.WriteString(w, "abc")
+				sum += n
+				return err
+			}).SetTrailer("X-Sum", func() string { return fmt.Sprint(sum) })
+		}, head + "Trailer: X-Sum\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 3\r\n\r\n", "all content was written"},
+		{"HEAD", headA, func() *rawhttp.Response { return writes("abc").SetTrailer("A", unasked) }, head + "Trailer: A\r\n\r\n", "HEAD has the fields of GET"},
+		{"HTTP/1.0", getB, func() *rawhttp.Response { return writes("abc").SetTrailer("A", unasked) },
+			"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nConnection: close\r\n\r\nabc", "it knows no chunks"},
+		{"with a length", getA, func() *rawhttp.Response { return writes("abc").SetTrailer("A", unasked).SetLength(3) },
+			"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 3\r\n\r\nabc", "only chunks have trailers"},
+		{"in memory", getA, func() *rawhttp.Response { return rawhttp.Text(200, "abc").SetTrailer("A", unasked) },
+			"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 3\r\n\r\nabc", "only chunks have trailers"},
+		{"on a clone", getA, func() *rawhttp.Response {
+			r := writes().SetTrailer("A", value("1"))
+			r.Clone().SetTrailer("A", unasked).SetTrailer("B", unasked)
+			return r
+		}, head + "Trailer: A\r\n\r\n0\r\nA: 1\r\n\r\n", "the original has its own"},
+
+		{"value with a line end", getA + getA, func() *rawhttp.Response { return writes("abc").SetTrailer("A", value("1\r\nB: 2")) },
+			head + "Trailer: A\r\n\r\n3\r\nabc\r\n", "cut: no value smuggles in a line"},
+		{"panic", getA + getA, func() *rawhttp.Response { return writes("abc").SetTrailer("A", func() string { panic("on purpose") }) },
+			head + "Trailer: A\r\n\r\n3\r\nabc\r\n", "cut, as a StreamFunc that panics"},
+		{"after an error", getA + getA, func() *rawhttp.Response {
+			return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
+				io.WriteString(w, "abc")
+				return errors.New("on purpose")
+			}).SetTrailer("A", unasked)
+		}, head + "Trailer: A\r\n\r\n3\r\nabc\r\n", "content that is cut has none"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, answerWith(tt.resp, tt.in)); diff != "" {
+				t.Errorf("answer to %q (-want +got):\n%s\nwhy: %s", tt.in, diff, tt.why)
+			}
+		})
+	}
+}
+
+// What frames, routes or authenticates a message comes too late after its content.
+func TestSetTrailerRefuses(t *testing.T) {
+	value := func() string { return "1" }
+	for name, ok := range map[string]bool{
+		"X-Sum": true, "ETag": true, "Server-Timing": true, "content-digest": true, "Digest": true,
+		"Content-Length": false, "transfer-encoding": false, "Host": false, "Content-Type": false, "Trailer": false,
+		"Set-Cookie": false, "WWW-Authenticate": false, "Proxy-Authenticate": false, "Cache-Control": false, "If-Match": false,
+		"Connection": false, "Upgrade": false, "": false, "a b": false, "a:": false, "a\r\nb": false,
+	} {
+		if err := writes().SetTrailer(name, value).Err(); (err == nil) != ok {
+			t.Errorf("SetTrailer(%q): Err() = %v, want a mistake: %v", name, err, !ok)
+		}
+	}
+	if err := writes().SetTrailer("A", nil).Err(); err == nil {
+		t.Error("SetTrailer of a nil function: Err() = nil, want a mistake")
+	}
+}
+
+// OnClose is told once for each response, however the exchange ends.
+func TestOnClose(t *testing.T) {
+	broken := func(s string) *rawhttp.Response {
+		return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
+			if s != "" {
+				io.WriteString(w, s)
+			}
+			return errors.New("on purpose")
+		})
+	}
+	tests := []struct {
+		name, in string
+		resp     func() *rawhttp.Response
+		want     string // the statuses
+	}{
+		{"Text", getA, func() *rawhttp.Response { return rawhttp.Text(200, "a") }, "200"},
+		{"HEAD", headA, func() *rawhttp.Response { return rawhttp.Text(200, "a") }, "200"},
+		{"StreamFunc", getA, func() *rawhttp.Response { return writes("a") }, "200"},
+		{"Stream", getA, func() *rawhttp.Response { return streams("a") }, "200"},
+		{"StreamFunc to HEAD", headA, func() *rawhttp.Response { return writes("a") }, "200"},
+		{"fails early", getA, func() *rawhttp.Response { return broken("") }, "500"},
+		{"is cut", getA, func() *rawhttp.Response { return broken("a") }, "200"},
+		{"is a mistake", getA, func() *rawhttp.Response { return rawhttp.Text(200, "a").Set("Date", "") }, "500"},
+		{"OPTIONS", "OPTIONS / HTTP/1.1\r\nHost: a\r\n\r\n", func() *rawhttp.Response { return rawhttp.MethodNotAllowed("GET") }, "204"},
+		{"412", "GET / HTTP/1.1\r\nHost: a\r\nIf-Match: \"b\"\r\n\r\n", func() *rawhttp.Response {
+			return rawhttp.Content(rawhttp.Representation{ETag: `"a"`})
+		}, "412"},
+		{"of a closer", getA, func() *rawhttp.Response { return rawhttp.Stream(200, "a/b", io.NopCloser(strings.NewReader("a"))) }, "200"},
+		{"panics", getA, func() *rawhttp.Response {
+			return rawhttp.StreamFunc(200, "a/b", func(context.Context, io.Writer) error { panic("on purpose") })
+		}, "500"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			calls := 0
+			got := answerWith(func() *rawhttp.Response { return tt.resp().OnClose(func() { calls++ }) }, tt.in)
+			if status := got[len("HTTP/1.1 "):][:3]; status != tt.want || calls != 1 {
+				t.Errorf("status %s and %d calls of OnClose, want %s and 1: %q", status, calls, tt.want, got)
+			}
+		})
+	}
+}
+
+// A closingReader notes when it is closed.
+type closingReader struct {
+	io.Reader
+	note func()
+}
+
+func (r closingReader) Close() error {
+	r.note()
+	return nil
+}
+
+// The content is closed first, then what was added first.
+func TestOnCloseOrder(t *testing.T) {
+	var order []string
+	note := func(s string) func() { return func() { order = append(order, s) } }
+	resp := rawhttp.Stream(200, "a/b", closingReader{strings.NewReader("a"), note("content")}).OnClose(note("first"))
+	resp.Clone().OnClose(note("second")).Close()
+	resp.Close()
+	if diff := cmp.Diff([]string{"content", "first", "second"}, order); diff != "" {
+		t.Errorf("closed (-want +got):\n%s", diff)
+	}
+}
+
+// A wrapper's OnClose on a clone leaves a shared Response what it was; without Clone the
+// second request finds the mistake. Whoever's Response is not served is told all the same.
+func TestOnCloseOfShared(t *testing.T) {
+	shared, calls := rawhttp.Text(200, "a"), 0
+	tell := func() { calls++ }
+	got := answerWith(func() *rawhttp.Response { return shared.Clone().OnClose(tell) }, getA+getA+getA)
+	if n := strings.Count(got, "HTTP/1.1 200 OK\r\n"); n != 3 || calls != 3 {
+		t.Errorf("%d answers and %d calls, want 3 and 3: %q", n, calls, got)
+	}
+
+	calls = 0
+	got = answerWith(func() *rawhttp.Response { return shared.OnClose(tell) }, getA+getA)
+	if n := strings.Count(got, "HTTP/1.1 500 "); n != 1 || calls != 2 {
+		t.Errorf("without Clone: %d answers with 500 and %d calls, want 1 and 2: %q", n, calls, got)
+	}
+
+	calls, closed := 0, 0
+	once := rawhttp.Stream(200, "a/b", closingReader{strings.NewReader("a"), func() { closed++ }})
+	got = answerWith(func() *rawhttp.Response { return once.Clone().OnClose(tell) }, getA+getA)
+	if n := strings.Count(got, "HTTP/1.1 500 "); n != 1 || calls != 2 || closed != 1 {
+		t.Errorf("serves once: %d answers with 500, %d calls, closed %d times; want 1, 2 and 1: %q", n, calls, closed, got)
+	}
+}
+
+func TestOnClosePanics(t *testing.T) {
+	got := answerWith(func() *rawhttp.Response { return rawhttp.Text(200, "a").OnClose(func() { panic("on purpose") }) }, getA+getA)
+	if n := strings.Count(got, "HTTP/1.1 200 OK\r\n"); n != 1 {
+		t.Errorf("%d answers, want 1, after which the connection ends: %q", n, got)
+	}
+	if err := rawhttp.Text(200, "a").OnClose(nil).Err(); err == nil {
+		t.Error("OnClose(nil): Err() = nil, want a mistake")
+	}
+}
+
+// What has been served is frozen for these too.
+func TestFrozenExtras(t *testing.T) {
+	for name, change := range map[string]func(r *rawhttp.Response) *rawhttp.Response{
+		"SetLength":  func(r *rawhttp.Response) *rawhttp.Response { return r.SetLength(1) },
+		"SetTrailer": func(r *rawhttp.Response) *rawhttp.Response { return r.SetTrailer("A", func() string { return "" }) },
+		"OnClose":    func(r *rawhttp.Response) *rawhttp.Response { return r.OnClose(func() {}) },
+	} {
+		shared := writes("a")
+		answerWith(func() *rawhttp.Response { return shared }, getA)
+		if err := change(shared).Err(); err == nil {
+			t.Errorf("%s after it was served: Err() = nil, want a mistake", name)
+		}
+	}
+}
+
+func TestWriteContent(t *testing.T) {
+	failing := errors.New("on purpose")
+	tests := []struct {
+		name string
+		resp *rawhttp.Response
+		want string
+		err  error
+		why  string
+	}{
+		{"Text", rawhttp.Text(200, "abc"), "abc", nil, ""},
+		{"Bytes", rawhttp.Bytes(404, "a/b", []byte("abc")), "abc", nil, "any status"},
+		{"long Text", rawhttp.Text(200, strings.Repeat("abc", 100_000)), strings.Repeat("abc", 100_000), nil, ""},
+		{"Empty", rawhttp.Empty(200), "", nil, ""},
+		{"StreamFunc", writes("abc", "def"), "abcdef", nil, "no chunks"},
+		{"Stream", streams("abc"), "abc", nil, ""},
+		{"Content", rawhttp.Content(rawhttp.Representation{Body: strings.NewReader("abcdef"), Size: 3}), "abc", nil, "as much as Size says"},
+		{"Content of unknown size", rawhttp.Content(rawhttp.Representation{Body: strings.NewReader("abc"), Size: -1}), "abc", nil, ""},
+		{"trailers", writes("abc").SetTrailer("A", func() string { return "1" }), "abc", nil, "they are no content"},
+		{"204", rawhttp.Bytes(204, "", []byte("abc")), "", nil, "it has no content"},
+		{"length", writes("abc").SetLength(3), "abc", nil, ""},
+		{"too short", writes("abc").SetLength(4), "abc", io.ErrUnexpectedEOF, ""},
+		{"Body too short", rawhttp.Content(rawhttp.Representation{Body: strings.NewReader("abc"), Size: 4}), "abc", io.ErrUnexpectedEOF, ""},
+		{"error", rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
+			io.WriteString(w, "abc")
+			return failing
+		}), "abc", failing, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var b strings.Builder
+			n, err := tt.resp.WriteContent(t.Context(), &b)
+			if !errors.Is(err, tt.err) || n != int64(b.Len()) {
+				t.Errorf("WriteContent = %d, %v, and writes %d bytes; want the error %v", n, err, b.Len(), tt.err)
+			}
+			if diff := cmp.Diff(tt.want, b.String()); diff != "" {
+				t.Errorf("WriteContent writes (-want +got):\n%s\nwhy: %s", diff, tt.why)
+			}
+		})
+	}
+}
+
+// A limitedWriter fails when it has no room.
+type limitedWriter struct{ room int }
+
+var errNoRoom = errors.New("no room")
+
+func (w *limitedWriter) Write(p []byte) (int, error) {
+	if len(p) > w.room {
+		return 0, errNoRoom
+	}
+	w.room -= len(p)
+	return len(p), nil
+}
+
+func TestWriteContentReports(t *testing.T) {
+	if n, err := writes("abc", "def").WriteContent(t.Context(), &limitedWriter{4}); n != 3 || !errors.Is(err, errNoRoom) {
+		t.Errorf("WriteContent to a Writer that fails = %d, %v, want 3 and its error", n, err)
+	}
+	if _, err := rawhttp.Text(200, "a").Set("Date", "").WriteContent(t.Context(), io.Discard); err == nil {
+		t.Error("WriteContent of a mistake returns nil, want the mistake")
+	}
+	once := streams("abc")
+	if _, err := once.WriteContent(t.Context(), io.Discard); err != nil {
+		t.Error(err)
+	}
+	if n, err := once.WriteContent(t.Context(), io.Discard); n != 0 || err == nil {
+		t.Errorf("WriteContent of what serves once, a second time = %d, %v, want an error", n, err)
+	}
+	shared := rawhttp.Text(200, "abc")
+	shared.WriteContent(t.Context(), io.Discard)
+	if err := shared.Set("A", "b").Err(); err != nil {
+		t.Errorf("Set after WriteContent: %v, want no mistake: it shows a Response", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := writes("abc").WriteContent(ctx, io.Discard); !errors.Is(err, context.Canceled) {
+		t.Errorf("WriteContent with a context that has ended = %v", err)
+	}
+}
+
+// Many may write the content of a Response at once.
+func TestWriteContentConcurrently(t *testing.T) {
+	resp := rawhttp.Content(rawhttp.Representation{Body: strings.NewReader("abc"), Size: 3})
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			var b strings.Builder
+			if _, err := resp.WriteContent(t.Context(), &b); err != nil || b.String() != "abc" {
+				t.Errorf("WriteContent writes %q, %v", &b, err)
+			}
+		})
+	}
+	all.Wait()
+}

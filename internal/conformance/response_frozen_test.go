@@ -1,0 +1,104 @@
+package conformance_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+// A wrapper that adds to a shared Response without Clone must not send the fields meant
+// for one client to the next.
+func TestServedResponseIsFrozen(t *testing.T) {
+	changes := map[string]func(r *rawhttp.Response, id string) *rawhttp.Response{
+		"Set":                func(r *rawhttp.Response, id string) *rawhttp.Response { return r.Set("X-Id", id) },
+		"Set a field anew":   func(r *rawhttp.Response, id string) *rawhttp.Response { return r.Set("X-Known", id) },
+		"Set a Content-Type": func(r *rawhttp.Response, id string) *rawhttp.Response { return r.Set("Content-Type", "a/"+id) },
+		"Add":                func(r *rawhttp.Response, id string) *rawhttp.Response { return r.Add("Set-Cookie", "id="+id) },
+		"CloseAfter":         func(r *rawhttp.Response, _ string) *rawhttp.Response { return r.CloseAfter() },
+	}
+	for name, change := range changes {
+		t.Run(name, func(t *testing.T) {
+			shared := rawhttp.Text(200, "hi").Set("X-Known", "0")
+			n := 0
+			var log liveLog
+			wrapper := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+				n++
+				return change(shared, fmt.Sprint(n)), nil
+			})
+			for i := range 3 {
+				got := liveTalk(t, liveGet("/"), rawhttp.WithResolver(wrapper), rawhttp.WithLogger(&log))
+				if i == 0 {
+					if !strings.HasPrefix(got, "HTTP/1.1 200 ") {
+						t.Errorf("the first answer is %q, want 200: nothing was served before", got)
+					}
+					continue
+				}
+				if diff := cmp.Diff(liveError("500 Internal Server Error", liveClose), got); diff != "" {
+					t.Errorf("answer %d (-want +got):\n%s", i+1, diff)
+				}
+			}
+			if !log.has("error", "changed after it was served") {
+				t.Errorf("the log has %q, want what went wrong", &log)
+			}
+		})
+	}
+}
+
+// Clone is the way to do it: also at once, and for a Response that is being served.
+func TestCloneOfAServedResponse(t *testing.T) {
+	shared := rawhttp.Text(200, "hi")
+	var n atomic.Int64
+	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+		return shared.Clone().Set("X-Id", fmt.Sprint(n.Add(1))), nil
+	})))
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	ids := map[string]int{}
+	for range 20 {
+		all.Go(func() {
+			head, _ := splitHead(talk(t, addr, liveGet("/", "Connection: close")))
+			_, id, _ := strings.Cut(head, "X-Id: ")
+			mu.Lock()
+			defer mu.Unlock()
+			ids[id]++
+		})
+	}
+	all.Wait()
+	if len(ids) != 20 {
+		t.Errorf("20 clients got %d ids: %v", len(ids), ids)
+	}
+	if err := shared.Err(); err != nil {
+		t.Errorf("Err() of what was only cloned = %v", err)
+	}
+}
+
+// WriteTo shows a Response, WriteResponse serves it.
+func TestFrozenByWriteResponse(t *testing.T) {
+	resp := rawhttp.Text(200, "hi")
+	resp.WriteTo(io.Discard)
+	if err := resp.Set("X-A", "b").Err(); err != nil {
+		t.Errorf("Set after WriteTo: Err() = %v, want nil", err)
+	}
+	req, _, err := rawhttp.ParseRequest([]byte(liveGet("/")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rawhttp.WriteResponse(t.Context(), io.Discard, req, resp); err != nil {
+		t.Fatal(err)
+	}
+	if err := resp.Set("X-C", "d").Err(); err == nil {
+		t.Error("Set after WriteResponse: Err() = nil, want a mistake")
+	}
+	var b strings.Builder
+	if _, err := resp.WriteTo(&b); err == nil || b.Len() > 0 {
+		t.Errorf("WriteTo of it = %v and writes %q, want the mistake and nothing", err, &b)
+	}
+}

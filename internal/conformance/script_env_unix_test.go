@@ -1,0 +1,277 @@
+//go:build unix
+
+package conformance_test
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+// scriptioEnv prints its environment as it was given, each variable with a NUL behind
+// it. Where the system does not show that, the shell's own variables are taken off.
+const scriptioEnv = `#!/bin/sh
+printf 'Content-Type: application/octet-stream\n\n'
+if [ -r /proc/$$/environ ]; then cat /proc/$$/environ; exit; fi
+unset PWD OLDPWD SHLVL _
+exec env -0
+`
+
+// scriptioVariables gives the variables of an answer, sorted.
+func scriptioVariables(t testing.TB, answer string) []string {
+	t.Helper()
+	head, content := splitHead(scriptioWhole(t, answer))
+	if !strings.HasPrefix(head, "HTTP/1.1 200 OK\r\n") {
+		t.Fatalf("the answer is %q, want variables", answer)
+	}
+	vars := strings.Split(strings.TrimSuffix(content, "\x00"), "\x00")
+	slices.Sort(vars)
+	return vars
+}
+
+// The environment of a script is what stands here, and nothing else.
+func TestScriptEnvironment(t *testing.T) {
+	for _, name := range []string{"LANG", "LC_ALL", "TZ"} {
+		t.Setenv(name, "") // restores it
+		os.Unsetenv(name)
+	}
+	t.Setenv("TMPDIR", t.TempDir())
+	t.Setenv("TZ", "Europe/Madrid")
+	t.Setenv("LANG", "")
+	t.Setenv("SCRIPTIO_SECRET", "of the server")
+	t.Setenv("SCRIPTIO_GIVEN", "a = b")
+	t.Setenv("SCRIPTIO_EMPTY", "")
+	t.Setenv("HTTP_PROXY", "http://127.0.0.1:9")
+	t.Setenv("REMOTE_USER", "root")
+
+	root := t.TempDir()
+	for _, name := range []string{"env.cgi", "index.cgi", "sub/index.cgi", "sub/a b.cgi", "sub/\xff.cgi", "tool.cgi/b.cgi"} {
+		scriptioWrite(t, filepath.Join(root, name), scriptioEnv, 0o755)
+	}
+	scriptioWrite(t, filepath.Join(root, "env.x"), scriptioEnv, 0o644)
+	files := filesOfDir(t, root, rawhttp.WithScript(".cgi"), rawhttp.WithScript(".x", "sh"), rawhttp.WithIndex("index.cgi"))
+	withPath := filesOfDir(t, root, rawhttp.WithScript(".cgi"), rawhttp.WithScriptPathInfo(true))
+	given := filesOfDir(t, root, rawhttp.WithScript(".cgi"), rawhttp.WithScriptEnv("SCRIPTIO_GIVEN", "SCRIPTIO_EMPTY"), rawhttp.WithScriptEnv("SCRIPTIO_MISSING", "LANG", "TZ"))
+	path := filesOfDir(t, root, rawhttp.WithScript(".cgi"), rawhttp.WithScriptEnv("PATH"))
+
+	// as puts a resolver in front, which says who asks.
+	as := func(user string, r rawhttp.Resolver) rawhttp.Resolver {
+		return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			return r.Resolve(ctx, req.WithUser(user))
+		})
+	}
+
+	base := []string{
+		"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=", "TZ=Europe/Madrid", "TMPDIR=" + os.Getenv("TMPDIR"),
+		"GATEWAY_INTERFACE=CGI/1.1", "SERVER_PROTOCOL=HTTP/1.1", "SERVER_SOFTWARE=rawhttp", "SERVER_NAME=example.test", "SERVER_PORT=PORT",
+		"REQUEST_METHOD=GET", "REQUEST_URI=/env.cgi", "QUERY_STRING=", "SCRIPT_NAME=/env.cgi", "SCRIPT_FILENAME=" + root + "/env.cgi",
+		"REMOTE_ADDR=127.0.0.1", "REMOTE_HOST=127.0.0.1", "HTTP_HOST=example.test",
+	}
+	// but gives the base with other values; "NAME" alone is one that is not there.
+	but := func(changes ...string) (vars []string) {
+		vars = slices.Clone(base)
+		for _, c := range changes {
+			name, _, there := strings.Cut(c, "=")
+			vars = slices.DeleteFunc(vars, func(v string) bool { return strings.HasPrefix(v, name+"=") })
+			if there {
+				vars = append(vars, c)
+			}
+		}
+		return vars
+	}
+	tests := []struct {
+		name, request string
+		resolver      rawhttp.Resolver
+		opts          []rawhttp.Option
+		tls           bool
+		want          []string
+		why           string
+	}{
+		{name: "GET", request: scriptioGet("/env.cgi"), want: but()},
+		{name: "HEAD-like case of names", request: "GET /env.cgi HTTP/1.1\r\nhOsT: example.test\r\n\r\n", want: but()},
+		{name: "by an interpreter", request: scriptioGet("/env.x"),
+			want: but("REQUEST_URI=/env.x", "SCRIPT_NAME=/env.x", "SCRIPT_FILENAME="+root+"/env.x")},
+		{name: "a query", request: scriptioGet("/env.cgi?a=%20b&c+d&&"),
+			want: but("REQUEST_URI=/env.cgi?a=%20b&c+d&&", "QUERY_STRING=a=%20b&c+d&&"), why: "RFC 3875, section 4.1.7: it is not decoded"},
+		{name: "an empty query", request: scriptioGet("/env.cgi?"), want: but("REQUEST_URI=/env.cgi?")},
+		{name: "words as a query", request: scriptioGet("/env.cgi?a+b"), want: but("REQUEST_URI=/env.cgi?a+b", "QUERY_STRING=a+b")},
+		{name: "POST with a length", request: "POST /env.cgi HTTP/1.1\r\nHost: example.test\r\nContent-Type: a/b; c=\"d\"\r\nContent-Length: 5\r\n\r\nhello",
+			want: but("REQUEST_METHOD=POST", "CONTENT_LENGTH=5", `CONTENT_TYPE=a/b; c="d"`)},
+		{name: "POST in chunks", request: "POST /env.cgi HTTP/1.1\r\nHost: example.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Trailer: a\r\n\r\n",
+			want: but("REQUEST_METHOD=POST", "CONTENT_LENGTH=5"), why: "of Transfer-Encoding it cannot make anything, since the content comes without; trailer fields are none of the header section"},
+		{name: "POST of nothing", request: "POST /env.cgi HTTP/1.1\r\nHost: example.test\r\nContent-Length: 0\r\n\r\n", want: but("REQUEST_METHOD=POST", "CONTENT_LENGTH=0")},
+		{name: "POST without content", request: "POST /env.cgi HTTP/1.1\r\nHost: example.test\r\nContent-Type:\r\n\r\n", want: but("REQUEST_METHOD=POST", "CONTENT_TYPE=")},
+		{name: "HTTP/1.0 without Host", request: "GET /env.cgi HTTP/1.0\r\n\r\n", want: but("SERVER_PROTOCOL=HTTP/1.0", "SERVER_NAME=127.0.0.1", "HTTP_HOST")},
+		{name: "Host with a port", request: "GET /env.cgi HTTP/1.1\r\nHost: Example.test:99\r\n\r\n", want: but("SERVER_NAME=Example.test", "HTTP_HOST=Example.test:99"),
+			why: "the port is the listener's, not what the client says"},
+		{name: "Host that is an IPv6 address", request: "GET /env.cgi HTTP/1.1\r\nHost: [::1]:99\r\n\r\n", want: but("SERVER_NAME=[::1]", "HTTP_HOST=[::1]:99"),
+			why: "RFC 3875, section 4.1.14: with its brackets"},
+		{name: "absolute-form", request: "GET http://other.test:8/env.cgi?q HTTP/1.1\r\nHost: example.test\r\n\r\n",
+			want: but("REQUEST_URI=http://other.test:8/env.cgi?q", "QUERY_STRING=q", "SERVER_NAME=other.test", "HTTP_HOST=other.test:8"), why: "RFC 9112, section 3.2.2: the target's host goes before the field's, which is to be ignored"},
+		{name: "a minor version to come", request: "GET /env.cgi HTTP/1.2\r\nHost: example.test\r\n\r\n", want: but("SERVER_PROTOCOL=HTTP/1.2")},
+		{name: "an unclean path", request: scriptioGet("/sub/..//%65nv.cgi"), want: but("REQUEST_URI=/sub/..//%65nv.cgi")},
+		{name: "blanks in a name", request: scriptioGet("/sub/a%20b.cgi"),
+			want: but("REQUEST_URI=/sub/a%20b.cgi", "SCRIPT_NAME=/sub/a b.cgi", "SCRIPT_FILENAME="+root+"/sub/a b.cgi"), why: "RFC 3875, section 4.1.13: SCRIPT_NAME is decoded"},
+		{name: "a byte that is not UTF-8 in a name", request: scriptioGet("/sub/%ff.cgi"),
+			want: but("REQUEST_URI=/sub/%ff.cgi", "SCRIPT_NAME=/sub/\xff.cgi", "SCRIPT_FILENAME="+root+"/sub/\xff.cgi")},
+		{name: "index", request: scriptioGet("/"), want: but("REQUEST_URI=/", "SCRIPT_NAME=/index.cgi", "SCRIPT_FILENAME="+root+"/index.cgi")},
+		{name: "index of a folder", request: scriptioGet("/sub/?q"),
+			want: but("REQUEST_URI=/sub/?q", "QUERY_STRING=q", "SCRIPT_NAME=/sub/index.cgi", "SCRIPT_FILENAME="+root+"/sub/index.cgi")},
+		{name: "below a Mount", request: scriptioGet("/a/b/env.cgi"), resolver: rawhttp.Mount("/a/", rawhttp.Mount("/b/", files)),
+			want: but("REQUEST_URI=/a/b/env.cgi", "SCRIPT_NAME=/a/b/env.cgi")},
+		{name: "index below a Mount", request: scriptioGet("/a/sub/"), resolver: rawhttp.First(rawhttp.Mount("/b/", files), rawhttp.Mount("/a/", files)),
+			want: but("REQUEST_URI=/a/sub/", "SCRIPT_NAME=/a/sub/index.cgi", "SCRIPT_FILENAME="+root+"/sub/index.cgi")},
+		{name: "path info", request: scriptioGet("/env.cgi/a%20b//c/../d%2Fe/?q"), resolver: withPath,
+			want: but("REQUEST_URI=/env.cgi/a%20b//c/../d%2Fe/?q", "QUERY_STRING=q", "PATH_INFO=/a b/d/e/"), why: "RFC 3875, section 4.1.5: it is decoded"},
+		{name: "path info of a slash", request: scriptioGet("/env.cgi/"), resolver: withPath, want: but("REQUEST_URI=/env.cgi/", "PATH_INFO=/")},
+		{name: "no path info", request: scriptioGet("/env.cgi"), resolver: withPath, want: but()},
+		{name: "path info behind the first script", request: scriptioGet("/env.cgi/sub/index.cgi/a"), resolver: withPath,
+			want: but("REQUEST_URI=/env.cgi/sub/index.cgi/a", "PATH_INFO=/sub/index.cgi/a")},
+		{name: "path info in a folder that is named as a script", request: scriptioGet("/tool.cgi/b.cgi/a"), resolver: withPath,
+			want: but("REQUEST_URI=/tool.cgi/b.cgi/a", "PATH_INFO=/a", "SCRIPT_NAME=/tool.cgi/b.cgi", "SCRIPT_FILENAME="+root+"/tool.cgi/b.cgi")},
+		{name: "path info below a Mount", request: scriptioGet("/m/env.cgi/a"), resolver: rawhttp.Mount("/m/", withPath),
+			want: but("REQUEST_URI=/m/env.cgi/a", "SCRIPT_NAME=/m/env.cgi", "PATH_INFO=/a")},
+		{name: "WithServerField", request: scriptioGet("/env.cgi"), opts: []rawhttp.Option{rawhttp.WithServerField("example/1.0 (test)")}, want: but("SERVER_SOFTWARE=example/1.0 (test)")},
+		{name: "WithTrustedProxies", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nX-Forwarded-For: 192.0.2.1, 2001:db8::1\r\n\r\n",
+			opts: []rawhttp.Option{rawhttp.WithTrustedProxies(netip.MustParsePrefix("127.0.0.0/8"))},
+			want: but("REMOTE_ADDR=2001:db8::1", "REMOTE_HOST=2001:db8::1", "HTTP_X_FORWARDED_FOR=192.0.2.1, 2001:db8::1")},
+		{name: "a proxy that is not trusted", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n",
+			want: but("HTTP_X_FORWARDED_FOR=192.0.2.1")},
+		{name: "WithScriptEnv", request: scriptioGet("/env.cgi"), resolver: given, want: but("SCRIPTIO_GIVEN=a = b", "SCRIPTIO_EMPTY="),
+			why: "later calls add; what is not there is not made; what is there anyway is not there twice"},
+		{name: "WithScriptEnv of PATH", request: scriptioGet("/env.cgi"), resolver: path, want: but("PATH=" + os.Getenv("PATH"))},
+		{name: "TLS", request: scriptioGet("/env.cgi"), tls: true, want: but("HTTPS=on")},
+		{name: "httpoxy", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nProxy: http://a.example\r\npROXY: b\r\nProxy-Authorization: Basic x\r\n\r\n", want: but(),
+			why: "HTTP_PROXY is where many programs take a proxy from"},
+		{name: "credentials", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nAuthorization: Basic YTpi\r\n\r\n", want: but(), why: "RFC 3875, section 4.1.18"},
+		{name: "a user", request: scriptioGet("/env.cgi"), resolver: as("Ann Example", files), want: but("REMOTE_USER=Ann Example")},
+		{name: "a user, whatever the request says", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nAuthorization: Basic YTpi\r\nRemote-User: root\r\nRemote_User: root\r\n\r\n",
+			resolver: as("ann", files), want: but("REMOTE_USER=ann", "HTTP_REMOTE_USER=root"), why: "no AUTH_TYPE: the server does not know how the user was authenticated"},
+		{name: "a user below a Mount", request: scriptioGet("/m/env.cgi"), resolver: as("ann", rawhttp.First(rawhttp.Mount("/a/", files), rawhttp.Mount("/m/", files))),
+			want: but("REQUEST_URI=/m/env.cgi", "SCRIPT_NAME=/m/env.cgi", "REMOTE_USER=ann")},
+		{name: "a user, and path info", request: scriptioGet("/env.cgi/a"), resolver: as("ann", withPath), want: but("REQUEST_URI=/env.cgi/a", "PATH_INFO=/a", "REMOTE_USER=ann")},
+		{name: "the later user", request: scriptioGet("/env.cgi"), resolver: as("ann", as("bob", files)), want: but("REMOTE_USER=bob")},
+		{name: "no user", request: scriptioGet("/env.cgi"), resolver: as("ann", as("", files)), want: but()},
+		{name: "a user, for another resolver", request: scriptioGet("/env.cgi"), want: but(),
+			resolver: rawhttp.First(as("ann", rawhttp.Mount("/elsewhere/", files)), files)},
+		{name: "fields of the connection", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n", want: but()},
+		{name: "fields", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nUser-Agent:  a  b \r\nX-1-y: \xe9\r\nAccept:\r\nRange: bytes=0-1\r\nIf-None-Match: *\r\n\r\n",
+			want: but("HTTP_USER_AGENT=a  b", "HTTP_X_1_Y=\xe9", "HTTP_ACCEPT=", "HTTP_RANGE=bytes=0-1", "HTTP_IF_NONE_MATCH=*")},
+		{name: "names that would pass for others", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nX_A: 1\r\nX-B_C: 2\r\n_: 3\r\nHTTP_X: 4\r\nX.A: 5\r\nX!A: 6\r\nX~: 7\r\nX-A: 8\r\n\r\n",
+			want: but("HTTP_X_A=8"), why: "X_A is no X-A, which a proxy may have taken off"},
+		{name: "names twice", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nX-A: 1\r\nX-B: b\r\nx-a: 2, 3\r\nX-A:\r\nX-a: 4\r\n\r\n",
+			want: but("HTTP_X_A=1, 2, 3, , 4", "HTTP_X_B=b"), why: "RFC 9110, section 5.3"},
+		{name: "cookies", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nCookie: a=1\r\ncookie: b=2; c=3\r\n\r\n",
+			want: but("HTTP_COOKIE=a=1; b=2; c=3"), why: "RFC 9113, section 8.2.3"},
+		{name: "names of variables of the request", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nPath: 1\r\nRemote-User: me\r\nContent-Length: 0\r\n\r\n",
+			want: but("CONTENT_LENGTH=0", "HTTP_PATH=1", "HTTP_REMOTE_USER=me")},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			resolver := tt.resolver
+			if resolver == nil {
+				resolver = files
+			}
+			opts := append([]rawhttp.Option{rawhttp.WithDate(false), rawhttp.WithResolver(resolver)}, tt.opts...)
+			var addr, answer string
+			if tt.tls {
+				addr, answer = scriptioTalkTLS(t, tt.request, opts...)
+			} else {
+				_, addr = listen(t, opts...)
+				answer = talk(t, addr, tt.request)
+			}
+			_, port, err := net.SplitHostPort(addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := slices.Clone(tt.want)
+			for i := range want {
+				want[i] = strings.Replace(want[i], "SERVER_PORT=PORT", "SERVER_PORT="+port, 1)
+			}
+			slices.Sort(want)
+			if diff := cmp.Diff(want, scriptioVariables(t, answer)); diff != "" {
+				t.Errorf("the environment for %q (-want +got):\n%s\nwhy: %s", tt.request, diff, tt.why)
+			}
+		})
+	}
+}
+
+// scriptioTalkTLS is talk over TLS.
+func scriptioTalkTLS(t *testing.T, request string, opts ...rawhttp.Option) (addr, answer string) {
+	t.Helper()
+	config := liveTLS(t)
+	s := newServer(t, opts...)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx, tls.NewListener(ln, config)) }()
+	defer func() {
+		cancel()
+		if err := <-served; err != nil {
+			t.Errorf("Serve = %v, want nil", err)
+		}
+	}()
+	c, err := tls.Dial("tcp", ln.Addr().String(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	io.WriteString(c, request)
+	c.CloseWrite()
+	b, err := io.ReadAll(c)
+	if err != nil {
+		t.Errorf("read the answer to %q: %v", request, err)
+	}
+	return ln.Addr().String(), string(b)
+}
+
+// A script has the interpreter's words and its own path as arguments, no words of the
+// request; its folder is its working directory.
+func TestScriptArguments(t *testing.T) {
+	root, err := filepath.EvalSymlinks(scriptioFolder(t, map[string]string{
+		"sub/x.sh": "printf '%s|' \"$0\" \"$#\" \"$@\" \"$(pwd -P)\" \"$-\"",
+		"y.cgi":    "#!/bin/sh\nprintf '%s|' \"$0\" \"$#\" \"$@\" \"$(pwd -P)\"",
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		target string
+		opt    rawhttp.Option
+		want   string
+	}{
+		{"/sub/x.sh?a+b+-c", rawhttp.WithScript(".sh", "sh"), root + "/sub/x.sh|0|" + root + "/sub||"},
+		{"/sub/x.sh?a+b+-c", rawhttp.WithScript(".sh", "sh", "-e", "-u"), root + "/sub/x.sh|0|" + root + "/sub|eu|"},
+		{"/y.cgi?a+b+-c", rawhttp.WithScript(".cgi"), root + "/y.cgi|0|" + root + "|"},
+	}
+	for _, tt := range tests {
+		_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithRoot(root), tt.opt)
+		_, got := splitHead(talk(t, addr, scriptioGet(tt.target)))
+		// The shell's own options are in no order, and not those of the table alone.
+		got = strings.NewReplacer("|ue|", "|eu|", "|hB|", "||", "|h|", "||", "|ehuB|", "|eu|").Replace(got)
+		if got != tt.want {
+			t.Errorf("GET %s: the script has %q, want %q", tt.target, got, tt.want)
+		}
+	}
+	// A root that is relative is so to the working directory of the start.
+	t.Chdir(filepath.Dir(root))
+	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithRoot(filepath.Base(root)), rawhttp.WithScript(".cgi"))
+	t.Chdir("/")
+	if _, got := splitHead(talk(t, addr, scriptioGet("/y.cgi"))); got != tests[2].want {
+		t.Errorf("with a relative root the script has %q, want %q", got, tests[2].want)
+	}
+}

@@ -1,0 +1,207 @@
+package conformance_test
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"example.com/rawhttp"
+)
+
+// Options that make no sense are refused by New, which names them and what is wrong.
+func TestScriptOptionsRefused(t *testing.T) {
+	tests := []struct {
+		name   string
+		option rawhttp.FileOption
+		says   []string
+	}{
+		{"an extension without a dot", rawhttp.WithScript("py", "python3"), []string{"WithScript", `"py"`}},
+		{"no extension", rawhttp.WithScript("", "python3"), []string{"WithScript", `""`}},
+		{"a dot", rawhttp.WithScript(".", "python3"), []string{"WithScript", `"."`}},
+		{"two dots", rawhttp.WithScript(".tar.gz", "sh"), []string{"WithScript", `".tar.gz"`}},
+		{"a slash", rawhttp.WithScript(".a/b", "sh"), []string{"WithScript", `".a/b"`}},
+		{"a NUL", rawhttp.WithScript(".a\x00", "sh"), []string{"WithScript", `".a\x00"`}},
+		{"an interpreter without a name", rawhttp.WithScript(".py", ""), []string{"WithScript", "interpreter"}},
+		{"an interpreter without a name, with arguments", rawhttp.WithScript(".py", "", "-u"), []string{"WithScript", "interpreter"}},
+		{"an interpreter with a NUL", rawhttp.WithScript(".py", "sh\x00"), []string{"WithScript", "NUL"}},
+		{"an argument with a NUL", rawhttp.WithScript(".py", "sh", "-\x00"), []string{"WithScript", "NUL"}},
+		{".bat", rawhttp.WithScript(".bat"), []string{"WithScript", `".bat"`}},
+		{".cmd", rawhttp.WithScript(".cmd", "cmd.exe", "/c"), []string{"WithScript", `".cmd"`}},
+		{".BaT", rawhttp.WithScript(".BaT", "sh"), []string{"WithScript", `".BaT"`}},
+		{".CMD", rawhttp.WithScript(".CMD"), []string{"WithScript", `".CMD"`}},
+		{"an interpreter that is a .bat", rawhttp.WithScript(".py", "run.bat"), []string{"WithScript", `"run.bat"`}},
+		{"an interpreter that is a .CMD", rawhttp.WithScript(".py", `tools/run.CMD`, "x"), []string{"WithScript", `run.CMD`}},
+		{"an output that there is not", rawhttp.WithScriptOutput(rawhttp.ScriptPlain + 1), []string{"WithScriptOutput(ScriptOutput(3))"}},
+		{"a time limit below zero", rawhttp.WithScriptTimeout(-1), []string{"WithScriptTimeout(-1ns)"}},
+		{"a time limit far below zero", rawhttp.WithScriptTimeout(math.MinInt64), []string{"WithScriptTimeout(-"}},
+		{"a number of scripts below zero", rawhttp.WithMaxScripts(-1), []string{"WithMaxScripts(-1)"}},
+		{"a variable without a name", rawhttp.WithScriptEnv("HOME", ""), []string{"WithScriptEnv", `""`}},
+		{"a variable with a value", rawhttp.WithScriptEnv("A=b"), []string{"WithScriptEnv", `"A=b"`}},
+		{"a variable with a NUL", rawhttp.WithScriptEnv("A\x00"), []string{"WithScriptEnv", `"A\x00"`}},
+		{"a method without a name", rawhttp.WithScriptMethods("PUT", ""), []string{"WithScriptMethods", `""`}},
+		{"a method that is no token", rawhttp.WithScriptMethods("PUT, DELETE"), []string{"WithScriptMethods", `"PUT, DELETE"`}},
+		{"a method with a line feed", rawhttp.WithScriptMethods("PUT\r\nX: y"), []string{"WithScriptMethods", `"PUT\r\nX: y"`}},
+		{"CONNECT", rawhttp.WithScriptMethods("CONNECT"), []string{"WithScriptMethods", "CONNECT"}},
+		{"TRACE", rawhttp.WithScriptMethods("PUT", "TRACE"), []string{"WithScriptMethods", "TRACE"}},
+		{"two methods", rawhttp.WithScriptMethods("TRACE", "a b", "PUT"), []string{"TRACE", `"a b"`}},
+		{"two mistakes", rawhttp.WithScriptEnv("A=b", "HTTP_HOST"), []string{`"A=b"`, "HTTP_HOST"}},
+	}
+	for _, name := range []string{
+		"HTTP_PROXY", "HTTP_", "HTTP_X", "REQUEST_METHOD", "QUERY_STRING", "PATH_INFO", "PATH_TRANSLATED", "SCRIPT_NAME", "SCRIPT_FILENAME", "REQUEST_URI", "HTTPS",
+		"SERVER_NAME", "SERVER_PORT", "SERVER_PROTOCOL", "SERVER_SOFTWARE", "GATEWAY_INTERFACE", "CONTENT_LENGTH", "CONTENT_TYPE",
+		"REMOTE_ADDR", "REMOTE_HOST", "REMOTE_USER", "REMOTE_IDENT", "AUTH_TYPE",
+	} {
+		tests = append(tests, struct {
+			name   string
+			option rawhttp.FileOption
+			says   []string
+		}{"a variable of the request: " + name, rawhttp.WithScriptEnv(name), []string{"WithScriptEnv", name}})
+	}
+	root := t.TempDir()
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, open := range []func() error{
+				func() error { s, err := rawhttp.New(rawhttp.WithRoot(root), tt.option); scriptoptClose(s); return err },
+				func() error { _, err := rawhttp.Dir(root, tt.option); return err },
+			} {
+				err := open()
+				if err == nil {
+					t.Fatal("no error")
+				}
+				for _, want := range tt.says {
+					if !strings.Contains(err.Error(), want) {
+						t.Errorf("the error is %q, want it to say %s", err, want)
+					}
+				}
+			}
+		})
+	}
+}
+
+func scriptoptClose(s *rawhttp.Server) {
+	if s != nil {
+		s.Close()
+	}
+}
+
+// Options that there are.
+func TestScriptOptionsTaken(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		option rawhttp.FileOption
+	}{
+		{"no time limit", rawhttp.WithScriptTimeout(0)}, {"a time limit", rawhttp.WithScriptTimeout(time.Hour)},
+		{"any number", rawhttp.WithMaxScripts(0)}, {"one", rawhttp.WithMaxScripts(1)},
+		{"no variables", rawhttp.WithScriptEnv()}, {"variables", rawhttp.WithScriptEnv("HOME", "PATH", "LD_LIBRARY_PATH", "http_proxy", "HTTPS_PROXY", "LANG")},
+		{"path info", rawhttp.WithScriptPathInfo(true)}, {"no path info", rawhttp.WithScriptPathInfo(false)},
+		{"no methods", rawhttp.WithScriptMethods()}, {"methods that there are", rawhttp.WithScriptMethods("GET", "HEAD", "POST", "POST", "OPTIONS")},
+		{"methods", rawhttp.WithScriptMethods("PUT", "PROPFIND", "M-SEARCH", "put")},
+		{"auto", rawhttp.WithScriptOutput(rawhttp.ScriptAuto)}, {"CGI", rawhttp.WithScriptOutput(rawhttp.ScriptCGI)}, {"plain", rawhttp.WithScriptOutput(rawhttp.ScriptPlain)},
+	} {
+		// They may stand where no script runs.
+		for _, opts := range [][]rawhttp.Option{{rawhttp.WithRoot(t.TempDir())}, {rawhttp.WithFS(fstest.MapFS{})}} {
+			s, err := rawhttp.New(append(opts, tt.option)...)
+			if err != nil {
+				t.Errorf("%s: New = %v, want nil", tt.name, err)
+				continue
+			}
+			s.Close()
+		}
+	}
+}
+
+func TestScriptOutputString(t *testing.T) {
+	for o, want := range map[rawhttp.ScriptOutput]string{rawhttp.ScriptAuto: "auto", rawhttp.ScriptCGI: "cgi", rawhttp.ScriptPlain: "plain", 3: "ScriptOutput(3)", 255: "ScriptOutput(255)"} {
+		if got := o.String(); got != want {
+			t.Errorf("ScriptOutput(%d).String() = %q, want %q", uint8(o), got, want)
+		}
+	}
+}
+
+// Scripts are files of the system: an fs.FS has none, and is not opened as if.
+func TestScriptOptionsWithoutAFolder(t *testing.T) {
+	fsys := fstest.MapFS{"x.sh": {Data: []byte("echo")}}
+	for name, open := range map[string]func() error{
+		"WithFS":       func() error { _, err := rawhttp.New(rawhttp.WithFS(fsys), rawhttp.WithScript(".sh", "sh")); return err },
+		"FS":           func() error { _, err := rawhttp.FS(fsys, rawhttp.WithScript(".sh", "sh")); return err },
+		"FS, os.DirFS": func() error { _, err := rawhttp.FS(os.DirFS("."), rawhttp.WithScript(".sh")); return err },
+		"WithResolver": func() error {
+			_, err := rawhttp.New(rawhttp.WithResolver(say("")), rawhttp.WithScript(".sh", "sh"))
+			return err
+		},
+		"neither source": func() error { _, err := rawhttp.New(rawhttp.WithScript(".sh", "sh")); return err },
+	} {
+		if err := open(); err == nil || name != "neither source" && !strings.Contains(err.Error(), "WithScript") && name != "WithResolver" {
+			t.Errorf("%s with WithScript: error %v, want one that names it", name, err)
+		}
+	}
+}
+
+// An interpreter that is not there, or is no program, is named at the start; all are.
+func TestScriptInterpreterMissing(t *testing.T) {
+	if !runsScripts {
+		_, err := rawhttp.New(rawhttp.WithRoot(t.TempDir()), rawhttp.WithScript(".sh", "sh"))
+		if err == nil || !strings.Contains(err.Error(), "WithScript") || !strings.Contains(err.Error(), runtime.GOOS) {
+			t.Errorf("New with WithScript = %v, want an error that says why there are no scripts on %s", err, runtime.GOOS)
+		}
+		return
+	}
+	root, tools := t.TempDir(), t.TempDir()
+	for name, mode := range map[string]os.FileMode{"tool": 0o755, "text": 0o644} {
+		if err := os.WriteFile(filepath.Join(tools, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(filepath.Join(tools, name), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(tools, "folder"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(tools)
+	tests := []struct {
+		name, path string
+		words      []string
+		missing    bool
+		why        string
+	}{
+		{"along PATH", tools, []string{"tool", "-x"}, false, ""},
+		{"in a later folder of PATH", "/missing:" + root + ":" + tools, []string{"tool"}, false, ""},
+		{"by its path", "", []string{tools + "/tool"}, false, ""},
+		{"by its path from here", "", []string{"./tool"}, false, "a slash in its name says where it is"},
+		{"nowhere", tools, []string{"no-such-tool"}, true, ""},
+		{"at a path that is not there", tools, []string{tools + "/no-such-tool"}, true, ""},
+		{"that cannot be executed", tools, []string{"text"}, true, ""},
+		{"that cannot be executed, by its path", tools, []string{tools + "/text"}, true, ""},
+		{"that is a folder", tools, []string{"folder"}, true, ""},
+		{"in the working directory, not in PATH", root, []string{"tool"}, true, "which may be the folder that is served"},
+		{"in the working directory, with an empty PATH", "", []string{"tool"}, true, "nobody has said that it is to be looked into"},
+		{"in the working directory, as PATH says", root + "::.", []string{"tool"}, true, "as os/exec has it: ErrDot"},
+		{"with a blank in its name", tools, []string{"tool -x"}, true, "words are words: no shell takes them apart"},
+		{"that is too long", tools, []string{strings.Repeat("a", 5000)}, true, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Setenv("PATH", tt.path)
+			s, err := rawhttp.New(rawhttp.WithRoot(root), rawhttp.WithScript(".x", tt.words...))
+			scriptoptClose(s)
+			if isMissing := err != nil; isMissing != tt.missing {
+				t.Fatalf("New with the interpreter %q and PATH=%s = %v, want an error: %v; why: %s", tt.words, tt.path, err, tt.missing, tt.why)
+			}
+			if tt.missing && !strings.Contains(err.Error(), `"`+tt.words[0]+`"`) {
+				t.Errorf("New = %q, want it to name %q", err, tt.words[0])
+			}
+		})
+	}
+	_, err := rawhttp.New(rawhttp.WithRoot(root), rawhttp.WithScript(".a", "missing-a"), rawhttp.WithScript(".b", "missing-b"), rawhttp.WithMaxHeaderBytes(1))
+	for _, want := range []string{`"missing-a"`, `"missing-b"`, "WithMaxHeaderBytes"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("New = %v, want every mistake, so %s", err, want)
+		}
+	}
+}

@@ -1,0 +1,394 @@
+//go:build unix
+
+package conformance_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+// scriptioFolder makes a folder with the files. Those that begin with "#!" can be
+// executed.
+func scriptioFolder(t testing.TB, files map[string]string) (root string) {
+	t.Helper()
+	root = t.TempDir()
+	for name, content := range files {
+		mode := fs.FileMode(0o644)
+		if strings.HasPrefix(content, "#!") {
+			mode = 0o755
+		}
+		scriptioWrite(t, filepath.Join(root, name), content, mode)
+	}
+	return root
+}
+
+// scriptioWrite writes a file. No process is started meanwhile, which would have it
+// open for writing too: the system runs no such file.
+func scriptioWrite(t testing.TB, name, content string, mode fs.FileMode) {
+	t.Helper()
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	err := os.MkdirAll(filepath.Dir(name), 0o755)
+	if err == nil {
+		err = os.WriteFile(name, []byte(content), 0o644)
+	}
+	if err == nil {
+		err = os.Chmod(name, mode)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// scriptioGet is the head of a plain GET.
+func scriptioGet(target string) string {
+	return "GET " + target + " HTTP/1.1\r\nHost: example.test\r\n\r\n"
+}
+
+// scriptioPost is a POST with content.
+func scriptioPost(target, content string) string {
+	return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: example.test\r\nContent-Length: %d\r\n\r\n%s", target, len(content), content)
+}
+
+// scriptioPage is the response to a script that prints the page.
+func scriptioPage(page string) string {
+	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: %d\r\nX-Content-Type-Options: nosniff\r\n\r\n%s", len(page), page)
+}
+
+// scriptioError is the plain response with a status.
+func scriptioError(status string) string {
+	return fmt.Sprintf("HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nX-Content-Type-Options: nosniff\r\n\r\n%s\n", status, len(status)+1, status)
+}
+
+// scriptioServe serves a folder whose .sh files are run by sh, without Date.
+func scriptioServe(t testing.TB, root string, opts ...rawhttp.Option) (addr string) {
+	t.Helper()
+	_, addr = listen(t, append([]rawhttp.Option{rawhttp.WithRoot(root), rawhttp.WithDate(false), rawhttp.WithScript(".sh", "sh")}, opts...)...)
+	return addr
+}
+
+// scriptioHeld gives what the server answers until it closes, and asks again if that
+// is streamed where want is not: the machine may be too busy for the script to end in
+// time.
+func scriptioHeld(t testing.TB, addr, request, want string) (answer string) {
+	t.Helper()
+	for range 50 {
+		c := dial(t, addr)
+		go func() {
+			io.WriteString(c, request)
+			c.CloseWrite()
+		}()
+		b, err := io.ReadAll(c)
+		answer = string(b)
+		isStreamed := strings.Contains(answer, "Transfer-Encoding: chunked") || strings.Count(answer, "Content-Length: ") < strings.Count(want, "Content-Length: ")
+		if answer == want || !isStreamed {
+			if err != nil {
+				t.Errorf("read the answer to %q: %v", request, err)
+			}
+			break
+		}
+	}
+	return answer
+}
+
+// scriptioWait waits until the condition is true.
+func scriptioWait(t testing.TB, what string, isTrue func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !isTrue(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Errorf("30 s have passed, and it is not so that %s", what)
+			return
+		}
+	}
+}
+
+// A scriptioLog keeps what is logged, a line each.
+type scriptioLog struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *scriptioLog) add(level, msg string, args []any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, fmt.Sprint(level, ": ", msg, " ", args))
+}
+
+func (l *scriptioLog) Debug(msg string, args ...any) { l.add("debug", msg, args) }
+func (l *scriptioLog) Info(msg string, args ...any)  { l.add("info", msg, args) }
+func (l *scriptioLog) Warn(msg string, args ...any)  { l.add("warn", msg, args) }
+func (l *scriptioLog) Error(msg string, args ...any) { l.add("error", msg, args) }
+
+func (l *scriptioLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.lines, "\n")
+}
+
+// A scriptioTalk is a transcript: a script, x.sh, and what is said about it.
+type scriptioTalk struct {
+	name, output, script string
+	client, server       []byte
+	lines                []string // of the file, before the answer
+}
+
+// scriptioTalks reads testdata/scripts. A file begins with a comment: what holds, and
+// why. "= output cgi" and "= output plain" are WithScriptOutput. Lines that begin
+// with "$" are the script; those with ">" and "<" are as in testdata/wire.
+func scriptioTalks(t *testing.T) (talks []scriptioTalk) {
+	t.Helper()
+	names, err := filepath.Glob("testdata/scripts/*.txt")
+	if err != nil || len(names) < 40 {
+		t.Fatalf("%d transcripts of scripts, %v", len(names), err)
+	}
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := scriptioTalk{name: strings.TrimSuffix(filepath.Base(name), ".txt")}
+		for i, line := range strings.Split(strings.TrimSuffix(string(text), "\n"), "\n") {
+			if err := k.parseLine(line); err != nil {
+				t.Fatalf("%s:%d: %v", name, i+1, err)
+			}
+		}
+		talks = append(talks, k)
+	}
+	return talks
+}
+
+func (k *scriptioTalk) parseLine(line string) (err error) {
+	var b []byte
+	rest := ""
+	if line != "" {
+		rest = line[1:]
+	}
+	switch {
+	case line == "", line[0] == '#':
+	case strings.HasPrefix(line, "= output "):
+		k.output = line[len("= output "):]
+	case line[0] == '$':
+		k.script += strings.TrimPrefix(rest, " ") + "\n"
+	case line[0] == '>':
+		b, err = unescapeWire(rest)
+		k.client = append(k.client, b...)
+	case line[0] == '<':
+		b, err = unescapeWire(rest)
+		k.server = append(k.server, b...)
+		return err
+	default:
+		err = fmt.Errorf("%q begins neither a comment, nor a line of script, client or server", line)
+	}
+	k.lines = append(k.lines, line)
+	return err
+}
+
+// mode gives the mode of the talk.
+func (k *scriptioTalk) mode() (o rawhttp.ScriptOutput) {
+	for o.String() != k.output && k.output != "" {
+		o++
+	}
+	return o
+}
+
+// isPlainGet reports whether the client sends one plain GET.
+func (k *scriptioTalk) isPlainGet() bool { return string(k.client) == scriptioGet("/x.sh") }
+
+// TestScriptTranscripts holds the server to the transcripts in testdata/scripts, and
+// to what follows from them for other requests. With -update it rewrites what the
+// server says in them; the difference is to be reviewed like code.
+func TestScriptTranscripts(t *testing.T) {
+	for _, k := range scriptioTalks(t) {
+		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
+			root := scriptioFolder(t, map[string]string{"x.sh": k.script})
+			addr := scriptioServe(t, root, rawhttp.WithScriptOutput(k.mode()))
+			if *wireUpdate {
+				answer := talk(t, addr, string(k.client))
+				lines := append(k.lines, wireLines("<", []byte(answer))...)
+				if err := os.WriteFile("testdata/scripts/"+k.name+".txt", []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			k.check(t, addr, string(k.client), string(k.server))
+			if !k.isPlainGet() {
+				return
+			}
+			for _, v := range k.variants() {
+				k.check(t, addr, v.client, v.server)
+			}
+			k.check(t, scriptioServe(t, root, rawhttp.WithScriptOutput(rawhttp.ScriptPlain)), string(k.client), k.asPlain(t, root))
+		})
+	}
+}
+
+func (k *scriptioTalk) check(t *testing.T, addr, client, want string) {
+	t.Helper()
+	got := scriptioHeld(t, addr, client, want)
+	if diff := cmp.Diff(wireLines("<", []byte(want)), wireLines("<", []byte(got))); diff != "" {
+		t.Errorf("the answer to\n%sfor the script\n%s(-want +got):\n%s", strings.ReplaceAll(client, "\r\n", "\n"), k.script, diff)
+	}
+}
+
+// variants are other requests for the script, and their answers: the script is the
+// same, so those follow.
+func (k *scriptioTalk) variants() []struct{ client, server string } {
+	get, server := string(k.client), string(k.server)
+	head, content := splitHead(server)
+	toHead := head
+	if k.name != "cgi-length-zero" && k.name != "cgi-status-205" { // a script may leave out the content for HEAD: then nothing is said of it
+		toHead = strings.Replace(head, "Content-Length: 0\r\n", "", 1)
+	}
+	old := strings.TrimSuffix(head, "\r\n") + "Connection: close\r\n\r\n" + content
+	kept := strings.TrimSuffix(head, "\r\n") + "Connection: keep-alive\r\n\r\n" + content
+	closed := strings.Replace(get, "\r\n\r\n", "\r\nConnection: close\r\n\r\n", 1)
+	return []struct{ client, server string }{
+		{strings.Replace(get, "GET", "HEAD", 1), toHead},
+		{strings.Replace(get, "HTTP/1.1", "HTTP/1.0", 1), old},
+		{strings.Replace(strings.Replace(get, "HTTP/1.1", "HTTP/1.0", 1), "\r\n\r\n", "\r\nConnection: keep-alive\r\n\r\n", 1), kept},
+		{closed, old},
+		{scriptioPost("/x.sh", "not read"), server},
+		{"POST /x.sh HTTP/1.1\r\nHost: example.test\r\nTransfer-Encoding: chunked\r\n\r\n8\r\nnot read\r\n0\r\n\r\n", server},
+		{get + closed, server + old},
+	}
+}
+
+// asPlain gives the response if all that the script prints is content.
+func (k *scriptioTalk) asPlain(t *testing.T, root string) string {
+	var stdout bytes.Buffer
+	cmd := exec.Command("sh", filepath.Join(root, "x.sh"))
+	cmd.Stdout = &stdout
+	err := cmd.Run()
+	if err != nil && !errors.As(err, new(*exec.ExitError)) {
+		t.Fatal(err)
+	}
+	if err != nil && stdout.Len() == 0 {
+		return scriptioError("500 Internal Server Error")
+	}
+	return scriptioPage(stdout.String())
+}
+
+// The log says why a script was answered with 500 or 502, and what it said itself,
+// with the number of the request; the client is not told.
+func TestScriptFailuresAreLogged(t *testing.T) {
+	tests := []struct{ name, script, answer, log string }{
+		{"exit status", "exit 7", "500 Internal Server Error", `error: rawhttp: request failed \[.*status 500 .*exit status 7\]`},
+		{"signal", "kill -KILL $$", "500 Internal Server Error", `error: rawhttp: request failed \[.*status 500 .*signal: killed\]`},
+		{"exit status behind output", "echo page; exit 7", "200 OK", `warn: rawhttp: script failed \[script /.*/x\.sh conn 1 request 1 err exit status 7\]`},
+		{"standard error", "echo 'a \"b\"' >&2; printf '\\033[2J' >&2; echo page", "200 OK",
+			`(?s)warn: rawhttp: script says \[script /.*/x\.sh conn 1 request 1 stderr a "b"\].*stderr \\x1b\[2J\]`},
+		{"status", `printf 'Status: 1\n\n'`, "502 Bad Gateway", `error: rawhttp: request failed \[.*status 502 .*Status: 1.*\]`},
+		{"field", `printf 'Status: 200\nA B: 1\n\n'`, "502 Bad Gateway", `error: rawhttp: request failed \[.*status 502 .*A B: 1.*\]`},
+		{"length", `printf 'Status: 200\nContent-Length: 9\n\n12345678'`, "502 Bad Gateway", `error: rawhttp: request failed \[.*status 502 .*Content-Length.*\]`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			log := new(scriptioLog)
+			root := scriptioFolder(t, map[string]string{"x.sh": tt.script})
+			addr := scriptioServe(t, root, rawhttp.WithLogger(log))
+			answer := talk(t, addr, scriptioGet("/x.sh"))
+			if !strings.HasPrefix(answer, "HTTP/1.1 "+tt.answer+"\r\n") {
+				t.Errorf("a script %q is answered with %q, want %s", tt.script, answer, tt.answer)
+			}
+			if status := tt.answer; status[0] == '5' && answer != scriptioError(status) {
+				t.Errorf("a script %q is answered with %q, want no word on why", tt.script, answer)
+			}
+			scriptioWait(t, "the log has "+tt.log, func() bool { return regexp.MustCompile(tt.log).MatchString(log.String()) })
+			if t.Failed() {
+				t.Logf("the log:\n%s", log)
+			}
+		})
+	}
+}
+
+// scriptioRepeat is a script's command that prints a byte n times.
+func scriptioRepeat(c byte, n int) string {
+	return fmt.Sprintf("head -c %d /dev/zero | tr '\\000' '%c'", n, c)
+}
+
+// Fields may have 32 KiB, with the empty line behind them.
+func TestScriptFieldsHaveALimit(t *testing.T) {
+	const limit = 32 << 10
+	// A block of n bytes: "Status: 200\nX: aaa...\n\n".
+	block := func(first string, n int) string {
+		return fmt.Sprintf("printf '%s\\nX: '; %s; printf '\\n\\n'", first, scriptioRepeat('a', n-len(first)-len("\nX: \n\n")))
+	}
+	ok := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: 4\r\nX: %s\r\nX-Content-Type-Options: nosniff\r\n\r\npage", strings.Repeat("a", limit-len("Status: 200\nX: \n\n")))
+	long := func(first string, n int) string {
+		return first + "\nX: " + strings.Repeat("a", n-len(first)-len("\nX: \n\n")) + "\n\npage"
+	}
+	bad := scriptioError("502 Bad Gateway")
+	tests := []struct {
+		name, script string
+		mode         rawhttp.ScriptOutput
+		want         string
+	}{
+		{"32 KiB", block("Status: 200", limit) + "; printf page", rawhttp.ScriptAuto, ok},
+		{"32 KiB and CGI", block("Status: 200", limit) + "; printf page", rawhttp.ScriptCGI, ok},
+		{"a byte more", block("Status: 200", limit+1) + "; printf page", rawhttp.ScriptAuto, bad},
+		{"a byte more and CGI", block("Status: 200", limit+1) + "; printf page", rawhttp.ScriptCGI, bad},
+		{"far more", block("Status: 200", 3*limit) + "; printf page", rawhttp.ScriptAuto, bad},
+		{"without an end, and one of the fields", "echo Status: 200; " + scriptioRepeat('a', 2*limit), rawhttp.ScriptAuto, bad},
+		{"without one of the fields", block("A: b", limit+1) + "; printf page", rawhttp.ScriptAuto, scriptioPage(long("A: b", limit+1))},
+		{"without one of the fields and CGI", block("A: b", limit+1) + "; printf page", rawhttp.ScriptCGI, bad},
+		{"one of the fields behind the limit", block("A: b", limit+1) + "; printf 'Status: 404\\n\\n'", rawhttp.ScriptAuto,
+			scriptioPage(strings.TrimSuffix(long("A: b", limit+1), "page") + "Status: 404\n\n")},
+		{"no line feed", scriptioRepeat('a', limit+1), rawhttp.ScriptAuto, scriptioPage(strings.Repeat("a", limit+1))},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			root := scriptioFolder(t, map[string]string{"x.sh": tt.script})
+			addr := scriptioServe(t, root, rawhttp.WithScriptOutput(tt.mode))
+			if diff := cmp.Diff(tt.want, scriptioWhole(t, talk(t, addr, scriptioGet("/x.sh")))); diff != "" {
+				t.Errorf("the answer to a script of %.100q (-want +got):\n%s", tt.script, diff)
+			}
+		})
+	}
+}
+
+// scriptioWhole gives a response as if its content had come with a length, however
+// it did.
+func scriptioWhole(t testing.TB, answer string) string {
+	t.Helper()
+	head, rest := splitHead(answer)
+	if !strings.Contains(head, "\r\nTransfer-Encoding: chunked\r\n") {
+		return answer
+	}
+	var content strings.Builder
+	for {
+		line, data, ok := strings.Cut(rest, "\r\n")
+		n, err := strconv.ParseUint(line, 16, 31)
+		if !ok || err != nil || uint64(len(data)) < n+2 || data[n:n+2] != "\r\n" {
+			t.Errorf("the answer has a malformed or cut chunk: %.200q", rest)
+			return answer
+		}
+		content.WriteString(data[:n])
+		if rest = data[n+2:]; n == 0 {
+			break
+		}
+	}
+	if rest != "" {
+		t.Errorf("behind the answer is %.200q", rest)
+	}
+	return strings.Replace(head, "Transfer-Encoding: chunked", "Content-Length: "+strconv.Itoa(content.Len()), 1) + content.String()
+}

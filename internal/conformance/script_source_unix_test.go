@@ -1,0 +1,338 @@
+//go:build unix
+
+package conformance_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+// scriptioSecret is in the source of scripts, and in nothing that they print.
+const scriptioSecret = "SOURCE"
+
+const (
+	scriptioSource = "#!/bin/sh\n# " + scriptioSecret + "\necho ran\n"
+	scriptioPacked = scriptioSecret + " compressed"
+)
+
+// scriptioSourceTree is a folder with scripts under all kinds of names.
+func scriptioSourceTree(t testing.TB) (root string) {
+	t.Helper()
+	files := map[string]string{"page.html": "page", "sub/page.html": "page", "sub/sh": "no script", "sh": "no script", "dots/a.txt": "a"}
+	for _, name := range []string{
+		"s.sh", "sub/s.sh", "sub/index.sh", "B.SH", "c.Sh", "a b.sh", "d.x.sh", "tool.sh/s.sh", ".hidden.sh", "x.cgi", "sub/x.CGI", "plus+.sh", "per%cent.sh", "\xff.sh",
+		// What some systems take for s.sh is none here, or is one, but is never sent.
+		"t.sh.", "u.sh ", "v.sh. .", "w.\u017fh",
+	} {
+		files[name] = scriptioSource
+	}
+	for _, name := range []string{"s.sh.gz", "s.sh.br", "s.sh.zst", "s.sh.GZ", "s.sh.gz.br", "s.sh.gz.gz", "sub/s.sh.gz", "sub/index.sh.br", "tool.sh/s.sh.zst", "x.cgi.gz", "s.sh.gz.", "s.sh.gz "} {
+		files[name] = scriptioPacked
+	}
+	root = scriptioFolder(t, files)
+	for name, target := range map[string]string{"link.sh": "s.sh", "sub/up.sh": "../s.sh", "sub/link.CGI": "../x.cgi", "dir-link": "sub", "out.sh": "/bin/true"} {
+		if err := os.Symlink(target, filepath.Join(root, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+// No spelling of a request shows the source of a script.
+func TestScriptSourceIsNeverSent(t *testing.T) {
+	root := scriptioSourceTree(t)
+	targets := []string{
+		"/s.sh", "/S.SH", "/s.SH", "/s.Sh", "/B.SH", "/B.sh", "/b.sh", "/c.Sh", "/sub/s.sh", "/sub/", "/sub/index.sh", "/x.cgi", "/sub/x.CGI", "/tool.sh/s.sh", "/tool.sh", "/tool.sh/",
+		"/s.sh%00", "/s.sh%00.txt", "/s%00.sh", "/s.sh%0a", "/s.sh%0d%0a", "/s.sh%09", "/s.sh%20", "/s.sh%20%20", "/%20s.sh", "/a%20b.sh", "/a%20b.sh%20", "/a+b.sh",
+		"/s.sh.", "/s.sh..", "/s.sh...", "/s.sh%2e", "/s.sh/", "/s.sh//", "/s.sh/.", "/s.sh/..", "/s.sh/./", "/s.sh%2f", "/s.sh%2F%2F", "/s.sh/x", "/s.sh/x.txt", "/s.sh/s.sh", "/s.sh/.x", "/s.sh/x.sh.gz",
+		"//s.sh", "///s.sh", "/./s.sh", "/.//s.sh", "/sub/../s.sh", "/sub/..//s.sh", "/sub/%2e%2e/s.sh", "/sub%2f..%2fs.sh", "/%2fs.sh", "/%2e/s.sh", "/x/../s.sh", "/../s.sh", "/../../s.sh", "/dir-link/s.sh", "/dir-link/", "/dir-link",
+		"/%73.sh", "/s%2esh", "/s%2Esh", "/s.%73h", "/s.s%68", "/s.s%48", "/%73%2e%73%68", "/s%252esh", "/%2573.sh", "/s.sh%25", "/s.sh%2500",
+		"/s.sh;", "/s.sh;a=b", "/s.sh;.txt", "/s.sh:", "/s.sh::$DATA", "/s.sh:a", "/s.sh~", "/s.sh~1", "/S~1.SH", "/s.sh%7e", "/s.sh\\", "/s.sh%5c", "/sub%5cs.sh", "/sub\\s.sh", "/.\\s.sh", "/s.sh*", "/s.sh|cat", "/s.sh$", "/s.sh'", "/s.sh%22",
+		"/s.sh?", "/s.sh?x", "/s.sh?-s", "/s.sh?-s+-x", "/s.sh?format=text", "/s.sh?format=json", "/s.sh?raw", "/s.sh?/x.txt", "/s.sh??", "/s.sh?%00", "/s.sh#", "/s.sh#x", "/s.sh%23", "/s.sh%3f", "/s.sh%3Fx.txt",
+		"/s.sh.gz", "/s.sh.br", "/s.sh.zst", "/s.sh.GZ", "/s.sh.Gz", "/s.sh.gz.br", "/s.sh.gz.gz", "/sub/s.sh.gz", "/sub/index.sh.br", "/tool.sh/s.sh.zst", "/x.cgi.gz", "/s.sh.gz/", "/s.sh%2egz", "/s.sh.%67z", "/s.sh.gz%20", "/s.sh.gz.",
+		"/link.sh", "/sub/up.sh", "/sub/link.CGI", "/out.sh", "/d.x.sh", "/.hidden.sh", "/t.sh.", "/u.sh%20", "/v.sh.%20.", "/w.%c5%bfh", "/s.%c5%bfh", "/plus+.sh", "/per%25cent.sh", "/%ff.sh", "/%c0%afs.sh", "/s%c0%aesh", "/s.sh%c0%80",
+		"http://example.test/s.sh", "HTTP://other.test/s.sh", "https://example.test/s.sh?x", "http://example.test/%73.sh", "http://example.test//s.sh", "http://example.test/s.sh.gz", "s.sh", "./s.sh", "*", "",
+		"/", "/?format=html", "/?format=json", "/?format=text", "/sub/?format=json", "/dots/", "/?sort=size",
+		"/m/s.sh", "/m/sub/", "/m//s.sh", "/m/s.sh.gz", "/m/../m/s.sh", "/one", "/one/", "/one?s.sh",
+	}
+	fields := []string{
+		"", "Range: bytes=0-\r\n", "Range: bytes=0-20\r\n", "Range: bytes=-20\r\n", "Range: bytes=0-1,5-9\r\n", "Range: bytes=0-20\r\nIf-Range: \"a\"\r\n",
+		"If-None-Match: *\r\n", "If-None-Match: \"a\"\r\n", "If-Match: \"a\"\r\n", "If-Modified-Since: Sat, 01 Jan 2000 00:00:00 GMT\r\n", "If-Unmodified-Since: Sat, 01 Jan 2000 00:00:00 GMT\r\n",
+		"Accept-Encoding: gzip\r\n", "Accept-Encoding: br, zstd, gzip\r\n", "Accept-Encoding: identity;q=0, gzip\r\n", "Accept: text/plain\r\n", "Accept: application/json\r\n", "Accept: text/html\r\n",
+		"Content-Type: text/plain\r\n", "Translate: f\r\n", "X-Original-URL: /s.sh\r\n", "X-HTTP-Method-Override: TRACE\r\n", "Depth: 0\r\n", "Content-Location: /s.sh\r\n", "Upgrade: h2c\r\n",
+	}
+	scripts := []rawhttp.Option{rawhttp.WithScript(".sh", "sh"), rawhttp.WithScript(".cgi"), rawhttp.WithIndex("index.sh", "page.html")}
+	servers := map[string][]rawhttp.Option{
+		"as it is":          {rawhttp.WithRoot(root)},
+		"with much more":    {rawhttp.WithRoot(root), rawhttp.WithPrecompressed("br", "zstd", "gzip"), rawhttp.WithListing(rawhttp.ListHTML), rawhttp.WithScriptPathInfo(true), rawhttp.WithDotFiles(true), rawhttp.WithMediaType(".sh", "text/plain")},
+		"plain, no listing": {rawhttp.WithRoot(root), rawhttp.WithScriptOutput(rawhttp.ScriptPlain), rawhttp.WithListing(rawhttp.ListNone), rawhttp.WithScriptPathInfo(true), rawhttp.WithCacheControl("max-age=60")},
+	}
+	check := func(t *testing.T, addr, request string) string {
+		answer := talk(t, addr, request)
+		if strings.Contains(answer, scriptioSecret) || !strings.HasPrefix(answer, "HTTP/1.1 ") {
+			t.Errorf("%q is answered with %q", request, answer)
+		}
+		return answer
+	}
+	for name, opts := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, addr := listen(t, append(opts, scripts...)...)
+			for _, target := range targets {
+				if target == "" || strings.ContainsAny(target, " ") {
+					continue
+				}
+				check(t, addr, scriptioGet(target))
+				if name != "with much more" {
+					continue
+				}
+				for _, method := range []string{"HEAD", "POST"} {
+					check(t, addr, method+" "+target+" HTTP/1.0\r\n\r\n")
+				}
+			}
+			for _, target := range []string{"/s.sh", "/sub/", "/x.cgi", "/s.sh/x", "/s.sh.gz", "/sub/up.sh"} {
+				for _, f := range fields {
+					check(t, addr, "GET "+target+" HTTP/1.1\r\nHost: example.test\r\n"+f+"\r\n")
+				}
+				for _, method := range []string{"OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND", "COPY", "get", "SOURCE-"} {
+					if answer := talk(t, addr, method+" "+target+" HTTP/1.1\r\nHost: example.test\r\nDestination: /copy.txt\r\n\r\n"); strings.Contains(answer, scriptioSecret+"\n") {
+						t.Errorf("%s %s is answered with %q", method, target, answer)
+					}
+				}
+			}
+			for _, target := range []string{"/s.sh", "/%73.sh", "//s.sh", "/sub/../s.sh", "/B.SH", "/c.Sh", "/link.sh", "/sub/up.sh", "/sub/", "/dir-link/", "/tool.sh/s.sh", "http://example.test/s.sh", "/s.sh;?"} {
+				want := !strings.Contains(target, ";")
+				if got := strings.Contains(check(t, addr, scriptioGet(target)), "\r\n\r\nran\n"); got != want {
+					t.Errorf("GET %s runs a script: %v, want %v", target, got, want)
+				}
+			}
+		})
+	}
+	t.Run("mounted", func(t *testing.T) {
+		t.Parallel()
+		files := filesOfDir(t, root, rawhttp.WithScript(".sh", "sh"), rawhttp.WithScript(".cgi"), rawhttp.WithIndex("index.sh"), rawhttp.WithPrecompressed("gzip"), rawhttp.WithListing(rawhttp.ListHTML))
+		rewrite := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			return files.Resolve(ctx, req.WithPath("/s.sh"))
+		})
+		_, addr := listen(t, rawhttp.WithResolver(rawhttp.First(rawhttp.Mount("/m/", files), rawhttp.Mount("/one", rewrite), files)))
+		for _, target := range targets {
+			if target != "" {
+				check(t, addr, scriptioGet(target))
+			}
+		}
+	})
+}
+
+// A listing tells of scripts as of other files, and not of what cannot be asked for.
+func TestScriptSourceListing(t *testing.T) {
+	root := scriptioFolder(t, map[string]string{"s.sh": scriptioSource, "s.sh.gz": "", "s.sh.br": "", "s.sh.zst": "", "a.txt": "", "a.txt.gz": "", "s.sh.txt": "", "s.sh.gz.br": ""})
+	_, got := splitHead(talk(t, scriptioServe(t, root), scriptioGet("/")))
+	if diff := cmp.Diff("a.txt\na.txt.gz\ns.sh\ns.sh.txt\n", got); diff != "" {
+		t.Errorf("the listing (-want +got):\n%s", diff)
+	}
+}
+
+// What is no script is served as ever.
+func TestScriptNamesThatAreNone(t *testing.T) {
+	names := []string{"a.txt", "sh", "sub/sh", "s.sh.txt", "s.shx", "s.s", "ssh", "s_sh", "sub.sh/a.txt", "sub.sh/sh", "a.txt.gz", "a.gz"}
+	files := make(map[string]string)
+	for _, name := range names {
+		files[name] = name
+	}
+	root := scriptioFolder(t, files)
+	for _, opts := range [][]rawhttp.Option{nil, {rawhttp.WithScriptPathInfo(true)}} {
+		addr := scriptioServe(t, root, opts...)
+		for _, name := range names {
+			if answer := talk(t, addr, scriptioGet("/"+name)); !strings.HasPrefix(answer, "HTTP/1.1 200 OK\r\n") || !strings.Contains(answer, "\r\nETag: ") || !strings.HasSuffix(answer, "\r\n\r\n"+name) {
+				t.Errorf("GET /%s is answered with %q, want the file", name, answer)
+			}
+		}
+		if answer := talk(t, addr, scriptioGet("/sub.sh")); !strings.HasPrefix(answer, "HTTP/1.1 301 ") || !strings.Contains(answer, "\r\nLocation: ./sub.sh/\r\n") {
+			t.Errorf("GET of a folder with a script's name is answered with %q, want the redirect to it", answer)
+		}
+		if answer := talk(t, addr, scriptioGet("/sub.sh/missing")); !strings.HasPrefix(answer, "HTTP/1.1 404 ") {
+			t.Errorf("GET of what is not in a folder with a script's name is answered with %q, want 404", answer)
+		}
+	}
+	// Without the option a script is a file.
+	_, addr := listen(t, rawhttp.WithRoot(scriptioFolder(t, map[string]string{"s.sh": scriptioSource})))
+	if answer := talk(t, addr, scriptioGet("/s.sh")); !strings.HasSuffix(answer, "\r\n\r\n"+scriptioSource) {
+		t.Errorf("without WithScript a script is answered with %q, want its source", answer)
+	}
+}
+
+// What cannot be run is answered as such, without a word of it.
+func TestScriptsThatCannotRun(t *testing.T) {
+	root := scriptioFolder(t, map[string]string{
+		"ok.cgi": scriptioSource, "missing.cgi": "#!/missing/interpreter\n# " + scriptioSecret, "folder.cgi/a.txt": "",
+		"no-interpreter.cgi": scriptioSecret + "\n", "empty.cgi": "", "x.sh": scriptioSource,
+	})
+	for name, mode := range map[string]os.FileMode{"no-interpreter.cgi": 0o755, "empty.cgi": 0o755} {
+		if err := os.Chmod(filepath.Join(root, name), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	scriptioWrite(t, filepath.Join(root, "plain.cgi"), scriptioSource, 0o644)
+	for _, name := range []string{"fifo.cgi", "fifo.sh"} {
+		if err := syscall.Mkfifo(filepath.Join(root, name), 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, target := range map[string]string{"out.cgi": "/bin/ls", "up.cgi": "../../../../../../../../bin/ls", "self.cgi": "self.cgi", "nowhere.cgi": "nowhere", "device.sh": "/dev/null"} {
+		if err := os.Symlink(target, filepath.Join(root, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tests := []struct{ target, status, why string }{
+		{"/ok.cgi", "200 OK", ""},
+		{"/plain.cgi", "403 Forbidden", "it has no executable bit"},
+		{"/missing.cgi", "500 Internal Server Error", "its interpreter is missing, which is no 404"},
+		{"/no-interpreter.cgi", "500 Internal Server Error", "it has no #! and is no program: no shell is tried"},
+		{"/empty.cgi", "500 Internal Server Error", "nor has that"},
+		{"/fifo.cgi", "404 Not Found", "it is no regular file"},
+		{"/fifo.sh", "404 Not Found", "nor with an interpreter"},
+		{"/device.sh", "404 Not Found", "nor is that, and it is outside"},
+		{"/out.cgi", "404 Not Found", "it is outside"},
+		{"/up.cgi", "404 Not Found", "it is outside"},
+		{"/self.cgi", "404 Not Found", "it is a loop"},
+		{"/nowhere.cgi", "404 Not Found", "it leads nowhere"},
+		{"/absent.cgi", "404 Not Found", "it is not there"},
+		{"/folder.cgi", "301 Moved Permanently", "it is a folder"},
+		{"/folder.cgi/", "200 OK", "it is a folder, and listed"},
+		{"/x.sh/", "404 Not Found", "it is no folder"},
+		{"/x.sh/a", "404 Not Found", "nor without WithScriptPathInfo a beginning"},
+	}
+	if os.Geteuid() != 0 { // to root nothing is forbidden
+		scriptioWrite(t, filepath.Join(root, "unreadable.cgi"), scriptioSource, 0o111)
+		scriptioWrite(t, filepath.Join(root, "unreadable.sh"), scriptioSource, 0)
+		scriptioWrite(t, filepath.Join(root, "others.cgi"), scriptioSource, 0o601)
+		tests = append(tests, []struct{ target, status, why string }{
+			{"/unreadable.cgi", "403 Forbidden", "it may not be read"},
+			{"/unreadable.sh", "403 Forbidden", "it may not be read"},
+			{"/others.cgi", "403 Forbidden", "others may run it, not we"},
+		}...)
+	}
+	addr := scriptioServe(t, root, rawhttp.WithScript(".cgi"))
+	for _, tt := range tests {
+		for _, method := range []string{"GET", "HEAD"} {
+			answer := talk(t, addr, method+" "+tt.target+" HTTP/1.1\r\nHost: example.test\r\n\r\n")
+			if !strings.HasPrefix(answer, "HTTP/1.1 "+tt.status+"\r\n") || strings.Contains(answer, scriptioSecret) {
+				t.Errorf("%s %s is answered with %q, want %s: %s", method, tt.target, answer, tt.status, tt.why)
+			}
+		}
+	}
+	next := filesOfDir(t, root, rawhttp.WithScript(".cgi"), rawhttp.WithScript(".sh", "sh"))
+	_, addr = listen(t, rawhttp.WithResolver(rawhttp.First(next, say("the next"))))
+	for target, want := range map[string]string{"/absent.cgi": "the next", "/fifo.cgi": "the next", "/plain.cgi": "403 Forbidden\n", "/missing.cgi": "500 Internal Server Error\n"} {
+		if _, got := splitHead(talk(t, addr, scriptioGet(target))); got != want {
+			t.Errorf("First: GET %s is answered with %q, want %q", target, got, want)
+		}
+	}
+}
+
+// A script that is replaced while it is served is run as the one or the other, or
+// not; what it is replaced with for a while, a link to a file outside, is not.
+func TestScriptReplacedWhileServed(t *testing.T) {
+	root := scriptioFolder(t, map[string]string{"x.sh": "#" + scriptioSecret + "\necho one"})
+	outside := filepath.Join(t.TempDir(), "outside.sh")
+	scriptioWrite(t, outside, "echo outside", 0o644)
+	addr := scriptioServe(t, root, rawhttp.WithMaxScripts(0))
+	done := make(chan struct{})
+	var replacing sync.WaitGroup
+	replacing.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			next := filepath.Join(root, "next")
+			content := []string{"echo one", "echo two"}[i%2]
+			scriptioWrite(t, next, "#"+scriptioSecret+"\n"+content, 0o644)
+			if err := os.Rename(next, filepath.Join(root, "x.sh")); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	seen := make(map[string]int)
+	for range 150 {
+		_, got := splitHead(talk(t, addr, "GET /x.sh HTTP/1.0\r\n\r\n")) // never chunked, however slow the machine is
+		seen[got]++
+	}
+	close(done)
+	replacing.Wait()
+	for got := range seen {
+		switch got {
+		case "one\n", "two\n", "500 Internal Server Error\n", "404 Not Found\n":
+		default:
+			t.Errorf("a script that is replaced is answered with %q", got)
+		}
+	}
+	if seen["one\n"]+seen["two\n"] == 0 {
+		t.Errorf("a script that is replaced never ran: %v", seen)
+	}
+	os.Remove(filepath.Join(root, "x.sh"))
+	if err := os.Symlink(outside, filepath.Join(root, "x.sh")); err != nil {
+		t.Fatal(err)
+	}
+	if got := talk(t, addr, scriptioGet("/x.sh")); !strings.HasPrefix(got, "HTTP/1.1 404 ") {
+		t.Errorf("a script that is a link to a file outside is answered with %q, want 404", got)
+	}
+}
+
+// A sidecar is not sent for a script, nor is one that a script made compressed twice.
+func TestScriptSidecars(t *testing.T) {
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	io.WriteString(w, scriptioSource)
+	w.Close()
+	root := scriptioFolder(t, map[string]string{"x.sh": scriptioSource, "x.sh.gz": packed.String(), "a.txt": "a", "a.txt.gz": "compressed"})
+	for _, name := range []string{"x.sh.gz", "a.txt.gz"} { // no older than what it is of
+		if err := os.Chtimes(filepath.Join(root, name), time.Time{}, time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	addr := scriptioServe(t, root, rawhttp.WithPrecompressed("gzip"))
+	ask := func(target string) string {
+		return talk(t, addr, fmt.Sprintf("GET %s HTTP/1.1\r\nHost: example.test\r\nAccept-Encoding: gzip\r\n\r\n", target))
+	}
+	if got := ask("/x.sh"); !strings.HasSuffix(got, "\r\n\r\nran\n") || strings.Contains(got, "Content-Encoding") {
+		t.Errorf("GET /x.sh is answered with %q, want what it prints", got)
+	}
+	if got := ask("/x.sh.gz"); !strings.HasPrefix(got, "HTTP/1.1 404 ") {
+		t.Errorf("GET /x.sh.gz is answered with %q, want 404", got)
+	}
+	if got := ask("/a.txt"); !strings.HasSuffix(got, "\r\n\r\ncompressed") {
+		t.Errorf("GET /a.txt is answered with %q, want its sidecar", got)
+	}
+}
+
+// A link to a script is not there as an index file either: the next is taken.
+func TestIndexThatLeadsToAScript(t *testing.T) {
+	root := scriptioFolder(t, map[string]string{"s.sh": scriptioSource, "d/home.html": "home", "e/a.txt": "a"})
+	for _, folder := range []string{"d", "e"} {
+		if err := os.Symlink("../s.sh", filepath.Join(root, folder, "index.html")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	addr := scriptioServe(t, root, rawhttp.WithIndex("index.html", "home.html"))
+	for path, want := range map[string]string{"/d/": "home", "/e/": "a.txt\n", "/d/index.html": "404 Not Found\n"} {
+		if _, got := splitHead(talk(t, addr, "GET "+path+" HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")); got != want {
+			t.Errorf("%s is answered with %q, want %q", path, got, want)
+		}
+	}
+}

@@ -1,0 +1,171 @@
+//go:build unix
+
+package conformance_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// scriptioGate is a script's command that waits until the file "gate" is there.
+const scriptioGate = "until [ -e gate ]; do sleep 0.02; done\n"
+
+// scriptioRead reads as many bytes as want has, and compares.
+func scriptioRead(t testing.TB, c net.Conn, what, want string) {
+	t.Helper()
+	c.SetReadDeadline(time.Now().Add(30 * time.Second))
+	got := make([]byte, len(want))
+	n, err := io.ReadFull(c, got)
+	if diff := cmp.Diff(want, string(got[:n])); diff != "" {
+		t.Fatalf("%s (-want +got):\n%s\n%v", what, diff, err)
+	}
+}
+
+// What a script prints goes out before it ends: held for 100 ms at most.
+func TestScriptOutputStreams(t *testing.T) {
+	const (
+		textType = "Content-Type: text/plain\r\n"
+		sniff    = "X-Content-Type-Options: nosniff\r\n"
+		ok       = "HTTP/1.1 200 OK\r\n"
+	)
+	tests := []struct {
+		name, script, request string
+		first, then           string // before and behind the gate
+		persists              bool
+	}{
+		{
+			name:    "in chunks",
+			script:  "printf 'Content-Type: text/plain\\n\\none\\n'; " + scriptioGate + "echo two",
+			request: scriptioGet("/x.sh"),
+			first:   ok + textType + "Transfer-Encoding: chunked\r\n" + sniff + "\r\n4\r\none\n\r\n", then: "4\r\ntwo\n\r\n0\r\n\r\n", persists: true,
+		},
+		{
+			name:    "plain",
+			script:  "echo; echo '<p>one</p>'; " + scriptioGate + "echo '<p>two</p>'",
+			request: scriptioGet("/x.sh"),
+			first:   ok + "Content-Type: text/html; charset=utf-8\r\nTransfer-Encoding: chunked\r\n" + sniff + "\r\nc\r\n\n<p>one</p>\n\r\n", then: "b\r\n<p>two</p>\n\r\n0\r\n\r\n", persists: true,
+		},
+		{
+			name:    "to the close, in HTTP/1.0",
+			script:  "printf 'Content-Type: text/plain\\n\\none\\n'; " + scriptioGate + "echo two",
+			request: "GET /x.sh HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+			first:   ok + textType + sniff + "Connection: close\r\n\r\none\n", then: "two\n",
+		},
+		{
+			name:    "no more than its length, which is not sent",
+			script:  "printf 'Content-Length: 6\\nContent-Type: text/plain\\n\\none\\n'; " + scriptioGate + "echo two",
+			request: scriptioGet("/x.sh"),
+			first:   ok + textType + "Transfer-Encoding: chunked\r\n" + sniff + "\r\n4\r\none\n\r\n", then: "2\r\ntw\r\n0\r\n\r\n", persists: true,
+		},
+		{
+			name:    "behind a request with content",
+			script:  "printf 'Content-Type: text/plain\\n\\n%s\\n' \"$(dd bs=1 count=3 2>/dev/null)\"; " + scriptioGate + "cat",
+			request: scriptioPost("/x.sh", "onetwo\n"),
+			first:   ok + textType + "Transfer-Encoding: chunked\r\n" + sniff + "\r\n4\r\none\n\r\n", then: "4\r\ntwo\n\r\n0\r\n\r\n", persists: true,
+		},
+		{
+			name:    "and fails: too late to say so",
+			script:  "printf 'Content-Type: text/plain\\n\\none\\n'; " + scriptioGate + "exit 1",
+			request: scriptioGet("/x.sh"),
+			first:   ok + textType + "Transfer-Encoding: chunked\r\n" + sniff + "\r\n4\r\none\n\r\n", then: "0\r\n\r\n", persists: true,
+		},
+		{
+			name:    "and is short of its length: cut",
+			script:  "printf 'Content-Length: 9\\nContent-Type: text/plain\\n\\none\\n'; " + scriptioGate + "echo two",
+			request: scriptioGet("/x.sh"),
+			first:   ok + textType + "Transfer-Encoding: chunked\r\n" + sniff + "\r\n4\r\none\n\r\n", then: "4\r\ntwo\n\r\n",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			root := scriptioFolder(t, map[string]string{"x.sh": tt.script, "a.txt": "next"})
+			c := dial(t, scriptioServe(t, root))
+			io.WriteString(c, tt.request)
+			scriptioRead(t, c, "the answer before the gate", tt.first)
+			scriptioWrite(t, filepath.Join(root, "gate"), "", 0o644)
+			scriptioRead(t, c, "the answer behind the gate", tt.then)
+			if tt.persists {
+				io.WriteString(c, "GET /a.txt HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")
+			}
+			rest, _ := io.ReadAll(c)
+			if got := strings.HasPrefix(string(rest), "HTTP/1.1 200 OK\r\n") && strings.HasSuffix(string(rest), "\r\n\r\nnext"); got != tt.persists || !got && len(rest) > 0 {
+				t.Errorf("then comes %q; the connection persists: want %v", rest, tt.persists)
+			}
+		})
+	}
+}
+
+// The answer to HEAD does not wait for content that is not sent, nor does the script
+// go on for it.
+func TestScriptStreamsNothingToHead(t *testing.T) {
+	root := scriptioFolder(t, map[string]string{"x.sh": "printf 'Content-Type: text/plain\\n\\none\\n'; echo $$ >pid; " + scriptioGate + ": >late"})
+	addr := scriptioServe(t, root)
+	got := talk(t, addr, "HEAD /x.sh HTTP/1.1\r\nHost: example.test\r\n\r\nHEAD /missing HTTP/1.1\r\nHost: example.test\r\n\r\n")
+	want := "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\nX-Content-Type-Options: nosniff\r\n\r\n" +
+		"HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 14\r\nX-Content-Type-Options: nosniff\r\n\r\n"
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the answer to HEAD of a script that goes on (-want +got):\n%s", diff)
+	}
+	scriptioWait(t, "the script has ended", func() bool { return !scriptioRuns(t, filepath.Join(root, "pid")) })
+	if _, err := os.Stat(filepath.Join(root, "late")); err == nil {
+		t.Errorf("the script went on behind the gate, which was never opened")
+	}
+}
+
+// Content about the 64 KiB that are held at most: all of it comes, with its length if
+// there is less.
+func TestScriptContentAboutWhatIsHeld(t *testing.T) {
+	const held = 64 << 10
+	var b []byte
+	for i := 0; len(b) < 3*held; i++ {
+		b = append(strconv.AppendInt(b, int64(i), 10), '\n')
+	}
+	count := string(b)
+	for _, n := range []int{held - 1, held, held + 1, held + 4096, 3 * held} {
+		for _, fields := range []string{"", "Content-Type: text/plain\n" + "X: " + strings.Repeat("x", 8000) + "\n\n"} {
+			t.Run(fmt.Sprint(n, " bytes behind ", len(fields)), func(t *testing.T) {
+				t.Parallel()
+				want := count[:n]
+				root := scriptioFolder(t, map[string]string{"x.sh": "exec cat x.out", "x.out": fields + want})
+				addr := scriptioServe(t, root)
+				answer := scriptioHeld(t, addr, scriptioGet("/x.sh"), strings.Repeat("Content-Length: ", max(0, min(1, held-n))))
+				head, _ := splitHead(answer)
+				if isChunked := strings.Contains(head, "Transfer-Encoding: chunked"); n != held && isChunked != (n > held) {
+					t.Errorf("the answer is in chunks: %v, want %v", isChunked, n > held)
+				}
+				if _, got := splitHead(scriptioWhole(t, answer)); got != want {
+					t.Errorf("%d bytes came, want %d; the first %q, the last %q", len(got), n, bodyCut(got), got[max(0, len(got)-20):])
+				}
+			})
+		}
+	}
+}
+
+// scriptioRuns reports whether the process whose number is in the file is there.
+func scriptioRuns(t testing.TB, pidFile string) bool {
+	t.Helper()
+	f, err := os.Open(pidFile)
+	if err != nil {
+		return true // it is still to begin
+	}
+	defer f.Close()
+	line, _ := bufio.NewReader(f).ReadString('\n')
+	var pid int
+	if _, err := fmt.Sscan(line, &pid); err != nil {
+		info, err := f.Stat()
+		return err != nil || time.Since(info.ModTime()) < 2*time.Second // later: it was ended before it could write
+	}
+	return syscall.Kill(pid, 0) == nil
+}

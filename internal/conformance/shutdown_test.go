@@ -1,0 +1,326 @@
+package conformance_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+// liveServing serves a listener in memory, inside synctest.
+func liveServing(t *testing.T, opts ...rawhttp.Option) (*rawhttp.Server, *liveListener, chan error) {
+	t.Helper()
+	s := newServer(t, append([]rawhttp.Option{rawhttp.WithDate(false)}, opts...)...)
+	ln := newLiveListener()
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(context.Background(), ln) }()
+	return s, ln, served
+}
+
+// livePaths is a resolver that answers with the path, after the time that the query
+// says; its ctx is not looked at.
+var livePaths = rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+	d, _ := time.ParseDuration(req.RawQuery())
+	time.Sleep(d)
+	return rawhttp.Text(200, req.Path()), nil
+})
+
+// Shutdown closes connections that have been idle for a while and waits for requests in
+// progress, whose answers say that the connection closes.
+func TestShutdown(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, ln, served := liveServing(t, rawhttp.WithResolver(livePaths))
+		old := ln.dial(t)
+		old.say(liveGet("/old"))
+		time.Sleep(2 * time.Second)
+		fresh, idle, half := ln.dial(t), ln.dial(t), ln.dial(t)
+		window := ln.dial(t)
+		window.say(liveGet("/first"))
+		short, long, pipelined, upload := ln.dial(t), ln.dial(t), ln.dial(t), ln.dial(t)
+		idle.say(liveGet("/idle"))
+		half.say(liveGet("/first") + "GET /half HT")
+		short.say(liveGet("/short?1s"))
+		long.say(liveGet("/long?1h"))
+		pipelined.say(liveGet("/a") + liveGet("/b?2s") + liveGet("/c"))
+		time.Sleep(300 * time.Millisecond)
+		upload.say("POST /upload?3s HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe")
+
+		start := time.Now()
+		done := make(chan error, 1)
+		go func() { done <- s.Shutdown(context.Background()) }()
+		time.Sleep(50 * time.Millisecond)
+		synctest.Wait()
+		if _, err := ln.Accept(); err != net.ErrClosed {
+			t.Errorf("the listener is not closed: Accept gives %v", err)
+		}
+		time.Sleep(time.Until(start.Add(time.Second / 2)))
+		half.say("TP/1.1\r\nHost: a\r\n\r\n")
+		window.say(liveGet("/second"))
+		tests := []struct {
+			name string
+			c    *liveClient
+			end  time.Duration
+			want string
+		}{
+			{"idle for 2 s", old, 20 * time.Millisecond, liveOK("/old")},
+			{"nothing said yet", fresh, 720 * time.Millisecond, ""},
+			{"idle", idle, 720 * time.Millisecond, liveOK("/idle")},
+			{"used a moment ago, and again", window, time.Second / 2, liveOK("/first") + liveLast("/second")},
+			{"half a head", half, time.Second / 2, liveOK("/first") + liveLast("/half")},
+			{"a short request", short, 700 * time.Millisecond, liveLast("/short")},
+			{"a pipelined request, with one after it", pipelined, 1700 * time.Millisecond, liveOK("/a") + liveLast("/b")},
+			{"content on its way", upload, 3 * time.Second, liveLast("/upload")},
+			{"a long request", long, time.Hour - 300*time.Millisecond, liveLast("/long")},
+		}
+		for _, tt := range tests {
+			if got := tt.c.waitEnd(start); got != tt.end {
+				t.Errorf("%s: closed after %v, want %v", tt.name, got, tt.end)
+			}
+			if diff := cmp.Diff(tt.want, tt.c.heard()); diff != "" {
+				t.Errorf("%s: answers (-want +got):\n%s", tt.name, diff)
+			}
+			if tt.c != long && len(done) > 0 {
+				t.Fatalf("Shutdown returned after %v, while requests are in progress", time.Since(start))
+			}
+			tt.c.Close() // else it lingers
+		}
+		if err := <-done; err != nil {
+			t.Errorf("Shutdown = %v, want nil", err)
+		}
+		if got, want := time.Since(start), time.Hour-300*time.Millisecond; got != want {
+			t.Errorf("Shutdown returned after %v, want %v", got, want)
+		}
+		if err := <-served; err != rawhttp.ErrServerClosed {
+			t.Errorf("Serve = %v, want ErrServerClosed", err)
+		}
+	})
+}
+
+// A stream is a request in progress, however long.
+func TestShutdownWaitsForStreams(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newLive(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+			return rawhttp.StreamFunc(200, "", func(ctx context.Context, w io.Writer) error {
+				for i := range 5 {
+					fmt.Fprint(w, i)
+					time.Sleep(time.Hour)
+				}
+				return ctx.Err()
+			}), nil
+		})))
+		c.say(liveGet("/"))
+		start := time.Now()
+		if err := c.srv.Shutdown(t.Context()); err != nil {
+			t.Errorf("Shutdown = %v, want nil", err)
+		}
+		if got, want := time.Since(start), 5*time.Hour+stopPause+20*time.Millisecond; got != want { // it might be asked again
+			t.Errorf("Shutdown returned after %v, want %v", got, want)
+		}
+		want := "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" +
+			"1\r\n0\r\n1\r\n1\r\n1\r\n2\r\n1\r\n3\r\n1\r\n4\r\n0\r\n\r\n"
+		if diff := cmp.Diff(want, c.heard()); diff != "" {
+			t.Errorf("answer, whose head was out before Shutdown (-want +got):\n%s", diff)
+		}
+		if err := <-c.served; err != rawhttp.ErrServerClosed {
+			t.Errorf("ServeConn = %v, want ErrServerClosed", err)
+		}
+	})
+}
+
+// The end of Shutdown's context closes connections by force and ends the contexts
+// of their requests; so does Close, at once. Serve returns when resolvers have.
+func TestForcedClose(t *testing.T) {
+	tests := []struct {
+		name string
+		stop func(s *rawhttp.Server) error
+		want error
+		took time.Duration // until stop returns, and contexts end
+	}{
+		{"Shutdown", func(s *rawhttp.Server) error {
+			ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+			defer cancel()
+			return s.Shutdown(ctx)
+		}, context.DeadlineExceeded, 3 * time.Second},
+		{"Shutdown with a context that has ended", func(s *rawhttp.Server) error {
+			ctx, cancel := context.WithCancel(context.Background())
+			cancel()
+			return s.Shutdown(ctx)
+		}, context.Canceled, 0},
+		{"Close", (*rawhttp.Server).Close, nil, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				var mu sync.Mutex
+				var ended []time.Duration
+				start := time.Now()
+				wait := func(ctx context.Context) error {
+					<-ctx.Done()
+					mu.Lock()
+					defer mu.Unlock()
+					ended = append(ended, time.Since(start))
+					return ctx.Err()
+				}
+				s, ln, served := liveServing(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+					switch req.Path() {
+					case "/deaf":
+						time.Sleep(time.Minute)
+						return rawhttp.Text(200, "too late"), nil
+					case "/stream":
+						return rawhttp.StreamFunc(200, "", func(ctx context.Context, w io.Writer) error {
+							io.WriteString(w, "begin")
+							return wait(ctx)
+						}), nil
+					case "/read":
+						io.Copy(io.Discard, req.Body)
+						return rawhttp.Text(200, "too late"), nil
+					}
+					return nil, wait(ctx)
+				})))
+				clients := map[string]*liveClient{}
+				for _, path := range []string{"/resolve", "/stream", "/read", "/deaf", "/half", "/idle"} {
+					clients[path] = ln.dial(t)
+				}
+				clients["/resolve"].say(liveGet("/resolve"))
+				clients["/stream"].say(liveGet("/stream"))
+				clients["/read"].say("POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
+				clients["/deaf"].say(liveGet("/deaf"))
+				clients["/half"].say("GET /half HT")
+				if err := tt.stop(s); err != tt.want {
+					t.Errorf("%s = %v, want %v", tt.name, err, tt.want)
+				}
+				if got := time.Since(start); got != tt.took {
+					t.Errorf("%s returned after %v, want %v", tt.name, got, tt.took)
+				}
+				for path, c := range clients {
+					want := tt.took
+					if path == "/idle" {
+						want = min(want, stopPause+20*time.Millisecond)
+					}
+					if got := c.waitEnd(start); got != want {
+						t.Errorf("%s: closed after %v, want %v", path, got, want)
+					}
+					wantText := ""
+					if path == "/stream" {
+						wantText = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegin\r\n"
+					}
+					if diff := cmp.Diff(wantText, c.heard()); diff != "" {
+						t.Errorf("%s: answer (-want +got):\n%s", path, diff)
+					}
+				}
+				if diff := cmp.Diff([]time.Duration{tt.took, tt.took}, ended); diff != "" {
+					t.Errorf("contexts of requests end (-want +got):\n%s", diff)
+				}
+				if len(served) > 0 {
+					t.Error("Serve has returned before a resolver that does not look at its context")
+				}
+				if err := <-served; err != rawhttp.ErrServerClosed {
+					t.Errorf("Serve = %v, want ErrServerClosed", err)
+				}
+				if got := time.Since(start); got != time.Minute {
+					t.Errorf("Serve returned after %v, want 1m0s", got)
+				}
+			})
+		})
+	}
+}
+
+// Shutdown is for all calls of Serve and ServeConn together, and waits for those
+// that other reasons have stopped too.
+func TestShutdownOfSeveral(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer(t, rawhttp.WithResolver(livePaths), rawhttp.WithDate(false))
+		ctx, cancel := context.WithCancel(t.Context())
+		results := make(chan error, 10)
+		lns := []*liveListener{newLiveListener(), newLiveListener()}
+		for _, ln := range lns {
+			go func() { results <- s.Serve(ctx, ln) }()
+			ln.dial(t).say(liveGet("/?5s"))
+		}
+		client, server := net.Pipe()
+		defer client.Close()
+		go func() { results <- s.ServeConn(ctx, server) }()
+		go io.WriteString(client, liveGet("/?4s"))
+		go io.Copy(io.Discard, client)
+		synctest.Wait()
+		cancel() // they drain
+		synctest.Wait()
+		start := time.Now()
+		var all sync.WaitGroup
+		for range 3 {
+			all.Go(func() {
+				if err := s.Shutdown(context.Background()); err != nil {
+					t.Errorf("Shutdown = %v, want nil", err)
+				}
+				if got := time.Since(start); got != 10*time.Second { // they linger for 5 s
+					t.Errorf("Shutdown returned after %v, want 10s", got)
+				}
+			})
+		}
+		all.Wait()
+		for range 3 {
+			if err := <-results; err != nil {
+				t.Errorf("Serve, or ServeConn = %v, want nil: its context ended first", err)
+			}
+		}
+	})
+}
+
+// Everything at once: for the race detector, and so that nothing waits for ever.
+func TestConcurrentServeShutdownClose(t *testing.T) {
+	noNewGoroutines(t)
+	for i := range 20 {
+		s := newServer(t, rawhttp.WithResolver(livePath), rawhttp.WithMaxConns(8))
+		var all sync.WaitGroup
+		for range 3 {
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			all.Go(func() {
+				if err := s.Serve(context.Background(), ln); err != rawhttp.ErrServerClosed {
+					t.Errorf("Serve = %v, want ErrServerClosed", err)
+				}
+			})
+			all.Go(func() {
+				client, server := net.Pipe()
+				go func() {
+					io.WriteString(client, liveGet("/"))
+					client.Close()
+				}()
+				go io.Copy(io.Discard, client)
+				s.ServeConn(context.Background(), server)
+			})
+			for range 5 {
+				all.Go(func() {
+					c, err := net.Dial("tcp", ln.Addr().String())
+					if err != nil {
+						return
+					}
+					defer c.Close()
+					io.WriteString(c, liveGet("/")+liveGet("/", "Connection: close"))
+					io.Copy(io.Discard, c)
+				})
+			}
+		}
+		all.Go(func() { s.Stats() })
+		for range 2 {
+			all.Go(func() { s.Shutdown(context.Background()) })
+		}
+		if i%2 == 0 {
+			all.Go(func() { s.Close() })
+		}
+		all.Wait()
+		if got := s.Stats(); got.ConnsOpen != 0 || got.ConnsIdle != 0 {
+			t.Errorf("Stats at the end: %+v, want none open", got)
+		}
+	}
+}

@@ -1,0 +1,378 @@
+package conformance_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net"
+	"net/netip"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+// Transcript shows what is on the wire, a line each.
+func TestTranscript(t *testing.T) {
+	type said struct {
+		conn, req uint64
+		who       byte // 'C', 'S', or '.' for the end of the connection
+		b         string
+	}
+	a := func(n int) string { return strings.Repeat("a", n) }
+	tests := []struct {
+		name string
+		in   []said
+		want string
+		why  string
+	}{{
+		name: "a conversation",
+		in: []said{
+			{3, 1, 'C', "GET /sample.txt HTTP/1.1\r\nHost: localhost:10000\r\n\r\n"},
+			{3, 1, 'S', "HTTP/1.1 200 OK\r\n\r\nline\n"},
+			{3, 1, '.', ""},
+		},
+		want: `#3.1 C --> GET /sample.txt HTTP/1.1<CRLF>
+#3.1 C --> Host: localhost:10000<CRLF>
+#3.1 C --> <CRLF>
+#3.1 S <-- HTTP/1.1 200 OK<CRLF>
+#3.1 S <-- <CRLF>
+#3.1 S <-- line<LF>
+`,
+	}, {
+		name: "lines in pieces",
+		in: []said{
+			{1, 1, 'C', "G"}, {1, 1, 'C', "ET / HTTP/1.1\r"}, {1, 1, 'C', "\nHost"}, {1, 1, 'C', ": a\r\n\r"}, {1, 1, 'C', "\n"},
+			{1, 1, 'S', "HT"}, {1, 1, 'S', "TP/1.1"}, {1, 1, 'S', "\r\n"}, {1, 1, '.', ""},
+		},
+		want: `#1.1 C --> GET / HTTP/1.1<CRLF>
+#1.1 C --> Host: a<CRLF>
+#1.1 C --> <CRLF>
+#1.1 S <-- HTTP/1.1<CRLF>
+`,
+	}, {
+		name: "a last line that has no end",
+		in:   []said{{1, 1, 'S', "hello"}, {1, 1, '.', ""}},
+		want: "#1.1 S <-- hello\n",
+		why:  "it comes when the connection closes",
+	}, {
+		name: "content without an end of line, and another request",
+		in: []said{
+			{1, 1, 'C', "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 7\r\n\r\n{\"a\":1}"},
+			{1, 1, 'S', "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"},
+			{1, 2, 'C', "GET / HTTP/1.1\r\n"}, {1, 2, 'S', "world\r\n"}, {1, 2, '.', ""},
+		},
+		want: `#1.1 C --> POST /a HTTP/1.1<CRLF>
+#1.1 C --> Host: a<CRLF>
+#1.1 C --> Content-Length: 7<CRLF>
+#1.1 C --> <CRLF>
+#1.1 C --> {"a":1}
+#1.1 S <-- HTTP/1.1 200 OK<CRLF>
+#1.1 S <-- Content-Length: 5<CRLF>
+#1.1 S <-- <CRLF>
+#1.1 S <-- hello
+
+#1.2 C --> GET / HTTP/1.1<CRLF>
+#1.2 S <-- world<CRLF>
+`,
+		why: "what was said first is shown first",
+	}, {
+		name: "two connections",
+		in: []said{
+			{1, 1, 'C', "one "}, {2, 1, 'C', "two "}, {1, 1, 'C', "more\n"}, {2, 1, 'C', "lines\n"}, {2, 1, '.', ""}, {1, 1, '.', ""},
+		},
+		want: "#1.1 C --> one more<LF>\n#2.1 C --> two lines<LF>\n",
+	}, {
+		name: "a number that is used again",
+		in:   []said{{1, 1, 'C', "old"}, {1, 1, '.', ""}, {1, 1, 'C', "new\n"}, {1, 1, '.', ""}},
+		want: "#1.1 C --> old\n#1.1 C --> new<LF>\n",
+	}, {
+		name: "control bytes",
+		in:   []said{{1, 1, 'C', "a\x00b\tc\x1b[31md\re\x7f\r\r\n"}, {1, 1, '.', ""}},
+		want: `#1.1 C --> a\x00b\x09c\x1b[31md\x0de\x7f\x0d<CRLF>` + "\n",
+		why:  "a terminal must not act on them",
+	}, {
+		name: "bytes that are not UTF-8",
+		in:   []said{{1, 1, 'S', "\xff\xef\xefx\xc3\xe2\x82\x80\n"}, {1, 1, '.', ""}},
+		want: `#1.1 S <-- \xff\xef\xefx\xc3` + "\u2080<LF>\n",
+	}, {
+		name: "UTF-8",
+		in:   []said{{1, 1, 'S', "é 漢 \ufffd\n"}, {1, 1, '.', ""}},
+		want: "#1.1 S <-- é 漢 \ufffd<LF>\n",
+	}, {
+		name: "characters that a terminal acts on",
+		in:   []said{{1, 1, 'S', "\u009b31m \u202e \u2066\n"}, {1, 1, '.', ""}},
+		want: `#1.1 S <-- \u009b31m \u202e \u2066<LF>` + "\n",
+	}, {
+		name: "a line of 1024 bytes",
+		in:   []said{{1, 1, 'S', a(1022) + "\r\n"}, {1, 1, '.', ""}},
+		want: "#1.1 S <-- " + a(1022) + "<CRLF>\n",
+	}, {
+		name: "a longer line",
+		in:   []said{{1, 1, 'S', a(2000) + "\r\n"}, {1, 1, '.', ""}},
+		want: "#1.1 S <-- " + a(1024) + "\n#1.1 S <-- " + a(976) + "<CRLF>\n",
+	}, {
+		name: "a longer line in pieces",
+		in:   []said{{1, 1, 'S', a(1000)}, {1, 1, 'S', a(1000)}, {1, 1, 'S', a(500) + "\n"}, {1, 1, '.', ""}},
+		want: "#1.1 S <-- " + a(1024) + "\n#1.1 S <-- " + a(1024) + "\n#1.1 S <-- " + a(452) + "<LF>\n",
+	}}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var w liveWrites
+			tr := rawhttp.Transcript(&w)
+			for _, s := range tt.in {
+				b := []byte(s.b)
+				switch s.who {
+				case 'C':
+					tr.BytesRead(s.conn, s.req, b)
+				case 'S':
+					tr.BytesWritten(s.conn, s.req, b)
+				default:
+					tr.ConnClose(s.conn, nil)
+				}
+				for i := range b { // valid until the hook returns
+					b[i] = '?'
+				}
+			}
+			if diff := cmp.Diff(tt.want, strings.Join(w.list, "")); diff != "" {
+				t.Errorf("Transcript of %v (-want +got):\n%s\nwhy: %s", tt.in, diff, tt.why)
+			}
+			for _, line := range w.list {
+				if strings.Count(line, "\n") != 1 || !strings.HasSuffix(line, "\n") {
+					t.Errorf("a Write is given %q, want a line", line)
+				}
+			}
+		})
+	}
+}
+
+// A long line is not broken where that shows something else than what is there: not
+// within a CRLF, nor within a character.
+func TestTranscriptBreaksLinesWell(t *testing.T) {
+	for _, in := range []string{
+		strings.Repeat("a", 1023) + "\r\n",
+		strings.Repeat("a", 1024) + "\r\n",
+		strings.Repeat("a", 2047) + "\r\n",
+		strings.Repeat("é", 1500) + "\r\n",
+		"a" + strings.Repeat("é", 1500) + "\r\n",
+		strings.Repeat("漢", 1000) + "\r\n",
+		"aa" + strings.Repeat("漢", 1000) + "\r\n",
+	} {
+		var w liveWrites
+		tr := rawhttp.Transcript(&w)
+		tr.BytesRead(1, 1, []byte(in))
+		tr.ConnClose(1, nil)
+		var text strings.Builder
+		for _, line := range w.list {
+			line = strings.TrimSuffix(strings.TrimPrefix(line, "#1.1 C --> "), "\n")
+			if len(line) > 1024+len("<CRLF>") {
+				t.Errorf("a line of %d bytes", len(line))
+			}
+			text.WriteString(line)
+		}
+		if want := strings.TrimSuffix(in, "\r\n") + "<CRLF>"; text.String() != want {
+			t.Errorf("Transcript of %.5q... (%d bytes) ends in %q, and has %d bytes, want %d", in, len(in),
+				text.String()[max(0, text.Len()-20):], text.Len(), len(want))
+		}
+	}
+}
+
+// liveWrites keeps what each Write is given.
+type liveWrites struct {
+	list []string
+}
+
+func (w *liveWrites) Write(p []byte) (int, error) {
+	w.list = append(w.list, string(p))
+	return len(p), nil
+}
+
+// The transcript of a server: requests and responses have their numbers.
+func TestTranscriptOfAServer(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var w liveWrites
+		c := newLive(t, rawhttp.WithResolver(livePath), rawhttp.WithTrace(rawhttp.Transcript(&w)))
+		c.say(liveGet("/a"))
+		c.say(liveGet("/b") + "GET\r\n\r\n")
+		c.waitEnd(time.Now())
+		<-c.served
+		const want = `#1 C ==> connects from pipe
+#1.1 C --> GET /a HTTP/1.1<CRLF>
+#1.1 C --> Host: example.test<CRLF>
+#1.1 C --> <CRLF>
+#1.1 S <-- HTTP/1.1 200 OK<CRLF>
+#1.1 S <-- Content-Type: text/plain; charset=utf-8<CRLF>
+#1.1 S <-- Content-Length: 2<CRLF>
+#1.1 S <-- <CRLF>
+#1.1 S <-- /a
+
+#1.2 C --> GET /b HTTP/1.1<CRLF>
+#1.2 C --> Host: example.test<CRLF>
+#1.2 C --> <CRLF>
+
+#1.3 C --> GET<CRLF>
+
+#1.2 S <-- HTTP/1.1 200 OK<CRLF>
+#1.2 S <-- Content-Type: text/plain; charset=utf-8<CRLF>
+#1.2 S <-- Content-Length: 2<CRLF>
+#1.2 S <-- <CRLF>
+#1.2 S <-- /b
+
+#1.3          ^ method is not a token (RFC 9110, section 9.1): 400
+#1.3 C --> <CRLF>
+#1.3 S <-- HTTP/1.1 400 Bad Request<CRLF>
+#1.3 S <-- Content-Type: text/plain; charset=utf-8<CRLF>
+#1.3 S <-- Content-Length: 63<CRLF>
+#1.3 S <-- X-Content-Type-Options: nosniff<CRLF>
+#1.3 S <-- Connection: close<CRLF>
+#1.3 S <-- <CRLF>
+#1.3 S <-- 400 Bad Request: method is not a token (RFC 9110, section 9.1)<LF>
+#1 S <== closes (after the answer)
+`
+		if diff := cmp.Diff(want, strings.Join(w.list, "")); diff != "" {
+			t.Errorf("Transcript (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// Lines of connections that are served at once do not mix.
+func TestTranscriptAndAccessLogConcurrently(t *testing.T) {
+	var transcript, access liveWrites // not safe for concurrent use, as most writers
+	s, addr := listen(t, rawhttp.WithResolver(livePath), rawhttp.WithTrace(rawhttp.Transcript(&transcript)), rawhttp.WithTrace(rawhttp.AccessLog(&access)))
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() { talk(t, addr, strings.Repeat(liveGet("/path"), 20)) })
+	}
+	all.Wait()
+	s.Shutdown(context.Background())
+	line := regexp.MustCompile(`^(#\d+\.\d+ (C -->|S <--|S    ) .*|#\d+ (C|S) ==?[>] .*|#\d+ S <== .*|)\n$`)
+	for _, w := range transcript.list {
+		if !line.MatchString(w) {
+			t.Errorf("Transcript writes %q, want a line", w)
+		}
+	}
+	if n := len(access.list); n != 160 {
+		t.Errorf("AccessLog has %d lines, want 160", n)
+	}
+}
+
+// AccessLog writes the Combined Log Format, one line a response, and nothing that a
+// client says can look like another line, or like another part of its own.
+func TestAccessLog(t *testing.T) {
+	at := time.Date(2026, 11, 22, 13, 3, 20, 999, time.FixedZone("", -5*3600-1800))
+	parse := func(head string) *rawhttp.Request {
+		t.Helper()
+		req, _, err := rawhttp.ParseRequest([]byte(head))
+		if err != nil {
+			t.Fatalf("%q: %v", head, err)
+		}
+		return req
+	}
+	tests := []struct {
+		name string
+		x    rawhttp.Exchange
+		want string
+	}{{
+		name: "all there",
+		x: rawhttp.Exchange{Client: "192.0.2.1", Status: 200, Bytes: 5, Start: at,
+			Request: parse("GET /a?b=c HTTP/1.1\r\nHost: h\r\nReferer: http://a.test/\r\nUser-Agent: curl/8.5.0\r\n\r\n")},
+		want: `192.0.2.1 - - [22/Nov/2026:13:03:20 -0530] "GET /a?b=c HTTP/1.1" 200 5 "http://a.test/" "curl/8.5.0"`,
+	}, {
+		name: "as little as can be",
+		x:    rawhttp.Exchange{Status: 204, Start: at, Request: parse("OPTIONS * HTTP/1.0\r\n\r\n")},
+		want: `- - - [22/Nov/2026:13:03:20 -0530] "OPTIONS * HTTP/1.0" 204 0 "-" "-"`,
+	}, {
+		name: "IPv6",
+		x:    rawhttp.Exchange{Client: "2001:db8::1", Status: 200, Start: at, Request: parse(liveGet("/"))},
+		want: `2001:db8::1 - - [22/Nov/2026:13:03:20 -0530] "GET / HTTP/1.1" 200 0 "-" "-"`,
+	}, {
+		name: "a head that was refused",
+		x:    rawhttp.Exchange{Client: "192.0.2.1", Status: 400, Bytes: 63, Start: at},
+		want: `192.0.2.1 - - [22/Nov/2026:13:03:20 -0530] "-" 400 63 "-" "-"`,
+	}, {
+		name: "a response that was cut",
+		x:    rawhttp.Exchange{Client: "192.0.2.1", Status: 200, Bytes: 1 << 40, Start: at, Request: parse(liveGet("/")), Err: errors.New("cut")},
+		want: `192.0.2.1 - - [22/Nov/2026:13:03:20 -0530] "GET / HTTP/1.1" 200 1099511627776 "-" "-"`,
+	}, {
+		name: "the target as received",
+		x:    rawhttp.Exchange{Status: 200, Start: at, Request: parse("GET http://h/%22%0a?\"\\ HTTP/1.1\r\nHost: h\r\n\r\n")},
+		want: `- - - [22/Nov/2026:13:03:20 -0530] "GET http://h/%22%0a?\"\\ HTTP/1.1" 200 0 "-" "-"`,
+	}, {
+		name: "quotes and backslashes",
+		x: rawhttp.Exchange{Status: 200, Start: at,
+			Request: parse("GET / HTTP/1.1\r\nHost: h\r\nReferer: \" 200 5 \"-\r\nUser-Agent: a\\\" \\x1b\r\n\r\n")},
+		want: `- - - [22/Nov/2026:13:03:20 -0530] "GET / HTTP/1.1" 200 0 "\" 200 5 \"-" "a\\\" \\x1b"`,
+	}, {
+		name: "what a terminal acts on",
+		x: rawhttp.Exchange{Status: 200, Start: at,
+			Request: parse("GET / HTTP/1.1\r\nHost: h\r\nReferer: \t\x9b31m\u009b\u202e\xff\tx\r\nUser-Agent: é\r\n\r\n")},
+		want: `- - - [22/Nov/2026:13:03:20 -0530] "GET / HTTP/1.1" 200 0 "\x9b31m\u009b\u202e\xff\x09x" "é"`,
+	}, {
+		name: "what ends a line elsewhere, or cannot be seen",
+		x: rawhttp.Exchange{Status: 200, Start: at,
+			Request: parse("GET / HTTP/1.1\r\nHost: h\r\nReferer: a\u2028b\u2029c\ufeffd\u200be\u00adf\U000e0001g\u061ch\u00a0i\r\nUser-Agent: 日本 😀\r\n\r\n")},
+		want: `- - - [22/Nov/2026:13:03:20 -0530] "GET / HTTP/1.1" 200 0 "a\u2028b\u2029c\ufeffd\u200be\u00adf\U000e0001g\u061ch\u00a0i" "日本 😀"`,
+	}, {
+		name: "a head that was refused, whose request line could be parsed",
+		x:    rawhttp.Exchange{Client: "192.0.2.1", RequestLine: "GET /a HTTP/1.1", Status: 400, Bytes: 63, Start: at},
+		want: `192.0.2.1 - - [22/Nov/2026:13:03:20 -0530] "GET /a HTTP/1.1" 400 63 "-" "-"`,
+	}, {
+		name: "the zero Request",
+		x:    rawhttp.Exchange{Status: 200, Start: at, Request: new(rawhttp.Request)},
+		want: `- - - [22/Nov/2026:13:03:20 -0530] "-" 200 0 "-" "-"`,
+	}}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var w liveWrites
+			rawhttp.AccessLog(&w).Exchange(tt.x)
+			if len(w.list) != 1 || strings.Count(w.list[0], "\n") != 1 {
+				t.Fatalf("AccessLog writes %q, want one line in one Write", w.list)
+			}
+			if diff := cmp.Diff(tt.want+"\n", w.list[0]); diff != "" {
+				t.Errorf("AccessLog (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Fields cannot hold what would end a line: they are refused.
+func TestAccessLogOfAServer(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var w liveWrites
+		resolver := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			if req.Path() == "/missing" {
+				return nil, fs.ErrNotExist
+			}
+			return rawhttp.Stream(200, "", strings.NewReader("hello")), nil
+		})
+		client, server := livePair()
+		c := liveServe(t, client, liveFrom{server, liveAddr("10.0.0.9:80")}, rawhttp.WithResolver(resolver), rawhttp.WithTrace(rawhttp.AccessLog(&w)),
+			rawhttp.WithTrustedProxies(netip.MustParsePrefix("10.0.0.0/8")))
+		forged := `fe80::1%x" 200 0 "-" "-"`
+		c.say(liveGet("/a", "User-Agent: b", "X-Forwarded-For: 192.0.2.7, 10.0.0.1"))
+		c.say("HEAD /missing HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: " + forged + "\r\n\r\n")
+		c.say("\r\n" + liveGet("/a", "User-Agent: b\n10.0.0.9 - - forged"))
+		now := time.Now().Format("02/Jan/2006:15:04:05 -0700")
+		want := []string{
+			`192.0.2.7 - - [` + now + `] "GET /a HTTP/1.1" 200 5 "-" "b"` + "\n",
+			`10.0.0.9 - - [` + now + `] "HEAD /missing HTTP/1.1" 404 0 "-" "-"` + "\n",
+			`10.0.0.9 - - [` + now + `] "GET /a HTTP/1.1" 400 68 "-" "-"` + "\n",
+		}
+		if diff := cmp.Diff(want, w.list); diff != "" {
+			t.Errorf("AccessLog (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// A liveFrom comes from an address.
+type liveFrom struct {
+	net.Conn
+	remote net.Addr
+}
+
+func (c liveFrom) RemoteAddr() net.Addr { return c.remote }

@@ -1,0 +1,209 @@
+package conformance_test
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+// A wireReading is what a recipient makes of a head.
+type wireReading struct {
+	Method, Target, Host string
+	Fields               map[string][]string // by canonical name, in order
+	Length               int64
+	Rest                 string
+}
+
+// wireDiffers are the heads that ParseRequest accepts and net/http does not, or
+// reads in another way, with the rule by which we differ. There are no others: we
+// may be stricter, never laxer.
+var wireDiffers = []struct {
+	why   string
+	match func(req *rawhttp.Request) bool
+}{{
+	why: `a leading CRLF: "a server that is expecting to receive and parse a request-line SHOULD ignore at least one
+		empty line (CRLF) received prior to the request-line"; RFC 9112, section 2.2`,
+	match: func(req *rawhttp.Request) bool { return bytes.HasPrefix(req.Head(), []byte("\r\n")) },
+}, {
+	why: `a percent-encoded ASCII byte in the authority of an absolute-form: reg-name = *( unreserved / pct-encoded /
+		sub-delims ); RFC 3986, section 3.2.2`,
+	match: func(req *rawhttp.Request) bool {
+		return !strings.HasPrefix(req.Target(), "/") && strings.Contains(req.Host(), "%")
+	},
+}}
+
+// wireValidHeads are valid heads beside those of the transcripts.
+var wireValidHeads = []string{
+	// Request lines.
+	"GET / HTTP/1.0\r\n\r\n",
+	"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+	"HEAD /index.html HTTP/1.1\r\nHost: a\r\n\r\n",
+	"PUT /a/b/c HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+	"DELETE /a HTTP/1.1\r\nHost: a\r\n\r\n",
+	"PATCH /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}",
+	"OPTIONS /a HTTP/1.1\r\nHost: a\r\n\r\n",
+	"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+	"OPTIONS * HTTP/1.0\r\n\r\n",
+	"TRACE /a HTTP/1.1\r\nHost: a\r\n\r\n",
+	"PROPFIND /a/ HTTP/1.1\r\nHost: a\r\nDepth: 1\r\n\r\n",
+	"M-SEARCH /a HTTP/1.1\r\nHost: 239.255.255.250:1900\r\n\r\n",
+	"!#$%&'*+-.^_`|~09AZaz / HTTP/1.1\r\nHost: a\r\n\r\n",
+	"get / HTTP/1.1\r\nHost: a\r\n\r\n",
+	"PRI / HTTP/1.1\r\nHost: a\r\n\r\n",
+	"CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n",
+	"CONNECT 127.0.0.1:22 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+	"CONNECT [::1]:443 HTTP/1.1\r\nHost: [::1]:443\r\n\r\n",
+	"GET / HTTP/1.3\r\nHost: a\r\n\r\n",
+	// Targets.
+	"GET // HTTP/1.1\r\nHost: a\r\n\r\n",
+	"GET //b.test/c HTTP/1.1\r\nHost: a\r\n\r\n",
+	"GET ///b/../c HTTP/1.1\r\nHost: a\r\n\r\n",
+	"GET /../../etc/passwd HTTP/1.1\r\nHost: a\r\n\r\n",
+	"GET /%2e%2E/%2F%41?%41 HTTP/1.1\r\nHost: a\r\n\r\n",
+	"GET /%01%7f%80%FF HTTP/1.1\r\nHost: a\r\n\r\n",
+	"GET /a:b@c;d=e,f&g=h HTTP/1.1\r\nHost: a\r\n\r\n",
+	"GET /http://b.test/ HTTP/1.1\r\nHost: a\r\n\r\n",
+	"GET /? HTTP/1.1\r\nHost: a\r\n\r\n",
+	"GET /?a=b&a=c?d=/e//f HTTP/1.1\r\nHost: a\r\n\r\n",
+	"GET /?;%3b&&=&+%2b HTTP/1.1\r\nHost: a\r\n\r\n",
+	"GET http://b.test HTTP/1.1\r\nHost: a\r\n\r\n",
+	"GET http://b.test:80/a HTTP/1.1\r\nHost: b.test:80\r\n\r\n",
+	"GET http://b.test:/a HTTP/1.1\r\nHost: a\r\n\r\n",
+	"GET HTTPS://B.test/a?b HTTP/1.1\r\nHost: a\r\n\r\n",
+	"GET http://[2001:db8::1]:8080/ HTTP/1.1\r\nHost: a\r\n\r\n",
+	"GET http://127.0.0.1/ HTTP/1.0\r\n\r\n",
+	"GET http://a%41.test/ HTTP/1.1\r\nHost: a\r\n\r\n",
+	"OPTIONS http://b.test HTTP/1.1\r\nHost: a\r\n\r\n",
+	"POST http://b.test/a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx",
+	// Host.
+	"GET / HTTP/1.1\r\nHost: A.Test:8080\r\n\r\n",
+	"GET / HTTP/1.1\r\nhOST:a.test\r\n\r\n",
+	"GET / HTTP/1.1\r\nX: y\r\nHost: \t [::1]:80 \t\r\n\r\n",
+	"GET / HTTP/1.1\r\nHost: a.test:\r\n\r\n",
+	"GET / HTTP/1.1\r\nHost: a_b!$&'()*+,;=-~.test\r\n\r\n",
+	"GET / HTTP/1.1\r\nHost: %41%c3%a9.test\r\n\r\n",
+	"GET / HTTP/1.0\r\nHost: a\r\n\r\n",
+	// Fields.
+	"GET / HTTP/1.1\r\nHost: a\r\nX:\r\nX: \r\nx:\t\r\nX: a\r\n\r\n",
+	"GET / HTTP/1.1\r\nHost: a\r\nX: a\tb  c\r\nX:a\r\n\r\n",
+	"GET / HTTP/1.1\r\nHost: a\r\nX: \x80\xff\xc3\xa9\r\n\r\n",
+	"GET / HTTP/1.1\r\nHost: a\r\n!#$%&'*+-.^_`|~: a:b:c\r\n\r\n",
+	"GET / HTTP/1.1\r\nHost: a\r\nAccept: a, b;q=0.5,\"c,\\\"d\"\r\naccept: e\r\nACCEPT: f\r\n\r\n",
+	"GET / HTTP/1.1\r\nHost: a\r\nCookie: a=b; c=d\r\nCookie: e=f\r\n\r\n",
+	"GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\n",
+	"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nGET / HTTP/1.1\r\n",
+	"GET / HTTP/1.1\r\nHost: a\r\nContent_Type: b\r\n1: 2\r\n\r\n",
+	// Framing.
+	"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+	"POST / HTTP/1.1\r\nHost: a\r\ncontent-length:\t5\t\r\n\r\nhello",
+	"POST / HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello",
+	"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 999999999999999999\r\n\r\n",
+	"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
+	"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+	"POST / HTTP/1.1\r\nHost: a\r\ntransfer-ENCODING: \t CHUNKED \t\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+	"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTE: trailers\r\nExpect: 100-continue\r\n\r\n0\r\n\r\n",
+	"POST / HTTP/1.1\r\nHost: a\r\n\r\nhello",
+}
+
+// TestWireAgreesWithNetHTTP: what we accept, net/http accepts, and understands as
+// we do.
+func TestWireAgreesWithNetHTTP(t *testing.T) {
+	var heads []string
+	for _, f := range readWireFiles(t) {
+		for _, talk := range f.talks {
+			heads = append(heads, wireHeads(talk.client())...)
+		}
+	}
+	if len(heads) < 100 {
+		t.Errorf("the transcripts have only %d heads that are accepted", len(heads))
+	}
+	for _, head := range wireValidHeads {
+		if _, _, err := rawhttp.ParseRequest([]byte(head)); err != nil {
+			t.Errorf("ParseRequest(%q) = %v, want it accepted", head, err)
+		}
+		heads = append(heads, head)
+	}
+	seen := make(map[int]bool) // exceptions that were needed
+	for _, head := range heads {
+		req, rest, err := rawhttp.ParseRequest([]byte(head))
+		if err != nil {
+			continue
+		}
+		diff := wireDiff(head, req, rest)
+		except := slices.IndexFunc(wireDiffers, func(d struct {
+			why   string
+			match func(*rawhttp.Request) bool
+		}) bool {
+			return d.match(req)
+		})
+		if diff != "" && except < 0 {
+			t.Errorf("ParseRequest(%q) accepts it; net/http (-net/http +ParseRequest):\n%s", wireQuote(head), diff)
+		}
+		if diff != "" && except >= 0 {
+			seen[except] = true
+		}
+	}
+	for i, d := range wireDiffers {
+		if !seen[i] {
+			t.Errorf("no head shows that net/http differs in: %s", d.why)
+		}
+	}
+}
+
+// wireHeads gives the input from each head on that follows the first: those behind
+// requests without content.
+func wireHeads(in []byte) (heads []string) {
+	for len(in) > 0 {
+		heads = append(heads, string(in))
+		req, rest, err := rawhttp.ParseRequest(in)
+		if err != nil || req.ContentLength() != 0 {
+			break
+		}
+		in = rest
+	}
+	return heads
+}
+
+// wireDiff compares what we made of a head with what net/http makes of it.
+func wireDiff(head string, req *rawhttp.Request, rest []byte) string {
+	br := bufio.NewReaderSize(strings.NewReader(head), len(head)+16)
+	theirs, err := http.ReadRequest(br)
+	if err != nil {
+		return err.Error()
+	}
+	theirRest, err := io.ReadAll(br)
+	if err != nil {
+		return err.Error()
+	}
+	want := wireReading{
+		Method: theirs.Method, Target: theirs.RequestURI, Host: theirs.Host,
+		Fields: theirs.Header, Length: theirs.ContentLength, Rest: string(theirRest),
+	}
+	got := wireReading{
+		Method: req.Method(), Target: req.Target(), Host: req.Host(),
+		Fields: make(map[string][]string), Length: req.ContentLength(), Rest: string(rest),
+	}
+	for name, value := range req.Header().All() {
+		name = http.CanonicalHeaderKey(name)
+		switch name {
+		case "Host", "Transfer-Encoding": // net/http moves them elsewhere
+			continue
+		}
+		got.Fields[name] = append(got.Fields[name], value)
+	}
+	if n := want.Fields["Content-Length"]; len(n) == 1 { // as written and as a number it must be the same
+		if length, err := strconv.ParseInt(n[0], 10, 64); err != nil || length != want.Length {
+			return "net/http: Content-Length " + n[0]
+		}
+	}
+	return cmp.Diff(want, got)
+}

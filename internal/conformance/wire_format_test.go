@@ -1,0 +1,339 @@
+package conformance_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// A wireFile is a file of testdata/wire.
+type wireFile struct {
+	name  string
+	lines []string // as they are in the file
+	row   string   // of wireRows
+	talks []*wireTalk
+}
+
+// A wireTalk is what is said on one connection.
+type wireTalk struct {
+	line       int // of the file, where it begins
+	directives []wireDirective
+	turns      []*wireTurn
+}
+
+// A wireTurn is what the client says and what the server answers to it.
+type wireTurn struct {
+	client []byte
+	closes bool // the client closes its direction behind it
+	server []byte
+	end    string // "", "(closed)" or "(cut)"
+	at, n  int    // the lines of the answer: the index of the first, how many
+}
+
+// A wireDirective is a line that begins with "=": a name and a value.
+type wireDirective struct{ name, value string }
+
+// wireDirectives are the directives there are, and whether they have a value.
+var wireDirectives = map[string]bool{
+	"resolver": true, "server": true, "hosts": true,
+	"lenient": false, "error page": false, "no content length": false,
+	"in turns": false, "one write": false, "half-close": false,
+	"refused at": true, "refused at byte": true, "incomplete": false,
+	"repeat": true, "client closes": false,
+}
+
+// value gives the value of the directive, and whether it is there.
+func (k *wireTalk) value(name string) (value string, ok bool) {
+	for _, d := range k.directives {
+		if d.name == name {
+			value, ok = d.value, true
+		}
+	}
+	return value, ok
+}
+
+func (k *wireTalk) has(name string) bool {
+	_, ok := k.value(name)
+	return ok
+}
+
+// client gives all that the client says.
+func (k *wireTalk) client() (b []byte) {
+	for _, turn := range k.turns {
+		b = append(b, turn.client...)
+	}
+	return b
+}
+
+// server gives all that the server answers, and how that ends.
+func (k *wireTalk) server() (b []byte, end string) {
+	for _, turn := range k.turns {
+		b = append(b, turn.server...)
+		if turn.end != "" {
+			end = turn.end
+		}
+	}
+	return b, end
+}
+
+var wireStatusLine = regexp.MustCompile(`(?m)^HTTP/1\.1 (\d{3}) `)
+
+// summary gives the status codes of the answers, and "x" if the server ended the
+// connection: what wireRows says of a talk.
+func (k *wireTalk) summary() string {
+	var words []string
+	for _, turn := range k.turns {
+		for _, m := range wireStatusLine.FindAllSubmatch(turn.server, -1) {
+			words = append(words, string(m[1]))
+		}
+		if turn.end != "" {
+			words = append(words, "x")
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// readWireFiles reads all transcripts.
+func readWireFiles(t *testing.T) []*wireFile {
+	t.Helper()
+	names, err := filepath.Glob("testdata/wire/*.txt")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no transcripts: %v", err)
+	}
+	var files []*wireFile
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := &wireFile{name: strings.TrimSuffix(filepath.Base(name), ".txt")}
+		f.lines = strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+		if err := f.parse(); err != nil {
+			t.Fatalf("%s:%v", name, err)
+		}
+		files = append(files, f)
+	}
+	return files
+}
+
+// parse takes the lines apart. An error begins with the number of the line.
+func (f *wireFile) parse() error {
+	var common []wireDirective
+	var talk *wireTalk
+	for i, line := range f.lines {
+		if line == "" {
+			if talk != nil && len(talk.turns) == 0 { // the comment at the top
+				common = talk.directives
+			} else if talk != nil {
+				f.talks = append(f.talks, talk)
+			}
+			talk = nil
+			continue
+		}
+		if strings.HasSuffix(line, " ") || strings.HasSuffix(line, "\t") {
+			return fmt.Errorf(`%d: a blank at the end cannot be seen: write it as \x20 or \t`, i+1)
+		}
+		if talk == nil {
+			talk = &wireTalk{line: i + 1, directives: common[:len(common):len(common)]}
+		}
+		if err := f.parseLine(talk, i, line); err != nil {
+			return fmt.Errorf("%d: %w", i+1, err)
+		}
+	}
+	if talk == nil || len(talk.turns) == 0 {
+		return fmt.Errorf("%d: the last talk has no turn", len(f.lines))
+	}
+	f.talks = append(f.talks, talk)
+	if f.row == "" {
+		return fmt.Errorf("1: no comment says which row it is")
+	}
+	return nil
+}
+
+func (f *wireFile) parseLine(talk *wireTalk, i int, line string) error {
+	if row, ok := strings.CutPrefix(line, "# row: "); ok {
+		f.row = row
+	}
+	switch line[0] {
+	case '#':
+		return nil
+	case '=':
+		return talk.parseDirective(i, strings.TrimPrefix(line[1:], " "))
+	case '>':
+		b, err := unescapeWire(line[1:])
+		turn := talk.clientTurn(i)
+		turn.client = append(turn.client, b...)
+		return err
+	case '<':
+		if len(talk.turns) == 0 {
+			return fmt.Errorf("the server speaks first")
+		}
+		turn := talk.turns[len(talk.turns)-1]
+		if turn.n++; turn.at+turn.n != i+1 {
+			return fmt.Errorf("the answer is not in one piece behind what it answers")
+		}
+		switch line {
+		case "< (closed)", "< (cut)":
+			turn.end = line[2:]
+			return nil
+		case "< (nothing)":
+			return nil
+		}
+		b, err := unescapeWire(line[1:])
+		turn.server = append(turn.server, b...)
+		return err
+	}
+	return fmt.Errorf("%q begins neither a comment, a directive, nor a line of client or server", line)
+}
+
+// clientTurn gives the turn that a line of the client belongs to: a new one behind
+// an answer.
+func (k *wireTalk) clientTurn(i int) *wireTurn {
+	if n := len(k.turns); n == 0 || k.turns[n-1].n > 0 {
+		k.turns = append(k.turns, new(wireTurn))
+	}
+	turn := k.turns[len(k.turns)-1]
+	turn.at = i + 1
+	return turn
+}
+
+func (k *wireTalk) parseDirective(i int, text string) error {
+	for name, hasValue := range wireDirectives {
+		value, ok := strings.CutPrefix(text, name)
+		if !ok || hasValue != strings.HasPrefix(value, " ") || !hasValue && value != "" {
+			continue
+		}
+		if name == "refused at" && strings.HasPrefix(value, " byte ") {
+			continue
+		}
+		value = strings.TrimPrefix(value, " ")
+		switch name {
+		case "repeat":
+			times, what, _ := strings.Cut(value, " ")
+			n, err := strconv.Atoi(times)
+			if err != nil {
+				return err
+			}
+			b, err := unescapeWire(" " + what + `\`)
+			turn := k.clientTurn(i)
+			turn.client = append(turn.client, bytes.Repeat(b, n)...)
+			return err
+		case "client closes":
+			k.clientTurn(i).closes = true
+			return nil
+		}
+		k.directives = append(k.directives, wireDirective{name, value})
+		return nil
+	}
+	return fmt.Errorf("there is no directive %q", text)
+}
+
+// unescapeWire gives the bytes of a line, from behind its first character.
+func unescapeWire(s string) ([]byte, error) {
+	s, ok := strings.CutPrefix(s, " ")
+	if !ok && s != "" {
+		return nil, fmt.Errorf("no blank behind the first character")
+	}
+	var b []byte
+	for i := 0; i < len(s); i++ {
+		if s[i] < ' ' || s[i] > '~' {
+			return nil, fmt.Errorf(`byte %#02x must be written as \x%02x`, s[i], s[i])
+		}
+		if s[i] != '\\' {
+			b = append(b, s[i])
+			continue
+		}
+		i++
+		if i == len(s) {
+			return b, nil
+		}
+		switch s[i] {
+		case 'r':
+			b = append(b, '\r')
+		case 'n':
+			b = append(b, '\n')
+		case 't':
+			b = append(b, '\t')
+		case '\\':
+			b = append(b, '\\')
+		case 'x':
+			n, err := strconv.ParseUint(s[i+1:min(i+3, len(s))], 16, 8)
+			if err != nil {
+				return nil, err
+			}
+			b = append(b, byte(n))
+			i += 2
+		default:
+			return nil, fmt.Errorf(`there is no escape \%c`, s[i])
+		}
+	}
+	return append(b, "\r\n"...), nil
+}
+
+// wireLines gives the lines that stand for the bytes, each begun with who.
+func wireLines(who string, b []byte) (lines []string) {
+	for piece := range bytes.SplitAfterSeq(b, []byte("\n")) {
+		text, whole := bytes.CutSuffix(piece, []byte("\r\n"))
+		if len(piece) == 0 {
+			continue
+		}
+		var line strings.Builder
+		line.WriteString(who)
+		for i, c := range text {
+			if i == 0 {
+				line.WriteByte(' ')
+			}
+			switch last := i == len(text)-1; {
+			case c == '\r':
+				line.WriteString(`\r`)
+			case c == '\n':
+				line.WriteString(`\n`)
+			case c == '\t':
+				line.WriteString(`\t`)
+			case c == '\\':
+				line.WriteString(`\\`)
+			case c < ' ' || c > '~' || c == ' ' && last && whole:
+				fmt.Fprintf(&line, `\x%02x`, c)
+			default:
+				line.WriteByte(c)
+			}
+		}
+		if !whole {
+			line.WriteByte('\\')
+		}
+		lines = append(lines, line.String())
+	}
+	return lines
+}
+
+// wireAnswer gives the lines of an answer and its end.
+func wireAnswer(b []byte, end string) []string {
+	lines := wireLines("<", b)
+	switch {
+	case end != "":
+		lines = append(lines, "< "+end)
+	case len(lines) == 0:
+		lines = append(lines, "< (nothing)")
+	}
+	return lines
+}
+
+// write writes the file anew, with the answers as they are in the turns.
+func (f *wireFile) write() error {
+	var lines []string
+	from := 0
+	for _, talk := range f.talks {
+		for _, turn := range talk.turns {
+			lines = append(lines, f.lines[from:turn.at]...)
+			lines = append(lines, wireAnswer(turn.server, turn.end)...)
+			from = turn.at + turn.n
+		}
+	}
+	lines = append(lines, f.lines[from:]...)
+	return os.WriteFile(filepath.Join("testdata/wire", f.name+".txt"), []byte(strings.Join(lines, "\n")+"\n"), 0o644)
+}

@@ -1,0 +1,378 @@
+package conformance_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+var wireUpdate = flag.Bool("update", false, "rewrite the answers in testdata/wire")
+
+// TestWire holds the server to the transcripts in testdata/wire, which are to be
+// read as conversations. With -update it rewrites what the server says in them;
+// the difference is to be reviewed like code.
+//
+// A file begins with a comment: "# row: " and the row of wireRows that it stands
+// for, the rule with its section of the RFC, and the reason. Then come talks, each
+// on a connection of its own, with an empty line between two of them. In a talk:
+//
+//	> GET / HTTP/1.1        what the client says
+//	< HTTP/1.1 200 OK       what the server answers
+//	< (closed)              the server ends the connection in order; no such line: it stays open
+//	< (cut)                 the server ends it in the middle of a response
+//	< (nothing)             the server says nothing, and waits
+//	= name value            a directive
+//	# text                  a comment
+//
+// A line of client or server ends in CRLF on the wire unless it ends in a
+// backslash. \r \n \t \x00 \\ are escapes; bytes that are not printable ASCII, and
+// a blank at the end of a line, must be written so. ">" alone is an empty line.
+// Directives in the comment at the top hold for all talks of the file, those in a
+// talk for that talk. Directives of what answers:
+//
+//	= resolver NAME         see wireResolvers; without, the answer tells what was understood
+//	= lenient               WithLenientParsing, and ParseRequestLenient
+//	= error page            WithErrorPage, with a page of its own
+//	= server NAME           WithServerField
+//	= hosts NAME            WithHosts
+//	= no content length     WithContentLength(false)
+//
+// Of what the parser says of the first head of the talk, which it accepts where none
+// of these says else, if the talk has the empty line that ends it:
+//
+//	= refused at TEXT       the first byte that breaks the rule is where TEXT begins, which is there once; the
+//	                        answer has status, reason and section
+//	= refused at byte N     the same, N bytes before it
+//
+// Of what the client does:
+//
+//	= repeat N TEXT         says TEXT N times, without CRLF
+//	= client closes         closes its direction: FIN on TCP
+//	= half-close            the connection is one that can be closed in one direction; the talk is run over
+//	                        TCP too, and there is no Date
+//	= incomplete            does not end the request, so that none can follow
+//	= in turns              waits for the answer before it goes on: not all in one write
+//	= one write             what is answered depends on how much has come: not one byte at a time
+//
+// Each talk is run in one write; one byte at a time; and with another request
+// behind it, which must be answered, or not, and change nothing else. Where the
+// server closes, it must do so before it has seen anything of the request for
+// /next that follows. No time passes in any of them.
+func TestWire(t *testing.T) {
+	var used rawhttp.Request // parses all heads, one after the other
+	for _, f := range readWireFiles(t) {
+		t.Run(f.name, func(t *testing.T) {
+			for i, talk := range f.talks {
+				t.Run(strconv.Itoa(i+1), func(t *testing.T) {
+					if *wireUpdate {
+						talk.update(t)
+						return
+					}
+					talk.test(t, &used)
+				})
+			}
+			if *wireUpdate && !t.Failed() {
+				if err := f.write(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// test runs the talk in all ways.
+func (k *wireTalk) test(t *testing.T, used *rawhttp.Request) {
+	t.Run("head", func(t *testing.T) { k.checkHead(t, used) })
+	whole := k.inTurns(k.has("in turns") || k.has("half-close"))
+	t.Run("in one write", func(t *testing.T) { k.check(t, k.run(t, whole)) })
+	if !k.has("one write") {
+		t.Run("one byte at a time", func(t *testing.T) {
+			got := k.run(t, bytewise(k.inTurns(true)))
+			k.check(t, got)
+			k.checkTaken(t, got)
+		})
+	}
+	switch {
+	case k.has("half-close"):
+		t.Run("over TCP", func(t *testing.T) { k.check(t, k.runTCP(t)) })
+	case !k.has("incomplete"):
+		t.Run("bytes behind", func(t *testing.T) { k.check(t, k.runWithBytesBehind(t)) })
+	}
+}
+
+// runWithBytesBehind runs the talk with another request behind it, and takes the
+// answer to that off what came.
+func (k *wireTalk) runWithBytesBehind(t *testing.T) wireResult {
+	behind := []byte("GET /next HTTP/1.1\r\nHost: behind.test\r\n\r\n")
+	steps := k.inTurns(k.has("in turns"))
+	last := &steps[len(steps)-1]
+	last.writes = [][]byte{append(bytes.Join(last.writes, nil), behind...)}
+	got := k.run(t, steps)
+	if got.end == "" {
+		alone := &wireTalk{directives: k.directives}
+		want := alone.run(t, []wireStep{{writes: [][]byte{behind}}}).all()
+		answer := got.answers[len(steps)-1]
+		rest, ok := bytes.CutSuffix(answer, want)
+		if !ok {
+			t.Errorf("the talk with a request behind it is answered by\n%s\nwhich does not end in the answer to that request:\n%s",
+				strings.Join(wireLines("<", answer), "\n"), strings.Join(wireLines("<", want), "\n"))
+		}
+		got.answers[len(steps)-1] = rest
+	}
+	return got
+}
+
+// A wireStep is what a client writes before it waits for what the server does.
+type wireStep struct {
+	writes [][]byte
+	closes bool
+}
+
+// inTurns gives the steps of the talk: one for each turn, or one for all.
+func (k *wireTalk) inTurns(each bool) []wireStep {
+	if !each {
+		return []wireStep{{writes: [][]byte{k.client()}}}
+	}
+	var steps []wireStep
+	for _, turn := range k.turns {
+		steps = append(steps, wireStep{[][]byte{turn.client}, turn.closes})
+	}
+	return steps
+}
+
+// bytewise gives the steps with one write for each byte.
+func bytewise(steps []wireStep) (split []wireStep) {
+	for _, step := range steps {
+		all := bytes.Join(step.writes, nil)
+		one := wireStep{closes: step.closes}
+		for i := range all {
+			one.writes = append(one.writes, all[i:i+1])
+		}
+		split = append(split, one)
+	}
+	return split
+}
+
+// A wireResult is what came of a talk.
+type wireResult struct {
+	answers [][]byte // to each step
+	end     string
+	ended   int // the step at whose end the connection was ended
+	taken   int // bytes that the server took from the client
+}
+
+func (r wireResult) all() []byte { return bytes.Join(r.answers, nil) }
+
+// endAt gives how the connection ended in the step, "" if it did not.
+func (r wireResult) endAt(step int) string {
+	if step == r.ended {
+		return r.end
+	}
+	return ""
+}
+
+// check compares what came of the talk with the transcript.
+func (k *wireTalk) check(t *testing.T, got wireResult) {
+	t.Helper()
+	server, end := k.server()
+	if diff := cmp.Diff(wireAnswer(server, end), wireAnswer(got.all(), got.end)); diff != "" {
+		t.Errorf("the answer to the client of line %d:\n%s\n(-want +got):\n%s", k.line, wireShort(wireLines(">", k.client())), diff)
+	}
+	if len(got.answers) != len(k.turns) {
+		return
+	}
+	for i, turn := range k.turns {
+		if diff := cmp.Diff(wireAnswer(turn.server, turn.end), wireAnswer(got.answers[i], got.endAt(i))); diff != "" {
+			t.Errorf("the answer to turn %d of line %d (-want +got):\n%s", i+1, k.line, diff)
+		}
+	}
+}
+
+// checkTaken holds the server to answering as soon as it can: a refusal needs
+// nothing of what follows the request that is refused.
+func (k *wireTalk) checkTaken(t *testing.T, got wireResult) {
+	next := bytes.LastIndex(k.client(), []byte("GET /next "))
+	if got.end == "" || next < 0 || k.has("half-close") {
+		return
+	}
+	if got.taken > next {
+		t.Errorf("the server took %d bytes before it closed, the request that it refused or closed after has %d", got.taken, next)
+	}
+}
+
+func (k *wireTalk) update(t *testing.T) {
+	got := k.run(t, k.inTurns(true))
+	for i, turn := range k.turns {
+		turn.server, turn.end = got.answers[i], got.endAt(i)
+	}
+}
+
+// options give the server of the talk.
+func (k *wireTalk) options(t *testing.T) []rawhttp.Option {
+	name, _ := k.value("resolver")
+	resolver, ok := wireResolvers[name]
+	if !ok {
+		t.Fatalf("there is no resolver %q", name)
+	}
+	opts := []rawhttp.Option{rawhttp.WithDate(!k.has("half-close")), rawhttp.WithContentLength(!k.has("no content length"))}
+	if name == "root" {
+		opts = append(opts, rawhttp.WithRoot("testdata/webroot"))
+	} else {
+		opts = append(opts, rawhttp.WithResolver(resolver))
+	}
+	if k.has("lenient") {
+		opts = append(opts, rawhttp.WithLenientParsing())
+	}
+	if k.has("error page") {
+		opts = append(opts, rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, status int, _ error) *rawhttp.Response {
+			return rawhttp.Text(status, "a page for it\r\n")
+		}))
+	}
+	if name, ok := k.value("server"); ok {
+		opts = append(opts, rawhttp.WithServerField(name))
+	}
+	if name, ok := k.value("hosts"); ok {
+		opts = append(opts, rawhttp.WithHosts(name))
+	}
+	return opts
+}
+
+// run runs the steps on a connection in memory, which holds no bytes.
+func (k *wireTalk) run(t *testing.T, steps []wireStep) (got wireResult) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		srv := newServer(t, k.options(t)...)
+		client, server := newWireDuplex()
+		served := make(chan error, 1)
+		go func() { served <- srv.ServeConn(context.Background(), server) }()
+
+		var heard []byte
+		ended := false
+		go func() {
+			buf := make([]byte, 4<<10)
+			for !ended {
+				n, err := client.Read(buf)
+				heard = append(heard, buf[:n]...)
+				ended = err != nil
+			}
+		}()
+		for i, step := range steps {
+			before := len(heard)
+			if !ended {
+				got.ended = i
+			}
+			n, err := step.run(client, func() bool {
+				synctest.Wait()
+				return ended
+			})
+			got.taken += n
+			if err != nil {
+				t.Errorf("write to the server: %v", err)
+			}
+			got.answers = append(got.answers, bytes.Clone(heard[before:]))
+		}
+		if waited := time.Since(start); waited != 0 {
+			t.Errorf("the talk took %v, want no time: nobody waits for anybody", waited)
+		}
+		if ended {
+			got.end = "(closed)"
+		}
+		client.Close()
+		if err := <-served; got.end != "" && err != nil {
+			got.end = "(cut)"
+		}
+	})
+	return got
+}
+
+// run does what the client does in the step, until the server has ended the
+// connection. It returns how many bytes were taken until then.
+func (s wireStep) run(client net.Conn, ended func() bool) (taken int, err error) {
+	defer ended() // it waits
+	for _, b := range s.writes {
+		if ended() {
+			break
+		}
+		n, err := client.Write(b)
+		taken += n
+		if err != nil {
+			return taken, err
+		}
+	}
+	if s.closes {
+		return taken, client.(interface{ CloseWrite() error }).CloseWrite()
+	}
+	return taken, nil
+}
+
+// A wireDuplex is a connection of two net.Pipes, so that each direction can be
+// closed by itself.
+type wireDuplex struct {
+	net.Conn // to read
+	w        net.Conn
+}
+
+func newWireDuplex() (client, server net.Conn) {
+	clientIn, serverOut := net.Pipe()
+	serverIn, clientOut := net.Pipe()
+	return wireDuplex{clientIn, clientOut}, wireDuplex{serverIn, serverOut}
+}
+
+func (d wireDuplex) Write(p []byte) (int, error)        { return d.w.Write(p) }
+func (d wireDuplex) SetWriteDeadline(t time.Time) error { return d.w.SetWriteDeadline(t) }
+func (d wireDuplex) SetDeadline(t time.Time) error {
+	return errors.Join(d.Conn.SetDeadline(t), d.w.SetDeadline(t))
+}
+func (d wireDuplex) CloseWrite() error { return d.w.Close() }
+func (d wireDuplex) Close() error      { return errors.Join(d.Conn.Close(), d.w.Close()) }
+
+// runTCP runs the talk over TCP. An answer is read when the server's end of it is
+// seen, or all that the transcript has of it has come.
+func (k *wireTalk) runTCP(t *testing.T) (got wireResult) {
+	_, addr := listen(t, k.options(t)...)
+	client := dial(t, addr)
+	client.SetDeadline(time.Now().Add(time.Minute)) // a test that fails should end
+	for i, turn := range k.turns {
+		n, err := k.inTurns(true)[i].run(client, func() bool { return false })
+		got.taken += n
+		if err != nil {
+			t.Errorf("write to the server: %v", err)
+		}
+		var answer []byte
+		if turn.end == "" {
+			answer = make([]byte, len(turn.server))
+			n, err = io.ReadFull(client, answer)
+			answer = answer[:n]
+		} else {
+			answer, err = io.ReadAll(client)
+			got.end, got.ended = turn.end, i
+		}
+		if err != nil {
+			t.Errorf("read the answer: %v", err)
+		}
+		got.answers = append(got.answers, answer)
+	}
+	return got
+}
+
+// wireShort leaves out the midst of a long talk.
+func wireShort(lines []string) string {
+	for i, line := range lines {
+		if len(line) > 200 {
+			lines[i] = line[:80] + " ... " + line[len(line)-80:]
+		}
+	}
+	return strings.Join(lines, "\n")
+}

@@ -1,0 +1,230 @@
+package conformance_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+func TestStreamFuncSendsEachWrite(t *testing.T) {
+	w := new(writeLog)
+	large := strings.Repeat("x", 3*outputBuffer)
+	var counts []int // writes of w behind each Write
+	r := rawhttp.StreamFunc(200, "", func(_ context.Context, out io.Writer) error {
+		counts = append(counts, len(w.writes))
+		for _, p := range []string{"", "ab", "", "c"} {
+			if n, err := io.WriteString(out, p); n != len(p) || err != nil {
+				t.Errorf("Write(%q) = %d, %v, want %d, nil", p, n, err, len(p))
+			}
+			counts = append(counts, len(w.writes))
+		}
+		n, err := io.WriteString(out, large)
+		if n != len(large) || err != nil {
+			t.Errorf("Write of %d bytes = %d, %v", len(large), n, err)
+		}
+		if !strings.HasSuffix(w.String(), large+"\r\n") {
+			t.Error("a large Write is not out when it returns")
+		}
+		return nil
+	})
+	persist, err := rawhttp.WriteResponse(t.Context(), w, requestOf(t, closeGet), r)
+	if !persist || err != nil {
+		t.Errorf("WriteResponse = %v, %v, want true, nil", persist, err)
+	}
+	if diff := cmp.Diff([]int{0, 1, 2, 2, 3}, counts); diff != "" {
+		t.Errorf("writes at the start and behind each Write (-want +got):\n%s", diff)
+	}
+	if head, rest := splitHead(w.writes[0]); rest != "" || !strings.HasPrefix(head, "HTTP/1.1 200 OK\r\n") {
+		t.Errorf("a first Write of no bytes sends %q, want the head alone", w.writes[0])
+	}
+	if diff := cmp.Diff([]string{"2\r\nab\r\n", "1\r\nc\r\n"}, w.writes[1:3]); diff != "" {
+		t.Errorf("writes behind the head (-want +got):\n%s", diff)
+	}
+	if !strings.HasSuffix(w.String(), "\r\n30000\r\n"+large+"\r\n0\r\n\r\n") {
+		t.Error("the end is not a chunk of 196608 bytes and the last chunk")
+	}
+}
+
+func TestStreamFuncHeadGoesWithTheFirstWrite(t *testing.T) {
+	w := new(writeLog)
+	if _, err := rawhttp.WriteResponse(t.Context(), w, requestOf(t, closeGet), rawhttp.StreamFunc(200, "", respWrite("ab"))); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.writes) != 2 || !strings.HasSuffix(w.writes[0], "\r\n\r\n2\r\nab\r\n") || w.writes[1] != "0\r\n\r\n" {
+		t.Errorf("writes %q, want head and first chunk in one, then the last chunk", w.writes)
+	}
+}
+
+func TestStreamFuncWithoutAWrite(t *testing.T) {
+	var b strings.Builder
+	persist, err := rawhttp.WriteResponse(t.Context(), &b, requestOf(t, closeGet), rawhttp.StreamFunc(200, "", respWrite()))
+	if _, rest := splitHead(b.String()); !persist || err != nil || rest != "0\r\n\r\n" {
+		t.Errorf("WriteResponse = %v, %v and wrote %q, want true, nil and content of no bytes", persist, err, b.String())
+	}
+}
+
+func TestStreamFuncFails(t *testing.T) {
+	broken := errors.New("broken")
+	tests := []struct {
+		name, request string
+		writes        []string
+		want          string // behind the head
+		headOut       bool
+	}{
+		{"before the first Write", closeGet, nil, "", false},
+		{"behind an empty Write", closeGet, []string{""}, "", true},
+		{"behind the first Write", closeGet, []string{"ab"}, "2\r\nab\r\n", true},
+		{"behind the first Write, HTTP/1.0", "GET / HTTP/1.0\r\n\r\n", []string{"ab"}, "ab", true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := rawhttp.StreamFunc(200, "", func(ctx context.Context, w io.Writer) error {
+				return errors.Join(respWrite(tt.writes...)(ctx, w), broken)
+			})
+			var b strings.Builder
+			persist, err := rawhttp.WriteResponse(t.Context(), &b, requestOf(t, tt.request), r)
+			if persist || !errors.Is(err, broken) {
+				t.Errorf("WriteResponse = %v, %v, want false and an error that wraps %v", persist, err, broken)
+			}
+			head, rest := splitHead(b.String())
+			if rest != tt.want || (head != "") != tt.headOut {
+				t.Errorf("wrote %q, want %q behind the head, and the head: %v", b.String(), tt.want, tt.headOut)
+			}
+			if n, err := r.WriteTo(io.Discard); (n > 0) != tt.headOut || !errors.Is(err, broken) {
+				t.Errorf("WriteTo = %d, %v, want the same", n, err)
+			}
+		})
+	}
+}
+
+func TestStreamFuncCannotWriteAfterItsReturn(t *testing.T) {
+	for _, fails := range []error{nil, errors.New("broken")} {
+		var kept io.Writer
+		var b bytes.Buffer
+		r := rawhttp.StreamFunc(200, "", func(_ context.Context, w io.Writer) error {
+			kept = w
+			io.WriteString(w, "ab")
+			return fails
+		})
+		rawhttp.WriteResponse(t.Context(), &b, requestOf(t, closeGet), r)
+		before := b.String()
+		for _, p := range []string{"late", ""} {
+			if n, err := io.WriteString(kept, p); n != 0 || err == nil {
+				t.Errorf("Write(%q) behind the return = %d, %v, want 0 and an error", p, n, err)
+			}
+		}
+		if b.String() != before {
+			t.Errorf("Write behind the return wrote %q", b.String()[len(before):])
+		}
+	}
+}
+
+// A writeFails fails at one Write, and works before and behind it.
+type writeFails struct {
+	writeLog
+	at, calls int
+}
+
+func (w *writeFails) Write(p []byte) (int, error) {
+	if w.calls++; w.calls == w.at {
+		return 0, errRespFull
+	}
+	return w.writeLog.Write(p)
+}
+
+// A function that does not look at the errors of Write must not make a response
+// seem whole whose content is not.
+func TestStreamFuncThatIgnoresErrors(t *testing.T) {
+	careless := func(parts ...string) func(context.Context, io.Writer) error {
+		return func(_ context.Context, w io.Writer) error {
+			for _, p := range parts {
+				io.WriteString(w, p)
+			}
+			return nil
+		}
+	}
+	large := strings.Repeat("x", 2*outputBuffer)
+	for at := 1; at <= 3; at++ {
+		for _, request := range []string{closeGet, "GET / HTTP/1.0\r\n\r\n"} {
+			for _, parts := range [][]string{{"a", "b", "c", "d"}, {large, "b", large, "d"}} {
+				w := &writeFails{at: at}
+				persist, err := rawhttp.WriteResponse(t.Context(), w, requestOf(t, request), rawhttp.StreamFunc(200, "", careless(parts...)))
+				if persist || !errors.Is(err, errRespFull) {
+					t.Errorf("WriteResponse where write %d fails = %v, %v, want false and the error of it", at, persist, err)
+				}
+				if strings.HasSuffix(w.String(), "0\r\n\r\n") {
+					t.Errorf("where write %d failed the last chunk was written: %.80q", at, w.String())
+				}
+				if w.calls != at {
+					t.Errorf("%d writes where write %d failed: nothing can follow", w.calls, at)
+				}
+			}
+		}
+	}
+}
+
+func TestStreamFuncWriteFailsAtTheEndOfItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	gone := errors.New("gone")
+	var b strings.Builder
+	r := rawhttp.StreamFunc(200, "", func(ctx context.Context, w io.Writer) error {
+		if _, err := io.WriteString(w, "ab"); err != nil {
+			t.Errorf("Write before the end of the context: %v", err)
+		}
+		cancel(gone)
+		<-ctx.Done()
+		for range 2 {
+			if n, err := io.WriteString(w, "lost"); n != 0 || !errors.Is(err, gone) {
+				t.Errorf("Write behind the end of the context = %d, %v, want 0, %v", n, err, gone)
+			}
+		}
+		return nil
+	})
+	persist, err := rawhttp.WriteResponse(ctx, &b, requestOf(t, closeGet), r)
+	if persist || !errors.Is(err, gone) {
+		t.Errorf("WriteResponse = %v, %v, want false, %v: content was lost", persist, err, gone)
+	}
+	if _, rest := splitHead(b.String()); rest != "2\r\nab\r\n" {
+		t.Errorf("wrote %q behind the head, want the first chunk alone", rest)
+	}
+}
+
+func TestStreamFuncKnowsItsContext(t *testing.T) {
+	type key struct{}
+	ctx := context.WithValue(t.Context(), key{}, "value")
+	r := rawhttp.StreamFunc(200, "", func(ctx context.Context, w io.Writer) error {
+		_, err := io.WriteString(w, ctx.Value(key{}).(string))
+		return err
+	})
+	var b strings.Builder
+	if _, err := rawhttp.WriteResponse(ctx, &b, requestOf(t, closeGet), r); err != nil || !strings.HasSuffix(b.String(), "5\r\nvalue\r\n0\r\n\r\n") {
+		t.Errorf("WriteResponse wrote %q, %v, want the value of the context", b.String(), err)
+	}
+}
+
+func TestWriteResponseOfAFailedWriter(t *testing.T) {
+	large := strings.Repeat("x", 2*outputBuffer)
+	for name, build := range map[string]func() *rawhttp.Response{
+		"Text":       func() *rawhttp.Response { return rawhttp.Text(200, "abc") },
+		"large Text": func() *rawhttp.Response { return rawhttp.Text(200, large) },
+		"Stream":     func() *rawhttp.Response { return rawhttp.Stream(200, "", respReader("a", "b")) },
+		"Content": func() *rawhttp.Response {
+			return rawhttp.Content(rawhttp.Representation{Body: respReader(large), Size: int64(len(large))})
+		},
+		"Empty":       func() *rawhttp.Response { return rawhttp.Empty(204) },
+		"one for 1.0": func() *rawhttp.Response { return rawhttp.NotFound().CloseAfter() },
+	} {
+		w := &writeFails{at: 1}
+		persist, err := rawhttp.WriteResponse(t.Context(), w, requestOf(t, closeGet), build())
+		if persist || !errors.Is(err, errRespFull) || w.calls != 1 {
+			t.Errorf("%s: WriteResponse to a Writer that fails = %v, %v after %d writes, want false, its error, 1", name, persist, err, w.calls)
+		}
+	}
+}

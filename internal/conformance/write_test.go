@@ -1,0 +1,195 @@
+package conformance_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+// A writeLog keeps each Write by itself.
+type writeLog struct{ writes []string }
+
+func (w *writeLog) Write(p []byte) (int, error) {
+	w.writes = append(w.writes, string(p))
+	return len(p), nil
+}
+
+func (w *writeLog) String() string { return strings.Join(w.writes, "") }
+
+// Content that is shorter than was said must not look whole, and where nothing
+// was written yet nothing is, so that another response can be.
+func TestWriteResponseOfShortContent(t *testing.T) {
+	for _, have := range []int{0, 1, 1000, copyBuffer - 1, copyBuffer, copyBuffer + 1, 200_000} {
+		for _, size := range []int64{int64(have) + 1, int64(have) + 100_000} {
+			name := fmt.Sprintf("%d of %d bytes", have, size)
+			content := strings.Repeat("0123456789", have/10+1)[:have]
+			makers := map[string]func() *rawhttp.Response{
+				"io.ReaderAt": func() *rawhttp.Response {
+					return rawhttp.Content(rawhttp.Representation{Body: strings.NewReader(content), Size: size})
+				},
+				"Reader": func() *rawhttp.Response {
+					return rawhttp.Content(rawhttp.Representation{Body: respReader(content), Size: size})
+				},
+				"one byte a Read": func() *rawhttp.Response {
+					return rawhttp.Content(rawhttp.Representation{Body: iotest.OneByteReader(respReader(content)), Size: size})
+				},
+			}
+			for kind, build := range makers {
+				var plain struct{ strings.Builder } // no io.ReaderFrom
+				var readerFrom bytes.Buffer
+				for _, w := range []interface {
+					io.Writer
+					String() string
+				}{&plain, &readerFrom} {
+					persist, err := rawhttp.WriteResponse(t.Context(), w, requestOf(t, closeGet), build())
+					if persist || !errors.Is(err, io.ErrUnexpectedEOF) {
+						t.Errorf("%s of %s: WriteResponse to %T = %v, %v, want false and io.ErrUnexpectedEOF", name, kind, w, persist, err)
+					}
+					if w.String() == "" {
+						continue
+					}
+					head, got := splitHead(w.String())
+					if want := fmt.Sprintf("\r\nContent-Length: %d\r\n", size); !strings.Contains(head, want) {
+						t.Errorf("%s of %s: head %q has no %q", name, kind, head, want)
+					}
+					if !strings.HasPrefix(content, got) {
+						t.Errorf("%s of %s: %d bytes of content written, not a beginning of it", name, kind, len(got))
+					}
+				}
+				if size <= 1000 && plain.Len() > 0 {
+					t.Errorf("%s of %s: %d bytes written, want none: another response can take its place", name, kind, plain.Len())
+				}
+			}
+		}
+	}
+}
+
+func TestWriteResponseOfTooMuchContent(t *testing.T) {
+	content := strings.Repeat("0123456789", 30_000)
+	for _, size := range []int64{0, 1, 1000, copyBuffer - 1, copyBuffer, copyBuffer + 1, 299_999} {
+		for kind, r := range map[string]*rawhttp.Response{
+			"io.ReaderAt": rawhttp.Content(rawhttp.Representation{Body: strings.NewReader(content), Size: size}),
+			"Reader":      rawhttp.Content(rawhttp.Representation{Body: respReader(content[:10], content[10:]), Size: size}),
+		} {
+			var b bytes.Buffer
+			persist, err := rawhttp.WriteResponse(t.Context(), &b, requestOf(t, closeGet), r)
+			if !persist || err != nil {
+				t.Errorf("%s of size %d: WriteResponse = %v, %v, want true, nil", kind, size, persist, err)
+			}
+			if _, got := splitHead(b.String()); got != content[:size] {
+				t.Errorf("%s of size %d: %d bytes of content", kind, size, len(got))
+			}
+		}
+	}
+}
+
+func TestWriteResponseOfTextIsOneWrite(t *testing.T) {
+	for name, r := range map[string]*rawhttp.Response{
+		"Text":    rawhttp.Text(200, strings.Repeat("x", 10_000)),
+		"Content": rawhttp.Content(rawhttp.Representation{Body: strings.NewReader("abc"), Size: 3}),
+		"Empty":   rawhttp.Empty(204),
+	} {
+		w := new(writeLog)
+		if _, err := rawhttp.WriteResponse(t.Context(), w, requestOf(t, closeGet), r); err != nil {
+			t.Errorf("%s: WriteResponse: %v", name, err)
+		}
+		if len(w.writes) != 1 {
+			t.Errorf("%s: %d writes, want one for head and content", name, len(w.writes))
+		}
+	}
+}
+
+// What each Read of a Stream gives goes out before the next Read.
+func TestStreamSendsEachRead(t *testing.T) {
+	w := new(writeLog)
+	parts := []string{"first", "", "second", strings.Repeat("x", 5000), ""}
+	var seen []int // writes before each Read
+	i := 0
+	r := rawhttp.Stream(200, "", writeReaderFunc(func(p []byte) (int, error) {
+		seen = append(seen, len(w.writes))
+		if i == len(parts) {
+			return 0, io.EOF
+		}
+		i++
+		return copy(p, parts[i-1]), nil
+	}))
+	if _, err := rawhttp.WriteResponse(t.Context(), w, requestOf(t, closeGet), r); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([]int{0, 1, 1, 2, 3, 3}, seen); diff != "" {
+		t.Errorf("writes before each Read (-want +got):\n%s", diff)
+	}
+	want := []string{"5\r\nfirst\r\n", "6\r\nsecond\r\n", "1388\r\n" + parts[3] + "\r\n", "0\r\n\r\n"}
+	_, w.writes[0] = splitHead(w.writes[0])
+	if diff := cmp.Diff(want, w.writes); diff != "" {
+		t.Errorf("writes (-want +got):\n%s", diff)
+	}
+}
+
+type writeReaderFunc func(p []byte) (int, error)
+
+func (f writeReaderFunc) Read(p []byte) (int, error) { return f(p) }
+
+func TestStreamOfAReaderThatGivesNothing(t *testing.T) {
+	var b strings.Builder
+	r := rawhttp.Stream(200, "", writeReaderFunc(func([]byte) (int, error) { return 0, nil }))
+	persist, err := rawhttp.WriteResponse(t.Context(), &b, requestOf(t, closeGet), r)
+	if persist || !errors.Is(err, io.ErrNoProgress) || b.Len() > 0 {
+		t.Errorf("WriteResponse = %v, %v and wrote %q, want false, io.ErrNoProgress and nothing", persist, err, b.String())
+	}
+}
+
+func TestStreamFails(t *testing.T) {
+	broken := errors.New("broken")
+	tests := []struct {
+		name     string
+		r        io.Reader
+		wantRest string // behind the head; "": not even that
+	}{
+		{"at once", iotest.ErrReader(broken), ""},
+		{"behind the first Read", io.MultiReader(respReader("abc"), iotest.ErrReader(broken)), "3\r\nabc\r\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var b strings.Builder
+			persist, err := rawhttp.WriteResponse(t.Context(), &b, requestOf(t, closeGet), rawhttp.Stream(200, "", tt.r))
+			if persist || !errors.Is(err, broken) {
+				t.Errorf("WriteResponse = %v, %v, want false and an error that wraps %v", persist, err, broken)
+			}
+			_, rest := splitHead(b.String())
+			if rest != tt.wantRest || tt.wantRest == "" && b.Len() > 0 {
+				t.Errorf("wrote %q, want %q behind the head: without a last chunk the client can tell", b.String(), tt.wantRest)
+			}
+		})
+	}
+}
+
+// A string is written as the same bytes are, wherever the buffer ends.
+func TestTextIsWrittenAsBytes(t *testing.T) {
+	sizes := []int{0, 1, 3 * outputBuffer}
+	for n := outputBuffer - 400; n < outputBuffer+20; n += 7 {
+		sizes = append(sizes, n)
+	}
+	requests := strings.Repeat(liveGet("/"), 3) + "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n" + liveGet("/") + "GET / HTTP/1.0\r\n\r\n"
+	for _, opt := range []rawhttp.Option{nil, rawhttp.WithContentLength(false)} {
+		for _, size := range sizes {
+			content := strings.Repeat("x", size)
+			answer := func(resp *rawhttp.Response) string {
+				return liveTalk(t, requests, opt, rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return resp, nil })))
+			}
+			want, got := answer(rawhttp.Bytes(200, "text/plain; charset=utf-8", []byte(content))), answer(rawhttp.Text(200, content))
+			if got != want || strings.Count(want, "HTTP/1.1 200 OK\r\n") != 6 {
+				t.Errorf("%d bytes of text are answered with %d bytes, as bytes with %d", size, len(got), len(want))
+			}
+		}
+	}
+}
