@@ -1,0 +1,2 @@
+const answer = await fetch("/api/notes");
+document.body.append(await answer.text());
