@@ -32,11 +32,12 @@ type FileResolver struct {
 	tree     jail.Tree
 	rootName string // name of the root in listings, or ""
 	config   fileConfig
-	scripts  scriptRunner    // nil if no scripts are run
-	links    jail.LinkReader // the tree, if it may have scripts
-	listings chan struct{}   // one element per long listing in progress
-	waiting  atomic.Int32    // long listings waiting for a turn
-	tags     sync.Map        // of embedded files: from name to entity tag
+	scripts  scriptRunner                       // nil if no scripts are run
+	links    jail.LinkReader                    // the tree, if it may have scripts
+	listings chan struct{}                      // one element per long listing in progress
+	waiting  atomic.Int32                       // long listings waiting for a turn
+	tagOf    func(*FileResolver, opened) string // the entity tag of a file without a time; nil if there is none
+	tags     sync.Map                           // of embedded files: from name to entity tag
 	cache    fileCache
 }
 
@@ -125,7 +126,7 @@ func openFS(fsys fs.FS, opts []FileOption) (*FileResolver, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &FileResolver{tree: &jail.FsTree{Fsys: fsys}, config: config, listings: make(chan struct{}, maxListings)}, nil
+	return &FileResolver{tree: &jail.FsTree{Fsys: fsys}, tagOf: (*FileResolver).contentTag, config: config, listings: make(chan struct{}, maxListings)}, nil
 }
 
 // Close closes the tree and ends processes that scripts left running. Requests in progress
@@ -393,13 +394,13 @@ func (f *FileResolver) serve(req *Request, o opened) (*Response, error) {
 	mediaType := f.config.mediaType(o.name)
 	if len(f.config.codings) > 0 {
 		var err error
-		if o, err = f.chooseCoding(req, o); err != nil {
+		if o, err = f.config.choose(f, req, o); err != nil {
 			return nil, err
 		}
 	}
 	rep := fileRepresentation(o.file, o.info, mediaType)
-	if rep.ModTime.IsZero() {
-		rep.ETag = f.contentTag(o)
+	if rep.ModTime.IsZero() && f.tagOf != nil {
+		rep.ETag = f.tagOf(f, o)
 	}
 	rep.ETag = codedTag(rep.ETag, o.coding)
 	resp := Content(rep)

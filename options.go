@@ -57,9 +57,8 @@ func (discardLogger) Error(string, ...any) {}
 
 // config holds all that Options set.
 type config struct {
-	sources     int // number of WithRoot, WithFS and WithResolver options
-	root        string
-	fsys        fs.FS
+	sources     int                                       // number of WithRoot, WithFS and WithResolver options
+	openFiles   func([]FileOption) (*FileResolver, error) // of WithRoot or WithFS, so that programs have what they use
 	resolver    Resolver
 	fileOptions []FileOption
 
@@ -102,10 +101,10 @@ func (c *config) bufferLimit() int { return max(c.limits.Head, minBuffer) }
 func WithRoot(dir string) Option {
 	return option(func(c *config) error {
 		c.sources++
-		c.root = dir
 		if dir == "" {
 			return errors.New(`WithRoot(""): dir is empty; use "." for the working directory`)
 		}
+		c.openFiles = func(opts []FileOption) (*FileResolver, error) { return openDir(dir, opts) }
 		return nil
 	})
 }
@@ -117,7 +116,7 @@ func WithFS(fsys fs.FS) Option {
 			return nil
 		}
 		c.sources++
-		c.fsys = fsys
+		c.openFiles = func(opts []FileOption) (*FileResolver, error) { return openFS(fsys, opts) }
 		return nil
 	})
 }

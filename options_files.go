@@ -43,8 +43,9 @@ type fileConfig struct {
 	index        []string
 	dotFiles     bool
 	mediaTypes   map[string]string
-	cacheControl func(urlPath string) string // for the file at a request path; "" sends no field
-	codings      []string                    // of sidecars
+	cacheControl func(urlPath string) string                                       // for the file at a request path; "" sends no field
+	codings      []string                                                          // of sidecars
+	choose       func(f *FileResolver, req *Request, plain opened) (opened, error) // of WithPrecompressed
 	script       scriptConfig
 }
 

@@ -27,6 +27,7 @@ func WithPrecompressed(codings ...string) FileOption {
 			}
 			c.codings = append(c.codings, coding)
 		}
+		c.choose = (*FileResolver).chooseCoding
 		return errors.Join(errs...)
 	})
 }

@@ -98,13 +98,8 @@ func New(opts ...Option) (*Server, error) {
 // open makes the resolver described by the options.
 func (s *Server) open() (err error) {
 	c := &s.config
-	switch {
-	case c.sources == 1 && c.fsys != nil:
-		s.files, err = openFS(c.fsys, c.fileOptions)
-		c.resolver = s.files
-		return err
-	case c.sources == 1 && c.root != "":
-		s.files, err = openDir(c.root, c.fileOptions)
+	if c.sources == 1 && c.openFiles != nil {
+		s.files, err = c.openFiles(c.fileOptions)
 		c.resolver = s.files
 		return err
 	}
