@@ -2,6 +2,7 @@ package rawhttp
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -185,6 +186,17 @@ func (c *content) fault() error {
 	return c.err
 }
 
+// refuse ends the content with an error that must be answered, unless it has ended with one
+// already, and returns that.
+func (c *content) refuse(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fault() == nil {
+		c.err = err
+	}
+	return c.err
+}
+
 // askFor tells the client to go on, before the first byte is waited for.
 func (c *content) askFor() error {
 	if c.proceed == nil {
@@ -228,7 +240,7 @@ func (c *content) next() error {
 		return io.EOF
 	}
 	if size > c.max-c.read {
-		return &ParseError{413, int(c.offset), "content is too large", "RFC 9110, section 15.5.14"}
+		return tooMuch(c.offset)
 	}
 	c.left, c.inData = size, true
 	return nil
@@ -326,4 +338,95 @@ func (c *content) takeTrailer(h *wire.Head, n int) error {
 	*c.trailer = Header{string(h.Text), h.Fields}
 	c.use(n)
 	return nil
+}
+
+// LimitBody limits the content of the requests that r resolves to n bytes, fewer than
+// [WithMaxBodyBytes] permits. More is answered in the same way, with 413 (RFC 9110, section
+// 15.5.14), after which the connection closes: before r is asked if the length is declared, so
+// that nothing is read and a client that waits for 100 (Continue) sends nothing; otherwise when
+// r reads past n bytes, whatever r makes of the error, a [*ParseError], that Read returns.
+// [WithErrorPage] is asked for a page.
+//
+// As LimitBody answers before r is asked, it belongs below what selects r, such as [Mount], and
+// last in [First]. LimitBodies nest, and the least limit holds. One that is larger than that of
+// the Server has no effect. Where a resolver in front has replaced Body, as by its decompressed
+// content, both the declared length and what is read of that Body are limited; then only r
+// learns that the latter is too much, and should return the error.
+//
+// With a limit of 0, requests must have no content. LimitBody panics if n is negative or r is
+// nil.
+func LimitBody(n int64, r Resolver) Resolver {
+	switch {
+	case n < 0:
+		panic(fmt.Sprintf("rawhttp: LimitBody: %d bytes: a limit is not negative", n))
+	case r == nil:
+		panic("rawhttp: LimitBody: the Resolver is nil")
+	}
+	return ResolverFunc(func(ctx context.Context, req *Request) (*Response, error) {
+		_, empty := req.Body.(noContent)
+		_, ours := req.Body.(*content)
+		body, declared := innerContent(req.Body), req.ContentLength()
+		switch {
+		case declared > n && body != nil:
+			return nil, body.refuse(tooLarge(declared, n))
+		case declared > n:
+			return nil, tooLarge(declared, n)
+		case empty || ours && declared >= 0:
+			return r.Resolve(ctx, req)
+		}
+		limited := req.copy()
+		limited.Body = &limitedBody{from: req.Body, body: body, left: n}
+		return r.Resolve(ctx, limited)
+	})
+}
+
+// innerContent returns the content that a Body reads, nil if a program has replaced it.
+func innerContent(r io.Reader) *content {
+	switch r := r.(type) {
+	case *content:
+		return r
+	case *limitedBody:
+		return r.body
+	}
+	return nil
+}
+
+// A limitedBody is the Body of a request below LimitBody.
+type limitedBody struct {
+	from io.Reader
+	body *content // what it reads, nil if that is not known
+	left int64
+	read int64
+	err  error // set when there was too much
+}
+
+// Read implements io.Reader. To tell too much from enough it reads one byte more.
+func (b *limitedBody) Read(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	if int64(len(p)) > b.left {
+		p = p[:b.left+1]
+	}
+	n, err := b.from.Read(p)
+	if int64(n) > b.left {
+		n = int(b.left)
+		b.err = tooMuch(b.read + b.left)
+		if b.body != nil {
+			b.err = b.body.refuse(b.err)
+		}
+		err = b.err
+	}
+	b.left -= int64(n)
+	b.read += int64(n)
+	return n, err
+}
+
+// tooLarge refuses content for the length that it declares, tooMuch for its bytes up to off.
+func tooLarge(n, limit int64) error {
+	return &StatusError{Status: 413, Err: fmt.Errorf("content of %d bytes, the limit is %d", n, limit)}
+}
+
+func tooMuch(off int64) error {
+	return &ParseError{413, int(off), "content is too large", "RFC 9110, section 15.5.14"}
 }

@@ -356,7 +356,12 @@ func (c *conn) refuseHead(err error) (again bool) {
 func (c *conn) refuse(b []byte, err error) (again bool) {
 	c.traceRefused(b, err)
 	c.logFailure(errorStatus(err), err)
-	c.respond(c.group.ctx, errorResponse(err).CloseAfter())
+	resp := errorResponse(err)
+	if c.contentFault() != nil { // the head is accepted, and declares too much content
+		c.work.body.answered = true
+		resp = c.answerError(c.group.ctx, errorStatus(err), err).Clone()
+	}
+	c.respond(c.group.ctx, resp.CloseAfter())
 	return c.hangUp()
 }
 

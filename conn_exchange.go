@@ -28,7 +28,8 @@ func (c *conn) admit() error {
 	case c.work.req.head.Expect == wire.ExpectOther:
 		return &StatusError{Status: 417, Err: errors.New("the expectation is not 100-continue")}
 	case cfg.maxBodyBytes > 0 && n > cfg.maxBodyBytes:
-		return &StatusError{Status: 413, Err: fmt.Errorf("content of %d bytes, the limit is %d", n, cfg.maxBodyBytes)}
+		c.expectContent()
+		return c.work.body.refuse(tooLarge(n, cfg.maxBodyBytes))
 	case c.work.req.head.Form == wire.AuthorityForm:
 		return &StatusError{Status: 405, Allow: fileMethods, Err: errors.New("CONNECT")}
 	case n != 0:
@@ -156,13 +157,18 @@ func (c *conn) ownAnswer() *Response {
 // failure makes the response to an error that a resolver returned.
 func (c *conn) failure(ctx context.Context, err error) *Response {
 	if fault := c.contentFault(); fault != nil {
-		return c.answerFault(fault, err)
+		return c.answerFault(ctx, fault, err)
 	}
 	status := errorStatus(err)
 	c.logFailure(status, err)
 	if status == 405 && c.work.req.isOptions() {
 		return allowed(strings.Join(allowOf(err), ", "))
 	}
+	return c.answerError(ctx, status, err)
+}
+
+// answerError makes the page of the program for the error, or the plain text if there is none.
+func (c *conn) answerError(ctx context.Context, status int, err error) *Response {
 	page, failed := c.errorPage(ctx, status, err)
 	switch {
 	case failed != nil:
@@ -202,7 +208,7 @@ func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 		c.work.t = responder{resp: resp}
 	}
 	ours = err != errServedTwice // else the exchange that serves it closes it
-	if instead := c.instead(resp, err); instead != nil {
+	if instead := c.instead(ctx, resp, err); instead != nil {
 		c.work.out.buf = c.work.out.buf[:c.work.out.done]
 		err = c.send(ctx, instead)
 	}
@@ -269,21 +275,25 @@ func (c *conn) contentFault() error {
 
 // answerFault makes the response to a fault of the content, which is the protocol's and not
 // the program's, whose error is err.
-func (c *conn) answerFault(fault, err error) *Response {
+func (c *conn) answerFault(ctx context.Context, fault, err error) *Response {
 	c.work.body.answered = true
 	c.traceRefused(nil, fault)
-	c.logFailure(errorStatus(fault), joinOnce(fault, err))
-	return errorResponse(fault).CloseAfter()
+	status := errorStatus(fault)
+	c.logFailure(status, joinOnce(fault, err))
+	if status >= 500 { // the end of the connection: nobody reads a page
+		return errorResponse(fault).CloseAfter()
+	}
+	return c.answerError(ctx, status, fault).Clone().CloseAfter()
 }
 
 // instead returns the response to send where another has failed with err before any of
 // it was out, nil if there is nothing to say or nobody to say it to.
-func (c *conn) instead(failed *Response, err error) *Response {
+func (c *conn) instead(ctx context.Context, failed *Response, err error) *Response {
 	if err == nil || c.work.t.headOut || c.write.broken != nil || c.gone.Load() {
 		return nil
 	}
-	if fault := c.contentFault(); fault != nil {
-		return c.answerFault(fault, err)
+	if fault := c.contentFault(); fault != nil && !c.work.body.answered {
+		return c.answerFault(ctx, fault, err)
 	}
 	c.logFailure(500, err)
 	resp := errorResponse(&StatusError{Status: 500})

@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log"
 	"os"
@@ -67,6 +68,31 @@ func ExampleResolverFunc_basicAuth() {
 	// Content-Length: 10
 	//
 	// hello, Ann
+}
+
+// Uploads may be large, everything else may not. What is too large is refused before any of it
+// is read.
+func ExampleLimitBody() {
+	size := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		n, err := io.Copy(io.Discard, req.Body)
+		if err != nil {
+			return nil, err
+		}
+		return rawhttp.Text(200, fmt.Sprintf("%d bytes\n", n)), nil
+	})
+	site := rawhttp.First(
+		rawhttp.Mount("/upload", size), // up to WithMaxBodyBytes
+		rawhttp.LimitBody(64<<10, size),
+	)
+	for _, path := range []string{"/upload", "/note"} {
+		answer := rawhttp.Answer(site, "POST "+path+" HTTP/1.1\r\nHost: example.test\r\n"+
+			"Content-Length: 100000\r\n\r\n"+strings.Repeat("x", 100_000))
+		_, content, _ := strings.Cut(answer, "\r\n\r\n")
+		fmt.Print(path, ": ", content)
+	}
+	// Output:
+	// /upload: 100000 bytes
+	// /note: 413 Content Too Large
 }
 
 // What each method does to a resource. HEAD, OPTIONS and what is not allowed need no code.

@@ -274,7 +274,8 @@ func WithMaxFields(n int) Option {
 }
 
 // WithMaxBodyBytes limits the content of a request to n bytes. Longer content is answered
-// with 413, before any of it is read if its length is declared.
+// with 413, before any of it is read if its length is declared. [LimitBody] sets a lower
+// limit for some of the requests.
 //
 // The default is 10 MiB; 0 is no limit.
 func WithMaxBodyBytes(n int64) Option {
@@ -344,9 +345,15 @@ func WithTrustedProxies(prefixes ...netip.Prefix) Option {
 // WithErrorPage makes f provide the response if Resolve returns an error, panics (500), or
 // returns neither a response nor an error (500). The response may be a page, or the index
 // file of an application for a 404. f receives the status and the error, which it should
-// not show to clients. If f returns nil, the plain-text error is sent. f is not called for
-// requests that violate the protocol or a limit, nor for responses returned by a resolver.
-// It may be called concurrently. The default is the plain-text error; a nil f is ignored.
+// not show to clients. If f returns nil, the plain-text error is sent.
+//
+// f is also called if the content of the request is too large (413), malformed (400) or too
+// slow (408), whatever the resolver returned; the connection closes after the response. f is
+// not called for responses returned by a resolver, for a head that is refused, since there is
+// no Request then, and for what the server decides about by the head alone: a host that it
+// does not serve (421), an expectation (417), CONNECT and TRACE (405).
+//
+// f may be called concurrently. The default is the plain-text error; a nil f is ignored.
 func WithErrorPage(f func(ctx context.Context, req *Request, status int, err error) *Response) Option {
 	return option(func(c *config) error {
 		if f != nil {

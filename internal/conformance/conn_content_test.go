@@ -276,12 +276,8 @@ func TestContinueWaitsForTheFirstRead(t *testing.T) {
 
 // An error in the content ends in 400, or in the status of the limit, whatever the
 // resolver makes of it; behind the head of the response it ends in a close. A page
-// of the program's is never asked for.
+// of the program's is asked for once, with the error of the content.
 func TestContentErrors(t *testing.T) {
-	page := rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, status int, err error) *rawhttp.Response {
-		t.Errorf("WithErrorPage is asked for %d: %v", status, err)
-		return nil
-	})
 	refused := func(reason string) string {
 		return liveText("400 Bad Request", []string{"X-Content-Type-Options: nosniff", liveClose}, "400 Bad Request: "+reason+"\n")
 	}
@@ -327,9 +323,21 @@ func TestContentErrors(t *testing.T) {
 	for _, r := range resolvers {
 		for _, tt := range tests {
 			t.Run(r.name+"/"+tt.name, func(t *testing.T) {
+				var asked []int
+				page := rawhttp.WithErrorPage(func(_ context.Context, req *rawhttp.Request, status int, err error) *rawhttp.Response {
+					asked = append(asked, status, rawhttp.StatusOf(err))
+					if _, again := req.Body.Read(make([]byte, 1)); again == nil || again == io.EOF {
+						t.Errorf("Body in the error page returns %v, want the error", again)
+					}
+					return nil
+				})
 				got := liveTalk(t, tt.in, rawhttp.WithResolver(r), rawhttp.WithMaxBodyBytes(100), page)
 				if diff := cmp.Diff(tt.want, got); diff != "" {
 					t.Errorf("answer to %q (-want +got):\n%s", tt.in, diff)
+				}
+				status, _ := strconv.Atoi(tt.want[len("HTTP/1.1 "):][:3])
+				if diff := cmp.Diff([]int{status, status}, asked); diff != "" {
+					t.Errorf("WithErrorPage is asked for a status and an error of status (-want +got):\n%s", diff)
 				}
 			})
 		}

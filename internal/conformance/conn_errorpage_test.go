@@ -3,6 +3,7 @@ package conformance_test
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"strings"
 	"testing"
@@ -12,9 +13,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// WithErrorPage is asked about errors that Resolve returned, panics, and (nil,
-// nil); not about responses, and not about requests that break the protocol or a
-// limit.
+// WithErrorPage is asked about errors that Resolve returned, panics, (nil, nil), and content
+// that is refused; not about responses, and not about what the head alone decides.
 func TestWithErrorPage(t *testing.T) {
 	type asked struct {
 		Path   string
@@ -113,9 +113,40 @@ func TestWithErrorPage(t *testing.T) {
 		in:   liveGet("/", "Expect: x"),
 		want: liveError("417 Expectation Failed", liveClose),
 	}, {
-		name: "too much content",
-		in:   "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20971520\r\n\r\n",
-		want: liveError("413 Content Too Large", liveClose),
+		name:  "too much content",
+		in:    "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 20971520\r\n\r\n",
+		page:  func(status int) *rawhttp.Response { return rawhttp.Text(status, "page") },
+		asked: &asked{"/a", 413, "rawhttp: 413 Content Too Large: content of 20971520 bytes, the limit is 10485760"},
+		want:  liveText("413 Content Too Large", []string{liveClose}, "page"),
+	}, {
+		name:  "too much content, no page",
+		in:    "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 20971520\r\n\r\n",
+		asked: &asked{"/a", 413, "rawhttp: 413 Content Too Large: content of 20971520 bytes, the limit is 10485760"},
+		want:  liveError("413 Content Too Large", liveClose),
+	}, {
+		name:  "malformed content, and a resolver that returns its error",
+		in:    "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
+		f:     echo,
+		page:  func(status int) *rawhttp.Response { return rawhttp.Text(status, "page") },
+		asked: &asked{"/a", 400, "rawhttp: malformed request at byte 0: chunk size is not a hexadecimal number (RFC 9112, section 7.1)"},
+		want:  liveText("400 Bad Request", []string{liveClose}, "page"),
+	}, {
+		name: "malformed content, and a resolver that ignores it",
+		in:   "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
+		f: func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			io.Copy(io.Discard, req.Body)
+			return rawhttp.Text(200, "fine"), nil
+		},
+		page:  func(status int) *rawhttp.Response { return rawhttp.Text(status, "page") },
+		asked: &asked{"/a", 400, "rawhttp: malformed request at byte 0: chunk size is not a hexadecimal number (RFC 9112, section 7.1)"},
+		want:  liveText("400 Bad Request", []string{liveClose}, "page"),
+	}, {
+		name:  "a broken page for malformed content",
+		in:    "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
+		f:     echo,
+		page:  func(status int) *rawhttp.Response { return rawhttp.Text(status, "page").Set("Content-Length", "3") },
+		asked: &asked{"/a", 400, "rawhttp: malformed request at byte 0: chunk size is not a hexadecimal number (RFC 9112, section 7.1)"},
+		want:  liveError("500 Internal Server Error", liveClose),
 	}}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

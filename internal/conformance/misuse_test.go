@@ -18,6 +18,8 @@ func TestMisusePanics(t *testing.T) {
 		want string
 	}{
 		{"Answer of nil", func() { rawhttp.Answer(nil, "") }, "Answer: the Resolver is nil"},
+		{"a negative limit", func() { rawhttp.LimitBody(-1, r) }, "LimitBody: -1 bytes: a limit is not negative"},
+		{"LimitBody of nil", func() { rawhttp.LimitBody(1, nil) }, "LimitBody: the Resolver is nil"},
 		{"no methods", methods(nil), "Methods: there are no methods"},
 		{"a nil method", methods(map[string]rawhttp.Resolver{"GET": r, "PUT": nil}), "Methods: the Resolver of PUT is nil"},
 		{"a method in lower case", methods(map[string]rawhttp.Resolver{"get": r}), `Methods: "get" is not the name of a method in upper case`},

@@ -179,7 +179,7 @@ var wireRows = []struct{ row, answer string }{
 	// Semantics.
 	{`an Upgrade that we do not offer`, "200 200"},
 	{`lists of tokens compare without case`, "200 x | 200 x | 200 x | 200 200 | 100 200 200"},
-	{`WithErrorPage never sees protocol errors`, "400 x | 400 x | 413 x | 417 x | 404 500 405 204 200 | 500 x"},
+	{`WithErrorPage sees errors of content, never those of the head`, "400 x | 400 x | 413 x | 417 x | 404 500 405 204 200 | 500 x"},
 	{`204 and 1xx carry neither content nor Content-Length`, "204 205 304 200"},
 	{`OPTIONS on a resource`, "204 200 | 404 | 204 204"},
 	{`methods on files`, "405 501 501 404 404 200"},

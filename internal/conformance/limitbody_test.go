@@ -1,0 +1,181 @@
+package conformance_test
+
+import (
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"example.com/rawhttp"
+	"github.com/google/go-cmp/cmp"
+)
+
+// reader answers with the number of bytes that it has read.
+var reader = resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+	n, err := io.Copy(io.Discard, req.Body)
+	if err != nil {
+		return nil, err
+	}
+	return rawhttp.Text(200, fmt.Sprint(n, " bytes")), nil
+})
+
+func sized(n int, fields ...string) string {
+	return "POST / HTTP/1.1\r\nHost: a\r\n" + strings.Join(fields, "") + fmt.Sprintf("Content-Length: %d\r\n\r\n", n) + strings.Repeat("x", n)
+}
+
+func chunked(n int, fields ...string) string {
+	return "POST / HTTP/1.1\r\nHost: a\r\n" + strings.Join(fields, "") + "Transfer-Encoding: chunked\r\n\r\n" +
+		strings.Repeat("1\r\nx\r\n", n) + "0\r\n\r\n"
+}
+
+func TestLimitBody(t *testing.T) {
+	const (
+		next     = "GET /next HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+		declared = "413 close 413 Content Too Large\n"
+		passed   = "413 close 413 Content Too Large: content is too large (RFC 9110, section 15.5.14)\n"
+	)
+	ignores := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+		io.Copy(io.Discard, req.Body)
+		return rawhttp.Text(200, "fine"), nil
+	})
+	never := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+		if req.ContentLength() != 0 {
+			t.Error("the resolver is asked")
+		}
+		return rawhttp.Text(200, "0 bytes"), nil
+	})
+	unread := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) { return rawhttp.Text(200, "unread"), nil })
+	streams := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.StreamFunc(200, "", func(_ context.Context, w io.Writer) error {
+			b, err := io.ReadAll(req.Body)
+			if err == nil {
+				_, err = w.Write(b)
+			}
+			return err
+		}), nil
+	})
+	two := func(first string) []string { return []string{"200  " + first, "200 close 0 bytes"} }
+	tests := []struct {
+		name, in string
+		r        rawhttp.Resolver
+		want     []string
+		why      string
+	}{
+		{"no content", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", rawhttp.LimitBody(0, reader), two("0 bytes"), ""},
+		{"as much as the limit", sized(10), rawhttp.LimitBody(10, reader), two("10 bytes"), ""},
+		{"one more", sized(11), rawhttp.LimitBody(10, never), []string{declared}, "before any of it is read"},
+		{"one more, with an expectation", sized(11, "Expect: 100-continue\r\n"), rawhttp.LimitBody(10, never), []string{declared}, "no 100"},
+		{"any with a limit of 0", sized(1), rawhttp.LimitBody(0, never), []string{declared}, ""},
+		{"chunks, as much as the limit", chunked(10), rawhttp.LimitBody(10, reader), two("10 bytes"), ""},
+		{"chunks, one more", chunked(11), rawhttp.LimitBody(10, reader), []string{passed}, ""},
+		{"chunks, one more, ignored", chunked(11), rawhttp.LimitBody(10, ignores), []string{passed}, "as where the server's own limit is exceeded"},
+		{"chunks, one more, in a StreamFunc", chunked(11), rawhttp.LimitBody(10, streams), []string{passed}, "the limit holds after Resolve"},
+		{"chunks that are not read", chunked(11), rawhttp.LimitBody(10, unread), []string{"200  unread", "200 close unread"}, "nobody has passed the limit"},
+		{"inner limit", sized(11), rawhttp.LimitBody(20, rawhttp.LimitBody(10, never)), []string{declared}, ""},
+		{"outer limit", sized(11), rawhttp.LimitBody(10, rawhttp.LimitBody(20, never)), []string{declared}, ""},
+		{"chunks, inner limit", chunked(11), rawhttp.LimitBody(20, rawhttp.LimitBody(10, ignores)), []string{passed}, ""},
+		{"chunks, outer limit", chunked(11), rawhttp.LimitBody(10, rawhttp.LimitBody(20, ignores)), []string{passed}, ""},
+		{"larger than the server's", sized(101), rawhttp.LimitBody(1000, never), []string{declared}, "the server's holds"},
+		{"chunks, larger than the server's", chunked(101), rawhttp.LimitBody(1<<63-1, reader), []string{passed}, "the server's holds"},
+		{"not selected", sized(50), rawhttp.First(rawhttp.Mount("/small/", rawhttp.LimitBody(10, never)), reader), two("50 bytes"),
+			"a limit holds below what selects it"},
+		{"passed by what comes before", chunked(50),
+			rawhttp.First(rawhttp.LimitBody(10, rawhttp.First()), reader), two("50 bytes"), "the limit of a resolver is not that of the next"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			answer := liveTalk(t, tt.in+next, rawhttp.WithResolver(tt.r), rawhttp.WithMaxBodyBytes(100))
+			var got []string
+			for _, a := range strings.Split(answer, "HTTP/1.1 ")[1:] {
+				_, content, _ := strings.Cut(a, "\r\n\r\n")
+				got = append(got, a[:3]+" "+fieldOf(a, "Connection")+" "+content)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("answers to %q (-want +got):\n%s\nwhy: %s", tt.in, diff, tt.why)
+			}
+		})
+	}
+}
+
+// A page for content over the limit, by length or by bytes, is the program's.
+func TestLimitBodyErrorPage(t *testing.T) {
+	json := rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, status int, err error) *rawhttp.Response {
+		if rawhttp.StatusOf(err) != status {
+			t.Errorf("error %v for status %d", err, status)
+		}
+		return rawhttp.Bytes(status, "application/json", fmt.Appendf(nil, `{"status":%d}`, status))
+	})
+	const want = "HTTP/1.1 413 Content Too Large\r\nContent-Type: application/json\r\nContent-Length: 14\r\nConnection: close\r\n\r\n{\"status\":413}"
+	for _, in := range []string{sized(11), chunked(11)} {
+		for _, r := range []rawhttp.Resolver{reader, resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+			io.Copy(io.Discard, req.Body)
+			return rawhttp.Text(200, "fine"), nil
+		})} {
+			got := liveTalk(t, in, rawhttp.WithResolver(rawhttp.LimitBody(10, r)), json)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("answer to %q (-want +got):\n%s", in, diff)
+			}
+		}
+	}
+}
+
+// A Body that a resolver in front has replaced is limited too: here what is decompressed.
+func TestLimitBodyOfWrappers(t *testing.T) {
+	var packed strings.Builder
+	w := gzip.NewWriter(&packed)
+	io.WriteString(w, strings.Repeat("x", 1000))
+	w.Close()
+	unpack := func(next rawhttp.Resolver) rawhttp.Resolver {
+		return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			z, err := gzip.NewReader(req.Body)
+			if err != nil {
+				return nil, err
+			}
+			req = req.WithUser("")
+			req.Body = z
+			return next.Resolve(ctx, req)
+		})
+	}
+	request := fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", packed.Len(), packed.String())
+	for limit, want := range map[int64]string{10: "413", 999: "413", 1000: "200"} {
+		if got := rawhttp.Answer(unpack(rawhttp.LimitBody(limit, reader)), request); got[len("HTTP/1.1 "):][:3] != want {
+			t.Errorf("1000 bytes of %d below LimitBody(%d): %q, want %s", packed.Len(), limit, got, want)
+		}
+	}
+}
+
+// A request that no Server has made is limited by its Body.
+func TestLimitBodyWithoutServer(t *testing.T) {
+	limited := rawhttp.LimitBody(10, reader)
+	for head, want := range map[string]int{
+		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n":         413,
+		"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n": 413,
+		"GET / HTTP/1.1\r\nHost: a\r\n":                                200,
+	} {
+		req := parse(t, head)
+		req.Body = req.Content([]byte("b\r\nxxxxxxxxxxx\r\n0\r\n\r\n"), nil)
+		_, err := limited.Resolve(context.Background(), req)
+		if got := rawhttp.StatusOf(err); got != want {
+			t.Errorf("LimitBody of %q returns %v, of status %d, want %d", head, err, got, want)
+		}
+	}
+	req := parse(t, "GET / HTTP/1.1\r\nHost: a\r\n")
+	req.Body = strings.NewReader(strings.Repeat("x", 11))
+	_, err := limited.Resolve(context.Background(), req)
+	var pe *rawhttp.ParseError
+	if !errors.As(err, &pe) || pe.Status != 413 || pe.Offset != 10 {
+		t.Errorf("LimitBody of a Body that is too long returns %v, want a ParseError of 413 at byte 10", err)
+	}
+}
+
+func TestLimitBodyAllocates(t *testing.T) {
+	empty := rawhttp.Empty(204)
+	limited := rawhttp.LimitBody(10, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return empty, nil }))
+	req := parse(t, "GET / HTTP/1.1\r\nHost: a\r\n")
+	if n := testing.AllocsPerRun(100, func() { limited.Resolve(context.Background(), req) }); n > 0 {
+		t.Errorf("LimitBody of a request without content: %v allocations, want none", n)
+	}
+}
