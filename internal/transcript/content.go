@@ -9,16 +9,16 @@ import (
 	"example.com/rawhttp/internal/ascii"
 )
 
-// content is what is known of the content at hand, and what was not shown of it yet.
+// A content is the state of the content being shown.
 type content struct {
-	media  string // its media type without parameters, "" if unknown
-	coding string // its content codings, "" if there are none
+	media  string // media type without parameters, or ""
+	coding string // content codings, or ""
 	kind   contentKind
-	lines  int   // that were shown
-	frames int   // lines of chunks that were shown
-	more   int64 // bytes of text that are not shown
+	lines  int   // lines shown
+	frames int   // lines of chunk framing shown
+	more   int64 // bytes of text not shown
 	count  int64 // bytes that are not text
-	chunks int   // that count is in
+	chunks int   // number of chunks that count is from
 }
 
 type contentKind int
@@ -29,7 +29,7 @@ const (
 	isBinary
 )
 
-// data takes bytes of content.
+// data shows bytes of content.
 func (s *side) data(b []byte) {
 	if len(b) == 0 {
 		return
@@ -56,7 +56,7 @@ func (s *side) data(b []byte) {
 	}
 }
 
-// decide decides whether the content, which begins with b, is shown as text.
+// decide decides whether content that begins with b is shown as text.
 func (c *content) decide(b []byte, limit int) {
 	switch {
 	case limit < 0:
@@ -70,7 +70,7 @@ func (c *content) decide(b []byte, limit int) {
 	}
 }
 
-// showsFraming reports whether one more line of framing is shown among the content.
+// showsFraming reports whether to show another line of framing within the content.
 func (c *content) showsFraming(limit int) bool {
 	if c.kind == isBinary || limit >= 0 && (c.frames >= limit || c.lines >= limit) || c.kind == undecided && (limit == 0 || c.coding != "" || c.media != "" && !isTextType(c.media)) {
 		return false
@@ -79,10 +79,10 @@ func (c *content) showsFraming(limit int) bool {
 	return true
 }
 
-// isShortened reports whether there is something to summarize.
+// isShortened reports whether there is anything to summarize.
 func (c *content) isShortened() bool { return c.more > 0 || c.count > 0 }
 
-// summary says what was not shown since the last summary, "" if that is nothing.
+// summary returns a note on the content not shown since the last summary, or "".
 func (c *content) summary() string {
 	more, count, chunks := c.more, c.count, c.chunks
 	c.more, c.count, c.chunks = 0, 0, 0
@@ -107,7 +107,7 @@ func (c *content) summary() string {
 	return "(" + note + ")"
 }
 
-// isTextType reports whether a person reads content of the media type.
+// isTextType reports whether content of the media type is readable text.
 func isTextType(media string) bool {
 	kind, sub, _ := strings.Cut(media, "/")
 	switch {
@@ -125,8 +125,8 @@ func isTextType(media string) bool {
 	return false
 }
 
-// looksLikeText reports whether b, the beginning of content of an unknown type, is text: UTF-8
-// without control bytes other than those of lines.
+// looksLikeText reports whether b, the beginning of content of an unknown type, is text:
+// UTF-8 without control characters other than HTAB, CR and LF.
 func looksLikeText(b []byte) bool {
 	for len(b) > 0 {
 		r, n := utf8.DecodeRune(b)

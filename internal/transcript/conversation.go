@@ -9,18 +9,18 @@ import (
 	"example.com/rawhttp/internal/wire"
 )
 
-// A Conversation is what is said on one connection. Its methods may be called from several
-// goroutines; byte slices are not kept.
+// A Conversation shows the traffic of one connection. Its methods may be called
+// concurrently, and do not retain byte slices.
 type Conversation struct {
 	p     *Printer
 	id    uint64
 	sides [2]side
-	num   int       // of the message that the last line was about
-	last  time.Time // when something was shown
+	num   int       // message of the last line printed
+	last  time.Time // time of the last line printed
 
 	protocol protocol
-	first    [2][]byte // what the sides said while the protocol is not known
-	methods  []byte    // of requests whose response has not ended: see methodKind
+	first    [2][]byte // bytes of each side while the protocol is unknown
+	methods  []byte    // kinds of requests whose responses have not ended; see aMethod
 	judge    judge
 }
 
@@ -35,8 +35,7 @@ const (
 	otherLines
 )
 
-// Open begins a conversation. Where from is not empty, it prints that the client has
-// connected.
+// Open begins a conversation. If from is not empty, it prints that the client connects.
 func (p *Printer) Open(id uint64, from string) *Conversation {
 	c := &Conversation{p: p, id: id}
 	for i := range c.sides {
@@ -57,7 +56,7 @@ func (p *Printer) Open(id uint64, from string) *Conversation {
 	return c
 }
 
-// Bytes shows what one side said. What the other has begun to say comes first.
+// Bytes shows bytes sent by one side, after any incomplete line of the other.
 func (c *Conversation) Bytes(who Side, b []byte) {
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
@@ -79,7 +78,7 @@ func (c *Conversation) Bytes(who Side, b []byte) {
 	c.sides[who].take(b)
 }
 
-// Accepted says that the request at hand is not refused.
+// Accepted reports that the server did not refuse the current request.
 func (c *Conversation) Accepted() {
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
@@ -88,7 +87,7 @@ func (c *Conversation) Accepted() {
 	}
 }
 
-// Closes prints that one side has ended the connection, and how: "closes (idle 75 s)".
+// Closes prints that one side closed the connection, and how, as in "closes (idle 75 s)".
 func (c *Conversation) Closes(who Side, how string) {
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
@@ -98,14 +97,14 @@ func (c *Conversation) Closes(who Side, how string) {
 	c.last = time.Now()
 }
 
-// Silence returns how long nothing has been said.
+// Silence returns the time since the last line.
 func (c *Conversation) Silence() time.Duration {
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
 	return time.Since(c.last)
 }
 
-// End prints what both sides have begun to say.
+// End prints the incomplete lines of both sides.
 func (c *Conversation) End() {
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
@@ -126,14 +125,14 @@ func (c *Conversation) pause() {
 	}
 }
 
-// recognize finds out which protocol is spoken from what who has said first, if that is
-// enough, or all that is to come. In HTTP the client speaks first; a server that greets says
-// which protocol it is.
+// recognize determines the protocol from the first bytes of one side, if there are enough
+// or if all is set, which means that no more will come. In HTTP the client speaks first; in
+// mail protocols the greeting of the server identifies the protocol.
 func (c *Conversation) recognize(who Side, all bool) {
 	const enough = 256
 	said := c.first[who]
 	line, _, whole := bytes.Cut(said, []byte("\n"))
-	if other := who.other(); len(c.first[other]) > 0 { // it has begun, and waits
+	if other := who.other(); len(c.first[other]) > 0 { // the other side spoke first, and waits
 		c.protocol = otherLines
 		c.sides[other].take(c.first[other])
 		c.sides[other].pause()
@@ -157,23 +156,23 @@ func (c *Conversation) recognize(who Side, all bool) {
 	}
 }
 
-// judge foresees which line of a head the server refuses, so that what follows that line
-// can wait until the server has said why.
+// A judge predicts which line of a head the server will refuse, so that what follows the
+// line can be shown after the server's reason.
 type judge struct {
 	parser  wire.Parser
 	parsed  wire.Head
-	head    []byte // of the request at hand, as far as it has come
+	head    []byte // of the current request, as far as received
 	begun   bool
-	lenient bool   // the server accepts what the strict parser refuses
-	held    []byte // what came after the line that is expected to be refused
-	waits   bool   // for the server to refuse it
-	num     int    // of that request
+	lenient bool   // the server accepts what the strict parser rejects
+	held    []byte // bytes after the line expected to be refused
+	waits   bool   // waiting for the server to refuse that line
+	num     int    // number of the request being judged
 }
 
 var lenientLimits = wire.Limits{Head: 1 << 20, Line: 1 << 20, Fields: 1 << 16, Lenient: true}
 
-// check parses more of the head of a request, which ends in b. It returns how much of b is
-// shown before the server is heard.
+// check parses more of the head of a request, which continues with b. It returns how many
+// bytes of b to show before the server responds.
 func (j *judge) check(b []byte) int {
 	if !j.begun {
 		j.begun, j.head, j.parsed = true, j.head[:0], wire.Head{}
@@ -197,7 +196,7 @@ func (j *judge) check(b []byte) int {
 	}
 	j.waits = true
 	end := min(refused.Offset, len(j.head))
-	if end != j.parsed.Size || end == 0 { // else something is missing at the end of the head
+	if end != j.parsed.Size || end == 0 { // otherwise something is missing at the end of the head
 		if i := bytes.IndexByte(j.head[end:], '\n'); i >= 0 {
 			end += i + 1
 		} else {
@@ -209,7 +208,7 @@ func (j *judge) check(b []byte) int {
 	return end - before
 }
 
-// judged shows what the client said to a server of ours.
+// judged shows bytes sent by the client to this server.
 func (c *Conversation) judged(b []byte) {
 	client := &c.sides[Client]
 	for len(b) > 0 {
@@ -228,14 +227,14 @@ func (c *Conversation) judged(b []byte) {
 	}
 }
 
-// isHeard reports whether the server has come to the request at hand, and not only to one
-// before it that came in the same piece.
+// isHeard reports whether the server has reached the current request, and not only an
+// earlier one that arrived in the same piece.
 func (c *Conversation) isHeard() bool {
 	const maxHeld = 64 << 10
 	return c.sides[Server].num >= c.judge.num || len(c.judge.held) > maxHeld
 }
 
-// settle shows what was held back: the server has not refused what came before it.
+// settle shows the bytes held back, since the server did not refuse what came before them.
 func (c *Conversation) settle() {
 	j := &c.judge
 	if !j.waits {
@@ -248,13 +247,13 @@ func (c *Conversation) settle() {
 		j.check(bytes.Clone(j.head))
 		j.waits = false
 	} else {
-		client.phase = opaque // as the server sees it, whatever follows is nothing we know
+		client.phase = opaque // the server sees it otherwise, so what follows is unknown
 	}
 	c.judged(held)
 }
 
-// Refused prints why the server refuses the request at hand, below the byte at offset off of
-// its head, or of its content; a negative offset is nowhere.
+// Refused prints why the server refused the current request, below the byte at offset off
+// of its head or content. If off is negative, the reason has no place.
 func (c *Conversation) Refused(off int, inContent bool, why string) {
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
@@ -283,17 +282,18 @@ func (c *Conversation) Refused(off int, inContent bool, why string) {
 	client.take(held)
 }
 
-// caret prints a mark below the byte at off of the line above.
+// caret prints a mark below the byte at offset off of the line above.
 func (c *Conversation) caret(num int, line []byte, off int, why string) {
 	if off == len(line) && bytes.HasSuffix(line, []byte("\n")) {
-		off = 0 // what is missing is missing at the end
+		off = 0 // an error at the end of the line belongs to the next one
 	}
 	text := bytes.TrimRight(line, "\r\n")
 	column := columns(text[:min(off, len(text))])
 	c.line(num, faultColor, fmt.Sprintf("%s%*s^ %s", nobody, column, "", why))
 }
 
-// lineAt returns the line of b that has the byte at off, and where in it.
+// lineAt returns the line of b that contains the byte at off, and the offset within the
+// line.
 func lineAt(b []byte, off int) (line []byte, at int) {
 	if off > len(b) {
 		return nil, 0

@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// mail is what was said that decides what follows, in the protocols of mail.
+// A mail is the state of a mail protocol that determines what follows.
 type mail struct {
-	data     bool // SMTP: the client has announced a message
-	retrieve bool // POP3: it has asked for one
+	data     bool // SMTP: the client has sent DATA
+	retrieve bool // POP3: the client has sent RETR or TOP
 }
 
-// mailLine takes a line of a protocol that is made of lines, and sees whether a message
-// follows that is no line of it: after 354 (SMTP), after the answer to RETR and TOP (POP3),
-// or one whose length the line ends with (IMAP).
+// mailLine handles a line of a mail protocol. It detects a message that follows: after 354
+// in SMTP, after the response to RETR and TOP in POP3, and after a line that ends in a
+// length in IMAP.
 func (s *side) mailLine(line []byte) {
 	word, _, _ := bytes.Cut(line, []byte(" "))
 	client, server := &s.c.sides[Client], &s.c.sides[Server]
@@ -43,8 +43,8 @@ func (s *side) mailLine(line []byte) {
 	}
 }
 
-// literal returns the length of the string that follows the line: "{310}" or "{310+}" at its
-// end (RFC 9051, section 4.3), else 0.
+// literal returns the length of the literal announced by "{310}" or "{310+}" at the end of
+// the line (RFC 9051, section 4.3), or 0.
 func literal(line []byte) int64 {
 	open := bytes.LastIndexByte(line, '{')
 	if open < 0 || line[len(line)-1] != '}' {
@@ -57,7 +57,7 @@ func literal(line []byte) int64 {
 	return int64(n)
 }
 
-// dottedLine takes bytes of a message that a line with a lone dot ends.
+// dottedLine handles bytes of a message that ends in a line with a single dot.
 func (s *side) dottedLine(b []byte, ended bool) {
 	const end = ".\r\n"
 	if !s.within && len(s.line)+len(b) <= len(end) {

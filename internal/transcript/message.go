@@ -8,25 +8,25 @@ import (
 	"example.com/rawhttp/internal/ascii"
 )
 
-// message is what the head of a message says of its content.
+// A message is the part of a head that determines the content.
 type message struct {
 	status  int // of a response
 	length  int64
-	sized   bool // a Content-Length was there
+	sized   bool // there was a Content-Length
 	chunked bool
 }
 
-// What must be known of a request when its response comes.
+// Kinds of requests, to be known when the response arrives.
 const (
 	aMethod  = 'G'
 	isHead   = 'H'
 	isTunnel = 'C'
 )
 
-// maxMethods is how many requests may wait for their response; of the rest all is taken for GET.
+// maxMethods is how many requests may await a response; further ones are treated like GET.
 const maxMethods = 1000
 
-// startLine takes a request line or a status line.
+// startLine handles a request line or a status line.
 func (s *side) startLine(line []byte) {
 	s.message, s.content = message{}, content{}
 	s.phase = inFields
@@ -53,7 +53,7 @@ func (s *side) startLine(line []byte) {
 	s.message.status = status
 }
 
-// field takes a field line.
+// field handles a field line.
 func (s *side) field(line []byte) {
 	name, value, ok := bytes.Cut(line, []byte(":"))
 	if !ok {
@@ -76,10 +76,10 @@ func (s *side) field(line []byte) {
 	}
 }
 
-// short returns the beginning of a value that is shown.
+// short returns the part of a value that is shown.
 func short(b []byte) []byte { return b[:min(len(b), 80)] }
 
-// endHead goes on with what follows a header section (RFC 9112, section 6.3).
+// endHead determines what follows a header section (RFC 9112, section 6.3).
 func (s *side) endHead() {
 	known := s.content
 	s.begin(inLength)
@@ -120,7 +120,7 @@ func (s *side) endHead() {
 	}
 }
 
-// tunnel begins what follows a switch of protocols: bytes.
+// tunnel switches to showing bytes, after a switch of protocols.
 func (c *Conversation) tunnel() {
 	for i := range c.sides {
 		s := &c.sides[i]

@@ -1,7 +1,6 @@
-// Package transcript shows conversations on the wire as a person reads them: bytes in, lines
-// out. It knows where the messages of HTTP/1 and of mail protocols begin and end, so that it
-// can number them and shorten their content. It only looks: a message that breaks a rule is
-// shown as it is.
+// Package transcript formats conversations on the wire for reading: bytes in, lines out. It
+// tracks where messages of HTTP/1 and of mail protocols begin and end, to number them and
+// shorten their content. It changes nothing: a malformed message is shown as it is.
 package transcript
 
 import (
@@ -14,19 +13,19 @@ import (
 	"example.com/rawhttp/internal/ascii"
 )
 
-// Options say how conversations are shown.
+// Options set how conversations are shown.
 type Options struct {
-	Lines int  // of each content, the most that are shown; negative: all
-	Color bool // for a terminal
-	Judge bool // the server is ours: what the parser refuses is expected to be refused
-	Mail  bool // a conversation may be SMTP, POP3, IMAP or another protocol of lines
+	Lines int  // most lines to show of each content; negative means all
+	Color bool // use colors of a terminal
+	Judge bool // the server is this package's own, so expect it to refuse what its parser rejects
+	Mail  bool // conversations may be SMTP, POP3, IMAP or another line-based protocol
 }
 
-// A Printer prints conversations that may be going on at the same time.
+// A Printer prints conversations, which may be concurrent.
 type Printer struct {
 	mu    sync.Mutex
 	opts  Options
-	print func(line string) // gets a line with its LF
+	print func(line string) // called with a line and its LF
 	begun bool
 }
 
@@ -35,7 +34,7 @@ func New(opts Options, print func(line string)) *Printer {
 	return &Printer{opts: opts, print: print}
 }
 
-// A Side is one of the two that converse.
+// A Side is one of the two parties of a conversation.
 type Side int
 
 const (
@@ -46,20 +45,21 @@ const (
 func (s Side) other() Side { return 1 - s }
 
 var (
-	arrows = [2]string{"C --> ", "S <-- "} // before what is on the wire, and nothing else
-	ends   = [2]string{"C ==> ", "S <== "} // before what a side does to the connection
-	mute   = [2]string{"C     ", "S     "} // before what is said about the bytes of a side
+	arrows = [2]string{"C --> ", "S <-- "} // prefix of bytes on the wire, and of nothing else
+	ends   = [2]string{"C ==> ", "S <== "} // prefix of events on the connection
+	mute   = [2]string{"C     ", "S     "} // prefix of notes about the bytes of a side
 	nobody = "      "
 )
 
-// What a terminal shows in color.
+// Colors on a terminal.
 var (
 	sideColors = [2]string{"36", "32"} // cyan, green
 	noteColor  = "2"                   // dim
 	faultColor = "31"                  // red
 )
 
-// label returns how a line about the message num begins; 0 is the connection.
+// label returns the beginning of a line about message num, or about the connection if num
+// is 0.
 func (c *Conversation) label(num int) string {
 	if num == 0 {
 		return fmt.Sprintf("#%d ", c.id)
@@ -67,8 +67,8 @@ func (c *Conversation) label(num int) string {
 	return fmt.Sprintf("#%d.%d ", c.id, num)
 }
 
-// line prints a line about the message num, after what must come before it: an empty line
-// before another exchange, and a note if there was silence.
+// line prints a line about message num. Before it, it prints an empty line if another
+// exchange begins, and a note if there was a pause.
 func (c *Conversation) line(num int, color, text string) {
 	p := c.p
 	if num != 0 && num != c.num {
@@ -95,7 +95,7 @@ func (c *Conversation) put(num int, color, text string) {
 	p.print(text + "\n")
 }
 
-// Seconds returns d as a person says it.
+// Seconds formats d for reading.
 func Seconds(d time.Duration) string {
 	if d < 10*time.Second {
 		return strings.TrimSuffix(fmt.Sprintf("%.1f", d.Seconds()), ".0") + " s"
@@ -106,7 +106,7 @@ func Seconds(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
-// visible returns bytes of the wire as text, and how the line that they are ends.
+// visible formats bytes of the wire as text, including their line end.
 func visible(b []byte) string {
 	text, end := string(b), ""
 	switch {
@@ -114,7 +114,7 @@ func visible(b []byte) string {
 		text, end = text[:len(text)-2], "<CRLF>"
 	case strings.HasSuffix(text, "\n"):
 		text, end = text[:len(text)-1], "<LF>"
-	default: // what looks like an end is none
+	default: // escape text that looks like a line end mark
 		for _, mark := range []string{"<CRLF>", "<LF>"} {
 			if before, ok := strings.CutSuffix(text, mark); ok {
 				return ascii.Visible(before) + `\x3c` + mark[1:]
@@ -124,10 +124,10 @@ func visible(b []byte) string {
 	return ascii.Visible(text) + end
 }
 
-// columns returns how many columns of a terminal bytes of the wire take.
+// columns returns how many columns of a terminal the bytes occupy.
 func columns(b []byte) int { return utf8.RuneCountInString(ascii.Visible(string(b))) }
 
-// digits returns n with a comma between groups of three.
+// digits formats n with commas between groups of three digits.
 func digits(n int64) string {
 	s := fmt.Sprint(n)
 	for i := len(s) - 3; i > 0; i -= 3 {

@@ -7,37 +7,37 @@ import (
 	"example.com/rawhttp/internal/wire"
 )
 
-// maxPiece is how many bytes of the wire one line shows at most.
+// maxPiece is the most bytes of the wire shown in one line.
 const maxPiece = 1024
 
-// Of a header section, what is taken for one.
+// maxFieldLines is the most lines treated as a header section.
 const maxFieldLines = 1000
 
-// A side is what one of the two says.
+// A side is the state of one direction of a conversation.
 type side struct {
 	c     *Conversation
 	who   Side
-	num   int // of the message at hand, from 1; 0 where there are none
+	num   int // number of the current message, from 1; 0 if there are no messages
 	phase phase
 
-	piece []byte // begun, and not shown yet
-	from  int    // where it begins: in the head, or in the content
-	line  []byte // the line at hand as far as a parser wants to know it
-	start int    // where it begins
-	shown int    // how much of it is in a piece already
-	off   int    // behind what is being taken, in the head or in the content
-	left  int64  // bytes to come of the content, or of the chunk at hand
+	piece []byte // incomplete line that is not shown yet
+	from  int    // its offset in the head or content
+	line  []byte // current line, as far as the parsers need it
+	start int    // its offset
+	shown int    // how many bytes of it are in pieces already
+	off   int    // offset after the bytes being handled, in the head or content
+	left  int64  // remaining bytes of the content or the current chunk
 
-	lastText      []byte // the last piece that was shown
+	lastText      []byte // last piece shown
 	lastFrom      int
 	lastInContent bool
 	inContent     bool
-	faulty        bool // the content breaks a rule
+	faulty        bool // the content is malformed
 
 	fields  int
 	message message
 	content content
-	within  bool // a line of mail that does not begin with a dot
+	within  bool // within a line of mail that does not begin with a dot
 	mail    mail
 }
 
@@ -46,21 +46,21 @@ type phase int
 const (
 	atStart phase = iota
 	inFields
-	inLength       // content of a known length
-	inChunkLine    //
-	inChunkData    //
-	afterChunkData // the CRLF behind it
+	inLength // content of a known length
+	inChunkLine
+	inChunkData
+	afterChunkData // the CRLF after the data
 	inTrailer
 	untilClose
-	opaque  // nothing is known of what follows
-	inLines // of a protocol that is no HTTP
+	opaque  // unknown bytes
+	inLines // of a protocol other than HTTP
 	inLiteral
 	inDotted
 )
 
 func (s *side) inHead() bool { return s.phase == atStart || s.phase == inFields }
 
-// begin begins a phase at the offset 0 of what it is made of.
+// begin enters a phase, at offset 0.
 func (s *side) begin(p phase) {
 	s.phase, s.off, s.fields, s.faulty = p, 0, 0, false
 	s.line, s.shown = s.line[:0], 0
@@ -86,8 +86,8 @@ func (s *side) take(b []byte) {
 	}
 }
 
-// takeMessage shows b as far as it belongs to the content at hand, and returns the rest.
-// Where a rule is broken, it waits for what the server makes of it.
+// takeMessage shows the part of b that belongs to the current content, and returns the
+// rest. If the content is malformed, it waits for the reaction of the server.
 func (s *side) takeMessage(b []byte) []byte {
 	for len(b) > 0 && !s.inHead() {
 		b = b[s.step(b):]
@@ -101,7 +101,7 @@ func (s *side) takeMessage(b []byte) []byte {
 	return b
 }
 
-// step shows what b begins with, and returns how much that is.
+// step shows a part at the beginning of b and returns its length.
 func (s *side) step(b []byte) (n int) {
 	switch s.phase {
 	case inLength, inChunkData, inLiteral:
@@ -143,7 +143,7 @@ func (s *side) step(b []byte) (n int) {
 	return n
 }
 
-// lineBytes takes bytes of a line, with its LF if they have one.
+// lineBytes handles bytes of a line, which may include its LF.
 func (s *side) lineBytes(b []byte) {
 	ended := b[len(b)-1] == '\n'
 	if s.phase == inDotted {
@@ -226,8 +226,8 @@ func (s *side) chunkLine(ended bool) {
 	s.left, s.phase = size, inChunkData
 }
 
-// chunkEnd takes the CRLF behind the data of a chunk. It is shown behind a text that it is the
-// end of for the eye.
+// chunkEnd handles the CRLF after the data of a chunk. It is shown after text, where it
+// looks like the end of the line.
 func (s *side) chunkEnd(b []byte, ended bool) {
 	if !bytes.HasPrefix([]byte("\r\n"), s.line) {
 		s.fault(b, s.off-len(b))
@@ -241,14 +241,15 @@ func (s *side) chunkEnd(b []byte, ended bool) {
 	}
 }
 
-// fault shows b, of a line that breaks a rule, and takes what follows for bytes.
+// fault shows b, a part of a malformed line, and treats what follows as unknown bytes.
 func (s *side) fault(b []byte, off int) {
 	s.show(b, off)
 	s.line, s.shown = s.line[:0], 0
 	s.faulty, s.phase, s.content = true, opaque, content{}
 }
 
-// show prints the pieces that b completes; what is left is begun. It returns how many.
+// show prints the pieces that b completes, and keeps the rest. It returns the number of
+// pieces.
 func (s *side) show(b []byte, off int) (printed int) {
 	for len(b) > 0 {
 		if len(s.piece) == 0 {
@@ -273,7 +274,7 @@ func (s *side) show(b []byte, off int) (printed int) {
 	return printed
 }
 
-// printPiece prints n bytes of the piece that is begun.
+// printPiece prints n bytes of the incomplete piece.
 func (s *side) printPiece(n int) {
 	s.lastText = append(s.lastText[:0], s.piece[:n]...)
 	s.lastFrom, s.lastInContent = s.from, s.inContent
@@ -284,7 +285,7 @@ func (s *side) printPiece(n int) {
 
 func (s *side) lastPiece() (text []byte, from int) { return s.lastText, s.lastFrom }
 
-// pause prints what is begun.
+// pause prints incomplete lines.
 func (s *side) pause() {
 	s.pauseContent()
 	if n := len(s.line); s.phase == inChunkLine && n > s.shown {
@@ -294,7 +295,7 @@ func (s *side) pause() {
 	}
 }
 
-// finish prints what is begun, and is not to be ended.
+// finish prints incomplete lines, which will not be completed.
 func (s *side) finish() {
 	if s.phase == inDotted {
 		s.data(s.line)
@@ -312,7 +313,7 @@ func (s *side) pauseContent() {
 	}
 }
 
-// breakAt returns where to break a long line: not within a CRLF, nor a character.
+// breakAt returns where to break a long line: not within a CRLF or a character.
 func breakAt(b []byte) int {
 	n := len(b)
 	if b[n-1] == '\r' {
@@ -329,7 +330,7 @@ func breakAt(b []byte) int {
 	return n
 }
 
-// isTLS reports whether b begins as a TLS record does (RFC 8446, section 5.1).
+// isTLS reports whether b begins like a TLS record (RFC 8446, section 5.1).
 func isTLS(b []byte) bool {
 	return len(b) > 1 && 0x14 <= b[0] && b[0] <= 0x17 && b[1] == 3
 }
