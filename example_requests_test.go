@@ -1,0 +1,383 @@
+package rawhttp_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html"
+	"io"
+	"io/fs"
+	"log"
+	"mime"
+	"mime/multipart"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/iotest"
+
+	"example.com/rawhttp"
+)
+
+// An API that reads and answers JSON. Content that is too large, of another type, or not what
+// it should be has a status of its own, and errors are JSON, too.
+func Example_json() {
+	type note struct {
+		ID   int    `json:"id"`
+		Text string `json:"text"`
+	}
+	var (
+		mu    sync.Mutex
+		notes = []note{}
+	)
+	list := func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		content, err := json.Marshal(notes)
+		if err != nil {
+			return nil, err
+		}
+		return rawhttp.OK("application/json", content), nil
+	}
+	create := func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		mediaType, _, err := mime.ParseMediaType(req.Header().Get("Content-Type"))
+		if err != nil || mediaType != "application/json" {
+			return nil, &rawhttp.StatusError{Status: 415, Err: err}
+		}
+		content, err := io.ReadAll(req.Body) // at most what LimitBody permits
+		if err != nil {
+			return nil, err
+		}
+		var n note
+		if err := json.Unmarshal(content, &n); err != nil {
+			return nil, &rawhttp.StatusError{Status: 400, Err: err}
+		}
+		if n.Text == "" {
+			return nil, &rawhttp.StatusError{Status: 422, Err: errors.New("the note has no text")}
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		n.ID = len(notes) + 1
+		notes = append(notes, n)
+		content, err = json.Marshal(n)
+		if err != nil {
+			return nil, err
+		}
+		return rawhttp.Bytes(201, "application/json", content).Set("Location", "/notes/"+strconv.Itoa(n.ID)), nil
+	}
+	srv, err := rawhttp.New(
+		rawhttp.WithResolver(rawhttp.Mount("/notes", rawhttp.LimitBody(64<<10, rawhttp.Methods(map[string]rawhttp.Resolver{
+			"GET":  rawhttp.ResolverFunc(list),
+			"POST": rawhttp.ResolverFunc(create),
+		})))),
+		rawhttp.WithErrorPage(func(ctx context.Context, req *rawhttp.Request, status int, err error) *rawhttp.Response {
+			return rawhttp.Bytes(status, "application/json", fmt.Appendf(nil, `{"status":%d}`, status)) // err is for the log
+		}),
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+	go srv.Serve(context.Background(), ln)
+
+	notesURL := "http://" + ln.Addr().String() + "/notes"
+	for _, content := range []string{`{"text": "two litres of milk"}`, `{"text": `, `{"text": "` + strings.Repeat("x", 64<<10) + `"}`} {
+		resp, err := http.Post(notesURL, "application/json", strings.NewReader(content))
+		if err != nil {
+			log.Fatal(err)
+		}
+		answer, err := io.ReadAll(resp.Body)
+		if err != nil {
+			log.Fatal(err)
+		}
+		resp.Body.Close()
+		fmt.Printf("%s: %s\n", resp.Status, answer)
+	}
+	// Output:
+	// 201 Created: {"id":1,"text":"two litres of milk"}
+	// 400 Bad Request: {"status":400}
+	// 413 Content Too Large: {"status":413}
+}
+
+// A form of a web page. A POST is answered with a redirect to a page (303), so that a reload
+// does not send the form again. Forms that pages of other sites send are refused.
+func Example_form() {
+	show := func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		name := html.EscapeString(req.Query().Get("name"))
+		return rawhttp.HTML(200, "<!doctype html><title>Form</title><p>Hello, "+name+
+			"<form method=post><input name=name required><button>Send</button></form>\n"), nil
+	}
+	send := func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		if site := req.Header().Get("Sec-Fetch-Site"); site == "cross-site" || site == "same-site" {
+			return nil, fs.ErrPermission
+		}
+		mediaType, _, err := mime.ParseMediaType(req.Header().Get("Content-Type"))
+		if err != nil || mediaType != "application/x-www-form-urlencoded" {
+			return nil, &rawhttp.StatusError{Status: 415, Err: err}
+		}
+		content, err := io.ReadAll(req.Body) // LimitBody below says how much at most
+		if err != nil {
+			return nil, err
+		}
+		form, err := url.ParseQuery(string(content))
+		if err != nil {
+			return nil, &rawhttp.StatusError{Status: 400, Err: err}
+		}
+		if form.Get("name") == "" {
+			return rawhttp.Text(422, "the form has no name\n"), nil
+		}
+		return rawhttp.Redirect(303, "?"+url.Values{"name": form["name"]}.Encode()), nil
+	}
+	page := rawhttp.LimitBody(64<<10, rawhttp.Methods(map[string]rawhttp.Resolver{
+		"GET":  rawhttp.ResolverFunc(show),
+		"POST": rawhttp.ResolverFunc(send),
+	}))
+
+	for _, request := range []string{
+		"POST / HTTP/1.1\r\nHost: example.test\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 14\r\n\r\nname=Ann+%26+B",
+		"GET /?name=Ann+%26+B HTTP/1.1\r\nHost: example.test\r\n\r\n",
+	} {
+		fmt.Println(strings.ReplaceAll(rawhttp.Answer(page, request), "\r\n", "\n"))
+	}
+	// Output:
+	// HTTP/1.1 303 See Other
+	// Content-Type: text/plain; charset=utf-8
+	// Content-Length: 14
+	// Location: ?name=Ann+%26+B
+	//
+	// 303 See Other
+	//
+	// HTTP/1.1 200 OK
+	// Content-Type: text/html; charset=utf-8
+	// Content-Length: 128
+	//
+	// <!doctype html><title>Form</title><p>Hello, Ann &amp; B<form method=post><input name=name required><button>Send</button></form>
+}
+
+// saveFile writes what r yields to a new file of the folder. Under its name there is either
+// the whole file or none, and a file that is there already is not replaced. Until the file is
+// whole its name is hidden, so that it is not served.
+func saveFile(folder *os.Root, name string, r io.Reader) (size int64, err error) {
+	if strings.HasPrefix(name, ".") || strings.ContainsAny(name, `/\`) || !filepath.IsLocal(name) {
+		return 0, &rawhttp.StatusError{Status: 400, Err: fmt.Errorf("file name %q", name)}
+	}
+	temporary := "." + rand.Text()
+	f, err := folder.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return 0, err
+	}
+	defer folder.Remove(temporary)
+	size, err = io.Copy(f, r)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return size, err
+	}
+	err = folder.Link(temporary, name)
+	if errors.Is(err, fs.ErrExist) {
+		err = &rawhttp.StatusError{Status: 409, Err: err}
+	}
+	return size, err
+}
+
+// A progressWriter reports how much of total has been written to it, at every quarter.
+type progressWriter struct {
+	total, written int64
+	report         func(percent int64)
+}
+
+func (p *progressWriter) Write(b []byte) (int, error) {
+	before := p.written
+	p.written += int64(len(b))
+	for quarter := int64(1); quarter <= 4 && p.total > 0; quarter++ {
+		if mark := p.total * quarter / 4; before < mark && mark <= p.written {
+			p.report(quarter * 25)
+		}
+	}
+	return len(b), nil
+}
+
+// Files from a form with enctype="multipart/form-data" go to a folder while they arrive; only
+// a small part of them is in memory at a time. A form of more than 10 MiB needs
+// WithMaxBodyBytes.
+func Example_upload() {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	folder, err := os.OpenRoot(dir) // no name leads out of it
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer folder.Close()
+
+	upload := func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		mediaType, params, err := mime.ParseMediaType(req.Header().Get("Content-Type"))
+		if err != nil || mediaType != "multipart/form-data" {
+			return nil, &rawhttp.StatusError{Status: 415, Err: err}
+		}
+		progress := &progressWriter{
+			total:  req.ContentLength(), // -1 if the client does not know it
+			report: func(percent int64) { fmt.Printf("%d%%\n", percent) },
+		}
+		parts := multipart.NewReader(io.TeeReader(req.Body, progress), params["boundary"])
+		var saved strings.Builder
+		for {
+			part, err := parts.NextPart()
+			if err == io.EOF {
+				return rawhttp.Text(201, saved.String()), nil
+			}
+			if err != nil {
+				return nil, &rawhttp.StatusError{Status: 400, Err: err}
+			}
+			if part.FileName() == "" {
+				continue // a field of the form that is not a file
+			}
+			size, err := saveFile(folder, part.FileName(), part)
+			if err != nil {
+				return nil, err
+			}
+			fmt.Fprintf(&saved, "saved %s, %d bytes\n", part.FileName(), size)
+		}
+	}
+	resolver := rawhttp.Methods(map[string]rawhttp.Resolver{"POST": rawhttp.ResolverFunc(upload)})
+
+	var form bytes.Buffer
+	parts := multipart.NewWriter(&form)
+	file, err := parts.CreateFormFile("file", "tea.txt")
+	if err != nil {
+		log.Fatal(err)
+	}
+	file.Write(bytes.Repeat([]byte("tea\n"), 100_000))
+	parts.Close()
+	request := "POST /files HTTP/1.1\r\nHost: example.test\r\nContent-Type: " + parts.FormDataContentType() +
+		"\r\nContent-Length: " + strconv.Itoa(form.Len()) + "\r\n\r\n" + form.String()
+	for range 2 {
+		answer := rawhttp.Answer(resolver, request)
+		statusLine, _, _ := strings.Cut(answer, "\r\n")
+		_, content, _ := strings.Cut(answer, "\r\n\r\n")
+		fmt.Printf("%s: %q\n", statusLine, content)
+	}
+	// Output:
+	// 25%
+	// 50%
+	// 75%
+	// 100%
+	// HTTP/1.1 201 Created: "saved tea.txt, 400000 bytes\n"
+	// 25%
+	// 50%
+	// 75%
+	// 100%
+	// HTTP/1.1 409 Conflict: "409 Conflict\n"
+}
+
+// Names that would lead elsewhere are refused, and what fails leaves nothing.
+func TestExampleSaveFile(t *testing.T) {
+	folder, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer folder.Close()
+	if _, err := saveFile(folder, "taken", strings.NewReader("old")); err != nil {
+		t.Fatal(err)
+	}
+	broken := errors.New("broken")
+	tests := []struct {
+		name    string
+		content io.Reader
+		status  int
+	}{
+		{"", strings.NewReader("x"), 400},
+		{".", strings.NewReader("x"), 400},
+		{"..", strings.NewReader("x"), 400},
+		{".hidden", strings.NewReader("x"), 400},
+		{"a/b", strings.NewReader("x"), 400},
+		{`a\b`, strings.NewReader("x"), 400},
+		{"/etc/x", strings.NewReader("x"), 400},
+		{"taken", strings.NewReader("x"), 409},
+		{"half", io.MultiReader(strings.NewReader("x"), iotest.ErrReader(broken)), 500},
+	}
+	for _, tt := range tests {
+		_, err := saveFile(folder, tt.name, tt.content)
+		if got := rawhttp.StatusOf(err); got != tt.status {
+			t.Errorf("saveFile(%q) = %v, status %d, want %d", tt.name, err, got, tt.status)
+		}
+	}
+	entries, err := fs.ReadDir(folder.FS(), ".")
+	if err != nil || len(entries) != 1 || entries[0].Name() != "taken" {
+		t.Errorf("the folder has %v, %v, want the file taken alone", entries, err)
+	}
+	if content, err := folder.ReadFile("taken"); string(content) != "old" || err != nil {
+		t.Errorf("taken has %q, %v, want what it had", content, err)
+	}
+}
+
+// A cookie that the client keeps and cannot change: its value is signed. This one counts
+// visits. The prefix __Host- makes browsers take it from this host over TLS alone.
+func Example_cookies() {
+	const name = "__Host-visits"
+	key := make([]byte, 32) // new at each start, so that cookies from before it are not valid
+	rand.Read(key)
+	sign := func(value string) string {
+		mac := hmac.New(sha256.New, key)
+		mac.Write([]byte(name + "=" + value))
+		return value + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+	}
+	// read returns the value of the cookie, "" if there is none or its signature is wrong.
+	read := func(req *rawhttp.Request) string {
+		for line := range req.Header().Values("Cookie") {
+			for pair := range strings.SplitSeq(line, ";") {
+				if n, signed, _ := strings.Cut(strings.TrimSpace(pair), "="); n == name {
+					value, _, _ := strings.Cut(signed, ".")
+					if hmac.Equal([]byte(signed), []byte(sign(value))) {
+						return value
+					}
+				}
+			}
+		}
+		return ""
+	}
+	counter := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		visits, _ := strconv.Atoi(read(req))
+		visits++
+		resp := rawhttp.Text(200, fmt.Sprintf("visit %d\n", visits))
+		resp.Set("Cache-Control", "private, no-cache")
+		return resp.Add("Set-Cookie", name+"="+sign(strconv.Itoa(visits))+
+			"; Path=/; Max-Age=2592000; Secure; HttpOnly; SameSite=Lax"), nil
+	})
+
+	cookie := ""
+	for range 3 {
+		answer := rawhttp.Answer(counter, "GET / HTTP/1.1\r\nHost: example.test\r\nCookie: theme=dark; "+cookie+"\r\n\r\n")
+		_, content, _ := strings.Cut(answer, "\r\n\r\n")
+		fmt.Print(content)
+		_, cookie, _ = strings.Cut(answer, "Set-Cookie: ")
+		cookie, _, _ = strings.Cut(cookie, ";")
+	}
+	forged := strings.Replace(cookie, "=3.", "=999.", 1)
+	answer := rawhttp.Answer(counter, "GET / HTTP/1.1\r\nHost: example.test\r\nCookie: "+forged+"\r\n\r\n")
+	_, content, _ := strings.Cut(answer, "\r\n\r\n")
+	fmt.Print(content)
+	// Output:
+	// visit 1
+	// visit 2
+	// visit 3
+	// visit 1
+}

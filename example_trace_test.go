@@ -1,0 +1,288 @@
+package rawhttp_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"io/fs"
+	"log"
+	"maps"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"example.com/rawhttp"
+)
+
+// requestMetrics counts responses by method and status, and by how long they took. Methods
+// that are not known count as one, so that clients cannot make labels.
+type requestMetrics struct {
+	mu       sync.Mutex
+	requests map[string]uint64 // by labels
+	slower   [4]uint64         // by the bounds
+	sum      time.Duration
+	count    uint64
+}
+
+var bounds = [4]time.Duration{10 * time.Millisecond, 100 * time.Millisecond, time.Second, 10 * time.Second}
+
+// exchange is for Trace.Exchange, which is called concurrently. The Request is nil if the head
+// was refused.
+func (m *requestMetrics) exchange(x rawhttp.Exchange) {
+	method := "other"
+	if x.Request != nil && slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}, x.Request.Method()) {
+		method = x.Request.Method()
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.requests[fmt.Sprintf(`method=%q,status="%d"`, method, x.Status)]++
+	for i, bound := range bounds {
+		if x.Duration > bound {
+			m.slower[i]++
+		}
+	}
+	m.sum += x.Duration
+	m.count++
+}
+
+// writeTo writes the counters in the text format of Prometheus.
+func (m *requestMetrics) writeTo(w io.Writer) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	fmt.Fprintln(w, "# TYPE http_requests_total counter")
+	for _, labels := range slices.Sorted(maps.Keys(m.requests)) {
+		fmt.Fprintf(w, "http_requests_total{%s} %d\n", labels, m.requests[labels])
+	}
+	fmt.Fprintln(w, "# TYPE http_request_duration_seconds histogram")
+	for i, bound := range bounds {
+		fmt.Fprintf(w, "http_request_duration_seconds_bucket{le=\"%g\"} %d\n", bound.Seconds(), m.count-m.slower[i])
+	}
+	fmt.Fprintf(w, "http_request_duration_seconds_bucket{le=\"+Inf\"} %d\n", m.count)
+	fmt.Fprintf(w, "http_request_duration_seconds_sum %g\n", m.sum.Seconds())
+	fmt.Fprintf(w, "http_request_duration_seconds_count %d\n", m.count)
+}
+
+// Counters and a histogram of the requests, from a hook that sees each response when it has
+// been sent, those of refused heads included.
+func Example_metrics() {
+	metrics := &requestMetrics{requests: make(map[string]uint64)}
+	notes := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		if req.Path() != "/milk" {
+			return nil, fs.ErrNotExist
+		}
+		return rawhttp.Text(200, "two litres"), nil
+	})
+	srv, err := rawhttp.New(
+		rawhttp.WithResolver(notes),
+		rawhttp.WithTrace(rawhttp.Trace{Exchange: metrics.exchange}),
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	client, server := net.Pipe()
+	go fmt.Fprint(client, "GET /milk HTTP/1.1\r\nHost: example.test\r\n\r\n"+
+		"GET /beer HTTP/1.1\r\nHost: example.test\r\n\r\n"+
+		"BREW /tea HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")
+	go io.Copy(io.Discard, client)
+	if err := srv.ServeConn(context.Background(), server); err != nil {
+		log.Fatal(err)
+	}
+
+	var text strings.Builder
+	metrics.writeTo(&text)
+	for line := range strings.Lines(text.String()) {
+		if strings.HasPrefix(line, "http_requests_total{") || strings.Contains(line, `"10"`) || strings.Contains(line, "_count") {
+			fmt.Print(line)
+		}
+	}
+	// Output:
+	// http_requests_total{method="GET",status="200"} 1
+	// http_requests_total{method="GET",status="404"} 1
+	// http_requests_total{method="other",status="404"} 1
+	// http_request_duration_seconds_bucket{le="10"} 3
+	// http_request_duration_seconds_count 3
+}
+
+// A span is something that took time, as a part of a trace (W3C Trace Context).
+type span struct {
+	traceID, id, parent string // in hexadecimal
+	name                string
+	start               time.Time
+	duration            time.Duration
+	status              int
+	err                 error
+}
+
+type spanKey struct{} // of a context
+
+// A tracer makes spans. Those of requests begin in a Resolver, which can make spans below
+// them, and end in Trace.Exchange, when the response has been sent. Conn and Num say which
+// belong together.
+type tracer struct {
+	export func(span) // called concurrently
+
+	mu   sync.Mutex
+	open map[[2]uint64]span
+}
+
+// spans is next with a span for each request. The client may say what it is a part of.
+func (t *tracer) spans(next rawhttp.Resolver) rawhttp.Resolver {
+	return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		s := span{id: randomHex(8), name: req.Method() + " " + req.Path()}
+		var ok bool
+		if s.traceID, s.parent, ok = parseTraceparent(req.Header().Get("Traceparent")); !ok {
+			s.traceID = randomHex(16)
+		}
+		conn := req.Conn()
+		t.mu.Lock()
+		t.open[[2]uint64{conn.ID, conn.Request}] = s
+		t.mu.Unlock()
+		return next.Resolve(context.WithValue(ctx, spanKey{}, s), req)
+	})
+}
+
+// exchange is for Trace.Exchange.
+func (t *tracer) exchange(x rawhttp.Exchange) {
+	key := [2]uint64{x.Conn, x.Num}
+	t.mu.Lock()
+	s, ok := t.open[key]
+	delete(t.open, key)
+	t.mu.Unlock()
+	if !ok {
+		return // not resolved: the head was refused
+	}
+	s.start, s.duration, s.status, s.err = x.Start, x.Duration, x.Status, x.Err
+	t.export(s)
+}
+
+// begin begins a span below that of the request that ctx is of.
+func (t *tracer) begin(ctx context.Context, name string) (end func(err error)) {
+	parent, _ := ctx.Value(spanKey{}).(span)
+	s := span{traceID: parent.traceID, id: randomHex(8), parent: parent.id, name: name, start: time.Now()}
+	return func(err error) {
+		s.duration, s.err = time.Since(s.start), err
+		t.export(s)
+	}
+}
+
+// parseTraceparent takes version 00 of the field apart: 00-(trace)-(span)-(flags).
+func parseTraceparent(field string) (traceID, parent string, ok bool) {
+	parts := strings.Split(field, "-")
+	if len(parts) != 4 || parts[0] != "00" || len(parts[1]) != 32 || len(parts[2]) != 16 || len(parts[3]) != 2 {
+		return "", "", false
+	}
+	for _, part := range parts {
+		if strings.Trim(part, "0123456789abcdef") != "" {
+			return "", "", false
+		}
+	}
+	if strings.Trim(parts[1], "0") == "" || strings.Trim(parts[2], "0") == "" {
+		return "", "", false
+	}
+	return parts[1], parts[2], true
+}
+
+func randomHex(n int) string {
+	b := make([]byte, n)
+	rand.Read(b)
+	return hex.EncodeToString(b)
+}
+
+// Spans of distributed tracing: one for each request, up to the last byte of the response, and
+// below it one for a part of the work.
+func Example_spans() {
+	var exported []span
+	var mu sync.Mutex
+	t := &tracer{open: make(map[[2]uint64]span), export: func(s span) {
+		mu.Lock()
+		defer mu.Unlock()
+		exported = append(exported, s)
+	}}
+	tea := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		end := t.begin(ctx, "look into the pot")
+		end(nil)
+		return rawhttp.Text(200, "half full"), nil
+	})
+	srv, err := rawhttp.New(
+		rawhttp.WithResolver(t.spans(tea)),
+		rawhttp.WithTrace(rawhttp.Trace{Exchange: t.exchange}),
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	client, server := net.Pipe()
+	go fmt.Fprint(client, "GET /tea HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n"+
+		"Traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n\r\n")
+	go io.Copy(io.Discard, client)
+	if err := srv.ServeConn(context.Background(), server); err != nil {
+		log.Fatal(err)
+	}
+	pot, request := exported[0], exported[1]
+	fmt.Println(request.name, request.status, "in trace", request.traceID, "below span", request.parent)
+	fmt.Println(pot.name, "in the same trace:", pot.traceID == request.traceID, "below that span:", pot.parent == request.id)
+	// Output:
+	// GET /tea 200 in trace 0af7651916cd43dd8448eb211c80319c below span b7ad6b7169203331
+	// look into the pot in the same trace: true below that span: true
+}
+
+// What clients sent is captured, parsed, rewritten for another host without its secrets, and
+// sent again. The bytes of a connection are captured in order, however they came.
+func Example_replay() {
+	var capture bytes.Buffer // one connection here; else there would be one for each
+	shop := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		content, err := io.ReadAll(req.Body)
+		if err != nil {
+			return nil, err
+		}
+		return rawhttp.Text(200, fmt.Sprintf("%s on %s: %q, cookie %q\n", req.Path(), req.Host(), content, req.Header().Get("Cookie"))), nil
+	})
+	srv, err := rawhttp.New(
+		rawhttp.WithResolver(shop),
+		rawhttp.WithTrace(rawhttp.Trace{BytesRead: func(conn, req uint64, b []byte) { capture.Write(b) }}),
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	client, server := net.Pipe()
+	go fmt.Fprint(client, "GET /tea HTTP/1.1\r\nHost: shop.test\r\nCookie: secret\r\n\r\n"+
+		"POST /order HTTP/1.1\r\nHost: shop.test\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n4\r\nmilk\r\n0\r\n\r\n")
+	go io.Copy(io.Discard, client)
+	if err := srv.ServeConn(context.Background(), server); err != nil {
+		log.Fatal(err)
+	}
+
+	for wire := capture.Bytes(); len(wire) > 0; {
+		req, rest, err := rawhttp.ParseRequest(wire)
+		if err != nil {
+			log.Fatal(err)
+		}
+		in := bytes.NewReader(rest)
+		content, err := io.ReadAll(req.Content(nil, in))
+		if err != nil {
+			log.Fatal(err)
+		}
+		wire = rest[len(rest)-in.Len():] // the next request
+
+		again := []byte(req.Method() + " " + req.Target() + " HTTP/1.1\r\nHost: staging.test\r\n")
+		for name, value := range req.Header().All() {
+			switch strings.ToLower(name) {
+			case "host", "cookie", "authorization", "content-length", "transfer-encoding", "trailer", "expect":
+			default:
+				again = append(again, name+": "+value+"\r\n"...)
+			}
+		}
+		again = append(again, "Content-Length: "+strconv.Itoa(len(content))+"\r\n\r\n"...)
+		again = append(again, content...)
+		_, answer, _ := strings.Cut(rawhttp.Answer(shop, string(again)), "\r\n\r\n")
+		fmt.Print(answer)
+	}
+	// Output:
+	// /tea on staging.test: "", cookie ""
+	// /order on staging.test: "milk", cookie ""
+}
