@@ -158,11 +158,11 @@ func newConn(s *Server, g *group, nc net.Conn) *conn {
 func (c *conn) serve() {
 	defer c.close()
 	c.srv.trace.connOpen(c.id, c.nc)
-	c.carry(c.idle())
+	c.serveRequests(c.idle())
 }
 
-// carry serves requests, if again is set, until the connection parks or ends.
-func (c *conn) carry(again bool) {
+// serveRequests serves requests, if again is set, until the connection parks or ends.
+func (c *conn) serveRequests(again bool) {
 	for again && c.exchange() {
 		again = c.idle()
 	}
@@ -172,7 +172,7 @@ func (c *conn) carry(again bool) {
 // exchange serves one request and its response. It reports whether the connection may serve
 // another (RFC 9112, section 9.3).
 func (c *conn) exchange() (again bool) {
-	defer c.forget()
+	defer c.endExchange()
 	if err := c.readHead(); err != nil {
 		return c.refuseHead(err)
 	}
@@ -203,9 +203,9 @@ func (c *conn) show() {
 	c.work.shown.requestData = c.work.req.requestData
 }
 
-// forget releases what belongs to the exchange. An idle connection must not hold a
+// endExchange releases what belongs to the exchange. An idle connection must not hold a
 // response, and content must not be read after its exchange has ended.
-func (c *conn) forget() {
+func (c *conn) endExchange() {
 	c.endContext()
 	c.endContent()
 	if c.work.body != nil {
@@ -264,7 +264,7 @@ func (c *conn) readHead() error {
 		}
 		ended, err := c.fillHead()
 		if err != nil {
-			return c.shortHead(err)
+			return c.headError(err)
 		}
 		if ended {
 			n, err := c.work.parser.EndEarly(c.work.in.bytes())
@@ -316,8 +316,8 @@ func (c *conn) repeats() bool {
 // errNoHead ends a connection to which no response is due, or none can be sent.
 var errNoHead = errors.New("rawhttp: no request")
 
-// shortHead converts an error from reading an incomplete head.
-func (c *conn) shortHead(err error) error {
+// headError converts an error from reading an incomplete head.
+func (c *conn) headError(err error) error {
 	begun := c.work.parser.HasBegun()
 	switch {
 	case isTimeout(err):
@@ -339,8 +339,8 @@ func (c *conn) refuseHead(err error) (again bool) {
 	b := c.work.in.bytes()
 	isHead := string(c.work.parser.MethodOf(b)) == "HEAD"
 	c.work.refusedLine = c.work.parser.RequestLineOf(b)
-	if c.isTLS && bytes.HasPrefix(b, []byte("PRI * HTTP/2.0\r\n")) && !c.srv.toldOfHTTP2.Swap(true) {
-		c.srv.log.Warn("rawhttp: a client speaks HTTP/2 over TLS, which this server does not: the tls.Config must not offer h2 in NextProtos", "conn", c.id)
+	if c.isTLS && bytes.HasPrefix(b, []byte("PRI * HTTP/2.0\r\n")) && !c.srv.warnedHTTP2.Swap(true) {
+		c.srv.log.Warn("rawhttp: a client speaks HTTP/2 over TLS, which this server does not support: remove h2 from NextProtos in the tls.Config", "conn", c.id)
 	}
 	c.work.req.reset()
 	if isHead { // the response needs no more than the method

@@ -20,7 +20,7 @@ func (c *conn) idle() bool {
 	}
 	waits := c.atStart()
 	if waits {
-		if err := c.slim(); err != nil {
+		if err := c.releaseIdle(); err != nil {
 			c.err = err
 			return false
 		}
@@ -135,7 +135,7 @@ const (
 	inTalk   = 4
 )
 
-var errToPark = errors.New("rawhttp: nothing has come yet")
+var errToPark = errors.New("rawhttp: no request yet, connection to be parked")
 
 // unpark waits for the next request on a new goroutine, since the stack of the previous one
 // has grown and does not shrink while it waits.
@@ -147,7 +147,7 @@ func (c *conn) unpark() {
 	if err == nil {
 		c.takeReady()
 	}
-	c.carry(c.begin(err))
+	c.serveRequests(c.begin(err))
 }
 
 // An idle connection keeps its last head, to recognize the same request again, if the head
@@ -157,8 +157,8 @@ const (
 	maxIdleFields = 32      // field lines
 )
 
-// slim flushes the output and releases memory that an idle connection does not need.
-func (c *conn) slim() error {
+// releaseIdle flushes the output and releases memory that an idle connection does not need.
+func (c *conn) releaseIdle() error {
 	if err := c.work.out.flush(); err != nil {
 		return err
 	}
@@ -216,7 +216,7 @@ func (c *conn) awaitInput(park instant) error {
 func (c *conn) takeReady() {
 	buf, b := c.ready.take()
 	c.work.in.buf, c.work.in.w = buf[:], len(b)
-	c.took(b)
+	c.countRead(b)
 }
 
 // awaitParked waits for the first bytes of a request on a parked connection.

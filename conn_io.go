@@ -105,7 +105,7 @@ func isTimeout(err error) bool {
 // client may not send more before it has received them.
 func (c *conn) Read(p []byte) (n int, err error) {
 	if n = c.watch.takeAhead(p); n > 0 {
-		c.took(p[:n])
+		c.countRead(p[:n])
 		return n, nil
 	}
 	if err := c.flushFirst(); err != nil {
@@ -119,7 +119,7 @@ func (c *conn) Read(p []byte) (n int, err error) {
 	default:
 		n, err = c.readBefore(c.read.limit, p)
 	}
-	c.took(p[:n])
+	c.countRead(p[:n])
 	return n, err
 }
 
@@ -134,12 +134,12 @@ func (r *contentConn) Read(p []byte) (n int, err error) {
 	if n = c.watch.takeAhead(p); n == 0 {
 		n, err = c.readContent(p)
 	}
-	c.took(p[:n])
+	c.countRead(p[:n])
 	return n, err
 }
 
-// took records bytes read from the client.
-func (c *conn) took(p []byte) {
+// countRead counts and traces bytes read from the client.
+func (c *conn) countRead(p []byte) {
 	if len(p) > 0 {
 		c.srv.stats.bytesRead.Add(uint64(len(p)))
 		c.srv.trace.bytesRead(c.id, c.num, p)
@@ -244,7 +244,7 @@ func (c *conn) Write(p []byte) (written int, err error) {
 
 // ReadFrom writes all of r, with sendfile if r is a file and the system can.
 func (c *conn) ReadFrom(r io.Reader) (written int64, err error) {
-	to, file := c.fastWay(r)
+	to, file := c.fileToSend(r)
 	if file == nil {
 		scratch := scratchPool.Get().(*[scratchSize]byte)
 		defer scratchPool.Put(scratch)
@@ -257,7 +257,7 @@ func (c *conn) ReadFrom(r io.Reader) (written int64, err error) {
 		n, err := to.ReadFrom(file)
 		written += n
 		if lost := before - file.N - n; lost > 0 {
-			err = takeBack(file, lost, err)
+			err = rewind(file, lost, err)
 		}
 		return int(min(n, 1<<30)), err
 	})
@@ -265,10 +265,10 @@ func (c *conn) ReadFrom(r io.Reader) (written int64, err error) {
 	return written, err
 }
 
-// takeBack seeks a file back by lost bytes. Where the system refuses sendfile, the net
-// package copies through a buffer, so bytes may have been read but not written when err, a
-// timeout, ended the write.
-func takeBack(file *io.LimitedReader, lost int64, err error) error {
+// rewind seeks a file back by lost bytes, to be read again. Where the system refuses
+// sendfile, the net package copies through a buffer, so bytes may have been read but not
+// written when err, a timeout, ended the write.
+func rewind(file *io.LimitedReader, lost int64, err error) error {
 	if _, seekErr := file.R.(*os.File).Seek(-lost, io.SeekCurrent); seekErr != nil {
 		return errors.Join(errLostBytes, seekErr, err)
 	}
@@ -280,9 +280,9 @@ func takeBack(file *io.LimitedReader, lost int64, err error) error {
 // cannot continue after them.
 var errLostBytes = errors.New("rawhttp: write stopped short of what was read")
 
-// fastWay returns the operands of sendfile if r is a file and nothing needs to see its
+// fileToSend returns the operands of sendfile if r is a file and nothing needs to see its
 // bytes; otherwise both results are nil.
-func (c *conn) fastWay(r io.Reader) (io.ReaderFrom, *io.LimitedReader) {
+func (c *conn) fileToSend(r io.Reader) (io.ReaderFrom, *io.LimitedReader) {
 	limited, ok := r.(*io.LimitedReader)
 	if !ok || !c.resumes || c.srv.trace.bytes {
 		return nil, nil

@@ -85,10 +85,10 @@ func (r *root) look() {
 	old.Close()
 }
 
-// wasLeft reports whether err only means that the folder was closed in favor of the next
+// mustRetry reports whether err only means that the folder was closed in favor of the next
 // one, or removed, so that the caller must ask the next one. For a removed folder, in which
 // nothing is found any more, it checks the path at once.
-func (r *root) wasLeft(asked *openRoot, err error) bool {
+func (r *root) mustRetry(asked *openRoot, err error) bool {
 	switch {
 	case errors.Is(err, fs.ErrClosed):
 	case errors.Is(err, fs.ErrNotExist) && asked.isRemoved():
@@ -112,7 +112,7 @@ func (r *root) Open(name string) (fs.File, fs.FileInfo, error) {
 	for {
 		t := r.current()
 		file, info, err := t.Open(name)
-		if !r.wasLeft(t, err) {
+		if !r.mustRetry(t, err) {
 			return file, info, withRetry(err)
 		}
 	}
@@ -122,7 +122,7 @@ func (r *root) Stat(name string) (fs.FileInfo, error) {
 	for {
 		t := r.current()
 		info, err := t.Stat(name)
-		if !r.wasLeft(t, err) {
+		if !r.mustRetry(t, err) {
 			return info, withRetry(err)
 		}
 	}
@@ -132,7 +132,7 @@ func (r *root) Readlink(name string) (target string, err error) {
 	for {
 		t := r.current()
 		target, err := t.Readlink(name)
-		if !r.wasLeft(t, err) {
+		if !r.mustRetry(t, err) {
 			return target, err
 		}
 	}

@@ -89,7 +89,7 @@ func (g *group) acceptAll(ln net.Listener) error {
 		}
 		if over == nil || !over.Stop() {
 			failed = 0
-			g.srv.log.Warn("rawhttp: accept failed, and is tried again", "err", err)
+			g.srv.log.Warn("rawhttp: accept failed, retrying", "err", err)
 		}
 		g.pause(pause)
 		pause = min(2*pause, lastPause)

@@ -24,7 +24,7 @@ func (temporaryError) Temporary() bool { return true }
 // the next fails: that is one lack, with one line in the log when it begins, and one when
 // Accept has not failed for a second.
 func TestShortageWithConnectionsBetween(t *testing.T) {
-	begins := "warn rawhttp: accept failed, and is tried again err" + errLiveTooMany.Error()
+	begins := "warn rawhttp: accept failed, retrying err" + errLiveTooMany.Error()
 	bubble(t, func(t *testing.T) {
 		var log liveLog
 		s, ln, served := liveServing(t, WithResolver(livePath), WithLogger(&log))

@@ -38,7 +38,7 @@ type Server struct {
 	stats  counters
 
 	turnedAway  chan struct{} // one element per connection being answered with 503
-	toldOfHTTP2 atomic.Bool   // whether the log has a warning about HTTP/2
+	warnedHTTP2 atomic.Bool   // whether the log has a warning about HTTP/2
 
 	evicting sync.Mutex
 	oldest   []*idler // connections to evict, in order, if they are still idle

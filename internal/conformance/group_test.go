@@ -109,7 +109,7 @@ func TestListenerThatFailsForATime(t *testing.T) {
 				if diff := cmp.Diff(liveOK("/a"), fresh.heard()); diff != "" {
 					t.Errorf("answer when it is over (-want +got):\n%s", diff)
 				}
-				want := []string{"warn rawhttp: accept failed, and is tried again err" + tt.err.Error(), "warn rawhttp: accept works again failed12"}
+				want := []string{"warn rawhttp: accept failed, retrying err" + tt.err.Error(), "warn rawhttp: accept works again failed12"}
 				if diff := cmp.Diff(want, strings.Split(log.String(), "\n")); diff != "" {
 					t.Errorf("log (-want +got):\n%s", diff)
 				}

@@ -285,7 +285,7 @@ func (c *Conversation) Refused(off int, inContent bool, why string) {
 // caret prints a mark below the byte at offset off of the line above.
 func (c *Conversation) caret(num int, line []byte, off int, why string) {
 	if off == len(line) && bytes.HasSuffix(line, []byte("\n")) {
-		off = 0 // an error at the end of the line belongs to the next one
+		off = 0 // something is missing before this line, the end of the head
 	}
 	text := bytes.TrimRight(line, "\r\n")
 	column := columns(text[:min(off, len(text))])
