@@ -51,6 +51,9 @@ func (c *conn) hangUp() (again bool) {
 // complete request after which it expects the close. Most clients then send nothing more,
 // so where there is no half-close, they need not wait long for the full close.
 func (c *conn) heardAll() bool {
+	if c.work.t.status == 101 { // what comes is of another protocol
+		return true
+	}
 	whole := c.work.req.head.Size > 0 && (c.work.req.head.ContentLength == 0 || c.work.body != nil && c.work.body.err == io.EOF)
 	return whole && (!c.work.req.head.Persist || c.work.t.framing == byClose) && isBlank(c.work.in.bytes())
 }

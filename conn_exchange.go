@@ -121,6 +121,11 @@ func (c *conn) resolve(ctx context.Context) *Response {
 		return c.failure(ctx, err)
 	case resp == nil:
 		return c.failure(ctx, errors.New("rawhttp: the resolver gave neither a response nor an error"))
+	case resp.kind == bodyUpgrade:
+		if err := resp.more.upgrade.prepare(c); err != nil {
+			c.closeResponse(resp)
+			return c.failure(ctx, err)
+		}
 	case resp.status == 405 && c.work.req.isOptions():
 		c.closeResponse(resp)
 		return allowed(resp.get("Allow"))
@@ -216,8 +221,11 @@ func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 	if !c.work.t.persist || err != nil || len(c.work.out.buf) >= maxJoined || c.srv.trace.exchanges || c.srv.trace.bytes || c.work.ctx != nil && c.work.ctx.isWaited() {
 		err = errors.Join(err, c.work.out.flush())
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		c.cut(err)
+	case c.work.t.status == 101:
+		err = c.work.t.resp.more.upgrade.run(ctx, c)
 	}
 	c.traceExchange(err)
 	return c.work.t.persist && err == nil

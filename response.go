@@ -15,7 +15,7 @@ import (
 // A Response is what a resolver answers: a status, fields and content. It is a
 // value that the server never changes.
 //
-// One made by [OK], [Text], [HTML], [Bytes], [Empty], [Redirect], [StreamFunc], a
+// One made by [OK], [Text], [HTML], [Bytes], [Empty], [Redirect], [StreamFunc], [Upgrade], a
 // status builder, or [Content] over an io.ReaderAt that is no io.Closer, may
 // answer any number of requests, also at once. One made by [File], [Stream], or
 // Content of another Reader, or changed by [Response.OnClose], serves once; a second time
@@ -23,7 +23,7 @@ import (
 // for each, however the exchange ends, and a resolver that drops one calls
 // [Response.Close].
 //
-// The zero Response is a mistake, which Err reports. A status is between 200 and 599;
+// The zero Response is a mistake, which Err reports. A status is between 200 and 599, or 101 of Upgrade;
 // with 204, 205 and 304 no content is sent (RFC 9110, section 6.4.1), and a StreamFunc
 // is not called.
 //
@@ -55,6 +55,16 @@ type message struct {
 type extras struct {
 	length   int64          // of SetLength; -1: none
 	trailers trailerSection // nil: none
+	upgrade  upgrader       // of a bodyUpgrade
+}
+
+// An upgrader is the protocol that a connection switches to. It is an interface so that
+// programs that never call Upgrade do not have its code.
+type upgrader interface {
+	refusal(req *Request) error             // nil if the request asks for it
+	prepare(c *conn) error                  // makes the connection ready for the 101, or returns the refusal
+	appendFields(b []byte) []byte           // for the 101
+	run(ctx context.Context, c *conn) error // after it
 }
 
 // A trailerSection is trailer fields. It is an interface so that programs that never call
@@ -94,6 +104,7 @@ const (
 	bodyStream                         // all of rep.Body, whatever the request's conditions
 	bodyRepresentation                 // rep, or what conditions and ranges leave of it
 	bodyUnmade                         // none: the Response answers HEAD alone
+	bodyUpgrade                        // none: the connection switches to another protocol
 )
 
 // isInMemory reports whether the content is there before it is written. Else the program is
@@ -205,6 +216,8 @@ func (r *Response) may(name, value string) bool {
 	case ascii.EqualFold(name, "Content-Length"), ascii.EqualFold(name, "Transfer-Encoding"),
 		ascii.EqualFold(name, "Connection"), ascii.EqualFold(name, "Date"):
 		r.fail(fmt.Errorf("field %s is the server's", name))
+	case r.kind == bodyUpgrade && ascii.EqualFold(name, "Upgrade"):
+		r.fail(errors.New("field Upgrade is the protocol of Upgrade"))
 	default:
 		return true
 	}
@@ -233,7 +246,7 @@ func (r *Response) SetLength(n int64) *Response {
 	case r.isServed():
 	case n < 0 || n > maxSize:
 		r.fail(fmt.Errorf("length %d is not between 0 and %d bytes", n, int64(maxSize)))
-	case r.kind == bodyRepresentation || len(r.content)+len(r.text) > 0:
+	case r.kind == bodyRepresentation || r.kind == bodyUpgrade || len(r.content)+len(r.text) > 0:
 		r.fail(errors.New("SetLength of content whose length is known"))
 	default:
 		r.extend().length = n

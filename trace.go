@@ -11,9 +11,10 @@ import (
 //
 // A hook runs on the goroutine of its connection, which waits for it; hooks of different
 // connections run concurrently. If the program reads a Body on a goroutine of its own,
-// BytesRead runs there, possibly at the same time as other hooks. Byte slices are valid until
+// BytesRead runs there, possibly at the same time as other hooks; after an [Upgrade],
+// BytesRead and BytesWritten run where the program reads and writes. Byte slices are valid until
 // the hook returns, and must not be changed. A hook that panics ends its connection; a panic
-// of BytesRead on the program's own goroutine is the program's.
+// of such a hook on the program's own goroutine is the program's.
 type Trace struct {
 	// ConnOpen is called when a connection is taken over, ConnClose when it has
 	// been closed, with what went wrong or nil.
@@ -49,7 +50,7 @@ type Exchange struct {
 	Request     *Request      // nil if the head was refused; valid until the hook returns
 	RequestLine string        // as received, also of a head that was refused; "" if it could not be parsed
 	Status      int           // of the response
-	Bytes       int64         // of content, before chunking
+	Bytes       int64         // of content, before chunking; after a 101 all bytes written
 	Start       time.Time     // when the head was begun to be read
 	Duration    time.Duration // from there to the end of the response
 	Err         error         // why the response was cut, nil if it is whole
@@ -93,7 +94,7 @@ const (
 	StateIdle    ConnState = iota // waits for the first byte of a request
 	StateHead                     // reads a head
 	StateResolve                  // waits for the resolver
-	StateWrite                    // writes the response
+	StateWrite                    // writes the response; after a 101 the program has the connection
 	StateDrain                    // reads what the resolver left of the content
 	StateLinger                   // has said its last, and reads until the client has closed
 	StateClosed                   // is closed

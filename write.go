@@ -116,7 +116,7 @@ func (t *responder) frame() {
 	default:
 		t.framing = byClose
 	}
-	t.persist = t.persist && t.req.head.Persist && !t.resp.closeAfter && t.framing != byClose
+	t.persist = t.persist && t.req.head.Persist && !t.resp.closeAfter && t.framing != byClose && t.status != 101
 }
 
 // putHead puts status line and fields.
@@ -144,7 +144,12 @@ func (t *responder) putHead() {
 		}
 		b = appendField(b, f.name, f.value)
 	}
+	if t.status == 426 { // "The server MUST send an Upgrade header field" RFC 9110, section 15.5.22
+		b = append(b, "Connection: Upgrade\r\n"...)
+	}
 	switch {
+	case t.status == 101:
+		b = t.resp.more.upgrade.appendFields(b)
 	case !t.persist:
 		b = append(b, "Connection: close\r\n"...)
 	case t.req.head.Minor == 0:
@@ -443,6 +448,11 @@ func WriteResponse(ctx context.Context, w io.Writer, req *Request, resp *Respons
 }
 
 func writeResponse(ctx context.Context, w io.Writer, format *wireFormat, req *Request, resp *Response) (persist bool, err error) {
+	if resp.kind == bodyUpgrade {
+		if err := resp.more.upgrade.refusal(req); err != nil {
+			resp = errorResponse(err)
+		}
+	}
 	out := sink{w: w}
 	t := responder{out: &out, format: format, req: req, resp: resp, persist: true}
 	err = t.write(ctx)

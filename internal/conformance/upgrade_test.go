@@ -1,0 +1,617 @@
+package conformance_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"example.com/rawhttp"
+	"github.com/google/go-cmp/cmp"
+)
+
+const (
+	askEcho  = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
+	switched = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
+	needed   = "HTTP/1.1 426 Upgrade Required\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 21\r\n" +
+		"X-Content-Type-Options: nosniff\r\nUpgrade: echo\r\nConnection: Upgrade\r\n"
+	neededText = "\r\n426 Upgrade Required\n"
+)
+
+// echoes sends back what it reads.
+func echoes(_ context.Context, conn net.Conn) error {
+	_, err := io.Copy(conn, conn)
+	return err
+}
+
+// upgrades is a resolver that switches every request to the protocol echo.
+func upgrades(f func(context.Context, net.Conn) error) rawhttp.Resolver {
+	resp := rawhttp.Upgrade("echo", f)
+	return resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return resp, nil })
+}
+
+func TestUpgrade(t *testing.T) {
+	echo := upgrades(echoes)
+	tests := []struct {
+		name, in string
+		r        rawhttp.Resolver
+		want     string
+		why      string
+	}{
+		{"asked", askEcho, echo, switched, ""},
+		{"early bytes", askEcho + "abc", echo, switched + "abc", "what follows the request is of the protocol"},
+		{"early request", askEcho + getA, echo, switched + getA, "whatever it looks like"},
+		{"other spelling", "GET / HTTP/1.1\r\nHost: a\r\nconnection: keep-alive, UPGRADE\r\nupgrade: h2c, ECHO\r\n\r\na", echo, switched + "a", "protocols and options have no case, and are lists"},
+		{"second request", getA + askEcho + "abc", resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+			if req.Header().Get("Upgrade") == "" {
+				return rawhttp.Text(200, "a"), nil
+			}
+			return rawhttp.Upgrade("echo", echoes), nil
+		}), "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 1\r\n\r\na" + switched + "abc", "any request may ask"},
+		{"fields", askEcho, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+			return rawhttp.Upgrade("echo", echoes).Set("Sec-WebSocket-Accept", "x"), nil
+		}), "HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n", ""},
+		{"version", "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo/2\r\n\r\n", resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+			return rawhttp.Upgrade("echo/2", echoes), nil
+		}), strings.Replace(switched, "echo", "echo/2", 1), ""},
+		{"through First, Mount and Clone", "GET /a/b HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nabc",
+			rawhttp.First(rawhttp.Mount("/x", say("x")), rawhttp.Mount("/a/", rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+				resp, err := echo.Resolve(ctx, req)
+				if err != nil {
+					return nil, err
+				}
+				return resp.Clone().Set("A", "b"), nil
+			}))), strings.Replace(switched, "Connection", "A: b\r\nConnection", 1) + "abc", "as a Response it passes through wrappers"},
+		{"content", "POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\nContent-Length: 3\r\n\r\nabcdef", echo, switched + "def", "what follows the content"},
+		{"chunked content", "POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\ndef", echo, switched + "def", "what follows the content"},
+		{"bad content", "POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", echo, "HTTP/1.1 400 ", "nobody knows where the protocol begins"},
+		{"HEAD", "HEAD / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nabc", echo, switched + "abc", "the methods are the protocol's"},
+
+		{"not asked", getA, echo, needed + neededText, "RFC 9110, section 15.5.22"},
+		{"not asked, then asked", getA + askEcho + "a", echo, needed + neededText + switched + "a", "the connection persists"},
+		{"HEAD that does not ask", headA, echo, needed + "\r\n", ""},
+		{"other protocol", "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo/1, h2c\r\n\r\n", echo, needed + neededText, "a version is part of it"},
+		{"without the option", "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: echo\r\n\r\n", echo, needed + neededText, "a proxy may have passed the field on"},
+		{"without the field", "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\n\r\n", echo, needed + neededText, ""},
+		{"HTTP/1.0", "GET / HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n", echo, needed + "Connection: close\r\n" + neededText, "RFC 9110, section 7.8"},
+		{"mistake", askEcho, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return rawhttp.Upgrade("echo", nil), nil }), failed + "Connection: close\r\n" + failedText, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := rawhttp.Answer(tt.r, tt.in)
+			if tt.name == "bad content" {
+				got = got[:len(tt.want)]
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("answer to %q (-want +got):\n%s\nwhy: %s", tt.in, diff, tt.why)
+			}
+		})
+	}
+}
+
+// A client that waits for a 100 (Continue) gets it before the 101.
+func TestUpgradeContinues(t *testing.T) {
+	c := pipe(t, rawhttp.WithDate(false), rawhttp.WithResolver(upgrades(echoes)))
+	go io.WriteString(c, "POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+	wantRead(t, c, "HTTP/1.1 100 Continue\r\n\r\n")
+	go io.WriteString(c, "abcd")
+	wantRead(t, c, switched+"d")
+}
+
+// wantRead reads as many bytes as are wanted.
+func wantRead(t testing.TB, r io.Reader, want string) {
+	t.Helper()
+	got := make([]byte, len(want))
+	n, err := io.ReadFull(r, got)
+	if err != nil || string(got) != want {
+		t.Errorf("read %q, %v, want %q", got[:n], err, want)
+	}
+}
+
+func TestUpgradeMistakes(t *testing.T) {
+	for _, resp := range []*rawhttp.Response{
+		rawhttp.Upgrade("", echoes), rawhttp.Upgrade("a b", echoes), rawhttp.Upgrade("a/", echoes), rawhttp.Upgrade("a/b/c", echoes),
+		rawhttp.Upgrade("a\r\nb", echoes), rawhttp.Upgrade("echo", nil), rawhttp.Upgrade("echo", echoes).Set("Upgrade", "x"),
+		rawhttp.Upgrade("echo", echoes).SetLength(3), rawhttp.Upgrade("echo", echoes).Set("Connection", "x"),
+	} {
+		if resp.Err() == nil {
+			t.Errorf("Err() of %v = nil, want a mistake", resp)
+		}
+	}
+	if err := rawhttp.Upgrade("HTTP/2.0", echoes).Err(); err != nil {
+		t.Errorf("Err() = %v, want nil", err)
+	}
+}
+
+// Whoever carries a connection itself gets the head alone, and goes on.
+func TestUpgradeWithoutServer(t *testing.T) {
+	resp := rawhttp.Upgrade("echo", func(context.Context, net.Conn) error { panic("it was called") })
+	if resp.Status() != 101 {
+		t.Errorf("Status() = %d, want 101", resp.Status())
+	}
+	for in, want := range map[string]string{askEcho: switched, getA: needed + neededText} {
+		var b strings.Builder
+		persist, err := rawhttp.WriteResponse(t.Context(), &b, parse(t, in), resp)
+		before, after, _ := strings.Cut(b.String(), "Date: ")
+		got := before + after[strings.Index(after, "\r\n")+2:]
+		if diff := cmp.Diff(want, got); diff != "" || err != nil || persist != (in == getA) {
+			t.Errorf("WriteResponse to %q = %v, %v (-want +got):\n%s", in, persist, err, diff)
+		}
+	}
+	var b strings.Builder
+	if _, err := resp.WriteTo(&b); err != nil || b.String() != needed+neededText {
+		t.Errorf("WriteTo writes %q, %v, want the answer to a plain GET", &b, err)
+	}
+	if n, err := resp.WriteContent(t.Context(), io.Discard); n != 0 || err != nil {
+		t.Errorf("WriteContent = %d, %v", n, err)
+	}
+}
+
+func TestUpgradeErrorPage(t *testing.T) {
+	page := func(_ context.Context, _ *rawhttp.Request, status int, err error) *rawhttp.Response {
+		return rawhttp.Text(status, "mine")
+	}
+	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(upgrades(echoes)), rawhttp.WithErrorPage(page))
+	const want = "HTTP/1.1 426 Upgrade Required\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 4\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\nmine"
+	if diff := cmp.Diff(want, talk(t, addr, getA)); diff != "" {
+		t.Errorf("answer (-want +got):\n%s", diff)
+	}
+}
+
+// upgradeKinds make a client and serve the other end.
+var upgradeKinds = map[string]func(t *testing.T, s *rawhttp.Server) net.Conn{
+	"TCP": func(t *testing.T, s *rawhttp.Server) net.Conn { return upgradeDial(t, s, nil, nil) },
+	"TLS": func(t *testing.T, s *rawhttp.Server) net.Conn { return upgradeDial(t, s, liveTLS(t), nil) },
+	"wrapped": func(t *testing.T, s *rawhttp.Server) net.Conn {
+		return upgradeDial(t, s, nil, func(c net.Conn) net.Conn { return plainConn{c} })
+	},
+	"wrapped TLS": func(t *testing.T, s *rawhttp.Server) net.Conn {
+		return upgradeDial(t, s, liveTLS(t), func(c net.Conn) net.Conn { return plainConn{c} })
+	},
+	"byte by byte": func(t *testing.T, s *rawhttp.Server) net.Conn {
+		return upgradeDial(t, s, nil, func(c net.Conn) net.Conn { return fragmentedConn{c, 1} })
+	},
+	"pipe": func(t *testing.T, s *rawhttp.Server) net.Conn {
+		client, server := net.Pipe()
+		upgradeServe(t, s, client, server)
+		return client
+	},
+}
+
+func upgradeDial(t *testing.T, s *rawhttp.Server, config *tls.Config, wrap func(net.Conn) net.Conn) net.Conn {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	client, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if config != nil {
+		client, server = tls.Client(client, config), tls.Server(server, config)
+	}
+	if wrap != nil {
+		server = wrap(server)
+	}
+	upgradeServe(t, s, client, server)
+	return client
+}
+
+func upgradeServe(t *testing.T, s *rawhttp.Server, client, server net.Conn) {
+	done := make(chan error, 1)
+	go func() { done <- s.ServeConn(context.Background(), server) }()
+	t.Cleanup(func() {
+		client.Close()
+		<-done
+	})
+}
+
+// onEach runs a test on each kind of connection.
+func onEach(t *testing.T, test func(t *testing.T, dial func(f func(context.Context, net.Conn) error, opts ...rawhttp.Option) net.Conn)) {
+	for name, kind := range upgradeKinds {
+		t.Run(name, func(t *testing.T) {
+			noNewGoroutines(t)
+			test(t, func(f func(context.Context, net.Conn) error, opts ...rawhttp.Option) net.Conn {
+				s := newServer(t, append(opts, rawhttp.WithDate(false), rawhttp.WithResolver(upgrades(f)))...)
+				return kind(t, s)
+			})
+		})
+	}
+}
+
+// Bytes pass in both directions on every kind of connection, those that came early first,
+// also while the watch reads ahead since somebody waits for the end of ctx.
+func TestUpgradeCarriesBytes(t *testing.T) {
+	for _, waits := range []bool{false, true} {
+		t.Run(fmt.Sprint("waits ", waits), func(t *testing.T) {
+			onEach(t, func(t *testing.T, dial func(func(context.Context, net.Conn) error, ...rawhttp.Option) net.Conn) {
+				c := dial(func(ctx context.Context, conn net.Conn) error {
+					if waits {
+						stop := context.AfterFunc(ctx, func() {})
+						defer stop()
+					}
+					buf := make([]byte, 10)
+					for {
+						n, err := conn.Read(buf)
+						if err != nil {
+							return nil
+						}
+						if waits { // the watch has time to begin
+							<-time.After(time.Duration(n) * time.Millisecond)
+						}
+						if _, err := conn.Write(buf[:n]); err != nil {
+							return err
+						}
+					}
+				})
+				var sent strings.Builder
+				go io.WriteString(c, askEcho+"early ")
+				wantRead(t, c, switched+"early ")
+				for i := range 50 {
+					fmt.Fprintf(&sent, "%d ", i)
+				}
+				go func() {
+					for part := range strings.SplitAfterSeq(sent.String(), " ") {
+						io.WriteString(c, part)
+					}
+				}()
+				wantRead(t, c, sent.String())
+			})
+		})
+	}
+}
+
+// The connection closes when f returns, in order: all that f wrote arrives.
+func TestUpgradeEnds(t *testing.T) {
+	onEach(t, func(t *testing.T, dial func(func(context.Context, net.Conn) error, ...rawhttp.Option) net.Conn) {
+		late := make(chan error, 2)
+		c := dial(func(ctx context.Context, conn net.Conn) error {
+			started := make(chan struct{})
+			go func() {
+				close(started)
+				_, err := conn.Read(make([]byte, 1))
+				late <- err
+				_, err = conn.Write([]byte("late"))
+				late <- err
+			}()
+			<-started
+			_, err := io.WriteString(conn, "goodbye")
+			return err
+		})
+		go io.WriteString(c, askEcho)
+		got, err := io.ReadAll(c)
+		if err != nil || string(got) != switched+"goodbye" {
+			t.Errorf("read %q, %v, want %q", got, err, switched+"goodbye")
+		}
+		for range 2 {
+			if err := <-late; err == nil {
+				t.Error("a Read or Write after f has returned returns no error")
+			}
+		}
+	})
+}
+
+// Deadlines are those of the program: none of the server's is left, and its own hold.
+func TestUpgradeDeadlines(t *testing.T) {
+	onEach(t, func(t *testing.T, dial func(func(context.Context, net.Conn) error, ...rawhttp.Option) net.Conn) {
+		c := dial(func(ctx context.Context, conn net.Conn) error {
+			buf := make([]byte, 1)
+			defer context.AfterFunc(ctx, func() {})()
+			for range 2 { // a deadline that has passed can be lifted
+				conn.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+				if _, err := conn.Read(buf); !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Errorf("Read after its deadline: %v", err)
+				}
+			}
+			if err := conn.SetDeadline(time.Now().Add(-time.Second)); err != nil {
+				t.Error(err)
+			}
+			if _, err := conn.Read(buf); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("Read after its deadline: %v", err)
+			}
+			conn.SetDeadline(time.Time{})
+			time.AfterFunc(20*time.Millisecond, func() { conn.SetReadDeadline(time.Unix(1, 0)) })
+			if _, err := conn.Read(buf); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("Read whose deadline is set meanwhile: %v", err)
+			}
+			conn.SetReadDeadline(time.Time{})
+			io.WriteString(conn, "now")
+			if _, err := conn.Read(buf); err != nil {
+				t.Errorf("Read after the deadline was lifted: %v", err)
+			}
+			_, err := conn.Write(buf)
+			return err
+		})
+		go io.WriteString(c, askEcho)
+		wantRead(t, c, switched+"now")
+		io.WriteString(c, "x")
+		wantRead(t, c, "x")
+	})
+}
+
+// No limit of the server ends an upgraded connection, however long it is silent.
+func TestUpgradeHasNoLimits(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := pipe(t, rawhttp.WithDate(false), rawhttp.WithResolver(upgrades(echoes)))
+		go io.WriteString(c, askEcho)
+		wantRead(t, c, switched)
+		time.Sleep(24 * time.Hour)
+		go io.WriteString(c, "a")
+		time.Sleep(24 * time.Hour) // nor does a stalled reader
+		wantRead(t, c, "a")
+	})
+}
+
+func TestUpgradeCloseWrite(t *testing.T) {
+	for name, want := range map[string]bool{"TCP": true, "TLS": true, "wrapped": false, "pipe": false} {
+		t.Run(name, func(t *testing.T) {
+			heard := make(chan string, 1)
+			s := newServer(t, rawhttp.WithDate(false), rawhttp.WithResolver(upgrades(func(_ context.Context, conn net.Conn) error {
+				half, ok := conn.(interface{ CloseWrite() error })
+				if ok != want {
+					t.Errorf("the connection has CloseWrite: %v, want %v", ok, want)
+				}
+				if !ok {
+					return nil
+				}
+				if err := half.CloseWrite(); err != nil {
+					t.Error(err)
+				}
+				b, _ := io.ReadAll(conn)
+				heard <- string(b)
+				return nil
+			})))
+			c := upgradeKinds[name](t, s)
+			go io.WriteString(c, askEcho)
+			got, err := io.ReadAll(c)
+			if err != nil || string(got) != switched {
+				t.Errorf("read %q, %v, want %q and the end", got, err, switched)
+			}
+			if want {
+				io.WriteString(c, "after")
+				c.(interface{ CloseWrite() error }).CloseWrite()
+				if got := <-heard; got != "after" {
+					t.Errorf("f reads %q after CloseWrite, want what the client sent", got)
+				}
+			}
+		})
+	}
+}
+
+// ctx ends when the client has disconnected, whether f reads or not, and no bytes are lost.
+func TestUpgradeClientDisconnects(t *testing.T) {
+	onEach(t, func(t *testing.T, dial func(func(context.Context, net.Conn) error, ...rawhttp.Option) net.Conn) {
+		ended := make(chan string, 1)
+		c := dial(func(ctx context.Context, conn net.Conn) error {
+			<-ctx.Done()
+			b, _ := io.ReadAll(conn)
+			ended <- string(b)
+			return nil
+		})
+		go io.WriteString(c, askEcho)
+		wantRead(t, c, switched)
+		io.WriteString(c, "last words")
+		c.Close()
+		if got := <-ended; got != "last words" {
+			t.Errorf("f reads %q, want what was sent before the client left", got)
+		}
+	})
+}
+
+// A graceful stop waits for f, tells it, and after its time ends ctx and the connection.
+func TestUpgradeShutdown(t *testing.T) {
+	for name, heeds := range map[string]bool{"f heeds Stopping": true, "f does not": false} {
+		t.Run(name, func(t *testing.T) {
+			noNewGoroutines(t)
+			result := make(chan error, 1)
+			s := newServer(t, rawhttp.WithDate(false), rawhttp.WithResolver(upgrades(func(ctx context.Context, conn net.Conn) error {
+				<-rawhttp.Stopping(ctx)
+				if heeds {
+					_, err := io.WriteString(conn, "goodbye")
+					result <- ctx.Err()
+					return err
+				}
+				_, err := conn.Read(make([]byte, 1))
+				<-ctx.Done()
+				result <- err
+				return err
+			})))
+			c := upgradeKinds["TCP"](t, s)
+			go io.WriteString(c, askEcho)
+			wantRead(t, c, switched)
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			if heeds {
+				ctx, cancel = context.WithCancel(t.Context())
+			}
+			defer cancel()
+			stopped := make(chan error, 1)
+			go func() { stopped <- s.Shutdown(ctx) }()
+			if heeds {
+				wantRead(t, c, "goodbye")
+				c.Close()
+			}
+			if err := <-result; (err == nil) != heeds {
+				t.Errorf("f ends with %v", err)
+			}
+			if err := <-stopped; (err == nil) != heeds {
+				t.Errorf("Shutdown = %v", err)
+			}
+		})
+	}
+}
+
+// Close ends the connection at once.
+func TestUpgradeServerClose(t *testing.T) {
+	noNewGoroutines(t)
+	ended := make(chan error, 1)
+	s := newServer(t, rawhttp.WithDate(false), rawhttp.WithResolver(upgrades(func(ctx context.Context, conn net.Conn) error {
+		_, err := conn.Read(make([]byte, 1))
+		<-ctx.Done()
+		ended <- err
+		return err
+	})))
+	c := upgradeKinds["TCP"](t, s)
+	go io.WriteString(c, askEcho)
+	wantRead(t, c, switched)
+	s.Close()
+	if err := <-ended; err == nil {
+		t.Error("Read after Close returns no error")
+	}
+}
+
+// An upgraded connection takes a place of WithMaxConns, and is never evicted.
+func TestUpgradeCounts(t *testing.T) {
+	s, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithMaxConns(1), rawhttp.WithResolver(upgrades(echoes)))
+	c := dial(t, addr)
+	io.WriteString(c, askEcho)
+	wantRead(t, c, switched)
+	if got := talk(t, addr, askEcho); !strings.HasPrefix(got, "HTTP/1.1 503 ") {
+		t.Errorf("a second connection is answered with %q, want 503", got)
+	}
+	io.WriteString(c, "still")
+	wantRead(t, c, "still")
+	st := s.Stats()
+	if st.ConnsOpen != 1 || st.ConnsIdle != 0 || st.BytesWritten < uint64(len(switched)+len("still")) || st.BytesRead < uint64(len(askEcho)+len("still")) {
+		t.Errorf("Stats() = %+v, want one connection open, none idle, and its bytes", st)
+	}
+}
+
+// What f returns is logged and traced; what came early and late is in a Transcript.
+func TestUpgradeIsSeen(t *testing.T) {
+	on := errors.New("on purpose")
+	tests := []struct {
+		name string
+		f    func(context.Context, net.Conn) error
+		log  string // "" for none
+	}{
+		{"nil", func(context.Context, net.Conn) error { return nil }, ""},
+		{"error", func(context.Context, net.Conn) error { return on }, "on purpose"},
+		{"panic", func(context.Context, net.Conn) error { panic(on) }, "on purpose"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var log liveLog
+			var transcript strings.Builder
+			var exchanges []rawhttp.Exchange
+			trace := rawhttp.Trace{Exchange: func(x rawhttp.Exchange) { exchanges = append(exchanges, x) }}
+			s := newServer(t, rawhttp.WithDate(false), rawhttp.WithLogger(&log), rawhttp.WithTrace(rawhttp.Transcript(&transcript)), rawhttp.WithTrace(trace),
+				rawhttp.WithResolver(upgrades(func(ctx context.Context, conn net.Conn) error {
+					wantRead(t, conn, "early\nlate\n")
+					io.WriteString(conn, "answer\n")
+					return tt.f(ctx, conn)
+				})))
+			client, server := net.Pipe()
+			done := make(chan struct{})
+			go func() {
+				s.ServeConn(context.Background(), server)
+				close(done)
+			}()
+			go io.WriteString(client, askEcho+"early\nlate\n")
+			wantRead(t, client, switched+"answer\n")
+			client.Close()
+			<-done
+			if got := log.has("error", "on purpose"); got != (tt.log != "") {
+				t.Errorf("the log has the error: %v, want %v: %s", got, !got, &log)
+			}
+			if len(exchanges) != 1 || exchanges[0].Status != 101 || exchanges[0].Bytes != int64(len("answer\n")) || (exchanges[0].Err != nil) != (tt.log != "") {
+				t.Errorf("exchanges %+v, want one with 101, its bytes, and its error", exchanges)
+			}
+			for _, line := range []string{"#1.1 S <-- HTTP/1.1 101 Switching Protocols<CRLF>\n", "early", "late", "answer"} {
+				if !strings.Contains(transcript.String(), line) {
+					t.Errorf("the transcript lacks %q:\n%s", line, &transcript)
+				}
+			}
+		})
+	}
+}
+
+// OnClose of an Upgrade is called when f has returned.
+func TestUpgradeOnClose(t *testing.T) {
+	var order []string
+	got := rawhttp.Answer(resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Upgrade("echo", func(context.Context, net.Conn) error {
+			order = append(order, "f")
+			return nil
+		}).OnClose(func() { order = append(order, "closed") }), nil
+	}), askEcho)
+	if diff := cmp.Diff([]string{"f", "closed"}, order); diff != "" || got != switched {
+		t.Errorf("answer %q, calls (-want +got):\n%s", got, diff)
+	}
+}
+
+// One goroutine reads, others write, another sets deadlines.
+func TestUpgradeConcurrently(t *testing.T) {
+	onEach(t, func(t *testing.T, dial func(func(context.Context, net.Conn) error, ...rawhttp.Option) net.Conn) {
+		const writers, lines = 4, 25
+		c := dial(func(ctx context.Context, conn net.Conn) error {
+			var all sync.WaitGroup
+			for range writers {
+				all.Go(func() {
+					for range lines {
+						io.WriteString(conn, "0123456789\n")
+						conn.SetReadDeadline(time.Now().Add(time.Minute))
+					}
+				})
+			}
+			all.Go(func() { io.Copy(io.Discard, io.LimitReader(conn, 100)) })
+			all.Go(func() {
+				select {
+				case <-ctx.Done():
+				case <-time.After(20 * time.Millisecond):
+				}
+			})
+			all.Wait()
+			return nil
+		})
+		go io.WriteString(c, askEcho)
+		wantRead(t, c, switched)
+		go io.WriteString(c, strings.Repeat("x", 100))
+		r := bufio.NewReader(c)
+		for i := range writers * lines {
+			if line, err := r.ReadString('\n'); line != "0123456789\n" || err != nil {
+				t.Fatalf("line %d is %q, %v", i, line, err)
+			}
+		}
+		if rest, err := io.ReadAll(r); len(rest) > 0 || err != nil {
+			t.Errorf("then %q, %v", rest, err)
+		}
+	})
+}
+
+// f's own Close closes at once, and is not taken for the client's.
+func TestUpgradeClose(t *testing.T) {
+	onEach(t, func(t *testing.T, dial func(func(context.Context, net.Conn) error, ...rawhttp.Option) net.Conn) {
+		c := dial(func(ctx context.Context, conn net.Conn) error {
+			defer context.AfterFunc(ctx, func() {})()
+			if err := conn.Close(); err != nil {
+				t.Errorf("Close() = %v", err)
+			}
+			if _, err := conn.Write([]byte("x")); err == nil {
+				t.Error("Write after Close returns no error")
+			}
+			if err := ctx.Err(); err != nil {
+				t.Errorf("ctx has ended: %v", context.Cause(ctx))
+			}
+			return nil
+		})
+		go io.WriteString(c, askEcho)
+		wantRead(t, c, switched)
+		if _, err := c.Read(make([]byte, 1)); err == nil {
+			t.Error("Read after the server closed returns no error")
+		}
+	})
+}
