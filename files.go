@@ -36,7 +36,7 @@ type FileResolver struct {
 	links    jail.LinkReader                    // the tree, if it may have scripts
 	listings chan struct{}                      // one element per long listing in progress
 	waiting  atomic.Int32                       // long listings waiting for a turn
-	tagOf    func(*FileResolver, opened) string // the entity tag of a file without a time; nil if there is none
+	tagOf    func(*FileResolver, opened) string // returns the entity tag of a file without a time; may be nil
 	tags     sync.Map                           // of embedded files: from name to entity tag
 	cache    fileCache
 }

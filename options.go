@@ -58,7 +58,7 @@ func (discardLogger) Error(string, ...any) {}
 // config holds all that Options set.
 type config struct {
 	sources     int                                       // number of WithRoot, WithFS and WithResolver options
-	openFiles   func([]FileOption) (*FileResolver, error) // of WithRoot or WithFS, so that programs have what they use
+	openFiles   func([]FileOption) (*FileResolver, error) // set by WithRoot or WithFS, so that programs link only what they use
 	resolver    Resolver
 	fileOptions []FileOption
 
@@ -176,8 +176,8 @@ func duration(name string, d time.Duration, field func(*config) *time.Duration) 
 	})
 }
 
-// WithReadHeaderTimeout limits the time to receive a head. It starts when the connection is
-// accepted, or for later requests at their first byte. The limit is absolute: more bytes do
+// WithReadHeaderTimeout limits the time to receive a head, from when the connection is
+// accepted, or for later requests from their first byte. The limit is absolute: more bytes do
 // not extend it. A late head is answered with 408; a connection on which no byte has
 // arrived is closed without a response.
 //
@@ -189,8 +189,8 @@ func WithReadHeaderTimeout(d time.Duration) Option {
 // WithIdleTimeout limits the time between two requests on a connection. When it is
 // exceeded, the connection is closed without a response.
 //
-// The default is 75 seconds; 0 is no limit. Load balancers keep idle connections for less
-// than 75 seconds, so that it is they who close.
+// The default is 75 seconds, longer than most load balancers keep idle connections, so that
+// they close them first; 0 is no limit.
 func WithIdleTimeout(d time.Duration) Option {
 	return duration("WithIdleTimeout", d, func(c *config) *time.Duration { return &c.idleTimeout })
 }

@@ -1,9 +1,9 @@
-// Package rawhttp is an embeddable HTTP/1.x server (RFC 9110, RFC 9112) that hides no byte:
-// it parses requests without I/O, builds responses as values, serves files from a jail, and
-// can trace the conversation as it is on the wire.
+// Package rawhttp implements an embeddable HTTP/1.x server (RFC 9110, RFC 9112). It parses
+// requests without I/O, builds responses as values, serves files from a jail, and can show
+// each byte of a conversation.
 //
-// A [Resolver] maps requests to responses, [New] makes a [Server] of it, and [Server.Serve]
-// serves:
+// A [Resolver] maps requests to responses, [New] makes a [Server] that uses it, and
+// [Server.Serve] serves connections:
 //
 //	srv, err := rawhttp.New(rawhttp.WithRoot("public"))
 //	if err != nil {
