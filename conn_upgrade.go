@@ -181,7 +181,7 @@ func (u *upgradedConn) Read(p []byte) (n int, err error) {
 		}
 	}
 	n, err = c.nc.Read(p)
-	c.took(p[:n])
+	c.countRead(p[:n])
 	return n, err
 }
 
@@ -206,7 +206,7 @@ func (u *upgradedConn) readEarly(p []byte) int {
 		return n
 	}
 	n := c.watch.takeAhead(p)
-	c.took(p[:n])
+	c.countRead(p[:n])
 	return n
 }
 
