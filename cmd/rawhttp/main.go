@@ -24,7 +24,7 @@ import (
 func main() {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	os.Exit(run(stopped(signals), os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(run(stopped(signals), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
 // A stop has the channels that say when to stop gracefully, and when to stop at once.
@@ -55,6 +55,9 @@ type settings struct {
 }
 
 const usage = `usage: rawhttp [flags] [root]
+       rawhttp send HOST:PORT [text...]   send exact bytes and show both sides
+       rawhttp spy HOST:PORT              relay connections and show both sides
+       rawhttp check [file]               show the parts of a request, or its mistake
 
 Serves the folder root, the working directory if it is left out.
 
@@ -74,7 +77,17 @@ Serves the folder root, the working directory if it is left out.
 
 // run serves until it is stopped and returns the exit status: 0, 1 where it cannot serve,
 // 2 where the command line is wrong.
-func run(when stop, args []string, stdout, stderr io.Writer) int {
+func run(when stop, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	if len(args) > 0 {
+		switch args[0] {
+		case "send":
+			return send(args[1:], stdin, stdout, stderr)
+		case "spy":
+			return spy(when, args[1:], stdout, stderr)
+		case "check":
+			return check(args[1:], stdin, stdout, stderr)
+		}
+	}
 	set, err := parseArgs(args)
 	if errors.Is(err, flag.ErrHelp) {
 		fmt.Fprint(stdout, usage)
@@ -89,13 +102,6 @@ func run(when stop, args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	return 0
-}
-
-// oneLine returns the text of err as a line of its own, without what only a
-// programmer wants to know.
-func oneLine(err error) string {
-	s := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "rawhttp: "), "New: ")
-	return strings.ReplaceAll(s, "\n", "; ")
 }
 
 func parseArgs(args []string) (set settings, err error) {

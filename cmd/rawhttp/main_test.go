@@ -58,7 +58,7 @@ func start(t *testing.T, args ...string) *command {
 	stdout, w := io.Pipe()
 	status := make(chan int, 1)
 	go func() {
-		status <- run(stop{ctx, context.Background()}, args, w, &cmd.stderr)
+		status <- run(stop{ctx, context.Background()}, args, nil, w, &cmd.stderr)
 		w.Close()
 	}()
 	lines := bufio.NewReader(stdout)
@@ -215,7 +215,7 @@ func TestRunListensOnLoopbackByDefault(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var stdout, stderr lockedBuffer
-	run(stop{ctx, context.Background()}, []string{t.TempDir()}, &stdout, &stderr)
+	run(stop{ctx, context.Background()}, []string{t.TempDir()}, nil, &stdout, &stderr)
 	if got, want := stdout.String()+stderr.String(), "127.0.0.1:8080"; !strings.Contains(got, want) {
 		t.Errorf("run without -addr wrote %q, want it to name %s", got, want)
 	}
@@ -285,7 +285,7 @@ func wantOneLine(t *testing.T, args []string, status int, names string) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel() // where it serves nevertheless, it ends
 	var stdout, stderr lockedBuffer
-	if got := run(stop{ctx, context.Background()}, args, &stdout, &stderr); got != status {
+	if got := run(stop{ctx, context.Background()}, args, nil, &stdout, &stderr); got != status {
 		t.Errorf("run(%q) = %d, want %d", args, got, status)
 	}
 	if got := stdout.String(); got != "" {
@@ -358,7 +358,7 @@ func TestRunCannotServe(t *testing.T) {
 func TestRunHelp(t *testing.T) {
 	for _, arg := range []string{"-h", "-help", "--help"} {
 		var stdout, stderr lockedBuffer
-		if got := run(stop{t.Context(), context.Background()}, []string{arg}, &stdout, &stderr); got != 0 {
+		if got := run(stop{t.Context(), context.Background()}, []string{arg}, nil, &stdout, &stderr); got != 0 {
 			t.Errorf("run(%q) = %d, want 0", arg, got)
 		}
 		if got := stdout.String(); !strings.HasPrefix(got, "usage: rawhttp [flags] [root]\n") {
@@ -373,13 +373,13 @@ func TestRunHelp(t *testing.T) {
 // The usage names the forms that -list takes.
 func TestRunHelpNamesForms(t *testing.T) {
 	var stdout lockedBuffer
-	run(stop{t.Context(), context.Background()}, []string{"-h"}, &stdout, io.Discard)
+	run(stop{t.Context(), context.Background()}, []string{"-h"}, nil, &stdout, io.Discard)
 	line := regexp.MustCompile(`(?m)^  -list .*$`).FindString(stdout.String())
 	for _, form := range []string{"text", "html", "none"} {
 		if !regexp.MustCompile(`\b` + form + `\b`).MatchString(line) {
 			t.Errorf("the usage of -list, %q, does not name %s", line, form)
 		}
-		if got := run(stop{t.Context(), context.Background()}, []string{"-list", form, "-h"}, io.Discard, io.Discard); got != 0 {
+		if got := run(stop{t.Context(), context.Background()}, []string{"-list", form, "-h"}, nil, io.Discard, io.Discard); got != 0 {
 			t.Errorf("run(-list %s -h) = %d, want 0", form, got)
 		}
 	}
@@ -388,7 +388,7 @@ func TestRunHelpNamesForms(t *testing.T) {
 // The usage names the flags that there are, and no others.
 func TestRunHelpNamesFlags(t *testing.T) {
 	var stdout, stderr lockedBuffer
-	run(stop{t.Context(), context.Background()}, []string{"-h"}, &stdout, &stderr)
+	run(stop{t.Context(), context.Background()}, []string{"-h"}, nil, &stdout, &stderr)
 	var named []string
 	for _, m := range regexp.MustCompile(`(?m)^  -(\w+)`).FindAllStringSubmatch(stdout.String(), -1) {
 		named = append(named, m[1])
@@ -407,7 +407,7 @@ func TestRunHelpNamesFlags(t *testing.T) {
 		if !slices.Contains(named, name) {
 			t.Errorf("the usage does not name -%s:\n%s", name, stdout.String())
 		}
-		if got := run(stop{t.Context(), context.Background()}, []string{"-" + name + "=" + value, "-h"}, io.Discard, io.Discard); got != 0 {
+		if got := run(stop{t.Context(), context.Background()}, []string{"-" + name + "=" + value, "-h"}, nil, io.Discard, io.Discard); got != 0 {
 			t.Errorf("run(-%s=%s -h) = %d, want 0", name, value, got)
 		}
 	}

@@ -3,6 +3,7 @@ package transcript
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"time"
 
 	"example.com/rawhttp/internal/ascii"
@@ -134,6 +135,9 @@ func (c *Conversation) recognize(who Side, all bool) {
 	line, _, whole := bytes.Cut(said, []byte("\n"))
 	if other := who.other(); len(c.first[other]) > 0 { // the other side spoke first, and waits
 		c.protocol = otherLines
+		if bytes.HasPrefix(said, []byte("HTTP/1.")) {
+			c.protocol = http
+		}
 		c.sides[other].take(c.first[other])
 		c.sides[other].pause()
 		c.first[other] = nil
@@ -304,4 +308,23 @@ func lineAt(b []byte, off int) (line []byte, at int) {
 		line = line[:end+1]
 	}
 	return line[:min(len(line), maxPiece)], off - start
+}
+
+// Mark returns the line of head that has the byte at off, as it is shown, and a line with a
+// mark below that byte. The offset may be the length of head.
+func Mark(head []byte, off int) (line, mark string) {
+	quoted, at := lineAt(head, min(off, len(head)))
+	if len(quoted) == 0 && at == 0 { // something is missing at the end
+		quoted, _ = lineAt(head, max(0, len(head)-1))
+	}
+	text := bytes.TrimRight(quoted, "\r\n")
+	return visible(quoted), strings.Repeat(" ", columns(text[:min(at, len(text))])) + "^"
+}
+
+// Rests reports whether both sides have nothing begun, and each request has its response.
+func (c *Conversation) Rests() bool {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	client, server := &c.sides[Client], &c.sides[Server]
+	return c.protocol == http && client.phase == atStart && len(client.piece) == 0 && server.phase == atStart && server.num == client.num
 }

@@ -10,6 +10,9 @@ import (
 // maxPiece is the most bytes of the wire shown in one line.
 const maxPiece = 1024
 
+// maxRun is how many lines of a protocol that is no HTTP are shown while the other side is silent.
+const maxRun = 200
+
 // maxFieldLines is the most lines treated as a header section.
 const maxFieldLines = 1000
 
@@ -35,6 +38,7 @@ type side struct {
 	faulty        bool // the content is malformed
 
 	fields  int
+	run     int // lines that were shown since the other side spoke
 	message message
 	content content
 	within  bool // within a line of mail that does not begin with a dot
@@ -119,6 +123,10 @@ func (s *side) step(b []byte) (n int) {
 			s.content.media = "TLS"
 			return 0
 		}
+		if len(s.line) == 0 && s.c.protocol == otherLines && s.c.p.opts.Lines >= 0 && !looksLikeText(b[:min(len(b), maxPiece)]) {
+			s.begin(opaque)
+			return 0
+		}
 		fallthrough
 	default:
 		if n = bytes.IndexByte(b, '\n') + 1; n == 0 {
@@ -162,7 +170,11 @@ func (s *side) lineBytes(b []byte) {
 		s.chunkEnd(b, ended)
 		return
 	}
-	s.show(b, s.off-len(b))
+	if s.phase == inLines && s.run >= maxRun && s.c.p.opts.Lines >= 0 {
+		s.content.more += int64(len(b))
+	} else {
+		s.run += s.show(b, s.off-len(b))
+	}
 	if ended {
 		line := bytes.TrimRight(s.line, "\r\n")
 		s.line = s.line[:0]
@@ -305,6 +317,7 @@ func (s *side) finish() {
 }
 
 func (s *side) pauseContent() {
+	s.run = 0
 	if n := len(s.piece); n > 0 {
 		s.printPiece(n)
 	}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// newFlags returns a set of flags whose errors are returned, and not printed.
+func newFlags(name string) *flag.FlagSet {
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	return flags
+}
+
+// parseAnywhere parses flags that may come before, between and after the other arguments,
+// which it returns. After "--" there are no flags; nor, with firstOnly, after the second
+// argument that is none.
+func parseAnywhere(flags *flag.FlagSet, args []string, firstOnly bool) (others []string, err error) {
+	for {
+		if err := flags.Parse(args); err != nil {
+			return nil, err
+		}
+		rest := flags.Args()
+		if n := len(args) - len(rest); len(rest) == 0 || n > 0 && args[n-1] == "--" || firstOnly && len(others) > 0 {
+			return append(others, rest...), nil
+		}
+		others = append(others, rest[0])
+		args = rest[1:]
+	}
+}
+
+// misused says what is wrong with the arguments of a command.
+func misused(stderr io.Writer, command string, err error) int {
+	name := strings.TrimSpace("rawhttp " + command)
+	fmt.Fprintf(stderr, "%s: %s (%s -h shows the usage)\n", name, oneLine(err), name)
+	return 2
+}
+
+// oneLine returns the text of err as a line of its own, without what only a
+// programmer wants to know.
+func oneLine(err error) string {
+	s := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "rawhttp: "), "New: ")
+	return strings.ReplaceAll(s, "\n", "; ")
+}
+
+// dialAddress checks the address of a server: HOST:PORT, :PORT or PORT.
+func dialAddress(s string) (string, error) {
+	host, port, err := splitAddress(s)
+	if err != nil {
+		return "", err
+	}
+	if host == "" {
+		host = "localhost"
+	}
+	if port == "0" {
+		return "", fmt.Errorf("%q has no port that one can connect to", s)
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+// splitAddress takes HOST:PORT, :PORT or PORT apart. IPv6 addresses are in brackets.
+func splitAddress(s string) (host, port string, err error) {
+	switch {
+	case s == "":
+		return "", "", errors.New("there is no address; want HOST:PORT, as in localhost:8080")
+	case isPort(s):
+		return "", s, nil
+	case strings.Contains(s, "://"):
+		_, rest, _ := strings.Cut(s, "://")
+		rest, _, _ = strings.Cut(rest, "/")
+		if _, p, ok := strings.Cut(rest, ":"); !ok || !isPort(p) {
+			rest += ":80"
+		}
+		return "", "", fmt.Errorf("%q is a URL; did you mean %s?", s, rest)
+	}
+	host, port, err = net.SplitHostPort(s)
+	if err != nil {
+		if ip := net.ParseIP(s); ip != nil && ip.To4() == nil {
+			return "", "", fmt.Errorf("address %q has no port; did you mean [%s]:8080?", s, s)
+		}
+		if !strings.Contains(s, ":") || strings.HasSuffix(s, "]") {
+			return "", "", fmt.Errorf("address %q has no port; did you mean %s:8080?", s, s)
+		}
+		return "", "", fmt.Errorf("address %q is not HOST:PORT, as in 127.0.0.1:8080 or [::1]:8080", s)
+	}
+	if !isPort(port) {
+		return "", "", fmt.Errorf("address %q: the port is a number from 0 to 65535", s)
+	}
+	return host, port, nil
+}
+
+func isPort(s string) bool {
+	_, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && s[0] != '+'
+}
+
+// A colorWhen says when to use colors: on a terminal, always or never.
+type colorWhen string
+
+func colorFlag(flags *flag.FlagSet) *colorWhen {
+	when := colorWhen("auto")
+	flags.Func("color", "", func(s string) error {
+		switch s {
+		case "auto", "always", "never":
+			when = colorWhen(s)
+			return nil
+		}
+		return errors.New("want auto, always or never")
+	})
+	return &when
+}
+
+// on reports whether what is written to w has colors: see no-color.org.
+func (c *colorWhen) on(w io.Writer) bool {
+	if *c != "auto" {
+		return *c == "always"
+	}
+	f, ok := w.(*os.File)
+	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" || os.Getenv("TERM") == "" {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"example.com/rawhttp"
+	"example.com/rawhttp/internal/ascii"
+	"example.com/rawhttp/internal/transcript"
+)
+
+const checkUsage = `usage: rawhttp check [flags] [file]
+
+Parses a request, from standard input if no file is named, and shows its parts
+with their offsets, or a mark below the first byte that breaks a rule. Nothing is
+sent.
+
+  -lenient    accept bare LF, folded lines and a head without an end
+  -color WHEN auto, always or never
+
+  printf 'GET /a HTTP/1.1\r\nHost : x\r\n\r\n' | rawhttp check
+
+The exit status is 0 if the request is accepted, 1 if it is not, or is
+incomplete, 2 for wrong usage.
+`
+
+// maxCheck is the most that check reads: more than a head may have.
+const maxCheck = 64 << 20
+
+// check is the command of that name.
+func check(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	flags := newFlags("check")
+	lenient := flags.Bool("lenient", false, "")
+	color := colorFlag(flags)
+	files, err := parseAnywhere(flags, args, false)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		io.WriteString(stdout, checkUsage)
+		return 0
+	case err == nil && len(files) > 1:
+		err = fmt.Errorf("one file is checked, not %d", len(files))
+	}
+	if err != nil {
+		return misused(stderr, "check", err)
+	}
+	if len(files) == 1 && files[0] != "-" {
+		f, err := os.Open(files[0])
+		if err != nil {
+			fmt.Fprintf(stderr, "rawhttp check: %v\n", err)
+			return 2
+		}
+		defer f.Close()
+		stdin = f
+	}
+	b, err := io.ReadAll(io.LimitReader(stdin, maxCheck))
+	if err != nil {
+		fmt.Fprintf(stderr, "rawhttp check: %v\n", err)
+		return 2
+	}
+	text, ok := report(b, *lenient, color.on(stdout))
+	io.WriteString(stdout, text)
+	if !ok {
+		return 1
+	}
+	return 0
+}
+
+// report describes the requests that b is made of, and whether all are accepted.
+func report(b []byte, lenient, color bool) (text string, ok bool) {
+	parse := rawhttp.ParseRequest
+	if lenient {
+		parse = rawhttp.ParseRequestLenient
+	}
+	var out strings.Builder
+	for base := 0; ; {
+		req, rest, err := parse(b[base:])
+		var pe *rawhttp.ParseError
+		switch {
+		case errors.As(err, &pe):
+			reportRefused(&out, b[base:], pe, color)
+			return out.String(), false
+		case errors.Is(err, rawhttp.ErrIncomplete):
+			fmt.Fprintf(&out, "%6d  incomplete: the head does not end in an empty line\n", len(b))
+			return out.String(), false
+		case err != nil:
+			fmt.Fprintln(&out, err)
+			return out.String(), false
+		}
+		head := len(b) - base - len(rest)
+		reportHead(&out, b[base:base+head], base, req)
+		n, err := contentLength(req, rest)
+		content := base + head
+		switch {
+		case errors.As(err, &pe) && !errors.Is(err, io.ErrUnexpectedEOF):
+			fmt.Fprintf(&out, "%6d  content:\n", content)
+			reportRefused(&out, rest, pe, color)
+			return out.String(), false
+		case err != nil:
+			fmt.Fprintf(&out, "%6d  content, incomplete: %d bytes have come\n", content, len(rest))
+			return out.String(), false
+		case n > 0:
+			fmt.Fprintf(&out, "%6d  content, %d bytes on the wire\n", content, n)
+		}
+		base = content + n
+		if base == len(b) {
+			fmt.Fprintf(&out, "%6d  end\n", base)
+			return out.String(), true
+		}
+		out.WriteString("\n")
+	}
+}
+
+// reportHead describes the parts of a head, each with its offset in all that is checked.
+func reportHead(out *strings.Builder, head []byte, base int, req *rawhttp.Request) {
+	part := func(off int, name, value string) {
+		fmt.Fprintf(out, "%6d  %-9s %s\n", base+off, name, ascii.Visible(value))
+	}
+	at := func(s string, from int) int { return from + max(0, strings.Index(string(head[from:]), s)) }
+	method := at(req.Method(), 0)
+	target := at(req.Target(), method+len(req.Method()))
+	part(method, "method", req.Method())
+	part(target, "target", req.Target())
+	end := target + len(req.Target())
+	part(at("HTTP/", end), "version", req.Version())
+	from := end + strings.IndexByte(string(head[end:])+"\n", '\n') + 1
+	for name, value := range req.Header().All() {
+		from = at(name+":", min(from, len(head)))
+		part(from, "field", name+": "+value)
+		from += len(name) + 1
+	}
+	fmt.Fprintf(out, "%6s  %-9s %s\n", "", "path", ascii.Visible(req.Path()))
+	if q := req.RawQuery(); q != "" {
+		fmt.Fprintf(out, "%6s  %-9s %s\n", "", "query", ascii.Visible(q))
+	}
+	fmt.Fprintf(out, "%6s  %-9s %s\n", "", "host", ascii.Visible(req.Host()))
+	fmt.Fprintf(out, "%6s  %-9s %s\n", "", "framing", framing(req))
+}
+
+func framing(req *rawhttp.Request) string {
+	switch n := req.ContentLength(); {
+	case n < 0:
+		return "chunked"
+	case n == 0:
+		return "no content"
+	default:
+		return fmt.Sprintf("%d bytes of content", n)
+	}
+}
+
+// contentLength returns how many bytes of rest are the content of req, with its framing.
+func contentLength(req *rawhttp.Request, rest []byte) (n int, err error) {
+	if length := req.ContentLength(); length >= 0 {
+		if length > int64(len(rest)) {
+			return 0, io.ErrUnexpectedEOF
+		}
+		return int(length), nil
+	}
+	r := strings.NewReader(string(rest))
+	if _, err := io.Copy(io.Discard, req.Content(nil, r)); err != nil {
+		return 0, err
+	}
+	return len(rest) - r.Len(), nil
+}
+
+func reportRefused(out *strings.Builder, b []byte, pe *rawhttp.ParseError, color bool) {
+	line, mark := transcript.Mark(b, pe.Offset)
+	refusal := fmt.Sprintf("%s %s (%s): %d", mark, pe.Reason, pe.Section, pe.Status)
+	if color {
+		refusal = "\x1b[31m" + refusal + "\x1b[0m"
+	}
+	fmt.Fprintf(out, "%s\n%s\n", line, refusal)
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestCheck(t *testing.T) {
+	tests := []struct {
+		name   string
+		in     string
+		args   []string
+		status int
+		want   string
+	}{{
+		name: "the parts of a head",
+		in:   "GET /a%20b/../c?d=e HTTP/1.1\r\nHost: x\r\nAccept:  */*\r\n\r\n",
+		want: `     0  method    GET
+     4  target    /a%20b/../c?d=e
+    20  version   HTTP/1.1
+    30  field     Host: x
+    39  field     Accept: */*
+        path      /c
+        query     d=e
+        host      x
+        framing   no content
+    55  end
+`,
+	}, {
+		name: "two requests, one with content",
+		in:   "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\nGET /b HTTP/1.0\r\n\r\n",
+		want: `     0  method    POST
+     5  target    /a
+     8  version   HTTP/1.1
+    18  field     Host: x
+    27  field     Transfer-Encoding: chunked
+        path      /a
+        host      x
+        framing   chunked
+    57  content, 13 bytes on the wire
+
+    70  method    GET
+    74  target    /b
+    77  version   HTTP/1.0
+        path      /b
+        host      
+        framing   no content
+    89  end
+`,
+	}, {
+		name: "a mark", in: "GET /a HTTP/1.1\r\nHost : x\r\n\r\n", status: 1,
+		want: "Host : x<CRLF>\n    ^ field name is not a token (RFC 9112, section 5.1): 400\n",
+	}, {
+		name: "a mark in content", in: "POST / HTTP/1.0\r\nContent-Length: 0\r\n\r\nGET  /", status: 1,
+		want: `     0  method    POST
+     5  target    /
+     7  version   HTTP/1.0
+    17  field     Content-Length: 0
+        path      /
+        host      
+        framing   no content
+
+GET  /
+    ^ more than one space (RFC 9112, section 3): 400
+`,
+	}, {
+		name: "something is missing", in: "GET /a HTTP/1.1\r\nA: b\r\n\r\n", status: 1,
+		want: "<CRLF>\n^ Host field is missing (RFC 9112, section 3.2): 400\n",
+	}, {
+		name: "control bytes", in: "GET /\x1b[2J HTTP/1.1\r\n\r\n", status: 1,
+		want: `GET /\x1b[2J HTTP/1.1<CRLF>` + "\n     ^ request target has a byte that is not visible ASCII (RFC 9112, section 3.2): 400\n",
+	}, {
+		name: "in color", in: "GET  /", args: []string{"-color", "always"}, status: 1,
+		want: "GET  /\n\x1b[31m    ^ more than one space (RFC 9112, section 3): 400\x1b[0m\n",
+	}, {
+		name: "incomplete", in: "GET / HTTP/1.1\r\nHost: a", status: 1,
+		want: "    23  incomplete: the head does not end in an empty line\n",
+	}, {
+		name: "lenient", in: "GET / HTTP/1.1\nHost: a\n\n", args: []string{"-lenient"},
+		want: `     0  method    GET
+     4  target    /
+     6  version   HTTP/1.1
+    15  field     Host: a
+        path      /
+        host      a
+        framing   no content
+    24  end
+`,
+	}}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "request")
+			if err := os.WriteFile(file, []byte(tt.in), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			fromStdin := append([]string{"check"}, tt.args...)
+			status, stdout, stderr := call(t, tt.in, fromStdin...)
+			if diff := cmp.Diff(tt.want, stdout); status != tt.status || diff != "" || stderr != "" {
+				t.Errorf("%q of %q: status %d, want %d; stderr %q (-want +got):\n%s", fromStdin, tt.in, status, tt.status, stderr, diff)
+			}
+			if _, fromFile, _ := call(t, "", append(fromStdin, file)...); fromFile != stdout {
+				t.Errorf("of a file it prints %q, want %q", fromFile, stdout)
+			}
+		})
+	}
+}
+
+func TestCheckMisused(t *testing.T) {
+	for _, args := range [][]string{{"check", "/nonexistent"}, {"check", "a", "b"}, {"check", "-x"}, {"check", "-color", "red"}} {
+		status, stdout, stderr := call(t, "", args...)
+		if status != 2 || stdout != "" || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%q: status %d, %q, %q, want 2 and a line", args, status, stdout, stderr)
+		}
+	}
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// call calls run as the command line does, and returns what it printed.
+func call(t *testing.T, stdin string, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	var out, errs lockedBuffer
+	status = run(stop{t.Context(), context.Background()}, args, strings.NewReader(stdin), &out, &errs)
+	return status, out.String(), errs.String()
+}
+
+// scripted is a server that answers the first bytes of each connection with the text, and
+// closes if that is "". It keeps what it hears.
+func scripted(t *testing.T, answer string, heard *lockedBuffer) (addr string) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	go func() {
+		for {
+			nc, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer nc.Close()
+				b := make([]byte, 4096)
+				for first := true; ; first = false {
+					n, err := nc.Read(b)
+					heard.Write(b[:n])
+					if err != nil {
+						return
+					}
+					if first {
+						io.WriteString(nc, answer)
+					}
+				}
+			}()
+		}
+	}()
+	return ln.Addr().String()
+}
+
+func TestSendIsExact(t *testing.T) {
+	tests := []struct {
+		name  string
+		stdin string
+		args  []string
+		want  string
+	}{
+		{"lines", "", []string{"GET / HTTP/1.1", "Host: a", ""}, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"},
+		{"LF alone", "", []string{"GET / HTTP/1.1", ""}, "GET / HTTP/1.1\n\n"},
+		{"escapes", "", []string{`a\x00\t\\b\`, `\r\nc\\`}, "a\x00\t\\b\r\nc\\\r\n"},
+		{"nothing is repaired", "", []string{"GET  /ü", "-x"}, "GET  /ü\r\n-x\r\n"},
+		{"standard input as it is", "a\nb\\n\r", nil, "a\nb\\n\r"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, split := range []bool{false, true} {
+				var heard lockedBuffer
+				addr := scripted(t, "HTTP/1.1 204 No Content\r\n\r\n", &heard)
+				args := []string{"send", "-wait", "250ms"}
+				if split {
+					args = append(args, "-split")
+				}
+				if tt.name == "LF alone" {
+					args = append(args, "-lf")
+				}
+				args = append(append(args, addr), tt.args...)
+				status, stdout, stderr := call(t, tt.stdin, args...)
+				if status != 0 || heard.String() != tt.want {
+					t.Errorf("%q sent %q, status %d, want %q, 0; it printed:\n%s%s", args, heard.String(), status, tt.want, stdout, stderr)
+				}
+			}
+		})
+	}
+}
+
+func TestSendShowsBothSides(t *testing.T) {
+	var heard lockedBuffer
+	addr := scripted(t, "HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 3\r\n\r\n\x00\x01\x02", &heard)
+	_, stdout, _ := call(t, "", "send", addr, "GET / HTTP/1.1", "Host: a", "")
+	_, shown, _ := strings.Cut(stdout, "\n")
+	const want = `#1.1 C --> GET / HTTP/1.1<CRLF>
+#1.1 C --> Host: a<CRLF>
+#1.1 C --> <CRLF>
+#1.1 S <-- HTTP/1.1 200 OK<CRLF>
+#1.1 S <-- Content-Type: image/png<CRLF>
+#1.1 S <-- Content-Length: 3<CRLF>
+#1.1 S <-- <CRLF>
+#1.1 S     (3 bytes of image/png)
+`
+	if diff := cmp.Diff(want, shown); diff != "" {
+		t.Errorf("send shows (-want +got):\n%s", diff)
+	}
+}
+
+func TestSendStatus(t *testing.T) {
+	var heard lockedBuffer
+	answers := scripted(t, "hello", &heard)
+	silent := scripted(t, "", &heard)
+	file := func(text string) string {
+		name := filepath.Join(t.TempDir(), "a.txt")
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	tests := []struct {
+		name  string
+		args  []string
+		want  int
+		names string // in what stderr says
+	}{
+		{"an answer", []string{answers, "a"}, 0, ""},
+		{"no answer", []string{silent, "a"}, 1, "no answer within 200ms"},
+		{"no server", []string{"127.0.0.1:1", "a"}, 1, "127.0.0.1:1"},
+		{"the answer of a transcript", []string{answers, file("# a\n> GET /\n< hel\\\n< lo\\\n")}, 0, ""},
+		{"two connections", []string{answers, file("> a\n< hello\\\n\n> b\n< hello\\\n")}, 0, ""},
+		{"another answer", []string{answers, file("> a\n< help\\\n")}, 1, `want "help", got "hell"`},
+		{"too much", []string{answers, file("> a\n< hell\\\n")}, 1, `want no more, got "o"`},
+		{"too little", []string{answers, file("> a\n< hello!\\\n")}, 1, `want "hello!", got no more`},
+		{"no close", []string{answers, file("> a\n< hello\\\n< (closed)\n")}, 1, "does not close"},
+		{"a file that is no transcript", []string{answers, file("GET /\n")}, 2, "no transcript"},
+		{"no address", nil, 2, "HOST:PORT"},
+		{"an address without a port", []string{"localhost", "a"}, 2, "localhost:8080"},
+		{"a URL", []string{"http://a.test:81/x", "a"}, 2, "did you mean a.test:81?"},
+		{"an escape that is none", []string{answers, `\q`}, 2, `\q`},
+		{"a flag that is none", []string{"-x", answers}, 2, "-x"},
+		{"nothing to send", []string{answers}, 2, "nothing to send"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			args := append([]string{"send", "-wait", "200ms"}, tt.args...)
+			status, _, stderr := call(t, "", args...)
+			if status != tt.want || !strings.Contains(stderr, tt.names) || strings.Count(stderr, "\n") > 1 {
+				t.Errorf("%q: status %d, %q, want %d and a line with %q", args, status, stderr, tt.want, tt.names)
+			}
+		})
+	}
+}
+
+// The transcripts of the package are those that its server has: the golden answers come from
+// the server that its tests set up.
+func TestSendReadsTranscripts(t *testing.T) {
+	names, err := filepath.Glob("../../testdata/wire/*.txt")
+	if err != nil || len(names) < 100 {
+		t.Fatalf("%d transcripts, %v", len(names), err)
+	}
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if talks, err := parseReplay(b); err != nil || len(talks) == 0 {
+			t.Errorf("%s: %d talks, %v", name, len(talks), err)
+		}
+	}
+}

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// startSpy runs spy in front of the server, and returns where it listens, and its end, which
+// returns what it printed after its first line.
+func startSpy(t *testing.T, server string) (addr string, end func() string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var stdout, stderr lockedBuffer
+	done := make(chan int)
+	go func() {
+		done <- run(stop{ctx, context.Background()}, []string{"spy", "-addr", "127.0.0.1:0", server}, nil, &stdout, &stderr)
+	}()
+	listens := regexp.MustCompile(`^rawhttp spy: (\S+) relays to .*\n`)
+	for listens.FindString(stdout.String()) == "" {
+		select {
+		case status := <-done:
+			t.Fatalf("spy: status %d, %s", status, stderr.String())
+		case <-time.After(time.Millisecond):
+		}
+	}
+	end = sync.OnceValue(func() string {
+		cancel()
+		if status := <-done; status != 0 || stderr.String() != "" {
+			t.Errorf("spy: status %d, %q, want 0", status, stderr.String())
+		}
+		_, shown, _ := strings.Cut(stdout.String(), "\n")
+		return shown
+	})
+	t.Cleanup(func() { end() })
+	return listens.FindStringSubmatch(stdout.String())[1], end
+}
+
+// serveTCP calls serve for each connection.
+func serveTCP(t *testing.T, serve func(*net.TCPConn)) (addr string) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	go func() {
+		for {
+			nc, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer nc.Close()
+				serve(nc.(*net.TCPConn))
+			}()
+		}
+	}()
+	return ln.Addr().String()
+}
+
+func dialTCP(t *testing.T, addr string) *net.TCPConn {
+	t.Helper()
+	nc, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { nc.Close() })
+	return nc.(*net.TCPConn)
+}
+
+// Bytes go in both directions at once, and none is changed.
+func TestSpyRelaysBytes(t *testing.T) {
+	const size = 8 << 20
+	random := func(seed uint64) io.Reader {
+		var key [32]byte
+		key[0] = byte(seed)
+		return io.LimitReader(rand.NewChaCha8(key), size)
+	}
+	compare := func(nc net.Conn, seed uint64) error {
+		want := random(seed)
+		a, b := make([]byte, 64<<10), make([]byte, 64<<10)
+		for {
+			n, err := io.ReadFull(nc, a)
+			m, _ := io.ReadFull(want, b)
+			if n != m || !bytes.Equal(a[:n], b[:m]) {
+				return errors.New("not the bytes that were sent")
+			}
+			if err != nil {
+				return nil
+			}
+		}
+	}
+	heard := make(chan error, 1)
+	addr, end := startSpy(t, serveTCP(t, func(nc *net.TCPConn) {
+		go func() {
+			io.Copy(nc, random(1))
+			nc.CloseWrite()
+		}()
+		heard <- compare(nc, 2)
+	}))
+	nc := dialTCP(t, addr)
+	go func() {
+		io.Copy(nc, random(2))
+		nc.CloseWrite()
+	}()
+	if err := compare(nc, 1); err != nil {
+		t.Errorf("from the server: %v", err)
+	}
+	if err := <-heard; err != nil {
+		t.Errorf("from the client: %v", err)
+	}
+	if shown := end(); len(shown) > size {
+		t.Errorf("%d bytes are shown of two times %d", len(shown), size)
+	}
+}
+
+// The end of what one side says reaches the other, which may go on.
+func TestSpyPassesHalfCloses(t *testing.T) {
+	addr, end := startSpy(t, serveTCP(t, func(nc *net.TCPConn) {
+		b, _ := io.ReadAll(nc)
+		nc.Write(append([]byte("heard "), b...))
+	}))
+	nc := dialTCP(t, addr)
+	io.WriteString(nc, "hello\n")
+	nc.CloseWrite()
+	if b, err := io.ReadAll(nc); err != nil || string(b) != "heard hello\n" {
+		t.Errorf("after a half-close the client gets %q, %v", b, err)
+	}
+	_, shown, _ := strings.Cut(end(), "\n")
+	const want = "#1 C --> hello<LF>\n#1 C ==> closes\n#1 S <-- heard hello<LF>\n#1 S <== closes\n"
+	if diff := cmp.Diff(want, shown); diff != "" {
+		t.Errorf("spy shows (-want +got):\n%s", diff)
+	}
+}
+
+// A reset is passed on as one, in both directions.
+func TestSpyPassesResets(t *testing.T) {
+	heard := make(chan error, 1)
+	addr, _ := startSpy(t, serveTCP(t, func(nc *net.TCPConn) {
+		b := make([]byte, 1)
+		io.ReadFull(nc, b)
+		if b[0] == 'r' {
+			nc.SetLinger(0)
+			nc.Close()
+			return
+		}
+		_, err := nc.Read(b)
+		heard <- err
+	}))
+	nc := dialTCP(t, addr)
+	io.WriteString(nc, "r\n")
+	if _, err := io.ReadAll(nc); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("when the server resets, the client gets %v, want a reset", err)
+	}
+	nc = dialTCP(t, addr)
+	io.WriteString(nc, "c")
+	time.Sleep(50 * time.Millisecond) // a reset discards what has not arrived
+	nc.SetLinger(0)
+	nc.Close()
+	if err := <-heard; !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("when the client resets, the server gets %v, want a reset", err)
+	}
+}
+
+func TestSpyWithoutServer(t *testing.T) {
+	addr, end := startSpy(t, "127.0.0.1:1")
+	if nc, err := net.Dial("tcp", addr); err == nil { // else the reset was quicker
+		defer nc.Close()
+		if b, err := io.ReadAll(nc); err == nil || len(b) > 0 {
+			t.Errorf("without a server the client gets %q, %v, want a reset", b, err)
+		}
+	}
+	if shown := end(); !strings.Contains(shown, "#1 S <== is not reached: 127.0.0.1:1: connection refused\n") {
+		t.Errorf("spy shows %q", shown)
+	}
+}
+
+func TestSpyMisused(t *testing.T) {
+	for _, args := range [][]string{{"spy"}, {"spy", "a:1", "b:2"}, {"spy", "localhost"}, {"spy", "-addr", "x", "a:1"}, {"spy", "localhost:0"}} {
+		status, stdout, stderr := call(t, "", args...)
+		if status != 2 || stdout != "" || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%q: status %d, %q, %q, want 2 and a line", args, status, stdout, stderr)
+		}
+	}
+}
