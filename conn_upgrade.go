@@ -14,36 +14,38 @@ import (
 	"example.com/rawhttp/internal/ascii"
 )
 
-// Upgrade makes a response that switches the connection to another protocol, as in
-// Upgrade("websocket", f): a 101 (Switching Protocols) with the fields Upgrade and
-// Connection, and those that are set on it, such as Sec-WebSocket-Accept. Then the server
-// calls f with the connection, and closes it when f returns.
+// Upgrade returns a response that switches the connection to another protocol, as in
+// Upgrade("websocket", f). The server sends a 101 (Switching Protocols) with the fields
+// Upgrade and Connection, and any fields set on the response, such as Sec-WebSocket-Accept.
+// Then it calls f with the connection, and closes the connection when f returns.
 //
-// The request must ask for the protocol, in any case: with HTTP/1.1, the protocol in its
-// field Upgrade, and the option upgrade in Connection (RFC 9110, section 7.8). Any other is
-// answered with 426 (Upgrade Required) and the field Upgrade, as an error is that Resolve
-// returns. What else the protocol demands, such as the method, is for the resolver to check.
-// The content of the request that Resolve has not read is read and discarded before the 101.
+// The request must ask for the protocol: over HTTP/1.1, with the protocol in its Upgrade
+// field, ignoring case, and the option upgrade in Connection (RFC 9110, section 7.8). Any
+// other request is answered with 426 (Upgrade Required) and an Upgrade field, in the manner
+// of an error returned by Resolve. The resolver must check what else the protocol demands,
+// such as the method. The server reads and discards content that Resolve left unread before
+// it sends the 101.
 //
-// Reads of conn begin with the bytes that the client has sent after its request. conn has no
-// deadlines but those that f sets; the time limits of the server do not apply. Its methods
-// may be called concurrently. It has a method CloseWrite if the connection below has one.
-// When f returns, later calls and those in progress fail.
+// Reads from conn begin with any bytes that the client sent after its request. conn has no
+// deadlines except those set by f; the time limits of the server do not apply. Its methods
+// may be called concurrently. It has a CloseWrite method if the underlying connection has
+// one. When f returns, later calls and those in progress fail.
 //
-// ctx is the context of the request, as [Resolver] describes it. It ends when f returns,
-// when a graceful stop has used up its time (see [WithDrainTimeout]) and at [Server.Close],
-// which close the connection too, and when the client has disconnected. [Stopping] says that
-// a stop has begun.
+// ctx is the context of the request, as described at [Resolver]. It ends when f returns,
+// when the client disconnects, and when a graceful stop exceeds its time (see
+// [WithDrainTimeout]) or [Server.Close] is called; these two also close the connection.
+// [Stopping] reports that a graceful stop has begun.
 //
-// f runs on the goroutine of the connection. Its error, or panic, is logged, and reported as
-// that of the [Exchange], which ends with f; [ErrAbort] resets the connection instead. The
-// connection counts as one that is busy: [WithMaxConns] counts it, and it is never closed to
-// make room. Hooks of a [Trace] see the bytes both ways, on the goroutines that read and
-// write.
+// f runs on the goroutine of the connection. Its error or panic is logged and becomes the
+// error of the [Exchange], which ends with f; [ErrAbort] resets the connection instead. The
+// connection counts as busy: it counts toward [WithMaxConns] and is never closed to make
+// room for another. Hooks of a [Trace] receive the bytes of both directions, on the
+// goroutines that read and write.
 //
-// The Response may answer any number of requests. [WriteResponse] and [Response.WriteTo] write
-// the 101 alone, or the 426: the program that has the connection goes on itself. A protocol
-// that is not a token, or two with a slash between, and a nil f, are mistakes.
+// The Response may serve any number of requests. [WriteResponse] and [Response.WriteTo]
+// write only the 101 or the 426, and leave the rest to the program that owns the
+// connection. It is a mistake if f is nil, or if protocol is not a token or two tokens
+// separated by a slash.
 func Upgrade(protocol string, f func(ctx context.Context, conn net.Conn) error) *Response {
 	r := &Response{message: message{status: 101, body: body{kind: bodyUpgrade}}}
 	name, version, found := strings.Cut(protocol, "/")
@@ -74,11 +76,11 @@ func (u *upgrade) refusal(req *Request) error {
 	return &fieldError{err, "Upgrade", u.protocol}
 }
 
-// prepare implements upgrader. What follows the content is of the other protocol, so all of
-// the content is read, which asks for it where the client waits for a 100 (Continue): "A
-// server that receives both an Upgrade and an Expect header field with the "100-continue"
-// expectation MUST send a 100 (Continue) response before sending a 101 (Switching Protocols)
-// response." RFC 9110, section 7.8. What is wrong with the content is found by respond.
+// prepare implements upgrader. It reads all of the content, since what follows is of the
+// other protocol. If the client waits for a 100 (Continue), reading sends one: "A server
+// that receives both an Upgrade and an Expect header field with the "100-continue"
+// expectation MUST send a 100 (Continue) response before sending a 101 (Switching
+// Protocols) response." RFC 9110, section 7.8. respond reports errors in the content.
 func (u *upgrade) prepare(c *conn) error {
 	if err := u.refusal(&c.work.req); err != nil {
 		return err
@@ -97,7 +99,7 @@ func (u *upgrade) appendFields(b []byte) []byte {
 // run implements upgrader.
 func (u *upgrade) run(ctx context.Context, c *conn) error {
 	conn := newUpgradedConn(c)
-	defer conn.end() // also where f ends the goroutine
+	defer conn.end() // also if f ends the goroutine
 	var nc net.Conn = conn
 	if _, ok := c.nc.(closeWriter); ok {
 		nc = halfCloser{conn}
@@ -107,7 +109,7 @@ func (u *upgrade) run(ctx context.Context, c *conn) error {
 	case err == nil, errors.Is(err, errPanicked):
 	default:
 		log := c.srv.log.Error
-		if c.gone.Load() || ctx.Err() != nil { // so it was not the program
+		if c.gone.Load() || ctx.Err() != nil { // not the program's fault
 			log = c.srv.log.Debug
 		}
 		log("rawhttp: upgrade failed", "conn", c.id, "request", c.num, "protocol", u.protocol, "err", err)
@@ -122,18 +124,18 @@ func (u *upgrade) call(ctx context.Context, c *conn, nc net.Conn) (err error) {
 
 type closeWriter interface{ CloseWrite() error }
 
-// An upgradedConn is a connection in the hands of the program, until it ends.
+// An upgradedConn is a connection handed over to the program until f returns.
 type upgradedConn struct {
 	c      *conn
-	reads  sync.Mutex // held while it is read
-	writes sync.Mutex // held while it is written to
+	reads  sync.Mutex // held during a read
+	writes sync.Mutex // held during a write
 	over   atomic.Bool
 
-	readDeadline time.Time // as the program set it; guarded by watch.mu
+	readDeadline time.Time // as set by the program; guarded by watch.mu
 }
 
-// newUpgradedConn takes the connection from the server, with what was read ahead. The watch
-// goes on while nobody reads, if somebody waits for the end of the context.
+// newUpgradedConn takes the connection over from the server, including what was read ahead.
+// The watch continues between reads if the program waits for the end of the context.
 func newUpgradedConn(c *conn) *upgradedConn {
 	c.beginRead()
 	defer c.endRead()
@@ -146,7 +148,7 @@ func newUpgradedConn(c *conn) *upgradedConn {
 	return &upgradedConn{c: c}
 }
 
-// end takes the connection back, for its last moments.
+// end hands the connection back to the server.
 func (u *upgradedConn) end() {
 	u.over.Store(true)
 	past := time.Unix(1, 0)
@@ -155,7 +157,7 @@ func (u *upgradedConn) end() {
 		u.reads.Lock()
 	}
 	defer u.reads.Unlock()
-	if !u.writes.TryLock() { // else it is left alone: TLS fails for good after a deadline
+	if !u.writes.TryLock() { // otherwise set no deadline, after which TLS fails for good
 		u.c.nc.SetWriteDeadline(past)
 		u.writes.Lock()
 	}
@@ -165,7 +167,7 @@ func (u *upgradedConn) end() {
 	u.c.read.deadline, u.c.write.deadline = never, never
 }
 
-// Read implements net.Conn. What came early is first.
+// Read implements net.Conn. It returns bytes that arrived early first.
 func (u *upgradedConn) Read(p []byte) (n int, err error) {
 	u.reads.Lock()
 	defer u.reads.Unlock()
@@ -185,8 +187,8 @@ func (u *upgradedConn) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// armRead sets the deadline for a read, which the watch may have changed. It reports whether
-// it has passed.
+// armRead sets the deadline for a read, which the watch may have changed. It reports
+// whether the deadline has passed.
 func (u *upgradedConn) armRead() (passed bool) {
 	u.c.watch.mu.Lock()
 	defer u.c.watch.mu.Unlock()
@@ -196,7 +198,7 @@ func (u *upgradedConn) armRead() (passed bool) {
 	return !u.readDeadline.IsZero() && time.Until(u.readDeadline) <= 0
 }
 
-// readEarly reads what came with the request, then what the watch has read.
+// readEarly reads what arrived with the request, and then what the watch has read.
 func (u *upgradedConn) readEarly(p []byte) int {
 	c := u.c
 	if n := copy(p, c.work.in.bytes()); n > 0 {
@@ -225,12 +227,12 @@ func (u *upgradedConn) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
-// Close implements net.Conn. It closes at once, as the connection below does.
+// Close implements net.Conn. It closes the underlying connection at once.
 func (u *upgradedConn) Close() error {
 	if u.over.Load() {
 		return net.ErrClosed
 	}
-	u.c.endWatch() // which would take it for a reset
+	u.c.endWatch() // the watch would take the close for a reset
 	return u.c.nc.Close()
 }
 
@@ -240,8 +242,8 @@ func (u *upgradedConn) SetDeadline(t time.Time) error      { return u.setDeadlin
 func (u *upgradedConn) SetReadDeadline(t time.Time) error  { return u.setDeadline(t, true, false) }
 func (u *upgradedConn) SetWriteDeadline(t time.Time) error { return u.setDeadline(t, false, true) }
 
-// setDeadline sets deadlines. While the watch reads, the one for reads is kept for the next
-// Read.
+// setDeadline sets deadlines. While the watch reads, it stores the read deadline for the
+// next Read.
 func (u *upgradedConn) setDeadline(t time.Time, read, write bool) error {
 	w := &u.c.watch
 	w.mu.Lock()
@@ -263,10 +265,11 @@ func (u *upgradedConn) setDeadline(t time.Time, read, write bool) error {
 	return nil
 }
 
-// A halfCloser is an upgradedConn above a connection that can close one direction.
+// A halfCloser is an upgradedConn whose underlying connection can close one direction.
 type halfCloser struct{ *upgradedConn }
 
-// CloseWrite ends what is written: the client reads io.EOF, and may go on writing.
+// CloseWrite closes the sending direction: the client reads io.EOF, and may continue to
+// send.
 func (h halfCloser) CloseWrite() error {
 	if h.over.Load() {
 		return net.ErrClosed
