@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing/fstest"
 
 	"example.com/rawhttp"
@@ -224,6 +225,42 @@ func ExampleStatusError() {
 	// X-Content-Type-Options: nosniff
 	//
 	// 502 Bad Gateway
+}
+
+// A resolver that gives each response a number, errors too.
+func ExampleErrorResponse() {
+	number := func(next rawhttp.Resolver) rawhttp.Resolver {
+		var last atomic.Uint64
+		return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			resp, err := next.Resolve(ctx, req)
+			if err != nil {
+				resp = rawhttp.ErrorResponse(err)
+			}
+			return resp.Clone().Set("X-Request-Id", fmt.Sprint(last.Add(1))), nil
+		})
+	}
+	files, err := rawhttp.FS(fstest.MapFS{"a.txt": {Data: []byte("a")}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	site := number(files)
+	for _, path := range []string{"/a.txt", "/missing"} {
+		answer := rawhttp.Answer(site, "HEAD "+path+" HTTP/1.1\r\nHost: example.test\r\n\r\n")
+		fmt.Print(strings.ReplaceAll(answer, "\r\n", "\n"))
+	}
+	// Output:
+	// HTTP/1.1 200 OK
+	// Content-Type: text/plain; charset=utf-8
+	// Content-Length: 1
+	// Accept-Ranges: bytes
+	// X-Content-Type-Options: nosniff
+	// X-Request-Id: 1
+	//
+	// HTTP/1.1 404 Not Found
+	// Content-Type: text/plain; charset=utf-8
+	// Content-Length: 14
+	// X-Content-Type-Options: nosniff
+	// X-Request-Id: 2
 }
 
 // What each error of a resolver is answered with.

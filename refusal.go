@@ -1,7 +1,9 @@
 package rawhttp
 
 import (
+	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"example.com/rawhttp/internal/ascii"
@@ -21,6 +23,59 @@ func addErrorFields(r *Response, err error) *Response {
 	var fe *fieldError
 	if errors.As(err, &fe) {
 		add(fe.name, fe.value)
+	}
+	return r
+}
+
+// ErrorResponse returns the Response to an error of [Resolver.Resolve]: its status is that of
+// [StatusOf], its content a line of plain text that does not show the error, with Allow where
+// the status is 405. It is for resolvers that wrap others and add fields to each response, such
+// as a request's number, CORS or Retry-After:
+//
+//	resp, err := next.Resolve(ctx, req)
+//	if err != nil {
+//		resp = rawhttp.ErrorResponse(err)
+//	}
+//	return resp.Clone().Set("X-Request-Id", id), nil
+//
+// A [Server] handles the error as if it had been returned: it logs it, asks [WithErrorPage] for
+// a page, which gets the fields that were set here, answers OPTIONS with 204 in place of 405,
+// and closes the connection if the content of the request is at fault. But the Response is
+// final: [First] does not ask the next resolver. So a resolver that wraps belongs around First,
+// not into it.
+//
+// A nil error is a mistake that [Response.Err] reports.
+func ErrorResponse(err error) *Response {
+	r := errorResponse(err)
+	if err == nil {
+		r.fail(errors.New("ErrorResponse of a nil error"))
+	}
+	r.extend().cause = errorCause{err}
+	return r
+}
+
+type errorCause struct{ error }
+
+// answer returns the answer to the error, with what the program has changed in what
+// ErrorResponse returned for it.
+func (e errorCause) answer(ctx context.Context, c *conn, changed *Response) *Response {
+	original := errorResponse(e.error)
+	r := c.failure(ctx, e.error).Clone()
+	r.closeAfter = r.closeAfter || changed.closeAfter
+	if changed.mediaType != original.mediaType {
+		r.Set("Content-Type", changed.mediaType)
+	}
+	put := make(map[string]bool)
+	for _, f := range changed.fields {
+		name := strings.ToLower(f.name)
+		switch {
+		case slices.Contains(original.fields, f):
+		case put[name]:
+			r.Add(f.name, f.value)
+		default:
+			r.Set(f.name, f.value)
+			put[name] = true
+		}
 	}
 	return r
 }

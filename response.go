@@ -56,6 +56,7 @@ type extras struct {
 	length   int64          // of SetLength; -1: none
 	trailers trailerSection // nil: none
 	upgrade  upgrader       // of a bodyUpgrade
+	cause    causer         // of ErrorResponse; nil: none
 }
 
 // An upgrader is the protocol that a connection switches to. It is an interface so that
@@ -65,6 +66,12 @@ type upgrader interface {
 	prepare(c *conn) error                  // makes the connection ready for the 101, or returns the refusal
 	appendFields(b []byte) []byte           // for the 101
 	run(ctx context.Context, c *conn) error // after it
+}
+
+// A causer is the error that a Response is the answer to. It is an interface so that programs
+// that never call ErrorResponse do not have its code.
+type causer interface {
+	answer(ctx context.Context, c *conn, resp *Response) *Response // in place of resp
 }
 
 // A trailerSection is trailer fields. It is an interface so that programs that never call

@@ -1,0 +1,101 @@
+package conformance_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"example.com/rawhttp"
+	"github.com/google/go-cmp/cmp"
+)
+
+// numbered adds a request's number to each response of r, errors too.
+func numbered(r rawhttp.Resolver) rawhttp.Resolver {
+	return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		resp, err := r.Resolve(ctx, req)
+		if err != nil {
+			resp = rawhttp.ErrorResponse(err)
+		}
+		return resp.Clone().Set("X-Id", "7"), nil
+	})
+}
+
+func TestErrorResponse(t *testing.T) {
+	const sniff, id = "X-Content-Type-Options: nosniff", "X-Id: 7"
+	fails := func(err error) rawhttp.Resolver {
+		return resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return nil, err })
+	}
+	page := func(_ context.Context, _ *rawhttp.Request, status int, err error) *rawhttp.Response {
+		return rawhttp.Bytes(status, "application/json", fmt.Append(nil, status)).Set("X-Id", "none").Set("X-Page", "yes")
+	}
+	get, put := "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "PUT / HTTP/1.1\r\nHost: a\r\n\r\n"
+	readOnly := rawhttp.Methods(map[string]rawhttp.Resolver{"GET": named("get")})
+	tests := []struct {
+		name, in string
+		r        rawhttp.Resolver
+		page     func(context.Context, *rawhttp.Request, int, error) *rawhttp.Response
+		want     string
+	}{
+		{"404", get, fails(fs.ErrNotExist), nil, liveText("404 Not Found", []string{sniff, id}, "404 Not Found\n")},
+		{"500", get, fails(errors.New("secret")), nil, liveText("500 Internal Server Error", []string{sniff, id}, "500 Internal Server Error\n")},
+		{"no error status", get, fails(&rawhttp.StatusError{Status: 200}), nil, liveText("500 Internal Server Error", []string{sniff, id}, "500 Internal Server Error\n")},
+		{"405", put, readOnly, nil, liveText("405 Method Not Allowed", []string{sniff, "Allow: GET, HEAD, OPTIONS", id}, "405 Method Not Allowed\n")},
+		{"OPTIONS in place of 405", "OPTIONS / HTTP/1.1\r\nHost: a\r\n\r\n", fails(&rawhttp.StatusError{Status: 405, Allow: []string{"PUT"}}), nil,
+			"HTTP/1.1 204 No Content\r\nAllow: PUT\r\n" + sniff + "\r\n" + id + "\r\n\r\n"},
+		{"a page", get, fails(fs.ErrNotExist), page, "HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nContent-Length: 3\r\nX-Page: yes\r\n" + id + "\r\n\r\n404"},
+		{"no response", get, readOnly, nil, liveText("200 OK", []string{id}, "get of GET")},
+		{"content at fault", chunked(11), rawhttp.LimitBody(10, reader), nil,
+			liveText("413 Content Too Large", []string{sniff, id, "Connection: close"}, "413 Content Too Large: content is too large (RFC 9110, section 15.5.14)\n")},
+		{"declared content, and a page", sized(11), rawhttp.LimitBody(10, reader), page,
+			"HTTP/1.1 413 Content Too Large\r\nContent-Type: application/json\r\nContent-Length: 3\r\nX-Page: yes\r\n" + id + "\r\nConnection: close\r\n\r\n413"},
+		{"a mistake in it", get, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+			return rawhttp.ErrorResponse(fs.ErrNotExist).Set("a b", ""), nil
+		}), nil, liveError("500 Internal Server Error", "Connection: close")},
+		{"a nil error", get, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+			return rawhttp.ErrorResponse(nil), nil
+		}), nil, liveError("500 Internal Server Error", "Connection: close")},
+		{"other changes", get, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+			return rawhttp.ErrorResponse(&rawhttp.StatusError{Status: 503}).Set("Retry-After", "30").Add("Vary", "a").Add("Vary", "b").Set("Content-Type", "text/x").CloseAfter(), nil
+		}), nil, "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/x\r\nContent-Length: 24\r\n" + sniff + "\r\nRetry-After: 30\r\nVary: a\r\nVary: b\r\nX-Id: 7\r\nConnection: close\r\n\r\n503 Service Unavailable\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := liveTalk(t, tt.in, rawhttp.WithResolver(numbered(tt.r)), rawhttp.WithErrorPage(tt.page))
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("answer to %q (-want +got):\n%s", tt.in, diff)
+			}
+		})
+	}
+}
+
+// The cause is logged once, although a Response was returned.
+func TestErrorResponseIsLogged(t *testing.T) {
+	var lines bytes.Buffer
+	secret := errors.New("no such table")
+	r := numbered(numbered(resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return nil, secret })))
+	liveTalk(t, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", rawhttp.WithResolver(r), rawhttp.WithLogger(slog.New(slog.NewTextHandler(&lines, nil))))
+	if got := strings.Count(lines.String(), secret.Error()); got != 1 {
+		t.Errorf("the log has the error %d times, want once:\n%s", got, lines.String())
+	}
+}
+
+// Without a Server it is a Response as any other.
+func TestErrorResponseWithoutServer(t *testing.T) {
+	resp := rawhttp.ErrorResponse(&rawhttp.StatusError{Status: 405, Allow: []string{"GET", "PUT"}})
+	var wire strings.Builder
+	if _, err := resp.WriteTo(&wire); err != nil {
+		t.Fatal(err)
+	}
+	want := liveText("405 Method Not Allowed", []string{"X-Content-Type-Options: nosniff", "Allow: GET, PUT"}, "405 Method Not Allowed\n")
+	if diff := cmp.Diff(want, wire.String()); diff != "" {
+		t.Errorf("WriteTo (-want +got):\n%s", diff)
+	}
+	if err := rawhttp.ErrorResponse(nil).Err(); err == nil {
+		t.Error("ErrorResponse(nil) is no mistake")
+	}
+}
