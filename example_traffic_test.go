@@ -8,9 +8,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"log"
 	"maps"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -285,4 +289,150 @@ func Example_replay() {
 	// Output:
 	// /tea on staging.test: "", cookie ""
 	// /order on staging.test: "milk", cookie ""
+}
+
+// endToEnd are the fields of a request or response that a proxy passes on: not those that
+// are about one connection (RFC 9110, section 7.6.1), and not what the proxy's own server and
+// client write.
+func endToEnd(fields iter.Seq2[string, string], connection string) iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
+		for name, value := range fields {
+			switch name := strings.ToLower(name); name {
+			case "connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade",
+				"proxy-authenticate", "proxy-authorization",
+				"host", "content-length", "trailer", "expect", "date",
+				"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto":
+				continue
+			default:
+				named := func(option string) bool { return strings.EqualFold(strings.TrimSpace(option), name) }
+				if slices.ContainsFunc(strings.Split(connection, ","), named) {
+					continue
+				}
+			}
+			if !yield(name, value) {
+				return
+			}
+		}
+	}
+}
+
+// reverseProxy passes requests on to the origin, and its responses back as they come, with
+// their lengths and trailer fields. It does not pass on trailer fields of requests.
+func reverseProxy(origin *url.URL, transport http.RoundTripper) rawhttp.Resolver {
+	return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		out := (&http.Request{
+			Method: req.Method(),
+			URL:    &url.URL{Scheme: origin.Scheme, Host: origin.Host, Path: req.Path(), RawPath: req.EscapedPath(), RawQuery: req.RawQuery()},
+			Header: http.Header{"User-Agent": nil}, // none but the client's
+		}).WithContext(ctx)
+		connection := strings.Join(slices.Collect(req.Header().Values("Connection")), ",")
+		for name, value := range endToEnd(req.Header().All(), connection) {
+			out.Header.Add(name, value)
+		}
+		out.Header.Set("X-Forwarded-Host", req.Host())
+		if client := req.Conn().Client; client.IsValid() {
+			out.Header.Set("X-Forwarded-For", client.String())
+		}
+		if out.ContentLength = req.ContentLength(); out.ContentLength != 0 {
+			out.Body = io.NopCloser(req.Body)
+		}
+		in, err := transport.RoundTrip(out)
+		if err != nil {
+			return nil, &rawhttp.StatusError{Status: 502, Err: err}
+		}
+
+		resp := rawhttp.Stream(in.StatusCode, in.Header.Get("Content-Type"), in.Body) // closes in.Body
+		fields := func(yield func(name, value string) bool) {
+			for name, values := range in.Header {
+				for _, value := range values {
+					if name != "Content-Type" && !yield(name, value) {
+						return
+					}
+				}
+			}
+		}
+		for name, value := range endToEnd(fields, strings.Join(in.Header.Values("Connection"), ",")) {
+			resp.Add(name, value)
+		}
+		if in.ContentLength >= 0 {
+			resp.SetLength(in.ContentLength)
+		}
+		for name := range in.Trailer {
+			resp.SetTrailer(name, func() string { return in.Trailer.Get(name) })
+		}
+		if err := resp.Err(); err != nil { // the origin has sent what cannot be passed on
+			resp.Close()
+			return nil, &rawhttp.StatusError{Status: 502, Err: err}
+		}
+		return resp, nil
+	})
+}
+
+// A reverse proxy. Its client is a http.Transport, as RoundTrip follows no redirects.
+func Example_reverseProxy() {
+	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != "POST" {
+			http.ServeContent(w, r, "tea.txt", time.Time{}, strings.NewReader("a pot of tea\n"))
+			return
+		}
+		w.Header().Set("Trailer", "Cups")
+		w.WriteHeader(201)
+		n, err := io.Copy(w, r.Body)
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		w.Header().Set("Cups", strconv.FormatInt(n, 10))
+	}))
+	originURL, err := url.Parse(origin.URL)
+	if err != nil {
+		log.Fatal(err)
+	}
+	transport := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 100, ResponseHeaderTimeout: time.Minute}
+	proxy := reverseProxy(originURL, transport)
+
+	for _, request := range []string{
+		"GET /tea HTTP/1.1\r\nHost: example.test\r\nRange: bytes=-4\r\n\r\n",
+		"HEAD /tea HTTP/1.1\r\nHost: example.test\r\n\r\n",
+		"POST /tea HTTP/1.1\r\nHost: example.test\r\nContent-Length: 5\r\n\r\nmilk\n",
+		"GET /tea HTTP/1.1\r\nHost: example.test\r\n\r\n",
+	} {
+		if strings.HasPrefix(request, "GET") && !strings.Contains(request, "Range") {
+			transport.CloseIdleConnections()
+			origin.Close() // the origin is gone
+		}
+		answer := strings.Split(strings.ReplaceAll(rawhttp.Answer(proxy, request), "\r\n", "\n"), "\n")
+		slices.Sort(answer[1:slices.Index(answer, "")]) // a http.Header has no order
+		fmt.Println(strings.TrimSpace(strings.Join(answer, "\n")) + "\n")
+	}
+	// Output:
+	// HTTP/1.1 206 Partial Content
+	// Accept-Ranges: bytes
+	// Content-Length: 4
+	// Content-Range: bytes 9-12/13
+	// Content-Type: text/plain; charset=utf-8
+	//
+	// tea
+	//
+	// HTTP/1.1 200 OK
+	// Accept-Ranges: bytes
+	// Content-Length: 13
+	// Content-Type: text/plain; charset=utf-8
+	//
+	// HTTP/1.1 201 Created
+	// Content-Type: text/plain; charset=utf-8
+	// Trailer: Cups
+	// Transfer-Encoding: chunked
+	//
+	// 5
+	// milk
+	//
+	// 0
+	// Cups: 5
+	//
+	// HTTP/1.1 502 Bad Gateway
+	// Content-Length: 16
+	// Content-Type: text/plain; charset=utf-8
+	// X-Content-Type-Options: nosniff
+	//
+	// 502 Bad Gateway
 }

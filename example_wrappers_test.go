@@ -1,0 +1,496 @@
+package rawhttp_test
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log"
+	"log/slog"
+	"maps"
+	"math"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"example.com/rawhttp"
+)
+
+// Pages of other sites may use an API: those of one origin here. A browser asks first, with a
+// preflight, whether it may send what is more than a form could. Errors have the fields, too,
+// or the page could not read their status.
+func Example_cors() {
+	cors := func(origins []string, next rawhttp.Resolver) rawhttp.Resolver {
+		return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			origin := req.Header().Get("Origin")
+			allowed := slices.Contains(origins, origin)
+			if req.Method() == "OPTIONS" && req.Header().Get("Access-Control-Request-Method") != "" {
+				resp := rawhttp.Empty(204).Set("Vary", "Origin")
+				if allowed {
+					resp.Set("Access-Control-Allow-Origin", origin)
+					resp.Set("Access-Control-Allow-Methods", "GET, PUT, DELETE")
+					resp.Set("Access-Control-Allow-Headers", "Content-Type")
+					resp.Set("Access-Control-Max-Age", "7200")
+				}
+				return resp, nil
+			}
+			resp, err := next.Resolve(ctx, req)
+			if err != nil {
+				resp = rawhttp.ErrorResponse(err)
+			}
+			resp = resp.Clone()
+			if allowed {
+				resp.Set("Access-Control-Allow-Origin", origin)
+			}
+			return resp.Add("Vary", "Origin"), nil
+		})
+	}
+	api := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		if req.Path() != "/tea" {
+			return nil, fs.ErrNotExist
+		}
+		return rawhttp.OK("application/json", []byte(`{"ready":true}`)), nil
+	})
+	site := cors([]string{"https://app.example"}, api)
+
+	for _, request := range []string{
+		"OPTIONS /tea HTTP/1.1\r\nHost: example.test\r\nOrigin: https://app.example\r\nAccess-Control-Request-Method: PUT\r\n\r\n",
+		"GET /tea HTTP/1.1\r\nHost: example.test\r\nOrigin: https://app.example\r\n\r\n",
+		"GET /cake HTTP/1.1\r\nHost: example.test\r\nOrigin: https://app.example\r\n\r\n",
+		"GET /tea HTTP/1.1\r\nHost: example.test\r\nOrigin: https://evil.example\r\n\r\n",
+	} {
+		fmt.Println(strings.TrimSpace(strings.ReplaceAll(rawhttp.Answer(site, request), "\r\n", "\n")))
+		fmt.Println()
+	}
+	// Output:
+	// HTTP/1.1 204 No Content
+	// Vary: Origin
+	// Access-Control-Allow-Origin: https://app.example
+	// Access-Control-Allow-Methods: GET, PUT, DELETE
+	// Access-Control-Allow-Headers: Content-Type
+	// Access-Control-Max-Age: 7200
+	//
+	// HTTP/1.1 200 OK
+	// Content-Type: application/json
+	// Content-Length: 14
+	// Access-Control-Allow-Origin: https://app.example
+	// Vary: Origin
+	//
+	// {"ready":true}
+	//
+	// HTTP/1.1 404 Not Found
+	// Content-Type: text/plain; charset=utf-8
+	// Content-Length: 14
+	// X-Content-Type-Options: nosniff
+	// Access-Control-Allow-Origin: https://app.example
+	// Vary: Origin
+	//
+	// 404 Not Found
+	//
+	// HTTP/1.1 200 OK
+	// Content-Type: application/json
+	// Content-Length: 14
+	// Vary: Origin
+	//
+	// {"ready":true}
+}
+
+// A wrapper that logs each request, and gives it an ID: what is logged while it is resolved
+// has the ID, too, and the client can quote it from the field X-Request-Id.
+func Example_requestID() {
+	type loggerKey struct{}
+	logRequests := func(logger *slog.Logger, next rawhttp.Resolver) rawhttp.Resolver {
+		return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			id := rand.Text()
+			logger := logger.With("id", id)
+			resp, err := next.Resolve(context.WithValue(ctx, loggerKey{}, logger), req)
+			if err != nil {
+				resp = rawhttp.ErrorResponse(err)
+			}
+			resp = resp.Clone()
+			logger.Info("request", "method", req.Method(), "path", req.Path(), "status", resp.Status(), "err", err)
+			return resp.Set("X-Request-Id", id), nil
+		})
+	}
+	tea := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		ctx.Value(loggerKey{}).(*slog.Logger).Info("looking into the pot")
+		return nil, errors.New("the pot is empty")
+	})
+
+	var lines bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{
+		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{} // so that the lines are always the same
+			}
+			return a
+		},
+	}))
+	answer := rawhttp.Answer(logRequests(logger, tea), "GET /tea HTTP/1.1\r\nHost: example.test\r\n\r\n")
+	_, id, _ := strings.Cut(answer, "X-Request-Id: ")
+	id, _, _ = strings.Cut(id, "\r\n")
+	fmt.Print(strings.ReplaceAll(strings.ReplaceAll(answer, "\r\n", "\n"), id, "ID"))
+	fmt.Print(strings.ReplaceAll(lines.String(), id, "ID"))
+	// Output:
+	// HTTP/1.1 500 Internal Server Error
+	// Content-Type: text/plain; charset=utf-8
+	// Content-Length: 26
+	// X-Content-Type-Options: nosniff
+	// X-Request-Id: ID
+	//
+	// 500 Internal Server Error
+	// level=INFO msg="looking into the pot" id=ID
+	// level=INFO msg=request id=ID method=GET path=/tea status=500 err="the pot is empty"
+}
+
+// A page for what went wrong, also where a resolver panicked. The client sees a number that
+// the operator finds in the log, next to the cause; the stack is in the log of the server.
+func Example_recoveryPage() {
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey || a.Key == "incident" {
+				return slog.Attr{} // so that the lines are always the same
+			}
+			return a
+		},
+	}))
+	broken := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		var notes map[string]string
+		notes[req.Path()] = "two litres" // panics
+		return rawhttp.Empty(204), nil
+	})
+	srv, err := rawhttp.New(
+		rawhttp.WithResolver(broken),
+		rawhttp.WithLogger(slog.New(slog.DiscardHandler)), // has the stack; the default is standard error
+		rawhttp.WithErrorPage(func(ctx context.Context, req *rawhttp.Request, status int, err error) *rawhttp.Response {
+			if status < 500 {
+				return nil // the plain text
+			}
+			incident := rand.Text()
+			logger.Error("request failed", "incident", incident, "path", req.Path(), "err", err)
+			return rawhttp.HTML(status, "<!doctype html><title>Sorry</title><h1>Something went wrong</h1>"+
+				"<p>If it happens again, tell us this number: "+incident+"\n")
+		}),
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	client, server := net.Pipe()
+	go srv.ServeConn(context.Background(), server)
+	fmt.Fprint(client, "POST /milk HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")
+	answer, err := io.ReadAll(client)
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, content, _ := strings.Cut(string(answer), "\r\n\r\n")
+	page, _, _ := strings.Cut(content, ":")
+	fmt.Println(page)
+	// Output:
+	// level=ERROR msg="request failed" path=/milk err="rawhttp: panic in resolver: assignment to entry in nil map"
+	// <!doctype html><title>Sorry</title><h1>Something went wrong</h1><p>If it happens again, tell us this number
+}
+
+// How long responses take, from the request to the last byte. A wrapper that only looked at
+// its clock after Resolve would not see the time in which a stream is written.
+func Example_timing() {
+	measure := func(report func(path string, status int, took time.Duration), next rawhttp.Resolver) rawhttp.Resolver {
+		return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			start, path := time.Now(), req.Path()
+			resp, err := next.Resolve(ctx, req)
+			if err != nil {
+				resp = rawhttp.ErrorResponse(err)
+			}
+			resp = resp.Clone()
+			status := resp.Status()
+			return resp.OnClose(func() { report(path, status, time.Since(start)) }), nil
+		})
+	}
+	report := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.StreamFunc(200, "text/csv", func(ctx context.Context, w io.Writer) error {
+			fmt.Println("the content is written")
+			_, err := io.WriteString(w, "a,b\n")
+			return err
+		}), nil
+	})
+	measured := measure(func(path string, status int, took time.Duration) {
+		fmt.Println(path, status, took >= 0)
+	}, report)
+	rawhttp.Answer(measured, "GET /report HTTP/1.1\r\nHost: example.test\r\n\r\n")
+	// Output:
+	// the content is written
+	// /report 200 true
+}
+
+// A limit on the time for a request. The context must not be canceled by defer, since a Body
+// that came from it, as of a http.Client, is read after Resolve has returned. What is late is
+// answered with 503. A StreamFunc has a context of its own, without the limit.
+func Example_timeout() {
+	limitTime := func(d time.Duration, next rawhttp.Resolver) rawhttp.Resolver {
+		return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			ctx, cancel := context.WithTimeout(ctx, d)
+			resp, err := next.Resolve(ctx, req)
+			if err != nil {
+				cancel()
+				return nil, err
+			}
+			return resp.Clone().OnClose(cancel), nil
+		})
+	}
+	tea := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		if req.Path() == "/slow" {
+			<-ctx.Done() // stands for a database that does not answer
+			return nil, ctx.Err()
+		}
+		return rawhttp.Text(200, "tea is ready"), nil
+	})
+	for _, request := range []string{
+		"GET /quick HTTP/1.1\r\nHost: example.test\r\n\r\n",
+		"GET /slow HTTP/1.1\r\nHost: example.test\r\n\r\n",
+	} {
+		limit := time.Minute
+		if strings.Contains(request, "slow") {
+			limit = time.Millisecond
+		}
+		_, content, _ := strings.Cut(rawhttp.Answer(limitTime(limit, tea), request), "\r\n\r\n")
+		fmt.Println(content)
+	}
+	// Output:
+	// tea is ready
+	// 503 Service Unavailable
+}
+
+// acceptsGzip reports whether the client accepts the coding (RFC 9110, section 12.5.3).
+func acceptsGzip(req *rawhttp.Request) bool {
+	for line := range req.Header().Values("Accept-Encoding") {
+		for member := range strings.SplitSeq(line, ",") {
+			coding, weight, _ := strings.Cut(member, ";")
+			if strings.EqualFold(strings.TrimSpace(coding), "gzip") {
+				_, q, weighted := strings.Cut(weight, "=")
+				return !weighted || strings.Trim(q, " 0.") != ""
+			}
+		}
+	}
+	return false
+}
+
+// compress sends the answers of next compressed to clients that accept it. The compressed
+// content is a representation with an ETag of its own, so conditions and ranges work as ever.
+// It is for answers that fit into memory, such as JSON and pages; files have
+// WithPrecompressed. Over TLS, an answer that has both a secret and what somebody else could
+// have sent should not be compressed: its length betrays the secret.
+func compress(next rawhttp.Resolver) rawhttp.Resolver {
+	return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		resp, err := next.Resolve(ctx, req)
+		if err != nil {
+			return nil, err
+		}
+		mediaType, coded := "", false
+		for name, value := range resp.Fields() {
+			switch strings.ToLower(name) {
+			case "content-type":
+				mediaType, _, _ = strings.Cut(value, ";")
+			case "content-encoding":
+				coded = true
+			}
+		}
+		text := strings.HasPrefix(mediaType, "text/") || mediaType == "application/json" || mediaType == "image/svg+xml"
+		if resp.Status() != 200 || !text || mediaType == "text/event-stream" || coded {
+			return resp, nil
+		}
+		if !acceptsGzip(req) {
+			return resp.Clone().Add("Vary", "Accept-Encoding"), nil
+		}
+		defer resp.Close()
+		var content bytes.Buffer
+		gz := gzip.NewWriter(&content)
+		if _, err := resp.WriteContent(ctx, gz); err != nil {
+			return nil, err
+		}
+		if err := gz.Close(); err != nil {
+			return nil, err
+		}
+		compressed := rawhttp.Content(rawhttp.Representation{
+			Body: bytes.NewReader(content.Bytes()),
+			Size: int64(content.Len()),
+			ETag: fmt.Sprintf(`"%x"`, sha256.Sum256(content.Bytes())),
+		})
+		for name, value := range resp.Fields() {
+			switch strings.ToLower(name) {
+			case "content-type":
+				compressed.Set(name, value)
+			case "etag": // of the content that is not compressed
+			default:
+				compressed.Add(name, value)
+			}
+		}
+		return compressed.Set("Content-Encoding", "gzip").Add("Vary", "Accept-Encoding"), nil
+	})
+}
+
+// Compression on the fly. The second request has what the first one got, and asks whether that
+// is still so.
+func Example_gzip() {
+	table := rawhttp.Text(200, strings.Repeat("a row of the table\n", 1000))
+	site := compress(rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		return table, nil
+	}))
+	etag := `"none"`
+	for _, coding := range []string{"br, gzip;q=0.5", "gzip", "gzip;q=0"} {
+		answer := rawhttp.Answer(site, "GET / HTTP/1.1\r\nHost: example.test\r\nAccept-Encoding: "+coding+"\r\nIf-None-Match: "+etag+"\r\n\r\n")
+		resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(answer)), nil)
+		if err != nil {
+			log.Fatal(err)
+		}
+		etag = resp.Header.Get("ETag")
+		var content io.Reader = resp.Body
+		if resp.StatusCode == 200 && resp.Header.Get("Content-Encoding") == "gzip" {
+			if content, err = gzip.NewReader(content); err != nil {
+				log.Fatal(err)
+			}
+		}
+		plain, err := io.ReadAll(content)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%s, coding %q, %d bytes when decoded\n", resp.Status, resp.Header.Get("Content-Encoding"), len(plain))
+	}
+	// Output:
+	// 200 OK, coding "gzip", 19000 bytes when decoded
+	// 304 Not Modified, coding "", 0 bytes when decoded
+	// 200 OK, coding "", 19000 bytes when decoded
+}
+
+// A rateLimiter lets each client make burst requests at once, and one more after each
+// interval. A client is an IPv4 address, or the /64 network of an IPv6 address, in which a
+// client can choose its address. The zero Prefix stands for all clients beyond 10000, so that
+// their number does not fill the memory.
+type rateLimiter struct {
+	interval time.Duration
+	burst    int
+
+	mu    sync.Mutex
+	free  map[netip.Prefix]time.Time // when a client has all of its burst again
+	swept time.Time
+}
+
+// wait counts a request of the client, and returns 0, or else how long the client has to wait.
+func (l *rateLimiter) wait(client netip.Addr) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	if l.free == nil || now.Sub(l.swept) > l.interval*time.Duration(l.burst) {
+		maps.DeleteFunc(l.free, func(_ netip.Prefix, free time.Time) bool { return free.Before(now) })
+		l.swept = now
+	}
+	bits := 32
+	if client = client.Unmap(); client.Is6() {
+		bits = 64
+	}
+	key, _ := client.Prefix(bits)
+	if _, known := l.free[key]; !known && len(l.free) >= 10_000 {
+		key = netip.Prefix{}
+	}
+	free := l.free[key]
+	if free.Before(now) {
+		free = now
+	}
+	free = free.Add(l.interval)
+	if over := free.Sub(now) - l.interval*time.Duration(l.burst); over > 0 {
+		return over
+	}
+	if l.free == nil {
+		l.free = make(map[netip.Prefix]time.Time)
+	}
+	l.free[key] = free
+	return 0
+}
+
+func (l *rateLimiter) limit(next rawhttp.Resolver) rawhttp.Resolver {
+	return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		if wait := l.wait(req.Conn().Client); wait > 0 {
+			seconds := int(math.Ceil(wait.Seconds()))
+			return rawhttp.Text(429, "too many requests\n").Set("Retry-After", strconv.Itoa(seconds)), nil
+		}
+		return next.Resolve(ctx, req)
+	})
+}
+
+// Each client may make two requests at once, and two an hour. Behind a proxy,
+// WithTrustedProxies says who the client is.
+func Example_rateLimit() {
+	limiter := &rateLimiter{interval: 30 * time.Minute, burst: 2}
+	hello := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Text(200, "hello"), nil
+	})
+	limited := limiter.limit(hello)
+
+	req, _, err := rawhttp.ParseRequest([]byte("GET / HTTP/1.1\r\nHost: example.test\r\n\r\n"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, client := range []string{"192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2", "2001:db8::3"} {
+		from := req.WithConn(rawhttp.ConnInfo{Client: netip.MustParseAddr(client)})
+		resp, err := limited.Resolve(context.Background(), from)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(client, resp.Status())
+	}
+	// Output:
+	// 192.0.2.1 200
+	// 192.0.2.1 200
+	// 192.0.2.1 429
+	// 192.0.2.2 200
+	// 2001:db8::1 200
+	// 2001:db8::2 200
+	// 2001:db8::3 429
+}
+
+// A client has its burst again when the time for it has passed, and no client fills the memory.
+func TestExampleRateLimiter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &rateLimiter{interval: time.Minute, burst: 3}
+		client := netip.MustParseAddr("192.0.2.1")
+		for _, step := range []struct {
+			after time.Duration
+			want  time.Duration
+		}{
+			{0, 0}, {0, 0}, {0, 0}, {0, time.Minute},
+			{30 * time.Second, 30 * time.Second},
+			{30 * time.Second, 0}, {0, time.Minute},
+			{time.Hour, 0}, {0, 0}, {0, 0}, {0, time.Minute},
+		} {
+			time.Sleep(step.after)
+			if got := l.wait(client); got != step.want {
+				t.Errorf("%v later: wait = %v, want %v", step.after, got, step.want)
+			}
+		}
+		for i := range 20_000 {
+			l.wait(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}))
+		}
+		if got := len(l.free); got > 10_001 {
+			t.Errorf("%d clients are remembered, want at most 10001", got)
+		}
+		if l.wait(netip.MustParseAddr("203.0.113.7")) == 0 {
+			t.Error("a client beyond the limit has a burst of its own")
+		}
+		time.Sleep(time.Hour)
+		if got := l.wait(netip.MustParseAddr("203.0.113.7")); got != 0 || len(l.free) != 1 {
+			t.Errorf("an hour later: wait = %v with %d clients, want 0 with 1", got, len(l.free))
+		}
+	})
+}
