@@ -117,6 +117,8 @@ func (c *conn) resolve(ctx context.Context) *Response {
 	switch {
 	case errors.Is(err, errPanicked):
 		return c.failure(ctx, err).Clone().CloseAfter()
+	case errors.Is(err, ErrAbort):
+		return &Response{message: message{err: err}}
 	case err != nil:
 		return c.failure(ctx, err)
 	case resp == nil:
@@ -210,7 +212,7 @@ func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 		}
 	}()
 	err := c.contentFault()
-	if err == nil || c.work.body.answered {
+	if err == nil || c.work.body.answered || errors.Is(resp.err, ErrAbort) {
 		err = c.send(ctx, resp)
 	} else {
 		c.work.t = responder{resp: resp}
@@ -219,6 +221,9 @@ func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 	if instead := c.instead(ctx, resp, err); instead != nil {
 		c.work.out.buf = c.work.out.buf[:c.work.out.done]
 		err = c.send(ctx, instead)
+	}
+	if err != nil && errors.Is(err, ErrAbort) {
+		c.retract()
 	}
 	c.work.out.done = len(c.work.out.buf)
 	if !c.work.t.persist || err != nil || len(c.work.out.buf) >= maxJoined || c.srv.trace.exchanges || c.srv.trace.bytes || c.work.ctx != nil && c.work.ctx.isWaited() {
@@ -232,6 +237,14 @@ func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 	}
 	c.traceExchange(err)
 	return c.work.t.persist && err == nil
+}
+
+// retract takes back what of the response has not left.
+func (c *conn) retract() {
+	c.work.out.buf = c.work.out.buf[:c.work.out.done]
+	if !c.work.t.headOut {
+		c.work.t.status, c.work.t.sent = 0, 0
+	}
 }
 
 // closeResponse closes the response. It returns an error if the program panicked; what else
@@ -300,7 +313,7 @@ func (c *conn) answerFault(ctx context.Context, fault, err error) *Response {
 // instead returns the response to send where another has failed with err before any of
 // it was out, nil if there is nothing to say or nobody to say it to.
 func (c *conn) instead(ctx context.Context, failed *Response, err error) *Response {
-	if err == nil || c.work.t.headOut || c.write.broken != nil || c.gone.Load() {
+	if err == nil || c.work.t.headOut || c.write.broken != nil || c.gone.Load() || errors.Is(err, ErrAbort) {
 		return nil
 	}
 	if fault := c.contentFault(); fault != nil && !c.work.body.answered {
@@ -338,6 +351,10 @@ func (c *conn) mayPersist(resp *Response) bool {
 // the end of the connection is what ends the content it must not end in order.
 func (c *conn) cut(err error) {
 	c.err = err
+	if errors.Is(err, ErrAbort) {
+		abort(c.nc)
+		return
+	}
 	if c.write.broken == nil && !c.gone.Load() && !c.hasLeft() && c.contentFault() == nil { // so it was not the client
 		c.srv.log.Error("rawhttp: response cut", "conn", c.id, "request", c.num, "err", err)
 	}

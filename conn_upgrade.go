@@ -107,6 +107,8 @@ func (u *upgrade) run(ctx context.Context, c *conn) error {
 	err := u.call(ctx, c, nc)
 	switch {
 	case err == nil, errors.Is(err, errPanicked):
+	case errors.Is(err, ErrAbort):
+		c.cut(err)
 	default:
 		log := c.srv.log.Error
 		if c.gone.Load() || ctx.Err() != nil { // not the program's fault

@@ -18,6 +18,16 @@ var ErrIncomplete = wire.ErrIncomplete
 // [Server.Shutdown] or [Server.Close].
 var ErrServerClosed = errors.New("rawhttp: the server is closed")
 
+// ErrAbort makes the server end a connection without an answer, as some want to treat a client
+// that attacks. It is returned, alone or wrapped, by a [Resolver], the function of a
+// [StreamFunc] or [Upgrade], or the reader of a [Stream].
+//
+// The connection is closed with a reset, where it or what it wraps (by a method NetConn) has a
+// method SetLinger, as TCP has. Nothing is logged and [WithErrorPage] is not asked; responses
+// to earlier requests are sent, but the reset may overtake them. [Exchange], and the hooks for
+// the end of a connection, report ErrAbort; Status is 0 if no response was begun.
+var ErrAbort = errors.New("rawhttp: the connection is aborted")
+
 // A ParseError reports a request that cannot be accepted. Its Reason is fixed
 // text and safe to send; it never repeats input.
 type ParseError struct {

@@ -20,8 +20,8 @@ import (
 //
 // An error that wraps [fs.ErrNotExist] means "not mine": [First] goes on to the
 // next, and at the end the answer is 404. Other errors are answered with the
-// status that [StatusOf] gives; clients never see their text. A Response is final,
-// whatever its status.
+// status that [StatusOf] gives; clients never see their text. [ErrAbort] is not answered at
+// all. A Response is final, whatever its status.
 //
 // A Resolver that wraps another may return [ErrorResponse] of its error, to add fields to it.
 //
@@ -36,6 +36,13 @@ import (
 // waits for ctx.Done(), unless much of what it sent has not been read (see WithHalfClose);
 // otherwise when the server next reads or writes. ctx has the values of the context of
 // [Server.Serve]. [Stopping] returns a channel that is closed when a graceful stop begins.
+//
+// A Response is written after Resolve has returned. So a resolver that wraps another and gives
+// it a context of its own must not end that context with a deferred call: a script, or a
+// [Stream] whose reader uses it, would end before it was written. [Response.OnClose] ends it in
+// time. What is written sees the context that its own resolver got; the function of a
+// [StreamFunc] gets that of the request, without the values and deadlines of wrappers, which it
+// can use from its closure.
 type Resolver interface {
 	Resolve(ctx context.Context, req *Request) (*Response, error)
 }

@@ -1,0 +1,111 @@
+package conformance_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+
+	"example.com/rawhttp"
+	"github.com/google/go-cmp/cmp"
+)
+
+// ErrAbort ends a connection without an answer and without a line in the log, wherever it
+// comes from.
+func TestErrAbort(t *testing.T) {
+	wrapped := fmt.Errorf("attack: %w", rawhttp.ErrAbort)
+	stream := func(s string, err error) rawhttp.Resolver {
+		return resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+			return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
+				if s != "" {
+					io.WriteString(w, s)
+				}
+				return err
+			}), nil
+		})
+	}
+	fails := func(err error) rawhttp.Resolver {
+		return resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return nil, err })
+	}
+	const head = "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n"
+	tests := []struct {
+		name, in string
+		r        rawhttp.Resolver
+		want     string
+		status   int
+		why      string
+	}{
+		{"Resolve", getA, fails(rawhttp.ErrAbort), "", 0, ""},
+		{"wrapped", getA, fails(wrapped), "", 0, ""},
+		{"HEAD", headA, fails(wrapped), "", 0, ""},
+		{"through wrappers", getA, rawhttp.First(fails(errors.Join(wrapped, io.EOF)), say("x")), "", 0, "First goes on after fs.ErrNotExist alone"},
+		{"with content", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", fails(wrapped), "", 0, ""},
+		{"with bad content", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+			io.ReadAll(req.Body)
+			return nil, wrapped
+		}), "", 0, "nor is the content's fault answered"},
+		{"StreamFunc, nothing written", getA, stream("", wrapped), "", 0, ""},
+		{"StreamFunc, some written", getA, stream("abc", wrapped), head + "3\r\nabc\r\n", 200, ""},
+		{"Stream", getA, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+			return rawhttp.Stream(200, "a/b", abortReader{}), nil
+		}), "", 0, ""},
+		{"Upgrade", askEcho, upgrades(func(context.Context, net.Conn) error { return wrapped }), switched, 101, ""},
+		{"no request after it", getA + getA, fails(wrapped), "", 0, ""},
+	}
+	page := func(context.Context, *rawhttp.Request, int, error) *rawhttp.Response {
+		return rawhttp.Text(200, "page")
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var log liveLog
+			var exchanges []rawhttp.Exchange
+			var closed error
+			trace := rawhttp.Trace{
+				Exchange:  func(x rawhttp.Exchange) { exchanges = append(exchanges, x) },
+				ConnClose: func(_ uint64, err error) { closed = err },
+			}
+			s, err := rawhttp.New(rawhttp.WithResolver(tt.r), rawhttp.WithDate(false), rawhttp.WithLogger(&log), rawhttp.WithTrace(trace), rawhttp.WithErrorPage(page))
+			if err != nil {
+				t.Fatal(err)
+			}
+			client, server := net.Pipe()
+			go io.WriteString(client, tt.in)
+			go s.ServeConn(t.Context(), server)
+			got, _ := io.ReadAll(client)
+			s.Shutdown(t.Context())
+			if diff := cmp.Diff(tt.want, string(got)); diff != "" {
+				t.Errorf("answer (-want +got):\n%s\nwhy: %s", diff, tt.why)
+			}
+			if log.String() != "" {
+				t.Errorf("the log has %s", &log)
+			}
+			if len(exchanges) != 1 || !errors.Is(exchanges[0].Err, rawhttp.ErrAbort) || exchanges[0].Status != tt.status || !errors.Is(closed, rawhttp.ErrAbort) {
+				t.Errorf("exchanges %+v and the end %v, want one of status %d, and ErrAbort", exchanges, closed, tt.status)
+			}
+		})
+	}
+}
+
+type abortReader struct{}
+
+func (abortReader) Read([]byte) (int, error) { return 0, rawhttp.ErrAbort }
+
+// Over TCP it is a reset; answers to earlier requests are sent.
+func TestErrAbortResets(t *testing.T) {
+	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+		if req.Path() == "/abort" {
+			return nil, rawhttp.ErrAbort
+		}
+		return rawhttp.Empty(204), nil
+	})))
+	c := dial(t, addr)
+	io.WriteString(c, getA)
+	wantRead(t, c, "HTTP/1.1 204 No Content\r\n\r\n")
+	io.WriteString(c, strings.Replace(getA, "/", "/abort", 1))
+	if n, err := c.Read(make([]byte, 1)); n != 0 || err == nil || err == io.EOF {
+		t.Errorf("Read = %d, %v, want a reset", n, err)
+	}
+}
