@@ -75,7 +75,7 @@ func openDir(root string, opts []FileOption) (*FileResolver, error) {
 	if config.script.open != nil {
 		pause = 0 // scripts are run by path, which must lead to the open folder
 	}
-	opened, openErr := openRootAt(root, pause)
+	opened, openErr := jail.OpenRoot(root, pause)
 	var scripts scriptRunner
 	var scriptErr error
 	if config.script.open != nil {
@@ -87,12 +87,15 @@ func openDir(root string, opts []FileOption) (*FileResolver, error) {
 		}
 		return nil, err
 	}
-	f := &FileResolver{tree: opened, rootName: nameOfRoot(opened.path), config: config, scripts: scripts, links: opened, listings: make(chan struct{}, maxListings)}
-	if scripts == nil && len(config.codings) == 0 && opened.identifies() {
+	f := &FileResolver{tree: opened, rootName: nameOfRoot(opened.Path()), config: config, scripts: scripts, links: opened, listings: make(chan struct{}, maxListings)}
+	if scripts == nil && len(config.codings) == 0 && opened.Identifies() {
 		f.cache.tree = opened
 	}
 	return f, nil
 }
+
+// rootPause is how long to serve an open root before checking its path again.
+const rootPause = time.Second
 
 // nameOfRoot returns the last element of the absolute path of a folder, or "" for the root
 // of a volume.
@@ -254,7 +257,7 @@ func (f *FileResolver) allowLink(name string) error {
 			return jail.TreeError(err)
 		case f.scripts.isScript(target), f.scripts.hides(target):
 			return jail.NotExist(name, "leads to a script")
-		case mayBeAlias(target) && !f.isSpelled(path.Join(path.Dir(name), target)):
+		case jail.MayBeAlias(target) && !jail.IsSpelled(f.tree, path.Join(path.Dir(name), target)):
 			return jail.NotExist(name, "leads to a name spelled differently in its folder")
 		}
 		name = name[:strings.LastIndexByte(name, '/')+1] + target // not cleaned: ".." after a link does not lead back
@@ -353,7 +356,7 @@ func (f *FileResolver) openName(name string) (opened, error) {
 	if err != nil {
 		return opened{}, err
 	}
-	if mayBeAlias(name) && !f.isSpelled(name) {
+	if jail.MayBeAlias(name) && !jail.IsSpelled(f.tree, name) {
 		err = jail.NotExist(name, "is spelled differently in its folder")
 	} else if !info.IsDir() {
 		err = f.allowLink(name)
@@ -387,6 +390,32 @@ func allowMethod(req *Request, methods ...string) error {
 		return nil
 	}
 	return refuseMethod(req, methods)
+}
+
+// allowName rejects names that are never served, whether or not they exist.
+func (f *FileResolver) allowName(name string) error {
+	asked := name
+	name = jail.FoldName(name)
+	switch {
+	case name != asked && jail.HasDots(name):
+		return jail.NotExist(name, "may lead to another folder")
+	case !f.config.dotFiles && jail.HasHidden(name):
+		return jail.NotExist(name, "is hidden")
+	case f.scripts != nil && f.scripts.hides(name):
+		return jail.NotExist(name, "is the source of a script")
+	}
+	return nil
+}
+
+// allowEntry rejects entries of a folder that are not listed.
+func (f *FileResolver) allowEntry(folder, name string) error {
+	if folder != "." && name == jail.WellKnown {
+		name = folder + "/" + name // hidden anywhere but at the top
+	}
+	if !f.tree.Names(name) {
+		return jail.NotExist(name, "is not a name of the tree")
+	}
+	return f.allowName(name)
 }
 
 // serve returns a response with an open regular file, which it takes over.

@@ -226,18 +226,6 @@ func namesList(t *testing.T, r *FileResolver, folder string) {
 	}
 }
 
-func TestMayBeAlias(t *testing.T) {
-	for name, want := range map[string]bool{
-		"a": false, "a.txt": false, "a~b": true, "E4QK2N~X.PHT": true, "a~.b": false, "~": false, "a~": false, "1~a": true, "~/1": false, "a b.c": false, ".": false,
-		"SECRET~1": true, "A~BCDE~1": true, "x~y~1.TXT": true, "~1": true, "d/SECRET~1/f": true,
-		"a.": true, "a ": true, "d./f": true, "d /f": true,
-	} {
-		if got := mayBeAlias(name); got != want {
-			t.Errorf("mayBeAlias(%q) = %v, want %v", name, got, want)
-		}
-	}
-}
-
 // namesRunner tells of each script that it was run.
 type namesRunner struct{ *scripts }
 

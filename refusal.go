@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"example.com/rawhttp/internal/ascii"
+	"example.com/rawhttp/internal/jail"
 )
 
 // addErrorFields adds the fields that go with the error, where the response does not
@@ -19,6 +20,9 @@ func addErrorFields(r *Response, err error) *Response {
 	}
 	if errorStatus(err) == 405 {
 		add("Allow", strings.Join(allowOf(err), ", "))
+	}
+	if errors.Is(err, jail.ErrBusy) { // which passes soon
+		add("Retry-After", "1")
 	}
 	var fe *fieldError
 	if errors.As(err, &fe) {

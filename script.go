@@ -75,7 +75,7 @@ func openScripts(config scriptConfig, root string) (scriptRunner, error) {
 	}
 	var errs []error
 	for i, c := range s.commands {
-		s.commands[i].ext = foldName(c.ext)
+		s.commands[i].ext = jail.FoldName(c.ext)
 		if len(c.interpreter) > 0 {
 			program, err := lookUp(c.interpreter[0])
 			errs = append(errs, err)
@@ -141,7 +141,7 @@ func absolute(name string) (string, error) {
 
 // command returns the command for files with the extension of name, or nil.
 func (s *scripts) command(name string) *scriptCommand {
-	name = strings.TrimRight(foldName(name), ". ") // as some file systems do
+	name = strings.TrimRight(jail.FoldName(name), ". ") // as some file systems do
 	dot := strings.LastIndexAny(name, "./")
 	if dot < 0 || name[dot] != '.' {
 		return nil
@@ -158,7 +158,7 @@ func (s *scripts) isScript(name string) bool { return s.command(name) != nil }
 
 // hides reports true for sidecars of scripts, since a compressed source is a source.
 func (s *scripts) hides(name string) bool {
-	name = foldName(name)
+	name = jail.FoldName(name)
 	for {
 		name = strings.TrimRight(name, ". ") // as in command
 		switch ext := extension(name); {

@@ -1,4 +1,4 @@
-package rawhttp
+package jail
 
 import (
 	"errors"
@@ -10,8 +10,6 @@ import (
 	"unicode/utf8"
 
 	"example.com/rawhttp/internal/ascii"
-
-	"example.com/rawhttp/internal/jail"
 )
 
 // File systems find a file by names other than its own: HFS+ and case-folding ext4 ignore
@@ -20,52 +18,26 @@ import (
 // any of these systems might, and a name that may be an alias is accepted only if its
 // folder has an entry with exactly that spelling.
 
-// allowName rejects names that are never served, whether or not they exist.
-func (f *FileResolver) allowName(name string) error {
-	asked := name
-	name = foldName(name)
-	switch {
-	case name != asked && hasDots(name):
-		return jail.NotExist(name, "may lead to another folder")
-	case !f.config.dotFiles && hasHidden(name):
-		return jail.NotExist(name, "is hidden")
-	case f.scripts != nil && f.scripts.hides(name):
-		return jail.NotExist(name, "is the source of a script")
-	}
-	return nil
-}
+// WellKnown is the folder of RFC 8615. At the top of the tree it is not hidden.
+const WellKnown = ".well-known"
 
-// allowEntry rejects entries of a folder that are not listed.
-func (f *FileResolver) allowEntry(folder, name string) error {
-	if folder != "." && name == wellKnown {
-		name = folder + "/" + name // hidden anywhere but at the top
-	}
-	if !f.tree.Names(name) {
-		return jail.NotExist(name, "is not a name of the tree")
-	}
-	return f.allowName(name)
-}
-
-// wellKnown is the folder of RFC 8615. At the top of the tree it is not hidden.
-const wellKnown = ".well-known"
-
-// hasHidden reports whether an element of the path begins with a dot.
-func hasHidden(name string) bool {
-	if rest, ok := strings.CutPrefix(name, wellKnown); ok && (rest == "" || rest[0] == '/') {
+// HasHidden reports whether an element of the path begins with a dot.
+func HasHidden(name string) bool {
+	if rest, ok := strings.CutPrefix(name, WellKnown); ok && (rest == "" || rest[0] == '/') {
 		name = rest
 	}
 	return strings.HasPrefix(name, ".") || strings.Contains(name, "/.")
 }
 
-func hasDots(name string) bool {
+func HasDots(name string) bool {
 	name = "/" + name + "/"
 	return strings.Contains(name, "/./") || strings.Contains(name, "/../")
 }
 
-// foldName returns the name as some file systems read it: without the characters they
+// FoldName returns the name as some file systems read it: without the characters they
 // ignore, and with the characters they equate to ASCII letters replaced by those. It does
 // not change the case of letters.
-func foldName(name string) string {
+func FoldName(name string) string {
 	if isASCII(name) {
 		return name
 	}
@@ -119,10 +91,10 @@ var ignorable = &unicode.RangeTable{
 	LatinOffset: 1,
 }
 
-// mayBeAlias reports whether an element of the path may be another name of a file: it has a
+// MayBeAlias reports whether an element of the path may be another name of a file: it has a
 // "~" followed by a digit or (for Samba) a letter, or ends in a dot or a space. "." is the
 // tree itself.
-func mayBeAlias(name string) bool {
+func MayBeAlias(name string) bool {
 	for i := range len(name) {
 		switch name[i] {
 		case '~':
@@ -138,17 +110,17 @@ func mayBeAlias(name string) bool {
 	return false
 }
 
-// isSpelled reports whether each element of the path that may be an alias is an entry of
+// IsSpelled reports whether each element of the path that may be an alias is an entry of
 // its folder, byte for byte.
-func (f *FileResolver) isSpelled(name string) bool {
+func IsSpelled(t Tree, name string) bool {
 	folder, rest := ".", name
 	for more := true; more; {
 		var elem string
 		elem, rest, more = strings.Cut(rest, "/")
-		if mayBeAlias(elem) && !f.hasEntry(folder, elem) {
+		if MayBeAlias(elem) && !hasEntry(t, folder, elem) {
 			return false
 		}
-		folder = jail.Join(folder, elem)
+		folder = Join(folder, elem)
 	}
 	return true
 }
@@ -156,17 +128,17 @@ func (f *FileResolver) isSpelled(name string) bool {
 // hasEntry reports whether the folder has an entry of that name. If a folder of an fs.FS
 // cannot be read, other than for lack of permission, hasEntry trusts that fs.FS and reports
 // true.
-func (f *FileResolver) hasEntry(folder, name string) bool {
-	_, isFS := f.tree.(*jail.FsTree)
-	dir, _, err := f.tree.Open(folder)
+func hasEntry(t Tree, folder, name string) bool {
+	_, isFS := t.(*FsTree)
+	dir, _, err := t.Open(folder)
 	if err != nil {
 		return isFS && !errors.Is(err, fs.ErrPermission)
 	}
 	defer dir.Close()
 	for err == nil {
-		var entries []jail.Entry
-		entries, err = f.tree.ReadDir(dir)
-		if slices.ContainsFunc(entries, func(e jail.Entry) bool { return e.Name == name }) {
+		var entries []Entry
+		entries, err = t.ReadDir(dir)
+		if slices.ContainsFunc(entries, func(e Entry) bool { return e.Name == name }) {
 			return true
 		}
 	}

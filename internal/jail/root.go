@@ -1,0 +1,169 @@
+package jail
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A Root is a tree that follows a path: when the path leads to another folder, because the
+// first was rebuilt or a link was switched, the Root opens that one. While the path leads
+// to no folder, it keeps the open one.
+type Root struct {
+	// Pause is how long to serve an open folder before checking the path again. It must not
+	// be changed while the Root is in use.
+	Pause time.Duration
+
+	path    string       // absolute, since the working directory may change
+	checked atomic.Int64 // when the path was last checked, in nanoseconds since started
+	now     atomic.Pointer[openRoot]
+
+	mu     sync.Mutex // held while now is replaced
+	closed bool
+}
+
+// started is the zero of the times of checks.
+var started = time.Now()
+
+// An openRoot is an open folder.
+type openRoot struct {
+	LinkReader
+	info fs.FileInfo
+}
+
+// OpenRoot opens the folder at path.
+func OpenRoot(path string, pause time.Duration) (*Root, error) {
+	info, err := os.Stat(path) // reports an error for ""
+	abs, absErr := filepath.Abs(path)
+	if err = errors.Join(err, absErr); err != nil {
+		return nil, fmt.Errorf("open root %q: %w", path, err)
+	}
+	opened, err := OpenJail(abs)
+	if err != nil {
+		return nil, err
+	}
+	r := &Root{Pause: pause, path: abs}
+	r.checked.Store(int64(time.Since(started)))
+	r.now.Store(&openRoot{opened, info})
+	return r, nil
+}
+
+// Path returns the absolute path of the root.
+func (r *Root) Path() string { return r.path }
+
+// current returns the open folder, after checking the path if that is due.
+func (r *Root) current() *openRoot {
+	now, checked := int64(time.Since(started)), r.checked.Load()
+	if now-checked >= int64(r.Pause) && r.checked.CompareAndSwap(checked, now) {
+		r.follow()
+	}
+	return r.now.Load()
+}
+
+// follow opens the folder that the path leads to, if it is another one. If another
+// goroutine is already checking, follow does nothing.
+func (r *Root) follow() {
+	if r.mu.TryLock() {
+		r.look()
+		r.mu.Unlock()
+	}
+}
+
+// look is follow with mu held.
+func (r *Root) look() {
+	old := r.now.Load()
+	info, err := os.Stat(r.path)
+	if err != nil || r.closed || os.SameFile(info, old.info) {
+		return
+	}
+	opened, err := OpenJail(r.path)
+	if err != nil {
+		return
+	}
+	r.now.Store(&openRoot{opened, info})
+	old.Close()
+}
+
+// mustRetry reports whether err only means that the folder was closed in favor of the next
+// one, or removed, so that the caller must ask the next one. For a removed folder, in which
+// nothing is found any more, it checks the path at once.
+func (r *Root) mustRetry(asked *openRoot, err error) bool {
+	switch {
+	case errors.Is(err, fs.ErrClosed):
+	case errors.Is(err, fs.ErrNotExist) && asked.isRemoved():
+		r.mu.Lock()
+		if r.now.Load() == asked {
+			r.look()
+		}
+		r.mu.Unlock()
+	default:
+		return false
+	}
+	return r.now.Load() != asked
+}
+
+func (o *openRoot) isRemoved() bool {
+	info, err := o.Stat(".")
+	return err == nil && IsRemoved(info)
+}
+
+func (r *Root) Open(name string) (fs.File, fs.FileInfo, error) {
+	for {
+		t := r.current()
+		file, info, err := t.Open(name)
+		if !r.mustRetry(t, err) {
+			return file, info, err
+		}
+	}
+}
+
+func (r *Root) Stat(name string) (fs.FileInfo, error) {
+	for {
+		t := r.current()
+		info, err := t.Stat(name)
+		if !r.mustRetry(t, err) {
+			return info, err
+		}
+	}
+}
+
+func (r *Root) Readlink(name string) (target string, err error) {
+	for {
+		t := r.current()
+		target, err := t.Readlink(name)
+		if !r.mustRetry(t, err) {
+			return target, err
+		}
+	}
+}
+
+func (r *Root) Identify(name string) (id FileID, known bool) {
+	return r.current().LinkReader.(Identifier).Identify(name)
+}
+
+// Identifies reports whether Identify may be called.
+func (r *Root) Identifies() bool {
+	_, ok := r.now.Load().LinkReader.(Identifier)
+	return ok
+}
+
+// The methods below act on a folder of the open tree. They do not check the path.
+
+func (r *Root) Names(name string) bool                { return r.now.Load().Names(name) }
+func (r *Root) ReadDir(dir fs.File) ([]Entry, error)  { return r.now.Load().ReadDir(dir) }
+func (r *Root) StatEntry(dir fs.File, e *Entry) error { return r.now.Load().StatEntry(dir, e) }
+func (r *Root) MayRead(dir fs.File, f string, e *Entry) bool {
+	return r.now.Load().MayRead(dir, f, e)
+}
+
+func (r *Root) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	return r.now.Load().Close()
+}
