@@ -1,0 +1,10 @@
+module example.com/rawhttp/examples/lesson
+
+go 1.26.0
+
+require (
+	example.com/rawhttp v0.0.0
+	github.com/google/go-cmp v0.7.0
+)
+
+replace example.com/rawhttp => ../../
