@@ -1,0 +1,48 @@
+// Command 05-files serves the files of a folder, all of them as plain text.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io/fs"
+	"log"
+	"net"
+	"os"
+	"strings"
+
+	"example.com/rawhttp"
+)
+
+func main() {
+	addr := flag.String("addr", "127.0.0.1:8080", "listen at `host:port`")
+	flag.Parse()
+	root, err := os.OpenRoot("../../testdata/webroot")
+	if err != nil {
+		log.Fatal(err)
+	}
+	resolver := rawhttp.Methods(map[string]rawhttp.Resolver{"GET": home{root.FS()}})
+	srv, err := rawhttp.New(rawhttp.WithResolver(resolver))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", *addr)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("http://%s/\n", ln.Addr())
+	log.Fatal(srv.Serve(context.Background(), ln))
+}
+
+// home is the folder that is served.
+type home struct{ files fs.FS }
+
+// Resolve answers with the file that the path names.
+func (h home) Resolve(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+	name := strings.TrimPrefix(req.Path(), "/")
+	content, err := fs.ReadFile(h.files, name)
+	if err != nil {
+		return nil, fs.ErrNotExist // what cannot be read does not exist
+	}
+	return rawhttp.OK("text/plain", content), nil
+}

@@ -1,0 +1,301 @@
+package lesson
+
+import (
+	"context"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "rewrite what docs/lesson.md shows of files and commands")
+
+const lessonFile = "../../docs/lesson.md"
+
+// In the lesson servers listen on serverPort and spies on spyPort, and tmpDir is where the
+// reader makes files. The test has ports and a folder of its own.
+const (
+	serverPort = ":8080"
+	spyPort    = ":8081"
+	tmpDir     = "/tmp/lesson"
+)
+
+// Hang is how long a command may take. It only keeps a mistake from lasting for ever.
+const hang = 60 * time.Second
+
+// The lesson shows what is there. Each fenced block says what it is by its first line:
+//
+//	```go 03-parse/main.go    a file: its content
+//	```console                commands behind $, each followed by what it prints
+//	```text spy               what the spy that was started last has printed
+//	```text recorded          what a spy printed elsewhere: see recorded_test.go
+//
+// The commands run in order. Those that serve go on until another of the kind is started.
+func TestLesson(t *testing.T) {
+	if _, err := exec.LookPath("sh"); err != nil {
+		t.Skip("the commands of the lesson are for a shell")
+	}
+	text, err := os.ReadFile(lessonFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newReader(t)
+	blocks := split(string(text))
+	for i, b := range blocks {
+		kind, name, _ := strings.Cut(b.info, " ")
+		shown := b.body
+		switch {
+		case b.info == "":
+			continue
+		case kind == "console":
+			shown = r.console(t, b.body)
+		case b.info == "text spy":
+			shown = r.spied(t, b.body)
+		case b.info == "text recorded":
+			shown = replay(t, r.bin, b.body)
+		case name != "":
+			shown = readFile(t, name)
+		}
+		if *update {
+			blocks[i].body = shown
+		} else if diff := cmp.Diff(b.body, shown); diff != "" {
+			t.Errorf("line %d of the lesson, %s (-shown +is):\n%s", b.line, b.info, diff)
+		}
+	}
+	if *update {
+		if err := os.WriteFile(lessonFile, []byte(join(blocks)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Each step is a program that can be read at one sitting, and the lesson shows it.
+func TestSteps(t *testing.T) {
+	text := readFile(t, lessonFile)
+	steps, err := filepath.Glob("[0-9][0-9]-*/main.go")
+	if err != nil || len(steps) < 10 {
+		t.Fatalf("steps %q, %v: want ten", steps, err)
+	}
+	for _, name := range steps {
+		if n := strings.Count(readFile(t, name), "\n"); n < 20 || n > 60 {
+			t.Errorf("%s has %d lines, want 20 to 60", name, n)
+		}
+		if !strings.Contains(text, "\n```go "+filepath.ToSlash(name)+"\n") {
+			t.Errorf("the lesson does not show %s", name)
+		}
+		if run := "$ go run ./" + filepath.Dir(name); !strings.Contains(text, "\n"+run) {
+			t.Errorf("the lesson does not say %q", run)
+		}
+	}
+}
+
+// A block is a fenced block of the lesson, or, without info, the text between two.
+type block struct {
+	info, body string
+	line       int
+}
+
+const fence = "```"
+
+func split(text string) (blocks []block) {
+	b := block{line: 1}
+	fenced := false
+	for i, line := range strings.SplitAfter(text, "\n") {
+		if !strings.HasPrefix(line, fence) {
+			b.body += line
+			continue
+		}
+		blocks = append(blocks, b)
+		fenced = !fenced
+		b = block{line: i + 2}
+		if fenced {
+			b.info = strings.TrimSpace(strings.TrimPrefix(line, fence))
+		}
+	}
+	return append(blocks, b)
+}
+
+func join(blocks []block) string {
+	var text strings.Builder
+	for _, b := range blocks {
+		if b.info == "" {
+			text.WriteString(b.body)
+			continue
+		}
+		text.WriteString(fence + b.info + "\n" + b.body + fence + "\n")
+	}
+	return text.String()
+}
+
+// A reader follows the lesson: it types the commands and has the terminals open.
+type reader struct {
+	bin         string // where the programs are, with the command rawhttp among them
+	tmp         string
+	server, spy *program
+	missing     map[string]bool // programs that are not installed
+}
+
+func newReader(t *testing.T) *reader {
+	r := &reader{bin: t.TempDir(), tmp: filepath.Join(t.TempDir(), "lesson"), missing: make(map[string]bool)}
+	build := exec.Command("go", "build", "-o", r.bin, "./...", "example.com/rawhttp/cmd/rawhttp")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", build, err, out)
+	}
+	// Without a terminal curl would show its progress.
+	if err := os.WriteFile(filepath.Join(r.bin, ".curlrc"), []byte("silent\nshow-error\nnoproxy = *\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"curl", "python3"} {
+		if _, err := exec.LookPath(name); err != nil {
+			t.Logf("%s is not installed: commands that need it do not run", name)
+			r.missing[name] = true
+		}
+	}
+	return r
+}
+
+// console runs the commands of a block and returns the block as it should be.
+func (r *reader) console(t *testing.T, body string) string {
+	var is strings.Builder
+	for _, part := range strings.SplitAfter("\n"+body, "\n$ ")[1:] {
+		part = strings.TrimSuffix(part, "$ ")
+		command, shown, _ := strings.Cut(part, "\n")
+		for strings.HasSuffix(command, "\\") {
+			var more string
+			more, shown, _ = strings.Cut(shown, "\n")
+			command += "\n" + more
+		}
+		is.WriteString("$ " + command + "\n" + r.run(t, command, shown))
+	}
+	return is.String()
+}
+
+// run runs a command and returns what it prints, or, if it cannot run here, what is shown.
+func (r *reader) run(t *testing.T, command, shown string) string {
+	words := strings.Fields(command)
+	switch {
+	case r.missing[words[0]], r.missing["python3"] && strings.Contains(command, "ask.py"):
+		return shown
+	case strings.HasPrefix(command, "go run ./"):
+		r.server.stop()
+		r.server = start(t, filepath.Join(r.bin, strings.TrimPrefix(words[2], "./")), r.args(words[3:]))
+		return r.there(r.server.firstLine)
+	case words[0] == "rawhttp" && words[1] == "spy":
+		r.spy.stop()
+		r.spy = start(t, filepath.Join(r.bin, "rawhttp"), append([]string{"spy", "-addr", "127.0.0.1:0"}, r.args(words[2:])...))
+		return r.there(r.spy.firstLine)
+	case words[0] == "rawhttp" && words[1] != "send" && words[1] != "check":
+		r.server.stop()
+		r.server = start(t, filepath.Join(r.bin, "rawhttp"), r.args(words[1:]))
+		return r.there(r.server.firstLine)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), hang)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "-c", r.here(command))
+	cmd.Env = append(os.Environ(), "PATH="+r.bin+string(os.PathListSeparator)+os.Getenv("PATH"), "CURL_HOME="+r.bin, "NO_COLOR=1")
+	out, err := cmd.CombinedOutput() // a status that is not 0 can be what is shown
+	if ctx.Err() != nil {
+		t.Errorf("%q does not end: %v", command, err)
+	}
+	return r.there(string(out))
+}
+
+// spied returns what the spy has printed since it said where it listens, and stops it.
+func (r *reader) spied(t *testing.T, shown string) string {
+	if r.missing["curl"] {
+		return shown
+	}
+	if r.spy == nil {
+		t.Error("no spy was started")
+		return shown
+	}
+	defer r.spy.stop()
+	return r.there(r.spy.printed(t, allClosed))
+}
+
+// allClosed reports whether both sides of each connection in a transcript are closed.
+func allClosed(transcript string) bool {
+	var opened, ended int
+	for line := range strings.Lines(transcript) {
+		_, event, _ := strings.Cut(line, " ")
+		switch {
+		case strings.HasPrefix(event, "C ==> connects"):
+			opened++
+		case strings.HasPrefix(event, "C ==> "), strings.HasPrefix(event, "S <== "):
+			ended++
+		}
+	}
+	return opened > 0 && ended == 2*opened
+}
+
+// args returns the arguments of a program that serves, with an address of the test's.
+func (r *reader) args(words []string) []string {
+	args := []string{"-addr", "127.0.0.1:0"}
+	for _, word := range words {
+		args = append(args, r.here(word))
+	}
+	return args
+}
+
+// here turns the ports and the folder of the lesson into those of the test.
+func (r *reader) here(s string) string {
+	s = strings.ReplaceAll(s, tmpDir, r.tmp)
+	if r.server != nil {
+		s = strings.ReplaceAll(s, serverPort, r.server.port)
+	}
+	if r.spy != nil {
+		s = strings.ReplaceAll(s, spyPort, r.spy.port)
+	}
+	return s
+}
+
+// What differs from one run to the next is shown as the lesson says that it is.
+var masks = []struct {
+	pattern *regexp.Regexp
+	shown   string
+}{
+	{regexp.MustCompile(`Date: \w+, \d+ \w+ \d+ [\d:]+ GMT`), "Date: Sun, 06 Nov 1994 08:49:37 GMT"},
+	{regexp.MustCompile(`Last-Modified: \w+, \d+ \w+ \d+ [\d:]+ GMT`), "Last-Modified: Sat, 05 Nov 1994 12:00:00 GMT"},
+	{regexp.MustCompile(`ETag: (W/)?"[^"]*"`), `ETag: "1994-e5"`},
+	{regexp.MustCompile(`curl/\d[\w.]*`), "curl/8.5.0"},
+	{regexp.MustCompile(`from 127\.0\.0\.1:\d+`), "from 127.0.0.1:51234"},
+	{regexp.MustCompile(`(?m)^.* \([\d.]+ m?s later\)\n`), ""},
+	{regexp.MustCompile(`after \d+ ms`), "after 20 ms"},
+}
+
+// there turns the ports and the folder of the test into those of the lesson, and masks
+// what differs.
+func (r *reader) there(s string) string {
+	s = strings.ReplaceAll(s, r.tmp, tmpDir)
+	s = strings.ReplaceAll(s, "\r\n", "\n") // of curl -i; a terminal does not show it
+	if r.server != nil {
+		s = strings.ReplaceAll(s, r.server.port, serverPort)
+	}
+	if r.spy != nil {
+		s = strings.ReplaceAll(s, r.spy.port, spyPort)
+	}
+	return mask(s)
+}
+
+func mask(s string) string {
+	for _, m := range masks {
+		s = m.pattern.ReplaceAllString(s, m.shown)
+	}
+	return s
+}
+
+// readFile returns the text of a file.
+func readFile(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
