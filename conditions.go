@@ -122,6 +122,22 @@ type validators struct {
 	mod     time.Time // as it is sent, in whole seconds; zero: none
 	settled bool      // mod is so old that a change after it has another time
 	shared  bool      // other representations of the resource may have the same mod
+	missing bool      // there is no representation
+}
+
+// validatorsOf returns what is sent of an entity tag and a time of change. "An origin server
+// with a clock MUST NOT generate a Last-Modified date that is later than the server's time of
+// message origination (Date)." RFC 9110, section 8.8.2.1.
+func validatorsOf(etag string, mod, now time.Time, hasClock bool) validators {
+	v := validators{etag: etag, mod: mod, settled: now.Sub(mod) >= youngest}
+	if hasClock && v.mod.After(now) {
+		v.mod = now
+	}
+	v.mod = v.mod.Truncate(time.Second)
+	if year := v.mod.UTC().Year(); year < 0 || year > 9999 { // no HTTP-date can say it
+		v.mod = time.Time{}
+	}
+	return v
 }
 
 // youngest is how old a time of change must be to tell two changes apart: file
@@ -134,12 +150,13 @@ func (v *validators) unchangedSince(t time.Time) bool {
 	return !v.mod.After(t) && (v.settled || t.Sub(v.mod) >= youngest)
 }
 
-// conditionStatus evaluates the preconditions of a GET or HEAD in the order of RFC
-// 9110, section 13.2.2: 200 to go on, 304 or 412.
-func conditionStatus(h Header, v *validators) int {
+// conditionStatus evaluates the preconditions of a request in the order of RFC 9110, section
+// 13.2.2: 200 to go on, 304 or 412.
+func conditionStatus(req *Request, v *validators) int {
+	h, reads := req.Header(), req.isGet() || req.isHead()
 	switch {
 	case h.has("If-Match"):
-		if !matches(h, "If-Match", v.etag, strongly) {
+		if v.missing || !matches(h, "If-Match", v.etag, strongly) {
 			return 412
 		}
 	case !v.mod.IsZero():
@@ -149,15 +166,54 @@ func conditionStatus(h Header, v *validators) int {
 	}
 	switch {
 	case h.has("If-None-Match"):
-		if matches(h, "If-None-Match", v.etag, weakly) {
+		switch {
+		case v.missing || !matches(h, "If-None-Match", v.etag, weakly):
+		case reads:
 			return 304
+		default:
+			return 412
 		}
-	case !v.mod.IsZero():
+	case !v.mod.IsZero() && reads:
 		if since, ok := h.date("If-Modified-Since"); ok && v.unchangedSince(since) {
 			return 304
 		}
 	}
 	return 200
+}
+
+// Precondition evaluates the preconditions of a request for rep, as the server does for a GET
+// of [Content]: If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since, in the
+// order of RFC 9110, section 13.2.2. It returns nil if the request is to be carried out, a 304
+// for a GET or HEAD of what the client has already, and otherwise a 412 (Precondition Failed). It
+// is for PUT, DELETE and other methods that must not undo what another client has changed, and
+// for a GET whose content takes time to make.
+//
+// rep is the representation as it is before the request. Its ETag and ModTime are compared; its
+// Body is neither read nor closed. The zero Representation stands for one that does not exist:
+// no If-Match is true for it, and "If-None-Match: *" is, by which a client creates a resource
+// but does not replace it. A representation that exists but has no validators must have a
+// MediaType, to be told from that.
+//
+// A weak ETag never satisfies If-Match. A ModTime of the last two seconds does not satisfy
+// If-Unmodified-Since at the same time, since another change might not show. Precondition and
+// the change must be one step: the caller holds a lock, or the storage compares versions.
+func (rep Representation) Precondition(req *Request) *Response {
+	v := validatorsOf(rep.ETag, rep.ModTime, time.Now(), true)
+	v.missing = rep.MediaType == "" && rep.Body == nil && rep.Size == 0 && rep.ModTime.IsZero() && rep.ETag == ""
+	switch status := conditionStatus(req, &v); status {
+	case 304:
+		r := Empty(304)
+		if v.etag != "" {
+			r.Set("ETag", v.etag)
+		}
+		if !v.mod.IsZero() {
+			r.Set("Last-Modified", v.mod.UTC().Format(ascii.IMFFixdate))
+		}
+		return r
+	case 412:
+		return errorResponse(&StatusError{Status: 412})
+	}
+	return nil
 }
 
 // rangeApplies evaluates If-Range (RFC 9110, section 13.1.5): true if there is
@@ -284,7 +340,7 @@ type selection struct {
 // be had.
 func choose(req *Request, v *validators, size int64, rangeable bool) selection {
 	h := req.Header()
-	if status := conditionStatus(h, v); status != 200 {
+	if status := conditionStatus(req, v); status != 200 {
 		return selection{status: status}
 	}
 	field, alone := h.lone("Range")

@@ -5,10 +5,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing/fstest"
 	"time"
 
@@ -74,6 +76,76 @@ func ExampleContent_ranges() {
 	// "Range: bytes=4-\r\nIf-Range: \"v0\"": HTTP/1.1 200 OK "a,b\n1,2\n"
 	// "Range: bytes=-4": HTTP/1.1 206 Partial Content "1,2\n"
 	// "Range: bytes=100-": HTTP/1.1 416 Range Not Satisfiable "416 Range Not Satisfiable\n"
+}
+
+// A note that clients replace, if it is still the one that they have read.
+func ExampleRepresentation_Precondition() {
+	var mu sync.Mutex
+	note, version := "two litres", 1
+	resolver := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		content, err := io.ReadAll(req.Body)
+		if err != nil {
+			return nil, err
+		}
+		mu.Lock() // so that nothing comes between condition and change
+		defer mu.Unlock()
+		stored := rawhttp.Representation{
+			MediaType: "text/plain",
+			Body:      strings.NewReader(note),
+			Size:      int64(len(note)),
+			ETag:      fmt.Sprintf(`"v%d"`, version),
+		}
+		if req.Method() != "PUT" {
+			return rawhttp.Content(stored), nil
+		}
+		if resp := stored.Precondition(req); resp != nil {
+			return resp, nil
+		}
+		note = string(content)
+		version++
+		return rawhttp.Empty(204), nil
+	})
+	put := "PUT /milk HTTP/1.1\r\nHost: example.test\r\nIf-Match: \"v1\"\r\nContent-Length: 12\r\n\r\n"
+	for _, request := range []string{
+		"HEAD /milk HTTP/1.1\r\nHost: example.test\r\n\r\n",
+		put + "three litres",
+		put + "seven litres",
+	} {
+		answer := rawhttp.Answer(resolver, request)
+		statusLine, _, _ := strings.Cut(answer, "\r\n")
+		fmt.Println(statusLine)
+	}
+	fmt.Println(note)
+	// Output:
+	// HTTP/1.1 200 OK
+	// HTTP/1.1 204 No Content
+	// HTTP/1.1 412 Precondition Failed
+	// three litres
+}
+
+// The same numbers for programs and for people.
+func ExampleAccepts() {
+	resolver := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		var resp *rawhttp.Response
+		switch rawhttp.Accepts(req, "application/json", "text/html") {
+		case "application/json":
+			resp = rawhttp.OK("application/json", []byte(`{"litres": 2}`))
+		case "text/html":
+			resp = rawhttp.HTML(200, "<p>2 litres")
+		default:
+			resp = rawhttp.Text(406, "application/json or text/html")
+		}
+		return resp.Set("Vary", "Accept"), nil
+	})
+	for _, accept := range []string{"*/*", "text/html, */*;q=0.8", "image/png"} {
+		answer := rawhttp.Answer(resolver, "GET /milk HTTP/1.1\r\nHost: example.test\r\nAccept: "+accept+"\r\n\r\n")
+		_, content, _ := strings.Cut(answer, "\r\n\r\n")
+		fmt.Printf("%s: %s\n", accept, content)
+	}
+	// Output:
+	// */*: {"litres": 2}
+	// text/html, */*;q=0.8: <p>2 litres
+	// image/png: application/json or text/html
 }
 
 // Files that were compressed in advance lie beside the file.

@@ -1,6 +1,7 @@
 package rawhttp
 
 import (
+	"fmt"
 	"strings"
 
 	"example.com/rawhttp/internal/ascii"
@@ -42,8 +43,8 @@ func quality(s string) int {
 // A weighted is a member of a list of weighted values.
 type weighted struct {
 	value  string
-	q      int  // weight in thousandths: 1000 if absent, 0 if invalid
-	params bool // it has parameters other than charset=utf-8
+	q      int    // weight in thousandths: 1000 if absent, 0 if invalid
+	params string // its parameters, without the weight and what follows that
 }
 
 // nextWeighted cuts the first member off a list. The grammar allows neither blanks around
@@ -52,27 +53,30 @@ type weighted struct {
 func nextWeighted(list string) (w weighted, rest string, more bool) {
 	member, rest, more := ascii.NextMember(list)
 	value, params := ascii.CutParam(member)
-	w = weighted{value: value, q: 1000}
-	for params != "" {
+	w = weighted{value: value, q: 1000, params: params}
+	for left := params; left != ""; {
+		before := len(params) - len(left)
 		var p string
-		p, params = ascii.CutParam(params)
-		name, value, ok := strings.Cut(p, "=")
-		name, value = ascii.TrimBlanks(name), strings.Trim(value, " \t\"")
-		switch {
-		case ok && ascii.EqualFold(name, "q"):
-			w.q = max(quality(value), 0)
-			return w, rest, more // later parameters are extensions, not part of the value
-		case p != "" && !(ascii.EqualFold(name, "charset") && ascii.EqualFold(value, "utf-8")):
-			w.params = true
+		p, left = ascii.CutParam(left)
+		if name, value := cutValue(p); ascii.EqualFold(name, "q") && strings.Contains(p, "=") {
+			w.q, w.params = max(quality(value), 0), params[:before]
+			break // later parameters are extensions, not part of the value
 		}
 	}
 	return w, rest, more
+}
+
+// cutValue cuts a parameter into its name and its value, which may be quoted.
+func cutValue(param string) (name, value string) {
+	name, value, _ = strings.Cut(param, "=")
+	return ascii.TrimBlanks(name), strings.Trim(value, " \t\"")
 }
 
 // acceptMedia returns the weight of the media type in the Accept field, in thousandths. The
 // most specific range that matches decides (RFC 9110, section 12.5.1). Without an Accept
 // field it returns -1.
 func acceptMedia(h Header, mediaType string) int {
+	mediaType, params := ascii.CutParam(mediaType)
 	slash := strings.IndexByte(mediaType, '/')
 	q, best := -1, -1
 	for list := range h.Values("Accept") {
@@ -81,10 +85,11 @@ func acceptMedia(h Header, mediaType string) int {
 			var w weighted
 			w, list, more = nextWeighted(list)
 			media, precision := w.value, -1
+			matched := matchParams(w.params, params)
 			switch {
-			case w.params: // a range with parameters is narrower than mediaType
+			case matched < 0:
 			case ascii.EqualFold(media, mediaType):
-				precision = 2
+				precision = 2 + matched
 			case len(media) == slash+2 && ascii.EqualFold(media[:slash+1], mediaType[:slash+1]) && media[slash+1] == '*':
 				precision = 1
 			case media == "*/*":
@@ -96,6 +101,70 @@ func acceptMedia(h Header, mediaType string) int {
 		}
 	}
 	return q
+}
+
+// matchParams returns how many parameters a media range has, if the media type has all of
+// them, and -1 otherwise. A charset of utf-8 is not counted where the type names none, as that
+// is what it is.
+func matchParams(wanted, params string) (n int) {
+	for wanted != "" {
+		var p string
+		p, wanted = ascii.CutParam(wanted)
+		if p == "" {
+			continue
+		}
+		name, value := cutValue(p)
+		got, ok := paramOf(params, name)
+		switch {
+		case ok && ascii.EqualFold(got, value):
+			n++
+		case ok || !ascii.EqualFold(name, "charset") || !ascii.EqualFold(value, "utf-8"):
+			return -1
+		}
+	}
+	return n
+}
+
+// paramOf returns the value of the parameter of the name.
+func paramOf(params, name string) (value string, ok bool) {
+	for params != "" {
+		var p string
+		p, params = ascii.CutParam(params)
+		if n, value := cutValue(p); p != "" && ascii.EqualFold(n, name) {
+			return value, true
+		}
+	}
+	return "", false
+}
+
+// Accepts returns the one of the media types that the client likes best, by the Accept field
+// (RFC 9110, section 12.5.1), and the first of those that it likes as much: so the server's
+// preference is their order. It returns "" if the client accepts none of them, and the first
+// if there is no Accept field. A client accepts a type with the weight of the most
+// specific range that matches it: type and parameters, type, "text/*", or "*/*".
+//
+// A response that depends on it should have the field Vary: Accept. Where none is accepted,
+// the program may answer with 406 (Not Acceptable), or with its first type nevertheless.
+//
+// Accepts panics if a media type is not of the form type/subtype, with parameters or without.
+func Accepts(req *Request, mediaTypes ...string) string {
+	for _, t := range mediaTypes {
+		name, _ := ascii.CutParam(t)
+		if kind, subtype, ok := strings.Cut(name, "/"); !ok || !ascii.IsToken(kind) || !ascii.IsToken(subtype) {
+			panic(fmt.Sprintf("rawhttp: Accepts: %q is not a media type", t))
+		}
+	}
+	best, bestQ := "", 0
+	for _, t := range mediaTypes {
+		q := acceptMedia(req.Header(), t)
+		if q < 0 {
+			return mediaTypes[0]
+		}
+		if q > bestQ {
+			best, bestQ = t, q
+		}
+	}
+	return best
 }
 
 // acceptCoding returns the weight of the content coding in the Accept-Encoding field, in

@@ -54,27 +54,17 @@ func isContentField(name string) bool {
 	return ascii.HasPrefixFold(name, "Content-") && !ascii.HasPrefixFold(name, "Content-Security-Policy")
 }
 
-// validate decides what ETag and Last-Modified are sent. "An origin server with a
-// clock MUST NOT generate a Last-Modified date that is later than the server's time
-// of message origination (Date)." RFC 9110, section 8.8.2.1.
+// validate decides what ETag and Last-Modified are sent.
 func (t *responder) validate(now time.Time) {
-	rep := t.resp.rep
-	t.etag, t.mod = rep.ETag, rep.ModTime
+	etag, mod := t.resp.rep.ETag, t.resp.rep.ModTime
 	if t.resp.has("ETag") {
-		t.etag = t.resp.get("ETag")
+		etag = t.resp.get("ETag")
 	}
 	isSet := t.resp.has("Last-Modified")
 	if isSet {
-		t.mod, _ = ascii.ParseDate(t.resp.get("Last-Modified"), now)
+		mod, _ = ascii.ParseDate(t.resp.get("Last-Modified"), now)
 	}
-	t.settled = now.Sub(t.mod) >= youngest
-	if !isSet && t.format.date != nil && t.mod.After(now) {
-		t.mod = now
-	}
-	t.mod = t.mod.Truncate(time.Second)
-	if year := t.mod.UTC().Year(); year < 0 || year > 9999 { // no HTTP-date can say it
-		t.mod = time.Time{}
-	}
+	t.validators = validatorsOf(etag, mod, now, !isSet && t.format.date != nil)
 }
 
 // isNegotiated reports whether the representation was chosen among several by what the

@@ -18,6 +18,7 @@ func TestMisusePanics(t *testing.T) {
 		want string
 	}{
 		{"Answer of nil", func() { rawhttp.Answer(nil, "") }, "Answer: the Resolver is nil"},
+		{"no media type", func() { rawhttp.Accepts(parse(t, "GET / HTTP/1.1\r\nHost: a\r\n"), "text/html", "json") }, `Accepts: "json" is not a media type`},
 		{"a negative limit", func() { rawhttp.LimitBody(-1, r) }, "LimitBody: -1 bytes: a limit is not negative"},
 		{"LimitBody of nil", func() { rawhttp.LimitBody(1, nil) }, "LimitBody: the Resolver is nil"},
 		{"no methods", methods(nil), "Methods: there are no methods"},
