@@ -107,6 +107,23 @@ func (c *conn) proceed() error {
 	return err
 }
 
+// inform writes an informational response, which comes before the final one (RFC 9110, section
+// 15.2). The beginning of that may wait to be written already.
+func (c *conn) inform(head []byte) error {
+	c.work.out.mu.Lock()
+	defer c.work.out.mu.Unlock()
+	if c.work.t.headOut {
+		return errLateInform
+	}
+	if err := c.work.out.flushDone(); err != nil {
+		return err
+	}
+	_, err := c.Write(head)
+	return err
+}
+
+var errLateInform = errors.New("rawhttp: Inform: the head of the response has been written")
+
 // resolve gets the response to the request. There is always one.
 func (c *conn) resolve(ctx context.Context) *Response {
 	c.enter(StateResolve)

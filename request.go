@@ -2,6 +2,8 @@ package rawhttp
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"net"
@@ -55,6 +57,7 @@ type carrier interface {
 	resume()
 	logger() Logger
 	software() string
+	inform(head []byte) error // writes an informational response
 	panicked(where string, v any) error
 }
 
@@ -271,6 +274,59 @@ func (r *Request) WithConn(info ConnInfo) *Request {
 	c := r.copy()
 	c.conn = &info
 	return c
+}
+
+// Inform sends an informational response before the final one, such as 103 (Early Hints) with
+// Link fields, or 102 (Processing). The fields are name, value, and so on:
+//
+//	req.Inform(103, "Link", "</style.css>; rel=preload; as=style")
+//
+// It may be called any number of times by Resolve, and by a StreamFunc before its first Write;
+// after the head of the final response it returns an error, and when the client has
+// disconnected. To HTTP/1.0, which does not know informational responses (RFC 9110, section
+// 15.2), it sends nothing and returns nil.
+//
+// The status is between 102 and 199: 100 (Continue) is the server's, and [Upgrade] makes a 101.
+// A name without its value, what [Response.Set] would not take, and fields of framing and of
+// the connection are errors, whatever the version. For a request without a connection, as
+// [ParseRequest] and [Request.Clone] make, the error wraps [errors.ErrUnsupported].
+func (r *Request) Inform(status int, fields ...string) error {
+	head, err := informationalHead(status, fields)
+	switch {
+	case err != nil:
+		return fmt.Errorf("rawhttp: Inform: %w", err)
+	case r.on == nil:
+		return errNoConnection
+	case r.head.Minor == 0:
+		return nil
+	}
+	return r.on.inform(head)
+}
+
+var errNoConnection = fmt.Errorf("rawhttp: Inform: the request has no connection: %w", errors.ErrUnsupported)
+
+// informationalHead returns the bytes of a response without content.
+func informationalHead(status int, fields []string) ([]byte, error) {
+	switch {
+	case status < 102 || status > 199:
+		return nil, fmt.Errorf("status %d is not between 102 and 199", status)
+	case len(fields)%2 != 0:
+		return nil, fmt.Errorf("field %q has no value", fields[len(fields)-1])
+	}
+	b := appendStatusLine(nil, status)
+	for field := range slices.Chunk(fields, 2) {
+		name, value := field[0], field[1]
+		switch {
+		case !ascii.IsToken(name):
+			return nil, fmt.Errorf("field name %q is not a token", name)
+		case !ascii.IsFieldValue(value):
+			return nil, fmt.Errorf("value of field %s: %q has control bytes, or blanks at its ends", name, value)
+		case ascii.IsAnyOf(name, "Content-Length", "Transfer-Encoding", "Trailer", "TE", "Connection", "Keep-Alive", "Upgrade", "Date"):
+			return nil, fmt.Errorf("field %s is the server's", name)
+		}
+		b = appendField(b, name, value)
+	}
+	return append(b, "\r\n"...), nil
 }
 
 // isHead and its kin ask of the method without making a string.

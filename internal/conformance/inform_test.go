@@ -1,0 +1,162 @@
+package conformance_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"testing"
+
+	"example.com/rawhttp"
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestInform(t *testing.T) {
+	const (
+		hints = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n"
+		final = "HTTP/1.1 204 No Content\r\n\r\n"
+	)
+	inform := func(t *testing.T, req *rawhttp.Request, want error) {
+		t.Helper()
+		if err := req.Inform(103, "Link", "</a.css>; rel=preload"); err != want {
+			t.Errorf("Inform = %v, want %v", err, want)
+		}
+	}
+	empty := func(do func(*testing.T, *rawhttp.Request)) func(*testing.T) rawhttp.Resolver {
+		return func(t *testing.T) rawhttp.Resolver {
+			return resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+				do(t, req)
+				return rawhttp.Empty(204), nil
+			})
+		}
+	}
+	once := empty(func(t *testing.T, req *rawhttp.Request) { inform(t, req, nil) })
+	tests := []struct {
+		name, in string
+		r        func(*testing.T) rawhttp.Resolver
+		want     string
+		why      string
+	}{
+		{"once", getA, once, hints + final, ""},
+		{"HEAD", headA, once, hints + final, ""},
+		{"pipelined", getA + getA, once, hints + final + hints + final, "each before its own"},
+		{"HTTP/1.0", getB, once, "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n", "RFC 9110, section 15.2: it knows none"},
+		{"twice", getA, empty(func(t *testing.T, req *rawhttp.Request) {
+			if err := req.Inform(102); err != nil {
+				t.Error(err)
+			}
+			inform(t, req, nil)
+		}), "HTTP/1.1 102 Processing\r\n\r\n" + hints + final, ""},
+		{"several fields", getA, empty(func(t *testing.T, req *rawhttp.Request) {
+			if err := req.Inform(199, "A", "1", "A", "", "B", "2"); err != nil {
+				t.Error(err)
+			}
+		}), "HTTP/1.1 199 \r\nA: 1\r\nA: \r\nB: 2\r\n\r\n" + final, "as given"},
+		{"a wrapper's request", getA, empty(func(t *testing.T, req *rawhttp.Request) {
+			inform(t, req.WithPath("/a").WithUser("u").WithConn(rawhttp.ConnInfo{}), nil)
+		}), hints + final, "copies are of the same connection"},
+		{"with content", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", empty(func(t *testing.T, req *rawhttp.Request) {
+			inform(t, req, nil)
+			io.ReadAll(req.Body)
+			inform(t, req, nil)
+		}), hints + hints + final, ""},
+		{"StreamFunc", getA, func(t *testing.T) rawhttp.Resolver {
+			return resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+				return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
+					inform(t, req, nil)
+					io.WriteString(w, "abc")
+					if err := req.Inform(103); err == nil {
+						t.Error("Inform after the head returns nil, want an error")
+					}
+					return nil
+				}), nil
+			})
+		}, hints + "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", "before its first Write"},
+		{"before an error", getA, func(t *testing.T) rawhttp.Resolver {
+			return resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+				inform(t, req, nil)
+				return nil, errors.New("on purpose")
+			})
+		}, hints + failed + failedText, "the final response may be any"},
+		{"a clone", getA, empty(func(t *testing.T, req *rawhttp.Request) {
+			if err := req.Clone().Inform(103); !errors.Is(err, errors.ErrUnsupported) {
+				t.Errorf("Inform of a clone = %v, want one that wraps ErrUnsupported", err)
+			}
+		}), final, "it has outlived its connection"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, rawhttp.Answer(tt.r(t), tt.in)); diff != "" {
+				t.Errorf("answer to %q (-want +got):\n%s\nwhy: %s", tt.in, diff, tt.why)
+			}
+		})
+	}
+}
+
+func TestInformRefuses(t *testing.T) {
+	tests := []struct {
+		name   string
+		status int
+		fields []string
+	}{
+		{"100 is the server's", 100, nil},
+		{"101 is of Upgrade", 101, nil},
+		{"a final status", 200, nil},
+		{"no status", 0, nil},
+		{"a name without value", 103, []string{"Link"}},
+		{"no token", 103, []string{"a b", "c"}},
+		{"a line end in a value", 103, []string{"Link", "a\r\nSet-Cookie: b"}},
+		{"framing", 103, []string{"content-length", "3"}},
+		{"framing", 103, []string{"Transfer-Encoding", "chunked"}},
+		{"connection", 103, []string{"Connection", "close"}},
+		{"upgrade", 103, []string{"Upgrade", "h2c"}},
+	}
+	for _, request := range []string{getA, getB} {
+		got := rawhttp.Answer(resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+			for _, tt := range tests {
+				if err := req.Inform(tt.status, tt.fields...); err == nil || errors.Is(err, errors.ErrUnsupported) {
+					t.Errorf("%s: Inform(%d, %q) = %v, want a mistake", tt.name, tt.status, tt.fields, err)
+				}
+			}
+			return rawhttp.Empty(204), nil
+		}), request)
+		if !strings.HasPrefix(got, "HTTP/1.1 204 ") {
+			t.Errorf("answer %q, want the final one alone", got)
+		}
+	}
+	if err := parse(t, getA).Inform(103); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("Inform without a connection = %v, want one that wraps ErrUnsupported", err)
+	}
+	if err := parse(t, getA).Inform(200); err == nil || errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("Inform(200) without a connection = %v, want the mistake", err)
+	}
+}
+
+// What is said in between is in the Transcript, and reaches a client that waits for it.
+func TestInformIsSeen(t *testing.T) {
+	var transcript strings.Builder
+	informed := make(chan struct{})
+	s := newServer(t, rawhttp.WithDate(false), rawhttp.WithTrace(rawhttp.Transcript(&transcript)), rawhttp.WithResolver(resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+		if err := req.Inform(103, "Link", "</a>"); err != nil {
+			t.Error(err)
+		}
+		<-informed
+		return rawhttp.Empty(204), nil
+	})))
+	c, server := net.Pipe()
+	done := make(chan struct{})
+	go func() {
+		s.ServeConn(context.Background(), server)
+		close(done)
+	}()
+	go io.WriteString(c, getA)
+	wantRead(t, c, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+	close(informed)
+	wantRead(t, c, "HTTP/1.1 204 No Content\r\n\r\n")
+	c.Close()
+	<-done
+	if want := "#1.1 S <-- HTTP/1.1 103 Early Hints<CRLF>\n#1.1 S <-- Link: </a><CRLF>\n"; !strings.Contains(transcript.String(), want) {
+		t.Errorf("the transcript lacks %q:\n%s", want, &transcript)
+	}
+}
