@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -59,4 +61,80 @@ func freeAddress(addr string) string {
 		}
 	}
 	return ""
+}
+
+// servedHosts returns the hosts to which the server answers, nil if that is any. One that
+// listens on this machine alone is for its names alone: a web page whose name resolves to this
+// machine (DNS rebinding) could read the folder otherwise.
+func (set *settings) servedHosts() []string {
+	host, _, err := net.SplitHostPort(set.addr)
+	if err != nil || set.lenient {
+		return nil
+	}
+	names := []string{"localhost", "127.0.0.1", "[::1]"}
+	for _, name := range set.hosts {
+		if name == "*" {
+			return nil
+		}
+		names = append(names, name)
+	}
+	tcp, err := net.ResolveTCPAddr("tcp", set.addr)
+	switch {
+	case err != nil: // and so will be the listener's
+		return nil
+	case tcp.IP.IsLoopback():
+		return unique(names, literal(tcp.IP), literalOr(host))
+	case len(set.hosts) == 0:
+		return nil
+	case tcp.IP == nil || tcp.IP.IsUnspecified():
+		for _, ip := range networkAddresses() {
+			names = append(names, literal(ip))
+		}
+		return unique(names)
+	}
+	return unique(names, literal(tcp.IP), literalOr(host))
+}
+
+func unique(names []string, more ...string) []string {
+	names = append(names, more...)
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// literal returns an address as it is in a Host field.
+func literal(ip net.IP) string {
+	if ip.To4() == nil {
+		return "[" + ip.String() + "]"
+	}
+	return ip.String()
+}
+
+// literalOr returns host as it is in a Host field.
+func literalOr(host string) string {
+	if ip := net.ParseIP(host); ip != nil {
+		return literal(ip)
+	}
+	return host
+}
+
+// hostname returns the host of a Host field without its port.
+func hostname(host string) string {
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
+		return host[:i]
+	}
+	return host
+}
+
+// networkAddresses returns the addresses by which others may reach this machine.
+func networkAddresses() (ips []net.IP) {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() {
+			ips = append(ips, n.IP)
+		}
+	}
+	return ips
 }

@@ -16,8 +16,8 @@ import (
 const checkUsage = `usage: rawhttp check [flags] [file]
 
 Parses a request, from standard input if no file is named, and shows its parts
-with their offsets, or a mark below the first byte that breaks a rule. Nothing is
-sent.
+with their offsets, or a mark below the first byte that breaks a rule. Nothing
+is sent.
 
   -lenient    accept bare LF, folded lines and a head without an end
   -color WHEN auto, always or never

@@ -135,7 +135,7 @@ func TestRunFlags(t *testing.T) {
 		want answer
 	}{
 		{"a file", nil, "/sub/a.txt", answer{200, "sub/a.txt", nil}},
-		{"-list is text if left out", nil, "/sub/", answer{200, "a.txt\n", nil}},
+		{"-list is html if left out", nil, "/sub/?format=text", answer{200, "a.txt\n", nil}},
 		{"-list text", []string{"-list", "text"}, "/sub/", answer{200, "a.txt\n", nil}},
 		{"-list none", []string{"-list", "none"}, "/sub/", answer{404, "404 Not Found\n", nil}},
 		{"-list html leaves index files", []string{"-list", "html"}, "/", answer{200, "index.html", nil}},
@@ -146,10 +146,10 @@ func TestRunFlags(t *testing.T) {
 		{"-index is index.html if left out", nil, "/", answer{200, "index.html", nil}},
 		{"-index with one name", []string{"-index", "home.html"}, "/", answer{200, "home.html", nil}},
 		{"-index with several, the first that is there", []string{"-index", "none.html,home.html,index.html"}, "/", answer{200, "home.html", nil}},
-		{"-index with none", []string{"-index", ""}, "/", answer{200, "sub/\nhome.html\nindex.html\n", nil}},
+		{"-index with none", []string{"-index", "", "-list", "text"}, "/", answer{200, "sub/\nhome.html\nindex.html\n", nil}},
 		{"hidden without -dotfiles", nil, "/sub/.hidden", answer{404, "404 Not Found\n", nil}},
 		{"-dotfiles serves", []string{"-dotfiles"}, "/sub/.hidden", answer{200, "sub/.hidden", nil}},
-		{"-dotfiles lists", []string{"-dotfiles"}, "/sub/", answer{200, ".hidden\na.txt\n", nil}},
+		{"-dotfiles lists", []string{"-dotfiles", "-list", "text"}, "/sub/", answer{200, ".hidden\na.txt\n", nil}},
 		{"-dotfiles=false", []string{"-dotfiles=false"}, "/sub/.hidden", answer{404, "404 Not Found\n", nil}},
 		{"-server", []string{"-server", "example/1.0"}, "/sub/a.txt", answer{200, "sub/a.txt", []string{"example/1.0"}}},
 		{"-server with nothing", []string{"-server", ""}, "/sub/a.txt", answer{200, "sub/a.txt", nil}},
@@ -321,7 +321,31 @@ func TestRunRefusesCommandLine(t *testing.T) {
 		{"-server with a line feed", []string{"-server", "a\nb", root}, "-server"},
 		{"a root without a name", []string{""}, "folder"},
 		{"two roots", []string{root, root}, "2"},
-		{"a flag behind the root", []string{root, "-log"}, "flags come before"},
+		{"a flag of no server after the root", []string{root, "-frob"}, "-frob"},
+		{"a port of letters", []string{"-port", "http", root}, "-port"},
+		{"a port that is too large", []string{"-port", "99999", root}, "65535"},
+		{"an address as a port", []string{"-port", ":9000", root}, "-addr :9000"},
+		{"an address without a port", []string{"-addr", "127.0.0.1", root}, "127.0.0.1:8080"},
+		{"an IPv6 address without a port", []string{"-addr", "::1", root}, "[::1]:8080"},
+		{"an address with two ports", []string{"-addr", "127.0.0.1:1:2", root}, "127.0.0.1:1:2"},
+		{"an address whose port is too large", []string{"-addr", "127.0.0.1:99999", root}, "65535"},
+		{"a URL as an address", []string{"-addr", "http://localhost:9000/", root}, "localhost:9000?"},
+		{"an address and a port", []string{"-port", "0", root}, "-port"},
+		{"a port as a folder", []string{"9000"}, "-port 9000"},
+		{"a flag of another server", []string{"-p", "9000"}, "-port"},
+		{"-version without its dash", []string{"version"}, "-version"},
+		{"an interpreter as a folder", []string{"-script", ".x", "sh"}, ".x=sh"},
+		{"an extension without its dot", []string{"-script", "py=python3"}, ".py=python3"},
+		{"a password on the command line", []string{"-auth=ann:secret", root}, "RAWHTTP_AUTH"},
+		{"-auth without a password", []string{"-auth", root}, "RAWHTTP_AUTH"},
+		{"a field without a colon", []string{"-header", "X=y", root}, "'X: y'"},
+		{"a field name that is none", []string{"-header", "a b: c", root}, "a b"},
+		{"a pattern without its slash", []string{"-cache", "*.js=no-store", root}, "'/*.js=no-store'"},
+		{"a pattern without a value", []string{"-cache", "/a", root}, "/a=no-cache"},
+		{"a media type that is none", []string{"-type", ".x=text", root}, "-type"},
+		{"a coding by its extension", []string{"-precompressed", "gz", root}, "gzip"},
+		{"a host with a port", []string{"-host", "a.test:80", root}, "a.test?"},
+		{"an IPv6 address as a host", []string{"-host", "::1", root}, "[::1]"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -346,9 +370,6 @@ func TestRunCannotServe(t *testing.T) {
 		{"missing root", []string{"-addr", "127.0.0.1:0", filepath.Join(root, "missing")}, "missing"},
 		{"root is a file", []string{"-addr", "127.0.0.1:0", filepath.Join(root, "a.txt")}, "a.txt"},
 		{"port in use", []string{"-addr", taken.Addr().String(), root}, taken.Addr().String()},
-		{"address without a port", []string{"-addr", "127.0.0.1", root}, "127.0.0.1"},
-		{"port out of range", []string{"-addr", "127.0.0.1:99999", root}, "99999"},
-		{"address with two ports", []string{"-addr", "127.0.0.1:1:2", root}, "127.0.0.1:1:2"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { wantOneLine(t, tt.args, 1, tt.names) })
@@ -361,7 +382,7 @@ func TestRunHelp(t *testing.T) {
 		if got := run(stop{t.Context(), context.Background()}, []string{arg}, nil, &stdout, &stderr); got != 0 {
 			t.Errorf("run(%q) = %d, want 0", arg, got)
 		}
-		if got := stdout.String(); !strings.HasPrefix(got, "usage: rawhttp [flags] [root]\n") {
+		if got := stdout.String(); !strings.HasPrefix(got, "usage: rawhttp [flags] [folder] ") {
 			t.Errorf("run(%q) printed:\n%s\nwant the usage", arg, got)
 		}
 		if got := stderr.String(); got != "" {
@@ -390,7 +411,7 @@ func TestRunHelpNamesFlags(t *testing.T) {
 	var stdout, stderr lockedBuffer
 	run(stop{t.Context(), context.Background()}, []string{"-h"}, nil, &stdout, &stderr)
 	var named []string
-	for _, m := range regexp.MustCompile(`(?m)^  -(\w+)`).FindAllStringSubmatch(stdout.String(), -1) {
+	for _, m := range regexp.MustCompile(`(?m)(?:^  |^  -\w+, )-(\w+)`).FindAllStringSubmatch(stdout.String(), -1) {
 		named = append(named, m[1])
 	}
 	values := map[string]string{ // one that the flag takes
@@ -401,7 +422,19 @@ func TestRunHelpNamesFlags(t *testing.T) {
 		"script":   ".x=sh -e",
 		"server":   "example",
 		"log":      "true",
-		"trace":    "true",
+		"trace":    "full",
+
+		"port":          "0",
+		"host":          "example.test",
+		"auth":          "/dev/null",
+		"spa":           "true",
+		"precompressed": "br,gzip",
+		"type":          ".x=text/plain",
+		"cache":         "/a/*=no-store",
+		"header":        "A: b",
+		"lenient":       "true",
+		"color":         "never",
+		"version":       "true",
 	}
 	for name, value := range values {
 		if !slices.Contains(named, name) {
@@ -412,7 +445,7 @@ func TestRunHelpNamesFlags(t *testing.T) {
 		}
 	}
 	for _, name := range named {
-		if _, ok := values[name]; !ok {
+		if _, ok := values[name]; !ok && name != "h" {
 			t.Errorf("the usage names -%s, of which this test knows no value", name)
 		}
 	}

@@ -25,7 +25,8 @@ protocols of lines.
 
   rawhttp spy localhost:8080       then open http://localhost:8081/
 
-The exit status is 0 when it is stopped, 1 if it cannot listen, 2 for wrong usage.
+The exit status is 0 when it is stopped, 1 if it cannot listen, 2 for wrong
+usage.
 `
 
 // spy is the command of that name.

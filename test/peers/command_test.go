@@ -32,7 +32,7 @@ type process struct {
 // and returns once it listens.
 func startCommand(t *testing.T, path, addr string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.CommandContext(t.Context(), path, append([]string{"-addr", addr}, args...)...)}
+	p := &process{cmd: exec.CommandContext(t.Context(), path, append([]string{"-addr", addr, "-host", "*"}, args...)...)}
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"example.com/rawhttp"
+)
+
+// users are who may read, with their passwords, as clients send them: user:password in base64.
+type users struct {
+	names       []string
+	credentials []string
+}
+
+// newUsers takes lines of user:password. Empty ones and those that begin with "#" are
+// comments.
+func newUsers(lines string) (*users, error) {
+	u := new(users)
+	for line := range strings.Lines(lines) {
+		line = strings.TrimRight(line, "\r\n")
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		name, password, ok := strings.Cut(line, ":")
+		if !ok || name == "" || password == "" {
+			return nil, errors.New("a line is not user:password") // it may be a password: it is not shown
+		}
+		u.names = append(u.names, name)
+		u.credentials = append(u.credentials, base64(line))
+	}
+	if len(u.names) == 0 {
+		return nil, errors.New("no line is user:password")
+	}
+	return u, nil
+}
+
+// find returns the name of the user whose credentials are given, "" if there is none. How long
+// it takes depends on what is given, and not on how much of it is right.
+func (u *users) find(given string) (name string) {
+	for i, c := range u.credentials {
+		if equal(given, c) {
+			name = u.names[i]
+		}
+	}
+	return name
+}
+
+// equal reports whether two strings are equal, in a time that depends on the length of given
+// alone.
+func equal(given, secret string) bool {
+	differ := len(given) ^ len(secret)
+	for i := range len(given) {
+		differ |= int(given[i] ^ secret[i%len(secret)])
+	}
+	return differ == 0
+}
+
+// authenticated lets only users read from next, by the Basic scheme (RFC 7617). It sends
+// passwords in clear text: beyond this machine it needs TLS in front.
+func authenticated(u *users, next rawhttp.Resolver) rawhttp.Resolver {
+	return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		scheme, credentials, _ := strings.Cut(req.Header().Get("Authorization"), " ")
+		name := u.find(strings.TrimLeft(credentials, " "))
+		if name == "" || !strings.EqualFold(scheme, "Basic") {
+			return rawhttp.Text(401, "401 Unauthorized\n").Set("WWW-Authenticate", `Basic realm="rawhttp", charset="UTF-8"`), nil
+		}
+		return next.Resolve(ctx, req.WithUser(name))
+	})
+}
+
+// parseAuth reads the users that -auth means: those of the environment, or of a file.
+func parseAuth(s string) (*users, error) {
+	if s == "false" {
+		return nil, nil
+	}
+	if s == "true" {
+		lines, ok := os.LookupEnv("RAWHTTP_AUTH")
+		if !ok {
+			return nil, errors.New("set RAWHTTP_AUTH=user:password in the environment, or name a file with -auth=FILE")
+		}
+		u, err := newUsers(lines)
+		if err != nil {
+			return nil, fmt.Errorf("RAWHTTP_AUTH: %w", err)
+		}
+		return u, nil
+	}
+	b, err := os.ReadFile(s)
+	if err != nil {
+		if strings.Contains(s, ":") {
+			return nil, errors.New("passwords are not taken from the command line: set RAWHTTP_AUTH, or -auth=FILE")
+		}
+		return nil, err
+	}
+	u, err := newUsers(string(b))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s, err)
+	}
+	return u, nil
+}
+
+// base64 returns s in the encoding of RFC 4648, section 4. (The package of that name is not
+// linked otherwise.)
+func base64(s string) string {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+	var b []byte
+	for ; len(s) > 0; s = s[min(3, len(s)):] {
+		var three [3]byte
+		n := copy(three[:], s)
+		bits := uint(three[0])<<16 | uint(three[1])<<8 | uint(three[2])
+		four := [4]byte{alphabet[bits>>18], alphabet[bits>>12&63], alphabet[bits>>6&63], alphabet[bits&63]}
+		copy(four[n+1:], "==")
+		b = append(b, four[:]...)
+	}
+	return string(b)
+}

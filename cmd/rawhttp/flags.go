@@ -1,0 +1,343 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+
+	"example.com/rawhttp"
+)
+
+// settings are what the command line says.
+type settings struct {
+	root    string
+	addr    string // HOST:PORT
+	hosts   []string
+	files   []rawhttp.FileOption
+	options []rawhttp.Option
+	fields  []field
+	users   *users // nil: anybody may read
+	spa     bool
+	lenient bool
+	log     bool
+	trace   bool
+	full    bool // the trace shows all content
+	color   *colorWhen
+	version bool
+}
+
+// parseArgs parses the command line of the server. Each flag says what it does not take.
+func parseArgs(args []string) (set settings, err error) {
+	flags := newFlags("rawhttp")
+	port := ""
+	flags.StringVar(&set.addr, "addr", "", "")
+	flags.StringVar(&port, "port", "", "")
+	flags.BoolVar(&set.spa, "spa", false, "")
+	flags.BoolVar(&set.lenient, "lenient", false, "")
+	flags.BoolVar(&set.log, "log", false, "")
+	flags.BoolVar(&set.version, "version", false, "")
+	dotFiles := flags.Bool("dotfiles", false, "")
+	set.color = colorFlag(flags)
+	trace, auth := "false", "false"
+	optional(flags, "trace", &trace)
+	optional(flags, "auth", &auth)
+	flags.Func("host", "", func(s string) error {
+		set.hosts = append(set.hosts, s)
+		return checkHost(s)
+	})
+	flags.Func("header", "", func(s string) error {
+		f, err := parseField(s)
+		set.fields = append(set.fields, f)
+		return err
+	})
+	set.file(flags, "list", parseListing)
+	set.file(flags, "index", parseIndex)
+	bare := "" // an extension without an interpreter
+	set.file(flags, "script", func(s string) (rawhttp.FileOption, error) {
+		if !strings.Contains(s, "=") {
+			bare = s
+		}
+		return parseScript(s)
+	})
+	set.file(flags, "type", parseType)
+	set.file(flags, "cache", parseCache)
+	set.file(flags, "precompressed", parseCodings)
+	flags.Func("server", "", func(s string) error {
+		return set.add(rawhttp.WithServerField(s))
+	})
+	set.files = append(set.files, rawhttp.WithListing(rawhttp.ListHTML))
+
+	folders, err := parseAnywhere(flags, args, false)
+	if err != nil {
+		return set, explain(err)
+	}
+	set.files = append(set.files, rawhttp.WithDotFiles(*dotFiles))
+	if set.lenient {
+		set.options = append(set.options, rawhttp.WithLenientParsing())
+	}
+	if set.spa && !wasGiven(flags, "list") { // folders are the application's, too
+		set.files = append(set.files, rawhttp.WithListing(rawhttp.ListNone))
+	}
+	if set.addr, err = chooseAddress(flags, set.addr, port); err != nil {
+		return set, err
+	}
+	if set.trace, set.full, err = parseTrace(trace); err != nil {
+		return set, fmt.Errorf("flag -trace: %w", err)
+	}
+	if set.root, err = chooseRoot(folders, flags, bare); err != nil {
+		return set, err
+	}
+	if set.users, err = parseAuth(auth); err != nil {
+		return set, fmt.Errorf("flag -auth: %w", err)
+	}
+	return set, nil
+}
+
+// add adds an option, and reports what is wrong with it.
+func (set *settings) add(o rawhttp.Option) error {
+	tried, err := rawhttp.New(rawhttp.WithRoot("/"), o)
+	if err != nil {
+		return errors.New(withoutCall(oneLine(err)))
+	}
+	set.options = append(set.options, o)
+	return tried.Close()
+}
+
+// file makes a flag of an option for files.
+func (set *settings) file(flags *flag.FlagSet, name string, parse func(string) (rawhttp.FileOption, error)) {
+	flags.Func(name, "", func(value string) error {
+		o, err := parse(value)
+		if err != nil {
+			return err
+		}
+		tried, err := rawhttp.Dir("/", o)
+		if err != nil {
+			return errors.New(withoutCall(oneLine(err)))
+		}
+		set.files = append(set.files, o)
+		return tried.Close()
+	})
+}
+
+// optional makes a flag whose value may be left out; then it is "true". What is wrong with the
+// value is said later: package flag would repeat it, and it may be a password.
+func optional(flags *flag.FlagSet, name string, value *string) {
+	flags.BoolFunc(name, "", func(s string) error {
+		*value = s
+		return nil
+	})
+}
+
+// withoutCall takes the name of an option off an error: it is of Go, and the flag is named
+// already.
+func withoutCall(s string) string {
+	for _, prefix := range []string{"Dir", "With", "response"} {
+		if before, after, ok := strings.Cut(s, ": "); ok && strings.HasPrefix(before, prefix) {
+			s = after
+		}
+	}
+	return s
+}
+
+func parseTrace(s string) (on, full bool, err error) {
+	switch s {
+	case "full":
+		return true, true, nil
+	case "true", "false":
+		return s == "true", false, nil
+	}
+	return false, false, errors.New("want -trace or -trace=full")
+}
+
+func parseListing(s string) (rawhttp.FileOption, error) {
+	switch s {
+	case "text":
+		return rawhttp.WithListing(rawhttp.ListText), nil
+	case "html":
+		return rawhttp.WithListing(rawhttp.ListHTML), nil
+	case "none":
+		return rawhttp.WithListing(rawhttp.ListNone), nil
+	}
+	return nil, errors.New("want html, text or none")
+}
+
+func parseIndex(s string) (rawhttp.FileOption, error) {
+	if s == "" {
+		return rawhttp.WithIndex(), nil
+	}
+	names := strings.Split(s, ",")
+	for i := range names {
+		names[i] = strings.TrimSpace(names[i])
+	}
+	return rawhttp.WithIndex(names...), nil
+}
+
+func parseScript(s string) (rawhttp.FileOption, error) {
+	ext, command, named := strings.Cut(s, "=")
+	words := strings.Fields(command)
+	switch {
+	case named && len(words) == 0:
+		return nil, errors.New("no interpreter after the =")
+	case ext != "" && !strings.Contains(ext, "."):
+		return nil, fmt.Errorf("did you mean .%s?", s)
+	}
+	return rawhttp.WithScript(ext, words...), nil
+}
+
+func parseType(s string) (rawhttp.FileOption, error) {
+	ext, media, named := strings.Cut(s, "=")
+	switch {
+	case !named || !strings.Contains(media, "/"):
+		return nil, errors.New("want .EXT=TYPE, as in .wasm=application/wasm")
+	case strings.HasPrefix(ext, "*."):
+		return nil, fmt.Errorf("did you mean %s?", s[1:])
+	}
+	return rawhttp.WithMediaType(ext, media), nil
+}
+
+func parseCache(s string) (rawhttp.FileOption, error) {
+	if s == "" {
+		return nil, errors.New("want PATTERN=VALUE, as in '/assets/*=max-age=86400'")
+	}
+	pattern, value, named := strings.Cut(s, "=")
+	switch {
+	case strings.HasPrefix(s, "/") && named:
+		return rawhttp.WithCacheControl(value, pattern), nil
+	case strings.HasPrefix(s, "/"):
+		return nil, fmt.Errorf("no value after the pattern; did you mean '%s=no-cache'?", s)
+	case strings.ContainsAny(pattern, "*?./"):
+		return nil, fmt.Errorf("a pattern begins with a slash; did you mean '/%s'?", s)
+	}
+	return rawhttp.WithCacheControl(s), nil // for all files
+}
+
+func parseCodings(s string) (rawhttp.FileOption, error) {
+	codings := strings.Split(s, ",")
+	for i := range codings {
+		codings[i] = strings.TrimSpace(codings[i])
+		switch codings[i] {
+		case "br", "zstd", "gzip":
+		case "gz", "brotli", "zst":
+			good := map[string]string{"gz": "gzip", "brotli": "br", "zst": "zstd"}[codings[i]]
+			return nil, fmt.Errorf("did you mean %s?", good)
+		default:
+			return nil, errors.New("want br, zstd or gzip, or several with commas")
+		}
+	}
+	return rawhttp.WithPrecompressed(codings...), nil
+}
+
+func checkHost(s string) error {
+	if s == "*" {
+		return nil
+	}
+	_, err := rawhttp.New(rawhttp.WithHosts(s), rawhttp.WithRoot("/"))
+	if err == nil {
+		return nil
+	}
+	if host, _, err := net.SplitHostPort(s); err == nil && host != "" {
+		return fmt.Errorf("a host has no port here; did you mean %s?", host)
+	}
+	if ip := net.ParseIP(s); ip != nil {
+		return fmt.Errorf("did you mean [%s]?", s)
+	}
+	return errors.New("want a host, as in example.test, or '*'")
+}
+
+// chooseAddress returns the address to listen on that -addr and -port mean.
+func chooseAddress(flags *flag.FlagSet, addr, port string) (string, error) {
+	given := make(map[string]bool)
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	switch {
+	case given["port"] && strings.Contains(port, ":"):
+		return "", fmt.Errorf("flag -port: want a number; did you mean -addr %s?", port)
+	case given["port"] && !isPort(port):
+		return "", fmt.Errorf("flag -port: %q is no number from 0 to 65535", port)
+	case given["addr"] && given["port"]:
+		return "", errors.New("-addr has a port, so -port is one too many")
+	case given["addr"]:
+		a, err := listenAddress(addr)
+		if err != nil {
+			return "", fmt.Errorf("flag -addr: %w", err)
+		}
+		return a, nil
+	case given["port"]:
+		return net.JoinHostPort("127.0.0.1", strings.TrimLeft(port[:len(port)-1], "0")+port[len(port)-1:]), nil
+	}
+	return "127.0.0.1:8080", nil
+}
+
+// chooseRoot returns the folder to serve. The extension bare is of a script that has no
+// interpreter.
+func chooseRoot(folders []string, flags *flag.FlagSet, bare string) (root string, err error) {
+	switch len(folders) {
+	case 0:
+		return ".", nil
+	case 1:
+		root = folders[0]
+	default:
+		err = fmt.Errorf("one folder is served, not %d: %q", len(folders), folders)
+	}
+	if root == "" && err == nil {
+		return "", errors.New(`the folder has no name; "." is the working directory`)
+	}
+	for _, name := range folders { // is one what a flag should have had?
+		if _, statErr := os.Stat(name); statErr == nil {
+			continue
+		}
+		_, _, isPassword := strings.Cut(name, ":")
+		switch {
+		case wasGiven(flags, "auth") && isPassword:
+			return "", errors.New("passwords are not taken from the command line: set RAWHTTP_AUTH, or -auth=FILE")
+		case name == "version" || name == "help":
+			return "", fmt.Errorf("did you mean -%s?", name)
+		case bare != "" && isInterpreter(name):
+			return "", fmt.Errorf("did you mean -script %s=%s?", bare, name)
+		case isPort(name):
+			return "", fmt.Errorf("there is no folder %q; did you mean -port %s?", name, name)
+		}
+	}
+	return root, err
+}
+
+func wasGiven(flags *flag.FlagSet, name string) (given bool) {
+	flags.Visit(func(f *flag.Flag) { given = given || f.Name == name })
+	return given
+}
+
+func isInterpreter(name string) bool {
+	_, err := exec.LookPath(name)
+	return err == nil && !strings.Contains(name, "/")
+}
+
+// elsewhere are flags of other servers, and what they are here.
+var elsewhere = map[string]string{
+	"p": "-port", "P": "-port", "l": "-addr", "listen": "-addr", "b": "-addr", "bind": "-addr",
+	"v": "-version", "V": "-version", "c": "-cache", "s": "-spa", "single": "-spa", "i": "-index", "hidden": "-dotfiles", "H": "-dotfiles",
+	"cors": "-header 'Access-Control-Allow-Origin: *'", "C": "-header 'Access-Control-Allow-Origin: *'",
+	"d": "the folder alone", "dir": "the folder alone", "directory": "the folder alone", "root": "the folder alone",
+	"a": "-auth", "verbose": "-log", "access-log": "-log", "cgi": "-script", "browse": "-list html",
+}
+
+// explain says what helps after an error of package flag.
+func explain(err error) error {
+	const undefined = "flag provided but not defined: -"
+	name, ok := strings.CutPrefix(err.Error(), undefined)
+	switch {
+	case !ok:
+		return err
+	case elsewhere[name] != "":
+		return fmt.Errorf("there is no flag -%s; did you mean %s?", name, elsewhere[name])
+	case len(name) > 1 && isPort(name[1:]) && name[0] == 'p':
+		return fmt.Errorf("there is no flag -%s; did you mean -port %s?", name, name[1:])
+	}
+	if _, err := strconv.Atoi(name); err == nil {
+		return fmt.Errorf("there is no flag -%s; did you mean -port %[1]s?", name)
+	}
+	return fmt.Errorf("there is no flag -%s", name)
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"example.com/rawhttp"
+)
+
+// A field is one that is added to each response.
+type field struct{ name, value string }
+
+// withFields adds fields to the responses of next, errors too. A field that the response has
+// already is replaced.
+func withFields(fields []field, next rawhttp.Resolver) rawhttp.Resolver {
+	return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		resp, err := next.Resolve(ctx, req)
+		if err != nil {
+			resp = rawhttp.ErrorResponse(err)
+		}
+		if resp == nil {
+			return nil, nil
+		}
+		resp = resp.Clone() // it may be one that is served to others
+		set := make(map[string]bool)
+		for _, f := range fields {
+			if name := strings.ToLower(f.name); set[name] {
+				resp.Add(f.name, f.value)
+			} else {
+				resp.Set(f.name, f.value)
+				set[name] = true
+			}
+		}
+		return resp, nil
+	})
+}
+
+func parseField(s string) (field, error) {
+	name, value, ok := strings.Cut(s, ":")
+	f := field{name, strings.TrimSpace(value)}
+	if !ok {
+		if before, after, ok := strings.Cut(s, "="); ok {
+			return f, fmt.Errorf("did you mean '%s: %s'?", before, after)
+		}
+		return f, errors.New("want 'Name: value', as in 'Access-Control-Allow-Origin: *'")
+	}
+	if err := rawhttp.Text(200, "").Set(f.name, f.value).Err(); err != nil {
+		return f, errors.New(withoutCall(oneLine(err)))
+	}
+	return f, nil
+}

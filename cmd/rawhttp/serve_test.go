@@ -1,0 +1,299 @@
+package main
+
+import (
+	"context"
+	"go/parser"
+	"go/token"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+func TestUsageIsPackageComment(t *testing.T) {
+	f, err := parser.ParseFile(token.NewFileSet(), "main.go", nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, code, _ := strings.Cut(f.Doc.Text(), "\n\n")
+	var got strings.Builder
+	for line := range strings.Lines(code) {
+		got.WriteString(strings.TrimPrefix(line, "\t"))
+	}
+	if diff := cmp.Diff(usage, got.String()); diff != "" {
+		t.Errorf("the package comment is not the usage (-usage +comment):\n%s", diff)
+	}
+}
+
+// The usage is for a screen.
+func TestUsageFits(t *testing.T) {
+	for _, text := range []string{usage, sendUsage, spyUsage, checkUsage} {
+		lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+		if len(lines) > 45 {
+			t.Errorf("%d lines of usage", len(lines))
+		}
+		for _, line := range lines {
+			if len(line) > 80 {
+				t.Errorf("a line of %d columns: %s", len(line), line)
+			}
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	if status, stdout, _ := call(t, "", "-version"); status != 0 || !regexp.MustCompile(`^rawhttp \S+.* go1\.\S+ \w+/\w+\n$`).MatchString(stdout) {
+		t.Errorf("-version: status %d, %q", status, stdout)
+	}
+}
+
+// Flags may be anywhere; a folder with the name of a command has "./" before it.
+func TestFlagsAnywhere(t *testing.T) {
+	for _, args := range [][]string{
+		{"-log", "site", "-port", "9"}, {"site", "-log", "-port=9"}, {"-port", "9", "--log", "site"}, {"-log", "-port", "9", "--", "site"},
+	} {
+		set, err := parseArgs(args)
+		if err != nil || set.root != "site" || !set.log || set.addr != "127.0.0.1:9" {
+			t.Errorf("parseArgs(%q): %q, log %v, %q, %v, want site, true, 127.0.0.1:9", args, set.root, set.log, set.addr, err)
+		}
+	}
+	if set, err := parseArgs([]string{"--", "-log"}); err != nil || set.root != "-log" || set.log {
+		t.Errorf(`parseArgs("--", "-log"): %q, %v, want the folder -log`, set.root, err)
+	}
+	if set, err := parseArgs([]string{"./send"}); err != nil || set.root != "./send" {
+		t.Errorf(`parseArgs("./send"): %q, %v`, set.root, err)
+	}
+}
+
+func TestAddresses(t *testing.T) {
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{nil, "127.0.0.1:8080"},
+		{[]string{"-port", "9000"}, "127.0.0.1:9000"},
+		{[]string{"-port", "00"}, "127.0.0.1:0"},
+		{[]string{"-addr", "9000"}, "127.0.0.1:9000"},
+		{[]string{"-addr", ":9000"}, ":9000"},
+		{[]string{"-addr", "[::1]:9000"}, "[::1]:9000"},
+		{[]string{"-addr", "localhost:9000"}, "localhost:9000"},
+	} {
+		if set, err := parseArgs(tt.args); err != nil || set.addr != tt.want {
+			t.Errorf("parseArgs(%q): %q, %v, want %q", tt.args, set.addr, err, tt.want)
+		}
+	}
+}
+
+// What listens on this machine alone answers to its own names; other servers to all, unless
+// they are told their names.
+func TestServedHosts(t *testing.T) {
+	for _, tt := range []struct {
+		args []string
+		want []string
+	}{
+		{nil, []string{"127.0.0.1", "[::1]", "localhost"}},
+		{[]string{"-addr", "localhost:0", "-host", "dev.test"}, []string{"127.0.0.1", "[::1]", "dev.test", "localhost"}},
+		{[]string{"-addr", "127.0.0.2:0"}, []string{"127.0.0.1", "127.0.0.2", "[::1]", "localhost"}},
+		{[]string{"-addr", "[::1]:0"}, []string{"127.0.0.1", "[::1]", "localhost"}},
+		{[]string{"-host", "*"}, nil},
+		{[]string{"-lenient"}, nil},
+		{[]string{"-addr", ":0"}, nil},
+		{[]string{"-addr", "192.0.2.1:0", "-host", "a.test"}, []string{"127.0.0.1", "192.0.2.1", "[::1]", "a.test", "localhost"}},
+	} {
+		set, err := parseArgs(tt.args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(tt.want, set.servedHosts()); diff != "" {
+			t.Errorf("hosts of %q (-want +got):\n%s", tt.args, diff)
+		}
+	}
+}
+
+// A web page of another name cannot read the folder, and the line on standard error names the
+// flag for a name that is meant, once.
+func TestOtherHostsAreRefused(t *testing.T) {
+	cmd := start(t, "-port", "0", folder(t, "a.txt"))
+	for _, tt := range []struct{ host, want string }{
+		{"localhost:1", "200"}, {"127.0.0.1", "200"}, {"[::1]:8080", "200"}, {"evil.test", "421"}, {"evil.test:80", "421"}, {"127.0.0.1.evil.test", "421"},
+	} {
+		conn, err := net.Dial("tcp", cmd.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Write([]byte("GET /a.txt HTTP/1.1\r\nHost: " + tt.host + "\r\nConnection: close\r\n\r\n"))
+		b := make([]byte, len("HTTP/1.1 200"))
+		conn.Read(b)
+		conn.Close()
+		if got := string(b); got != "HTTP/1.1 "+tt.want {
+			t.Errorf("host %s: %q, want %s", tt.host, got, tt.want)
+		}
+	}
+	cmd.stop()
+	const want = `rawhttp: a request for the host "evil.test" was refused; -host evil.test admits it, -host '*' any
+rawhttp: a request for the host "127.0.0.1.evil.test" was refused; -host 127.0.0.1.evil.test admits it, -host '*' any
+`
+	if diff := cmp.Diff(want, cmd.stderr.String()); diff != "" {
+		t.Errorf("stderr (-want +got):\n%s", diff)
+	}
+}
+
+// -log shows why a request is refused, and where.
+func TestLogShowsRefusals(t *testing.T) {
+	cmd := start(t, "-port", "0", "-log", folder(t, "a.txt"))
+	call(t, "", "send", cmd.addr, "GET  /\x1b[2J HTTP/1.1", "")
+	cmd.stop()
+	const want = "rawhttp: warning: request refused: more than one space (RFC 9112, section 3): 400\n    GET  /\\x1b[2J HTTP/1.1<CRLF>\n        ^\n"
+	if got := cmd.stderr.String(); !strings.HasPrefix(got, want) {
+		t.Errorf("stderr is %q, want it to begin with %q", got, want)
+	}
+}
+
+// The address that is printed can be opened, and others on the network are named.
+func TestAnnounce(t *testing.T) {
+	for _, tt := range []struct {
+		addr  string
+		users *users
+		want  []string
+	}{
+		{"127.0.0.1:9000", nil, []string{"^rawhttp: serving site on http://127.0.0.1:9000/\n$"}},
+		{"[::]:9000", nil, []string{"^rawhttp: serving site on http://localhost:9000/\n", "everyone on the network can read it"}},
+		{"192.0.2.7:9000", nil, []string{"^rawhttp: serving site on http://192.0.2.7:9000/\n", "everyone on the network can read it"}},
+		{"[2001:db8::1]:80", new(users), []string{"^rawhttp: serving site on http://\\[2001:db8::1\\]:80/\n", "who know a password"}},
+	} {
+		addr, err := net.ResolveTCPAddr("tcp", tt.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out strings.Builder
+		announce(&out, settings{root: "site", users: tt.users}, addr)
+		for _, want := range tt.want {
+			if !regexp.MustCompile(want).MatchString(out.String()) {
+				t.Errorf("on %s it prints %q, want %s", tt.addr, out.String(), want)
+			}
+		}
+	}
+}
+
+func TestPortInUse(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	addr := taken.Addr().String()
+	status, _, stderr := call(t, "", "-addr", addr, t.TempDir())
+	match := regexp.MustCompile(`is in use; (127\.0\.0\.1:\d+) is free`).FindStringSubmatch(stderr)
+	if status != 1 || match == nil || match[1] == addr {
+		t.Errorf("-addr %s, which is taken: status %d, %q, want 1 and another that is free", addr, status, stderr)
+	}
+}
+
+func TestCourseClientIsAnswered(t *testing.T) {
+	cmd := start(t, "-port", "0", "-lenient", "-list", "text", folder(t, "a.txt"))
+	for _, head := range []string{"GET /a.txt HTTP/1.1\r\n", "GET /a.txt HTTP/1.1\n", "GET /a.txt HTTP/1.1\r\nHost: evil.test\r\n"} {
+		conn, err := net.Dial("tcp", cmd.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Write([]byte(head))
+		b := make([]byte, len("HTTP/1.1 200"))
+		if _, err := conn.Read(b); err != nil || string(b) != "HTTP/1.1 200" {
+			t.Errorf("%q: %q, %v, want 200", head, b, err)
+		}
+		conn.Close()
+	}
+}
+
+func TestAuthenticated(t *testing.T) {
+	u, err := newUsers("# who\nann:s3cret\nbob:a:b\r\n\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resolver := authenticated(u, rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Text(200, "hello"), nil
+	}))
+	for _, tt := range []struct{ field, want string }{
+		{"", "401"},
+		{"Authorization: Basic YW5uOnMzY3JldA==\r\n", "200"},
+		{"Authorization: basic  YW5uOnMzY3JldA==\r\n", "200"},
+		{"Authorization: Basic Ym9iOmE6Yg==\r\n", "200"},
+		{"Authorization: Basic YW5uOnMzY3Jl\r\n", "401"},
+		{"Authorization: Basic YW5uOnMzY3JldA==YW5uOnMzY3JldA==\r\n", "401"},
+		{"Authorization: Basic\r\n", "401"},
+		{"Authorization: Basic \r\n", "401"},
+		{"Authorization: Bearer YW5uOnMzY3JldA==\r\n", "401"},
+	} {
+		got := rawhttp.Answer(resolver, "GET / HTTP/1.1\r\nHost: a\r\n"+tt.field+"\r\n")
+		if !strings.HasPrefix(got, "HTTP/1.1 "+tt.want) || tt.want == "401" && !strings.Contains(got, "\r\nWWW-Authenticate: Basic realm=") {
+			t.Errorf("with %q: %q, want %s", tt.field, got, tt.want)
+		}
+	}
+	for _, bad := range []string{"", "ann", ":x", "ann:", "# a:b\n", "ann:b\nbob"} {
+		if _, err := newUsers(bad); err == nil || strings.Contains(err.Error(), "bob") {
+			t.Errorf("newUsers(%q): %v, want an error that does not repeat it", bad, err)
+		}
+	}
+	t.Setenv("RAWHTTP_AUTH", "ann:s3cret")
+	if set, err := parseArgs([]string{"-auth"}); err != nil || set.users.find("YW5uOnMzY3JldA==") != "ann" {
+		t.Errorf("-auth with RAWHTTP_AUTH: %v, want ann", err)
+	}
+	file := filepath.Join(t.TempDir(), "users")
+	os.WriteFile(file, []byte("bob:a:b\n"), 0o600)
+	if set, err := parseArgs([]string{"-auth=" + file}); err != nil || set.users.find("Ym9iOmE6Yg==") != "bob" {
+		t.Errorf("-auth=FILE: %v, want bob", err)
+	}
+}
+
+func TestSinglePage(t *testing.T) {
+	root := folder(t, "index.html", "app.js", "sub/a.txt")
+	files, err := rawhttp.Dir(root, rawhttp.WithListing(rawhttp.ListNone))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer files.Close()
+	resolver := singlePage("/index.html", files)
+	for _, tt := range []struct{ request, field, want string }{
+		{"GET /", "", "index.html"},
+		{"GET /users/7", "", "index.html"},
+		{"GET /sub/", "", "index.html"},
+		{"GET /a.html", "", "index.html"},
+		{"GET /app.js", "", "app.js"},
+		{"GET /missing.js", "", "404 Not Found\n"},
+		{"GET /users/7", "Sec-Fetch-Dest: script\r\n", "404 Not Found\n"},
+		{"GET /users/7", "Sec-Fetch-Dest: document\r\n", "index.html"},
+		{"POST /users/7", "", "404 Not Found\n"},
+	} {
+		_, got, _ := strings.Cut(rawhttp.Answer(resolver, tt.request+" HTTP/1.1\r\nHost: a\r\n"+tt.field+"\r\n"), "\r\n\r\n")
+		if got != tt.want && !(tt.request[:4] == "POST" && strings.HasPrefix(got, "40")) {
+			t.Errorf("%s with %q: %q, want %q", tt.request, tt.field, got, tt.want)
+		}
+	}
+}
+
+func TestWithFields(t *testing.T) {
+	shared := rawhttp.Text(200, "hello").Set("Cache-Control", "no-cache")
+	resolver := withFields([]field{{"Access-Control-Allow-Origin", "*"}, {"cache-control", "no-store"}, {"X-A", "1"}, {"x-a", "2"}},
+		rawhttp.Methods(map[string]rawhttp.Resolver{"GET": rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return shared, nil })}))
+	for _, tt := range []struct{ method, want string }{{"GET", "200"}, {"POST", "405"}, {"OPTIONS", "204"}} {
+		got := rawhttp.Answer(resolver, tt.method+" / HTTP/1.1\r\nHost: a\r\n\r\n")
+		for _, want := range []string{"HTTP/1.1 " + tt.want, "\r\nAccess-Control-Allow-Origin: *\r\n", "\r\ncache-control: no-store\r\n", "\r\nX-A: 1\r\n", "\r\nx-a: 2\r\n"} {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s: %q has no %q", tt.method, got, want)
+			}
+		}
+		if strings.Contains(got, "no-cache") {
+			t.Errorf("%s: %q has the field that is replaced", tt.method, got)
+		}
+	}
+	for name := range shared.Fields() {
+		if name == "X-A" {
+			t.Error("the Response of the resolver itself was changed")
+		}
+	}
+}
