@@ -278,3 +278,161 @@ func ExampleWriteResponse() {
 	// HTTP/1.1 200 OK
 	// you asked for /b
 }
+
+// A script or stream is written after Resolve has returned. So what it needs, as here a
+// context with a time limit, ends with the Response: by defer it would end too early.
+func ExampleResponse_OnClose() {
+	limit := func(d time.Duration, next rawhttp.Resolver) rawhttp.Resolver {
+		return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			ctx, cancel := context.WithTimeout(ctx, d)
+			resp, err := next.Resolve(ctx, req)
+			if err != nil {
+				cancel()
+				return nil, err
+			}
+			return resp.Clone().OnClose(cancel), nil
+		})
+	}
+	report := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.StreamFunc(200, "text/plain", func(_ context.Context, w io.Writer) error {
+			_, err := fmt.Fprintf(w, "the limit holds: %v", ctx.Err() == nil) // the ctx of Resolve
+			return err
+		}), nil
+	})
+	answer := rawhttp.Answer(limit(time.Minute, report), "GET / HTTP/1.0\r\n\r\n")
+	_, content, _ := strings.Cut(answer, "\r\n\r\n")
+	fmt.Println(content)
+	// Output:
+	// the limit holds: true
+}
+
+// A stream whose length is known is sent with Content-Length, and can be told from one that
+// was cut.
+func ExampleResponse_SetLength() {
+	resolver := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		backup := strings.NewReader("0123456789") // stands for an object store
+		return rawhttp.Stream(200, "application/octet-stream", backup).SetLength(10), nil
+	})
+	answer := rawhttp.Answer(resolver, "GET /backup HTTP/1.1\r\nHost: example.test\r\n\r\n")
+	for line := range strings.Lines(answer) {
+		fmt.Printf("%q\n", line)
+	}
+	// Output:
+	// "HTTP/1.1 200 OK\r\n"
+	// "Content-Type: application/octet-stream\r\n"
+	// "Content-Length: 10\r\n"
+	// "\r\n"
+	// "0123456789"
+}
+
+// What is known only when all of the content has been written goes into a trailer field.
+func ExampleResponse_SetTrailer() {
+	resolver := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		rows := 0
+		return rawhttp.StreamFunc(200, "text/csv", func(ctx context.Context, w io.Writer) error {
+			for _, row := range []string{"a,b\n", "1,2\n"} {
+				if _, err := io.WriteString(w, row); err != nil {
+					return err
+				}
+				rows++
+			}
+			return nil
+		}).SetTrailer("X-Rows", func() string { return fmt.Sprint(rows) }), nil
+	})
+	answer := rawhttp.Answer(resolver, "GET / HTTP/1.1\r\nHost: example.test\r\n\r\n")
+	for line := range strings.Lines(answer) {
+		fmt.Printf("%q\n", line)
+	}
+	// Output:
+	// "HTTP/1.1 200 OK\r\n"
+	// "Content-Type: text/csv\r\n"
+	// "Transfer-Encoding: chunked\r\n"
+	// "Trailer: X-Rows\r\n"
+	// "\r\n"
+	// "4\r\n"
+	// "a,b\n"
+	// "\r\n"
+	// "4\r\n"
+	// "1,2\n"
+	// "\r\n"
+	// "0\r\n"
+	// "X-Rows: 2\r\n"
+	// "\r\n"
+}
+
+// The content of a Response without its head, as a test of a resolver wants it.
+func ExampleResponse_WriteContent() {
+	resp := rawhttp.StreamFunc(200, "text/plain", func(ctx context.Context, w io.Writer) error {
+		_, err := io.WriteString(w, "hello\n")
+		return err
+	})
+	defer resp.Close()
+	n, err := resp.WriteContent(context.Background(), os.Stdout)
+	fmt.Println(n, err)
+	// Output:
+	// hello
+	// 6 <nil>
+}
+
+// A protocol of one's own: after the 101, lines are sent back in capitals.
+func ExampleUpgrade() {
+	shout := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Upgrade("shout", func(ctx context.Context, conn net.Conn) error {
+			lines := bufio.NewScanner(conn)
+			for lines.Scan() {
+				if _, err := fmt.Fprintln(conn, strings.ToUpper(lines.Text())); err != nil {
+					return err
+				}
+			}
+			return lines.Err()
+		}), nil
+	})
+	answer := rawhttp.Answer(shout, "GET / HTTP/1.1\r\nHost: example.test\r\n"+
+		"Connection: Upgrade\r\nUpgrade: shout\r\n\r\nhello\n")
+	fmt.Print(strings.ReplaceAll(answer, "\r\n", "\n"))
+	// Output:
+	// HTTP/1.1 101 Switching Protocols
+	// Connection: Upgrade
+	// Upgrade: shout
+	//
+	// HELLO
+}
+
+// Early hints: the client fetches the style sheet while the page is made.
+func ExampleRequest_Inform() {
+	page := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		if err := req.Inform(103, "Link", "</style.css>; rel=preload; as=style"); err != nil {
+			return nil, err
+		}
+		return rawhttp.HTML(200, "<!doctype html>"), nil
+	})
+	answer := rawhttp.Answer(page, "GET / HTTP/1.1\r\nHost: example.test\r\n\r\n")
+	fmt.Println(strings.ReplaceAll(answer, "\r\n", "\n"))
+	// Output:
+	// HTTP/1.1 103 Early Hints
+	// Link: </style.css>; rel=preload; as=style
+	//
+	// HTTP/1.1 200 OK
+	// Content-Type: text/html; charset=utf-8
+	// Content-Length: 15
+	//
+	// <!doctype html>
+}
+
+// A client that asks for what only attackers ask for gets no answer at all.
+func ExampleErrAbort() {
+	guard := func(next rawhttp.Resolver) rawhttp.Resolver {
+		return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			if strings.HasSuffix(req.Path(), ".php") {
+				return nil, rawhttp.ErrAbort
+			}
+			return next.Resolve(ctx, req)
+		})
+	}
+	hello := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Text(200, "hello"), nil
+	})
+	fmt.Printf("%q\n", rawhttp.Answer(guard(hello), "GET /wp-login.php HTTP/1.1\r\nHost: example.test\r\n\r\n"))
+	// Output:
+	// ""
+}

@@ -317,7 +317,10 @@ func compress(next rawhttp.Resolver) rawhttp.Resolver {
 		defer resp.Close()
 		var content bytes.Buffer
 		gz := gzip.NewWriter(&content)
-		if _, err := resp.WriteContent(ctx, gz); err != nil {
+		switch _, err := resp.WriteContent(ctx, gz); {
+		case errors.Is(err, errors.ErrUnsupported): // the answer to HEAD for a folder
+			return resp.Clone().Add("Vary", "Accept-Encoding"), nil
+		case err != nil:
 			return nil, err
 		}
 		if err := gz.Close(); err != nil {

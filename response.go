@@ -454,8 +454,9 @@ func (c *countingWriter) Write(p []byte) (int, error) {
 // that compresses, caches or records the answers of another. It returns the bytes written.
 //
 // The content is all of that of a plain GET: conditions and ranges of the request are not
-// applied. With 204, 205 and 304 there is none. An answer to HEAD whose content was not made,
-// as that of a folder's listing, is an error.
+// applied. With 204, 205 and 304 there is none. The content of a folder's listing, and of a
+// script, is not made to answer HEAD: then the error wraps [errors.ErrUnsupported], and a
+// wrapper passes the Response on.
 //
 // It reports what [Response.Err] does, an error of w, of the content's reader or of a
 // [StreamFunc], which gets ctx and is called even if it was before, and content whose length
@@ -487,4 +488,4 @@ func (r *Response) WriteContent(ctx context.Context, w io.Writer) (n int64, err 
 	return count.n, err
 }
 
-var errUnmade = errors.New("rawhttp: the content of an answer to HEAD was not made")
+var errUnmade = fmt.Errorf("rawhttp: the content of an answer to HEAD was not made: %w", errors.ErrUnsupported)

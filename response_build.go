@@ -153,6 +153,9 @@ func Stream(status int, mediaType string, r io.Reader) *Response {
 // values and deadlines that a wrapping resolver has added to its own are not in it. A Write
 // fails after a reset and when the server stops waiting; a client that has only closed its
 // side may be waiting for the rest. f must not keep w.
+//
+// [Response.SetLength] and [Response.SetTrailer] add what is known before, or after, the
+// content. With [ErrAbort] from f, the connection is reset instead.
 func StreamFunc(status int, mediaType string, f func(ctx context.Context, w io.Writer) error) *Response {
 	r := newResponse(status, mediaType)
 	if f == nil {

@@ -359,6 +359,18 @@ func TestWriteContentReports(t *testing.T) {
 	if n, err := once.WriteContent(t.Context(), io.Discard); n != 0 || err == nil {
 		t.Errorf("WriteContent of what serves once, a second time = %d, %v, want an error", n, err)
 	}
+	dir, err := rawhttp.Dir(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	listing, err := dir.Resolve(t.Context(), parse(t, headA))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := listing.WriteContent(t.Context(), io.Discard); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("WriteContent of a listing that answers HEAD = %v, want an error that says so", err)
+	}
 	shared := rawhttp.Text(200, "abc")
 	shared.WriteContent(t.Context(), io.Discard)
 	if err := shared.Set("A", "b").Err(); err != nil {
