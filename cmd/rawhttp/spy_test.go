@@ -104,11 +104,15 @@ func TestSpyRelaysBytes(t *testing.T) {
 	}
 	heard := make(chan error, 1)
 	addr, end := startSpy(t, serveTCP(t, func(nc *net.TCPConn) {
+		said := make(chan struct{})
 		go func() {
 			io.Copy(nc, random(1))
 			nc.CloseWrite()
+			close(said)
 		}()
-		heard <- compare(nc, 2)
+		err := compare(nc, 2)
+		<-said
+		heard <- err
 	}))
 	nc := dialTCP(t, addr)
 	go func() {

@@ -1,6 +1,7 @@
 // Package peers tests rawhttp against clients and proxies written by others: net/http,
 // curl, Python's http.client, Node's http and fetch, nginx and HAProxy. The server runs
-// in the test; the peers are its child processes. A missing peer fails the tests that
+// in the test; the peers are its child processes. The command's spy is tested between Python's
+// smtplib, poplib and imaplib and the servers aiosmtpd and Dovecot. A missing peer fails the tests that
 // need it. Some tests need a system on which all of 127.0.0.0/8 is local, such as
 // Linux. The package has no code other than tests.
 //

@@ -1,0 +1,119 @@
+package peers
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"example.com/rawhttp"
+)
+
+// curl through a spy, and a spy behind nginx, get what the server sends.
+func TestSpyHTTP(t *testing.T) {
+	command := buildCommand(t)
+	content := someBytes(3 << 20)
+	folder := t.TempDir()
+	writeFile(t, folder, "a.bin", content)
+	_, addr := serve(t, rawhttp.WithRoot(folder))
+	for name, start := range map[string]func(t *testing.T, upstream string) (addr string){
+		"curl":       func(t *testing.T, upstream string) string { return upstream },
+		"with nginx": startNginx,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startSpy(t, command, addr)
+			out := t.TempDir() + "/got"
+			url := "http://" + start(t, "127.0.0.1:"+s.port) + "/a.bin"
+			if b, err := exec.Command(peer(t, "curl", "curl"), "-q", "-sS", "--noproxy", "*", "-o", out, url).CombinedOutput(); err != nil {
+				t.Fatalf("curl: %v\n%s", err, b)
+			}
+			got, err := os.ReadFile(out)
+			if err != nil || !bytes.Equal(got, content) {
+				t.Errorf("curl got %d bytes, %v, which are not those of the file", len(got), err)
+			}
+			wantInOrder(t, s.stop(), []string{
+				`^#1\.1 C --> GET /a\.bin HTTP/1\.[01]<CRLF>$`, `^#1\.1 S <-- HTTP/1\.1 200 OK<CRLF>$`,
+				fmt.Sprintf(`^#1\.1 S     \(%d bytes of application/octet-stream\)$`, len(content)),
+			})
+		})
+	}
+}
+
+// Large amounts go in both directions at once, byte for byte: 1 GB each with -long.
+func TestSpyRelaysMuch(t *testing.T) {
+	size := int64(64 << 20)
+	if *long {
+		size = 1 << 30
+	}
+	stream := func(seed byte) io.Reader { return io.LimitReader(rand.NewChaCha8([32]byte{seed}), size) }
+	say := func(c *net.TCPConn, seed byte) {
+		io.Copy(c, stream(seed))
+		c.CloseWrite()
+	}
+	hear := func(c *net.TCPConn, seed byte) error {
+		n, err := io.Copy(&comparer{want: stream(seed)}, c)
+		if err == nil && n != size {
+			err = fmt.Errorf("%d bytes, want %d", n, size)
+		}
+		return err
+	}
+	ln := listen(t)
+	defer ln.Close()
+	heard := make(chan error, 1)
+	go func() {
+		c, err := ln.AcceptTCP()
+		if err != nil {
+			heard <- err
+			return
+		}
+		defer c.Close()
+		said := make(chan struct{})
+		go func() {
+			say(c, 1)
+			close(said)
+		}()
+		err = hear(c, 2)
+		<-said
+		heard <- err
+	}()
+	s := startSpy(t, buildCommand(t), ln.Addr().String())
+	nc, err := net.Dial("tcp", "127.0.0.1:"+s.port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	go say(nc.(*net.TCPConn), 2)
+	if err := hear(nc.(*net.TCPConn), 1); err != nil {
+		t.Errorf("from the server: %v", err)
+	}
+	if err := <-heard; err != nil {
+		t.Errorf("from the client: %v", err)
+	}
+	if shown := s.stop(); int64(len(shown)) > size/8 || !strings.Contains(shown, "closes") {
+		t.Errorf("%d bytes are shown of %d", len(shown), size)
+	}
+}
+
+// A comparer fails the Write of bytes that are not the wanted ones.
+type comparer struct {
+	want io.Reader
+	b    []byte
+	off  int64
+}
+
+func (c *comparer) Write(p []byte) (int, error) {
+	if len(c.b) < len(p) {
+		c.b = make([]byte, len(p))
+	}
+	n, _ := io.ReadFull(c.want, c.b[:len(p)])
+	if !bytes.Equal(c.b[:n], p) {
+		return 0, fmt.Errorf("other bytes than those sent, after %d", c.off)
+	}
+	c.off += int64(n)
+	return len(p), nil
+}
