@@ -3,10 +3,8 @@ package rawhttp_test
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -169,26 +167,41 @@ func Example_form() {
 	// <!doctype html><title>Form</title><p>Hello, Ann &amp; B<form method=post><input name=name required><button>Send</button></form>
 }
 
+// isFileName reports whether the name is that of a visible file in a folder.
+func isFileName(name string) bool {
+	return !strings.HasPrefix(name, ".") && !strings.ContainsAny(name, `/\`) && filepath.IsLocal(name)
+}
+
+// writeTemporary writes what r yields to a new file of the folder, and returns its name: a
+// hidden one, so that the file is not served. It leaves nothing if there is an error.
+func writeTemporary(folder *os.Root, r io.Reader) (name string, size int64, err error) {
+	name = "." + rand.Text()
+	f, err := folder.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return "", 0, err
+	}
+	size, err = io.Copy(f, r)
+	if err == nil {
+		err = f.Sync() // or the name might lead to nothing after a crash
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		folder.Remove(name)
+		return "", 0, err
+	}
+	return name, size, nil
+}
+
 // saveFile writes what r yields to a new file of the folder. Under its name there is either
-// the whole file or none, and a file that is there already is not replaced. Until the file is
-// whole its name is hidden, so that it is not served.
+// the whole file or none, and a file that is there already is not replaced.
 func saveFile(folder *os.Root, name string, r io.Reader) (size int64, err error) {
-	if strings.HasPrefix(name, ".") || strings.ContainsAny(name, `/\`) || !filepath.IsLocal(name) {
+	if !isFileName(name) {
 		return 0, &rawhttp.StatusError{Status: 400, Err: fmt.Errorf("file name %q", name)}
 	}
-	temporary := "." + rand.Text()
-	f, err := folder.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	temporary, size, err := writeTemporary(folder, r)
 	if err != nil {
 		return 0, err
 	}
 	defer folder.Remove(temporary)
-	size, err = io.Copy(f, r)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return size, err
-	}
 	err = folder.Link(temporary, name)
 	if errors.Is(err, fs.ErrExist) {
 		err = &rawhttp.StatusError{Status: 409, Err: err}
@@ -288,6 +301,134 @@ func Example_upload() {
 	// HTTP/1.1 409 Conflict: "409 Conflict\n"
 }
 
+// Documents that are read by GET, written by PUT and removed by DELETE, in a folder. A client
+// that has read one changes it with If-Match, and creates one with "If-None-Match: *"; if
+// somebody else was faster it gets 412. A reader sees the old document or the new one.
+func Example_put() {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	folder, err := os.OpenRoot(dir)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer folder.Close()
+
+	var changing sync.Mutex // the precondition and the change are one step
+	// read returns the document that a request names, the zero Representation if there is none.
+	read := func(req *rawhttp.Request) (name string, doc rawhttp.Representation, err error) {
+		name = strings.TrimPrefix(req.Path(), "/")
+		if !isFileName(name) {
+			return "", doc, fs.ErrPermission
+		}
+		content, err := folder.ReadFile(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return name, doc, nil
+		}
+		return name, rawhttp.Representation{
+			MediaType: "text/markdown; charset=utf-8",
+			Body:      bytes.NewReader(content),
+			Size:      int64(len(content)),
+			ETag:      fmt.Sprintf(`"%x"`, sha256.Sum256(content)),
+		}, err
+	}
+	get := func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		_, doc, err := read(req)
+		switch {
+		case err != nil:
+			return nil, err
+		case doc.ETag == "":
+			return nil, fs.ErrNotExist
+		}
+		return rawhttp.Content(doc), nil
+	}
+	put := func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		if req.Header().Get("Content-Range") != "" { // a part is not a document
+			return nil, &rawhttp.StatusError{Status: 400}
+		}
+		name, _, err := read(req)
+		if err != nil {
+			return nil, err
+		}
+		hash := sha256.New()
+		temporary, _, err := writeTemporary(folder, io.TeeReader(req.Body, hash))
+		if err != nil {
+			return nil, err
+		}
+		defer folder.Remove(temporary) // unless it has been renamed
+		changing.Lock()
+		defer changing.Unlock()
+		_, old, err := read(req)
+		if err != nil {
+			return nil, err
+		}
+		if resp := old.Precondition(req); resp != nil {
+			return resp, nil
+		}
+		if err := folder.Rename(temporary, name); err != nil {
+			return nil, err
+		}
+		status := 204
+		if old.ETag == "" {
+			status = 201
+		}
+		return rawhttp.Empty(status).Set("ETag", fmt.Sprintf(`"%x"`, hash.Sum(nil))), nil
+	}
+	remove := func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		changing.Lock()
+		defer changing.Unlock()
+		name, old, err := read(req)
+		if err != nil {
+			return nil, err
+		}
+		if resp := old.Precondition(req); resp != nil {
+			return resp, nil
+		}
+		if err := folder.Remove(name); err != nil {
+			return nil, err
+		}
+		return rawhttp.Empty(204), nil
+	}
+	documents := rawhttp.LimitBody(1<<20, rawhttp.Methods(map[string]rawhttp.Resolver{
+		"GET":    rawhttp.ResolverFunc(get),
+		"PUT":    rawhttp.ResolverFunc(put),
+		"DELETE": rawhttp.ResolverFunc(remove),
+	}))
+
+	ask := func(method, fields, content string) (etag string) {
+		answer := rawhttp.Answer(documents, method+" /tea.md HTTP/1.1\r\nHost: example.test\r\n"+fields+
+			"Content-Length: "+strconv.Itoa(len(content))+"\r\n\r\n"+content)
+		head, content, _ := strings.Cut(answer, "\r\n\r\n")
+		statusLine, _, _ := strings.Cut(head, "\r\n")
+		fmt.Println(method, statusLine)
+		if method == "GET" {
+			fmt.Println(strings.TrimSpace(content))
+		}
+		_, etag, _ = strings.Cut(head, "ETag: ")
+		etag, _, _ = strings.Cut(etag, "\r\n")
+		return etag
+	}
+	first := ask("PUT", "If-None-Match: *\r\n", "green")
+	ask("PUT", "If-None-Match: *\r\n", "black")
+	ask("PUT", "If-Match: "+first+"\r\n", "white")
+	ask("PUT", "If-Match: "+first+"\r\n", "oolong")
+	latest := ask("GET", "", "")
+	ask("DELETE", "If-Match: "+latest+"\r\n", "")
+	ask("GET", "", "")
+	// Output:
+	// PUT HTTP/1.1 201 Created
+	// PUT HTTP/1.1 412 Precondition Failed
+	// PUT HTTP/1.1 204 No Content
+	// PUT HTTP/1.1 412 Precondition Failed
+	// GET HTTP/1.1 200 OK
+	// white
+	// DELETE HTTP/1.1 204 No Content
+	// GET HTTP/1.1 404 Not Found
+	// 404 Not Found
+}
+
 // Names that would lead elsewhere are refused, and what fails leaves nothing.
 func TestExampleSaveFile(t *testing.T) {
 	folder, err := os.OpenRoot(t.TempDir())
@@ -327,57 +468,4 @@ func TestExampleSaveFile(t *testing.T) {
 	if content, err := folder.ReadFile("taken"); string(content) != "old" || err != nil {
 		t.Errorf("taken has %q, %v, want what it had", content, err)
 	}
-}
-
-// A cookie that the client keeps and cannot change: its value is signed. This one counts
-// visits. The prefix __Host- makes browsers take it from this host over TLS alone.
-func Example_cookies() {
-	const name = "__Host-visits"
-	key := make([]byte, 32) // new at each start, so that cookies from before it are not valid
-	rand.Read(key)
-	sign := func(value string) string {
-		mac := hmac.New(sha256.New, key)
-		mac.Write([]byte(name + "=" + value))
-		return value + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
-	}
-	// read returns the value of the cookie, "" if there is none or its signature is wrong.
-	read := func(req *rawhttp.Request) string {
-		for line := range req.Header().Values("Cookie") {
-			for pair := range strings.SplitSeq(line, ";") {
-				if n, signed, _ := strings.Cut(strings.TrimSpace(pair), "="); n == name {
-					value, _, _ := strings.Cut(signed, ".")
-					if hmac.Equal([]byte(signed), []byte(sign(value))) {
-						return value
-					}
-				}
-			}
-		}
-		return ""
-	}
-	counter := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
-		visits, _ := strconv.Atoi(read(req))
-		visits++
-		resp := rawhttp.Text(200, fmt.Sprintf("visit %d\n", visits))
-		resp.Set("Cache-Control", "private, no-cache")
-		return resp.Add("Set-Cookie", name+"="+sign(strconv.Itoa(visits))+
-			"; Path=/; Max-Age=2592000; Secure; HttpOnly; SameSite=Lax"), nil
-	})
-
-	cookie := ""
-	for range 3 {
-		answer := rawhttp.Answer(counter, "GET / HTTP/1.1\r\nHost: example.test\r\nCookie: theme=dark; "+cookie+"\r\n\r\n")
-		_, content, _ := strings.Cut(answer, "\r\n\r\n")
-		fmt.Print(content)
-		_, cookie, _ = strings.Cut(answer, "Set-Cookie: ")
-		cookie, _, _ = strings.Cut(cookie, ";")
-	}
-	forged := strings.Replace(cookie, "=3.", "=999.", 1)
-	answer := rawhttp.Answer(counter, "GET / HTTP/1.1\r\nHost: example.test\r\nCookie: "+forged+"\r\n\r\n")
-	_, content, _ := strings.Cut(answer, "\r\n\r\n")
-	fmt.Print(content)
-	// Output:
-	// visit 1
-	// visit 2
-	// visit 3
-	// visit 1
 }

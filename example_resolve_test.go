@@ -4,6 +4,8 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -14,6 +16,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing/fstest"
@@ -132,6 +135,59 @@ func ExampleMethods() {
 	// Allow: GET, HEAD, DELETE, OPTIONS
 	//
 	// 405 Method Not Allowed
+}
+
+// A cookie that the client keeps and cannot change: its value is signed. This one counts
+// visits. The prefix __Host- makes browsers take it from this host over TLS alone.
+func Example_cookies() {
+	const name = "__Host-visits"
+	key := make([]byte, 32) // new at each start, so that cookies from before it are not valid
+	rand.Read(key)
+	sign := func(value string) string {
+		mac := hmac.New(sha256.New, key)
+		mac.Write([]byte(name + "=" + value))
+		return value + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+	}
+	// read returns the value of the cookie, "" if there is none or its signature is wrong.
+	read := func(req *rawhttp.Request) string {
+		for line := range req.Header().Values("Cookie") {
+			for pair := range strings.SplitSeq(line, ";") {
+				if n, signed, _ := strings.Cut(strings.TrimSpace(pair), "="); n == name {
+					value, _, _ := strings.Cut(signed, ".")
+					if hmac.Equal([]byte(signed), []byte(sign(value))) {
+						return value
+					}
+				}
+			}
+		}
+		return ""
+	}
+	counter := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		visits, _ := strconv.Atoi(read(req))
+		visits++
+		resp := rawhttp.Text(200, fmt.Sprintf("visit %d\n", visits))
+		resp.Set("Cache-Control", "private, no-cache")
+		return resp.Add("Set-Cookie", name+"="+sign(strconv.Itoa(visits))+
+			"; Path=/; Max-Age=2592000; Secure; HttpOnly; SameSite=Lax"), nil
+	})
+
+	cookie := ""
+	for range 3 {
+		answer := rawhttp.Answer(counter, "GET / HTTP/1.1\r\nHost: example.test\r\nCookie: theme=dark; "+cookie+"\r\n\r\n")
+		_, content, _ := strings.Cut(answer, "\r\n\r\n")
+		fmt.Print(content)
+		_, cookie, _ = strings.Cut(answer, "Set-Cookie: ")
+		cookie, _, _ = strings.Cut(cookie, ";")
+	}
+	forged := strings.Replace(cookie, "=3.", "=999.", 1)
+	answer := rawhttp.Answer(counter, "GET / HTTP/1.1\r\nHost: example.test\r\nCookie: "+forged+"\r\n\r\n")
+	_, content, _ := strings.Cut(answer, "\r\n\r\n")
+	fmt.Print(content)
+	// Output:
+	// visit 1
+	// visit 2
+	// visit 3
+	// visit 1
 }
 
 // A folder of the system. Nothing outside of it can be named, nor, unless that is

@@ -182,6 +182,9 @@ func Example_recoveryPage() {
 			}
 			incident := rand.Text()
 			logger.Error("request failed", "incident", incident, "path", req.Path(), "err", err)
+			if rawhttp.Accepts(req, "text/html", "application/json") == "application/json" {
+				return rawhttp.Bytes(status, "application/json", fmt.Appendf(nil, `{"incident":%q}`, incident))
+			}
 			return rawhttp.HTML(status, "<!doctype html><title>Sorry</title><h1>Something went wrong</h1>"+
 				"<p>If it happens again, tell us this number: "+incident+"\n")
 		}),
@@ -233,44 +236,6 @@ func Example_timing() {
 	// Output:
 	// the content is written
 	// /report 200 true
-}
-
-// A limit on the time for a request. The context must not be canceled by defer, since a Body
-// that came from it, as of a http.Client, is read after Resolve has returned. What is late is
-// answered with 503. A StreamFunc has a context of its own, without the limit.
-func Example_timeout() {
-	limitTime := func(d time.Duration, next rawhttp.Resolver) rawhttp.Resolver {
-		return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
-			ctx, cancel := context.WithTimeout(ctx, d)
-			resp, err := next.Resolve(ctx, req)
-			if err != nil {
-				cancel()
-				return nil, err
-			}
-			return resp.Clone().OnClose(cancel), nil
-		})
-	}
-	tea := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
-		if req.Path() == "/slow" {
-			<-ctx.Done() // stands for a database that does not answer
-			return nil, ctx.Err()
-		}
-		return rawhttp.Text(200, "tea is ready"), nil
-	})
-	for _, request := range []string{
-		"GET /quick HTTP/1.1\r\nHost: example.test\r\n\r\n",
-		"GET /slow HTTP/1.1\r\nHost: example.test\r\n\r\n",
-	} {
-		limit := time.Minute
-		if strings.Contains(request, "slow") {
-			limit = time.Millisecond
-		}
-		_, content, _ := strings.Cut(rawhttp.Answer(limitTime(limit, tea), request), "\r\n\r\n")
-		fmt.Println(content)
-	}
-	// Output:
-	// tea is ready
-	// 503 Service Unavailable
 }
 
 // acceptsGzip reports whether the client accepts the coding (RFC 9110, section 12.5.3).

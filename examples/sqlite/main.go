@@ -1,0 +1,58 @@
+// Command sqlite serves notes that it keeps in an SQLite database, as a JSON API:
+//
+//	GET    /notes?after=ID  up to 100 notes
+//	POST   /notes           make a note of {"text": "two litres of milk"}
+//	GET    /notes/ID        one note, with an ETag
+//	PUT    /notes/ID        change it, if it is still the one that If-Match names
+//	DELETE /notes/ID        remove it, on the same condition
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"example.com/rawhttp"
+)
+
+func main() {
+	addr := flag.String("addr", "127.0.0.1:8080", "listen at `host:port`")
+	name := flag.String("db", "notes.db", "keep the notes in this `file`")
+	flag.Parse()
+	if err := run(*addr, *name); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(addr, name string) error {
+	notes, err := openNotes(name)
+	if err != nil {
+		return err
+	}
+	defer notes.db.Close()
+	srv, err := newServer(notes)
+	if err != nil {
+		return err
+	}
+	defer srv.Close()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process
+	log.Printf("serving on http://%s/notes", addr)
+	return srv.ListenAndServe(ctx, addr)
+}
+
+func newServer(notes *notes) (*rawhttp.Server, error) {
+	return rawhttp.New(
+		rawhttp.WithResolver(notes.resolver()),
+		rawhttp.WithLogger(slog.Default()),
+		rawhttp.WithErrorPage(func(ctx context.Context, req *rawhttp.Request, status int, err error) *rawhttp.Response {
+			return rawhttp.Bytes(status, "application/json", fmt.Appendf(nil, "{\"status\":%d}\n", status))
+		}),
+	)
+}
