@@ -1,0 +1,154 @@
+package conformance_test
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"example.com/rawhttp"
+)
+
+// courseAskAsTaught sends the lines as the client of the course does: joined by CRLF, the last
+// of them empty, so that the head ends after one CRLF; then it waits for the answer.
+func courseAskAsTaught(t *testing.T, lines ...string) string {
+	t.Helper()
+	_, addr := listen(t, rawhttp.WithRoot(courseRoot), rawhttp.WithLenientParsing())
+	c := dial(t, addr)
+	if _, err := io.WriteString(c, strings.Join(lines, "\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(c)
+	if err != nil {
+		t.Fatalf("%q: %v", lines, err)
+	}
+	return string(answer)
+}
+
+// The functional tests of the course, with its client.
+func TestCourseClient(t *testing.T) {
+	get := func(t *testing.T, target string) string {
+		t.Helper()
+		return courseAskAsTaught(t, "GET "+target+" HTTP/1.1", "Host: example.com", "")
+	}
+	content := func(answer string) string {
+		_, content, _ := strings.Cut(answer, "\r\n\r\n")
+		return content
+	}
+	t.Run("GET is answered with 200", func(t *testing.T) {
+		if got := get(t, "/"); !strings.HasPrefix(got, "HTTP/1.1 200 OK\r\n") {
+			t.Errorf("%q", got)
+		}
+	})
+	t.Run("POST is answered with 405", func(t *testing.T) {
+		if got := courseAskAsTaught(t, "POST / HTTP/1.1", "Host: example.com", ""); !strings.HasPrefix(got, "HTTP/1.1 405 Method Not Allowed\r\n") {
+			t.Errorf("%q", got)
+		}
+	})
+	t.Run("a folder lists what is in it", func(t *testing.T) {
+		entries, err := os.ReadDir(courseRoot)
+		if err != nil {
+			t.Fatal(err)
+		}
+		listing := content(get(t, "/"))
+		for _, e := range entries {
+			if !strings.HasPrefix(e.Name(), ".") && !strings.Contains(listing, e.Name()) {
+				t.Errorf("%q does not name %s", listing, e.Name())
+			}
+		}
+	})
+	t.Run("a file is sent with its bytes", func(t *testing.T) {
+		for _, name := range []string{"sample.txt", "a_web_page.html", "make_time.py", "images/sample_1.png", "images/JPEG_example.jpg"} {
+			want, err := os.ReadFile(filepath.Join(courseRoot, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := get(t, "/"+name); !strings.HasPrefix(got, "HTTP/1.1 200 OK\r\n") || content(got) != string(want) {
+				t.Errorf("%s: %.100q", name, got)
+			}
+		}
+	})
+	t.Run("a file is sent with its media type", func(t *testing.T) {
+		for name, want := range map[string]string{"/sample.txt": "text/plain", "/images/sample_1.png": "image/png"} {
+			if got := get(t, name); !strings.Contains(got, "\r\nContent-Type: "+want) {
+				t.Errorf("%s: %.200q has no Content-Type %s", name, got, want)
+			}
+		}
+	})
+	t.Run("what is missing is answered with 404", func(t *testing.T) {
+		if got := get(t, "/missing.html"); !strings.HasPrefix(got, "HTTP/1.1 404 Not Found\r\n") {
+			t.Errorf("%q", got)
+		}
+	})
+}
+
+// The functions of the course, each as a call of the package. 17 checks, as the course has.
+func TestCourseFunctions(t *testing.T) {
+	checks := 0
+	check := func(name string, holds bool) {
+		t.Helper()
+		checks++
+		if !holds {
+			t.Errorf("it is not so that %s", name)
+		}
+	}
+	wire := func(r *rawhttp.Response) string {
+		var b strings.Builder
+		if _, err := r.WriteTo(&b); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	contains := strings.Contains
+
+	// response_ok(body, mimetype)
+	ok := wire(rawhttp.Bytes(200, "image/png", []byte("foo")))
+	check("200 is the code", contains(ok, "HTTP/1.1 200 OK\r\n"))
+	check("the header section ends in an empty line", contains(ok, "\r\n\r\n"))
+	check("there is a Content-Type", contains(ok, "\r\nContent-Type: "))
+	check("the media type is the one given", contains(ok, "\r\nContent-Type: image/png\r\n"))
+	check("the content is the one given", strings.HasSuffix(ok, "\r\n\r\nfoo"))
+
+	// response_method_not_allowed, response_not_found
+	notAllowed := wire(rawhttp.MethodNotAllowed("GET"))
+	check("405 is the code", strings.HasPrefix(notAllowed, "HTTP/1.1 405 Method Not Allowed\r\n"))
+	check("405 ends its header section", contains(notAllowed, "\r\n\r\n"))
+	notFound := wire(rawhttp.NotFound())
+	check("404 is the code", strings.HasPrefix(notFound, "HTTP/1.1 404 Not Found\r\n"))
+	check("404 ends its header section", contains(notFound, "\r\n\r\n"))
+
+	// parse_request(request): the request line alone, without the end of its line
+	req, _, err := rawhttp.ParseRequestLenient([]byte("GET / HTTP/1.1"))
+	check("GET is parsed", err == nil && req.Method() == "GET")
+	others := slices.ContainsFunc([]string{"POST", "PUT", "DELETE", "HEAD"}, func(method string) bool {
+		req, _, err := rawhttp.ParseRequestLenient([]byte(method + " / HTTP/1.1"))
+		return err != nil || req.Method() != method
+	})
+	check("other methods are parsed, and can be told apart", !others)
+	paths := slices.ContainsFunc([]string{"/", "/a_web_page.html", "/images", "/images/sample_1.png"}, func(path string) bool {
+		req, rest, err := rawhttp.ParseRequestLenient([]byte("GET " + path + " HTTP/1.1"))
+		return err != nil || req.Path() != path || len(rest) > 0
+	})
+	check("the path is the one asked for", !paths)
+	_, _, err = rawhttp.ParseRequestLenient([]byte("GET / HTTP/1.1\r\nContent-Length: 5\r\n"))
+	check("a head that names a length is not taken for whole", err == rawhttp.ErrIncomplete)
+
+	// resolve_uri(uri)
+	files, err := rawhttp.Dir(courseRoot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer files.Close()
+	resolve := func(path string) string {
+		return rawhttp.Answer(files, "GET "+path+" HTTP/1.1\r\nHost: a\r\n\r\n")
+	}
+	check("a folder is its listing", contains(resolve("/"), "\r\nContent-Type: text/plain") && contains(resolve("/"), "sample.txt\n"))
+	check("a text is a text", contains(resolve("/sample.txt"), "\r\nContent-Type: text/plain"))
+	check("a picture is a picture", contains(resolve("/images/sample_1.png"), "\r\nContent-Type: image/png\r\n"))
+	check("what is missing is missing", strings.HasPrefix(resolve("/missing.html"), "HTTP/1.1 404 "))
+	if checks != 17 {
+		t.Errorf("%d checks, want 17", checks)
+	}
+}
