@@ -1,0 +1,198 @@
+package nethttp
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/rawhttp"
+)
+
+// shout answers each line in upper case, until the line "bye". A server greets with "hello".
+func shout(conn net.Conn, in *bufio.Reader) error {
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil || line == "bye\n" {
+			return err
+		}
+		if _, err := io.WriteString(conn, strings.ToUpper(line)); err != nil {
+			return err
+		}
+	}
+}
+
+// shouting is a handler that switches to the protocol shout. It sends the head of the 101
+// itself, or leaves it to WriteHeader.
+func shouting(t *testing.T, byItself bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Upgrade", "shout")
+		w.Header().Set("Connection", "Upgrade")
+		w.Header().Set("X-A", "1")
+		if !byItself {
+			w.WriteHeader(http.StatusSwitchingProtocols)
+		}
+		conn, rw, err := http.NewResponseController(w).Hijack()
+		if errors.Is(err, http.ErrNotSupported) {
+			http.Error(w, "no upgrade", http.StatusUpgradeRequired)
+			return
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return // the server has refused
+		}
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		if err := conn.SetDeadline(time.Time{}); err != nil {
+			t.Error(err)
+		}
+		if byItself {
+			fmt.Fprint(rw, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: shout\r\nConnection: Upgrade\r\n")
+			rw.Flush() // in two parts
+			fmt.Fprint(rw, "X-A: 1\r\n\r\nhello\n") // with what follows
+			rw.Flush()
+		} else {
+			io.WriteString(conn, "hello\n")
+		}
+		if err := shout(conn, rw.Reader); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// byUpgrade is shouting as a resolver.
+var byUpgrade = rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+	return rawhttp.Upgrade("shout", func(_ context.Context, conn net.Conn) error {
+		io.WriteString(conn, "hello\n")
+		return shout(conn, bufio.NewReader(conn))
+	}).Set("X-A", "1"), nil
+})
+
+// TestUpgrade has the same conversation in each way that a connection can be switched.
+func TestUpgrade(t *testing.T) {
+	rawByUpgrade := serveRawhttp(t, byUpgrade)
+	rawByHandler := serveRawhttp(t, Resolver(shouting(t, false)))
+	servers := []struct {
+		name, addr string
+		proxied    bool // it takes a list in the field Upgrade for one protocol
+		losesEarly bool // what comes before the 101: httputil.ReverseProxy reads around the buffer of net/http
+	}{
+		{"rawhttp, Upgrade", rawByUpgrade, false, false},
+		{"net/http", serveNetHTTP(t, shouting(t, true)), false, false},
+		{"Resolver, WriteHeader", rawByHandler, false, false},
+		{"Resolver, head by itself", serveRawhttp(t, Resolver(shouting(t, true))), false, false},
+		{"Handler", serveNetHTTP(t, Handler(byUpgrade)), false, false},
+		{"Handler of Resolver", serveNetHTTP(t, Handler(Resolver(shouting(t, true)))), false, false},
+		{"Resolver of Handler", serveRawhttp(t, Resolver(Handler(byUpgrade))), false, false},
+		{"a reverse proxy before", serveNetHTTP(t, proxyTo(t, rawByHandler)), true, true},
+		{"a reverse proxy on rawhttp", serveRawhttp(t, Resolver(proxyTo(t, rawByUpgrade))), true, false},
+	}
+	for _, s := range servers {
+		t.Run(s.name, func(t *testing.T) {
+			protocols := "other, shout"
+			if s.proxied {
+				protocols = "shout"
+			}
+			conn := dial(t, s.addr)
+			in := bufio.NewReader(conn)
+			io.WriteString(conn, get("/", "Connection: keep-alive, Upgrade", "Upgrade: "+protocols))
+			if !s.losesEarly {
+				io.WriteString(conn, "early\n")
+			}
+			a := readHead(t, in)
+			if a.StatusCode != 101 || a.Header.Get("Upgrade") != "shout" || !strings.EqualFold(a.Header.Get("Connection"), "upgrade") || a.Header.Get("X-A") != "1" {
+				t.Fatalf("the response is %v %v", a.Status, a.Header)
+			}
+			expectLine(t, in, "hello\n")
+			if s.losesEarly {
+				io.WriteString(conn, "early\n")
+			}
+			expectLine(t, in, "EARLY\n")
+			for i := range 3 {
+				fmt.Fprintf(conn, "line %d\n", i)
+				expectLine(t, in, fmt.Sprintf("LINE %d\n", i))
+			}
+			io.WriteString(conn, "bye\n")
+			if rest, err := io.ReadAll(in); err != nil || len(rest) > 0 {
+				t.Errorf("at the end there is %q, %v", rest, err)
+			}
+		})
+	}
+}
+
+func readHead(t *testing.T, in *bufio.Reader) *http.Response {
+	t.Helper()
+	resp, err := http.ReadResponse(in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp
+}
+
+func expectLine(t *testing.T, in *bufio.Reader, want string) {
+	t.Helper()
+	if line, err := in.ReadString('\n'); err != nil || line != want {
+		t.Fatalf("read %q, %v, want %q", line, err, want)
+	}
+}
+
+// TestUpgradeRefused asks for what cannot be switched to.
+func TestUpgradeRefused(t *testing.T) {
+	plainResponse := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		_, err = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		if !errors.Is(err, errNotSwitched) {
+			t.Errorf("Write of a 200 to a hijacked connection = %v, want %v", err, errNotSwitched)
+		}
+	})
+	late := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		if _, _, err := http.NewResponseController(w).Hijack(); !errors.Is(err, http.ErrNotSupported) {
+			t.Errorf("Hijack after WriteHeader(403) = %v, want %v", err, http.ErrNotSupported)
+		}
+	})
+	plain := get("/")
+	asking := get("/", "Connection: Upgrade", "Upgrade: shout")
+	other := get("/", "Connection: Upgrade", "Upgrade: other")
+	tests := []struct {
+		name, addr, request string
+		status              int
+		why                 string
+	}{
+		{"handler, not asked", serveRawhttp(t, Resolver(shouting(t, true))), plain, 426, "Hijack is not supported, and the handler says so"},
+		{"handler, another protocol", serveRawhttp(t, Resolver(shouting(t, false))), other, 426, "Upgrade compares the protocols"},
+		{"handler, no 101", serveRawhttp(t, Resolver(plainResponse)), asking, 500, "only a 101 can be written to a hijacked connection"},
+		{"handler, late", serveRawhttp(t, Resolver(late)), asking, 403, "the response has begun"},
+		{"resolver, not asked", serveNetHTTP(t, Handler(byUpgrade)), plain, 426, "as rawhttp answers"},
+		{"resolver, another protocol", serveNetHTTP(t, Handler(byUpgrade)), other, 426, "as rawhttp answers"},
+		{"resolver, HTTP/1.0", serveNetHTTP(t, Handler(byUpgrade)), strings.Replace(asking, "HTTP/1.1", "HTTP/1.0", 1), 426, "HTTP/1.0 has no upgrades"},
+		{"resolver, no Hijacker", serveNetHTTP(t, hideHijacker(Handler(byUpgrade))), asking, 501, "the wrapper does not let the bridge have the connection"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if a := ask(t, tt.addr, tt.request); a.Status != tt.status {
+				t.Errorf("the answer is %+v, want status %d: %s", a, tt.status, tt.why)
+			}
+		})
+	}
+}
+
+// hideHijacker is a middleware whose ResponseWriter has no other methods.
+func hideHijacker(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(struct{ http.ResponseWriter }{w}, r)
+	})
+}
