@@ -1,12 +1,16 @@
 package rawhttp
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"net/http/httputil"
 	"strings"
 	"testing"
+	"testing/iotest"
 
+	"example.com/rawhttp/internal/wire"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -261,4 +265,40 @@ func TestContentRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzChunked: the chunked reader against one that follows the grammar by way of
+// net/http's, and sizes against math/big; no split of the input makes a difference.
+func FuzzChunked(f *testing.F) {
+	for _, s := range []string{
+		"5\r\nhello\r\n0\r\n\r\n", "1 ;a=b\r\nx\r\n0\r\nT: v\r\n\r\n", "0;a=\"b;\\\"c\"\r\n\r\n",
+		"ffffffffffffffff\r\n", "1\nx\n0\n\n", "1;\r\nx\r\n", "+1\r\nx\r\n", "0001\r\nx\r\n0\r\n\r\n",
+		"3\r\nabcX\r\n", "0\r\nHost: a\r\n\r\n", "0\r\n\n",
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		whole, trailer, wholeErr := readChunked(bytes.NewReader(in))
+		slow, slowTrailer, slowErr := readChunked(iotest.OneByteReader(bytes.NewReader(in)))
+		if !bytes.Equal(whole, slow) || fmt.Sprint(wholeErr) != fmt.Sprint(slowErr) || trailer.Len() != slowTrailer.Len() {
+			t.Fatalf("%q: %q, %v; a byte at a time %q, %v", in, whole, wholeErr, slow, slowErr)
+		}
+		if wholeErr != nil {
+			return
+		}
+		if bytes.ContainsAny(in, " \t") {
+			return // blanks around the semicolon are BWS (RFC 9112, section 7.1.1); net/http refuses some
+		}
+		theirs, err := io.ReadAll(httputil.NewChunkedReader(bytes.NewReader(in)))
+		if err != nil || !bytes.Equal(whole, theirs) {
+			t.Fatalf("%q accepted as %q; net/http: %q, %v", in, whole, theirs, err)
+		}
+	})
+}
+
+func readChunked(r io.Reader) ([]byte, Header, error) {
+	req := &Request{requestData: requestData{head: wire.Head{ContentLength: -1}}}
+	c := newContent(&inbuf{src: r}, req, 1<<20)
+	b, err := io.ReadAll(c)
+	return b, req.Trailer(), err
 }

@@ -56,13 +56,6 @@ func newLive(t testing.TB, opts ...Option) *liveClient {
 	return liveServe(t, client, server, opts...)
 }
 
-// newLiveHalf serves one end of a connection that can be half-closed.
-func newLiveHalf(t testing.TB, opts ...Option) *liveClient {
-	t.Helper()
-	client, server := livePair()
-	return liveServe(t, client, server, opts...)
-}
-
 func liveServe(t testing.TB, client, server net.Conn, opts ...Option) *liveClient {
 	t.Helper()
 	c := liveServeUnread(t, client, server, opts...)
@@ -175,16 +168,6 @@ var livePath = ResolverFunc(func(_ context.Context, req *Request) (*Response, er
 // liveGet is a request for the path, with more field lines.
 func liveGet(path string, fields ...string) string {
 	return "GET " + path + " HTTP/1.1\r\n" + strings.Join(append([]string{"Host: example.test"}, fields...), "\r\n") + "\r\n\r\n"
-}
-
-// livePost is a request with content.
-func livePost(path, content string, fields ...string) string {
-	return "POST" + strings.TrimPrefix(liveGet(path, append(fields, "Content-Length: "+strconv.Itoa(len(content)))...), "GET") + content
-}
-
-// liveChunked is a request with chunked content, as it is on the wire.
-func liveChunked(path, content string, fields ...string) string {
-	return "POST" + strings.TrimPrefix(liveGet(path, append(fields, "Transfer-Encoding: chunked")...), "GET") + content
 }
 
 // A liveLog is a Logger that keeps what it is told.

@@ -5,11 +5,12 @@ import (
 	"errors"
 	"io"
 	"net"
-	"runtime"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
+
+	"example.com/rawhttp/internal/jail"
 )
 
 // newServer makes a Server, or fails the test. It has a Logger, so that panics on purpose
@@ -95,42 +96,6 @@ func splitHead(answer string) (head, rest string) {
 	return answer[:i+4], answer[i+4:]
 }
 
-// noNewGoroutines fails the test if, in the end, there are more goroutines of this
-// package than at the call. It is to be called before servers are made.
-func noNewGoroutines(t *testing.T) {
-	t.Helper()
-	before := ownGoroutines()
-	t.Cleanup(func() {
-		var now int
-		for range 200 { // those that end need to be scheduled
-			if now = ownGoroutines(); now <= before {
-				return
-			}
-			runtime.Gosched()
-			<-time.After(10 * time.Millisecond)
-		}
-		buf := make([]byte, 1<<20)
-		t.Errorf("%d goroutines of the package at the end, %d at the start:\n%s", now, before, buf[:runtime.Stack(buf, true)])
-	})
-}
-
-// goroutines returns the stacks of all goroutines.
-func goroutines() string {
-	buf := make([]byte, 1<<20)
-	return string(buf[:runtime.Stack(buf, true)])
-}
-
-// ownGoroutines counts the goroutines that run methods of connections and groups.
-func ownGoroutines() int {
-	n := 0
-	for g := range strings.SplitSeq(goroutines(), "\n\n") {
-		if strings.Contains(g, "rawhttp.(*conn)") || strings.Contains(g, "rawhttp.(*group)") {
-			n++
-		}
-	}
-	return n
-}
-
 // A quietLogger drops what is logged.
 type quietLogger struct{}
 
@@ -138,3 +103,20 @@ func (quietLogger) Debug(string, ...any) {}
 func (quietLogger) Info(string, ...any)  {}
 func (quietLogger) Warn(string, ...any)  {}
 func (quietLogger) Error(string, ...any) {}
+
+// jails opens the folder in each way that there is here.
+func jails(t testing.TB, dir string) map[string]jail.LinkReader {
+	t.Helper()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trees := map[string]jail.LinkReader{"os.Root": &jail.OSRoot{Root: root}}
+	if j := jail.OpenBeneath(dir); j != nil {
+		trees["openat2"] = j
+	}
+	for _, tree := range trees {
+		t.Cleanup(func() { tree.Close() })
+	}
+	return trees
+}

@@ -9,6 +9,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"example.com/rawhttp/internal/wire"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -214,5 +215,22 @@ func TestOptionsAreReusable(t *testing.T) {
 			t.Errorf("a Server made of options used before has %d hosts, %d traces, %d media types; want one of each",
 				len(s.config.hosts), len(s.config.traces), len(s.files.config.mediaTypes))
 		}
+	}
+}
+
+// The limits above are those of WithMaxHeaderBytes and WithMaxFields, and the
+// first cannot be set below 512.
+func TestParseLimitsOfOptions(t *testing.T) {
+	s := newServer(t, WithResolver(say("")))
+	if diff := cmp.Diff(wire.DefaultLimits, s.config.limits, cmp.AllowUnexported(wire.Limits{})); diff != "" {
+		t.Errorf("limits of a Server (-ParseRequest's +Server's):\n%s", diff)
+	}
+	s = newServer(t, WithResolver(say("")), WithMaxHeaderBytes(512), WithMaxFields(7))
+	want := wire.Limits{Head: 512, Line: 8 << 10, Fields: 7}
+	if diff := cmp.Diff(want, s.config.limits, cmp.AllowUnexported(wire.Limits{})); diff != "" {
+		t.Errorf("limits of WithMaxHeaderBytes(512), WithMaxFields(7) (-want +got):\n%s", diff)
+	}
+	if _, err := New(WithResolver(say("")), WithMaxHeaderBytes(511)); err == nil {
+		t.Error("WithMaxHeaderBytes(511) is accepted, the least is 512")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"example.com/rawhttp/internal/wire"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -144,17 +145,68 @@ func TestRequestWithPath(t *testing.T) {
 	}
 }
 
-// "The zero Request is empty and only good for Request.Parse."
-func TestZeroRequest(t *testing.T) {
+func TestZeroRequestHasNoMethod(t *testing.T) {
 	var r Request
-	callEverything(t, &r)
 	if r.isKnownMethod() || r.isGet() || r.isHead() || r.isOptions() {
 		t.Error("the zero Request has a method")
 	}
-	if _, err := r.Parse([]byte("GET /a HTTP/1.1\r\nHost: a\r\n\r\n")); err != nil || r.Path() != "/a" {
-		t.Errorf("Parse = %v, Path = %q", err, r.Path())
+}
+
+// parsedHead is what a Request tells of its head.
+type parsedHead struct {
+	Method, Target, Version string
+	Path, Query, Host       string
+	Fields                  [][2]string // name and value, in order
+	Length                  int64
+}
+
+func parsedOf(r *Request) parsedHead {
+	p := parsedHead{
+		Method: r.Method(), Target: r.Target(), Version: r.Version(),
+		Path: r.Path(), Query: r.RawQuery(), Host: r.Host(), Length: r.ContentLength(),
 	}
-	if r.Body == nil {
-		t.Error("Body is nil after Parse")
+	for name, value := range r.Header().All() {
+		p.Fields = append(p.Fields, [2]string{name, value})
+	}
+	return p
+}
+
+// parsedWhole is parsedHead and what the server keeps for itself.
+type parsedWhole struct {
+	Told    parsedHead
+	Persist bool
+	Expect  wire.Expectation
+	Form    wire.TargetForm
+	Head    string
+}
+
+func wholeOf(r *Request) parsedWhole {
+	return parsedWhole{parsedOf(r), r.head.Persist, r.head.Expect, r.head.Form, string(r.Head())}
+}
+
+// Nothing of the request before is left, also where the heads are equally long.
+func TestRequestParseForgets(t *testing.T) {
+	const first, second = "PUT /a?b HTTP/1.1\r\nHost: ccccc\r\nX: y\r\n\r\n", "GET /d%65 HTTP/1.1\r\nHost: f\r\nZ: w\r\n\r\n"
+	var r Request
+	if _, err := r.Parse([]byte(first)); err != nil {
+		t.Fatal(err)
+	}
+	wholeOf(&r) // which makes the strings
+	r.Body, r.prefix, r.rewrite, r.trailer, r.conn = strings.NewReader("content"), "/p", "/q", new(r.Header()), &ConnInfo{ID: 7}
+	if _, err := r.Parse([]byte(second)); err != nil {
+		t.Fatal(err)
+	}
+	want := requestOf(t, second)
+	if diff := cmp.Diff(wholeOf(want), wholeOf(&r)); diff != "" {
+		t.Errorf("Parse(%q) after Parse(%q) (-want +got):\n%s", second, first, diff)
+	}
+	if n, err := r.Body.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		t.Errorf("Body.Read = %d, %v, want 0, EOF", n, err)
+	}
+	if r.Prefix() != "" || r.Trailer().Len() != 0 || r.Conn().ID != 0 {
+		t.Errorf("Prefix = %q, Trailer of %d lines, Conn().ID = %d, want none", r.Prefix(), r.Trailer().Len(), r.Conn().ID)
+	}
+	if len(want.head.Text) != len(first) {
+		t.Errorf("%d and %d bytes: the test needs heads that are kept in equally many", len(want.head.Text), len(first))
 	}
 }

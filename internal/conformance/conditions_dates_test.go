@@ -1,6 +1,8 @@
 package conformance_test
 
 import (
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -93,4 +95,23 @@ func TestIfRangeWithADateThatIsShared(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Last-Modified is a date that can be read, or is not there.
+func TestLastModifiedIsADate(t *testing.T) {
+	for _, mod := range []time.Time{
+		time.Unix(0, 0), time.Unix(-1, 0), time.Unix(1<<40, 0), time.Unix(-1<<40, 0), time.Unix(1<<62, 0), time.Unix(-1<<62, 0),
+		time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC),
+		time.Date(-1, 12, 31, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 0, time.FixedZone("", -3600)), {},
+	} {
+		head, _ := splitHead(respBytes(t, contentOf("", mod)))
+		_, value, there := strings.Cut(head, "\r\nLast-Modified: ")
+		if !there {
+			continue
+		}
+		value, _, _ = strings.Cut(value, "\r\n")
+		if got, err := http.ParseTime(value); err != nil || got.Unix() != mod.Unix() {
+			t.Errorf("Last-Modified of what changed at %v is %q, want an HTTP-date or nothing", mod, value)
+		}
+	}
 }

@@ -3,8 +3,10 @@ package conformance_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"net/http/httputil"
 	"runtime"
 	"strings"
 	"testing"
@@ -171,4 +173,22 @@ func (quietLogger) Error(string, ...any) {}
 func isEntityTag(s string) bool {
 	s = strings.TrimPrefix(s, "W/")
 	return len(s) >= 2 && s[0] == '"' && strings.IndexFunc(s[1:], func(r rune) bool { return r <= ' ' || r == '"' || r == 0x7f }) == len(s)-2
+}
+
+// unchunk returns the content of chunks, which must be whole.
+func unchunk(t testing.TB, chunks string) string {
+	t.Helper()
+	content, err := io.ReadAll(httputil.NewChunkedReader(strings.NewReader(chunks)))
+	if err != nil {
+		t.Errorf("content: %v", err)
+	}
+	return string(content)
+}
+
+// bodyCut keeps a failed comparison readable.
+func bodyCut(s string) string {
+	if len(s) > 200 {
+		return fmt.Sprintf("%s...%s (%d bytes)", s[:100], s[len(s)-60:], len(s))
+	}
+	return s
 }

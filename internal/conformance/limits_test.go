@@ -14,6 +14,11 @@ const (
 	listingsAtOnce = 16       // long listings
 	idleText       = 1 << 10  // bytes of a head that an idle connection keeps
 
+	scriptOutputMost = 64 << 20 // bytes
+	scriptErrorMost  = 64 << 10 // bytes
+	scriptHeld       = 64 << 10 // bytes of output that are held to learn the length
+	scriptsWaiting   = 64       // requests that wait for a script to end
+
 	sidecarMayLag = 2 * time.Second // how much older than its file a sidecar may be
 	stopPause     = time.Second     // what a connection must have been idle for before a graceful stop closes it
 	lingerSilence = 5 * time.Second // of a client, until a lingering connection closes

@@ -3,10 +3,8 @@ package conformance_test
 import (
 	"flag"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
-	"net/http/httputil"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,11 +40,7 @@ func listingAsk(t testing.TB, r rawhttp.Resolver, requestLine string, fieldLines
 	a := filesTake(t, b.String())
 	delete(a.Fields, "Date")
 	if a.Fields["Transfer-Encoding"] == "chunked" {
-		content, err := io.ReadAll(httputil.NewChunkedReader(strings.NewReader(a.Content)))
-		if err != nil {
-			t.Errorf("%s: content: %v", requestLine, err)
-		}
-		a.Content = string(content)
+		a.Content = unchunk(t, a.Content)
 	}
 	return a
 }

@@ -1,9 +1,11 @@
 package conformance_test
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"io/fs"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -278,3 +280,87 @@ type listingPlainFolder struct{}
 func (listingPlainFolder) Stat() (fs.FileInfo, error) { return listingInfo{".", fs.ModeDir}, nil }
 func (listingPlainFolder) Read([]byte) (int, error)   { return 0, fs.ErrInvalid }
 func (listingPlainFolder) Close() error               { return nil }
+
+// 100,000 names come in order, in chunks that are not larger than a buffer, and
+// cost not much more memory than the names.
+func TestListingOfManyNames(t *testing.T) {
+	const names = 100_000
+	fake := &listingFake{t: t, names: names, mayRead: true}
+	r, err := rawhttp.FS(fake)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want bytes.Buffer
+	for i := range names {
+		fmt.Fprintf(&want, "file-%07d.txt\n", i+1)
+	}
+
+	w := new(writeLog)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	resp, err := r.Resolve(t.Context(), resolveGet(t, "/"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if persist, err := rawhttp.WriteResponse(t.Context(), w, resolveGet(t, "/"), resp); !persist || err != nil {
+		t.Errorf("WriteResponse = %v, %v", persist, err)
+	}
+	runtime.ReadMemStats(&after)
+
+	head, rest := splitHead(w.String())
+	if !strings.Contains(head, "\r\nTransfer-Encoding: chunked\r\n") {
+		t.Errorf("head %q, want it chunked", head)
+	}
+	if got := unchunk(t, rest); got != want.String() {
+		t.Errorf("content of %d bytes, want the %d of all names in order", len(got), want.Len())
+	}
+	if n := fake.batch.Load(); n > 5000 {
+		t.Errorf("%d names are asked for at once", n)
+	}
+	for i, p := range w.writes {
+		if len(p) > 70_000 {
+			t.Errorf("write %d has %d bytes, want a buffer full", i, len(p))
+		}
+	}
+	// The names themselves, made by the folder, are 1.7 MB; with entries and the
+	// slices that grow it is some 20 MB in all.
+	if n := after.TotalAlloc - before.TotalAlloc; n > 60<<20 {
+		t.Errorf("%d bytes were allocated, want less than 60 MiB", n)
+	}
+	if n := fake.open.Load(); n != 0 {
+		t.Errorf("%d folders are open at the end, want none", n)
+	}
+}
+
+// What is over the limit of a listing is not even kept.
+func TestListingOfTooManyNames(t *testing.T) {
+	fake := &listingFake{t: t, names: 300_000, mayRead: true}
+	for _, tt := range []struct {
+		opts []rawhttp.FileOption
+		want int
+	}{
+		{nil, 100_000},
+		{[]rawhttp.FileOption{rawhttp.WithMaxListing(10)}, 10},
+		{[]rawhttp.FileOption{rawhttp.WithMaxListing(0)}, 300_000},
+	} {
+		r, err := rawhttp.FS(fake, tt.opts...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := r.Resolve(t.Context(), resolveGet(t, "/"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		head, content := splitHead(respBytes(t, resp))
+		if strings.Contains(head, "\r\nTransfer-Encoding: chunked\r\n") {
+			content = unchunk(t, content)
+		}
+		more := 0
+		if tt.want < fake.names {
+			more = 1
+		}
+		if got := strings.Count(content, ".txt\n"); got != tt.want || strings.Count(content, "\n/... and more\n") != more {
+			t.Errorf("%d names are listed, want %d and a line that says whether there are more", got, tt.want)
+		}
+	}
+}

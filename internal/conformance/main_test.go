@@ -1,21 +1,30 @@
 package conformance_test
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"testing"
 )
 
-// TestMain runs the tests in the root of the module, where testdata and its programs are.
+var long = flag.Bool("long", false, "run the tests that wait for seconds")
+
+// waits skips a test that waits for real seconds, unless the flag -long is set.
+func waits(t testing.TB) {
+	t.Helper()
+	if !*long {
+		t.Skip("it waits for seconds: run with -long")
+	}
+}
+
+// TestMain runs the tests in the root of the module, where testdata and its programs are. A
+// script that runs the tests, as TestScriptHelper, has a folder of its own.
 func TestMain(m *testing.M) {
-	for {
-		if _, err := os.Stat("go.mod"); err == nil {
+	for dir := "."; len(dir) < 10; dir = filepath.Join(dir, "..") {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			os.Chdir(dir)
 			break
 		}
-		if dir, err := os.Getwd(); err != nil || dir == filepath.Dir(dir) {
-			panic("no go.mod above the tests")
-		}
-		os.Chdir("..")
 	}
 	os.Exit(m.Run())
 }

@@ -2,9 +2,14 @@ package conformance_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -323,4 +328,88 @@ func TestConcurrentServeShutdownClose(t *testing.T) {
 			t.Errorf("Stats at the end: %+v, want none open", got)
 		}
 	}
+}
+
+// The moment of a stop may be any: an answer that is made is sent, and a request
+// that came with it is answered or not begun.
+func TestStopBehindAnAnswer(t *testing.T) {
+	tests := []struct{ name, in, want string }{
+		{"alone", liveGet("/a"), liveOK("/a")},
+		{"with a request behind it", liveGet("/a") + liveGet("/b"), liveOK("/a") + liveLast("/b")},
+		{"with content that nobody read", livePost("/a", "hello"), liveOK("/a")},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				var s *rawhttp.Server
+				resolver := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+					if req.Path() != "/a" {
+						return rawhttp.Text(200, req.Path()), nil
+					}
+					body := struct {
+						io.Reader
+						io.Closer
+					}{strings.NewReader("/a"), liveCloserFunc(func() error {
+						go s.Shutdown(context.Background())
+						for !liveIsClosed(s) {
+							runtime.Gosched()
+						}
+						return nil
+					})}
+					return rawhttp.Content(rawhttp.Representation{MediaType: "text/plain; charset=utf-8", Body: body, Size: 2}), nil
+				})
+				c := newLiveHalf(t, rawhttp.WithResolver(resolver))
+				s = c.srv
+				c.say(tt.in)
+				c.Close()
+				if diff := cmp.Diff(tt.want, c.heard()); diff != "" {
+					t.Errorf("answers (-want +got):\n%s", diff)
+				}
+				if err := <-c.served; err != rawhttp.ErrServerClosed {
+					t.Errorf("ServeConn = %v, want ErrServerClosed", err)
+				}
+			})
+		})
+	}
+}
+
+type liveCloserFunc func() error
+
+func (f liveCloserFunc) Close() error { return f() }
+
+// A request that is in progress when Shutdown begins still finds its file.
+func TestShutdownServesFilesInProgress(t *testing.T) {
+	root := t.TempDir()
+	os.WriteFile(filepath.Join(root, "a.txt"), []byte("hello"), 0o644)
+	var s *rawhttp.Server
+	var once sync.Once
+	stopped := make(chan error, 1)
+	begun := make(chan struct{})
+	s, addr := listen(t, rawhttp.WithRoot(root), rawhttp.WithTrace(rawhttp.Trace{ConnState: func(_ uint64, state rawhttp.ConnState) {
+		if state == rawhttp.StateResolve { // before the file is opened
+			once.Do(func() {
+				go func() {
+					close(begun)
+					stopped <- s.Shutdown(context.Background())
+				}()
+				<-begun
+				for !liveIsClosed(s) {
+					runtime.Gosched()
+				}
+			})
+		}
+	}}))
+	if got := talk(t, addr, liveGet("/a.txt")); !strings.HasPrefix(got, "HTTP/1.1 200 ") || !strings.HasSuffix(got, "\r\n\r\nhello") {
+		t.Errorf("answer to a request in progress: %q, want the file", got)
+	}
+	if err := <-stopped; err != nil {
+		t.Errorf("Shutdown = %v, want nil", err)
+	}
+}
+
+// liveIsClosed reports whether the server takes no more connections.
+func liveIsClosed(s *rawhttp.Server) bool {
+	client, server := net.Pipe()
+	client.Close()
+	return errors.Is(s.ServeConn(context.Background(), server), rawhttp.ErrServerClosed)
 }

@@ -1,12 +1,10 @@
-package rawhttp
+package wire
 
 import (
 	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"example.com/rawhttp/internal/wire"
 )
 
 const (
@@ -39,7 +37,7 @@ func TestContentLength(t *testing.T) {
 	for _, tt := range tests {
 		for _, method := range []string{"GET", "POST", "DELETE", "X"} {
 			in := method + " / HTTP/1.1\r\nHost: a\r\n" + tt.fields + "\r\n"
-			req, _, err := ParseRequest([]byte(in))
+			req, _, err := parseRequest([]byte(in))
 			if err != nil {
 				t.Errorf("%s: ParseRequest(%q) = %v\nwhy: %s", tt.name, in, err, tt.why)
 				continue
@@ -54,7 +52,7 @@ func TestContentLength(t *testing.T) {
 // framingRefusal makes a refusal that is certain when the head is whole: these
 // rules look at all field lines.
 func framingRefusal(name, in string, status, off int, reason, section, why string) parseRefusal {
-	return parseRefusal{name: name, in: in, want: ParseError{status, off, reason, section}, certain: headEnd, why: why}
+	return parseRefusal{name: name, in: in, want: Error{status, off, reason, section}, certain: headEnd, why: why}
 }
 
 var framingRefusals = slices.Concat(contentLengthRefusals(), transferEncodingRefusals(), hostRefusals(), contentTypeRefusals())
@@ -161,19 +159,19 @@ func transferEncodingRefusals() []parseRefusal {
 		framingRefusal("unknown coding in HTTP/1.0", "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 400, line, "Transfer-Encoding in HTTP/1.0", section, ""),
 		parseRefusal{
 			name: "Transfer-Encoding \\x0bchunked", in: framingHead("Transfer-Encoding: \x0bchunked\r\n"),
-			want: ParseError{400, line + 19, "field value has a control byte", "RFC 9110, section 5.5"},
+			want: Error{400, line + 19, "field value has a control byte", "RFC 9110, section 5.5"},
 		},
 		parseRefusal{
 			name: "Transfer-Encoding chunked\\x00", in: framingHead("Transfer-Encoding: chunked\x00\r\n"),
-			want: ParseError{400, line + 26, "field value has a control byte", "RFC 9110, section 5.5"},
+			want: Error{400, line + 26, "field value has a control byte", "RFC 9110, section 5.5"},
 		},
 		parseRefusal{
 			name: "Transfer-Encoding folded", in: framingHead("Transfer-Encoding:\r\n chunked\r\n"),
-			want: ParseError{400, line + 20, "field line is folded", "RFC 9112, section 5.2"},
+			want: Error{400, line + 20, "field line is folded", "RFC 9112, section 5.2"},
 		},
 		parseRefusal{
 			name: "Transfer-Encoding, space, colon", in: framingHead("Transfer-Encoding : chunked\r\n"),
-			want: ParseError{400, line + 17, "field name is not a token", "RFC 9112, section 5.1"},
+			want: Error{400, line + 17, "field name is not a token", "RFC 9112, section 5.1"},
 		},
 	)
 }
@@ -243,7 +241,7 @@ func TestPersist(t *testing.T) {
 	for _, tt := range tests {
 		for version, want := range map[string]bool{"HTTP/1.1": tt.on11, "HTTP/1.2": tt.on11, "HTTP/1.0": tt.on10} {
 			in := "GET / " + version + "\r\nHost: a\r\n" + tt.fields + "\r\n"
-			req, _, err := ParseRequest([]byte(in))
+			req, _, err := parseRequest([]byte(in))
 			if err != nil {
 				t.Errorf("%s: ParseRequest(%q) = %v", tt.name, in, err)
 				continue
@@ -258,29 +256,29 @@ func TestPersist(t *testing.T) {
 func TestExpect(t *testing.T) {
 	tests := []struct {
 		name, fields string
-		on11, on10   wire.Expectation
+		on11, on10   Expectation
 		why          string
 	}{
-		{"nothing", "", wire.ExpectNothing, wire.ExpectNothing, ""},
-		{"100-continue", "Expect: 100-continue\r\n", wire.ExpectContinue, wire.ExpectNothing, "MUST be ignored in HTTP/1.0 (RFC 9110, section 10.1.1)"},
-		{"in any case", "eXPECT: 100-CONTINUE\r\n", wire.ExpectContinue, wire.ExpectNothing, "case-insensitive"},
-		{"twice", "Expect: 100-continue, 100-Continue\r\n", wire.ExpectContinue, wire.ExpectNothing, ""},
-		{"twice, two lines", "Expect: 100-continue\r\nExpect: 100-continue\r\n", wire.ExpectContinue, wire.ExpectNothing, ""},
-		{"another", "Expect: x\r\n", wire.ExpectOther, wire.ExpectOther, "a server MAY respond with 417"},
-		{"another before", "Expect: x, 100-continue\r\n", wire.ExpectOther, wire.ExpectOther, ""},
-		{"another behind", "Expect: 100-continue, x\r\n", wire.ExpectOther, wire.ExpectOther, ""},
-		{"another on the second line", "Expect: 100-continue\r\nExpect: x=y\r\n", wire.ExpectOther, wire.ExpectOther, ""},
-		{"with a parameter", "Expect: 100-continue;a=b\r\n", wire.ExpectOther, wire.ExpectOther, ""},
-		{"begins like it", "Expect: 100-continues\r\n", wire.ExpectOther, wire.ExpectOther, ""},
-		{"empty member behind", "Expect: 100-continue,\r\n", wire.ExpectContinue, wire.ExpectNothing, "a recipient MUST ignore empty list elements (RFC 9110, section 5.6.1.2)"},
-		{"empty member before", "Expect: , 100-continue\r\n", wire.ExpectContinue, wire.ExpectNothing, "a recipient MUST ignore empty list elements (RFC 9110, section 5.6.1.2)"},
-		{"empty", "Expect:\r\n", wire.ExpectNothing, wire.ExpectNothing, "Expect = #expectation: a list without members expects nothing"},
-		{"another field", "Expecu: x\r\n", wire.ExpectNothing, wire.ExpectNothing, ""},
+		{"nothing", "", ExpectNothing, ExpectNothing, ""},
+		{"100-continue", "Expect: 100-continue\r\n", ExpectContinue, ExpectNothing, "MUST be ignored in HTTP/1.0 (RFC 9110, section 10.1.1)"},
+		{"in any case", "eXPECT: 100-CONTINUE\r\n", ExpectContinue, ExpectNothing, "case-insensitive"},
+		{"twice", "Expect: 100-continue, 100-Continue\r\n", ExpectContinue, ExpectNothing, ""},
+		{"twice, two lines", "Expect: 100-continue\r\nExpect: 100-continue\r\n", ExpectContinue, ExpectNothing, ""},
+		{"another", "Expect: x\r\n", ExpectOther, ExpectOther, "a server MAY respond with 417"},
+		{"another before", "Expect: x, 100-continue\r\n", ExpectOther, ExpectOther, ""},
+		{"another behind", "Expect: 100-continue, x\r\n", ExpectOther, ExpectOther, ""},
+		{"another on the second line", "Expect: 100-continue\r\nExpect: x=y\r\n", ExpectOther, ExpectOther, ""},
+		{"with a parameter", "Expect: 100-continue;a=b\r\n", ExpectOther, ExpectOther, ""},
+		{"begins like it", "Expect: 100-continues\r\n", ExpectOther, ExpectOther, ""},
+		{"empty member behind", "Expect: 100-continue,\r\n", ExpectContinue, ExpectNothing, "a recipient MUST ignore empty list elements (RFC 9110, section 5.6.1.2)"},
+		{"empty member before", "Expect: , 100-continue\r\n", ExpectContinue, ExpectNothing, "a recipient MUST ignore empty list elements (RFC 9110, section 5.6.1.2)"},
+		{"empty", "Expect:\r\n", ExpectNothing, ExpectNothing, "Expect = #expectation: a list without members expects nothing"},
+		{"another field", "Expecu: x\r\n", ExpectNothing, ExpectNothing, ""},
 	}
 	for _, tt := range tests {
-		for version, want := range map[string]wire.Expectation{"HTTP/1.1": tt.on11, "HTTP/1.2": tt.on11, "HTTP/1.0": tt.on10} {
+		for version, want := range map[string]Expectation{"HTTP/1.1": tt.on11, "HTTP/1.2": tt.on11, "HTTP/1.0": tt.on10} {
 			in := "POST / " + version + "\r\nHost: a\r\n" + tt.fields + "Content-Length: 1\r\n\r\n"
-			req, _, err := ParseRequest([]byte(in))
+			req, _, err := parseRequest([]byte(in))
 			if err != nil {
 				t.Errorf("%s: ParseRequest(%q) = %v", tt.name, in, err)
 				continue
@@ -303,10 +301,10 @@ func TestFramingTwins(t *testing.T) {
 	}
 	for name, refused := range tests {
 		in := framingHead(name + ": 1\r\n")
-		_, _, err := ParseRequest([]byte(in))
-		var want *ParseError
+		_, _, err := parseRequest([]byte(in))
+		var want *Error
 		if refused {
-			want = &ParseError{400, 26, framingTwin, "RFC 9112, section 11.2"}
+			want = &Error{400, 26, framingTwin, "RFC 9112, section 11.2"}
 		}
 		if diff := cmp.Diff(want, parseErrorOf(err)); diff != "" {
 			t.Errorf("ParseRequest(%q) error (-want +got):\n%s", in, diff)

@@ -1,11 +1,9 @@
-package rawhttp
+package wire
 
 import (
 	"fmt"
 	"strings"
 	"testing"
-
-	"example.com/rawhttp/internal/wire"
 )
 
 // parseBenchHeads are heads as clients send them.
@@ -41,7 +39,7 @@ func BenchmarkParse(b *testing.B) {
 			in := []byte(parseBenchHeads[name])
 			b.ReportAllocs()
 			b.SetBytes(int64(len(in)))
-			var r Request
+			var r request
 			for b.Loop() {
 				if _, err := r.Parse(in); err != nil {
 					b.Fatal(err)
@@ -63,9 +61,9 @@ func BenchmarkParseByteByByte(b *testing.B) {
 				strings.Repeat(fmt.Sprintf(line, strings.Repeat("v", 300-len("X-Field: \r\n"))), lines-1) +
 				fmt.Sprintf(line, strings.Repeat("v", last)) + "\r\n")
 			b.ReportAllocs()
-			var r Request
+			var r request
 			for b.Loop() {
-				p := parserOf(&r, wire.DefaultLimits)
+				p := parserOf(&r, DefaultLimits)
 				for n := range len(in) {
 					if _, err := p.Parse(in[:n]); err != ErrIncomplete {
 						b.Fatalf("%d of %d bytes: %v", n, len(in), err)
@@ -87,12 +85,12 @@ func BenchmarkPath(b *testing.B) {
 		{"dot segments", "/docs/./a/../b//c/../../own.html"},
 	} {
 		b.Run(tt.name, func(b *testing.B) {
-			var h wire.Head
+			var h Head
 			text := []byte(tt.target)
 			b.ReportAllocs()
 			for b.Loop() {
 				h.Text = append(h.Text[:0], text...)
-				h.RawPath = wire.NewSpan(0, len(text))
+				h.RawPath = NewSpan(0, len(text))
 				if err := h.DecodePath(); err != nil {
 					b.Fatal(err)
 				}
@@ -106,23 +104,7 @@ func BenchmarkAuthority(b *testing.B) {
 		b.Run(host, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				wire.AuthorityError([]byte(host))
-			}
-		})
-	}
-}
-
-func BenchmarkHeaderGet(b *testing.B) {
-	req, _, err := ParseRequest([]byte(parseBenchHeads["434 byte browser head"]))
-	if err != nil {
-		b.Fatal(err)
-	}
-	h := req.Header()
-	for _, name := range []string{"host", "Priority", "If-None-Match"} {
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				h.Get(name)
+				AuthorityError([]byte(host))
 			}
 		})
 	}

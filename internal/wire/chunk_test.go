@@ -1,12 +1,10 @@
-package conformance_test
+package wire
 
 import (
 	"fmt"
 	"math/big"
 	"math/rand/v2"
 	"testing"
-
-	"example.com/rawhttp/internal/wire"
 )
 
 // Chunk sizes are those of math/big, or more than any content can be.
@@ -21,7 +19,7 @@ func TestChunkSizes(t *testing.T) {
 		if want.Cmp(most) > 0 {
 			want = most
 		}
-		size, n, err := wire.ParseChunkLine([]byte(digits + "\r\nrest"))
+		size, n, err := ParseChunkLine([]byte(digits + "\r\nrest"))
 		if err != nil || n != len(digits)+2 || big.NewInt(size).Cmp(want) != 0 {
 			t.Errorf("parseChunkLine(%q) = %d, %d, %v, want %d, %d, nil", digits, size, n, err, want, len(digits)+2)
 		}

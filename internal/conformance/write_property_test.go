@@ -1,4 +1,4 @@
-package rawhttp
+package conformance_test
 
 import (
 	"bufio"
@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp/internal/ascii"
+
+	"example.com/rawhttp"
 )
 
 // A writeRandom makes random parts of responses.
@@ -36,7 +38,7 @@ func (r writeRandom) bytes() []byte {
 	case 1:
 		n = r.IntN(200_000)
 	case 2, 3:
-		n = scratchSize - 2 + r.IntN(5)
+		n = copyBuffer - 2 + r.IntN(5)
 	}
 	pattern := r.from("ab\r\n0;\x00\xff", 7, 13)
 	return []byte(strings.Repeat(pattern, n/len(pattern)+1)[:n])
@@ -62,25 +64,25 @@ func (r writeRandom) value() string {
 
 // response makes a Response of any kind with the content, and tells whether ranges
 // of it can be had.
-func (r writeRandom) response(content []byte) (resp *Response, rangeable bool) {
+func (r writeRandom) response(content []byte) (resp *rawhttp.Response, rangeable bool) {
 	statuses := []int{200, 201, 202, 203, 204, 205, 206, 299, 300, 304, 400, 404, 418, 451, 500, 503, 599}
 	status := statuses[r.IntN(len(statuses))]
 	mediaType := r.value()
 	switch r.IntN(7) {
 	case 0:
-		return Bytes(status, mediaType, content), false
+		return rawhttp.Bytes(status, mediaType, content), false
 	case 1:
-		return Text(status, string(content)), false
+		return rawhttp.Text(status, string(content)), false
 	case 2:
-		return Stream(status, mediaType, respReader(r.parts(content)...)), false
+		return rawhttp.Stream(status, mediaType, respReader(r.parts(content)...)), false
 	case 3:
-		return StreamFunc(status, mediaType, respWrite(r.parts(content)...)), false
+		return rawhttp.StreamFunc(status, mediaType, respWrite(r.parts(content)...)), false
 	case 4:
-		return Content(Representation{MediaType: mediaType, Body: bytes.NewReader(content), Size: int64(len(content))}), true
+		return rawhttp.Content(rawhttp.Representation{MediaType: mediaType, Body: bytes.NewReader(content), Size: int64(len(content))}), true
 	case 5:
-		return Content(Representation{MediaType: mediaType, Body: bytes.NewReader(content), Size: -1}), false
+		return rawhttp.Content(rawhttp.Representation{MediaType: mediaType, Body: bytes.NewReader(content), Size: -1}), false
 	}
-	return Content(Representation{MediaType: mediaType, Body: respReader(r.parts(content)...), Size: int64(len(content))}), false
+	return rawhttp.Content(rawhttp.Representation{MediaType: mediaType, Body: respReader(r.parts(content)...), Size: int64(len(content))}), false
 }
 
 // What WriteResponse writes, another implementation reads: the same status, the
@@ -130,7 +132,7 @@ func TestWriteResponseIsReadBack(t *testing.T) {
 		}
 
 		var wire bytes.Buffer
-		persist, err := WriteResponse(context.Background(), &wire, req, resp)
+		persist, err := rawhttp.WriteResponse(context.Background(), &wire, req, resp)
 		if err != nil {
 			t.Fatalf("response %d to %q: %v", i, head, err)
 		}

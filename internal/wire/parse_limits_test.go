@@ -1,20 +1,18 @@
-package rawhttp
+package wire
 
 import (
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"example.com/rawhttp/internal/wire"
 )
 
 var (
-	refuse414 = func(off int) *ParseError {
-		return &ParseError{414, off, "request line is too long", "RFC 9110, section 15.5.15"}
+	refuse414 = func(off int) *Error {
+		return &Error{414, off, "request line is too long", "RFC 9110, section 15.5.15"}
 	}
-	refuse431 = func(off int, reason string) *ParseError {
-		return &ParseError{431, off, reason, "RFC 6585, section 5"}
+	refuse431 = func(off int, reason string) *Error {
+		return &Error{431, off, reason, "RFC 6585, section 5"}
 	}
 )
 
@@ -52,24 +50,24 @@ func limitFields(n int) string { return strings.Repeat("X: y\r\n", n) }
 // Each limit is met exactly, and exceeded by one byte, or one line.
 func TestParseLimits(t *testing.T) {
 	const start, host = "GET / HTTP/1.1\r\n", "Host: a\r\n"
-	tight := wire.Limits{Head: 512, Line: wire.MaxLineBytes, Fields: 100}
-	few := wire.Limits{Head: 32 << 10, Line: 64, Fields: 3}
+	tight := Limits{Head: 512, Line: MaxLineBytes, Fields: 100}
+	few := Limits{Head: 32 << 10, Line: 64, Fields: 3}
 	tests := []struct {
 		name string
 		in   string
-		max  wire.Limits // the default if zero
-		want *ParseError
+		max  Limits // the default if zero
+		want *Error
 	}{
 		{name: "method of 64", in: strings.Repeat("M", 64) + " / HTTP/1.1\r\n" + host + "\r\n"},
 		{
 			name: "method of 65, nothing else yet", in: strings.Repeat("M", 65),
-			want: &ParseError{400, 64, "method is longer than 64 bytes", "RFC 9110, section 9.1"},
+			want: &Error{400, 64, "method is longer than 64 bytes", "RFC 9110, section 9.1"},
 		}, {
 			name: "method of 65 behind an empty line", in: "\r\n" + strings.Repeat("M", 65),
-			want: &ParseError{400, 66, "method is longer than 64 bytes", "RFC 9110, section 9.1"},
+			want: &Error{400, 66, "method is longer than 64 bytes", "RFC 9110, section 9.1"},
 		}, {
 			name: "method longer than all limits", in: strings.Repeat("M", 40<<10),
-			want: &ParseError{400, 64, "method is longer than 64 bytes", "RFC 9110, section 9.1"},
+			want: &Error{400, 64, "method is longer than 64 bytes", "RFC 9110, section 9.1"},
 		},
 
 		{name: "target of 7900", in: "GET /" + strings.Repeat("a", 7899) + " HTTP/1.1\r\n" + host + "\r\n"},
@@ -91,7 +89,7 @@ func TestParseLimits(t *testing.T) {
 		{name: "field line of 8 KiB and a byte, all name", in: start + host + strings.Repeat("X", 8192) + ":\r\n\r\n", want: refuse431(25+8192, tooLongLine)},
 		{
 			name: "field line of 8 KiB without a colon", in: start + host + strings.Repeat("X", 8192) + "\r\n\r\n",
-			want: &ParseError{400, 25 + 8192, "field line has no colon", "RFC 9112, section 5"},
+			want: &Error{400, 25 + 8192, "field line has no colon", "RFC 9112, section 5"},
 		},
 
 		{name: "head of 32 KiB", in: limitHead(32<<10, 8192)},
@@ -120,12 +118,12 @@ func TestParseLimits(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			max := tt.max
-			if max == (wire.Limits{}) {
-				max = wire.DefaultLimits
-				_, _, err := ParseRequest([]byte(tt.in))
+			if max == (Limits{}) {
+				max = DefaultLimits
+				_, _, err := parseRequest([]byte(tt.in))
 				checkLimit(t, "ParseRequest", tt.in, tt.want, err)
 			}
-			var r Request
+			var r request
 			p := parserOf(&r, max)
 			_, err := p.Parse([]byte(tt.in))
 			checkLimit(t, "parse", tt.in, tt.want, err)
@@ -143,26 +141,9 @@ func TestParseLimits(t *testing.T) {
 	}
 }
 
-func checkLimit(t *testing.T, call, in string, want *ParseError, err error) {
+func checkLimit(t *testing.T, call, in string, want *Error, err error) {
 	t.Helper()
 	if diff := cmp.Diff(want, parseErrorOf(err)); diff != "" || err == ErrIncomplete {
 		t.Errorf("%s(%d bytes, %.40q...) = %v, error (-want +got):\n%s", call, len(in), in, err, diff)
-	}
-}
-
-// The limits above are those of WithMaxHeaderBytes and WithMaxFields, and the
-// first cannot be set below 512.
-func TestParseLimitsOfOptions(t *testing.T) {
-	s := newServer(t, WithResolver(say("")))
-	if diff := cmp.Diff(wire.DefaultLimits, s.config.limits, cmp.AllowUnexported(wire.Limits{})); diff != "" {
-		t.Errorf("limits of a Server (-ParseRequest's +Server's):\n%s", diff)
-	}
-	s = newServer(t, WithResolver(say("")), WithMaxHeaderBytes(512), WithMaxFields(7))
-	want := wire.Limits{Head: 512, Line: 8 << 10, Fields: 7}
-	if diff := cmp.Diff(want, s.config.limits, cmp.AllowUnexported(wire.Limits{})); diff != "" {
-		t.Errorf("limits of WithMaxHeaderBytes(512), WithMaxFields(7) (-want +got):\n%s", diff)
-	}
-	if _, err := New(WithResolver(say("")), WithMaxHeaderBytes(511)); err == nil {
-		t.Error("WithMaxHeaderBytes(511) is accepted, the least is 512")
 	}
 }

@@ -1,4 +1,4 @@
-package rawhttp
+package wire
 
 import (
 	"errors"
@@ -19,7 +19,7 @@ const (
 	headEnd certainAt = -2 // the head with its empty line
 )
 
-func (c certainAt) of(in string, want ParseError) int {
+func (c certainAt) of(in string, want Error) int {
 	switch c {
 	case 0:
 		return want.Offset + 1
@@ -33,7 +33,7 @@ func (c certainAt) of(in string, want ParseError) int {
 
 type parseRefusal struct {
 	name, in string
-	want     ParseError
+	want     Error
 	certain  certainAt
 	why      string
 }
@@ -43,7 +43,7 @@ type parseRefusal struct {
 func checkRefusals(t *testing.T, tests []parseRefusal) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			req, rest, err := ParseRequest([]byte(tt.in))
+			req, rest, err := parseRequest([]byte(tt.in))
 			if req != nil || rest != nil {
 				t.Errorf("ParseRequest(%q) = %v, %q beside an error", tt.in, req, rest)
 			}
@@ -51,10 +51,10 @@ func checkRefusals(t *testing.T, tests []parseRefusal) {
 				t.Errorf("ParseRequest(%q) error (-want +got):\n%s\nwhy: %s", tt.in, diff, tt.why)
 			}
 			at := min(tt.certain.of(tt.in, tt.want), len(tt.in))
-			if _, _, err := ParseRequest([]byte(tt.in[:at])); parseErrorOf(err) == nil {
+			if _, _, err := parseRequest([]byte(tt.in[:at])); parseErrorOf(err) == nil {
 				t.Errorf("ParseRequest(%q) = %v, want the error: it is certain", tt.in[:at], err)
 			}
-			if _, _, err := ParseRequest([]byte(tt.in[:at-1])); err != ErrIncomplete {
+			if _, _, err := parseRequest([]byte(tt.in[:at-1])); err != ErrIncomplete {
 				t.Errorf("ParseRequest(%q) = %v, want ErrIncomplete", tt.in[:at-1], err)
 			}
 		})
@@ -65,245 +65,245 @@ func checkRefusals(t *testing.T, tests []parseRefusal) {
 var parseRefusals = []parseRefusal{{
 	name: "TLS hello",
 	in:   "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-	want: ParseError{400, 0, refusedTLS, "RFC 9110, section 4.2.1"},
+	want: Error{400, 0, refusedTLS, "RFC 9110, section 4.2.1"},
 	why:  "at once, without waiting for a line that never comes",
 }, {
 	name: "NULs",
 	in:   "\x00\x00\x00\x00",
-	want: ParseError{400, 0, "method is not a token", "RFC 9110, section 9.1"},
+	want: Error{400, 0, "method is not a token", "RFC 9110, section 9.1"},
 }, {
 	name: "two leading empty lines",
 	in:   "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
-	want: ParseError{400, 2, "method is not a token", "RFC 9110, section 9.1"},
+	want: Error{400, 2, "method is not a token", "RFC 9110, section 9.1"},
 	why:  "one is ignored",
 }, {
 	name: "leading bare LF",
 	in:   "\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
-	want: ParseError{400, 0, "method is not a token", "RFC 9110, section 9.1"},
+	want: Error{400, 0, "method is not a token", "RFC 9110, section 9.1"},
 	why:  "an empty line is CRLF",
 }, {
 	name:    "leading bare CR",
 	in:      "\rGET / HTTP/1.1\r\nHost: a\r\n\r\n",
-	want:    ParseError{400, 0, "method is not a token", "RFC 9110, section 9.1"},
+	want:    Error{400, 0, "method is not a token", "RFC 9110, section 9.1"},
 	certain: 2,
 	why:     "the CR may be the first half of an empty line",
 }, {
 	name: "leading space",
 	in:   " GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-	want: ParseError{400, 0, "method is not a token", "RFC 9110, section 9.1"},
+	want: Error{400, 0, "method is not a token", "RFC 9110, section 9.1"},
 }, {
 	name: "delimiter in the method",
 	in:   "g{t / HTTP/1.1\r\nHost: a\r\n\r\n",
-	want: ParseError{400, 1, "method is not a token", "RFC 9110, section 9.1"},
+	want: Error{400, 1, "method is not a token", "RFC 9110, section 9.1"},
 }, {
 	name: "8-bit byte in the method",
 	in:   "GET\x80 / HTTP/1.1\r\nHost: a\r\n\r\n",
-	want: ParseError{400, 3, "method is not a token", "RFC 9110, section 9.1"},
+	want: Error{400, 3, "method is not a token", "RFC 9110, section 9.1"},
 }, {
 	name: "method alone",
 	in:   "GET\r\n\r\n",
-	want: ParseError{400, 3, "method is not a token", "RFC 9110, section 9.1"},
+	want: Error{400, 3, "method is not a token", "RFC 9110, section 9.1"},
 	why:  "a CR is no byte of a token, and no SP",
 }, {
 	name: "method of 65 bytes",
 	in:   strings.Repeat("M", 65) + " / HTTP/1.1\r\nHost: a\r\n\r\n",
-	want: ParseError{400, 64, "method is longer than 64 bytes", "RFC 9110, section 9.1"},
+	want: Error{400, 64, "method is longer than 64 bytes", "RFC 9110, section 9.1"},
 }, {
 	name: "tab behind the method",
 	in:   "GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n",
-	want: ParseError{400, 3, "method is not a token", "RFC 9110, section 9.1"},
+	want: Error{400, 3, "method is not a token", "RFC 9110, section 9.1"},
 	why:  "exactly one SP (RFC 9112, section 3)",
 }, {
 	name: "two spaces behind the method",
 	in:   "GET  / HTTP/1.1\r\nHost: a\r\n\r\n",
-	want: ParseError{400, 4, "more than one space", "RFC 9112, section 3"},
+	want: Error{400, 4, "more than one space", "RFC 9112, section 3"},
 	why:  "exactly one SP (RFC 9112, section 3)",
 }, {
 	name: "two spaces behind the target",
 	in:   "GET /  HTTP/1.1\r\nHost: a\r\n\r\n",
-	want: ParseError{400, 6, "more than one space", "RFC 9112, section 3"},
+	want: Error{400, 6, "more than one space", "RFC 9112, section 3"},
 }, {
 	name: "tab behind the target",
 	in:   "GET /\tHTTP/1.1\r\nHost: a\r\n\r\n",
-	want: ParseError{400, 5, "request target has a byte that is not visible ASCII", "RFC 9112, section 3.2"},
+	want: Error{400, 5, "request target has a byte that is not visible ASCII", "RFC 9112, section 3.2"},
 }, {
 	name: "space in the target",
 	in:   "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n",
-	want: ParseError{400, 7, "HTTP version is malformed", "RFC 9112, section 2.3"},
+	want: Error{400, 7, "HTTP version is malformed", "RFC 9112, section 2.3"},
 	why:  "no whitespace is allowed in a request target (RFC 9112, section 3.2)",
 }, {
 	name: "control byte in the target",
 	in:   "GET /a\x01b HTTP/1.1\r\nHost: a\r\n\r\n",
-	want: ParseError{400, 6, "request target has a byte that is not visible ASCII", "RFC 9112, section 3.2"},
+	want: Error{400, 6, "request target has a byte that is not visible ASCII", "RFC 9112, section 3.2"},
 }, {
 	name: "DEL in the target",
 	in:   "GET /a\x7f HTTP/1.1\r\nHost: a\r\n\r\n",
-	want: ParseError{400, 6, "request target has a byte that is not visible ASCII", "RFC 9112, section 3.2"},
+	want: Error{400, 6, "request target has a byte that is not visible ASCII", "RFC 9112, section 3.2"},
 }, {
 	name: "8-bit byte in the path",
 	in:   "GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n",
-	want: ParseError{400, 5, "request target has a byte that is not visible ASCII", "RFC 9112, section 3.2"},
+	want: Error{400, 5, "request target has a byte that is not visible ASCII", "RFC 9112, section 3.2"},
 }, {
 	name: "8-bit byte in the query, far into it",
 	in:   "GET /0123456789?0123456789\xc3\xa4 HTTP/1.1\r\nHost: a\r\n\r\n",
-	want: ParseError{400, 26, "request target has a byte that is not visible ASCII", "RFC 9112, section 3.2"},
+	want: Error{400, 26, "request target has a byte that is not visible ASCII", "RFC 9112, section 3.2"},
 }, {
 	name: "fragment in the target",
 	in:   "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n",
-	want: ParseError{400, 6, "request target has a fragment", "RFC 9112, section 3.2"},
+	want: Error{400, 6, "request target has a fragment", "RFC 9112, section 3.2"},
 	why:  "no form of a request target has one",
 }, {
 	name: "no version",
 	in:   "GET /\r\nHost: a\r\n\r\n",
-	want: ParseError{400, 5, "HTTP version is missing", "RFC 9112, section 3"},
+	want: Error{400, 5, "HTTP version is missing", "RFC 9112, section 3"},
 	why:  "HTTP/0.9 is not served",
 }, {
 	name: "no version, bare LF",
 	in:   "GET /\nHost: a\r\n\r\n",
-	want: ParseError{400, 5, "HTTP version is missing", "RFC 9112, section 3"},
+	want: Error{400, 5, "HTTP version is missing", "RFC 9112, section 3"},
 }, {
 	name: "version in lower case",
 	in:   "GET / http/1.1\r\nHost: a\r\n\r\n",
-	want: ParseError{400, 6, "HTTP version is malformed", "RFC 9112, section 2.3"},
+	want: Error{400, 6, "HTTP version is malformed", "RFC 9112, section 2.3"},
 	why:  "HTTP-name is case-sensitive",
 }, {
 	name: "version of two digits behind the dot",
 	in:   "GET / HTTP/1.10\r\nHost: a\r\n\r\n",
-	want: ParseError{400, 14, "HTTP version is malformed", "RFC 9112, section 2.3"},
+	want: Error{400, 14, "HTTP version is malformed", "RFC 9112, section 2.3"},
 	why:  "one DIGIT, a dot, one DIGIT",
 }, {
 	name: "version of two digits before the dot",
 	in:   "GET / HTTP/11.1\r\nHost: a\r\n\r\n",
-	want: ParseError{400, 12, "HTTP version is malformed", "RFC 9112, section 2.3"},
+	want: Error{400, 12, "HTTP version is malformed", "RFC 9112, section 2.3"},
 }, {
 	name: "version without a minor",
 	in:   "GET / HTTP/1\r\nHost: a\r\n\r\n",
-	want: ParseError{400, 12, "HTTP version is malformed", "RFC 9112, section 2.3"},
+	want: Error{400, 12, "HTTP version is malformed", "RFC 9112, section 2.3"},
 }, {
 	name: "letter as version",
 	in:   "GET / HTTP/1.x\r\nHost: a\r\n\r\n",
-	want: ParseError{400, 13, "HTTP version is malformed", "RFC 9112, section 2.3"},
+	want: Error{400, 13, "HTTP version is malformed", "RFC 9112, section 2.3"},
 }, {
 	name: "space behind the version",
 	in:   "GET / HTTP/1.1 \r\nHost: a\r\n\r\n",
-	want: ParseError{400, 14, "HTTP version is malformed", "RFC 9112, section 2.3"},
+	want: Error{400, 14, "HTTP version is malformed", "RFC 9112, section 2.3"},
 }, {
 	name:    "HTTP/2.0",
 	in:      "GET / HTTP/2.0\r\nHost: a\r\n\r\n",
-	want:    ParseError{505, 11, "HTTP version is not supported", "RFC 9110, section 15.6.6"},
+	want:    Error{505, 11, "HTTP version is not supported", "RFC 9110, section 15.6.6"},
 	certain: lineEnd,
 	why:     "the shape of the line comes first",
 }, {
 	name:    "HTTP/0.9 with a version",
 	in:      "GET / HTTP/0.9\r\nHost: a\r\n\r\n",
-	want:    ParseError{505, 11, "HTTP version is not supported", "RFC 9110, section 15.6.6"},
+	want:    Error{505, 11, "HTTP version is not supported", "RFC 9110, section 15.6.6"},
 	certain: lineEnd,
 }, {
 	name:    "HTTP/2 preface",
 	in:      "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-	want:    ParseError{505, 11, "HTTP version is not supported", "RFC 9110, section 15.6.6"},
+	want:    Error{505, 11, "HTTP version is not supported", "RFC 9110, section 15.6.6"},
 	certain: lineEnd,
 	why:     "the version comes before the form of the target",
 }, {
 	name: "request line ends in LF",
 	in:   "GET / HTTP/1.1\nHost: a\n\n",
-	want: ParseError{400, 14, "line ends in LF without CR", "RFC 9112, section 2.2"},
+	want: Error{400, 14, "line ends in LF without CR", "RFC 9112, section 2.2"},
 	why:  "a recipient MAY take it for the end; one that does not sees another message",
 }, {
 	name: "CR behind the version is bare",
 	in:   "GET / HTTP/1.1\rHost: a\r\n\r\n",
-	want: ParseError{400, 15, "HTTP version is malformed", "RFC 9112, section 2.3"},
+	want: Error{400, 15, "HTTP version is malformed", "RFC 9112, section 2.3"},
 }, {
 	name: "field line ends in LF",
 	in:   "GET / HTTP/1.1\r\nHost: a\nX: y\r\n\r\n",
-	want: ParseError{400, 23, "line ends in LF without CR", "RFC 9112, section 2.2"},
+	want: Error{400, 23, "line ends in LF without CR", "RFC 9112, section 2.2"},
 }, {
 	name: "empty field value ends in LF",
 	in:   "GET / HTTP/1.1\r\nHost:\n\r\n",
-	want: ParseError{400, 21, "line ends in LF without CR", "RFC 9112, section 2.2"},
+	want: Error{400, 21, "line ends in LF without CR", "RFC 9112, section 2.2"},
 }, {
 	name: "empty line is a bare LF",
 	in:   "GET / HTTP/1.1\r\nHost: a\r\n\n",
-	want: ParseError{400, 25, "line ends in LF without CR", "RFC 9112, section 2.2"},
+	want: Error{400, 25, "line ends in LF without CR", "RFC 9112, section 2.2"},
 	why:  "it would end the header section for some and not for others",
 }, {
 	name:    "empty line is a bare CR",
 	in:      "GET / HTTP/1.1\r\nHost: a\r\n\rX",
-	want:    ParseError{400, 25, "CR is not followed by LF", "RFC 9112, section 2.2"},
+	want:    Error{400, 25, "CR is not followed by LF", "RFC 9112, section 2.2"},
 	certain: 27,
 }, {
 	name:    "bare CR in a field value",
 	in:      "GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n",
-	want:    ParseError{400, 29, "CR is not followed by LF", "RFC 9112, section 2.2"},
+	want:    Error{400, 29, "CR is not followed by LF", "RFC 9112, section 2.2"},
 	certain: 31,
 	why:     "some take it for the end of the line",
 }, {
 	name:    "CR CR LF",
 	in:      "GET / HTTP/1.1\r\nHost: a\r\r\n\r\n",
-	want:    ParseError{400, 23, "CR is not followed by LF", "RFC 9112, section 2.2"},
+	want:    Error{400, 23, "CR is not followed by LF", "RFC 9112, section 2.2"},
 	certain: 25,
 }, {
 	name: "NUL in a field value",
 	in:   "GET / HTTP/1.1\r\nHost: a\r\nX: a\x00b\r\n\r\n",
-	want: ParseError{400, 29, "field value has a control byte", "RFC 9110, section 5.5"},
+	want: Error{400, 29, "field value has a control byte", "RFC 9110, section 5.5"},
 	why:  "CR, LF and NUL are invalid and dangerous",
 }, {
 	name: "0x01 in a field value",
 	in:   "GET / HTTP/1.1\r\nHost: a\r\nX: \x01\r\n\r\n",
-	want: ParseError{400, 28, "field value has a control byte", "RFC 9110, section 5.5"},
+	want: Error{400, 28, "field value has a control byte", "RFC 9110, section 5.5"},
 }, {
 	name: "DEL in a field value, far into it",
 	in:   "GET / HTTP/1.1\r\nHost: a\r\nX: 0123456789\t0123456789\x7f\r\n\r\n",
-	want: ParseError{400, 49, "field value has a control byte", "RFC 9110, section 5.5"},
+	want: Error{400, 49, "field value has a control byte", "RFC 9110, section 5.5"},
 }, {
 	name: "space before the first field line",
 	in:   "GET / HTTP/1.1\r\n Host: a\r\n\r\n",
-	want: ParseError{400, 16, "white space before the first field line", "RFC 9112, section 2.2"},
+	want: Error{400, 16, "white space before the first field line", "RFC 9112, section 2.2"},
 }, {
 	name: "folded line",
 	in:   "GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\n",
-	want: ParseError{400, 31, "field line is folded", "RFC 9112, section 5.2"},
+	want: Error{400, 31, "field line is folded", "RFC 9112, section 5.2"},
 }, {
 	name: "folded by a tab",
 	in:   "GET / HTTP/1.1\r\nHost: a\r\n\tc\r\n\r\n",
-	want: ParseError{400, 25, "field line is folded", "RFC 9112, section 5.2"},
+	want: Error{400, 25, "field line is folded", "RFC 9112, section 5.2"},
 }, {
 	name: "blanks instead of the empty line",
 	in:   "GET / HTTP/1.1\r\nHost: a\r\n \r\n\r\n",
-	want: ParseError{400, 25, "field line is folded", "RFC 9112, section 5.2"},
+	want: Error{400, 25, "field line is folded", "RFC 9112, section 5.2"},
 }, {
 	name: "space before colon",
 	in:   "GET / HTTP/1.1\r\nHost : a\r\n\r\n",
-	want: ParseError{400, 20, "field name is not a token", "RFC 9112, section 5.1"},
+	want: Error{400, 20, "field name is not a token", "RFC 9112, section 5.1"},
 	why:  "recipients that strip the space and those that do not see different fields",
 }, {
 	name: "tab before colon",
 	in:   "GET / HTTP/1.1\r\nHost\t: a\r\n\r\n",
-	want: ParseError{400, 20, "field name is not a token", "RFC 9112, section 5.1"},
+	want: Error{400, 20, "field name is not a token", "RFC 9112, section 5.1"},
 }, {
 	name: "no colon",
 	in:   "GET / HTTP/1.1\r\nHost: a\r\nabc\r\n\r\n",
-	want: ParseError{400, 28, "field line has no colon", "RFC 9112, section 5"},
+	want: Error{400, 28, "field line has no colon", "RFC 9112, section 5"},
 }, {
 	name: "no colon, bare LF",
 	in:   "GET / HTTP/1.1\r\nHost: a\r\nabc\n\r\n",
-	want: ParseError{400, 28, "field line has no colon", "RFC 9112, section 5"},
+	want: Error{400, 28, "field line has no colon", "RFC 9112, section 5"},
 }, {
 	name: "empty field name",
 	in:   "GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n",
-	want: ParseError{400, 25, "field name is not a token", "RFC 9112, section 5.1"},
+	want: Error{400, 25, "field name is not a token", "RFC 9112, section 5.1"},
 }, {
 	name: "space in a field name",
 	in:   "GET / HTTP/1.1\r\nHost: a\r\nX Y: b\r\n\r\n",
-	want: ParseError{400, 26, "field name is not a token", "RFC 9112, section 5.1"},
+	want: Error{400, 26, "field name is not a token", "RFC 9112, section 5.1"},
 }, {
 	name: "8-bit byte in a field name",
 	in:   "GET / HTTP/1.1\r\nHost: a\r\nX\x80: b\r\n\r\n",
-	want: ParseError{400, 26, "field name is not a token", "RFC 9112, section 5.1"},
+	want: Error{400, 26, "field name is not a token", "RFC 9112, section 5.1"},
 }, {
 	name: "delimiter in a field name",
 	in:   "GET / HTTP/1.1\r\nHost: a\r\nX(Y): b\r\n\r\n",
-	want: ParseError{400, 26, "field name is not a token", "RFC 9112, section 5.1"},
+	want: Error{400, 26, "field name is not a token", "RFC 9112, section 5.1"},
 }}
 
 func TestParseRequestRefuses(t *testing.T) { checkRefusals(t, parseRefusals) }
@@ -313,8 +313,8 @@ const refusedTLS = "this looks like TLS, and this port speaks plain HTTP"
 // A first byte that cannot start a method is refused before there is another.
 func TestParseRequestFirstByte(t *testing.T) {
 	for c := range 256 {
-		for name, parse := range map[string]func([]byte) (*Request, []byte, error){
-			"ParseRequest": ParseRequest, "ParseRequestLenient": ParseRequestLenient,
+		for name, parse := range map[string]func([]byte) (*request, []byte, error){
+			"ParseRequest": parseRequest, "ParseRequestLenient": parseLenient,
 		} {
 			starts := ascii.IsTchar[c] || c == '\r' || c == '\n' && name == "ParseRequestLenient" // a method, or an empty line before it
 			_, _, err := parse([]byte{byte(c)})
@@ -324,9 +324,9 @@ func TestParseRequestFirstByte(t *testing.T) {
 				}
 				continue
 			}
-			want := &ParseError{400, 0, "method is not a token", "RFC 9110, section 9.1"}
+			want := &Error{400, 0, "method is not a token", "RFC 9110, section 9.1"}
 			if c == 0x16 {
-				want = &ParseError{400, 0, refusedTLS, "RFC 9110, section 4.2.1"}
+				want = &Error{400, 0, refusedTLS, "RFC 9110, section 4.2.1"}
 			}
 			if diff := cmp.Diff(want, parseErrorOf(err)); diff != "" {
 				t.Errorf("%s(%q) error (-want +got):\n%s", name, byte(c), diff)
@@ -341,14 +341,14 @@ func TestParseRequestVersions(t *testing.T) {
 		for minor := '0'; minor <= '9'; minor++ {
 			version := "HTTP/" + string(major) + "." + string(minor)
 			in := "GET / " + version + "\r\nHost: a\r\n\r\n"
-			req, _, err := ParseRequest([]byte(in))
+			req, _, err := parseRequest([]byte(in))
 			if major == '1' {
 				if err != nil || req.Version() != version {
 					t.Errorf("ParseRequest(%q) = %v, %v, want a request", in, req, err)
 				}
 				continue
 			}
-			want := &ParseError{505, 11, "HTTP version is not supported", "RFC 9110, section 15.6.6"}
+			want := &Error{505, 11, "HTTP version is not supported", "RFC 9110, section 15.6.6"}
 			if diff := cmp.Diff(want, parseErrorOf(err)); diff != "" {
 				t.Errorf("ParseRequest(%q) error (-want +got):\n%s", in, diff)
 			}
@@ -382,7 +382,7 @@ func TestParseRequestEveryByte(t *testing.T) {
 		for i := range 256 {
 			c := byte(i)
 			in := tt.before + string([]byte{c}) + tt.after
-			_, _, err := ParseRequest([]byte(in))
+			_, _, err := parseRequest([]byte(in))
 			if (err == nil) != tt.ok(c) {
 				t.Errorf("%s: ParseRequest(%q) = %v, want acceptance: %t", tt.part, in, err, tt.ok(c))
 				continue
@@ -429,7 +429,7 @@ func TestParseRequestPrecedence(t *testing.T) {
 		for !is(first) {
 			first++
 		}
-		_, _, err := ParseRequest([]byte(in))
+		_, _, err := parseRequest([]byte(in))
 		got := parseErrorOf(err)
 		if got == nil || got.Status != rules[first].status || got.Reason != rules[first].reason {
 			t.Errorf("ParseRequest(%q) = %v, want %d %s: the first broken rule is of the %s", in, err, rules[first].status, rules[first].reason, rules[first].rule)
@@ -451,7 +451,7 @@ func TestParseRequestPrecedenceWithin(t *testing.T) {
 		{"target before version", "GET /#a http/9\r\n", "request target has a fragment"},
 	}
 	for _, tt := range tests {
-		_, _, err := ParseRequest([]byte(tt.in))
+		_, _, err := parseRequest([]byte(tt.in))
 		got := parseErrorOf(err)
 		if got == nil || got.Reason != tt.reason {
 			t.Errorf("%s: ParseRequest(%q) = %v, want %q", tt.name, tt.in, err, tt.reason)
@@ -470,8 +470,8 @@ func TestParseErrorNeverRepeatsInput(t *testing.T) {
 		"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: " + secret + "\r\n\r\n",
 		"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: " + secret + "\r\n\r\n",
 	} {
-		_, _, err := ParseRequest([]byte(in))
-		var pe *ParseError
+		_, _, err := parseRequest([]byte(in))
+		var pe *Error
 		if !errors.As(err, &pe) || strings.Contains(err.Error()+pe.Reason+pe.Section, secret) {
 			t.Errorf("ParseRequest(%q) = %v, want a *ParseError without the input", in, err)
 		}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package rawhttp
+package conformance_test
 
 import (
 	"bufio"
@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"example.com/rawhttp"
 )
 
 // An endsNoise is endless content, the same for the same seed, that does not repeat
@@ -40,7 +42,7 @@ func endsNoiseSum(n int64) uint64 {
 // both directions at once, and none of it is kept.
 func TestScriptBothWaysAtOnce(t *testing.T) {
 	const size, early = 50 << 20, 1 << 20
-	s := endsServe(t, map[string]string{"cat.sh": "exec cat"}, WithMaxBodyBytes(size))
+	s := endsServe(t, map[string]string{"cat.sh": "exec cat"}, rawhttp.WithMaxBodyBytes(size))
 	c := s.dial(t)
 	noise := &endsNoise{}
 	c.send(t, endsPost("/cat.sh", size, ""))
@@ -185,8 +187,8 @@ func TestScriptFraming(t *testing.T) {
 		{"ends soon", "echo; echo end", false, "5", endsAnswer{200, "5", "\nend\n", false}},
 		{"ends soon behind a long wait", "sleep 0.3; echo; echo end", false, "5", endsAnswer{200, "5", "\nend\n", false}},
 		{"fields, a wait, and the content", "printf 'Content-Type: a/b\\n\\n'; sleep 0.3; echo end", false, "4", endsAnswer{200, "4", "end\n", false}},
-		{"less than is held", zeros(maxScriptHeld - 1), false, "65535", endsAnswer{200, "65535", big(maxScriptHeld - 1), false}},
-		{"as much as is held, and it waits", zeros(maxScriptHeld) + waits, true, "close", endsAnswer{200, "chunked", big(maxScriptHeld), false}},
+		{"less than is held", zeros(scriptHeld - 1), false, "65535", endsAnswer{200, "65535", big(scriptHeld - 1), false}},
+		{"as much as is held, and it waits", zeros(scriptHeld) + waits, true, "close", endsAnswer{200, "chunked", big(scriptHeld), false}},
 		{"some, and it waits", "echo; printf x; " + waits + "printf y", true, "close", endsAnswer{200, "chunked", "\nxy", false}},
 		{"a length of its own", "printf 'Content-Type: a/b\\nContent-Length: 2\\n\\nx'; " + waits + "printf yz", true, "close", endsAnswer{200, "chunked", "xy", false}},
 	}
@@ -233,7 +235,7 @@ func TestScriptWaitsForASlowClient(t *testing.T) {
 	s.await(t, "ended")
 
 	// The server is kept from reading by a Response that nobody writes yet.
-	files := s.srv.files
+	files := filesOfDir(t, s.root, rawhttp.WithScript(".sh", "sh"))
 	req := endsRequest(t, liveGet("/left.sh"))
 	left, err := files.Resolve(t.Context(), req)
 	if err != nil {
@@ -241,7 +243,7 @@ func TestScriptWaitsForASlowClient(t *testing.T) {
 	}
 	open()
 	s.await(t, "left")
-	time.Sleep(2 * scriptGrace) // its processes are ended meanwhile
+	time.Sleep(2 * scriptWaits) // its processes are ended meanwhile
 	var b bytes.Buffer
 	if _, err := left.WriteTo(&b); err != nil {
 		t.Errorf("WriteTo behind the end of the script: %v", err)
@@ -272,7 +274,7 @@ func TestScriptLeavesAChild(t *testing.T) {
 	for i, tt := range tests {
 		files[fmt.Sprintf("%d.sh", i)] = strings.ReplaceAll(tt.script, ">child", fmt.Sprintf(">child%d", i))
 	}
-	s := endsServe(t, files, WithScriptTimeout(0))
+	s := endsServe(t, files, rawhttp.WithScriptTimeout(0))
 	var clients []*endsClient // all at once: this takes its time
 	for i := range tests {
 		clients = append(clients, s.ask(t, fmt.Sprintf("/%d.sh", i)))

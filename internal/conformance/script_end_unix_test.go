@@ -1,6 +1,6 @@
 //go:build unix
 
-package rawhttp
+package conformance_test
 
 import (
 	"bufio"
@@ -22,6 +22,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
 )
 
 // An endsSite is a folder of shell scripts and a server of it. Scripts run in the
@@ -29,17 +31,17 @@ import (
 // test waits for the file, or it says "read x <gate" and waits for the test.
 type endsSite struct {
 	root string
-	srv  *Server
+	srv  *rawhttp.Server
 	addr string
 	log  *endsLog
 }
 
 // endsServe writes the scripts and serves them.
-func endsServe(t testing.TB, scripts map[string]string, opts ...Option) *endsSite {
+func endsServe(t testing.TB, scripts map[string]string, opts ...rawhttp.Option) *endsSite {
 	t.Helper()
 	s := &endsSite{root: endsFolder(t, scripts), log: &endsLog{}}
-	s.srv, s.addr = listen(t, append([]Option{
-		WithRoot(s.root), WithScript(".sh", "sh"), WithLogger(s.log), WithDate(false), WithDrainTimeout(time.Second), WithMaxScripts(0),
+	s.srv, s.addr = listen(t, append([]rawhttp.Option{
+		rawhttp.WithRoot(s.root), rawhttp.WithScript(".sh", "sh"), rawhttp.WithLogger(s.log), rawhttp.WithDate(false), rawhttp.WithDrainTimeout(time.Second), rawhttp.WithMaxScripts(0),
 	}, opts...)...)
 	return s
 }
@@ -109,6 +111,16 @@ func (s *endsSite) awaitPid(t testing.TB, name string) int {
 		}
 	})
 	return pid
+}
+
+// scriptWaits is how long a script that is told to end has for it.
+const scriptWaits = 500 * time.Millisecond
+
+// awaitTurn waits until another script may run, where one at a time may.
+func (s *endsSite) awaitTurn(t testing.TB) {
+	t.Helper()
+	endsWrite(t, filepath.Join(s.root, "turn.sh"), "echo; echo turn", 0o755)
+	endsUntil(t, "the turn of the script before is over", func() bool { return strings.HasSuffix(s.ask(t, "/turn.sh").answer(t).Content, "turn\n") })
 }
 
 // endsUntil waits until the condition holds.
@@ -307,7 +319,7 @@ func TestScriptGroupIsEnded(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := endsServe(t, map[string]string{"a.sh": tt.script}, WithMaxScripts(1))
+			s := endsServe(t, map[string]string{"a.sh": tt.script}, rawhttp.WithMaxScripts(1))
 			s.gate(t)
 			c := s.ask(t, "/a.sh")
 			var pids []int
@@ -317,13 +329,13 @@ func TestScriptGroupIsEnded(t *testing.T) {
 			start := time.Now()
 			c.reset()
 			endsAwaitGone(t, pids...)
-			if took := time.Since(start); !tt.polite && took < scriptGrace {
-				t.Errorf("ended by force after %v, want not before %v", took, scriptGrace)
+			if took := time.Since(start); !tt.polite && took < scriptWaits {
+				t.Errorf("ended by force after %v, want not before %v", took, scriptWaits)
 			}
 			if _, err := os.Stat(filepath.Join(s.root, "heard")); (err == nil) != tt.polite {
 				t.Errorf("the script has heard of its end: %v, want %v", err == nil, tt.polite)
 			}
-			endsUntil(t, "its turn is over", func() bool { return len(s.srv.files.scripts.(*scripts).turns) == 0 })
+			s.awaitTurn(t)
 		})
 	}
 }
@@ -374,7 +386,7 @@ func TestScriptAndItsClient(t *testing.T) {
 func TestScriptEndsWithTheExchange(t *testing.T) {
 	tests := []struct {
 		name, script, request string
-		opts                  []Option
+		opts                  []rawhttp.Option
 		do                    func(t *testing.T, c *endsClient)
 	}{{
 		name:    "reset while it prints",
@@ -407,7 +419,7 @@ func TestScriptEndsWithTheExchange(t *testing.T) {
 		},
 	}, {
 		name:    "content does not go on",
-		opts:    []Option{WithStallTimeout(200 * time.Millisecond)},
+		opts:    []rawhttp.Option{rawhttp.WithStallTimeout(200 * time.Millisecond)},
 		script:  "echo $$ >pid; cat; exec sleep 1000",
 		request: endsPost("/a.sh", 8, "content"),
 		do: func(t *testing.T, c *endsClient) {
@@ -442,27 +454,27 @@ func TestScriptEndsWithTheServer(t *testing.T) {
 	const script = "trap 'echo TERM >heard; exit 1' TERM; echo $$ >pid; while :; do sleep 100 & wait; done"
 	tests := []struct {
 		name   string
-		end    func(s *Server, stop context.CancelFunc)
+		end    func(s *rawhttp.Server, stop context.CancelFunc)
 		atOnce bool // the processes are gone when end returns
 	}{
-		{"Close", func(s *Server, _ context.CancelFunc) { s.Close() }, true},
-		{"Shutdown that does not wait", func(s *Server, _ context.CancelFunc) {
+		{"Close", func(s *rawhttp.Server, _ context.CancelFunc) { s.Close() }, true},
+		{"Shutdown that does not wait", func(s *rawhttp.Server, _ context.CancelFunc) {
 			ctx, cancel := context.WithCancel(context.Background())
 			cancel()
 			s.Shutdown(ctx)
 		}, true},
-		{"Shutdown with a limit", func(s *Server, _ context.CancelFunc) {
+		{"Shutdown with a limit", func(s *rawhttp.Server, _ context.CancelFunc) {
 			ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 			defer cancel()
 			s.Shutdown(ctx)
 		}, true},
-		{"the end of Serve's context", func(_ *Server, stop context.CancelFunc) { stop() }, false},
+		{"the end of Serve's context", func(_ *rawhttp.Server, stop context.CancelFunc) { stop() }, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			root := endsFolder(t, map[string]string{"a.sh": script})
-			srv := newServer(t, WithRoot(root), WithScript(".sh", "sh"), WithDrainTimeout(50*time.Millisecond))
+			srv := newServer(t, rawhttp.WithRoot(root), rawhttp.WithScript(".sh", "sh"), rawhttp.WithDrainTimeout(50*time.Millisecond))
 			ln, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				t.Fatal(err)
@@ -531,12 +543,12 @@ func TestScriptThatGoesOn(t *testing.T) {
 	const script = "echo; echo all; echo $$ >pid; exec >&-; exec sleep 1000"
 	tests := []struct {
 		name string
-		opts []Option
+		opts []rawhttp.Option
 		end  func(s *endsSite)
 	}{
-		{"its time", []Option{WithScriptTimeout(2 * time.Second)}, func(*endsSite) {}},
-		{"Close", []Option{WithScriptTimeout(0)}, func(s *endsSite) { s.srv.Close() }},
-		{"Shutdown", []Option{WithScriptTimeout(0)}, func(s *endsSite) { s.srv.Shutdown(context.Background()) }},
+		{"its time", []rawhttp.Option{rawhttp.WithScriptTimeout(2 * time.Second)}, func(*endsSite) {}},
+		{"Close", []rawhttp.Option{rawhttp.WithScriptTimeout(0)}, func(s *endsSite) { s.srv.Close() }},
+		{"Shutdown", []rawhttp.Option{rawhttp.WithScriptTimeout(0)}, func(s *endsSite) { s.srv.Shutdown(context.Background()) }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,12 +1,10 @@
-package rawhttp
+package ascii
 
 import (
 	"net/http"
-	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
-
-	"example.com/rawhttp/internal/ascii"
 )
 
 // The three forms of RFC 9110, section 5.6.7, and what is none.
@@ -109,7 +107,7 @@ func TestParseDate(t *testing.T) {
 		{"-1", "-1", "", ""},
 	}
 	for _, tt := range tests {
-		got, ok := ascii.ParseDate(tt.s, now)
+		got, ok := ParseDate(tt.s, now)
 		shown := ""
 		if ok {
 			shown = got.Format(time.RFC3339Nano)
@@ -121,10 +119,10 @@ func TestParseDate(t *testing.T) {
 	// A date cut short at any byte is none, and hurts nothing.
 	for _, s := range []string{"Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"} {
 		for i := range len(s) {
-			if got, ok := ascii.ParseDate(s[:i], now); ok {
+			if got, ok := ParseDate(s[:i], now); ok {
 				t.Errorf("parseDate(%q) = %v, want no date", s[:i], got)
 			}
-			if got, ok := ascii.ParseDate(s[i+1:], now); ok {
+			if got, ok := ParseDate(s[i+1:], now); ok {
 				t.Errorf("parseDate(%q) = %v, want no date", s[i+1:], got)
 			}
 		}
@@ -135,8 +133,8 @@ func TestParseDate(t *testing.T) {
 func TestDatesAreReadBack(t *testing.T) {
 	for day := range 40_000 { // every day from 1970 to the middle of 2079, with all hours, minutes and seconds
 		want := time.Unix(int64(day)*86400+int64(day*7919%86400), 0).UTC()
-		s := want.Format(ascii.IMFFixdate)
-		got, ok := ascii.ParseDate(s, want)
+		s := want.Format(IMFFixdate)
+		got, ok := ParseDate(s, want)
 		if theirs, err := http.ParseTime(s); !ok || !got.Equal(want) || err != nil || !theirs.Equal(want) {
 			t.Fatalf("%q is read back as %v, %v, by package http as %v, %v, want %v", s, got, ok, theirs, err, want)
 		}
@@ -145,8 +143,8 @@ func TestDatesAreReadBack(t *testing.T) {
 
 // The text of the Date field is that of the second in which it is asked for.
 func TestDateCache(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		var d ascii.DateCache
+	synctest.Test(t, func(t *testing.T) {
+		var d DateCache
 		for _, step := range []struct {
 			wait time.Duration
 			want string
@@ -164,28 +162,9 @@ func TestDateCache(t *testing.T) {
 			}
 		}
 	})
-	var d ascii.DateCache
+	var d DateCache
 	d.Text()
 	if n := testing.AllocsPerRun(100, func() { d.Text() }); n >= 1 {
 		t.Errorf("text() makes %v allocations, want one a second", n)
-	}
-}
-
-// Last-Modified is a date that can be read, or is not there.
-func TestLastModifiedIsADate(t *testing.T) {
-	for _, mod := range []time.Time{
-		time.Unix(0, 0), time.Unix(-1, 0), time.Unix(1<<40, 0), time.Unix(-1<<40, 0), time.Unix(1<<62, 0), time.Unix(-1<<62, 0),
-		time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC),
-		time.Date(-1, 12, 31, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 0, time.FixedZone("", -3600)), {},
-	} {
-		head, _ := splitHead(respBytes(t, contentOf("", mod)))
-		_, value, there := strings.Cut(head, "\r\nLast-Modified: ")
-		if !there {
-			continue
-		}
-		value, _, _ = strings.Cut(value, "\r\n")
-		if got, err := http.ParseTime(value); err != nil || got.Unix() != mod.Unix() {
-			t.Errorf("Last-Modified of what changed at %v is %q, want an HTTP-date or nothing", mod, value)
-		}
 	}
 }

@@ -1,19 +1,15 @@
-package rawhttp
+package wire
 
 import (
 	"bytes"
-	"errors"
-	"io"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"example.com/rawhttp/internal/wire"
 )
 
-// parsedHead is what a Request tells of its head.
+// parsedHead is what a request tells of its head.
 type parsedHead struct {
 	Method, Target, Version string
 	Path, Query, Host       string
@@ -21,12 +17,12 @@ type parsedHead struct {
 	Length                  int64
 }
 
-func parsedOf(r *Request) parsedHead {
+func parsedOf(r *request) parsedHead {
 	p := parsedHead{
 		Method: r.Method(), Target: r.Target(), Version: r.Version(),
 		Path: r.Path(), Query: r.RawQuery(), Host: r.Host(), Length: r.ContentLength(),
 	}
-	for name, value := range r.Header().All() {
+	for name, value := range r.all() {
 		p.Fields = append(p.Fields, [2]string{name, value})
 	}
 	return p
@@ -36,20 +32,13 @@ func parsedOf(r *Request) parsedHead {
 type parsedWhole struct {
 	Told    parsedHead
 	Persist bool
-	Expect  wire.Expectation
-	Form    wire.TargetForm
+	Expect  Expectation
+	Form    TargetForm
 	Head    string
 }
 
-func wholeOf(r *Request) parsedWhole {
+func wholeOf(r *request) parsedWhole {
 	return parsedWhole{parsedOf(r), r.head.Persist, r.head.Expect, r.head.Form, string(r.Head())}
-}
-
-// parseErrorOf gives the ParseError in err, nil if there is none.
-func parseErrorOf(err error) *ParseError {
-	var pe *ParseError
-	errors.As(parseError(err), &pe)
-	return pe
 }
 
 type parseAccept struct {
@@ -187,7 +176,7 @@ var parseAccepts = []parseAccept{{
 func TestParseRequestAccepts(t *testing.T) {
 	for _, tt := range parseAccepts {
 		t.Run(tt.name, func(t *testing.T) {
-			req, rest, err := ParseRequest([]byte(tt.in))
+			req, rest, err := parseRequest([]byte(tt.in))
 			if err != nil {
 				t.Fatalf("ParseRequest(%q) = %v\nwhy: %s", tt.in, err, tt.why)
 			}
@@ -200,9 +189,6 @@ func TestParseRequestAccepts(t *testing.T) {
 			if diff := cmp.Diff(strings.TrimSuffix(tt.in, tt.rest), string(req.Head())); diff != "" {
 				t.Errorf("ParseRequest(%q) Head (-want +got):\n%s", tt.in, diff)
 			}
-			if n, err := req.Body.Read(make([]byte, 1)); n != 0 || err != io.EOF {
-				t.Errorf("ParseRequest(%q) Body.Read = %d, %v, want 0, EOF", tt.in, n, err)
-			}
 		})
 	}
 }
@@ -210,12 +196,12 @@ func TestParseRequestAccepts(t *testing.T) {
 // The parts of the head are known by their offsets in it.
 func TestParseRequestOffsets(t *testing.T) {
 	const in = "\r\nPUT /a%62?c HTTP/1.1\r\nHost: h\r\nX:  v w \r\nY:\r\n\r\n"
-	req, _, err := ParseRequest([]byte(in))
+	req, _, err := parseRequest([]byte(in))
 	if err != nil {
 		t.Fatal(err)
 	}
 	type offsets struct{ Start, End int32 }
-	of := func(s wire.Span) offsets { return offsets{s.Start, s.End} }
+	of := func(s Span) offsets { return offsets{s.Start, s.End} }
 	got := map[string]offsets{"method": of(req.head.Method), "target": of(req.head.Target), "raw path": of(req.head.RawPath), "query": of(req.head.Query), "host": of(req.head.Host)}
 	for _, f := range req.head.Fields {
 		name := string(f.Name.Of(req.head.Text))
@@ -234,14 +220,14 @@ func TestParseRequestOffsets(t *testing.T) {
 
 func TestParseRequestRest(t *testing.T) {
 	b := []byte("GET / HTTP/1.1\r\nHost: a\r\n\r\nrest")
-	_, rest, err := ParseRequest(b)
+	_, rest, err := parseRequest(b)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if string(rest) != "rest" || &rest[0] != &b[len(b)-4] {
 		t.Errorf("rest = %q, want the last four bytes of the input themselves", rest)
 	}
-	if _, rest, err := ParseRequest(b[:len(b)-4]); err != nil || len(rest) != 0 {
+	if _, rest, err := parseRequest(b[:len(b)-4]); err != nil || len(rest) != 0 {
 		t.Errorf("rest = %q, %v behind a head with nothing behind it, want none", rest, err)
 	}
 }
@@ -253,8 +239,8 @@ func TestParseRequestKeepsNothingOfTheInput(t *testing.T) {
 		inputs = append(inputs, lenientAccept{name: tt.name, in: tt.in})
 	}
 	for _, tt := range inputs {
-		for name, parse := range map[string]func([]byte) (*Request, []byte, error){
-			"ParseRequest": ParseRequest, "ParseRequestLenient": ParseRequestLenient,
+		for name, parse := range map[string]func([]byte) (*request, []byte, error){
+			"ParseRequest": parseRequest, "ParseRequestLenient": parseLenient,
 		} {
 			b := []byte(tt.in)
 			untouched, _, err := parse([]byte(tt.in))
@@ -276,7 +262,7 @@ func TestParseRequestKeepsNothingOfTheInput(t *testing.T) {
 // Room behind the input is the caller's too.
 func TestParseRequestLenientWritesNothingBehindTheInput(t *testing.T) {
 	b := []byte("GET / HTTP/1.1\nHost: a and more")
-	if _, _, err := ParseRequestLenient(b[:len("GET / HTTP/1.1\nHost: a")]); err != nil {
+	if _, _, err := parseLenient(b[:len("GET / HTTP/1.1\nHost: a")]); err != nil {
 		t.Fatal(err)
 	}
 	if want := "GET / HTTP/1.1\nHost: a and more"; string(b) != want {
@@ -311,7 +297,7 @@ func parseInputs() []string {
 
 // checkPrefixes parses longer and longer prefixes of in. They must be incomplete
 // up to one of them, and from there on be the same as the whole.
-func checkPrefixes(t *testing.T, in string, whole parsedWhole, wholeErr error, parse func(prefix []byte) (*Request, error)) {
+func checkPrefixes(t *testing.T, in string, whole parsedWhole, wholeErr error, parse func(prefix []byte) (*request, error)) {
 	t.Helper()
 	decided := false
 	for n := range len(in) + 1 {
@@ -340,24 +326,24 @@ func checkPrefixes(t *testing.T, in string, whole parsedWhole, wholeErr error, p
 }
 
 // Every prefix of an input is incomplete or gives what the whole gives: through
-// ParseRequest, and through one parser that goes on where it stopped.
+// parseRequest, and through one parser that goes on where it stopped.
 func TestParseRequestPrefixes(t *testing.T) {
 	for _, in := range parseInputs() {
 		var whole parsedWhole
-		req, _, wholeErr := ParseRequest([]byte(in))
+		req, _, wholeErr := parseRequest([]byte(in))
 		if wholeErr == nil {
 			whole = wholeOf(req)
 		}
-		checkPrefixes(t, in, whole, wholeErr, func(prefix []byte) (*Request, error) {
-			req, _, err := ParseRequest(prefix)
+		checkPrefixes(t, in, whole, wholeErr, func(prefix []byte) (*request, error) {
+			req, _, err := parseRequest(prefix)
 			return req, err
 		})
 
-		var r Request
+		var r request
 		var done bool
 		var doneErr error
-		p := parserOf(&r, wire.DefaultLimits)
-		checkPrefixes(t, in, whole, wholeErr, func(prefix []byte) (*Request, error) {
+		p := parserOf(&r, DefaultLimits)
+		checkPrefixes(t, in, whole, wholeErr, func(prefix []byte) (*request, error) {
 			if done {
 				return &r, doneErr
 			}
@@ -375,12 +361,12 @@ func TestParseRequestPrefixes(t *testing.T) {
 // A parser that went on behind any one byte gives what a parser of the whole gives.
 func TestHeadParserGoesOnAnywhere(t *testing.T) {
 	for _, in := range parseInputs() {
-		var whole Request
-		p := parserOf(&whole, wire.DefaultLimits)
+		var whole request
+		p := parserOf(&whole, DefaultLimits)
 		wantN, wantErr := p.Parse([]byte(in))
 		for split := range len(in) {
-			var r Request
-			p := parserOf(&r, wire.DefaultLimits)
+			var r request
+			p := parserOf(&r, DefaultLimits)
 			n, err := p.Parse([]byte(in[:split]))
 			if err == ErrIncomplete {
 				n, err = p.Parse([]byte(in))
@@ -396,124 +382,4 @@ func TestHeadParserGoesOnAnywhere(t *testing.T) {
 			}
 		}
 	}
-}
-
-func TestRequestParseReuse(t *testing.T) {
-	var r Request
-	for round := range 2 {
-		for _, tt := range parseAccepts {
-			rest, err := r.Parse([]byte(tt.in))
-			if err != nil {
-				t.Fatalf("round %d: Parse(%q) = %v", round, tt.in, err)
-			}
-			if diff := cmp.Diff(tt.want, parsedOf(&r)); diff != "" {
-				t.Errorf("round %d: Parse(%q) (-want +got):\n%s", round, tt.in, diff)
-			}
-			if string(rest) != tt.rest {
-				t.Errorf("round %d: Parse(%q) rest = %q, want %q", round, tt.in, rest, tt.rest)
-			}
-		}
-	}
-}
-
-// Nothing of the request before is left, also where the heads are equally long.
-func TestRequestParseForgets(t *testing.T) {
-	const first, second = "PUT /a?b HTTP/1.1\r\nHost: ccccc\r\nX: y\r\n\r\n", "GET /d%65 HTTP/1.1\r\nHost: f\r\nZ: w\r\n\r\n"
-	var r Request
-	if _, err := r.Parse([]byte(first)); err != nil {
-		t.Fatal(err)
-	}
-	wholeOf(&r) // which makes the strings
-	r.Body, r.prefix, r.rewrite, r.trailer, r.conn = strings.NewReader("content"), "/p", "/q", new(r.Header()), &ConnInfo{ID: 7}
-	if _, err := r.Parse([]byte(second)); err != nil {
-		t.Fatal(err)
-	}
-	want := requestOf(t, second)
-	if diff := cmp.Diff(wholeOf(want), wholeOf(&r)); diff != "" {
-		t.Errorf("Parse(%q) after Parse(%q) (-want +got):\n%s", second, first, diff)
-	}
-	if n, err := r.Body.Read(make([]byte, 1)); n != 0 || err != io.EOF {
-		t.Errorf("Body.Read = %d, %v, want 0, EOF", n, err)
-	}
-	if r.Prefix() != "" || r.Trailer().Len() != 0 || r.Conn().ID != 0 {
-		t.Errorf("Prefix = %q, Trailer of %d lines, Conn().ID = %d, want none", r.Prefix(), r.Trailer().Len(), r.Conn().ID)
-	}
-	if len(want.head.Text) != len(first) {
-		t.Errorf("%d and %d bytes: the test needs heads that are kept in equally many", len(want.head.Text), len(first))
-	}
-}
-
-// A Request of which Parse failed is empty, not half of the refused one or of the
-// one before.
-func TestRequestParseFails(t *testing.T) {
-	inputs := []string{"", "GET / HTTP/1.1\r\nHost: a\r\n", "GET /x HTTP/1.1\r\nHost: a\r\nX: y"}
-	for _, tt := range parseRefusals {
-		inputs = append(inputs, tt.in)
-	}
-	for _, tt := range framingRefusals {
-		inputs = append(inputs, tt.in)
-	}
-	var fresh Request
-	fresh.Body = noContent{}
-	for _, in := range inputs {
-		var r Request
-		if _, err := r.Parse([]byte("POST /p?q HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")); err != nil {
-			t.Fatal(err)
-		}
-		rest, err := r.Parse([]byte(in))
-		if err == nil || rest != nil {
-			t.Errorf("Parse(%q) = %q, %v, want an error and no rest", in, rest, err)
-		}
-		if diff := cmp.Diff(wholeOf(&fresh), wholeOf(&r)); diff != "" {
-			t.Errorf("after Parse(%q) failed (-want +got):\n%s", in, diff)
-		}
-		callEverything(t, &r)
-	}
-}
-
-// callEverything calls every method of a Request that must be empty.
-func callEverything(t *testing.T, r *Request) {
-	t.Helper()
-	for name, got := range map[string]string{
-		"Method": r.Method(), "Target": r.Target(), "Path": r.Path(), "RawQuery": r.RawQuery(), "Host": r.Host(),
-		"Prefix": r.Prefix(), "Head": string(r.Head()), "Query": r.Query().Encode(),
-		"Header.Get": r.Header().Get("Host"), "Trailer.Get": r.Trailer().Get("Host"),
-		"Clone.Path": r.Clone().Path(), "WithPath.Target": r.WithPath("/p").Target(),
-	} {
-		if got != "" {
-			t.Errorf("%s = %q, want none", name, got)
-		}
-	}
-	if n := r.Header().Len() + r.Trailer().Len(); n != 0 {
-		t.Errorf("%d field lines, want none", n)
-	}
-	if n := r.ContentLength(); n != 0 {
-		t.Errorf("ContentLength = %d, want 0", n)
-	}
-	if c := r.Conn(); c.ID != 0 || c.NetConn != nil {
-		t.Errorf("Conn = %v, want none", c)
-	}
-	_ = r.Version()
-}
-
-func TestRequestParseAllocs(t *testing.T) {
-	for name, in := range parseBenchHeads {
-		var r Request
-		b := []byte(in)
-		allocs := testing.AllocsPerRun(100, func() {
-			if _, err := r.Parse(b); err != nil {
-				t.Fatalf("Parse(%q) = %v", in, err)
-			}
-		})
-		if allocs != 0 {
-			t.Errorf("Parse of a %s into a Request that has grown: %v allocations, want 0", name, allocs)
-		}
-	}
-}
-
-// parserOf gives a parser that puts a head into r.
-func parserOf(r *Request, max wire.Limits) (p wire.Parser) {
-	r.reset()
-	p.Begin(&r.head, max)
-	return p
 }

@@ -1,15 +1,10 @@
-package rawhttp
+package wire
 
 import (
-	"bytes"
-	"math/rand/v2"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"example.com/rawhttp/internal/wire"
 )
 
 type pathAccept struct {
@@ -81,7 +76,7 @@ func TestPath(t *testing.T) {
 	for _, tt := range pathAccepts {
 		t.Run(tt.name, func(t *testing.T) {
 			in := "GET " + tt.target + " HTTP/1.1\r\nHost: a\r\n\r\n"
-			req, _, err := ParseRequest([]byte(in))
+			req, _, err := parseRequest([]byte(in))
 			if err != nil {
 				t.Fatalf("ParseRequest(%q) = %v\nwhy: %s", in, err, tt.why)
 			}
@@ -100,146 +95,146 @@ const pathNone = "request target is in none of the four forms"
 var pathRefusals = []parseRefusal{{
 	name:    "encoded NUL",
 	in:      "GET /a%00b HTTP/1.1\r\nHost: a\r\n\r\n",
-	want:    ParseError{400, 6, "path has an encoded NUL", "RFC 3986, section 7.3"},
+	want:    Error{400, 6, "path has an encoded NUL", "RFC 3986, section 7.3"},
 	certain: headEnd,
 	why:     "it ends names for some systems",
 }, {
 	name:    "percent sign before letters",
 	in:      "GET /a/%zz HTTP/1.1\r\nHost: a\r\n\r\n",
-	want:    ParseError{400, 7, "path has a percent sign without two hexadecimal digits", "RFC 3986, section 2.1"},
+	want:    Error{400, 7, "path has a percent sign without two hexadecimal digits", "RFC 3986, section 2.1"},
 	certain: headEnd,
 }, {
 	name:    "percent sign before one digit",
 	in:      "GET /%4 HTTP/1.1\r\nHost: a\r\n\r\n",
-	want:    ParseError{400, 5, "path has a percent sign without two hexadecimal digits", "RFC 3986, section 2.1"},
+	want:    Error{400, 5, "path has a percent sign without two hexadecimal digits", "RFC 3986, section 2.1"},
 	certain: headEnd,
 }, {
 	name:    "percent sign at the end",
 	in:      "GET /a% HTTP/1.1\r\nHost: a\r\n\r\n",
-	want:    ParseError{400, 6, "path has a percent sign without two hexadecimal digits", "RFC 3986, section 2.1"},
+	want:    Error{400, 6, "path has a percent sign without two hexadecimal digits", "RFC 3986, section 2.1"},
 	certain: headEnd,
 }, {
 	name:    "percent sign before the query",
 	in:      "GET /a%?41 HTTP/1.1\r\nHost: a\r\n\r\n",
-	want:    ParseError{400, 6, "path has a percent sign without two hexadecimal digits", "RFC 3986, section 2.1"},
+	want:    Error{400, 6, "path has a percent sign without two hexadecimal digits", "RFC 3986, section 2.1"},
 	certain: headEnd,
 	why:     "the query is no part of the path",
 }, {
 	name:    "second of two triplets is bad",
 	in:      "GET /%41%4g HTTP/1.1\r\nHost: a\r\n\r\n",
-	want:    ParseError{400, 8, "path has a percent sign without two hexadecimal digits", "RFC 3986, section 2.1"},
+	want:    Error{400, 8, "path has a percent sign without two hexadecimal digits", "RFC 3986, section 2.1"},
 	certain: headEnd,
 }, {
 	name:    "backslash in the path",
 	in:      "GET /a\\b HTTP/1.1\r\nHost: a\r\n\r\n",
-	want:    ParseError{400, 6, "path has a backslash", "RFC 3986, section 3.3"},
+	want:    Error{400, 6, "path has a backslash", "RFC 3986, section 3.3"},
 	certain: headEnd,
 	why:     "some take it for a slash",
 }, {
 	name:    "bad triplet in the path of an absolute-form",
 	in:      "GET http://b/%0 HTTP/1.1\r\nHost: a\r\n\r\n",
-	want:    ParseError{400, 13, "path has a percent sign without two hexadecimal digits", "RFC 3986, section 2.1"},
+	want:    Error{400, 13, "path has a percent sign without two hexadecimal digits", "RFC 3986, section 2.1"},
 	certain: headEnd,
 }, {
 	name:    "no slash",
 	in:      "GET q HTTP/1.1\r\nHost: a\r\n\r\n",
-	want:    ParseError{400, 4, pathNone, "RFC 9112, section 3.2"},
+	want:    Error{400, 4, pathNone, "RFC 9112, section 3.2"},
 	certain: lineEnd,
 }, {
 	name:    "query alone",
 	in:      "GET ?q HTTP/1.1\r\nHost: a\r\n\r\n",
-	want:    ParseError{400, 4, pathNone, "RFC 9112, section 3.2"},
+	want:    Error{400, 4, pathNone, "RFC 9112, section 3.2"},
 	certain: lineEnd,
 }, {
 	name:    "authority-form with GET",
 	in:      "GET a.test:80 HTTP/1.1\r\nHost: a.test\r\n\r\n",
-	want:    ParseError{400, 4, pathNone, "RFC 9112, section 3.2"},
+	want:    Error{400, 4, pathNone, "RFC 9112, section 3.2"},
 	certain: lineEnd,
 	why:     "for CONNECT only (RFC 9112, section 3.2.3)",
 }, {
 	name:    "another scheme",
 	in:      "GET ftp://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n",
-	want:    ParseError{400, 4, pathNone, "RFC 9112, section 3.2"},
+	want:    Error{400, 4, pathNone, "RFC 9112, section 3.2"},
 	certain: lineEnd,
 }, {
 	name:    "scheme without an authority",
 	in:      "GET http:/a HTTP/1.1\r\nHost: a\r\n\r\n",
-	want:    ParseError{400, 4, pathNone, "RFC 9112, section 3.2"},
+	want:    Error{400, 4, pathNone, "RFC 9112, section 3.2"},
 	certain: lineEnd,
 }, {
 	name:    "GET *",
 	in:      "GET * HTTP/1.1\r\nHost: a\r\n\r\n",
-	want:    ParseError{400, 4, "asterisk-form goes with OPTIONS only", "RFC 9112, section 3.2.4"},
+	want:    Error{400, 4, "asterisk-form goes with OPTIONS only", "RFC 9112, section 3.2.4"},
 	certain: lineEnd,
 }, {
 	name:    "POST *",
 	in:      "POST * HTTP/1.1\r\nHost: a\r\n\r\n",
-	want:    ParseError{400, 5, "asterisk-form goes with OPTIONS only", "RFC 9112, section 3.2.4"},
+	want:    Error{400, 5, "asterisk-form goes with OPTIONS only", "RFC 9112, section 3.2.4"},
 	certain: lineEnd,
 }, {
 	name:    "OPTIONS *x",
 	in:      "OPTIONS *x HTTP/1.1\r\nHost: a\r\n\r\n",
-	want:    ParseError{400, 8, pathNone, "RFC 9112, section 3.2"},
+	want:    Error{400, 8, pathNone, "RFC 9112, section 3.2"},
 	certain: lineEnd,
 }, {
 	name:    "absolute-form, empty host",
 	in:      "GET http:///a HTTP/1.1\r\nHost: a\r\n\r\n",
-	want:    ParseError{400, 11, "authority in the request target is not a host and port", "RFC 9110, section 4.2"},
+	want:    Error{400, 11, "authority in the request target is not a host and port", "RFC 9110, section 4.2"},
 	certain: lineEnd,
 	why:     "an http URI with an empty host MUST be rejected (RFC 9110, section 4.2.1)",
 }, {
 	name:    "absolute-form, nothing behind the scheme",
 	in:      "GET http:// HTTP/1.1\r\nHost: a\r\n\r\n",
-	want:    ParseError{400, 11, "authority in the request target is not a host and port", "RFC 9110, section 4.2"},
+	want:    Error{400, 11, "authority in the request target is not a host and port", "RFC 9110, section 4.2"},
 	certain: lineEnd,
 }, {
 	name:    "absolute-form with user information",
 	in:      "GET http://u@b.test/ HTTP/1.1\r\nHost: b.test\r\n\r\n",
-	want:    ParseError{400, 12, "authority in the request target is not a host and port", "RFC 9110, section 4.2"},
+	want:    Error{400, 12, "authority in the request target is not a host and port", "RFC 9110, section 4.2"},
 	certain: lineEnd,
 	why:     "SHOULD be treated as an error (RFC 9110, section 4.2.4)",
 }, {
 	name:    "absolute-form with user information and a password",
 	in:      "GET http://u:p@b.test/ HTTP/1.1\r\nHost: b.test\r\n\r\n",
-	want:    ParseError{400, 13, "authority in the request target is not a host and port", "RFC 9110, section 4.2"},
+	want:    Error{400, 13, "authority in the request target is not a host and port", "RFC 9110, section 4.2"},
 	certain: lineEnd,
 }, {
 	name:    "absolute-form, backslash in the authority",
 	in:      "GET http://b\\@c/ HTTP/1.1\r\nHost: b\r\n\r\n",
-	want:    ParseError{400, 12, "authority in the request target is not a host and port", "RFC 9110, section 4.2"},
+	want:    Error{400, 12, "authority in the request target is not a host and port", "RFC 9110, section 4.2"},
 	certain: lineEnd,
 	why:     "some take it for the end of the authority",
 }, {
 	name:    "CONNECT with a path",
 	in:      "CONNECT / HTTP/1.1\r\nHost: a\r\n\r\n",
-	want:    ParseError{400, 8, "request target of CONNECT is not host:port", "RFC 9112, section 3.2.3"},
+	want:    Error{400, 8, "request target of CONNECT is not host:port", "RFC 9112, section 3.2.3"},
 	certain: lineEnd,
 }, {
 	name:    "CONNECT with an absolute-form",
 	in:      "CONNECT http://b.test:80/ HTTP/1.1\r\nHost: a\r\n\r\n",
-	want:    ParseError{400, 13, "request target of CONNECT is not host:port", "RFC 9112, section 3.2.3"},
+	want:    Error{400, 13, "request target of CONNECT is not host:port", "RFC 9112, section 3.2.3"},
 	certain: lineEnd,
 }, {
 	name:    "CONNECT without a port",
 	in:      "CONNECT b.test HTTP/1.1\r\nHost: a\r\n\r\n",
-	want:    ParseError{400, 14, "request target of CONNECT has no port", "RFC 9112, section 3.2.3"},
+	want:    Error{400, 14, "request target of CONNECT has no port", "RFC 9112, section 3.2.3"},
 	certain: lineEnd,
 	why:     "there is no default port",
 }, {
 	name:    "CONNECT with an empty port",
 	in:      "CONNECT b.test: HTTP/1.1\r\nHost: a\r\n\r\n",
-	want:    ParseError{400, 15, "request target of CONNECT has no port", "RFC 9112, section 3.2.3"},
+	want:    Error{400, 15, "request target of CONNECT has no port", "RFC 9112, section 3.2.3"},
 	certain: lineEnd,
 	why:     "a server MUST reject an empty port (RFC 9110, section 9.3.6)",
 }, {
 	name:    "CONNECT to an IPv6 address without a port",
 	in:      "CONNECT [::1] HTTP/1.1\r\nHost: a\r\n\r\n",
-	want:    ParseError{400, 13, "request target of CONNECT has no port", "RFC 9112, section 3.2.3"},
+	want:    Error{400, 13, "request target of CONNECT has no port", "RFC 9112, section 3.2.3"},
 	certain: lineEnd,
 }, {
 	name:    "CONNECT *",
 	in:      "CONNECT *:80\\ HTTP/1.1\r\nHost: a\r\n\r\n",
-	want:    ParseError{400, 12, "request target of CONNECT is not host:port", "RFC 9112, section 3.2.3"},
+	want:    Error{400, 12, "request target of CONNECT is not host:port", "RFC 9112, section 3.2.3"},
 	certain: lineEnd,
 	why:     "an asterisk may stand in a registered name, a backslash in no port",
 }}
@@ -366,12 +361,12 @@ func TestAuthority(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.authority, func(t *testing.T) {
-			if got := wire.AuthorityError([]byte(tt.authority)); got != tt.bad {
+			if got := AuthorityError([]byte(tt.authority)); got != tt.bad {
 				t.Errorf("authorityError(%q) = %d, want %d\nwhy: %s", tt.authority, got, tt.bad, tt.why)
 			}
 
 			in := "GET / HTTP/1.1\r\nHost: " + tt.authority + "\r\n\r\n"
-			want := &ParseError{400, len("GET / HTTP/1.1\r\nHost: ") + tt.bad, "Host is not a host with an optional port", "RFC 9112, section 3.2"}
+			want := &Error{400, len("GET / HTTP/1.1\r\nHost: ") + tt.bad, "Host is not a host with an optional port", "RFC 9112, section 3.2"}
 			checkAuthority(t, in, tt.authority, tt.bad == ok, want)
 
 			ends := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("/?#", r) }
@@ -379,20 +374,20 @@ func TestAuthority(t *testing.T) {
 				return // it ends the authority, or the target
 			}
 			in = "GET http://" + tt.authority + "/a HTTP/1.1\r\nHost: b\r\n\r\n"
-			want = &ParseError{400, len("GET http://") + tt.bad, "authority in the request target is not a host and port", "RFC 9110, section 4.2"}
+			want = &Error{400, len("GET http://") + tt.bad, "authority in the request target is not a host and port", "RFC 9110, section 4.2"}
 			checkAuthority(t, in, tt.authority, tt.bad == ok, want)
 		})
 	}
 }
 
-func checkAuthority(t *testing.T, in, host string, ok bool, want *ParseError) {
+func checkAuthority(t *testing.T, in, host string, ok bool, want *Error) {
 	t.Helper()
 	if !ok {
 		host = ""
 	} else {
 		want = nil
 	}
-	var r Request
+	var r request
 	_, err := r.Parse([]byte(in))
 	if diff := cmp.Diff(want, parseErrorOf(err)); diff != "" {
 		t.Errorf("Parse(%q) error (-want +got):\n%s", in, diff)
@@ -406,147 +401,13 @@ func checkAuthority(t *testing.T, in, host string, ok bool, want *ParseError) {
 func TestPathOfConnect(t *testing.T) {
 	for _, target := range []string{"b.test:443", "[::1]:443", "127.0.0.1:1"} {
 		in := "CONNECT " + target + " HTTP/1.1\r\nHost: a\r\n\r\n"
-		req, _, err := ParseRequest([]byte(in))
+		req, _, err := parseRequest([]byte(in))
 		if err != nil {
 			t.Errorf("ParseRequest(%q) = %v", in, err)
 			continue
 		}
 		if req.Host() != target || req.Path() != "" || req.RawQuery() != "" {
 			t.Errorf("ParseRequest(%q): Host %q, Path %q, RawQuery %q, want %q and no path and query", in, req.Host(), req.Path(), req.RawQuery(), target)
-		}
-	}
-}
-
-// pathSlowly decodes and cleans a raw path in the plainest way. It reports false
-// for one that must be refused.
-func pathSlowly(raw string) (string, bool) {
-	var decoded []byte
-	for raw != "" {
-		c, n := raw[0], 1
-		if c == '\\' {
-			return "", false
-		}
-		if c == '%' {
-			if len(raw) < 3 {
-				return "", false
-			}
-			hi, lo := strings.IndexByte("0123456789abcdef", raw[1]|0x20), strings.IndexByte("0123456789abcdef", raw[2]|0x20)
-			if hi < 0 || lo < 0 || hi == 0 && lo == 0 {
-				return "", false
-			}
-			c, n = byte(hi*16+lo), 3
-		}
-		decoded = append(decoded, c)
-		raw = raw[n:]
-	}
-	segments := strings.Split(string(decoded), "/")
-	last := segments[len(segments)-1]
-	folder := last == "" || last == "." || last == ".."
-	var kept []string
-	for _, s := range segments {
-		switch s {
-		case "", ".":
-		case "..":
-			kept = kept[:max(0, len(kept)-1)]
-		default:
-			kept = append(kept, s)
-		}
-	}
-	path := "/" + strings.Join(kept, "/")
-	if folder && path != "/" {
-		path += "/"
-	}
-	return path, true
-}
-
-// randomPath joins up to a dozen pieces that matter to paths.
-func randomPath(random *rand.Rand) string {
-	pieces := []string{"/", "/", "/", ".", "..", "/../", "/./", "a", "b.c", "%2e", "%2E", "%2f", "%25", "%41", "%ff", "%20", "-", "|", "%00", "%", "%4", `\`}
-	var b strings.Builder
-	b.WriteByte('/')
-	for range random.IntN(12) {
-		n := len(pieces)
-		if random.IntN(4) > 0 {
-			n -= 4 // mostly such as are accepted
-		}
-		b.WriteString(pieces[random.IntN(n)])
-	}
-	return b.String()
-}
-
-func TestPathOfRandomTargets(t *testing.T) {
-	random := rand.New(rand.NewPCG(9110, 9112))
-	accepted := 0
-	for range 50_000 {
-		raw := randomPath(random)
-		checkRawPath(t, raw)
-		if _, ok := pathSlowly(raw); ok {
-			accepted++
-		}
-	}
-	if accepted < 10_000 {
-		t.Errorf("only %d of 50000 random paths are accepted", accepted)
-	}
-}
-
-// Every path of up to seven bytes that begins with a slash and is made of what
-// cleaning is about.
-func TestPathOfShortTargets(t *testing.T) {
-	const alphabet = "/.a"
-	paths := []string{"/"}
-	for n := 0; n < len(paths); n++ {
-		checkRawPath(t, paths[n])
-		if len(paths[n]) < 7 {
-			for _, c := range alphabet {
-				paths = append(paths, paths[n]+string(c))
-			}
-		}
-	}
-}
-
-// checkRawPath holds what the parser makes of a raw path to the slow way, and to
-// what every path must be.
-func checkRawPath(t *testing.T, raw string) {
-	t.Helper()
-	want, ok := pathSlowly(raw)
-	clean := wire.IsCleanPath([]byte(raw))
-	if clean && (!ok || want != raw) {
-		t.Fatalf("isCleanPath(%q) = true, but the path is %q", raw, want)
-	}
-	if !clean && ok && want == raw && !strings.Contains(raw, "/.") {
-		t.Fatalf("isCleanPath(%q) = false, though no segment begins with a dot", raw)
-	}
-	var r Request
-	_, err := r.Parse([]byte("GET " + raw + " HTTP/1.1\r\nHost: a\r\n\r\n"))
-	if ok != (err == nil) {
-		t.Fatalf("path of %q: error %v, want acceptance: %t", raw, err, ok)
-	}
-	if !ok {
-		return
-	}
-	path := r.Path()
-	if path != want {
-		t.Fatalf("path of %q = %q, want %q", raw, path, want)
-	}
-	segments := strings.Split(path, "/")
-	if path[0] != '/' || strings.Contains(path, "//") || strings.Contains(path, "\x00") || slices.Contains(segments, ".") || slices.Contains(segments, "..") {
-		t.Fatalf("path of %q = %q, want one that begins with a slash and has no empty and no dot segments, and no NUL", raw, path)
-	}
-	if again := wire.CleanPath([]byte(path)); string(again) != path {
-		t.Fatalf("cleanPath(%q) = %q, want no change: it was cleaned", path, again)
-	}
-}
-
-// A decoded path is cleaned in place: nothing is written behind it.
-func TestCleanPathInPlace(t *testing.T) {
-	random := rand.New(rand.NewPCG(3986, 1))
-	for range 1000 {
-		raw, _ := pathSlowly(randomPath(random))
-		b := []byte("/" + raw + "/../x#tail")
-		n := len(b) - len("#tail")
-		wire.CleanPath(b[:n])
-		if !bytes.HasSuffix(b, []byte("#tail")) {
-			t.Fatalf("cleanPath(%q) wrote behind its end: %q", b[:n], b)
 		}
 	}
 }

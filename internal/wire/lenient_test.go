@@ -1,12 +1,10 @@
-package rawhttp
+package wire
 
 import (
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"example.com/rawhttp/internal/wire"
 )
 
 type lenientAccept struct {
@@ -136,7 +134,7 @@ var lenientAccepts = []lenientAccept{{
 func TestParseRequestLenientAccepts(t *testing.T) {
 	for _, tt := range lenientAccepts {
 		t.Run(tt.name, func(t *testing.T) {
-			req, rest, err := ParseRequestLenient([]byte(tt.in))
+			req, rest, err := parseLenient([]byte(tt.in))
 			if err != nil {
 				t.Fatalf("ParseRequestLenient(%q) = %v\nwhy: %s", tt.in, err, tt.why)
 			}
@@ -155,12 +153,12 @@ func TestParseRequestLenientAccepts(t *testing.T) {
 // What is strictly accepted is leniently the same.
 func TestParseRequestLenientAcceptsTheStrict(t *testing.T) {
 	for _, tt := range parseAccepts {
-		req, rest, err := ParseRequestLenient([]byte(tt.in))
+		req, rest, err := parseLenient([]byte(tt.in))
 		if err != nil {
 			t.Errorf("ParseRequestLenient(%q) = %v", tt.in, err)
 			continue
 		}
-		strict, _, err := ParseRequest([]byte(tt.in))
+		strict, _, err := parseRequest([]byte(tt.in))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -173,12 +171,12 @@ func TestParseRequestLenientAcceptsTheStrict(t *testing.T) {
 // Folded fields are one value for the rules that read them.
 func TestParseRequestLenientFramesFoldedFields(t *testing.T) {
 	const in = "POST / HTTP/1.1\nHost: a\nExpect:\n 100-continue\nConnection: x,\n close\n\n"
-	req, _, err := ParseRequestLenient([]byte(in))
+	req, _, err := parseLenient([]byte(in))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if req.head.Expect != wire.ExpectContinue || req.head.Persist {
-		t.Errorf("ParseRequestLenient(%q): expectation %d, persist %t, want %d, false", in, req.head.Expect, req.head.Persist, wire.ExpectContinue)
+	if req.head.Expect != ExpectContinue || req.head.Persist {
+		t.Errorf("ParseRequestLenient(%q): expectation %d, persist %t, want %d, false", in, req.head.Expect, req.head.Persist, ExpectContinue)
 	}
 }
 
@@ -187,108 +185,108 @@ func TestParseRequestLenientRefuses(t *testing.T) {
 	const lenientMixed = "Host or framing field in a head that mixes CRLF and LF"
 	tests := []struct {
 		name, in string
-		want     ParseError
+		want     Error
 		why      string
 	}{{
 		name: "folded Host", in: "GET / HTTP/1.1\r\nHost: a\r\n b\r\n\r\n",
-		want: ParseError{400, 16, "Host field is folded", fold},
+		want: Error{400, 16, "Host field is folded", fold},
 	}, {
 		name: "folded Host, blank", in: "GET / HTTP/1.1\nHost: a\n \n\n",
-		want: ParseError{400, 15, "Host field is folded", fold},
+		want: Error{400, 15, "Host field is folded", fold},
 		why:  "even where the value would be good",
 	}, {
 		name: "folded Host beside an absolute-form", in: "GET http://a/ HTTP/1.0\nHost:\n a\n\n",
-		want: ParseError{400, 23, "Host field is folded", fold},
+		want: Error{400, 23, "Host field is folded", fold},
 	}, {
 		name: "folded Content-Length", in: "POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n 5\r\n\r\n",
-		want: ParseError{400, 26, "Content-Length field is folded", fold},
+		want: Error{400, 26, "Content-Length field is folded", fold},
 	}, {
 		name: "folded Transfer-Encoding", in: "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n chunked\r\n\r\n",
-		want: ParseError{400, 26, "Transfer-Encoding field is folded", fold},
+		want: Error{400, 26, "Transfer-Encoding field is folded", fold},
 	}, {
 		name: "folded second Transfer-Encoding", in: "POST / HTTP/1.1\nHost: a\nTransfer-Encoding: gzip\nTransfer-Encoding: chunked\n \n\n",
-		want: ParseError{400, 48, "Transfer-Encoding field is folded", fold},
+		want: Error{400, 48, "Transfer-Encoding field is folded", fold},
 	}, {
 		name: "fold before the first field line", in: "GET / HTTP/1.1\n Host: a\n\n",
-		want: ParseError{400, 15, "white space before the first field line", "RFC 9112, section 2.2"},
+		want: Error{400, 15, "white space before the first field line", "RFC 9112, section 2.2"},
 	}, {
 		name: "bare CR in a field value", in: "GET / HTTP/1.1\nHost: a\nX: a\rb\n\n",
-		want: ParseError{400, 27, "CR is not followed by LF", "RFC 9112, section 2.2"},
+		want: Error{400, 27, "CR is not followed by LF", "RFC 9112, section 2.2"},
 	}, {
 		name: "bare CR in a fold", in: "GET / HTTP/1.1\nHost: a\nX: a\n \rb\n\n",
-		want: ParseError{400, 29, "CR is not followed by LF", "RFC 9112, section 2.2"},
+		want: Error{400, 29, "CR is not followed by LF", "RFC 9112, section 2.2"},
 	}, {
 		name: "control byte in a fold", in: "GET / HTTP/1.1\nHost: a\nX: a\n b\x00\n\n",
-		want: ParseError{400, 30, "field value has a control byte", "RFC 9110, section 5.5"},
+		want: Error{400, 30, "field value has a control byte", "RFC 9110, section 5.5"},
 	}, {
 		name: "space before colon", in: "GET / HTTP/1.1\nHost : a\n\n",
-		want: ParseError{400, 19, "field name is not a token", "RFC 9112, section 5.1"},
+		want: Error{400, 19, "field name is not a token", "RFC 9112, section 5.1"},
 	}, {
 		name: "no colon", in: "GET / HTTP/1.1\nHost: a\nabc\n\n",
-		want: ParseError{400, 26, "field line has no colon", "RFC 9112, section 5"},
+		want: Error{400, 26, "field line has no colon", "RFC 9112, section 5"},
 	}, {
 		name: "no colon before the end of the input", in: "GET / HTTP/1.1\nHost: a\nabc",
-		want: ParseError{400, 26, "field line has no colon", "RFC 9112, section 5"},
+		want: Error{400, 26, "field line has no colon", "RFC 9112, section 5"},
 		why:  "the end of the input ends the line",
 	}, {
 		name: "two leading empty lines", in: "\n\nGET / HTTP/1.1\nHost: a\n\n",
-		want: ParseError{400, 1, "method is not a token", "RFC 9110, section 9.1"},
+		want: Error{400, 1, "method is not a token", "RFC 9110, section 9.1"},
 		why:  "one is ignored, as strictly",
 	}, {
 		name: "two spaces in the request line", in: "GET  / HTTP/1.1\nHost: a\n\n",
-		want: ParseError{400, 4, "more than one space", "RFC 9112, section 3"},
+		want: Error{400, 4, "more than one space", "RFC 9112, section 3"},
 	}, {
 		name: "no version", in: "GET /\nHost: a\n\n",
-		want: ParseError{400, 5, "HTTP version is missing", "RFC 9112, section 3"},
+		want: Error{400, 5, "HTTP version is missing", "RFC 9112, section 3"},
 	}, {
 		name: "space behind the version", in: "GET / HTTP/1.1 \nHost: a\n\n",
-		want: ParseError{400, 14, "HTTP version is malformed", "RFC 9112, section 2.3"},
+		want: Error{400, 14, "HTTP version is malformed", "RFC 9112, section 2.3"},
 	}, {
 		name: "bare CR behind the version", in: "GET / HTTP/1.1\rHost: a\n\n",
-		want: ParseError{400, 15, "HTTP version is malformed", "RFC 9112, section 2.3"},
+		want: Error{400, 15, "HTTP version is malformed", "RFC 9112, section 2.3"},
 	}, {
 		name: "HTTP/2.0", in: "GET / HTTP/2.0\n",
-		want: ParseError{505, 11, "HTTP version is not supported", "RFC 9110, section 15.6.6"},
+		want: Error{505, 11, "HTTP version is not supported", "RFC 9110, section 15.6.6"},
 	}, {
 		name: "no Host", in: "GET / HTTP/1.1\n\n",
-		want: ParseError{400, 16, "Host field is missing", "RFC 9112, section 3.2"},
+		want: Error{400, 16, "Host field is missing", "RFC 9112, section 3.2"},
 		why:  "the empty line says that no more would have come",
 	}, {
 		name: "bare LF after the request line only", in: "GET / HTTP/1.1\nHost: a\r\n\r\n",
-		want: ParseError{400, 15, lenientMixed, "RFC 9112, section 2.2"},
+		want: Error{400, 15, lenientMixed, "RFC 9112, section 2.2"},
 		why:  "a recipient that takes only CRLF for the end of a line sees no Host",
 	}, {
 		name: "bare LF after the Host field only", in: "GET / HTTP/1.1\r\nX: y\r\nHost: a\n\r\n",
-		want: ParseError{400, 22, lenientMixed, "RFC 9112, section 2.2"},
+		want: Error{400, 22, lenientMixed, "RFC 9112, section 2.2"},
 	}, {
 		name: "bare LF as the empty line only", in: "GET / HTTP/1.1\r\nHost: a\r\n\n",
-		want: ParseError{400, 16, lenientMixed, "RFC 9112, section 2.2"},
+		want: Error{400, 16, lenientMixed, "RFC 9112, section 2.2"},
 	}, {
 		name: "bare LF before Transfer-Encoding", in: "POST / HTTP/1.0\r\nx:x\nTransfer-Encoding: chunked\r\n\r\n",
-		want: ParseError{400, 21, lenientMixed, "RFC 9112, section 2.2"},
+		want: Error{400, 21, lenientMixed, "RFC 9112, section 2.2"},
 		why:  "one that forwards a bare LF in a value sees no Transfer-Encoding",
 	}, {
 		name: "bare LF after Content-Length", in: "POST / HTTP/1.0\r\nContent-Length: 5\n\r\n",
-		want: ParseError{400, 17, lenientMixed, "RFC 9112, section 2.2"},
+		want: Error{400, 17, lenientMixed, "RFC 9112, section 2.2"},
 	}, {
 		name: "bare LF in a fold", in: "GET / HTTP/1.1\r\nHost: a\r\nX: b\n c\r\n\r\n",
-		want: ParseError{400, 16, lenientMixed, "RFC 9112, section 2.2"},
+		want: Error{400, 16, lenientMixed, "RFC 9112, section 2.2"},
 	}, {
 		name: "different ends without the empty line", in: "GET / HTTP/1.1\r\nHost: a\n",
-		want: ParseError{400, 16, lenientMixed, "RFC 9112, section 2.2"},
+		want: Error{400, 16, lenientMixed, "RFC 9112, section 2.2"},
 	}, {
 		name: "two Hosts", in: "GET / HTTP/1.1\nHost: a\nHost: a",
-		want: ParseError{400, 23, "more than one Host field line", "RFC 9112, section 3.2"},
+		want: Error{400, 23, "more than one Host field line", "RFC 9112, section 3.2"},
 	}, {
 		name: "both framing fields", in: "POST / HTTP/1.1\nHost: a\nContent-Length: 5\nTransfer-Encoding: chunked\n\n",
-		want: ParseError{400, 42, "both Content-Length and Transfer-Encoding", "RFC 9112, section 6.1"},
+		want: Error{400, 42, "both Content-Length and Transfer-Encoding", "RFC 9112, section 6.1"},
 	}, {
 		name: "encoded NUL", in: "GET /%00 HTTP/1.1\nHost: a",
-		want: ParseError{400, 5, "path has an encoded NUL", "RFC 3986, section 7.3"},
+		want: Error{400, 5, "path has an encoded NUL", "RFC 3986, section 7.3"},
 	}}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			req, rest, err := ParseRequestLenient([]byte(tt.in))
+			req, rest, err := parseLenient([]byte(tt.in))
 			if req != nil || rest != nil {
 				t.Errorf("ParseRequestLenient(%q) = %v, %q beside an error", tt.in, req, rest)
 			}
@@ -313,7 +311,7 @@ func TestParseRequestLenientRefusesTheRest(t *testing.T) {
 				seen++
 				continue
 			}
-			_, _, err := ParseRequestLenient([]byte(tt.in))
+			_, _, err := parseLenient([]byte(tt.in))
 			if diff := cmp.Diff(&tt.want, parseErrorOf(err)); diff != "" {
 				t.Errorf("%s: ParseRequestLenient(%q) error (-want +got):\n%s", tt.name, tt.in, diff)
 			}
@@ -336,7 +334,7 @@ func TestParseRequestLenientIncomplete(t *testing.T) {
 		{"\r\nGET /a HTTP/1.0\r\nX: y\r\n\r\n", len("\r\nGET /a HTTP/1.0")},
 	} {
 		for n := range len(tt.in) + 1 {
-			_, _, err := ParseRequestLenient([]byte(tt.in[:n]))
+			_, _, err := parseLenient([]byte(tt.in[:n]))
 			if (err == ErrIncomplete) != (n < tt.whole) {
 				t.Errorf("ParseRequestLenient(%q) = %v: it is incomplete up to %d bytes", tt.in[:n], err, tt.whole)
 			}
@@ -344,7 +342,7 @@ func TestParseRequestLenientIncomplete(t *testing.T) {
 	}
 	const head = "POST /a HTTP/1.1\nHost: a\n"
 	for _, framing := range []string{"Content-Length: 0\n", "content-length: 5\n", "Transfer-Encoding: chunked\n", "Content-Length: 5", "X: y\nContent-Length: x\nY: z\n"} {
-		if _, _, err := ParseRequestLenient([]byte(head + framing)); err != ErrIncomplete {
+		if _, _, err := parseLenient([]byte(head + framing)); err != ErrIncomplete {
 			t.Errorf("ParseRequestLenient(%q) = %v, want ErrIncomplete: it is never taken for whole", head+framing, err)
 		}
 	}
@@ -356,7 +354,7 @@ func TestParseRequestLenientLimits(t *testing.T) {
 	head := limitHead(32<<10+4, 8192) // 32 KiB without the end of the last line and the empty line
 	tests := []struct {
 		name, in string
-		want     *ParseError
+		want     *Error
 	}{
 		{"field line of 8 KiB at the end of the input", strings.TrimSuffix(start+limitField(8192), "\r\n"), nil},
 		{"field line of 8 KiB and a byte", start + limitField(8193), refuse431(25+8192, tooLongLine)},
@@ -373,7 +371,7 @@ func TestParseRequestLenientLimits(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, _, err := ParseRequestLenient([]byte(tt.in))
+			_, _, err := parseLenient([]byte(tt.in))
 			checkLimit(t, "ParseRequestLenient", tt.in, tt.want, err)
 		})
 	}
@@ -381,12 +379,12 @@ func TestParseRequestLenientLimits(t *testing.T) {
 
 // A Server with WithLenientParsing reads from a connection, where more may come.
 func TestLenientParserOnAConnection(t *testing.T) {
-	max := wire.DefaultLimits
+	max := DefaultLimits
 	max.Lenient = true
 	for _, tt := range lenientAccepts {
 		whole := strings.TrimSuffix(tt.in, tt.rest)
 		ended := strings.HasSuffix(whole, "\n\n") || strings.HasSuffix(whole, "\n\r\n")
-		var r Request
+		var r request
 		p := parserOf(&r, max)
 		for n := range len(whole) {
 			if _, err := p.Parse([]byte(whole[:n])); err != ErrIncomplete {

@@ -1,4 +1,4 @@
-package rawhttp
+package jail_test
 
 import (
 	"errors"
@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"example.com/rawhttp"
 	"example.com/rawhttp/internal/jail"
 )
 
@@ -42,7 +43,7 @@ func jailSees(t testing.TB, j jail.Tree, name string) string {
 		t.Errorf("%q: open says %v, stat %v", name, err, statErr)
 	}
 	if err != nil {
-		return fmt.Sprint(StatusOf(err))
+		return fmt.Sprint(rawhttp.StatusOf(err))
 	}
 	defer file.Close()
 	if openedInfo.Size() != info.Size() || openedInfo.Mode() != info.Mode() || !openedInfo.ModTime().Equal(info.ModTime()) || openedInfo.Name() != info.Name() {
@@ -112,7 +113,7 @@ func TestJails(t *testing.T) {
 	for name, j := range jails(t, root) {
 		for _, tt := range tests {
 			if got := jailSees(t, j, tt.name); got != tt.want {
-				t.Errorf("%s: %q is %q, want %q: %s", name, bodyCut(tt.name), got, tt.want, tt.why)
+				t.Errorf("%s: %q is %q, want %q: %s", name, tt.name[:min(len(tt.name), 100)], got, tt.want, tt.why)
 			}
 		}
 	}
@@ -164,12 +165,12 @@ func TestJailCloses(t *testing.T) {
 							}
 							file.Close()
 							_, err = j.Stat("a")
-							if err != nil && StatusOf(err) != 503 {
+							if err != nil && rawhttp.StatusOf(err) != 503 {
 								t.Errorf("%s: stat of a closed jail: %v", name, err)
 							}
 							continue
 						}
-						if StatusOf(err) != 503 || !errors.Is(err, fs.ErrClosed) {
+						if rawhttp.StatusOf(err) != 503 || !errors.Is(err, fs.ErrClosed) {
 							t.Errorf("%s: open in a closed jail: %v, want fs.ErrClosed as 503", name, err)
 						}
 						return
@@ -186,7 +187,7 @@ func TestJailCloses(t *testing.T) {
 			}
 			asking.Wait()
 			for _, name := range []string{"a", "secret", "d/e/f/g", "to-a", "."} {
-				if _, err := j.Stat(name); StatusOf(err) != 503 {
+				if _, err := j.Stat(name); rawhttp.StatusOf(err) != 503 {
 					t.Errorf("stat of %q in a closed jail: %v, want 503", name, err)
 				}
 			}

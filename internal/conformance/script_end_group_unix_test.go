@@ -1,6 +1,6 @@
 //go:build unix
 
-package rawhttp
+package conformance_test
 
 import (
 	"fmt"
@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"example.com/rawhttp"
 )
 
 // endsHelper is a command line for scripts: it leaves the script's process group as how says,
@@ -68,8 +70,8 @@ func endsAwaitFile(name string) string {
 func TestScriptErrorHeldByAnotherSession(t *testing.T) {
 	t.Parallel()
 	script := "echo; " + endsHelper(t, "session", "pid.$QUERY_STRING") + " >/dev/null & " + endsAwaitFile("pid.$QUERY_STRING")
-	s := endsServe(t, map[string]string{"a.sh": script}, WithMaxScripts(4))
-	for n := range 6 {
+	s := endsServe(t, map[string]string{"a.sh": script}, rawhttp.WithMaxScripts(1))
+	for n := range 4 {
 		got := s.ask(t, fmt.Sprintf("/a.sh?%d", n)).answer(t)
 		if got.Status != 200 || got.Content != "\n" || got.Cut {
 			t.Errorf("request %d: answer %v, want 200 and an empty line", n, got)
@@ -79,7 +81,7 @@ func TestScriptErrorHeldByAnotherSession(t *testing.T) {
 			t.Errorf("request %d: the process of another session is gone, so it held nothing", n)
 		}
 	}
-	endsUntil(t, "all turns are over", func() bool { return len(s.srv.files.scripts.(*scripts).turns) == 0 })
+	s.awaitTurn(t)
 }
 
 // Zombies in the group of a script, which are another process's to wait for, do not hold its
@@ -87,12 +89,12 @@ func TestScriptErrorHeldByAnotherSession(t *testing.T) {
 func TestScriptGroupOfForeignZombies(t *testing.T) {
 	t.Parallel()
 	script := "echo; " + endsHelper(t, "zombie", "pid") + " >/dev/null 2>&1 & " + endsAwaitFile("pid")
-	s := endsServe(t, map[string]string{"a.sh": script}, WithMaxScripts(1))
+	s := endsServe(t, map[string]string{"a.sh": script}, rawhttp.WithMaxScripts(1))
 	if got := s.ask(t, "/a.sh").answer(t); got.Status != 200 {
 		t.Errorf("answer %v, want 200", got)
 	}
 	pid := s.awaitPid(t, "pid")
-	endsUntil(t, "its turn is over", func() bool { return len(s.srv.files.scripts.(*scripts).turns) == 0 })
+	s.awaitTurn(t)
 	if endsGone(pid) {
 		t.Error("the process whose child is a zombie is gone, so it was none")
 	}
@@ -108,7 +110,7 @@ func TestScriptThatHasLeftItsGroup(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := endsServe(t, map[string]string{"a.sh": before + "export " + strings.Replace(endsHelper(t, "join", "pid"), " '", "; exec '", 1)}, WithMaxScripts(1))
+			s := endsServe(t, map[string]string{"a.sh": before + "export " + strings.Replace(endsHelper(t, "join", "pid"), " '", "; exec '", 1)}, rawhttp.WithMaxScripts(1))
 			c := s.ask(t, "/a.sh")
 			pid := s.awaitPid(t, "pid")
 			if group, err := syscall.Getpgid(pid); group == pid || err != nil {
@@ -117,13 +119,13 @@ func TestScriptThatHasLeftItsGroup(t *testing.T) {
 			start := time.Now()
 			c.reset()
 			endsAwaitGone(t, pid)
-			if took := time.Since(start); before != "" && took < scriptGrace {
-				t.Errorf("ended by force after %v, want not before %v", took, scriptGrace)
+			if took := time.Since(start); before != "" && took < scriptWaits {
+				t.Errorf("ended by force after %v, want not before %v", took, scriptWaits)
 			}
 			if _, err := os.Stat(filepath.Join(s.root, "heard")); (err == nil) != (before == "") {
 				t.Errorf("the script has heard of its end: %v, want %v", err == nil, before == "")
 			}
-			endsUntil(t, "its turn is over", func() bool { return len(s.srv.files.scripts.(*scripts).turns) == 0 })
+			s.awaitTurn(t)
 		})
 	}
 }

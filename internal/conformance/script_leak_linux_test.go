@@ -1,4 +1,4 @@
-package rawhttp
+package conformance_test
 
 import (
 	"bytes"
@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
 )
 
 // leakRuns is how often each ending is tried. RAWHTTP_SCRIPT_RUNS says another
@@ -89,7 +91,7 @@ func TestScriptsLeaveNothing(t *testing.T) {
 	}
 	var sites []*endsSite
 	for _, tt := range tests {
-		sites = append(sites, endsServe(t, map[string]string{"a.sh": tt.script}, WithScriptTimeout(tt.timeout), WithMaxScripts(0), WithMaxConns(0)))
+		sites = append(sites, endsServe(t, map[string]string{"a.sh": tt.script}, rawhttp.WithScriptTimeout(tt.timeout), rawhttp.WithMaxScripts(0), rawhttp.WithMaxConns(0)))
 	}
 	run := func(ending, n int) {
 		tt, s := &tests[ending], sites[ending]
@@ -149,10 +151,11 @@ func TestScriptsLeaveNothing(t *testing.T) {
 	endsUntil(t, "the first runs are over", func() bool {
 		open := 0
 		for _, s := range sites {
-			open += int(s.srv.Stats().ConnsOpen) + s.runs()
+			open += int(s.srv.Stats().ConnsOpen)
 		}
 		return open == 0
 	})
+	awaitNoScripts(t)
 	before := leakCount{Descriptors: liveDescriptors(), Goroutines: runtime.NumGoroutine()}
 	runAll(0, runs)
 	start := time.Now()
@@ -179,7 +182,7 @@ func TestScriptWhoseLoaderIsMissing(t *testing.T) {
 		t.Skip("/bin/true has no dynamic loader")
 	}
 	copy(program[at:], "/no-")
-	s := endsServe(t, nil, WithScript(".cgi"))
+	s := endsServe(t, nil, rawhttp.WithScript(".cgi"))
 	scriptioWrite(t, filepath.Join(s.root, "a.cgi"), string(program), 0o755)
 	endsOwn(500).check(t, "/a.cgi", s.ask(t, "/a.cgi").answer(t))
 	s.log.await(t, "ERROR", `a.cgi" (the file exists, its dynamic loader does not): no such file`)
@@ -199,7 +202,7 @@ func TestScriptWhoseOrphansAreOurs(t *testing.T) {
 	defer set(0)
 	s := endsServe(t, map[string]string{
 		"a.sh": "echo; sleep 1000 >&- 2>&- & sh -c 'sleep 1000 & sleep 1000 & echo' >&- 2>&- & sleep 0.1",
-	}, WithMaxScripts(1))
+	}, rawhttp.WithMaxScripts(1))
 	for range 3 {
 		if got := s.ask(t, "/a.sh").answer(t); got.Status != 200 || got.Content != "\n" || got.Cut {
 			t.Errorf("answer %v, want 200 and an empty line", got)
@@ -207,8 +210,9 @@ func TestScriptWhoseOrphansAreOurs(t *testing.T) {
 	}
 	endsUntil(t, "nothing is left, zombies included", func() bool {
 		survivors, zombies := leakProcesses(t, s.root)
-		return survivors == 0 && zombies == 0 && len(s.srv.files.scripts.(*scripts).turns) == 0
+		return survivors == 0 && zombies == 0
 	})
+	s.awaitTurn(t)
 }
 
 // Where there are no descriptors, a request is answered with 503, at whatever point
@@ -216,7 +220,7 @@ func TestScriptWhoseOrphansAreOurs(t *testing.T) {
 func TestScriptWithoutDescriptors(t *testing.T) {
 	s := endsServe(t, map[string]string{"a.sh": "echo; cat"})
 	post := endsPost("/a.sh", 7, "content")
-	chunk := strings.Repeat("x", scratchSize+1)
+	chunk := strings.Repeat("x", copyBuffer+1)
 	long := liveChunked("/a.sh", fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(chunk), chunk))
 	for name, request := range map[string]string{"short content": post, "long chunked content": long} {
 		t.Run(name, func(t *testing.T) {

@@ -1,4 +1,4 @@
-package conformance_test
+package ascii
 
 import (
 	"math/rand/v2"
@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"example.com/rawhttp/internal/ascii"
 )
 
 // A date that we take package http takes for the same, but for the century of a year
@@ -33,7 +31,7 @@ func TestParseDateAtRandom(t *testing.T) {
 	accepted := 0
 	for range 200_000 {
 		now := time.Unix(r.Int64N(1<<33), 0).UTC()
-		form := []string{ascii.IMFFixdate, "Monday, 02-Jan-06 15:04:05 GMT", time.ANSIC}[r.IntN(3)]
+		form := []string{IMFFixdate, "Monday, 02-Jan-06 15:04:05 GMT", time.ANSIC}[r.IntN(3)]
 		s := []byte(time.Unix(r.Int64N(1<<34)-1<<32, 0).UTC().Format(form))
 		for range r.IntN(3) {
 			s[r.IntN(len(s))] = " 0123456789:,-GMTNovDec"[r.IntN(23)]
@@ -42,7 +40,7 @@ func TestParseDateAtRandom(t *testing.T) {
 		if t.Failed() {
 			return
 		}
-		if _, ok := ascii.ParseDate(string(s), now); ok {
+		if _, ok := ParseDate(string(s), now); ok {
 			accepted++
 		}
 	}
@@ -53,7 +51,7 @@ func TestParseDateAtRandom(t *testing.T) {
 
 func fuzzCheckDate(t *testing.T, s string, now time.Time) {
 	t.Helper()
-	got, ok := ascii.ParseDate(s, now)
+	got, ok := ParseDate(s, now)
 	if !ok {
 		return
 	}

@@ -1,0 +1,326 @@
+//go:build unix
+
+package conformance_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+// What is answered where a script has no more time: 504 as long as that can be said.
+func TestScriptTimeout(t *testing.T) {
+	tests := []struct {
+		name, script string
+		want         endsAnswer
+		version      string
+	}{
+		{"nothing is printed", "echo $$ >pid; exec sleep 1000", endsOwn(504), "1.1"},
+		{"fields are not ended", "echo $$ >pid; echo Content-Type: text/plain; exec sleep 1000", endsOwn(504), "1.1"},
+		{"fields, and no content", "echo $$ >pid; echo Content-Type: text/plain; echo; exec sleep 1000", endsOwn(504), "1.1"},
+		{"output is closed, with nothing in it", "echo $$ >pid; exec >&-; exec sleep 1000", endsOwn(504), "1.1"},
+		{"content has begun", "echo $$ >pid; echo; echo begin; exec sleep 1000", endsAnswer{200, "chunked", "\nbegin\n", true}, "1.1"},
+		{"content has begun, to the close", "echo $$ >pid; echo; echo begin; exec sleep 1000", endsAnswer{200, "close", "\nbegin\n", true}, "1.0"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := endsServe(t, map[string]string{"a.sh": tt.script}, rawhttp.WithScriptTimeout(500*time.Millisecond))
+			var c *endsClient
+			var got endsAnswer
+			for n := 1; ; n++ {
+				c = s.dial(t)
+				c.send(t, strings.Replace(liveGet("/a.sh"), "HTTP/1.1", "HTTP/"+tt.version, 1))
+				got = c.answer(t)
+				s.log.await(t, "WARN rawhttp: script was ended", fmt.Sprintf("script=%s/a.sh conn=%d request=1 err=", s.root, n))
+				if !tt.want.Cut || got.Status != 504 || n == 20 { // else the machine was too slow for the head
+					break
+				}
+			}
+			tt.want.check(t, "/a.sh: "+tt.name, got)
+			endsAwaitGone(t, s.awaitPid(t, "pid"))
+			if tt.want.Cut {
+				s.log.await(t, "ERROR rawhttp: response cut", "request=1")
+				return
+			}
+			c.send(t, liveGet("/hello.txt"))
+			endsWhole("hello\n").check(t, "/hello.txt on the same connection", c.answer(t))
+		})
+	}
+}
+
+// The first byte has a limit of its own, also where the script has none. The test
+// waits for it beside others.
+func TestScriptFirstByte(t *testing.T) {
+	waits(t)
+	t.Parallel()
+	s := endsServe(t, map[string]string{
+		"silent.sh": "echo $$ >silent; exec sleep 1000",
+		"closed.sh": "echo $$ >closed; exec >&-; exec sleep 1000",
+		"byte.sh":   "printf x; sleep 11; echo y",
+		"fed.sh":    "echo $$ >fed; cat >/dev/null; exec sleep 1000",
+		"upload.sh": "cat",
+		"unread.sh": "echo $$ >unread; exec sleep 1000",
+	}, rawhttp.WithScriptTimeout(0), rawhttp.WithMaxScripts(0))
+	start := time.Now()
+	fed, upload, unread := s.dial(t), s.dial(t), s.dial(t)
+	unread.send(t, endsPost("/unread.sh", 200_000, strings.Repeat("x", 200_000)))
+	fed.send(t, endsPost("/fed.sh", 7, "content"))
+	upload.send(t, endsPost("/upload.sh", 7, "con"))
+	silent, closed, first := s.ask(t, "/silent.sh"), s.ask(t, "/closed.sh"), s.ask(t, "/byte.sh")
+	endsOwn(504).check(t, "/silent.sh", silent.answer(t))
+	if took := time.Since(start); took < 10*time.Second {
+		t.Errorf("answered after %v, want %v", took, 10*time.Second)
+	}
+	endsOwn(504).check(t, "/closed.sh, which closes its output", closed.answer(t))
+	endsAwaitGone(t, s.awaitPid(t, "silent"), s.awaitPid(t, "closed"))
+	endsWhole("xy\n").check(t, "/byte.sh, which has its first byte in time", first.answer(t))
+	endsOwn(504).check(t, "/fed.sh, which has its content", fed.answer(t))
+	endsOwn(504).check(t, "/unread.sh, which leaves its content unread", unread.answer(t))
+	endsAwaitGone(t, s.awaitPid(t, "fed"), s.awaitPid(t, "unread"))
+	upload.send(t, "tent") // 11 s have passed, which are not the script's
+	endsWhole("content").check(t, "/upload.sh, which waits for its content", upload.answer(t))
+}
+
+// Output is cut behind 64 MiB.
+func TestScriptOutputLimit(t *testing.T) {
+	s := endsServe(t, map[string]string{
+		"most.sh": fmt.Sprintf("head -c %d /dev/zero", scriptOutputMost),
+		"more.sh": fmt.Sprintf("head -c %d /dev/zero", scriptOutputMost+1),
+		"ever.sh": "echo $$ >pid; cat /dev/zero",
+	})
+	read := func(target string) (n int64, err error) {
+		resp := s.ask(t, target).head(t)
+		return io.Copy(io.Discard, resp.Body)
+	}
+	if n, err := read("/most.sh"); n != scriptOutputMost || err != nil {
+		t.Errorf("/most.sh gives %d bytes, %v, want %d and no error", n, err, scriptOutputMost)
+	}
+	for _, target := range []string{"/more.sh", "/ever.sh"} {
+		if n, err := read(target); n < scriptOutputMost*9/10 || n > scriptOutputMost || err == nil {
+			t.Errorf("%s gives %d bytes, %v, want about %d and an error", target, n, err, scriptOutputMost)
+		}
+		s.log.await(t, "ERROR rawhttp: response cut", "printed too much")
+	}
+	endsAwaitGone(t, s.awaitPid(t, "pid"))
+}
+
+// Standard error goes to the log line by line, quoted, up to a limit.
+func TestScriptStderr(t *testing.T) {
+	const lines = scriptErrorMost / 64
+	line := strings.Repeat("e", 63)
+	repeat := func(n int) string {
+		return fmt.Sprintf("i=0; while [ $i -lt %d ]; do echo %s; i=$((i+1)); done >&2; ", n, line)
+	}
+	tests := []struct {
+		name, script string
+		want         []string // what is quoted in the log
+		more         string   // bytes that are said to be there, "": nothing is said
+	}{
+		{"nothing", "echo", nil, ""},
+		{"lines", "echo one >&2; echo >&2; echo two >&2; echo", []string{"one", "", "two"}, ""},
+		{"no end of line", "printf end >&2; echo", []string{"end"}, ""},
+		{"control bytes", `printf 'a\033[31m\r\007\000\tb"\\\377\n' >&2; echo`, []string{`a\x1b[31m\x0d\x07\x00\x09b"\\xff`}, ""},
+		{"behind the output", "echo; exec >&-; echo late >&2", []string{"late"}, ""},
+		{"before a failure", "echo why >&2; exit 3", []string{"why"}, ""},
+		{"the most", repeat(lines) + "echo", strings.Split(strings.TrimSuffix(strings.Repeat(line+"\n", lines), "\n"), "\n"), ""},
+		{"more", repeat(lines+1000) + "echo", nil, fmt.Sprint(64 * (lines + 1000))},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := endsServe(t, map[string]string{"a.sh": tt.script})
+			c := s.dial(t)
+			c.send(t, liveGet("/hello.txt"))
+			c.answer(t)
+			c.send(t, liveGet("/a.sh"))
+			c.answer(t)
+			awaitNoScripts(t) // then all is logged
+			prefix := "WARN rawhttp: script says script=" + s.root + "/a.sh conn=1 request=2 stderr="
+			var got []string
+			said := 0
+			for _, l := range s.log.with(prefix) {
+				got = append(got, strings.TrimPrefix(l, prefix))
+				said += len(l) - len(prefix) + 1
+			}
+			more := s.log.with("WARN rawhttp: script says more than is logged script=" + s.root + "/a.sh conn=1 request=2 bytes=" + tt.more)
+			if len(s.log.with("more than is logged")) != len(more) || (tt.more != "") != (len(more) == 1) {
+				t.Errorf("log says of more: %q, want bytes=%s", s.log.with("more than is logged"), tt.more)
+			}
+			if tt.more != "" {
+				if said > scriptErrorMost || said < scriptErrorMost-4<<10 {
+					t.Errorf("%d bytes are logged, want about %d", said, scriptErrorMost)
+				}
+				return
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("stderr in the log (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// awaitNoScripts waits until no script of any server runs. No other test may run scripts
+// meanwhile.
+func awaitNoScripts(t testing.TB) {
+	t.Helper()
+	endsUntil(t, "all scripts have ended", func() bool { return !strings.Contains(goroutines(), "rawhttp.(*scriptRun).tend(") })
+}
+
+func (s *endsSite) awaitWaiting(t testing.TB, n int) {
+	t.Helper()
+	endsUntil(t, fmt.Sprintf("%d requests wait for a turn", n), func() bool { return strings.Count(goroutines(), "rawhttp.(*scripts).takeTurn(") == n })
+}
+
+// running counts the scripts that have begun.
+func (s *endsSite) running(t testing.TB) int {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(s.root, "pid.*"))
+	if err != nil {
+		t.Error(err)
+	}
+	return len(names)
+}
+
+// So many scripts run at once, so many more wait; others are told at once, and a
+// client that leaves gives up its place.
+func TestScriptTurns(t *testing.T) {
+	const most = 3
+	script := map[string]string{"a.sh": "echo >pid.$$; read x <gate; echo; echo done"}
+	page := rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, status int, _ error) *rawhttp.Response {
+		return rawhttp.Text(status, "mine\n")
+	})
+	s := endsServe(t, script, rawhttp.WithMaxScripts(most), page)
+	open := s.gate(t)
+	var clients []*endsClient
+	for range most {
+		clients = append(clients, s.ask(t, "/a.sh"))
+	}
+	endsUntil(t, "some run", func() bool { return s.running(t) == most })
+	for range scriptsWaiting {
+		clients = append(clients, s.ask(t, "/a.sh"))
+	}
+	s.awaitWaiting(t, scriptsWaiting)
+	beyond := func() {
+		t.Helper()
+		resp := s.ask(t, "/a.sh").head(t)
+		b, _ := io.ReadAll(resp.Body)
+		if resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" || string(b) != "mine\n" {
+			t.Errorf("one more is answered with %d, Retry-After %q, %q, want 503, a number and the page",
+				resp.StatusCode, resp.Header.Get("Retry-After"), b)
+		}
+	}
+	beyond()
+	s.awaitWaiting(t, scriptsWaiting)
+	// One of those that wait leaves.
+	last := len(clients) - 1
+	clients[last].reset()
+	s.awaitWaiting(t, scriptsWaiting-1)
+	clients[last] = s.ask(t, "/a.sh")
+	s.awaitWaiting(t, scriptsWaiting)
+	beyond()
+	if n := s.running(t); n != most {
+		t.Errorf("%d scripts have run, want %d", n, most)
+	}
+	// Those that run end one after the other, and others have their turns.
+	open()
+	endsUntil(t, "one more runs", func() bool { return s.running(t) == most+1 })
+	s.awaitWaiting(t, scriptsWaiting-1)
+	for range len(clients) - 1 {
+		open()
+	}
+	answered := 0
+	for _, c := range clients {
+		switch got := c.answer(t); got.Status {
+		case 200:
+			endsWhole("\ndone\n").check(t, "/a.sh", got)
+			answered++
+		case 503: // the machine is so slow that its time was over
+		default:
+			t.Errorf("answer %v, want 200 or 503", got)
+		}
+	}
+	if answered < most+1 {
+		t.Errorf("%d were answered with 200, want %d or nearly", answered, len(clients))
+	}
+	s.awaitWaiting(t, 0)
+	s.awaitTurn(t)
+}
+
+// A turn that does not come is waited for so long; the limit can be off.
+func TestScriptTurnThatDoesNotCome(t *testing.T) {
+	waits(t)
+	t.Parallel()
+	script := map[string]string{"a.sh": "echo >pid.$$; read x <gate; echo"}
+	s := endsServe(t, script, rawhttp.WithMaxScripts(1))
+	open := s.gate(t)
+	running := s.ask(t, "/a.sh")
+	endsUntil(t, "one runs", func() bool { return s.running(t) == 1 })
+	start := time.Now()
+	resp := s.ask(t, "/a.sh").head(t)
+	if resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" {
+		t.Errorf("answered with %d, Retry-After %q, want 503 and a number", resp.StatusCode, resp.Header.Get("Retry-After"))
+	}
+	if took := time.Since(start); took < 5*time.Second {
+		t.Errorf("answered after %v, want %v", took, 5*time.Second)
+	}
+	open()
+	endsWhole("\n").check(t, "the one that runs", running.answer(t))
+	s.awaitTurn(t)
+}
+
+func TestScriptsWithoutALimit(t *testing.T) {
+	const n = 100
+	s := endsServe(t, map[string]string{"a.sh": "echo >pid.$$; read x <gate; echo"}, rawhttp.WithMaxScripts(0))
+	open := s.gate(t)
+	var clients []*endsClient
+	for range n {
+		clients = append(clients, s.ask(t, "/a.sh"))
+	}
+	endsUntil(t, "all run", func() bool { return s.running(t) == n })
+	for range n {
+		open()
+	}
+	for _, c := range clients {
+		endsWhole("\n").check(t, "/a.sh", c.answer(t))
+	}
+}
+
+// A failure is told to the log; to the client only where nothing was printed.
+func TestScriptThatFails(t *testing.T) {
+	tests := []struct {
+		name, script string
+		want         endsAnswer
+		log          string
+	}{
+		{"status", "exit 3", endsOwn(500), "err=exit status 3"},
+		{"status, its output closed before", "exec >&-; sleep 0.05; exit 3", endsOwn(500), "err=exit status 3"},
+		{"status behind output", "echo; exit 3", endsWhole("\n"), "err=exit status 3"},
+		{"signal", "kill -9 $$", endsOwn(500), "err=signal: killed"},
+		{"signal behind output", "echo; kill -9 $$", endsWhole("\n"), "err=signal: killed"},
+		{"status behind the head", "echo; sleep 0.3; exit 3", endsAnswer{200, "chunked", "\n", false}, "err=exit status 3"},
+		{"nothing printed, and fine", "exit 0", endsWhole(""), ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := endsServe(t, map[string]string{"a.sh": tt.script})
+			c := s.ask(t, "/a.sh")
+			tt.want.check(t, "/a.sh: "+tt.script, c.answer(t))
+			if tt.log != "" {
+				s.log.await(t, "WARN rawhttp: script failed", "script="+s.root+"/a.sh conn=1 request=1", tt.log)
+			}
+			c.send(t, liveGet("/hello.txt"))
+			endsWhole("hello\n").check(t, "/hello.txt on the same connection", c.answer(t))
+			if lines := s.log.with("WARN"); tt.log == "" && lines != nil {
+				t.Errorf("log has %q, want nothing", lines)
+			}
+		})
+	}
+}
