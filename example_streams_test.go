@@ -232,8 +232,20 @@ func zipFolder(folder fs.FS, name string) *rawhttp.Response {
 		}
 		return out.Flush()
 	})
-	escaped := strings.ReplaceAll(url.QueryEscape(name), "+", "%20") // RFC 8187
-	return download.Set("Content-Disposition", "attachment; filename*=UTF-8''"+escaped)
+	return download.Set("Content-Disposition", attachment(name))
+}
+
+// attachment returns the field value that makes browsers save a response under the name, and
+// one in ASCII for clients that do not know filename* (RFC 6266, appendix D).
+func attachment(name string) string {
+	ascii := strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' || strings.ContainsRune(`"\%`, r) {
+			return '_'
+		}
+		return r
+	}, name)
+	escaped := strings.ReplaceAll(url.QueryEscape(name), "+", "%20")
+	return fmt.Sprintf(`attachment; filename="%s"; filename*=UTF-8''%s`, ascii, escaped)
 }
 
 // zipFile adds one file to the archive.
@@ -312,7 +324,7 @@ func Example_zipDownload() {
 		fmt.Println(path.Base(f.Name), f.UncompressedSize64, "bytes")
 	}
 	// Output:
-	// attachment; filename*=UTF-8''Caf%C3%A9.zip
+	// attachment; filename="Caf_.zip"; filename*=UTF-8''Caf%C3%A9.zip
 	// cake.txt 19 bytes
 	// tea.txt 18 bytes
 }
