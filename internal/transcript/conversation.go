@@ -13,11 +13,12 @@ import (
 // A Conversation shows the traffic of one connection. Its methods may be called
 // concurrently, and do not retain byte slices.
 type Conversation struct {
-	p     *Printer
-	id    uint64
-	sides [2]side
-	num   int       // message of the last line printed
-	last  time.Time // time of the last line printed
+	p      *Printer
+	id     uint64
+	sides  [2]side
+	num    int           // message of the last line printed
+	last   time.Time     // when something happened
+	paused time.Duration // how long nothing had, which the next line is to say
 
 	protocol protocol
 	first    [2][]byte // bytes of each side while the protocol is unknown
@@ -64,6 +65,7 @@ func (c *Conversation) Bytes(who Side, b []byte) {
 	if c.isHeard() {
 		c.settle()
 	}
+	c.tick()
 	c.sides[who.other()].pause()
 	if c.protocol == unknown {
 		c.first[who] = append(c.first[who], b...)
@@ -98,7 +100,7 @@ func (c *Conversation) Closes(who Side, how string) {
 	c.last = time.Now()
 }
 
-// Silence returns the time since the last line.
+// Silence returns the time since something happened.
 func (c *Conversation) Silence() time.Duration {
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
@@ -261,6 +263,7 @@ func (c *Conversation) settle() {
 func (c *Conversation) Refused(off int, inContent bool, why string) {
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
+	c.tick()
 	client := &c.sides[Client]
 	why = ascii.Visible(why)
 	client.pause()

@@ -77,12 +77,24 @@ func (c *Conversation) line(num int, color, text string) {
 		}
 		c.num = num
 	}
+	if c.paused > 0 {
+		c.put(num, noteColor, nobody+"("+Seconds(c.paused)+" later)")
+		c.paused = 0
+	}
+	c.put(num, color, text)
+}
+
+// tick notes that something happens. After a pause of more than a second it first prints the
+// lines that both sides have begun.
+func (c *Conversation) tick() {
 	now := time.Now()
-	if silence := now.Sub(c.last); silence > time.Second && !c.last.IsZero() {
-		c.put(num, noteColor, nobody+"("+Seconds(silence)+" later)")
+	if pause := now.Sub(c.last); pause > time.Second && !c.last.IsZero() {
+		for i := range c.sides {
+			c.sides[i].printBegun()
+		}
+		c.paused = max(c.paused, pause)
 	}
 	c.last = now
-	c.put(num, color, text)
 }
 
 func (c *Conversation) put(num int, color, text string) {

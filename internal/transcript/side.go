@@ -318,11 +318,16 @@ func (s *side) finish() {
 
 func (s *side) pauseContent() {
 	s.run = 0
-	if n := len(s.piece); n > 0 {
-		s.printPiece(n)
-	}
+	s.printBegun()
 	if note := s.content.summary(); note != "" {
 		s.c.line(s.num, sideColors[s.who], mute[s.who]+note)
+	}
+}
+
+// printBegun prints the piece that is begun.
+func (s *side) printBegun() {
+	if n := len(s.piece); n > 0 {
+		s.printPiece(n)
 	}
 }
 
