@@ -132,12 +132,8 @@ func (c *conn) resolve(ctx context.Context) *Response {
 	}
 	resp, err := c.ask(ctx)
 	switch {
-	case errors.Is(err, errPanicked):
-		return c.failure(ctx, err).Clone().CloseAfter()
-	case errors.Is(err, ErrAbort):
-		return &Response{message: message{err: err}}
 	case err != nil:
-		return c.failure(ctx, err)
+		return c.resolveError(ctx, err)
 	case resp == nil:
 		return c.failure(ctx, errors.New("rawhttp: the resolver gave neither a response nor an error"))
 	case resp.kind == bodyUpgrade:
@@ -153,6 +149,17 @@ func (c *conn) resolve(ctx context.Context) *Response {
 		return allowed(resp.get("Allow"))
 	}
 	return resp
+}
+
+// resolveError makes the response to what Resolve returned, or panicked with.
+func (c *conn) resolveError(ctx context.Context, err error) *Response {
+	switch {
+	case errors.Is(err, errPanicked):
+		return c.failure(ctx, err).Clone().CloseAfter()
+	case errors.Is(err, ErrAbort):
+		return &Response{message: message{err: err}}
+	}
+	return c.failure(ctx, err)
 }
 
 // ask asks the resolver. What it returns with an error is closed.

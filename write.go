@@ -62,8 +62,10 @@ func (t *responder) write(ctx context.Context) error {
 	if err := t.resp.Err(); err != nil {
 		return err
 	}
-	if err := t.resp.src.take(); err != nil {
-		return err
+	if src := t.resp.src; src != nil {
+		if err := src.take(); err != nil {
+			return err
+		}
 	}
 	if t.resp.imaged && t.isPlain() {
 		return t.writePlain(ctx)
@@ -366,9 +368,19 @@ func (t *responder) end() error {
 	if t.length > 0 {
 		return fmt.Errorf("content is %d bytes short: %w", t.length, io.ErrUnexpectedEOF)
 	}
+	if t.framing == byChunks {
+		return t.endChunks()
+	}
+	if t.withheld != nil {
+		t.lock()() // the head may be due
+	}
+	return nil
+}
+
+// endChunks puts the last chunk and the trailer section (RFC 9112, section 7.1).
+func (t *responder) endChunks() (err error) {
 	var fields []byte
 	if trailers := t.trailers(); trailers != nil {
-		var err error
 		if fields, err = trailers.appendFields(nil); err != nil {
 			return err
 		}
@@ -376,11 +388,9 @@ func (t *responder) end() error {
 	if t.withheld != nil {
 		defer t.lock()()
 	}
-	if t.framing == byChunks {
-		t.out.buf = append(t.out.buf, "0\r\n"...)
-		t.out.buf = append(t.out.buf, fields...)
-		t.out.buf = append(t.out.buf, "\r\n"...)
-	}
+	t.out.buf = append(t.out.buf, "0\r\n"...)
+	t.out.buf = append(t.out.buf, fields...)
+	t.out.buf = append(t.out.buf, "\r\n"...)
 	return nil
 }
 
