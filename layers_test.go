@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -207,6 +208,60 @@ func TestExamplesAreWhole(t *testing.T) {
 		}
 		if e.Output == "" && !e.EmptyOutput {
 			t.Errorf("Example%s has no output, so it is not run", e.Name)
+		}
+	}
+}
+
+// examples/README.md lists the modules in examples and the examples of the whole package, and
+// what it names is where it says.
+func TestExamplesAreListed(t *testing.T) {
+	text, err := os.ReadFile("examples/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := make(map[string]bool)
+	for _, link := range regexp.MustCompile(`\[([^\]]+)\]\(([^)]+)\)`).FindAllStringSubmatch(string(text), -1) {
+		target := filepath.Join("examples", link[2])
+		for i, name := range strings.Split(link[1], "`") {
+			if i%2 == 0 {
+				continue
+			}
+			listed[name] = true
+			if !strings.HasPrefix(name, "Example") {
+				if _, err := os.Stat(filepath.Join(target, "go.mod")); err != nil {
+					t.Errorf("%s is no module: %v", name, err)
+				}
+				continue
+			}
+			code, err := os.ReadFile(target)
+			if err != nil || !strings.Contains(string(code), "\nfunc "+name+"() {") {
+				t.Errorf("%s is not in %s, %v", name, target, err)
+			}
+		}
+	}
+
+	modules, err := filepath.Glob("examples/*/go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range modules {
+		if name := filepath.Base(filepath.Dir(name)); !listed[name] {
+			t.Errorf("examples/%s is not listed", name)
+		}
+	}
+	files, err := filepath.Glob("example_*test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		code, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range regexp.MustCompile(`(?m)^func (Example_\w+)\(\)`).FindAllStringSubmatch(string(code), -1) {
+			if !listed[f[1]] {
+				t.Errorf("%s of %s is not listed", f[1], file)
+			}
 		}
 	}
 }
