@@ -10,8 +10,8 @@ import (
 	"example.com/rawhttp/internal/wire"
 )
 
-// ErrIncomplete says that the bytes given so far may be the beginning of a
-// request head: read more and parse again. It is no failure.
+// ErrIncomplete is returned by the parsers while the bytes given so far may be the beginning of
+// a message: read more and parse again. It is no failure.
 var ErrIncomplete = wire.ErrIncomplete
 
 // ErrServerClosed is returned by the Serve methods of a [Server] after
@@ -28,8 +28,8 @@ var ErrServerClosed = errors.New("rawhttp: the server is closed")
 // the end of a connection, report ErrAbort; Status is 0 if no response was begun.
 var ErrAbort = errors.New("rawhttp: the connection is aborted")
 
-// A ParseError reports a request that cannot be accepted. Its Reason is fixed
-// text and safe to send; it never repeats input.
+// A ParseError reports a request, or for [ParseResponse] a response, that cannot be accepted.
+// Its Reason is fixed text and safe to send; it never repeats input.
 type ParseError struct {
 	Status int // status code to answer with
 

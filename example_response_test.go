@@ -98,6 +98,36 @@ func ExampleResponse_WriteTo() {
 	// "hello\n"
 }
 
+// A captured response is parsed, changed and written again.
+func ExampleParseResponse() {
+	wire := []byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n" +
+		"4\r\nhell\r\n2\r\no\n\r\n0\r\n\r\n")
+	resp, rest, err := rawhttp.ParseResponse(wire, "GET")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(resp.Status(), len(rest))
+	var again strings.Builder
+	if _, err := resp.Set("Cache-Control", "no-store").WriteTo(&again); err != nil {
+		log.Fatal(err)
+	}
+	for line := range strings.Lines(again.String()) {
+		fmt.Printf("%q\n", line)
+	}
+	// Output:
+	// 200 0
+	// "HTTP/1.1 200 OK\r\n"
+	// "Content-Type: text/plain\r\n"
+	// "Transfer-Encoding: chunked\r\n"
+	// "Cache-Control: no-store\r\n"
+	// "\r\n"
+	// "6\r\n"
+	// "hello\n"
+	// "\r\n"
+	// "0\r\n"
+	// "\r\n"
+}
+
 // Calls of Set and Add can be chained. What cannot go out as it was said is
 // reported by Err, and answered with 500: no value smuggles in a line.
 func ExampleResponse_Set() {

@@ -63,6 +63,9 @@ type errorCause struct{ error }
 // answer returns the answer to the error, with what the program has changed in what
 // ErrorResponse returned for it.
 func (e errorCause) answer(ctx context.Context, c *conn, changed *Response) *Response {
+	if errors.Is(e.error, ErrAbort) {
+		return &Response{message: message{err: e.error}}
+	}
 	original := errorResponse(e.error)
 	r := c.failure(ctx, e.error).Clone()
 	r.closeAfter = r.closeAfter || changed.closeAfter

@@ -1,6 +1,7 @@
 package rawhttp
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"example.com/rawhttp/internal/ascii"
 	"example.com/rawhttp/internal/jail"
+	"example.com/rawhttp/internal/wire"
 )
 
 // A Representation is content with what is known about it (RFC 9110, section 8).
@@ -291,3 +293,108 @@ const (
 	firstZipTime = 315532800 // 1980-01-01 00:00:00 UTC
 	npmTime      = 499162500 // 1985-10-26 08:15:00 UTC, of every file in a package of npm
 )
+
+// ParseResponse parses the response that b begins with, to a request with the method, which
+// decides with the status whether it has content (RFC 9112, section 6.3).
+//
+// There are three outcomes, as of [ParseRequest], and the same limits and strictness: a Response
+// and the rest of b; or [ErrIncomplete], while the head, or the content whose end the head says,
+// is not whole; or a [*ParseError] with a Status of 502 (Bad Gateway), whose Offset counts from
+// the beginning of b. 1xx responses are not skipped: the final one follows in rest.
+//
+// The content has been decoded. Content without Content-Length or chunked ends with the
+// connection: it is all of b, and rest is nil, which it is not otherwise. So whoever reads
+// from a connection reads to its end then, and parses again.
+//
+// The Response may be changed, answered with, and written any number of times. It has the
+// fields as received but for those by which a server frames what it sends: Content-Length,
+// Transfer-Encoding, Trailer and Connection. It has the trailer fields of chunked content that
+// [Response.SetTrailer] permits, and closes the connection if the one received does so. Its
+// Date takes the place of the server's. The reason phrase is not kept, as it means nothing
+// (RFC 9112, section 4). That to HEAD answers HEAD alone, with the declared length. One with a
+// status of 1xx, which [Request.Inform] and [Upgrade] send, cannot be written: Err reports that.
+//
+// [Response.WriteTo] writes a Response whose bytes parse to an equal one, and these bytes are
+// written back as they are.
+//
+// The Response keeps no reference to b.
+func ParseResponse(b []byte, method string) (resp *Response, rest []byte, err error) {
+	var h wire.Head
+	var p wire.Parser
+	p.Begin(&h, wire.DefaultLimits)
+	status, n, err := p.ParseResponse(b, method)
+	if err != nil {
+		return nil, nil, parseError(err)
+	}
+	resp = newResponse(status, "")
+	resp.closeAfter = !h.Persist
+	resp.takeFields(Header{string(h.Text), h.Fields})
+	rest = b[n:]
+	var content []byte
+	switch length := h.ContentLength; {
+	case method == "HEAD":
+		resp.kind = bodyUnmade
+		if length >= 0 {
+			resp.extend().length = length
+		}
+	case !wire.HasContent(method, status):
+	case length == wire.UntilClose:
+		content, rest, resp.closeAfter = rest, nil, true
+	case length < 0:
+		content, rest, err = resp.takeChunks(b, n)
+	case length > int64(len(rest)):
+		return nil, nil, ErrIncomplete
+	default:
+		content, rest = rest[:length], rest[length:]
+	}
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case status == 205 && len(content) > 0:
+		return nil, nil, &ParseError{wire.BadGateway, n, "content with a status that has none", "RFC 9110, section 15.3.6"}
+	case resp.kind == bodyBytes:
+		resp.content = bytes.Clone(content)
+	}
+	return resp, rest, nil
+}
+
+// takeFields takes the fields of a Response that was received.
+func (r *Response) takeFields(h Header) {
+	for name, value := range h.All() {
+		switch {
+		case ascii.EqualFold(name, "Content-Type"):
+			r.mediaType = value
+		case ascii.IsAnyOf(name, "Content-Length", "Transfer-Encoding", "Trailer", "Connection"):
+		default:
+			r.fields = append(r.fields, field{name, value})
+		}
+	}
+	r.extend() // see putHead, of Date
+}
+
+// takeChunks takes the chunked content that begins at b[n], to be written in chunks again. It
+// returns it, and what follows it.
+func (r *Response) takeChunks(b []byte, n int) (content, rest []byte, err error) {
+	var chunked Request
+	chunked.head.ContentLength = -1
+	in := bytes.NewReader(b[n:])
+	content, err = io.ReadAll(chunked.Content(nil, in))
+	var pe *ParseError
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, nil, ErrIncomplete
+	case errors.As(err, &pe):
+		return nil, nil, &ParseError{wire.BadGateway, n + pe.Offset, pe.Reason, pe.Section}
+	}
+	r.kind = bodyFunc
+	r.f = func(_ context.Context, w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	}
+	for name, value := range chunked.Trailer().All() {
+		if value != "" && mayBeTrailer(name) { // an empty one is not written
+			r.SetTrailer(name, func() string { return value })
+		}
+	}
+	return content, b[len(b)-in.Len():], nil
+}

@@ -129,7 +129,7 @@ func (t *responder) putHead() {
 	}
 	t.out.take()
 	b := appendStatusLine(t.out.buf, t.status)
-	if t.format.date != nil {
+	if t.format.date != nil && (t.resp.more == nil || !t.resp.has("Date")) { // only ParseResponse sets it
 		b = appendField(b, "Date", t.format.date())
 	}
 	if t.format.server != "" && !t.resp.has("Server") {

@@ -1,4 +1,4 @@
-// Package wire parses request heads, chunk lines and trailer sections (RFC 9112): bytes in,
+// Package wire parses heads of requests and responses, chunk lines and trailer sections (RFC 9112): bytes in,
 // offsets and errors out. It does no I/O and knows nothing of connections.
 package wire
 
@@ -9,7 +9,7 @@ import (
 
 // ErrIncomplete reports that the input is the beginning of a valid head or chunk line, as
 // far as can be told.
-var ErrIncomplete = errors.New("rawhttp: the request head is incomplete")
+var ErrIncomplete = errors.New("rawhttp: the message is incomplete: more bytes are needed")
 
 // An Error reports input that cannot be accepted. Its Reason is fixed text that never
 // repeats input.
@@ -20,9 +20,17 @@ type Error struct {
 	Section string // source of the rule, such as "RFC 9112, section 5.1"
 }
 
+// BadGateway is the Status of every Error about a response: what a gateway that receives it
+// answers with (RFC 9110, section 15.6.3).
+const BadGateway = 502
+
 // Error returns the offset, the reason and the source of the rule.
 func (e *Error) Error() string {
-	return fmt.Sprintf("rawhttp: malformed request at byte %d: %s (%s)", e.Offset, e.Reason, e.Section)
+	message := "request"
+	if e.Status == BadGateway {
+		message = "response"
+	}
+	return fmt.Sprintf("rawhttp: malformed %s at byte %d: %s (%s)", message, e.Offset, e.Reason, e.Section)
 }
 
 // Malformed returns an Error with status 400, which nearly all rules use (RFC 9112, section

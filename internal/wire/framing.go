@@ -21,19 +21,20 @@ func (l *lines) add(i int) {
 	l.n++
 }
 
-// frame applies the rules for Host, and then those for the fields that determine the length
-// and type of the content and whether the connection persists. Request smuggling exploits
-// recipients that interpret these fields differently, so frame never guesses and never
-// repairs.
-func (h *Head) frame() error {
-	var host, length, coding, twin, mediaType lines
-	var closes, keeps bool
+// framingLines are the field lines that determine what a message is, and what they say.
+type framingLines struct {
+	host, length, coding, twin, mediaType lines
+	closes, keeps                         bool // of Connection
+}
+
+// framingLines finds them.
+func (h *Head) framingLines() (l framingLines) {
 	for i := range h.Fields {
 		f := &h.Fields[i]
 		switch f.Name.len() {
 		case len("Host"):
 			if ascii.EqualFold(f.Name.Of(h.Text), "Host") {
-				host.add(i)
+				l.host.add(i)
 			}
 		case len("Expect"):
 			if ascii.EqualFold(f.Name.Of(h.Text), "Expect") {
@@ -41,44 +42,58 @@ func (h *Head) frame() error {
 			}
 		case len("Connection"):
 			if ascii.EqualFold(f.Name.Of(h.Text), "Connection") {
-				closes, keeps = addConnection(f.Value.Of(h.Text), closes, keeps)
+				l.closes, l.keeps = addConnection(f.Value.Of(h.Text), l.closes, l.keeps)
 			}
 		case len("Content-Type"):
 			if ascii.EqualFold(f.Name.Of(h.Text), "Content-Type") {
-				mediaType.add(i)
+				l.mediaType.add(i)
 			}
 		case len("Content-Length"):
 			if ascii.EqualFold(f.Name.Of(h.Text), "Content-Length") {
-				length.add(i)
+				l.length.add(i)
 			} else if ascii.EqualFold(f.Name.Of(h.Text), "Content_Length") {
-				twin.add(i)
+				l.twin.add(i)
 			}
 		case len("Transfer-Encoding"):
 			if ascii.EqualFold(f.Name.Of(h.Text), "Transfer-Encoding") {
-				coding.add(i)
+				l.coding.add(i)
 			} else if ascii.EqualFold(f.Name.Of(h.Text), "Transfer_Encoding") {
-				twin.add(i)
+				l.twin.add(i)
 			}
 		}
 	}
-	h.Persist = !closes && (h.Minor > 0 || keeps) && !h.early
+	return l
+}
+
+// frame applies the rules for Host, and then those for the fields that determine the length
+// and type of the content and whether the connection persists. Request smuggling exploits
+// recipients that interpret these fields differently, so frame never guesses and never
+// repairs.
+func (h *Head) frame() error {
+	l := h.framingLines()
+	h.Persist = !l.closes && (h.Minor > 0 || l.keeps) && !h.early
 	if h.mixed {
-		if err := h.checkLineEnds(host, length, coding); err != nil {
+		if err := h.checkLineEnds(l.host, l.length, l.coding); err != nil {
 			return err
 		}
 	}
-	if err := h.checkHost(host); err != nil {
+	if err := h.checkHost(l.host); err != nil {
 		return err
 	}
-	if twin.n > 0 {
-		off := int(h.Fields[twin.first].Name.Start)
+	return h.frameMessage(l)
+}
+
+// frameMessage applies the rules that requests and responses share.
+func (h *Head) frameMessage(l framingLines) error {
+	if l.twin.n > 0 {
+		off := int(h.Fields[l.twin.first].Name.Start)
 		return Malformed(off, "field name is taken for a framing field where _ turns into -", "RFC 9112, section 11.2")
 	}
-	if err := h.frameContent(length, coding); err != nil {
+	if err := h.frameContent(l.length, l.coding); err != nil {
 		return err
 	}
-	if mediaType.n > 1 { // recipients could disagree about the type of the content
-		off := h.offset(mediaType.first+1, "Content-Type")
+	if l.mediaType.n > 1 { // recipients could disagree about the type of the content
+		off := h.offset(l.mediaType.first+1, "Content-Type")
 		return Malformed(off, "more than one Content-Type field line", "RFC 9110, section 5.3")
 	}
 	return nil

@@ -1,0 +1,116 @@
+package wire
+
+import "example.com/rawhttp/internal/ascii"
+
+// UntilClose is the ContentLength of a response whose content ends with the connection.
+const UntilClose = -2
+
+// ParseResponse is Parse for the head of a response to a request with the method. It returns
+// the status code and the length of the head. Head.ContentLength is as declared, also where
+// the response has no content; see [HasContent].
+func (p *Parser) ParseResponse(b []byte, method string) (status, n int, err error) {
+	status, n, err = p.responseLines(b[:min(len(b), p.max.Head)])
+	if err == ErrIncomplete && len(b) >= p.max.Head {
+		err = p.tooLong(p.max.Head, "header section is too long")
+	}
+	if err == nil {
+		p.h.Text = append(p.h.Text, b[:n]...)
+		p.h.Size = n
+		err = p.h.frameResponse(method, status)
+	}
+	if e, ok := err.(*Error); ok {
+		e.Status = BadGateway
+	}
+	return status, n, err
+}
+
+func (p *Parser) responseLines(b []byte) (status, n int, err error) {
+	status, err = p.statusLine(b)
+	if err != nil {
+		return 0, 0, err
+	}
+	p.next(atFieldLine)
+	n, err = p.fieldSection(b)
+	return status, n, err
+}
+
+// statusLine parses the status line with its CRLF:
+//
+//	status-line = HTTP-version SP status-code SP [ reason-phrase ]
+//
+// RFC 9112, section 4. The space after the status code is sent even if there is no reason
+// phrase; some senders leave it out, and a recipient may accept that, but we do not.
+func (p *Parser) statusLine(b []byte) (status int, err error) {
+	const shape, section = "HTTP/0.0 000 ", "RFC 9112, section 4"
+	for i := range len(shape) {
+		if i == len(b) {
+			return 0, ErrIncomplete
+		}
+		switch {
+		case b[i] == shape[i] && shape[i] != '0', shape[i] == '0' && ascii.IsDigit(b[i]):
+		case i <= len("HTTP/0.0"):
+			return 0, Malformed(i, "HTTP version is malformed", "RFC 9112, section 2.3")
+		case i < len("HTTP/0.0 000"):
+			return 0, Malformed(i, "status code is not three digits", section)
+		default:
+			return 0, Malformed(i, "no space after the status code", section)
+		}
+	}
+	if major := len("HTTP/"); b[major] != '1' {
+		return 0, Malformed(major, "HTTP version is not supported", "RFC 9110, section 2.5")
+	}
+	p.h.Minor = b[len("HTTP/1.")] - '0'
+	code := b[len("HTTP/1.1 "):]
+	if code[0] < '1' || code[0] > '5' {
+		return 0, Malformed(len("HTTP/1.1 "), "status code is not between 100 and 599", "RFC 9110, section 15")
+	}
+	p.pos = ascii.SkipFieldValue(b[:min(len(b), p.max.Line)], len(shape))
+	switch {
+	case p.pos == p.max.Line:
+		return 0, Malformed(p.pos, "status line is too long", section)
+	case p.pos == len(b):
+		return 0, ErrIncomplete
+	case b[p.pos] == '\n':
+		return 0, bareLF(p.pos)
+	case b[p.pos] != '\r':
+		return 0, Malformed(p.pos, "reason phrase has a control byte", section)
+	}
+	p.pos++
+	return int(code[0]-'0')*100 + int(code[1]-'0')*10 + int(code[2]-'0'), p.lineFeed(b)
+}
+
+// HasContent reports whether a response with the status, to a request with the method, has
+// content (RFC 9112, section 6.3, rules 1 and 2).
+func HasContent(method string, status int) bool {
+	switch {
+	case method == "HEAD", status < 200, status == 204, status == 304:
+		return false
+	}
+	return method != "CONNECT" || status >= 300
+}
+
+// frameResponse determines the length of the content and whether the connection persists.
+func (h *Head) frameResponse(method string, status int) error {
+	l := h.framingLines()
+	h.Persist = !l.closes && (h.Minor > 0 || l.keeps)
+	if err := h.frameMessage(l); err != nil {
+		return err
+	}
+	first := len(h.Fields) // of the field line that declares content
+	if l.length.n > 0 {
+		first = l.length.first
+	}
+	if l.coding.n > 0 {
+		first = l.coding.first
+	}
+	switch {
+	case (status < 200 || status == 204) && h.ContentLength != 0:
+		// "A server MUST NOT send a Transfer-Encoding header field in any response with a
+		// status code of 1xx (Informational) or 204 (No Content)." RFC 9112, section 6.1. Nor
+		// Content-Length (RFC 9110, section 8.6); that of 0, which many send, says the same.
+		return Malformed(int(h.Fields[first].Name.Start), "content is declared with a status that has none", "RFC 9112, section 6.3")
+	case first == len(h.Fields):
+		h.ContentLength = UntilClose
+	}
+	return nil
+}
