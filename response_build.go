@@ -322,7 +322,7 @@ func ParseResponse(b []byte, method string) (resp *Response, rest []byte, err er
 	var h wire.Head
 	var p wire.Parser
 	p.Begin(&h, wire.DefaultLimits)
-	status, n, err := p.ParseResponse(b, method)
+	status, n, err := p.ParseResponse(b)
 	if err != nil {
 		return nil, nil, parseError(err)
 	}

@@ -21,20 +21,19 @@ func (l *lines) add(i int) {
 	l.n++
 }
 
-// framingLines are the field lines that determine what a message is, and what they say.
-type framingLines struct {
-	host, length, coding, twin, mediaType lines
-	closes, keeps                         bool // of Connection
-}
-
-// framingLines finds them.
-func (h *Head) framingLines() (l framingLines) {
+// frame applies the rules for Host, unless h is of a response, and then those for the fields that determine the length
+// and type of the content and whether the connection persists. Request smuggling exploits
+// recipients that interpret these fields differently, so frame never guesses and never
+// repairs.
+func (h *Head) frame(isRequest bool) error {
+	var host, length, coding, twin, mediaType lines
+	var closes, keeps bool
 	for i := range h.Fields {
 		f := &h.Fields[i]
 		switch f.Name.len() {
 		case len("Host"):
 			if ascii.EqualFold(f.Name.Of(h.Text), "Host") {
-				l.host.add(i)
+				host.add(i)
 			}
 		case len("Expect"):
 			if ascii.EqualFold(f.Name.Of(h.Text), "Expect") {
@@ -42,58 +41,46 @@ func (h *Head) framingLines() (l framingLines) {
 			}
 		case len("Connection"):
 			if ascii.EqualFold(f.Name.Of(h.Text), "Connection") {
-				l.closes, l.keeps = addConnection(f.Value.Of(h.Text), l.closes, l.keeps)
+				closes, keeps = addConnection(f.Value.Of(h.Text), closes, keeps)
 			}
 		case len("Content-Type"):
 			if ascii.EqualFold(f.Name.Of(h.Text), "Content-Type") {
-				l.mediaType.add(i)
+				mediaType.add(i)
 			}
 		case len("Content-Length"):
 			if ascii.EqualFold(f.Name.Of(h.Text), "Content-Length") {
-				l.length.add(i)
+				length.add(i)
 			} else if ascii.EqualFold(f.Name.Of(h.Text), "Content_Length") {
-				l.twin.add(i)
+				twin.add(i)
 			}
 		case len("Transfer-Encoding"):
 			if ascii.EqualFold(f.Name.Of(h.Text), "Transfer-Encoding") {
-				l.coding.add(i)
+				coding.add(i)
 			} else if ascii.EqualFold(f.Name.Of(h.Text), "Transfer_Encoding") {
-				l.twin.add(i)
+				twin.add(i)
 			}
 		}
 	}
-	return l
-}
-
-// frame applies the rules for Host, and then those for the fields that determine the length
-// and type of the content and whether the connection persists. Request smuggling exploits
-// recipients that interpret these fields differently, so frame never guesses and never
-// repairs.
-func (h *Head) frame() error {
-	l := h.framingLines()
-	h.Persist = !l.closes && (h.Minor > 0 || l.keeps) && !h.early
+	h.Persist = !closes && (h.Minor > 0 || keeps) && !h.early
 	if h.mixed {
-		if err := h.checkLineEnds(l.host, l.length, l.coding); err != nil {
+		if err := h.checkLineEnds(host, length, coding); err != nil {
 			return err
 		}
 	}
-	if err := h.checkHost(l.host); err != nil {
-		return err
+	if isRequest {
+		if err := h.checkHost(host); err != nil {
+			return err
+		}
 	}
-	return h.frameMessage(l)
-}
-
-// frameMessage applies the rules that requests and responses share.
-func (h *Head) frameMessage(l framingLines) error {
-	if l.twin.n > 0 {
-		off := int(h.Fields[l.twin.first].Name.Start)
+	if twin.n > 0 {
+		off := int(h.Fields[twin.first].Name.Start)
 		return Malformed(off, "field name is taken for a framing field where _ turns into -", "RFC 9112, section 11.2")
 	}
-	if err := h.frameContent(l.length, l.coding); err != nil {
+	if err := h.frameContent(length, coding); err != nil {
 		return err
 	}
-	if l.mediaType.n > 1 { // recipients could disagree about the type of the content
-		off := h.offset(l.mediaType.first+1, "Content-Type")
+	if mediaType.n > 1 { // recipients could disagree about the type of the content
+		off := h.offset(mediaType.first+1, "Content-Type")
 		return Malformed(off, "more than one Content-Type field line", "RFC 9110, section 5.3")
 	}
 	return nil

@@ -5,10 +5,10 @@ import "example.com/rawhttp/internal/ascii"
 // UntilClose is the ContentLength of a response whose content ends with the connection.
 const UntilClose = -2
 
-// ParseResponse is Parse for the head of a response to a request with the method. It returns
-// the status code and the length of the head. Head.ContentLength is as declared, also where
-// the response has no content; see [HasContent].
-func (p *Parser) ParseResponse(b []byte, method string) (status, n int, err error) {
+// ParseResponse is Parse for the head of a response. It returns the status code and the length
+// of the head. Head.ContentLength is as declared, also where the response has no content; see
+// [HasContent].
+func (p *Parser) ParseResponse(b []byte) (status, n int, err error) {
 	status, n, err = p.responseLines(b[:min(len(b), p.max.Head)])
 	if err == ErrIncomplete && len(b) >= p.max.Head {
 		err = p.tooLong(p.max.Head, "header section is too long")
@@ -16,7 +16,7 @@ func (p *Parser) ParseResponse(b []byte, method string) (status, n int, err erro
 	if err == nil {
 		p.h.Text = append(p.h.Text, b[:n]...)
 		p.h.Size = n
-		err = p.h.frameResponse(method, status)
+		err = p.h.frameResponse(status)
 	}
 	if e, ok := err.(*Error); ok {
 		e.Status = BadGateway
@@ -90,26 +90,18 @@ func HasContent(method string, status int) bool {
 }
 
 // frameResponse determines the length of the content and whether the connection persists.
-func (h *Head) frameResponse(method string, status int) error {
-	l := h.framingLines()
-	h.Persist = !l.closes && (h.Minor > 0 || l.keeps)
-	if err := h.frameMessage(l); err != nil {
+func (h *Head) frameResponse(status int) error {
+	if err := h.frame(false); err != nil {
 		return err
 	}
-	first := len(h.Fields) // of the field line that declares content
-	if l.length.n > 0 {
-		first = l.length.first
-	}
-	if l.coding.n > 0 {
-		first = l.coding.first
-	}
+	declared := min(h.offset(0, "Content-Length"), h.offset(0, "Transfer-Encoding"))
 	switch {
 	case (status < 200 || status == 204) && h.ContentLength != 0:
 		// "A server MUST NOT send a Transfer-Encoding header field in any response with a
 		// status code of 1xx (Informational) or 204 (No Content)." RFC 9112, section 6.1. Nor
 		// Content-Length (RFC 9110, section 8.6); that of 0, which many send, says the same.
-		return Malformed(int(h.Fields[first].Name.Start), "content is declared with a status that has none", "RFC 9112, section 6.3")
-	case first == len(h.Fields):
+		return Malformed(declared, "content is declared with a status that has none", "RFC 9112, section 6.3")
+	case declared == h.Size:
 		h.ContentLength = UntilClose
 	}
 	return nil
