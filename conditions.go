@@ -198,6 +198,9 @@ func conditionStatus(req *Request, v *validators) int {
 // If-Unmodified-Since at the same time, since another change might not show. Precondition and
 // the change must be one step: the caller holds a lock, or the storage compares versions.
 func (rep Representation) Precondition(req *Request) *Response {
+	if req == nil {
+		panic("rawhttp: Precondition: the Request is nil")
+	}
 	v := validatorsOf(rep.ETag, rep.ModTime, time.Now(), true)
 	v.missing = rep.MediaType == "" && rep.Body == nil && rep.Size == 0 && rep.ModTime.IsZero() && rep.ETag == ""
 	switch status := conditionStatus(req, &v); status {

@@ -146,8 +146,12 @@ func paramOf(params, name string) (value string, ok bool) {
 // A response that depends on it should have the field Vary: Accept. Where none is accepted,
 // the program may answer with 406 (Not Acceptable), or with its first type nevertheless.
 //
-// Accepts panics if a media type is not of the form type/subtype, with parameters or without.
+// Accepts panics if a media type is not of the form type/subtype, with parameters or without,
+// or if req is nil.
 func Accepts(req *Request, mediaTypes ...string) string {
+	if req == nil {
+		panic("rawhttp: Accepts: the Request is nil")
+	}
 	for _, t := range mediaTypes {
 		name, _ := ascii.CutParam(t)
 		if kind, subtype, ok := strings.Cut(name, "/"); !ok || !ascii.IsToken(kind) || !ascii.IsToken(subtype) {

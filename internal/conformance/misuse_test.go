@@ -1,7 +1,9 @@
 package conformance_test
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -18,6 +20,11 @@ func TestMisusePanics(t *testing.T) {
 		want string
 	}{
 		{"Answer of nil", func() { rawhttp.Answer(nil, "") }, "Answer: the Resolver is nil"},
+		{"a path without its slash", func() { parse(t, "GET / HTTP/1.1\r\nHost: a\r\n").WithPath("b") }, `WithPath: the path "b" does not begin with a slash`},
+		{"First of nil", func() { rawhttp.First(r, nil) }, "First: Resolver 2 of 2 is nil"},
+		{"Mount of nil", func() { rawhttp.Mount("/a/", nil) }, `Mount("/a/"): the Resolver is nil`},
+		{"Accepts of nil", func() { rawhttp.Accepts(nil, "a/b") }, "Accepts: the Request is nil"},
+		{"Precondition of nil", func() { rawhttp.Representation{}.Precondition(nil) }, "Precondition: the Request is nil"},
 		{"no media type", func() { rawhttp.Accepts(parse(t, "GET / HTTP/1.1\r\nHost: a\r\n"), "text/html", "json") }, `Accepts: "json" is not a media type`},
 		{"a negative limit", func() { rawhttp.LimitBody(-1, r) }, "LimitBody: -1 bytes: a limit is not negative"},
 		{"LimitBody of nil", func() { rawhttp.LimitBody(1, nil) }, "LimitBody: the Resolver is nil"},
@@ -37,3 +44,49 @@ func TestMisusePanics(t *testing.T) {
 		})
 	}
 }
+
+// A mistake in what has an error is reported by it.
+func TestMisuseErrors(t *testing.T) {
+	ctx := context.Background()
+	srv := newServer(t, rawhttp.WithResolver(named("any")))
+	req := parse(t, "GET / HTTP/1.1\r\nHost: a\r\n")
+	write := func(req *rawhttp.Request, resp *rawhttp.Response) error {
+		_, err := rawhttp.WriteResponse(ctx, io.Discard, req, resp)
+		return err
+	}
+	newError := func(opts ...rawhttp.Option) error {
+		_, err := rawhttp.New(opts...)
+		return err
+	}
+	tests := []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"Serve of nil", srv.Serve(ctx, nil), "rawhttp: Serve: the Listener is nil"},
+		{"ServeConn of nil", srv.ServeConn(ctx, nil), "rawhttp: ServeConn: the Conn is nil"},
+		{"WriteResponse to nil", write(nil, rawhttp.NotFound()), "rawhttp: WriteResponse: the Request is nil"},
+		{"WriteResponse of nil", write(req, nil), "rawhttp: WriteResponse: the Response is nil"},
+		{"nothing to serve", newError(), "rawhttp: New: one of WithRoot, WithFS and WithResolver must be given, not 0"},
+		{"options for files alone", newError(rawhttp.WithIndex("a.html")), "rawhttp: New: options for files need WithRoot or WithFS, and neither is given"},
+		{"options for files of nil", newError(rawhttp.WithFS(nil), rawhttp.WithIndex("a.html")), "rawhttp: New: options for files need WithRoot or WithFS, and neither is given"},
+		{"options for files with a resolver", newError(rawhttp.WithResolver(named("any")), rawhttp.WithIndex("a.html")),
+			"rawhttp: New: options for files need WithRoot or WithFS; with WithResolver they belong to its Dir or FS"},
+	}
+	for _, tt := range tests {
+		if got := fmt.Sprint(tt.err); got != tt.want {
+			t.Errorf("%s: error %q, want %q", tt.name, got, tt.want)
+		}
+	}
+	closed := false
+	write(nil, rawhttp.Stream(200, "", closer(func() { closed = true })))
+	if !closed {
+		t.Error("WriteResponse to nil does not close the Response")
+	}
+}
+
+// A closer is an empty reader that says that it is closed.
+type closer func()
+
+func (closer) Read([]byte) (int, error) { return 0, io.EOF }
+func (c closer) Close() error           { c(); return nil }
