@@ -106,7 +106,7 @@ func (s *Server) open() (err error) {
 	_, err = newFileConfig(c.fileOptions)
 	switch hasFileOptions := len(c.fileOptions) > 0; {
 	case c.sources == 0 && hasFileOptions:
-		err = errors.Join(err, errors.New("options for files need WithRoot or WithFS, and neither is given"))
+		err = errors.Join(err, errors.New("one of WithRoot, WithFS and WithResolver must be given; options for files need WithRoot or WithFS"))
 	case c.sources != 1:
 		err = errors.Join(err, fmt.Errorf("one of WithRoot, WithFS and WithResolver must be given, not %d", c.sources))
 	case c.resolver != nil && hasFileOptions:

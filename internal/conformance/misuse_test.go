@@ -68,8 +68,8 @@ func TestMisuseErrors(t *testing.T) {
 		{"WriteResponse to nil", write(nil, rawhttp.NotFound()), "rawhttp: WriteResponse: the Request is nil"},
 		{"WriteResponse of nil", write(req, nil), "rawhttp: WriteResponse: the Response is nil"},
 		{"nothing to serve", newError(), "rawhttp: New: one of WithRoot, WithFS and WithResolver must be given, not 0"},
-		{"options for files alone", newError(rawhttp.WithIndex("a.html")), "rawhttp: New: options for files need WithRoot or WithFS, and neither is given"},
-		{"options for files of nil", newError(rawhttp.WithFS(nil), rawhttp.WithIndex("a.html")), "rawhttp: New: options for files need WithRoot or WithFS, and neither is given"},
+		{"options for files alone", newError(rawhttp.WithIndex("a.html")), "rawhttp: New: one of WithRoot, WithFS and WithResolver must be given; options for files need WithRoot or WithFS"},
+		{"options for files of nil", newError(rawhttp.WithFS(nil), rawhttp.WithIndex("a.html")), "rawhttp: New: one of WithRoot, WithFS and WithResolver must be given; options for files need WithRoot or WithFS"},
 		{"options for files with a resolver", newError(rawhttp.WithResolver(named("any")), rawhttp.WithIndex("a.html")),
 			"rawhttp: New: options for files need WithRoot or WithFS; with WithResolver they belong to its Dir or FS"},
 	}
