@@ -84,6 +84,14 @@ func TestErrorResponseIsLogged(t *testing.T) {
 	}
 }
 
+// An ErrAbort stays one.
+func TestErrorResponseOfErrAbort(t *testing.T) {
+	aborts := resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return nil, rawhttp.ErrAbort })
+	if got := rawhttp.Answer(numbered(aborts), "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); got != "" {
+		t.Errorf("ErrAbort is answered with %q, want nothing", got)
+	}
+}
+
 // Without a Server it is a Response as any other.
 func TestErrorResponseWithoutServer(t *testing.T) {
 	resp := rawhttp.ErrorResponse(&rawhttp.StatusError{Status: 405, Allow: []string{"GET", "PUT"}})
