@@ -80,3 +80,164 @@ func TestIsETag(t *testing.T) {
 		}
 	}
 }
+
+func TestCodedTag(t *testing.T) {
+	for coding, want := range map[string]string{"": `"abc"`, "gzip": `"abc-gzip"`, "br": `"abc-br"`} {
+		if got := codedTag(`"abc"`, coding); got != want {
+			t.Errorf("codedTag of coding %q = %s, want %s", coding, got, want)
+		}
+	}
+	if got := codedTag(`W/"abc"`, "gzip"); got != `W/"abc-gzip"` {
+		t.Errorf("codedTag of a weak tag = %s", got)
+	}
+	if got := codedTag("", "gzip"); got != "" {
+		t.Errorf("codedTag of no tag = %s, want none", got)
+	}
+}
+
+// negotiateHeader gives a header section with a field line for each value.
+func negotiateHeader(t testing.TB, name string, values ...string) Header {
+	t.Helper()
+	head := "GET / HTTP/1.1\r\nHost: a\r\nX-Other: text/html, br\r\n"
+	for _, v := range values {
+		head += name + ": " + v + "\r\n"
+	}
+	return writeRequest(t, head+"\r\n").Header()
+}
+
+// RFC 9110, section 12.4.2: in thousandths; -1 is no weight. Those that only lack or
+// exceed digits say what is meant.
+func TestQuality(t *testing.T) {
+	for s, want := range map[string]int{
+		"0": 0, "1": 1000, "0.": 0, "1.": 1000, "0.0": 0, "1.0": 1000, "1.00": 1000, "1.000": 1000, "0.000": 0,
+		"0.5": 500, "0.8": 800, "0.05": 50, "0.25": 250, "0.125": 125, "0.001": 1, "0.999": 999,
+		".5": 500, ".25": 250, ".0": 0, "0.0000": 0, "0.1234": 123, "0.9999": 999, "1.0000": 1000, "0.0001": 1, "0.00001": 1, "0.00010001": 1, "0.3333333333333333333333": 333,
+		"": -1, ".": -1, "2": -1, "10": -1, "00": -1, "01": -1, "1.001": -1, "1.1": -1, "1.5": -1, "9": -1,
+		"1.0001": -1, ".5.": -1, "0..5": -1, "..5": -1, "-.5": -1, "-0": -1, "-1": -1, "+1": -1, "0,5": -1, "0.5 ": -1, " 0.5": -1, "0. 5": -1, "0.-5": -1,
+		"1e0": -1, "0x1": -1, "a": -1, "0.a": -1, "0.5a": -1, "½": -1, `"1"`: -1, "NaN": -1, "\x00": -1,
+	} {
+		if got := quality(s); got != want {
+			t.Errorf("quality(%q) = %d, want %d", s, got, want)
+		}
+	}
+}
+
+// RFC 9110, section 12.5.1: the most specific range that matches gives the weight.
+func TestAcceptMedia(t *testing.T) {
+	example := []string{"text/*;q=0.3, text/plain;q=0.7, text/plain;format=flowed, text/plain;format=fixed;q=0.4, */*;q=0.5"} // of RFC 9110
+	tests := []struct {
+		name   string
+		values []string
+		want   map[string]int
+		why    string
+	}{
+		{"no Accept", nil, map[string]int{"text/html": -1}, "any media type will do"},
+		{"nothing accepted", []string{""}, map[string]int{"text/html": 0}, ""},
+		{"by name", []string{"text/html"}, map[string]int{"text/html": 1000, "text/plain": 0}, ""},
+		{"in any case", []string{"TEXT/Html;Q=0.5"}, map[string]int{"text/html": 500}, "RFC 9110, section 8.3.1"},
+		{"a type's all", []string{"text/*"}, map[string]int{"text/html": 1000, "text/plain": 1000, "application/json": 0}, ""},
+		{"all", []string{"*/*"}, map[string]int{"text/html": 1000, "application/json": 1000}, ""},
+		{"with weights", []string{"text/html;q=0.2, text/plain;q=0.4"}, map[string]int{"text/html": 200, "text/plain": 400}, ""},
+		{"with blanks", []string{" text/html \t;\t q=0.2 ,\ttext/plain ; q=0.4 "}, map[string]int{"text/html": 200, "text/plain": 400}, ""},
+		{"with empty members", []string{",, text/html;q=0.2,,"}, map[string]int{"text/html": 200}, "RFC 9110, section 5.6.1.2"},
+		{"specific behind general", []string{"*/*;q=0.9, text/*;q=0.5, text/html;q=0.1"}, map[string]int{"text/html": 100, "text/plain": 500, "application/json": 900}, ""},
+		{"specific in front of general", []string{"text/html;q=0.1, text/*;q=0.5, */*;q=0.9"}, map[string]int{"text/html": 100, "text/plain": 500, "application/json": 900}, ""},
+		{"refused by name", []string{"text/html;q=0, */*"}, map[string]int{"text/html": 0, "text/plain": 1000}, ""},
+		{"all but a type", []string{"*/*, text/*;q=0"}, map[string]int{"text/html": 0, "application/json": 1000}, ""},
+		{"two lines", []string{"text/html;q=0.2", "text/plain;q=0.4, */*;q=0.1"}, map[string]int{"text/html": 200, "text/plain": 400, "application/json": 100}, "lines of a list are one list"},
+		{"the RFC's example", example, map[string]int{"text/plain": 700, "text/html": 300, "image/jpeg": 500}, ""},
+		{"parameters that our type has not", []string{"text/html;level=1;q=0.3, text/html;q=0.7"}, map[string]int{"text/html": 700}, "level=1 is asked for at 0.3, not html"},
+		{"parameters alone", []string{"application/json;profile=x"}, map[string]int{"application/json": 0}, ""},
+		{"the parameter that our type has", []string{"text/html; charset=UTF-8; q=0.3"}, map[string]int{"text/html": 300}, ""},
+		{"parameter in quotes", []string{`text/html;a="x,text/plain;q=1";q=0.3, text/plain;q=0.2`}, map[string]int{"text/plain": 200}, "what is quoted is no member"},
+		{"quoted pair in quotes", []string{`text/html;a="\",text/plain;q=1";q=0.3, text/plain;q=0.2`}, map[string]int{"text/plain": 200}, "what is quoted is no member"},
+		{"parameter behind the weight", []string{"text/html;q=0.3;x=1"}, map[string]int{"text/html": 300}, "an extension of old, RFC 7231, section 5.3.2"},
+		{"weight that is none", []string{"text/html;q=high, text/plain;q=1.5, image/gif;q=, image/png;q=-1"},
+			map[string]int{"text/html": 0, "text/plain": 0, "image/gif": 0, "image/png": 0}, "what cannot be understood is not wanted"},
+		{"blanks around the equals sign", []string{"text/html; q = 0.2, text/plain;q= 0, image/gif;q\t=\t0.4, */*"},
+			map[string]int{"text/html": 200, "text/plain": 0, "image/gif": 400}, "not the grammar, but the client's will"},
+		{"quotes around the weight", []string{`text/html;q="0.2", text/plain;q="0", */*`}, map[string]int{"text/html": 200, "text/plain": 0}, "not the grammar, but the client's will"},
+		{"empty parameters", []string{"text/html;;q=0.2, text/plain; ;; q=0.3;, image/gif;, */*;q=0.1"},
+			map[string]int{"text/html": 200, "text/plain": 300, "image/gif": 1000}, "parameters = *( OWS \";\" OWS [ parameter ] ), RFC 9110, section 5.6.6"},
+		{"the parameter that our type has, in quotes", []string{`text/html;charset="utf-8";q=0.3, */*;q=0.1`}, map[string]int{"text/html": 300}, "\"equivalent\", RFC 9110, section 5.6.6"},
+		{"another charset", []string{"text/html;charset=latin1, */*;q=0.1"}, map[string]int{"text/html": 100}, ""},
+		{"Java", []string{"text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"}, map[string]int{"text/html": 1000, "text/plain": 200, "application/json": 200}, "what its HttpURLConnection sends"},
+		{"a parameter whose name ends in q", []string{"text/html;xq=0, */*;q=0.1"}, map[string]int{"text/html": 100}, ""},
+		{"part of a name", []string{"text/htm, text/htmls, ext/html, text"}, map[string]int{"text/html": 0}, ""},
+		{"a star for the type", []string{"*/html, *, text*"}, map[string]int{"text/html": 0}, "no media range"},
+		{"a browser", []string{"text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"},
+			map[string]int{"text/html": 1000, "text/plain": 800, "application/json": 800}, ""},
+	}
+	for _, tt := range tests {
+		for mediaType, want := range tt.want {
+			if got := acceptMedia(negotiateHeader(t, "Accept", tt.values...), mediaType); got != want {
+				t.Errorf("%s: acceptMedia(Accept: %q, %s) = %d, want %d\nwhy: %s", tt.name, tt.values, mediaType, got, want, tt.why)
+			}
+		}
+	}
+}
+
+// RFC 9110, section 12.5.3. Identity that is not named counts for 1: it is
+// acceptable, but less welcome than what is.
+func TestAcceptCoding(t *testing.T) {
+	tests := []struct {
+		name   string
+		values []string
+		want   map[string]int
+		why    string
+	}{
+		{"no Accept-Encoding", nil, map[string]int{"gzip": 0, "br": 0, "identity": 1}, "any is allowed, but few who say nothing know one"},
+		{"nothing accepted", []string{""}, map[string]int{"gzip": 0, "identity": 1}, "no coding is wanted"},
+		{"by name", []string{"gzip"}, map[string]int{"gzip": 1000, "br": 0, "identity": 1}, ""},
+		{"in any case", []string{"GZip;Q=0.5"}, map[string]int{"gzip": 500}, "content codings are case-insensitive, RFC 9110, section 8.4.1"},
+		{"list", []string{"gzip, deflate, br, zstd"}, map[string]int{"gzip": 1000, "br": 1000, "zstd": 1000, "identity": 1}, "what browsers send"},
+		{"list with weights", []string{"br;q=0.9 ,\tgzip; q=0.8,identity;q=0.1"}, map[string]int{"br": 900, "gzip": 800, "identity": 100}, ""},
+		{"refused", []string{"gzip;q=0, br"}, map[string]int{"gzip": 0, "br": 1000, "identity": 1}, ""},
+		{"identity refused", []string{"gzip, identity;q=0"}, map[string]int{"gzip": 1000, "identity": 0}, ""},
+		{"identity refused, nothing else", []string{"identity;q=0"}, map[string]int{"gzip": 0, "identity": 0}, ""},
+		{"identity", []string{"identity"}, map[string]int{"gzip": 0, "identity": 1000}, ""},
+		{"identity preferred", []string{"gzip;q=0.2, identity;q=0.8"}, map[string]int{"gzip": 200, "identity": 800}, ""},
+		{"all", []string{"*"}, map[string]int{"gzip": 1000, "br": 1000, "identity": 1}, ""},
+		{"all, with a weight", []string{"*;q=0.4"}, map[string]int{"gzip": 400, "identity": 1}, ""},
+		{"all others", []string{"gzip;q=0.5, *;q=0.1"}, map[string]int{"gzip": 500, "br": 100, "identity": 1}, ""},
+		{"all others, first", []string{"*;q=0.1, gzip;q=0.5"}, map[string]int{"gzip": 500, "br": 100}, ""},
+		{"none of the others", []string{"gzip, *;q=0"}, map[string]int{"gzip": 1000, "br": 0, "identity": 0}, "\"*;q=0\" without identity refuses it"},
+		{"none of the others, first", []string{"*;q=0, gzip"}, map[string]int{"gzip": 1000, "br": 0, "identity": 0}, ""},
+		{"none of the others but identity", []string{"identity;q=0.5, *;q=0"}, map[string]int{"gzip": 0, "identity": 500}, ""},
+		{"none of the others but identity, first", []string{"*;q=0, identity;q=0.5"}, map[string]int{"gzip": 0, "identity": 500}, ""},
+		{"none", []string{"*;q=0"}, map[string]int{"gzip": 0, "identity": 0}, ""},
+		{"all but one", []string{"gzip;q=0, *"}, map[string]int{"gzip": 0, "br": 1000}, ""},
+		{"two lines", []string{"gzip;q=0.2", "br;q=0.4"}, map[string]int{"gzip": 200, "br": 400}, "lines of a list are one list"},
+		{"refused on the second line", []string{"*", "gzip;q=0"}, map[string]int{"gzip": 0, "br": 1000}, ""},
+		{"empty members", []string{", ,gzip,,"}, map[string]int{"gzip": 1000, "br": 0}, "RFC 9110, section 5.6.1.2"},
+		{"weight that is none", []string{"gzip;q=x, br;q=, zstd;q=1.001"}, map[string]int{"gzip": 0, "br": 0, "zstd": 0, "identity": 1}, "not taken for a wish"},
+		{"blanks around the equals sign", []string{"gzip; q = 0, br;q =0.5, zstd;\tq=\t0.3"}, map[string]int{"gzip": 0, "br": 500, "zstd": 300}, "not the grammar, but the client's will"},
+		{"blanks around the semicolon", []string{"gzip ; q=0 , br\t;\tq=0.5"}, map[string]int{"gzip": 0, "br": 500}, "weight = OWS \";\" OWS \"q=\" qvalue"},
+		{"identity and all others, with blanks", []string{"gzip, identity ; q = 0"}, map[string]int{"gzip": 1000, "identity": 0}, ""},
+		{"all, refused with blanks", []string{"gzip, * ; Q = 0.000"}, map[string]int{"gzip": 1000, "br": 0, "identity": 0}, ""},
+		{"quotes around the weight", []string{`gzip;q="0", br;q="0.5"`}, map[string]int{"gzip": 0, "br": 500}, "not the grammar, but the client's will"},
+		{"empty parameters", []string{"gzip;;q=0, br; ; q=0.5;"}, map[string]int{"gzip": 0, "br": 500}, ""},
+		{"a parameter before the weight", []string{"gzip;level=9;q=0"}, map[string]int{"gzip": 0}, ""},
+		{"no digit before the point", []string{"gzip;q=.5, identity;q=.0"}, map[string]int{"gzip": 500, "identity": 0}, ""},
+		{"too many digits", []string{"gzip;q=0.33333, br;q=0.0000001, identity;q=0.0000"}, map[string]int{"gzip": 333, "br": 1, "identity": 0}, "what is wanted a little is wanted"},
+		{"least weight", []string{"gzip;q=0.001"}, map[string]int{"gzip": 1, "identity": 1}, ""},
+		{"part of a name", []string{"gzi, gzipp, xgzip"}, map[string]int{"gzip": 0}, ""},
+		{"junk", []string{"gzip gzip, =, ;q=1, \"gzip\""}, map[string]int{"gzip": 0, "identity": 1}, ""},
+	}
+	for _, tt := range tests {
+		for coding, want := range tt.want {
+			if got := acceptCoding(negotiateHeader(t, "Accept-Encoding", tt.values...), coding); got != want {
+				t.Errorf("%s: acceptCoding(Accept-Encoding: %q, %s) = %d, want %d\nwhy: %s", tt.name, tt.values, coding, got, want, tt.why)
+			}
+		}
+	}
+}
+
+// A long list is read once for each thing asked of it, and takes no memory.
+func TestAcceptAllocates(t *testing.T) {
+	media := negotiateHeader(t, "Accept", strings.Repeat("text/x;q=0.1, ", 500)+"text/html")
+	codings := negotiateHeader(t, "Accept-Encoding", strings.Repeat("x;q=0.1, ", 500)+"gzip")
+	if n := testing.AllocsPerRun(10, func() { acceptMedia(media, "text/html"); acceptCoding(codings, "gzip") }); n != 0 {
+		t.Errorf("acceptMedia and acceptCoding make %v allocations, want none", n)
+	}
+}

@@ -1,8 +1,18 @@
 package rawhttp
 
 import (
+	"context"
+	"io"
 	"net"
+	"os"
+	"runtime"
+	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // A liveCounted keeps what each Write was given.
@@ -25,4 +35,232 @@ func (c *liveCounted) taken() []string {
 	w := c.writes
 	c.writes = nil
 	return w
+}
+
+type contextKey struct{}
+
+// Values outlive the end, and one derived from the context needs no goroutine.
+func TestRequestContextValues(t *testing.T) {
+	s := newServer(t, WithResolver(say("")))
+	g, err := s.newGroup(context.WithValue(context.Background(), contextKey{}, "v"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, server := net.Pipe()
+	defer client.Close()
+	c := newConn(s, g, server)
+	defer c.endWatch()
+	ctx := &requestContext{conn: c}
+	before := runtime.NumGoroutine()
+	for range 50 {
+		_, cancel := context.WithCancel(ctx)
+		defer cancel()
+	}
+	if n := runtime.NumGoroutine() - before; n > 5 {
+		t.Errorf("50 contexts derived from a request's take %d goroutines", n)
+	}
+	ctx.end(nil)
+	early := &requestContext{conn: c}
+	early.end(nil)
+	if ctx.Value(contextKey{}) != "v" || early.Value(contextKey{}) != "v" {
+		t.Error("a context that has ended has lost its values")
+	}
+	for range 200 {
+		ctx := &requestContext{conn: c}
+		done := make(chan (<-chan struct{}), 4)
+		for range 4 {
+			go func() { done <- ctx.Done() }()
+		}
+		all := []<-chan struct{}{<-done, <-done, <-done, <-done}
+		ctx.end(nil)
+		for _, d := range all {
+			select {
+			case <-d:
+			default:
+				t.Fatal("one that waits is not told of the end")
+			}
+		}
+	}
+}
+
+// An idle connection does not keep the room that a long head has taken.
+func TestIdleConnectionIsSlim(t *testing.T) {
+	long := strings.Replace(liveGet("/"), "\r\n\r\n", strings.Repeat("\r\nCookie: "+strings.Repeat("c", 5000), 6)+"\r\n\r\n", 1)
+	lines := strings.Replace(liveGet("/"), "\r\n\r\n", "\r\n"+strings.Repeat("a: b\r\n", 90)+"\r\n", 1)
+	for name, request := range map[string]string{"long lines": long, "many lines": lines, "pipelined": long + lines + long} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s, ln, served := liveServing(t, WithResolver(livePath))
+				client := ln.dial(t)
+				client.say(request)
+				if got, want := client.heard(), strings.Repeat(liveOK("/"), strings.Count(request, "GET")); got != want {
+					t.Errorf("answer %q, want %q", got, want)
+				}
+				synctest.Wait()
+				s.eachConn(func(c *conn) {
+					for what, got := range map[string]struct{ is, most int }{
+						"input":          {len(c.work.in.buf), minBuffer},
+						"output":         {cap(c.work.out.buf), 0},
+						"last head":      {cap(c.work.req.head.Text), maxIdleText},
+						"its copy":       {cap(c.work.spare.head.Text), maxIdleText},
+						"its fields":     {cap(c.work.req.head.Fields), maxIdleFields},
+						"fields of that": {cap(c.work.spare.head.Fields), maxIdleFields},
+					} {
+						if got.is > got.most {
+							t.Errorf("%s: an idle connection keeps %d, want at most %d", what, got.is, got.most)
+						}
+					}
+				})
+				s.Close()
+				<-served
+			})
+		})
+	}
+}
+
+// A connection is evicted only as long as it is what it was when it was chosen: the request
+// that comes in the same moment is answered, and either is told of the other.
+func TestEvictionAndRequest(t *testing.T) {
+	s := newServer(t, WithResolver(say("hi")))
+	client, server := net.Pipe()
+	defer client.Close()
+	c := newConn(s, new(group), server)
+	c.life.Store(lifeIdle + 1)
+	if c.evict(lifeIdle) || c.life.Load() != lifeIdle+1 {
+		t.Error("a connection that has had a request since it was chosen is evicted")
+	}
+	c.life.Store(lifeBusy)
+	if c.evict(lifeIdle) || c.life.Load() != lifeBusy {
+		t.Error("a connection that is busy is evicted")
+	}
+	c.work.in.buf, c.work.in.w = []byte("GET"), 3
+	const rounds = 100_000
+	var begun, ended atomic.Int32 // rounds
+	var evicted atomic.Bool
+	go func() {
+		for round := range int32(rounds) {
+			for begun.Load() <= round {
+				runtime.Gosched()
+			}
+			for range round % 512 { // so that the two meet in every way
+			}
+			evicted.Store(c.evict(lifeIdle))
+			ended.Store(round + 1)
+		}
+	}()
+	wrong := 0
+	for round := range int32(rounds) {
+		c.life.Store(lifeIdle)
+		c.leaves = false
+		begun.Store(round + 1)
+		c.begin(nil)
+		for ended.Load() <= round {
+			runtime.Gosched()
+		}
+		if evicted.Load() != c.leaves {
+			wrong++
+		}
+	}
+	if wrong > 0 {
+		t.Errorf("%d of %d times a request and the eviction of its connection do not know of each other", wrong, rounds)
+	}
+}
+
+// A repeatingConn is a connection on which the same requests come again and again.
+type repeatingConn struct {
+	net.Conn
+	requests string // what one Read gives
+	reads    int    // how often it does
+	answered int    // bytes
+}
+
+func (c *repeatingConn) Read(p []byte) (int, error) {
+	if c.reads == 0 {
+		return 0, io.EOF
+	}
+	c.reads--
+	return copy(p, c.requests), nil
+}
+
+func (c *repeatingConn) Write(p []byte) (int, error) {
+	c.answered += len(p)
+	return len(p), nil
+}
+
+func (c *repeatingConn) Close() error                     { return nil }
+func (c *repeatingConn) LocalAddr() net.Addr              { return &net.TCPAddr{} }
+func (c *repeatingConn) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
+func (c *repeatingConn) SetReadDeadline(time.Time) error  { return nil }
+func (c *repeatingConn) SetWriteDeadline(time.Time) error { return nil }
+
+const benchmarkGet = "GET / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n"
+
+// benchmarkConn serves n batches of requests.
+func benchmarkConn(s *Server, batch string, n int) {
+	s.ServeConn(context.Background(), &repeatingConn{requests: batch, reads: n})
+}
+
+func TestAddrOf(t *testing.T) {
+	tcp := func(ip string) *net.TCPAddr { return &net.TCPAddr{IP: net.ParseIP(ip), Port: 80} }
+	tests := []struct {
+		name string
+		in   net.Addr
+		want string
+	}{
+		{"nil", nil, "invalid IP"},
+		{"TCP", tcp("192.0.2.1"), "192.0.2.1"},
+		{"TCP, IPv6", tcp("2001:db8::1"), "2001:db8::1"},
+		{"TCP, IPv4 as IPv6", tcp("::ffff:192.0.2.1"), "192.0.2.1"},
+		{"TCP, link-local", &net.TCPAddr{IP: net.ParseIP("fe80::1"), Zone: "eth0"}, "fe80::1%eth0"},
+		{"TCP without address", &net.TCPAddr{Port: 80}, "invalid IP"},
+		{"UDP", &net.UDPAddr{IP: net.ParseIP("192.0.2.1"), Port: 80}, "192.0.2.1"},
+		{"IP", &net.IPAddr{IP: net.ParseIP("2001:db8::1")}, "2001:db8::1"},
+		{"Unix", &net.UnixAddr{Name: "/run/10.0.0.1"}, "invalid IP"},
+		{"Unix, abstract", &net.UnixAddr{Name: "@"}, "invalid IP"},
+		{"Unix, no name", &net.UnixAddr{}, "invalid IP"},
+		{"a wrapper's", liveAddr("192.0.2.1:80"), "192.0.2.1"},
+		{"a wrapper's, IPv6", liveAddr("[2001:db8::1]:80"), "2001:db8::1"},
+		{"a wrapper's, without port", liveAddr("2001:db8::1"), "2001:db8::1"},
+		{"a pipe's", liveAddr("pipe"), "invalid IP"},
+		{"a name's", liveAddr("localhost:80"), "invalid IP"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := addrOf(tt.in).String(); got != tt.want {
+				t.Errorf("addrOf(%v) = %s, want %s", tt.in, got, tt.want)
+			}
+		})
+	}
+}
+
+var errLiveTooMany = &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+
+// A connection that is refused is none that can be evicted, from its first moment.
+func TestRefusedConnectionIsNotEvicted(t *testing.T) {
+	s := newServer(t, WithMaxConns(1), WithResolver(say("hi")))
+	g, err := s.newGroup(context.Background(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	take := func() *conn {
+		client, server := net.Pipe()
+		t.Cleanup(func() { client.Close() })
+		return g.take(server)
+	}
+	busy := take()
+	busy.life.Store(lifeBusy)
+	if second := take(); !second.tooMany {
+		t.Error("the second connection of one is not refused")
+	}
+	if third := take(); !third.tooMany {
+		t.Error("the third takes the place of the second, which was refused, as if that were idle")
+	}
+	if got := s.Stats(); got.ConnsIdle != 0 || got.Refused != 2 {
+		t.Errorf("Stats = %+v, want none idle and two refused", got)
+	}
+	for g.conns != nil { // they were never run
+		g.remove(g.conns)
+		g.running.Done()
+	}
+	g.wait()
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"testing"
 	"time"
 
@@ -189,5 +190,48 @@ func TestRetryWhereFoldersMove(t *testing.T) {
 	resp := errorResponse(fmt.Errorf("open: %w", jail.ErrBusy))
 	if resp.Status() != 503 || resp.get("Retry-After") != "1" {
 		t.Errorf("answered with %d, Retry-After %q, want 503 and 1", resp.Status(), resp.get("Retry-After"))
+	}
+}
+
+// A filesAnswer is a response taken apart.
+type filesAnswer struct {
+	Status  string // the status line, without version
+	Fields  map[string]string
+	Content string
+}
+
+// filesTake takes an answer apart. A field that is there twice fails the test.
+func filesTake(t testing.TB, answer string) filesAnswer {
+	t.Helper()
+	head, content := splitHead(answer)
+	lines := strings.Split(strings.TrimSuffix(head, "\r\n\r\n"), "\r\n")
+	status, ok := strings.CutPrefix(lines[0], "HTTP/1.1 ")
+	if !ok {
+		t.Fatalf("answer %q is no response", bodyCut(answer))
+	}
+	a := filesAnswer{status, make(map[string]string), content}
+	for _, line := range lines[1:] {
+		name, value, ok := strings.Cut(line, ": ")
+		if _, twice := a.Fields[name]; !ok || twice {
+			t.Errorf("answer %q: field line %q", head, line)
+		}
+		a.Fields[name] = value
+	}
+	return a
+}
+
+func filesOfDir(t testing.TB, dir string, opts ...FileOption) *FileResolver {
+	t.Helper()
+	f, err := Dir(dir, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+func TestRootOfTheDiskHasNoName(t *testing.T) {
+	if name := nameOfRoot(filepath.VolumeName(t.TempDir()) + string(filepath.Separator)); name != "" {
+		t.Errorf("the root of the disk has the name %q, want none", name)
 	}
 }

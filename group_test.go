@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -158,5 +159,62 @@ func TestRequestOnItsWay(t *testing.T) {
 				<-served
 			})
 		})
+	}
+}
+
+// liveServing serves a listener in memory, inside synctest.
+func liveServing(t *testing.T, opts ...Option) (*Server, *liveListener, chan error) {
+	t.Helper()
+	s := newServer(t, append([]Option{WithDate(false)}, opts...)...)
+	ln := newLiveListener()
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(context.Background(), ln) }()
+	return s, ln, served
+}
+
+// The folder of WithRoot is open until the last request is done.
+func TestShutdownClosesRoot(t *testing.T) {
+	root := t.TempDir()
+	os.WriteFile(filepath.Join(root, "a.txt"), []byte("hello"), 0o644)
+	get, _, err := ParseRequest([]byte(liveGet("/a.txt")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	status := func(r Resolver) int {
+		resp, err := r.Resolve(context.Background(), get)
+		if err != nil {
+			return StatusOf(err)
+		}
+		defer resp.Close()
+		return resp.Status()
+	}
+	stops := map[string]func(*Server) error{
+		"Shutdown": func(s *Server) error { return s.Shutdown(context.Background()) },
+		"Close":    (*Server).Close,
+	}
+	for name, stop := range stops {
+		for option, opt := range map[string]Option{"WithRoot": WithRoot(root), "WithFS": WithFS(os.DirFS(root))} {
+			s := newServer(t, opt)
+			if got := status(s.files); got != 200 {
+				t.Errorf("%s before %s: status %d, want 200", option, name, got)
+			}
+			if err := stop(s); err != nil {
+				t.Errorf("%s: %s = %v, want nil", option, name, err)
+			}
+			if got := status(s.files); got != 503 {
+				t.Errorf("%s after %s: status %d, want 503", option, name, got)
+			}
+		}
+		dir, err := Dir(root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := stop(newServer(t, WithResolver(dir))); err != nil {
+			t.Errorf("%s = %v, want nil", name, err)
+		}
+		if got := status(dir); got != 200 {
+			t.Errorf("resolver given by WithResolver after %s: status %d, want 200: it is not the server's", name, got)
+		}
+		dir.Close()
 	}
 }

@@ -2,13 +2,23 @@ package rawhttp
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
+	"maps"
+	"math/big"
 	"net"
 	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"example.com/rawhttp/internal/jail"
 )
@@ -119,4 +129,96 @@ func jails(t testing.TB, dir string) map[string]jail.LinkReader {
 		t.Cleanup(func() { tree.Close() })
 	}
 	return trees
+}
+
+// resolveGet makes a GET of the target.
+func resolveGet(t testing.TB, target string) *Request {
+	t.Helper()
+	return writeRequest(t, "GET "+target+" HTTP/1.1\r\nHost: a\r\n\r\n")
+}
+
+// resolveString tells in short what a resolver answers.
+func resolveString(t testing.TB, r Resolver, req *Request) string {
+	t.Helper()
+	resp, err := r.Resolve(t.Context(), req)
+	switch {
+	case err != nil && resp != nil:
+		t.Errorf("Resolve(%q) = %v, %v, want one of them", req.Target(), resp, err)
+	case errors.Is(err, fs.ErrNotExist):
+		return "not mine"
+	case err != nil:
+		return fmt.Sprint("error ", StatusOf(err))
+	case resp == nil:
+		return "nil"
+	}
+	defer resp.Close()
+	if err := resp.Err(); err != nil {
+		t.Errorf("Resolve(%q): %v", req.Target(), err)
+	}
+	if location := maps.Collect(resp.Fields())["Location"]; location != "" {
+		return fmt.Sprint(resp.Status(), " ", location)
+	}
+	if resp.Status() != 200 {
+		return fmt.Sprint(resp.Status())
+	}
+	_, content := splitHead(respBytes(t, resp))
+	return content
+}
+
+// respBytes gives what WriteTo writes.
+func respBytes(t testing.TB, r *Response) string {
+	t.Helper()
+	var b strings.Builder
+	if _, err := r.WriteTo(&b); err != nil {
+		t.Errorf("WriteTo: %v", err)
+	}
+	return b.String()
+}
+
+// liveTLS makes a configuration, for both sides, with a certificate of its own.
+func liveTLS(t testing.TB) *tls.Config {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		DNSNames:     []string{"example.test"},
+		NotAfter:     time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(cert)
+	return &tls.Config{
+		Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
+		RootCAs:      roots,
+		ServerName:   "example.test",
+	}
+}
+
+// liveDescriptors counts them where the system shows them, else gives 0.
+func liveDescriptors() int {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		panic(err)
+	}
+	return len(entries)
+}
+
+// writeRequest parses a request head.
+func writeRequest(t testing.TB, head string) *Request {
+	t.Helper()
+	req, _, err := ParseRequest([]byte(head))
+	if err != nil {
+		t.Fatalf("ParseRequest(%q): %v", head, err)
+	}
+	return req
 }

@@ -9,8 +9,9 @@ import (
 	"testing/fstest"
 	"time"
 
-	"example.com/rawhttp/internal/wire"
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp/internal/wire"
 )
 
 var _ Logger = (*slog.Logger)(nil)
@@ -232,5 +233,25 @@ func TestParseLimitsOfOptions(t *testing.T) {
 	}
 	if _, err := New(WithResolver(say("")), WithMaxHeaderBytes(511)); err == nil {
 		t.Error("WithMaxHeaderBytes(511) is accepted, the least is 512")
+	}
+}
+
+// The tests in internal/conformance go near to limits that they cannot see. Whoever changes
+// one of these numbers changes it in limits_test.go there too.
+func TestLimitsOfConformance(t *testing.T) {
+	for name, ok := range map[string]bool{
+		"outputBuffer":   maxJoined == 64<<10,
+		"copyBuffer":     scratchSize == 64<<10,
+		"sentWithHead":   firstSize == 14_000,
+		"sortedEntries":  maxBufferedEntries == 200,
+		"listingsAtOnce": maxListings == 16,
+		"idleText":       maxIdleText == 1<<10,
+		"sidecarMayLag":  sidecarLag == 2*time.Second,
+		"stopPause":      stopWindow == time.Second,
+		"lingerSilence":  maxLingerSilence == 5*time.Second,
+	} {
+		if !ok {
+			t.Errorf("%s is not what the tests from outside believe", name)
+		}
 	}
 }

@@ -1,8 +1,19 @@
 package rawhttp
 
 import (
+	"errors"
 	"io"
+	"math"
+	"math/big"
+	"math/rand/v2"
+	"regexp"
+	"strconv"
 	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp/internal/wire"
 )
 
 // contentRanges are Range fields for contentText, which is 20 bytes, with what they
@@ -114,4 +125,262 @@ type contentReaderAt struct{ io.ReaderAt }
 
 func (contentReaderAt) Read([]byte) (int, error) {
 	panic("an io.ReaderAt is read from where it stands")
+}
+
+// Positions up to the last that there can be: no sum and no product may overflow.
+func TestRangesOfHugeRepresentations(t *testing.T) {
+	const most = 1 << 62 // 4611686018427387904
+	tests := []struct {
+		field string
+		want  []byteRange
+		ok    bool
+	}{
+		{"bytes=0-0", []byteRange{{0, 1}}, true},
+		{"bytes=0-", []byteRange{{0, most}}, true},
+		{"bytes=-4611686018427387903", []byteRange{{1, most - 1}}, true},
+		{"bytes=-4611686018427387904", []byteRange{{0, most}}, true},
+		{"bytes=-4611686018427387905", []byteRange{{0, most}}, true},
+		{"bytes=-9223372036854775807", []byteRange{{0, most}}, true},
+		{"bytes=-9223372036854775808", []byteRange{{0, most}}, true},
+		{"bytes=-18446744073709551617", []byteRange{{0, most}}, true},
+		{"bytes=0-4611686018427387902", []byteRange{{0, most - 1}}, true},
+		{"bytes=0-4611686018427387903", []byteRange{{0, most}}, true},
+		{"bytes=0-4611686018427387904", []byteRange{{0, most}}, true},
+		{"bytes=0-9223372036854775807", []byteRange{{0, most}}, true},
+		{"bytes=0-99999999999999999999", []byteRange{{0, most}}, true},
+		{"bytes=4611686018427387903-4611686018427387904", []byteRange{{most - 1, 1}}, true},
+		{"bytes=4611686018427387897-", []byteRange{{most - 7, 7}}, true},
+		{"bytes=4611686018427387904-", nil, true},
+		{"bytes=4611686018427387909-", nil, true},
+		{"bytes=9223372036854775808-", nil, true},
+		{"bytes=9223372036854775809-", nil, true},
+		{"bytes=18446744073709551617-", nil, true},
+		{"bytes=0-2305843009213693951,2305843009213693952-", []byteRange{{0, most / 2}, {most / 2, most / 2}}, true},
+		{"bytes=0-2305843009213693951,2305843009213693952-,0-0", nil, false},
+		{"bytes=0-,0-", nil, false},
+		{"bytes=0-,0-0", nil, false},
+		{"bytes=0-,0-,0-,0-", nil, false},
+		{"bytes=" + strings.Repeat("0-,", 15) + "0-", nil, false},
+	}
+	for _, tt := range tests {
+		got, ok := parseRanges(tt.field, most)
+		if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(byteRange{})); diff != "" && ok || ok != tt.ok {
+			t.Errorf("parseRanges(%q, 2^62) = %v, %v, want %v, %v", tt.field, got, ok, tt.want, tt.ok)
+		}
+	}
+
+	resp := Content(Representation{Body: contentReaderAt{contentHuge{}}, Size: most})
+	for field, want := range map[string]string{
+		"bytes=4611686018427387897-": "bytes 4611686018427387897-4611686018427387903/4611686018427387904 7890123",
+		"bytes=-3":                   "bytes 4611686018427387901-4611686018427387903/4611686018427387904 123",
+		"bytes=0-2":                  "bytes 0-2/4611686018427387904 012",
+		"bytes=4611686018427387902-18446744073709551616": "bytes 4611686018427387902-4611686018427387903/4611686018427387904 23",
+	} {
+		got := filesTake(t, contentAsk(t, resp, "GET", "Range: "+field))
+		if shown := got.Fields["Content-Range"] + " " + got.Content; shown != want {
+			t.Errorf("Range: %s of 2^62 bytes: %q, want %q", field, shown, want)
+		}
+	}
+	answer := contentAsk(t, resp, "HEAD")
+	if got := filesTake(t, answer); got.Fields["Content-Length"] != "4611686018427387904" {
+		t.Errorf("HEAD of 2^62 bytes is answered with %q", answer)
+	}
+	for size, want := range map[int64]bool{-2: false, -1: true, 0: true, most: true, most + 1: false, math.MaxInt64: false, math.MinInt64: false} {
+		if err := Content(Representation{Body: contentReaderAt{contentHuge{}}, Size: size}).Err(); (err == nil) != want {
+			t.Errorf("Err of a Content of the size %d is %v, want it to be accepted: %v", size, err, want)
+		}
+	}
+}
+
+// contentHuge is an io.ReaderAt of bytes without end: at each position its last digit.
+type contentHuge struct{}
+
+func (contentHuge) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, errors.New("ReadAt before the beginning")
+	}
+	for i := range p {
+		p[i] = '0' + byte((off%10+int64(i))%10)
+	}
+	return len(p), nil
+}
+
+// What parseRanges says of a Range field is what a plain reading of RFC 9110, section
+// 14.1.2, says, with numbers of any length, within the limits that we set.
+func FuzzParseRanges(f *testing.F) {
+	for _, tt := range contentRanges {
+		f.Add(tt.field, int64(20))
+	}
+	f.Add("bytes=0-,0-", int64(maxSize))
+	f.Add("bytes=-4611686018427387905", int64(maxSize))
+	f.Add("bytes=0-4611686018427387904", int64(maxSize))
+	f.Add("bytes=-5", int64(0))
+	f.Fuzz(func(t *testing.T, field string, size int64) {
+		if size >= 0 && size <= maxSize { // another is none of a Representation
+			fuzzCheckRanges(t, field, size)
+		}
+	})
+}
+
+// The same, with fields that look more like some.
+func TestParseRangesAtRandom(t *testing.T) {
+	r := rand.New(rand.NewPCG(14, 2))
+	number := func(size int64) string {
+		switch r.IntN(8) {
+		case 0:
+			return ""
+		case 1:
+			return strings.Repeat("0", r.IntN(3)) + strings.Repeat("9", r.IntN(25))
+		case 2:
+			n := new(big.Int).Lsh(big.NewInt(1), uint(r.IntN(70)))
+			return n.Add(n, big.NewInt(int64(r.IntN(5)-2))).String()
+		case 3:
+			return string("0-, \tx"[r.IntN(6)])
+		}
+		return strconv.FormatInt(max(0, r.Int64N(size+2)+int64(r.IntN(3)-1)), 10)
+	}
+	for range 50_000 {
+		size := int64(r.IntN(30))
+		if r.IntN(4) == 0 {
+			size = maxSize - int64(r.IntN(3))
+		}
+		field := "bytes="
+		for range 1 + r.IntN(3) {
+			field += number(size) + "-" + number(size) + ","
+		}
+		fuzzCheckRanges(t, field, size)
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+func fuzzCheckRanges(t *testing.T, field string, size int64) {
+	t.Helper()
+	got, ok := parseRanges(field, size)
+	want, wantOK := fuzzRanges(field, size)
+	if ok != wantOK {
+		t.Fatalf("parseRanges(%q, %d) = %v, %v, want %v, %v", field, size, got, ok, want, wantOK)
+	}
+	if !ok {
+		return
+	}
+	if len(got) != len(want) {
+		t.Fatalf("parseRanges(%q, %d) = %v, want %v", field, size, got, want)
+	}
+	sum := new(big.Int)
+	for i, r := range got {
+		if big.NewInt(r.start).Cmp(want[i].first) != 0 || big.NewInt(r.length).Cmp(want[i].length) != 0 {
+			t.Errorf("parseRanges(%q, %d) = %v, want %v", field, size, got, want)
+		}
+		if r.start < 0 || r.length <= 0 || r.length > size-r.start {
+			t.Errorf("parseRanges(%q, %d) = %v, of which %v is not within the size", field, size, got, r)
+		}
+		sum.Add(sum, big.NewInt(r.length))
+	}
+	if sum.Cmp(big.NewInt(size)) > 0 || len(got) > 16 {
+		t.Errorf("parseRanges(%q, %d) = %v, %d ranges of %v bytes in all", field, size, got, len(got), sum)
+	}
+}
+
+type fuzzRange struct{ first, length *big.Int }
+
+var fuzzRangeSpec = regexp.MustCompile(`^([0-9]*)-([0-9]*)$`)
+
+// fuzzRanges is parseRanges, as the RFC has it, without regard to time and memory.
+func fuzzRanges(field string, size int64) (ranges []fuzzRange, ok bool) {
+	unit, set, found := strings.Cut(field, "=")
+	if size == 0 || !found || len(field) > 1024 || len(unit) != len("bytes") || !strings.EqualFold(unit, "bytes") {
+		return nil, false
+	}
+	length, sum, n := big.NewInt(size), new(big.Int), 0
+	for spec := range strings.SplitSeq(set, ",") {
+		spec = strings.Trim(spec, " \t")
+		if spec == "" {
+			continue
+		}
+		m := fuzzRangeSpec.FindStringSubmatch(spec)
+		if n++; m == nil || m[1]+m[2] == "" || n > 16 {
+			return nil, false
+		}
+		first, _ := new(big.Int).SetString("0"+m[1], 10)
+		last, _ := new(big.Int).SetString("0"+m[2], 10)
+		end := new(big.Int).Set(length) // behind the last byte
+		switch {
+		case m[1] == "":
+			if first.Sub(length, last).Sign() < 0 {
+				first.SetInt64(0)
+			}
+		case m[2] != "":
+			if last.Cmp(first) < 0 {
+				return nil, false
+			}
+			if last.Add(last, big.NewInt(1)).Cmp(end) < 0 {
+				end = last
+			}
+		}
+		if first.Cmp(end) >= 0 {
+			continue // not satisfiable
+		}
+		r := fuzzRange{first, new(big.Int).Sub(end, first)}
+		ranges = append(ranges, r)
+		sum.Add(sum, r.length)
+	}
+	return ranges, n > 0 && sum.Cmp(length) <= 0
+}
+
+// Whatever a list says, weights are weights, and a member that has nothing to do with
+// what is asked changes nothing.
+func FuzzAccept(f *testing.F) {
+	for _, s := range []string{
+		"", "*/*", "*", "gzip", "gzip, deflate, br, zstd", "br;q=0.9 ,\tgzip; q=0.8,identity;q=0", "*;q=0", "gzip;q=0, *",
+		"text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8", "text/*;q=0.3, text/html;level=1;q=0.4",
+		`text/html;a="x,text/plain;q=1";q=0.3`, `"`, `\`, ";", ";;q", "a;q=1;q=0", "gzip;q=1.0001", "text/html;charset=utf-8", "identity;Q=0.001,,",
+	} {
+		f.Add(s, "text/plain;q=0.3")
+	}
+	f.Fuzz(func(t *testing.T, list, second string) {
+		tests := []struct {
+			name      string
+			weight    func(Header) int
+			unrelated string
+			least     int
+		}{
+			{"acceptMedia, text/html", func(h Header) int { return acceptMedia(h, "text/html") }, "unrelated/type;q=0.5", -1},
+			{"acceptMedia, application/json", func(h Header) int { return acceptMedia(h, "application/json") }, "unrelated/type", -1},
+			{"acceptCoding, gzip", func(h Header) int { return acceptCoding(h, "gzip") }, "unrelated;q=0.5", 0},
+			{"acceptCoding, br", func(h Header) int { return acceptCoding(h, "br") }, "unrelated;q=0", 0},
+			{"acceptCoding, identity", func(h Header) int { return acceptCoding(h, "identity") }, "unrelated", 0},
+		}
+		for _, tt := range tests {
+			got := tt.weight(fuzzHeader(list, second))
+			if got < tt.least || got > 1000 || got < 0 { // there is a field, so that -1, which says that there is none, is wrong
+				t.Errorf("%s: weight %d in the lists %q and %q", tt.name, got, list, second)
+			}
+			for _, lists := range [][]string{
+				{tt.unrelated, list, second}, {list, second, tt.unrelated}, {list, tt.unrelated, second},
+				{tt.unrelated + "," + list, second}, {list, tt.unrelated + " , " + second},
+				{tt.unrelated + ",," + tt.unrelated + ";x=\"y,z\"," + list, second},
+			} {
+				if more := tt.weight(fuzzHeader(lists...)); more != got {
+					t.Errorf("%s: weight %d in the lists %q and %q, but %d in %q", tt.name, got, list, second, more, lists)
+				}
+			}
+		}
+		if got := acceptMedia(fuzzHeader(), "text/html"); got != -1 {
+			t.Errorf("acceptMedia without a field = %d, want -1", got)
+		}
+	})
+}
+
+// fuzzHeader makes a header section with a line of each value under both names.
+func fuzzHeader(values ...string) (h Header) {
+	for _, v := range values {
+		for _, name := range []string{"Accept", "Accept-Encoding"} {
+			i := len(h.text)
+			h.text += name + v
+			h.fields = append(h.fields, wire.FieldLine{Name: wire.NewSpan(i, i+len(name)), Value: wire.NewSpan(i+len(name), len(h.text))})
+		}
+	}
+	return h
 }
