@@ -20,7 +20,7 @@ func (c *conn) admit() error {
 	c.srv.stats.requests.Add(1)
 	c.work.req.on, c.client = c, netip.Addr{}
 	if len(cfg.proxies) > 0 {
-		c.client = cfg.proxies.client(addrOf(c.nc.RemoteAddr()), c.work.req.Header())
+		c.client = cfg.clientOf(cfg.proxies, addrOf(c.nc.RemoteAddr()), c.work.req.Header())
 	}
 	switch n := c.work.req.head.ContentLength; {
 	case !cfg.hosts.allow(c.work.req.head.Host.Of(c.work.req.head.Text)):

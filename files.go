@@ -7,13 +7,11 @@ import (
 	"hash/fnv"
 	"io"
 	"io/fs"
-	"path"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"example.com/rawhttp/internal/jail"
@@ -151,7 +149,7 @@ func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, er
 		return nil, err
 	}
 	if t.isScript {
-		return f.run(ctx, req, t)
+		return f.scripts.answer(ctx, f, req, t)
 	}
 	if err := allowMethod(req, fileMethods...); err != nil { // only now: a missing file is 404 for every method
 		t.file.Close()
@@ -179,7 +177,7 @@ type target struct {
 // find opens the target of the request.
 func (f *FileResolver) find(req *Request) (t target, err error) {
 	if f.scripts != nil && f.config.script.pathInfo {
-		t.opened, t.pathInfo, err = f.openAbove(req.Path())
+		t.opened, t.pathInfo, err = f.scripts.openAbove(f, req.Path())
 		if err != nil || t.file != nil {
 			t.isScript = true
 			return t, err
@@ -220,49 +218,12 @@ func (f *FileResolver) answerFolder(ctx context.Context, req *Request, t target)
 	return noSniff(resp), nil
 }
 
-// maxRootGap is how long a script waits while the path of the root leads to no folder, as
-// it does for a moment when one folder replaces another.
-const maxRootGap = time.Second
-
-// run returns the response of a script. While the root is being replaced, it waits for the
-// new one.
-func (f *FileResolver) run(ctx context.Context, req *Request, t target) (*Response, error) {
-	const pause = 10 * time.Millisecond
-	resp, err := f.scripts.resolve(ctx, req, t.opened, t.pathInfo)
-	for end := time.Now().Add(maxRootGap); errors.Is(err, errScriptMoved) && time.Now().Before(end); {
-		time.Sleep(pause)
-		again, openErr := f.open(t.name, false)
-		if openErr != nil {
-			return nil, openErr
-		}
-		resp, err = f.scripts.resolve(ctx, req, again, t.pathInfo)
-	}
-	return resp, err
-}
-
-// allowLink rejects a link to a script whose own name is not a script's: it would reveal
-// the source. It follows links by their text only; whoever opened the file has checked that
-// they stay inside the tree.
+// allowLink rejects a name that would reveal the source of a script.
 func (f *FileResolver) allowLink(name string) error {
-	const maxLinks = 40 // the limit of Linux
-	if f.scripts == nil || f.scripts.isScript(name) {
+	if f.scripts == nil {
 		return nil
 	}
-	for range maxLinks {
-		target, err := f.links.Readlink(name)
-		switch {
-		case errors.Is(err, syscall.EINVAL): // not a link
-			return nil
-		case err != nil:
-			return jail.TreeError(err)
-		case f.scripts.isScript(target), f.scripts.hides(target):
-			return jail.NotExist(name, "leads to a script")
-		case jail.MayBeAlias(target) && !jail.IsSpelled(f.tree, path.Join(path.Dir(name), target)):
-			return jail.NotExist(name, "leads to a name spelled differently in its folder")
-		}
-		name = name[:strings.LastIndexByte(name, '/')+1] + target // not cleaned: ".." after a link does not lead back
-	}
-	return jail.NotExist(name, "leads through too many links")
+	return f.scripts.allowLink(f, name)
 }
 
 // isSettledBy reports whether path alone, which stands for name, determines that it leads
@@ -272,33 +233,6 @@ func (f *FileResolver) isSettledBy(path, name, file string) bool {
 		return true
 	}
 	return strings.HasSuffix(path, "/") && len(f.config.index) > 0 && file == jail.Join(name, f.config.index[0])
-}
-
-// openAbove opens the script at the beginning of path, and returns the rest of the path. It
-// opens nothing if no script in path is followed by a slash. The rest is clean but is not a
-// name in the tree, so the rules for hidden names, sidecars and sources do not apply to it.
-func (f *FileResolver) openAbove(path string) (o opened, rest string, err error) {
-	if !f.tree.Names(strings.TrimSuffix(strings.TrimPrefix(path, "/"), "/")) {
-		return opened{}, "", nil
-	}
-	for i := range len(path) {
-		if path[i] != '/' || !f.scripts.isScript(path[:i]) {
-			continue
-		}
-		name, _, err := f.name(path[:i])
-		if err == nil {
-			o, err = f.open(name, false)
-		}
-		switch {
-		case err == nil && !o.info.IsDir():
-			return o, path[i:], nil
-		case err == nil:
-			o.file.Close()
-		case !errors.Is(err, fs.ErrNotExist):
-			return opened{}, "", err
-		}
-	}
-	return opened{}, "", nil
 }
 
 // An opened is an open file or folder of the tree.

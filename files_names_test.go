@@ -229,7 +229,7 @@ func namesList(t *testing.T, r *FileResolver, folder string) {
 // namesRunner tells of each script that it was run.
 type namesRunner struct{ *scripts }
 
-func (namesRunner) resolve(_ context.Context, _ *Request, script opened, _ string) (*Response, error) {
+func (namesRunner) answer(_ context.Context, _ *FileResolver, _ *Request, script target) (*Response, error) {
 	script.file.Close()
 	return Text(200, "run"), nil
 }

@@ -74,6 +74,7 @@ type config struct {
 
 	hosts     hostSet
 	proxies   proxySet
+	clientOf  func(p proxySet, remote netip.Addr, h Header) netip.Addr // of WithTrustedProxies
 	errorPage func(ctx context.Context, req *Request, status int, err error) *Response
 	log       Logger // if nil, only panics are logged
 	traces    []Trace
@@ -337,7 +338,7 @@ func WithTrustedProxies(prefixes ...netip.Prefix) Option {
 				errs = append(errs, fmt.Errorf("WithTrustedProxies: %v is invalid, or an IPv4 prefix written as IPv6", p))
 			}
 		}
-		c.proxies = append(c.proxies, prefixes...)
+		c.proxies, c.clientOf = append(c.proxies, prefixes...), proxySet.client
 		return errors.Join(errs...)
 	})
 }

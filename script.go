@@ -28,9 +28,13 @@ type scriptRunner interface {
 	isScript(name string) bool
 	// hides reports whether the file of that name would reveal the source of a script.
 	hides(name string) bool
-	// resolve runs the script and returns a response with its output, which may still be
+	// allowLink rejects a link to a script whose own name is not a script's.
+	allowLink(f *FileResolver, name string) error
+	// openAbove opens the script at the beginning of path, and returns the rest of the path.
+	openAbove(f *FileResolver, path string) (o opened, rest string, err error)
+	// answer runs the script and returns a response with its output, which may still be
 	// streaming. It closes the file.
-	resolve(ctx context.Context, req *Request, script opened, pathInfo string) (*Response, error)
+	answer(ctx context.Context, f *FileResolver, req *Request, t target) (*Response, error)
 	// close ends processes that scripts left running. Scripts that are answering requests
 	// continue.
 	close()
@@ -399,4 +403,76 @@ func (r *Request) software() string {
 		return "rawhttp"
 	}
 	return r.on.software()
+}
+
+// openAbove opens the script at the beginning of path, and returns the rest of the path. It
+// opens nothing if no script in path is followed by a slash. The rest is clean but is not a
+// name in the tree, so the rules for hidden names, sidecars and sources do not apply to it.
+func (s *scripts) openAbove(f *FileResolver, path string) (o opened, rest string, err error) {
+	if !f.tree.Names(strings.TrimSuffix(strings.TrimPrefix(path, "/"), "/")) {
+		return opened{}, "", nil
+	}
+	for i := range len(path) {
+		if path[i] != '/' || !s.isScript(path[:i]) {
+			continue
+		}
+		name, _, err := f.name(path[:i])
+		if err == nil {
+			o, err = f.open(name, false)
+		}
+		switch {
+		case err == nil && !o.info.IsDir():
+			return o, path[i:], nil
+		case err == nil:
+			o.file.Close()
+		case !errors.Is(err, fs.ErrNotExist):
+			return opened{}, "", err
+		}
+	}
+	return opened{}, "", nil
+}
+
+// allowLink rejects a link to a script whose own name is not a script's: it would reveal
+// the source. It follows links by their text only; whoever opened the file has checked that
+// they stay inside the tree.
+func (s *scripts) allowLink(f *FileResolver, name string) error {
+	const maxLinks = 40 // the limit of Linux
+	if s.isScript(name) {
+		return nil
+	}
+	for range maxLinks {
+		target, err := f.links.Readlink(name)
+		switch {
+		case errors.Is(err, syscall.EINVAL): // not a link
+			return nil
+		case err != nil:
+			return jail.TreeError(err)
+		case s.isScript(target), s.hides(target):
+			return jail.NotExist(name, "leads to a script")
+		case jail.MayBeAlias(target) && !jail.IsSpelled(f.tree, path.Join(path.Dir(name), target)):
+			return jail.NotExist(name, "leads to a name spelled differently in its folder")
+		}
+		name = name[:strings.LastIndexByte(name, '/')+1] + target // not cleaned: ".." after a link does not lead back
+	}
+	return jail.NotExist(name, "leads through too many links")
+}
+
+// maxRootGap is how long a script waits while the path of the root leads to no folder, as
+// it does for a moment when one folder replaces another.
+const maxRootGap = time.Second
+
+// answer returns the response of a script. While the root is being replaced, it waits for the
+// new one.
+func (s *scripts) answer(ctx context.Context, f *FileResolver, req *Request, t target) (*Response, error) {
+	const pause = 10 * time.Millisecond
+	resp, err := s.resolve(ctx, req, t.opened, t.pathInfo)
+	for end := time.Now().Add(maxRootGap); errors.Is(err, errScriptMoved) && time.Now().Before(end); {
+		time.Sleep(pause)
+		again, openErr := f.open(t.name, false)
+		if openErr != nil {
+			return nil, openErr
+		}
+		resp, err = s.resolve(ctx, req, again, t.pathInfo)
+	}
+	return resp, err
 }
