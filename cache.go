@@ -30,14 +30,15 @@ const (
 
 // isSettled reports whether any later change will change id. Right after a change this is
 // not certain, since times are only as fine as the system's clock.
-func isSettled(id *jail.FileID, now time.Time) bool {
-	return max(id.Changed, id.Modified) < now.Add(-youngest).UnixNano()
+func (k *fileCache) isSettled(id *jail.FileID, now time.Time) bool {
+	return max(id.Changed, id.Modified) < now.Add(-k.settles).UnixNano()
 }
 
 // A fileCache caches the responses of small files, with their content, and the names in
 // folders. It identifies a file by its FileID, which changes with its content.
 type fileCache struct {
-	tree jail.Identifier // nil if nothing is cached
+	tree    jail.Identifier // nil if nothing is cached
+	settles time.Duration   // youngest; less in tests, which would wait for it
 
 	mu   sync.RWMutex
 	kept map[string]keptEntry // by request path
@@ -134,7 +135,7 @@ func (k *fileCache) keep(req *Request, o opened, resp *Response) *Response {
 	}
 	id, ok := jail.IdentityOf(o.info)
 	at, readable := o.file.(io.ReaderAt)
-	if !ok || !readable || id.Size > maxKeptFile || int64(id.Size) != resp.rep.Size || !isSettled(&id, time.Now()) {
+	if !ok || !readable || id.Size > maxKeptFile || int64(id.Size) != resp.rep.Size || !k.isSettled(&id, time.Now()) {
 		return resp
 	}
 	content := make([]byte, id.Size)
@@ -185,7 +186,7 @@ type folderKeeper struct {
 // cached.
 func (k *fileCache) folder(req *Request, info fs.FileInfo) *folderKeeper {
 	id, ok := jail.IdentityOf(info)
-	if k.tree == nil || !ok || !isSettled(&id, time.Now()) {
+	if k.tree == nil || !ok || !k.isSettled(&id, time.Now()) {
 		return nil
 	}
 	state := keptState{id: id, until: clock().add(keptFor)}

@@ -25,10 +25,15 @@ func TestKeptFileAllocations(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(folder, "f"), make([]byte, size), 0o644); err != nil {
 			t.Fatal(err)
 		}
+		old := time.Now().Add(-time.Hour)
+		if err := os.Chtimes(filepath.Join(folder, "f"), old, old); err != nil {
+			t.Fatal(err)
+		}
 		files := filesOfDir(t, folder)
 		if files.cache.tree == nil {
 			t.Skip("nothing is kept on this system")
 		}
+		files.cache.settles = 100 * time.Millisecond
 		s := newServer(t, WithResolver(files))
 		batch := strings.Replace(benchmarkGet, "/", "/f", 1)
 		batch += strings.Replace(batch, "\r\n\r\n", "\r\nAccept: */*\r\n\r\n", 1)

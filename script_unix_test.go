@@ -25,6 +25,7 @@ import (
 // A root whose name is given to another folder is served as it was, links too, but its
 // scripts are not found by their names any more: none of the other is run.
 func TestScriptRootReplaced(t *testing.T) {
+	t.Parallel()
 	parent := t.TempDir()
 	root := filepath.Join(parent, "root")
 	scriptioWrite(t, filepath.Join(root, "x.sh"), "echo one", 0o644)
