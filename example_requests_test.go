@@ -28,8 +28,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// An API that reads and answers JSON. Content that is too large, of another type, or not what
-// it should be has a status of its own, and errors are JSON, too.
+// An API that reads and writes JSON. Requests that are too large (413), of another type (415),
+// malformed (400) or incomplete (422) each have their own status, and errors are JSON too.
 func Example_json() {
 	type note struct {
 		ID   int    `json:"id"`
@@ -112,8 +112,8 @@ func Example_json() {
 	// 413 Content Too Large: {"status":413}
 }
 
-// A form of a web page. A POST is answered with a redirect to a page (303), so that a reload
-// does not send the form again. Forms that pages of other sites send are refused.
+// An HTML form. The response to POST is a redirect (303), so that a reload does not send the
+// form again. Forms sent from the pages of other sites are rejected.
 func Example_form() {
 	show := func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		name := html.EscapeString(req.Query().Get("name"))
@@ -172,8 +172,9 @@ func isFileName(name string) bool {
 	return !strings.HasPrefix(name, ".") && !strings.ContainsAny(name, `/\`) && filepath.IsLocal(name)
 }
 
-// writeTemporary writes what r yields to a new file of the folder, and returns its name: a
-// hidden one, so that the file is not served. It leaves nothing if there is an error.
+// writeTemporary writes the content of r to a new file in the folder, and returns its name.
+// The name begins with a dot, so a resolver of the folder does not serve it. If there is an
+// error, no file remains.
 func writeTemporary(folder *os.Root, r io.Reader) (name string, size int64, err error) {
 	name = "." + rand.Text()
 	f, err := folder.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
@@ -191,8 +192,8 @@ func writeTemporary(folder *os.Root, r io.Reader) (name string, size int64, err 
 	return name, size, nil
 }
 
-// saveFile writes what r yields to a new file of the folder. Under its name there is either
-// the whole file or none, and a file that is there already is not replaced.
+// saveFile writes the content of r to a new file in the folder. The file gets its name when it
+// is complete, and does not replace another one.
 func saveFile(folder *os.Root, name string, r io.Reader) (size int64, err error) {
 	if !isFileName(name) {
 		return 0, &rawhttp.StatusError{Status: 400, Err: fmt.Errorf("file name %q", name)}
@@ -226,9 +227,8 @@ func (p *progressWriter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Files from a form with enctype="multipart/form-data" go to a folder while they arrive; only
-// a small part of them is in memory at a time. A form of more than 10 MiB needs
-// WithMaxBodyBytes.
+// Uploads from a form with enctype="multipart/form-data" are written to a folder as they
+// arrive, so large files need little memory. More than 10 MiB needs WithMaxBodyBytes.
 func Example_upload() {
 	dir, err := os.MkdirTemp("", "example")
 	if err != nil {
@@ -301,9 +301,9 @@ func Example_upload() {
 	// HTTP/1.1 409 Conflict: "409 Conflict\n"
 }
 
-// Documents that are read by GET, written by PUT and removed by DELETE, in a folder. A client
-// that has read one changes it with If-Match, and creates one with "If-None-Match: *"; if
-// somebody else was faster it gets 412. A reader sees the old document or the new one.
+// Documents in a folder: GET reads, PUT writes and DELETE removes one. A client changes a
+// document with If-Match, and creates one with "If-None-Match: *"; it gets 412 if another client
+// was faster. A reader sees the old document or the new one, never a part.
 func Example_put() {
 	dir, err := os.MkdirTemp("", "example")
 	if err != nil {
@@ -429,7 +429,7 @@ func Example_put() {
 	// 404 Not Found
 }
 
-// Names that would lead elsewhere are refused, and what fails leaves nothing.
+// Unsafe names are rejected, and a failed upload leaves no file.
 func TestExampleSaveFile(t *testing.T) {
 	folder, err := os.OpenRoot(t.TempDir())
 	if err != nil {

@@ -137,8 +137,8 @@ func ExampleMethods() {
 	// 405 Method Not Allowed
 }
 
-// A cookie that the client keeps and cannot change: its value is signed. This one counts
-// visits. The prefix __Host- makes browsers take it from this host over TLS alone.
+// A signed cookie, which the client cannot change. This one counts visits. Browsers accept the
+// prefix __Host- only from this host and over TLS.
 func Example_cookies() {
 	const name = "__Host-visits"
 	key := make([]byte, 32) // new at each start, so that cookies from before it are not valid

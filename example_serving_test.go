@@ -31,8 +31,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// certificateFiles is the certificate of two PEM files, which are read again when they have
-// changed, as when the certificate was renewed. Until both are whole, the old one is used.
+// certificateFiles is a certificate in two PEM files. When they change, because the certificate
+// was renewed, they are read again; if that fails, the old certificate is used.
 type certificateFiles struct {
 	certFile, keyFile string
 
@@ -58,8 +58,8 @@ func (c *certificateFiles) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return nil, err
 }
 
-// TLS with a certificate in files, such as those of Let's Encrypt, where the first has the
-// whole chain. A renewed certificate needs no restart.
+// TLS with a certificate in files, such as those of certbot. A renewed certificate is used
+// without a restart.
 func Example_tlsFiles() {
 	dir, err := os.MkdirTemp("", "example")
 	if err != nil {
@@ -110,7 +110,7 @@ func Example_tlsFiles() {
 	// 200 OK with certificate 2
 }
 
-// writeCertificate writes a certificate for 127.0.0.1 that is signed by nobody else.
+// writeCertificate writes a self-signed certificate for 127.0.0.1.
 func writeCertificate(files *certificateFiles, serial int64) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -151,9 +151,9 @@ func writeCertificate(files *certificateFiles, serial int64) {
 	}
 }
 
-// A server on port 80 that sends clients to the same place on port 443. WithHosts names the
-// hosts, since a client may send any Host field. The server on port 443 should then answer
-// with Strict-Transport-Security, which makes browsers start there.
+// A server for port 80 that redirects to HTTPS. WithHosts lists the hosts, since a client can
+// send any Host field. The responses of the server on port 443 should have the field
+// Strict-Transport-Security, with which browsers use HTTPS from the start.
 func Example_httpsRedirect() {
 	redirect := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		host := req.Host()
@@ -196,9 +196,9 @@ func Example_httpsRedirect() {
 	// HTTP/1.1 421 Misdirected Request
 }
 
-// A command that waits for one request and then goes on: the browser comes back from an OAuth
-// provider with a code. The state proves that it is the answer to this program's question.
-// Shutdown waits until the browser has its page.
+// A command that waits for one request and then stops its server: an OAuth provider redirects
+// the browser to it with a code. The state proves that the login was started by this program.
+// Shutdown waits until the browser has received its page.
 func Example_oauthCallback() {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -260,8 +260,8 @@ func Example_oauthCallback() {
 	// browser: You can close this window.
 }
 
-// What Stats counts, in the text format of Prometheus. It belongs on a listener that clients
-// cannot reach.
+// The counters of Stats in the text format of Prometheus. In a program they belong on a
+// listener that only the monitoring can reach.
 func Example_prometheus() {
 	var srv *rawhttp.Server
 	metrics := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
@@ -323,9 +323,9 @@ func Example_prometheus() {
 //go:embed testdata/app
 var appFiles embed.FS
 
-// A single-page application in the program itself, with its API. Files below /assets/ have a
-// hash in their names and never change; the page is asked for each time. Any other path that a
-// browser opens as a page is the application's, which finds its way by itself.
+// A single-page application embedded in the program, with its API. Files below /assets/ have a
+// hash in their names and are cached forever; the page is revalidated each time. Every other
+// path without an extension gets the page, and the application routes it.
 func Example_singlePage() {
 	tree, err := fs.Sub(appFiles, "testdata/app")
 	if err != nil {

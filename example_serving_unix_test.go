@@ -20,9 +20,9 @@ import (
 	"example.com/rawhttp"
 )
 
-// listenUnix listens on a Unix socket that the owner and the group of its folder can use. The
-// folder should be open to them alone. A socket that a crashed process has left is replaced;
-// one on which a process listens is an error.
+// listenUnix listens on a Unix socket with mode 0660. Its folder should be closed to others,
+// since the mode is set after the socket exists. A socket that a crashed process left is
+// replaced; one on which a process listens is an error.
 func listenUnix(name string) (net.Listener, error) {
 	if info, err := os.Lstat(name); err == nil && info.Mode().Type() == fs.ModeSocket {
 		conn, err := net.Dial("unix", name)
@@ -43,7 +43,7 @@ func listenUnix(name string) (net.Listener, error) {
 	return ln, nil
 }
 
-// A server on a Unix socket, for other programs of this machine, such as a proxy. Closing the
+// A server on a Unix socket, for other programs on this machine, such as a proxy. Closing the
 // listener removes the socket.
 func Example_unixSocket() {
 	dir, err := os.MkdirTemp("", "example")
@@ -80,7 +80,7 @@ func Example_unixSocket() {
 	// 200 OK
 }
 
-// A socket that nobody listens on is replaced, one in use and a file are not.
+// A stale socket is replaced; a socket in use and a file are not.
 func TestExampleListenUnix(t *testing.T) {
 	dir, err := os.MkdirTemp("", "example") // t.TempDir may be too long for a socket
 	if err != nil {
@@ -117,9 +117,9 @@ func TestExampleListenUnix(t *testing.T) {
 	}
 }
 
-// A server that runs until it is told to stop, by Ctrl-C or by SIGTERM, which systemd, Docker
-// and Kubernetes send. Requests in progress are answered, for at most the time of
-// WithDrainTimeout; a second signal ends the process at once.
+// A server that shuts down gracefully on Ctrl-C, and on SIGTERM, which systemd, Docker and
+// Kubernetes send. Requests in progress have the time of WithDrainTimeout to finish; a second
+// signal ends the process at once.
 func Example_gracefulStop() {
 	begun := make(chan struct{})
 	slow := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {

@@ -101,8 +101,8 @@ func events(f *feed, seen int) *rawhttp.Response {
 	return stream.Set("Cache-Control", "no-store")
 }
 
-// Server-sent events. A browser shows them with new EventSource("/events"), which reconnects
-// by itself and sends the number of the last event that it has seen.
+// Server-sent events. In a browser, new EventSource("/events") receives them; it reconnects
+// by itself and sends the number of the last event it received.
 func Example_serverSentEvents() {
 	news := newFeed()
 	srv, err := rawhttp.New(rawhttp.WithResolver(rawhttp.Mount("/events", rawhttp.ResolverFunc(
@@ -178,7 +178,7 @@ func poll(ctx context.Context, f *feed, seen int) (*rawhttp.Response, error) {
 	}
 }
 
-// Long polling: the answer waits until there is news.
+// Long polling: the response waits for the next message.
 func Example_longPoll() {
 	news := newFeed()
 	news.publish("tea is ready")
@@ -204,9 +204,9 @@ func Example_longPoll() {
 	// {"last":2,"messages":["so is the cake"]}
 }
 
-// zipFolder returns a download of the folder as a zip file, which is made while it is sent:
-// neither memory nor disk holds all of it. Links, devices and hidden names are left out. An
-// error cuts the response, so that nobody takes the half for the whole.
+// zipFolder returns a download of the folder as a zip file, which is produced as it is sent.
+// Links, devices and hidden names are left out. If there is an error, the connection is cut, so
+// that the client notices.
 func zipFolder(folder fs.FS, name string) *rawhttp.Response {
 	download := rawhttp.StreamFunc(200, "application/zip", func(ctx context.Context, w io.Writer) error {
 		out := bufio.NewWriterSize(w, 32<<10)
@@ -235,8 +235,8 @@ func zipFolder(folder fs.FS, name string) *rawhttp.Response {
 	return download.Set("Content-Disposition", attachment(name))
 }
 
-// attachment returns the field value that makes browsers save a response under the name, and
-// one in ASCII for clients that do not know filename* (RFC 6266, appendix D).
+// attachment returns a Content-Disposition with which browsers save a response under the name.
+// Clients that do not know filename* use the name in ASCII (RFC 6266, appendix D).
 func attachment(name string) string {
 	ascii := strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' || strings.ContainsRune(`"\%`, r) {

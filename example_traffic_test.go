@@ -24,8 +24,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// requestMetrics counts responses by method and status, and by how long they took. Methods
-// that are not known count as one, so that clients cannot make labels.
+// requestMetrics counts responses by method and status, and has a histogram of their durations.
+// Unknown methods share a label, so that clients cannot create labels.
 type requestMetrics struct {
 	mu       sync.Mutex
 	requests map[string]uint64 // by labels
@@ -72,8 +72,8 @@ func (m *requestMetrics) writeTo(w io.Writer) {
 	fmt.Fprintf(w, "http_request_duration_seconds_count %d\n", m.count)
 }
 
-// Counters and a histogram of the requests, from a hook that sees each response when it has
-// been sent, those of refused heads included.
+// Counters and a histogram of the requests. The hook is called for each response after it was
+// sent, including those to refused heads.
 func Example_metrics() {
 	metrics := &requestMetrics{requests: make(map[string]uint64)}
 	notes := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
@@ -113,7 +113,7 @@ func Example_metrics() {
 	// http_request_duration_seconds_count 3
 }
 
-// A span is something that took time, as a part of a trace (W3C Trace Context).
+// A span is a timed operation within a trace (W3C Trace Context).
 type span struct {
 	traceID, id, parent string // in hexadecimal
 	name                string
@@ -125,9 +125,9 @@ type span struct {
 
 type spanKey struct{} // of a context
 
-// A tracer makes spans. Those of requests begin in a Resolver, which can make spans below
-// them, and end in Trace.Exchange, when the response has been sent. Conn and Num say which
-// belong together.
+// A tracer makes spans. The span of a request begins in a resolver, so that spans of parts of
+// the work can be its children, and ends in Trace.Exchange, after the response was sent. The
+// numbers of the connection and the request identify it in both places.
 type tracer struct {
 	export func(span) // called concurrently
 
@@ -135,7 +135,7 @@ type tracer struct {
 	open map[[2]uint64]span
 }
 
-// spans is next with a span for each request. The client may say what it is a part of.
+// spans wraps next with a span for each request, a child of the client's span if it sends one.
 func (t *tracer) spans(next rawhttp.Resolver) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		s := span{id: randomHex(8), name: req.Method() + " " + req.Path()}
@@ -165,7 +165,7 @@ func (t *tracer) exchange(x rawhttp.Exchange) {
 	t.export(s)
 }
 
-// begin begins a span below that of the request that ctx is of.
+// begin begins a span whose parent is that of the request of ctx.
 func (t *tracer) begin(ctx context.Context, name string) (end func(err error)) {
 	parent, _ := ctx.Value(spanKey{}).(span)
 	s := span{traceID: parent.traceID, id: randomHex(8), parent: parent.id, name: name, start: time.Now()}
@@ -175,7 +175,7 @@ func (t *tracer) begin(ctx context.Context, name string) (end func(err error)) {
 	}
 }
 
-// parseTraceparent takes version 00 of the field apart: 00-(trace)-(span)-(flags).
+// parseTraceparent parses version 00 of the field: 00-(trace)-(span)-(flags).
 func parseTraceparent(field string) (traceID, parent string, ok bool) {
 	parts := strings.Split(field, "-")
 	if len(parts) != 4 || parts[0] != "00" || len(parts[1]) != 32 || len(parts[2]) != 16 || len(parts[3]) != 2 {
@@ -198,8 +198,8 @@ func randomHex(n int) string {
 	return hex.EncodeToString(b)
 }
 
-// Spans of distributed tracing: one for each request, up to the last byte of the response, and
-// below it one for a part of the work.
+// Spans for distributed tracing: one for each request, to the last byte of the response, and a
+// child for a part of the work.
 func Example_spans() {
 	var exported []span
 	var mu sync.Mutex
@@ -235,8 +235,8 @@ func Example_spans() {
 	// look into the pot in the same trace: true below that span: true
 }
 
-// What clients sent is captured, parsed, rewritten for another host without its secrets, and
-// sent again. The bytes of a connection are captured in order, however they came.
+// Requests are captured, parsed, rewritten for another host without their secrets, and sent
+// again.
 func Example_replay() {
 	var capture bytes.Buffer // one connection here; else there would be one for each
 	shop := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
@@ -291,9 +291,8 @@ func Example_replay() {
 	// /order on staging.test: "milk", cookie ""
 }
 
-// endToEnd are the fields of a request or response that a proxy passes on: not those that
-// are about one connection (RFC 9110, section 7.6.1), and not what the proxy's own server and
-// client write.
+// endToEnd returns the fields of a message that a proxy forwards: without those for a single
+// connection (RFC 9110, section 7.6.1), and those that the proxy writes itself.
 func endToEnd(fields iter.Seq2[string, string], connection string) iter.Seq2[string, string] {
 	return func(yield func(name, value string) bool) {
 		for name, value := range fields {
@@ -316,8 +315,8 @@ func endToEnd(fields iter.Seq2[string, string], connection string) iter.Seq2[str
 	}
 }
 
-// reverseProxy passes requests on to the origin, and its responses back as they come, with
-// their lengths and trailer fields. It does not pass on trailer fields of requests.
+// reverseProxy forwards requests to the origin, and streams back its responses with their
+// lengths and trailer fields. It does not forward trailer fields of requests.
 func reverseProxy(origin *url.URL, transport http.RoundTripper) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		out := (&http.Request{
@@ -368,7 +367,8 @@ func reverseProxy(origin *url.URL, transport http.RoundTripper) rawhttp.Resolver
 	})
 }
 
-// A reverse proxy. Its client is a http.Transport, as RoundTrip follows no redirects.
+// A reverse proxy. It uses an http.Transport rather than an http.Client, which would follow
+// redirects.
 func Example_reverseProxy() {
 	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != "POST" {
@@ -401,7 +401,7 @@ func Example_reverseProxy() {
 			origin.Close() // the origin is gone
 		}
 		answer := strings.Split(strings.ReplaceAll(rawhttp.Answer(proxy, request), "\r\n", "\n"), "\n")
-		slices.Sort(answer[1:slices.Index(answer, "")]) // a http.Header has no order
+		slices.Sort(answer[1:slices.Index(answer, "")]) // an http.Header has no order
 		fmt.Println(strings.TrimSpace(strings.Join(answer, "\n")) + "\n")
 	}
 	// Output:

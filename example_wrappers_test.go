@@ -30,9 +30,9 @@ import (
 	"example.com/rawhttp"
 )
 
-// Pages of other sites may use an API: those of one origin here. A browser asks first, with a
-// preflight, whether it may send what is more than a form could. Errors have the fields, too,
-// or the page could not read their status.
+// CORS lets the pages of other sites use an API, here those of one origin. Before a request
+// that a form could not send, a browser sends a preflight. Errors need the fields too, or the
+// page cannot read their status.
 func Example_cors() {
 	cors := func(origins []string, next rawhttp.Resolver) rawhttp.Resolver {
 		return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
@@ -109,8 +109,8 @@ func Example_cors() {
 	// {"ready":true}
 }
 
-// A wrapper that logs each request, and gives it an ID: what is logged while it is resolved
-// has the ID, too, and the client can quote it from the field X-Request-Id.
+// A wrapper that logs each request with an ID. Lines that the resolver logs have the ID too,
+// and the client finds it in the field X-Request-Id.
 func Example_requestID() {
 	type loggerKey struct{}
 	logRequests := func(logger *slog.Logger, next rawhttp.Resolver) rawhttp.Resolver {
@@ -157,8 +157,8 @@ func Example_requestID() {
 	// level=INFO msg=request id=ID method=GET path=/tea status=500 err="the pot is empty"
 }
 
-// A page for what went wrong, also where a resolver panicked. The client sees a number that
-// the operator finds in the log, next to the cause; the stack is in the log of the server.
+// A page for server errors, including panics of a resolver. It shows a number that the
+// operator finds in the log next to the cause. The log of the server has the stack.
 func Example_recoveryPage() {
 	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
 		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
@@ -169,9 +169,7 @@ func Example_recoveryPage() {
 		},
 	}))
 	broken := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
-		var notes map[string]string
-		notes[req.Path()] = "two litres" // panics
-		return rawhttp.Empty(204), nil
+		panic("there is no note")
 	})
 	srv, err := rawhttp.New(
 		rawhttp.WithResolver(broken),
@@ -203,12 +201,12 @@ func Example_recoveryPage() {
 	page, _, _ := strings.Cut(content, ":")
 	fmt.Println(page)
 	// Output:
-	// level=ERROR msg="request failed" path=/milk err="rawhttp: panic in resolver: assignment to entry in nil map"
+	// level=ERROR msg="request failed" path=/milk err="rawhttp: panic in resolver: there is no note"
 	// <!doctype html><title>Sorry</title><h1>Something went wrong</h1><p>If it happens again, tell us this number
 }
 
-// How long responses take, from the request to the last byte. A wrapper that only looked at
-// its clock after Resolve would not see the time in which a stream is written.
+// A wrapper that measures how long responses take, to the last byte. A stream is written
+// after Resolve returns, so the time is measured in OnClose.
 func Example_timing() {
 	measure := func(report func(path string, status int, took time.Duration), next rawhttp.Resolver) rawhttp.Resolver {
 		return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
@@ -252,11 +250,11 @@ func acceptsGzip(req *rawhttp.Request) bool {
 	return false
 }
 
-// compress sends the answers of next compressed to clients that accept it. The compressed
-// content is a representation with an ETag of its own, so conditions and ranges work as ever.
-// It is for answers that fit into memory, such as JSON and pages; files have
-// WithPrecompressed. Over TLS, an answer that has both a secret and what somebody else could
-// have sent should not be compressed: its length betrays the secret.
+// compress compresses the responses of next for clients that accept gzip. The compressed
+// content is a representation with its own ETag, so conditions and ranges still work. It is
+// held in memory, so compress is for JSON and pages; files have WithPrecompressed. Do not
+// compress a response that contains both a secret and input of an attacker: its length reveals
+// the secret (BREACH).
 func compress(next rawhttp.Resolver) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		resp, err := next.Resolve(ctx, req)
@@ -309,8 +307,8 @@ func compress(next rawhttp.Resolver) rawhttp.Resolver {
 	})
 }
 
-// Compression on the fly. The second request has what the first one got, and asks whether that
-// is still so.
+// Compression on the fly. The second request sends the ETag of the first response, and gets
+// 304 (Not Modified).
 func Example_gzip() {
 	table := rawhttp.Text(200, strings.Repeat("a row of the table\n", 1000))
 	site := compress(rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
@@ -342,16 +340,15 @@ func Example_gzip() {
 	// 200 OK, coding "", 19000 bytes when decoded
 }
 
-// A rateLimiter lets each client make burst requests at once, and one more after each
-// interval. A client is an IPv4 address, or the /64 network of an IPv6 address, in which a
-// client can choose its address. The zero Prefix stands for all clients beyond 10000, so that
-// their number does not fill the memory.
+// A rateLimiter allows each client burst requests at once, and one more after each interval.
+// A client is an IPv4 address or a /64 network of IPv6, as clients can choose their address
+// within one. At most 10000 clients are remembered; all others share the zero Prefix.
 type rateLimiter struct {
 	interval time.Duration
 	burst    int
 
 	mu    sync.Mutex
-	free  map[netip.Prefix]time.Time // when a client has all of its burst again
+	free  map[netip.Prefix]time.Time // when a client has its whole burst again
 	swept time.Time
 }
 
@@ -397,8 +394,8 @@ func (l *rateLimiter) limit(next rawhttp.Resolver) rawhttp.Resolver {
 	})
 }
 
-// Each client may make two requests at once, and two an hour. Behind a proxy,
-// WithTrustedProxies says who the client is.
+// Two requests at once for each client, and two per hour. For a server behind a proxy,
+// WithTrustedProxies finds out who the client is.
 func Example_rateLimit() {
 	limiter := &rateLimiter{interval: 30 * time.Minute, burst: 2}
 	hello := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
