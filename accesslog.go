@@ -9,15 +9,15 @@ import (
 	"example.com/rawhttp/internal/ascii"
 )
 
-// AccessLog returns a Trace that writes one line a response to w, in the Combined
-// Log Format:
+// AccessLog returns a Trace that writes one line per response to w, in the Combined Log
+// Format:
 //
 //	127.0.0.1 - - [22/Nov/2026:13:03:20 +0000] "GET /a HTTP/1.1" 200 5 "-" "curl/8.5.0"
 //
-// A request whose head was refused is shown too, as "-" if not even its request line could
-// be parsed. What a client sent is escaped. The line comes when the response has been written, so the client may
-// have it before. Each line is one Write; they are never concurrent, and their
-// errors are ignored.
+// A request whose head was refused is logged too, as "-" if its request line could not be
+// parsed. Input from clients is escaped. The line is written after the response, so the
+// client may have received the response before. Each line is one Write; Writes are never
+// concurrent, and their errors are ignored.
 func AccessLog(w io.Writer) Trace {
 	var mu sync.Mutex
 	var line []byte
@@ -54,8 +54,7 @@ func appendAccess(b []byte, x Exchange) []byte {
 	return append(b, '\n')
 }
 
-// appendQuoted appends s in quotes, with quotes and backslashes in it escaped, or
-// "-" if it is empty.
+// appendQuoted appends s in quotes, escaping quotes and backslashes, or "-" if s is empty.
 func appendQuoted(b []byte, s string) []byte {
 	if s == "" {
 		s = "-"

@@ -13,8 +13,8 @@ import (
 	"example.com/rawhttp/internal/wire"
 )
 
-// Limits of chunked content, beside maxChunkLine. The first two bound what framing
-// may cost beside the data that it frames.
+// Limits on the framing of chunked content, in addition to the length of a chunk line. The
+// first two limit framing relative to the data.
 const (
 	maxFramingExcess = 16 << 10 // bytes
 	chunkAllowance   = 16       // bytes of framing that a chunk may have, and 2 more for each byte of data
@@ -25,39 +25,38 @@ var (
 	errNoContinue    = errors.New("rawhttp: the client waits for a 100 (Continue), which cannot follow the response's head")
 )
 
-// content reads the content of one request. Its errors are kept: what failed once
-// fails for good.
+// A content reads the content of one request. An error is permanent.
 type content struct {
 	mu    sync.Mutex // held while the program reads
-	ended error      // what the program gets from now on, nil while it may read
+	ended error      // error of further reads by the program; nil while it may read
 
 	in      *inbuf
-	exact   *io.LimitedReader // what in reads from, where nothing behind the content may be read; else nil
+	exact   *io.LimitedReader // source of in, if nothing after the content may be read; otherwise nil
 	max     int64             // bytes of content
-	proceed func() error      // asks the client that waits for it to go on; nil once done
+	proceed func() error      // sends a 100 (Continue) if the client waits for one; nil once done
 	chunked bool
-	trailer *Header // set at the end
+	trailer *Header // set at the end of the content
 
-	answered bool // of the connection: the response at hand says what was wrong with it
+	answered bool // used by the connection: the current response reports the fault in the content
 
-	// withheld says that the client may be waiting for a 100 (Continue). It is guarded by
-	// the mutex of the connection's sink, since the head of the response depends on it.
+	// withheld reports whether the client may be waiting for a 100 (Continue). It is
+	// guarded by the mutex of the connection's sink, since the head of the response depends
+	// on it.
 	withheld bool
 
-	left   int64 // bytes to come: of all the content, or of the chunk at hand
+	left   int64 // remaining bytes of the content or of the current chunk
 	read   int64 // bytes of content read
 	offset int64 // bytes of content and framing used
 	excess int64
-	inData bool // a CRLF follows the data of the chunk at hand
+	inData bool // a CRLF follows the data of the current chunk
 	err    error
 }
 
-// noLimit is more content than there can be; a chunk size that does not fit an
-// int64 is larger still.
+// noLimit exceeds any content; a chunk size that does not fit an int64 is larger still.
 const noLimit = 1<<63 - 2
 
-// newContent returns the content of req, which in has next, of at most limit bytes;
-// 0 is no limit.
+// newContent returns the content of req, which in returns next, limited to limit bytes; 0
+// is no limit.
 func newContent(in *inbuf, req *Request, limit int64) *content {
 	if limit == 0 {
 		limit = noLimit
@@ -70,34 +69,35 @@ func newContent(in *inbuf, req *Request, limit int64) *content {
 	return c
 }
 
-// Content returns the content of a Request that [ParseRequest] made: what its Body is to a
-// resolver of a [Server]. rest is what ParseRequest returned, the beginning of the content;
-// more, which may be nil, is where the rest of it comes from. To pass the request on, set
-// Body:
+// Content returns the content of a Request made by [ParseRequest], decoded as in the Body
+// of a Request made by a [Server]. rest is the input that ParseRequest returned, the
+// beginning of the content; more, which may be nil, is the source of further input. To pass
+// the request on, set Body:
 //
 //	req.Body = req.Content(rest, conn)
 //
-// Read decodes the content by its framing (RFC 9112, sections 6 and 7), and at its end
-// [Request.Trailer] returns the trailer fields. Read returns a [*ParseError] if the content is
-// malformed, or ends early, which wraps io.ErrUnexpectedEOF too; errors of more are returned as
-// they are. An error stays.
+// Read decodes the framing of the content (RFC 9112, sections 6 and 7). At the end,
+// [Request.Trailer] returns the trailer fields. If the content is malformed, Read returns a
+// [*ParseError]; if it ends early, the error also wraps io.ErrUnexpectedEOF. Errors of more
+// are returned unchanged. An error is permanent.
 //
-// The size of the content is not limited, since little of it is in memory at a time. ContentLength
-// returns the declared size, and io.LimitReader limits what is read. Chunk lines and trailer
-// sections are limited as a Server limits them. A client that waits for 100 (Continue) is not
-// told to go on; that is for the caller to do.
+// The size of the content is not limited, since little of it is in memory at a time: check
+// ContentLength, the declared size, or use an io.LimitReader. Chunk lines and trailer
+// sections have the limits of a Server. Content does not send a 100 (Continue) to a client
+// that waits for one.
 //
-// No byte that follows the content is read from more. So where another request may follow,
-// have both parts in more:
+// Content reads no byte after the end of the content from more. If another request may
+// follow, combine both parts in more:
 //
 //	in := bufio.NewReader(io.MultiReader(bytes.NewReader(rest), conn))
 //	req.Body = req.Content(nil, in)
 //
-// After io.EOF the next request is read from in. As framing is read byte by byte, more should
-// be buffered.
+// After io.EOF, the next request can be read from in. Since framing is read byte by byte,
+// more should be buffered.
 //
-// rest is not changed, and must not change until it has been read. Content of a request without
-// content is empty; of a request that a Server made, it is Body. It is called once for a request.
+// rest is not changed, and must not change until it has been read. If the request has no
+// content, the result is empty; for a request made by a Server, it is Body. Content must be
+// called only once per request.
 func (r *Request) Content(rest []byte, more io.Reader) io.Reader {
 	switch {
 	case r.on != nil:
@@ -115,8 +115,8 @@ func (r *Request) Content(rest []byte, more io.Reader) io.Reader {
 	return c
 }
 
-// Read implements io.Reader. Its error is io.EOF at the end; a *ParseError for
-// content that breaks a rule or a limit; or what became of the connection.
+// Read implements io.Reader. It returns io.EOF at the end, a *ParseError if the content
+// violates a rule or a limit, or the error of the connection.
 func (c *content) Read(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -126,8 +126,8 @@ func (c *content) Read(p []byte) (int, error) {
 	return c.take(p)
 }
 
-// end takes the content away from the program: a later Read returns an error, also where
-// the server reads to the end what the program has left.
+// end ends reading by the program. Later reads return an error, even while the server reads
+// what the program left unread.
 func (c *content) end() {
 	if c.ended == nil {
 		c.ended = c.err
@@ -137,7 +137,7 @@ func (c *content) end() {
 	}
 }
 
-// drain is Read for the connection, when the program can read no more.
+// drain is Read for the connection, after end.
 func (c *content) drain(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -169,7 +169,7 @@ func (c *content) take(p []byte) (int, error) {
 	return 0, c.fail(c.early(err))
 }
 
-// fail keeps err, unless reading can go on.
+// fail records err, unless reading can continue after it.
 func (c *content) fail(err error) error {
 	if err != errInterrupted {
 		c.err = err
@@ -177,8 +177,8 @@ func (c *content) fail(err error) error {
 	return err
 }
 
-// fault returns the error that ended the content, nil if it can be read on or was
-// read to its end.
+// fault returns the error that ended the content, or nil if it can be read on or was read
+// to its end.
 func (c *content) fault() error {
 	if c.err == io.EOF {
 		return nil
@@ -186,8 +186,8 @@ func (c *content) fault() error {
 	return c.err
 }
 
-// refuse ends the content with an error that must be answered, unless it has ended with one
-// already, and returns that.
+// refuse ends the content with an error that must be answered, and returns it. If an error
+// has ended the content already, it returns that one.
 func (c *content) refuse(err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -197,7 +197,7 @@ func (c *content) refuse(err error) error {
 	return c.err
 }
 
-// askFor tells the client to go on, before the first byte is waited for.
+// askFor sends a 100 (Continue) before the first byte is read.
 func (c *content) askFor() error {
 	if c.proceed == nil {
 		return nil
@@ -207,11 +207,11 @@ func (c *content) askFor() error {
 	return proceed()
 }
 
-// isSmall reports whether so little is left of the content, as far as that is known, that
+// isSmall reports whether the rest of the content, as far as it is known, is so small that
 // the next request can wait for it.
 func (c *content) isSmall() bool { return c.err == io.EOF || c.left <= maxDrainBytes }
 
-// early says what the end of the input means where there should be content.
+// early converts the end of the input within the content to an error.
 func (c *content) early(err error) error {
 	if err != io.EOF {
 		return err
@@ -219,7 +219,7 @@ func (c *content) early(err error) error {
 	return fmt.Errorf("%w: %w", malformed(int(c.offset)+len(c.in.bytes()), "content ends early", "RFC 9112, section 8"), io.ErrUnexpectedEOF)
 }
 
-// next goes on behind the data at hand: to the end, or into another chunk.
+// next proceeds after the current data, to the next chunk or the end.
 func (c *content) next() error {
 	if !c.chunked {
 		return io.EOF
@@ -246,7 +246,8 @@ func (c *content) next() error {
 	return nil
 }
 
-// fill reads more of the framing, of which one byte comes for sure where there is not enough.
+// fill reads more framing. If in ends after the content, it reads one byte, which certainly
+// belongs to it.
 func (c *content) fill(limit int) error {
 	if c.exact != nil {
 		c.exact.N = 1
@@ -254,14 +255,14 @@ func (c *content) fill(limit int) error {
 	return c.in.fill(limit)
 }
 
-// use takes n bytes of framing off the input.
+// use consumes n bytes of framing.
 func (c *content) use(n int) {
 	c.in.advance(n)
 	c.offset += int64(n)
 	c.excess += int64(n)
 }
 
-// dataEnd parses the CRLF behind the data of a chunk.
+// dataEnd parses the CRLF after the data of a chunk.
 func (c *content) dataEnd() error {
 	for i, want := range []byte("\r\n") {
 		for len(c.in.bytes()) <= i {
@@ -298,9 +299,8 @@ func (c *content) chunkLine() (int64, error) {
 	}
 }
 
-// trailerSection parses the trailer fields and the empty line. They are kept apart
-// from the header's: only who knows that a field may come late may merge it (RFC
-// 9110, section 6.5.1).
+// trailerSection parses the trailer fields and the empty line. They are kept separate from
+// the header: only a recipient that knows a field may merge it (RFC 9110, section 6.5.1).
 func (c *content) trailerSection() error {
 	h := new(wire.Head)
 	var p wire.Parser
@@ -319,7 +319,7 @@ func (c *content) trailerSection() error {
 	}
 }
 
-// at gives an error of the parser the place that it has in the content.
+// at adjusts the offset of a parser error to the content.
 func (c *content) at(err error) error {
 	if e, ok := err.(*wire.Error); ok {
 		e.Offset += int(c.offset)
@@ -340,21 +340,23 @@ func (c *content) takeTrailer(h *wire.Head, n int) error {
 	return nil
 }
 
-// LimitBody limits the content of the requests that r resolves to n bytes, fewer than
-// [WithMaxBodyBytes] permits. More is answered in the same way, with 413 (RFC 9110, section
-// 15.5.14), after which the connection closes: before r is asked if the length is declared, so
-// that nothing is read and a client that waits for 100 (Continue) sends nothing; otherwise when
-// r reads past n bytes, whatever r makes of the error, a [*ParseError], that Read returns.
-// [WithErrorPage] is asked for a page.
+// LimitBody returns a resolver that limits the content of requests to r to n bytes, less
+// than [WithMaxBodyBytes] permits. Longer content is answered in the same way, with 413
+// (RFC 9110, section 15.5.14), and the connection closes. If the length is declared, this
+// happens before r is called: nothing is read, and a client that waits for 100 (Continue)
+// sends nothing. Otherwise it happens when r reads more than n bytes; Read returns a
+// [*ParseError], and the request is answered with 413 whatever r returns. [WithErrorPage]
+// is called for the page.
 //
-// As LimitBody answers before r is asked, it belongs below what selects r, such as [Mount], and
-// last in [First]. LimitBodies nest, and the least limit holds. One that is larger than that of
-// the Server has no effect. Where a resolver in front has replaced Body, as by its decompressed
-// content, both the declared length and what is read of that Body are limited; then only r
-// learns that the latter is too much, and should return the error.
+// Since LimitBody may answer before r is called, put it around the resolver that has been
+// selected, for example inside a [Mount], and last in [First]. LimitBodies nest, and the
+// smallest limit applies. A limit above that of the Server has no effect. If a resolver in
+// front has replaced Body, for example by its decompressed content, LimitBody limits both
+// the declared length and the bytes read from that Body; only r learns that the latter are
+// too many, and it should return the error.
 //
-// With a limit of 0, requests must have no content. LimitBody panics if n is negative or r is
-// nil.
+// With a limit of 0, requests must have no content. LimitBody panics if n is negative or r
+// is nil.
 func LimitBody(n int64, r Resolver) Resolver {
 	switch {
 	case n < 0:
@@ -380,7 +382,7 @@ func LimitBody(n int64, r Resolver) Resolver {
 	})
 }
 
-// innerContent returns the content that a Body reads, nil if a program has replaced it.
+// innerContent returns the content that a Body reads, or nil if a program has replaced it.
 func innerContent(r io.Reader) *content {
 	switch r := r.(type) {
 	case *content:
@@ -391,16 +393,16 @@ func innerContent(r io.Reader) *content {
 	return nil
 }
 
-// A limitedBody is the Body of a request below LimitBody.
+// A limitedBody is the Body of a request limited by LimitBody.
 type limitedBody struct {
 	from io.Reader
-	body *content // what it reads, nil if that is not known
+	body *content // what it reads, or nil if unknown
 	left int64
 	read int64
-	err  error // set when there was too much
+	err  error // set when the limit is exceeded
 }
 
-// Read implements io.Reader. To tell too much from enough it reads one byte more.
+// Read implements io.Reader. To detect excess, it reads one byte more than the limit.
 func (b *limitedBody) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
@@ -422,7 +424,8 @@ func (b *limitedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// tooLarge refuses content for the length that it declares, tooMuch for its bytes up to off.
+// tooLarge returns the error for content whose declared length exceeds the limit, tooMuch
+// for content that exceeds it at offset off.
 func tooLarge(n, limit int64) error {
 	return &StatusError{Status: 413, Err: fmt.Errorf("content of %d bytes, the limit is %d", n, limit)}
 }

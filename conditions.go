@@ -20,7 +20,7 @@ func isETag(s string) bool {
 	return ok && rest == "" && tag == s
 }
 
-// cutETag takes the entity tag off that s begins with.
+// cutETag cuts the entity tag from the beginning of s.
 func cutETag(s string) (tag, rest string, ok bool) {
 	start := 0
 	if strings.HasPrefix(s, "W/") {
@@ -40,9 +40,9 @@ func cutETag(s string) (tag, rest string, ok bool) {
 	return "", s, false
 }
 
-// fileETag makes the entity tag of a file from the time of its last change and its
-// size, "" without a time. It is weak while the file may be changed again without
-// either telling.
+// fileETag returns the entity tag of a file, made from its modification time and size, or
+// "" without a time. The tag is weak as long as the file may change again without a change
+// of either.
 func fileETag(mod time.Time, size int64, now time.Time) string {
 	if mod.IsZero() {
 		return ""
@@ -58,14 +58,14 @@ func fileETag(mod time.Time, size int64, now time.Time) string {
 	return string(append(b, '"'))
 }
 
-// A comparison is one of the two of RFC 9110, section 8.8.3.2.
+// A comparison is the strong or weak comparison of RFC 9110, section 8.8.3.2.
 type comparison func(a, b string) bool
 
 func strongly(a, b string) bool { return a == b && !strings.HasPrefix(a, "W/") }
 func weakly(a, b string) bool   { return strings.TrimPrefix(a, "W/") == strings.TrimPrefix(b, "W/") }
 
-// matches reports whether the entity tag is a member of the lists of the field, or
-// the list is "*". What begins with a member that is not an entity tag is ignored.
+// matches reports whether the entity tag is in the lists of the field, or a list is "*".
+// The rest of a list is ignored from the first invalid member on.
 func matches(h Header, field, etag string, same comparison) bool {
 	for list := range h.Values(field) {
 		if list == "*" {
@@ -95,8 +95,7 @@ func (h Header) has(name string) bool {
 	return false
 }
 
-// lone returns the value of a field that is no list, and so means something only where
-// it is there once.
+// lone returns the value of a field that must occur only once, since it is not a list.
 func (h Header) lone(name string) (value string, ok bool) {
 	n := 0
 	for v := range h.Values(name) {
@@ -106,7 +105,7 @@ func (h Header) lone(name string) (value string, ok bool) {
 	return value, n == 1
 }
 
-// date returns the time that a field says, if it says one.
+// date returns the date in a field, if it is valid.
 func (h Header) date(name string) (t time.Time, ok bool) {
 	value, ok := h.lone(name)
 	if !ok {
@@ -115,12 +114,11 @@ func (h Header) date(name string) (t time.Time, ok bool) {
 	return ascii.ParseDate(value, time.Now())
 }
 
-// validators are what a response says of the version of its representation (RFC 9110,
-// section 8.8).
+// validators are the validators of a representation (RFC 9110, section 8.8).
 type validators struct {
-	etag    string    // as it is sent; "": none
-	mod     time.Time // as it is sent, in whole seconds; zero: none
-	settled bool      // mod is so old that a change after it has another time
+	etag    string    // as sent; "" means none
+	mod     time.Time // as sent, in whole seconds; zero means none
+	settled bool      // mod is old enough that a later change will have another time
 	shared  bool      // other representations of the resource may have the same mod
 	missing bool      // there is no representation
 }
@@ -140,12 +138,12 @@ func validatorsOf(etag string, mod, now time.Time, hasClock bool) validators {
 	return v
 }
 
-// youngest is how old a time of change must be to tell two changes apart: file
-// systems count in up to two seconds.
+// youngest is how old a modification time must be to be certain that later changes have
+// another time, since the resolution of file systems is up to two seconds.
 const youngest = 2 * time.Second
 
-// unchangedSince reports whether it is known that there was no change after the time.
-// In the seconds before a time is settled the content may change again without it.
+// unchangedSince reports whether there was certainly no change after t. Until the time is
+// settled, the content may change again without it.
 func (v *validators) unchangedSince(t time.Time) bool {
 	return !v.mod.After(t) && (v.settled || t.Sub(v.mod) >= youngest)
 }
@@ -219,8 +217,8 @@ func (rep Representation) Precondition(req *Request) *Response {
 	return nil
 }
 
-// rangeApplies evaluates If-Range (RFC 9110, section 13.1.5): true if there is
-// none. A date counts only if it is a strong validator: "a validator is weak if it is
+// rangeApplies evaluates If-Range (RFC 9110, section 13.1.5), and reports true if there is
+// none. A date matches only if it is a strong validator: "a validator is weak if it is
 // shared by two or more representations of a given resource at the same time" RFC 9110,
 // section 8.8.1.
 func rangeApplies(h Header, v *validators) bool {
@@ -238,7 +236,7 @@ func rangeApplies(h Header, v *validators) bool {
 	return ok && !v.mod.IsZero() && v.mod.Equal(date) && v.settled && !v.shared
 }
 
-// A byteRange is length bytes from start on.
+// A byteRange is a range of length bytes from offset start.
 type byteRange struct{ start, length int64 }
 
 const (
@@ -246,11 +244,11 @@ const (
 	maxRangeBytes = 1 << 10
 )
 
-// parseRanges parses a Range field for a representation of size bytes (RFC 9110,
-// section 14.1.2). Without ok the field is to be ignored: another unit, not the
-// grammar, nothing that has parts, or more than we serve: 16 ranges, size bytes in all,
-// 1 KiB of field.
-// What lies beyond the end is cut off or left out; ok without ranges is 416.
+// parseRanges parses a Range field for a representation of size bytes (RFC 9110, section
+// 14.1.2). It reports false if the field must be ignored: another unit, invalid syntax,
+// empty content, or more than this package serves (16 ranges, size bytes in total, 1 KiB of
+// field). Ranges are cut off at the end of the content, and those beyond it are dropped; if
+// none is left, the response is 416.
 func parseRanges(field string, size int64) (ranges []byteRange, ok bool) {
 	if size == 0 {
 		return nil, false // "A server [...] MAY ignore a Range header field when the selected representation has no content" RFC 9110, section 14.2
@@ -280,7 +278,7 @@ func parseRanges(field string, size int64) (ranges []byteRange, ok bool) {
 	return ranges, n > 0
 }
 
-// parseRange parses one range; its length is 0 if it cannot be satisfied.
+// parseRange parses one range. Its length is 0 if it cannot be satisfied.
 func parseRange(spec string, size int64) (r byteRange, ok bool) {
 	first, last, found := strings.Cut(spec, "-")
 	if !found || first == "" && last == "" {
@@ -303,7 +301,7 @@ func parseRange(spec string, size int64) (r byteRange, ok bool) {
 	return byteRange{a, min(b+1, size) - a}, true
 }
 
-// parseClamped parses digits, and takes what is more than size for size; "" is 0.
+// parseClamped parses a decimal number, limited to size; "" is 0.
 func parseClamped(digits string, size int64) (n int64, ok bool) {
 	for i := range len(digits) {
 		if !ascii.IsDigit(digits[i]) {
@@ -318,7 +316,7 @@ func parseClamped(digits string, size int64) (n int64, ok bool) {
 	return n, true
 }
 
-// less compares two numbers of any length.
+// less reports whether the decimal number a is less than b.
 func less(a, b string) bool {
 	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
 	if len(a) != len(b) {
@@ -332,15 +330,15 @@ func (r byteRange) contentRange(size int64) string {
 	return "bytes " + strconv.FormatInt(r.start, 10) + "-" + strconv.FormatInt(r.start+r.length-1, 10) + "/" + strconv.FormatInt(size, 10)
 }
 
-// A selection is what a request gets of a representation.
+// A selection is the part of a representation that a request gets.
 type selection struct {
 	status int         // 200, 206, 304, 412 or 416
-	ranges []byteRange // of 206: one, or several as multipart/byteranges
+	ranges []byteRange // with 206: one, or several as multipart/byteranges
 }
 
-// choose evaluates conditions and ranges of a GET or HEAD of a representation of size
-// bytes, in the order of RFC 9110, section 13.2.2. rangeable reports whether parts of it can
-// be had.
+// choose evaluates the conditions and ranges of a GET or HEAD for a representation of size
+// bytes, in the order of RFC 9110, section 13.2.2. rangeable reports whether ranges can be
+// served.
 func choose(req *Request, v *validators, size int64, rangeable bool) selection {
 	h := req.Header()
 	if status := conditionStatus(req, v); status != 200 {
@@ -360,7 +358,7 @@ func choose(req *Request, v *validators, size int64, rangeable bool) selection {
 	return selection{206, ranges}
 }
 
-// hasConditions reports whether there may be conditions or ranges in the request.
+// hasConditions reports whether the request may have conditions or ranges.
 func (r *Request) hasConditions() bool {
 	for i := range r.head.Fields {
 		name := r.head.Fields[i].Name.Of(r.head.Text)
@@ -371,10 +369,9 @@ func (r *Request) hasConditions() bool {
 	return false
 }
 
-// boundary returns the boundary of multipart content (RFC 9110, section 14.6): the
-// same for the same ranges of the same representation, so that the bytes of a
-// response are repeatable. That a file contains its own boundary is as unlikely as
-// with one drawn by lot.
+// boundary returns the boundary of multipart content (RFC 9110, section 14.6). It depends
+// only on the representation and the ranges, so that responses are reproducible. A file is
+// no more likely to contain it than a random boundary.
 func boundary(etag string, size int64, ranges []byteRange) string {
 	h := fnv.New128a()
 	io.WriteString(h, etag)

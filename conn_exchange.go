@@ -13,8 +13,8 @@ import (
 	"example.com/rawhttp/internal/wire"
 )
 
-// admit takes note of what came with the head and refuses what no resolver is to
-// see.
+// admit records properties of the request, and refuses requests that must not reach the
+// resolver.
 func (c *conn) admit() error {
 	cfg := &c.srv.config
 	c.srv.stats.requests.Add(1)
@@ -38,7 +38,7 @@ func (c *conn) admit() error {
 	return nil
 }
 
-// expectContent makes the content of the request ready to be read.
+// expectContent prepares reading the content of the request.
 func (c *conn) expectContent() {
 	c.work.body = newContent(&c.work.in, &c.work.req, c.srv.config.maxBodyBytes)
 	if c.work.req.head.Expect == wire.ExpectContinue {
@@ -47,12 +47,12 @@ func (c *conn) expectContent() {
 	c.read.content = contentWait{}
 	c.work.in.src = (*contentConn)(c)
 	if n := c.work.req.head.ContentLength; n < 0 || n > int64(len(c.work.in.bytes())) {
-		c.work.out.flushDone() // while it is read nobody does; an error is kept, and fails the next write
+		c.work.out.flushDone() // no one flushes while content is read; an error is kept, and fails the next write
 	}
 }
 
-// attend makes the connection ready for a script: what is whole is written, and a client
-// that has closed its side is answered all the same.
+// attend prepares the connection for a script: it writes complete responses, and makes a
+// client that has closed its side still count as connected.
 func (c *conn) attend() {
 	c.work.out.flushDone() // an error is kept, and fails the next write
 	c.watch.halfOpen.Store(true)
@@ -60,7 +60,7 @@ func (c *conn) attend() {
 
 func (c *conn) logger() Logger { return c.srv.log }
 
-// software returns the name of the server.
+// software returns the value of SERVER_SOFTWARE.
 func (c *conn) software() string {
 	if c.srv.format.server == "" {
 		return "rawhttp"
@@ -68,7 +68,7 @@ func (c *conn) software() string {
 	return c.srv.format.server
 }
 
-// info describes the connection, for the request at hand.
+// info describes the connection and the current request.
 func (c *conn) info() ConnInfo {
 	info := ConnInfo{
 		ID:         c.id,
@@ -85,10 +85,10 @@ func (c *conn) info() ConnInfo {
 	return info
 }
 
-// proceed asks the client for the content that it may be holding back. "A server MAY omit
-// sending a 100 (Continue) response if it has already received some or all of the
-// content". RFC 9110, section 10.1.1. A 1xx response comes before the final one (section
-// 15.2), so it is too late after its head.
+// proceed sends a 100 (Continue) if the client may be withholding its content. "A server
+// MAY omit sending a 100 (Continue) response if it has already received some or all of the
+// content". RFC 9110, section 10.1.1. A 1xx response must precede the final one (section
+// 15.2), so it is too late once the head has been sent.
 func (c *conn) proceed() error {
 	c.work.out.mu.Lock()
 	defer c.work.out.mu.Unlock()
@@ -124,7 +124,7 @@ func (c *conn) inform(head []byte) error {
 
 var errLateInform = errors.New("rawhttp: Inform: the head of the response has been written")
 
-// resolve gets the response to the request. There is always one.
+// resolve returns the response to the request. It is never nil.
 func (c *conn) resolve(ctx context.Context) *Response {
 	c.enter(StateResolve)
 	if resp := c.ownAnswer(); resp != nil {
@@ -135,7 +135,7 @@ func (c *conn) resolve(ctx context.Context) *Response {
 	case err != nil:
 		return c.resolveError(ctx, err)
 	case resp == nil:
-		return c.failure(ctx, errors.New("rawhttp: the resolver gave neither a response nor an error"))
+		return c.failure(ctx, errors.New("rawhttp: the resolver returned neither a response nor an error"))
 	case resp.kind == bodyUpgrade:
 		if err := resp.more.upgrade.prepare(c); err != nil {
 			c.closeResponse(resp)
@@ -162,7 +162,7 @@ func (c *conn) resolveError(ctx context.Context, err error) *Response {
 	return c.failure(ctx, err)
 }
 
-// ask asks the resolver. What it returns with an error is closed.
+// ask calls the resolver. It closes a response that is returned with an error.
 func (c *conn) ask(ctx context.Context) (resp *Response, err error) {
 	defer c.catch("resolver", &err)
 	resp, err = c.srv.config.resolver.Resolve(ctx, c.work.shown)
@@ -172,12 +172,12 @@ func (c *conn) ask(ctx context.Context) (resp *Response, err error) {
 	return resp, err
 }
 
-// fileMethods are what the server and a file resolver allow.
+// fileMethods are the methods allowed by the server itself and by a file resolver.
 var fileMethods = []string{"GET", "HEAD", "OPTIONS"}
 
-// ownAnswer answers what is asked of the server, not of a resource: "OPTIONS *"
-// (RFC 9110, section 9.3.7), and TRACE, which we refuse, since it would show a
-// client's fields to scripts that must not see them.
+// ownAnswer returns the response to requests that concern the server rather than a
+// resource: "OPTIONS *" (RFC 9110, section 9.3.7), and TRACE, which is refused, since it
+// would reveal fields of a client to scripts in the browser.
 func (c *conn) ownAnswer() *Response {
 	switch {
 	case c.work.req.head.Form == wire.AsteriskForm:
@@ -188,7 +188,7 @@ func (c *conn) ownAnswer() *Response {
 	return nil
 }
 
-// failure makes the response to an error that a resolver returned.
+// failure returns the response to an error of the resolver.
 func (c *conn) failure(ctx context.Context, err error) *Response {
 	if fault := c.contentFault(); fault != nil {
 		return c.answerFault(ctx, fault, err)
@@ -201,7 +201,7 @@ func (c *conn) failure(ctx context.Context, err error) *Response {
 	return c.answerError(ctx, status, err)
 }
 
-// answerError makes the page of the program for the error, or the plain text if there is none.
+// answerError returns the program's page for the error, or the plain text if there is none.
 func (c *conn) answerError(ctx context.Context, status int, err error) *Response {
 	page, failed := c.errorPage(ctx, status, err)
 	switch {
@@ -213,7 +213,7 @@ func (c *conn) answerError(ctx context.Context, status int, err error) *Response
 	return addErrorFields(page, err)
 }
 
-// errorPage asks the program for a page of its own, nil for none.
+// errorPage asks the program for its page, nil if it has none.
 func (c *conn) errorPage(ctx context.Context, status int, err error) (page *Response, failed error) {
 	if c.srv.config.errorPage == nil {
 		return nil, nil
@@ -222,10 +222,10 @@ func (c *conn) errorPage(ctx context.Context, status int, err error) (page *Resp
 	return c.srv.config.errorPage(ctx, c.work.shown, status, err), nil
 }
 
-// respond writes the response, or what must be said in its place, and closes it.
-// It reports whether the connection may carry another request.
+// respond writes the response, or another one that must replace it, and closes it. It
+// reports whether the connection may carry another request.
 func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
-	if resp.isInMemory() { // so what it is made of has been read
+	if resp.isInMemory() { // so the program has finished reading
 		c.endContent()
 	}
 	c.enter(StateWrite)
@@ -241,7 +241,7 @@ func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 	} else {
 		c.work.t = responder{resp: resp}
 	}
-	ours = err != errServedTwice // else the exchange that serves it closes it
+	ours = err != errServedTwice // otherwise the exchange that serves it closes it
 	if instead := c.instead(ctx, resp, err); instead != nil {
 		c.work.out.buf = c.work.out.buf[:c.work.out.done]
 		err = c.send(ctx, instead)
@@ -271,8 +271,8 @@ func (c *conn) retract() {
 	}
 }
 
-// closeResponse closes the response. It returns an error if the program panicked; what else
-// goes wrong is no concern of the client.
+// closeResponse closes the response. It returns an error only if the program panicked;
+// other errors do not concern the client.
 func (c *conn) closeResponse(resp *Response) (err error) {
 	defer c.catch("response", &err)
 	resp.Close()
@@ -294,7 +294,7 @@ func (c *conn) send(ctx context.Context, resp *Response) (err error) {
 func (c *conn) newResponder(resp *Response) {
 	persist := c.mayPersist(resp)
 	if c.work.body != nil {
-		c.work.out.mu.Lock() // it may be asked for meanwhile
+		c.work.out.mu.Lock() // a 100 (Continue) may be sent concurrently
 		defer c.work.out.mu.Unlock()
 	}
 	c.work.t = responder{}
@@ -305,14 +305,14 @@ func (c *conn) newResponder(resp *Response) {
 	}
 }
 
-// withholds reports whether the client may be waiting for a 100 (Continue) that cannot
-// follow any more, as the head of the response is being made. The mutex of the sink is
-// held. Then nobody knows whether content or the next request comes, so the connection
-// cannot persist.
+// withholds reports whether the client may be waiting for a 100 (Continue) that can no
+// longer be sent, since the head of the response is being made. It is then unknown whether
+// content or the next request follows, so the connection cannot persist. It is called with
+// the mutex of the sink held.
 func (c *conn) withholds() bool { return c.work.body.withheld && len(c.work.in.bytes()) == 0 }
 
-// contentFault returns what the client did wrong in the content. It must be answered
-// whatever the resolver made of it.
+// contentFault returns the client's mistake in the content, if any. It determines the
+// response, whatever the resolver returned.
 func (c *conn) contentFault() error {
 	if c.work.body == nil || !c.work.body.mu.TryLock() {
 		return nil
@@ -321,21 +321,21 @@ func (c *conn) contentFault() error {
 	return c.work.body.fault()
 }
 
-// answerFault makes the response to a fault of the content, which is the protocol's and not
-// the program's, whose error is err.
+// answerFault returns the response to a fault in the content. The fault is a protocol
+// error, unlike err, the program's error.
 func (c *conn) answerFault(ctx context.Context, fault, err error) *Response {
 	c.work.body.answered = true
 	c.traceRefused(nil, fault)
 	status := errorStatus(fault)
 	c.logFailure(status, joinOnce(fault, err))
-	if status >= 500 { // the end of the connection: nobody reads a page
+	if status >= 500 { // the connection is ending; no one would read a page
 		return errorResponse(fault).CloseAfter()
 	}
 	return c.answerError(ctx, status, fault).Clone().CloseAfter()
 }
 
-// instead returns the response to send where another has failed with err before any of
-// it was out, nil if there is nothing to say or nobody to say it to.
+// instead returns the response to send when another failed with err before any of it was
+// written, or nil if there is nothing to send or the client is gone.
 func (c *conn) instead(ctx context.Context, failed *Response, err error) *Response {
 	if err == nil || c.work.t.headOut || c.write.broken != nil || c.gone.Load() || errors.Is(err, ErrAbort) {
 		return nil
@@ -345,41 +345,40 @@ func (c *conn) instead(ctx context.Context, failed *Response, err error) *Respon
 	}
 	c.logFailure(500, err)
 	resp := errorResponse(&StatusError{Status: 500})
-	if failed.Err() != nil || errors.Is(err, errPanicked) { // the program is in error
+	if failed.Err() != nil || errors.Is(err, errPanicked) { // the program is at fault
 		resp.CloseAfter()
 	}
 	return resp
 }
 
-// mayPersist reports whether the connection can go on after the response, as far as the
-// content of the request allows: what is left of it must be little, or be what the response
-// may read.
+// mayPersist reports whether the connection may persist after the response, as far as the
+// content of the request allows: the rest of it must be small, or the response may read it.
 func (c *conn) mayPersist(resp *Response) bool {
 	switch {
 	case c.group.closing.Load() || c.leaves:
 		return false
 	case c.work.body == nil || resp.kind == bodyFunc || resp.kind == bodyStream:
 		return true
-	case !c.work.body.mu.TryLock(): // somebody reads it, and may leave any of it
+	case !c.work.body.mu.TryLock(): // it is being read, and may be left incomplete
 		return false
 	}
 	defer c.work.body.mu.Unlock()
-	if resp.isInMemory() && c.withholds() { // nobody is going to read it
+	if resp.isInMemory() && c.withholds() { // nothing will read it
 		return false
 	}
 	return c.work.body.isSmall()
 }
 
-// cut ends the connection in the middle of a response, so that the client can
-// tell: by then it waits for the last chunk or the rest of Content-Length. Where
-// the end of the connection is what ends the content it must not end in order.
+// cut ends the connection in the middle of a response, so that the client can tell: it
+// still expects the last chunk or the rest of Content-Length. If the close itself would end
+// the content, the connection is reset instead.
 func (c *conn) cut(err error) {
 	c.err = err
 	if errors.Is(err, ErrAbort) {
 		abort(c.nc)
 		return
 	}
-	if c.write.broken == nil && !c.gone.Load() && !c.hasLeft() && c.contentFault() == nil { // so it was not the client
+	if c.write.broken == nil && !c.gone.Load() && !c.hasLeft() && c.contentFault() == nil { // not the client's fault
 		c.srv.log.Error("rawhttp: response cut", "conn", c.id, "request", c.num, "err", err)
 	}
 	if c.work.t.framing == byClose {
@@ -387,17 +386,17 @@ func (c *conn) cut(err error) {
 	}
 }
 
-// errPanicked is what a panic in a resolver or a response counts as.
+// errPanicked is wrapped by the error for a panic in a resolver or response.
 var errPanicked = errors.New("rawhttp: panic")
 
-// catch is deferred where the program is called: it makes a panic there the error.
+// catch is deferred around calls into the program. It converts a panic into an error.
 func (c *conn) catch(where string, err *error) {
 	if v := recover(); v != nil {
 		*err = c.panicked(where, v)
 	}
 }
 
-// panicked logs a panic, and returns it as an error.
+// panicked logs a panic and returns it as an error.
 func (c *conn) panicked(where string, v any) error {
 	stack := debug.Stack()
 	if c.srv.config.log == nil {
@@ -408,9 +407,9 @@ func (c *conn) panicked(where string, v any) error {
 	return fmt.Errorf("%w in %s: %v", errPanicked, where, v)
 }
 
-// logFailure logs why a request failed; the client does not learn it. What is
-// the client's own doing is no error of ours, nor are methods (501) and versions
-// (505) that we do not know. A panic was logged with its stack.
+// logFailure logs why a request failed, which the client is not told. Failures caused by
+// the client are logged at debug level, and so are unknown methods (501) and versions
+// (505). A panic has already been logged with its stack.
 func (c *conn) logFailure(status int, err error) {
 	log := c.srv.log.Error
 	if c.gone.Load() || c.hasLeft() || c.contentFault() != nil || status < 500 || status == 501 || status == 505 || errors.Is(err, errPanicked) {
@@ -423,13 +422,13 @@ func (c *conn) logFailure(status int, err error) {
 	log("rawhttp: request failed", args...)
 }
 
-// hasLeft reports whether the context of the request was ended since the client closed its
+// hasLeft reports whether the context of the request ended because the client closed its
 // side of the connection.
 func (c *conn) hasLeft() bool {
 	return c.work.ctx != nil && context.Cause(c.work.ctx) == errClientClosed
 }
 
-// joinOnce joins the error of content with that of the program, which often wraps it.
+// joinOnce joins the fault in the content with the program's error, which often wraps it.
 func joinOnce(fault, err error) error {
 	if errors.Is(err, fault) {
 		return err
@@ -437,13 +436,13 @@ func joinOnce(fault, err error) error {
 	return errors.Join(fault, err)
 }
 
-// traceRefused reports that the server itself refuses a request, of whose head the bytes b
-// were received, or its content; then b is nil.
+// traceRefused reports to Trace that the server refuses a request. b is the part of the
+// head received, or nil if the content is refused.
 func (c *conn) traceRefused(b []byte, err error) {
 	c.srv.trace.refused(Refusal{Conn: c.id, Num: c.num, Head: b, Status: errorStatus(err), Err: err})
 }
 
-// traceExchange reports the exchange that ends.
+// traceExchange reports the exchange that ends to Trace.
 func (c *conn) traceExchange(err error) {
 	if !c.srv.trace.exchanges {
 		return

@@ -31,31 +31,31 @@ var ErrAbort = errors.New("rawhttp: the connection is aborted")
 // A ParseError reports a request, or for [ParseResponse] a response, that cannot be accepted.
 // Its Reason is fixed text and safe to send; it never repeats input.
 type ParseError struct {
-	Status int // status code to answer with
+	Status int // status code of the response
 
-	// Offset is how many bytes come before the first one that breaks the rule: of the
-	// head, or of the content with its framing. It is the length of the head where
-	// something is missing.
+	// Offset is the number of bytes before the first invalid one: of the head, or of
+	// the content including its framing. If something is missing, it is the length of
+	// the head.
 	Offset int
 
-	Reason  string // what is wrong, as in "field name is not a token"
-	Section string // where the rule is, as in "RFC 9112, section 5.1"
+	Reason  string // what is wrong, such as "field name is not a token"
+	Section string // source of the rule, such as "RFC 9112, section 5.1"
 }
 
-// Error names the place, what is wrong there, and the rule.
+// Error returns the offset, the reason and the source of the rule.
 func (e *ParseError) Error() string {
 	return (*wire.Error)(e).Error()
 }
 
-// StatusCode returns the status code to answer with, for [StatusOf].
+// StatusCode returns the status code of the response, for [StatusOf].
 func (e *ParseError) StatusCode() int { return e.Status }
 
-// malformed is [malformedHead] for what is found outside of a head.
+// malformed returns a ParseError with status 400.
 func malformed(off int, reason, section string) *ParseError {
 	return (*ParseError)(wire.Malformed(off, reason, section))
 }
 
-// parseError returns the error of the parser as a *ParseError.
+// parseError converts an error of the parser to a *ParseError.
 func parseError(err error) error {
 	if e, ok := err.(*wire.Error); ok {
 		return (*ParseError)(e)
@@ -63,12 +63,12 @@ func parseError(err error) error {
 	return err
 }
 
-// A StatusError is an error with the status code to answer it with. A resolver
-// returns one where none of the errors that [StatusOf] knows says it. A Status
-// outside 400 to 599 is answered with 500.
+// A StatusError is an error with a status code. A resolver returns one to answer with a
+// status that no error known to [StatusOf] has. A Status outside 400 to 599 is answered
+// with 500.
 type StatusError struct {
-	Status int      // status code to answer with
-	Allow  []string // the methods allowed, sent as the Allow field with 405
+	Status int      // status code of the response
+	Allow  []string // allowed methods, sent in the Allow field with 405
 	Err    error    // the cause, for the log; never sent; may be nil
 }
 
@@ -80,19 +80,20 @@ func (e *StatusError) Error() string {
 	return "rawhttp: " + ascii.StatusText(e.Status) + ": " + e.Err.Error()
 }
 
-// Unwrap returns the cause, nil if there is none.
+// Unwrap returns the cause, or nil.
 func (e *StatusError) Unwrap() error { return e.Err }
 
-// StatusCode returns the status code to answer with, for [StatusOf].
+// StatusCode returns the status code of the response, for [StatusOf].
 func (e *StatusError) StatusCode() int { return e.Status }
 
-// Is reports a 404 to be [fs.ErrNotExist]: "not mine", as [First] understands it.
+// Is reports whether target is [fs.ErrNotExist] and the status is 404, so that [First]
+// asks the next resolver.
 func (e *StatusError) Is(target error) bool { return e.Status == 404 && target == fs.ErrNotExist }
 
-// StatusOf returns the status code to answer err with: 200 for nil; what the
-// outermost error in the chain with a method StatusCode() int says; 404 for
+// StatusOf returns the status code with which err is answered: 200 for nil; the result
+// of the outermost error in the chain that has a method StatusCode() int; 404 for
 // [fs.ErrNotExist] and [fs.ErrInvalid], 403 for [fs.ErrPermission], 503 for
-// [context.DeadlineExceeded]; 500 for all else.
+// [context.DeadlineExceeded]; and 500 for any other error.
 func StatusOf(err error) int {
 	var coder interface {
 		error
@@ -113,7 +114,7 @@ func StatusOf(err error) int {
 	return 500
 }
 
-// A fieldError is an error with a field for its answer.
+// A fieldError is an error with a field for its response.
 type fieldError struct {
 	error
 	name, value string
@@ -121,12 +122,12 @@ type fieldError struct {
 
 func (e *fieldError) Unwrap() error { return e.error }
 
-// busyError makes a 503 that passes soon.
+// busyError returns a 503 with Retry-After, for a condition that passes soon.
 func busyError(why string) error {
 	return &fieldError{&StatusError{Status: 503, Err: errors.New(why)}, "Retry-After", "1"}
 }
 
-// allowOf returns the methods that go with a 405, nil if err names none.
+// allowOf returns the allowed methods of a 405, or nil.
 func allowOf(err error) []string {
 	var se *StatusError
 	if errors.As(err, &se) {
@@ -135,7 +136,7 @@ func allowOf(err error) []string {
 	return nil
 }
 
-// errorStatus returns the status to answer err with, an error status for sure.
+// errorStatus returns the status with which err is answered, always an error status.
 func errorStatus(err error) int {
 	if status := StatusOf(err); status >= 400 && status <= 599 {
 		return status

@@ -8,8 +8,8 @@ import (
 	"example.com/rawhttp/internal/ascii"
 )
 
-// represent applies the conditions and the ranges of the request to a representation: it
-// selects 304, 412, 206 or 416 in place of the whole (RFC 9110, sections 13 and 14).
+// represent applies the conditions and ranges of the request to a representation: the
+// response becomes 304, 412, 206 or 416, or stays as it is (RFC 9110, sections 13 and 14).
 func (t *responder) represent() {
 	t.selection = selection{status: t.resp.Status()}
 	if t.resp.kind != bodyRepresentation {
@@ -42,19 +42,19 @@ func (t *responder) represent() {
 	t.resp = refusal
 }
 
-// tellsOfContent reports whether a field describes the content that it comes with, so
-// that it does not hold for an answer with other content.
+// tellsOfContent reports whether a field describes the content of its response, and so is
+// wrong for other content.
 func tellsOfContent(name string) bool {
 	return isContentField(name) || ascii.IsAnyOf(name, "ETag", "Last-Modified", "Cache-Control", "Expires", "Accept-Ranges")
 }
 
-// isContentField reports whether a field describes content by its name: all that
-// begin so do, but for the policies, which are of the page as a whole.
+// isContentField reports whether a field describes content, by its name: it begins with
+// Content- but is not one of the security policies, which concern the page as a whole.
 func isContentField(name string) bool {
 	return ascii.HasPrefixFold(name, "Content-") && !ascii.HasPrefixFold(name, "Content-Security-Policy")
 }
 
-// validate decides what ETag and Last-Modified are sent.
+// validate sets the ETag and Last-Modified that are sent.
 func (t *responder) validate(now time.Time) {
 	etag, mod := t.resp.rep.ETag, t.resp.rep.ModTime
 	if t.resp.has("ETag") {
@@ -67,8 +67,8 @@ func (t *responder) validate(now time.Time) {
 	t.validators = validatorsOf(etag, mod, now, !isSet && t.format.date != nil)
 }
 
-// isNegotiated reports whether the representation was chosen among several by what the
-// client prefers, as the Vary field tells (RFC 9110, section 12.5.5).
+// isNegotiated reports whether the representation was selected by content negotiation,
+// according to the Vary field (RFC 9110, section 12.5.5).
 func (r *Response) isNegotiated() bool {
 	for _, f := range r.fields {
 		if !ascii.EqualFold(f.name, "Vary") {
@@ -84,7 +84,7 @@ func (r *Response) isNegotiated() bool {
 	return false
 }
 
-// rangeable reports whether parts of the content can be had.
+// rangeable reports whether ranges of the content can be served.
 func (r *Response) rangeable() bool {
 	if r.rep.Size < 0 {
 		return false
@@ -96,7 +96,7 @@ func (r *Response) rangeable() bool {
 	return false
 }
 
-// size returns the bytes of content, -1 if that is not known.
+// size returns the length of the content, or -1 if it is unknown.
 func (t *responder) size() int64 {
 	if more := t.resp.more; more != nil && more.length >= 0 {
 		return more.length
@@ -112,7 +112,7 @@ func (t *responder) size() int64 {
 	return -1
 }
 
-// representationSize returns the bytes of the representation, or of the ranges of it.
+// representationSize returns the length of the representation, or of its selected ranges.
 func (t *responder) representationSize() int64 {
 	switch len(t.ranges) {
 	case 0:
@@ -134,7 +134,7 @@ func (t *responder) mediaType() string {
 	return t.resp.mediaType
 }
 
-// partHead returns what stands before the content of part i (RFC 9110, section 14.6).
+// partHead returns the delimiter and fields before part i (RFC 9110, section 14.6).
 func (t *responder) partHead(i int) string {
 	head := "--" + t.boundary + "\r\n" +
 		"Content-Type: " + t.resp.mediaType + "\r\n" +
@@ -169,7 +169,7 @@ func (t *responder) appendRepresentation(b []byte) []byte {
 	return b
 }
 
-// putRepresentation puts the representation, or the ranges of it.
+// putRepresentation puts the representation, or its selected ranges.
 func (t *responder) putRepresentation() error {
 	rep := t.resp.rep
 	if rep.Body == nil {
@@ -209,7 +209,7 @@ func (t *responder) putRepresentation() error {
 	return nil
 }
 
-// base returns where the content of a Body that serves once begins.
+// base returns the position in Body where its content begins, if it serves once.
 func (t *responder) base() (int64, error) {
 	if seeker, ok := t.resp.rep.Body.(io.Seeker); ok && t.resp.once {
 		return seeker.Seek(0, io.SeekCurrent)
@@ -217,8 +217,8 @@ func (t *responder) base() (int64, error) {
 	return 0, nil
 }
 
-// part returns a range of the content. A file stays a file, which the connection may
-// have a short way for.
+// part returns a range of the content. A file remains a file, so that the connection can
+// use sendfile.
 func (t *responder) part(base int64, r byteRange) (io.Reader, error) {
 	if seeker, ok := t.resp.rep.Body.(io.ReadSeeker); ok && t.resp.once {
 		_, err := seeker.Seek(base+r.start, io.SeekStart)

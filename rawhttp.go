@@ -1,9 +1,16 @@
-// Package rawhttp implements an embeddable HTTP/1.x server (RFC 9110, RFC 9112). It parses
-// requests without I/O, builds responses as values, serves files from a jail, and can show
-// each byte of a conversation.
+// Package rawhttp is an embeddable HTTP/1.x server (RFC 9110, RFC 9112) in which every byte is
+// in view. It parses requests without I/O, builds responses as values, serves folders from a
+// jail, runs scripts, and prints the conversation on the wire.
 //
-// A [Resolver] maps requests to responses, [New] makes a [Server] that uses it, and
-// [Server.Serve] serves connections:
+// Compared with net/http, a program with rawhttp is half the size; time limits are on by
+// default; parsing rejects anything that two recipients could read differently; no name leads
+// out of the folder that is served; and requests and responses are values that can be made,
+// parsed and written without a connection. It is not a client, has no TLS of its own and
+// speaks neither HTTP/2 nor HTTP/3.
+//
+// # Serving files
+//
+// The smallest server serves a folder:
 //
 //	srv, err := rawhttp.New(rawhttp.WithRoot("public"))
 //	if err != nil {
@@ -11,9 +18,53 @@
 //	}
 //	log.Fatal(srv.ListenAndServe(context.Background(), "127.0.0.1:8080"))
 //
-// Data moves one way: listener, connection, parse, framing, resolve, respond, write. Limits
-// on time and size are on by default and safe on the open Internet. The package contains no
-// TLS: pass [Server.Serve] a listener that speaks it.
+// [WithFS] serves an fs.FS instead, such as an embed.FS or a zip file. [WithListing],
+// [WithIndex], [WithDotFiles], [WithMediaType], [WithCacheControl] and [WithPrecompressed] say
+// how. [Dir] and [FS] return the same as a [Resolver], to be combined with others.
+//
+// # Answering yourself
+//
+// A [Resolver] maps a [Request] to a [Response]; [WithResolver] serves it. Responses are made by
+// [Text], [HTML], [Bytes], [Redirect] and their kin; [Content] and [File] answer conditions and
+// ranges. To decline a request, return an error that wraps [io/fs.ErrNotExist]: [First] asks the
+// next resolver, and the server answers 404. [Mount] and [Methods] select by path and method,
+// and a function that takes a Resolver and returns one is what others call middleware.
+// [StatusError] is an error with a status of its own, and [WithErrorPage] renders errors.
+//
+// HEAD, conditions, ranges, framing, trailers and persistent connections are implemented once
+// and apply to every resolver.
+//
+// # Streaming
+//
+// [Stream] sends what a reader returns as it is produced, and [StreamFunc] what a function
+// writes. The content of a request is its Body; [LimitBody] and [WithMaxBodyBytes] limit it. The
+// context of a request ends when the client disconnects, and [Stopping] says that the server is
+// about to stop. [Upgrade] hands the connection over to another protocol, such as WebSocket.
+//
+// # Limits
+//
+// The defaults are safe on the open Internet: [WithReadHeaderTimeout], [WithIdleTimeout],
+// [WithStallTimeout], [WithMaxHeaderBytes], [WithMaxFields], [WithMaxBodyBytes] and
+// [WithMaxConns]. [Server.Shutdown] loses no request within [WithDrainTimeout]. [WithHosts] and
+// [WithTrustedProxies] say which names and which proxies to believe.
+//
+// # Watching the wire
+//
+// [WithTrace] with a [Transcript] prints each request and response line by line, with
+// [AccessLog] one line per response. A [Trace] of your own has hooks for connections, bytes and
+// exchanges, and [Server.Stats] has counters. [ParseRequest], [ParseResponse],
+// [Response.WriteContent], [WriteResponse] and [Answer] work on bytes alone: for tests, tools
+// and examples.
+//
+// # Scripts
+//
+// [WithScript] runs the files with an extension as programs (CGI, RFC 3875), with limits that
+// make it safe to expose. See also [WithScriptEnv], [WithScriptTimeout] and [WithMaxScripts].
+//
+// # TLS
+//
+// The package does not import crypto/tls. Pass [Server.Serve] a listener that speaks it, such
+// as the one that tls.NewListener returns.
 package rawhttp
 
 import (

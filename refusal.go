@@ -10,8 +10,8 @@ import (
 	"example.com/rawhttp/internal/jail"
 )
 
-// addErrorFields adds the fields that go with the error, where the response does not
-// have them.
+// addErrorFields adds the fields that belong to err, such as Allow, unless the response
+// has them.
 func addErrorFields(r *Response, err error) *Response {
 	add := func(name, value string) {
 		if !r.has(name) {
@@ -87,8 +87,8 @@ func (e errorCause) answer(ctx context.Context, c *conn, changed *Response) *Res
 	return r
 }
 
-// errorResponse returns the plain text that answers an error, and no more
-// than the status, or the rule that a head broke.
+// errorResponse returns a plain-text response to err. It reveals no more than the
+// status and, for a malformed request, the rule that was violated.
 func errorResponse(err error) *Response {
 	status := errorStatus(err)
 	text := ascii.StatusText(status)
@@ -99,7 +99,7 @@ func errorResponse(err error) *Response {
 	return addErrorFields(noSniff(Text(status, text+"\n")), err)
 }
 
-// allowed makes the answer to OPTIONS (RFC 9110, section 9.3.7).
+// allowed returns the response to OPTIONS (RFC 9110, section 9.3.7).
 func allowed(methods string) *Response {
 	return noSniff(Empty(204).Set("Allow", methods))
 }

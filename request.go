@@ -17,42 +17,41 @@ import (
 	"example.com/rawhttp/internal/wire"
 )
 
-// A Request is a request as a resolver sees it. [ParseRequest] and the [Server]
-// make one; the zero Request is empty and only good for [Request.Parse].
+// A Request is an HTTP request as resolvers see it. [ParseRequest] and the [Server] make
+// Requests; the zero Request is empty and only useful for [Request.Parse].
 //
-// The strings that its methods return may be kept. The Request
-// itself, its Header values and its Body are valid until the response has been
-// written or discarded; [Request.Clone] makes one that stays. Its methods must
-// not be called concurrently.
+// The strings returned by its methods may be kept. The Request itself, its Header values
+// and its Body are valid until the response has been written or discarded; use
+// [Request.Clone] to keep a request. The methods must not be called concurrently.
 type Request struct {
-	// Body is the content: never nil, at its end io.EOF. A Read may wait for the client. It
-	// may be read on any goroutine, one at a time, until the Response has been written;
-	// after that Read returns an error. An error other than io.EOF is the client's fault or
-	// the connection's end; the server answers it with its own status, or closes, whatever
-	// the resolver makes of it.
+	// Body is the content. It is never nil, and returns io.EOF at the end. A Read may wait
+	// for the client. Body may be read on any goroutine, but only one at a time, until the
+	// Response has been written; after that, Read returns an error. An error other than
+	// io.EOF means that the client made a mistake or the connection ended; the server then
+	// answers with the status of the error, or closes, whatever the resolver returns.
 	Body io.Reader
 
 	requestData
 }
 
-// requestData is a Request without its Body, which a goroutine that outlives the response
-// may go on reading, while the rest serves the next request.
+// requestData is a Request without its Body. A goroutine that outlives the response may
+// still read the Body, while the rest is reused for the next request.
 type requestData struct {
 	head    wire.Head
-	str     string // head.text, made when first asked for
+	str     string // head.Text as a string, made on first use
 	prefix  string
-	rewrite string    // the path of WithPath, or of a Mount
-	user    string    // of WithUser
-	trailer *Header   // shared by the copies that WithPath and its kin make; nil: none
+	rewrite string    // path set by WithPath or Mount
+	user    string    // set by WithUser
+	trailer *Header   // shared by the copies that WithPath and similar methods make; may be nil
 	copied  bool      // head uses the memory of another Request
-	conn    *ConnInfo // of WithConn, or of a Clone; nil: on has it
-	on      carrier   // nil: none
+	conn    *ConnInfo // set by WithConn or Clone; if nil, on is asked
+	on      carrier   // nil if there is no connection
 }
 
 // A carrier is the connection of a request, as far as the request and scripts need it.
 type carrier interface {
 	info() ConnInfo
-	attend() // before a script runs
+	attend() // called before a script runs
 	interrupt()
 	resume()
 	logger() Logger
@@ -61,14 +60,14 @@ type carrier interface {
 	panicked(where string, v any) error
 }
 
-// ConnInfo describes the connection that a request came on. It is empty for a
-// Request that [ParseRequest] made.
+// ConnInfo describes the connection of a request. It is zero for a Request made by
+// [ParseRequest].
 type ConnInfo struct {
-	ID, Request           uint64     // the connection's number, the request's number on it, both from 1: as traces and logs show them
-	LocalAddr, RemoteAddr net.Addr   // as the connection gives them
-	Client                netip.Addr // who asks: RemoteAddr's address, or what a proxy in WithTrustedProxies says; invalid where RemoteAddr has none
-	TLS                   bool       // the connection has a HandshakeContext method, as *tls.Conn has
-	NetConn               net.Conn   // to ask, for example (*tls.Conn).ConnectionState; never read, write or close it
+	ID, Request           uint64     // numbers of the connection and of the request on it, from 1, as in traces and logs
+	LocalAddr, RemoteAddr net.Addr   // as reported by the connection
+	Client                netip.Addr // address of the client: that of RemoteAddr, or one reported by a proxy in WithTrustedProxies; invalid if unknown
+	TLS                   bool       // the connection has a HandshakeContext method, like *tls.Conn
+	NetConn               net.Conn   // for queries such as (*tls.Conn).ConnectionState; never read, write or close it
 }
 
 // noContent is the Body of a request without content.
@@ -76,15 +75,14 @@ type noContent struct{}
 
 func (noContent) Read([]byte) (int, error) { return 0, io.EOF }
 
-// reset makes r ready for another head: it is empty but for the memory of the head.
+// reset empties r for another head. It keeps the memory of the head.
 func (r *Request) reset() {
 	text, fields := r.head.Text[:0], r.head.Fields[:0]
 	r.Body, r.requestData = noContent{}, requestData{}
 	r.head.Text, r.head.Fields = text, fields
 }
 
-// string returns a part of the head as a string that shares one allocation with
-// all the others.
+// string returns a part of the head as a string. All such strings share one allocation.
 func (r *Request) string(s wire.Span) string {
 	if len(r.str) != len(r.head.Text) {
 		r.str = string(r.head.Text)
@@ -92,8 +90,8 @@ func (r *Request) string(s wire.Span) string {
 	return r.str[s.Start:s.End]
 }
 
-// Method returns the method as received; methods are case-sensitive (RFC 9110,
-// section 9.1).
+// Method returns the method as received. Methods are case-sensitive (RFC 9110, section
+// 9.1).
 func (r *Request) Method() string {
 	switch m := r.head.Method.Of(r.head.Text); string(m) {
 	case "GET":
@@ -106,13 +104,13 @@ func (r *Request) Method() string {
 	return r.string(r.head.Method)
 }
 
-// Target returns the request target exactly as received (RFC 9112, section 3.2).
+// Target returns the request target as received (RFC 9112, section 3.2).
 func (r *Request) Target() string { return r.string(r.head.Target) }
 
-// Path returns the path of the target: decoded once (%2F too), without dot
-// segments and empty segments, beginning with a slash; below a [Mount] without
-// its prefix. It ends in a slash if the target names a folder so. It may hold any
-// byte but NUL. For "OPTIONS *" it is "*", for CONNECT "".
+// Path returns the path of the target: decoded once (including %2F), without dot segments
+// and empty segments, beginning with a slash, and below a [Mount] without the prefix. It
+// ends in a slash if the target names a folder. It may contain any byte except NUL. For
+// "OPTIONS *" it is "*", for CONNECT "".
 func (r *Request) Path() string {
 	if r.rewrite != "" {
 		return r.rewrite
@@ -120,15 +118,15 @@ func (r *Request) Path() string {
 	return r.string(r.head.Path)
 }
 
-// EscapedPath returns [Request.Path] as the client escaped it: "/a%2Fb" is one segment, of
-// which Path, "/a/b", makes two. So a router that takes the path apart at the slashes and
-// unescapes each segment sees the segments that the client meant. As in Path, dot segments
-// and empty segments are removed, and below a [Mount] so is its prefix. To remove the
-// percent-encoding from all of it leads to Path.
+// EscapedPath returns [Request.Path] with the client's escaping: "/a%2Fb" is one segment,
+// although Path, "/a/b", has two. A router that splits the escaped path at slashes and
+// unescapes each segment sees the segments that the client meant. As in Path, dot segments,
+// empty segments and the prefix of a [Mount] are removed. Unescaping the whole result
+// yields Path.
 //
-// Where the escapes of the client no longer fit, since [Request.WithPath] has set another path
-// or ".." has removed an encoded slash, Path is escaped anew. Nothing is allocated for a path
-// that is a part of the target.
+// If the client's escaping no longer applies, since [Request.WithPath] has set another path
+// or ".." has removed an encoded slash, EscapedPath escapes Path itself. It does not
+// allocate if the result is a part of the target.
 func (r *Request) EscapedPath() string {
 	path, whole := r.Path(), r.string(r.head.Path)
 	if !strings.HasPrefix(path, "/") {
@@ -147,38 +145,39 @@ func (r *Request) EscapedPath() string {
 	switch {
 	case !ok:
 		return escapePath(path)
-	case rest[0] != '/': // the slash at the end of the prefix was encoded
+	case rest[0] != '/': // the final slash of the prefix was encoded
 		return "/" + rest[len("%2F"):]
 	}
 	return rest
 }
 
-// escapePath percent-encodes the bytes of a path that are neither slashes nor unreserved.
+// escapePath percent-encodes the bytes of a path other than slashes and unreserved
+// characters.
 func escapePath(path string) string {
 	return strings.ReplaceAll(ascii.EscapeSegment(path), "%2F", "/")
 }
 
-// Prefix returns what the Mounts above took off the path, without the last slash;
-// "" at the top. So Prefix()+Path() is the whole path; below a [Mount] of one path
-// alone, where Path() is "/", the whole path is Prefix().
+// Prefix returns the prefixes that Mounts have removed from the path, without the final
+// slash, or "" outside a Mount. Prefix()+Path() is the whole path, except below a [Mount]
+// of a single path: there Path() is "/", and Prefix() is the whole path.
 func (r *Request) Prefix() string { return r.prefix }
 
-// RawQuery returns the query as received, without its question mark.
+// RawQuery returns the query as received, without the question mark.
 func (r *Request) RawQuery() string { return r.string(r.head.Query) }
 
-// Query parses the query. Pairs that cannot be parsed are left out. Each call
-// parses anew.
+// Query parses the query. It drops pairs that cannot be parsed. Each call parses the query
+// again.
 func (r *Request) Query() url.Values {
 	v, _ := url.ParseQuery(r.RawQuery())
 	return v
 }
 
-// Host returns host and optional port: the target's if it names one, else the Host
-// field's. It is "" only in HTTP/1.0 (RFC 9112, section 3.2).
+// Host returns the host and optional port of the target, if it has one, or else of the Host
+// field. It can be "" only in HTTP/1.0 (RFC 9112, section 3.2).
 func (r *Request) Host() string { return r.string(r.head.Host) }
 
-// Version returns the HTTP version as received, "HTTP/1.1" or "HTTP/1.0"; a higher
-// minor version is possible and works as 1.1 (RFC 9110, section 2.5).
+// Version returns the HTTP version as received, "HTTP/1.1" or "HTTP/1.0". A higher minor
+// version is possible and is treated as 1.1 (RFC 9110, section 2.5).
 func (r *Request) Version() string {
 	switch r.head.Minor {
 	case 0:
@@ -189,18 +188,18 @@ func (r *Request) Version() string {
 	return "HTTP/1." + string(rune('0'+r.head.Minor))
 }
 
-// Header returns the field lines.
+// Header returns the fields of the header section.
 func (r *Request) Header() Header {
 	r.string(wire.Span{})
 	return Header{r.str, r.head.Fields}
 }
 
-// ContentLength returns the length of the content in bytes: 0 if there is none, -1
-// if it is chunked and its length not known before its end.
+// ContentLength returns the length of the content in bytes: 0 if there is none, or -1 if it
+// is chunked, so that its length is unknown until its end.
 func (r *Request) ContentLength() int64 { return r.head.ContentLength }
 
-// Trailer returns the trailer fields (RFC 9110, section 6.5): empty until Body has
-// given io.EOF, kept apart from the header's for good.
+// Trailer returns the trailer fields (RFC 9110, section 6.5). It is empty until Body has
+// returned io.EOF. Trailer fields are never merged into Header.
 func (r *Request) Trailer() Header {
 	if r.trailer == nil {
 		return Header{}
@@ -208,7 +207,7 @@ func (r *Request) Trailer() Header {
 	return *r.trailer
 }
 
-// Conn returns what is known of the connection that the request came on.
+// Conn returns information about the connection of the request.
 func (r *Request) Conn() ConnInfo {
 	switch {
 	case r.conn != nil:
@@ -219,19 +218,18 @@ func (r *Request) Conn() ConnInfo {
 	return ConnInfo{}
 }
 
-// Head returns a copy of the head as it was received, from the first byte to the empty
-// line.
+// Head returns a copy of the head as received, including the empty line.
 func (r *Request) Head() []byte { return bytes.Clone(r.head.Text[:r.head.Size]) }
 
-// Clone returns a copy that outlives the response. Its Body is empty, its Trailer what it
-// is now.
+// Clone returns a copy that remains valid after the response. Its Body is empty, and its
+// Trailer is the current one.
 func (r *Request) Clone() *Request {
 	c := *r
 	info := r.Conn()
 	c.Body, c.conn, c.on, c.copied = noContent{}, &info, nil, false
 	c.head.Text = slices.Clone(r.head.Text)
 	c.head.Fields = slices.Clone(r.head.Fields)
-	if r.trailer != nil { // it is written when the content ends
+	if r.trailer != nil { // the original is set when the content ends
 		trailer := *r.trailer
 		c.trailer = &trailer
 	}
@@ -245,10 +243,10 @@ func (r *Request) copy() *Request {
 	return &c
 }
 
-// WithPath returns the same request with another decoded path, for a resolver that
-// rewrites: r is not changed, Body is shared, Target stays as received. EscapedPath is the
-// path with what needs it percent-encoded. The path is not cleaned; "" changes nothing.
-// WithPath panics if it does not begin with a slash.
+// WithPath returns a copy of the request with another decoded path, for a resolver that
+// rewrites paths. Body is shared, and Target stays as received; EscapedPath becomes the path,
+// percent-encoded where necessary. The path is not cleaned; "" changes nothing. WithPath
+// panics if the path does not begin with a slash.
 func (r *Request) WithPath(path string) *Request {
 	if path != "" && path[0] != '/' {
 		panic(fmt.Sprintf("rawhttp: WithPath: the path %q does not begin with a slash", path))
@@ -258,21 +256,22 @@ func (r *Request) WithPath(path string) *Request {
 	return c
 }
 
-// WithUser returns the same request with the name of the user that a resolver in front has
-// authenticated. Scripts get it as REMOTE_USER (RFC 3875, section 4.1.11); "" is no user.
-// AUTH_TYPE is not set, because the server does not know how the user was authenticated.
-// r is not changed, Body is shared.
+// WithUser returns a copy of the request with the name of a user, authenticated by a
+// resolver in front. Scripts receive it as REMOTE_USER (RFC 3875, section 4.1.11); "" means
+// no user. AUTH_TYPE is not set, since the server does not know how the user was
+// authenticated. The copy shares Body with r, which does not change.
 //
-// A script may trust REMOTE_USER: no field of the request sets it.
+// A script may trust REMOTE_USER, since no field of the request sets it.
 func (r *Request) WithUser(name string) *Request {
 	c := r.copy()
 	c.user = name
 	return c
 }
 
-// WithConn returns the same request with another description of its connection, for adapters
-// to other servers, resolvers that know better who the client is, and unit tests. Scripts see
-// it too. It does not change how r is answered: r is not changed, Body is shared.
+// WithConn returns a copy of the request with other information about its connection, for
+// adapters to other servers, resolvers that know the client better, and unit tests. Scripts
+// receive it too. It does not affect how the request is answered. The copy shares Body with
+// r, which does not change.
 func (r *Request) WithConn(info ConnInfo) *Request {
 	c := r.copy()
 	c.conn = &info
@@ -332,18 +331,17 @@ func informationalHead(status int, fields []string) ([]byte, error) {
 	return append(b, "\r\n"...), nil
 }
 
-// isHead and its kin ask of the method without making a string.
+// isHead, isGet and isOptions examine the method without making a string.
 func (r *Request) isHead() bool    { return string(r.head.Method.Of(r.head.Text)) == "HEAD" }
 func (r *Request) isGet() bool     { return string(r.head.Method.Of(r.head.Text)) == "GET" }
 func (r *Request) isOptions() bool { return string(r.head.Method.Of(r.head.Text)) == "OPTIONS" }
 
-// isKnownMethod reports whether the method is one of knownMethods.
+// isKnownMethod reports whether the method is in knownMethods.
 func (r *Request) isKnownMethod() bool { return slices.Contains(knownMethods, r.Method()) }
 
-// A Header is the field lines of a header or trailer section, in order and with
-// names as received. Names are looked up without regard to case. The zero Header
-// is empty. A Header is valid as long as its [Request] and must not be kept
-// longer; the strings it returns may.
+// A Header is the field lines of a header or trailer section, in order, with names as
+// received. Lookup ignores the case of names. The zero Header is empty. A Header is valid
+// as long as its [Request]; the strings it returns may be kept.
 type Header struct {
 	text   string
 	fields []wire.FieldLine
@@ -355,7 +353,7 @@ func (h Header) value(i int) string { f := h.fields[i].Value; return h.text[f.St
 // Len returns the number of field lines.
 func (h Header) Len() int { return len(h.fields) }
 
-// Get returns the value of the first field line with the name, "" if there is none.
+// Get returns the value of the first field line with the name, or "".
 func (h Header) Get(name string) string {
 	for v := range h.Values(name) {
 		return v
@@ -363,7 +361,7 @@ func (h Header) Get(name string) string {
 	return ""
 }
 
-// Values returns the value of each field line with the name, in order.
+// Values returns the values of the field lines with the name, in order.
 func (h Header) Values(name string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for i := range h.fields {
@@ -374,7 +372,7 @@ func (h Header) Values(name string) iter.Seq[string] {
 	}
 }
 
-// All returns name and value of each field line, in order.
+// All returns the names and values of all field lines, in order.
 func (h Header) All() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		for i := range h.fields {
@@ -385,8 +383,8 @@ func (h Header) All() iter.Seq2[string, string] {
 	}
 }
 
-// HasToken reports whether the token, in any case, is a member of the lists that
-// the field lines with the name hold, as in HasToken("Connection", "close").
+// HasToken reports whether token is a member of a list in a field with the name, ignoring
+// case, as in HasToken("Connection", "close").
 func (h Header) HasToken(name, token string) bool {
 	for v := range h.Values(name) {
 		if ascii.HasMember(v, token) {
@@ -396,19 +394,18 @@ func (h Header) HasToken(name, token string) bool {
 	return false
 }
 
-// ParseRequest parses the request head that b begins with, at the default
-// limits: a request line and field lines of at most 8 KiB each, 100 field lines,
-// 32 KiB together.
+// ParseRequest parses the request head at the beginning of b, with the default limits: 8
+// KiB for the request line and for each field line, 100 field lines, 32 KiB in total.
 //
-// There are three outcomes. A Request and the rest of b, which begins with the
-// content if [Request.ContentLength] is not 0; its Body is empty, and
-// [Request.Content] decodes it. Or
-// [ErrIncomplete]: b may be the beginning of a head. Or a [*ParseError], as soon
-// as it is certain, however little of the head is there. A Request that exists
-// is safe to act on: its grammar, Host, target, version and framing were checked
-// (RFC 9110; RFC 9112, sections 2 to 6).
+// It returns a Request and the rest of b, which begins with the content if
+// [Request.ContentLength] is not 0. The Body of the Request is empty; [Request.Content]
+// decodes the content. If b may be the beginning of a valid head, ParseRequest returns
+// [ErrIncomplete]. Otherwise it returns a [*ParseError], as soon as the mistake is certain,
+// even if most of the head is missing. A Request returned by ParseRequest is safe to act
+// on: its syntax, Host, target, version and framing have been checked (RFC 9110; RFC 9112,
+// sections 2 to 6).
 //
-// The Request keeps no reference to b.
+// The Request does not refer to b.
 func ParseRequest(b []byte) (req *Request, rest []byte, err error) {
 	req = new(Request)
 	if rest, err = req.Parse(b); err != nil {
@@ -417,35 +414,35 @@ func ParseRequest(b []byte) (req *Request, rest []byte, err error) {
 	return req, rest, nil
 }
 
-// Parse is [ParseRequest] into r: 0 allocations once r has grown. What r was
-// before is gone, strings that were taken from it stay as they are.
+// Parse is like [ParseRequest], but parses into r, and does not allocate once r has grown.
+// It overwrites the previous request; strings obtained from it remain valid.
 func (r *Request) Parse(b []byte) (rest []byte, err error) {
 	if r.on != nil || r.copied {
-		r.head.Text, r.head.Fields = nil, nil // which its connection, and the Request that it is a copy of, go on to use
+		r.head.Text, r.head.Fields = nil, nil // the connection, or the Request that r is a copy of, still uses these
 	}
 	r.reset()
 	var p wire.Parser
 	p.Begin(&r.head, wire.DefaultLimits)
 	n, err := p.Parse(b)
 	if err != nil {
-		r.reset() // nothing half-parsed to be looked at
+		r.reset() // leave nothing half parsed
 		return nil, parseError(err)
 	}
 	return b[n:], nil
 }
 
-// ParseRequestLenient is [ParseRequest] for input that people typed or old senders
-// made. A bare LF ends a line (RFC 9112, section 2.2), and a folded line continues
-// the field before it, joined by one space (section 5.2). Since b is all there is, the
-// final empty line may be missing, and so may the end of the last line: "GET /a
-// HTTP/1.1" alone is a request for /a. Such a head need not have a Host field.
+// ParseRequestLenient is like [ParseRequest], for input from people or old senders. It
+// accepts a bare LF as a line end (RFC 9112, section 2.2), and joins a folded line to the
+// previous field line with one space (section 5.2). Since b is all of the input, the final
+// empty line and the last line end may be missing: "GET /a HTTP/1.1" alone is a request for
+// /a. Such a head need not have a Host field.
 //
-// Nothing else is relaxed. What says where the message ends and whom it is for must
-// not be read in two ways: a Host, Content-Length or Transfer-Encoding field is
-// refused if it is folded, or if some lines of the head end in CRLF and some in LF.
+// Nothing else is relaxed. Fields that determine the end or the destination of the message
+// must not be ambiguous: a Host, Content-Length or Transfer-Encoding field is rejected if
+// it is folded, or if the lines of the head end in both CRLF and LF.
 //
-// [ErrIncomplete] is returned while the request line is not whole, and for a head with
-// Content-Length or Transfer-Encoding until its empty line is there.
+// It returns [ErrIncomplete] if the request line is incomplete, or if a head with
+// Content-Length or Transfer-Encoding lacks its empty line.
 func ParseRequestLenient(b []byte) (req *Request, rest []byte, err error) {
 	req = new(Request)
 	max := wire.DefaultLimits

@@ -15,39 +15,38 @@ import (
 	"example.com/rawhttp/internal/ascii"
 )
 
-// A Resolver says what a request is answered with. The [Server] sees to how HTTP
-// sends it: HEAD, framing, persistence.
+// A Resolver maps requests to responses. The [Server] handles the protocol: HEAD, framing,
+// persistence.
 //
-// An error that wraps [fs.ErrNotExist] means "not mine": [First] goes on to the
-// next, and at the end the answer is 404. Other errors are answered with the
-// status that [StatusOf] gives; clients never see their text. [ErrAbort] is not answered at
-// all. A Response is final, whatever its status.
+// To decline a request, return an error that wraps [fs.ErrNotExist]: [First] then asks the
+// next resolver, and if there is none, the request is answered with 404. Other errors are
+// answered with the status that [StatusOf] returns; clients never see their text. [ErrAbort]
+// resets the connection instead. A Response is final, whatever its status. A Resolver that
+// wraps another may return [ErrorResponse] of its error, to add fields to it.
 //
-// A Resolver that wraps another may return [ErrorResponse] of its error, to add fields to it.
+// Resolve receives all methods, even unknown ones, except CONNECT, TRACE and "OPTIONS *",
+// which the server answers itself. If an OPTIONS request is refused with 405, the server
+// answers it with 204 and the same Allow field (RFC 9110, section 9.3.7).
 //
-// Every method comes to Resolve, unknown ones too, but CONNECT, TRACE and "OPTIONS *",
-// which the server answers. An OPTIONS that is refused with 405 is answered with 204 and
-// the Allow of the refusal (RFC 9110, section 9.3.7).
+// Resolve is called concurrently, on the goroutine of the connection. req is valid until the
+// Response has been written. ctx ends then, and earlier when a graceful stop exceeds its
+// time, at [Server.Close], when the client resets the connection, or when it closes its side,
+// unless [WithHalfClose] allows that. While the program waits for ctx.Done(), the server
+// notices that the client has disconnected, unless much of its input is unread (see
+// WithHalfClose); otherwise it notices on its next read or write. ctx has the values of the
+// context of [Server.Serve]. [Stopping] returns a channel that is closed when a graceful stop
+// begins.
 //
-// Resolve is called concurrently, on the goroutine of the connection. req is valid until
-// the Response has been written. ctx ends then, when the time for a graceful stop is over,
-// at [Server.Close], and when the client resets its connection or closes its side of it,
-// which [WithHalfClose] allows. A client that has disconnected is noticed while somebody
-// waits for ctx.Done(), unless much of what it sent has not been read (see WithHalfClose);
-// otherwise when the server next reads or writes. ctx has the values of the context of
-// [Server.Serve]. [Stopping] returns a channel that is closed when a graceful stop begins.
-//
-// A Response is written after Resolve has returned. So a resolver that wraps another and gives
-// it a context of its own must not end that context with a deferred call: a script, or a
-// [Stream] whose reader uses it, would end before it was written. [Response.OnClose] ends it in
-// time. What is written sees the context that its own resolver got; the function of a
-// [StreamFunc] gets that of the request, without the values and deadlines of wrappers, which it
-// can use from its closure.
+// The Response is written after Resolve has returned. A resolver that wraps another and gives
+// it a context of its own must therefore not cancel that context in a deferred call: a script,
+// or a [Stream] whose reader uses the context, would be cut off. Cancel it in
+// [Response.OnClose]. The function of a [StreamFunc] gets the context of the request, without
+// the values and deadlines that wrappers have added; it can use theirs from its closure.
 type Resolver interface {
 	Resolve(ctx context.Context, req *Request) (*Response, error)
 }
 
-// A ResolverFunc is a function as a [Resolver].
+// A ResolverFunc is a function that implements [Resolver].
 type ResolverFunc func(ctx context.Context, req *Request) (*Response, error)
 
 // Resolve calls f.
@@ -55,9 +54,9 @@ func (f ResolverFunc) Resolve(ctx context.Context, req *Request) (*Response, err
 	return f(ctx, req)
 }
 
-// First asks the resolvers in turn and returns the answer of the first that does not
-// return an error wrapping [fs.ErrNotExist]. None is fs.ErrNotExist too. First panics if one of
-// them is nil.
+// First returns a resolver that asks rs in turn, and returns the result of the first that does
+// not decline with an error that wraps [fs.ErrNotExist]. If all decline, so does First. It
+// panics if one of them is nil.
 func First(rs ...Resolver) Resolver {
 	rs = slices.Clone(rs)
 	if i := slices.Index(rs, nil); i >= 0 {
@@ -78,19 +77,19 @@ func First(rs ...Resolver) Resolver {
 	})
 }
 
-// knownMethods are the methods of RFC 9110, section 9, and PATCH (RFC 5789), in the order of
-// the Allow field.
+// knownMethods are the methods of RFC 9110, section 9, and PATCH (RFC 5789), in the order
+// of the Allow field.
 var knownMethods = []string{"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}
 
-// Methods asks the resolver of the request's method. That of GET answers HEAD too, unless HEAD
-// has its own. OPTIONS, unless it has its own, is answered with 204 and the Allow field. Any
-// other method that is known, one of RFC 9110, section 9, or PATCH, is an error that is
-// answered with 405 and Allow; one that is not known is answered with 501 (RFC 9110, section
-// 9.1). Allow has the methods in the order in which the RFC describes them, then others by name.
+// Methods returns a resolver that calls the one for the method of the request. The resolver
+// for GET also answers HEAD, unless HEAD has its own. OPTIONS is answered with 204 and
+// Allow, unless it has its own. Any other known method, that is PATCH or one of RFC 9110,
+// section 9, is answered with 405 and Allow; an unknown one with 501 (RFC 9110, section
+// 9.1). Allow lists the methods in the order of the RFC, then others sorted by name.
 //
-// Methods answers for every path: below a [Mount] of one path, or in a resolver that has
-// chosen by path already. It copies m. It panics if m is empty, a Resolver is nil, or a name
-// is not a token in upper case, as methods are case-sensitive.
+// Methods answers for every path, so use it below a [Mount] of one path, or in a resolver
+// that has already selected the path. It copies m. It panics if m is empty, a Resolver is
+// nil, or a name is not a token in upper case, since methods are case-sensitive.
 func Methods(m map[string]Resolver) Resolver {
 	if len(m) == 0 {
 		panic("rawhttp: Methods: there are no methods")
@@ -136,8 +135,8 @@ func allowOfMethods(m map[string]Resolver) []string {
 	return append(known, other...)
 }
 
-// refuseMethod returns the error for a method that the resource does not have: 405 with the
-// methods that it allows, or 501 if the method is not known at all.
+// refuseMethod returns the error for a method that the resource does not support: 405 with
+// the allowed methods, or 501 if the method is unknown.
 func refuseMethod(req *Request, allow []string) error {
 	err := &StatusError{Status: 501, Err: fmt.Errorf("method %q", req.Method())}
 	if req.isKnownMethod() {
@@ -146,14 +145,13 @@ func refuseMethod(req *Request, allow []string) error {
 	return err
 }
 
-// Mount gives r the requests below prefix, with the prefix taken off their path
-// and moved to [Request.Prefix]. Any other path is [fs.ErrNotExist]. Mounts nest.
+// Mount returns a resolver that passes requests below prefix to r, with the prefix moved from
+// the path to [Request.Prefix]. It declines any other path with [fs.ErrNotExist]. Mounts nest.
 //
-// With a slash at its end, as "/static/", the prefix stands for all paths that
-// begin with it, and "/static" is redirected to it with 301. Without, as
-// "/healthz", it stands for that path alone, and r sees the path "/". A prefix
-// that does not begin with a slash is given one. Below a path alone the links of a
-// listing lead nowhere, as nothing is below it. Mount panics if r is nil.
+// A prefix that ends in a slash, such as "/static/", stands for all paths that begin with it,
+// and "/static" is redirected to it with 301. A prefix without, such as "/healthz", stands for
+// that path alone, which r sees as "/"; a listing there would have links that lead nowhere. A
+// missing slash at the beginning is added. Mount panics if r is nil.
 func Mount(prefix string, r Resolver) Resolver {
 	if r == nil {
 		panic(fmt.Sprintf("rawhttp: Mount(%q): the Resolver is nil", prefix))
@@ -177,26 +175,26 @@ func Mount(prefix string, r Resolver) Resolver {
 	})
 }
 
-// below returns the request as a resolver below a mount sees it.
+// below returns the request as a resolver below a Mount sees it.
 func (r *Request) below(prefix, path string) *Request {
 	c := r.WithPath(path)
 	c.prefix += prefix
 	return c
 }
 
-// isAtFolder reports whether the path as the client knows it ends in a slash.
+// isAtFolder reports whether the path ends in a slash, as the client sees it.
 func (r *Request) isAtFolder() bool {
 	raw := r.head.RawPath.Of(r.head.Text)
 	return len(raw) > 0 && raw[len(raw)-1] == '/'
 }
 
-// toFolder redirects to the path with a slash at its end, the query kept. The
-// reference is relative, to the target as the client knows it, and begins with a
-// dot, so that no path can name another host, as "//host" would.
+// toFolder redirects to the path with a final slash, and keeps the query. The reference is
+// relative to the target as the client sees it, and begins with a dot, so that no path can
+// be read as another host, as "//host" would.
 func toFolder(req *Request) *Response {
 	raw, path := req.string(req.head.RawPath), req.Path()
 	last, err := url.PathUnescape(raw[strings.LastIndexByte(raw, '/')+1:])
-	if err != nil || last == "" { // a resolver in front has put another path in its place
+	if err != nil || last == "" { // a resolver in front has replaced the path
 		last = path[strings.LastIndexByte(path, '/')+1:]
 	}
 	location := "./" + ascii.EscapeSegment(last) + "/"
@@ -206,21 +204,22 @@ func toFolder(req *Request) *Response {
 	return Redirect(301, location)
 }
 
-// Answer returns the bytes with which a [Server] of r, with default options but without the
-// Date field, answers a request given as its bytes. It is for unit tests and examples, which
-// need no connection then:
+// Answer returns the exact bytes with which a [Server] for r answers the given bytes, with
+// default options but without the Date field. It is meant for unit tests and examples,
+// since it needs no connection:
 //
 //	got := rawhttp.Answer(r, "GET /a HTTP/1.1\r\nHost: example.test\r\n\r\n")
 //
-// The request is what a client sends before it closes its side of a connection: a head with
-// CRLF at the end of each line, and its content, framed as the head says. What the server
-// refuses is answered as it answers it, an incomplete request with 400. Several requests, one
-// after the other, are answered in turn, until an answer closes the connection; no bytes are
-// answered by none. A response that would be cut ends where it is cut.
+// The request is everything that a client sends before it closes its side of a connection:
+// a head with CRLF line ends, and content framed according to the head. A malformed request
+// is answered as the server answers it, an incomplete one with 400. Several requests in a
+// row are answered in turn, until a response closes the connection; no bytes get no answer.
+// A response that the server would cut ends at that point.
 //
 // The request has no connection: [Request.Conn] returns the zero ConnInfo. The context of
-// Resolve ends with the exchange, not earlier. A panic of r is answered with 500, and written
-// to standard error with its stack. Answer panics if r is nil. It may be called concurrently.
+// Resolve ends with the exchange, not earlier. A panic of r is answered with 500, and
+// written to standard error with its stack. Answer panics if r is nil. It may be called
+// concurrently.
 func Answer(r Resolver, request string) string {
 	if r == nil {
 		panic("rawhttp: Answer: the Resolver is nil")
@@ -230,15 +229,15 @@ func Answer(r Resolver, request string) string {
 	})
 	srv, err := New(WithResolver(unconnected), WithDate(false), WithHalfClose(true))
 	if err != nil {
-		panic(err) // these options have no mistakes
+		panic(err) // cannot happen with these options
 	}
 	conn := &answerConn{in: strings.NewReader(request)}
-	srv.ServeConn(context.Background(), conn) // what went wrong can be seen from the answer
+	srv.ServeConn(context.Background(), conn) // the response shows what went wrong
 	return conn.out.String()
 }
 
-// An answerConn is a connection to a client that has sent all that it will send, and takes
-// all that it is sent.
+// An answerConn is a connection to a client that has sent everything, and accepts
+// everything it is sent.
 type answerConn struct {
 	in  *strings.Reader
 	out strings.Builder

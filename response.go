@@ -12,60 +12,62 @@ import (
 	"example.com/rawhttp/internal/ascii"
 )
 
-// A Response is what a resolver answers: a status, fields and content. It is a
+// A Response is a resolver's answer to a request: a status, fields and content. It is a
 // value that the server never changes.
 //
-// One made by [OK], [Text], [HTML], [Bytes], [Empty], [Redirect], [StreamFunc], [Upgrade], a
-// status builder, or [Content] over an io.ReaderAt that is no io.Closer, may
-// answer any number of requests, also at once. One made by [File], [Stream], or
-// Content of another Reader, or changed by [Response.OnClose], serves once; a second time
-// is answered with 500 and logged. Whoever is given a Response closes it: the server does so exactly once
-// for each, however the exchange ends, and a resolver that drops one calls
-// [Response.Close].
+// A Response made by [OK], [Text], [HTML], [Bytes], [Empty], [Redirect], [StreamFunc],
+// [Upgrade], a status builder, or [Content] with an io.ReaderAt that is not an io.Closer,
+// may serve any number of requests, concurrently too. A Response made by [File] or
+// [Stream], or by Content with any other Reader, or changed by [Response.OnClose], serves
+// once; if it is served again, the request is answered with 500 and the mistake is logged.
+// The receiver of a Response must close it: the server closes each exactly once, however
+// the exchange ends, and a resolver that drops one must call [Response.Close].
 //
-// The zero Response is a mistake, which Err reports. A status is between 200 and 599, or 101 of Upgrade;
-// with 204, 205 and 304 no content is sent (RFC 9110, section 6.4.1), and a StreamFunc
-// is not called.
+// The zero Response is a mistake, which Err reports. The status is between 200 and 599, or
+// 101 for Upgrade. With 204, 205 and 304 no content is sent (RFC 9110, section 6.4.1), and
+// a StreamFunc is not called.
 //
-// Set, Add, SetLength, SetTrailer, OnClose and CloseAfter change the Response, so they are
-// for whoever made it, before it is handed on. A Response that has been served is frozen: to change it is a
-// mistake, since a wrapper that forgot [Response.Clone] would send the fields meant for one
-// client to the next. Mistakes are kept and reported by [Response.Err]; the server answers
-// such a Response with 500 and logs why.
+// Set, Add, SetLength, SetTrailer, OnClose and CloseAfter change the Response. Only its
+// maker may call them, before passing it on. A Response that has been served is frozen.
+// Changing it is a mistake, since a wrapper that forgot [Response.Clone] would send the
+// fields meant for one client to the next. Mistakes are recorded and reported by
+// [Response.Err]; the server answers with 500 instead of sending such a Response, and logs
+// the reason.
 type Response struct {
 	message
-	served  atomic.Bool // it has been sent, or is being: it must not change any more
-	changed atomic.Bool // somebody has tried to change it nevertheless
+	served  atomic.Bool // it has been or is being sent, and must not change
+	changed atomic.Bool // a change was attempted after it was served
 }
 
-// A message is what a Response is made of, which its clones share.
+// A message is the part of a Response that its clones share.
 type message struct {
 	status     int32
 	closeAfter bool
-	imaged     bool // the Body is a *memory, which has images of it with these fields
+	imaged     bool // Body is a *memory whose images have these fields
 	body
 	mediaType string
 	fields    []field
-	src       *source // of a Response that serves once; nil: any number of times
-	more      *extras // nil: none
+	src       *source // nil unless the Response serves once
+	more      *extras // nil if there are none
 	err       error
 }
 
-// Extras are what few Responses have. Clones share them, so they are replaced, never changed.
+// extras are fields that few Responses need. Clones share them, so they are replaced, never
+// changed.
 type extras struct {
-	length   int64          // of SetLength; -1: none
-	trailers trailerSection // nil: none
-	upgrade  upgrader       // of a bodyUpgrade
+	length   int64          // set by SetLength, or -1
+	trailers trailerSection // set by SetTrailer, or nil
+	upgrade  upgrader       // set if kind is bodyUpgrade
 	cause    causer         // of ErrorResponse; nil: none
 }
 
-// An upgrader is the protocol that a connection switches to. It is an interface so that
-// programs that never call Upgrade do not have its code.
+// An upgrader switches the connection to another protocol. It is an interface so that only
+// programs that call Upgrade link its code.
 type upgrader interface {
-	refusal(req *Request) error             // nil if the request asks for it
-	prepare(c *conn) error                  // makes the connection ready for the 101, or returns the refusal
-	appendFields(b []byte) []byte           // for the 101
-	run(ctx context.Context, c *conn) error // after it
+	refusal(req *Request) error             // returns nil if the request asks for the protocol
+	prepare(c *conn) error                  // prepares the connection for the 101, or returns why not
+	appendFields(b []byte) []byte           // of the 101
+	run(ctx context.Context, c *conn) error // called after the 101 has been sent
 }
 
 // A causer is the error that a Response is the answer to. It is an interface so that programs
@@ -74,14 +76,14 @@ type causer interface {
 	answer(ctx context.Context, c *conn, resp *Response) *Response // in place of resp
 }
 
-// A trailerSection is trailer fields. It is an interface so that programs that never call
-// SetTrailer do not have its code.
+// A trailerSection is the trailer fields of a Response. It is an interface so that only
+// programs that call SetTrailer link its code.
 type trailerSection interface {
-	appendNames(b []byte) []byte           // the field that names them, for the head
-	appendFields(b []byte) ([]byte, error) // their lines
+	appendNames(b []byte) []byte           // appends the Trailer field to the head
+	appendFields(b []byte) ([]byte, error) // appends the field lines of the trailer section
 }
 
-// extend returns new extras of r, with what it had.
+// extend replaces the extras of r by a copy, and returns it.
 func (r *Response) extend() *extras {
 	e := &extras{length: -1}
 	if r.more != nil {
@@ -91,11 +93,11 @@ func (r *Response) extend() *extras {
 	return e
 }
 
-// A body is what the content of a Response is made from. Its kind says which of the others
-// is set.
+// A body is the source of the content of a Response. Its kind determines which of the other
+// fields is set.
 type body struct {
 	kind    bodyKind
-	once    bool // rep.Body is read from where it stands, once
+	once    bool // rep.Body is read once, from its current position
 	content []byte
 	text    string
 	f       func(ctx context.Context, w io.Writer) error
@@ -105,29 +107,29 @@ type body struct {
 type bodyKind uint8
 
 const (
-	bodyBytes          bodyKind = iota // content, of which there may be none
-	bodyText                           // text, of no more than scratchSize
+	bodyBytes          bodyKind = iota // content, which may be empty
+	bodyText                           // text of at most scratchSize bytes
 	bodyFunc                           // what f writes
-	bodyStream                         // all of rep.Body, whatever the request's conditions
-	bodyRepresentation                 // rep, or what conditions and ranges leave of it
-	bodyUnmade                         // none: the Response answers HEAD alone
+	bodyStream                         // all of rep.Body, regardless of conditions
+	bodyRepresentation                 // rep, subject to conditions and ranges
+	bodyUnmade                         // not generated: the Response only answers HEAD
 	bodyUpgrade                        // none: the connection switches to another protocol
 )
 
-// isInMemory reports whether the content is there before it is written. Else the program is
-// asked for it, which may read the content of the request meanwhile.
+// isInMemory reports whether the content exists before it is written. Otherwise the program
+// produces it, and may read the content of the request meanwhile.
 func (b *body) isInMemory() bool {
 	return b.kind == bodyBytes || b.kind == bodyText || b.kind == bodyUnmade
 }
 
 type field struct{ name, value string }
 
-// Status returns the status code, of a Content the one that an unconditional
-// request gets.
+// Status returns the status code; for Content, that of the response to an unconditional
+// request.
 func (r *Response) Status() int { return int(r.status) }
 
-// Fields returns the fields of the Response: Content-Type first, then the others
-// as they were set. What the server adds is not among them.
+// Fields returns the fields of the Response: Content-Type first, then the others in the
+// order in which they were set. It does not return fields that the server adds.
 func (r *Response) Fields() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		if r.mediaType != "" && !yield("Content-Type", r.mediaType) {
@@ -141,7 +143,7 @@ func (r *Response) Fields() iter.Seq2[string, string] {
 	}
 }
 
-// Err reports every mistake in building the Response, nil if there is none.
+// Err returns all mistakes made in building the Response, joined, or nil.
 func (r *Response) Err() error {
 	if r.changed.Load() {
 		return errors.Join(r.err, errServedAndChanged)
@@ -152,7 +154,7 @@ func (r *Response) Err() error {
 	return r.err
 }
 
-var errServedAndChanged = errors.New("rawhttp: response: changed after it was served: a resolver that adds to the Response of another calls Clone first")
+var errServedAndChanged = errors.New("rawhttp: response: changed after it was served: call Clone before changing the Response of another resolver")
 
 var errNoStatus = errors.New("rawhttp: response: the zero Response has no status")
 
@@ -160,48 +162,48 @@ func (r *Response) fail(err error) {
 	r.err = errors.Join(r.err, fmt.Errorf("rawhttp: response: %w", err))
 }
 
-// Close closes the content of a Response that serves once, and calls the functions of
-// OnClose, the first time it is called. It may be called at any time, and while the Response
-// is being written.
+// Close closes the content of a Response that serves once, and calls the functions added by
+// OnClose. Only the first call has an effect. Close may be called at any time, even while
+// the Response is being written.
 func (r *Response) Close() error { return r.src.close() }
 
-// Clone returns a copy with fields of its own that shares the content. A resolver
-// that wraps another calls it before Set or Add, unless it made r itself. Original
-// and copy of a Response that serves once serve once together.
+// Clone returns a copy that has its own fields but shares the content. A resolver that
+// wraps another must call it before Set or Add, unless it made r itself. If r serves once,
+// r and its clones serve once together.
 func (r *Response) Clone() *Response {
 	c := &Response{message: r.message}
-	c.fields = slices.Clip(r.fields) // what is added goes elsewhere
+	c.fields = slices.Clip(r.fields) // so that appending allocates
 	return c
 }
 
-// Set sets the field to the value, in the place of those of that name. The name
-// must be a token; the value must have no control bytes and no blanks at its
-// ends. Content-Length, Transfer-Encoding, Connection and Date are the server's.
-// Misuse changes nothing and is reported by [Response.Err].
+// Set sets a field, replacing any fields of that name. The name must be a token; the value
+// must not contain control bytes, nor begin or end with a blank. The server itself sets
+// Content-Length, Transfer-Encoding, Connection and Date. Invalid use changes nothing and
+// is reported by [Response.Err].
 func (r *Response) Set(name, value string) *Response {
 	if r.isServed() || !r.may(name, value) {
 		return r
 	}
-	r.imaged = false // it is not what the images are of
+	r.imaged = false // the images have other fields
 	if ascii.EqualFold(name, "Content-Type") {
 		r.mediaType = value
 		return r
 	}
-	if r.has(name) { // in a copy, which others may share
+	if r.has(name) { // delete from a copy, since clones may share the fields
 		r.fields = slices.DeleteFunc(slices.Clone(r.fields), func(f field) bool { return ascii.EqualFold(f.name, name) })
 	}
 	r.fields = append(r.fields, field{name, value})
 	return r
 }
 
-// Add adds a field line, behind those of that name. The rules are those of
-// [Response.Set]; there is one Content-Type.
+// Add adds a field line after those of the same name. The rules are those of
+// [Response.Set]. There can be only one Content-Type.
 func (r *Response) Add(name, value string) *Response {
 	if r.isServed() {
 		return r
 	}
 	if ascii.EqualFold(name, "Content-Type") && r.mediaType != "" {
-		r.fail(errors.New("Content-Type is there already"))
+		r.fail(errors.New("Content-Type is already set"))
 		return r
 	}
 	if ascii.EqualFold(name, "Content-Type") {
@@ -214,7 +216,7 @@ func (r *Response) Add(name, value string) *Response {
 	return r
 }
 
-// may reports whether the field may be set, and keeps the reason if not.
+// may reports whether the field may be set, and records the reason if not.
 func (r *Response) may(name, value string) bool {
 	switch {
 	case !ascii.IsToken(name):
@@ -222,7 +224,7 @@ func (r *Response) may(name, value string) bool {
 	case !r.mayValue(name, value):
 	case ascii.EqualFold(name, "Content-Length"), ascii.EqualFold(name, "Transfer-Encoding"),
 		ascii.EqualFold(name, "Connection"), ascii.EqualFold(name, "Date"):
-		r.fail(fmt.Errorf("field %s is the server's", name))
+		r.fail(fmt.Errorf("field %s is set by the server", name))
 	case r.kind == bodyUpgrade && ascii.EqualFold(name, "Upgrade"):
 		r.fail(errors.New("field Upgrade is the protocol of Upgrade"))
 	default:
@@ -239,40 +241,40 @@ func (r *Response) mayValue(name, value string) bool {
 	return ok
 }
 
-// SetLength says that the content has n bytes, where the Response does not know it: for a
-// [Stream] or [StreamFunc], and for one without content, or of a folder's listing, that
-// answers HEAD. The content is then sent with Content-Length in place of chunked, to HTTP/1.0
-// too, where the connection can persist.
+// SetLength declares that the content has n bytes, for a Response that does not know its
+// length: a [Stream] or [StreamFunc], or a response to HEAD without content, such as that
+// of a folder's listing. The content is then sent with Content-Length instead of chunked,
+// and a connection to an HTTP/1.0 client can persist.
 //
-// Content of another length is an error. If none of it was sent, the answer is 500;
-// otherwise the connection is cut, and never more than n bytes are sent. Content whose
-// length is known, and n below 0, are mistakes. With [WithContentLength] off, and with 204,
-// 205 and 304, no Content-Length is sent.
+// Content of another length is an error. If none of it has been sent, the request is
+// answered with 500; otherwise the connection is cut. More than n bytes are never sent. It
+// is a mistake to call SetLength if the length is known, or with n below 0. With
+// [WithContentLength] off, and with 204, 205 and 304, no Content-Length is sent.
 func (r *Response) SetLength(n int64) *Response {
 	switch {
 	case r.isServed():
 	case n < 0 || n > maxSize:
 		r.fail(fmt.Errorf("length %d is not between 0 and %d bytes", n, int64(maxSize)))
 	case r.kind == bodyRepresentation || r.kind == bodyUpgrade || len(r.content)+len(r.text) > 0:
-		r.fail(errors.New("SetLength of content whose length is known"))
+		r.fail(errors.New("SetLength for content of known length"))
 	default:
 		r.extend().length = n
 	}
 	return r
 }
 
-// SetTrailer adds a trailer field (RFC 9110, section 6.5) in the place of one of that name.
-// value is called when all of the content has been written, on the same goroutine; the field
-// is sent unless it returns "".
+// SetTrailer sets a trailer field (RFC 9110, section 6.5), replacing one of that name.
+// value is called when all of the content has been written, on the same goroutine. The
+// field is not sent if value returns "".
 //
 // Only chunked content has a trailer section: that of a [Stream] or [StreamFunc] without
-// SetLength, to a client of HTTP/1.1. Otherwise value is not called. The field Trailer in the
-// head names the trailer fields. Clients may discard them.
+// SetLength, sent to an HTTP/1.1 client. Otherwise value is not called. The Trailer field
+// in the head names the trailer fields. Clients may discard them.
 //
-// Fields that a recipient needs before the content must not come after it (section 6.5.1):
-// those of framing, routing, authentication, conditions, caching and ranges, and all that
-// begin with Content-, except Content-Digest. Such a name is a mistake. If value panics, or
-// returns what is no field value, the connection is cut.
+// Fields that a recipient needs before the content must not follow it (section 6.5.1):
+// fields for framing, routing, authentication, conditions, caching and ranges, and all
+// fields that begin with Content-, except Content-Digest. Setting one of these is a
+// mistake. If value panics or returns an invalid field value, the connection is cut.
 func (r *Response) SetTrailer(name string, value func() string) *Response {
 	switch {
 	case r.isServed():
@@ -291,7 +293,7 @@ func (r *Response) SetTrailer(name string, value func() string) *Response {
 	return r
 }
 
-// Trailers are what SetTrailer was told.
+// trailers are the trailer fields set by SetTrailer.
 type trailers []trailer
 
 type trailer struct {
@@ -323,11 +325,11 @@ func (all trailers) appendFields(b []byte) ([]byte, error) {
 	return b, nil
 }
 
-// mayBeTrailer reports whether a field may come after the content: "Many fields cannot be
+// mayBeTrailer reports whether a field may follow the content: "Many fields cannot be
 // processed outside the header section because their evaluation is necessary prior to
-// receiving the content, such as those that describe message framing, routing, authentication,
-// request modifiers, response controls, or content format." RFC 9110, section 6.5.1. Of other
-// fields the program knows.
+// receiving the content, such as those that describe message framing, routing,
+// authentication, request modifiers, response controls, or content format." RFC 9110,
+// section 6.5.1. The program is responsible for other fields.
 func mayBeTrailer(name string) bool {
 	switch {
 	case ascii.EqualFold(name, "Content-Digest"): // RFC 9530, section 2
@@ -340,14 +342,14 @@ func mayBeTrailer(name string) bool {
 		"Location", "Max-Forwards", "Pragma", "Range", "Accept-Ranges", "Retry-After", "Vary")
 }
 
-// OnClose has f called when the server, or a resolver that drops the Response, is finished
-// with it: after the exchange, however it ended, and by [Response.Close], but once in all.
-// Content is closed first, then the functions are called in the order in which they were
-// added. It makes the Response serve once, as one of [File] does; a resolver that wraps
-// another calls [Response.Clone] first, so that a Response that was shared stays so.
+// OnClose adds a function to be called once when the Response is no longer needed: by the
+// server after the exchange, however it ended, or by [Response.Close]. Content is closed
+// first; then the functions are called in the order in which they were added. OnClose makes
+// the Response serve once, like that of [File]; a resolver that wraps another must call
+// [Response.Clone] first, so that a shared Response stays reusable.
 //
-// It ends what a stream needs until it has been written, which a deferred call in Resolve
-// would end too early:
+// Use it to release what a stream needs until it has been written. A deferred call in
+// Resolve would run too early:
 //
 //	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 //	resp, err := next.Resolve(ctx, req)
@@ -357,13 +359,13 @@ func mayBeTrailer(name string) bool {
 //	}
 //	return resp.Clone().OnClose(cancel), nil
 //
-// f runs on the goroutine of the connection, or of whoever calls Close. If it panics, that is
-// logged, and the connection ends. If the Response has been served, which is a mistake as it
-// is for Set, f is called at once.
+// f runs on the goroutine of the connection or of the caller of Close. If it panics, the
+// panic is logged and the connection ends. If the Response has already been served, which
+// is a mistake as for Set, f is called at once.
 func (r *Response) OnClose(f func()) *Response {
 	switch {
 	case f == nil:
-		r.fail(errors.New("OnClose of a nil function"))
+		r.fail(errors.New("OnClose with a nil function"))
 	case r.isServed():
 		f()
 	default:
@@ -372,7 +374,7 @@ func (r *Response) OnClose(f func()) *Response {
 	return r
 }
 
-// A closeFunc is a function of OnClose.
+// A closeFunc is a function added by OnClose.
 type closeFunc func()
 
 func (f closeFunc) Close() error {
@@ -388,15 +390,15 @@ func (r *Response) CloseAfter() *Response {
 	return r
 }
 
-// freeze is called when the Response begins to be sent.
+// freeze is called before the Response is sent.
 func (r *Response) freeze() {
-	if !r.served.Load() { // which is cheaper
+	if !r.served.Load() { // a load is cheaper
 		r.served.Store(true)
 	}
 }
 
-// isServed reports whether the Response must not change any more. It is asked by whoever
-// wants to change it: of that Err is to tell.
+// isServed reports whether the Response must not change any more. It is called before a
+// change, and records the attempt for Err.
 func (r *Response) isServed() bool {
 	if r.served.Load() {
 		r.changed.Store(true)
@@ -405,7 +407,7 @@ func (r *Response) isServed() bool {
 	return false
 }
 
-// get returns the value of the first field of the name, "" if there is none.
+// get returns the value of the first field with the name, or "".
 func (r *Response) get(name string) string {
 	for _, f := range r.fields {
 		if ascii.EqualFold(f.name, name) {
@@ -415,7 +417,7 @@ func (r *Response) get(name string) string {
 	return ""
 }
 
-// has reports whether the Response has a field of the name.
+// has reports whether the Response has a field with the name.
 func (r *Response) has(name string) bool {
 	for _, f := range r.fields {
 		if ascii.EqualFold(f.name, name) {
@@ -425,9 +427,9 @@ func (r *Response) has(name string) bool {
 	return false
 }
 
-// WriteTo writes the exact bytes of the answer to a plain GET over HTTP/1.1,
-// without Date: the same every time. It reports what [Response.Err] does and
-// writes nothing then. A Response that serves once is served by it; it is not
+// WriteTo writes the exact bytes of the response to a plain GET over HTTP/1.1, without
+// Date, so that they are the same every time. If [Response.Err] returns an error, WriteTo
+// writes nothing and returns it. A Response that serves once is served by WriteTo, but not
 // closed.
 func (r *Response) WriteTo(w io.Writer) (n int64, err error) {
 	plainGet, _, err := ParseRequest([]byte("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"))
@@ -450,19 +452,19 @@ func (c *countingWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// WriteContent writes the content alone, without head and framing: what a resolver needs
-// that compresses, caches or records the answers of another. It returns the bytes written.
+// WriteContent writes the content alone, without head and framing, and returns the number of
+// bytes written. It is for resolvers that compress, cache or record the responses of another.
 //
-// The content is all of that of a plain GET: conditions and ranges of the request are not
-// applied. With 204, 205 and 304 there is none. The content of a folder's listing, and of a
-// script, is not made to answer HEAD: then the error wraps [errors.ErrUnsupported], and a
-// wrapper passes the Response on.
+// It writes the content of a plain GET: conditions and ranges of the request are not applied.
+// With 204, 205 and 304 there is no content. The content of a listing or of a script is not
+// made for a HEAD request: then the error wraps [errors.ErrUnsupported], and a wrapper should
+// pass the Response on.
 //
-// It reports what [Response.Err] does, an error of w, of the content's reader or of a
-// [StreamFunc], which gets ctx and is called even if it was before, and content whose length
-// is not that of SetLength or a [Representation]; w may have some of it by then. A panic of a
-// StreamFunc is the caller's. A Response that serves once is served by it; it is not closed.
-// Trailer fields are not asked for.
+// The error is that of [Response.Err], of w, of the content's reader or of a [StreamFunc], or
+// reports that the length differs from that of SetLength or a [Representation]; by then w may
+// have some of the content. A StreamFunc gets ctx, and is called even if it was called before;
+// its panics are not recovered. A Response that serves once is used up, but not closed. The
+// functions of SetTrailer are not called.
 func (r *Response) WriteContent(ctx context.Context, w io.Writer) (n int64, err error) {
 	if err := r.Err(); err != nil {
 		return 0, err

@@ -16,20 +16,20 @@ import (
 	"example.com/rawhttp/internal/wire"
 )
 
-// A Representation is content with what is known about it (RFC 9110, section 8).
-// The zero Representation is empty content without a known type.
+// A Representation is content with its metadata (RFC 9110, section 8). The zero
+// Representation is empty content of unknown type.
 type Representation struct {
-	MediaType string // verbatim; "": application/octet-stream
+	MediaType string // sent verbatim; "" means application/octet-stream
 
-	// Body is the content, from where it stands. nil: none. A Body that is
-	// an io.Closer belongs to the Response, which serves once and closes it. An
-	// io.ReaderAt that is none is read from its offset 0 as often as asked, also
-	// at once; any other Reader serves once.
+	// Body is the content, from its current position; nil means none. A Body that is an
+	// io.Closer belongs to the Response, which serves once and closes it. A Body that is an
+	// io.ReaderAt but not an io.Closer is read from offset 0 any number of times,
+	// concurrently too. Any other Reader serves once.
 	Body io.Reader
 
-	Size    int64     // bytes of Body, at most 1<<62; 0: none of it is sent; -1: not known. Where Body has less, the connection is cut
-	ModTime time.Time // sent as Last-Modified; zero: none
-	ETag    string    // with its quotes, after W/ if weak; "": none
+	Size    int64     // bytes of Body, at most 1<<62; 0 sends no content; -1 means unknown. If Body is shorter, the connection is cut
+	ModTime time.Time // sent as Last-Modified unless zero
+	ETag    string    // with its quotes, after W/ if weak; "" means none
 }
 
 const (
@@ -49,24 +49,23 @@ func newResponse(status int, mediaType string) *Response {
 	return r
 }
 
-// OK makes a 200 with the content; the media type is sent verbatim. The content
+// OK returns a 200 response with the content. The media type is sent verbatim. The content
 // is not copied and must not change while the Response is in use.
 func OK(mediaType string, content []byte) *Response { return Bytes(200, mediaType, content) }
 
-// Bytes makes a response with the content; the media type is sent verbatim, none
-// if it is "". The content is not copied and must not change while the Response
-// is in use.
+// Bytes returns a response with the content. The media type is sent verbatim, unless it is
+// "". The content is not copied and must not change while the Response is in use.
 func Bytes(status int, mediaType string, b []byte) *Response {
 	r := newResponse(status, mediaType)
 	r.content = b
 	return r
 }
 
-// Text makes a response of type text/plain; charset=utf-8. Up to 64 KiB, s is not copied.
+// Text returns a response of type text/plain; charset=utf-8. Up to 64 KiB, s is not copied.
 func Text(status int, s string) *Response { return text(status, textPlain, s) }
 
-// HTML makes a response of type text/html; charset=utf-8. It escapes nothing. Up to
-// 64 KiB, s is not copied.
+// HTML returns a response of type text/html; charset=utf-8. It does not escape s. Up to 64
+// KiB, s is not copied.
 func HTML(status int, s string) *Response { return text(status, textHTML, s) }
 
 func text(status int, mediaType, s string) *Response {
@@ -79,19 +78,19 @@ func text(status int, mediaType, s string) *Response {
 	return r
 }
 
-// Empty makes a response without content: Content-Length is 0, and absent with
-// 204 and 304 (RFC 9110, section 8.6).
+// Empty returns a response without content: Content-Length is 0, or absent with 204 and 304
+// (RFC 9110, section 8.6).
 func Empty(status int) *Response { return newResponse(status, "") }
 
-// statusResponse makes the plain text that stands for a status.
+// statusResponse returns a plain-text response that names the status.
 func statusResponse(status int) *Response { return Text(status, ascii.StatusText(status)+"\n") }
 
-// NotFound makes a 404 with a line of text. It is final; a resolver that only
-// means "not mine" returns an error that wraps [fs.ErrNotExist].
+// NotFound returns a 404 with a line of text. It is final; a resolver that declines a
+// request should return an error that wraps [fs.ErrNotExist] instead.
 func NotFound() *Response { return statusResponse(404) }
 
-// MethodNotAllowed makes a 405 with a line of text and the Allow field, which it
-// must have (RFC 9110, section 15.5.6).
+// MethodNotAllowed returns a 405 with a line of text and the required Allow field (RFC
+// 9110, section 15.5.6).
 func MethodNotAllowed(allow ...string) *Response {
 	r := statusResponse(405)
 	for _, m := range allow {
@@ -102,12 +101,12 @@ func MethodNotAllowed(allow ...string) *Response {
 	return r.Set("Allow", strings.Join(allow, ", "))
 }
 
-// InternalServerError returns a 500 with a line of text that says nothing of the cause.
+// InternalServerError returns a 500 with a line of text that does not reveal the cause.
 func InternalServerError() *Response { return statusResponse(500) }
 
-// Redirect makes a response of the status, 301, 302, 303, 307 or 308, to the
-// location, a URI reference: relative to the request's, or absolute. It is sent
-// verbatim, so it must be escaped already: visible ASCII only.
+// Redirect returns a response with the status, 301, 302, 303, 307 or 308, and the location,
+// a URI reference: absolute, or relative to the request's. The location is sent verbatim,
+// so it must be escaped already, and consist of visible ASCII only.
 func Redirect(status int, location string) *Response {
 	r := statusResponse(status)
 	switch status {
@@ -121,17 +120,17 @@ func Redirect(status int, location string) *Response {
 	return r.Set("Location", location)
 }
 
-// noSniff keeps a client from taking content for what it is not said to be.
+// noSniff keeps clients from guessing another media type.
 func noSniff(r *Response) *Response { return r.Set("X-Content-Type-Options", "nosniff") }
 
-// Stream makes a response of content whose size is not known: chunked, or to the
-// close of the connection on HTTP/1.0. What each Read gives goes out at once; the
-// head goes with the first of it. An error of Read before that is answered with
-// 500, later it cuts the connection, so that the client can tell.
+// Stream returns a response with content of unknown length: chunked or, on HTTP/1.0, ended
+// by the close of the connection. The bytes of each Read are sent at once, the head with
+// the first. An error of Read before that is answered with 500; a later one cuts the
+// connection, so that the client can tell.
 //
-// If r is an io.Closer, the Response closes it. Stream(200, t, req.Body) is an echo. For HEAD
-// nothing is read. While the Response is written the content of the request may be read, by
-// r or on another goroutine, as net/http's client does in a reverse proxy.
+// If r is an io.Closer, the Response closes it. Stream(200, t, req.Body) is an echo. For
+// HEAD nothing is read. While the Response is written, the content of the request may be
+// read, by r or on another goroutine, as net/http's client does in a reverse proxy.
 func Stream(status int, mediaType string, r io.Reader) *Response {
 	resp := newResponse(status, mediaType)
 	if r == nil {
@@ -144,17 +143,17 @@ func Stream(status int, mediaType string, r io.Reader) *Response {
 	return resp
 }
 
-// StreamFunc makes a response that f writes. Each Write goes out at once, wrap w
-// in a bufio.Writer to batch; the head goes with the first, so a first Write of
-// no bytes sends the head alone. An error, or a panic, before that is answered
-// with 500, later it cuts the connection.
+// StreamFunc returns a response whose content f writes. Each Write is sent at once, the
+// head with the first; a first Write of no bytes sends the head alone. To batch writes,
+// wrap w in a bufio.Writer. An error or panic before the first Write is answered with 500;
+// a later one cuts the connection.
 //
-// f runs once for each request that the Response answers with content, so not for
-// HEAD, on the goroutine of the connection. The request's Body may be read meanwhile, also
-// on another goroutine. Its ctx is the context of the request, as [Resolver] describes it;
-// values and deadlines that a wrapping resolver has added to its own are not in it. A Write
-// fails after a reset and when the server stops waiting; a client that has only closed its
-// side may be waiting for the rest. f must not keep w.
+// f runs once for each request that the Response answers with content, so not for HEAD, on
+// the goroutine of the connection. The Body of the request may be read meanwhile, even on
+// another goroutine. ctx is the context of the request, as described at [Resolver], without
+// values and deadlines added by a wrapping resolver. A Write fails after a reset, and when
+// the server stops waiting; a client that has only closed its side may be waiting for the
+// rest. f must not keep w.
 //
 // [Response.SetLength] and [Response.SetTrailer] add what is known before, or after, the
 // content. With [ErrAbort] from f, the connection is reset instead.
@@ -168,13 +167,13 @@ func StreamFunc(status int, mediaType string, f func(ctx context.Context, w io.W
 	return r
 }
 
-// A source is what serves once, shared by the clones of its Response: a reader, or what
-// OnClose is told to call.
+// A source is the part of a Response that serves once, shared by its clones: a reader, or a
+// function added by OnClose.
 type source struct {
 	used, closed atomic.Bool
 	closer       io.Closer   // may be nil
-	inner        *source     // of the Response that OnClose was called on; may be nil
-	lost         atomic.Bool // another response has inner, and closes it
+	inner        *source     // source of the Response on which OnClose was called; may be nil
+	lost         atomic.Bool // another response uses inner, and closes it
 }
 
 // close closes inner, then s.
@@ -182,7 +181,7 @@ func (s *source) close() (err error) {
 	if s == nil || s.closer == nil || s.closed.Swap(true) {
 		return nil
 	}
-	defer func() { // also where inner panics
+	defer func() { // also if inner panics
 		if closeErr := s.closer.Close(); err == nil {
 			err = closeErr
 		}
@@ -198,7 +197,7 @@ var (
 	errClonedTwice = errors.New("rawhttp: a Response that serves once, of which a clone has OnClose, was served or closed before")
 )
 
-// take claims the source for one response. The error is errServedTwice itself where another
+// take claims the source for one response. It returns errServedTwice itself if another
 // response closes s.
 func (s *source) take() error {
 	if s == nil {
@@ -214,14 +213,14 @@ func (s *source) take() error {
 	return nil
 }
 
-// maxSize is the largest content that there is, with room to count beyond it.
+// maxSize is the largest size of content; sums of sizes do not overflow.
 const maxSize = 1 << 62
 
-// Content makes a response of a representation: a 200, or what the conditions and
-// ranges of a GET or HEAD make of it (RFC 9110, sections 13 and 14): 206, 304, 412,
-// 416. Ranges need a Size and a Body that is an io.ReaderAt or io.Seeker; at most 16
-// are served, of no more bytes than there are. An ETag or Last-Modified that is Set
-// takes the place of the Representation's.
+// Content returns a response with a representation: a 200 or, depending on the conditions
+// and ranges of a GET or HEAD (RFC 9110, sections 13 and 14), a 206, 304, 412 or 416.
+// Ranges need a Size and a Body that is an io.ReaderAt or io.Seeker; up to 16 ranges are
+// served, with no more bytes in total than the representation has. An ETag or Last-Modified
+// field that is Set replaces the Representation's.
 func Content(rep Representation) *Response {
 	if rep.MediaType == "" {
 		rep.MediaType = octetStream
@@ -245,11 +244,10 @@ func Content(rep Representation) *Response {
 	return r
 }
 
-// File makes a response of an open file, which it takes over: it is closed with
-// the Response, and closed at once if there is an error. Size, time and the
-// validators come from the file, the media type from its name by the table that
-// [Dir] uses. f need not be able to seek. Anything but a regular file is an error
-// that wraps [fs.ErrInvalid].
+// File returns a response with an open file, which it takes over: the file is closed with
+// the Response, or at once if there is an error. Size, time and validators are those of the
+// file; the media type follows from its name, by the table that [Dir] uses. f need not
+// implement io.Seeker. For anything but a regular file the error wraps [fs.ErrInvalid].
 func File(f fs.File) (*Response, error) {
 	info, err := f.Stat()
 	if err == nil && !jail.IsFile(info.Mode()) {
@@ -261,8 +259,8 @@ func File(f fs.File) (*Response, error) {
 	return Content(fileRepresentation(f, info, mediaTypeByName(info.Name()))), nil
 }
 
-// fileRepresentation returns the Representation of an open regular file, of the media type, "" if
-// that is not known.
+// fileRepresentation returns the Representation of an open regular file. mediaType may be
+// "".
 func fileRepresentation(f fs.File, info fs.FileInfo, mediaType string) Representation {
 	mod := jail.ModTime(info)
 	if !isRealTime(mod) {
@@ -277,12 +275,12 @@ func fileRepresentation(f fs.File, info fs.FileInfo, mediaType string) Represent
 	}
 }
 
-// isRealTime reports whether t can tell one state of a file from another. Builds that
-// are to be repeatable put one time on all files.
+// isRealTime reports whether t can distinguish versions of a file. Reproducible builds set
+// the same time on all files.
 func isRealTime(t time.Time) bool {
 	switch t.Unix() {
-	case 0, 1, // the first seconds of the clock
-		firstZipTime, firstZipTime + 1, // Cloud Native Buildpacks have the latter
+	case 0, 1, // the first seconds of Unix time
+		firstZipTime, firstZipTime + 1, // the latter is set by Cloud Native Buildpacks
 		npmTime:
 		return false
 	}
@@ -291,7 +289,7 @@ func isRealTime(t time.Time) bool {
 
 const (
 	firstZipTime = 315532800 // 1980-01-01 00:00:00 UTC
-	npmTime      = 499162500 // 1985-10-26 08:15:00 UTC, of every file in a package of npm
+	npmTime      = 499162500 // 1985-10-26 08:15:00 UTC, set on every file of an npm package
 )
 
 // ParseResponse parses the response that b begins with, to a request with the method, which

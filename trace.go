@@ -6,78 +6,78 @@ import (
 	"time"
 )
 
-// A Trace has hooks that are called when something happens on a connection. Hooks that are
-// nil cost nothing.
+// A Trace has hooks that are called for events on connections. A nil hook costs nothing.
 //
 // A hook runs on the goroutine of its connection, which waits for it; hooks of different
-// connections run concurrently. If the program reads a Body on a goroutine of its own,
-// BytesRead runs there, possibly at the same time as other hooks; after an [Upgrade],
-// BytesRead and BytesWritten run where the program reads and writes. Byte slices are valid until
-// the hook returns, and must not be changed. A hook that panics ends its connection; a panic
-// of such a hook on the program's own goroutine is the program's.
+// connections run concurrently. If the program reads a Body on another goroutine, BytesRead
+// runs there, possibly concurrently with other hooks. After an [Upgrade], BytesRead and
+// BytesWritten run where the program reads and writes. Byte slices are valid until the hook
+// returns, and must not be changed. A hook that panics ends its connection, unless it runs
+// on a goroutine of the program.
 type Trace struct {
-	// ConnOpen is called when a connection is taken over, ConnClose when it has
-	// been closed, with what went wrong or nil.
+	// ConnOpen is called when a connection has been accepted, ConnClose when it has been
+	// closed. err is what went wrong, or nil.
 	ConnOpen  func(conn uint64, c net.Conn)
 	ConnClose func(conn uint64, err error)
 
-	// ConnEnd is called once for each connection that was opened, when one side has ended it
-	// or is about to: before the last bytes of the client are read, and before ConnClose. err
-	// is what went wrong, or nil.
+	// ConnEnd is called once for each connection, when one side has ended it or is about
+	// to: before the last bytes of the client are read, and before ConnClose. err is what
+	// went wrong, or nil.
 	ConnEnd func(conn uint64, why EndReason, err error)
 
 	// ConnState is called when a connection enters a phase.
 	ConnState func(conn uint64, s ConnState)
 
-	// BytesRead and BytesWritten get the bytes exactly as on the wire: those of
-	// the request req, counted from 1; bytes of pipelined requests that came in
-	// one read count as the first one's. BytesWritten turns sendfile off.
+	// BytesRead and BytesWritten receive bytes exactly as on the wire. req is the number of
+	// the request, from 1; bytes of several pipelined requests that arrive in one read
+	// belong to the first. BytesWritten disables sendfile.
 	BytesRead, BytesWritten func(conn, req uint64, b []byte)
 
-	// Refused is called when the server refuses a request, or its content, without asking
-	// the resolver, before it answers.
+	// Refused is called before the server answers a request that it refuses without asking
+	// the resolver, or whose content it refuses.
 	Refused func(Refusal)
 
-	// Exchange is called once a response, when it has been written or has failed.
+	// Exchange is called once for each response, when it has been written or has failed.
 	Exchange func(Exchange)
 }
 
-// An Exchange is a request and what became of it.
+// An Exchange is a request and its response.
 type Exchange struct {
 	Conn        uint64        // number of the connection, from 1
 	Num         uint64        // number of the request on it, from 1
-	Client      string        // address of the client, as ConnInfo.Client has it; "" if unknown
+	Client      string        // address of the client, as in ConnInfo.Client; "" if unknown
 	Request     *Request      // nil if the head was refused; valid until the hook returns
-	RequestLine string        // as received, also of a head that was refused; "" if it could not be parsed
+	RequestLine string        // as received, even if the head was refused; "" if it could not be parsed
 	Status      int           // of the response
-	Bytes       int64         // of content, before chunking; after a 101 all bytes written
-	Start       time.Time     // when the head was begun to be read
-	Duration    time.Duration // from there to the end of the response
-	Err         error         // why the response was cut, nil if it is whole
+	Bytes       int64         // of content, before chunking; after a 101, all bytes written
+	Start       time.Time     // when the server began to read the head
+	Duration    time.Duration // from Start to the end of the response
+	Err         error         // why the response was cut; nil if it is complete
 }
 
-// A Refusal is a request that the server itself refuses, for a rule of the protocol or a limit.
+// A Refusal is a request that the server itself refuses, because it violates a rule of the
+// protocol or a limit.
 type Refusal struct {
-	Conn, Num uint64 // of the connection and of the request, as in Exchange
-	Head      []byte // what has come of the head, as on the wire; nil if content is refused. Valid until the hook returns
-	Status    int    // of the answer
-	Err       error  // why; that of a broken rule wraps a *ParseError, whose Offset is in Head, or in the content
+	Conn, Num uint64 // of the connection and the request, as in Exchange
+	Head      []byte // the part of the head received; nil if the content is refused. Valid until the hook returns
+	Status    int    // of the response
+	Err       error  // the reason; a violated rule wraps a *ParseError, whose Offset is in Head or in the content
 }
 
-// An EndReason is why a connection ends.
+// An EndReason is the reason why a connection ends.
 type EndReason uint8
 
-// The reasons. Of EndByClient the client is the cause, of all others the server.
+// EndByClient is caused by the client, all others by the server.
 const (
-	EndByClient EndReason = iota // the client has closed or reset the connection
-	EndIdle                      // no request came for as long as WithIdleTimeout or WithReadHeaderTimeout
-	EndAnswered                  // the response was the last, as it said
-	EndEvicted                   // there are too many connections
-	EndStopped                   // the server stops
-	EndFailed                    // a response could not be made or written in full
+	EndByClient EndReason = iota // the client closed or reset the connection
+	EndIdle                      // no request arrived within WithIdleTimeout or WithReadHeaderTimeout
+	EndAnswered                  // the response announced the close
+	EndEvicted                   // too many connections
+	EndStopped                   // the server is stopping
+	EndFailed                    // a response could not be made or written completely
 )
 
-// String returns the reason as text, as in "idle".
+// String returns the reason as text, such as "idle".
 func (r EndReason) String() string {
 	names := [...]string{"by the client", "idle", "after the answer", "too many connections", "the server stops", "failed"}
 	if int(r) < len(names) {
@@ -86,21 +86,21 @@ func (r EndReason) String() string {
 	return "EndReason(" + strconv.Itoa(int(r)) + ")"
 }
 
-// A ConnState is the phase that a connection is in.
+// A ConnState is a phase of a connection.
 type ConnState uint32
 
-// The phases, in the order in which a connection goes through them.
+// The phases, in the order in which a connection passes through them.
 const (
 	StateIdle    ConnState = iota // waits for the first byte of a request
 	StateHead                     // reads a head
 	StateResolve                  // waits for the resolver
-	StateWrite                    // writes the response; after a 101 the program has the connection
-	StateDrain                    // reads what the resolver left of the content
-	StateLinger                   // has said its last, and reads until the client has closed
-	StateClosed                   // is closed
+	StateWrite                    // writes the response; after a 101, the program uses the connection
+	StateDrain                    // reads content that the resolver left unread
+	StateLinger                   // has sent its last response, and reads until the client closes
+	StateClosed                   // closed
 )
 
-// String returns the name of the phase, as in "idle".
+// String returns the name of the phase, such as "idle".
 func (s ConnState) String() string {
 	names := [...]string{"idle", "head", "resolve", "write", "drain", "linger", "closed"}
 	if s < ConnState(len(names)) {
@@ -109,11 +109,11 @@ func (s ConnState) String() string {
 	return "ConnState(" + strconv.FormatUint(uint64(s), 10) + ")"
 }
 
-// tracer calls the hooks of all traces.
+// A tracer calls the hooks of all traces.
 type tracer struct {
 	list      []Trace
-	bytes     bool // some hook wants the bytes written
-	exchanges bool // some hook wants the exchanges
+	bytes     bool // some hook needs the bytes written
+	exchanges bool // some hook needs the exchanges
 }
 
 func (t *tracer) add(tr Trace) {

@@ -12,30 +12,31 @@ import (
 	"example.com/rawhttp/internal/transcript"
 )
 
-// A TranscriptOption changes how [Transcript] shows conversations.
+// A TranscriptOption configures [Transcript].
 type TranscriptOption interface{ apply(*transcript.Options) }
 
 type transcriptOption func(*transcript.Options)
 
 func (f transcriptOption) apply(o *transcript.Options) { f(o) }
 
-// TranscriptContent sets how many lines of each content are shown, the default is 20. What is
-// left is counted, as is all content that is not text. With 0 all of it is counted; with a
-// negative number all is shown, what is not text too, with escapes for its bytes.
+// TranscriptContent sets how many lines of each content are shown; the default is 20. The
+// remaining bytes are counted, as is all content that is not text. With 0, all content is
+// only counted; with a negative number, all content is shown, with escapes for bytes that
+// are not text.
 func TranscriptContent(lines int) TranscriptOption {
 	return transcriptOption(func(o *transcript.Options) { o.Lines = lines })
 }
 
-// TranscriptColor sets whether lines have colors, by the escape sequences of ECMA-48: cyan
-// for the client, green for the server, red for what is refused. The default is false. Whether
-// the writer is a terminal, and its user wants colors, is for the program to find out.
+// TranscriptColor sets whether lines are colored with escape sequences (ECMA-48): cyan for
+// the client, green for the server, red for what is refused. The default is false. The
+// program must decide whether the writer is a terminal and its user wants colors.
 func TranscriptColor(on bool) TranscriptOption {
 	return transcriptOption(func(o *transcript.Options) { o.Color = on })
 }
 
-// Transcript returns a Trace that writes the conversations to w as a person reads
-// them: a line for each line on the wire, with the numbers of connection and
-// request, who speaks, and what ends the line.
+// Transcript returns a Trace that writes conversations to w in readable form: one line for
+// each line on the wire, with the numbers of the connection and request, the side that sent
+// it, and the line end.
 //
 //	#3 C ==> connects from 127.0.0.1:51234
 //	#3.1 C --> GET /sample.txt HTTP/1.1<CRLF>
@@ -45,18 +46,19 @@ func TranscriptColor(on bool) TranscriptOption {
 //	#3.1 S     (196802 bytes of image/png)
 //	#3 C ==> closes
 //
-// Lines are in the order in which the two sides spoke: what one has begun is written, without
-// an end of its line, before what the other says then. Below a line that the server refuses
-// there is a mark at the byte, with the reason. An empty line separates exchanges, and a
-// silence of more than a second is noted.
+// Lines appear in the order in which they were sent. An incomplete line of one side is
+// written, without a line end, before what the other side sends next. Below a line that the
+// server refuses, a mark shows the byte and the reason. An empty line separates exchanges,
+// and a pause of more than a second is noted.
 //
-// Of content that is text 20 lines are shown, and the rest is counted; content of other media
-// types, or with a content coding, is counted. See [TranscriptContent].
+// Text content is shown up to 20 lines; the rest is counted, as is content of other media
+// types or with a content coding. See [TranscriptContent].
 //
-// Other control bytes, and bytes that are not UTF-8, are shown as \x00, so that nothing drives
-// a terminal. Only what is on the wire follows an arrow of two dashes. A line of more than 1024
-// bytes is broken. A connection takes at most about 40 KB of memory. Each line is one Write;
-// they are never concurrent, and their errors are ignored. The connections wait for w.
+// Control characters, and bytes that are not UTF-8, are shown as \x00, so that nothing
+// controls the terminal. Only bytes on the wire follow an arrow of two dashes. Lines of
+// more than 1024 bytes are broken. A connection uses at most about 40 KB of memory. Each
+// line is one Write; Writes are never concurrent, and their errors are ignored. Connections
+// wait for w.
 func Transcript(w io.Writer, opts ...TranscriptOption) Trace {
 	o := transcript.Options{Lines: 20, Judge: true}
 	for _, opt := range opts {
@@ -83,14 +85,15 @@ func Transcript(w io.Writer, opts ...TranscriptOption) Trace {
 	}
 }
 
-// transcripts are the conversations that are going on.
+// transcripts are the current conversations.
 type transcripts struct {
 	printer *transcript.Printer
 	mu      sync.Mutex
 	open    map[uint64]*transcript.Conversation
 }
 
-// get returns the conversation on a connection. One whose beginning was not seen begins here.
+// get returns the conversation of a connection. If its beginning was not seen, the
+// conversation begins here.
 func (t *transcripts) get(conn uint64) *transcript.Conversation {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -112,7 +115,7 @@ func (t *transcripts) refused(r Refusal) {
 	err := r.Err
 	var se *StatusError
 	if errors.As(err, &se) && se.Err != nil {
-		err = se.Err // the status follows
+		err = se.Err // the status is added below
 	}
 	off, why := -1, strings.TrimPrefix(err.Error(), "rawhttp: ")
 	var pe *ParseError
@@ -122,7 +125,7 @@ func (t *transcripts) refused(r Refusal) {
 	t.get(r.Conn).Refused(off, r.Head == nil, fmt.Sprintf("%s: %d", why, r.Status))
 }
 
-// ends shows who ends a connection, and why.
+// ends shows which side ends a connection, and why.
 func (t *transcripts) ends(conn uint64, why EndReason, err error) {
 	c := t.get(conn)
 	switch why {

@@ -11,23 +11,22 @@ import (
 	"example.com/rawhttp/internal/ascii"
 )
 
-// wireFormat is what options say of the bytes of every response.
+// A wireFormat is the options that affect the bytes of every response.
 type wireFormat struct {
-	date          func() string // nil: no Date
-	server        string        // "": no Server
-	contentLength bool          // say it where it is known
+	date          func() string // nil sends no Date
+	server        string        // "" sends no Server
+	contentLength bool          // whether to send Content-Length if the length is known
 }
 
-// messageFraming is how the recipient finds the end of the content (RFC 9112,
-// section 6.3).
+// messageFraming is how the recipient finds the end of the content (RFC 9112, section 6.3).
 type messageFraming uint8
 
 const (
-	noFraming messageFraming = iota // the status says that there is none
+	noFraming messageFraming = iota // the status does not allow content
 	byLength
 	byChunks
 	byClose
-	unsaid // to HEAD, where only making the content would tell
+	unsaid // response to HEAD whose length is unknown without generating the content
 )
 
 // A responder writes one response to one request.
@@ -36,28 +35,28 @@ type responder struct {
 	format  *wireFormat
 	req     *Request
 	resp    *Response
-	persist bool  // the connection may carry another request behind this response
-	last    bool  // there is no further request yet, whose answer could leave with this
-	headOut bool  // some of it was written: it is too late for another response
+	persist bool  // the connection may carry another request after this response
+	last    bool  // no further request has arrived whose response could be sent with this one
+	headOut bool  // some of it has been written, so it cannot be replaced
 	sent    int64 // bytes of content put
 
-	// withheld reports whether the client may be waiting for a 100 (Continue). Where it is
-	// not nil, content of the request may be asked for while the response is written: so
-	// the head is made only when there is content for it, and what both use is locked.
+	// withheld reports whether the client may be waiting for a 100 (Continue). If it is not
+	// nil, a 100 may be sent while the response is written. So the head is made only when
+	// there is content for it, and a lock guards what both use.
 	withheld func() bool
-	headDue  bool // it was not made yet
+	headDue  bool // the head is not made yet
 
 	validators        // of a Representation
-	selection         // of it
+	selection         // the selected part of it
 	boundary   string // between several ranges
 
 	framing messageFraming
-	length  int64 // bytes of content that are still to be put; less than 0: nobody knows
+	length  int64 // bytes of content still to be put; negative if unknown
 }
 
-// write writes the response. Where it returns an error, the content is not whole:
-// if headOut is not set another response can be written, else the connection must
-// be cut so that the client can tell.
+// write writes the response. If it returns an error, the response is incomplete: if headOut
+// is not set, another response can be written; otherwise the connection must be cut so that
+// the client can tell.
 func (t *responder) write(ctx context.Context) error {
 	if err := t.resp.Err(); err != nil {
 		return err
@@ -73,7 +72,7 @@ func (t *responder) write(ctx context.Context) error {
 	return t.writeAnew(ctx)
 }
 
-// writeAnew makes what it writes of the Response.
+// writeAnew writes the response without an image.
 func (t *responder) writeAnew(ctx context.Context) error {
 	t.represent()
 	t.frame()
@@ -92,8 +91,8 @@ func (t *responder) writeAnew(ctx context.Context) error {
 	return t.end()
 }
 
-// lock locks what is used to ask for content too, where it may be, and puts the head if that
-// is due. It returns what unlocks.
+// lock acquires the lock shared with the sending of a 100 (Continue), and puts the head if
+// it is due. It returns the function that releases the lock.
 func (t *responder) lock() (unlock func()) {
 	t.out.mu.Lock()
 	if t.headDue {
@@ -102,7 +101,7 @@ func (t *responder) lock() (unlock func()) {
 	return t.out.mu.Unlock
 }
 
-// frame decides how the content is framed and whether the connection persists.
+// frame determines the framing of the content and whether the connection persists.
 func (t *responder) frame() {
 	size := t.size()
 	t.length = size
@@ -121,7 +120,7 @@ func (t *responder) frame() {
 	t.persist = t.persist && t.req.head.Persist && !t.resp.closeAfter && t.framing != byClose && t.status != 101
 }
 
-// putHead puts status line and fields.
+// putHead puts the status line and the fields.
 func (t *responder) putHead() {
 	t.headDue = false
 	if t.withheld != nil && t.withheld() {
@@ -142,7 +141,7 @@ func (t *responder) putHead() {
 	b = t.appendRepresentation(b)
 	for _, f := range t.resp.fields {
 		if t.status == 304 && isContentField(f.name) && !ascii.EqualFold(f.name, "Content-Location") {
-			continue // it tells of content that is not sent (RFC 9110, section 15.4.5)
+			continue // it describes content that is not sent (RFC 9110, section 15.4.5)
 		}
 		b = appendField(b, f.name, f.value)
 	}
@@ -178,8 +177,8 @@ func appendField(b []byte, name, value string) []byte {
 	return append(b, "\r\n"...)
 }
 
-// appendFraming appends the field that says how the content is framed: one or
-// none, never both (RFC 9112, section 6.2).
+// appendFraming appends the field for the framing: one or none, never both (RFC 9112,
+// section 6.2).
 func (t *responder) appendFraming(b []byte) []byte {
 	switch {
 	case t.framing == byLength:
@@ -197,7 +196,7 @@ func (t *responder) appendFraming(b []byte) []byte {
 	return b
 }
 
-// trailers returns the trailer section of the response, nil if there is none.
+// trailers returns the trailer section of the response, or nil.
 func (t *responder) trailers() trailerSection {
 	if t.resp.more == nil || t.framing != byChunks {
 		return nil
@@ -205,7 +204,7 @@ func (t *responder) trailers() trailerSection {
 	return t.resp.more.trailers
 }
 
-// putContent puts the content, from where the Response has it.
+// putContent puts the content.
 func (t *responder) putContent(ctx context.Context) error {
 	switch t.resp.kind {
 	case bodyBytes:
@@ -222,7 +221,7 @@ func (t *responder) putContent(ctx context.Context) error {
 	return nil
 }
 
-// putText is put of a text of no more than scratchSize, without making bytes of it first.
+// putText puts a text of at most scratchSize bytes without converting it to a []byte.
 func (t *responder) putText(text string) error {
 	if t.framing == byLength && !t.headDue && len(t.out.buf)+len(text) <= maxJoined {
 		t.sent += int64(len(text))
@@ -235,8 +234,8 @@ func (t *responder) putText(text string) error {
 	return t.put(scratch[:copy(scratch[:], text)])
 }
 
-// putFunc has the program write the content. A Write that failed fails the
-// response, whatever the program makes of it.
+// putFunc calls the program to write the content. If a Write fails, the response fails,
+// even if the program ignores the error.
 func (t *responder) putFunc(ctx context.Context) error {
 	w := &contentWriter{t: t, ctx: ctx}
 	defer w.close()
@@ -246,7 +245,8 @@ func (t *responder) putFunc(ctx context.Context) error {
 	return w.close()
 }
 
-// copy puts size bytes of r; if size is -1, all of r, each Read at once.
+// copy puts size bytes of r or, if size is -1, all of r, sending the bytes of each Read at
+// once.
 func (t *responder) copy(r io.Reader, size int64) error {
 	if to, ok := t.out.w.(io.ReaderFrom); ok && size > scratchSize && t.framing == byLength {
 		return t.copyLarge(to, r, size)
@@ -282,12 +282,12 @@ func (t *responder) copy(r io.Reader, size int64) error {
 	return nil
 }
 
-// firstSize is how many bytes of large content leave with the head: what the first
-// flight of a connection has room for beside it (RFC 6928, section 2).
+// firstSize is how many bytes of large content are sent with the head: what fits into the
+// initial window of a connection (RFC 6928, section 2).
 const firstSize = 14_000
 
-// copyLarge puts what the first Read gives, and leaves the rest to the connection, which
-// may have a better way than by way of a buffer.
+// copyLarge puts the bytes of the first Read, and leaves the rest to the connection, which
+// may avoid a buffer.
 func (t *responder) copyLarge(to io.ReaderFrom, r io.Reader, size int64) error {
 	scratch := scratchPool.Get().(*[scratchSize]byte)
 	first, err := steadyReader{r}.Read(scratch[:firstSize])
@@ -309,7 +309,7 @@ func (t *responder) copyLarge(to io.ReaderFrom, r io.Reader, size int64) error {
 	return err
 }
 
-// unexpected makes the end of a reader that promised more an error.
+// unexpected converts io.EOF to io.ErrUnexpectedEOF.
 func unexpected(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF
@@ -317,11 +317,11 @@ func unexpected(err error) error {
 	return err
 }
 
-// errStreamEnded is what a StreamFunc gets that writes on after its return.
-var errStreamEnded = errors.New("rawhttp: write behind the end of the response")
+// errStreamEnded is returned to a StreamFunc that writes after it has returned.
+var errStreamEnded = errors.New("rawhttp: write after the end of the response")
 
-// errTooLong is what content gets that is longer than SetLength said.
-var errTooLong = errors.New("rawhttp: the content is longer than its length")
+// errTooLong reports content that is longer than declared by SetLength.
+var errTooLong = errors.New("rawhttp: the content is longer than declared")
 
 // put puts content in the framing of the response.
 func (t *responder) put(p []byte) error {
@@ -354,7 +354,7 @@ func (t *responder) put(p []byte) error {
 	return nil
 }
 
-// push writes what was put so far.
+// push writes everything put so far.
 func (t *responder) push() error {
 	if t.withheld != nil {
 		defer t.lock()()
@@ -363,7 +363,7 @@ func (t *responder) push() error {
 	return t.out.flush()
 }
 
-// end puts what ends the content. It returns an error if the content is short.
+// end puts the end of the content. It returns an error if the content is short.
 func (t *responder) end() error {
 	if t.length > 0 {
 		return fmt.Errorf("content is %d bytes short: %w", t.length, io.ErrUnexpectedEOF)
@@ -394,13 +394,13 @@ func (t *responder) endChunks() (err error) {
 	return nil
 }
 
-// A contentWriter is what a StreamFunc writes to. A program may keep it, while what is
-// below it goes to other responses and connections: so it has a lock of its own.
+// A contentWriter is the writer of a StreamFunc. It has its own lock, since a program may
+// keep it while the responder goes to another response or connection.
 type contentWriter struct {
 	ctx context.Context
 	mu  sync.Mutex
 	err error
-	t   *responder // nil: the StreamFunc has ended
+	t   *responder // nil after the StreamFunc has returned
 }
 
 func (w *contentWriter) Write(p []byte) (int, error) {
@@ -427,7 +427,7 @@ func (w *contentWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// close makes later writes fail, and returns the error of those before.
+// close makes later writes fail, and returns the error of an earlier one.
 func (w *contentWriter) close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -439,13 +439,12 @@ func (w *contentWriter) close() error {
 	return err
 }
 
-// WriteResponse writes the response to the request, for a program that has the
-// connection itself, as a [Server] with default options would: HEAD, the version
-// and persistence are those of req. It writes nothing if resp.Err() is not nil
-// and returns that. It closes resp.
+// WriteResponse writes the response to the request, for a program that owns the connection,
+// as a [Server] with default options would: method, version and persistence are those of
+// req. If resp.Err() is not nil, it writes nothing and returns that error. It closes resp.
 //
-// persist reports whether the connection may carry another request, once the
-// content of this one has been read. After an error it must be closed.
+// persist reports whether the connection may carry another request, once the content of
+// this one has been read. After an error the connection must be closed.
 func WriteResponse(ctx context.Context, w io.Writer, req *Request, resp *Response) (persist bool, err error) {
 	switch {
 	case resp == nil:

@@ -56,7 +56,7 @@ func shouting(t *testing.T, byItself bool) http.Handler {
 		}
 		if byItself {
 			fmt.Fprint(rw, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: shout\r\nConnection: Upgrade\r\n")
-			rw.Flush() // in two parts
+			rw.Flush()                              // in two parts
 			fmt.Fprint(rw, "X-A: 1\r\n\r\nhello\n") // with what follows
 			rw.Flush()
 		} else {

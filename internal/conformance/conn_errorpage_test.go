@@ -77,7 +77,7 @@ func TestWithErrorPage(t *testing.T) {
 		in:    liveGet("/a"),
 		f:     text(nil, nil),
 		page:  func(status int) *rawhttp.Response { return rawhttp.Text(status, "page") },
-		asked: &asked{"/a", 500, "rawhttp: the resolver gave neither a response nor an error"},
+		asked: &asked{"/a", 500, "rawhttp: the resolver returned neither a response nor an error"},
 		want:  liveText("500 Internal Server Error", nil, "page"),
 	}, {
 		name:  "an error for HEAD",
