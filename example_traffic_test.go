@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -283,12 +284,18 @@ func Example_replay() {
 		}
 		again = append(again, "Content-Length: "+strconv.Itoa(len(content))+"\r\n\r\n"...)
 		again = append(again, content...)
-		_, answer, _ := strings.Cut(rawhttp.Answer(shop, string(again)), "\r\n\r\n")
-		fmt.Print(answer)
+		resp, _, err := rawhttp.ParseResponse([]byte(rawhttp.Answer(shop, string(again))), req.Method())
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Print(resp.Status(), " ")
+		if _, err := resp.WriteContent(context.Background(), os.Stdout); err != nil {
+			log.Fatal(err)
+		}
 	}
 	// Output:
-	// /tea on staging.test: "", cookie ""
-	// /order on staging.test: "milk", cookie ""
+	// 200 /tea on staging.test: "", cookie ""
+	// 200 /order on staging.test: "milk", cookie ""
 }
 
 // endToEnd returns the fields of a message that a proxy forwards: without those for a single

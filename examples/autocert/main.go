@@ -1,6 +1,6 @@
-// Command autocert serves a folder over TLS. It gets its certificates from Let's Encrypt,
-// renews them, and keeps them in another folder, so that a restart needs none. Clients of
-// port 80 are sent to port 443. The names of the hosts must lead to this machine:
+// Command autocert serves a folder over TLS. It obtains certificates from Let's Encrypt, renews
+// them, and caches them in another folder. Port 80 redirects to port 443. The DNS names of the
+// hosts must lead to this machine:
 //
 //	autocert -hosts example.org,www.example.org -root public -cache /var/lib/autocert
 package main
@@ -53,9 +53,9 @@ func main() {
 	}
 }
 
-// tlsConfig returns the configuration of the manager without HTTP/2, which rawhttp does not
-// speak. ALPNProto is the protocol of the challenge with which Let's Encrypt finds out that
-// this server has the name: it needs no port but 443.
+// tlsConfig returns a configuration with the certificates of the manager. It does not offer
+// HTTP/2, which rawhttp does not speak. ALPNProto is for the challenge by which Let's Encrypt
+// verifies that this server has the name; it needs port 443 only.
 func tlsConfig(manager *autocert.Manager) *tls.Config {
 	return &tls.Config{
 		GetCertificate: manager.GetCertificate,
@@ -93,7 +93,8 @@ func serve(ctx context.Context, root string, hosts []string, secure, plain net.L
 	return errors.Join(<-ended, <-ended)
 }
 
-// strictTransport makes browsers come with TLS from the start, for half a year (RFC 6797).
+// strictTransport adds Strict-Transport-Security (RFC 6797), with which browsers use TLS from
+// the start, for half a year.
 func strictTransport(next rawhttp.Resolver) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		resp, err := next.Resolve(ctx, req)

@@ -1,10 +1,10 @@
-// Command sqlite serves notes that it keeps in an SQLite database, as a JSON API:
+// Command sqlite serves notes in an SQLite database as a JSON API:
 //
-//	GET    /notes?after=ID  up to 100 notes
-//	POST   /notes           make a note of {"text": "two litres of milk"}
-//	GET    /notes/ID        one note, with an ETag
-//	PUT    /notes/ID        change it, if it is still the one that If-Match names
-//	DELETE /notes/ID        remove it, on the same condition
+//	GET    /notes?after=ID  list up to 100 notes
+//	POST   /notes           create a note from {"text": "two litres of milk"}
+//	GET    /notes/ID        read a note, with its ETag
+//	PUT    /notes/ID        change a note, with If-Match only if it has that ETag
+//	DELETE /notes/ID        remove a note, under the same condition
 package main
 
 import (

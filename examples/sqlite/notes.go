@@ -26,8 +26,8 @@ type note struct {
 	version int64  // counts changes
 }
 
-// openNotes opens the database, and makes it if it is not there. With AUTOINCREMENT no note
-// gets the ID of one that was removed, so an ETag stands for one content only.
+// openNotes opens the database, and creates it if it does not exist. AUTOINCREMENT keeps the ID
+// of a removed note from being used again, so that an ETag stands for one content only.
 func openNotes(name string) (*notes, error) {
 	options := url.Values{"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)"}, "_txlock": {"immediate"}}
 	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: name}).EscapedPath()+"?"+options.Encode())
@@ -142,7 +142,7 @@ func (n *notes) remove(ctx context.Context, req *rawhttp.Request) (*rawhttp.Resp
 }
 
 // update calls f for the note of the request if its preconditions hold, all in one transaction:
-// nobody else changes the note between the look and the change.
+// no other request can change the note in between.
 func (n *notes) update(ctx context.Context, req *rawhttp.Request, f func(*sql.Tx, note) (*rawhttp.Response, error)) (*rawhttp.Response, error) {
 	tx, err := n.db.BeginTx(ctx, nil)
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package links has a resolver for links that work once, and in its tests what the tests of a
-// resolver can do: compare exact bytes without a connection, say who the client is, let time
-// pass without waiting, and hold a conversation with a server.
+// Package links has a resolver for links that work once. Its tests show how to test a resolver:
+// comparing exact bytes without a connection, choosing the client's address, passing time
+// without waiting, and talking to a server over a pipe.
 package links
 
 import (
@@ -15,8 +15,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// Links answers POST with a new link to the content, which GET answers once with that content.
-// Only programs on the same machine may make links. The zero value is ready to use.
+// Links answers POST with a new link to the content. GET returns the content once, within ten
+// minutes. Only programs on the same machine may create links. The zero value is ready to use.
 type Links struct {
 	mu    sync.Mutex
 	links map[string]link // by path
