@@ -47,6 +47,7 @@ func errorsZip(t testing.TB, method uint16, names ...string) *zip.Reader {
 // What a zip archive cannot read is a fault of the server, which its log has at Error, and
 // not a name that is not there.
 func TestZipThatCannotBeRead(t *testing.T) {
+	t.Parallel()
 	const unknownMethod = 99
 	tests := []struct {
 		name, target string

@@ -50,6 +50,7 @@ func TestRemovedRootIsFollowedAtOnce(t *testing.T) {
 // Scripts are run by their path, which leads nowhere while a folder is put into the place of
 // the root: they are run when it is there.
 func TestScriptsWhileTheRootIsReplaced(t *testing.T) {
+	t.Parallel()
 	if !runsScripts {
 		t.Skip("no scripts here")
 	}
@@ -82,6 +83,7 @@ func TestScriptsWhileTheRootIsReplaced(t *testing.T) {
 
 // The root is replaced again and again, while scripts are looked up and started.
 func TestScriptsUnderARootThatIsReplacedAllTheTime(t *testing.T) {
+	t.Parallel()
 	if !runsScripts {
 		t.Skip("no scripts here")
 	}

@@ -26,5 +26,6 @@ func TestMain(m *testing.M) {
 			break
 		}
 	}
+	flag.Set("test.parallel", "8") // tests that are parallel wait for scripts, and not for processors
 	os.Exit(m.Run())
 }

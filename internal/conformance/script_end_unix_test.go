@@ -504,6 +504,7 @@ func TestScriptEndsWithTheServer(t *testing.T) {
 
 // Shutdown waits for scripts whose clients wait.
 func TestShutdownWaitsForScripts(t *testing.T) {
+	t.Parallel()
 	s := endsServe(t, map[string]string{
 		"held.sh":   "echo >held; read x <gate; echo; echo end",
 		"stream.sh": "echo; echo begin; read x <gate; echo end",

@@ -41,6 +41,7 @@ func endsNoiseSum(n int64) uint64 {
 // Content goes to a script while its output comes from it: byte by byte the same, in
 // both directions at once, and none of it is kept.
 func TestScriptBothWaysAtOnce(t *testing.T) {
+	t.Parallel()
 	const size, early = 50 << 20, 1 << 20
 	s := endsServe(t, map[string]string{"cat.sh": "exec cat"}, rawhttp.WithMaxBodyBytes(size))
 	c := s.dial(t)
@@ -217,6 +218,7 @@ func TestScriptFraming(t *testing.T) {
 // A script waits for a slow client, and what it has printed waits when it has ended,
 // for longer than its processes have.
 func TestScriptWaitsForASlowClient(t *testing.T) {
+	t.Parallel()
 	const size = 30 << 20 // more than the buffers of a connection hold
 	s := endsServe(t, map[string]string{
 		"slow.sh": fmt.Sprintf("echo $$ >pid; head -c %d /dev/zero; echo end >ended", size),
@@ -259,6 +261,7 @@ func TestScriptWaitsForASlowClient(t *testing.T) {
 // A child that holds the output does not hold the response: what is there half a
 // second behind the script's end is it.
 func TestScriptLeavesAChild(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name, script string
 		want         string

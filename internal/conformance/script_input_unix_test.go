@@ -196,6 +196,7 @@ func TestScriptInputEndsEarly(t *testing.T) {
 // A script that has printed already cannot be answered otherwise any more: the
 // response is cut.
 func TestScriptInputEndsEarlyBehindOutput(t *testing.T) {
+	t.Parallel()
 	root := scriptioFolder(t, map[string]string{"x.sh": "echo $$ >pid; echo; echo page; cat >/dev/null; exit"})
 	c := dial(t, scriptioServe(t, root))
 	io.WriteString(c, "POST /x.sh HTTP/1.1\r\nHost: example.test\r\nContent-Length: 10\r\n\r\n12345")

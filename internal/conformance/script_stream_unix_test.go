@@ -110,6 +110,7 @@ func TestScriptOutputStreams(t *testing.T) {
 // The answer to HEAD does not wait for content that is not sent, nor does the script
 // go on for it.
 func TestScriptStreamsNothingToHead(t *testing.T) {
+	t.Parallel()
 	root := scriptioFolder(t, map[string]string{"x.sh": "printf 'Content-Type: text/plain\\n\\none\\n'; echo $$ >pid; " + scriptioGate + ": >late"})
 	addr := scriptioServe(t, root)
 	got := talk(t, addr, "HEAD /x.sh HTTP/1.1\r\nHost: example.test\r\n\r\nHEAD /missing HTTP/1.1\r\nHost: example.test\r\n\r\n")
