@@ -252,6 +252,112 @@ func ExampleFS() {
 	// /docs/: "readme.txt\n"
 }
 
+// The page of a site is revalidated at each use; files with a hash in their names are cached for
+// a year.
+func ExampleWithCacheControl() {
+	files, err := rawhttp.FS(
+		fstest.MapFS{
+			"index.html":           {Data: []byte("<!doctype html>")},
+			"assets/app-5f2c1a.js": {Data: []byte("start()")},
+		},
+		rawhttp.WithCacheControl("no-cache"),
+		rawhttp.WithCacheControl("public, max-age=31536000, immutable", "/assets/*"),
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, path := range []string{"/", "/assets/app-5f2c1a.js"} {
+		answer := rawhttp.Answer(files, "GET "+path+" HTTP/1.1\r\nHost: example.test\r\n\r\n")
+		_, value, _ := strings.Cut(answer, "Cache-Control: ")
+		value, _, _ = strings.Cut(value, "\r\n")
+		fmt.Println(path, value)
+	}
+	// Output:
+	// / no-cache
+	// /assets/app-5f2c1a.js public, max-age=31536000, immutable
+}
+
+// Hidden names are not found unless they are enabled, except those below .well-known.
+func ExampleWithDotFiles() {
+	tree := fstest.MapFS{
+		".env":                     {Data: []byte("PASSWORD=secret")},
+		".well-known/security.txt": {Data: []byte("Contact: mailto:security@example.test")},
+	}
+	for _, on := range []bool{false, true} {
+		files, err := rawhttp.FS(tree, rawhttp.WithDotFiles(on))
+		if err != nil {
+			log.Fatal(err)
+		}
+		for _, path := range []string{"/.env", "/.well-known/security.txt"} {
+			answer := rawhttp.Answer(files, "GET "+path+" HTTP/1.1\r\nHost: example.test\r\n\r\n")
+			statusLine, _, _ := strings.Cut(answer, "\r\n")
+			fmt.Println(on, path, statusLine)
+		}
+	}
+	// Output:
+	// false /.env HTTP/1.1 404 Not Found
+	// false /.well-known/security.txt HTTP/1.1 200 OK
+	// true /.env HTTP/1.1 200 OK
+	// true /.well-known/security.txt HTTP/1.1 200 OK
+}
+
+// The first of the files that exists stands for its folder.
+func ExampleWithIndex() {
+	files, err := rawhttp.FS(
+		fstest.MapFS{
+			"index.html":      {Data: []byte("a page")},
+			"docs/readme.txt": {Data: []byte("a text")},
+		},
+		rawhttp.WithIndex("index.html", "readme.txt"),
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, path := range []string{"/", "/docs/"} {
+		answer := rawhttp.Answer(files, "GET "+path+" HTTP/1.1\r\nHost: example.test\r\n\r\n")
+		_, content, _ := strings.Cut(answer, "\r\n\r\n")
+		fmt.Println(path, content)
+	}
+	// Output:
+	// / a page
+	// /docs/ a text
+}
+
+// A client chooses the form of a listing, and the order. With ListNone there is none.
+func ExampleWithListing() {
+	tree := fstest.MapFS{
+		"IMG_2.jpg":  {Data: []byte("large")},
+		"IMG_10.jpg": {Data: []byte("tiny")},
+	}
+	for _, listing := range []rawhttp.Listing{rawhttp.ListText, rawhttp.ListNone} {
+		files, err := rawhttp.FS(tree, rawhttp.WithListing(listing))
+		if err != nil {
+			log.Fatal(err)
+		}
+		for _, target := range []string{"/", "/?sort=size", "/?format=json"} {
+			answer := rawhttp.Answer(files, "GET "+target+" HTTP/1.1\r\nHost: example.test\r\n\r\n")
+			_, content, _ := strings.Cut(answer, "\r\n\r\n")
+			fmt.Printf("%s %s\n%s\n", listing, target, strings.TrimSpace(content))
+		}
+	}
+	// Output:
+	// text /
+	// IMG_2.jpg
+	// IMG_10.jpg
+	// text /?sort=size
+	// IMG_10.jpg
+	// IMG_2.jpg
+	// text /?format=json
+	// {"path":"/","entries":[{"name":"IMG_2.jpg","type":"file","size":5,"href":"./IMG_2.jpg"},
+	// {"name":"IMG_10.jpg","type":"file","size":4,"href":"./IMG_10.jpg"}],"truncated":false}
+	// none /
+	// 404 Not Found
+	// none /?sort=size
+	// 404 Not Found
+	// none /?format=json
+	// 404 Not Found
+}
+
 func ExampleWithMediaType() {
 	files, err := rawhttp.FS(
 		fstest.MapFS{"model.step": {Data: []byte("ISO-10303-21;")}},
