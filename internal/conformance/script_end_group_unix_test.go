@@ -103,6 +103,7 @@ func TestScriptGroupOfForeignZombies(t *testing.T) {
 // A script that has left its group is ended all the same: politely if it was alone there, and
 // by force if others have stayed, who are zombies until it waits for them.
 func TestScriptThatHasLeftItsGroup(t *testing.T) {
+	t.Parallel()
 	for name, before := range map[string]string{
 		"alone":                          "",
 		"and a child has stayed":         "sleep 1000 & ",

@@ -121,6 +121,7 @@ func TestScriptInAPipeline(t *testing.T) {
 
 // Resolvers that do not serve the response of a script end it by closing that.
 func TestScriptWhoseResponseIsDropped(t *testing.T) {
+	t.Parallel()
 	const script = "echo; echo line; echo $$ >pid; exec sleep 1000"
 	failed := errors.New("dropped")
 	tests := []struct {

@@ -295,6 +295,7 @@ func endsWhole(content string) endsAnswer {
 
 // The whole group is ended: politely, and half a second later by force.
 func TestScriptGroupIsEnded(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name, script string
 		pids         []string // files with the processes that there are
@@ -384,6 +385,7 @@ func TestScriptAndItsClient(t *testing.T) {
 // A client that resets while its script prints, or is fed, ends it too; so does a
 // body that ends early, which is refused as ever.
 func TestScriptEndsWithTheExchange(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name, script, request string
 		opts                  []rawhttp.Option
@@ -451,6 +453,7 @@ func TestScriptEndsWithTheExchange(t *testing.T) {
 
 // How scripts end with their server.
 func TestScriptEndsWithTheServer(t *testing.T) {
+	t.Parallel()
 	const script = "trap 'echo TERM >heard; exit 1' TERM; echo $$ >pid; while :; do sleep 100 & wait; done"
 	tests := []struct {
 		name   string
@@ -541,6 +544,7 @@ func TestShutdownWaitsForScripts(t *testing.T) {
 
 // A script that closes what it prints to has been answered for, and keeps its time.
 func TestScriptThatGoesOn(t *testing.T) {
+	t.Parallel()
 	const script = "echo; echo all; echo $$ >pid; exec >&-; exec sleep 1000"
 	tests := []struct {
 		name string

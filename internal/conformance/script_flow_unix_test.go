@@ -88,6 +88,7 @@ func TestScriptBothWaysAtOnce(t *testing.T) {
 // Content and output of many shapes: nobody waits for the other for ever, and nothing
 // is lost.
 func TestScriptContentAndOutput(t *testing.T) {
+	t.Parallel()
 	const size = 1 << 20
 	var noise bytes.Buffer
 	io.CopyN(&noise, &endsNoise{}, size)
@@ -176,6 +177,7 @@ func TestScriptLinesArriveOneByOne(t *testing.T) {
 
 // What is held, and how the answer is framed then.
 func TestScriptFraming(t *testing.T) {
+	t.Parallel()
 	big := func(n int) string { return strings.Repeat("\x00", n) }
 	zeros := func(n int) string { return fmt.Sprintf("head -c %d /dev/zero; ", n) }
 	const waits = "read x <gate; "

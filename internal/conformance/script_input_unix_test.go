@@ -29,6 +29,7 @@ func scriptioText(text string) string {
 // A script reads exactly the content, and then the end; and what it is told of its
 // length is so.
 func TestScriptInput(t *testing.T) {
+	t.Parallel()
 	const post = "POST /x.sh HTTP/1.1\r\nHost: example.test\r\n"
 	chunked := func(chunks ...int) string {
 		var b strings.Builder
@@ -161,6 +162,7 @@ func TestScriptInputOverTheLimit(t *testing.T) {
 // A client that ends before its content does, or stops to send, has its answer; the
 // script is ended.
 func TestScriptInputEndsEarly(t *testing.T) {
+	t.Parallel()
 	const head = "POST /x.sh HTTP/1.1\r\nHost: example.test\r\nContent-Length: 10\r\n\r\n"
 	tests := []struct {
 		name, request string

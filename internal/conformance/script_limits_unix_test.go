@@ -18,6 +18,7 @@ import (
 
 // What is answered where a script has no more time: 504 as long as that can be said.
 func TestScriptTimeout(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name, script string
 		want         endsAnswer

@@ -17,6 +17,7 @@ import (
 // Scripts answer GET, HEAD and POST; others are told so, and run nothing. What is
 // not there has no methods.
 func TestScriptMethods(t *testing.T) {
+	t.Parallel()
 	const (
 		sniff = "X-Content-Type-Options: nosniff\r\n"
 		allow = "Allow: GET, HEAD, POST, OPTIONS\r\n"
@@ -80,6 +81,7 @@ func TestScriptMethods(t *testing.T) {
 // Scripts answer the methods of WithScriptMethods too. Allow and 405 follow, and so does what
 // is refused to pages of other sites.
 func TestScriptMethodsAdded(t *testing.T) {
+	t.Parallel()
 	const (
 		sniff = "X-Content-Type-Options: nosniff\r\n"
 		host  = " HTTP/1.1\r\nHost: a\r\n"

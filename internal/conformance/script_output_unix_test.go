@@ -215,6 +215,7 @@ func (k *scriptioTalk) isPlainGet() bool { return string(k.client) == scriptioGe
 // to what follows from them for other requests. With -update it rewrites what the
 // server says in them; the difference is to be reviewed like code.
 func TestScriptTranscripts(t *testing.T) {
+	t.Parallel()
 	for _, k := range scriptioTalks(t) {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
@@ -289,6 +290,7 @@ func (k *scriptioTalk) asPlain(t *testing.T, root string) string {
 // The log says why a script was answered with 500 or 502, and what it said itself,
 // with the number of the request; the client is not told.
 func TestScriptFailuresAreLogged(t *testing.T) {
+	t.Parallel()
 	tests := []struct{ name, script, answer, log string }{
 		{"exit status", "exit 7", "500 Internal Server Error", `error: rawhttp: request failed \[.*status 500 .*exit status 7\]`},
 		{"signal", "kill -KILL $$", "500 Internal Server Error", `error: rawhttp: request failed \[.*status 500 .*signal: killed\]`},
@@ -327,6 +329,7 @@ func scriptioRepeat(c byte, n int) string {
 
 // Fields may have 32 KiB, with the empty line behind them.
 func TestScriptFieldsHaveALimit(t *testing.T) {
+	t.Parallel()
 	const limit = 32 << 10
 	// A block of n bytes: "Status: 200\nX: aaa...\n\n".
 	block := func(first string, n int) string {

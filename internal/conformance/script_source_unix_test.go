@@ -54,6 +54,7 @@ func scriptioSourceTree(t testing.TB) (root string) {
 
 // No spelling of a request shows the source of a script.
 func TestScriptSourceIsNeverSent(t *testing.T) {
+	t.Parallel()
 	root := scriptioSourceTree(t)
 	targets := []string{
 		"/s.sh", "/S.SH", "/s.SH", "/s.Sh", "/B.SH", "/B.sh", "/b.sh", "/c.Sh", "/sub/s.sh", "/sub/", "/sub/index.sh", "/x.cgi", "/sub/x.CGI", "/tool.sh/s.sh", "/tool.sh", "/tool.sh/",

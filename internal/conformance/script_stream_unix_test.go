@@ -34,6 +34,7 @@ func scriptioRead(t testing.TB, c net.Conn, what, want string) {
 
 // What a script prints goes out before it ends: held for 100 ms at most.
 func TestScriptOutputStreams(t *testing.T) {
+	t.Parallel()
 	const (
 		textType = "Content-Type: text/plain\r\n"
 		sniff    = "X-Content-Type-Options: nosniff\r\n"
@@ -128,6 +129,7 @@ func TestScriptStreamsNothingToHead(t *testing.T) {
 // Content about the 64 KiB that are held at most: all of it comes, with its length if
 // there is less.
 func TestScriptContentAboutWhatIsHeld(t *testing.T) {
+	t.Parallel()
 	const held = 64 << 10
 	var b []byte
 	for i := 0; len(b) < 3*held; i++ {
