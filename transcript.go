@@ -27,6 +27,18 @@ func TranscriptContent(lines int) TranscriptOption {
 	return transcriptOption(func(o *transcript.Options) { o.Lines = lines })
 }
 
+// TranscriptDecoded sets whether text with the content coding gzip or deflate is also shown
+// decoded: as many lines as [TranscriptContent] allows, from the first 64 KiB. These lines
+// follow a bar and no arrow, since they are not on the wire. The default is false.
+func TranscriptDecoded(on bool) TranscriptOption {
+	return transcriptOption(func(o *transcript.Options) {
+		o.Decode = nil
+		if on {
+			o.Decode = transcript.Decode
+		}
+	})
+}
+
 // TranscriptColor sets whether lines are colored with escape sequences (ECMA-48): cyan for
 // the client, green for the server, red for what is refused. The default is false. The
 // program must decide whether the writer is a terminal and its user wants colors.
@@ -52,11 +64,11 @@ func TranscriptColor(on bool) TranscriptOption {
 // and a pause of more than a second is noted.
 //
 // Text content is shown up to 20 lines; the rest is counted, as is content of other media
-// types or with a content coding. See [TranscriptContent].
+// types or with a content coding. See [TranscriptContent] and [TranscriptDecoded].
 //
 // Control characters, and bytes that are not UTF-8, are shown as \x00, so that nothing
 // controls the terminal. Only bytes on the wire follow an arrow of two dashes. Lines of
-// more than 1024 bytes are broken. A connection uses at most about 40 KB of memory. Each
+// more than 1024 bytes are broken. A connection uses at most about 100 KB of memory. Each
 // line is one Write; Writes are never concurrent, and their errors are ignored. Connections
 // wait for w.
 func Transcript(w io.Writer, opts ...TranscriptOption) Trace {

@@ -27,6 +27,7 @@ type settings struct {
 	log     bool
 	trace   bool
 	full    bool // the trace shows all content
+	decoded bool // it shows what content codings stand for
 	color   *colorWhen
 	version bool
 }
@@ -86,7 +87,7 @@ func parseArgs(args []string) (set settings, err error) {
 	if set.addr, err = chooseAddress(flags, set.addr, port); err != nil {
 		return set, err
 	}
-	if set.trace, set.full, err = parseTrace(trace); err != nil {
+	if err := set.parseTrace(trace); err != nil {
 		return set, fmt.Errorf("flag -trace: %w", err)
 	}
 	if set.root, err = chooseRoot(folders, flags, bare); err != nil {
@@ -144,14 +145,23 @@ func withoutCall(s string) string {
 	return s
 }
 
-func parseTrace(s string) (on, full bool, err error) {
-	switch s {
-	case "full":
-		return true, true, nil
-	case "true", "false":
-		return s == "true", false, nil
+// parseTrace takes the value of -trace: what of the content is shown.
+func (set *settings) parseTrace(s string) error {
+	set.trace = s != "false"
+	if s == "true" || s == "false" {
+		return nil
 	}
-	return false, false, errors.New("want -trace or -trace=full")
+	for word := range strings.SplitSeq(s, ",") {
+		switch word {
+		case "full":
+			set.full = true
+		case "decoded":
+			set.decoded = true
+		default:
+			return errors.New("want -trace, -trace=full or -trace=decoded")
+		}
+	}
+	return nil
 }
 
 func parseListing(s string) (rawhttp.FileOption, error) {

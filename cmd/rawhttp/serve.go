@@ -65,7 +65,7 @@ func (set *settings) serverOptions(files rawhttp.Resolver, stderr io.Writer) []r
 			lines = -1
 		}
 		opts = append(opts, rawhttp.WithTrace(rawhttp.Transcript(stderr,
-			rawhttp.TranscriptContent(lines), rawhttp.TranscriptColor(set.color.on(stderr)))))
+			rawhttp.TranscriptContent(lines), rawhttp.TranscriptDecoded(set.decoded), rawhttp.TranscriptColor(set.color.on(stderr)))))
 	}
 	return opts
 }

@@ -39,7 +39,8 @@ What it serves
 
 What it shows
   -log                    each request, and why one is refused
-  -trace, -trace=full     the conversation, line by line; full: all content
+  -trace, -trace=WHAT     the conversation, line by line; full: all content;
+                          decoded: what is compressed, too
   -color WHEN             auto, always or never
   -version                the version; -h this text
 

@@ -159,3 +159,42 @@ func TestTranscriptMarksRefusals(t *testing.T) {
 		})
 	}
 }
+
+// The options change what of the content is shown, and whether there are colors.
+func TestTranscriptOptions(t *testing.T) {
+	const shown = "#1.1 S <-- hello<LF>"
+	tests := []struct {
+		name string
+		opts []rawhttp.TranscriptOption
+		want string
+	}{
+		{"none", nil, shown},
+		{"nil", []rawhttp.TranscriptOption{nil}, shown},
+		{"no content", []rawhttp.TranscriptOption{rawhttp.TranscriptContent(0)}, "#1.1 S     (6 bytes of text/plain)"},
+		{"all content", []rawhttp.TranscriptOption{rawhttp.TranscriptContent(-1)}, shown},
+		{"the later one", []rawhttp.TranscriptOption{rawhttp.TranscriptContent(0), rawhttp.TranscriptContent(1)}, shown},
+		{"colors", []rawhttp.TranscriptOption{rawhttp.TranscriptColor(true)}, "\x1b[32m" + shown + "\x1b[0m"},
+		{"colors off", []rawhttp.TranscriptOption{rawhttp.TranscriptColor(true), rawhttp.TranscriptColor(false)}, shown},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var w lineWriter
+				srv, err := rawhttp.New(rawhttp.WithResolver(rawhttp.ResolverFunc(hello)), rawhttp.WithTrace(rawhttp.Transcript(&w, tt.opts...)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				client, server := net.Pipe()
+				go io.Copy(io.Discard, client)
+				served := make(chan struct{})
+				go func() { srv.ServeConn(t.Context(), server); close(served) }()
+				io.WriteString(client, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+				<-served
+				client.Close()
+				if !slices.Contains(w.lines, tt.want) {
+					t.Errorf("no line %q in:\n%s", tt.want, strings.Join(w.lines, "\n"))
+				}
+			})
+		})
+	}
+}

@@ -14,11 +14,12 @@ type content struct {
 	media  string // media type without parameters, or ""
 	coding string // content codings, or ""
 	kind   contentKind
-	lines  int   // lines shown
-	frames int   // lines of chunk framing shown
-	more   int64 // bytes of text not shown
-	count  int64 // bytes that are not text
-	chunks int   // number of chunks that count is from
+	lines  int    // lines shown
+	frames int    // lines of chunk framing shown
+	more   int64  // bytes of text not shown
+	count  int64  // bytes that are not text
+	chunks int    // number of chunks that count is from
+	coded  []byte // the beginning of content to be decoded
 }
 
 type contentKind int
@@ -36,10 +37,13 @@ func (s *side) data(b []byte) {
 	}
 	ct, limit := &s.content, s.c.p.opts.Lines
 	if ct.kind == undecided {
-		ct.decide(b, limit)
+		ct.decide(b, limit, s.c.p.opts.Decode != nil)
 	}
 	if ct.kind == isBinary {
 		ct.count += int64(len(b))
+		if ct.coding != "" && s.c.p.opts.Decode != nil && isTextType(ct.media) {
+			ct.coded = append(ct.coded, b[:min(len(b), maxCoded-len(ct.coded))]...)
+		}
 		return
 	}
 	for off := s.off - len(b); len(b) > 0; {
@@ -56,10 +60,36 @@ func (s *side) data(b []byte) {
 	}
 }
 
+// showDecoded prints what content with a coding stands for. No arrow precedes it: it is not
+// what is on the wire.
+func (s *side) showDecoded() {
+	if len(s.content.coded) == 0 {
+		return
+	}
+	text := s.c.p.opts.Decode(s.content.coding, s.content.coded)
+	s.content.coded = nil
+	limit := s.c.p.opts.Lines
+	for shown := 0; len(text) > 0; shown++ {
+		if shown == limit {
+			s.c.line(s.num, sideColors[s.who], mute[s.who]+"(… more)")
+			return
+		}
+		line := text
+		if i := bytes.IndexByte(text, '\n'); i >= 0 {
+			line = text[:i+1]
+		}
+		if len(line) > maxPiece {
+			line = line[:breakAt(line[:maxPiece])]
+		}
+		text = text[len(line):]
+		s.c.line(s.num, sideColors[s.who], mute[s.who]+"| "+visible(line))
+	}
+}
+
 // decide decides whether content that begins with b is shown as text.
-func (c *content) decide(b []byte, limit int) {
+func (c *content) decide(b []byte, limit int, decodes bool) {
 	switch {
-	case limit < 0:
+	case limit < 0 && !(decodes && c.coding != ""):
 		c.kind = isText
 	case limit == 0 || c.coding != "" || c.media == "TLS":
 		c.kind = isBinary

@@ -18,7 +18,11 @@ type Options struct {
 	Lines int  // most lines to show of each content; negative means all
 	Color bool // use colors of a terminal
 	Judge bool // the server is this package's own, so expect it to refuse what its parser rejects
-	Mail  bool // conversations may be SMTP, POP3, IMAP or another line-based protocol
+	// Decode returns what the beginning of content with a coding stands for, or nil. It may
+	// be nil: then such content is counted and not shown.
+	Decode func(coding string, b []byte) []byte
+
+	Mail bool // conversations may be SMTP, POP3, IMAP or another line-based protocol
 }
 
 // A Printer prints conversations, which may be concurrent.

@@ -321,6 +321,7 @@ func (s *side) pauseContent() {
 	s.printBegun()
 	if note := s.content.summary(); note != "" {
 		s.c.line(s.num, sideColors[s.who], mute[s.who]+note)
+		s.showDecoded()
 	}
 }
 

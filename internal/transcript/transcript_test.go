@@ -76,6 +76,8 @@ func play(t *testing.T, in string, piece int) string {
 				opts.Mail, opts.Judge = true, false
 			case word == "color":
 				opts.Color = true
+			case word == "decoded":
+				opts.Decode = Decode
 			case word == "all":
 				opts.Lines = -1
 			case word == "after":
@@ -136,9 +138,10 @@ func FuzzConversation(f *testing.F) {
 	f.Add([]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), []byte("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"), uint8(3), false)
 	f.Add([]byte("GET  / HTTP/1.1\n\nX"), []byte("HTTP/1.1 400 Bad\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz"), uint8(9), false)
 	f.Add([]byte("A LOGIN {3}\r\nabc\r\nDATA\r\n..\r\n.\r\n"), []byte("* OK\r\n354 \r\n+OK\r\n.\r\n"), uint8(5), true)
+	f.Add([]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), []byte("HTTP/1.1 200 OK\r\nContent-Type: text/x\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b\x08\x1c\x00\x00\x00\x00\x00\x00\x01\x00a\x00\x00\x00"), uint8(50), false)
 	f.Fuzz(func(t *testing.T, client, server []byte, piece uint8, mail bool) {
 		size := 0
-		c := New(Options{Lines: 3, Judge: !mail, Mail: mail}, func(line string) {
+		c := New(Options{Lines: 3, Judge: !mail, Mail: mail, Decode: Decode}, func(line string) {
 			size += len(line)
 			if !strings.HasSuffix(line, "\n") || strings.ContainsAny(line[:len(line)-1], "\n\r\x1b\x00") {
 				t.Errorf("prints %q", line)

@@ -1,0 +1,69 @@
+package transcript
+
+import (
+	"bytes"
+	"compress/flate"
+	"strings"
+)
+
+// maxCoded is how many bytes of content with a coding are kept to be decoded, and how many
+// bytes of what they stand for are looked at.
+const maxCoded = 64 << 10
+
+// Decode returns what b, the beginning of content with a coding, stands for, as far as that
+// can be told; nil if it is not so coded, or the coding is none of gzip and deflate.
+func Decode(coding string, b []byte) []byte {
+	switch strings.ToLower(coding) {
+	case "gzip", "x-gzip":
+		b = afterGzipHeader(b)
+	case "deflate":
+		if len(b) > 2 && b[0]&0x0f == 8 && (int(b[0])<<8|int(b[1]))%31 == 0 { // zlib (RFC 1950)
+			b = b[2:]
+		}
+	default:
+		return nil
+	}
+	if len(b) == 0 {
+		return nil
+	}
+	r := flate.NewReader(bytes.NewReader(b))
+	decoded := make([]byte, maxCoded)
+	n := 0
+	for n < len(decoded) {
+		m, err := r.Read(decoded[n:])
+		n += m
+		if err != nil {
+			break
+		}
+	}
+	return decoded[:n]
+}
+
+// afterGzipHeader returns what follows the header of a gzip member (RFC 1952, section 2.3),
+// nil if b is none.
+func afterGzipHeader(b []byte) []byte {
+	const (
+		size                            = 10
+		hasCRC, hasExtra, hasName, hasC = 2, 4, 8, 16
+	)
+	if len(b) < size || b[0] != 0x1f || b[1] != 0x8b || b[2] != 8 {
+		return nil
+	}
+	flags, b := b[3], b[size:]
+	if flags&hasExtra != 0 {
+		if len(b) < 2 {
+			return nil
+		}
+		n := 2 + int(b[0]) + int(b[1])<<8
+		b = b[min(n, len(b)):]
+	}
+	for _, text := range []byte{hasName, hasC} {
+		if flags&text != 0 {
+			b = b[bytes.IndexByte(b, 0)+1:]
+		}
+	}
+	if flags&hasCRC != 0 {
+		b = b[min(2, len(b)):]
+	}
+	return b
+}
