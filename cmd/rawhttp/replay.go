@@ -72,12 +72,6 @@ func (t *talk) add(line string) error {
 	return err
 }
 
-// looksLikeReplay reports whether text is a transcript file.
-func looksLikeReplay(text []byte) bool {
-	_, err := parseReplay(text)
-	return err == nil
-}
-
 // match compares what a server said with what is wanted of it, line by line; the value of a
 // Date field may differ. It returns how much of got is as wanted; that more must come; or the
 // first difference.
