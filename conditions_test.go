@@ -8,20 +8,6 @@ import (
 	"time"
 )
 
-// The representation that conditions are asked of, and the time that the tests take
-// place in: that of a bubble.
-const (
-	contentText    = "0123456789abcdefghij"
-	contentDate    = "Date: Sat, 01 Jan 2000 00:00:00 GMT\r\n"
-	contentTag     = `"v1"`
-	contentChanged = "Fri, 31 Dec 1999 12:00:00 GMT"
-)
-
-// contentOf makes a Response of contentText.
-func contentOf(etag string, mod time.Time) *Response {
-	return Content(Representation{MediaType: "text/plain", Body: strings.NewReader(contentText), Size: int64(len(contentText)), ModTime: mod, ETag: etag})
-}
-
 // contentAsk gives the bytes of the answer to a request of the method with the field
 // lines.
 func contentAsk(t testing.TB, resp *Response, method string, lines ...string) string {

@@ -118,31 +118,6 @@ func (c *liveClient) heard() string {
 	return s
 }
 
-// isOpen reports whether the server has not closed its side.
-func (c *liveClient) isOpen() bool {
-	synctest.Wait()
-	select {
-	case <-c.ended:
-		return false
-	default:
-		return true
-	}
-}
-
-// liveForever is longer than any limit of time.
-const liveForever = 1000 * time.Hour
-
-// waitEnd waits until the server has closed its side, and tells how long after
-// start that was: liveForever if it does not.
-func (c *liveClient) waitEnd(start time.Time) time.Duration {
-	select {
-	case <-c.ended:
-		return c.endedAt.Sub(start)
-	case <-time.After(liveForever):
-		return liveForever
-	}
-}
-
 // liveText is the answer, without Date, that has text as its content: the status
 // line from its status code on, the field lines behind Content-Length, the text.
 func liveText(status string, fields []string, text string) string {
@@ -186,22 +161,6 @@ func (l *liveLog) Debug(msg string, args ...any) { l.add("debug", msg, args) }
 func (l *liveLog) Info(msg string, args ...any)  { l.add("info", msg, args) }
 func (l *liveLog) Warn(msg string, args ...any)  { l.add("warn", msg, args) }
 func (l *liveLog) Error(msg string, args ...any) { l.add("error", msg, args) }
-
-// has reports whether some line of the level has all the parts.
-func (l *liveLog) has(level string, parts ...string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, line := range l.lines {
-		ok := strings.HasPrefix(line, level+" ")
-		for _, p := range parts {
-			ok = ok && strings.Contains(line, p)
-		}
-		if ok {
-			return true
-		}
-	}
-	return false
-}
 
 func (l *liveLog) String() string {
 	l.mu.Lock()

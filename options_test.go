@@ -19,49 +19,6 @@ var _ Logger = (*slog.Logger)(nil)
 var (
 	liveFS     = fstest.MapFS{"a.txt": {Data: []byte("hello")}}
 	liveSource = WithResolver(livePath)
-
-	liveMistakes = []struct {
-		name string // of the option, which its error has
-		opt  Option
-	}{
-		{"WithServerField", WithServerField("a\r\nX: b")},
-		{"WithServerField", WithServerField("a\x00")},
-		{"WithServerField", WithServerField(" a")},
-		{"WithReadHeaderTimeout", WithReadHeaderTimeout(-1)},
-		{"WithIdleTimeout", WithIdleTimeout(-1)},
-		{"WithStallTimeout", WithStallTimeout(-1)},
-		{"WithDrainTimeout", WithDrainTimeout(math.MinInt64)},
-		{"WithMaxHeaderBytes", WithMaxHeaderBytes(511)},
-		{"WithMaxHeaderBytes", WithMaxHeaderBytes(1<<20 + 1)},
-		{"WithMaxHeaderBytes", WithMaxHeaderBytes(0)},
-		{"WithMaxFields", WithMaxFields(0)},
-		{"WithMaxFields", WithMaxFields(10_001)},
-		{"WithMaxBodyBytes", WithMaxBodyBytes(-1)},
-		{"WithMaxConns", WithMaxConns(-1)},
-		{"WithHosts", WithHosts("example.test", "a b")},
-		{"WithHosts", WithHosts("")},
-		{"WithHosts", WithHosts("example.test:80")},
-		{"WithHosts", WithHosts("http://example.test")},
-		{"WithHosts", WithHosts("[::1")},
-		{"WithTrustedProxies", WithTrustedProxies(netip.MustParsePrefix("10.0.0.0/8"), netip.Prefix{})},
-		{"WithTrustedProxies", WithTrustedProxies(netip.MustParsePrefix("::ffff:10.0.0.0/104"))}, // which would match none
-	}
-	liveFileMistakes = []struct {
-		name string
-		opt  FileOption
-	}{
-		{"WithListing", WithListing(200)},
-		{"WithMaxListing", WithMaxListing(-1)},
-		{"WithIndex", WithIndex("index.html", "a/b")},
-		{"WithIndex", WithIndex("")},
-		{"WithIndex", WithIndex("..")},
-		{"WithMediaType", WithMediaType("a/b", "text/plain")},
-		{"WithMediaType", WithMediaType(".", "text/plain")},
-		{"WithMediaType", WithMediaType(".a.b", "text/plain")},
-		{"WithMediaType", WithMediaType(".txt", "")},
-		{"WithMediaType", WithMediaType(".txt", "text/plain\r\nX: y")},
-		{"WithCacheControl", WithCacheControl("a\nb")},
-	}
 )
 
 // A later option wins; those that collect add.

@@ -201,7 +201,7 @@ func TestParseRequestOffsets(t *testing.T) {
 		t.Fatal(err)
 	}
 	type offsets struct{ Start, End int32 }
-	of := func(s Span) offsets { return offsets{s.Start, s.End} }
+	of := func(s Span) offsets { return offsets(s) }
 	got := map[string]offsets{"method": of(req.head.Method), "target": of(req.head.Target), "raw path": of(req.head.RawPath), "query": of(req.head.Query), "host": of(req.head.Host)}
 	for _, f := range req.head.Fields {
 		name := string(f.Name.Of(req.head.Text))
