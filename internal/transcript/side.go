@@ -13,6 +13,9 @@ const maxPiece = 1024
 // maxRun is how many lines of a protocol that is no HTTP are shown while the other side is silent.
 const maxRun = 200
 
+// maxLine is how many bytes of a line are shown, in several pieces.
+const maxLine = 32 << 10
+
 // maxFieldLines is the most lines treated as a header section.
 const maxFieldLines = 1000
 
@@ -170,16 +173,36 @@ func (s *side) lineBytes(b []byte) {
 		s.chunkEnd(b, ended)
 		return
 	}
-	if s.phase == inLines && s.run >= maxRun && s.c.p.opts.Lines >= 0 {
+	if s.floods(b) && s.c.p.opts.Lines >= 0 {
 		s.content.more += int64(len(b))
 	} else {
+		if s.inHead() && s.content.more > 0 {
+			s.pauseContent()
+		}
 		s.run += s.show(b, s.off-len(b))
 	}
 	if ended {
+		if s.phase == inFields && s.content.more > 0 {
+			s.pauseContent()
+		}
 		line := bytes.TrimRight(s.line, "\r\n")
 		s.line = s.line[:0]
 		s.endLine(line)
 	}
+}
+
+// floods reports whether b, of the current line, is counted and not shown: too much came before
+// it, in a line or in lines that say nothing.
+func (s *side) floods(b []byte) bool {
+	switch s.phase {
+	case inLines:
+		return s.run >= maxRun
+	case atStart:
+		if s.run >= maxRun && len(bytes.Trim(b, "\r\n")) == 0 {
+			return true
+		}
+	}
+	return s.off-len(b)-s.start > maxLine
 }
 
 func (s *side) endLine(line []byte) {
