@@ -77,9 +77,16 @@ type tab struct {
 	messages int // that the test itself makes on the console
 }
 
-// open opens a tab. When the test ends there must be nothing on its console: no
-// error, no warning, no violation of the policy.
+// open opens a tab for a server with the options.
 func open(t *testing.T, v view, opts ...rawhttp.Option) *tab {
+	t.Helper()
+	program(t, "chromium", "chromium")
+	return openAt(t, v, serve(t, opts...))
+}
+
+// openAt opens a tab. When the test ends there must be nothing on its console: no
+// error, no warning, no violation of the policy.
+func openAt(t *testing.T, v view, origin string) *tab {
 	t.Helper()
 	program(t, "chromium", "chromium")
 	parent, err := browser()
@@ -93,7 +100,7 @@ func open(t *testing.T, v view, opts ...rawhttp.Option) *tab {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute) // only keeps a hang from lasting for ever
 	t.Cleanup(cancel)
-	b := &tab{T: t, ctx: ctx, origin: serve(t, opts...)}
+	b := &tab{T: t, ctx: ctx, origin: origin}
 	console := chromedp.Console(ctx)
 	t.Cleanup(func() {
 		const end = "the end of the test"
