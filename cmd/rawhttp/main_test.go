@@ -122,6 +122,7 @@ func folder(t *testing.T, names ...string) string {
 }
 
 func TestRunFlags(t *testing.T) {
+	t.Parallel()
 	root := folder(t, "index.html", "home.html", "sub/a.txt", "sub/.hidden")
 	type answer struct {
 		Status  int
@@ -255,6 +256,7 @@ func TestRunTrace(t *testing.T) {
 
 // An idle connection does not keep the command from ending.
 func TestRunStopsInOrder(t *testing.T) {
+	t.Parallel()
 	cmd := start(t, "-addr", "127.0.0.1:0", folder(t, "a.txt"))
 	idle, err := net.Dial("tcp", cmd.addr)
 	if err != nil {
@@ -473,6 +475,7 @@ func runsScripts() bool {
 }
 
 func TestRunScripts(t *testing.T) {
+	t.Parallel()
 	if !runsScripts() {
 		wantOneLine(t, []string{"-addr", "127.0.0.1:0", "-script", ".sh=sh", t.TempDir()}, 2, "-script") // there are no process groups
 		return

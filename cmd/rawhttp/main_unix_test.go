@@ -27,6 +27,7 @@ func build(t *testing.T) string {
 }
 
 func TestBinaryStatus(t *testing.T) {
+	t.Parallel()
 	binary := build(t)
 	tests := []struct {
 		name string
@@ -58,6 +59,7 @@ func TestBinaryStatus(t *testing.T) {
 // What is asked for before the signal is answered in full, though it is larger
 // than what the system takes ahead of the client.
 func TestBinarySignals(t *testing.T) {
+	t.Parallel()
 	const size = 64 << 20
 	binary := build(t)
 	root := t.TempDir()
@@ -113,6 +115,7 @@ func TestBinarySignals(t *testing.T) {
 // A second signal does not wait for requests in progress; neither it nor the end of a
 // terminal leaves a script behind.
 func TestBinarySignalsEndScripts(t *testing.T) {
+	t.Parallel()
 	binary := build(t)
 	for name, signals := range map[string][]os.Signal{
 		"SIGTERM twice":          {syscall.SIGTERM, syscall.SIGTERM},

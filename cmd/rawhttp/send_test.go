@@ -55,6 +55,7 @@ func scripted(t *testing.T, answer string, heard *lockedBuffer) (addr string) {
 }
 
 func TestSendIsExact(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name  string
 		stdin string
@@ -109,6 +110,7 @@ func TestSendShowsBothSides(t *testing.T) {
 }
 
 func TestSendStatus(t *testing.T) {
+	t.Parallel()
 	var heard lockedBuffer
 	answers := scripted(t, "hello", &heard)
 	silent := scripted(t, "", &heard)

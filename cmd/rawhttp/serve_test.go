@@ -195,6 +195,7 @@ func TestPortInUse(t *testing.T) {
 }
 
 func TestCourseClientIsAnswered(t *testing.T) {
+	t.Parallel()
 	cmd := start(t, "-port", "0", "-lenient", "-list", "text", folder(t, "a.txt"))
 	for _, head := range []string{"GET /a.txt HTTP/1.1\r\n", "GET /a.txt HTTP/1.1\n", "GET /a.txt HTTP/1.1\r\nHost: evil.test\r\n"} {
 		conn, err := net.Dial("tcp", cmd.addr)

@@ -53,6 +53,7 @@ var abortServers = map[string]func(*kernelConn) net.Conn{
 // Wherever a client stops, and however: the connection ends, and a client that still reads
 // has an answer to each request that it has sent whole, and at most a refusal of the last.
 func TestClientEndsAnywhere(t *testing.T) {
+	t.Parallel()
 	talk := strings.Join(abortTalk, "")
 	for end, stop := range abortEnds {
 		for kind, wrap := range abortServers {

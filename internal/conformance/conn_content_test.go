@@ -44,6 +44,7 @@ func liveChunks(content string, size int) string {
 // that the next request is found; else the connection closes, and the answer says
 // so if that is known.
 func TestContentLeftUnread(t *testing.T) {
+	t.Parallel()
 	const most = 256 << 10
 	zeros := func(n int) string { return strings.Repeat("0", n) }
 	post := func(n int) string { return livePost("/a", zeros(n)) }

@@ -150,6 +150,7 @@ func TestHalfClosedClient(t *testing.T) {
 // not lost to a reset: until the client closes, has sent nothing for 5 s, or 30 s are over,
 // however much it sends.
 func TestLingeringClose(t *testing.T) {
+	t.Parallel()
 	const bad = "GET\r\n\r\n"
 	refusal := liveText("400 Bad Request", []string{"X-Content-Type-Options: nosniff", liveClose},
 		"400 Bad Request: method is not a token (RFC 9110, section 9.1)\n")

@@ -97,6 +97,7 @@ func TestWriteStallAfterTheLastByte(t *testing.T) {
 
 // A client that takes a little now and then is never cut.
 func TestSlowReaderIsNotCut(t *testing.T) {
+	t.Parallel()
 	text := strings.Repeat("0123456789", 20_000)
 	resolvers := map[string]rawhttp.Resolver{
 		"large": say(text),

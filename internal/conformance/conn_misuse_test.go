@@ -65,6 +65,7 @@ func misuseRounds(t *testing.T, addr string) {
 
 // A goroutine that reads content on, behind the answer, gets an error and nothing else.
 func TestContentIsReadBehindTheAnswer(t *testing.T) {
+	t.Parallel()
 	var readers sync.WaitGroup
 	read := func(body io.Reader) {
 		b := make([]byte, 10)

@@ -21,6 +21,7 @@ var liveTell = rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request
 // A head that comes again is not parsed again: all else is of each request alone, however
 // what comes is split.
 func TestRepeatedHeads(t *testing.T) {
+	t.Parallel()
 	get, other := liveGet("/a/b"), liveGet("/a/c")
 	steps := []struct{ in, want string }{
 		{get, `1 /a/b "" <nil> ""`},

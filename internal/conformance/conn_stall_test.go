@@ -86,6 +86,7 @@ func TestStalledReaderWithBuffer(t *testing.T) {
 
 // A client that takes a little now and then is not cut, and gets all of it.
 func TestSlowReaderWithBuffer(t *testing.T) {
+	t.Parallel()
 	for kind, resolver := range stallKinds {
 		for name, wrap := range stallConns {
 			t.Run(kind+"/"+name, func(t *testing.T) {

@@ -395,6 +395,7 @@ func TestContentIsReadLate(t *testing.T) {
 // Nor is it a data race to read the Body of a request without content late, while its
 // connection serves others; with -race this test would tell.
 func TestBodyWithoutContentIsReadLate(t *testing.T) {
+	t.Parallel()
 	long := "A: " + strings.Repeat("a", idleText)
 	bubble(t, func(t *testing.T) {
 		var late sync.WaitGroup

@@ -29,6 +29,7 @@ func courseAskAsTaught(t *testing.T, lines ...string) string {
 
 // The functional tests of the course, with its client.
 func TestCourseClient(t *testing.T) {
+	t.Parallel()
 	get := func(t *testing.T, target string) string {
 		t.Helper()
 		return courseAskAsTaught(t, "GET "+target+" HTTP/1.1", "Host: example.com", "")

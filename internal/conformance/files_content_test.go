@@ -67,6 +67,7 @@ const filesGet = "GET /a.bin HTTP/1.1\r\nHost: a\r\n\r\n"
 // Around the sizes where the way of the bytes changes, over TCP, where files go by
 // the system's way, each file comes whole and the connection persists.
 func TestFilesOfAnySize(t *testing.T) {
+	t.Parallel()
 	for _, size := range []int{0, 1, 4096, outputBuffer - 1, outputBuffer, outputBuffer + 1, 2*outputBuffer + 1, 1 << 20, 5<<20 + 3} {
 		content := filesLarge(size)
 		dir, _ := filesWrite(t, "a.bin", content)
@@ -125,6 +126,7 @@ func TestLargeContentLeavesWithItsHead(t *testing.T) {
 // A file that changes its size while it is sent: never more than Content-Length
 // said, and less is not taken for whole.
 func TestFileThatChangesWhileItIsSent(t *testing.T) {
+	t.Parallel()
 	const refused = "HTTP/1.1 500 Internal Server Error\r\n"
 	tests := []struct {
 		name        string

@@ -244,6 +244,7 @@ func filesTake(t testing.TB, answer string) filesAnswer {
 }
 
 func TestFileResolver(t *testing.T) {
+	t.Parallel()
 	sources := filesSources(t)
 	for _, tt := range filesTests {
 		for _, source := range sources {

@@ -315,6 +315,7 @@ func TestListedNamesCanBeRead(t *testing.T) {
 }
 
 func TestPathTraversal(t *testing.T) {
+	t.Parallel()
 	root := unixMake(t, map[string]string{"a.txt": "a", "sub/b.txt": "b"})
 	up := strings.Repeat("../", 20)
 	targets := []string{

@@ -334,6 +334,7 @@ func TestListingOfManyNames(t *testing.T) {
 
 // What is over the limit of a listing is not even kept.
 func TestListingOfTooManyNames(t *testing.T) {
+	t.Parallel()
 	fake := &listingFake{t: t, names: 300_000, mayRead: true}
 	for _, tt := range []struct {
 		opts []rawhttp.FileOption

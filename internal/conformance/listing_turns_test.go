@@ -40,6 +40,7 @@ func listingStatus(t *testing.T, client net.Conn) int {
 // At most 16 long listings are made at once. The next waits for one to end, and is
 // answered with 503 after five seconds. Short listings and files do not wait.
 func TestLongListingsAtOnce(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		r, _ := listingOfFake(t, 10_000)
 		var clients []net.Conn
@@ -111,6 +112,7 @@ func TestLongListingsAtOnce(t *testing.T) {
 // While another waits for its turn, a listing whose client has taken more than 30
 // seconds is cut. While none does it may take as long as it likes.
 func TestSlowListingGivesWay(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		r, _ := listingOfFake(t, 10_000)
 		var clients []net.Conn
@@ -177,6 +179,7 @@ func TestShortListingsDoNotWait(t *testing.T) {
 
 // However a long listing ends, its turn is given to another.
 func TestLongListingsGiveBackTheirTurn(t *testing.T) {
+	t.Parallel()
 	const get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 	dropped := errors.New("dropped")
 	tests := []struct {

@@ -278,6 +278,7 @@ func TestBuilders(t *testing.T) {
 }
 
 func TestServeReturns(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name string
 		stop func(srv *rawhttp.Server, ln net.Listener, cancel func()) error
@@ -351,6 +352,7 @@ func TestListenAndServeReturns(t *testing.T) {
 }
 
 func TestStatsAndTraceCount(t *testing.T) {
+	t.Parallel()
 	var states []string
 	var read, written, opened, closed uint64
 	var exchanges []rawhttp.Exchange

@@ -112,6 +112,7 @@ func TestRangesOfBodiesThatDoNotStandAtTheirBeginning(t *testing.T) {
 // Large content over TCP, where files have a way of their own; and behind it the next
 // response, where it belongs.
 func TestRangesOverTCP(t *testing.T) {
+	t.Parallel()
 	content := filesLarge(300_000)
 	ranges := []struct{ field, want string }{
 		{"bytes=0-", "0-299999"},

@@ -177,6 +177,7 @@ func (contentReaderAt) Read([]byte) (int, error) {
 }
 
 func TestRanges(t *testing.T) {
+	t.Parallel()
 	for _, tt := range contentRanges {
 		t.Run(tt.name, func(t *testing.T) {
 			status, contentRange, content, several := contentWant(tt.want)

@@ -24,6 +24,7 @@ import (
 )
 
 func TestListenAndServe(t *testing.T) {
+	t.Parallel()
 	t.Run("serves", func(t *testing.T) {
 		asked := make(chan net.Addr, 1)
 		s := newServer(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {

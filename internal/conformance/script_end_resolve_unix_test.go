@@ -99,6 +99,7 @@ func TestScriptThatIsBusy(t *testing.T) {
 // A script behind other requests: what is whole before it leaves at once, and what
 // comes behind it waits.
 func TestScriptInAPipeline(t *testing.T) {
+	t.Parallel()
 	s := endsServe(t, map[string]string{
 		"slow.sh":   "read x <gate; echo; echo slow",
 		"stream.sh": "echo; echo one; read x <gate; echo two",
@@ -188,6 +189,7 @@ func endsRequest(t testing.TB, text string) *rawhttp.Request {
 
 // Without a server a script is run as well, and its response is one as others are.
 func TestScriptResolvedWithoutAServer(t *testing.T) {
+	t.Parallel()
 	s := &endsSite{root: endsFolder(t, map[string]string{
 		"held.sh":   "echo; echo held",
 		"stream.sh": "echo; echo begin; read x <gate; echo end",
@@ -250,6 +252,7 @@ func TestScriptResolvedWithoutAServer(t *testing.T) {
 
 // The end of the context ends the script, whatever it is at.
 func TestScriptWhoseContextEnds(t *testing.T) {
+	t.Parallel()
 	cause := errors.New("no longer wanted")
 	s := &endsSite{root: endsFolder(t, map[string]string{
 		"silent.sh": "echo $$ >silent; exec sleep 1000",

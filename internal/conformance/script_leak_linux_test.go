@@ -22,6 +22,9 @@ import (
 // number: 1000 takes some minutes.
 const leakRuns = 24
 
+// fewLeakRuns is leakRuns without -long.
+const fewLeakRuns = 4
+
 // A leakCount is what may not be left of scripts.
 type leakCount struct {
 	Survivors   int // processes in the folder of the scripts
@@ -61,7 +64,10 @@ func leakProcesses(t testing.TB, folder string) (survivors, zombies int) {
 // in the end no zombie, no descriptor and no goroutine.
 func TestScriptsLeaveNothing(t *testing.T) {
 	noNewGoroutines(t)
-	runs := leakRuns
+	runs := fewLeakRuns
+	if *long {
+		runs = leakRuns
+	}
 	if s := os.Getenv("RAWHTTP_SCRIPT_RUNS"); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil {

@@ -56,6 +56,7 @@ func sendfileRefusedTo(t *testing.T, s *rawhttp.Server, call uintptr, errno sysc
 // deadline has then read more than it wrote, which must come all the same: a client that
 // pauses gets every byte.
 func TestSlowClientWithoutSendfile(t *testing.T) {
+	t.Parallel()
 	content := make([]byte, 16<<20)
 	rand.NewChaCha8([32]byte{}).Read(content)
 	root := t.TempDir()

@@ -71,6 +71,7 @@ var wireUpdate = flag.Bool("update", false, "rewrite the answers in testdata/wir
 // server closes, it must do so before it has seen anything of the request for
 // /next that follows. No time passes in any of them.
 func TestWire(t *testing.T) {
+	t.Parallel()
 	var used rawhttp.Request // parses all heads, one after the other
 	for _, f := range readWireFiles(t) {
 		t.Run(f.name, func(t *testing.T) {

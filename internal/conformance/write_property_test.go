@@ -89,6 +89,7 @@ func (r writeRandom) response(content []byte) (resp *rawhttp.Response, rangeable
 // same fields in the same order for each name, the same content, and nothing is
 // left over.
 func TestWriteResponseIsReadBack(t *testing.T) {
+	t.Parallel()
 	r := writeRandom{rand.New(rand.NewPCG(9110, 9112))}
 	requests := []string{
 		"GET / HTTP/1.1\r\nHost: a\r\n\r\n",

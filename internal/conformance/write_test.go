@@ -176,6 +176,7 @@ func TestStreamFails(t *testing.T) {
 
 // A string is written as the same bytes are, wherever the buffer ends.
 func TestTextIsWrittenAsBytes(t *testing.T) {
+	t.Parallel()
 	sizes := []int{0, 1, 3 * outputBuffer}
 	for n := outputBuffer - 400; n < outputBuffer+20; n += 7 {
 		sizes = append(sizes, n)
