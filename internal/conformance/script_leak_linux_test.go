@@ -22,9 +22,6 @@ import (
 // number: 1000 takes some minutes.
 const leakRuns = 24
 
-// fewLeakRuns is leakRuns without -long.
-const fewLeakRuns = 4
-
 // A leakCount is what may not be left of scripts.
 type leakCount struct {
 	Survivors   int // processes in the folder of the scripts
@@ -63,11 +60,9 @@ func leakProcesses(t testing.TB, folder string) (survivors, zombies int) {
 // Nothing is left of scripts, however they end: no process three seconds later, and
 // in the end no zombie, no descriptor and no goroutine.
 func TestScriptsLeaveNothing(t *testing.T) {
+	waits(t)
 	noNewGoroutines(t)
-	runs := fewLeakRuns
-	if *long {
-		runs = leakRuns
-	}
+	runs := leakRuns
 	if s := os.Getenv("RAWHTTP_SCRIPT_RUNS"); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil {
