@@ -32,7 +32,7 @@ const (
 //	resolve  waits for the resolver                   none                        write
 //	write    writes the response                      WithStallTimeout without    idle, drain, or linger
 //	                                                  progress
-//	         or Upgrade has the connection         none: the program's         linger
+//	         or the function of Upgrade runs          none                        linger
 //	drain    reads content the resolver left unread   2 s without a byte          idle, or linger
 //	linger   discards input after the last response,  5 s without a byte, 30 s    closed
 //	         so that the client is not reset          in total

@@ -16,8 +16,6 @@ import (
 	"testing/fstest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"example.com/rawhttp/internal/jail"
 
 	"example.com/rawhttp"
@@ -392,96 +390,6 @@ func TestFileThatCannotBeRead(t *testing.T) {
 		if got.Status != "500 Internal Server Error" || got.Content != "500 Internal Server Error\n" {
 			t.Errorf("GET %s where %s fails is answered with %v, want 500", target, at, got)
 		}
-	}
-}
-
-func TestDirRefuses(t *testing.T) {
-	dir, path := filesWrite(t, "a.bin", "")
-	bad := rawhttp.WithIndex("a/b")
-	tests := []struct {
-		name string
-		make func() (*rawhttp.FileResolver, error)
-		want error // nil: any
-	}{
-		{"a folder that is missing", func() (*rawhttp.FileResolver, error) { return rawhttp.Dir(filepath.Join(dir, "missing")) }, fs.ErrNotExist},
-		{"a file", func() (*rawhttp.FileResolver, error) { return rawhttp.Dir(path) }, nil},
-		{"no name", func() (*rawhttp.FileResolver, error) { return rawhttp.Dir("") }, nil},
-		{"a wrong option", func() (*rawhttp.FileResolver, error) { return rawhttp.Dir(dir, bad) }, nil},
-		{"a folder that is missing and a wrong option", func() (*rawhttp.FileResolver, error) { return rawhttp.Dir(filepath.Join(dir, "missing"), bad) }, fs.ErrNotExist},
-		{"FS of nil", func() (*rawhttp.FileResolver, error) { return rawhttp.FS(nil) }, nil},
-		{"FS and a wrong option", func() (*rawhttp.FileResolver, error) { return rawhttp.FS(fstest.MapFS{}, bad) }, nil},
-	}
-	for _, opt := range []rawhttp.FileOption{
-		rawhttp.WithIndex(""), rawhttp.WithIndex("."), rawhttp.WithIndex(".."), rawhttp.WithIndex("index.html", "a/b"), rawhttp.WithIndex(`a\b`), rawhttp.WithIndex("a\x00"),
-		rawhttp.WithListing(rawhttp.Listing(200)), rawhttp.WithMaxListing(-1), rawhttp.WithCacheControl("a\r\nb"), rawhttp.WithCacheControl(" "),
-		rawhttp.WithCacheControl("a", "/["), rawhttp.WithCacheControl("a", "/a", "/b\\"), rawhttp.WithCacheControl("a", "/a/[]x]"), rawhttp.WithCacheControl("a", "*.css"), rawhttp.WithCacheControl("a", ""),
-		rawhttp.WithMediaType(".", "a/b"), rawhttp.WithMediaType("..", "a/b"), rawhttp.WithMediaType(".tar.gz", "a/b"), rawhttp.WithMediaType("./a", "a/b"), rawhttp.WithMediaType("a/b", "a/b"), rawhttp.WithMediaType("a\x00", "a/b"),
-		rawhttp.WithMediaType(".txt", ""), rawhttp.WithMediaType(".txt", "a\r\nb"), rawhttp.WithMediaType(".txt", " a/b"),
-	} {
-		tests = append(tests, struct {
-			name string
-			make func() (*rawhttp.FileResolver, error)
-			want error
-		}{"option", func() (*rawhttp.FileResolver, error) { return rawhttp.FS(fstest.MapFS{}, opt) }, nil})
-	}
-	for i, tt := range tests {
-		f, err := tt.make()
-		if f != nil || err == nil || tt.want != nil && !errors.Is(err, tt.want) {
-			t.Errorf("%d, %s: %v, %v, want nil and an error that wraps %v", i, tt.name, f, err, tt.want)
-			continue
-		}
-		if n := strings.Count(err.Error(), "rawhttp: "); n != 1 || !strings.HasPrefix(err.Error(), "rawhttp: ") {
-			t.Errorf("%d, %s: %q has the prefix %d times, want once, in front", i, tt.name, err, n)
-		}
-	}
-
-	_, err := rawhttp.FS(nil, bad, rawhttp.WithMaxListing(-1))
-	if n := filesLeaves(err); n != 3 {
-		t.Errorf("FS with three mistakes: %v, which are %d, want all", err, n)
-	}
-}
-
-// filesLeaves counts the errors that err joins.
-func filesLeaves(err error) (n int) {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if inner := errors.Unwrap(err); inner != nil {
-		return filesLeaves(inner)
-	}
-	if !ok {
-		return 1
-	}
-	for _, e := range joined.Unwrap() {
-		n += filesLeaves(e)
-	}
-	return n
-}
-
-// The root is the folder that was opened, also when another takes its name.
-func TestDirKeepsItsFolder(t *testing.T) {
-	parent := t.TempDir()
-	root := filepath.Join(parent, "root")
-	for _, name := range []string{"root", "other"} {
-		if err := os.MkdirAll(filepath.Join(parent, name), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(parent, name, "a.bin"), []byte(name), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	r := filesOfDir(t, root)
-	if err := os.Rename(root, root+".old"); err != nil {
-		t.Logf("the system does not rename an open folder: %v", err)
-		return
-	}
-	if err := os.Rename(filepath.Join(parent, "other"), root); err != nil {
-		t.Fatal(err)
-	}
-	resp, status := filesResolve(t, r, "/a.bin")
-	if status != 200 {
-		t.Fatalf("status %d, want 200", status)
-	}
-	if diff := cmp.Diff("root", filesContent(t, resp)); diff != "" {
-		t.Errorf("content (-want +got):\n%s", diff)
 	}
 }
 

@@ -275,36 +275,6 @@ func TestUpgradeCarriesBytes(t *testing.T) {
 	}
 }
 
-// The connection closes when f returns, in order: all that f wrote arrives.
-func TestUpgradeEnds(t *testing.T) {
-	onEach(t, func(t *testing.T, dial func(func(context.Context, net.Conn) error, ...rawhttp.Option) net.Conn) {
-		late := make(chan error, 2)
-		c := dial(func(ctx context.Context, conn net.Conn) error {
-			started := make(chan struct{})
-			go func() {
-				close(started)
-				_, err := conn.Read(make([]byte, 1))
-				late <- err
-				_, err = conn.Write([]byte("late"))
-				late <- err
-			}()
-			<-started
-			_, err := io.WriteString(conn, "goodbye")
-			return err
-		})
-		go io.WriteString(c, askEcho)
-		got, err := io.ReadAll(c)
-		if err != nil || string(got) != switched+"goodbye" {
-			t.Errorf("read %q, %v, want %q", got, err, switched+"goodbye")
-		}
-		for range 2 {
-			if err := <-late; err == nil {
-				t.Error("a Read or Write after f has returned returns no error")
-			}
-		}
-	})
-}
-
 // Deadlines are those of the program: none of the server's is left, and its own hold.
 func TestUpgradeDeadlines(t *testing.T) {
 	onEach(t, func(t *testing.T, dial func(func(context.Context, net.Conn) error, ...rawhttp.Option) net.Conn) {
@@ -392,87 +362,6 @@ func TestUpgradeCloseWrite(t *testing.T) {
 	}
 }
 
-// ctx ends when the client has disconnected, whether f reads or not, and no bytes are lost.
-func TestUpgradeClientDisconnects(t *testing.T) {
-	onEach(t, func(t *testing.T, dial func(func(context.Context, net.Conn) error, ...rawhttp.Option) net.Conn) {
-		ended := make(chan string, 1)
-		c := dial(func(ctx context.Context, conn net.Conn) error {
-			<-ctx.Done()
-			b, _ := io.ReadAll(conn)
-			ended <- string(b)
-			return nil
-		})
-		go io.WriteString(c, askEcho)
-		wantRead(t, c, switched)
-		io.WriteString(c, "last words")
-		c.Close()
-		if got := <-ended; got != "last words" {
-			t.Errorf("f reads %q, want what was sent before the client left", got)
-		}
-	})
-}
-
-// A graceful stop waits for f, tells it, and after its time ends ctx and the connection.
-func TestUpgradeShutdown(t *testing.T) {
-	for name, heeds := range map[string]bool{"f heeds Stopping": true, "f does not": false} {
-		t.Run(name, func(t *testing.T) {
-			noNewGoroutines(t)
-			result := make(chan error, 1)
-			s := newServer(t, rawhttp.WithDate(false), rawhttp.WithResolver(upgrades(func(ctx context.Context, conn net.Conn) error {
-				<-rawhttp.Stopping(ctx)
-				if heeds {
-					_, err := io.WriteString(conn, "goodbye")
-					result <- ctx.Err()
-					return err
-				}
-				_, err := conn.Read(make([]byte, 1))
-				<-ctx.Done()
-				result <- err
-				return err
-			})))
-			c := upgradeKinds["TCP"](t, s)
-			go io.WriteString(c, askEcho)
-			wantRead(t, c, switched)
-			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-			if heeds {
-				ctx, cancel = context.WithCancel(t.Context())
-			}
-			defer cancel()
-			stopped := make(chan error, 1)
-			go func() { stopped <- s.Shutdown(ctx) }()
-			if heeds {
-				wantRead(t, c, "goodbye")
-				c.Close()
-			}
-			if err := <-result; (err == nil) != heeds {
-				t.Errorf("f ends with %v", err)
-			}
-			if err := <-stopped; (err == nil) != heeds {
-				t.Errorf("Shutdown = %v", err)
-			}
-		})
-	}
-}
-
-// Close ends the connection at once.
-func TestUpgradeServerClose(t *testing.T) {
-	noNewGoroutines(t)
-	ended := make(chan error, 1)
-	s := newServer(t, rawhttp.WithDate(false), rawhttp.WithResolver(upgrades(func(ctx context.Context, conn net.Conn) error {
-		_, err := conn.Read(make([]byte, 1))
-		<-ctx.Done()
-		ended <- err
-		return err
-	})))
-	c := upgradeKinds["TCP"](t, s)
-	go io.WriteString(c, askEcho)
-	wantRead(t, c, switched)
-	s.Close()
-	if err := <-ended; err == nil {
-		t.Error("Read after Close returns no error")
-	}
-}
-
 // An upgraded connection takes a place of WithMaxConns, and is never evicted.
 func TestUpgradeCounts(t *testing.T) {
 	s, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithMaxConns(1), rawhttp.WithResolver(upgrades(echoes)))
@@ -539,20 +428,6 @@ func TestUpgradeIsSeen(t *testing.T) {
 	}
 }
 
-// OnClose of an Upgrade is called when f has returned.
-func TestUpgradeOnClose(t *testing.T) {
-	var order []string
-	got := rawhttp.Answer(resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
-		return rawhttp.Upgrade("echo", func(context.Context, net.Conn) error {
-			order = append(order, "f")
-			return nil
-		}).OnClose(func() { order = append(order, "closed") }), nil
-	}), askEcho)
-	if diff := cmp.Diff([]string{"f", "closed"}, order); diff != "" || got != switched {
-		t.Errorf("answer %q, calls (-want +got):\n%s", got, diff)
-	}
-}
-
 // One goroutine reads, others write, another sets deadlines.
 func TestUpgradeConcurrently(t *testing.T) {
 	onEach(t, func(t *testing.T, dial func(func(context.Context, net.Conn) error, ...rawhttp.Option) net.Conn) {
@@ -588,30 +463,6 @@ func TestUpgradeConcurrently(t *testing.T) {
 		}
 		if rest, err := io.ReadAll(r); len(rest) > 0 || err != nil {
 			t.Errorf("then %q, %v", rest, err)
-		}
-	})
-}
-
-// f's own Close closes at once, and is not taken for the client's.
-func TestUpgradeClose(t *testing.T) {
-	onEach(t, func(t *testing.T, dial func(func(context.Context, net.Conn) error, ...rawhttp.Option) net.Conn) {
-		c := dial(func(ctx context.Context, conn net.Conn) error {
-			defer context.AfterFunc(ctx, func() {})()
-			if err := conn.Close(); err != nil {
-				t.Errorf("Close() = %v", err)
-			}
-			if _, err := conn.Write([]byte("x")); err == nil {
-				t.Error("Write after Close returns no error")
-			}
-			if err := ctx.Err(); err != nil {
-				t.Errorf("ctx has ended: %v", context.Cause(ctx))
-			}
-			return nil
-		})
-		go io.WriteString(c, askEcho)
-		wantRead(t, c, switched)
-		if _, err := c.Read(make([]byte, 1)); err == nil {
-			t.Error("Read after the server closed returns no error")
 		}
 	})
 }

@@ -1,0 +1,113 @@
+package conformance_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+// A goroutine that outlives Resolve reads no content: it gets an error, also where the
+// server has read the rest to its end, and never the content of another request.
+func TestContentIsReadLate(t *testing.T) {
+	for _, content := range []string{"hello", strings.Repeat("x", 100_000)} {
+		for _, how := range []string{"fixed", "chunked"} {
+			t.Run(fmt.Sprint(how, len(content)), func(t *testing.T) {
+				var kept []*rawhttp.Request
+				resolver := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+					kept = append(kept, req)
+					return rawhttp.Text(200, ""), nil
+				})
+				in := livePost("/", content)
+				if how == "chunked" {
+					in = liveChunked("/", liveChunks(content, 1000))
+				}
+				liveTalk(t, in+in+liveGet("/")+in, rawhttp.WithResolver(resolver))
+				if len(kept) != 4 {
+					t.Fatalf("%d requests, want 4", len(kept))
+				}
+				for i, req := range kept {
+					if i == 2 {
+						continue // it has no content
+					}
+					n, err := req.Body.Read(make([]byte, 10))
+					if n > 0 || err == nil || errors.Is(err, io.EOF) {
+						t.Errorf("request %d: Body.Read after the response = %d, %v, want an error", i+1, n, err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// Nor is it a data race to read the Body of a request without content late, while its
+// connection serves others; with -race this test would tell.
+func TestBodyWithoutContentIsReadLate(t *testing.T) {
+	t.Parallel()
+	long := "A: " + strings.Repeat("a", idleText)
+	bubble(t, func(t *testing.T) {
+		var late sync.WaitGroup
+		done := make(chan struct{})
+		c := newLive(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			if req.Path() == "/late" {
+				late.Go(func() {
+					for {
+						if n, err := req.Body.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+							t.Errorf("Body.Read = %d, %v, want 0, io.EOF", n, err)
+						}
+						select {
+						case <-done:
+							return
+						case <-time.After(time.Microsecond):
+						}
+					}
+				})
+			}
+			return rawhttp.Text(200, ""), nil
+		})))
+		for range 5 {
+			for _, in := range []string{liveGet("/late"), liveGet("/next"), liveGet("/long", long), livePost("/", "content"), liveGet("/late") + liveGet("/")} {
+				c.say(in)
+				time.Sleep(time.Millisecond)
+			}
+		}
+		close(done)
+		late.Wait()
+	})
+}
+
+// A Body that a resolver puts in the place of the one it was given is that of its request
+// alone.
+func TestBodyIsOfOneRequest(t *testing.T) {
+	var got []string
+	liveTalk(t, liveGet("/")+liveGet("/")+livePost("/", "content")+liveGet("/"), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		b, _ := io.ReadAll(req.Body)
+		got = append(got, string(b))
+		req.Body = strings.NewReader("another")
+		return rawhttp.Text(200, ""), nil
+	})))
+	if diff := cmp.Diff([]string{"", "", "content", ""}, got); diff != "" {
+		t.Errorf("content of four requests (-want +got):\n%s", diff)
+	}
+}
+
+// Content that was read to its end stays so.
+func TestContentThatWasReadToItsEnd(t *testing.T) {
+	var kept *rawhttp.Request
+	liveTalk(t, livePost("/", "hello"), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		kept = req
+		io.Copy(io.Discard, req.Body)
+		return rawhttp.Text(200, ""), nil
+	})))
+	if n, err := kept.Body.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		t.Errorf("Body.Read = %d, %v, want 0, io.EOF", n, err)
+	}
+}

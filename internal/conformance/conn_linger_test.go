@@ -1,0 +1,197 @@
+package conformance_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+// After the last response the server closes its side and reads on, so that the response is
+// not lost to a reset: until the client closes, has sent nothing for 5 s, or 30 s are over,
+// however much it sends.
+func TestLingeringClose(t *testing.T) {
+	t.Parallel()
+	const bad = "GET\r\n\r\n"
+	refusal := liveText("400 Bad Request", []string{"X-Content-Type-Options: nosniff", liveClose},
+		"400 Bad Request: method is not a token (RFC 9110, section 9.1)\n")
+	tests := []struct {
+		name string
+		do   func(c net.Conn) // after the refusal
+		want time.Duration    // to the close
+	}{
+		{"silent client", func(net.Conn) {}, 5 * time.Second},
+		{"client that closes", func(c net.Conn) { c.Close() }, 0},
+		{"client that sends a byte now and then", func(c net.Conn) {
+			for { // until the close
+				if _, err := io.WriteString(c, "x"); err != nil {
+					return
+				}
+				time.Sleep(4900 * time.Millisecond)
+			}
+		}, 30 * time.Second},
+		{"client that falls silent", func(c net.Conn) {
+			io.WriteString(c, "x")
+			time.Sleep(3 * time.Second)
+			io.WriteString(c, "x")
+		}, 8 * time.Second},
+		{"client that keeps sending", func(c net.Conn) {
+			if n, err := io.WriteString(c, strings.Repeat("x", 64<<20)); err != nil {
+				t.Errorf("after %d bytes: %v, want 64 MiB to be read", n, err)
+			}
+		}, 5 * time.Second},
+		{"client whose requests are not parsed", func(c net.Conn) { io.WriteString(c, liveGet("/")+liveGet("/")) }, 5 * time.Second},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for kind, serve := range map[string]func(testing.TB, ...rawhttp.Option) *liveClient{"with CloseWrite": newLiveHalf, "without": newLive} {
+				bubble(t, func(t *testing.T) {
+					c := serve(t, rawhttp.WithResolver(livePath))
+					c.say(bad)
+					if diff := cmp.Diff(refusal, c.heard()); diff != "" {
+						t.Errorf("%s: answer to %q (-want +got):\n%s", kind, bad, diff)
+					}
+					if kind == "with CloseWrite" && c.isOpen() {
+						t.Errorf("%s: the FIN has not come at once", kind)
+					}
+					start := time.Now()
+					done := make(chan struct{})
+					go func() {
+						tt.do(c.Conn)
+						close(done)
+					}()
+					if err := <-c.served; err != nil {
+						t.Errorf("%s: ServeConn = %v, want nil", kind, err)
+					}
+					if got := time.Since(start); got != tt.want {
+						t.Errorf("%s: closed after %v, want %v", kind, got, tt.want)
+					}
+					if got := c.heard(); got != "" {
+						t.Errorf("%s: after its last response the server says %q", kind, got)
+					}
+					if got := c.srv.Stats().Requests; got != 0 {
+						t.Errorf("%s: Stats().Requests = %d, want 0", kind, got)
+					}
+					<-done
+				})
+			}
+		})
+	}
+}
+
+// A connection that cannot close one direction lingers only for a moment where the client
+// has said all that it may, and waits for the close.
+func TestCloseWithoutCloseWrite(t *testing.T) {
+	stream := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		if req.Path() == "/read" {
+			io.Copy(io.Discard, req.Body)
+		}
+		return rawhttp.Stream(200, "a/b", strings.NewReader("x")), nil
+	})
+	post := func(path, version, content string, fields ...string) string {
+		return strings.Replace(livePost(path, "hello", fields...), "HTTP/1.1", version, 1)
+	}
+	tests := []struct {
+		name, in string
+		want     time.Duration
+	}{
+		{"the client asks for the close", liveGet("/", "Connection: close"), 100 * time.Millisecond},
+		{"HTTP/1.0", "GET / HTTP/1.0\r\n\r\n", 100 * time.Millisecond},
+		{"HTTP/1.0, content that is read", post("/read", "HTTP/1.0", "hello"), 100 * time.Millisecond},
+		{"HTTP/1.0 with keep-alive, to the close", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 100 * time.Millisecond},
+		{"HTTP/1.0, content that is read and a line end", post("/read", "HTTP/1.0", "hello") + "\r\n", 100 * time.Millisecond},
+		{"more than the client may send", liveGet("/", "Connection: close") + liveGet("/"), 5 * time.Second},
+		{"content that nobody reads", post("/", "HTTP/1.1", "hello", "Connection: close"), 5 * time.Second},
+		{"content that is refused", liveGet("/", "Connection: close", "Content-Length: 20971520"), 5 * time.Second},
+		{"a head that is refused", "GET\r\n\r\n", 5 * time.Second},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				c := newLive(t, rawhttp.WithResolver(stream))
+				start := time.Now()
+				c.say(tt.in)
+				<-c.served
+				if got := time.Since(start); got != tt.want {
+					t.Errorf("closed after %v, want %v", got, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// What a client sends behind its last request, against the rules, does not reset the
+// connection: its answer is not lost.
+func TestMoreBehindTheLastRequest(t *testing.T) {
+	for _, pause := range []time.Duration{0, time.Millisecond, 90 * time.Millisecond} {
+		bubble(t, func(t *testing.T) {
+			client, server := kernelPair(10_000)
+			liveServeUnread(t, client, plainConn{server}, rawhttp.WithResolver(livePath))
+			io.WriteString(client, liveGet("/", "Connection: close"))
+			time.Sleep(pause)
+			for range 20 {
+				if _, err := io.WriteString(client, strings.Repeat("x", 50_000)); err != nil {
+					t.Fatalf("%v behind the request: %v", pause, err)
+				}
+				time.Sleep(time.Second)
+			}
+			got, err := io.ReadAll(client)
+			if want := liveLast("/"); string(got) != want || err != nil {
+				t.Errorf("%v behind the request: answer %q, %v; want %q and the end", pause, got, err, want)
+			}
+		})
+	}
+}
+
+// A connection that lingers is evicted before one that is idle, however long that has been
+// so; and a graceful stop waits for it, up to its time to drain.
+func TestLingeringConnectionsGoFirst(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, ln, served := liveServing(t, rawhttp.WithMaxConns(3), rawhttp.WithResolver(livePath))
+		idle, other := ln.dial(t), ln.dial(t)
+		time.Sleep(3 * time.Second)
+		lingers := ln.dial(t)
+		lingers.say("GET\r\n\r\n")
+		if got := s.Stats(); got.ConnsOpen != 3 || got.ConnsIdle != 2 {
+			t.Errorf("Stats = %+v, want 3 connections, 2 of them idle", got)
+		}
+		written := make(chan error, 1)
+		go func() { // as long as the server reads
+			for {
+				if _, err := io.WriteString(lingers.Conn, "x"); err != nil {
+					written <- err
+					return
+				}
+				time.Sleep(time.Millisecond)
+			}
+		}()
+		time.Sleep(time.Second)
+		fourth := ln.dial(t)
+		time.Sleep(2 * time.Millisecond)
+		select {
+		case <-written:
+		default:
+			t.Error("the connection that lingers is still read, after another has come over the limit")
+		}
+		if !idle.isOpen() || !other.isOpen() || !fourth.isOpen() {
+			t.Error("one that is idle was closed while another lingered")
+		}
+		fourth.say("GET\r\n\r\n")
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		start := time.Now()
+		if err := s.Shutdown(ctx); err != context.DeadlineExceeded {
+			t.Errorf("Shutdown = %v, want context.DeadlineExceeded: it waits for the one that lingers", err)
+		}
+		<-served
+		if got := time.Since(start); got != 3*time.Second {
+			t.Errorf("Serve returned after %v, want 3s", got)
+		}
+	})
+}

@@ -1,0 +1,195 @@
+package conformance_test
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/rawhttp"
+)
+
+// Whoever waits on the context of a request learns at once that the client has closed its
+// side of the connection, on any connection.
+func TestContextEndsWithTheClient(t *testing.T) {
+	requests := map[string]string{
+		"GET":                     liveGet("/"),
+		"content that is there":   livePost("/", "hello"),
+		"content that is cut":     livePost("/", "hello")[:len(livePost("/", "hello"))-1],
+		"a request after it":      liveGet("/") + liveGet("/next"),
+		"half a request after it": liveGet("/") + "GET /ne",
+		"an empty line after it":  liveGet("/") + "\r\n",
+		"content nobody reads":    livePost("/", strings.Repeat("x", 20_000)),
+		"many requests after it":  liveGet("/") + strings.Repeat(liveGet("/next"), 300),
+	}
+	for name, request := range requests {
+		t.Run(name, func(t *testing.T) {
+			watchEach(t, func(t *testing.T, dial func(t *testing.T) (client, server net.Conn), waits func(func(context.Context) error) rawhttp.Resolver) {
+				var log liveLog
+				learned := make(chan time.Duration, 1)
+				var closed time.Time
+				client, server := dial(t)
+				c := liveServe(t, client, server, rawhttp.WithLogger(&log), rawhttp.WithResolver(waits(func(ctx context.Context) error {
+					<-ctx.Done()
+					learned <- time.Since(closed)
+					if got := context.Cause(ctx).Error(); got != clientClosed {
+						t.Errorf("context.Cause = %q, want %q", got, clientClosed)
+					}
+					return ctx.Err()
+				})))
+				c.say(request)
+				time.Sleep(time.Hour)
+				if len(learned) > 0 {
+					t.Error("the context has ended before")
+				}
+				closed = time.Now()
+				watchClose(client)
+				select {
+				case got := <-learned:
+					if got != 0 {
+						t.Errorf("the context ends after %v, want at once", got)
+					}
+				case <-time.After(time.Hour):
+					t.Error("the context does not end")
+					client.Close()
+				}
+				if log.has("error") || log.has("warn") {
+					t.Errorf("the log has %q: it is the client's doing", &log)
+				}
+			})
+		})
+	}
+}
+
+// What a client has sent and nobody reads hides neither its end, where the system tells of
+// it, nor its reset, also below TLS. Much of it keeps the end itself from coming, since the
+// system has no room for what is sent before.
+func TestContextEndsBehindUnreadContent(t *testing.T) {
+	switch runtime.GOOS {
+	case "linux", "android", "darwin", "ios", "freebsd":
+	default:
+		t.Skip("the system does not tell")
+	}
+	noNewGoroutines(t)
+	type conns = func(c *net.TCPConn) net.Conn
+	config := liveTLS(t)
+	kinds := map[string]struct{ server, client conns }{
+		"TCP":         {func(c *net.TCPConn) net.Conn { return c }, func(c *net.TCPConn) net.Conn { return c }},
+		"TLS":         {func(c *net.TCPConn) net.Conn { return tls.Server(c, config) }, func(c *net.TCPConn) net.Conn { return tls.Client(c, config) }},
+		"wrapped TCP": {func(c *net.TCPConn) net.Conn { return namedConn{c} }, func(c *net.TCPConn) net.Conn { return c }},
+	}
+	ends := map[string]struct {
+		opts []rawhttp.Option
+		end  func(c *net.TCPConn)
+		want string
+	}{
+		"close":      {end: func(c *net.TCPConn) { c.Close() }, want: clientClosed},
+		"half-close": {end: func(c *net.TCPConn) { c.CloseWrite() }, want: clientClosed},
+		"reset":      {end: func(c *net.TCPConn) { reset(c) }, want: clientReset},
+		"half-close, and a reset after it": {
+			opts: []rawhttp.Option{rawhttp.WithHalfClose(true)},
+			end:  func(c *net.TCPConn) { c.CloseWrite(); time.Sleep(50 * time.Millisecond); reset(c) },
+			want: clientReset,
+		},
+	}
+	for kind, conns := range kinds {
+		for how, tt := range ends {
+			for _, size := range []int{20_000, 60_000, 200_000} {
+				if size > 100_000 && tt.want == clientClosed {
+					continue
+				}
+				t.Run(fmt.Sprint(kind, " ", how, " ", size), func(t *testing.T) {
+					ln, err := net.Listen("tcp", "127.0.0.1:0")
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer ln.Close()
+					socket := dial(t, ln.Addr().String())
+					accepted, err := ln.Accept()
+					if err != nil {
+						t.Fatal(err)
+					}
+					waits, ended := make(chan bool, 1), make(chan string, 1)
+					s := newServer(t, append(tt.opts, rawhttp.WithResolver(rawhttp.ResolverFunc(func(ctx context.Context, _ *rawhttp.Request) (*rawhttp.Response, error) {
+						ctx.Done()
+						waits <- true
+						<-ctx.Done()
+						ended <- context.Cause(ctx).Error()
+						return nil, ctx.Err()
+					})))...)
+					served := make(chan error, 1)
+					go func() { served <- s.ServeConn(context.Background(), conns.server(accepted.(*net.TCPConn))) }()
+					if _, err := io.WriteString(conns.client(socket), livePost("/", strings.Repeat("x", size))); err != nil {
+						t.Fatal(err)
+					}
+					<-waits
+					tt.end(socket)
+					if got := <-ended; got != tt.want {
+						t.Errorf("context.Cause = %q, want %q", got, tt.want)
+					}
+					s.Close()
+					<-served
+				})
+			}
+		}
+	}
+}
+
+// A reset ends the context, on real sockets: also where there is content or a request that
+// nobody reads, and after the client has closed its side.
+func TestContextEndsWithAReset(t *testing.T) {
+	noNewGoroutines(t)
+	kinds := map[string]func(net.Listener) net.Listener{
+		"TCP":     func(ln net.Listener) net.Listener { return ln },
+		"wrapped": func(ln net.Listener) net.Listener { return plainListener{ln} },
+	}
+	tests := []struct {
+		name, in string
+		opts     []rawhttp.Option
+		half     bool // the client closes its side before
+	}{
+		{name: "GET", in: liveGet("/")},
+		{name: "a request after it", in: liveGet("/") + liveGet("/")},
+		{name: "after a half-close", in: liveGet("/"), opts: []rawhttp.Option{rawhttp.WithHalfClose(true)}, half: true},
+	}
+	for kind, wrap := range kinds {
+		for _, tt := range tests {
+			if tt.half && (kind == "wrapped" || runtime.GOOS == "windows") {
+				continue // there is nothing left to read, and no socket to be seen: see awaitReset
+			}
+			t.Run(kind+" "+tt.name, func(t *testing.T) {
+				waits, ended := make(chan bool, 1), make(chan string, 1)
+				s := newServer(t, append(tt.opts, rawhttp.WithResolver(rawhttp.ResolverFunc(func(ctx context.Context, _ *rawhttp.Request) (*rawhttp.Response, error) {
+					waits <- true
+					<-ctx.Done()
+					ended <- context.Cause(ctx).Error()
+					return nil, ctx.Err()
+				})))...)
+				ln, err := net.Listen("tcp", "127.0.0.1:0")
+				if err != nil {
+					t.Fatal(err)
+				}
+				served := make(chan error, 1)
+				go func() { served <- s.Serve(context.Background(), wrap(ln)) }()
+				c := dial(t, ln.Addr().String())
+				io.WriteString(c, tt.in)
+				<-waits
+				if tt.half {
+					c.CloseWrite()
+				}
+				c.SetLinger(0)
+				c.Close()
+				if got := <-ended; got != clientReset && got != clientClosed {
+					t.Errorf("context.Cause = %q, want the end of the client", got)
+				}
+				s.Close()
+				<-served
+			})
+		}
+	}
+}

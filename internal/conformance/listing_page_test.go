@@ -1,0 +1,139 @@
+package conformance_test
+
+import (
+	"html"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
+)
+
+// A listingPage is what a listing as HTML says, references resolved and without its
+// markup.
+type listingPage struct {
+	Title   string
+	Crumbs  []listingLink // the heading
+	Counts  string
+	Caption string
+	Columns []listingColumn
+	Parent  string // reference to the folder above, "" if there is none
+	Rows    []listingRow
+	Footer  string
+	Forms   []listingLink
+}
+
+type listingLink struct {
+	Text, Href string
+	Current    bool
+}
+
+type listingColumn struct{ Text, Href, Sort string }
+
+type listingRow struct{ Kind, Name, Href, Size, Bytes, Time, Shown string }
+
+// listingReadPage takes a page apart. A line that is not as the markup has to be
+// fails the test: there is no other way to write a listing.
+func listingReadPage(t testing.TB, content string) (p listingPage) {
+	t.Helper()
+	if !utf8.ValidString(content) || !strings.HasSuffix(content, "\n") {
+		t.Errorf("content is not lines of UTF-8: %q", content)
+	}
+	before, rest, _ := strings.Cut(content, "\n<style>")
+	_, after, _ := strings.Cut(rest, "</style>\n")
+	lines := strings.Split(before+"\n"+after, "\n")
+	may := func(line *regexp.Regexp) []string {
+		m := line.FindStringSubmatch(lines[0])
+		if m != nil {
+			lines = lines[1:]
+			for i, s := range m {
+				m[i] = html.UnescapeString(strings.ReplaceAll(s, "<wbr>", ""))
+			}
+		}
+		return m
+	}
+	must := func(line *regexp.Regexp) []string {
+		t.Helper()
+		m := may(line)
+		if m == nil {
+			t.Fatalf("line %q is not as %v has it, in %q", lines[0], line, content)
+		}
+		return m
+	}
+	checkBlank := func(name, note string) {
+		t.Helper()
+		if blank := note != ""; blank != listingBlank(name) {
+			t.Errorf("the name %q is said to be blank: %v", name, blank)
+		}
+	}
+	fixed := func(want ...string) {
+		t.Helper()
+		n := min(len(want), len(lines))
+		if diff := cmp.Diff(want, lines[:n]); diff != "" {
+			t.Fatalf("lines of a listing (-want +got):\n%s", diff)
+		}
+		lines = lines[n:]
+	}
+
+	fixed(`<!doctype html>`, `<html lang="en">`, `<head>`, `<meta charset="utf-8">`,
+		`<meta name="viewport" content="width=device-width, initial-scale=1">`)
+	p.Title = must(listingTitle)[1]
+	fixed(`</head>`, `<body>`, `<a class="skip" href="#files">Skip to files</a>`, `<header><nav aria-label="Breadcrumb"><h1>`)
+	for m := may(listingCrumb); m != nil; m = may(listingCrumb) {
+		p.Crumbs = append(p.Crumbs, listingLink{m[2], m[1], false})
+		checkBlank(m[2], m[3])
+	}
+	here := must(listingHere)
+	p.Crumbs = append(p.Crumbs, listingLink{here[1], "", true})
+	checkBlank(here[1], here[2])
+	fixed(`</h1></nav>`)
+	if m := may(listingCounts); m == nil {
+		p.Counts = "This folder is empty."
+		fixed(`</header>`, `<main id="files">`, `<p>`+p.Counts+`</p>`)
+		if m := may(listingUp); m != nil {
+			p.Parent = m[1]
+		}
+	} else {
+		p.Counts = m[1]
+		fixed(`<main id="files">`, `<table>`)
+		p.Caption = must(listingWords)[1]
+		fixed(`<thead><tr>`)
+		for range 3 {
+			m := must(listingHead)
+			p.Columns = append(p.Columns, listingColumn{m[3], m[2], m[1]})
+		}
+		fixed(`</tr></thead>`, `<tbody>`)
+		if m := may(listingParent); m != nil {
+			p.Parent = m[1]
+		}
+		for m := may(listingLine); m != nil; m = may(listingLine) {
+			p.Rows = append(p.Rows, listingRow{m[1], m[3], m[2], m[6] + m[7], m[5], m[8], m[9]})
+			checkBlank(m[3], m[4])
+		}
+		fixed(`</tbody>`, `</table>`)
+	}
+	fixed(`</main>`)
+	m := must(listingFooter)
+	p.Footer, p.Forms = m[1], []listingLink{{m[3], m[2], false}, {m[5], m[4], false}}
+	fixed(`</body>`, `</html>`, ``)
+	return p
+}
+
+// listingBlank reports whether there is nothing to see of a name.
+func listingBlank(name string) bool {
+	return strings.Trim(name, "\t \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u200c\u200d\u200e\u200f"+
+		"\u2028\u2029\u202f\u205f\u2060\u2061\u2062\u2063\u2064\u2065\u2066\u2067\u2068\u2069\u206a\u206b\u206c\u206d\u206e\u206f\u3000\ufeff") == ""
+}
+
+// listingGetPage asks for a listing as HTML.
+func listingGetPage(t testing.TB, r rawhttp.Resolver, target string) listingPage {
+	t.Helper()
+	a := listingAsk(t, r, "GET "+target, "Accept: text/html")
+	if a.Status != "200 OK" {
+		t.Fatalf("GET %s is answered with %s", target, a.Status)
+	}
+	return listingReadPage(t, a.Content)
+}
