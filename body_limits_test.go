@@ -37,7 +37,7 @@ func TestChunkLineOf256Bytes(t *testing.T) {
 }
 
 // bodyExcess makes chunks of one byte whose framing exceeds what it may be by n
-// bytes in all, and gives the offset behind the chunk line that reaches n. Each
+// bytes in all, and returns the offset behind the chunk line that reaches n. Each
 // chunk has a line of L bytes and, but for the first, the CRLF of the data before
 // it, less 16 and twice its byte.
 func bodyExcess(n int) (wire string, data string, offset int) {
@@ -291,7 +291,7 @@ func TestContentAfterClose(t *testing.T) {
 	}
 }
 
-// Content must not take what a pipelining client sent behind it into the caller's
+// Content must not take what a pipelining client sent after it into the caller's
 // buffer, however large that is.
 func TestContentDoesNotReadBeyondItself(t *testing.T) {
 	for _, split := range bodySplits {

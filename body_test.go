@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A bodySource is a connection that gives at most n bytes a Read, all of them if n
+// A bodySource is a connection that returns at most n bytes a Read, all of them if n
 // is 0, and then ends, with io.EOF if end is nil.
 type bodySource struct {
 	data  string
@@ -42,7 +42,7 @@ func (s *bodySource) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// bodySplits are how many bytes a connection gives a Read; 0 is all.
+// bodySplits are how many bytes a connection returns a Read; 0 is all.
 var bodySplits = []int{0, 1, 2, 3, 5, 7, 64, 255, 256, 257, 258, 4095, 4096, 4097}
 
 const (
@@ -50,7 +50,7 @@ const (
 	bodyFixed   = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n"
 )
 
-// bodyOf gives the content that wire begins with, of a request with the head.
+// bodyOf returns the content that wire begins with, of a request with the head.
 func bodyOf(t testing.TB, head, wire string, split int, limit int64) (*content, *Request, *bodySource) {
 	t.Helper()
 	req := writeRequest(t, head)
@@ -60,7 +60,7 @@ func bodyOf(t testing.TB, head, wire string, split int, limit int64) (*content, 
 	return c, req, src
 }
 
-// bodyRest gives what a connection has behind the content.
+// bodyRest returns what a connection has behind the content.
 func bodyRest(c *content, src *bodySource) string { return string(c.in.bytes()) + src.data }
 
 // bodyReadAll reads with buffers of size bytes.

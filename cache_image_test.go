@@ -11,14 +11,14 @@ import (
 	"weak"
 )
 
-// imageResponse gives a response that images are made of.
+// imageResponse returns a response that images are made of.
 func imageResponse(content string) *Response {
 	resp := Content(Representation{MediaType: "a/b", Body: &memory{content: []byte(content)}, Size: int64(len(content)), ModTime: time.Unix(1<<30, 0), ETag: `"e"`})
 	resp.imaged = true
 	return resp
 }
 
-// imageWritten gives what is written in answer to a request.
+// imageWritten returns what is written in answer to a request.
 func imageWritten(t *testing.T, format *wireFormat, request string, resp *Response) string {
 	t.Helper()
 	var b strings.Builder

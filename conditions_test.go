@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// contentAsk gives the bytes of the answer to a request of the method with the field
+// contentAsk returns the bytes of the answer to a request of the method with the field
 // lines.
 func contentAsk(t testing.TB, resp *Response, method string, lines ...string) string {
 	t.Helper()
@@ -81,7 +81,7 @@ func TestCodedTag(t *testing.T) {
 	}
 }
 
-// negotiateHeader gives a header section with a field line for each value.
+// negotiateHeader returns a header section with a field line for each value.
 func negotiateHeader(t testing.TB, name string, values ...string) Header {
 	t.Helper()
 	head := "GET / HTTP/1.1\r\nHost: a\r\nX-Other: text/html, br\r\n"

@@ -108,7 +108,7 @@ func (c *liveClient) say(s string) {
 	synctest.Wait()
 }
 
-// heard gives what the server has said since the last call.
+// heard returns what the server has said since the last call.
 func (c *liveClient) heard() string {
 	synctest.Wait()
 	c.mu.Lock()
@@ -168,7 +168,7 @@ func (l *liveLog) String() string {
 	return strings.Join(l.lines, "\n")
 }
 
-// A liveListener is a listener in memory: Accept gives what the test sends on
+// A liveListener is a listener in memory: Accept returns what the test sends on
 // conns or errs.
 type liveListener struct {
 	conns  chan net.Conn

@@ -236,7 +236,7 @@ func TestContentTimeOfMuch(t *testing.T) {
 	}
 }
 
-// A goroutine that writes on, behind the end of its StreamFunc, gets an error, and what
+// A goroutine that writes on, after the end of its StreamFunc, gets an error, and what
 // its connection worked with can go to another meanwhile.
 func TestContentIsWrittenBehindTheEnd(t *testing.T) {
 	var writers sync.WaitGroup

@@ -389,7 +389,7 @@ func ExampleStatusError() {
 	// 502 Bad Gateway
 }
 
-// A resolver that gives each response a number, errors too.
+// A resolver that returns each response a number, errors too.
 func ExampleErrorResponse() {
 	number := func(next rawhttp.Resolver) rawhttp.Resolver {
 		var last atomic.Uint64

@@ -203,7 +203,7 @@ func ExampleRequest_Clone() {
 	// GET /b
 }
 
-// A resolver that rewrites paths for the one behind it.
+// A resolver that rewrites paths for the one after it.
 func ExampleRequest_WithPath() {
 	files, err := rawhttp.Dir("testdata/webroot")
 	if err != nil {
@@ -318,7 +318,7 @@ func ExampleAnswer() {
 	// "hello from /here\n"
 }
 
-// Head gives the bytes of the head as the client sent them.
+// Head returns the bytes of the head as the client sent them.
 func ExampleRequest_Head() {
 	wire := []byte("GET / HTTP/1.1\r\nhOsT:   example.test\r\n\r\nand what follows")
 	req, _, err := rawhttp.ParseRequest(wire)

@@ -226,7 +226,7 @@ func namesList(t *testing.T, r *FileResolver, folder string) {
 	}
 }
 
-// namesRunner tells of each script that it was run.
+// namesRunner reports of each script that it was run.
 type namesRunner struct{ *scripts }
 
 func (namesRunner) answer(_ context.Context, _ *FileResolver, _ *Request, script target) (*Response, error) {

@@ -69,7 +69,7 @@ func dial(t testing.TB, addr string) *net.TCPConn {
 	return c.(*net.TCPConn)
 }
 
-// talk sends what a client says, half-closes, and gives all that the server
+// talk sends what a client says, half-closes, and returns all that the server
 // answers until it closes.
 func talk(t testing.TB, addr, request string) string {
 	t.Helper()
@@ -97,7 +97,7 @@ func bubble(t *testing.T, f func(t *testing.T)) {
 	synctest.Test(t, f)
 }
 
-// splitHead splits an answer behind the empty line of its head.
+// splitHead splits an answer after the empty line of its head.
 func splitHead(answer string) (head, rest string) {
 	i := strings.Index(answer, "\r\n\r\n")
 	if i < 0 {
@@ -137,7 +137,7 @@ func resolveGet(t testing.TB, target string) *Request {
 	return writeRequest(t, "GET "+target+" HTTP/1.1\r\nHost: a\r\n\r\n")
 }
 
-// resolveString tells in short what a resolver answers.
+// resolveString describes what a resolver answers.
 func resolveString(t testing.TB, r Resolver, req *Request) string {
 	t.Helper()
 	resp, err := r.Resolve(t.Context(), req)
@@ -165,7 +165,7 @@ func resolveString(t testing.TB, r Resolver, req *Request) string {
 	return content
 }
 
-// respBytes gives what WriteTo writes.
+// respBytes returns what WriteTo writes.
 func respBytes(t testing.TB, r *Response) string {
 	t.Helper()
 	var b strings.Builder
@@ -204,7 +204,7 @@ func liveTLS(t testing.TB) *tls.Config {
 	}
 }
 
-// liveDescriptors counts them where the system shows them, else gives 0.
+// liveDescriptors counts them where the system shows them, else returns 0.
 func liveDescriptors() int {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil && !errors.Is(err, os.ErrNotExist) {

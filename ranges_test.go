@@ -305,7 +305,7 @@ func fuzzRanges(field string, size int64) (ranges []fuzzRange, ok bool) {
 		}
 		first, _ := new(big.Int).SetString("0"+m[1], 10)
 		last, _ := new(big.Int).SetString("0"+m[2], 10)
-		end := new(big.Int).Set(length) // behind the last byte
+		end := new(big.Int).Set(length) // after the last byte
 		switch {
 		case m[1] == "":
 			if first.Sub(length, last).Sign() < 0 {

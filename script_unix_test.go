@@ -307,7 +307,7 @@ func scriptioServe(t testing.TB, root string, opts ...Option) (addr string) {
 	return addr
 }
 
-// scriptioWhole gives a response as if its content had come with a length, however
+// scriptioWhole returns a response as if its content had come with a length, however
 // it did.
 func scriptioWhole(t testing.TB, answer string) string {
 	t.Helper()
@@ -383,7 +383,7 @@ func unixSources(t testing.TB, root string, opts ...FileOption) map[string]*File
 	return map[string]*FileResolver{"Dir": filesOfDir(t, root, opts...), "os.DirFS": fsys}
 }
 
-// unixAnswer tells in short what GET of the target gives.
+// unixAnswer describes what GET of the target gives.
 func unixAnswer(t testing.TB, r Resolver, target string) string {
 	t.Helper()
 	return resolveString(t, r, resolveGet(t, target))

@@ -140,7 +140,7 @@ func TestNotSentLowat(t *testing.T) {
 	}
 }
 
-// lowatOf gives how much may wait in the system unsent.
+// lowatOf returns how much may wait in the system unsent.
 func lowatOf(t *testing.T, tcp *net.TCPConn) (n int) {
 	raw, err := tcp.SyscallConn()
 	if err != nil {

@@ -42,7 +42,7 @@ type command struct {
 	line   string // what it printed when it was ready
 	addr   string // where it listens
 	stderr lockedBuffer
-	stop   func() int // ends its context and gives its status
+	stop   func() int // ends its context and returns its status
 }
 
 var servingLine = regexp.MustCompile(`^rawhttp: serving .* on http://(.*)/\n$`)
@@ -82,7 +82,7 @@ func start(t *testing.T, args ...string) *command {
 	return cmd
 }
 
-// fetch asks for a path as it is on the wire, and gives the response and its
+// fetch asks for a path as it is on the wire, and returns the response and its
 // content.
 func (c *command) fetch(t *testing.T, path string) (*http.Response, string) {
 	t.Helper()
@@ -225,7 +225,7 @@ func TestRunLog(t *testing.T) {
 	cmd := start(t, "-addr", "127.0.0.1:0", "-log", folder(t, "a.txt"))
 	cmd.fetch(t, "/a.txt")
 	cmd.fetch(t, "/missing?q=1")
-	cmd.stop() // the last line may come behind the answer
+	cmd.stop() // the last line may come after the answer
 	// Each fetch has a connection of its own, so the lines come in any order.
 	got := slices.Sorted(strings.Lines(cmd.stderr.String()))
 	stamp := regexp.MustCompile(`\[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\]`)

@@ -51,7 +51,7 @@ func put(t *testing.T, bucket *blob.Bucket, key, value string, opts *blob.Writer
 	}
 }
 
-// validators gives the entity tag and the time of change that the store knows.
+// validators returns the entity tag and the time of change that the store knows.
 func validators(t *testing.T, bucket *blob.Bucket, key string) (etag string, mod time.Time) {
 	t.Helper()
 	attrs, err := bucket.Attributes(t.Context(), key)
@@ -75,7 +75,7 @@ type counted struct {
 	through    func(io.Reader) io.Reader // what readers read through; nil: nothing
 }
 
-// count gives a counted bucket and the Bucket to serve it by.
+// count returns a counted bucket and the Bucket to serve it by.
 func count(t *testing.T, inner *blob.Bucket) (*counted, *blob.Bucket) {
 	t.Helper()
 	c := &counted{inner: inner}
@@ -238,7 +238,7 @@ func contentOf(t *testing.T, resp *http.Response) string {
 	return string(b)
 }
 
-// fieldsOf gives those of the named fields that the response has.
+// fieldsOf returns those of the named fields that the response has.
 func fieldsOf(resp *http.Response, names ...string) map[string]string {
 	fields := make(map[string]string)
 	for _, name := range names {
@@ -249,7 +249,7 @@ func fieldsOf(resp *http.Response, names ...string) map[string]string {
 	return fields
 }
 
-// long gives n bytes in which no two places look alike for long.
+// long returns n bytes in which no two places look alike for long.
 func long(n int) string {
 	var b strings.Builder
 	for x := uint32(1); b.Len() < n; {

@@ -21,7 +21,7 @@ var oddKeys = []string{
 	"b/c/d", "b/c d/e?f", strings.Repeat("x", 200),
 }
 
-// escaped gives a path that names the key, each byte of it percent-encoded.
+// escaped returns a path that names the key, each byte of it percent-encoded.
 func escaped(key string) string {
 	var b strings.Builder
 	for i := range len(key) {

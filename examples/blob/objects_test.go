@@ -423,7 +423,7 @@ func TestContentReads(t *testing.T) {
 	})
 }
 
-// failing is a reader that gives an error.
+// failing is a reader that returns an error.
 type failing struct{}
 
 func (failing) Read([]byte) (int, error) { return 0, errors.New("the store is gone") }

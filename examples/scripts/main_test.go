@@ -72,7 +72,7 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// serve serves root until the test ends, and gives the URL of that.
+// serve serves root until the test ends, and returns the URL of that.
 func serve(t *testing.T, root string) string {
 	srv, err := newServer(root)
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// etagOfFile asks a resolver for a file, with field lines, and gives the answer.
+// etagOfFile asks a resolver for a file, with field lines, and returns the answer.
 func etagOfFile(t testing.TB, r rawhttp.Resolver, target string, lines ...string) filesAnswer {
 	t.Helper()
 	request := "GET " + target + " HTTP/1.1\r\nHost: a\r\n"

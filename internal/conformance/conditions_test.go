@@ -30,7 +30,7 @@ func contentOf(etag string, mod time.Time) *rawhttp.Response {
 	return rawhttp.Content(rawhttp.Representation{MediaType: "text/plain", Body: strings.NewReader(contentText), Size: int64(len(contentText)), ModTime: mod, ETag: etag})
 }
 
-// contentAsk gives the bytes of the answer to a request of the method with the field
+// contentAsk returns the bytes of the answer to a request of the method with the field
 // lines.
 func contentAsk(t testing.TB, resp *rawhttp.Response, method string, lines ...string) string {
 	t.Helper()
@@ -45,7 +45,7 @@ func contentAsk(t testing.TB, resp *rawhttp.Response, method string, lines ...st
 	return b.String()
 }
 
-// contentStatus gives the status code of an answer.
+// contentStatus returns the status code of an answer.
 func contentStatus(t testing.TB, answer string) int {
 	t.Helper()
 	var status int

@@ -11,7 +11,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// allocations gives what a request costs on a connection that persists, of batches of them.
+// allocations returns what a request costs on a connection that persists, of batches of them.
 func allocations(s *rawhttp.Server, batch string) float64 {
 	allocs := func(n int) float64 { return testing.AllocsPerRun(10, func() { benchmarkConn(s, batch, n) }) }
 	const few, many = 100, 1100 // what the connection itself costs is in both

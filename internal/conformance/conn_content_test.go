@@ -97,7 +97,7 @@ func TestAnswerBeforeContentThatIsMalformed(t *testing.T) {
 }
 
 // An error in the content ends in 400, or in the status of the limit, whatever the
-// resolver makes of it; behind the head of the response it ends in a close. A page
+// resolver makes of it; after the head of the response it ends in a close. A page
 // of the program's is asked for once, with the error of the content.
 func TestContentErrors(t *testing.T) {
 	refused := func(reason string) string {
@@ -230,7 +230,7 @@ func TestTrailerOverAConnection(t *testing.T) {
 	}
 }
 
-// A Body that is kept gives an error once the response is written, whether the
+// A Body that is kept returns an error once the response is written, whether the
 // connection persists or not, and never what belongs to the next request.
 func TestBodyAfterTheResponse(t *testing.T) {
 	tests := []struct{ name, in string }{

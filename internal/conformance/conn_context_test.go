@@ -11,7 +11,7 @@ import (
 
 type contextKey struct{}
 
-// The context of a request, for a resolver that only asks, and behind its end.
+// The context of a request, for a resolver that only asks, and after its end.
 func TestRequestContextThatNobodyWaitsFor(t *testing.T) {
 	entered, asked := make(chan struct{}), make(chan error, 1)
 	var s *rawhttp.Server

@@ -16,7 +16,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// A response that fails behind its head is cut so that the client can tell: without
+// A response that fails after its head is cut so that the client can tell: without
 // its last chunk, or short of its Content-Length. Never more than Content-Length is
 // sent.
 func TestCutResponses(t *testing.T) {
@@ -109,7 +109,7 @@ func TestCutResponseToHTTP10IsReset(t *testing.T) {
 	}
 }
 
-// A client that half-closes behind its request is answered in full, and a stream to
+// A client that half-closes after its request is answered in full, and a stream to
 // it is not ended.
 func TestHalfClosedClient(t *testing.T) {
 	const pieces = 50

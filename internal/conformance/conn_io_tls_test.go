@@ -251,7 +251,7 @@ func TestTLSRefusedConnectionIsSilent(t *testing.T) {
 	})
 }
 
-// liveHello gives the first flight of a client.
+// liveHello returns the first flight of a client.
 func liveHello(t *testing.T, config *tls.Config) (hello string) {
 	t.Helper()
 	bubble(t, func(t *testing.T) {

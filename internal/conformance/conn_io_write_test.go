@@ -14,7 +14,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// liveUnread serves a client that reads only when the test does, and gives when
+// liveUnread serves a client that reads only when the test does, and returns when
 // the server closed.
 func liveUnread(t *testing.T, opts ...rawhttp.Option) (c *liveClient, closed func(start time.Time) time.Duration) {
 	client, server := net.Pipe()
@@ -140,7 +140,7 @@ func TestTimeForTheAnswerDoesNotCount(t *testing.T) {
 		name, in string
 		opts     []rawhttp.Option
 		want     time.Duration // from when the answer is taken to the close
-		text     string        // the client hears behind the answer
+		text     string        // the client hears after the answer
 	}{
 		{"idle", liveGet("/a"), nil, liveIdle, ""},
 		{"idle, for less than that time", liveGet("/a"), []rawhttp.Option{rawhttp.WithIdleTimeout(5 * time.Second)}, 5 * time.Second, ""},

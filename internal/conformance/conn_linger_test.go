@@ -126,7 +126,7 @@ func TestCloseWithoutCloseWrite(t *testing.T) {
 	}
 }
 
-// What a client sends behind its last request, against the rules, does not reset the
+// What a client sends after its last request, against the rules, does not reset the
 // connection: its answer is not lost.
 func TestMoreBehindTheLastRequest(t *testing.T) {
 	for _, pause := range []time.Duration{0, time.Millisecond, 90 * time.Millisecond} {

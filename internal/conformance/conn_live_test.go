@@ -38,7 +38,7 @@ func (c *liveConn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
-// liveTalk sends what a client says, half-closes, and gives all that the server
+// liveTalk sends what a client says, half-closes, and returns all that the server
 // answers until it closes; the connection is one in memory.
 func liveTalk(t testing.TB, request string, opts ...rawhttp.Option) string {
 	t.Helper()
@@ -138,7 +138,7 @@ func (c *liveClient) say(s string) {
 	synctest.Wait()
 }
 
-// heard gives what the server has said since the last call.
+// heard returns what the server has said since the last call.
 func (c *liveClient) heard() string {
 	synctest.Wait()
 	c.mu.Lock()
@@ -260,7 +260,7 @@ func (l *liveLog) String() string {
 	return strings.Join(l.lines, "\n")
 }
 
-// A liveListener is a listener in memory: Accept gives what the test sends on
+// A liveListener is a listener in memory: Accept returns what the test sends on
 // conns or errs.
 type liveListener struct {
 	conns  chan net.Conn

@@ -63,7 +63,7 @@ func misuseRounds(t *testing.T, addr string) {
 	all.Wait()
 }
 
-// A goroutine that reads content on, behind the answer, gets an error and nothing else.
+// A goroutine that reads content on, after the answer, gets an error and nothing else.
 func TestContentIsReadBehindTheAnswer(t *testing.T) {
 	t.Parallel()
 	var readers sync.WaitGroup

@@ -254,7 +254,7 @@ func TestHEAD(t *testing.T) {
 }
 
 // Where the method is known to be HEAD, a refusal has no content either, so that what
-// is behind its head is not taken for another answer.
+// is after its head is not taken for another answer.
 func TestHEADRefused(t *testing.T) {
 	tests := []struct {
 		name, in string

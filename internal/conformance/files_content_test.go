@@ -21,7 +21,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// filesWrite writes a file into a new folder and gives both paths.
+// filesWrite writes a file into a new folder and returns both paths.
 func filesWrite(t testing.TB, name, content string) (dir, path string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -278,7 +278,7 @@ func TestFileThatChangesBetweenRequests(t *testing.T) {
 	}
 }
 
-// A filesBroken is an fs.FS in which one thing gives an error.
+// A filesBroken is an fs.FS in which one thing returns an error.
 type filesBroken struct {
 	fstest.MapFS
 	at  string // "stat", "open", "file stat", "read" or "list"

@@ -57,7 +57,7 @@ func filesTree(t testing.TB) fs.FS {
 	return sub
 }
 
-// filesMap gives the tree and the strange files in memory.
+// filesMap returns the tree and the strange files in memory.
 func filesMap(t testing.TB) fstest.MapFS {
 	t.Helper()
 	tree, m := filesTree(t), make(fstest.MapFS)
@@ -371,7 +371,7 @@ func filesResolve(t testing.TB, r rawhttp.Resolver, target string) (resp *rawhtt
 	return resp, resp.Status()
 }
 
-// filesContent writes a response and gives its content, and closes it.
+// filesContent writes a response and returns its content, and closes it.
 func filesContent(t testing.TB, resp *rawhttp.Response) string {
 	t.Helper()
 	var b strings.Builder

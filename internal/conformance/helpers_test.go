@@ -28,7 +28,7 @@ func newServer(t testing.TB, opts ...rawhttp.Option) *rawhttp.Server {
 	return s
 }
 
-// pipe serves one end of a net.Pipe and gives the other. When the test ends the
+// pipe serves one end of a net.Pipe and returns the other. When the test ends the
 // connection must end too. It works inside synctest, where r must not wait for
 // anything outside.
 func pipe(t testing.TB, opts ...rawhttp.Option) net.Conn {
@@ -78,7 +78,7 @@ func dial(t testing.TB, addr string) *net.TCPConn {
 	return c.(*net.TCPConn)
 }
 
-// talk sends what a client says, half-closes, and gives all that the server
+// talk sends what a client says, half-closes, and returns all that the server
 // answers until it closes.
 func talk(t testing.TB, addr, request string) string {
 	t.Helper()
@@ -116,7 +116,7 @@ func bubble(t *testing.T, f func(t *testing.T)) {
 	synctest.Test(t, f)
 }
 
-// splitHead splits an answer behind the empty line of its head.
+// splitHead splits an answer after the empty line of its head.
 func splitHead(answer string) (head, rest string) {
 	i := strings.Index(answer, "\r\n\r\n")
 	if i < 0 {

@@ -20,7 +20,7 @@ import (
 
 var listingUpdate = flag.Bool("update-listing", false, "rewrite the files in testdata/listing")
 
-// listingAsk gives the answer of a resolver to a request line, which may lack the
+// listingAsk returns the answer of a resolver to a request line, which may lack the
 // version, with the field lines.
 func listingAsk(t testing.TB, r rawhttp.Resolver, requestLine string, fieldLines ...string) filesAnswer {
 	t.Helper()

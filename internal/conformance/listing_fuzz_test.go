@@ -47,7 +47,7 @@ var listingFuzzSeeds = []struct {
 }
 
 // Names of random bytes in a real folder: each link of the page, and of the object,
-// leads to exactly one of the entries and gives its content; all that may be served
+// leads to exactly one of the entries and returns its content; all that may be served
 // is linked; none leads out of the folder.
 func FuzzListingNames(f *testing.F) {
 	for _, seed := range listingFuzzSeeds[2:] { // large ones take long to make smaller
@@ -127,7 +127,7 @@ func listingFuzzFolder(t *testing.T, names []byte, dotFiles bool) (root string, 
 }
 
 // listingCheckLinks asks for the folder /m/in/ in each form, and follows the links.
-// get gives the answers to GET requests of the targets.
+// get returns the answers to GET requests of the targets.
 func listingCheckLinks(t *testing.T, want map[string]bool, get func(targets []string) string) {
 	t.Helper()
 	base := &url.URL{Scheme: "http", Host: "a", Path: "/m/in/"}
@@ -160,7 +160,7 @@ func listingCheckLinks(t *testing.T, want map[string]bool, get func(targets []st
 	listingFollow(t, base, hrefs, want, get)
 }
 
-// listingContents gives the content of each target.
+// listingContents returns the content of each target.
 func listingContents(t *testing.T, get func(targets []string) string, targets []string) (contents []string) {
 	t.Helper()
 	answers := bufio.NewReader(strings.NewReader(get(targets)))

@@ -27,7 +27,7 @@ type listingObjectItem struct {
 	Link  bool   `json:"link"`
 }
 
-// listingReadJSON takes a listing apart. Anything behind it, or a field that has no
+// listingReadJSON takes a listing apart. Anything after it, or a field that has no
 // documentation, fails the test.
 func listingReadJSON(t testing.TB, content string) (o listingObject) {
 	t.Helper()

@@ -27,7 +27,7 @@ func listingEscape(name string) string {
 	return b.String()
 }
 
-// listingOf gives the listing of the root of an fs.FS, or the error in short.
+// listingOf returns the listing of the root of an fs.FS, or the error in short.
 func listingOf(t testing.TB, fsys fs.FS, opts ...rawhttp.FileOption) string {
 	t.Helper()
 	r, err := rawhttp.FS(fsys, opts...)

@@ -327,7 +327,7 @@ func TestLongListingsGiveBackTheirTurn(t *testing.T) {
 	}
 }
 
-// listingTalk gives the answer to a request on a connection of its own, to its end.
+// listingTalk returns the answer to a request on a connection of its own, to its end.
 func listingTalk(t *testing.T, r rawhttp.Resolver, request string) string {
 	t.Helper()
 	client := pipe(t, rawhttp.WithResolver(r))

@@ -30,7 +30,7 @@ var listingNasty = []string{
 var listingHiddenNames = []string{".hidden", "..a", "...", "..a\nb", ".\xff", ".git"}
 
 // listingWrite makes files, or with folders set folders, of the names that the
-// system takes, and gives those. On Unix that is all of them, where names are
+// system takes, and returns those. On Unix that is all of them, where names are
 // bytes; macOS wants UTF-8.
 func listingWrite(t testing.TB, dir string, names []string, folders bool) (made []string) {
 	t.Helper()

@@ -361,7 +361,7 @@ func TestPrecompressedOnDisk(t *testing.T) {
 	}
 }
 
-// A sidecarBroken is an fs.FS in which opening some names gives an error, and which
+// A sidecarBroken is an fs.FS in which opening some names returns an error, and which
 // counts what is open.
 type sidecarBroken struct {
 	*filesPlain

@@ -109,7 +109,7 @@ func TestRangesOfBodiesThatDoNotStandAtTheirBeginning(t *testing.T) {
 	}
 }
 
-// Large content over TCP, where files have a way of their own; and behind it the next
+// Large content over TCP, where files have a way of their own; and after it the next
 // response, where it belongs.
 func TestRangesOverTCP(t *testing.T) {
 	t.Parallel()

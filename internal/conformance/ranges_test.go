@@ -124,7 +124,7 @@ var contentRanges = []struct {
 	{"a unit in the second", "bytes=0-1,bytes=5-6", "", ""},
 }
 
-// contentWant gives the status and the content of an answer to a Range field, and its
+// contentWant returns the status and the content of an answer to a Range field, and its
 // Content-Range; of several ranges no content.
 func contentWant(want string) (status int, contentRange, content string, several []string) {
 	ranges := strings.Fields(want)

@@ -146,7 +146,7 @@ func (l *liveTimedListener) Accept() (net.Conn, error) {
 	return c, err
 }
 
-// taken gives the times from the end of a call to the beginning of the next.
+// taken returns the times from the end of a call to the beginning of the next.
 func (l *liveTimedListener) taken() []time.Duration {
 	synctest.Wait()
 	l.mu.Lock()

@@ -32,7 +32,7 @@ func resolveFails(err error) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return nil, err })
 }
 
-// resolveString tells in short what a resolver answers.
+// resolveString describes what a resolver answers.
 func resolveString(t testing.TB, r rawhttp.Resolver, req *rawhttp.Request) string {
 	t.Helper()
 	resp, err := r.Resolve(t.Context(), req)

@@ -270,7 +270,7 @@ func TestServerClosesResponsesOnce(t *testing.T) {
 					}
 					return r, nil
 				})
-				t.Cleanup(func() { // behind the end of the server
+				t.Cleanup(func() { // after the end of the server
 					if len(made) == 0 {
 						t.Error("the resolver was not called")
 					}

@@ -106,7 +106,7 @@ func TestResponseMisuseChangesNothing(t *testing.T) {
 	}
 }
 
-// respFields gives name and value of each field, in order.
+// respFields returns name and value of each field, in order.
 func respFields(r *rawhttp.Response) (fields []string) {
 	for name, value := range r.Fields() {
 		fields = append(fields, name+": "+value)

@@ -30,7 +30,7 @@ func respWrite(parts ...string) func(context.Context, io.Writer) error {
 	}
 }
 
-// A respParts is a Reader, and nothing more, that gives one part with each Read.
+// A respParts is a Reader, and nothing more, that returns one part with each Read.
 type respParts struct{ parts []string }
 
 func (r *respParts) Read(p []byte) (int, error) {
@@ -405,7 +405,7 @@ func TestResponseClone(t *testing.T) {
 	}
 }
 
-// respBytes gives what WriteTo writes.
+// respBytes returns what WriteTo writes.
 func respBytes(t testing.TB, r *rawhttp.Response) string {
 	t.Helper()
 	var b strings.Builder

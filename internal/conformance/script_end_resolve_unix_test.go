@@ -97,7 +97,7 @@ func TestScriptThatIsBusy(t *testing.T) {
 }
 
 // A script behind other requests: what is whole before it leaves at once, and what
-// comes behind it waits.
+// comes after it waits.
 func TestScriptInAPipeline(t *testing.T) {
 	t.Parallel()
 	s := endsServe(t, map[string]string{

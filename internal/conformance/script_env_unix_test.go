@@ -28,7 +28,7 @@ unset PWD OLDPWD SHLVL _
 exec env -0
 `
 
-// scriptioVariables gives the variables of an answer, sorted.
+// scriptioVariables returns the variables of an answer, sorted.
 func scriptioVariables(t testing.TB, answer string) []string {
 	t.Helper()
 	head, content := splitHead(scriptioWhole(t, answer))

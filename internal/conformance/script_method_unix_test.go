@@ -59,7 +59,7 @@ func TestScriptMethods(t *testing.T) {
 			const script = ": >ran; echo \"ran $REQUEST_METHOD\""
 			root := scriptioFolder(t, map[string]string{"x.sh": script, "sub/index.sh": script, "a.txt": ""})
 			addr := scriptioServe(t, root, rawhttp.WithIndex("index.sh"))
-			// Another request behind it is answered: the connection goes on.
+			// Another request after it is answered: the connection goes on.
 			next := scriptioGet("/a.txt")
 			answer := scriptioHeld(t, addr, tt.request+next, tt.want+"Content-Length: ")
 			got, rest, _ := strings.Cut(answer, "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n")

@@ -84,7 +84,7 @@ func scriptioServe(t testing.TB, root string, opts ...rawhttp.Option) (addr stri
 	return addr
 }
 
-// scriptioHeld gives what the server answers until it closes, and asks again if that
+// scriptioHeld returns what the server answers until it closes, and asks again if that
 // is streamed where want is not: the machine may be too busy for the script to end in
 // time.
 func scriptioHeld(t testing.TB, addr, request, want string) (answer string) {
@@ -200,7 +200,7 @@ func (k *scriptioTalk) parseLine(line string) (err error) {
 	return err
 }
 
-// mode gives the mode of the talk.
+// mode returns the mode of the talk.
 func (k *scriptioTalk) mode() (o rawhttp.ScriptOutput) {
 	for o.String() != k.output && k.output != "" {
 		o++
@@ -272,7 +272,7 @@ func (k *scriptioTalk) variants() []struct{ client, server string } {
 	}
 }
 
-// asPlain gives the response if all that the script prints is content.
+// asPlain returns the response if all that the script prints is content.
 func (k *scriptioTalk) asPlain(t *testing.T, root string) string {
 	var stdout bytes.Buffer
 	cmd := exec.Command("sh", filepath.Join(root, "x.sh"))
@@ -327,7 +327,7 @@ func scriptioRepeat(c byte, n int) string {
 	return fmt.Sprintf("head -c %d /dev/zero | tr '\\000' '%c'", n, c)
 }
 
-// Fields may have 32 KiB, with the empty line behind them.
+// Fields may have 32 KiB, with the empty line after them.
 func TestScriptFieldsHaveALimit(t *testing.T) {
 	t.Parallel()
 	const limit = 32 << 10
@@ -369,7 +369,7 @@ func TestScriptFieldsHaveALimit(t *testing.T) {
 	}
 }
 
-// scriptioWhole gives a response as if its content had come with a length, however
+// scriptioWhole returns a response as if its content had come with a length, however
 // it did.
 func scriptioWhole(t testing.TB, answer string) string {
 	t.Helper()

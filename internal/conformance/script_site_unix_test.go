@@ -83,7 +83,7 @@ func (s *endsSite) gate(t testing.TB) (open func()) {
 	}
 }
 
-// await waits for a line in the file, and gives it.
+// await waits for a line in the file, and returns it.
 func (s *endsSite) await(t testing.TB, name string) string {
 	t.Helper()
 	var line string
@@ -182,7 +182,7 @@ func (l *endsLog) Warn(msg string, args ...any) { l.add("WARN", msg, args) }
 
 func (l *endsLog) Error(msg string, args ...any) { l.add("ERROR", msg, args) }
 
-// with gives the lines that have all the parts.
+// with returns the lines that have all the parts.
 func (l *endsLog) with(parts ...string) (lines []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -194,7 +194,7 @@ func (l *endsLog) with(parts ...string) (lines []string) {
 	return lines
 }
 
-// await waits for a line that has all the parts: some are logged behind the answer.
+// await waits for a line that has all the parts: some are logged after the answer.
 func (l *endsLog) await(t testing.TB, parts ...string) {
 	t.Helper()
 	endsUntil(t, fmt.Sprintf("the log has a line with %q", parts), func() bool { return l.with(parts...) != nil })

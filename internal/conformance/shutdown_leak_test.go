@@ -88,7 +88,7 @@ func TestNothingLeaks(t *testing.T) {
 	t.Errorf("%d descriptors are open at the end, %d at the start", liveDescriptors(), before)
 }
 
-// liveDescriptors counts them where the system shows them, else gives 0.
+// liveDescriptors counts them where the system shows them, else returns 0.
 func liveDescriptors() int {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil && !errors.Is(err, os.ErrNotExist) {

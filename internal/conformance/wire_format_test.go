@@ -29,7 +29,7 @@ type wireTalk struct {
 // A wireTurn is what the client says and what the server answers to it.
 type wireTurn struct {
 	client []byte
-	closes bool // the client closes its direction behind it
+	closes bool // the client closes its direction after it
 	server []byte
 	end    string // "", "(closed)" or "(cut)"
 	at, n  int    // the lines of the answer: the index of the first, how many
@@ -47,7 +47,7 @@ var wireDirectives = map[string]bool{
 	"repeat": true, "client closes": false,
 }
 
-// value gives the value of the directive, and whether it is there.
+// value returns the value of the directive, and whether it is there.
 func (k *wireTalk) value(name string) (value string, ok bool) {
 	for _, d := range k.directives {
 		if d.name == name {
@@ -62,7 +62,7 @@ func (k *wireTalk) has(name string) bool {
 	return ok
 }
 
-// client gives all that the client says.
+// client returns all that the client says.
 func (k *wireTalk) client() (b []byte) {
 	for _, turn := range k.turns {
 		b = append(b, turn.client...)
@@ -70,7 +70,7 @@ func (k *wireTalk) client() (b []byte) {
 	return b
 }
 
-// server gives all that the server answers, and how that ends.
+// server returns all that the server answers, and how that ends.
 func (k *wireTalk) server() (b []byte, end string) {
 	for _, turn := range k.turns {
 		b = append(b, turn.server...)
@@ -83,7 +83,7 @@ func (k *wireTalk) server() (b []byte, end string) {
 
 var wireStatusLine = regexp.MustCompile(`(?m)^HTTP/1\.1 (\d{3}) `)
 
-// summary gives the status codes of the answers, and "x" if the server ended the
+// summary returns the status codes of the answers, and "x" if the server ended the
 // connection: what wireRows says of a talk.
 func (k *wireTalk) summary() string {
 	var words []string
@@ -191,7 +191,7 @@ func (f *wireFile) parseLine(talk *wireTalk, i int, line string) error {
 	return fmt.Errorf("%q begins neither a comment, a directive, nor a line of client or server", line)
 }
 
-// clientTurn gives the turn that a line of the client belongs to: a new one behind
+// clientTurn returns the turn that a line of the client belongs to: a new one behind
 // an answer.
 func (k *wireTalk) clientTurn(i int) *wireTurn {
 	if n := len(k.turns); n == 0 || k.turns[n-1].n > 0 {
@@ -233,7 +233,7 @@ func (k *wireTalk) parseDirective(i int, text string) error {
 	return fmt.Errorf("there is no directive %q", text)
 }
 
-// unescapeWire gives the bytes of a line, from behind its first character.
+// unescapeWire returns the bytes of a line, from after its first character.
 func unescapeWire(s string) ([]byte, error) {
 	s, ok := strings.CutPrefix(s, " ")
 	if !ok && s != "" {
@@ -275,7 +275,7 @@ func unescapeWire(s string) ([]byte, error) {
 	return append(b, "\r\n"...), nil
 }
 
-// wireLines gives the lines that stand for the bytes, each begun with who.
+// wireLines returns the lines that stand for the bytes, each begun with who.
 func wireLines(who string, b []byte) (lines []string) {
 	for piece := range bytes.SplitAfterSeq(b, []byte("\n")) {
 		text, whole := bytes.CutSuffix(piece, []byte("\r\n"))
@@ -311,7 +311,7 @@ func wireLines(who string, b []byte) (lines []string) {
 	return lines
 }
 
-// wireAnswer gives the lines of an answer and its end.
+// wireAnswer returns the lines of an answer and its end.
 func wireAnswer(b []byte, end string) []string {
 	lines := wireLines("<", b)
 	switch {

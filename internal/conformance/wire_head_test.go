@@ -14,7 +14,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// checkHead gives the talk to the parser: whole, each beginning of it, and again
+// checkHead returns the talk to the parser: whole, each beginning of it, and again
 // to a Request that parsed others before.
 func (k *wireTalk) checkHead(t *testing.T, used *rawhttp.Request) {
 	in := k.client()
@@ -38,7 +38,7 @@ func (k *wireTalk) checkHead(t *testing.T, used *rawhttp.Request) {
 	}
 }
 
-// wirePrefixes gives the lengths of the beginnings to parse: all, or of a long
+// wirePrefixes returns the lengths of the beginnings to parse: all, or of a long
 // input some in its midst.
 func wirePrefixes(n int) (lengths []int) {
 	for i := 0; i <= n; i++ {
@@ -71,7 +71,7 @@ func wireOutcomeOf(req *rawhttp.Request, in, rest []byte, err error) wireOutcome
 	return wireOutcome{HeadBytes: len(in) - len(rest), Understood: wireUnderstood(req)}
 }
 
-// wantHead gives what the transcript says of the first head, and the length of the
+// wantHead returns what the transcript says of the first head, and the length of the
 // first beginning of the input for which that must be known.
 func (k *wireTalk) wantHead(t *testing.T, in []byte) (want wireOutcome, first int) {
 	t.Helper()
@@ -114,7 +114,7 @@ func (k *wireTalk) checkUnderstood(t *testing.T, got wireOutcome) {
 
 var wireReason = regexp.MustCompile(`(?s)\r\n\r\n(\d{3}) [^:]*: (.*) \(([^(]*)\)\n$`)
 
-// wantRefusal gives the error that the transcript says the parser gives.
+// wantRefusal returns the error that the transcript says the parser gives.
 func (k *wireTalk) wantRefusal(t *testing.T, in []byte) *rawhttp.ParseError {
 	t.Helper()
 	text, ok := k.value("refused at")
@@ -148,7 +148,7 @@ func (k *wireTalk) wantRefusal(t *testing.T, in []byte) *rawhttp.ParseError {
 	return &rawhttp.ParseError{Status: status, Offset: off, Reason: string(m[2]), Section: string(m[3])}
 }
 
-// checkLenientHead gives the talk to the lenient parser. Of a beginning it only
+// checkLenientHead returns the talk to the lenient parser. Of a beginning it only
 // says whether it is all there is: incomplete while the request line is not whole, or
 // a field frames content and the empty line is missing.
 func (k *wireTalk) checkLenientHead(t *testing.T, in []byte) {

@@ -67,7 +67,7 @@ var wireUpdate = flag.Bool("update", false, "rewrite the answers in testdata/wir
 //	= one write             what is answered depends on how much has come: not one byte at a time
 //
 // Each talk is run in one write; one byte at a time; and with another request
-// behind it, which must be answered, or not, and change nothing else. Where the
+// after it, which must be answered, or not, and change nothing else. Where the
 // server closes, it must do so before it has seen anything of the request for
 // /next that follows. No time passes in any of them.
 func TestWire(t *testing.T) {
@@ -113,7 +113,7 @@ func (k *wireTalk) test(t *testing.T, used *rawhttp.Request) {
 	}
 }
 
-// runWithBytesBehind runs the talk with another request behind it, and takes the
+// runWithBytesBehind runs the talk with another request after it, and takes the
 // answer to that off what came.
 func (k *wireTalk) runWithBytesBehind(t *testing.T) wireResult {
 	behind := []byte("GET /next HTTP/1.1\r\nHost: behind.test\r\n\r\n")
@@ -141,7 +141,7 @@ type wireStep struct {
 	closes bool
 }
 
-// inTurns gives the steps of the talk: one for each turn, or one for all.
+// inTurns returns the steps of the talk: one for each turn, or one for all.
 func (k *wireTalk) inTurns(each bool) []wireStep {
 	if !each {
 		return []wireStep{{writes: [][]byte{k.client()}}}
@@ -153,7 +153,7 @@ func (k *wireTalk) inTurns(each bool) []wireStep {
 	return steps
 }
 
-// bytewise gives the steps with one write for each byte.
+// bytewise returns the steps with one write for each byte.
 func bytewise(steps []wireStep) (split []wireStep) {
 	for _, step := range steps {
 		all := bytes.Join(step.writes, nil)
@@ -176,7 +176,7 @@ type wireResult struct {
 
 func (r wireResult) all() []byte { return bytes.Join(r.answers, nil) }
 
-// endAt gives how the connection ended in the step, "" if it did not.
+// endAt returns how the connection ended in the step, "" if it did not.
 func (r wireResult) endAt(step int) string {
 	if step == r.ended {
 		return r.end

@@ -29,7 +29,7 @@ func (r writeRandom) from(alphabet string, least, most int) string {
 	return string(b)
 }
 
-// bytes gives content, mostly short, at times longer than any buffer.
+// bytes returns content, mostly short, at times longer than any buffer.
 func (r writeRandom) bytes() []byte {
 	n := r.IntN(20)
 	switch r.IntN(10) {

@@ -75,7 +75,7 @@ func TestStreamFuncFails(t *testing.T) {
 	tests := []struct {
 		name, request string
 		writes        []string
-		want          string // behind the head
+		want          string // after the head
 		headOut       bool
 	}{
 		{"before the first Write", closeGet, nil, "", false},
@@ -126,7 +126,7 @@ func TestStreamFuncCannotWriteAfterItsReturn(t *testing.T) {
 	}
 }
 
-// A writeFails fails at one Write, and works before and behind it.
+// A writeFails fails at one Write, and works before and after it.
 type writeFails struct {
 	writeLog
 	at, calls int

@@ -109,7 +109,7 @@ func TestWriteResponseOfTextIsOneWrite(t *testing.T) {
 	}
 }
 
-// What each Read of a Stream gives goes out before the next Read.
+// What each Read of a Stream returns goes out before the next Read.
 func TestStreamSendsEachRead(t *testing.T) {
 	w := new(writeLog)
 	parts := []string{"first", "", "second", strings.Repeat("x", 5000), ""}
@@ -154,7 +154,7 @@ func TestStreamFails(t *testing.T) {
 	tests := []struct {
 		name     string
 		r        io.Reader
-		wantRest string // behind the head; "": not even that
+		wantRest string // after the head; "": not even that
 	}{
 		{"at once", iotest.ErrReader(broken), ""},
 		{"behind the first Read", io.MultiReader(respReader("abc"), iotest.ErrReader(broken)), "3\r\nabc\r\n"},

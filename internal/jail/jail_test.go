@@ -33,7 +33,7 @@ func jails(t testing.TB, dir string) map[string]jail.LinkReader {
 	return trees
 }
 
-// jailSees tells in short what a name is in a tree: what it holds, or the status
+// jailSees describes what a name is in a tree: what it holds, or the status
 // that says why not. To open and to stat must see the same.
 func jailSees(t testing.TB, j jail.Tree, name string) string {
 	t.Helper()

@@ -270,7 +270,7 @@ func TestParseRequestLenientWritesNothingBehindTheInput(t *testing.T) {
 	}
 }
 
-// parseInputs gives every input of the tables, so that what must hold for all
+// parseInputs returns every input of the tables, so that what must hold for all
 // input is tried on all.
 func parseInputs() []string {
 	var in []string
@@ -325,7 +325,7 @@ func checkPrefixes(t *testing.T, in string, whole parsedWhole, wholeErr error, p
 	}
 }
 
-// Every prefix of an input is incomplete or gives what the whole gives: through
+// Every prefix of an input is incomplete or returns what the whole gives: through
 // parseRequest, and through one parser that goes on where it stopped.
 func TestParseRequestPrefixes(t *testing.T) {
 	for _, in := range parseInputs() {

@@ -128,7 +128,7 @@ func checkRawPath(t *testing.T, raw string) {
 	}
 }
 
-// A decoded path is cleaned in place: nothing is written behind it.
+// A decoded path is cleaned in place: nothing is written after it.
 func TestCleanPathInPlace(t *testing.T) {
 	random := rand.New(rand.NewPCG(3986, 1))
 	for range 1000 {

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// axeCore gives the text of axe-core, of the version that package-lock.json names.
+// axeCore returns the text of axe-core, of the version that package-lock.json names.
 func axeCore(t *testing.T) string {
 	t.Helper()
 	npm := program(t, "npm", "npm")

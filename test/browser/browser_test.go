@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// program gives the path of a command, or fails the test.
+// program returns the path of a command, or fails the test.
 func program(t *testing.T, command, debianPackage string) string {
 	t.Helper()
 	path, err := exec.LookPath(command)
@@ -129,7 +129,7 @@ func openAt(t *testing.T, v view, origin string) *tab {
 	return b
 }
 
-// serve serves on a port of 127.0.0.1 until the test ends, and gives the origin.
+// serve serves on a port of 127.0.0.1 until the test ends, and returns the origin.
 func serve(t *testing.T, opts ...rawhttp.Option) (origin string) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -179,7 +179,7 @@ func (b *tab) goTo(target string) {
 	b.load(chromedp.Navigate(b.origin + target))
 }
 
-// eval gives the value of an expression, or of the promise that it gives.
+// eval returns the value of an expression, or of the promise that it gives.
 func eval[T any](b *tab, expression string) T {
 	b.Helper()
 	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))

@@ -231,7 +231,7 @@ func TestListingSortsByClick(t *testing.T) {
 type focused struct {
 	Text    string
 	Visible bool // in the window, and nothing lies over it
-	Outline bool // marked by a line that is not of the colour behind it
+	Outline bool // marked by a line that is not of the colour after it
 }
 
 // focus tells what has the focus.

@@ -52,7 +52,7 @@ func curlCommand(t *testing.T, args ...string) *exec.Cmd {
 	return exec.Command(peer(t, "curl", "curl"), all...)
 }
 
-// curl runs curl, and gives what it tells of each URL and what it writes.
+// curl runs curl, and returns what it tells of each URL and what it writes.
 func curl(t *testing.T, stdin io.Reader, args ...string) (transfers []transfer, stdout []byte) {
 	t.Helper()
 	cmd := curlCommand(t, args...)

@@ -20,7 +20,7 @@ import (
 )
 
 // serveTLS serves behind a TLS listener with a certificate of its own, for which
-// it gives the arguments that make curl trust it.
+// it returns the arguments that make curl trust it.
 func serveTLS(t *testing.T, opts ...rawhttp.Option) (srv *rawhttp.Server, addr string, trust []string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

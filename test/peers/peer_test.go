@@ -18,7 +18,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// peer gives the path of a command, or fails the test.
+// peer returns the path of a command, or fails the test.
 func peer(t *testing.T, command, debianPackage string) string {
 	t.Helper()
 	path, err := exec.LookPath(command)
@@ -31,7 +31,7 @@ func peer(t *testing.T, command, debianPackage string) string {
 	return path
 }
 
-// serve serves on a port of 127.0.0.1 and gives the address. Responses have no
+// serve serves on a port of 127.0.0.1 and returns the address. Responses have no
 // Date, so that they are the same every time.
 func serve(t *testing.T, opts ...rawhttp.Option) (*rawhttp.Server, string) {
 	t.Helper()
@@ -125,7 +125,7 @@ func writeLines(_ context.Context, w io.Writer) error {
 	return nil
 }
 
-// writeHalf writes content that is cut behind its first bytes.
+// writeHalf writes content that is cut after its first bytes.
 func writeHalf(_ context.Context, w io.Writer) error {
 	if _, err := io.WriteString(w, "half"); err != nil {
 		return err
@@ -133,7 +133,7 @@ func writeHalf(_ context.Context, w io.Writer) error {
 	return errOnPurpose
 }
 
-// short gives half of its Content-Length; that is too much to be held back until
+// short returns half of its Content-Length; that is too much to be held back until
 // the lack is seen.
 func short(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 	half := bytes.NewReader(make([]byte, 1<<20))
@@ -191,14 +191,14 @@ func readTwoPieces(t *testing.T, from io.Reader, goOn chan<- struct{}) {
 	}
 }
 
-// someBytes gives n bytes without a pattern, the same every time.
+// someBytes returns n bytes without a pattern, the same every time.
 func someBytes(n int) []byte {
 	b := make([]byte, n)
 	rand.NewChaCha8([32]byte{}).Read(b)
 	return b
 }
 
-// writeFile makes a file in the folder and gives its path.
+// writeFile makes a file in the folder and returns its path.
 func writeFile(t *testing.T, folder, name string, content []byte) string {
 	t.Helper()
 	path := filepath.Join(folder, name)

@@ -21,7 +21,7 @@ import (
 )
 
 // A proxy is a reverse proxy. Its start runs it in front of the server at the
-// address upstream, and gives its own address.
+// address upstream, and returns its own address.
 type proxy struct {
 	name  string
 	start func(t *testing.T, upstream string) (addr string)
@@ -63,7 +63,7 @@ func startProxy(t *testing.T, ln *net.TCPListener, command *exec.Cmd) (addr stri
 	return ln.Addr().String()
 }
 
-// newClient gives a client that comes from the address.
+// newClient returns a client that comes from the address.
 func newClient(t *testing.T, from string) *http.Client {
 	transport := &http.Transport{
 		DialContext:           (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}).DialContext,
@@ -75,7 +75,7 @@ func newClient(t *testing.T, from string) *http.Client {
 	return &http.Client{Transport: transport, Timeout: time.Minute} // only keeps a hang from lasting for ever
 }
 
-// ask sends a request and gives the response with its content.
+// ask sends a request and returns the response with its content.
 func ask(t *testing.T, client *http.Client, method, url string, content io.Reader, fields ...string) (*http.Response, []byte) {
 	t.Helper()
 	req, err := http.NewRequest(method, url, content)

@@ -39,7 +39,7 @@ func (a answer) chunked() answer {
 	return a
 }
 
-// head gives the answer to HEAD where a is the one to GET.
+// head returns the answer to HEAD where a is the one to GET.
 func (a answer) head() answer {
 	none := answerOf(0, "", "")
 	a.Size, a.SHA256 = none.Size, none.SHA256

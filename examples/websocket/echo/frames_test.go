@@ -70,7 +70,7 @@ type rawClient struct {
 const handshake = "GET /echo HTTP/1.1\r\nHost: example.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 
-// dialRaw connects, and sends the handshake with the frames behind it.
+// dialRaw connects, and sends the handshake with the frames after it.
 func dialRaw(t *testing.T, addr string, behind []byte) *rawClient {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
