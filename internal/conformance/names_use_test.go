@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 
@@ -119,9 +120,9 @@ func TestNewJoinsMistakes(t *testing.T) {
 }
 
 func TestLaterOptions(t *testing.T) {
-	var first, second int
-	counting := func(n *int) rawhttp.Option {
-		return rawhttp.WithTrace(rawhttp.Trace{Exchange: func(rawhttp.Exchange) { *n++ }})
+	var first, second atomic.Int32
+	counting := func(n *atomic.Int32) rawhttp.Option {
+		return rawhttp.WithTrace(rawhttp.Trace{Exchange: func(rawhttp.Exchange) { n.Add(1) }})
 	}
 	_, addr := listen(t,
 		rawhttp.WithFS(fstest.MapFS{"a.one": {}, "a.two": {}}),
@@ -142,8 +143,8 @@ func TestLaterOptions(t *testing.T) {
 			t.Errorf("answers:\n%swant each to go on with one of %q", got, want)
 		}
 	}
-	if first != 2 || second != 2 {
-		t.Errorf("the traces were told of %d and %d exchanges, want both of 2", first, second)
+	if first.Load() != 2 || second.Load() != 2 {
+		t.Errorf("the traces were told of %d and %d exchanges, want both of 2", first.Load(), second.Load())
 	}
 }
 
