@@ -159,10 +159,13 @@ func (d *dialog) ask(b []byte) error {
 	if err := d.exchange(b, func() bool { return false }); err != nil {
 		return err
 	}
-	if len(d.got) == 0 {
-		return fmt.Errorf("no answer within %v", d.wait)
+	switch {
+	case len(d.got) > 0:
+		return nil
+	case d.closed:
+		return errors.New("the server closed the connection without an answer")
 	}
-	return nil
+	return fmt.Errorf("no answer within %v", d.wait)
 }
 
 // replay sends what the client of a turn says, and compares what the server answers.

@@ -20,6 +20,28 @@ func call(t *testing.T, stdin string, args ...string) (status int, stdout, stder
 	return status, out.String(), errs.String()
 }
 
+// closing listens on a port of 127.0.0.1 and closes each connection as soon as it has heard
+// something. It returns its address.
+func closing(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			io.ReadAtLeast(c, make([]byte, 1<<10), 1)
+			c.Close()
+		}
+	}()
+	return ln.Addr().String()
+}
+
 // scripted is a server that answers the first bytes of each connection with the text, and
 // closes if that is "". It keeps what it hears.
 func scripted(t *testing.T, answer string, heard *lockedBuffer) (addr string) {
@@ -114,6 +136,7 @@ func TestSendStatus(t *testing.T) {
 	var heard lockedBuffer
 	answers := scripted(t, "hello", &heard)
 	silent := scripted(t, "", &heard)
+	closes := closing(t)
 	file := func(text string) string {
 		name := filepath.Join(t.TempDir(), "a.txt")
 		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
@@ -129,6 +152,7 @@ func TestSendStatus(t *testing.T) {
 	}{
 		{"an answer", []string{answers, "a"}, 0, ""},
 		{"no answer", []string{silent, "a"}, 1, "no answer within 200ms"},
+		{"a close", []string{closes, "a"}, 1, "closed the connection without an answer"},
 		{"no server", []string{"127.0.0.1:1", "a"}, 1, "127.0.0.1:1"},
 		{"the answer of a transcript", []string{answers, file("# a\n> GET /\n< hel\\\n< lo\\\n")}, 0, ""},
 		{"two connections", []string{answers, file("> a\n< hello\\\n\n> b\n< hello\\\n")}, 0, ""},
