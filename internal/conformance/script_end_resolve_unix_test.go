@@ -99,7 +99,6 @@ func TestScriptThatIsBusy(t *testing.T) {
 // A script behind other requests: what is whole before it leaves at once, and what
 // comes after it waits.
 func TestScriptInAPipeline(t *testing.T) {
-	t.Parallel()
 	s := endsServe(t, map[string]string{
 		"slow.sh":   "read x <gate; echo; echo slow",
 		"stream.sh": "echo; echo one; read x <gate; echo two",
@@ -189,7 +188,6 @@ func endsRequest(t testing.TB, text string) *rawhttp.Request {
 
 // Without a server a script is run as well, and its response is one as others are.
 func TestScriptResolvedWithoutAServer(t *testing.T) {
-	t.Parallel()
 	s := &endsSite{root: endsFolder(t, map[string]string{
 		"held.sh":   "echo; echo held",
 		"stream.sh": "echo; echo begin; read x <gate; echo end",
@@ -252,7 +250,6 @@ func TestScriptResolvedWithoutAServer(t *testing.T) {
 
 // The end of the context ends the script, whatever it is at.
 func TestScriptWhoseContextEnds(t *testing.T) {
-	t.Parallel()
 	cause := errors.New("no longer wanted")
 	s := &endsSite{root: endsFolder(t, map[string]string{
 		"silent.sh": "echo $$ >silent; exec sleep 1000",
@@ -365,7 +362,7 @@ func TestHookPanicsWhileAScriptIsFed(t *testing.T) {
 // So does one that panics when the script has ended already, and its client has yet to
 // read what it printed: the content is out of step.
 func TestHookPanicsBehindAScript(t *testing.T) {
-	root := endsFolder(t, map[string]string{"a.sh": "echo >begun; echo; head -c 130000 /dev/zero"})
+	root := endsFolder(t, map[string]string{"a.sh": "echo; head -c 130000 /dev/zero; echo >ended"})
 	s := newServer(t, rawhttp.WithRoot(root), rawhttp.WithScript(".sh", "sh"), rawhttp.WithTrace(rawhttp.Trace{BytesRead: func(_, _ uint64, b []byte) {
 		if strings.HasPrefix(string(b), "content") {
 			panic("hook")
@@ -375,7 +372,7 @@ func TestHookPanicsBehindAScript(t *testing.T) {
 	served := make(chan error, 1)
 	go func() { served <- s.ServeConn(context.Background(), server) }()
 	io.WriteString(client, endsPost("/a.sh", 1000, ""))
-	endsUntil(t, "the script has begun", func() bool { _, err := os.Stat(filepath.Join(root, "begun")); return err == nil })
+	endsUntil(t, "the script has ended", func() bool { _, err := os.Stat(filepath.Join(root, "ended")); return err == nil })
 	awaitNoScripts(t)
 	io.WriteString(client, "content")
 	go io.WriteString(client, strings.Repeat("x", 993)+liveGet("/"))

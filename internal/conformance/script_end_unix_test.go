@@ -66,7 +66,6 @@ func TestScriptGroupIsEnded(t *testing.T) {
 
 // What a client does while its script is silent, and what becomes of the script.
 func TestScriptAndItsClient(t *testing.T) {
-	t.Parallel()
 	const script = "echo $$ >pid; read x <gate; echo; cat"
 	post := endsPost("/a.sh", 7, "content")
 	tests := []struct {

@@ -132,7 +132,6 @@ func TestScriptContentAndOutput(t *testing.T) {
 
 // A client may be slow with its content: the script has what there is, and waits.
 func TestScriptWhoseClientPauses(t *testing.T) {
-	t.Parallel()
 	s := endsServe(t, map[string]string{"a.sh": "echo; while read line; do echo $line >said; mv said $line; echo $line; done"})
 	c := s.dial(t)
 	c.send(t, endsPost("/a.sh", 14, "one\n"))
@@ -154,7 +153,6 @@ func TestScriptWhoseClientPauses(t *testing.T) {
 
 // Lines arrive one by one: each is read before the script is let print the next.
 func TestScriptLinesArriveOneByOne(t *testing.T) {
-	t.Parallel()
 	for _, version := range []string{"1.1", "1.0"} {
 		t.Run("HTTP/"+version, func(t *testing.T) {
 			s := endsServe(t, map[string]string{"a.sh": "for i in 1 2 3 4 5; do echo line$i; read x <gate; done"})

@@ -195,7 +195,6 @@ func (s *endsSite) running(t testing.TB) int {
 // So many scripts run at once, so many more wait; others are told at once, and a
 // client that leaves gives up its place.
 func TestScriptTurns(t *testing.T) {
-	t.Parallel()
 	const most = 3
 	script := map[string]string{"a.sh": "echo >pid.$$; read x <gate; echo; echo done"}
 	page := rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, status int, _ error) *rawhttp.Response {
@@ -281,7 +280,6 @@ func TestScriptTurnThatDoesNotCome(t *testing.T) {
 }
 
 func TestScriptsWithoutALimit(t *testing.T) {
-	t.Parallel()
 	const n = 100
 	s := endsServe(t, map[string]string{"a.sh": "echo >pid.$$; read x <gate; echo"}, rawhttp.WithMaxScripts(0))
 	open := s.gate(t)
@@ -300,7 +298,6 @@ func TestScriptsWithoutALimit(t *testing.T) {
 
 // A failure is told to the log; to the client only where nothing was printed.
 func TestScriptThatFails(t *testing.T) {
-	t.Parallel()
 	tests := []struct {
 		name, script string
 		want         endsAnswer

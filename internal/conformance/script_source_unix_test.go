@@ -248,7 +248,6 @@ func TestScriptsThatCannotRun(t *testing.T) {
 // A script that is replaced while it is served is run as the one or the other, or
 // not; what it is replaced with for a while, a link to a file outside, is not.
 func TestScriptReplacedWhileServed(t *testing.T) {
-	t.Parallel()
 	root := scriptioFolder(t, map[string]string{"x.sh": "#" + scriptioSecret + "\necho one"})
 	outside := filepath.Join(t.TempDir(), "outside.sh")
 	scriptioWrite(t, outside, "echo outside", 0o644)
