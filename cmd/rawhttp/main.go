@@ -84,10 +84,12 @@ func run(when stop, args []string, stdin io.Reader, stdout, stderr io.Writer) in
 	if len(args) > 0 {
 		switch args[0] {
 		case "send":
+			signal.Reset() // nothing is stopped gracefully: the first one ends it
 			return send(args[1:], stdin, stdout, stderr)
 		case "spy":
 			return spy(when, args[1:], stdout, stderr)
 		case "check":
+			signal.Reset()
 			return check(args[1:], stdin, stdout, stderr)
 		}
 	}

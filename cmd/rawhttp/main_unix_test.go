@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // build builds the command as users do.
@@ -52,6 +53,43 @@ func TestBinaryStatus(t *testing.T) {
 			if got != tt.want {
 				t.Errorf("rawhttp %q ended with status %d, want %d", tt.args, got, tt.want)
 			}
+		})
+	}
+}
+
+// The commands that stop nothing gracefully end at the first signal.
+func TestBinarySignalEndsCommands(t *testing.T) {
+	t.Parallel()
+	binary := build(t)
+	heard := make(chan struct{}, 1)
+	silent := serveTCP(t, func(nc *net.TCPConn) {
+		nc.Read(make([]byte, 1))
+		heard <- struct{}{}
+		io.Copy(io.Discard, nc)
+	})
+	for _, args := range [][]string{{"send", "-wait", "1m", silent, "a"}, {"send", silent}, {"check"}} {
+		t.Run(fmt.Sprint(len(args), args[0]), func(t *testing.T) {
+			cmd := exec.Command(binary, args...)
+			stdin, err := cmd.StdinPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer stdin.Close()
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if len(args) > 2 {
+				<-heard
+			} else if _, err := stdin.Write(make([]byte, 1<<20)); err != nil { // more than a pipe holds: it reads
+				t.Fatal(err)
+			}
+			cmd.Process.Signal(os.Interrupt)
+			goesOn := time.AfterFunc(10*time.Second, func() {
+				t.Errorf("rawhttp %q goes on after ^C", args)
+				cmd.Process.Kill()
+			})
+			cmd.Wait()
+			goesOn.Stop()
 		})
 	}
 }
