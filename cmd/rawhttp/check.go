@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"flag"
 	"fmt"
@@ -128,7 +129,10 @@ func reportHead(out *strings.Builder, head []byte, base int, req *rawhttp.Reques
 	part(at("HTTP/", end), "version", req.Version())
 	from := end + strings.IndexByte(string(head[end:])+"\n", '\n') + 1
 	for name, value := range req.Header().All() {
-		from = at(name+":", min(from, len(head)))
+		for from < len(head) && !bytes.HasPrefix(head[from:], []byte(name+":")) {
+			_, rest, _ := bytes.Cut(head[from:], []byte("\n")) // the value before, which may be folded
+			from = len(head) - len(rest)
+		}
 		part(from, "field", name+": "+value)
 		from += len(name) + 1
 	}

@@ -31,6 +31,19 @@ func TestCheck(t *testing.T) {
     55  end
 `,
 	}, {
+		name: "a value that looks like a field",
+		in:   "GET / HTTP/1.1\r\nA: Host: x\r\nHost: y\r\n\r\n",
+		want: `     0  method    GET
+     4  target    /
+     6  version   HTTP/1.1
+    16  field     A: Host: x
+    28  field     Host: y
+        path      /
+        host      y
+        framing   no content
+    39  end
+`,
+	}, {
 		name: "two requests, one with content",
 		in:   "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\nGET /b HTTP/1.0\r\n\r\n",
 		want: `     0  method    POST
