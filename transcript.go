@@ -27,16 +27,17 @@ func TranscriptContent(lines int) TranscriptOption {
 	return transcriptOption(func(o *transcript.Options) { o.Lines = lines })
 }
 
-// TranscriptDecoded sets whether text with the content coding gzip or deflate is also shown
-// decoded: as many lines as [TranscriptContent] allows, from the first 64 KiB. These lines
-// follow a bar and no arrow, since they are not on the wire. The default is false.
-func TranscriptDecoded(on bool) TranscriptOption {
-	return transcriptOption(func(o *transcript.Options) {
-		o.Decode = nil
-		if on {
-			o.Decode = transcript.Decode
-		}
-	})
+// TranscriptDecoder makes text with a content coding be shown decoded as well, by decode: as
+// many lines as [TranscriptContent] allows. These lines follow a bar and no arrow, since they
+// are not on the wire.
+//
+// decode gets the coding, as in Content-Encoding, and the first bytes of the content, at most
+// 64 KiB and valid until it returns. It returns what they stand for, as far as that is known,
+// or nil if it does not know the coding; it must limit what it returns. It may be called
+// concurrently. The package has no decoder of its own, so that programs do not carry one that
+// they do not use; nil, the default, decodes nothing.
+func TranscriptDecoder(decode func(coding string, b []byte) []byte) TranscriptOption {
+	return transcriptOption(func(o *transcript.Options) { o.Decode = decode })
 }
 
 // TranscriptColor sets whether lines are colored with escape sequences (ECMA-48): cyan for
@@ -64,7 +65,7 @@ func TranscriptColor(on bool) TranscriptOption {
 // and a pause of more than a second is noted.
 //
 // Text content is shown up to 20 lines; the rest is counted, as is content of other media
-// types or with a content coding. See [TranscriptContent] and [TranscriptDecoded].
+// types or with a content coding. See [TranscriptContent] and [TranscriptDecoder].
 //
 // Control characters, and bytes that are not UTF-8, are shown as \x00, so that nothing
 // controls the terminal. Only bytes on the wire follow an arrow of two dashes. Lines of

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/coding"
 )
 
 // serve serves the folder until it is stopped.
@@ -64,8 +65,11 @@ func (set *settings) serverOptions(files rawhttp.Resolver, stderr io.Writer) []r
 		if set.full {
 			lines = -1
 		}
-		opts = append(opts, rawhttp.WithTrace(rawhttp.Transcript(stderr,
-			rawhttp.TranscriptContent(lines), rawhttp.TranscriptDecoded(set.decoded), rawhttp.TranscriptColor(set.color.on(stderr)))))
+		shown := []rawhttp.TranscriptOption{rawhttp.TranscriptContent(lines), rawhttp.TranscriptColor(set.color.on(stderr))}
+		if set.decoded {
+			shown = append(shown, rawhttp.TranscriptDecoder(coding.Decode))
+		}
+		opts = append(opts, rawhttp.WithTrace(rawhttp.Transcript(stderr, shown...)))
 	}
 	return opts
 }

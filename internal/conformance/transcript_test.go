@@ -198,3 +198,46 @@ func TestTranscriptOptions(t *testing.T) {
 		})
 	}
 }
+
+// What a decoder makes of content with a coding is shown, and marked as not being on the wire.
+func TestTranscriptDecoder(t *testing.T) {
+	coded := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Text(200, "OLLEH\n").Set("Content-Encoding", "shout"), nil
+	})
+	whisper := func(coding string, b []byte) []byte {
+		if coding != "shout" {
+			return nil
+		}
+		return []byte(strings.ToLower(string(b)))
+	}
+	for _, tt := range []struct {
+		name    string
+		decoder func(string, []byte) []byte
+		want    bool
+	}{
+		{"none", nil, false},
+		{"of the coding", whisper, true},
+		{"of another coding", func(string, []byte) []byte { return nil }, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var w lineWriter
+				srv, err := rawhttp.New(rawhttp.WithResolver(coded), rawhttp.WithTrace(rawhttp.Transcript(&w, rawhttp.TranscriptDecoder(tt.decoder))))
+				if err != nil {
+					t.Fatal(err)
+				}
+				client, server := net.Pipe()
+				go io.Copy(io.Discard, client)
+				served := make(chan struct{})
+				go func() { srv.ServeConn(t.Context(), server); close(served) }()
+				io.WriteString(client, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+				<-served
+				client.Close()
+				const line = "| olleh<LF>"
+				if got := slices.ContainsFunc(w.lines, func(s string) bool { return strings.HasSuffix(s, line) && !strings.Contains(s, "<--") }); got != tt.want {
+					t.Errorf("a line that ends in %q: %v, want %v, in:\n%s", line, got, tt.want, strings.Join(w.lines, "\n"))
+				}
+			})
+		})
+	}
+}

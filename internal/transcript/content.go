@@ -9,6 +9,9 @@ import (
 	"example.com/rawhttp/internal/ascii"
 )
 
+// maxCoded is how many bytes of content with a coding are kept to be decoded.
+const maxCoded = 64 << 10
+
 // A content is the state of the content being shown.
 type content struct {
 	media  string // media type without parameters, or ""

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"example.com/rawhttp/internal/coding"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -77,7 +78,7 @@ func play(t *testing.T, in string, piece int) string {
 			case word == "color":
 				opts.Color = true
 			case word == "decoded":
-				opts.Decode = Decode
+				opts.Decode = coding.Decode
 			case word == "all":
 				opts.Lines = -1
 			case word == "after":
@@ -141,7 +142,7 @@ func FuzzConversation(f *testing.F) {
 	f.Add([]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), []byte("HTTP/1.1 200 OK\r\nContent-Type: text/x\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b\x08\x1c\x00\x00\x00\x00\x00\x00\x01\x00a\x00\x00\x00"), uint8(50), false)
 	f.Fuzz(func(t *testing.T, client, server []byte, piece uint8, mail bool) {
 		size := 0
-		c := New(Options{Lines: 3, Judge: !mail, Mail: mail, Decode: Decode}, func(line string) {
+		c := New(Options{Lines: 3, Judge: !mail, Mail: mail, Decode: coding.Decode}, func(line string) {
 			size += len(line)
 			if !strings.HasSuffix(line, "\n") || strings.ContainsAny(line[:len(line)-1], "\n\r\x1b\x00") {
 				t.Errorf("prints %q", line)
