@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"example.com/rawhttp/internal/jail"
 	"example.com/rawhttp/internal/transcript"
 )
 
@@ -47,7 +48,13 @@ func send(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	flags := newFlags("send")
 	split := flags.Bool("split", false, "")
 	lf := flags.Bool("lf", false, "")
-	wait := flags.Duration("wait", 2*time.Second, "")
+	wait := 2 * time.Second
+	flags.Func("wait", "", func(s string) (err error) {
+		if wait, err = time.ParseDuration(s); err != nil || wait <= 0 {
+			return errors.New("want a time, as in 2s")
+		}
+		return nil
+	})
 	color := colorFlag(flags)
 	texts, err := parseAnywhere(flags, args, true)
 	switch {
@@ -56,8 +63,6 @@ func send(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return 0
 	case err == nil && len(texts) == 0:
 		err = errors.New("want HOST:PORT of a server, as in localhost:8080")
-	case err == nil && *wait <= 0:
-		err = errors.New("flag -wait: want a time, as in 2s")
 	}
 	var addr string
 	if err == nil {
@@ -66,7 +71,7 @@ func send(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if err != nil {
 		return misused(stderr, "send", err)
 	}
-	s := &sender{addr: addr, split: *split, end: "\r\n", wait: *wait}
+	s := &sender{addr: addr, split: *split, end: "\r\n", wait: wait}
 	if *lf {
 		s.end = "\n"
 	}
@@ -122,7 +127,9 @@ type dialog struct {
 	nc     net.Conn
 	shown  *transcript.Conversation
 	heard  chan []byte // what the server says; closed at its end
-	got    []byte      // what it said and nobody has compared yet
+	reset  bool        // that end is a reset
+	replay bool        // what it says is compared
+	got    []byte      // what it said and nobody has compared yet; without replay, the last piece
 	closed bool
 }
 
@@ -134,7 +141,7 @@ func (s *sender) hold(id uint64, t talk, replay bool) error {
 		return dialError(err)
 	}
 	defer nc.Close()
-	d := &dialog{sender: s, nc: nc, heard: make(chan []byte)}
+	d := &dialog{sender: s, nc: nc, heard: make(chan []byte), replay: replay}
 	d.shown = s.printer.Open(id, nc.LocalAddr().String())
 	defer d.shown.End()
 	over := make(chan struct{})
@@ -144,44 +151,46 @@ func (s *sender) hold(id uint64, t talk, replay bool) error {
 		return d.ask(t.turns[0].client)
 	}
 	for i, turn := range t.turns {
-		if err := d.replay(turn); err != nil {
+		if err := d.take(turn); err != nil {
 			return fmt.Errorf("connection %d, turn %d: %w", id, i+1, err)
 		}
 	}
 	if len(d.got) > 0 {
-		return fmt.Errorf("connection %d: want no more, got %q", id, d.got)
+		return fmt.Errorf("connection %d: %w", id, wantNoMore(d.got))
 	}
 	return nil
 }
 
 // ask sends b and waits until no more is answered.
 func (d *dialog) ask(b []byte) error {
-	if err := d.exchange(b, func() bool { return false }); err != nil {
-		return err
-	}
+	err := d.exchange(b, func() bool { return false })
 	switch {
 	case len(d.got) > 0:
-		return nil
+		return nil // even if it did not want to hear all
+	case err != nil:
+		return err
 	case d.closed:
 		return errors.New("the server closed the connection without an answer")
 	}
 	return fmt.Errorf("no answer within %v", d.wait)
 }
 
-// replay sends what the client of a turn says, and compares what the server answers.
-func (d *dialog) replay(t turn) error {
+// take sends what the client of a turn says, and compares what the server answers.
+func (d *dialog) take(t turn) error {
 	var n int
 	var more bool
 	var diff error
 	err := d.exchange(t.client, func() bool {
 		n, more, diff = match(t.server, d.got)
-		return diff != nil || !more && !t.end
+		return diff != nil || !more && (!t.end || len(d.got) > n)
 	})
 	switch {
 	case diff != nil:
 		return diff
 	case more:
 		return fmt.Errorf("want %q, got no more", t.server[n:])
+	case t.end && len(d.got) > n:
+		return wantNoMore(d.got[n:])
 	case t.end && !d.closed:
 		return errors.New("the server does not close")
 	case err != nil && !d.closed:
@@ -189,6 +198,11 @@ func (d *dialog) replay(t turn) error {
 	}
 	d.got = d.got[n:]
 	return nil
+}
+
+// wantNoMore returns the error for what the server says too much.
+func wantNoMore(got []byte) error {
+	return fmt.Errorf("want no more, got %q", got[:min(len(got), 100)])
 }
 
 // exchange sends b, and takes what the server says until it closes, is silent for as long as
@@ -210,11 +224,18 @@ func (d *dialog) exchange(b []byte, enough func() bool) error {
 			sending = false
 		case b, ok := <-d.heard:
 			if !ok {
-				d.shown.Closes(transcript.Server, "closes")
+				how := "closes"
+				if d.reset {
+					how = "resets the connection"
+				}
+				d.shown.Closes(transcript.Server, how)
 				d.heard, d.closed = nil, true
 				continue
 			}
 			d.shown.Bytes(transcript.Server, b)
+			if !d.replay {
+				d.got = d.got[:0]
+			}
 			d.got = append(d.got, b...)
 		case <-silence:
 			return failed
@@ -268,6 +289,7 @@ func (d *dialog) listen(over <-chan struct{}) {
 			}
 		}
 		if err != nil {
+			d.reset = jail.IsAny(err, jail.ClientErrors)
 			return
 		}
 	}

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -159,12 +161,15 @@ func TestSendStatus(t *testing.T) {
 		{"another answer", []string{answers, file("> a\n< help\\\n")}, 1, `want "help", got "hell"`},
 		{"too much", []string{answers, file("> a\n< hell\\\n")}, 1, `want no more, got "o"`},
 		{"too little", []string{answers, file("> a\n< hello!\\\n")}, 1, `want "hello!", got no more`},
+		{"too much before a close", []string{answers, file("> a\n< hell\\\n< (closed)\n")}, 1, `want no more, got "o"`},
 		{"no close", []string{answers, file("> a\n< hello\\\n< (closed)\n")}, 1, "does not close"},
 		{"a file that is no transcript", []string{answers, file("GET /\n")}, 2, "no transcript"},
 		{"no address", nil, 2, "HOST:PORT"},
 		{"an address without a port", []string{"localhost", "a"}, 2, "localhost:8080"},
 		{"a URL", []string{"http://a.test:81/x", "a"}, 2, "did you mean a.test:81?"},
 		{"an escape that is none", []string{answers, `\q`}, 2, `\q`},
+		{"a time that is none", []string{"-wait", "5", answers, "a"}, 2, "want a time, as in 2s"},
+		{"no time", []string{"-wait", "0s", answers, "a"}, 2, "want a time, as in 2s"},
 		{"a flag that is none", []string{"-x", answers}, 2, "-x"},
 		{"nothing to send", []string{answers}, 2, "nothing to send"},
 	}
@@ -176,6 +181,38 @@ func TestSendStatus(t *testing.T) {
 				t.Errorf("%q: status %d, %q, want %d and a line with %q", args, status, stderr, tt.want, tt.names)
 			}
 		})
+	}
+}
+
+// An answer is shown, and not kept: it may have no end.
+func TestSendKeepsNoAnswer(t *testing.T) {
+	const size = 64 << 20
+	piece := make([]byte, 1<<20)
+	addr := serveTCP(t, func(nc *net.TCPConn) {
+		nc.Read(piece)
+		for range size / len(piece) {
+			nc.Write(piece)
+		}
+	})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	status, stdout, stderr := call(t, "", "send", addr, "a")
+	runtime.ReadMemStats(&after)
+	if want := fmt.Sprintf("(%d bytes)", size); status != 0 || !strings.Contains(stdout, want) {
+		t.Fatalf("status %d, want 0 and %q; it printed:\n%s%s", status, want, stdout, stderr)
+	}
+	if grown := int64(after.HeapSys) - int64(before.HeapSys); grown > size/2 {
+		t.Errorf("the heap grew by %d bytes for an answer of %d", grown, size)
+	}
+}
+
+func TestSendShowsResets(t *testing.T) {
+	addr := serveTCP(t, func(nc *net.TCPConn) {
+		nc.Read(make([]byte, 100))
+		nc.SetLinger(0)
+	})
+	if _, stdout, _ := call(t, "", "send", addr, "a"); !strings.HasSuffix(stdout, "#1 S <== resets the connection\n") {
+		t.Errorf("of a reset it shows:\n%s", stdout)
 	}
 }
 
