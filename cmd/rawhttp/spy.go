@@ -134,7 +134,7 @@ func (l *link) pass(who transcript.Side, from, to *net.TCPConn) {
 		if n > 0 {
 			l.shown.Bytes(who, b[:n])
 			if _, err := to.Write(b[:n]); err != nil {
-				l.cut(from, to)
+				l.cut(who.Other(), err, from, to)
 				return
 			}
 		}
@@ -144,22 +144,23 @@ func (l *link) pass(who transcript.Side, from, to *net.TCPConn) {
 			to.CloseWrite()
 			return
 		case err != nil:
-			if l.cut(from, to) && !errors.Is(err, net.ErrClosed) {
-				l.shown.Closes(who, "resets the connection")
-			}
+			l.cut(who, err, from, to)
 			return
 		}
 	}
 }
 
-// cut resets both connections. It reports whether nobody has done so before.
-func (l *link) cut(conns ...*net.TCPConn) (first bool) {
-	first = !l.reset.Swap(true)
-	if first {
-		for _, nc := range conns {
-			nc.SetLinger(0)
-			nc.Close()
-		}
+// cut resets both connections after an error, which is a reset by who unless nobody but this
+// program has closed them.
+func (l *link) cut(who transcript.Side, err error, conns ...*net.TCPConn) {
+	if l.reset.Swap(true) {
+		return
 	}
-	return first
+	if !errors.Is(err, net.ErrClosed) {
+		l.shown.Closes(who, "resets the connection")
+	}
+	for _, nc := range conns {
+		nc.SetLinger(0)
+		nc.Close()
+	}
 }

@@ -178,6 +178,30 @@ func TestSpyPassesResets(t *testing.T) {
 	}
 }
 
+// A reset that is noticed by writing alone is shown, too: the client has closed its side before.
+func TestSpyShowsResetsAfterHalfCloses(t *testing.T) {
+	over := make(chan struct{})
+	addr, end := startSpy(t, serveTCP(t, func(nc *net.TCPConn) {
+		defer close(over)
+		io.Copy(io.Discard, nc)
+		for { // until the reset is passed on
+			if _, err := nc.Write(make([]byte, 1<<16)); err != nil {
+				return
+			}
+		}
+	}))
+	nc := dialTCP(t, addr)
+	io.WriteString(nc, "a\n")
+	nc.CloseWrite()
+	io.ReadFull(nc, make([]byte, 1))
+	nc.SetLinger(0)
+	nc.Close()
+	<-over
+	if shown := end(); !strings.HasSuffix(shown, "#1 C ==> resets the connection\n") {
+		t.Errorf("spy shows:\n%s", shown)
+	}
+}
+
 func TestSpyWithoutServer(t *testing.T) {
 	addr, end := startSpy(t, "127.0.0.1:1")
 	if nc, err := net.Dial("tcp", addr); err == nil { // else the reset was quicker

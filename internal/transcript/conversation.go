@@ -66,7 +66,7 @@ func (c *Conversation) Bytes(who Side, b []byte) {
 		c.settle()
 	}
 	c.tick()
-	c.sides[who.other()].pause()
+	c.sides[who.Other()].pause()
 	if c.protocol == unknown {
 		c.first[who] = append(c.first[who], b...)
 		if c.recognize(who, false); c.protocol == unknown {
@@ -135,7 +135,7 @@ func (c *Conversation) recognize(who Side, all bool) {
 	const enough = 256
 	said := c.first[who]
 	line, _, whole := bytes.Cut(said, []byte("\n"))
-	if other := who.other(); len(c.first[other]) > 0 { // the other side spoke first, and waits
+	if other := who.Other(); len(c.first[other]) > 0 { // the other side spoke first, and waits
 		c.protocol = otherLines
 		if bytes.HasPrefix(said, []byte("HTTP/1.")) {
 			c.protocol = http

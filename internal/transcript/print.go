@@ -46,7 +46,8 @@ const (
 	Server
 )
 
-func (s Side) other() Side { return 1 - s }
+// Other returns the other side.
+func (s Side) Other() Side { return 1 - s }
 
 var (
 	arrows = [2]string{"C --> ", "S <-- "} // prefix of bytes on the wire, and of nothing else
