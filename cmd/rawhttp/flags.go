@@ -250,6 +250,10 @@ func checkHost(s string) error {
 	if err == nil {
 		return nil
 	}
+	if _, rest, ok := strings.Cut(s, "://"); ok {
+		rest, _, _ = strings.Cut(rest, "/")
+		return fmt.Errorf("a host is no URL; did you mean %s?", hostname(rest))
+	}
 	if host, _, err := net.SplitHostPort(s); err == nil && host != "" {
 		return fmt.Errorf("a host has no port here; did you mean %s?", host)
 	}
@@ -297,13 +301,18 @@ func chooseRoot(folders []string, flags *flag.FlagSet, bare string) (root string
 		return "", errors.New(`the folder has no name; "." is the working directory`)
 	}
 	for _, name := range folders { // is one what a flag should have had?
-		if _, statErr := os.Stat(name); statErr == nil {
+		if info, statErr := os.Stat(name); statErr == nil {
+			if wasGiven(flags, "auth") && info.Mode().IsRegular() {
+				return "", fmt.Errorf("%q is no folder; did you mean -auth=%s?", name, name)
+			}
 			continue
 		}
 		_, _, isPassword := strings.Cut(name, ":")
 		switch {
 		case wasGiven(flags, "auth") && isPassword:
 			return "", errors.New("passwords are not taken from the command line: set RAWHTTP_AUTH, or -auth=FILE")
+		case wasGiven(flags, "trace") && (name == "full" || name == "decoded"):
+			return "", fmt.Errorf("did you mean -trace=%s?", name)
 		case name == "version" || name == "help":
 			return "", fmt.Errorf("did you mean -%s?", name)
 		case bare != "" && isInterpreter(name):

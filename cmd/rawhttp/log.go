@@ -76,6 +76,10 @@ func hostRefusals(w io.Writer) rawhttp.Trace {
 			return
 		}
 		told[host] = true
+		if host == "" {
+			io.WriteString(w, "rawhttp: a request without a host, as HTTP/1.0 allows, was refused; -host '*' admits any\n")
+			return
+		}
 		fmt.Fprintf(w, "rawhttp: a request for the host %q was refused; -host %s admits it, -host '*' any\n", host, shellWord(host))
 	}}
 }

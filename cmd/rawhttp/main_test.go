@@ -303,6 +303,7 @@ func wantOneLine(t *testing.T, args []string, status int, names string) {
 
 func TestRunRefusesCommandLine(t *testing.T) {
 	root := t.TempDir()
+	users := filepath.Join(folder(t, "users"), "users")
 	tests := []struct {
 		name  string
 		args  []string
@@ -346,6 +347,9 @@ func TestRunRefusesCommandLine(t *testing.T) {
 		{"a media type that is none", []string{"-type", ".x=text", root}, "-type"},
 		{"a coding by its extension", []string{"-precompressed", "gz", root}, "gzip"},
 		{"a host with a port", []string{"-host", "a.test:80", root}, "a.test?"},
+		{"a URL as a host", []string{"-host", "http://a.test:80/b", root}, "a.test?"},
+		{"a value of -trace as a folder", []string{"-trace", "full", root}, "-trace=full?"},
+		{"a file of passwords as a folder", []string{"-auth", users, root}, "-auth=" + users + "?"},
 		{"an IPv6 address as a host", []string{"-host", "::1", root}, "[::1]"},
 	}
 	for _, tt := range tests {

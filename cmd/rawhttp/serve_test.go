@@ -4,6 +4,7 @@ import (
 	"context"
 	"go/parser"
 	"go/token"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -134,9 +135,17 @@ func TestOtherHostsAreRefused(t *testing.T) {
 			t.Errorf("host %s: %q, want %s", tt.host, got, tt.want)
 		}
 	}
+	conn, err := net.Dial("tcp", cmd.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.Write([]byte("GET /a.txt HTTP/1.0\r\n\r\n"))
+	io.Copy(io.Discard, conn)
 	cmd.stop()
 	const want = `rawhttp: a request for the host "evil.test" was refused; -host evil.test admits it, -host '*' any
 rawhttp: a request for the host "127.0.0.1.evil.test" was refused; -host 127.0.0.1.evil.test admits it, -host '*' any
+rawhttp: a request without a host, as HTTP/1.0 allows, was refused; -host '*' admits any
 `
 	if diff := cmp.Diff(want, cmd.stderr.String()); diff != "" {
 		t.Errorf("stderr (-want +got):\n%s", diff)
