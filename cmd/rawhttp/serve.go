@@ -95,6 +95,9 @@ func announce(stdout io.Writer, set settings, addr net.Addr) {
 	}
 	fmt.Fprintf(stdout, "rawhttp: serving %s on http://localhost:%d/\n", set.root, tcp.Port)
 	for _, ip := range networkAddresses() {
+		if tcp.IP.To4() != nil && ip.To4() == nil {
+			continue // 0.0.0.0 is IPv4 alone
+		}
 		fmt.Fprintf(stdout, "rawhttp: and on http://%s/\n", net.JoinHostPort(ip.String(), fmt.Sprint(tcp.Port)))
 	}
 	fmt.Fprintf(stdout, "rawhttp: %s\n", warning(set))

@@ -172,6 +172,7 @@ func TestAnnounce(t *testing.T) {
 	}{
 		{"127.0.0.1:9000", nil, []string{"^rawhttp: serving site on http://127.0.0.1:9000/\n$"}},
 		{"[::]:9000", nil, []string{"^rawhttp: serving site on http://localhost:9000/\n", "everyone on the network can read it"}},
+		{"0.0.0.0:9000", nil, []string{"^rawhttp: serving site on http://localhost:9000/\n(rawhttp: and on http://[0-9.]+:9000/\n)*rawhttp: everyone"}},
 		{"192.0.2.7:9000", nil, []string{"^rawhttp: serving site on http://192.0.2.7:9000/\n", "everyone on the network can read it"}},
 		{"[2001:db8::1]:80", new(users), []string{"^rawhttp: serving site on http://\\[2001:db8::1\\]:80/\n", "who know a password"}},
 	} {
