@@ -17,10 +17,10 @@ type users struct {
 }
 
 // newUsers takes lines of user:password. Empty ones and those that begin with "#" are
-// comments.
+// comments, and the mark with which some editors begin UTF-8 is no part of the first.
 func newUsers(lines string) (*users, error) {
 	u := new(users)
-	for line := range strings.Lines(lines) {
+	for line := range strings.Lines(strings.TrimPrefix(lines, "\ufeff")) {
 		line = strings.TrimRight(line, "\r\n")
 		if line == "" || line[0] == '#' {
 			continue

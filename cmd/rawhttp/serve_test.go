@@ -139,9 +139,9 @@ func TestOtherHostsAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
 	conn.Write([]byte("GET /a.txt HTTP/1.0\r\n\r\n"))
 	io.Copy(io.Discard, conn)
+	conn.Close()
 	cmd.stop()
 	const want = `rawhttp: a request for the host "evil.test" was refused; -host evil.test admits it, -host '*' any
 rawhttp: a request for the host "127.0.0.1.evil.test" was refused; -host 127.0.0.1.evil.test admits it, -host '*' any
@@ -222,7 +222,7 @@ func TestCourseClientIsAnswered(t *testing.T) {
 }
 
 func TestAuthenticated(t *testing.T) {
-	u, err := newUsers("# who\nann:s3cret\nbob:a:b\r\n\n")
+	u, err := newUsers("\ufeff# who\nann:s3cret\nbob:a:b\r\n\n")
 	if err != nil {
 		t.Fatal(err)
 	}
