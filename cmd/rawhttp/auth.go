@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 
 	"example.com/rawhttp"
@@ -100,6 +102,44 @@ func parseAuth(s string) (*users, error) {
 		return nil, fmt.Errorf("%s: %w", s, err)
 	}
 	return u, nil
+}
+
+// exposed returns who can read the file of passwords but should not, "" if nobody: others on
+// this machine; or, if it is in the folder that is served, whoever knows one of the passwords.
+func exposed(file, root string, dotFiles bool) string {
+	file, err := filepath.EvalSymlinks(file)
+	if err != nil {
+		return ""
+	}
+	root, err = filepath.EvalSymlinks(root)
+	if err != nil {
+		return ""
+	}
+	if isServed(file, root, dotFiles) {
+		return "it is in the folder that is served"
+	}
+	info, err := os.Stat(file)
+	if err != nil || info.Mode().Perm()&0o077 == 0 || runtime.GOOS == "windows" { // has no such bits
+		return ""
+	}
+	return "others on this machine can read it (chmod 600 " + file + ")"
+}
+
+// isServed reports whether file is below root, and not hidden.
+func isServed(file, root string, dotFiles bool) bool {
+	file, err := filepath.Abs(file)
+	if err != nil {
+		return false
+	}
+	root, err = filepath.Abs(root)
+	if err != nil {
+		return false
+	}
+	name, err := filepath.Rel(root, file)
+	if err != nil || name == ".." || strings.HasPrefix(name, ".."+string(filepath.Separator)) {
+		return false
+	}
+	return dotFiles || !strings.HasPrefix(name, ".") && !strings.Contains(name, string(filepath.Separator)+".")
 }
 
 // base64 returns s in the encoding of RFC 4648, section 4. (The package of that name is not

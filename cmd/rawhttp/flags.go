@@ -22,6 +22,7 @@ type settings struct {
 	options []rawhttp.Option
 	fields  []field
 	users   *users // nil: anybody may read
+	warning string // about the file of their passwords
 	spa     bool
 	lenient bool
 	log     bool
@@ -95,6 +96,11 @@ func parseArgs(args []string) (set settings, err error) {
 	}
 	if set.users, err = parseAuth(auth); err != nil {
 		return set, fmt.Errorf("flag -auth: %w", err)
+	}
+	if auth != "true" && auth != "false" {
+		if who := exposed(auth, set.root, *dotFiles); who != "" {
+			set.warning = auth + " has passwords, and " + who
+		}
 	}
 	return set, nil
 }

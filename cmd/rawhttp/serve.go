@@ -31,6 +31,9 @@ func serve(when stop, set settings, stdout, stderr io.Writer) error {
 	if err != nil {
 		return listenError(err, set.addr)
 	}
+	if set.warning != "" {
+		fmt.Fprintf(stderr, "rawhttp: warning: %s\n", set.warning)
+	}
 	announce(stdout, set, ln.Addr())
 	defer context.AfterFunc(when.inOrder, func() { sayStopping(&busy, stderr) })()
 	defer context.AfterFunc(when.atOnce, func() { srv.Close() })()

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -258,6 +259,39 @@ func TestAuthenticated(t *testing.T) {
 	os.WriteFile(file, []byte("bob:a:b\n"), 0o600)
 	if set, err := parseArgs([]string{"-auth=" + file}); err != nil || set.users.find("Ym9iOmE6Yg==") != "bob" {
 		t.Errorf("-auth=FILE: %v, want bob", err)
+	}
+}
+
+// A file of passwords that others can read is served all the same, but not in silence.
+func TestExposedPasswords(t *testing.T) {
+	root, elsewhere := t.TempDir(), t.TempDir()
+	for _, tt := range []struct {
+		file string
+		mode os.FileMode
+		args []string
+		want string
+	}{
+		{filepath.Join(elsewhere, "users"), 0o600, nil, ""},
+		{filepath.Join(elsewhere, "open"), 0o644, nil, "others on this machine"},
+		{filepath.Join(root, "users"), 0o600, nil, "in the folder that is served"},
+		{filepath.Join(root, ".users"), 0o600, nil, ""},
+		{filepath.Join(root, ".users"), 0o600, []string{"-dotfiles"}, "in the folder that is served"},
+	} {
+		if runtime.GOOS == "windows" && tt.mode == 0o644 {
+			continue // there are no such permissions
+		}
+		if err := os.WriteFile(tt.file, []byte("ann:s3cret\n"), tt.mode); err != nil {
+			t.Fatal(err)
+		}
+		set, err := parseArgs(append(tt.args, "-auth="+tt.file, root))
+		if err != nil || (set.warning == "") != (tt.want == "") || !strings.Contains(set.warning, tt.want) {
+			t.Errorf("%s, mode %o, %q: warning %q, %v, want one with %q", tt.file, tt.mode, tt.args, set.warning, err, tt.want)
+		}
+	}
+	cmd := start(t, "-port", "0", "-auth="+filepath.Join(root, "users"), root)
+	cmd.stop()
+	if got := cmd.stderr.String(); !strings.HasPrefix(got, "rawhttp: warning: ") || strings.Contains(got, "s3cret") {
+		t.Errorf("stderr is %q, want a warning without the password", got)
 	}
 }
 
