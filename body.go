@@ -39,9 +39,9 @@ type content struct {
 
 	answered bool // used by the connection: the current response reports the fault in the content
 
-	// withheld reports whether the client may be waiting for a 100 (Continue). It is
-	// guarded by the mutex of the connection's sink, since the head of the response depends
-	// on it.
+	// withheld reports whether the client may be waiting for a 100 (Continue). It changes
+	// with both mu and the mutex of the connection's sink held, since the head of the
+	// response depends on it; either suffices to read it.
 	withheld bool
 
 	left   int64 // remaining bytes of the content or of the current chunk

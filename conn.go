@@ -27,7 +27,8 @@ const (
 //	idle     waits for the first byte of a request    WithIdleTimeout; for the    head, parked after 10 ms
 //	                                                  first request               (1 s in a conversation),
 //	                                                  WithReadHeaderTimeout       or closed
-//	(parked) is idle, with no memory or goroutine     the rest of the idle time   head, or closed
+//	(parked) is idle, without buffers, on a small     the rest of the idle time   head, or closed
+//	         stack (see unpark)
 //	head     reads the head of the request            WithReadHeaderTimeout       resolve, or write if refused
 //	resolve  waits for the resolver                   none                        write
 //	write    writes the response                      WithStallTimeout without    idle, drain, or linger
@@ -39,14 +40,23 @@ const (
 //	closed
 //
 // While the resolver or the response reads content, WithStallTimeout limits how long the
-// client may be silent. Idle and lingering connections can be evicted; busy ones cannot.
+// client may be silent, and minContentRate how slowly it may send; drain has the same rate.
+// Idle and lingering connections can be evicted; busy ones cannot.
 //
 // A conn belongs to the goroutine that runs serve or unpark, unless a field says otherwise.
-// During an exchange, another goroutine may read the content: the program's own, a script's
-// feeder, or net/http in a reverse proxy. Meanwhile the read side (the fields read and
-// work.in) belongs to whoever holds the mutex of content. watch.mu passes it between that
-// reader and the watch, which reads ahead while nothing else does. endContent and endWatch
-// take it back before the connection's own goroutine reads again.
+// During an exchange, other goroutines of the program use parts of it:
+//
+//   - The read side (the fields read and ready, and work.in) belongs to whoever reads the
+//     content and holds its mutex: the connection's own goroutine, one of the program, a
+//     script's feeder, or net/http in a reverse proxy. While nothing reads, the watch may read
+//     ahead; watch.mu passes the read side between the reader and the watch. endContent and
+//     endWatch take it back before the connection reads the next head.
+//   - The write side (the fields write and work.out) belongs to the connection's own
+//     goroutine, except before the head of the response has been written: then the first read
+//     of content may send a 100 (Continue), and Request.Inform other informational responses.
+//     They hold work.out.mu, and so does the response if a 100 may still be sent.
+//   - While the function of Upgrade runs, the mutexes reads and writes of upgradedConn guard
+//     the read side and work.t.sent. upgradedConn.end takes them back.
 type conn struct {
 	srv     *Server
 	group   *group

@@ -17,7 +17,7 @@ type requestContext struct {
 	waited atomic.Pointer[waitedContext] // nil until the program waits, or the context ends
 }
 
-// A waitedContext is the context behind a Done channel that is in use.
+// A waitedContext is the context that a Done channel in use belongs to.
 type waitedContext struct {
 	context.Context
 	cancel context.CancelCauseFunc
@@ -142,9 +142,9 @@ func (c *conn) endContext() {
 // has one reader at a time: the watch stops before anything else reads, and what it has
 // read is used first.
 type watch struct {
-	mu       sync.Mutex
+	mu       sync.Mutex      // guards ctx, reading, timer and running
 	ctx      *requestContext // that the program waits for, or nil
-	reading  bool            // content is being read, which notices a disconnect too
+	reading  bool            // content or an upgraded connection is being read, which notices a disconnect too
 	halfOpen atomic.Bool     // a client that closed its side still counts as connected
 	timer    *time.Timer     // starts the goroutine; nil if no context was ever waited for
 	running  chan struct{}   // closed when the goroutine ends; nil if none runs
@@ -195,17 +195,18 @@ func (c *conn) stopWatch() {
 	}
 }
 
-// endWatch ends the watch, since the context has ended.
+// endWatch ends the watch, since the context has ended. It may be called while another
+// goroutine reads, so it leaves what the watch has read to that goroutine.
 func (c *conn) endWatch() {
 	w := &c.watch
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c.stopWatch()
 	w.ctx = nil
-	w.takeAhead(nil) // releases an empty buffer
 }
 
-// beginRead and endRead are called before and after each read of content.
+// beginRead and endRead are called before and after each read of content, or of an upgraded
+// connection.
 func (c *conn) beginRead() {
 	c.watch.mu.Lock()
 	defer c.watch.mu.Unlock()
@@ -273,6 +274,7 @@ func (c *conn) untilStopped(wait func() error) error {
 // the buffer is full, it asks the system about the connection, where that is possible.
 func (c *conn) readAhead() error {
 	ahead, limit := &c.watch.ahead, c.srv.config.bufferLimit()
+	defer c.watch.takeAhead(nil) // releases an empty buffer
 	for len(ahead.bytes()) < limit {
 		if ahead.buf == nil && c.ready != nil {
 			if err := c.ready.wait(); err != nil {

@@ -308,7 +308,7 @@ func (c *conn) newResponder(resp *Response) {
 // withholds reports whether the client may be waiting for a 100 (Continue) that can no
 // longer be sent, since the head of the response is being made. It is then unknown whether
 // content or the next request follows, so the connection cannot persist. It is called with
-// the mutex of the sink held.
+// the mutex of the sink or of the content held.
 func (c *conn) withholds() bool { return c.work.body.withheld && len(c.work.in.bytes()) == 0 }
 
 // contentFault returns the client's mistake in the content, if any. It determines the

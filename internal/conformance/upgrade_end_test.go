@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -158,4 +159,33 @@ func TestUpgradeClose(t *testing.T) {
 			t.Error("Read after the server closed returns no error")
 		}
 	})
+}
+
+// Close may be called while another goroutine reads what arrived early. Only the race detector
+// sees a failure.
+func TestUpgradeCloseDuringRead(t *testing.T) {
+	early := strings.Repeat("x", 2000)
+	for range 20 {
+		bubble(t, func(t *testing.T) {
+			arrived := make(chan struct{})
+			c := pipe(t, rawhttp.WithResolver(upgrades(func(ctx context.Context, conn net.Conn) error {
+				ctx.Done() // so that the server reads ahead
+				<-arrived
+				closed := make(chan error, 1)
+				go func() { closed <- conn.Close() }()
+				for range len(early) {
+					if n, err := conn.Read(make([]byte, 1)); n != 1 {
+						t.Errorf("Read = %d, %v, want a byte that arrived before Close", n, err)
+						break
+					}
+				}
+				return <-closed
+			})))
+			io.WriteString(c, askEcho)
+			go io.Copy(io.Discard, c)
+			time.Sleep(time.Second)
+			io.WriteString(c, early)
+			close(arrived)
+		})
+	}
 }
