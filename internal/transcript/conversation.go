@@ -264,6 +264,9 @@ func (c *Conversation) Refused(off int, inContent bool, why string) {
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
 	c.tick()
+	if !inContent && off > len(c.judge.head) {
+		c.settle() // the server is lenient: it read on after the line
+	}
 	client := &c.sides[Client]
 	why = ascii.Visible(why)
 	client.pause()
