@@ -30,14 +30,14 @@ func TestChunkLineOf256Bytes(t *testing.T) {
 		for _, split := range bodySplits {
 			c, _, _ := bodyOf(t, bodyChunked, line+"\r\na\r\n0\r\n\r\n", split, 0)
 			if got, err := bodyReadAll(c, 10); got != "a" || err != io.EOF {
-				t.Errorf("Read behind a chunk line of 256 bytes, %d a time, gives %q, %v, want a, io.EOF", split, got, err)
+				t.Errorf("Read after a chunk line of 256 bytes, %d a time, returns %q, %v, want a, io.EOF", split, got, err)
 			}
 		}
 	}
 }
 
 // bodyExcess makes chunks of one byte whose framing exceeds what it may be by n
-// bytes in all, and returns the offset behind the chunk line that reaches n. Each
+// bytes in all, and returns the offset after the chunk line that reaches n. Each
 // chunk has a line of L bytes and, but for the first, the CRLF of the data before
 // it, less 16 and twice its byte.
 func bodyExcess(n int) (wire string, data string, offset int) {
@@ -66,7 +66,7 @@ func TestFramingExcess(t *testing.T) {
 		for _, split := range bodySplits {
 			c, _, _ := bodyOf(t, bodyChunked, wire+"0\r\n\r\n", split, 0)
 			if got, err := bodyReadAll(c, 100); got != data || err != io.EOF {
-				t.Errorf("Read of chunks with an excess of %d bytes, %d a time, gives %d bytes, %v, want %d, io.EOF", n, split, len(got), err, len(data))
+				t.Errorf("Read of chunks with an excess of %d bytes, %d a time, returns %d bytes, %v, want %d, io.EOF", n, split, len(got), err, len(data))
 			}
 		}
 	}
@@ -76,7 +76,7 @@ func TestFramingExcess(t *testing.T) {
 		got, err := bodyReadAll(c, 100)
 		want := &ParseError{400, offset, "chunks are too small for their framing", "RFC 9112, section 7.1.1"}
 		if diff := cmp.Diff(want, bodyParseError(err)); diff != "" || got != data[1:] {
-			t.Errorf("Read of chunks with an excess of %d bytes, %d a time, gives %d bytes, %v (-want +got):\n%s", most+1, split, len(got), err, diff)
+			t.Errorf("Read of chunks with an excess of %d bytes, %d a time, returns %d bytes, %v (-want +got):\n%s", most+1, split, len(got), err, diff)
 		}
 	}
 }
@@ -87,10 +87,10 @@ func TestFramingExcessIsNotSavedUp(t *testing.T) {
 	wire, data, _ := bodyExcess(16<<10 + 1)
 	c, _, _ := bodyOf(t, bodyChunked, large+wire+"0\r\n\r\n", 0, 0)
 	got, err := bodyReadAll(c, 4096)
-	// The CRLF behind the large chunk is 2 bytes more, so the limit may be met one
+	// The CRLF after the large chunk is 2 bytes more, so the limit may be met one
 	// chunk earlier.
 	if pe := bodyParseError(err); pe == nil || pe.Status != 400 || len(got) >= 100_000+len(data) {
-		t.Errorf("Read gives %d bytes, %v, want 400: data read before does not pay for framing", len(got), err)
+		t.Errorf("Read returns %d bytes, %v, want 400: data read before does not pay for framing", len(got), err)
 	}
 
 	// 16 bytes of framing a chunk, and two more for each byte of data, cost nothing,
@@ -185,7 +185,7 @@ func TestMaximumContent(t *testing.T) {
 				c, _, _ := bodyOf(t, bodyChunked, tt.in, split, limit)
 				got, err := bodyReadAll(c, 64)
 				if got != tt.want {
-					t.Errorf("Read gives %q, want %q: nothing of a chunk that is too large", bodyCut(got), tt.want)
+					t.Errorf("Read returns %q, want %q: nothing of a chunk that is too large", bodyCut(got), tt.want)
 				}
 				if tt.over == 0 && err != io.EOF {
 					t.Errorf("Read of exactly %d bytes: %v, want io.EOF", limit, err)
@@ -201,7 +201,7 @@ func TestMaximumContent(t *testing.T) {
 
 	c, _, _ := bodyOf(t, bodyChunked, chunk(strings.Repeat("x", 1<<20))+"0\r\n\r\n", 0, 0)
 	if got, err := bodyReadAll(c, 4096); len(got) != 1<<20 || err != io.EOF {
-		t.Errorf("Read without a limit gives %d bytes, %v, want 1 MiB, io.EOF", len(got), err)
+		t.Errorf("Read without a limit returns %d bytes, %v, want 1 MiB, io.EOF", len(got), err)
 	}
 }
 
@@ -299,7 +299,7 @@ func TestContentDoesNotReadBeyondItself(t *testing.T) {
 		p := make([]byte, 1<<16)
 		n, err := io.ReadFull(c, p)
 		if n != 3 || err != io.ErrUnexpectedEOF || strings.Trim(string(p[3:]), "\x00") != "" {
-			t.Errorf("ReadFull = %d, %v, and wrote %q behind", n, err, strings.Trim(string(p[3:]), "\x00"))
+			t.Errorf("ReadFull = %d, %v, and wrote %q after it", n, err, strings.Trim(string(p[3:]), "\x00"))
 		}
 		if rest := bodyRest(c, src); rest != "GET / HTTP/1.1\r\n" {
 			t.Errorf("%q is left, want the next request", rest)

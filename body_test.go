@@ -60,7 +60,7 @@ func bodyOf(t testing.TB, head, wire string, split int, limit int64) (*content, 
 	return c, req, src
 }
 
-// bodyRest returns what a connection has behind the content.
+// bodyRest returns what a connection has after the content.
 func bodyRest(c *content, src *bodySource) string { return string(c.in.bytes()) + src.data }
 
 // bodyReadAll reads with buffers of size bytes.
@@ -120,7 +120,7 @@ func TestContent(t *testing.T) {
 						c, req, src := bodyOf(t, tt.head, tt.wire+behind, split, 0)
 						got, err := bodyReadAll(c, size)
 						if err != io.EOF || got != tt.want {
-							t.Fatalf("Read of %q, %d bytes a time into %d, gives %q, %v, want %q, io.EOF\nwhy: %s",
+							t.Fatalf("Read of %q, %d bytes a time into %d, returns %q, %v, want %q, io.EOF\nwhy: %s",
 								bodyCut(tt.wire), split, size, bodyCut(got), err, bodyCut(tt.want), tt.why)
 						}
 						if rest := bodyRest(c, src); rest != behind {
@@ -134,7 +134,7 @@ func TestContent(t *testing.T) {
 							t.Errorf("Trailer of %q (-want +got):\n%s\nwhy: %s", tt.wire, diff, tt.why)
 						}
 						if c.fault() != nil {
-							t.Errorf("fault() = %v behind the end, want nil", c.fault())
+							t.Errorf("fault() = %v after the end, want nil", c.fault())
 						}
 					}
 				}
@@ -167,14 +167,14 @@ func TestContentRefuses(t *testing.T) {
 		{"size with an underscore", "1_0\r\na\r\n", 1, ext, exts},
 		{"blank before the size", " 1\r\na\r\n", 0, size, chunked},
 		{"HTAB before the size", "\t1\r\na\r\n", 0, size, chunked},
-		{"blank behind the size", "1 \r\na\r\n", 2, ext, exts},
+		{"blank after the size", "1 \r\na\r\n", 2, ext, exts},
 		{"empty size", "\r\na\r\n", 0, size, chunked},
 		{"extension without a size", ";a\r\n", 0, size, chunked},
 		{"17 digits", "00000000000000001\r\na\r\n", 16, "chunk size has more than 16 digits", chunked},
 		{"more digits than a line has bytes", strings.Repeat("0", 300), 16, "chunk size has more than 16 digits", chunked},
 		{"digit that is none", "g\r\n", 0, size, chunked},
 		{"size in 8-bit digits", "\xb1\r\na\r\n", 0, size, chunked},
-		{"NUL behind the size", "1\x00\r\na\r\n", 1, ext, exts},
+		{"NUL after the size", "1\x00\r\na\r\n", 1, ext, exts},
 		{"decimal point", "1.0\r\na\r\n", 1, ext, exts},
 		{"line ends in LF", "1\na\r\n", 1, noCR, "RFC 9112, section 2.2"},
 		{"line ends in CR", "1\ra\r\n", 1, noLF, "RFC 9112, section 2.2"},
@@ -194,13 +194,13 @@ func TestContentRefuses(t *testing.T) {
 		{"control byte in a quoted string", "1;a=\"b\x01\"\r\na\r\n", 6, ext, exts},
 		{"control byte in a quoted pair", "1;a=\"\\\x00\"\r\na\r\n", 6, ext, exts},
 		{"quoted string that is not ended", "1;a=\"b\r\na\r\n", 6, ext, exts},
-		{"word behind a quoted string", "1;a=\"b\"c\r\na\r\n", 7, ext, exts},
+		{"word after a quoted string", "1;a=\"b\"c\r\na\r\n", 7, ext, exts},
 		{"comma for a semicolon", "1,a\r\na\r\n", 1, ext, exts},
 		{"chunk line of 257 bytes", "1;" + long[:255] + "\r\na\r\n", 256, "chunk line is too long", exts},
 		{"chunk line without end", "1;" + long, 256, "chunk line is too long", exts},
 		{"chunk line of blanks", "1" + blanks + "\r\na\r\n", 256, "chunk line is too long", exts},
 		{"quoted string beyond the line", "1;a=\"" + long + "\x01", 256, "chunk line is too long", exts},
-		{"control byte behind 256 bytes", "1;a=\"" + long[:252] + "\x01", 256, "chunk line is too long", exts},
+		{"control byte after 256 bytes", "1;a=\"" + long[:252] + "\x01", 256, "chunk line is too long", exts},
 		{"control byte as byte 257", "1;a=\"" + long[:251] + "\x01", 256, ext, exts},
 		{"256 blanks", "1" + blanks[:256] + "\r\n", 256, "chunk line is too long", exts},
 		{"255 blanks", "1" + blanks[:255] + "\r\n", 256, ext, exts},
@@ -252,11 +252,11 @@ func TestContentRefuses(t *testing.T) {
 					reads := src.reads
 					for range 3 {
 						if n, again := c.Read(make([]byte, 10)); n != 0 || again != err {
-							t.Errorf("Read behind %v = %d, %v, want 0 and the same", err, n, again)
+							t.Errorf("Read after %v = %d, %v, want 0 and the same", err, n, again)
 						}
 					}
 					if src.reads != reads {
-						t.Errorf("%d reads of the connection behind an error, want none", src.reads-reads)
+						t.Errorf("%d reads of the connection after an error, want none", src.reads-reads)
 					}
 					if c.fault() != err {
 						t.Errorf("fault() = %v, want %v", c.fault(), err)

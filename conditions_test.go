@@ -44,7 +44,7 @@ func TestFileETag(t *testing.T) {
 		{"a nanosecond later", at.Add(1), 1295, at.Add(time.Hour), `"djn7ush88w06-zz"`, "a change in the same second"},
 		{"the epoch", time.Unix(0, 0), 1295, at, `"0-zz"`, ""},
 		{"in another zone", at.In(time.FixedZone("", 3600)), 1295, at.Add(time.Hour), `"djn7ush88w05-zz"`, ""},
-		{"no time", time.Time{}, 1295, at, "", "size alone tells nothing"},
+		{"no time", time.Time{}, 1295, at, "", "size alone says nothing"},
 	}
 	for _, tt := range tests {
 		got := fileETag(tt.mod, tt.size, tt.now)
@@ -108,7 +108,7 @@ func TestQuality(t *testing.T) {
 	}
 }
 
-// RFC 9110, section 12.5.1: the most specific range that matches gives the weight.
+// RFC 9110, section 12.5.1: the weight is that of the most specific range that matches.
 func TestAcceptMedia(t *testing.T) {
 	example := []string{"text/*;q=0.3, text/plain;q=0.7, text/plain;format=flowed, text/plain;format=fixed;q=0.4, */*;q=0.5"} // of RFC 9110
 	tests := []struct {
@@ -126,7 +126,7 @@ func TestAcceptMedia(t *testing.T) {
 		{"with weights", []string{"text/html;q=0.2, text/plain;q=0.4"}, map[string]int{"text/html": 200, "text/plain": 400}, ""},
 		{"with blanks", []string{" text/html \t;\t q=0.2 ,\ttext/plain ; q=0.4 "}, map[string]int{"text/html": 200, "text/plain": 400}, ""},
 		{"with empty members", []string{",, text/html;q=0.2,,"}, map[string]int{"text/html": 200}, "RFC 9110, section 5.6.1.2"},
-		{"specific behind general", []string{"*/*;q=0.9, text/*;q=0.5, text/html;q=0.1"}, map[string]int{"text/html": 100, "text/plain": 500, "application/json": 900}, ""},
+		{"specific after general", []string{"*/*;q=0.9, text/*;q=0.5, text/html;q=0.1"}, map[string]int{"text/html": 100, "text/plain": 500, "application/json": 900}, ""},
 		{"specific in front of general", []string{"text/html;q=0.1, text/*;q=0.5, */*;q=0.9"}, map[string]int{"text/html": 100, "text/plain": 500, "application/json": 900}, ""},
 		{"refused by name", []string{"text/html;q=0, */*"}, map[string]int{"text/html": 0, "text/plain": 1000}, ""},
 		{"all but a type", []string{"*/*, text/*;q=0"}, map[string]int{"text/html": 0, "application/json": 1000}, ""},
@@ -137,7 +137,7 @@ func TestAcceptMedia(t *testing.T) {
 		{"the parameter that our type has", []string{"text/html; charset=UTF-8; q=0.3"}, map[string]int{"text/html": 300}, ""},
 		{"parameter in quotes", []string{`text/html;a="x,text/plain;q=1";q=0.3, text/plain;q=0.2`}, map[string]int{"text/plain": 200}, "what is quoted is no member"},
 		{"quoted pair in quotes", []string{`text/html;a="\",text/plain;q=1";q=0.3, text/plain;q=0.2`}, map[string]int{"text/plain": 200}, "what is quoted is no member"},
-		{"parameter behind the weight", []string{"text/html;q=0.3;x=1"}, map[string]int{"text/html": 300}, "an extension of old, RFC 7231, section 5.3.2"},
+		{"parameter after the weight", []string{"text/html;q=0.3;x=1"}, map[string]int{"text/html": 300}, "an extension of old, RFC 7231, section 5.3.2"},
 		{"weight that is none", []string{"text/html;q=high, text/plain;q=1.5, image/gif;q=, image/png;q=-1"},
 			map[string]int{"text/html": 0, "text/plain": 0, "image/gif": 0, "image/png": 0}, "what cannot be understood is not wanted"},
 		{"blanks around the equals sign", []string{"text/html; q = 0.2, text/plain;q= 0, image/gif;q\t=\t0.4, */*"},

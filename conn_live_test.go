@@ -41,7 +41,7 @@ func (c *liveConn) SetDeadline(t time.Time) error {
 type liveClient struct {
 	net.Conn
 	srv    *Server
-	served chan error    // gives what ServeConn returned
+	served chan error    // receives what ServeConn returned
 	ended  chan struct{} // closed when the server has closed its side
 
 	mu      sync.Mutex
@@ -119,7 +119,7 @@ func (c *liveClient) heard() string {
 }
 
 // liveText is the answer, without Date, that has text as its content: the status
-// line from its status code on, the field lines behind Content-Length, the text.
+// line from its status code on, the field lines after Content-Length, the text.
 func liveText(status string, fields []string, text string) string {
 	lines := []string{
 		"HTTP/1.1 " + status,
@@ -132,7 +132,7 @@ func liveText(status string, fields []string, text string) string {
 // liveOK is the answer of say(text).
 func liveOK(text string) string { return liveText("200 OK", nil, text) }
 
-// liveLast is liveOK behind which the connection closes.
+// liveLast is liveOK after which the connection closes.
 func liveLast(text string) string { return liveText("200 OK", []string{"Connection: close"}, text) }
 
 // livePath is a resolver that answers with the path.

@@ -169,7 +169,7 @@ func TestEvictionAndRequest(t *testing.T) {
 // A repeatingConn is a connection on which the same requests come again and again.
 type repeatingConn struct {
 	net.Conn
-	requests string // what one Read gives
+	requests string // what one Read returns
 	reads    int    // how often it does
 	answered int    // bytes
 }

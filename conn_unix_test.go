@@ -180,7 +180,7 @@ func TestParkedConnectionHoldsNoBuffer(t *testing.T) {
 
 // What programs do that keep what is not theirs any more must not reach others.
 
-// A Request that is kept tells nothing that can be relied on, but does no harm.
+// A Request that is kept says nothing that can be relied on, but does no harm.
 func TestRequestIsKept(t *testing.T) {
 	kept := make(chan *Request, 1)
 	s, addr := listen(t, WithResolver(ResolverFunc(func(_ context.Context, req *Request) (*Response, error) {
@@ -231,7 +231,7 @@ func TestContentTimeOfMuch(t *testing.T) {
 	} {
 		w := contentWait{received: received}
 		if got := w.allowed(30 * time.Second); got.Truncate(time.Second) != want.Truncate(time.Second) {
-			t.Errorf("allowed behind %d bytes is %v, want %v", received, got, want)
+			t.Errorf("allowed after %d bytes is %v, want %v", received, got, want)
 		}
 	}
 }

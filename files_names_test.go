@@ -44,7 +44,7 @@ var namesFiles = map[string]string{
 	".well-known/acme-challenge/token":  "a token",
 	".well-known/security.txt":          "whom to tell",
 	".well-knownx":                      "HIDDEN",
-	"long name of a folder/another.txt": "text behind a long name",
+	"long name of a folder/another.txt": "text after a long name",
 }
 
 // namesUnix are files whose names Windows has not.
@@ -69,7 +69,7 @@ var namesAsked = map[string]string{
 	"blank ":                            "a name with a blank at its end",
 	"dir./in.txt":                       "a folder with a dot at its end",
 	"a:b":                               "a colon",
-	"long name of a folder/another.txt": "text behind a long name",
+	"long name of a folder/another.txt": "text after a long name",
 	"make_time.sh":                      "run",
 	"make_time.phtml":                   "run",
 	"MAKE_TIME.SH":                      "run",

@@ -36,7 +36,7 @@ func unreadableMake(t *testing.T) (root string) {
 	return root
 }
 
-// unreadableLists tells what is listed of the folder, and of what is not, how it is answered.
+// unreadableLists says what is listed of the folder, and of what is not, how it is answered.
 func unreadableLists(t *testing.T, root string) map[string]string {
 	sources := unixSources(t, root)
 	dir, err := os.OpenRoot(root)

@@ -75,7 +75,7 @@ func TestRequestClone(t *testing.T) {
 		}
 		c := r.Clone()
 		if b, err := io.ReadAll(c.Body); len(b) != 0 || err != nil {
-			t.Errorf("%s: Body of the clone gives %q, %v, want none", name, b, err)
+			t.Errorf("%s: Body of the clone returns %q, %v, want none", name, b, err)
 		}
 		if b, err := io.ReadAll(r.Body); string(b) != "abc" || err != nil {
 			t.Errorf("%s: Clone took the Body: %q, %v are left", name, b, err)
@@ -106,7 +106,7 @@ func TestRequestWithUser(t *testing.T) {
 	req.Body = strings.NewReader("content")
 	w := req.WithUser("ann")
 	if w.Body != req.Body || w.Path() != "/a" || w.Target() != "/a?q" {
-		t.Errorf("WithUser gives a request with the path %q and the target %q, and the same Body: %v", w.Path(), w.Target(), w.Body == req.Body)
+		t.Errorf("WithUser returns a request with the path %q and the target %q, and the same Body: %v", w.Path(), w.Target(), w.Body == req.Body)
 	}
 	for name, tt := range map[string]struct {
 		req  *Request
@@ -157,7 +157,7 @@ func TestZeroRequestHasNoMethod(t *testing.T) {
 	}
 }
 
-// parsedHead is what a Request tells of its head.
+// parsedHead is what a Request reports about its head.
 type parsedHead struct {
 	Method, Target, Version string
 	Path, Query, Host       string
@@ -274,7 +274,7 @@ func TestErrorResponse(t *testing.T) {
 				}
 			}
 			if strings.Contains(b.String(), secret) {
-				t.Errorf("errorResponse(%v) tells of the cause: %q", tt.err, b.String())
+				t.Errorf("errorResponse(%v) reveals the cause: %q", tt.err, b.String())
 			}
 		})
 	}

@@ -158,7 +158,7 @@ func TestScriptFieldsDropped(t *testing.T) {
 	} {
 		head, err := parseScriptOutput([]byte("Status: 200\n"+name+": 1\n\n"), true, ScriptAuto)
 		if err != nil || (len(head.fields) == 0) != dropped {
-			t.Errorf("a script's field %s: 1 gives the fields %v, %v; dropped: want %v", name, head.fields, err, dropped)
+			t.Errorf("a script's field %s: 1 becomes the fields %v, %v; dropped: want %v", name, head.fields, err, dropped)
 		}
 	}
 }
@@ -281,7 +281,7 @@ func FuzzScriptOutput(f *testing.F) {
 		resp := newResponse(want.status, want.mediaType)
 		for _, f := range want.fields {
 			if strings.ContainsAny(f.name+f.value, "\r\n\x00") {
-				t.Fatalf("parseScriptOutput(%q, true, %v) gives the field %q", out, o, f)
+				t.Fatalf("parseScriptOutput(%q, true, %v) returns the field %q", out, o, f)
 			}
 			resp.Add(f.name, f.value)
 		}
@@ -289,7 +289,7 @@ func FuzzScriptOutput(f *testing.F) {
 			resp.Set("Content-Type", want.mediaType)
 		}
 		if err := resp.Err(); err != nil {
-			t.Fatalf("parseScriptOutput(%q, true, %v) gives what no response may have: %v", out, o, err)
+			t.Fatalf("parseScriptOutput(%q, true, %v) returns what no response may have: %v", out, o, err)
 		}
 	})
 }

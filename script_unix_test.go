@@ -58,7 +58,7 @@ func TestScriptRootReplaced(t *testing.T) {
 	}
 }
 
-// A link gives no script away, whatever it is called itself; one to a script that has
+// A link does not reveal a script, whatever its own name is; one to a script that has
 // its extension is run.
 func TestLinksToScripts(t *testing.T) {
 	root := scriptioFolder(t, map[string]string{"s.sh": "echo; echo page", "sub/t.sh": "echo; echo page", "a.txt": "text", "sub/below/a.txt": "text", "s.sh.gz": "packed", "lib.sh/a.txt": "text"})
@@ -136,7 +136,7 @@ func TestLinksLeaveNothingOpen(t *testing.T) {
 			}
 		}
 		if after := liveDescriptors(); after >= before+100 {
-			t.Errorf("%s: %d descriptors are open behind 100 requests, %d before", how, after, before)
+			t.Errorf("%s: %d descriptors are open after 100 requests, %d before", how, after, before)
 		}
 	}
 }
@@ -329,7 +329,7 @@ func scriptioWhole(t testing.TB, answer string) string {
 		}
 	}
 	if rest != "" {
-		t.Errorf("behind the answer is %.200q", rest)
+		t.Errorf("after the answer is %.200q", rest)
 	}
 	return strings.Replace(head, "Transfer-Encoding: chunked", "Content-Length: "+strconv.Itoa(content.Len()), 1) + content.String()
 }
@@ -383,7 +383,7 @@ func unixSources(t testing.TB, root string, opts ...FileOption) map[string]*File
 	return map[string]*FileResolver{"Dir": filesOfDir(t, root, opts...), "os.DirFS": fsys}
 }
 
-// unixAnswer describes what GET of the target gives.
+// unixAnswer describes what GET of the target returns.
 func unixAnswer(t testing.TB, r Resolver, target string) string {
 	t.Helper()
 	return resolveString(t, r, resolveGet(t, target))

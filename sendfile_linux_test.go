@@ -135,7 +135,7 @@ func TestNotSentLowat(t *testing.T) {
 		io.Copy(io.Discard, c)
 		c.Close()
 		if got := <-seen; got != want {
-			t.Errorf("%s: behind %s TCP_NOTSENT_LOWAT is %d, want %d", tt.client, path, got, want)
+			t.Errorf("%s: after %s TCP_NOTSENT_LOWAT is %d, want %d", tt.client, path, got, want)
 		}
 	}
 }
@@ -184,7 +184,7 @@ func TestNotSentLowatBelowWrappers(t *testing.T) {
 			io.WriteString(client, liveGet("/")+liveGet("/", "Connection: close"))
 			<-c.ended
 			if before, behind := <-seen, <-seen; before == notSentLowatLocal || behind != notSentLowatLocal {
-				t.Errorf("TCP_NOTSENT_LOWAT is %d before a large response and %d behind it, want %d only behind it", before, behind, notSentLowatLocal)
+				t.Errorf("TCP_NOTSENT_LOWAT is %d before a large response and %d after it, want %d only after it", before, behind, notSentLowatLocal)
 			}
 		})
 	}

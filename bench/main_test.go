@@ -29,7 +29,7 @@ func TestParseArgs(t *testing.T) {
 	}
 	for _, args := range [][]string{{"-jobs", "helo"}, {"-peers", "apache"}, {"-rounds", "0"}, {"-seconds", "0"}, {"hello"}} {
 		if _, err := parseArgs(args); err == nil || errors.Is(err, flag.ErrHelp) {
-			t.Errorf("parseArgs(%q) gives no error", args)
+			t.Errorf("parseArgs(%q) returns no error", args)
 		}
 	}
 }
@@ -42,7 +42,7 @@ func TestParseStat(t *testing.T) {
 		t.Errorf("parseStat(%q) = %+v, %v, want %+v", stat, got, err, want)
 	}
 	if _, err := parseStat([]byte("42 (a) S 1")); err == nil {
-		t.Error("parseStat of too few fields gives no error")
+		t.Error("parseStat of too few fields returns no error")
 	}
 }
 
@@ -93,7 +93,7 @@ func TestParseWrk(t *testing.T) {
 	}
 	for _, out := range []string{"", "figures 1 2", "figures 1000 20000 1 1000000 250 900", "figures 0 0 0 1000000 0 0"} {
 		if _, err := parseWrk([]byte(out)); err == nil {
-			t.Errorf("parseWrk(%q) gives no error", out)
+			t.Errorf("parseWrk(%q) returns no error", out)
 		}
 	}
 }

@@ -279,7 +279,7 @@ func TestRunStopsInOrder(t *testing.T) {
 	}
 }
 
-// wantOneLine fails the test unless run with the arguments gives the status, prints
+// wantOneLine fails the test unless run with the arguments returns the status, prints
 // nothing, and writes one line to stderr that names what is wrong.
 func wantOneLine(t *testing.T, args []string, status int, names string) {
 	t.Helper()

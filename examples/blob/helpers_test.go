@@ -69,7 +69,7 @@ type counted struct {
 	asked        atomic.Int64 // calls of Attributes
 	opened, open atomic.Int64 // readers
 
-	fail       error                     // what Attributes gives; nil: the object's
+	fail       error                     // what Attributes returns; nil: the object's
 	older      time.Duration             // what Attributes takes off the time of change
 	beforeOpen func()                    // nil: nothing
 	through    func(io.Reader) io.Reader // what readers read through; nil: nothing
@@ -136,7 +136,7 @@ func (c *counted) NewRangeReader(ctx context.Context, key string, offset, length
 		return nil, err
 	}
 	if offset > 0 && offset >= r.Size() {
-		return nil, errors.Join(errors.New("range behind the end, which S3 refuses"), r.Close())
+		return nil, errors.Join(errors.New("range after the end, which S3 refuses"), r.Close())
 	}
 	c.opened.Add(1)
 	c.open.Add(1)

@@ -66,14 +66,14 @@ func setFields(resp *rawhttp.Response, attrs *blob.Attributes) *rawhttp.Response
 	return resp
 }
 
-// storeError gives an error of the store the sense that rawhttp.StatusOf knows. What
-// it leaves as it is, is answered with 500.
+// storeError wraps an error of the store in one that rawhttp.StatusOf knows. It returns any
+// other error unchanged, which is answered with 500.
 func storeError(err error) error {
 	code := gcerrors.Code(err)
 	switch {
 	case code == gcerrors.NotFound,
 		code == gcerrors.InvalidArgument, // the key is not UTF-8
-		errors.Is(err, syscall.ENOTDIR),  // of fileblob, which gives these two no code
+		errors.Is(err, syscall.ENOTDIR),  // of fileblob, which has no code for these two
 		errors.Is(err, syscall.ENAMETOOLONG):
 		return fmt.Errorf("%w: %w", fs.ErrNotExist, err)
 	case code == gcerrors.PermissionDenied:
@@ -82,7 +82,7 @@ func storeError(err error) error {
 	return err
 }
 
-// content reads an object, which it opens when it is first read, and anew where a
+// content reads an object, which it opens when it is first read, and again where a
 // Seek has led elsewhere. So what sends no content, a HEAD or a 304, opens nothing.
 // The Response closes it.
 type content struct {

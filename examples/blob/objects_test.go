@@ -80,7 +80,7 @@ func TestObjects(t *testing.T) {
 			name: "suffix range", method: "GET", path: "/docs/a.txt", send: []string{"Range", "bytes=-2"},
 			status: 206, fields: object(fields{"Content-Length": "2", "Content-Range": "bytes 34-35/36"}), content: "yz", asked: 1, opened: 1,
 		}, {
-			name: "range behind the end", method: "GET", path: "/docs/a.txt", send: []string{"Range", "bytes=36-"},
+			name: "range after the end", method: "GET", path: "/docs/a.txt", send: []string{"Range", "bytes=36-"},
 			status: 416, fields: fields{
 				"Content-Type": "text/plain; charset=utf-8", "Content-Length": "26",
 				"Content-Range": "bytes */36", "X-Content-Type-Options": "nosniff",

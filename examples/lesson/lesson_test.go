@@ -32,7 +32,7 @@ const hang = 60 * time.Second
 // The lesson shows what is there. Each fenced block says what it is by its first line:
 //
 //	```go 03-parse/main.go    a file: its content
-//	```console                commands behind $, each followed by what it prints
+//	```console                commands after $, each followed by what it prints
 //	```text spy               what the spy that was started last has printed
 //	```text recorded          what a spy printed elsewhere: see recorded_test.go
 //

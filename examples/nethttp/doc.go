@@ -31,15 +31,15 @@
 //
 // # What a resolver loses behind net/http
 //
-//   - bytes of the head: Request.Head is made anew. Fields are in the order of their names, which
-//     have the case of net/http.
+//   - bytes of the head: Request.Head is made from the fields. They are in the order of
+//     their names, which have the case of net/http.
 //   - connection: ConnInfo has no numbers and no NetConn, and Client is the peer, as options of
 //     rawhttp.New, such as WithTrustedProxies, WithErrorPage and WithTrace, do not apply.
 //   - Stopping: the channel is nil.
 //   - Inform: nothing is sent, and the error wraps errors.ErrUnsupported.
 //   - HTTP/2: it looks like HTTP/1.1. It has no Upgrade.
 //   - target: if a handler in front has changed the path or the query, Request.Target is made
-//     anew, but for a prefix that http.StripPrefix has removed; that becomes Request.Prefix.
+//     from both, but for a prefix that http.StripPrefix has removed; that becomes Request.Prefix.
 //   - limits: those of the content are up to http.MaxBytesHandler. Those of the head are the
 //     defaults of rawhttp.ParseRequest, and so is its strictness.
 //   - panic: it closes the connection, as it does in net/http.

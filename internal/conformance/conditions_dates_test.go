@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A time of change in whole seconds tells nothing while the content may change again
+// A time of change in whole seconds says nothing while the content may change again
 // within it: the date is then no validator, as the entity tag of a file is weak.
 func TestDatesOfYoungContent(t *testing.T) {
 	const ms = time.Millisecond

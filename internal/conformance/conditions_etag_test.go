@@ -115,7 +115,7 @@ func TestETagOfFiles(t *testing.T) {
 	}
 }
 
-// A file that is written anew with as many bytes has another tag, and who has the old
+// A file that is written again with as many bytes has another tag, and who has the old
 // one gets the new content.
 func TestETagOfAFileThatIsRewritten(t *testing.T) {
 	dir, path := filesWrite(t, "a.txt", "old.")
@@ -215,7 +215,7 @@ func TestNoETagWithoutTime(t *testing.T) {
 		{"MapFS with times", "/a.txt", fstest.MapFS{"a.txt": {Data: []byte(contentText), ModTime: contentMod}}, true},
 		{"zip without times", "/none.txt", zipped, false},
 		{"zip with times", "/some.txt", zipped, true},
-		{"embedded files behind something else", "/hello.txt", &filesPlain{fsys: filesTree(t)}, false},
+		{"embedded files after something else", "/hello.txt", &filesPlain{fsys: filesTree(t)}, false},
 	}
 	for _, tt := range tests {
 		r := etagFS(t, tt.fsys)
@@ -339,7 +339,7 @@ func TestFileResolverRanges(t *testing.T) {
 			t.Errorf("range of the index file of %s: %d bytes", source.name, len(got))
 		}
 		if got := etagOfFile(t, r, "/docs/", "Range: bytes=0-3"); got.Status != "200 OK" || got.Fields["Accept-Ranges"] != "" {
-			t.Errorf("range of a listing of %s: %+v, want the whole: it is made anew each time", source.name, got)
+			t.Errorf("range of a listing of %s: %+v, want the whole: it is made again for each request", source.name, got)
 		}
 	}
 }

@@ -109,7 +109,7 @@ func abortAnswers(client net.Conn, n int) error {
 	status, content, err := abortAnswer(r)
 	if rest == 0 {
 		if err != io.EOF {
-			return fmt.Errorf("behind the last request: %d %q, %v; want the end", status, content, err)
+			return fmt.Errorf("after the last request: %d %q, %v; want the end", status, content, err)
 		}
 		return nil
 	}
@@ -120,7 +120,7 @@ func abortAnswers(client net.Conn, n int) error {
 		return fmt.Errorf("answer to %q: %d, %v; want a refusal, or 200 where the content is not read", part, status, err)
 	}
 	if status, content, err = abortAnswer(r); err != io.EOF {
-		return fmt.Errorf("behind the last answer: %d %q, %v; want the end", status, content, err)
+		return fmt.Errorf("after the last answer: %d %q, %v; want the end", status, content, err)
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func TestHelloAllocations(t *testing.T) {
 	}
 }
 
-// A Text made anew is one allocation, up to 64 KiB: the string is not copied.
+// A Text made again is one allocation, up to 64 KiB: the string is not copied.
 func TestTextAllocations(t *testing.T) {
 	long := strings.Repeat("x", 40<<10)
 	s := newServer(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
@@ -56,7 +56,7 @@ func TestSharedTextAllocations(t *testing.T) {
 		opt   rawhttp.Option
 	}{
 		{"longer than all that is joined", 1 << 20, benchmarkGet, nil},
-		{"longer than has room behind others", 40 << 10, strings.Repeat(benchmarkGet, 4), nil},
+		{"longer than has room after others", 40 << 10, strings.Repeat(benchmarkGet, 4), nil},
 		{"chunked", 60 << 10, benchmarkGet, rawhttp.WithContentLength(false)},
 	}
 	for _, tt := range tests {

@@ -14,7 +14,7 @@ import (
 // A repeatingConn is a connection on which the same requests come again and again.
 type repeatingConn struct {
 	net.Conn
-	requests string // what one Read gives
+	requests string // what one Read returns
 	reads    int    // how often it does
 	answered int    // bytes
 }

@@ -80,7 +80,7 @@ func TestContentLeftUnread(t *testing.T) {
 func TestAnswerBeforeContentThatIsMalformed(t *testing.T) {
 	tests := []struct{ name, in string }{
 		{"bad chunk size, in the same read", liveChunked("/a", "zz\r\n")},
-		{"bad chunk size behind a chunk", liveChunked("/a", "1\r\nx\r\nzz\r\n")},
+		{"bad chunk size after a chunk", liveChunked("/a", "1\r\nx\r\nzz\r\n")},
 		{"bad end of a chunk", liveChunked("/a", "1\r\nxy\r\n0\r\n\r\n")},
 		{"content ends early", livePost("/a", "0123456789")[:len(livePost("/a", "0123456789"))-5]},
 		{"chunked content ends early", liveChunked("/a", "5\r\nab")},
@@ -106,8 +106,8 @@ func TestContentErrors(t *testing.T) {
 	const chunked, early = "RFC 9112, section 7.1", "RFC 9112, section 8"
 	tests := []struct{ name, in, want string }{
 		{"bad chunk size", liveChunked("/a", "zz\r\n"), refused("chunk size is not a hexadecimal number (" + chunked + ")")},
-		{"bad chunk behind a good one", liveChunked("/a", "1\r\nx\r\n-1\r\n"), refused("chunk size is not a hexadecimal number (" + chunked + ")")},
-		{"no CRLF behind the data", liveChunked("/a", "1\r\nxy\r\n"), refused("chunk data does not end in CRLF (" + chunked + ")")},
+		{"bad chunk after a good one", liveChunked("/a", "1\r\nx\r\n-1\r\n"), refused("chunk size is not a hexadecimal number (" + chunked + ")")},
+		{"no CRLF after the data", liveChunked("/a", "1\r\nxy\r\n"), refused("chunk data does not end in CRLF (" + chunked + ")")},
 		{"chunked, ends early", liveChunked("/a", "5\r\nab"), refused("content ends early (" + early + ")")},
 		{"ends early", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab", refused("content ends early (" + early + ")")},
 		{"never begins", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", refused("content ends early (" + early + ")")},
@@ -131,7 +131,7 @@ func TestContentErrors(t *testing.T) {
 			}
 			return nil, nil
 		})},
-		{"the resolver gives nothing", rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		{"the resolver returns nothing", rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 			io.Copy(io.Discard, req.Body)
 			return nil, nil
 		})},
@@ -355,6 +355,6 @@ func TestCloneHasItsOwnTrailer(t *testing.T) {
 		return rawhttp.Text(200, ""), nil
 	})))
 	if n, got := early.Trailer().Len(), late.Trailer().Get("X-A"); n != 0 || got != "1" {
-		t.Errorf("%d trailer fields of the Clone before the content was read, X-A %q of that behind it, want none and 1", n, got)
+		t.Errorf("%d trailer fields of the Clone before the content was read, X-A %q of that after it, want none and 1", n, got)
 	}
 }

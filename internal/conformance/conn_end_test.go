@@ -33,7 +33,7 @@ func TestCutResponses(t *testing.T) {
 		resp: rawhttp.Stream(200, "a/b", fails()),
 		want: chunked + "5\r\nearly\r\n",
 	}, {
-		name: "Stream whose Reader gives bytes with its error",
+		name: "Stream whose Reader returns bytes with its error",
 		resp: rawhttp.Stream(200, "a/b", liveReader(func(p []byte) (int, error) { return copy(p, "early"), errors.New(liveSecret) })),
 		want: liveError("500 Internal Server Error") + liveOK("/next"), // nothing of it was out
 	}, {
@@ -79,7 +79,7 @@ func TestCutResponses(t *testing.T) {
 }
 
 // To an HTTP/1.0 client the end of the connection is the end of the content, so a
-// response that is cut must not end in order.
+// response that is cut must not end gracefully.
 func TestCutResponseToHTTP10IsReset(t *testing.T) {
 	for name, fail := range map[string]error{"whole": nil, "cut": errors.New(liveSecret)} {
 		t.Run(name, func(t *testing.T) {
@@ -103,7 +103,7 @@ func TestCutResponseToHTTP10IsReset(t *testing.T) {
 			close(received)
 			rest, err := io.ReadAll(c)
 			if len(rest) > 0 || (err == nil) != (fail == nil) {
-				t.Errorf("behind it the client reads %q, %v; want the end in order only if the response is whole", rest, err)
+				t.Errorf("after it the client reads %q, %v; want a graceful end only if the response is whole", rest, err)
 			}
 		})
 	}
@@ -200,7 +200,7 @@ func TestResetEndsTheContextOfAStream(t *testing.T) {
 	tests := []struct{ name, in string }{
 		{"GET", liveGet("/")},
 		{"content that came with the head", livePost("/", "hello")},
-		{"a request behind it", liveGet("/") + liveGet("/")},
+		{"a request after it", liveGet("/") + liveGet("/")},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -213,7 +213,7 @@ func TestResetEndsTheContextOfAStream(t *testing.T) {
 			select {
 			case err := <-ended:
 				if err == nil {
-					t.Error("a Write behind the end of the context gives no error")
+					t.Error("a Write after the end of the context returns no error")
 				}
 			case <-time.After(30 * time.Second):
 				t.Error("the context of the StreamFunc has not ended 30s after the reset")
@@ -334,7 +334,7 @@ func TestTraceOfAReset(t *testing.T) {
 		c.SetLinger(0)
 		c.Close()
 		if err := <-closed; err == nil || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, io.EOF) {
-			t.Errorf("behind %q ConnClose is told %v, want the reset", said, err)
+			t.Errorf("after %q ConnClose is told %v, want the reset", said, err)
 		}
 	}
 }
@@ -348,7 +348,7 @@ func TestRefusedHeadIsLogged(t *testing.T) {
 		var log liveLog
 		liveTalk(t, in, rawhttp.WithResolver(livePath), rawhttp.WithLogger(&log))
 		if !log.has("debug", "request failed", why) {
-			t.Errorf("behind %q the log has %q, want %q at level debug", in, &log, why)
+			t.Errorf("after %q the log has %q, want %q at level debug", in, &log, why)
 		}
 	}
 }

@@ -30,7 +30,7 @@ func TestExpectContinue(t *testing.T) {
 		return rawhttp.StreamFunc(200, "a/b", func(ctx context.Context, w io.Writer) error {
 			io.WriteString(w, "early")
 			if n, err := req.Body.Read(make([]byte, 1)); err == nil || err == io.EOF {
-				t.Errorf("Body.Read behind the final head gives %d, %v, want an error: the client waits for a 100", n, err)
+				t.Errorf("Body.Read after the final head returns %d, %v, want an error: the client waits for a 100", n, err)
 			}
 			return nil
 		}), nil
@@ -127,7 +127,7 @@ func TestExpectContinue(t *testing.T) {
 		persists: true,
 		why:      "the head goes with the first of the content, so the 100 comes first",
 	}, {
-		name:     "read behind the final head",
+		name:     "read after the final head",
 		resolver: lateReader,
 		turns:    []turn{{head("1.1", "Content-Length: 5"), streamedLast + "5\r\nearly\r\n0\r\n\r\n"}},
 		why:      "no 100 after a final status",
@@ -141,7 +141,7 @@ func TestExpectContinue(t *testing.T) {
 		resolver: echo,
 		turns:    []turn{{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 200-ok\r\n\r\n", liveError("417 Expectation Failed", liveClose)}},
 	}, {
-		name:     "pipelined behind another",
+		name:     "pipelined after another",
 		resolver: echo,
 		turns:    []turn{{livePost("/", "first") + head("1.1", "Content-Length: 2"), echoed("first") + proceed}, {"hi", echoed("hi")}},
 		persists: true,

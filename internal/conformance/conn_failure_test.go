@@ -71,7 +71,7 @@ func TestResolverErrors(t *testing.T) {
 				want += liveOK("/next")
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("answers where Resolve gives %v, %v (-want +got):\n%s", tt.resp, tt.err, diff)
+				t.Errorf("answers where Resolve returns %v, %v (-want +got):\n%s", tt.resp, tt.err, diff)
 			}
 			if tt.log == "" {
 				if s := log.String(); s != "" {
@@ -457,7 +457,7 @@ func resetIsNoServerError(t *testing.T, opt rawhttp.Option) {
 		c.SetLinger(0)
 		c.Close()
 		if got := <-statuses; got != want {
-			t.Errorf("a reset behind %q is logged as %d, want %d", request, got, want)
+			t.Errorf("a reset after %q is logged as %d, want %d", request, got, want)
 		}
 	}
 }

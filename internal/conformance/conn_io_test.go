@@ -129,7 +129,7 @@ func TestReadHeaderTimeout(t *testing.T) {
 		want:  liveOK("/a") + liveLate,
 		end:   13 * time.Second,
 	}, {
-		name:  "a later head behind content",
+		name:  "a later head after content",
 		steps: []liveStep{{3 * time.Second, livePost("/a", "content") + "GET"}},
 		want:  liveOK("/a") + liveLate,
 		end:   13 * time.Second,
@@ -198,17 +198,17 @@ func TestIdleTimeout(t *testing.T) {
 		return rawhttp.Text(200, "/a"), nil
 	})
 	liveRunLimits(t, []liveLimit{{
-		name:  "behind a request",
+		name:  "after a request",
 		steps: []liveStep{{time.Second, get}},
 		want:  liveOK("/a"),
 		end:   time.Second + liveIdle,
 	}, {
-		name:  "behind a request that took long",
+		name:  "after a request that took long",
 		steps: []liveStep{{time.Second, get}}, resolver: slow,
 		want: liveOK("/a"),
 		end:  time.Second + 5*time.Minute + liveIdle,
 	}, {
-		name:  "behind several",
+		name:  "after several",
 		steps: []liveStep{{time.Second, get}, {50 * time.Second, get}, {100 * time.Second, get + get}, {160*time.Second - 1, get}},
 		want:  strings.Repeat(liveOK("/a"), 5),
 		end:   160*time.Second - 1 + liveIdle,
@@ -218,7 +218,7 @@ func TestIdleTimeout(t *testing.T) {
 		want:  liveOK("/a"),
 		end:   liveIdle,
 	}, {
-		name:  "behind content that nobody read",
+		name:  "after content that nobody read",
 		steps: []liveStep{{0, livePost("/a", "0123456789")[:len(livePost("/a", "0123456789"))-1]}, {time.Second, "9"}},
 		want:  liveOK("/a"),
 		end:   time.Second + liveIdle,

@@ -206,7 +206,7 @@ func (c *liveHeard) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A connection that ends in order says so in TLS (RFC 8446, section 6.1): else it could
+// A connection that ends gracefully says so in TLS (RFC 8446, section 6.1): else it could
 // have been cut.
 func TestTLSIdleConnectionSaysGoodbye(t *testing.T) {
 	config := liveTLS(t)
@@ -221,11 +221,11 @@ func TestTLSIdleConnectionSaysGoodbye(t *testing.T) {
 		}
 		answered := below.n
 		if rest, err := io.ReadAll(outer); len(rest) > 0 || err != nil {
-			t.Errorf("behind the answer there is %q, %v, want the end", rest, err)
+			t.Errorf("after the answer there is %q, %v, want the end", rest, err)
 		}
 		<-c.served
 		if below.n == answered {
-			t.Error("nothing came behind the answer, want the alert close_notify")
+			t.Error("nothing came after the answer, want the alert close_notify")
 		}
 	})
 }

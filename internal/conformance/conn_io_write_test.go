@@ -51,8 +51,8 @@ func TestWriteStall(t *testing.T) {
 		{"large", large, nil, 0, 30 * time.Second},
 		{"stream", stream, nil, 0, 30 * time.Second},
 		{"content", content, nil, 0, 30 * time.Second},
-		{"behind another, 29 s later", large, nil, 29 * time.Second, 30 * time.Second},
-		{"behind another, 31 s later", large, nil, 31 * time.Second, 30 * time.Second},
+		{"after another, 29 s later", large, nil, 29 * time.Second, 30 * time.Second},
+		{"after another, 31 s later", large, nil, 31 * time.Second, 30 * time.Second},
 		{"set", large, []rawhttp.Option{rawhttp.WithStallTimeout(7 * time.Second)}, 0, 7 * time.Second},
 		{"off", large, []rawhttp.Option{rawhttp.WithStallTimeout(0)}, 0, liveForever},
 	}

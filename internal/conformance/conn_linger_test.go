@@ -137,13 +137,13 @@ func TestMoreBehindTheLastRequest(t *testing.T) {
 			time.Sleep(pause)
 			for range 20 {
 				if _, err := io.WriteString(client, strings.Repeat("x", 50_000)); err != nil {
-					t.Fatalf("%v behind the request: %v", pause, err)
+					t.Fatalf("%v after the request: %v", pause, err)
 				}
 				time.Sleep(time.Second)
 			}
 			got, err := io.ReadAll(client)
 			if want := liveLast("/"); string(got) != want || err != nil {
-				t.Errorf("%v behind the request: answer %q, %v; want %q and the end", pause, got, err, want)
+				t.Errorf("%v after the request: answer %q, %v; want %q and the end", pause, got, err, want)
 			}
 		})
 	}

@@ -64,7 +64,7 @@ func liveTalk(t testing.TB, request string, opts ...rawhttp.Option) string {
 type liveClient struct {
 	net.Conn
 	srv    *rawhttp.Server
-	served chan error    // gives what ServeConn returned
+	served chan error    // receives what ServeConn returned
 	ended  chan struct{} // closed when the server has closed its side
 
 	mu      sync.Mutex
@@ -165,7 +165,7 @@ const liveIdle = 75 * time.Second
 // liveForever is longer than any limit of time.
 const liveForever = 1000 * time.Hour
 
-// waitEnd waits until the server has closed its side, and tells how long after
+// waitEnd waits until the server has closed its side, and says how long after
 // start that was: liveForever if it does not.
 func (c *liveClient) waitEnd(start time.Time) time.Duration {
 	select {
@@ -177,7 +177,7 @@ func (c *liveClient) waitEnd(start time.Time) time.Duration {
 }
 
 // liveText is the answer, without Date, that has text as its content: the status
-// line from its status code on, the field lines behind Content-Length, the text.
+// line from its status code on, the field lines after Content-Length, the text.
 func liveText(status string, fields []string, text string) string {
 	lines := []string{
 		"HTTP/1.1 " + status,
@@ -190,10 +190,10 @@ func liveText(status string, fields []string, text string) string {
 // liveOK is the answer of say(text).
 func liveOK(text string) string { return liveText("200 OK", nil, text) }
 
-// liveLast is liveOK behind which the connection closes.
+// liveLast is liveOK after which the connection closes.
 func liveLast(text string) string { return liveText("200 OK", []string{"Connection: close"}, text) }
 
-// liveError is the server's own answer to an error, behind which the connection
+// liveError is the server's own answer to an error, after which the connection
 // goes on or, as fields say, closes.
 func liveError(status string, fields ...string) string {
 	return liveText(status, append([]string{"X-Content-Type-Options: nosniff"}, fields...), status+"\n")

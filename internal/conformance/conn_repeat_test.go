@@ -66,7 +66,7 @@ func TestRepeatedHeads(t *testing.T) {
 			c.say(in[:i])
 			c.say(in[i:])
 			if diff := cmp.Diff(want, c.heard()); diff != "" {
-				t.Fatalf("split behind %d bytes (-want +got):\n%s", i, diff)
+				t.Fatalf("split after %d bytes (-want +got):\n%s", i, diff)
 			}
 		})
 	}

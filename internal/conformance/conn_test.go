@@ -90,7 +90,7 @@ func TestPipelinedRequests(t *testing.T) {
 		name: "one that asks for the close",
 		in:   liveGet("/a") + liveGet("/b", "Connection: close") + liveGet("/c"),
 		want: liveOK("/a") + liveLast("/b"),
-		why:  "RFC 9112, section 9.6: no request behind it is processed",
+		why:  "RFC 9112, section 9.6: no request after it is processed",
 	}}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -262,7 +262,7 @@ func TestHEADRefused(t *testing.T) {
 	}{
 		{"malformed field line", "HEAD / HTTP/1.1\r\nHost : a\r\n\r\n", false},
 		{"malformed target", "HEAD /%zz HTTP/1.1\r\nHost: a\r\n\r\n", false},
-		{"behind an empty line", "\r\nHEAD / HTTP/3.0\r\nHost: a\r\n\r\n", false},
+		{"after an empty line", "\r\nHEAD / HTTP/3.0\r\nHost: a\r\n\r\n", false},
 		{"the head ends early", "HEAD / HTTP/1.1\r\nHos", false},
 		{"another host", "HEAD / HTTP/1.1\r\nHost: evil.test\r\n\r\n", false},
 		{"an expectation", "HEAD / HTTP/1.1\r\nHost: example.test\r\nExpect: x\r\n\r\n", false},

@@ -66,7 +66,7 @@ func TestContextEndsWithTheClient(t *testing.T) {
 	}
 }
 
-// What a client has sent and nobody reads hides neither its end, where the system tells of
+// What a client has sent and nobody reads hides neither its end, where the system reports
 // it, nor its reset, also below TLS. Much of it keeps the end itself from coming, since the
 // system has no room for what is sent before.
 func TestContextEndsBehindUnreadContent(t *testing.T) {

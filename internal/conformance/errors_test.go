@@ -59,7 +59,7 @@ func TestStatusOf(t *testing.T) {
 
 		{"joined, first has a code", errors.Join(&rawhttp.StatusError{Status: 409}, &rawhttp.StatusError{Status: 410}), 409},
 		{"joined, second has a code", errors.Join(io.EOF, &rawhttp.StatusError{Status: 410}), 410},
-		{"joined, code behind a cause", errors.Join(fs.ErrNotExist, errorsCoder(418)), 418},
+		{"joined, code after a cause", errors.Join(fs.ErrNotExist, errorsCoder(418)), 418},
 		{"joined, a cause", errors.Join(io.EOF, wrap(fs.ErrPermission)), 403},
 		{"joined with nil", errors.Join(nil, fs.ErrNotExist), 404},
 	}

@@ -267,7 +267,7 @@ func TestFileThatChangesBetweenRequests(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := filesTake(t, talk(t, addr, filesGet)); got.Content != want {
-			t.Fatalf("content %q behind the edit %d, want %q", got.Content, i, want)
+			t.Fatalf("content %q after the edit %d, want %q", got.Content, i, want)
 		}
 	}
 	if err := os.Remove(path); err != nil {

@@ -74,7 +74,7 @@ var filesTests = []struct {
 	{
 		name: "listing", request: "GET /docs/", status: "200 OK",
 		fields: []string{"Content-Type: text/plain; charset=utf-8", "Cache-Control: no-cache", "Last-Modified: "}, content: "sub/\na.txt\nb.txt\n",
-		why: "the time of a folder does not tell of changes in its files",
+		why: "the time of a folder does not reflect changes in its files",
 	}, {
 		name: "listing of the dot segment", request: "GET /docs/sub/..", status: "200 OK", content: "sub/\na.txt\nb.txt\n",
 		why: "a path that ends in a dot segment names a folder",
@@ -106,7 +106,7 @@ var filesTests = []struct {
 		name: "folder below a folder", request: "GET /docs/sub", status: "301 Moved Permanently",
 		fields: []string{"Location: ./sub/"}, content: "301 Moved Permanently\n", why: "relative to /docs/",
 	}, {
-		name: "folder behind two slashes", request: "GET //docs", status: "301 Moved Permanently",
+		name: "folder after two slashes", request: "GET //docs", status: "301 Moved Permanently",
 		fields: []string{"Location: ./docs/"}, content: "301 Moved Permanently\n", why: "//docs/ would be another host",
 	}, {
 		name: "folder with a blank", request: "GET /sp%20ace", status: "301 Moved Permanently",
@@ -148,7 +148,7 @@ var filesTests = []struct {
 		name: "index file that is a folder", request: "GET /both/", status: "200 OK",
 		content: "index.html/\ndefault.htm\n", why: "only a regular file stands for its folder",
 	}, {
-		name: "index file behind one that is a folder", request: "GET /both/", opts: []rawhttp.FileOption{rawhttp.WithIndex("index.html", "default.htm")}, status: "200 OK",
+		name: "index file after one that is a folder", request: "GET /both/", opts: []rawhttp.FileOption{rawhttp.WithIndex("index.html", "default.htm")}, status: "200 OK",
 		content: "<!doctype html><title>Default</title>\n",
 	}, {
 		name: "folder named like an index file", request: "GET /both/index.html", status: "301 Moved Permanently",
@@ -169,8 +169,8 @@ var filesTests = []struct {
 	{name: "below a dot folder", request: "GET /.secret/key.txt", status: "404 Not Found", content: "404 Not Found\n"},
 	{name: "dot file in a folder", request: "GET /docs/.draft.txt", status: "404 Not Found", content: "404 Not Found\n"},
 	{name: "two dots and a letter", request: "GET /..a", status: "404 Not Found", content: "404 Not Found\n"},
-	{name: "POST to a dot file", request: "POST /.hidden.txt", status: "404 Not Found", content: "404 Not Found\n", why: "405 would tell that it is there"},
-	{name: "OPTIONS of a dot file", request: "OPTIONS /.hidden.txt", status: "404 Not Found", content: "404 Not Found\n", why: "204 would tell that it is there"},
+	{name: "POST to a dot file", request: "POST /.hidden.txt", status: "404 Not Found", content: "404 Not Found\n", why: "405 would reveal that it is there"},
+	{name: "OPTIONS of a dot file", request: "OPTIONS /.hidden.txt", status: "404 Not Found", content: "404 Not Found\n", why: "204 would reveal that it is there"},
 	{name: "dot file shown", request: "GET /.hidden.txt", opts: []rawhttp.FileOption{rawhttp.WithDotFiles(true)}, status: "200 OK", content: "hidden\n"},
 	{name: "below a dot folder shown", request: "GET /.secret/key.txt", opts: []rawhttp.FileOption{rawhttp.WithDotFiles(true)}, status: "200 OK", content: "key\n"},
 	{name: "two dots and a letter shown", request: "GET /..a", opts: []rawhttp.FileOption{rawhttp.WithDotFiles(true)}, status: "200 OK", content: "dots\n"},

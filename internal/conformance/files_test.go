@@ -320,7 +320,7 @@ func TestFileResolverHead(t *testing.T) {
 							delete(a.Fields, "Connection")
 						}
 						if !strings.HasPrefix(get.Fields["ETag"], `W/"`) {
-							t.Errorf("GET %s has the ETag %q, want a weak one: the bytes are made anew each time", target, get.Fields["ETag"])
+							t.Errorf("GET %s has the ETag %q, want a weak one: the bytes are made again each time", target, get.Fields["ETag"])
 						}
 						delete(get.Fields, "ETag")
 					}

@@ -66,7 +66,7 @@ func unixSources(t testing.TB, root string, opts ...rawhttp.FileOption) map[stri
 	return map[string]*rawhttp.FileResolver{"Dir": filesOfDir(t, root, opts...), "os.DirFS": fsys}
 }
 
-// unixAnswer describes what GET of the target gives.
+// unixAnswer describes what GET of the target returns.
 func unixAnswer(t testing.TB, r rawhttp.Resolver, target string) string {
 	t.Helper()
 	return resolveString(t, r, resolveGet(t, target))

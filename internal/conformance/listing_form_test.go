@@ -275,7 +275,7 @@ func TestListingFields(t *testing.T) {
 				`If-None-Match: "a"`,
 				"If-None-Match: W/" + etag,
 				"If-Modified-Since: Sun, 06 Nov 2044 08:49:37 GMT", // no Last-Modified
-				"Range: bytes=0-1",                                 // a listing is made anew each time: no parts
+				"Range: bytes=0-1",                                 // a listing is made again each time: no parts
 			} {
 				if got := ask("GET ", field); !cmp.Equal(get, got) {
 					t.Errorf("answer to GET with %s (-want +got):\n%s", field, cmp.Diff(get, got))

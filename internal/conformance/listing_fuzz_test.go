@@ -90,7 +90,7 @@ func TestListingLinks(t *testing.T) {
 }
 
 // listingFuzzFolder makes a folder named in of files and folders with the names, and
-// gives the folder that it is in and the contents that are to be reached: the names
+// returns the folder that it is in and the contents that are to be reached: the names
 // themselves, of folders with a slash.
 func listingFuzzFolder(t *testing.T, names []byte, dotFiles bool) (root string, want map[string]bool) {
 	t.Helper()

@@ -143,7 +143,7 @@ func TestListingColumns(t *testing.T) {
 			for _, column := range got.Columns { // a link keeps its word
 				page := listingGetPage(t, r, "/pub/images/"+column.Href)
 				if want := strings.Contains(column.Href, "desc"); want != strings.HasSuffix(page.Caption, down) {
-					t.Errorf("behind %s: %q", column.Href, page.Caption)
+					t.Errorf("page at %s: %q", column.Href, page.Caption)
 				}
 			}
 		})
@@ -219,7 +219,7 @@ func TestListingCrumbs(t *testing.T) {
 				}
 				target := base.ResolveReference(href).EscapedPath()
 				if page := listingGetPage(t, r, target); len(page.Crumbs) != i+1 || page.Crumbs[i].Text != link.Text {
-					t.Errorf("behind %q, %s, are the breadcrumbs %v", link.Text, target, page.Crumbs)
+					t.Errorf("the page of %q, %s, has the breadcrumbs %v", link.Text, target, page.Crumbs)
 				}
 			}
 		})

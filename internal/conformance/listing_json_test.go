@@ -89,7 +89,7 @@ var listingEscapes = []struct {
 	name string
 	text string // as the text form and, escaped, the page show it
 	html string
-	href string // behind "./"
+	href string // after "./"
 	json string // between quotes
 	why  string
 }{

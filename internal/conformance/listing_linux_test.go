@@ -209,6 +209,6 @@ func TestReadDirTakesNoMemoryForWhatIsNotListed(t *testing.T) {
 	defer dir.Close()
 	entries, err := j.ReadDir(dir)
 	if err != nil || len(entries) != 1 || cap(entries) > 3 { // "." and ".." are folders
-		t.Errorf("readDir gives %d entries in memory for %d, %v, want 1 in at most 3", len(entries), cap(entries), err)
+		t.Errorf("readDir returns %d entries in memory for %d, %v, want 1 in at most 3", len(entries), cap(entries), err)
 	}
 }

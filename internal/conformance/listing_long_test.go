@@ -101,7 +101,7 @@ func TestLongListingEndsWithItsContext(t *testing.T) {
 			cancel()
 		}
 		if read > 6000 {
-			t.Errorf("the folder is read on, behind %d names", read)
+			t.Errorf("the folder is read on, after %d names", read)
 		}
 		return nil
 	}
@@ -121,7 +121,7 @@ func TestLongListingEndsWithItsContext(t *testing.T) {
 			cancel()
 		}
 		if write > 2 {
-			t.Errorf("write %d comes behind the end of the context", write)
+			t.Errorf("write %d comes after the end of the context", write)
 		}
 	}}
 	if persist, err := rawhttp.WriteResponse(ctx, w, resolveGet(t, "/"), resp); persist || !errors.Is(err, context.Canceled) {

@@ -141,7 +141,7 @@ type listingFake struct {
 	t       testing.TB
 	names   int
 	mayRead bool
-	readDir func(read int) error    // if set, is asked at each ReadDir, behind so many names
+	readDir func(read int) error    // if set, is asked at each ReadDir, after so many names
 	info    func(name string) error // if set, is asked for each Info
 	batch   atomic.Int64            // the most that was asked for at once
 	open    atomic.Int64

@@ -192,7 +192,7 @@ func TestRequestNames(t *testing.T) {
 		t.Errorf("WithPath: path %q, target %q, and of the original %q", got.Path(), got.Target(), req.Path())
 	}
 	if _, err := req.WithPath("/z").Parse([]byte("HEAD /other HTTP/1.0\r\n\r\n")); err != nil || string(req.Head()) != head {
-		t.Errorf("behind Parse of what WithPath gave, %v, the original is %q, was %q", err, req.Head(), head)
+		t.Errorf("after Parse of what WithPath gave, %v, the original is %q, was %q", err, req.Head(), head)
 	}
 }
 

@@ -340,7 +340,7 @@ func TestPrecompressedOnDisk(t *testing.T) {
 	at(path, contentMod.Add(time.Minute))
 	check("the file was edited", "the plain file")
 	at(path+".gz", contentMod.Add(time.Minute+time.Second))
-	check("the sidecar was made anew", "gzip")
+	check("the sidecar was made again", "gzip")
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
@@ -459,6 +459,6 @@ func TestWithPrecompressed(t *testing.T) {
 		t.Errorf("content %q after the caller's slice was changed, want gzip's", got)
 	}
 	if got := etagOfFile(t, etagFS(t, sidecarTree(), sidecarAll, rawhttp.WithPrecompressed()), "/a.html", "Accept-Encoding: gzip"); got.Content != "the plain file" || got.Fields["Vary"] != "" {
-		t.Errorf("WithPrecompressed() behind others: %+v, want none", got)
+		t.Errorf("WithPrecompressed() after others: %+v, want none", got)
 	}
 }

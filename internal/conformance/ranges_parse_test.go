@@ -157,7 +157,7 @@ func TestRangesOverTCP(t *testing.T) {
 					a := filesTake(t, head)
 					n, err := strconv.Atoi(a.Fields["Content-Length"])
 					if err != nil || n > len(rest) || a.Status != "206 Partial Content" {
-						t.Fatalf("answer to Range: %s has the head %q and %d bytes behind it", r.field, head, len(rest))
+						t.Fatalf("answer to Range: %s has the head %q and %d bytes after it", r.field, head, len(rest))
 					}
 					a.Content, rest = rest[:n], rest[n:]
 					if several := strings.Fields(r.want); len(several) > 1 {
@@ -328,7 +328,7 @@ func TestReusableContentAtOnce(t *testing.T) {
 		}
 	})
 	if got := contentStatus(t, contentAsk(t, resp, "GET")); got != 200 {
-		t.Errorf("status %d behind them, want 200", got)
+		t.Errorf("status %d after them, want 200", got)
 	}
 }
 
@@ -350,7 +350,7 @@ func TestFieldsOfFailedConditions(t *testing.T) {
 		}
 		for _, name := range []string{"Content-Language", "Content-Encoding", "Content-Disposition", "Cache-Control", "ETag", "Last-Modified"} {
 			if v, ok := a.Fields[name]; ok {
-				t.Errorf("answer %s to %s has %s: %s, which tells of other content", a.Status, line, name, v)
+				t.Errorf("answer %s to %s has %s: %s, which describes other content", a.Status, line, name, v)
 			}
 		}
 
@@ -369,7 +369,7 @@ func TestCloseAfterOfEveryAnswer(t *testing.T) {
 		var b strings.Builder
 		persist, err := rawhttp.WriteResponse(context.Background(), &b, req, contentOf(contentTag, contentMod).CloseAfter())
 		if got := filesTake(t, b.String()); persist || err != nil || got.Fields["Connection"] != "close" || contentStatus(t, b.String()) != status {
-			t.Errorf("CloseAfter, answered with %s: persist %v, %v, Connection %q, want the connection to close behind a %d", got.Status, persist, err, got.Fields["Connection"], status)
+			t.Errorf("CloseAfter, answered with %s: persist %v, %v, Connection %q, want the connection to close after a %d", got.Status, persist, err, got.Fields["Connection"], status)
 		}
 	}
 }

@@ -42,10 +42,10 @@ var contentRanges = []struct {
 
 	{"suffix of none", "bytes=-0", "416", "RFC 9110, section 14.1.2"},
 	{"suffix of none, in zeros", "bytes=-000", "416", ""},
-	{"behind the end", "bytes=20-", "416", ""},
-	{"behind the end, closed", "bytes=20-20", "416", ""},
-	{"far behind the end", "bytes=500-999", "416", ""},
-	{"several behind the end", "bytes=20-,-0,30-40", "416", ""},
+	{"after the end", "bytes=20-", "416", ""},
+	{"after the end, closed", "bytes=20-20", "416", ""},
+	{"far after the end", "bytes=500-999", "416", ""},
+	{"several after the end", "bytes=20-,-0,30-40", "416", ""},
 
 	{"2^31", "bytes=3-2147483648", "3-19", "recipients must anticipate large numbers, RFC 9110, section 14.1.2"},
 	{"2^63-1", "bytes=3-9223372036854775807", "3-19", ""},
@@ -111,16 +111,16 @@ var contentRanges = []struct {
 	{"exponent", "bytes=1e1-", "", ""},
 	{"digits that are not ASCII", "bytes=٠-١", "", ""},
 	{"blank before the hyphen", "bytes=0 -1", "", ""},
-	{"blank behind the hyphen", "bytes=0- 1", "", ""},
+	{"blank after the hyphen", "bytes=0- 1", "", ""},
 	{"blank for a comma", "bytes=0-1 5-6", "", ""},
 	{"semicolon for a comma", "bytes=0-1;5-6", "", ""},
-	{"length behind it", "bytes=0-1/20", "", ""},
+	{"length after it", "bytes=0-1/20", "", ""},
 	{"quotes", `bytes="0-1"`, "", ""},
 	{"last before first", "bytes=5-4", "", "invalid, RFC 9110, section 14.1.1"},
 	{"one of two is junk", "bytes=0-1,x", "", "a range that is junk makes the field so"},
 	{"the first of two is junk", "bytes=x,0-1", "", ""},
 	{"one of two is invalid", "bytes=0-1,5-4", "", ""},
-	{"junk behind what is not there", "bytes=20-,x", "", ""},
+	{"junk after what is not there", "bytes=20-,x", "", ""},
 	{"a unit in the second", "bytes=0-1,bytes=5-6", "", ""},
 }
 
@@ -347,7 +347,7 @@ func TestIfRange(t *testing.T) {
 	}{
 		{"none", "", time.Time{}, nil, true, ""},
 		{"the tag", strong, contentMod, []string{`"v1"`}, true, ""},
-		{"another tag", strong, contentMod, []string{`"v2"`}, false, "the client gets the whole anew"},
+		{"another tag", strong, contentMod, []string{`"v2"`}, false, "the client gets the whole again"},
 		{"weak tag", strong, contentMod, []string{`W/"v1"`}, false, "strong comparison, RFC 9110, section 13.1.5"},
 		{"tag of a weak one", weak, contentMod, []string{`"v1"`}, false, "strong comparison"},
 		{"weak tag of a weak one", weak, contentMod, []string{`W/"v1"`}, false, "strong comparison: both must be strong"},

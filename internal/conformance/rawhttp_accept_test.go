@@ -16,8 +16,9 @@ import (
 	"example.com/rawhttp"
 )
 
-// Errors of Accept are waited out, first 5 ms, each time twice as long up to 1 s;
-// idle connections are shed first, the oldest at once; a connection begins anew.
+// After an error of Accept the server waits before it accepts again: 5 ms at first, then
+// twice as long each time, up to 1 s. It closes the oldest idle connections at once. A new
+// connection resets the time.
 func TestAcceptErrors(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var log liveLog
@@ -39,9 +40,9 @@ func TestAcceptErrors(t *testing.T) {
 		for i := range want {
 			want[i] *= time.Millisecond
 		}
-		want = append(want, 0) // behind the connection
+		want = append(want, 0) // after the connection
 		if diff := cmp.Diff(want, ln.taken()); diff != "" {
-			t.Errorf("pauses behind errors (-want +got):\n%s", diff)
+			t.Errorf("pauses after errors (-want +got):\n%s", diff)
 		}
 		if oldest.isOpen() || newer.isOpen() {
 			t.Errorf("connections that are idle are open after ten errors: oldest %v, newer %v", oldest.isOpen(), newer.isOpen())
@@ -53,7 +54,7 @@ func TestAcceptErrors(t *testing.T) {
 		ln.errs <- errLiveTooMany
 		ln.dial(t)
 		if diff := cmp.Diff([]time.Duration{5 * time.Millisecond, 0}, ln.taken()); diff != "" {
-			t.Errorf("pauses behind a connection (-want +got):\n%s", diff)
+			t.Errorf("pauses after a connection (-want +got):\n%s", diff)
 		}
 		s.Close()
 		<-served

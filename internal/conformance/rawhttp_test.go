@@ -17,7 +17,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// What Serve returns tells why it has stopped.
+// What Serve returns says why it has stopped.
 func TestServeResult(t *testing.T) {
 	const queue, window = 50 * time.Millisecond, time.Second + 20*time.Millisecond
 	tests := []struct {
@@ -75,7 +75,7 @@ func TestServeResult(t *testing.T) {
 						}
 					}
 					if _, err := ln.Accept(); err != net.ErrClosed {
-						t.Errorf("the listener is not closed: Accept gives %v", err)
+						t.Errorf("the listener is not closed: Accept returns %v", err)
 					}
 				})
 			})
@@ -103,14 +103,14 @@ func TestServeAfterClose(t *testing.T) {
 				t.Errorf("Serve = %v, want exactly ErrServerClosed", err)
 			}
 			if _, err := ln.Accept(); err != net.ErrClosed {
-				t.Errorf("the listener is not closed: Accept gives %v", err)
+				t.Errorf("the listener is not closed: Accept returns %v", err)
 			}
 			client, server := net.Pipe()
 			if err := s.ServeConn(context.Background(), server); err != rawhttp.ErrServerClosed {
 				t.Errorf("ServeConn = %v, want exactly ErrServerClosed", err)
 			}
 			if _, err := client.Read(make([]byte, 1)); err != io.EOF {
-				t.Errorf("the connection is not closed: Read gives %v", err)
+				t.Errorf("the connection is not closed: Read returns %v", err)
 			}
 			if err := s.ListenAndServe(context.Background(), "127.0.0.1:0"); err != rawhttp.ErrServerClosed {
 				t.Errorf("ListenAndServe = %v, want exactly ErrServerClosed", err)
@@ -119,7 +119,7 @@ func TestServeAfterClose(t *testing.T) {
 	}
 }
 
-// What ServeConn returns tells how the connection ended.
+// What ServeConn returns says how the connection ended.
 func TestServeConnResult(t *testing.T) {
 	tests := []struct {
 		name string
@@ -127,7 +127,7 @@ func TestServeConnResult(t *testing.T) {
 		want error
 	}{
 		{"the client closes at once", func(c *liveClient, _ context.CancelFunc) { c.Close() }, nil},
-		{"the client closes behind an answer", func(c *liveClient, _ context.CancelFunc) { c.say(liveGet("/")); c.Close() }, nil},
+		{"the client closes after an answer", func(c *liveClient, _ context.CancelFunc) { c.say(liveGet("/")); c.Close() }, nil},
 		{"the client says nothing", func(c *liveClient, _ context.CancelFunc) {}, nil},
 		{"the client is idle", func(c *liveClient, _ context.CancelFunc) { c.say(liveGet("/")) }, nil},
 		{"the connection is not to persist", func(c *liveClient, _ context.CancelFunc) { c.say(liveGet("/", "Connection: close")) }, nil},
@@ -256,7 +256,7 @@ func TestServeContextEndsInOrder(t *testing.T) {
 				cancel()
 				synctest.Wait()
 				if _, err := ln.Accept(); err != net.ErrClosed {
-					t.Errorf("the listener is not closed while requests finish: Accept gives %v", err)
+					t.Errorf("the listener is not closed while requests finish: Accept returns %v", err)
 				}
 				if got := c.waitEnd(start); got != tt.want {
 					t.Errorf("the connection closed after %v, want %v", got, tt.want)

@@ -78,7 +78,7 @@ func TestRequestQuery(t *testing.T) {
 	req := requestOf(t, "GET /?a=1 HTTP/1.1\r\nHost: a\r\n\r\n")
 	req.Query().Set("a", "2")
 	if got := req.Query().Get("a"); got != "1" {
-		t.Errorf("Query gives what a caller changed: %q", got)
+		t.Errorf("Query returns what a caller changed: %q", got)
 	}
 }
 

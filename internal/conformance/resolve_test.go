@@ -93,7 +93,7 @@ func TestFirst(t *testing.T) {
 		{"the last answers", []rawhttp.Resolver{missing, missing, missing, b}, "b", ""},
 		{"all are missing", []rawhttp.Resolver{missing, missing}, "not mine", ""},
 		{"a wrapped fs.ErrNotExist", []rawhttp.Resolver{resolveFails(fmt.Errorf("here: %w", fs.ErrNotExist)), b}, "b", ""},
-		{"an fs.PathError", []rawhttp.Resolver{resolveFails(&fs.PathError{Op: "open", Path: "a", Err: fs.ErrNotExist}), b}, "b", "what opening a file gives"},
+		{"an fs.PathError", []rawhttp.Resolver{resolveFails(&fs.PathError{Op: "open", Path: "a", Err: fs.ErrNotExist}), b}, "b", "what opening a file returns"},
 		{"a StatusError of 404", []rawhttp.Resolver{status404, b}, "b", "it is fs.ErrNotExist"},
 		{"a wrapped StatusError of 404", []rawhttp.Resolver{resolveFails(fmt.Errorf("here: %w", &rawhttp.StatusError{Status: 404, Err: fs.ErrPermission})), b}, "b", "its status says so, whatever the cause"},
 		{"a StatusError of 403", []rawhttp.Resolver{resolveFails(&rawhttp.StatusError{Status: 403}), b}, "error 403", "the resource is there"},

@@ -19,7 +19,7 @@ import (
 func TestServedResponseIsFrozen(t *testing.T) {
 	changes := map[string]func(r *rawhttp.Response, id string) *rawhttp.Response{
 		"Set":                func(r *rawhttp.Response, id string) *rawhttp.Response { return r.Set("X-Id", id) },
-		"Set a field anew":   func(r *rawhttp.Response, id string) *rawhttp.Response { return r.Set("X-Known", id) },
+		"Set a field again":  func(r *rawhttp.Response, id string) *rawhttp.Response { return r.Set("X-Known", id) },
 		"Set a Content-Type": func(r *rawhttp.Response, id string) *rawhttp.Response { return r.Set("Content-Type", "a/"+id) },
 		"Add":                func(r *rawhttp.Response, id string) *rawhttp.Response { return r.Add("Set-Cookie", "id="+id) },
 		"CloseAfter":         func(r *rawhttp.Response, _ string) *rawhttp.Response { return r.CloseAfter() },

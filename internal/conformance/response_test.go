@@ -132,7 +132,7 @@ func TestResponseWriteTo(t *testing.T) {
 		name: "content with 204",
 		make: func() *rawhttp.Response { return rawhttp.Text(204, "lost").Set("X-A", "1") },
 		want: "HTTP/1.1 204 No Content\r\nX-A: 1\r\n\r\n",
-		why:  "a 204 ends behind its header section, RFC 9110, section 15.3.5",
+		why:  "a 204 ends after its header section, RFC 9110, section 15.3.5",
 	}, {
 		name: "NotFound",
 		make: rawhttp.NotFound,

@@ -96,7 +96,7 @@ func TestScriptThatIsBusy(t *testing.T) {
 	endsWhole("\n").check(t, "/a.cgi", s.ask(t, "/a.cgi").answer(t))
 }
 
-// A script behind other requests: what is whole before it leaves at once, and what
+// A script after other requests: what is whole before it leaves at once, and what
 // comes after it waits.
 func TestScriptInAPipeline(t *testing.T) {
 	s := endsServe(t, map[string]string{
@@ -150,7 +150,7 @@ func TestScriptWhoseResponseIsDropped(t *testing.T) {
 				return resp, failed
 			})
 		}, endsOwn(500)},
-		{"by a panic behind it", func(r rawhttp.Resolver) rawhttp.Resolver {
+		{"by a panic after it", func(r rawhttp.Resolver) rawhttp.Resolver {
 			return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 				resp, _ := r.Resolve(ctx, req)
 				defer resp.Close()
@@ -330,7 +330,7 @@ func TestCloseOfAResolverWithScripts(t *testing.T) {
 	if endsAlive(left) {
 		t.Error("a script that was left behind is there when Close returns, want it gone")
 	}
-	endsOwn(503).check(t, "/held.sh behind Close", s.ask(t, "/held.sh").answer(t))
+	endsOwn(503).check(t, "/held.sh after Close", s.ask(t, "/held.sh").answer(t))
 	open()
 	open()
 	endsWhole("\nend\n").check(t, "/held.sh, in progress at Close", held.answer(t))
@@ -354,7 +354,7 @@ func TestHookPanicsWhileAScriptIsFed(t *testing.T) {
 	want := endsOwn(500)
 	want.check(t, "a script whose feeding fails", c.answer(t))
 	if b, err := io.ReadAll(c.r); len(b) > 0 || err != nil {
-		t.Errorf("behind it comes %q, %v, want the end", b, err)
+		t.Errorf("after it comes %q, %v, want the end", b, err)
 	}
 	endsAwaitGone(t, pid)
 }

@@ -74,13 +74,13 @@ func TestScriptAndItsClient(t *testing.T) {
 		want          string // content of the answer; "": there is none, the script is ended
 	}{
 		{"half-closes", liveGet("/a.sh"), func(c *endsClient) { c.CloseWrite() }, "\n"},
-		{"half-closes behind content", post, func(c *endsClient) { c.CloseWrite() }, "\ncontent"},
+		{"half-closes after content", post, func(c *endsClient) { c.CloseWrite() }, "\ncontent"},
 		{"is silent", liveGet("/a.sh"), func(*endsClient) {}, "\n"},
 		{"sends the next request", liveGet("/a.sh"), func(c *endsClient) { io.WriteString(c, liveGet("/hello.txt")) }, "\n"},
 		{"resets", liveGet("/a.sh"), (*endsClient).reset, ""},
-		{"resets behind content", post, (*endsClient).reset, ""},
+		{"resets after content", post, (*endsClient).reset, ""},
 		{"resets within content", endsPost("/a.sh", 7, "con"), (*endsClient).reset, ""},
-		{"resets behind its next request", liveGet("/a.sh"), func(c *endsClient) { io.WriteString(c, liveGet("/hello.txt")); c.reset() }, ""},
+		{"resets after its next request", liveGet("/a.sh"), func(c *endsClient) { io.WriteString(c, liveGet("/hello.txt")); c.reset() }, ""},
 		{"half-closes, then resets", liveGet("/a.sh"), func(c *endsClient) { c.CloseWrite(); c.reset() }, ""},
 	}
 	for _, tt := range tests {
@@ -134,7 +134,7 @@ func TestScriptEndsWithTheExchange(t *testing.T) {
 			want.check(t, "content that ends early", c.answer(t))
 		},
 	}, {
-		name:    "content ends early behind the head",
+		name:    "content ends early after the head",
 		script:  "echo $$ >pid; echo; echo head; cat; exec sleep 1000",
 		request: endsPost("/a.sh", 8, "content"),
 		do: func(t *testing.T, c *endsClient) {
@@ -296,7 +296,7 @@ func TestScriptThatGoesOn(t *testing.T) {
 			}
 			tt.end(s)
 			if tt.name != "its time" && endsAlive(pid) {
-				t.Errorf("the script is there behind %s", tt.name)
+				t.Errorf("the script is there after %s", tt.name)
 			}
 			endsAwaitGone(t, pid)
 		})

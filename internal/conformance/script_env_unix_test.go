@@ -19,7 +19,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// scriptioEnv prints its environment as it was given, each variable with a NUL behind
+// scriptioEnv prints its environment as it was given, each variable with a NUL after
 // it. Where the system does not show that, the shell's own variables are taken off.
 const scriptioEnv = `#!/bin/sh
 printf 'Content-Type: application/octet-stream\n\n'
@@ -78,7 +78,7 @@ func TestScriptEnvironment(t *testing.T) {
 		"REQUEST_METHOD=GET", "REQUEST_URI=/env.cgi", "QUERY_STRING=", "SCRIPT_NAME=/env.cgi", "SCRIPT_FILENAME=" + root + "/env.cgi",
 		"REMOTE_ADDR=127.0.0.1", "REMOTE_HOST=127.0.0.1", "HTTP_HOST=example.test",
 	}
-	// but gives the base with other values; "NAME" alone is one that is not there.
+	// but returns the base with changed values; "NAME" alone removes a variable.
 	but := func(changes ...string) (vars []string) {
 		vars = slices.Clone(base)
 		for _, c := range changes {
@@ -136,7 +136,7 @@ func TestScriptEnvironment(t *testing.T) {
 			want: but("REQUEST_URI=/env.cgi/a%20b//c/../d%2Fe/?q", "QUERY_STRING=q", "PATH_INFO=/a b/d/e/"), why: "RFC 3875, section 4.1.5: it is decoded"},
 		{name: "path info of a slash", request: scriptioGet("/env.cgi/"), resolver: withPath, want: but("REQUEST_URI=/env.cgi/", "PATH_INFO=/")},
 		{name: "no path info", request: scriptioGet("/env.cgi"), resolver: withPath, want: but()},
-		{name: "path info behind the first script", request: scriptioGet("/env.cgi/sub/index.cgi/a"), resolver: withPath,
+		{name: "path info after the first script", request: scriptioGet("/env.cgi/sub/index.cgi/a"), resolver: withPath,
 			want: but("REQUEST_URI=/env.cgi/sub/index.cgi/a", "PATH_INFO=/sub/index.cgi/a")},
 		{name: "path info in a folder that is named as a script", request: scriptioGet("/tool.cgi/b.cgi/a"), resolver: withPath,
 			want: but("REQUEST_URI=/tool.cgi/b.cgi/a", "PATH_INFO=/a", "SCRIPT_NAME=/tool.cgi/b.cgi", "SCRIPT_FILENAME="+root+"/tool.cgi/b.cgi")},

@@ -70,7 +70,7 @@ func TestScriptBothWaysAtOnce(t *testing.T) {
 		total += n
 		ended = err == io.EOF
 		if err != nil && !ended {
-			t.Fatalf("read behind %d bytes: %v", total, err)
+			t.Fatalf("read after %d bytes: %v", total, err)
 		}
 		runtime.GC()
 		runtime.ReadMemStats(&now)
@@ -105,7 +105,7 @@ func TestScriptContentAndOutput(t *testing.T) {
 		{"reads nothing, and prints much", "head -c 1000000 /dev/zero", 200, strings.Repeat("\x00", 1000000), "the same"},
 		{"reads some", "head -c 1000 >&-; echo; echo end", 200, "\nend\n", "the same"},
 		{"closes its input", "exec <&-; sleep 0.2; echo; echo end", 200, "\nend\n", "it goes on"},
-		{"closes its input behind some", "head -c 1000 >&-; exec <&-; sleep 0.2; echo; sleep 0.2; echo end", 200, "\nend\n", "it goes on"},
+		{"closes its input after some", "head -c 1000 >&-; exec <&-; sleep 0.2; echo; sleep 0.2; echo end", 200, "\nend\n", "it goes on"},
 		{"closes its output and reads", "echo; echo end; exec >&-; cat >copy", 200, "\nend\n", "what it reads is of use to it"},
 		{"fails and reads nothing", "exit 1", 500, "500 Internal Server Error\n", "the answer does not wait for content"},
 	}
@@ -168,7 +168,7 @@ func TestScriptLinesArriveOneByOne(t *testing.T) {
 				open()
 			}
 			if rest, err := io.ReadAll(resp.Body); len(rest) > 0 || err != nil {
-				t.Errorf("behind the lines there is %q, %v, want the end", rest, err)
+				t.Errorf("after the lines there is %q, %v, want the end", rest, err)
 			}
 		})
 	}
@@ -187,7 +187,7 @@ func TestScriptFraming(t *testing.T) {
 		want         endsAnswer
 	}{
 		{"ends soon", "echo; echo end", false, "5", endsAnswer{200, "5", "\nend\n", false}},
-		{"ends soon behind a long wait", "sleep 0.3; echo; echo end", false, "5", endsAnswer{200, "5", "\nend\n", false}},
+		{"ends soon after a long wait", "sleep 0.3; echo; echo end", false, "5", endsAnswer{200, "5", "\nend\n", false}},
 		{"fields, a wait, and the content", "printf 'Content-Type: a/b\\n\\n'; sleep 0.3; echo end", false, "4", endsAnswer{200, "4", "end\n", false}},
 		{"less than is held", zeros(scriptHeld - 1), false, "65535", endsAnswer{200, "65535", big(scriptHeld - 1), false}},
 		{"as much as is held, and it waits", zeros(scriptHeld) + waits, true, "close", endsAnswer{200, "chunked", big(scriptHeld), false}},
@@ -249,7 +249,7 @@ func TestScriptWaitsForASlowClient(t *testing.T) {
 	time.Sleep(2 * scriptWaits) // its processes are ended meanwhile
 	var b bytes.Buffer
 	if _, err := left.WriteTo(&b); err != nil {
-		t.Errorf("WriteTo behind the end of the script: %v", err)
+		t.Errorf("WriteTo after the end of the script: %v", err)
 	}
 	left.Close()
 	answer, err := http.ReadResponse(bufio.NewReader(&b), nil)
@@ -260,7 +260,7 @@ func TestScriptWaitsForASlowClient(t *testing.T) {
 }
 
 // A child that holds the output does not hold the response: what is there half a
-// second behind the script's end is it.
+// second after the script's end is it.
 func TestScriptLeavesAChild(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

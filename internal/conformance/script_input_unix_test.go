@@ -75,7 +75,7 @@ func TestScriptInput(t *testing.T) {
 				t.Errorf("the answer to %.200q (-want +got):\n%s", tt.request, diff)
 			}
 			if !strings.HasSuffix(next, "\r\n\r\nnext") {
-				t.Errorf("behind the answer comes %q, want that to the next request", next)
+				t.Errorf("after the answer comes %q, want that to the next request", next)
 			}
 		})
 	}
@@ -206,7 +206,7 @@ func TestScriptInputEndsEarlyBehindOutput(t *testing.T) {
 		"Transfer-Encoding: chunked\r\nX-Content-Type-Options: nosniff\r\n\r\n6\r\n\npage\n\r\n")
 	c.CloseWrite()
 	if b, err := io.ReadAll(c); strings.Contains(string(b), "HTTP/1.1 ") || strings.HasSuffix(string(b), "0\r\n\r\n") {
-		t.Errorf("a client that ends its content behind the beginning of the answer gets %q, %v, want no end of it", b, err)
+		t.Errorf("a client that ends its content after the beginning of the answer gets %q, %v, want no end of it", b, err)
 	}
 	scriptioWait(t, "the script has ended", func() bool { return !scriptioRuns(t, filepath.Join(root, "pid")) })
 }
@@ -228,7 +228,7 @@ func TestScriptThatClosesItsOutput(t *testing.T) {
 	}
 	io.WriteString(c, "67890"+"GET /a.txt HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")
 	if rest, err := io.ReadAll(c); !strings.Contains(string(rest), "HTTP/1.1 200 OK\r\n") || err != nil {
-		t.Errorf("behind the answer comes %q, %v, want that to the next request", rest, err)
+		t.Errorf("after the answer comes %q, %v, want that to the next request", rest, err)
 	}
 	scriptioWait(t, "the script has read all of its content", func() bool {
 		count, _ := os.ReadFile(filepath.Join(root, "count"))
@@ -298,7 +298,7 @@ func TestScriptThatReadsNothing(t *testing.T) {
 			// The rest is passed over, and the connection goes on.
 			io.WriteString(c, strings.Repeat("z", length-sent)+"GET /a.txt HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")
 			if rest, err := io.ReadAll(c); !strings.HasSuffix(string(rest), "\r\n\r\nnext") || err != nil {
-				t.Errorf("behind the answer to a client that sends %s of its content first comes %q, %v", framing, rest, err)
+				t.Errorf("after the answer to a client that sends %s of its content first comes %q, %v", framing, rest, err)
 			}
 		}
 	}
@@ -310,7 +310,7 @@ func TestScriptThatReadsNothing(t *testing.T) {
 	scriptioRead(t, c, "the end of it", "0\r\n\r\n")
 }
 
-// Connections go on behind scripts of all kinds.
+// Connections go on after scripts of all kinds.
 func TestScriptsOnOneConnection(t *testing.T) {
 	root := scriptioFolder(t, map[string]string{
 		"x.sh": "exec cat", "y.sh": "cat; head -c 100000 /dev/zero", "z.sh": "exit 1", "a.txt": "file",
@@ -333,7 +333,7 @@ func TestScriptsOnOneConnection(t *testing.T) {
 			}
 			if total += int(n); n == 0 {
 				if total != 100_000 {
-					t.Errorf("GET /y.sh gives %d bytes, want 100000", total)
+					t.Errorf("GET /y.sh returns %d bytes, want 100000", total)
 				}
 				break
 			}
@@ -350,7 +350,7 @@ func scriptioLine(t testing.TB, c net.Conn) string {
 	for len(line) < 2 || string(line[len(line)-2:]) != "\r\n" {
 		n, err := c.Read(line[len(line) : len(line)+1])
 		if err != nil {
-			t.Fatalf("a line ends early, behind %q: %v", line, err)
+			t.Fatalf("a line ends early, after %q: %v", line, err)
 		}
 		line = line[:len(line)+n]
 	}

@@ -82,7 +82,7 @@ func TestScriptsLeaveNothing(t *testing.T) {
 		{name: "end well, with content", script: "echo; cat", post: true, want: 200},
 		{name: "fail", script: "exit 1", want: 500},
 		{name: "end by their time limit", script: "exec sleep 1000", timeout: 30 * time.Millisecond, want: 504},
-		{name: "end by their time limit behind the head", script: "echo; exec sleep 1000", timeout: 200 * time.Millisecond, want: 200, cut: true},
+		{name: "end by their time limit after the head", script: "echo; exec sleep 1000", timeout: 200 * time.Millisecond, want: 200, cut: true},
 		{name: "end by their time limit, and do not heed TERM", script: "trap '' TERM; exec sleep 1000", timeout: 30 * time.Millisecond, want: 504},
 		{name: "leave a child that holds the output", script: "echo; sleep 1000 &", want: 200},
 		{name: "leave a child that holds standard error", script: "echo; sleep 1000 >&- &", want: 200},
@@ -166,7 +166,7 @@ func TestScriptsLeaveNothing(t *testing.T) {
 			break
 		}
 	}
-	t.Logf("%d runs of each of %d endings: %+v %v behind the last", runs, len(tests), got, time.Since(start).Round(time.Millisecond))
+	t.Logf("%d runs of each of %d endings: %+v %v after the last", runs, len(tests), got, time.Since(start).Round(time.Millisecond))
 	if diff := cmp.Diff(leakCount{}, got); diff != "" {
 		t.Errorf("left of scripts (-want +got):\n%s", diff)
 	}

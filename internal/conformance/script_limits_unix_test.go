@@ -91,7 +91,7 @@ func TestScriptFirstByte(t *testing.T) {
 	endsWhole("content").check(t, "/upload.sh, which waits for its content", upload.answer(t))
 }
 
-// Output is cut behind 64 MiB.
+// Output is cut after 64 MiB.
 func TestScriptOutputLimit(t *testing.T) {
 	waits(t) // 192 MB
 	t.Parallel()
@@ -105,11 +105,11 @@ func TestScriptOutputLimit(t *testing.T) {
 		return io.Copy(io.Discard, resp.Body)
 	}
 	if n, err := read("/most.sh"); n != scriptOutputMost || err != nil {
-		t.Errorf("/most.sh gives %d bytes, %v, want %d and no error", n, err, scriptOutputMost)
+		t.Errorf("/most.sh returns %d bytes, %v, want %d and no error", n, err, scriptOutputMost)
 	}
 	for _, target := range []string{"/more.sh", "/ever.sh"} {
 		if n, err := read(target); n < scriptOutputMost*9/10 || n > scriptOutputMost || err == nil {
-			t.Errorf("%s gives %d bytes, %v, want about %d and an error", target, n, err, scriptOutputMost)
+			t.Errorf("%s returns %d bytes, %v, want about %d and an error", target, n, err, scriptOutputMost)
 		}
 		s.log.await(t, "ERROR rawhttp: response cut", "printed too much")
 	}
@@ -132,7 +132,7 @@ func TestScriptStderr(t *testing.T) {
 		{"lines", "echo one >&2; echo >&2; echo two >&2; echo", []string{"one", "", "two"}, ""},
 		{"no end of line", "printf end >&2; echo", []string{"end"}, ""},
 		{"control bytes", `printf 'a\033[31m\r\007\000\tb"\\\377\n' >&2; echo`, []string{`a\x1b[31m\x0d\x07\x00\x09b"\\xff`}, ""},
-		{"behind the output", "echo; exec >&-; echo late >&2", []string{"late"}, ""},
+		{"after the output", "echo; exec >&-; echo late >&2", []string{"late"}, ""},
 		{"before a failure", "echo why >&2; exit 3", []string{"why"}, ""},
 		{"the most", repeat(lines) + "echo", strings.Split(strings.TrimSuffix(strings.Repeat(line+"\n", lines), "\n"), "\n"), ""},
 		{"more", repeat(lines+1000) + "echo", nil, fmt.Sprint(64 * (lines + 1000))},
@@ -305,10 +305,10 @@ func TestScriptThatFails(t *testing.T) {
 	}{
 		{"status", "exit 3", endsOwn(500), "err=exit status 3"},
 		{"status, its output closed before", "exec >&-; sleep 0.05; exit 3", endsOwn(500), "err=exit status 3"},
-		{"status behind output", "echo; exit 3", endsWhole("\n"), "err=exit status 3"},
+		{"status after output", "echo; exit 3", endsWhole("\n"), "err=exit status 3"},
 		{"signal", "kill -9 $$", endsOwn(500), "err=signal: killed"},
-		{"signal behind output", "echo; kill -9 $$", endsWhole("\n"), "err=signal: killed"},
-		{"status behind the head", "echo; sleep 0.3; exit 3", endsAnswer{200, "chunked", "\n", false}, "err=exit status 3"},
+		{"signal after output", "echo; kill -9 $$", endsWhole("\n"), "err=signal: killed"},
+		{"status after the head", "echo; sleep 0.3; exit 3", endsAnswer{200, "chunked", "\n", false}, "err=exit status 3"},
 		{"nothing printed, and fine", "exit 0", endsWhole(""), ""},
 	}
 	for _, tt := range tests {

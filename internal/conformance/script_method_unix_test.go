@@ -67,7 +67,7 @@ func TestScriptMethods(t *testing.T) {
 				t.Errorf("the answer to %q (-want +got):\n%s", tt.request, diff)
 			}
 			if rest == "" {
-				t.Errorf("%q with a request behind it is answered with %q, want an answer to that, too", tt.request, answer)
+				t.Errorf("%q with a request after it is answered with %q, want an answer to that, too", tt.request, answer)
 			}
 			for _, folder := range []string{root, filepath.Join(root, "sub")} {
 				if _, err := os.Stat(filepath.Join(folder, "ran")); err == nil && !strings.Contains(tt.want, "200 OK") {
@@ -124,8 +124,8 @@ func TestScriptMethodsAdded(t *testing.T) {
 		{"OPTIONS", []string{"OPTIONS"}, "OPTIONS /x.sh" + host + "\r\n", "ran OPTIONS "},
 		{"a preflight", []string{"PUT", "OPTIONS"}, "OPTIONS /x.sh" + host + cross + "Origin: https://b\r\nAccess-Control-Request-Method: PUT\r\n\r\n", "ran OPTIONS "},
 		{"a preflight of path info", []string{"OPTIONS"}, "OPTIONS /x.sh/a" + host + cross + "\r\n", "ran OPTIONS "},
-		{"PUT from another site, behind a preflight", []string{"PUT", "OPTIONS"}, "PUT /x.sh" + host + cross + "\r\n", "ran PUT "},
-		{"POST from another site, behind a preflight", []string{"OPTIONS"}, "POST /x.sh" + host + cross + "\r\n", "ran POST "},
+		{"PUT from another site, after a preflight", []string{"PUT", "OPTIONS"}, "PUT /x.sh" + host + cross + "\r\n", "ran PUT "},
+		{"POST from another site, after a preflight", []string{"OPTIONS"}, "POST /x.sh" + host + cross + "\r\n", "ran POST "},
 		{"OPTIONS of a file", []string{"OPTIONS"}, "OPTIONS /a.txt" + host + "\r\n", "204 No Content: GET, HEAD, OPTIONS"},
 		{"OPTIONS of what is not there", []string{"OPTIONS"}, "OPTIONS /y.sh" + host + "\r\n", "404 Not Found"},
 		{"OPTIONS of the server", []string{"OPTIONS"}, "OPTIONS *" + host + "\r\n", "204 No Content: GET, HEAD, OPTIONS"},

@@ -294,7 +294,7 @@ func TestScriptFailuresAreLogged(t *testing.T) {
 	tests := []struct{ name, script, answer, log string }{
 		{"exit status", "exit 7", "500 Internal Server Error", `error: rawhttp: request failed \[.*status 500 .*exit status 7\]`},
 		{"signal", "kill -KILL $$", "500 Internal Server Error", `error: rawhttp: request failed \[.*status 500 .*signal: killed\]`},
-		{"exit status behind output", "echo page; exit 7", "200 OK", `warn: rawhttp: script failed \[script /.*/x\.sh conn 1 request 1 err exit status 7\]`},
+		{"exit status after output", "echo page; exit 7", "200 OK", `warn: rawhttp: script failed \[script /.*/x\.sh conn 1 request 1 err exit status 7\]`},
 		{"standard error", "echo 'a \"b\"' >&2; printf '\\033[2J' >&2; echo page", "200 OK",
 			`(?s)warn: rawhttp: script says \[script /.*/x\.sh conn 1 request 1 stderr a "b"\].*stderr \\x1b\[2J\]`},
 		{"status", `printf 'Status: 1\n\n'`, "502 Bad Gateway", `error: rawhttp: request failed \[.*status 502 .*Status: 1.*\]`},
@@ -353,7 +353,7 @@ func TestScriptFieldsHaveALimit(t *testing.T) {
 		{"without an end, and one of the fields", "echo Status: 200; " + scriptioRepeat('a', 2*limit), rawhttp.ScriptAuto, bad},
 		{"without one of the fields", block("A: b", limit+1) + "; printf page", rawhttp.ScriptAuto, scriptioPage(long("A: b", limit+1))},
 		{"without one of the fields and CGI", block("A: b", limit+1) + "; printf page", rawhttp.ScriptCGI, bad},
-		{"one of the fields behind the limit", block("A: b", limit+1) + "; printf 'Status: 404\\n\\n'", rawhttp.ScriptAuto,
+		{"one of the fields after the limit", block("A: b", limit+1) + "; printf 'Status: 404\\n\\n'", rawhttp.ScriptAuto,
 			scriptioPage(strings.TrimSuffix(long("A: b", limit+1), "page") + "Status: 404\n\n")},
 		{"no line feed", scriptioRepeat('a', limit+1), rawhttp.ScriptAuto, scriptioPage(strings.Repeat("a", limit+1))},
 	}
@@ -391,7 +391,7 @@ func scriptioWhole(t testing.TB, answer string) string {
 		}
 	}
 	if rest != "" {
-		t.Errorf("behind the answer is %.200q", rest)
+		t.Errorf("after the answer is %.200q", rest)
 	}
 	return strings.Replace(head, "Transfer-Encoding: chunked", "Content-Length: "+strconv.Itoa(content.Len()), 1) + content.String()
 }

@@ -138,7 +138,7 @@ func TestScriptSourceIsNeverSent(t *testing.T) {
 	})
 }
 
-// A listing tells of scripts as of other files, and not of what cannot be asked for.
+// A listing shows scripts as it shows other files, and nothing that cannot be requested.
 func TestScriptSourceListing(t *testing.T) {
 	root := scriptioFolder(t, map[string]string{"s.sh": scriptioSource, "s.sh.gz": "", "s.sh.br": "", "s.sh.zst": "", "a.txt": "", "a.txt.gz": "", "s.sh.txt": "", "s.sh.gz.br": ""})
 	_, got := splitHead(talk(t, scriptioServe(t, root), scriptioGet("/")))

@@ -42,7 +42,7 @@ func TestScriptOutputStreams(t *testing.T) {
 	)
 	tests := []struct {
 		name, script, request string
-		first, then           string // before and behind the gate
+		first, then           string // before and after the gate
 		persists              bool
 	}{
 		{
@@ -70,7 +70,7 @@ func TestScriptOutputStreams(t *testing.T) {
 			first:   ok + textType + "Transfer-Encoding: chunked\r\n" + sniff + "\r\n4\r\none\n\r\n", then: "2\r\ntw\r\n0\r\n\r\n", persists: true,
 		},
 		{
-			name:    "behind a request with content",
+			name:    "after a request with content",
 			script:  "printf 'Content-Type: text/plain\\n\\n%s\\n' \"$(dd bs=1 count=3 2>/dev/null)\"; " + scriptioGate + "cat",
 			request: scriptioPost("/x.sh", "onetwo\n"),
 			first:   ok + textType + "Transfer-Encoding: chunked\r\n" + sniff + "\r\n4\r\none\n\r\n", then: "4\r\ntwo\n\r\n0\r\n\r\n", persists: true,
@@ -96,7 +96,7 @@ func TestScriptOutputStreams(t *testing.T) {
 			io.WriteString(c, tt.request)
 			scriptioRead(t, c, "the answer before the gate", tt.first)
 			scriptioWrite(t, filepath.Join(root, "gate"), "", 0o644)
-			scriptioRead(t, c, "the answer behind the gate", tt.then)
+			scriptioRead(t, c, "the answer after the gate", tt.then)
 			if tt.persists {
 				io.WriteString(c, "GET /a.txt HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")
 			}
@@ -122,7 +122,7 @@ func TestScriptStreamsNothingToHead(t *testing.T) {
 	}
 	scriptioWait(t, "the script has ended", func() bool { return !scriptioRuns(t, filepath.Join(root, "pid")) })
 	if _, err := os.Stat(filepath.Join(root, "late")); err == nil {
-		t.Errorf("the script went on behind the gate, which was never opened")
+		t.Errorf("the script went on after the gate, which was never opened")
 	}
 }
 
@@ -138,7 +138,7 @@ func TestScriptContentAboutWhatIsHeld(t *testing.T) {
 	count := string(b)
 	for _, n := range []int{held - 1, held, held + 1, held + 4096, 3 * held} {
 		for _, fields := range []string{"", "Content-Type: text/plain\n" + "X: " + strings.Repeat("x", 8000) + "\n\n"} {
-			t.Run(fmt.Sprint(n, " bytes behind ", len(fields)), func(t *testing.T) {
+			t.Run(fmt.Sprint(n, " bytes after ", len(fields)), func(t *testing.T) {
 				t.Parallel()
 				want := count[:n]
 				root := scriptioFolder(t, map[string]string{"x.sh": "exec cat x.out", "x.out": fields + want})

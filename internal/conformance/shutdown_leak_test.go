@@ -30,7 +30,7 @@ func TestNothingLeaks(t *testing.T) {
 		{"closes without a word", func(c *net.TCPConn) {}},
 		{"resets without a word", func(c *net.TCPConn) { c.SetLinger(0) }},
 		{"closes in the head", func(c *net.TCPConn) { io.WriteString(c, "GET / HT") }},
-		{"closes behind an answer", func(c *net.TCPConn) { io.WriteString(c, large); io.CopyN(io.Discard, c, 2<<20) }},
+		{"closes after an answer", func(c *net.TCPConn) { io.WriteString(c, large); io.CopyN(io.Discard, c, 2<<20) }},
 		{"closes in an answer", func(c *net.TCPConn) { io.WriteString(c, large); io.CopyN(io.Discard, c, 1000) }},
 		{"resets in an answer", func(c *net.TCPConn) { io.WriteString(c, large); io.CopyN(io.Discard, c, 1000); c.SetLinger(0) }},
 		{"closes in the content", func(c *net.TCPConn) { io.WriteString(c, liveChunked("/large.bin", "5\r\nab")) }},

@@ -64,7 +64,7 @@ func TestShutdown(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 		synctest.Wait()
 		if _, err := ln.Accept(); err != net.ErrClosed {
-			t.Errorf("the listener is not closed: Accept gives %v", err)
+			t.Errorf("the listener is not closed: Accept returns %v", err)
 		}
 		time.Sleep(time.Until(start.Add(time.Second / 2)))
 		half.say("TP/1.1\r\nHost: a\r\n\r\n")
@@ -335,7 +335,7 @@ func TestConcurrentServeShutdownClose(t *testing.T) {
 func TestStopBehindAnAnswer(t *testing.T) {
 	tests := []struct{ name, in, want string }{
 		{"alone", liveGet("/a"), liveOK("/a")},
-		{"with a request behind it", liveGet("/a") + liveGet("/b"), liveOK("/a") + liveLast("/b")},
+		{"with a request after it", liveGet("/a") + liveGet("/b"), liveOK("/a") + liveLast("/b")},
 		{"with content that nobody read", livePost("/a", "hello"), liveOK("/a")},
 	}
 	for _, tt := range tests {

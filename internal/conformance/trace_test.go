@@ -396,7 +396,7 @@ func TestTraceBytes(t *testing.T) {
 		check(t, sent, received, s)
 	})
 	for _, size := range []int{0, 10, 100, 70_000} {
-		t.Run(fmt.Sprintf("a client that goes behind %d bytes", size), func(t *testing.T) {
+		t.Run(fmt.Sprintf("a client that goes after %d bytes", size), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				c, _ := liveUnread(t, rawhttp.WithResolver(say(strings.Repeat("x", 200_000))), trace)
 				c.say(liveGet("/"))
@@ -407,7 +407,7 @@ func TestTraceBytes(t *testing.T) {
 				check(t, liveGet("/"), string(received), c.srv)
 			})
 		})
-		t.Run(fmt.Sprintf("a client that stalls behind %d bytes", size), func(t *testing.T) {
+		t.Run(fmt.Sprintf("a client that stalls after %d bytes", size), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				c, _ := liveUnread(t, rawhttp.WithResolver(say(strings.Repeat("x", 200_000))), trace)
 				c.say(liveGet("/"))

@@ -159,7 +159,7 @@ func TestWireAgreesWithNetHTTP(t *testing.T) {
 	}
 }
 
-// wireHeads returns the input from each head on that follows the first: those behind
+// wireHeads returns the input from each head on that follows the first: those after
 // requests without content.
 func wireHeads(in []byte) (heads []string) {
 	for len(in) > 0 {

@@ -175,7 +175,7 @@ func (f *wireFile) parseLine(talk *wireTalk, i int, line string) error {
 		}
 		turn := talk.turns[len(talk.turns)-1]
 		if turn.n++; turn.at+turn.n != i+1 {
-			return fmt.Errorf("the answer is not in one piece behind what it answers")
+			return fmt.Errorf("the answer is not in one piece after what it answers")
 		}
 		switch line {
 		case "< (closed)", "< (cut)":
@@ -191,7 +191,7 @@ func (f *wireFile) parseLine(talk *wireTalk, i int, line string) error {
 	return fmt.Errorf("%q begins neither a comment, a directive, nor a line of client or server", line)
 }
 
-// clientTurn returns the turn that a line of the client belongs to: a new one behind
+// clientTurn returns the turn that a line of the client belongs to: a new one after
 // an answer.
 func (k *wireTalk) clientTurn(i int) *wireTurn {
 	if n := len(k.turns); n == 0 || k.turns[n-1].n > 0 {
@@ -237,7 +237,7 @@ func (k *wireTalk) parseDirective(i int, text string) error {
 func unescapeWire(s string) ([]byte, error) {
 	s, ok := strings.CutPrefix(s, " ")
 	if !ok && s != "" {
-		return nil, fmt.Errorf("no blank behind the first character")
+		return nil, fmt.Errorf("no blank after the first character")
 	}
 	var b []byte
 	for i := 0; i < len(s); i++ {
@@ -323,7 +323,7 @@ func wireAnswer(b []byte, end string) []string {
 	return lines
 }
 
-// write writes the file anew, with the answers as they are in the turns.
+// write writes the file again, with the answers as they are in the turns.
 func (f *wireFile) write() error {
 	var lines []string
 	from := 0

@@ -114,7 +114,7 @@ func (k *wireTalk) checkUnderstood(t *testing.T, got wireOutcome) {
 
 var wireReason = regexp.MustCompile(`(?s)\r\n\r\n(\d{3}) [^:]*: (.*) \(([^(]*)\)\n$`)
 
-// wantRefusal returns the error that the transcript says the parser gives.
+// wantRefusal returns the error that the transcript says the parser returns.
 func (k *wireTalk) wantRefusal(t *testing.T, in []byte) *rawhttp.ParseError {
 	t.Helper()
 	text, ok := k.value("refused at")
@@ -135,14 +135,14 @@ func (k *wireTalk) wantRefusal(t *testing.T, in []byte) *rawhttp.ParseError {
 		t.Fatal(err)
 	}
 	server, _ := k.server()
-	if pe := (*rawhttp.ParseError)(nil); bytes.HasPrefix(in, []byte("HEAD ")) { // the answer cannot tell why
+	if pe := (*rawhttp.ParseError)(nil); bytes.HasPrefix(in, []byte("HEAD ")) { // the answer cannot say why
 		if _, _, err := rawhttp.ParseRequest(in); errors.As(err, &pe) {
 			return &rawhttp.ParseError{Status: 400, Offset: off, Reason: pe.Reason, Section: pe.Section}
 		}
 	}
 	m := wireReason.FindSubmatch(server)
 	if m == nil {
-		t.Fatalf("the answer %q does not tell why the head is refused", server)
+		t.Fatalf("the answer %q does not say why the head is refused", server)
 	}
 	status, _ := strconv.Atoi(string(m[1]))
 	return &rawhttp.ParseError{Status: status, Offset: off, Reason: string(m[2]), Section: string(m[3])}

@@ -15,7 +15,7 @@ import (
 
 // wireResolvers are what transcripts can be answered by.
 var wireResolvers = map[string]rawhttp.Resolver{
-	// Reads the content and tells what was understood of the request.
+	// Reads the content and says what was understood of the request.
 	"": rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		content, err := io.ReadAll(req.Body)
 		if err != nil {
@@ -122,7 +122,7 @@ func wireKind(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error
 	return nil, os.ErrNotExist
 }
 
-// wireUnderstood tells what was understood of a head. Of the fields it has those
+// wireUnderstood says what was understood of a head. Of the fields it has those
 // whose name begins with X.
 func wireUnderstood(req *rawhttp.Request) string {
 	var b strings.Builder

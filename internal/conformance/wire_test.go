@@ -42,7 +42,7 @@ var wireUpdate = flag.Bool("update", false, "rewrite the answers in testdata/wir
 // Directives in the comment at the top hold for all talks of the file, those in a
 // talk for that talk. Directives of what answers:
 //
-//	= resolver NAME         see wireResolvers; without, the answer tells what was understood
+//	= resolver NAME         see wireResolvers; without, the answer says what was understood
 //	= lenient               WithLenientParsing, and ParseRequestLenient
 //	= error page            WithErrorPage, with a page of its own
 //	= server NAME           WithServerField
@@ -109,7 +109,7 @@ func (k *wireTalk) test(t *testing.T, used *rawhttp.Request) {
 	case k.has("half-close"):
 		t.Run("over TCP", func(t *testing.T) { k.check(t, k.runTCP(t)) })
 	case !k.has("incomplete"):
-		t.Run("bytes behind", func(t *testing.T) { k.check(t, k.runWithBytesBehind(t)) })
+		t.Run("request after it", func(t *testing.T) { k.check(t, k.runWithBytesBehind(t)) })
 	}
 }
 
@@ -127,7 +127,7 @@ func (k *wireTalk) runWithBytesBehind(t *testing.T) wireResult {
 		answer := got.answers[len(steps)-1]
 		rest, ok := bytes.CutSuffix(answer, want)
 		if !ok {
-			t.Errorf("the talk with a request behind it is answered by\n%s\nwhich does not end in the answer to that request:\n%s",
+			t.Errorf("the talk with a request after it is answered by\n%s\nwhich does not end in the answer to that request:\n%s",
 				strings.Join(wireLines("<", answer), "\n"), strings.Join(wireLines("<", want), "\n"))
 		}
 		got.answers[len(steps)-1] = rest

@@ -62,7 +62,7 @@ func (r writeRandom) value() string {
 	return r.from(visible, 1, 1) + r.from(visible+" \t", 0, 30) + r.from(visible, 1, 1)
 }
 
-// response makes a Response of any kind with the content, and tells whether ranges
+// response makes a Response of any kind with the content, and reports whether ranges
 // of it can be had.
 func (r writeRandom) response(content []byte) (resp *rawhttp.Response, rangeable bool) {
 	statuses := []int{200, 201, 202, 203, 204, 205, 206, 299, 300, 304, 400, 404, 418, 451, 500, 503, 599}

@@ -45,7 +45,7 @@ func TestStreamFuncSendsEachWrite(t *testing.T) {
 		t.Errorf("a first Write of no bytes sends %q, want the head alone", w.writes[0])
 	}
 	if diff := cmp.Diff([]string{"2\r\nab\r\n", "1\r\nc\r\n"}, w.writes[1:3]); diff != "" {
-		t.Errorf("writes behind the head (-want +got):\n%s", diff)
+		t.Errorf("writes after the head (-want +got):\n%s", diff)
 	}
 	if !strings.HasSuffix(w.String(), "\r\n30000\r\n"+large+"\r\n0\r\n\r\n") {
 		t.Error("the end is not a chunk of 196608 bytes and the last chunk")
@@ -79,9 +79,9 @@ func TestStreamFuncFails(t *testing.T) {
 		headOut       bool
 	}{
 		{"before the first Write", closeGet, nil, "", false},
-		{"behind an empty Write", closeGet, []string{""}, "", true},
-		{"behind the first Write", closeGet, []string{"ab"}, "2\r\nab\r\n", true},
-		{"behind the first Write, HTTP/1.0", "GET / HTTP/1.0\r\n\r\n", []string{"ab"}, "ab", true},
+		{"after an empty Write", closeGet, []string{""}, "", true},
+		{"after the first Write", closeGet, []string{"ab"}, "2\r\nab\r\n", true},
+		{"after the first Write, HTTP/1.0", "GET / HTTP/1.0\r\n\r\n", []string{"ab"}, "ab", true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -95,7 +95,7 @@ func TestStreamFuncFails(t *testing.T) {
 			}
 			head, rest := splitHead(b.String())
 			if rest != tt.want || (head != "") != tt.headOut {
-				t.Errorf("wrote %q, want %q behind the head, and the head: %v", b.String(), tt.want, tt.headOut)
+				t.Errorf("wrote %q, want %q after the head, and the head: %v", b.String(), tt.want, tt.headOut)
 			}
 			if n, err := r.WriteTo(io.Discard); (n > 0) != tt.headOut || !errors.Is(err, broken) {
 				t.Errorf("WriteTo = %d, %v, want the same", n, err)
@@ -117,11 +117,11 @@ func TestStreamFuncCannotWriteAfterItsReturn(t *testing.T) {
 		before := b.String()
 		for _, p := range []string{"late", ""} {
 			if n, err := io.WriteString(kept, p); n != 0 || err == nil {
-				t.Errorf("Write(%q) behind the return = %d, %v, want 0 and an error", p, n, err)
+				t.Errorf("Write(%q) after the return = %d, %v, want 0 and an error", p, n, err)
 			}
 		}
 		if b.String() != before {
-			t.Errorf("Write behind the return wrote %q", b.String()[len(before):])
+			t.Errorf("Write after the return wrote %q", b.String()[len(before):])
 		}
 	}
 }
@@ -182,7 +182,7 @@ func TestStreamFuncWriteFailsAtTheEndOfItsContext(t *testing.T) {
 		<-ctx.Done()
 		for range 2 {
 			if n, err := io.WriteString(w, "lost"); n != 0 || !errors.Is(err, gone) {
-				t.Errorf("Write behind the end of the context = %d, %v, want 0, %v", n, err, gone)
+				t.Errorf("Write after the end of the context = %d, %v, want 0, %v", n, err, gone)
 			}
 		}
 		return nil
@@ -192,7 +192,7 @@ func TestStreamFuncWriteFailsAtTheEndOfItsContext(t *testing.T) {
 		t.Errorf("WriteResponse = %v, %v, want false, %v: content was lost", persist, err, gone)
 	}
 	if _, rest := splitHead(b.String()); rest != "2\r\nab\r\n" {
-		t.Errorf("wrote %q behind the head, want the first chunk alone", rest)
+		t.Errorf("wrote %q after the head, want the first chunk alone", rest)
 	}
 }
 

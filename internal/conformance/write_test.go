@@ -157,7 +157,7 @@ func TestStreamFails(t *testing.T) {
 		wantRest string // after the head; "": not even that
 	}{
 		{"at once", iotest.ErrReader(broken), ""},
-		{"behind the first Read", io.MultiReader(respReader("abc"), iotest.ErrReader(broken)), "3\r\nabc\r\n"},
+		{"after the first Read", io.MultiReader(respReader("abc"), iotest.ErrReader(broken)), "3\r\nabc\r\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -168,7 +168,7 @@ func TestStreamFails(t *testing.T) {
 			}
 			_, rest := splitHead(b.String())
 			if rest != tt.wantRest || tt.wantRest == "" && b.Len() > 0 {
-				t.Errorf("wrote %q, want %q behind the head: without a last chunk the client can tell", b.String(), tt.wantRest)
+				t.Errorf("wrote %q, want %q after the head: without a last chunk the client can tell", b.String(), tt.wantRest)
 			}
 		})
 	}
@@ -270,7 +270,7 @@ func TestWriteResponse(t *testing.T) {
 			return rawhttp.StreamFunc(204, "", func(context.Context, io.Writer) error { panic("must not be called") })
 		}, "HTTP/1.1 204 No Content\r\n" + writeDate + "\r\n", true, "there is nowhere to write to"},
 		{"205", get11, func() *rawhttp.Response { return rawhttp.Text(205, "lost") }, "HTTP/1.1 205 Reset Content\r\n" + writeDate + "Content-Length: 0\r\n\r\n", true, "RFC 9110, section 15.3.6"},
-		{"304", get11, func() *rawhttp.Response { return rawhttp.Text(304, "lost").Set("ETag", `"a"`) }, "HTTP/1.1 304 Not Modified\r\n" + writeDate + "ETag: \"a\"\r\n\r\n", true, "a 304 ends behind its header section, RFC 9110, section 15.4.5"},
+		{"304", get11, func() *rawhttp.Response { return rawhttp.Text(304, "lost").Set("ETag", `"a"`) }, "HTTP/1.1 304 Not Modified\r\n" + writeDate + "ETag: \"a\"\r\n\r\n", true, "a 304 ends after its header section, RFC 9110, section 15.4.5"},
 		{"304, HEAD on HTTP/1.0 keep-alive", headKeep, func() *rawhttp.Response { return rawhttp.Empty(304) }, "HTTP/1.1 304 Not Modified\r\n" + writeDate + "Connection: keep-alive\r\n\r\n", true, ""},
 
 		{"Last-Modified in the future", get11, future, "HTTP/1.1 200 OK\r\n" + writeDate + "Content-Type: a/b\r\nContent-Length: 0\r\nLast-Modified: Sat, 01 Jan 2000 00:00:00 GMT\r\n\r\n", true, "never later than Date, RFC 9110, section 8.8.2.1"},

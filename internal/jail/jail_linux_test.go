@@ -35,7 +35,7 @@ func TestOpenJailTakesOpenat2(t *testing.T) {
 	}
 	defer j.Close()
 	if _, ok := j.(*jail.Beneath); !ok {
-		t.Errorf("openJail gives a %T", j)
+		t.Errorf("openJail returns a %T", j)
 	}
 }
 
@@ -62,7 +62,7 @@ func TestOpenJailWithoutOpenat2(t *testing.T) {
 		}
 		defer got.j.Close()
 		if _, ok := got.j.(*jail.OSRoot); !ok {
-			t.Errorf("where openat2 answers %v openJail gives a %T, %v", errno, got.j, got.err)
+			t.Errorf("where openat2 answers %v openJail returns a %T, %v", errno, got.j, got.err)
 		}
 		if _, err := got.j.Stat("tree.go"); err != nil {
 			t.Error(err)

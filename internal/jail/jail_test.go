@@ -47,7 +47,7 @@ func jailSees(t testing.TB, j jail.Tree, name string) string {
 	}
 	defer file.Close()
 	if openedInfo.Size() != info.Size() || openedInfo.Mode() != info.Mode() || !openedInfo.ModTime().Equal(info.ModTime()) || openedInfo.Name() != info.Name() {
-		t.Errorf("%q: open gives %v, stat %v", name, openedInfo, info)
+		t.Errorf("%q: open returns %v, stat %v", name, openedInfo, info)
 	}
 	if info.IsDir() {
 		entries, err := file.(fs.ReadDirFile).ReadDir(-1)

@@ -70,7 +70,7 @@ func TestNamesAreInTheOrderOfReading(t *testing.T) {
 		{[]string{"-rf", "007", "07", "7", "8", "010", "10"}, "leading zeros do not count, but for ties"},
 		{[]string{"0", "00", "000", "1"}, "zero is a number too"},
 		{[]string{"a00a", "a0b"}, "0 is 00, so the letters decide"},
-		{[]string{"a00", "a0a", "a0b"}, "0 is 00, so the longer is behind"},
+		{[]string{"a00", "a0a", "a0b"}, "0 is 00, so the longer comes after"},
 		{[]string{"v1.2", "v1.2.0", "v1.10", "v1.10.0"}, ""},
 		{[]string{"1", "1 a", "1a", "2"}, ""},
 		{[]string{zeros + "1", "2", zeros + "3", "4" + nines, nines + "1", "10" + zeros}, "of any length: no number overflows"},
@@ -140,7 +140,7 @@ func FuzzCompareNames(f *testing.F) {
 				}
 				for _, z := range names {
 					if compareNames(x, y) <= 0 && compareNames(y, z) <= 0 && compareNames(x, z) > 0 {
-						t.Errorf("%q <= %q <= %q, and yet the first is behind the last", x, y, z)
+						t.Errorf("%q <= %q <= %q, and yet the first is after the last", x, y, z)
 					}
 				}
 			}

@@ -103,7 +103,7 @@ var lenientAccepts = []lenientAccept{{
 	name: "last line with half its end", in: "GET / HTTP/1.1\r\nHost: a\r",
 	target: "/", fields: [][2]string{lenientHost},
 }, {
-	name: "last line ends behind its colon", in: "GET / HTTP/1.1\r\nHost: a\r\nX:",
+	name: "last line ends after its colon", in: "GET / HTTP/1.1\r\nHost: a\r\nX:",
 	target: "/", fields: [][2]string{lenientHost, {"X", ""}},
 }, {
 	name: "last line ends in blanks", in: "GET / HTTP/1.1\r\nHost: a\r\nX: \t",
@@ -239,10 +239,10 @@ func TestParseRequestLenientRefuses(t *testing.T) {
 		name: "no version", in: "GET /\nHost: a\n\n",
 		want: Error{400, 5, "HTTP version is missing", "RFC 9112, section 3"},
 	}, {
-		name: "space behind the version", in: "GET / HTTP/1.1 \nHost: a\n\n",
+		name: "space after the version", in: "GET / HTTP/1.1 \nHost: a\n\n",
 		want: Error{400, 14, "HTTP version is malformed", "RFC 9112, section 2.3"},
 	}, {
-		name: "bare CR behind the version", in: "GET / HTTP/1.1\rHost: a\n\n",
+		name: "bare CR after the version", in: "GET / HTTP/1.1\rHost: a\n\n",
 		want: Error{400, 15, "HTTP version is malformed", "RFC 9112, section 2.3"},
 	}, {
 		name: "HTTP/2.0", in: "GET / HTTP/2.0\n",

@@ -36,7 +36,7 @@ func partsOf(r *request) headParts {
 	return p
 }
 
-// writeHead writes the head that p came from anew.
+// writeHead writes the head that p came from again.
 func (p headParts) writeHead() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s %s %s\r\n", p.Method, p.Target, p.Version)
@@ -63,7 +63,7 @@ var headSeeds = []string{
 }
 
 // FuzzParseRequest: whatever comes, the parser does not panic; what it accepts it
-// accepts again when written anew, as the same; what follows is left as it was; no
+// accepts again when written again, as the same; what follows is left as it was; no
 // split of the input makes a difference; and net/http accepts it too, as the same,
 // but for the exceptions that stand here with their rule.
 func FuzzParseRequest(f *testing.F) {

@@ -63,7 +63,7 @@ func TestParseLimits(t *testing.T) {
 			name: "method of 65, nothing else yet", in: strings.Repeat("M", 65),
 			want: &Error{400, 64, "method is longer than 64 bytes", "RFC 9110, section 9.1"},
 		}, {
-			name: "method of 65 behind an empty line", in: "\r\n" + strings.Repeat("M", 65),
+			name: "method of 65 after an empty line", in: "\r\n" + strings.Repeat("M", 65),
 			want: &Error{400, 66, "method is longer than 64 bytes", "RFC 9110, section 9.1"},
 		}, {
 			name: "method longer than all limits", in: strings.Repeat("M", 40<<10),
@@ -72,11 +72,11 @@ func TestParseLimits(t *testing.T) {
 
 		{name: "target of 7900", in: "GET /" + strings.Repeat("a", 7899) + " HTTP/1.1\r\n" + host + "\r\n"},
 		{name: "request line of 8 KiB", in: limitLine(8192) + host + "\r\n"},
-		{name: "request line of 8 KiB behind an empty line", in: "\r\n" + limitLine(8192) + host + "\r\n"},
+		{name: "request line of 8 KiB after an empty line", in: "\r\n" + limitLine(8192) + host + "\r\n"},
 		// A byte of the target where " HTTP/1.1" no longer fits is the one too many.
 		{name: "request line of 8 KiB and a byte", in: limitLine(8193) + host + "\r\n", want: refuse414(8183)},
 		{name: "target that fills the line", in: limitLine(8193)[:8184], want: refuse414(8183)},
-		{name: "request line of 8 KiB and a byte behind an empty line", in: "\r\n" + limitLine(8193) + host + "\r\n", want: refuse414(8185)},
+		{name: "request line of 8 KiB and a byte after an empty line", in: "\r\n" + limitLine(8193) + host + "\r\n", want: refuse414(8185)},
 		{name: "target longer than the head may be", in: "GET /" + strings.Repeat("a", 40<<10), want: refuse414(8183)},
 
 		{name: "field value of 7000", in: start + host + limitField(7003) + "\r\n"},
@@ -93,7 +93,7 @@ func TestParseLimits(t *testing.T) {
 		},
 
 		{name: "head of 32 KiB", in: limitHead(32<<10, 8192)},
-		{name: "head of 32 KiB, content behind it", in: limitHead(32<<10, 8192) + strings.Repeat("c", 100<<10)},
+		{name: "head of 32 KiB, content after it", in: limitHead(32<<10, 8192) + strings.Repeat("c", 100<<10)},
 		{name: "head of 32 KiB and a byte", in: limitHead(32<<10+1, 8192), want: refuse431(32<<10, tooLongHead)},
 		{name: "32 KiB and not the end", in: limitHead(32<<10+1, 8192)[:32<<10], want: refuse431(32<<10, tooLongHead)},
 

@@ -109,21 +109,21 @@ var parseRefusals = []parseRefusal{{
 	in:   strings.Repeat("M", 65) + " / HTTP/1.1\r\nHost: a\r\n\r\n",
 	want: Error{400, 64, "method is longer than 64 bytes", "RFC 9110, section 9.1"},
 }, {
-	name: "tab behind the method",
+	name: "tab after the method",
 	in:   "GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n",
 	want: Error{400, 3, "method is not a token", "RFC 9110, section 9.1"},
 	why:  "exactly one SP (RFC 9112, section 3)",
 }, {
-	name: "two spaces behind the method",
+	name: "two spaces after the method",
 	in:   "GET  / HTTP/1.1\r\nHost: a\r\n\r\n",
 	want: Error{400, 4, "more than one space", "RFC 9112, section 3"},
 	why:  "exactly one SP (RFC 9112, section 3)",
 }, {
-	name: "two spaces behind the target",
+	name: "two spaces after the target",
 	in:   "GET /  HTTP/1.1\r\nHost: a\r\n\r\n",
 	want: Error{400, 6, "more than one space", "RFC 9112, section 3"},
 }, {
-	name: "tab behind the target",
+	name: "tab after the target",
 	in:   "GET /\tHTTP/1.1\r\nHost: a\r\n\r\n",
 	want: Error{400, 5, "request target has a byte that is not visible ASCII", "RFC 9112, section 3.2"},
 }, {
@@ -167,7 +167,7 @@ var parseRefusals = []parseRefusal{{
 	want: Error{400, 6, "HTTP version is malformed", "RFC 9112, section 2.3"},
 	why:  "HTTP-name is case-sensitive",
 }, {
-	name: "version of two digits behind the dot",
+	name: "version of two digits after the dot",
 	in:   "GET / HTTP/1.10\r\nHost: a\r\n\r\n",
 	want: Error{400, 14, "HTTP version is malformed", "RFC 9112, section 2.3"},
 	why:  "one DIGIT, a dot, one DIGIT",
@@ -184,7 +184,7 @@ var parseRefusals = []parseRefusal{{
 	in:   "GET / HTTP/1.x\r\nHost: a\r\n\r\n",
 	want: Error{400, 13, "HTTP version is malformed", "RFC 9112, section 2.3"},
 }, {
-	name: "space behind the version",
+	name: "space after the version",
 	in:   "GET / HTTP/1.1 \r\nHost: a\r\n\r\n",
 	want: Error{400, 14, "HTTP version is malformed", "RFC 9112, section 2.3"},
 }, {
@@ -210,7 +210,7 @@ var parseRefusals = []parseRefusal{{
 	want: Error{400, 14, "line ends in LF without CR", "RFC 9112, section 2.2"},
 	why:  "a recipient MAY take it for the end; one that does not sees another message",
 }, {
-	name: "CR behind the version is bare",
+	name: "CR after the version is bare",
 	in:   "GET / HTTP/1.1\rHost: a\r\n\r\n",
 	want: Error{400, 15, "HTTP version is malformed", "RFC 9112, section 2.3"},
 }, {

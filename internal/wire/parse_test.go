@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// parsedHead is what a request tells of its head.
+// parsedHead is what a request reports about its head.
 type parsedHead struct {
 	Method, Target, Version string
 	Path, Query, Host       string
@@ -148,7 +148,7 @@ var parseAccepts = []parseAccept{{
 	want: parsedHead{Method: "GET", Target: "/a", Version: "HTTP/1.1", Path: "/a", Host: "a", Fields: [][2]string{{"Host", "a"}}},
 	rest: "GET /b HTTP/1.1\r\nHost: a\r\n\r\n",
 }, {
-	name: "bytes that are no head behind one",
+	name: "bytes that are no head after one",
 	in:   "GET / HTTP/1.1\r\nHost: a\r\n\r\n\x00\xff",
 	want: parsedHead{Method: "GET", Target: "/", Version: "HTTP/1.1", Path: "/", Host: "a", Fields: [][2]string{{"Host", "a"}}},
 	rest: "\x00\xff",
@@ -228,7 +228,7 @@ func TestParseRequestRest(t *testing.T) {
 		t.Errorf("rest = %q, want the last four bytes of the input themselves", rest)
 	}
 	if _, rest, err := parseRequest(b[:len(b)-4]); err != nil || len(rest) != 0 {
-		t.Errorf("rest = %q, %v behind a head with nothing behind it, want none", rest, err)
+		t.Errorf("rest = %q, %v after a head with nothing after it, want none", rest, err)
 	}
 }
 
@@ -259,7 +259,7 @@ func TestParseRequestKeepsNothingOfTheInput(t *testing.T) {
 	}
 }
 
-// Room behind the input is the caller's too.
+// Room after the input is the caller's too.
 func TestParseRequestLenientWritesNothingBehindTheInput(t *testing.T) {
 	b := []byte("GET / HTTP/1.1\nHost: a and more")
 	if _, _, err := parseLenient(b[:len("GET / HTTP/1.1\nHost: a")]); err != nil {
@@ -325,7 +325,7 @@ func checkPrefixes(t *testing.T, in string, whole parsedWhole, wholeErr error, p
 	}
 }
 
-// Every prefix of an input is incomplete or returns what the whole gives: through
+// Every prefix of an input is incomplete or returns what the whole returns: through
 // parseRequest, and through one parser that goes on where it stopped.
 func TestParseRequestPrefixes(t *testing.T) {
 	for _, in := range parseInputs() {
@@ -350,7 +350,7 @@ func TestParseRequestPrefixes(t *testing.T) {
 			n, err := p.Parse(prefix)
 			done, doneErr = err != ErrIncomplete, err
 			if err == nil && n != len(prefix) {
-				t.Errorf("the head of %q ends behind %d bytes, the parser wanted %d", in, n, len(prefix))
+				t.Errorf("the head of %q ends after %d bytes, the parser wanted %d", in, n, len(prefix))
 			}
 			clear(prefix) // it may be elsewhere in memory the next time
 			return &r, err
@@ -358,7 +358,7 @@ func TestParseRequestPrefixes(t *testing.T) {
 	}
 }
 
-// A parser that went on behind any one byte gives what a parser of the whole gives.
+// A parser that went on after any one byte returns what a parser of the whole returns.
 func TestHeadParserGoesOnAnywhere(t *testing.T) {
 	for _, in := range parseInputs() {
 		var whole request

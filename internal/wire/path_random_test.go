@@ -137,7 +137,7 @@ func TestCleanPathInPlace(t *testing.T) {
 		n := len(b) - len("#tail")
 		CleanPath(b[:n])
 		if !bytes.HasSuffix(b, []byte("#tail")) {
-			t.Fatalf("cleanPath(%q) wrote behind its end: %q", b[:n], b)
+			t.Fatalf("cleanPath(%q) wrote after its end: %q", b[:n], b)
 		}
 	}
 }

@@ -183,7 +183,7 @@ var pathRefusals = []parseRefusal{{
 	certain: lineEnd,
 	why:     "an http URI with an empty host MUST be rejected (RFC 9110, section 4.2.1)",
 }, {
-	name:    "absolute-form, nothing behind the scheme",
+	name:    "absolute-form, nothing after the scheme",
 	in:      "GET http:// HTTP/1.1\r\nHost: a\r\n\r\n",
 	want:    Error{400, 11, "authority in the request target is not a host and port", "RFC 9110, section 4.2"},
 	certain: lineEnd,

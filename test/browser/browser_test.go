@@ -179,7 +179,7 @@ func (b *tab) goTo(target string) {
 	b.load(chromedp.Navigate(b.origin + target))
 }
 
-// eval returns the value of an expression, or of the promise that it gives.
+// eval returns the value of an expression, or of the promise that it returns.
 func eval[T any](b *tab, expression string) T {
 	b.Helper()
 	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))

@@ -221,7 +221,7 @@ func TestListingSortsByClick(t *testing.T) {
 				{1, state{byNameUp, "Name ↑", "ascending"}},
 			} {
 				b.load(chromedp.Click(chromedp.CSS(fmt.Sprintf("thead th:nth-child(%d) a", step.column))))
-				check(fmt.Sprintf("behind a click on column %d", step.column), step.want)
+				check(fmt.Sprintf("after a click on column %d", step.column), step.want)
 			}
 		})
 	}
@@ -234,7 +234,7 @@ type focused struct {
 	Outline bool // marked by a line that is not of the colour after it
 }
 
-// focus tells what has the focus.
+// focus says what has the focus.
 func (b *tab) focus() focused {
 	b.Helper()
 	return eval[focused](b, `(() => {
@@ -337,7 +337,7 @@ func TestListingLinksInABrowser(t *testing.T) {
 		b.goTo(target)
 		links := eval[[]string](b, `[...document.querySelectorAll("tbody a")].map((a) => a.href)`)
 		got := make(map[string]bool)
-		for _, link := range links[1:] { // behind the parent
+		for _, link := range links[1:] { // after the parent
 			rest, inside := strings.CutPrefix(link, b.origin+target)
 			name, err := url.PathUnescape(rest)
 			if !inside || err != nil || strings.ContainsAny(rest, "?#") || strings.Contains(strings.TrimSuffix(rest, "/"), "/") {

@@ -71,7 +71,7 @@ func TestListingInTerminals(t *testing.T) {
 			}
 			for i, before := range dates {
 				if len([]rune(before)) != len([]rune(dates[0])) {
-					t.Errorf("dates are not in one column: behind %q and %q", dates[0], before)
+					t.Errorf("dates are not in one column: after %q and %q", dates[0], before)
 				}
 				if indents[i] != indents[0] {
 					t.Errorf("names are not in one column: %q and %q", dates[0], before)

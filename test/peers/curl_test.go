@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// A transfer is what curl tells of one URL, by the names of its --write-out.
+// A transfer is what curl reports about one URL, by the names of its --write-out.
 type transfer struct {
 	Status     int    `json:"http_code"`
 	Version    string `json:"http_version"`
@@ -52,7 +52,7 @@ func curlCommand(t *testing.T, args ...string) *exec.Cmd {
 	return exec.Command(peer(t, "curl", "curl"), all...)
 }
 
-// curl runs curl, and returns what it tells of each URL and what it writes.
+// curl runs curl, and returns what it reports about each URL and what it writes.
 func curl(t *testing.T, stdin io.Reader, args ...string) (transfers []transfer, stdout []byte) {
 	t.Helper()
 	cmd := curlCommand(t, args...)
@@ -75,7 +75,7 @@ func curl(t *testing.T, stdin io.Reader, args ...string) (transfers []transfer, 
 	}
 }
 
-// wantTransfers runs curl and compares what it tells of downloads.
+// wantTransfers runs curl and compares what it reports about downloads.
 func wantTransfers(t *testing.T, stdin io.Reader, args []string, want ...transfer) (stdout []byte) {
 	t.Helper()
 	got, stdout := curl(t, stdin, args...)
@@ -128,23 +128,23 @@ func TestCurl(t *testing.T) {
 		name: "persistent connection", args: "/hello /hello",
 		want: []transfer{hello, again}, out: "hello\nhello\n", conns: 1,
 	}, {
-		name: "persistent connection behind chunked content", args: "/stream /hello",
+		name: "persistent connection after chunked content", args: "/stream /hello",
 		want: []transfer{lines, again}, out: "line 1\nline 2\nline 3\nhello\n", conns: 1,
 	}, {
-		name: "persistent connection behind 204", args: "/empty /hello",
+		name: "persistent connection after 204", args: "/empty /hello",
 		want: []transfer{{Status: 204, Version: "1.1", Connects: 1}, again}, out: "hello\n", conns: 1,
 		why: "204 has no content, whatever its fields say (RFC 9112, section 6.3)",
 	}, {
-		name: "persistent connection behind HEAD", args: "--head /hello --next /hello",
+		name: "persistent connection after HEAD", args: "--head /hello --next /hello",
 		want: []transfer{head, again}, out: helloHead + "\r\nhello\n", conns: 1,
 	}, {
-		name: "persistent connection behind HEAD of a stream", args: "--head /stream --next /hello",
+		name: "persistent connection after HEAD of a stream", args: "--head /stream --next /hello",
 		want:  []transfer{{Status: 200, Version: "1.1", MediaType: "text/plain", Connects: 1}, again},
 		out:   "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\nhello\n",
 		conns: 1,
 		why:   "the framing is that of GET, but no chunk follows, not even the last",
 	}, {
-		name: "persistent connection behind an error", args: "/missing /fail /hello",
+		name: "persistent connection after an error", args: "/missing /fail /hello",
 		want: []transfer{
 			{Status: 404, Version: "1.1", MediaType: plain, Connects: 1, Downloaded: 14},
 			{Status: 500, Version: "1.1", MediaType: plain, Downloaded: 26},
@@ -367,7 +367,7 @@ func TestCurlCut(t *testing.T) {
 		{"no last chunk", "--http1.1", "/cut", exitPartialFile, "the last chunk ends the content (RFC 9112, section 8)"},
 		{"short of Content-Length", "--http1.1", "/short", exitPartialFile, "Content-Length bytes are the content"},
 		{"short of Content-Length, HTTP/1.0", "--http1.0", "/short", exitPartialFile, "Content-Length bytes are the content"},
-		{"to the close, HTTP/1.0", "--http1.0", "/cut", exitReceive, "a close in order would end the content, so there is a reset"},
+		{"to the close, HTTP/1.0", "--http1.0", "/cut", exitReceive, "a graceful close would end the content, so there is a reset"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -187,7 +187,7 @@ func readTwoPieces(t *testing.T, from io.Reader, goOn chan<- struct{}) {
 	}
 	rest, err := io.ReadAll(from)
 	if err != nil || string(rest) != "second piece\n" {
-		t.Errorf("read %q, %v behind the first piece, want the second", rest, err)
+		t.Errorf("read %q, %v after the first piece, want the second", rest, err)
 	}
 }
 

@@ -14,8 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// An answer is what http.client tells of a response, as testdata/client.py gives
-// it.
+// An answer is what http.client reports about a response, as printed by testdata/client.py.
 type answer struct {
 	Status    int    `json:"status"`
 	Reason    string `json:"reason"`

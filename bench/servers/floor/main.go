@@ -1,5 +1,5 @@
 // Command floor is the floor in Go: one goroutine per connection that only finds the ends
-// of requests and gives the same response to each, with the content of a file that it read
+// of requests and returns the same response to each, with the content of a file that it read
 // once. With -release, a waiting connection holds no buffer.
 //
 //	floor [-release] HOST:PORT FILE

@@ -14,7 +14,7 @@ import (
 )
 
 // ReadHead reads from r up to and including the empty line that ends a head, and returns what
-// it has read. It reads nothing behind the empty line: that may be content. Each line ends in
+// it has read. It reads nothing after the empty line: that may be content. Each line ends in
 // CRLF. If r ends earlier, it returns io.ErrUnexpectedEOF. (Step 1.)
 func ReadHead(r io.Reader) (string, error) {
 	return "", nil
