@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -213,6 +214,23 @@ func TestSendShowsResets(t *testing.T) {
 	})
 	if _, stdout, _ := call(t, "", "send", addr, "a"); !strings.HasSuffix(stdout, "#1 S <== resets the connection\n") {
 		t.Errorf("of a reset it shows:\n%s", stdout)
+	}
+}
+
+// The transcript that README names is answered by the server that README starts as it says.
+func TestSendTranscriptOfReadme(t *testing.T) {
+	b, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile(`rawhttp send localhost:8080 (testdata/\S+)`).FindSubmatch(b)
+	if named == nil {
+		t.Fatal("README names no transcript")
+	}
+	cmd := start(t, "-port", "0", "../../testdata/webroot")
+	status, stdout, stderr := call(t, "", "send", cmd.addr, "../../"+string(named[1]))
+	if status != 0 {
+		t.Errorf("%s: status %d, want 0\n%s%s", named[1], status, stdout, stderr)
 	}
 }
 
