@@ -313,7 +313,7 @@ func TestKeptIndex(t *testing.T) {
 	}
 }
 
-// What is kept is read again after a while, for systems that do not tell of a change.
+// What is kept is read again after a while, for systems that do not report a change.
 func TestKeptFileIsReadAgain(t *testing.T) {
 	t.Parallel()
 	files, _ := keepSite(t, "on the disk")
@@ -348,7 +348,7 @@ func TestKeptResponseIsTheCallersOwn(t *testing.T) {
 			t.Fatal(err)
 		}
 		if again.has("Set-Cookie") || again.get("X-Content-Type-Options") != "nosniff" || again.closeAfter {
-			t.Errorf("an answer of a file is %+v behind a change of another", again)
+			t.Errorf("an answer of a file is %+v after a change of another", again)
 		}
 	}
 }

@@ -156,7 +156,7 @@ func TestKeptNamesKnowNoSizes(t *testing.T) {
 	}
 }
 
-// Where a link leads is not the folder's to tell either.
+// Nor does a folder reveal where a link leads.
 func TestKeptLinksAreFollowedAnew(t *testing.T) {
 	t.Parallel()
 	files, folder := keepFolder(t)

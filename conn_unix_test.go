@@ -35,7 +35,7 @@ func parkAwait(t *testing.T, s *Server, n int) {
 	}
 }
 
-// A connection that has been idle for a while changes its goroutine. Nobody can tell.
+// A connection that has been idle for a while changes its goroutine. The client does not notice.
 func TestParkedConnection(t *testing.T) {
 	tests := []struct {
 		name string

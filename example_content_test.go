@@ -148,7 +148,7 @@ func ExampleAccepts() {
 	// image/png: application/json or text/html
 }
 
-// Files that were compressed in advance lie beside the file.
+// Files that were compressed in advance are in the same folder as the file.
 func ExampleWithPrecompressed() {
 	built := time.Date(2026, time.May, 4, 12, 0, 0, 0, time.UTC)
 	files, err := rawhttp.FS(

@@ -192,8 +192,8 @@ func ExampleStream() {
 }
 
 // Server-sent events: each Write goes out at once, as a chunk of its own. A real
-// source of events would wait for them, and for ctx.Done, which tells that nobody
-// listens any more.
+// source of events would wait for them, and for ctx.Done, which is closed when the client has
+// disconnected.
 func ExampleStreamFunc() {
 	events := rawhttp.StreamFunc(200, "text/event-stream", func(ctx context.Context, w io.Writer) error {
 		for i := range 3 {

@@ -41,7 +41,7 @@ func ExampleServer_Serve() {
 	// <nil>
 }
 
-// TLS is the listener's: crypto/tls has one. Conn tells a resolver of it.
+// TLS is the listener's: crypto/tls has one. Conn reports it to a resolver.
 func ExampleServer_Serve_tls() {
 	testServer := httptest.NewTLSServer(nil) // for its certificate alone
 	defer testServer.Close()

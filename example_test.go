@@ -106,7 +106,7 @@ func ExampleParseRequest_content() {
 	// POST /notes: "hello"
 }
 
-// A ParseError tells the status to answer with, the byte, and the rule.
+// A ParseError has the status to answer with, the offset, and the rule.
 func ExampleParseError() {
 	_, _, err := rawhttp.ParseRequest([]byte("GET / HTTP/1.1\r\nHost : example.test\r\n\r\n"))
 	var pe *rawhttp.ParseError

@@ -37,7 +37,7 @@ import (
 // context of [Server.Serve]. [Stopping] returns a channel that is closed when a graceful stop
 // begins.
 //
-// The Response is written after Resolve has returned. A resolver that wraps another and gives
+// The Response is written after Resolve has returned. A resolver that wraps another and passes
 // it a context of its own must therefore not cancel that context in a deferred call: a script,
 // or a [Stream] whose reader uses the context, would be cut off. Cancel it in
 // [Response.OnClose]. The function of a [StreamFunc] gets the context of the request, without

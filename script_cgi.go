@@ -160,13 +160,13 @@ func parseScriptOutput(out []byte, whole bool, mode ScriptOutput) (scriptHead, e
 	if mode == ScriptPlain {
 		return plain, nil
 	}
-	size, tells, err := findFields(out)
+	size, isCGI, err := findFields(out)
 	switch {
 	case err == ErrIncomplete && !whole:
 		return plain, err
-	case err == nil && (tells || mode == ScriptCGI):
+	case err == nil && (isCGI || mode == ScriptCGI):
 		return parseScriptFields(out[:size])
-	case mode == ScriptCGI, tells && err == errFieldsTooLong:
+	case mode == ScriptCGI, isCGI && err == errFieldsTooLong:
 		return plain, scriptFault("it does not begin with fields and an empty line within 32 KiB")
 	}
 	return plain, nil
@@ -180,27 +180,27 @@ const (
 // findFields finds the block of field lines at the beginning of out. It returns the
 // size of the block, including the empty line after it, and reports whether it contains
 // a field by which a script addresses the server: Content-Type, Location or Status.
-func findFields(out []byte) (size int, tells bool, err error) {
+func findFields(out []byte) (size int, isCGI bool, err error) {
 	for size < maxScriptFields {
 		n := bytes.IndexByte(out[size:min(len(out), maxScriptFields)], '\n')
 		switch {
 		case n < 0 && len(out) < maxScriptFields:
-			return 0, tells, ErrIncomplete
+			return 0, isCGI, ErrIncomplete
 		case n < 0:
-			return 0, tells, errFieldsTooLong
+			return 0, isCGI, errFieldsTooLong
 		}
 		line := strings.TrimSuffix(string(out[size:size+n]), "\r")
 		name, _, isField := strings.Cut(line, ":")
 		switch {
 		case line == "" && size > 0:
-			return size + n + 1, tells, nil
+			return size + n + 1, isCGI, nil
 		case !isField:
-			return 0, tells, errNoFields
+			return 0, isCGI, errNoFields
 		}
-		tells = tells || ascii.IsAnyOf(ascii.TrimBlanks(name), "Content-Type", "Location", "Status")
+		isCGI = isCGI || ascii.IsAnyOf(ascii.TrimBlanks(name), "Content-Type", "Location", "Status")
 		size += n + 1
 	}
-	return 0, tells, errFieldsTooLong
+	return 0, isCGI, errFieldsTooLong
 }
 
 // parseScriptFields parses a block of field lines.

@@ -186,7 +186,7 @@ func TestIsFieldForScripts(t *testing.T) {
 	}
 }
 
-// The variables of a request are as they are, also where a connection tells little.
+// The variables of a request are as they are, also where little is known of the connection.
 func TestAppendVariables(t *testing.T) {
 	tcp := func(s string) net.Addr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(s)) }
 	unix := &net.UnixAddr{Name: "/run/http.sock", Net: "unix"}

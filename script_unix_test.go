@@ -79,14 +79,14 @@ func TestLinksToScripts(t *testing.T) {
 		t.Run(how, func(t *testing.T) { scriptioLinks(t, WithResolver(files)) })
 	}
 	old := time.Now().Add(-time.Hour)
-	if err := os.Chtimes(filepath.Join(root, "a.txt"), old, old); err != nil { // so that what is beside it is no older
+	if err := os.Chtimes(filepath.Join(root, "a.txt"), old, old); err != nil { // so that its sidecars are no older
 		t.Fatal(err)
 	}
 	addr := scriptioServe(t, root, WithPrecompressed("gzip"))
 	for codings, want := range map[string]string{"gzip": "text", "gzip, identity;q=0": "406 Not Acceptable\n"} {
 		_, got := splitHead(talk(t, addr, "GET /a.txt HTTP/1.1\r\nHost: example.test\r\nAccept-Encoding: "+codings+"\r\n\r\n"))
 		if got != want {
-			t.Errorf("a file beside which a link leads to a script is answered with %q where %s is accepted, want %q", got, codings, want)
+			t.Errorf("a file next to which a link leads to a script is answered with %q where %s is accepted, want %q", got, codings, want)
 		}
 	}
 }
@@ -141,7 +141,7 @@ func TestLinksLeaveNothingOpen(t *testing.T) {
 	}
 }
 
-// A readlinkFails is a tree that cannot tell where links lead.
+// A readlinkFails is a tree that cannot read where links lead.
 type readlinkFails struct {
 	jail.LinkReader
 	err error

@@ -157,7 +157,7 @@ func TestNotSentLowatBelowWrappers(t *testing.T) {
 	config := liveTLS(t)
 	for name, wrap := range map[string]func(net.Conn) net.Conn{
 		"TLS":                     func(c net.Conn) net.Conn { return tls.Server(c, config) },
-		"a wrapper that tells":    func(c net.Conn) net.Conn { return tellingConn{c} },
+		"a wrapper that says it":  func(c net.Conn) net.Conn { return tellingConn{c} },
 		"such a wrapper, and TLS": func(c net.Conn) net.Conn { return tls.Server(tellingConn{c}, config) },
 	} {
 		t.Run(name, func(t *testing.T) {

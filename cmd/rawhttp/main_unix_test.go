@@ -134,7 +134,7 @@ func TestBinarySignals(t *testing.T) {
 			if err := cmd.Process.Signal(sig); err != nil {
 				t.Fatal(err)
 			}
-			// The end of the idle connection tells that the signal has arrived.
+			// The idle connection ends once the signal has arrived.
 			if rest, err := io.ReadAll(idle); len(rest) > 0 || err != nil {
 				t.Errorf("the idle connection got %q, %v after %v, want its end", rest, err, sig)
 			}
@@ -187,7 +187,7 @@ func TestBinarySignalsEndScripts(t *testing.T) {
 			idle, folder := ask(t, match[1], "/")
 			io.Copy(io.Discard, folder.Body)
 			cmd.Process.Signal(signals[0])
-			io.ReadAll(idle) // its end tells that the first signal has arrived
+			io.ReadAll(idle) // it ends once the first signal has arrived
 			cmd.Process.Signal(signals[1])
 			if err := cmd.Wait(); err != nil {
 				t.Errorf("after %v: %v, want status 0", signals, err)

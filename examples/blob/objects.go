@@ -109,7 +109,7 @@ func (c *content) Read(p []byte) (int, error) {
 }
 
 // open opens the object at offset. It must not be another than the client is told
-// of; some stores tell its time in seconds here.
+// of; some stores report its time in seconds here.
 func (c *content) open() error {
 	r, err := c.bucket.NewRangeReader(c.ctx, c.key, c.offset, -1, nil)
 	if err != nil {

@@ -315,7 +315,7 @@ func TestObjectsStoreFails(t *testing.T) {
 			s := serve(t, objects(bucket))
 			resp := s.ask(t, "GET", "/a")
 			if got := contentOf(t, resp); resp.StatusCode != 500 || got != "500 Internal Server Error\n" {
-				t.Errorf("GET /a = %d, %q, want 500: the new content is not what the fields tell of", resp.StatusCode, got)
+				t.Errorf("GET /a = %d, %q, want 500: the new content is not what the fields describe", resp.StatusCode, got)
 			}
 			s.stop()
 			if open := reads.open.Load(); open != 0 {
@@ -367,7 +367,7 @@ func TestObjectsStoreFails(t *testing.T) {
 	})
 }
 
-// The status tells whose fault it is, the content nothing of the store.
+// The status says whose fault it is; the content reveals nothing about the store.
 func TestObjectsStoreErrors(t *testing.T) {
 	tests := []struct {
 		name    string

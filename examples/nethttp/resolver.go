@@ -15,7 +15,7 @@ import (
 // Resolver returns a resolver that answers with what h writes. The content of both sides is
 // streamed. The package documentation lists what is lost.
 //
-// h runs on a goroutine of its own, beside that of the connection, and ends before the
+// h runs on a goroutine of its own, next to that of the connection, and ends before the
 // exchange does: the response is closed when h has returned. If it is closed earlier, because
 // the client has disconnected or a wrapper drops it, the context of the request ends and
 // writes fail; a handler that ignores both holds the connection, as it does in net/http.

@@ -88,8 +88,8 @@ func announced(lists []string) http.Header {
 	return h
 }
 
-// tlsState returns the state of a TLS connection, nil for any other. Of one that does not
-// tell, it says only that it is one.
+// tlsState returns the state of a TLS connection, nil for any other. If the connection does
+// not reveal its state, only HandshakeComplete is set.
 func tlsState(info rawhttp.ConnInfo) *tls.ConnectionState {
 	if conn, ok := info.NetConn.(interface{ ConnectionState() tls.ConnectionState }); ok {
 		state := conn.ConnectionState()

@@ -49,7 +49,7 @@ func TestContentIsReadLate(t *testing.T) {
 }
 
 // Nor is it a data race to read the Body of a request without content late, while its
-// connection serves others; with -race this test would tell.
+// connection serves others; with -race this test would fail otherwise.
 func TestBodyWithoutContentIsReadLate(t *testing.T) {
 	t.Parallel()
 	long := "A: " + strings.Repeat("a", idleText)

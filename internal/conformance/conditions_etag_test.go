@@ -147,7 +147,7 @@ func TestETagOfEmbeddedFiles(t *testing.T) {
 	sub := etagFS(t, filesTree(t))
 	hello := etagOfFile(t, sub, "/hello.txt").Fields["ETag"]
 	if !strings.HasPrefix(hello, `"`) || len(hello) < 20 || !isEntityTag(hello) {
-		t.Fatalf("ETag %q, want a strong tag that tells content apart", hello)
+		t.Fatalf("ETag %q, want a strong tag that differs with the content", hello)
 	}
 	deeper, err := fs.Sub(filesEmbedded, "testdata")
 	if err != nil {
@@ -369,8 +369,8 @@ func TestETagOfAFileThatIsReplaced(t *testing.T) {
 	}
 }
 
-// Times that builds put on all files alike, so that they can be repeated, tell no
-// two versions of a file apart: such a file has no validators, and is listed with its
+// Some builds give all files the same time, to be reproducible. It does not distinguish two
+// versions of a file: such a file has no validators, and is listed with its
 // time. A zip without times has none at all.
 func TestTimesThatTellNothing(t *testing.T) {
 	tests := []struct {

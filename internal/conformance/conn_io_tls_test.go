@@ -87,7 +87,7 @@ func TestTLSSlowReaderIsNotCut(t *testing.T) {
 	}
 }
 
-// hidingTLS are wrappers of which no method tells that there is TLS in them.
+// hidingTLS are wrappers whose methods do not reveal the TLS connection inside.
 var hidingTLS = map[string]func(net.Conn) net.Conn{
 	"in view":      func(c net.Conn) net.Conn { return c },
 	"hidden":       func(c net.Conn) net.Conn { return plainConn{c} },

@@ -12,7 +12,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// liveTell is a resolver that tells all of a request that changes after its head.
+// liveTell is a resolver that answers with all that differs between two requests of the same
+// head.
 var liveTell = rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 	body, err := io.ReadAll(req.Body)
 	return rawhttp.Text(200, fmt.Sprintf("%d %s%s %q %v %q%s", req.Conn().Request, req.Prefix(), req.Path(), body, err, req.Trailer().Get("Sum"), req.Header().Get("Z"))), nil

@@ -73,7 +73,7 @@ func TestContextEndsBehindUnreadContent(t *testing.T) {
 	switch runtime.GOOS {
 	case "linux", "android", "darwin", "ios", "freebsd":
 	default:
-		t.Skip("the system does not tell")
+		t.Skip("the system does not report it")
 	}
 	noNewGoroutines(t)
 	type conns = func(c *net.TCPConn) net.Conn

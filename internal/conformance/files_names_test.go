@@ -52,7 +52,7 @@ func TestLinkToAnotherSpellingOfAScript(t *testing.T) {
 	}
 }
 
-// What a folder of an fs.FS cannot tell of its entries is no reason to hide one.
+// An entry is not hidden because its folder in an fs.FS cannot be listed.
 func TestNamesLikeAliasesInAZipThatCannotBeListed(t *testing.T) {
 	r, err := rawhttp.FS(errorsZip(t, zip.Store, "b~1.txt", "dot.", "caf\xe9"))
 	if err != nil {

@@ -299,7 +299,7 @@ func TestFilesTree(t *testing.T) {
 	}
 }
 
-// HEAD has the fields of GET, but for what only making a listing would tell.
+// HEAD has the fields of GET, except those that would require making a listing.
 func TestFileResolverHead(t *testing.T) {
 	for _, source := range filesSources(t) {
 		t.Run(source.name, func(t *testing.T) {

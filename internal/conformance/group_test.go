@@ -219,7 +219,7 @@ func TestStopping(t *testing.T) {
 		time.Sleep(time.Hour)
 		go s.Shutdown(t.Context())
 		if got := <-said; got != time.Hour {
-			t.Errorf("Stopping tells after %v, want 1h", got)
+			t.Errorf("Stopping is closed after %v, want 1h", got)
 		}
 		if got := c.heard(); !strings.HasSuffix(got, "7\r\ngoodbye\r\n0\r\n\r\n") {
 			t.Errorf("the client heard %q, want the end of the stream", got)

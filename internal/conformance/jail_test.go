@@ -25,7 +25,7 @@ func jails(t testing.TB, dir string) map[string]jail.LinkReader {
 	return trees
 }
 
-// jailMake makes a folder with a secret beside it, and links that lead in and out.
+// jailMake makes a folder, a secret outside it, and links that lead in and out.
 func jailMake(t testing.TB) (root string) {
 	t.Helper()
 	parent := t.TempDir()

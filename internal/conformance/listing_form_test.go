@@ -285,8 +285,8 @@ func TestListingFields(t *testing.T) {
 	}
 }
 
-// The entity tag of a listing tells the forms and orders apart, and tells that the
-// folder has changed where the listing shows it.
+// The entity tag of a listing differs between forms and orders, and changes when the folder
+// has changed in a way that the listing shows.
 func TestListingETag(t *testing.T) {
 	tree := listingTree()
 	r, err := rawhttp.FS(tree, rawhttp.WithListing(rawhttp.ListHTML))

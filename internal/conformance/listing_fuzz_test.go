@@ -203,6 +203,6 @@ func listingFollow(t *testing.T, base *url.URL, hrefs []string, want map[string]
 		got[content] = true
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("contents behind the links (-want +got):\n%s", diff)
+		t.Errorf("contents that the links lead to (-want +got):\n%s", diff)
 	}
 }

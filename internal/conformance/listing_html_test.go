@@ -262,9 +262,9 @@ func TestListingCounts(t *testing.T) {
 	}
 }
 
-// Names that are gone when they are to be written are left out. A long listing counts
-// them behind the table, as what stands in front of it has been sent; one in memory has
-// never had them.
+// Names that no longer exist when they are to be written are left out. A long listing counts
+// them after the table, since what precedes it has been sent; one in memory does not mention
+// them.
 func TestListingOfWhatIsGone(t *testing.T) {
 	const all = "file-0000001.txt file-0000002.txt file-0000003.txt file-0000004.txt"
 	tests := []struct {

@@ -158,7 +158,7 @@ func openEachType(t *testing.T) *os.File {
 	return dir
 }
 
-// Some file systems do not tell the type with the name.
+// Some file systems do not return the type with the name.
 func TestEntryOfUnknownType(t *testing.T) {
 	dir := openEachType(t)
 	for name, kind := range map[string]uint8{"file": syscall.DT_REG, "folder": syscall.DT_DIR, "link": syscall.DT_LNK, "fifo": syscall.DT_FIFO, "missing": syscall.DT_FIFO} {

@@ -189,13 +189,13 @@ func TestLongListingFraming(t *testing.T) {
 	tests := []struct {
 		request string
 		names   int
-		want    string // of the fields that tell of framing and persistence
+		want    string // of the fields for framing and persistence
 		why     string
 	}{
 		{"GET HTTP/1.1", 200, "Content-Length ETag", ""},
 		{"GET HTTP/1.0", 200, "Content-Length ETag Connection: close", ""},
 		{"GET HTTP/1.0 keep-alive", 200, "Content-Length ETag Connection: keep-alive", ""},
-		{"HEAD HTTP/1.1", 200, "", "only making the listing would tell"},
+		{"HEAD HTTP/1.1", 200, "", "the length is not known before the listing is made"},
 		{"GET HTTP/1.1", 201, "Transfer-Encoding: chunked", ""},
 		{"GET HTTP/1.0", 201, "Connection: close", "1.0 knows no chunks: the close ends the content"},
 		{"GET HTTP/1.0 keep-alive", 201, "Connection: close", ""},

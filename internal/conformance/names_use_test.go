@@ -309,7 +309,7 @@ func TestServeReturns(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer client.Close()
-			// An answer tells that Serve has begun.
+			// After an answer Serve has certainly begun.
 			fmt.Fprint(client, "GET / HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")
 			if _, err := io.ReadAll(client); err != nil {
 				t.Fatal(err)

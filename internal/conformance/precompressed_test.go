@@ -17,8 +17,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// sidecarTree is a file with sidecars as old as it, which tell in their content what
-// they are: they need not be compressed for that.
+// sidecarTree is a file with sidecars of the same age. The content of each says what it is;
+// none is compressed.
 func sidecarTree() fstest.MapFS {
 	tree := make(fstest.MapFS)
 	for name, content := range map[string]string{
@@ -255,8 +255,8 @@ func TestPrecompressedVariants(t *testing.T) {
 	}
 }
 
-// A sidecar may have the very time of its file, as gzip -k makes it: the date then tells
-// not which of the two a client has begun.
+// A sidecar may have the time of its file, as gzip -k makes it. The date then does not say
+// which of the two a client has begun to download.
 func TestPrecompressedResumeByDate(t *testing.T) {
 	r := etagFS(t, sidecarTree(), sidecarAll)
 	for _, accept := range []string{"identity", "gzip", "br"} {

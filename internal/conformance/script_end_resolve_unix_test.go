@@ -22,7 +22,7 @@ import (
 )
 
 // Scripts that cannot be started: the client is told the status, the log why. The
-// test runs beside no other: the copy of a descriptor in another's new process keeps
+// test runs alone: the copy of a descriptor in another's new process keeps
 // a file busy.
 func TestScriptCannotBeStarted(t *testing.T) {
 	tests := []struct {

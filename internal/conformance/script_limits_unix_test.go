@@ -59,7 +59,7 @@ func TestScriptTimeout(t *testing.T) {
 }
 
 // The first byte has a limit of its own, also where the script has none. The test
-// waits for it beside others.
+// waits for it among others.
 func TestScriptFirstByte(t *testing.T) {
 	waits(t)
 	t.Parallel()

@@ -62,7 +62,8 @@ func TestUpgradeClientDisconnects(t *testing.T) {
 	})
 }
 
-// A graceful stop waits for f, tells it, and after its time ends ctx and the connection.
+// A graceful stop informs f and waits for it. When its time is over, it ends ctx and the
+// connection.
 func TestUpgradeShutdown(t *testing.T) {
 	for name, heeds := range map[string]bool{"f heeds Stopping": true, "f does not": false} {
 		t.Run(name, func(t *testing.T) {

@@ -41,7 +41,7 @@ var wireDiffers = []struct {
 	},
 }}
 
-// wireValidHeads are valid heads beside those of the transcripts.
+// wireValidHeads are valid heads in addition to those of the transcripts.
 var wireValidHeads = []string{
 	// Request lines.
 	"GET / HTTP/1.0\r\n\r\n",

@@ -55,7 +55,7 @@ type wireOutcome struct {
 	Incomplete bool
 	Error      *rawhttp.ParseError
 	HeadBytes  int    // how long the head is
-	Understood string // as the answer tells it
+	Understood string // as in the answer
 }
 
 func wireOutcomeOf(req *rawhttp.Request, in, rest []byte, err error) wireOutcome {

@@ -163,7 +163,7 @@ func TestWriteResponseIsReadBack(t *testing.T) {
 			t.Fatalf("response %d to %q: fields (-want +got):\n%s", i, head, diff)
 		}
 		if rest, _ := io.ReadAll(br); persist && string(rest) != following || !persist && len(rest) > 0 {
-			t.Errorf("response %d to %q: %q is left behind it, persist is %v", i, head, bodyCut(string(rest)), persist)
+			t.Errorf("response %d to %q: %q is left after it, persist is %v", i, head, bodyCut(string(rest)), persist)
 		}
 		if closes := strings.Contains(wire.String(), "\r\nConnection: close\r\n"); closes == persist {
 			t.Errorf("response %d to %q: persist is %v and Connection: close is there: %v", i, head, persist, closes)

@@ -16,7 +16,7 @@ import (
 func TestStreamFuncSendsEachWrite(t *testing.T) {
 	w := new(writeLog)
 	large := strings.Repeat("x", 3*outputBuffer)
-	var counts []int // writes of w behind each Write
+	var counts []int // writes of w after each Write
 	r := rawhttp.StreamFunc(200, "", func(_ context.Context, out io.Writer) error {
 		counts = append(counts, len(w.writes))
 		for _, p := range []string{"", "ab", "", "c"} {
@@ -39,7 +39,7 @@ func TestStreamFuncSendsEachWrite(t *testing.T) {
 		t.Errorf("WriteResponse = %v, %v, want true, nil", persist, err)
 	}
 	if diff := cmp.Diff([]int{0, 1, 2, 2, 3}, counts); diff != "" {
-		t.Errorf("writes at the start and behind each Write (-want +got):\n%s", diff)
+		t.Errorf("writes at the start and after each Write (-want +got):\n%s", diff)
 	}
 	if head, rest := splitHead(w.writes[0]); rest != "" || !strings.HasPrefix(head, "HTTP/1.1 200 OK\r\n") {
 		t.Errorf("a first Write of no bytes sends %q, want the head alone", w.writes[0])

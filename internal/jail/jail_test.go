@@ -119,7 +119,7 @@ func TestJails(t *testing.T) {
 	}
 }
 
-// jailMake makes a folder with a secret beside it, and links that lead in and out.
+// jailMake makes a folder, a secret outside it, and links that lead in and out.
 func jailMake(t testing.TB) (root string) {
 	t.Helper()
 	parent := t.TempDir()

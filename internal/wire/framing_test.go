@@ -97,7 +97,7 @@ func contentLengthRefusals() []parseRefusal {
 			"more than one Content-Length field line", "RFC 9112, section 6.3", "an unrecoverable error"),
 		framingRefusal("Content-Length in HTTP/1.0", "POST / HTTP/1.0\r\nContent-Length: x\r\n\r\n", 400, 17+16, framingNumber, "RFC 9110, section 8.6", ""),
 		framingRefusal("Content_Length", framingHead("X: y\r\nContent_Length: 1\r\n"), 400, 26+6, framingTwin, "RFC 9112, section 11.2", "CGI and its kin see a Content-Length"),
-		framingRefusal("content_length beside Content-Length", framingHead("Content-Length: 1\r\ncontent_LENGTH: 1\r\n"), 400, 26+19, framingTwin, "RFC 9112, section 11.2", ""),
+		framingRefusal("content_length with Content-Length", framingHead("Content-Length: 1\r\ncontent_LENGTH: 1\r\n"), 400, 26+19, framingTwin, "RFC 9112, section 11.2", ""),
 		framingRefusal("Transfer_Encoding", framingHead("Transfer_Encoding: chunked\r\n"), 400, 26, framingTwin, "RFC 9112, section 11.2", ""),
 		framingRefusal("Transfer_Encoding in HTTP/1.0", "POST / HTTP/1.0\r\ntransfer_encoding: x\r\n\r\n", 400, 17, framingTwin, "RFC 9112, section 11.2", ""),
 	)
@@ -182,14 +182,14 @@ func hostRefusals() []parseRefusal {
 	return []parseRefusal{
 		framingRefusal("no Host", "GET / HTTP/1.1\r\n\r\n", 400, 18, "Host field is missing", section, "a server MUST respond with 400"),
 		framingRefusal("no Host in HTTP/1.2", "GET / HTTP/1.2\r\nX: y\r\n\r\n", 400, 24, "Host field is missing", section, ""),
-		framingRefusal("no Host beside an absolute-form", "GET http://a/ HTTP/1.1\r\n\r\n", 400, 26, "Host field is missing", section, "a client MUST send it (RFC 9112, section 3.2.2)"),
+		framingRefusal("no Host with an absolute-form", "GET http://a/ HTTP/1.1\r\n\r\n", 400, 26, "Host field is missing", section, "a client MUST send it (RFC 9112, section 3.2.2)"),
 		framingRefusal("empty Host", "GET / HTTP/1.1\r\nHost:\r\n\r\n", 400, 21, syntax, section, "an http URI has a host"),
 		framingRefusal("empty Host in HTTP/1.0", "GET / HTTP/1.0\r\nHost: \r\n\r\n", 400, 22, syntax, section, ""),
 		framingRefusal("two Hosts", "GET / HTTP/1.1\r\nHost: a\r\nX: y\r\nhost: a\r\n\r\n", 400, 31, many, section, "even if they are the same"),
 		framingRefusal("two Hosts in HTTP/1.0", "GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n", 400, 25, many, section, ""),
 		framingRefusal("three Hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nHost: c\r\n\r\n", 400, 25, many, section, "the second is one too many"),
-		framingRefusal("two Hosts beside an absolute-form", "GET http://a/ HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400, 33, many, section, "the field is judged though the target wins"),
-		framingRefusal("bad Host beside an absolute-form", "GET http://a/ HTTP/1.1\r\nHost: a/b\r\n\r\n", 400, 31, syntax, section, "the field is judged though the target wins"),
+		framingRefusal("two Hosts with an absolute-form", "GET http://a/ HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400, 33, many, section, "the field is judged though the target wins"),
+		framingRefusal("bad Host with an absolute-form", "GET http://a/ HTTP/1.1\r\nHost: a/b\r\n\r\n", 400, 31, syntax, section, "the field is judged though the target wins"),
 		framingRefusal("bad Host of OPTIONS *", "OPTIONS * HTTP/1.1\r\nHost: a b\r\n\r\n", 400, 27, syntax, section, ""),
 		framingRefusal("bad Host of CONNECT", "CONNECT a:1 HTTP/1.1\r\nHost: @\r\n\r\n", 400, 28, syntax, section, ""),
 	}

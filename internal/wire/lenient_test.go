@@ -195,7 +195,7 @@ func TestParseRequestLenientRefuses(t *testing.T) {
 		want: Error{400, 15, "Host field is folded", fold},
 		why:  "even where the value would be good",
 	}, {
-		name: "folded Host beside an absolute-form", in: "GET http://a/ HTTP/1.0\nHost:\n a\n\n",
+		name: "folded Host with an absolute-form", in: "GET http://a/ HTTP/1.0\nHost:\n a\n\n",
 		want: Error{400, 23, "Host field is folded", fold},
 	}, {
 		name: "folded Content-Length", in: "POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n 5\r\n\r\n",
@@ -288,7 +288,7 @@ func TestParseRequestLenientRefuses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			req, rest, err := parseLenient([]byte(tt.in))
 			if req != nil || rest != nil {
-				t.Errorf("ParseRequestLenient(%q) = %v, %q beside an error", tt.in, req, rest)
+				t.Errorf("ParseRequestLenient(%q) = %v, %q with an error", tt.in, req, rest)
 			}
 			if diff := cmp.Diff(&tt.want, parseErrorOf(err)); diff != "" {
 				t.Errorf("ParseRequestLenient(%q) error (-want +got):\n%s\nwhy: %s", tt.in, diff, tt.why)

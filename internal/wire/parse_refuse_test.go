@@ -45,7 +45,7 @@ func checkRefusals(t *testing.T, tests []parseRefusal) {
 		t.Run(tt.name, func(t *testing.T) {
 			req, rest, err := parseRequest([]byte(tt.in))
 			if req != nil || rest != nil {
-				t.Errorf("ParseRequest(%q) = %v, %q beside an error", tt.in, req, rest)
+				t.Errorf("ParseRequest(%q) = %v, %q with an error", tt.in, req, rest)
 			}
 			if diff := cmp.Diff(&tt.want, parseErrorOf(err)); diff != "" {
 				t.Errorf("ParseRequest(%q) error (-want +got):\n%s\nwhy: %s", tt.in, diff, tt.why)

@@ -32,7 +32,7 @@ var pathAccepts = []pathAccept{
 	{name: "encoded slash", target: "/a%2Fb", path: "/a/b", why: "%2F decodes to a slash"},
 	{name: "encoded slash in lower case", target: "/a%2fb", path: "/a/b"},
 	{name: "encoded slash at the end", target: "/a%2F", path: "/a/"},
-	{name: "encoded slash beside a slash", target: "/a/%2Fb%2F/", path: "/a/b/", why: "collapsed like any run of slashes"},
+	{name: "encoded slash next to a slash", target: "/a/%2Fb%2F/", path: "/a/b/", why: "collapsed like any run of slashes"},
 
 	{name: "dot segment", target: "/a/./b", path: "/a/b", why: "RFC 3986, section 5.2.4"},
 	{name: "dot segment at the end", target: "/a/.", path: "/a/", why: "it names the folder"},

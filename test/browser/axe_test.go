@@ -58,7 +58,7 @@ func TestListingIsAccessible(t *testing.T) {
 					Passes                 int // rules
 					Violations, Incomplete []finding
 				}
-				// Of an arrow alone it cannot tell the contrast, as that is no text to it.
+				// It cannot measure the contrast of an arrow alone, which it does not count as text.
 				got := eval[result](b, `axe.run(document).then((r) => {
 					const noText = (n) => n.any.some((check) => ["nonBmp", "shortTextContent"].includes(check.data?.messageKey));
 					const brief = (findings) => findings.map((f) => ({ ID: f.id, Help: f.help, Nodes: f.nodes.filter((n) => !noText(n)).map((n) => n.html) }))

@@ -353,14 +353,14 @@ func TestListingLinksInABrowser(t *testing.T) {
 			want["folders/"] = true
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("names behind the links of %s, as the browser resolves them (-want +got):\n%s", target, diff)
+			t.Errorf("names that the links of %s lead to, as the browser resolves them (-want +got):\n%s", target, diff)
 		}
 	}
 	b.goTo("/nasty/folders/")
 	for i := range nasty { // and it goes there
 		b.load(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`document.querySelector("tbody tr:nth-child(%d) a").click()`, i+2)))
 		if caption := eval[string](b, `document.querySelector("main p").textContent`); caption != "This folder is empty." {
-			t.Errorf("behind link %d: %q", i, caption)
+			t.Errorf("page of link %d: %q", i, caption)
 		}
 		b.load(chromedp.Evaluate[chromedp.Void](`document.querySelector("main p a").click()`)) // the parent
 	}

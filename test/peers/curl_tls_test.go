@@ -87,11 +87,11 @@ func TestCurlTLSConnInfo(t *testing.T) {
 	_, addr, trust := serveTLS(t, rawhttp.WithResolver(routes{"/": tell}))
 	_, out := curl(t, nil, append(trust, "https://"+addr+"/")...)
 	if got, want := string(out), "TLS: true, handshake done: true"; got != want {
-		t.Errorf("the resolver tells %q, want %q", got, want)
+		t.Errorf("the resolver reports %q, want %q", got, want)
 	}
 }
 
-// Without the alert that closes a TLS connection in order a client can tell that a
+// Without the alert that closes a TLS connection properly, a client can tell that a
 // response was cut, as it can on TCP.
 func TestCurlTLSCut(t *testing.T) {
 	tests := []struct {

@@ -131,7 +131,7 @@ func TestGitHTTPBackendWithoutUser(t *testing.T) {
 	}
 }
 
-// PHP scripts see the request as behind other servers.
+// PHP scripts see the request as they do with other servers.
 func TestPHP(t *testing.T) {
 	php := peer(t, "php-cgi", "php-cgi")
 	folder := t.TempDir()

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A watcher tells whoever waits when a folder changes.
+// A watcher notifies those who wait when a folder changes.
 type watcher struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed at the next change
@@ -24,7 +24,7 @@ func (w *watcher) next() <-chan struct{} {
 	return w.changed
 }
 
-func (w *watcher) tell() {
+func (w *watcher) notify() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	close(w.changed)
@@ -47,7 +47,7 @@ func (w *watcher) watch(ctx context.Context, fsys fs.FS, every time.Duration) {
 		now := fingerprint(fsys)
 		if now == before && now != told {
 			told = now
-			w.tell()
+			w.notify()
 		}
 		before = now
 	}
