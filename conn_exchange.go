@@ -228,23 +228,22 @@ func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 	if resp.isInMemory() { // so the program has finished reading
 		c.endContent()
 	}
-	c.enter(StateWrite)
 	ours := true
-	defer func() {
+	defer func() { // also if a hook panics
 		if ours && resp.src != nil && c.closeResponse(resp) != nil {
 			persist = false
 		}
 	}()
+	c.enter(StateWrite)
 	err := c.contentFault()
 	if err == nil || c.work.body.answered || errors.Is(resp.err, ErrAbort) {
 		err = c.send(ctx, resp)
 	} else {
 		c.work.t = responder{resp: resp}
 	}
-	ours = err != errServedTwice // otherwise the exchange that serves it closes it
-	if instead := c.instead(ctx, resp, err); instead != nil {
-		c.work.out.buf = c.work.out.buf[:c.work.out.done]
-		err = c.send(ctx, instead)
+	ours = err != errServedTwice                         // otherwise the exchange that serves it closes it
+	for i, failed := 0, resp; err != nil && i < 2; i++ { // what replaces it may fail, too
+		failed, err = c.replace(ctx, failed, err)
 	}
 	if err != nil && errors.Is(err, ErrAbort) {
 		c.retract()
@@ -261,6 +260,21 @@ func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 	}
 	c.traceExchange(err)
 	return c.work.t.persist && err == nil
+}
+
+// replace sends another response in place of one that failed with err, if that is possible.
+// It returns the response that was sent last and its error.
+func (c *conn) replace(ctx context.Context, failed *Response, err error) (*Response, error) {
+	instead := c.instead(ctx, failed, err)
+	if instead == nil {
+		return failed, err
+	}
+	c.work.out.buf = c.work.out.buf[:c.work.out.done]
+	err = c.send(ctx, instead)
+	if err != errServedTwice && c.closeResponse(instead) != nil {
+		c.work.t.persist = false
+	}
+	return instead, err
 }
 
 // retract takes back what of the response has not left.

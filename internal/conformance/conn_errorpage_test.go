@@ -176,6 +176,34 @@ func TestWithErrorPage(t *testing.T) {
 	}
 }
 
+// A page that replaces a response is closed, and may fail as any other.
+func TestErrorPageReplacesAResponse(t *testing.T) {
+	malformed := "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"
+	ignores := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+		io.Copy(io.Discard, req.Body)
+		return rawhttp.Text(200, "fine"), nil
+	})
+	for _, tt := range []struct {
+		name, field, want string
+	}{
+		{"page", "X-Page", liveText("400 Bad Request", []string{"X-Page: 1", liveClose}, "page")},
+		{"broken page", "Date", liveError("500 Internal Server Error", liveClose)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			closed := 0
+			got := liveTalk(t, malformed, rawhttp.WithResolver(ignores), rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, status int, _ error) *rawhttp.Response {
+				return rawhttp.Text(status, "page").Set(tt.field, "1").OnClose(func() { closed++ })
+			}))
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("answer (-want +got):\n%s", diff)
+			}
+			if closed != 1 {
+				t.Errorf("the page was closed %d times, want once", closed)
+			}
+		})
+	}
+}
+
 // A page that is a Response made once may answer any number of errors.
 func TestErrorPageIsNotChanged(t *testing.T) {
 	page := rawhttp.Text(405, "page")

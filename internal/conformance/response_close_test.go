@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -300,6 +301,24 @@ func TestServerClosesAResponseThatPanics(t *testing.T) {
 	})))
 	if got := talk(t, addr, closeGet); !strings.HasPrefix(got, "HTTP/1.1 500 Internal Server Error\r\n") {
 		t.Errorf("answer to a Reader that panics: %q, want 500", got)
+	}
+}
+
+// Nor must a panic of a hook before it is written.
+func TestServerClosesAResponseAfterAHookPanics(t *testing.T) {
+	closed := 0
+	srv := newServer(t, rawhttp.WithLogger(quietLogger{}), rawhttp.WithResolver(resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Text(200, "a").OnClose(func() { closed++ }), nil
+	})), rawhttp.WithTrace(rawhttp.Trace{ConnState: func(_ uint64, s rawhttp.ConnState) {
+		if s == rawhttp.StateWrite {
+			panic("on purpose")
+		}
+	}}))
+	client, server := net.Pipe()
+	go io.WriteString(client, closeGet)
+	srv.ServeConn(context.Background(), server)
+	if closed != 1 {
+		t.Errorf("closed %d times, want once", closed)
 	}
 }
 
