@@ -252,6 +252,7 @@ func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 	if !c.work.t.persist || err != nil || len(c.work.out.buf) >= maxJoined || c.srv.trace.exchanges || c.srv.trace.bytes || c.work.ctx != nil && c.work.ctx.isWaited() {
 		err = errors.Join(err, c.work.out.flush())
 	}
+	c.work.t.headOut = true // or will be, before anything else
 	switch {
 	case err != nil:
 		c.cut(err)

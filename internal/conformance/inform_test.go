@@ -94,6 +94,38 @@ func TestInform(t *testing.T) {
 	}
 }
 
+// What follows the head of a response belongs to another one, or to another protocol.
+func TestInformAfterTheHead(t *testing.T) {
+	late := func(req *rawhttp.Request) {
+		if err := req.Inform(103); err == nil {
+			t.Error("Inform after the head returns nil, want an error")
+		}
+	}
+	tests := []struct {
+		name, in string
+		f        func(req *rawhttp.Request) *rawhttp.Response
+		want     string
+	}{
+		{"OnClose", getA, func(req *rawhttp.Request) *rawhttp.Response {
+			return rawhttp.Empty(204).OnClose(func() { late(req) })
+		}, "HTTP/1.1 204 No Content\r\n\r\n"},
+		{"Upgrade", askEcho, func(req *rawhttp.Request) *rawhttp.Response {
+			return rawhttp.Upgrade("echo", func(context.Context, net.Conn) error {
+				late(req)
+				return nil
+			})
+		}, switched},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) { return tt.f(req), nil })
+			if diff := cmp.Diff(tt.want, rawhttp.Answer(r, tt.in)); diff != "" {
+				t.Errorf("answer (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestInformRefuses(t *testing.T) {
 	tests := []struct {
 		name   string
