@@ -304,7 +304,10 @@ type trailer struct {
 // appendNames implements trailerSection (RFC 9110, section 6.6.2).
 func (all trailers) appendNames(b []byte) []byte {
 	before := "Trailer: "
-	for _, t := range all {
+	for i, t := range all {
+		if slices.ContainsFunc(all[:i], func(u trailer) bool { return ascii.EqualFold(u.name, t.name) }) {
+			continue // ParseResponse keeps each line
+		}
 		b = append(append(b, before...), t.name...)
 		before = ", "
 	}
@@ -428,16 +431,21 @@ func (r *Response) has(name string) bool {
 }
 
 // WriteTo writes the exact bytes of the response to a plain GET over HTTP/1.1, without
-// Date, so that they are the same every time. If [Response.Err] returns an error, WriteTo
-// writes nothing and returns it. A Response that serves once is served by WriteTo, but not
-// closed.
+// Date, so that they are the same every time. Of a Response that answers HEAD alone, such
+// as one that [ParseResponse] made, it writes those of the response to HEAD. If
+// [Response.Err] returns an error, WriteTo writes nothing and returns it. A Response that
+// serves once is served by WriteTo, but not closed.
 func (r *Response) WriteTo(w io.Writer) (n int64, err error) {
-	plainGet, _, err := ParseRequest([]byte("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+	method := "GET"
+	if r.kind == bodyUnmade {
+		method = "HEAD"
+	}
+	plain, _, err := ParseRequest([]byte(method + " / HTTP/1.1\r\nHost: localhost\r\n\r\n"))
 	if err != nil {
 		return 0, err
 	}
 	count := &countingWriter{w: w}
-	_, err = writeResponse(context.Background(), count, &wireFormat{contentLength: true}, plainGet, r)
+	_, err = writeResponse(context.Background(), count, &wireFormat{contentLength: true}, plain, r)
 	return count.n, err
 }
 

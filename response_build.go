@@ -309,11 +309,12 @@ const (
 // Transfer-Encoding, Trailer and Connection. It has the trailer fields of chunked content that
 // [Response.SetTrailer] permits, and closes the connection if the one received does so. Its
 // Date takes the place of the server's. The reason phrase is not kept, as it means nothing
-// (RFC 9112, section 4). That to HEAD answers HEAD alone, with the declared length. One with a
-// status of 1xx, which [Request.Inform] and [Upgrade] send, cannot be written: Err reports that.
+// (RFC 9112, section 4). That to HEAD answers HEAD alone, with the declared length; any other
+// request is answered with 500. One with a status of 1xx, which [Request.Inform] and [Upgrade]
+// send, cannot be written: Err reports that.
 //
-// [Response.WriteTo] writes a Response whose bytes parse to an equal one, and these bytes are
-// written back as they are.
+// [Response.WriteTo] writes a Response whose bytes parse, for the same method, to an equal one,
+// and these bytes are written back as they are.
 //
 // The Response keeps no reference to b.
 func ParseResponse(b []byte, method string) (resp *Response, rest []byte, err error) {
@@ -389,10 +390,14 @@ func (r *Response) takeChunks(b []byte, n int) (content, rest []byte, err error)
 		_, err := w.Write(content)
 		return err
 	}
+	var all trailers
 	for name, value := range chunked.Trailer().All() {
 		if value != "" && mayBeTrailer(name) { // an empty one is not written
-			r.SetTrailer(name, func() string { return value })
+			all = append(all, trailer{name, func() string { return value }})
 		}
+	}
+	if all != nil {
+		r.extend().trailers = all
 	}
 	return content, b[len(b)-in.Len():], nil
 }

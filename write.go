@@ -217,6 +217,8 @@ func (t *responder) putContent(ctx context.Context) error {
 		return t.copy(t.resp.rep.Body, -1)
 	case bodyRepresentation:
 		return t.putRepresentation()
+	case bodyUnmade: // ParseResponse makes it of a response to HEAD
+		return errUnmade
 	}
 	return nil
 }

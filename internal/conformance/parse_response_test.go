@@ -63,6 +63,9 @@ func TestParseResponse(t *testing.T) {
 		name: "trailer", in: okHead + "Transfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nhi\r\n0\r\nX-Sum: 7\r\n\r\n", rest: okHead,
 		want: parsed{200, nil, "hi"},
 	}, {
+		name: "a trailer field of two lines", in: okHead + "Transfer-Encoding: chunked\r\nTrailer: X-A, X-B\r\n\r\n2\r\nhi\r\n0\r\nX-A: 1\r\nX-B: 2\r\nx-a: 3\r\n\r\n", rest: okHead,
+		want: parsed{200, nil, "hi"},
+	}, {
 		name: "type, and fields in order", in: okHead + "Content-Type: a/b\r\nContent-Length: 2\r\nSet-Cookie: a\r\nX-A: b\r\nSet-Cookie: c\r\n\r\nhi",
 		rest: "x", want: parsed{200, [][2]string{{"Content-Type", "a/b"}, {"Set-Cookie", "a"}, {"X-A", "b"}, {"Set-Cookie", "c"}}, "hi"},
 	}, {
@@ -171,6 +174,24 @@ func TestParseResponseUntilClose(t *testing.T) {
 		var wire bytes.Buffer
 		if _, err := resp.WriteTo(&wire); err != nil || !strings.Contains(wire.String(), "\r\nConnection: close\r\n") {
 			t.Errorf("written again: %q, %v, want that it closes", wire.String(), err)
+		}
+	}
+}
+
+// A response to HEAD has no content for any other request: without a length, its head alone would
+// leave the client waiting, or take the next response for its content.
+func TestParseResponseToHeadAnswersHeadAlone(t *testing.T) {
+	for _, length := range []string{"", "Content-Length: 0\r\n", "Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n"} {
+		resp, _, err := rawhttp.ParseResponse([]byte(okHead+length+"\r\n"), "HEAD")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(failed+failedText, writeParsed(resp, "GET")); diff != "" {
+			t.Errorf("with %q, answer to GET (-want +got):\n%s", length, diff)
+		}
+		var wire strings.Builder
+		if _, err := resp.WriteTo(&wire); err != nil || wire.String() != writeParsed(resp, "HEAD") {
+			t.Errorf("with %q, WriteTo = %q, %v, want the answer to HEAD", length, wire.String(), err)
 		}
 	}
 }
