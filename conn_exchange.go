@@ -142,7 +142,6 @@ func (c *conn) resolve(ctx context.Context) *Response {
 			return c.failure(ctx, err)
 		}
 	case resp.more != nil && resp.more.cause != nil && resp.Err() == nil:
-		defer c.closeResponse(resp)
 		return resp.more.cause.answer(ctx, c, resp)
 	case resp.status == 405 && c.work.req.isOptions():
 		c.closeResponse(resp)

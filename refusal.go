@@ -62,12 +62,15 @@ type errorCause struct{ error }
 
 // answer returns the answer to the error, with what the program has changed in what
 // ErrorResponse returned for it.
-func (e errorCause) answer(ctx context.Context, c *conn, changed *Response) *Response {
+func (e errorCause) answer(ctx context.Context, c *conn, changed *Response) (r *Response) {
+	if changed.src != nil { // it has functions of OnClose
+		defer func() { r.src = &source{closer: changed, inner: r.src} }()
+	}
 	if errors.Is(e.error, ErrAbort) {
 		return &Response{message: message{err: e.error}}
 	}
 	original := errorResponse(e.error)
-	r := c.failure(ctx, e.error).Clone()
+	r = c.failure(ctx, e.error).Clone()
 	r.closeAfter = r.closeAfter || changed.closeAfter
 	if changed.mediaType != original.mediaType {
 		r.Set("Content-Type", changed.mediaType)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"strings"
@@ -89,6 +90,33 @@ func TestErrorResponseOfErrAbort(t *testing.T) {
 	aborts := resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return nil, rawhttp.ErrAbort })
 	if got := rawhttp.Answer(numbered(aborts), "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); got != "" {
 		t.Errorf("ErrAbort is answered with %q, want nothing", got)
+	}
+}
+
+// OnClose is called after the exchange, as for any Response, and after its page is closed.
+func TestErrorResponseOnClose(t *testing.T) {
+	var order []string
+	note := func(s string) func() { return func() { order = append(order, s) } }
+	for _, tt := range []struct {
+		err  error
+		want []string
+	}{
+		{fs.ErrNotExist, []string{"page", "page closed", "closed"}},
+		{rawhttp.ErrAbort, []string{"closed"}},
+	} {
+		order = nil
+		r := resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+			return rawhttp.ErrorResponse(tt.err).OnClose(note("closed")), nil
+		})
+		liveTalk(t, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", rawhttp.WithResolver(r), rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, status int, _ error) *rawhttp.Response {
+			return rawhttp.StreamFunc(status, "a/b", func(context.Context, io.Writer) error {
+				note("page")()
+				return nil
+			}).OnClose(note("page closed"))
+		}))
+		if diff := cmp.Diff(tt.want, order); diff != "" {
+			t.Errorf("%v: called (-want +got):\n%s", tt.err, diff)
+		}
 	}
 }
 
