@@ -131,6 +131,7 @@ type working struct {
 	contexts []requestContext // allocated together, for later requests
 	start    time.Time        // of the exchange, if it is traced
 
+	asked       bool   // WithErrorPage was asked in this exchange
 	refusedLine string // the request line of a refused head, "" if it could not be parsed
 }
 
@@ -255,7 +256,7 @@ func (c *conn) readHead() error {
 	if c.srv.trace.exchanges {
 		c.work.start = time.Now()
 	}
-	c.work.t.framing, c.work.t.headOut, c.work.refusedLine = noFraming, false, ""
+	c.work.t.framing, c.work.t.headOut, c.work.asked, c.work.refusedLine = noFraming, false, false, ""
 	if c.repeats() {
 		return nil
 	}

@@ -217,6 +217,7 @@ func (c *conn) errorPage(ctx context.Context, status int, err error) (page *Resp
 	if c.srv.config.errorPage == nil {
 		return nil, nil
 	}
+	c.work.asked = true
 	defer c.catch("error page", &failed)
 	return c.srv.config.errorPage(ctx, c.work.shown, status, err), nil
 }
@@ -358,9 +359,12 @@ func (c *conn) instead(ctx context.Context, failed *Response, err error) *Respon
 		return c.answerFault(ctx, fault, err)
 	}
 	c.logFailure(500, err)
-	resp := errorResponse(&StatusError{Status: 500})
-	if failed.Err() != nil || errors.Is(err, errPanicked) { // the program is at fault
-		resp.CloseAfter()
+	if failed.Err() != nil || c.work.asked { // the program's mistake, or its page failed
+		return errorResponse(&StatusError{Status: 500}).CloseAfter()
+	}
+	resp := c.answerError(ctx, 500, &StatusError{Status: 500, Err: err})
+	if errors.Is(err, errPanicked) {
+		return resp.Clone().CloseAfter()
 	}
 	return resp
 }

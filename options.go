@@ -348,8 +348,10 @@ func WithTrustedProxies(prefixes ...netip.Prefix) Option {
 // file of an application for a 404. f receives the status and the error, which it should
 // not show to clients. If f returns nil, the plain-text error is sent.
 //
-// f is also called if the content of the request is too large (413), malformed (400) or too
-// slow (408), whatever the resolver returned; the connection closes after the response. f is
+// f is also called if the content of a Response fails before any of it has been sent (500),
+// and if the content of the request is too large (413), malformed (400) or too slow (408),
+// whatever the resolver returned; after the latter the connection closes. f is called at most
+// once for each request: if its response fails in turn, a plain 500 is sent. f is
 // not called for responses returned by a resolver, for a head that is refused, since there is
 // no Request then, and for what the server decides about by the head alone: a host that it
 // does not serve (421), an expectation (417), CONNECT and TRACE (405).

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -96,6 +97,33 @@ func TestWithErrorPage(t *testing.T) {
 		in:   liveGet("/a"),
 		f:    text(rawhttp.Text(200, "hi").Set("a b", ""), nil),
 		want: liveError("500 Internal Server Error", liveClose),
+	}, {
+		name: "a stream that fails before its first byte",
+		in:   liveGet("/a"),
+		f: text(rawhttp.StreamFunc(200, "a/b", func(context.Context, io.Writer) error {
+			return errors.New(liveSecret)
+		}), nil),
+		page:  func(status int) *rawhttp.Response { return rawhttp.Text(status, "page") },
+		asked: &asked{"/a", 500, "rawhttp: 500 Internal Server Error: " + liveSecret},
+		want:  liveText("500 Internal Server Error", nil, "page"),
+	}, {
+		name: "a stream that panics before its first byte",
+		in:   liveGet("/a"),
+		f: text(rawhttp.StreamFunc(200, "a/b", func(context.Context, io.Writer) error {
+			panic(liveSecret)
+		}), nil),
+		page:  func(status int) *rawhttp.Response { return rawhttp.Text(status, "page") },
+		asked: &asked{"/a", 500, "rawhttp: 500 Internal Server Error: rawhttp: panic in response: " + liveSecret},
+		want:  liveText("500 Internal Server Error", []string{liveClose}, "page"),
+	}, {
+		name: "a page that fails",
+		in:   liveGet("/a"),
+		f:    text(rawhttp.Text(200, "hi"), fs.ErrNotExist),
+		page: func(status int) *rawhttp.Response {
+			return rawhttp.Stream(status, "a/b", iotest.ErrReader(errors.New("on purpose")))
+		},
+		asked: &asked{"/a", 404, fs.ErrNotExist.Error()},
+		want:  liveError("500 Internal Server Error", liveClose),
 	}, {
 		name: "TRACE",
 		in:   "TRACE /a HTTP/1.1\r\nHost: a\r\n\r\n",
