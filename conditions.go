@@ -1,6 +1,7 @@
 package rawhttp
 
 import (
+	"errors"
 	"hash/fnv"
 	"io"
 	"strconv"
@@ -182,7 +183,8 @@ func conditionStatus(req *Request, v *validators) int {
 // Precondition evaluates the preconditions of a request for rep, as the server does for a GET
 // of [Content]: If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since, in the
 // order of RFC 9110, section 13.2.2. It returns nil if the request is to be carried out, a 304
-// for a GET or HEAD of what the client has already, and otherwise a 412 (Precondition Failed). It
+// for a GET or HEAD of what the client has already, and otherwise a 412 (Precondition Failed), for
+// which the server asks [WithErrorPage], as with [ErrorResponse]. Precondition
 // is for PUT, DELETE and other methods that must not undo what another client has changed, and
 // for a GET whose content takes time to make.
 //
@@ -212,7 +214,7 @@ func (rep Representation) Precondition(req *Request) *Response {
 		}
 		return r
 	case 412:
-		return errorResponse(&StatusError{Status: 412})
+		return ErrorResponse(&StatusError{Status: 412, Err: errors.New("a precondition is false")})
 	}
 	return nil
 }

@@ -1,12 +1,14 @@
 package conformance_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"example.com/rawhttp"
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestAccepts(t *testing.T) {
@@ -139,6 +141,21 @@ func TestPrecondition(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A JSON API answers JSON for a false precondition, too.
+func TestPreconditionAsksForThePage(t *testing.T) {
+	put := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Representation{ETag: `"a"`}.Precondition(req), nil
+	})
+	got := liveTalk(t, "PUT / HTTP/1.1\r\nHost: a\r\nIf-Match: \"b\"\r\n\r\n", rawhttp.WithResolver(put),
+		rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, status int, _ error) *rawhttp.Response {
+			return rawhttp.Bytes(status, "application/json", []byte("{}"))
+		}))
+	want := "HTTP/1.1 412 Precondition Failed\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("answer (-want +got):\n%s", diff)
+	}
 }
 
 // Precondition decides what Content does for a GET, byte for byte.
