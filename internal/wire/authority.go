@@ -6,6 +6,33 @@ import (
 	"example.com/rawhttp/internal/ascii"
 )
 
+// checkHost checks the field lines of Host, and sets h.Host: "A server MUST respond with
+// a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks a Host
+// header field and to any request message that contains more than one Host header field
+// line or a Host header field with an invalid field value." RFC 9112, section 3.2.
+func (h *Head) checkHost(host lines) error {
+	const section = "RFC 9112, section 3.2"
+	switch {
+	case host.n > 1:
+		return Malformed(h.offset(host.first+1, "Host"), "more than one Host field line", section)
+	case host.n == 0 && h.Minor > 0 && !h.early:
+		return Malformed(h.Size, "Host field is missing", section)
+	case host.n == 1:
+		f := &h.Fields[host.first]
+		if f.folded {
+			return Malformed(int(f.Name.Start), "Host field is folded", "RFC 9112, section 5.2")
+		}
+		if bad := AuthorityError(f.Value.Of(h.Text)); bad >= 0 {
+			return Malformed(int(f.Value.Start)+bad, "Host is not a host with an optional port", section)
+		}
+		h.Host = f.Value
+	}
+	if h.Form == AbsoluteForm || h.Form == AuthorityForm {
+		h.Host = h.authority // the target takes precedence (RFC 9112, section 3.2.2)
+	}
+	return nil
+}
+
 // AuthorityError returns the offset of the first invalid byte of a host with an optional
 // port, or -1:
 //

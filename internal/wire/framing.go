@@ -21,10 +21,10 @@ func (l *lines) add(i int) {
 	l.n++
 }
 
-// frame applies the rules for Host, unless h is of a response, and then those for the fields that determine the length
-// and type of the content and whether the connection persists. Request smuggling exploits
-// recipients that interpret these fields differently, so frame never guesses and never
-// repairs.
+// frame applies the rules for Host, unless h is of a response, and then those for the
+// fields that determine the length and type of the content and whether the connection
+// persists. Request smuggling exploits recipients that interpret these fields differently,
+// so frame never guesses and never repairs.
 func (h *Head) frame(isRequest bool) error {
 	var host, length, coding, twin, mediaType lines
 	var closes, keeps bool
@@ -137,33 +137,6 @@ func (h *Head) checkLineEnds(names ...lines) error {
 	}
 	off := int(h.Fields[first].Name.Start)
 	return Malformed(off, "Host or framing field in a head that mixes CRLF and LF", "RFC 9112, section 2.2")
-}
-
-// checkHost: "A server MUST respond with a 400 (Bad Request) status code to any
-// HTTP/1.1 request message that lacks a Host header field and to any request
-// message that contains more than one Host header field line or a Host header
-// field with an invalid field value." RFC 9112, section 3.2.
-func (h *Head) checkHost(host lines) error {
-	const section = "RFC 9112, section 3.2"
-	switch {
-	case host.n > 1:
-		return Malformed(h.offset(host.first+1, "Host"), "more than one Host field line", section)
-	case host.n == 0 && h.Minor > 0 && !h.early:
-		return Malformed(h.Size, "Host field is missing", section)
-	case host.n == 1:
-		f := &h.Fields[host.first]
-		if f.folded {
-			return Malformed(int(f.Name.Start), "Host field is folded", "RFC 9112, section 5.2")
-		}
-		if bad := AuthorityError(f.Value.Of(h.Text)); bad >= 0 {
-			return Malformed(int(f.Value.Start)+bad, "Host is not a host with an optional port", section)
-		}
-		h.Host = f.Value
-	}
-	if h.Form == AbsoluteForm || h.Form == AuthorityForm {
-		h.Host = h.authority // the target takes precedence (RFC 9112, section 3.2.2)
-	}
-	return nil
 }
 
 // offset returns the offset of the first field line with the name, at index i or later.
