@@ -15,12 +15,12 @@ import (
 )
 
 const (
-	maxKeptFile = 64 << 10 // bytes; up to this size, a write from memory is cheaper than sendfile
-	maxKept     = 16 << 20 // bytes in the whole cache, with overhead
-	keptBeside  = 1 << 10  // approximate overhead of an entry, in bytes
+	maxKeptFile  = 64 << 10 // bytes; up to this size, a write from memory is cheaper than sendfile
+	maxKept      = 16 << 20 // bytes in the whole cache, with overhead
+	keptOverhead = 1 << 10  // approximate overhead of an entry, in bytes
 
-	maxKeptNames   = maxKept / 2 // bytes of the names in one folder, with overhead
-	keptBesideName = 64          // approximate overhead of a name, in bytes
+	maxKeptNames     = maxKept / 2 // bytes of the names in one folder, with overhead
+	keptNameOverhead = 64          // approximate overhead of a name, in bytes
 
 	// keptFor is how long an entry is kept before it is read again. It limits how long a
 	// change goes unnoticed on systems that record its time before its bytes, or not at
@@ -38,7 +38,7 @@ func (k *fileCache) isSettled(id *jail.FileID, now time.Time) bool {
 // folders. It identifies a file by its FileID, which changes with its content.
 type fileCache struct {
 	tree    jail.Identifier // nil if nothing is cached
-	settles time.Duration   // youngest; less in tests, which would wait for it
+	settles time.Duration   // settledAge; less in tests, which would wait for it
 
 	mu   sync.RWMutex
 	kept map[string]keptEntry // by request path
@@ -118,7 +118,7 @@ func (k *fileCache) put(path string, e keptEntry) {
 }
 
 // cost returns the bytes that an entry counts as.
-func cost(path string, e keptEntry) int { return len(path) + e.bytes() + keptBeside }
+func cost(path string, e keptEntry) int { return len(path) + e.bytes() + keptOverhead }
 
 func (k *fileCache) drop(path string) {
 	if e := k.kept[path]; e != nil {
@@ -151,7 +151,7 @@ func (k *fileCache) keep(req *Request, o opened, resp *Response) *Response {
 		return resp
 	}
 	rep := *resp.rep
-	rep.Body = &memory{content: content}
+	rep.Body = &memoryContent{content: content}
 	kept := Content(rep)
 	kept.fields = slices.Clip(resp.fields) // clipped, so that appending to a copy leaves the others alone
 	kept.imaged = true
@@ -199,7 +199,7 @@ func (k *folderKeeper) add(names []*jail.Entry) {
 		return
 	}
 	for _, e := range names {
-		k.folder.size += len(e.Name) + keptBesideName
+		k.folder.size += len(e.Name) + keptNameOverhead
 	}
 	k.folder.names = append(k.folder.names, names...)
 	if k.folder.size > maxKeptNames {
@@ -217,14 +217,14 @@ func (k *folderKeeper) end() {
 	k.cache.put(k.path, &k.folder)
 }
 
-// A memory is content in memory that any number of responses may read concurrently.
-type memory struct {
+// A memoryContent is content in memory that any number of responses may read concurrently.
+type memoryContent struct {
 	content []byte
 	last    atomic.Pointer[image] // of the response with this content
 }
 
 // ReadAt implements io.ReaderAt.
-func (m *memory) ReadAt(p []byte, off int64) (n int, err error) {
+func (m *memoryContent) ReadAt(p []byte, off int64) (n int, err error) {
 	if off < int64(len(m.content)) {
 		n = copy(p, m.content[off:])
 	}
@@ -235,7 +235,7 @@ func (m *memory) ReadAt(p []byte, off int64) (n int, err error) {
 }
 
 // Read makes memory a Body; the content is read with ReadAt.
-func (m *memory) Read([]byte) (int, error) { return 0, io.EOF }
+func (m *memoryContent) Read([]byte) (int, error) { return 0, io.EOF }
 
 // An image is a complete response to a plain GET, from status line to content, ready to be
 // sent again. It is valid as long as the Date is the same, that is for one second.
@@ -258,7 +258,7 @@ func (t *responder) writePlain(ctx context.Context) error {
 	if t.format.date != nil {
 		date = t.format.date()
 	}
-	body := t.resp.rep.Body.(*memory)
+	body := t.resp.rep.Body.(*memoryContent)
 	last := body.last.Load()
 	again := last != nil && last.date == date && last.format == t.format
 	if again && last.wire != nil {

@@ -13,7 +13,7 @@ import (
 
 // imageResponse returns a response that images are made of.
 func imageResponse(content string) *Response {
-	resp := Content(Representation{MediaType: "a/b", Body: &memory{content: []byte(content)}, Size: int64(len(content)), ModTime: time.Unix(1<<30, 0), ETag: `"e"`})
+	resp := Content(Representation{MediaType: "a/b", Body: &memoryContent{content: []byte(content)}, Size: int64(len(content)), ModTime: time.Unix(1<<30, 0), ETag: `"e"`})
 	resp.imaged = true
 	return resp
 }
@@ -58,7 +58,7 @@ func TestImageIsTheAnswer(t *testing.T) {
 						if got := imageWritten(t, format, request, resp); got != want {
 							t.Errorf("%q is answered with %q, want %q", request, got, want)
 						}
-						if last := resp.rep.Body.(*memory).last.Load(); last != nil && last.wire != nil {
+						if last := resp.rep.Body.(*memoryContent).last.Load(); last != nil && last.wire != nil {
 							made++
 						}
 					}
@@ -84,7 +84,7 @@ func TestImageHasTheDate(t *testing.T) {
 				t.Errorf("in second %d the answer is %q, want it with %q", second, got, want)
 			}
 		}
-		if last := resp.rep.Body.(*memory).last.Load(); last.wire == nil {
+		if last := resp.rep.Body.(*memoryContent).last.Load(); last.wire == nil {
 			t.Errorf("in second %d no image was made", second)
 		}
 	}
@@ -147,7 +147,7 @@ func TestImagesHoldNoServer(t *testing.T) {
 		benchmarkConn(s, benchmarkGet, 3)
 		return weak.Make(s)
 	}()
-	if resp.rep.Body.(*memory).last.Load().wire == nil {
+	if resp.rep.Body.(*memoryContent).last.Load().wire == nil {
 		t.Fatal("there is no image")
 	}
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {

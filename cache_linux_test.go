@@ -24,7 +24,7 @@ func keepSite(t *testing.T, content string, opts ...FileOption) (files *FileReso
 }
 
 // keepWrite writes a file. The system says when it was changed, so a file of a moment ago
-// is not kept: keepSettle waits, though not for the whole of youngest.
+// is not kept: keepSettle waits, though not for the whole of settledAge.
 func keepWrite(t *testing.T, name, content string) {
 	t.Helper()
 	if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
@@ -245,8 +245,8 @@ func TestKeptFilesAreBounded(t *testing.T) {
 	for i := range 100_000 {
 		kept.put(fmt.Sprint("/", i), &keptFile{})
 	}
-	if n := len(kept.kept); n > maxKept/keptBeside {
-		t.Errorf("%d empty files are kept, want up to %d", n, maxKept/keptBeside)
+	if n := len(kept.kept); n > maxKept/keptOverhead {
+		t.Errorf("%d empty files are kept, want up to %d", n, maxKept/keptOverhead)
 	}
 }
 
@@ -275,8 +275,8 @@ func TestKeptFileHoldsNoHead(t *testing.T) {
 			t.Fatalf("/f%d is not kept", i)
 		}
 	}
-	if grown := heap() - before; grown > n*2*keptBeside {
-		t.Errorf("%d empty files take %d bytes each, want up to %d", n, grown/n, 2*keptBeside)
+	if grown := heap() - before; grown > n*2*keptOverhead {
+		t.Errorf("%d empty files take %d bytes each, want up to %d", n, grown/n, 2*keptOverhead)
 	}
 }
 
@@ -319,7 +319,7 @@ func TestKeptFileIsReadAgain(t *testing.T) {
 	files, _ := keepSite(t, "on the disk")
 	keepSettle(t, files, "/f")
 	f := files.cache.find(resolveGet(t, "/f")).(*keptFile)
-	copy(f.resp.rep.Body.(*memory).content, "of a change")
+	copy(f.resp.rep.Body.(*memoryContent).content, "of a change")
 	if got := resolveString(t, files, resolveGet(t, "/f")); got != "of a change" && clock() < f.until {
 		t.Errorf("GET /f is answered with %q, not from memory", got)
 	}

@@ -258,7 +258,7 @@ func TestKeptNamesAreBounded(t *testing.T) {
 	for _, length := range []int{8, 250} {
 		var k fileCache
 		few, many := resolveGet(t, "/few/"), resolveGet(t, "/many/")
-		most := maxKeptNames / (length + keptBesideName)
+		most := maxKeptNames / (length + keptNameOverhead)
 		for req, n := range map[*Request]int{few: most, many: most + 1} {
 			f := &folderKeeper{cache: &k, path: req.Path()}
 			for i := range n {
@@ -269,7 +269,7 @@ func TestKeptNamesAreBounded(t *testing.T) {
 		if k.find(few) == nil || k.find(many) != nil {
 			t.Errorf("%d names of %d bytes are kept: %v; one more: %v", most, length, k.find(few) != nil, k.find(many) != nil)
 		}
-		if want := most*(length+keptBesideName) + keptBeside + len("/few/"); k.size != want || want > maxKept {
+		if want := most*(length+keptNameOverhead) + keptOverhead + len("/few/"); k.size != want || want > maxKept {
 			t.Errorf("%d names of %d bytes count as %d, want %d, no more than %d", most, length, k.size, want, maxKept)
 		}
 	}

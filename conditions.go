@@ -2,8 +2,6 @@ package rawhttp
 
 import (
 	"errors"
-	"hash/fnv"
-	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -49,7 +47,7 @@ func fileETag(mod time.Time, size int64, now time.Time) string {
 		return ""
 	}
 	b := make([]byte, 0, 32)
-	if now.Sub(mod) < youngest {
+	if now.Sub(mod) < settledAge {
 		b = append(b, "W/"...)
 	}
 	b = append(b, '"')
@@ -62,8 +60,8 @@ func fileETag(mod time.Time, size int64, now time.Time) string {
 // A comparison is the strong or weak comparison of RFC 9110, section 8.8.3.2.
 type comparison func(a, b string) bool
 
-func strongly(a, b string) bool { return a == b && !strings.HasPrefix(a, "W/") }
-func weakly(a, b string) bool   { return strings.TrimPrefix(a, "W/") == strings.TrimPrefix(b, "W/") }
+func strongEqual(a, b string) bool { return a == b && !strings.HasPrefix(a, "W/") }
+func weakEqual(a, b string) bool   { return strings.TrimPrefix(a, "W/") == strings.TrimPrefix(b, "W/") }
 
 // matches reports whether the entity tag is in the lists of the field, or a list is "*".
 // The rest of a list is ignored from the first invalid member on.
@@ -128,7 +126,7 @@ type validators struct {
 // with a clock MUST NOT generate a Last-Modified date that is later than the server's time of
 // message origination (Date)." RFC 9110, section 8.8.2.1.
 func validatorsOf(etag string, mod, now time.Time, hasClock bool) validators {
-	v := validators{etag: etag, mod: mod, settled: now.Sub(mod) >= youngest}
+	v := validators{etag: etag, mod: mod, settled: now.Sub(mod) >= settledAge}
 	if hasClock && v.mod.After(now) {
 		v.mod = now
 	}
@@ -139,14 +137,14 @@ func validatorsOf(etag string, mod, now time.Time, hasClock bool) validators {
 	return v
 }
 
-// youngest is how old a modification time must be to be certain that later changes have
+// settledAge is how old a modification time must be to be certain that later changes have
 // another time, since the resolution of file systems is up to two seconds.
-const youngest = 2 * time.Second
+const settledAge = 2 * time.Second
 
 // unchangedSince reports whether there was certainly no change after t. Until the time is
 // settled, the content may change again without it.
 func (v *validators) unchangedSince(t time.Time) bool {
-	return !v.mod.After(t) && (v.settled || t.Sub(v.mod) >= youngest)
+	return !v.mod.After(t) && (v.settled || t.Sub(v.mod) >= settledAge)
 }
 
 // conditionStatus evaluates the preconditions of a request in the order of RFC 9110, section
@@ -155,7 +153,7 @@ func conditionStatus(req *Request, v *validators) int {
 	h, reads := req.Header(), req.isGet() || req.isHead()
 	switch {
 	case h.has("If-Match"):
-		if v.missing || !matches(h, "If-Match", v.etag, strongly) {
+		if v.missing || !matches(h, "If-Match", v.etag, strongEqual) {
 			return 412
 		}
 	case !v.mod.IsZero():
@@ -166,7 +164,7 @@ func conditionStatus(req *Request, v *validators) int {
 	switch {
 	case h.has("If-None-Match"):
 		switch {
-		case v.missing || !matches(h, "If-None-Match", v.etag, weakly):
+		case v.missing || !matches(h, "If-None-Match", v.etag, weakEqual):
 		case reads:
 			return 304
 		default:
@@ -232,104 +230,10 @@ func rangeApplies(h Header, v *validators) bool {
 		return false
 	}
 	if strings.HasPrefix(value, `"`) || strings.HasPrefix(value, "W/") {
-		return v.etag != "" && strongly(value, v.etag)
+		return v.etag != "" && strongEqual(value, v.etag)
 	}
 	date, ok := h.date("If-Range")
 	return ok && !v.mod.IsZero() && v.mod.Equal(date) && v.settled && !v.shared
-}
-
-// A byteRange is a range of length bytes from offset start.
-type byteRange struct{ start, length int64 }
-
-const (
-	maxRanges     = 16
-	maxRangeBytes = 1 << 10
-)
-
-// parseRanges parses a Range field for a representation of size bytes (RFC 9110, section
-// 14.1.2). It reports false if the field must be ignored: another unit, invalid syntax,
-// empty content, or more than this package serves (16 ranges, size bytes in total, 1 KiB of
-// field). Ranges are cut off at the end of the content, and those beyond it are dropped; if
-// none is left, the response is 416.
-func parseRanges(field string, size int64) (ranges []byteRange, ok bool) {
-	if size == 0 {
-		return nil, false // "A server [...] MAY ignore a Range header field when the selected representation has no content" RFC 9110, section 14.2
-	}
-	unit, set, found := strings.Cut(field, "=")
-	if !found || !ascii.EqualFold(unit, "bytes") || len(field) > maxRangeBytes {
-		return nil, false
-	}
-	n, sum := 0, int64(0)
-	for more := true; more; {
-		var spec string
-		if spec, set, more = ascii.NextMember(set); spec == "" {
-			continue // "A recipient MUST parse and ignore a reasonable number of empty list elements" RFC 9110, section 5.6.1.2
-		}
-		if n++; n > maxRanges {
-			return nil, false
-		}
-		r, ok := parseRange(spec, size)
-		if !ok || r.length > size-sum {
-			return nil, false
-		}
-		if r.length > 0 {
-			ranges = append(ranges, r)
-			sum += r.length
-		}
-	}
-	return ranges, n > 0
-}
-
-// parseRange parses one range. Its length is 0 if it cannot be satisfied.
-func parseRange(spec string, size int64) (r byteRange, ok bool) {
-	first, last, found := strings.Cut(spec, "-")
-	if !found || first == "" && last == "" {
-		return r, false
-	}
-	a, okA := parseClamped(first, size)
-	b, okB := parseClamped(last, size)
-	switch {
-	case !okA || !okB:
-		return r, false
-	case first == "": // the last b bytes
-		return byteRange{size - b, b}, true
-	case last == "":
-		return byteRange{a, size - a}, true
-	case less(last, first):
-		return r, false // "invalid if the last-pos value is present and less than the first-pos" section 14.1.1
-	case a == size:
-		return r, true
-	}
-	return byteRange{a, min(b+1, size) - a}, true
-}
-
-// parseClamped parses a decimal number, limited to size; "" is 0.
-func parseClamped(digits string, size int64) (n int64, ok bool) {
-	for i := range len(digits) {
-		if !ascii.IsDigit(digits[i]) {
-			return 0, false
-		}
-		if n > size/10 {
-			n = size
-			continue
-		}
-		n = min(n*10+int64(digits[i]-'0'), size)
-	}
-	return n, true
-}
-
-// less reports whether the decimal number a is less than b.
-func less(a, b string) bool {
-	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
-	if len(a) != len(b) {
-		return len(a) < len(b)
-	}
-	return a < b
-}
-
-// contentRange returns the value of a Content-Range field (RFC 9110, section 14.4).
-func (r byteRange) contentRange(size int64) string {
-	return "bytes " + strconv.FormatInt(r.start, 10) + "-" + strconv.FormatInt(r.start+r.length-1, 10) + "/" + strconv.FormatInt(size, 10)
 }
 
 // A selection is the part of a representation that a request gets.
@@ -369,21 +273,4 @@ func (r *Request) hasConditions() bool {
 		}
 	}
 	return false
-}
-
-// boundary returns the boundary of multipart content (RFC 9110, section 14.6). It depends
-// only on the representation and the ranges, so that responses are reproducible. A file is
-// no more likely to contain it than a random boundary.
-func boundary(etag string, size int64, ranges []byteRange) string {
-	h := fnv.New128a()
-	io.WriteString(h, etag)
-	for _, r := range ranges {
-		io.WriteString(h, r.contentRange(size))
-	}
-	const digits = "0123456789abcdef"
-	b := []byte("rawhttp-")
-	for _, c := range h.Sum(nil) {
-		b = append(b, digits[c>>4], digits[c&15])
-	}
-	return string(b)
 }

@@ -87,7 +87,7 @@ func openDir(root string, opts []FileOption) (*FileResolver, error) {
 	}
 	f := &FileResolver{tree: opened, rootName: nameOfRoot(opened.Path()), config: config, scripts: scripts, links: opened, listings: make(chan struct{}, maxListings)}
 	if scripts == nil && len(config.codings) == 0 && opened.Identifies() {
-		f.cache.tree, f.cache.settles = opened, youngest
+		f.cache.tree, f.cache.settles = opened, settledAge
 	}
 	return f, nil
 }

@@ -1,8 +1,10 @@
 package rawhttp
 
 import (
+	"hash/fnv"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"example.com/rawhttp/internal/ascii"
@@ -175,12 +177,12 @@ func (t *responder) putRepresentation() error {
 	if rep.Body == nil {
 		return nil
 	}
-	if m, ok := rep.Body.(*memory); ok && len(t.ranges) == 0 {
+	if m, ok := rep.Body.(*memoryContent); ok && len(t.ranges) == 0 {
 		return t.put(m.content)
 	}
 	if len(t.ranges) == 0 {
 		if at, ok := rep.Body.(io.ReaderAt); ok && !t.resp.once {
-			return t.copy(section(at, byteRange{0, rep.Size}), rep.Size)
+			return t.copy(newSection(at, byteRange{0, rep.Size}), rep.Size)
 		}
 		return t.copy(rep.Body, rep.Size)
 	}
@@ -224,12 +226,123 @@ func (t *responder) part(base int64, r byteRange) (io.Reader, error) {
 		_, err := seeker.Seek(base+r.start, io.SeekStart)
 		return seeker, err
 	}
-	return section(t.resp.rep.Body.(io.ReaderAt), r), nil
+	return newSection(t.resp.rep.Body.(io.ReaderAt), r), nil
 }
 
-func section(at io.ReaderAt, r byteRange) io.Reader {
+func newSection(at io.ReaderAt, r byteRange) io.Reader {
 	if r.length < 0 {
 		r.length = 1<<63 - 1
 	}
 	return io.NewSectionReader(at, r.start, r.length)
+}
+
+// A byteRange is a range of length bytes from offset start.
+type byteRange struct{ start, length int64 }
+
+const (
+	maxRanges     = 16
+	maxRangeBytes = 1 << 10
+)
+
+// parseRanges parses a Range field for a representation of size bytes (RFC 9110, section
+// 14.1.2). It reports false if the field must be ignored: another unit, invalid syntax,
+// empty content, or more than this package serves (16 ranges, size bytes in total, 1 KiB of
+// field). Ranges are cut off at the end of the content, and those beyond it are dropped; if
+// none is left, the response is 416.
+func parseRanges(field string, size int64) (ranges []byteRange, ok bool) {
+	if size == 0 {
+		return nil, false // "A server [...] MAY ignore a Range header field when the selected representation has no content" RFC 9110, section 14.2
+	}
+	unit, set, found := strings.Cut(field, "=")
+	if !found || !ascii.EqualFold(unit, "bytes") || len(field) > maxRangeBytes {
+		return nil, false
+	}
+	n, sum := 0, int64(0)
+	for more := true; more; {
+		var spec string
+		if spec, set, more = ascii.NextMember(set); spec == "" {
+			continue // "A recipient MUST parse and ignore a reasonable number of empty list elements" RFC 9110, section 5.6.1.2
+		}
+		if n++; n > maxRanges {
+			return nil, false
+		}
+		r, ok := parseRange(spec, size)
+		if !ok || r.length > size-sum {
+			return nil, false
+		}
+		if r.length > 0 {
+			ranges = append(ranges, r)
+			sum += r.length
+		}
+	}
+	return ranges, n > 0
+}
+
+// parseRange parses one range. Its length is 0 if it cannot be satisfied.
+func parseRange(spec string, size int64) (r byteRange, ok bool) {
+	first, last, found := strings.Cut(spec, "-")
+	if !found || first == "" && last == "" {
+		return r, false
+	}
+	a, okA := parseClamped(first, size)
+	b, okB := parseClamped(last, size)
+	switch {
+	case !okA || !okB:
+		return r, false
+	case first == "": // the last b bytes
+		return byteRange{size - b, b}, true
+	case last == "":
+		return byteRange{a, size - a}, true
+	case decimalLess(last, first):
+		return r, false // "invalid if the last-pos value is present and less than the first-pos" section 14.1.1
+	case a == size:
+		return r, true
+	}
+	return byteRange{a, min(b+1, size) - a}, true
+}
+
+// parseClamped parses a decimal number, limited to size; "" is 0.
+func parseClamped(digits string, size int64) (n int64, ok bool) {
+	for i := range len(digits) {
+		if !ascii.IsDigit(digits[i]) {
+			return 0, false
+		}
+		if n > size/10 {
+			n = size
+			continue
+		}
+		n = min(n*10+int64(digits[i]-'0'), size)
+	}
+	return n, true
+}
+
+// decimalLess reports whether the decimal number a is less than b.
+func decimalLess(a, b string) bool {
+	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
+	if len(a) != len(b) {
+		return len(a) < len(b)
+	}
+	return a < b
+}
+
+// contentRange returns the value of a Content-Range field (RFC 9110, section 14.4).
+func (r byteRange) contentRange(size int64) string {
+	return "bytes " + strconv.FormatInt(r.start, 10) + "-" + strconv.FormatInt(r.start+r.length-1, 10) + "/" + strconv.FormatInt(size, 10)
+}
+
+// boundary returns the boundary of multipart content (RFC 9110, section 14.6). It depends
+// only on the representation and the ranges, so that responses are reproducible. A file is
+// no more likely to contain it than a random boundary.
+func boundary(etag string, size int64, ranges []byteRange) string {
+	h := fnv.New128a()
+	io.WriteString(h, etag)
+	for _, r := range ranges {
+		io.WriteString(h, r.contentRange(size))
+	}
+	const digits = "0123456789abcdef"
+	b := []byte("rawhttp-")
+	for _, c := range h.Sum(nil) {
+		b = append(b, digits[c>>4], digits[c&15])
+	}
+	return string(b)
 }

@@ -43,7 +43,7 @@ type Response struct {
 type message struct {
 	status     int32
 	closeAfter bool
-	imaged     bool // Body is a *memory whose images have these fields
+	imaged     bool // Body is a *memoryContent whose images have these fields
 	body
 	mediaType string
 	fields    []field

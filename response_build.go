@@ -62,13 +62,13 @@ func Bytes(status int, mediaType string, b []byte) *Response {
 }
 
 // Text returns a response of type text/plain; charset=utf-8. Up to 64 KiB, s is not copied.
-func Text(status int, s string) *Response { return text(status, textPlain, s) }
+func Text(status int, s string) *Response { return newText(status, textPlain, s) }
 
 // HTML returns a response of type text/html; charset=utf-8. It does not escape s. Up to 64
 // KiB, s is not copied.
-func HTML(status int, s string) *Response { return text(status, textHTML, s) }
+func HTML(status int, s string) *Response { return newText(status, textHTML, s) }
 
-func text(status int, mediaType, s string) *Response {
+func newText(status int, mediaType, s string) *Response {
 	r := newResponse(status, mediaType)
 	if len(s) > scratchSize {
 		r.content = []byte(s)
