@@ -283,10 +283,10 @@ func (r *Request) WithConn(info ConnInfo) *Request {
 //
 //	req.Inform(103, "Link", "</style.css>; rel=preload; as=style")
 //
-// It may be called any number of times by Resolve, and by a StreamFunc before its first Write;
-// after the head of the final response it returns an error, and when the client has
-// disconnected. To HTTP/1.0, which does not know informational responses (RFC 9110, section
-// 15.2), it sends nothing and returns nil.
+// It may be called any number of times by Resolve, and by a StreamFunc before its first Write,
+// but not by a goroutine that outlives them. It returns an error when the head of the final
+// response has been written, or the client has disconnected. To HTTP/1.0, which does not know
+// informational responses (RFC 9110, section 15.2), it sends nothing and returns nil.
 //
 // The status is between 102 and 199: 100 (Continue) is the server's, and [Upgrade] makes a 101.
 // A name without its value, what [Response.Set] would not take, and fields of framing and of
