@@ -134,8 +134,8 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
-// The request is of no connection, and its context is not that of a client that has left,
-// although there is nothing more to read.
+// Answer's request has no connection. Its context does not end early, although there is
+// nothing more to read.
 func TestAnswerWithoutConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {

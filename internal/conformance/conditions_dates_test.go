@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A time of change in whole seconds says nothing while the content may change again
-// within it: the date is then no validator, as the entity tag of a file is weak.
+// While the content may change again within the same second, its date is not a validator, and
+// the entity tag of a file is weak.
 func TestDatesOfYoungContent(t *testing.T) {
 	const ms = time.Millisecond
 	// It is 2000-01-01 00:00:00 in every bubble.
@@ -50,7 +50,7 @@ func TestDatesOfYoungContent(t *testing.T) {
 	}
 }
 
-// The date of what is 1.9 s old is that of the second before the last, and yet no strong
+// A file that changed 1.9 s ago has the date of an earlier second, which is still not a strong
 // validator.
 func TestIfRangeWithTheDateOfYoungContent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -97,7 +97,7 @@ func TestIfRangeWithADateThatIsShared(t *testing.T) {
 	})
 }
 
-// Last-Modified is a date that can be read, or is not there.
+// Last-Modified is a valid date or absent.
 func TestLastModifiedIsADate(t *testing.T) {
 	for _, mod := range []time.Time{
 		time.Unix(0, 0), time.Unix(-1, 0), time.Unix(1<<40, 0), time.Unix(-1<<40, 0), time.Unix(1<<62, 0), time.Unix(-1<<62, 0),

@@ -49,7 +49,7 @@ func etagFS(t testing.TB, fsys fs.FS, opts ...rawhttp.FileOption) *rawhttp.FileR
 }
 
 // The entity tag of a file is made of the time of its change and its size, and is
-// weak while the file is so young that it may change again without either telling.
+// weak while the file is so young that it may change again without a change of either.
 func TestETagOfFiles(t *testing.T) {
 	dir, path := filesWrite(t, "a.txt", contentText)
 	now := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // of every bubble
@@ -185,8 +185,7 @@ func TestETagOfEmbeddedFiles(t *testing.T) {
 	}
 }
 
-// Other sources without times have no validators: what they have now may be another
-// thing than what they had.
+// Other sources without times have no validators, since their content may have changed.
 func TestNoETagWithoutTime(t *testing.T) {
 	var archive bytes.Buffer
 	w := zip.NewWriter(&archive)
@@ -235,7 +234,7 @@ func TestNoETagWithoutTime(t *testing.T) {
 	}
 }
 
-// A tag or a time of the program's own takes the place of what the server knows.
+// A tag or time set by the program replaces that of the server.
 func TestOwnValidators(t *testing.T) {
 	const own, day = `"own"`, "Thu, 30 Dec 1999 00:00:00 GMT"
 	file := func() *rawhttp.Response { return respFileResponse(t, "a.txt", contentText, contentMod) }
@@ -313,7 +312,7 @@ func TestLastModifiedIsNotLaterThanDate(t *testing.T) {
 	})
 }
 
-// Ranges and conditions of every source of files that there is.
+// Ranges and conditions with every source of files.
 func TestFileResolverRanges(t *testing.T) {
 	seekable := map[string]bool{"Dir": true, "os.DirFS": true, "embed.FS": true, "MapFS": true}
 	for _, source := range filesSources(t) {
@@ -344,8 +343,7 @@ func TestFileResolverRanges(t *testing.T) {
 	}
 }
 
-// Two files of one tree, one of which takes the name of the other, keep their tags
-// apart.
+// When a file takes the name of another, the two have different tags.
 func TestETagOfAFileThatIsReplaced(t *testing.T) {
 	dir := t.TempDir()
 	for name, age := range map[string]time.Duration{"a.txt": 10 * time.Hour, "b.txt": 20 * time.Hour} {

@@ -306,7 +306,7 @@ func TestAnswersToConditions(t *testing.T) {
 	}
 }
 
-// What is no Representation is sent as it was given, whatever the request asks.
+// A response that is not a Representation is sent as it is, whatever the request asks for.
 func TestConditionsHoldForContentOnly(t *testing.T) {
 	lines := []string{`If-None-Match: "v1"`, "If-Modified-Since: " + contentChanged, "Range: bytes=0-0"}
 	stream := func() *rawhttp.Response { return rawhttp.Stream(200, "text/plain", strings.NewReader(contentText)) }

@@ -78,7 +78,7 @@ type countedDeadlines struct {
 func (c *countedDeadlines) SetReadDeadline(time.Time) error  { c.read++; return nil }
 func (c *countedDeadlines) SetWriteDeadline(time.Time) error { c.write++; return nil }
 
-// A deadline is left where it is while it is early: so there is none for each request.
+// A deadline that is too early stays until it fires, so most requests set none.
 func TestDeadlinesAreLeft(t *testing.T) {
 	s := newServer(t, rawhttp.WithResolver(benchmarkHello()))
 	c := &countedDeadlines{repeatingConn: &repeatingConn{requests: benchmarkGet, reads: 1000}}

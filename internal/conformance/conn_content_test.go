@@ -39,9 +39,8 @@ func liveChunks(content string, size int) string {
 	return b.String() + "0\r\n\r\n"
 }
 
-// What a resolver leaves of the content is read, if that is at most 256 KiB, so
-// that the next request is found; else the connection closes, and the answer says
-// so if that is known.
+// Up to 256 KiB of content that a resolver left unread is read, to find the next request. If
+// there is more the connection closes, and the answer says so if that is known in advance.
 func TestContentLeftUnread(t *testing.T) {
 	t.Parallel()
 	const most = 256 << 10
@@ -76,7 +75,7 @@ func TestContentLeftUnread(t *testing.T) {
 	}
 }
 
-// An answer is whole also where what follows the unread content cannot be told.
+// An answer is complete even if it is unknown where the unread content ends.
 func TestAnswerBeforeContentThatIsMalformed(t *testing.T) {
 	tests := []struct{ name, in string }{
 		{"bad chunk size, in the same read", liveChunked("/a", "zz\r\n")},
@@ -166,8 +165,7 @@ func TestContentErrors(t *testing.T) {
 	}
 }
 
-// Behind the head the client can only be told by a response that is cut: without
-// its last chunk.
+// After the head, only a cut response, without its last chunk, shows the client an error.
 func TestContentErrorInAnEcho(t *testing.T) {
 	echoStream := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Stream(200, "a/b", req.Body), nil
@@ -322,7 +320,7 @@ func TestStreamFuncReadsWhileItWrites(t *testing.T) {
 	}
 }
 
-// Of large content that comes slowly, what has come leaves with the head.
+// The first bytes of large content that comes slowly are sent with the head.
 func TestSlowContentOfKnownSize(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		from, to := io.Pipe()
@@ -345,7 +343,7 @@ func TestSlowContentOfKnownSize(t *testing.T) {
 	})
 }
 
-// A Clone has the trailer fields that there were when it was made.
+// A Clone has the trailer fields that existed when it was made.
 func TestCloneHasItsOwnTrailer(t *testing.T) {
 	var early, late *rawhttp.Request
 	liveTalk(t, liveChunked("/", "3\r\nabc\r\n0\r\nX-A: 1\r\n\r\n"), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {

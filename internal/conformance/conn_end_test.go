@@ -184,8 +184,8 @@ func TestRefusalEndsAtOnce(t *testing.T) {
 	}
 }
 
-// While a StreamFunc runs a reset ends its context; so a stream that has nothing to
-// say does not last for ever for nobody.
+// While a StreamFunc runs a reset ends its context; so a stream without events does
+// not outlive its client.
 func TestResetEndsTheContextOfAStream(t *testing.T) {
 	ended := make(chan error, 1)
 	resolver := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
@@ -339,7 +339,7 @@ func TestTraceOfAReset(t *testing.T) {
 	}
 }
 
-// What no resolver gets to see is in the log, as the client's doing, with its reason.
+// Requests that are refused before a resolver are logged at debug level, with the reason.
 func TestRefusedHeadIsLogged(t *testing.T) {
 	for in, why := range map[string]string{
 		"GET / HTTP/1.1\r\nHost : a\r\n\r\n": "field name is not a token",

@@ -33,7 +33,7 @@ func liveAnswers(resp *rawhttp.Response, err error) rawhttp.Resolver {
 	return liveAt(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return resp, err })
 }
 
-// What a client is told where a resolver fails: a fixed text, by the status alone.
+// When a resolver fails, the client gets a fixed text that depends only on the status.
 func TestResolverErrors(t *testing.T) {
 	forbidden := fmt.Errorf("open %s: %w", liveSecret, fs.ErrPermission)
 	tests := []struct {
@@ -363,8 +363,8 @@ func TestExchangeClosesResponseWithoutClient(t *testing.T) {
 	}
 }
 
-// A Response that serves once is refused a second time, with 500 and a word in the
-// log.
+// When a Response that serves once is used again, that request is answered with 500, and the
+// log says why.
 func TestResponseThatServesOnceServesOnce(t *testing.T) {
 	var log liveLog
 	n := new(atomic.Int32)
@@ -384,7 +384,7 @@ func TestResponseThatServesOnceServesOnce(t *testing.T) {
 	}
 }
 
-// The one that it is refused does not take it from the one that it serves.
+// The second use does not disturb the first.
 func TestResponseThatServesOnceIsNotClosedByAnother(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := new(atomic.Int32)
@@ -424,8 +424,8 @@ func TestResponseThatServesOnceIsNotClosedByAnother(t *testing.T) {
 	})
 }
 
-// A client that resets is no failure of the server's: neither in the middle of its
-// content nor before a StreamFunc has said a word.
+// A reset by the client is not logged as a failure of the server, whether within the content
+// or before the first Write of a StreamFunc.
 func TestResetIsNoServerError(t *testing.T) {
 	for _, stall := range []time.Duration{30 * time.Second, 0} {
 		t.Run(stall.String(), func(t *testing.T) { resetIsNoServerError(t, rawhttp.WithStallTimeout(stall)) })

@@ -190,7 +190,7 @@ func TestReadHeaderTimeout(t *testing.T) {
 	}})
 }
 
-// Between requests: 75 s, from when the client has the answer, without a word.
+// Between requests: 75 s without a byte, from when the client has the answer.
 func TestIdleTimeout(t *testing.T) {
 	get := liveGet("/a")
 	slow := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
@@ -238,8 +238,8 @@ func TestIdleTimeout(t *testing.T) {
 	}})
 }
 
-// Limits are left where they are while they are early, which must not show: after
-// any number of requests they are exact.
+// Although a deadline that is too early stays until it fires, limits are exact after any
+// number of requests.
 func TestLimitsStayExact(t *testing.T) {
 	get := liveGet("/a")
 	var requests []liveStep

@@ -40,8 +40,7 @@ func liveServeTLS(t *testing.T, config *tls.Config, wrap func(net.Conn) net.Conn
 	return c
 }
 
-// A Write of TLS that has met a deadline cannot go on, so deadlines that are early
-// must not be left.
+// A TLS connection cannot write after a deadline has passed, so early deadlines must not stay.
 func TestTLSAnswersFarApart(t *testing.T) {
 	config := liveTLS(t)
 	for _, apart := range []time.Duration{time.Second, 29 * time.Second, 31 * time.Second, 59 * time.Second} {
@@ -230,8 +229,7 @@ func TestTLSIdleConnectionSaysGoodbye(t *testing.T) {
 	})
 }
 
-// A client for which there is no connection may keep silent where TLS waits for it: that
-// has an end, too.
+// A client beyond WithMaxConns that is silent during the TLS handshake is limited as well.
 func TestTLSRefusedConnectionIsSilent(t *testing.T) {
 	config := liveTLS(t)
 	bubble(t, func(t *testing.T) {

@@ -29,7 +29,7 @@ func liveUnread(t *testing.T, opts ...rawhttp.Option) (c *liveClient, closed fun
 	}
 }
 
-// The response: while the server has bytes to send, 30 s in which none is taken.
+// The response: 30 s in which the client accepts no byte.
 func TestWriteStall(t *testing.T) {
 	large := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Text(200, strings.Repeat("x", 1<<20)), nil

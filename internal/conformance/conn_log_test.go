@@ -83,7 +83,7 @@ func TestLogOfRefusedHeads(t *testing.T) {
 	}
 }
 
-// A panic is worth more than silence: where there is no Logger it goes to standard error.
+// Without a Logger, a panic is printed to standard error.
 func TestPanicsWithoutLogger(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -119,7 +119,7 @@ func TestPanicsWithoutLogger(t *testing.T) {
 	}
 }
 
-// What goes wrong before there is a request over TLS is in the log too.
+// Failed TLS handshakes are logged too.
 func TestLogOfTLS(t *testing.T) {
 	config := liveTLS(t)
 	tests := []struct {

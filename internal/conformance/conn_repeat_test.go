@@ -19,8 +19,8 @@ var liveTell = rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request
 	return rawhttp.Text(200, fmt.Sprintf("%d %s%s %q %v %q%s", req.Conn().Request, req.Prefix(), req.Path(), body, err, req.Trailer().Get("Sum"), req.Header().Get("Z"))), nil
 })
 
-// A head that comes again is not parsed again: all else is of each request alone, however
-// what comes is split.
+// The same head is not parsed twice. Everything else belongs to each request alone, however
+// the input is split.
 func TestRepeatedHeads(t *testing.T) {
 	t.Parallel()
 	get, other := liveGet("/a/b"), liveGet("/a/c")
@@ -73,7 +73,7 @@ func TestRepeatedHeads(t *testing.T) {
 	}
 }
 
-// The beginning of a head that came before is no head.
+// The beginning of the previous head is not a complete head.
 func TestRepeatedHeadCutShort(t *testing.T) {
 	get := liveGet("/a")
 	for i := 1; i < len(get); i++ {
@@ -84,7 +84,7 @@ func TestRepeatedHeadCutShort(t *testing.T) {
 	}
 }
 
-// What a resolver does to its Request, as far as it may, is not there at the next.
+// Permitted changes to a Request do not affect the next one.
 func TestRepeatedHeadOfAChangedRequest(t *testing.T) {
 	get, other := liveGet("/get"), liveGet("/other")
 	post := strings.TrimSuffix(livePost("/p", "abc"), "abc")
@@ -120,8 +120,7 @@ func TestRepeatedHeadOfAChangedRequest(t *testing.T) {
 	}
 }
 
-// A Request that was kept too long, and is put in the place of another, has no part in
-// the next.
+// A Request that was kept too long and replaces another does not affect the next request.
 func TestRepeatedHeadBehindAKeptRequest(t *testing.T) {
 	var kept rawhttp.Request
 	resolver := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {

@@ -96,7 +96,7 @@ func watchClose(c net.Conn) {
 	c.Close()
 }
 
-// What is read ahead of a client that sends without end has an end.
+// The watch reads ahead a limited amount from a client that sends without end.
 func TestReadAheadIsBounded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const kernel, limit = 8 << 10, 32 << 10
@@ -317,7 +317,7 @@ func TestWriteAfterTheClientHasClosed(t *testing.T) {
 	})
 }
 
-// Who does not wait does not pay: there is no goroutine, and none stays.
+// A resolver that does not wait for its context causes no goroutine, and none remains.
 func TestWatchGoroutines(t *testing.T) {
 	count := func() (n int) {
 		for _, kind := range []string{"runWatch", "readAhead"} {

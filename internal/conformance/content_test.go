@@ -124,7 +124,7 @@ func TestRequestContentErrors(t *testing.T) {
 	}
 }
 
-// A server has made the content of its requests ready, and its trailer is theirs.
+// Content of a request made by a Server returns its Body, and sets its trailer.
 func TestRequestContentOfServer(t *testing.T) {
 	r := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 		b, err := io.ReadAll(req.WithPath("/x").Content([]byte("other"), nil))

@@ -193,7 +193,7 @@ func TestFileThatChangesWhileItIsSent(t *testing.T) {
 	}
 }
 
-// A file is what was opened: one that takes its name later is another.
+// An open file is served to its end, even if another takes its name.
 func TestFileThatIsReplacedOrRemovedWhileItIsSent(t *testing.T) {
 	content := filesLarge(300_000)
 	for name, do := range map[string]func(path string) error{
@@ -257,7 +257,7 @@ func TestFileLastModified(t *testing.T) {
 	}
 }
 
-// An edit is seen by the next request.
+// An edit is visible to the next request.
 func TestFileThatChangesBetweenRequests(t *testing.T) {
 	dir, path := filesWrite(t, "a.bin", "0")
 	_, addr := listen(t, rawhttp.WithResolver(filesOfDir(t, dir)))

@@ -135,8 +135,8 @@ type failingEntry struct {
 
 func (e failingEntry) Info() (fs.FileInfo, error) { return nil, e.err }
 
-// Any error of an fs.FS is a fault but those that say that there is no such name, or that
-// it may not be had.
+// Any error of an fs.FS is a fault of the server, except that a name does not exist or access is
+// denied.
 func TestFSErrors(t *testing.T) {
 	escape := filesEscape(t)
 	tests := []struct {
@@ -221,7 +221,7 @@ func TestFSOfAFolder(t *testing.T) {
 	}
 }
 
-// What the system lacks for a time, or has locked, is 503, on every system.
+// A temporary lack of resources, or a locked file, is answered with 503 on every system.
 func TestTreeErrors(t *testing.T) {
 	for want, errs := range map[int][]error{503: append(jail.Shortages, jail.LockErrors...), 500: jail.DeviceErrors} {
 		for _, err := range errs {

@@ -278,7 +278,7 @@ func TestFileResolver(t *testing.T) {
 	}
 }
 
-// The names of the tree that the tests are written for are all that it has.
+// The tree has exactly the names that the tests expect.
 func TestFilesTree(t *testing.T) {
 	var names []string
 	fs.WalkDir(filesTree(t), ".", func(name string, d fs.DirEntry, err error) error {

@@ -72,7 +72,7 @@ func unixAnswer(t testing.TB, r rawhttp.Resolver, target string) string {
 	return resolveString(t, r, resolveGet(t, target))
 }
 
-// A FIFO blocks whoever opens it, a device may do anything: both are not there.
+// Opening a FIFO may block and a device may do anything, so neither is found.
 // Nothing here waits for anything, so a test that hangs has found a bug.
 func TestSpecialFilesAreNotThere(t *testing.T) {
 	root := unixMake(t, map[string]string{
@@ -108,8 +108,7 @@ func TestSpecialFilesAreNotThere(t *testing.T) {
 	}
 }
 
-// A FIFO that somebody writes to can be opened, and is not there either; and its
-// writer is not read from.
+// A FIFO with a writer, which could be opened, is not found either, and is not read.
 func TestFIFOWithAWriterIsNotThere(t *testing.T) {
 	root := unixMake(t, nil)
 	path := filepath.Join(root, "fifo")
@@ -247,7 +246,7 @@ func TestSymbolicLinks(t *testing.T) {
 	}
 }
 
-// Loops end in an fs.FS too, whose links are its own to see to.
+// Loops of links end in an fs.FS too, although it follows links itself.
 func TestSymbolicLinksOfAnFS(t *testing.T) {
 	root := unixMake(t, map[string]string{"a.txt": "a", "to-a": "->a.txt", "self": "->self", "dangling": "->missing", "to-root": "->."})
 	r := unixSources(t, root)["os.DirFS"]

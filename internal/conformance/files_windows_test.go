@@ -9,8 +9,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// A file that somebody has opened for himself alone is 503, as an index file too: it
-// is there, and may be had later.
+// A file that another program has locked is answered with 503, also as an index file.
 func TestLockedFile(t *testing.T) {
 	dir, err := os.MkdirTemp("", "rawhttp")
 	if err != nil {

@@ -94,7 +94,7 @@ func TestInform(t *testing.T) {
 	}
 }
 
-// What follows the head of a response belongs to another one, or to another protocol.
+// Bytes after the head of a response belong to another response, or to another protocol.
 func TestInformAfterTheHead(t *testing.T) {
 	late := func(req *rawhttp.Request) {
 		if err := req.Inform(103); err == nil {

@@ -135,7 +135,7 @@ func TestListingGolden(t *testing.T) {
 	}
 }
 
-// What form a listing has.
+// Which form of a listing is selected.
 func TestListingNegotiation(t *testing.T) {
 	const (
 		html = "text/html; charset=utf-8"

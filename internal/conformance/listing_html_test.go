@@ -39,7 +39,7 @@ var (
 	listingFooter = regexp.MustCompile(`^<footer>((?:[\w. ]+\. )?)Also as ` + listingForm + ` and ` + listingForm + `\.</footer>$`)
 )
 
-// The policy allows the style of the page, and it alone.
+// The Content-Security-Policy allows only the style of the page.
 func TestListingPolicy(t *testing.T) {
 	a := listingAsk(t, listingPlace(t), "GET /pub/images/")
 	_, rest, _ := strings.Cut(a.Content, "<style>")
