@@ -81,7 +81,7 @@ func TestFramingExcess(t *testing.T) {
 	}
 }
 
-// Data earns framing, but not for later: the excess is never below 0.
+// Data reduces the excess of framing, but never below 0.
 func TestFramingExcessIsNotSavedUp(t *testing.T) {
 	large := fmt.Sprintf("%x\r\n%s\r\n", 100_000, strings.Repeat("x", 100_000))
 	wire, data, _ := bodyExcess(16<<10 + 1)
@@ -205,7 +205,7 @@ func TestMaximumContent(t *testing.T) {
 	}
 }
 
-// Wherever the connection ends, short of the end of the content, that is told.
+// Wherever within the content the connection ends, Read reports it.
 func TestContentEndsEarly(t *testing.T) {
 	tests := []struct{ name, head, wire string }{
 		{"fixed length", fmt.Sprintf(bodyFixed, 5), "hello"},
@@ -234,7 +234,7 @@ func TestContentEndsEarly(t *testing.T) {
 	}
 }
 
-// What becomes of the connection is told as it is.
+// Errors of the connection are returned unchanged.
 func TestContentOfABrokenConnection(t *testing.T) {
 	reset := errors.New("reset")
 	for _, tt := range []struct{ head, wire string }{

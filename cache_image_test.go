@@ -28,8 +28,8 @@ func imageWritten(t *testing.T, format *wireFormat, request string, resp *Respon
 	return b.String()
 }
 
-// Whether an answer comes from an image cannot be told: not from its bytes, whatever
-// was asked before, nor from the time in them.
+// An answer from an image has the same bytes as any other, including the Date, whatever was
+// requested before.
 func TestImageIsTheAnswer(t *testing.T) {
 	const content = "0123456789"
 	date := ""
@@ -90,7 +90,7 @@ func TestImageHasTheDate(t *testing.T) {
 	}
 }
 
-// One that changes a copy of a response does not get an image of what it was.
+// A changed copy of a response is not sent from an image of the original.
 func TestChangedResponseHasNoImage(t *testing.T) {
 	const get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 	format := &wireFormat{contentLength: true}
@@ -135,7 +135,7 @@ func TestLargeImage(t *testing.T) {
 	}
 }
 
-// What images are kept for lives longer than a Server, so they must not hold one.
+// Content with images may outlive a Server, so an image must not refer to one.
 func TestImagesHoldNoServer(t *testing.T) {
 	resp := imageResponse("hi")
 	defer runtime.KeepAlive(resp)
@@ -159,7 +159,7 @@ func TestImagesHoldNoServer(t *testing.T) {
 	t.Error("the Server is held")
 }
 
-// Where the connection is to close an image does not say otherwise.
+// An image is not used when the connection is to close.
 func TestImageOfALastAnswer(t *testing.T) {
 	format := &wireFormat{contentLength: true}
 	resp := imageResponse("content")
@@ -213,7 +213,7 @@ func TestPipelinedImages(t *testing.T) {
 	})
 }
 
-// Of an answer from an image is told what is told of any.
+// Traces and logs report an answer from an image like any other.
 func TestExchangeOfAnImage(t *testing.T) {
 	resp := imageResponse("content")
 	var seen []string

@@ -57,7 +57,7 @@ func keepSettle(t *testing.T, files *FileResolver, path string) *keptState {
 	return nil
 }
 
-// The very next request sees what has become of a file that is kept.
+// The first request after a change of a cached file sees the change.
 func TestKeptFileIsNeverStale(t *testing.T) {
 	changes := []struct {
 		name string
@@ -142,8 +142,8 @@ func TestKeptFileIsNeverStale(t *testing.T) {
 	})
 }
 
-// A file that has changed a moment ago may change again without a sign: it is read
-// afresh each time.
+// A file that changed a moment ago may change again with the same time, so each request reads
+// it.
 func TestYoungFileIsNotKept(t *testing.T) {
 	files, folder := keepSite(t, "0")
 	for i := range 100 {
@@ -162,7 +162,7 @@ func TestYoungFileIsNotKept(t *testing.T) {
 	}
 }
 
-// What a kept file is answered with is what any file is.
+// The answer from a cached file is that of any other file.
 func TestKeptFileIsAnsweredAlike(t *testing.T) {
 	t.Parallel()
 	files, _ := keepSite(t, "0123456789", WithCacheControl("no-cache"), WithMediaType(".none", "a/b"))
@@ -250,7 +250,7 @@ func TestKeptFilesAreBounded(t *testing.T) {
 	}
 }
 
-// Of a request nothing is kept but the path: its fields are large, and secret.
+// The cache retains only the path of a request: its fields are large, and secret.
 func TestKeptFileHoldsNoHead(t *testing.T) {
 	files, folder := keepSite(t, "content")
 	keepSettle(t, files, "/f")
@@ -374,7 +374,7 @@ func TestKeptFileHasStrongTag(t *testing.T) {
 	}
 }
 
-// A file system of a program's own is asked for each answer.
+// A file system of the program is asked on each request.
 func TestFileSystemIsNotKept(t *testing.T) {
 	t.Parallel()
 	files, err := FS(os.DirFS(t.TempDir()))

@@ -25,7 +25,7 @@ func keepFolder(t *testing.T) (files *FileResolver, folder string) {
 	return files, folder
 }
 
-// The very next listing shows what has become of a folder whose names are kept.
+// The first listing after a change of a cached folder shows the change.
 func TestKeptNamesAreNeverStale(t *testing.T) {
 	t.Parallel()
 	changes := []struct {
@@ -129,7 +129,7 @@ func TestKeptNamesAreListedAlike(t *testing.T) {
 	running.Wait()
 }
 
-// Names are all that is kept of a folder.
+// Only the names of a folder are cached.
 func TestKeptNamesKnowNoSizes(t *testing.T) {
 	t.Parallel()
 	files, folder := keepFolder(t)
@@ -234,7 +234,7 @@ func TestKeptNamesAreNotRead(t *testing.T) {
 	}
 }
 
-// What has changed a moment ago may change again without a sign.
+// A folder that changed a moment ago may change again with the same time.
 func TestYoungFolderIsNotKept(t *testing.T) {
 	t.Parallel()
 	files, folder := keepFolder(t)
@@ -252,7 +252,7 @@ func TestYoungFolderIsNotKept(t *testing.T) {
 	}
 }
 
-// What keeping names takes is counted while they are read, and too much of it given up.
+// The memory of names is counted while they are read. If it is too much, they are not cached.
 func TestKeptNamesAreBounded(t *testing.T) {
 	t.Parallel()
 	for _, length := range []int{8, 250} {

@@ -39,7 +39,7 @@ func (c *liveCounted) taken() []string {
 
 type contextKey struct{}
 
-// Values outlive the end, and one derived from the context needs no goroutine.
+// Values are available after the end of the context, and a derived context needs no goroutine.
 func TestRequestContextValues(t *testing.T) {
 	s := newServer(t, WithResolver(say("")))
 	g, err := s.newGroup(context.WithValue(context.Background(), contextKey{}, "v"), nil)
@@ -118,8 +118,8 @@ func TestIdleConnectionIsSlim(t *testing.T) {
 	}
 }
 
-// A connection is evicted only as long as it is what it was when it was chosen: the request
-// that comes in the same moment is answered, and either is told of the other.
+// A connection is evicted only if it is still idle. A request that arrives at the same moment is
+// answered, and its connection then closes.
 func TestEvictionAndRequest(t *testing.T) {
 	s := newServer(t, WithResolver(say("hi")))
 	client, server := net.Pipe()
@@ -235,7 +235,7 @@ func TestAddrOf(t *testing.T) {
 
 var errLiveTooMany = &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
 
-// A connection that is refused is none that can be evicted, from its first moment.
+// A refused connection cannot be evicted at any time.
 func TestRefusedConnectionIsNotEvicted(t *testing.T) {
 	s := newServer(t, WithMaxConns(1), WithResolver(say("hi")))
 	g, err := s.newGroup(context.Background(), nil)

@@ -178,7 +178,7 @@ func TestParkedConnectionHoldsNoBuffer(t *testing.T) {
 	}
 }
 
-// What programs do that keep what is not theirs any more must not reach others.
+// A program that keeps what it no longer owns must not disturb other requests.
 
 // A Request that is kept says nothing that can be relied on, but does no harm.
 func TestRequestIsKept(t *testing.T) {
@@ -199,7 +199,7 @@ func TestRequestIsKept(t *testing.T) {
 	}
 }
 
-// Who keeps a connection that is gone keeps no others.
+// A program that keeps a closed connection keeps no others in memory.
 func TestConnectionThatIsGoneStandsAlone(t *testing.T) {
 	g := &group{srv: newServer(t, WithResolver(say("hi")))}
 	var conns []*conn
@@ -223,7 +223,7 @@ func TestConnectionThatIsGoneStandsAlone(t *testing.T) {
 	}
 }
 
-// Content of which there is much leaves much time.
+// The more content is received, the more time the client has.
 func TestContentTimeOfMuch(t *testing.T) {
 	for received, want := range map[int64]time.Duration{
 		0: 30 * time.Second, 240 * 30: 30 * time.Second, 240*60 + 60: 60*time.Second + 250*time.Millisecond,

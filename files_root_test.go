@@ -98,7 +98,7 @@ func TestRootIsFollowed(t *testing.T) {
 	}
 }
 
-// Nobody looks at the path twice in a second.
+// The path of the root is checked once a second at most.
 func TestRootIsLookedAtOnceASecond(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a folder that is open cannot be renamed")
@@ -171,7 +171,7 @@ func TestRootIsFollowedUnderLoad(t *testing.T) {
 	}
 }
 
-// A resolver that was closed stays so, whatever the path names.
+// A closed resolver stays closed, whatever the path leads to.
 func TestClosedRootIsNotFollowed(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "v1")
 	rootMake(t, dir, "old")

@@ -121,7 +121,7 @@ func FuzzParseRanges(f *testing.F) {
 	})
 }
 
-// The same, with fields that look more like some.
+// The same, with random fields that resemble valid ones.
 func TestParseRangesAtRandom(t *testing.T) {
 	r := rand.New(rand.NewPCG(14, 2))
 	number := func(size int64) string {

@@ -189,7 +189,7 @@ func wholeOf(r *Request) parsedWhole {
 	return parsedWhole{parsedOf(r), r.head.Persist, r.head.Expect, r.head.Form, string(r.Head())}
 }
 
-// Nothing of the request before is left, also where the heads are equally long.
+// Nothing remains of the previous request, even if the heads have the same length.
 func TestRequestParseForgets(t *testing.T) {
 	const first, second = "PUT /a?b HTTP/1.1\r\nHost: ccccc\r\nX: y\r\n\r\n", "GET /d%65 HTTP/1.1\r\nHost: f\r\nZ: w\r\n\r\n"
 	var r Request
@@ -222,8 +222,8 @@ type errorsCoder int
 func (c errorsCoder) Error() string   { return fmt.Sprint("coder ", int(c)) }
 func (c errorsCoder) StatusCode() int { return int(c) }
 
-// What a client reads of an error is the status, or the rule that a head broke; of
-// the cause nothing.
+// The client reads the status of an error, or the rule that its head broke, but nothing of the
+// cause.
 func TestErrorResponse(t *testing.T) {
 	const secret = "S3CRET"
 	cause := errors.New(secret)
@@ -281,7 +281,7 @@ func TestErrorResponse(t *testing.T) {
 }
 
 // "Allow goes with 405": a 405 MUST have the field, even if it is empty (RFC 9110,
-// section 15.5.6), no other status has it from us.
+// section 15.5.6); the server adds it to no other status.
 func TestErrorResponseAllow(t *testing.T) {
 	tests := []struct {
 		err  error

@@ -148,8 +148,7 @@ func TestParseScriptStatus(t *testing.T) {
 	}
 }
 
-// The fields that are the connection's are dropped, in any case; those that look so
-// are not.
+// The fields of the connection are dropped, ignoring case; similar ones are not.
 func TestScriptFieldsDropped(t *testing.T) {
 	for name, dropped := range map[string]bool{
 		"Connection": true, "CONNECTION": true, "keep-alive": true, "Proxy-Connection": true, "TE": true, "Trailer": true, "transfer-Encoding": true, "Upgrade": true, "Date": true,

@@ -57,7 +57,7 @@ func TestBinaryStatus(t *testing.T) {
 	}
 }
 
-// The commands that stop nothing gracefully end at the first signal.
+// The commands with nothing to shut down end at the first signal.
 func TestBinarySignalEndsCommands(t *testing.T) {
 	t.Parallel()
 	binary := build(t)

@@ -25,7 +25,7 @@ func FuzzParseDate(f *testing.F) {
 	})
 }
 
-// The same, with dates of which a byte or two are another.
+// The same, with dates in which a byte or two are changed.
 func TestParseDateAtRandom(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	accepted := 0

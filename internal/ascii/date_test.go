@@ -129,7 +129,7 @@ func TestParseDate(t *testing.T) {
 	}
 }
 
-// What we write we read, and so does another implementation.
+// Dates that are written can be read, also by another implementation.
 func TestDatesAreReadBack(t *testing.T) {
 	for day := range 40_000 { // every day from 1970 to the middle of 2079, with all hours, minutes and seconds
 		want := time.Unix(int64(day)*86400+int64(day*7919%86400), 0).UTC()

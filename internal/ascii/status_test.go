@@ -37,7 +37,7 @@ func TestReasonPhrase(t *testing.T) {
 	}
 }
 
-// A row that is there twice would never be found.
+// A second row with the same key would never be found.
 func TestReasonPhrasesAscend(t *testing.T) {
 	last := 0
 	for _, row := range reasonPhrases {

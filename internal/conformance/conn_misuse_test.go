@@ -15,7 +15,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// What programs do that keep what is not theirs any more must not reach others.
+// A program that keeps what it no longer owns must not disturb other requests.
 
 // misuseRounds has clients that send content in two pieces to /misuse, each of which is
 // answered before the second, and others that ask for /own in two pieces meanwhile.

@@ -332,7 +332,7 @@ func TestListingOfManyNames(t *testing.T) {
 	}
 }
 
-// What is over the limit of a listing is not even kept.
+// Entries beyond the limit of a listing are not kept in memory.
 func TestListingOfTooManyNames(t *testing.T) {
 	t.Parallel()
 	fake := &listingFake{t: t, names: 300_000, mayRead: true}

@@ -19,7 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// No program can make options of its own, so New need not expect any.
+// A program cannot implement Option, so New need not expect others.
 func TestOptionsAreSealed(t *testing.T) {
 	for _, option := range []reflect.Type{reflect.TypeFor[rawhttp.Option](), reflect.TypeFor[rawhttp.FileOption]()} {
 		sealed := false
@@ -74,7 +74,7 @@ func TestNewOptions(t *testing.T) {
 	}
 }
 
-// 0 is off where off makes sense, negative is an error.
+// 0 means off where that makes sense; a negative value is an error.
 func TestNewBounds(t *testing.T) {
 	tests := []struct {
 		name           string

@@ -96,7 +96,7 @@ func TestClientBehindProxies(t *testing.T) {
 	}
 }
 
-// Without WithTrustedProxies the field is nobody's word.
+// Without WithTrustedProxies the field is ignored.
 func TestClientWithoutTrustedProxies(t *testing.T) {
 	var got []string
 	_, addr := listen(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {

@@ -403,7 +403,7 @@ func TestIfRange(t *testing.T) {
 	}
 }
 
-// Several ranges in every framing that there is.
+// Several ranges in every framing.
 func TestFramingOfRanges(t *testing.T) {
 	requests := map[string]string{
 		"by length":    "GET / HTTP/1.1\r\nHost: a\r\n",

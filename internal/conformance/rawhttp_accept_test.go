@@ -280,8 +280,7 @@ func TestEvictionOfSeveral(t *testing.T) {
 	})
 }
 
-// Those that cannot be told are closed without a word: as many as could be told at
-// once linger.
+// Refused connections beyond the number that may linger are closed without an answer.
 func TestManyRefusedConnections(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := make(chan struct{})

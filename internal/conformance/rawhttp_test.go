@@ -314,7 +314,7 @@ func TestRequestContextOutlivesServeContext(t *testing.T) {
 	})
 }
 
-// Stats count what was and what is.
+// Stats counts both totals and the present.
 func TestStats(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newLiveHalf(t, rawhttp.WithResolver(livePath))

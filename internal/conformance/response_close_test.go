@@ -359,7 +359,7 @@ func TestFirstClosesWhatItDrops(t *testing.T) {
 	}
 }
 
-// What fails while it is read is closed too.
+// Content that fails while it is read is closed too.
 func TestWriteResponseClosesWhatFails(t *testing.T) {
 	broken := errors.New("broken")
 	for _, size := range []int64{-1, 3, 1 << 20} {

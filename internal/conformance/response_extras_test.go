@@ -158,7 +158,7 @@ func TestSetTrailer(t *testing.T) {
 	}
 }
 
-// What frames, routes or authenticates a message comes too late after its content.
+// Fields that frame, route or authenticate a message are not allowed in a trailer section.
 func TestSetTrailerRefuses(t *testing.T) {
 	value := func() string { return "1" }
 	for name, ok := range map[string]bool{

@@ -40,7 +40,7 @@ func scriptioVariables(t testing.TB, answer string) []string {
 	return vars
 }
 
-// The environment of a script is what stands here, and nothing else.
+// The environment of a script has exactly these variables.
 func TestScriptEnvironment(t *testing.T) {
 	for _, name := range []string{"LANG", "LC_ALL", "TZ"} {
 		t.Setenv(name, "") // restores it

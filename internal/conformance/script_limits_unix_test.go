@@ -296,7 +296,7 @@ func TestScriptsWithoutALimit(t *testing.T) {
 	}
 }
 
-// A failure is told to the log; to the client only where nothing was printed.
+// A failure is logged, and answered if nothing was printed.
 func TestScriptThatFails(t *testing.T) {
 	tests := []struct {
 		name, script string

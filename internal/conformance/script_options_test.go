@@ -89,7 +89,7 @@ func scriptoptClose(s *rawhttp.Server) {
 	}
 }
 
-// Options that there are.
+// Options that make sense.
 func TestScriptOptionsTaken(t *testing.T) {
 	for _, tt := range []struct {
 		name   string

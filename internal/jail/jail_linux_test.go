@@ -26,7 +26,7 @@ func beneathOf(t testing.TB, dir string) jail.Tree {
 	return j
 }
 
-// Dir takes openat2 where it is there.
+// Dir uses openat2 where it exists.
 func TestOpenJailTakesOpenat2(t *testing.T) {
 	beneathOf(t, ".")
 	j, err := jail.OpenJail(".")

@@ -168,7 +168,7 @@ func TestParseRequestLenientAcceptsTheStrict(t *testing.T) {
 	}
 }
 
-// Folded fields are one value for the rules that read them.
+// A folded field is one value.
 func TestParseRequestLenientFramesFoldedFields(t *testing.T) {
 	const in = "POST / HTTP/1.1\nHost: a\nExpect:\n 100-continue\nConnection: x,\n close\n\n"
 	req, _, err := parseLenient([]byte(in))
@@ -297,7 +297,7 @@ func TestParseRequestLenientRefuses(t *testing.T) {
 	}
 }
 
-// What no leniency is said for is refused as ever.
+// Anything for which no leniency is documented is still refused.
 func TestParseRequestLenientRefusesTheRest(t *testing.T) {
 	relaxed := map[string]bool{
 		"leading bare LF": true, "request line ends in LF": true, "field line ends in LF": true, "empty field value ends in LF": true,

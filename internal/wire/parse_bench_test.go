@@ -49,7 +49,7 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
-// BenchmarkParseByteByByte returns the parser one byte more at a time. What a byte
+// BenchmarkParseByteByByte passes the parser one byte more at a time. What a byte
 // costs must not grow with the head.
 func BenchmarkParseByteByByte(b *testing.B) {
 	for _, size := range []int{1 << 10, 16 << 10} {

@@ -193,7 +193,7 @@ func TestParseRequestAccepts(t *testing.T) {
 	}
 }
 
-// The parts of the head are known by their offsets in it.
+// The parts of a head are offsets into it.
 func TestParseRequestOffsets(t *testing.T) {
 	const in = "\r\nPUT /a%62?c HTTP/1.1\r\nHost: h\r\nX:  v w \r\nY:\r\n\r\n"
 	req, _, err := parseRequest([]byte(in))
@@ -259,7 +259,7 @@ func TestParseRequestKeepsNothingOfTheInput(t *testing.T) {
 	}
 }
 
-// Room after the input is the caller's too.
+// The parser does not write to the capacity after the input.
 func TestParseRequestLenientWritesNothingBehindTheInput(t *testing.T) {
 	b := []byte("GET / HTTP/1.1\nHost: a and more")
 	if _, _, err := parseLenient(b[:len("GET / HTTP/1.1\nHost: a")]); err != nil {
