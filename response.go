@@ -345,46 +345,6 @@ func mayBeTrailer(name string) bool {
 		"Location", "Max-Forwards", "Pragma", "Range", "Accept-Ranges", "Retry-After", "Vary")
 }
 
-// OnClose adds a function to be called once when the Response is no longer needed: by the
-// server after the exchange, however it ended, or by [Response.Close]. Content is closed
-// first; then the functions are called in the order in which they were added. OnClose makes
-// the Response serve once, like that of [File]; a resolver that wraps another must call
-// [Response.Clone] first, so that a shared Response stays reusable.
-//
-// Use it to release what a stream needs until it has been written. A deferred call in
-// Resolve would run too early:
-//
-//	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-//	resp, err := next.Resolve(ctx, req)
-//	if err != nil {
-//		cancel()
-//		return nil, err
-//	}
-//	return resp.Clone().OnClose(cancel), nil
-//
-// f runs on the goroutine of the connection or of the caller of Close. If it panics, the
-// panic is logged and the connection ends. If the Response has already been served, which
-// is a mistake as for Set, f is called at once.
-func (r *Response) OnClose(f func()) *Response {
-	switch {
-	case f == nil:
-		r.fail(errors.New("OnClose with a nil function"))
-	case r.isServed():
-		f()
-	default:
-		r.src = &source{closer: closeFunc(f), inner: r.src}
-	}
-	return r
-}
-
-// A closeFunc is a function added by OnClose.
-type closeFunc func()
-
-func (f closeFunc) Close() error {
-	f()
-	return nil
-}
-
 // CloseAfter makes the server close the connection after the Response.
 func (r *Response) CloseAfter() *Response {
 	if !r.isServed() {
