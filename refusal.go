@@ -44,9 +44,10 @@ func addErrorFields(r *Response, err error) *Response {
 //
 // A [Server] handles the error as if it had been returned: it logs it, asks [WithErrorPage] for
 // a page, which gets the fields that were set here, answers OPTIONS with 204 in place of 405,
-// and closes the connection if the content of the request is at fault. But the Response is
-// final: [First] does not ask the next resolver. So a resolver that wraps belongs around First,
-// not into it.
+// and closes the connection if the content of the request is at fault. A field that was set
+// here replaces those of the page of that name, but Vary and Set-Cookie add to them. The
+// Response is final: [First] does not ask the next resolver. So a resolver that wraps belongs
+// around First, not into it.
 //
 // A nil error is a mistake that [Response.Err] reports.
 func ErrorResponse(err error) *Response {
@@ -80,7 +81,7 @@ func (e errorCause) answer(ctx context.Context, c *conn, changed *Response) (r *
 		name := strings.ToLower(f.name)
 		switch {
 		case slices.Contains(original.fields, f):
-		case put[name]:
+		case put[name], name == "vary", name == "set-cookie": // those of the page are still true
 			r.Add(f.name, f.value)
 		default:
 			r.Set(f.name, f.value)

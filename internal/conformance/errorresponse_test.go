@@ -49,6 +49,12 @@ func TestErrorResponse(t *testing.T) {
 		{"OPTIONS in place of 405", "OPTIONS / HTTP/1.1\r\nHost: a\r\n\r\n", fails(&rawhttp.StatusError{Status: 405, Allow: []string{"PUT"}}), nil,
 			"HTTP/1.1 204 No Content\r\nAllow: PUT\r\n" + sniff + "\r\n" + id + "\r\n\r\n"},
 		{"a page", get, fails(fs.ErrNotExist), page, "HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nContent-Length: 3\r\nX-Page: yes\r\n" + id + "\r\n\r\n404"},
+		{"a page, and lists that both add to", get, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+			return rawhttp.ErrorResponse(fs.ErrNotExist).Add("Vary", "Origin").Add("vary", "Accept").Add("Set-Cookie", "b=2").Add("X-Page", "no"), nil
+		}), func(_ context.Context, _ *rawhttp.Request, status int, _ error) *rawhttp.Response {
+			return rawhttp.Text(status, "").Set("Vary", "Accept").Set("Set-Cookie", "a=1").Set("X-Page", "yes")
+		}, "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 0\r\n" +
+			"Vary: Accept\r\nSet-Cookie: a=1\r\nVary: Origin\r\nvary: Accept\r\nSet-Cookie: b=2\r\nX-Page: no\r\nX-Id: 7\r\n\r\n"},
 		{"no response", get, readOnly, nil, liveText("200 OK", []string{id}, "get of GET")},
 		{"content at fault", chunked(11), rawhttp.LimitBody(10, reader), nil,
 			liveText("413 Content Too Large", []string{sniff, id, "Connection: close"}, "413 Content Too Large: content is too large (RFC 9110, section 15.5.14)\n")},
