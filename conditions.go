@@ -180,21 +180,23 @@ func conditionStatus(req *Request, v *validators) int {
 
 // Precondition evaluates the preconditions of a request for rep, as the server does for a GET
 // of [Content]: If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since, in the
-// order of RFC 9110, section 13.2.2. It returns nil if the request is to be carried out, a 304
-// for a GET or HEAD of what the client has already, and otherwise a 412 (Precondition Failed), for
-// which the server asks [WithErrorPage], as with [ErrorResponse]. Precondition
-// is for PUT, DELETE and other methods that must not undo what another client has changed, and
-// for a GET whose content takes time to make.
+// order of RFC 9110, section 13.2.2. It returns nil if the request should be carried out. It
+// returns a 304 for a GET or HEAD of content that the client already has, and otherwise a 412
+// (Precondition Failed), for which the server calls [WithErrorPage], as for [ErrorResponse].
 //
-// rep is the representation as it is before the request. Its ETag and ModTime are compared; its
-// Body is neither read nor closed. The zero Representation stands for one that does not exist:
-// no If-Match is true for it, and "If-None-Match: *" is, by which a client creates a resource
-// but does not replace it. A representation that exists but has no validators must have a
-// MediaType, to be told from that.
+// Use it for PUT, DELETE and other methods, so that they do not undo a change by another
+// client, and for a GET whose content takes time to make.
 //
-// A weak ETag never satisfies If-Match. A ModTime of the last two seconds does not satisfy
-// If-Unmodified-Since at the same time, since another change might not show. Precondition and
-// the change must be one step: the caller holds a lock, or the storage compares versions.
+// rep is the representation before the request. Precondition compares its ETag and ModTime; it
+// neither reads nor closes Body. The zero Representation stands for one that does not exist:
+// then If-Match is always false, and "If-None-Match: *" is true, by which a client asks to
+// create a resource but not to replace it. A representation that exists but has no validators
+// must have a MediaType, to distinguish it from the zero one.
+//
+// A weak ETag never satisfies If-Match. A ModTime of the last two seconds does not satisfy an
+// If-Unmodified-Since of the same time, since another change might not show. Nothing must
+// change rep between Precondition and the change: hold a lock, or let the storage compare
+// versions.
 func (rep Representation) Precondition(req *Request) *Response {
 	if req == nil {
 		panic("rawhttp: Precondition: the Request is nil")

@@ -18,14 +18,15 @@ var ErrIncomplete = wire.ErrIncomplete
 // [Server.Shutdown] or [Server.Close].
 var ErrServerClosed = errors.New("rawhttp: the server is closed")
 
-// ErrAbort makes the server end a connection without an answer, as some want to treat a client
-// that attacks. It is returned, alone or wrapped, by a [Resolver], the function of a
-// [StreamFunc] or [Upgrade], or the reader of a [Stream].
+// ErrAbort makes the server end a connection without an answer, for example when a client
+// appears to be attacking. Return it, alone or wrapped, from a [Resolver], from the function
+// of a [StreamFunc] or [Upgrade], or from the reader of a [Stream].
 //
-// The connection is closed with a reset, where it or what it wraps (by a method NetConn) has a
-// method SetLinger, as TCP has. Nothing is logged and [WithErrorPage] is not asked; responses
-// to earlier requests are sent, but the reset may overtake them. [Exchange], and the hooks for
-// the end of a connection, report ErrAbort; Status is 0 if no response was begun.
+// The connection is reset if it, or a connection that it wraps and returns from a method
+// NetConn, has a method SetLinger, as TCP connections have; otherwise it is closed. Nothing is
+// logged, and [WithErrorPage] is not called. Responses to earlier requests are sent, but the
+// reset may overtake them. [Exchange] and the hooks for the end of a connection report
+// ErrAbort; Status is 0 if no response had begun.
 var ErrAbort = errors.New("rawhttp: the connection is aborted")
 
 // A ParseError reports a request, or for [ParseResponse] a response, that cannot be accepted.

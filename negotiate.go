@@ -137,14 +137,14 @@ func paramOf(params, name string) (value string, ok bool) {
 	return "", false
 }
 
-// Accepts returns the one of the media types that the client likes best, by the Accept field
-// (RFC 9110, section 12.5.1), and the first of those that it likes as much: so the server's
-// preference is their order. It returns "" if the client accepts none of them, and the first
-// if there is no Accept field. A client accepts a type with the weight of the most
-// specific range that matches it: type and parameters, type, "text/*", or "*/*".
+// Accepts returns the media type that the client prefers, according to its Accept field (RFC
+// 9110, section 12.5.1). Of types that it prefers equally, Accepts returns the first, so list
+// them in the server's order of preference. It returns "" if the client accepts none of them,
+// and the first if there is no Accept field. The weight of a type is that of the most specific
+// range that matches it: type and parameters, type, "text/*", or "*/*".
 //
-// A response that depends on it should have the field Vary: Accept. Where none is accepted,
-// the program may answer with 406 (Not Acceptable), or with its first type nevertheless.
+// A response that depends on the result should have the field Vary: Accept. If the result is
+// "", the program may answer with 406 (Not Acceptable), or send its first type anyway.
 //
 // Accepts panics if a media type is not of the form type/subtype, with parameters or without,
 // or if req is nil.

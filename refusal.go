@@ -31,10 +31,10 @@ func addErrorFields(r *Response, err error) *Response {
 	return r
 }
 
-// ErrorResponse returns the Response to an error of [Resolver.Resolve]: its status is that of
-// [StatusOf], its content a line of plain text that does not show the error, with Allow where
-// the status is 405. It is for resolvers that wrap others and add fields to each response, such
-// as a request's number, CORS or Retry-After:
+// ErrorResponse returns the Response to an error of [Resolver.Resolve]. Its status is that of
+// [StatusOf], and its content a line of plain text that does not show the error; a 405 has the
+// field Allow. It is meant for resolvers that wrap others and add fields to every response,
+// such as a request ID, CORS fields or Retry-After:
 //
 //	resp, err := next.Resolve(ctx, req)
 //	if err != nil {
@@ -42,12 +42,14 @@ func addErrorFields(r *Response, err error) *Response {
 //	}
 //	return resp.Clone().Set("X-Request-Id", id), nil
 //
-// A [Server] handles the error as if it had been returned: it logs it, asks [WithErrorPage] for
-// a page, which gets the fields that were set here, answers OPTIONS with 204 in place of 405,
-// and closes the connection if the content of the request is at fault. A field that was set
-// here replaces those of the page of that name, but Vary and Set-Cookie add to them. The
-// Response is final: [First] does not ask the next resolver. So a resolver that wraps belongs
-// around First, not into it.
+// A [Server] treats the Response as it would treat the error itself: it logs the error, calls
+// [WithErrorPage] for a page, answers OPTIONS with 204 instead of 405, and closes the
+// connection if the content of the request is at fault. Fields set on the Response are added
+// to the page. They replace the page's fields of the same name, except Vary and Set-Cookie,
+// which are added.
+//
+// The Response is final: [First] does not ask the next resolver. So wrap First as a whole, not
+// the resolvers in it.
 //
 // A nil error is a mistake that [Response.Err] reports.
 func ErrorResponse(err error) *Response {

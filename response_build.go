@@ -332,31 +332,35 @@ const (
 	npmTime      = 499162500 // 1985-10-26 08:15:00 UTC, set on every file of an npm package
 )
 
-// ParseResponse parses the response that b begins with, to a request with the method, which
-// decides with the status whether it has content (RFC 9112, section 6.3).
+// ParseResponse parses the response at the beginning of b. The method is that of the request,
+// since it determines, together with the status, whether the response has content (RFC 9112,
+// section 6.3).
 //
-// There are three outcomes, as of [ParseRequest], and the same limits and strictness: a Response
-// and the rest of b; or [ErrIncomplete], while the head, or the content whose end the head says,
-// is not whole; or a [*ParseError] with a Status of 502 (Bad Gateway), whose Offset counts from
-// the beginning of b. 1xx responses are not skipped: the final one follows in rest.
+// The limits and the strictness are those of [ParseRequest], and so are the three outcomes: a
+// Response and the rest of b; [ErrIncomplete] while the head or the content is incomplete; or
+// a [*ParseError] with the Status 502 (Bad Gateway), whose Offset counts from the beginning of
+// b. 1xx responses are not skipped: the final response follows in rest.
 //
-// The content has been decoded. Content without Content-Length or chunked ends with the
-// connection: it is all of b, and rest is nil, which it is not otherwise. So whoever reads
-// from a connection reads to its end then, and parses again.
+// The content is decoded from its framing. Content with neither Content-Length nor the chunked
+// coding ends when the connection closes. Then it is all of b, and rest is nil; in all other
+// cases rest is not nil. So a program that reads from a connection and gets a nil rest must
+// read to the end of the connection and parse again.
 //
-// The Response may be changed, answered with, and written any number of times. It has the
-// fields as received but for those by which a server frames what it sends: Content-Length,
-// Transfer-Encoding, Trailer and Connection. It has the trailer fields of chunked content that
-// [Response.SetTrailer] permits, and closes the connection if the one received does so. Its
-// Date takes the place of the server's. The reason phrase is not kept, as it means nothing
-// (RFC 9112, section 4). That to HEAD answers HEAD alone, with the declared length; any other
-// request is answered with 500. One with a status of 1xx, which [Request.Inform] and [Upgrade]
-// send, cannot be written: Err reports that.
+// The Response may be changed, returned by a resolver, and written any number of times. It has
+// the fields that were received, except those that frame the message (Content-Length,
+// Transfer-Encoding, Trailer and Connection), and those trailer fields that
+// [Response.SetTrailer] permits. If the response received closes its connection, so does this
+// one. Its Date replaces the server's. The reason phrase is not kept, since it has no meaning
+// (RFC 9112, section 4).
 //
-// [Response.WriteTo] writes a Response whose bytes parse, for the same method, to an equal one,
-// and these bytes are written back as they are.
+// A response to HEAD answers only HEAD, with the declared length; a request with any other
+// method is answered with 500. A 1xx response cannot be written, and Err reports that:
+// [Request.Inform] and [Upgrade] send those.
 //
-// The Response keeps no reference to b.
+// [Response.WriteTo] writes bytes that parse, for the same method, to an equal Response.
+// Parsing and writing those bytes again does not change them.
+//
+// The Response does not refer to b.
 func ParseResponse(b []byte, method string) (resp *Response, rest []byte, err error) {
 	var h wire.Head
 	var p wire.Parser
