@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"net"
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"example.com/rawhttp/internal/ascii"
 )
@@ -203,56 +201,3 @@ func toFolder(req *Request) *Response {
 	}
 	return Redirect(301, location)
 }
-
-// Answer returns the exact bytes with which a [Server] for r answers the given bytes, with
-// default options but without the Date field. It is meant for unit tests and examples,
-// since it needs no connection:
-//
-//	got := rawhttp.Answer(r, "GET /a HTTP/1.1\r\nHost: example.test\r\n\r\n")
-//
-// The request is everything that a client sends before it closes its side of a connection:
-// a head with CRLF line ends, and content framed according to the head. A malformed request
-// is answered as the server answers it, an incomplete one with 400. Several requests in a
-// row are answered in turn, until a response closes the connection; no bytes get no answer.
-// A response that the server would cut ends at that point.
-//
-// The request has no connection: [Request.Conn] returns the zero ConnInfo. The context of
-// Resolve ends with the exchange, not earlier. A panic of r is answered with 500, and
-// written to standard error with its stack. Answer panics if r is nil. It may be called
-// concurrently.
-func Answer(r Resolver, request string) string {
-	if r == nil {
-		panic("rawhttp: Answer: the Resolver is nil")
-	}
-	unconnected := ResolverFunc(func(ctx context.Context, req *Request) (*Response, error) {
-		return r.Resolve(ctx, req.WithConn(ConnInfo{}))
-	})
-	srv, err := New(WithResolver(unconnected), WithDate(false), WithHalfClose(true))
-	if err != nil {
-		panic(err) // cannot happen with these options
-	}
-	conn := &answerConn{in: strings.NewReader(request)}
-	srv.ServeConn(context.Background(), conn) // the response shows what went wrong
-	return conn.out.String()
-}
-
-// An answerConn is a connection to a client that has sent everything, and accepts
-// everything it is sent.
-type answerConn struct {
-	in  *strings.Reader
-	out strings.Builder
-}
-
-func (c *answerConn) Read(p []byte) (int, error)     { return c.in.Read(p) }
-func (c *answerConn) Write(p []byte) (int, error)    { return c.out.Write(p) }
-func (*answerConn) Close() error                     { return nil }
-func (*answerConn) LocalAddr() net.Addr              { return answerAddr{} }
-func (*answerConn) RemoteAddr() net.Addr             { return answerAddr{} }
-func (*answerConn) SetDeadline(time.Time) error      { return nil }
-func (*answerConn) SetReadDeadline(time.Time) error  { return nil }
-func (*answerConn) SetWriteDeadline(time.Time) error { return nil }
-
-type answerAddr struct{}
-
-func (answerAddr) Network() string { return "memory" }
-func (answerAddr) String() string  { return "memory" }
