@@ -142,7 +142,8 @@ func (c *conn) resolve(ctx context.Context) *Response {
 			return c.failure(ctx, err)
 		}
 	case resp.more != nil && resp.more.cause != nil && resp.Err() == nil:
-		return resp.more.cause.answer(ctx, c, resp)
+		cause := resp.more.cause
+		return cause.amend(c.resolveError(ctx, cause.err()), resp)
 	case resp.status == 405 && c.work.req.isOptions():
 		c.closeResponse(resp)
 		return allowed(resp.get("Allow"))

@@ -1,7 +1,6 @@
 package rawhttp
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -61,19 +60,19 @@ func ErrorResponse(err error) *Response {
 	return r
 }
 
-type errorCause struct{ error }
+// An errorCause is the error that was passed to ErrorResponse.
+type errorCause struct{ cause error }
 
-// answer returns the answer to the error, with what the program has changed in what
-// ErrorResponse returned for it.
-func (e errorCause) answer(ctx context.Context, c *conn, changed *Response) (r *Response) {
+// err implements causer.
+func (e errorCause) err() error { return e.cause }
+
+// amend implements causer. answer is the server's answer to the error; changed is what
+// ErrorResponse returned for it, with the changes of the program. The result has both.
+func (e errorCause) amend(answer, changed *Response) *Response {
+	original, r := errorResponse(e.cause), answer.Clone()
 	if changed.src != nil { // it has functions of OnClose
-		defer func() { r.src = &source{closer: changed, inner: r.src} }()
+		r.src = &source{closer: changed, inner: r.src}
 	}
-	if errors.Is(e.error, ErrAbort) {
-		return &Response{message: message{err: e.error}}
-	}
-	original := errorResponse(e.error)
-	r = c.failure(ctx, e.error).Clone()
 	r.closeAfter = r.closeAfter || changed.closeAfter
 	if changed.mediaType != original.mediaType {
 		r.Set("Content-Type", changed.mediaType)

@@ -70,10 +70,11 @@ type upgrader interface {
 	run(ctx context.Context, c *conn) error // called after the 101 has been sent
 }
 
-// A causer is the error that a Response is the answer to. It is an interface so that programs
-// that never call ErrorResponse do not have its code.
+// A causer is the error that a Response is the answer to. It is an interface so that only
+// programs that call ErrorResponse link its code.
 type causer interface {
-	answer(ctx context.Context, c *conn, resp *Response) *Response // in place of resp
+	err() error
+	amend(answer, changed *Response) *Response // makes the changes of a program in the server's answer
 }
 
 // A trailerSection is the trailer fields of a Response. It is an interface so that only
