@@ -388,23 +388,6 @@ func (c *conn) mayPersist(resp *Response) bool {
 	return c.work.body.isSmall()
 }
 
-// cut ends the connection in the middle of a response, so that the client can tell: it
-// still expects the last chunk or the rest of Content-Length. If the close itself would end
-// the content, the connection is reset instead.
-func (c *conn) cut(err error) {
-	c.err = err
-	if errors.Is(err, ErrAbort) {
-		abort(c.nc)
-		return
-	}
-	if c.write.broken == nil && !c.gone.Load() && !c.hasLeft() && c.contentFault() == nil { // not the client's fault
-		c.srv.log.Error("rawhttp: response cut", "conn", c.id, "request", c.num, "err", err)
-	}
-	if c.work.t.framing == byClose {
-		abort(c.nc)
-	}
-}
-
 // errPanicked is wrapped by the error for a panic in a resolver or response.
 var errPanicked = errors.New("rawhttp: panic")
 
