@@ -13,11 +13,12 @@ import (
 	"example.com/rawhttp/internal/wire"
 )
 
-// Limits on the framing of chunked content, in addition to the length of a chunk line. The
-// first two limit framing relative to the data.
+// Limits on the framing of chunked content relative to its data, in addition to the limit on
+// the length of a chunk line: a client must not make the server work for content that is
+// nearly all framing.
 const (
-	maxFramingExcess = 16 << 10 // bytes
 	chunkAllowance   = 16       // bytes of framing that a chunk may have, and 2 more for each byte of data
+	maxFramingExcess = 16 << 10 // bytes of framing above that, in all chunks
 )
 
 var (
@@ -47,8 +48,8 @@ type content struct {
 	left   int64 // remaining bytes of the content or of the current chunk
 	read   int64 // bytes of content read
 	offset int64 // bytes of content and framing used
-	excess int64
-	inData bool // a CRLF follows the data of the current chunk
+	excess int64 // bytes of framing above the allowance of the chunks; see maxFramingExcess
+	inData bool  // a CRLF follows the data of the current chunk
 	err    error
 }
 
@@ -123,7 +124,7 @@ func (c *content) Read(p []byte) (int, error) {
 	if c.ended != nil {
 		return 0, c.ended
 	}
-	return c.take(p)
+	return c.readLocked(p)
 }
 
 // end ends reading by the program. Later reads return an error, even while the server reads
@@ -141,10 +142,11 @@ func (c *content) end() {
 func (c *content) drain(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.take(p)
+	return c.readLocked(p)
 }
 
-func (c *content) take(p []byte) (int, error) {
+// readLocked is Read with mu held.
+func (c *content) readLocked(p []byte) (int, error) {
 	if c.err != nil || len(p) == 0 {
 		return 0, c.err
 	}
@@ -166,7 +168,7 @@ func (c *content) take(p []byte) (int, error) {
 	if n > 0 {
 		return n, nil
 	}
-	return 0, c.fail(c.early(err))
+	return 0, c.fail(c.endsEarly(err))
 }
 
 // fail records err, unless reading can continue after it.
@@ -211,8 +213,9 @@ func (c *content) askFor() error {
 // the next request can wait for it.
 func (c *content) isSmall() bool { return c.err == io.EOF || c.left <= maxDrainBytes }
 
-// early converts the end of the input within the content to an error.
-func (c *content) early(err error) error {
+// endsEarly converts the end of the input within the content to an error. It returns any
+// other error as it is.
+func (c *content) endsEarly(err error) error {
 	if err != io.EOF {
 		return err
 	}
@@ -240,7 +243,7 @@ func (c *content) next() error {
 		return io.EOF
 	}
 	if size > c.max-c.read {
-		return tooMuch(c.offset)
+		return tooLargeAt(c.offset)
 	}
 	c.left, c.inData = size, true
 	return nil
@@ -267,7 +270,7 @@ func (c *content) dataEnd() error {
 	for i, want := range []byte("\r\n") {
 		for len(c.in.bytes()) <= i {
 			if err := c.fill(minBuffer); err != nil {
-				return c.early(err)
+				return c.endsEarly(err)
 			}
 		}
 		if c.in.bytes()[i] != want {
@@ -291,10 +294,10 @@ func (c *content) chunkLine() (int64, error) {
 			}
 			return size, nil
 		case err != wire.ErrIncomplete:
-			return 0, c.at(err)
+			return 0, c.atOffset(err)
 		}
 		if err := c.fill(minBuffer); err != nil {
-			return 0, c.early(err)
+			return 0, c.endsEarly(err)
 		}
 	}
 }
@@ -311,16 +314,16 @@ func (c *content) trailerSection() error {
 		case err == nil:
 			return c.takeTrailer(h, n)
 		case err != wire.ErrIncomplete:
-			return c.at(err)
+			return c.atOffset(err)
 		}
 		if err := c.fill(wire.MaxTrailerBytes); err != nil {
-			return c.early(err)
+			return c.endsEarly(err)
 		}
 	}
 }
 
-// at adjusts the offset of a parser error to the content.
-func (c *content) at(err error) error {
+// atOffset makes the offset of a parser's error count from the beginning of the content.
+func (c *content) atOffset(err error) error {
 	if e, ok := err.(*wire.Error); ok {
 		e.Offset += int(c.offset)
 	}
@@ -370,10 +373,10 @@ func LimitBody(n int64, r Resolver) Resolver {
 		body, declared := innerContent(req.Body), req.ContentLength()
 		switch {
 		case declared > n && body != nil:
-			return nil, body.refuse(tooLarge(declared, n))
+			return nil, body.refuse(declaredTooLarge(declared, n))
 		case declared > n:
-			return nil, tooLarge(declared, n)
-		case empty || ours && declared >= 0:
+			return nil, declaredTooLarge(declared, n)
+		case empty || ours && declared >= 0: // framing limits it to the declared length
 			return r.Resolve(ctx, req)
 		}
 		limited := req.copy()
@@ -413,7 +416,7 @@ func (b *limitedBody) Read(p []byte) (int, error) {
 	n, err := b.from.Read(p)
 	if int64(n) > b.left {
 		n = int(b.left)
-		b.err = tooMuch(b.read + b.left)
+		b.err = tooLargeAt(b.read + b.left)
 		if b.body != nil {
 			b.err = b.body.refuse(b.err)
 		}
@@ -424,12 +427,12 @@ func (b *limitedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// tooLarge returns the error for content whose declared length exceeds the limit, tooMuch
-// for content that exceeds it at offset off.
-func tooLarge(n, limit int64) error {
+// declaredTooLarge returns the error for content whose declared length exceeds the limit.
+func declaredTooLarge(n, limit int64) error {
 	return &StatusError{Status: 413, Err: fmt.Errorf("content of %d bytes, the limit is %d", n, limit)}
 }
 
-func tooMuch(off int64) error {
+// tooLargeAt returns the error for content that exceeds the limit at offset off.
+func tooLargeAt(off int64) error {
 	return &ParseError{413, int(off), "content is too large", "RFC 9110, section 15.5.14"}
 }

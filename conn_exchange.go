@@ -29,7 +29,7 @@ func (c *conn) admit() error {
 		return &StatusError{Status: 417, Err: errors.New("the expectation is not 100-continue")}
 	case cfg.maxBodyBytes > 0 && n > cfg.maxBodyBytes:
 		c.expectContent()
-		return c.work.body.refuse(tooLarge(n, cfg.maxBodyBytes))
+		return c.work.body.refuse(declaredTooLarge(n, cfg.maxBodyBytes))
 	case c.work.req.head.Form == wire.AuthorityForm:
 		return &StatusError{Status: 405, Allow: fileMethods, Err: errors.New("CONNECT")}
 	case n != 0:
