@@ -153,20 +153,27 @@ func newUpgradedConn(c *conn) *upgradedConn {
 // end hands the connection back to the server.
 func (u *upgradedConn) end() {
 	u.over.Store(true)
-	past := time.Unix(1, 0)
 	if !u.reads.TryLock() {
-		u.c.nc.SetReadDeadline(past)
+		u.expire(u.c.nc.SetReadDeadline)
 		u.reads.Lock()
 	}
 	defer u.reads.Unlock()
 	if !u.writes.TryLock() { // otherwise set no deadline, after which TLS fails for good
-		u.c.nc.SetWriteDeadline(past)
+		u.expire(u.c.nc.SetWriteDeadline)
 		u.writes.Lock()
 	}
 	defer u.writes.Unlock()
 	u.c.endWatch()
 	u.c.nc.SetDeadline(time.Time{})
 	u.c.read.deadline, u.c.write.deadline = never, never
+}
+
+// expire sets a deadline in the past. With the mutex, no deadline of the program can replace
+// it: once over is set, armRead and setDeadline set none.
+func (u *upgradedConn) expire(setDeadline func(time.Time) error) {
+	u.c.watch.mu.Lock()
+	defer u.c.watch.mu.Unlock()
+	setDeadline(time.Unix(1, 0))
 }
 
 // Read implements net.Conn. It returns bytes that arrived early first.
@@ -179,7 +186,11 @@ func (u *upgradedConn) Read(p []byte) (n int, err error) {
 	c := u.c
 	c.beginRead()
 	defer c.endRead()
-	if !u.armRead() {
+	passed, err := u.armRead()
+	if err != nil {
+		return 0, err
+	}
+	if !passed {
 		if n = u.readEarly(p); n > 0 {
 			return n, nil
 		}
@@ -190,14 +201,16 @@ func (u *upgradedConn) Read(p []byte) (n int, err error) {
 }
 
 // armRead sets the deadline for a read, which the watch may have changed. It reports
-// whether the deadline has passed.
-func (u *upgradedConn) armRead() (passed bool) {
+// whether the deadline has passed. If f has returned, it returns an error: the watch may have
+// replaced the deadline of expire.
+func (u *upgradedConn) armRead() (passed bool, err error) {
 	u.c.watch.mu.Lock()
 	defer u.c.watch.mu.Unlock()
-	if !u.over.Load() {
-		u.c.nc.SetReadDeadline(u.readDeadline)
+	if u.over.Load() {
+		return false, net.ErrClosed
 	}
-	return !u.readDeadline.IsZero() && time.Until(u.readDeadline) <= 0
+	u.c.nc.SetReadDeadline(u.readDeadline)
+	return !u.readDeadline.IsZero() && time.Until(u.readDeadline) <= 0, nil
 }
 
 // readEarly reads what arrived with the request, and then what the watch has read.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,6 +41,61 @@ func TestUpgradeEnds(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A lateDeadline is a connection on which the first call without a deadline, once armed, has
+// its effect after a later call with one in the past, unless a mutex prevents that.
+type lateDeadline struct {
+	net.Conn
+	begun chan bool // closed when the first call begins
+	past  chan bool // receives after the later call
+	armed atomic.Bool
+}
+
+func (c *lateDeadline) SetReadDeadline(t time.Time) error {
+	if t.IsZero() && c.armed.CompareAndSwap(true, false) {
+		close(c.begun)
+		select {
+		case <-c.past:
+		case <-time.After(100 * time.Millisecond): // a mutex prevents it
+		}
+	}
+	err := c.Conn.SetReadDeadline(t)
+	if t.Equal(time.Unix(1, 0)) {
+		select {
+		case c.past <- true:
+		default:
+		}
+	}
+	return err
+}
+
+// A Read that sets its deadline at the moment when f returns does not wait forever.
+func TestUpgradeEndsReadThatBegins(t *testing.T) {
+	client, server := net.Pipe()
+	defer client.Close()
+	late := &lateDeadline{Conn: server, begun: make(chan bool), past: make(chan bool)}
+	read := make(chan error, 1)
+	s := newServer(t, rawhttp.WithDate(false), rawhttp.WithResolver(upgrades(func(_ context.Context, conn net.Conn) error {
+		late.armed.Store(true)
+		go func() {
+			_, err := conn.Read(make([]byte, 1))
+			read <- err
+		}()
+		<-late.begun
+		return nil
+	})))
+	go s.ServeConn(context.Background(), late)
+	go io.WriteString(client, askEcho)
+	wantRead(t, client, switched)
+	select {
+	case err := <-read:
+		if err == nil {
+			t.Error("Read after f has returned returns no error")
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("Read has not ended 10 s after f")
+	}
 }
 
 // ctx ends when the client has disconnected, whether f reads or not, and no bytes are lost.
