@@ -102,6 +102,11 @@ const (
 // A readSide is the state of reading from the client. The deadline of the net.Conn is not
 // moved for each read: while it is too early it stays, and when it fires it is set to the
 // true limit. So limits are exact, yet most requests set no deadline.
+//
+// Only the owner of the read side writes deadline. Other goroutines set one on the net.Conn
+// alone, to wake a read: interrupt and the watch's stopWatch one in the past, evict and leave
+// the time at which an idle connection is to close. The read that wakes looks at what they
+// have stored (interrupted, stopped, life) and sets a deadline again if it goes on.
 type readSide struct {
 	limit       instant // until when to wait for the client; content has its own limit
 	deadline    instant // as set on the net.Conn

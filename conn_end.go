@@ -23,7 +23,7 @@ const (
 // the close: "If a server performs an immediate close of a TCP connection, there is a
 // significant risk that the client will not be able to read the last HTTP response." RFC
 // 9112, section 9.6. So it sends the FIN at once, then reads and discards whatever arrives,
-// however much: a client may send all of its content before it reads. It reports false,
+// however much: a client may send all of its content before it reads. It returns false,
 // since no request follows.
 func (c *conn) hangUp() (again bool) {
 	if err := c.work.out.flushDone(); err != nil {
@@ -152,7 +152,7 @@ func (c *conn) lastReason() EndReason {
 	return EndAnswered
 }
 
-// closeReason returns why a connection is closed that was not ended before.
+// closeReason returns why the connection closes, for one whose end has not been reported yet.
 func (c *conn) closeReason() EndReason {
 	broken := c.write.broken
 	switch {

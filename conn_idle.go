@@ -228,8 +228,9 @@ func (c *conn) awaitParked() error {
 // readIdle reads into p until limit, or until the connection is to leave. If p is nil it
 // waits for c.ready to read instead.
 //
-// Bytes that have already arrived count as a request, so it looks once more after the time
-// is up.
+// A request that the client has sent in time must be served, even if its bytes still are in
+// the buffer of the kernel when the time is up or the server stops. So readIdle then looks
+// once more.
 func (c *conn) readIdle(limit instant, p []byte) (n int, err error) {
 	const lastLook = 20 * time.Millisecond
 	fired, last := false, false

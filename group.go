@@ -87,7 +87,7 @@ func (g *group) acceptAll(ln net.Listener) error {
 		if jail.IsShortage(err) {
 			g.srv.evict()
 		}
-		if over == nil || !over.Stop() {
+		if over == nil || !over.Stop() { // the first failure, or the first after a shortage that was over
 			failed = 0
 			g.srv.log.Warn("rawhttp: accept failed, retrying", "err", err)
 		}
@@ -201,8 +201,9 @@ func (g *group) remove(c *conn) {
 	}
 }
 
-// stop stops the group gracefully, and by force after drain; 0 means never. Only the first
-// call has an effect.
+// stop stops the group gracefully, and by force after drain; 0 means never. Busy connections
+// end with their response (see mayPersist), idle ones when leaveAt says so. Only the first
+// call of stop has an effect.
 func (g *group) stop(reason error, drain time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -307,6 +307,7 @@ func (s *Server) Stats() Stats {
 	return st
 }
 
+// eachConn calls f for each connection, with the mutexes of the Server and of its group held.
 func (s *Server) eachConn(f func(*conn)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
