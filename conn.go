@@ -68,17 +68,17 @@ type conn struct {
 	tooMany bool   // it exceeds WithMaxConns
 	ready   *ready // reads the first bytes of a request; if nil, work.in reads them
 
-	num    uint64 // number of the current request, from 1
-	state  ConnState
-	client netip.Addr // client address reported by a trusted proxy, or invalid
-	leaves bool       // it was evicted, and closes after one more response
-	told   bool       // the traces know why it ends
-	ended  bool       // it ended normally, not by runtime.Goexit in a resolver
-	err    error      // why it ended; nil if it closed as HTTP allows
-	work   *working   // nil while parked
-	read   readSide
-	write  writeSide
-	watch  watch
+	num       uint64 // number of the current request, from 1
+	state     ConnState
+	client    netip.Addr // client address reported by a trusted proxy, or invalid
+	leaves    bool       // it was evicted, and closes after one more response
+	endTraced bool       // traceEnd has reported why it ends
+	ended     bool       // it ended normally, not by runtime.Goexit in a resolver
+	err       error      // why it ended; nil if it closed as HTTP allows
+	work      *working   // nil while parked
+	read      readSide
+	write     writeSide
+	watch     watch
 
 	// Any goroutine may use the fields below.
 
@@ -262,7 +262,7 @@ func (c *conn) readHead() error {
 		c.work.start = time.Now()
 	}
 	c.work.t.framing, c.work.t.headOut, c.work.asked, c.work.refusedLine = noFraming, false, false, ""
-	if c.repeats() {
+	if c.reuseHead() {
 		return nil
 	}
 	c.work.req.reset()
@@ -315,10 +315,10 @@ func (c *conn) fillHead() (ended bool, err error) {
 	return false, err
 }
 
-// repeats reports whether the next head equals the last one byte for byte, as from a client
-// that polls. If so it consumes the head: the last one has been parsed already, and its
-// text may already exist as a string.
-func (c *conn) repeats() bool {
+// reuseHead consumes the next head if it equals the last one byte for byte, as from a client
+// that polls, and reports whether it does. The last one has been parsed already, and its text
+// may already exist as a string.
+func (c *conn) reuseHead() bool {
 	r := &c.work.req
 	if r.head.Size == 0 || !bytes.HasPrefix(c.work.in.bytes(), r.head.Text[:r.head.Size]) {
 		return false

@@ -92,7 +92,7 @@ func (c *conn) cut(err error) {
 		abort(c.nc)
 		return
 	}
-	if c.write.broken == nil && !c.gone.Load() && !c.hasLeft() && c.contentFault() == nil { // not the client's fault
+	if c.write.broken == nil && !c.gone.Load() && !c.clientClosed() && c.contentFault() == nil { // not the client's fault
 		c.srv.log.Error("rawhttp: response cut", "conn", c.id, "request", c.num, "err", err)
 	}
 	if c.work.t.framing == byClose {
@@ -135,8 +135,8 @@ func (c *conn) close() {
 
 // traceEnd reports why the connection ends, the first time that it is called.
 func (c *conn) traceEnd(why EndReason, err error) {
-	if !c.told {
-		c.told = true
+	if !c.endTraced {
+		c.endTraced = true
 		c.srv.trace.connEnd(c.id, why, err)
 	}
 }

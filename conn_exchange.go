@@ -414,7 +414,7 @@ func (c *conn) panicked(where string, v any) error {
 // (505). A panic has already been logged with its stack.
 func (c *conn) logFailure(status int, err error) {
 	log := c.srv.log.Error
-	if c.gone.Load() || c.hasLeft() || c.contentFault() != nil || status < 500 || status == 501 || status == 505 || errors.Is(err, errPanicked) {
+	if c.gone.Load() || c.clientClosed() || c.contentFault() != nil || status < 500 || status == 501 || status == 505 || errors.Is(err, errPanicked) {
 		log = c.srv.log.Debug
 	}
 	args := []any{"conn", c.id, "request", c.num, "status", status, "err", err}
@@ -424,9 +424,9 @@ func (c *conn) logFailure(status int, err error) {
 	log("rawhttp: request failed", args...)
 }
 
-// hasLeft reports whether the context of the request ended because the client closed its
-// side of the connection.
-func (c *conn) hasLeft() bool {
+// clientClosed reports whether the context of the request ended because the client closed
+// its side of the connection.
+func (c *conn) clientClosed() bool {
 	return c.work.ctx != nil && context.Cause(c.work.ctx) == errClientClosed
 }
 

@@ -182,7 +182,7 @@ func (r *Response) Clone() *Response {
 // Content-Length, Transfer-Encoding, Connection and Date. Invalid use changes nothing and
 // is reported by [Response.Err].
 func (r *Response) Set(name, value string) *Response {
-	if r.isServed() || !r.may(name, value) {
+	if r.rejectsChange() || !r.checkField(name, value) {
 		return r
 	}
 	r.imaged = false // the images have other fields
@@ -200,7 +200,7 @@ func (r *Response) Set(name, value string) *Response {
 // Add adds a field line after those of the same name. The rules are those of
 // [Response.Set]. There can be only one Content-Type.
 func (r *Response) Add(name, value string) *Response {
-	if r.isServed() {
+	if r.rejectsChange() {
 		return r
 	}
 	if ascii.EqualFold(name, "Content-Type") && r.mediaType != "" {
@@ -210,19 +210,19 @@ func (r *Response) Add(name, value string) *Response {
 	if ascii.EqualFold(name, "Content-Type") {
 		return r.Set(name, value)
 	}
-	if r.may(name, value) {
+	if r.checkField(name, value) {
 		r.imaged = false
 		r.fields = append(r.fields, field{name, value})
 	}
 	return r
 }
 
-// may reports whether the field may be set, and records the reason if not.
-func (r *Response) may(name, value string) bool {
+// checkField reports whether the field may be set, and records the reason if not.
+func (r *Response) checkField(name, value string) bool {
 	switch {
 	case !ascii.IsToken(name):
 		r.fail(fmt.Errorf("field name %q is not a token", name))
-	case !r.mayValue(name, value):
+	case !r.checkValue(name, value):
 	case ascii.EqualFold(name, "Content-Length"), ascii.EqualFold(name, "Transfer-Encoding"),
 		ascii.EqualFold(name, "Connection"), ascii.EqualFold(name, "Date"):
 		r.fail(fmt.Errorf("field %s is set by the server", name))
@@ -234,7 +234,8 @@ func (r *Response) may(name, value string) bool {
 	return false
 }
 
-func (r *Response) mayValue(name, value string) bool {
+// checkValue is like checkField, for the value alone.
+func (r *Response) checkValue(name, value string) bool {
 	ok := ascii.IsFieldValue(value)
 	if !ok {
 		r.fail(fmt.Errorf("value of field %s: %q has control bytes, or blanks at its ends", name, value))
@@ -253,7 +254,7 @@ func (r *Response) mayValue(name, value string) bool {
 // [WithContentLength] off, and with 204, 205 and 304, no Content-Length is sent.
 func (r *Response) SetLength(n int64) *Response {
 	switch {
-	case r.isServed():
+	case r.rejectsChange():
 	case n < 0 || n > maxSize:
 		r.fail(fmt.Errorf("length %d is not between 0 and %d bytes", n, int64(maxSize)))
 	case r.kind == bodyRepresentation || r.kind == bodyUpgrade || len(r.content)+len(r.text) > 0:
@@ -278,7 +279,7 @@ func (r *Response) SetLength(n int64) *Response {
 // mistake. If value panics or returns an invalid field value, the connection is cut.
 func (r *Response) SetTrailer(name string, value func() string) *Response {
 	switch {
-	case r.isServed():
+	case r.rejectsChange():
 	case !ascii.IsToken(name):
 		r.fail(fmt.Errorf("trailer field name %q is not a token", name))
 	case !mayBeTrailer(name):
@@ -348,7 +349,7 @@ func mayBeTrailer(name string) bool {
 
 // CloseAfter makes the server close the connection after the Response.
 func (r *Response) CloseAfter() *Response {
-	if !r.isServed() {
+	if !r.rejectsChange() {
 		r.closeAfter = true
 	}
 	return r
@@ -361,9 +362,9 @@ func (r *Response) freeze() {
 	}
 }
 
-// isServed reports whether the Response must not change any more. It is called before a
-// change, and records the attempt for Err.
-func (r *Response) isServed() bool {
+// rejectsChange reports whether the Response has been served, so that it must not change any
+// more. It records the attempt to change it, for Err.
+func (r *Response) rejectsChange() bool {
 	if r.served.Load() {
 		r.changed.Store(true)
 		return true

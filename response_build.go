@@ -43,7 +43,7 @@ func newResponse(status int, mediaType string) *Response {
 	if status < 200 || status > 599 {
 		r.fail(fmt.Errorf("status %d is not between 200 and 599", status))
 	}
-	if mediaType == textPlain || mediaType == textHTML || r.mayValue("Content-Type", mediaType) {
+	if mediaType == textPlain || mediaType == textHTML || r.checkValue("Content-Type", mediaType) {
 		r.mediaType = mediaType
 	}
 	return r
@@ -191,7 +191,7 @@ func (r *Response) OnClose(f func()) *Response {
 	switch {
 	case f == nil:
 		r.fail(errors.New("OnClose with a nil function"))
-	case r.isServed():
+	case r.rejectsChange():
 		f()
 	default:
 		r.src = &source{closer: closeFunc(f), inner: r.src}
