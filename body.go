@@ -9,7 +9,6 @@ import (
 	"sync"
 
 	"example.com/rawhttp/internal/ascii"
-
 	"example.com/rawhttp/internal/wire"
 )
 
@@ -101,7 +100,7 @@ func newContent(in *inbuf, req *Request, limit int64) *content {
 // called only once per request.
 func (r *Request) Content(rest []byte, more io.Reader) io.Reader {
 	switch {
-	case r.on != nil:
+	case r.conn != nil:
 		return r.Body
 	case r.head.ContentLength == 0:
 		return noContent{}

@@ -18,7 +18,7 @@ import (
 func (c *conn) admit() error {
 	cfg := &c.srv.config
 	c.srv.stats.requests.Add(1)
-	c.work.req.on, c.client = c, netip.Addr{}
+	c.work.req.conn, c.client = c, netip.Addr{}
 	if len(cfg.proxies) > 0 {
 		c.client = cfg.clientOf(cfg.proxies, addrOf(c.nc.RemoteAddr()), c.work.req.Header())
 	}
@@ -460,7 +460,7 @@ func (c *conn) traceExchange(err error) {
 		Err:         err,
 	}
 	client := addrOf(c.nc.RemoteAddr())
-	if c.work.req.on != nil { // a request was admitted
+	if c.work.req.conn != nil { // a request was admitted
 		x.Request, x.RequestLine = c.work.shown, c.work.req.head.RequestLine(c.work.req.head.Text)
 		client = c.info().Client
 	}

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 
 	"example.com/rawhttp/internal/ascii"
-
 	"example.com/rawhttp/internal/wire"
 )
 

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"example.com/rawhttp/internal/ascii"
-
 	"example.com/rawhttp/internal/wire"
 )
 

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"example.com/rawhttp/internal/ascii"
-
 	"example.com/rawhttp/internal/wire"
 )
 

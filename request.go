@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"example.com/rawhttp/internal/ascii"
-
 	"example.com/rawhttp/internal/wire"
 )
 
@@ -37,15 +36,15 @@ type Request struct {
 // requestData is a Request without its Body. A goroutine that outlives the response may
 // still read the Body, while the rest is reused for the next request.
 type requestData struct {
-	head    wire.Head
-	str     string // head.Text as a string, made on first use
-	prefix  string
-	rewrite string    // path set by WithPath or Mount
-	user    string    // set by WithUser
-	trailer *Header   // shared by the copies that WithPath and similar methods make; may be nil
-	copied  bool      // head uses the memory of another Request
-	conn    *ConnInfo // set by WithConn or Clone; if nil, on is asked
-	on      carrier   // nil if there is no connection
+	head     wire.Head
+	str      string    // head.Text as a string, made on first use
+	prefix   string    // removed from the path by Mounts; see Prefix
+	rewrite  string    // path set by WithPath or Mount
+	user     string    // set by WithUser
+	trailer  *Header   // shared by the copies that WithPath and similar methods make; may be nil
+	copied   bool      // head uses the memory of another Request
+	connInfo *ConnInfo // set by WithConn or Clone; if nil, conn is asked
+	conn     carrier   // nil if there is no connection
 }
 
 // A carrier is the connection of a request, as far as the request and scripts need it.
@@ -210,10 +209,10 @@ func (r *Request) Trailer() Header {
 // Conn returns information about the connection of the request.
 func (r *Request) Conn() ConnInfo {
 	switch {
+	case r.connInfo != nil:
+		return *r.connInfo
 	case r.conn != nil:
-		return *r.conn
-	case r.on != nil:
-		return r.on.info()
+		return r.conn.info()
 	}
 	return ConnInfo{}
 }
@@ -226,7 +225,7 @@ func (r *Request) Head() []byte { return bytes.Clone(r.head.Text[:r.head.Size]) 
 func (r *Request) Clone() *Request {
 	c := *r
 	info := r.Conn()
-	c.Body, c.conn, c.on, c.copied = noContent{}, &info, nil, false
+	c.Body, c.connInfo, c.conn, c.copied = noContent{}, &info, nil, false
 	c.head.Text = slices.Clone(r.head.Text)
 	c.head.Fields = slices.Clone(r.head.Fields)
 	if r.trailer != nil { // the original is set when the content ends
@@ -274,7 +273,7 @@ func (r *Request) WithUser(name string) *Request {
 // r, which does not change.
 func (r *Request) WithConn(info ConnInfo) *Request {
 	c := r.copy()
-	c.conn = &info
+	c.connInfo = &info
 	return c
 }
 
@@ -297,12 +296,12 @@ func (r *Request) Inform(status int, fields ...string) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("rawhttp: Inform: %w", err)
-	case r.on == nil:
+	case r.conn == nil:
 		return errNoConnection
 	case r.head.Minor == 0:
 		return nil
 	}
-	return r.on.inform(head)
+	return r.conn.inform(head)
 }
 
 var errNoConnection = fmt.Errorf("rawhttp: Inform: the request has no connection: %w", errors.ErrUnsupported)
@@ -417,7 +416,7 @@ func ParseRequest(b []byte) (req *Request, rest []byte, err error) {
 // Parse is like [ParseRequest], but parses into r, and does not allocate once r has grown.
 // It overwrites the previous request; strings obtained from it remain valid.
 func (r *Request) Parse(b []byte) (rest []byte, err error) {
-	if r.on != nil || r.copied {
+	if r.conn != nil || r.copied {
 		r.head.Text, r.head.Fields = nil, nil // the connection, or the Request that r is a copy of, still uses these
 	}
 	r.reset()
@@ -445,10 +444,10 @@ func (r *Request) Parse(b []byte) (rest []byte, err error) {
 // Content-Length or Transfer-Encoding lacks its empty line.
 func ParseRequestLenient(b []byte) (req *Request, rest []byte, err error) {
 	req = new(Request)
-	max := wire.DefaultLimits
-	max.Lenient = true
+	limits := wire.DefaultLimits
+	limits.Lenient = true
 	var p wire.Parser
-	p.Begin(&req.head, max)
+	p.Begin(&req.head, limits)
 	n, err := p.ParseAll(b)
 	if err != nil {
 		return nil, nil, parseError(err)

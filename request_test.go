@@ -67,7 +67,7 @@ func TestRequestClone(t *testing.T) {
 		}
 		r.Body = strings.NewReader("abc")
 		info := &ConnInfo{ID: 7}
-		r.conn = info
+		r.connInfo = info
 		r.prefix = "/mounted"
 		want := wholeOf(requestOf(t, in))
 		if name == "of one that did" {
@@ -197,7 +197,7 @@ func TestRequestParseForgets(t *testing.T) {
 		t.Fatal(err)
 	}
 	wholeOf(&r) // which makes the strings
-	r.Body, r.prefix, r.rewrite, r.trailer, r.conn = strings.NewReader("content"), "/p", "/q", new(r.Header()), &ConnInfo{ID: 7}
+	r.Body, r.prefix, r.rewrite, r.trailer, r.connInfo = strings.NewReader("content"), "/p", "/q", new(r.Header()), &ConnInfo{ID: 7}
 	if _, err := r.Parse([]byte(second)); err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"example.com/rawhttp/internal/ascii"
-
 	"example.com/rawhttp/internal/jail"
 )
 
@@ -371,38 +370,38 @@ func namelessFile() (*os.File, error) {
 
 // attend prepares the connection for a running script.
 func (r *Request) attend() {
-	if r.on != nil {
-		r.on.attend()
+	if r.conn != nil {
+		r.conn.attend()
 	}
 }
 
 // interrupt interrupts reads of the content until resume is called.
 func (r *Request) interrupt() {
-	if r.on != nil {
-		r.on.interrupt()
+	if r.conn != nil {
+		r.conn.interrupt()
 	}
 }
 
 func (r *Request) resume() {
-	if r.on != nil {
-		r.on.resume()
+	if r.conn != nil {
+		r.conn.resume()
 	}
 }
 
 // logger returns the Logger of the server.
 func (r *Request) logger() Logger {
-	if r.on == nil {
+	if r.conn == nil {
 		return discardLogger{}
 	}
-	return r.on.logger()
+	return r.conn.logger()
 }
 
 // software returns the value of SERVER_SOFTWARE.
 func (r *Request) software() string {
-	if r.on == nil {
+	if r.conn == nil {
 		return "rawhttp"
 	}
-	return r.on.software()
+	return r.conn.software()
 }
 
 // openAbove opens the script at the beginning of path, and returns the rest of the path. It

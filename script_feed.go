@@ -56,7 +56,7 @@ func (f *feeder) start() {
 // this goroutine, and it must end the connection, not the program.
 func (f *feeder) catch() {
 	if v := recover(); v != nil {
-		f.failed = f.run.req.on.panicked("trace", v)
+		f.failed = f.run.req.conn.panicked("trace", v)
 		f.run.cancel(f.failed)
 		f.finish()
 	}

@@ -233,7 +233,7 @@ func TestAppendVariables(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			req.conn = &tt.conn
+			req.connInfo = &tt.conn
 			if diff := cmp.Diff(tt.want, tt.call.appendVariables([]string{"A=b"}, req)); diff != "" {
 				t.Errorf("appendVariables for %q (-want +got):\n%s", tt.head, diff)
 			}
