@@ -250,7 +250,7 @@ func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 		c.retract()
 	}
 	c.work.out.done = len(c.work.out.buf)
-	if !c.work.t.persist || err != nil || len(c.work.out.buf) >= maxJoined || c.srv.trace.exchanges || c.srv.trace.bytes || c.work.ctx != nil && c.work.ctx.isWaited() {
+	if err != nil || c.mustFlush() {
 		err = errors.Join(err, c.work.out.flush())
 	}
 	c.work.t.headOut = true // or will be, before anything else
@@ -262,6 +262,15 @@ func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 	}
 	c.traceExchange(err)
 	return c.work.t.persist && err == nil
+}
+
+// mustFlush reports whether the response must be written now. Otherwise it is written
+// together with those to requests that have arrived already, before the next read.
+func (c *conn) mustFlush() bool {
+	if !c.work.t.persist || len(c.work.out.buf) >= maxJoined || c.srv.trace.exchanges || c.srv.trace.bytes {
+		return true
+	}
+	return c.work.ctx != nil && c.work.ctx.isWaited() // its end tells the program that the response is written
 }
 
 // replace sends another response in place of one that failed with err, if that is possible.
