@@ -63,9 +63,9 @@ type comparison func(a, b string) bool
 func strongEqual(a, b string) bool { return a == b && !strings.HasPrefix(a, "W/") }
 func weakEqual(a, b string) bool   { return strings.TrimPrefix(a, "W/") == strings.TrimPrefix(b, "W/") }
 
-// matches reports whether the entity tag is in the lists of the field, or a list is "*".
+// matchesETag reports whether the entity tag is in the lists of the field, or a list is "*".
 // The rest of a list is ignored from the first invalid member on.
-func matches(h Header, field, etag string, same comparison) bool {
+func matchesETag(h Header, field, etag string, same comparison) bool {
 	for list := range h.Values(field) {
 		if list == "*" {
 			return true
@@ -153,7 +153,7 @@ func conditionStatus(req *Request, v *validators) int {
 	h, reads := req.Header(), req.isGet() || req.isHead()
 	switch {
 	case h.has("If-Match"):
-		if v.missing || !matches(h, "If-Match", v.etag, strongEqual) {
+		if v.missing || !matchesETag(h, "If-Match", v.etag, strongEqual) {
 			return 412
 		}
 	case !v.mod.IsZero():
@@ -164,7 +164,7 @@ func conditionStatus(req *Request, v *validators) int {
 	switch {
 	case h.has("If-None-Match"):
 		switch {
-		case v.missing || !matches(h, "If-None-Match", v.etag, weakEqual):
+		case v.missing || !matchesETag(h, "If-None-Match", v.etag, weakEqual):
 		case reads:
 			return 304
 		default:
@@ -244,10 +244,10 @@ type selection struct {
 	ranges []byteRange // with 206: one, or several as multipart/byteranges
 }
 
-// choose evaluates the conditions and ranges of a GET or HEAD for a representation of size
+// selectPart evaluates the conditions and ranges of a GET or HEAD for a representation of size
 // bytes, in the order of RFC 9110, section 13.2.2. rangeable reports whether ranges can be
 // served.
-func choose(req *Request, v *validators, size int64, rangeable bool) selection {
+func selectPart(req *Request, v *validators, size int64, rangeable bool) selection {
 	h := req.Header()
 	if status := conditionStatus(req, v); status != 200 {
 		return selection{status: status}

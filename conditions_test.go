@@ -102,8 +102,8 @@ func TestQuality(t *testing.T) {
 		"1.0001": -1, ".5.": -1, "0..5": -1, "..5": -1, "-.5": -1, "-0": -1, "-1": -1, "+1": -1, "0,5": -1, "0.5 ": -1, " 0.5": -1, "0. 5": -1, "0.-5": -1,
 		"1e0": -1, "0x1": -1, "a": -1, "0.a": -1, "0.5a": -1, "½": -1, `"1"`: -1, "NaN": -1, "\x00": -1,
 	} {
-		if got := quality(s); got != want {
-			t.Errorf("quality(%q) = %d, want %d", s, got, want)
+		if got := parseQuality(s); got != want {
+			t.Errorf("parseQuality(%q) = %d, want %d", s, got, want)
 		}
 	}
 }

@@ -357,7 +357,7 @@ func (f *FileResolver) serve(req *Request, o opened) (*Response, error) {
 	mediaType := f.config.mediaType(o.name)
 	if len(f.config.codings) > 0 {
 		var err error
-		if o, err = f.config.choose(f, req, o); err != nil {
+		if o, err = f.config.chooseCoding(f, req, o); err != nil {
 			return nil, err
 		}
 	}

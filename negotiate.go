@@ -7,14 +7,14 @@ import (
 	"example.com/rawhttp/internal/ascii"
 )
 
-// quality parses a weight (RFC 9110, section 12.4.2) into thousandths. It returns -1 if s
+// parseQuality parses a weight (RFC 9110, section 12.4.2) into thousandths. It returns -1 if s
 // is not a weight:
 //
 //	qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] )
 //
 // It also permits more digits, and no digit before the point, as in the ".2" that Java
 // sends. A weight above 0 is never rounded to 0.
-func quality(s string) int {
+func parseQuality(s string) int {
 	whole, fraction, _ := strings.Cut(s, ".")
 	q := 0
 	switch {
@@ -59,7 +59,7 @@ func nextWeighted(list string) (w weighted, rest string, more bool) {
 		var p string
 		p, left = ascii.CutParam(left)
 		if name, value := cutValue(p); ascii.EqualFold(name, "q") && strings.Contains(p, "=") {
-			w.q, w.params = max(quality(value), 0), params[:before]
+			w.q, w.params = max(parseQuality(value), 0), params[:before]
 			break // later parameters are extensions, not part of the value
 		}
 	}

@@ -45,7 +45,7 @@ type fileConfig struct {
 	mediaTypes   map[string]string
 	cacheControl func(urlPath string) string                                       // for the file at a request path; "" sends no field
 	codings      []string                                                          // of sidecars
-	choose       func(f *FileResolver, req *Request, plain opened) (opened, error) // set by WithPrecompressed, so that only programs that call it link the code
+	chooseCoding func(f *FileResolver, req *Request, plain opened) (opened, error) // set by WithPrecompressed, so that only programs that call it link the code
 	script       scriptConfig
 }
 

@@ -27,7 +27,7 @@ func WithPrecompressed(codings ...string) FileOption {
 			}
 			c.codings = append(c.codings, coding)
 		}
-		c.choose = (*FileResolver).chooseCoding
+		c.chooseCoding = (*FileResolver).chooseCoding
 		return errors.Join(errs...)
 	})
 }

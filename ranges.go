@@ -23,10 +23,10 @@ func (t *responder) represent() {
 	}
 	t.shared = t.resp.isNegotiated()
 	size := t.resp.rep.Size
-	sel := choose(t.req, &t.validators, size, t.resp.rangeable())
+	sel := selectPart(t.req, &t.validators, size, t.resp.rangeable())
 	t.selection = sel
 	if len(sel.ranges) > 1 {
-		t.boundary = boundary(t.etag, size, sel.ranges)
+		t.boundary = newBoundary(t.etag, size, sel.ranges)
 	}
 	if sel.status != 412 && sel.status != 416 {
 		return
@@ -34,7 +34,7 @@ func (t *responder) represent() {
 	refusal := errorResponse(&StatusError{Status: sel.status})
 	refusal.closeAfter = t.resp.closeAfter
 	for _, f := range t.resp.fields {
-		if !tellsOfContent(f.name) && !ascii.EqualFold(f.name, "X-Content-Type-Options") {
+		if !describesContent(f.name) && !ascii.EqualFold(f.name, "X-Content-Type-Options") {
 			refusal.Add(f.name, f.value)
 		}
 	}
@@ -44,9 +44,9 @@ func (t *responder) represent() {
 	t.resp = refusal
 }
 
-// tellsOfContent reports whether a field describes the content of its response, and so is
+// describesContent reports whether a field describes the content of its response, and so is
 // wrong for other content.
-func tellsOfContent(name string) bool {
+func describesContent(name string) bool {
 	return isContentField(name) || ascii.IsAnyOf(name, "ETag", "Last-Modified", "Cache-Control", "Expires", "Accept-Ranges")
 }
 
@@ -330,10 +330,10 @@ func (r byteRange) contentRange(size int64) string {
 	return "bytes " + strconv.FormatInt(r.start, 10) + "-" + strconv.FormatInt(r.start+r.length-1, 10) + "/" + strconv.FormatInt(size, 10)
 }
 
-// boundary returns the boundary of multipart content (RFC 9110, section 14.6). It depends
+// newBoundary returns the boundary of multipart content (RFC 9110, section 14.6). It depends
 // only on the representation and the ranges, so that responses are reproducible. A file is
 // no more likely to contain it than a random boundary.
-func boundary(etag string, size int64, ranges []byteRange) string {
+func newBoundary(etag string, size int64, ranges []byteRange) string {
 	h := fnv.New128a()
 	io.WriteString(h, etag)
 	for _, r := range ranges {
