@@ -137,12 +137,12 @@ func (c *conn) resolve(ctx context.Context) *Response {
 	case resp == nil:
 		return c.failure(ctx, errors.New("rawhttp: the resolver returned neither a response nor an error"))
 	case resp.kind == bodyUpgrade:
-		if err := resp.more.upgrade.prepare(c); err != nil {
+		if err := resp.extras.upgrade.prepare(c); err != nil {
 			c.closeResponse(resp)
 			return c.failure(ctx, err)
 		}
-	case resp.more != nil && resp.more.cause != nil && resp.Err() == nil:
-		cause := resp.more.cause
+	case resp.extras != nil && resp.extras.cause != nil && resp.Err() == nil:
+		cause := resp.extras.cause
 		return cause.amend(c.resolveError(ctx, cause.err()), resp)
 	case resp.status == 405 && c.work.req.isOptions():
 		c.closeResponse(resp)
@@ -258,7 +258,7 @@ func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 	case err != nil:
 		c.cut(err)
 	case c.work.t.status == 101:
-		err = c.work.t.resp.more.upgrade.run(ctx, c)
+		err = c.work.t.resp.extras.upgrade.run(ctx, c)
 	}
 	c.traceExchange(err)
 	return c.work.t.persist && err == nil

@@ -100,8 +100,8 @@ func (r *Response) rangeable() bool {
 
 // size returns the length of the content, or -1 if it is unknown.
 func (t *responder) size() int64 {
-	if more := t.resp.more; more != nil && more.length >= 0 {
-		return more.length
+	if e := t.resp.extras; e != nil && e.length >= 0 {
+		return e.length
 	}
 	switch t.resp.kind {
 	case bodyBytes:

@@ -48,7 +48,7 @@ type message struct {
 	mediaType string
 	fields    []field
 	src       *source // nil unless the Response serves once
-	more      *extras // nil if there are none
+	extras    *extras // nil if there are none
 	err       error
 }
 
@@ -87,10 +87,10 @@ type trailerSection interface {
 // extend replaces the extras of r by a copy, and returns it.
 func (r *Response) extend() *extras {
 	e := &extras{length: -1}
-	if r.more != nil {
-		*e = *r.more
+	if r.extras != nil {
+		*e = *r.extras
 	}
-	r.more = e
+	r.extras = e
 	return e
 }
 

@@ -128,7 +128,7 @@ func (t *responder) putHead() {
 	}
 	t.out.take()
 	b := appendStatusLine(t.out.buf, t.status)
-	if t.format.date != nil && (t.resp.more == nil || !t.resp.has("Date")) { // only ParseResponse sets it
+	if t.format.date != nil && (t.resp.extras == nil || !t.resp.has("Date")) { // only ParseResponse sets it
 		b = appendField(b, "Date", t.format.date())
 	}
 	if t.format.server != "" && !t.resp.has("Server") {
@@ -150,7 +150,7 @@ func (t *responder) putHead() {
 	}
 	switch {
 	case t.status == 101:
-		b = t.resp.more.upgrade.appendFields(b)
+		b = t.resp.extras.upgrade.appendFields(b)
 	case !t.persist:
 		b = append(b, "Connection: close\r\n"...)
 	case t.req.head.Minor == 0:
@@ -198,10 +198,10 @@ func (t *responder) appendFraming(b []byte) []byte {
 
 // trailers returns the trailer section of the response, or nil.
 func (t *responder) trailers() trailerSection {
-	if t.resp.more == nil || t.framing != byChunks {
+	if t.resp.extras == nil || t.framing != byChunks {
 		return nil
 	}
-	return t.resp.more.trailers
+	return t.resp.extras.trailers
 }
 
 // putContent puts the content.
@@ -466,7 +466,7 @@ func WriteResponse(ctx context.Context, w io.Writer, req *Request, resp *Respons
 
 func writeResponse(ctx context.Context, w io.Writer, format *wireFormat, req *Request, resp *Response) (persist bool, err error) {
 	if resp.kind == bodyUpgrade {
-		if err := resp.more.upgrade.refusal(req); err != nil {
+		if err := resp.extras.upgrade.refusal(req); err != nil {
 			resp = errorResponse(err)
 		}
 	}
