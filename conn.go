@@ -56,7 +56,7 @@ const (
 //     of content may send a 100 (Continue), and Request.Inform other informational responses.
 //     They hold work.out.mu, and so does the response if a 100 may still be sent.
 //   - While the function of Upgrade runs, the mutexes reads and writes of upgradedConn guard
-//     the read side and work.t.sent. upgradedConn.end takes them back.
+//     the read side and work.responder.sent. upgradedConn.end takes them back.
 type conn struct {
 	srv     *Server
 	group   *group
@@ -124,17 +124,17 @@ type writeSide struct {
 
 // working is the memory of a connection. A parked connection has none.
 type working struct {
-	req      Request  // as the client sent it; kept until the next request
-	shown    *Request // the copy that the resolver sees during the exchange
-	spare    *Request // the Request used as shown if there is no content; owned by the connection
-	in       inbuf
-	out      sink
-	parser   wire.Parser
-	body     *content // nil if the request has no content
-	t        responder
-	ctx      *requestContext  // nil if no resolver was asked, or its context has ended
-	contexts []requestContext // allocated together, for later requests
-	start    time.Time        // of the exchange, if it is traced
+	req       Request  // as the client sent it; kept until the next request
+	shown     *Request // the copy that the resolver sees during the exchange
+	spare     *Request // the Request used as shown if there is no content; owned by the connection
+	in        inbuf
+	out       sink
+	parser    wire.Parser
+	body      *content // nil if the request has no content
+	responder responder
+	ctx       *requestContext  // nil if no resolver was asked, or its context has ended
+	contexts  []requestContext // allocated together, for later requests
+	start     time.Time        // of the exchange, if it is traced
 
 	asked       bool   // WithErrorPage was asked in this exchange
 	refusedLine string // the request line of a refused head, "" if it could not be parsed
@@ -230,7 +230,7 @@ func (c *conn) endExchange() {
 		c.work.body.in, c.work.body.proceed = nil, nil // the program may keep the body, but these go to another connection
 	}
 	c.work.body = nil
-	c.work.t.resp, c.work.t.ranges = nil, nil // the other fields are small and describe how the exchange went
+	c.work.responder.resp, c.work.responder.ranges = nil, nil // the other fields are small and describe how the exchange went
 }
 
 // endContent ends reading by the program. A goroutine that outlived the resolver may still
@@ -261,7 +261,7 @@ func (c *conn) readHead() error {
 	if c.srv.trace.exchanges {
 		c.work.start = time.Now()
 	}
-	c.work.t.framing, c.work.t.headOut, c.work.asked, c.work.refusedLine = noFraming, false, false, ""
+	c.work.responder.framing, c.work.responder.headOut, c.work.asked, c.work.refusedLine = noFraming, false, false, ""
 	if c.reuseHead() {
 		return nil
 	}

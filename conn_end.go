@@ -51,11 +51,11 @@ func (c *conn) hangUp() (again bool) {
 // complete request after which it expects the close. Most clients then send nothing more,
 // so where there is no half-close, they need not wait long for the full close.
 func (c *conn) heardAll() bool {
-	if c.work.t.status == 101 { // what comes is of another protocol
+	if c.work.responder.status == 101 { // what comes is of another protocol
 		return true
 	}
 	whole := c.work.req.head.Size > 0 && (c.work.req.head.ContentLength == 0 || c.work.body != nil && c.work.body.err == io.EOF)
-	return whole && (!c.work.req.head.Persist || c.work.t.framing == byClose) && isBlank(c.work.in.bytes())
+	return whole && (!c.work.req.head.Persist || c.work.responder.framing == byClose) && isBlank(c.work.in.bytes())
 }
 
 // isBlank reports whether b is empty or only line ends, which some clients send after
@@ -95,7 +95,7 @@ func (c *conn) cut(err error) {
 	if c.write.broken == nil && !c.gone.Load() && !c.clientClosed() && c.contentFault() == nil { // not the client's fault
 		c.srv.log.Error("rawhttp: response cut", "conn", c.id, "request", c.num, "err", err)
 	}
-	if c.work.t.framing == byClose {
+	if c.work.responder.framing == byClose {
 		abort(c.nc)
 	}
 }

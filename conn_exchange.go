@@ -96,7 +96,7 @@ func (c *conn) proceed() error {
 		c.work.body.withheld = false
 		return nil
 	}
-	if c.work.t.headOut {
+	if c.work.responder.headOut {
 		return errNoContinue
 	}
 	c.work.body.withheld = false
@@ -112,7 +112,7 @@ func (c *conn) proceed() error {
 func (c *conn) inform(head []byte) error {
 	c.work.out.mu.Lock()
 	defer c.work.out.mu.Unlock()
-	if c.work.t.headOut {
+	if c.work.responder.headOut {
 		return errLateInform
 	}
 	if err := c.work.out.flushDone(); err != nil {
@@ -240,7 +240,7 @@ func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 	if err == nil || c.work.body.answered || errors.Is(resp.err, ErrAbort) {
 		err = c.send(ctx, resp)
 	} else {
-		c.work.t = responder{resp: resp}
+		c.work.responder = responder{resp: resp}
 	}
 	ours = err != errServedTwice                         // otherwise the exchange that serves it closes it
 	for i, failed := 0, resp; err != nil && i < 2; i++ { // what replaces it may fail, too
@@ -253,21 +253,21 @@ func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 	if err != nil || c.mustFlush() {
 		err = errors.Join(err, c.work.out.flush())
 	}
-	c.work.t.headOut = true // or will be, before anything else
+	c.work.responder.headOut = true // or will be, before anything else
 	switch {
 	case err != nil:
 		c.cut(err)
-	case c.work.t.status == 101:
-		err = c.work.t.resp.extras.upgrade.run(ctx, c)
+	case c.work.responder.status == 101:
+		err = c.work.responder.resp.extras.upgrade.run(ctx, c)
 	}
 	c.traceExchange(err)
-	return c.work.t.persist && err == nil
+	return c.work.responder.persist && err == nil
 }
 
 // mustFlush reports whether the response must be written now. Otherwise it is written
 // together with those to requests that have arrived already, before the next read.
 func (c *conn) mustFlush() bool {
-	if !c.work.t.persist || len(c.work.out.buf) >= maxJoined || c.srv.trace.exchanges || c.srv.trace.bytes {
+	if !c.work.responder.persist || len(c.work.out.buf) >= maxJoined || c.srv.trace.exchanges || c.srv.trace.bytes {
 		return true
 	}
 	return c.work.ctx != nil && c.work.ctx.isWaited() // its end tells the program that the response is written
@@ -283,7 +283,7 @@ func (c *conn) replace(ctx context.Context, failed *Response, err error) (*Respo
 	c.work.out.buf = c.work.out.buf[:c.work.out.done]
 	err = c.send(ctx, instead)
 	if err != errServedTwice && c.closeResponse(instead) != nil {
-		c.work.t.persist = false
+		c.work.responder.persist = false
 	}
 	return instead, err
 }
@@ -291,8 +291,8 @@ func (c *conn) replace(ctx context.Context, failed *Response, err error) (*Respo
 // retract takes back what of the response has not left.
 func (c *conn) retract() {
 	c.work.out.buf = c.work.out.buf[:c.work.out.done]
-	if !c.work.t.headOut {
-		c.work.t.status, c.work.t.sent = 0, 0
+	if !c.work.responder.headOut {
+		c.work.responder.status, c.work.responder.sent = 0, 0
 	}
 }
 
@@ -313,20 +313,22 @@ func (c *conn) send(ctx context.Context, resp *Response) (err error) {
 	if resp.kind == bodyFunc && !c.work.req.isHead() {
 		c.work.out.flushDone() // an error is kept, and fails the next write
 	}
-	return c.work.t.write(ctx)
+	return c.work.responder.write(ctx)
 }
 
+// newResponder prepares c.work.responder for the response.
 func (c *conn) newResponder(resp *Response) {
 	persist := c.mayPersist(resp)
 	if c.work.body != nil {
 		c.work.out.mu.Lock() // a 100 (Continue) may be sent concurrently
 		defer c.work.out.mu.Unlock()
 	}
-	c.work.t = responder{}
-	c.work.t.out, c.work.t.format, c.work.t.req, c.work.t.resp = &c.work.out, c.srv.format, &c.work.req, resp
-	c.work.t.persist, c.work.t.last = persist, c.work.body == nil && len(c.work.in.bytes()) == 0
+	t := &c.work.responder
+	*t = responder{}
+	t.out, t.format, t.req, t.resp = &c.work.out, c.srv.format, &c.work.req, resp
+	t.persist, t.last = persist, c.work.body == nil && len(c.work.in.bytes()) == 0
 	if c.work.body != nil && c.work.body.withheld {
-		c.work.t.withheld = c.withholds
+		t.withheld = c.withholds
 	}
 }
 
@@ -362,7 +364,7 @@ func (c *conn) answerFault(ctx context.Context, fault, err error) *Response {
 // instead returns the response to send when another failed with err before any of it was
 // written, or nil if there is nothing to send or the client is gone.
 func (c *conn) instead(ctx context.Context, failed *Response, err error) *Response {
-	if err == nil || c.work.t.headOut || c.write.broken != nil || c.gone.Load() || errors.Is(err, ErrAbort) {
+	if err == nil || c.work.responder.headOut || c.write.broken != nil || c.gone.Load() || errors.Is(err, ErrAbort) {
 		return nil
 	}
 	if fault := c.contentFault(); fault != nil && !c.work.body.answered {
@@ -462,8 +464,8 @@ func (c *conn) traceExchange(err error) {
 		Conn:        c.id,
 		Num:         c.num,
 		RequestLine: c.work.refusedLine,
-		Status:      c.work.t.status,
-		Bytes:       c.work.t.sent,
+		Status:      c.work.responder.status,
+		Bytes:       c.work.responder.sent,
 		Start:       c.work.start,
 		Duration:    time.Since(c.work.start),
 		Err:         err,

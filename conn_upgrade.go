@@ -236,7 +236,7 @@ func (u *upgradedConn) Write(p []byte) (n int, err error) {
 	}
 	c := u.c
 	n, err = c.nc.Write(p)
-	c.work.t.sent += int64(n)
+	c.work.responder.sent += int64(n)
 	c.srv.stats.bytesWritten.Add(uint64(n))
 	c.srv.trace.bytesWritten(c.id, c.num, p[:n])
 	return n, err
