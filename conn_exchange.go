@@ -133,20 +133,18 @@ func (c *conn) resolve(ctx context.Context) *Response {
 	resp, err := c.ask(ctx)
 	switch {
 	case err != nil:
-		return c.resolveError(ctx, err)
+		return c.resolveError(ctx, err).inPlaceOf(resp)
 	case resp == nil:
 		return c.failure(ctx, errors.New("rawhttp: the resolver returned neither a response nor an error"))
 	case resp.kind == bodyUpgrade:
 		if err := resp.extras.upgrade.prepare(c); err != nil {
-			c.closeResponse(resp)
-			return c.failure(ctx, err)
+			return c.failure(ctx, err).inPlaceOf(resp)
 		}
 	case resp.extras != nil && resp.extras.cause != nil && resp.Err() == nil:
 		cause := resp.extras.cause
-		return cause.amend(c.resolveError(ctx, cause.err()), resp)
+		return cause.amend(c.resolveError(ctx, cause.err()), resp).inPlaceOf(resp)
 	case resp.status == 405 && c.work.req.isOptions():
-		c.closeResponse(resp)
-		return allowed(resp.get("Allow"))
+		return allowed(resp.get("Allow")).inPlaceOf(resp)
 	}
 	return resp
 }
@@ -162,14 +160,10 @@ func (c *conn) resolveError(ctx context.Context, err error) *Response {
 	return c.failure(ctx, err)
 }
 
-// ask calls the resolver. It closes a response that is returned with an error.
+// ask calls the resolver.
 func (c *conn) ask(ctx context.Context) (resp *Response, err error) {
 	defer c.catch("resolver", &err)
-	resp, err = c.srv.config.resolver.Resolve(ctx, c.work.shown)
-	if err != nil && resp != nil {
-		resp.Close()
-	}
-	return resp, err
+	return c.srv.config.resolver.Resolve(ctx, c.work.shown)
 }
 
 // fileMethods are the methods allowed by the server itself and by a file resolver.
@@ -242,10 +236,10 @@ func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 	} else {
 		c.work.responder = responder{resp: resp}
 	}
-	ours = err != errServedTwice                         // otherwise the exchange that serves it closes it
-	for i, failed := 0, resp; err != nil && i < 2; i++ { // what replaces it may fail, too
-		failed, err = c.replace(ctx, failed, err)
+	for i := 0; i < 2 && err != nil; i++ { // what replaces it may fail, too
+		resp, err = c.replace(ctx, resp, err)
 	}
+	ours = err != errServedTwice // otherwise the exchange that serves it closes it
 	if err != nil && errors.Is(err, ErrAbort) {
 		c.retract()
 	}
@@ -274,18 +268,17 @@ func (c *conn) mustFlush() bool {
 }
 
 // replace sends another response in place of one that failed with err, if that is possible.
-// It returns the response that was sent last and its error.
+// It returns the response that was sent last, which closes both, and its error.
 func (c *conn) replace(ctx context.Context, failed *Response, err error) (*Response, error) {
 	instead := c.instead(ctx, failed, err)
 	if instead == nil {
 		return failed, err
 	}
-	c.work.out.buf = c.work.out.buf[:c.work.out.done]
-	err = c.send(ctx, instead)
-	if err != errServedTwice && c.closeResponse(instead) != nil {
-		c.work.responder.persist = false
+	if err != errServedTwice { // otherwise the exchange that serves it closes it
+		instead = instead.inPlaceOf(failed)
 	}
-	return instead, err
+	c.work.out.buf = c.work.out.buf[:c.work.out.done]
+	return instead, c.send(ctx, instead)
 }
 
 // retract takes back what of the response has not left.

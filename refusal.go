@@ -70,9 +70,6 @@ func (e errorCause) err() error { return e.cause }
 // ErrorResponse returned for it, with the changes of the program. The result has both.
 func (e errorCause) amend(answer, changed *Response) *Response {
 	original, r := errorResponse(e.cause), answer.Clone()
-	if changed.src != nil { // it has functions of OnClose
-		r.src = &source{closer: changed, inner: r.src}
-	}
 	r.closeAfter = r.closeAfter || changed.closeAfter
 	if changed.mediaType != original.mediaType {
 		r.Set("Content-Type", changed.mediaType)

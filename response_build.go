@@ -207,6 +207,17 @@ func (f closeFunc) Close() error {
 	return nil
 }
 
+// inPlaceOf returns r, which the server sends in place of another Response. When it is closed,
+// so is the other, after it. other may be nil.
+func (r *Response) inPlaceOf(other *Response) *Response {
+	if other == nil || other.src == nil {
+		return r
+	}
+	r = r.Clone() // r may be shared
+	r.src = &source{closer: other, inner: r.src}
+	return r
+}
+
 // A source is the part of a Response that serves once, shared by its clones: a reader, or a
 // function added by OnClose.
 type source struct {

@@ -288,6 +288,56 @@ func TestServerClosesResponsesOnce(t *testing.T) {
 	}
 }
 
+// The functions of OnClose are called after the exchange, also if the server sends another
+// response in place of the one that has them; those of the latter are called first.
+func TestOnCloseAfterTheExchange(t *testing.T) {
+	tests := []struct {
+		name, in string
+		r        func(done func()) (*rawhttp.Response, error)
+		want     []string
+	}{
+		{"itself", getA, func(done func()) (*rawhttp.Response, error) { return rawhttp.Empty(204).OnClose(done), nil },
+			[]string{"204", "closed"}},
+		{"426 in place of an Upgrade", getA, func(done func()) (*rawhttp.Response, error) {
+			return rawhttp.Upgrade("echo", func(context.Context, net.Conn) error { return nil }).OnClose(done), nil
+		}, []string{"426", "page closed", "closed"}},
+		{"204 in place of a 405", "OPTIONS / HTTP/1.1\r\nHost: a\r\n\r\n", func(done func()) (*rawhttp.Response, error) {
+			return rawhttp.MethodNotAllowed("PUT").OnClose(done), nil
+		}, []string{"204", "closed"}},
+		{"a response with an error", getA, func(done func()) (*rawhttp.Response, error) {
+			return rawhttp.Text(200, "a").OnClose(done), fs.ErrPermission
+		}, []string{"403", "page closed", "closed"}},
+		{"a mistake", getA, func(done func()) (*rawhttp.Response, error) { return rawhttp.Text(99, "a").OnClose(done), nil },
+			[]string{"500", "closed"}},
+		{"content that fails", getA, func(done func()) (*rawhttp.Response, error) {
+			return rawhttp.Stream(200, "a/b", iotest.ErrReader(errors.New("broken"))).OnClose(done), nil
+		}, []string{"500", "page closed", "closed"}},
+		{"a page that fails too", headA, func(done func()) (*rawhttp.Response, error) {
+			return rawhttp.ErrorResponse(errSecond).OnClose(done), nil
+		}, []string{"500", "page closed", "closed"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var order []string
+			note := func(s string) func() { return func() { order = append(order, s) } }
+			liveTalk(t, tt.in, rawhttp.WithResolver(resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+				return tt.r(note("closed"))
+			})), rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, status int, err error) *rawhttp.Response {
+				page := rawhttp.Text(status, "page").OnClose(note("page closed"))
+				if err == errSecond {
+					page.Set("a b", "")
+				}
+				return page
+			}), rawhttp.WithTrace(rawhttp.Trace{Exchange: func(x rawhttp.Exchange) { note(fmt.Sprint(x.Status))() }}))
+			if diff := cmp.Diff(tt.want, order); diff != "" {
+				t.Errorf("called (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+var errSecond = errors.New("the page has a mistake")
+
 // A panic while a response is written must not lose its source.
 func TestServerClosesAResponseThatPanics(t *testing.T) {
 	c := &closeReader{Reader: closePanics{}}
