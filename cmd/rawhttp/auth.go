@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
@@ -32,7 +33,7 @@ func newUsers(lines string) (*users, error) {
 			return nil, errors.New("a line is not user:password") // it may be a password: it is not shown
 		}
 		u.names = append(u.names, name)
-		u.credentials = append(u.credentials, base64(line))
+		u.credentials = append(u.credentials, base64.StdEncoding.EncodeToString([]byte(line)))
 	}
 	if len(u.names) == 0 {
 		return nil, errors.New("no line is user:password")
@@ -140,20 +141,4 @@ func isServed(file, root string, dotFiles bool) bool {
 		return false
 	}
 	return dotFiles || !strings.HasPrefix(name, ".") && !strings.Contains(name, string(filepath.Separator)+".")
-}
-
-// base64 returns s in the encoding of RFC 4648, section 4. (The package of that name is not
-// linked otherwise.)
-func base64(s string) string {
-	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-	var b []byte
-	for ; len(s) > 0; s = s[min(3, len(s)):] {
-		var three [3]byte
-		n := copy(three[:], s)
-		bits := uint(three[0])<<16 | uint(three[1])<<8 | uint(three[2])
-		four := [4]byte{alphabet[bits>>18], alphabet[bits>>12&63], alphabet[bits>>6&63], alphabet[bits&63]}
-		copy(four[n+1:], "==")
-		b = append(b, four[:]...)
-	}
-	return string(b)
 }
