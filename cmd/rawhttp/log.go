@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"sync"
 
 	"example.com/rawhttp"
 	"example.com/rawhttp/internal/transcript"
@@ -53,46 +52,4 @@ func reason(err error) string {
 		err = se.Err
 	}
 	return strings.TrimPrefix(err.Error(), "rawhttp: ")
-}
-
-// hostRefusals returns a Trace that writes which flag admits a host that is refused, once for
-// each of the first few.
-func hostRefusals(w io.Writer) rawhttp.Trace {
-	const most = 8
-	var mu sync.Mutex
-	told := make(map[string]bool)
-	return rawhttp.Trace{Refused: func(r rawhttp.Refusal) {
-		if r.Status != 421 {
-			return
-		}
-		req, _, err := rawhttp.ParseRequest(r.Head)
-		if err != nil {
-			return
-		}
-		host := hostname(req.Host())
-		mu.Lock()
-		defer mu.Unlock()
-		if told[host] || len(told) == most {
-			return
-		}
-		told[host] = true
-		if host == "" {
-			io.WriteString(w, "rawhttp: a request without a host, as HTTP/1.0 allows, was refused; -host '*' admits any\n")
-			return
-		}
-		fmt.Fprintf(w, "rawhttp: a request for the host %q was refused; -host %s admits it, -host '*' any\n", host, shellWord(host))
-	}}
-}
-
-// shellWord returns s if a shell takes it as it is, else a place to put it.
-func shellWord(s string) string {
-	for _, c := range []byte(s) {
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '.' || c == '-' || c == '_') {
-			return "NAME"
-		}
-	}
-	if s == "" || s[0] == '-' {
-		return "NAME"
-	}
-	return s
 }

@@ -1,46 +1,49 @@
 // Command rawhttp serves a folder over HTTP/1.1, and shows and sends the bytes of conversations.
 //
-//	usage: rawhttp [flags] [folder]      serve it, or else the working directory
+//	usage: rawhttp [flags] [folder]      serve the folder (default: the current one)
 //	       rawhttp send HOST:PORT ...    send exact bytes, and show both sides
 //	       rawhttp spy HOST:PORT         relay to a server, and show both sides
 //	       rawhttp check [file]          show the parts of a request, or its mistake
 //
 //	Where it listens
-//	  -port N                 on this machine alone (default 8080; 0 is any)
-//	  -addr HOST:PORT         on this address; :9000 shares it with the network
-//	  -host NAME              answer to this name too, or to any with '*'. Who
-//	                          listens on this machine alone refuses other names,
-//	                          or web pages could read the folder (DNS rebinding)
-//	  -auth, -auth=FILE       ask for a user:password: that in the environment
-//	                          variable RAWHTTP_AUTH, or one of the lines of FILE
+//	  -port N                 this port, on this machine only (default 8080; 0: any)
+//	  -addr HOST:PORT         this address; :9000 shares the folder on the network
+//	  -host NAME              also answer requests for this host, or all with '*'.
+//	                          By default, a server on this machine only refuses
+//	                          other hosts, so that no web page can read the folder
+//	                          (DNS rebinding)
+//	  -auth, -auth=FILE       ask for a password: the environment variable
+//	                          RAWHTTP_AUTH is user:password, or each line of FILE
 //
 //	What it serves
-//	  -list FORM              folders as html, text, or none: 404 (default html)
-//	  -index NAMES            files that stand for their folder, comma-separated,
+//	  -list FORM              list folders as html, text, or none (default html)
+//	  -index NAMES            serve these files for their folders, comma-separated;
 //	                          "" for none (default index.html)
-//	  -dotfiles               names that begin with a dot, too
-//	  -spa                    index.html where a page does not exist
-//	  -script EXT[=COMMAND]   run these files and send what they print, as in
-//	                          .py=python3; without a command, the files themselves
-//	  -precompressed CODINGS  a.js.br for a.js, and so on: br,zstd,gzip
-//	  -type .EXT=TYPE         this media type, as in .wasm=application/wasm
-//	  -cache PATTERN=VALUE    Cache-Control, as in '/assets/*=max-age=86400'
-//	  -header 'NAME: VALUE'   this field with each response; for CORS:
-//	                          'Access-Control-Allow-Origin: *'
-//	  -server TEXT            this Server field
-//	  -lenient                requests as old or hand-written clients send them,
-//	                          to any host
+//	  -dotfiles               also serve names that begin with a dot
+//	  -spa                    serve index.html for pages that do not exist
+//	  -script EXT[=COMMAND]   run files and send what they print, as in
+//	                          .py=python3; without a command, run the file itself
+//	  -precompressed CODINGS  serve a.js.br for a.js, and so on: br,zstd,gzip
+//	  -type .EXT=TYPE         set a media type, as in .wasm=application/wasm
+//	  -cache PATTERN=VALUE    set Cache-Control, as in '/assets/*=max-age=86400';
+//	                          the last pattern that matches wins
+//	  -header 'NAME: VALUE'   add a field to responses; for CORS:
+//	                          'Access-Control-Allow-Origin: *'. Responses to
+//	                          malformed requests do not have it
+//	  -server TEXT            send this Server field
+//	  -lenient                accept requests of old or hand-written clients, for
+//	                          any host
 //
 //	What it shows
-//	  -log                    each request, and why one is refused
-//	  -trace, -trace=WHAT     the conversation, line by line; full: all content;
-//	                          decoded: what is compressed, too
-//	  -color WHEN             auto, always or never
-//	  -version                the version; -h this text
+//	  -log                    log requests, and why they are refused
+//	  -trace, -trace=WHAT     show the conversation line by line; WHAT is full, for
+//	                          all content, or decoded, for compressed content too
+//	  -color WHEN             use colors: auto, always or never
+//	  -version                print the version; -h prints this text
 //
 //	-host, -script, -type, -cache and -header may be repeated. Flags may follow the
-//	folder. A folder named as a command is ./send. ^C lets requests in progress end,
-//	a second one does not.
+//	folder. To serve a folder named like a command, write ./send. ^C lets requests
+//	in progress finish; a second ^C stops at once.
 package main
 
 import (
@@ -56,35 +59,46 @@ import (
 
 func main() {
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(signals, stopSignals(signal.Ignored)...)
 	os.Exit(run(stopped(signals), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// A stop has the channels that say when to stop gracefully, and when to stop at once.
-type stop struct{ inOrder, atOnce context.Context }
+// stopSignals returns the signals that stop a server. The end of the terminal does not, if the
+// command was started with that signal ignored, as nohup does.
+func stopSignals(ignored func(os.Signal) bool) []os.Signal {
+	stops := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !ignored(hangup) {
+		stops = append(stops, hangup)
+	}
+	return stops
+}
+
+// A stop has two contexts: graceful ends when the server should stop gracefully, atOnce when
+// it should stop at once.
+type stop struct{ graceful, atOnce context.Context }
 
 // stopped returns a stop whose first signal stops gracefully and whose second stops at once.
 // A third signal has its default effect.
 func stopped(signals chan os.Signal) stop {
-	inOrder, cancel := context.WithCancel(context.Background())
-	atOnce, cancelToo := context.WithCancel(context.Background())
+	graceful, stopGracefully := context.WithCancel(context.Background())
+	atOnce, stopAtOnce := context.WithCancel(context.Background())
 	go func() {
 		<-signals
-		cancel()
+		stopGracefully()
 		<-signals
 		signal.Stop(signals)
-		cancelToo()
+		stopAtOnce()
 	}()
-	return stop{inOrder, atOnce}
+	return stop{graceful, atOnce}
 }
 
-// run runs the command until it is stopped and returns the exit status: 0, 1 where it cannot
-// do what it is asked for, 2 where the command line is wrong.
+// run runs the command until it is stopped. It returns the exit status: 0; 1 if it cannot do
+// what it is asked; or 2 if the command line is wrong.
 func run(when stop, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if len(args) > 0 {
 		switch args[0] {
 		case "send":
-			signal.Reset() // nothing is stopped gracefully: the first one ends it
+			signal.Reset() // there is nothing to shut down: the first signal ends it
 			return send(args[1:], stdin, stdout, stderr)
 		case "spy":
 			return spy(when, args[1:], stdout, stderr)

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -54,6 +55,16 @@ func TestBinaryStatus(t *testing.T) {
 				t.Errorf("rawhttp %q ended with status %d, want %d", tt.args, got, tt.want)
 			}
 		})
+	}
+}
+
+// A command started by nohup outlives the terminal.
+func TestHangupIgnored(t *testing.T) {
+	for _, ignored := range []bool{false, true} {
+		signals := stopSignals(func(os.Signal) bool { return ignored })
+		if stops := slices.Contains(signals, os.Signal(syscall.SIGHUP)); stops == ignored {
+			t.Errorf("if SIGHUP was ignored at the start (%v), it stops a server: %v, want the opposite", ignored, stops)
+		}
 	}
 }
 

@@ -35,11 +35,11 @@ func serve(when stop, set settings, stdout, stderr io.Writer) error {
 		fmt.Fprintf(stderr, "rawhttp: warning: %s\n", set.warning)
 	}
 	announce(stdout, set, ln.Addr())
-	defer context.AfterFunc(when.inOrder, func() { sayStopping(&busy, stderr) })()
+	defer context.AfterFunc(when.graceful, func() { reportStopping(&busy, srv, stderr) })()
 	defer context.AfterFunc(when.atOnce, func() { srv.Close() })()
-	err = srv.Serve(when.inOrder, ln)
+	err = srv.Serve(when.graceful, ln)
 	if when.atOnce.Err() != nil {
-		return nil // it was asked to
+		return nil
 	}
 	return err
 }
@@ -53,13 +53,13 @@ func (set *settings) serverOptions(files rawhttp.Resolver, stderr io.Writer) []r
 	if set.users != nil {
 		resolver = authenticated(set.users, resolver)
 	}
+	if isServed := set.servedHosts(); isServed != nil {
+		resolver = onlyHosts(isServed, hostRefusals(stderr), resolver)
+	}
 	if len(set.fields) > 0 {
 		resolver = withFields(set.fields, resolver)
 	}
 	opts := append(set.options, rawhttp.WithResolver(resolver), rawhttp.WithLogger(logger{stderr}))
-	if names := set.servedHosts(); names != nil {
-		opts = append(opts, rawhttp.WithHosts(names...), rawhttp.WithTrace(hostRefusals(stderr)))
-	}
 	if set.log {
 		opts = append(opts, rawhttp.WithTrace(rawhttp.AccessLog(stderr)), rawhttp.WithTrace(refusals(stderr)))
 	}
@@ -77,7 +77,7 @@ func (set *settings) serverOptions(files rawhttp.Resolver, stderr io.Writer) []r
 	return opts
 }
 
-// rootError says what is wrong with the folder, once.
+// rootError returns the error of opening the folder, naming the folder once.
 func rootError(root string, err error) error {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
@@ -86,7 +86,7 @@ func rootError(root string, err error) error {
 	return err
 }
 
-// announce prints where the folder is, as links that can be opened.
+// announce prints the addresses of the folder as links that can be opened.
 func announce(stdout io.Writer, set settings, addr net.Addr) {
 	tcp, ok := addr.(*net.TCPAddr)
 	if !ok || !tcp.IP.IsUnspecified() {
@@ -99,14 +99,14 @@ func announce(stdout io.Writer, set settings, addr net.Addr) {
 	fmt.Fprintf(stdout, "rawhttp: serving %s on http://localhost:%d/\n", set.root, tcp.Port)
 	for _, ip := range networkAddresses() {
 		if tcp.IP.To4() != nil && ip.To4() == nil {
-			continue // 0.0.0.0 is IPv4 alone
+			continue // 0.0.0.0 accepts only IPv4
 		}
 		fmt.Fprintf(stdout, "rawhttp: and on http://%s/\n", net.JoinHostPort(ip.String(), fmt.Sprint(tcp.Port)))
 	}
 	fmt.Fprintf(stdout, "rawhttp: %s\n", warning(set))
 }
 
-// warning is what one should know who listens beyond this machine.
+// warning returns who else can read the folder, for a server that other machines can reach.
 func warning(set settings) string {
 	if set.users != nil {
 		return "others on the network who know a password can read it; it is sent unencrypted"
@@ -114,10 +114,10 @@ func warning(set settings) string {
 	return "everyone on the network can read it; -auth asks for a password"
 }
 
-// progress counts the requests in progress.
+// A progress counts the requests in progress.
 type progress struct {
 	mu    sync.Mutex
-	conns map[uint64]struct{} // that have one
+	conns map[uint64]struct{} // the connections with one
 }
 
 func (p *progress) trace() rawhttp.Trace {
@@ -142,14 +142,24 @@ func (p *progress) requests() int {
 	return len(p.conns)
 }
 
-// sayStopping says what is waited for, if anything is after a moment.
-func sayStopping(busy *progress, stderr io.Writer) {
+// reportStopping writes what a graceful stop is waiting for, if it takes more than a moment:
+// requests in progress, or clients that have not closed after their last response. Idle
+// connections are closed within a second.
+func reportStopping(busy *progress, srv *rawhttp.Server, stderr io.Writer) {
 	time.Sleep(100 * time.Millisecond)
-	switch n := busy.requests(); n {
-	case 0:
-	case 1:
-		fmt.Fprintln(stderr, "rawhttp: stopping: 1 request in progress, up to 10 s; ^C again stops now")
-	default:
-		fmt.Fprintf(stderr, "rawhttp: stopping: %d requests in progress, up to 10 s; ^C again stops now\n", n)
+	if n := busy.requests(); n > 0 {
+		fmt.Fprintf(stderr, "rawhttp: stopping: %s in progress, up to 10 s; ^C again stops now\n", count(n, "request"))
+		return
 	}
+	time.Sleep(1400 * time.Millisecond)
+	if n := srv.Stats().ConnsOpen; n > 0 {
+		fmt.Fprintf(stderr, "rawhttp: stopping: %s open, up to 10 s; ^C again stops now\n", count(int(n), "connection"))
+	}
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -11,7 +11,10 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -91,62 +94,73 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
-// What listens on this machine alone answers to its own names; other servers to all, unless
-// they are told their names.
+// A server on a loopback address serves the names of this machine only; others serve all hosts,
+// unless some are named.
 func TestServedHosts(t *testing.T) {
+	local := []string{"localhost", "LOCALHOST.", "a.localhost", "127.0.0.1", "127.9.9.9", "[::1]", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]"}
 	for _, tt := range []struct {
-		args []string
-		want []string
+		args         []string
+		served, not  []string
+		servesOthers bool
 	}{
-		{nil, []string{"127.0.0.1", "[::1]", "localhost"}},
-		{[]string{"-addr", "localhost:0", "-host", "dev.test"}, []string{"127.0.0.1", "[::1]", "dev.test", "localhost"}},
-		{[]string{"-addr", "127.0.0.2:0"}, []string{"127.0.0.1", "127.0.0.2", "[::1]", "localhost"}},
-		{[]string{"-addr", "[::1]:0"}, []string{"127.0.0.1", "[::1]", "localhost"}},
-		{[]string{"-host", "*"}, nil},
-		{[]string{"-lenient"}, nil},
-		{[]string{"-addr", ":0"}, nil},
-		{[]string{"-addr", "192.0.2.1:0", "-host", "a.test"}, []string{"127.0.0.1", "192.0.2.1", "[::1]", "a.test", "localhost"}},
+		{nil, local, []string{"evil.test", "localhost.evil.test", "127.0.0.1.evil.test", "evillocalhost", "192.0.2.1"}, false},
+		{[]string{"-addr", "localhost:0", "-host", "dev.test"}, append(local, "dev.test", "Dev.Test."), []string{"a.dev.test"}, false},
+		{[]string{"-addr", "[::1]:0"}, local, nil, false},
+		{[]string{"-addr", "192.0.2.1:0", "-host", "a.test"}, append(local, "192.0.2.1", "a.test"), []string{"192.0.2.2"}, false},
+		{[]string{"-addr", ":0", "-host", "[2001:DB8::1]"}, append(local, "[2001:db8:0::1]"), []string{"[2001:db8::2]"}, false},
+		{[]string{"-host", "*"}, nil, nil, true},
+		{[]string{"-lenient"}, nil, nil, true},
+		{[]string{"-addr", ":0"}, nil, nil, true},
 	} {
 		set, err := parseArgs(tt.args)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(tt.want, set.servedHosts()); diff != "" {
-			t.Errorf("hosts of %q (-want +got):\n%s", tt.args, diff)
+		isServed := set.servedHosts()
+		if tt.servesOthers != (isServed == nil) {
+			t.Errorf("%q serves all hosts: %v, want %v", tt.args, isServed == nil, tt.servesOthers)
+		}
+		for _, host := range tt.served {
+			if !isServed(host) {
+				t.Errorf("%q does not serve %s", tt.args, host)
+			}
+		}
+		for _, host := range append(tt.not, "evil.test") {
+			if isServed != nil && isServed(host) {
+				t.Errorf("%q serves %s", tt.args, host)
+			}
 		}
 	}
 }
 
-// A web page of another name cannot read the folder, and the line on standard error names the
-// flag for a name that is meant, once.
+// A web page of another host cannot read the folder, and standard error names the flag that
+// admits the host, once for each. A request without a host is not that of a browser.
 func TestOtherHostsAreRefused(t *testing.T) {
-	cmd := start(t, "-port", "0", folder(t, "a.txt"))
-	for _, tt := range []struct{ host, want string }{
-		{"localhost:1", "200"}, {"127.0.0.1", "200"}, {"[::1]:8080", "200"}, {"evil.test", "421"}, {"evil.test:80", "421"}, {"127.0.0.1.evil.test", "421"},
+	cmd := start(t, "-port", "0", "-header", "X-A: 1", folder(t, "a.txt"))
+	for _, tt := range []struct{ head, want string }{
+		{"GET /a.txt HTTP/1.1\r\nHost: localhost:1", "200"},
+		{"GET /a.txt HTTP/1.1\r\nHost: 127.0.0.1", "200"},
+		{"GET /a.txt HTTP/1.1\r\nHost: [::1]:8080", "200"},
+		{"GET /a.txt HTTP/1.0", "200"},
+		{"GET /a.txt HTTP/1.1\r\nHost: evil.test", "421"},
+		{"GET /a.txt HTTP/1.1\r\nHost: evil.test:80", "421"},
+		{"GET http://evil.test/a.txt HTTP/1.1\r\nHost: localhost", "421"},
+		{"GET /a.txt HTTP/1.1\r\nHost: 127.0.0.1.evil.test", "421"},
 	} {
 		conn, err := net.Dial("tcp", cmd.addr)
 		if err != nil {
 			t.Fatal(err)
 		}
-		conn.Write([]byte("GET /a.txt HTTP/1.1\r\nHost: " + tt.host + "\r\nConnection: close\r\n\r\n"))
-		b := make([]byte, len("HTTP/1.1 200"))
-		conn.Read(b)
+		io.WriteString(conn, tt.head+"\r\nConnection: close\r\n\r\n")
+		b, _ := io.ReadAll(conn)
 		conn.Close()
-		if got := string(b); got != "HTTP/1.1 "+tt.want {
-			t.Errorf("host %s: %q, want %s", tt.host, got, tt.want)
+		if got := string(b); !strings.HasPrefix(got, "HTTP/1.1 "+tt.want) || !strings.Contains(got, "\r\nX-A: 1\r\n") {
+			t.Errorf("%q: %q, want %s with the field of -header", tt.head, got, tt.want)
 		}
 	}
-	conn, err := net.Dial("tcp", cmd.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn.Write([]byte("GET /a.txt HTTP/1.0\r\n\r\n"))
-	io.Copy(io.Discard, conn)
-	conn.Close()
 	cmd.stop()
-	const want = `rawhttp: a request for the host "evil.test" was refused; -host evil.test admits it, -host '*' any
-rawhttp: a request for the host "127.0.0.1.evil.test" was refused; -host 127.0.0.1.evil.test admits it, -host '*' any
-rawhttp: a request without a host, as HTTP/1.0 allows, was refused; -host '*' admits any
+	const want = `rawhttp: refused a request for host "evil.test"; -host evil.test admits it, -host '*' admits all
+rawhttp: refused a request for host "127.0.0.1.evil.test"; -host 127.0.0.1.evil.test admits it, -host '*' admits all
 `
 	if diff := cmp.Diff(want, cmd.stderr.String()); diff != "" {
 		t.Errorf("stderr (-want +got):\n%s", diff)
@@ -340,5 +354,47 @@ func TestWithFields(t *testing.T) {
 		if name == "X-A" {
 			t.Error("the Response of the resolver itself was changed")
 		}
+	}
+}
+
+// A stop that takes more than a moment says what it is waiting for.
+func TestReportStopping(t *testing.T) {
+	for _, tt := range []struct{ name, request, want string }{
+		{"nothing", "", ""},
+		{"a request in progress", "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n", "rawhttp: stopping: 1 request in progress, up to 10 s; ^C again stops now\n"},
+		{"a client that has not closed", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nb", "rawhttp: stopping: 1 connection open, up to 10 s; ^C again stops now\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var busy progress
+				srv, err := rawhttp.New(rawhttp.WithTrace(busy.trace()), rawhttp.WithResolver(rawhttp.ResolverFunc(
+					func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+						if req.Path() == "/slow" {
+							time.Sleep(5 * time.Second)
+						}
+						return rawhttp.Empty(204).CloseAfter(), nil
+					})))
+				if err != nil {
+					t.Fatal(err)
+				}
+				client, server := net.Pipe()
+				var served sync.WaitGroup
+				served.Go(func() { srv.ServeConn(t.Context(), server) })
+				go io.Copy(io.Discard, client)
+				if tt.request != "" {
+					io.WriteString(client, tt.request)
+				} else {
+					client.Close()
+				}
+				synctest.Wait()
+				var stderr strings.Builder
+				reportStopping(&busy, srv, &stderr)
+				if diff := cmp.Diff(tt.want, stderr.String()); diff != "" {
+					t.Errorf("it writes (-want +got):\n%s", diff)
+				}
+				client.Close()
+				served.Wait()
+			})
+		})
 	}
 }

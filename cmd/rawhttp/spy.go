@@ -63,8 +63,8 @@ func spy(when stop, args []string, stdout, stderr io.Writer) int {
 	fmt.Fprintf(stdout, "rawhttp spy: %s relays to %s\n", ln.Addr(), r.server)
 	r.printer = transcript.New(transcript.Options{Lines: 20, Mail: true, Color: color.on(stdout)},
 		func(line string) { io.WriteString(stdout, line) })
-	defer context.AfterFunc(when.inOrder, func() { ln.Close() })()
-	r.acceptAll(when.inOrder, ln)
+	defer context.AfterFunc(when.graceful, func() { ln.Close() })()
+	r.acceptAll(when.graceful, ln)
 	return 0
 }
 
