@@ -5,48 +5,51 @@ import (
 	"runtime/debug"
 )
 
-// usage is the package comment, too.
-const usage = `usage: rawhttp [flags] [folder]      serve it, or else the working directory
+// usage is also the package comment.
+const usage = `usage: rawhttp [flags] [folder]      serve the folder (default: the current one)
        rawhttp send HOST:PORT ...    send exact bytes, and show both sides
        rawhttp spy HOST:PORT         relay to a server, and show both sides
        rawhttp check [file]          show the parts of a request, or its mistake
 
 Where it listens
-  -port N                 on this machine alone (default 8080; 0 is any)
-  -addr HOST:PORT         on this address; :9000 shares it with the network
-  -host NAME              answer to this name too, or to any with '*'. Who
-                          listens on this machine alone refuses other names,
-                          or web pages could read the folder (DNS rebinding)
-  -auth, -auth=FILE       ask for a user:password: that in the environment
-                          variable RAWHTTP_AUTH, or one of the lines of FILE
+  -port N                 this port, on this machine only (default 8080; 0: any)
+  -addr HOST:PORT         this address; :9000 shares the folder on the network
+  -host NAME              also answer requests for this host, or all with '*'.
+                          By default, a server on this machine only refuses
+                          other hosts, so that no web page can read the folder
+                          (DNS rebinding)
+  -auth, -auth=FILE       ask for a password: the environment variable
+                          RAWHTTP_AUTH is user:password, or each line of FILE
 
 What it serves
-  -list FORM              folders as html, text, or none: 404 (default html)
-  -index NAMES            files that stand for their folder, comma-separated,
+  -list FORM              list folders as html, text, or none (default html)
+  -index NAMES            serve these files for their folders, comma-separated;
                           "" for none (default index.html)
-  -dotfiles               names that begin with a dot, too
-  -spa                    index.html where a page does not exist
-  -script EXT[=COMMAND]   run these files and send what they print, as in
-                          .py=python3; without a command, the files themselves
-  -precompressed CODINGS  a.js.br for a.js, and so on: br,zstd,gzip
-  -type .EXT=TYPE         this media type, as in .wasm=application/wasm
-  -cache PATTERN=VALUE    Cache-Control, as in '/assets/*=max-age=86400'
-  -header 'NAME: VALUE'   this field with each response; for CORS:
-                          'Access-Control-Allow-Origin: *'
-  -server TEXT            this Server field
-  -lenient                requests as old or hand-written clients send them,
-                          to any host
+  -dotfiles               also serve names that begin with a dot
+  -spa                    serve index.html for pages that do not exist
+  -script EXT[=COMMAND]   run files and send what they print, as in
+                          .py=python3; without a command, run the file itself
+  -precompressed CODINGS  serve a.js.br for a.js, and so on: br,zstd,gzip
+  -type .EXT=TYPE         set a media type, as in .wasm=application/wasm
+  -cache PATTERN=VALUE    set Cache-Control, as in '/assets/*=max-age=86400';
+                          the last pattern that matches wins
+  -header 'NAME: VALUE'   add a field to responses; for CORS:
+                          'Access-Control-Allow-Origin: *'. Responses to
+                          malformed requests do not have it
+  -server TEXT            send this Server field
+  -lenient                accept requests of old or hand-written clients, for
+                          any host
 
 What it shows
-  -log                    each request, and why one is refused
-  -trace, -trace=WHAT     the conversation, line by line; full: all content;
-                          decoded: what is compressed, too
-  -color WHEN             auto, always or never
-  -version                the version; -h this text
+  -log                    log requests, and why they are refused
+  -trace, -trace=WHAT     show the conversation line by line; WHAT is full, for
+                          all content, or decoded, for compressed content too
+  -color WHEN             use colors: auto, always or never
+  -version                print the version; -h prints this text
 
 -host, -script, -type, -cache and -header may be repeated. Flags may follow the
-folder. A folder named as a command is ./send. ^C lets requests in progress end,
-a second one does not.
+folder. To serve a folder named like a command, write ./send. ^C lets requests
+in progress finish; a second ^C stops at once.
 `
 
 // version returns what -version prints.
