@@ -11,16 +11,15 @@ import (
 	"strings"
 )
 
-// newFlags returns a set of flags whose errors are returned, and not printed.
+// newFlags returns a set of flags that returns errors without printing them.
 func newFlags(name string) *flag.FlagSet {
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	return flags
 }
 
-// parseAnywhere parses flags that may come before, between and after the other arguments,
-// which it returns. After "--" there are no flags; nor, with firstOnly, after the second
-// argument that is none.
+// parseAnywhere parses flags before, between and after the other arguments, and returns the
+// latter. No flags follow "--" or, if firstOnly is set, the second of the other arguments.
 func parseAnywhere(flags *flag.FlagSet, args []string, firstOnly bool) (others []string, err error) {
 	for {
 		if err := flags.Parse(args); err != nil {
@@ -35,15 +34,15 @@ func parseAnywhere(flags *flag.FlagSet, args []string, firstOnly bool) (others [
 	}
 }
 
-// misused says what is wrong with the arguments of a command.
+// misused prints the mistake in the arguments of a command, and returns the exit status.
 func misused(stderr io.Writer, command string, err error) int {
 	name := strings.TrimSpace("rawhttp " + command)
 	fmt.Fprintf(stderr, "%s: %s (%s -h shows the usage)\n", name, oneLine(err), name)
 	return 2
 }
 
-// oneLine returns the text of err as a line of its own, without what only a
-// programmer wants to know.
+// oneLine returns the text of err in one line, without the prefixes that name Go packages and
+// functions.
 func oneLine(err error) string {
 	s := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "rawhttp: "), "New: ")
 	return strings.ReplaceAll(s, "\n", "; ")
@@ -59,12 +58,12 @@ func dialAddress(s string) (string, error) {
 		host = "localhost"
 	}
 	if port == "0" {
-		return "", fmt.Errorf("%q has no port that one can connect to", s)
+		return "", fmt.Errorf("%q: port 0 cannot be connected to", s)
 	}
 	return net.JoinHostPort(host, port), nil
 }
 
-// splitAddress takes HOST:PORT, :PORT or PORT apart. IPv6 addresses are in brackets.
+// splitAddress splits HOST:PORT, :PORT or PORT. IPv6 addresses must be in brackets.
 func splitAddress(s string) (host, port string, err error) {
 	switch {
 	case s == "":
@@ -90,7 +89,7 @@ func splitAddress(s string) (host, port string, err error) {
 		return "", "", fmt.Errorf("address %q is not HOST:PORT, as in 127.0.0.1:8080 or [::1]:8080", s)
 	}
 	if !isPort(port) {
-		return "", "", fmt.Errorf("address %q: the port is a number from 0 to 65535", s)
+		return "", "", fmt.Errorf("address %q: the port is not a number from 0 to 65535", s)
 	}
 	return host, port, nil
 }
@@ -116,7 +115,7 @@ func colorFlag(flags *flag.FlagSet) *colorWhen {
 	return &when
 }
 
-// on reports whether what is written to w has colors: see no-color.org.
+// on reports whether to use colors in what is written to w: see no-color.org.
 func (c *colorWhen) on(w io.Writer) bool {
 	if *c != "auto" {
 		return *c == "always"

@@ -13,14 +13,15 @@ import (
 	"example.com/rawhttp"
 )
 
-// users are who may read, with their passwords, as clients send them: user:password in base64.
+// users are those who may read, with their credentials as clients send them: user:password in
+// base64.
 type users struct {
 	names       []string
 	credentials []string
 }
 
-// newUsers takes lines of user:password. Empty ones and those that begin with "#" are
-// comments, and the mark with which some editors begin UTF-8 is no part of the first.
+// newUsers parses lines of user:password. Empty lines and those that begin with "#" are
+// ignored, and so is a byte order mark, which some editors write.
 func newUsers(lines string) (*users, error) {
 	u := new(users)
 	for line := range strings.Lines(strings.TrimPrefix(lines, "\ufeff")) {
@@ -29,8 +30,8 @@ func newUsers(lines string) (*users, error) {
 			continue
 		}
 		name, password, ok := strings.Cut(line, ":")
-		if !ok || name == "" || password == "" {
-			return nil, errors.New("a line is not user:password") // it may be a password: it is not shown
+		if !ok || name == "" || password == "" { // do not show the line: it may be a password
+			return nil, errors.New("a line is not user:password")
 		}
 		u.names = append(u.names, name)
 		u.credentials = append(u.credentials, base64.StdEncoding.EncodeToString([]byte(line)))
@@ -41,8 +42,8 @@ func newUsers(lines string) (*users, error) {
 	return u, nil
 }
 
-// find returns the name of the user whose credentials are given, "" if there is none. How long
-// it takes depends on what is given, and not on how much of it is right.
+// find returns the name of the user with the given credentials, or "". The time it takes
+// depends on their length, but not on how much of them is right.
 func (u *users) find(given string) (name string) {
 	for i, c := range u.credentials {
 		if equal(given, c) {
@@ -52,8 +53,8 @@ func (u *users) find(given string) (name string) {
 	return name
 }
 
-// equal reports whether two strings are equal, in a time that depends on the length of given
-// alone.
+// equal reports whether two strings are equal, in a time that depends only on the length of
+// given. (Package crypto/subtle would bring four others into the command.)
 func equal(given, secret string) bool {
 	differ := len(given) ^ len(secret)
 	for i := range len(given) {
@@ -62,8 +63,8 @@ func equal(given, secret string) bool {
 	return differ == 0
 }
 
-// authenticated lets only users read from next, by the Basic scheme (RFC 7617). It sends
-// passwords in clear text: beyond this machine it needs TLS in front.
+// authenticated passes on only the requests of users, who authenticate with the Basic scheme
+// (RFC 7617). Clients send passwords in clear text: beyond this machine, put TLS in front.
 func authenticated(u *users, next rawhttp.Resolver) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		scheme, credentials, _ := strings.Cut(req.Header().Get("Authorization"), " ")
@@ -75,7 +76,7 @@ func authenticated(u *users, next rawhttp.Resolver) rawhttp.Resolver {
 	})
 }
 
-// parseAuth reads the users that -auth means: those of the environment, or of a file.
+// parseAuth returns the users for the value of -auth, from the environment or a file.
 func parseAuth(s string) (*users, error) {
 	if s == "false" {
 		return nil, nil
@@ -105,8 +106,8 @@ func parseAuth(s string) (*users, error) {
 	return u, nil
 }
 
-// exposed returns who can read the file of passwords but should not, "" if nobody: others on
-// this machine; or, if it is in the folder that is served, whoever knows one of the passwords.
+// exposed returns the reason why people who should not can read the file with the passwords, or
+// "": it is served, or its permissions admit others on this machine.
 func exposed(file, root string, dotFiles bool) string {
 	file, err := filepath.EvalSymlinks(file)
 	if err != nil {
@@ -120,13 +121,13 @@ func exposed(file, root string, dotFiles bool) string {
 		return "it is in the folder that is served"
 	}
 	info, err := os.Stat(file)
-	if err != nil || info.Mode().Perm()&0o077 == 0 || runtime.GOOS == "windows" { // has no such bits
+	if err != nil || info.Mode().Perm()&0o077 == 0 || runtime.GOOS == "windows" { // which has no such permissions
 		return ""
 	}
 	return "others on this machine can read it (chmod 600 " + file + ")"
 }
 
-// isServed reports whether file is below root, and not hidden.
+// isServed reports whether file is below root and not hidden.
 func isServed(file, root string, dotFiles bool) bool {
 	file, err := filepath.Abs(file)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// unescape returns the bytes that text stands for: \r, \n, \t, \xHH and \\ are escapes.
+// unescape returns text with its escapes replaced: \r, \n, \t, \xHH and \\.
 func unescape(text string) ([]byte, error) {
 	var b []byte
 	for {
@@ -16,7 +16,7 @@ func unescape(text string) ([]byte, error) {
 			return b, nil
 		}
 		if rest == "" {
-			return nil, fmt.Errorf(`%q ends in half an escape: a backslash is \\`, text)
+			return nil, fmt.Errorf(`%q ends in an incomplete escape: write \\ for a backslash`, text)
 		}
 		switch c := rest[0]; c {
 		case 'r':
@@ -35,14 +35,14 @@ func unescape(text string) ([]byte, error) {
 			b = append(b, byte(n))
 			rest = rest[2:]
 		default:
-			return nil, fmt.Errorf(`\%c is no escape: they are \r \n \t \x00 \\`, c)
+			return nil, fmt.Errorf(`\%c is not an escape; there are \r \n \t \x00 \\`, c)
 		}
 		text = rest[1:]
 	}
 }
 
-// unescapeLine returns the bytes of a line with its end, which a backslash at the end of text
-// takes away.
+// unescapeLine returns the bytes of a line and its end. If text ends in a backslash, the line
+// has no end.
 func unescapeLine(text, end string) ([]byte, error) {
 	slashes := len(text) - len(strings.TrimRight(text, `\`))
 	if slashes%2 == 1 {

@@ -13,7 +13,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// settings are what the command line says.
+// settings are the values from the command line.
 type settings struct {
 	root    string
 	addr    string // HOST:PORT
@@ -21,19 +21,20 @@ type settings struct {
 	files   []rawhttp.FileOption
 	options []rawhttp.Option
 	fields  []field
-	users   *users // nil: anybody may read
-	warning string // about the file of their passwords
+	users   *users // nil if no password is needed
+	warning string // about the file with their passwords
 	spa     bool
 	lenient bool
 	log     bool
 	trace   bool
 	full    bool // the trace shows all content
-	decoded bool // it shows what content codings stand for
+	decoded bool // the trace shows compressed content decoded
 	color   *colorWhen
 	version bool
 }
 
-// parseArgs parses the command line of the server. Each flag says what it does not take.
+// parseArgs parses the command line of the server. The error names the flag, and the right form
+// where it can be guessed.
 func parseArgs(args []string) (set settings, err error) {
 	flags := newFlags("rawhttp")
 	port := ""
@@ -82,7 +83,7 @@ func parseArgs(args []string) (set settings, err error) {
 	if set.lenient {
 		set.options = append(set.options, rawhttp.WithLenientParsing())
 	}
-	if set.spa && !wasGiven(flags, "list") { // folders are the application's, too
+	if set.spa && !wasGiven(flags, "list") { // the application routes the paths of folders, too
 		set.files = append(set.files, rawhttp.WithListing(rawhttp.ListNone))
 	}
 	if set.addr, err = chooseAddress(flags, set.addr, port); err != nil {
@@ -105,7 +106,7 @@ func parseArgs(args []string) (set settings, err error) {
 	return set, nil
 }
 
-// add adds an option, and reports what is wrong with it.
+// add adds an option of the server, or returns the error that New has for it.
 func (set *settings) add(o rawhttp.Option) error {
 	tried, err := rawhttp.New(rawhttp.WithRoot("/"), o)
 	if err != nil {
@@ -115,7 +116,7 @@ func (set *settings) add(o rawhttp.Option) error {
 	return tried.Close()
 }
 
-// file makes a flag of an option for files.
+// file defines a flag that sets an option for files.
 func (set *settings) file(flags *flag.FlagSet, name string, parse func(string) (rawhttp.FileOption, error)) {
 	flags.Func(name, "", func(value string) error {
 		o, err := parse(value)
@@ -131,8 +132,8 @@ func (set *settings) file(flags *flag.FlagSet, name string, parse func(string) (
 	})
 }
 
-// optional makes a flag whose value may be left out; then it is "true". What is wrong with the
-// value is said later: package flag would repeat it, and it may be a password.
+// optional defines a flag whose value may be omitted, which means "true". The value is checked
+// later, since package flag repeats a wrong value in its error, and it may be a password.
 func optional(flags *flag.FlagSet, name string, value *string) {
 	flags.BoolFunc(name, "", func(s string) error {
 		*value = s
@@ -140,8 +141,8 @@ func optional(flags *flag.FlagSet, name string, value *string) {
 	})
 }
 
-// withoutCall takes the name of an option off an error: it is of Go, and the flag is named
-// already.
+// withoutCall removes the names of Go functions from the beginning of an error. The flag is
+// named already.
 func withoutCall(s string) string {
 	for _, prefix := range []string{"Dir", "With", "response"} {
 		if before, after, ok := strings.Cut(s, ": "); ok && strings.HasPrefix(before, prefix) {
@@ -151,7 +152,7 @@ func withoutCall(s string) string {
 	return s
 }
 
-// parseTrace takes the value of -trace: what of the content is shown.
+// parseTrace parses the value of -trace, which determines the content shown.
 func (set *settings) parseTrace(s string) error {
 	set.trace = s != "false"
 	if s == "true" || s == "false" {
@@ -258,10 +259,10 @@ func checkHost(s string) error {
 	}
 	if _, rest, ok := strings.Cut(s, "://"); ok {
 		rest, _, _ = strings.Cut(rest, "/")
-		return fmt.Errorf("a host is no URL; did you mean %s?", hostname(rest))
+		return fmt.Errorf("a URL is not a host; did you mean %s?", hostname(rest))
 	}
 	if host, _, err := net.SplitHostPort(s); err == nil && host != "" {
-		return fmt.Errorf("a host has no port here; did you mean %s?", host)
+		return fmt.Errorf("the host must not have a port; did you mean %s?", host)
 	}
 	if ip := net.ParseIP(s); ip != nil {
 		return fmt.Errorf("did you mean [%s]?", s)
@@ -269,7 +270,7 @@ func checkHost(s string) error {
 	return errors.New("want a host, as in example.test, or '*'")
 }
 
-// chooseAddress returns the address to listen on that -addr and -port mean.
+// chooseAddress returns the address to listen on, from -addr and -port.
 func chooseAddress(flags *flag.FlagSet, addr, port string) (string, error) {
 	given := make(map[string]bool)
 	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
@@ -277,9 +278,9 @@ func chooseAddress(flags *flag.FlagSet, addr, port string) (string, error) {
 	case given["port"] && strings.Contains(port, ":"):
 		return "", fmt.Errorf("flag -port: want a number; did you mean -addr %s?", port)
 	case given["port"] && !isPort(port):
-		return "", fmt.Errorf("flag -port: %q is no number from 0 to 65535", port)
+		return "", fmt.Errorf("flag -port: %q is not a number from 0 to 65535", port)
 	case given["addr"] && given["port"]:
-		return "", errors.New("-addr has a port, so -port is one too many")
+		return "", errors.New("-addr has a port, so -port cannot be given as well")
 	case given["addr"]:
 		a, err := listenAddress(addr)
 		if err != nil {
@@ -292,8 +293,9 @@ func chooseAddress(flags *flag.FlagSet, addr, port string) (string, error) {
 	return "127.0.0.1:8080", nil
 }
 
-// chooseRoot returns the folder to serve. The extension bare is of a script that has no
-// interpreter.
+// chooseRoot returns the folder to serve. If there are more arguments, or no such folder, the
+// error suggests the flag that was probably meant. bare is the extension in a -script without
+// an interpreter.
 func chooseRoot(folders []string, flags *flag.FlagSet, bare string) (root string, err error) {
 	switch len(folders) {
 	case 0:
@@ -306,10 +308,10 @@ func chooseRoot(folders []string, flags *flag.FlagSet, bare string) (root string
 	if root == "" && err == nil {
 		return "", errors.New(`the folder has no name; "." is the working directory`)
 	}
-	for _, name := range folders { // is one what a flag should have had?
+	for _, name := range folders { // it may be the value of a flag
 		if info, statErr := os.Stat(name); statErr == nil {
 			if wasGiven(flags, "auth") && info.Mode().IsRegular() {
-				return "", fmt.Errorf("%q is no folder; did you mean -auth=%s?", name, name)
+				return "", fmt.Errorf("%q is not a folder; did you mean -auth=%s?", name, name)
 			}
 			continue
 		}
@@ -340,16 +342,16 @@ func isInterpreter(name string) bool {
 	return err == nil && !strings.Contains(name, "/")
 }
 
-// elsewhere are flags of other servers, and what they are here.
+// elsewhere maps flags of other servers to those of this one.
 var elsewhere = map[string]string{
 	"p": "-port", "P": "-port", "l": "-addr", "listen": "-addr", "b": "-addr", "bind": "-addr",
 	"v": "-version", "V": "-version", "c": "-cache", "s": "-spa", "single": "-spa", "i": "-index", "hidden": "-dotfiles", "H": "-dotfiles",
 	"cors": "-header 'Access-Control-Allow-Origin: *'", "C": "-header 'Access-Control-Allow-Origin: *'",
-	"d": "the folder alone", "dir": "the folder alone", "directory": "the folder alone", "root": "the folder alone",
+	"d": "only the folder", "dir": "only the folder", "directory": "only the folder", "root": "only the folder",
 	"a": "-auth", "verbose": "-log", "access-log": "-log", "cgi": "-script", "browse": "-list html",
 }
 
-// explain says what helps after an error of package flag.
+// explain adds a suggestion to an error of package flag.
 func explain(err error) error {
 	const undefined = "flag provided but not defined: -"
 	name, ok := strings.CutPrefix(err.Error(), undefined)

@@ -9,11 +9,11 @@ import (
 	"example.com/rawhttp"
 )
 
-// A field is one that is added to each response.
+// A field is a field that is added to responses.
 type field struct{ name, value string }
 
-// withFields adds fields to the responses of next, errors too. A field that the response has
-// already is replaced.
+// withFields adds fields to the responses of next, including those to errors. They replace
+// fields of the same name.
 func withFields(fields []field, next rawhttp.Resolver) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		resp, err := next.Resolve(ctx, req)
@@ -23,7 +23,7 @@ func withFields(fields []field, next rawhttp.Resolver) rawhttp.Resolver {
 		if resp == nil {
 			return nil, nil
 		}
-		resp = resp.Clone() // it may be one that is served to others
+		resp = resp.Clone() // next may serve the same Response to others
 		set := make(map[string]bool)
 		for _, f := range fields {
 			if name := strings.ToLower(f.name); set[name] {

@@ -10,7 +10,7 @@ import (
 	"example.com/rawhttp/internal/transcript"
 )
 
-// A logger writes warnings and errors, a line each.
+// A logger writes each warning and error as one line.
 type logger struct{ w io.Writer }
 
 func (logger) Debug(string, ...any)            {}
@@ -27,8 +27,8 @@ func (l logger) line(level, msg string, args []any) {
 	fmt.Fprintf(l.w, "rawhttp: %s: %s\n", level, b.String())
 }
 
-// refusals returns a Trace that writes why a request is refused, and its line with a mark
-// below the byte.
+// refusals returns a Trace that writes why a request is refused, and the line with a mark below
+// the byte.
 func refusals(w io.Writer) rawhttp.Trace {
 	return rawhttp.Trace{Refused: func(r rawhttp.Refusal) {
 		text := fmt.Sprintf("rawhttp: warning: request refused: %s: %d\n", reason(r.Err), r.Status)
@@ -41,7 +41,7 @@ func refusals(w io.Writer) rawhttp.Trace {
 	}}
 }
 
-// reason returns why a request is refused, with the rule if there is one.
+// reason returns why a request is refused, with the rule of the protocol if there is one.
 func reason(err error) string {
 	var pe *rawhttp.ParseError
 	if errors.As(err, &pe) {

@@ -7,9 +7,9 @@ import (
 	"example.com/rawhttp"
 )
 
-// singlePage answers with the page at index where next finds no page: the application that it
-// is finds its own way. What a page needs, such as a script or a picture, stays missing, since
-// the page in its place would be an error that is hard to find.
+// singlePage serves a single-page application: a request for a page that next does not find is
+// answered with the page at index, which routes the path in the browser. A missing script or
+// picture is still a 404, since the page in its place would be an error that is hard to find.
 func singlePage(index string, next rawhttp.Resolver) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		resp, err := next.Resolve(ctx, req)
@@ -18,14 +18,14 @@ func singlePage(index string, next rawhttp.Resolver) rawhttp.Resolver {
 		}
 		page, pageErr := next.Resolve(ctx, req.WithPath(index))
 		if pageErr != nil {
-			return nil, err // there is none
+			return nil, err
 		}
 		return page, nil
 	})
 }
 
-// wantsPage reports whether req may be that of a person for a page: it names no file of
-// another type, and a browser that wants a script or a picture says so.
+// wantsPage reports whether req may be for a page: its path does not name a file of another
+// type, and the browser does not say that it needs a script, a picture or the like.
 func wantsPage(req *rawhttp.Request) bool {
 	if m := req.Method(); m != "GET" && m != "HEAD" {
 		return false
