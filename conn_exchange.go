@@ -131,20 +131,25 @@ func (c *conn) resolve(ctx context.Context) *Response {
 		return resp
 	}
 	resp, err := c.ask(ctx)
+	return c.responseTo(ctx, resp, err).inPlaceOf(resp)
+}
+
+// responseTo returns resp, or what the server sends in its place or for err. It is never nil.
+func (c *conn) responseTo(ctx context.Context, resp *Response, err error) *Response {
 	switch {
 	case err != nil:
-		return c.resolveError(ctx, err).inPlaceOf(resp)
+		return c.resolveError(ctx, err)
 	case resp == nil:
 		return c.failure(ctx, errors.New("rawhttp: the resolver returned neither a response nor an error"))
 	case resp.kind == bodyUpgrade:
 		if err := resp.extras.upgrade.prepare(c); err != nil {
-			return c.failure(ctx, err).inPlaceOf(resp)
+			return c.failure(ctx, err)
 		}
 	case resp.extras != nil && resp.extras.cause != nil && resp.Err() == nil:
 		cause := resp.extras.cause
-		return cause.amend(c.resolveError(ctx, cause.err()), resp).inPlaceOf(resp)
+		return cause.amend(c.resolveError(ctx, cause.err()), resp)
 	case resp.status == 405 && c.work.req.isOptions():
-		return allowed(resp.get("Allow")).inPlaceOf(resp)
+		return allowed(resp.get("Allow"))
 	}
 	return resp
 }

@@ -208,9 +208,9 @@ func (f closeFunc) Close() error {
 }
 
 // inPlaceOf returns r, which the server sends in place of another Response. When it is closed,
-// so is the other, after it. other may be nil.
+// so is the other, after it. other may be nil or r.
 func (r *Response) inPlaceOf(other *Response) *Response {
-	if other == nil || other.src == nil {
+	if other == nil || other == r || other.src == nil {
 		return r
 	}
 	r = r.Clone() // r may be shared
