@@ -197,9 +197,15 @@ func conditionStatus(req *Request, v *validators) int {
 // If-Unmodified-Since of the same time, since another change might not show. Nothing must
 // change rep between Precondition and the change: hold a lock, or let the storage compare
 // versions.
+//
+// If the ETag is malformed, Precondition returns a Response whose Err reports that, as
+// [Content] does, whatever the request. The server answers it with 500.
 func (rep Representation) Precondition(req *Request) *Response {
 	if req == nil {
 		panic("rawhttp: Precondition: the Request is nil")
+	}
+	if r := Empty(500); r.checkETag(rep.ETag).err != nil {
+		return r
 	}
 	v := validatorsOf(rep.ETag, rep.ModTime, time.Now(), true)
 	v.missing = rep.MediaType == "" && rep.Body == nil && rep.Size == 0 && rep.ModTime.IsZero() && rep.ETag == ""

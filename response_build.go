@@ -271,7 +271,8 @@ const maxSize = 1 << 62
 // and ranges of a GET or HEAD (RFC 9110, sections 13 and 14), a 206, 304, 412 or 416.
 // Ranges need a Size and a Body that is an io.ReaderAt or io.Seeker; up to 16 ranges are
 // served, with no more bytes in total than the representation has. An ETag or Last-Modified
-// field that is Set replaces the Representation's.
+// field that is Set replaces the Representation's. A malformed ETag or an invalid Size is a
+// mistake that Err reports.
 func Content(rep Representation) *Response {
 	if rep.MediaType == "" {
 		rep.MediaType = octetStream
@@ -280,9 +281,7 @@ func Content(rep Representation) *Response {
 	if rep.Size < -1 || rep.Size > maxSize {
 		r.fail(fmt.Errorf("size %d is not between -1 and %d bytes", rep.Size, int64(maxSize)))
 	}
-	if rep.ETag != "" && !isETag(rep.ETag) {
-		r.fail(fmt.Errorf("ETag %q is not an entity tag", rep.ETag))
-	}
+	r.checkETag(rep.ETag)
 	if rep.Body == nil {
 		rep.Size = 0
 	}
@@ -292,6 +291,14 @@ func Content(rep Representation) *Response {
 		r.once, r.src = true, &source{closer: closer}
 	}
 	r.kind, r.rep = bodyRepresentation, &rep
+	return r
+}
+
+// checkETag records a mistake if the ETag of a Representation is malformed.
+func (r *Response) checkETag(etag string) *Response {
+	if etag != "" && !isETag(etag) {
+		r.fail(fmt.Errorf("ETag %q is not an entity tag", etag))
+	}
 	return r
 }
 

@@ -143,6 +143,21 @@ func TestPrecondition(t *testing.T) {
 	})
 }
 
+// A malformed ETag is a mistake, as for Content: it would never match, so that a change by
+// another client could be undone.
+func TestPreconditionOfMalformedETag(t *testing.T) {
+	for _, etag := range []string{"v1", `"v1`, `w/"v1"`, `"v 1"`, `"v1" `, "*"} {
+		rep := rawhttp.Representation{MediaType: "text/plain", ETag: etag}
+		content := rawhttp.Content(rep)
+		for _, fields := range []string{"", "If-Match: *\r\n", "If-None-Match: \"v1\"\r\n"} {
+			resp := rep.Precondition(parse(t, "PUT / HTTP/1.1\r\nHost: a\r\n"+fields))
+			if resp == nil || resp.Err() == nil || resp.Err().Error() != content.Err().Error() {
+				t.Errorf("Precondition with the ETag %s of %q: %+v, want the error of Content, %v", etag, fields, resp, content.Err())
+			}
+		}
+	}
+}
+
 // A JSON API answers JSON for a false precondition, too.
 func TestPreconditionAsksForThePage(t *testing.T) {
 	put := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
