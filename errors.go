@@ -19,7 +19,8 @@ var ErrServerClosed = errors.New("rawhttp: the server is closed")
 
 // ErrAbort makes the server end a connection without an answer, for example when a client
 // appears to be attacking. Return it, alone or wrapped, from a [Resolver], from the function
-// of a [StreamFunc] or [Upgrade], or from the reader of a [Stream].
+// of a [StreamFunc] or [Upgrade], or from the reader of a [Stream]. Where a Response is needed,
+// return [ErrorResponse] of it.
 //
 // The connection is reset if it, or a connection that it wraps and returns from a method
 // NetConn, has a method SetLinger, as TCP connections have; otherwise it is closed. Nothing is

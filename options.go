@@ -345,7 +345,9 @@ func WithTrustedProxies(prefixes ...netip.Prefix) Option {
 // WithErrorPage makes f provide the response if Resolve returns an error, panics (500), or
 // returns neither a response nor an error (500). The response may be a page, or the index
 // file of an application for a 404. f receives the status and the error, which it should
-// not show to clients. If f returns nil, the plain-text error is sent.
+// not show to clients. If f returns nil, the plain-text error is sent. If it returns
+// [ErrorResponse] of [ErrAbort], the connection is aborted instead; the error that f received
+// has already been logged then, at the debug level unless the status is 500 or more.
 //
 // f is also called if the content of a Response fails before any of it has been sent (500),
 // and if the content of the request is too large (413), malformed (400) or too slow (408),

@@ -50,11 +50,15 @@ func addErrorFields(r *Response, err error) *Response {
 // The Response is final: [First] does not ask the next resolver. So wrap First as a whole, not
 // the resolvers in it.
 //
-// A nil error is a mistake that [Response.Err] reports.
+// The Response to [ErrAbort] aborts the connection, also as a page of WithErrorPage;
+// [Response.Err] returns the error. A nil error is a mistake that Err reports.
 func ErrorResponse(err error) *Response {
 	r := errorResponse(err)
-	if err == nil {
+	switch {
+	case err == nil:
 		r.fail(errors.New("ErrorResponse of a nil error"))
+	case errors.Is(err, ErrAbort):
+		r.err = err
 	}
 	r.extend().cause = errorCause{err}
 	return r

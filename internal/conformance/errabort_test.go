@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"example.com/rawhttp"
 	"github.com/google/go-cmp/cmp"
@@ -92,6 +94,50 @@ func TestErrAbort(t *testing.T) {
 type abortReader struct{}
 
 func (abortReader) Read([]byte) (int, error) { return 0, rawhttp.ErrAbort }
+
+// The page of an error may abort the connection, whatever the page is for.
+func TestErrAbortInPlaceOfPage(t *testing.T) {
+	tests := []struct {
+		name, in string
+		r        rawhttp.Resolver
+	}{
+		{"an error", getA, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return nil, fs.ErrNotExist })},
+		{"a panic", getA, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { panic("on purpose") })},
+		{"an ErrorResponse", headA, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+			return rawhttp.ErrorResponse(fs.ErrPermission).Set("X-A", "1"), nil
+		})},
+		{"a stream", getA, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+			return rawhttp.Stream(200, "a/b", iotest.ErrReader(io.ErrUnexpectedEOF)), nil
+		})},
+		{"content that is too large", sized(11), rawhttp.LimitBody(10, reader)},
+		{"content that is malformed", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", reader},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			closed := 0
+			var exchanges []rawhttp.Exchange
+			got := liveTalk(t, tt.in, rawhttp.WithResolver(tt.r),
+				rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, _ int, err error) *rawhttp.Response {
+					return rawhttp.ErrorResponse(fmt.Errorf("%w: %w", rawhttp.ErrAbort, err)).OnClose(func() { closed++ })
+				}), rawhttp.WithTrace(rawhttp.Trace{Exchange: func(x rawhttp.Exchange) { exchanges = append(exchanges, x) }}))
+			if got != "" || closed != 1 {
+				t.Errorf("answer %q and %d calls of OnClose, want no answer, and 1", got, closed)
+			}
+			if len(exchanges) != 1 || !errors.Is(exchanges[0].Err, rawhttp.ErrAbort) || exchanges[0].Status != 0 {
+				t.Errorf("exchanges %+v, want one that ErrAbort ended, without a status", exchanges)
+			}
+		})
+	}
+}
+
+// WriteResponse leaves the abort to the program that owns the connection.
+func TestErrAbortOfWriteResponse(t *testing.T) {
+	var out strings.Builder
+	persist, err := rawhttp.WriteResponse(t.Context(), &out, requestOf(t, getA), rawhttp.ErrorResponse(rawhttp.ErrAbort))
+	if persist || err != rawhttp.ErrAbort || out.String() != "" {
+		t.Errorf("WriteResponse = %v, %v and %q, want false, ErrAbort and nothing", persist, err, &out)
+	}
+}
 
 // Over TCP it is a reset; answers to earlier requests are sent.
 func TestErrAbortResets(t *testing.T) {
