@@ -28,12 +28,6 @@ const (
 	keptFor = 2 * time.Second
 )
 
-// isSettled reports whether any later change will change id. Right after a change this is
-// not certain, since times are only as fine as the system's clock.
-func (k *fileCache) isSettled(id *jail.FileID, now time.Time) bool {
-	return max(id.Changed, id.Modified) < now.Add(-k.settles).UnixNano()
-}
-
 // A fileCache caches the responses of small files, with their content, and the names in
 // folders. It identifies a file by its FileID, which changes with its content.
 type fileCache struct {
@@ -43,6 +37,12 @@ type fileCache struct {
 	mu   sync.RWMutex
 	kept map[string]keptEntry // by request path
 	size int                  // total of cost, at most maxKept
+}
+
+// isSettled reports whether any later change will change id. Right after a change this is
+// not certain, since times are only as fine as the system's clock.
+func (k *fileCache) isSettled(id *jail.FileID, now time.Time) bool {
+	return max(id.Changed, id.Modified) < now.Add(-k.settles).UnixNano()
 }
 
 // A keptEntry is a *keptFile or a *keptFolder.
@@ -182,9 +182,9 @@ type folderKeeper struct {
 	folder keptFolder
 }
 
-// folder returns a folderKeeper for the folder described by info, or nil if it cannot be
+// keepFolder returns a folderKeeper for the folder described by info, or nil if it cannot be
 // cached.
-func (k *fileCache) folder(req *Request, info fs.FileInfo) *folderKeeper {
+func (k *fileCache) keepFolder(req *Request, info fs.FileInfo) *folderKeeper {
 	id, ok := jail.IdentityOf(info)
 	if k.tree == nil || !ok || !k.isSettled(&id, time.Now()) {
 		return nil
@@ -220,7 +220,7 @@ func (k *folderKeeper) end() {
 // A memoryContent is content in memory that any number of responses may read concurrently.
 type memoryContent struct {
 	content []byte
-	last    atomic.Pointer[image] // of the response with this content
+	last    atomic.Pointer[image] // of the last response with this content; nil if there was none
 }
 
 // ReadAt implements io.ReaderAt.
@@ -234,26 +234,27 @@ func (m *memoryContent) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, err
 }
 
-// Read makes memory a Body; the content is read with ReadAt.
+// Read makes a memoryContent a Body, but nothing calls it: the content is read with ReadAt.
 func (m *memoryContent) Read([]byte) (int, error) { return 0, io.EOF }
 
-// An image is a complete response to a plain GET, from status line to content, ready to be
-// sent again. It is valid as long as the Date is the same, that is for one second.
+// An image is the complete response to a GET without conditions and ranges over HTTP/1.1,
+// from status line to content, ready to be sent again. It is valid as long as the Date is the
+// same, that is for one second. It must not be changed, since connections share it.
 type image struct {
 	date   string
 	format *wireFormat
 	wire   []byte // nil after the first response of a second, which may be the only one
 }
 
-// isPlain reports whether an image can answer the request.
-func (t *responder) isPlain() bool {
+// mayUseImage reports whether an image can answer the request.
+func (t *responder) mayUseImage() bool {
 	return t.withheld == nil && t.req.isGet() && t.req.head.Minor > 0 && t.req.head.Persist && t.persist && !t.resp.closeAfter &&
 		!t.req.hasConditions() && t.format.contentLength
 }
 
-// writePlain answers a plain request from an image. The second time within a second it
-// makes one.
-func (t *responder) writePlain(ctx context.Context) error {
+// writeFromImage writes the response from its image, or in steps if there is none. The second
+// time within a second it makes one.
+func (t *responder) writeFromImage(ctx context.Context) error {
 	date := ""
 	if t.format.date != nil {
 		date = t.format.date()
@@ -265,7 +266,7 @@ func (t *responder) writePlain(ctx context.Context) error {
 		return t.putImage(last)
 	}
 	begin := len(t.out.buf)
-	if err := t.writeAnew(ctx); err != nil {
+	if err := t.writeInSteps(ctx); err != nil {
 		return err
 	}
 	if t.headOut { // part of it is already written, as it is too large for one write

@@ -159,7 +159,7 @@ func (l *listing) read(ctx context.Context, req *Request, info fs.FileInfo) erro
 			l.add(names)
 		}
 	} else {
-		keep := l.files.cache.folder(req, info)
+		keep := l.files.cache.keepFolder(req, info)
 		l.shared = keep != nil
 		err = l.readDisk(ctx, keep)
 	}

@@ -66,21 +66,21 @@ func (t *responder) write(ctx context.Context) error {
 			return err
 		}
 	}
-	if t.resp.imaged && t.isPlain() {
-		return t.writePlain(ctx)
+	if t.resp.imaged && t.mayUseImage() {
+		return t.writeFromImage(ctx)
 	}
-	return t.writeAnew(ctx)
+	return t.writeInSteps(ctx)
 }
 
-// writeAnew writes the response without an image.
-func (t *responder) writeAnew(ctx context.Context) error {
+// writeInSteps puts the head and then the content, without an image.
+func (t *responder) writeInSteps(ctx context.Context) error {
 	t.represent()
 	t.frame()
 	bare := t.framing == noFraming || t.req.isHead()
 	if t.headDue = t.withheld != nil; !t.headDue {
 		t.putHead()
 	} else if bare {
-		t.lock()()
+		t.putDueHead()
 	}
 	if bare {
 		return nil
@@ -92,13 +92,20 @@ func (t *responder) writeAnew(ctx context.Context) error {
 }
 
 // lock acquires the lock shared with the sending of a 100 (Continue), and puts the head if
-// it is due. It returns the function that releases the lock.
-func (t *responder) lock() (unlock func()) {
+// it is due. The caller must call unlock.
+func (t *responder) lock() {
 	t.out.mu.Lock()
 	if t.headDue {
 		t.putHead()
 	}
-	return t.out.mu.Unlock
+}
+
+func (t *responder) unlock() { t.out.mu.Unlock() }
+
+// putDueHead puts the head if it is due.
+func (t *responder) putDueHead() {
+	t.lock()
+	t.unlock()
 }
 
 // frame determines the framing of the content and whether the connection persists.
@@ -331,7 +338,8 @@ func (t *responder) put(p []byte) error {
 		return nil
 	}
 	if t.withheld != nil {
-		defer t.lock()()
+		t.lock()
+		defer t.unlock()
 	}
 	if t.length >= 0 {
 		if t.length < int64(len(p)) {
@@ -359,7 +367,8 @@ func (t *responder) put(p []byte) error {
 // push writes everything put so far.
 func (t *responder) push() error {
 	if t.withheld != nil {
-		defer t.lock()()
+		t.lock()
+		defer t.unlock()
 	}
 	t.headOut = true
 	return t.out.flush()
@@ -374,7 +383,7 @@ func (t *responder) end() error {
 		return t.endChunks()
 	}
 	if t.withheld != nil {
-		t.lock()() // the head may be due
+		t.putDueHead()
 	}
 	return nil
 }
@@ -388,7 +397,8 @@ func (t *responder) endChunks() (err error) {
 		}
 	}
 	if t.withheld != nil {
-		defer t.lock()()
+		t.lock()
+		defer t.unlock()
 	}
 	t.out.buf = append(t.out.buf, "0\r\n"...)
 	t.out.buf = append(t.out.buf, fields...)
