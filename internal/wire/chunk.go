@@ -25,6 +25,7 @@ func ParseChunkLine(b []byte) (size int64, n int, err error) {
 	return scanChunkLine(b[:min(len(b), maxChunkLine+len("\r\n"))])
 }
 
+// scanChunkLine is ParseChunkLine without the limit on the length of the line.
 func scanChunkLine(b []byte) (size int64, n int, err error) {
 	const section = "RFC 9112, section 7.1"
 	i := 0

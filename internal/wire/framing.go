@@ -25,8 +25,12 @@ func (l *lines) add(i int) {
 // fields that determine the length and type of the content and whether the connection
 // persists. Request smuggling exploits recipients that interpret these fields differently,
 // so frame never guesses and never repairs.
+//
+// The length of a name rules most fields out before names are compared. The rules follow in
+// the same function, since a call with so many arguments would show in the time of parsing.
 func (h *Head) frame(isRequest bool) error {
-	var host, length, coding, twin, mediaType lines
+	var host, length, coding, mediaType lines
+	var twin lines // of a framing field's name with an underscore
 	var closes, keeps bool
 	for i := range h.Fields {
 		f := &h.Fields[i]

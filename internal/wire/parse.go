@@ -5,18 +5,22 @@ import "example.com/rawhttp/internal/ascii"
 // A Span is a part of the head, from the offset Start up to but not including End.
 type Span struct{ Start, End int32 }
 
-func (s Span) len() int           { return int(s.End - s.Start) }
-func (s Span) Of(b []byte) []byte { return b[s.Start:s.End] }
-
+// NewSpan returns the Span from start up to but not including end.
 func NewSpan(start, end int) Span { return Span{int32(start), int32(end)} }
 
+// Of returns the part of b, which is the Text of the head or its beginning.
+func (s Span) Of(b []byte) []byte { return b[s.Start:s.End] }
+
+func (s Span) len() int { return int(s.End - s.Start) }
+
+// A FieldLine is one line of a header or trailer section. Value has no blanks at its ends.
 type FieldLine struct {
 	Name, Value Span
 	folded      bool // Value spans several lines; unfold joins them
 }
 
-// A Head is a parsed request head. It refers to its parts by offsets, so reusing a Head
-// allocates nothing.
+// A Head is a parsed head of a request or response. It refers to its parts by offsets, so
+// reusing a Head allocates nothing.
 type Head struct {
 	Text   []byte // the head as received, followed by rewritten parts: folded values, the path
 	Size   int    // bytes of Text that were received
@@ -52,20 +56,21 @@ func (h *Head) RequestLine(b []byte) string {
 
 // Limits limit a head or a trailer section.
 type Limits struct {
-	Head    int // bytes of all lines together
-	Line    int // bytes of one line without its CRLF
-	Fields  int // number of field lines
-	Lenient bool
+	Head    int  // bytes of all lines together
+	Line    int  // bytes of one line without its CRLF
+	Fields  int  // number of field lines
+	Lenient bool // accept bare LF and folded lines; see lenient.go
 }
 
 const (
 	maxMethodBytes = 64
-	MaxLineBytes   = 8 << 10
+	MaxLineBytes   = 8 << 10 // the usual Limits.Line
 
-	MaxTrailerBytes  = 8 << 10
+	MaxTrailerBytes  = 8 << 10 // of a trailer section, with its empty line
 	maxTrailerFields = 32
 )
 
+// DefaultLimits are the limits of a Server without options.
 var DefaultLimits = Limits{Head: 32 << 10, Line: MaxLineBytes, Fields: 100}
 
 // A Parser parses a head from left to right. It can stop after any byte and continue when
@@ -79,7 +84,7 @@ type Parser struct {
 	line   int // beginning of the line
 	mark   int // beginning of the target, version or value
 	name   Span
-	folded bool
+	folded bool // the value that is being parsed spans several lines
 }
 
 // Begin prepares p to parse a head into h, which must be empty.
@@ -88,19 +93,21 @@ func (p *Parser) Begin(h *Head, max Limits) {
 	p.h, p.max = h, max
 }
 
+// A phase is where in the head the Parser is. Phases are in the order of the head, so that
+// a phase below atFieldLine is within the request line.
 type phase uint8
 
 const (
-	atStart phase = iota
-	inMethod
-	inTarget
-	inVersion
-	atFieldLine
-	inName
-	beforeValue
-	inValue
-	atValueLF
-	atEndLF
+	atStart     phase = iota // before an empty line or the method
+	inMethod                 // in the method
+	inTarget                 // in the request target
+	inVersion                // in the version or the line end after it
+	atFieldLine              // at the beginning of a field line or the empty line
+	inName                   // in a field name
+	beforeValue              // in the blanks after the colon
+	inValue                  // in a field value
+	atValueLF                // at the LF after a field value
+	atEndLF                  // at the LF of the empty line
 )
 
 // Parse continues parsing the head at the beginning of b, which must begin with the input
@@ -116,6 +123,7 @@ func (p *Parser) Parse(b []byte) (n int, err error) {
 	return n, p.finish(b[:n], n)
 }
 
+// lines continues parsing the lines of the head, and returns its length.
 func (p *Parser) lines(b []byte) (n int, err error) {
 	if p.phase < atFieldLine {
 		if err := p.requestLine(b); err != nil {
@@ -205,6 +213,7 @@ func (p *Parser) leadingLine(b []byte) error {
 // (RFC 8446, section 5.1).
 const tlsHandshake = 0x16
 
+// methodPart parses the method and the space after it.
 func (p *Parser) methodPart(b []byte) error {
 	i := p.pos
 	for i < len(b) && ascii.IsTchar[b[i]] {
@@ -227,6 +236,8 @@ func (p *Parser) methodPart(b []byte) error {
 	return nil
 }
 
+// targetPart parses the request target and the space after it. It checks the bytes alone;
+// splitTarget determines the form.
 func (p *Parser) targetPart(b []byte) error {
 	const version = len(" HTTP/1.1")
 	end := p.line + p.max.Line - version
@@ -388,6 +399,7 @@ func (p *Parser) namePart(b []byte) error {
 	return nil
 }
 
+// blanks skips the blanks before a field value.
 func (p *Parser) blanks(b []byte) error {
 	for p.pos < len(b) && ascii.IsBlank(b[p.pos]) && p.pos < p.line+p.max.Line {
 		p.pos++

@@ -11,10 +11,10 @@ import (
 type TargetForm uint8
 
 const (
-	OriginForm TargetForm = iota
-	AbsoluteForm
-	AuthorityForm
-	AsteriskForm
+	OriginForm    TargetForm = iota // "/a?b"
+	AbsoluteForm                    // "http://example.test/a?b"
+	AuthorityForm                   // "example.test:443", only with CONNECT
+	AsteriskForm                    // "*", only with OPTIONS
 )
 
 // splitTarget determines the form of the request target and splits it.

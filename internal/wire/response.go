@@ -24,6 +24,7 @@ func (p *Parser) ParseResponse(b []byte) (status, n int, err error) {
 	return status, n, err
 }
 
+// responseLines parses the lines of the head, and returns its length.
 func (p *Parser) responseLines(b []byte) (status, n int, err error) {
 	status, err = p.statusLine(b)
 	if err != nil {
