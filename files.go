@@ -127,7 +127,7 @@ func openFS(fsys fs.FS, opts []FileOption) (*FileResolver, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &FileResolver{tree: &jail.FsTree{Fsys: fsys}, tagOf: (*FileResolver).contentTag, config: config, listings: make(chan struct{}, maxListings)}, nil
+	return &FileResolver{tree: &jail.FSTree{Fsys: fsys}, tagOf: (*FileResolver).contentTag, config: config, listings: make(chan struct{}, maxListings)}, nil
 }
 
 // Close closes the tree and ends processes that scripts left running. Requests in progress
@@ -312,7 +312,7 @@ func (f *FileResolver) name(path string) (name string, isFolder bool, err error)
 	if name == "" {
 		return ".", true, nil
 	}
-	if !f.tree.Names(name) {
+	if !f.tree.ValidName(name) {
 		return "", false, jail.NotExist(name, "is not a name of the tree")
 	}
 	return name, isFolder, f.allowName(name)
@@ -346,7 +346,7 @@ func (f *FileResolver) allowEntry(folder, name string) error {
 	if folder != "." && name == jail.WellKnown {
 		name = folder + "/" + name // hidden anywhere but at the top
 	}
-	if !f.tree.Names(name) {
+	if !f.tree.ValidName(name) {
 		return jail.NotExist(name, "is not a name of the tree")
 	}
 	return f.allowName(name)

@@ -148,11 +148,11 @@ func namesTrees(t *testing.T) map[string]jail.Tree {
 		t.Fatal(err)
 	}
 	trees := map[string]jail.Tree{
-		"MapFS":     &jail.FsTree{Fsys: mapFS},
-		"zip":       &jail.FsTree{Fsys: zr},
-		"os.DirFS":  &jail.FsTree{Fsys: os.DirFS(dir)},
-		"case-fold": &jail.FsTree{Fsys: looseFS{mapFS, foldsLikeExt4}},
-		"FAT":       &jail.FsTree{Fsys: looseFS{mapFS, isShortFor}},
+		"MapFS":     &jail.FSTree{Fsys: mapFS},
+		"zip":       &jail.FSTree{Fsys: zr},
+		"os.DirFS":  &jail.FSTree{Fsys: os.DirFS(dir)},
+		"case-fold": &jail.FSTree{Fsys: looseFS{mapFS, foldsLikeExt4}},
+		"FAT":       &jail.FSTree{Fsys: looseFS{mapFS, isShortFor}},
 	}
 	for kind, j := range jails(t, dir) {
 		trees[kind] = j
@@ -180,7 +180,7 @@ func TestNames(t *testing.T) {
 					if got == "not mine" {
 						got = "404"
 					}
-					if valid := fs.ValidPath(name) || tree.Names(name); got != want && valid && !hidden && (want != "404" || got != namesFiles[name]) {
+					if valid := fs.ValidPath(name) || tree.ValidName(name); got != want && valid && !hidden && (want != "404" || got != namesFiles[name]) {
 						t.Errorf("dot files %v: %q is answered with %q, want %q", dotFiles, name, got, want)
 					}
 				}

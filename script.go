@@ -408,7 +408,7 @@ func (r *Request) software() string {
 // opens nothing if no script in path is followed by a slash. The rest is clean but is not a
 // name in the tree, so the rules for hidden names, sidecars and sources do not apply to it.
 func (s *scripts) openAbove(f *FileResolver, path string) (o opened, rest string, err error) {
-	if !f.tree.Names(strings.TrimSuffix(strings.TrimPrefix(path, "/"), "/")) {
+	if !f.tree.ValidName(strings.TrimSuffix(strings.TrimPrefix(path, "/"), "/")) {
 		return opened{}, "", nil
 	}
 	for i := range len(path) {

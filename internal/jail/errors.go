@@ -57,11 +57,13 @@ var ErrEscapes = sync.OnceValue(func() error {
 // IsShortage reports whether the system has temporarily run out of a resource.
 func IsShortage(err error) bool { return IsAny(err, Shortages) }
 
+// IsAny reports whether err is one of the targets, or wraps one.
 func IsAny(err error, targets []error) bool {
 	return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
 }
 
-// A jailError is an error with a status code.
+// A jailError is an error with a status code. The root package, which this one cannot
+// import, finds the code by its method.
 type jailError struct {
 	Status int
 	Err    error
@@ -80,7 +82,7 @@ func (e *jailError) StatusCode() int { return e.Status }
 func (e *jailError) Is(target error) bool { return e.Status == 404 && target == fs.ErrNotExist }
 
 // statusOf returns the status of an error: its own, or the one that corresponds to an error
-// of package fs.
+// of package fs. It is StatusOf of the root package, which this one cannot import.
 func statusOf(err error) int {
 	var coder interface{ StatusCode() int }
 	switch {

@@ -5,26 +5,26 @@ import (
 	"sync/atomic"
 )
 
-// An FsTree is an fs.FS as a Tree.
-type FsTree struct {
+// An FSTree is an fs.FS as a Tree.
+type FSTree struct {
 	Fsys   fs.FS
 	closed atomic.Bool
 }
 
-func (t *FsTree) Names(name string) bool { return fs.ValidPath(name) }
+func (t *FSTree) ValidName(name string) bool { return fs.ValidPath(name) }
 
-func (t *FsTree) ReadDir(dir fs.File) ([]Entry, error) { return readDir(dir) }
+func (t *FSTree) ReadDir(dir fs.File) ([]Entry, error) { return readDir(dir) }
 
-func (t *FsTree) StatEntry(_ fs.File, e *Entry) error {
+func (t *FSTree) StatEntry(_ fs.File, e *Entry) error {
 	if err := e.ask(); err != nil {
 		return fsError(err)
 	}
 	return nil
 }
 
-func (t *FsTree) MayRead(_ fs.File, folder string, e *Entry) bool { return mayOpen(t, folder, e) }
+func (t *FSTree) MayRead(_ fs.File, folder string, e *Entry) bool { return mayOpen(t, folder, e) }
 
-func (t *FsTree) Open(name string) (fs.File, fs.FileInfo, error) {
+func (t *FSTree) Open(name string) (fs.File, fs.FileInfo, error) {
 	if _, err := t.Stat(name); err != nil {
 		return nil, nil, err
 	}
@@ -35,7 +35,7 @@ func (t *FsTree) Open(name string) (fs.File, fs.FileInfo, error) {
 	return statOpened(name, file)
 }
 
-func (t *FsTree) Stat(name string) (fs.FileInfo, error) {
+func (t *FSTree) Stat(name string) (fs.FileInfo, error) {
 	if t.closed.Load() {
 		return nil, TreeError(fs.ErrClosed)
 	}
@@ -46,7 +46,7 @@ func (t *FsTree) Stat(name string) (fs.FileInfo, error) {
 	return info, servable(name, info)
 }
 
-func (t *FsTree) Close() error {
+func (t *FSTree) Close() error {
 	t.closed.Store(true)
 	return nil
 }

@@ -29,6 +29,7 @@ func HasHidden(name string) bool {
 	return strings.HasPrefix(name, ".") || strings.Contains(name, "/.")
 }
 
+// HasDots reports whether an element of the path is "." or "..".
 func HasDots(name string) bool {
 	name = "/" + name + "/"
 	return strings.Contains(name, "/./") || strings.Contains(name, "/../")
@@ -129,7 +130,7 @@ func IsSpelled(t Tree, name string) bool {
 // cannot be read, other than for lack of permission, hasEntry trusts that fs.FS and reports
 // true.
 func hasEntry(t Tree, folder, name string) bool {
-	_, isFS := t.(*FsTree)
+	_, isFS := t.(*FSTree)
 	dir, _, err := t.Open(folder)
 	if err != nil {
 		return isFS && !errors.Is(err, fs.ErrPermission)

@@ -69,13 +69,13 @@ func (r *Root) current() *openRoot {
 // goroutine is already checking, follow does nothing.
 func (r *Root) follow() {
 	if r.mu.TryLock() {
-		r.look()
+		r.followLocked()
 		r.mu.Unlock()
 	}
 }
 
-// look is follow with mu held.
-func (r *Root) look() {
+// followLocked is follow with mu held.
+func (r *Root) followLocked() {
 	old := r.now.Load()
 	info, err := os.Stat(r.path)
 	if err != nil || r.closed || os.SameFile(info, old.info) {
@@ -98,7 +98,7 @@ func (r *Root) mustRetry(asked *openRoot, err error) bool {
 	case errors.Is(err, fs.ErrNotExist) && asked.isRemoved():
 		r.mu.Lock()
 		if r.now.Load() == asked {
-			r.look()
+			r.followLocked()
 		}
 		r.mu.Unlock()
 	default:
@@ -154,7 +154,7 @@ func (r *Root) Identifies() bool {
 
 // The methods below act on a folder of the open tree. They do not check the path.
 
-func (r *Root) Names(name string) bool                { return r.now.Load().Names(name) }
+func (r *Root) ValidName(name string) bool            { return r.now.Load().ValidName(name) }
 func (r *Root) ReadDir(dir fs.File) ([]Entry, error)  { return r.now.Load().ReadDir(dir) }
 func (r *Root) StatEntry(dir fs.File, e *Entry) error { return r.now.Load().StatEntry(dir, e) }
 func (r *Root) MayRead(dir fs.File, f string, e *Entry) bool {

@@ -22,6 +22,7 @@ var ClientErrors = []error{
 }
 
 var (
+	// Shortages are the errors of a system that has temporarily run out of a resource.
 	Shortages = []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS}
 
 	// LockErrors are the errors of a file that is locked or leased by another process.

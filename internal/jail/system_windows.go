@@ -52,6 +52,7 @@ var ClientErrors = []error{
 }
 
 var (
+	// Shortages are the errors of a system that has temporarily run out of a resource.
 	Shortages = []error{
 		tooManyOpenFiles, notEnoughMemory, outOfMemory, sharingBufferExceeded, noSystemResources,
 		workingSetQuota, commitmentLimit, notEnoughQuota, wsaTooManyOpenFiles, wsaNoBuffers,

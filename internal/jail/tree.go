@@ -15,8 +15,8 @@ type Tree interface {
 	// Open opens a regular file or a folder. The name is a path as in io/fs. Open must not
 	// block, whatever type the file has. Its errors come from TreeError or fsError.
 	Open(name string) (fs.File, fs.FileInfo, error)
-	// Names reports whether name is a valid name in the tree.
-	Names(name string) bool
+	// ValidName reports whether name is a valid name in the tree.
+	ValidName(name string) bool
 	// ReadDir reads some more entries of a folder returned by Open. After the last it
 	// returns io.EOF.
 	ReadDir(dir fs.File) ([]Entry, error)
@@ -50,13 +50,13 @@ type LinkReader interface {
 	Readlink(name string) (target string, err error)
 }
 
-// SystemNames implements Tree.Names for folders of the system.
+// SystemNames implements Tree.ValidName for folders of the system.
 type SystemNames struct{}
 
-// Names reports whether name can come from a clean path. Unlike io/fs, it allows bytes that
+// ValidName reports whether name can come from a clean path. Unlike io/fs, it allows bytes that
 // are not UTF-8, as the system does. A name that is not clean comes from a resolver that
-// rewrote the path. On Windows, Names rejects devices, drives and streams.
-func (SystemNames) Names(name string) bool {
+// rewrote the path. On Windows, ValidName rejects devices, drives and streams.
+func (SystemNames) ValidName(name string) bool {
 	if runtime.GOOS == "windows" && (strings.Contains(name, `\`) || !filepath.IsLocal(name)) {
 		return false
 	}
