@@ -63,10 +63,10 @@ type conn struct {
 	nc      net.Conn
 	id      uint64
 	isTLS   bool
-	resumes bool   // see func resumes
-	mayPark bool   // the connection may move to another goroutine
-	tooMany bool   // it exceeds WithMaxConns
-	ready   *ready // reads the first bytes of a request; if nil, work.in reads them
+	resumes bool         // see func resumes
+	mayPark bool         // the connection may move to another goroutine
+	tooMany bool         // it exceeds WithMaxConns
+	ready   *readyReader // reads the first bytes of a request without holding a buffer; if nil, work.in reads them
 
 	num       uint64 // number of the current request, from 1
 	state     ConnState
@@ -160,7 +160,7 @@ func (c *conn) releaseMemory() {
 }
 
 func newConn(s *Server, g *group, nc net.Conn) *conn {
-	c := &conn{srv: s, group: g, nc: nc, id: s.stats.conns.Add(1), ready: newReady(nc)}
+	c := &conn{srv: s, group: g, nc: nc, id: s.stats.conns.Add(1), ready: newReadyReader(nc)}
 	_, c.isTLS = nc.(handshaker)
 	c.resumes = !c.isTLS && resumes(nc)
 	c.watch.ahead.src = nc

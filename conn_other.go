@@ -4,15 +4,15 @@ package rawhttp
 
 import "net"
 
-// A ready is unused on this system: connections hold a buffer while they wait.
-type ready struct{}
+// A readyReader is unused on this system: connections hold a buffer while they wait.
+type readyReader struct{}
 
-func newReady(net.Conn) *ready { return nil }
+func newReadyReader(net.Conn) *readyReader { return nil }
 
-func (*ready) wait() error                      { panic("unreachable") }
-func (*ready) take() (*[minBuffer]byte, []byte) { panic("unreachable") }
-func (*ready) keep(*inbuf)                      { panic("unreachable") }
-func (*ready) drop()                            { panic("unreachable") }
+func (*readyReader) wait() error                      { panic("unreachable") }
+func (*readyReader) take() (*[minBuffer]byte, []byte) { panic("unreachable") }
+func (*readyReader) keep(*inbuf)                      { panic("unreachable") }
+func (*readyReader) drop()                            { panic("unreachable") }
 
 // The system cannot report the end of the client's side. When there is nothing more to
 // read, a reset is noticed by the next write.

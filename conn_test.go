@@ -245,7 +245,7 @@ func TestRefusedConnectionIsNotEvicted(t *testing.T) {
 	take := func() *conn {
 		client, server := net.Pipe()
 		t.Cleanup(func() { client.Close() })
-		return g.take(server)
+		return g.add(server)
 	}
 	busy := take()
 	busy.life.Store(lifeBusy)

@@ -11,9 +11,9 @@ import (
 	"syscall"
 )
 
-// A ready reads from a system connection. While it waits it holds no buffer, except in a
-// conversation, where it keeps the last one until the connection parks.
-type ready struct {
+// A readyReader reads from a system connection once data is ready. While it waits it holds no
+// buffer, except in a conversation, where it keeps the last one until the connection parks.
+type readyReader struct {
 	raw  syscall.RawConn
 	read func(fd uintptr) (done bool) // r.try, stored once so that no read allocates a closure
 	hold bool                         // keep buf while waiting
@@ -22,9 +22,9 @@ type ready struct {
 	err  error
 }
 
-// newReady returns nil if nc can only be read into a buffer that exists before the data
+// newReadyReader returns nil if nc can only be read into a buffer that exists before the data
 // arrives.
-func newReady(nc net.Conn) *ready {
+func newReadyReader(nc net.Conn) *readyReader {
 	var system syscall.Conn
 	switch nc := nc.(type) {
 	case *net.TCPConn:
@@ -38,14 +38,14 @@ func newReady(nc net.Conn) *ready {
 	if err != nil {
 		return nil
 	}
-	r := &ready{raw: raw}
+	r := &readyReader{raw: raw}
 	r.read = r.try
 	return r
 }
 
 // try reads if data is available. An edge-triggered poller requires this order: read first,
 // then wait.
-func (r *ready) try(fd uintptr) (done bool) {
+func (r *readyReader) try(fd uintptr) (done bool) {
 	if r.buf == nil {
 		r.buf = bufferPool.Get().(*[minBuffer]byte)
 	}
@@ -60,7 +60,7 @@ func (r *ready) try(fd uintptr) (done bool) {
 }
 
 // keep takes a buffer back from in, and holds it.
-func (r *ready) keep(in *inbuf) {
+func (r *readyReader) keep(in *inbuf) {
 	if len(in.buf) == minBuffer {
 		r.buf, in.buf = (*[minBuffer]byte)(in.buf), nil
 	}
@@ -68,7 +68,7 @@ func (r *ready) keep(in *inbuf) {
 }
 
 // drop releases the buffer.
-func (r *ready) drop() {
+func (r *readyReader) drop() {
 	if r.buf != nil {
 		bufferPool.Put(r.buf)
 	}
@@ -76,7 +76,7 @@ func (r *ready) drop() {
 }
 
 // wait waits for data and reads once.
-func (r *ready) wait() error {
+func (r *readyReader) wait() error {
 	if err := r.raw.Read(r.read); err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (r *ready) wait() error {
 }
 
 // take returns the buffer, whose owner the caller becomes, and the bytes read into it.
-func (r *ready) take() (buf *[minBuffer]byte, b []byte) {
+func (r *readyReader) take() (buf *[minBuffer]byte, b []byte) {
 	buf, r.buf = r.buf, nil
 	return buf, buf[:r.n]
 }

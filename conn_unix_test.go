@@ -205,7 +205,7 @@ func TestConnectionThatIsGoneStandsAlone(t *testing.T) {
 	var conns []*conn
 	for range 4 {
 		c := &conn{}
-		g.add(c)
+		g.link(c)
 		conns = append(conns, c)
 	}
 	for i, gone := range []int{2, 0, 3, 1} {

@@ -79,7 +79,7 @@ func (g *group) acceptAll(ln net.Listener) error {
 		g.postponeClose() // the queue was not empty, or its state is unknown
 		if err == nil {
 			pause = firstPause
-			c := g.take(nc)
+			c := g.add(nc)
 			c.mayPark = c.ready != nil
 			go g.run(c)
 			continue
@@ -142,8 +142,8 @@ func (g *group) postponeClose() {
 	}
 }
 
-// take adds nc to the group.
-func (g *group) take(nc net.Conn) *conn {
+// add adds a connection to the group, in place of an idle one if there are too many.
+func (g *group) add(nc net.Conn) *conn {
 	s := g.srv
 	n := s.stats.open.Add(1)
 	c := newConn(s, g, nc)
@@ -155,7 +155,7 @@ func (g *group) take(nc net.Conn) *conn {
 		s.stats.open.Add(-1) // and does not count as open
 	}
 	g.mu.Lock()
-	g.add(c)
+	g.link(c)
 	g.mu.Unlock()
 	return c
 }
@@ -175,8 +175,8 @@ func (g *group) run(c *conn) {
 	}
 }
 
-// add puts c at the head of the list. It is called with g.mu held.
-func (g *group) add(c *conn) {
+// link puts c at the head of the list. It is called with g.mu held.
+func (g *group) link(c *conn) {
 	c.next = g.conns
 	if c.next != nil {
 		c.next.prev = c
@@ -184,6 +184,7 @@ func (g *group) add(c *conn) {
 	g.conns = c
 }
 
+// remove takes c, which has closed, out of the group.
 func (g *group) remove(c *conn) {
 	g.mu.Lock()
 	if c.prev == nil {

@@ -231,7 +231,7 @@ func (s *Server) ServeConn(ctx context.Context, conn net.Conn) (err error) {
 		return err
 	}
 	defer context.AfterFunc(ctx, func() { g.stop(nil, s.config.drainTimeout) })()
-	c := g.take(conn)
+	c := g.add(conn)
 	defer func() { // deferred, since a resolver may end the goroutine
 		g.stop(nil, s.config.drainTimeout)
 		if err = g.wait(); err == nil {
