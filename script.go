@@ -46,7 +46,7 @@ const (
 	maxScriptOutput   = 64 << 20 // bytes
 )
 
-// A scripts runs the scripts of one folder.
+// A scripts is the scriptRunner of one folder.
 type scripts struct {
 	scriptConfig
 	root    string        // absolute, without a final slash
@@ -134,6 +134,7 @@ func lookUp(program string) (string, error) {
 	return "", fmt.Errorf("WithScript: interpreter %q: not found or not executable", program)
 }
 
+// absolute returns the absolute, clean path of a file.
 func absolute(name string) (string, error) {
 	if strings.HasPrefix(name, "/") {
 		return path.Clean(name), nil
@@ -181,7 +182,7 @@ func (s *scripts) close() {
 	s.closed = true
 	var left []*scriptRun
 	for x := range s.runs {
-		if x.leave() {
+		if x.endUnneeded() {
 			left = append(left, x)
 		}
 	}
@@ -191,7 +192,9 @@ func (s *scripts) close() {
 	}
 }
 
-func (s *scripts) resolve(ctx context.Context, req *Request, script opened, pathInfo string) (*Response, error) {
+// answerOnce runs the script and returns the response, or an error that wraps errScriptMoved if
+// the path of the script no longer leads to it. It closes the file of the script.
+func (s *scripts) answerOnce(ctx context.Context, req *Request, script opened, pathInfo string) (*Response, error) {
 	script.file.Close()
 	if err := s.allow(req); err != nil {
 		return nil, err
@@ -464,14 +467,14 @@ const maxRootGap = time.Second
 // new one.
 func (s *scripts) answer(ctx context.Context, f *FileResolver, req *Request, t target) (*Response, error) {
 	const pause = 10 * time.Millisecond
-	resp, err := s.resolve(ctx, req, t.opened, t.pathInfo)
+	resp, err := s.answerOnce(ctx, req, t.opened, t.pathInfo)
 	for end := time.Now().Add(maxRootGap); errors.Is(err, errScriptMoved) && time.Now().Before(end); {
 		time.Sleep(pause)
 		again, openErr := f.open(t.name, false)
 		if openErr != nil {
 			return nil, openErr
 		}
-		resp, err = s.resolve(ctx, req, again, t.pathInfo)
+		resp, err = s.answerOnce(ctx, req, again, t.pathInfo)
 	}
 	return resp, err
 }

@@ -40,8 +40,9 @@ var (
 //	WithScriptTimeout ───────────────── tend ──────────────┼─▶ ctx ends┤
 //	too much printed ────────────────── read ──────────────┤           └─▶ tend: SIGTERM to the group,
 //	content fails, a hook panics ────── feeder ────────────┤               SIGKILL after scriptGrace,
-//	output not wanted any more ──────── Close, leave ──────┤               exited, logged, turn given
-//	script exited, group is silent ──── tend ──────────────┘               back, gone
+//	output not wanted any more ──────── Close ─────────────┤               exited, logged, turn given
+//	the FileResolver closes ─────────── endUnneeded ───────┤               back, gone
+//	script exited, group is silent ──── tend ──────────────┘
 //
 // A script that has closed its output may continue after its response, within the limits
 // that tend enforces.
@@ -55,9 +56,9 @@ type scriptRun struct {
 	// its output and continues.
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
-	part    func() bool // detaches ctx from the request's context
+	detach  func() bool // detaches ctx from the request's context
 	request context.Context
-	whole   atomic.Bool // the output was read to its end
+	allRead atomic.Bool // the output was read to its end
 	begun   atomic.Bool // some output was read
 	late    *time.Timer // ends the script unless begun is set
 
@@ -67,12 +68,14 @@ type scriptRun struct {
 	ignored chan struct{} // closed when output is no longer read
 	gone    chan struct{} // closed when all processes are gone
 
-	feed    *feeder // nil if the request has no content
-	head    *scriptHead
-	out     []byte // output not sent yet
-	printed int64  // bytes of output read
-	left    int    // bytes of output read after the exit
-	sent    int64  // bytes of content sent
+	// The fields below belong to the goroutine of the exchange.
+
+	feed      *feeder // nil if the request has no content
+	head      *scriptHead
+	out       []byte // output not sent yet
+	printed   int64  // bytes of output read
+	afterExit int    // bytes of output read after the exit
+	sent      int64  // bytes of content sent
 }
 
 // start starts the script, and takes over the input and the turn. It holds the lock
@@ -100,7 +103,7 @@ func (s *scripts) start(ctx context.Context, argv, env []string, in scriptInput,
 		exited: make(chan struct{}), logged: make(chan struct{}), ignored: make(chan struct{}), gone: make(chan struct{}),
 	}
 	x.ctx, x.cancel = context.WithCancelCause(context.Background())
-	x.part = context.AfterFunc(ctx, func() { x.cancel(context.Cause(ctx)) })
+	x.detach = context.AfterFunc(ctx, func() { x.cancel(context.Cause(ctx)) })
 	context.AfterFunc(x.ctx, func() { p.out.SetReadDeadline(time.Unix(1, 0)) })
 	x.late = time.AfterFunc(maxFirstByte, func() {
 		if !x.begun.Load() {
@@ -199,10 +202,10 @@ func (x *scriptRun) logErrors() {
 	}
 }
 
-// leave ends the processes if their output has been read or is no longer needed. It reports
-// whether they are ending.
-func (x *scriptRun) leave() bool {
-	if x.whole.Load() || x.request.Err() != nil {
+// endUnneeded ends the processes if their output has been read or is no longer needed. It
+// reports whether they are ending.
+func (x *scriptRun) endUnneeded() bool {
+	if x.allRead.Load() || x.request.Err() != nil {
 		x.cancel(errScriptUnread)
 	}
 	return x.ctx.Err() != nil
@@ -212,9 +215,9 @@ func (x *scriptRun) leave() bool {
 // request's context has ended, nothing else waits for the processes; Close then waits for
 // them, so that they do not outlive the server.
 func (x *scriptRun) Close() error {
-	x.part()
+	x.detach()
 	x.late.Stop()
-	if !x.whole.Load() {
+	if !x.allRead.Load() {
 		x.cancel(errScriptUnread)
 	}
 	close(x.ignored)
@@ -352,7 +355,7 @@ func (x *scriptRun) settle(enough <-chan time.Time) (settled bool, err error) {
 // finish records that all output was read. The script may continue without it, until its
 // resolver is closed.
 func (x *scriptRun) finish() {
-	x.whole.Store(true)
+	x.allRead.Store(true)
 	x.runner.mu.Lock()
 	defer x.runner.mu.Unlock()
 	if x.runner.closed {
@@ -380,8 +383,8 @@ func (x *scriptRun) read(limit time.Time) error {
 		err = cause
 	}
 	if err == errScriptOver { // what is in the pipe is still output of the script
-		n, err = x.process.readNow(free[:min(len(free), maxPipe-x.left)])
-		x.left += n
+		n, err = x.process.readNow(free[:min(len(free), maxPipe-x.afterExit)])
+		x.afterExit += n
 	}
 	x.out = x.out[:len(x.out)+n]
 	x.printed += int64(n)
