@@ -1,5 +1,5 @@
-// Package coding decodes the content codings gzip and deflate, for whoever shows content. It is
-// apart since compress/flate, if only imported, adds 20 KB to every program.
+// Package coding decodes the content codings gzip and deflate, to show content. It is a package
+// of its own because compress/flate adds 20 KB to every program that imports it.
 package coding
 
 import (
@@ -40,12 +40,12 @@ func Decode(coding string, b []byte) []byte {
 	return decoded[:n]
 }
 
-// afterGzipHeader returns what follows the header of a gzip member (RFC 1952, section 2.3),
-// nil if b is none.
+// afterGzipHeader returns what follows the header of a gzip member (RFC 1952, section 2.3), or
+// nil if b does not begin with one.
 func afterGzipHeader(b []byte) []byte {
 	const (
-		size                            = 10
-		hasCRC, hasExtra, hasName, hasC = 2, 4, 8, 16
+		size                                  = 10
+		hasCRC, hasExtra, hasName, hasComment = 2, 4, 8, 16
 	)
 	if len(b) < size || b[0] != 0x1f || b[1] != 0x8b || b[2] != 8 {
 		return nil
@@ -58,7 +58,7 @@ func afterGzipHeader(b []byte) []byte {
 		n := 2 + int(b[0]) + int(b[1])<<8
 		b = b[min(n, len(b)):]
 	}
-	for _, text := range []byte{hasName, hasC} {
+	for _, text := range []byte{hasName, hasComment} {
 		if flags&text != 0 {
 			b = b[bytes.IndexByte(b, 0)+1:]
 		}
