@@ -203,6 +203,12 @@ func (c *conn) turnAway() {
 	c.ended = true
 }
 
+// kill closes the connection by force. Any goroutine may call it.
+func (c *conn) kill() {
+	c.gone.Store(true)
+	innermost(c.nc).Close()
+}
+
 // abort closes a connection with a reset, if it can.
 func abort(nc net.Conn) {
 	nc = innermost(nc)

@@ -28,6 +28,7 @@ type group struct {
 	ln     net.Listener
 	conns  *conn // head of a linked list
 	reason error // why the group stops; returned by Serve
+	killed bool  // the connections were closed by force, and so is any that is added
 	drain  *time.Timer
 
 	closed  sync.Once   // closes ln once
@@ -155,8 +156,11 @@ func (g *group) add(nc net.Conn) *conn {
 		s.stats.open.Add(-1) // and does not count as open
 	}
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.link(c)
-	g.mu.Unlock()
+	if g.killed {
+		c.kill()
+	}
 	return c
 }
 
@@ -240,9 +244,9 @@ func (g *group) closeListener() {
 func (g *group) kill() {
 	g.closeListener()
 	g.mu.Lock()
+	g.killed = true
 	for c := g.conns; c != nil; c = c.next {
-		c.gone.Store(true)
-		innermost(c.nc).Close()
+		c.kill()
 	}
 	g.mu.Unlock()
 	g.cancel() // only now, so that a resolver that gives up because of it is not answered

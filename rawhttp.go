@@ -265,8 +265,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 }
 
 // Close closes the listeners, all connections, even during a request, and the folder that
-// [WithRoot] opened. The contexts of requests in progress end. Close does not wait for
-// resolvers to return; [Server.Serve] does.
+// [WithRoot] opened. The contexts of requests in progress end. Nothing is sent to clients after
+// Close has returned. It does not wait for resolvers, nor for a [Stream] whose reader waits
+// without regard to the context; [Server.Serve] does.
 func (s *Server) Close() error {
 	for _, g := range s.stopAll() {
 		g.kill()

@@ -128,6 +128,10 @@ func noSniff(r *Response) *Response { return r.Set("X-Content-Type-Options", "no
 // the first. An error of Read before that is answered with 500; a later one cuts the
 // connection, so that the client can tell.
 //
+// A Read in progress is not interrupted, neither when the client disconnects nor by
+// [Server.Close], after which nothing more is sent. So the Read of a reader that may wait for
+// long should return when the context of the request ends.
+//
 // If r is an io.Closer, the Response closes it. Stream(200, t, req.Body) is an echo. For
 // HEAD nothing is read. While the Response is written, the content of the request may be
 // read, by r or on another goroutine, as net/http's client does in a reverse proxy.

@@ -1,0 +1,82 @@
+package conformance_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"testing"
+
+	"example.com/rawhttp"
+)
+
+// A reader that waits without regard to the context cannot be interrupted, but nothing that it
+// returns after Close is sent, and it is not read again.
+func TestCloseDuringStream(t *testing.T) {
+	client, server := net.Pipe()
+	reads := make(chan string)
+	var calls, closed int
+	s := newServer(t, rawhttp.WithDate(false), rawhttp.WithResolver(resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Stream(200, "a/b", readerFunc(func(p []byte) (int, error) {
+			calls++
+			return copy(p, <-reads), nil
+		})).OnClose(func() { closed++ }), nil
+	})))
+	served := make(chan error)
+	go func() { served <- s.ServeConn(context.Background(), server) }()
+	go io.WriteString(client, getA)
+	reads <- "abc"
+	wantRead(t, client, "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if b, err := io.ReadAll(client); err != nil || len(b) > 0 {
+		t.Errorf("after Close the client reads %q, %v, want the end", b, err)
+	}
+	reads <- "def"
+	if err := <-served; err != rawhttp.ErrServerClosed || calls != 2 || closed != 1 {
+		t.Errorf("ServeConn = %v after %d reads and %d calls of OnClose, want ErrServerClosed, 2 and 1", err, calls, closed)
+	}
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// A slowListener accepts one more connection after it was closed, as a listener does that is
+// closed just after Accept.
+type slowListener struct {
+	net.Listener
+	late chan net.Conn
+}
+
+func (l *slowListener) Accept() (net.Conn, error) {
+	if c, ok := <-l.late; ok {
+		return c, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func TestCloseDuringAccept(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow := &slowListener{ln, make(chan net.Conn)}
+	s := newServer(t, rawhttp.WithResolver(say("hello")))
+	served := make(chan error)
+	go func() { served <- s.Serve(context.Background(), slow) }()
+	client, server := net.Pipe()
+	accepted, other := net.Pipe() // shows that Serve has begun
+	defer other.Close()
+	slow.late <- accepted
+	s.Close()
+	slow.late <- server
+	close(slow.late)
+	go io.WriteString(client, getA)
+	if b, err := io.ReadAll(client); err != nil || len(b) > 0 {
+		t.Errorf("a connection accepted during Close reads %q, %v, want the end", b, err)
+	}
+	if err := <-served; err != rawhttp.ErrServerClosed {
+		t.Errorf("Serve = %v, want ErrServerClosed", err)
+	}
+}
