@@ -34,9 +34,9 @@ var (
 	listingHead   = regexp.MustCompile(`^<th scope="col"(?: aria-sort="(\w+)")?><a rel="nofollow" href="` + listingHref + `">([\w ()]+)</a></th>$`)
 	listingParent = regexp.MustCompile(`^<tr class=up><td><a href="` + listingHref + `">Parent folder</a></td><td></td><td></td></tr>$`)
 	listingLine   = regexp.MustCompile(`^<tr class=(\w+)><td><bdi dir=ltr><a href="` + listingHref + `">` + listingName + `</a></bdi></td>` +
-		`<td>(?:<data value=(\d+)>)?([\w. ]+)(?:</data>)?(, link)?</td>` +
-		`<td>(?:<time datetime=([\d:TZ-]+)>([\d :-]+)</time>)?</td></tr>$`)
-	listingFooter = regexp.MustCompile(`^<footer>((?:[\w. ]+\. )?)Also as ` + listingForm + ` and ` + listingForm + `\.</footer>$`)
+		`<td>(?:<data value=(\d+)>)?([\d.]+\x{a0}\w+|folder)(?:</data>)?(, link)?</td>` +
+		`<td>(?:<time datetime=([\d:TZ-]+)>([\d-]+\x{a0}[\d:]+)</time>)?</td></tr>$`)
+	listingFooter = regexp.MustCompile(`^<footer>((?:[\w. \x{a0}]+\. )?)Also as ` + listingForm + ` and ` + listingForm + `\.</footer>$`)
 )
 
 // The Content-Security-Policy allows only the style of the page.

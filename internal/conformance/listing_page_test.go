@@ -97,7 +97,7 @@ func listingReadPage(t testing.TB, content string) (p listingPage) {
 			p.Parent = m[1]
 		}
 	} else {
-		p.Counts = m[1]
+		p.Counts = breakable(m[1])
 		fixed(`<main id="files">`, `<table>`)
 		p.Caption = must(listingWords)[1]
 		fixed(`<thead><tr>`)
@@ -110,17 +110,20 @@ func listingReadPage(t testing.TB, content string) (p listingPage) {
 			p.Parent = m[1]
 		}
 		for m := may(listingLine); m != nil; m = may(listingLine) {
-			p.Rows = append(p.Rows, listingRow{m[1], m[3], m[2], m[6] + m[7], m[5], m[8], m[9]})
+			p.Rows = append(p.Rows, listingRow{m[1], m[3], m[2], breakable(m[6]) + m[7], m[5], m[8], breakable(m[9])})
 			checkBlank(m[3], m[4])
 		}
 		fixed(`</tbody>`, `</table>`)
 	}
 	fixed(`</main>`)
 	m := must(listingFooter)
-	p.Footer, p.Forms = m[1], []listingLink{{m[3], m[2], false}, {m[5], m[4], false}}
+	p.Footer, p.Forms = breakable(m[1]), []listingLink{{m[3], m[2], false}, {m[5], m[4], false}}
 	fixed(`</body>`, `</html>`, ``)
 	return p
 }
+
+// breakable returns the text of a size or time with plain spaces.
+func breakable(text string) string { return strings.ReplaceAll(text, "\u00a0", " ") }
 
 // listingBlank reports whether there is nothing to see of a name.
 func listingBlank(name string) bool {

@@ -225,7 +225,7 @@ func (h *html) appendLink(b []byte, e *jail.Entry, kind string) []byte {
 // appendTime appends the time of an entry. It often equals that of the entry before.
 func (h *html) appendTime(b []byte, e *jail.Entry) []byte {
 	if h.time == "" || h.sec != e.Sec {
-		h.sec, h.time = e.Sec, changed(e).Format(`<time datetime=2006-01-02T15:04:05Z>2006-01-02 15:04</time>`)
+		h.sec, h.time = e.Sec, changed(e).Format(`<time datetime=2006-01-02T15:04:05Z>2006-01-02`+nbsp+`15:04</time>`)
 	}
 	return append(b, h.time...)
 }
@@ -313,10 +313,14 @@ func orderQuery(key Key, desc bool) string {
 	return ""
 }
 
+// nbsp is a space without a line break opportunity. It keeps sizes and times on one line in
+// text browsers, which ignore the style sheet and make room for long names.
+const nbsp = "\u00a0"
+
 // appendSize appends a size in bytes in IEC units, with three significant digits.
 func appendSize(b []byte, n int64) []byte {
 	if n < 1024 {
-		return append(strconv.AppendInt(b, n, 10), " B"...)
+		return append(strconv.AppendInt(b, n, 10), nbsp+"B"...)
 	}
 	size, shift, unit := uint64(n), 10, 0
 	for ; scaled(size, 1, shift) >= 1000; shift += 10 {
@@ -334,7 +338,7 @@ func appendSize(b []byte, n int64) []byte {
 	for scale /= 10; scale > 0; scale /= 10 {
 		b = append(b, byte('0'+digits/scale%10))
 	}
-	return append(b, ' ', "KMGTPE"[unit], 'i', 'B')
+	return append(append(b, nbsp...), "KMGTPE"[unit], 'i', 'B')
 }
 
 // scaled returns n·scale / 2^shift, rounded; shift is from 1 to 63.

@@ -83,8 +83,9 @@ func TestAppendSize(t *testing.T) {
 		{1000 << 50, "0.977 EiB"}, {1 << 60, "1.00 EiB"}, {math.MaxInt64, "8.00 EiB"},
 	}
 	for _, tt := range tests {
-		if got := string(appendSize(nil, tt.n)); got != tt.want {
-			t.Errorf("appendSize(%d) = %q, want %q", tt.n, got, tt.want)
+		want := strings.ReplaceAll(tt.want, " ", nbsp)
+		if got := string(appendSize(nil, tt.n)); got != want {
+			t.Errorf("appendSize(%d) = %q, want %q", tt.n, got, want)
 		}
 	}
 
@@ -101,17 +102,17 @@ func TestAppendSize(t *testing.T) {
 		for exact.Cmp(new(big.Rat).SetFrac64(9995, int64(math.Pow10(4-3+digits)))) >= 0 {
 			digits--
 		}
-		if got, want := string(appendSize(nil, n)), exact.FloatString(digits)+" "+"KMGTPE"[unit:unit+1]+"iB"; got != want {
+		if got, want := string(appendSize(nil, n)), exact.FloatString(digits)+nbsp+"KMGTPE"[unit:unit+1]+"iB"; got != want {
 			t.Fatalf("appendSize(%d) = %q, want %q", n, got, want)
 		}
 	}
 
-	form := regexp.MustCompile(`^(\d\.\d\d|\d\d\.\d|\d\d\d|0\.9\d\d) ([KMGTPE])iB$`)
+	form := regexp.MustCompile(`^(\d\.\d\d|\d\d\.\d|\d\d\d|0\.9\d\d)\x{a0}([KMGTPE])iB$`)
 	for range 100_000 {
 		n := random.Int64() >> random.IntN(54)
 		got := string(appendSize(nil, n))
 		if n < 1024 {
-			if want := fmt.Sprintf("%d B", n); got != want {
+			if want := fmt.Sprintf("%d"+nbsp+"B", n); got != want {
 				t.Errorf("appendSize(%d) = %q, want %q", n, got, want)
 			}
 			continue

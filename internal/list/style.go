@@ -12,20 +12,19 @@ body{margin:0 auto;max-width:60rem;padding:1rem 1.25rem 2rem;font:1rem/1.5 syste
 a{color:var(--link);text-decoration:none}
 a:hover,h1 a,footer a{text-decoration:underline 1px;text-underline-offset:.2em}
 a:focus-visible{outline:2px solid var(--link);outline-offset:2px;border-radius:3px}
-.skip{position:absolute;left:-100vw;padding:.25rem .5rem;background:var(--bg)}
+.skip,caption{position:absolute;left:-100vw}
+.skip{padding:.25rem .5rem;background:var(--bg)}
 .skip:focus{left:1rem;top:.25rem;z-index:2}
 header{display:flex;flex-wrap:wrap;align-items:baseline;justify-content:space-between;gap:0 1.5rem}
 h1{margin:0;font-size:1.25rem;font-weight:400;line-height:1.4;color:var(--dim);overflow-wrap:anywhere}
-h1 b{font-weight:600;color:var(--fg)}
-header p{margin:0;color:var(--dim);font-size:.9rem}
+h1 b,[aria-sort] a{font-weight:600;color:var(--fg)}
+header p,footer{margin:0;color:var(--dim);font-size:.9rem}
 table{width:calc(100% + 1rem);margin:.75rem -.5rem 0;border-collapse:collapse;font-variant-numeric:tabular-nums}
-caption{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 th,td{padding:.3rem .5rem;text-align:left;font-weight:400;white-space:nowrap;vertical-align:baseline;color:var(--dim)}
 th:nth-child(2),td:nth-child(2){text-align:right}
 th{position:sticky;top:0;z-index:1;font-size:.9rem;background:var(--bg);box-shadow:inset 0 -1px var(--line)}
 th a{display:inline-flex;gap:.3em;color:var(--dim)}
 th:nth-child(2) a{flex-direction:row-reverse}
-[aria-sort] a{color:var(--fg);font-weight:600}
 [aria-sort=ascending] a::after{content:"↑"/""}
 [aria-sort=descending] a::after{content:"↓"/""}
 tbody tr{border-bottom:1px solid var(--line)}
@@ -54,7 +53,7 @@ td a::before{content:"";position:absolute;left:.65rem;top:.5rem;width:.85rem;hei
 .document a::before,.text a::before{background:repeating-linear-gradient(var(--k,var(--dim)) 0 1px,#0000 1px 4px)center .25rem/60% 65% no-repeat}
 .code{--k:#986ee2}
 .code a::before{background:linear-gradient(var(--k),var(--k))center/60% 2px no-repeat}
-footer{margin-top:1rem;color:var(--dim);font-size:.9rem}
+footer{margin-top:1rem}
 @media(max-width:40rem){
 table,thead,tbody{display:block}
 tr{display:grid;grid-template-columns:1fr auto}
@@ -72,4 +71,4 @@ td:empty{display:none}
 
 // Policy is the Content-Security-Policy of a page. It allows the style sheet, by its hash,
 // and images from the same server.
-const Policy = "default-src 'none'; style-src 'sha256-rXBaBC5N0xoCYhPP/3dOlIiqNu8VIIxerff41Qh/KDw='; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+const Policy = "default-src 'none'; style-src 'sha256-lH5tID0MAORcLS9lK8FEjF4PvTMlv9B93YlCJYyTXB4='; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"

@@ -3,6 +3,7 @@ package browser
 import (
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -81,19 +82,27 @@ func TestListingInTerminals(t *testing.T) {
 	}
 }
 
-// A long name without a blank does not make the table much wider than the terminal.
-// (links knows no <wbr>.)
+// A long name without a blank does not make the table much wider than the terminal, and
+// leaves room for sizes and times in one line. (links ignores <wbr>.)
 func TestListingOfLongNamesInTerminals(t *testing.T) {
-	files := []file{{name: strings.Repeat("n", 255)}, {name: "f/"}}
+	files := []file{{name: strings.Repeat("n", 255), size: 1}, {name: "f/"}}
 	for _, name := range []string{"a-long-name-", "NoBreakOpportunity", "a.b_c-d+e", "12345"} {
 		files = append(files, file{name: strings.Repeat(name, 250/len(name)) + ".log", size: 1})
 	}
 	origin := serve(t, rawhttp.WithRoot(folder(t, files...)), rawhttp.WithListing(rawhttp.ListHTML))
-	for _, browser := range []string{"lynx", "w3m"} {
+	columns := regexp.MustCompile(`(folder|1 B) +2026-11-02 08:`)
+	for _, browser := range []string{"lynx", "w3m", "links"} {
+		whole := 0 // rows with their size and time in one line
 		for _, line := range dump(t, origin+"/", browser, terminals[browser]...) {
-			if n := len([]rune(line)); n > 100 {
+			if n := len([]rune(line)); n > 100 && browser != "links" {
 				t.Errorf("in %s a line has %d columns: %q", browser, n, line)
 			}
+			if columns.MatchString(strings.ReplaceAll(line, "\u00a0", " ")) {
+				whole++
+			}
+		}
+		if browser != "lynx" && whole != len(files) { // lynx lays out no tables
+			t.Errorf("in %s %d rows have their size and time in one line, want %d", browser, whole, len(files))
 		}
 	}
 }
