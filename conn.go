@@ -29,15 +29,20 @@ const (
 //	                                                  WithReadHeaderTimeout       or closed
 //	(parked) is idle, without buffers, on a small     the rest of the idle time   head, or closed
 //	         stack (see unpark)
-//	head     reads the head of the request            WithReadHeaderTimeout       resolve, or write if refused
+//	head     reads the head of the request            WithReadHeaderTimeout       resolve, write if refused,
+//	                                                                              or closed if reset
 //	resolve  waits for the resolver                   none                        write
-//	write    writes the response                      WithStallTimeout without    idle, drain, or linger
-//	                                                  progress
+//	write    writes the response                      WithStallTimeout without    idle, head if a request has
+//	                                                  progress                    arrived, drain, linger, or
+//	                                                                              closed if cut
 //	         or the function of Upgrade runs          none                        linger
-//	drain    reads content the resolver left unread   2 s without a byte          idle, or linger
+//	drain    reads content the resolver left unread   2 s without a byte          idle, head, or linger
 //	linger   discards input after the last response,  5 s without a byte, 30 s    closed
 //	         so that the client is not reset          in total
 //	closed
+//
+// A connection over WithMaxConns begins with write. A resolver that ends its goroutine closes
+// its connection. TestConnPhases checks the last column.
 //
 // While the resolver or the response reads content, WithStallTimeout limits how long the
 // client may be silent, and minContentRate how slowly it may send; drain has the same rate.
