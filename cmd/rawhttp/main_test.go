@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -18,6 +19,18 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 )
+
+// isCommand names the variable of the environment that makes the tests run the command.
+const isCommand = "RAWHTTP_TEST_IS_COMMAND"
+
+// TestMain runs the command in place of the tests if a test has started it.
+func TestMain(m *testing.M) {
+	if os.Getenv(isCommand) != "" {
+		main()
+	}
+	flag.Set("test.parallel", "8") // tests that are parallel wait for time, and not for processors
+	os.Exit(m.Run())
+}
 
 // lockedBuffer is a bytes.Buffer for writers on several goroutines.
 type lockedBuffer struct {

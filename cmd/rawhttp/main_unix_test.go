@@ -18,19 +18,16 @@ import (
 	"time"
 )
 
-// build builds the command as users do.
-func build(t *testing.T) string {
-	t.Helper()
-	binary := filepath.Join(t.TempDir(), "rawhttp")
-	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	return binary
+// execCommand returns the command with the arguments, ready to start: this program, in which
+// TestMain calls main.
+func execCommand(args ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), isCommand+"=1")
+	return cmd
 }
 
 func TestBinaryStatus(t *testing.T) {
 	t.Parallel()
-	binary := build(t)
 	tests := []struct {
 		name string
 		args []string
@@ -42,7 +39,7 @@ func TestBinaryStatus(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			err := exec.Command(binary, tt.args...).Run()
+			err := execCommand(tt.args...).Run()
 			var exit *exec.ExitError
 			if err != nil && !errors.As(err, &exit) {
 				t.Fatal(err)
@@ -71,7 +68,6 @@ func TestHangupIgnored(t *testing.T) {
 // The commands with nothing to shut down end at the first signal.
 func TestBinarySignalEndsCommands(t *testing.T) {
 	t.Parallel()
-	binary := build(t)
 	heard := make(chan struct{}, 1)
 	silent := serveTCP(t, func(nc *net.TCPConn) {
 		nc.Read(make([]byte, 1))
@@ -80,7 +76,7 @@ func TestBinarySignalEndsCommands(t *testing.T) {
 	})
 	for _, args := range [][]string{{"send", "-wait", "1m", silent, "a"}, {"send", silent}, {"check"}} {
 		t.Run(fmt.Sprint(len(args), args[0]), func(t *testing.T) {
-			cmd := exec.Command(binary, args...)
+			cmd := execCommand(args...)
 			stdin, err := cmd.StdinPipe()
 			if err != nil {
 				t.Fatal(err)
@@ -110,7 +106,6 @@ func TestBinarySignalEndsCommands(t *testing.T) {
 func TestBinarySignals(t *testing.T) {
 	t.Parallel()
 	const size = 64 << 20
-	binary := build(t)
 	root := t.TempDir()
 	if err := os.WriteFile(filepath.Join(root, "large"), nil, 0o644); err != nil {
 		t.Fatal(err)
@@ -120,7 +115,8 @@ func TestBinarySignals(t *testing.T) {
 	}
 	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		t.Run(sig.String(), func(t *testing.T) {
-			cmd := exec.Command(binary, "-addr", "127.0.0.1:0", root)
+			t.Parallel()
+			cmd := execCommand("-addr", "127.0.0.1:0", root)
 			stdout, err := cmd.StdoutPipe()
 			if err != nil {
 				t.Fatal(err)
@@ -165,18 +161,18 @@ func TestBinarySignals(t *testing.T) {
 // terminal leaves a script behind.
 func TestBinarySignalsEndScripts(t *testing.T) {
 	t.Parallel()
-	binary := build(t)
 	for name, signals := range map[string][]os.Signal{
 		"SIGTERM twice":          {syscall.SIGTERM, syscall.SIGTERM},
 		"SIGHUP and then SIGINT": {syscall.SIGHUP, syscall.SIGINT},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			root := t.TempDir()
 			script := "echo; echo $$; exec sleep 1000"
 			if err := os.WriteFile(filepath.Join(root, "s.sh"), []byte(script), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			cmd := exec.Command(binary, "-addr", "127.0.0.1:0", "-script", ".sh=sh", root)
+			cmd := execCommand("-addr", "127.0.0.1:0", "-script", ".sh=sh", root)
 			stdout, err := cmd.StdoutPipe()
 			if err != nil {
 				t.Fatal(err)

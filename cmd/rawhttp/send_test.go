@@ -95,6 +95,7 @@ func TestSendIsExact(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			for _, split := range []bool{false, true} {
 				var heard lockedBuffer
 				addr := scripted(t, "HTTP/1.1 204 No Content\r\n\r\n", &heard)
@@ -176,6 +177,7 @@ func TestSendStatus(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			args := append([]string{"send", "-wait", "200ms"}, tt.args...)
 			status, _, stderr := call(t, "", args...)
 			if status != tt.want || !strings.Contains(stderr, tt.names) || strings.Count(stderr, "\n") > 1 {
