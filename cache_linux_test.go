@@ -59,6 +59,7 @@ func keepSettle(t *testing.T, files *FileResolver, path string) *keptState {
 
 // The first request after a change of a cached file sees the change.
 func TestKeptFileIsNeverStale(t *testing.T) {
+	t.Parallel()
 	changes := []struct {
 		name string
 		do   func(folder, f string) error
@@ -145,6 +146,7 @@ func TestKeptFileIsNeverStale(t *testing.T) {
 // A file that changed a moment ago may change again with the same time, so each request reads
 // it.
 func TestYoungFileIsNotKept(t *testing.T) {
+	t.Parallel()
 	files, folder := keepSite(t, "0")
 	for i := range 100 {
 		want := fmt.Sprint(i % 10)

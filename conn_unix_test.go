@@ -37,6 +37,7 @@ func parkAwait(t *testing.T, s *Server, n int) {
 
 // A connection that has been idle for a while changes its goroutine. The client does not notice.
 func TestParkedConnection(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name string
 		opts []Option
@@ -239,6 +240,7 @@ func TestContentTimeOfMuch(t *testing.T) {
 // A goroutine that writes on, after the end of its StreamFunc, gets an error, and what
 // its connection worked with can go to another meanwhile.
 func TestContentIsWrittenBehindTheEnd(t *testing.T) {
+	t.Parallel()
 	var writers sync.WaitGroup
 	done := make(chan struct{})
 	defer writers.Wait()
@@ -254,7 +256,7 @@ func TestContentIsWrittenBehindTheEnd(t *testing.T) {
 					select {
 					case <-done:
 						return
-					default:
+					case <-time.After(time.Microsecond):
 						io.WriteString(w, "behind")
 					}
 				}

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -22,6 +23,12 @@ import (
 
 	"example.com/rawhttp/internal/jail"
 )
+
+// TestMain runs more parallel tests at once than there are processors: they wait for time.
+func TestMain(m *testing.M) {
+	flag.Set("test.parallel", "16")
+	os.Exit(m.Run())
+}
 
 // newServer makes a Server, or fails the test. It has a Logger, so that panics on purpose
 // are not written to standard error.

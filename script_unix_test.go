@@ -177,6 +177,7 @@ func TestScriptLimitsAreTheDocumented(t *testing.T) {
 // The time to the first byte is of the script: that which it takes to read adds up, in
 // however many pieces its content comes.
 func TestScriptTimeToReadAddsUp(t *testing.T) {
+	t.Parallel()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

@@ -154,6 +154,7 @@ func lowatOf(t *testing.T, tcp *net.TCPConn) (n int) {
 // What is wrapped around a connection of the system and says so, as TLS does, is bounded
 // below.
 func TestNotSentLowatBelowWrappers(t *testing.T) {
+	t.Parallel()
 	config := liveTLS(t)
 	for name, wrap := range map[string]func(net.Conn) net.Conn{
 		"TLS":                     func(c net.Conn) net.Conn { return tls.Server(c, config) },

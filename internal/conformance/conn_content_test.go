@@ -197,6 +197,7 @@ func TestContentErrorBehindAWholeResponse(t *testing.T) {
 // Content over the limit is refused before it is read where its length is declared,
 // and never given to the resolver beyond the limit.
 func TestContentOverTheLimit(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		c := newLive(t, rawhttp.WithResolver(echo), rawhttp.WithMaxBodyBytes(5))
 		c.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n")

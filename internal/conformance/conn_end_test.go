@@ -253,6 +253,7 @@ func TestRequestsBehindAStream(t *testing.T) {
 
 // A client that is gone is no reason for an error in the log, however it went.
 func TestClientsThatGo(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name string
 		do   func(c *net.TCPConn)

@@ -186,6 +186,7 @@ func TestPanics(t *testing.T) {
 // runtime.Goexit, as t.FailNow in a test calls it, ends the connection and nothing
 // else. What was answered before is not lost.
 func TestGoexit(t *testing.T) {
+	t.Parallel()
 	closed := new(atomic.Int32)
 	exits := map[string]rawhttp.ResolverFunc{
 		"resolver": func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { runtime.Goexit(); return nil, nil },

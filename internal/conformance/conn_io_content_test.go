@@ -13,6 +13,7 @@ import (
 // Content of a request, while a Read waits for it: 30 s without a byte, or under
 // 240 bytes a second after 30 s of such waiting.
 func TestContentStall(t *testing.T) {
+	t.Parallel()
 	const size = 2_000_000
 	head := "POST /a HTTP/1.1\r\nHost: example.test\r\nContent-Length: 2000000\r\n\r\n"
 	zeros := strings.Repeat("0", size)

@@ -62,6 +62,9 @@ func TestRepeatedHeads(t *testing.T) {
 		}
 	})
 	for i := range len(in) + 1 {
+		if strings.HasSuffix(in[:i], "xxxx") && strings.HasPrefix(in[i:], "xxxx") {
+			continue // one split within a long value is like another
+		}
 		bubble(t, func(t *testing.T) {
 			c := newLive(t, resolver)
 			c.say(in[:i])

@@ -56,6 +56,7 @@ var stallConns = map[string]func(net.Conn) net.Conn{
 // something that the client took. It is cut 30 s after the last byte that it did take,
 // whatever it is sent.
 func TestStalledReaderWithBuffer(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("a write that has met its deadline does not say how much it wrote: see resumes")
 	}

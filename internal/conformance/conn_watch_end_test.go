@@ -17,6 +17,7 @@ import (
 // Whoever waits on the context of a request learns at once that the client has closed its
 // side of the connection, on any connection.
 func TestContextEndsWithTheClient(t *testing.T) {
+	t.Parallel()
 	requests := map[string]string{
 		"GET":                     liveGet("/"),
 		"content that is there":   livePost("/", "hello"),
@@ -70,6 +71,7 @@ func TestContextEndsWithTheClient(t *testing.T) {
 // it, nor its reset, also below TLS. Much of it keeps the end itself from coming, since the
 // system has no room for what is sent before.
 func TestContextEndsBehindUnreadContent(t *testing.T) {
+	t.Parallel()
 	switch runtime.GOOS {
 	case "linux", "android", "darwin", "ios", "freebsd":
 	default:
@@ -143,6 +145,7 @@ func TestContextEndsBehindUnreadContent(t *testing.T) {
 // A reset ends the context, on real sockets: also where there is content or a request that
 // nobody reads, and after the client has closed its side.
 func TestContextEndsWithAReset(t *testing.T) {
+	t.Parallel()
 	noNewGoroutines(t)
 	kinds := map[string]func(net.Listener) net.Listener{
 		"TCP":     func(ln net.Listener) net.Listener { return ln },

@@ -119,6 +119,7 @@ func TestReadAheadIsBounded(t *testing.T) {
 
 // Content that is read in part while the watch goes on between is whole and in order.
 func TestContentAheadIsReadInParts(t *testing.T) {
+	t.Parallel()
 	content := make([]byte, 20_000)
 	for i := range content {
 		content[i] = "0123456789abcdef"[i*7/16%16]
@@ -270,6 +271,7 @@ func TestContentWhileTheContextIsWaitedFor(t *testing.T) {
 
 // 500 event streams whose clients have closed end without their next event.
 func TestClosedEventStreamsEnd(t *testing.T) {
+	t.Parallel()
 	noNewGoroutines(t)
 	const streams = 500
 	var ended sync.WaitGroup

@@ -108,6 +108,7 @@ func TestRequestContentIsExact(t *testing.T) {
 }
 
 func TestRequestContentErrors(t *testing.T) {
+	t.Parallel()
 	broken := errors.New("broken")
 	b, err := io.ReadAll(parse(t, sizedHead).Content([]byte("he"), iotest.ErrReader(broken)))
 	if string(b) != "he" || err != broken {

@@ -301,6 +301,7 @@ func TestFilesTree(t *testing.T) {
 
 // HEAD has the fields of GET, except those that would require making a listing.
 func TestFileResolverHead(t *testing.T) {
+	t.Parallel()
 	for _, source := range filesSources(t) {
 		t.Run(source.name, func(t *testing.T) {
 			_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(source.make(t, rawhttp.WithCacheControl("max-age=60"))))

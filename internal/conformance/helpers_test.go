@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http/httputil"
 	"runtime"
+	"runtime/pprof"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -125,40 +127,59 @@ func splitHead(answer string) (head, rest string) {
 	return answer[:i+4], answer[i+4:]
 }
 
-// noNewGoroutines fails the test if, in the end, there are more goroutines of this
-// package than at the call. It is to be called before servers are made.
+// noNewGoroutines fails the test if goroutines of connections that it has started are left
+// at its end. It must be called before servers are made: goroutines inherit its label.
 func noNewGoroutines(t *testing.T) {
 	t.Helper()
-	before := ownGoroutines()
+	label := pprof.Labels("test", t.Name())
+	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), label))
 	t.Cleanup(func() {
-		var now int
+		var left int
 		for range 200 { // those that end need to be scheduled
-			if now = ownGoroutines(); now <= before {
+			if left = labeledGoroutines(t.Name()); left == 0 {
 				return
 			}
 			runtime.Gosched()
 			<-time.After(10 * time.Millisecond)
 		}
-		buf := make([]byte, 1<<20)
-		t.Errorf("%d goroutines of the package at the end, %d at the start:\n%s", now, before, buf[:runtime.Stack(buf, true)])
+		t.Errorf("%d goroutines of the package are left:\n%s", left, goroutines())
 	})
+}
+
+// labeledGoroutines counts the goroutines with the label of the test that run methods of
+// connections and groups.
+func labeledGoroutines(test string) (n int) {
+	var profile strings.Builder
+	pprof.Lookup("goroutine").WriteTo(&profile, 1)
+	label := fmt.Sprintf("%q:%q", "test", test)
+	_, records, _ := strings.Cut(profile.String(), "\n")
+	for record := range strings.SplitSeq(records, "\n\n") {
+		isOwn := strings.Contains(record, "rawhttp.(*conn)") || strings.Contains(record, "rawhttp.(*group)")
+		if same, _, _ := strings.Cut(record, " @"); isOwn && strings.Contains(record, label) {
+			count, _ := strconv.Atoi(same)
+			n += count
+		}
+	}
+	return n
+}
+
+// A helper that finds no goroutine would pass every test.
+func TestLabeledGoroutines(t *testing.T) {
+	noNewGoroutines(t)
+	c := pipe(t, rawhttp.WithResolver(say("a")))
+	io.WriteString(c, "G") // a connection reads it
+	if n := labeledGoroutines(t.Name()); n != 1 {
+		t.Errorf("%d goroutines of a connection are labeled, want 1", n)
+	}
+	if n := labeledGoroutines("TestLabeled"); n != 0 {
+		t.Errorf("%d goroutines have the label of another test, want 0", n)
+	}
 }
 
 // goroutines returns the stacks of all goroutines.
 func goroutines() string {
 	buf := make([]byte, 1<<20)
 	return string(buf[:runtime.Stack(buf, true)])
-}
-
-// ownGoroutines counts the goroutines that run methods of connections and groups.
-func ownGoroutines() int {
-	n := 0
-	for g := range strings.SplitSeq(goroutines(), "\n\n") {
-		if strings.Contains(g, "rawhttp.(*conn)") || strings.Contains(g, "rawhttp.(*group)") {
-			n++
-		}
-	}
-	return n
 }
 
 // A quietLogger drops what is logged.

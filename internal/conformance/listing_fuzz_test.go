@@ -76,6 +76,7 @@ func FuzzListingNames(f *testing.F) {
 
 // The same for some folders, over a server.
 func TestListingLinks(t *testing.T) {
+	t.Parallel()
 	for _, seed := range listingFuzzSeeds {
 		root, want := listingFuzzFolder(t, []byte(seed.names), seed.dotFiles)
 		_, addr := listen(t, rawhttp.WithResolver(rawhttp.Mount("/m/", filesOfDir(t, root, rawhttp.WithListing(rawhttp.ListHTML), rawhttp.WithDotFiles(seed.dotFiles)))))

@@ -46,6 +46,7 @@ func listingOpen(t *testing.T, folder string) (n int) {
 // A long listing keeps its folder open until it is written or closed, however often
 // that is.
 func TestLongListingClosesItsFolder(t *testing.T) {
+	t.Parallel()
 	root, _ := listingLong(t)
 	beneathOf(t, root)
 	r := filesOfDir(t, root, rawhttp.WithListing(rawhttp.ListHTML))
@@ -76,6 +77,7 @@ func TestLongListingClosesItsFolder(t *testing.T) {
 // What has become a link or a FIFO since its name was read is not in the listing: no
 // link is followed that was not one. A folder that was moved is still the folder.
 func TestLongListingWhileItsFolderChanges(t *testing.T) {
+	t.Parallel()
 	root, names := listingLong(t)
 	beneathOf(t, root)
 	r := filesOfDir(t, root, rawhttp.WithListing(rawhttp.ListHTML))

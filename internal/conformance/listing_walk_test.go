@@ -55,6 +55,7 @@ func listingWrite(t testing.TB, dir string, names []string, folders bool) (made 
 // One rule for what is listed and for what is served: every name that is listed
 // can be fetched, and every name that is not listed is 404.
 func TestWhatIsListedIsWhatIsServed(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	files := listingWrite(t, dir, listingNasty, false)
 	hidden := listingWrite(t, dir, listingHiddenNames, false)

@@ -326,6 +326,7 @@ func TestServeReturns(t *testing.T) {
 }
 
 func TestListenAndServeReturns(t *testing.T) {
+	t.Parallel()
 	srv, err := rawhttp.New(rawhttp.WithResolver(rawhttp.First()))
 	if err != nil {
 		t.Fatal(err)

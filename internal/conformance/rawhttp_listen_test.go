@@ -129,6 +129,7 @@ func TestConnInfo(t *testing.T) {
 
 // The listener may have TLS in front; then the close is one of TLS too.
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	config := liveTLS(t)
 	var infos []rawhttp.ConnInfo
 	s := newServer(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
@@ -209,6 +210,7 @@ func liveTLS(t testing.TB) *tls.Config {
 // A listener on a Unix domain socket serves as any other; the client has no
 // address.
 func TestUnixSocket(t *testing.T) {
+	t.Parallel()
 	dir, err := os.MkdirTemp("", "s") // the name of a socket is short
 	if err != nil {
 		t.Fatal(err)

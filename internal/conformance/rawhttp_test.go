@@ -356,6 +356,7 @@ func TestStats(t *testing.T) {
 
 // Bytes that the system moves from a file count as others do.
 func TestStatsOfAFile(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	os.WriteFile(filepath.Join(root, "large.bin"), make([]byte, 1<<20), 0o644)
 	s, addr := listen(t, rawhttp.WithRoot(root))

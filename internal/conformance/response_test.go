@@ -436,6 +436,7 @@ func respReusable() map[string]*rawhttp.Response {
 }
 
 func TestReusableResponsesAtOnce(t *testing.T) {
+	t.Parallel()
 	for name, r := range respReusable() {
 		t.Run(name, func(t *testing.T) {
 			want := respBytes(t, r)
@@ -460,6 +461,7 @@ func TestReusableResponsesAtOnce(t *testing.T) {
 }
 
 func TestServerServesReusableResponsesAtOnce(t *testing.T) {
+	t.Parallel()
 	kinds := respReusable()
 	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return kinds[req.Query().Get("kind")], nil

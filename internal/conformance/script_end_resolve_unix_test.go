@@ -24,7 +24,7 @@ import (
 // Scripts that cannot be started: the client is told the status, the log why. The
 // test runs alone: the copy of a descriptor in another's new process keeps
 // a file busy.
-func TestScriptCannotBeStarted(t *testing.T) {
+func TestScriptCannotBeStarted(t *testing.T) { // not parallel: a fork of another test may hold the script open for writing
 	tests := []struct {
 		name, text string
 		mode       os.FileMode
@@ -99,6 +99,7 @@ func TestScriptThatIsBusy(t *testing.T) {
 // A script after other requests: what is whole before it leaves at once, and what
 // comes after it waits.
 func TestScriptInAPipeline(t *testing.T) {
+	t.Parallel()
 	s := endsServe(t, map[string]string{
 		"slow.sh":   "read x <gate; echo; echo slow",
 		"stream.sh": "echo; echo one; read x <gate; echo two",
@@ -188,6 +189,7 @@ func endsRequest(t testing.TB, text string) *rawhttp.Request {
 
 // Without a server a script is run as well, and its response is one as others are.
 func TestScriptResolvedWithoutAServer(t *testing.T) {
+	t.Parallel()
 	s := &endsSite{root: endsFolder(t, map[string]string{
 		"held.sh":   "echo; echo held",
 		"stream.sh": "echo; echo begin; read x <gate; echo end",
@@ -250,6 +252,7 @@ func TestScriptResolvedWithoutAServer(t *testing.T) {
 
 // The end of the context ends the script, whatever it is at.
 func TestScriptWhoseContextEnds(t *testing.T) {
+	t.Parallel()
 	cause := errors.New("no longer wanted")
 	s := &endsSite{root: endsFolder(t, map[string]string{
 		"silent.sh": "echo $$ >silent; exec sleep 1000",
@@ -340,6 +343,7 @@ func TestCloseOfAResolverWithScripts(t *testing.T) {
 
 // A hook that panics while a script is fed ends the connection, not the program.
 func TestHookPanicsWhileAScriptIsFed(t *testing.T) {
+	t.Parallel()
 	s := &endsSite{root: endsFolder(t, map[string]string{"a.sh": "echo $$ >pid; cat"})}
 	reads := 0
 	_, s.addr = listen(t, rawhttp.WithRoot(s.root), rawhttp.WithScript(".sh", "sh"), rawhttp.WithTrace(rawhttp.Trace{BytesRead: func(conn, _ uint64, _ []byte) {

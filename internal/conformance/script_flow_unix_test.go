@@ -41,7 +41,7 @@ func endsNoiseSum(n int64) uint64 {
 // Content goes to a script while its output comes from it: byte by byte the same, in
 // both directions at once, and none of it is kept.
 func TestScriptBothWaysAtOnce(t *testing.T) {
-	const size, early = 50 << 20, 1 << 20
+	const size, early = 20 << 20, 1 << 20
 	s := endsServe(t, map[string]string{"cat.sh": "exec cat"}, rawhttp.WithMaxBodyBytes(size))
 	c := s.dial(t)
 	noise := &endsNoise{}
@@ -132,6 +132,7 @@ func TestScriptContentAndOutput(t *testing.T) {
 
 // A client may be slow with its content: the script has what there is, and waits.
 func TestScriptWhoseClientPauses(t *testing.T) {
+	t.Parallel()
 	s := endsServe(t, map[string]string{"a.sh": "echo; while read line; do echo $line >said; mv said $line; echo $line; done"})
 	c := s.dial(t)
 	c.send(t, endsPost("/a.sh", 14, "one\n"))
@@ -153,6 +154,7 @@ func TestScriptWhoseClientPauses(t *testing.T) {
 
 // Lines arrive one by one: each is read before the script is let print the next.
 func TestScriptLinesArriveOneByOne(t *testing.T) {
+	t.Parallel()
 	for _, version := range []string{"1.1", "1.0"} {
 		t.Run("HTTP/"+version, func(t *testing.T) {
 			s := endsServe(t, map[string]string{"a.sh": "for i in 1 2 3 4 5; do echo line$i; read x <gate; done"})

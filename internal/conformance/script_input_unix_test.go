@@ -214,6 +214,7 @@ func TestScriptInputEndsEarlyBehindOutput(t *testing.T) {
 // A script may close its output and read on. What it has printed does not wait for
 // that.
 func TestScriptThatClosesItsOutput(t *testing.T) {
+	t.Parallel()
 	root := scriptioFolder(t, map[string]string{"x.sh": "echo; echo page; exec wc -c >count", "a.txt": ""})
 	c := dial(t, scriptioServe(t, root))
 	io.WriteString(c, "POST /x.sh HTTP/1.1\r\nHost: example.test\r\nContent-Length: 10\r\n\r\n12345")
@@ -275,6 +276,7 @@ func TestScriptInputIsAskedFor(t *testing.T) {
 // A script that reads nothing is answered for at once, though the client still has
 // most of its content to send.
 func TestScriptThatReadsNothing(t *testing.T) {
+	t.Parallel()
 	root := scriptioFolder(t, map[string]string{
 		"x.sh": "echo hello", "y.sh": "exec <&-; echo hello", "a.txt": "next",
 		"z.sh": "printf 'Status: 413\\nContent-Type: text/plain\\n\\nno\\n'; " + scriptioGate,

@@ -298,6 +298,7 @@ func TestScriptsWithoutALimit(t *testing.T) {
 
 // A failure is logged, and answered if nothing was printed.
 func TestScriptThatFails(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name, script string
 		want         endsAnswer

@@ -216,7 +216,7 @@ func (k *scriptioTalk) isPlainGet() bool { return string(k.client) == scriptioGe
 // server says in them; the difference is to be reviewed like code.
 func TestScriptTranscripts(t *testing.T) {
 	t.Parallel()
-	for _, k := range scriptioTalks(t) {
+	for i, k := range scriptioTalks(t) {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
 			root := scriptioFolder(t, map[string]string{"x.sh": k.script})
@@ -233,7 +233,11 @@ func TestScriptTranscripts(t *testing.T) {
 			if !k.isPlainGet() {
 				return
 			}
-			for _, v := range k.variants() {
+			variants := k.variants()
+			if !*long { // they have little to do with what the script prints: one for each script
+				variants = variants[i%len(variants):][:1]
+			}
+			for _, v := range variants {
 				k.check(t, addr, v.client, v.server)
 			}
 			k.check(t, scriptioServe(t, root, rawhttp.WithScriptOutput(rawhttp.ScriptPlain)), string(k.client), k.asPlain(t, root))

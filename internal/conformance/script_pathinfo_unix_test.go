@@ -15,6 +15,7 @@ import (
 // PATH_INFO is not a name of the tree: the rules for names apply to the script's own path, not
 // to what follows it.
 func TestScriptPathInfo(t *testing.T) {
+	t.Parallel()
 	const script = "#!/bin/sh\n# " + scriptioSecret + "\necho \"ran $SCRIPT_NAME with $PATH_INFO\"\n"
 	files := map[string]string{"e.cgi.gz": scriptioPacked, "page.html": "page", ".well-known/e.cgi": script, "tool.cgi/.git/config": scriptioSecret}
 	for _, name := range []string{

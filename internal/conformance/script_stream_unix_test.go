@@ -143,7 +143,12 @@ func TestScriptContentAboutWhatIsHeld(t *testing.T) {
 				want := count[:n]
 				root := scriptioFolder(t, map[string]string{"x.sh": "exec cat x.out", "x.out": fields + want})
 				addr := scriptioServe(t, root)
-				answer := scriptioHeld(t, addr, scriptioGet("/x.sh"), strings.Repeat("Content-Length: ", max(0, min(1, held-n))))
+				var answer string
+				if n < held {
+					answer = scriptioHeld(t, addr, scriptioGet("/x.sh"), "Content-Length: ")
+				} else {
+					answer = talk(t, addr, scriptioGet("/x.sh"))
+				}
 				head, _ := splitHead(answer)
 				if isChunked := strings.Contains(head, "Transfer-Encoding: chunked"); n != held && isChunked != (n > held) {
 					t.Errorf("the answer is in chunks: %v, want %v", isChunked, n > held)

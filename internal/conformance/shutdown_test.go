@@ -281,6 +281,7 @@ func TestShutdownOfSeveral(t *testing.T) {
 
 // Everything at once: for the race detector, and so that nothing waits for ever.
 func TestConcurrentServeShutdownClose(t *testing.T) {
+	t.Parallel()
 	noNewGoroutines(t)
 	for i := range 20 {
 		s := newServer(t, rawhttp.WithResolver(livePath), rawhttp.WithMaxConns(8))
@@ -379,6 +380,7 @@ func (f liveCloserFunc) Close() error { return f() }
 
 // A request that is in progress when Shutdown begins still finds its file.
 func TestShutdownServesFilesInProgress(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	os.WriteFile(filepath.Join(root, "a.txt"), []byte("hello"), 0o644)
 	var s *rawhttp.Server

@@ -364,6 +364,7 @@ func TestExchangeWithoutClient(t *testing.T) {
 // BytesRead and BytesWritten are given exactly the bytes on the wire, all of them
 // and no others, whatever becomes of the connection.
 func TestTraceBytes(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	os.WriteFile(filepath.Join(root, "large.bin"), []byte(strings.Repeat("0123456789abcde\n", 50_000)), 0o644)
 	var mu sync.Mutex

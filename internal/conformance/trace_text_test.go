@@ -242,6 +242,7 @@ func TestTranscriptOfAServer(t *testing.T) {
 
 // Lines of connections that are served at once do not mix.
 func TestTranscriptAndAccessLogConcurrently(t *testing.T) {
+	t.Parallel()
 	var transcript, access liveWrites // not safe for concurrent use, as most writers
 	s, addr := listen(t, rawhttp.WithResolver(livePath), rawhttp.WithTrace(rawhttp.Transcript(&transcript)), rawhttp.WithTrace(rawhttp.AccessLog(&access)))
 	var all sync.WaitGroup

@@ -15,6 +15,7 @@ import (
 
 // The connection closes when f returns, in order: all that f wrote arrives.
 func TestUpgradeEnds(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(t *testing.T, dial func(func(context.Context, net.Conn) error, ...rawhttp.Option) net.Conn) {
 		late := make(chan error, 2)
 		c := dial(func(ctx context.Context, conn net.Conn) error {
@@ -100,6 +101,7 @@ func TestUpgradeEndsReadThatBegins(t *testing.T) {
 
 // ctx ends when the client has disconnected, whether f reads or not, and no bytes are lost.
 func TestUpgradeClientDisconnects(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(t *testing.T, dial func(func(context.Context, net.Conn) error, ...rawhttp.Option) net.Conn) {
 		ended := make(chan string, 1)
 		c := dial(func(ctx context.Context, conn net.Conn) error {
@@ -121,6 +123,7 @@ func TestUpgradeClientDisconnects(t *testing.T) {
 // A graceful stop informs f and waits for it. When its time is over, it ends ctx and the
 // connection.
 func TestUpgradeShutdown(t *testing.T) {
+	t.Parallel()
 	for name, heeds := range map[string]bool{"f heeds Stopping": true, "f does not": false} {
 		t.Run(name, func(t *testing.T) {
 			noNewGoroutines(t)

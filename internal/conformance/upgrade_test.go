@@ -236,6 +236,7 @@ func onEach(t *testing.T, test func(t *testing.T, dial func(f func(context.Conte
 // Bytes pass in both directions on every kind of connection, those that came early first,
 // also while the watch reads ahead since somebody waits for the end of ctx.
 func TestUpgradeCarriesBytes(t *testing.T) {
+	t.Parallel()
 	for _, waits := range []bool{false, true} {
 		t.Run(fmt.Sprint("waits ", waits), func(t *testing.T) {
 			onEach(t, func(t *testing.T, dial func(func(context.Context, net.Conn) error, ...rawhttp.Option) net.Conn) {
@@ -277,6 +278,7 @@ func TestUpgradeCarriesBytes(t *testing.T) {
 
 // Deadlines are those of the program: none of the server's is left, and its own hold.
 func TestUpgradeDeadlines(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(t *testing.T, dial func(func(context.Context, net.Conn) error, ...rawhttp.Option) net.Conn) {
 		c := dial(func(ctx context.Context, conn net.Conn) error {
 			buf := make([]byte, 1)
@@ -327,6 +329,7 @@ func TestUpgradeHasNoLimits(t *testing.T) {
 }
 
 func TestUpgradeCloseWrite(t *testing.T) {
+	t.Parallel()
 	for name, want := range map[string]bool{"TCP": true, "TLS": true, "wrapped": false, "pipe": false} {
 		t.Run(name, func(t *testing.T) {
 			heard := make(chan string, 1)
@@ -430,6 +433,7 @@ func TestUpgradeIsSeen(t *testing.T) {
 
 // One goroutine reads, others write, another sets deadlines.
 func TestUpgradeConcurrently(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(t *testing.T, dial func(func(context.Context, net.Conn) error, ...rawhttp.Option) net.Conn) {
 		const writers, lines = 4, 25
 		c := dial(func(ctx context.Context, conn net.Conn) error {
