@@ -156,11 +156,11 @@ func (g *group) add(nc net.Conn) *conn {
 		s.stats.open.Add(-1) // and does not count as open
 	}
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	g.link(c)
 	if g.killed {
 		c.kill()
 	}
+	g.mu.Unlock()
 	return c
 }
 

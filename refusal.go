@@ -12,22 +12,25 @@ import (
 // addErrorFields adds the fields that belong to err, such as Allow, unless the response
 // has them.
 func addErrorFields(r *Response, err error) *Response {
-	add := func(name, value string) {
-		if !r.has(name) {
-			r = r.Clone().Set(name, value)
-		}
-	}
 	if errorStatus(err) == 405 {
-		add("Allow", strings.Join(allowOf(err), ", "))
+		r = r.withMissing("Allow", strings.Join(allowOf(err), ", "))
 	}
 	if errors.Is(err, jail.ErrBusy) { // which passes soon
-		add("Retry-After", "1")
+		r = r.withMissing("Retry-After", "1")
 	}
 	var fe *fieldError
 	if errors.As(err, &fe) {
-		add(fe.name, fe.value)
+		r = r.withMissing(fe.name, fe.value)
 	}
 	return r
+}
+
+// withMissing returns r, or a clone with the field if r has none of the name.
+func (r *Response) withMissing(name, value string) *Response {
+	if r.has(name) {
+		return r
+	}
+	return r.Clone().Set(name, value)
 }
 
 // ErrorResponse returns the Response to an error of [Resolver.Resolve]. Its status is that of

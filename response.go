@@ -171,7 +171,9 @@ func (r *Response) Close() error { return r.src.close() }
 // Clone returns a copy that has its own fields but shares the content. A resolver that
 // wraps another must call it before Set or Add, unless it made r itself. If r serves once,
 // r and its clones serve once together.
-func (r *Response) Clone() *Response {
+//
+//go:noinline
+func (r *Response) Clone() *Response { // inlined, it would add 1.3 KB to every program
 	c := &Response{message: r.message}
 	c.fields = slices.Clip(r.fields) // so that appending allocates
 	return c
