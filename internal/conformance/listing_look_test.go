@@ -137,8 +137,7 @@ func TestListingKinds(t *testing.T) {
 				t.Errorf("%s is of the kind %s, want %s", name, got, kind)
 			}
 		}
-		if kind != "other" && !regexp.MustCompile(`[
-,]\.`+kind+` a::before[{,]`).MatchString(style) {
+		if kind != "other" && !regexp.MustCompile(`[\n,]\.`+kind+`(?:,\.\w+)?\{[^}]*--b:`).MatchString(style) {
 			t.Errorf("the style has no mark for %s", kind)
 		}
 	}

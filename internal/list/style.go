@@ -35,24 +35,20 @@ td a{position:relative;padding:.3rem .5rem .3rem 2.4rem;white-space:pre-wrap;ove
 td a:visited{color:var(--seen)}
 td a:focus-visible{outline-offset:-2px}
 wbr{display:none}
-td a::before{content:"";position:absolute;left:.65rem;top:.5rem;width:.85rem;height:1.05rem;border:1.5px solid var(--k,var(--dim));border-radius:2px 5px 2px 2px}
+td a::before{content:"";position:absolute;left:.65rem;top:.5rem;width:.85rem;height:1.05rem;border:1.5px solid var(--k,var(--dim));border-radius:2px 5px 2px 2px;background:var(--b)}
 .up a::before{left:.75rem;top:.9rem;width:.6rem;height:.6rem;border-width:1.5px 0 0 1.5px;border-radius:0;rotate:45deg}
 .folder a{font-weight:600}
-.folder{--k:#d9a441}
-.folder a::before,.image a::before,.video a::before,.audio a::before{left:.5rem;top:.6rem;width:1.15rem;height:.85rem;border-radius:2px}
-.folder a::before{background:var(--k);border-radius:1px 4px 2px 2px;box-shadow:inset 0 .2rem #0002}
-.image{--k:#2da44e}
-.image a::before{background:linear-gradient(150deg,#0000 55%,var(--k) 56%)}
-.video{--k:#cf222e}
-.audio{--k:#bf3989}
-.video a::before,.audio a::before{background:radial-gradient(circle,var(--k) 25%,#0000 28%)}
-.audio a::before{border-radius:.5rem}
-.archive{--k:#bb8009}
-.archive a::before{background:repeating-linear-gradient(var(--k) 0 2px,#0000 2px 4px)center/.25rem 100% no-repeat}
+.folder{--k:#d9a441;--b:var(--k)}
+.folder a::before,.image a::before,.video a::before{left:.5rem;top:.6rem;width:1.15rem;height:.85rem;border-radius:2px}
+.folder a::before{border-radius:1px 4px 2px 2px;box-shadow:inset 0 .2rem #0002}
+.image{--k:#2da44e;--b:radial-gradient(circle at 28% 32%,var(--k) .1rem,#0000 .13rem),linear-gradient(150deg,#0000 55%,var(--k) 56%)}
+.video{--k:#cf222e;--b:conic-gradient(from 240deg at 85%,var(--k) 60deg,#0000 0)50%/.55rem .5rem no-repeat}
+.audio{--k:#bf3989;--b:radial-gradient(var(--k) 22%,#0000 28%)}
+.audio a::before{left:.55rem;top:.55rem;width:1rem;height:1rem;border-radius:50%}
+.archive{--k:#bb8009;--b:repeating-linear-gradient(var(--k) 0 2px,#0000 2px 4px)center/.25rem 100% no-repeat}
 .document{--k:#218bff}
-.document a::before,.text a::before{background:repeating-linear-gradient(var(--k,var(--dim)) 0 1px,#0000 1px 4px)center .25rem/60% 65% no-repeat}
-.code{--k:#986ee2}
-.code a::before{background:linear-gradient(var(--k),var(--k))center/60% 2px no-repeat}
+.document,.text{--b:repeating-linear-gradient(var(--k,var(--dim)) 0 1px,#0000 1px 4px)center .25rem/60% 65% no-repeat}
+.code{--k:#986ee2;--b:linear-gradient(115deg,#0000 42%,var(--k) 44% 56%,#0000 58%)center/60% 50% no-repeat}
 footer{margin-top:1rem}
 @media(max-width:40rem){
 table,thead,tbody{display:block}
@@ -71,4 +67,4 @@ td:empty{display:none}
 
 // Policy is the Content-Security-Policy of a page. It allows the style sheet, by its hash,
 // and images from the same server.
-const Policy = "default-src 'none'; style-src 'sha256-lH5tID0MAORcLS9lK8FEjF4PvTMlv9B93YlCJYyTXB4='; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+const Policy = "default-src 'none'; style-src 'sha256-5EqClzipANZinRVGHvEru4xvPY86iEQHig6auj+KP+Y='; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"

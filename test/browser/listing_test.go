@@ -112,6 +112,29 @@ func TestListingLooks(t *testing.T) {
 	}
 }
 
+// The icons of the kinds differ in more than color and corners. (Documents look like text.)
+func TestListingIcons(t *testing.T) {
+	names := []string{"folder/", "image.png", "video.mp4", "audio.mp3", "text.txt", "archive.zip", "code.js", "other"}
+	var files []file
+	for _, name := range names {
+		files = append(files, file{name: name})
+	}
+	b := open(t, views[0], rawhttp.WithRoot(folder(t, append(files, file{name: "favicon.ico"})...)), rawhttp.WithListing(rawhttp.ListHTML))
+	b.goTo("/")
+	shapes := eval[map[string]string](b, `Object.fromEntries([...document.querySelectorAll("td a")].map((a) => {
+		const s = getComputedStyle(a, "::before");
+		return [a.textContent, [s.width, s.height, s.backgroundImage.replaceAll(/rgba?\([^)]*\)/g, ""), s.backgroundSize].join(" ")];
+	}))`)
+	of := make(map[string]string) // the name with the shape
+	for _, name := range names {
+		shape := shapes[name]
+		if other, taken := of[shape]; shape == "" || taken {
+			t.Errorf("%s and %s have the same icon: %q", name, other, shape)
+		}
+		of[shape] = name
+	}
+}
+
 // On paper there are the names, sizes and times, dark on light whatever the screen has, and
 // nothing that only a screen needs. It fits the width of A4.
 func TestListingPrints(t *testing.T) {
