@@ -107,7 +107,12 @@ func TestTranscript(t *testing.T) {
 	}, {
 		name: "characters that a terminal acts on",
 		in:   []said{{1, 1, 'S', "\u009b31m \u202e \u2066\n"}, {1, 1, '.', ""}},
-		want: `#1.1 S <-- \u009b31m \u202e \u2066<LF>` + "\n",
+		want: `#1.1 S <-- \xc2\x9b31m \xe2\x80\xae \xe2\x81\xa6<LF>` + "\n",
+	}, {
+		name: "text that looks like an escape",
+		in:   []said{{1, 1, 'S', "\x00 \\x00 \\\\xAB \\x0g C:\\x \\n {\"\\u0000\"}\n"}},
+		want: `#1.1 S <-- \x00 \x5cx00 \\x5cxAB \x0g C:\x \n {"\u0000"}<LF>` + "\n",
+		why:  "a byte and its escape must not look alike; other backslashes stay readable",
 	}, {
 		name: "a line of 1024 bytes",
 		in:   []said{{1, 1, 'S', a(1022) + "\r\n"}, {1, 1, '.', ""}},

@@ -297,8 +297,7 @@ func (c *Conversation) caret(num int, line []byte, off int, why string) {
 	if off == len(line) && bytes.HasSuffix(line, []byte("\n")) {
 		off = 0 // something is missing before this line, the end of the head
 	}
-	text := bytes.TrimRight(line, "\r\n")
-	column := columns(text[:min(off, len(text))])
+	column := columns(bytes.TrimRight(line, "\r\n"), off)
 	c.line(num, faultColor, fmt.Sprintf("%s%*s^ %s", nobody, column, "", why))
 }
 
@@ -323,8 +322,7 @@ func Mark(head []byte, off int) (line, mark string) {
 	if len(quoted) == 0 && at == 0 { // something is missing at the end
 		quoted, _ = lineAt(head, max(0, len(head)-1))
 	}
-	text := bytes.TrimRight(quoted, "\r\n")
-	return visible(quoted), strings.Repeat(" ", columns(text[:min(at, len(text))])) + "^"
+	return visible(quoted), strings.Repeat(" ", columns(bytes.TrimRight(quoted, "\r\n"), at)) + "^"
 }
 
 // Rests reports whether both sides have nothing begun, and each request has its response.

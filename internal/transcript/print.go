@@ -5,6 +5,7 @@ package transcript
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -123,7 +124,8 @@ func Seconds(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
-// visible formats bytes of the wire as text, including their line end.
+// visible formats bytes of the wire as text, including their line end. Different bytes are
+// never shown alike.
 func visible(b []byte) string {
 	text, end := string(b), ""
 	switch {
@@ -134,15 +136,54 @@ func visible(b []byte) string {
 	default: // escape text that looks like a line end mark
 		for _, mark := range []string{"<CRLF>", "<LF>"} {
 			if before, ok := strings.CutSuffix(text, mark); ok {
-				return ascii.Visible(before) + `\x3c` + mark[1:]
+				return escape(before) + `\x3c` + mark[1:]
 			}
 		}
 	}
-	return ascii.Visible(text) + end
+	return escape(text) + end
 }
 
-// columns returns how many columns of a terminal the bytes occupy.
-func columns(b []byte) int { return utf8.RuneCountInString(ascii.Visible(string(b))) }
+// escape returns s with all bytes that are not part of a printable character shown as \xHH.
+// So is a backslash that would otherwise look like the beginning of such an escape.
+func escape(s string) string {
+	var b strings.Builder
+	for len(s) > 0 {
+		shown, n := escapeNext(s)
+		b.WriteString(shown)
+		s = s[n:]
+	}
+	return b.String()
+}
+
+// escapeNext returns how the character that s begins with is shown, and its length in bytes.
+func escapeNext(s string) (shown string, n int) {
+	r, n := utf8.DecodeRuneInString(s)
+	if r == utf8.RuneError && n == 1 || !strconv.IsPrint(r) || isEscape(s) {
+		for i := range n {
+			shown += fmt.Sprintf(`\x%02x`, s[i])
+		}
+		return shown, n
+	}
+	return s[:n], n
+}
+
+// isEscape reports whether s begins with \xHH.
+func isEscape(s string) bool {
+	return len(s) >= 4 && s[:2] == `\x` && ascii.Unhex(s[2]) >= 0 && ascii.Unhex(s[3]) >= 0
+}
+
+// columns returns how many columns of a terminal the characters of line before off occupy.
+func columns(line []byte, off int) (columns int) {
+	for s := string(line); len(s) > 0; {
+		shown, n := escapeNext(s)
+		if off -= n; off < 0 {
+			break
+		}
+		columns += utf8.RuneCountInString(shown)
+		s = s[n:]
+	}
+	return columns
+}
 
 // digits formats n with commas between groups of three digits.
 func digits(n int64) string {

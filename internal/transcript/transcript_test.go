@@ -3,8 +3,10 @@ package transcript
 import (
 	"bytes"
 	"flag"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -173,4 +175,53 @@ func FuzzConversation(f *testing.F) {
 		}
 		c.End()
 	})
+}
+
+// What is shown of a line determines its bytes, so that nothing can look like something else.
+func TestVisibleCanBeReadBack(t *testing.T) {
+	readBack := func(shown string) string {
+		shown, hasCRLF := strings.CutSuffix(shown, "<CRLF>")
+		hasLF := !hasCRLF && strings.HasSuffix(shown, "<LF>")
+		if hasLF {
+			shown = strings.TrimSuffix(shown, "<LF>")
+		}
+		b := regexp.MustCompile(`\\x[0-9a-f]{2}`).ReplaceAllStringFunc(shown, func(s string) string {
+			n, _ := strconv.ParseUint(s[2:], 16, 8)
+			return string([]byte{byte(n)})
+		})
+		switch {
+		case hasCRLF:
+			b += "\r\n"
+		case hasLF:
+			b += "\n"
+		}
+		return b
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	parts := []string{"a", "0", "x", "\\", `\x00`, `\x5c`, "<", "<CRLF>", "<LF>", "\r", "\x00", "\xff", "\u202e", "é", "\r\n", "\n"}
+	for range 20_000 {
+		var line strings.Builder
+		for range rng.IntN(8) {
+			if part := parts[rng.IntN(len(parts))]; !strings.HasSuffix(line.String(), "\n") {
+				line.WriteString(part)
+			}
+		}
+		if got := readBack(visible([]byte(line.String()))); got != line.String() {
+			t.Fatalf("%q is shown as %s, which reads as %q", line.String(), visible([]byte(line.String())), got)
+		}
+	}
+}
+
+// A mark stands below the byte, however the characters before it are shown.
+func TestColumns(t *testing.T) {
+	for _, tt := range []struct {
+		line      string
+		off, want int
+	}{
+		{"abc", 2, 2}, {"abc", 3, 3}, {"abc", 9, 3}, {"é\x00b", 2, 1}, {"é\x00b", 3, 5}, {`\x00b`, 4, 7}, {`\x00b`, 1, 4}, {"\u202eb", 3, 12}, {"日本", 4, 1},
+	} {
+		if got := columns([]byte(tt.line), tt.off); got != tt.want {
+			t.Errorf("columns(%q, %d) = %d, want %d: shown as %s", tt.line, tt.off, got, tt.want, visible([]byte(tt.line)))
+		}
+	}
 }
