@@ -173,3 +173,11 @@ func looksLikeText(b []byte) bool {
 	}
 	return true
 }
+
+// beginsWithLine reports whether b, of an unknown protocol, begins with a line: text, or
+// anything that ends in CRLF.
+func beginsWithLine(b []byte) bool {
+	b = b[:min(len(b), maxPiece)]
+	line, _, whole := bytes.Cut(b, []byte("\n"))
+	return whole && bytes.HasSuffix(line, []byte("\r")) || looksLikeText(b)
+}

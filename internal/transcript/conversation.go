@@ -24,6 +24,9 @@ type Conversation struct {
 	first    [2][]byte // bytes of each side while the protocol is unknown
 	methods  []byte    // kinds of requests whose responses have not ended; see aMethod
 	judge    judge
+
+	switches bool   // the last request asks for another protocol, and has no response yet
+	early    []byte // what the client sent after it
 }
 
 type protocol int
@@ -74,6 +77,10 @@ func (c *Conversation) Bytes(who Side, b []byte) {
 		}
 		b, c.first[who] = c.first[who], nil
 	}
+	c.take(who, b)
+}
+
+func (c *Conversation) take(who Side, b []byte) {
 	if who == Client && c.p.opts.Judge {
 		c.judged(b)
 		return
@@ -116,6 +123,7 @@ func (c *Conversation) End() {
 }
 
 func (c *Conversation) pause() {
+	c.releaseEarly()
 	for i := range c.first {
 		if b := c.first[i]; len(b) > 0 {
 			c.recognize(Side(i), true)
@@ -218,6 +226,9 @@ func (j *judge) check(b []byte) int {
 func (c *Conversation) judged(b []byte) {
 	client := &c.sides[Client]
 	for len(b) > 0 {
+		if c.holdEarly(Client, b) {
+			return
+		}
 		if c.judge.waits {
 			c.judge.held = append(c.judge.held, b...)
 			return
@@ -286,8 +297,9 @@ func (c *Conversation) Refused(off int, inContent bool, why string) {
 		c.line(num, faultColor, nobody+visible(quoted))
 		c.caret(num, quoted, at, why)
 	}
-	held := c.judge.held
+	held := append(c.judge.held, c.early...)
 	c.judge.waits, c.judge.held, c.judge.begun = false, nil, false
+	c.switches, c.early = false, nil
 	client.begin(opaque)
 	client.take(held)
 }

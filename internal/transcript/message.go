@@ -10,10 +10,11 @@ import (
 
 // A message is the part of a head that determines the content.
 type message struct {
-	status  int // of a response
-	length  int64
-	sized   bool // there was a Content-Length
-	chunked bool
+	status   int // of a response
+	length   int64
+	sized    bool // there was a Content-Length
+	chunked  bool
+	switches bool // the request asks for another protocol
 }
 
 // Kinds of requests, to be known when the response arrives.
@@ -37,20 +38,27 @@ func (s *side) startLine(line []byte) {
 			kind = isHead
 		case "CONNECT":
 			kind = isTunnel
+			s.message.switches = true
 		}
 		if len(s.c.methods) < maxMethods {
 			s.c.methods = append(s.c.methods, kind)
 		}
 		return
 	}
-	version, rest, _ := bytes.Cut(line, []byte(" "))
-	code, _, _ := bytes.Cut(rest, []byte(" "))
-	status, err := strconv.Atoi(string(code))
-	if !bytes.HasPrefix(version, []byte("HTTP/")) || err != nil {
+	status, ok := statusOf(line)
+	if !ok {
 		s.begin(opaque)
 		return
 	}
 	s.message.status = status
+}
+
+// statusOf returns the status code in a status line.
+func statusOf(line []byte) (status int, ok bool) {
+	version, rest, _ := bytes.Cut(line, []byte(" "))
+	code, _, _ := bytes.Cut(rest, []byte(" "))
+	status, err := strconv.Atoi(string(code))
+	return status, bytes.HasPrefix(version, []byte("HTTP/")) && err == nil
 }
 
 // field handles a field line.
@@ -66,6 +74,8 @@ func (s *side) field(line []byte) {
 		s.message.length, s.message.sized = max(n, 0), err == nil
 	case ascii.EqualFold(name, "Transfer-Encoding"):
 		s.message.chunked = strings.HasSuffix(strings.ToLower(string(value)), "chunked")
+	case ascii.EqualFold(name, "Upgrade"):
+		s.message.switches = true
 	case ascii.EqualFold(name, "Content-Type"):
 		media, _, _ := bytes.Cut(value, []byte(";"))
 		s.content.media = strings.ToLower(string(short(ascii.TrimBlanks(media))))
@@ -91,7 +101,7 @@ func (s *side) endHead() {
 			kind = s.c.methods[0]
 		}
 		switch {
-		case m.status == 101 || kind == isTunnel && m.status/100 == 2:
+		case isSwitch(kind, m.status):
 			s.c.tunnel()
 			return
 		case m.status/100 == 1:
@@ -120,6 +130,12 @@ func (s *side) endHead() {
 	}
 }
 
+// isSwitch reports whether the status, in response to a kind of request, switches the connection
+// to another protocol.
+func isSwitch(kind byte, status int) bool {
+	return status == 101 || kind == isTunnel && status/100 == 2
+}
+
 // tunnel switches to showing bytes, after a switch of protocols.
 func (c *Conversation) tunnel() {
 	for i := range c.sides {
@@ -128,4 +144,42 @@ func (c *Conversation) tunnel() {
 		s.begin(opaque)
 		s.num = c.sides[Server].num
 	}
+}
+
+// holdEarly reports whether to show b later: while it is uncertain whether the connection
+// switches to another protocol, b may belong to that one or be the next request.
+func (c *Conversation) holdEarly(who Side, b []byte) bool {
+	const maxEarly = 64 << 10
+	if !c.switches || who == Server {
+		return false
+	}
+	if len(c.early)+len(b) > maxEarly {
+		c.releaseEarly()
+		return false
+	}
+	c.early = append(c.early, b...)
+	return true
+}
+
+// releaseEarly shows what was held as a request.
+func (c *Conversation) releaseEarly() {
+	early := c.early
+	c.switches, c.early = false, nil
+	c.take(Client, early)
+}
+
+// statusLine shows what the client sent early, once a status line of the server tells what it
+// is.
+func (c *Conversation) statusLine(line []byte) {
+	status, ok := statusOf(line)
+	if !c.switches || len(c.methods) != 1 || ok && status/100 == 1 && status != 101 {
+		return
+	}
+	client := &c.sides[Client]
+	if ok && isSwitch(c.methods[0], status) {
+		client.num = c.sides[Server].num
+		client.begin(opaque)
+	}
+	c.releaseEarly()
+	client.pause()
 }

@@ -78,6 +78,9 @@ func (s *side) begin(p phase) {
 // next begins the next message.
 func (s *side) next() {
 	s.pause()
+	if s.who == Client {
+		s.c.switches = s.message.switches
+	}
 	s.num++
 	s.begin(atStart)
 }
@@ -88,7 +91,7 @@ func (s *side) take(b []byte) {
 		s.num = 0
 		s.begin(inLines)
 	}
-	for len(b) > 0 {
+	for len(b) > 0 && !s.c.holdEarly(s.who, b) {
 		b = b[s.step(b):]
 	}
 }
@@ -126,7 +129,7 @@ func (s *side) step(b []byte) (n int) {
 			s.content.media = "TLS"
 			return 0
 		}
-		if len(s.line) == 0 && s.c.protocol == otherLines && s.c.p.opts.Lines >= 0 && !looksLikeText(b[:min(len(b), maxPiece)]) {
+		if len(s.line) == 0 && s.c.protocol == otherLines && s.c.p.opts.Lines >= 0 && !beginsWithLine(b) {
 			s.begin(opaque)
 			return 0
 		}
@@ -172,6 +175,9 @@ func (s *side) lineBytes(b []byte) {
 	case afterChunkData:
 		s.chunkEnd(b, ended)
 		return
+	}
+	if s.who == Server && s.phase == atStart && ended {
+		s.c.statusLine(s.line)
 	}
 	if s.floods(b) && s.c.p.opts.Lines >= 0 {
 		s.content.more += int64(len(b))
