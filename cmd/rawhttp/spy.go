@@ -29,6 +29,12 @@ The exit status is 0 when it is stopped, 1 if it cannot listen, 2 for wrong
 usage.
 `
 
+// maxRelayed is the most connections relayed at once; others wait to be accepted.
+const maxRelayed = 1000
+
+// maxDialTime is how long to wait for a connection to the server.
+const maxDialTime = 10 * time.Second
+
 // spy is the command of that name.
 func spy(when stop, args []string, stdout, stderr io.Writer) int {
 	flags := newFlags("spy")
@@ -40,11 +46,11 @@ func spy(when stop, args []string, stdout, stderr io.Writer) int {
 		io.WriteString(stdout, spyUsage)
 		return 0
 	case err == nil && len(servers) == 0:
-		err = errors.New("want HOST:PORT of a server, as in localhost:8080")
+		err = errors.New("the server is missing: HOST:PORT, as in localhost:8080")
 	case err == nil && len(servers) > 1:
 		err = fmt.Errorf("one server is relayed to, not %d", len(servers))
 	}
-	r := &relay{stderr: stderr}
+	r := &relay{slots: make(chan struct{}, maxRelayed)}
 	var addr string
 	if err == nil {
 		r.server, err = dialAddress(servers[0])
@@ -63,29 +69,35 @@ func spy(when stop, args []string, stdout, stderr io.Writer) int {
 	fmt.Fprintf(stdout, "rawhttp spy: %s relays to %s\n", ln.Addr(), r.server)
 	r.printer = transcript.New(transcript.Options{Lines: 20, Mail: true, Color: color.on(stdout)},
 		func(line string) { io.WriteString(stdout, line) })
-	defer context.AfterFunc(when.graceful, func() { ln.Close() })()
 	r.acceptAll(when.graceful, ln)
 	return 0
 }
 
-// A relay passes on what clients and the server say.
+// A relay passes on what clients and the server send.
 type relay struct {
 	server  string
 	printer *transcript.Printer
-	stderr  io.Writer
+	slots   chan struct{} // holds one value for each connection
 	conns   sync.WaitGroup
 }
 
-// acceptAll relays connections until the listener is closed, and then closes them.
+// acceptAll relays connections until ctx ends, and then closes them.
 func (r *relay) acceptAll(ctx context.Context, ln net.Listener) {
+	defer r.conns.Wait()
+	defer context.AfterFunc(ctx, func() { ln.Close() })()
 	pause := 5 * time.Millisecond
 	for id := uint64(1); ; {
-		client, err := ln.Accept()
-		switch {
-		case errors.Is(err, net.ErrClosed):
-			r.conns.Wait()
+		select {
+		case r.slots <- struct{}{}:
+		case <-ctx.Done():
 			return
-		case err != nil: // as when there are no descriptors left: it passes
+		}
+		client, err := ln.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil { // temporary, such as a lack of descriptors
+			<-r.slots
 			time.Sleep(pause)
 			pause = min(2*pause, time.Second)
 			continue
@@ -93,7 +105,10 @@ func (r *relay) acceptAll(ctx context.Context, ln net.Listener) {
 		pause = 5 * time.Millisecond
 		n := id
 		id++
-		r.conns.Go(func() { r.connection(ctx, n, client.(*net.TCPConn)) })
+		r.conns.Go(func() {
+			defer func() { <-r.slots }()
+			r.connection(ctx, n, client.(*net.TCPConn))
+		})
 	}
 }
 
@@ -102,9 +117,10 @@ func (r *relay) connection(ctx context.Context, id uint64, client *net.TCPConn) 
 	defer client.Close()
 	shown := r.printer.Open(id, client.RemoteAddr().String())
 	defer shown.End()
-	nc, err := new(net.Dialer).DialContext(ctx, "tcp", r.server)
+	dialer := net.Dialer{Timeout: maxDialTime}
+	nc, err := dialer.DialContext(ctx, "tcp", r.server)
 	if err != nil {
-		shown.Closes(transcript.Server, "is not reached: "+dialError(err).Error())
+		shown.Closes(transcript.Server, "cannot be reached: "+dialError(err).Error())
 		client.SetLinger(0)
 		return
 	}
@@ -124,9 +140,9 @@ type link struct {
 	reset atomic.Bool // one side was reset, and so is the other
 }
 
-// pass passes on what from says until its end, which is passed on too: the end of what it
-// says as such, and a reset as a reset. Bytes are shown before they are passed on, so that an
-// answer is not shown before its question.
+// pass passes on what from sends, and then its end: a half-close as a half-close, a reset as a
+// reset. Bytes are shown before they are passed on, so that no response is shown before its
+// request.
 func (l *link) pass(who transcript.Side, from, to *net.TCPConn) {
 	b := make([]byte, 64<<10)
 	for {
@@ -150,8 +166,8 @@ func (l *link) pass(who transcript.Side, from, to *net.TCPConn) {
 	}
 }
 
-// cut resets both connections after an error, which is a reset by who unless nobody but this
-// program has closed them.
+// cut resets both connections after an error. It shows a reset by who, unless this program
+// itself has closed them.
 func (l *link) cut(who transcript.Side, err error, conns ...*net.TCPConn) {
 	if l.reset.Swap(true) {
 		return

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/rawhttp/internal/transcript"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -210,8 +212,54 @@ func TestSpyWithoutServer(t *testing.T) {
 			t.Errorf("without a server the client gets %q, %v, want a reset", b, err)
 		}
 	}
-	if shown := end(); !strings.Contains(shown, "#1 S <== is not reached: 127.0.0.1:1: connection refused\n") {
+	if shown := end(); !strings.Contains(shown, "#1 S <== cannot be reached: 127.0.0.1:1: connection refused\n") {
 		t.Errorf("spy shows %q", shown)
+	}
+}
+
+// When as many connections are open as are relayed at once, the next one waits for its turn.
+func TestSpyLimitsConnections(t *testing.T) {
+	server := serveTCP(t, func(nc *net.TCPConn) { io.Copy(nc, nc) })
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shown lockedBuffer
+	r := &relay{server: server, slots: make(chan struct{}, 2)}
+	r.printer = transcript.New(transcript.Options{Mail: true}, func(line string) { io.WriteString(&shown, line) })
+	ctx, cancel := context.WithCancel(t.Context())
+	var accepting sync.WaitGroup
+	accepting.Go(func() { r.acceptAll(ctx, ln) })
+	defer accepting.Wait()
+	defer cancel()
+
+	var open []net.Conn
+	for range 2 {
+		nc, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		io.WriteString(nc, "a\n")
+		if _, err := io.ReadFull(nc, make([]byte, 2)); err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, nc)
+	}
+	third, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer third.Close()
+	io.WriteString(third, "b\n")
+	third.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	if n, err := third.Read(make([]byte, 2)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the third of two connections: %d bytes, %v, want no answer", n, err)
+	}
+	open[0].Close()
+	third.SetReadDeadline(time.Time{})
+	if _, err := io.ReadFull(third, make([]byte, 2)); err != nil {
+		t.Errorf("the third connection, after the first has closed: %v, want an answer", err)
 	}
 }
 
