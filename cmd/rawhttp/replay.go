@@ -2,79 +2,136 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 )
 
-// A talk is what is said on one connection, as a transcript file has it.
-type talk struct {
-	turns []turn
-}
+// A talk is the turns of one connection in a transcript file.
+type talk []turn
 
 // A turn is what the client sends, and what the server then answers.
 type turn struct {
 	client, server []byte
-	end            bool // the server ends the connection
+	closes         bool // then the client closes its side
+	silent         bool // the server does not answer
+	end            bool // then the server ends the connection
 }
 
-// parseReplay reads a transcript file. In it ">" begins a line of the client and "<" one of
+// A replay is a transcript file.
+type replay struct {
+	talks []talk
+	setup []string // directives for the server
+}
+
+// parseReplay parses a transcript file. In it ">" begins a line of the client and "<" one of
 // the server; each ends in CRLF on the wire unless it ends in a backslash, and may have the
-// escapes of unescape. "< (closed)" and "< (cut)" say that the server ends the connection. An
-// empty line separates connections. Lines that begin with "#" are comments, and those that
-// begin with "=" say how a test sets up its server; both are passed over.
-func parseReplay(text []byte) (talks []talk, err error) {
-	fresh := true
+// escapes of unescape. "< (closed)" and "< (cut)" mean that the server ends the connection, and
+// "< (nothing)" that it does not answer. An empty line separates connections. Lines that begin
+// with "#" are comments, and those that begin with "=" are directives.
+func parseReplay(text []byte) (r replay, err error) {
+	sends, begins := false, true
 	for i, line := range strings.Split(strings.TrimSuffix(string(text), "\n"), "\n") {
 		line = strings.TrimSuffix(line, "\r")
 		if line == "" {
-			fresh = true
+			begins = true
 			continue
 		}
-		switch line[0] {
-		case '#', '=':
+		if line[0] == '#' {
 			continue
-		case '>', '<':
-		default:
-			return nil, fmt.Errorf("line %d begins with none of # = > <", i+1)
 		}
-		if fresh {
-			talks, fresh = append(talks, talk{}), false
+		if begins {
+			r.talks, begins = append(r.talks, nil), false
 		}
-		t := &talks[len(talks)-1]
-		if err := t.add(line); err != nil {
-			return nil, fmt.Errorf("line %d: %w", i+1, err)
+		if err := r.add(&r.talks[len(r.talks)-1], line); err != nil {
+			return r, fmt.Errorf("line %d: %w", i+1, err)
 		}
+		sends = sends || line[0] == '>'
 	}
-	for _, t := range talks {
-		if len(t.turns) > 0 && len(t.turns[0].client) > 0 {
-			return talks, nil
-		}
+	r.talks = slices.DeleteFunc(r.talks, func(t talk) bool { return len(t) == 0 })
+	if !sends {
+		return r, errors.New("no line begins with >")
 	}
-	return nil, fmt.Errorf("no line begins with >")
+	return r, nil
 }
 
-func (t *talk) add(line string) error {
-	said := strings.TrimPrefix(line[1:], " ")
-	if n := len(t.turns); n == 0 || line[0] == '>' && (len(t.turns[n-1].server) > 0 || t.turns[n-1].end) {
-		t.turns = append(t.turns, turn{})
+// add adds a line to a talk.
+func (r *replay) add(t *talk, line string) error {
+	text := strings.TrimPrefix(line[1:], " ")
+	switch line[0] {
+	case '=':
+		return r.directive(t, text)
+	case '>':
+		b, err := unescapeLine(text, "\r\n")
+		last := t.clientTurn()
+		last.client = append(last.client, b...)
+		return err
+	case '<':
+		return t.answer(text)
 	}
-	last := &t.turns[len(t.turns)-1]
-	if line[0] == '<' && (said == "(closed)" || said == "(cut)") {
+	return errors.New("want # = > or < at its beginning")
+}
+
+// clientTurn returns the turn that the client's next line belongs to, a new one after an answer.
+func (t *talk) clientTurn() *turn {
+	if n := len(*t); n == 0 || len((*t)[n-1].server) > 0 || (*t)[n-1].silent || (*t)[n-1].end {
+		*t = append(*t, turn{})
+	}
+	return &(*t)[len(*t)-1]
+}
+
+// answer adds a line of the server.
+func (t *talk) answer(text string) error {
+	if len(*t) == 0 {
+		*t = append(*t, turn{}) // the server speaks first
+	}
+	last := &(*t)[len(*t)-1]
+	switch text {
+	case "(closed)", "(cut)":
 		last.end = true
 		return nil
+	case "(nothing)":
+		last.silent = true
+		return nil
 	}
-	b, err := unescapeLine(said, "\r\n")
-	if line[0] == '>' {
-		last.client = append(last.client, b...)
-	} else {
-		last.server = append(last.server, b...)
-	}
+	b, err := unescapeLine(text, "\r\n")
+	last.server = append(last.server, b...)
 	return err
 }
 
-// match compares what a server said with what is wanted of it, line by line; the value of a
-// Date field may differ. It returns how much of got is as wanted; that more must come; or the
-// first difference.
+// directive follows a directive. Some are for the server, which the caller reports, and some
+// for a test of the parser, which has no meaning here.
+func (r *replay) directive(t *talk, text string) error {
+	name, value, _ := strings.Cut(text, " ")
+	switch {
+	case text == "client closes":
+		t.clientTurn().closes = true
+	case name == "repeat":
+		times, what, _ := strings.Cut(value, " ")
+		n, err := strconv.Atoi(times)
+		if err != nil || n < 0 || n > 1<<20 {
+			return fmt.Errorf("= repeat: %q is not a number up to %d", times, 1<<20)
+		}
+		b, err := unescape(what)
+		last := t.clientTurn()
+		last.client = append(last.client, bytes.Repeat(b, n)...)
+		return err
+	case name == "resolver", name == "server", name == "hosts", text == "lenient", text == "error page", text == "no content length":
+		if !slices.Contains(r.setup, text) {
+			r.setup = append(r.setup, text)
+		}
+	case name == "refused", text == "incomplete", text == "in turns", text == "one write", text == "half-close":
+	default:
+		return fmt.Errorf("there is no directive %q", text)
+	}
+	return nil
+}
+
+// match compares what a server sent with what is wanted, line by line; the value of a Date
+// field may differ. It returns how many bytes of got are as wanted, whether more must come,
+// and the first difference.
 func match(want, got []byte) (n int, more bool, diff error) {
 	for len(want) > 0 {
 		w, whole := firstLine(want)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"flag"
 	"fmt"
@@ -16,25 +17,27 @@ import (
 
 const sendUsage = `usage: rawhttp send [flags] HOST:PORT [text...]
 
-Sends exactly these bytes and shows both sides of the conversation. Nothing is
-repaired: malformed is the point. Each text is a line, to which CRLF is added
-unless it ends in a backslash; \r \n \t \x00 \\ are escapes. An empty text is an
-empty line. Without text, standard input is sent as it is. A single text that
-names a transcript file, as those in testdata/wire, is replayed: its client
-lines, with >, are sent, and its server lines, with <, compared.
+Sends exactly these bytes, and shows both sides of the conversation. Nothing is
+repaired: malformed requests are the point. Each text is a line, to which CRLF
+is added unless it ends in a backslash; \r \n \t \x00 \\ are escapes. An empty
+text is an empty line. Without text, standard input is sent as it arrives.
+
+If the only text is the name of a transcript file, such as those in
+testdata/wire, the file is replayed: its lines with > are sent, and the answers
+are compared with its lines with <.
 
   -split      send byte by byte
-  -lf         end lines in LF alone
-  -wait TIME  for an answer, or for more of it (default 2s)
-  -color WHEN auto, always or never
+  -lf         end lines with LF only
+  -wait TIME  wait so long for an answer, or for more of it (default 2s)
+  -color WHEN use colors: auto, always or never
 
   rawhttp send localhost:8080 'GET /sample.txt HTTP/1.1' 'Host: localhost' ''
 
-The exit status is 0 if the server answered, 1 if it did not, or differently
-from the transcript, 2 for wrong usage.
+The exit status is 0 if the server answered; 1 if it did not, or not as the
+transcript has it; 2 for wrong usage.
 `
 
-// A sender is what the flags of send say.
+// A sender sends to one server, as its flags say.
 type sender struct {
 	addr    string
 	split   bool
@@ -62,7 +65,7 @@ func send(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		io.WriteString(stdout, sendUsage)
 		return 0
 	case err == nil && len(texts) == 0:
-		err = errors.New("want HOST:PORT of a server, as in localhost:8080")
+		err = errors.New("the server is missing: HOST:PORT, as in localhost:8080")
 	}
 	var addr string
 	if err == nil {
@@ -77,96 +80,126 @@ func send(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 	s.printer = transcript.New(transcript.Options{Lines: 20, Mail: true, Color: color.on(stdout)},
 		func(line string) { io.WriteString(stdout, line) })
-	talks, replay, err := s.talks(texts[1:], stdin)
+	return s.send(texts[1:], stdin, stderr)
+}
+
+// send sends the texts, standard input, or a transcript file, and returns the exit status.
+func (s *sender) send(texts []string, stdin io.Reader, stderr io.Writer) int {
+	replay, err := s.openReplay(texts)
+	if err == nil && replay != nil {
+		return s.replay(replay, stderr)
+	}
+	in := stdin
+	if len(texts) > 0 && err == nil {
+		in, err = s.lines(texts)
+	}
 	if err != nil {
 		return misused(stderr, "send", err)
 	}
-	status := 0
-	for i, t := range talks {
-		if err := s.hold(uint64(i+1), t, replay); err != nil {
-			fmt.Fprintf(stderr, "rawhttp send: %v\n", err)
+	err = s.ask(in)
+	switch {
+	case err == errNoInput:
+		return misused(stderr, "send", err)
+	case err != nil:
+		fmt.Fprintf(stderr, "rawhttp send: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+var errNoInput = errors.New("there is nothing to send: neither text nor standard input")
+
+// openReplay returns the transcript file that the texts name, or nil.
+func (s *sender) openReplay(texts []string) (*replay, error) {
+	if len(texts) != 1 {
+		return nil, nil
+	}
+	b, err := os.ReadFile(texts[0])
+	if err != nil {
+		if strings.HasSuffix(texts[0], ".txt") && !strings.Contains(texts[0], " ") {
+			return nil, fmt.Errorf("there is no transcript %s (standard input can send this text)", texts[0])
+		}
+		return nil, nil
+	}
+	r, err := parseReplay(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s is not a transcript: %w", texts[0], err)
+	}
+	return &r, nil
+}
+
+// lines returns the bytes of the texts.
+func (s *sender) lines(texts []string) (io.Reader, error) {
+	var all []byte
+	for _, text := range texts {
+		b, err := unescapeLine(text, s.end)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, b...)
+	}
+	return bytes.NewReader(all), nil
+}
+
+// replay replays a transcript file, and returns the exit status.
+func (s *sender) replay(r *replay, stderr io.Writer) (status int) {
+	if len(r.setup) > 0 {
+		fmt.Fprintf(stderr, "rawhttp send: the transcript is of a server with special settings (%s), so answers may differ\n", strings.Join(r.setup, "; "))
+	}
+	for i, t := range r.talks {
+		if err := s.talk(uint64(i+1), t); err != nil {
+			fmt.Fprintf(stderr, "rawhttp send: connection %d: %v\n", i+1, err)
 			status = 1
 		}
 	}
 	return status
 }
 
-// talks returns what is to be sent, one connection each, and whether it is from a transcript.
-func (s *sender) talks(texts []string, stdin io.Reader) (talks []talk, replay bool, err error) {
-	if len(texts) == 1 {
-		if b, err := os.ReadFile(texts[0]); err == nil {
-			talks, err := parseReplay(b)
-			if err != nil {
-				return nil, false, fmt.Errorf("%s is no transcript: %w", texts[0], err)
-			}
-			return talks, true, nil
-		}
-	}
-	var said []byte
-	if len(texts) == 0 {
-		if said, err = io.ReadAll(stdin); err != nil {
-			return nil, false, err
-		}
-		if len(said) == 0 {
-			return nil, false, errors.New("there is nothing to send: neither text nor standard input")
-		}
-	}
-	for _, text := range texts {
-		b, err := unescapeLine(text, s.end)
-		if err != nil {
-			return nil, false, err
-		}
-		said = append(said, b...)
-	}
-	return []talk{{turns: []turn{{client: said}}}}, false, nil
-}
-
 // A dialog is one connection to the server.
 type dialog struct {
 	*sender
-	nc     net.Conn
-	shown  *transcript.Conversation
-	heard  chan []byte // what the server says; closed at its end
-	reset  bool        // that end is a reset
-	replay bool        // what it says is compared
-	got    []byte      // what it said and nobody has compared yet; without replay, the last piece
-	closed bool
+	nc      net.Conn
+	shown   *transcript.Conversation
+	heard   chan []byte // what the server sends; closed at the end
+	over    chan struct{}
+	reset   bool   // the end is a reset
+	compare bool   // what the server sends is compared
+	got     []byte // what the server sent, not compared yet; if nothing is compared, the last piece
+	closed  bool   // the server has ended the connection
 }
 
-// hold carries a talk on a connection of its own. The transcript that it may be from is
-// compared.
-func (s *sender) hold(id uint64, t talk, replay bool) error {
+// dial opens a connection to the server.
+func (s *sender) dial(id uint64) (*dialog, error) {
 	nc, err := net.DialTimeout("tcp", s.addr, max(s.wait, 5*time.Second))
 	if err != nil {
-		return dialError(err)
+		return nil, dialError(err)
 	}
-	defer nc.Close()
-	d := &dialog{sender: s, nc: nc, heard: make(chan []byte), replay: replay}
+	d := &dialog{sender: s, nc: nc, heard: make(chan []byte), over: make(chan struct{})}
 	d.shown = s.printer.Open(id, nc.LocalAddr().String())
-	defer d.shown.End()
-	over := make(chan struct{})
-	defer close(over)
-	go d.listen(over)
-	if !replay {
-		return d.ask(t.turns[0].client)
-	}
-	for i, turn := range t.turns {
-		if err := d.take(turn); err != nil {
-			return fmt.Errorf("connection %d, turn %d: %w", id, i+1, err)
-		}
-	}
-	if len(d.got) > 0 {
-		return fmt.Errorf("connection %d: %w", id, wantNoMore(d.got))
-	}
-	return nil
+	go d.listen()
+	return d, nil
 }
 
-// ask sends b and waits until no more is answered.
-func (d *dialog) ask(b []byte) error {
-	err := d.exchange(b, func() bool { return false })
+// hangUp ends a dialog.
+func (d *dialog) hangUp() {
+	close(d.over)
+	d.shown.End()
+	d.nc.Close()
+}
+
+// ask sends all of in, and waits until the server sends no more.
+func (s *sender) ask(in io.Reader) error {
+	d, err := s.dial(1)
+	if err != nil {
+		return err
+	}
+	defer d.hangUp()
+	err = d.exchange(in, false, func() bool { return false })
 	switch {
+	case err == errNoInput:
+		return err
 	case len(d.got) > 0:
-		return nil // even if it did not want to hear all
+		return nil // even if the server did not read all
 	case err != nil:
 		return err
 	case d.closed:
@@ -175,44 +208,65 @@ func (d *dialog) ask(b []byte) error {
 	return fmt.Errorf("no answer within %v", d.wait)
 }
 
-// take sends what the client of a turn says, and compares what the server answers.
+// talk replays a talk on a connection of its own.
+func (s *sender) talk(id uint64, t talk) error {
+	d, err := s.dial(id)
+	if err != nil {
+		return err
+	}
+	defer d.hangUp()
+	d.compare = true
+	for i, turn := range t {
+		if err := d.take(turn); err != nil {
+			return fmt.Errorf("turn %d: %w", i+1, err)
+		}
+	}
+	if len(d.got) > 0 {
+		return wantNoMore(d.got)
+	}
+	return nil
+}
+
+// take sends what the client of a turn sends, and compares the answer.
 func (d *dialog) take(t turn) error {
 	var n int
 	var more bool
 	var diff error
-	err := d.exchange(t.client, func() bool {
+	err := d.exchange(bytes.NewReader(t.client), t.closes, func() bool {
 		n, more, diff = match(t.server, d.got)
-		return diff != nil || !more && (!t.end || len(d.got) > n)
+		return diff != nil || !more && (!t.end && !t.silent || len(d.got) > n)
 	})
 	switch {
 	case diff != nil:
 		return diff
 	case more:
 		return fmt.Errorf("want %q, got no more", t.server[n:])
-	case t.end && len(d.got) > n:
+	case (t.end || t.silent) && len(d.got) > n:
 		return wantNoMore(d.got[n:])
 	case t.end && !d.closed:
 		return errors.New("the server does not close")
-	case err != nil && !d.closed:
+	case err != nil && err != errNoInput && !d.closed:
 		return err
 	}
 	d.got = d.got[n:]
 	return nil
 }
 
-// wantNoMore returns the error for what the server says too much.
+// wantNoMore returns the error for bytes that the server should not have sent.
 func wantNoMore(got []byte) error {
 	return fmt.Errorf("want no more, got %q", got[:min(len(got), 100)])
 }
 
-// exchange sends b, and takes what the server says until it closes, is silent for as long as
-// -wait says, or enough is true once b is sent.
-func (d *dialog) exchange(b []byte, enough func() bool) error {
+// exchange sends all of in, and closes this side if closes is set. It receives what the server
+// sends until the server closes, is silent for the time of -wait, or enough returns true after
+// all has been sent.
+func (d *dialog) exchange(in io.Reader, closes bool, enough func() bool) error {
 	sent := make(chan error, 1)
-	go func() { sent <- d.say(b) }()
+	go func() { sent <- d.say(in, closes) }()
 	var failed error
 	for sending := true; ; {
-		if isEnough := enough(); isEnough && !sending || d.closed && !sending {
+		isEnough := enough()
+		if !sending && (isEnough || d.closed) || d.closed && !d.compare { // standard input may never end
 			return nil
 		}
 		var silence <-chan time.Time
@@ -222,6 +276,9 @@ func (d *dialog) exchange(b []byte, enough func() bool) error {
 		select {
 		case failed = <-sent:
 			sending = false
+			if failed == errNoInput && !d.compare {
+				return failed
+			}
 		case b, ok := <-d.heard:
 			if !ok {
 				how := "closes"
@@ -233,7 +290,7 @@ func (d *dialog) exchange(b []byte, enough func() bool) error {
 				continue
 			}
 			d.shown.Bytes(transcript.Server, b)
-			if !d.replay {
+			if !d.compare {
 				d.got = d.got[:0]
 			}
 			d.got = append(d.got, b...)
@@ -244,7 +301,7 @@ func (d *dialog) exchange(b []byte, enough func() bool) error {
 }
 
 // patience returns how long the server may be silent from now on. When each request has its
-// response, what more may come comes at once.
+// response, more would come soon.
 func (d *dialog) patience() time.Duration {
 	const soon = 100 * time.Millisecond
 	if len(d.got) > 0 && d.shown.Rests() {
@@ -253,29 +310,45 @@ func (d *dialog) patience() time.Duration {
 	return d.wait
 }
 
-// say sends b, and shows it.
-func (d *dialog) say(b []byte) error {
-	piece := 32 << 10
+// say shows and sends all of in, as it arrives, and then closes this side if closes is set.
+func (d *dialog) say(in io.Reader, closes bool) error {
+	b := make([]byte, 32<<10)
 	if d.split {
-		piece = 1
+		b = b[:1]
 	}
-	for len(b) > 0 {
-		n := min(piece, len(b))
-		d.shown.Bytes(transcript.Client, b[:n])
-		d.nc.SetWriteDeadline(time.Now().Add(d.wait))
-		if _, err := d.nc.Write(b[:n]); err != nil {
+	for first := true; ; first = false {
+		n, err := in.Read(b)
+		if n > 0 {
+			if err := d.write(b[:n]); err != nil {
+				return err
+			}
+		}
+		switch {
+		case err == io.EOF && closes:
+			return d.nc.(*net.TCPConn).CloseWrite()
+		case err == io.EOF && first && n == 0:
+			return errNoInput
+		case err == io.EOF:
+			return nil
+		case err != nil:
 			return err
 		}
-		b = b[n:]
 		if d.split {
-			time.Sleep(time.Millisecond) // else the system joins them
+			time.Sleep(time.Millisecond) // otherwise the system joins the bytes
 		}
 	}
-	return nil
 }
 
-// listen passes on what the server says until it ends the connection, or the dialog is over.
-func (d *dialog) listen(over <-chan struct{}) {
+// write shows and sends b.
+func (d *dialog) write(b []byte) error {
+	d.shown.Bytes(transcript.Client, b)
+	d.nc.SetWriteDeadline(time.Now().Add(d.wait))
+	_, err := d.nc.Write(b)
+	return err
+}
+
+// listen passes on what the server sends until the connection ends or the dialog is over.
+func (d *dialog) listen() {
 	heard := d.heard
 	defer close(heard)
 	for {
@@ -284,7 +357,7 @@ func (d *dialog) listen(over <-chan struct{}) {
 		if n > 0 {
 			select {
 			case heard <- b[:n]:
-			case <-over:
+			case <-d.over:
 				return
 			}
 		}
@@ -295,7 +368,7 @@ func (d *dialog) listen(over <-chan struct{}) {
 	}
 }
 
-// dialError returns the error of a dial without what its caller knows.
+// dialError returns the error of dialing, without words that say nothing new.
 func dialError(err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) && op.Addr != nil {

@@ -165,7 +165,13 @@ func TestSendStatus(t *testing.T) {
 		{"too little", []string{answers, file("> a\n< hello!\\\n")}, 1, `want "hello!", got no more`},
 		{"too much before a close", []string{answers, file("> a\n< hell\\\n< (closed)\n")}, 1, `want no more, got "o"`},
 		{"no close", []string{answers, file("> a\n< hello\\\n< (closed)\n")}, 1, "does not close"},
-		{"a file that is no transcript", []string{answers, file("GET /\n")}, 2, "no transcript"},
+		{"a file that is no transcript", []string{answers, file("GET /\n")}, 2, "is not a transcript: line 1: want # = > or <"},
+		{"a directive that is none", []string{answers, file("= refuse\n> a\n")}, 2, `there is no directive "refuse"`},
+		{"a file that is missing", []string{answers, "missing.txt"}, 2, "there is no transcript missing.txt"},
+		{"text that is no name", []string{answers, "see missing.txt"}, 0, ""},
+		{"a directive for the server", []string{answers, file("= resolver echo\n= lenient\n\n> a\n< hello\\\n\n> a\n< hello\\\n")}, 0, "special settings (resolver echo; lenient)"},
+		{"an answer instead of none", []string{answers, file("> a\n< (nothing)\n")}, 1, `want no more, got "hello"`},
+		{"none, as wanted", []string{silent, file("> a\n< (nothing)\n")}, 0, ""},
 		{"no address", nil, 2, "HOST:PORT"},
 		{"an address without a port", []string{"localhost", "a"}, 2, "localhost:8080"},
 		{"a URL", []string{"http://a.test:81/x", "a"}, 2, "did you mean a.test:81?"},
@@ -184,6 +190,50 @@ func TestSendStatus(t *testing.T) {
 				t.Errorf("%q: status %d, %q, want %d and a line with %q", args, status, stderr, tt.want, tt.names)
 			}
 		})
+	}
+}
+
+// The directives for what the client does are followed.
+func TestSendFollowsDirectives(t *testing.T) {
+	addr := serveTCP(t, func(nc *net.TCPConn) {
+		b, _ := io.ReadAll(nc)
+		fmt.Fprintf(nc, "%d\r\n%s", len(b), b[:4])
+	})
+	name := filepath.Join(t.TempDir(), "a.txt")
+	text := "= half-close\n> a\\\n= repeat 1000 b\\x00\n> \n= client closes\n< 2003\n< ab\\x00b\\\n< (closed)\n"
+	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if status, stdout, stderr := call(t, "", "send", addr, name); status != 0 || stderr != "" {
+		t.Errorf("status %d, %q, want 0; it printed:\n%s", status, stderr, stdout)
+	}
+}
+
+// Standard input is sent as it arrives, however long it takes, and until the server closes.
+func TestSendPassesInputOn(t *testing.T) {
+	read := make(chan string)
+	addr := serveTCP(t, func(nc *net.TCPConn) {
+		b := make([]byte, 100)
+		for range 2 {
+			n, _ := nc.Read(b)
+			read <- string(b[:n])
+		}
+		io.WriteString(nc, "bye\r\n")
+	})
+	stdin, in := io.Pipe()
+	defer in.Close()
+	status := make(chan int)
+	go func() {
+		status <- run(stop{t.Context(), context.Background()}, []string{"send", "-wait", "1m", addr}, stdin, io.Discard, io.Discard)
+	}()
+	for _, part := range []string{"GET / HTTP", "/1.1\r\n"} {
+		io.WriteString(in, part)
+		if got := <-read; got != part {
+			t.Errorf("the server read %q, want %q", got, part)
+		}
+	}
+	if got := <-status; got != 0 {
+		t.Errorf("status %d, want 0", got)
 	}
 }
 
@@ -248,8 +298,8 @@ func TestSendReadsTranscripts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if talks, err := parseReplay(b); err != nil || len(talks) == 0 {
-			t.Errorf("%s: %d talks, %v", name, len(talks), err)
+		if r, err := parseReplay(b); err != nil || len(r.talks) == 0 {
+			t.Errorf("%s: %d talks, %v", name, len(r.talks), err)
 		}
 	}
 }
