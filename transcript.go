@@ -31,11 +31,11 @@ func TranscriptContent(lines int) TranscriptOption {
 // many lines as [TranscriptContent] allows. These lines follow a bar and no arrow, since they
 // are not on the wire.
 //
-// decode gets the coding, as in Content-Encoding, and the first bytes of the content, at most
-// 64 KiB and valid until it returns. It returns what they stand for, as far as that is known,
-// or nil if it does not know the coding; it must limit what it returns. It may be called
-// concurrently. The package has no decoder of its own, so that programs do not carry one that
-// they do not use; nil, the default, decodes nothing.
+// decode is called with the coding, as in Content-Encoding, and the first bytes of the
+// content, at most 64 KiB and valid until it returns. It returns the decoded text as far as
+// possible, or nil if it cannot decode any, which is noted; it must limit what it returns. It
+// may be called concurrently. The package has no decoder of its own, since it would add 20 KB
+// to every program. The default, nil, decodes nothing.
 func TranscriptDecoder(decode func(coding string, b []byte) []byte) TranscriptOption {
 	return transcriptOption(func(o *transcript.Options) { o.Decode = decode })
 }

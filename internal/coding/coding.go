@@ -60,7 +60,11 @@ func afterGzipHeader(b []byte) []byte {
 	}
 	for _, text := range []byte{hasName, hasComment} {
 		if flags&text != 0 {
-			b = b[bytes.IndexByte(b, 0)+1:]
+			_, after, ended := bytes.Cut(b, []byte{0})
+			if !ended {
+				return nil
+			}
+			b = after
 		}
 	}
 	if flags&hasCRC != 0 {

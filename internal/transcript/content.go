@@ -71,6 +71,10 @@ func (s *side) showDecoded() {
 	}
 	text := s.c.p.opts.Decode(s.content.coding, s.content.coded)
 	s.content.coded = nil
+	if text == nil {
+		s.c.line(s.num, sideColors[s.who], mute[s.who]+"(cannot be decoded)")
+		return
+	}
 	limit := s.c.p.opts.Lines
 	for shown := 0; len(text) > 0; shown++ {
 		if shown == limit {
