@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -155,6 +156,43 @@ func Example_requestID() {
 	// 500 Internal Server Error
 	// level=INFO msg="looking into the pot" id=ID
 	// level=INFO msg=request id=ID method=GET path=/tea status=500 err="the pot is empty"
+}
+
+// A wrapper that adds a field also to the answer to a panic. A panic passes through wrappers, so
+// the innermost one turns it into an error. The server then logs the error, with the stack.
+func Example_recovery() {
+	recovering := func(next rawhttp.Resolver) rawhttp.Resolver {
+		return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (resp *rawhttp.Response, err error) {
+			defer func() {
+				if v := recover(); v != nil {
+					resp, err = nil, fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+				}
+			}()
+			return next.Resolve(ctx, req)
+		})
+	}
+	naming := func(next rawhttp.Resolver) rawhttp.Resolver {
+		return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			resp, err := next.Resolve(ctx, req)
+			if err != nil {
+				resp = rawhttp.ErrorResponse(err)
+			}
+			return resp.Clone().Set("X-Served-By", "replica-3"), nil
+		})
+	}
+	broken := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		panic("there is no note")
+	})
+	answer := rawhttp.Answer(naming(recovering(broken)), "GET /milk HTTP/1.1\r\nHost: example.test\r\n\r\n")
+	fmt.Print(strings.ReplaceAll(answer, "\r\n", "\n"))
+	// Output:
+	// HTTP/1.1 500 Internal Server Error
+	// Content-Type: text/plain; charset=utf-8
+	// Content-Length: 26
+	// X-Content-Type-Options: nosniff
+	// X-Served-By: replica-3
+	//
+	// 500 Internal Server Error
 }
 
 // A page for server errors, including panics of a resolver. It shows a number that the
