@@ -11,7 +11,7 @@ html{scroll-padding:4rem 0 2rem}
 body{margin:0 auto;max-width:60rem;padding:1rem 1.25rem 2rem;font:1rem/1.5 system-ui,sans-serif;color:var(--fg);background:var(--bg)}
 a{color:var(--link);text-decoration:none}
 a:hover,h1 a,footer a{text-decoration:underline 1px;text-underline-offset:.2em}
-a:focus-visible{outline:2px solid var(--link);outline-offset:2px;border-radius:3px}
+a:focus-visible{outline:2px solid var(--link);outline-offset:2px}
 .skip,caption{position:absolute;left:-100vw}
 .skip{padding:.25rem .5rem;background:var(--bg)}
 .skip:focus{left:1rem;top:.25rem;z-index:2}
@@ -42,13 +42,13 @@ td a::before{content:"";position:absolute;left:.65rem;top:.5rem;width:.85rem;hei
 .folder a::before,.image a::before,.video a::before{left:.5rem;top:.6rem;width:1.15rem;height:.85rem;border-radius:2px}
 .folder a::before{border-radius:1px 4px 2px 2px;box-shadow:inset 0 .2rem #0002}
 .image{--k:#2da44e;--b:radial-gradient(circle at 28% 32%,var(--k) .1rem,#0000 .13rem),linear-gradient(150deg,#0000 55%,var(--k) 56%)}
-.video{--k:#cf222e;--b:conic-gradient(from 240deg at 85%,var(--k) 60deg,#0000 0)50%/.55rem .5rem no-repeat}
+.video{--k:#c23;--b:conic-gradient(from 240deg at 85%,var(--k) 60deg,#0000 0)50%/.55rem .5rem no-repeat}
 .audio{--k:#bf3989;--b:radial-gradient(var(--k) 22%,#0000 28%)}
 .audio a::before{left:.55rem;top:.55rem;width:1rem;height:1rem;border-radius:50%}
 .archive{--k:#bb8009;--b:repeating-linear-gradient(var(--k) 0 2px,#0000 2px 4px)center/.25rem 100% no-repeat}
-.document{--k:#218bff}
+.document{--k:#28f}
 .document,.text{--b:repeating-linear-gradient(var(--k,var(--dim)) 0 1px,#0000 1px 4px)center .25rem/60% 65% no-repeat}
-.code{--k:#986ee2;--b:linear-gradient(115deg,#0000 42%,var(--k) 44% 56%,#0000 58%)center/60% 50% no-repeat}
+.code{--k:#96e;--b:linear-gradient(115deg,#0000 42%,var(--k) 44% 56%,#0000 58%)center/60% 50% no-repeat}
 footer{margin-top:1rem}
 @media(max-width:40rem){
 table,thead,tbody{display:block}
@@ -56,7 +56,9 @@ tr{display:grid;grid-template-columns:1fr auto}
 thead tr{grid-template-columns:1fr auto auto}
 th{position:static}
 td:first-child{grid-column:1/-1}
-td a{padding-bottom:0}
+tbody tr{position:relative}
+td a{position:static;padding-bottom:0}
+td a::after{content:"";position:absolute;inset:0}
 td:nth-child(n+2){padding-top:0;font-size:.85rem}
 td:nth-child(2){padding-left:2.4rem;text-align:left}
 td:empty{display:none}
@@ -67,4 +69,4 @@ td:empty{display:none}
 
 // Policy is the Content-Security-Policy of a page. It allows the style sheet, by its hash,
 // and images from the same server.
-const Policy = "default-src 'none'; style-src 'sha256-5EqClzipANZinRVGHvEru4xvPY86iEQHig6auj+KP+Y='; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+const Policy = "default-src 'none'; style-src 'sha256-zE+J7zi882lNukBcgdB6Zy8WF4pkCQiPGNF5m0YO4Jc='; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"

@@ -112,6 +112,23 @@ func TestListingLooks(t *testing.T) {
 	}
 }
 
+// On a phone the whole row is a link, so that a thumb need not hit the name. On a wide
+// screen sizes and times can be selected.
+func TestListingTapTargets(t *testing.T) {
+	for width, want := range map[int64][]string{360: {"A", "A", "A"}, 1280: {"A", "DATA", "TIME"}} {
+		b := open(t, view{"light", width}, site(t)...)
+		b.goTo("/pub/images/")
+		got := eval[[]string](b, `["a", "data", "time"].map((tag) => {
+			const row = [...document.querySelectorAll("tbody tr")].find((row) => row.innerText.includes("notes.txt"));
+			const box = row.querySelector(tag).getBoundingClientRect();
+			return document.elementFromPoint(box.right - 2, box.top + box.height / 2).tagName;
+		})`)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("at %d pixels, what a click on the name, size and time hits (-want +got):\n%s", width, diff)
+		}
+	}
+}
+
 // The icons of the kinds differ in more than color and corners. (Documents look like text.)
 func TestListingIcons(t *testing.T) {
 	names := []string{"folder/", "image.png", "video.mp4", "audio.mp3", "text.txt", "archive.zip", "code.js", "other"}
