@@ -25,6 +25,10 @@ var (
 	errNoContinue    = errors.New("rawhttp: the client waits for a 100 (Continue), which cannot follow the response's head")
 )
 
+// errInterrupted ends a read of content that another goroutine interrupted. Reading may
+// continue after it.
+var errInterrupted = errors.New("rawhttp: the read was interrupted")
+
 // A content reads the content of one request. An error is permanent.
 type content struct {
 	mu    sync.Mutex // held while the program reads
@@ -208,9 +212,9 @@ func (c *content) askFor() error {
 	return proceed()
 }
 
-// isSmall reports whether the rest of the content, as far as it is known, is so small that
-// the next request can wait for it.
-func (c *content) isSmall() bool { return c.err == io.EOF || c.left <= maxDrainBytes }
+// endsWithin reports whether the rest of the content, as far as it is known, is at most n
+// bytes.
+func (c *content) endsWithin(n int64) bool { return c.err == io.EOF || c.left <= n }
 
 // endsEarly converts the end of the input within the content to an error. It returns any
 // other error as it is.

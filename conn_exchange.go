@@ -171,9 +171,6 @@ func (c *conn) ask(ctx context.Context) (resp *Response, err error) {
 	return c.srv.config.resolver.Resolve(ctx, c.work.shown)
 }
 
-// fileMethods are the methods allowed by the server itself and by a file resolver.
-var fileMethods = []string{"GET", "HEAD", "OPTIONS"}
-
 // ownAnswer returns the response to requests that concern the server rather than a
 // resource: "OPTIONS *" (RFC 9110, section 9.3.7), and TRACE, which is refused, since it
 // would reveal fields of a client to scripts in the browser.
@@ -394,7 +391,7 @@ func (c *conn) mayPersist(resp *Response) bool {
 	if resp.isInMemory() && c.withholds() { // nothing will read it
 		return false
 	}
-	return c.work.body.isSmall()
+	return c.work.body.endsWithin(maxDrainBytes)
 }
 
 // errPanicked is wrapped by the error for a panic in a resolver or response.

@@ -68,10 +68,6 @@ func (w *contentWait) allowed(stall time.Duration) time.Duration {
 // errEvicted ends the read of an evicted connection that was lingering.
 var errEvicted = errors.New("rawhttp: the connection was evicted")
 
-// errInterrupted ends a read of content that another goroutine interrupted. Reading may
-// continue after it.
-var errInterrupted = errors.New("rawhttp: the read was interrupted")
-
 // interrupt ends the current read of content, and later ones until resume is called. Any
 // goroutine may call it.
 func (c *conn) interrupt() {

@@ -84,6 +84,9 @@ func First(rs ...Resolver) Resolver {
 // of the Allow field.
 var knownMethods = []string{"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}
 
+// fileMethods are the methods allowed by the server itself and by a file resolver.
+var fileMethods = []string{"GET", "HEAD", "OPTIONS"}
+
 // Methods returns a resolver that calls the one for the method of the request. The resolver
 // for GET also answers HEAD, unless HEAD has its own. OPTIONS is answered with 204 and
 // Allow, unless it has its own. Any other known method, that is PATCH or one of RFC 9110,
