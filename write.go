@@ -92,7 +92,7 @@ func (t *responder) writeInSteps(ctx context.Context) error {
 }
 
 // lock acquires the lock shared with the sending of a 100 (Continue), and puts the head if
-// it is due. The caller must call unlock.
+// it is due. The caller must unlock out.mu.
 func (t *responder) lock() {
 	t.out.mu.Lock()
 	if t.headDue {
@@ -100,12 +100,10 @@ func (t *responder) lock() {
 	}
 }
 
-func (t *responder) unlock() { t.out.mu.Unlock() }
-
 // putDueHead puts the head if it is due.
 func (t *responder) putDueHead() {
 	t.lock()
-	t.unlock()
+	t.out.mu.Unlock()
 }
 
 // frame determines the framing of the content and whether the connection persists.
@@ -339,7 +337,7 @@ func (t *responder) put(p []byte) error {
 	}
 	if t.withheld != nil {
 		t.lock()
-		defer t.unlock()
+		defer t.out.mu.Unlock()
 	}
 	if t.length >= 0 {
 		if t.length < int64(len(p)) {
@@ -368,7 +366,7 @@ func (t *responder) put(p []byte) error {
 func (t *responder) push() error {
 	if t.withheld != nil {
 		t.lock()
-		defer t.unlock()
+		defer t.out.mu.Unlock()
 	}
 	t.headOut = true
 	return t.out.flush()
@@ -398,7 +396,7 @@ func (t *responder) endChunks() (err error) {
 	}
 	if t.withheld != nil {
 		t.lock()
-		defer t.unlock()
+		defer t.out.mu.Unlock()
 	}
 	t.out.buf = append(t.out.buf, "0\r\n"...)
 	t.out.buf = append(t.out.buf, fields...)
