@@ -45,6 +45,10 @@ func site(t *testing.T) []rawhttp.Option {
 		{name: "pub/images/"}, {name: "pub/images/old/"}, {name: "pub/images/old/first.txt", size: 10}, {name: "pub/images/raw 2026/"},
 		{name: "pub/images/sunset over the harbour.jpg", size: 3482111}, {name: "pub/images/logo.svg", size: 2048}, {name: "pub/images/a?b.png", size: 145408},
 		{name: "pub/images/notes.txt", size: 731}, {name: "pub/images/empty.txt", size: 0}, {name: "pub/images/latest.svg", link: "logo.svg"},
+		{name: "holiday 2026/day 1/"}, {name: "holiday 2026/day 2/"}, {name: "holiday 2026/IMG_1.jpg", size: 3482111}, {name: "holiday 2026/IMG_2.jpg", size: 2941877},
+		{name: "holiday 2026/IMG_10.jpg", size: 4123987}, {name: "holiday 2026/harbour at night.mp4", size: 734003200}, {name: "holiday 2026/map of the island.pdf", size: 912345},
+		{name: "holiday 2026/packing list.txt", size: 731}, {name: "holiday 2026/photos.zip", size: 52428800}, {name: "holiday 2026/route.geojson", size: 145408},
+		{name: "holiday 2026/waves.flac", size: 31457280},
 		{name: "pub/images/previous", link: "old"}, {name: "empty/"}, {name: "many/"},
 		{name: "deep/er/and/deeper/still/with-a-long-name-of-a-folder/and one with blanks/"}, {name: "deep/" + strings.Repeat("w", 200) + "/x", size: 1},
 	}
@@ -60,7 +64,7 @@ func site(t *testing.T) []rawhttp.Option {
 
 // pages are those that every view is tried with.
 var pages = map[string]string{
-	"root": "/", "images": "/pub/images/", "sorted": "/pub/images/?sort=time&order=desc", "empty": "/empty/", "many": "/many/", "nasty": "/nasty/", "folders": "/nasty/folders/",
+	"root": "/", "kinds": "/holiday%202026/", "images": "/pub/images/", "sorted": "/pub/images/?sort=time&order=desc", "empty": "/empty/", "many": "/many/", "nasty": "/nasty/", "folders": "/nasty/folders/",
 	"deep": "/deep/er/and/deeper/still/with-a-long-name-of-a-folder/and%20one%20with%20blanks/", "wide": "/deep/" + strings.Repeat("w", 200) + "/",
 }
 
