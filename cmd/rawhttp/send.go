@@ -372,7 +372,7 @@ func (d *dialog) listen() {
 func dialError(err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) && op.Addr != nil {
-		return fmt.Errorf("%v: %s", op.Addr, strings.TrimPrefix(op.Err.Error(), "connect: "))
+		return fmt.Errorf("%v: %s", op.Addr, strings.TrimPrefix(strings.TrimPrefix(op.Err.Error(), "connect: "), "connectex: "))
 	}
 	return err
 }
