@@ -129,3 +129,24 @@ func skipQuoted(b []byte, i int) int {
 	}
 	return len(b)
 }
+
+// Limits on a trailer section.
+const (
+	MaxTrailerBytes  = 8 << 10 // with its empty line
+	maxTrailerFields = 32
+)
+
+// BeginTrailer prepares p to parse a trailer section into h, which must be empty.
+func (p *Parser) BeginTrailer(h *Head) {
+	*p = Parser{h: h, max: Limits{Head: MaxTrailerBytes, Line: MaxLineBytes, Fields: maxTrailerFields}, phase: atFieldLine}
+}
+
+// ParseTrailer is like Parse for a trailer section.
+func (p *Parser) ParseTrailer(b []byte) (n int, err error) {
+	n, err = p.lines(b[:min(len(b), MaxTrailerBytes)])
+	e, refused := err.(*Error)
+	if refused && e.Status == 431 || err == ErrIncomplete && len(b) >= MaxTrailerBytes {
+		err = Malformed(p.pos, "trailer section is too long", "RFC 9112, section 7.1.2")
+	}
+	return n, err
+}

@@ -65,9 +65,6 @@ type Limits struct {
 const (
 	maxMethodBytes = 64
 	MaxLineBytes   = 8 << 10 // the usual Limits.Line
-
-	MaxTrailerBytes  = 8 << 10 // of a trailer section, with its empty line
-	maxTrailerFields = 32
 )
 
 // DefaultLimits are the limits of a Server without options.
@@ -458,21 +455,6 @@ func moreSpaces(off int) error {
 
 func bareLF(off int) error {
 	return Malformed(off, "line ends in LF without CR", "RFC 9112, section 2.2")
-}
-
-// BeginTrailer prepares p to parse a trailer section into h, which must be empty.
-func (p *Parser) BeginTrailer(h *Head) {
-	*p = Parser{h: h, max: Limits{Head: MaxTrailerBytes, Line: MaxLineBytes, Fields: maxTrailerFields}, phase: atFieldLine}
-}
-
-// ParseTrailer is like Parse for a trailer section.
-func (p *Parser) ParseTrailer(b []byte) (n int, err error) {
-	n, err = p.lines(b[:min(len(b), MaxTrailerBytes)])
-	e, refused := err.(*Error)
-	if refused && e.Status == 431 || err == ErrIncomplete && len(b) >= MaxTrailerBytes {
-		err = Malformed(p.pos, "trailer section is too long", "RFC 9112, section 7.1.2")
-	}
-	return n, err
 }
 
 // HasBegun reports whether any byte of a head has been parsed.
