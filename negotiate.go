@@ -1,7 +1,12 @@
 package rawhttp
 
 import (
+	"bufio"
+	"context"
+	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 
 	"example.com/rawhttp/internal/ascii"
@@ -192,4 +197,102 @@ func acceptCoding(h Header, coding string) int {
 		}
 	}
 	return q
+}
+
+// Encode returns the Response in a content coding, such as "gzip", if the Accept-Encoding field
+// of the request prefers that to no coding (RFC 9110, section 12.5.3). It is for wrappers that
+// compress the responses of another resolver:
+//
+//	return resp.Encode(req, "gzip", func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) }), nil
+//
+// The result has Content-Encoding and Vary: Accept-Encoding; without the coding, a clone with
+// Vary alone, and so is a 304. Only a 200 is encoded; others are returned as they are, and so is
+// content that has a coding, and content whose digest the response has. The content of HEAD is
+// not made.
+//
+// The coded content of [Content] and [File] still answers conditions. Its ETag is another, as in
+// W/"7-gzip" for "7", and weak, since other versions of a compressor make other bytes. There are
+// no ranges and no length, since the coded length is not known before the end. A trailer section
+// is kept.
+//
+// encode is called when the content is written, once for each request, and closed after the last
+// byte; its bytes are sent in pieces of 32 KiB, and at the end. So do not encode streams of
+// events. Nor should a response be compressed that has both a secret and input of an attacker,
+// since its length reveals the secret.
+//
+// r itself is not changed. If it serves once, it and the result serve once together. It is a
+// mistake if encode is nil or coding is no token. Encode panics if req is nil.
+func (r *Response) Encode(req *Request, coding string, encode func(w io.Writer) io.WriteCloser) *Response {
+	if req == nil {
+		panic("rawhttp: Encode: the Request is nil")
+	}
+	if !r.mayEncode() {
+		return r
+	}
+	coded := r.Clone()
+	if !coded.varies(func(field string) bool { return field == "*" || ascii.EqualFold(field, "Accept-Encoding") }) {
+		coded.Add("Vary", "Accept-Encoding")
+	}
+	switch q := acceptCoding(req.Header(), coding); {
+	case !ascii.IsToken(coding):
+		coded.fail(fmt.Errorf("content coding %q is not a token", coding))
+	case encode == nil:
+		coded.fail(errors.New("Encode with a nil function"))
+	case r.status == 200 && q > 0 && q >= acceptCoding(req.Header(), "identity"):
+		coded.encode(r.Clone(), coding, encode)
+	}
+	return coded
+}
+
+// mayEncode reports whether the content may be encoded, or the response is a 304 in its place.
+func (r *Response) mayEncode() bool {
+	if r.Err() != nil || r.status != 200 && r.status != 304 {
+		return false
+	}
+	return !slices.ContainsFunc(r.fields, func(f field) bool {
+		return ascii.IsAnyOf(f.name, "Content-Encoding", "Content-Range", "Content-Digest", "Repr-Digest")
+	})
+}
+
+// encode makes r, a clone of plain, the same in a coding.
+func (r *Response) encode(plain *Response, coding string, encode func(w io.Writer) io.WriteCloser) {
+	fields := []field{{"Content-Encoding", coding}}
+	for _, f := range r.fields {
+		switch {
+		case ascii.EqualFold(f.name, "Accept-Ranges"):
+			continue
+		case ascii.EqualFold(f.name, "ETag"):
+			f.value = weakETag(f.value, coding)
+		}
+		fields = append(fields, f)
+	}
+	r.fields = fields
+	if r.extras != nil {
+		r.extend().length = -1
+	}
+	if r.kind == bodyUnmade {
+		return
+	}
+	r.body = body{kind: bodyFunc, f: func(ctx context.Context, w io.Writer) error {
+		pieces := bufio.NewWriterSize(w, 32<<10)
+		encoder := encode(pieces)
+		if _, err := plain.writeContent(ctx, encoder); err != nil {
+			return err // and do not close: the coded content must not seem complete
+		}
+		if err := encoder.Close(); err != nil {
+			return err
+		}
+		return pieces.Flush()
+	}}
+	if plain.isRepresentation() {
+		r.rep = &Representation{ETag: weakETag(plain.rep.ETag, coding), ModTime: plain.rep.ModTime, Size: -1}
+	}
+}
+
+// weakETag returns a weak entity tag for the given coding, or "" if there is no tag.
+func weakETag(etag, coding string) string {
+	if etag == "" || strings.HasPrefix(etag, "W/") {
+		return codedTag(etag, coding)
+	}
+	return "W/" + codedTag(etag, coding)
 }

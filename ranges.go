@@ -14,7 +14,7 @@ import (
 // response becomes 304, 412, 206 or 416, or stays as it is (RFC 9110, sections 13 and 14).
 func (t *responder) represent() {
 	t.selection = selection{status: t.resp.Status()}
-	if t.resp.kind != bodyRepresentation {
+	if !t.resp.isRepresentation() {
 		return
 	}
 	t.validate(time.Now())
@@ -72,13 +72,18 @@ func (t *responder) validate(now time.Time) {
 // isNegotiated reports whether the representation was selected by content negotiation,
 // according to the Vary field (RFC 9110, section 12.5.5).
 func (r *Response) isNegotiated() bool {
+	return r.varies(func(field string) bool { return field == "*" || ascii.HasPrefixFold(field, "Accept") })
+}
+
+// varies reports whether by is true for a member of the Vary field.
+func (r *Response) varies(by func(field string) bool) bool {
 	for _, f := range r.fields {
 		if !ascii.EqualFold(f.name, "Vary") {
 			continue
 		}
 		for list, more := f.value, true; more; {
 			var field string
-			if field, list, more = ascii.NextMember(list); field == "*" || ascii.HasPrefixFold(field, "Accept") {
+			if field, list, more = ascii.NextMember(list); by(field) {
 				return true
 			}
 		}
@@ -151,7 +156,7 @@ func (t *responder) closing() string { return "\r\n--" + t.boundary + "--\r\n" }
 
 // appendRepresentation appends the fields that describe a representation.
 func (t *responder) appendRepresentation(b []byte) []byte {
-	if t.resp.kind != bodyRepresentation {
+	if !t.resp.isRepresentation() {
 		return b
 	}
 	if t.etag != "" && !t.resp.has("ETag") {

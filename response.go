@@ -102,7 +102,7 @@ type body struct {
 	content []byte
 	text    string
 	f       func(ctx context.Context, w io.Writer) error
-	rep     *Representation
+	rep     *Representation // with bodyFunc, its validators, or nil
 }
 
 type bodyKind uint8
@@ -117,6 +117,9 @@ const (
 	bodyUpgrade                        // none: the connection switches to another protocol
 )
 
+// isRepresentation reports whether the content is subject to conditions.
+func (b *body) isRepresentation() bool { return b.rep != nil && b.kind != bodyStream }
+
 // isInMemory reports whether the content exists before it is written. Otherwise the program
 // produces it, and may read the content of the request meanwhile.
 func (b *body) isInMemory() bool {
@@ -130,7 +133,9 @@ type field struct{ name, value string }
 func (r *Response) Status() int { return int(r.status) }
 
 // Fields returns the fields of the Response: Content-Type first, then the others in the
-// order in which they were set. It does not return fields that the server adds.
+// order in which they were set. It does not return fields that the server adds, nor the
+// validators of a [Representation], which would be wrong for other content with the same
+// fields; [Response.Encode] keeps them.
 func (r *Response) Fields() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		if r.mediaType != "" && !yield("Content-Type", r.mediaType) {
@@ -425,7 +430,8 @@ func (c *countingWriter) Write(p []byte) (int, error) {
 }
 
 // WriteContent writes the content alone, without head and framing, and returns the number of
-// bytes written. It is for resolvers that compress, cache or record the responses of another.
+// bytes written. It is for resolvers that cache or record the responses of another; to compress
+// them, use [Response.Encode].
 //
 // It writes the content of a plain GET: conditions and ranges of the request are not applied.
 // With 204, 205 and 304 there is no content. The content of a listing or of a script is not
@@ -450,6 +456,11 @@ func (r *Response) WriteContent(ctx context.Context, w io.Writer) (n int64, err 
 	if err := r.src.take(); err != nil {
 		return 0, err
 	}
+	return r.writeContent(ctx, w)
+}
+
+// writeContent writes the content of a Response whose source has been taken.
+func (r *Response) writeContent(ctx context.Context, w io.Writer) (n int64, err error) {
 	count := &countingWriter{w: w}
 	t := responder{out: &sink{w: count}, resp: r, framing: byClose}
 	t.length = t.size()

@@ -1,0 +1,224 @@
+package conformance_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"testing/iotest"
+	"time"
+
+	"example.com/rawhttp"
+	"github.com/google/go-cmp/cmp"
+)
+
+// A bracketer is a coding that can be read: content in brackets.
+type bracketer struct {
+	w     io.Writer
+	begun bool
+}
+
+func bracket(w io.Writer) io.WriteCloser { return &bracketer{w: w} }
+
+func (b *bracketer) Write(p []byte) (int, error) {
+	if !b.begun {
+		b.begun = true
+		io.WriteString(b.w, "[")
+	}
+	return b.w.Write(p)
+}
+
+func (b *bracketer) Close() error {
+	_, err := io.WriteString(b.w, "]")
+	return err
+}
+
+func TestEncode(t *testing.T) {
+	const (
+		accepts = "Accept-Encoding: x\r\n"
+		plain   = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 2\r\nVary: Accept-Encoding\r\n\r\nhi"
+		coded   = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nTransfer-Encoding: chunked\r\nContent-Encoding: x\r\nVary: Accept-Encoding\r\n\r\n"
+		chunks  = "4\r\n[hi]\r\n0\r\n\r\n"
+		valid   = "ETag: W/\"v1-x\"\r\nLast-Modified: Wed, 01 Jan 2020 00:00:00 GMT\r\n"
+		content = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n" + valid + "Content-Encoding: x\r\nVary: Accept-Encoding\r\n\r\n"
+		same    = "HTTP/1.1 304 Not Modified\r\n" + valid + "Vary: Accept-Encoding\r\n\r\n"
+	)
+	text := func() *rawhttp.Response { return rawhttp.Text(200, "hi") }
+	rep := rawhttp.Representation{MediaType: "text/plain", Body: strings.NewReader("hi"), Size: 2, ETag: `"v1"`, ModTime: time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)}
+	page := func() *rawhttp.Response { return rawhttp.Content(rep) }
+	stream := func() *rawhttp.Response {
+		return rawhttp.StreamFunc(200, "text/plain; charset=utf-8", func(_ context.Context, w io.Writer) error {
+			_, err := io.WriteString(w, "hi")
+			return err
+		})
+	}
+	tests := []struct {
+		name, method, fields string
+		make                 func() *rawhttp.Response
+		want                 string
+		why                  string
+	}{
+		{"text", "GET", accepts, text, coded + chunks, ""},
+		{"other case", "GET", "Accept-Encoding: X\r\n", text, coded + chunks, ""},
+		{"any coding", "GET", "Accept-Encoding: *\r\n", text, coded + chunks, ""},
+		{"POST", "POST", accepts, text, coded + chunks, ""},
+		{"no Accept-Encoding", "GET", "", text, plain, "the client may not know the coding"},
+		{"refused", "GET", "Accept-Encoding: x;q=0, y\r\n", text, plain, ""},
+		{"less than identity", "GET", "Accept-Encoding: x;q=0.4, identity;q=0.5\r\n", text, plain, "RFC 9110, section 12.5.3"},
+		{"HEAD", "HEAD", accepts, text, coded, "the head of GET"},
+		{"stream", "GET", accepts, stream, coded + chunks, ""},
+		{"stream of known length", "GET", accepts, func() *rawhttp.Response { return stream().SetLength(2) }, coded + chunks, "the length is another"},
+		{"stream with a trailer", "GET", accepts, func() *rawhttp.Response {
+			return stream().SetTrailer("X-Sum", func() string { return "1" })
+		}, strings.Replace(coded, "chunked\r\n", "chunked\r\nTrailer: X-Sum\r\n", 1) + "4\r\n[hi]\r\n0\r\nX-Sum: 1\r\n\r\n", ""},
+		{"content", "GET", accepts, page, content + chunks, "the bytes are others, so the ETag is weak and ranges are not offered"},
+		{"content, HEAD", "HEAD", accepts, page, content, ""},
+		{"its ETag", "GET", accepts + "If-None-Match: W/\"v1-x\"\r\n", page, same, "a client revalidates what it has"},
+		{"its ETag, HEAD", "HEAD", accepts + "If-None-Match: W/\"v1-x\"\r\n", page, same, ""},
+		{"its ETag, not coded", "GET", "If-None-Match: W/\"v1-x\"\r\n", page, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n" +
+			strings.Replace(valid, "W/\"v1-x", "\"v1", 1) + "Accept-Ranges: bytes\r\nVary: Accept-Encoding\r\n\r\nhi", "what the client has is coded"},
+		{"the ETag of the content that is not coded", "GET", accepts + "If-None-Match: \"v1\"\r\n", page, content + chunks, ""},
+		{"its date", "GET", accepts + "If-Modified-Since: Wed, 01 Jan 2020 00:00:00 GMT\r\n", page, same, ""},
+		{"another ETag", "GET", accepts + "If-None-Match: \"v0\"\r\n", page, content + chunks, ""},
+		{"a range", "GET", accepts + "Range: bytes=0-0\r\n", page, content + chunks, "there are no ranges of coded content"},
+		{"a range, not coded", "GET", "Range: bytes=0-0\r\n", page, "HTTP/1.1 206 Partial Content\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n" +
+			strings.Replace(valid, "W/\"v1-x", "\"v1", 1) + "Accept-Ranges: bytes\r\nContent-Range: bytes 0-0/2\r\nVary: Accept-Encoding\r\n\r\nh", ""},
+		{"an ETag that was set", "GET", accepts, func() *rawhttp.Response { return text().Set("ETag", `"a"`) },
+			strings.Replace(coded, "x\r\n", "x\r\nETag: W/\"a-x\"\r\n", 1) + chunks, ""},
+		{"Accept-Ranges that was set", "GET", accepts, func() *rawhttp.Response { return text().Set("Accept-Ranges", "bytes") }, coded + chunks, ""},
+		{"Vary that was set", "GET", accepts, func() *rawhttp.Response { return text().Set("Vary", "Origin, accept-encoding") },
+			strings.Replace(coded, "Accept-Encoding", "Origin, accept-encoding", 1) + chunks, "once"},
+		{"304", "GET", accepts + "If-None-Match: \"v1\"\r\n", func() *rawhttp.Response {
+			return rawhttp.Empty(304).Set("ETag", `"v1"`)
+		}, "HTTP/1.1 304 Not Modified\r\nETag: \"v1\"\r\nVary: Accept-Encoding\r\n\r\n", "RFC 9110, section 15.4.5: as the 200 would have"},
+		{"coded already", "GET", accepts, func() *rawhttp.Response { return text().Set("Content-Encoding", "y") },
+			"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 2\r\nContent-Encoding: y\r\n\r\nhi", ""},
+		{"206", "GET", accepts, func() *rawhttp.Response {
+			return rawhttp.Bytes(206, "", []byte("h")).Set("Content-Range", "bytes 0-0/2")
+		},
+			"HTTP/1.1 206 Partial Content\r\nContent-Length: 1\r\nContent-Range: bytes 0-0/2\r\n\r\nh", ""},
+		{"404", "GET", accepts, rawhttp.NotFound, "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 14\r\n\r\n404 Not Found\n", ""},
+		{"204", "GET", accepts, func() *rawhttp.Response { return rawhttp.Empty(204) }, "HTTP/1.1 204 No Content\r\n\r\n", ""},
+		{"content that fails", "GET", accepts, func() *rawhttp.Response {
+			return rawhttp.Stream(200, "a/b", iotest.ErrReader(errors.New("broken"))).Set("X-A", "1")
+		}, liveError("500 Internal Server Error"), "nothing has been sent"},
+		{"content that is short", "GET", accepts, func() *rawhttp.Response {
+			return rawhttp.Content(rawhttp.Representation{Body: strings.NewReader("h"), Size: 2})
+		}, liveError("500 Internal Server Error"), ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+				return tt.make().Encode(req, "x", bracket), nil
+			})
+			got := rawhttp.Answer(r, tt.method+" / HTTP/1.1\r\nHost: a\r\n"+tt.fields+"\r\n")
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("answer (-want +got):\n%s\nwhy: %s", diff, tt.why)
+			}
+		})
+	}
+}
+
+// The first coding that the client accepts is used, once.
+func TestEncodeTwice(t *testing.T) {
+	r := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Text(200, "hi").Encode(req, "x", bracket).Encode(req, "y", bracket), nil
+	})
+	for accepts, want := range map[string]string{
+		"x, y": "Transfer-Encoding: chunked\r\nContent-Encoding: x\r\nVary: Accept-Encoding\r\n\r\n4\r\n[hi]\r\n0\r\n\r\n",
+		"y":    "Transfer-Encoding: chunked\r\nContent-Encoding: y\r\nVary: Accept-Encoding\r\n\r\n4\r\n[hi]\r\n0\r\n\r\n",
+		"z":    "Content-Length: 2\r\nVary: Accept-Encoding\r\n\r\nhi",
+	} {
+		got := rawhttp.Answer(r, "GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: "+accepts+"\r\n\r\n")
+		if diff := cmp.Diff("HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n"+want, got); diff != "" {
+			t.Errorf("%s: answer (-want +got):\n%s", accepts, diff)
+		}
+	}
+}
+
+// The content of a listing is not made for HEAD. Otherwise its fields are those of GET.
+func TestEncodeListing(t *testing.T) {
+	files, err := rawhttp.FS(fstest.MapFS{"a.txt": {Data: []byte("hi")}}, rawhttp.WithListing(rawhttp.ListText))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		resp, err := files.Resolve(ctx, req)
+		if err != nil {
+			return nil, err
+		}
+		return resp.Encode(req, "x", bracket), nil
+	})
+	got := rawhttp.Answer(r, "HEAD / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: x\r\n\r\n")
+	want := "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Encoding: x\r\nCache-Control: no-cache\r\n" +
+		"Vary: Accept\r\nX-Content-Type-Options: nosniff\r\nVary: Accept-Encoding\r\n\r\n"
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("answer (-want +got):\n%s", diff)
+	}
+}
+
+// A Response may be shared by exchanges, and what serves once is closed once.
+func TestEncodeServes(t *testing.T) {
+	large := strings.Repeat("a row of the table\n", 10_000)
+	shared := rawhttp.Content(rawhttp.Representation{MediaType: "text/plain", Body: strings.NewReader(large), Size: int64(len(large))})
+	encode := func(resp *rawhttp.Response) *rawhttp.Response {
+		req := requestOf(t, "GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n")
+		return resp.Encode(req, "gzip", func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) })
+	}
+	check := func(resp *rawhttp.Response) {
+		var coded bytes.Buffer
+		if _, err := resp.WriteContent(context.Background(), &coded); err != nil {
+			t.Error(err)
+			return
+		}
+		plain, err := gzip.NewReader(&coded)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if got, err := io.ReadAll(plain); err != nil || string(got) != large {
+			t.Errorf("decoded %d bytes, %v, want the content", len(got), err)
+		}
+	}
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() { check(encode(shared)) })
+	}
+	all.Wait()
+	for _, kind := range closeKinds {
+		once, closed := kind.make(t, large)
+		coded := encode(once)
+		check(coded)
+		if _, err := once.WriteContent(t.Context(), io.Discard); err == nil {
+			t.Errorf("%s: it serves again after its encoded clone", kind.name)
+		}
+		if coded.Close(); closed.Load() != 1 {
+			t.Errorf("%s: closed %d times, want once", kind.name, closed.Load())
+		}
+	}
+}
+
+func TestEncodeMisuse(t *testing.T) {
+	req := requestOf(t, getA)
+	for name, resp := range map[string]*rawhttp.Response{
+		"no token":        rawhttp.Text(200, "").Encode(req, "a b", bracket),
+		"nil function":    rawhttp.Text(200, "").Encode(req, "x", nil),
+		"earlier mistake": rawhttp.Text(200, "").Set("Date", "").Encode(req, "x", bracket),
+	} {
+		if resp.Err() == nil {
+			t.Errorf("%s: Err returns nil", name)
+		}
+	}
+	defer func() {
+		if got := fmt.Sprint(recover()); got != "rawhttp: Encode: the Request is nil" {
+			t.Errorf("a nil Request: panic %q", got)
+		}
+	}()
+	rawhttp.Text(200, "").Encode(nil, "x", bracket)
+}
