@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp/internal/testkit"
 )
 
 // bodyParseError is the *ParseError in err, nil if there is none.
@@ -155,7 +157,7 @@ func TestTrailerLimits(t *testing.T) {
 					t.Errorf("%d trailer fields, want %d", req.Trailer().Len(), want)
 				}
 				if rest := bodyRest(c, src); tt.want == nil && rest != "rest" {
-					t.Errorf("%q is left, want rest", bodyCut(rest))
+					t.Errorf("%q is left, want rest", testkit.Shorten(rest))
 				}
 			}
 		})
@@ -185,7 +187,7 @@ func TestMaximumContent(t *testing.T) {
 				c, _, _ := bodyOf(t, bodyChunked, tt.in, split, limit)
 				got, err := bodyReadAll(c, 64)
 				if got != tt.want {
-					t.Errorf("Read returns %q, want %q: nothing of a chunk that is too large", bodyCut(got), tt.want)
+					t.Errorf("Read returns %q, want %q: nothing of a chunk that is too large", testkit.Shorten(got), tt.want)
 				}
 				if tt.over == 0 && err != io.EOF {
 					t.Errorf("Read of exactly %d bytes: %v, want io.EOF", limit, err)

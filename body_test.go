@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"example.com/rawhttp/internal/testkit"
 	"example.com/rawhttp/internal/wire"
 	"github.com/google/go-cmp/cmp"
 )
@@ -53,7 +54,7 @@ const (
 // bodyOf returns the content that wire begins with, of a request with the head.
 func bodyOf(t testing.TB, head, wire string, split int, limit int64) (*content, *Request, *bodySource) {
 	t.Helper()
-	req := writeRequest(t, head)
+	req := requestOf(t, head)
 	src := &bodySource{data: wire, n: split}
 	c := newContent(&inbuf{src: src}, req, limit)
 	req.Body = c
@@ -74,14 +75,6 @@ func bodyReadAll(r io.Reader, size int) (string, error) {
 			return all.String(), err
 		}
 	}
-}
-
-// bodyCut keeps a failed comparison readable.
-func bodyCut(s string) string {
-	if len(s) > 200 {
-		return fmt.Sprintf("%s...%s (%d bytes)", s[:100], s[len(s)-60:], len(s))
-	}
-	return s
 }
 
 func TestContent(t *testing.T) {
@@ -121,10 +114,10 @@ func TestContent(t *testing.T) {
 						got, err := bodyReadAll(c, size)
 						if err != io.EOF || got != tt.want {
 							t.Fatalf("Read of %q, %d bytes a time into %d, returns %q, %v, want %q, io.EOF\nwhy: %s",
-								bodyCut(tt.wire), split, size, bodyCut(got), err, bodyCut(tt.want), tt.why)
+								testkit.Shorten(tt.wire), split, size, testkit.Shorten(got), err, testkit.Shorten(tt.want), tt.why)
 						}
 						if rest := bodyRest(c, src); rest != behind {
-							t.Errorf("Read of %q, %d bytes a time into %d, leaves %q, want %q: the next request", bodyCut(tt.wire), split, size, rest, behind)
+							t.Errorf("Read of %q, %d bytes a time into %d, leaves %q, want %q: the next request", testkit.Shorten(tt.wire), split, size, rest, behind)
 						}
 						var trailer []string
 						for name, value := range req.Trailer().All() {
@@ -240,10 +233,10 @@ func TestContentRefuses(t *testing.T) {
 					var got *ParseError
 					errors.As(err, &got)
 					if diff := cmp.Diff(want, got); diff != "" {
-						t.Fatalf("Read of %q, %d bytes a time: %v (-want +got):\n%s", bodyCut(in), split, err, diff)
+						t.Fatalf("Read of %q, %d bytes a time: %v (-want +got):\n%s", testkit.Shorten(in), split, err, diff)
 					}
 					if errors.Is(err, io.ErrUnexpectedEOF) || StatusOf(err) != 400 {
-						t.Errorf("Read of %q: %v has status %d, want 400 and no early end", bodyCut(in), err, StatusOf(err))
+						t.Errorf("Read of %q: %v has status %d, want 400 and no early end", testkit.Shorten(in), err, StatusOf(err))
 					}
 					if req.Trailer().Len() > 0 {
 						t.Errorf("Read of %q leaves %d trailer fields, want none", in, req.Trailer().Len())

@@ -3,12 +3,16 @@ package rawhttp
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 	"weak"
+
+	"example.com/rawhttp/internal/testkit"
 )
 
 // imageResponse returns a response that images are made of.
@@ -194,19 +198,20 @@ func TestPipelinedImages(t *testing.T) {
 		resps[p] = imageResponse(p)
 		in += liveGet(p)
 	}
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		for _, p := range []string{"/a", "/b", "/c"} {
 			want += imageWritten(t, &wireFormat{contentLength: true}, liveGet(p), resps[p])
 		}
 		client, server := net.Pipe()
-		counted := &liveCounted{Conn: server}
-		c := liveServe(t, client, counted, WithResolver(ResolverFunc(func(_ context.Context, req *Request) (*Response, error) { return resps[req.Path()], nil })))
+		counted := &testkit.RecordingConn{Conn: server}
+		s := newServer(t, WithDate(false), WithResolver(ResolverFunc(func(_ context.Context, req *Request) (*Response, error) { return resps[req.Path()], nil })))
+		go s.ServeConn(t.Context(), counted)
+		defer client.Close()
 		for round := range 4 {
-			c.say(in)
-			if got := c.heard(); got != want {
+			if got := converse(t, client, in, len(want)); got != want {
 				t.Errorf("round %d: %q, want %q", round, got, want)
 			}
-			if n := len(counted.taken()); n != 1 {
+			if n := len(counted.Writes()); n != 1 {
 				t.Errorf("round %d: %d writes, want 1", round, n)
 			}
 		}
@@ -218,12 +223,12 @@ func TestExchangeOfAnImage(t *testing.T) {
 	resp := imageResponse("content")
 	var seen []string
 	trace := Trace{Exchange: func(e Exchange) { seen = append(seen, fmt.Sprint(e.Status, " ", e.Bytes)) }}
-	bubble(t, func(t *testing.T) {
-		c := newLive(t, WithTrace(trace), WithResolver(ResolverFunc(func(context.Context, *Request) (*Response, error) { return resp, nil })))
-		for range 4 {
-			c.say(liveGet("/"))
-		}
-		c.heard()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, WithTrace(trace), WithResolver(ResolverFunc(func(context.Context, *Request) (*Response, error) { return resp, nil })))
+		client, server := net.Pipe()
+		go io.Copy(io.Discard, client)
+		go io.WriteString(client, strings.Repeat(liveGet("/"), 3)+liveGet("/", "Connection: close"))
+		s.ServeConn(t.Context(), server)
 	})
 	for _, s := range seen {
 		if s != seen[0] || !strings.HasPrefix(s, "200 ") {

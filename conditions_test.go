@@ -1,27 +1,10 @@
 package rawhttp
 
 import (
-	"bytes"
-	"context"
 	"strings"
 	"testing"
 	"time"
 )
-
-// contentAsk returns the bytes of the answer to a request of the method with the field
-// lines.
-func contentAsk(t testing.TB, resp *Response, method string, lines ...string) string {
-	t.Helper()
-	request := method + " / HTTP/1.1\r\nHost: a\r\n"
-	for _, line := range lines {
-		request += line + "\r\n"
-	}
-	var b bytes.Buffer
-	if _, err := WriteResponse(context.Background(), &b, writeRequest(t, request+"\r\n"), resp); err != nil {
-		t.Errorf("WriteResponse to %q: %v", request, err)
-	}
-	return b.String()
-}
 
 func TestFileETag(t *testing.T) {
 	at := time.Date(2026, 7, 1, 12, 0, 0, 5, time.UTC) // 1782907200000000005 ns
@@ -88,7 +71,7 @@ func negotiateHeader(t testing.TB, name string, values ...string) Header {
 	for _, v := range values {
 		head += name + ": " + v + "\r\n"
 	}
-	return writeRequest(t, head+"\r\n").Header()
+	return requestOf(t, head+"\r\n").Header()
 }
 
 // RFC 9110, section 12.4.2: in thousandths; -1 is no weight. Those that only lack or

@@ -2,40 +2,15 @@ package rawhttp
 
 import (
 	"context"
-	"io"
 	"net"
-	"os"
 	"runtime"
 	"strings"
-	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"testing/synctest"
-	"time"
+
+	"example.com/rawhttp/internal/testkit"
 )
-
-// A liveCounted keeps what each Write was given.
-type liveCounted struct {
-	net.Conn
-	mu     sync.Mutex
-	writes []string
-}
-
-func (c *liveCounted) Write(p []byte) (int, error) {
-	c.mu.Lock()
-	c.writes = append(c.writes, string(p))
-	c.mu.Unlock()
-	return c.Conn.Write(p)
-}
-
-func (c *liveCounted) taken() []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	w := c.writes
-	c.writes = nil
-	return w
-}
 
 type contextKey struct{}
 
@@ -89,11 +64,14 @@ func TestIdleConnectionIsSlim(t *testing.T) {
 	lines := strings.Replace(liveGet("/"), "\r\n\r\n", "\r\n"+strings.Repeat("a: b\r\n", 90)+"\r\n", 1)
 	for name, request := range map[string]string{"long lines": long, "many lines": lines, "pipelined": long + lines + long} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				s, ln, served := liveServing(t, WithResolver(livePath))
-				client := ln.dial(t)
-				client.say(request)
-				if got, want := client.heard(), strings.Repeat(liveOK("/"), strings.Count(request, "GET")); got != want {
+			synctest.Test(t, func(t *testing.T) {
+				s := newServer(t, WithDate(false), WithResolver(say("hi")))
+				client, server := net.Pipe()
+				served := make(chan error, 1)
+				go func() { served <- s.ServeConn(t.Context(), server) }()
+				const answer = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 2\r\n\r\nhi"
+				want := strings.Repeat(answer, strings.Count(request, "GET"))
+				if got := converse(t, client, request, len(want)); got != want {
 					t.Errorf("answer %q, want %q", got, want)
 				}
 				synctest.Wait()
@@ -166,39 +144,18 @@ func TestEvictionAndRequest(t *testing.T) {
 	}
 }
 
-// A repeatingConn is a connection on which the same requests come again and again.
-type repeatingConn struct {
-	net.Conn
-	requests string // what one Read returns
-	reads    int    // how often it does
-	answered int    // bytes
-}
-
-func (c *repeatingConn) Read(p []byte) (int, error) {
-	if c.reads == 0 {
-		return 0, io.EOF
-	}
-	c.reads--
-	return copy(p, c.requests), nil
-}
-
-func (c *repeatingConn) Write(p []byte) (int, error) {
-	c.answered += len(p)
-	return len(p), nil
-}
-
-func (c *repeatingConn) Close() error                     { return nil }
-func (c *repeatingConn) LocalAddr() net.Addr              { return &net.TCPAddr{} }
-func (c *repeatingConn) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
-func (c *repeatingConn) SetReadDeadline(time.Time) error  { return nil }
-func (c *repeatingConn) SetWriteDeadline(time.Time) error { return nil }
-
 const benchmarkGet = "GET / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n"
 
 // benchmarkConn serves n batches of requests.
 func benchmarkConn(s *Server, batch string, n int) {
-	s.ServeConn(context.Background(), &repeatingConn{requests: batch, reads: n})
+	s.ServeConn(context.Background(), &testkit.RepeatingConn{Requests: batch, Reads: n})
 }
+
+// A namedAddr is an address of a connection that is not of the system.
+type namedAddr string
+
+func (namedAddr) Network() string  { return "named" }
+func (a namedAddr) String() string { return string(a) }
 
 func TestAddrOf(t *testing.T) {
 	tcp := func(ip string) *net.TCPAddr { return &net.TCPAddr{IP: net.ParseIP(ip), Port: 80} }
@@ -218,11 +175,11 @@ func TestAddrOf(t *testing.T) {
 		{"Unix", &net.UnixAddr{Name: "/run/10.0.0.1"}, "invalid IP"},
 		{"Unix, abstract", &net.UnixAddr{Name: "@"}, "invalid IP"},
 		{"Unix, no name", &net.UnixAddr{}, "invalid IP"},
-		{"a wrapper's", liveAddr("192.0.2.1:80"), "192.0.2.1"},
-		{"a wrapper's, IPv6", liveAddr("[2001:db8::1]:80"), "2001:db8::1"},
-		{"a wrapper's, without port", liveAddr("2001:db8::1"), "2001:db8::1"},
-		{"a pipe's", liveAddr("pipe"), "invalid IP"},
-		{"a name's", liveAddr("localhost:80"), "invalid IP"},
+		{"a wrapper's", namedAddr("192.0.2.1:80"), "192.0.2.1"},
+		{"a wrapper's, IPv6", namedAddr("[2001:db8::1]:80"), "2001:db8::1"},
+		{"a wrapper's, without port", namedAddr("2001:db8::1"), "2001:db8::1"},
+		{"a pipe's", namedAddr("pipe"), "invalid IP"},
+		{"a name's", namedAddr("localhost:80"), "invalid IP"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -232,8 +189,6 @@ func TestAddrOf(t *testing.T) {
 		})
 	}
 }
-
-var errLiveTooMany = &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
 
 // A refused connection cannot be evicted at any time.
 func TestRefusedConnectionIsNotEvicted(t *testing.T) {

@@ -290,7 +290,7 @@ func TestDefaultMaxConns(t *testing.T) {
 	} else if files < 64+2*10_000 {
 		want = int(files-64) / 2
 	}
-	if got := newServer(t, WithResolver(livePath)).config.maxConns; got != want {
+	if got := newServer(t, WithResolver(say("hi"))).config.maxConns; got != want {
 		t.Errorf("the default of WithMaxConns is %d with a limit of %d open files, want %d", got, limit.Cur, want)
 	}
 }

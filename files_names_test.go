@@ -21,6 +21,7 @@ import (
 	"example.com/rawhttp/internal/ascii"
 	"example.com/rawhttp/internal/jail"
 	"example.com/rawhttp/internal/list"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // namesFiles are the files of the trees of TestNames. The content says what may be sent.
@@ -154,7 +155,7 @@ func namesTrees(t *testing.T) map[string]jail.Tree {
 		"case-fold": &jail.FSTree{Fsys: looseFS{mapFS, foldsLikeExt4}},
 		"FAT":       &jail.FSTree{Fsys: looseFS{mapFS, isShortFor}},
 	}
-	for kind, j := range jails(t, dir) {
+	for kind, j := range testkit.Trees(t, dir) {
 		trees[kind] = j
 	}
 	return trees

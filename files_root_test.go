@@ -6,23 +6,12 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
-	"strings"
 	"testing"
 	"time"
 
 	"example.com/rawhttp/internal/jail"
+	"example.com/rawhttp/internal/testkit"
 )
-
-// rootMake makes a folder with a file f.
-func rootMake(t testing.TB, dir, content string) {
-	t.Helper()
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "f"), []byte(content), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // The ways in which a path comes to name another folder, or none. want is what the file f in
 // it is afterwards.
@@ -33,16 +22,16 @@ var rootChanges = []struct {
 }{
 	{"removed and made again", func(t testing.TB, dir, _ string) error {
 		os.RemoveAll(dir)
-		rootMake(t, dir, "new")
+		testkit.WriteFile(t, filepath.Join(dir, "f"), "new", 0o644)
 		return nil
 	}, "new"},
 	{"renamed, and another in its place", func(t testing.TB, dir, _ string) error {
-		rootMake(t, dir+".new", "new")
+		testkit.WriteFile(t, filepath.Join(dir+".new", "f"), "new", 0o644)
 		os.Rename(dir, dir+".old")
 		return os.Rename(dir+".new", dir)
 	}, "new"},
 	{"a link that is switched", func(t testing.TB, dir, link string) error {
-		rootMake(t, dir+".2", "new")
+		testkit.WriteFile(t, filepath.Join(dir+".2", "f"), "new", 0o644)
 		os.Symlink(filepath.Base(dir)+".2", link+".new")
 		return os.Rename(link+".new", link)
 	}, "new"},
@@ -67,7 +56,7 @@ func TestRootIsFollowed(t *testing.T) {
 			t.Run(tt.name+"/"+kind, func(t *testing.T) {
 				dir := filepath.Join(t.TempDir(), "v1")
 				link := filepath.Join(filepath.Dir(dir), "current")
-				rootMake(t, dir, "old")
+				testkit.WriteFile(t, filepath.Join(dir, "f"), "old", 0o644)
 				old := time.Now().Add(-time.Hour)
 				os.Chtimes(filepath.Join(dir, "f"), old, old)
 				if err := os.Symlink("v1", link); err != nil {
@@ -105,13 +94,13 @@ func TestRootIsLookedAtOnceASecond(t *testing.T) {
 		t.Skip("a folder that is open cannot be renamed")
 	}
 	dir := filepath.Join(t.TempDir(), "v1")
-	rootMake(t, dir, "old")
+	testkit.WriteFile(t, filepath.Join(dir, "f"), "old", 0o644)
 	begin := time.Now()
 	r := filesOfDir(t, dir)
 	if err := os.Rename(dir, dir+".old"); err != nil {
 		t.Fatal(err)
 	}
-	rootMake(t, dir, "new")
+	testkit.WriteFile(t, filepath.Join(dir, "f"), "new", 0o644)
 	for {
 		got := resolveString(t, r, resolveGet(t, "/f"))
 		if got == "new" {
@@ -135,13 +124,13 @@ func TestRootIsFollowedUnderLoad(t *testing.T) {
 	}
 	dir := t.TempDir()
 	link := filepath.Join(dir, "current")
-	rootMake(t, filepath.Join(dir, "v1"), "content")
-	rootMake(t, filepath.Join(dir, "v2"), "content")
+	testkit.WriteFile(t, filepath.Join(dir, "v1/f"), "content", 0o644)
+	testkit.WriteFile(t, filepath.Join(dir, "v2/f"), "content", 0o644)
 	os.Symlink("v1", link)
 	r := filesOfDir(t, link)
 	r.tree.(*jail.Root).Pause = 0
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which closes files that are lost
-	before := liveDescriptors()
+	before := testkit.Descriptors()
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -167,7 +156,7 @@ func TestRootIsFollowedUnderLoad(t *testing.T) {
 	}
 	close(stop)
 	<-stopped
-	if got := liveDescriptors(); got > before+1 {
+	if got := testkit.Descriptors(); got > before+1 {
 		t.Errorf("%d descriptors are open, %d were before", got, before)
 	}
 }
@@ -175,11 +164,11 @@ func TestRootIsFollowedUnderLoad(t *testing.T) {
 // A closed resolver stays closed, whatever the path leads to.
 func TestClosedRootIsNotFollowed(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "v1")
-	rootMake(t, dir, "old")
+	testkit.WriteFile(t, filepath.Join(dir, "f"), "old", 0o644)
 	r := filesOfDir(t, dir)
 	r.Close()
 	os.Rename(dir, dir+".old")
-	rootMake(t, dir, "new")
+	testkit.WriteFile(t, filepath.Join(dir, "f"), "new", 0o644)
 	r.tree.(*jail.Root).Pause = 0
 	if got := resolveString(t, r, resolveGet(t, "/f")); got != "error 503" {
 		t.Errorf("after Close the file is %q, want error 503", got)
@@ -192,33 +181,6 @@ func TestRetryWhereFoldersMove(t *testing.T) {
 	if resp.Status() != 503 || resp.get("Retry-After") != "1" {
 		t.Errorf("answered with %d, Retry-After %q, want 503 and 1", resp.Status(), resp.get("Retry-After"))
 	}
-}
-
-// A filesAnswer is a response taken apart.
-type filesAnswer struct {
-	Status  string // the status line, without version
-	Fields  map[string]string
-	Content string
-}
-
-// filesTake takes an answer apart. A field that is there twice fails the test.
-func filesTake(t testing.TB, answer string) filesAnswer {
-	t.Helper()
-	head, content := splitHead(answer)
-	lines := strings.Split(strings.TrimSuffix(head, "\r\n\r\n"), "\r\n")
-	status, ok := strings.CutPrefix(lines[0], "HTTP/1.1 ")
-	if !ok {
-		t.Fatalf("answer %q is no response", bodyCut(answer))
-	}
-	a := filesAnswer{status, make(map[string]string), content}
-	for _, line := range lines[1:] {
-		name, value, ok := strings.Cut(line, ": ")
-		if _, twice := a.Fields[name]; !ok || twice {
-			t.Errorf("answer %q: field line %q", head, line)
-		}
-		a.Fields[name] = value
-	}
-	return a
 }
 
 func filesOfDir(t testing.TB, dir string, opts ...FileOption) *FileResolver {

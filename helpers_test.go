@@ -2,26 +2,18 @@ package rawhttp
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"io/fs"
 	"maps"
-	"math/big"
 	"net"
 	"os"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
-	"example.com/rawhttp/internal/jail"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // TestMain runs more parallel tests at once than there are processors: they wait for time.
@@ -34,7 +26,7 @@ func TestMain(m *testing.M) {
 // are not written to standard error.
 func newServer(t testing.TB, opts ...Option) *Server {
 	t.Helper()
-	s, err := New(append([]Option{WithLogger(quietLogger{})}, opts...)...)
+	s, err := New(append([]Option{WithLogger(testkit.QuietLogger{})}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,46 +40,16 @@ func newServer(t testing.TB, opts ...Option) *Server {
 func listen(t testing.TB, opts ...Option) (*Server, string) {
 	t.Helper()
 	s := newServer(t, opts...)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(ctx, ln) }()
-	t.Cleanup(func() {
-		cancel()
-		s.Close()
-		if err := <-done; err != nil && !errors.Is(err, ErrServerClosed) {
-			t.Errorf("Serve = %v, want nil after the end of its context", err)
-		}
-	})
-	return s, ln.Addr().String()
+	return s, testkit.Serve(t, s, ErrServerClosed)
 }
 
-// dial connects to the address; the test's end closes the connection.
-func dial(t testing.TB, addr string) *net.TCPConn {
+// converse sends the requests and returns the next n bytes from the connection.
+func converse(t testing.TB, c net.Conn, requests string, n int) string {
 	t.Helper()
-	c, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	return c.(*net.TCPConn)
-}
-
-// talk sends what a client says, half-closes, and returns all that the server
-// answers until it closes.
-func talk(t testing.TB, addr, request string) string {
-	t.Helper()
-	c := dial(t, addr)
-	go func() {
-		io.WriteString(c, request)
-		c.CloseWrite()
-	}()
-	answer, err := io.ReadAll(c)
-	if err != nil {
-		t.Errorf("read the answer to %q: %v", request, err)
+	go io.WriteString(c, requests)
+	answer := make([]byte, n)
+	if n, err := io.ReadFull(c, answer); err != nil {
+		t.Errorf("after %d bytes of the answer: %v", n, err)
 	}
 	return string(answer)
 }
@@ -97,51 +59,10 @@ func say(s string) Resolver {
 	return ResolverFunc(func(context.Context, *Request) (*Response, error) { return Text(200, s), nil })
 }
 
-// bubble runs f inside synctest: time is 2000-01-01 00:00:00 UTC at its start and
-// passes only while all goroutines of f wait.
-func bubble(t *testing.T, f func(t *testing.T)) {
-	t.Helper()
-	synctest.Test(t, f)
-}
-
-// splitHead splits an answer after the empty line of its head.
-func splitHead(answer string) (head, rest string) {
-	i := strings.Index(answer, "\r\n\r\n")
-	if i < 0 {
-		return answer, ""
-	}
-	return answer[:i+4], answer[i+4:]
-}
-
-// A quietLogger drops what is logged.
-type quietLogger struct{}
-
-func (quietLogger) Debug(string, ...any) {}
-func (quietLogger) Info(string, ...any)  {}
-func (quietLogger) Warn(string, ...any)  {}
-func (quietLogger) Error(string, ...any) {}
-
-// jails opens the folder in each way that there is here.
-func jails(t testing.TB, dir string) map[string]jail.LinkReader {
-	t.Helper()
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	trees := map[string]jail.LinkReader{"os.Root": &jail.OSRoot{Root: root}}
-	if j := jail.OpenBeneath(dir); j != nil {
-		trees["openat2"] = j
-	}
-	for _, tree := range trees {
-		t.Cleanup(func() { tree.Close() })
-	}
-	return trees
-}
-
 // resolveGet makes a GET of the target.
 func resolveGet(t testing.TB, target string) *Request {
 	t.Helper()
-	return writeRequest(t, "GET "+target+" HTTP/1.1\r\nHost: a\r\n\r\n")
+	return requestOf(t, "GET "+target+" HTTP/1.1\r\nHost: a\r\n\r\n")
 }
 
 // resolveString describes what a resolver answers.
@@ -182,50 +103,14 @@ func respBytes(t testing.TB, r *Response) string {
 	return b.String()
 }
 
-// liveTLS makes a configuration, for both sides, with a certificate of its own.
-func liveTLS(t testing.TB) *tls.Config {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		DNSNames:     []string{"example.test"},
-		NotAfter:     time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(cert)
-	return &tls.Config{
-		Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
-		RootCAs:      roots,
-		ServerName:   "example.test",
-	}
+// liveGet is a request for the path, with more field lines.
+func liveGet(path string, fields ...string) string {
+	return "GET " + path + " HTTP/1.1\r\n" + strings.Join(append([]string{"Host: example.test"}, fields...), "\r\n") + "\r\n\r\n"
 }
 
-// liveDescriptors counts them where the system shows them, else returns 0.
-func liveDescriptors() int {
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		panic(err)
-	}
-	return len(entries)
-}
-
-// writeRequest parses a request head.
-func writeRequest(t testing.TB, head string) *Request {
-	t.Helper()
-	req, _, err := ParseRequest([]byte(head))
-	if err != nil {
-		t.Fatalf("ParseRequest(%q): %v", head, err)
-	}
-	return req
-}
+// Short names of helpers that several packages of tests use.
+var (
+	dial      = testkit.Dial
+	talk      = testkit.Talk
+	splitHead = testkit.SplitHead
+)

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp/internal/jail"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // unreadableMake makes a folder with files and folders of another user, which user 0 may
@@ -23,7 +24,7 @@ func unreadableMake(t *testing.T) (root string) {
 	if os.Geteuid() != 0 {
 		t.Skip("only user 0 can make files of another user")
 	}
-	root = unixMake(t, map[string]string{"readable.txt": "r", "secret.txt": "s", "open/a": "a", "closed/b": "b", "to-secret": "->secret.txt"})
+	root = testkit.Folder(t, map[string]string{"readable.txt": "r", "secret.txt": "s", "open/a": "a", "closed/b": "b", "to-secret": "->secret.txt"})
 	for name, mode := range map[string]os.FileMode{"secret.txt": 0o600, "closed": 0o700} {
 		path := filepath.Join(root, name)
 		if err := os.Chown(path, 65534, 65534); err != nil {
@@ -38,20 +39,23 @@ func unreadableMake(t *testing.T) (root string) {
 
 // unreadableLists says what is listed of the folder, and of what is not, how it is answered.
 func unreadableLists(t *testing.T, root string) map[string]string {
-	sources := unixSources(t, root)
+	fsys, err := FS(os.DirFS(root))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources := map[string]*FileResolver{"Dir": filesOfDir(t, root), "os.DirFS": fsys, "os.Root": filesOfDir(t, root)}
 	dir, err := os.OpenRoot(root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sources["os.Root"] = filesOfDir(t, root)
 	sources["os.Root"].tree = &jail.OSRoot{Root: dir}
 	defer dir.Close()
 	lists := make(map[string]string)
 	for name, r := range sources {
-		lists[name] = unixAnswer(t, r, "/")
+		lists[name] = resolveString(t, r, resolveGet(t, "/"))
 		for _, hidden := range []string{"/secret.txt", "/closed/", "/to-secret"} {
 			if !strings.Contains(lists[name], hidden[1:]+"\n") {
-				lists[name] += unixAnswer(t, r, hidden) + "\n"
+				lists[name] += resolveString(t, r, resolveGet(t, hidden)) + "\n"
 			}
 		}
 	}

@@ -18,14 +18,14 @@ var _ Logger = (*slog.Logger)(nil)
 
 var (
 	liveFS     = fstest.MapFS{"a.txt": {Data: []byte("hello")}}
-	liveSource = WithResolver(livePath)
+	liveSource = WithResolver(say("hi"))
 )
 
 // A later option wins; those that collect add.
 func TestLaterOptionsWin(t *testing.T) {
 	page := func(context.Context, *Request, int, error) *Response { return nil }
 	p1, p2 := netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")
-	log := &liveLog{}
+	log := slog.New(slog.DiscardHandler)
 	tests := []struct {
 		name string
 		opts []Option
@@ -48,7 +48,7 @@ func TestLaterOptionsWin(t *testing.T) {
 		{"WithHosts adds", []Option{WithHosts("a", "B"), WithHosts(), WithHosts("[::1]")}, func(c *config) any { return []string(c.hosts) }, []string{"a", "b", "[::1]"}},
 		{"WithTrustedProxies adds", []Option{WithTrustedProxies(p1), WithTrustedProxies(), WithTrustedProxies(p2)}, func(c *config) any { return len(c.proxies) }, 2},
 		{"WithTrace adds", []Option{WithTrace(Trace{}), WithTrace(Trace{})}, func(c *config) any { return len(c.traces) }, 2},
-		{"WithLogger", []Option{WithLogger(&liveLog{}), WithLogger(log)}, func(c *config) any { return c.log == Logger(log) }, true},
+		{"WithLogger", []Option{WithLogger(slog.Default()), WithLogger(log)}, func(c *config) any { return c.log == Logger(log) }, true},
 		{"WithLogger, nil is ignored", []Option{WithLogger(log), WithLogger(nil)}, func(c *config) any { return c.log == Logger(log) }, true},
 		{"WithErrorPage", []Option{WithErrorPage(nil), WithErrorPage(page)}, func(c *config) any { return c.errorPage != nil }, true},
 		{"WithErrorPage, nil is ignored", []Option{WithErrorPage(page), WithErrorPage(nil)}, func(c *config) any { return c.errorPage != nil }, true},
@@ -206,6 +206,10 @@ func TestLimitsOfConformance(t *testing.T) {
 		"sidecarMayLag":  sidecarLag == 2*time.Second,
 		"stopPause":      stopWindow == time.Second,
 		"lingerSilence":  maxLingerSilence == 5*time.Second,
+		"firstPause":     firstPause == 5*time.Millisecond,
+		"recovered":      recovered == time.Second,
+		"queueQuiet":     queueQuiet == 50*time.Millisecond,
+		"maxQueueTime":   maxQueueTime == time.Second,
 	} {
 		if !ok {
 			t.Errorf("%s is not what the tests from outside believe", name)

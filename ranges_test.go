@@ -1,9 +1,6 @@
 package rawhttp
 
 import (
-	"errors"
-	"io"
-	"math"
 	"math/big"
 	"math/rand/v2"
 	"regexp"
@@ -15,13 +12,6 @@ import (
 
 	"example.com/rawhttp/internal/wire"
 )
-
-// A contentReaderAt is an io.ReaderAt that must not be read from where it stands.
-type contentReaderAt struct{ io.ReaderAt }
-
-func (contentReaderAt) Read([]byte) (int, error) {
-	panic("an io.ReaderAt is read from where it stands")
-}
 
 // Positions up to the last that there can be: no sum and no product may overflow.
 func TestRangesOfHugeRepresentations(t *testing.T) {
@@ -64,41 +54,6 @@ func TestRangesOfHugeRepresentations(t *testing.T) {
 			t.Errorf("parseRanges(%q, 2^62) = %v, %v, want %v, %v", tt.field, got, ok, tt.want, tt.ok)
 		}
 	}
-
-	resp := Content(Representation{Body: contentReaderAt{contentHuge{}}, Size: most})
-	for field, want := range map[string]string{
-		"bytes=4611686018427387897-": "bytes 4611686018427387897-4611686018427387903/4611686018427387904 7890123",
-		"bytes=-3":                   "bytes 4611686018427387901-4611686018427387903/4611686018427387904 123",
-		"bytes=0-2":                  "bytes 0-2/4611686018427387904 012",
-		"bytes=4611686018427387902-18446744073709551616": "bytes 4611686018427387902-4611686018427387903/4611686018427387904 23",
-	} {
-		got := filesTake(t, contentAsk(t, resp, "GET", "Range: "+field))
-		if shown := got.Fields["Content-Range"] + " " + got.Content; shown != want {
-			t.Errorf("Range: %s of 2^62 bytes: %q, want %q", field, shown, want)
-		}
-	}
-	answer := contentAsk(t, resp, "HEAD")
-	if got := filesTake(t, answer); got.Fields["Content-Length"] != "4611686018427387904" {
-		t.Errorf("HEAD of 2^62 bytes is answered with %q", answer)
-	}
-	for size, want := range map[int64]bool{-2: false, -1: true, 0: true, most: true, most + 1: false, math.MaxInt64: false, math.MinInt64: false} {
-		if err := Content(Representation{Body: contentReaderAt{contentHuge{}}, Size: size}).Err(); (err == nil) != want {
-			t.Errorf("Err of a Content of the size %d is %v, want it to be accepted: %v", size, err, want)
-		}
-	}
-}
-
-// contentHuge is an io.ReaderAt of bytes without end: at each position its last digit.
-type contentHuge struct{}
-
-func (contentHuge) ReadAt(p []byte, off int64) (int, error) {
-	if off < 0 {
-		return 0, errors.New("ReadAt before the beginning")
-	}
-	for i := range p {
-		p[i] = '0' + byte((off%10+int64(i))%10)
-	}
-	return len(p), nil
 }
 
 // What parseRanges says of a Range field is what a plain reading of RFC 9110, section

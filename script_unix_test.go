@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -20,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp/internal/jail"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // A root whose name is given to another folder is served as it was, links too, but its
@@ -28,13 +28,13 @@ func TestScriptRootReplaced(t *testing.T) {
 	t.Parallel()
 	parent := t.TempDir()
 	root := filepath.Join(parent, "root")
-	scriptioWrite(t, filepath.Join(root, "x.sh"), "echo one", 0o644)
-	scriptioWrite(t, filepath.Join(root, "plain.txt"), "plain", 0o644)
+	testkit.WriteFile(t, filepath.Join(root, "x.sh"), "echo one", 0o644)
+	testkit.WriteFile(t, filepath.Join(root, "plain.txt"), "plain", 0o644)
 	if err := os.Symlink("x.sh", filepath.Join(root, "alias.txt")); err != nil {
 		t.Fatal(err)
 	}
 	addrs := map[string]string{}
-	for how, j := range jails(t, root) {
+	for how, j := range testkit.Trees(t, root) {
 		files := filesOfDir(t, root, WithScript(".sh", "sh"))
 		files.tree.Close()
 		files.tree, files.links = j, j
@@ -43,16 +43,16 @@ func TestScriptRootReplaced(t *testing.T) {
 	if err := os.Rename(root, filepath.Join(parent, "old")); err != nil {
 		t.Fatal(err)
 	}
-	scriptioWrite(t, filepath.Join(root, "x.sh"), "echo other", 0o644)
-	scriptioWrite(t, filepath.Join(root, "alias.txt"), "other", 0o644)
+	testkit.WriteFile(t, filepath.Join(root, "x.sh"), "echo other", 0o644)
+	testkit.WriteFile(t, filepath.Join(root, "alias.txt"), "other", 0o644)
 	for how, addr := range addrs {
-		if got := talk(t, addr, scriptioGet("/x.sh")); !strings.HasPrefix(got, "HTTP/1.1 500 ") || strings.Contains(got, "echo") {
+		if got := talk(t, addr, liveGet("/x.sh")); !strings.HasPrefix(got, "HTTP/1.1 500 ") || strings.Contains(got, "echo") {
 			t.Errorf("%s: a script of a folder that was replaced is answered with %q, want 500", how, got)
 		}
-		if got := talk(t, addr, scriptioGet("/alias.txt")); !strings.HasPrefix(got, "HTTP/1.1 404 ") || strings.Contains(got, "echo") {
+		if got := talk(t, addr, liveGet("/alias.txt")); !strings.HasPrefix(got, "HTTP/1.1 404 ") || strings.Contains(got, "echo") {
 			t.Errorf("%s: a link to a script in a folder that was replaced is answered with %q, want 404", how, got)
 		}
-		if got := talk(t, addr, scriptioGet("/plain.txt")); !strings.HasSuffix(got, "\r\n\r\nplain") {
+		if got := talk(t, addr, liveGet("/plain.txt")); !strings.HasSuffix(got, "\r\n\r\nplain") {
 			t.Errorf("%s: a file in a folder that was replaced is answered with %q", how, got)
 		}
 	}
@@ -61,7 +61,7 @@ func TestScriptRootReplaced(t *testing.T) {
 // A link does not reveal a script, whatever its own name is; one to a script that has
 // its extension is run.
 func TestLinksToScripts(t *testing.T) {
-	root := scriptioFolder(t, map[string]string{"s.sh": "echo; echo page", "sub/t.sh": "echo; echo page", "a.txt": "text", "sub/below/a.txt": "text", "s.sh.gz": "packed", "lib.sh/a.txt": "text"})
+	root := testkit.Scripts(t, map[string]string{"s.sh": "echo; echo page", "sub/t.sh": "echo; echo page", "a.txt": "text", "sub/below/a.txt": "text", "s.sh.gz": "packed", "lib.sh/a.txt": "text"})
 	for link, target := range map[string]string{
 		"alias.txt": "s.sh", "alias2.txt": "alias.txt", "sub/up.txt": "../s.sh", "alias.SH": "s.sh",
 		"page.html.gz": "s.sh", "down.txt": "sub/t.sh", "plain.txt": "a.txt", "out.txt": "../s.sh",
@@ -72,7 +72,7 @@ func TestLinksToScripts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for how, j := range jails(t, root) {
+	for how, j := range testkit.Trees(t, root) {
 		files := filesOfDir(t, root, WithScript(".sh", "sh"))
 		files.tree.Close()
 		files.tree, files.links = j, j
@@ -82,7 +82,7 @@ func TestLinksToScripts(t *testing.T) {
 	if err := os.Chtimes(filepath.Join(root, "a.txt"), old, old); err != nil { // so that its sidecars are no older
 		t.Fatal(err)
 	}
-	addr := scriptioServe(t, root, WithPrecompressed("gzip"))
+	_, addr := listen(t, WithRoot(root), WithDate(false), WithScript(".sh", "sh"), WithPrecompressed("gzip"))
 	for codings, want := range map[string]string{"gzip": "text", "gzip, identity;q=0": "406 Not Acceptable\n"} {
 		_, got := splitHead(talk(t, addr, "GET /a.txt HTTP/1.1\r\nHost: example.test\r\nAccept-Encoding: "+codings+"\r\n\r\n"))
 		if got != want {
@@ -93,13 +93,13 @@ func TestLinksToScripts(t *testing.T) {
 
 func scriptioLinks(t *testing.T, files Option) {
 	_, addr := listen(t, files)
-	listed := talk(t, addr, scriptioGet("/")) + talk(t, addr, scriptioGet("/sub/"))
+	listed := talk(t, addr, liveGet("/")) + talk(t, addr, liveGet("/sub/"))
 	for name, want := range map[string]string{
 		"/alias.txt": "404 Not Found", "/alias2.txt": "404 Not Found", "/sub/up.txt": "404 Not Found", "/alias.SH": "\npage",
 		"/page.html.gz": "404 Not Found", "/down.txt": "404 Not Found", "/plain.txt": "text", "/out.txt": "404 Not Found",
 		"/folder/x.txt": "404 Not Found", "/folder/a.txt": "text", "/sub/y.txt": "404 Not Found", "/far.txt": "404 Not Found", "/packed.bin": "404 Not Found",
 	} {
-		answer := talk(t, addr, scriptioGet(name))
+		answer := talk(t, addr, liveGet(name))
 		_, content, _ := strings.Cut(answer, "\r\n\r\n")
 		if strings.TrimSuffix(content, "\n") != want {
 			t.Errorf("GET %s is answered with %q, want %q", name, content, want)
@@ -108,7 +108,7 @@ func scriptioLinks(t *testing.T, files Option) {
 			t.Errorf("%s is listed: %v, want %v", name, got, want)
 		}
 	}
-	if answer := talk(t, addr, scriptioGet("/lib/")); !strings.HasSuffix(answer, "\r\n\r\na.txt\n") || !strings.Contains(listed, "lib/\n") {
+	if answer := talk(t, addr, liveGet("/lib/")); !strings.HasSuffix(answer, "\r\n\r\na.txt\n") || !strings.Contains(listed, "lib/\n") {
 		t.Errorf("a link to a folder that is named as a script is answered with %q, and listed in %q", answer, listed)
 	}
 }
@@ -116,17 +116,17 @@ func scriptioLinks(t *testing.T, files Option) {
 // What is refused, or only looked at, is closed at once, by us and not by the collector.
 func TestLinksLeaveNothingOpen(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
-	root := scriptioFolder(t, map[string]string{"s.sh": "echo", "a.txt": "a"})
+	root := testkit.Scripts(t, map[string]string{"s.sh": "echo", "a.txt": "a"})
 	for link, target := range map[string]string{"alias.txt": "s.sh", "plain.txt": "a.txt"} {
 		if err := os.Symlink(target, filepath.Join(root, link)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for how, j := range jails(t, root) {
+	for how, j := range testkit.Trees(t, root) {
 		files := filesOfDir(t, root, WithScript(".sh", "sh"))
 		files.tree.Close()
 		files.tree, files.links = j, j
-		before := liveDescriptors()
+		before := testkit.Descriptors()
 		for range 100 {
 			if _, err := files.Resolve(t.Context(), resolveGet(t, "/alias.txt")); !errors.Is(err, fs.ErrNotExist) {
 				t.Fatalf("%s: a link to a script is answered with %v", how, err)
@@ -135,7 +135,7 @@ func TestLinksLeaveNothingOpen(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if after := liveDescriptors(); after >= before+100 {
+		if after := testkit.Descriptors(); after >= before+100 {
 			t.Errorf("%s: %d descriptors are open after 100 requests, %d before", how, after, before)
 		}
 	}
@@ -152,7 +152,7 @@ func (r readlinkFails) Readlink(string) (string, error) { return "", r.err }
 // Where it cannot be told whether a file is a link to a script it is not served, and what
 // the system is short of is no 404.
 func TestLinksThatCannotBeRead(t *testing.T) {
-	files := filesOfDir(t, scriptioFolder(t, map[string]string{"a.txt": "a"}), WithScript(".sh", "sh"))
+	files := filesOfDir(t, testkit.Scripts(t, map[string]string{"a.txt": "a"}), WithScript(".sh", "sh"))
 	for err, want := range map[error]int{syscall.EMFILE: 503, os.ErrClosed: 503, syscall.EIO: 500, syscall.EACCES: 403, syscall.ENOENT: 404, syscall.EINVAL: 200} {
 		files.links = readlinkFails{files.links, err}
 		resp, got := files.Resolve(t.Context(), resolveGet(t, "/a.txt"))
@@ -227,25 +227,25 @@ func TestScriptInheritsNothing(t *testing.T) {
 			t.Fatalf("descriptor %d of the server: %d bytes, %v, want the secret", fd, n, err)
 		}
 	}
-	root := scriptioFolder(t, map[string]string{
+	root := testkit.Scripts(t, map[string]string{
 		"shell.sh": "echo; for n in 3 4 5 6 7 8 9; do (eval \"cat <&$n\") 2>&1; done; echo end",
 		"self.cgi": "#!/bin/sh\necho; for n in 3 4 5 6 7 8 9; do (eval \"cat <&$n\") 2>&1; done; echo end",
 		"ls.fds":   "",
 	})
 	check := func(what string) {
-		opts := []Option{WithScript(".cgi")}
+		opts := []Option{WithRoot(root), WithDate(false), WithScript(".sh", "sh"), WithScript(".cgi")}
 		if runtime.GOOS == "linux" {
 			opts = append(opts, WithScript(".fds", "ls", "/proc/self/fd"))
 		}
-		addr := scriptioServe(t, root, opts...)
+		_, addr := listen(t, opts...)
 		for _, target := range []string{"/shell.sh", "/self.cgi"} {
-			_, got := splitHead(scriptioWhole(t, talk(t, addr, scriptioGet(target))))
+			_, got := splitHead(talk(t, addr, "GET "+target+" HTTP/1.0\r\n\r\n"))
 			if strings.Contains(got, secret) || !strings.HasSuffix(got, "end\n") {
 				t.Errorf("%s: %s has printed %q, want no secret", what, target, got)
 			}
 		}
 		if runtime.GOOS == "linux" {
-			_, got := splitHead(talk(t, addr, scriptioGet("/ls.fds")))
+			_, got := splitHead(talk(t, addr, liveGet("/ls.fds")))
 			if _, got, _ = strings.Cut(got, "/proc/self/fd:\n"); got != "0\n1\n2\n3\n" { // 3 is ls's own
 				t.Errorf("%s: descriptors of a script: %q, want 0, 1 and 2", what, got)
 			}
@@ -261,131 +261,4 @@ func TestScriptInheritsNothing(t *testing.T) {
 		defer syscall.Close(fd)
 	}
 	check("made by a system call")
-}
-
-// scriptioFolder makes a folder with the files. Those that begin with "#!" can be
-// executed.
-func scriptioFolder(t testing.TB, files map[string]string) (root string) {
-	t.Helper()
-	root = t.TempDir()
-	for name, content := range files {
-		mode := fs.FileMode(0o644)
-		if strings.HasPrefix(content, "#!") {
-			mode = 0o755
-		}
-		scriptioWrite(t, filepath.Join(root, name), content, mode)
-	}
-	return root
-}
-
-// scriptioWrite writes a file. No process is started meanwhile, which would have it
-// open for writing too: the system runs no such file.
-func scriptioWrite(t testing.TB, name, content string, mode fs.FileMode) {
-	t.Helper()
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	err := os.MkdirAll(filepath.Dir(name), 0o755)
-	if err == nil {
-		err = os.WriteFile(name, []byte(content), 0o644)
-	}
-	if err == nil {
-		err = os.Chmod(name, mode)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// scriptioGet is the head of a plain GET.
-func scriptioGet(target string) string {
-	return "GET " + target + " HTTP/1.1\r\nHost: example.test\r\n\r\n"
-}
-
-// scriptioServe serves a folder whose .sh files are run by sh, without Date.
-func scriptioServe(t testing.TB, root string, opts ...Option) (addr string) {
-	t.Helper()
-	_, addr = listen(t, append([]Option{WithRoot(root), WithDate(false), WithScript(".sh", "sh")}, opts...)...)
-	return addr
-}
-
-// scriptioWhole returns a response as if its content had come with a length, however
-// it did.
-func scriptioWhole(t testing.TB, answer string) string {
-	t.Helper()
-	head, rest := splitHead(answer)
-	if !strings.Contains(head, "\r\nTransfer-Encoding: chunked\r\n") {
-		return answer
-	}
-	var content strings.Builder
-	for {
-		line, data, ok := strings.Cut(rest, "\r\n")
-		n, err := strconv.ParseUint(line, 16, 31)
-		if !ok || err != nil || uint64(len(data)) < n+2 || data[n:n+2] != "\r\n" {
-			t.Errorf("the answer has a malformed or cut chunk: %.200q", rest)
-			return answer
-		}
-		content.WriteString(data[:n])
-		if rest = data[n+2:]; n == 0 {
-			break
-		}
-	}
-	if rest != "" {
-		t.Errorf("after the answer is %.200q", rest)
-	}
-	return strings.Replace(head, "Transfer-Encoding: chunked", "Content-Length: "+strconv.Itoa(content.Len()), 1) + content.String()
-}
-
-// unixSecret is what no answer may have in it.
-const unixSecret = "SECRET"
-
-// unixMake makes a folder with a tree in it, and its parent with a secret. A value
-// that begins with "->" makes a symbolic link; a name that ends in a slash a
-// folder.
-func unixMake(t testing.TB, tree map[string]string) (root string) {
-	t.Helper()
-	parent := t.TempDir()
-	root = filepath.Join(parent, "root")
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, dir := range []string{root, root + "-secret", filepath.Join(parent, "out")} {
-		must(os.Mkdir(dir, 0o755))
-		if dir != root {
-			must(os.WriteFile(filepath.Join(dir, "secret.txt"), []byte(unixSecret), 0o644))
-		}
-	}
-	must(os.WriteFile(filepath.Join(parent, "secret.txt"), []byte(unixSecret), 0o644))
-	for name, content := range tree {
-		path := filepath.Join(root, name)
-		must(os.MkdirAll(filepath.Dir(path), 0o755))
-		target, isLink := strings.CutPrefix(content, "->")
-		switch {
-		case strings.HasSuffix(name, "/"):
-			must(os.MkdirAll(path, 0o755))
-		case isLink:
-			must(os.Symlink(strings.ReplaceAll(target, "ROOT", root), path))
-		default:
-			must(os.WriteFile(path, []byte(content), 0o644))
-		}
-	}
-	return root
-}
-
-// unixSources serve one folder with Dir and with FS.
-func unixSources(t testing.TB, root string, opts ...FileOption) map[string]*FileResolver {
-	t.Helper()
-	fsys, err := FS(os.DirFS(root), opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return map[string]*FileResolver{"Dir": filesOfDir(t, root, opts...), "os.DirFS": fsys}
-}
-
-// unixAnswer describes what GET of the target returns.
-func unixAnswer(t testing.TB, r Resolver, target string) string {
-	t.Helper()
-	return resolveString(t, r, resolveGet(t, target))
 }

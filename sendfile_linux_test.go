@@ -9,53 +9,18 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"reflect"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
+
+	"example.com/rawhttp/internal/testkit"
 )
 
 // sendfileRefused serves one connection on a thread on which a system call fails, and
 // returns what the client reads.
 func sendfileRefused(t *testing.T, s *Server, call uintptr, errno syscall.Errno, request string) string {
 	t.Helper()
-	return sendfileRefusedTo(t, s, call, errno, request, io.ReadAll)
-}
-
-func sendfileRefusedTo(t *testing.T, s *Server, call uintptr, errno syscall.Errno, request string, read func(io.Reader) ([]byte, error)) string {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	c, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	nc, err := ln.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // and never unlocks it
-		if err := jailRefuse(call, errno); err != nil {
-			nc.Close()
-			done <- err
-			return
-		}
-		s.ServeConn(context.Background(), nc)
-		done <- nil
-	}()
-	io.WriteString(c, request)
-	c.(*net.TCPConn).CloseWrite()
-	b, _ := read(c)
-	if err := <-done; err != nil {
-		t.Skip("no filters here:", err)
-	}
-	return string(b)
+	return testkit.AnswerWithoutCall(t, func(c net.Conn) { s.ServeConn(context.Background(), c) }, call, errno, request, io.ReadAll)
 }
 
 // Large files leave by sendfile, in either jail: where that fails so does the answer.
@@ -67,7 +32,7 @@ func TestLargeFilesLeaveBySendfile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for how, j := range jails(t, root) {
+	for how, j := range testkit.Trees(t, root) {
 		files := filesOfDir(t, root)
 		files.tree.Close()
 		files.tree = j
@@ -155,7 +120,7 @@ func lowatOf(t *testing.T, tcp *net.TCPConn) (n int) {
 // below.
 func TestNotSentLowatBelowWrappers(t *testing.T) {
 	t.Parallel()
-	config := liveTLS(t)
+	config := testkit.TLSConfig(t)
 	for name, wrap := range map[string]func(net.Conn) net.Conn{
 		"TLS":                     func(c net.Conn) net.Conn { return tls.Server(c, config) },
 		"a wrapper that says it":  func(c net.Conn) net.Conn { return tellingConn{c} },
@@ -181,9 +146,10 @@ func TestNotSentLowatBelowWrappers(t *testing.T) {
 				seen <- lowatOf(t, below.(*net.TCPConn))
 				return Text(200, strings.Repeat("x", 200_000)), nil
 			})
-			c := liveServe(t, client, server, WithResolver(resolver))
+			s := newServer(t, WithResolver(resolver))
+			go s.ServeConn(t.Context(), server)
 			io.WriteString(client, liveGet("/")+liveGet("/", "Connection: close"))
-			<-c.ended
+			io.Copy(io.Discard, client)
 			if before, behind := <-seen, <-seen; before == notSentLowatLocal || behind != notSentLowatLocal {
 				t.Errorf("TCP_NOTSENT_LOWAT is %d before a large response and %d after it, want %d only after it", before, behind, notSentLowatLocal)
 			}
@@ -195,38 +161,3 @@ func TestNotSentLowatBelowWrappers(t *testing.T) {
 type tellingConn struct{ net.Conn }
 
 func (c tellingConn) NetConn() net.Conn { return c.Conn }
-
-// jailRefuse has a system call answered with errno on the thread that calls.
-func jailRefuse(call uintptr, errno syscall.Errno) error {
-	const (
-		load, jumpEqual, give      = 0x20, 0x15, 0x06 // linux/bpf_common.h
-		allow, refuse              = 0x7fff0000, 0x00050000
-		setNoNewPrivs, setFilter   = 38, 22 // prctl(2)
-		modeFilter                 = 2
-		offsetOfNumber, next, skip = 0, 0, 1
-	)
-	type instruction struct {
-		code     uint16
-		yes, no  uint8
-		constant uint32
-	}
-	program := []instruction{
-		{load, 0, 0, offsetOfNumber},
-		{jumpEqual, next, skip, uint32(call)},
-		{give, 0, 0, refuse | uint32(errno)},
-		{give, 0, 0, allow},
-	}
-	filter := &struct {
-		n       uint16
-		program *instruction
-	}{uint16(len(program)), &program[0]}
-	if _, _, errno := syscall.Syscall6(syscall.SYS_PRCTL, setNoNewPrivs, 1, 0, 0, 0, 0); errno != 0 {
-		return errno
-	}
-	_, _, refused := syscall.Syscall(syscall.SYS_PRCTL, setFilter, modeFilter, reflect.ValueOf(filter).Pointer())
-	runtime.KeepAlive(filter)
-	if refused != 0 {
-		return refused
-	}
-	return nil
-}

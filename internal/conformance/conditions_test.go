@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // The representation that conditions are asked of, and the time that the tests take
@@ -50,7 +51,7 @@ func contentStatus(t testing.TB, answer string) int {
 	t.Helper()
 	var status int
 	if _, err := fmt.Sscanf(answer, "HTTP/1.1 %d ", &status); err != nil {
-		t.Errorf("answer %q: %v", bodyCut(answer), err)
+		t.Errorf("answer %q: %v", testkit.Shorten(answer), err)
 	}
 	return status
 }

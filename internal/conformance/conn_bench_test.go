@@ -2,47 +2,19 @@ package conformance_test
 
 import (
 	"context"
-	"io"
-	"net"
 	"strings"
 	"testing"
 	"time"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
-
-// A repeatingConn is a connection on which the same requests come again and again.
-type repeatingConn struct {
-	net.Conn
-	requests string // what one Read returns
-	reads    int    // how often it does
-	answered int    // bytes
-}
-
-func (c *repeatingConn) Read(p []byte) (int, error) {
-	if c.reads == 0 {
-		return 0, io.EOF
-	}
-	c.reads--
-	return copy(p, c.requests), nil
-}
-
-func (c *repeatingConn) Write(p []byte) (int, error) {
-	c.answered += len(p)
-	return len(p), nil
-}
-
-func (c *repeatingConn) Close() error                     { return nil }
-func (c *repeatingConn) LocalAddr() net.Addr              { return &net.TCPAddr{} }
-func (c *repeatingConn) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
-func (c *repeatingConn) SetReadDeadline(time.Time) error  { return nil }
-func (c *repeatingConn) SetWriteDeadline(time.Time) error { return nil }
 
 const benchmarkGet = "GET / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n"
 
 // benchmarkConn serves n batches of requests.
 func benchmarkConn(s *rawhttp.Server, batch string, n int) {
-	s.ServeConn(context.Background(), &repeatingConn{requests: batch, reads: n})
+	s.ServeConn(context.Background(), &testkit.RepeatingConn{Requests: batch, Reads: n})
 }
 
 func benchmarkHello() rawhttp.Resolver {
@@ -71,7 +43,7 @@ func BenchmarkText(b *testing.B) {
 }
 
 type countedDeadlines struct {
-	*repeatingConn
+	*testkit.RepeatingConn
 	read, write int
 }
 
@@ -81,7 +53,7 @@ func (c *countedDeadlines) SetWriteDeadline(time.Time) error { c.write++; return
 // A deadline that is too early stays until it fires, so most requests set none.
 func TestDeadlinesAreLeft(t *testing.T) {
 	s := newServer(t, rawhttp.WithResolver(benchmarkHello()))
-	c := &countedDeadlines{repeatingConn: &repeatingConn{requests: benchmarkGet, reads: 1000}}
+	c := &countedDeadlines{RepeatingConn: &testkit.RepeatingConn{Requests: benchmarkGet, Reads: 1000}}
 	s.ServeConn(context.Background(), c)
 	if c.read > 3 || c.write > 3 {
 		t.Errorf("1000 requests set %d read deadlines and %d write deadlines, want one or two", c.read, c.write)

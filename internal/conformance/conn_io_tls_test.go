@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // A liveSlowConn is read by 1000 bytes each 100 ms at most.
@@ -42,7 +43,7 @@ func liveServeTLS(t *testing.T, config *tls.Config, wrap func(net.Conn) net.Conn
 
 // A TLS connection cannot write after a deadline has passed, so early deadlines must not stay.
 func TestTLSAnswersFarApart(t *testing.T) {
-	config := liveTLS(t)
+	config := testkit.TLSConfig(t)
 	for _, apart := range []time.Duration{time.Second, 29 * time.Second, 31 * time.Second, 59 * time.Second} {
 		bubble(t, func(t *testing.T) {
 			c := liveServeTLS(t, config, nil, rawhttp.WithResolver(livePath))
@@ -62,7 +63,7 @@ func TestTLSAnswersFarApart(t *testing.T) {
 
 // A client that reads 10 kB/s is never cut, also where TLS is in front.
 func TestTLSSlowReaderIsNotCut(t *testing.T) {
-	config := liveTLS(t)
+	config := testkit.TLSConfig(t)
 	text := strings.Repeat("0123456789", 100_000)
 	resolvers := map[string]rawhttp.Resolver{
 		"large": say(text),
@@ -96,7 +97,7 @@ var hidingTLS = map[string]func(net.Conn) net.Conn{
 // A client that takes little at once is not cut where a wrapper hides that there is TLS,
 // whose Write must not meet a deadline before the limit.
 func TestHiddenTLSSlowReaderIsNotCut(t *testing.T) {
-	config := liveTLS(t)
+	config := testkit.TLSConfig(t)
 	text := strings.Repeat("x", 1<<20)
 	for name, hide := range hidingTLS {
 		t.Run(name, func(t *testing.T) {
@@ -121,7 +122,7 @@ func TestHiddenTLSSlowReaderIsNotCut(t *testing.T) {
 
 // A client that takes nothing is cut, also if a write has moved some bytes first.
 func TestTLSWriteStall(t *testing.T) {
-	config := liveTLS(t)
+	config := testkit.TLSConfig(t)
 	for name, hide := range hidingTLS {
 		for _, buffer := range []int{1, 5000, 100_000} {
 			t.Run(name, func(t *testing.T) {
@@ -150,7 +151,7 @@ func TestTLSWriteStall(t *testing.T) {
 
 // The time of the first head begins at the accept, so a TLS handshake counts.
 func TestTLSHandshakeTime(t *testing.T) {
-	config := liveTLS(t)
+	config := testkit.TLSConfig(t)
 	hello := liveHello(t, config)
 	tests := []struct {
 		name string
@@ -208,7 +209,7 @@ func (c *liveHeard) Read(p []byte) (int, error) {
 // A connection that ends gracefully says so in TLS (RFC 8446, section 6.1): else it could
 // have been cut.
 func TestTLSIdleConnectionSaysGoodbye(t *testing.T) {
-	config := liveTLS(t)
+	config := testkit.TLSConfig(t)
 	bubble(t, func(t *testing.T) {
 		client, server := livePair()
 		below := &liveHeard{Conn: client}
@@ -231,7 +232,7 @@ func TestTLSIdleConnectionSaysGoodbye(t *testing.T) {
 
 // A client beyond WithMaxConns that is silent during the TLS handshake is limited as well.
 func TestTLSRefusedConnectionIsSilent(t *testing.T) {
-	config := liveTLS(t)
+	config := testkit.TLSConfig(t)
 	bubble(t, func(t *testing.T) {
 		s, ln, served := liveServing(t, rawhttp.WithMaxConns(1), rawhttp.WithResolver(livePaths))
 		ln.dial(t).say(liveGet("/?1h"))

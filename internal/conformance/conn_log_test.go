@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // The log has the status that the client gets, whatever a resolver makes of an error of
@@ -93,7 +94,7 @@ func TestPanicsWithoutLogger(t *testing.T) {
 	os.Stderr = w
 	defer func() { os.Stderr = before }()
 	panics := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { panic("something is wrong") })
-	for _, opts := range [][]rawhttp.Option{{rawhttp.WithResolver(panics)}, {rawhttp.WithResolver(panics), rawhttp.WithLogger(quietLogger{})}} {
+	for _, opts := range [][]rawhttp.Option{{rawhttp.WithResolver(panics)}, {rawhttp.WithResolver(panics), rawhttp.WithLogger(testkit.QuietLogger{})}} {
 		s, err := rawhttp.New(opts...)
 		if err != nil {
 			t.Fatal(err)
@@ -121,7 +122,7 @@ func TestPanicsWithoutLogger(t *testing.T) {
 
 // Failed TLS handshakes are logged too.
 func TestLogOfTLS(t *testing.T) {
-	config := liveTLS(t)
+	config := testkit.TLSConfig(t)
 	tests := []struct {
 		name  string
 		do    func(client net.Conn)
@@ -157,7 +158,7 @@ func TestLogOfTLS(t *testing.T) {
 // A listener that offers h2 is a mistake that the log names, once.
 func TestLogOfHTTP2(t *testing.T) {
 	const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-	config := liveTLS(t)
+	config := testkit.TLSConfig(t)
 	bubble(t, func(t *testing.T) {
 		var log liveLog
 		s, ln, served := liveServing(t, rawhttp.WithResolver(livePath), rawhttp.WithLogger(&log))

@@ -13,29 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
-
-// A liveCounted keeps what each Write was given.
-type liveCounted struct {
-	net.Conn
-	mu     sync.Mutex
-	writes []string
-}
-
-func (c *liveCounted) Write(p []byte) (int, error) {
-	c.mu.Lock()
-	c.writes = append(c.writes, string(p))
-	c.mu.Unlock()
-	return c.Conn.Write(p)
-}
-
-func (c *liveCounted) taken() []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	w := c.writes
-	c.writes = nil
-	return w
-}
 
 // RFC 9112, section 9.3.2: a server "MUST send the corresponding responses in the
 // same order that the requests were received".
@@ -96,13 +75,13 @@ func TestPipelinedRequests(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				client, server := net.Pipe()
-				counted := &liveCounted{Conn: server}
+				counted := &testkit.RecordingConn{Conn: server}
 				c := liveServe(t, client, counted, rawhttp.WithResolver(livePath))
 				c.say(tt.in)
 				if diff := cmp.Diff(tt.want, c.heard()); diff != "" {
 					t.Errorf("answers to %q (-want +got):\n%s\nwhy: %s", tt.in, diff, tt.why)
 				}
-				if n := len(counted.taken()); n != 1 {
+				if n := len(counted.Writes()); n != 1 {
 					t.Errorf("the answers to %q left in %d writes, want 1", tt.in, n)
 				}
 			})

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // Whoever waits on the context of a request learns at once that the client has closed its
@@ -79,7 +80,7 @@ func TestContextEndsBehindUnreadContent(t *testing.T) {
 	}
 	noNewGoroutines(t)
 	type conns = func(c *net.TCPConn) net.Conn
-	config := liveTLS(t)
+	config := testkit.TLSConfig(t)
 	kinds := map[string]struct{ server, client conns }{
 		"TCP":         {func(c *net.TCPConn) net.Conn { return c }, func(c *net.TCPConn) net.Conn { return c }},
 		"TLS":         {func(c *net.TCPConn) net.Conn { return tls.Server(c, config) }, func(c *net.TCPConn) net.Conn { return tls.Client(c, config) }},

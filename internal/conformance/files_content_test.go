@@ -19,6 +19,7 @@ import (
 	"example.com/rawhttp/internal/jail"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // filesWrite writes a file into a new folder and returns both paths.
@@ -92,7 +93,7 @@ func TestFilesOfAnySize(t *testing.T) {
 					answer = rest[size:]
 				}
 				if answer != "" {
-					t.Errorf("%q follows two answers", bodyCut(answer))
+					t.Errorf("%q follows two answers", testkit.Shorten(answer))
 				}
 			})
 		}
@@ -107,15 +108,15 @@ func TestLargeContentLeavesWithItsHead(t *testing.T) {
 	files := filesOfDir(t, dir)
 	bubble(t, func(t *testing.T) {
 		client, server := net.Pipe()
-		counted := &liveCounted{Conn: server}
+		counted := &testkit.RecordingConn{Conn: server}
 		c := liveServe(t, client, counted, rawhttp.WithResolver(rawhttp.First(rawhttp.Mount("/next", livePath), files)))
 		c.say(liveGet("/next") + liveGet("/a.bin"))
 		answer := c.heard()
 		heads, whole := strings.CutSuffix(answer, content)
 		if !whole || !strings.HasPrefix(heads, liveOK("/")) {
-			t.Fatalf("answers %q, want that of /next and the file", bodyCut(answer))
+			t.Fatalf("answers %q, want that of /next and the file", testkit.Shorten(answer))
 		}
-		if got, want := counted.taken()[0], heads+content[:sentWithHead]; got != want {
+		if got, want := counted.Writes()[0], heads+content[:sentWithHead]; got != want {
 			t.Errorf("the first write has %d bytes, want the %d of the heads and of the first content", len(got), len(want))
 		}
 	})
@@ -186,7 +187,7 @@ func TestFileThatChangesWhileItIsSent(t *testing.T) {
 				case tt.wantWhole && !strings.HasPrefix(rest, content[:tt.size]):
 					t.Errorf("%d bytes follow the head, want the first %d of the file", len(rest), tt.size)
 				case tt.wantWhole && !strings.HasPrefix(rest[tt.size:], "HTTP/1.1 200 OK\r\n"):
-					t.Errorf("%q follows the content, want the answer to the next request", bodyCut(rest[tt.size:]))
+					t.Errorf("%q follows the content, want the answer to the next request", testkit.Shorten(rest[tt.size:]))
 				}
 			})
 		}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // Where a file resolver has nothing, First goes on.
@@ -32,7 +33,7 @@ func TestFirstOfFileResolver(t *testing.T) {
 			for _, tt := range tests {
 				req := requestOf(t, tt.request+" HTTP/1.1\r\nHost: a\r\n\r\n")
 				if got := resolveString(t, r, req); got != tt.want {
-					t.Errorf("%s is answered with %q, want %q", bodyCut(tt.request), got, tt.want)
+					t.Errorf("%s is answered with %q, want %q", testkit.Shorten(tt.request), got, tt.want)
 				}
 			}
 		})

@@ -8,18 +8,8 @@ import (
 	"time"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
-
-// rootMake makes a folder with a file f.
-func rootMake(t testing.TB, dir, content string) {
-	t.Helper()
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "f"), []byte(content), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // A root that was removed is not waited for: nothing is found in it any more.
 func TestRemovedRootIsFollowedAtOnce(t *testing.T) {
@@ -28,7 +18,7 @@ func TestRemovedRootIsFollowedAtOnce(t *testing.T) {
 	}
 	for _, opts := range [][]rawhttp.FileOption{nil, {rawhttp.WithPrecompressed("gzip")}} {
 		dir := filepath.Join(t.TempDir(), "v1")
-		rootMake(t, dir, "old")
+		testkit.WriteFile(t, filepath.Join(dir, "f"), "old", 0o644)
 		r := filesOfDir(t, dir, opts...)
 		for range 3 {
 			for _, content := range []string{"1", "2", "3"} {
@@ -38,7 +28,7 @@ func TestRemovedRootIsFollowedAtOnce(t *testing.T) {
 				if got := resolveString(t, r, resolveGet(t, "/f")); got != "not mine" {
 					t.Errorf("while there is no root the file is %q", got)
 				}
-				rootMake(t, dir, content)
+				testkit.WriteFile(t, filepath.Join(dir, "f"), content, 0o644)
 				if got := resolveString(t, r, resolveGet(t, "/f")); got != content {
 					t.Errorf("when the root is there again the file is %q, want %q", got, content)
 				}
@@ -56,7 +46,7 @@ func TestScriptsWhileTheRootIsReplaced(t *testing.T) {
 	}
 	dir := filepath.Join(t.TempDir(), "v1")
 	script := func(dir, content string) {
-		rootMake(t, dir, "")
+		testkit.WriteFile(t, filepath.Join(dir, "f"), "", 0o644)
 		if err := os.WriteFile(filepath.Join(dir, "a.sh"), []byte("echo "+content), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -89,7 +79,7 @@ func TestScriptsWhileTheirRootIsReplaced(t *testing.T) {
 	}
 	dir := filepath.Join(t.TempDir(), "v1")
 	for _, name := range []string{dir, dir + ".2"} {
-		rootMake(t, name, "")
+		testkit.WriteFile(t, filepath.Join(name, "f"), "", 0o644)
 		if err := os.WriteFile(filepath.Join(name, "a.sh"), []byte("echo out"), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // The tree that every source of files serves in TestFileResolver.
@@ -230,7 +231,7 @@ func filesTake(t testing.TB, answer string) filesAnswer {
 	lines := strings.Split(strings.TrimSuffix(head, "\r\n\r\n"), "\r\n")
 	status, ok := strings.CutPrefix(lines[0], "HTTP/1.1 ")
 	if !ok {
-		t.Fatalf("answer %q is no response", bodyCut(answer))
+		t.Fatalf("answer %q is no response", testkit.Shorten(answer))
 	}
 	a := filesAnswer{status, make(map[string]string), content}
 	for _, line := range lines[1:] {

@@ -15,46 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
-
-// unixSecret is what no answer may have in it.
-const unixSecret = "SECRET"
-
-// unixMake makes a folder with a tree in it, and its parent with a secret. A value
-// that begins with "->" makes a symbolic link; a name that ends in a slash a
-// folder.
-func unixMake(t testing.TB, tree map[string]string) (root string) {
-	t.Helper()
-	parent := t.TempDir()
-	root = filepath.Join(parent, "root")
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, dir := range []string{root, root + "-secret", filepath.Join(parent, "out")} {
-		must(os.Mkdir(dir, 0o755))
-		if dir != root {
-			must(os.WriteFile(filepath.Join(dir, "secret.txt"), []byte(unixSecret), 0o644))
-		}
-	}
-	must(os.WriteFile(filepath.Join(parent, "secret.txt"), []byte(unixSecret), 0o644))
-	for name, content := range tree {
-		path := filepath.Join(root, name)
-		must(os.MkdirAll(filepath.Dir(path), 0o755))
-		target, isLink := strings.CutPrefix(content, "->")
-		switch {
-		case strings.HasSuffix(name, "/"):
-			must(os.MkdirAll(path, 0o755))
-		case isLink:
-			must(os.Symlink(strings.ReplaceAll(target, "ROOT", root), path))
-		default:
-			must(os.WriteFile(path, []byte(content), 0o644))
-		}
-	}
-	return root
-}
 
 // unixSources serve one folder with Dir and with FS.
 func unixSources(t testing.TB, root string, opts ...rawhttp.FileOption) map[string]*rawhttp.FileResolver {
@@ -75,7 +37,7 @@ func unixAnswer(t testing.TB, r rawhttp.Resolver, target string) string {
 // Opening a FIFO may block and a device may do anything, so neither is found.
 // Nothing here waits for anything, so a test that hangs has found a bug.
 func TestSpecialFilesAreNotThere(t *testing.T) {
-	root := unixMake(t, map[string]string{
+	root := testkit.Folder(t, map[string]string{
 		"plain.txt": "plain", "folder/": "", "to-fifo": "->fifo", "to-socket": "->s", "folder/index.html.d": "",
 	})
 	for _, name := range []string{"fifo", "folder/index.html"} {
@@ -110,7 +72,7 @@ func TestSpecialFilesAreNotThere(t *testing.T) {
 
 // A FIFO with a writer, which could be opened, is not found either, and is not read.
 func TestFIFOWithAWriterIsNotThere(t *testing.T) {
-	root := unixMake(t, nil)
+	root := testkit.Folder(t, nil)
 	path := filepath.Join(root, "fifo")
 	if err := syscall.Mkfifo(path, 0o666); err != nil {
 		t.Fatal(err)
@@ -138,11 +100,11 @@ func TestDevicesAreNotThere(t *testing.T) {
 	for name, r := range unixSources(t, "/dev") {
 		for _, target := range []string{"/null", "/zero", "/random", "/tty", "/null/"} {
 			if got := unixAnswer(t, r, target); got != "not mine" && got != "error 403" {
-				t.Errorf("%s: GET %s of /dev is answered with %q, want 404", name, target, bodyCut(got))
+				t.Errorf("%s: GET %s of /dev is answered with %q, want 404", name, target, testkit.Shorten(got))
 			}
 		}
 		if got := unixAnswer(t, r, "/null"); got != "not mine" {
-			t.Errorf("%s: GET /null of /dev is answered with %q, want 404", name, bodyCut(got))
+			t.Errorf("%s: GET /null of /dev is answered with %q, want 404", name, testkit.Shorten(got))
 		}
 		for line := range strings.Lines(unixAnswer(t, r, "/")) {
 			if line == "null\n" || line == "zero\n" {
@@ -150,7 +112,7 @@ func TestDevicesAreNotThere(t *testing.T) {
 			}
 		}
 	}
-	root := unixMake(t, map[string]string{"null": "->/dev/null", "up": "->../../../../../../../../../../dev/null"})
+	root := testkit.Folder(t, map[string]string{"null": "->/dev/null", "up": "->../../../../../../../../../../dev/null"})
 	for name, r := range unixSources(t, root) {
 		for _, target := range []string{"/null", "/up"} {
 			if got := unixAnswer(t, r, target); got != "not mine" {
@@ -164,7 +126,7 @@ func TestDevicesAreNotThere(t *testing.T) {
 }
 
 func TestSymbolicLinks(t *testing.T) {
-	root := unixMake(t, map[string]string{
+	root := testkit.Folder(t, map[string]string{
 		"a.txt": "a", "sub/b.txt": "b", "sub/index.html": "index", "sub/deep/c.txt": "c",
 
 		"to-a":          "->a.txt",
@@ -236,7 +198,7 @@ func TestSymbolicLinks(t *testing.T) {
 
 	// A link may name an index file, and may not make one of what is outside.
 	for link, want := range map[string]string{"a.txt": "a", "../secret.txt": "index.html.d\n", "index.html": "index.html.d\n"} {
-		root := unixMake(t, map[string]string{"a.txt": "", "index/index.html": "->" + link, "index/a.txt": "a", "index/index.html.d": ""})
+		root := testkit.Folder(t, map[string]string{"a.txt": "", "index/index.html": "->" + link, "index/a.txt": "a", "index/index.html.d": ""})
 		if want != "a" {
 			os.Remove(filepath.Join(root, "index/a.txt"))
 		}
@@ -248,7 +210,7 @@ func TestSymbolicLinks(t *testing.T) {
 
 // Loops of links end in an fs.FS too, although it follows links itself.
 func TestSymbolicLinksOfAnFS(t *testing.T) {
-	root := unixMake(t, map[string]string{"a.txt": "a", "to-a": "->a.txt", "self": "->self", "dangling": "->missing", "to-root": "->."})
+	root := testkit.Folder(t, map[string]string{"a.txt": "a", "to-a": "->a.txt", "self": "->self", "dangling": "->missing", "to-root": "->."})
 	r := unixSources(t, root)["os.DirFS"]
 	for target, want := range map[string]string{
 		"/to-a": "a", "/self": "not mine", "/dangling": "not mine", "/to-root/a.txt": "a", "/": "to-root/\na.txt\nto-a\n",
@@ -267,7 +229,7 @@ func TestUnreadableFiles(t *testing.T) {
 	}
 	resolvers := map[string]rawhttp.Resolver{"an fs.FS that refuses": broken}
 	if os.Geteuid() != 0 { // to root nothing is forbidden
-		root := unixMake(t, map[string]string{"a.bin": "", "dir/b": ""})
+		root := testkit.Folder(t, map[string]string{"a.bin": "", "dir/b": ""})
 		for _, name := range []string{"a.bin", "dir"} {
 			path := filepath.Join(root, name)
 			if err := os.Chmod(path, 0); err != nil {
@@ -292,7 +254,7 @@ func TestUnreadableFiles(t *testing.T) {
 
 // Every name that is listed can be fetched, whatever the permissions are.
 func TestListedNamesCanBeRead(t *testing.T) {
-	root := unixMake(t, map[string]string{"a.txt": "a", "b.txt": "b", "c/d.txt": "d", "e/f.txt": "f"})
+	root := testkit.Folder(t, map[string]string{"a.txt": "a", "b.txt": "b", "c/d.txt": "d", "e/f.txt": "f"})
 	for _, name := range []string{"b.txt", "e"} {
 		path := filepath.Join(root, name)
 		if err := os.Chmod(path, 0); err != nil {
@@ -315,7 +277,7 @@ func TestListedNamesCanBeRead(t *testing.T) {
 
 func TestPathTraversal(t *testing.T) {
 	t.Parallel()
-	root := unixMake(t, map[string]string{"a.txt": "a", "sub/b.txt": "b"})
+	root := testkit.Folder(t, map[string]string{"a.txt": "a", "sub/b.txt": "b"})
 	up := strings.Repeat("../", 20)
 	targets := []string{
 		"/../secret.txt", "/../../secret.txt", "/./../secret.txt", "/.././secret.txt", "/sub/../../secret.txt", "/sub/../../out/secret.txt",
@@ -339,7 +301,7 @@ func TestPathTraversal(t *testing.T) {
 		for _, target := range targets {
 			for _, method := range []string{"GET", "HEAD"} {
 				answer := talk(t, addr, method+" "+target+" HTTP/1.1\r\nHost: a\r\n\r\n")
-				if strings.Contains(answer, unixSecret) || strings.Contains(answer, "root:") {
+				if strings.Contains(answer, testkit.Secret) || strings.Contains(answer, "root:") {
 					t.Fatalf("%s: %s %s is answered with what is outside: %q", name, method, target, answer)
 				}
 				// Some of them, once the dot segments are removed, name the root.

@@ -231,3 +231,43 @@ func TestStopping(t *testing.T) {
 		}
 	})
 }
+
+// A request that was on its way when its connection was to go is answered, and says that
+// the connection closes.
+func TestRequestOnItsWay(t *testing.T) {
+	evict := func(t *testing.T, _ *rawhttp.Server, ln *liveListener) { ln.dial(t) }
+	shutdown := func(_ *testing.T, s *rawhttp.Server, _ *liveListener) { go s.Shutdown(context.Background()) }
+	tests := []struct {
+		name string
+		idle time.Duration
+		end  func(*testing.T, *rawhttp.Server, *liveListener)
+		wait time.Duration // until the request comes
+		want string
+	}{
+		{"evicted", 10 * time.Second, evict, 19 * time.Millisecond, liveLast("/a")},
+		{"evicted, and the request comes too late", 10 * time.Second, evict, 21 * time.Millisecond, ""},
+		{"a stop", 10 * time.Second, shutdown, 19 * time.Millisecond, liveOK("/a")},
+		{"a stop, and the request comes too late", 10 * time.Second, shutdown, 21 * time.Millisecond, ""},
+		{"a stop, used a moment ago", 100 * time.Millisecond, shutdown, 919 * time.Millisecond, liveLast("/a")},
+		{"a stop, used a moment ago, and too late", 100 * time.Millisecond, shutdown, 921 * time.Millisecond, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s, ln, served := liveServing(t, rawhttp.WithMaxConns(1), rawhttp.WithResolver(livePath))
+				c := ln.dial(t)
+				c.say(liveGet("/first"))
+				c.heard()
+				time.Sleep(tt.idle)
+				tt.end(t, s, ln)
+				time.Sleep(tt.wait)
+				c.say(liveGet("/a"))
+				if diff := cmp.Diff(tt.want, c.heard()); diff != "" {
+					t.Errorf("answer (-want +got):\n%s", diff)
+				}
+				s.Close()
+				<-served
+			})
+		})
+	}
+}

@@ -2,7 +2,6 @@ package conformance_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -16,13 +15,14 @@ import (
 	"time"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // newServer makes a Server, or fails the test. It has a Logger, so that panics on purpose
 // are not written to standard error.
 func newServer(t testing.TB, opts ...rawhttp.Option) *rawhttp.Server {
 	t.Helper()
-	s, err := rawhttp.New(append([]rawhttp.Option{rawhttp.WithLogger(quietLogger{})}, opts...)...)
+	s, err := rawhttp.New(append([]rawhttp.Option{rawhttp.WithLogger(testkit.QuietLogger{})}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,48 +52,7 @@ func pipe(t testing.TB, opts ...rawhttp.Option) net.Conn {
 func listen(t testing.TB, opts ...rawhttp.Option) (*rawhttp.Server, string) {
 	t.Helper()
 	s := newServer(t, opts...)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(ctx, ln) }()
-	t.Cleanup(func() {
-		cancel()
-		s.Close()
-		if err := <-done; err != nil && !errors.Is(err, rawhttp.ErrServerClosed) {
-			t.Errorf("Serve = %v, want nil after the end of its context", err)
-		}
-	})
-	return s, ln.Addr().String()
-}
-
-// dial connects to the address; the test's end closes the connection.
-func dial(t testing.TB, addr string) *net.TCPConn {
-	t.Helper()
-	c, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	return c.(*net.TCPConn)
-}
-
-// talk sends what a client says, half-closes, and returns all that the server
-// answers until it closes.
-func talk(t testing.TB, addr, request string) string {
-	t.Helper()
-	c := dial(t, addr)
-	go func() {
-		io.WriteString(c, request)
-		c.CloseWrite()
-	}()
-	answer, err := io.ReadAll(c)
-	if err != nil {
-		t.Errorf("read the answer to %q: %v", request, err)
-	}
-	return string(answer)
+	return s, testkit.Serve(t, s, rawhttp.ErrServerClosed)
 }
 
 // say is a resolver that answers every request with the text.
@@ -116,15 +75,6 @@ var echo = rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*
 func bubble(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
 	synctest.Test(t, f)
-}
-
-// splitHead splits an answer after the empty line of its head.
-func splitHead(answer string) (head, rest string) {
-	i := strings.Index(answer, "\r\n\r\n")
-	if i < 0 {
-		return answer, ""
-	}
-	return answer[:i+4], answer[i+4:]
 }
 
 // noNewGoroutines fails the test if goroutines of connections that it has started are left
@@ -182,14 +132,6 @@ func goroutines() string {
 	return string(buf[:runtime.Stack(buf, true)])
 }
 
-// A quietLogger drops what is logged.
-type quietLogger struct{}
-
-func (quietLogger) Debug(string, ...any) {}
-func (quietLogger) Info(string, ...any)  {}
-func (quietLogger) Warn(string, ...any)  {}
-func (quietLogger) Error(string, ...any) {}
-
 // isEntityTag reports whether s is an entity tag, weak or strong (RFC 9110, section 8.8.3).
 func isEntityTag(s string) bool {
 	s = strings.TrimPrefix(s, "W/")
@@ -206,10 +148,9 @@ func unchunk(t testing.TB, chunks string) string {
 	return string(content)
 }
 
-// bodyCut keeps a failed comparison readable.
-func bodyCut(s string) string {
-	if len(s) > 200 {
-		return fmt.Sprintf("%s...%s (%d bytes)", s[:100], s[len(s)-60:], len(s))
-	}
-	return s
-}
+// Short names of helpers that several packages of tests use.
+var (
+	dial      = testkit.Dial
+	talk      = testkit.Talk
+	splitHead = testkit.SplitHead
+)

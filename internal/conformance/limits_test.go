@@ -22,6 +22,11 @@ const (
 	sidecarMayLag = 2 * time.Second // how much older than its file a sidecar may be
 	stopPause     = time.Second     // what a connection must have been idle for before a graceful stop closes it
 	lingerSilence = 5 * time.Second // of a client, until a lingering connection closes
+
+	firstPause   = 5 * time.Millisecond  // after an error of Accept
+	recovered    = time.Second           // without such an error, until it is logged that they are over
+	queueQuiet   = 50 * time.Millisecond // without a new connection, until a graceful stop closes the listener
+	maxQueueTime = time.Second           // until it does so at the latest
 )
 
 // runsScripts says whether the system has process groups, without which there are no scripts.

@@ -14,12 +14,13 @@ import (
 	"example.com/rawhttp/internal/jail"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // listingLong makes a folder whose listing is written while it is looked at.
 func listingLong(t testing.TB) (root string, names int) {
 	t.Helper()
-	root = unixMake(t, nil)
+	root = testkit.Folder(t, nil)
 	for names = range 2 * sortedEntries {
 		if err := os.WriteFile(filepath.Join(root, fmt.Sprintf("file-%03d", names)), []byte("content"), 0o644); err != nil {
 			t.Fatal(err)
@@ -48,7 +49,7 @@ func listingOpen(t *testing.T, folder string) (n int) {
 func TestLongListingClosesItsFolder(t *testing.T) {
 	t.Parallel()
 	root, _ := listingLong(t)
-	beneathOf(t, root)
+	testkit.Beneath(t, root)
 	r := filesOfDir(t, root, rawhttp.WithListing(rawhttp.ListHTML))
 	rest := listingOpen(t, root)
 	for _, target := range []string{"/", "/?format=text", "/?sort=size", "/?format=json&sort=time"} {
@@ -79,7 +80,7 @@ func TestLongListingClosesItsFolder(t *testing.T) {
 func TestLongListingWhileItsFolderChanges(t *testing.T) {
 	t.Parallel()
 	root, names := listingLong(t)
-	beneathOf(t, root)
+	testkit.Beneath(t, root)
 	r := filesOfDir(t, root, rawhttp.WithListing(rawhttp.ListHTML))
 	for _, form := range []string{"html", "json"} {
 		resp, err := r.Resolve(t.Context(), resolveGet(t, "/?format="+form))
@@ -131,8 +132,8 @@ func TestListingOfFolderThatMayNotBeEntered(t *testing.T) {
 	if os.Geteuid() == 0 {
 		t.Skip("root may enter")
 	}
-	root := unixMake(t, map[string]string{"a": "", "d/b": "", "d/c/": ""})
-	beneathOf(t, root)
+	root := testkit.Folder(t, map[string]string{"a": "", "d/b": "", "d/c/": ""})
+	testkit.Beneath(t, root)
 	if err := os.Chmod(filepath.Join(root, "d"), 0o444); err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +149,7 @@ func TestListingOfFolderThatMayNotBeEntered(t *testing.T) {
 // openEachType opens a folder with an entry of each type.
 func openEachType(t *testing.T) *os.File {
 	t.Helper()
-	root := unixMake(t, map[string]string{"file": "", "folder/": "", "link": "->file"})
+	root := testkit.Folder(t, map[string]string{"file": "", "folder/": "", "link": "->file"})
 	if err := syscall.Mkfifo(filepath.Join(root, "fifo"), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +195,7 @@ func TestFolderOfUnknownTypes(t *testing.T) {
 // Memory is taken for entries that may be listed, not for all that is in a folder: they
 // may be kept.
 func TestReadDirTakesNoMemoryForWhatIsNotListed(t *testing.T) {
-	root := unixMake(t, nil)
+	root := testkit.Folder(t, nil)
 	for i := range 100 {
 		if err := syscall.Mkfifo(filepath.Join(root, fmt.Sprint(i)), 0o644); err != nil {
 			t.Fatal(err)
@@ -203,7 +204,7 @@ func TestReadDirTakesNoMemoryForWhatIsNotListed(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(root, "file"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	j := beneathOf(t, root)
+	j := testkit.Beneath(t, root)
 	dir, _, err := j.Open(".")
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"testing/fstest"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 var (
@@ -189,13 +190,13 @@ func TestNewNeedsOneSource(t *testing.T) {
 func TestNewThatFailsLeaksNothing(t *testing.T) {
 	root := t.TempDir()
 	rawhttp.New(rawhttp.WithRoot(root), rawhttp.WithMaxConns(-1)) // what the runtime opens once
-	before := liveDescriptors()
+	before := testkit.Descriptors()
 	for range 50 {
 		rawhttp.New(rawhttp.WithRoot(root), rawhttp.WithMaxConns(-1))
 		rawhttp.New(rawhttp.WithRoot(root), rawhttp.WithMaxListing(-1))
 		rawhttp.New(rawhttp.WithRoot(root), rawhttp.WithResolver(livePath))
 	}
-	if after := liveDescriptors(); after > before {
+	if after := testkit.Descriptors(); after > before {
 		t.Errorf("%d descriptors are open after New has failed 150 times, %d before", after, before)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // What parts cannot be had of is sent whole, and does not say that they can.
@@ -171,7 +172,7 @@ func TestRangesOverTCP(t *testing.T) {
 					}
 				}
 				if next := filesTake(t, rest); next.Content != "next" {
-					t.Errorf("%q follows, want the next response", bodyCut(rest))
+					t.Errorf("%q follows, want the next response", testkit.Shorten(rest))
 				}
 			})
 		}

@@ -2,8 +2,10 @@ package conformance_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"maps"
+	"math"
 	"mime"
 	"mime/multipart"
 	"net/http/httputil"
@@ -18,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // contentRanges are Range fields for contentText, which is 20 bytes, with what they
@@ -229,11 +232,11 @@ func contentCheckParts(t *testing.T, a filesAnswer, content string, ranges []str
 			break
 		}
 		if err != nil {
-			t.Fatalf("part %d of %q: %v", len(got), bodyCut(a.Content), err)
+			t.Fatalf("part %d of %q: %v", len(got), testkit.Shorten(a.Content), err)
 		}
 		b, err := io.ReadAll(p)
 		if err != nil {
-			t.Fatalf("part %d of %q: %v", len(got), bodyCut(a.Content), err)
+			t.Fatalf("part %d of %q: %v", len(got), testkit.Shorten(a.Content), err)
 		}
 		if names := slices.Sorted(maps.Keys(p.Header)); !slices.Equal(names, []string{"Content-Range", "Content-Type"}) {
 			t.Errorf("part %d has the fields %q, want Content-Type and Content-Range", len(got), names)
@@ -446,4 +449,43 @@ func TestFramingOfRanges(t *testing.T) {
 // contentResolver answers every request with a new Response.
 func contentResolver(make func() *rawhttp.Response) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return make(), nil })
+}
+
+// Ranges of a representation whose size is the largest that is accepted, 2^62 bytes.
+func TestRangesOfTheLargestRepresentation(t *testing.T) {
+	const most = 1 << 62
+	resp := rawhttp.Content(rawhttp.Representation{Body: contentReaderAt{contentHuge{}}, Size: most})
+	for field, want := range map[string]string{
+		"bytes=4611686018427387897-": "bytes 4611686018427387897-4611686018427387903/4611686018427387904 7890123",
+		"bytes=-3":                   "bytes 4611686018427387901-4611686018427387903/4611686018427387904 123",
+		"bytes=0-2":                  "bytes 0-2/4611686018427387904 012",
+		"bytes=4611686018427387902-18446744073709551616": "bytes 4611686018427387902-4611686018427387903/4611686018427387904 23",
+	} {
+		got := filesTake(t, contentAsk(t, resp, "GET", "Range: "+field))
+		if shown := got.Fields["Content-Range"] + " " + got.Content; shown != want {
+			t.Errorf("Range: %s of 2^62 bytes: %q, want %q", field, shown, want)
+		}
+	}
+	answer := contentAsk(t, resp, "HEAD")
+	if got := filesTake(t, answer); got.Fields["Content-Length"] != "4611686018427387904" {
+		t.Errorf("HEAD of 2^62 bytes is answered with %q", answer)
+	}
+	for size, want := range map[int64]bool{-2: false, -1: true, 0: true, most: true, most + 1: false, math.MaxInt64: false, math.MinInt64: false} {
+		if err := rawhttp.Content(rawhttp.Representation{Body: contentReaderAt{contentHuge{}}, Size: size}).Err(); (err == nil) != want {
+			t.Errorf("Err of a Content of the size %d is %v, want it to be accepted: %v", size, err, want)
+		}
+	}
+}
+
+// contentHuge is an io.ReaderAt of bytes without end: at each position its last digit.
+type contentHuge struct{}
+
+func (contentHuge) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, errors.New("ReadAt before the beginning")
+	}
+	for i := range p {
+		p[i] = '0' + byte((off%10+int64(i))%10)
+	}
+	return len(p), nil
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -14,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/jail"
 )
 
 // After an error of Accept the server waits before it accepts again: 5 ms at first, then
@@ -353,4 +355,105 @@ func TestWithoutMaxConns(t *testing.T) {
 		s.Close()
 		<-served
 	})
+}
+
+// While the system is short of descriptors each that becomes free lets one connection in, and
+// the next fails: that is one lack, with one line in the log when it begins, and one when
+// Accept has not failed for a second.
+func TestShortageWithConnectionsBetween(t *testing.T) {
+	begins := "warn rawhttp: accept failed, retrying err" + errLiveTooMany.Error()
+	bubble(t, func(t *testing.T) {
+		var log liveLog
+		s, ln, served := liveServing(t, rawhttp.WithResolver(livePath), rawhttp.WithLogger(&log))
+		want := func(when string, lines ...string) {
+			t.Helper()
+			synctest.Wait()
+			if diff := cmp.Diff(strings.Join(lines, "\n"), log.String()); diff != "" {
+				t.Errorf("log %s (-want +got):\n%s", when, diff)
+			}
+		}
+		for range 20 {
+			ln.errs <- errLiveTooMany
+			time.Sleep(firstPause)
+			ln.dial(t)
+			time.Sleep(recovered - time.Millisecond)
+		}
+		want("while each second one fails", begins)
+		ln.dial(t)
+		time.Sleep(time.Hour) // nobody comes
+		want("when it is over", begins, "warn rawhttp: accept works again failed20")
+		ln.errs <- errLiveTooMany
+		time.Sleep(time.Hour)
+		ln.errs <- errLiveTooMany
+		want("with one failure an hour", begins, "warn rawhttp: accept works again failed20", begins, "warn rawhttp: accept works again failed1", begins)
+		s.Close()
+		<-served
+	})
+}
+
+// An error that passes does not end the emptying of the queue at a stop: who comes after it
+// is served. The listener closes when nothing has come for a moment, also no error.
+func TestStopWhileAcceptFails(t *testing.T) {
+	for _, err := range append([]error{jail.ClientErrors[0], temporaryError{}, errLiveTooMany, os.ErrDeadlineExceeded}, jail.Shortages...) {
+		t.Run(err.Error(), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s, ln, served := liveServing(t, rawhttp.WithResolver(livePath))
+				synctest.Wait()
+				stopped := make(chan error, 1)
+				go func() { stopped <- s.Shutdown(t.Context()) }()
+				time.Sleep(queueQuiet - time.Millisecond)
+				ln.errs <- err
+				time.Sleep(queueQuiet - time.Millisecond)
+				c := ln.dial(t)
+				c.say(liveGet("/a"))
+				if diff := cmp.Diff(liveOK("/a"), c.heard()); diff != "" {
+					t.Errorf("answer to a client that came after the error (-want +got):\n%s", diff)
+				}
+				c.Close()
+				start := time.Now()
+				<-ln.closed
+				if got := time.Since(start); got != queueQuiet {
+					t.Errorf("the listener closes %v after the last connection, want %v", got, queueQuiet)
+				}
+				if err := <-stopped; err != nil {
+					t.Errorf("Shutdown = %v, want nil", err)
+				}
+				<-served
+			})
+		})
+	}
+}
+
+// A listener that fails all the time, and after its close too, holds up no stop for longer
+// than its queue may take, and is not asked without a pause.
+func TestStopWhileAcceptAlwaysFails(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newServer(t, rawhttp.WithResolver(livePath))
+		ln := &failingListener{liveListener: newLiveListener()}
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(t.Context(), ln) }()
+		time.Sleep(time.Minute)
+		before, start := ln.asked.Load(), time.Now()
+		go s.Shutdown(t.Context())
+		if err := <-served; err != rawhttp.ErrServerClosed {
+			t.Errorf("Serve = %v, want rawhttp.ErrServerClosed", err)
+		}
+		if got := time.Since(start); got < maxQueueTime || got > maxQueueTime+firstPause {
+			t.Errorf("Serve returns after %v, want %v and a pause at most", got, maxQueueTime)
+		}
+		if got, most := ln.asked.Load()-before, int64(maxQueueTime/firstPause)+2; got > most {
+			t.Errorf("Accept was called %d times during the stop, want at most %d", got, most)
+		}
+	})
+}
+
+// A failingListener always fails in the same way.
+type failingListener struct {
+	*liveListener
+	asked atomic.Int64
+}
+
+func (l *failingListener) Accept() (net.Conn, error) {
+	l.asked.Add(1)
+	return nil, temporaryError{}
 }

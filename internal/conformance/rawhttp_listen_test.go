@@ -2,14 +2,9 @@ package conformance_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -21,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 func TestListenAndServe(t *testing.T) {
@@ -130,7 +126,7 @@ func TestConnInfo(t *testing.T) {
 // The listener may have TLS in front; then the close is one of TLS too.
 func TestTLS(t *testing.T) {
 	t.Parallel()
-	config := liveTLS(t)
+	config := testkit.TLSConfig(t)
 	var infos []rawhttp.ConnInfo
 	s := newServer(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		infos = append(infos, req.Conn())
@@ -175,35 +171,6 @@ func TestTLS(t *testing.T) {
 		if v := tc.ConnectionState().Version; v != tls.VersionTLS13 {
 			t.Errorf("ConnectionState().Version = %#x, want TLS 1.3", v)
 		}
-	}
-}
-
-// liveTLS makes a configuration, for both sides, with a certificate of its own.
-func liveTLS(t testing.TB) *tls.Config {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		DNSNames:     []string{"example.test"},
-		NotAfter:     time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(cert)
-	return &tls.Config{
-		Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
-		RootCAs:      roots,
-		ServerName:   "example.test",
 	}
 }
 

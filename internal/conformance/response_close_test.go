@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // A closeFile is a file that counts how often it is closed.
@@ -205,7 +206,7 @@ func TestResponseServesOnce(t *testing.T) {
 
 // A closeLog keeps what is logged as errors.
 type closeLog struct {
-	quietLogger
+	testkit.QuietLogger
 	mu     sync.Mutex
 	errors []string
 }
@@ -357,7 +358,7 @@ func TestServerClosesAResponseThatPanics(t *testing.T) {
 // Nor must a panic of a hook before it is written.
 func TestServerClosesAResponseAfterAHookPanics(t *testing.T) {
 	closed := 0
-	srv := newServer(t, rawhttp.WithLogger(quietLogger{}), rawhttp.WithResolver(resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+	srv := newServer(t, rawhttp.WithLogger(testkit.QuietLogger{}), rawhttp.WithResolver(resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Text(200, "a").OnClose(func() { closed++ }), nil
 	})), rawhttp.WithTrace(rawhttp.Trace{ConnState: func(_ uint64, s rawhttp.ConnState) {
 		if s == rawhttp.StateWrite {

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // scriptioCount answers with what a script is told of its content, and how much it
@@ -43,7 +44,7 @@ func TestScriptInput(t *testing.T) {
 		return b.String() + "Late: trailer\r\n\r\n"
 	}
 	tests := []struct{ name, request, want string }{
-		{"a GET", scriptioGet("/x.sh"), "none, 0 bytes, none"},
+		{"a GET", liveGet("/x.sh"), "none, 0 bytes, none"},
 		{"a POST without content", post + "\r\n", "none, 0 bytes, none"},
 		{"a POST of no bytes", post + "Content-Length: 0\r\n\r\n", "0, 0 bytes, none"},
 		{"a POST", post + "Content-Length: 5\r\nContent-Type: a/b\r\n\r\nhello", "5, 5 bytes, a/b"},
@@ -59,7 +60,7 @@ func TestScriptInput(t *testing.T) {
 		{"chunks of a byte more", chunked(65536, 1), "65537, 65537 bytes, a/b; c=d"},
 		{"chunks of far more", chunked(100_000, 1, 199_999), "300000, 300000 bytes, a/b; c=d"},
 	}
-	root := scriptioFolder(t, map[string]string{"x.sh": scriptioCount, "a.txt": "next"})
+	root := testkit.Scripts(t, map[string]string{"x.sh": scriptioCount, "a.txt": "next"})
 	addr := scriptioServe(t, root)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -86,7 +87,7 @@ func TestScriptInput(t *testing.T) {
 func TestScriptInputLeavesNoFile(t *testing.T) {
 	folder := t.TempDir()
 	t.Setenv("TMPDIR", folder)
-	root := scriptioFolder(t, map[string]string{
+	root := testkit.Scripts(t, map[string]string{
 		"x.sh": "ls -A \"$TMPDIR\" | wc -l\nwc -c",
 		"y.sh": "echo unread",
 		"z.sh": "kill -KILL $$",
@@ -111,7 +112,7 @@ func TestScriptInputLeavesNoFile(t *testing.T) {
 // a file that may not be read.
 func TestScriptInputWithoutAPlace(t *testing.T) {
 	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "absent"))
-	root := scriptioFolder(t, map[string]string{"x.sh": scriptioMark})
+	root := testkit.Scripts(t, map[string]string{"x.sh": scriptioMark})
 	source := filesOfDir(t, root)
 	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.First(filesOfDir(t, root, rawhttp.WithScript(".sh", "sh")), source)))
 	for _, method := range []string{"GET", "POST"} {
@@ -144,16 +145,16 @@ func TestScriptInputOverTheLimit(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			root := scriptioFolder(t, map[string]string{"x.sh": scriptioMark})
+			root := testkit.Scripts(t, map[string]string{"x.sh": scriptioMark})
 			addr := scriptioServe(t, root, rawhttp.WithMaxBodyBytes(10))
-			answer := talk(t, addr, tt.request+scriptioGet("/x.sh"))
+			answer := talk(t, addr, tt.request+liveGet("/x.sh"))
 			if !strings.HasPrefix(answer, "HTTP/1.1 "+tt.want+"\r\n") || !strings.Contains(answer, "\r\nConnection: close\r\n") || strings.Count(answer, "HTTP/1.1 ") != 1 {
 				t.Errorf("%q is answered with %q, want %s and the close", tt.request, answer, tt.want)
 			}
 			scriptioNotRun(t, root)
 		})
 	}
-	root := scriptioFolder(t, map[string]string{"x.sh": "exec cat"})
+	root := testkit.Scripts(t, map[string]string{"x.sh": "exec cat"})
 	if got := talk(t, scriptioServe(t, root, rawhttp.WithMaxBodyBytes(10)), scriptioPost("/x.sh", "1234567890")); !strings.HasSuffix(got, "\r\n\r\n1234567890") {
 		t.Errorf("content of as much as the limit is answered with %q", got)
 	}
@@ -178,7 +179,7 @@ func TestScriptInputEndsEarly(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			root := scriptioFolder(t, map[string]string{"x.sh": "echo $$ >pid; exec cat"})
+			root := testkit.Scripts(t, map[string]string{"x.sh": "echo $$ >pid; exec cat"})
 			c := dial(t, scriptioServe(t, root, rawhttp.WithStallTimeout(200*time.Millisecond)))
 			io.WriteString(c, tt.request)
 			if tt.closes {
@@ -199,7 +200,7 @@ func TestScriptInputEndsEarly(t *testing.T) {
 // response is cut.
 func TestScriptInputEndsEarlyBehindOutput(t *testing.T) {
 	t.Parallel()
-	root := scriptioFolder(t, map[string]string{"x.sh": "echo $$ >pid; echo; echo page; cat >/dev/null; exit"})
+	root := testkit.Scripts(t, map[string]string{"x.sh": "echo $$ >pid; echo; echo page; cat >/dev/null; exit"})
 	c := dial(t, scriptioServe(t, root))
 	io.WriteString(c, "POST /x.sh HTTP/1.1\r\nHost: example.test\r\nContent-Length: 10\r\n\r\n12345")
 	scriptioRead(t, c, "the beginning of the answer", "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n"+
@@ -215,7 +216,7 @@ func TestScriptInputEndsEarlyBehindOutput(t *testing.T) {
 // that.
 func TestScriptThatClosesItsOutput(t *testing.T) {
 	t.Parallel()
-	root := scriptioFolder(t, map[string]string{"x.sh": "echo; echo page; exec wc -c >count", "a.txt": ""})
+	root := testkit.Scripts(t, map[string]string{"x.sh": "echo; echo page; exec wc -c >count", "a.txt": ""})
 	c := dial(t, scriptioServe(t, root))
 	io.WriteString(c, "POST /x.sh HTTP/1.1\r\nHost: example.test\r\nContent-Length: 10\r\n\r\n12345")
 	scriptioRead(t, c, "the beginning of the answer", "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n")
@@ -240,7 +241,7 @@ func TestScriptThatClosesItsOutput(t *testing.T) {
 // A client that waits to be asked for its content is asked when a script runs, and
 // not where none does (RFC 9110, section 10.1.1).
 func TestScriptInputIsAskedFor(t *testing.T) {
-	root := scriptioFolder(t, map[string]string{"x.sh": "exec cat", "not-executable.cgi": "#!/bin/sh\n", "a.txt": ""})
+	root := testkit.Scripts(t, map[string]string{"x.sh": "exec cat", "not-executable.cgi": "#!/bin/sh\n", "a.txt": ""})
 	if err := os.Chmod(filepath.Join(root, "not-executable.cgi"), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +278,7 @@ func TestScriptInputIsAskedFor(t *testing.T) {
 // most of its content to send.
 func TestScriptThatReadsNothing(t *testing.T) {
 	t.Parallel()
-	root := scriptioFolder(t, map[string]string{
+	root := testkit.Scripts(t, map[string]string{
 		"x.sh": "echo hello", "y.sh": "exec <&-; echo hello", "a.txt": "next",
 		"z.sh": "printf 'Status: 413\\nContent-Type: text/plain\\n\\nno\\n'; " + scriptioGate,
 	})
@@ -308,22 +309,22 @@ func TestScriptThatReadsNothing(t *testing.T) {
 	io.WriteString(c, "POST /z.sh HTTP/1.1\r\nHost: example.test\r\nContent-Length: 10\r\n\r\n1")
 	scriptioRead(t, c, "the answer of a script that goes on", "HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n"+
 		"X-Content-Type-Options: nosniff\r\n\r\n3\r\nno\n\r\n")
-	scriptioWrite(t, filepath.Join(root, "gate"), "", 0o644)
+	testkit.WriteFile(t, filepath.Join(root, "gate"), "", 0o644)
 	scriptioRead(t, c, "the end of it", "0\r\n\r\n")
 }
 
 // Connections go on after scripts of all kinds.
 func TestScriptsOnOneConnection(t *testing.T) {
-	root := scriptioFolder(t, map[string]string{
+	root := testkit.Scripts(t, map[string]string{
 		"x.sh": "exec cat", "y.sh": "cat; head -c 100000 /dev/zero", "z.sh": "exit 1", "a.txt": "file",
 	})
 	c := dial(t, scriptioServe(t, root))
 	for range 5 {
 		io.WriteString(c, scriptioPost("/x.sh", "hello"))
 		scriptioRead(t, c, "POST /x.sh", scriptioPage("hello"))
-		io.WriteString(c, scriptioGet("/z.sh"))
+		io.WriteString(c, liveGet("/z.sh"))
 		scriptioRead(t, c, "GET /z.sh", scriptioError("500 Internal Server Error"))
-		io.WriteString(c, scriptioGet("/y.sh"))
+		io.WriteString(c, liveGet("/y.sh"))
 		scriptioRead(t, c, "GET /y.sh", "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nTransfer-Encoding: chunked\r\nX-Content-Type-Options: nosniff\r\n\r\n")
 		for total := 0; ; {
 			n, err := strconv.ParseInt(scriptioLine(t, c), 16, 32)

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // leakRuns is how often each ending is tried. RAWHTTP_SCRIPT_RUNS says another
@@ -144,7 +145,7 @@ func TestScriptsLeaveNothing(t *testing.T) {
 			now.Survivors += survivors
 			now.Zombies = zombies
 		}
-		now.Descriptors = max(0, liveDescriptors()-before.Descriptors)
+		now.Descriptors = max(0, testkit.Descriptors()-before.Descriptors)
 		now.Goroutines = max(0, runtime.NumGoroutine()-before.Goroutines)
 		return now
 	}
@@ -157,7 +158,7 @@ func TestScriptsLeaveNothing(t *testing.T) {
 		return open == 0
 	})
 	awaitNoScripts(t)
-	before := leakCount{Descriptors: liveDescriptors(), Goroutines: runtime.NumGoroutine()}
+	before := leakCount{Descriptors: testkit.Descriptors(), Goroutines: runtime.NumGoroutine()}
 	runAll(0, runs)
 	start := time.Now()
 	var got leakCount
@@ -184,7 +185,7 @@ func TestScriptWhoseLoaderIsMissing(t *testing.T) {
 	}
 	copy(program[at:], "/no-")
 	s := endsServe(t, nil, rawhttp.WithScript(".cgi"))
-	scriptioWrite(t, filepath.Join(s.root, "a.cgi"), string(program), 0o755)
+	testkit.WriteFile(t, filepath.Join(s.root, "a.cgi"), string(program), 0o755)
 	endsOwn(500).check(t, "/a.cgi", s.ask(t, "/a.cgi").answer(t))
 	s.log.await(t, "ERROR", `a.cgi" (the file exists, its dynamic loader does not): no such file`)
 }
@@ -232,7 +233,7 @@ func TestScriptWithoutDescriptors(t *testing.T) {
 			if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 				t.Fatal(err)
 			}
-			before := liveDescriptors()
+			before := testkit.Descriptors()
 			low := limit
 			low.Cur = uint64(before + 64)
 			if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &low); err != nil {
@@ -261,7 +262,7 @@ func TestScriptWithoutDescriptors(t *testing.T) {
 			for _, fd := range held {
 				syscall.Close(fd)
 			}
-			endsUntil(t, "all descriptors are closed", func() bool { return liveDescriptors() <= before })
+			endsUntil(t, "all descriptors are closed", func() bool { return testkit.Descriptors() <= before })
 		})
 	}
 }

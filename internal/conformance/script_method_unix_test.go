@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // Scripts answer GET, HEAD and POST; others are told so, and run nothing. What is
@@ -27,7 +28,7 @@ func TestScriptMethods(t *testing.T) {
 		return strings.Replace(scriptioError(status), sniff, sniff+fields, 1)
 	}
 	tests := []struct{ name, request, want string }{
-		{"GET", scriptioGet("/x.sh"), ran("GET")},
+		{"GET", liveGet("/x.sh"), ran("GET")},
 		{"HEAD", "HEAD /x.sh HTTP/1.1\r\nHost: a\r\n\r\n", strings.Replace(ran("HEAD"), "ran HEAD\n", "", 1)},
 		{"POST", scriptioPost("/x.sh", ""), ran("POST")},
 		{"OPTIONS", "OPTIONS /x.sh HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 204 No Content\r\n" + allow + sniff + "\r\n"},
@@ -57,10 +58,10 @@ func TestScriptMethods(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			const script = ": >ran; echo \"ran $REQUEST_METHOD\""
-			root := scriptioFolder(t, map[string]string{"x.sh": script, "sub/index.sh": script, "a.txt": ""})
+			root := testkit.Scripts(t, map[string]string{"x.sh": script, "sub/index.sh": script, "a.txt": ""})
 			addr := scriptioServe(t, root, rawhttp.WithIndex("index.sh"))
 			// Another request after it is answered: the connection goes on.
-			next := scriptioGet("/a.txt")
+			next := liveGet("/a.txt")
 			answer := scriptioHeld(t, addr, tt.request+next, tt.want+"Content-Length: ")
 			got, rest, _ := strings.Cut(answer, "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n")
 			if diff := cmp.Diff(tt.want, got); diff != "" {
@@ -134,7 +135,7 @@ func TestScriptMethodsAdded(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			const script = ": >ran; echo \"ran $REQUEST_METHOD $(cat)\""
-			root := scriptioFolder(t, map[string]string{"x.sh": script, "sub/index.sh": script, "a.txt": "", "empty/a.txt": ""})
+			root := testkit.Scripts(t, map[string]string{"x.sh": script, "sub/index.sh": script, "a.txt": "", "empty/a.txt": ""})
 			addr := scriptioServe(t, root, rawhttp.WithIndex("index.sh"), rawhttp.WithScriptPathInfo(true), rawhttp.WithScriptMethods(tt.methods...))
 			status, allow, _ := strings.Cut(tt.want, ": ")
 			if allow != "" {
@@ -161,7 +162,7 @@ func TestScriptMethodsAdded(t *testing.T) {
 
 // A script answers a preflight with its own fields.
 func TestScriptAnswersPreflight(t *testing.T) {
-	root := scriptioFolder(t, map[string]string{"x.sh": "echo Status: 204\necho \"Access-Control-Allow-Origin: $HTTP_ORIGIN\"\necho Access-Control-Allow-Methods: PUT\necho"})
+	root := testkit.Scripts(t, map[string]string{"x.sh": "echo Status: 204\necho \"Access-Control-Allow-Origin: $HTTP_ORIGIN\"\necho Access-Control-Allow-Methods: PUT\necho"})
 	addr := scriptioServe(t, root, rawhttp.WithScriptMethods("PUT", "OPTIONS"))
 	const request = "OPTIONS /x.sh HTTP/1.1\r\nHost: a\r\nOrigin: https://b.test\r\nAccess-Control-Request-Method: PUT\r\nSec-Fetch-Site: cross-site\r\n\r\n"
 	const want = "HTTP/1.1 204 No Content\r\nAccess-Control-Allow-Origin: https://b.test\r\nAccess-Control-Allow-Methods: PUT\r\nX-Content-Type-Options: nosniff\r\n\r\n"
@@ -172,12 +173,12 @@ func TestScriptAnswersPreflight(t *testing.T) {
 
 // A user whose name cannot be told to a script is the server's failure, not nobody.
 func TestScriptUserWithNUL(t *testing.T) {
-	root := scriptioFolder(t, map[string]string{"x.sh": "echo \"user $REMOTE_USER\""})
+	root := testkit.Scripts(t, map[string]string{"x.sh": "echo \"user $REMOTE_USER\""})
 	files := filesOfDir(t, root, rawhttp.WithScript(".sh", "sh"))
 	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return files.Resolve(ctx, req.WithUser("ann\x00"))
 	})))
-	if got, want := talk(t, addr, scriptioGet("/x.sh")), scriptioError("500 Internal Server Error"); got != want {
+	if got, want := talk(t, addr, liveGet("/x.sh")), scriptioError("500 Internal Server Error"); got != want {
 		t.Errorf("the answer is %q, want %q", got, want)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,52 +14,14 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
-
-// scriptioFolder makes a folder with the files. Those that begin with "#!" can be
-// executed.
-func scriptioFolder(t testing.TB, files map[string]string) (root string) {
-	t.Helper()
-	root = t.TempDir()
-	for name, content := range files {
-		mode := fs.FileMode(0o644)
-		if strings.HasPrefix(content, "#!") {
-			mode = 0o755
-		}
-		scriptioWrite(t, filepath.Join(root, name), content, mode)
-	}
-	return root
-}
-
-// scriptioWrite writes a file. No process is started meanwhile, which would have it
-// open for writing too: the system runs no such file.
-func scriptioWrite(t testing.TB, name, content string, mode fs.FileMode) {
-	t.Helper()
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	err := os.MkdirAll(filepath.Dir(name), 0o755)
-	if err == nil {
-		err = os.WriteFile(name, []byte(content), 0o644)
-	}
-	if err == nil {
-		err = os.Chmod(name, mode)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// scriptioGet is the head of a plain GET.
-func scriptioGet(target string) string {
-	return "GET " + target + " HTTP/1.1\r\nHost: example.test\r\n\r\n"
-}
 
 // scriptioPost is a POST with content.
 func scriptioPost(target, content string) string {
@@ -209,7 +170,7 @@ func (k *scriptioTalk) mode() (o rawhttp.ScriptOutput) {
 }
 
 // isPlainGet reports whether the client sends one plain GET.
-func (k *scriptioTalk) isPlainGet() bool { return string(k.client) == scriptioGet("/x.sh") }
+func (k *scriptioTalk) isPlainGet() bool { return string(k.client) == liveGet("/x.sh") }
 
 // TestScriptTranscripts holds the server to the transcripts in testdata/scripts, and
 // to what follows from them for other requests. With -update it rewrites what the
@@ -219,7 +180,7 @@ func TestScriptTranscripts(t *testing.T) {
 	for i, k := range scriptioTalks(t) {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
-			root := scriptioFolder(t, map[string]string{"x.sh": k.script})
+			root := testkit.Scripts(t, map[string]string{"x.sh": k.script})
 			addr := scriptioServe(t, root, rawhttp.WithScriptOutput(k.mode()))
 			if *wireUpdate {
 				answer := talk(t, addr, string(k.client))
@@ -309,9 +270,9 @@ func TestScriptFailuresAreLogged(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			log := new(scriptioLog)
-			root := scriptioFolder(t, map[string]string{"x.sh": tt.script})
+			root := testkit.Scripts(t, map[string]string{"x.sh": tt.script})
 			addr := scriptioServe(t, root, rawhttp.WithLogger(log))
-			answer := talk(t, addr, scriptioGet("/x.sh"))
+			answer := talk(t, addr, liveGet("/x.sh"))
 			if !strings.HasPrefix(answer, "HTTP/1.1 "+tt.answer+"\r\n") {
 				t.Errorf("a script %q is answered with %q, want %s", tt.script, answer, tt.answer)
 			}
@@ -364,9 +325,9 @@ func TestScriptFieldsHaveALimit(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			root := scriptioFolder(t, map[string]string{"x.sh": tt.script})
+			root := testkit.Scripts(t, map[string]string{"x.sh": tt.script})
 			addr := scriptioServe(t, root, rawhttp.WithScriptOutput(tt.mode))
-			if diff := cmp.Diff(tt.want, scriptioWhole(t, talk(t, addr, scriptioGet("/x.sh")))); diff != "" {
+			if diff := cmp.Diff(tt.want, scriptioWhole(t, talk(t, addr, liveGet("/x.sh")))); diff != "" {
 				t.Errorf("the answer to a script of %.100q (-want +got):\n%s", tt.script, diff)
 			}
 		})

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // PATH_INFO is not a name of the tree: the rules for names apply to the script's own path, not
@@ -23,8 +24,8 @@ func TestScriptPathInfo(t *testing.T) {
 	} {
 		files[name] = script
 	}
-	root := scriptioFolder(t, files)
-	scriptioWrite(t, filepath.Join(root, "plain.cgi"), script, 0o644)
+	root := testkit.Scripts(t, files)
+	testkit.WriteFile(t, filepath.Join(root, "plain.cgi"), script, 0o644)
 	for name, target := range map[string]string{"latest": "e.cgi", "latest.cgi": "e.cgi", "out.cgi": "/bin/true"} {
 		if err := os.Symlink(target, filepath.Join(root, name)); err != nil {
 			t.Fatal(err)
@@ -94,7 +95,7 @@ func TestScriptPathInfo(t *testing.T) {
 // A path that a resolver in front has put in place is clean, or names nothing: a script may
 // take PATH_INFO for the path of a file.
 func TestScriptPathInfoIsClean(t *testing.T) {
-	root := scriptioFolder(t, map[string]string{"e.cgi": "#!/bin/sh\necho \"ran with $PATH_INFO\"\n"})
+	root := testkit.Scripts(t, map[string]string{"e.cgi": "#!/bin/sh\necho \"ran with $PATH_INFO\"\n"})
 	files := filesOfDir(t, root, rawhttp.WithScript(".cgi"), rawhttp.WithScriptPathInfo(true))
 	_, addr := listen(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		path, _, _ := strings.Cut(req.RawQuery(), "&")

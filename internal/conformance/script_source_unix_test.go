@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // scriptioSecret is in the source of scripts, and in nothing that they print.
@@ -43,7 +44,7 @@ func scriptioSourceTree(t testing.TB) (root string) {
 	for _, name := range []string{"s.sh.gz", "s.sh.br", "s.sh.zst", "s.sh.GZ", "s.sh.gz.br", "s.sh.gz.gz", "sub/s.sh.gz", "sub/index.sh.br", "tool.sh/s.sh.zst", "x.cgi.gz", "s.sh.gz.", "s.sh.gz "} {
 		files[name] = scriptioPacked
 	}
-	root = scriptioFolder(t, files)
+	root = testkit.Scripts(t, files)
 	for name, target := range map[string]string{"link.sh": "s.sh", "sub/up.sh": "../s.sh", "sub/link.CGI": "../x.cgi", "dir-link": "sub", "out.sh": "/bin/true"} {
 		if err := os.Symlink(target, filepath.Join(root, name)); err != nil {
 			t.Fatal(err)
@@ -97,7 +98,7 @@ func TestScriptSourceIsNeverSent(t *testing.T) {
 				if target == "" || strings.ContainsAny(target, " ") {
 					continue
 				}
-				check(t, addr, scriptioGet(target))
+				check(t, addr, liveGet(target))
 				if name != "with much more" || !*long {
 					continue
 				}
@@ -120,7 +121,7 @@ func TestScriptSourceIsNeverSent(t *testing.T) {
 			}
 			for _, target := range []string{"/s.sh", "/%73.sh", "//s.sh", "/sub/../s.sh", "/B.SH", "/c.Sh", "/link.sh", "/sub/up.sh", "/sub/", "/dir-link/", "/tool.sh/s.sh", "http://example.test/s.sh", "/s.sh;?"} {
 				want := !strings.Contains(target, ";")
-				if got := strings.Contains(check(t, addr, scriptioGet(target)), "\r\n\r\nran\n"); got != want {
+				if got := strings.Contains(check(t, addr, liveGet(target)), "\r\n\r\nran\n"); got != want {
 					t.Errorf("GET %s runs a script: %v, want %v", target, got, want)
 				}
 			}
@@ -135,7 +136,7 @@ func TestScriptSourceIsNeverSent(t *testing.T) {
 		_, addr := listen(t, rawhttp.WithResolver(rawhttp.First(rawhttp.Mount("/m/", files), rawhttp.Mount("/one", rewrite), files)))
 		for _, target := range targets {
 			if target != "" {
-				check(t, addr, scriptioGet(target))
+				check(t, addr, liveGet(target))
 			}
 		}
 	})
@@ -143,8 +144,8 @@ func TestScriptSourceIsNeverSent(t *testing.T) {
 
 // A listing shows scripts as it shows other files, and nothing that cannot be requested.
 func TestScriptSourceListing(t *testing.T) {
-	root := scriptioFolder(t, map[string]string{"s.sh": scriptioSource, "s.sh.gz": "", "s.sh.br": "", "s.sh.zst": "", "a.txt": "", "a.txt.gz": "", "s.sh.txt": "", "s.sh.gz.br": ""})
-	_, got := splitHead(talk(t, scriptioServe(t, root), scriptioGet("/")))
+	root := testkit.Scripts(t, map[string]string{"s.sh": scriptioSource, "s.sh.gz": "", "s.sh.br": "", "s.sh.zst": "", "a.txt": "", "a.txt.gz": "", "s.sh.txt": "", "s.sh.gz.br": ""})
+	_, got := splitHead(talk(t, scriptioServe(t, root), liveGet("/")))
 	if diff := cmp.Diff("a.txt\na.txt.gz\ns.sh\ns.sh.txt\n", got); diff != "" {
 		t.Errorf("the listing (-want +got):\n%s", diff)
 	}
@@ -157,31 +158,31 @@ func TestScriptNamesThatAreNone(t *testing.T) {
 	for _, name := range names {
 		files[name] = name
 	}
-	root := scriptioFolder(t, files)
+	root := testkit.Scripts(t, files)
 	for _, opts := range [][]rawhttp.Option{nil, {rawhttp.WithScriptPathInfo(true)}} {
 		addr := scriptioServe(t, root, opts...)
 		for _, name := range names {
-			if answer := talk(t, addr, scriptioGet("/"+name)); !strings.HasPrefix(answer, "HTTP/1.1 200 OK\r\n") || !strings.Contains(answer, "\r\nETag: ") || !strings.HasSuffix(answer, "\r\n\r\n"+name) {
+			if answer := talk(t, addr, liveGet("/"+name)); !strings.HasPrefix(answer, "HTTP/1.1 200 OK\r\n") || !strings.Contains(answer, "\r\nETag: ") || !strings.HasSuffix(answer, "\r\n\r\n"+name) {
 				t.Errorf("GET /%s is answered with %q, want the file", name, answer)
 			}
 		}
-		if answer := talk(t, addr, scriptioGet("/sub.sh")); !strings.HasPrefix(answer, "HTTP/1.1 301 ") || !strings.Contains(answer, "\r\nLocation: ./sub.sh/\r\n") {
+		if answer := talk(t, addr, liveGet("/sub.sh")); !strings.HasPrefix(answer, "HTTP/1.1 301 ") || !strings.Contains(answer, "\r\nLocation: ./sub.sh/\r\n") {
 			t.Errorf("GET of a folder with a script's name is answered with %q, want the redirect to it", answer)
 		}
-		if answer := talk(t, addr, scriptioGet("/sub.sh/missing")); !strings.HasPrefix(answer, "HTTP/1.1 404 ") {
+		if answer := talk(t, addr, liveGet("/sub.sh/missing")); !strings.HasPrefix(answer, "HTTP/1.1 404 ") {
 			t.Errorf("GET of what is not in a folder with a script's name is answered with %q, want 404", answer)
 		}
 	}
 	// Without the option a script is a file.
-	_, addr := listen(t, rawhttp.WithRoot(scriptioFolder(t, map[string]string{"s.sh": scriptioSource})))
-	if answer := talk(t, addr, scriptioGet("/s.sh")); !strings.HasSuffix(answer, "\r\n\r\n"+scriptioSource) {
+	_, addr := listen(t, rawhttp.WithRoot(testkit.Scripts(t, map[string]string{"s.sh": scriptioSource})))
+	if answer := talk(t, addr, liveGet("/s.sh")); !strings.HasSuffix(answer, "\r\n\r\n"+scriptioSource) {
 		t.Errorf("without WithScript a script is answered with %q, want its source", answer)
 	}
 }
 
 // What cannot be run is answered as such, without a word of it.
 func TestScriptsThatCannotRun(t *testing.T) {
-	root := scriptioFolder(t, map[string]string{
+	root := testkit.Scripts(t, map[string]string{
 		"ok.cgi": scriptioSource, "missing.cgi": "#!/missing/interpreter\n# " + scriptioSecret, "folder.cgi/a.txt": "",
 		"no-interpreter.cgi": scriptioSecret + "\n", "empty.cgi": "", "x.sh": scriptioSource,
 	})
@@ -190,7 +191,7 @@ func TestScriptsThatCannotRun(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	scriptioWrite(t, filepath.Join(root, "plain.cgi"), scriptioSource, 0o644)
+	testkit.WriteFile(t, filepath.Join(root, "plain.cgi"), scriptioSource, 0o644)
 	for _, name := range []string{"fifo.cgi", "fifo.sh"} {
 		if err := syscall.Mkfifo(filepath.Join(root, name), 0o777); err != nil {
 			t.Fatal(err)
@@ -221,9 +222,9 @@ func TestScriptsThatCannotRun(t *testing.T) {
 		{"/x.sh/a", "404 Not Found", "nor without WithScriptPathInfo a beginning"},
 	}
 	if os.Geteuid() != 0 { // to root nothing is forbidden
-		scriptioWrite(t, filepath.Join(root, "unreadable.cgi"), scriptioSource, 0o111)
-		scriptioWrite(t, filepath.Join(root, "unreadable.sh"), scriptioSource, 0)
-		scriptioWrite(t, filepath.Join(root, "others.cgi"), scriptioSource, 0o601)
+		testkit.WriteFile(t, filepath.Join(root, "unreadable.cgi"), scriptioSource, 0o111)
+		testkit.WriteFile(t, filepath.Join(root, "unreadable.sh"), scriptioSource, 0)
+		testkit.WriteFile(t, filepath.Join(root, "others.cgi"), scriptioSource, 0o601)
 		tests = append(tests, []struct{ target, status, why string }{
 			{"/unreadable.cgi", "403 Forbidden", "it may not be read"},
 			{"/unreadable.sh", "403 Forbidden", "it may not be read"},
@@ -242,7 +243,7 @@ func TestScriptsThatCannotRun(t *testing.T) {
 	next := filesOfDir(t, root, rawhttp.WithScript(".cgi"), rawhttp.WithScript(".sh", "sh"))
 	_, addr = listen(t, rawhttp.WithResolver(rawhttp.First(next, say("the next"))))
 	for target, want := range map[string]string{"/absent.cgi": "the next", "/fifo.cgi": "the next", "/plain.cgi": "403 Forbidden\n", "/missing.cgi": "500 Internal Server Error\n"} {
-		if _, got := splitHead(talk(t, addr, scriptioGet(target))); got != want {
+		if _, got := splitHead(talk(t, addr, liveGet(target))); got != want {
 			t.Errorf("First: GET %s is answered with %q, want %q", target, got, want)
 		}
 	}
@@ -252,9 +253,9 @@ func TestScriptsThatCannotRun(t *testing.T) {
 // not; what it is replaced with for a while, a link to a file outside, is not.
 func TestScriptReplacedWhileServed(t *testing.T) {
 	t.Parallel()
-	root := scriptioFolder(t, map[string]string{"x.sh": "#" + scriptioSecret + "\necho one"})
+	root := testkit.Scripts(t, map[string]string{"x.sh": "#" + scriptioSecret + "\necho one"})
 	outside := filepath.Join(t.TempDir(), "outside.sh")
-	scriptioWrite(t, outside, "echo outside", 0o644)
+	testkit.WriteFile(t, outside, "echo outside", 0o644)
 	addr := scriptioServe(t, root, rawhttp.WithMaxScripts(0))
 	done := make(chan struct{})
 	var replacing sync.WaitGroup
@@ -267,7 +268,7 @@ func TestScriptReplacedWhileServed(t *testing.T) {
 			}
 			next := filepath.Join(root, "next")
 			content := []string{"echo one", "echo two"}[i%2]
-			scriptioWrite(t, next, "#"+scriptioSecret+"\n"+content, 0o644)
+			testkit.WriteFile(t, next, "#"+scriptioSecret+"\n"+content, 0o644)
 			if err := os.Rename(next, filepath.Join(root, "x.sh")); err != nil {
 				t.Error(err)
 			}
@@ -294,7 +295,7 @@ func TestScriptReplacedWhileServed(t *testing.T) {
 	if err := os.Symlink(outside, filepath.Join(root, "x.sh")); err != nil {
 		t.Fatal(err)
 	}
-	if got := talk(t, addr, scriptioGet("/x.sh")); !strings.HasPrefix(got, "HTTP/1.1 404 ") {
+	if got := talk(t, addr, liveGet("/x.sh")); !strings.HasPrefix(got, "HTTP/1.1 404 ") {
 		t.Errorf("a script that is a link to a file outside is answered with %q, want 404", got)
 	}
 }
@@ -305,7 +306,7 @@ func TestScriptSidecars(t *testing.T) {
 	w := gzip.NewWriter(&packed)
 	io.WriteString(w, scriptioSource)
 	w.Close()
-	root := scriptioFolder(t, map[string]string{"x.sh": scriptioSource, "x.sh.gz": packed.String(), "a.txt": "a", "a.txt.gz": "compressed"})
+	root := testkit.Scripts(t, map[string]string{"x.sh": scriptioSource, "x.sh.gz": packed.String(), "a.txt": "a", "a.txt.gz": "compressed"})
 	for _, name := range []string{"x.sh.gz", "a.txt.gz"} { // no older than what it is of
 		if err := os.Chtimes(filepath.Join(root, name), time.Time{}, time.Now().Add(time.Hour)); err != nil {
 			t.Fatal(err)
@@ -328,7 +329,7 @@ func TestScriptSidecars(t *testing.T) {
 
 // A link to a script is not there as an index file either: the next is taken.
 func TestIndexThatLeadsToAScript(t *testing.T) {
-	root := scriptioFolder(t, map[string]string{"s.sh": scriptioSource, "d/home.html": "home", "e/a.txt": "a"})
+	root := testkit.Scripts(t, map[string]string{"s.sh": scriptioSource, "d/home.html": "home", "e/a.txt": "a"})
 	for _, folder := range []string{"d", "e"} {
 		if err := os.Symlink("../s.sh", filepath.Join(root, folder, "index.html")); err != nil {
 			t.Fatal(err)

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp/internal/testkit"
 )
 
 // scriptioGate is a script's command that waits until the file "gate" is there.
@@ -48,13 +50,13 @@ func TestScriptOutputStreams(t *testing.T) {
 		{
 			name:    "in chunks",
 			script:  "printf 'Content-Type: text/plain\\n\\none\\n'; " + scriptioGate + "echo two",
-			request: scriptioGet("/x.sh"),
+			request: liveGet("/x.sh"),
 			first:   ok + textType + "Transfer-Encoding: chunked\r\n" + sniff + "\r\n4\r\none\n\r\n", then: "4\r\ntwo\n\r\n0\r\n\r\n", persists: true,
 		},
 		{
 			name:    "plain",
 			script:  "echo; echo '<p>one</p>'; " + scriptioGate + "echo '<p>two</p>'",
-			request: scriptioGet("/x.sh"),
+			request: liveGet("/x.sh"),
 			first:   ok + "Content-Type: text/html; charset=utf-8\r\nTransfer-Encoding: chunked\r\n" + sniff + "\r\nc\r\n\n<p>one</p>\n\r\n", then: "b\r\n<p>two</p>\n\r\n0\r\n\r\n", persists: true,
 		},
 		{
@@ -66,7 +68,7 @@ func TestScriptOutputStreams(t *testing.T) {
 		{
 			name:    "no more than its length, which is not sent",
 			script:  "printf 'Content-Length: 6\\nContent-Type: text/plain\\n\\none\\n'; " + scriptioGate + "echo two",
-			request: scriptioGet("/x.sh"),
+			request: liveGet("/x.sh"),
 			first:   ok + textType + "Transfer-Encoding: chunked\r\n" + sniff + "\r\n4\r\none\n\r\n", then: "2\r\ntw\r\n0\r\n\r\n", persists: true,
 		},
 		{
@@ -78,24 +80,24 @@ func TestScriptOutputStreams(t *testing.T) {
 		{
 			name:    "and fails: too late to say so",
 			script:  "printf 'Content-Type: text/plain\\n\\none\\n'; " + scriptioGate + "exit 1",
-			request: scriptioGet("/x.sh"),
+			request: liveGet("/x.sh"),
 			first:   ok + textType + "Transfer-Encoding: chunked\r\n" + sniff + "\r\n4\r\none\n\r\n", then: "0\r\n\r\n", persists: true,
 		},
 		{
 			name:    "and is short of its length: cut",
 			script:  "printf 'Content-Length: 9\\nContent-Type: text/plain\\n\\none\\n'; " + scriptioGate + "echo two",
-			request: scriptioGet("/x.sh"),
+			request: liveGet("/x.sh"),
 			first:   ok + textType + "Transfer-Encoding: chunked\r\n" + sniff + "\r\n4\r\none\n\r\n", then: "4\r\ntwo\n\r\n",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			root := scriptioFolder(t, map[string]string{"x.sh": tt.script, "a.txt": "next"})
+			root := testkit.Scripts(t, map[string]string{"x.sh": tt.script, "a.txt": "next"})
 			c := dial(t, scriptioServe(t, root))
 			io.WriteString(c, tt.request)
 			scriptioRead(t, c, "the answer before the gate", tt.first)
-			scriptioWrite(t, filepath.Join(root, "gate"), "", 0o644)
+			testkit.WriteFile(t, filepath.Join(root, "gate"), "", 0o644)
 			scriptioRead(t, c, "the answer after the gate", tt.then)
 			if tt.persists {
 				io.WriteString(c, "GET /a.txt HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")
@@ -112,7 +114,7 @@ func TestScriptOutputStreams(t *testing.T) {
 // go on for it.
 func TestScriptStreamsNothingToHead(t *testing.T) {
 	t.Parallel()
-	root := scriptioFolder(t, map[string]string{"x.sh": "printf 'Content-Type: text/plain\\n\\none\\n'; echo $$ >pid; " + scriptioGate + ": >late"})
+	root := testkit.Scripts(t, map[string]string{"x.sh": "printf 'Content-Type: text/plain\\n\\none\\n'; echo $$ >pid; " + scriptioGate + ": >late"})
 	addr := scriptioServe(t, root)
 	got := talk(t, addr, "HEAD /x.sh HTTP/1.1\r\nHost: example.test\r\n\r\nHEAD /missing HTTP/1.1\r\nHost: example.test\r\n\r\n")
 	want := "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\nX-Content-Type-Options: nosniff\r\n\r\n" +
@@ -141,20 +143,20 @@ func TestScriptContentAboutWhatIsHeld(t *testing.T) {
 			t.Run(fmt.Sprint(n, " bytes after ", len(fields)), func(t *testing.T) {
 				t.Parallel()
 				want := count[:n]
-				root := scriptioFolder(t, map[string]string{"x.sh": "exec cat x.out", "x.out": fields + want})
+				root := testkit.Scripts(t, map[string]string{"x.sh": "exec cat x.out", "x.out": fields + want})
 				addr := scriptioServe(t, root)
 				var answer string
 				if n < held {
-					answer = scriptioHeld(t, addr, scriptioGet("/x.sh"), "Content-Length: ")
+					answer = scriptioHeld(t, addr, liveGet("/x.sh"), "Content-Length: ")
 				} else {
-					answer = talk(t, addr, scriptioGet("/x.sh"))
+					answer = talk(t, addr, liveGet("/x.sh"))
 				}
 				head, _ := splitHead(answer)
 				if isChunked := strings.Contains(head, "Transfer-Encoding: chunked"); n != held && isChunked != (n > held) {
 					t.Errorf("the answer is in chunks: %v, want %v", isChunked, n > held)
 				}
 				if _, got := splitHead(scriptioWhole(t, answer)); got != want {
-					t.Errorf("%d bytes came, want %d; the first %q, the last %q", len(got), n, bodyCut(got), got[max(0, len(got)-20):])
+					t.Errorf("%d bytes came, want %d; the first %q, the last %q", len(got), n, testkit.Shorten(got), got[max(0, len(got)-20):])
 				}
 			})
 		}

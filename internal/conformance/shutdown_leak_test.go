@@ -2,7 +2,6 @@ package conformance_test
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net"
 	"os"
@@ -14,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // Nothing is left of connections, however they ended: no goroutine, no descriptor.
@@ -76,27 +76,18 @@ func TestNothingLeaks(t *testing.T) {
 		}
 	}
 	serve(1) // what the runtime opens once
-	before := liveDescriptors()
+	before := testkit.Descriptors()
 	each := 25
 	if *long {
 		each = 125
 	}
 	serve(each)
 	for range 500 { // descriptors of the clients may take a moment
-		if liveDescriptors() <= before {
+		if testkit.Descriptors() <= before {
 			return
 		}
 		runtime.GC()
 		runtime.Gosched()
 	}
-	t.Errorf("%d descriptors are open at the end, %d at the start", liveDescriptors(), before)
-}
-
-// liveDescriptors counts them where the system shows them, else returns 0.
-func liveDescriptors() int {
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		panic(err)
-	}
-	return len(entries)
+	t.Errorf("%d descriptors are open at the end, %d at the start", testkit.Descriptors(), before)
 }

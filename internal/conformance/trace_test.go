@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // liveEvents keeps what the hooks of its Trace are told, a line each.
@@ -440,7 +441,7 @@ func TestSeveralTraces(t *testing.T) {
 
 // The connection that ConnOpen is given is the one of ConnInfo.
 func TestConnOpenIsGivenTheConnection(t *testing.T) {
-	config := liveTLS(t)
+	config := testkit.TLSConfig(t)
 	bubble(t, func(t *testing.T) {
 		var opened, seen net.Conn
 		c := liveServeTLS(t, config, nil, rawhttp.WithTrace(rawhttp.Trace{ConnOpen: func(_ uint64, nc net.Conn) { opened = nc }}),

@@ -3,7 +3,6 @@ package conformance_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"flag"
 	"io"
 	"net"
@@ -255,7 +254,7 @@ func (k *wireTalk) run(t *testing.T, steps []wireStep) (got wireResult) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		srv := newServer(t, k.options(t)...)
-		client, server := newWireDuplex()
+		client, server := livePair()
 		served := make(chan error, 1)
 		go func() { served <- srv.ServeConn(context.Background(), server) }()
 
@@ -317,27 +316,6 @@ func (s wireStep) run(client net.Conn, ended func() bool) (taken int, err error)
 	}
 	return taken, nil
 }
-
-// A wireDuplex is a connection of two net.Pipes, so that each direction can be
-// closed by itself.
-type wireDuplex struct {
-	net.Conn // to read
-	w        net.Conn
-}
-
-func newWireDuplex() (client, server net.Conn) {
-	clientIn, serverOut := net.Pipe()
-	serverIn, clientOut := net.Pipe()
-	return wireDuplex{clientIn, clientOut}, wireDuplex{serverIn, serverOut}
-}
-
-func (d wireDuplex) Write(p []byte) (int, error)        { return d.w.Write(p) }
-func (d wireDuplex) SetWriteDeadline(t time.Time) error { return d.w.SetWriteDeadline(t) }
-func (d wireDuplex) SetDeadline(t time.Time) error {
-	return errors.Join(d.Conn.SetDeadline(t), d.w.SetDeadline(t))
-}
-func (d wireDuplex) CloseWrite() error { return d.w.Close() }
-func (d wireDuplex) Close() error      { return errors.Join(d.Conn.Close(), d.w.Close()) }
 
 // runTCP runs the talk over TCP. An answer is read when the server's end of it is
 // seen, or all that the transcript has of it has come.

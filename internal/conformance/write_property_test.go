@@ -16,6 +16,7 @@ import (
 	"example.com/rawhttp/internal/ascii"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // A writeRandom makes random parts of responses.
@@ -127,7 +128,7 @@ func TestWriteResponseIsReadBack(t *testing.T) {
 			want.Set("Accept-Ranges", "bytes")
 		}
 		head := requests[r.IntN(len(requests))]
-		req := writeRequest(t, head)
+		req := requestOf(t, head)
 		if req.Method() == "HEAD" || !ascii.MayHaveContent(status) {
 			content = nil
 		}
@@ -144,11 +145,11 @@ func TestWriteResponseIsReadBack(t *testing.T) {
 		br := bufio.NewReader(bytes.NewReader(wire.Bytes()))
 		got, err := http.ReadResponse(br, &http.Request{Method: req.Method()})
 		if err != nil {
-			t.Fatalf("response %d to %q: http.ReadResponse(%q): %v", i, head, bodyCut(wire.String()), err)
+			t.Fatalf("response %d to %q: http.ReadResponse(%q): %v", i, head, testkit.Shorten(wire.String()), err)
 		}
 		read, err := io.ReadAll(got.Body)
 		if err != nil || !bytes.Equal(read, content) {
-			t.Fatalf("response %d to %q: content %q, %v, want %q", i, head, bodyCut(string(read)), err, bodyCut(string(content)))
+			t.Fatalf("response %d to %q: content %q, %v, want %q", i, head, testkit.Shorten(string(read)), err, testkit.Shorten(string(content)))
 		}
 		if got.StatusCode != status || got.Proto != "HTTP/1.1" {
 			t.Errorf("response %d to %q: %s %d, want HTTP/1.1 %d", i, head, got.Proto, got.StatusCode, status)
@@ -163,7 +164,7 @@ func TestWriteResponseIsReadBack(t *testing.T) {
 			t.Fatalf("response %d to %q: fields (-want +got):\n%s", i, head, diff)
 		}
 		if rest, _ := io.ReadAll(br); persist && string(rest) != following || !persist && len(rest) > 0 {
-			t.Errorf("response %d to %q: %q is left after it, persist is %v", i, head, bodyCut(string(rest)), persist)
+			t.Errorf("response %d to %q: %q is left after it, persist is %v", i, head, testkit.Shorten(string(rest)), persist)
 		}
 		if closes := strings.Contains(wire.String(), "\r\nConnection: close\r\n"); closes == persist {
 			t.Errorf("response %d to %q: persist is %v and Connection: close is there: %v", i, head, persist, closes)

@@ -196,16 +196,6 @@ func TestTextIsWrittenAsBytes(t *testing.T) {
 	}
 }
 
-// writeRequest parses a request head.
-func writeRequest(t testing.TB, head string) *rawhttp.Request {
-	t.Helper()
-	req, _, err := rawhttp.ParseRequest([]byte(head))
-	if err != nil {
-		t.Fatalf("ParseRequest(%q): %v", head, err)
-	}
-	return req
-}
-
 const writeDate = "Date: Sat, 01 Jan 2000 00:00:00 GMT\r\n" // of every bubble
 
 func TestWriteResponse(t *testing.T) {
@@ -282,7 +272,7 @@ func TestWriteResponse(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				var b strings.Builder
-				persist, err := rawhttp.WriteResponse(t.Context(), &b, writeRequest(t, tt.request), tt.make())
+				persist, err := rawhttp.WriteResponse(t.Context(), &b, requestOf(t, tt.request), tt.make())
 				if persist != tt.persist || err != nil {
 					t.Errorf("WriteResponse to %q = %v, %v, want %v, nil\nwhy: %s", tt.request, persist, err, tt.persist, tt.why)
 				}

@@ -6,29 +6,18 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"reflect"
 	"runtime"
 	"syscall"
 	"testing"
 
 	"example.com/rawhttp"
 	"example.com/rawhttp/internal/jail"
+	"example.com/rawhttp/internal/testkit"
 )
-
-// beneathOf opens a folder with openat2, which this kernel or container may lack.
-func beneathOf(t testing.TB, dir string) jail.Tree {
-	t.Helper()
-	j := jail.OpenBeneath(dir)
-	if j == nil {
-		t.Skip("no openat2 here")
-	}
-	t.Cleanup(func() { j.Close() })
-	return j
-}
 
 // Dir uses openat2 where it exists.
 func TestOpenJailTakesOpenat2(t *testing.T) {
-	beneathOf(t, ".")
+	testkit.Beneath(t, ".")
 	j, err := jail.OpenJail(".")
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +38,7 @@ func TestOpenJailWithoutOpenat2(t *testing.T) {
 		answers := make(chan answer)
 		go func() {
 			runtime.LockOSThread() // and never unlocks it: the thread ends with its filter
-			if err := jailRefuse(jail.SysOpenat2, errno); err != nil {
+			if err := testkit.RefuseCall(jail.SysOpenat2, errno); err != nil {
 				answers <- answer{nil, err}
 				return
 			}
@@ -70,45 +59,10 @@ func TestOpenJailWithoutOpenat2(t *testing.T) {
 	}
 }
 
-// jailRefuse has a system call answered with errno on the thread that calls.
-func jailRefuse(call uintptr, errno syscall.Errno) error {
-	const (
-		load, jumpEqual, give      = 0x20, 0x15, 0x06 // linux/bpf_common.h
-		allow, refuse              = 0x7fff0000, 0x00050000
-		setNoNewPrivs, setFilter   = 38, 22 // prctl(2)
-		modeFilter                 = 2
-		offsetOfNumber, next, skip = 0, 0, 1
-	)
-	type instruction struct {
-		code     uint16
-		yes, no  uint8
-		constant uint32
-	}
-	program := []instruction{
-		{load, 0, 0, offsetOfNumber},
-		{jumpEqual, next, skip, uint32(call)},
-		{give, 0, 0, refuse | uint32(errno)},
-		{give, 0, 0, allow},
-	}
-	filter := &struct {
-		n       uint16
-		program *instruction
-	}{uint16(len(program)), &program[0]}
-	if _, _, errno := syscall.Syscall6(syscall.SYS_PRCTL, setNoNewPrivs, 1, 0, 0, 0, 0); errno != 0 {
-		return errno
-	}
-	_, _, refused := syscall.Syscall(syscall.SYS_PRCTL, setFilter, modeFilter, reflect.ValueOf(filter).Pointer())
-	runtime.KeepAlive(filter)
-	if refused != 0 {
-		return refused
-	}
-	return nil
-}
-
 // What is below a folder that may be entered and not read can be had, as for any
 // program; os.Root cannot get there.
 func TestBelowFolderOfMode711(t *testing.T) {
-	root := jailMake(t)
+	root := testkit.LinkedFolder(t)
 	for _, name := range []string{"d", "d/e", ""} {
 		path := filepath.Join(root, name)
 		if err := os.Chmod(path, 0o311); err != nil {
@@ -116,15 +70,15 @@ func TestBelowFolderOfMode711(t *testing.T) {
 		}
 		t.Cleanup(func() { os.Chmod(path, 0o755) })
 	}
-	if got := jailSees(t, beneathOf(t, root), "d/e/f/g"); got != "deep" {
+	if got := jailSees(t, testkit.Beneath(t, root), "d/e/f/g"); got != "deep" {
 		t.Errorf("the file is %q, want what is in it", got)
 	}
 }
 
 // A ".." is looked up again when folders are moved meanwhile.
 func TestLinksWhileFoldersMove(t *testing.T) {
-	root := jailMake(t)
-	j := beneathOf(t, root)
+	root := testkit.LinkedFolder(t)
+	j := testkit.Beneath(t, root)
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -152,11 +106,11 @@ func TestLinksWhileFoldersMove(t *testing.T) {
 // The kernel says EAGAIN where folders move, and is asked again, though not for ever: the
 // client is told to do so then.
 func TestFoldersThatAlwaysMove(t *testing.T) {
-	j := beneathOf(t, ".")
+	j := testkit.Beneath(t, ".")
 	errs := make(chan error)
 	go func() {
 		runtime.LockOSThread() // and never unlocks it: the thread ends with its filter
-		if err := jailRefuse(jail.SysOpenat2, syscall.EAGAIN); err != nil {
+		if err := testkit.RefuseCall(jail.SysOpenat2, syscall.EAGAIN); err != nil {
 			close(errs)
 			return
 		}
@@ -174,7 +128,7 @@ func TestFoldersThatAlwaysMove(t *testing.T) {
 
 // Links of /proc lead out without a name, also those that look relative.
 func TestNoMagicLinks(t *testing.T) {
-	j := beneathOf(t, "/proc/self")
+	j := testkit.Beneath(t, "/proc/self")
 	for _, name := range []string{"root", "cwd", "exe", "fd/0", "root/etc/passwd", "cwd/tree.go"} {
 		if _, _, err := j.Open(name); rawhttp.StatusOf(err) != 404 {
 			t.Errorf("open of %q: %v, want 404", name, err)
@@ -188,8 +142,8 @@ func TestNoMagicLinks(t *testing.T) {
 // What os.File says of a file that openat2 opened is that of any other, so that
 // os.SameFile can tell them apart.
 func TestSameFile(t *testing.T) {
-	root := jailMake(t)
-	j := beneathOf(t, root)
+	root := testkit.LinkedFolder(t)
+	j := testkit.Beneath(t, root)
 	file, info, err := j.Open("to-a")
 	if err != nil {
 		t.Fatal(err)
@@ -204,5 +158,22 @@ func TestSameFile(t *testing.T) {
 	flags, _, _ := syscall.Syscall(syscall.SYS_FCNTL, file.(*os.File).Fd(), syscall.F_GETFL, 0)
 	if flags&syscall.O_NONBLOCK != 0 {
 		t.Errorf("the flags of the file are %#x, with O_NONBLOCK", flags)
+	}
+}
+
+// An open file is not inherited by programs that start.
+func TestOpenedFilesAreClosedOnExec(t *testing.T) {
+	for how, j := range testkit.Trees(t, testkit.LinkedFolder(t)) {
+		file, _, err := j.Open("a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, _ := file.(*os.File).SyscallConn()
+		raw.Control(func(fd uintptr) {
+			if flags, _, _ := syscall.Syscall(syscall.SYS_FCNTL, fd, syscall.F_GETFD, 0); flags&syscall.FD_CLOEXEC == 0 {
+				t.Errorf("%s: a file would be inherited", how)
+			}
+		})
+		file.Close()
 	}
 }

@@ -14,24 +14,8 @@ import (
 
 	"example.com/rawhttp"
 	"example.com/rawhttp/internal/jail"
+	"example.com/rawhttp/internal/testkit"
 )
-
-// jails opens the folder in each way that there is here.
-func jails(t testing.TB, dir string) map[string]jail.LinkReader {
-	t.Helper()
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	trees := map[string]jail.LinkReader{"os.Root": &jail.OSRoot{Root: root}}
-	if j := jail.OpenBeneath(dir); j != nil {
-		trees["openat2"] = j
-	}
-	for _, tree := range trees {
-		t.Cleanup(func() { tree.Close() })
-	}
-	return trees
-}
 
 // jailSees describes what a name is in a tree: what it holds, or the status
 // that says why not. To open and to stat must see the same.
@@ -75,7 +59,7 @@ func jailSees(t testing.TB, j jail.Tree, name string) string {
 
 // One table for every jail: what a name leads to, and whether it leads out.
 func TestJails(t *testing.T) {
-	root := jailMake(t)
+	root := testkit.LinkedFolder(t)
 	tests := []struct{ name, want, why string }{
 		{".", "folder of 16", ""},
 		{"a", "content", ""},
@@ -110,7 +94,7 @@ func TestJails(t *testing.T) {
 		{"d/../../secret", "404", ""},
 		{"/etc/passwd", "404", ""},
 	}
-	for name, j := range jails(t, root) {
+	for name, j := range testkit.Trees(t, root) {
 		for _, tt := range tests {
 			if got := jailSees(t, j, tt.name); got != tt.want {
 				t.Errorf("%s: %q is %q, want %q: %s", name, tt.name[:min(len(tt.name), 100)], got, tt.want, tt.why)
@@ -119,36 +103,12 @@ func TestJails(t *testing.T) {
 	}
 }
 
-// jailMake makes a folder, a secret outside it, and links that lead in and out.
-func jailMake(t testing.TB) (root string) {
-	t.Helper()
-	parent := t.TempDir()
-	root = filepath.Join(parent, "root")
-	if err := os.MkdirAll(filepath.Join(root, "d/e/f"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for name, content := range map[string]string{"a": "content", "d/e/f/g": "deep", "../secret": "SECRET"} {
-		if err := os.WriteFile(filepath.Join(root, name), []byte(content), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for name, target := range map[string]string{
-		"to-a": "a", "to-to-a": "to-a", "d/up": "../a", "to-d": "d", "round": ".", "dangling": "missing", "loop": "loop", "ping": "pong", "pong": "ping",
-		"out": "../secret", "out-folder": "..", "d/out": "../../secret", "absolute": filepath.Join(root, "a"), "absolute-out": "/", "back": "../root/a", "to-out": "out",
-	} {
-		if err := os.Symlink(target, filepath.Join(root, name)); err != nil {
-			t.Skip("no symbolic links:", err)
-		}
-	}
-	return root
-}
-
 // A jail that is closed opens nothing, whoever asks meanwhile; what is open stays
 // open, and no descriptor of another is used.
 func TestJailCloses(t *testing.T) {
-	root := jailMake(t)
+	root := testkit.LinkedFolder(t)
 	for range 20 {
-		for name, j := range jails(t, root) {
+		for name, j := range testkit.Trees(t, root) {
 			kept, _, err := j.Open("a")
 			if err != nil {
 				t.Fatal(err)
@@ -205,8 +165,8 @@ func TestJailCloses(t *testing.T) {
 
 // A file one and four folders deep.
 func BenchmarkOpen(b *testing.B) {
-	root := jailMake(b)
-	for how, j := range jails(b, root) {
+	root := testkit.LinkedFolder(b)
+	for how, j := range testkit.Trees(b, root) {
 		for depth, name := range map[int]string{1: "a", 4: "d/e/f/g"} {
 			b.Run(fmt.Sprintf("%s/%d", how, depth), func(b *testing.B) {
 				b.ReportAllocs()
@@ -223,8 +183,8 @@ func BenchmarkOpen(b *testing.B) {
 }
 
 func BenchmarkStat(b *testing.B) {
-	root := jailMake(b)
-	for how, j := range jails(b, root) {
+	root := testkit.LinkedFolder(b)
+	for how, j := range testkit.Trees(b, root) {
 		for depth, name := range map[int]string{1: "a", 4: "d/e/f/g"} {
 			b.Run(fmt.Sprintf("%s/%d", how, depth), func(b *testing.B) {
 				b.ReportAllocs()
@@ -246,7 +206,7 @@ func TestJailLongNames(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for how, j := range jails(t, root) {
+	for how, j := range testkit.Trees(t, root) {
 		for n := 120; n <= 136; n++ {
 			info, err := j.Stat(strings.Repeat("n", n))
 			if err != nil || info.Size() != int64(n) {

@@ -1,0 +1,37 @@
+package testkit
+
+import (
+	"os"
+	"testing"
+
+	"example.com/rawhttp/internal/jail"
+)
+
+// Trees opens the folder in each way that the system has. They close when the test ends.
+func Trees(t testing.TB, dir string) map[string]jail.LinkReader {
+	t.Helper()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trees := map[string]jail.LinkReader{"os.Root": &jail.OSRoot{Root: root}}
+	if j := jail.OpenBeneath(dir); j != nil {
+		trees["openat2"] = j
+	}
+	for _, tree := range trees {
+		t.Cleanup(func() { tree.Close() })
+	}
+	return trees
+}
+
+// Beneath opens the folder with openat2. It skips the test if the kernel or a container
+// refuses that.
+func Beneath(t testing.TB, dir string) jail.Tree {
+	t.Helper()
+	j := jail.OpenBeneath(dir)
+	if j == nil {
+		t.Skip("no openat2 here")
+	}
+	t.Cleanup(func() { j.Close() })
+	return j
+}
