@@ -4,9 +4,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,7 +25,6 @@ type settings struct {
 	options []rawhttp.Option
 	fields  []field
 	users   *users // nil if no password is needed
-	warning string // about the file with their passwords
 	spa     bool
 	lenient bool
 	log     bool
@@ -31,6 +33,8 @@ type settings struct {
 	decoded bool // the trace shows compressed content decoded
 	color   *colorWhen
 	version bool
+
+	warnings []string // about flags that work, but probably not as intended
 }
 
 // parseArgs parses the command line of the server. The error names the flag, and the right form
@@ -100,7 +104,17 @@ func parseArgs(args []string) (set settings, err error) {
 	}
 	if auth != "true" && auth != "false" {
 		if who := exposed(auth, set.root, *dotFiles); who != "" {
-			set.warning = auth + " has passwords, and " + who
+			set.warnings = append(set.warnings, auth+" has passwords, and "+who)
+		}
+	}
+	if set.spa {
+		if _, err := os.Stat(filepath.Join(set.root, "index.html")); errors.Is(err, fs.ErrNotExist) {
+			set.warnings = append(set.warnings, set.root+" has no index.html for -spa to send")
+		}
+	}
+	for _, h := range set.hosts {
+		if ip := net.ParseIP(strings.Trim(h, "[]")); ip != nil && ip.IsUnspecified() && !wasGiven(flags, "addr") {
+			set.warnings = append(set.warnings, "-host "+h+" only admits that name; -addr :8080 listens on every address")
 		}
 	}
 	return set, nil
@@ -213,6 +227,8 @@ func parseType(s string) (rawhttp.FileOption, error) {
 		return nil, errors.New("want .EXT=TYPE, as in .wasm=application/wasm")
 	case strings.HasPrefix(ext, "*."):
 		return nil, fmt.Errorf("did you mean %s?", s[1:])
+	case ext != "" && ext == strings.ToLower(ext) && !strings.Contains(ext, "."): // unlike Makefile
+		return nil, fmt.Errorf("did you mean .%s?", s)
 	}
 	return rawhttp.WithMediaType(ext, media), nil
 }
@@ -327,6 +343,8 @@ func chooseRoot(folders []string, flags *flag.FlagSet, bare string) (root string
 			return "", fmt.Errorf("did you mean -script %s=%s?", bare, name)
 		case isPort(name):
 			return "", fmt.Errorf("there is no folder %q; did you mean -port %s?", name, name)
+		case addressIn(name) != "":
+			return "", fmt.Errorf("there is no folder %q; did you mean -addr %s?", name, addressIn(name))
 		}
 	}
 	return root, err
@@ -337,6 +355,17 @@ func wasGiven(flags *flag.FlagSet, name string) (given bool) {
 	return given
 }
 
+// addressIn returns the address that name is, or has if it is a URL, or "" if there is none.
+func addressIn(name string) string {
+	if _, rest, isURL := strings.Cut(name, "://"); isURL {
+		name, _, _ = strings.Cut(rest, "/")
+	}
+	if _, port, err := net.SplitHostPort(name); err != nil || !isPort(port) {
+		return ""
+	}
+	return name
+}
+
 func isInterpreter(name string) bool {
 	_, err := exec.LookPath(name)
 	return err == nil && !strings.Contains(name, "/")
@@ -344,11 +373,12 @@ func isInterpreter(name string) bool {
 
 // elsewhere maps flags of other servers to those of this one.
 var elsewhere = map[string]string{
-	"p": "-port", "P": "-port", "l": "-addr", "listen": "-addr", "b": "-addr", "bind": "-addr",
+	"p": "-port", "P": "-port", "l": "-addr", "listen": "-addr", "b": "-addr", "bind": "-addr", "address": "-addr",
 	"v": "-version", "V": "-version", "c": "-cache", "s": "-spa", "single": "-spa", "i": "-index", "hidden": "-dotfiles", "H": "-dotfiles",
 	"cors": "-header 'Access-Control-Allow-Origin: *'", "C": "-header 'Access-Control-Allow-Origin: *'",
 	"d": "only the folder", "dir": "only the folder", "directory": "only the folder", "root": "only the folder",
-	"a": "-auth", "verbose": "-log", "access-log": "-log", "cgi": "-script", "browse": "-list html",
+	"a": "-auth", "u": "-auth", "user": "-auth", "username": "-auth", "password": "-auth", "verbose": "-log", "access-log": "-log", "cgi": "-script",
+	"browse": "-list html", "no-listing": "-list none", "disable-indexing": "-list none", "c-1": "-cache no-store", "gzip": "-precompressed gzip", "brotli": "-precompressed br",
 }
 
 // explain adds a suggestion to an error of package flag.
@@ -360,6 +390,8 @@ func explain(err error) error {
 		return err
 	case elsewhere[name] != "":
 		return fmt.Errorf("there is no flag -%s; did you mean %s?", name, elsewhere[name])
+	case slices.Contains([]string{"tls", "ssl", "https", "S", "cert", "tls-cert", "key", "tls-key", "K"}, name):
+		return fmt.Errorf("there is no flag -%s: the command speaks plain HTTP; a proxy in front of it adds TLS", name)
 	case len(name) > 1 && isPort(name[1:]) && name[0] == 'p':
 		return fmt.Errorf("there is no flag -%s; did you mean -port %s?", name, name[1:])
 	}

@@ -31,8 +31,8 @@ func serve(when stop, set settings, stdout, stderr io.Writer) error {
 	if err != nil {
 		return listenError(err, set.addr)
 	}
-	if set.warning != "" {
-		fmt.Fprintf(stderr, "rawhttp: warning: %s\n", set.warning)
+	for _, w := range set.warnings {
+		fmt.Fprintf(stderr, "rawhttp: warning: %s\n", w)
 	}
 	announce(stdout, set, ln.Addr())
 	defer context.AfterFunc(when.graceful, func() { reportStopping(&busy, srv, stderr) })()

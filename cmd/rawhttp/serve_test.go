@@ -276,6 +276,34 @@ func TestAuthenticated(t *testing.T) {
 	}
 }
 
+// wantWarning checks that the arguments have one warning with the text, or none if want is "".
+func wantWarning(t *testing.T, want string, args ...string) {
+	t.Helper()
+	set, err := parseArgs(args)
+	if all := strings.Join(set.warnings, "\n"); err != nil || (all == "") != (want == "") || !strings.Contains(all, want) || strings.Contains(all, "\n") {
+		t.Errorf("%q: warnings %q, %v, want one with %q", args, set.warnings, err, want)
+	}
+}
+
+// Flags that do nothing for this folder or address are accepted with a warning.
+func TestFlagsWithoutEffect(t *testing.T) {
+	app, other := folder(t, "index.html"), folder(t, "a.txt")
+	for _, tt := range []struct {
+		want string
+		args []string
+	}{
+		{"", []string{"-spa", app}},
+		{"no index.html", []string{"-spa", other}},
+		{"-addr :8080", []string{"-host", "0.0.0.0", other}},
+		{"-addr :8080", []string{"-host", "[::]", other}},
+		{"", []string{"-host", "0.0.0.0", "-addr", ":9000", other}},
+		{"", []string{"-host", "192.0.2.1", other}},
+		{"", []string{"-type", "Makefile=text/plain", other}},
+	} {
+		wantWarning(t, tt.want, tt.args...)
+	}
+}
+
 // A file of passwords that others can read is served all the same, but not in silence.
 func TestExposedPasswords(t *testing.T) {
 	root, elsewhere := t.TempDir(), t.TempDir()
@@ -297,10 +325,7 @@ func TestExposedPasswords(t *testing.T) {
 		if err := os.WriteFile(tt.file, []byte("ann:s3cret\n"), tt.mode); err != nil {
 			t.Fatal(err)
 		}
-		set, err := parseArgs(append(tt.args, "-auth="+tt.file, root))
-		if err != nil || (set.warning == "") != (tt.want == "") || !strings.Contains(set.warning, tt.want) {
-			t.Errorf("%s, mode %o, %q: warning %q, %v, want one with %q", tt.file, tt.mode, tt.args, set.warning, err, tt.want)
-		}
+		wantWarning(t, tt.want, append(tt.args, "-auth="+tt.file, root)...)
 	}
 	cmd := start(t, "-port", "0", "-auth="+filepath.Join(root, "users"), root)
 	cmd.stop()
