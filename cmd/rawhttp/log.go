@@ -1,19 +1,31 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
+	"sync"
 
 	"example.com/rawhttp"
 	"example.com/rawhttp/internal/transcript"
 )
 
-// A logger writes each warning and error as one line.
+// A logger writes each warning and error as one line, and also what failed for lack of a
+// permission, which the package leaves to those who debug.
 type logger struct{ w io.Writer }
 
-func (logger) Debug(string, ...any)            {}
+func (l logger) Debug(msg string, args ...any) {
+	for _, arg := range args {
+		if err, ok := arg.(error); ok && errors.Is(err, fs.ErrPermission) {
+			l.line("warning", msg, args)
+			return
+		}
+	}
+}
+
 func (logger) Info(string, ...any)             {}
 func (l logger) Warn(msg string, args ...any)  { l.line("warning", msg, args) }
 func (l logger) Error(msg string, args ...any) { l.line("error", msg, args) }
@@ -25,6 +37,19 @@ func (l logger) line(level, msg string, args []any) {
 		fmt.Fprintf(&b, " %v=%q", args[i], fmt.Sprint(args[i+1]))
 	}
 	fmt.Fprintf(l.w, "rawhttp: %s: %s\n", level, b.String())
+}
+
+// secureClients returns a Trace that writes once that a client speaks TLS, since browsers do
+// not say what is wrong.
+func secureClients(w io.Writer) rawhttp.Trace {
+	var once sync.Once
+	return rawhttp.Trace{Refused: func(r rawhttp.Refusal) {
+		if bytes.HasPrefix(r.Head, []byte{22, 3}) { // a handshake record (RFC 8446, section 5.1)
+			once.Do(func() {
+				io.WriteString(w, "rawhttp: a client speaks TLS; the address begins with http://, not https://\n")
+			})
+		}
+	}}
 }
 
 // refusals returns a Trace that writes why a request is refused, and the line with a mark below

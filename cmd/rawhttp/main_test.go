@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -405,10 +406,13 @@ func TestLoggerWritesOneLine(t *testing.T) {
 	var b strings.Builder
 	l := logger{&b}
 	l.Debug("rawhttp: detail", "n", 1)
+	l.Debug("rawhttp: request failed", "err", fs.ErrNotExist)
+	l.Debug("rawhttp: request failed", "err", &fs.PathError{Op: "open", Path: "a", Err: fs.ErrPermission})
 	l.Info("rawhttp: news", "n", 2)
 	l.Warn("rawhttp: accept failed", "err", io.ErrClosedPipe, "n", 3)
 	l.Error("rawhttp: panic", "stack", "a\nb\x1b[2J")
-	want := `rawhttp: warning: accept failed err="io: read/write on closed pipe" n="3"
+	want := `rawhttp: warning: request failed err="open a: permission denied"
+rawhttp: warning: accept failed err="io: read/write on closed pipe" n="3"
 rawhttp: error: panic stack="a\nb\x1b[2J"
 `
 	if diff := cmp.Diff(want, b.String()); diff != "" {

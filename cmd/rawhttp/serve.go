@@ -62,6 +62,8 @@ func (set *settings) serverOptions(files rawhttp.Resolver, stderr io.Writer) []r
 	opts := append(set.options, rawhttp.WithResolver(resolver), rawhttp.WithLogger(logger{stderr}))
 	if set.log {
 		opts = append(opts, rawhttp.WithTrace(rawhttp.AccessLog(stderr)), rawhttp.WithTrace(refusals(stderr)))
+	} else {
+		opts = append(opts, rawhttp.WithTrace(secureClients(stderr)))
 	}
 	if set.trace {
 		lines := 20

@@ -304,6 +304,20 @@ func TestFlagsWithoutEffect(t *testing.T) {
 	}
 }
 
+// Browsers do not say that the port speaks plain HTTP. Without -log, neither do refusals.
+func TestSecureClients(t *testing.T) {
+	hello := []string{`\x16\x03\x01\x02\x00\x01\x00\x01\xfc`, ""}
+	cmd := start(t, "-port", "0", folder(t, "a.txt"))
+	for range 2 {
+		call(t, "", append([]string{"send", cmd.addr}, hello...)...)
+	}
+	cmd.stop()
+	const want = "rawhttp: a client speaks TLS; the address begins with http://, not https://\n"
+	if diff := cmp.Diff(want, cmd.stderr.String()); diff != "" {
+		t.Errorf("stderr (-want +got):\n%s", diff)
+	}
+}
+
 // A file of passwords that others can read is served all the same, but not in silence.
 func TestExposedPasswords(t *testing.T) {
 	root, elsewhere := t.TempDir(), t.TempDir()
