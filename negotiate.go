@@ -205,20 +205,20 @@ func acceptCoding(h Header, coding string) int {
 //
 //	return resp.Encode(req, "gzip", func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) }), nil
 //
-// The result has Content-Encoding and Vary: Accept-Encoding; without the coding, a clone with
-// Vary alone, and so is a 304. Only a 200 is encoded; others are returned as they are, and so is
-// content that has a coding, and content whose digest the response has. The content of HEAD is
-// not made.
+// The result is a clone with Vary: Accept-Encoding and, if it is encoded, Content-Encoding. Only
+// a 200 is encoded; a 304 gets the Vary field alone. Responses with another status, with a
+// Content-Encoding already, or with a digest of their content are returned unchanged. For HEAD,
+// no content is made.
 //
-// The coded content of [Content] and [File] still answers conditions. Its ETag is another, as in
-// W/"7-gzip" for "7", and weak, since other versions of a compressor make other bytes. There are
-// no ranges and no length, since the coded length is not known before the end. A trailer section
-// is kept.
+// The encoded content of [Content] and [File] still answers conditions. Its ETag is W/"7-gzip" if
+// that of the content is "7": weak, since other versions of a compressor write other bytes. It has
+// no ranges and no Content-Length, since its length is known only at the end. Trailer fields are
+// kept.
 //
-// encode is called when the content is written, once for each request, and closed after the last
-// byte; its bytes are sent in pieces of 32 KiB, and at the end. So do not encode streams of
-// events. Nor should a response be compressed that has both a secret and input of an attacker,
-// since its length reveals the secret.
+// encode is called when the content is written, once for each request. The writer that it
+// returns is closed in any case, also when the content fails. What it writes is sent in pieces of
+// 32 KiB, so do not encode streams of events. Do not compress a response that has both a secret
+// and input of an attacker either, since its length reveals the secret.
 //
 // r itself is not changed. If it serves once, it and the result serve once together. It is a
 // mistake if encode is nil or coding is no token. Encode panics if req is nil.
@@ -276,9 +276,17 @@ func (r *Response) encode(plain *Response, coding string, encode func(w io.Write
 	r.body = body{kind: bodyFunc, f: func(ctx context.Context, w io.Writer) error {
 		pieces := bufio.NewWriterSize(w, 32<<10)
 		encoder := encode(pieces)
+		whole := false
+		defer func() {
+			if !whole { // close it nevertheless, but do not send an end that it writes
+				pieces.Reset(io.Discard)
+				encoder.Close()
+			}
+		}()
 		if _, err := plain.writeContent(ctx, encoder); err != nil {
-			return err // and do not close: the coded content must not seem complete
+			return err
 		}
+		whole = true
 		if err := encoder.Close(); err != nil {
 			return err
 		}

@@ -204,6 +204,39 @@ func TestEncodeServes(t *testing.T) {
 	}
 }
 
+// A closeRecorder is an encoder that holds resources until it is closed.
+type closeRecorder struct {
+	io.Writer
+	closed *int
+}
+
+func (c closeRecorder) Close() error {
+	*c.closed++
+	_, err := io.WriteString(c.Writer, "THE END")
+	return err
+}
+
+// The encoder is closed once, even if the content fails or panics, and then its end is not sent.
+func TestEncodeClosesEncoder(t *testing.T) {
+	req := requestOf(t, "GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: x\r\n\r\n")
+	for name, f := range map[string]func(w io.Writer) error{
+		"whole":  func(w io.Writer) error { return nil },
+		"fails":  func(w io.Writer) error { return errors.New("no more") },
+		"panics": func(w io.Writer) error { panic("no more") },
+	} {
+		closed := 0
+		resp := rawhttp.StreamFunc(200, "", func(ctx context.Context, w io.Writer) error {
+			io.WriteString(w, strings.Repeat("a", 100_000))
+			return f(w)
+		}).Encode(req, "x", func(w io.Writer) io.WriteCloser { return closeRecorder{w, &closed} })
+		got := rawhttp.Answer(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return resp, nil }),
+			"GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: x\r\n\r\n")
+		if ended := strings.Contains(got, "THE END"); closed != 1 || ended != (name == "whole") {
+			t.Errorf("content that %s: the encoder is closed %d times, its end is sent: %v", name, closed, ended)
+		}
+	}
+}
+
 func TestEncodeMisuse(t *testing.T) {
 	req := requestOf(t, getA)
 	for name, resp := range map[string]*rawhttp.Response{
