@@ -196,11 +196,11 @@ func TestPipelinedImages(t *testing.T) {
 	in, want := "", ""
 	for _, p := range []string{"/a", "/b", "/c"} {
 		resps[p] = imageResponse(p)
-		in += liveGet(p)
+		in += getRequest(p)
 	}
 	synctest.Test(t, func(t *testing.T) {
 		for _, p := range []string{"/a", "/b", "/c"} {
-			want += imageWritten(t, &wireFormat{contentLength: true}, liveGet(p), resps[p])
+			want += imageWritten(t, &wireFormat{contentLength: true}, getRequest(p), resps[p])
 		}
 		client, server := net.Pipe()
 		counted := &testkit.RecordingConn{Conn: server}
@@ -227,7 +227,7 @@ func TestExchangeOfAnImage(t *testing.T) {
 		s := newServer(t, WithTrace(trace), WithResolver(ResolverFunc(func(context.Context, *Request) (*Response, error) { return resp, nil })))
 		client, server := net.Pipe()
 		go io.Copy(io.Discard, client)
-		go io.WriteString(client, strings.Repeat(liveGet("/"), 3)+liveGet("/", "Connection: close"))
+		go io.WriteString(client, strings.Repeat(getRequest("/"), 3)+getRequest("/", "Connection: close"))
 		s.ServeConn(t.Context(), server)
 	})
 	for _, s := range seen {

@@ -60,8 +60,8 @@ func TestRequestContextValues(t *testing.T) {
 
 // An idle connection does not keep the room that a long head has taken.
 func TestIdleConnectionIsSlim(t *testing.T) {
-	long := strings.Replace(liveGet("/"), "\r\n\r\n", strings.Repeat("\r\nCookie: "+strings.Repeat("c", 5000), 6)+"\r\n\r\n", 1)
-	lines := strings.Replace(liveGet("/"), "\r\n\r\n", "\r\n"+strings.Repeat("a: b\r\n", 90)+"\r\n", 1)
+	long := strings.Replace(getRequest("/"), "\r\n\r\n", strings.Repeat("\r\nCookie: "+strings.Repeat("c", 5000), 6)+"\r\n\r\n", 1)
+	lines := strings.Replace(getRequest("/"), "\r\n\r\n", "\r\n"+strings.Repeat("a: b\r\n", 90)+"\r\n", 1)
 	for name, request := range map[string]string{"long lines": long, "many lines": lines, "pipelined": long + lines + long} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

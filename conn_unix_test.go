@@ -46,7 +46,7 @@ func TestParkedConnection(t *testing.T) {
 	}{
 		{"the next request", nil, func(t *testing.T, s *Server, c net.Conn) {
 			for range 2 {
-				parkAsk(t, c, liveGet("/"), 1)
+				parkAsk(t, c, getRequest("/"), 1)
 				parkAwait(t, s, 1)
 			}
 			c.Close()
@@ -54,18 +54,18 @@ func TestParkedConnection(t *testing.T) {
 		{"a conversation", nil, func(t *testing.T, s *Server, c net.Conn) {
 			for range 2 {
 				for range inTalk + 1 {
-					parkAsk(t, c, liveGet("/"), 1)
+					parkAsk(t, c, getRequest("/"), 1)
 				}
 				parkAwait(t, s, 1)
 			}
 			c.Close()
 		}, Stats{Conns: 1, Requests: 1 + 2*(inTalk+1)}},
 		{"several at once", nil, func(t *testing.T, s *Server, c net.Conn) {
-			parkAsk(t, c, strings.Repeat(liveGet("/"), 300), 300) // more than one buffer
+			parkAsk(t, c, strings.Repeat(getRequest("/"), 300), 300) // more than one buffer
 			c.Close()
 		}, Stats{Conns: 1, Requests: 301}},
 		{"a byte at a time", nil, func(t *testing.T, s *Server, c net.Conn) {
-			request := liveGet("/")
+			request := getRequest("/")
 			for _, b := range []byte(request[:len(request)-1]) {
 				c.Write([]byte{b})
 			}
@@ -84,7 +84,7 @@ func TestParkedConnection(t *testing.T) {
 		}, Stats{Conns: 1, Requests: 1}},
 		{"another takes its place", []Option{WithMaxConns(1)}, func(t *testing.T, s *Server, c net.Conn) {
 			another := dial(t, c.RemoteAddr().String())
-			parkAsk(t, another, liveGet("/"), 1)
+			parkAsk(t, another, getRequest("/"), 1)
 			if b, err := io.ReadAll(c); len(b) > 0 || err != nil {
 				t.Errorf("the end of a connection that gave way is %q, %v, want no word", b, err)
 			}
@@ -103,7 +103,7 @@ func TestParkedConnection(t *testing.T) {
 			t.Parallel()
 			s, addr := listen(t, append(tt.opts, WithResolver(say("hi")))...)
 			c := dial(t, addr)
-			parkAsk(t, c, liveGet("/"), 1)
+			parkAsk(t, c, getRequest("/"), 1)
 			parkAwait(t, s, 1)
 			if got := s.Stats(); got.ConnsIdle != 1 || got.ConnsOpen != 1 {
 				t.Errorf("Stats of a parked connection: %+v, want it idle", got)
@@ -113,7 +113,7 @@ func TestParkedConnection(t *testing.T) {
 				time.Sleep(5 * time.Millisecond)
 			}
 			got := s.Stats()
-			tt.want.BytesRead = tt.want.Requests * uint64(len(liveGet("/")))
+			tt.want.BytesRead = tt.want.Requests * uint64(len(getRequest("/")))
 			got.BytesWritten = 0
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("Stats (-want +got):\n%s", diff)
@@ -127,7 +127,7 @@ func TestParkedBeforeItsFirstRequest(t *testing.T) {
 	s, addr := listen(t, WithResolver(say("hi")))
 	c := dial(t, addr)
 	parkAwait(t, s, 1)
-	parkAsk(t, c, liveGet("/"), 1)
+	parkAsk(t, c, getRequest("/"), 1)
 }
 
 // parkAsk sends requests and reads their answers.
@@ -189,7 +189,7 @@ func TestRequestIsKept(t *testing.T) {
 		return Text(200, "hi"), nil
 	})))
 	c := dial(t, addr)
-	parkAsk(t, c, liveGet("/"), 1)
+	parkAsk(t, c, getRequest("/"), 1)
 	parkAwait(t, s, 1)
 	req := <-kept
 	if id := req.Conn().ID; id != 1 {
@@ -267,12 +267,12 @@ func TestContentIsWrittenBehindTheEnd(t *testing.T) {
 	var conns []net.Conn
 	for range 4 {
 		c := dial(t, addr)
-		parkAsk(t, c, liveGet("/"), 1)
+		parkAsk(t, c, getRequest("/"), 1)
 		conns = append(conns, c)
 	}
 	parkAwait(t, s, len(conns))
 	for _, c := range conns { // from what others had
-		parkAsk(t, c, liveGet("/"), 1)
+		parkAsk(t, c, getRequest("/"), 1)
 	}
 	parkAwait(t, s, len(conns))
 }

@@ -11,7 +11,7 @@ import (
 func TestShutdownClosesRoot(t *testing.T) {
 	root := t.TempDir()
 	os.WriteFile(filepath.Join(root, "a.txt"), []byte("hello"), 0o644)
-	get, _, err := ParseRequest([]byte(liveGet("/a.txt")))
+	get, _, err := ParseRequest([]byte(getRequest("/a.txt")))
 	if err != nil {
 		t.Fatal(err)
 	}

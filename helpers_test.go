@@ -103,8 +103,8 @@ func respBytes(t testing.TB, r *Response) string {
 	return b.String()
 }
 
-// liveGet is a request for the path, with more field lines.
-func liveGet(path string, fields ...string) string {
+// getRequest is a request for the path, with more field lines.
+func getRequest(path string, fields ...string) string {
 	return "GET " + path + " HTTP/1.1\r\n" + strings.Join(append([]string{"Host: example.test"}, fields...), "\r\n") + "\r\n\r\n"
 }
 

@@ -17,8 +17,8 @@ import (
 var _ Logger = (*slog.Logger)(nil)
 
 var (
-	liveFS     = fstest.MapFS{"a.txt": {Data: []byte("hello")}}
-	liveSource = WithResolver(say("hi"))
+	oneFile    = fstest.MapFS{"a.txt": {Data: []byte("hello")}}
+	pathSource = WithResolver(say("hi"))
 )
 
 // A later option wins; those that collect add.
@@ -55,7 +55,7 @@ func TestLaterOptionsWin(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newServer(t, append(tt.opts, liveSource)...)
+			s := newServer(t, append(tt.opts, pathSource)...)
 			if diff := cmp.Diff(tt.want, tt.get(&s.config)); diff != "" {
 				t.Errorf("what New keeps (-want +got):\n%s", diff)
 			}
@@ -86,14 +86,14 @@ func TestLaterFileOptionsWin(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f, err := FS(liveFS, tt.opts...)
+			f, err := FS(oneFile, tt.opts...)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(tt.want, tt.get(&f.config)); diff != "" {
 				t.Errorf("what FS keeps (-want +got):\n%s", diff)
 			}
-			opts := []Option{WithFS(liveFS)}
+			opts := []Option{WithFS(oneFile)}
 			for _, o := range tt.opts {
 				opts = append(opts, o)
 			}
@@ -107,7 +107,7 @@ func TestLaterFileOptionsWin(t *testing.T) {
 
 // The defaults, which are safe on the open Internet.
 func TestDefaults(t *testing.T) {
-	s, err := New(liveSource)
+	s, err := New(pathSource)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestDefaults(t *testing.T) {
 }
 
 func TestFileDefaults(t *testing.T) {
-	f, err := FS(liveFS)
+	f, err := FS(oneFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func TestFileDefaults(t *testing.T) {
 
 // Options are values: they may be used for any number of servers.
 func TestOptionsAreReusable(t *testing.T) {
-	opts := []Option{WithFS(liveFS), WithHosts("a"), WithTrace(Trace{}), WithMediaType(".x", "a/b"), WithIndex("i")}
+	opts := []Option{WithFS(oneFile), WithHosts("a"), WithTrace(Trace{}), WithMediaType(".x", "a/b"), WithIndex("i")}
 	for range 3 {
 		s := newServer(t, opts...)
 		if len(s.config.hosts) != 1 || len(s.config.traces) != 1 || len(s.files.config.mediaTypes) != 1 {

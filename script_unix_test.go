@@ -46,13 +46,13 @@ func TestScriptRootReplaced(t *testing.T) {
 	testkit.WriteFile(t, filepath.Join(root, "x.sh"), "echo other", 0o644)
 	testkit.WriteFile(t, filepath.Join(root, "alias.txt"), "other", 0o644)
 	for how, addr := range addrs {
-		if got := talk(t, addr, liveGet("/x.sh")); !strings.HasPrefix(got, "HTTP/1.1 500 ") || strings.Contains(got, "echo") {
+		if got := talk(t, addr, getRequest("/x.sh")); !strings.HasPrefix(got, "HTTP/1.1 500 ") || strings.Contains(got, "echo") {
 			t.Errorf("%s: a script of a folder that was replaced is answered with %q, want 500", how, got)
 		}
-		if got := talk(t, addr, liveGet("/alias.txt")); !strings.HasPrefix(got, "HTTP/1.1 404 ") || strings.Contains(got, "echo") {
+		if got := talk(t, addr, getRequest("/alias.txt")); !strings.HasPrefix(got, "HTTP/1.1 404 ") || strings.Contains(got, "echo") {
 			t.Errorf("%s: a link to a script in a folder that was replaced is answered with %q, want 404", how, got)
 		}
-		if got := talk(t, addr, liveGet("/plain.txt")); !strings.HasSuffix(got, "\r\n\r\nplain") {
+		if got := talk(t, addr, getRequest("/plain.txt")); !strings.HasSuffix(got, "\r\n\r\nplain") {
 			t.Errorf("%s: a file in a folder that was replaced is answered with %q", how, got)
 		}
 	}
@@ -76,7 +76,7 @@ func TestLinksToScripts(t *testing.T) {
 		files := filesOfDir(t, root, WithScript(".sh", "sh"))
 		files.tree.Close()
 		files.tree, files.links = j, j
-		t.Run(how, func(t *testing.T) { scriptioLinks(t, WithResolver(files)) })
+		t.Run(how, func(t *testing.T) { checkScriptLinks(t, WithResolver(files)) })
 	}
 	old := time.Now().Add(-time.Hour)
 	if err := os.Chtimes(filepath.Join(root, "a.txt"), old, old); err != nil { // so that its sidecars are no older
@@ -91,15 +91,15 @@ func TestLinksToScripts(t *testing.T) {
 	}
 }
 
-func scriptioLinks(t *testing.T, files Option) {
+func checkScriptLinks(t *testing.T, files Option) {
 	_, addr := listen(t, files)
-	listed := talk(t, addr, liveGet("/")) + talk(t, addr, liveGet("/sub/"))
+	listed := talk(t, addr, getRequest("/")) + talk(t, addr, getRequest("/sub/"))
 	for name, want := range map[string]string{
 		"/alias.txt": "404 Not Found", "/alias2.txt": "404 Not Found", "/sub/up.txt": "404 Not Found", "/alias.SH": "\npage",
 		"/page.html.gz": "404 Not Found", "/down.txt": "404 Not Found", "/plain.txt": "text", "/out.txt": "404 Not Found",
 		"/folder/x.txt": "404 Not Found", "/folder/a.txt": "text", "/sub/y.txt": "404 Not Found", "/far.txt": "404 Not Found", "/packed.bin": "404 Not Found",
 	} {
-		answer := talk(t, addr, liveGet(name))
+		answer := talk(t, addr, getRequest(name))
 		_, content, _ := strings.Cut(answer, "\r\n\r\n")
 		if strings.TrimSuffix(content, "\n") != want {
 			t.Errorf("GET %s is answered with %q, want %q", name, content, want)
@@ -108,7 +108,7 @@ func scriptioLinks(t *testing.T, files Option) {
 			t.Errorf("%s is listed: %v, want %v", name, got, want)
 		}
 	}
-	if answer := talk(t, addr, liveGet("/lib/")); !strings.HasSuffix(answer, "\r\n\r\na.txt\n") || !strings.Contains(listed, "lib/\n") {
+	if answer := talk(t, addr, getRequest("/lib/")); !strings.HasSuffix(answer, "\r\n\r\na.txt\n") || !strings.Contains(listed, "lib/\n") {
 		t.Errorf("a link to a folder that is named as a script is answered with %q, and listed in %q", answer, listed)
 	}
 }
@@ -245,7 +245,7 @@ func TestScriptInheritsNothing(t *testing.T) {
 			}
 		}
 		if runtime.GOOS == "linux" {
-			_, got := splitHead(talk(t, addr, liveGet("/ls.fds")))
+			_, got := splitHead(talk(t, addr, getRequest("/ls.fds")))
 			if _, got, _ = strings.Cut(got, "/proc/self/fd:\n"); got != "0\n1\n2\n3\n" { // 3 is ls's own
 				t.Errorf("%s: descriptors of a script: %q, want 0, 1 and 2", what, got)
 			}

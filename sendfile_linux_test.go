@@ -39,7 +39,7 @@ func TestLargeFilesLeaveBySendfile(t *testing.T) {
 		files.cache.tree = nil
 		s := newServer(t, WithResolver(files))
 		for name, whole := range map[string]bool{"large": false, "small": true} {
-			got := sendfileRefused(t, s, syscall.SYS_SENDFILE, syscall.EIO, liveGet("/"+name))
+			got := sendfileRefused(t, s, syscall.SYS_SENDFILE, syscall.EIO, getRequest("/"+name))
 			if (len(got) > 60_000) != whole {
 				t.Errorf("%s: without sendfile the answer of the %s file has %d bytes", how, name, len(got))
 			}
@@ -95,7 +95,7 @@ func TestNotSentLowat(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		io.WriteString(c, liveGet(path)+liveGet("/then"))
+		io.WriteString(c, getRequest(path)+getRequest("/then"))
 		c.(*net.TCPConn).CloseWrite()
 		io.Copy(io.Discard, c)
 		c.Close()
@@ -148,7 +148,7 @@ func TestNotSentLowatBelowWrappers(t *testing.T) {
 			})
 			s := newServer(t, WithResolver(resolver))
 			go s.ServeConn(t.Context(), server)
-			io.WriteString(client, liveGet("/")+liveGet("/", "Connection: close"))
+			io.WriteString(client, getRequest("/")+getRequest("/", "Connection: close"))
 			io.Copy(io.Discard, client)
 			if before, behind := <-seen, <-seen; before == notSentLowatLocal || behind != notSentLowatLocal {
 				t.Errorf("TCP_NOTSENT_LOWAT is %d before a large response and %d after it, want %d only after it", before, behind, notSentLowatLocal)

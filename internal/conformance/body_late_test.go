@@ -26,11 +26,11 @@ func TestContentIsReadLate(t *testing.T) {
 					kept = append(kept, req)
 					return rawhttp.Text(200, ""), nil
 				})
-				in := livePost("/", content)
+				in := postRequest("/", content)
 				if how == "chunked" {
-					in = liveChunked("/", liveChunks(content, 1000))
+					in = chunkedRequest("/", inChunks(content, 1000))
 				}
-				liveTalk(t, in+in+liveGet("/")+in, rawhttp.WithResolver(resolver))
+				talkInMemory(t, in+in+getRequest("/")+in, rawhttp.WithResolver(resolver))
 				if len(kept) != 4 {
 					t.Fatalf("%d requests, want 4", len(kept))
 				}
@@ -56,7 +56,7 @@ func TestBodyWithoutContentIsReadLate(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var late sync.WaitGroup
 		done := make(chan struct{})
-		c := newLive(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		c := servePipe(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 			if req.Path() == "/late" {
 				late.Go(func() {
 					for {
@@ -74,7 +74,7 @@ func TestBodyWithoutContentIsReadLate(t *testing.T) {
 			return rawhttp.Text(200, ""), nil
 		})))
 		for range 5 {
-			for _, in := range []string{liveGet("/late"), liveGet("/next"), liveGet("/long", long), livePost("/", "content"), liveGet("/late") + liveGet("/")} {
+			for _, in := range []string{getRequest("/late"), getRequest("/next"), getRequest("/long", long), postRequest("/", "content"), getRequest("/late") + getRequest("/")} {
 				c.say(in)
 				time.Sleep(time.Millisecond)
 			}
@@ -88,7 +88,7 @@ func TestBodyWithoutContentIsReadLate(t *testing.T) {
 // alone.
 func TestBodyIsOfOneRequest(t *testing.T) {
 	var got []string
-	liveTalk(t, liveGet("/")+liveGet("/")+livePost("/", "content")+liveGet("/"), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+	talkInMemory(t, getRequest("/")+getRequest("/")+postRequest("/", "content")+getRequest("/"), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		b, _ := io.ReadAll(req.Body)
 		got = append(got, string(b))
 		req.Body = strings.NewReader("another")
@@ -102,7 +102,7 @@ func TestBodyIsOfOneRequest(t *testing.T) {
 // Content that was read to its end stays so.
 func TestContentThatWasReadToItsEnd(t *testing.T) {
 	var kept *rawhttp.Request
-	liveTalk(t, livePost("/", "hello"), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+	talkInMemory(t, postRequest("/", "hello"), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		kept = req
 		io.Copy(io.Discard, req.Body)
 		return rawhttp.Text(200, ""), nil

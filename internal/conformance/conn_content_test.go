@@ -15,9 +15,9 @@ import (
 	"example.com/rawhttp"
 )
 
-// liveReads is a resolver that reads n bytes of the content, -1 all, and
+// answerAfterReading is a resolver that reads n bytes of the content, -1 all, and
 // answers with the path whatever came.
-func liveReads(n int64) rawhttp.Resolver {
+func answerAfterReading(n int64) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		if n < 0 {
 			io.Copy(io.Discard, req.Body)
@@ -29,7 +29,7 @@ func liveReads(n int64) rawhttp.Resolver {
 }
 
 // chunks frames content in chunks of size bytes, with the last one.
-func liveChunks(content string, size int) string {
+func inChunks(content string, size int) string {
 	var b strings.Builder
 	for len(content) > 0 {
 		n := min(size, len(content))
@@ -45,8 +45,8 @@ func TestContentLeftUnread(t *testing.T) {
 	t.Parallel()
 	const most = 256 << 10
 	zeros := func(n int) string { return strings.Repeat("0", n) }
-	post := func(n int) string { return livePost("/a", zeros(n)) }
-	posted := func(n, size int) string { return liveChunked("/a", liveChunks(zeros(n), size)) }
+	post := func(n int) string { return postRequest("/a", zeros(n)) }
+	posted := func(n, size int) string { return chunkedRequest("/a", inChunks(zeros(n), size)) }
 	tests := []struct {
 		name string
 		in   string
@@ -54,20 +54,20 @@ func TestContentLeftUnread(t *testing.T) {
 		want string
 		why  string
 	}{
-		{"one byte", post(1), 0, liveOK("/a") + liveOK("/b"), "it is drained"},
-		{"256 KiB", post(most), 0, liveOK("/a") + liveOK("/b"), "it is drained: the limit is included"},
-		{"a byte more", post(most + 1), 0, liveLast("/a"), "known from Content-Length"},
-		{"a byte more, of which one is read", post(most + 1), 1, liveOK("/a") + liveOK("/b"), "what is left counts"},
-		{"5 MiB, read whole", post(5 << 20), -1, liveOK("/a") + liveOK("/b"), "nothing is left"},
-		{"chunked, 256 KiB", posted(most, 4<<10), 0, liveOK("/a") + liveOK("/b"), "it is drained"},
-		{"chunked, more than that", posted(15<<20, 64<<10), 0, liveOK("/a") + liveOK("/b"), "nobody knew before the end, and the client was told that the connection persists"},
-		{"chunked, 5 MiB read whole", posted(5<<20, 100_000), -1, liveOK("/a") + liveOK("/b"), "nothing is left"},
-		{"chunked, begun", posted(100_000, 50_000), 10, liveOK("/a") + liveOK("/b"), "draining goes on in the middle of a chunk"},
-		{"chunked, a large one begun", posted(5<<20, 5<<20), 10, liveLast("/a"), "known from the size of the chunk"},
+		{"one byte", post(1), 0, okAnswer("/a") + okAnswer("/b"), "it is drained"},
+		{"256 KiB", post(most), 0, okAnswer("/a") + okAnswer("/b"), "it is drained: the limit is included"},
+		{"a byte more", post(most + 1), 0, lastAnswer("/a"), "known from Content-Length"},
+		{"a byte more, of which one is read", post(most + 1), 1, okAnswer("/a") + okAnswer("/b"), "what is left counts"},
+		{"5 MiB, read whole", post(5 << 20), -1, okAnswer("/a") + okAnswer("/b"), "nothing is left"},
+		{"chunked, 256 KiB", posted(most, 4<<10), 0, okAnswer("/a") + okAnswer("/b"), "it is drained"},
+		{"chunked, more than that", posted(15<<20, 64<<10), 0, okAnswer("/a") + okAnswer("/b"), "nobody knew before the end, and the client was told that the connection persists"},
+		{"chunked, 5 MiB read whole", posted(5<<20, 100_000), -1, okAnswer("/a") + okAnswer("/b"), "nothing is left"},
+		{"chunked, begun", posted(100_000, 50_000), 10, okAnswer("/a") + okAnswer("/b"), "draining goes on in the middle of a chunk"},
+		{"chunked, a large one begun", posted(5<<20, 5<<20), 10, lastAnswer("/a"), "known from the size of the chunk"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := liveTalk(t, tt.in+liveGet("/b"), rawhttp.WithResolver(liveReads(tt.read)))
+			got := talkInMemory(t, tt.in+getRequest("/b"), rawhttp.WithResolver(answerAfterReading(tt.read)))
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("answers (-want +got):\n%s\nwhy: %s", diff, tt.why)
 			}
@@ -78,17 +78,17 @@ func TestContentLeftUnread(t *testing.T) {
 // An answer is complete even if it is unknown where the unread content ends.
 func TestAnswerBeforeContentThatIsMalformed(t *testing.T) {
 	tests := []struct{ name, in string }{
-		{"bad chunk size, in the same read", liveChunked("/a", "zz\r\n")},
-		{"bad chunk size after a chunk", liveChunked("/a", "1\r\nx\r\nzz\r\n")},
-		{"bad end of a chunk", liveChunked("/a", "1\r\nxy\r\n0\r\n\r\n")},
-		{"content ends early", livePost("/a", "0123456789")[:len(livePost("/a", "0123456789"))-5]},
-		{"chunked content ends early", liveChunked("/a", "5\r\nab")},
-		{"bad trailer", liveChunked("/a", "0\r\nHost: b\r\n\r\n")},
+		{"bad chunk size, in the same read", chunkedRequest("/a", "zz\r\n")},
+		{"bad chunk size after a chunk", chunkedRequest("/a", "1\r\nx\r\nzz\r\n")},
+		{"bad end of a chunk", chunkedRequest("/a", "1\r\nxy\r\n0\r\n\r\n")},
+		{"content ends early", postRequest("/a", "0123456789")[:len(postRequest("/a", "0123456789"))-5]},
+		{"chunked content ends early", chunkedRequest("/a", "5\r\nab")},
+		{"bad trailer", chunkedRequest("/a", "0\r\nHost: b\r\n\r\n")},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := liveTalk(t, tt.in, rawhttp.WithResolver(livePath))
-			if diff := cmp.Diff(liveOK("/a"), got); diff != "" {
+			got := talkInMemory(t, tt.in, rawhttp.WithResolver(answerPath))
+			if diff := cmp.Diff(okAnswer("/a"), got); diff != "" {
 				t.Errorf("answer to %q, whose content nobody reads (-want +got):\n%s", tt.in, diff)
 			}
 		})
@@ -100,25 +100,25 @@ func TestAnswerBeforeContentThatIsMalformed(t *testing.T) {
 // of the program's is asked for once, with the error of the content.
 func TestContentErrors(t *testing.T) {
 	refused := func(reason string) string {
-		return liveText("400 Bad Request", []string{"X-Content-Type-Options: nosniff", liveClose}, "400 Bad Request: "+reason+"\n")
+		return textAnswer("400 Bad Request", []string{"X-Content-Type-Options: nosniff", closeField}, "400 Bad Request: "+reason+"\n")
 	}
 	const chunked, early = "RFC 9112, section 7.1", "RFC 9112, section 8"
 	tests := []struct{ name, in, want string }{
-		{"bad chunk size", liveChunked("/a", "zz\r\n"), refused("chunk size is not a hexadecimal number (" + chunked + ")")},
-		{"bad chunk after a good one", liveChunked("/a", "1\r\nx\r\n-1\r\n"), refused("chunk size is not a hexadecimal number (" + chunked + ")")},
-		{"no CRLF after the data", liveChunked("/a", "1\r\nxy\r\n"), refused("chunk data does not end in CRLF (" + chunked + ")")},
-		{"chunked, ends early", liveChunked("/a", "5\r\nab"), refused("content ends early (" + early + ")")},
+		{"bad chunk size", chunkedRequest("/a", "zz\r\n"), refused("chunk size is not a hexadecimal number (" + chunked + ")")},
+		{"bad chunk after a good one", chunkedRequest("/a", "1\r\nx\r\n-1\r\n"), refused("chunk size is not a hexadecimal number (" + chunked + ")")},
+		{"no CRLF after the data", chunkedRequest("/a", "1\r\nxy\r\n"), refused("chunk data does not end in CRLF (" + chunked + ")")},
+		{"chunked, ends early", chunkedRequest("/a", "5\r\nab"), refused("content ends early (" + early + ")")},
 		{"ends early", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab", refused("content ends early (" + early + ")")},
 		{"never begins", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", refused("content ends early (" + early + ")")},
-		{"Host in the trailer", liveChunked("/a", "0\r\nHost: a\r\n\r\n"), refused("field is not allowed in a trailer section (RFC 9110, section 6.5.1)")},
-		{"more than the limit", liveChunked("/a", liveChunks(strings.Repeat("x", 101), 50)), liveText("413 Content Too Large",
-			[]string{"X-Content-Type-Options: nosniff", liveClose}, "413 Content Too Large: content is too large (RFC 9110, section 15.5.14)\n")},
+		{"Host in the trailer", chunkedRequest("/a", "0\r\nHost: a\r\n\r\n"), refused("field is not allowed in a trailer section (RFC 9110, section 6.5.1)")},
+		{"more than the limit", chunkedRequest("/a", inChunks(strings.Repeat("x", 101), 50)), textAnswer("413 Content Too Large",
+			[]string{"X-Content-Type-Options: nosniff", closeField}, "413 Content Too Large: content is too large (RFC 9110, section 15.5.14)\n")},
 	}
 	resolvers := []struct {
 		name string
 		rawhttp.Resolver
 	}{
-		{"the resolver ignores it", liveReads(-1)},
+		{"the resolver ignores it", answerAfterReading(-1)},
 		{"the resolver returns it", echo},
 		{"the resolver has another error", rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 			io.Copy(io.Discard, req.Body)
@@ -152,7 +152,7 @@ func TestContentErrors(t *testing.T) {
 					}
 					return nil
 				})
-				got := liveTalk(t, tt.in, rawhttp.WithResolver(r), rawhttp.WithMaxBodyBytes(100), page)
+				got := talkInMemory(t, tt.in, rawhttp.WithResolver(r), rawhttp.WithMaxBodyBytes(100), page)
 				if diff := cmp.Diff(tt.want, got); diff != "" {
 					t.Errorf("answer to %q (-want +got):\n%s", tt.in, diff)
 				}
@@ -170,7 +170,7 @@ func TestContentErrorInAnEcho(t *testing.T) {
 	echoStream := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Stream(200, "a/b", req.Body), nil
 	})
-	got := liveTalk(t, liveChunked("/", "5\r\nhello\r\nzz\r\n"), rawhttp.WithResolver(echoStream))
+	got := talkInMemory(t, chunkedRequest("/", "5\r\nhello\r\nzz\r\n"), rawhttp.WithResolver(echoStream))
 	want := "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("echo of content with a bad chunk (-want +got):\n%s", diff)
@@ -187,7 +187,7 @@ func TestContentErrorBehindAWholeResponse(t *testing.T) {
 			return nil
 		}), nil
 	})
-	got := liveTalk(t, liveChunked("/", "zz\r\n")+liveGet("/"), rawhttp.WithResolver(resolver))
+	got := talkInMemory(t, chunkedRequest("/", "zz\r\n")+getRequest("/"), rawhttp.WithResolver(resolver))
 	want := "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nearly\r\n"
 	if got != want && got != want+"0\r\n\r\n" { // cut or whole
 		t.Errorf("answer %q, want %q and no other answer", got, want)
@@ -199,18 +199,18 @@ func TestContentErrorBehindAWholeResponse(t *testing.T) {
 func TestContentOverTheLimit(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
-		c := newLive(t, rawhttp.WithResolver(echo), rawhttp.WithMaxBodyBytes(5))
+		c := servePipe(t, rawhttp.WithResolver(echo), rawhttp.WithMaxBodyBytes(5))
 		c.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n")
-		if diff := cmp.Diff(liveError("413 Content Too Large", liveClose), c.heard()); diff != "" {
+		if diff := cmp.Diff(ownError("413 Content Too Large", closeField), c.heard()); diff != "" {
 			t.Errorf("declared content over the limit, before it is sent (-want +got):\n%s", diff)
 		}
 	})
-	for _, in := range []string{livePost("/", "12345"), liveChunked("/", liveChunks("12345", 2))} {
-		if got := liveTalk(t, in, rawhttp.WithResolver(echo), rawhttp.WithMaxBodyBytes(5)); !strings.HasSuffix(got, "\r\n\r\n12345") {
+	for _, in := range []string{postRequest("/", "12345"), chunkedRequest("/", inChunks("12345", 2))} {
+		if got := talkInMemory(t, in, rawhttp.WithResolver(echo), rawhttp.WithMaxBodyBytes(5)); !strings.HasSuffix(got, "\r\n\r\n12345") {
 			t.Errorf("answer to %q, whose content is at the limit: %q, want it", in, got)
 		}
 	}
-	if got := liveTalk(t, livePost("/", strings.Repeat("x", 11<<20)), rawhttp.WithResolver(liveReads(-1)), rawhttp.WithMaxBodyBytes(0)); got != liveOK("/") {
+	if got := talkInMemory(t, postRequest("/", strings.Repeat("x", 11<<20)), rawhttp.WithResolver(answerAfterReading(-1)), rawhttp.WithMaxBodyBytes(0)); got != okAnswer("/") {
 		t.Errorf("answer without a limit: %q, want 200", got)
 	}
 }
@@ -223,8 +223,8 @@ func TestTrailerOverAConnection(t *testing.T) {
 		b, err := io.ReadAll(req.Body)
 		return rawhttp.Text(200, fmt.Sprintf("%d %q %v %q %q", before, b, err, req.Trailer().Get("x-sum"), req.Header().Get("X-Sum"))), nil
 	})
-	got := liveTalk(t, liveChunked("/", "3\r\nabc\r\n0\r\nX-Sum: 7\r\n\r\n"), rawhttp.WithResolver(resolver))
-	if diff := cmp.Diff(liveOK(`0 "abc" <nil> "7" ""`), got); diff != "" {
+	got := talkInMemory(t, chunkedRequest("/", "3\r\nabc\r\n0\r\nX-Sum: 7\r\n\r\n"), rawhttp.WithResolver(resolver))
+	if diff := cmp.Diff(okAnswer(`0 "abc" <nil> "7" ""`), got); diff != "" {
 		t.Errorf("answer (-want +got):\n%s", diff)
 	}
 }
@@ -233,12 +233,12 @@ func TestTrailerOverAConnection(t *testing.T) {
 // connection persists or not, and never what belongs to the next request.
 func TestBodyAfterTheResponse(t *testing.T) {
 	tests := []struct{ name, in string }{
-		{"unread, persistent", livePost("/a", "hello")},
-		{"unread, closes", livePost("/a", "hello", "Connection: close")},
-		{"unread, chunked", liveChunked("/a", "5\r\nhello\r\n0\r\n\r\n")},
-		{"unread, chunked, closes", liveChunked("/a", "5\r\nhello\r\n0\r\n\r\n", "Connection: close")},
-		{"too much to drain", livePost("/a", strings.Repeat("x", 300<<10))},
-		{"no content", liveGet("/a")},
+		{"unread, persistent", postRequest("/a", "hello")},
+		{"unread, closes", postRequest("/a", "hello", "Connection: close")},
+		{"unread, chunked", chunkedRequest("/a", "5\r\nhello\r\n0\r\n\r\n")},
+		{"unread, chunked, closes", chunkedRequest("/a", "5\r\nhello\r\n0\r\n\r\n", "Connection: close")},
+		{"too much to drain", postRequest("/a", strings.Repeat("x", 300<<10))},
+		{"no content", getRequest("/a")},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -249,7 +249,7 @@ func TestBodyAfterTheResponse(t *testing.T) {
 				}
 				return rawhttp.Text(200, req.Path()), nil
 			})
-			liveTalk(t, tt.in+livePost("/b", "next"), rawhttp.WithResolver(resolver))
+			talkInMemory(t, tt.in+postRequest("/b", "next"), rawhttp.WithResolver(resolver))
 			if n, err := body.Read(make([]byte, 10)); n != 0 || err == nil {
 				t.Errorf("Body.Read after the response = %d, %v, want an error", n, err)
 			}
@@ -271,13 +271,13 @@ func TestRequestContextEndsWithTheResponse(t *testing.T) {
 			return rawhttp.Text(200, fmt.Sprint(ctx.Value(key{}))), nil
 		})
 		s := newServer(t, rawhttp.WithResolver(resolver), rawhttp.WithDate(false))
-		client, server := livePair()
-		c := &liveClient{Conn: client, ended: make(chan struct{})}
+		client, server := duplexPipe()
+		c := &memoryClient{Conn: client, ended: make(chan struct{})}
 		go c.readAll()
 		served := make(chan error, 1)
 		go func() { served <- s.ServeConn(context.WithValue(t.Context(), key{}, "carried"), server) }()
 		c.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
-		if diff := cmp.Diff(liveOK("carried"), c.heard()); diff != "" {
+		if diff := cmp.Diff(okAnswer("carried"), c.heard()); diff != "" {
 			t.Errorf("answer (-want +got):\n%s", diff)
 		}
 		if err := kept.Err(); !errors.Is(err, context.Canceled) {
@@ -306,12 +306,12 @@ func TestStreamFuncReadsWhileItWrites(t *testing.T) {
 		}), nil
 	})
 	for _, in := range []string{
-		livePost("/", strings.Repeat("x", 1<<20)),
-		liveChunked("/", liveChunks(strings.Repeat("x", 1<<20), 10_000)),
-		livePost("/", strings.Repeat("x", 1<<20), "Expect: 100-continue"),
+		postRequest("/", strings.Repeat("x", 1<<20)),
+		chunkedRequest("/", inChunks(strings.Repeat("x", 1<<20), 10_000)),
+		postRequest("/", strings.Repeat("x", 1<<20), "Expect: 100-continue"),
 	} {
 		_, addr := listen(t, rawhttp.WithResolver(resolver), rawhttp.WithDate(false))
-		got := talk(t, addr, in+liveGet("/"))
+		got := talk(t, addr, in+getRequest("/"))
 		if n := strings.Count(got, "x"); n != 1<<20 {
 			t.Errorf("the echo of 1 MiB has %d bytes of it", n)
 		}
@@ -326,10 +326,10 @@ func TestSlowContentOfKnownSize(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		from, to := io.Pipe()
 		const size = 2 * outputBuffer
-		c := newLive(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+		c := servePipe(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.Content(rawhttp.Representation{MediaType: "text/plain; charset=utf-8", Body: from, Size: size}), nil
 		})))
-		c.say(liveGet("/"))
+		c.say(getRequest("/"))
 		if got := c.heard(); got != "" {
 			t.Errorf("%q came before any content", got)
 		}
@@ -347,7 +347,7 @@ func TestSlowContentOfKnownSize(t *testing.T) {
 // A Clone has the trailer fields that existed when it was made.
 func TestCloneHasItsOwnTrailer(t *testing.T) {
 	var early, late *rawhttp.Request
-	liveTalk(t, liveChunked("/", "3\r\nabc\r\n0\r\nX-A: 1\r\n\r\n"), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+	talkInMemory(t, chunkedRequest("/", "3\r\nabc\r\n0\r\nX-A: 1\r\n\r\n"), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		early = req.Clone()
 		io.Copy(io.Discard, req.Body)
 		late = req.Clone()

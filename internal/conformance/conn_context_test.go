@@ -28,12 +28,12 @@ func TestRequestContextThatNobodyWaitsFor(t *testing.T) {
 		asked <- ctx.Err()
 		return rawhttp.Text(200, ""), nil
 	})))
-	talk(t, addr, liveGet("/kept"))
+	talk(t, addr, getRequest("/kept"))
 	if kept.Err() == nil || context.Cause(kept) == nil {
 		t.Error("a request's context has not ended with its response")
 	}
 	c := dial(t, addr)
-	io.WriteString(c, liveGet("/"))
+	io.WriteString(c, getRequest("/"))
 	<-entered
 	s.Close()
 	if err := <-asked; err == nil {

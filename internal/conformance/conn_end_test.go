@@ -21,7 +21,7 @@ import (
 // sent.
 func TestCutResponses(t *testing.T) {
 	fails := func() io.Reader {
-		return io.MultiReader(strings.NewReader("early"), liveReader(func([]byte) (int, error) { return 0, errors.New(liveSecret) }))
+		return io.MultiReader(strings.NewReader("early"), readerFunc(func([]byte) (int, error) { return 0, errors.New(secretPath) }))
 	}
 	const chunked = "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n"
 	tests := []struct {
@@ -34,13 +34,13 @@ func TestCutResponses(t *testing.T) {
 		want: chunked + "5\r\nearly\r\n",
 	}, {
 		name: "Stream whose Reader returns bytes with its error",
-		resp: rawhttp.Stream(200, "a/b", liveReader(func(p []byte) (int, error) { return copy(p, "early"), errors.New(liveSecret) })),
-		want: liveError("500 Internal Server Error") + liveOK("/next"), // nothing of it was out
+		resp: rawhttp.Stream(200, "a/b", readerFunc(func(p []byte) (int, error) { return copy(p, "early"), errors.New(secretPath) })),
+		want: ownError("500 Internal Server Error") + okAnswer("/next"), // nothing of it was out
 	}, {
 		name: "StreamFunc that fails",
 		resp: rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
 			io.WriteString(w, "early")
-			return errors.New(liveSecret)
+			return errors.New(secretPath)
 		}),
 		want: chunked + "5\r\nearly\r\n",
 	}, {
@@ -50,24 +50,24 @@ func TestCutResponses(t *testing.T) {
 	}, {
 		name: "Content that is longer than its size",
 		resp: rawhttp.Content(rawhttp.Representation{MediaType: "a/b", Body: io.LimitReader(strings.NewReader("hello world"), 11), Size: 5}),
-		want: "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 5\r\n\r\nhello" + liveOK("/next"),
+		want: "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 5\r\n\r\nhello" + okAnswer("/next"),
 	}, {
 		name: "large Content that is longer than its size",
 		resp: rawhttp.Content(rawhttp.Representation{MediaType: "a/b", Body: io.MultiReader(strings.NewReader(strings.Repeat("x", 300_000))), Size: 200_000}),
-		want: "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 200000\r\n\r\n" + strings.Repeat("x", 200_000) + liveOK("/next"),
+		want: "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 200000\r\n\r\n" + strings.Repeat("x", 200_000) + okAnswer("/next"),
 	}, {
 		name: "nothing was out",
-		resp: rawhttp.Stream(200, "a/b", liveReader(func([]byte) (int, error) { return 0, errors.New(liveSecret) })),
-		want: liveError("500 Internal Server Error") + liveOK("/next"),
+		resp: rawhttp.Stream(200, "a/b", readerFunc(func([]byte) (int, error) { return 0, errors.New(secretPath) })),
+		want: ownError("500 Internal Server Error") + okAnswer("/next"),
 	}, {
 		name: "small Content that is short: nothing was out",
 		resp: rawhttp.Content(rawhttp.Representation{MediaType: "a/b", Body: io.MultiReader(strings.NewReader("hello")), Size: 6}),
-		want: liveError("500 Internal Server Error") + liveOK("/next"),
+		want: ownError("500 Internal Server Error") + okAnswer("/next"),
 	}}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var log liveLog
-			got := liveTalk(t, liveGet("/")+liveGet("/next"), rawhttp.WithResolver(liveAnswers(tt.resp, nil)), rawhttp.WithLogger(&log))
+			var log plainLog
+			got := talkInMemory(t, getRequest("/")+getRequest("/next"), rawhttp.WithResolver(alwaysAnswer(tt.resp, nil)), rawhttp.WithLogger(&log))
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("answers (-want +got):\n%s", diff)
 			}
@@ -81,7 +81,7 @@ func TestCutResponses(t *testing.T) {
 // To an HTTP/1.0 client the end of the connection is the end of the content, so a
 // response that is cut must not end gracefully.
 func TestCutResponseToHTTP10IsReset(t *testing.T) {
-	for name, fail := range map[string]error{"whole": nil, "cut": errors.New(liveSecret)} {
+	for name, fail := range map[string]error{"whole": nil, "cut": errors.New(secretPath)} {
 		t.Run(name, func(t *testing.T) {
 			received := make(chan struct{})
 			resolver := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
@@ -130,11 +130,11 @@ func TestHalfClosedClient(t *testing.T) {
 		}), nil
 	})
 	_, addr := listen(t, rawhttp.WithResolver(resolver), rawhttp.WithDate(false))
-	if got := talk(t, addr, liveGet("/large")); got != liveOK(strings.Repeat("x", 5<<20)) {
+	if got := talk(t, addr, getRequest("/large")); got != okAnswer(strings.Repeat("x", 5<<20)) {
 		t.Errorf("%d bytes of answer, want 5 MiB of content", len(got))
 	}
 	c := dial(t, addr)
-	io.WriteString(c, liveGet("/stream"))
+	io.WriteString(c, getRequest("/stream"))
 	io.ReadFull(c, make([]byte, len("HTTP/1.1 200 OK"))) // the stream has begun
 	c.CloseWrite()
 	close(closed)
@@ -149,8 +149,8 @@ func TestHalfClosedClient(t *testing.T) {
 // Over TCP a close with bytes unread is a reset, which may take away an answer that
 // the client has not read yet.
 func TestRefusalSurvivesWhatTheClientSends(t *testing.T) {
-	_, addr := listen(t, rawhttp.WithResolver(livePath), rawhttp.WithDate(false))
-	want := liveError("413 Content Too Large", liveClose)
+	_, addr := listen(t, rawhttp.WithResolver(answerPath), rawhttp.WithDate(false))
+	want := ownError("413 Content Too Large", closeField)
 	for range 5 {
 		c := dial(t, addr)
 		io.WriteString(c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20971520\r\n\r\n")
@@ -168,12 +168,12 @@ func TestRefusalSurvivesWhatTheClientSends(t *testing.T) {
 // The FIN goes out with the answer, so that a client that waits for the end need
 // not wait for anything else, while it has sent nothing of its content.
 func TestRefusalEndsAtOnce(t *testing.T) {
-	_, addr := listen(t, rawhttp.WithResolver(livePath), rawhttp.WithDate(false), rawhttp.WithMaxBodyBytes(1))
+	_, addr := listen(t, rawhttp.WithResolver(answerPath), rawhttp.WithDate(false), rawhttp.WithMaxBodyBytes(1))
 	for _, in := range []string{
 		"GET\r\n\r\n",
 		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n",
-		liveGet("/", "Expect: x"),
-		liveGet("/", "Connection: close"),
+		getRequest("/", "Expect: x"),
+		getRequest("/", "Connection: close"),
 	} {
 		c := dial(t, addr)
 		io.WriteString(c, in)
@@ -198,9 +198,9 @@ func TestResetEndsTheContextOfAStream(t *testing.T) {
 		}), nil
 	})
 	tests := []struct{ name, in string }{
-		{"GET", liveGet("/")},
-		{"content that came with the head", livePost("/", "hello")},
-		{"a request after it", liveGet("/") + liveGet("/")},
+		{"GET", getRequest("/")},
+		{"content that came with the head", postRequest("/", "hello")},
+		{"a request after it", getRequest("/") + getRequest("/")},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -238,15 +238,15 @@ func TestRequestsBehindAStream(t *testing.T) {
 	})
 	_, addr := listen(t, rawhttp.WithResolver(resolver), rawhttp.WithDate(false))
 	c := dial(t, addr)
-	io.WriteString(c, liveGet("/stream"))
+	io.WriteString(c, getRequest("/stream"))
 	const streamed = "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegin\r\n"
 	begin := make([]byte, len(streamed))
 	io.ReadFull(c, begin)
-	io.WriteString(c, liveGet("/a")+liveGet("/b"))
+	io.WriteString(c, getRequest("/a")+getRequest("/b"))
 	close(released)
 	c.CloseWrite()
 	rest, err := io.ReadAll(c)
-	if diff := cmp.Diff(streamed+"0\r\n\r\n"+liveOK("/a")+liveOK("/b"), string(begin)+string(rest)); diff != "" || err != nil {
+	if diff := cmp.Diff(streamed+"0\r\n\r\n"+okAnswer("/a")+okAnswer("/b"), string(begin)+string(rest)); diff != "" || err != nil {
 		t.Errorf("answers (-want +got):\n%s\n%v", diff, err)
 	}
 }
@@ -262,12 +262,12 @@ func TestClientsThatGo(t *testing.T) {
 		{"resets at once", func(c *net.TCPConn) { c.SetLinger(0) }},
 		{"in the head", func(c *net.TCPConn) { io.WriteString(c, "GET / HT") }},
 		{"resets in the head", func(c *net.TCPConn) { io.WriteString(c, "GET / HT"); c.SetLinger(0) }},
-		{"in the content", func(c *net.TCPConn) { io.WriteString(c, liveChunked("/", "5\r\nab")) }},
-		{"resets in the content", func(c *net.TCPConn) { io.WriteString(c, liveChunked("/", "5\r\nab")); c.SetLinger(0) }},
-		{"before the answer", func(c *net.TCPConn) { io.WriteString(c, liveGet("/")); c.SetLinger(0) }},
-		{"after the answer", func(c *net.TCPConn) { io.WriteString(c, liveGet("/")); io.ReadFull(c, make([]byte, 20)) }},
+		{"in the content", func(c *net.TCPConn) { io.WriteString(c, chunkedRequest("/", "5\r\nab")) }},
+		{"resets in the content", func(c *net.TCPConn) { io.WriteString(c, chunkedRequest("/", "5\r\nab")); c.SetLinger(0) }},
+		{"before the answer", func(c *net.TCPConn) { io.WriteString(c, getRequest("/")); c.SetLinger(0) }},
+		{"after the answer", func(c *net.TCPConn) { io.WriteString(c, getRequest("/")); io.ReadFull(c, make([]byte, 20)) }},
 	}
-	resolvers := map[string]rawhttp.Resolver{"ignore": liveReads(-1), "echo": rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+	resolvers := map[string]rawhttp.Resolver{"ignore": answerAfterReading(-1), "echo": rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		if req.Path() == "/next" {
 			return rawhttp.Text(200, "/next"), nil
 		}
@@ -277,14 +277,14 @@ func TestClientsThatGo(t *testing.T) {
 		for _, tt := range tests {
 			t.Run(name+" "+tt.name, func(t *testing.T) {
 				noNewGoroutines(t)
-				var log liveLog
+				var log plainLog
 				s, addr := listen(t, rawhttp.WithResolver(resolver), rawhttp.WithLogger(&log))
 				for range 10 {
 					c := dial(t, addr)
 					tt.do(c)
 					c.Close()
 				}
-				if diff := cmp.Diff(liveOK("/next"), liveTalkTCP(t, addr, liveGet("/next"))); diff != "" {
+				if diff := cmp.Diff(okAnswer("/next"), talkWithoutDate(t, addr, getRequest("/next"))); diff != "" {
 					t.Errorf("answer to another client (-want +got):\n%s", diff)
 				}
 				s.Shutdown(context.Background())
@@ -299,8 +299,8 @@ func TestClientsThatGo(t *testing.T) {
 	}
 }
 
-// liveTalkTCP is talk, without the Date of the first answer.
-func liveTalkTCP(t testing.TB, addr, request string) string {
+// talkWithoutDate is talk, without the Date of the first answer.
+func talkWithoutDate(t testing.TB, addr, request string) string {
 	t.Helper()
 	answer := talk(t, addr, request)
 	before, after, ok := strings.Cut(answer, "Date: ")
@@ -324,7 +324,7 @@ func TestTraceOfAReset(t *testing.T) {
 			ConnClose: func(_ uint64, err error) { closed <- err },
 		}))
 		c := dial(t, addr)
-		io.WriteString(c, liveGet("/"))
+		io.WriteString(c, getRequest("/"))
 		if _, err := c.Read(make([]byte, 1000)); err != nil {
 			t.Fatal(err)
 		}
@@ -344,10 +344,10 @@ func TestTraceOfAReset(t *testing.T) {
 func TestRefusedHeadIsLogged(t *testing.T) {
 	for in, why := range map[string]string{
 		"GET / HTTP/1.1\r\nHost : a\r\n\r\n": "field name is not a token",
-		liveGet("/", "Expect: x"):            "the expectation is not 100-continue",
+		getRequest("/", "Expect: x"):         "the expectation is not 100-continue",
 	} {
-		var log liveLog
-		liveTalk(t, in, rawhttp.WithResolver(livePath), rawhttp.WithLogger(&log))
+		var log plainLog
+		talkInMemory(t, in, rawhttp.WithResolver(answerPath), rawhttp.WithLogger(&log))
 		if !log.has("debug", "request failed", why) {
 			t.Errorf("after %q the log has %q, want %q at level debug", in, &log, why)
 		}

@@ -33,131 +33,131 @@ func TestWithErrorPage(t *testing.T) {
 		want     string
 	}{{
 		name:  "an error",
-		in:    liveGet("/a"),
-		f:     text(nil, errors.New(liveSecret)),
+		in:    getRequest("/a"),
+		f:     text(nil, errors.New(secretPath)),
 		page:  func(status int) *rawhttp.Response { return rawhttp.Text(status, "page") },
-		asked: &asked{"/a", 500, liveSecret},
-		want:  liveText("500 Internal Server Error", nil, "page"),
+		asked: &asked{"/a", 500, secretPath},
+		want:  textAnswer("500 Internal Server Error", nil, "page"),
 	}, {
 		name:  "a page of another status",
-		in:    liveGet("/a"),
+		in:    getRequest("/a"),
 		f:     text(nil, fs.ErrNotExist),
 		page:  func(status int) *rawhttp.Response { return rawhttp.Text(200, "index") },
 		asked: &asked{"/a", 404, fs.ErrNotExist.Error()},
-		want:  liveOK("index"),
+		want:  okAnswer("index"),
 	}, {
 		name:  "no page",
-		in:    liveGet("/a"),
+		in:    getRequest("/a"),
 		f:     text(nil, fs.ErrNotExist),
 		page:  func(int) *rawhttp.Response { return nil },
 		asked: &asked{"/a", 404, fs.ErrNotExist.Error()},
-		want:  liveError("404 Not Found"),
+		want:  ownError("404 Not Found"),
 	}, {
 		name:  "405, a page without Allow",
-		in:    liveGet("/a"),
+		in:    getRequest("/a"),
 		f:     text(nil, &rawhttp.StatusError{Status: 405, Allow: []string{"PUT", "POST"}}),
 		page:  func(status int) *rawhttp.Response { return rawhttp.Text(status, "page") },
 		asked: &asked{"/a", 405, "rawhttp: 405 Method Not Allowed"},
-		want:  liveText("405 Method Not Allowed", []string{"Allow: PUT, POST"}, "page"),
+		want:  textAnswer("405 Method Not Allowed", []string{"Allow: PUT, POST"}, "page"),
 	}, {
 		name:  "405, a page with Allow",
-		in:    liveGet("/a"),
+		in:    getRequest("/a"),
 		f:     text(nil, &rawhttp.StatusError{Status: 405, Allow: []string{"PUT"}}),
 		page:  func(status int) *rawhttp.Response { return rawhttp.MethodNotAllowed("DELETE") },
 		asked: &asked{"/a", 405, "rawhttp: 405 Method Not Allowed"},
-		want:  liveText("405 Method Not Allowed", []string{"Allow: DELETE"}, "405 Method Not Allowed\n"),
+		want:  textAnswer("405 Method Not Allowed", []string{"Allow: DELETE"}, "405 Method Not Allowed\n"),
 	}, {
 		name:  "a broken page",
-		in:    liveGet("/a"),
+		in:    getRequest("/a"),
 		f:     text(nil, fs.ErrNotExist),
 		page:  func(status int) *rawhttp.Response { return rawhttp.Text(status, "page").Set("Content-Length", "3") },
 		asked: &asked{"/a", 404, fs.ErrNotExist.Error()},
-		want:  liveError("500 Internal Server Error", liveClose),
+		want:  ownError("500 Internal Server Error", closeField),
 	}, {
 		name:  "neither response nor error",
-		in:    liveGet("/a"),
+		in:    getRequest("/a"),
 		f:     text(nil, nil),
 		page:  func(status int) *rawhttp.Response { return rawhttp.Text(status, "page") },
 		asked: &asked{"/a", 500, "rawhttp: the resolver returned neither a response nor an error"},
-		want:  liveText("500 Internal Server Error", nil, "page"),
+		want:  textAnswer("500 Internal Server Error", nil, "page"),
 	}, {
 		name:  "an error for HEAD",
 		in:    "HEAD /a HTTP/1.1\r\nHost: a\r\n\r\n",
 		f:     text(nil, fs.ErrNotExist),
 		page:  func(status int) *rawhttp.Response { return rawhttp.Text(status, "page") },
 		asked: &asked{"/a", 404, fs.ErrNotExist.Error()},
-		want:  strings.TrimSuffix(liveText("404 Not Found", nil, "page"), "page"),
+		want:  strings.TrimSuffix(textAnswer("404 Not Found", nil, "page"), "page"),
 	}, {
 		name: "a response that is an error",
-		in:   liveGet("/a"),
+		in:   getRequest("/a"),
 		f:    text(rawhttp.NotFound(), nil),
-		want: liveText("404 Not Found", nil, "404 Not Found\n"),
+		want: textAnswer("404 Not Found", nil, "404 Not Found\n"),
 	}, {
 		name: "a response that is broken",
-		in:   liveGet("/a"),
+		in:   getRequest("/a"),
 		f:    text(rawhttp.Text(200, "hi").Set("a b", ""), nil),
-		want: liveError("500 Internal Server Error", liveClose),
+		want: ownError("500 Internal Server Error", closeField),
 	}, {
 		name: "a stream that fails before its first byte",
-		in:   liveGet("/a"),
+		in:   getRequest("/a"),
 		f: text(rawhttp.StreamFunc(200, "a/b", func(context.Context, io.Writer) error {
-			return errors.New(liveSecret)
+			return errors.New(secretPath)
 		}), nil),
 		page:  func(status int) *rawhttp.Response { return rawhttp.Text(status, "page") },
-		asked: &asked{"/a", 500, "rawhttp: 500 Internal Server Error: " + liveSecret},
-		want:  liveText("500 Internal Server Error", nil, "page"),
+		asked: &asked{"/a", 500, "rawhttp: 500 Internal Server Error: " + secretPath},
+		want:  textAnswer("500 Internal Server Error", nil, "page"),
 	}, {
 		name: "a stream that panics before its first byte",
-		in:   liveGet("/a"),
+		in:   getRequest("/a"),
 		f: text(rawhttp.StreamFunc(200, "a/b", func(context.Context, io.Writer) error {
-			panic(liveSecret)
+			panic(secretPath)
 		}), nil),
 		page:  func(status int) *rawhttp.Response { return rawhttp.Text(status, "page") },
-		asked: &asked{"/a", 500, "rawhttp: 500 Internal Server Error: rawhttp: panic in response: " + liveSecret},
-		want:  liveText("500 Internal Server Error", []string{liveClose}, "page"),
+		asked: &asked{"/a", 500, "rawhttp: 500 Internal Server Error: rawhttp: panic in response: " + secretPath},
+		want:  textAnswer("500 Internal Server Error", []string{closeField}, "page"),
 	}, {
 		name: "a page that fails",
-		in:   liveGet("/a"),
+		in:   getRequest("/a"),
 		f:    text(rawhttp.Text(200, "hi"), fs.ErrNotExist),
 		page: func(status int) *rawhttp.Response {
 			return rawhttp.Stream(status, "a/b", iotest.ErrReader(errors.New("on purpose")))
 		},
 		asked: &asked{"/a", 404, fs.ErrNotExist.Error()},
-		want:  liveError("500 Internal Server Error", liveClose),
+		want:  ownError("500 Internal Server Error", closeField),
 	}, {
 		name: "TRACE",
 		in:   "TRACE /a HTTP/1.1\r\nHost: a\r\n\r\n",
-		want: liveError("405 Method Not Allowed", "Allow: GET, HEAD, OPTIONS"),
+		want: ownError("405 Method Not Allowed", "Allow: GET, HEAD, OPTIONS"),
 	}, {
 		name: "a malformed head",
 		in:   "GET\r\n\r\n",
-		want: liveText("400 Bad Request", []string{"X-Content-Type-Options: nosniff", liveClose}, "400 Bad Request: method is not a token (RFC 9110, section 9.1)\n"),
+		want: textAnswer("400 Bad Request", []string{"X-Content-Type-Options: nosniff", closeField}, "400 Bad Request: method is not a token (RFC 9110, section 9.1)\n"),
 	}, {
 		name: "another host",
 		in:   "GET / HTTP/1.1\r\nHost: evil.test\r\n\r\n",
-		want: liveError("421 Misdirected Request", liveClose),
+		want: ownError("421 Misdirected Request", closeField),
 	}, {
 		name: "an expectation",
-		in:   liveGet("/", "Expect: x"),
-		want: liveError("417 Expectation Failed", liveClose),
+		in:   getRequest("/", "Expect: x"),
+		want: ownError("417 Expectation Failed", closeField),
 	}, {
 		name:  "too much content",
 		in:    "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 20971520\r\n\r\n",
 		page:  func(status int) *rawhttp.Response { return rawhttp.Text(status, "page") },
 		asked: &asked{"/a", 413, "rawhttp: 413 Content Too Large: content of 20971520 bytes, the limit is 10485760"},
-		want:  liveText("413 Content Too Large", []string{liveClose}, "page"),
+		want:  textAnswer("413 Content Too Large", []string{closeField}, "page"),
 	}, {
 		name:  "too much content, no page",
 		in:    "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 20971520\r\n\r\n",
 		asked: &asked{"/a", 413, "rawhttp: 413 Content Too Large: content of 20971520 bytes, the limit is 10485760"},
-		want:  liveError("413 Content Too Large", liveClose),
+		want:  ownError("413 Content Too Large", closeField),
 	}, {
 		name:  "malformed content, and a resolver that returns its error",
 		in:    "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
 		f:     echo,
 		page:  func(status int) *rawhttp.Response { return rawhttp.Text(status, "page") },
 		asked: &asked{"/a", 400, "rawhttp: malformed request at byte 0: chunk size is not a hexadecimal number (RFC 9112, section 7.1)"},
-		want:  liveText("400 Bad Request", []string{liveClose}, "page"),
+		want:  textAnswer("400 Bad Request", []string{closeField}, "page"),
 	}, {
 		name: "malformed content, and a resolver that ignores it",
 		in:   "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
@@ -167,14 +167,14 @@ func TestWithErrorPage(t *testing.T) {
 		},
 		page:  func(status int) *rawhttp.Response { return rawhttp.Text(status, "page") },
 		asked: &asked{"/a", 400, "rawhttp: malformed request at byte 0: chunk size is not a hexadecimal number (RFC 9112, section 7.1)"},
-		want:  liveText("400 Bad Request", []string{liveClose}, "page"),
+		want:  textAnswer("400 Bad Request", []string{closeField}, "page"),
 	}, {
 		name:  "a broken page for malformed content",
 		in:    "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
 		f:     echo,
 		page:  func(status int) *rawhttp.Response { return rawhttp.Text(status, "page").Set("Content-Length", "3") },
 		asked: &asked{"/a", 400, "rawhttp: malformed request at byte 0: chunk size is not a hexadecimal number (RFC 9112, section 7.1)"},
-		want:  liveError("500 Internal Server Error", liveClose),
+		want:  ownError("500 Internal Server Error", closeField),
 	}}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -193,7 +193,7 @@ func TestWithErrorPage(t *testing.T) {
 				return tt.page(status)
 			})
 			f := func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) { return tt.f(ctx, req) }
-			answer := liveTalk(t, tt.in, rawhttp.WithResolver(rawhttp.ResolverFunc(f)), page, rawhttp.WithHosts("example.test", "a"))
+			answer := talkInMemory(t, tt.in, rawhttp.WithResolver(rawhttp.ResolverFunc(f)), page, rawhttp.WithHosts("example.test", "a"))
 			if diff := cmp.Diff(tt.want, answer); diff != "" {
 				t.Errorf("answer to %q (-want +got):\n%s", tt.in, diff)
 			}
@@ -214,12 +214,12 @@ func TestErrorPageReplacesAResponse(t *testing.T) {
 	for _, tt := range []struct {
 		name, field, want string
 	}{
-		{"page", "X-Page", liveText("400 Bad Request", []string{"X-Page: 1", liveClose}, "page")},
-		{"broken page", "Date", liveError("500 Internal Server Error", liveClose)},
+		{"page", "X-Page", textAnswer("400 Bad Request", []string{"X-Page: 1", closeField}, "page")},
+		{"broken page", "Date", ownError("500 Internal Server Error", closeField)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			closed := 0
-			got := liveTalk(t, malformed, rawhttp.WithResolver(ignores), rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, status int, _ error) *rawhttp.Response {
+			got := talkInMemory(t, malformed, rawhttp.WithResolver(ignores), rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, status int, _ error) *rawhttp.Response {
 				return rawhttp.Text(status, "page").Set(tt.field, "1").OnClose(func() { closed++ })
 			}))
 			if diff := cmp.Diff(tt.want, got); diff != "" {
@@ -239,8 +239,8 @@ func TestErrorPageIsNotChanged(t *testing.T) {
 		return nil, &rawhttp.StatusError{Status: 405, Allow: []string{req.Path()[1:]}}
 	})
 	opts := []rawhttp.Option{rawhttp.WithResolver(resolver), rawhttp.WithErrorPage(func(context.Context, *rawhttp.Request, int, error) *rawhttp.Response { return page })}
-	want := liveText("405 Method Not Allowed", []string{"Allow: A"}, "page") + liveText("405 Method Not Allowed", []string{"Allow: B"}, "page")
-	if diff := cmp.Diff(want, liveTalk(t, liveGet("/A")+liveGet("/B"), opts...)); diff != "" {
+	want := textAnswer("405 Method Not Allowed", []string{"Allow: A"}, "page") + textAnswer("405 Method Not Allowed", []string{"Allow: B"}, "page")
+	if diff := cmp.Diff(want, talkInMemory(t, getRequest("/A")+getRequest("/B"), opts...)); diff != "" {
 		t.Errorf("answers (-want +got):\n%s", diff)
 	}
 }

@@ -62,30 +62,30 @@ func TestExpectContinue(t *testing.T) {
 		persists: true,
 	}, {
 		name:     "not read",
-		resolver: livePath,
-		turns:    []turn{{head("1.1", "Content-Length: 5"), liveLast("/a")}},
+		resolver: answerPath,
+		turns:    []turn{{head("1.1", "Content-Length: 5"), lastAnswer("/a")}},
 		why:      "nobody knows whether content or the next request comes next",
 	}, {
 		name:     "not read, chunked",
-		resolver: livePath,
-		turns:    []turn{{head("1.1", "Transfer-Encoding: chunked"), liveLast("/a")}},
+		resolver: answerPath,
+		turns:    []turn{{head("1.1", "Transfer-Encoding: chunked"), lastAnswer("/a")}},
 	}, {
 		name:     "not read, and the content comes anyway",
-		resolver: livePath,
-		turns:    []turn{{head("1.1", "Content-Length: 5") + "h", liveOK("/a")}, {"ello", ""}},
+		resolver: answerPath,
+		turns:    []turn{{head("1.1", "Content-Length: 5") + "h", okAnswer("/a")}, {"ello", ""}},
 		persists: true,
 		why:      "a client that has begun to send its content sends all of it",
 	}, {
 		name:     "not read, and chunked content comes anyway",
-		resolver: livePath,
-		turns:    []turn{{head("1.1", "Transfer-Encoding: chunked") + "1\r\nx\r\n0\r\n\r\n", liveOK("/a")}},
+		resolver: answerPath,
+		turns:    []turn{{head("1.1", "Transfer-Encoding: chunked") + "1\r\nx\r\n0\r\n\r\n", okAnswer("/a")}},
 		persists: true,
 	}, {
 		name: "not read by a Content",
 		resolver: rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.Content(rawhttp.Representation{MediaType: "text/plain; charset=utf-8", Body: strings.NewReader("/a"), Size: 2}), nil
 		}),
-		turns: []turn{{head("1.1", "Content-Length: 5"), strings.Replace(liveLast("/a"), "Connection", "Accept-Ranges: bytes\r\nConnection", 1)}},
+		turns: []turn{{head("1.1", "Content-Length: 5"), strings.Replace(lastAnswer("/a"), "Connection", "Accept-Ranges: bytes\r\nConnection", 1)}},
 	}, {
 		name: "not read by a Stream",
 		resolver: rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
@@ -97,7 +97,7 @@ func TestExpectContinue(t *testing.T) {
 		resolver: rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 			return nil, &rawhttp.StatusError{Status: 403}
 		}),
-		turns: []turn{{head("1.1", "Content-Length: 5"), liveError("403 Forbidden", liveClose)}},
+		turns: []turn{{head("1.1", "Content-Length: 5"), ownError("403 Forbidden", closeField)}},
 	}, {
 		name:     "no content",
 		resolver: echo,
@@ -134,23 +134,23 @@ func TestExpectContinue(t *testing.T) {
 	}, {
 		name:     "too much content",
 		resolver: echo,
-		turns:    []turn{{head("1.1", "Content-Length: 20971520"), liveError("413 Content Too Large", liveClose)}},
+		turns:    []turn{{head("1.1", "Content-Length: 20971520"), ownError("413 Content Too Large", closeField)}},
 		why:      "known before it is read",
 	}, {
 		name:     "another expectation",
 		resolver: echo,
-		turns:    []turn{{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 200-ok\r\n\r\n", liveError("417 Expectation Failed", liveClose)}},
+		turns:    []turn{{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 200-ok\r\n\r\n", ownError("417 Expectation Failed", closeField)}},
 	}, {
 		name:     "pipelined after another",
 		resolver: echo,
-		turns:    []turn{{livePost("/", "first") + head("1.1", "Content-Length: 2"), echoed("first") + proceed}, {"hi", echoed("hi")}},
+		turns:    []turn{{postRequest("/", "first") + head("1.1", "Content-Length: 2"), echoed("first") + proceed}, {"hi", echoed("hi")}},
 		persists: true,
 		why:      "the first answer is before the 100",
 	}}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				c := newLiveHalf(t, rawhttp.WithResolver(tt.resolver))
+				c := serveDuplex(t, rawhttp.WithResolver(tt.resolver))
 				for _, turn := range tt.turns {
 					c.say(turn.say)
 					if diff := cmp.Diff(turn.hear, c.heard()); diff != "" {
@@ -178,7 +178,7 @@ func TestContinueWaitsForTheFirstRead(t *testing.T) {
 			time.Sleep(time.Minute)
 			return echo.Resolve(ctx, req)
 		})
-		c := newLive(t, rawhttp.WithResolver(thinks))
+		c := servePipe(t, rawhttp.WithResolver(thinks))
 		c.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
 		time.Sleep(time.Minute - 1)
 		if got := c.heard(); got != "" {

@@ -17,10 +17,10 @@ import (
 	"example.com/rawhttp"
 )
 
-const liveSecret = "/var/lib/secret: not for clients"
+const secretPath = "/var/lib/secret: not for clients"
 
-// liveAt is a resolver that answers /next with its path and all else with f.
-func liveAt(f rawhttp.ResolverFunc) rawhttp.Resolver {
+// exceptNext is a resolver that answers /next with its path and all else with f.
+func exceptNext(f rawhttp.ResolverFunc) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		if req.Path() == "/next" {
 			return rawhttp.Text(200, "/next"), nil
@@ -29,13 +29,13 @@ func liveAt(f rawhttp.ResolverFunc) rawhttp.Resolver {
 	})
 }
 
-func liveAnswers(resp *rawhttp.Response, err error) rawhttp.Resolver {
-	return liveAt(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return resp, err })
+func alwaysAnswer(resp *rawhttp.Response, err error) rawhttp.Resolver {
+	return exceptNext(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return resp, err })
 }
 
 // When a resolver fails, the client gets a fixed text that depends only on the status.
 func TestResolverErrors(t *testing.T) {
-	forbidden := fmt.Errorf("open %s: %w", liveSecret, fs.ErrPermission)
+	forbidden := fmt.Errorf("open %s: %w", secretPath, fs.ErrPermission)
 	tests := []struct {
 		name string
 		resp *rawhttp.Response
@@ -43,32 +43,32 @@ func TestResolverErrors(t *testing.T) {
 		want string
 		log  string // the level at which the cause is logged
 	}{
-		{"not mine", nil, fs.ErrNotExist, liveError("404 Not Found"), "debug"},
-		{"not mine, wrapped", nil, &fs.PathError{Op: "open", Path: liveSecret, Err: fs.ErrNotExist}, liveError("404 Not Found"), "debug"},
-		{"forbidden", nil, forbidden, liveError("403 Forbidden"), "debug"},
-		{"invalid", nil, fs.ErrInvalid, liveError("404 Not Found"), "debug"},
-		{"late", nil, context.DeadlineExceeded, liveError("503 Service Unavailable"), "error"},
-		{"any other", nil, errors.New(liveSecret), liveError("500 Internal Server Error"), "error"},
-		{"StatusError", nil, &rawhttp.StatusError{Status: 402, Err: errors.New(liveSecret)}, liveError("402 Payment Required"), "debug"},
-		{"StatusError that wraps", nil, &rawhttp.StatusError{Status: 410, Err: forbidden}, liveError("410 Gone"), "debug"},
-		{"405", nil, &rawhttp.StatusError{Status: 405, Allow: []string{"PUT", "PATCH"}}, liveError("405 Method Not Allowed", "Allow: PUT, PATCH"), "debug"},
-		{"a status that is not an error's", nil, &rawhttp.StatusError{Status: 200, Err: errors.New(liveSecret)}, liveError("500 Internal Server Error"), "error"},
-		{"a status that is none", nil, &rawhttp.StatusError{Status: 1000}, liveError("500 Internal Server Error"), "error"},
-		{"a status without a reason phrase", nil, &rawhttp.StatusError{Status: 499}, liveText("499 ", []string{"X-Content-Type-Options: nosniff"}, "499\n"), "debug"},
-		{"neither response nor error", nil, nil, liveError("500 Internal Server Error"), "error"},
-		{"both", rawhttp.Text(200, "hi"), errors.New(liveSecret), liveError("500 Internal Server Error"), "error"},
-		{"a response that is broken", rawhttp.Text(200, "hi").Set("X-A", liveSecret+"\r\nX-B: c"), nil, liveError("500 Internal Server Error", liveClose), "error"},
-		{"a status out of range", rawhttp.Text(999, "hi"), nil, liveError("500 Internal Server Error", liveClose), "error"},
-		{"404 of its own", rawhttp.NotFound(), nil, liveText("404 Not Found", nil, "404 Not Found\n"), ""},
-		{"500 of its own", rawhttp.InternalServerError(), nil, liveText("500 Internal Server Error", nil, "500 Internal Server Error\n"), ""},
+		{"not mine", nil, fs.ErrNotExist, ownError("404 Not Found"), "debug"},
+		{"not mine, wrapped", nil, &fs.PathError{Op: "open", Path: secretPath, Err: fs.ErrNotExist}, ownError("404 Not Found"), "debug"},
+		{"forbidden", nil, forbidden, ownError("403 Forbidden"), "debug"},
+		{"invalid", nil, fs.ErrInvalid, ownError("404 Not Found"), "debug"},
+		{"late", nil, context.DeadlineExceeded, ownError("503 Service Unavailable"), "error"},
+		{"any other", nil, errors.New(secretPath), ownError("500 Internal Server Error"), "error"},
+		{"StatusError", nil, &rawhttp.StatusError{Status: 402, Err: errors.New(secretPath)}, ownError("402 Payment Required"), "debug"},
+		{"StatusError that wraps", nil, &rawhttp.StatusError{Status: 410, Err: forbidden}, ownError("410 Gone"), "debug"},
+		{"405", nil, &rawhttp.StatusError{Status: 405, Allow: []string{"PUT", "PATCH"}}, ownError("405 Method Not Allowed", "Allow: PUT, PATCH"), "debug"},
+		{"a status that is not an error's", nil, &rawhttp.StatusError{Status: 200, Err: errors.New(secretPath)}, ownError("500 Internal Server Error"), "error"},
+		{"a status that is none", nil, &rawhttp.StatusError{Status: 1000}, ownError("500 Internal Server Error"), "error"},
+		{"a status without a reason phrase", nil, &rawhttp.StatusError{Status: 499}, textAnswer("499 ", []string{"X-Content-Type-Options: nosniff"}, "499\n"), "debug"},
+		{"neither response nor error", nil, nil, ownError("500 Internal Server Error"), "error"},
+		{"both", rawhttp.Text(200, "hi"), errors.New(secretPath), ownError("500 Internal Server Error"), "error"},
+		{"a response that is broken", rawhttp.Text(200, "hi").Set("X-A", secretPath+"\r\nX-B: c"), nil, ownError("500 Internal Server Error", closeField), "error"},
+		{"a status out of range", rawhttp.Text(999, "hi"), nil, ownError("500 Internal Server Error", closeField), "error"},
+		{"404 of its own", rawhttp.NotFound(), nil, textAnswer("404 Not Found", nil, "404 Not Found\n"), ""},
+		{"500 of its own", rawhttp.InternalServerError(), nil, textAnswer("500 Internal Server Error", nil, "500 Internal Server Error\n"), ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var log liveLog
-			got := liveTalk(t, liveGet("/")+liveGet("/next"), rawhttp.WithResolver(liveAnswers(tt.resp, tt.err)), rawhttp.WithLogger(&log))
+			var log plainLog
+			got := talkInMemory(t, getRequest("/")+getRequest("/next"), rawhttp.WithResolver(alwaysAnswer(tt.resp, tt.err)), rawhttp.WithLogger(&log))
 			want := tt.want
-			if !strings.Contains(want, liveClose) {
-				want += liveOK("/next")
+			if !strings.Contains(want, closeField) {
+				want += okAnswer("/next")
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("answers where Resolve returns %v, %v (-want +got):\n%s", tt.resp, tt.err, diff)
@@ -93,11 +93,11 @@ func TestResolverErrors(t *testing.T) {
 // A panic is answered with 500 where it still can be, its stack is in the log, the
 // connection is closed, and the server goes on.
 func TestPanics(t *testing.T) {
-	boom := func() { panic(liveSecret) }
+	boom := func() { panic(secretPath) }
 	returns := func(resp *rawhttp.Response) rawhttp.ResolverFunc {
 		return func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return resp, nil }
 	}
-	internal := liveError("500 Internal Server Error", liveClose)
+	internal := ownError("500 Internal Server Error", closeField)
 	const streamed = "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nearly\r\n"
 	tests := []struct {
 		name string
@@ -111,13 +111,13 @@ func TestPanics(t *testing.T) {
 	}, {
 		name: "in a resolver, with an error value",
 		f: func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
-			panic(fmt.Errorf("%s: %w", liveSecret, fs.ErrNotExist))
+			panic(fmt.Errorf("%s: %w", secretPath, fs.ErrNotExist))
 		},
 		want: internal,
 	}, {
 		name: "in a resolver, by the runtime",
 		f: func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
-			return nil, errors.New([]string{}[len(liveSecret)])
+			return nil, errors.New([]string{}[len(secretPath)])
 		},
 		want: internal,
 	}, {
@@ -126,7 +126,7 @@ func TestPanics(t *testing.T) {
 		opts: []rawhttp.Option{rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, status int, err error) *rawhttp.Response {
 			return rawhttp.Text(status, "page")
 		})},
-		want: liveText("500 Internal Server Error", []string{liveClose}, "page"),
+		want: textAnswer("500 Internal Server Error", []string{closeField}, "page"),
 	}, {
 		name: "in the error page",
 		f:    func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return nil, fs.ErrNotExist },
@@ -139,16 +139,16 @@ func TestPanics(t *testing.T) {
 		want: internal,
 	}, {
 		name: "in the Reader of a Stream",
-		f:    returns(rawhttp.Stream(200, "a/b", liveReader(func([]byte) (int, error) { boom(); return 0, nil }))),
+		f:    returns(rawhttp.Stream(200, "a/b", readerFunc(func([]byte) (int, error) { boom(); return 0, nil }))),
 		want: internal,
 	}, {
 		name: "in the Reader of a Stream, later",
-		f:    returns(rawhttp.Stream(200, "a/b", io.MultiReader(strings.NewReader("early"), liveReader(func([]byte) (int, error) { boom(); return 0, nil })))),
+		f:    returns(rawhttp.Stream(200, "a/b", io.MultiReader(strings.NewReader("early"), readerFunc(func([]byte) (int, error) { boom(); return 0, nil })))),
 		want: streamed,
 	}, {
 		name: "in the Reader of a Content",
 		f: func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
-			return rawhttp.Content(rawhttp.Representation{Body: liveReader(func([]byte) (int, error) { boom(); return 0, nil }), Size: 5}), nil
+			return rawhttp.Content(rawhttp.Representation{Body: readerFunc(func([]byte) (int, error) { boom(); return 0, nil }), Size: 5}), nil
 		},
 		want: internal,
 	}, {
@@ -167,16 +167,16 @@ func TestPanics(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			noNewGoroutines(t)
-			var log liveLog
-			opts := append([]rawhttp.Option{rawhttp.WithResolver(liveAt(tt.f)), rawhttp.WithLogger(&log), rawhttp.WithDate(false)}, tt.opts...)
+			var log plainLog
+			opts := append([]rawhttp.Option{rawhttp.WithResolver(exceptNext(tt.f)), rawhttp.WithLogger(&log), rawhttp.WithDate(false)}, tt.opts...)
 			_, addr := listen(t, opts...)
-			if diff := cmp.Diff(tt.want, talk(t, addr, liveGet("/")+liveGet("/next"))); diff != "" {
+			if diff := cmp.Diff(tt.want, talk(t, addr, getRequest("/")+getRequest("/next"))); diff != "" {
 				t.Errorf("answer (-want +got):\n%s", diff)
 			}
 			if !log.has("error", "panic", "conn_failure_test.go") {
 				t.Errorf("log has %q, want the panic with its stack at level error", &log)
 			}
-			if diff := cmp.Diff(liveOK("/next"), talk(t, addr, liveGet("/next"))); diff != "" {
+			if diff := cmp.Diff(okAnswer("/next"), talk(t, addr, getRequest("/next"))); diff != "" {
 				t.Errorf("answer on another connection (-want +got):\n%s", diff)
 			}
 		})
@@ -191,7 +191,7 @@ func TestGoexit(t *testing.T) {
 	exits := map[string]rawhttp.ResolverFunc{
 		"resolver": func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { runtime.Goexit(); return nil, nil },
 		"Stream": func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
-			return rawhttp.Stream(200, "", &liveCloser{Reader: liveReader(func([]byte) (int, error) { runtime.Goexit(); return 0, nil }), n: closed}), nil
+			return rawhttp.Stream(200, "", &countingCloser{Reader: readerFunc(func([]byte) (int, error) { runtime.Goexit(); return 0, nil }), n: closed}), nil
 		},
 		"StreamFunc": func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.StreamFunc(200, "", func(context.Context, io.Writer) error { runtime.Goexit(); return nil }), nil
@@ -200,15 +200,15 @@ func TestGoexit(t *testing.T) {
 	for name, f := range exits {
 		t.Run(name, func(t *testing.T) {
 			noNewGoroutines(t)
-			var log liveLog
-			s, addr := listen(t, rawhttp.WithResolver(liveAt(f)), rawhttp.WithDate(false), rawhttp.WithLogger(&log))
-			if diff := cmp.Diff(liveOK("/next"), talk(t, addr, liveGet("/next")+liveGet("/"))); diff != "" {
+			var log plainLog
+			s, addr := listen(t, rawhttp.WithResolver(exceptNext(f)), rawhttp.WithDate(false), rawhttp.WithLogger(&log))
+			if diff := cmp.Diff(okAnswer("/next"), talk(t, addr, getRequest("/next")+getRequest("/"))); diff != "" {
 				t.Errorf("answers, the second of which is given up (-want +got):\n%s", diff)
 			}
 			if !log.has("error", "response cut", "runtime.Goexit in a resolver or response") {
 				t.Errorf("log has %q, want what has ended the response at level error", &log)
 			}
-			if diff := cmp.Diff(liveOK("/next"), talk(t, addr, liveGet("/next"))); diff != "" {
+			if diff := cmp.Diff(okAnswer("/next"), talk(t, addr, getRequest("/next"))); diff != "" {
 				t.Errorf("answer on another connection (-want +got):\n%s", diff)
 			}
 			if err := s.Shutdown(context.Background()); err != nil {
@@ -225,14 +225,14 @@ func TestGoexit(t *testing.T) {
 // not wait for it for ever.
 func TestGoexitInServeConn(t *testing.T) {
 	s := newServer(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { runtime.Goexit(); return nil, nil })))
-	client, server := livePair()
+	client, server := duplexPipe()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		s.ServeConn(context.Background(), server)
 		t.Error("ServeConn returned, want its goroutine to have ended")
 	}()
-	go io.WriteString(client, liveGet("/"))
+	go io.WriteString(client, getRequest("/"))
 	if got, err := io.ReadAll(client); err != nil || len(got) > 0 {
 		t.Errorf("the client reads %q, %v, want the end", got, err)
 	}
@@ -242,21 +242,21 @@ func TestGoexitInServeConn(t *testing.T) {
 	}
 }
 
-// liveCloser counts in n how often it is closed.
-type liveCloser struct {
+// countingCloser counts in n how often it is closed.
+type countingCloser struct {
 	io.Reader
 	n *atomic.Int32
 }
 
-func (c *liveCloser) Close() error {
+func (c *countingCloser) Close() error {
 	c.n.Add(1)
 	return nil
 }
 
 // A Response that serves once is closed exactly once, however the exchange ends.
 func TestExchangeClosesResponseOnce(t *testing.T) {
-	get := liveGet("/")
-	fails := liveReader(func([]byte) (int, error) { return 0, errors.New(liveSecret) })
+	get := getRequest("/")
+	fails := readerFunc(func([]byte) (int, error) { return 0, errors.New(secretPath) })
 	page := func(r io.Reader) rawhttp.Option {
 		return rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, status int, _ error) *rawhttp.Response {
 			return rawhttp.Stream(status, "", r)
@@ -286,7 +286,7 @@ func TestExchangeClosesResponseOnce(t *testing.T) {
 			return rawhttp.Stream(200, "", r).Clone().Set("X-A", "b"), nil
 		}},
 		{name: "response and error", in: get, make: func(r io.ReadCloser) (*rawhttp.Response, error) {
-			return rawhttp.Stream(200, "", r), errors.New(liveSecret)
+			return rawhttp.Stream(200, "", r), errors.New(secretPath)
 		}},
 		{name: "closed by the resolver already", in: get, make: func(r io.ReadCloser) (*rawhttp.Response, error) {
 			resp := rawhttp.Stream(200, "", r)
@@ -299,11 +299,11 @@ func TestExchangeClosesResponseOnce(t *testing.T) {
 		{name: "405 to OPTIONS", in: "OPTIONS / HTTP/1.1\r\nHost: a\r\n\r\n", make: func(r io.ReadCloser) (*rawhttp.Response, error) { return rawhttp.Stream(405, "", r), nil }},
 		{name: "the first Read fails", in: get, data: fails, make: func(r io.ReadCloser) (*rawhttp.Response, error) { return rawhttp.Stream(200, "", r), nil }},
 		{name: "the second Read fails", in: get, data: io.MultiReader(strings.NewReader("x"), fails), make: func(r io.ReadCloser) (*rawhttp.Response, error) { return rawhttp.Stream(200, "", r), nil }},
-		{name: "Read panics", in: get, data: liveReader(func([]byte) (int, error) { panic(liveSecret) }), make: func(r io.ReadCloser) (*rawhttp.Response, error) { return rawhttp.Stream(200, "", r), nil }},
-		{name: "the content of the request is malformed", in: liveChunked("/", "zz\r\n"), make: func(r io.ReadCloser) (*rawhttp.Response, error) { return rawhttp.Stream(200, "", r), nil }},
+		{name: "Read panics", in: get, data: readerFunc(func([]byte) (int, error) { panic(secretPath) }), make: func(r io.ReadCloser) (*rawhttp.Response, error) { return rawhttp.Stream(200, "", r), nil }},
+		{name: "the content of the request is malformed", in: chunkedRequest("/", "zz\r\n"), make: func(r io.ReadCloser) (*rawhttp.Response, error) { return rawhttp.Stream(200, "", r), nil }},
 		{name: "an error page", in: get, page: true},
 		{name: "an error page for 405, which is given an Allow", in: get, page: true, make: func(io.ReadCloser) (*rawhttp.Response, error) { return nil, &rawhttp.StatusError{Status: 405} }},
-		{name: "the connection closes", in: liveGet("/", "Connection: close"), make: func(r io.ReadCloser) (*rawhttp.Response, error) { return rawhttp.Stream(200, "", r), nil }},
+		{name: "the connection closes", in: getRequest("/", "Connection: close"), make: func(r io.ReadCloser) (*rawhttp.Response, error) { return rawhttp.Stream(200, "", r), nil }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -312,21 +312,21 @@ func TestExchangeClosesResponseOnce(t *testing.T) {
 			if tt.data != nil {
 				data = tt.data
 			}
-			source := &liveCloser{data, n}
+			source := &countingCloser{data, n}
 			f := func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 				if req.ContentLength() != 0 {
 					io.Copy(io.Discard, req.Body)
 				}
 				if tt.make == nil {
-					return nil, errors.New(liveSecret)
+					return nil, errors.New(secretPath)
 				}
 				return tt.make(source)
 			}
-			opts := []rawhttp.Option{rawhttp.WithResolver(liveAt(f))}
+			opts := []rawhttp.Option{rawhttp.WithResolver(exceptNext(f))}
 			if tt.page {
 				opts = append(opts, page(source))
 			}
-			if got := liveTalk(t, tt.in, opts...); strings.Contains(got, "secret") {
+			if got := talkInMemory(t, tt.in, opts...); strings.Contains(got, "secret") {
 				t.Errorf("the answer has the text of an error: %q", got)
 			}
 			if n := n.Load(); n != 1 {
@@ -346,13 +346,13 @@ func TestExchangeClosesResponseWithoutClient(t *testing.T) {
 			t.Run(fmt.Sprintf("%d bytes, of which %d are read", size, read), func(t *testing.T) {
 				n := new(atomic.Int32)
 				resolver := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
-					return rawhttp.Stream(200, "", &liveCloser{strings.NewReader(strings.Repeat("x", size)), n}), nil
+					return rawhttp.Stream(200, "", &countingCloser{strings.NewReader(strings.Repeat("x", size)), n}), nil
 				})
 				s := newServer(t, rawhttp.WithResolver(resolver))
-				client, server := livePair()
+				client, server := duplexPipe()
 				served := make(chan error, 1)
 				go func() { served <- s.ServeConn(context.Background(), server) }()
-				io.WriteString(client, liveGet("/"))
+				io.WriteString(client, getRequest("/"))
 				io.CopyN(io.Discard, client, read)
 				client.Close()
 				<-served
@@ -367,13 +367,13 @@ func TestExchangeClosesResponseWithoutClient(t *testing.T) {
 // When a Response that serves once is used again, that request is answered with 500, and the
 // log says why.
 func TestResponseThatServesOnceServesOnce(t *testing.T) {
-	var log liveLog
+	var log plainLog
 	n := new(atomic.Int32)
-	resp := rawhttp.Stream(200, "a/b", &liveCloser{strings.NewReader("hello"), n})
+	resp := rawhttp.Stream(200, "a/b", &countingCloser{strings.NewReader("hello"), n})
 	resolver := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return resp, nil })
-	got := liveTalk(t, liveGet("/")+liveGet("/"), rawhttp.WithResolver(resolver), rawhttp.WithLogger(&log))
+	got := talkInMemory(t, getRequest("/")+getRequest("/"), rawhttp.WithResolver(resolver), rawhttp.WithLogger(&log))
 	want := "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n" +
-		liveError("500 Internal Server Error")
+		ownError("500 Internal Server Error")
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("answers (-want +got):\n%s", diff)
 	}
@@ -391,7 +391,7 @@ func TestResponseThatServesOnceIsNotClosedByAnother(t *testing.T) {
 		n := new(atomic.Int32)
 		release := make(chan struct{})
 		reads := 0
-		source := &liveCloser{n: n, Reader: liveReader(func(p []byte) (int, error) {
+		source := &countingCloser{n: n, Reader: readerFunc(func(p []byte) (int, error) {
 			switch reads++; reads {
 			case 1:
 				return copy(p, "first"), nil
@@ -402,11 +402,11 @@ func TestResponseThatServesOnceIsNotClosedByAnother(t *testing.T) {
 			return 0, io.EOF
 		})}
 		resp := rawhttp.Stream(200, "a/b", source)
-		s, ln, served := liveServing(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return resp, nil })))
+		s, ln, served := serveListener(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return resp, nil })))
 		a, b := ln.dial(t), ln.dial(t)
-		a.say(liveGet("/"))
-		b.say(liveGet("/"))
-		if diff := cmp.Diff(liveError("500 Internal Server Error"), b.heard()); diff != "" {
+		a.say(getRequest("/"))
+		b.say(getRequest("/"))
+		if diff := cmp.Diff(ownError("500 Internal Server Error"), b.heard()); diff != "" {
 			t.Errorf("answer to the second (-want +got):\n%s", diff)
 		}
 		if n := n.Load(); n != 0 {
@@ -449,8 +449,8 @@ func resetIsNoServerError(t *testing.T, opt rawhttp.Option) {
 			}), nil
 		})))
 	for request, want := range map[string]int{
-		livePost("/content", "content")[:len(livePost("/content", "content"))-3]: 400,
-		liveGet("/stream"): 200,
+		postRequest("/content", "content")[:len(postRequest("/content", "content"))-3]: 400,
+		getRequest("/stream"): 200,
 	} {
 		c := dial(t, addr)
 		io.WriteString(c, request)

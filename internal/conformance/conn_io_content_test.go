@@ -17,7 +17,7 @@ func TestContentStall(t *testing.T) {
 	const size = 2_000_000
 	head := "POST /a HTTP/1.1\r\nHost: example.test\r\nContent-Length: 2000000\r\n\r\n"
 	zeros := strings.Repeat("0", size)
-	all := liveReads(-1)
+	all := answerAfterReading(-1)
 	thinks := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		for range 20 { // it reads a byte each 5 min
 			req.Body.Read(make([]byte, 1))
@@ -29,70 +29,72 @@ func TestContentStall(t *testing.T) {
 	echoes := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Stream(200, "", req.Body), nil
 	})
-	from := func(at time.Duration, steps ...liveStep) []liveStep { return append([]liveStep{{at, head}}, steps...) }
-	liveRunLimits(t, []liveLimit{{
+	from := func(at time.Duration, steps ...timedWrite) []timedWrite {
+		return append([]timedWrite{{at, head}}, steps...)
+	}
+	runTimeLimits(t, []timeLimitTest{{
 		name:     "none comes",
 		resolver: all,
 		steps:    from(time.Second),
-		want:     liveLate,
+		want:     lateAnswer,
 		end:      31 * time.Second,
 	}, {
 		name:     "no more comes",
 		resolver: all,
-		steps:    from(time.Second, liveStep{2 * time.Second, zeros[:100_000]}),
-		want:     liveLate,
+		steps:    from(time.Second, timedWrite{2 * time.Second, zeros[:100_000]}),
+		want:     lateAnswer,
 		end:      32 * time.Second,
 		why:      "30 s without a byte, though the average is good",
 	}, {
 		name:     "a byte each 10 s",
 		resolver: all,
-		steps:    from(0, liveDribble(zeros, 1, 6, 10*time.Second, 10*time.Second)...),
-		want:     liveLate,
+		steps:    from(0, dribble(zeros, 1, 6, 10*time.Second, 10*time.Second)...),
+		want:     lateAnswer,
 		end:      30 * time.Second,
 		why:      "under 240 bytes a second after 30 s",
 	}, {
 		name:     "239 bytes a second",
 		resolver: all,
-		steps:    from(0, liveDribble(zeros, 239, 40, time.Second/2, time.Second)...),
-		want:     liveLate,
+		steps:    from(0, dribble(zeros, 239, 40, time.Second/2, time.Second)...),
+		want:     lateAnswer,
 		end:      30 * time.Second,
 	}, {
 		name:     "240 bytes a second",
 		resolver: all,
-		steps:    from(0, append([]liveStep{{0, zeros[:240]}}, liveDribble(zeros, 240, 5000, 0, time.Second)...)...),
-		want:     liveLate,
+		steps:    from(0, append([]timedWrite{{0, zeros[:240]}}, dribble(zeros, 240, 5000, 0, time.Second)...)...),
+		want:     lateAnswer,
 		end:      5001 * time.Second,
 		why:      "it goes on for as long as they come: 5001 times 240 bytes pay for 5001 s",
 	}, {
 		name:     "much at first, then a byte each 20 s",
 		resolver: all,
-		steps:    from(0, append([]liveStep{{0, zeros[:100_000]}}, liveDribble(zeros, 1, 30, 20*time.Second, 20*time.Second)...)...),
-		want:     liveLate,
+		steps:    from(0, append([]timedWrite{{0, zeros[:100_000]}}, dribble(zeros, 1, 30, 20*time.Second, 20*time.Second)...)...),
+		want:     lateAnswer,
 		end:      416750 * time.Millisecond,
 		why:      "100,020 bytes in 416.75 s are 240 a second",
 	}, {
 		name:     "29 s of silence now and then",
 		resolver: all,
-		steps:    from(0, liveDribble(zeros, size/100, 100, 29*time.Second, 29*time.Second)...),
-		want:     liveOK("/a"),
-		end:      2900*time.Second + liveIdle,
+		steps:    from(0, dribble(zeros, size/100, 100, 29*time.Second, 29*time.Second)...),
+		want:     okAnswer("/a"),
+		end:      2900*time.Second + defaultIdle,
 	}, {
 		name:     "the resolver thinks",
 		resolver: thinks,
-		steps:    from(0, liveStep{0, zeros}),
-		want:     liveOK("/a"),
-		end:      100*time.Minute + liveIdle,
+		steps:    from(0, timedWrite{0, zeros}),
+		want:     okAnswer("/a"),
+		end:      100*time.Minute + defaultIdle,
 		why:      "time that the resolver takes is not the client's",
 	}, {
 		name:     "the resolver thinks, then none comes",
 		resolver: thinks,
-		steps:    from(0, liveStep{0, zeros[:1000]}),
-		want:     liveLate,
+		steps:    from(0, timedWrite{0, zeros[:1000]}),
+		want:     lateAnswer,
 		end:      100*time.Minute + 30*time.Second,
 	}, {
 		name:     "in an echo, whose head is out",
 		resolver: echoes,
-		steps:    from(0, liveStep{time.Second, "hello"}),
+		steps:    from(0, timedWrite{time.Second, "hello"}),
 		want:     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
 		end:      30 * time.Second,
 		why:      "the response is cut; 5 bytes are under 240 a second",
@@ -100,55 +102,55 @@ func TestContentStall(t *testing.T) {
 		name:     "in an echo, whose head is not out",
 		resolver: echoes,
 		steps:    from(0),
-		want:     liveLate,
+		want:     lateAnswer,
 		end:      30 * time.Second,
 	}, {
 		name:     "the resolver thinks, and the rest comes meanwhile",
 		resolver: thinks,
-		steps:    from(0, liveStep{0, zeros[:30]}, liveStep{20 * time.Second, zeros[30:]}),
-		want:     liveOK("/a"),
-		end:      100*time.Minute + liveIdle,
+		steps:    from(0, timedWrite{0, zeros[:30]}, timedWrite{20 * time.Second, zeros[30:]}),
+		want:     okAnswer("/a"),
+		end:      100*time.Minute + defaultIdle,
 	}, {
 		name:     "after a 100",
 		resolver: all,
-		steps:    []liveStep{{0, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"}},
-		want:     "HTTP/1.1 100 Continue\r\n\r\n" + liveLate,
+		steps:    []timedWrite{{0, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"}},
+		want:     "HTTP/1.1 100 Continue\r\n\r\n" + lateAnswer,
 		end:      30 * time.Second,
 	}, {
 		name:     "chunked, in a chunk line",
 		resolver: all,
-		steps:    []liveStep{{0, liveChunked("/a", "5")}},
-		want:     liveLate,
+		steps:    []timedWrite{{0, chunkedRequest("/a", "5")}},
+		want:     lateAnswer,
 		end:      30 * time.Second,
 	}, {
 		name:     "chunked, before the last chunk",
 		resolver: all,
-		steps:    []liveStep{{0, liveChunked("/a", "1\r\nx\r\n")}, {time.Second, "1\r\nx\r\n"}},
-		want:     liveLate,
+		steps:    []timedWrite{{0, chunkedRequest("/a", "1\r\nx\r\n")}, {time.Second, "1\r\nx\r\n"}},
+		want:     lateAnswer,
 		end:      30 * time.Second,
 	}, {
 		name:     "each request has its own waiting",
 		resolver: all,
-		steps: []liveStep{
-			{0, livePost("/a", "hello")[:len(livePost("/a", "hello"))-1]}, {29 * time.Second, "o"},
-			{30 * time.Second, livePost("/b", "hello")[:len(livePost("/b", "hello"))-1]}, {59 * time.Second, "o"},
+		steps: []timedWrite{
+			{0, postRequest("/a", "hello")[:len(postRequest("/a", "hello"))-1]}, {29 * time.Second, "o"},
+			{30 * time.Second, postRequest("/b", "hello")[:len(postRequest("/b", "hello"))-1]}, {59 * time.Second, "o"},
 		},
-		want: liveOK("/a") + liveOK("/b"),
-		end:  59*time.Second + liveIdle,
+		want: okAnswer("/a") + okAnswer("/b"),
+		end:  59*time.Second + defaultIdle,
 	}, {
 		name:     "set",
 		opts:     []rawhttp.Option{rawhttp.WithStallTimeout(5 * time.Second)},
 		resolver: all,
-		steps:    from(0, liveDribble(zeros, 1, 100, 0, time.Second)...),
-		want:     liveLate,
+		steps:    from(0, dribble(zeros, 1, 100, 0, time.Second)...),
+		want:     lateAnswer,
 		end:      5 * time.Second,
 	}, {
 		name:     "off",
 		opts:     []rawhttp.Option{rawhttp.WithStallTimeout(0)},
 		resolver: all,
-		steps:    []liveStep{{0, livePost("/a", "")[:len(livePost("/a", ""))-5] + "1\r\n\r\n"}, {100 * time.Hour, "x"}},
-		want:     liveOK("/a"),
-		end:      100*time.Hour + liveIdle,
+		steps:    []timedWrite{{0, postRequest("/a", "")[:len(postRequest("/a", ""))-5] + "1\r\n\r\n"}, {100 * time.Hour, "x"}},
+		want:     okAnswer("/a"),
+		end:      100*time.Hour + defaultIdle,
 	}})
 }
 
@@ -157,25 +159,25 @@ func TestContentStall(t *testing.T) {
 func TestDrainTime(t *testing.T) {
 	const head = "POST /a HTTP/1.1\r\nHost: example.test\r\nContent-Length: 1000\r\n\r\n"
 	zeros := strings.Repeat("0", 1000)
-	liveRunLimits(t, []liveLimit{{
+	runTimeLimits(t, []timeLimitTest{{
 		name:  "none comes",
-		steps: []liveStep{{time.Second, head}},
-		want:  liveOK("/a"),
+		steps: []timedWrite{{time.Second, head}},
+		want:  okAnswer("/a"),
 		end:   3 * time.Second,
 	}, {
 		name:  "a byte each 300 ms",
-		steps: append([]liveStep{{0, head}}, liveDribble(zeros, 1, 20, 0, 300*time.Millisecond)...),
-		want:  liveOK("/a"),
+		steps: append([]timedWrite{{0, head}}, dribble(zeros, 1, 20, 0, 300*time.Millisecond)...),
+		want:  okAnswer("/a"),
 		end:   2 * time.Second,
 	}, {
 		name:  "all at the last moment",
-		steps: []liveStep{{0, head}, {2*time.Second - 1, zeros}, {2 * time.Second, liveGet("/b")}},
-		want:  liveOK("/a") + liveOK("/b"),
-		end:   2*time.Second + liveIdle,
+		steps: []timedWrite{{0, head}, {2*time.Second - 1, zeros}, {2 * time.Second, getRequest("/b")}},
+		want:  okAnswer("/a") + okAnswer("/b"),
+		end:   2*time.Second + defaultIdle,
 	}, {
 		name:  "Expect: 100-continue, nobody asks for it",
-		steps: []liveStep{{0, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"}},
-		want:  liveLast("/a"),
+		steps: []timedWrite{{0, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"}},
+		want:  lastAnswer("/a"),
 		end:   0,
 		why:   "nobody knows whether content or a request comes next",
 	}})
@@ -183,15 +185,15 @@ func TestDrainTime(t *testing.T) {
 
 // A resolver may think for as long as it likes.
 func TestResolverIsNotLimited(t *testing.T) {
-	liveRunLimits(t, []liveLimit{{
+	runTimeLimits(t, []timeLimitTest{{
 		name: "before its answer",
 		resolver: rawhttp.ResolverFunc(func(ctx context.Context, _ *rawhttp.Request) (*rawhttp.Response, error) {
 			time.Sleep(200 * time.Hour)
 			return rawhttp.Text(200, "/a"), ctx.Err()
 		}),
-		steps: []liveStep{{0, liveGet("/a")}},
-		want:  liveOK("/a"),
-		end:   200*time.Hour + liveIdle,
+		steps: []timedWrite{{0, getRequest("/a")}},
+		want:  okAnswer("/a"),
+		end:   200*time.Hour + defaultIdle,
 	}, {
 		name: "in a stream",
 		resolver: rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
@@ -203,14 +205,14 @@ func TestResolverIsNotLimited(t *testing.T) {
 				return ctx.Err()
 			}), nil
 		}),
-		steps: []liveStep{{0, liveGet("/a")}},
+		steps: []timedWrite{{0, getRequest("/a")}},
 		want:  "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n",
-		end:   300*time.Hour + liveIdle,
+		end:   300*time.Hour + defaultIdle,
 	}, {
 		name: "in the Reader of a Stream",
 		resolver: rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 			n := 0
-			return rawhttp.Stream(200, "", liveReader(func(p []byte) (int, error) {
+			return rawhttp.Stream(200, "", readerFunc(func(p []byte) (int, error) {
 				time.Sleep(100 * time.Hour)
 				if n++; n == 3 {
 					return 0, io.EOF
@@ -218,8 +220,8 @@ func TestResolverIsNotLimited(t *testing.T) {
 				return copy(p, "x"), nil
 			})), nil
 		}),
-		steps: []liveStep{{0, liveGet("/a")}},
+		steps: []timedWrite{{0, getRequest("/a")}},
 		want:  "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n1\r\nx\r\n0\r\n\r\n",
-		end:   300*time.Hour + liveIdle,
+		end:   300*time.Hour + defaultIdle,
 	}})
 }

@@ -12,42 +12,42 @@ import (
 	"example.com/rawhttp"
 )
 
-// A liveStep is what a client says at a time, counted from the accept.
-type liveStep struct {
+// A timedWrite is what a client says at a time, counted from the accept.
+type timedWrite struct {
 	at  time.Duration
 	say string
 }
 
-// liveDribble is text from begin on, in n pieces of size bytes, one every so often.
-func liveDribble(text string, size, n int, begin, every time.Duration) (steps []liveStep) {
+// dribble is text from begin on, in n pieces of size bytes, one every so often.
+func dribble(text string, size, n int, begin, every time.Duration) (steps []timedWrite) {
 	for i := range n {
-		steps = append(steps, liveStep{begin + time.Duration(i)*every, text[i*size : (i+1)*size]})
+		steps = append(steps, timedWrite{begin + time.Duration(i)*every, text[i*size : (i+1)*size]})
 	}
 	return steps
 }
 
-// A liveLimit is a test of a time limit: what a client says and when, what it hears
+// A timeLimitTest is a test of a time limit: what a client says and when, what it hears
 // in all, and when the connection ends.
-type liveLimit struct {
+type timeLimitTest struct {
 	name     string
 	opts     []rawhttp.Option
-	resolver rawhttp.Resolver // nil: livePath
-	steps    []liveStep
+	resolver rawhttp.Resolver // nil: answerPath
+	steps    []timedWrite
 	want     string
-	end      time.Duration // liveForever: it does not
+	end      time.Duration // beyondAllLimits: it does not
 	why      string
 }
 
-func liveRunLimits(t *testing.T, tests []liveLimit) {
+func runTimeLimits(t *testing.T, tests []timeLimitTest) {
 	t.Helper()
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				if tt.resolver == nil {
-					tt.resolver = livePath
+					tt.resolver = answerPath
 				}
 				start := time.Now()
-				c := newLiveHalf(t, append(tt.opts, rawhttp.WithResolver(tt.resolver))...)
+				c := serveDuplex(t, append(tt.opts, rawhttp.WithResolver(tt.resolver))...)
 				for _, step := range tt.steps {
 					time.Sleep(time.Until(start.Add(step.at)))
 					c.say(step.say)
@@ -63,194 +63,194 @@ func liveRunLimits(t *testing.T, tests []liveLimit) {
 	}
 }
 
-// liveLate is the answer to a request that does not come.
-var liveLate = liveError("408 Request Timeout", liveClose)
+// lateAnswer is the answer to a request that does not come.
+var lateAnswer = ownError("408 Request Timeout", closeField)
 
 // The head: 10 s from the accept, for later requests from their first byte, however
 // many bytes come.
 func TestReadHeaderTimeout(t *testing.T) {
-	head := liveGet("/a")
+	head := getRequest("/a")
 	last := len(head) - 1
-	liveRunLimits(t, []liveLimit{{
+	runTimeLimits(t, []timeLimitTest{{
 		name: "nothing comes",
 		end:  10 * time.Second,
 		why:  "no word where no byte came",
 	}, {
 		name:  "half a head",
-		steps: []liveStep{{0, "GET / HT"}},
-		want:  liveLate,
+		steps: []timedWrite{{0, "GET / HT"}},
+		want:  lateAnswer,
 		end:   10 * time.Second,
 	}, {
 		name:  "a first byte at 9 s",
-		steps: []liveStep{{9 * time.Second, "G"}},
-		want:  liveLate,
+		steps: []timedWrite{{9 * time.Second, "G"}},
+		want:  lateAnswer,
 		end:   10 * time.Second,
 		why:   "the first head has its time from the accept",
 	}, {
 		name:  "an empty line",
-		steps: []liveStep{{0, "\r\n"}},
+		steps: []timedWrite{{0, "\r\n"}},
 		end:   10 * time.Second,
 		why:   "it does not begin a request, so no answer is due",
 	}, {
 		name:  "half an empty line",
-		steps: []liveStep{{0, "\r"}},
+		steps: []timedWrite{{0, "\r"}},
 		end:   10 * time.Second,
 	}, {
 		name:  "an empty line and a first byte",
-		steps: []liveStep{{0, "\r\n"}, {time.Second, "G"}},
-		want:  liveLate,
+		steps: []timedWrite{{0, "\r\n"}, {time.Second, "G"}},
+		want:  lateAnswer,
 		end:   10 * time.Second,
 	}, {
 		name:  "a byte each 900 ms",
-		steps: liveDribble(head, 1, 20, 0, 900*time.Millisecond),
-		want:  liveLate,
+		steps: dribble(head, 1, 20, 0, 900*time.Millisecond),
+		want:  lateAnswer,
 		end:   10 * time.Second,
 		why:   "it is absolute",
 	}, {
 		name:  "all but the last byte",
-		steps: []liveStep{{0, head[:last]}, {10*time.Second - 1, head[last:]}},
-		want:  liveOK("/a"),
-		end:   10*time.Second - 1 + liveIdle,
+		steps: []timedWrite{{0, head[:last]}, {10*time.Second - 1, head[last:]}},
+		want:  okAnswer("/a"),
+		end:   10*time.Second - 1 + defaultIdle,
 		why:   "a head in time is answered; then the connection is idle",
 	}, {
 		name:  "a later head",
-		steps: []liveStep{{3 * time.Second, head}, {20 * time.Second, "G"}, {29 * time.Second, "ET"}},
-		want:  liveOK("/a") + liveLate,
+		steps: []timedWrite{{3 * time.Second, head}, {20 * time.Second, "G"}, {29 * time.Second, "ET"}},
+		want:  okAnswer("/a") + lateAnswer,
 		end:   30 * time.Second,
 		why:   "from its first byte",
 	}, {
 		name:  "a later head, at the last moment",
-		steps: []liveStep{{3 * time.Second, head}, {20 * time.Second, head[:1]}, {30*time.Second - 1, head[1:]}},
-		want:  liveOK("/a") + liveOK("/a"),
-		end:   30*time.Second - 1 + liveIdle,
+		steps: []timedWrite{{3 * time.Second, head}, {20 * time.Second, head[:1]}, {30*time.Second - 1, head[1:]}},
+		want:  okAnswer("/a") + okAnswer("/a"),
+		end:   30*time.Second - 1 + defaultIdle,
 	}, {
 		name:  "a later head that came with the one before it",
-		steps: []liveStep{{3 * time.Second, head + "GET"}},
-		want:  liveOK("/a") + liveLate,
+		steps: []timedWrite{{3 * time.Second, head + "GET"}},
+		want:  okAnswer("/a") + lateAnswer,
 		end:   13 * time.Second,
 	}, {
 		name:  "a later head after content",
-		steps: []liveStep{{3 * time.Second, livePost("/a", "content") + "GET"}},
-		want:  liveOK("/a") + liveLate,
+		steps: []timedWrite{{3 * time.Second, postRequest("/a", "content") + "GET"}},
+		want:  okAnswer("/a") + lateAnswer,
 		end:   13 * time.Second,
 	}, {
 		name:  "an empty line after a request",
-		steps: []liveStep{{3 * time.Second, head}, {5 * time.Second, "\r\n"}},
-		want:  liveOK("/a"),
-		end:   3*time.Second + liveIdle,
+		steps: []timedWrite{{3 * time.Second, head}, {5 * time.Second, "\r\n"}},
+		want:  okAnswer("/a"),
+		end:   3*time.Second + defaultIdle,
 		why:   "the connection stays idle, and its time is not extended",
 	}, {
 		name:  "an empty line in the same write",
-		steps: []liveStep{{3 * time.Second, livePost("/a", "content") + "\r\n"}},
-		want:  liveOK("/a"),
-		end:   3*time.Second + liveIdle,
+		steps: []timedWrite{{3 * time.Second, postRequest("/a", "content") + "\r\n"}},
+		want:  okAnswer("/a"),
+		end:   3*time.Second + defaultIdle,
 		why:   "old clients send it after content",
 	}, {
 		name:  "an empty line byte by byte, then a request",
-		steps: []liveStep{{3 * time.Second, head}, {5 * time.Second, "\r"}, {40 * time.Second, "\n"}, {70 * time.Second, head[:1]}, {80*time.Second - 1, head[1:]}},
-		want:  liveOK("/a") + liveOK("/a"),
-		end:   80*time.Second - 1 + liveIdle,
+		steps: []timedWrite{{3 * time.Second, head}, {5 * time.Second, "\r"}, {40 * time.Second, "\n"}, {70 * time.Second, head[:1]}, {80*time.Second - 1, head[1:]}},
+		want:  okAnswer("/a") + okAnswer("/a"),
+		end:   80*time.Second - 1 + defaultIdle,
 		why:   "a head has its time from the first byte of its request line",
 	}, {
 		name:  "an empty line, then too late",
-		steps: []liveStep{{3 * time.Second, head}, {5 * time.Second, "\r\n"}, {20 * time.Second, "G"}},
-		want:  liveOK("/a") + liveLate,
+		steps: []timedWrite{{3 * time.Second, head}, {5 * time.Second, "\r\n"}, {20 * time.Second, "G"}},
+		want:  okAnswer("/a") + lateAnswer,
 		end:   30 * time.Second,
 	}, {
 		name:  "two empty lines",
-		steps: []liveStep{{3 * time.Second, head}, {5 * time.Second, "\r\n"}, {20 * time.Second, "\r\n"}},
-		want: liveOK("/a") + liveText("400 Bad Request", []string{"X-Content-Type-Options: nosniff", liveClose},
+		steps: []timedWrite{{3 * time.Second, head}, {5 * time.Second, "\r\n"}, {20 * time.Second, "\r\n"}},
+		want: okAnswer("/a") + textAnswer("400 Bad Request", []string{"X-Content-Type-Options: nosniff", closeField},
 			"400 Bad Request: method is not a token (RFC 9110, section 9.1)\n"),
 		end: 20 * time.Second,
 		why: "one is ignored",
 	}, {
 		name:  "a bare LF after a request",
-		steps: []liveStep{{3 * time.Second, head}, {5 * time.Second, "\n"}},
-		want: liveOK("/a") + liveText("400 Bad Request", []string{"X-Content-Type-Options: nosniff", liveClose},
+		steps: []timedWrite{{3 * time.Second, head}, {5 * time.Second, "\n"}},
+		want: okAnswer("/a") + textAnswer("400 Bad Request", []string{"X-Content-Type-Options: nosniff", closeField},
 			"400 Bad Request: method is not a token (RFC 9110, section 9.1)\n"),
 		end: 5 * time.Second,
 	}, {
 		name:  "a bare LF after a request, leniently",
 		opts:  []rawhttp.Option{rawhttp.WithLenientParsing()},
-		steps: []liveStep{{3 * time.Second, head}, {5 * time.Second, "\n"}},
-		want:  liveOK("/a"),
-		end:   3*time.Second + liveIdle,
+		steps: []timedWrite{{3 * time.Second, head}, {5 * time.Second, "\n"}},
+		want:  okAnswer("/a"),
+		end:   3*time.Second + defaultIdle,
 	}, {
 		name:  "set",
 		opts:  []rawhttp.Option{rawhttp.WithReadHeaderTimeout(2500 * time.Millisecond)},
-		steps: []liveStep{{0, head}, {time.Second, "GET"}},
-		want:  liveOK("/a") + liveLate,
+		steps: []timedWrite{{0, head}, {time.Second, "GET"}},
+		want:  okAnswer("/a") + lateAnswer,
 		end:   3500 * time.Millisecond,
 	}, {
 		name:  "off",
 		opts:  []rawhttp.Option{rawhttp.WithReadHeaderTimeout(0), rawhttp.WithIdleTimeout(7 * time.Second)},
-		steps: []liveStep{{100 * time.Hour, head[:3]}, {200 * time.Hour, head[3:]}, {200*time.Hour + time.Second, head[:3]}, {300 * time.Hour, head[3:]}},
-		want:  liveOK("/a") + liveOK("/a"),
+		steps: []timedWrite{{100 * time.Hour, head[:3]}, {200 * time.Hour, head[3:]}, {200*time.Hour + time.Second, head[:3]}, {300 * time.Hour, head[3:]}},
+		want:  okAnswer("/a") + okAnswer("/a"),
 		end:   300*time.Hour + 7*time.Second,
 	}})
 }
 
 // Between requests: 75 s without a byte, from when the client has the answer.
 func TestIdleTimeout(t *testing.T) {
-	get := liveGet("/a")
+	get := getRequest("/a")
 	slow := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 		time.Sleep(5 * time.Minute)
 		return rawhttp.Text(200, "/a"), nil
 	})
-	liveRunLimits(t, []liveLimit{{
+	runTimeLimits(t, []timeLimitTest{{
 		name:  "after a request",
-		steps: []liveStep{{time.Second, get}},
-		want:  liveOK("/a"),
-		end:   time.Second + liveIdle,
+		steps: []timedWrite{{time.Second, get}},
+		want:  okAnswer("/a"),
+		end:   time.Second + defaultIdle,
 	}, {
 		name:  "after a request that took long",
-		steps: []liveStep{{time.Second, get}}, resolver: slow,
-		want: liveOK("/a"),
-		end:  time.Second + 5*time.Minute + liveIdle,
+		steps: []timedWrite{{time.Second, get}}, resolver: slow,
+		want: okAnswer("/a"),
+		end:  time.Second + 5*time.Minute + defaultIdle,
 	}, {
 		name:  "after several",
-		steps: []liveStep{{time.Second, get}, {50 * time.Second, get}, {100 * time.Second, get + get}, {160*time.Second - 1, get}},
-		want:  strings.Repeat(liveOK("/a"), 5),
-		end:   160*time.Second - 1 + liveIdle,
+		steps: []timedWrite{{time.Second, get}, {50 * time.Second, get}, {100 * time.Second, get + get}, {160*time.Second - 1, get}},
+		want:  strings.Repeat(okAnswer("/a"), 5),
+		end:   160*time.Second - 1 + defaultIdle,
 	}, {
 		name:  "a request too late",
-		steps: []liveStep{{0, get}, {liveIdle + time.Second, get}},
-		want:  liveOK("/a"),
-		end:   liveIdle,
+		steps: []timedWrite{{0, get}, {defaultIdle + time.Second, get}},
+		want:  okAnswer("/a"),
+		end:   defaultIdle,
 	}, {
 		name:  "after content that nobody read",
-		steps: []liveStep{{0, livePost("/a", "0123456789")[:len(livePost("/a", "0123456789"))-1]}, {time.Second, "9"}},
-		want:  liveOK("/a"),
-		end:   time.Second + liveIdle,
+		steps: []timedWrite{{0, postRequest("/a", "0123456789")[:len(postRequest("/a", "0123456789"))-1]}, {time.Second, "9"}},
+		want:  okAnswer("/a"),
+		end:   time.Second + defaultIdle,
 		why:   "from the end of the content",
 	}, {
 		name:  "set",
 		opts:  []rawhttp.Option{rawhttp.WithIdleTimeout(time.Hour)},
-		steps: []liveStep{{time.Second, get}},
-		want:  liveOK("/a"),
+		steps: []timedWrite{{time.Second, get}},
+		want:  okAnswer("/a"),
 		end:   time.Hour + time.Second,
 	}, {
 		name:  "off",
 		opts:  []rawhttp.Option{rawhttp.WithIdleTimeout(0)},
-		steps: []liveStep{{time.Second, get}, {500 * time.Hour, get}},
-		want:  liveOK("/a") + liveOK("/a"),
-		end:   liveForever,
+		steps: []timedWrite{{time.Second, get}, {500 * time.Hour, get}},
+		want:  okAnswer("/a") + okAnswer("/a"),
+		end:   beyondAllLimits,
 	}})
 }
 
 // Although a deadline that is too early stays until it fires, limits are exact after any
 // number of requests.
 func TestLimitsStayExact(t *testing.T) {
-	get := liveGet("/a")
-	var requests []liveStep
+	get := getRequest("/a")
+	var requests []timedWrite
 	var answers strings.Builder
 	at := time.Duration(0)
 	for i := range 500 {
-		requests = append(requests, liveStep{at, get})
-		answers.WriteString(liveOK("/a"))
+		requests = append(requests, timedWrite{at, get})
+		answers.WriteString(okAnswer("/a"))
 		at += time.Duration(i*i%59_999) * time.Millisecond // under a minute
 	}
-	late := livePost("/a", "0123456789")[:len(livePost("/a", "0123456789"))-1]
+	late := postRequest("/a", "0123456789")[:len(postRequest("/a", "0123456789"))-1]
 	silent := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		if req.Path() == "/stream" {
 			return rawhttp.StreamFunc(200, "", func(_ context.Context, w io.Writer) error {
@@ -265,38 +265,38 @@ func TestLimitsStayExact(t *testing.T) {
 	})
 	const streamed = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n"
 	last := requests[len(requests)-1].at
-	steps := func(more ...liveStep) []liveStep {
+	steps := func(more ...timedWrite) []timedWrite {
 		for i := range more {
 			more[i].at += last
 		}
 		return append(requests[:len(requests):len(requests)], more...)
 	}
-	liveRunLimits(t, []liveLimit{{
+	runTimeLimits(t, []timeLimitTest{{
 		name:  "idle",
 		steps: requests,
 		want:  answers.String(),
-		end:   last + liveIdle,
+		end:   last + defaultIdle,
 	}, {
 		name:  "head",
-		steps: steps(liveStep{31 * time.Second, "GET"}),
-		want:  answers.String() + liveLate,
+		steps: steps(timedWrite{31 * time.Second, "GET"}),
+		want:  answers.String() + lateAnswer,
 		end:   last + 41*time.Second,
 	}, {
 		name:     "content",
 		resolver: silent,
-		steps:    steps(liveStep{50 * time.Second, late}),
-		want:     answers.String() + liveLate,
+		steps:    steps(timedWrite{50 * time.Second, late}),
+		want:     answers.String() + lateAnswer,
 		end:      last + 80*time.Second,
 	}, {
 		name:  "drain",
-		steps: steps(liveStep{50 * time.Second, late}),
-		want:  answers.String() + liveOK("/a"),
+		steps: steps(timedWrite{50 * time.Second, late}),
+		want:  answers.String() + okAnswer("/a"),
 		end:   last + 52*time.Second,
 	}, {
 		name:     "a stream",
 		resolver: silent,
-		steps:    steps(liveStep{50 * time.Second, liveGet("/stream")}, liveStep{48*time.Hour + 55*time.Second, get}),
-		want:     answers.String() + streamed + liveOK("/a"),
-		end:      last + 48*time.Hour + 55*time.Second + liveIdle,
+		steps:    steps(timedWrite{50 * time.Second, getRequest("/stream")}, timedWrite{48*time.Hour + 55*time.Second, get}),
+		want:     answers.String() + streamed + okAnswer("/a"),
+		end:      last + 48*time.Hour + 55*time.Second + defaultIdle,
 	}})
 }

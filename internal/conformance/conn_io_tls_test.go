@@ -16,24 +16,24 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// A liveSlowConn is read by 1000 bytes each 100 ms at most.
-type liveSlowConn struct{ net.Conn }
+// A slowConn is read by 1000 bytes each 100 ms at most.
+type slowConn struct{ net.Conn }
 
-func (c liveSlowConn) Read(p []byte) (int, error) {
+func (c slowConn) Read(p []byte) (int, error) {
 	time.Sleep(100 * time.Millisecond)
 	return c.Conn.Read(p[:min(len(p), 1000)])
 }
 
-// liveServeTLS serves a TLS connection; wrap is around the client's side of what is
+// serveTLS serves a TLS connection; wrap is around the client's side of what is
 // below it.
-func liveServeTLS(t *testing.T, config *tls.Config, wrap func(net.Conn) net.Conn, opts ...rawhttp.Option) *liveClient {
+func serveTLS(t *testing.T, config *tls.Config, wrap func(net.Conn) net.Conn, opts ...rawhttp.Option) *memoryClient {
 	t.Helper()
-	client, server := livePair()
+	client, server := duplexPipe()
 	if wrap == nil {
 		wrap = func(c net.Conn) net.Conn { return c }
 	}
 	outer := tls.Client(wrap(client), config)
-	c := liveServeUnread(t, outer, tls.Server(server, config), opts...)
+	c := serveUnread(t, outer, tls.Server(server, config), opts...)
 	if err := outer.Handshake(); err != nil { // so that no Read and Write wait for each other's
 		t.Fatal(err)
 	}
@@ -46,15 +46,15 @@ func TestTLSAnswersFarApart(t *testing.T) {
 	config := testkit.TLSConfig(t)
 	for _, apart := range []time.Duration{time.Second, 29 * time.Second, 31 * time.Second, 59 * time.Second} {
 		bubble(t, func(t *testing.T) {
-			c := liveServeTLS(t, config, nil, rawhttp.WithResolver(livePath))
+			c := serveTLS(t, config, nil, rawhttp.WithResolver(answerPath))
 			for range 4 {
-				c.say(liveGet("/a"))
-				if diff := cmp.Diff(liveOK("/a"), c.heard()); diff != "" {
+				c.say(getRequest("/a"))
+				if diff := cmp.Diff(okAnswer("/a"), c.heard()); diff != "" {
 					t.Errorf("answers %v apart (-want +got):\n%s", apart, diff)
 				}
 				time.Sleep(apart)
 			}
-			if got, want := c.waitEnd(time.Now()), liveIdle-apart; got != want {
+			if got, want := c.waitEnd(time.Now()), defaultIdle-apart; got != want {
 				t.Errorf("closed after %v more, want %v", got, want)
 			}
 		})
@@ -74,13 +74,13 @@ func TestTLSSlowReaderIsNotCut(t *testing.T) {
 	for name, resolver := range resolvers {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				slow := func(c net.Conn) net.Conn { return liveSlowConn{c} }
-				c := liveServeTLS(t, config, slow, rawhttp.WithResolver(resolver))
-				c.say(liveGet("/", "Connection: close"))
+				slow := func(c net.Conn) net.Conn { return slowConn{c} }
+				c := serveTLS(t, config, slow, rawhttp.WithResolver(resolver))
+				c.say(getRequest("/", "Connection: close"))
 				start := time.Now()
 				took := c.waitEnd(start)
-				if got := c.heard(); got != liveLast(text) {
-					t.Errorf("after %v the client has %d bytes, want %d", took, len(got), len(liveLast(text)))
+				if got := c.heard(); got != lastAnswer(text) {
+					t.Errorf("after %v the client has %d bytes, want %d", took, len(got), len(lastAnswer(text)))
 				}
 			})
 		})
@@ -104,9 +104,9 @@ func TestHiddenTLSSlowReaderIsNotCut(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				below, server := kernelPair(32 << 10)
 				client := tls.Client(below, config)
-				liveServeUnread(t, client, hide(tls.Server(server, config)), rawhttp.WithResolver(say(text)))
-				go io.WriteString(client, liveGet("/"))
-				got := make([]byte, len(liveOK(text)))
+				serveUnread(t, client, hide(tls.Server(server, config)), rawhttp.WithResolver(say(text)))
+				go io.WriteString(client, getRequest("/"))
+				got := make([]byte, len(okAnswer(text)))
 				for n := 0; n < len(got); {
 					m, err := client.Read(got[n:min(n+16<<10, len(got))])
 					n += m
@@ -129,11 +129,11 @@ func TestTLSWriteStall(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					below, server := kernelPair(buffer)
 					client := tls.Client(below, config)
-					c := liveServeUnread(t, client, hide(tls.Server(server, config)), rawhttp.WithResolver(say(strings.Repeat("x", 1<<20))))
+					c := serveUnread(t, client, hide(tls.Server(server, config)), rawhttp.WithResolver(say(strings.Repeat("x", 1<<20))))
 					if err := client.Handshake(); err != nil {
 						t.Fatal(err)
 					}
-					io.WriteString(client, liveGet("/"))
+					io.WriteString(client, getRequest("/"))
 					start := time.Now()
 					<-c.served
 					most := 31500 * time.Millisecond
@@ -152,7 +152,7 @@ func TestTLSWriteStall(t *testing.T) {
 // The time of the first head begins at the accept, so a TLS handshake counts.
 func TestTLSHandshakeTime(t *testing.T) {
 	config := testkit.TLSConfig(t)
-	hello := liveHello(t, config)
+	hello := clientHello(t, config)
 	tests := []struct {
 		name string
 		say  string // below TLS
@@ -164,13 +164,13 @@ func TestTLSHandshakeTime(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				client, server := livePair()
-				c := liveServeUnread(t, client, tls.Server(server, config), rawhttp.WithResolver(livePath))
+				client, server := duplexPipe()
+				c := serveUnread(t, client, tls.Server(server, config), rawhttp.WithResolver(answerPath))
 				start := time.Now()
 				c.say(tt.say)
 				select {
 				case <-c.served:
-				case <-time.After(liveForever):
+				case <-time.After(beyondAllLimits):
 				}
 				if got := time.Since(start); got != 10*time.Second {
 					t.Errorf("closed after %v, want 10s", got)
@@ -181,26 +181,26 @@ func TestTLSHandshakeTime(t *testing.T) {
 	t.Run("handshake and half a head", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			start := time.Now()
-			c := liveServeTLS(t, config, nil, rawhttp.WithResolver(livePath))
+			c := serveTLS(t, config, nil, rawhttp.WithResolver(answerPath))
 			time.Sleep(4 * time.Second)
 			c.say("GET / HT")
 			if got := c.waitEnd(start); got != 10*time.Second {
 				t.Errorf("closed %v after the accept, want 10s", got)
 			}
-			if diff := cmp.Diff(liveLate, c.heard()); diff != "" {
+			if diff := cmp.Diff(lateAnswer, c.heard()); diff != "" {
 				t.Errorf("answer (-want +got):\n%s", diff)
 			}
 		})
 	})
 }
 
-// A liveHeard counts the bytes that come.
-type liveHeard struct {
+// A countingReads counts the bytes that come.
+type countingReads struct {
 	net.Conn
 	n int
 }
 
-func (c *liveHeard) Read(p []byte) (int, error) {
+func (c *countingReads) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	c.n += n
 	return n, err
@@ -211,12 +211,12 @@ func (c *liveHeard) Read(p []byte) (int, error) {
 func TestTLSIdleConnectionSaysGoodbye(t *testing.T) {
 	config := testkit.TLSConfig(t)
 	bubble(t, func(t *testing.T) {
-		client, server := livePair()
-		below := &liveHeard{Conn: client}
+		client, server := duplexPipe()
+		below := &countingReads{Conn: client}
 		outer := tls.Client(below, config)
-		c := liveServeUnread(t, outer, tls.Server(server, config), rawhttp.WithResolver(livePath))
-		go io.WriteString(outer, liveGet("/"))
-		if _, err := io.ReadFull(outer, make([]byte, len(liveOK("/")))); err != nil {
+		c := serveUnread(t, outer, tls.Server(server, config), rawhttp.WithResolver(answerPath))
+		go io.WriteString(outer, getRequest("/"))
+		if _, err := io.ReadFull(outer, make([]byte, len(okAnswer("/")))); err != nil {
 			t.Fatal(err)
 		}
 		answered := below.n
@@ -234,9 +234,9 @@ func TestTLSIdleConnectionSaysGoodbye(t *testing.T) {
 func TestTLSRefusedConnectionIsSilent(t *testing.T) {
 	config := testkit.TLSConfig(t)
 	bubble(t, func(t *testing.T) {
-		s, ln, served := liveServing(t, rawhttp.WithMaxConns(1), rawhttp.WithResolver(livePaths))
-		ln.dial(t).say(liveGet("/?1h"))
-		client, server := livePair()
+		s, ln, served := serveListener(t, rawhttp.WithMaxConns(1), rawhttp.WithResolver(answerPathLater))
+		ln.dial(t).say(getRequest("/?1h"))
+		client, server := duplexPipe()
 		start := time.Now()
 		ln.conns <- tls.Server(server, config)
 		if got, err := io.ReadAll(client); len(got) > 0 || err != nil {
@@ -250,8 +250,8 @@ func TestTLSRefusedConnectionIsSilent(t *testing.T) {
 	})
 }
 
-// liveHello returns the first flight of a client.
-func liveHello(t *testing.T, config *tls.Config) (hello string) {
+// clientHello returns the first flight of a client.
+func clientHello(t *testing.T, config *tls.Config) (hello string) {
 	t.Helper()
 	bubble(t, func(t *testing.T) {
 		client, server := net.Pipe()

@@ -14,17 +14,17 @@ import (
 	"example.com/rawhttp"
 )
 
-// liveUnread serves a client that reads only when the test does, and returns when
+// serveUnreadUntilClosed serves a client that reads only when the test does, and returns when
 // the server closed.
-func liveUnread(t *testing.T, opts ...rawhttp.Option) (c *liveClient, closed func(start time.Time) time.Duration) {
+func serveUnreadUntilClosed(t *testing.T, opts ...rawhttp.Option) (c *memoryClient, closed func(start time.Time) time.Duration) {
 	client, server := net.Pipe()
-	c = liveServeUnread(t, client, server, opts...)
+	c = serveUnread(t, client, server, opts...)
 	return c, func(start time.Time) time.Duration {
 		select {
 		case <-c.served:
 			return time.Since(start)
-		case <-time.After(liveForever):
-			return liveForever
+		case <-time.After(beyondAllLimits):
+			return beyondAllLimits
 		}
 	}
 }
@@ -47,14 +47,14 @@ func TestWriteStall(t *testing.T) {
 		before   time.Duration // the first request is answered at 0, this one comes then
 		want     time.Duration // from there
 	}{
-		{"small", livePath, nil, 0, 30 * time.Second},
+		{"small", answerPath, nil, 0, 30 * time.Second},
 		{"large", large, nil, 0, 30 * time.Second},
 		{"stream", stream, nil, 0, 30 * time.Second},
 		{"content", content, nil, 0, 30 * time.Second},
 		{"after another, 29 s later", large, nil, 29 * time.Second, 30 * time.Second},
 		{"after another, 31 s later", large, nil, 31 * time.Second, 30 * time.Second},
 		{"set", large, []rawhttp.Option{rawhttp.WithStallTimeout(7 * time.Second)}, 0, 7 * time.Second},
-		{"off", large, []rawhttp.Option{rawhttp.WithStallTimeout(0)}, 0, liveForever},
+		{"off", large, []rawhttp.Option{rawhttp.WithStallTimeout(0)}, 0, beyondAllLimits},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -65,13 +65,13 @@ func TestWriteStall(t *testing.T) {
 					}
 					return tt.resolver.Resolve(ctx, req)
 				})
-				c, closed := liveUnread(t, append(tt.opts, rawhttp.WithResolver(resolver))...)
+				c, closed := serveUnreadUntilClosed(t, append(tt.opts, rawhttp.WithResolver(resolver))...)
 				if tt.before > 0 {
-					c.say(liveGet("/first"))
-					io.ReadFull(c, make([]byte, len(liveOK("/first"))))
+					c.say(getRequest("/first"))
+					io.ReadFull(c, make([]byte, len(okAnswer("/first"))))
 					time.Sleep(tt.before)
 				}
-				c.say(liveGet("/"))
+				c.say(getRequest("/"))
 				if got := closed(time.Now()); got != tt.want {
 					t.Errorf("closed after %v in which the client took nothing, want %v", got, tt.want)
 				}
@@ -84,8 +84,8 @@ func TestWriteStall(t *testing.T) {
 func TestWriteStallAfterTheLastByte(t *testing.T) {
 	for _, size := range []int{10, 100, 70_000, 200_000} {
 		bubble(t, func(t *testing.T) {
-			c, closed := liveUnread(t, rawhttp.WithResolver(say(strings.Repeat("x", 1<<20))))
-			c.say(liveGet("/"))
+			c, closed := serveUnreadUntilClosed(t, rawhttp.WithResolver(say(strings.Repeat("x", 1<<20))))
+			c.say(getRequest("/"))
 			time.Sleep(5 * time.Second)
 			io.ReadFull(c, make([]byte, size))
 			if got := closed(time.Now()); got < 30*time.Second || got > 30750*time.Millisecond {
@@ -112,9 +112,9 @@ func TestSlowReaderIsNotCut(t *testing.T) {
 		for _, every := range []time.Duration{time.Second, 20 * time.Second, 30*time.Second - 1} {
 			t.Run(name+" "+every.String(), func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
-					want := liveTalk(t, liveGet("/"), rawhttp.WithResolver(resolver))
-					c, _ := liveUnread(t, rawhttp.WithResolver(resolver))
-					go io.WriteString(c, liveGet("/"))
+					want := talkInMemory(t, getRequest("/"), rawhttp.WithResolver(resolver))
+					c, _ := serveUnreadUntilClosed(t, rawhttp.WithResolver(resolver))
+					go io.WriteString(c, getRequest("/"))
 					got := make([]byte, 0, len(want))
 					for len(got) < len(want) {
 						time.Sleep(every)
@@ -142,19 +142,19 @@ func TestTimeForTheAnswerDoesNotCount(t *testing.T) {
 		want     time.Duration // from when the answer is taken to the close
 		text     string        // the client hears after the answer
 	}{
-		{"idle", liveGet("/a"), nil, liveIdle, ""},
-		{"idle, for less than that time", liveGet("/a"), []rawhttp.Option{rawhttp.WithIdleTimeout(5 * time.Second)}, 5 * time.Second, ""},
-		{"the next head", liveGet("/a") + "GET", nil, 10 * time.Second, liveLate},
-		{"content that is drained", livePost("/a", "hello")[:len(livePost("/a", "hello"))-1], nil, 2 * time.Second, ""},
+		{"idle", getRequest("/a"), nil, defaultIdle, ""},
+		{"idle, for less than that time", getRequest("/a"), []rawhttp.Option{rawhttp.WithIdleTimeout(5 * time.Second)}, 5 * time.Second, ""},
+		{"the next head", getRequest("/a") + "GET", nil, 10 * time.Second, lateAnswer},
+		{"content that is drained", postRequest("/a", "hello")[:len(postRequest("/a", "hello"))-1], nil, 2 * time.Second, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				client, server := livePair()
-				c := liveServeUnread(t, client, server, append(tt.opts, rawhttp.WithResolver(livePath))...)
+				client, server := duplexPipe()
+				c := serveUnread(t, client, server, append(tt.opts, rawhttp.WithResolver(answerPath))...)
 				c.say(tt.in)
 				time.Sleep(25 * time.Second)
-				answer := make([]byte, len(liveOK("/a")))
+				answer := make([]byte, len(okAnswer("/a")))
 				if _, err := io.ReadFull(c, answer); err != nil {
 					t.Fatalf("read the answer after 25s: %v", err)
 				}
@@ -163,7 +163,7 @@ func TestTimeForTheAnswerDoesNotCount(t *testing.T) {
 				if got := time.Since(start); got != tt.want {
 					t.Errorf("closed %v after the answer was taken, want %v", got, tt.want)
 				}
-				if diff := cmp.Diff(liveOK("/a")+tt.text, string(answer)+string(rest)); diff != "" {
+				if diff := cmp.Diff(okAnswer("/a")+tt.text, string(answer)+string(rest)); diff != "" {
 					t.Errorf("answers (-want +got):\n%s", diff)
 				}
 			})
@@ -175,8 +175,8 @@ func TestTimeForTheAnswerDoesNotCount(t *testing.T) {
 // away for another, nor at a stop.
 func TestConnectionWithAnAnswerIsNotIdle(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		c, _ := liveUnread(t, rawhttp.WithResolver(livePath))
-		c.say(liveGet("/a"))
+		c, _ := serveUnreadUntilClosed(t, rawhttp.WithResolver(answerPath))
+		c.say(getRequest("/a"))
 		synctest.Wait()
 		if got := c.srv.Stats().ConnsIdle; got != 0 {
 			t.Errorf("Stats().ConnsIdle = %d while the answer is not taken, want 0", got)
@@ -185,7 +185,7 @@ func TestConnectionWithAnAnswerIsNotIdle(t *testing.T) {
 		go func() { stopped <- c.srv.Shutdown(t.Context()) }()
 		synctest.Wait()
 		got, err := io.ReadAll(c)
-		if diff := cmp.Diff(liveOK("/a"), string(got)); diff != "" || err != nil {
+		if diff := cmp.Diff(okAnswer("/a"), string(got)); diff != "" || err != nil {
 			t.Errorf("answer taken during Shutdown (-want +got):\n%s\n%v", diff, err)
 		}
 		if err := <-stopped; err != nil {

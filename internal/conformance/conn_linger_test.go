@@ -19,7 +19,7 @@ import (
 func TestLingeringClose(t *testing.T) {
 	t.Parallel()
 	const bad = "GET\r\n\r\n"
-	refusal := liveText("400 Bad Request", []string{"X-Content-Type-Options: nosniff", liveClose},
+	refusal := textAnswer("400 Bad Request", []string{"X-Content-Type-Options: nosniff", closeField},
 		"400 Bad Request: method is not a token (RFC 9110, section 9.1)\n")
 	tests := []struct {
 		name string
@@ -46,13 +46,13 @@ func TestLingeringClose(t *testing.T) {
 				t.Errorf("after %d bytes: %v, want 64 MiB to be read", n, err)
 			}
 		}, 5 * time.Second},
-		{"client whose requests are not parsed", func(c net.Conn) { io.WriteString(c, liveGet("/")+liveGet("/")) }, 5 * time.Second},
+		{"client whose requests are not parsed", func(c net.Conn) { io.WriteString(c, getRequest("/")+getRequest("/")) }, 5 * time.Second},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			for kind, serve := range map[string]func(testing.TB, ...rawhttp.Option) *liveClient{"with CloseWrite": newLiveHalf, "without": newLive} {
+			for kind, serve := range map[string]func(testing.TB, ...rawhttp.Option) *memoryClient{"with CloseWrite": serveDuplex, "without": servePipe} {
 				bubble(t, func(t *testing.T) {
-					c := serve(t, rawhttp.WithResolver(livePath))
+					c := serve(t, rawhttp.WithResolver(answerPath))
 					c.say(bad)
 					if diff := cmp.Diff(refusal, c.heard()); diff != "" {
 						t.Errorf("%s: answer to %q (-want +got):\n%s", kind, bad, diff)
@@ -95,26 +95,26 @@ func TestCloseWithoutCloseWrite(t *testing.T) {
 		return rawhttp.Stream(200, "a/b", strings.NewReader("x")), nil
 	})
 	post := func(path, version, content string, fields ...string) string {
-		return strings.Replace(livePost(path, "hello", fields...), "HTTP/1.1", version, 1)
+		return strings.Replace(postRequest(path, "hello", fields...), "HTTP/1.1", version, 1)
 	}
 	tests := []struct {
 		name, in string
 		want     time.Duration
 	}{
-		{"the client asks for the close", liveGet("/", "Connection: close"), 100 * time.Millisecond},
+		{"the client asks for the close", getRequest("/", "Connection: close"), 100 * time.Millisecond},
 		{"HTTP/1.0", "GET / HTTP/1.0\r\n\r\n", 100 * time.Millisecond},
 		{"HTTP/1.0, content that is read", post("/read", "HTTP/1.0", "hello"), 100 * time.Millisecond},
 		{"HTTP/1.0 with keep-alive, to the close", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 100 * time.Millisecond},
 		{"HTTP/1.0, content that is read and a line end", post("/read", "HTTP/1.0", "hello") + "\r\n", 100 * time.Millisecond},
-		{"more than the client may send", liveGet("/", "Connection: close") + liveGet("/"), 5 * time.Second},
+		{"more than the client may send", getRequest("/", "Connection: close") + getRequest("/"), 5 * time.Second},
 		{"content that nobody reads", post("/", "HTTP/1.1", "hello", "Connection: close"), 5 * time.Second},
-		{"content that is refused", liveGet("/", "Connection: close", "Content-Length: 20971520"), 5 * time.Second},
+		{"content that is refused", getRequest("/", "Connection: close", "Content-Length: 20971520"), 5 * time.Second},
 		{"a head that is refused", "GET\r\n\r\n", 5 * time.Second},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				c := newLive(t, rawhttp.WithResolver(stream))
+				c := servePipe(t, rawhttp.WithResolver(stream))
 				start := time.Now()
 				c.say(tt.in)
 				<-c.served
@@ -132,8 +132,8 @@ func TestMoreBehindTheLastRequest(t *testing.T) {
 	for _, pause := range []time.Duration{0, time.Millisecond, 90 * time.Millisecond} {
 		bubble(t, func(t *testing.T) {
 			client, server := kernelPair(10_000)
-			liveServeUnread(t, client, plainConn{server}, rawhttp.WithResolver(livePath))
-			io.WriteString(client, liveGet("/", "Connection: close"))
+			serveUnread(t, client, plainConn{server}, rawhttp.WithResolver(answerPath))
+			io.WriteString(client, getRequest("/", "Connection: close"))
 			time.Sleep(pause)
 			for range 20 {
 				if _, err := io.WriteString(client, strings.Repeat("x", 50_000)); err != nil {
@@ -142,7 +142,7 @@ func TestMoreBehindTheLastRequest(t *testing.T) {
 				time.Sleep(time.Second)
 			}
 			got, err := io.ReadAll(client)
-			if want := liveLast("/"); string(got) != want || err != nil {
+			if want := lastAnswer("/"); string(got) != want || err != nil {
 				t.Errorf("%v after the request: answer %q, %v; want %q and the end", pause, got, err, want)
 			}
 		})
@@ -153,7 +153,7 @@ func TestMoreBehindTheLastRequest(t *testing.T) {
 // so; and a graceful stop waits for it, up to its time to drain.
 func TestLingeringConnectionsGoFirst(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		s, ln, served := liveServing(t, rawhttp.WithMaxConns(3), rawhttp.WithResolver(livePath))
+		s, ln, served := serveListener(t, rawhttp.WithMaxConns(3), rawhttp.WithResolver(answerPath))
 		idle, other := ln.dial(t), ln.dial(t)
 		time.Sleep(3 * time.Second)
 		lingers := ln.dial(t)

@@ -16,34 +16,34 @@ import (
 	"example.com/rawhttp"
 )
 
-// A liveConn is one end of a connection in memory that can be half-closed, as a
+// A duplexConn is one end of a connection in memory that can be half-closed, as a
 // TCP connection can. It works inside synctest; a Write waits until it is read.
-type liveConn struct{ r, w net.Conn }
+type duplexConn struct{ r, w net.Conn }
 
-func livePair() (client, server *liveConn) {
+func duplexPipe() (client, server *duplexConn) {
 	serverReads, clientWrites := net.Pipe()
 	clientReads, serverWrites := net.Pipe()
-	return &liveConn{clientReads, clientWrites}, &liveConn{serverReads, serverWrites}
+	return &duplexConn{clientReads, clientWrites}, &duplexConn{serverReads, serverWrites}
 }
 
-func (c *liveConn) Read(p []byte) (int, error)         { return c.r.Read(p) }
-func (c *liveConn) Write(p []byte) (int, error)        { return c.w.Write(p) }
-func (c *liveConn) CloseWrite() error                  { return c.w.Close() }
-func (c *liveConn) Close() error                       { return errors.Join(c.w.Close(), c.r.Close()) }
-func (c *liveConn) LocalAddr() net.Addr                { return c.r.LocalAddr() }
-func (c *liveConn) RemoteAddr() net.Addr               { return c.r.RemoteAddr() }
-func (c *liveConn) SetReadDeadline(t time.Time) error  { return c.r.SetReadDeadline(t) }
-func (c *liveConn) SetWriteDeadline(t time.Time) error { return c.w.SetWriteDeadline(t) }
-func (c *liveConn) SetDeadline(t time.Time) error {
+func (c *duplexConn) Read(p []byte) (int, error)         { return c.r.Read(p) }
+func (c *duplexConn) Write(p []byte) (int, error)        { return c.w.Write(p) }
+func (c *duplexConn) CloseWrite() error                  { return c.w.Close() }
+func (c *duplexConn) Close() error                       { return errors.Join(c.w.Close(), c.r.Close()) }
+func (c *duplexConn) LocalAddr() net.Addr                { return c.r.LocalAddr() }
+func (c *duplexConn) RemoteAddr() net.Addr               { return c.r.RemoteAddr() }
+func (c *duplexConn) SetReadDeadline(t time.Time) error  { return c.r.SetReadDeadline(t) }
+func (c *duplexConn) SetWriteDeadline(t time.Time) error { return c.w.SetWriteDeadline(t) }
+func (c *duplexConn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
-// liveTalk sends what a client says, half-closes, and returns all that the server
+// talkInMemory sends what a client says, half-closes, and returns all that the server
 // answers until it closes; the connection is one in memory.
-func liveTalk(t testing.TB, request string, opts ...rawhttp.Option) string {
+func talkInMemory(t testing.TB, request string, opts ...rawhttp.Option) string {
 	t.Helper()
 	s := newServer(t, append([]rawhttp.Option{rawhttp.WithDate(false)}, opts...)...)
-	client, server := livePair()
+	client, server := duplexPipe()
 	served := make(chan error, 1)
 	go func() { served <- s.ServeConn(context.Background(), server) }()
 	go func() {
@@ -59,9 +59,9 @@ func liveTalk(t testing.TB, request string, opts ...rawhttp.Option) string {
 	return string(answer)
 }
 
-// A liveClient is the client of a connection in memory, inside synctest, that
+// A memoryClient is the client of a connection in memory, inside synctest, that
 // reads all the time, so that no write of the server waits.
-type liveClient struct {
+type memoryClient struct {
 	net.Conn
 	srv    *rawhttp.Server
 	served chan error    // receives what ServeConn returned
@@ -72,31 +72,31 @@ type liveClient struct {
 	endedAt time.Time
 }
 
-// newLive serves one end of a net.Pipe.
-func newLive(t testing.TB, opts ...rawhttp.Option) *liveClient {
+// servePipe serves one end of a net.Pipe.
+func servePipe(t testing.TB, opts ...rawhttp.Option) *memoryClient {
 	t.Helper()
 	client, server := net.Pipe()
-	return liveServe(t, client, server, opts...)
+	return serveConn(t, client, server, opts...)
 }
 
-// newLiveHalf serves one end of a connection that can be half-closed.
-func newLiveHalf(t testing.TB, opts ...rawhttp.Option) *liveClient {
+// serveDuplex serves one end of a connection that can be half-closed.
+func serveDuplex(t testing.TB, opts ...rawhttp.Option) *memoryClient {
 	t.Helper()
-	client, server := livePair()
-	return liveServe(t, client, server, opts...)
+	client, server := duplexPipe()
+	return serveConn(t, client, server, opts...)
 }
 
-func liveServe(t testing.TB, client, server net.Conn, opts ...rawhttp.Option) *liveClient {
+func serveConn(t testing.TB, client, server net.Conn, opts ...rawhttp.Option) *memoryClient {
 	t.Helper()
-	c := liveServeUnread(t, client, server, opts...)
+	c := serveUnread(t, client, server, opts...)
 	go c.readAll()
 	return c
 }
 
-// liveServeUnread is liveServe for a client that reads when the test does.
-func liveServeUnread(t testing.TB, client, server net.Conn, opts ...rawhttp.Option) *liveClient {
+// serveUnread is serveConn for a client that reads when the test does.
+func serveUnread(t testing.TB, client, server net.Conn, opts ...rawhttp.Option) *memoryClient {
 	t.Helper()
-	c := &liveClient{
+	c := &memoryClient{
 		Conn:   client,
 		srv:    newServer(t, append([]rawhttp.Option{rawhttp.WithDate(false)}, opts...)...),
 		served: make(chan error, 1),
@@ -114,7 +114,7 @@ func liveServeUnread(t testing.TB, client, server net.Conn, opts ...rawhttp.Opti
 	return c
 }
 
-func (c *liveClient) readAll() {
+func (c *memoryClient) readAll() {
 	defer func() {
 		c.endedAt = time.Now()
 		close(c.ended)
@@ -133,13 +133,13 @@ func (c *liveClient) readAll() {
 
 // say sends s, and waits until all that it causes is done but for the passing of
 // time. Where the server does not read, the rest of s is sent when it does.
-func (c *liveClient) say(s string) {
+func (c *memoryClient) say(s string) {
 	go io.WriteString(c.Conn, s)
 	synctest.Wait()
 }
 
 // heard returns what the server has said since the last call.
-func (c *liveClient) heard() string {
+func (c *memoryClient) heard() string {
 	synctest.Wait()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -149,7 +149,7 @@ func (c *liveClient) heard() string {
 }
 
 // isOpen reports whether the server has not closed its side.
-func (c *liveClient) isOpen() bool {
+func (c *memoryClient) isOpen() bool {
 	synctest.Wait()
 	select {
 	case <-c.ended:
@@ -159,26 +159,26 @@ func (c *liveClient) isOpen() bool {
 	}
 }
 
-// liveIdle is how long a connection may be idle by default.
-const liveIdle = 75 * time.Second
+// defaultIdle is how long a connection may be idle by default.
+const defaultIdle = 75 * time.Second
 
-// liveForever is longer than any limit of time.
-const liveForever = 1000 * time.Hour
+// beyondAllLimits is longer than any limit of time.
+const beyondAllLimits = 1000 * time.Hour
 
 // waitEnd waits until the server has closed its side, and says how long after
-// start that was: liveForever if it does not.
-func (c *liveClient) waitEnd(start time.Time) time.Duration {
+// start that was: beyondAllLimits if it does not.
+func (c *memoryClient) waitEnd(start time.Time) time.Duration {
 	select {
 	case <-c.ended:
 		return c.endedAt.Sub(start)
-	case <-time.After(liveForever):
-		return liveForever
+	case <-time.After(beyondAllLimits):
+		return beyondAllLimits
 	}
 }
 
-// liveText is the answer, without Date, that has text as its content: the status
+// textAnswer is the answer, without Date, that has text as its content: the status
 // line from its status code on, the field lines after Content-Length, the text.
-func liveText(status string, fields []string, text string) string {
+func textAnswer(status string, fields []string, text string) string {
 	lines := []string{
 		"HTTP/1.1 " + status,
 		"Content-Type: text/plain; charset=utf-8",
@@ -187,59 +187,59 @@ func liveText(status string, fields []string, text string) string {
 	return strings.Join(append(lines, fields...), "\r\n") + "\r\n\r\n" + text
 }
 
-// liveOK is the answer of say(text).
-func liveOK(text string) string { return liveText("200 OK", nil, text) }
+// okAnswer is the answer of say(text).
+func okAnswer(text string) string { return textAnswer("200 OK", nil, text) }
 
-// liveLast is liveOK after which the connection closes.
-func liveLast(text string) string { return liveText("200 OK", []string{"Connection: close"}, text) }
+// lastAnswer is okAnswer after which the connection closes.
+func lastAnswer(text string) string { return textAnswer("200 OK", []string{"Connection: close"}, text) }
 
-// liveError is the server's own answer to an error, after which the connection
+// ownError is the server's own answer to an error, after which the connection
 // goes on or, as fields say, closes.
-func liveError(status string, fields ...string) string {
-	return liveText(status, append([]string{"X-Content-Type-Options: nosniff"}, fields...), status+"\n")
+func ownError(status string, fields ...string) string {
+	return textAnswer(status, append([]string{"X-Content-Type-Options: nosniff"}, fields...), status+"\n")
 }
 
-const liveClose = "Connection: close"
+const closeField = "Connection: close"
 
-// livePath is a resolver that answers with the path.
-var livePath = rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+// answerPath is a resolver that answers with the path.
+var answerPath = rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 	return rawhttp.Text(200, req.Path()), nil
 })
 
-// liveGet is a request for the path, with more field lines.
-func liveGet(path string, fields ...string) string {
+// getRequest is a request for the path, with more field lines.
+func getRequest(path string, fields ...string) string {
 	return "GET " + path + " HTTP/1.1\r\n" + strings.Join(append([]string{"Host: example.test"}, fields...), "\r\n") + "\r\n\r\n"
 }
 
-// livePost is a request with content.
-func livePost(path, content string, fields ...string) string {
-	return "POST" + strings.TrimPrefix(liveGet(path, append(fields, "Content-Length: "+strconv.Itoa(len(content)))...), "GET") + content
+// postRequest is a request with content.
+func postRequest(path, content string, fields ...string) string {
+	return "POST" + strings.TrimPrefix(getRequest(path, append(fields, "Content-Length: "+strconv.Itoa(len(content)))...), "GET") + content
 }
 
-// liveChunked is a request with chunked content, as it is on the wire.
-func liveChunked(path, content string, fields ...string) string {
-	return "POST" + strings.TrimPrefix(liveGet(path, append(fields, "Transfer-Encoding: chunked")...), "GET") + content
+// chunkedRequest is a request with chunked content, as it is on the wire.
+func chunkedRequest(path, content string, fields ...string) string {
+	return "POST" + strings.TrimPrefix(getRequest(path, append(fields, "Transfer-Encoding: chunked")...), "GET") + content
 }
 
-// A liveLog is a Logger that keeps what it is told.
-type liveLog struct {
+// A plainLog is a Logger that keeps what it is told.
+type plainLog struct {
 	mu    sync.Mutex
 	lines []string
 }
 
-func (l *liveLog) add(level, msg string, args []any) {
+func (l *plainLog) add(level, msg string, args []any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lines = append(l.lines, level+" "+msg+" "+fmt.Sprint(args...))
 }
 
-func (l *liveLog) Debug(msg string, args ...any) { l.add("debug", msg, args) }
-func (l *liveLog) Info(msg string, args ...any)  { l.add("info", msg, args) }
-func (l *liveLog) Warn(msg string, args ...any)  { l.add("warn", msg, args) }
-func (l *liveLog) Error(msg string, args ...any) { l.add("error", msg, args) }
+func (l *plainLog) Debug(msg string, args ...any) { l.add("debug", msg, args) }
+func (l *plainLog) Info(msg string, args ...any)  { l.add("info", msg, args) }
+func (l *plainLog) Warn(msg string, args ...any)  { l.add("warn", msg, args) }
+func (l *plainLog) Error(msg string, args ...any) { l.add("error", msg, args) }
 
 // has reports whether some line of the level has all the parts.
-func (l *liveLog) has(level string, parts ...string) bool {
+func (l *plainLog) has(level string, parts ...string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, line := range l.lines {
@@ -254,26 +254,26 @@ func (l *liveLog) has(level string, parts ...string) bool {
 	return false
 }
 
-func (l *liveLog) String() string {
+func (l *plainLog) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return strings.Join(l.lines, "\n")
 }
 
-// A liveListener is a listener in memory: Accept returns what the test sends on
+// A memoryListener is a listener in memory: Accept returns what the test sends on
 // conns or errs.
-type liveListener struct {
+type memoryListener struct {
 	conns  chan net.Conn
 	errs   chan error
 	closed chan struct{}
 	once   sync.Once
 }
 
-func newLiveListener() *liveListener {
-	return &liveListener{conns: make(chan net.Conn), errs: make(chan error, 100), closed: make(chan struct{})}
+func newMemoryListener() *memoryListener {
+	return &memoryListener{conns: make(chan net.Conn), errs: make(chan error, 100), closed: make(chan struct{})}
 }
 
-func (l *liveListener) Accept() (net.Conn, error) {
+func (l *memoryListener) Accept() (net.Conn, error) {
 	select { // errors first
 	case err := <-l.errs:
 		return nil, err
@@ -289,18 +289,18 @@ func (l *liveListener) Accept() (net.Conn, error) {
 	}
 }
 
-func (l *liveListener) Close() error {
+func (l *memoryListener) Close() error {
 	l.once.Do(func() { close(l.closed) })
 	return nil
 }
 
-func (l *liveListener) Addr() net.Addr { return liveAddr("listener") }
+func (l *memoryListener) Addr() net.Addr { return memoryAddr("listener") }
 
 // dial connects to the listener, inside synctest.
-func (l *liveListener) dial(t testing.TB) *liveClient {
+func (l *memoryListener) dial(t testing.TB) *memoryClient {
 	t.Helper()
-	client, server := livePair()
-	c := &liveClient{Conn: client, ended: make(chan struct{})}
+	client, server := duplexPipe()
+	c := &memoryClient{Conn: client, ended: make(chan struct{})}
 	go c.readAll()
 	t.Cleanup(func() { client.Close() })
 	l.conns <- server
@@ -308,7 +308,7 @@ func (l *liveListener) dial(t testing.TB) *liveClient {
 	return c
 }
 
-type liveAddr string
+type memoryAddr string
 
-func (liveAddr) Network() string  { return "live" }
-func (a liveAddr) String() string { return string(a) }
+func (memoryAddr) Network() string  { return "live" }
+func (a memoryAddr) String() string { return string(a) }

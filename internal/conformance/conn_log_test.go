@@ -32,8 +32,8 @@ func TestLogOfContentFaults(t *testing.T) {
 	}
 	for name, mistake := range mistakes {
 		t.Run(name, func(t *testing.T) {
-			var log liveLog
-			got := liveTalk(t, liveChunked("/", "ff\r\n"), rawhttp.WithMaxBodyBytes(5), rawhttp.WithLogger(&log), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			var log plainLog
+			got := talkInMemory(t, chunkedRequest("/", "ff\r\n"), rawhttp.WithMaxBodyBytes(5), rawhttp.WithLogger(&log), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 				_, err := io.ReadAll(req.Body)
 				return mistake(err)
 			})))
@@ -70,9 +70,9 @@ func TestLogOfRefusedHeads(t *testing.T) {
 		{"GET /a\r\n\r\n", ""},
 	}
 	for _, tt := range tests {
-		var log liveLog
+		var log plainLog
 		var got []string
-		liveTalk(t, liveGet("/before")+tt.in, rawhttp.WithResolver(livePath), rawhttp.WithLogger(&log), rawhttp.WithTrace(rawhttp.Trace{Exchange: func(x rawhttp.Exchange) {
+		talkInMemory(t, getRequest("/before")+tt.in, rawhttp.WithResolver(answerPath), rawhttp.WithLogger(&log), rawhttp.WithTrace(rawhttp.Trace{Exchange: func(x rawhttp.Exchange) {
 			got = append(got, x.RequestLine)
 		}}))
 		if diff := cmp.Diff([]string{"GET /before HTTP/1.1", tt.line}, got); diff != "" {
@@ -99,11 +99,11 @@ func TestPanicsWithoutLogger(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		client, server := livePair()
+		client, server := duplexPipe()
 		served := make(chan error, 1)
 		go func() { served <- s.ServeConn(t.Context(), server) }()
 		go func() {
-			io.WriteString(client, liveGet("/")+"GET\r\n\r\n")
+			io.WriteString(client, getRequest("/")+"GET\r\n\r\n")
 			client.CloseWrite()
 		}()
 		io.Copy(io.Discard, client)
@@ -130,7 +130,7 @@ func TestLogOfTLS(t *testing.T) {
 		parts []string
 		quiet bool
 	}{
-		{name: "plain HTTP", do: func(c net.Conn) { io.WriteString(c, liveGet("/")); io.Copy(io.Discard, c) },
+		{name: "plain HTTP", do: func(c net.Conn) { io.WriteString(c, getRequest("/")); io.Copy(io.Discard, c) },
 			level: "debug", parts: []string{"plain HTTP on a TLS port"}},
 		{name: "no TLS, no HTTP", do: func(c net.Conn) { io.WriteString(c, "\x00\x01\x02\x03\x04\x05"); io.Copy(io.Discard, c) },
 			level: "debug", parts: []string{"TLS handshake failed"}},
@@ -141,9 +141,9 @@ func TestLogOfTLS(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				var log liveLog
-				client, server := livePair()
-				c := liveServeUnread(t, client, tls.Server(server, config), rawhttp.WithResolver(livePath), rawhttp.WithLogger(&log))
+				var log plainLog
+				client, server := duplexPipe()
+				c := serveUnread(t, client, tls.Server(server, config), rawhttp.WithResolver(answerPath), rawhttp.WithLogger(&log))
 				go tt.do(client)
 				<-c.served
 				synctest.Wait()
@@ -160,15 +160,15 @@ func TestLogOfHTTP2(t *testing.T) {
 	const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 	config := testkit.TLSConfig(t)
 	bubble(t, func(t *testing.T) {
-		var log liveLog
-		s, ln, served := liveServing(t, rawhttp.WithResolver(livePath), rawhttp.WithLogger(&log))
+		var log plainLog
+		s, ln, served := serveListener(t, rawhttp.WithResolver(answerPath), rawhttp.WithLogger(&log))
 		plain := ln.dial(t)
 		plain.say(preface)
 		if log.has("warn") {
 			t.Errorf("the log has %q, want no warning where there is no TLS", &log)
 		}
 		for range 3 {
-			client, server := livePair()
+			client, server := duplexPipe()
 			ln.conns <- tls.Server(server, config)
 			c := tls.Client(client, config)
 			go func() {

@@ -141,9 +141,9 @@ func TestBytesWrittenPanics(t *testing.T) {
 	s, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(say("hi")), rawhttp.WithTrace(rawhttp.Trace{
 		BytesWritten: func(conn, req uint64, b []byte) { panic("hook") },
 	}))
-	want := strings.TrimSuffix(liveOK("hi"), "\r\n")
+	want := strings.TrimSuffix(okAnswer("hi"), "\r\n")
 	for range 3 {
-		if got := talk(t, addr, liveGet("/")); got != want {
+		if got := talk(t, addr, getRequest("/")); got != want {
 			t.Errorf("answer %q, want %q", got, want)
 		}
 	}

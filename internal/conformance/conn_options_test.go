@@ -62,12 +62,12 @@ func TestOPTIONS(t *testing.T) {
 		name: "the resolver answers otherwise",
 		in:   "OPTIONS /a HTTP/1.1\r\nHost: a\r\n\r\n",
 		opts: []rawhttp.Option{returns(rawhttp.Text(200, "mine"), nil)},
-		want: liveOK("mine"),
+		want: okAnswer("mine"),
 	}, {
 		name: "not mine",
 		in:   "OPTIONS /a HTTP/1.1\r\nHost: a\r\n\r\n",
 		opts: []rawhttp.Option{returns(nil, &rawhttp.StatusError{Status: 404})},
-		want: liveError("404 Not Found"),
+		want: ownError("404 Not Found"),
 	}, {
 		name: "a folder",
 		in:   "OPTIONS / HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -77,21 +77,21 @@ func TestOPTIONS(t *testing.T) {
 		name: "a file that is missing",
 		in:   "OPTIONS /missing HTTP/1.1\r\nHost: a\r\n\r\n",
 		opts: []rawhttp.Option{rawhttp.WithRoot(root)},
-		want: liveError("404 Not Found"),
+		want: ownError("404 Not Found"),
 	}, {
 		name: "TRACE",
 		in:   "TRACE /a HTTP/1.1\r\nHost: a\r\nCookie: secret\r\n\r\n",
 		opts: []rawhttp.Option{never},
-		want: liveError("405 Method Not Allowed", "Allow: GET, HEAD, OPTIONS"),
+		want: ownError("405 Method Not Allowed", "Allow: GET, HEAD, OPTIONS"),
 	}, {
 		name: "CONNECT",
-		in:   "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n" + liveGet("/"),
+		in:   "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n" + getRequest("/"),
 		opts: []rawhttp.Option{never},
-		want: liveError("405 Method Not Allowed", "Allow: GET, HEAD, OPTIONS", liveClose),
+		want: ownError("405 Method Not Allowed", "Allow: GET, HEAD, OPTIONS", closeField),
 	}}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, liveTalk(t, tt.in, tt.opts...)); diff != "" {
+			if diff := cmp.Diff(tt.want, talkInMemory(t, tt.in, tt.opts...)); diff != "" {
 				t.Errorf("answer to %q (-want +got):\n%s", tt.in, diff)
 			}
 		})
@@ -101,26 +101,26 @@ func TestOPTIONS(t *testing.T) {
 // RFC 9110, section 7.4: a host that is not served is refused with 421.
 func TestWithHosts(t *testing.T) {
 	opts := []rawhttp.Option{rawhttp.WithResolver(say("hi")), rawhttp.WithHosts("example.test", "[::1]"), rawhttp.WithHosts("Other.Test")}
-	refused := liveError("421 Misdirected Request", liveClose)
+	refused := ownError("421 Misdirected Request", closeField)
 	tests := []struct{ name, in, want string }{
-		{"named", "GET / HTTP/1.1\r\nHost: example.test\r\n\r\n", liveOK("hi")},
-		{"in another case", "GET / HTTP/1.1\r\nHost: EXAMPLE.Test\r\n\r\n", liveOK("hi")},
-		{"of a later call, in another case", "GET / HTTP/1.1\r\nHost: other.test\r\n\r\n", liveOK("hi")},
-		{"with a port", "GET / HTTP/1.1\r\nHost: example.test:8080\r\n\r\n", liveOK("hi")},
-		{"with an empty port", "GET / HTTP/1.1\r\nHost: example.test:\r\n\r\n", liveOK("hi")},
-		{"IPv6 with a port", "GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", liveOK("hi")},
-		{"IPv6", "GET / HTTP/1.1\r\nHost: [::1]\r\n\r\n", liveOK("hi")},
-		{"another", "GET / HTTP/1.1\r\nHost: evil.test\r\n\r\n" + liveGet("/"), refused},
+		{"named", "GET / HTTP/1.1\r\nHost: example.test\r\n\r\n", okAnswer("hi")},
+		{"in another case", "GET / HTTP/1.1\r\nHost: EXAMPLE.Test\r\n\r\n", okAnswer("hi")},
+		{"of a later call, in another case", "GET / HTTP/1.1\r\nHost: other.test\r\n\r\n", okAnswer("hi")},
+		{"with a port", "GET / HTTP/1.1\r\nHost: example.test:8080\r\n\r\n", okAnswer("hi")},
+		{"with an empty port", "GET / HTTP/1.1\r\nHost: example.test:\r\n\r\n", okAnswer("hi")},
+		{"IPv6 with a port", "GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", okAnswer("hi")},
+		{"IPv6", "GET / HTTP/1.1\r\nHost: [::1]\r\n\r\n", okAnswer("hi")},
+		{"another", "GET / HTTP/1.1\r\nHost: evil.test\r\n\r\n" + getRequest("/"), refused},
 		{"a longer one", "GET / HTTP/1.1\r\nHost: example.test.evil.test\r\n\r\n", refused},
 		{"a sub-domain", "GET / HTTP/1.1\r\nHost: www.example.test\r\n\r\n", refused},
-		{"the target's host wins", "GET http://example.test/ HTTP/1.1\r\nHost: evil.test\r\n\r\n", liveOK("hi")},
+		{"the target's host wins", "GET http://example.test/ HTTP/1.1\r\nHost: evil.test\r\n\r\n", okAnswer("hi")},
 		{"the target's host wins, badly", "GET http://evil.test/ HTTP/1.1\r\nHost: example.test\r\n\r\n", refused},
 		{"none, in 1.0", "GET / HTTP/1.0\r\n\r\n", refused},
 		{"HEAD", "HEAD / HTTP/1.1\r\nHost: evil.test\r\n\r\n", strings.TrimSuffix(refused, "421 Misdirected Request\n")},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, liveTalk(t, tt.in, opts...)); diff != "" {
+			if diff := cmp.Diff(tt.want, talkInMemory(t, tt.in, opts...)); diff != "" {
 				t.Errorf("answer to %q (-want +got):\n%s", tt.in, diff)
 			}
 		})
@@ -138,24 +138,24 @@ func TestWireFormatOptions(t *testing.T) {
 		want     string
 	}{{
 		name: "Date",
-		in:   liveGet("/"),
+		in:   getRequest("/"),
 		opts: []rawhttp.Option{rawhttp.WithResolver(say("hi")), rawhttp.WithDate(true)},
 		want: "HTTP/1.1 200 OK\r\nDate: Sat, 01 Jan 2000 00:00:00 GMT\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 2\r\n\r\nhi",
 	}, {
 		name: "Server",
-		in:   liveGet("/") + "GET\r\n",
+		in:   getRequest("/") + "GET\r\n",
 		opts: []rawhttp.Option{rawhttp.WithResolver(say("hi")), rawhttp.WithServerField("test/1 (a; b)")},
 		want: "HTTP/1.1 200 OK\r\nServer: test/1 (a; b)\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 2\r\n\r\nhi" +
 			"HTTP/1.1 400 Bad Request\r\nServer: test/1 (a; b)\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 63\r\n" +
 			"X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n400 Bad Request: method is not a token (RFC 9110, section 9.1)\n",
 	}, {
 		name: "Server of the response",
-		in:   liveGet("/"),
+		in:   getRequest("/"),
 		opts: []rawhttp.Option{rawhttp.WithResolver(server), rawhttp.WithServerField("test/1")},
-		want: liveText("200 OK", []string{"Server: mine"}, "hi"),
+		want: textAnswer("200 OK", []string{"Server: mine"}, "hi"),
 	}, {
 		name: "no Content-Length",
-		in:   liveGet("/") + liveGet("/"),
+		in:   getRequest("/") + getRequest("/"),
 		opts: []rawhttp.Option{rawhttp.WithResolver(say("hi")), rawhttp.WithContentLength(false)},
 		want: strings.Repeat("HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", 2),
 	}, {
@@ -165,14 +165,14 @@ func TestWireFormatOptions(t *testing.T) {
 		want: "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\nhi",
 	}, {
 		name: "no Content-Length, 204",
-		in:   liveGet("/"),
+		in:   getRequest("/"),
 		opts: []rawhttp.Option{rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return rawhttp.Empty(204), nil })), rawhttp.WithContentLength(false)},
 		want: "HTTP/1.1 204 No Content\r\n\r\n",
 	}}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				c := newLive(t, tt.opts...)
+				c := servePipe(t, tt.opts...)
 				c.say(tt.in)
 				if diff := cmp.Diff(tt.want, c.heard()); diff != "" {
 					t.Errorf("answer to %q (-want +got):\n%s", tt.in, diff)
@@ -185,9 +185,9 @@ func TestWireFormatOptions(t *testing.T) {
 // The Date is that of the second in which the response is made.
 func TestDateMovesOn(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		c := newLive(t, rawhttp.WithResolver(say("hi")), rawhttp.WithDate(true))
+		c := servePipe(t, rawhttp.WithResolver(say("hi")), rawhttp.WithDate(true))
 		for _, want := range []string{"00:00:00", "00:00:00", "00:00:01", "00:00:01"} {
-			c.say(liveGet("/"))
+			c.say(getRequest("/"))
 			if got := c.heard(); !strings.Contains(got, "\r\nDate: Sat, 01 Jan 2000 "+want+" GMT\r\n") {
 				t.Errorf("at %v: %q, want the Date of %s", time.Now().UTC(), got, want)
 			}

@@ -12,9 +12,9 @@ import (
 	"example.com/rawhttp"
 )
 
-// liveTell is a resolver that answers with all that differs between two requests of the same
+// answerDifferences is a resolver that answers with all that differs between two requests of the same
 // head.
-var liveTell = rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+var answerDifferences = rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 	body, err := io.ReadAll(req.Body)
 	return rawhttp.Text(200, fmt.Sprintf("%d %s%s %q %v %q%s", req.Conn().Request, req.Prefix(), req.Path(), body, err, req.Trailer().Get("Sum"), req.Header().Get("Z"))), nil
 })
@@ -23,23 +23,23 @@ var liveTell = rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request
 // the input is split.
 func TestRepeatedHeads(t *testing.T) {
 	t.Parallel()
-	get, other := liveGet("/a/b"), liveGet("/a/c")
+	get, other := getRequest("/a/b"), getRequest("/a/c")
 	steps := []struct{ in, want string }{
 		{get, `1 /a/b "" <nil> ""`},
 		{get, `2 /a/b "" <nil> ""`},
 		{other, `3 /a/c "" <nil> ""`},
 		{get, `4 /a/b "" <nil> ""`},
-		{liveChunked("/a/p", "3\r\none\r\n0\r\nSum: 1\r\n\r\n"), `5 /a/p "one" <nil> "1"`},
-		{liveChunked("/a/p", "3\r\ntwo\r\n0\r\n\r\n"), `6 /a/p "two" <nil> ""`},
-		{liveChunked("/a/p", "0\r\nSum: 3\r\n\r\n"), `7 /a/p "" <nil> "3"`},
-		{livePost("/a/q", "abc"), `8 /a/q "abc" <nil> ""`},
-		{livePost("/a/q", "def"), `9 /a/q "def" <nil> ""`},
-		{liveGet("/a/%62?"), `10 /a/b "" <nil> ""`},
-		{liveGet("/a/%62?"), `11 /a/b "" <nil> ""`},
-		{liveGet("/a/long", "X: "+strings.Repeat("x", 1200)), `12 /a/long "" <nil> ""`},
-		{liveGet("/a/long", "X: "+strings.Repeat("x", 1200)), `13 /a/long "" <nil> ""`},
-		{liveGet("/a/fields", strings.Split(strings.Repeat("X: y,", 40)+"Z: z", ",")...), `14 /a/fields "" <nil> ""z`},
-		{liveGet("/a/fields", strings.Split(strings.Repeat("X: y,", 40)+"Z: z", ",")...), `15 /a/fields "" <nil> ""z`},
+		{chunkedRequest("/a/p", "3\r\none\r\n0\r\nSum: 1\r\n\r\n"), `5 /a/p "one" <nil> "1"`},
+		{chunkedRequest("/a/p", "3\r\ntwo\r\n0\r\n\r\n"), `6 /a/p "two" <nil> ""`},
+		{chunkedRequest("/a/p", "0\r\nSum: 3\r\n\r\n"), `7 /a/p "" <nil> "3"`},
+		{postRequest("/a/q", "abc"), `8 /a/q "abc" <nil> ""`},
+		{postRequest("/a/q", "def"), `9 /a/q "def" <nil> ""`},
+		{getRequest("/a/%62?"), `10 /a/b "" <nil> ""`},
+		{getRequest("/a/%62?"), `11 /a/b "" <nil> ""`},
+		{getRequest("/a/long", "X: "+strings.Repeat("x", 1200)), `12 /a/long "" <nil> ""`},
+		{getRequest("/a/long", "X: "+strings.Repeat("x", 1200)), `13 /a/long "" <nil> ""`},
+		{getRequest("/a/fields", strings.Split(strings.Repeat("X: y,", 40)+"Z: z", ",")...), `14 /a/fields "" <nil> ""z`},
+		{getRequest("/a/fields", strings.Split(strings.Repeat("X: y,", 40)+"Z: z", ",")...), `15 /a/fields "" <nil> ""z`},
 		{"\r\n" + get, `16 /a/b "" <nil> ""`},
 		{get, `17 /a/b "" <nil> ""`},
 		{"\r\n" + get, `18 /a/b "" <nil> ""`},
@@ -49,14 +49,14 @@ func TestRepeatedHeads(t *testing.T) {
 	in, want := "", ""
 	for _, s := range steps {
 		in += s.in
-		want += liveOK(s.want)
+		want += okAnswer(s.want)
 	}
-	resolver := rawhttp.WithResolver(rawhttp.Mount("/a/", liveTell))
+	resolver := rawhttp.WithResolver(rawhttp.Mount("/a/", answerDifferences))
 	bubble(t, func(t *testing.T) {
-		c := newLive(t, resolver)
+		c := servePipe(t, resolver)
 		for _, s := range steps {
 			c.say(s.in)
-			if diff := cmp.Diff(liveOK(s.want), c.heard()); diff != "" {
+			if diff := cmp.Diff(okAnswer(s.want), c.heard()); diff != "" {
 				t.Errorf("the answer to %.80q, alone (-want +got):\n%s", s.in, diff)
 			}
 		}
@@ -66,7 +66,7 @@ func TestRepeatedHeads(t *testing.T) {
 			continue // one split within a long value is like another
 		}
 		bubble(t, func(t *testing.T) {
-			c := newLive(t, resolver)
+			c := servePipe(t, resolver)
 			c.say(in[:i])
 			c.say(in[i:])
 			if diff := cmp.Diff(want, c.heard()); diff != "" {
@@ -78,10 +78,10 @@ func TestRepeatedHeads(t *testing.T) {
 
 // The beginning of the previous head is not a complete head.
 func TestRepeatedHeadCutShort(t *testing.T) {
-	get := liveGet("/a")
+	get := getRequest("/a")
 	for i := 1; i < len(get); i++ {
-		got := liveTalk(t, get+get[:i], rawhttp.WithResolver(livePath))
-		if !strings.HasPrefix(got, liveOK("/a")+"HTTP/1.1 400 ") || strings.Count(got, "HTTP/1.1") != 2 {
+		got := talkInMemory(t, get+get[:i], rawhttp.WithResolver(answerPath))
+		if !strings.HasPrefix(got, okAnswer("/a")+"HTTP/1.1 400 ") || strings.Count(got, "HTTP/1.1") != 2 {
 			t.Fatalf("the answers to %q and its first %d bytes are %q, want 200 and 400", get, i, got)
 		}
 	}
@@ -89,8 +89,8 @@ func TestRepeatedHeadCutShort(t *testing.T) {
 
 // Permitted changes to a Request do not affect the next one.
 func TestRepeatedHeadOfAChangedRequest(t *testing.T) {
-	get, other := liveGet("/get"), liveGet("/other")
-	post := strings.TrimSuffix(livePost("/p", "abc"), "abc")
+	get, other := getRequest("/get"), getRequest("/other")
+	post := strings.TrimSuffix(postRequest("/p", "abc"), "abc")
 	get = strings.TrimSuffix(get, "\r\n") + "X: " // as long as the other, so that spans fit
 	get += strings.Repeat("x", len(post)-len(get)-len("\r\n\r\n")) + "\r\n\r\n"
 	tests := []struct {
@@ -110,13 +110,13 @@ func TestRepeatedHeadOfAChangedRequest(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			resolver := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 				if req.Conn().Request > 1 {
-					return liveTell(ctx, req)
+					return answerDifferences(ctx, req)
 				}
 				tt.change(req)
 				return rawhttp.Text(200, "changed"), nil
 			})
-			got := liveTalk(t, get+tt.second, rawhttp.WithResolver(resolver))
-			if diff := cmp.Diff(liveOK("changed")+liveOK(tt.want), got); diff != "" {
+			got := talkInMemory(t, get+tt.second, rawhttp.WithResolver(resolver))
+			if diff := cmp.Diff(okAnswer("changed")+okAnswer(tt.want), got); diff != "" {
 				t.Errorf("answers (-want +got):\n%s", diff)
 			}
 		})
@@ -136,8 +136,8 @@ func TestRepeatedHeadBehindAKeptRequest(t *testing.T) {
 		}
 		return rawhttp.Text(200, path), nil
 	})
-	got := liveTalk(t, liveGet("/1")+liveGet("/2")+liveGet("/2"), rawhttp.WithResolver(resolver))
-	if diff := cmp.Diff(liveOK("/1")+liveOK("/2")+liveOK("/2"), got); diff != "" {
+	got := talkInMemory(t, getRequest("/1")+getRequest("/2")+getRequest("/2"), rawhttp.WithResolver(resolver))
+	if diff := cmp.Diff(okAnswer("/1")+okAnswer("/2")+okAnswer("/2"), got); diff != "" {
 		t.Errorf("answers (-want +got):\n%s", diff)
 	}
 }
@@ -163,14 +163,14 @@ func TestRequestPutInThePlaceOfAnother(t *testing.T) {
 		{"by a resolver", []rawhttp.Option{rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 			put(req)
 			return rawhttp.Text(200, "page"), nil
-		}))}, liveOK("page")},
-		{"by what makes error pages", []rawhttp.Option{rawhttp.WithResolver(rawhttp.First()), rawhttp.WithErrorPage(page)}, strings.Replace(liveOK("page"), "200 OK", "404 Not Found", 1)},
-		{"by a hook", []rawhttp.Option{rawhttp.WithResolver(say("page")), rawhttp.WithTrace(rawhttp.Trace{Exchange: func(x rawhttp.Exchange) { put(x.Request) }})}, liveOK("page")},
+		}))}, okAnswer("page")},
+		{"by what makes error pages", []rawhttp.Option{rawhttp.WithResolver(rawhttp.First()), rawhttp.WithErrorPage(page)}, strings.Replace(okAnswer("page"), "200 OK", "404 Not Found", 1)},
+		{"by a hook", []rawhttp.Option{rawhttp.WithResolver(say("page")), rawhttp.WithTrace(rawhttp.Trace{Exchange: func(x rawhttp.Exchange) { put(x.Request) }})}, okAnswer("page")},
 	}
-	get := liveGet("/1")
+	get := getRequest("/1")
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := liveTalk(t, strings.Replace(get, "GET", "HEAD", 1)+get+get+liveGet("/2"), tt.opts...)
+			got := talkInMemory(t, strings.Replace(get, "GET", "HEAD", 1)+get+get+getRequest("/2"), tt.opts...)
 			if diff := cmp.Diff(strings.TrimSuffix(tt.want, "page")+strings.Repeat(tt.want, 3), got); diff != "" {
 				t.Errorf("answers (-want +got):\n%s", diff)
 			}

@@ -39,10 +39,10 @@ var stallKinds = map[string]rawhttp.Resolver{
 // stallAsk has the client ask for the content.
 func stallAsk(client io.Writer, kind string) {
 	if kind == "echo" {
-		go io.WriteString(client, livePost("/", strings.Repeat("x", 1<<20)))
+		go io.WriteString(client, postRequest("/", strings.Repeat("x", 1<<20)))
 		return
 	}
-	go io.WriteString(client, liveGet("/"))
+	go io.WriteString(client, getRequest("/"))
 }
 
 // stallConns are kinds of connections whose writes can be resumed.
@@ -66,7 +66,7 @@ func TestStalledReaderWithBuffer(t *testing.T) {
 				t.Run(kind+"/"+name, func(t *testing.T) {
 					bubble(t, func(t *testing.T) {
 						client, server := kernelPair(100_000)
-						c := liveServeUnread(t, client, wrap(server), rawhttp.WithResolver(resolver))
+						c := serveUnread(t, client, wrap(server), rawhttp.WithResolver(resolver))
 						stallAsk(client, kind)
 						time.Sleep(5 * time.Second)
 						io.ReadFull(client, make([]byte, took))
@@ -93,7 +93,7 @@ func TestSlowReaderWithBuffer(t *testing.T) {
 			t.Run(kind+"/"+name, func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					client, server := kernelPair(100_000)
-					liveServeUnread(t, client, wrap(server), rawhttp.WithResolver(resolver))
+					serveUnread(t, client, wrap(server), rawhttp.WithResolver(resolver))
 					stallAsk(client, kind)
 					n, buf := 0, make([]byte, 5000)
 					for n < 1<<20 {

@@ -21,13 +21,13 @@ import (
 func TestPipelinedRequests(t *testing.T) {
 	many, manyAnswers := "", ""
 	for i := range 60 {
-		many += liveGet(fmt.Sprintf("/%d", i))
-		manyAnswers += liveOK(fmt.Sprintf("/%d", i))
+		many += getRequest(fmt.Sprintf("/%d", i))
+		manyAnswers += okAnswer(fmt.Sprintf("/%d", i))
 	}
 	tests := []struct{ name, in, want, why string }{{
 		name: "two",
-		in:   liveGet("/a") + liveGet("/b"),
-		want: liveOK("/a") + liveOK("/b"),
+		in:   getRequest("/a") + getRequest("/b"),
+		want: okAnswer("/a") + okAnswer("/b"),
 		why:  "both came in one read",
 	}, {
 		name: "sixty",
@@ -36,39 +36,39 @@ func TestPipelinedRequests(t *testing.T) {
 		why:  "all heads fit the first read buffer of 4 KiB",
 	}, {
 		name: "content of fixed length that nobody reads between them",
-		in:   livePost("/a", "GET /x HTTP/1.1\r\n\r\n") + liveGet("/b"),
-		want: liveOK("/a") + liveOK("/b"),
+		in:   postRequest("/a", "GET /x HTTP/1.1\r\n\r\n") + getRequest("/b"),
+		want: okAnswer("/a") + okAnswer("/b"),
 		why:  "content is passed over, never parsed as a request",
 	}, {
 		name: "chunked content that nobody reads between them",
-		in:   liveChunked("/a", "3\r\nabc\r\n0\r\nX: y\r\n\r\n") + liveGet("/b"),
-		want: liveOK("/a") + liveOK("/b"),
+		in:   chunkedRequest("/a", "3\r\nabc\r\n0\r\nX: y\r\n\r\n") + getRequest("/b"),
+		want: okAnswer("/a") + okAnswer("/b"),
 		why:  "the trailer section belongs to the first",
 	}, {
 		name: "one empty line before each",
-		in:   "\r\n" + liveGet("/a") + "\r\n" + liveGet("/b"),
-		want: liveOK("/a") + liveOK("/b"),
+		in:   "\r\n" + getRequest("/a") + "\r\n" + getRequest("/b"),
+		want: okAnswer("/a") + okAnswer("/b"),
 		why:  "RFC 9112, section 2.2",
 	}, {
 		name: "HEAD between",
-		in:   liveGet("/a") + "HEAD /h HTTP/1.1\r\nHost: example.test\r\n\r\n" + liveGet("/b"),
-		want: liveOK("/a") + strings.TrimSuffix(liveOK("/h"), "/h") + liveOK("/b"),
+		in:   getRequest("/a") + "HEAD /h HTTP/1.1\r\nHost: example.test\r\n\r\n" + getRequest("/b"),
+		want: okAnswer("/a") + strings.TrimSuffix(okAnswer("/h"), "/h") + okAnswer("/b"),
 		why:  "no content follows the head of an answer to HEAD",
 	}, {
 		name: "errors between",
-		in:   liveGet("/a") + "TRACE / HTTP/1.1\r\nHost: example.test\r\n\r\n" + liveGet("/b"),
-		want: liveOK("/a") + liveError("405 Method Not Allowed", "Allow: GET, HEAD, OPTIONS") + liveOK("/b"),
+		in:   getRequest("/a") + "TRACE / HTTP/1.1\r\nHost: example.test\r\n\r\n" + getRequest("/b"),
+		want: okAnswer("/a") + ownError("405 Method Not Allowed", "Allow: GET, HEAD, OPTIONS") + okAnswer("/b"),
 		why:  "a 405 does not end the connection",
 	}, {
 		name: "the last is refused",
-		in:   liveGet("/a") + "GET\r\n\r\n",
-		want: liveOK("/a") + liveText("400 Bad Request", []string{"X-Content-Type-Options: nosniff", liveClose},
+		in:   getRequest("/a") + "GET\r\n\r\n",
+		want: okAnswer("/a") + textAnswer("400 Bad Request", []string{"X-Content-Type-Options: nosniff", closeField},
 			"400 Bad Request: method is not a token (RFC 9110, section 9.1)\n"),
 		why: "what came before it is answered, in the same write",
 	}, {
 		name: "one that asks for the close",
-		in:   liveGet("/a") + liveGet("/b", "Connection: close") + liveGet("/c"),
-		want: liveOK("/a") + liveLast("/b"),
+		in:   getRequest("/a") + getRequest("/b", "Connection: close") + getRequest("/c"),
+		want: okAnswer("/a") + lastAnswer("/b"),
 		why:  "RFC 9112, section 9.6: no request after it is processed",
 	}}
 	for _, tt := range tests {
@@ -76,7 +76,7 @@ func TestPipelinedRequests(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				client, server := net.Pipe()
 				counted := &testkit.RecordingConn{Conn: server}
-				c := liveServe(t, client, counted, rawhttp.WithResolver(livePath))
+				c := serveConn(t, client, counted, rawhttp.WithResolver(answerPath))
 				c.say(tt.in)
 				if diff := cmp.Diff(tt.want, c.heard()); diff != "" {
 					t.Errorf("answers to %q (-want +got):\n%s\nwhy: %s", tt.in, diff, tt.why)
@@ -93,13 +93,13 @@ func TestPipelinedRequests(t *testing.T) {
 // for one.
 func TestAnswerLeavesBeforeTheNextHeadIsWhole(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		c := newLive(t, rawhttp.WithResolver(livePath))
-		c.say(liveGet("/a") + "GET /b HT")
-		if diff := cmp.Diff(liveOK("/a"), c.heard()); diff != "" {
+		c := servePipe(t, rawhttp.WithResolver(answerPath))
+		c.say(getRequest("/a") + "GET /b HT")
+		if diff := cmp.Diff(okAnswer("/a"), c.heard()); diff != "" {
 			t.Errorf("answer while the second head is not whole (-want +got):\n%s", diff)
 		}
 		c.say("TP/1.1\r\nHost: example.test\r\n\r\n")
-		if diff := cmp.Diff(liveOK("/b"), c.heard()); diff != "" {
+		if diff := cmp.Diff(okAnswer("/b"), c.heard()); diff != "" {
 			t.Errorf("answer when it is (-want +got):\n%s", diff)
 		}
 	})
@@ -113,14 +113,14 @@ func TestPipelinedLargeAnswers(t *testing.T) {
 	})
 	var in, want string
 	for _, path := range []string{"/a", "/b", "/c", "/d"} {
-		in += liveGet(path)
-		want += liveOK(strings.Repeat(path, 30_000))
+		in += getRequest(path)
+		want += okAnswer(strings.Repeat(path, 30_000))
 	}
-	if diff := cmp.Diff(want, liveTalk(t, in, rawhttp.WithResolver(large))); diff != "" {
+	if diff := cmp.Diff(want, talkInMemory(t, in, rawhttp.WithResolver(large))); diff != "" {
 		t.Errorf("four answers of 60 kB (-want +got):\n%s", diff)
 	}
 	bubble(t, func(t *testing.T) {
-		c := newLive(t, rawhttp.WithResolver(large))
+		c := servePipe(t, rawhttp.WithResolver(large))
 		for i := range in {
 			c.say(in[i : i+1])
 		}
@@ -162,11 +162,11 @@ func TestPersistence(t *testing.T) {
 				}
 				return resp, nil
 			})
-			want := liveLast("/")
+			want := lastAnswer("/")
 			if tt.persists {
-				want = liveText("200 OK", tt.fields, "/") + liveOK("/next")
+				want = textAnswer("200 OK", tt.fields, "/") + okAnswer("/next")
 			}
-			if diff := cmp.Diff(want, liveTalk(t, tt.in+next, rawhttp.WithResolver(resolver))); diff != "" {
+			if diff := cmp.Diff(want, talkInMemory(t, tt.in+next, rawhttp.WithResolver(resolver))); diff != "" {
 				t.Errorf("answers to %q and another (-want +got):\n%s", tt.in, diff)
 			}
 		})
@@ -180,7 +180,7 @@ func TestStreamToHTTP10EndsWithTheConnection(t *testing.T) {
 		return rawhttp.Stream(200, "text/plain", strings.NewReader("hello")), nil
 	})
 	want := "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\nhello"
-	got := liveTalk(t, "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"+liveGet("/"), rawhttp.WithResolver(resolver))
+	got := talkInMemory(t, "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"+getRequest("/"), rawhttp.WithResolver(resolver))
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("stream to HTTP/1.0 (-want +got):\n%s", diff)
 	}
@@ -222,8 +222,8 @@ func TestHEAD(t *testing.T) {
 			t.Run(tt.name+" "+version, func(t *testing.T) {
 				resolver := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return tt.resp() })
 				rest := " / HTTP/" + version + "\r\nHost: a\r\n\r\n"
-				want, _ := splitHead(liveTalk(t, "GET"+rest, rawhttp.WithResolver(resolver)))
-				got := liveTalk(t, "HEAD"+rest, rawhttp.WithResolver(resolver))
+				want, _ := splitHead(talkInMemory(t, "GET"+rest, rawhttp.WithResolver(resolver)))
+				got := talkInMemory(t, "HEAD"+rest, rawhttp.WithResolver(resolver))
 				if diff := cmp.Diff(want, got); diff != "" {
 					t.Errorf("answer to HEAD, want the head of the answer to GET (-want +got):\n%s", diff)
 				}
@@ -250,7 +250,7 @@ func TestHEADRefused(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			head, content := splitHead(liveTalk(t, tt.in, rawhttp.WithResolver(livePath), rawhttp.WithHosts("example.test")))
+			head, content := splitHead(talkInMemory(t, tt.in, rawhttp.WithResolver(answerPath), rawhttp.WithHosts("example.test")))
 			if !strings.HasPrefix(head, "HTTP/1.1 4") && !strings.HasPrefix(head, "HTTP/1.1 5") {
 				t.Errorf("answer to %q: %q, want an error", tt.in, head)
 			}
@@ -266,16 +266,12 @@ func TestHEADReadsNothing(t *testing.T) {
 	touched := func(what string) { t.Errorf("HEAD: %s", what) }
 	for _, resp := range []*rawhttp.Response{
 		rawhttp.StreamFunc(200, "", func(context.Context, io.Writer) error { touched("StreamFunc is called"); return nil }),
-		rawhttp.Stream(200, "", liveReader(func([]byte) (int, error) { touched("the Reader of Stream is read"); return 0, io.EOF })),
+		rawhttp.Stream(200, "", readerFunc(func([]byte) (int, error) { touched("the Reader of Stream is read"); return 0, io.EOF })),
 	} {
 		resolver := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return resp, nil })
-		liveTalk(t, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", rawhttp.WithResolver(resolver))
+		talkInMemory(t, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", rawhttp.WithResolver(resolver))
 	}
 }
-
-type liveReader func(p []byte) (int, error)
-
-func (f liveReader) Read(p []byte) (int, error) { return f(p) }
 
 // A response may be given to many requests at once.
 func TestOneResponseForManyConnections(t *testing.T) {
@@ -288,12 +284,12 @@ func TestOneResponseForManyConnections(t *testing.T) {
 		return shared, nil
 	})
 	_, addr := listen(t, rawhttp.WithResolver(resolver), rawhttp.WithDate(false))
-	want := strings.Repeat(liveText("200 OK", []string{"X-A: b"}, "shared")+
+	want := strings.Repeat(textAnswer("200 OK", []string{"X-A: b"}, "shared")+
 		"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 6\r\n\r\nshared", 20)
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			got := talk(t, addr, strings.Repeat(liveGet("/")+liveGet("/content"), 20))
+			got := talk(t, addr, strings.Repeat(getRequest("/")+getRequest("/content"), 20))
 			got = strings.ReplaceAll(got, "\r\nAccept-Ranges: bytes", "") // ranges are tested elsewhere
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("answers (-want +got):\n%s", diff)

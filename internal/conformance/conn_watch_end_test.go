@@ -20,23 +20,23 @@ import (
 func TestContextEndsWithTheClient(t *testing.T) {
 	t.Parallel()
 	requests := map[string]string{
-		"GET":                     liveGet("/"),
-		"content that is there":   livePost("/", "hello"),
-		"content that is cut":     livePost("/", "hello")[:len(livePost("/", "hello"))-1],
-		"a request after it":      liveGet("/") + liveGet("/next"),
-		"half a request after it": liveGet("/") + "GET /ne",
-		"an empty line after it":  liveGet("/") + "\r\n",
-		"content nobody reads":    livePost("/", strings.Repeat("x", 20_000)),
-		"many requests after it":  liveGet("/") + strings.Repeat(liveGet("/next"), 300),
+		"GET":                     getRequest("/"),
+		"content that is there":   postRequest("/", "hello"),
+		"content that is cut":     postRequest("/", "hello")[:len(postRequest("/", "hello"))-1],
+		"a request after it":      getRequest("/") + getRequest("/next"),
+		"half a request after it": getRequest("/") + "GET /ne",
+		"an empty line after it":  getRequest("/") + "\r\n",
+		"content nobody reads":    postRequest("/", strings.Repeat("x", 20_000)),
+		"many requests after it":  getRequest("/") + strings.Repeat(getRequest("/next"), 300),
 	}
 	for name, request := range requests {
 		t.Run(name, func(t *testing.T) {
 			watchEach(t, func(t *testing.T, dial func(t *testing.T) (client, server net.Conn), waits func(func(context.Context) error) rawhttp.Resolver) {
-				var log liveLog
+				var log plainLog
 				learned := make(chan time.Duration, 1)
 				var closed time.Time
 				client, server := dial(t)
-				c := liveServe(t, client, server, rawhttp.WithLogger(&log), rawhttp.WithResolver(waits(func(ctx context.Context) error {
+				c := serveConn(t, client, server, rawhttp.WithLogger(&log), rawhttp.WithResolver(waits(func(ctx context.Context) error {
 					<-ctx.Done()
 					learned <- time.Since(closed)
 					if got := context.Cause(ctx).Error(); got != clientClosed {
@@ -127,7 +127,7 @@ func TestContextEndsBehindUnreadContent(t *testing.T) {
 					})))...)
 					served := make(chan error, 1)
 					go func() { served <- s.ServeConn(context.Background(), conns.server(accepted.(*net.TCPConn))) }()
-					if _, err := io.WriteString(conns.client(socket), livePost("/", strings.Repeat("x", size))); err != nil {
+					if _, err := io.WriteString(conns.client(socket), postRequest("/", strings.Repeat("x", size))); err != nil {
 						t.Fatal(err)
 					}
 					<-waits
@@ -157,9 +157,9 @@ func TestContextEndsWithAReset(t *testing.T) {
 		opts     []rawhttp.Option
 		half     bool // the client closes its side before
 	}{
-		{name: "GET", in: liveGet("/")},
-		{name: "a request after it", in: liveGet("/") + liveGet("/")},
-		{name: "after a half-close", in: liveGet("/"), opts: []rawhttp.Option{rawhttp.WithHalfClose(true)}, half: true},
+		{name: "GET", in: getRequest("/")},
+		{name: "a request after it", in: getRequest("/") + getRequest("/")},
+		{name: "after a half-close", in: getRequest("/"), opts: []rawhttp.Option{rawhttp.WithHalfClose(true)}, half: true},
 	}
 	for kind, wrap := range kinds {
 		for _, tt := range tests {

@@ -102,14 +102,14 @@ func TestReadAheadIsBounded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const kernel, limit = 8 << 10, 32 << 10
 		client, server := kernelPair(kernel)
-		c := liveServe(t, client, plainConn{server}, rawhttp.WithResolver(rawhttp.ResolverFunc(func(ctx context.Context, _ *rawhttp.Request) (*rawhttp.Response, error) {
+		c := serveConn(t, client, plainConn{server}, rawhttp.WithResolver(rawhttp.ResolverFunc(func(ctx context.Context, _ *rawhttp.Request) (*rawhttp.Response, error) {
 			select {
 			case <-ctx.Done():
 			case <-time.After(time.Hour):
 			}
 			return rawhttp.Text(200, ""), nil
 		})))
-		c.say(liveGet("/"))
+		c.say(getRequest("/"))
 		client.SetWriteDeadline(time.Now().Add(time.Minute))
 		n, err := client.Write(make([]byte, 1<<20))
 		if err == nil || n < limit || n > limit+kernel {
@@ -131,7 +131,7 @@ func TestContentAheadIsReadInParts(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					read := make(chan []byte, 1)
 					client, server := dial(t)
-					liveServe(t, client, server, rawhttp.WithResolver(rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+					serveConn(t, client, server, rawhttp.WithResolver(rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 						ctx.Done() // watched from now on
 						var got []byte
 						for p := make([]byte, 50); ; {
@@ -144,7 +144,7 @@ func TestContentAheadIsReadInParts(t *testing.T) {
 							}
 						}
 					})))
-					in := liveChunked("/", liveChunks(string(content), 7))
+					in := chunkedRequest("/", inChunks(string(content), 7))
 					head := strings.Index(in, "\r\n\r\n") + 4 + first
 					go func() {
 						io.WriteString(client, in[:head])
@@ -173,7 +173,7 @@ func TestWithHalfClose(t *testing.T) {
 			client.Close()
 			return
 		}
-		c := liveServe(t, client, server, rawhttp.WithHalfClose(true), rawhttp.WithResolver(waits(func(ctx context.Context) error {
+		c := serveConn(t, client, server, rawhttp.WithHalfClose(true), rawhttp.WithResolver(waits(func(ctx context.Context) error {
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
@@ -181,12 +181,12 @@ func TestWithHalfClose(t *testing.T) {
 				return nil
 			}
 		})))
-		c.say(liveGet("/") + liveGet("/next"))
+		c.say(getRequest("/") + getRequest("/next"))
 		time.Sleep(time.Minute)
 		watchClose(client)
 		start := time.Now()
 		c.waitEnd(start)
-		if got := c.heard(); !strings.Contains(got, "done") || !strings.HasSuffix(got, liveOK("/next")) {
+		if got := c.heard(); !strings.Contains(got, "done") || !strings.HasSuffix(got, okAnswer("/next")) {
 			t.Errorf("the client heard %q, want both answers", got)
 		}
 	})
@@ -198,7 +198,7 @@ func TestWatchKeepsWhatItReads(t *testing.T) {
 	for _, n := range []int{1, 3, 200} {
 		watchEach(t, func(t *testing.T, dial func(t *testing.T) (client, server net.Conn), waits func(func(context.Context) error) rawhttp.Resolver) {
 			client, server := dial(t)
-			c := liveServe(t, client, server, rawhttp.WithResolver(waits(func(ctx context.Context) error {
+			c := serveConn(t, client, server, rawhttp.WithResolver(waits(func(ctx context.Context) error {
 				select {
 				case <-ctx.Done():
 					return ctx.Err()
@@ -206,20 +206,20 @@ func TestWatchKeepsWhatItReads(t *testing.T) {
 					return nil
 				}
 			})))
-			c.say(liveGet("/"))
+			c.say(getRequest("/"))
 			time.Sleep(500 * time.Millisecond)
-			c.say(strings.Repeat(liveGet("/next"), n))
+			c.say(strings.Repeat(getRequest("/next"), n))
 			time.Sleep(time.Second)
 			_, got, _ := strings.Cut(c.heard(), "done")
 			got = strings.TrimPrefix(got, "\r\n0\r\n\r\n")
-			if diff := cmp.Diff(strings.Repeat(liveOK("/next"), n), got); diff != "" {
+			if diff := cmp.Diff(strings.Repeat(okAnswer("/next"), n), got); diff != "" {
 				t.Errorf("answers to %d requests that came meanwhile (-want +got):\n%s", n, diff)
 			}
-			c.say(liveGet("/next"))
-			if diff := cmp.Diff(liveOK("/next"), c.heard()); diff != "" {
+			c.say(getRequest("/next"))
+			if diff := cmp.Diff(okAnswer("/next"), c.heard()); diff != "" {
 				t.Errorf("answer to one more (-want +got):\n%s", diff)
 			}
-			if got := c.srv.Stats().BytesRead; got != uint64(len(liveGet("/"))+(n+1)*len(liveGet("/next"))) {
+			if got := c.srv.Stats().BytesRead; got != uint64(len(getRequest("/"))+(n+1)*len(getRequest("/next"))) {
 				t.Errorf("Stats().BytesRead = %d, want all that was sent, once", got)
 			}
 		})
@@ -232,7 +232,7 @@ func TestContentWhileTheContextIsWaitedFor(t *testing.T) {
 	watchEach(t, func(t *testing.T, dial func(t *testing.T) (client, server net.Conn), _ func(func(context.Context) error) rawhttp.Resolver) {
 		ended := make(chan bool, 1)
 		client, server := dial(t)
-		c := liveServe(t, client, server, rawhttp.WithResolver(rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		c := serveConn(t, client, server, rawhttp.WithResolver(rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()
 			var got []byte
@@ -289,7 +289,7 @@ func TestClosedEventStreamsEnd(t *testing.T) {
 	})))
 	for range streams {
 		c := dial(t, addr)
-		io.WriteString(c, liveGet("/"))
+		io.WriteString(c, getRequest("/"))
 		if _, err := io.ReadFull(c, make([]byte, 10)); err != nil {
 			t.Fatal(err)
 		}
@@ -304,14 +304,14 @@ func TestClosedEventStreamsEnd(t *testing.T) {
 func TestWriteAfterTheClientHasClosed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		client, server := kernelPair(64 << 10)
-		c := liveServe(t, client, server, rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+		c := serveConn(t, client, server, rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.StreamFunc(200, "", func(ctx context.Context, w io.Writer) error {
 				<-ctx.Done()
 				_, err := io.WriteString(w, "goodbye")
 				return err
 			}), nil
 		})))
-		c.say(liveGet("/"))
+		c.say(getRequest("/"))
 		client.CloseWrite()
 		time.Sleep(time.Second)
 		if got := c.heard(); !strings.HasSuffix(got, "7\r\ngoodbye\r\n0\r\n\r\n") {
@@ -330,7 +330,7 @@ func TestWatchGoroutines(t *testing.T) {
 	}
 	bubble(t, func(t *testing.T) {
 		var during []int
-		c := newLiveHalf(t, rawhttp.WithIdleTimeout(0), rawhttp.WithResolver(rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		c := serveDuplex(t, rawhttp.WithIdleTimeout(0), rawhttp.WithResolver(rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 			switch req.Path() {
 			case "/long":
 				time.Sleep(time.Hour)
@@ -347,7 +347,7 @@ func TestWatchGoroutines(t *testing.T) {
 			return rawhttp.Text(200, ""), nil
 		})))
 		for _, path := range []string{"/long", "/soon", "/waits", "/soon"} {
-			c.say(liveGet(path))
+			c.say(getRequest(path))
 			time.Sleep(2 * time.Hour)
 		}
 		synctest.Wait()

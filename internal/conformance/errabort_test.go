@@ -62,7 +62,7 @@ func TestErrAbort(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var log liveLog
+			var log plainLog
 			var exchanges []rawhttp.Exchange
 			var closed error
 			trace := rawhttp.Trace{
@@ -116,7 +116,7 @@ func TestErrAbortInPlaceOfPage(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			closed := 0
 			var exchanges []rawhttp.Exchange
-			got := liveTalk(t, tt.in, rawhttp.WithResolver(tt.r),
+			got := talkInMemory(t, tt.in, rawhttp.WithResolver(tt.r),
 				rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, _ int, err error) *rawhttp.Response {
 					return rawhttp.ErrorResponse(fmt.Errorf("%w: %w", rawhttp.ErrAbort, err)).OnClose(func() { closed++ })
 				}), rawhttp.WithTrace(rawhttp.Trace{Exchange: func(x rawhttp.Exchange) { exchanges = append(exchanges, x) }}))

@@ -42,10 +42,10 @@ func TestErrorResponse(t *testing.T) {
 		page     func(context.Context, *rawhttp.Request, int, error) *rawhttp.Response
 		want     string
 	}{
-		{"404", get, fails(fs.ErrNotExist), nil, liveText("404 Not Found", []string{sniff, id}, "404 Not Found\n")},
-		{"500", get, fails(errors.New("secret")), nil, liveText("500 Internal Server Error", []string{sniff, id}, "500 Internal Server Error\n")},
-		{"no error status", get, fails(&rawhttp.StatusError{Status: 200}), nil, liveText("500 Internal Server Error", []string{sniff, id}, "500 Internal Server Error\n")},
-		{"405", put, readOnly, nil, liveText("405 Method Not Allowed", []string{sniff, "Allow: GET, HEAD, OPTIONS", id}, "405 Method Not Allowed\n")},
+		{"404", get, fails(fs.ErrNotExist), nil, textAnswer("404 Not Found", []string{sniff, id}, "404 Not Found\n")},
+		{"500", get, fails(errors.New("secret")), nil, textAnswer("500 Internal Server Error", []string{sniff, id}, "500 Internal Server Error\n")},
+		{"no error status", get, fails(&rawhttp.StatusError{Status: 200}), nil, textAnswer("500 Internal Server Error", []string{sniff, id}, "500 Internal Server Error\n")},
+		{"405", put, readOnly, nil, textAnswer("405 Method Not Allowed", []string{sniff, "Allow: GET, HEAD, OPTIONS", id}, "405 Method Not Allowed\n")},
 		{"OPTIONS in place of 405", "OPTIONS / HTTP/1.1\r\nHost: a\r\n\r\n", fails(&rawhttp.StatusError{Status: 405, Allow: []string{"PUT"}}), nil,
 			"HTTP/1.1 204 No Content\r\nAllow: PUT\r\n" + sniff + "\r\n" + id + "\r\n\r\n"},
 		{"a page", get, fails(fs.ErrNotExist), page, "HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nContent-Length: 3\r\nX-Page: yes\r\n" + id + "\r\n\r\n404"},
@@ -55,24 +55,24 @@ func TestErrorResponse(t *testing.T) {
 			return rawhttp.Text(status, "").Set("Vary", "Accept").Set("Set-Cookie", "a=1").Set("X-Page", "yes")
 		}, "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 0\r\n" +
 			"Vary: Accept\r\nSet-Cookie: a=1\r\nVary: Origin\r\nvary: Accept\r\nSet-Cookie: b=2\r\nX-Page: no\r\nX-Id: 7\r\n\r\n"},
-		{"no response", get, readOnly, nil, liveText("200 OK", []string{id}, "get of GET")},
+		{"no response", get, readOnly, nil, textAnswer("200 OK", []string{id}, "get of GET")},
 		{"content at fault", chunked(11), rawhttp.LimitBody(10, reader), nil,
-			liveText("413 Content Too Large", []string{sniff, id, "Connection: close"}, "413 Content Too Large: content is too large (RFC 9110, section 15.5.14)\n")},
+			textAnswer("413 Content Too Large", []string{sniff, id, "Connection: close"}, "413 Content Too Large: content is too large (RFC 9110, section 15.5.14)\n")},
 		{"declared content, and a page", sized(11), rawhttp.LimitBody(10, reader), page,
 			"HTTP/1.1 413 Content Too Large\r\nContent-Type: application/json\r\nContent-Length: 3\r\nX-Page: yes\r\n" + id + "\r\nConnection: close\r\n\r\n413"},
 		{"a mistake in it", get, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.ErrorResponse(fs.ErrNotExist).Set("a b", ""), nil
-		}), nil, liveError("500 Internal Server Error", "Connection: close")},
+		}), nil, ownError("500 Internal Server Error", "Connection: close")},
 		{"a nil error", get, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.ErrorResponse(nil), nil
-		}), nil, liveError("500 Internal Server Error", "Connection: close")},
+		}), nil, ownError("500 Internal Server Error", "Connection: close")},
 		{"other changes", get, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.ErrorResponse(&rawhttp.StatusError{Status: 503}).Set("Retry-After", "30").Add("Vary", "a").Add("Vary", "b").Set("Content-Type", "text/x").CloseAfter(), nil
 		}), nil, "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/x\r\nContent-Length: 24\r\n" + sniff + "\r\nRetry-After: 30\r\nVary: a\r\nVary: b\r\nX-Id: 7\r\nConnection: close\r\n\r\n503 Service Unavailable\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := liveTalk(t, tt.in, rawhttp.WithResolver(numbered(tt.r)), rawhttp.WithErrorPage(tt.page))
+			got := talkInMemory(t, tt.in, rawhttp.WithResolver(numbered(tt.r)), rawhttp.WithErrorPage(tt.page))
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("answer to %q (-want +got):\n%s", tt.in, diff)
 			}
@@ -85,7 +85,7 @@ func TestErrorResponseIsLogged(t *testing.T) {
 	var lines bytes.Buffer
 	secret := errors.New("no such table")
 	r := numbered(numbered(resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return nil, secret })))
-	liveTalk(t, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", rawhttp.WithResolver(r), rawhttp.WithLogger(slog.New(slog.NewTextHandler(&lines, nil))))
+	talkInMemory(t, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", rawhttp.WithResolver(r), rawhttp.WithLogger(slog.New(slog.NewTextHandler(&lines, nil))))
 	if got := strings.Count(lines.String(), secret.Error()); got != 1 {
 		t.Errorf("the log has the error %d times, want once:\n%s", got, lines.String())
 	}
@@ -114,7 +114,7 @@ func TestErrorResponseOnClose(t *testing.T) {
 		r := resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.ErrorResponse(tt.err).OnClose(note("closed")), nil
 		})
-		liveTalk(t, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", rawhttp.WithResolver(r), rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, status int, _ error) *rawhttp.Response {
+		talkInMemory(t, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", rawhttp.WithResolver(r), rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, status int, _ error) *rawhttp.Response {
 			return rawhttp.StreamFunc(status, "a/b", func(context.Context, io.Writer) error {
 				note("page")()
 				return nil
@@ -133,7 +133,7 @@ func TestErrorResponseWithoutServer(t *testing.T) {
 	if _, err := resp.WriteTo(&wire); err != nil {
 		t.Fatal(err)
 	}
-	want := liveText("405 Method Not Allowed", []string{"X-Content-Type-Options: nosniff", "Allow: GET, PUT"}, "405 Method Not Allowed\n")
+	want := textAnswer("405 Method Not Allowed", []string{"X-Content-Type-Options: nosniff", "Allow: GET, PUT"}, "405 Method Not Allowed\n")
 	if diff := cmp.Diff(want, wire.String()); diff != "" {
 		t.Errorf("WriteTo (-want +got):\n%s", diff)
 	}

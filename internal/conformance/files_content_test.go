@@ -109,11 +109,11 @@ func TestLargeContentLeavesWithItsHead(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		client, server := net.Pipe()
 		counted := &testkit.RecordingConn{Conn: server}
-		c := liveServe(t, client, counted, rawhttp.WithResolver(rawhttp.First(rawhttp.Mount("/next", livePath), files)))
-		c.say(liveGet("/next") + liveGet("/a.bin"))
+		c := serveConn(t, client, counted, rawhttp.WithResolver(rawhttp.First(rawhttp.Mount("/next", answerPath), files)))
+		c.say(getRequest("/next") + getRequest("/a.bin"))
 		answer := c.heard()
 		heads, whole := strings.CutSuffix(answer, content)
-		if !whole || !strings.HasPrefix(heads, liveOK("/")) {
+		if !whole || !strings.HasPrefix(heads, okAnswer("/")) {
 			t.Fatalf("answers %q, want that of /next and the file", testkit.Shorten(answer))
 		}
 		if got, want := counted.Writes()[0], heads+content[:sentWithHead]; got != want {

@@ -67,7 +67,7 @@ func TestZipThatCannotBeRead(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var log liveLog
+			var log plainLog
 			c := pipe(t, rawhttp.WithFS(tt.archive), rawhttp.WithLogger(&log))
 			go io.WriteString(c, "GET "+tt.target+" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
 			answer, err := io.ReadAll(c)

@@ -28,14 +28,14 @@ func TestListenerThatFailsForGood(t *testing.T) {
 	} {
 		t.Run(failure.Error(), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				var log liveLog
-				s, other, otherServed := liveServing(t, rawhttp.WithResolver(livePaths), rawhttp.WithLogger(&log))
+				var log plainLog
+				s, other, otherServed := serveListener(t, rawhttp.WithResolver(answerPathLater), rawhttp.WithLogger(&log))
 				idle := other.dial(t)
-				ln := newLiveListener()
+				ln := newMemoryListener()
 				served := make(chan error, 1)
 				go func() { served <- s.Serve(t.Context(), ln) }()
 				busy := ln.dial(t)
-				busy.say(liveGet("/busy?5s"))
+				busy.say(getRequest("/busy?5s"))
 				start := time.Now()
 				ln.errs <- failure
 				busy.waitEnd(start)
@@ -46,14 +46,14 @@ func TestListenerThatFailsForGood(t *testing.T) {
 				if got := time.Since(start); got != 5*time.Second {
 					t.Errorf("Serve returned after %v, want 5s: a request was in progress", got)
 				}
-				if diff := cmp.Diff(liveLast("/busy"), busy.heard()); diff != "" {
+				if diff := cmp.Diff(lastAnswer("/busy"), busy.heard()); diff != "" {
 					t.Errorf("answer to the request in progress (-want +got):\n%s", diff)
 				}
 				if !idle.isOpen() {
 					t.Error("an idle connection of another listener was closed")
 				}
-				idle.say(liveGet("/still"))
-				if diff := cmp.Diff(liveOK("/still"), idle.heard()); diff != "" {
+				idle.say(getRequest("/still"))
+				if diff := cmp.Diff(okAnswer("/still"), idle.heard()); diff != "" {
 					t.Errorf("answer on the other listener (-want +got):\n%s", diff)
 				}
 				if log.has("warn") || log.has("error") {
@@ -92,10 +92,10 @@ func TestListenerThatFailsForATime(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.err.Error(), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				var log liveLog
-				s, ln, served := liveServing(t, rawhttp.WithResolver(livePath), rawhttp.WithLogger(&log))
+				var log plainLog
+				s, ln, served := serveListener(t, rawhttp.WithResolver(answerPath), rawhttp.WithLogger(&log))
 				idle := ln.dial(t)
-				idle.say(liveGet("/"))
+				idle.say(getRequest("/"))
 				time.Sleep(time.Second)
 				for range 12 {
 					ln.errs <- tt.err
@@ -105,8 +105,8 @@ func TestListenerThatFailsForATime(t *testing.T) {
 					t.Errorf("an idle connection was closed: %v, want %v", got, tt.sheds)
 				}
 				fresh := ln.dial(t)
-				fresh.say(liveGet("/a"))
-				if diff := cmp.Diff(liveOK("/a"), fresh.heard()); diff != "" {
+				fresh.say(getRequest("/a"))
+				if diff := cmp.Diff(okAnswer("/a"), fresh.heard()); diff != "" {
 					t.Errorf("answer when it is over (-want +got):\n%s", diff)
 				}
 				want := []string{"warn rawhttp: accept failed, retrying err" + tt.err.Error(), "warn rawhttp: accept works again failed12"}
@@ -125,29 +125,29 @@ func TestListenerThatFailsForATime(t *testing.T) {
 // connection closes before: all clients would connect again.
 func TestStopAcceptsWhatIsInTheQueue(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		s, ln, served := liveServing(t, rawhttp.WithResolver(livePath))
+		s, ln, served := serveListener(t, rawhttp.WithResolver(answerPath))
 		old := ln.dial(t)
 		start := time.Now()
 		stopped := make(chan error, 1)
 		go func() { stopped <- s.Shutdown(t.Context()) }()
 		synctest.Wait()
-		old.say(liveGet("/persists"))
-		if diff := cmp.Diff(liveOK("/persists"), old.heard()); diff != "" {
+		old.say(getRequest("/persists"))
+		if diff := cmp.Diff(okAnswer("/persists"), old.heard()); diff != "" {
 			t.Errorf("answer while the listener is open (-want +got):\n%s", diff)
 		}
 		for range 30 { // one each 40 ms, for more than a second
 			time.Sleep(40 * time.Millisecond)
-			client, server := livePair()
+			client, server := duplexPipe()
 			select {
 			case ln.conns <- server:
 			case <-ln.closed:
 				client.Close()
 				continue
 			}
-			c := &liveClient{Conn: client, ended: make(chan struct{})}
+			c := &memoryClient{Conn: client, ended: make(chan struct{})}
 			go c.readAll()
-			c.say(liveGet("/fresh"))
-			if got := c.heard(); got != liveOK("/fresh") && got != liveLast("/fresh") {
+			c.say(getRequest("/fresh"))
+			if got := c.heard(); got != okAnswer("/fresh") && got != lastAnswer("/fresh") {
 				t.Errorf("answer on a connection that came %v after the stop: %q", time.Since(start), got)
 			}
 			client.Close()
@@ -169,7 +169,7 @@ func TestTimeOfTheQueueAtAStop(t *testing.T) {
 		time.Hour: 50 * time.Millisecond, 40 * time.Millisecond: time.Second, 51 * time.Millisecond: 50 * time.Millisecond,
 	} {
 		bubble(t, func(t *testing.T) {
-			s, ln, served := liveServing(t, rawhttp.WithResolver(livePath))
+			s, ln, served := serveListener(t, rawhttp.WithResolver(answerPath))
 			synctest.Wait()
 			start := time.Now()
 			go s.Shutdown(t.Context())
@@ -177,7 +177,7 @@ func TestTimeOfTheQueueAtAStop(t *testing.T) {
 				for {
 					select {
 					case <-time.After(every):
-						client, server := livePair()
+						client, server := duplexPipe()
 						select {
 						case ln.conns <- server:
 						case <-ln.closed:
@@ -202,7 +202,7 @@ func TestTimeOfTheQueueAtAStop(t *testing.T) {
 func TestStopping(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		said := make(chan time.Duration, 1)
-		s, ln, served := liveServing(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(ctx context.Context, _ *rawhttp.Request) (*rawhttp.Response, error) {
+		s, ln, served := serveListener(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(ctx context.Context, _ *rawhttp.Request) (*rawhttp.Response, error) {
 			ctx, cancel := context.WithCancel(context.WithValue(ctx, contextKey{}, "v"))
 			defer cancel()
 			start := time.Now()
@@ -215,7 +215,7 @@ func TestStopping(t *testing.T) {
 			}), nil
 		})))
 		c := ln.dial(t)
-		c.say(liveGet("/"))
+		c.say(getRequest("/"))
 		time.Sleep(time.Hour)
 		go s.Shutdown(t.Context())
 		if got := <-said; got != time.Hour {
@@ -235,33 +235,33 @@ func TestStopping(t *testing.T) {
 // A request that was on its way when its connection was to go is answered, and says that
 // the connection closes.
 func TestRequestOnItsWay(t *testing.T) {
-	evict := func(t *testing.T, _ *rawhttp.Server, ln *liveListener) { ln.dial(t) }
-	shutdown := func(_ *testing.T, s *rawhttp.Server, _ *liveListener) { go s.Shutdown(context.Background()) }
+	evict := func(t *testing.T, _ *rawhttp.Server, ln *memoryListener) { ln.dial(t) }
+	shutdown := func(_ *testing.T, s *rawhttp.Server, _ *memoryListener) { go s.Shutdown(context.Background()) }
 	tests := []struct {
 		name string
 		idle time.Duration
-		end  func(*testing.T, *rawhttp.Server, *liveListener)
+		end  func(*testing.T, *rawhttp.Server, *memoryListener)
 		wait time.Duration // until the request comes
 		want string
 	}{
-		{"evicted", 10 * time.Second, evict, 19 * time.Millisecond, liveLast("/a")},
+		{"evicted", 10 * time.Second, evict, 19 * time.Millisecond, lastAnswer("/a")},
 		{"evicted, and the request comes too late", 10 * time.Second, evict, 21 * time.Millisecond, ""},
-		{"a stop", 10 * time.Second, shutdown, 19 * time.Millisecond, liveOK("/a")},
+		{"a stop", 10 * time.Second, shutdown, 19 * time.Millisecond, okAnswer("/a")},
 		{"a stop, and the request comes too late", 10 * time.Second, shutdown, 21 * time.Millisecond, ""},
-		{"a stop, used a moment ago", 100 * time.Millisecond, shutdown, 919 * time.Millisecond, liveLast("/a")},
+		{"a stop, used a moment ago", 100 * time.Millisecond, shutdown, 919 * time.Millisecond, lastAnswer("/a")},
 		{"a stop, used a moment ago, and too late", 100 * time.Millisecond, shutdown, 921 * time.Millisecond, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				s, ln, served := liveServing(t, rawhttp.WithMaxConns(1), rawhttp.WithResolver(livePath))
+				s, ln, served := serveListener(t, rawhttp.WithMaxConns(1), rawhttp.WithResolver(answerPath))
 				c := ln.dial(t)
-				c.say(liveGet("/first"))
+				c.say(getRequest("/first"))
 				c.heard()
 				time.Sleep(tt.idle)
 				tt.end(t, s, ln)
 				time.Sleep(tt.wait)
-				c.say(liveGet("/a"))
+				c.say(getRequest("/a"))
 				if diff := cmp.Diff(tt.want, c.heard()); diff != "" {
 					t.Errorf("answer (-want +got):\n%s", diff)
 				}

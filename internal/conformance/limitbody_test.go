@@ -87,7 +87,7 @@ func TestLimitBody(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			answer := liveTalk(t, tt.in+next, rawhttp.WithResolver(tt.r), rawhttp.WithMaxBodyBytes(100))
+			answer := talkInMemory(t, tt.in+next, rawhttp.WithResolver(tt.r), rawhttp.WithMaxBodyBytes(100))
 			var got []string
 			for _, a := range strings.Split(answer, "HTTP/1.1 ")[1:] {
 				_, content, _ := strings.Cut(a, "\r\n\r\n")
@@ -114,7 +114,7 @@ func TestLimitBodyErrorPage(t *testing.T) {
 			io.Copy(io.Discard, req.Body)
 			return rawhttp.Text(200, "fine"), nil
 		})} {
-			got := liveTalk(t, in, rawhttp.WithResolver(rawhttp.LimitBody(10, r)), json)
+			got := talkInMemory(t, in, rawhttp.WithResolver(rawhttp.LimitBody(10, r)), json)
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("answer to %q (-want +got):\n%s", in, diff)
 			}

@@ -163,7 +163,7 @@ func TestPreconditionAsksForThePage(t *testing.T) {
 	put := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Representation{ETag: `"a"`}.Precondition(req), nil
 	})
-	got := liveTalk(t, "PUT / HTTP/1.1\r\nHost: a\r\nIf-Match: \"b\"\r\n\r\n", rawhttp.WithResolver(put),
+	got := talkInMemory(t, "PUT / HTTP/1.1\r\nHost: a\r\nIf-Match: \"b\"\r\n\r\n", rawhttp.WithResolver(put),
 		rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, status int, _ error) *rawhttp.Response {
 			return rawhttp.Bytes(status, "application/json", []byte("{}"))
 		}))

@@ -19,10 +19,10 @@ import (
 )
 
 var (
-	liveFS     = fstest.MapFS{"a.txt": {Data: []byte("hello")}}
-	liveSource = rawhttp.WithResolver(livePath)
+	oneFile    = fstest.MapFS{"a.txt": {Data: []byte("hello")}}
+	pathSource = rawhttp.WithResolver(answerPath)
 
-	liveMistakes = []struct {
+	optionMistakes = []struct {
 		name string // of the option, which its error has
 		opt  rawhttp.Option
 	}{
@@ -48,7 +48,7 @@ var (
 		{"WithTrustedProxies", rawhttp.WithTrustedProxies(netip.MustParsePrefix("10.0.0.0/8"), netip.Prefix{})},
 		{"WithTrustedProxies", rawhttp.WithTrustedProxies(netip.MustParsePrefix("::ffff:10.0.0.0/104"))}, // which would match none
 	}
-	liveFileMistakes = []struct {
+	fileOptionMistakes = []struct {
 		name string
 		opt  rawhttp.FileOption
 	}{
@@ -66,8 +66,8 @@ var (
 	}
 )
 
-// liveWantMistakes checks that New fails and that its error names each of names.
-func liveWantMistakes(t *testing.T, opts []rawhttp.Option, names ...string) {
+// wantMistakes checks that New fails and that its error names each of names.
+func wantMistakes(t *testing.T, opts []rawhttp.Option, names ...string) {
 	t.Helper()
 	s, err := rawhttp.New(opts...)
 	if err == nil || s != nil {
@@ -85,12 +85,12 @@ func liveWantMistakes(t *testing.T, opts []rawhttp.Option, names ...string) {
 }
 
 func TestNewRefusesMistakes(t *testing.T) {
-	for _, m := range liveMistakes {
-		liveWantMistakes(t, []rawhttp.Option{liveSource, m.opt}, m.name)
+	for _, m := range optionMistakes {
+		wantMistakes(t, []rawhttp.Option{pathSource, m.opt}, m.name)
 	}
-	for _, m := range liveFileMistakes {
-		liveWantMistakes(t, []rawhttp.Option{rawhttp.WithFS(liveFS), m.opt}, m.name)
-		if f, err := rawhttp.FS(liveFS, m.opt); err == nil || f != nil || !strings.Contains(err.Error(), m.name) {
+	for _, m := range fileOptionMistakes {
+		wantMistakes(t, []rawhttp.Option{rawhttp.WithFS(oneFile), m.opt}, m.name)
+		if f, err := rawhttp.FS(oneFile, m.opt); err == nil || f != nil || !strings.Contains(err.Error(), m.name) {
 			t.Errorf("FS with a mistake in %s = %v, %v; want an error that names it", m.name, f, err)
 		}
 		if f, err := rawhttp.Dir(t.TempDir(), m.opt); err == nil || f != nil || !strings.Contains(err.Error(), m.name) {
@@ -103,10 +103,10 @@ func TestNewRefusesMistakes(t *testing.T) {
 func TestNewReportsEveryMistake(t *testing.T) {
 	var opts []rawhttp.Option
 	var names []string
-	for _, m := range liveMistakes {
+	for _, m := range optionMistakes {
 		opts, names = append(opts, m.opt), append(names, m.name)
 	}
-	for _, m := range liveFileMistakes {
+	for _, m := range fileOptionMistakes {
 		opts, names = append(opts, m.opt), append(names, m.name)
 	}
 	missing := filepath.Join(t.TempDir(), "missing")
@@ -119,14 +119,14 @@ func TestNewReportsEveryMistake(t *testing.T) {
 		{"a root", []rawhttp.Option{rawhttp.WithRoot(t.TempDir())}, nil},
 		{"a root that is missing", []rawhttp.Option{rawhttp.WithRoot(missing)}, []string{missing}},
 		{"a root without a name", []rawhttp.Option{rawhttp.WithRoot("")}, []string{"WithRoot"}},
-		{"a file system", []rawhttp.Option{rawhttp.WithFS(liveFS)}, nil},
-		{"a resolver", []rawhttp.Option{rawhttp.WithResolver(livePath)}, []string{"WithRoot"}},
-		{"two sources", []rawhttp.Option{rawhttp.WithFS(liveFS), rawhttp.WithResolver(livePath)}, []string{"WithRoot"}},
+		{"a file system", []rawhttp.Option{rawhttp.WithFS(oneFile)}, nil},
+		{"a resolver", []rawhttp.Option{rawhttp.WithResolver(answerPath)}, []string{"WithRoot"}},
+		{"two sources", []rawhttp.Option{rawhttp.WithFS(oneFile), rawhttp.WithResolver(answerPath)}, []string{"WithRoot"}},
 	}
 	for _, source := range sources {
 		t.Run(source.name, func(t *testing.T) {
-			liveWantMistakes(t, append(source.opts, opts...), append(source.want, names...)...)
-			liveWantMistakes(t, append(opts[:len(opts):len(opts)], source.opts...), append(source.want, names...)...)
+			wantMistakes(t, append(source.opts, opts...), append(source.want, names...)...)
+			wantMistakes(t, append(opts[:len(opts):len(opts)], source.opts...), append(source.want, names...)...)
 		})
 	}
 }
@@ -146,30 +146,30 @@ func TestNewNeedsOneSource(t *testing.T) {
 		{"none", nil, "WithRoot"},
 		{"none, but others", []rawhttp.Option{rawhttp.WithDate(false)}, "WithRoot"},
 		{"a root", []rawhttp.Option{rawhttp.WithRoot(root)}, ""},
-		{"a file system", []rawhttp.Option{rawhttp.WithFS(liveFS)}, ""},
-		{"a resolver", []rawhttp.Option{rawhttp.WithResolver(livePath)}, ""},
-		{"root and file system", []rawhttp.Option{rawhttp.WithRoot(root), rawhttp.WithFS(liveFS)}, "WithRoot"},
-		{"root and resolver", []rawhttp.Option{rawhttp.WithRoot(root), rawhttp.WithResolver(livePath)}, "WithRoot"},
-		{"file system and resolver", []rawhttp.Option{rawhttp.WithFS(liveFS), rawhttp.WithResolver(livePath)}, "WithRoot"},
-		{"two resolvers", []rawhttp.Option{rawhttp.WithResolver(livePath), rawhttp.WithResolver(livePath)}, "WithRoot"},
+		{"a file system", []rawhttp.Option{rawhttp.WithFS(oneFile)}, ""},
+		{"a resolver", []rawhttp.Option{rawhttp.WithResolver(answerPath)}, ""},
+		{"root and file system", []rawhttp.Option{rawhttp.WithRoot(root), rawhttp.WithFS(oneFile)}, "WithRoot"},
+		{"root and resolver", []rawhttp.Option{rawhttp.WithRoot(root), rawhttp.WithResolver(answerPath)}, "WithRoot"},
+		{"file system and resolver", []rawhttp.Option{rawhttp.WithFS(oneFile), rawhttp.WithResolver(answerPath)}, "WithRoot"},
+		{"two resolvers", []rawhttp.Option{rawhttp.WithResolver(answerPath), rawhttp.WithResolver(answerPath)}, "WithRoot"},
 		{"two roots", []rawhttp.Option{rawhttp.WithRoot(root), rawhttp.WithRoot(root)}, "WithRoot"},
-		{"all three", []rawhttp.Option{rawhttp.WithRoot(root), rawhttp.WithFS(liveFS), rawhttp.WithResolver(livePath)}, "WithRoot"},
+		{"all three", []rawhttp.Option{rawhttp.WithRoot(root), rawhttp.WithFS(oneFile), rawhttp.WithResolver(answerPath)}, "WithRoot"},
 		{"nil resolver", []rawhttp.Option{rawhttp.WithResolver(nil)}, "WithRoot"},
 		{"nil file system", []rawhttp.Option{rawhttp.WithFS(nil)}, "WithRoot"},
 		{"nil resolver and a root", []rawhttp.Option{rawhttp.WithResolver(nil), rawhttp.WithFS(nil), rawhttp.WithRoot(root)}, ""},
 		{"a root that is missing", []rawhttp.Option{rawhttp.WithRoot(missing)}, missing},
 		{"a root that is a file", []rawhttp.Option{rawhttp.WithRoot(file)}, file},
 		{"file option with a root", []rawhttp.Option{rawhttp.WithIndex("a"), rawhttp.WithRoot(root)}, ""},
-		{"file option with a file system", []rawhttp.Option{rawhttp.WithFS(liveFS), rawhttp.WithIndex("a")}, ""},
-		{"file option with a resolver", []rawhttp.Option{rawhttp.WithResolver(livePath), rawhttp.WithIndex("a")}, "WithRoot"},
+		{"file option with a file system", []rawhttp.Option{rawhttp.WithFS(oneFile), rawhttp.WithIndex("a")}, ""},
+		{"file option with a resolver", []rawhttp.Option{rawhttp.WithResolver(answerPath), rawhttp.WithIndex("a")}, "WithRoot"},
 		{"file option with nothing", []rawhttp.Option{rawhttp.WithIndex("a")}, "WithRoot"},
 		{"nil options", []rawhttp.Option{nil, rawhttp.WithRoot(root), nil, rawhttp.FileOption(nil)}, ""},
-		{"nil file option with a resolver", []rawhttp.Option{rawhttp.WithResolver(livePath), rawhttp.FileOption(nil)}, ""},
+		{"nil file option with a resolver", []rawhttp.Option{rawhttp.WithResolver(answerPath), rawhttp.FileOption(nil)}, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.want != "" {
-				liveWantMistakes(t, tt.opts, tt.want)
+				wantMistakes(t, tt.opts, tt.want)
 				return
 			}
 			s, err := rawhttp.New(tt.opts...)
@@ -194,7 +194,7 @@ func TestNewThatFailsLeaksNothing(t *testing.T) {
 	for range 50 {
 		rawhttp.New(rawhttp.WithRoot(root), rawhttp.WithMaxConns(-1))
 		rawhttp.New(rawhttp.WithRoot(root), rawhttp.WithMaxListing(-1))
-		rawhttp.New(rawhttp.WithRoot(root), rawhttp.WithResolver(livePath))
+		rawhttp.New(rawhttp.WithRoot(root), rawhttp.WithResolver(answerPath))
 	}
 	if after := testkit.Descriptors(); after > before {
 		t.Errorf("%d descriptors are open after New has failed 150 times, %d before", after, before)
@@ -205,10 +205,10 @@ func TestNewThatFailsLeaksNothing(t *testing.T) {
 func TestSlogIsALogger(t *testing.T) {
 	var buf bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&buf, nil))
-	resolver := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return nil, errors.New(liveSecret) })
-	liveTalk(t, liveGet("/"), rawhttp.WithResolver(resolver), rawhttp.WithLogger(logger))
+	resolver := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return nil, errors.New(secretPath) })
+	talkInMemory(t, getRequest("/"), rawhttp.WithResolver(resolver), rawhttp.WithLogger(logger))
 	line := buf.String()
-	for _, want := range []string{"level=ERROR", "status=500", "conn=1", "request=1", liveSecret} {
+	for _, want := range []string{"level=ERROR", "status=500", "conn=1", "request=1", secretPath} {
 		if !strings.Contains(line, want) {
 			t.Errorf("slog writes %q, want %s in it", line, want)
 		}

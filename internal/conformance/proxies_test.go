@@ -74,13 +74,13 @@ func TestClientBehindProxies(t *testing.T) {
 					got = req.Conn().Client
 					return rawhttp.Text(200, ""), nil
 				})))
-			client, server := livePair()
+			client, server := duplexPipe()
 			served := make(chan error, 1)
-			var remote net.Addr = liveAddr(tt.remote)
+			var remote net.Addr = memoryAddr(tt.remote)
 			if ap, err := netip.ParseAddrPort(tt.remote); err == nil {
 				remote = net.TCPAddrFromAddrPort(ap)
 			}
-			go func() { served <- s.ServeConn(context.Background(), liveFrom{server, remote}) }()
+			go func() { served <- s.ServeConn(context.Background(), connFrom{server, remote}) }()
 			head := "GET / HTTP/1.1\r\nHost: a\r\n"
 			for i, line := range tt.lines {
 				head += []string{"X-Forwarded-For", "x-forwarded-for", "X-FORWARDED-FOR"}[i%3] + ": " + line + "\r\n"
@@ -103,7 +103,7 @@ func TestClientWithoutTrustedProxies(t *testing.T) {
 		got = append(got, req.Conn().Client.String())
 		return rawhttp.Text(200, ""), nil
 	})))
-	talk(t, addr, liveGet("/", "X-Forwarded-For: 192.0.2.1"))
+	talk(t, addr, getRequest("/", "X-Forwarded-For: 192.0.2.1"))
 	if diff := cmp.Diff([]string{"127.0.0.1"}, got); diff != "" {
 		t.Errorf("Client (-want +got):\n%s", diff)
 	}
@@ -118,7 +118,7 @@ func TestClientOfEachRequest(t *testing.T) {
 			got = append(got, req.Conn().Client.String())
 			return rawhttp.Text(200, ""), nil
 		})))
-	talk(t, addr, liveGet("/", "X-Forwarded-For: 192.0.2.1")+liveGet("/")+liveGet("/", "X-Forwarded-For: 192.0.2.2"))
+	talk(t, addr, getRequest("/", "X-Forwarded-For: 192.0.2.1")+getRequest("/")+getRequest("/", "X-Forwarded-For: 192.0.2.2"))
 	if diff := cmp.Diff([]string{"192.0.2.1", "127.0.0.1", "192.0.2.2"}, got); diff != "" {
 		t.Errorf("Client (-want +got):\n%s", diff)
 	}

@@ -23,9 +23,9 @@ import (
 // connection resets the time.
 func TestAcceptErrors(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		var log liveLog
+		var log plainLog
 		s := newServer(t, rawhttp.WithResolver(say("hi")), rawhttp.WithLogger(&log), rawhttp.WithDate(false))
-		ln := &liveTimedListener{liveListener: newLiveListener()}
+		ln := &timedListener{memoryListener: newMemoryListener()}
 		served := make(chan error, 1)
 		go func() { served <- s.Serve(t.Context(), ln) }()
 		oldest := ln.dial(t)
@@ -35,7 +35,7 @@ func TestAcceptErrors(t *testing.T) {
 		ln.taken()
 
 		for range 10 {
-			ln.errs <- errLiveTooMany
+			ln.errs <- errTooManyFiles
 		}
 		ln.dial(t)
 		want := []time.Duration{5, 10, 20, 40, 80, 160, 320, 640, 1000, 1000}
@@ -49,11 +49,11 @@ func TestAcceptErrors(t *testing.T) {
 		if oldest.isOpen() || newer.isOpen() {
 			t.Errorf("connections that are idle are open after ten errors: oldest %v, newer %v", oldest.isOpen(), newer.isOpen())
 		}
-		if !log.has("warn", "accept", errLiveTooMany.Error()) {
+		if !log.has("warn", "accept", errTooManyFiles.Error()) {
 			t.Errorf("log has %q, want the error at level warn", &log)
 		}
 
-		ln.errs <- errLiveTooMany
+		ln.errs <- errTooManyFiles
 		ln.dial(t)
 		if diff := cmp.Diff([]time.Duration{5 * time.Millisecond, 0}, ln.taken()); diff != "" {
 			t.Errorf("pauses after a connection (-want +got):\n%s", diff)
@@ -74,27 +74,27 @@ func TestAcceptErrorShedsTheOldestIdle(t *testing.T) {
 			}
 			return rawhttp.Text(200, req.Path()), nil
 		})))
-		ln := newLiveListener()
+		ln := newMemoryListener()
 		served := make(chan error, 1)
 		go func() { served <- s.Serve(t.Context(), ln) }()
 		busy := ln.dial(t)
-		busy.say(liveGet("/wait"))
+		busy.say(getRequest("/wait"))
 		time.Sleep(time.Second)
 		a := ln.dial(t)
 		time.Sleep(time.Second)
 		b := ln.dial(t)
 		time.Sleep(time.Second)
-		a.say(liveGet("/")) // now b has been idle the longest
+		a.say(getRequest("/")) // now b has been idle the longest
 		open := func() [3]bool { return [3]bool{busy.isOpen(), a.isOpen(), b.isOpen()} }
 		for i, want := range [][3]bool{{true, true, false}, {true, false, false}, {true, false, false}} {
-			ln.errs <- errLiveTooMany
+			ln.errs <- errTooManyFiles
 			time.Sleep(time.Second)
 			if diff := cmp.Diff(want, open()); diff != "" {
 				t.Errorf("busy, a, b are open after error %d (-want +got):\n%s", i+1, diff)
 			}
 		}
 		close(release)
-		if diff := cmp.Diff(liveOK("/wait"), busy.heard()); diff != "" {
+		if diff := cmp.Diff(okAnswer("/wait"), busy.heard()); diff != "" {
 			t.Errorf("answer to the request in progress (-want +got):\n%s", diff)
 		}
 		s.Close()
@@ -106,9 +106,9 @@ func TestAcceptErrorShedsTheOldestIdle(t *testing.T) {
 func TestStopInAPause(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(t, rawhttp.WithResolver(say("hi")))
-		ln := newLiveListener()
+		ln := newMemoryListener()
 		for range 20 {
-			ln.errs <- errLiveTooMany
+			ln.errs <- errTooManyFiles
 		}
 		served := make(chan error, 1)
 		go func() { served <- s.Serve(t.Context(), ln) }()
@@ -124,17 +124,17 @@ func TestStopInAPause(t *testing.T) {
 	})
 }
 
-var errLiveTooMany = &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+var errTooManyFiles = &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
 
-// A liveTimedListener keeps the times between calls of Accept.
-type liveTimedListener struct {
-	*liveListener
+// A timedListener keeps the times between calls of Accept.
+type timedListener struct {
+	*memoryListener
 	mu   sync.Mutex
 	last time.Time
 	gaps []time.Duration
 }
 
-func (l *liveTimedListener) Accept() (net.Conn, error) {
+func (l *timedListener) Accept() (net.Conn, error) {
 	l.mu.Lock()
 	if now := time.Now(); l.last.IsZero() {
 		l.last = now
@@ -142,7 +142,7 @@ func (l *liveTimedListener) Accept() (net.Conn, error) {
 		l.gaps = append(l.gaps, now.Sub(l.last))
 	}
 	l.mu.Unlock()
-	c, err := l.liveListener.Accept()
+	c, err := l.memoryListener.Accept()
 	l.mu.Lock()
 	l.last = time.Now() // the call has ended: what follows is the pause
 	l.mu.Unlock()
@@ -150,7 +150,7 @@ func (l *liveTimedListener) Accept() (net.Conn, error) {
 }
 
 // taken returns the times from the end of a call to the beginning of the next.
-func (l *liveTimedListener) taken() []time.Duration {
+func (l *timedListener) taken() []time.Duration {
 	synctest.Wait()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -168,21 +168,21 @@ const evicted = 20 * time.Millisecond
 func TestWithMaxConns(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := map[string]chan struct{}{"/wait": make(chan struct{}), "/c": make(chan struct{})}
-		var log liveLog
+		var log plainLog
 		s := newServer(t, rawhttp.WithMaxConns(2), rawhttp.WithDate(false), rawhttp.WithLogger(&log), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 			if ch := release[req.Path()]; ch != nil {
 				<-ch
 			}
 			return rawhttp.Text(200, req.Path()), nil
 		})))
-		ln := newLiveListener()
+		ln := newMemoryListener()
 		served := make(chan error, 1)
 		go func() { served <- s.Serve(t.Context(), ln) }()
-		dial := func() *liveClient {
+		dial := func() *memoryClient {
 			time.Sleep(time.Second)
 			return ln.dial(t)
 		}
-		check := func(what string, want bool, c *liveClient) {
+		check := func(what string, want bool, c *memoryClient) {
 			t.Helper()
 			if got := c.isOpen(); got != want {
 				t.Errorf("%s is open: %v, want %v", what, got, want)
@@ -198,7 +198,7 @@ func TestWithMaxConns(t *testing.T) {
 		}
 		a, b := dial(), dial()
 		time.Sleep(time.Second)
-		a.say(liveGet("/"))
+		a.say(getRequest("/"))
 		stats(2, 2, 2, 0)
 
 		c := dial() // in the place of b
@@ -208,12 +208,12 @@ func TestWithMaxConns(t *testing.T) {
 		check("c", true, c)
 		stats(2, 2, 3, 0)
 
-		a.say(liveGet("/wait"))
-		c.say(liveGet("/c"))
+		a.say(getRequest("/wait"))
+		c.say(getRequest("/c"))
 		stats(2, 0, 3, 0)
 		d := dial()
 		d.say("GET / HTTP/1.1\r\n") // nobody reads it
-		want := liveError("503 Service Unavailable", "Retry-After: 1", liveClose)
+		want := ownError("503 Service Unavailable", "Retry-After: 1", closeField)
 		if diff := cmp.Diff(want, d.heard()); diff != "" {
 			t.Errorf("answer to the third while two are busy (-want +got):\n%s", diff)
 		}
@@ -228,8 +228,8 @@ func TestWithMaxConns(t *testing.T) {
 		synctest.Wait()
 		e := ln.dial(t)
 		check("e", true, e)
-		e.say(liveGet("/e"))
-		if diff := cmp.Diff(liveOK("/e"), e.heard()); diff != "" {
+		e.say(getRequest("/e"))
+		if diff := cmp.Diff(okAnswer("/e"), e.heard()); diff != "" {
 			t.Errorf("answer while a connection that was refused lingers (-want +got):\n%s", diff)
 		}
 		close(release["/wait"])
@@ -247,12 +247,12 @@ func TestWithMaxConns(t *testing.T) {
 // connection that was busy meanwhile is not among them.
 func TestEvictionOfSeveral(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		s, ln, served := liveServing(t, rawhttp.WithMaxConns(4), rawhttp.WithResolver(livePath))
-		dial := func() *liveClient {
+		s, ln, served := serveListener(t, rawhttp.WithMaxConns(4), rawhttp.WithResolver(answerPath))
+		dial := func() *memoryClient {
 			time.Sleep(time.Second)
 			return ln.dial(t)
 		}
-		clients := []*liveClient{dial(), dial(), dial(), dial()}
+		clients := []*memoryClient{dial(), dial(), dial(), dial()}
 		check := func(want ...bool) {
 			t.Helper()
 			time.Sleep(evicted)
@@ -267,7 +267,7 @@ func TestEvictionOfSeveral(t *testing.T) {
 		clients = append(clients, dial())
 		check(false, true, true, true, true)
 		time.Sleep(time.Second)
-		clients[1].say(liveGet("/"))
+		clients[1].say(getRequest("/"))
 		clients = append(clients, dial())
 		check(false, true, false, true, true, true)
 		clients[3].Close()
@@ -296,11 +296,11 @@ func TestManyRefusedConnections(t *testing.T) {
 			<-release
 			return rawhttp.Text(200, "hi"), nil
 		})))
-		ln := newLiveListener()
+		ln := newMemoryListener()
 		served := make(chan error, 1)
 		go func() { served <- s.Serve(t.Context(), ln) }()
 		busy := ln.dial(t)
-		busy.say(liveGet("/"))
+		busy.say(getRequest("/"))
 		told := 0
 		for range 200 {
 			if c := ln.dial(t); strings.HasPrefix(c.heard(), "HTTP/1.1 503 ") {
@@ -319,7 +319,7 @@ func TestManyRefusedConnections(t *testing.T) {
 			t.Errorf("Stats().Refused = %d, want 201", got)
 		}
 		close(release)
-		if diff := cmp.Diff(liveOK("hi"), busy.heard()); diff != "" {
+		if diff := cmp.Diff(okAnswer("hi"), busy.heard()); diff != "" {
 			t.Errorf("answer to the one that is served (-want +got):\n%s", diff)
 		}
 		s.Shutdown(t.Context())
@@ -343,7 +343,7 @@ func TestManyRefusedConnections(t *testing.T) {
 func TestWithoutMaxConns(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(t, rawhttp.WithMaxConns(0), rawhttp.WithResolver(say("hi")))
-		ln := newLiveListener()
+		ln := newMemoryListener()
 		served := make(chan error, 1)
 		go func() { served <- s.Serve(t.Context(), ln) }()
 		for range 100 {
@@ -361,10 +361,10 @@ func TestWithoutMaxConns(t *testing.T) {
 // the next fails: that is one lack, with one line in the log when it begins, and one when
 // Accept has not failed for a second.
 func TestShortageWithConnectionsBetween(t *testing.T) {
-	begins := "warn rawhttp: accept failed, retrying err" + errLiveTooMany.Error()
+	begins := "warn rawhttp: accept failed, retrying err" + errTooManyFiles.Error()
 	bubble(t, func(t *testing.T) {
-		var log liveLog
-		s, ln, served := liveServing(t, rawhttp.WithResolver(livePath), rawhttp.WithLogger(&log))
+		var log plainLog
+		s, ln, served := serveListener(t, rawhttp.WithResolver(answerPath), rawhttp.WithLogger(&log))
 		want := func(when string, lines ...string) {
 			t.Helper()
 			synctest.Wait()
@@ -373,7 +373,7 @@ func TestShortageWithConnectionsBetween(t *testing.T) {
 			}
 		}
 		for range 20 {
-			ln.errs <- errLiveTooMany
+			ln.errs <- errTooManyFiles
 			time.Sleep(firstPause)
 			ln.dial(t)
 			time.Sleep(recovered - time.Millisecond)
@@ -382,9 +382,9 @@ func TestShortageWithConnectionsBetween(t *testing.T) {
 		ln.dial(t)
 		time.Sleep(time.Hour) // nobody comes
 		want("when it is over", begins, "warn rawhttp: accept works again failed20")
-		ln.errs <- errLiveTooMany
+		ln.errs <- errTooManyFiles
 		time.Sleep(time.Hour)
-		ln.errs <- errLiveTooMany
+		ln.errs <- errTooManyFiles
 		want("with one failure an hour", begins, "warn rawhttp: accept works again failed20", begins, "warn rawhttp: accept works again failed1", begins)
 		s.Close()
 		<-served
@@ -394,10 +394,10 @@ func TestShortageWithConnectionsBetween(t *testing.T) {
 // An error that passes does not end the emptying of the queue at a stop: who comes after it
 // is served. The listener closes when nothing has come for a moment, also no error.
 func TestStopWhileAcceptFails(t *testing.T) {
-	for _, err := range append([]error{jail.ClientErrors[0], temporaryError{}, errLiveTooMany, os.ErrDeadlineExceeded}, jail.Shortages...) {
+	for _, err := range append([]error{jail.ClientErrors[0], temporaryError{}, errTooManyFiles, os.ErrDeadlineExceeded}, jail.Shortages...) {
 		t.Run(err.Error(), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				s, ln, served := liveServing(t, rawhttp.WithResolver(livePath))
+				s, ln, served := serveListener(t, rawhttp.WithResolver(answerPath))
 				synctest.Wait()
 				stopped := make(chan error, 1)
 				go func() { stopped <- s.Shutdown(t.Context()) }()
@@ -405,8 +405,8 @@ func TestStopWhileAcceptFails(t *testing.T) {
 				ln.errs <- err
 				time.Sleep(queueQuiet - time.Millisecond)
 				c := ln.dial(t)
-				c.say(liveGet("/a"))
-				if diff := cmp.Diff(liveOK("/a"), c.heard()); diff != "" {
+				c.say(getRequest("/a"))
+				if diff := cmp.Diff(okAnswer("/a"), c.heard()); diff != "" {
 					t.Errorf("answer to a client that came after the error (-want +got):\n%s", diff)
 				}
 				c.Close()
@@ -428,8 +428,8 @@ func TestStopWhileAcceptFails(t *testing.T) {
 // than its queue may take, and is not asked without a pause.
 func TestStopWhileAcceptAlwaysFails(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		s := newServer(t, rawhttp.WithResolver(livePath))
-		ln := &failingListener{liveListener: newLiveListener()}
+		s := newServer(t, rawhttp.WithResolver(answerPath))
+		ln := &failingListener{memoryListener: newMemoryListener()}
 		served := make(chan error, 1)
 		go func() { served <- s.Serve(t.Context(), ln) }()
 		time.Sleep(time.Minute)
@@ -449,7 +449,7 @@ func TestStopWhileAcceptAlwaysFails(t *testing.T) {
 
 // A failingListener always fails in the same way.
 type failingListener struct {
-	*liveListener
+	*memoryListener
 	asked atomic.Int64
 }
 

@@ -47,9 +47,9 @@ func TestListenAndServe(t *testing.T) {
 			case <-time.After(time.Millisecond):
 			}
 		}
-		io.WriteString(c, liveGet("/", "Connection: close"))
+		io.WriteString(c, getRequest("/", "Connection: close"))
 		got, _ := io.ReadAll(c)
-		if diff := cmp.Diff(liveLast("hi"), string(got)); diff != "" {
+		if diff := cmp.Diff(lastAnswer("hi"), string(got)); diff != "" {
 			t.Errorf("answer (-want +got):\n%s", diff)
 		}
 		if got, want := (<-asked).String(), c.LocalAddr().String(); got != want {
@@ -112,8 +112,8 @@ func TestConnInfo(t *testing.T) {
 		return rawhttp.Text(200, "hi"), nil
 	})
 	_, addr := listen(t, rawhttp.WithResolver(resolver), rawhttp.WithDate(false))
-	talk(t, addr, liveGet("/")+liveGet("/"))
-	talk(t, addr, liveGet("/"))
+	talk(t, addr, getRequest("/")+getRequest("/"))
+	talk(t, addr, getRequest("/"))
 	want := []info{{1, 1, "127.0.0.1", false, false}, {1, 2, "127.0.0.1", false, false}, {2, 1, "127.0.0.1", false, false}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("ConnInfo of three requests on two connections (-want +got):\n%s", diff)
@@ -144,14 +144,14 @@ func TestTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	io.WriteString(c, liveGet("/")+liveGet("/", "Connection: close"))
+	io.WriteString(c, getRequest("/")+getRequest("/", "Connection: close"))
 	got, err := io.ReadAll(c) // an end without close_notify is io.ErrUnexpectedEOF
 	c.Close()
 	large := strings.Repeat("x", 300_000)
-	if string(got) != liveOK(large)+liveLast(large) || err != nil {
-		t.Errorf("%d bytes of answers, %v; want %d and the end", len(got), err, len(liveOK(large)+liveLast(large)))
+	if string(got) != okAnswer(large)+lastAnswer(large) || err != nil {
+		t.Errorf("%d bytes of answers, %v; want %d and the end", len(got), err, len(okAnswer(large)+lastAnswer(large)))
 	}
-	plain := talk(t, tcp.Addr().String(), liveGet("/"))
+	plain := talk(t, tcp.Addr().String(), getRequest("/"))
 	if strings.Contains(plain, "HTTP/1.1 200") {
 		t.Errorf("answer to a client without TLS: %q", plain)
 	}
@@ -200,10 +200,10 @@ func TestUnixSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	io.WriteString(c, liveGet("/")+"GET\r\n\r\n")
+	io.WriteString(c, getRequest("/")+"GET\r\n\r\n")
 	got, err := io.ReadAll(c)
 	c.Close()
-	want := liveOK("hi") + liveText("400 Bad Request", []string{"X-Content-Type-Options: nosniff", liveClose},
+	want := okAnswer("hi") + textAnswer("400 Bad Request", []string{"X-Content-Type-Options: nosniff", closeField},
 		"400 Bad Request: method is not a token (RFC 9110, section 9.1)\n")
 	if diff := cmp.Diff(want, string(got)); diff != "" || err != nil {
 		t.Errorf("answers (-want +got):\n%s\n%v", diff, err)

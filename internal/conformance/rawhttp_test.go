@@ -47,12 +47,12 @@ func TestServeResult(t *testing.T) {
 			t.Run(fmt.Sprintf("%s with %d idle connections", tt.name, conns), func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					s := newServer(t, rawhttp.WithResolver(say("hi")))
-					ln := newLiveListener()
+					ln := newMemoryListener()
 					ctx, cancel := context.WithCancel(t.Context())
 					defer cancel()
 					served := make(chan error, 1)
 					go func() { served <- s.Serve(ctx, ln) }()
-					var clients []*liveClient
+					var clients []*memoryClient
 					for range conns {
 						clients = append(clients, ln.dial(t))
 					}
@@ -98,7 +98,7 @@ func TestServeAfterClose(t *testing.T) {
 					t.Errorf("%s = %v, want nil", name, err)
 				}
 			}
-			ln := newLiveListener()
+			ln := newMemoryListener()
 			if err := s.Serve(context.Background(), ln); err != rawhttp.ErrServerClosed {
 				t.Errorf("Serve = %v, want exactly ErrServerClosed", err)
 			}
@@ -123,24 +123,24 @@ func TestServeAfterClose(t *testing.T) {
 func TestServeConnResult(t *testing.T) {
 	tests := []struct {
 		name string
-		do   func(c *liveClient, cancel context.CancelFunc)
+		do   func(c *memoryClient, cancel context.CancelFunc)
 		want error
 	}{
-		{"the client closes at once", func(c *liveClient, _ context.CancelFunc) { c.Close() }, nil},
-		{"the client closes after an answer", func(c *liveClient, _ context.CancelFunc) { c.say(liveGet("/")); c.Close() }, nil},
-		{"the client says nothing", func(c *liveClient, _ context.CancelFunc) {}, nil},
-		{"the client is idle", func(c *liveClient, _ context.CancelFunc) { c.say(liveGet("/")) }, nil},
-		{"the connection is not to persist", func(c *liveClient, _ context.CancelFunc) { c.say(liveGet("/", "Connection: close")) }, nil},
-		{"a head is refused", func(c *liveClient, _ context.CancelFunc) { c.say("GET\r\n\r\n") }, nil},
-		{"the context ends", func(c *liveClient, cancel context.CancelFunc) { cancel() }, nil},
-		{"Close", func(c *liveClient, _ context.CancelFunc) { c.srv.Close() }, rawhttp.ErrServerClosed},
-		{"Shutdown", func(c *liveClient, _ context.CancelFunc) { c.srv.Shutdown(context.Background()) }, rawhttp.ErrServerClosed},
+		{"the client closes at once", func(c *memoryClient, _ context.CancelFunc) { c.Close() }, nil},
+		{"the client closes after an answer", func(c *memoryClient, _ context.CancelFunc) { c.say(getRequest("/")); c.Close() }, nil},
+		{"the client says nothing", func(c *memoryClient, _ context.CancelFunc) {}, nil},
+		{"the client is idle", func(c *memoryClient, _ context.CancelFunc) { c.say(getRequest("/")) }, nil},
+		{"the connection is not to persist", func(c *memoryClient, _ context.CancelFunc) { c.say(getRequest("/", "Connection: close")) }, nil},
+		{"a head is refused", func(c *memoryClient, _ context.CancelFunc) { c.say("GET\r\n\r\n") }, nil},
+		{"the context ends", func(c *memoryClient, cancel context.CancelFunc) { cancel() }, nil},
+		{"Close", func(c *memoryClient, _ context.CancelFunc) { c.srv.Close() }, rawhttp.ErrServerClosed},
+		{"Shutdown", func(c *memoryClient, _ context.CancelFunc) { c.srv.Shutdown(context.Background()) }, rawhttp.ErrServerClosed},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				client, server := net.Pipe()
-				c := &liveClient{Conn: client, ended: make(chan struct{}), srv: newServer(t, rawhttp.WithResolver(livePath))}
+				c := &memoryClient{Conn: client, ended: make(chan struct{}), srv: newServer(t, rawhttp.WithResolver(answerPath))}
 				go c.readAll()
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
@@ -160,10 +160,10 @@ func TestServeConnResult(t *testing.T) {
 	t.Run("a response is cut", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			cause := errors.New("cause")
-			c := newLive(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+			c := servePipe(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 				return rawhttp.StreamFunc(200, "", func(_ context.Context, w io.Writer) error { io.WriteString(w, "x"); return cause }), nil
 			})))
-			c.say(liveGet("/"))
+			c.say(getRequest("/"))
 			if got := <-c.served; !errors.Is(got, cause) {
 				t.Errorf("ServeConn = %v, want one that wraps %v", got, cause)
 			}
@@ -178,25 +178,25 @@ func TestSeveralListeners(t *testing.T) {
 		s := newServer(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.ResolverFunc(func(ctx context.Context, _ *rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.Text(200, fmt.Sprint(ctx.Value(key{}))), nil
 		})))
-		var lns []*liveListener
+		var lns []*memoryListener
 		var cancels []context.CancelFunc
 		var results []chan error
 		for i := range 3 {
 			ctx, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, i))
-			ln, served := newLiveListener(), make(chan error, 1)
+			ln, served := newMemoryListener(), make(chan error, 1)
 			go func() { served <- s.Serve(ctx, ln) }()
 			lns, cancels, results = append(lns, ln), append(cancels, cancel), append(results, served)
 		}
-		ask := func(c *liveClient, want string) {
+		ask := func(c *memoryClient, want string) {
 			t.Helper()
-			c.say(liveGet("/"))
+			c.say(getRequest("/"))
 			if diff := cmp.Diff(want, c.heard()); diff != "" {
 				t.Errorf("answer (-want +got):\n%s", diff)
 			}
 		}
-		clients := []*liveClient{lns[0].dial(t), lns[1].dial(t), lns[2].dial(t)}
+		clients := []*memoryClient{lns[0].dial(t), lns[1].dial(t), lns[2].dial(t)}
 		for i, c := range clients {
-			ask(c, liveOK(fmt.Sprint(i)))
+			ask(c, okAnswer(fmt.Sprint(i)))
 		}
 		cancels[1]()
 		if err := <-results[1]; err != nil {
@@ -205,8 +205,8 @@ func TestSeveralListeners(t *testing.T) {
 		if clients[1].isOpen() {
 			t.Error("the connection of the Serve that was stopped is open")
 		}
-		ask(clients[0], liveOK("0"))
-		ask(lns[2].dial(t), liveOK("2"))
+		ask(clients[0], okAnswer("0"))
+		ask(lns[2].dial(t), okAnswer("2"))
 		s.Close()
 		for _, i := range []int{0, 2} {
 			if err := <-results[i]; err != rawhttp.ErrServerClosed {
@@ -246,12 +246,12 @@ func TestServeContextEndsInOrder(t *testing.T) {
 					return rawhttp.Text(200, "done"), nil
 				})
 				s := newServer(t, append(tt.drain, rawhttp.WithResolver(resolver), rawhttp.WithDate(false))...)
-				ln := newLiveListener()
+				ln := newMemoryListener()
 				ctx, cancel := context.WithCancel(t.Context())
 				served := make(chan error, 1)
 				go func() { served <- s.Serve(ctx, ln) }()
 				c := ln.dial(t)
-				c.say(liveGet("/"))
+				c.say(getRequest("/"))
 				start := time.Now()
 				cancel()
 				synctest.Wait()
@@ -265,7 +265,7 @@ func TestServeContextEndsInOrder(t *testing.T) {
 				if err := <-served; err != nil {
 					t.Errorf("Serve = %v, want nil", err)
 				}
-				want := liveLast("done")
+				want := lastAnswer("done")
 				if tt.cut {
 					want = ""
 				}
@@ -295,16 +295,16 @@ func TestRequestContextOutlivesServeContext(t *testing.T) {
 			return rawhttp.Text(200, fmt.Sprint(ctx.Value(key{}))), nil
 		})
 		s := newServer(t, rawhttp.WithResolver(resolver), rawhttp.WithDate(false))
-		ln := newLiveListener()
+		ln := newMemoryListener()
 		ctx, cancel := context.WithTimeout(context.WithValue(t.Context(), key{}, "carried"), time.Second/2)
 		defer cancel()
 		served := make(chan error, 1)
 		go func() { served <- s.Serve(ctx, ln) }()
 		c := ln.dial(t)
-		c.say(liveGet("/"))
+		c.say(getRequest("/"))
 		c.waitEnd(time.Now())
 		c.Close()
-		if diff := cmp.Diff(liveLast("carried"), c.heard()); diff != "" {
+		if diff := cmp.Diff(lastAnswer("carried"), c.heard()); diff != "" {
 			t.Errorf("answer (-want +got):\n%s", diff)
 		}
 		if len(seen) != 1 || seen[0] != nil {
@@ -317,7 +317,7 @@ func TestRequestContextOutlivesServeContext(t *testing.T) {
 // Stats counts both totals and the present.
 func TestStats(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		c := newLiveHalf(t, rawhttp.WithResolver(livePath))
+		c := serveDuplex(t, rawhttp.WithResolver(answerPath))
 		read, written := uint64(0), uint64(0)
 		check := func(requests, idle uint64) {
 			t.Helper()
@@ -337,7 +337,7 @@ func TestStats(t *testing.T) {
 		check(0, 0)
 		ask("TP/1.1\r\nHost: a\r\n\r\n")
 		check(1, 1)
-		ask(livePost("/a", "content that nobody reads") + liveGet("/b"))
+		ask(postRequest("/a", "content that nobody reads") + getRequest("/b"))
 		check(3, 1)
 		ask("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n")
 		check(4, 1)
@@ -360,7 +360,7 @@ func TestStatsOfAFile(t *testing.T) {
 	root := t.TempDir()
 	os.WriteFile(filepath.Join(root, "large.bin"), make([]byte, 1<<20), 0o644)
 	s, addr := listen(t, rawhttp.WithRoot(root))
-	got := talk(t, addr, liveGet("/large.bin"))
+	got := talk(t, addr, getRequest("/large.bin"))
 	s.Shutdown(context.Background())
 	if st := s.Stats(); st.BytesWritten != uint64(len(got)) || len(got) < 1<<20 {
 		t.Errorf("Stats().BytesWritten = %d, the client has %d", st.BytesWritten, len(got))

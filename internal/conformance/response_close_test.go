@@ -321,7 +321,7 @@ func TestOnCloseAfterTheExchange(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var order []string
 			note := func(s string) func() { return func() { order = append(order, s) } }
-			liveTalk(t, tt.in, rawhttp.WithResolver(resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+			talkInMemory(t, tt.in, rawhttp.WithResolver(resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
 				return tt.r(note("closed"))
 			})), rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, status int, err error) *rawhttp.Response {
 				page := rawhttp.Text(status, "page").OnClose(note("page closed"))

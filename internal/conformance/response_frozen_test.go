@@ -28,20 +28,20 @@ func TestServedResponseIsFrozen(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			shared := rawhttp.Text(200, "hi").Set("X-Known", "0")
 			n := 0
-			var log liveLog
+			var log plainLog
 			wrapper := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 				n++
 				return change(shared, fmt.Sprint(n)), nil
 			})
 			for i := range 3 {
-				got := liveTalk(t, liveGet("/"), rawhttp.WithResolver(wrapper), rawhttp.WithLogger(&log))
+				got := talkInMemory(t, getRequest("/"), rawhttp.WithResolver(wrapper), rawhttp.WithLogger(&log))
 				if i == 0 {
 					if !strings.HasPrefix(got, "HTTP/1.1 200 ") {
 						t.Errorf("the first answer is %q, want 200: nothing was served before", got)
 					}
 					continue
 				}
-				if diff := cmp.Diff(liveError("500 Internal Server Error", liveClose), got); diff != "" {
+				if diff := cmp.Diff(ownError("500 Internal Server Error", closeField), got); diff != "" {
 					t.Errorf("answer %d (-want +got):\n%s", i+1, diff)
 				}
 			}
@@ -64,7 +64,7 @@ func TestCloneOfAServedResponse(t *testing.T) {
 	ids := map[string]int{}
 	for range 20 {
 		all.Go(func() {
-			head, _ := splitHead(talk(t, addr, liveGet("/", "Connection: close")))
+			head, _ := splitHead(talk(t, addr, getRequest("/", "Connection: close")))
 			_, id, _ := strings.Cut(head, "X-Id: ")
 			mu.Lock()
 			defer mu.Unlock()
@@ -87,7 +87,7 @@ func TestFrozenByWriteResponse(t *testing.T) {
 	if err := resp.Set("X-A", "b").Err(); err != nil {
 		t.Errorf("Set after WriteTo: Err() = %v, want nil", err)
 	}
-	req, _, err := rawhttp.ParseRequest([]byte(liveGet("/")))
+	req, _, err := rawhttp.ParseRequest([]byte(getRequest("/")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -198,8 +198,8 @@ func TestZeroResponse(t *testing.T) {
 	}
 	zero := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return &rawhttp.Response{}, nil })
 	_, addr := listen(t, rawhttp.WithResolver(zero), rawhttp.WithDate(false))
-	got := talk(t, addr, liveGet("/")+liveGet("/"))
-	if !strings.HasPrefix(got, "HTTP/1.1 500 Internal Server Error\r\n") || !strings.Contains(got, liveClose) || strings.Count(got, "HTTP/1.1") != 1 {
+	got := talk(t, addr, getRequest("/")+getRequest("/"))
+	if !strings.HasPrefix(got, "HTTP/1.1 500 Internal Server Error\r\n") || !strings.Contains(got, closeField) || strings.Count(got, "HTTP/1.1") != 1 {
 		t.Errorf("the zero Response is answered with %q, want 500 and the close", got)
 	}
 }

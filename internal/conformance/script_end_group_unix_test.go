@@ -17,9 +17,9 @@ import (
 	"example.com/rawhttp"
 )
 
-// endsHelper is a command line for scripts: it leaves the script's process group as how says,
+// helperCommand is a command line for scripts: it leaves the script's process group as how says,
 // writes its number to the file and waits for its end.
-func endsHelper(t testing.TB, how, file string) string {
+func helperCommand(t testing.TB, how, file string) string {
 	t.Helper()
 	binary, err := os.Executable()
 	if err != nil {
@@ -53,31 +53,31 @@ func TestScriptHelper(t *testing.T) {
 	}
 	terminated := make(chan os.Signal, 1)
 	signal.Notify(terminated, syscall.SIGTERM)
-	endsWrite(t, file, strconv.Itoa(os.Getpid())+"\n", 0o644)
+	writeScript(t, file, strconv.Itoa(os.Getpid())+"\n", 0o644)
 	select {
 	case <-terminated:
-		endsWrite(t, "heard", "TERM\n", 0o644)
+		writeScript(t, "heard", "TERM\n", 0o644)
 	case <-time.After(2 * time.Minute): // nobody has ended it
 	}
 }
 
-// endsAwaitFile is a shell's wait for a file that is not empty.
-func endsAwaitFile(name string) string {
+// waitForFile is a shell's wait for a file that is not empty.
+func waitForFile(name string) string {
 	return "while [ ! -s " + name + " ]; do sleep 0.01; done"
 }
 
 // A process of another session that holds a script's standard error does not hold its turn.
 func TestScriptErrorHeldByAnotherSession(t *testing.T) {
 	t.Parallel()
-	script := "echo; " + endsHelper(t, "session", "pid.$QUERY_STRING") + " >/dev/null & " + endsAwaitFile("pid.$QUERY_STRING")
-	s := endsServe(t, map[string]string{"a.sh": script}, rawhttp.WithMaxScripts(1))
+	script := "echo; " + helperCommand(t, "session", "pid.$QUERY_STRING") + " >/dev/null & " + waitForFile("pid.$QUERY_STRING")
+	s := serveScripts(t, map[string]string{"a.sh": script}, rawhttp.WithMaxScripts(1))
 	for n := range 4 {
 		got := s.ask(t, fmt.Sprintf("/a.sh?%d", n)).answer(t)
 		if got.Status != 200 || got.Content != "\n" || got.Cut {
 			t.Errorf("request %d: answer %v, want 200 and an empty line", n, got)
 			continue
 		}
-		if endsGone(s.awaitPid(t, fmt.Sprintf("pid.%d", n))) {
+		if isGone(s.awaitPid(t, fmt.Sprintf("pid.%d", n))) {
 			t.Errorf("request %d: the process of another session is gone, so it held nothing", n)
 		}
 	}
@@ -88,14 +88,14 @@ func TestScriptErrorHeldByAnotherSession(t *testing.T) {
 // turn: they can stay for as long as that process.
 func TestScriptGroupOfForeignZombies(t *testing.T) {
 	t.Parallel()
-	script := "echo; " + endsHelper(t, "zombie", "pid") + " >/dev/null 2>&1 & " + endsAwaitFile("pid")
-	s := endsServe(t, map[string]string{"a.sh": script}, rawhttp.WithMaxScripts(1))
+	script := "echo; " + helperCommand(t, "zombie", "pid") + " >/dev/null 2>&1 & " + waitForFile("pid")
+	s := serveScripts(t, map[string]string{"a.sh": script}, rawhttp.WithMaxScripts(1))
 	if got := s.ask(t, "/a.sh").answer(t); got.Status != 200 {
 		t.Errorf("answer %v, want 200", got)
 	}
 	pid := s.awaitPid(t, "pid")
 	s.awaitTurn(t)
-	if endsGone(pid) {
+	if isGone(pid) {
 		t.Error("the process whose child is a zombie is gone, so it was none")
 	}
 }
@@ -107,11 +107,11 @@ func TestScriptThatHasLeftItsGroup(t *testing.T) {
 	for name, before := range map[string]string{
 		"alone":                          "",
 		"and a child has stayed":         "sleep 1000 & ",
-		"and a child that heeds no TERM": "sh -c 'trap \"\" TERM; echo >ready; while :; do sleep 1; done' & " + endsAwaitFile("ready") + "; ",
+		"and a child that heeds no TERM": "sh -c 'trap \"\" TERM; echo >ready; while :; do sleep 1; done' & " + waitForFile("ready") + "; ",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := endsServe(t, map[string]string{"a.sh": before + "export " + strings.Replace(endsHelper(t, "join", "pid"), " '", "; exec '", 1)}, rawhttp.WithMaxScripts(1))
+			s := serveScripts(t, map[string]string{"a.sh": before + "export " + strings.Replace(helperCommand(t, "join", "pid"), " '", "; exec '", 1)}, rawhttp.WithMaxScripts(1))
 			c := s.ask(t, "/a.sh")
 			pid := s.awaitPid(t, "pid")
 			if group, err := syscall.Getpgid(pid); group == pid || err != nil {
@@ -119,7 +119,7 @@ func TestScriptThatHasLeftItsGroup(t *testing.T) {
 			}
 			start := time.Now()
 			c.reset()
-			endsAwaitGone(t, pid)
+			awaitGone(t, pid)
 			if took := time.Since(start); before != "" && took < scriptWaits {
 				t.Errorf("ended by force after %v, want not before %v", took, scriptWaits)
 			}

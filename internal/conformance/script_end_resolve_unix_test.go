@@ -48,12 +48,12 @@ func TestScriptCannotBeStarted(t *testing.T) { // not parallel: a fork of anothe
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := endsServe(t, map[string]string{"run": "#!/nowhere/deeper -x\n", "plain": "echo\n"}, rawhttp.WithScript(".cgi"))
+			s := serveScripts(t, map[string]string{"run": "#!/nowhere/deeper -x\n", "plain": "echo\n"}, rawhttp.WithScript(".cgi"))
 			tt.text = strings.ReplaceAll(tt.text, "ROOT", s.root)
-			endsWrite(t, filepath.Join(s.root, "a.cgi"), tt.text, tt.mode)
-			want := endsOwn(tt.want)
+			writeScript(t, filepath.Join(s.root, "a.cgi"), tt.text, tt.mode)
+			want := statusAnswer(tt.want)
 			if tt.want == 200 {
-				want = endsWhole("\n")
+				want = wholeAnswer("\n")
 			}
 			for range 2 {
 				want.check(t, "/a.cgi: "+tt.why, s.ask(t, "/a.cgi").answer(t))
@@ -68,56 +68,56 @@ func TestScriptCannotBeStarted(t *testing.T) { // not parallel: a fork of anothe
 // An interpreter that was there when the server started is named when it is gone.
 func TestScriptInterpreterGone(t *testing.T) {
 	tools := t.TempDir()
-	endsWrite(t, filepath.Join(tools, "tool"), "#!/nowhere/interpreter\n", 0o755)
-	s := endsServe(t, map[string]string{"a.x": ""}, rawhttp.WithScript(".x", filepath.Join(tools, "tool")))
-	endsOwn(500).check(t, "/a.x, whose interpreter has none", s.ask(t, "/a.x").answer(t))
+	writeScript(t, filepath.Join(tools, "tool"), "#!/nowhere/interpreter\n", 0o755)
+	s := serveScripts(t, map[string]string{"a.x": ""}, rawhttp.WithScript(".x", filepath.Join(tools, "tool")))
+	statusAnswer(500).check(t, "/a.x, whose interpreter has none", s.ask(t, "/a.x").answer(t))
 	s.log.await(t, "ERROR", `start "`+tools+`/tool" with interpreter "/nowhere/interpreter": no such file`)
 	if err := os.Remove(filepath.Join(tools, "tool")); err != nil {
 		t.Fatal(err)
 	}
-	endsOwn(500).check(t, "/a.x, whose interpreter is gone", s.ask(t, "/a.x").answer(t))
+	statusAnswer(500).check(t, "/a.x, whose interpreter is gone", s.ask(t, "/a.x").answer(t))
 	s.log.await(t, "ERROR", `start "`+tools+`/tool": no such file`)
 }
 
 // A file that somebody writes to is busy, where the system thinks so.
 func TestScriptThatIsBusy(t *testing.T) {
-	s := endsServe(t, map[string]string{"a.cgi": "#!/bin/sh\necho\n"}, rawhttp.WithScript(".cgi"))
+	s := serveScripts(t, map[string]string{"a.cgi": "#!/bin/sh\necho\n"}, rawhttp.WithScript(".cgi"))
 	name := filepath.Join(s.root, "a.cgi")
 	f, err := os.OpenFile(name, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := endsWhole("\n")
+	want := wholeAnswer("\n")
 	if err := exec.Command(name).Run(); errors.Is(err, syscall.ETXTBSY) {
-		want = endsOwn(503)
+		want = statusAnswer(503)
 	}
 	want.check(t, "/a.cgi while it is written", s.ask(t, "/a.cgi").answer(t))
 	f.Close()
-	endsWhole("\n").check(t, "/a.cgi", s.ask(t, "/a.cgi").answer(t))
+	wholeAnswer("\n").check(t, "/a.cgi", s.ask(t, "/a.cgi").answer(t))
 }
 
 // A script after other requests: what is whole before it leaves at once, and what
 // comes after it waits.
 func TestScriptInAPipeline(t *testing.T) {
 	t.Parallel()
-	s := endsServe(t, map[string]string{
+	s := serveScripts(t, map[string]string{
 		"slow.sh":   "read x <gate; echo; echo slow",
 		"stream.sh": "echo; echo one; read x <gate; echo two",
 		"post.sh":   "echo; cat",
 	})
 	open := s.gate(t)
 	c := s.dial(t)
-	c.send(t, liveGet("/hello.txt")+liveGet("/hello.txt")+liveGet("/slow.sh")+endsPost("/post.sh", 4, "post")+liveGet("/stream.sh")+liveGet("/hello.txt"))
+	c.send(t, getRequest("/hello.txt")+getRequest("/hello.txt")+getRequest("/slow.sh")+postBegun("/post.sh", 4, "post")+getRequest("/stream.sh")+getRequest("/hello.txt"))
 	for range 2 {
-		endsWhole("hello\n").check(t, "/hello.txt before the script is let go on", c.answer(t))
+		wholeAnswer("hello\n").check(t, "/hello.txt before the script is let go on", c.answer(t))
 	}
 	open()
-	endsWhole("\nslow\n").check(t, "/slow.sh", c.answer(t))
-	endsWhole("\npost").check(t, "/post.sh", c.answer(t))
+	wholeAnswer("\nslow\n").check(t, "/slow.sh", c.answer(t))
+	wholeAnswer("\npost").check(t, "/post.sh", c.answer(t))
 	resp := c.head(t)
 	open()
-	endsAnswer{200, "chunked", "\none\ntwo\n", false}.check(t, "/stream.sh", endsTake(resp))
-	endsWhole("hello\n").check(t, "/hello.txt", c.answer(t))
+	scriptAnswer{200, "chunked", "\none\ntwo\n", false}.check(t, "/stream.sh", takeAnswer(resp))
+	wholeAnswer("hello\n").check(t, "/hello.txt", c.answer(t))
 }
 
 // Resolvers that do not serve the response of a script end it by closing that.
@@ -128,7 +128,7 @@ func TestScriptWhoseResponseIsDropped(t *testing.T) {
 	tests := []struct {
 		name string
 		wrap func(rawhttp.Resolver) rawhttp.Resolver
-		want endsAnswer
+		want scriptAnswer
 	}{
 		{"by a wrapper that calls Close", func(r rawhttp.Resolver) rawhttp.Resolver {
 			return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
@@ -138,59 +138,49 @@ func TestScriptWhoseResponseIsDropped(t *testing.T) {
 				}
 				return rawhttp.Text(200, "mine\n"), resp.Close()
 			})
-		}, endsWhole("mine\n")},
+		}, wholeAnswer("mine\n")},
 		{"by First", func(r rawhttp.Resolver) rawhttp.Resolver {
 			return rawhttp.First(rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 				resp, _ := r.Resolve(ctx, req)
 				return resp, fs.ErrNotExist
 			}), say("next\n"))
-		}, endsWhole("next\n")},
+		}, wholeAnswer("next\n")},
 		{"by the server", func(r rawhttp.Resolver) rawhttp.Resolver {
 			return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 				resp, _ := r.Resolve(ctx, req)
 				return resp, failed
 			})
-		}, endsOwn(500)},
+		}, statusAnswer(500)},
 		{"by a panic after it", func(r rawhttp.Resolver) rawhttp.Resolver {
 			return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 				resp, _ := r.Resolve(ctx, req)
 				defer resp.Close()
 				panic("dropped")
 			})
-		}, endsOwn(500)},
+		}, statusAnswer(500)},
 		{"because it is broken", func(r rawhttp.Resolver) rawhttp.Resolver {
 			return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 				resp, err := r.Resolve(ctx, req)
 				return resp.Set("X-A", "\n"), err
 			})
-		}, endsOwn(500)},
+		}, statusAnswer(500)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := &endsSite{root: endsFolder(t, map[string]string{"a.sh": script})}
+			s := &scriptSite{root: scriptFolder(t, map[string]string{"a.sh": script})}
 			files := filesOfDir(t, s.root, rawhttp.WithScript(".sh", "sh"), rawhttp.WithScriptTimeout(0))
 			_, s.addr = listen(t, rawhttp.WithResolver(tt.wrap(files)))
 			tt.want.check(t, "/a.sh", s.ask(t, "/a.sh").answer(t))
-			endsAwaitGone(t, s.awaitPid(t, "pid"))
+			awaitGone(t, s.awaitPid(t, "pid"))
 		})
 	}
-}
-
-// endsRequest parses a request.
-func endsRequest(t testing.TB, text string) *rawhttp.Request {
-	t.Helper()
-	req, _, err := rawhttp.ParseRequest([]byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return req
 }
 
 // Without a server a script is run as well, and its response is one as others are.
 func TestScriptResolvedWithoutAServer(t *testing.T) {
 	t.Parallel()
-	s := &endsSite{root: endsFolder(t, map[string]string{
+	s := &scriptSite{root: scriptFolder(t, map[string]string{
 		"held.sh":   "echo; echo held",
 		"stream.sh": "echo; echo begin; read x <gate; echo end",
 		"cat.sh":    "echo; cat",
@@ -199,7 +189,7 @@ func TestScriptResolvedWithoutAServer(t *testing.T) {
 	files := filesOfDir(t, s.root, rawhttp.WithScript(".sh", "sh"))
 	resolve := func(request string) *rawhttp.Response {
 		t.Helper()
-		req := endsRequest(t, request)
+		req := requestOf(t, request)
 		_, content := splitHead(request)
 		req.Body = strings.NewReader(content)
 		resp, err := files.Resolve(context.Background(), req)
@@ -213,7 +203,7 @@ func TestScriptResolvedWithoutAServer(t *testing.T) {
 	held := head + "Content-Length: 6\r\n" + fields + "\r\n\nheld\n"
 	chunked := head + "Transfer-Encoding: chunked\r\n" + fields + "X-A: b\r\n\r\n7\r\n\nbegin\n\r\n4\r\nend\n\r\n0\r\n\r\n"
 
-	resp := resolve(liveGet("/held.sh"))
+	resp := resolve(getRequest("/held.sh"))
 	for range 2 {
 		var b bytes.Buffer
 		n, err := resp.WriteTo(&b)
@@ -222,7 +212,7 @@ func TestScriptResolvedWithoutAServer(t *testing.T) {
 		}
 	}
 
-	resp = resolve(liveGet("/stream.sh"))
+	resp = resolve(getRequest("/stream.sh"))
 	changed := resp.Clone().Set("X-A", "b")
 	open()
 	var b bytes.Buffer
@@ -240,9 +230,9 @@ func TestScriptResolvedWithoutAServer(t *testing.T) {
 		t.Errorf("Close = %v, want nil", err)
 	}
 
-	resp = resolve(endsPost("/cat.sh", 7, "content"))
+	resp = resolve(postBegun("/cat.sh", 7, "content"))
 	b.Reset()
-	if persist, err := rawhttp.WriteResponse(context.Background(), &b, endsRequest(t, liveGet("/cat.sh")), resp); !persist || err != nil {
+	if persist, err := rawhttp.WriteResponse(context.Background(), &b, requestOf(t, getRequest("/cat.sh")), resp); !persist || err != nil {
 		t.Errorf("WriteResponse = %v, %v, want true, nil", persist, err)
 	}
 	if _, content := splitHead(b.String()); content != "\ncontent" {
@@ -254,7 +244,7 @@ func TestScriptResolvedWithoutAServer(t *testing.T) {
 func TestScriptWhoseContextEnds(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("no longer wanted")
-	s := &endsSite{root: endsFolder(t, map[string]string{
+	s := &scriptSite{root: scriptFolder(t, map[string]string{
 		"silent.sh": "echo $$ >silent; exec sleep 1000",
 		"block.sh":  "echo 'Content-Type: text/plain'; echo $$ >block; exec sleep 1000",
 		"fields.sh": "echo 'Content-Type: text/plain'; echo; echo $$ >fields; exec sleep 1000",
@@ -269,15 +259,15 @@ func TestScriptWhoseContextEnds(t *testing.T) {
 			s.await(t, name)
 			cancel(cause)
 		}()
-		resp, err := files.Resolve(ctx, endsRequest(t, liveGet("/"+name+".sh")))
+		resp, err := files.Resolve(ctx, requestOf(t, getRequest("/"+name+".sh")))
 		if err != cause || resp != nil {
 			t.Errorf("Resolve of /%s.sh = %v, %v, want the cause of the context's end", name, resp, err)
 		}
-		endsAwaitGone(t, s.awaitPid(t, name))
+		awaitGone(t, s.awaitPid(t, name))
 	}
 	for _, name := range []string{"stream", "unread"} {
 		ctx, cancel := context.WithCancelCause(context.Background())
-		req := endsRequest(t, liveGet("/"+name+".sh"))
+		req := requestOf(t, getRequest("/"+name+".sh"))
 		resp, err := files.Resolve(ctx, req)
 		if err != nil {
 			t.Fatal(err)
@@ -286,16 +276,16 @@ func TestScriptWhoseContextEnds(t *testing.T) {
 		if _, err := rawhttp.WriteResponse(context.Background(), io.Discard, req, resp); !errors.Is(err, cause) {
 			t.Errorf("WriteResponse of /%s.sh = %v, want the cause of the context's end", name, err)
 		}
-		endsAwaitGone(t, s.awaitPid(t, name))
+		awaitGone(t, s.awaitPid(t, name))
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(cause)
-	if _, err := files.Resolve(ctx, endsRequest(t, liveGet("/silent.sh"))); err != cause {
+	if _, err := files.Resolve(ctx, requestOf(t, getRequest("/silent.sh"))); err != cause {
 		t.Errorf("Resolve with a context that has ended = %v, want its cause", err)
 	}
 
 	// Content that is not the server's is read first: where that fails, no script runs.
-	req := endsRequest(t, endsPost("/input.sh", 100, ""))
+	req := requestOf(t, postBegun("/input.sh", 100, ""))
 	late := &rawhttp.StatusError{Status: 408, Err: os.ErrDeadlineExceeded}
 	r, w := io.Pipe()
 	req.Body = r
@@ -314,7 +304,7 @@ func TestScriptWhoseContextEnds(t *testing.T) {
 // Close lets requests in progress finish, ends what scripts have left behind, then
 // and later, and refuses others.
 func TestCloseOfAResolverWithScripts(t *testing.T) {
-	s := &endsSite{root: endsFolder(t, map[string]string{
+	s := &scriptSite{root: scriptFolder(t, map[string]string{
 		"held.sh":  "echo >held; read x <gate; echo; echo end",
 		"left.sh":  "echo; echo $$ >left; exec >&-; exec sleep 1000",
 		"later.sh": "echo >begun; read x <gate; echo; echo $$ >later; exec >&-; exec sleep 1000",
@@ -322,7 +312,7 @@ func TestCloseOfAResolverWithScripts(t *testing.T) {
 	open := s.gate(t)
 	files := filesOfDir(t, s.root, rawhttp.WithScript(".sh", "sh"), rawhttp.WithScriptTimeout(0), rawhttp.WithMaxScripts(0))
 	_, s.addr = listen(t, rawhttp.WithResolver(files))
-	endsWhole("\n").check(t, "/left.sh", s.ask(t, "/left.sh").answer(t))
+	wholeAnswer("\n").check(t, "/left.sh", s.ask(t, "/left.sh").answer(t))
 	held, later := s.ask(t, "/held.sh"), s.ask(t, "/later.sh")
 	s.await(t, "held")
 	s.await(t, "begun")
@@ -330,21 +320,21 @@ func TestCloseOfAResolverWithScripts(t *testing.T) {
 	if err := files.Close(); err != nil {
 		t.Errorf("Close = %v, want nil", err)
 	}
-	if endsAlive(left) {
+	if isAlive(left) {
 		t.Error("a script that was left behind is there when Close returns, want it gone")
 	}
-	endsOwn(503).check(t, "/held.sh after Close", s.ask(t, "/held.sh").answer(t))
+	statusAnswer(503).check(t, "/held.sh after Close", s.ask(t, "/held.sh").answer(t))
 	open()
 	open()
-	endsWhole("\nend\n").check(t, "/held.sh, in progress at Close", held.answer(t))
-	endsWhole("\n").check(t, "/later.sh, in progress at Close", later.answer(t))
-	endsAwaitGone(t, s.awaitPid(t, "later"))
+	wholeAnswer("\nend\n").check(t, "/held.sh, in progress at Close", held.answer(t))
+	wholeAnswer("\n").check(t, "/later.sh, in progress at Close", later.answer(t))
+	awaitGone(t, s.awaitPid(t, "later"))
 }
 
 // A hook that panics while a script is fed ends the connection, not the program.
 func TestHookPanicsWhileAScriptIsFed(t *testing.T) {
 	t.Parallel()
-	s := &endsSite{root: endsFolder(t, map[string]string{"a.sh": "echo $$ >pid; cat"})}
+	s := &scriptSite{root: scriptFolder(t, map[string]string{"a.sh": "echo $$ >pid; cat"})}
 	reads := 0
 	_, s.addr = listen(t, rawhttp.WithRoot(s.root), rawhttp.WithScript(".sh", "sh"), rawhttp.WithTrace(rawhttp.Trace{BytesRead: func(conn, _ uint64, _ []byte) {
 		if reads++; reads == 2 {
@@ -352,21 +342,21 @@ func TestHookPanicsWhileAScriptIsFed(t *testing.T) {
 		}
 	}}))
 	c := s.dial(t)
-	c.send(t, endsPost("/a.sh", 6, "con"))
+	c.send(t, postBegun("/a.sh", 6, "con"))
 	pid := s.awaitPid(t, "pid")
 	c.send(t, "ten")
-	want := endsOwn(500)
+	want := statusAnswer(500)
 	want.check(t, "a script whose feeding fails", c.answer(t))
 	if b, err := io.ReadAll(c.r); len(b) > 0 || err != nil {
 		t.Errorf("after it comes %q, %v, want the end", b, err)
 	}
-	endsAwaitGone(t, pid)
+	awaitGone(t, pid)
 }
 
 // So does one that panics when the script has ended already, and its client has yet to
 // read what it printed: the content is out of step.
 func TestHookPanicsBehindAScript(t *testing.T) {
-	root := endsFolder(t, map[string]string{"a.sh": "echo; head -c 130000 /dev/zero; echo >ended"})
+	root := scriptFolder(t, map[string]string{"a.sh": "echo; head -c 130000 /dev/zero; echo >ended"})
 	s := newServer(t, rawhttp.WithRoot(root), rawhttp.WithScript(".sh", "sh"), rawhttp.WithTrace(rawhttp.Trace{BytesRead: func(_, _ uint64, b []byte) {
 		if strings.HasPrefix(string(b), "content") {
 			panic("hook")
@@ -375,11 +365,11 @@ func TestHookPanicsBehindAScript(t *testing.T) {
 	client, server := net.Pipe()
 	served := make(chan error, 1)
 	go func() { served <- s.ServeConn(context.Background(), server) }()
-	io.WriteString(client, endsPost("/a.sh", 1000, ""))
-	endsUntil(t, "the script has ended", func() bool { _, err := os.Stat(filepath.Join(root, "ended")); return err == nil })
+	io.WriteString(client, postBegun("/a.sh", 1000, ""))
+	waitUntil(t, "the script has ended", func() bool { _, err := os.Stat(filepath.Join(root, "ended")); return err == nil })
 	awaitNoScripts(t)
 	io.WriteString(client, "content")
-	go io.WriteString(client, strings.Repeat("x", 993)+liveGet("/"))
+	go io.WriteString(client, strings.Repeat("x", 993)+getRequest("/"))
 	answer, _ := io.ReadAll(client)
 	if strings.Count(string(answer), "HTTP/1.1") != 1 || strings.HasSuffix(string(answer), "\r\n0\r\n\r\n") {
 		t.Errorf("the answer is %d bytes that end in %.20q, want one that is cut", len(answer), answer[max(0, len(answer)-20):])

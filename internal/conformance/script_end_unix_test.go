@@ -43,7 +43,7 @@ func TestScriptGroupIsEnded(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := endsServe(t, map[string]string{"a.sh": tt.script}, rawhttp.WithMaxScripts(1))
+			s := serveScripts(t, map[string]string{"a.sh": tt.script}, rawhttp.WithMaxScripts(1))
 			s.gate(t)
 			c := s.ask(t, "/a.sh")
 			var pids []int
@@ -52,7 +52,7 @@ func TestScriptGroupIsEnded(t *testing.T) {
 			}
 			start := time.Now()
 			c.reset()
-			endsAwaitGone(t, pids...)
+			awaitGone(t, pids...)
 			if took := time.Since(start); !tt.polite && took < scriptWaits {
 				t.Errorf("ended by force after %v, want not before %v", took, scriptWaits)
 			}
@@ -68,37 +68,37 @@ func TestScriptGroupIsEnded(t *testing.T) {
 func TestScriptAndItsClient(t *testing.T) {
 	t.Parallel()
 	const script = "echo $$ >pid; read x <gate; echo; cat"
-	post := endsPost("/a.sh", 7, "content")
+	post := postBegun("/a.sh", 7, "content")
 	tests := []struct {
 		name, request string
-		do            func(c *endsClient)
+		do            func(c *scriptClient)
 		want          string // content of the answer; "": there is none, the script is ended
 	}{
-		{"half-closes", liveGet("/a.sh"), func(c *endsClient) { c.CloseWrite() }, "\n"},
-		{"half-closes after content", post, func(c *endsClient) { c.CloseWrite() }, "\ncontent"},
-		{"is silent", liveGet("/a.sh"), func(*endsClient) {}, "\n"},
-		{"sends the next request", liveGet("/a.sh"), func(c *endsClient) { io.WriteString(c, liveGet("/hello.txt")) }, "\n"},
-		{"resets", liveGet("/a.sh"), (*endsClient).reset, ""},
-		{"resets after content", post, (*endsClient).reset, ""},
-		{"resets within content", endsPost("/a.sh", 7, "con"), (*endsClient).reset, ""},
-		{"resets after its next request", liveGet("/a.sh"), func(c *endsClient) { io.WriteString(c, liveGet("/hello.txt")); c.reset() }, ""},
-		{"half-closes, then resets", liveGet("/a.sh"), func(c *endsClient) { c.CloseWrite(); c.reset() }, ""},
+		{"half-closes", getRequest("/a.sh"), func(c *scriptClient) { c.CloseWrite() }, "\n"},
+		{"half-closes after content", post, func(c *scriptClient) { c.CloseWrite() }, "\ncontent"},
+		{"is silent", getRequest("/a.sh"), func(*scriptClient) {}, "\n"},
+		{"sends the next request", getRequest("/a.sh"), func(c *scriptClient) { io.WriteString(c, getRequest("/hello.txt")) }, "\n"},
+		{"resets", getRequest("/a.sh"), (*scriptClient).reset, ""},
+		{"resets after content", post, (*scriptClient).reset, ""},
+		{"resets within content", postBegun("/a.sh", 7, "con"), (*scriptClient).reset, ""},
+		{"resets after its next request", getRequest("/a.sh"), func(c *scriptClient) { io.WriteString(c, getRequest("/hello.txt")); c.reset() }, ""},
+		{"half-closes, then resets", getRequest("/a.sh"), func(c *scriptClient) { c.CloseWrite(); c.reset() }, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := endsServe(t, map[string]string{"a.sh": script})
+			s := serveScripts(t, map[string]string{"a.sh": script})
 			open := s.gate(t)
 			c := s.dial(t)
 			c.send(t, tt.request)
 			pid := s.awaitPid(t, "pid")
 			tt.do(c)
 			if tt.want == "" {
-				endsAwaitGone(t, pid)
+				awaitGone(t, pid)
 				return
 			}
 			time.Sleep(20 * time.Millisecond) // so that the server sees what there is to see
 			open()
-			got, want := c.answer(t), endsWhole(tt.want)
+			got, want := c.answer(t), wholeAnswer(tt.want)
 			want.Framing = got.Framing // chunked if the machine is too slow
 			want.check(t, tt.name, got)
 			if lines := s.log.with("ERROR"); lines != nil {
@@ -115,49 +115,49 @@ func TestScriptEndsWithTheExchange(t *testing.T) {
 	tests := []struct {
 		name, script, request string
 		opts                  []rawhttp.Option
-		do                    func(t *testing.T, c *endsClient)
+		do                    func(t *testing.T, c *scriptClient)
 	}{{
 		name:    "reset while it prints",
 		script:  "echo $$ >pid; while :; do echo line; done",
-		request: liveGet("/a.sh"),
-		do:      func(t *testing.T, c *endsClient) { io.CopyN(io.Discard, c, 1<<20); c.reset() },
+		request: getRequest("/a.sh"),
+		do:      func(t *testing.T, c *scriptClient) { io.CopyN(io.Discard, c, 1<<20); c.reset() },
 	}, {
 		name:    "reset while it does not read",
 		script:  "echo $$ >pid; exec sleep 1000",
-		request: endsPost("/a.sh", 2<<20, strings.Repeat("x", 1<<20)),
-		do:      func(t *testing.T, c *endsClient) { c.reset() },
+		request: postBegun("/a.sh", 2<<20, strings.Repeat("x", 1<<20)),
+		do:      func(t *testing.T, c *scriptClient) { c.reset() },
 	}, {
 		name:    "content ends early",
 		script:  "echo $$ >pid; cat; exec sleep 1000",
-		request: endsPost("/a.sh", 8, "content"),
-		do: func(t *testing.T, c *endsClient) {
+		request: postBegun("/a.sh", 8, "content"),
+		do: func(t *testing.T, c *scriptClient) {
 			c.CloseWrite()
-			want := endsWhole("400 Bad Request: content ends early (RFC 9112, section 8)\n")
+			want := wholeAnswer("400 Bad Request: content ends early (RFC 9112, section 8)\n")
 			want.Status = 400
 			want.check(t, "content that ends early", c.answer(t))
 		},
 	}, {
 		name:    "content ends early after the head",
 		script:  "echo $$ >pid; echo; echo head; cat; exec sleep 1000",
-		request: endsPost("/a.sh", 8, "content"),
-		do: func(t *testing.T, c *endsClient) {
+		request: postBegun("/a.sh", 8, "content"),
+		do: func(t *testing.T, c *scriptClient) {
 			resp := c.head(t)
 			c.CloseWrite()
-			endsAnswer{200, "chunked", "\nhead\ncontent", true}.check(t, "content that ends early", endsTake(resp))
+			scriptAnswer{200, "chunked", "\nhead\ncontent", true}.check(t, "content that ends early", takeAnswer(resp))
 		},
 	}, {
 		name:    "content does not go on",
 		opts:    []rawhttp.Option{rawhttp.WithStallTimeout(200 * time.Millisecond)},
 		script:  "echo $$ >pid; cat; exec sleep 1000",
-		request: endsPost("/a.sh", 8, "content"),
-		do: func(t *testing.T, c *endsClient) {
-			endsOwn(408).check(t, "content that does not go on", c.answer(t))
+		request: postBegun("/a.sh", 8, "content"),
+		do: func(t *testing.T, c *scriptClient) {
+			statusAnswer(408).check(t, "content that does not go on", c.answer(t))
 		},
 	}, {
 		name:    "HEAD, while it prints",
 		script:  "echo $$ >pid; while :; do echo line; done",
-		request: strings.Replace(liveGet("/a.sh"), "GET", "HEAD", 1),
-		do: func(t *testing.T, c *endsClient) {
+		request: strings.Replace(getRequest("/a.sh"), "GET", "HEAD", 1),
+		do: func(t *testing.T, c *scriptClient) {
 			resp, err := http.ReadResponse(c.r, &http.Request{Method: "HEAD"})
 			if err != nil || resp.StatusCode != 200 {
 				t.Errorf("HEAD is answered with %v, %v, want 200", resp, err)
@@ -167,12 +167,12 @@ func TestScriptEndsWithTheExchange(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := endsServe(t, map[string]string{"a.sh": tt.script}, tt.opts...)
+			s := serveScripts(t, map[string]string{"a.sh": tt.script}, tt.opts...)
 			c := s.dial(t)
 			go io.WriteString(c, tt.request)
 			pid := s.awaitPid(t, "pid")
 			tt.do(t, c)
-			endsAwaitGone(t, pid)
+			awaitGone(t, pid)
 		})
 	}
 }
@@ -202,7 +202,7 @@ func TestScriptEndsWithTheServer(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			root := endsFolder(t, map[string]string{"a.sh": script})
+			root := scriptFolder(t, map[string]string{"a.sh": script})
 			srv := newServer(t, rawhttp.WithRoot(root), rawhttp.WithScript(".sh", "sh"), rawhttp.WithDrainTimeout(50*time.Millisecond))
 			ln, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
@@ -212,14 +212,14 @@ func TestScriptEndsWithTheServer(t *testing.T) {
 			defer stop()
 			served := make(chan error, 1)
 			go func() { served <- srv.Serve(ctx, ln) }()
-			s := &endsSite{root: root, addr: ln.Addr().String()}
+			s := &scriptSite{root: root, addr: ln.Addr().String()}
 			c := s.ask(t, "/a.sh")
 			pid := s.awaitPid(t, "pid")
 			tt.end(srv, stop)
-			if tt.atOnce && endsAlive(pid) {
+			if tt.atOnce && isAlive(pid) {
 				t.Error("the script is there when the server has ended, want it gone")
 			}
-			endsAwaitGone(t, pid)
+			awaitGone(t, pid)
 			if got := s.await(t, "heard"); got != "TERM" {
 				t.Errorf("the script has heard %q, want TERM", got)
 			}
@@ -234,7 +234,7 @@ func TestScriptEndsWithTheServer(t *testing.T) {
 // Shutdown waits for scripts whose clients wait.
 func TestShutdownWaitsForScripts(t *testing.T) {
 	t.Parallel()
-	s := endsServe(t, map[string]string{
+	s := serveScripts(t, map[string]string{
 		"held.sh":   "echo >held; read x <gate; echo; echo end",
 		"stream.sh": "echo; echo begin; read x <gate; echo end",
 	})
@@ -245,7 +245,7 @@ func TestShutdownWaitsForScripts(t *testing.T) {
 	resp := stream.head(t)
 	done := make(chan error)
 	go func() { done <- s.srv.Shutdown(context.Background()) }()
-	endsUntil(t, "Shutdown has closed the listener", func() bool {
+	waitUntil(t, "Shutdown has closed the listener", func() bool {
 		c, err := net.Dial("tcp", s.addr)
 		if err == nil {
 			c.Close()
@@ -259,8 +259,8 @@ func TestShutdownWaitsForScripts(t *testing.T) {
 	}
 	open()
 	open()
-	endsWhole("\nend\n").check(t, "held.sh", held.answer(t))
-	endsAnswer{200, "chunked", "\nbegin\nend\n", false}.check(t, "stream.sh", endsTake(resp))
+	wholeAnswer("\nend\n").check(t, "held.sh", held.answer(t))
+	scriptAnswer{200, "chunked", "\nbegin\nend\n", false}.check(t, "stream.sh", takeAnswer(resp))
 	held.Close()
 	stream.Close()
 	if err := <-done; err != nil {
@@ -275,33 +275,33 @@ func TestScriptThatGoesOn(t *testing.T) {
 	tests := []struct {
 		name string
 		opts []rawhttp.Option
-		end  func(s *endsSite)
+		end  func(s *scriptSite)
 	}{
-		{"its time", []rawhttp.Option{rawhttp.WithScriptTimeout(2 * time.Second)}, func(*endsSite) {}},
-		{"Close", []rawhttp.Option{rawhttp.WithScriptTimeout(0)}, func(s *endsSite) { s.srv.Close() }},
-		{"Shutdown", []rawhttp.Option{rawhttp.WithScriptTimeout(0)}, func(s *endsSite) { s.srv.Shutdown(context.Background()) }},
+		{"its time", []rawhttp.Option{rawhttp.WithScriptTimeout(2 * time.Second)}, func(*scriptSite) {}},
+		{"Close", []rawhttp.Option{rawhttp.WithScriptTimeout(0)}, func(s *scriptSite) { s.srv.Close() }},
+		{"Shutdown", []rawhttp.Option{rawhttp.WithScriptTimeout(0)}, func(s *scriptSite) { s.srv.Shutdown(context.Background()) }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := endsServe(t, map[string]string{"a.sh": script}, tt.opts...)
+			s := serveScripts(t, map[string]string{"a.sh": script}, tt.opts...)
 			c := s.ask(t, "/a.sh")
-			endsWhole("\nall\n").check(t, "/a.sh", c.answer(t))
+			wholeAnswer("\nall\n").check(t, "/a.sh", c.answer(t))
 			pid := s.awaitPid(t, "pid")
 			if len(tt.opts) > 0 && tt.name != "its time" {
-				c.send(t, liveGet("/hello.txt"))
-				endsWhole("hello\n").check(t, "/hello.txt", c.answer(t))
+				c.send(t, getRequest("/hello.txt"))
+				wholeAnswer("hello\n").check(t, "/hello.txt", c.answer(t))
 				c.reset()
 				time.Sleep(20 * time.Millisecond) // in which a script that goes with its client is gone
-				if endsGone(pid) {
+				if isGone(pid) {
 					t.Error("the script is gone with its client, want it to keep its time")
 				}
 			}
 			tt.end(s)
-			if tt.name != "its time" && endsAlive(pid) {
+			if tt.name != "its time" && isAlive(pid) {
 				t.Errorf("the script is there after %s", tt.name)
 			}
-			endsAwaitGone(t, pid)
+			awaitGone(t, pid)
 		})
 	}
 }

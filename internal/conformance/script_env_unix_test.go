@@ -20,19 +20,19 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// scriptioEnv prints its environment as it was given, each variable with a NUL after
+// printEnv prints its environment as it was given, each variable with a NUL after
 // it. Where the system does not show that, the shell's own variables are taken off.
-const scriptioEnv = `#!/bin/sh
+const printEnv = `#!/bin/sh
 printf 'Content-Type: application/octet-stream\n\n'
 if [ -r /proc/$$/environ ]; then cat /proc/$$/environ; exit; fi
 unset PWD OLDPWD SHLVL _
 exec env -0
 `
 
-// scriptioVariables returns the variables of an answer, sorted.
-func scriptioVariables(t testing.TB, answer string) []string {
+// variablesOf returns the variables of an answer, sorted.
+func variablesOf(t testing.TB, answer string) []string {
 	t.Helper()
-	head, content := splitHead(scriptioWhole(t, answer))
+	head, content := splitHead(withLength(t, answer))
 	if !strings.HasPrefix(head, "HTTP/1.1 200 OK\r\n") {
 		t.Fatalf("the answer is %q, want variables", answer)
 	}
@@ -58,9 +58,9 @@ func TestScriptEnvironment(t *testing.T) {
 
 	root := t.TempDir()
 	for _, name := range []string{"env.cgi", "index.cgi", "sub/index.cgi", "sub/a b.cgi", "sub/\xff.cgi", "tool.cgi/b.cgi"} {
-		testkit.WriteFile(t, filepath.Join(root, name), scriptioEnv, 0o755)
+		testkit.WriteFile(t, filepath.Join(root, name), printEnv, 0o755)
 	}
-	testkit.WriteFile(t, filepath.Join(root, "env.x"), scriptioEnv, 0o644)
+	testkit.WriteFile(t, filepath.Join(root, "env.x"), printEnv, 0o644)
 	files := filesOfDir(t, root, rawhttp.WithScript(".cgi"), rawhttp.WithScript(".x", "sh"), rawhttp.WithIndex("index.cgi"))
 	withPath := filesOfDir(t, root, rawhttp.WithScript(".cgi"), rawhttp.WithScriptPathInfo(true))
 	given := filesOfDir(t, root, rawhttp.WithScript(".cgi"), rawhttp.WithScriptEnv("SCRIPTIO_GIVEN", "SCRIPTIO_EMPTY"), rawhttp.WithScriptEnv("SCRIPTIO_MISSING", "LANG", "TZ"))
@@ -99,14 +99,14 @@ func TestScriptEnvironment(t *testing.T) {
 		want          []string
 		why           string
 	}{
-		{name: "GET", request: liveGet("/env.cgi"), want: but()},
+		{name: "GET", request: getRequest("/env.cgi"), want: but()},
 		{name: "HEAD-like case of names", request: "GET /env.cgi HTTP/1.1\r\nhOsT: example.test\r\n\r\n", want: but()},
-		{name: "by an interpreter", request: liveGet("/env.x"),
+		{name: "by an interpreter", request: getRequest("/env.x"),
 			want: but("REQUEST_URI=/env.x", "SCRIPT_NAME=/env.x", "SCRIPT_FILENAME="+root+"/env.x")},
-		{name: "a query", request: liveGet("/env.cgi?a=%20b&c+d&&"),
+		{name: "a query", request: getRequest("/env.cgi?a=%20b&c+d&&"),
 			want: but("REQUEST_URI=/env.cgi?a=%20b&c+d&&", "QUERY_STRING=a=%20b&c+d&&"), why: "RFC 3875, section 4.1.7: it is not decoded"},
-		{name: "an empty query", request: liveGet("/env.cgi?"), want: but("REQUEST_URI=/env.cgi?")},
-		{name: "words as a query", request: liveGet("/env.cgi?a+b"), want: but("REQUEST_URI=/env.cgi?a+b", "QUERY_STRING=a+b")},
+		{name: "an empty query", request: getRequest("/env.cgi?"), want: but("REQUEST_URI=/env.cgi?")},
+		{name: "words as a query", request: getRequest("/env.cgi?a+b"), want: but("REQUEST_URI=/env.cgi?a+b", "QUERY_STRING=a+b")},
 		{name: "POST with a length", request: "POST /env.cgi HTTP/1.1\r\nHost: example.test\r\nContent-Type: a/b; c=\"d\"\r\nContent-Length: 5\r\n\r\nhello",
 			want: but("REQUEST_METHOD=POST", "CONTENT_LENGTH=5", `CONTENT_TYPE=a/b; c="d"`)},
 		{name: "POST in chunks", request: "POST /env.cgi HTTP/1.1\r\nHost: example.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Trailer: a\r\n\r\n",
@@ -121,50 +121,50 @@ func TestScriptEnvironment(t *testing.T) {
 		{name: "absolute-form", request: "GET http://other.test:8/env.cgi?q HTTP/1.1\r\nHost: example.test\r\n\r\n",
 			want: but("REQUEST_URI=http://other.test:8/env.cgi?q", "QUERY_STRING=q", "SERVER_NAME=other.test", "HTTP_HOST=other.test:8"), why: "RFC 9112, section 3.2.2: the target's host goes before the field's, which is to be ignored"},
 		{name: "a minor version to come", request: "GET /env.cgi HTTP/1.2\r\nHost: example.test\r\n\r\n", want: but("SERVER_PROTOCOL=HTTP/1.2")},
-		{name: "an unclean path", request: liveGet("/sub/..//%65nv.cgi"), want: but("REQUEST_URI=/sub/..//%65nv.cgi")},
-		{name: "blanks in a name", request: liveGet("/sub/a%20b.cgi"),
+		{name: "an unclean path", request: getRequest("/sub/..//%65nv.cgi"), want: but("REQUEST_URI=/sub/..//%65nv.cgi")},
+		{name: "blanks in a name", request: getRequest("/sub/a%20b.cgi"),
 			want: but("REQUEST_URI=/sub/a%20b.cgi", "SCRIPT_NAME=/sub/a b.cgi", "SCRIPT_FILENAME="+root+"/sub/a b.cgi"), why: "RFC 3875, section 4.1.13: SCRIPT_NAME is decoded"},
-		{name: "a byte that is not UTF-8 in a name", request: liveGet("/sub/%ff.cgi"),
+		{name: "a byte that is not UTF-8 in a name", request: getRequest("/sub/%ff.cgi"),
 			want: but("REQUEST_URI=/sub/%ff.cgi", "SCRIPT_NAME=/sub/\xff.cgi", "SCRIPT_FILENAME="+root+"/sub/\xff.cgi")},
-		{name: "index", request: liveGet("/"), want: but("REQUEST_URI=/", "SCRIPT_NAME=/index.cgi", "SCRIPT_FILENAME="+root+"/index.cgi")},
-		{name: "index of a folder", request: liveGet("/sub/?q"),
+		{name: "index", request: getRequest("/"), want: but("REQUEST_URI=/", "SCRIPT_NAME=/index.cgi", "SCRIPT_FILENAME="+root+"/index.cgi")},
+		{name: "index of a folder", request: getRequest("/sub/?q"),
 			want: but("REQUEST_URI=/sub/?q", "QUERY_STRING=q", "SCRIPT_NAME=/sub/index.cgi", "SCRIPT_FILENAME="+root+"/sub/index.cgi")},
-		{name: "below a Mount", request: liveGet("/a/b/env.cgi"), resolver: rawhttp.Mount("/a/", rawhttp.Mount("/b/", files)),
+		{name: "below a Mount", request: getRequest("/a/b/env.cgi"), resolver: rawhttp.Mount("/a/", rawhttp.Mount("/b/", files)),
 			want: but("REQUEST_URI=/a/b/env.cgi", "SCRIPT_NAME=/a/b/env.cgi")},
-		{name: "index below a Mount", request: liveGet("/a/sub/"), resolver: rawhttp.First(rawhttp.Mount("/b/", files), rawhttp.Mount("/a/", files)),
+		{name: "index below a Mount", request: getRequest("/a/sub/"), resolver: rawhttp.First(rawhttp.Mount("/b/", files), rawhttp.Mount("/a/", files)),
 			want: but("REQUEST_URI=/a/sub/", "SCRIPT_NAME=/a/sub/index.cgi", "SCRIPT_FILENAME="+root+"/sub/index.cgi")},
-		{name: "path info", request: liveGet("/env.cgi/a%20b//c/../d%2Fe/?q"), resolver: withPath,
+		{name: "path info", request: getRequest("/env.cgi/a%20b//c/../d%2Fe/?q"), resolver: withPath,
 			want: but("REQUEST_URI=/env.cgi/a%20b//c/../d%2Fe/?q", "QUERY_STRING=q", "PATH_INFO=/a b/d/e/"), why: "RFC 3875, section 4.1.5: it is decoded"},
-		{name: "path info of a slash", request: liveGet("/env.cgi/"), resolver: withPath, want: but("REQUEST_URI=/env.cgi/", "PATH_INFO=/")},
-		{name: "no path info", request: liveGet("/env.cgi"), resolver: withPath, want: but()},
-		{name: "path info after the first script", request: liveGet("/env.cgi/sub/index.cgi/a"), resolver: withPath,
+		{name: "path info of a slash", request: getRequest("/env.cgi/"), resolver: withPath, want: but("REQUEST_URI=/env.cgi/", "PATH_INFO=/")},
+		{name: "no path info", request: getRequest("/env.cgi"), resolver: withPath, want: but()},
+		{name: "path info after the first script", request: getRequest("/env.cgi/sub/index.cgi/a"), resolver: withPath,
 			want: but("REQUEST_URI=/env.cgi/sub/index.cgi/a", "PATH_INFO=/sub/index.cgi/a")},
-		{name: "path info in a folder that is named as a script", request: liveGet("/tool.cgi/b.cgi/a"), resolver: withPath,
+		{name: "path info in a folder that is named as a script", request: getRequest("/tool.cgi/b.cgi/a"), resolver: withPath,
 			want: but("REQUEST_URI=/tool.cgi/b.cgi/a", "PATH_INFO=/a", "SCRIPT_NAME=/tool.cgi/b.cgi", "SCRIPT_FILENAME="+root+"/tool.cgi/b.cgi")},
-		{name: "path info below a Mount", request: liveGet("/m/env.cgi/a"), resolver: rawhttp.Mount("/m/", withPath),
+		{name: "path info below a Mount", request: getRequest("/m/env.cgi/a"), resolver: rawhttp.Mount("/m/", withPath),
 			want: but("REQUEST_URI=/m/env.cgi/a", "SCRIPT_NAME=/m/env.cgi", "PATH_INFO=/a")},
-		{name: "WithServerField", request: liveGet("/env.cgi"), opts: []rawhttp.Option{rawhttp.WithServerField("example/1.0 (test)")}, want: but("SERVER_SOFTWARE=example/1.0 (test)")},
+		{name: "WithServerField", request: getRequest("/env.cgi"), opts: []rawhttp.Option{rawhttp.WithServerField("example/1.0 (test)")}, want: but("SERVER_SOFTWARE=example/1.0 (test)")},
 		{name: "WithTrustedProxies", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nX-Forwarded-For: 192.0.2.1, 2001:db8::1\r\n\r\n",
 			opts: []rawhttp.Option{rawhttp.WithTrustedProxies(netip.MustParsePrefix("127.0.0.0/8"))},
 			want: but("REMOTE_ADDR=2001:db8::1", "REMOTE_HOST=2001:db8::1", "HTTP_X_FORWARDED_FOR=192.0.2.1, 2001:db8::1")},
 		{name: "a proxy that is not trusted", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n",
 			want: but("HTTP_X_FORWARDED_FOR=192.0.2.1")},
-		{name: "WithScriptEnv", request: liveGet("/env.cgi"), resolver: given, want: but("SCRIPTIO_GIVEN=a = b", "SCRIPTIO_EMPTY="),
+		{name: "WithScriptEnv", request: getRequest("/env.cgi"), resolver: given, want: but("SCRIPTIO_GIVEN=a = b", "SCRIPTIO_EMPTY="),
 			why: "later calls add; what is not there is not made; what is there anyway is not there twice"},
-		{name: "WithScriptEnv of PATH", request: liveGet("/env.cgi"), resolver: path, want: but("PATH=" + os.Getenv("PATH"))},
-		{name: "TLS", request: liveGet("/env.cgi"), tls: true, want: but("HTTPS=on")},
+		{name: "WithScriptEnv of PATH", request: getRequest("/env.cgi"), resolver: path, want: but("PATH=" + os.Getenv("PATH"))},
+		{name: "TLS", request: getRequest("/env.cgi"), tls: true, want: but("HTTPS=on")},
 		{name: "httpoxy", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nProxy: http://a.example\r\npROXY: b\r\nProxy-Authorization: Basic x\r\n\r\n", want: but(),
 			why: "HTTP_PROXY is where many programs take a proxy from"},
 		{name: "credentials", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nAuthorization: Basic YTpi\r\n\r\n", want: but(), why: "RFC 3875, section 4.1.18"},
-		{name: "a user", request: liveGet("/env.cgi"), resolver: as("Ann Example", files), want: but("REMOTE_USER=Ann Example")},
+		{name: "a user", request: getRequest("/env.cgi"), resolver: as("Ann Example", files), want: but("REMOTE_USER=Ann Example")},
 		{name: "a user, whatever the request says", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nAuthorization: Basic YTpi\r\nRemote-User: root\r\nRemote_User: root\r\n\r\n",
 			resolver: as("ann", files), want: but("REMOTE_USER=ann", "HTTP_REMOTE_USER=root"), why: "no AUTH_TYPE: the server does not know how the user was authenticated"},
-		{name: "a user below a Mount", request: liveGet("/m/env.cgi"), resolver: as("ann", rawhttp.First(rawhttp.Mount("/a/", files), rawhttp.Mount("/m/", files))),
+		{name: "a user below a Mount", request: getRequest("/m/env.cgi"), resolver: as("ann", rawhttp.First(rawhttp.Mount("/a/", files), rawhttp.Mount("/m/", files))),
 			want: but("REQUEST_URI=/m/env.cgi", "SCRIPT_NAME=/m/env.cgi", "REMOTE_USER=ann")},
-		{name: "a user, and path info", request: liveGet("/env.cgi/a"), resolver: as("ann", withPath), want: but("REQUEST_URI=/env.cgi/a", "PATH_INFO=/a", "REMOTE_USER=ann")},
-		{name: "the later user", request: liveGet("/env.cgi"), resolver: as("ann", as("bob", files)), want: but("REMOTE_USER=bob")},
-		{name: "no user", request: liveGet("/env.cgi"), resolver: as("ann", as("", files)), want: but()},
-		{name: "a user, for another resolver", request: liveGet("/env.cgi"), want: but(),
+		{name: "a user, and path info", request: getRequest("/env.cgi/a"), resolver: as("ann", withPath), want: but("REQUEST_URI=/env.cgi/a", "PATH_INFO=/a", "REMOTE_USER=ann")},
+		{name: "the later user", request: getRequest("/env.cgi"), resolver: as("ann", as("bob", files)), want: but("REMOTE_USER=bob")},
+		{name: "no user", request: getRequest("/env.cgi"), resolver: as("ann", as("", files)), want: but()},
+		{name: "a user, for another resolver", request: getRequest("/env.cgi"), want: but(),
 			resolver: rawhttp.First(as("ann", rawhttp.Mount("/elsewhere/", files)), files)},
 		{name: "fields of the connection", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n", want: but()},
 		{name: "fields", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nUser-Agent:  a  b \r\nX-1-y: \xe9\r\nAccept:\r\nRange: bytes=0-1\r\nIf-None-Match: *\r\n\r\n",
@@ -187,7 +187,7 @@ func TestScriptEnvironment(t *testing.T) {
 			opts := append([]rawhttp.Option{rawhttp.WithDate(false), rawhttp.WithResolver(resolver)}, tt.opts...)
 			var addr, answer string
 			if tt.tls {
-				addr, answer = scriptioTalkTLS(t, tt.request, opts...)
+				addr, answer = talkTLS(t, tt.request, opts...)
 			} else {
 				_, addr = listen(t, opts...)
 				answer = talk(t, addr, tt.request)
@@ -201,15 +201,15 @@ func TestScriptEnvironment(t *testing.T) {
 				want[i] = strings.Replace(want[i], "SERVER_PORT=PORT", "SERVER_PORT="+port, 1)
 			}
 			slices.Sort(want)
-			if diff := cmp.Diff(want, scriptioVariables(t, answer)); diff != "" {
+			if diff := cmp.Diff(want, variablesOf(t, answer)); diff != "" {
 				t.Errorf("the environment for %q (-want +got):\n%s\nwhy: %s", tt.request, diff, tt.why)
 			}
 		})
 	}
 }
 
-// scriptioTalkTLS is talk over TLS.
-func scriptioTalkTLS(t *testing.T, request string, opts ...rawhttp.Option) (addr, answer string) {
+// talkTLS is talk over TLS.
+func talkTLS(t *testing.T, request string, opts ...rawhttp.Option) (addr, answer string) {
 	t.Helper()
 	config := testkit.TLSConfig(t)
 	s := newServer(t, opts...)
@@ -261,7 +261,7 @@ func TestScriptArguments(t *testing.T) {
 	}
 	for _, tt := range tests {
 		_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithRoot(root), tt.opt)
-		_, got := splitHead(talk(t, addr, liveGet(tt.target)))
+		_, got := splitHead(talk(t, addr, getRequest(tt.target)))
 		// The shell's own options are in no order, and not those of the table alone.
 		got = strings.NewReplacer("|ue|", "|eu|", "|hB|", "||", "|h|", "||", "|ehuB|", "|eu|").Replace(got)
 		if got != tt.want {
@@ -272,7 +272,7 @@ func TestScriptArguments(t *testing.T) {
 	t.Chdir(filepath.Dir(root))
 	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithRoot(filepath.Base(root)), rawhttp.WithScript(".cgi"))
 	t.Chdir("/")
-	if _, got := splitHead(talk(t, addr, liveGet("/y.cgi"))); got != tests[2].want {
+	if _, got := splitHead(talk(t, addr, getRequest("/y.cgi"))); got != tests[2].want {
 		t.Errorf("with a relative root the script has %q, want %q", got, tests[2].want)
 	}
 }

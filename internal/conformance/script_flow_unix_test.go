@@ -19,11 +19,11 @@ import (
 	"example.com/rawhttp"
 )
 
-// An endsNoise is endless content, the same for the same seed, that does not repeat
+// A noiseReader is endless content, the same for the same seed, that does not repeat
 // soon.
-type endsNoise struct{ x uint64 }
+type noiseReader struct{ x uint64 }
 
-func (z *endsNoise) Read(p []byte) (int, error) {
+func (z *noiseReader) Read(p []byte) (int, error) {
 	for i := range p {
 		z.x = z.x*6364136223846793005 + 1442695040888963407
 		p[i] = byte(z.x >> 56)
@@ -31,10 +31,10 @@ func (z *endsNoise) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// endsNoiseSum is the checksum of the first n bytes of noise.
-func endsNoiseSum(n int64) uint64 {
+// noiseSum is the checksum of the first n bytes of noise.
+func noiseSum(n int64) uint64 {
 	h := fnv.New64a()
-	io.CopyN(h, &endsNoise{}, n)
+	io.CopyN(h, &noiseReader{}, n)
 	return h.Sum64()
 }
 
@@ -42,10 +42,10 @@ func endsNoiseSum(n int64) uint64 {
 // both directions at once, and none of it is kept.
 func TestScriptBothWaysAtOnce(t *testing.T) {
 	const size, early = 20 << 20, 1 << 20
-	s := endsServe(t, map[string]string{"cat.sh": "exec cat"}, rawhttp.WithMaxBodyBytes(size))
+	s := serveScripts(t, map[string]string{"cat.sh": "exec cat"}, rawhttp.WithMaxBodyBytes(size))
 	c := s.dial(t)
-	noise := &endsNoise{}
-	c.send(t, endsPost("/cat.sh", size, ""))
+	noise := &noiseReader{}
+	c.send(t, postBegun("/cat.sh", size, ""))
 	if _, err := io.CopyN(c, noise, early); err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestScriptBothWaysAtOnce(t *testing.T) {
 		runtime.ReadMemStats(&now)
 		most = max(most, now.HeapAlloc)
 	}
-	if want := endsNoiseSum(size); total != size || got.Sum64() != want {
+	if want := noiseSum(size); total != size || got.Sum64() != want {
 		t.Errorf("the answer is %d bytes of checksum %x, want %d of %x", total, got.Sum64(), size, want)
 	}
 	if most > before.HeapAlloc+(4<<20) {
@@ -90,7 +90,7 @@ func TestScriptContentAndOutput(t *testing.T) {
 	t.Parallel()
 	const size = 1 << 20
 	var noise bytes.Buffer
-	io.CopyN(&noise, &endsNoise{}, size)
+	io.CopyN(&noise, &noiseReader{}, size)
 	content := noise.String()
 	tests := []struct {
 		name, script string
@@ -112,12 +112,12 @@ func TestScriptContentAndOutput(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := endsServe(t, map[string]string{"a.sh": tt.script})
+			s := serveScripts(t, map[string]string{"a.sh": tt.script})
 			c := s.dial(t)
 			sent := make(chan struct{})
 			go func() {
 				defer close(sent)
-				io.WriteString(c, endsPost("/a.sh", size, content)) // it fails where the server closes
+				io.WriteString(c, postBegun("/a.sh", size, content)) // it fails where the server closes
 			}()
 			got := c.answer(t)
 			if got.Status != tt.status || got.Cut || got.Content != tt.want {
@@ -133,9 +133,9 @@ func TestScriptContentAndOutput(t *testing.T) {
 // A client may be slow with its content: the script has what there is, and waits.
 func TestScriptWhoseClientPauses(t *testing.T) {
 	t.Parallel()
-	s := endsServe(t, map[string]string{"a.sh": "echo; while read line; do echo $line >said; mv said $line; echo $line; done"})
+	s := serveScripts(t, map[string]string{"a.sh": "echo; while read line; do echo $line >said; mv said $line; echo $line; done"})
 	c := s.dial(t)
-	c.send(t, endsPost("/a.sh", 14, "one\n"))
+	c.send(t, postBegun("/a.sh", 14, "one\n"))
 	if got := s.await(t, "one"); got != "one" {
 		t.Errorf("the script has read %q, want one", got)
 	}
@@ -149,7 +149,7 @@ func TestScriptWhoseClientPauses(t *testing.T) {
 			s.await(t, line) // the script reads on though the content is not whole
 		}
 	}
-	endsAnswer{200, "chunked", "\none\ntwo\nthree\n", false}.check(t, "/a.sh", endsTake(resp))
+	scriptAnswer{200, "chunked", "\none\ntwo\nthree\n", false}.check(t, "/a.sh", takeAnswer(resp))
 }
 
 // Lines arrive one by one: each is read before the script is let print the next.
@@ -157,10 +157,10 @@ func TestScriptLinesArriveOneByOne(t *testing.T) {
 	t.Parallel()
 	for _, version := range []string{"1.1", "1.0"} {
 		t.Run("HTTP/"+version, func(t *testing.T) {
-			s := endsServe(t, map[string]string{"a.sh": "for i in 1 2 3 4 5; do echo line$i; read x <gate; done"})
+			s := serveScripts(t, map[string]string{"a.sh": "for i in 1 2 3 4 5; do echo line$i; read x <gate; done"})
 			open := s.gate(t)
 			c := s.dial(t)
-			c.send(t, strings.Replace(liveGet("/a.sh"), "HTTP/1.1", "HTTP/"+version, 1))
+			c.send(t, strings.Replace(getRequest("/a.sh"), "HTTP/1.1", "HTTP/"+version, 1))
 			resp := c.head(t)
 			line := make([]byte, len("line1\n"))
 			for i := 1; i <= 5; i++ {
@@ -186,24 +186,24 @@ func TestScriptFraming(t *testing.T) {
 		name, script string
 		gate         bool // the script waits once, for the client to have the head
 		want10       string
-		want         endsAnswer
+		want         scriptAnswer
 	}{
-		{"ends soon", "echo; echo end", false, "5", endsAnswer{200, "5", "\nend\n", false}},
-		{"ends soon after a long wait", "sleep 0.3; echo; echo end", false, "5", endsAnswer{200, "5", "\nend\n", false}},
-		{"fields, a wait, and the content", "printf 'Content-Type: a/b\\n\\n'; sleep 0.3; echo end", false, "4", endsAnswer{200, "4", "end\n", false}},
-		{"less than is held", zeros(scriptHeld - 1), false, "65535", endsAnswer{200, "65535", big(scriptHeld - 1), false}},
-		{"as much as is held, and it waits", zeros(scriptHeld) + waits, true, "close", endsAnswer{200, "chunked", big(scriptHeld), false}},
-		{"some, and it waits", "echo; printf x; " + waits + "printf y", true, "close", endsAnswer{200, "chunked", "\nxy", false}},
-		{"a length of its own", "printf 'Content-Type: a/b\\nContent-Length: 2\\n\\nx'; " + waits + "printf yz", true, "close", endsAnswer{200, "chunked", "xy", false}},
+		{"ends soon", "echo; echo end", false, "5", scriptAnswer{200, "5", "\nend\n", false}},
+		{"ends soon after a long wait", "sleep 0.3; echo; echo end", false, "5", scriptAnswer{200, "5", "\nend\n", false}},
+		{"fields, a wait, and the content", "printf 'Content-Type: a/b\\n\\n'; sleep 0.3; echo end", false, "4", scriptAnswer{200, "4", "end\n", false}},
+		{"less than is held", zeros(scriptHeld - 1), false, "65535", scriptAnswer{200, "65535", big(scriptHeld - 1), false}},
+		{"as much as is held, and it waits", zeros(scriptHeld) + waits, true, "close", scriptAnswer{200, "chunked", big(scriptHeld), false}},
+		{"some, and it waits", "echo; printf x; " + waits + "printf y", true, "close", scriptAnswer{200, "chunked", "\nxy", false}},
+		{"a length of its own", "printf 'Content-Type: a/b\\nContent-Length: 2\\n\\nx'; " + waits + "printf yz", true, "close", scriptAnswer{200, "chunked", "xy", false}},
 	}
 	for _, tt := range tests {
 		for _, version := range []string{"1.1", "1.0"} {
 			t.Run(tt.name+" HTTP/"+version, func(t *testing.T) {
 				t.Parallel()
-				s := endsServe(t, map[string]string{"a.sh": tt.script})
+				s := serveScripts(t, map[string]string{"a.sh": tt.script})
 				open := s.gate(t)
 				c := s.dial(t)
-				c.send(t, strings.Replace(liveGet("/a.sh"), "HTTP/1.1", "HTTP/"+version, 1))
+				c.send(t, strings.Replace(getRequest("/a.sh"), "HTTP/1.1", "HTTP/"+version, 1))
 				resp := c.head(t)
 				if tt.gate {
 					open()
@@ -212,7 +212,7 @@ func TestScriptFraming(t *testing.T) {
 				if version == "1.0" {
 					want.Framing = tt.want10
 				}
-				want.check(t, "/a.sh", endsTake(resp))
+				want.check(t, "/a.sh", takeAnswer(resp))
 			})
 		}
 	}
@@ -223,7 +223,7 @@ func TestScriptFraming(t *testing.T) {
 func TestScriptWaitsForASlowClient(t *testing.T) {
 	t.Parallel()
 	const size = 30 << 20 // more than the buffers of a connection hold
-	s := endsServe(t, map[string]string{
+	s := serveScripts(t, map[string]string{
 		"slow.sh": fmt.Sprintf("echo $$ >pid; head -c %d /dev/zero; echo end >ended", size),
 		"left.sh": "echo; echo begin; read x <gate; head -c 60000 /dev/zero; echo end >left",
 	})
@@ -241,7 +241,7 @@ func TestScriptWaitsForASlowClient(t *testing.T) {
 
 	// The server is kept from reading by a Response that nobody writes yet.
 	files := filesOfDir(t, s.root, rawhttp.WithScript(".sh", "sh"))
-	req := endsRequest(t, liveGet("/left.sh"))
+	req := requestOf(t, getRequest("/left.sh"))
 	left, err := files.Resolve(t.Context(), req)
 	if err != nil {
 		t.Fatal(err)
@@ -258,7 +258,7 @@ func TestScriptWaitsForASlowClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	endsAnswer{200, "chunked", "\nbegin\n" + strings.Repeat("\x00", 60000), false}.check(t, "/left.sh", endsTake(answer))
+	scriptAnswer{200, "chunked", "\nbegin\n" + strings.Repeat("\x00", 60000), false}.check(t, "/left.sh", takeAnswer(answer))
 }
 
 // A child that holds the output does not hold the response: what is there half a
@@ -280,8 +280,8 @@ func TestScriptLeavesAChild(t *testing.T) {
 	for i, tt := range tests {
 		files[fmt.Sprintf("%d.sh", i)] = strings.ReplaceAll(tt.script, ">child", fmt.Sprintf(">child%d", i))
 	}
-	s := endsServe(t, files, rawhttp.WithScriptTimeout(0))
-	var clients []*endsClient // all at once: this takes its time
+	s := serveScripts(t, files, rawhttp.WithScriptTimeout(0))
+	var clients []*scriptClient // all at once: this takes its time
 	for i := range tests {
 		clients = append(clients, s.ask(t, fmt.Sprintf("/%d.sh", i)))
 	}
@@ -290,6 +290,6 @@ func TestScriptLeavesAChild(t *testing.T) {
 		if got.Status != 200 || got.Cut || tt.want != "" && got.Content != tt.want {
 			t.Errorf("a script leaves a child %s: answer %.200v, want 200, whole, %q", tt.name, got, tt.want)
 		}
-		endsAwaitGone(t, s.awaitPid(t, fmt.Sprintf("child%d", i)))
+		awaitGone(t, s.awaitPid(t, fmt.Sprintf("child%d", i)))
 	}
 }

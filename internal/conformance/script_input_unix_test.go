@@ -19,11 +19,11 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// scriptioCount answers with what a script is told of its content, and how much it
+// printCount answers with what a script is told of its content, and how much it
 // can read of it before the end.
-const scriptioCount = "printf 'Content-Type: text/plain\\n\\n%s, %s bytes, %s' \"${CONTENT_LENGTH-none}\" $(wc -c) \"${CONTENT_TYPE-none}\"\n"
+const printCount = "printf 'Content-Type: text/plain\\n\\n%s, %s bytes, %s' \"${CONTENT_LENGTH-none}\" $(wc -c) \"${CONTENT_TYPE-none}\"\n"
 
-func scriptioText(text string) string {
+func plainText(text string) string {
 	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nX-Content-Type-Options: nosniff\r\n\r\n%s", len(text), text)
 }
 
@@ -44,13 +44,13 @@ func TestScriptInput(t *testing.T) {
 		return b.String() + "Late: trailer\r\n\r\n"
 	}
 	tests := []struct{ name, request, want string }{
-		{"a GET", liveGet("/x.sh"), "none, 0 bytes, none"},
+		{"a GET", getRequest("/x.sh"), "none, 0 bytes, none"},
 		{"a POST without content", post + "\r\n", "none, 0 bytes, none"},
 		{"a POST of no bytes", post + "Content-Length: 0\r\n\r\n", "0, 0 bytes, none"},
 		{"a POST", post + "Content-Length: 5\r\nContent-Type: a/b\r\n\r\nhello", "5, 5 bytes, a/b"},
 		{"a POST of a byte", post + "Content-Length: 1\r\n\r\n\x00", "1, 1 bytes, none"},
-		{"a POST of what a pipe holds", scriptioPost("/x.sh", strings.Repeat("z", 64<<10)), "65536, 65536 bytes, none"},
-		{"a POST of more", scriptioPost("/x.sh", strings.Repeat("z", 300_000)), "300000, 300000 bytes, none"},
+		{"a POST of what a pipe holds", postRequest("/x.sh", strings.Repeat("z", 64<<10)), "65536, 65536 bytes, none"},
+		{"a POST of more", postRequest("/x.sh", strings.Repeat("z", 300_000)), "300000, 300000 bytes, none"},
 		{"a GET with content", "GET /x.sh HTTP/1.1\r\nHost: example.test\r\nContent-Length: 5\r\n\r\nhello", "5, 5 bytes, none"},
 		{"a POST in HTTP/1.0", "POST /x.sh HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\nhello", "5, 5 bytes, none"},
 		{"chunks", chunked(1, 2, 3), "6, 6 bytes, a/b; c=d"},
@@ -60,17 +60,17 @@ func TestScriptInput(t *testing.T) {
 		{"chunks of a byte more", chunked(65536, 1), "65537, 65537 bytes, a/b; c=d"},
 		{"chunks of far more", chunked(100_000, 1, 199_999), "300000, 300000 bytes, a/b; c=d"},
 	}
-	root := testkit.Scripts(t, map[string]string{"x.sh": scriptioCount, "a.txt": "next"})
-	addr := scriptioServe(t, root)
+	root := testkit.Scripts(t, map[string]string{"x.sh": printCount, "a.txt": "next"})
+	addr := serveShell(t, root)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			want := scriptioText(tt.want)
+			want := plainText(tt.want)
 			if strings.Contains(tt.request, "HTTP/1.0") {
 				want = strings.Replace(want, "\r\n\r\n", "\r\nConnection: keep-alive\r\n\r\n", 1)
 			}
 			behind := "GET /a.txt HTTP/1.1\r\nHost: example.test\r\n\r\n"
-			answer := scriptioHeld(t, addr, tt.request+behind, strings.Repeat("Content-Length: ", 2))
+			answer := talkHeld(t, addr, tt.request+behind, strings.Repeat("Content-Length: ", 2))
 			got, next, _ := strings.Cut(answer, tt.want+"HTTP/1.1 200 OK\r\n")
 			if diff := cmp.Diff(want, got+tt.want); diff != "" {
 				t.Errorf("the answer to %.200q (-want +got):\n%s", tt.request, diff)
@@ -92,11 +92,11 @@ func TestScriptInputLeavesNoFile(t *testing.T) {
 		"y.sh": "echo unread",
 		"z.sh": "kill -KILL $$",
 	})
-	addr := scriptioServe(t, root)
+	addr := serveShell(t, root)
 	for _, n := range []int{10, 65537, 300_000} {
 		for script, want := range map[string]string{"x": fmt.Sprintf("0\n%d\n", n), "y": "unread\n", "z": "500 Internal Server Error\n"} {
 			request := fmt.Sprintf("POST /%s.sh HTTP/1.1\r\nHost: example.test\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", script, n, strings.Repeat("z", n))
-			if _, got := splitHead(scriptioWhole(t, talk(t, addr, request))); strings.ReplaceAll(got, " ", "") != strings.ReplaceAll(want, " ", "") {
+			if _, got := splitHead(withLength(t, talk(t, addr, request))); strings.ReplaceAll(got, " ", "") != strings.ReplaceAll(want, " ", "") {
 				t.Errorf("%d chunked bytes to %s.sh are answered with %q, want %q", n, script, got, want)
 			}
 		}
@@ -112,7 +112,7 @@ func TestScriptInputLeavesNoFile(t *testing.T) {
 // a file that may not be read.
 func TestScriptInputWithoutAPlace(t *testing.T) {
 	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "absent"))
-	root := testkit.Scripts(t, map[string]string{"x.sh": scriptioMark})
+	root := testkit.Scripts(t, map[string]string{"x.sh": leaveMark})
 	source := filesOfDir(t, root)
 	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.First(filesOfDir(t, root, rawhttp.WithScript(".sh", "sh")), source)))
 	for _, method := range []string{"GET", "POST"} {
@@ -121,14 +121,14 @@ func TestScriptInputWithoutAPlace(t *testing.T) {
 			t.Errorf("%s with content that cannot be kept is answered with %q, want 500", method, got)
 		}
 	}
-	scriptioNotRun(t, root)
+	wantNoMark(t, root)
 }
 
-// scriptioMark is a script that leaves a mark that it ran.
-const scriptioMark = ": >ran; exec cat\n"
+// leaveMark is a script that leaves a mark that it ran.
+const leaveMark = ": >ran; exec cat\n"
 
 // wantNotRun fails the test if the script has left its mark.
-func scriptioNotRun(t testing.TB, root string) {
+func wantNoMark(t testing.TB, root string) {
 	t.Helper()
 	if _, err := os.Stat(filepath.Join(root, "ran")); err == nil {
 		t.Error("the script ran")
@@ -138,24 +138,24 @@ func scriptioNotRun(t testing.TB, root string) {
 // Content over the limit is 413, and no script sees it.
 func TestScriptInputOverTheLimit(t *testing.T) {
 	tests := []struct{ name, request, want string }{
-		{"a length", scriptioPost("/x.sh", "12345678901"), "413 Content Too Large"},
+		{"a length", postRequest("/x.sh", "12345678901"), "413 Content Too Large"},
 		{"chunks", "POST /x.sh HTTP/1.1\r\nHost: example.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n6\r\n678901\r\n0\r\n\r\n", "413 Content Too Large"},
 		{"a malformed chunk", "POST /x.sh HTTP/1.1\r\nHost: example.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\nz\r\n", "400 Bad Request"},
 		{"chunks without an end", "POST /x.sh HTTP/1.1\r\nHost: example.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n", "400 Bad Request"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			root := testkit.Scripts(t, map[string]string{"x.sh": scriptioMark})
-			addr := scriptioServe(t, root, rawhttp.WithMaxBodyBytes(10))
-			answer := talk(t, addr, tt.request+liveGet("/x.sh"))
+			root := testkit.Scripts(t, map[string]string{"x.sh": leaveMark})
+			addr := serveShell(t, root, rawhttp.WithMaxBodyBytes(10))
+			answer := talk(t, addr, tt.request+getRequest("/x.sh"))
 			if !strings.HasPrefix(answer, "HTTP/1.1 "+tt.want+"\r\n") || !strings.Contains(answer, "\r\nConnection: close\r\n") || strings.Count(answer, "HTTP/1.1 ") != 1 {
 				t.Errorf("%q is answered with %q, want %s and the close", tt.request, answer, tt.want)
 			}
-			scriptioNotRun(t, root)
+			wantNoMark(t, root)
 		})
 	}
 	root := testkit.Scripts(t, map[string]string{"x.sh": "exec cat"})
-	if got := talk(t, scriptioServe(t, root, rawhttp.WithMaxBodyBytes(10)), scriptioPost("/x.sh", "1234567890")); !strings.HasSuffix(got, "\r\n\r\n1234567890") {
+	if got := talk(t, serveShell(t, root, rawhttp.WithMaxBodyBytes(10)), postRequest("/x.sh", "1234567890")); !strings.HasSuffix(got, "\r\n\r\n1234567890") {
 		t.Errorf("content of as much as the limit is answered with %q", got)
 	}
 }
@@ -180,7 +180,7 @@ func TestScriptInputEndsEarly(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			root := testkit.Scripts(t, map[string]string{"x.sh": "echo $$ >pid; exec cat"})
-			c := dial(t, scriptioServe(t, root, rawhttp.WithStallTimeout(200*time.Millisecond)))
+			c := dial(t, serveShell(t, root, rawhttp.WithStallTimeout(200*time.Millisecond)))
 			io.WriteString(c, tt.request)
 			if tt.closes {
 				c.CloseWrite()
@@ -190,7 +190,7 @@ func TestScriptInputEndsEarly(t *testing.T) {
 				t.Errorf("a client that %s is answered with %q, %v, want %s and the close", tt.name, answer, err, tt.want)
 			}
 			if _, err := os.Stat(filepath.Join(root, "pid")); err == nil {
-				scriptioWait(t, "the script has ended", func() bool { return !scriptioRuns(t, filepath.Join(root, "pid")) })
+				waitUntil(t, "the script has ended", func() bool { return !isRunning(t, filepath.Join(root, "pid")) })
 			}
 		})
 	}
@@ -201,15 +201,15 @@ func TestScriptInputEndsEarly(t *testing.T) {
 func TestScriptInputEndsEarlyBehindOutput(t *testing.T) {
 	t.Parallel()
 	root := testkit.Scripts(t, map[string]string{"x.sh": "echo $$ >pid; echo; echo page; cat >/dev/null; exit"})
-	c := dial(t, scriptioServe(t, root))
+	c := dial(t, serveShell(t, root))
 	io.WriteString(c, "POST /x.sh HTTP/1.1\r\nHost: example.test\r\nContent-Length: 10\r\n\r\n12345")
-	scriptioRead(t, c, "the beginning of the answer", "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n"+
+	readExpected(t, c, "the beginning of the answer", "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n"+
 		"Transfer-Encoding: chunked\r\nX-Content-Type-Options: nosniff\r\n\r\n6\r\n\npage\n\r\n")
 	c.CloseWrite()
 	if b, err := io.ReadAll(c); strings.Contains(string(b), "HTTP/1.1 ") || strings.HasSuffix(string(b), "0\r\n\r\n") {
 		t.Errorf("a client that ends its content after the beginning of the answer gets %q, %v, want no end of it", b, err)
 	}
-	scriptioWait(t, "the script has ended", func() bool { return !scriptioRuns(t, filepath.Join(root, "pid")) })
+	waitUntil(t, "the script has ended", func() bool { return !isRunning(t, filepath.Join(root, "pid")) })
 }
 
 // A script may close its output and read on. What it has printed does not wait for
@@ -217,9 +217,9 @@ func TestScriptInputEndsEarlyBehindOutput(t *testing.T) {
 func TestScriptThatClosesItsOutput(t *testing.T) {
 	t.Parallel()
 	root := testkit.Scripts(t, map[string]string{"x.sh": "echo; echo page; exec wc -c >count", "a.txt": ""})
-	c := dial(t, scriptioServe(t, root))
+	c := dial(t, serveShell(t, root))
 	io.WriteString(c, "POST /x.sh HTTP/1.1\r\nHost: example.test\r\nContent-Length: 10\r\n\r\n12345")
-	scriptioRead(t, c, "the beginning of the answer", "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n")
+	readExpected(t, c, "the beginning of the answer", "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n")
 	for line := ""; line != "page\n" && !t.Failed(); {
 		line = ""
 		for b := make([]byte, 1); !strings.HasSuffix(line, "\n"); line += string(b) {
@@ -232,7 +232,7 @@ func TestScriptThatClosesItsOutput(t *testing.T) {
 	if rest, err := io.ReadAll(c); !strings.Contains(string(rest), "HTTP/1.1 200 OK\r\n") || err != nil {
 		t.Errorf("after the answer comes %q, %v, want that to the next request", rest, err)
 	}
-	scriptioWait(t, "the script has read all of its content", func() bool {
+	waitUntil(t, "the script has read all of its content", func() bool {
 		count, _ := os.ReadFile(filepath.Join(root, "count"))
 		return strings.TrimSpace(string(count)) == "10"
 	})
@@ -245,13 +245,13 @@ func TestScriptInputIsAskedFor(t *testing.T) {
 	if err := os.Chmod(filepath.Join(root, "not-executable.cgi"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	addr := scriptioServe(t, root, rawhttp.WithScript(".cgi"))
+	addr := serveShell(t, root, rawhttp.WithScript(".cgi"))
 	const expect = "Host: example.test\r\nExpect: 100-continue\r\n"
-	want := strings.Replace(scriptioPage("hello"), "HTTP", "HTTP/1.1 100 Continue\r\n\r\nHTTP", 1)
+	want := strings.Replace(pageAnswer("hello"), "HTTP", "HTTP/1.1 100 Continue\r\n\r\nHTTP", 1)
 	for framing, content := range map[string]string{"Content-Length: 5\r\n\r\n": "hello", "Transfer-Encoding: chunked\r\n\r\n": "5\r\nhello\r\n0\r\n\r\n"} {
 		c := dial(t, addr)
 		io.WriteString(c, "POST /x.sh HTTP/1.1\r\n"+expect+framing)
-		scriptioRead(t, c, "the answer to the head", "HTTP/1.1 100 Continue\r\n\r\n")
+		readExpected(t, c, "the answer to the head", "HTTP/1.1 100 Continue\r\n\r\n")
 		io.WriteString(c, content)
 		c.CloseWrite()
 		rest, err := io.ReadAll(c)
@@ -269,7 +269,7 @@ func TestScriptInputIsAskedFor(t *testing.T) {
 		for _, framing := range []string{"Content-Length: 5\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n"} {
 			c := dial(t, addr)
 			io.WriteString(c, tt.head+expect+framing)
-			scriptioRead(t, c, "the answer to "+tt.head+framing, "HTTP/1.1 "+tt.want+"\r\n")
+			readExpected(t, c, "the answer to "+tt.head+framing, "HTTP/1.1 "+tt.want+"\r\n")
 		}
 	}
 }
@@ -280,9 +280,9 @@ func TestScriptThatReadsNothing(t *testing.T) {
 	t.Parallel()
 	root := testkit.Scripts(t, map[string]string{
 		"x.sh": "echo hello", "y.sh": "exec <&-; echo hello", "a.txt": "next",
-		"z.sh": "printf 'Status: 413\\nContent-Type: text/plain\\n\\nno\\n'; " + scriptioGate,
+		"z.sh": "printf 'Status: 413\\nContent-Type: text/plain\\n\\nno\\n'; " + waitForGate,
 	})
-	addr := scriptioServe(t, root)
+	addr := serveShell(t, root)
 	const length = 200_000
 	for _, framing := range []string{"nothing", "a part", "more than a pipe holds"} {
 		for _, name := range []string{"x", "y"} {
@@ -290,7 +290,7 @@ func TestScriptThatReadsNothing(t *testing.T) {
 			fmt.Fprintf(c, "POST /%s.sh HTTP/1.1\r\nHost: example.test\r\nContent-Length: %d\r\n\r\n", name, length)
 			sent := map[string]int{"nothing": 0, "a part": 100, "more than a pipe holds": 150_000}[framing]
 			io.WriteString(c, strings.Repeat("z", sent))
-			scriptioRead(t, c, "the answer to "+framing, "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n")
+			readExpected(t, c, "the answer to "+framing, "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n")
 			r := make([]byte, 1000)
 			for !strings.Contains(string(r), "hello\n") {
 				n, err := c.Read(r)
@@ -307,10 +307,10 @@ func TestScriptThatReadsNothing(t *testing.T) {
 	}
 	c := dial(t, addr)
 	io.WriteString(c, "POST /z.sh HTTP/1.1\r\nHost: example.test\r\nContent-Length: 10\r\n\r\n1")
-	scriptioRead(t, c, "the answer of a script that goes on", "HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n"+
+	readExpected(t, c, "the answer of a script that goes on", "HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n"+
 		"X-Content-Type-Options: nosniff\r\n\r\n3\r\nno\n\r\n")
 	testkit.WriteFile(t, filepath.Join(root, "gate"), "", 0o644)
-	scriptioRead(t, c, "the end of it", "0\r\n\r\n")
+	readExpected(t, c, "the end of it", "0\r\n\r\n")
 }
 
 // Connections go on after scripts of all kinds.
@@ -318,16 +318,16 @@ func TestScriptsOnOneConnection(t *testing.T) {
 	root := testkit.Scripts(t, map[string]string{
 		"x.sh": "exec cat", "y.sh": "cat; head -c 100000 /dev/zero", "z.sh": "exit 1", "a.txt": "file",
 	})
-	c := dial(t, scriptioServe(t, root))
+	c := dial(t, serveShell(t, root))
 	for range 5 {
-		io.WriteString(c, scriptioPost("/x.sh", "hello"))
-		scriptioRead(t, c, "POST /x.sh", scriptioPage("hello"))
-		io.WriteString(c, liveGet("/z.sh"))
-		scriptioRead(t, c, "GET /z.sh", scriptioError("500 Internal Server Error"))
-		io.WriteString(c, liveGet("/y.sh"))
-		scriptioRead(t, c, "GET /y.sh", "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nTransfer-Encoding: chunked\r\nX-Content-Type-Options: nosniff\r\n\r\n")
+		io.WriteString(c, postRequest("/x.sh", "hello"))
+		readExpected(t, c, "POST /x.sh", pageAnswer("hello"))
+		io.WriteString(c, getRequest("/z.sh"))
+		readExpected(t, c, "GET /z.sh", errorText("500 Internal Server Error"))
+		io.WriteString(c, getRequest("/y.sh"))
+		readExpected(t, c, "GET /y.sh", "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nTransfer-Encoding: chunked\r\nX-Content-Type-Options: nosniff\r\n\r\n")
 		for total := 0; ; {
-			n, err := strconv.ParseInt(scriptioLine(t, c), 16, 32)
+			n, err := strconv.ParseInt(readLine(t, c), 16, 32)
 			if err == nil {
 				_, err = io.CopyN(io.Discard, c, n+2)
 			}
@@ -342,12 +342,12 @@ func TestScriptsOnOneConnection(t *testing.T) {
 			}
 		}
 		io.WriteString(c, "HEAD /x.sh HTTP/1.1\r\nHost: example.test\r\n\r\n")
-		scriptioRead(t, c, "HEAD /x.sh", strings.Replace(scriptioPage(""), "Content-Length: 0\r\n", "", 1))
+		readExpected(t, c, "HEAD /x.sh", strings.Replace(pageAnswer(""), "Content-Length: 0\r\n", "", 1))
 	}
 }
 
-// scriptioLine reads a line, and no more.
-func scriptioLine(t testing.TB, c net.Conn) string {
+// readLine reads a line, and no more.
+func readLine(t testing.TB, c net.Conn) string {
 	t.Helper()
 	line := make([]byte, 0, 100)
 	for len(line) < 2 || string(line[len(line)-2:]) != "\r\n" {

@@ -91,21 +91,21 @@ func TestScriptsLeaveNothing(t *testing.T) {
 		{name: "end with their client", script: "echo >run.$QUERY_STRING; sleep 1000 & wait", reset: "run."},
 		{name: "end with their client, which feeds them", script: "echo >fed.$QUERY_STRING; cat", post: true, reset: "fed."},
 	}
-	var sites []*endsSite
+	var sites []*scriptSite
 	for _, tt := range tests {
-		sites = append(sites, endsServe(t, map[string]string{"a.sh": tt.script}, rawhttp.WithScriptTimeout(tt.timeout), rawhttp.WithMaxScripts(0), rawhttp.WithMaxConns(0)))
+		sites = append(sites, serveScripts(t, map[string]string{"a.sh": tt.script}, rawhttp.WithScriptTimeout(tt.timeout), rawhttp.WithMaxScripts(0), rawhttp.WithMaxConns(0)))
 	}
 	run := func(ending, n int) {
 		tt, s := &tests[ending], sites[ending]
 		c := s.dial(t)
 		defer c.Close()
 		target := "/a.sh?" + strconv.Itoa(n)
-		request := liveGet(target)
+		request := getRequest(target)
 		switch {
 		case tt.post && tt.reset != "":
-			request = endsPost(target, 10, "begin")
+			request = postBegun(target, 10, "begin")
 		case tt.post:
-			request = endsPost(target, 7, "content")
+			request = postBegun(target, 7, "content")
 		}
 		c.send(t, request)
 		if tt.reset != "" {
@@ -150,7 +150,7 @@ func TestScriptsLeaveNothing(t *testing.T) {
 		return now
 	}
 	runAll(-1, 0) // what the runtime opens and starts once
-	endsUntil(t, "the first runs are over", func() bool {
+	waitUntil(t, "the first runs are over", func() bool {
 		open := 0
 		for _, s := range sites {
 			open += int(s.srv.Stats().ConnsOpen)
@@ -184,9 +184,9 @@ func TestScriptWhoseLoaderIsMissing(t *testing.T) {
 		t.Skip("/bin/true has no dynamic loader")
 	}
 	copy(program[at:], "/no-")
-	s := endsServe(t, nil, rawhttp.WithScript(".cgi"))
+	s := serveScripts(t, nil, rawhttp.WithScript(".cgi"))
 	testkit.WriteFile(t, filepath.Join(s.root, "a.cgi"), string(program), 0o755)
-	endsOwn(500).check(t, "/a.cgi", s.ask(t, "/a.cgi").answer(t))
+	statusAnswer(500).check(t, "/a.cgi", s.ask(t, "/a.cgi").answer(t))
 	s.log.await(t, "ERROR", `a.cgi" (the file exists, its dynamic loader does not): no such file`)
 }
 
@@ -202,7 +202,7 @@ func TestScriptWhoseOrphansAreOurs(t *testing.T) {
 	}
 	set(1)
 	defer set(0)
-	s := endsServe(t, map[string]string{
+	s := serveScripts(t, map[string]string{
 		"a.sh": "echo; sleep 1000 >&- 2>&- & sh -c 'sleep 1000 & sleep 1000 & echo' >&- 2>&- & sleep 0.1",
 	}, rawhttp.WithMaxScripts(1))
 	for range 3 {
@@ -210,7 +210,7 @@ func TestScriptWhoseOrphansAreOurs(t *testing.T) {
 			t.Errorf("answer %v, want 200 and an empty line", got)
 		}
 	}
-	endsUntil(t, "nothing is left, zombies included", func() bool {
+	waitUntil(t, "nothing is left, zombies included", func() bool {
 		survivors, zombies := leakProcesses(t, s.root)
 		return survivors == 0 && zombies == 0
 	})
@@ -220,10 +220,10 @@ func TestScriptWhoseOrphansAreOurs(t *testing.T) {
 // Where there are no descriptors, a request is answered with 503, at whatever point
 // they are missing, and none is lost.
 func TestScriptWithoutDescriptors(t *testing.T) {
-	s := endsServe(t, map[string]string{"a.sh": "echo; cat"})
-	post := endsPost("/a.sh", 7, "content")
+	s := serveScripts(t, map[string]string{"a.sh": "echo; cat"})
+	post := postBegun("/a.sh", 7, "content")
 	chunk := strings.Repeat("x", copyBuffer+1)
-	long := liveChunked("/a.sh", fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(chunk), chunk))
+	long := chunkedRequest("/a.sh", fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(chunk), chunk))
 	for name, request := range map[string]string{"short content": post, "long chunked content": long} {
 		t.Run(name, func(t *testing.T) {
 			c := s.dial(t)
@@ -262,7 +262,7 @@ func TestScriptWithoutDescriptors(t *testing.T) {
 			for _, fd := range held {
 				syscall.Close(fd)
 			}
-			endsUntil(t, "all descriptors are closed", func() bool { return testkit.Descriptors() <= before })
+			waitUntil(t, "all descriptors are closed", func() bool { return testkit.Descriptors() <= before })
 		})
 	}
 }

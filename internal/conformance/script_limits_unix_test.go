@@ -21,25 +21,25 @@ func TestScriptTimeout(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, script string
-		want         endsAnswer
+		want         scriptAnswer
 		version      string
 	}{
-		{"nothing is printed", "echo $$ >pid; exec sleep 1000", endsOwn(504), "1.1"},
-		{"fields are not ended", "echo $$ >pid; echo Content-Type: text/plain; exec sleep 1000", endsOwn(504), "1.1"},
-		{"fields, and no content", "echo $$ >pid; echo Content-Type: text/plain; echo; exec sleep 1000", endsOwn(504), "1.1"},
-		{"output is closed, with nothing in it", "echo $$ >pid; exec >&-; exec sleep 1000", endsOwn(504), "1.1"},
-		{"content has begun", "echo $$ >pid; echo; echo begin; exec sleep 1000", endsAnswer{200, "chunked", "\nbegin\n", true}, "1.1"},
-		{"content has begun, to the close", "echo $$ >pid; echo; echo begin; exec sleep 1000", endsAnswer{200, "close", "\nbegin\n", true}, "1.0"},
+		{"nothing is printed", "echo $$ >pid; exec sleep 1000", statusAnswer(504), "1.1"},
+		{"fields are not ended", "echo $$ >pid; echo Content-Type: text/plain; exec sleep 1000", statusAnswer(504), "1.1"},
+		{"fields, and no content", "echo $$ >pid; echo Content-Type: text/plain; echo; exec sleep 1000", statusAnswer(504), "1.1"},
+		{"output is closed, with nothing in it", "echo $$ >pid; exec >&-; exec sleep 1000", statusAnswer(504), "1.1"},
+		{"content has begun", "echo $$ >pid; echo; echo begin; exec sleep 1000", scriptAnswer{200, "chunked", "\nbegin\n", true}, "1.1"},
+		{"content has begun, to the close", "echo $$ >pid; echo; echo begin; exec sleep 1000", scriptAnswer{200, "close", "\nbegin\n", true}, "1.0"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := endsServe(t, map[string]string{"a.sh": tt.script}, rawhttp.WithScriptTimeout(500*time.Millisecond))
-			var c *endsClient
-			var got endsAnswer
+			s := serveScripts(t, map[string]string{"a.sh": tt.script}, rawhttp.WithScriptTimeout(500*time.Millisecond))
+			var c *scriptClient
+			var got scriptAnswer
 			for n := 1; ; n++ {
 				c = s.dial(t)
-				c.send(t, strings.Replace(liveGet("/a.sh"), "HTTP/1.1", "HTTP/"+tt.version, 1))
+				c.send(t, strings.Replace(getRequest("/a.sh"), "HTTP/1.1", "HTTP/"+tt.version, 1))
 				got = c.answer(t)
 				s.log.await(t, "WARN rawhttp: script was ended", fmt.Sprintf("script=%s/a.sh conn=%d request=1 err=", s.root, n))
 				if !tt.want.Cut || got.Status != 504 || n == 20 { // else the machine was too slow for the head
@@ -47,13 +47,13 @@ func TestScriptTimeout(t *testing.T) {
 				}
 			}
 			tt.want.check(t, "/a.sh: "+tt.name, got)
-			endsAwaitGone(t, s.awaitPid(t, "pid"))
+			awaitGone(t, s.awaitPid(t, "pid"))
 			if tt.want.Cut {
 				s.log.await(t, "ERROR rawhttp: response cut", "request=1")
 				return
 			}
-			c.send(t, liveGet("/hello.txt"))
-			endsWhole("hello\n").check(t, "/hello.txt on the same connection", c.answer(t))
+			c.send(t, getRequest("/hello.txt"))
+			wholeAnswer("hello\n").check(t, "/hello.txt on the same connection", c.answer(t))
 		})
 	}
 }
@@ -63,7 +63,7 @@ func TestScriptTimeout(t *testing.T) {
 func TestScriptFirstByte(t *testing.T) {
 	waits(t)
 	t.Parallel()
-	s := endsServe(t, map[string]string{
+	s := serveScripts(t, map[string]string{
 		"silent.sh": "echo $$ >silent; exec sleep 1000",
 		"closed.sh": "echo $$ >closed; exec >&-; exec sleep 1000",
 		"byte.sh":   "printf x; sleep 11; echo y",
@@ -73,29 +73,29 @@ func TestScriptFirstByte(t *testing.T) {
 	}, rawhttp.WithScriptTimeout(0), rawhttp.WithMaxScripts(0))
 	start := time.Now()
 	fed, upload, unread := s.dial(t), s.dial(t), s.dial(t)
-	unread.send(t, endsPost("/unread.sh", 200_000, strings.Repeat("x", 200_000)))
-	fed.send(t, endsPost("/fed.sh", 7, "content"))
-	upload.send(t, endsPost("/upload.sh", 7, "con"))
+	unread.send(t, postBegun("/unread.sh", 200_000, strings.Repeat("x", 200_000)))
+	fed.send(t, postBegun("/fed.sh", 7, "content"))
+	upload.send(t, postBegun("/upload.sh", 7, "con"))
 	silent, closed, first := s.ask(t, "/silent.sh"), s.ask(t, "/closed.sh"), s.ask(t, "/byte.sh")
-	endsOwn(504).check(t, "/silent.sh", silent.answer(t))
+	statusAnswer(504).check(t, "/silent.sh", silent.answer(t))
 	if took := time.Since(start); took < 10*time.Second {
 		t.Errorf("answered after %v, want %v", took, 10*time.Second)
 	}
-	endsOwn(504).check(t, "/closed.sh, which closes its output", closed.answer(t))
-	endsAwaitGone(t, s.awaitPid(t, "silent"), s.awaitPid(t, "closed"))
-	endsWhole("xy\n").check(t, "/byte.sh, which has its first byte in time", first.answer(t))
-	endsOwn(504).check(t, "/fed.sh, which has its content", fed.answer(t))
-	endsOwn(504).check(t, "/unread.sh, which leaves its content unread", unread.answer(t))
-	endsAwaitGone(t, s.awaitPid(t, "fed"), s.awaitPid(t, "unread"))
+	statusAnswer(504).check(t, "/closed.sh, which closes its output", closed.answer(t))
+	awaitGone(t, s.awaitPid(t, "silent"), s.awaitPid(t, "closed"))
+	wholeAnswer("xy\n").check(t, "/byte.sh, which has its first byte in time", first.answer(t))
+	statusAnswer(504).check(t, "/fed.sh, which has its content", fed.answer(t))
+	statusAnswer(504).check(t, "/unread.sh, which leaves its content unread", unread.answer(t))
+	awaitGone(t, s.awaitPid(t, "fed"), s.awaitPid(t, "unread"))
 	upload.send(t, "tent") // 11 s have passed, which are not the script's
-	endsWhole("content").check(t, "/upload.sh, which waits for its content", upload.answer(t))
+	wholeAnswer("content").check(t, "/upload.sh, which waits for its content", upload.answer(t))
 }
 
 // Output is cut after 64 MiB.
 func TestScriptOutputLimit(t *testing.T) {
 	waits(t) // 192 MB
 	t.Parallel()
-	s := endsServe(t, map[string]string{
+	s := serveScripts(t, map[string]string{
 		"most.sh": fmt.Sprintf("head -c %d /dev/zero", scriptOutputMost),
 		"more.sh": fmt.Sprintf("head -c %d /dev/zero", scriptOutputMost+1),
 		"ever.sh": "echo $$ >pid; cat /dev/zero",
@@ -113,7 +113,7 @@ func TestScriptOutputLimit(t *testing.T) {
 		}
 		s.log.await(t, "ERROR rawhttp: response cut", "printed too much")
 	}
-	endsAwaitGone(t, s.awaitPid(t, "pid"))
+	awaitGone(t, s.awaitPid(t, "pid"))
 }
 
 // Standard error goes to the log line by line, quoted, up to a limit.
@@ -139,11 +139,11 @@ func TestScriptStderr(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := endsServe(t, map[string]string{"a.sh": tt.script})
+			s := serveScripts(t, map[string]string{"a.sh": tt.script})
 			c := s.dial(t)
-			c.send(t, liveGet("/hello.txt"))
+			c.send(t, getRequest("/hello.txt"))
 			c.answer(t)
-			c.send(t, liveGet("/a.sh"))
+			c.send(t, getRequest("/a.sh"))
 			c.answer(t)
 			awaitNoScripts(t) // then all is logged
 			prefix := "WARN rawhttp: script says script=" + s.root + "/a.sh conn=1 request=2 stderr="
@@ -174,16 +174,16 @@ func TestScriptStderr(t *testing.T) {
 // meanwhile.
 func awaitNoScripts(t testing.TB) {
 	t.Helper()
-	endsUntil(t, "all scripts have ended", func() bool { return !strings.Contains(goroutines(), "rawhttp.(*scriptRun).tend(") })
+	waitUntil(t, "all scripts have ended", func() bool { return !strings.Contains(goroutines(), "rawhttp.(*scriptRun).tend(") })
 }
 
-func (s *endsSite) awaitWaiting(t testing.TB, n int) {
+func (s *scriptSite) awaitWaiting(t testing.TB, n int) {
 	t.Helper()
-	endsUntil(t, fmt.Sprintf("%d requests wait for a turn", n), func() bool { return strings.Count(goroutines(), "rawhttp.(*scripts).takeTurn(") == n })
+	waitUntil(t, fmt.Sprintf("%d requests wait for a turn", n), func() bool { return strings.Count(goroutines(), "rawhttp.(*scripts).takeTurn(") == n })
 }
 
 // running counts the scripts that have begun.
-func (s *endsSite) running(t testing.TB) int {
+func (s *scriptSite) running(t testing.TB) int {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(s.root, "pid.*"))
 	if err != nil {
@@ -200,13 +200,13 @@ func TestScriptTurns(t *testing.T) {
 	page := rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, status int, _ error) *rawhttp.Response {
 		return rawhttp.Text(status, "mine\n")
 	})
-	s := endsServe(t, script, rawhttp.WithMaxScripts(most), page)
+	s := serveScripts(t, script, rawhttp.WithMaxScripts(most), page)
 	open := s.gate(t)
-	var clients []*endsClient
+	var clients []*scriptClient
 	for range most {
 		clients = append(clients, s.ask(t, "/a.sh"))
 	}
-	endsUntil(t, "some run", func() bool { return s.running(t) == most })
+	waitUntil(t, "some run", func() bool { return s.running(t) == most })
 	for range scriptsWaiting {
 		clients = append(clients, s.ask(t, "/a.sh"))
 	}
@@ -234,7 +234,7 @@ func TestScriptTurns(t *testing.T) {
 	}
 	// Those that run end one after the other, and others have their turns.
 	open()
-	endsUntil(t, "one more runs", func() bool { return s.running(t) == most+1 })
+	waitUntil(t, "one more runs", func() bool { return s.running(t) == most+1 })
 	s.awaitWaiting(t, scriptsWaiting-1)
 	for range len(clients) - 1 {
 		open()
@@ -243,7 +243,7 @@ func TestScriptTurns(t *testing.T) {
 	for _, c := range clients {
 		switch got := c.answer(t); got.Status {
 		case 200:
-			endsWhole("\ndone\n").check(t, "/a.sh", got)
+			wholeAnswer("\ndone\n").check(t, "/a.sh", got)
 			answered++
 		case 503: // the machine is so slow that its time was over
 		default:
@@ -262,10 +262,10 @@ func TestScriptTurnThatDoesNotCome(t *testing.T) {
 	waits(t)
 	t.Parallel()
 	script := map[string]string{"a.sh": "echo >pid.$$; read x <gate; echo"}
-	s := endsServe(t, script, rawhttp.WithMaxScripts(1))
+	s := serveScripts(t, script, rawhttp.WithMaxScripts(1))
 	open := s.gate(t)
 	running := s.ask(t, "/a.sh")
-	endsUntil(t, "one runs", func() bool { return s.running(t) == 1 })
+	waitUntil(t, "one runs", func() bool { return s.running(t) == 1 })
 	start := time.Now()
 	resp := s.ask(t, "/a.sh").head(t)
 	if resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" {
@@ -275,24 +275,24 @@ func TestScriptTurnThatDoesNotCome(t *testing.T) {
 		t.Errorf("answered after %v, want %v", took, 5*time.Second)
 	}
 	open()
-	endsWhole("\n").check(t, "the one that runs", running.answer(t))
+	wholeAnswer("\n").check(t, "the one that runs", running.answer(t))
 	s.awaitTurn(t)
 }
 
 func TestScriptsWithoutALimit(t *testing.T) {
 	const n = 100
-	s := endsServe(t, map[string]string{"a.sh": "echo >pid.$$; read x <gate; echo"}, rawhttp.WithMaxScripts(0))
+	s := serveScripts(t, map[string]string{"a.sh": "echo >pid.$$; read x <gate; echo"}, rawhttp.WithMaxScripts(0))
 	open := s.gate(t)
-	var clients []*endsClient
+	var clients []*scriptClient
 	for range n {
 		clients = append(clients, s.ask(t, "/a.sh"))
 	}
-	endsUntil(t, "all run", func() bool { return s.running(t) == n })
+	waitUntil(t, "all run", func() bool { return s.running(t) == n })
 	for range n {
 		open()
 	}
 	for _, c := range clients {
-		endsWhole("\n").check(t, "/a.sh", c.answer(t))
+		wholeAnswer("\n").check(t, "/a.sh", c.answer(t))
 	}
 }
 
@@ -301,27 +301,27 @@ func TestScriptThatFails(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, script string
-		want         endsAnswer
+		want         scriptAnswer
 		log          string
 	}{
-		{"status", "exit 3", endsOwn(500), "err=exit status 3"},
-		{"status, its output closed before", "exec >&-; sleep 0.05; exit 3", endsOwn(500), "err=exit status 3"},
-		{"status after output", "echo; exit 3", endsWhole("\n"), "err=exit status 3"},
-		{"signal", "kill -9 $$", endsOwn(500), "err=signal: killed"},
-		{"signal after output", "echo; kill -9 $$", endsWhole("\n"), "err=signal: killed"},
-		{"status after the head", "echo; sleep 0.3; exit 3", endsAnswer{200, "chunked", "\n", false}, "err=exit status 3"},
-		{"nothing printed, and fine", "exit 0", endsWhole(""), ""},
+		{"status", "exit 3", statusAnswer(500), "err=exit status 3"},
+		{"status, its output closed before", "exec >&-; sleep 0.05; exit 3", statusAnswer(500), "err=exit status 3"},
+		{"status after output", "echo; exit 3", wholeAnswer("\n"), "err=exit status 3"},
+		{"signal", "kill -9 $$", statusAnswer(500), "err=signal: killed"},
+		{"signal after output", "echo; kill -9 $$", wholeAnswer("\n"), "err=signal: killed"},
+		{"status after the head", "echo; sleep 0.3; exit 3", scriptAnswer{200, "chunked", "\n", false}, "err=exit status 3"},
+		{"nothing printed, and fine", "exit 0", wholeAnswer(""), ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := endsServe(t, map[string]string{"a.sh": tt.script})
+			s := serveScripts(t, map[string]string{"a.sh": tt.script})
 			c := s.ask(t, "/a.sh")
 			tt.want.check(t, "/a.sh: "+tt.script, c.answer(t))
 			if tt.log != "" {
 				s.log.await(t, "WARN rawhttp: script failed", "script="+s.root+"/a.sh conn=1 request=1", tt.log)
 			}
-			c.send(t, liveGet("/hello.txt"))
-			endsWhole("hello\n").check(t, "/hello.txt on the same connection", c.answer(t))
+			c.send(t, getRequest("/hello.txt"))
+			wholeAnswer("hello\n").check(t, "/hello.txt on the same connection", c.answer(t))
 			if lines := s.log.with("WARN"); tt.log == "" && lines != nil {
 				t.Errorf("log has %q, want nothing", lines)
 			}

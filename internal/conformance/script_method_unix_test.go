@@ -23,14 +23,14 @@ func TestScriptMethods(t *testing.T) {
 		sniff = "X-Content-Type-Options: nosniff\r\n"
 		allow = "Allow: GET, HEAD, POST, OPTIONS\r\n"
 	)
-	ran := func(method string) string { return scriptioPage("ran " + method + "\n") }
+	ran := func(method string) string { return pageAnswer("ran " + method + "\n") }
 	text := func(status, fields string) string {
-		return strings.Replace(scriptioError(status), sniff, sniff+fields, 1)
+		return strings.Replace(errorText(status), sniff, sniff+fields, 1)
 	}
 	tests := []struct{ name, request, want string }{
-		{"GET", liveGet("/x.sh"), ran("GET")},
+		{"GET", getRequest("/x.sh"), ran("GET")},
 		{"HEAD", "HEAD /x.sh HTTP/1.1\r\nHost: a\r\n\r\n", strings.Replace(ran("HEAD"), "ran HEAD\n", "", 1)},
-		{"POST", scriptioPost("/x.sh", ""), ran("POST")},
+		{"POST", postRequest("/x.sh", ""), ran("POST")},
 		{"OPTIONS", "OPTIONS /x.sh HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 204 No Content\r\n" + allow + sniff + "\r\n"},
 		{"OPTIONS from another site", "OPTIONS /x.sh HTTP/1.1\r\nHost: a\r\nSec-Fetch-Site: cross-site\r\nAccess-Control-Request-Method: POST\r\n\r\n",
 			"HTTP/1.1 204 No Content\r\n" + allow + sniff + "\r\n"},
@@ -43,9 +43,9 @@ func TestScriptMethods(t *testing.T) {
 		{"an unknown one for what is not there", "BREW /y.sh HTTP/1.1\r\nHost: a\r\n\r\n", text("404 Not Found", "")},
 		{"PUT to what is not there", "PUT /y.sh HTTP/1.1\r\nHost: a\r\n\r\n", text("404 Not Found", "")},
 		{"OPTIONS of what is not there", "OPTIONS /y.sh HTTP/1.1\r\nHost: a\r\n\r\n", text("404 Not Found", "")},
-		{"POST to an index script", scriptioPost("/sub/", ""), ran("POST")},
-		{"POST to a folder without a slash", scriptioPost("/sub", ""), text("405 Method Not Allowed", "Allow: GET, HEAD, OPTIONS\r\n")},
-		{"POST to a file", scriptioPost("/a.txt", ""), text("405 Method Not Allowed", "Allow: GET, HEAD, OPTIONS\r\n")},
+		{"POST to an index script", postRequest("/sub/", ""), ran("POST")},
+		{"POST to a folder without a slash", postRequest("/sub", ""), text("405 Method Not Allowed", "Allow: GET, HEAD, OPTIONS\r\n")},
+		{"POST to a file", postRequest("/a.txt", ""), text("405 Method Not Allowed", "Allow: GET, HEAD, OPTIONS\r\n")},
 		{"POST from another site", "POST /x.sh HTTP/1.1\r\nHost: a\r\nSec-Fetch-Site: cross-site\r\nContent-Length: 5\r\n\r\nhello", text("403 Forbidden", "")},
 		{"POST from another site to an index script", "POST /sub/ HTTP/1.1\r\nHost: a\r\nsec-fetch-site:  cross-site \r\nContent-Length: 0\r\n\r\n", text("403 Forbidden", "")},
 		{"POST from the same site", "POST /x.sh HTTP/1.1\r\nHost: a\r\nSec-Fetch-Site: same-site\r\nContent-Length: 0\r\n\r\n", ran("POST")},
@@ -59,10 +59,10 @@ func TestScriptMethods(t *testing.T) {
 			t.Parallel()
 			const script = ": >ran; echo \"ran $REQUEST_METHOD\""
 			root := testkit.Scripts(t, map[string]string{"x.sh": script, "sub/index.sh": script, "a.txt": ""})
-			addr := scriptioServe(t, root, rawhttp.WithIndex("index.sh"))
+			addr := serveShell(t, root, rawhttp.WithIndex("index.sh"))
 			// Another request after it is answered: the connection goes on.
-			next := liveGet("/a.txt")
-			answer := scriptioHeld(t, addr, tt.request+next, tt.want+"Content-Length: ")
+			next := getRequest("/a.txt")
+			answer := talkHeld(t, addr, tt.request+next, tt.want+"Content-Length: ")
 			got, rest, _ := strings.Cut(answer, "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n")
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("the answer to %q (-want +got):\n%s", tt.request, diff)
@@ -136,19 +136,19 @@ func TestScriptMethodsAdded(t *testing.T) {
 			t.Parallel()
 			const script = ": >ran; echo \"ran $REQUEST_METHOD $(cat)\""
 			root := testkit.Scripts(t, map[string]string{"x.sh": script, "sub/index.sh": script, "a.txt": "", "empty/a.txt": ""})
-			addr := scriptioServe(t, root, rawhttp.WithIndex("index.sh"), rawhttp.WithScriptPathInfo(true), rawhttp.WithScriptMethods(tt.methods...))
+			addr := serveShell(t, root, rawhttp.WithIndex("index.sh"), rawhttp.WithScriptPathInfo(true), rawhttp.WithScriptMethods(tt.methods...))
 			status, allow, _ := strings.Cut(tt.want, ": ")
 			if allow != "" {
 				allow = "Allow: " + allow + "\r\n"
 			}
-			want := strings.Replace(scriptioError(status), sniff, sniff+allow, 1)
+			want := strings.Replace(errorText(status), sniff, sniff+allow, 1)
 			switch {
 			case strings.HasPrefix(tt.want, "ran "):
-				want = scriptioPage(tt.want + "\n")
+				want = pageAnswer(tt.want + "\n")
 			case strings.HasPrefix(tt.want, "204 "):
 				want = "HTTP/1.1 204 No Content\r\n" + allow + sniff + "\r\n"
 			}
-			if diff := cmp.Diff(want, scriptioHeld(t, addr, tt.request, want)); diff != "" {
+			if diff := cmp.Diff(want, talkHeld(t, addr, tt.request, want)); diff != "" {
 				t.Errorf("the answer to %q with WithScriptMethods(%q) (-want +got):\n%s", tt.request, tt.methods, diff)
 			}
 			for _, folder := range []string{root, filepath.Join(root, "sub")} {
@@ -163,10 +163,10 @@ func TestScriptMethodsAdded(t *testing.T) {
 // A script answers a preflight with its own fields.
 func TestScriptAnswersPreflight(t *testing.T) {
 	root := testkit.Scripts(t, map[string]string{"x.sh": "echo Status: 204\necho \"Access-Control-Allow-Origin: $HTTP_ORIGIN\"\necho Access-Control-Allow-Methods: PUT\necho"})
-	addr := scriptioServe(t, root, rawhttp.WithScriptMethods("PUT", "OPTIONS"))
+	addr := serveShell(t, root, rawhttp.WithScriptMethods("PUT", "OPTIONS"))
 	const request = "OPTIONS /x.sh HTTP/1.1\r\nHost: a\r\nOrigin: https://b.test\r\nAccess-Control-Request-Method: PUT\r\nSec-Fetch-Site: cross-site\r\n\r\n"
 	const want = "HTTP/1.1 204 No Content\r\nAccess-Control-Allow-Origin: https://b.test\r\nAccess-Control-Allow-Methods: PUT\r\nX-Content-Type-Options: nosniff\r\n\r\n"
-	if diff := cmp.Diff(want, scriptioHeld(t, addr, request, want)); diff != "" {
+	if diff := cmp.Diff(want, talkHeld(t, addr, request, want)); diff != "" {
 		t.Errorf("the answer to a preflight (-want +got):\n%s", diff)
 	}
 }
@@ -178,7 +178,7 @@ func TestScriptUserWithNUL(t *testing.T) {
 	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return files.Resolve(ctx, req.WithUser("ann\x00"))
 	})))
-	if got, want := talk(t, addr, liveGet("/x.sh")), scriptioError("500 Internal Server Error"); got != want {
+	if got, want := talk(t, addr, getRequest("/x.sh")), errorText("500 Internal Server Error"); got != want {
 		t.Errorf("the answer is %q, want %q", got, want)
 	}
 }

@@ -13,9 +13,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -23,32 +21,27 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// scriptioPost is a POST with content.
-func scriptioPost(target, content string) string {
-	return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: example.test\r\nContent-Length: %d\r\n\r\n%s", target, len(content), content)
-}
-
-// scriptioPage is the response to a script that prints the page.
-func scriptioPage(page string) string {
+// pageAnswer is the response to a script that prints the page.
+func pageAnswer(page string) string {
 	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: %d\r\nX-Content-Type-Options: nosniff\r\n\r\n%s", len(page), page)
 }
 
-// scriptioError is the plain response with a status.
-func scriptioError(status string) string {
+// errorText is the plain response with a status.
+func errorText(status string) string {
 	return fmt.Sprintf("HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nX-Content-Type-Options: nosniff\r\n\r\n%s\n", status, len(status)+1, status)
 }
 
-// scriptioServe serves a folder whose .sh files are run by sh, without Date.
-func scriptioServe(t testing.TB, root string, opts ...rawhttp.Option) (addr string) {
+// serveShell serves a folder whose .sh files are run by sh, without Date.
+func serveShell(t testing.TB, root string, opts ...rawhttp.Option) (addr string) {
 	t.Helper()
 	_, addr = listen(t, append([]rawhttp.Option{rawhttp.WithRoot(root), rawhttp.WithDate(false), rawhttp.WithScript(".sh", "sh")}, opts...)...)
 	return addr
 }
 
-// scriptioHeld returns what the server answers until it closes, and asks again if that
+// talkHeld returns what the server answers until it closes, and asks again if that
 // is streamed where want is not: the machine may be too busy for the script to end in
 // time.
-func scriptioHeld(t testing.TB, addr, request, want string) (answer string) {
+func talkHeld(t testing.TB, addr, request, want string) (answer string) {
 	t.Helper()
 	for range 50 {
 		c := dial(t, addr)
@@ -69,51 +62,17 @@ func scriptioHeld(t testing.TB, addr, request, want string) (answer string) {
 	return answer
 }
 
-// scriptioWait waits until the condition is true.
-func scriptioWait(t testing.TB, what string, isTrue func() bool) {
-	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !isTrue(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Errorf("30 s have passed, and it is not so that %s", what)
-			return
-		}
-	}
-}
-
-// A scriptioLog keeps what is logged, a line each.
-type scriptioLog struct {
-	mu    sync.Mutex
-	lines []string
-}
-
-func (l *scriptioLog) add(level, msg string, args []any) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.lines = append(l.lines, fmt.Sprint(level, ": ", msg, " ", args))
-}
-
-func (l *scriptioLog) Debug(msg string, args ...any) { l.add("debug", msg, args) }
-func (l *scriptioLog) Info(msg string, args ...any)  { l.add("info", msg, args) }
-func (l *scriptioLog) Warn(msg string, args ...any)  { l.add("warn", msg, args) }
-func (l *scriptioLog) Error(msg string, args ...any) { l.add("error", msg, args) }
-
-func (l *scriptioLog) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Join(l.lines, "\n")
-}
-
-// A scriptioTalk is a transcript: a script, x.sh, and what is said about it.
-type scriptioTalk struct {
+// A scriptTranscript is a transcript: a script, x.sh, and what is said about it.
+type scriptTranscript struct {
 	name, output, script string
 	client, server       []byte
 	lines                []string // of the file, before the answer
 }
 
-// scriptioTalks reads testdata/scripts. A file begins with a comment: what holds, and
+// readScriptTranscripts reads testdata/scripts. A file begins with a comment: what holds, and
 // why. "= output cgi" and "= output plain" are WithScriptOutput. Lines that begin
 // with "$" are the script; those with ">" and "<" are as in testdata/wire.
-func scriptioTalks(t *testing.T) (talks []scriptioTalk) {
+func readScriptTranscripts(t *testing.T) (talks []scriptTranscript) {
 	t.Helper()
 	names, err := filepath.Glob("testdata/scripts/*.txt")
 	if err != nil || len(names) < 40 {
@@ -124,7 +83,7 @@ func scriptioTalks(t *testing.T) (talks []scriptioTalk) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		k := scriptioTalk{name: strings.TrimSuffix(filepath.Base(name), ".txt")}
+		k := scriptTranscript{name: strings.TrimSuffix(filepath.Base(name), ".txt")}
 		for i, line := range strings.Split(strings.TrimSuffix(string(text), "\n"), "\n") {
 			if err := k.parseLine(line); err != nil {
 				t.Fatalf("%s:%d: %v", name, i+1, err)
@@ -135,7 +94,7 @@ func scriptioTalks(t *testing.T) (talks []scriptioTalk) {
 	return talks
 }
 
-func (k *scriptioTalk) parseLine(line string) (err error) {
+func (k *scriptTranscript) parseLine(line string) (err error) {
 	var b []byte
 	rest := ""
 	if line != "" {
@@ -162,7 +121,7 @@ func (k *scriptioTalk) parseLine(line string) (err error) {
 }
 
 // mode returns the mode of the talk.
-func (k *scriptioTalk) mode() (o rawhttp.ScriptOutput) {
+func (k *scriptTranscript) mode() (o rawhttp.ScriptOutput) {
 	for o.String() != k.output && k.output != "" {
 		o++
 	}
@@ -170,18 +129,18 @@ func (k *scriptioTalk) mode() (o rawhttp.ScriptOutput) {
 }
 
 // isPlainGet reports whether the client sends one plain GET.
-func (k *scriptioTalk) isPlainGet() bool { return string(k.client) == liveGet("/x.sh") }
+func (k *scriptTranscript) isPlainGet() bool { return string(k.client) == getRequest("/x.sh") }
 
 // TestScriptTranscripts holds the server to the transcripts in testdata/scripts, and
 // to what follows from them for other requests. With -update it rewrites what the
 // server says in them; the difference is to be reviewed like code.
 func TestScriptTranscripts(t *testing.T) {
 	t.Parallel()
-	for i, k := range scriptioTalks(t) {
+	for i, k := range readScriptTranscripts(t) {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
 			root := testkit.Scripts(t, map[string]string{"x.sh": k.script})
-			addr := scriptioServe(t, root, rawhttp.WithScriptOutput(k.mode()))
+			addr := serveShell(t, root, rawhttp.WithScriptOutput(k.mode()))
 			if *wireUpdate {
 				answer := talk(t, addr, string(k.client))
 				lines := append(k.lines, wireLines("<", []byte(answer))...)
@@ -201,14 +160,14 @@ func TestScriptTranscripts(t *testing.T) {
 			for _, v := range variants {
 				k.check(t, addr, v.client, v.server)
 			}
-			k.check(t, scriptioServe(t, root, rawhttp.WithScriptOutput(rawhttp.ScriptPlain)), string(k.client), k.asPlain(t, root))
+			k.check(t, serveShell(t, root, rawhttp.WithScriptOutput(rawhttp.ScriptPlain)), string(k.client), k.asPlain(t, root))
 		})
 	}
 }
 
-func (k *scriptioTalk) check(t *testing.T, addr, client, want string) {
+func (k *scriptTranscript) check(t *testing.T, addr, client, want string) {
 	t.Helper()
-	got := scriptioHeld(t, addr, client, want)
+	got := talkHeld(t, addr, client, want)
 	if diff := cmp.Diff(wireLines("<", []byte(want)), wireLines("<", []byte(got))); diff != "" {
 		t.Errorf("the answer to\n%sfor the script\n%s(-want +got):\n%s", strings.ReplaceAll(client, "\r\n", "\n"), k.script, diff)
 	}
@@ -216,7 +175,7 @@ func (k *scriptioTalk) check(t *testing.T, addr, client, want string) {
 
 // variants are other requests for the script, and their answers: the script is the
 // same, so those follow.
-func (k *scriptioTalk) variants() []struct{ client, server string } {
+func (k *scriptTranscript) variants() []struct{ client, server string } {
 	get, server := string(k.client), string(k.server)
 	head, content := splitHead(server)
 	toHead := head
@@ -231,14 +190,14 @@ func (k *scriptioTalk) variants() []struct{ client, server string } {
 		{strings.Replace(get, "HTTP/1.1", "HTTP/1.0", 1), old},
 		{strings.Replace(strings.Replace(get, "HTTP/1.1", "HTTP/1.0", 1), "\r\n\r\n", "\r\nConnection: keep-alive\r\n\r\n", 1), kept},
 		{closed, old},
-		{scriptioPost("/x.sh", "not read"), server},
+		{postRequest("/x.sh", "not read"), server},
 		{"POST /x.sh HTTP/1.1\r\nHost: example.test\r\nTransfer-Encoding: chunked\r\n\r\n8\r\nnot read\r\n0\r\n\r\n", server},
 		{get + closed, server + old},
 	}
 }
 
 // asPlain returns the response if all that the script prints is content.
-func (k *scriptioTalk) asPlain(t *testing.T, root string) string {
+func (k *scriptTranscript) asPlain(t *testing.T, root string) string {
 	var stdout bytes.Buffer
 	cmd := exec.Command("sh", filepath.Join(root, "x.sh"))
 	cmd.Stdout = &stdout
@@ -247,9 +206,9 @@ func (k *scriptioTalk) asPlain(t *testing.T, root string) string {
 		t.Fatal(err)
 	}
 	if err != nil && stdout.Len() == 0 {
-		return scriptioError("500 Internal Server Error")
+		return errorText("500 Internal Server Error")
 	}
-	return scriptioPage(stdout.String())
+	return pageAnswer(stdout.String())
 }
 
 // The log says why a script was answered with 500 or 502, and what it said itself,
@@ -257,38 +216,38 @@ func (k *scriptioTalk) asPlain(t *testing.T, root string) string {
 func TestScriptFailuresAreLogged(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, script, answer, log string }{
-		{"exit status", "exit 7", "500 Internal Server Error", `error: rawhttp: request failed \[.*status 500 .*exit status 7\]`},
-		{"signal", "kill -KILL $$", "500 Internal Server Error", `error: rawhttp: request failed \[.*status 500 .*signal: killed\]`},
-		{"exit status after output", "echo page; exit 7", "200 OK", `warn: rawhttp: script failed \[script /.*/x\.sh conn 1 request 1 err exit status 7\]`},
+		{"exit status", "exit 7", "500 Internal Server Error", `ERROR rawhttp: request failed .*status=500 .*exit status 7(\n|$)`},
+		{"signal", "kill -KILL $$", "500 Internal Server Error", `ERROR rawhttp: request failed .*status=500 .*signal: killed(\n|$)`},
+		{"exit status after output", "echo page; exit 7", "200 OK", `WARN rawhttp: script failed script=/.*/x\.sh conn=1 request=1 err=exit status 7(\n|$)`},
 		{"standard error", "echo 'a \"b\"' >&2; printf '\\033[2J' >&2; echo page", "200 OK",
-			`(?s)warn: rawhttp: script says \[script /.*/x\.sh conn 1 request 1 stderr a "b"\].*stderr \\x1b\[2J\]`},
-		{"status", `printf 'Status: 1\n\n'`, "502 Bad Gateway", `error: rawhttp: request failed \[.*status 502 .*Status: 1.*\]`},
-		{"field", `printf 'Status: 200\nA B: 1\n\n'`, "502 Bad Gateway", `error: rawhttp: request failed \[.*status 502 .*A B: 1.*\]`},
-		{"length", `printf 'Status: 200\nContent-Length: 9\n\n12345678'`, "502 Bad Gateway", `error: rawhttp: request failed \[.*status 502 .*Content-Length.*\]`},
+			`(?s)WARN rawhttp: script says script=/.*/x\.sh conn=1 request=1 stderr=a "b"\n.*stderr=\\x1b\[2J(\n|$)`},
+		{"status", `printf 'Status: 1\n\n'`, "502 Bad Gateway", `ERROR rawhttp: request failed .*status=502 .*Status: 1`},
+		{"field", `printf 'Status: 200\nA B: 1\n\n'`, "502 Bad Gateway", `ERROR rawhttp: request failed .*status=502 .*A B: 1`},
+		{"length", `printf 'Status: 200\nContent-Length: 9\n\n12345678'`, "502 Bad Gateway", `ERROR rawhttp: request failed .*status=502 .*Content-Length`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			log := new(scriptioLog)
+			log := new(attrLog)
 			root := testkit.Scripts(t, map[string]string{"x.sh": tt.script})
-			addr := scriptioServe(t, root, rawhttp.WithLogger(log))
-			answer := talk(t, addr, liveGet("/x.sh"))
+			addr := serveShell(t, root, rawhttp.WithLogger(log))
+			answer := talk(t, addr, getRequest("/x.sh"))
 			if !strings.HasPrefix(answer, "HTTP/1.1 "+tt.answer+"\r\n") {
 				t.Errorf("a script %q is answered with %q, want %s", tt.script, answer, tt.answer)
 			}
-			if status := tt.answer; status[0] == '5' && answer != scriptioError(status) {
+			if status := tt.answer; status[0] == '5' && answer != errorText(status) {
 				t.Errorf("a script %q is answered with %q, want no word on why", tt.script, answer)
 			}
-			scriptioWait(t, "the log has "+tt.log, func() bool { return regexp.MustCompile(tt.log).MatchString(log.String()) })
+			waitUntil(t, "the log has "+tt.log, func() bool { return regexp.MustCompile(tt.log).MatchString(strings.Join(log.with(), "\n")) })
 			if t.Failed() {
-				t.Logf("the log:\n%s", log)
+				t.Logf("the log:\n%s", strings.Join(log.with(), "\n"))
 			}
 		})
 	}
 }
 
-// scriptioRepeat is a script's command that prints a byte n times.
-func scriptioRepeat(c byte, n int) string {
+// printRepeated is a script's command that prints a byte n times.
+func printRepeated(c byte, n int) string {
 	return fmt.Sprintf("head -c %d /dev/zero | tr '\\000' '%c'", n, c)
 }
 
@@ -298,13 +257,13 @@ func TestScriptFieldsHaveALimit(t *testing.T) {
 	const limit = 32 << 10
 	// A block of n bytes: "Status: 200\nX: aaa...\n\n".
 	block := func(first string, n int) string {
-		return fmt.Sprintf("printf '%s\\nX: '; %s; printf '\\n\\n'", first, scriptioRepeat('a', n-len(first)-len("\nX: \n\n")))
+		return fmt.Sprintf("printf '%s\\nX: '; %s; printf '\\n\\n'", first, printRepeated('a', n-len(first)-len("\nX: \n\n")))
 	}
 	ok := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: 4\r\nX: %s\r\nX-Content-Type-Options: nosniff\r\n\r\npage", strings.Repeat("a", limit-len("Status: 200\nX: \n\n")))
 	long := func(first string, n int) string {
 		return first + "\nX: " + strings.Repeat("a", n-len(first)-len("\nX: \n\n")) + "\n\npage"
 	}
-	bad := scriptioError("502 Bad Gateway")
+	bad := errorText("502 Bad Gateway")
 	tests := []struct {
 		name, script string
 		mode         rawhttp.ScriptOutput
@@ -315,28 +274,28 @@ func TestScriptFieldsHaveALimit(t *testing.T) {
 		{"a byte more", block("Status: 200", limit+1) + "; printf page", rawhttp.ScriptAuto, bad},
 		{"a byte more and CGI", block("Status: 200", limit+1) + "; printf page", rawhttp.ScriptCGI, bad},
 		{"far more", block("Status: 200", 3*limit) + "; printf page", rawhttp.ScriptAuto, bad},
-		{"without an end, and one of the fields", "echo Status: 200; " + scriptioRepeat('a', 2*limit), rawhttp.ScriptAuto, bad},
-		{"without one of the fields", block("A: b", limit+1) + "; printf page", rawhttp.ScriptAuto, scriptioPage(long("A: b", limit+1))},
+		{"without an end, and one of the fields", "echo Status: 200; " + printRepeated('a', 2*limit), rawhttp.ScriptAuto, bad},
+		{"without one of the fields", block("A: b", limit+1) + "; printf page", rawhttp.ScriptAuto, pageAnswer(long("A: b", limit+1))},
 		{"without one of the fields and CGI", block("A: b", limit+1) + "; printf page", rawhttp.ScriptCGI, bad},
 		{"one of the fields after the limit", block("A: b", limit+1) + "; printf 'Status: 404\\n\\n'", rawhttp.ScriptAuto,
-			scriptioPage(strings.TrimSuffix(long("A: b", limit+1), "page") + "Status: 404\n\n")},
-		{"no line feed", scriptioRepeat('a', limit+1), rawhttp.ScriptAuto, scriptioPage(strings.Repeat("a", limit+1))},
+			pageAnswer(strings.TrimSuffix(long("A: b", limit+1), "page") + "Status: 404\n\n")},
+		{"no line feed", printRepeated('a', limit+1), rawhttp.ScriptAuto, pageAnswer(strings.Repeat("a", limit+1))},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			root := testkit.Scripts(t, map[string]string{"x.sh": tt.script})
-			addr := scriptioServe(t, root, rawhttp.WithScriptOutput(tt.mode))
-			if diff := cmp.Diff(tt.want, scriptioWhole(t, talk(t, addr, liveGet("/x.sh")))); diff != "" {
+			addr := serveShell(t, root, rawhttp.WithScriptOutput(tt.mode))
+			if diff := cmp.Diff(tt.want, withLength(t, talk(t, addr, getRequest("/x.sh")))); diff != "" {
 				t.Errorf("the answer to a script of %.100q (-want +got):\n%s", tt.script, diff)
 			}
 		})
 	}
 }
 
-// scriptioWhole returns a response as if its content had come with a length, however
+// withLength returns a response as if its content had come with a length, however
 // it did.
-func scriptioWhole(t testing.TB, answer string) string {
+func withLength(t testing.TB, answer string) string {
 	t.Helper()
 	head, rest := splitHead(answer)
 	if !strings.Contains(head, "\r\nTransfer-Encoding: chunked\r\n") {

@@ -17,8 +17,8 @@ import (
 // to what follows it.
 func TestScriptPathInfo(t *testing.T) {
 	t.Parallel()
-	const script = "#!/bin/sh\n# " + scriptioSecret + "\necho \"ran $SCRIPT_NAME with $PATH_INFO\"\n"
-	files := map[string]string{"e.cgi.gz": scriptioPacked, "page.html": "page", ".well-known/e.cgi": script, "tool.cgi/.git/config": scriptioSecret}
+	const script = "#!/bin/sh\n# " + scriptSecret + "\necho \"ran $SCRIPT_NAME with $PATH_INFO\"\n"
+	files := map[string]string{"e.cgi.gz": scriptPacked, "page.html": "page", ".well-known/e.cgi": script, "tool.cgi/.git/config": scriptSecret}
 	for _, name := range []string{
 		"e.cgi", ".hidden.cgi", ".git/e.cgi", "sub/.git/e.cgi", "sub/e.cgi", "tool.cgi/e.cgi", "tool.cgi/.git/e.cgi", "packed.cgi.gz/e.cgi",
 	} {

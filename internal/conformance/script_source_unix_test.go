@@ -22,16 +22,16 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// scriptioSecret is in the source of scripts, and in nothing that they print.
-const scriptioSecret = "SOURCE"
+// scriptSecret is in the source of scripts, and in nothing that they print.
+const scriptSecret = "SOURCE"
 
 const (
-	scriptioSource = "#!/bin/sh\n# " + scriptioSecret + "\necho ran\n"
-	scriptioPacked = scriptioSecret + " compressed"
+	scriptSource = "#!/bin/sh\n# " + scriptSecret + "\necho ran\n"
+	scriptPacked = scriptSecret + " compressed"
 )
 
-// scriptioSourceTree is a folder with scripts under all kinds of names.
-func scriptioSourceTree(t testing.TB) (root string) {
+// scriptTree is a folder with scripts under all kinds of names.
+func scriptTree(t testing.TB) (root string) {
 	t.Helper()
 	files := map[string]string{"page.html": "page", "sub/page.html": "page", "sub/sh": "no script", "sh": "no script", "dots/a.txt": "a"}
 	for _, name := range []string{
@@ -39,10 +39,10 @@ func scriptioSourceTree(t testing.TB) (root string) {
 		// What some systems take for s.sh is none here, or is one, but is never sent.
 		"t.sh.", "u.sh ", "v.sh. .", "w.\u017fh",
 	} {
-		files[name] = scriptioSource
+		files[name] = scriptSource
 	}
 	for _, name := range []string{"s.sh.gz", "s.sh.br", "s.sh.zst", "s.sh.GZ", "s.sh.gz.br", "s.sh.gz.gz", "sub/s.sh.gz", "sub/index.sh.br", "tool.sh/s.sh.zst", "x.cgi.gz", "s.sh.gz.", "s.sh.gz "} {
-		files[name] = scriptioPacked
+		files[name] = scriptPacked
 	}
 	root = testkit.Scripts(t, files)
 	for name, target := range map[string]string{"link.sh": "s.sh", "sub/up.sh": "../s.sh", "sub/link.CGI": "../x.cgi", "dir-link": "sub", "out.sh": "/bin/true"} {
@@ -56,7 +56,7 @@ func scriptioSourceTree(t testing.TB) (root string) {
 // No spelling of a request shows the source of a script.
 func TestScriptSourceIsNeverSent(t *testing.T) {
 	t.Parallel()
-	root := scriptioSourceTree(t)
+	root := scriptTree(t)
 	targets := []string{
 		"/s.sh", "/S.SH", "/s.SH", "/s.Sh", "/B.SH", "/B.sh", "/b.sh", "/c.Sh", "/sub/s.sh", "/sub/", "/sub/index.sh", "/x.cgi", "/sub/x.CGI", "/tool.sh/s.sh", "/tool.sh", "/tool.sh/",
 		"/s.sh%00", "/s.sh%00.txt", "/s%00.sh", "/s.sh%0a", "/s.sh%0d%0a", "/s.sh%09", "/s.sh%20", "/s.sh%20%20", "/%20s.sh", "/a%20b.sh", "/a%20b.sh%20", "/a+b.sh",
@@ -85,7 +85,7 @@ func TestScriptSourceIsNeverSent(t *testing.T) {
 	}
 	check := func(t *testing.T, addr, request string) string {
 		answer := talk(t, addr, request)
-		if strings.Contains(answer, scriptioSecret) || !strings.HasPrefix(answer, "HTTP/1.1 ") {
+		if strings.Contains(answer, scriptSecret) || !strings.HasPrefix(answer, "HTTP/1.1 ") {
 			t.Errorf("%q is answered with %q", request, answer)
 		}
 		return answer
@@ -98,7 +98,7 @@ func TestScriptSourceIsNeverSent(t *testing.T) {
 				if target == "" || strings.ContainsAny(target, " ") {
 					continue
 				}
-				check(t, addr, liveGet(target))
+				check(t, addr, getRequest(target))
 				if name != "with much more" || !*long {
 					continue
 				}
@@ -114,14 +114,14 @@ func TestScriptSourceIsNeverSent(t *testing.T) {
 					check(t, addr, "GET "+target+" HTTP/1.1\r\nHost: example.test\r\n"+f+"\r\n")
 				}
 				for _, method := range []string{"OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND", "COPY", "get", "SOURCE-"} {
-					if answer := talk(t, addr, method+" "+target+" HTTP/1.1\r\nHost: example.test\r\nDestination: /copy.txt\r\n\r\n"); strings.Contains(answer, scriptioSecret+"\n") {
+					if answer := talk(t, addr, method+" "+target+" HTTP/1.1\r\nHost: example.test\r\nDestination: /copy.txt\r\n\r\n"); strings.Contains(answer, scriptSecret+"\n") {
 						t.Errorf("%s %s is answered with %q", method, target, answer)
 					}
 				}
 			}
 			for _, target := range []string{"/s.sh", "/%73.sh", "//s.sh", "/sub/../s.sh", "/B.SH", "/c.Sh", "/link.sh", "/sub/up.sh", "/sub/", "/dir-link/", "/tool.sh/s.sh", "http://example.test/s.sh", "/s.sh;?"} {
 				want := !strings.Contains(target, ";")
-				if got := strings.Contains(check(t, addr, liveGet(target)), "\r\n\r\nran\n"); got != want {
+				if got := strings.Contains(check(t, addr, getRequest(target)), "\r\n\r\nran\n"); got != want {
 					t.Errorf("GET %s runs a script: %v, want %v", target, got, want)
 				}
 			}
@@ -136,7 +136,7 @@ func TestScriptSourceIsNeverSent(t *testing.T) {
 		_, addr := listen(t, rawhttp.WithResolver(rawhttp.First(rawhttp.Mount("/m/", files), rawhttp.Mount("/one", rewrite), files)))
 		for _, target := range targets {
 			if target != "" {
-				check(t, addr, liveGet(target))
+				check(t, addr, getRequest(target))
 			}
 		}
 	})
@@ -144,8 +144,8 @@ func TestScriptSourceIsNeverSent(t *testing.T) {
 
 // A listing shows scripts as it shows other files, and nothing that cannot be requested.
 func TestScriptSourceListing(t *testing.T) {
-	root := testkit.Scripts(t, map[string]string{"s.sh": scriptioSource, "s.sh.gz": "", "s.sh.br": "", "s.sh.zst": "", "a.txt": "", "a.txt.gz": "", "s.sh.txt": "", "s.sh.gz.br": ""})
-	_, got := splitHead(talk(t, scriptioServe(t, root), liveGet("/")))
+	root := testkit.Scripts(t, map[string]string{"s.sh": scriptSource, "s.sh.gz": "", "s.sh.br": "", "s.sh.zst": "", "a.txt": "", "a.txt.gz": "", "s.sh.txt": "", "s.sh.gz.br": ""})
+	_, got := splitHead(talk(t, serveShell(t, root), getRequest("/")))
 	if diff := cmp.Diff("a.txt\na.txt.gz\ns.sh\ns.sh.txt\n", got); diff != "" {
 		t.Errorf("the listing (-want +got):\n%s", diff)
 	}
@@ -160,22 +160,22 @@ func TestScriptNamesThatAreNone(t *testing.T) {
 	}
 	root := testkit.Scripts(t, files)
 	for _, opts := range [][]rawhttp.Option{nil, {rawhttp.WithScriptPathInfo(true)}} {
-		addr := scriptioServe(t, root, opts...)
+		addr := serveShell(t, root, opts...)
 		for _, name := range names {
-			if answer := talk(t, addr, liveGet("/"+name)); !strings.HasPrefix(answer, "HTTP/1.1 200 OK\r\n") || !strings.Contains(answer, "\r\nETag: ") || !strings.HasSuffix(answer, "\r\n\r\n"+name) {
+			if answer := talk(t, addr, getRequest("/"+name)); !strings.HasPrefix(answer, "HTTP/1.1 200 OK\r\n") || !strings.Contains(answer, "\r\nETag: ") || !strings.HasSuffix(answer, "\r\n\r\n"+name) {
 				t.Errorf("GET /%s is answered with %q, want the file", name, answer)
 			}
 		}
-		if answer := talk(t, addr, liveGet("/sub.sh")); !strings.HasPrefix(answer, "HTTP/1.1 301 ") || !strings.Contains(answer, "\r\nLocation: ./sub.sh/\r\n") {
+		if answer := talk(t, addr, getRequest("/sub.sh")); !strings.HasPrefix(answer, "HTTP/1.1 301 ") || !strings.Contains(answer, "\r\nLocation: ./sub.sh/\r\n") {
 			t.Errorf("GET of a folder with a script's name is answered with %q, want the redirect to it", answer)
 		}
-		if answer := talk(t, addr, liveGet("/sub.sh/missing")); !strings.HasPrefix(answer, "HTTP/1.1 404 ") {
+		if answer := talk(t, addr, getRequest("/sub.sh/missing")); !strings.HasPrefix(answer, "HTTP/1.1 404 ") {
 			t.Errorf("GET of what is not in a folder with a script's name is answered with %q, want 404", answer)
 		}
 	}
 	// Without the option a script is a file.
-	_, addr := listen(t, rawhttp.WithRoot(testkit.Scripts(t, map[string]string{"s.sh": scriptioSource})))
-	if answer := talk(t, addr, liveGet("/s.sh")); !strings.HasSuffix(answer, "\r\n\r\n"+scriptioSource) {
+	_, addr := listen(t, rawhttp.WithRoot(testkit.Scripts(t, map[string]string{"s.sh": scriptSource})))
+	if answer := talk(t, addr, getRequest("/s.sh")); !strings.HasSuffix(answer, "\r\n\r\n"+scriptSource) {
 		t.Errorf("without WithScript a script is answered with %q, want its source", answer)
 	}
 }
@@ -183,15 +183,15 @@ func TestScriptNamesThatAreNone(t *testing.T) {
 // What cannot be run is answered as such, without a word of it.
 func TestScriptsThatCannotRun(t *testing.T) {
 	root := testkit.Scripts(t, map[string]string{
-		"ok.cgi": scriptioSource, "missing.cgi": "#!/missing/interpreter\n# " + scriptioSecret, "folder.cgi/a.txt": "",
-		"no-interpreter.cgi": scriptioSecret + "\n", "empty.cgi": "", "x.sh": scriptioSource,
+		"ok.cgi": scriptSource, "missing.cgi": "#!/missing/interpreter\n# " + scriptSecret, "folder.cgi/a.txt": "",
+		"no-interpreter.cgi": scriptSecret + "\n", "empty.cgi": "", "x.sh": scriptSource,
 	})
 	for name, mode := range map[string]os.FileMode{"no-interpreter.cgi": 0o755, "empty.cgi": 0o755} {
 		if err := os.Chmod(filepath.Join(root, name), mode); err != nil {
 			t.Fatal(err)
 		}
 	}
-	testkit.WriteFile(t, filepath.Join(root, "plain.cgi"), scriptioSource, 0o644)
+	testkit.WriteFile(t, filepath.Join(root, "plain.cgi"), scriptSource, 0o644)
 	for _, name := range []string{"fifo.cgi", "fifo.sh"} {
 		if err := syscall.Mkfifo(filepath.Join(root, name), 0o777); err != nil {
 			t.Fatal(err)
@@ -222,20 +222,20 @@ func TestScriptsThatCannotRun(t *testing.T) {
 		{"/x.sh/a", "404 Not Found", "nor without WithScriptPathInfo a beginning"},
 	}
 	if os.Geteuid() != 0 { // to root nothing is forbidden
-		testkit.WriteFile(t, filepath.Join(root, "unreadable.cgi"), scriptioSource, 0o111)
-		testkit.WriteFile(t, filepath.Join(root, "unreadable.sh"), scriptioSource, 0)
-		testkit.WriteFile(t, filepath.Join(root, "others.cgi"), scriptioSource, 0o601)
+		testkit.WriteFile(t, filepath.Join(root, "unreadable.cgi"), scriptSource, 0o111)
+		testkit.WriteFile(t, filepath.Join(root, "unreadable.sh"), scriptSource, 0)
+		testkit.WriteFile(t, filepath.Join(root, "others.cgi"), scriptSource, 0o601)
 		tests = append(tests, []struct{ target, status, why string }{
 			{"/unreadable.cgi", "403 Forbidden", "it may not be read"},
 			{"/unreadable.sh", "403 Forbidden", "it may not be read"},
 			{"/others.cgi", "403 Forbidden", "others may run it, not we"},
 		}...)
 	}
-	addr := scriptioServe(t, root, rawhttp.WithScript(".cgi"))
+	addr := serveShell(t, root, rawhttp.WithScript(".cgi"))
 	for _, tt := range tests {
 		for _, method := range []string{"GET", "HEAD"} {
 			answer := talk(t, addr, method+" "+tt.target+" HTTP/1.1\r\nHost: example.test\r\n\r\n")
-			if !strings.HasPrefix(answer, "HTTP/1.1 "+tt.status+"\r\n") || strings.Contains(answer, scriptioSecret) {
+			if !strings.HasPrefix(answer, "HTTP/1.1 "+tt.status+"\r\n") || strings.Contains(answer, scriptSecret) {
 				t.Errorf("%s %s is answered with %q, want %s: %s", method, tt.target, answer, tt.status, tt.why)
 			}
 		}
@@ -243,7 +243,7 @@ func TestScriptsThatCannotRun(t *testing.T) {
 	next := filesOfDir(t, root, rawhttp.WithScript(".cgi"), rawhttp.WithScript(".sh", "sh"))
 	_, addr = listen(t, rawhttp.WithResolver(rawhttp.First(next, say("the next"))))
 	for target, want := range map[string]string{"/absent.cgi": "the next", "/fifo.cgi": "the next", "/plain.cgi": "403 Forbidden\n", "/missing.cgi": "500 Internal Server Error\n"} {
-		if _, got := splitHead(talk(t, addr, liveGet(target))); got != want {
+		if _, got := splitHead(talk(t, addr, getRequest(target))); got != want {
 			t.Errorf("First: GET %s is answered with %q, want %q", target, got, want)
 		}
 	}
@@ -253,10 +253,10 @@ func TestScriptsThatCannotRun(t *testing.T) {
 // not; what it is replaced with for a while, a link to a file outside, is not.
 func TestScriptReplacedWhileServed(t *testing.T) {
 	t.Parallel()
-	root := testkit.Scripts(t, map[string]string{"x.sh": "#" + scriptioSecret + "\necho one"})
+	root := testkit.Scripts(t, map[string]string{"x.sh": "#" + scriptSecret + "\necho one"})
 	outside := filepath.Join(t.TempDir(), "outside.sh")
 	testkit.WriteFile(t, outside, "echo outside", 0o644)
-	addr := scriptioServe(t, root, rawhttp.WithMaxScripts(0))
+	addr := serveShell(t, root, rawhttp.WithMaxScripts(0))
 	done := make(chan struct{})
 	var replacing sync.WaitGroup
 	replacing.Go(func() {
@@ -268,7 +268,7 @@ func TestScriptReplacedWhileServed(t *testing.T) {
 			}
 			next := filepath.Join(root, "next")
 			content := []string{"echo one", "echo two"}[i%2]
-			testkit.WriteFile(t, next, "#"+scriptioSecret+"\n"+content, 0o644)
+			testkit.WriteFile(t, next, "#"+scriptSecret+"\n"+content, 0o644)
 			if err := os.Rename(next, filepath.Join(root, "x.sh")); err != nil {
 				t.Error(err)
 			}
@@ -295,7 +295,7 @@ func TestScriptReplacedWhileServed(t *testing.T) {
 	if err := os.Symlink(outside, filepath.Join(root, "x.sh")); err != nil {
 		t.Fatal(err)
 	}
-	if got := talk(t, addr, liveGet("/x.sh")); !strings.HasPrefix(got, "HTTP/1.1 404 ") {
+	if got := talk(t, addr, getRequest("/x.sh")); !strings.HasPrefix(got, "HTTP/1.1 404 ") {
 		t.Errorf("a script that is a link to a file outside is answered with %q, want 404", got)
 	}
 }
@@ -304,15 +304,15 @@ func TestScriptReplacedWhileServed(t *testing.T) {
 func TestScriptSidecars(t *testing.T) {
 	var packed bytes.Buffer
 	w := gzip.NewWriter(&packed)
-	io.WriteString(w, scriptioSource)
+	io.WriteString(w, scriptSource)
 	w.Close()
-	root := testkit.Scripts(t, map[string]string{"x.sh": scriptioSource, "x.sh.gz": packed.String(), "a.txt": "a", "a.txt.gz": "compressed"})
+	root := testkit.Scripts(t, map[string]string{"x.sh": scriptSource, "x.sh.gz": packed.String(), "a.txt": "a", "a.txt.gz": "compressed"})
 	for _, name := range []string{"x.sh.gz", "a.txt.gz"} { // no older than what it is of
 		if err := os.Chtimes(filepath.Join(root, name), time.Time{}, time.Now().Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	addr := scriptioServe(t, root, rawhttp.WithPrecompressed("gzip"))
+	addr := serveShell(t, root, rawhttp.WithPrecompressed("gzip"))
 	ask := func(target string) string {
 		return talk(t, addr, fmt.Sprintf("GET %s HTTP/1.1\r\nHost: example.test\r\nAccept-Encoding: gzip\r\n\r\n", target))
 	}
@@ -329,13 +329,13 @@ func TestScriptSidecars(t *testing.T) {
 
 // A link to a script is not there as an index file either: the next is taken.
 func TestIndexThatLeadsToAScript(t *testing.T) {
-	root := testkit.Scripts(t, map[string]string{"s.sh": scriptioSource, "d/home.html": "home", "e/a.txt": "a"})
+	root := testkit.Scripts(t, map[string]string{"s.sh": scriptSource, "d/home.html": "home", "e/a.txt": "a"})
 	for _, folder := range []string{"d", "e"} {
 		if err := os.Symlink("../s.sh", filepath.Join(root, folder, "index.html")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	addr := scriptioServe(t, root, rawhttp.WithIndex("index.html", "home.html"))
+	addr := serveShell(t, root, rawhttp.WithIndex("index.html", "home.html"))
 	for path, want := range map[string]string{"/d/": "home", "/e/": "a.txt\n", "/d/index.html": "404 Not Found\n"} {
 		if _, got := splitHead(talk(t, addr, "GET "+path+" HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")); got != want {
 			t.Errorf("%s is answered with %q, want %q", path, got, want)

@@ -20,11 +20,11 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// scriptioGate is a script's command that waits until the file "gate" is there.
-const scriptioGate = "until [ -e gate ]; do sleep 0.02; done\n"
+// waitForGate is a script's command that waits until the file "gate" is there.
+const waitForGate = "until [ -e gate ]; do sleep 0.02; done\n"
 
-// scriptioRead reads as many bytes as want has, and compares.
-func scriptioRead(t testing.TB, c net.Conn, what, want string) {
+// readExpected reads as many bytes as want has, and compares.
+func readExpected(t testing.TB, c net.Conn, what, want string) {
 	t.Helper()
 	c.SetReadDeadline(time.Now().Add(30 * time.Second))
 	got := make([]byte, len(want))
@@ -49,44 +49,44 @@ func TestScriptOutputStreams(t *testing.T) {
 	}{
 		{
 			name:    "in chunks",
-			script:  "printf 'Content-Type: text/plain\\n\\none\\n'; " + scriptioGate + "echo two",
-			request: liveGet("/x.sh"),
+			script:  "printf 'Content-Type: text/plain\\n\\none\\n'; " + waitForGate + "echo two",
+			request: getRequest("/x.sh"),
 			first:   ok + textType + "Transfer-Encoding: chunked\r\n" + sniff + "\r\n4\r\none\n\r\n", then: "4\r\ntwo\n\r\n0\r\n\r\n", persists: true,
 		},
 		{
 			name:    "plain",
-			script:  "echo; echo '<p>one</p>'; " + scriptioGate + "echo '<p>two</p>'",
-			request: liveGet("/x.sh"),
+			script:  "echo; echo '<p>one</p>'; " + waitForGate + "echo '<p>two</p>'",
+			request: getRequest("/x.sh"),
 			first:   ok + "Content-Type: text/html; charset=utf-8\r\nTransfer-Encoding: chunked\r\n" + sniff + "\r\nc\r\n\n<p>one</p>\n\r\n", then: "b\r\n<p>two</p>\n\r\n0\r\n\r\n", persists: true,
 		},
 		{
 			name:    "to the close, in HTTP/1.0",
-			script:  "printf 'Content-Type: text/plain\\n\\none\\n'; " + scriptioGate + "echo two",
+			script:  "printf 'Content-Type: text/plain\\n\\none\\n'; " + waitForGate + "echo two",
 			request: "GET /x.sh HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
 			first:   ok + textType + sniff + "Connection: close\r\n\r\none\n", then: "two\n",
 		},
 		{
 			name:    "no more than its length, which is not sent",
-			script:  "printf 'Content-Length: 6\\nContent-Type: text/plain\\n\\none\\n'; " + scriptioGate + "echo two",
-			request: liveGet("/x.sh"),
+			script:  "printf 'Content-Length: 6\\nContent-Type: text/plain\\n\\none\\n'; " + waitForGate + "echo two",
+			request: getRequest("/x.sh"),
 			first:   ok + textType + "Transfer-Encoding: chunked\r\n" + sniff + "\r\n4\r\none\n\r\n", then: "2\r\ntw\r\n0\r\n\r\n", persists: true,
 		},
 		{
 			name:    "after a request with content",
-			script:  "printf 'Content-Type: text/plain\\n\\n%s\\n' \"$(dd bs=1 count=3 2>/dev/null)\"; " + scriptioGate + "cat",
-			request: scriptioPost("/x.sh", "onetwo\n"),
+			script:  "printf 'Content-Type: text/plain\\n\\n%s\\n' \"$(dd bs=1 count=3 2>/dev/null)\"; " + waitForGate + "cat",
+			request: postRequest("/x.sh", "onetwo\n"),
 			first:   ok + textType + "Transfer-Encoding: chunked\r\n" + sniff + "\r\n4\r\none\n\r\n", then: "4\r\ntwo\n\r\n0\r\n\r\n", persists: true,
 		},
 		{
 			name:    "and fails: too late to say so",
-			script:  "printf 'Content-Type: text/plain\\n\\none\\n'; " + scriptioGate + "exit 1",
-			request: liveGet("/x.sh"),
+			script:  "printf 'Content-Type: text/plain\\n\\none\\n'; " + waitForGate + "exit 1",
+			request: getRequest("/x.sh"),
 			first:   ok + textType + "Transfer-Encoding: chunked\r\n" + sniff + "\r\n4\r\none\n\r\n", then: "0\r\n\r\n", persists: true,
 		},
 		{
 			name:    "and is short of its length: cut",
-			script:  "printf 'Content-Length: 9\\nContent-Type: text/plain\\n\\none\\n'; " + scriptioGate + "echo two",
-			request: liveGet("/x.sh"),
+			script:  "printf 'Content-Length: 9\\nContent-Type: text/plain\\n\\none\\n'; " + waitForGate + "echo two",
+			request: getRequest("/x.sh"),
 			first:   ok + textType + "Transfer-Encoding: chunked\r\n" + sniff + "\r\n4\r\none\n\r\n", then: "4\r\ntwo\n\r\n",
 		},
 	}
@@ -94,11 +94,11 @@ func TestScriptOutputStreams(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			root := testkit.Scripts(t, map[string]string{"x.sh": tt.script, "a.txt": "next"})
-			c := dial(t, scriptioServe(t, root))
+			c := dial(t, serveShell(t, root))
 			io.WriteString(c, tt.request)
-			scriptioRead(t, c, "the answer before the gate", tt.first)
+			readExpected(t, c, "the answer before the gate", tt.first)
 			testkit.WriteFile(t, filepath.Join(root, "gate"), "", 0o644)
-			scriptioRead(t, c, "the answer after the gate", tt.then)
+			readExpected(t, c, "the answer after the gate", tt.then)
 			if tt.persists {
 				io.WriteString(c, "GET /a.txt HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")
 			}
@@ -114,15 +114,15 @@ func TestScriptOutputStreams(t *testing.T) {
 // go on for it.
 func TestScriptStreamsNothingToHead(t *testing.T) {
 	t.Parallel()
-	root := testkit.Scripts(t, map[string]string{"x.sh": "printf 'Content-Type: text/plain\\n\\none\\n'; echo $$ >pid; " + scriptioGate + ": >late"})
-	addr := scriptioServe(t, root)
+	root := testkit.Scripts(t, map[string]string{"x.sh": "printf 'Content-Type: text/plain\\n\\none\\n'; echo $$ >pid; " + waitForGate + ": >late"})
+	addr := serveShell(t, root)
 	got := talk(t, addr, "HEAD /x.sh HTTP/1.1\r\nHost: example.test\r\n\r\nHEAD /missing HTTP/1.1\r\nHost: example.test\r\n\r\n")
 	want := "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\nX-Content-Type-Options: nosniff\r\n\r\n" +
 		"HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 14\r\nX-Content-Type-Options: nosniff\r\n\r\n"
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the answer to HEAD of a script that goes on (-want +got):\n%s", diff)
 	}
-	scriptioWait(t, "the script has ended", func() bool { return !scriptioRuns(t, filepath.Join(root, "pid")) })
+	waitUntil(t, "the script has ended", func() bool { return !isRunning(t, filepath.Join(root, "pid")) })
 	if _, err := os.Stat(filepath.Join(root, "late")); err == nil {
 		t.Errorf("the script went on after the gate, which was never opened")
 	}
@@ -144,18 +144,18 @@ func TestScriptContentAboutWhatIsHeld(t *testing.T) {
 				t.Parallel()
 				want := count[:n]
 				root := testkit.Scripts(t, map[string]string{"x.sh": "exec cat x.out", "x.out": fields + want})
-				addr := scriptioServe(t, root)
+				addr := serveShell(t, root)
 				var answer string
 				if n < held {
-					answer = scriptioHeld(t, addr, liveGet("/x.sh"), "Content-Length: ")
+					answer = talkHeld(t, addr, getRequest("/x.sh"), "Content-Length: ")
 				} else {
-					answer = talk(t, addr, liveGet("/x.sh"))
+					answer = talk(t, addr, getRequest("/x.sh"))
 				}
 				head, _ := splitHead(answer)
 				if isChunked := strings.Contains(head, "Transfer-Encoding: chunked"); n != held && isChunked != (n > held) {
 					t.Errorf("the answer is in chunks: %v, want %v", isChunked, n > held)
 				}
-				if _, got := splitHead(scriptioWhole(t, answer)); got != want {
+				if _, got := splitHead(withLength(t, answer)); got != want {
 					t.Errorf("%d bytes came, want %d; the first %q, the last %q", len(got), n, testkit.Shorten(got), got[max(0, len(got)-20):])
 				}
 			})
@@ -163,8 +163,8 @@ func TestScriptContentAboutWhatIsHeld(t *testing.T) {
 	}
 }
 
-// scriptioRuns reports whether the process whose number is in the file is there.
-func scriptioRuns(t testing.TB, pidFile string) bool {
+// isRunning reports whether the process whose number is in the file is there.
+func isRunning(t testing.TB, pidFile string) bool {
 	t.Helper()
 	f, err := os.Open(pidFile)
 	if err != nil {

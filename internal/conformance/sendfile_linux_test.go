@@ -42,7 +42,7 @@ func TestSlowClientWithoutSendfile(t *testing.T) {
 		return append(got, b...), err
 	}
 	s := newServer(t, rawhttp.WithRoot(root), rawhttp.WithStallTimeout(4*time.Second))
-	_, got := splitHead(testkit.AnswerWithoutCall(t, func(c net.Conn) { s.ServeConn(context.Background(), c) }, syscall.SYS_SENDFILE, syscall.ENOSYS, liveGet("/large"), pauses))
+	_, got := splitHead(testkit.AnswerWithoutCall(t, func(c net.Conn) { s.ServeConn(context.Background(), c) }, syscall.SYS_SENDFILE, syscall.ENOSYS, getRequest("/large"), pauses))
 	if got != string(content) {
 		n := 0
 		for n < min(len(got), len(content)) && got[n] == content[n] {

@@ -22,7 +22,7 @@ func TestNothingLeaks(t *testing.T) {
 	root := t.TempDir()
 	os.WriteFile(filepath.Join(root, "large.bin"), make([]byte, 2<<20), 0o644)
 	files := rawhttp.WithRoot(root)
-	large := liveGet("/large.bin")
+	large := getRequest("/large.bin")
 	ways := []struct {
 		name string
 		do   func(c *net.TCPConn)
@@ -33,7 +33,7 @@ func TestNothingLeaks(t *testing.T) {
 		{"closes after an answer", func(c *net.TCPConn) { io.WriteString(c, large); io.CopyN(io.Discard, c, 2<<20) }},
 		{"closes in an answer", func(c *net.TCPConn) { io.WriteString(c, large); io.CopyN(io.Discard, c, 1000) }},
 		{"resets in an answer", func(c *net.TCPConn) { io.WriteString(c, large); io.CopyN(io.Discard, c, 1000); c.SetLinger(0) }},
-		{"closes in the content", func(c *net.TCPConn) { io.WriteString(c, liveChunked("/large.bin", "5\r\nab")) }},
+		{"closes in the content", func(c *net.TCPConn) { io.WriteString(c, chunkedRequest("/large.bin", "5\r\nab")) }},
 		{"is refused", func(c *net.TCPConn) { io.WriteString(c, "GET\r\n\r\n"); io.Copy(io.Discard, c) }},
 	}
 	serve := func(each int) {

@@ -20,19 +20,19 @@ import (
 	"example.com/rawhttp"
 )
 
-// liveServing serves a listener in memory, inside synctest.
-func liveServing(t *testing.T, opts ...rawhttp.Option) (*rawhttp.Server, *liveListener, chan error) {
+// serveListener serves a listener in memory, inside synctest.
+func serveListener(t *testing.T, opts ...rawhttp.Option) (*rawhttp.Server, *memoryListener, chan error) {
 	t.Helper()
 	s := newServer(t, append([]rawhttp.Option{rawhttp.WithDate(false)}, opts...)...)
-	ln := newLiveListener()
+	ln := newMemoryListener()
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(context.Background(), ln) }()
 	return s, ln, served
 }
 
-// livePaths is a resolver that answers with the path, after the time that the query
+// answerPathLater is a resolver that answers with the path, after the time that the query
 // says; its ctx is not looked at.
-var livePaths = rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+var answerPathLater = rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 	d, _ := time.ParseDuration(req.RawQuery())
 	time.Sleep(d)
 	return rawhttp.Text(200, req.Path()), nil
@@ -42,19 +42,19 @@ var livePaths = rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Reques
 // progress, whose answers say that the connection closes.
 func TestShutdown(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		s, ln, served := liveServing(t, rawhttp.WithResolver(livePaths))
+		s, ln, served := serveListener(t, rawhttp.WithResolver(answerPathLater))
 		old := ln.dial(t)
-		old.say(liveGet("/old"))
+		old.say(getRequest("/old"))
 		time.Sleep(2 * time.Second)
 		fresh, idle, half := ln.dial(t), ln.dial(t), ln.dial(t)
 		window := ln.dial(t)
-		window.say(liveGet("/first"))
+		window.say(getRequest("/first"))
 		short, long, pipelined, upload := ln.dial(t), ln.dial(t), ln.dial(t), ln.dial(t)
-		idle.say(liveGet("/idle"))
-		half.say(liveGet("/first") + "GET /half HT")
-		short.say(liveGet("/short?1s"))
-		long.say(liveGet("/long?1h"))
-		pipelined.say(liveGet("/a") + liveGet("/b?2s") + liveGet("/c"))
+		idle.say(getRequest("/idle"))
+		half.say(getRequest("/first") + "GET /half HT")
+		short.say(getRequest("/short?1s"))
+		long.say(getRequest("/long?1h"))
+		pipelined.say(getRequest("/a") + getRequest("/b?2s") + getRequest("/c"))
 		time.Sleep(300 * time.Millisecond)
 		upload.say("POST /upload?3s HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe")
 
@@ -68,22 +68,22 @@ func TestShutdown(t *testing.T) {
 		}
 		time.Sleep(time.Until(start.Add(time.Second / 2)))
 		half.say("TP/1.1\r\nHost: a\r\n\r\n")
-		window.say(liveGet("/second"))
+		window.say(getRequest("/second"))
 		tests := []struct {
 			name string
-			c    *liveClient
+			c    *memoryClient
 			end  time.Duration
 			want string
 		}{
-			{"idle for 2 s", old, 20 * time.Millisecond, liveOK("/old")},
+			{"idle for 2 s", old, 20 * time.Millisecond, okAnswer("/old")},
 			{"nothing said yet", fresh, 720 * time.Millisecond, ""},
-			{"idle", idle, 720 * time.Millisecond, liveOK("/idle")},
-			{"used a moment ago, and again", window, time.Second / 2, liveOK("/first") + liveLast("/second")},
-			{"half a head", half, time.Second / 2, liveOK("/first") + liveLast("/half")},
-			{"a short request", short, 700 * time.Millisecond, liveLast("/short")},
-			{"a pipelined request, with one after it", pipelined, 1700 * time.Millisecond, liveOK("/a") + liveLast("/b")},
-			{"content on its way", upload, 3 * time.Second, liveLast("/upload")},
-			{"a long request", long, time.Hour - 300*time.Millisecond, liveLast("/long")},
+			{"idle", idle, 720 * time.Millisecond, okAnswer("/idle")},
+			{"used a moment ago, and again", window, time.Second / 2, okAnswer("/first") + lastAnswer("/second")},
+			{"half a head", half, time.Second / 2, okAnswer("/first") + lastAnswer("/half")},
+			{"a short request", short, 700 * time.Millisecond, lastAnswer("/short")},
+			{"a pipelined request, with one after it", pipelined, 1700 * time.Millisecond, okAnswer("/a") + lastAnswer("/b")},
+			{"content on its way", upload, 3 * time.Second, lastAnswer("/upload")},
+			{"a long request", long, time.Hour - 300*time.Millisecond, lastAnswer("/long")},
 		}
 		for _, tt := range tests {
 			if got := tt.c.waitEnd(start); got != tt.end {
@@ -112,7 +112,7 @@ func TestShutdown(t *testing.T) {
 // A stream is a request in progress, however long.
 func TestShutdownWaitsForStreams(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		c := newLive(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+		c := servePipe(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.StreamFunc(200, "", func(ctx context.Context, w io.Writer) error {
 				for i := range 5 {
 					fmt.Fprint(w, i)
@@ -121,7 +121,7 @@ func TestShutdownWaitsForStreams(t *testing.T) {
 				return ctx.Err()
 			}), nil
 		})))
-		c.say(liveGet("/"))
+		c.say(getRequest("/"))
 		start := time.Now()
 		if err := c.srv.Shutdown(t.Context()); err != nil {
 			t.Errorf("Shutdown = %v, want nil", err)
@@ -174,7 +174,7 @@ func TestForcedClose(t *testing.T) {
 					ended = append(ended, time.Since(start))
 					return ctx.Err()
 				}
-				s, ln, served := liveServing(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+				s, ln, served := serveListener(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 					switch req.Path() {
 					case "/deaf":
 						time.Sleep(time.Minute)
@@ -190,14 +190,14 @@ func TestForcedClose(t *testing.T) {
 					}
 					return nil, wait(ctx)
 				})))
-				clients := map[string]*liveClient{}
+				clients := map[string]*memoryClient{}
 				for _, path := range []string{"/resolve", "/stream", "/read", "/deaf", "/half", "/idle"} {
 					clients[path] = ln.dial(t)
 				}
-				clients["/resolve"].say(liveGet("/resolve"))
-				clients["/stream"].say(liveGet("/stream"))
+				clients["/resolve"].say(getRequest("/resolve"))
+				clients["/stream"].say(getRequest("/stream"))
 				clients["/read"].say("POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
-				clients["/deaf"].say(liveGet("/deaf"))
+				clients["/deaf"].say(getRequest("/deaf"))
 				clients["/half"].say("GET /half HT")
 				if err := tt.stop(s); err != tt.want {
 					t.Errorf("%s = %v, want %v", tt.name, err, tt.want)
@@ -242,18 +242,18 @@ func TestForcedClose(t *testing.T) {
 // that other reasons have stopped too.
 func TestShutdownOfSeveral(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		s := newServer(t, rawhttp.WithResolver(livePaths), rawhttp.WithDate(false))
+		s := newServer(t, rawhttp.WithResolver(answerPathLater), rawhttp.WithDate(false))
 		ctx, cancel := context.WithCancel(t.Context())
 		results := make(chan error, 10)
-		lns := []*liveListener{newLiveListener(), newLiveListener()}
+		lns := []*memoryListener{newMemoryListener(), newMemoryListener()}
 		for _, ln := range lns {
 			go func() { results <- s.Serve(ctx, ln) }()
-			ln.dial(t).say(liveGet("/?5s"))
+			ln.dial(t).say(getRequest("/?5s"))
 		}
 		client, server := net.Pipe()
 		defer client.Close()
 		go func() { results <- s.ServeConn(ctx, server) }()
-		go io.WriteString(client, liveGet("/?4s"))
+		go io.WriteString(client, getRequest("/?4s"))
 		go io.Copy(io.Discard, client)
 		synctest.Wait()
 		cancel() // they drain
@@ -284,7 +284,7 @@ func TestConcurrentServeShutdownClose(t *testing.T) {
 	t.Parallel()
 	noNewGoroutines(t)
 	for i := range 20 {
-		s := newServer(t, rawhttp.WithResolver(livePath), rawhttp.WithMaxConns(8))
+		s := newServer(t, rawhttp.WithResolver(answerPath), rawhttp.WithMaxConns(8))
 		var all sync.WaitGroup
 		for range 3 {
 			ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -299,7 +299,7 @@ func TestConcurrentServeShutdownClose(t *testing.T) {
 			all.Go(func() {
 				client, server := net.Pipe()
 				go func() {
-					io.WriteString(client, liveGet("/"))
+					io.WriteString(client, getRequest("/"))
 					client.Close()
 				}()
 				go io.Copy(io.Discard, client)
@@ -312,7 +312,7 @@ func TestConcurrentServeShutdownClose(t *testing.T) {
 						return
 					}
 					defer c.Close()
-					io.WriteString(c, liveGet("/")+liveGet("/", "Connection: close"))
+					io.WriteString(c, getRequest("/")+getRequest("/", "Connection: close"))
 					io.Copy(io.Discard, c)
 				})
 			}
@@ -335,9 +335,9 @@ func TestConcurrentServeShutdownClose(t *testing.T) {
 // that came with it is answered or not begun.
 func TestStopBehindAnAnswer(t *testing.T) {
 	tests := []struct{ name, in, want string }{
-		{"alone", liveGet("/a"), liveOK("/a")},
-		{"with a request after it", liveGet("/a") + liveGet("/b"), liveOK("/a") + liveLast("/b")},
-		{"with content that nobody read", livePost("/a", "hello"), liveOK("/a")},
+		{"alone", getRequest("/a"), okAnswer("/a")},
+		{"with a request after it", getRequest("/a") + getRequest("/b"), okAnswer("/a") + lastAnswer("/b")},
+		{"with content that nobody read", postRequest("/a", "hello"), okAnswer("/a")},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -350,16 +350,16 @@ func TestStopBehindAnAnswer(t *testing.T) {
 					body := struct {
 						io.Reader
 						io.Closer
-					}{strings.NewReader("/a"), liveCloserFunc(func() error {
+					}{strings.NewReader("/a"), closerFunc(func() error {
 						go s.Shutdown(context.Background())
-						for !liveIsClosed(s) {
+						for !refusesConns(s) {
 							runtime.Gosched()
 						}
 						return nil
 					})}
 					return rawhttp.Content(rawhttp.Representation{MediaType: "text/plain; charset=utf-8", Body: body, Size: 2}), nil
 				})
-				c := newLiveHalf(t, rawhttp.WithResolver(resolver))
+				c := serveDuplex(t, rawhttp.WithResolver(resolver))
 				s = c.srv
 				c.say(tt.in)
 				c.Close()
@@ -374,9 +374,9 @@ func TestStopBehindAnAnswer(t *testing.T) {
 	}
 }
 
-type liveCloserFunc func() error
+type closerFunc func() error
 
-func (f liveCloserFunc) Close() error { return f() }
+func (f closerFunc) Close() error { return f() }
 
 // A request that is in progress when Shutdown begins still finds its file.
 func TestShutdownServesFilesInProgress(t *testing.T) {
@@ -395,13 +395,13 @@ func TestShutdownServesFilesInProgress(t *testing.T) {
 					stopped <- s.Shutdown(context.Background())
 				}()
 				<-begun
-				for !liveIsClosed(s) {
+				for !refusesConns(s) {
 					runtime.Gosched()
 				}
 			})
 		}
 	}}))
-	if got := talk(t, addr, liveGet("/a.txt")); !strings.HasPrefix(got, "HTTP/1.1 200 ") || !strings.HasSuffix(got, "\r\n\r\nhello") {
+	if got := talk(t, addr, getRequest("/a.txt")); !strings.HasPrefix(got, "HTTP/1.1 200 ") || !strings.HasSuffix(got, "\r\n\r\nhello") {
 		t.Errorf("answer to a request in progress: %q, want the file", got)
 	}
 	if err := <-stopped; err != nil {
@@ -409,8 +409,8 @@ func TestShutdownServesFilesInProgress(t *testing.T) {
 	}
 }
 
-// liveIsClosed reports whether the server takes no more connections.
-func liveIsClosed(s *rawhttp.Server) bool {
+// refusesConns reports whether the server takes no more connections.
+func refusesConns(s *rawhttp.Server) bool {
 	client, server := net.Pipe()
 	client.Close()
 	return errors.Is(s.ServeConn(context.Background(), server), rawhttp.ErrServerClosed)

@@ -21,26 +21,26 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// liveEvents keeps what the hooks of its Trace are told, a line each.
-type liveEvents struct {
+// eventLog keeps what the hooks of its Trace are told, a line each.
+type eventLog struct {
 	mu    sync.Mutex
 	lines []string
 }
 
-func (e *liveEvents) add(format string, args ...any) {
+func (e *eventLog) add(format string, args ...any) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.lines = append(e.lines, fmt.Sprintf(format, args...))
 }
 
-func (e *liveEvents) String() string {
+func (e *eventLog) String() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return strings.Join(e.lines, "\n")
 }
 
 // trace has all hooks; of written bytes the first line is kept.
-func (e *liveEvents) trace() rawhttp.Trace {
+func (e *eventLog) trace() rawhttp.Trace {
 	first := func(b []byte) string {
 		line, _, _ := strings.Cut(string(b), "\r\n")
 		return line
@@ -77,7 +77,7 @@ func TestTraceHooks(t *testing.T) {
 1 close <nil>`,
 	}, {
 		name: "two requests",
-		says: []string{liveGet("/a"), liveGet("/bb")},
+		says: []string{getRequest("/a"), getRequest("/bb")},
 		want: `1 open
 1 state idle
 1.1 read GET /a HTTP/1.1
@@ -98,7 +98,7 @@ func TestTraceHooks(t *testing.T) {
 1 close <nil>`,
 	}, {
 		name: "two requests in one read, the second of which ends later",
-		says: []string{liveGet("/a") + "GET /bb HTTP/1.1\r\n", "Host: a\r\n\r\n"},
+		says: []string{getRequest("/a") + "GET /bb HTTP/1.1\r\n", "Host: a\r\n\r\n"},
 		want: `1 open
 1 state idle
 1.1 read GET /a HTTP/1.1
@@ -131,7 +131,7 @@ func TestTraceHooks(t *testing.T) {
 1 close <nil>`,
 	}, {
 		name: "a request that no resolver sees",
-		says: []string{liveGet("/a", "Expect: x")},
+		says: []string{getRequest("/a", "Expect: x")},
 		want: `1 open
 1 state idle
 1.1 read GET /a HTTP/1.1
@@ -177,7 +177,7 @@ func TestTraceHooks(t *testing.T) {
 1 close <nil>`,
 	}, {
 		name:     "HEAD, and the last",
-		resolver: livePath,
+		resolver: answerPath,
 		says:     []string{"HEAD /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"},
 		want: `1 open
 1 state idle
@@ -199,7 +199,7 @@ func TestTraceHooks(t *testing.T) {
 				return errors.New("cause")
 			}), nil
 		}),
-		says: []string{liveGet("/a")},
+		says: []string{getRequest("/a")},
 		want: `1 open
 1 state idle
 1.1 read GET /a HTTP/1.1
@@ -216,7 +216,7 @@ func TestTraceHooks(t *testing.T) {
 		resolver: rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 			panic("boom")
 		}),
-		says: []string{liveGet("/a")},
+		says: []string{getRequest("/a")},
 		want: `1 open
 1 state idle
 1.1 read GET /a HTTP/1.1
@@ -231,7 +231,7 @@ func TestTraceHooks(t *testing.T) {
 	}, {
 		name:     "content that is malformed",
 		resolver: echo,
-		says:     []string{liveChunked("/a", "zz\r\n")},
+		says:     []string{chunkedRequest("/a", "zz\r\n")},
 		want: `1 open
 1 state idle
 1.1 read POST /a HTTP/1.1
@@ -247,11 +247,11 @@ func TestTraceHooks(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				var events liveEvents
+				var events eventLog
 				if tt.resolver == nil {
-					tt.resolver = livePath
+					tt.resolver = answerPath
 				}
-				c := newLiveHalf(t, rawhttp.WithResolver(tt.resolver), rawhttp.WithTrace(events.trace()))
+				c := serveDuplex(t, rawhttp.WithResolver(tt.resolver), rawhttp.WithTrace(events.trace()))
 				for _, s := range tt.says {
 					c.say(s)
 				}
@@ -269,12 +269,12 @@ func TestTraceHooks(t *testing.T) {
 func TestTraceOfARefusedConnection(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var exchanges []rawhttp.Exchange
-		var events liveEvents
+		var events eventLog
 		var log strings.Builder
-		s, ln, served := liveServing(t, rawhttp.WithMaxConns(1), rawhttp.WithResolver(livePaths), rawhttp.WithTrace(rawhttp.AccessLog(&log)),
+		s, ln, served := serveListener(t, rawhttp.WithMaxConns(1), rawhttp.WithResolver(answerPathLater), rawhttp.WithTrace(rawhttp.AccessLog(&log)),
 			rawhttp.WithTrace(rawhttp.Trace{Exchange: func(x rawhttp.Exchange) { exchanges = append(exchanges, x) }}), rawhttp.WithTrace(events.trace()))
 		busy := ln.dial(t)
-		busy.say(liveGet("/?1h"))
+		busy.say(getRequest("/?1h"))
 		time.Sleep(3 * time.Second)
 		refused := ln.dial(t)
 		refused.Close()
@@ -315,7 +315,7 @@ func TestExchange(t *testing.T) {
 			x.Request = nil
 			got, targets = append(got, x), append(targets, target)
 		}}
-		c := newLive(t, rawhttp.WithResolver(livePaths), rawhttp.WithTrace(keep))
+		c := servePipe(t, rawhttp.WithResolver(answerPathLater), rawhttp.WithTrace(keep))
 		begin := time.Now()
 		at := func(d time.Duration) time.Time { return begin.Add(d) }
 		time.Sleep(time.Second)
@@ -323,7 +323,7 @@ func TestExchange(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		c.say("TP/1.1\r\nHost: a\r\n\r\n")
 		time.Sleep(10 * time.Second)
-		c.say(liveGet("/bb") + liveGet("/c?3s") + "GET\r\n\r\n")
+		c.say(getRequest("/bb") + getRequest("/c?3s") + "GET\r\n\r\n")
 		c.waitEnd(begin)
 		want := []rawhttp.Exchange{
 			{Conn: 1, Num: 1, RequestLine: "GET /a?5s HTTP/1.1", Status: 200, Bytes: 2, Start: at(time.Second), Duration: 7 * time.Second},
@@ -343,9 +343,9 @@ func TestExchange(t *testing.T) {
 // Exchange is called once where the client is gone before anything can be said.
 func TestExchangeWithoutClient(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		var events liveEvents
-		var log liveLog
-		c := newLiveHalf(t, rawhttp.WithResolver(echo), rawhttp.WithTrace(rawhttp.Trace{Exchange: events.trace().Exchange}), rawhttp.WithLogger(&log))
+		var events eventLog
+		var log plainLog
+		c := serveDuplex(t, rawhttp.WithResolver(echo), rawhttp.WithTrace(rawhttp.Trace{Exchange: events.trace().Exchange}), rawhttp.WithLogger(&log))
 		go func() {
 			io.WriteString(c, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
 			c.Close()
@@ -392,7 +392,7 @@ func TestTraceBytes(t *testing.T) {
 	}
 	t.Run("TCP, a large file and others", func(t *testing.T) {
 		s, addr := listen(t, rawhttp.WithRoot(root), trace)
-		sent := liveGet("/large.bin") + livePost("/large.bin", "hello") + liveGet("/missing") + liveChunked("/", "5\r\nhello\r\n0\r\n\r\n") + "GET\r\n\r\nand more"
+		sent := getRequest("/large.bin") + postRequest("/large.bin", "hello") + getRequest("/missing") + chunkedRequest("/", "5\r\nhello\r\n0\r\n\r\n") + "GET\r\n\r\nand more"
 		received := talk(t, addr, sent)
 		s.Shutdown(context.Background())
 		check(t, sent, received, s)
@@ -400,23 +400,23 @@ func TestTraceBytes(t *testing.T) {
 	for _, size := range []int{0, 10, 100, 70_000} {
 		t.Run(fmt.Sprintf("a client that goes after %d bytes", size), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				c, _ := liveUnread(t, rawhttp.WithResolver(say(strings.Repeat("x", 200_000))), trace)
-				c.say(liveGet("/"))
+				c, _ := serveUnreadUntilClosed(t, rawhttp.WithResolver(say(strings.Repeat("x", 200_000))), trace)
+				c.say(getRequest("/"))
 				received := make([]byte, size)
 				io.ReadFull(c, received)
 				c.Close()
 				<-c.served
-				check(t, liveGet("/"), string(received), c.srv)
+				check(t, getRequest("/"), string(received), c.srv)
 			})
 		})
 		t.Run(fmt.Sprintf("a client that stalls after %d bytes", size), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				c, _ := liveUnread(t, rawhttp.WithResolver(say(strings.Repeat("x", 200_000))), trace)
-				c.say(liveGet("/"))
+				c, _ := serveUnreadUntilClosed(t, rawhttp.WithResolver(say(strings.Repeat("x", 200_000))), trace)
+				c.say(getRequest("/"))
 				received := make([]byte, size)
 				io.ReadFull(c, received)
 				<-c.served
-				check(t, liveGet("/"), string(received), c.srv)
+				check(t, getRequest("/"), string(received), c.srv)
 			})
 		})
 	}
@@ -424,11 +424,11 @@ func TestTraceBytes(t *testing.T) {
 
 // Every trace has its hooks called; those that are nil are passed over.
 func TestSeveralTraces(t *testing.T) {
-	var a, b liveEvents
+	var a, b eventLog
 	full := a.trace()
 	part := b.trace()
-	got := liveTalk(t, liveGet("/"), rawhttp.WithResolver(livePath), rawhttp.WithTrace(full), rawhttp.WithTrace(rawhttp.Trace{}), rawhttp.WithTrace(rawhttp.Trace{Exchange: part.Exchange}))
-	if got != liveOK("/") {
+	got := talkInMemory(t, getRequest("/"), rawhttp.WithResolver(answerPath), rawhttp.WithTrace(full), rawhttp.WithTrace(rawhttp.Trace{}), rawhttp.WithTrace(rawhttp.Trace{Exchange: part.Exchange}))
+	if got != okAnswer("/") {
 		t.Errorf("answer %q, want 200", got)
 	}
 	if diff := cmp.Diff("1.1 exchange / 200 1 <nil>", b.String()); diff != "" {
@@ -444,12 +444,12 @@ func TestConnOpenIsGivenTheConnection(t *testing.T) {
 	config := testkit.TLSConfig(t)
 	bubble(t, func(t *testing.T) {
 		var opened, seen net.Conn
-		c := liveServeTLS(t, config, nil, rawhttp.WithTrace(rawhttp.Trace{ConnOpen: func(_ uint64, nc net.Conn) { opened = nc }}),
+		c := serveTLS(t, config, nil, rawhttp.WithTrace(rawhttp.Trace{ConnOpen: func(_ uint64, nc net.Conn) { opened = nc }}),
 			rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 				seen = req.Conn().NetConn
 				return rawhttp.Text(200, ""), nil
 			})))
-		c.say(liveGet("/"))
+		c.say(getRequest("/"))
 		if _, ok := opened.(*tls.Conn); !ok || opened != seen {
 			t.Errorf("ConnOpen is given a %T, ConnInfo.NetConn is a %T; want the same *tls.Conn", opened, seen)
 		}

@@ -128,7 +128,7 @@ func TestTranscript(t *testing.T) {
 	}}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var w liveWrites
+			var w writeLog
 			tr := rawhttp.Transcript(&w)
 			for _, s := range tt.in {
 				b := []byte(s.b)
@@ -144,10 +144,10 @@ func TestTranscript(t *testing.T) {
 					b[i] = '?'
 				}
 			}
-			if diff := cmp.Diff(tt.want, strings.Join(w.list, "")); diff != "" {
+			if diff := cmp.Diff(tt.want, strings.Join(w.writes, "")); diff != "" {
 				t.Errorf("Transcript of %v (-want +got):\n%s\nwhy: %s", tt.in, diff, tt.why)
 			}
-			for _, line := range w.list {
+			for _, line := range w.writes {
 				if strings.Count(line, "\n") != 1 || !strings.HasSuffix(line, "\n") {
 					t.Errorf("a Write is given %q, want a line", line)
 				}
@@ -168,12 +168,12 @@ func TestTranscriptBreaksLinesWell(t *testing.T) {
 		strings.Repeat("漢", 1000) + "\r\n",
 		"aa" + strings.Repeat("漢", 1000) + "\r\n",
 	} {
-		var w liveWrites
+		var w writeLog
 		tr := rawhttp.Transcript(&w)
 		tr.BytesRead(1, 1, []byte(in))
 		tr.ConnClose(1, nil)
 		var text strings.Builder
-		for _, line := range w.list {
+		for _, line := range w.writes {
 			line = strings.TrimSuffix(strings.TrimPrefix(line, "#1.1 C --> "), "\n")
 			if len(line) > 1024+len("<CRLF>") {
 				t.Errorf("a line of %d bytes", len(line))
@@ -187,23 +187,13 @@ func TestTranscriptBreaksLinesWell(t *testing.T) {
 	}
 }
 
-// liveWrites keeps what each Write is given.
-type liveWrites struct {
-	list []string
-}
-
-func (w *liveWrites) Write(p []byte) (int, error) {
-	w.list = append(w.list, string(p))
-	return len(p), nil
-}
-
 // The transcript of a server: requests and responses have their numbers.
 func TestTranscriptOfAServer(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		var w liveWrites
-		c := newLive(t, rawhttp.WithResolver(livePath), rawhttp.WithTrace(rawhttp.Transcript(&w)))
-		c.say(liveGet("/a"))
-		c.say(liveGet("/b") + "GET\r\n\r\n")
+		var w writeLog
+		c := servePipe(t, rawhttp.WithResolver(answerPath), rawhttp.WithTrace(rawhttp.Transcript(&w)))
+		c.say(getRequest("/a"))
+		c.say(getRequest("/b") + "GET\r\n\r\n")
 		c.waitEnd(time.Now())
 		<-c.served
 		const want = `#1 C ==> connects from pipe
@@ -239,7 +229,7 @@ func TestTranscriptOfAServer(t *testing.T) {
 #1.3 S <-- 400 Bad Request: method is not a token (RFC 9110, section 9.1)<LF>
 #1 S <== closes (after the answer)
 `
-		if diff := cmp.Diff(want, strings.Join(w.list, "")); diff != "" {
+		if diff := cmp.Diff(want, strings.Join(w.writes, "")); diff != "" {
 			t.Errorf("Transcript (-want +got):\n%s", diff)
 		}
 	})
@@ -248,21 +238,21 @@ func TestTranscriptOfAServer(t *testing.T) {
 // Lines of connections that are served at once do not mix.
 func TestTranscriptAndAccessLogConcurrently(t *testing.T) {
 	t.Parallel()
-	var transcript, access liveWrites // not safe for concurrent use, as most writers
-	s, addr := listen(t, rawhttp.WithResolver(livePath), rawhttp.WithTrace(rawhttp.Transcript(&transcript)), rawhttp.WithTrace(rawhttp.AccessLog(&access)))
+	var transcript, access writeLog // not safe for concurrent use, as most writers
+	s, addr := listen(t, rawhttp.WithResolver(answerPath), rawhttp.WithTrace(rawhttp.Transcript(&transcript)), rawhttp.WithTrace(rawhttp.AccessLog(&access)))
 	var all sync.WaitGroup
 	for range 8 {
-		all.Go(func() { talk(t, addr, strings.Repeat(liveGet("/path"), 20)) })
+		all.Go(func() { talk(t, addr, strings.Repeat(getRequest("/path"), 20)) })
 	}
 	all.Wait()
 	s.Shutdown(context.Background())
 	line := regexp.MustCompile(`^(#\d+\.\d+ (C -->|S <--|S    ) .*|#\d+ (C|S) ==?[>] .*|#\d+ S <== .*|)\n$`)
-	for _, w := range transcript.list {
+	for _, w := range transcript.writes {
 		if !line.MatchString(w) {
 			t.Errorf("Transcript writes %q, want a line", w)
 		}
 	}
-	if n := len(access.list); n != 160 {
+	if n := len(access.writes); n != 160 {
 		t.Errorf("AccessLog has %d lines, want 160", n)
 	}
 }
@@ -294,7 +284,7 @@ func TestAccessLog(t *testing.T) {
 		want: `- - - [22/Nov/2026:13:03:20 -0530] "OPTIONS * HTTP/1.0" 204 0 "-" "-"`,
 	}, {
 		name: "IPv6",
-		x:    rawhttp.Exchange{Client: "2001:db8::1", Status: 200, Start: at, Request: parse(liveGet("/"))},
+		x:    rawhttp.Exchange{Client: "2001:db8::1", Status: 200, Start: at, Request: parse(getRequest("/"))},
 		want: `2001:db8::1 - - [22/Nov/2026:13:03:20 -0530] "GET / HTTP/1.1" 200 0 "-" "-"`,
 	}, {
 		name: "a head that was refused",
@@ -302,7 +292,7 @@ func TestAccessLog(t *testing.T) {
 		want: `192.0.2.1 - - [22/Nov/2026:13:03:20 -0530] "-" 400 63 "-" "-"`,
 	}, {
 		name: "a response that was cut",
-		x:    rawhttp.Exchange{Client: "192.0.2.1", Status: 200, Bytes: 1 << 40, Start: at, Request: parse(liveGet("/")), Err: errors.New("cut")},
+		x:    rawhttp.Exchange{Client: "192.0.2.1", Status: 200, Bytes: 1 << 40, Start: at, Request: parse(getRequest("/")), Err: errors.New("cut")},
 		want: `192.0.2.1 - - [22/Nov/2026:13:03:20 -0530] "GET / HTTP/1.1" 200 1099511627776 "-" "-"`,
 	}, {
 		name: "the target as received",
@@ -334,12 +324,12 @@ func TestAccessLog(t *testing.T) {
 	}}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var w liveWrites
+			var w writeLog
 			rawhttp.AccessLog(&w).Exchange(tt.x)
-			if len(w.list) != 1 || strings.Count(w.list[0], "\n") != 1 {
-				t.Fatalf("AccessLog writes %q, want one line in one Write", w.list)
+			if len(w.writes) != 1 || strings.Count(w.writes[0], "\n") != 1 {
+				t.Fatalf("AccessLog writes %q, want one line in one Write", w.writes)
 			}
-			if diff := cmp.Diff(tt.want+"\n", w.list[0]); diff != "" {
+			if diff := cmp.Diff(tt.want+"\n", w.writes[0]); diff != "" {
 				t.Errorf("AccessLog (-want +got):\n%s", diff)
 			}
 		})
@@ -349,36 +339,36 @@ func TestAccessLog(t *testing.T) {
 // Fields cannot hold what would end a line: they are refused.
 func TestAccessLogOfAServer(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		var w liveWrites
+		var w writeLog
 		resolver := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 			if req.Path() == "/missing" {
 				return nil, fs.ErrNotExist
 			}
 			return rawhttp.Stream(200, "", strings.NewReader("hello")), nil
 		})
-		client, server := livePair()
-		c := liveServe(t, client, liveFrom{server, liveAddr("10.0.0.9:80")}, rawhttp.WithResolver(resolver), rawhttp.WithTrace(rawhttp.AccessLog(&w)),
+		client, server := duplexPipe()
+		c := serveConn(t, client, connFrom{server, memoryAddr("10.0.0.9:80")}, rawhttp.WithResolver(resolver), rawhttp.WithTrace(rawhttp.AccessLog(&w)),
 			rawhttp.WithTrustedProxies(netip.MustParsePrefix("10.0.0.0/8")))
 		forged := `fe80::1%x" 200 0 "-" "-"`
-		c.say(liveGet("/a", "User-Agent: b", "X-Forwarded-For: 192.0.2.7, 10.0.0.1"))
+		c.say(getRequest("/a", "User-Agent: b", "X-Forwarded-For: 192.0.2.7, 10.0.0.1"))
 		c.say("HEAD /missing HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: " + forged + "\r\n\r\n")
-		c.say("\r\n" + liveGet("/a", "User-Agent: b\n10.0.0.9 - - forged"))
+		c.say("\r\n" + getRequest("/a", "User-Agent: b\n10.0.0.9 - - forged"))
 		now := time.Now().Format("02/Jan/2006:15:04:05 -0700")
 		want := []string{
 			`192.0.2.7 - - [` + now + `] "GET /a HTTP/1.1" 200 5 "-" "b"` + "\n",
 			`10.0.0.9 - - [` + now + `] "HEAD /missing HTTP/1.1" 404 0 "-" "-"` + "\n",
 			`10.0.0.9 - - [` + now + `] "GET /a HTTP/1.1" 400 68 "-" "-"` + "\n",
 		}
-		if diff := cmp.Diff(want, w.list); diff != "" {
+		if diff := cmp.Diff(want, w.writes); diff != "" {
 			t.Errorf("AccessLog (-want +got):\n%s", diff)
 		}
 	})
 }
 
-// A liveFrom comes from an address.
-type liveFrom struct {
+// A connFrom comes from an address.
+type connFrom struct {
 	net.Conn
 	remote net.Addr
 }
 
-func (c liveFrom) RemoteAddr() net.Addr { return c.remote }
+func (c connFrom) RemoteAddr() net.Addr { return c.remote }

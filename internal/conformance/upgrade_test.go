@@ -397,7 +397,7 @@ func TestUpgradeIsSeen(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var log liveLog
+			var log plainLog
 			var transcript strings.Builder
 			var exchanges []rawhttp.Exchange
 			trace := rawhttp.Trace{Exchange: func(x rawhttp.Exchange) { exchanges = append(exchanges, x) }}

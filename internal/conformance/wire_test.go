@@ -254,7 +254,7 @@ func (k *wireTalk) run(t *testing.T, steps []wireStep) (got wireResult) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		srv := newServer(t, k.options(t)...)
-		client, server := livePair()
+		client, server := duplexPipe()
 		served := make(chan error, 1)
 		go func() { served <- srv.ServeConn(context.Background(), server) }()
 

@@ -181,12 +181,12 @@ func TestTextIsWrittenAsBytes(t *testing.T) {
 	for n := outputBuffer - 400; n < outputBuffer+20; n += 7 {
 		sizes = append(sizes, n)
 	}
-	requests := strings.Repeat(liveGet("/"), 3) + "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n" + liveGet("/") + "GET / HTTP/1.0\r\n\r\n"
+	requests := strings.Repeat(getRequest("/"), 3) + "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n" + getRequest("/") + "GET / HTTP/1.0\r\n\r\n"
 	for _, opt := range []rawhttp.Option{nil, rawhttp.WithContentLength(false)} {
 		for _, size := range sizes {
 			content := strings.Repeat("x", size)
 			answer := func(resp *rawhttp.Response) string {
-				return liveTalk(t, requests, opt, rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return resp, nil })))
+				return talkInMemory(t, requests, opt, rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return resp, nil })))
 			}
 			want, got := answer(rawhttp.Bytes(200, "text/plain; charset=utf-8", []byte(content))), answer(rawhttp.Text(200, content))
 			if got != want || strings.Count(want, "HTTP/1.1 200 OK\r\n") != 6 {
