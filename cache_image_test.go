@@ -75,7 +75,7 @@ func TestImageIsTheAnswer(t *testing.T) {
 	}
 }
 
-// An image is good for the second of its Date.
+// An image is valid during the second of its Date.
 func TestImageHasTheDate(t *testing.T) {
 	const get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 	date := ""
@@ -121,7 +121,7 @@ func TestChangedResponseHasNoImage(t *testing.T) {
 	}
 }
 
-// An answer of the largest file that is kept, with its head, is more than is collected.
+// The answer for the largest cached file, with its head, does not fit in the output buffer.
 func TestLargeImage(t *testing.T) {
 	const get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 	for _, size := range []int{maxKeptFile, maxKeptFile - 300, 1} {
@@ -139,7 +139,7 @@ func TestLargeImage(t *testing.T) {
 	}
 }
 
-// Content with images may outlive a Server, so an image must not refer to one.
+// A Response may outlive its Server, so an image must not refer to the Server.
 func TestImagesHoldNoServer(t *testing.T) {
 	resp := imageResponse("hi")
 	defer runtime.KeepAlive(resp)
@@ -155,7 +155,7 @@ func TestImagesHoldNoServer(t *testing.T) {
 		t.Fatal("there is no image")
 	}
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		runtime.GC() // more than once: the runtime itself holds what it has just had
+		runtime.GC() // more than once, since the runtime retains recent objects
 		if server.Value() == nil {
 			return
 		}
@@ -190,7 +190,7 @@ func TestImageOfALastAnswer(t *testing.T) {
 	}
 }
 
-// Images of several files in a batch leave in one write, in order, and a log has them.
+// Images of several pipelined files are sent in one write, in order.
 func TestPipelinedImages(t *testing.T) {
 	resps := map[string]*Response{}
 	in, want := "", ""

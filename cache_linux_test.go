@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// keepSite serves a folder with the file f, which is old enough to be kept and is.
+// keepSite serves a folder with the file f, which is old enough to be cached.
 func keepSite(t *testing.T, content string, opts ...FileOption) (files *FileResolver, folder string) {
 	t.Helper()
 	folder = t.TempDir()
@@ -23,8 +23,8 @@ func keepSite(t *testing.T, content string, opts ...FileOption) (files *FileReso
 	return files, folder
 }
 
-// keepWrite writes a file. The system says when it was changed, so a file of a moment ago
-// is not kept: keepSettle waits, though not for the whole of settledAge.
+// keepWrite writes a file. A file that changed a moment ago is not cached, so keepSettle
+// waits, but not for all of settledAge.
 func keepWrite(t *testing.T, name, content string) {
 	t.Helper()
 	if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
@@ -36,10 +36,10 @@ func keepWrite(t *testing.T, name, content string) {
 	}
 }
 
-// keepSettles is the least age of what is kept in tests that do not ask for the limit itself.
+// keepSettles is the minimum age of cached files in tests that are not about that age.
 const keepSettles = 100 * time.Millisecond
 
-// keepSettle asks for the path until it is kept.
+// keepSettle requests the path until it is cached.
 func keepSettle(t *testing.T, files *FileResolver, path string) *keptState {
 	t.Helper()
 	files.cache.settles = keepSettles
@@ -97,7 +97,7 @@ func TestKeptFileIsNeverStale(t *testing.T) {
 		folder string
 	}
 	var sites []site
-	for range changes { // all first, so that they grow old together
+	for range changes { // all of them first, so that they are old enough at the same time
 		files, folder := keepSite(t, "before")
 		sites = append(sites, site{files, folder})
 	}
@@ -143,8 +143,8 @@ func TestKeptFileIsNeverStale(t *testing.T) {
 	})
 }
 
-// A file that changed a moment ago may change again with the same time, so each request reads
-// it.
+// A file that changed a moment ago may change again within the same timestamp, so each
+// request reads it.
 func TestYoungFileIsNotKept(t *testing.T) {
 	t.Parallel()
 	files, folder := keepSite(t, "0")
@@ -164,7 +164,7 @@ func TestYoungFileIsNotKept(t *testing.T) {
 	}
 }
 
-// The answer from a cached file is that of any other file.
+// The answer for a cached file is the same as for any other file.
 func TestKeptFileIsAnsweredAlike(t *testing.T) {
 	t.Parallel()
 	files, _ := keepSite(t, "0123456789", WithCacheControl("no-cache"), WithMediaType(".none", "a/b"))
@@ -182,9 +182,9 @@ func TestKeptFileIsAnsweredAlike(t *testing.T) {
 		}
 		return answers
 	}
-	before := ask() // of a file that is too young
+	before := ask() // the file is too young to be cached
 	keepSettle(t, files, "/f")
-	for range 4 { // from its content, and from images of what was answered
+	for range 4 { // from its cached content, then from images of earlier answers
 		for i, answer := range ask() {
 			if answer != before[i] {
 				t.Errorf("%q is answered with %q when the file is kept, %q before", requests[i], answer, before[i])
@@ -193,8 +193,8 @@ func TestKeptFileIsAnsweredAlike(t *testing.T) {
 	}
 }
 
-// One file that is kept at two paths has the Cache-Control of each; a path that another
-// resolver has put in the place of the client's counts as the client's.
+// A file that is cached for two paths has the Cache-Control of each path. A path that another
+// resolver has rewritten counts like one that the client sent.
 func TestKeptFileHasTheCacheControlOfItsPath(t *testing.T) {
 	t.Parallel()
 	files, folder := keepSite(t, "", WithCacheControl("no-cache"), WithCacheControl("immutable", "/index.html"))
@@ -223,7 +223,7 @@ func TestKeptFileHasTheCacheControlOfItsPath(t *testing.T) {
 	check("kept")
 }
 
-// The memory of kept files is bounded, and they may be used at once.
+// The memory of the cache is limited, and it may be used concurrently.
 func TestKeptFilesAreBounded(t *testing.T) {
 	t.Parallel()
 	var kept fileCache
@@ -252,7 +252,7 @@ func TestKeptFilesAreBounded(t *testing.T) {
 	}
 }
 
-// The cache retains only the path of a request: its fields are large, and secret.
+// The cache retains only the path of a request, since its fields may be large and secret.
 func TestKeptFileHoldsNoHead(t *testing.T) {
 	files, folder := keepSite(t, "content")
 	keepSettle(t, files, "/f")
@@ -268,7 +268,7 @@ func TestKeptFileHoldsNoHead(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		return int64(m.HeapAlloc)
 	}
-	time.Sleep(2 * keepSettles) // a link changes the file
+	time.Sleep(2 * keepSettles) // a hard link changes the file's ctime
 	before := heap()
 	for i := range n {
 		req := requestOf(t, fmt.Sprintf("GET /f%d HTTP/1.1\r\nHost: a\r\n%s\r\n", i, strings.Repeat("X: "+strings.Repeat("x", 6000)+"\r\n", 5)))
@@ -282,7 +282,7 @@ func TestKeptFileHoldsNoHead(t *testing.T) {
 	}
 }
 
-// An index file is kept for its folder and for itself.
+// An index file is cached for the path of its folder and for its own.
 func TestKeptIndex(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -315,7 +315,7 @@ func TestKeptIndex(t *testing.T) {
 	}
 }
 
-// What is kept is read again after a while, for systems that do not report a change.
+// A cached file is read again after a while, for systems that do not report changes.
 func TestKeptFileIsReadAgain(t *testing.T) {
 	t.Parallel()
 	files, _ := keepSite(t, "on the disk")
@@ -333,7 +333,7 @@ func TestKeptFileIsReadAgain(t *testing.T) {
 	}
 }
 
-// A resolver around a Dir that forgets to Clone changes its own answer only.
+// A wrapper that forgets to Clone changes only its own response, not the cached one.
 func TestKeptResponseIsTheCallersOwn(t *testing.T) {
 	t.Parallel()
 	files, _ := keepSite(t, "content")
@@ -355,12 +355,12 @@ func TestKeptResponseIsTheCallersOwn(t *testing.T) {
 	}
 }
 
-// A weak entity tag becomes a strong one: it is not kept. It can be that of a file that
-// has settled between two looks at the clock.
+// A weak entity tag is not cached, so it becomes a strong one. A file can become old enough
+// between two readings of the clock.
 func TestKeptFileHasStrongTag(t *testing.T) {
 	t.Parallel()
 	files, _ := keepSite(t, "content")
-	keepSettle(t, files, "/f") // so that it is old enough
+	keepSettle(t, files, "/f") // which waits until it is old enough
 	for tag, want := range map[string]bool{`W/"a"`: false, `"a"`: true} {
 		files.cache.drop("/f")
 		file, info, err := files.tree.Open("f")
@@ -376,7 +376,7 @@ func TestKeptFileHasStrongTag(t *testing.T) {
 	}
 }
 
-// A file system of the program is asked on each request.
+// Files of an fs.FS are not cached.
 func TestFileSystemIsNotKept(t *testing.T) {
 	t.Parallel()
 	files, err := FS(os.DirFS(t.TempDir()))
@@ -393,10 +393,10 @@ func TestFileSystemIsNotKept(t *testing.T) {
 	}
 }
 
-// A file whose time of change is a moment ago is not kept, whatever its time of
-// modification says: that can be put back.
+// A file that changed a moment ago is not cached, even if its modification time is older:
+// programs can set that time.
 func TestFileWithItsTimePutBackIsNotKept(t *testing.T) {
-	files, folder := keepSite(t, "0") // written and put back just now
+	files, folder := keepSite(t, "0") // just written, with its modification time set back
 	for i := range 50 {
 		want := fmt.Sprint(i % 10)
 		keepWrite(t, filepath.Join(folder, "f"), want)
@@ -410,7 +410,7 @@ func TestFileWithItsTimePutBackIsNotKept(t *testing.T) {
 	}
 }
 
-// A file is not kept that was changed while it was read.
+// A file that changes while it is read is not cached.
 func TestFileThatChangesAsItIsReadIsNotKept(t *testing.T) {
 	t.Parallel()
 	files, folder := keepSite(t, "before")
@@ -420,7 +420,7 @@ func TestFileThatChangesAsItIsReadIsNotKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(folder, "f"), []byte("behind"), 0o644); err != nil { // info is older
+	if err := os.WriteFile(filepath.Join(folder, "f"), []byte("behind"), 0o644); err != nil { // after info was read
 		t.Fatal(err)
 	}
 	req := resolveGet(t, "/f")
@@ -431,7 +431,7 @@ func TestFileThatChangesAsItIsReadIsNotKept(t *testing.T) {
 	}
 }
 
-// Large files are not kept.
+// Large files are not cached.
 func TestLargeFileIsNotKept(t *testing.T) {
 	t.Parallel()
 	files, folder := keepSite(t, "small")
@@ -446,7 +446,7 @@ func TestLargeFileIsNotKept(t *testing.T) {
 	}
 }
 
-// A response that a wrapper rewrote the path of is that of the new path, kept or not.
+// If a wrapper rewrites the path, the response is for the new path, cached or not.
 func TestKeptFileOfARewrittenPath(t *testing.T) {
 	t.Parallel()
 	files, folder := keepSite(t, "f")
@@ -458,7 +458,7 @@ func TestKeptFileOfARewrittenPath(t *testing.T) {
 	}
 }
 
-// What a kept file takes is counted: its content, and an image of that.
+// The size of a cached file counts its content and an image of it.
 func TestKeptFileIsCounted(t *testing.T) {
 	t.Parallel()
 	const size = 50_000

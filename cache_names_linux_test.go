@@ -57,14 +57,14 @@ func TestKeptNamesAreNeverStale(t *testing.T) {
 				return err
 			}
 			return os.Mkdir(name("."), 0o755)
-		}, "a\nb\nf\n"}, // as Dir says: what takes the root's name is not served
+		}, "a\nb\nf\n"}, // as the documentation of Dir says, a folder that replaces the root is not served
 	}
 	type site struct {
 		files  *FileResolver
 		folder string
 	}
 	var sites []site
-	for range changes { // all first, so that they grow old together
+	for range changes { // all of them first, so that they are old enough at the same time
 		files, folder := keepFolder(t)
 		sites = append(sites, site{files, folder})
 	}
@@ -84,7 +84,7 @@ func TestKeptNamesAreNeverStale(t *testing.T) {
 	}
 }
 
-// What is listed from memory is listed in any form and order as it is from the disk.
+// A listing from the cache is the same, in each form and order, as one from the disk.
 func TestKeptNamesAreListedAlike(t *testing.T) {
 	t.Parallel()
 	files, folder := keepFolder(t)
@@ -156,7 +156,7 @@ func TestKeptNamesKnowNoSizes(t *testing.T) {
 	}
 }
 
-// Nor does a folder reveal where a link leads.
+// The cached names of a folder do not reveal the targets of links.
 func TestKeptLinksAreFollowedAnew(t *testing.T) {
 	t.Parallel()
 	files, folder := keepFolder(t)
@@ -189,11 +189,11 @@ func TestKeptLinksAreFollowedAnew(t *testing.T) {
 	}
 }
 
-// A readCounter counts how often a folder is read, and its entries are looked at.
+// A readCounter counts how often folders are read and how often entries are examined.
 type readCounter struct {
 	jail.Tree
 	n     int
-	stats int // how often an entry was asked for
+	stats int // calls of Stat
 }
 
 func (c *readCounter) StatEntry(dir fs.File, e *jail.Entry) error {
@@ -206,7 +206,7 @@ func (c *readCounter) ReadDir(dir fs.File) ([]jail.Entry, error) {
 	return c.Tree.ReadDir(dir)
 }
 
-// Names that are kept are not read again before the folder changes, or keptFor is over.
+// Cached names are not read again until the folder changes or keptFor has passed.
 func TestKeptNamesAreNotRead(t *testing.T) {
 	t.Parallel()
 	files, folder := keepFolder(t)
@@ -234,7 +234,7 @@ func TestKeptNamesAreNotRead(t *testing.T) {
 	}
 }
 
-// A folder that changed a moment ago may change again with the same time.
+// A folder that changed a moment ago may change again within the same timestamp.
 func TestYoungFolderIsNotKept(t *testing.T) {
 	t.Parallel()
 	files, folder := keepFolder(t)
@@ -275,7 +275,7 @@ func TestKeptNamesAreBounded(t *testing.T) {
 	}
 }
 
-// A long listing has its turn before anything is done with its names, kept or not.
+// A long listing waits for its turn before its names are processed, cached or not.
 func TestKeptNamesWaitForTheirTurn(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()

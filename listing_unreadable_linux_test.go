@@ -17,8 +17,8 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// unreadableMake makes a folder with files and folders of another user, which user 0 may
-// read only if it has the capability. It is the same for any other user, who skips.
+// unreadableMake makes a folder with files and folders of another user, which user 0 can read
+// only if it has the capability. It skips the test for any other user.
 func unreadableMake(t *testing.T) (root string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -37,7 +37,8 @@ func unreadableMake(t *testing.T) (root string) {
 	return root
 }
 
-// unreadableLists says what is listed of the folder, and of what is not, how it is answered.
+// unreadableLists returns the listings of the folder, with the answers for the entries that
+// are not listed.
 func unreadableLists(t *testing.T, root string) map[string]string {
 	fsys, err := FS(os.DirFS(root))
 	if err != nil {
@@ -71,8 +72,8 @@ func unreadableWant(want string) map[string]string {
 	return map[string]string{"Dir": want, "os.Root": want, "os.DirFS": want}
 }
 
-// User 0 of a container may lack the capability to read what permissions forbid. What it
-// cannot read is not listed.
+// User 0 of a container may lack the capability to ignore permissions. Entries that it cannot
+// read are not listed.
 func TestListingWithoutTheCapability(t *testing.T) {
 	root := unreadableMake(t)
 	if diff := cmp.Diff(unreadableWant(unreadableSome), unreadableLists(t, root)); diff != "" {
@@ -80,7 +81,7 @@ func TestListingWithoutTheCapability(t *testing.T) {
 	}
 	lists, failed := make(chan map[string]string, 1), make(chan error, 1)
 	go func() {
-		runtime.LockOSThread() // and never unlocks it: the thread ends with what it lacks
+		runtime.LockOSThread() // never unlocked, so that the thread ends with the goroutine
 		if err := dropCapabilities(); err != nil {
 			failed <- err
 			return
@@ -97,7 +98,7 @@ func TestListingWithoutTheCapability(t *testing.T) {
 	}
 }
 
-// dropCapabilities has the thread that calls it have no capabilities in effect.
+// dropCapabilities removes all effective capabilities of the calling thread.
 func dropCapabilities() error {
 	header := &struct{ version, thread uint32 }{0x20080522, 0} // _LINUX_CAPABILITY_VERSION_3
 	sets := new([2]struct{ effective, permitted, inheritable uint32 })
@@ -113,8 +114,8 @@ func dropCapabilities() error {
 	return nil
 }
 
-// User 0 of a container may have the capability for the users of the container alone. That
-// is so from the start of a process, so this test starts itself.
+// User 0 of a container may have the capability only for the users of the container. A
+// process has that from its start, so this test starts itself.
 func TestListingInUserNamespace(t *testing.T) {
 	const variable = "RAWHTTP_TEST_UNREADABLE"
 	if root := os.Getenv(variable); root != "" {

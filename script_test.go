@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The defaults, and what later calls do.
+// The defaults, and the effect of repeated options.
 func TestScriptOptionsConfig(t *testing.T) {
 	type settings struct {
 		Commands []scriptCommand
@@ -148,11 +148,12 @@ func TestParseScriptStatus(t *testing.T) {
 	}
 }
 
-// The fields of the connection are dropped, ignoring case; similar ones are not.
+// Fields that concern the connection are dropped, in any case; fields with similar names are
+// not.
 func TestScriptFieldsDropped(t *testing.T) {
 	for name, dropped := range map[string]bool{
 		"Connection": true, "CONNECTION": true, "keep-alive": true, "Proxy-Connection": true, "TE": true, "Trailer": true, "transfer-Encoding": true, "Upgrade": true, "Date": true,
-		"Content-Length": true, // it is a promise; the server says what it sends
+		"Content-Length": true, // the server sets it from the bytes that it sends
 		"Server":         false, "Set-Cookie": false, "Expires": false, "Last-Modified": false, "Content-Encoding": false, "Connection-X": false, "Trailers": false, "Dat": false,
 	} {
 		head, err := parseScriptOutput([]byte("Status: 200\n"+name+": 1\n\n"), true, ScriptAuto)
@@ -185,7 +186,7 @@ func TestIsFieldForScripts(t *testing.T) {
 	}
 }
 
-// The variables of a request are as they are, also where little is known of the connection.
+// The variables of a request are complete even if little is known about the connection.
 func TestAppendVariables(t *testing.T) {
 	tcp := func(s string) net.Addr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(s)) }
 	unix := &net.UnixAddr{Name: "/run/http.sock", Net: "unix"}
@@ -241,9 +242,9 @@ func TestAppendVariables(t *testing.T) {
 	}
 }
 
-// FuzzScriptOutput: whatever a script prints, the parser does not panic; how it comes
-// in makes no difference; no field has what would end its line; and a response may be
-// made of it.
+// FuzzScriptOutput checks that the parser of a script's output does not panic, that it gets
+// the same result however the output is split, that no field contains a line ending, and that
+// a response can be built from the result.
 func FuzzScriptOutput(f *testing.F) {
 	for _, out := range []string{
 		"", "\n<p>a: b</p>", "\r\n", "Status: 404 Gone fishing\r\nContent-Type: text/plain\r\n\r\nno fish",

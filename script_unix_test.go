@@ -22,8 +22,8 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// A root whose name is given to another folder is served as it was, links too, but its
-// scripts are not found by their names any more: none of the other is run.
+// If another folder takes the name of the root, the old root is still served, links included.
+// Its scripts can no longer be found by their names, and no script of the other folder runs.
 func TestScriptRootReplaced(t *testing.T) {
 	t.Parallel()
 	parent := t.TempDir()
@@ -58,8 +58,8 @@ func TestScriptRootReplaced(t *testing.T) {
 	}
 }
 
-// A link does not reveal a script, whatever its own name is; one to a script that has
-// its extension is run.
+// A link never reveals the source of a script, whatever the name of the link. A link with a
+// script's extension to a script runs it.
 func TestLinksToScripts(t *testing.T) {
 	root := testkit.Scripts(t, map[string]string{"s.sh": "echo; echo page", "sub/t.sh": "echo; echo page", "a.txt": "text", "sub/below/a.txt": "text", "s.sh.gz": "packed", "lib.sh/a.txt": "text"})
 	for link, target := range map[string]string{
@@ -79,7 +79,7 @@ func TestLinksToScripts(t *testing.T) {
 		t.Run(how, func(t *testing.T) { checkScriptLinks(t, WithResolver(files)) })
 	}
 	old := time.Now().Add(-time.Hour)
-	if err := os.Chtimes(filepath.Join(root, "a.txt"), old, old); err != nil { // so that its sidecars are no older
+	if err := os.Chtimes(filepath.Join(root, "a.txt"), old, old); err != nil { // so that its sidecars are not older than the file
 		t.Fatal(err)
 	}
 	_, addr := listen(t, WithRoot(root), WithDate(false), WithScript(".sh", "sh"), WithPrecompressed("gzip"))
@@ -113,7 +113,7 @@ func checkScriptLinks(t *testing.T, files Option) {
 	}
 }
 
-// What is refused, or only looked at, is closed at once, by us and not by the collector.
+// Files that are refused, or only examined, are closed at once and not by a finalizer.
 func TestLinksLeaveNothingOpen(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	root := testkit.Scripts(t, map[string]string{"s.sh": "echo", "a.txt": "a"})
@@ -141,7 +141,7 @@ func TestLinksLeaveNothingOpen(t *testing.T) {
 	}
 }
 
-// A readlinkFails is a tree that cannot read where links lead.
+// A readlinkFails is a tree that cannot read the targets of links.
 type readlinkFails struct {
 	jail.LinkReader
 	err error
@@ -149,8 +149,8 @@ type readlinkFails struct {
 
 func (r readlinkFails) Readlink(string) (string, error) { return "", r.err }
 
-// Where it cannot be told whether a file is a link to a script it is not served, and what
-// the system is short of is no 404.
+// A file is not served if the server cannot find out whether it is a link to a script. A
+// shortage of resources is not reported as 404.
 func TestLinksThatCannotBeRead(t *testing.T) {
 	files := filesOfDir(t, testkit.Scripts(t, map[string]string{"a.txt": "a"}), WithScript(".sh", "sh"))
 	for err, want := range map[error]int{syscall.EMFILE: 503, os.ErrClosed: 503, syscall.EIO: 500, syscall.EACCES: 403, syscall.ENOENT: 404, syscall.EINVAL: 200} {
@@ -165,7 +165,7 @@ func TestLinksThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// The limits that the tests name by their constants are the ones that are documented.
+// The constants that other tests use have the documented values.
 func TestScriptLimitsAreTheDocumented(t *testing.T) {
 	want := []any{64, 5 * time.Second, 10 * time.Second, 64 << 20, 64 << 10, 64 << 10, 100 * time.Millisecond, 500 * time.Millisecond}
 	got := []any{maxWaitingScripts, maxScriptWait, maxFirstByte, maxScriptOutput, maxScriptHeld, maxScriptStderr, scriptHold, scriptGrace}
@@ -174,8 +174,8 @@ func TestScriptLimitsAreTheDocumented(t *testing.T) {
 	}
 }
 
-// The time to the first byte is of the script: that which it takes to read adds up, in
-// however many pieces its content comes.
+// The limit on the time to the first byte counts only the script's own time: the times that
+// it takes to read its content add up, however many pieces that arrives in.
 func TestScriptTimeToReadAddsUp(t *testing.T) {
 	t.Parallel()
 	r, w, err := os.Pipe()
@@ -187,7 +187,7 @@ func TestScriptTimeToReadAddsUp(t *testing.T) {
 	var late atomic.Bool
 	x := &scriptRun{late: time.AfterFunc(time.Hour, func() { late.Store(true) })}
 	f := &feeder{run: x, to: w, buf: make([]byte, maxPipe), left: 100 * time.Millisecond}
-	for range 1000 { // each wait is shorter than what is left at first
+	for range 1000 { // each wait is shorter than the limit
 		w.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
 		if f.write(); late.Load() {
 			return
@@ -196,9 +196,9 @@ func TestScriptTimeToReadAddsUp(t *testing.T) {
 	t.Error("a script that reads nothing for 20 s is never late")
 }
 
-// Descriptors that the server was started with are not open in scripts: a shell's "exec
-// 7<secret", a socket of systemd, what another program forgot to close. The test runs itself
-// as such a server.
+// Descriptors that the server inherited are not open in scripts: a shell's "exec 7<secret", a
+// socket of systemd, or one that another program forgot to close. The test runs itself as
+// such a server.
 func TestScriptInheritsNothing(t *testing.T) {
 	const secret, name = "inherited secret", "RAWHTTP_TEST_INHERITED"
 	if os.Getenv(name) == "" {
@@ -222,7 +222,7 @@ func TestScriptInheritsNothing(t *testing.T) {
 		}
 		return
 	}
-	for _, fd := range []int{3, 7, 122} { // else the test says nothing
+	for _, fd := range []int{3, 7, 122} { // otherwise the test proves nothing
 		if n, err := syscall.Pread(fd, make([]byte, 100), 0); n != len(secret) {
 			t.Fatalf("descriptor %d of the server: %d bytes, %v, want the secret", fd, n, err)
 		}
@@ -252,9 +252,9 @@ func TestScriptInheritsNothing(t *testing.T) {
 		}
 	}
 	check("inherited")
-	descriptorFolder[runtime.GOOS] = "/nowhere" // as where there is no /proc
+	descriptorFolder[runtime.GOOS] = "/nowhere" // as on a system without /proc
 	for range 3 {
-		fd, err := syscall.Dup(3) // which is not marked
+		fd, err := syscall.Dup(3) // which is not marked close-on-exec
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,8 +17,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// helperCommand is a command line for scripts: it leaves the script's process group as how says,
-// writes its number to the file and waits for its end.
+// helperCommand returns a command line for scripts. The command leaves the script's process
+// group in the way that how names, writes its process ID to the file, and waits to be ended.
 func helperCommand(t testing.TB, how, file string) string {
 	t.Helper()
 	binary, err := os.Executable()
@@ -28,7 +28,7 @@ func helperCommand(t testing.TB, how, file string) string {
 	return fmt.Sprintf("RAWHTTP_TEST_HELPER=\"%s %s\" '%s' -test.run='^TestScriptHelper$'", how, file, binary)
 }
 
-// TestScriptHelper is the helper, where a script runs it.
+// TestScriptHelper is the command of helperCommand when a script runs it.
 func TestScriptHelper(t *testing.T) {
 	how, file, _ := strings.Cut(os.Getenv("RAWHTTP_TEST_HELPER"), " ")
 	if how == "" {
@@ -36,13 +36,13 @@ func TestScriptHelper(t *testing.T) {
 	}
 	var err error
 	switch how {
-	case "session": // it leads a session of its own
+	case "session": // leads a session of its own
 		_, err = syscall.Setsid()
-	case "zombie": // so, but a child that has ended and that it does not wait for stays in the group
+	case "zombie": // the same, but leaves a zombie in the group: a child that has ended and is not waited for
 		if err = exec.Command("/bin/sh", "-c", "exit").Start(); err == nil {
 			_, err = syscall.Setsid()
 		}
-	case "join": // it joins the group of its parent
+	case "join": // joins the group of its parent
 		var group int
 		if group, err = syscall.Getpgid(os.Getppid()); err == nil {
 			err = syscall.Setpgid(0, group)
@@ -57,16 +57,16 @@ func TestScriptHelper(t *testing.T) {
 	select {
 	case <-terminated:
 		writeScript(t, "heard", "TERM\n", 0o644)
-	case <-time.After(2 * time.Minute): // nobody has ended it
+	case <-time.After(2 * time.Minute): // the test has failed to end it
 	}
 }
 
-// waitForFile is a shell's wait for a file that is not empty.
+// waitForFile returns a shell command that waits until the file is not empty.
 func waitForFile(name string) string {
 	return "while [ ! -s " + name + " ]; do sleep 0.01; done"
 }
 
-// A process of another session that holds a script's standard error does not hold its turn.
+// A script's turn ends even if a process of another session holds its standard error.
 func TestScriptErrorHeldByAnotherSession(t *testing.T) {
 	t.Parallel()
 	script := "echo; " + helperCommand(t, "session", "pid.$QUERY_STRING") + " >/dev/null & " + waitForFile("pid.$QUERY_STRING")
@@ -84,8 +84,8 @@ func TestScriptErrorHeldByAnotherSession(t *testing.T) {
 	s.awaitTurn(t)
 }
 
-// Zombies in the group of a script, which are another process's to wait for, do not hold its
-// turn: they can stay for as long as that process.
+// A script's turn ends even if its group has zombies that another process must wait for: they
+// can stay for as long as that process runs.
 func TestScriptGroupOfForeignZombies(t *testing.T) {
 	t.Parallel()
 	script := "echo; " + helperCommand(t, "zombie", "pid") + " >/dev/null 2>&1 & " + waitForFile("pid")
@@ -100,8 +100,8 @@ func TestScriptGroupOfForeignZombies(t *testing.T) {
 	}
 }
 
-// A script that has left its group is ended all the same: politely if it was alone there, and
-// by force if others have stayed, who are zombies until it waits for them.
+// A script that has left its group is ended too: with SIGTERM if it was alone in the group,
+// and with SIGKILL if others have stayed, which are zombies until it waits for them.
 func TestScriptThatHasLeftItsGroup(t *testing.T) {
 	t.Parallel()
 	for name, before := range map[string]string{

@@ -21,9 +21,9 @@ import (
 	"example.com/rawhttp"
 )
 
-// Scripts that cannot be started: the client is told the status, the log why. The
-// test runs alone: the copy of a descriptor in another's new process keeps
-// a file busy.
+// If a script cannot be started, the client gets a status and the log has the reason. The
+// test is not parallel: a process that another test starts may inherit a descriptor that is
+// open for writing, which keeps the file busy.
 func TestScriptCannotBeStarted(t *testing.T) { // not parallel: a fork of another test may hold the script open for writing
 	tests := []struct {
 		name, text string
@@ -65,7 +65,7 @@ func TestScriptCannotBeStarted(t *testing.T) { // not parallel: a fork of anothe
 	}
 }
 
-// An interpreter that was there when the server started is named when it is gone.
+// The log names an interpreter that was removed after the server started.
 func TestScriptInterpreterGone(t *testing.T) {
 	tools := t.TempDir()
 	writeScript(t, filepath.Join(tools, "tool"), "#!/nowhere/interpreter\n", 0o755)
@@ -79,7 +79,7 @@ func TestScriptInterpreterGone(t *testing.T) {
 	s.log.await(t, "ERROR", `start "`+tools+`/tool": no such file`)
 }
 
-// A file that somebody writes to is busy, where the system thinks so.
+// On some systems a file that is open for writing is busy and cannot be executed.
 func TestScriptThatIsBusy(t *testing.T) {
 	s := serveScripts(t, map[string]string{"a.cgi": "#!/bin/sh\necho\n"}, rawhttp.WithScript(".cgi"))
 	name := filepath.Join(s.root, "a.cgi")
@@ -96,8 +96,8 @@ func TestScriptThatIsBusy(t *testing.T) {
 	wholeAnswer("\n").check(t, "/a.cgi", s.ask(t, "/a.cgi").answer(t))
 }
 
-// A script after other requests: what is whole before it leaves at once, and what
-// comes after it waits.
+// Pipelined requests around a script: the answers before it are sent at once, and those after
+// it wait.
 func TestScriptInAPipeline(t *testing.T) {
 	t.Parallel()
 	s := serveScripts(t, map[string]string{
@@ -120,7 +120,7 @@ func TestScriptInAPipeline(t *testing.T) {
 	wholeAnswer("hello\n").check(t, "/hello.txt", c.answer(t))
 }
 
-// Resolvers that do not serve the response of a script end it by closing that.
+// A resolver that drops the response of a script ends the script by closing the response.
 func TestScriptWhoseResponseIsDropped(t *testing.T) {
 	t.Parallel()
 	const script = "echo; echo line; echo $$ >pid; exec sleep 1000"
@@ -177,7 +177,7 @@ func TestScriptWhoseResponseIsDropped(t *testing.T) {
 	}
 }
 
-// Without a server a script is run as well, and its response is one as others are.
+// A script also runs without a server, and its response is like any other.
 func TestScriptResolvedWithoutAServer(t *testing.T) {
 	t.Parallel()
 	s := &scriptSite{root: scriptFolder(t, map[string]string{
@@ -240,7 +240,7 @@ func TestScriptResolvedWithoutAServer(t *testing.T) {
 	}
 }
 
-// The end of the context ends the script, whatever it is at.
+// The end of the context ends the script, whatever the script is doing.
 func TestScriptWhoseContextEnds(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("no longer wanted")
@@ -284,7 +284,7 @@ func TestScriptWhoseContextEnds(t *testing.T) {
 		t.Errorf("Resolve with a context that has ended = %v, want its cause", err)
 	}
 
-	// Content that is not the server's is read first: where that fails, no script runs.
+	// Content that does not come from a server is read first. If that fails, no script runs.
 	req := requestOf(t, postBegun("/input.sh", 100, ""))
 	late := &rawhttp.StatusError{Status: 408, Err: os.ErrDeadlineExceeded}
 	r, w := io.Pipe()
@@ -301,8 +301,8 @@ func TestScriptWhoseContextEnds(t *testing.T) {
 	}
 }
 
-// Close lets requests in progress finish, ends what scripts have left behind, then
-// and later, and refuses others.
+// Close lets requests in progress finish, ends the processes that scripts leave, and refuses
+// new requests.
 func TestCloseOfAResolverWithScripts(t *testing.T) {
 	s := &scriptSite{root: scriptFolder(t, map[string]string{
 		"held.sh":  "echo >held; read x <gate; echo; echo end",
@@ -353,8 +353,8 @@ func TestHookPanicsWhileAScriptIsFed(t *testing.T) {
 	awaitGone(t, pid)
 }
 
-// So does one that panics when the script has ended already, and its client has yet to
-// read what it printed: the content is out of step.
+// The same holds if the script has already ended and its client has yet to read the output:
+// the position in the content is unknown.
 func TestHookPanicsBehindAScript(t *testing.T) {
 	root := scriptFolder(t, map[string]string{"a.sh": "echo; head -c 130000 /dev/zero; echo >ended"})
 	s := newServer(t, rawhttp.WithRoot(root), rawhttp.WithScript(".sh", "sh"), rawhttp.WithTrace(rawhttp.Trace{BytesRead: func(_, _ uint64, b []byte) {

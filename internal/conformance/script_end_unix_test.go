@@ -16,13 +16,13 @@ import (
 	"example.com/rawhttp"
 )
 
-// The whole group is ended: politely, and half a second later by force.
+// The whole process group is ended: with SIGTERM, and half a second later with SIGKILL.
 func TestScriptGroupIsEnded(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, script string
-		pids         []string // files with the processes that there are
-		polite       bool     // the script hears of it, and ends itself
+		pids         []string // files that hold the process IDs
+		polite       bool     // the script handles SIGTERM and exits
 	}{{
 		name:   "by itself",
 		script: "trap 'echo TERM >heard; exit 0' TERM; echo $$ >pid; while :; do sleep 100 & wait; done",
@@ -64,7 +64,7 @@ func TestScriptGroupIsEnded(t *testing.T) {
 	}
 }
 
-// What a client does while its script is silent, and what becomes of the script.
+// What a client does while its script prints nothing, and the effect on the script.
 func TestScriptAndItsClient(t *testing.T) {
 	t.Parallel()
 	const script = "echo $$ >pid; read x <gate; echo; cat"
@@ -72,7 +72,7 @@ func TestScriptAndItsClient(t *testing.T) {
 	tests := []struct {
 		name, request string
 		do            func(c *scriptClient)
-		want          string // content of the answer; "": there is none, the script is ended
+		want          string // content of the answer; "" if there is none, since the script is ended
 	}{
 		{"half-closes", getRequest("/a.sh"), func(c *scriptClient) { c.CloseWrite() }, "\n"},
 		{"half-closes after content", post, func(c *scriptClient) { c.CloseWrite() }, "\ncontent"},
@@ -96,7 +96,7 @@ func TestScriptAndItsClient(t *testing.T) {
 				awaitGone(t, pid)
 				return
 			}
-			time.Sleep(20 * time.Millisecond) // so that the server sees what there is to see
+			time.Sleep(20 * time.Millisecond) // so that the server notices what the client did
 			open()
 			got, want := c.answer(t), wholeAnswer(tt.want)
 			want.Framing = got.Framing // chunked if the machine is too slow
@@ -108,8 +108,8 @@ func TestScriptAndItsClient(t *testing.T) {
 	}
 }
 
-// A client that resets while its script prints, or is fed, ends it too; so does a
-// body that ends early, which is refused as ever.
+// A client that resets while its script prints or reads ends the script. So does content that
+// ends early, which is refused as always.
 func TestScriptEndsWithTheExchange(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -177,14 +177,14 @@ func TestScriptEndsWithTheExchange(t *testing.T) {
 	}
 }
 
-// How scripts end with their server.
+// Scripts end when their server stops.
 func TestScriptEndsWithTheServer(t *testing.T) {
 	t.Parallel()
 	const script = "trap 'echo TERM >heard; exit 1' TERM; echo $$ >pid; while :; do sleep 100 & wait; done"
 	tests := []struct {
 		name   string
 		end    func(s *rawhttp.Server, stop context.CancelFunc)
-		atOnce bool // the processes are gone when end returns
+		atOnce bool // the processes have ended when end returns
 	}{
 		{"Close", func(s *rawhttp.Server, _ context.CancelFunc) { s.Close() }, true},
 		{"Shutdown that does not wait", func(s *rawhttp.Server, _ context.CancelFunc) {
@@ -231,7 +231,7 @@ func TestScriptEndsWithTheServer(t *testing.T) {
 	}
 }
 
-// Shutdown waits for scripts whose clients wait.
+// Shutdown waits for scripts whose clients are still connected.
 func TestShutdownWaitsForScripts(t *testing.T) {
 	t.Parallel()
 	s := serveScripts(t, map[string]string{
@@ -268,7 +268,8 @@ func TestShutdownWaitsForScripts(t *testing.T) {
 	}
 }
 
-// A script that closes what it prints to has been answered for, and keeps its time.
+// A script that closes its standard output has completed its answer, and may go on until its
+// time limit.
 func TestScriptThatGoesOn(t *testing.T) {
 	t.Parallel()
 	const script = "echo; echo all; echo $$ >pid; exec >&-; exec sleep 1000"
@@ -292,7 +293,7 @@ func TestScriptThatGoesOn(t *testing.T) {
 				c.send(t, getRequest("/hello.txt"))
 				wholeAnswer("hello\n").check(t, "/hello.txt", c.answer(t))
 				c.reset()
-				time.Sleep(20 * time.Millisecond) // in which a script that goes with its client is gone
+				time.Sleep(20 * time.Millisecond) // long enough for a script that ends with its client
 				if isGone(pid) {
 					t.Error("the script is gone with its client, want it to keep its time")
 				}

@@ -20,8 +20,8 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// printEnv prints its environment as it was given, each variable with a NUL after
-// it. Where the system does not show that, the shell's own variables are taken off.
+// printEnv prints the environment that it was started with, each variable followed by a NUL.
+// On systems that do not show it, the variables that the shell itself sets are removed.
 const printEnv = `#!/bin/sh
 printf 'Content-Type: application/octet-stream\n\n'
 if [ -r /proc/$$/environ ]; then cat /proc/$$/environ; exit; fi
@@ -44,7 +44,7 @@ func variablesOf(t testing.TB, answer string) []string {
 // The environment of a script has exactly these variables.
 func TestScriptEnvironment(t *testing.T) {
 	for _, name := range []string{"LANG", "LC_ALL", "TZ"} {
-		t.Setenv(name, "") // restores it
+		t.Setenv(name, "") // so that it is restored
 		os.Unsetenv(name)
 	}
 	t.Setenv("TMPDIR", t.TempDir())
@@ -66,7 +66,7 @@ func TestScriptEnvironment(t *testing.T) {
 	given := filesOfDir(t, root, rawhttp.WithScript(".cgi"), rawhttp.WithScriptEnv("SCRIPTIO_GIVEN", "SCRIPTIO_EMPTY"), rawhttp.WithScriptEnv("SCRIPTIO_MISSING", "LANG", "TZ"))
 	path := filesOfDir(t, root, rawhttp.WithScript(".cgi"), rawhttp.WithScriptEnv("PATH"))
 
-	// as puts a resolver in front, which says who asks.
+	// as puts a resolver in front that sets the user.
 	as := func(user string, r rawhttp.Resolver) rawhttp.Resolver {
 		return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 			return r.Resolve(ctx, req.WithUser(user))
@@ -79,7 +79,7 @@ func TestScriptEnvironment(t *testing.T) {
 		"REQUEST_METHOD=GET", "REQUEST_URI=/env.cgi", "QUERY_STRING=", "SCRIPT_NAME=/env.cgi", "SCRIPT_FILENAME=" + root + "/env.cgi",
 		"REMOTE_ADDR=127.0.0.1", "REMOTE_HOST=127.0.0.1", "HTTP_HOST=example.test",
 	}
-	// but returns the base with changed values; "NAME" alone removes a variable.
+	// but returns the base with other values; "NAME" alone removes a variable.
 	but := func(changes ...string) (vars []string) {
 		vars = slices.Clone(base)
 		for _, c := range changes {
@@ -208,7 +208,7 @@ func TestScriptEnvironment(t *testing.T) {
 	}
 }
 
-// talkTLS is talk over TLS.
+// talkTLS is like talk, over TLS.
 func talkTLS(t *testing.T, request string, opts ...rawhttp.Option) (addr, answer string) {
 	t.Helper()
 	config := testkit.TLSConfig(t)
@@ -240,8 +240,8 @@ func talkTLS(t *testing.T, request string, opts ...rawhttp.Option) (addr, answer
 	return ln.Addr().String(), string(b)
 }
 
-// A script has the interpreter's words and its own path as arguments, no words of the
-// request; its folder is its working directory.
+// The arguments of a script are those of the interpreter and the script's path, and nothing
+// of the request. Its working directory is its folder.
 func TestScriptArguments(t *testing.T) {
 	root, err := filepath.EvalSymlinks(testkit.Scripts(t, map[string]string{
 		"sub/x.sh": "printf '%s|' \"$0\" \"$#\" \"$@\" \"$(pwd -P)\" \"$-\"",
@@ -262,13 +262,13 @@ func TestScriptArguments(t *testing.T) {
 	for _, tt := range tests {
 		_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithRoot(root), tt.opt)
 		_, got := splitHead(talk(t, addr, getRequest(tt.target)))
-		// The shell's own options are in no order, and not those of the table alone.
+		// The shell reports its options in any order, and more than those of the table.
 		got = strings.NewReplacer("|ue|", "|eu|", "|hB|", "||", "|h|", "||", "|ehuB|", "|eu|").Replace(got)
 		if got != tt.want {
 			t.Errorf("GET %s: the script has %q, want %q", tt.target, got, tt.want)
 		}
 	}
-	// A root that is relative is so to the working directory of the start.
+	// A relative root is relative to the working directory at the start.
 	t.Chdir(filepath.Dir(root))
 	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithRoot(filepath.Base(root)), rawhttp.WithScript(".cgi"))
 	t.Chdir("/")

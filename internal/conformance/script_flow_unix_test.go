@@ -19,8 +19,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// A noiseReader is endless content, the same for the same seed, that does not repeat
-// soon.
+// A noiseReader returns endless pseudo-random content, the same for the same seed.
 type noiseReader struct{ x uint64 }
 
 func (z *noiseReader) Read(p []byte) (int, error) {
@@ -31,15 +30,15 @@ func (z *noiseReader) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// noiseSum is the checksum of the first n bytes of noise.
+// noiseSum returns the checksum of the first n bytes of a noiseReader.
 func noiseSum(n int64) uint64 {
 	h := fnv.New64a()
 	io.CopyN(h, &noiseReader{}, n)
 	return h.Sum64()
 }
 
-// Content goes to a script while its output comes from it: byte by byte the same, in
-// both directions at once, and none of it is kept.
+// Content is sent to a script while its output is received. Both directions are exact, work
+// at the same time, and need only small buffers.
 func TestScriptBothWaysAtOnce(t *testing.T) {
 	const size, early = 20 << 20, 1 << 20
 	s := serveScripts(t, map[string]string{"cat.sh": "exec cat"}, rawhttp.WithMaxBodyBytes(size))
@@ -49,7 +48,7 @@ func TestScriptBothWaysAtOnce(t *testing.T) {
 	if _, err := io.CopyN(c, noise, early); err != nil {
 		t.Fatal(err)
 	}
-	resp := c.head(t) // the client has not sent the most of it
+	resp := c.head(t) // the client has sent only a small part of the content
 	got := fnv.New64a()
 	first, err := io.CopyN(got, resp.Body, early/2)
 	if err != nil {
@@ -84,8 +83,8 @@ func TestScriptBothWaysAtOnce(t *testing.T) {
 	}
 }
 
-// Content and output of many shapes: nobody waits for the other for ever, and nothing
-// is lost.
+// However a script reads its content and prints, neither side waits forever and nothing is
+// lost.
 func TestScriptContentAndOutput(t *testing.T) {
 	t.Parallel()
 	const size = 1 << 20
@@ -117,7 +116,7 @@ func TestScriptContentAndOutput(t *testing.T) {
 			sent := make(chan struct{})
 			go func() {
 				defer close(sent)
-				io.WriteString(c, postBegun("/a.sh", size, content)) // it fails where the server closes
+				io.WriteString(c, postBegun("/a.sh", size, content)) // fails if the server closes
 			}()
 			got := c.answer(t)
 			if got.Status != tt.status || got.Cut || got.Content != tt.want {
@@ -130,7 +129,7 @@ func TestScriptContentAndOutput(t *testing.T) {
 	}
 }
 
-// A client may be slow with its content: the script has what there is, and waits.
+// If a client is slow to send its content, the script gets each part as it arrives.
 func TestScriptWhoseClientPauses(t *testing.T) {
 	t.Parallel()
 	s := serveScripts(t, map[string]string{"a.sh": "echo; while read line; do echo $line >said; mv said $line; echo $line; done"})
@@ -141,18 +140,18 @@ func TestScriptWhoseClientPauses(t *testing.T) {
 	}
 	resp := c.head(t)
 	for _, line := range []string{"two", "three"} {
-		time.Sleep(20 * time.Millisecond) // a pause
+		time.Sleep(20 * time.Millisecond) // a slow client
 		c.send(t, (line + "\n")[:2])
 		time.Sleep(20 * time.Millisecond)
 		c.send(t, (line + "\n")[2:])
 		if line == "two" {
-			s.await(t, line) // the script reads on though the content is not whole
+			s.await(t, line) // the script reads before all content has arrived
 		}
 	}
 	scriptAnswer{200, "chunked", "\none\ntwo\nthree\n", false}.check(t, "/a.sh", takeAnswer(resp))
 }
 
-// Lines arrive one by one: each is read before the script is let print the next.
+// Lines arrive one by one: the client reads each line before the script prints the next.
 func TestScriptLinesArriveOneByOne(t *testing.T) {
 	t.Parallel()
 	for _, version := range []string{"1.1", "1.0"} {
@@ -176,7 +175,7 @@ func TestScriptLinesArriveOneByOne(t *testing.T) {
 	}
 }
 
-// What is held, and how the answer is framed then.
+// How much output is held, and how the answer is framed as a result.
 func TestScriptFraming(t *testing.T) {
 	t.Parallel()
 	big := func(n int) string { return strings.Repeat("\x00", n) }
@@ -184,7 +183,7 @@ func TestScriptFraming(t *testing.T) {
 	const waits = "read x <gate; "
 	tests := []struct {
 		name, script string
-		gate         bool // the script waits once, for the client to have the head
+		gate         bool // the script waits until the client has read the head
 		want10       string
 		want         scriptAnswer
 	}{
@@ -218,11 +217,11 @@ func TestScriptFraming(t *testing.T) {
 	}
 }
 
-// A script waits for a slow client, and what it has printed waits when it has ended,
-// for longer than its processes have.
+// A script waits for a slow client. Its output stays available after it has ended, for longer
+// than its processes may run.
 func TestScriptWaitsForASlowClient(t *testing.T) {
 	t.Parallel()
-	const size = 30 << 20 // more than the buffers of a connection hold
+	const size = 30 << 20 // more than the buffers of a connection can hold
 	s := serveScripts(t, map[string]string{
 		"slow.sh": fmt.Sprintf("echo $$ >pid; head -c %d /dev/zero; echo end >ended", size),
 		"left.sh": "echo; echo begin; read x <gate; head -c 60000 /dev/zero; echo end >left",
@@ -239,7 +238,7 @@ func TestScriptWaitsForASlowClient(t *testing.T) {
 	}
 	s.await(t, "ended")
 
-	// The server is kept from reading by a Response that nobody writes yet.
+	// Nothing reads the output until the Response is written.
 	files := filesOfDir(t, s.root, rawhttp.WithScript(".sh", "sh"))
 	req := requestOf(t, getRequest("/left.sh"))
 	left, err := files.Resolve(t.Context(), req)
@@ -248,7 +247,7 @@ func TestScriptWaitsForASlowClient(t *testing.T) {
 	}
 	open()
 	s.await(t, "left")
-	time.Sleep(2 * scriptWaits) // its processes are ended meanwhile
+	time.Sleep(2 * scriptWaits) // until its processes have been ended
 	var b bytes.Buffer
 	if _, err := left.WriteTo(&b); err != nil {
 		t.Errorf("WriteTo after the end of the script: %v", err)
@@ -261,8 +260,8 @@ func TestScriptWaitsForASlowClient(t *testing.T) {
 	scriptAnswer{200, "chunked", "\nbegin\n" + strings.Repeat("\x00", 60000), false}.check(t, "/left.sh", takeAnswer(answer))
 }
 
-// A child that holds the output does not hold the response: what is there half a
-// second after the script's end is it.
+// A child that keeps the output open does not delay the response: it ends half a second after
+// the script, with the output so far.
 func TestScriptLeavesAChild(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -281,7 +280,7 @@ func TestScriptLeavesAChild(t *testing.T) {
 		files[fmt.Sprintf("%d.sh", i)] = strings.ReplaceAll(tt.script, ">child", fmt.Sprintf(">child%d", i))
 	}
 	s := serveScripts(t, files, rawhttp.WithScriptTimeout(0))
-	var clients []*scriptClient // all at once: this takes its time
+	var clients []*scriptClient // all at once, since each takes long
 	for i := range tests {
 		clients = append(clients, s.ask(t, fmt.Sprintf("/%d.sh", i)))
 	}

@@ -19,16 +19,15 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// printCount answers with what a script is told of its content, and how much it
-// can read of it before the end.
+// printCount is a script that prints the variables about its content and how many bytes of it
+// can be read.
 const printCount = "printf 'Content-Type: text/plain\\n\\n%s, %s bytes, %s' \"${CONTENT_LENGTH-none}\" $(wc -c) \"${CONTENT_TYPE-none}\"\n"
 
 func plainText(text string) string {
 	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nX-Content-Type-Options: nosniff\r\n\r\n%s", len(text), text)
 }
 
-// A script reads exactly the content, and then the end; and what it is told of its
-// length is so.
+// A script reads exactly the content and then EOF, and CONTENT_LENGTH is its length.
 func TestScriptInput(t *testing.T) {
 	t.Parallel()
 	const post = "POST /x.sh HTTP/1.1\r\nHost: example.test\r\n"
@@ -82,8 +81,8 @@ func TestScriptInput(t *testing.T) {
 	}
 }
 
-// Content that was chunked and is long is in a file while the script reads it, which
-// has no name by then. In memory it is in none.
+// Long chunked content is in a file without a name while the script reads it. Short content
+// is in memory, without a file.
 func TestScriptInputLeavesNoFile(t *testing.T) {
 	folder := t.TempDir()
 	t.Setenv("TMPDIR", folder)
@@ -107,9 +106,9 @@ func TestScriptInputLeavesNoFile(t *testing.T) {
 	}
 }
 
-// Content that there is no place for is the server's failure: it neither sends the
-// request on to another resolver, which may have the script's source, nor passes for
-// a file that may not be read.
+// If there is no room for the content, the answer is 500. The request is not passed to
+// another resolver, which might send the script's source, and the error is not taken for one
+// of permissions.
 func TestScriptInputWithoutAPlace(t *testing.T) {
 	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "absent"))
 	root := testkit.Scripts(t, map[string]string{"x.sh": leaveMark})
@@ -124,10 +123,10 @@ func TestScriptInputWithoutAPlace(t *testing.T) {
 	wantNoMark(t, root)
 }
 
-// leaveMark is a script that leaves a mark that it ran.
+// leaveMark is a script that creates the file ran.
 const leaveMark = ": >ran; exec cat\n"
 
-// wantNotRun fails the test if the script has left its mark.
+// wantNoMark fails the test if leaveMark has run.
 func wantNoMark(t testing.TB, root string) {
 	t.Helper()
 	if _, err := os.Stat(filepath.Join(root, "ran")); err == nil {
@@ -135,7 +134,7 @@ func wantNoMark(t testing.TB, root string) {
 	}
 }
 
-// Content over the limit is 413, and no script sees it.
+// Content over the limit is answered with 413, and no script runs.
 func TestScriptInputOverTheLimit(t *testing.T) {
 	tests := []struct{ name, request, want string }{
 		{"a length", postRequest("/x.sh", "12345678901"), "413 Content Too Large"},
@@ -160,8 +159,8 @@ func TestScriptInputOverTheLimit(t *testing.T) {
 	}
 }
 
-// A client that ends before its content does, or stops to send, has its answer; the
-// script is ended.
+// A client that closes before the end of its content, or stops sending, gets an answer, and
+// the script is ended.
 func TestScriptInputEndsEarly(t *testing.T) {
 	t.Parallel()
 	const head = "POST /x.sh HTTP/1.1\r\nHost: example.test\r\nContent-Length: 10\r\n\r\n"
@@ -196,8 +195,7 @@ func TestScriptInputEndsEarly(t *testing.T) {
 	}
 }
 
-// A script that has printed already cannot be answered otherwise any more: the
-// response is cut.
+// If the script has already printed, the status can no longer change, so the response is cut.
 func TestScriptInputEndsEarlyBehindOutput(t *testing.T) {
 	t.Parallel()
 	root := testkit.Scripts(t, map[string]string{"x.sh": "echo $$ >pid; echo; echo page; cat >/dev/null; exit"})
@@ -212,8 +210,7 @@ func TestScriptInputEndsEarlyBehindOutput(t *testing.T) {
 	waitUntil(t, "the script has ended", func() bool { return !isRunning(t, filepath.Join(root, "pid")) })
 }
 
-// A script may close its output and read on. What it has printed does not wait for
-// that.
+// A script may close its output and go on reading. Its response does not wait for that.
 func TestScriptThatClosesItsOutput(t *testing.T) {
 	t.Parallel()
 	root := testkit.Scripts(t, map[string]string{"x.sh": "echo; echo page; exec wc -c >count", "a.txt": ""})
@@ -238,8 +235,8 @@ func TestScriptThatClosesItsOutput(t *testing.T) {
 	})
 }
 
-// A client that waits to be asked for its content is asked when a script runs, and
-// not where none does (RFC 9110, section 10.1.1).
+// A client that waits for 100 (Continue) gets it when a script runs, and not otherwise (RFC
+// 9110, section 10.1.1).
 func TestScriptInputIsAskedFor(t *testing.T) {
 	root := testkit.Scripts(t, map[string]string{"x.sh": "exec cat", "not-executable.cgi": "#!/bin/sh\n", "a.txt": ""})
 	if err := os.Chmod(filepath.Join(root, "not-executable.cgi"), 0o644); err != nil {
@@ -274,7 +271,7 @@ func TestScriptInputIsAskedFor(t *testing.T) {
 	}
 }
 
-// A script that reads nothing is answered for at once, though the client still has
+// The answer of a script that reads nothing is sent at once, even if the client still has
 // most of its content to send.
 func TestScriptThatReadsNothing(t *testing.T) {
 	t.Parallel()
@@ -298,7 +295,7 @@ func TestScriptThatReadsNothing(t *testing.T) {
 					t.Fatalf("the answer to a client that sends %s of its content ends early: %v", framing, err)
 				}
 			}
-			// The rest is passed over, and the connection goes on.
+			// The rest of the content is discarded, and the connection persists.
 			io.WriteString(c, strings.Repeat("z", length-sent)+"GET /a.txt HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")
 			if rest, err := io.ReadAll(c); !strings.HasSuffix(string(rest), "\r\n\r\nnext") || err != nil {
 				t.Errorf("after the answer to a client that sends %s of its content first comes %q, %v", framing, rest, err)
@@ -313,7 +310,7 @@ func TestScriptThatReadsNothing(t *testing.T) {
 	readExpected(t, c, "the end of it", "0\r\n\r\n")
 }
 
-// Connections go on after scripts of all kinds.
+// A connection persists after scripts of all kinds.
 func TestScriptsOnOneConnection(t *testing.T) {
 	root := testkit.Scripts(t, map[string]string{
 		"x.sh": "exec cat", "y.sh": "cat; head -c 100000 /dev/zero", "z.sh": "exit 1", "a.txt": "file",

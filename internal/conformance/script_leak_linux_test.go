@@ -19,11 +19,11 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// leakRuns is how often each ending is tried. RAWHTTP_SCRIPT_RUNS says another
-// number: 1000 takes some minutes.
+// leakRuns is how often each ending is tried. The variable RAWHTTP_SCRIPT_RUNS sets another
+// number; 1000 takes some minutes.
 const leakRuns = 24
 
-// A leakCount is what may not be left of scripts.
+// A leakCount counts what scripts have left.
 type leakCount struct {
 	Survivors   int // processes in the folder of the scripts
 	Zombies     int // children of this process that were not waited for
@@ -31,8 +31,8 @@ type leakCount struct {
 	Goroutines  int // more than before
 }
 
-// leakProcesses counts the processes that run in the folder, and the children of this
-// process that have ended and were not waited for.
+// leakProcesses counts the processes that run in the folder, and the zombies among the
+// children of this process.
 func leakProcesses(t testing.TB, folder string) (survivors, zombies int) {
 	t.Helper()
 	folder, err := filepath.EvalSymlinks(folder)
@@ -58,8 +58,8 @@ func leakProcesses(t testing.TB, folder string) (survivors, zombies int) {
 	return survivors, zombies
 }
 
-// Nothing is left of scripts, however they end: no process three seconds later, and
-// in the end no zombie, no descriptor and no goroutine.
+// Scripts leave nothing, however they end: after three seconds no process, and in the end no
+// zombie, descriptor or goroutine.
 func TestScriptsLeaveNothing(t *testing.T) {
 	waits(t)
 	noNewGoroutines(t)
@@ -75,8 +75,8 @@ func TestScriptsLeaveNothing(t *testing.T) {
 		name, script string
 		timeout      time.Duration
 		post         bool
-		reset        string // the client resets when a file of this name, and the number, is there
-		want         int    // status, where it does not
+		reset        string // the client resets when the file with this name and the number exists
+		want         int    // status if it does not
 		cut          bool
 	}{
 		{name: "end well", script: "echo; echo end", want: 200},
@@ -149,7 +149,7 @@ func TestScriptsLeaveNothing(t *testing.T) {
 		now.Goroutines = max(0, runtime.NumGoroutine()-before.Goroutines)
 		return now
 	}
-	runAll(-1, 0) // what the runtime opens and starts once
+	runAll(-1, 0) // so that the runtime has opened and started everything that it needs once
 	waitUntil(t, "the first runs are over", func() bool {
 		open := 0
 		for _, s := range sites {
@@ -173,7 +173,8 @@ func TestScriptsLeaveNothing(t *testing.T) {
 	}
 }
 
-// A program whose dynamic loader is missing, as one that was built for another Linux, is there.
+// If the dynamic loader of a program is missing, as for one that was built for another Linux,
+// the log says so and does not call the program missing.
 func TestScriptWhoseLoaderIsMissing(t *testing.T) {
 	program, err := os.ReadFile("/bin/true")
 	if err != nil {
@@ -190,8 +191,8 @@ func TestScriptWhoseLoaderIsMissing(t *testing.T) {
 	s.log.await(t, "ERROR", `a.cgi" (the file exists, its dynamic loader does not): no such file`)
 }
 
-// Where orphans are children of the server, as of a server that is process 1, those of
-// scripts are waited for too, and the script's turn comes to its end.
+// If orphans become children of the server, as for process 1, the server waits for those of
+// scripts too, and the script's turn ends.
 func TestScriptWhoseOrphansAreOurs(t *testing.T) {
 	const setChildSubreaper = 36
 	set := func(on uintptr) {
@@ -217,8 +218,8 @@ func TestScriptWhoseOrphansAreOurs(t *testing.T) {
 	s.awaitTurn(t)
 }
 
-// Where there are no descriptors, a request is answered with 503, at whatever point
-// they are missing, and none is lost.
+// Without free descriptors a request is answered with 503, at whatever point they run out,
+// and no descriptor leaks.
 func TestScriptWithoutDescriptors(t *testing.T) {
 	s := serveScripts(t, map[string]string{"a.sh": "echo; cat"})
 	post := postBegun("/a.sh", 7, "content")
@@ -228,7 +229,7 @@ func TestScriptWithoutDescriptors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := s.dial(t)
 			c.send(t, request)
-			c.answer(t) // what is opened once
+			c.answer(t) // so that everything that is opened once is open
 			var limit syscall.Rlimit
 			if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 				t.Fatal(err)

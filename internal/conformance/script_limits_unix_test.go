@@ -16,7 +16,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// What is answered where a script has no more time: 504 as long as that can be said.
+// A script that exceeds its time limit is answered with 504 if the response has not begun,
+// and else cut.
 func TestScriptTimeout(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -42,7 +43,7 @@ func TestScriptTimeout(t *testing.T) {
 				c.send(t, strings.Replace(getRequest("/a.sh"), "HTTP/1.1", "HTTP/"+tt.version, 1))
 				got = c.answer(t)
 				s.log.await(t, "WARN rawhttp: script was ended", fmt.Sprintf("script=%s/a.sh conn=%d request=1 err=", s.root, n))
-				if !tt.want.Cut || got.Status != 504 || n == 20 { // else the machine was too slow for the head
+				if !tt.want.Cut || got.Status != 504 || n == 20 { // otherwise the machine was too slow for the head
 					break
 				}
 			}
@@ -58,8 +59,7 @@ func TestScriptTimeout(t *testing.T) {
 	}
 }
 
-// The first byte has a limit of its own, also where the script has none. The test
-// waits for it among others.
+// The time to the first byte has a limit of its own, even if the script has none.
 func TestScriptFirstByte(t *testing.T) {
 	waits(t)
 	t.Parallel()
@@ -116,7 +116,7 @@ func TestScriptOutputLimit(t *testing.T) {
 	awaitGone(t, s.awaitPid(t, "pid"))
 }
 
-// Standard error goes to the log line by line, quoted, up to a limit.
+// Standard error is logged line by line, quoted, up to a limit.
 func TestScriptStderr(t *testing.T) {
 	const lines = scriptErrorMost / 64
 	line := strings.Repeat("e", 63)
@@ -125,8 +125,8 @@ func TestScriptStderr(t *testing.T) {
 	}
 	tests := []struct {
 		name, script string
-		want         []string // what is quoted in the log
-		more         string   // bytes that are said to be there, "": nothing is said
+		want         []string // lines that the log has
+		more         string   // number of bytes that the log says are omitted, "" for none
 	}{
 		{"nothing", "echo", nil, ""},
 		{"lines", "echo one >&2; echo >&2; echo two >&2; echo", []string{"one", "", "two"}, ""},
@@ -145,7 +145,7 @@ func TestScriptStderr(t *testing.T) {
 			c.answer(t)
 			c.send(t, getRequest("/a.sh"))
 			c.answer(t)
-			awaitNoScripts(t) // then all is logged
+			awaitNoScripts(t) // then everything is logged
 			prefix := "WARN rawhttp: script says script=" + s.root + "/a.sh conn=1 request=2 stderr="
 			var got []string
 			said := 0
@@ -170,8 +170,8 @@ func TestScriptStderr(t *testing.T) {
 	}
 }
 
-// awaitNoScripts waits until no script of any server runs. No other test may run scripts
-// meanwhile.
+// awaitNoScripts waits until no script of any server runs. It is for tests that are not
+// parallel.
 func awaitNoScripts(t testing.TB) {
 	t.Helper()
 	waitUntil(t, "all scripts have ended", func() bool { return !strings.Contains(goroutines(), "rawhttp.(*scriptRun).tend(") })
@@ -192,8 +192,8 @@ func (s *scriptSite) running(t testing.TB) int {
 	return len(names)
 }
 
-// So many scripts run at once, so many more wait; others are told at once, and a
-// client that leaves gives up its place.
+// Up to the limit, scripts run at once; a number of requests wait, others are refused at
+// once, and a client that disconnects gives up its place.
 func TestScriptTurns(t *testing.T) {
 	const most = 3
 	script := map[string]string{"a.sh": "echo >pid.$$; read x <gate; echo; echo done"}
@@ -222,7 +222,7 @@ func TestScriptTurns(t *testing.T) {
 	}
 	beyond()
 	s.awaitWaiting(t, scriptsWaiting)
-	// One of those that wait leaves.
+	// One of the waiting clients disconnects.
 	last := len(clients) - 1
 	clients[last].reset()
 	s.awaitWaiting(t, scriptsWaiting-1)
@@ -232,7 +232,7 @@ func TestScriptTurns(t *testing.T) {
 	if n := s.running(t); n != most {
 		t.Errorf("%d scripts have run, want %d", n, most)
 	}
-	// Those that run end one after the other, and others have their turns.
+	// The running scripts end one after the other, and waiting requests get their turns.
 	open()
 	waitUntil(t, "one more runs", func() bool { return s.running(t) == most+1 })
 	s.awaitWaiting(t, scriptsWaiting-1)
@@ -245,7 +245,7 @@ func TestScriptTurns(t *testing.T) {
 		case 200:
 			wholeAnswer("\ndone\n").check(t, "/a.sh", got)
 			answered++
-		case 503: // the machine is so slow that its time was over
+		case 503: // the machine was so slow that its time limit passed
 		default:
 			t.Errorf("answer %v, want 200 or 503", got)
 		}
@@ -257,7 +257,7 @@ func TestScriptTurns(t *testing.T) {
 	s.awaitTurn(t)
 }
 
-// A turn that does not come is waited for so long; the limit can be off.
+// A request waits for its turn up to a time limit, which can be off.
 func TestScriptTurnThatDoesNotCome(t *testing.T) {
 	waits(t)
 	t.Parallel()
@@ -296,7 +296,7 @@ func TestScriptsWithoutALimit(t *testing.T) {
 	}
 }
 
-// A failure is logged, and answered if nothing was printed.
+// A failure of a script is logged, and answered with an error if the response has not begun.
 func TestScriptThatFails(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

@@ -15,8 +15,8 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// Scripts answer GET, HEAD and POST; others are told so, and run nothing. What is
-// not there has no methods.
+// Scripts answer GET, HEAD and POST. Other methods are refused and run nothing. A missing
+// script is 404 for every method.
 func TestScriptMethods(t *testing.T) {
 	t.Parallel()
 	const (
@@ -60,7 +60,7 @@ func TestScriptMethods(t *testing.T) {
 			const script = ": >ran; echo \"ran $REQUEST_METHOD\""
 			root := testkit.Scripts(t, map[string]string{"x.sh": script, "sub/index.sh": script, "a.txt": ""})
 			addr := serveShell(t, root, rawhttp.WithIndex("index.sh"))
-			// Another request after it is answered: the connection goes on.
+			// The next request is answered, so the connection persists.
 			next := getRequest("/a.txt")
 			answer := talkHeld(t, addr, tt.request+next, tt.want+"Content-Length: ")
 			got, rest, _ := strings.Cut(answer, "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n")
@@ -79,8 +79,8 @@ func TestScriptMethods(t *testing.T) {
 	}
 }
 
-// Scripts answer the methods of WithScriptMethods too. Allow and 405 follow, and so does what
-// is refused to pages of other sites.
+// Scripts also answer the methods of WithScriptMethods. Allow, 405 and the refusal of
+// requests from other sites follow them.
 func TestScriptMethodsAdded(t *testing.T) {
 	t.Parallel()
 	const (
@@ -171,7 +171,8 @@ func TestScriptAnswersPreflight(t *testing.T) {
 	}
 }
 
-// A user whose name cannot be told to a script is the server's failure, not nobody.
+// A user name that cannot be passed to a script is answered with 500; the script does not run
+// without a user.
 func TestScriptUserWithNUL(t *testing.T) {
 	root := testkit.Scripts(t, map[string]string{"x.sh": "echo \"user $REMOTE_USER\""})
 	files := filesOfDir(t, root, rawhttp.WithScript(".sh", "sh"))

@@ -13,7 +13,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// Options that make no sense are refused by New, which names them and what is wrong.
+// New rejects invalid options, and names them and the mistake.
 func TestScriptOptionsRefused(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -89,7 +89,7 @@ func scriptoptClose(s *rawhttp.Server) {
 	}
 }
 
-// Options that make sense.
+// Valid options.
 func TestScriptOptionsTaken(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -103,7 +103,7 @@ func TestScriptOptionsTaken(t *testing.T) {
 		{"methods", rawhttp.WithScriptMethods("PUT", "PROPFIND", "M-SEARCH", "put")},
 		{"auto", rawhttp.WithScriptOutput(rawhttp.ScriptAuto)}, {"CGI", rawhttp.WithScriptOutput(rawhttp.ScriptCGI)}, {"plain", rawhttp.WithScriptOutput(rawhttp.ScriptPlain)},
 	} {
-		// They may stand where no script runs.
+		// They are allowed where no script runs.
 		for _, opts := range [][]rawhttp.Option{{rawhttp.WithRoot(t.TempDir())}, {rawhttp.WithFS(fstest.MapFS{})}} {
 			s, err := rawhttp.New(append(opts, tt.option)...)
 			if err != nil {
@@ -123,7 +123,7 @@ func TestScriptOutputString(t *testing.T) {
 	}
 }
 
-// Scripts are files of the system: an fs.FS has none, and is not opened as if.
+// Scripts are files of the system. An fs.FS has none, so WithScript is refused for it.
 func TestScriptOptionsWithoutAFolder(t *testing.T) {
 	fsys := fstest.MapFS{"x.sh": {Data: []byte("echo")}}
 	for name, open := range map[string]func() error{
@@ -142,7 +142,7 @@ func TestScriptOptionsWithoutAFolder(t *testing.T) {
 	}
 }
 
-// An interpreter that is not there, or is no program, is named at the start; all are.
+// New names each interpreter that is missing or is not a program.
 func TestScriptInterpreterMissing(t *testing.T) {
 	if !runsScripts {
 		_, err := rawhttp.New(rawhttp.WithRoot(t.TempDir()), rawhttp.WithScript(".sh", "sh"))

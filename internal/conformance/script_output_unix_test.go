@@ -21,26 +21,25 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// pageAnswer is the response to a script that prints the page.
+// pageAnswer returns the answer of a script that prints the page.
 func pageAnswer(page string) string {
 	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: %d\r\nX-Content-Type-Options: nosniff\r\n\r\n%s", len(page), page)
 }
 
-// errorText is the plain response with a status.
+// errorText returns the server's own answer with the status.
 func errorText(status string) string {
 	return fmt.Sprintf("HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nX-Content-Type-Options: nosniff\r\n\r\n%s\n", status, len(status)+1, status)
 }
 
-// serveShell serves a folder whose .sh files are run by sh, without Date.
+// serveShell serves a folder whose .sh files sh runs. The answers have no Date.
 func serveShell(t testing.TB, root string, opts ...rawhttp.Option) (addr string) {
 	t.Helper()
 	_, addr = listen(t, append([]rawhttp.Option{rawhttp.WithRoot(root), rawhttp.WithDate(false), rawhttp.WithScript(".sh", "sh")}, opts...)...)
 	return addr
 }
 
-// talkHeld returns what the server answers until it closes, and asks again if that
-// is streamed where want is not: the machine may be too busy for the script to end in
-// time.
+// talkHeld returns the answer to the request. It tries again if the answer is chunked and
+// want is not, since a busy machine may end the script too late.
 func talkHeld(t testing.TB, addr, request, want string) (answer string) {
 	t.Helper()
 	for range 50 {
@@ -62,16 +61,16 @@ func talkHeld(t testing.TB, addr, request, want string) (answer string) {
 	return answer
 }
 
-// A scriptTranscript is a transcript: a script, x.sh, and what is said about it.
+// A scriptTranscript is a script, x.sh, and a conversation with its server.
 type scriptTranscript struct {
 	name, output, script string
 	client, server       []byte
-	lines                []string // of the file, before the answer
+	lines                []string // lines of the file before the answer
 }
 
-// readScriptTranscripts reads testdata/scripts. A file begins with a comment: what holds, and
-// why. "= output cgi" and "= output plain" are WithScriptOutput. Lines that begin
-// with "$" are the script; those with ">" and "<" are as in testdata/wire.
+// readScriptTranscripts reads testdata/scripts. A file begins with a comment: the rule and
+// its reason. "= output cgi" and "= output plain" set WithScriptOutput. Lines that begin with
+// "$" are the script; those with ">" and "<" are as in testdata/wire.
 func readScriptTranscripts(t *testing.T) (talks []scriptTranscript) {
 	t.Helper()
 	names, err := filepath.Glob("testdata/scripts/*.txt")
@@ -120,7 +119,7 @@ func (k *scriptTranscript) parseLine(line string) (err error) {
 	return err
 }
 
-// mode returns the mode of the talk.
+// mode returns the argument of WithScriptOutput.
 func (k *scriptTranscript) mode() (o rawhttp.ScriptOutput) {
 	for o.String() != k.output && k.output != "" {
 		o++
@@ -131,9 +130,9 @@ func (k *scriptTranscript) mode() (o rawhttp.ScriptOutput) {
 // isPlainGet reports whether the client sends one plain GET.
 func (k *scriptTranscript) isPlainGet() bool { return string(k.client) == getRequest("/x.sh") }
 
-// TestScriptTranscripts holds the server to the transcripts in testdata/scripts, and
-// to what follows from them for other requests. With -update it rewrites what the
-// server says in them; the difference is to be reviewed like code.
+// TestScriptTranscripts compares the server with the transcripts in testdata/scripts, and
+// with the answers that follow from them for other requests. With -update it rewrites the
+// lines of the server; review the difference like code.
 func TestScriptTranscripts(t *testing.T) {
 	t.Parallel()
 	for i, k := range readScriptTranscripts(t) {
@@ -154,7 +153,7 @@ func TestScriptTranscripts(t *testing.T) {
 				return
 			}
 			variants := k.variants()
-			if !*long { // they have little to do with what the script prints: one for each script
+			if !*long { // one for each script, since they hardly depend on what the script prints
 				variants = variants[i%len(variants):][:1]
 			}
 			for _, v := range variants {
@@ -173,13 +172,13 @@ func (k *scriptTranscript) check(t *testing.T, addr, client, want string) {
 	}
 }
 
-// variants are other requests for the script, and their answers: the script is the
-// same, so those follow.
+// variants returns other requests for the script, and the answers that follow from the
+// transcript.
 func (k *scriptTranscript) variants() []struct{ client, server string } {
 	get, server := string(k.client), string(k.server)
 	head, content := splitHead(server)
 	toHead := head
-	if k.name != "cgi-length-zero" && k.name != "cgi-status-205" { // a script may leave out the content for HEAD: then nothing is said of it
+	if k.name != "cgi-length-zero" && k.name != "cgi-status-205" { // a script may omit the content for HEAD, so its length is not sent
 		toHead = strings.Replace(head, "Content-Length: 0\r\n", "", 1)
 	}
 	old := strings.TrimSuffix(head, "\r\n") + "Connection: close\r\n\r\n" + content
@@ -196,7 +195,7 @@ func (k *scriptTranscript) variants() []struct{ client, server string } {
 	}
 }
 
-// asPlain returns the response if all that the script prints is content.
+// asPlain returns the answer if all output of the script is content.
 func (k *scriptTranscript) asPlain(t *testing.T, root string) string {
 	var stdout bytes.Buffer
 	cmd := exec.Command("sh", filepath.Join(root, "x.sh"))
@@ -211,8 +210,8 @@ func (k *scriptTranscript) asPlain(t *testing.T, root string) string {
 	return pageAnswer(stdout.String())
 }
 
-// The log says why a script was answered with 500 or 502, and what it said itself,
-// with the number of the request; the client is not told.
+// The log has the reason for a 500 or 502 of a script, its standard error, and the number of
+// the request. The client gets none of that.
 func TestScriptFailuresAreLogged(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, script, answer, log string }{
@@ -246,12 +245,12 @@ func TestScriptFailuresAreLogged(t *testing.T) {
 	}
 }
 
-// printRepeated is a script's command that prints a byte n times.
+// printRepeated returns a shell command that prints a byte n times.
 func printRepeated(c byte, n int) string {
 	return fmt.Sprintf("head -c %d /dev/zero | tr '\\000' '%c'", n, c)
 }
 
-// Fields may have 32 KiB, with the empty line after them.
+// The fields that a script prints may have 32 KiB, with the empty line after them.
 func TestScriptFieldsHaveALimit(t *testing.T) {
 	t.Parallel()
 	const limit = 32 << 10
@@ -293,8 +292,8 @@ func TestScriptFieldsHaveALimit(t *testing.T) {
 	}
 }
 
-// withLength returns a response as if its content had come with a length, however
-// it did.
+// withLength returns the answer with its content framed by Content-Length, even if it was
+// chunked.
 func withLength(t testing.TB, answer string) string {
 	t.Helper()
 	head, rest := splitHead(answer)

@@ -13,8 +13,8 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// PATH_INFO is not a name of the tree: the rules for names apply to the script's own path, not
-// to what follows it.
+// PATH_INFO is not a name of a file: the rules for names apply to the script's path, not to
+// the rest.
 func TestScriptPathInfo(t *testing.T) {
 	t.Parallel()
 	const script = "#!/bin/sh\n# " + scriptSecret + "\necho \"ran $SCRIPT_NAME with $PATH_INFO\"\n"
@@ -83,7 +83,7 @@ func TestScriptPathInfo(t *testing.T) {
 			t.Errorf("GET %s is answered with %q, want %q: %s", tt.target, got, tt.want, tt.why)
 		}
 	}
-	// Without the option there is no PATH_INFO, so everything is a name of the tree.
+	// Without the option there is no PATH_INFO, so the whole path names a file.
 	_, addr = listen(t, rawhttp.WithRoot(root), rawhttp.WithScript(".cgi"), rawhttp.WithDate(false))
 	for _, tt := range tests[1:] {
 		if _, got := splitHead(talk(t, addr, "GET "+tt.target+" HTTP/1.0\r\n\r\n")); got == tt.want && got != missing && got != "403 Forbidden\n" {
@@ -92,8 +92,8 @@ func TestScriptPathInfo(t *testing.T) {
 	}
 }
 
-// A path that a resolver in front has put in place is clean, or names nothing: a script may
-// take PATH_INFO for the path of a file.
+// A path that another resolver has set must be clean, or it is 404: a script may use
+// PATH_INFO as the path of a file.
 func TestScriptPathInfoIsClean(t *testing.T) {
 	root := testkit.Scripts(t, map[string]string{"e.cgi": "#!/bin/sh\necho \"ran with $PATH_INFO\"\n"})
 	files := filesOfDir(t, root, rawhttp.WithScript(".cgi"), rawhttp.WithScriptPathInfo(true))

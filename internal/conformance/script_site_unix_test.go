@@ -25,9 +25,9 @@ import (
 	"example.com/rawhttp"
 )
 
-// A scriptSite is a folder of shell scripts and a server of it. Scripts run in the
-// folder, so they and the test meet at its files: a script says "echo >name" and the
-// test waits for the file, or it says "read x <gate" and waits for the test.
+// A scriptSite is a folder of shell scripts and a server for it. Scripts run in the folder,
+// so they and the test synchronize with files: a script runs "echo >name" and the test waits
+// for the file, or it runs "read x <gate" and waits for the test.
 type scriptSite struct {
 	root string
 	srv  *rawhttp.Server
@@ -45,8 +45,7 @@ func serveScripts(t testing.TB, scripts map[string]string, opts ...rawhttp.Optio
 	return s
 }
 
-// scriptFolder makes a folder with the scripts, the file "/hello.txt" and the FIFO
-// "/gate".
+// scriptFolder makes a folder with the scripts, the file hello.txt and the FIFO gate.
 func scriptFolder(t testing.TB, scripts map[string]string) (root string) {
 	t.Helper()
 	root = t.TempDir()
@@ -67,7 +66,7 @@ func writeScript(t testing.TB, name, text string, mode os.FileMode) {
 	}
 }
 
-// gate opens the FIFO, each line of which lets one "read x <gate" go on.
+// gate opens the FIFO. Each call of open lets one "read x <gate" continue.
 func (s *scriptSite) gate(t testing.TB) (open func()) {
 	t.Helper()
 	f, err := os.OpenFile(filepath.Join(s.root, "gate"), os.O_RDWR, 0)
@@ -96,14 +95,14 @@ func (s *scriptSite) await(t testing.TB, name string) string {
 	return line
 }
 
-// awaitPid waits for a file with the number of a process.
+// awaitPid waits for a file with a process ID.
 func (s *scriptSite) awaitPid(t testing.TB, name string) int {
 	t.Helper()
 	pid, err := strconv.Atoi(s.await(t, name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { // where the test has failed
+	t.Cleanup(func() { // in case the test has failed
 		if isAlive(pid) {
 			syscall.Kill(-pid, syscall.SIGKILL)
 			syscall.Kill(pid, syscall.SIGKILL)
@@ -112,10 +111,10 @@ func (s *scriptSite) awaitPid(t testing.TB, name string) int {
 	return pid
 }
 
-// scriptWaits is how long a script that is told to end has for it.
+// scriptWaits is the time between SIGTERM and SIGKILL for a script.
 const scriptWaits = 500 * time.Millisecond
 
-// awaitTurn waits until another script may run, where one at a time may.
+// awaitTurn waits until another script may run. Only one may run at a time.
 func (s *scriptSite) awaitTurn(t testing.TB) {
 	t.Helper()
 	writeScript(t, filepath.Join(s.root, "turn.sh"), "echo; echo turn", 0o755)
@@ -132,8 +131,8 @@ func waitUntil(t testing.TB, what string, holds func() bool) {
 	}
 }
 
-// isGone reports whether the process is. One that only waits for its new parent,
-// the system's, to take note of its end is gone.
+// isGone reports whether the process has ended. A zombie that its new parent, process 1, has
+// yet to wait for has ended.
 func isGone(pid int) bool {
 	if syscall.Kill(pid, 0) != nil {
 		return true
@@ -182,7 +181,7 @@ func (l *attrLog) Warn(msg string, args ...any) { l.add("WARN", msg, args) }
 
 func (l *attrLog) Error(msg string, args ...any) { l.add("ERROR", msg, args) }
 
-// with returns the lines that have all the parts.
+// with returns the lines that contain all parts.
 func (l *attrLog) with(parts ...string) (lines []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -194,7 +193,7 @@ func (l *attrLog) with(parts ...string) (lines []string) {
 	return lines
 }
 
-// await waits for a line that has all the parts: some are logged after the answer.
+// await waits for a line that contains all parts: some are logged after the answer.
 func (l *attrLog) await(t testing.TB, parts ...string) {
 	t.Helper()
 	waitUntil(t, fmt.Sprintf("the log has a line with %q", parts), func() bool { return l.with(parts...) != nil })
@@ -227,13 +226,13 @@ func (c *scriptClient) send(t testing.TB, text string) {
 	}
 }
 
-// reset ends the connection so that the server gets a reset.
+// reset resets the connection.
 func (c *scriptClient) reset() {
 	c.SetLinger(0)
 	c.Close()
 }
 
-// A scriptAnswer is a response as a test wants it.
+// A scriptAnswer is a response in the form that tests compare.
 type scriptAnswer struct {
 	Status  int
 	Framing string // "chunked", "close", or the length
@@ -272,7 +271,7 @@ func takeAnswer(resp *http.Response) (a scriptAnswer) {
 	return a
 }
 
-// want compares.
+// check fails the test if got differs.
 func (want scriptAnswer) check(t testing.TB, what string, got scriptAnswer) {
 	t.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -280,12 +279,12 @@ func (want scriptAnswer) check(t testing.TB, what string, got scriptAnswer) {
 	}
 }
 
-// postBegun is a request that promises n bytes of content, with the beginning of that.
+// postBegun returns a request that announces n bytes of content, with the first of them.
 func postBegun(target string, n int, content string) string {
 	return "POST" + strings.TrimPrefix(getRequest(target, "Content-Length: "+strconv.Itoa(n)), "GET") + content
 }
 
-// statusAnswer is the answer that the server makes of a status alone.
+// statusAnswer returns the server's own answer with the status.
 func statusAnswer(status int) scriptAnswer {
 	content := fmt.Sprintf("%d %s\n", status, http.StatusText(status))
 	return scriptAnswer{Status: status, Framing: strconv.Itoa(len(content)), Content: content}

@@ -22,7 +22,7 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// scriptSecret is in the source of scripts, and in nothing that they print.
+// scriptSecret is in the source of scripts but not in their output.
 const scriptSecret = "SOURCE"
 
 const (
@@ -30,13 +30,14 @@ const (
 	scriptPacked = scriptSecret + " compressed"
 )
 
-// scriptTree is a folder with scripts under all kinds of names.
+// scriptTree makes a folder with scripts that have all kinds of names.
 func scriptTree(t testing.TB) (root string) {
 	t.Helper()
 	files := map[string]string{"page.html": "page", "sub/page.html": "page", "sub/sh": "no script", "sh": "no script", "dots/a.txt": "a"}
 	for _, name := range []string{
 		"s.sh", "sub/s.sh", "sub/index.sh", "B.SH", "c.Sh", "a b.sh", "d.x.sh", "tool.sh/s.sh", ".hidden.sh", "x.cgi", "sub/x.CGI", "plus+.sh", "per%cent.sh", "\xff.sh",
-		// What some systems take for s.sh is none here, or is one, but is never sent.
+		// Some systems accept these names for s.sh. Here they name nothing or a script, and
+		// are never sent.
 		"t.sh.", "u.sh ", "v.sh. .", "w.\u017fh",
 	} {
 		files[name] = scriptSource
@@ -53,7 +54,7 @@ func scriptTree(t testing.TB) (root string) {
 	return root
 }
 
-// No spelling of a request shows the source of a script.
+// No spelling of a request reveals the source of a script.
 func TestScriptSourceIsNeverSent(t *testing.T) {
 	t.Parallel()
 	root := scriptTree(t)
@@ -142,7 +143,7 @@ func TestScriptSourceIsNeverSent(t *testing.T) {
 	})
 }
 
-// A listing shows scripts as it shows other files, and nothing that cannot be requested.
+// A listing shows scripts like other files, and nothing that cannot be requested.
 func TestScriptSourceListing(t *testing.T) {
 	root := testkit.Scripts(t, map[string]string{"s.sh": scriptSource, "s.sh.gz": "", "s.sh.br": "", "s.sh.zst": "", "a.txt": "", "a.txt.gz": "", "s.sh.txt": "", "s.sh.gz.br": ""})
 	_, got := splitHead(talk(t, serveShell(t, root), getRequest("/")))
@@ -151,7 +152,7 @@ func TestScriptSourceListing(t *testing.T) {
 	}
 }
 
-// What is no script is served as ever.
+// Files that are not scripts are served as usual.
 func TestScriptNamesThatAreNone(t *testing.T) {
 	names := []string{"a.txt", "sh", "sub/sh", "s.sh.txt", "s.shx", "s.s", "ssh", "s_sh", "sub.sh/a.txt", "sub.sh/sh", "a.txt.gz", "a.gz"}
 	files := make(map[string]string)
@@ -180,7 +181,7 @@ func TestScriptNamesThatAreNone(t *testing.T) {
 	}
 }
 
-// What cannot be run is answered as such, without a word of it.
+// A script that cannot run is answered with an error that has none of its source.
 func TestScriptsThatCannotRun(t *testing.T) {
 	root := testkit.Scripts(t, map[string]string{
 		"ok.cgi": scriptSource, "missing.cgi": "#!/missing/interpreter\n# " + scriptSecret, "folder.cgi/a.txt": "",
@@ -221,7 +222,7 @@ func TestScriptsThatCannotRun(t *testing.T) {
 		{"/x.sh/", "404 Not Found", "it is no folder"},
 		{"/x.sh/a", "404 Not Found", "nor without WithScriptPathInfo a beginning"},
 	}
-	if os.Geteuid() != 0 { // to root nothing is forbidden
+	if os.Geteuid() != 0 { // root may read everything
 		testkit.WriteFile(t, filepath.Join(root, "unreadable.cgi"), scriptSource, 0o111)
 		testkit.WriteFile(t, filepath.Join(root, "unreadable.sh"), scriptSource, 0)
 		testkit.WriteFile(t, filepath.Join(root, "others.cgi"), scriptSource, 0o601)
@@ -249,8 +250,8 @@ func TestScriptsThatCannotRun(t *testing.T) {
 	}
 }
 
-// A script that is replaced while it is served is run as the one or the other, or
-// not; what it is replaced with for a while, a link to a file outside, is not.
+// If a script is replaced while it is served, the old one or the new one runs, or none. A
+// link to a file outside the root never runs.
 func TestScriptReplacedWhileServed(t *testing.T) {
 	t.Parallel()
 	root := testkit.Scripts(t, map[string]string{"x.sh": "#" + scriptSecret + "\necho one"})
@@ -276,7 +277,7 @@ func TestScriptReplacedWhileServed(t *testing.T) {
 	})
 	seen := make(map[string]int)
 	for range 150 {
-		_, got := splitHead(talk(t, addr, "GET /x.sh HTTP/1.0\r\n\r\n")) // never chunked, however slow the machine is
+		_, got := splitHead(talk(t, addr, "GET /x.sh HTTP/1.0\r\n\r\n")) // HTTP/1.0, so never chunked
 		seen[got]++
 	}
 	close(done)
@@ -300,14 +301,14 @@ func TestScriptReplacedWhileServed(t *testing.T) {
 	}
 }
 
-// A sidecar is not sent for a script, nor is one that a script made compressed twice.
+// The sidecar of a script is never sent, neither in its place nor by its own name.
 func TestScriptSidecars(t *testing.T) {
 	var packed bytes.Buffer
 	w := gzip.NewWriter(&packed)
 	io.WriteString(w, scriptSource)
 	w.Close()
 	root := testkit.Scripts(t, map[string]string{"x.sh": scriptSource, "x.sh.gz": packed.String(), "a.txt": "a", "a.txt.gz": "compressed"})
-	for _, name := range []string{"x.sh.gz", "a.txt.gz"} { // no older than what it is of
+	for _, name := range []string{"x.sh.gz", "a.txt.gz"} { // not older than its file
 		if err := os.Chtimes(filepath.Join(root, name), time.Time{}, time.Now().Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
@@ -327,7 +328,7 @@ func TestScriptSidecars(t *testing.T) {
 	}
 }
 
-// A link to a script is not there as an index file either: the next is taken.
+// A link to a script is not used as an index file: the next name is tried.
 func TestIndexThatLeadsToAScript(t *testing.T) {
 	root := testkit.Scripts(t, map[string]string{"s.sh": scriptSource, "d/home.html": "home", "e/a.txt": "a"})
 	for _, folder := range []string{"d", "e"} {

@@ -20,10 +20,10 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// waitForGate is a script's command that waits until the file "gate" is there.
+// waitForGate is a shell command that waits until the file gate exists.
 const waitForGate = "until [ -e gate ]; do sleep 0.02; done\n"
 
-// readExpected reads as many bytes as want has, and compares.
+// readExpected reads as many bytes as want has and compares them.
 func readExpected(t testing.TB, c net.Conn, what, want string) {
 	t.Helper()
 	c.SetReadDeadline(time.Now().Add(30 * time.Second))
@@ -34,7 +34,7 @@ func readExpected(t testing.TB, c net.Conn, what, want string) {
 	}
 }
 
-// What a script prints goes out before it ends: held for 100 ms at most.
+// The output of a script is sent before the script ends: it is held for 100 ms at most.
 func TestScriptOutputStreams(t *testing.T) {
 	t.Parallel()
 	const (
@@ -110,8 +110,7 @@ func TestScriptOutputStreams(t *testing.T) {
 	}
 }
 
-// The answer to HEAD does not wait for content that is not sent, nor does the script
-// go on for it.
+// The answer to HEAD does not wait for the content, and the script is ended.
 func TestScriptStreamsNothingToHead(t *testing.T) {
 	t.Parallel()
 	root := testkit.Scripts(t, map[string]string{"x.sh": "printf 'Content-Type: text/plain\\n\\none\\n'; echo $$ >pid; " + waitForGate + ": >late"})
@@ -128,8 +127,8 @@ func TestScriptStreamsNothingToHead(t *testing.T) {
 	}
 }
 
-// Content about the 64 KiB that are held at most: all of it comes, with its length if
-// there is less.
+// Content of about 64 KiB, the most that is held: it arrives whole, with Content-Length if it
+// is shorter.
 func TestScriptContentAboutWhatIsHeld(t *testing.T) {
 	t.Parallel()
 	const held = 64 << 10
@@ -163,19 +162,19 @@ func TestScriptContentAboutWhatIsHeld(t *testing.T) {
 	}
 }
 
-// isRunning reports whether the process whose number is in the file is there.
+// isRunning reports whether the process whose ID is in the file runs.
 func isRunning(t testing.TB, pidFile string) bool {
 	t.Helper()
 	f, err := os.Open(pidFile)
 	if err != nil {
-		return true // it is still to begin
+		return true // it has yet to begin
 	}
 	defer f.Close()
 	line, _ := bufio.NewReader(f).ReadString('\n')
 	var pid int
 	if _, err := fmt.Sscan(line, &pid); err != nil {
 		info, err := f.Stat()
-		return err != nil || time.Since(info.ModTime()) < 2*time.Second // later: it was ended before it could write
+		return err != nil || time.Since(info.ModTime()) < 2*time.Second // later, it was ended before it could write
 	}
 	return syscall.Kill(pid, 0) == nil
 }
