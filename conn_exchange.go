@@ -276,6 +276,10 @@ func (c *conn) replace(ctx context.Context, failed *Response, err error) (*Respo
 	if instead == nil {
 		return failed, err
 	}
+	if failed.Err() == nil && err != errServedTwice && err != errClonedTwice { // otherwise the fields may be another client's
+		instead = instead.Clone()
+		instead.keepFields(failed)
+	}
 	if err != errServedTwice { // otherwise the exchange that serves it closes it
 		instead = instead.inPlaceOf(failed)
 	}

@@ -33,15 +33,22 @@ func (t *responder) represent() {
 	}
 	refusal := errorResponse(&StatusError{Status: sel.status})
 	refusal.closeAfter = t.resp.closeAfter
-	for _, f := range t.resp.fields {
-		if !describesContent(f.name) && !ascii.EqualFold(f.name, "X-Content-Type-Options") {
-			refusal.Add(f.name, f.value)
-		}
-	}
+	refusal.keepFields(t.resp)
 	if sel.status == 416 {
 		refusal.Set("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
 	}
 	t.resp = refusal
+}
+
+// keepFields adds the fields of the response in whose place r is sent, except those that
+// describe its content and those that r has. Vary of both is true.
+func (r *Response) keepFields(failed *Response) {
+	had := Response{message: message{fields: r.fields}}
+	for _, f := range failed.fields {
+		if !describesContent(f.name) && (!had.has(f.name) || ascii.EqualFold(f.name, "Vary")) {
+			r.Add(f.name, f.value)
+		}
+	}
 }
 
 // describesContent reports whether a field describes the content of its response, and so is

@@ -125,8 +125,9 @@ func noSniff(r *Response) *Response { return r.Set("X-Content-Type-Options", "no
 
 // Stream returns a response with content of unknown length: chunked or, on HTTP/1.0, ended
 // by the close of the connection. The bytes of each Read are sent at once, the head with
-// the first. An error of Read before that is answered with 500; a later one cuts the
-// connection, so that the client can tell.
+// the first. An error of Read before that is answered with 500, and with those fields of the
+// Response that do not describe its content; a later one cuts the connection, so that the client
+// can tell.
 //
 // A Read in progress is not interrupted, neither when the client disconnects nor by
 // [Server.Close], after which nothing more is sent. So the Read of a reader that may wait for
@@ -149,8 +150,9 @@ func Stream(status int, mediaType string, r io.Reader) *Response {
 
 // StreamFunc returns a response whose content f writes. Each Write is sent at once, the
 // head with the first; a first Write of no bytes sends the head alone. To batch writes,
-// wrap w in a bufio.Writer. An error or panic before the first Write is answered with 500;
-// a later one cuts the connection.
+// wrap w in a bufio.Writer. An error or panic before the first Write is answered with 500, and
+// with those fields of the Response that do not describe its content, such as a request ID; a
+// later one cuts the connection.
 //
 // f runs once for each request that the Response answers with content, so not for HEAD, on
 // the goroutine of the connection. The Body of the request may be read meanwhile, even on
