@@ -60,7 +60,8 @@ func TranscriptColor(on bool) TranscriptOption {
 //	#3 C ==> closes
 //
 // Lines appear in the order in which they were sent. An incomplete line of one side is
-// written, without a line end, before what the other side sends next. Below a line that the
+// written, without a line end, before what the other side sends next, or when nothing has
+// followed for a second. Below a line that the
 // server refuses, a mark shows the byte and the reason. An empty line separates exchanges,
 // and a pause of more than a second is noted.
 //

@@ -19,6 +19,7 @@ type Conversation struct {
 	num    int           // message of the last line printed
 	last   time.Time     // when something happened
 	paused time.Duration // how long nothing had, which the next line is to say
+	quiet  *time.Timer   // calls showBegun after a second of silence
 
 	protocol protocol
 	first    [2][]byte // bytes of each side while the protocol is unknown
@@ -49,6 +50,11 @@ func (p *Printer) Open(id uint64, from string) *Conversation {
 	if !p.opts.Mail {
 		c.protocol = http
 	}
+	c.quiet = time.AfterFunc(longPause, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		c.showBegun()
+	})
 	if from != "" {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -114,12 +120,27 @@ func (c *Conversation) Silence() time.Duration {
 	return time.Since(c.last)
 }
 
-// End prints the incomplete lines of both sides.
+// End prints the incomplete lines of both sides. It must be called when the connection has ended.
 func (c *Conversation) End() {
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
+	c.quiet.Stop()
 	c.settle()
 	c.pause()
+}
+
+// showBegun prints the incomplete lines of both sides, such as a prompt, since nothing more has
+// come for a second. What the client has begun is not shown while the protocol is unknown, so
+// that a slow client can still be recognized.
+func (c *Conversation) showBegun() {
+	if b := c.first[Server]; len(b) > 0 {
+		c.recognize(Server, true)
+		c.first[Server] = nil
+		c.sides[Server].take(b)
+	}
+	for i := range c.sides {
+		c.sides[i].printBegun()
+	}
 }
 
 func (c *Conversation) pause() {

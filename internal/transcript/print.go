@@ -90,17 +90,18 @@ func (c *Conversation) line(num int, color, text string) {
 	c.put(num, color, text)
 }
 
-// tick notes that something happens. After a pause of more than a second it first prints the
-// lines that both sides have begun.
+// A longPause is shown, and so is what either side has begun before it.
+const longPause = time.Second
+
+// tick notes that something happens.
 func (c *Conversation) tick() {
 	now := time.Now()
-	if pause := now.Sub(c.last); pause > time.Second && !c.last.IsZero() {
-		for i := range c.sides {
-			c.sides[i].printBegun()
-		}
+	if pause := now.Sub(c.last); pause > longPause && !c.last.IsZero() {
+		c.showBegun() // the timer may be late
 		c.paused = max(c.paused, pause)
 	}
 	c.last = now
+	c.quiet.Reset(longPause)
 }
 
 func (c *Conversation) put(num int, color, text string) {

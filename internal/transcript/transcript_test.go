@@ -54,6 +54,33 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// What has no line end is shown when nothing follows it for a second, so that a prompt can be read.
+func TestBegunIsShownAfterASecond(t *testing.T) {
+	for _, mail := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			lines := make(chan string, 9)
+			c := New(Options{Mail: mail}, func(line string) { lines <- line }).Open(1, "")
+			defer c.End()
+			c.Bytes(Server, []byte("log"))
+			time.Sleep(900 * time.Millisecond)
+			c.Bytes(Server, []byte("in: "))
+			time.Sleep(900 * time.Millisecond)
+			select {
+			case line := <-lines:
+				t.Errorf("mail %v: prints %q, which may go on", mail, line)
+			default:
+			}
+			begun := time.Now()
+			if line := <-lines; !strings.HasSuffix(line, " S <-- login: \n") {
+				t.Errorf("mail %v: prints %q, want the prompt", mail, line)
+			}
+			if waited := time.Since(begun); waited != 100*time.Millisecond {
+				t.Errorf("mail %v: prints the prompt %v later, want 100ms", mail, waited)
+			}
+		})
+	}
+}
+
 // play shows a conversation whose sides speak piece bytes at a time; 0 is all at once.
 func play(t *testing.T, in string, piece int) string {
 	t.Helper()
