@@ -98,12 +98,12 @@ func run(when stop, args []string, stdin io.Reader, stdout, stderr io.Writer) in
 	if len(args) > 0 {
 		switch args[0] {
 		case "send":
-			signal.Reset() // there is nothing to shut down: the first signal ends it
-			return send(args[1:], stdin, stdout, stderr)
+			context.AfterFunc(when.graceful, func() { signal.Reset() }) // a second signal ends it at once
+			return send(when.graceful, args[1:], stdin, stdout, stderr)
 		case "spy":
 			return spy(when, args[1:], stdout, stderr)
 		case "check":
-			signal.Reset()
+			signal.Reset() // there is nothing to shut down
 			return check(args[1:], stdin, stdout, stderr)
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -37,8 +38,9 @@ The exit status is 0 if the server answered; 1 if it did not, or not as the
 transcript has it; 2 for wrong usage.
 `
 
-// A sender sends to one server, as its flags say.
+// A sender sends to one server, as its flags say, until ctx ends.
 type sender struct {
+	ctx     context.Context
 	addr    string
 	split   bool
 	end     string // of a line
@@ -46,8 +48,8 @@ type sender struct {
 	printer *transcript.Printer
 }
 
-// send is the command of that name.
-func send(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+// send is the command of that name. When ctx ends, it shows what has come, and ends.
+func send(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	flags := newFlags("send")
 	split := flags.Bool("split", false, "")
 	lf := flags.Bool("lf", false, "")
@@ -74,7 +76,7 @@ func send(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if err != nil {
 		return misused(stderr, "send", err)
 	}
-	s := &sender{addr: addr, split: *split, end: "\r\n", wait: wait}
+	s := &sender{ctx: ctx, addr: addr, split: *split, end: "\r\n", wait: wait}
 	if *lf {
 		s.end = "\n"
 	}
@@ -151,6 +153,9 @@ func (s *sender) replay(r *replay, stderr io.Writer) (status int) {
 			fmt.Fprintf(stderr, "rawhttp send: connection %d: %v\n", i+1, err)
 			status = 1
 		}
+		if s.ctx.Err() != nil {
+			break
+		}
 	}
 	return status
 }
@@ -170,7 +175,8 @@ type dialog struct {
 
 // dial opens a connection to the server.
 func (s *sender) dial(id uint64) (*dialog, error) {
-	nc, err := net.DialTimeout("tcp", s.addr, max(s.wait, 5*time.Second))
+	dialer := net.Dialer{Timeout: max(s.wait, 5*time.Second)}
+	nc, err := dialer.DialContext(s.ctx, "tcp", s.addr)
 	if err != nil {
 		return nil, dialError(err)
 	}
@@ -202,8 +208,12 @@ func (s *sender) ask(in io.Reader) error {
 		return nil // even if the server did not read all
 	case err != nil:
 		return err
+	case d.reset:
+		return errors.New("the server reset the connection without an answer")
 	case d.closed:
 		return errors.New("the server closed the connection without an answer")
+	case s.ctx.Err() != nil:
+		return errors.New("stopped before there was an answer")
 	}
 	return fmt.Errorf("no answer within %v", d.wait)
 }
@@ -247,6 +257,8 @@ func (d *dialog) take(t turn) error {
 		return errors.New("the server does not close")
 	case err != nil && err != errNoInput && !d.closed:
 		return err
+	case d.ctx.Err() != nil:
+		return errors.New("stopped before the end of the transcript")
 	}
 	d.got = d.got[n:]
 	return nil
@@ -259,7 +271,7 @@ func wantNoMore(got []byte) error {
 
 // exchange sends all of in, and closes this side if closes is set. It receives what the server
 // sends until the server closes, is silent for the time of -wait, or enough returns true after
-// all has been sent.
+// all has been sent, or until ctx ends.
 func (d *dialog) exchange(in io.Reader, closes bool, enough func() bool) error {
 	sent := make(chan error, 1)
 	go func() { sent <- d.say(in, closes) }()
@@ -295,6 +307,8 @@ func (d *dialog) exchange(in io.Reader, closes bool, enough func() bool) error {
 			}
 			d.got = append(d.got, b...)
 		case <-silence:
+			return failed
+		case <-d.ctx.Done():
 			return failed
 		}
 	}
@@ -344,6 +358,9 @@ func (d *dialog) write(b []byte) error {
 	d.shown.Bytes(transcript.Client, b)
 	d.nc.SetWriteDeadline(time.Now().Add(d.wait))
 	_, err := d.nc.Write(b)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("the server has not read all for %v", d.wait)
+	}
 	return err
 }
 

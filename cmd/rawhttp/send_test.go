@@ -264,8 +264,67 @@ func TestSendShowsResets(t *testing.T) {
 		nc.Read(make([]byte, 100))
 		nc.SetLinger(0)
 	})
-	if _, stdout, _ := call(t, "", "send", addr, "a"); !strings.HasSuffix(stdout, "#1 S <== resets the connection\n") {
-		t.Errorf("of a reset it shows:\n%s", stdout)
+	_, stdout, stderr := call(t, "", "send", addr, "a")
+	if !strings.HasSuffix(stdout, "#1 S <== resets the connection\n") || !strings.Contains(stderr, "reset the connection") {
+		t.Errorf("of a reset it shows:\n%s%s", stdout, stderr)
+	}
+}
+
+// A signal ends it, after it has shown what has come: also a line without an end.
+func TestSendStops(t *testing.T) {
+	asks := serveTCP(t, func(nc *net.TCPConn) {
+		io.WriteString(nc, "hello\r\nlogin: ")
+		nc.Read(make([]byte, 1))
+	})
+	silent := serveTCP(t, func(nc *net.TCPConn) { nc.Read(make([]byte, 10)) })
+	for _, tt := range []struct {
+		addr, until, end string // the signal comes when until has been shown
+		want             int
+		names            string // in what stderr says
+	}{
+		{asks, "hello", "#1 S <-- login: \n", 0, ""},
+		{silent, "connects", "", 1, "stopped before there was an answer"},
+	} {
+		ctx, signal := context.WithCancel(t.Context())
+		var errs lockedBuffer
+		var shown strings.Builder
+		stdout := writerFunc(func(b []byte) (int, error) {
+			if shown.Write(b); strings.Contains(shown.String(), tt.until) {
+				signal()
+			}
+			return len(b), nil
+		})
+		stdin, in := io.Pipe()
+		status := run(stop{ctx, context.Background()}, []string{"send", "-wait", "1m", tt.addr}, stdin, stdout, &errs)
+		in.Close()
+		if status != tt.want || !strings.HasSuffix(shown.String(), tt.end) || !strings.Contains(errs.String(), tt.names) {
+			t.Errorf("after a signal: status %d, %q, want %d, %q; it printed:\n%s", status, errs.String(), tt.want, tt.names, shown.String())
+		}
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
+// A server that does not read ends it, however much there is to send.
+func TestSendToNoReader(t *testing.T) {
+	over := make(chan struct{})
+	addr := serveTCP(t, func(nc *net.TCPConn) { <-over })
+	defer close(over)
+	endless, in := io.Pipe()
+	go func() {
+		for {
+			if _, err := in.Write(make([]byte, 1<<20)); err != nil {
+				return
+			}
+		}
+	}()
+	defer endless.Close()
+	var errs lockedBuffer
+	status := run(stop{t.Context(), context.Background()}, []string{"send", "-wait", "200ms", addr}, endless, io.Discard, &errs)
+	if want := "the server has not read all for 200ms"; status != 1 || !strings.Contains(errs.String(), want) {
+		t.Errorf("status %d, %q, want 1, %q", status, errs.String(), want)
 	}
 }
 
