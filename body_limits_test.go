@@ -170,7 +170,7 @@ func TestMaximumContent(t *testing.T) {
 	chunk := func(s string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(s), s) }
 	tests := []struct {
 		name, in, want string
-		over           int // offset of what is too much; 0: nothing is
+		over           int // offset of the excess; 0 if there is none
 	}{
 		{"one chunk at the limit", chunk(x) + "0\r\n\r\n", x, 0},
 		{"many chunks at the limit", strings.Repeat(chunk("x"), limit) + "0\r\n\r\n", x, 0},

@@ -61,7 +61,7 @@ func bodyOf(t testing.TB, head, wire string, split int, limit int64) (*content, 
 	return c, req, src
 }
 
-// bodyRest returns what a connection has after the content.
+// bodyRest returns the bytes of a connection after the content.
 func bodyRest(c *content, src *bodySource) string { return string(c.in.bytes()) + src.data }
 
 // bodyReadAll reads with buffers of size bytes.
@@ -260,8 +260,9 @@ func TestContentRefuses(t *testing.T) {
 	}
 }
 
-// FuzzChunked: the chunked reader against one that follows the grammar by way of
-// net/http's, and sizes against math/big; no split of the input makes a difference.
+// FuzzChunked compares the chunked reader with one that follows the grammar, based on that of
+// net/http, and its sizes with math/big, and checks that the way in which the input is split
+// makes no difference.
 func FuzzChunked(f *testing.F) {
 	for _, s := range []string{
 		"5\r\nhello\r\n0\r\n\r\n", "1 ;a=b\r\nx\r\n0\r\nT: v\r\n\r\n", "0;a=\"b;\\\"c\"\r\n\r\n",

@@ -13,12 +13,12 @@ import (
 // allocations returns what a request costs on a connection that persists, of batches of them.
 func allocations(s *Server, batch string) float64 {
 	allocs := func(n int) float64 { return testing.AllocsPerRun(10, func() { benchmarkConn(s, batch, n) }) }
-	const few, many = 100, 1100 // what the connection itself costs is in both
+	const few, many = 100, 1100 // the cost of the connection is in both
 	return (allocs(many) - allocs(few)) / float64((many-few)*strings.Count(batch, "GET"))
 }
 
-// A small file that is kept costs an allocation more: the text of the head, where that is
-// another than the last.
+// A small cached file costs one allocation more: the text of the head, if it differs from the
+// previous one.
 func TestKeptFileAllocations(t *testing.T) {
 	for _, size := range []int{10 << 10, maxKeptFile - 100} { // the second leaves in two writes
 		folder := t.TempDir()

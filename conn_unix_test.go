@@ -122,7 +122,7 @@ func TestParkedConnection(t *testing.T) {
 	}
 }
 
-// A connection that never said a word is parked, too.
+// A connection on which nothing was received is parked too.
 func TestParkedBeforeItsFirstRequest(t *testing.T) {
 	s, addr := listen(t, WithResolver(say("hi")))
 	c := dial(t, addr)
@@ -146,8 +146,8 @@ func parkAsk(t *testing.T, c net.Conn, requests string, n int) {
 	}
 }
 
-// A connection that is evicted in the moment in which it parks does not wait: its own
-// deadline would hide the one that is to wake it.
+// A connection that is evicted while it parks does not wait: its own deadline must not
+// replace the one that wakes it.
 func TestEvictedWhileItParks(t *testing.T) {
 	s, addr := listen(t, WithResolver(say("hi")))
 	dialed := dial(t, addr)
@@ -179,7 +179,7 @@ func TestParkedConnectionHoldsNoBuffer(t *testing.T) {
 	}
 }
 
-// A program that keeps what it no longer owns must not disturb other requests.
+// A program that retains values that it no longer owns must not disturb other requests.
 
 // A Request that is kept says nothing that can be relied on, but does no harm.
 func TestRequestIsKept(t *testing.T) {
@@ -237,8 +237,8 @@ func TestContentTimeOfMuch(t *testing.T) {
 	}
 }
 
-// A goroutine that writes on, after the end of its StreamFunc, gets an error, and what
-// its connection worked with can go to another meanwhile.
+// A goroutine that writes after its StreamFunc has returned gets an error, even if the
+// buffers of its connection belong to another by then.
 func TestContentIsWrittenBehindTheEnd(t *testing.T) {
 	t.Parallel()
 	var writers sync.WaitGroup
@@ -271,7 +271,7 @@ func TestContentIsWrittenBehindTheEnd(t *testing.T) {
 		conns = append(conns, c)
 	}
 	parkAwait(t, s, len(conns))
-	for _, c := range conns { // from what others had
+	for _, c := range conns { // with buffers that other connections have used
 		parkAsk(t, c, getRequest("/"), 1)
 	}
 	parkAwait(t, s, len(conns))

@@ -24,7 +24,8 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// namesFiles are the files of the trees of TestNames. The content says what may be sent.
+// namesFiles are the files of the trees of TestNames. The content says whether a file may be
+// sent.
 var namesFiles = map[string]string{
 	"a.txt":                             "text",
 	"backup~1.txt":                      "a name like a short one",
@@ -56,8 +57,8 @@ var namesUnix = map[string]string{
 	"a:b":         "a colon",
 }
 
-// namesAsked are paths, and what must come of each where the tree has a file that is spelled
-// so, or finds one by that spelling. Where it has none, 404 is right for each.
+// namesAsked maps paths to the answer if the tree has a file with that spelling, or finds one
+// by it. If it has none, 404 is right for each path.
 var namesAsked = map[string]string{
 	"a.txt":                             "text",
 	"backup~1.txt":                      "a name like a short one",
@@ -194,7 +195,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// namesList checks that a folder and what is below it lists what it serves.
+// namesList checks that a folder and its folders list the files that they serve.
 func namesList(t *testing.T, r *FileResolver, folder string) {
 	t.Helper()
 	target := "/"

@@ -13,8 +13,8 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// The ways in which a path comes to name another folder, or none. want is what the file f in
-// it is afterwards.
+// The ways in which a path can change to name another folder, or none. want is the content of
+// its file f afterwards.
 var rootChanges = []struct {
 	name   string
 	change func(t testing.TB, dir, link string) error
@@ -116,8 +116,8 @@ func TestRootIsLookedAtOnceASecond(t *testing.T) {
 	}
 }
 
-// A root that changes all the time, under requests: each is answered from one folder or the
-// other, and what was opened is closed.
+// A root that changes all the time: each request is answered from one folder or the other,
+// and all files are closed.
 func TestRootIsFollowedUnderLoad(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a folder that is open cannot be renamed")

@@ -65,7 +65,7 @@ func resolveGet(t testing.TB, target string) *Request {
 	return requestOf(t, "GET "+target+" HTTP/1.1\r\nHost: a\r\n\r\n")
 }
 
-// resolveString describes what a resolver answers.
+// resolveString describes the answer of a resolver.
 func resolveString(t testing.TB, r Resolver, req *Request) string {
 	t.Helper()
 	resp, err := r.Resolve(t.Context(), req)
@@ -93,7 +93,7 @@ func resolveString(t testing.TB, r Resolver, req *Request) string {
 	return content
 }
 
-// respBytes returns what WriteTo writes.
+// respBytes returns the output of WriteTo.
 func respBytes(t testing.TB, r *Response) string {
 	t.Helper()
 	var b strings.Builder

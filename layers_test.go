@@ -128,7 +128,7 @@ func importsOf(t *testing.T, name string) []string {
 	return paths
 }
 
-// CONTRIBUTING.md says what each file owns.
+// CONTRIBUTING.md lists each file and what it owns.
 func TestFilesAreInContributing(t *testing.T) {
 	text, err := os.ReadFile("CONTRIBUTING.md")
 	if err != nil {
@@ -186,8 +186,8 @@ func TestSystemsOfOpenat2(t *testing.T) {
 	}
 }
 
-// The package page shows an example whole, and can run it, only if all that it uses stands
-// in its own file.
+// The package page shows a whole example, and can run it, only if everything that the example
+// uses is in its file.
 func TestExamplesAreWhole(t *testing.T) {
 	names, err := filepath.Glob("example_*test.go")
 	if err != nil {

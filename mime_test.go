@@ -176,7 +176,7 @@ func TestMediaTypeInTableAllocs(t *testing.T) {
 	}
 }
 
-// The whole name goes before the extension, and both in any case.
+// The whole name takes precedence over the extension, both in any case.
 func TestMediaTypeByName(t *testing.T) {
 	const plain = "text/plain; charset=utf-8"
 	tests := []struct{ name, want string }{
@@ -198,7 +198,8 @@ func TestMediaTypeByName(t *testing.T) {
 	}
 }
 
-// What the program says goes before the table, and a whole name before an extension.
+// The program's media types take precedence over the table, and a whole name over an
+// extension.
 func TestWithMediaTypeOfNames(t *testing.T) {
 	c, err := newFileConfig([]FileOption{
 		WithMediaType("", "a/none"), WithMediaType("README", "a/readme"), WithMediaType(".mod", "a/mod"),

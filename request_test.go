@@ -83,14 +83,14 @@ func TestRequestClone(t *testing.T) {
 		if _, err := r.Parse([]byte("DELETE /other/path?and=a+query HTTP/1.0\r\nHH: second.test\r\nYY: another value\r\n\r\n")); err != nil {
 			t.Fatal(err)
 		}
-		info.ID = 8 // the connection goes on
+		info.ID = 8 // the connection persists
 		if diff := cmp.Diff(want, wholeOf(c)); diff != "" {
 			t.Errorf("%s: the clone after another Parse (-want +got):\n%s", name, diff)
 		}
 		if c.Conn().ID != 7 || c.Prefix() != "/mounted" {
 			t.Errorf("%s: Conn().ID = %d, Prefix = %q, want 7, /mounted", name, c.Conn().ID, c.Prefix())
 		}
-		// And the other way round: what becomes of the clone is nothing to r.
+		// The reverse too: changes to the clone do not affect r.
 		before := wholeOf(&r)
 		if _, err := c.Parse([]byte(in)); err != nil {
 			t.Fatal(err)
@@ -157,11 +157,11 @@ func TestZeroRequestHasNoMethod(t *testing.T) {
 	}
 }
 
-// parsedHead is what a Request reports about its head.
+// parsedHead has everything that a Request reports about its head.
 type parsedHead struct {
 	Method, Target, Version string
 	Path, Query, Host       string
-	Fields                  [][2]string // name and value, in order
+	Fields                  [][2]string // names and values, in order
 	Length                  int64
 }
 
@@ -176,7 +176,7 @@ func parsedOf(r *Request) parsedHead {
 	return p
 }
 
-// parsedWhole is parsedHead and what the server keeps for itself.
+// parsedWhole is parsedHead and the fields that only the server uses.
 type parsedWhole struct {
 	Told    parsedHead
 	Persist bool

@@ -16,15 +16,15 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// sendfileRefused serves one connection on a thread on which a system call fails, and
-// returns what the client reads.
+// sendfileRefused serves one connection on a thread on which a system call fails, and returns
+// everything that the client reads.
 func sendfileRefused(t *testing.T, s *Server, call uintptr, errno syscall.Errno, request string) string {
 	t.Helper()
 	return testkit.AnswerWithoutCall(t, func(c net.Conn) { s.ServeConn(context.Background(), c) }, call, errno, request, io.ReadAll)
 }
 
-// Large files leave by sendfile, in either jail: where that fails so does the answer.
-// Small ones and ranges up to 64 KiB do not need it.
+// Large files are sent with sendfile, in either jail: if that fails, so does the answer.
+// Small files and ranges up to 64 KiB do not need it.
 func TestLargeFilesLeaveBySendfile(t *testing.T) {
 	root := t.TempDir()
 	for name, size := range map[string]int{"large": 200_000, "small": 60_000} {
@@ -47,8 +47,8 @@ func TestLargeFilesLeaveBySendfile(t *testing.T) {
 	}
 }
 
-// How much may wait in the system unsent is bounded before a large write, and only then:
-// more for another machine, which the client at 127.0.0.2 is taken for.
+// The amount of unsent data in the system is limited before a large write, and only then. The
+// limit is higher for another machine; the client at 127.0.0.2 counts as one.
 func TestNotSentLowat(t *testing.T) {
 	root := t.TempDir()
 	for name, size := range map[string]int{"large": 200_000, "small": 10} {
@@ -116,8 +116,8 @@ func lowatOf(t *testing.T, tcp *net.TCPConn) (n int) {
 	return n
 }
 
-// What is wrapped around a connection of the system and says so, as TLS does, is bounded
-// below.
+// If a wrapper returns its connection from NetConn, as TLS does, the limit is set on that
+// connection.
 func TestNotSentLowatBelowWrappers(t *testing.T) {
 	t.Parallel()
 	config := testkit.TLSConfig(t)
@@ -157,7 +157,7 @@ func TestNotSentLowatBelowWrappers(t *testing.T) {
 	}
 }
 
-// A tellingConn is a wrapper that says what is in it.
+// A tellingConn is a wrapper with the method NetConn.
 type tellingConn struct{ net.Conn }
 
 func (c tellingConn) NetConn() net.Conn { return c.Conn }

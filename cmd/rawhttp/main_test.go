@@ -53,8 +53,8 @@ func (l *lockedBuffer) String() string {
 
 // A command is a call of run that serves.
 type command struct {
-	line   string // what it printed when it was ready
-	addr   string // where it listens
+	line   string // its output when it was ready
+	addr   string // address on which it listens
 	stderr lockedBuffer
 	stop   func() int // ends its context and returns its status
 }
@@ -96,8 +96,7 @@ func start(t *testing.T, args ...string) *command {
 	return cmd
 }
 
-// fetch asks for a path as it is on the wire, and returns the response and its
-// content.
+// fetch requests a raw path and returns the response and its content.
 func (c *command) fetch(t *testing.T, path string) (*http.Response, string) {
 	t.Helper()
 	conn, err := net.Dial("tcp", c.addr)
@@ -298,7 +297,7 @@ func TestRunStopsInOrder(t *testing.T) {
 func wantOneLine(t *testing.T, args []string, status int, names string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	cancel() // where it serves nevertheless, it ends
+	cancel() // if it serves nevertheless, it ends
 	var stdout, stderr lockedBuffer
 	if got := run(stop{ctx, context.Background()}, args, nil, &stdout, &stderr); got != status {
 		t.Errorf("run(%q) = %d, want %d", args, got, status)
@@ -321,7 +320,7 @@ func TestRunRefusesCommandLine(t *testing.T) {
 	tests := []struct {
 		name  string
 		args  []string
-		names string // what is wrong, as the line names it
+		names string // the mistake, as the line names it
 	}{
 		{"unknown flag", []string{"-frobnicate", root}, "-frobnicate"},
 		{"unknown flag with a line feed in it", []string{"-a\nb", root}, "flag"},
@@ -375,7 +374,8 @@ func TestRunRefusesCommandLine(t *testing.T) {
 			if tt.names == ".x=sh" && !runsScripts() {
 				t.Skip("the flag itself is refused")
 			}
-			// What is refused must be so before a port is taken; a free one where it is not.
+			// An invalid command line is refused before a port is opened. In case it is not
+			// refused, the port is a free one.
 			wantOneLine(t, append([]string{"-addr", "127.0.0.1:0"}, tt.args...), 2, tt.names)
 		})
 	}

@@ -101,8 +101,8 @@ func TestBinarySignalEndsCommands(t *testing.T) {
 	}
 }
 
-// What is asked for before the signal is answered in full, though it is larger
-// than what the system takes ahead of the client.
+// A request before the signal is answered completely, even if the answer is larger than the
+// buffers of the system.
 func TestBinarySignals(t *testing.T) {
 	t.Parallel()
 	const size = 64 << 20
@@ -157,8 +157,8 @@ func TestBinarySignals(t *testing.T) {
 	}
 }
 
-// A second signal does not wait for requests in progress; neither it nor the end of a
-// terminal leaves a script behind.
+// A second signal does not wait for requests in progress. Neither it nor the end of a
+// terminal leaves a script running.
 func TestBinarySignalsEndScripts(t *testing.T) {
 	t.Parallel()
 	for name, signals := range map[string][]os.Signal{

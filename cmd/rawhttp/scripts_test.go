@@ -72,8 +72,8 @@ func TestRunScripts(t *testing.T) {
 	}
 }
 
-// What a script says on standard error goes to that of the command, a line each, with
-// nothing in it that a terminal would obey.
+// Standard error of a script goes to that of the command, line by line, without control
+// characters.
 func TestRunScriptErrors(t *testing.T) {
 	if !runsScripts() {
 		return // there are no scripts

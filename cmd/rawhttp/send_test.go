@@ -45,8 +45,8 @@ func closing(t *testing.T) string {
 	return ln.Addr().String()
 }
 
-// scripted is a server that answers the first bytes of each connection with the text, and
-// closes if that is "". It keeps what it hears.
+// scripted is a server that answers the first bytes of each connection with the text, or
+// closes if that is "". It records what it receives.
 func scripted(t *testing.T, answer string, heard *lockedBuffer) (addr string) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -152,7 +152,7 @@ func TestSendStatus(t *testing.T) {
 		name  string
 		args  []string
 		want  int
-		names string // in what stderr says
+		names string // in the output on stderr
 	}{
 		{"an answer", []string{answers, "a"}, 0, ""},
 		{"no answer", []string{silent, "a"}, 1, "no answer within 200ms"},
@@ -345,8 +345,7 @@ func TestSendTranscriptOfReadme(t *testing.T) {
 	}
 }
 
-// The transcripts of the package are those that its server has: the golden answers come from
-// the server that its tests set up.
+// The transcripts of the package apply to the server that its tests set up.
 func TestSendReadsTranscripts(t *testing.T) {
 	names, err := filepath.Glob("../../testdata/wire/*.txt")
 	if err != nil || len(names) < 100 {

@@ -396,7 +396,7 @@ func TestWithFields(t *testing.T) {
 	}
 }
 
-// A stop that takes more than a moment says what it is waiting for.
+// A stop that takes more than a moment prints what it waits for.
 func TestReportStopping(t *testing.T) {
 	for _, tt := range []struct{ name, request, want string }{
 		{"nothing", "", ""},

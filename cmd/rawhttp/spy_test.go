@@ -132,7 +132,7 @@ func TestSpyRelaysBytes(t *testing.T) {
 	}
 }
 
-// The end of what one side says reaches the other, which may go on.
+// A half-close of one side reaches the other, which may go on sending.
 func TestSpyPassesHalfCloses(t *testing.T) {
 	addr, end := startSpy(t, serveTCP(t, func(nc *net.TCPConn) {
 		b, _ := io.ReadAll(nc)

@@ -133,8 +133,8 @@ func TestEqualFold(t *testing.T) {
 	}
 }
 
-// asciiScans are the scans that look at eight bytes at a time, each with the loop
-// that says what it looks for.
+// asciiScans are the scans that examine eight bytes at a time, each with a simple loop that
+// defines its result.
 var asciiScans = []struct {
 	name string
 	skip func(b []byte, i int) int
@@ -147,7 +147,7 @@ var asciiScans = []struct {
 func TestSkipEveryByteAtEveryPosition(t *testing.T) {
 	fills := map[string][]byte{
 		"skipFieldValue": {'a', ' ', '\t', '~', 0x80, 0xff},
-		"skipTarget":     {'a', '!', '~', '"', '$'}, // the neighbours of what stops it
+		"skipTarget":     {'a', '!', '~', '"', '$'}, // the neighbours of the bytes that stop it
 	}
 	for _, scan := range asciiScans {
 		for _, fill := range fills[scan.name] {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The three forms of RFC 9110, section 5.6.7, and what is none.
+// The three forms of RFC 9110, section 5.6.7, and text that is not a date.
 func TestParseDate(t *testing.T) {
 	now := time.Date(2026, time.November, 22, 12, 0, 0, 0, time.UTC)
 	const example = "1994-11-06T08:49:37Z"
@@ -141,7 +141,7 @@ func TestDatesAreReadBack(t *testing.T) {
 	}
 }
 
-// The text of the Date field is that of the second in which it is asked for.
+// The text of the Date field is the second in which it is made.
 func TestDateCache(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d DateCache

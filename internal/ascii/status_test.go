@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestReasonPhrase holds the phrases to those of net/http, but for those that RFC
-// 9110 changed and those that it dropped.
+// TestReasonPhrase compares the phrases with those of net/http, except for those that RFC
+// 9110 changed or dropped.
 func TestReasonPhrase(t *testing.T) {
 	changed := map[int]string{
 		413: "Content Too Large",     // RFC 9110, section 15.5.14; was Request Entity Too Large

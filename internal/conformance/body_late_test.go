@@ -15,8 +15,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// A goroutine that outlives Resolve reads no content: it gets an error, also where the
-// server has read the rest to its end, and never the content of another request.
+// A goroutine that outlives Resolve reads no content: it gets an error, even if the server
+// has read the content to its end, and never the content of another request.
 func TestContentIsReadLate(t *testing.T) {
 	for _, content := range []string{"hello", strings.Repeat("x", 100_000)} {
 		for _, how := range []string{"fixed", "chunked"} {
@@ -84,8 +84,7 @@ func TestBodyWithoutContentIsReadLate(t *testing.T) {
 	})
 }
 
-// A Body that a resolver puts in the place of the one it was given is that of its request
-// alone.
+// A Body that a resolver replaces belongs to its request alone.
 func TestBodyIsOfOneRequest(t *testing.T) {
 	var got []string
 	talkInMemory(t, getRequest("/")+getRequest("/")+postRequest("/", "content")+getRequest("/"), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {

@@ -17,7 +17,7 @@ func TestDatesOfYoungContent(t *testing.T) {
 		name  string
 		age   time.Duration // of the change
 		date  string        // that the client sends
-		known bool          // there is known to be no change after it
+		known bool          // no later change is possible
 		why   string
 	}{
 		{"of this instant", 0, second00, false, "it may change again in this second"},

@@ -115,8 +115,8 @@ func TestETagOfFiles(t *testing.T) {
 	}
 }
 
-// A file that is written again with as many bytes has another tag, and who has the old
-// one gets the new content.
+// A file that is rewritten with the same size has another tag, and a client with the old tag
+// gets the new content.
 func TestETagOfAFileThatIsRewritten(t *testing.T) {
 	dir, path := filesWrite(t, "a.txt", "old.")
 	r := filesOfDir(t, dir)
@@ -234,7 +234,7 @@ func TestNoETagWithoutTime(t *testing.T) {
 	}
 }
 
-// A tag or time set by the program replaces that of the server.
+// A tag or time that the program sets replaces that of the server.
 func TestOwnValidators(t *testing.T) {
 	const own, day = `"own"`, "Thu, 30 Dec 1999 00:00:00 GMT"
 	file := func() *rawhttp.Response { return respFileResponse(t, "a.txt", contentText, contentMod) }

@@ -14,8 +14,7 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// The representation that conditions are asked of, and the time that the tests take
-// place in: that of a bubble.
+// The representation that conditions are evaluated for, at the time at which a bubble begins.
 const (
 	contentText    = "0123456789abcdefghij"
 	contentDate    = "Date: Sat, 01 Jan 2000 00:00:00 GMT\r\n"
@@ -23,7 +22,7 @@ const (
 	contentChanged = "Fri, 31 Dec 1999 12:00:00 GMT"
 )
 
-// contentMod is contentChanged, and what the wire does not show of a time.
+// contentMod is contentChanged plus a fraction of a second, which the wire does not show.
 var contentMod = time.Date(1999, time.December, 31, 13, 0, 0, 987654321, time.FixedZone("", 3600))
 
 // contentOf makes a Response of contentText.
@@ -186,7 +185,7 @@ func TestDateConditions(t *testing.T) {
 				}{
 					{"If-Modified-Since", contentMod, modified},
 					{"If-Unmodified-Since", contentMod, unmodified},
-					{"If-Modified-Since", time.Time{}, 200}, // no date of a change is there to compare with
+					{"If-Modified-Since", time.Time{}, 200}, // there is no modification date to compare with
 					{"If-Unmodified-Since", time.Time{}, 200},
 				} {
 					var lines []string
@@ -307,7 +306,8 @@ func TestAnswersToConditions(t *testing.T) {
 	}
 }
 
-// A response that is not a Representation is sent as it is, whatever the request asks for.
+// A response that is not a Representation is sent unchanged, whatever conditions and ranges
+// the request has.
 func TestConditionsHoldForContentOnly(t *testing.T) {
 	lines := []string{`If-None-Match: "v1"`, "If-Modified-Since: " + contentChanged, "Range: bytes=0-0"}
 	stream := func() *rawhttp.Response { return rawhttp.Stream(200, "text/plain", strings.NewReader(contentText)) }

@@ -15,8 +15,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// abortTalk is what a client says in TestClientEndsAnywhere: requests of each framing, with
-// and without Expect, read and not read by echoOrNot.
+// abortTalk has the requests of TestClientEndsAnywhere: of each framing, with and without
+// Expect, read and not read by echoOrNot.
 var abortTalk = []string{
 	"GET /a HTTP/1.1\r\nHost: h\r\n\r\n",
 	"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello",
@@ -35,7 +35,7 @@ var echoOrNot = rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Requ
 	return rawhttp.Text(200, "unread"), nil
 })
 
-// abortEnds are the ways in which a client stops after some of what it has to say.
+// abortEnds are the ways in which a client stops in the middle of its requests.
 var abortEnds = map[string]func(*kernelConn){
 	"half-closes":   func(c *kernelConn) { c.CloseWrite() },
 	"closes":        func(c *kernelConn) { c.Close() },

@@ -14,7 +14,7 @@ import (
 // allocations returns what a request costs on a connection that persists, of batches of them.
 func allocations(s *rawhttp.Server, batch string) float64 {
 	allocs := func(n int) float64 { return testing.AllocsPerRun(10, func() { benchmarkConn(s, batch, n) }) }
-	const few, many = 100, 1100 // what the connection itself costs is in both
+	const few, many = 100, 1100 // the cost of the connection is in both
 	return (allocs(many) - allocs(few)) / float64((many-few)*strings.Count(batch, "GET"))
 }
 

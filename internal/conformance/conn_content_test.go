@@ -75,7 +75,7 @@ func TestContentLeftUnread(t *testing.T) {
 	}
 }
 
-// An answer is complete even if it is unknown where the unread content ends.
+// An answer is complete even if the end of the unread content is unknown.
 func TestAnswerBeforeContentThatIsMalformed(t *testing.T) {
 	tests := []struct{ name, in string }{
 		{"bad chunk size, in the same read", chunkedRequest("/a", "zz\r\n")},
@@ -194,8 +194,8 @@ func TestContentErrorBehindAWholeResponse(t *testing.T) {
 	}
 }
 
-// Content over the limit is refused before it is read where its length is declared,
-// and never given to the resolver beyond the limit.
+// Content over the limit is refused before it is read if its length is declared, and the
+// resolver never gets more than the limit.
 func TestContentOverTheLimit(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
@@ -215,8 +215,8 @@ func TestContentOverTheLimit(t *testing.T) {
 	}
 }
 
-// The trailer section is there when the content has ended, and apart from the
-// header.
+// The trailer section is available when the content has ended, separate from the header
+// section.
 func TestTrailerOverAConnection(t *testing.T) {
 	resolver := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		before := req.Trailer().Len()
@@ -229,8 +229,8 @@ func TestTrailerOverAConnection(t *testing.T) {
 	}
 }
 
-// A Body that is kept returns an error once the response is written, whether the
-// connection persists or not, and never what belongs to the next request.
+// A Body that is read after the response has been written returns an error, whether the
+// connection persists or not, and never bytes of the next request.
 func TestBodyAfterTheResponse(t *testing.T) {
 	tests := []struct{ name, in string }{
 		{"unread, persistent", postRequest("/a", "hello")},
@@ -321,7 +321,7 @@ func TestStreamFuncReadsWhileItWrites(t *testing.T) {
 	}
 }
 
-// The first bytes of large content that comes slowly are sent with the head.
+// The first bytes of large content are sent with the head, even if it is slow to read.
 func TestSlowContentOfKnownSize(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		from, to := io.Pipe()

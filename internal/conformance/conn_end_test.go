@@ -165,8 +165,8 @@ func TestRefusalSurvivesWhatTheClientSends(t *testing.T) {
 	}
 }
 
-// The FIN goes out with the answer, so that a client that waits for the end need
-// not wait for anything else, while it has sent nothing of its content.
+// The FIN is sent with the answer if the client has sent nothing of its content, so that a
+// client that waits for the end does not wait for longer.
 func TestRefusalEndsAtOnce(t *testing.T) {
 	_, addr := listen(t, rawhttp.WithResolver(answerPath), rawhttp.WithDate(false), rawhttp.WithMaxBodyBytes(1))
 	for _, in := range []string{
@@ -311,7 +311,7 @@ func talkWithoutDate(t testing.TB, addr, request string) string {
 	return fmt.Sprint(before, after)
 }
 
-// ConnClose is told of a reset, before a request as within its head.
+// ConnClose gets the reset, whether it happens before a request or within its head.
 func TestTraceOfAReset(t *testing.T) {
 	for _, said := range []string{"", "GET / HT"} {
 		read, closed := make(chan bool, 1), make(chan error, 1)

@@ -14,8 +14,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// WithErrorPage is asked about errors that Resolve returned, panics, (nil, nil), and content
-// that is refused; not about responses, and not about what the head alone decides.
+// WithErrorPage is called for errors of Resolve, panics, (nil, nil) and refused content; not
+// for responses, and not for refused heads.
 func TestWithErrorPage(t *testing.T) {
 	type asked struct {
 		Path   string

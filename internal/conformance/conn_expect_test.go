@@ -13,9 +13,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// RFC 9110, section 10.1.1: 100 (Continue) goes out when the content is first
-// read, never to 1.0, never when content is there already, never after a final
-// status.
+// RFC 9110, section 10.1.1: 100 (Continue) is sent when the content is first read, never to
+// HTTP/1.0, never if content has already arrived, never after a final status.
 func TestExpectContinue(t *testing.T) {
 	const proceed = "HTTP/1.1 100 Continue\r\n\r\n"
 	echoStream := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
@@ -171,7 +170,7 @@ func TestExpectContinue(t *testing.T) {
 	}
 }
 
-// The 100 goes out when the resolver first reads, not before.
+// The 100 is sent when the resolver first reads, not before.
 func TestContinueWaitsForTheFirstRead(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		thinks := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {

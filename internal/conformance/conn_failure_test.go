@@ -90,8 +90,8 @@ func TestResolverErrors(t *testing.T) {
 	}
 }
 
-// A panic is answered with 500 where it still can be, its stack is in the log, the
-// connection is closed, and the server goes on.
+// A panic is answered with 500 if the response has not begun. Its stack is logged, the
+// connection closes, and the server continues.
 func TestPanics(t *testing.T) {
 	boom := func() { panic(secretPath) }
 	returns := func(resp *rawhttp.Response) rawhttp.ResolverFunc {
@@ -183,8 +183,8 @@ func TestPanics(t *testing.T) {
 	}
 }
 
-// runtime.Goexit, as t.FailNow in a test calls it, ends the connection and nothing
-// else. What was answered before is not lost.
+// runtime.Goexit, as t.FailNow calls it in a test, ends only its connection. Earlier answers
+// are not lost.
 func TestGoexit(t *testing.T) {
 	t.Parallel()
 	closed := new(atomic.Int32)

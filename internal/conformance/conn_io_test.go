@@ -12,7 +12,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// A timedWrite is what a client says at a time, counted from the accept.
+// A timedWrite is text that a client sends at a time, measured from the accept.
 type timedWrite struct {
 	at  time.Duration
 	say string
@@ -26,8 +26,8 @@ func dribble(text string, size, n int, begin, every time.Duration) (steps []time
 	return steps
 }
 
-// A timeLimitTest is a test of a time limit: what a client says and when, what it hears
-// in all, and when the connection ends.
+// A timeLimitTest is a test of a time limit: what the client sends and when, everything that
+// it receives, and when the connection ends.
 type timeLimitTest struct {
 	name     string
 	opts     []rawhttp.Option

@@ -61,7 +61,7 @@ func TestTLSAnswersFarApart(t *testing.T) {
 	}
 }
 
-// A client that reads 10 kB/s is never cut, also where TLS is in front.
+// A client that reads 10 kB/s is never cut, with TLS either.
 func TestTLSSlowReaderIsNotCut(t *testing.T) {
 	config := testkit.TLSConfig(t)
 	text := strings.Repeat("0123456789", 100_000)
@@ -94,8 +94,8 @@ var hidingTLS = map[string]func(net.Conn) net.Conn{
 	"hidden twice": func(c net.Conn) net.Conn { return &fragmentedConn{plainConn{c}, 1000} },
 }
 
-// A client that takes little at once is not cut where a wrapper hides that there is TLS,
-// whose Write must not meet a deadline before the limit.
+// A client that takes little at a time is not cut if a wrapper hides the TLS connection,
+// whose Write must not hit a deadline before the limit.
 func TestHiddenTLSSlowReaderIsNotCut(t *testing.T) {
 	config := testkit.TLSConfig(t)
 	text := strings.Repeat("x", 1<<20)

@@ -44,7 +44,7 @@ func TestWriteStall(t *testing.T) {
 		name     string
 		resolver rawhttp.Resolver
 		opts     []rawhttp.Option
-		before   time.Duration // the first request is answered at 0, this one comes then
+		before   time.Duration // the first request is answered at 0, then this one arrives
 		want     time.Duration // from there
 	}{
 		{"small", answerPath, nil, 0, 30 * time.Second},
@@ -80,7 +80,8 @@ func TestWriteStall(t *testing.T) {
 	}
 }
 
-// The limit begins again with each byte that is taken, and is met a fortieth late at most.
+// The limit begins again with each byte that the client takes, and is at most a fortieth
+// late.
 func TestWriteStallAfterTheLastByte(t *testing.T) {
 	for _, size := range []int{10, 100, 70_000, 200_000} {
 		bubble(t, func(t *testing.T) {
@@ -133,8 +134,8 @@ func TestSlowReaderIsNotCut(t *testing.T) {
 	}
 }
 
-// The time that a client takes for an answer is limited by nothing but the stall: it
-// is not idle, and late with nothing, before it has it.
+// Only the stall timeout limits the time in which a client takes an answer. Until it has the
+// answer, it is not idle and its next request is not late.
 func TestTimeForTheAnswerDoesNotCount(t *testing.T) {
 	tests := []struct {
 		name, in string

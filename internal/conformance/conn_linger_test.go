@@ -85,8 +85,8 @@ func TestLingeringClose(t *testing.T) {
 	}
 }
 
-// A connection that cannot close one direction lingers only for a moment where the client
-// has said all that it may, and waits for the close.
+// A connection that cannot close one direction lingers only for a moment if the client has
+// sent its whole request and waits for the close.
 func TestCloseWithoutCloseWrite(t *testing.T) {
 	stream := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		if req.Path() == "/read" {
@@ -126,8 +126,8 @@ func TestCloseWithoutCloseWrite(t *testing.T) {
 	}
 }
 
-// What a client sends after its last request, against the rules, does not reset the
-// connection: its answer is not lost.
+// Bytes that a client sends after its last request, against the rules, do not reset the
+// connection, so its answer is not lost.
 func TestMoreBehindTheLastRequest(t *testing.T) {
 	for _, pause := range []time.Duration{0, time.Millisecond, 90 * time.Millisecond} {
 		bubble(t, func(t *testing.T) {
@@ -149,8 +149,8 @@ func TestMoreBehindTheLastRequest(t *testing.T) {
 	}
 }
 
-// A connection that lingers is evicted before one that is idle, however long that has been
-// so; and a graceful stop waits for it, up to its time to drain.
+// A lingering connection is evicted before an idle one, however long that has been idle. A
+// graceful stop waits for it, up to the drain time.
 func TestLingeringConnectionsGoFirst(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, ln, served := serveListener(t, rawhttp.WithMaxConns(3), rawhttp.WithResolver(answerPath))

@@ -38,8 +38,8 @@ func (c *duplexConn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
-// talkInMemory sends what a client says, half-closes, and returns all that the server
-// answers until it closes; the connection is one in memory.
+// talkInMemory sends the request over a connection in memory, closes that direction, and
+// returns everything that the server sends until it closes.
 func talkInMemory(t testing.TB, request string, opts ...rawhttp.Option) string {
 	t.Helper()
 	s := newServer(t, append([]rawhttp.Option{rawhttp.WithDate(false)}, opts...)...)
@@ -64,7 +64,7 @@ func talkInMemory(t testing.TB, request string, opts ...rawhttp.Option) string {
 type memoryClient struct {
 	net.Conn
 	srv    *rawhttp.Server
-	served chan error    // receives what ServeConn returned
+	served chan error    // receives the result of ServeConn
 	ended  chan struct{} // closed when the server has closed its side
 
 	mu      sync.Mutex
@@ -131,14 +131,14 @@ func (c *memoryClient) readAll() {
 	}
 }
 
-// say sends s, and waits until all that it causes is done but for the passing of
-// time. Where the server does not read, the rest of s is sent when it does.
+// say sends s and waits until all goroutines are idle. If the server does not read, the rest
+// of s is sent when it does.
 func (c *memoryClient) say(s string) {
 	go io.WriteString(c.Conn, s)
 	synctest.Wait()
 }
 
-// heard returns what the server has said since the last call.
+// heard returns everything that the server has sent since the last call.
 func (c *memoryClient) heard() string {
 	synctest.Wait()
 	c.mu.Lock()
@@ -193,8 +193,8 @@ func okAnswer(text string) string { return textAnswer("200 OK", nil, text) }
 // lastAnswer is okAnswer after which the connection closes.
 func lastAnswer(text string) string { return textAnswer("200 OK", []string{"Connection: close"}, text) }
 
-// ownError is the server's own answer to an error, after which the connection
-// goes on or, as fields say, closes.
+// ownError returns the server's own answer to an error. The connection persists unless the
+// fields say that it closes.
 func ownError(status string, fields ...string) string {
 	return textAnswer(status, append([]string{"X-Content-Type-Options: nosniff"}, fields...), status+"\n")
 }
@@ -216,12 +216,12 @@ func postRequest(path, content string, fields ...string) string {
 	return "POST" + strings.TrimPrefix(getRequest(path, append(fields, "Content-Length: "+strconv.Itoa(len(content)))...), "GET") + content
 }
 
-// chunkedRequest is a request with chunked content, as it is on the wire.
+// chunkedRequest returns a request with content that is already chunked.
 func chunkedRequest(path, content string, fields ...string) string {
 	return "POST" + strings.TrimPrefix(getRequest(path, append(fields, "Transfer-Encoding: chunked")...), "GET") + content
 }
 
-// A plainLog is a Logger that keeps what it is told.
+// A plainLog is a Logger that keeps its lines.
 type plainLog struct {
 	mu    sync.Mutex
 	lines []string

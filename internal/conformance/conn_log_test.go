@@ -53,7 +53,7 @@ func TestLogOfContentFaults(t *testing.T) {
 	}
 }
 
-// What is known of a head that is refused is in the log.
+// The log has everything that is known about a refused head.
 func TestLogOfRefusedHeads(t *testing.T) {
 	tests := []struct{ in, line string }{
 		{"GET /a?b HTTP/1.1\r\nHost : x\r\n\r\n", "GET /a?b HTTP/1.1"},

@@ -15,7 +15,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// A program that keeps what it no longer owns must not disturb other requests.
+// A program that retains values that it no longer owns must not disturb other requests.
 
 // misuseRounds has clients that send content in two pieces to /misuse, each of which is
 // answered before the second, and others that ask for /own in two pieces meanwhile.
@@ -96,7 +96,7 @@ func TestContentIsReadBehindTheAnswer(t *testing.T) {
 				if req.Method() == "GET" {
 					return rawhttp.Text(200, req.Path()), nil
 				}
-				body := req.Body // what a program keeps, not the Request
+				body := req.Body // a program retains this, not the Request
 				return misuse(ctx, &rawhttp.Request{Body: body})
 			})))
 			misuseRounds(t, addr)

@@ -12,8 +12,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// "OPTIONS *" and TRACE are answered by the server, CONNECT is refused, and what a
-// resolver says of OPTIONS with 405 becomes 204 with the same Allow.
+// The server answers "OPTIONS *" and TRACE itself and refuses CONNECT. If a resolver answers
+// OPTIONS with 405, the server sends 204 with the same Allow.
 func TestOPTIONS(t *testing.T) {
 	root := t.TempDir()
 	noContent := func(allow string) string {
@@ -127,7 +127,7 @@ func TestWithHosts(t *testing.T) {
 	}
 }
 
-// What the options say of the bytes of each response.
+// Options that change the bytes of every response.
 func TestWireFormatOptions(t *testing.T) {
 	server := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Text(200, "hi").Set("Server", "mine"), nil
@@ -182,7 +182,7 @@ func TestWireFormatOptions(t *testing.T) {
 	}
 }
 
-// The Date is that of the second in which the response is made.
+// The Date is the second in which the response is made.
 func TestDateMovesOn(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := servePipe(t, rawhttp.WithResolver(say("hi")), rawhttp.WithDate(true))

@@ -142,8 +142,8 @@ func TestRepeatedHeadBehindAKeptRequest(t *testing.T) {
 	}
 }
 
-// A Request that a program puts in the place of the one it is given stays what it is: no
-// connection parses into it. And the answers are to what the client sent.
+// A Request that a program puts in place of its own does not change: no connection parses
+// into it. The answers are to the requests that the client sent.
 func TestRequestPutInThePlaceOfAnother(t *testing.T) {
 	own, _, err := rawhttp.ParseRequest([]byte("GET /own HTTP/1.1\r\nHost: own.example\r\nZ: " + strings.Repeat("z", 100) + "\r\n\r\n"))
 	if err != nil {

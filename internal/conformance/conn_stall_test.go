@@ -52,9 +52,8 @@ var stallConns = map[string]func(net.Conn) net.Conn{
 	"wrapped twice": func(c net.Conn) net.Conn { return &fragmentedConn{plainConn{c}, 1000} },
 }
 
-// A write moves what fits the system's buffer, and blocks: that must not count as
-// something that the client took. It is cut 30 s after the last byte that it did take,
-// whatever it is sent.
+// A write fills the system's buffer and blocks. Those bytes must not count as received: the
+// connection is cut 30 s after the client took its last byte, whatever is being sent.
 func TestStalledReaderWithBuffer(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {

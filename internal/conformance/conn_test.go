@@ -105,8 +105,8 @@ func TestAnswerLeavesBeforeTheNextHeadIsWhole(t *testing.T) {
 	})
 }
 
-// Requests that come byte by byte are answered as those that come at once, and
-// answers larger than what is collected are all there, in order.
+// Requests that arrive byte by byte are answered like those that arrive at once. Answers
+// larger than the output buffer are complete and in order.
 func TestPipelinedLargeAnswers(t *testing.T) {
 	large := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Text(200, strings.Repeat(req.Path(), 30_000)), nil
@@ -173,8 +173,8 @@ func TestPersistence(t *testing.T) {
 	}
 }
 
-// A stream to an HTTP/1.0 client ends with the connection, also where the client
-// asked to keep it.
+// A stream to an HTTP/1.0 client ends with the connection, even if the client asked for a
+// persistent one.
 func TestStreamToHTTP10EndsWithTheConnection(t *testing.T) {
 	resolver := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Stream(200, "text/plain", strings.NewReader("hello")), nil
@@ -232,8 +232,8 @@ func TestHEAD(t *testing.T) {
 	}
 }
 
-// Where the method is known to be HEAD, a refusal has no content either, so that what
-// is after its head is not taken for another answer.
+// If the method is known to be HEAD, an error response has no content either, so that the
+// client cannot take the content for another answer.
 func TestHEADRefused(t *testing.T) {
 	tests := []struct {
 		name, in string

@@ -68,9 +68,9 @@ func TestContextEndsWithTheClient(t *testing.T) {
 	}
 }
 
-// What a client has sent and nobody reads hides neither its end, where the system reports
-// it, nor its reset, also below TLS. Much of it keeps the end itself from coming, since the
-// system has no room for what is sent before.
+// Unread content hides neither the end of the connection, if the system reports it, nor a
+// reset, even below TLS. Much unread content keeps the FIN from arriving, since the system
+// has no room for the bytes before it.
 func TestContextEndsBehindUnreadContent(t *testing.T) {
 	t.Parallel()
 	switch runtime.GOOS {
@@ -143,8 +143,8 @@ func TestContextEndsBehindUnreadContent(t *testing.T) {
 	}
 }
 
-// A reset ends the context, on real sockets: also where there is content or a request that
-// nobody reads, and after the client has closed its side.
+// On real sockets a reset ends the context, even with unread content or another request
+// before it, and after the client has closed its side.
 func TestContextEndsWithAReset(t *testing.T) {
 	t.Parallel()
 	noNewGoroutines(t)

@@ -18,8 +18,8 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// watchKinds make connections of the kinds that servers meet. Their clients can close their
-// side; that of a net.Pipe closes both.
+// watchKinds make connections of the kinds that servers see. Their clients can close one
+// direction; a net.Pipe closes both.
 var watchKinds = map[string]func(t *testing.T) (client, server net.Conn){
 	"kernel": func(*testing.T) (net.Conn, net.Conn) {
 		client, server := kernelPair(64 << 10)
@@ -118,7 +118,7 @@ func TestReadAheadIsBounded(t *testing.T) {
 	})
 }
 
-// Content that is read in part while the watch goes on between is whole and in order.
+// Content that is read in parts, with the watch running in between, is complete and in order.
 func TestContentAheadIsReadInParts(t *testing.T) {
 	t.Parallel()
 	content := make([]byte, 20_000)
@@ -164,8 +164,8 @@ func TestContentAheadIsReadInParts(t *testing.T) {
 	}
 }
 
-// With WithHalfClose the same client waits for its answer, which the context allows; and
-// what it sent with its request is not lost.
+// With WithHalfClose the same client gets its answer, the context does not end, and the
+// content of the request is not lost.
 func TestWithHalfClose(t *testing.T) {
 	watchEach(t, func(t *testing.T, dial func(t *testing.T) (client, server net.Conn), waits func(func(context.Context) error) rawhttp.Resolver) {
 		client, server := dial(t)
@@ -192,8 +192,8 @@ func TestWithHalfClose(t *testing.T) {
 	})
 }
 
-// What the watch has read is not lost: the requests that came while a resolver waited are
-// answered, in order, however many they are.
+// Bytes that the watch has read are not lost: all requests that arrived while a resolver
+// waited are answered in order.
 func TestWatchKeepsWhatItReads(t *testing.T) {
 	for _, n := range []int{1, 3, 200} {
 		watchEach(t, func(t *testing.T, dial func(t *testing.T) (client, server net.Conn), waits func(func(context.Context) error) rawhttp.Resolver) {
@@ -299,8 +299,7 @@ func TestClosedEventStreamsEnd(t *testing.T) {
 	s.Shutdown(t.Context())
 }
 
-// A write goes through after the client has closed its side, since it may be reading: what
-// is ready is sent.
+// Writes succeed after the client has closed its side, since it may still be reading.
 func TestWriteAfterTheClientHasClosed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		client, server := kernelPair(64 << 10)
@@ -372,12 +371,12 @@ func reset(c *net.TCPConn) {
 	c.Close()
 }
 
-// A namedConn hides what a connection can do, but names it.
+// A namedConn hides the methods of a connection, but returns it from NetConn.
 type namedConn struct{ net.Conn }
 
 func (c namedConn) NetConn() net.Conn { return c.Conn }
 
-// A plainListener hides what its connections can do beyond net.Conn.
+// A plainListener hides the methods of its connections beyond those of net.Conn.
 type plainListener struct{ net.Listener }
 
 func (l plainListener) Accept() (net.Conn, error) {

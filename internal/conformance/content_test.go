@@ -82,7 +82,7 @@ func TestRequestContent(t *testing.T) {
 	}
 }
 
-// What follows the content stays where it is, however the content is read.
+// Bytes after the content remain unread, however the content is read.
 func TestRequestContentIsExact(t *testing.T) {
 	const next = "GET /next HTTP/1.1\r\n"
 	for head, wire := range map[string]string{

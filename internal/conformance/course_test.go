@@ -27,7 +27,7 @@ var courseFiles = []struct{ path, mediaType string }{
 	{"/images/sample_1.png", "image/png"},
 }
 
-// courseListings are its folders with what is in them, one name a line.
+// courseListings maps its folders to their entries, one name a line.
 var courseListings = []struct{ path, names string }{
 	{"/", "images/\na_web_page.html\nmake_time.py\nsample.txt\n"},
 	{"/images/", "JPEG_example.jpg\nsample_1.png\n"},
@@ -97,7 +97,7 @@ func courseGet(t testing.TB, addr, method, target string) courseAnswer {
 	return courseAsk(t, addr, method+" "+target+" HTTP/1.1", "Host: localhost", "Connection: close")
 }
 
-// What the course expects of a web server, one check each.
+// The requirements of the course for a web server, one check each.
 func TestCourse(t *testing.T) {
 	_, addr := listen(t, rawhttp.WithRoot(courseRoot))
 	const ok, notFound, notAllowed = "HTTP/1.1 200 OK", "HTTP/1.1 404 Not Found", "HTTP/1.1 405 Method Not Allowed"

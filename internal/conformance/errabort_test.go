@@ -15,8 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// ErrAbort ends a connection without an answer and without a line in the log, wherever it
-// comes from.
+// ErrAbort ends a connection without an answer and without a line in the log, wherever it is
+// returned.
 func TestErrAbort(t *testing.T) {
 	wrapped := fmt.Errorf("attack: %w", rawhttp.ErrAbort)
 	stream := func(s string, err error) rawhttp.Resolver {

@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// The tools of this file are for tests of what goes wrong on connections. They work inside
-// synctest.
+// The helpers of this file are for tests of failing connections. They work inside synctest.
 
 // A kernelConn is one end of a connection in memory with buffers, as the system has them:
 // a Write returns when its bytes are in the buffer, and the other end reads them later, or
@@ -51,7 +50,7 @@ func (c *kernelConn) Close() error {
 	return nil
 }
 
-// reset discards what is on its way, in both directions.
+// reset discards the bytes in transit, in both directions.
 func (c *kernelConn) reset() {
 	c.in.close()
 	c.out.end(syscall.ECONNRESET)
@@ -68,8 +67,8 @@ type kernelBuffer struct {
 	changed               sync.Cond
 	b                     []byte
 	size                  int
-	ended                 error // what a Read returns at the end; nil: more may come
-	closed                bool  // nobody reads any more
+	ended                 error // error of a Read at the end; nil if more may arrive
+	closed                bool  // the reader has closed
 	readLimit, writeLimit kernelLimit
 }
 
@@ -151,7 +150,7 @@ func (k *kernelBuffer) write(p []byte) (n int, err error) {
 	}
 }
 
-// end ends the direction for who reads: after what is there, or with all of it gone.
+// end ends the direction for its reader: after the bytes in transit, or without them.
 func (k *kernelBuffer) end(err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -164,7 +163,7 @@ func (k *kernelBuffer) end(err error) {
 	k.changed.Broadcast()
 }
 
-// close ends the direction for who writes. It reports whether something was not read.
+// close ends the direction for its writer. It reports whether bytes were unread.
 func (k *kernelBuffer) close() (unread bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

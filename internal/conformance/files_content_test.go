@@ -63,8 +63,8 @@ func filesLarge(n int) string {
 
 const filesGet = "GET /a.bin HTTP/1.1\r\nHost: a\r\n\r\n"
 
-// Around the sizes where the way of the bytes changes, over TCP, where files go by
-// the system's way, each file comes whole and the connection persists.
+// Over TCP, where sendfile is used, files around the sizes at which the method of sending
+// changes arrive complete, and the connection persists.
 func TestFilesOfAnySize(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{0, 1, 4096, outputBuffer - 1, outputBuffer, outputBuffer + 1, 2*outputBuffer + 1, 1 << 20, 5<<20 + 3} {
@@ -100,8 +100,8 @@ func TestFilesOfAnySize(t *testing.T) {
 	}
 }
 
-// What is in the first packet need not be waited for: head and first bytes of large
-// content leave together, and with answers that are due before it.
+// The head and the first bytes of large content are sent together, and with the answers
+// before them.
 func TestLargeContentLeavesWithItsHead(t *testing.T) {
 	content := filesLarge(300_000)
 	dir, _ := filesWrite(t, "a.bin", content)
@@ -394,7 +394,8 @@ func TestFileThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// Content is read where it stands: a file that was begun is not begun again.
+// Content is read from the current position: a file that was partly read is not read from its
+// beginning.
 func TestFileIsReadFromWhereItStands(t *testing.T) {
 	_, path := filesWrite(t, "a.bin", "0123456789")
 	f, err := os.Open(path)

@@ -44,8 +44,8 @@ func errorsZip(t testing.TB, method uint16, names ...string) *zip.Reader {
 	return r
 }
 
-// What a zip archive cannot read is a fault of the server, which its log has at Error, and
-// not a name that is not there.
+// An entry that a zip archive cannot read is an error of the server, logged at Error, and not
+// a missing name.
 func TestZipThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	const unknownMethod = 99
@@ -84,7 +84,7 @@ func TestZipThatCannotBeRead(t *testing.T) {
 // A failingFS is a tree in memory in which one thing fails, whatever is asked for.
 type failingFS struct {
 	fstest.MapFS
-	op  string // what fails: open, stat, readdir, info
+	op  string // the failing call: open, stat, readdir or info
 	err error
 }
 

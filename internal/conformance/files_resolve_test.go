@@ -10,7 +10,7 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// Where a file resolver has nothing, First goes on.
+// If a file resolver has no such file, First tries the next resolver.
 func TestFirstOfFileResolver(t *testing.T) {
 	for _, source := range filesSources(t) {
 		t.Run(source.name, func(t *testing.T) {

@@ -37,8 +37,8 @@ func TestRemovedRootIsFollowedAtOnce(t *testing.T) {
 	}
 }
 
-// Scripts are run by their path, which leads nowhere while a folder is put into the place of
-// the root: they are run when it is there.
+// Scripts run by their path, which names nothing while the root is being replaced. They run
+// when the new root is in place.
 func TestScriptsWhileTheRootIsReplaced(t *testing.T) {
 	t.Parallel()
 	if !runsScripts {
@@ -98,6 +98,6 @@ func TestScriptsWhileTheirRootIsReplaced(t *testing.T) {
 		if got := resolveString(t, r, resolveGet(t, "/a.sh")); got != "out\n" {
 			t.Errorf("the script is answered with %q", got)
 		}
-		<-replaced // a root that comes back while a script starts cannot be told from one that stayed
+		<-replaced // if the root came back while a script starts, it would look as if it had stayed
 	}
 }

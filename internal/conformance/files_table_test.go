@@ -6,15 +6,15 @@ import (
 	"example.com/rawhttp"
 )
 
-// filesTests are requests without " HTTP/1.1" and what follows, and their answers;
-// of the fields those that are named, "" being a field that is not there.
+// filesTests are request lines without " HTTP/1.1", and the answers. Only the fields that a
+// test names are compared; "" means that the field must be absent.
 var filesTests = []struct {
 	name, request             string
 	opts                      []rawhttp.FileOption
 	status                    string
 	fields                    []string
 	content                   string
-	strange, backslash, bytes bool // the name that is asked for is such a one
+	strange, backslash, bytes bool // the requested name is such a name
 	why                       string
 }{{
 	name: "file", request: "GET /hello.txt", status: "200 OK",

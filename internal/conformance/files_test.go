@@ -85,8 +85,8 @@ const (
 	filesBytesOS   = filesStrangeOS && runtime.GOOS != "darwin" && runtime.GOOS != "ios" // whose names are Unicode
 )
 
-// filesDir writes the tree, and what the system takes of the strange files, into a
-// folder.
+// filesDir writes the tree into a folder, with those of the strange files that the system
+// allows.
 func filesDir(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -224,7 +224,7 @@ type filesAnswer struct {
 	Content string
 }
 
-// filesTake takes an answer apart. A field that is there twice fails the test.
+// filesTake parses an answer. A field that occurs twice fails the test.
 func filesTake(t testing.TB, answer string) filesAnswer {
 	t.Helper()
 	head, content := splitHead(answer)
@@ -300,7 +300,8 @@ func TestFilesTree(t *testing.T) {
 	}
 }
 
-// HEAD has the fields of GET, except those that would require making a listing.
+// The answer to HEAD has the fields of that to GET, except those that would require a
+// listing.
 func TestFileResolverHead(t *testing.T) {
 	t.Parallel()
 	for _, source := range filesSources(t) {

@@ -28,7 +28,7 @@ func unixSources(t testing.TB, root string, opts ...rawhttp.FileOption) map[stri
 	return map[string]*rawhttp.FileResolver{"Dir": filesOfDir(t, root, opts...), "os.DirFS": fsys}
 }
 
-// unixAnswer describes what GET of the target returns.
+// unixAnswer describes the answer to GET of the target.
 func unixAnswer(t testing.TB, r rawhttp.Resolver, target string) string {
 	t.Helper()
 	return resolveString(t, r, resolveGet(t, target))
@@ -77,7 +77,7 @@ func TestFIFOWithAWriterIsNotThere(t *testing.T) {
 	if err := syscall.Mkfifo(path, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	both, err := os.OpenFile(path, os.O_RDWR, 0) // waits for nobody
+	both, err := os.OpenFile(path, os.O_RDWR, 0) // does not block
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +196,7 @@ func TestSymbolicLinks(t *testing.T) {
 		t.Errorf("listing: links that lead nowhere else, and no others (-want +got):\n%s", diff)
 	}
 
-	// A link may name an index file, and may not make one of what is outside.
+	// An index file may be a link, but not to a file outside the root.
 	for link, want := range map[string]string{"a.txt": "a", "../secret.txt": "index.html.d\n", "index.html": "index.html.d\n"} {
 		root := testkit.Folder(t, map[string]string{"a.txt": "", "index/index.html": "->" + link, "index/a.txt": "a", "index/index.html.d": ""})
 		if want != "a" {
@@ -221,7 +221,7 @@ func TestSymbolicLinksOfAnFS(t *testing.T) {
 	}
 }
 
-// A file that may not be read is 403, not 404: it is there.
+// A file without permission to read is answered with 403, not 404.
 func TestUnreadableFiles(t *testing.T) {
 	broken, err := rawhttp.FS(filesBroken{fstest.MapFS{"a.bin": {}, "dir/b": {}}, "open", fs.ErrPermission})
 	if err != nil {

@@ -31,7 +31,7 @@ var headSeeds = []string{
 	"HEAD /a HTTP/1.1\r\nHost : a\r\nA",
 }
 
-// FuzzResponse: what is written, net/http reads back as the same.
+// FuzzResponse checks that net/http reads back the same response that was written.
 func FuzzResponse(f *testing.F) {
 	f.Add(200, "text/plain", "X-A", "b", []byte("hello"), true)
 	f.Add(404, "", "Set-Cookie", "a=b; c", []byte(nil), false)
@@ -69,7 +69,7 @@ func FuzzResponse(f *testing.F) {
 	})
 }
 
-// FuzzConn: whatever a client sends, all that comes back is whole responses, and
+// FuzzConn checks that whatever a client sends, the server sends only complete responses and
 // the connection ends.
 func FuzzConn(f *testing.F) {
 	for _, s := range headSeeds {
@@ -112,7 +112,7 @@ func FuzzConn(f *testing.F) {
 	})
 }
 
-// streamEcho answers with the content of the request as it comes.
+// streamEcho answers with the content of the request as it arrives.
 var streamEcho = rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 	return rawhttp.Stream(200, "application/octet-stream", req.Body), nil
 })

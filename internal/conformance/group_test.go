@@ -120,9 +120,9 @@ func TestListenerThatFailsForATime(t *testing.T) {
 	}
 }
 
-// A listener that is closed resets the connections in its queue. So a stop goes on
-// accepting until none has come for a moment, and says of no response that its
-// connection closes before: all clients would connect again.
+// Closing a listener resets the connections in its queue. So a graceful stop goes on
+// accepting until no connection has arrived for a moment. Until then no response announces
+// that its connection closes, since all clients would connect again.
 func TestStopAcceptsWhatIsInTheQueue(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, ln, served := serveListener(t, rawhttp.WithResolver(answerPath))

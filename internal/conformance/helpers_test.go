@@ -30,9 +30,8 @@ func newServer(t testing.TB, opts ...rawhttp.Option) *rawhttp.Server {
 	return s
 }
 
-// pipe serves one end of a net.Pipe and returns the other. When the test ends the
-// connection must end too. It works inside synctest, where r must not wait for
-// anything outside.
+// pipe serves one end of a net.Pipe and returns the other. The connection must end with the
+// test. It works inside synctest, where a resolver must not wait for anything outside.
 func pipe(t testing.TB, opts ...rawhttp.Option) net.Conn {
 	t.Helper()
 	s := newServer(t, opts...)
@@ -85,7 +84,7 @@ func noNewGoroutines(t *testing.T) {
 	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), label))
 	t.Cleanup(func() {
 		var left int
-		for range 200 { // those that end need to be scheduled
+		for range 200 { // ending goroutines need to be scheduled
 			if left = labeledGoroutines(t.Name()); left == 0 {
 				return
 			}

@@ -165,7 +165,7 @@ func TestInformRefuses(t *testing.T) {
 	}
 }
 
-// What is said in between is in the Transcript, and reaches a client that waits for it.
+// An informational response is in the Transcript and reaches a client that waits for it.
 func TestInformIsSeen(t *testing.T) {
 	var transcript strings.Builder
 	informed := make(chan struct{})

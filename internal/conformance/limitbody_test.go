@@ -122,7 +122,7 @@ func TestLimitBodyErrorPage(t *testing.T) {
 	}
 }
 
-// A Body that a resolver in front has replaced is limited too: here what is decompressed.
+// A Body that a wrapper has replaced is limited too: here a decompressing one.
 func TestLimitBodyOfWrappers(t *testing.T) {
 	var packed strings.Builder
 	w := gzip.NewWriter(&packed)

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// What the tests go near to. TestLimitsOfConformance, at the root, holds them to the code.
+// Limits that the tests approach. TestLimitsOfConformance, at the root, compares them with
+// the code.
 const (
 	outputBuffer   = 64 << 10 // bytes of answers that are collected before they are written
 	copyBuffer     = 64 << 10 // bytes of content that are read at once
@@ -20,7 +21,7 @@ const (
 	scriptsWaiting   = 64       // requests that wait for a script to end
 
 	sidecarMayLag = 2 * time.Second // how much older than its file a sidecar may be
-	stopPause     = time.Second     // what a connection must have been idle for before a graceful stop closes it
+	stopPause     = time.Second     // minimum idle time of a connection that a graceful stop closes at once
 	lingerSilence = 5 * time.Second // of a client, until a lingering connection closes
 
 	firstPause   = 5 * time.Millisecond  // after an error of Accept

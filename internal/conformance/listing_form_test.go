@@ -319,8 +319,7 @@ func TestListingETag(t *testing.T) {
 	}
 }
 
-// The order of a listing: folders first, then by the key, and by the name where that
-// is the same.
+// The order of a listing: folders first, then by the key, then by the name.
 func TestListingOrder(t *testing.T) {
 	const (
 		byNameUp   = `old/ | previous/ | R&D <new>/ | a?b.png | antelope.svg | empty | it's "it".c | latest.png | no time.txt | Zebra.svg`

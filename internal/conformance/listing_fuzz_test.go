@@ -22,8 +22,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// listingFuzzNames makes names for a folder of bytes: what is between slashes and
-// NULs, which no name can have.
+// listingFuzzNames makes names for a folder by splitting bytes at slashes and NULs, which no
+// name can contain.
 func listingFuzzNames(b []byte) (names []string) {
 	for name := range strings.FieldsFuncSeq(string(b), func(r rune) bool { return r == '/' || r == 0 }) {
 		if name != "." && name != ".." && len(name) <= 255 && !slices.Contains(names, name) {
@@ -103,7 +103,7 @@ func listingFuzzFolder(t *testing.T, names []byte, dotFiles bool) (root string, 
 	for i, name := range listingFuzzNames(names) {
 		path := filepath.Join(root, "in", name)
 		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-			continue // another spelling of one that is there, or no name at all
+			continue // another spelling of an existing name, or not a name
 		}
 		var err error
 		content := name
@@ -119,7 +119,7 @@ func listingFuzzFolder(t *testing.T, names []byte, dotFiles bool) (root string, 
 		case err != nil && filesBytesOS:
 			t.Fatal(err)
 		case err != nil, !jail.SystemNames{}.ValidName(name), name == "index.html":
-			os.RemoveAll(path) // a name that is one elsewhere, and one that stands for the folder
+			os.RemoveAll(path) // a name only on other systems, and one that means the folder itself
 		case dotFiles || name[0] != '.':
 			want[content] = true
 		}

@@ -140,7 +140,7 @@ func TestListingColumns(t *testing.T) {
 			if diff := cmp.Diff(forms, got.Forms); diff != "" {
 				t.Errorf("links to other forms, without an order, so that a downloader follows few (-want +got):\n%s", diff)
 			}
-			for _, column := range got.Columns { // a link keeps its word
+			for _, column := range got.Columns { // each link sorts as it says
 				page := listingGetPage(t, r, "/pub/images/"+column.Href)
 				if want := strings.Contains(column.Href, "desc"); want != strings.HasSuffix(page.Caption, down) {
 					t.Errorf("page at %s: %q", column.Href, page.Caption)
@@ -226,7 +226,8 @@ func TestListingCrumbs(t *testing.T) {
 	}
 }
 
-// The heading stands with what was found, and the caption says that it is cut.
+// The heading has the number of entries that were found, and the caption says that the
+// listing is cut.
 func TestListingCounts(t *testing.T) {
 	tests := []struct {
 		names []string
@@ -262,8 +263,8 @@ func TestListingCounts(t *testing.T) {
 	}
 }
 
-// Names that no longer exist when they are to be written are left out. A long listing counts
-// them after the table, since what precedes it has been sent; one in memory does not mention
+// Names that no longer exist when they are written are left out. A long listing counts them
+// after the table, since the text before it has been sent; one in memory does not mention
 // them.
 func TestListingOfWhatIsGone(t *testing.T) {
 	const all = "file-0000001.txt file-0000002.txt file-0000003.txt file-0000004.txt"

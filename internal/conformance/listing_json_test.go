@@ -126,7 +126,7 @@ var listingEscapes = []struct {
 	{strings.Repeat("n", 255), strings.Repeat("n", 255), strings.Repeat("n", 255), strings.Repeat("n", 255), strings.Repeat("n", 255), ""},
 }
 
-// A name is escaped for where it stands: in text, in HTML, in a reference, in JSON.
+// A name is escaped for its context: text, HTML, a reference or JSON.
 func TestListingEscapes(t *testing.T) {
 	for _, tt := range listingEscapes {
 		t.Run(tt.name, func(t *testing.T) {
@@ -143,7 +143,7 @@ func TestListingEscapes(t *testing.T) {
 				if slash == "" && listingBlank(tt.text) {
 					blank = " (blank name)"
 				}
-				dot := "" // where a colon could end a scheme
+				dot := "" // where a colon could end a URI scheme
 				if strings.Contains(tt.name, ":") {
 					dot = "./"
 				}

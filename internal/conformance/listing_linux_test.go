@@ -75,8 +75,8 @@ func TestLongListingClosesItsFolder(t *testing.T) {
 	}
 }
 
-// What has become a link or a FIFO since its name was read is not in the listing: no
-// link is followed that was not one. A folder that was moved is still the folder.
+// A file that has become a link or a FIFO since its name was read is not listed. A folder
+// that was moved is still listed.
 func TestLongListingWhileItsFolderChanges(t *testing.T) {
 	t.Parallel()
 	root, names := listingLong(t)
@@ -126,8 +126,8 @@ func TestLongListingWhileItsFolderChanges(t *testing.T) {
 	}
 }
 
-// A folder that may be read and not entered shows names that nobody can have: none
-// is listed, nor is the folder.
+// A folder with permission to read but not to enter has names that cannot be opened: none of
+// them is listed, nor is the folder.
 func TestListingOfFolderThatMayNotBeEntered(t *testing.T) {
 	if os.Geteuid() == 0 {
 		t.Skip("root may enter")
@@ -173,7 +173,7 @@ func TestEntryOfUnknownType(t *testing.T) {
 	}
 }
 
-// Nothing of a folder whose types are not told is missing from its entries.
+// On a file system that reports no types of entries, no entry is missing.
 func TestFolderOfUnknownTypes(t *testing.T) {
 	dir := openEachType(t)
 	b := make([]byte, 4096)
@@ -192,8 +192,8 @@ func TestFolderOfUnknownTypes(t *testing.T) {
 	}
 }
 
-// Memory is taken for entries that may be listed, not for all that is in a folder: they
-// may be kept.
+// Memory is allocated only for entries that may be listed, not for all entries of a folder,
+// since the cache may retain them.
 func TestReadDirTakesNoMemoryForWhatIsNotListed(t *testing.T) {
 	root := testkit.Folder(t, nil)
 	for i := range 100 {

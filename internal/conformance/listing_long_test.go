@@ -40,9 +40,8 @@ func (w *listingWatch) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// The first bytes of 100,000 entries leave before most of them have been looked at,
-// where the order allows it; no write is large; and what is kept is little more than
-// the names.
+// The first bytes of a long listing are sent before most entries have been examined, if the
+// order allows it. No write is large, and the memory is little more than the names.
 func TestLongListingStreams(t *testing.T) {
 	names := 20_000
 	if *long {
@@ -249,8 +248,8 @@ func TestLongListingFraming(t *testing.T) {
 	}
 }
 
-// listingCount counts the entries of a listing of a fake folder, which must be in
-// order.
+// listingCount counts the entries of a listing of a fake folder, and fails the test if they
+// are out of order.
 func listingCount(t *testing.T, form, content string) (n int) {
 	t.Helper()
 	var names []string

@@ -18,8 +18,8 @@ import (
 // (xbmc/filesystem/HTTPDirectory.cpp).
 var kodiItem = regexp.MustCompile(`(?i)<a href="([^"]*)"[^>]*>\s*(.*?)\s*</a>(.+?)(?:<a|</tr|$)`)
 
-// kodiEntries returns what Kodi takes for entries of a page: links whose text is their
-// decoded href.
+// kodiEntries returns the links that Kodi accepts as entries of a page: those whose text is
+// their decoded href.
 func kodiEntries(t *testing.T, page string) (names []string) {
 	t.Helper()
 	for line := range strings.Lines(page) {
@@ -75,8 +75,8 @@ func TestListingForMediaPlayers(t *testing.T) {
 	}
 }
 
-// A name without a blank may break its line every 40 bytes, so that no table in a
-// terminal is much wider; that of a film may not, as a player would not find it.
+// A long name without spaces may break every 40 bytes, so that tables stay narrow in a
+// terminal. The name of a film may not break, since players would not find it.
 func TestListingBreaksLongNames(t *testing.T) {
 	const wbr = "<wbr>"
 	n := func(times int) string { return strings.Repeat("n", times) }
@@ -109,8 +109,8 @@ func TestListingBreaksLongNames(t *testing.T) {
 	}
 }
 
-// The class of a row says what kind of file it is, by its media type; the style has a
-// mark for each.
+// The class of a row is the kind of its file, by its media type. The style has an icon for
+// each.
 func TestListingKinds(t *testing.T) {
 	r, err := rawhttp.FS(listingFiles("a"), rawhttp.WithListing(rawhttp.ListHTML))
 	if err != nil {

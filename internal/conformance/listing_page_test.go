@@ -12,7 +12,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// A listingPage is what a listing as HTML says, references resolved and without its
+// A listingPage is the content of an HTML listing, with references resolved and without
 // markup.
 type listingPage struct {
 	Title   string

@@ -281,8 +281,8 @@ func (listingPlainFolder) Stat() (fs.FileInfo, error) { return listingInfo{".", 
 func (listingPlainFolder) Read([]byte) (int, error)   { return 0, fs.ErrInvalid }
 func (listingPlainFolder) Close() error               { return nil }
 
-// 100,000 names come in order, in chunks that are not larger than a buffer, and
-// cost not much more memory than the names.
+// 100,000 names are listed in order, in chunks no larger than a buffer, with little more
+// memory than the names need.
 func TestListingOfManyNames(t *testing.T) {
 	const names = 100_000
 	fake := &listingFake{t: t, names: names, mayRead: true}

@@ -14,8 +14,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// In a real folder a link has the type, size and time of what it leads to, and is
-// marked; where it leads is not shown. What cannot be served is not listed.
+// In a real folder a link is listed with the type, size and time of its target, and is
+// marked. The target is not shown. Files that cannot be served are not listed.
 func TestListingOfLinks(t *testing.T) {
 	dir := t.TempDir()
 	root := filepath.Join(dir, "root")

@@ -29,9 +29,8 @@ var listingNasty = []string{
 // listingHiddenNames are names that no option shows by itself.
 var listingHiddenNames = []string{".hidden", "..a", "...", "..a\nb", ".\xff", ".git"}
 
-// listingWrite makes files, or with folders set folders, of the names that the
-// system takes, and returns those. On Unix that is all of them, where names are
-// bytes; macOS wants UTF-8.
+// listingWrite makes files, or folders if folders is set, and returns the names that the
+// system accepted. On Unix that is all of them, since names are bytes; macOS requires UTF-8.
 func listingWrite(t testing.TB, dir string, names []string, folders bool) (made []string) {
 	t.Helper()
 	for _, name := range names {
@@ -52,8 +51,8 @@ func listingWrite(t testing.TB, dir string, names []string, folders bool) (made 
 	return made
 }
 
-// One rule for what is listed and for what is served: every name that is listed
-// can be fetched, and every name that is not listed is 404.
+// Listing and serving follow the same rule: every listed name can be fetched, and every other
+// name is 404.
 func TestWhatIsListedIsWhatIsServed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -173,7 +172,7 @@ func listingShown(name string) string {
 	return name
 }
 
-// A file that comes and goes is listed or not, and breaks nothing.
+// A file that is created and removed again and again is listed or not, and causes no error.
 func TestListingFollowsTheFolder(t *testing.T) {
 	dir := t.TempDir()
 	r := filesOfDir(t, dir)

@@ -17,8 +17,8 @@ func waits(t testing.TB) {
 	}
 }
 
-// TestMain runs the tests in the root of the module, where testdata and its programs are. A
-// script that runs the tests, as TestScriptHelper, has a folder of its own.
+// TestMain runs the tests in the root of the module, which has testdata. A script that runs
+// this program, as TestScriptHelper, stays in its own folder.
 func TestMain(m *testing.M) {
 	for dir := "."; len(dir) < 10; dir = filepath.Join(dir, "..") {
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {

@@ -27,7 +27,7 @@ func TestMethods(t *testing.T) {
 		method string
 		status int
 		allow  string
-		length string // Content-Length, which says who has answered HEAD
+		length string // Content-Length, which shows which resolver has answered HEAD
 	}{
 		{reads, "GET", 200, "", "10"},
 		{reads, "HEAD", 200, "", "11"},
@@ -56,8 +56,8 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-// What a resolver of a method returns is returned as it is, and an error for another is one
-// that WithErrorPage and wrappers can see.
+// The result of a method's resolver is returned unchanged, and WithErrorPage and wrappers can
+// see the error for any other method.
 func TestMethodsErrors(t *testing.T) {
 	broken := errors.New("broken")
 	r := rawhttp.Methods(map[string]rawhttp.Resolver{"GET": resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return nil, broken })})

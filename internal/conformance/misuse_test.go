@@ -10,7 +10,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// A mistake of the program is met where it is made, with its name.
+// A mistake of the program is reported where it is made, by name.
 func TestMisusePanics(t *testing.T) {
 	r := named("any")
 	methods := func(m map[string]rawhttp.Resolver) func() { return func() { rawhttp.Methods(m) } }
@@ -45,7 +45,7 @@ func TestMisusePanics(t *testing.T) {
 	}
 }
 
-// A mistake in what has an error is reported by it.
+// A mistake in a value with an Err method is reported by it.
 func TestMisuseErrors(t *testing.T) {
 	ctx := context.Background()
 	srv := newServer(t, rawhttp.WithResolver(named("any")))

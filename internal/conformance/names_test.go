@@ -15,8 +15,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// Programs are written against these names and signatures: what does not compile
-// here does not compile there.
+// Programs are written against these names and signatures. If this file does not compile,
+// neither do they.
 var (
 	_ func([]byte) (*rawhttp.Request, []byte, error) = rawhttp.ParseRequest
 	_ func([]byte) (*rawhttp.Request, []byte, error) = rawhttp.ParseRequestLenient

@@ -259,8 +259,7 @@ func TestBuilders(t *testing.T) {
 			}
 			_, err := tt.resp.WriteTo(&second)
 			got.Twice = err == nil && first.String() == second.String()
-			// The fields of Fields are compared above; the framing field is what the
-			// server adds.
+			// The fields of Fields are compared above; the server adds the framing field.
 			head, content, _ := strings.Cut(first.String(), "\r\n\r\n")
 			for line := range strings.Lines(head + "\r\n") {
 				if strings.HasPrefix(line, "Content-Length:") || strings.HasPrefix(line, "Transfer-Encoding:") {
@@ -339,7 +338,7 @@ func TestListenAndServeReturns(t *testing.T) {
 	if err := srv.ListenAndServe(context.Background(), taken.Addr().String()); err == nil {
 		t.Errorf("ListenAndServe on a port in use = nil, want why it cannot listen")
 	}
-	// As Serve: the end of the context is an orderly stop, however early it comes.
+	// As with Serve, the end of the context is a graceful stop, however early it happens.
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if err := srv.ListenAndServe(ctx, "127.0.0.1:0"); err != nil {
@@ -437,7 +436,7 @@ func TestStatusErrorIsNotExist(t *testing.T) {
 	}
 }
 
-// A Server closes what it opened, and not what it was given.
+// A Server closes the folders that it opened, and not resolvers that the program made.
 func TestCloseOwnership(t *testing.T) {
 	given, err := rawhttp.FS(fstest.MapFS{"a.txt": {Data: []byte("x")}})
 	if err != nil {

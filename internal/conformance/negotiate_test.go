@@ -173,7 +173,7 @@ func TestPreconditionAsksForThePage(t *testing.T) {
 	}
 }
 
-// Precondition decides what Content does for a GET, byte for byte.
+// Precondition has the same result as Content for a GET, byte for byte.
 func TestPreconditionIsThatOfContent(t *testing.T) {
 	rep := rawhttp.Representation{MediaType: "text/plain", Body: strings.NewReader("hi"), Size: 2, ETag: `"v1"`, ModTime: time.Date(2020, 1, 1, 0, 0, 0, 5, time.UTC)}
 	early := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {

@@ -186,10 +186,10 @@ func TestNewNeedsOneSource(t *testing.T) {
 	}
 }
 
-// A folder that was opened is closed where another option is wrong.
+// If another option is invalid, a folder that was opened is closed.
 func TestNewThatFailsLeaksNothing(t *testing.T) {
 	root := t.TempDir()
-	rawhttp.New(rawhttp.WithRoot(root), rawhttp.WithMaxConns(-1)) // what the runtime opens once
+	rawhttp.New(rawhttp.WithRoot(root), rawhttp.WithMaxConns(-1)) // so that the runtime has opened everything that it opens once
 	before := testkit.Descriptors()
 	for range 50 {
 		rawhttp.New(rawhttp.WithRoot(root), rawhttp.WithMaxConns(-1))

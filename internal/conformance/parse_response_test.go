@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A parsed is what a test sees of a Response.
+// A parsed is a Response in the form that tests compare.
 type parsed struct {
 	Status  int
 	Fields  [][2]string
@@ -254,7 +254,8 @@ func TestParseResponseRefuses(t *testing.T) {
 	}
 }
 
-// FuzzParseResponse compares with net/http, and writes what was accepted back.
+// FuzzParseResponse compares the result with net/http, and checks that an accepted response
+// writes back to the same bytes.
 func FuzzParseResponse(f *testing.F) {
 	for _, s := range []string{
 		okHead + "Content-Length: 2\r\n\r\nhi" + okHead,

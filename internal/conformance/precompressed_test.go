@@ -17,8 +17,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// sidecarTree is a file with sidecars of the same age. The content of each says what it is;
-// none is compressed.
+// sidecarTree is a file with sidecars of the same age. The content of each is a description
+// of it; none is compressed.
 func sidecarTree() fstest.MapFS {
 	tree := make(fstest.MapFS)
 	for name, content := range map[string]string{
@@ -70,7 +70,7 @@ func sidecarTree() fstest.MapFS {
 
 var sidecarAll = rawhttp.WithPrecompressed("br", "zstd", "gzip")
 
-// sidecarFields are those that are compared in these tests.
+// sidecarFields are the fields that these tests compare.
 func sidecarFields(a filesAnswer) filesAnswer {
 	fields := make(map[string]string)
 	for _, name := range []string{"Content-Type", "Content-Encoding", "Vary"} {
@@ -164,8 +164,8 @@ func TestPrecompressed(t *testing.T) {
 	}
 }
 
-// What cannot be had in a coding that the client takes is 406; what is not there
-// remains 404.
+// If no coding that the client accepts is available, the answer is 406. A missing file is
+// still 404.
 func TestPrecompressedNotAcceptable(t *testing.T) {
 	r := etagFS(t, sidecarTree(), sidecarAll)
 	tests := []struct {
@@ -202,7 +202,7 @@ func TestPrecompressedNotAcceptable(t *testing.T) {
 			}
 		}
 	}
-	// Without the option nobody looks for sidecars, nor at Accept-Encoding.
+	// Without the option, sidecars and Accept-Encoding are ignored.
 	got := sidecarFields(etagOfFile(t, etagFS(t, sidecarTree()), "/a.html", "Accept-Encoding: gzip, identity;q=0"))
 	want := filesAnswer{"200 OK", map[string]string{"Content-Type": "text/html; charset=utf-8"}, "the plain file"}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -278,7 +278,7 @@ func TestPrecompressedResumeByDate(t *testing.T) {
 	}
 }
 
-// HEAD has the fields of GET, chosen alike.
+// The answer to HEAD has the fields of that to GET, with the same choice of coding.
 func TestPrecompressedHead(t *testing.T) {
 	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(etagFS(t, sidecarTree(), sidecarAll)))
 	for _, accept := range []string{"", "gzip", "br, gzip", "*", "identity;q=0", "gzip;q=0"} {
@@ -297,8 +297,8 @@ func TestPrecompressedHead(t *testing.T) {
 //go:embed testdata/sidecars
 var sidecarEmbedded embed.FS
 
-// A sidecar without a time has a tag of its own too, also if its content is that of
-// the file; or, as the file, none.
+// A sidecar without a time has its own tag, even if its content equals the file's, or no tag
+// if the file has none.
 func TestPrecompressedTagsOfContent(t *testing.T) {
 	embedded := etagFS(t, sidecarEmbedded, sidecarAll)
 	plain := etagOfFile(t, embedded, "/testdata/sidecars/a.txt").Fields

@@ -14,8 +14,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// ConnInfo.Client is the last address in X-Forwarded-For that is no trusted proxy's;
-// what stands before it, anybody may have written.
+// ConnInfo.Client is the last address in X-Forwarded-For that is not a trusted proxy's.
+// Anybody may have written the addresses before it.
 func TestClientBehindProxies(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -109,8 +109,8 @@ func TestClientWithoutTrustedProxies(t *testing.T) {
 	}
 }
 
-// The client is that of each request: one connection of a proxy carries those of
-// many.
+// Each request has its own client: one connection of a proxy carries requests of many
+// clients.
 func TestClientOfEachRequest(t *testing.T) {
 	var got []string
 	_, addr := listen(t, rawhttp.WithTrustedProxies(netip.MustParsePrefix("127.0.0.0/8")),

@@ -17,7 +17,7 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// What parts cannot be had of is sent whole, and does not say that they can.
+// Content that cannot be read in parts is sent whole, without Accept-Ranges.
 func TestRepresentationsWithoutRanges(t *testing.T) {
 	const modified = "Last-Modified: " + contentChanged + "\r\n"
 	const tag = "ETag: \"v1\"\r\n"
@@ -89,7 +89,7 @@ func TestRangesOfAnEmptyRepresentation(t *testing.T) {
 	}
 }
 
-// "Body is the content, read from where it stands": a range is one of that content.
+// "Body is the content, read from its current position": ranges count from there.
 func TestRangesOfBodiesThatDoNotStandAtTheirBeginning(t *testing.T) {
 	for _, body := range contentBodies {
 		if strings.HasPrefix(body.name, "io.ReaderAt") && body.name != "io.ReaderAt that closes" {
@@ -110,8 +110,7 @@ func TestRangesOfBodiesThatDoNotStandAtTheirBeginning(t *testing.T) {
 	}
 }
 
-// Large content over TCP, where files have a way of their own; and after it the next
-// response, where it belongs.
+// Large content over TCP, where files use sendfile, is followed by the next response.
 func TestRangesOverTCP(t *testing.T) {
 	t.Parallel()
 	content := filesLarge(300_000)
@@ -247,7 +246,7 @@ func TestRangesOfSourcesThatFail(t *testing.T) {
 	}
 }
 
-// A contentCounted counts what is done to a source.
+// A contentCounted counts the calls to a source.
 type contentCounted struct {
 	io.ReadSeeker
 	reads, closed int
@@ -333,7 +332,7 @@ func TestReusableContentAtOnce(t *testing.T) {
 	}
 }
 
-// What a Response says of itself, not of its content, holds for 412 and 416 too.
+// Fields of a Response that do not describe its content are in 412 and 416 too.
 func TestFieldsOfFailedConditions(t *testing.T) {
 	for _, line := range []string{`If-Match: "v2"`, "Range: bytes=20-"} {
 		resp := contentOf(contentTag, contentMod).Set("Strict-Transport-Security", "max-age=60").Set("Access-Control-Allow-Origin", "*").
@@ -343,7 +342,7 @@ func TestFieldsOfFailedConditions(t *testing.T) {
 		if line == "Range: bytes=20-" {
 			resp.Set("Accept-Ranges", "bytes")
 		}
-		a := filesTake(t, contentAsk(t, resp, "GET", line)) // which fails the test for a field that is there twice
+		a := filesTake(t, contentAsk(t, resp, "GET", line)) // which fails the test if a field occurs twice
 		for _, name := range []string{"Strict-Transport-Security", "Access-Control-Allow-Origin", "Vary", "Set-Cookie"} {
 			if _, ok := a.Fields[name]; !ok {
 				t.Errorf("answer %s to %s has no %s, which the resolver set for every answer of it", a.Status, line, name)

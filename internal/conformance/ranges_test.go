@@ -23,9 +23,8 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// contentRanges are Range fields for contentText, which is 20 bytes, with what they
-// ask for: "" if they are to be ignored, "416" if there is nothing in them, else the
-// ranges.
+// contentRanges maps Range fields for contentText, which has 20 bytes, to the ranges that
+// they select: "" if the field is ignored, "416" if no range is satisfiable.
 var contentRanges = []struct {
 	name, field, want, why string
 }{
@@ -172,7 +171,7 @@ var contentBodies = []struct {
 	}},
 }
 
-// A contentReaderAt is an io.ReaderAt that must not be read from where it stands.
+// A contentReaderAt is an io.ReaderAt whose Read must not be called.
 type contentReaderAt struct{ io.ReaderAt }
 
 func (contentReaderAt) Read([]byte) (int, error) {
@@ -270,7 +269,7 @@ func TestAnswersToRanges(t *testing.T) {
 			t.Errorf("answer to Range: bytes=20- (-want +got):\n%s", diff)
 		}
 
-		// "multipart/byteranges", RFC 9110, section 14.6: its Content-Range is that of the parts alone.
+		// "multipart/byteranges", RFC 9110, section 14.6: only the parts have Content-Range.
 		got := contentAsk(t, make(), "GET", "Range: bytes=-2, 3-7")
 		_, params, err := mime.ParseMediaType(filesTake(t, got).Fields["Content-Type"])
 		if err != nil {

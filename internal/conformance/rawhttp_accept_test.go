@@ -63,8 +63,8 @@ func TestAcceptErrors(t *testing.T) {
 	})
 }
 
-// A connection is shed at the first error already, the one that has been idle the
-// longest, and one that has a request in progress never.
+// The connection that has been idle longest is closed at the first error. One with a request
+// in progress never is.
 func TestAcceptErrorShedsTheOldestIdle(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -144,7 +144,7 @@ func (l *timedListener) Accept() (net.Conn, error) {
 	l.mu.Unlock()
 	c, err := l.memoryListener.Accept()
 	l.mu.Lock()
-	l.last = time.Now() // the call has ended: what follows is the pause
+	l.last = time.Now() // the call has ended, so the pause begins
 	l.mu.Unlock()
 	return c, err
 }
@@ -163,8 +163,8 @@ func (l *timedListener) taken() []time.Duration {
 // the way.
 const evicted = 20 * time.Millisecond
 
-// One connection more than WithMaxConns takes the place of the one that has been
-// idle the longest; if none is idle it is told 503.
+// One connection more than WithMaxConns takes the place of the one that has been idle
+// longest. If none is idle it is answered with 503.
 func TestWithMaxConns(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := map[string]chan struct{}{"/wait": make(chan struct{}), "/c": make(chan struct{})}
@@ -212,7 +212,7 @@ func TestWithMaxConns(t *testing.T) {
 		c.say(getRequest("/c"))
 		stats(2, 0, 3, 0)
 		d := dial()
-		d.say("GET / HTTP/1.1\r\n") // nobody reads it
+		d.say("GET / HTTP/1.1\r\n") // without reading it
 		want := ownError("503 Service Unavailable", "Retry-After: 1", closeField)
 		if diff := cmp.Diff(want, d.heard()); diff != "" {
 			t.Errorf("answer to the third while two are busy (-want +got):\n%s", diff)
@@ -222,7 +222,7 @@ func TestWithMaxConns(t *testing.T) {
 		check("c", true, c)
 		stats(2, 0, 4, 1)
 
-		// The one that was refused lingers, which takes nobody's place.
+		// A refused connection lingers without taking the place of another.
 		close(release["/c"])
 		c.Close()
 		synctest.Wait()
@@ -243,8 +243,8 @@ func TestWithMaxConns(t *testing.T) {
 	})
 }
 
-// What is known of who has been idle the longest is used for several evictions; a
-// connection that was busy meanwhile is not among them.
+// One search for the longest idle connections serves several evictions. A connection that was
+// busy meanwhile is not evicted.
 func TestEvictionOfSeveral(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, ln, served := serveListener(t, rawhttp.WithMaxConns(4), rawhttp.WithResolver(answerPath))
@@ -311,7 +311,7 @@ func TestManyRefusedConnections(t *testing.T) {
 			t.Errorf("%d of 200 connections at once are told of 503 and wait, want a bounded number", told)
 		}
 		time.Sleep(lingerSilence) // they linger no longer,
-		synctest.Wait()           // now that what ends at this very instant has ended
+		synctest.Wait()           // after everything that ends at this instant
 		if c := ln.dial(t); !strings.HasPrefix(c.heard(), "HTTP/1.1 503 ") {
 			t.Error("a connection after that is not told")
 		}
@@ -339,7 +339,7 @@ func TestManyRefusedConnections(t *testing.T) {
 	})
 }
 
-// Without a limit nobody is evicted or refused.
+// Without a limit no connection is evicted or refused.
 func TestWithoutMaxConns(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(t, rawhttp.WithMaxConns(0), rawhttp.WithResolver(say("hi")))
@@ -380,7 +380,7 @@ func TestShortageWithConnectionsBetween(t *testing.T) {
 		}
 		want("while each second one fails", begins)
 		ln.dial(t)
-		time.Sleep(time.Hour) // nobody comes
+		time.Sleep(time.Hour) // no connection arrives
 		want("when it is over", begins, "warn rawhttp: accept works again failed20")
 		ln.errs <- errTooManyFiles
 		time.Sleep(time.Hour)
@@ -391,8 +391,9 @@ func TestShortageWithConnectionsBetween(t *testing.T) {
 	})
 }
 
-// An error that passes does not end the emptying of the queue at a stop: who comes after it
-// is served. The listener closes when nothing has come for a moment, also no error.
+// A temporary error does not keep a graceful stop from emptying the queue: a client that
+// connects after it is served. The listener closes after a moment without connections and
+// errors.
 func TestStopWhileAcceptFails(t *testing.T) {
 	for _, err := range append([]error{jail.ClientErrors[0], temporaryError{}, errTooManyFiles, os.ErrDeadlineExceeded}, jail.Shortages...) {
 		t.Run(err.Error(), func(t *testing.T) {

@@ -37,7 +37,7 @@ func TestListenAndServe(t *testing.T) {
 		served := make(chan error, 1)
 		go func() { served <- s.ListenAndServe(ctx, addr) }()
 		var c net.Conn
-		for { // it is not told when it listens
+		for { // the test is not notified when it listens
 			if c, err = net.Dial("tcp", addr); err == nil {
 				break
 			}
@@ -89,7 +89,7 @@ func TestListenAndServe(t *testing.T) {
 	})
 }
 
-// What a resolver learns of the connection.
+// The information about the connection that a resolver gets.
 func TestConnInfo(t *testing.T) {
 	type info struct {
 		ID, Request uint64

@@ -17,7 +17,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// What Serve returns says why it has stopped.
+// The error of Serve is the reason why it stopped.
 func TestServeResult(t *testing.T) {
 	const queue, window = 50 * time.Millisecond, time.Second + 20*time.Millisecond
 	tests := []struct {
@@ -83,8 +83,8 @@ func TestServeResult(t *testing.T) {
 	}
 }
 
-// After Shutdown or Close nothing is served any more, and what is given to serve is
-// closed.
+// After Shutdown or Close the server serves nothing, and closes each listener or connection
+// that it gets.
 func TestServeAfterClose(t *testing.T) {
 	stops := map[string]func(*rawhttp.Server) error{
 		"Shutdown": func(s *rawhttp.Server) error { return s.Shutdown(context.Background()) },
@@ -119,7 +119,7 @@ func TestServeAfterClose(t *testing.T) {
 	}
 }
 
-// What ServeConn returns says how the connection ended.
+// The error of ServeConn is the reason why the connection ended.
 func TestServeConnResult(t *testing.T) {
 	tests := []struct {
 		name string

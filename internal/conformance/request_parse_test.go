@@ -8,11 +8,11 @@ import (
 	"example.com/rawhttp"
 )
 
-// parsedHead is what a Request says of its head.
+// parsedHead has everything that a Request reports about its head.
 type parsedHead struct {
 	Method, Target, Version string
 	Path, Query, Host       string
-	Fields                  [][2]string // name and value, in order
+	Fields                  [][2]string // names and values, in order
 	Length                  int64
 }
 
@@ -53,7 +53,7 @@ var parsedHeads = []struct {
 	want: parsedHead{Method: "OPTIONS", Target: "*", Version: "HTTP/1.1", Path: "*", Host: "a", Fields: [][2]string{{"Host", "a"}}},
 }}
 
-// browserHead is what a browser sends.
+// browserHead is a head that a browser sends.
 const browserHead = "GET /docs/a%20page%20of%20its%20own%2A.html HTTP/1.1\r\n" +
 	"Host: localhost:8080\r\n" +
 	"User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n" +

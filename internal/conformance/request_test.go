@@ -291,7 +291,7 @@ func TestWithConn(t *testing.T) {
 	}
 }
 
-// Parse into a copy leaves the request that it is a copy of as it is.
+// Parsing into a copy of a request does not change the original.
 func TestParseIntoCopy(t *testing.T) {
 	for name, copied := range map[string]func(*rawhttp.Request) *rawhttp.Request{
 		"WithConn": func(r *rawhttp.Request) *rawhttp.Request { return r.WithConn(rawhttp.ConnInfo{}) },

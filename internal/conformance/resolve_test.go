@@ -21,7 +21,7 @@ func resolveGet(t testing.TB, target string) *rawhttp.Request {
 	return requestOf(t, "GET "+target+" HTTP/1.1\r\nHost: a\r\n\r\n")
 }
 
-// resolveProbe answers with its name and what it sees of the path.
+// resolveProbe answers with its name and the path that it gets.
 func resolveProbe(name string) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Text(200, fmt.Sprintf("%s %q %q", name, req.Prefix(), req.Path())), nil
@@ -32,7 +32,7 @@ func resolveFails(err error) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return nil, err })
 }
 
-// resolveString describes what a resolver answers.
+// resolveString describes the answer of a resolver.
 func resolveString(t testing.TB, r rawhttp.Resolver, req *rawhttp.Request) string {
 	t.Helper()
 	resp, err := r.Resolve(t.Context(), req)
@@ -285,7 +285,7 @@ func TestMountOfARewrittenPath(t *testing.T) {
 	}
 }
 
-// First and Mount are what a program's own tree of resolvers is made of.
+// First and Mount build a program's own tree of resolvers.
 func TestFirstOfMounts(t *testing.T) {
 	r := rawhttp.First(
 		rawhttp.Mount("/healthz", say("ok")),

@@ -204,7 +204,7 @@ func TestResponseServesOnce(t *testing.T) {
 	}
 }
 
-// A closeLog keeps what is logged as errors.
+// A closeLog keeps the errors that are logged.
 type closeLog struct {
 	testkit.QuietLogger
 	mu     sync.Mutex
@@ -239,7 +239,7 @@ func TestServerAnswersASecondUseWith500(t *testing.T) {
 	}
 }
 
-// Whatever becomes of an exchange, the server closes what it was given once.
+// However an exchange ends, the server closes the response exactly once.
 func TestServerClosesResponsesOnce(t *testing.T) {
 	large := strings.Repeat("content ", 20_000)
 	get, head := closeGet, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -289,8 +289,8 @@ func TestServerClosesResponsesOnce(t *testing.T) {
 	}
 }
 
-// The functions of OnClose are called after the exchange, also if the server sends another
-// response in place of the one that has them; those of the latter are called first.
+// The functions of OnClose are called after the exchange, even if the server sends another
+// response in place of theirs. The functions of the replaced response are called first.
 func TestOnCloseAfterTheExchange(t *testing.T) {
 	tests := []struct {
 		name, in string

@@ -176,7 +176,7 @@ func TestSetTrailerRefuses(t *testing.T) {
 	}
 }
 
-// OnClose is told once for each response, however the exchange ends.
+// OnClose is called once for each response, however the exchange ends.
 func TestOnClose(t *testing.T) {
 	broken := func(s string) *rawhttp.Response {
 		return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
@@ -230,7 +230,8 @@ func (r closingReader) Close() error {
 	return nil
 }
 
-// The content is closed first, then what was added first.
+// The content is closed first; then the functions are called in the order in which they were
+// added.
 func TestOnCloseOrder(t *testing.T) {
 	var order []string
 	note := func(s string) func() { return func() { order = append(order, s) } }
@@ -242,8 +243,8 @@ func TestOnCloseOrder(t *testing.T) {
 	}
 }
 
-// A wrapper's OnClose on a clone leaves a shared Response what it was; without Clone the
-// second request finds the mistake. Whoever's Response is not served is told all the same.
+// A wrapper's OnClose on a clone does not change a shared Response. Without Clone the second
+// request reports the mistake. The function is called even if the response is not served.
 func TestOnCloseOfShared(t *testing.T) {
 	shared, calls := rawhttp.Text(200, "a"), 0
 	tell := func() { calls++ }
@@ -276,7 +277,7 @@ func TestOnClosePanics(t *testing.T) {
 	}
 }
 
-// What has been served is frozen for these too.
+// A response that has been served cannot be changed by these methods either.
 func TestFrozenExtras(t *testing.T) {
 	for name, change := range map[string]func(r *rawhttp.Response) *rawhttp.Response{
 		"SetLength":  func(r *rawhttp.Response) *rawhttp.Response { return r.SetLength(1) },

@@ -106,7 +106,7 @@ func TestResponseMisuseChangesNothing(t *testing.T) {
 	}
 }
 
-// respFields returns name and value of each field, in order.
+// respFields returns the name and value of each field, in order.
 func respFields(r *rawhttp.Response) (fields []string) {
 	for name, value := range r.Fields() {
 		fields = append(fields, name+": "+value)
@@ -188,7 +188,7 @@ func respFolder(t *testing.T) fs.File {
 	return f
 }
 
-// A Response that nobody has made is answered with 500, not sent.
+// A zero Response is answered with 500 and not sent.
 func TestZeroResponse(t *testing.T) {
 	if err := new(rawhttp.Response).Err(); err == nil {
 		t.Error("the zero Response has no error")

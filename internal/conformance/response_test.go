@@ -405,7 +405,7 @@ func TestResponseClone(t *testing.T) {
 	}
 }
 
-// respBytes returns what WriteTo writes.
+// respBytes returns the output of WriteTo.
 func respBytes(t testing.TB, r *rawhttp.Response) string {
 	t.Helper()
 	var b strings.Builder

@@ -17,8 +17,8 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// Where the system refuses sendfile a file goes by way of a buffer. A write that meets its
-// deadline has then read more than it wrote, which must come all the same: a client that
+// If the system refuses sendfile, a file is sent through a buffer. When a write hits its
+// deadline, more has been read than written, and those bytes must not be lost: a client that
 // pauses gets every byte.
 func TestSlowClientWithoutSendfile(t *testing.T) {
 	t.Parallel()

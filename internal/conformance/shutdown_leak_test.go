@@ -75,7 +75,7 @@ func TestNothingLeaks(t *testing.T) {
 			t.Errorf("Stats at the end (-want +got):\n%s", diff)
 		}
 	}
-	serve(1) // what the runtime opens once
+	serve(1) // so that the runtime has opened everything that it opens once
 	before := testkit.Descriptors()
 	each := 25
 	if *long {

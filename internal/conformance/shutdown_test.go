@@ -140,8 +140,8 @@ func TestShutdownWaitsForStreams(t *testing.T) {
 	})
 }
 
-// The end of Shutdown's context closes connections by force and ends the contexts
-// of their requests; so does Close, at once. Serve returns when resolvers have.
+// The end of Shutdown's context closes connections by force and ends the contexts of their
+// requests. Close does so at once. Serve returns when the resolvers have returned.
 func TestForcedClose(t *testing.T) {
 	tests := []struct {
 		name string
@@ -238,8 +238,8 @@ func TestForcedClose(t *testing.T) {
 	}
 }
 
-// Shutdown is for all calls of Serve and ServeConn together, and waits for those
-// that other reasons have stopped too.
+// Shutdown stops all calls of Serve and ServeConn, and also waits for those that have stopped
+// for other reasons.
 func TestShutdownOfSeveral(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(t, rawhttp.WithResolver(answerPathLater), rawhttp.WithDate(false))

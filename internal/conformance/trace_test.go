@@ -21,7 +21,7 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// eventLog keeps what the hooks of its Trace are told, a line each.
+// eventLog keeps a line for each call of a hook of its Trace.
 type eventLog struct {
 	mu    sync.Mutex
 	lines []string
@@ -61,8 +61,8 @@ func (e *eventLog) trace() rawhttp.Trace {
 	}
 }
 
-// The hooks are called in the order of what happens, with the numbers of connection
-// and request.
+// The hooks are called in the order of events, with the numbers of the connection and the
+// request.
 func TestTraceHooks(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -340,7 +340,7 @@ func TestExchange(t *testing.T) {
 	})
 }
 
-// Exchange is called once where the client is gone before anything can be said.
+// Exchange is called once even if the client disconnects before anything is sent.
 func TestExchangeWithoutClient(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var events eventLog
@@ -422,7 +422,7 @@ func TestTraceBytes(t *testing.T) {
 	}
 }
 
-// Every trace has its hooks called; those that are nil are passed over.
+// The hooks of every trace are called; nil hooks are skipped.
 func TestSeveralTraces(t *testing.T) {
 	var a, b eventLog
 	full := a.trace()
@@ -470,7 +470,7 @@ func TestConnStateString(t *testing.T) {
 	}
 }
 
-// What goes by the system's way is counted as all else is.
+// Bytes that are sent by sendfile are counted like all others.
 func TestTraceOfALargeFile(t *testing.T) {
 	const size = 300_000
 	dir, _ := filesWrite(t, "a.bin", filesLarge(size))

@@ -17,7 +17,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// Transcript shows what is on the wire, a line each.
+// Transcript shows each line on the wire as a line.
 func TestTranscript(t *testing.T) {
 	type said struct {
 		conn, req uint64
@@ -156,8 +156,8 @@ func TestTranscript(t *testing.T) {
 	}
 }
 
-// A long line is not broken where that shows something else than what is there: not
-// within a CRLF, nor within a character.
+// A long line is not broken within a CRLF or within a character, since the result would look
+// different from the bytes.
 func TestTranscriptBreaksLinesWell(t *testing.T) {
 	for _, in := range []string{
 		strings.Repeat("a", 1023) + "\r\n",
@@ -336,7 +336,7 @@ func TestAccessLog(t *testing.T) {
 	}
 }
 
-// Fields cannot hold what would end a line: they are refused.
+// Fields that contain a line ending are refused.
 func TestAccessLogOfAServer(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var w writeLog
@@ -365,7 +365,7 @@ func TestAccessLogOfAServer(t *testing.T) {
 	})
 }
 
-// A connFrom comes from an address.
+// A connFrom is a connection from an address.
 type connFrom struct {
 	net.Conn
 	remote net.Addr

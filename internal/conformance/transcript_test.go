@@ -33,7 +33,7 @@ func hello(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 	return rawhttp.Text(200, "hello\n"), nil
 }
 
-// The last line of a connection says who has ended it, and why.
+// The last line of a connection says which side ended it, and why.
 func TestTranscriptSaysWhoCloses(t *testing.T) {
 	const get = "GET / HTTP/1.1\r\nHost: a\r\n"
 	tests := []struct {
@@ -160,7 +160,7 @@ func TestTranscriptMarksRefusals(t *testing.T) {
 	}
 }
 
-// The options change what of the content is shown, and whether there are colors.
+// The options select how much of the content is shown, and whether there are colors.
 func TestTranscriptOptions(t *testing.T) {
 	const shown = "#1.1 S <-- hello<LF>"
 	tests := []struct {
@@ -199,7 +199,7 @@ func TestTranscriptOptions(t *testing.T) {
 	}
 }
 
-// What a decoder makes of content with a coding is shown, and marked as not being on the wire.
+// Decoded content is shown, and marked as not being on the wire.
 func TestTranscriptDecoder(t *testing.T) {
 	coded := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Text(200, "OLLEH\n").Set("Content-Encoding", "shout"), nil

@@ -27,7 +27,7 @@ const (
 	neededText = "\r\n426 Upgrade Required\n"
 )
 
-// echoes sends back what it reads.
+// echoes sends back everything that it reads.
 func echoes(_ context.Context, conn net.Conn) error {
 	_, err := io.Copy(conn, conn)
 	return err
@@ -132,7 +132,7 @@ func TestUpgradeMistakes(t *testing.T) {
 	}
 }
 
-// Whoever carries a connection itself gets the head alone, and goes on.
+// A caller without a connection of the server, as of WriteResponse, gets only the head.
 func TestUpgradeWithoutServer(t *testing.T) {
 	resp := rawhttp.Upgrade("echo", func(context.Context, net.Conn) error { panic("it was called") })
 	if resp.Status() != 101 {
@@ -234,8 +234,8 @@ func onEach(t *testing.T, test func(t *testing.T, dial func(f func(context.Conte
 	}
 }
 
-// Bytes pass in both directions on every kind of connection, those that came early first,
-// also while the watch reads ahead since somebody waits for the end of ctx.
+// Bytes pass in both directions on every kind of connection, early bytes first, also while
+// the watch reads ahead because ctx.Done is in use.
 func TestUpgradeCarriesBytes(t *testing.T) {
 	t.Parallel()
 	for _, waits := range []bool{false, true} {
@@ -383,7 +383,8 @@ func TestUpgradeCounts(t *testing.T) {
 	}
 }
 
-// What f returns is logged and traced; what came early and late is in a Transcript.
+// The error of f is logged and traced. A Transcript has the bytes that arrived before and
+// after the 101.
 func TestUpgradeIsSeen(t *testing.T) {
 	on := errors.New("on purpose")
 	tests := []struct {

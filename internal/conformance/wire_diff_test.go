@@ -15,7 +15,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// A wireReading is what a recipient makes of a head.
+// A wireReading is the result of parsing a head.
 type wireReading struct {
 	Method, Target, Host string
 	Fields               map[string][]string // by canonical name, in order
@@ -114,8 +114,8 @@ var wireValidHeads = []string{
 	"POST / HTTP/1.1\r\nHost: a\r\n\r\nhello",
 }
 
-// TestWireAgreesWithNetHTTP: what we accept, net/http accepts, and understands as
-// we do.
+// TestWireAgreesWithNetHTTP checks that net/http accepts what we accept, with the same
+// result.
 func TestWireAgreesWithNetHTTP(t *testing.T) {
 	var heads []string
 	for _, f := range readWireFiles(t) {
@@ -173,7 +173,7 @@ func wireHeads(in []byte) (heads []string) {
 	return heads
 }
 
-// wireDiff compares what we made of a head with what net/http makes of it.
+// wireDiff compares our reading of a head with that of net/http.
 func wireDiff(head string, req *rawhttp.Request, rest []byte) string {
 	br := bufio.NewReaderSize(strings.NewReader(head), len(head)+16)
 	theirs, err := http.ReadRequest(br)

@@ -19,14 +19,14 @@ type wireFile struct {
 	talks []*wireTalk
 }
 
-// A wireTalk is what is said on one connection.
+// A wireTalk is the conversation on one connection.
 type wireTalk struct {
 	line       int // of the file, where it begins
 	directives []wireDirective
 	turns      []*wireTurn
 }
 
-// A wireTurn is what the client says and what the server answers to it.
+// A wireTurn is what the client sends and the server's answer to it.
 type wireTurn struct {
 	client []byte
 	closes bool // the client closes its direction after it
@@ -47,7 +47,7 @@ var wireDirectives = map[string]bool{
 	"repeat": true, "client closes": false,
 }
 
-// value returns the value of the directive, and whether it is there.
+// value returns the value of the directive, and whether the talk has it.
 func (k *wireTalk) value(name string) (value string, ok bool) {
 	for _, d := range k.directives {
 		if d.name == name {
@@ -84,7 +84,7 @@ func (k *wireTalk) server() (b []byte, end string) {
 var wireStatusLine = regexp.MustCompile(`(?m)^HTTP/1\.1 (\d{3}) `)
 
 // summary returns the status codes of the answers, and "x" if the server ended the
-// connection: what wireRows says of a talk.
+// connection, in the form of wireRows.
 func (k *wireTalk) summary() string {
 	var words []string
 	for _, turn := range k.turns {
@@ -275,7 +275,7 @@ func unescapeWire(s string) ([]byte, error) {
 	return append(b, "\r\n"...), nil
 }
 
-// wireLines returns the lines that stand for the bytes, each begun with who.
+// wireLines returns the bytes as lines of a transcript, each beginning with who.
 func wireLines(who string, b []byte) (lines []string) {
 	for piece := range bytes.SplitAfterSeq(b, []byte("\n")) {
 		text, whole := bytes.CutSuffix(piece, []byte("\r\n"))

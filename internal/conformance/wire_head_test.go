@@ -50,7 +50,7 @@ func wirePrefixes(n int) (lengths []int) {
 	return lengths
 }
 
-// A wireOutcome is what came of parsing.
+// A wireOutcome is the result of parsing.
 type wireOutcome struct {
 	Incomplete bool
 	Error      *rawhttp.ParseError
@@ -71,8 +71,8 @@ func wireOutcomeOf(req *rawhttp.Request, in, rest []byte, err error) wireOutcome
 	return wireOutcome{HeadBytes: len(in) - len(rest), Understood: wireUnderstood(req)}
 }
 
-// wantHead returns what the transcript says of the first head, and the length of the
-// first beginning of the input for which that must be known.
+// wantHead returns the outcome that the transcript wants for the first head, and the length
+// of the shortest prefix of the input that must have that outcome.
 func (k *wireTalk) wantHead(t *testing.T, in []byte) (want wireOutcome, first int) {
 	t.Helper()
 	if k.has("incomplete") && !bytes.Contains(in, []byte("\r\n\r\n")) {
@@ -101,8 +101,8 @@ func (k *wireTalk) wantHead(t *testing.T, in []byte) (want wireOutcome, first in
 	return want, end
 }
 
-// checkUnderstood compares what was understood with what the first answer says of
-// it, if it does.
+// checkUnderstood compares the parsed head with the description in the first answer, if it
+// has one.
 func (k *wireTalk) checkUnderstood(t *testing.T, got wireOutcome) {
 	t.Helper()
 	answer := string(k.turns[0].server)

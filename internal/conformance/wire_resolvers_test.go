@@ -13,9 +13,9 @@ import (
 	"example.com/rawhttp"
 )
 
-// wireResolvers are what transcripts can be answered by.
+// wireResolvers are the resolvers that transcripts can name.
 var wireResolvers = map[string]rawhttp.Resolver{
-	// Reads the content and says what was understood of the request.
+	// Reads the content and describes the request as it was parsed.
 	"": rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		content, err := io.ReadAll(req.Body)
 		if err != nil {
@@ -122,8 +122,8 @@ func wireKind(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error
 	return nil, os.ErrNotExist
 }
 
-// wireUnderstood says what was understood of a head. Of the fields it has those
-// whose name begins with X.
+// wireUnderstood describes a parsed head. Of the fields it has those whose names begin with
+// X.
 func wireUnderstood(req *rawhttp.Request) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s %s, host %q", wireQuote(req.Method())[1:len(wireQuote(req.Method()))-1], wireQuote(req.Path()), req.Version(), req.Host())

@@ -122,7 +122,7 @@ var wireRows = []struct{ row, answer string }{
 	{`chunk ext 1;, 1;=b, a control byte in it`, "400 x"},
 	{`chunk size 0001 (up to 16 digits)`, "200 200"},
 
-	// Requests that are in order.
+	// Valid requests.
 	{`obs-text (0x80-0xff) in a field value`, "200 200"},
 	{`TE "Chunked" (any case) with content`, "200 200"},
 	{`any method with Expect: 100-continue and content`, "100 200 200 | 200 x | 200 x | 200 x | 200 x | 200 200 | 200 200 | 200 200"},
@@ -132,7 +132,7 @@ var wireRows = []struct{ row, answer string }{
 	{`HEAD of a listing`, "200 200"},
 	{`HEAD of an error`, "400 x | 404 404 | 301 301"},
 
-	// Targets, and what is no request.
+	// Targets, and input that is not a request.
 	{`GET * / POST *`, "400 x"},
 	{`absolute-form GET http://host/path`, "200 200"},
 	{`authority-form with a method other than CONNECT`, "400 x"},

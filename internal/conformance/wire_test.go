@@ -112,8 +112,8 @@ func (k *wireTalk) test(t *testing.T, used *rawhttp.Request) {
 	}
 }
 
-// runWithBytesBehind runs the talk with another request after it, and takes the
-// answer to that off what came.
+// runWithBytesBehind runs the talk with another request after it, and removes the answer to
+// that from the result.
 func (k *wireTalk) runWithBytesBehind(t *testing.T) wireResult {
 	behind := []byte("GET /next HTTP/1.1\r\nHost: behind.test\r\n\r\n")
 	steps := k.inTurns(k.has("in turns"))
@@ -134,7 +134,7 @@ func (k *wireTalk) runWithBytesBehind(t *testing.T) wireResult {
 	return got
 }
 
-// A wireStep is what a client writes before it waits for what the server does.
+// A wireStep is what a client writes before it waits for the server.
 type wireStep struct {
 	writes [][]byte
 	closes bool
@@ -165,7 +165,7 @@ func bytewise(steps []wireStep) (split []wireStep) {
 	return split
 }
 
-// A wireResult is what came of a talk.
+// A wireResult is the result of a talk.
 type wireResult struct {
 	answers [][]byte // to each step
 	end     string
@@ -183,7 +183,7 @@ func (r wireResult) endAt(step int) string {
 	return ""
 }
 
-// check compares what came of the talk with the transcript.
+// check compares the result of the talk with the transcript.
 func (k *wireTalk) check(t *testing.T, got wireResult) {
 	t.Helper()
 	server, end := k.server()
@@ -200,8 +200,8 @@ func (k *wireTalk) check(t *testing.T, got wireResult) {
 	}
 }
 
-// checkTaken holds the server to answering as soon as it can: a refusal needs
-// nothing of what follows the request that is refused.
+// checkTaken checks that the server answers as soon as it can: a refusal must not need bytes
+// after the refused request.
 func (k *wireTalk) checkTaken(t *testing.T, got wireResult) {
 	next := bytes.LastIndex(k.client(), []byte("GET /next "))
 	if got.end == "" || next < 0 || k.has("half-close") {
@@ -297,8 +297,8 @@ func (k *wireTalk) run(t *testing.T, steps []wireStep) (got wireResult) {
 	return got
 }
 
-// run does what the client does in the step, until the server has ended the
-// connection. It returns how many bytes were taken until then.
+// run performs the step of the client until the server ends the connection. It returns the
+// number of bytes that the server has read.
 func (s wireStep) run(client net.Conn, ended func() bool) (taken int, err error) {
 	defer ended() // it waits
 	for _, b := range s.writes {

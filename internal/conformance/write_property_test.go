@@ -86,9 +86,8 @@ func (r writeRandom) response(content []byte) (resp *rawhttp.Response, rangeable
 	return rawhttp.Content(rawhttp.Representation{MediaType: mediaType, Body: respReader(r.parts(content)...), Size: int64(len(content))}), false
 }
 
-// What WriteResponse writes, another implementation reads: the same status, the
-// same fields in the same order for each name, the same content, and nothing is
-// left over.
+// Another implementation reads the output of WriteResponse: the same status, the same fields
+// in the same order for each name, the same content, and nothing after it.
 func TestWriteResponseIsReadBack(t *testing.T) {
 	t.Parallel()
 	r := writeRandom{rand.New(rand.NewPCG(9110, 9112))}

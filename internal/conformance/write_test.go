@@ -26,8 +26,8 @@ func (w *writeLog) Write(p []byte) (int, error) {
 
 func (w *writeLog) String() string { return strings.Join(w.writes, "") }
 
-// Content that is shorter than was said must not look whole, and where nothing
-// was written yet nothing is, so that another response can be.
+// Content that is shorter than announced must not look complete. If nothing has been written
+// yet, nothing is, so that another response can be sent.
 func TestWriteResponseOfShortContent(t *testing.T) {
 	for _, have := range []int{0, 1, 1000, copyBuffer - 1, copyBuffer, copyBuffer + 1, 200_000} {
 		for _, size := range []int64{int64(have) + 1, int64(have) + 100_000} {
@@ -109,7 +109,7 @@ func TestWriteResponseOfTextIsOneWrite(t *testing.T) {
 	}
 }
 
-// What each Read of a Stream returns goes out before the next Read.
+// The bytes of each Read of a Stream are sent before the next Read.
 func TestStreamSendsEachRead(t *testing.T) {
 	w := new(writeLog)
 	parts := []string{"first", "", "second", strings.Repeat("x", 5000), ""}

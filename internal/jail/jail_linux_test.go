@@ -15,7 +15,7 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// Dir uses openat2 where it exists.
+// Dir uses openat2 if the system has it.
 func TestOpenJailTakesOpenat2(t *testing.T) {
 	testkit.Beneath(t, ".")
 	j, err := jail.OpenJail(".")
@@ -28,7 +28,7 @@ func TestOpenJailTakesOpenat2(t *testing.T) {
 	}
 }
 
-// Where a filter of the container answers in the place of openat2, os.Root serves.
+// If a filter of the container refuses openat2, os.Root is used.
 func TestOpenJailWithoutOpenat2(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.ENOSYS, syscall.EPERM} {
 		type answer struct {
@@ -59,8 +59,8 @@ func TestOpenJailWithoutOpenat2(t *testing.T) {
 	}
 }
 
-// What is below a folder that may be entered and not read can be had, as for any
-// program; os.Root cannot get there.
+// Files in a folder with permission to enter but not to read can be opened, as by any
+// program; os.Root cannot.
 func TestBelowFolderOfMode711(t *testing.T) {
 	root := testkit.LinkedFolder(t)
 	for _, name := range []string{"d", "d/e", ""} {
@@ -103,8 +103,8 @@ func TestLinksWhileFoldersMove(t *testing.T) {
 	<-stopped
 }
 
-// The kernel says EAGAIN where folders move, and is asked again, though not for ever: the
-// client is told to do so then.
+// If folders move, the kernel returns EAGAIN. The call is repeated a limited number of times;
+// then the client is asked to try again.
 func TestFoldersThatAlwaysMove(t *testing.T) {
 	j := testkit.Beneath(t, ".")
 	errs := make(chan error)
@@ -126,7 +126,7 @@ func TestFoldersThatAlwaysMove(t *testing.T) {
 	}
 }
 
-// Links of /proc lead out without a name, also those that look relative.
+// Links of /proc lead out without a name, even those that look relative.
 func TestNoMagicLinks(t *testing.T) {
 	j := testkit.Beneath(t, "/proc/self")
 	for _, name := range []string{"root", "cwd", "exe", "fd/0", "root/etc/passwd", "cwd/tree.go"} {
@@ -139,8 +139,8 @@ func TestNoMagicLinks(t *testing.T) {
 	}
 }
 
-// What os.File says of a file that openat2 opened is that of any other, so that
-// os.SameFile can tell them apart.
+// The FileInfo of a file that openat2 opened is like that of any other, so that os.SameFile
+// works.
 func TestSameFile(t *testing.T) {
 	root := testkit.LinkedFolder(t)
 	j := testkit.Beneath(t, root)

@@ -17,8 +17,8 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// jailSees describes what a name is in a tree: what it holds, or the status
-// that says why not. To open and to stat must see the same.
+// jailSees describes a name in a tree: its content, or the status of the error. Open and Stat
+// must agree.
 func jailSees(t testing.TB, j jail.Tree, name string) string {
 	t.Helper()
 	info, statErr := j.Stat(name)
@@ -57,7 +57,7 @@ func jailSees(t testing.TB, j jail.Tree, name string) string {
 	return string(content)
 }
 
-// One table for every jail: what a name leads to, and whether it leads out.
+// One table for every jail: the file that a name leads to, and whether it leads out.
 func TestJails(t *testing.T) {
 	root := testkit.LinkedFolder(t)
 	tests := []struct{ name, want, why string }{
@@ -103,8 +103,8 @@ func TestJails(t *testing.T) {
 	}
 }
 
-// A jail that is closed opens nothing, whoever asks meanwhile; what is open stays
-// open, and no descriptor of another is used.
+// A closed jail opens nothing, even concurrently with Close. Open files stay open, and no
+// foreign descriptor is used.
 func TestJailCloses(t *testing.T) {
 	root := testkit.LinkedFolder(t)
 	for range 20 {
@@ -198,7 +198,7 @@ func BenchmarkStat(b *testing.B) {
 	}
 }
 
-// Names about as long as what is read from the stack are found like any.
+// Names about as long as the buffer on the stack are found like any other.
 func TestJailLongNames(t *testing.T) {
 	root := t.TempDir()
 	for n := 120; n <= 136; n++ {

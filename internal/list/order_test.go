@@ -16,8 +16,8 @@ import (
 	"example.com/rawhttp/internal/jail"
 )
 
-// The order is that of comparing each with each, whatever the shortcuts: with names
-// that begin alike or are the beginning of others, and with extreme numbers.
+// The order is the same as without shortcuts: for names with a common prefix, names that are
+// a prefix of others, and extreme numbers.
 func TestOrderHasNoShortcut(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	numbers := []int64{0, 1, -1, 2, 1 << 20, 1<<20 + 1, math.MaxInt64, math.MaxInt64 - 1, math.MinInt64, math.MinInt64 + 1}

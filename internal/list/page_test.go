@@ -39,8 +39,7 @@ func TestNamesThatAreNotUTF8(t *testing.T) {
 	}
 }
 
-// What we write as JSON strings is what encoding/json reads, byte for byte the value
-// that it would write.
+// Our JSON strings are what encoding/json would write, and it reads them back.
 func TestAppendJSON(t *testing.T) {
 	var all strings.Builder
 	for c := range 256 {

@@ -45,7 +45,7 @@ func TestGolden(t *testing.T) {
 			if diff := cmp.Diff(want, whole); diff != "" {
 				t.Errorf("%s is shown as (-want +got):\n%s", name, diff)
 			}
-			if !strings.Contains(in, "refused") && !strings.HasPrefix(in, "# Whole") { // then what follows the fault comes later
+			if !strings.Contains(in, "refused") && !strings.HasPrefix(in, "# Whole") { // then the bytes after the fault arrive later
 				if diff := cmp.Diff(want, play(t, in, 1)); diff != "" {
 					t.Errorf("%s byte by byte is shown as (-want +got):\n%s", name, diff)
 				}
@@ -204,7 +204,7 @@ func FuzzConversation(f *testing.F) {
 	})
 }
 
-// What is shown of a line determines its bytes, so that nothing can look like something else.
+// The shown form of a line determines its bytes, so that different bytes never look the same.
 func TestVisibleCanBeReadBack(t *testing.T) {
 	readBack := func(shown string) string {
 		shown, hasCRLF := strings.CutSuffix(shown, "<CRLF>")

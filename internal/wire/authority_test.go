@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// What ipv6Error accepts is what net/netip parses, zones aside.
+// ipv6Error accepts the addresses that net/netip parses, zones aside.
 func TestIPv6ErrorAgreesWithNetip(t *testing.T) {
 	parts := []string{":", ":", "::", "0", "1", "12", "fe80", "ABCD", "12345", ".", "1.2.3.4", "255", "256", "01", "g"}
 	accepted := 0
@@ -61,8 +61,8 @@ func TestIPv6ErrorCountsGroups(t *testing.T) {
 	}
 }
 
-// An offset is where the first byte stands that no address goes on with: what comes
-// before it can be made one.
+// The offset is that of the first byte that no address can continue with: the bytes before it
+// are a prefix of some address.
 func TestIPv6ErrorOffset(t *testing.T) {
 	endings := []string{"", "0", "::", ":0", ":0:0", ":0:0:0", ":0:0:0:0", ":0:0:0:0:0", ":0:0:0:0:0:0", ":0:0:0:0:0:0:0",
 		"0:0", ":", "0.0.0.0", ".0.0.0", "0.0.0", ".0.0", "0.0", ".0"}

@@ -10,7 +10,7 @@ import (
 type lenientAccept struct {
 	name, in string
 	target   string
-	fields   [][2]string // name and value, in order
+	fields   [][2]string // names and values, in order
 	rest     string
 	why      string
 }
@@ -150,7 +150,7 @@ func TestParseRequestLenientAccepts(t *testing.T) {
 	}
 }
 
-// What is strictly accepted is leniently the same.
+// A head that is accepted strictly has the same result leniently.
 func TestParseRequestLenientAcceptsTheStrict(t *testing.T) {
 	for _, tt := range parseAccepts {
 		req, rest, err := parseLenient([]byte(tt.in))
@@ -348,7 +348,7 @@ func TestParseRequestLenientIncomplete(t *testing.T) {
 	}
 }
 
-// The limits are of what was received: a missing empty line costs nothing.
+// The limits count received bytes only: a missing empty line counts as none.
 func TestParseRequestLenientLimits(t *testing.T) {
 	const start = "GET / HTTP/1.1\r\nHost: a\r\n"
 	head := limitHead(32<<10+4, 8192) // 32 KiB without the end of the last line and the empty line
@@ -377,7 +377,7 @@ func TestParseRequestLenientLimits(t *testing.T) {
 	}
 }
 
-// A Server with WithLenientParsing reads from a connection, where more may come.
+// A Server with WithLenientParsing reads from a connection, on which more may arrive.
 func TestLenientParserOnAConnection(t *testing.T) {
 	max := DefaultLimits
 	max.Lenient = true

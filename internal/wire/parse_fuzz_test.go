@@ -17,7 +17,7 @@ import (
 	"example.com/rawhttp/internal/ascii"
 )
 
-// headParts is what two parsers must agree on.
+// headParts are the results that two parsers must agree on.
 type headParts struct {
 	Method, Target, Path, Query, Host, Version string
 	Fields                                     []string
@@ -130,7 +130,7 @@ func checkSplit(t *testing.T, in []byte, split int, want *request, rest []byte, 
 	}
 }
 
-// compareWithNetHTTP holds what we accept to what net/http does.
+// compareWithNetHTTP checks that net/http accepts what we accept, with the same result.
 func compareWithNetHTTP(t *testing.T, head []byte, req *request) {
 	t.Helper()
 	// "A server [...] SHOULD ignore at least one empty line (CRLF) received prior to
@@ -162,7 +162,7 @@ func compareWithNetHTTP(t *testing.T, head []byte, req *request) {
 	}
 }
 
-// mayRefuse lists what net/http refuses and we accept.
+// mayRefuse reports whether net/http may refuse a head that we accept.
 func mayRefuse(req *request) bool {
 	target := req.Target()
 	switch {

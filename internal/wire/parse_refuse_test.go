@@ -356,8 +356,8 @@ func TestParseRequestVersions(t *testing.T) {
 	}
 }
 
-// Every byte in every part of a head: it belongs to the part, or ends it as the
-// grammar says, or is refused where it stands.
+// Every byte in every part of a head: it belongs to the part, or ends it as the grammar says,
+// or is refused at its offset.
 func TestParseRequestEveryByte(t *testing.T) {
 	parts := []struct {
 		part, before, after string

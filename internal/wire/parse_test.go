@@ -9,11 +9,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// parsedHead is what a request reports about its head.
+// parsedHead has everything that a request reports about its head.
 type parsedHead struct {
 	Method, Target, Version string
 	Path, Query, Host       string
-	Fields                  [][2]string // name and value, in order
+	Fields                  [][2]string // names and values, in order
 	Length                  int64
 }
 
@@ -28,7 +28,7 @@ func parsedOf(r *request) parsedHead {
 	return p
 }
 
-// parsedWhole is parsedHead and what the server keeps for itself.
+// parsedWhole is parsedHead and the fields that only the server uses.
 type parsedWhole struct {
 	Told    parsedHead
 	Persist bool
@@ -270,8 +270,7 @@ func TestParseRequestLenientWritesNothingBehindTheInput(t *testing.T) {
 	}
 }
 
-// parseInputs returns every input of the tables, so that what must hold for all
-// input is tried on all.
+// parseInputs returns the inputs of all tables, for tests of rules that hold for all input.
 func parseInputs() []string {
 	var in []string
 	for _, tt := range parseAccepts {

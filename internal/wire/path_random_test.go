@@ -95,8 +95,8 @@ func TestPathOfShortTargets(t *testing.T) {
 	}
 }
 
-// checkRawPath holds what the parser makes of a raw path to the slow way, and to
-// what every path must be.
+// checkRawPath compares the parser's result for a raw path with pathSlowly's, and checks the
+// rules for every path.
 func checkRawPath(t *testing.T, raw string) {
 	t.Helper()
 	want, ok := pathSlowly(raw)

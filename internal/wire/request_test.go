@@ -27,7 +27,7 @@ func (r *request) all() iter.Seq2[string, string] {
 	}
 }
 
-// parseRequest parses the head that b begins with, and returns what follows.
+// parseRequest parses the head at the beginning of b and returns the rest.
 func parseRequest(b []byte) (r *request, rest []byte, err error) {
 	r = new(request)
 	if rest, err = r.Parse(b); err != nil {
