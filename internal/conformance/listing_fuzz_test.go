@@ -119,7 +119,7 @@ func listingFuzzFolder(t *testing.T, names []byte, dotFiles bool) (root string, 
 		case err != nil && filesBytesOS:
 			t.Fatal(err)
 		case err != nil, !jail.SystemNames{}.ValidName(name), name == "index.html":
-			os.RemoveAll(path) // a name only on other systems, and one that means the folder itself
+			os.RemoveAll(path) // an invalid name, or the index file of the folder itself
 		case dotFiles || name[0] != '.':
 			want[content] = true
 		}
