@@ -59,6 +59,20 @@ func TestIsFieldValue(t *testing.T) {
 	}
 }
 
+func TestVisible(t *testing.T) {
+	for _, tt := range []struct{ in, want string }{
+		{"GET /é 日本", "GET /é 日本"},
+		{"\x1b[2J\r\n\t\x7f\xff", `\x1b[2J\x0d\x0a\x09\x7f\xff`},
+		{"a\u202eb\u2028\u00a0\U000e0001", `a\u202eb\u2028\u00a0\U000e0001`},
+		// Letters and marks that are shown as nothing.
+		{"a\u3164b\u115f\ufe0f\u034f\U000e0100", `a\u3164b\u115f\ufe0f\u034f\U000e0100`},
+	} {
+		if got := Visible(tt.in); got != tt.want {
+			t.Errorf("Visible(%q) = %s, want %s", tt.in, got, tt.want)
+		}
+	}
+}
+
 func TestIsVisible(t *testing.T) {
 	for c := range 256 {
 		want := c >= '!' && c <= '~' // VCHAR (RFC 5234, appendix B.1)

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"example.com/rawhttp/internal/ascii"
@@ -48,7 +47,7 @@ func FoldName(name string) string {
 		switch {
 		case r == utf8.RuneError && n == 1:
 			b.WriteByte(name[i])
-		case isIgnorable(r):
+		case ascii.IsIgnorable(r):
 		case expanded[r] != "":
 			b.WriteString(expanded[r])
 		default:
@@ -73,23 +72,6 @@ func isASCII(s string) bool {
 var expanded = map[rune]string{
 	'ß': "ss", 'ẞ': "ss", 'ſ': "s", '\u212A': "k",
 	'ﬀ': "ff", 'ﬁ': "fi", 'ﬂ': "fl", 'ﬃ': "ffi", 'ﬄ': "ffl", 'ﬅ': "st", 'ﬆ': "st",
-}
-
-// isIgnorable reports whether r is a Default_Ignorable_Code_Point of Unicode.
-func isIgnorable(r rune) bool { return unicode.Is(ignorable, r) }
-
-// ignorable is from DerivedCoreProperties.txt of Unicode 17.
-var ignorable = &unicode.RangeTable{
-	R16: []unicode.Range16{
-		{0x00AD, 0x00AD, 1}, {0x034F, 0x034F, 1}, {0x061C, 0x061C, 1}, {0x115F, 0x1160, 1},
-		{0x17B4, 0x17B5, 1}, {0x180B, 0x180F, 1}, {0x200B, 0x200F, 1}, {0x202A, 0x202E, 1},
-		{0x2060, 0x206F, 1}, {0x3164, 0x3164, 1}, {0xFE00, 0xFE0F, 1}, {0xFEFF, 0xFEFF, 1},
-		{0xFFA0, 0xFFA0, 1}, {0xFFF0, 0xFFF8, 1},
-	},
-	R32: []unicode.Range32{
-		{0x1BCA0, 0x1BCA3, 1}, {0x1D173, 0x1D17A, 1}, {0xE0000, 0xE0FFF, 1},
-	},
-	LatinOffset: 1,
 }
 
 // MayBeAlias reports whether an element of the path may be another name of a file: it has a

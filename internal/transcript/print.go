@@ -5,7 +5,6 @@ package transcript
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -159,7 +158,7 @@ func escape(s string) string {
 // escapeNext returns how the character that s begins with is shown, and its length in bytes.
 func escapeNext(s string) (shown string, n int) {
 	r, n := utf8.DecodeRuneInString(s)
-	if r == utf8.RuneError && n == 1 || !strconv.IsPrint(r) || isEscape(s) {
+	if r == utf8.RuneError && n == 1 || !ascii.IsPrintable(r) || isEscape(s) {
 		for i := range n {
 			shown += fmt.Sprintf(`\x%02x`, s[i])
 		}

@@ -225,7 +225,7 @@ func TestVisibleCanBeReadBack(t *testing.T) {
 		return b
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
-	parts := []string{"a", "0", "x", "\\", `\x00`, `\x5c`, "<", "<CRLF>", "<LF>", "\r", "\x00", "\xff", "\u202e", "é", "\r\n", "\n"}
+	parts := []string{"a", "0", "x", "\\", `\x00`, `\x5c`, "<", "<CRLF>", "<LF>", "\r", "\x00", "\xff", "\u202e", "\ufe0f", "é", "\r\n", "\n"}
 	for range 20_000 {
 		var line strings.Builder
 		for range rng.IntN(8) {
@@ -245,7 +245,7 @@ func TestColumns(t *testing.T) {
 		line      string
 		off, want int
 	}{
-		{"abc", 2, 2}, {"abc", 3, 3}, {"abc", 9, 3}, {"é\x00b", 2, 1}, {"é\x00b", 3, 5}, {`\x00b`, 4, 7}, {`\x00b`, 1, 4}, {"\u202eb", 3, 12}, {"日本", 4, 1},
+		{"abc", 2, 2}, {"abc", 3, 3}, {"abc", 9, 3}, {"é\x00b", 2, 1}, {"é\x00b", 3, 5}, {`\x00b`, 4, 7}, {`\x00b`, 1, 4}, {"\u202eb", 3, 12}, {"\u3164b", 3, 12}, {"日本", 4, 1},
 	} {
 		if got := columns([]byte(tt.line), tt.off); got != tt.want {
 			t.Errorf("columns(%q, %d) = %d, want %d: shown as %s", tt.line, tt.off, got, tt.want, visible([]byte(tt.line)))
