@@ -163,7 +163,11 @@ func (c *Conversation) pause() {
 func (c *Conversation) recognize(who Side, all bool) {
 	const enough = 256
 	said := c.first[who]
-	line, _, whole := bytes.Cut(said, []byte("\n"))
+	text := said
+	if who == Client {
+		text = bytes.TrimLeft(said, "\r\n") // servers ignore an empty line there (RFC 9112, section 2.2)
+	}
+	line, _, whole := bytes.Cut(text, []byte("\n"))
 	if other := who.Other(); len(c.first[other]) > 0 { // the other side spoke first, and waits
 		c.protocol = otherLines
 		if bytes.HasPrefix(said, []byte("HTTP/1.")) {
