@@ -16,21 +16,21 @@ import (
 
 const checkUsage = `usage: rawhttp check [flags] [file]
 
-Parses a request, from standard input if no file is named, and shows its parts
-with their offsets, or a mark below the first byte that breaks a rule. Nothing
-is sent.
+Parses requests, from standard input if no file is named, and shows their parts
+with their offsets, or a mark below the first byte that breaks a rule. At most
+8 MiB are read. Nothing is sent.
 
   -lenient    accept bare LF, folded lines and a head without an end
   -color WHEN auto, always or never
 
   printf 'GET /a HTTP/1.1\r\nHost : x\r\n\r\n' | rawhttp check
 
-The exit status is 0 if the request is accepted, 1 if it is not, or is
+The exit status is 0 if all requests are accepted, 1 if one is not, or is
 incomplete, 2 for wrong usage.
 `
 
-// maxCheck is the most that check reads: more than a head may have.
-const maxCheck = 64 << 20
+// maxCheck is how many bytes are checked.
+const maxCheck = 8 << 20
 
 // check is the command of that name.
 func check(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
@@ -57,10 +57,14 @@ func check(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		defer f.Close()
 		stdin = f
 	}
-	b, err := io.ReadAll(io.LimitReader(stdin, maxCheck))
+	b, err := io.ReadAll(io.LimitReader(stdin, maxCheck+1))
 	if err != nil {
 		fmt.Fprintf(stderr, "rawhttp check: %v\n", err)
 		return 2
+	}
+	if len(b) > maxCheck {
+		b = b[:maxCheck]
+		fmt.Fprintln(stderr, "rawhttp check: only the first 8 MiB are checked")
 	}
 	text, ok := report(b, *lenient, color.on(stdout))
 	io.WriteString(stdout, text)

@@ -122,6 +122,15 @@ GET  /
 	}
 }
 
+// Of an input that is too long, or has no end, the beginning is checked, and it says so.
+func TestCheckLongInput(t *testing.T) {
+	in := "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\n" + strings.Repeat("a", 9_000_000)
+	status, stdout, stderr := call(t, in, "check")
+	if status != 1 || !strings.HasSuffix(stdout, "content, incomplete: 8388555 bytes have come\n") || !strings.Contains(stderr, "first 8 MiB") {
+		t.Errorf("status %d, %q, %q, want 1, incomplete content, and a note", status, stdout, stderr)
+	}
+}
+
 func TestCheckMisused(t *testing.T) {
 	for _, args := range [][]string{{"check", "/nonexistent"}, {"check", "a", "b"}, {"check", "-x"}, {"check", "-color", "red"}} {
 		status, stdout, stderr := call(t, "", args...)
