@@ -95,8 +95,11 @@ func TestScriptSourceIsNeverSent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, addr := listen(t, append(opts, scripts...)...)
-			for _, target := range targets {
+			for i, target := range targets {
 				if target == "" || strings.ContainsAny(target, " ") {
+					continue
+				}
+				if name != "with much more" && i%3 != 0 && !*long {
 					continue
 				}
 				check(t, addr, getRequest(target))
