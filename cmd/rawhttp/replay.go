@@ -101,6 +101,9 @@ func (t *talk) answer(text string) error {
 	return err
 }
 
+// maxRepeat is the most bytes that a directive may stand for.
+const maxRepeat = 64 << 20
+
 // directive follows a directive. Some are for the server, which the caller reports, and some
 // for a test of the parser, which has no meaning here.
 func (r *replay) directive(t *talk, text string) error {
@@ -115,6 +118,9 @@ func (r *replay) directive(t *talk, text string) error {
 			return fmt.Errorf("= repeat: %q is not a number up to %d", times, 1<<20)
 		}
 		b, err := unescape(what)
+		if len(b)*n > maxRepeat {
+			return fmt.Errorf("= repeat: more than %d bytes", maxRepeat)
+		}
 		last := t.clientTurn()
 		last.client = append(last.client, bytes.Repeat(b, n)...)
 		return err

@@ -111,17 +111,22 @@ func (s *sender) send(texts []string, stdin io.Reader, stderr io.Writer) int {
 
 var errNoInput = errors.New("there is nothing to send: neither text nor standard input")
 
-// openReplay returns the transcript file that the texts name, or nil.
+// openReplay returns the transcript file that the texts name, or nil. Only a regular file is
+// one: others may have no end.
 func (s *sender) openReplay(texts []string) (*replay, error) {
 	if len(texts) != 1 {
 		return nil, nil
 	}
-	b, err := os.ReadFile(texts[0])
-	if err != nil {
+	info, err := os.Stat(texts[0])
+	if err != nil || !info.Mode().IsRegular() {
 		if strings.HasSuffix(texts[0], ".txt") && !strings.Contains(texts[0], " ") {
 			return nil, fmt.Errorf("there is no transcript %s (standard input can send this text)", texts[0])
 		}
 		return nil, nil
+	}
+	b, err := os.ReadFile(texts[0])
+	if err != nil {
+		return nil, err
 	}
 	r, err := parseReplay(b)
 	if err != nil {

@@ -167,6 +167,8 @@ func TestSendStatus(t *testing.T) {
 		{"no close", []string{answers, file("> a\n< hello\\\n< (closed)\n")}, 1, "does not close"},
 		{"a file that is no transcript", []string{answers, file("GET /\n")}, 2, "is not a transcript: line 1: want # = > or <"},
 		{"a directive that is none", []string{answers, file("= refuse\n> a\n")}, 2, `there is no directive "refuse"`},
+		{"a directive for too much", []string{answers, file("= repeat 1048576 " + strings.Repeat("a", 100) + "\n> a\n")}, 2, "more than 67108864 bytes"},
+		{"a name of no file", []string{answers, os.DevNull}, 0, ""},
 		{"a file that is missing", []string{answers, "missing.txt"}, 2, "there is no transcript missing.txt"},
 		{"text that is no name", []string{answers, "see missing.txt"}, 0, ""},
 		{"a directive for the server", []string{answers, file("= resolver echo\n= lenient\n\n> a\n< hello\\\n\n> a\n< hello\\\n")}, 0, "special settings (resolver echo; lenient)"},
