@@ -120,7 +120,9 @@ func (r *relay) connection(ctx context.Context, id uint64, client *net.TCPConn) 
 	dialer := net.Dialer{Timeout: maxDialTime}
 	nc, err := dialer.DialContext(ctx, "tcp", r.server)
 	if err != nil {
-		shown.Closes(transcript.Server, "cannot be reached: "+dialError(err).Error())
+		if ctx.Err() == nil {
+			shown.Closes(transcript.Server, "cannot be reached: "+dialError(err).Error())
+		}
 		client.SetLinger(0)
 		return
 	}

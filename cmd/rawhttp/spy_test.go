@@ -217,6 +217,23 @@ func TestSpyWithoutServer(t *testing.T) {
 	}
 }
 
+// A spy that is stopped while it connects does not say that the server cannot be reached.
+func TestSpyStopsWhileItConnects(t *testing.T) {
+	server := serveTCP(t, func(nc *net.TCPConn) {})
+	addr := serveTCP(t, func(client *net.TCPConn) {
+		var shown lockedBuffer
+		r := &relay{server: server}
+		r.printer = transcript.New(transcript.Options{Mail: true}, func(line string) { io.WriteString(&shown, line) })
+		ctx, stop := context.WithCancel(t.Context())
+		stop()
+		r.connection(ctx, 1, client)
+		if got := shown.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "connects") {
+			t.Errorf("spy shows %q, want that the client connects", got)
+		}
+	})
+	io.ReadAll(dialTCP(t, addr))
+}
+
 // When as many connections are open as are relayed at once, the next one waits for its turn.
 func TestSpyLimitsConnections(t *testing.T) {
 	server := serveTCP(t, func(nc *net.TCPConn) { io.Copy(nc, nc) })
