@@ -61,9 +61,8 @@ func TranscriptColor(on bool) TranscriptOption {
 //
 // Lines appear in the order in which they were sent. An incomplete line of one side is
 // written, without a line end, before what the other side sends next, or when nothing has
-// followed for a second. Below a line that the
-// server refuses, a mark shows the byte and the reason. An empty line separates exchanges,
-// and a pause of more than a second is noted.
+// followed for a second. Below a line that the server refuses, a mark shows the byte and the
+// reason. An empty line separates exchanges, and a pause of more than a second is noted.
 //
 // Text content is shown up to 20 lines; the rest is counted, as is content of other media
 // types or with a content coding. See [TranscriptContent] and [TranscriptDecoder].
@@ -71,9 +70,10 @@ func TranscriptColor(on bool) TranscriptOption {
 // Control characters, invisible ones, and bytes that are not UTF-8 are shown as escapes such
 // as \x00, so that nothing controls the terminal. A backslash that is on the wire before such
 // digits is itself shown as \x5c, so that each line shows exactly one sequence of bytes. Only
-// bytes on the wire follow an arrow of two dashes. Lines of more than 1024 bytes are broken. A connection uses at most about 100 KB of memory. Each
-// line is one Write; Writes are never concurrent, and their errors are ignored. Connections
-// wait for w.
+// bytes on the wire follow an arrow of two dashes. Lines of more than 1024 bytes are broken.
+//
+// A connection uses at most about 100 KB of memory. Each line is one Write; Writes are never
+// concurrent, and their errors are ignored. Connections wait for w.
 func Transcript(w io.Writer, opts ...TranscriptOption) Trace {
 	o := transcript.Options{Lines: 20, Judge: true}
 	for _, opt := range opts {

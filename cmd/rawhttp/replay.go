@@ -15,15 +15,15 @@ type talk []turn
 // A turn is what the client sends, and what the server then answers.
 type turn struct {
 	client, server []byte
-	closes         bool // then the client closes its side
+	closes         bool // after that, the client closes its side
 	silent         bool // the server does not answer
-	end            bool // then the server ends the connection
+	end            bool // after that, the server ends the connection
 }
 
 // A replay is a transcript file.
 type replay struct {
 	talks []talk
-	setup []string // directives for the server
+	setup []string // directives that say how the server is configured
 }
 
 // parseReplay parses a transcript file. In it ">" begins a line of the client and "<" one of
@@ -104,8 +104,8 @@ func (t *talk) answer(text string) error {
 // maxRepeat is the most bytes that a directive may stand for.
 const maxRepeat = 64 << 20
 
-// directive follows a directive. Some are for the server, which the caller reports, and some
-// for a test of the parser, which has no meaning here.
+// directive follows a directive. Those for the server are collected in setup, and those for a
+// test of the parser are ignored.
 func (r *replay) directive(t *talk, text string) error {
 	name, value, _ := strings.Cut(text, " ")
 	switch {

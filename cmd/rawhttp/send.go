@@ -170,12 +170,12 @@ type dialog struct {
 	*sender
 	nc      net.Conn
 	shown   *transcript.Conversation
-	heard   chan []byte // what the server sends; closed at the end
-	over    chan struct{}
-	reset   bool   // the end is a reset
-	compare bool   // what the server sends is compared
-	got     []byte // what the server sent, not compared yet; if nothing is compared, the last piece
-	closed  bool   // the server has ended the connection
+	heard   chan []byte   // what the server sends; closed at the end
+	over    chan struct{} // closed by hangUp
+	reset   bool          // the end is a reset
+	compare bool          // what the server sends is compared
+	got     []byte        // what the server sent, not compared yet; if nothing is compared, the last piece
+	closed  bool          // the server has ended the connection
 }
 
 // dial opens a connection to the server.
@@ -191,7 +191,7 @@ func (s *sender) dial(id uint64) (*dialog, error) {
 	return d, nil
 }
 
-// hangUp ends a dialog.
+// hangUp closes the connection, and shows what is still to be shown.
 func (d *dialog) hangUp() {
 	close(d.over)
 	d.shown.End()
@@ -319,11 +319,11 @@ func (d *dialog) exchange(in io.Reader, closes bool, enough func() bool) error {
 	}
 }
 
-// patience returns how long the server may be silent from now on. When each request has its
-// response, more would come soon.
+// patience returns how long the server may be silent from now on: not long when each request has
+// its response.
 func (d *dialog) patience() time.Duration {
 	const soon = 100 * time.Millisecond
-	if len(d.got) > 0 && d.shown.Rests() {
+	if len(d.got) > 0 && d.shown.IsIdle() {
 		return min(soon, d.wait)
 	}
 	return d.wait

@@ -26,7 +26,7 @@ const (
 	tmpDir     = "/tmp/lesson"
 )
 
-// Hang is how long a command may take. It only keeps a mistake from lasting for ever.
+// hang is how long a command may take. It only keeps a mistake from lasting for ever.
 const hang = 60 * time.Second
 
 // The lesson shows what is there. Each fenced block says what it is by its first line:

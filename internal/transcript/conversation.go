@@ -18,12 +18,12 @@ type Conversation struct {
 	sides  [2]side
 	num    int           // message of the last line printed
 	last   time.Time     // when something happened
-	paused time.Duration // how long nothing had, which the next line is to say
+	paused time.Duration // a pause to note before the next line
 	quiet  *time.Timer   // calls showBegun after a second of silence
 
 	protocol protocol
 	first    [2][]byte // bytes of each side while the protocol is unknown
-	methods  []byte    // kinds of requests whose responses have not ended; see aMethod
+	methods  []byte    // kinds of the requests that have no response yet; see kindOther
 	judge    judge
 
 	switches bool   // the last request asks for another protocol, and has no response yet
@@ -71,7 +71,7 @@ func (p *Printer) Open(id uint64, from string) *Conversation {
 func (c *Conversation) Bytes(who Side, b []byte) {
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
-	if c.isHeard() {
+	if c.serverReached() {
 		c.settle()
 	}
 	c.tick()
@@ -98,7 +98,7 @@ func (c *Conversation) take(who Side, b []byte) {
 func (c *Conversation) Accepted() {
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
-	if c.isHeard() {
+	if c.serverReached() {
 		c.settle()
 	}
 }
@@ -168,7 +168,7 @@ func (c *Conversation) recognize(who Side, all bool) {
 		text = bytes.TrimLeft(said, "\r\n") // servers ignore an empty line there (RFC 9112, section 2.2)
 	}
 	line, _, whole := bytes.Cut(text, []byte("\n"))
-	if other := who.Other(); len(c.first[other]) > 0 { // the other side spoke first, and waits
+	if other := who.Other(); len(c.first[other]) > 0 { // the other side spoke first
 		c.protocol = otherLines
 		if bytes.HasPrefix(said, []byte("HTTP/1.")) {
 			c.protocol = http
@@ -269,14 +269,14 @@ func (c *Conversation) judged(b []byte) {
 	}
 }
 
-// isHeard reports whether the server has reached the current request, and not only an
+// serverReached reports whether the server has reached the current request, and not only an
 // earlier one that arrived in the same piece.
-func (c *Conversation) isHeard() bool {
+func (c *Conversation) serverReached() bool {
 	const maxHeld = 64 << 10
 	return c.sides[Server].num >= c.judge.num || len(c.judge.held) > maxHeld
 }
 
-// settle shows the bytes held back, since the server did not refuse what came before them.
+// settle shows the bytes held back: the server did not refuse what came before them.
 func (c *Conversation) settle() {
 	j := &c.judge
 	if !j.waits {
@@ -289,7 +289,7 @@ func (c *Conversation) settle() {
 		j.check(bytes.Clone(j.head))
 		j.waits = false
 	} else {
-		client.phase = opaque // the server sees it otherwise, so what follows is unknown
+		client.phase = opaque // the server reads it differently, so what follows is unknown
 	}
 	c.judged(held)
 }
@@ -319,7 +319,7 @@ func (c *Conversation) Refused(off int, inContent bool, why string) {
 			c.line(num, faultColor, mute[Client]+"("+why+")")
 			break
 		}
-		c.line(num, faultColor, nobody+visible(quoted))
+		c.line(num, faultColor, indent+visible(quoted))
 		c.caret(num, quoted, at, why)
 	}
 	held := append(c.judge.held, c.early...)
@@ -335,7 +335,7 @@ func (c *Conversation) caret(num int, line []byte, off int, why string) {
 		off = 0 // something is missing before this line, the end of the head
 	}
 	column := columns(bytes.TrimRight(line, "\r\n"), off)
-	c.line(num, faultColor, fmt.Sprintf("%s%*s^ %s", nobody, column, "", why))
+	c.line(num, faultColor, fmt.Sprintf("%s%*s^ %s", indent, column, "", why))
 }
 
 // lineAt returns the line of b that contains the byte at off, and the offset within the
@@ -362,8 +362,8 @@ func Mark(head []byte, off int) (line, mark string) {
 	return visible(quoted), strings.Repeat(" ", columns(bytes.TrimRight(quoted, "\r\n"), at)) + "^"
 }
 
-// Rests reports whether both sides have nothing begun, and each request has its response.
-func (c *Conversation) Rests() bool {
+// IsIdle reports whether neither side is within a message, and each request has its response.
+func (c *Conversation) IsIdle() bool {
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
 	client, server := &c.sides[Client], &c.sides[Server]

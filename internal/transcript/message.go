@@ -17,11 +17,11 @@ type message struct {
 	switches bool // the request asks for another protocol
 }
 
-// Kinds of requests, to be known when the response arrives.
+// Kinds of requests: the length of a response depends on them.
 const (
-	aMethod  = 'G'
-	isHead   = 'H'
-	isTunnel = 'C'
+	kindOther   = 'G'
+	kindHEAD    = 'H'
+	kindCONNECT = 'C'
 )
 
 // maxMethods is how many requests may await a response; further ones are treated like GET.
@@ -32,12 +32,12 @@ func (s *side) startLine(line []byte) {
 	s.message, s.content = message{}, content{}
 	s.phase = inFields
 	if s.who == Client {
-		kind := byte(aMethod)
+		kind := byte(kindOther)
 		switch method, _, _ := bytes.Cut(line, []byte(" ")); string(method) {
 		case "HEAD":
-			kind = isHead
+			kind = kindHEAD
 		case "CONNECT":
-			kind = isTunnel
+			kind = kindCONNECT
 			s.message.switches = true
 		}
 		if len(s.c.methods) < maxMethods {
@@ -96,7 +96,7 @@ func (s *side) endHead() {
 	s.content = known
 	m := s.message
 	if s.who == Server {
-		kind := byte(aMethod)
+		kind := byte(kindOther)
 		if len(s.c.methods) > 0 {
 			kind = s.c.methods[0]
 		}
@@ -111,7 +111,7 @@ func (s *side) endHead() {
 		if len(s.c.methods) > 0 {
 			s.c.methods = s.c.methods[1:]
 		}
-		if kind == isHead || m.status == 204 || m.status == 304 {
+		if kind == kindHEAD || m.status == 204 || m.status == 304 {
 			s.next()
 			return
 		}
@@ -133,7 +133,7 @@ func (s *side) endHead() {
 // isSwitch reports whether the status, in response to a kind of request, switches the connection
 // to another protocol.
 func isSwitch(kind byte, status int) bool {
-	return status == 101 || kind == isTunnel && status/100 == 2
+	return status == 101 || kind == kindCONNECT && status/100 == 2
 }
 
 // tunnel switches to showing bytes, after a switch of protocols.
@@ -146,8 +146,8 @@ func (c *Conversation) tunnel() {
 	}
 }
 
-// holdEarly reports whether to show b later: while it is uncertain whether the connection
-// switches to another protocol, b may belong to that one or be the next request.
+// holdEarly keeps b, and reports true, while it is uncertain whether the connection switches to
+// another protocol: b may belong to that one or be the next request.
 func (c *Conversation) holdEarly(who Side, b []byte) bool {
 	const maxEarly = 64 << 10
 	if !c.switches || who == Server {
@@ -168,8 +168,8 @@ func (c *Conversation) releaseEarly() {
 	c.take(Client, early)
 }
 
-// statusLine shows what the client sent early, once a status line of the server tells what it
-// is.
+// statusLine handles a status line. It shows what the client sent early, if the status decides
+// which protocol that is.
 func (c *Conversation) statusLine(line []byte) {
 	status, ok := statusOf(line)
 	if !c.switches || len(c.methods) != 1 || ok && status/100 == 1 && status != 101 {

@@ -18,8 +18,8 @@ type Options struct {
 	Lines int  // most lines to show of each content; negative means all
 	Color bool // use colors of a terminal
 	Judge bool // the server is this package's own, so expect it to refuse what its parser rejects
-	// Decode returns what the beginning of content with a coding stands for, or nil. It may
-	// be nil: then such content is counted and not shown.
+	// Decode decodes the beginning of content with a coding, or returns nil. If Decode is
+	// nil, such content is counted and not shown.
 	Decode func(coding string, b []byte) []byte
 
 	Mail bool // conversations may be SMTP, POP3, IMAP or another line-based protocol
@@ -53,7 +53,7 @@ var (
 	arrows = [2]string{"C --> ", "S <-- "} // prefix of bytes on the wire, and of nothing else
 	ends   = [2]string{"C ==> ", "S <== "} // prefix of events on the connection
 	mute   = [2]string{"C     ", "S     "} // prefix of notes about the bytes of a side
-	nobody = "      "
+	indent = "      "                      // prefix of other notes
 )
 
 // Colors on a terminal.
@@ -83,7 +83,7 @@ func (c *Conversation) line(num int, color, text string) {
 		c.num = num
 	}
 	if c.paused > 0 {
-		c.put(num, noteColor, nobody+"("+Seconds(c.paused)+" later)")
+		c.put(num, noteColor, indent+"("+Seconds(c.paused)+" later)")
 		c.paused = 0
 	}
 	c.put(num, color, text)
@@ -124,8 +124,8 @@ func Seconds(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
-// visible formats bytes of the wire as text, including their line end. Different bytes are
-// never shown alike.
+// visible formats bytes of the wire as text, including their line end. The text determines the
+// bytes.
 func visible(b []byte) string {
 	text, end := string(b), ""
 	switch {

@@ -10,10 +10,11 @@ import (
 // maxPiece is the most bytes of the wire shown in one line.
 const maxPiece = 1024
 
-// maxRun is how many lines of a protocol that is no HTTP are shown while the other side is silent.
+// maxRun is the most lines of a protocol other than HTTP that are shown while the other side is
+// silent.
 const maxRun = 200
 
-// maxLine is how many bytes of a line are shown, in several pieces.
+// maxLine is the most bytes of a line that are shown, in several pieces.
 const maxLine = 32 << 10
 
 // maxFieldLines is the most lines treated as a header section.
@@ -197,8 +198,8 @@ func (s *side) lineBytes(b []byte) {
 	}
 }
 
-// floods reports whether b, of the current line, is counted and not shown: too much came before
-// it, in a line or in lines that say nothing.
+// floods reports whether b, of the current line, is counted and not shown: the line is too long,
+// or too many lines came before it (in HTTP only empty ones are limited).
 func (s *side) floods(b []byte) bool {
 	switch s.phase {
 	case inLines:
