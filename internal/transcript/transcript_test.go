@@ -21,8 +21,8 @@ var update = flag.Bool("update", false, "write what is shown into testdata")
 
 // Each file of testdata is a conversation and what is shown of it. In the first part a line
 // is what one side says at once: C or S, and a quoted string, which * and a number repeat. Or
-// it is "mail", "color", "all", which set options; "after 2s"; "refused OFFSET", which points
-// into the head, "refused content OFFSET"; "accepted"; "C closes"; "S closes".
+// it is "mail", "color", "all" or "decoded", which set options; "after 2s"; "refused OFFSET",
+// which points into the head, "refused content OFFSET"; "accepted"; "C closes"; "S closes".
 func TestGolden(t *testing.T) {
 	names, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(names) < 10 {
