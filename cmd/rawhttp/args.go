@@ -58,7 +58,7 @@ func dialAddress(s string) (string, error) {
 		host = "localhost"
 	}
 	if port == "0" {
-		return "", fmt.Errorf("%q: port 0 cannot be connected to", s)
+		return "", fmt.Errorf("%q: cannot connect to port 0", s)
 	}
 	return net.JoinHostPort(host, port), nil
 }

@@ -13,8 +13,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// users are those who may read, with their credentials as clients send them: user:password in
-// base64.
+// users are the users who may read, with their credentials as clients send them: user:password
+// in base64.
 type users struct {
 	names       []string
 	credentials []string
@@ -95,7 +95,7 @@ func parseAuth(s string) (*users, error) {
 	b, err := os.ReadFile(s)
 	if err != nil {
 		if strings.Contains(s, ":") {
-			return nil, errors.New("passwords are not taken from the command line: set RAWHTTP_AUTH, or -auth=FILE")
+			return nil, errors.New("a password cannot be given on the command line: set RAWHTTP_AUTH, or use -auth=FILE")
 		}
 		return nil, err
 	}
@@ -106,8 +106,8 @@ func parseAuth(s string) (*users, error) {
 	return u, nil
 }
 
-// exposed returns the reason why people who should not can read the file with the passwords, or
-// "": it is served, or its permissions admit others on this machine.
+// exposed returns why other people can read the file with the passwords: it is served, or its
+// permissions allow others on this machine. It returns "" if neither is true.
 func exposed(file, root string, dotFiles bool) string {
 	file, err := filepath.EvalSymlinks(file)
 	if err != nil {
@@ -121,7 +121,7 @@ func exposed(file, root string, dotFiles bool) string {
 		return "it is in the folder that is served"
 	}
 	info, err := os.Stat(file)
-	if err != nil || info.Mode().Perm()&0o077 == 0 || runtime.GOOS == "windows" { // which has no such permissions
+	if err != nil || info.Mode().Perm()&0o077 == 0 || runtime.GOOS == "windows" { // Windows has no such permissions
 		return ""
 	}
 	return "others on this machine can read it (chmod 600 " + file + ")"

@@ -16,20 +16,20 @@ import (
 
 const checkUsage = `usage: rawhttp check [flags] [file]
 
-Parses requests, from standard input if no file is named, and shows their parts
+Parses the requests in the file, or on standard input, and shows their parts
 with their offsets, or a mark below the first byte that breaks a rule. At most
 8 MiB are read. Nothing is sent.
 
-  -lenient    accept bare LF, folded lines and a head without an end
-  -color WHEN auto, always or never
+  -lenient    accept bare LF, folded lines, and a head without its empty line
+  -color WHEN use colors: auto, always or never
 
   printf 'GET /a HTTP/1.1\r\nHost : x\r\n\r\n' | rawhttp check
 
-The exit status is 0 if all requests are accepted, 1 if one is not, or is
+The exit status is 0 if all requests are accepted, 1 if one is refused or
 incomplete, 2 for wrong usage.
 `
 
-// maxCheck is how many bytes are checked.
+// maxCheck is the most bytes that are checked.
 const maxCheck = 8 << 20
 
 // check is the command of that name.
@@ -43,7 +43,7 @@ func check(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		io.WriteString(stdout, checkUsage)
 		return 0
 	case err == nil && len(files) > 1:
-		err = fmt.Errorf("one file is checked, not %d", len(files))
+		err = fmt.Errorf("want one file, not %d", len(files))
 	}
 	if err != nil {
 		return misused(stderr, "check", err)
@@ -105,7 +105,7 @@ func report(b []byte, lenient, color bool) (text string, ok bool) {
 			reportRefused(&out, rest, pe, color)
 			return out.String(), false
 		case err != nil:
-			fmt.Fprintf(&out, "%6d  content, incomplete: %d bytes have come\n", content, len(rest))
+			fmt.Fprintf(&out, "%6d  content, incomplete: %d bytes received\n", content, len(rest))
 			return out.String(), false
 		case n > 0:
 			fmt.Fprintf(&out, "%6d  content, %d bytes on the wire\n", content, n)

@@ -126,7 +126,7 @@ GET  /
 func TestCheckLongInput(t *testing.T) {
 	in := "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\n" + strings.Repeat("a", 9_000_000)
 	status, stdout, stderr := call(t, in, "check")
-	if status != 1 || !strings.HasSuffix(stdout, "content, incomplete: 8388555 bytes have come\n") || !strings.Contains(stderr, "first 8 MiB") {
+	if status != 1 || !strings.HasSuffix(stdout, "content, incomplete: 8388555 bytes received\n") || !strings.Contains(stderr, "first 8 MiB") {
 		t.Errorf("status %d, %q, %q, want 1, incomplete content, and a note", status, stdout, stderr)
 	}
 }

@@ -259,7 +259,7 @@ func parseCodings(s string) (rawhttp.FileOption, error) {
 			good := map[string]string{"gz": "gzip", "brotli": "br", "zst": "zstd"}[codings[i]]
 			return nil, fmt.Errorf("did you mean %s?", good)
 		default:
-			return nil, errors.New("want br, zstd or gzip, or several with commas")
+			return nil, errors.New("want br, zstd or gzip, or several of them separated by commas")
 		}
 	}
 	return rawhttp.WithPrecompressed(codings...), nil
@@ -296,7 +296,7 @@ func chooseAddress(flags *flag.FlagSet, addr, port string) (string, error) {
 	case given["port"] && !isPort(port):
 		return "", fmt.Errorf("flag -port: %q is not a number from 0 to 65535", port)
 	case given["addr"] && given["port"]:
-		return "", errors.New("-addr has a port, so -port cannot be given as well")
+		return "", errors.New("-addr includes the port, so -port cannot be used with it")
 	case given["addr"]:
 		a, err := listenAddress(addr)
 		if err != nil {
@@ -319,10 +319,10 @@ func chooseRoot(folders []string, flags *flag.FlagSet, bare string) (root string
 	case 1:
 		root = folders[0]
 	default:
-		err = fmt.Errorf("one folder is served, not %d: %q", len(folders), folders)
+		err = fmt.Errorf("want one folder, not %d: %q", len(folders), folders)
 	}
 	if root == "" && err == nil {
-		return "", errors.New(`the folder has no name; "." is the working directory`)
+		return "", errors.New(`the folder is ""; use "." for the current directory`)
 	}
 	for _, name := range folders { // it may be the value of a flag
 		if info, statErr := os.Stat(name); statErr == nil {
@@ -334,7 +334,7 @@ func chooseRoot(folders []string, flags *flag.FlagSet, bare string) (root string
 		_, _, isPassword := strings.Cut(name, ":")
 		switch {
 		case wasGiven(flags, "auth") && isPassword:
-			return "", errors.New("passwords are not taken from the command line: set RAWHTTP_AUTH, or -auth=FILE")
+			return "", errors.New("a password cannot be given on the command line: set RAWHTTP_AUTH, or use -auth=FILE")
 		case wasGiven(flags, "trace") && (name == "full" || name == "decoded"):
 			return "", fmt.Errorf("did you mean -trace=%s?", name)
 		case name == "version" || name == "help":

@@ -14,7 +14,7 @@ import (
 )
 
 // onlyHosts passes requests on if isServed reports true for their host, which has no port, and
-// answers others with 421 (Misdirected Request) after a call of refused. It protects a server
+// answers others with 421 (Misdirected Request) after calling refused. It protects a server
 // on a loopback address from DNS rebinding: a web page can make its own name resolve to this
 // machine, and its scripts could then read what is served. A request without a host does not
 // come from a browser, and is passed on.
@@ -29,8 +29,8 @@ func onlyHosts(isServed func(host string) bool, refused func(host string), next 
 	})
 }
 
-// servedHosts returns a function that reports whether a host is served, or nil if all are: when
-// others can connect and no names are given, and when asked to with -host '*' or -lenient.
+// servedHosts returns a function that reports whether a host is served, or nil if all are: if
+// other machines can connect and no names are given, or with -host '*' or -lenient.
 func (set *settings) servedHosts() (isServed func(host string) bool) {
 	if set.lenient || slices.Contains(set.hosts, "*") {
 		return nil
@@ -65,7 +65,7 @@ func isLoopback(host string) bool {
 	return err == nil && addr.IsLoopback()
 }
 
-// canonicalHost returns the host in one of its spellings: lower case, without a final dot, and
+// canonicalHost returns the canonical spelling of the host: lower case, without a final dot, and
 // without the brackets of an IPv6 address.
 func canonicalHost(host string) string {
 	if addr, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {

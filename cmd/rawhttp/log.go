@@ -13,8 +13,8 @@ import (
 	"example.com/rawhttp/internal/transcript"
 )
 
-// A logger writes each warning and error as one line, and also what failed for lack of a
-// permission, which the package leaves to those who debug.
+// A logger writes each warning and error as one line, and also failures for lack of a
+// permission, which the package logs at the debug level.
 type logger struct{ w io.Writer }
 
 func (l logger) Debug(msg string, args ...any) {
@@ -52,8 +52,8 @@ func secureClients(w io.Writer) rawhttp.Trace {
 	}}
 }
 
-// refusals returns a Trace that writes why a request is refused, and the line with a mark below
-// the byte.
+// refusals returns a Trace that writes why a request is refused, and the line of the refused
+// byte with a mark below it.
 func refusals(w io.Writer) rawhttp.Trace {
 	return rawhttp.Trace{Refused: func(r rawhttp.Refusal) {
 		text := fmt.Sprintf("rawhttp: warning: request refused: %s: %d\n", reason(r.Err), r.Status)

@@ -3,22 +3,23 @@
 //	usage: rawhttp [flags] [folder]      serve the folder (default: the current one)
 //	       rawhttp send HOST:PORT ...    send exact bytes, and show both sides
 //	       rawhttp spy HOST:PORT         relay to a server, and show both sides
-//	       rawhttp check [file]          show the parts of a request, or its mistake
+//	       rawhttp check [file]          check a request, and show its parts
 //
-//	Where it listens
-//	  -port N                 this port, on this machine only (default 8080; 0: any)
-//	  -addr HOST:PORT         this address; :9000 shares the folder on the network
-//	  -host NAME              also answer requests for this host, or all with '*'.
-//	                          By default, a server on this machine only refuses
-//	                          other hosts, so that no web page can read the folder
-//	                          (DNS rebinding)
-//	  -auth, -auth=FILE       ask for a password: the environment variable
-//	                          RAWHTTP_AUTH is user:password, or each line of FILE
+//	Listening
+//	  -port N                 listen on this port, for this machine only
+//	                          (default 8080; 0 chooses a free port)
+//	  -addr HOST:PORT         listen on this address; :9000 is for the whole network
+//	  -host NAME              also answer requests for this host, or for all hosts
+//	                          with '*'. By default, a server that only this machine
+//	                          can reach refuses other hosts, so that no web page
+//	                          can read the folder (DNS rebinding)
+//	  -auth, -auth=FILE       require a password: user:password is the value of the
+//	                          environment variable RAWHTTP_AUTH, or a line of FILE
 //
-//	What it serves
+//	Serving
 //	  -list FORM              list folders as html, text, or none (default html)
-//	  -index NAMES            serve these files for their folders, comma-separated;
-//	                          "" for none (default index.html)
+//	  -index NAMES            serve the first of these files in place of a folder;
+//	                          comma-separated, "" for none (default index.html)
 //	  -dotfiles               also serve names that begin with a dot
 //	  -spa                    serve index.html for pages that do not exist
 //	  -script EXT[=COMMAND]   run files and send what they print, as in
@@ -31,10 +32,10 @@
 //	                          'Access-Control-Allow-Origin: *'. Responses to
 //	                          malformed requests do not have it
 //	  -server TEXT            send this Server field
-//	  -lenient                accept requests of old or hand-written clients, for
+//	  -lenient                accept requests from old or hand-written clients, for
 //	                          any host
 //
-//	What it shows
+//	Output
 //	  -log                    log requests, and why they are refused
 //	  -trace, -trace=WHAT     show the conversation line by line; WHAT is full, for
 //	                          all content, or decoded, for compressed content too

@@ -130,7 +130,7 @@ func (r *replay) directive(t *talk, text string) error {
 		}
 	case name == "refused", text == "incomplete", text == "in turns", text == "one write", text == "half-close":
 	default:
-		return fmt.Errorf("there is no directive %q", text)
+		return fmt.Errorf("unknown directive %q", text)
 	}
 	return nil
 }

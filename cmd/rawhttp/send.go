@@ -18,24 +18,24 @@ import (
 
 const sendUsage = `usage: rawhttp send [flags] HOST:PORT [text...]
 
-Sends exactly these bytes, and shows both sides of the conversation. Nothing is
-repaired: malformed requests are the point. Each text is a line, to which CRLF
-is added unless it ends in a backslash; \r \n \t \x00 \\ are escapes. An empty
-text is an empty line. Without text, standard input is sent as it arrives.
+Sends exactly the given bytes, and shows both sides of the conversation. Nothing
+is repaired: malformed requests are the point. Each text is a line, which gets a
+CRLF unless it ends in a backslash; \r \n \t \x00 \\ are escapes. An empty text
+is an empty line. Without text, standard input is sent as it arrives.
 
 If the only text is the name of a transcript file, such as those in
-testdata/wire, the file is replayed: its lines with > are sent, and the answers
-are compared with its lines with <.
+testdata/wire, the file is replayed: its lines that begin with > are sent, and
+the answers are compared with those that begin with <.
 
   -split      send byte by byte
   -lf         end lines with LF only
-  -wait TIME  wait so long for an answer, or for more of it (default 2s)
+  -wait TIME  how long to wait for an answer, or for more of it (default 2s)
   -color WHEN use colors: auto, always or never
 
   rawhttp send localhost:8080 'GET /sample.txt HTTP/1.1' 'Host: localhost' ''
 
-The exit status is 0 if the server answered; 1 if it did not, or not as the
-transcript has it; 2 for wrong usage.
+The exit status is 0 if the server answered; 1 if it did not, or if an answer
+differs from the transcript; 2 for wrong usage.
 `
 
 // A sender sends to one server, as its flags say, until ctx ends.
@@ -120,7 +120,7 @@ func (s *sender) openReplay(texts []string) (*replay, error) {
 	info, err := os.Stat(texts[0])
 	if err != nil || !info.Mode().IsRegular() {
 		if strings.HasSuffix(texts[0], ".txt") && !strings.Contains(texts[0], " ") {
-			return nil, fmt.Errorf("there is no transcript %s (standard input can send this text)", texts[0])
+			return nil, fmt.Errorf("there is no transcript %s (to send this text, use standard input)", texts[0])
 		}
 		return nil, nil
 	}
@@ -151,7 +151,7 @@ func (s *sender) lines(texts []string) (io.Reader, error) {
 // replay replays a transcript file, and returns the exit status.
 func (s *sender) replay(r *replay, stderr io.Writer) (status int) {
 	if len(r.setup) > 0 {
-		fmt.Fprintf(stderr, "rawhttp send: the transcript is of a server with special settings (%s), so answers may differ\n", strings.Join(r.setup, "; "))
+		fmt.Fprintf(stderr, "rawhttp send: the transcript was made with special settings of the server (%s), so answers may differ\n", strings.Join(r.setup, "; "))
 	}
 	for i, t := range r.talks {
 		if err := s.talk(uint64(i+1), t); err != nil {
@@ -218,7 +218,7 @@ func (s *sender) ask(in io.Reader) error {
 	case d.closed:
 		return errors.New("the server closed the connection without an answer")
 	case s.ctx.Err() != nil:
-		return errors.New("stopped before there was an answer")
+		return errors.New("stopped before an answer arrived")
 	}
 	return fmt.Errorf("no answer within %v", d.wait)
 }
@@ -259,7 +259,7 @@ func (d *dialog) take(t turn) error {
 	case (t.end || t.silent) && len(d.got) > n:
 		return wantNoMore(d.got[n:])
 	case t.end && !d.closed:
-		return errors.New("the server does not close")
+		return errors.New("the server did not close the connection")
 	case err != nil && err != errNoInput && !d.closed:
 		return err
 	case d.ctx.Err() != nil:
@@ -364,7 +364,7 @@ func (d *dialog) write(b []byte) error {
 	d.nc.SetWriteDeadline(time.Now().Add(d.wait))
 	_, err := d.nc.Write(b)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return fmt.Errorf("the server has not read all for %v", d.wait)
+		return fmt.Errorf("the server does not read: a write did not finish within %v", d.wait)
 	}
 	return err
 }

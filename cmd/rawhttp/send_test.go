@@ -164,14 +164,14 @@ func TestSendStatus(t *testing.T) {
 		{"too much", []string{answers, file("> a\n< hell\\\n")}, 1, `want no more, got "o"`},
 		{"too little", []string{answers, file("> a\n< hello!\\\n")}, 1, `want "hello!", got no more`},
 		{"too much before a close", []string{answers, file("> a\n< hell\\\n< (closed)\n")}, 1, `want no more, got "o"`},
-		{"no close", []string{answers, file("> a\n< hello\\\n< (closed)\n")}, 1, "does not close"},
+		{"no close", []string{answers, file("> a\n< hello\\\n< (closed)\n")}, 1, "did not close"},
 		{"a file that is no transcript", []string{answers, file("GET /\n")}, 2, "is not a transcript: line 1: want # = > or <"},
-		{"a directive that is none", []string{answers, file("= refuse\n> a\n")}, 2, `there is no directive "refuse"`},
+		{"a directive that is none", []string{answers, file("= refuse\n> a\n")}, 2, `unknown directive "refuse"`},
 		{"a directive for too much", []string{answers, file("= repeat 1048576 " + strings.Repeat("a", 100) + "\n> a\n")}, 2, "more than 67108864 bytes"},
 		{"a name of no file", []string{answers, os.DevNull}, 0, ""},
 		{"a file that is missing", []string{answers, "missing.txt"}, 2, "there is no transcript missing.txt"},
 		{"text that is no name", []string{answers, "see missing.txt"}, 0, ""},
-		{"a directive for the server", []string{answers, file("= resolver echo\n= lenient\n\n> a\n< hello\\\n\n> a\n< hello\\\n")}, 0, "special settings (resolver echo; lenient)"},
+		{"a directive for the server", []string{answers, file("= resolver echo\n= lenient\n\n> a\n< hello\\\n\n> a\n< hello\\\n")}, 0, "special settings of the server (resolver echo; lenient)"},
 		{"an answer instead of none", []string{answers, file("> a\n< (nothing)\n")}, 1, `want no more, got "hello"`},
 		{"none, as wanted", []string{silent, file("> a\n< (nothing)\n")}, 0, ""},
 		{"no address", nil, 2, "HOST:PORT"},
@@ -285,7 +285,7 @@ func TestSendStops(t *testing.T) {
 		names            string // in what stderr says
 	}{
 		{asks, "hello", "#1 S <-- login: \n", 0, ""},
-		{silent, "connects", "", 1, "stopped before there was an answer"},
+		{silent, "connects", "", 1, "stopped before an answer arrived"},
 	} {
 		ctx, signal := context.WithCancel(t.Context())
 		var errs lockedBuffer
@@ -325,7 +325,7 @@ func TestSendToNoReader(t *testing.T) {
 	defer endless.Close()
 	var errs lockedBuffer
 	status := run(stop{t.Context(), context.Background()}, []string{"send", "-wait", "200ms", addr}, endless, io.Discard, &errs)
-	if want := "the server has not read all for 200ms"; status != 1 || !strings.Contains(errs.String(), want) {
+	if want := "a write did not finish within 200ms"; status != 1 || !strings.Contains(errs.String(), want) {
 		t.Errorf("status %d, %q, want 1, %q", status, errs.String(), want)
 	}
 }

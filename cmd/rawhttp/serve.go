@@ -108,10 +108,10 @@ func announce(stdout io.Writer, set settings, addr net.Addr) {
 	fmt.Fprintf(stdout, "rawhttp: %s\n", warning(set))
 }
 
-// warning returns who else can read the folder, for a server that other machines can reach.
+// warning returns a sentence on who else can read the folder, for a server that other machines can reach.
 func warning(set settings) string {
 	if set.users != nil {
-		return "others on the network who know a password can read it; it is sent unencrypted"
+		return "everyone on the network who has a password can read it; passwords are sent unencrypted"
 	}
 	return "everyone on the network can read it; -auth asks for a password"
 }
@@ -119,7 +119,7 @@ func warning(set settings) string {
 // A progress counts the requests in progress.
 type progress struct {
 	mu    sync.Mutex
-	conns map[uint64]struct{} // the connections with one
+	conns map[uint64]struct{} // the connections with a request in progress
 }
 
 func (p *progress) trace() rawhttp.Trace {
@@ -144,18 +144,18 @@ func (p *progress) requests() int {
 	return len(p.conns)
 }
 
-// reportStopping writes what a graceful stop is waiting for, if it takes more than a moment:
-// requests in progress, or clients that have not closed after their last response. Idle
+// reportStopping writes why a graceful stop takes more than a moment: it waits for requests in
+// progress, or for clients that have not closed after their last response. Idle
 // connections are closed within a second.
 func reportStopping(busy *progress, srv *rawhttp.Server, stderr io.Writer) {
 	time.Sleep(100 * time.Millisecond)
 	if n := busy.requests(); n > 0 {
-		fmt.Fprintf(stderr, "rawhttp: stopping: %s in progress, up to 10 s; ^C again stops now\n", count(n, "request"))
+		fmt.Fprintf(stderr, "rawhttp: stopping: waiting up to 10 s for %s in progress; ^C again stops now\n", count(n, "request"))
 		return
 	}
 	time.Sleep(1400 * time.Millisecond)
 	if n := srv.Stats().ConnsOpen; n > 0 {
-		fmt.Fprintf(stderr, "rawhttp: stopping: %s open, up to 10 s; ^C again stops now\n", count(int(n), "connection"))
+		fmt.Fprintf(stderr, "rawhttp: stopping: waiting up to 10 s for %s to close; ^C again stops now\n", count(int(n), "connection"))
 	}
 }
 

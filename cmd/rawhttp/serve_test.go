@@ -189,7 +189,7 @@ func TestAnnounce(t *testing.T) {
 		{"[::]:9000", nil, []string{"^rawhttp: serving site on http://localhost:9000/\n", "everyone on the network can read it"}},
 		{"0.0.0.0:9000", nil, []string{"^rawhttp: serving site on http://localhost:9000/\n(rawhttp: and on http://[0-9.]+:9000/\n)*rawhttp: everyone"}},
 		{"192.0.2.7:9000", nil, []string{"^rawhttp: serving site on http://192.0.2.7:9000/\n", "everyone on the network can read it"}},
-		{"[2001:db8::1]:80", new(users), []string{"^rawhttp: serving site on http://\\[2001:db8::1\\]:80/\n", "who know a password"}},
+		{"[2001:db8::1]:80", new(users), []string{"^rawhttp: serving site on http://\\[2001:db8::1\\]:80/\n", "who has a password"}},
 	} {
 		addr, err := net.ResolveTCPAddr("tcp", tt.addr)
 		if err != nil {
@@ -400,8 +400,8 @@ func TestWithFields(t *testing.T) {
 func TestReportStopping(t *testing.T) {
 	for _, tt := range []struct{ name, request, want string }{
 		{"nothing", "", ""},
-		{"a request in progress", "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n", "rawhttp: stopping: 1 request in progress, up to 10 s; ^C again stops now\n"},
-		{"a client that has not closed", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nb", "rawhttp: stopping: 1 connection open, up to 10 s; ^C again stops now\n"},
+		{"a request in progress", "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n", "rawhttp: stopping: waiting up to 10 s for 1 request in progress; ^C again stops now\n"},
+		{"a client that has not closed", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nb", "rawhttp: stopping: waiting up to 10 s for 1 connection to close; ^C again stops now\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -18,15 +18,15 @@ const spyUsage = `usage: rawhttp spy [flags] HOST:PORT
 
 Relays each connection to the server HOST:PORT, byte for byte, and shows the
 conversation: HTTP with its content shortened, and SMTP, POP3, IMAP and other
-protocols of lines.
+line-based protocols.
 
-  -addr HOST:PORT  listen there (default 127.0.0.1:8081)
-  -color WHEN      auto, always or never
+  -addr HOST:PORT  listen on this address (default 127.0.0.1:8081)
+  -color WHEN      use colors: auto, always or never
 
   rawhttp spy localhost:8080       then open http://localhost:8081/
 
-The exit status is 0 when it is stopped, 1 if it cannot listen, 2 for wrong
-usage.
+The exit status is 0 after a signal stops it, 1 if it cannot listen, 2 for
+wrong usage.
 `
 
 // maxRelayed is the most connections relayed at once; others wait to be accepted.
@@ -48,7 +48,7 @@ func spy(when stop, args []string, stdout, stderr io.Writer) int {
 	case err == nil && len(servers) == 0:
 		err = errors.New("the server is missing: HOST:PORT, as in localhost:8080")
 	case err == nil && len(servers) > 1:
-		err = fmt.Errorf("one server is relayed to, not %d", len(servers))
+		err = fmt.Errorf("want one server, not %d", len(servers))
 	}
 	r := &relay{slots: make(chan struct{}, maxRelayed)}
 	var addr string
