@@ -127,8 +127,12 @@ func TestLabeledGoroutines(t *testing.T) {
 
 // goroutines returns the stacks of all goroutines.
 func goroutines() string {
-	buf := make([]byte, 1<<20)
-	return string(buf[:runtime.Stack(buf, true)])
+	for size := 1 << 20; ; size *= 2 {
+		buf := make([]byte, size)
+		if n := runtime.Stack(buf, true); n < size { // otherwise it may not be all of them
+			return string(buf[:n])
+		}
+	}
 }
 
 // isEntityTag reports whether s is an entity tag, weak or strong (RFC 9110, section 8.8.3).

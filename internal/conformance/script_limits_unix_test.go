@@ -170,11 +170,15 @@ func TestScriptStderr(t *testing.T) {
 	}
 }
 
+// scriptGoroutine is in the stack of each goroutine of a running script, also before it runs
+// for the first time.
+const scriptGoroutine = "created by example.com/rawhttp.(*scripts).start in"
+
 // awaitNoScripts waits until no script of any server runs. It is for tests that are not
 // parallel.
 func awaitNoScripts(t testing.TB) {
 	t.Helper()
-	waitUntil(t, "all scripts have ended", func() bool { return !strings.Contains(goroutines(), "rawhttp.(*scriptRun).tend(") })
+	waitUntil(t, "all scripts have ended", func() bool { return !strings.Contains(goroutines(), scriptGoroutine) })
 }
 
 func (s *scriptSite) awaitWaiting(t testing.TB, n int) {
@@ -207,6 +211,9 @@ func TestScriptTurns(t *testing.T) {
 		clients = append(clients, s.ask(t, "/a.sh"))
 	}
 	waitUntil(t, "some run", func() bool { return s.running(t) == most })
+	if n := strings.Count(goroutines(), scriptGoroutine); n < 3*most {
+		t.Errorf("%d goroutines are those of %d scripts, want at least 3 each: awaitNoScripts waits for none", n, most)
+	}
 	for range scriptsWaiting {
 		clients = append(clients, s.ask(t, "/a.sh"))
 	}
