@@ -189,8 +189,8 @@ func conditionStatus(req *Request, v *validators) int {
 //
 // rep is the representation before the request. Precondition compares its ETag and ModTime; it
 // neither reads nor closes Body. The zero Representation stands for one that does not exist:
-// then If-Match is always false, and "If-None-Match: *" is true, by which a client asks to
-// create a resource but not to replace it. A representation that exists but has no validators
+// then If-Match is always false, and "If-None-Match: *", with which a client asks to create a
+// resource but not to replace one, is true. A representation that exists but has no validators
 // must have a MediaType, to distinguish it from the zero one.
 //
 // A weak ETag never satisfies If-Match. A ModTime of the last two seconds does not satisfy an

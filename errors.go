@@ -64,9 +64,8 @@ func parseError(err error) error {
 	return err
 }
 
-// A StatusError is an error with a status code. A resolver returns one to answer with a
-// status that no error known to [StatusOf] has. A Status outside 400 to 599 is answered
-// with 500.
+// A StatusError is an error with a status code. A resolver returns one to choose the status of
+// the response. A Status outside 400 to 599 is answered with 500.
 type StatusError struct {
 	Status int      // status code of the response
 	Allow  []string // allowed methods, sent in the Allow field with 405

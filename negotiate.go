@@ -200,7 +200,7 @@ func acceptCoding(h Header, coding string) int {
 }
 
 // Encode returns the Response in a content coding, such as "gzip", if the Accept-Encoding field
-// of the request prefers that to no coding (RFC 9110, section 12.5.3). It is for wrappers that
+// of the request prefers it to no coding (RFC 9110, section 12.5.3). It is for wrappers that
 // compress the responses of another resolver:
 //
 //	return resp.Encode(req, "gzip", func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) }), nil
@@ -210,18 +210,18 @@ func acceptCoding(h Header, coding string) int {
 // Content-Encoding already, or with a digest of their content are returned unchanged. For HEAD,
 // no content is made.
 //
-// The encoded content of [Content] and [File] still answers conditions. Its ETag is W/"7-gzip" if
-// that of the content is "7": weak, since other versions of a compressor write other bytes. It has
-// no ranges and no Content-Length, since its length is known only at the end. Trailer fields are
-// kept.
+// The encoded content of [Content] and [File] still answers conditions. If the ETag of the
+// content is "7", that of the result is W/"7-gzip": it is weak, since another version of the
+// compressor may write other bytes. It has no ranges and no Content-Length, since its length is
+// known only at the end. Trailer fields are kept.
 //
 // encode is called when the content is written, once for each request. The writer that it
-// returns is closed in any case, also when the content fails. What it writes is sent in pieces of
-// 32 KiB, so do not encode streams of events. Do not compress a response that has both a secret
-// and input of an attacker either, since its length reveals the secret.
+// returns is always closed, even if the content fails. What it writes is sent in pieces of 32
+// KiB, so do not encode streams of events. Nor should a response be compressed that has both a
+// secret and input from an attacker: its length would reveal the secret.
 //
 // r itself is not changed. If it serves once, it and the result serve once together. It is a
-// mistake if encode is nil or coding is no token. Encode panics if req is nil.
+// mistake if encode is nil or coding is not a token. Encode panics if req is nil.
 func (r *Response) Encode(req *Request, coding string, encode func(w io.Writer) io.WriteCloser) *Response {
 	if req == nil {
 		panic("rawhttp: Encode: the Request is nil")

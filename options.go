@@ -13,8 +13,9 @@ import (
 	"example.com/rawhttp/internal/wire"
 )
 
-// An Option configures a [Server]. Each documents its default. New ignores an Option that
-// is nil; if two set the same thing, the later wins, unless they are documented to add.
+// An Option configures a [Server]. Each documents its default. New ignores an Option that is
+// nil. If two options set the same thing, the later one wins, unless they are documented to
+// add.
 type Option interface {
 	apply(*config) error
 }
@@ -293,8 +294,8 @@ func WithMaxBodyBytes(n int64) Option {
 // longest. If there is neither, it is answered with 503 and closed. In a flood, when 64
 // connections are being answered that way, further ones are closed without a response.
 //
-// The default is half of the limit on open files less 64, but at least 16 and at most
-// 10000; 0 is no limit.
+// The default is (limit on open files - 64) / 2, but at least 16 and at most 10000; 0 is no
+// limit.
 func WithMaxConns(n int) Option {
 	return option(func(c *config) error {
 		if n < 0 {
@@ -349,13 +350,14 @@ func WithTrustedProxies(prefixes ...netip.Prefix) Option {
 // [ErrorResponse] of [ErrAbort], the connection is aborted instead; the error that f received
 // has already been logged then, at the debug level unless the status is 500 or more.
 //
-// f is also called if the content of a Response fails before any of it has been sent (500),
-// and if the content of the request is too large (413), malformed (400) or too slow (408),
-// whatever the resolver returned; after the latter the connection closes. f is called at most
-// once for each request: if its response fails in turn, a plain 500 is sent. f is
-// not called for responses returned by a resolver, for a head that is refused, since there is
-// no Request then, and for what the server decides about by the head alone: a host that it
-// does not serve (421), an expectation (417), CONNECT and TRACE (405).
+// f is also called if the content of a Response fails before any of it has been sent (500), and
+// if the content of the request is too large (413), malformed (400) or too slow (408), whatever
+// the resolver returned; after the latter the connection closes. f is called at most once for
+// each request: if its response fails in turn, a plain 500 is sent. f is not called for
+// responses returned by a resolver, nor for a head that is refused, since there is no Request
+// then, nor for a request that the server refuses by its head alone: one for a host that it
+// does not serve (421), with an unknown expectation (417), or with the method CONNECT or TRACE
+// (405).
 //
 // f may be called concurrently. The default is the plain-text error; a nil f is ignored.
 func WithErrorPage(f func(ctx context.Context, req *Request, status int, err error) *Response) Option {

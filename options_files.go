@@ -265,10 +265,10 @@ type scriptCommand struct {
 // group still hold its output. The group receives SIGTERM, and half a second later SIGKILL.
 // A process that leaves the group, for example with setsid, is not ended.
 //
-// A script that fails before it prints anything is answered with 500, one that is too slow
-// with 504, and one with invalid fields with 502. A request that gets no turn because too
-// many scripts are running is answered with 503, and a POST that according to the browser
-// comes from another site with 403; see [WithScriptMethods].
+// A script that fails before it prints anything is answered with 500, one that is too slow with
+// 504, and one with invalid fields with 502. A request that gets no turn because too many
+// scripts are running is answered with 503, and a POST that the browser marks as coming from
+// another site is answered with 403; see [WithScriptMethods].
 //
 // The default is to run no scripts.
 func WithScript(ext string, interpreter ...string) FileOption {

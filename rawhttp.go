@@ -3,10 +3,10 @@
 // jail, runs scripts, and prints the conversation on the wire.
 //
 // Compared with net/http, a program with rawhttp is half the size; time limits are on by
-// default; parsing rejects anything that two recipients could read differently; no name leads
-// out of the folder that is served; and requests and responses are values that can be made,
-// parsed and written without a connection. It is not a client, has no TLS of its own and
-// speaks neither HTTP/2 nor HTTP/3.
+// default; parsing rejects anything that two recipients could read differently; no request
+// reaches a file outside the folder that is served; and requests and responses are values that
+// can be made, parsed and written without a connection. It is not a client, has no TLS of its
+// own and speaks neither HTTP/2 nor HTTP/3.
 //
 // # Serving files
 //
@@ -19,17 +19,19 @@
 //	log.Fatal(srv.ListenAndServe(context.Background(), "127.0.0.1:8080"))
 //
 // [WithFS] serves an fs.FS instead, such as an embed.FS or a zip file. [WithListing],
-// [WithIndex], [WithDotFiles], [WithMediaType], [WithCacheControl] and [WithPrecompressed] say
-// how. [Dir] and [FS] return the same as a [Resolver], to be combined with others.
+// [WithIndex], [WithDotFiles], [WithMediaType], [WithCacheControl] and [WithPrecompressed]
+// configure it. [Dir] and [FS] return a [Resolver] that does the same, to be combined with
+// others.
 //
-// # Answering yourself
+// # Writing a resolver
 //
-// A [Resolver] maps a [Request] to a [Response]; [WithResolver] serves it. Responses are made by
-// [Text], [HTML], [Bytes], [Redirect] and their kin; [Content] and [File] answer conditions and
-// ranges. To decline a request, return an error that wraps [io/fs.ErrNotExist]: [First] asks the
-// next resolver, and the server answers 404. [Mount] and [Methods] select by path and method,
-// and a function that takes a Resolver and returns one is what others call middleware.
-// [StatusError] is an error with a status of its own, and [WithErrorPage] renders errors.
+// A [Resolver] maps a [Request] to a [Response]; [WithResolver] serves it. [Text], [HTML],
+// [Bytes], [Redirect] and similar functions make responses; those of [Content] and [File]
+// support conditions and ranges. To decline a request, return an error that wraps
+// [io/fs.ErrNotExist]: [First] asks the next resolver, and the server answers 404. [Mount] and
+// [Methods] select by path and method, and a function that takes a Resolver and returns one is
+// middleware. A [StatusError] is an error that chooses its status, and [WithErrorPage] renders
+// errors.
 //
 // HEAD, conditions, ranges, framing, trailers and persistent connections are implemented once
 // and apply to every resolver.
@@ -37,22 +39,23 @@
 // # Streaming
 //
 // [Stream] sends what a reader returns as it is produced, and [StreamFunc] what a function
-// writes. The content of a request is its Body; [LimitBody] and [WithMaxBodyBytes] limit it. The
-// context of a request ends when the client disconnects, and [Stopping] says that the server is
-// about to stop. [Upgrade] hands the connection over to another protocol, such as WebSocket.
+// writes. The content of a request is its Body; [LimitBody] and [WithMaxBodyBytes] limit it.
+// The context of a request ends when the client disconnects, and [Stopping] reports that the
+// server is about to stop. [Upgrade] switches the connection to another protocol, such as
+// WebSocket.
 //
 // # Limits
 //
 // The defaults are safe on the open Internet: [WithReadHeaderTimeout], [WithIdleTimeout],
 // [WithStallTimeout], [WithMaxHeaderBytes], [WithMaxFields], [WithMaxBodyBytes] and
-// [WithMaxConns]. [Server.Shutdown] loses no request within [WithDrainTimeout]. [WithHosts] and
-// [WithTrustedProxies] say which names and which proxies to believe.
+// [WithMaxConns]. [Server.Shutdown] loses no request within [WithDrainTimeout]. [WithHosts]
+// sets the hosts that are served, and [WithTrustedProxies] the proxies that are trusted.
 //
 // # Watching the wire
 //
-// [WithTrace] with a [Transcript] prints each request and response line by line, with
-// [AccessLog] one line per response. A [Trace] of your own has hooks for connections, bytes and
-// exchanges, and [Server.Stats] has counters. [ParseRequest], [ParseResponse],
+// [WithTrace] with a [Transcript] prints each request and response line by line; with an
+// [AccessLog] it prints one line per response. A [Trace] of your own has hooks for connections,
+// bytes and exchanges, and [Server.Stats] has counters. [ParseRequest], [ParseResponse],
 // [Response.WriteContent], [WriteResponse] and [Answer] work on bytes alone: for tests, tools
 // and examples.
 //

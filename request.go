@@ -284,13 +284,15 @@ func (r *Request) WithConn(info ConnInfo) *Request {
 //
 // It may be called any number of times by Resolve, and by a StreamFunc before its first Write,
 // but not by a goroutine that outlives them. It returns an error when the head of the final
-// response has been written, or the client has disconnected. To HTTP/1.0, which does not know
-// informational responses (RFC 9110, section 15.2), it sends nothing and returns nil.
+// response has been written, or the client has disconnected. If the request is HTTP/1.0, which
+// has no informational responses (RFC 9110, section 15.2), Inform sends nothing and returns
+// nil.
 //
-// The status is between 102 and 199: 100 (Continue) is the server's, and [Upgrade] makes a 101.
-// A name without its value, what [Response.Set] would not take, and fields of framing and of
-// the connection are errors, whatever the version. For a request without a connection, as
-// [ParseRequest] and [Request.Clone] make, the error wraps [errors.ErrUnsupported].
+// The status must be between 102 and 199: the server itself sends 100 (Continue), and [Upgrade]
+// sends 101. A name without its value, a field that [Response.Set] rejects, and a field for
+// framing or the connection are errors, whatever the version. For a request without a
+// connection, such as one made by [ParseRequest] or [Request.Clone], the error wraps
+// [errors.ErrUnsupported].
 func (r *Request) Inform(status int, fields ...string) error {
 	head, err := informationalHead(status, fields)
 	switch {

@@ -87,11 +87,11 @@ var knownMethods = []string{"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "
 // fileMethods are the methods allowed by the server itself and by a file resolver.
 var fileMethods = []string{"GET", "HEAD", "OPTIONS"}
 
-// Methods returns a resolver that calls the one for the method of the request. The resolver
-// for GET also answers HEAD, unless HEAD has its own. OPTIONS is answered with 204 and
-// Allow, unless it has its own. Any other known method, that is PATCH or one of RFC 9110,
-// section 9, is answered with 405 and Allow; an unknown one with 501 (RFC 9110, section
-// 9.1). Allow lists the methods in the order of the RFC, then others sorted by name.
+// Methods returns a resolver that calls the resolver in m for the method of the request. The
+// resolver for GET also answers HEAD, unless m has one for HEAD. OPTIONS is answered with 204
+// and Allow, unless m has a resolver for it. Any other known method (PATCH, and those of RFC
+// 9110, section 9) is answered with 405 and Allow, and an unknown one with 501 (RFC 9110,
+// section 9.1). Allow lists the methods in the order of the RFC, then others sorted by name.
 //
 // Methods answers for every path, so use it below a [Mount] of one path, or in a resolver
 // that has already selected the path. It copies m. It panics if m is empty, a Resolver is
@@ -155,9 +155,9 @@ func refuseMethod(req *Request, allow []string) error {
 // the path to [Request.Prefix]. It declines any other path with [fs.ErrNotExist]. Mounts nest.
 //
 // A prefix that ends in a slash, such as "/static/", stands for all paths that begin with it,
-// and "/static" is redirected to it with 301. A prefix without, such as "/healthz", stands for
-// that path alone, which r sees as "/"; a listing there would have links that lead nowhere. A
-// missing slash at the beginning is added. Mount panics if r is nil.
+// and "/static" is redirected to it with 301. A prefix without one, such as "/healthz", stands
+// for that path alone, which r sees as "/"; a listing there would have links that lead nowhere.
+// A missing slash at the beginning is added. Mount panics if r is nil.
 func Mount(prefix string, r Resolver) Resolver {
 	if r == nil {
 		panic(fmt.Sprintf("rawhttp: Mount(%q): the Resolver is nil", prefix))

@@ -16,13 +16,13 @@ import (
 // on a goroutine of the program.
 type Trace struct {
 	// ConnOpen is called when a connection has been accepted, ConnClose when it has been
-	// closed. err is what went wrong, or nil.
+	// closed. err is the failure that ended it, or nil.
 	ConnOpen  func(conn uint64, c net.Conn)
 	ConnClose func(conn uint64, err error)
 
-	// ConnEnd is called once for each connection, when one side has ended it or is about
-	// to: before the last bytes of the client are read, and before ConnClose. err is what
-	// went wrong, or nil.
+	// ConnEnd is called once for each connection, when one side has ended it or is about to:
+	// before the last bytes of the client are read, and before ConnClose. err is the failure
+	// that ended it, or nil.
 	ConnEnd func(conn uint64, why EndReason, err error)
 
 	// ConnState is called when a connection enters a phase.
