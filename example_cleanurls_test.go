@@ -22,8 +22,8 @@ func (h htmlFiles) Resolve(ctx context.Context, req *rawhttp.Request) (*rawhttp.
 	return h.files.Resolve(ctx, req.WithPath(req.Path()+".html"))
 }
 
-// Clean URLs: /about is answered with about.html. The resolver in front puts the
-// name in the place of the path; the files after it need not know.
+// Clean URLs: /about is answered with about.html. The resolver in front replaces the path by
+// the name of the file; the resolver of the files needs no change.
 func Example_cleanURLs() {
 	files, err := rawhttp.FS(fstest.MapFS{
 		"about.html": {Data: []byte("about us")},

@@ -17,7 +17,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// A client that has the representation asks whether it has changed.
+// A client that already has the representation asks whether it has changed.
 func ExampleContent_conditions() {
 	const report = "a,b\n1,2\n"
 	resp := rawhttp.Content(rawhttp.Representation{
@@ -47,8 +47,8 @@ func ExampleContent_conditions() {
 	// 1,2
 }
 
-// A client that has the beginning asks for the rest, if it is still the rest of the
-// same.
+// A client that has the beginning asks for the rest, provided that the representation has not
+// changed.
 func ExampleContent_ranges() {
 	const report = "a,b\n1,2\n"
 	resp := rawhttp.Content(rawhttp.Representation{
@@ -78,7 +78,7 @@ func ExampleContent_ranges() {
 	// "Range: bytes=100-": HTTP/1.1 416 Range Not Satisfiable "416 Range Not Satisfiable\n"
 }
 
-// A note that clients replace, if it is still the one that they have read.
+// A note that a client replaces only if no other client has changed it.
 func ExampleRepresentation_Precondition() {
 	var mu sync.Mutex
 	note, version := "two litres", 1
@@ -123,7 +123,7 @@ func ExampleRepresentation_Precondition() {
 	// three litres
 }
 
-// The same numbers for programs and for people.
+// The same number as JSON for programs and as HTML for people.
 func ExampleAccepts() {
 	resolver := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		var resp *rawhttp.Response
@@ -148,7 +148,7 @@ func ExampleAccepts() {
 	// image/png: application/json or text/html
 }
 
-// Files that were compressed in advance are in the same folder as the file.
+// The compressed form of a file is in the same folder as the file.
 func ExampleWithPrecompressed() {
 	built := time.Date(2026, time.May, 4, 12, 0, 0, 0, time.UTC)
 	files, err := rawhttp.FS(
@@ -190,8 +190,8 @@ func ExampleWithPrecompressed() {
 	// route(location)
 }
 
-// A zip file, served without unpacking it. Its files cannot seek, so they are sent
-// whole; conditions work, as the zip has their times.
+// A zip file, served without unpacking it. Its files cannot seek, so they are sent whole;
+// conditions work, since the zip file has their times.
 func Example_zipFile() {
 	dir, err := os.MkdirTemp("", "example")
 	if err != nil {

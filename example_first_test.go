@@ -20,7 +20,7 @@ func (p page) Resolve(ctx context.Context, req *rawhttp.Request) (*rawhttp.Respo
 	return rawhttp.HTML(200, p.html), nil
 }
 
-// Pages of a program in front of a folder of files.
+// Pages that the program makes, in front of a folder of files.
 func ExampleFirst() {
 	files, err := rawhttp.Dir("testdata/webroot")
 	if err != nil {

@@ -8,13 +8,13 @@ import (
 	"example.com/rawhttp"
 )
 
-// where answers with the place at which it is mounted, and the path below that.
+// where answers with the prefix of its Mount, and the path below that.
 func where(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 	return rawhttp.Text(200, fmt.Sprintf("prefix %q, path %q", req.Prefix(), req.Path())), nil
 }
 
-// Resolvers below a path each. A prefix with a slash at its end stands for all
-// that is below it, one without for itself alone.
+// Each resolver answers below its own path. A prefix that ends in a slash stands for all paths
+// below it, any other for that path alone.
 func ExampleMount() {
 	site := rawhttp.First(
 		rawhttp.Mount("/healthz", rawhttp.ResolverFunc(where)),

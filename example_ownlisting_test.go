@@ -17,8 +17,8 @@ import (
 // A gallery lists the folders of a tree as pages of links to their pictures.
 type gallery struct{ tree fs.FS }
 
-// A picture is one link. Its name is escaped twice over: for the link, and by
-// html/template for the page.
+// A picture is one link. Its name is escaped twice: for the link, and by html/template for the
+// page.
 type picture struct{ Link, Name string }
 
 var galleryPage = template.Must(template.New("").Parse(`{{range .}}<a href="{{.Link}}">{{.Name}}</a>
@@ -46,7 +46,7 @@ func (g gallery) Resolve(ctx context.Context, req *rawhttp.Request) (*rawhttp.Re
 	return rawhttp.HTML(200, b.String()), nil
 }
 
-// A listing of one's own is a resolver in front of the files, which do not list then.
+// Your own listing: a resolver in front of the files, whose own listings are off.
 func Example_ownListing() {
 	tree := fstest.MapFS{
 		"pictures/a cat?.jpg": {Data: []byte("cat")},

@@ -128,7 +128,7 @@ func Example_form() {
 		if err != nil || mediaType != "application/x-www-form-urlencoded" {
 			return nil, &rawhttp.StatusError{Status: 415, Err: err}
 		}
-		content, err := io.ReadAll(req.Body) // LimitBody below says how much at most
+		content, err := io.ReadAll(req.Body) // limited by LimitBody below
 		if err != nil {
 			return nil, err
 		}

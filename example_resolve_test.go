@@ -33,9 +33,9 @@ func ExampleResolverFunc() {
 	// "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 16\r\n\r\nhello from /here"
 }
 
-// A resolver that lets others through only with a password. It compares hashes, which have
-// the same length, in constant time, so that the time of an answer says nothing about the
-// password. Without TLS, whoever sees the connection sees the password.
+// A resolver that lets others through only with a password. It compares hashes, which have the
+// same length, in constant time, so that the time of an answer says nothing about the password.
+// Without TLS, anyone who can read the connection can read the password.
 func ExampleResolverFunc_basicAuth() {
 	protect := func(user, password string, next rawhttp.Resolver) rawhttp.Resolver {
 		want := sha256.Sum256([]byte(user + ":" + password))
@@ -74,8 +74,8 @@ func ExampleResolverFunc_basicAuth() {
 	// hello, Ann
 }
 
-// Uploads may be large, everything else may not. What is too large is refused before any of it
-// is read.
+// Only uploads may be large. Other content that is too large is refused before any of it is
+// read.
 func ExampleLimitBody() {
 	size := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		n, err := io.Copy(io.Discard, req.Body)
@@ -99,7 +99,8 @@ func ExampleLimitBody() {
 	// /note: 413 Content Too Large
 }
 
-// What each method does to a resource. HEAD, OPTIONS and what is not allowed need no code.
+// A resolver for each method of a resource. HEAD, OPTIONS and methods that are not allowed need
+// no code.
 func ExampleMethods() {
 	answer := func(text string) rawhttp.Resolver {
 		return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
@@ -141,7 +142,7 @@ func ExampleMethods() {
 // prefix __Host- only from this host and over TLS.
 func Example_cookies() {
 	const name = "__Host-visits"
-	key := make([]byte, 32) // new at each start, so that cookies from before it are not valid
+	key := make([]byte, 32) // new at each start, so earlier cookies are no longer valid
 	rand.Read(key)
 	sign := func(value string) string {
 		mac := hmac.New(sha256.New, key)
@@ -190,8 +191,8 @@ func Example_cookies() {
 	// visit 1
 }
 
-// A folder of the system. Nothing outside of it can be named, nor, unless that is
-// asked for, what begins with a dot.
+// A folder of the system. No request reaches anything outside it, nor, by default, names that
+// begin with a dot.
 func ExampleDir() {
 	root, err := os.MkdirTemp("", "example")
 	if err != nil {
@@ -252,8 +253,7 @@ func ExampleFS() {
 	// /docs/: "readme.txt\n"
 }
 
-// The page of a site is revalidated at each use; files with a hash in their names are cached for
-// a year.
+// Pages are revalidated at each use; files with a hash in their names are cached for a year.
 func ExampleWithCacheControl() {
 	files, err := rawhttp.FS(
 		fstest.MapFS{
@@ -301,7 +301,7 @@ func ExampleWithDotFiles() {
 	// true /.well-known/security.txt HTTP/1.1 200 OK
 }
 
-// The first of the files that exists stands for its folder.
+// A folder is served as the first index file that exists.
 func ExampleWithIndex() {
 	files, err := rawhttp.FS(
 		fstest.MapFS{
@@ -323,7 +323,7 @@ func ExampleWithIndex() {
 	// /docs/ a text
 }
 
-// A client chooses the form of a listing, and the order. With ListNone there is none.
+// A client chooses the form and the order of a listing. With ListNone, there are no listings.
 func ExampleWithListing() {
 	tree := fstest.MapFS{
 		"IMG_2.jpg":  {Data: []byte("large")},
@@ -372,8 +372,7 @@ func ExampleWithMediaType() {
 	// true
 }
 
-// An error with the status to answer it with. The client reads the status, only
-// the log the cause.
+// An error with a status. The client receives the status; only the log has the cause.
 func ExampleStatusError() {
 	resolver := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return nil, &rawhttp.StatusError{Status: 502, Err: errors.New("database db-7 does not answer")}
@@ -389,7 +388,7 @@ func ExampleStatusError() {
 	// 502 Bad Gateway
 }
 
-// A resolver that returns each response a number, errors too.
+// A resolver that numbers each response, even those to errors.
 func ExampleErrorResponse() {
 	number := func(next rawhttp.Resolver) rawhttp.Resolver {
 		var last atomic.Uint64
@@ -425,7 +424,7 @@ func ExampleErrorResponse() {
 	// X-Request-Id: 2
 }
 
-// What each error of a resolver is answered with.
+// The status for each kind of error that a resolver returns.
 func ExampleStatusOf() {
 	for _, err := range []error{
 		nil,

@@ -12,11 +12,11 @@ import (
 // Notes is a Resolver: it answers from a map in memory.
 type Notes map[string]string
 
-// Resolve says what a request is answered with: a Response, or an error.
+// Resolve returns the response to a request, or an error.
 func (n Notes) Resolve(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 	note, ok := n[req.Path()]
 	if !ok {
-		return nil, fs.ErrNotExist // not mine; where nobody else knows it either, this is 404
+		return nil, fs.ErrNotExist // another resolver may have it; otherwise the answer is 404
 	}
 	switch req.Method() {
 	case "GET", "HEAD":
@@ -25,7 +25,7 @@ func (n Notes) Resolve(ctx context.Context, req *rawhttp.Request) (*rawhttp.Resp
 	return rawhttp.MethodNotAllowed("GET", "HEAD", "OPTIONS"), nil
 }
 
-// A type that answers from something other than a disk.
+// A Resolver of your own type, which answers from memory.
 func ExampleResolver() {
 	notes := Notes{"/milk": "two litres", "/bread": "one loaf"}
 	for _, path := range []string{"/milk", "/beer"} {

@@ -49,8 +49,8 @@ func ExampleRedirect() {
 	// Location: /new/place?from=old
 }
 
-// A resource that can only be read. The server answers OPTIONS from what
-// MethodNotAllowed says, and HEAD from the answer to GET.
+// A resource that can only be read. The server answers OPTIONS with the methods given to
+// MethodNotAllowed, and HEAD with the head of the response to GET.
 func ExampleMethodNotAllowed() {
 	resolver := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		switch req.Method() {
@@ -79,7 +79,7 @@ func ExampleMethodNotAllowed() {
 	// X-Content-Type-Options: nosniff
 }
 
-// The bytes of a Response can be seen without a server, and tested.
+// The bytes of a Response can be printed and tested without a server.
 func ExampleResponse_WriteTo() {
 	resp := rawhttp.Text(200, "hello\n").Set("Cache-Control", "no-store")
 	var wire strings.Builder
@@ -128,8 +128,8 @@ func ExampleParseResponse() {
 	// "\r\n"
 }
 
-// Calls of Set and Add can be chained. What cannot go out as it was said is
-// reported by Err, and answered with 500: no value smuggles in a line.
+// Calls of Set and Add can be chained. A field that cannot be sent is a mistake, which Err
+// reports and the server answers with 500: no value can add a line to the head.
 func ExampleResponse_Set() {
 	good := rawhttp.Empty(204).Set("Vary", "Accept").Add("Vary", "Origin")
 	fmt.Println(good.Err())
@@ -140,8 +140,8 @@ func ExampleResponse_Set() {
 	// true
 }
 
-// A resolver that adds a field to the answers of another. These are not its own,
-// perhaps not even made for this request alone: it changes a clone.
+// A resolver that adds a field to the responses of another. A response may be shared by several
+// requests, so the resolver changes a clone.
 func ExampleResponse_Clone() {
 	shared := rawhttp.Text(200, "hello\n") // answers every request
 	inner := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
@@ -171,7 +171,8 @@ func ExampleResponse_Clone() {
 	// Referrer-Policy: no-referrer
 }
 
-// Content that is not in memory: here the request's own, sent back as it comes.
+// Content that is not in memory, here the content of the request, which is sent back as it
+// arrives.
 func ExampleStream() {
 	echo := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Stream(200, "application/octet-stream", req.Body), nil
@@ -191,9 +192,8 @@ func ExampleStream() {
 	// "\r\n"
 }
 
-// Server-sent events: each Write goes out at once, as a chunk of its own. A real
-// source of events would wait for them, and for ctx.Done, which is closed when the client has
-// disconnected.
+// Server-sent events: each Write is sent at once, as one chunk. A real program would wait for
+// events, and for ctx.Done, which is closed when the client has disconnected.
 func ExampleStreamFunc() {
 	events := rawhttp.StreamFunc(200, "text/event-stream", func(ctx context.Context, w io.Writer) error {
 		for i := range 3 {
@@ -215,8 +215,8 @@ func ExampleStreamFunc() {
 	// "12\r\nid: 0\ndata: tick\n\n\r\n12\r\nid: 1\ndata: tick\n\n\r\n12\r\nid: 2\ndata: tick\n\n\r\n0\r\n\r\n"
 }
 
-// A representation that is not a file. Over an io.ReaderAt, as here, the Response
-// may answer any number of requests.
+// A representation that is not a file. Since its Body is an io.ReaderAt, the Response may
+// answer any number of requests.
 func ExampleContent() {
 	const report = "a,b\n1,2\n"
 	resp := rawhttp.Content(rawhttp.Representation{
@@ -241,7 +241,7 @@ func ExampleContent() {
 	// 1,2
 }
 
-// A file from anywhere, opened by the program. The Response closes it.
+// A file that the program opens. The Response closes it.
 func ExampleFile() {
 	reports := fstest.MapFS{"today.csv": {Data: []byte("a,b\n1,2\n")}}
 	resolver := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
@@ -266,8 +266,8 @@ func ExampleFile() {
 	// 1,2
 }
 
-// A connection loop without a Server: the parser and the writer alone. It has no
-// limits of time, and is for tools and tests, not for the open Internet.
+// A connection loop without a Server, with only the parser and the writer. It has no time
+// limits, so it is for tools and tests, not for the open Internet.
 func ExampleWriteResponse() {
 	client, server := net.Pipe()
 	go func() {
@@ -284,7 +284,7 @@ func ExampleWriteResponse() {
 				wire = append(wire, buf[:n]...)
 				continue
 			}
-			if err != nil || req.ContentLength() != 0 { // this one reads no content
+			if err != nil || req.ContentLength() != 0 { // this loop reads no content
 				return
 			}
 			wire = rest
@@ -309,8 +309,8 @@ func ExampleWriteResponse() {
 	// you asked for /b
 }
 
-// A script or stream is written after Resolve has returned. So what it needs, as here a
-// context with a time limit, ends with the Response: by defer it would end too early.
+// A script or stream is written after Resolve has returned. A context with a time limit must
+// last as long, so it is canceled by OnClose; a deferred call would cancel it too early.
 func ExampleResponse_OnClose() {
 	limit := func(d time.Duration, next rawhttp.Resolver) rawhttp.Resolver {
 		return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
@@ -336,8 +336,8 @@ func ExampleResponse_OnClose() {
 	// the limit holds: true
 }
 
-// A stream whose length is known is sent with Content-Length, and can be told from one that
-// was cut.
+// A stream of known length is sent with Content-Length, so that the client notices if it is
+// cut.
 func ExampleResponse_SetLength() {
 	resolver := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		backup := strings.NewReader("0123456789") // stands for an object store
@@ -355,7 +355,7 @@ func ExampleResponse_SetLength() {
 	// "0123456789"
 }
 
-// What is known only when all of the content has been written goes into a trailer field.
+// A trailer field has a value that is known only after all of the content has been written.
 func ExampleResponse_SetTrailer() {
 	resolver := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		rows := 0
@@ -390,7 +390,7 @@ func ExampleResponse_SetTrailer() {
 	// "\r\n"
 }
 
-// The content of a Response without its head, as a test of a resolver wants it.
+// The content of a Response without its head, as the test of a resolver may need it.
 func ExampleResponse_WriteContent() {
 	resp := rawhttp.StreamFunc(200, "text/plain", func(ctx context.Context, w io.Writer) error {
 		_, err := io.WriteString(w, "hello\n")
@@ -404,7 +404,7 @@ func ExampleResponse_WriteContent() {
 	// 6 <nil>
 }
 
-// A protocol of one's own: after the 101, lines are sent back in capitals.
+// Your own protocol: after the 101, the server sends each line back in capitals.
 func ExampleUpgrade() {
 	shout := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Upgrade("shout", func(ctx context.Context, conn net.Conn) error {
@@ -449,7 +449,7 @@ func ExampleRequest_Inform() {
 	// <!doctype html>
 }
 
-// A client that asks for what only attackers ask for gets no answer at all.
+// A request for a path that only attackers use gets no response at all.
 func ExampleErrAbort() {
 	guard := func(next rawhttp.Resolver) rawhttp.Resolver {
 		return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {

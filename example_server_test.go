@@ -21,8 +21,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// Serve until the user stops the program. The end of the context is an orderly
-// stop: requests in progress are answered, and Serve returns nil.
+// A server that runs until the user interrupts the program. When the context ends, the server
+// shuts down gracefully: requests in progress are answered, and Serve returns nil.
 func ExampleServer_Serve() {
 	srv, err := rawhttp.New(rawhttp.WithRoot("testdata/webroot"))
 	if err != nil {
@@ -41,9 +41,9 @@ func ExampleServer_Serve() {
 	// <nil>
 }
 
-// TLS is the listener's: crypto/tls has one. Conn reports it to a resolver.
+// TLS comes from the listener, here one of crypto/tls. Request.Conn reports it to the resolver.
 func ExampleServer_Serve_tls() {
-	testServer := httptest.NewTLSServer(nil) // for its certificate alone
+	testServer := httptest.NewTLSServer(nil) // only for its certificate
 	defer testServer.Close()
 
 	resolver := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
@@ -74,7 +74,7 @@ func ExampleServer_Serve_tls() {
 	// TLS: true
 }
 
-// Any net.Conn can be served, here one end of a pipe: the bytes of a conversation.
+// ServeConn serves any net.Conn, here one end of a pipe.
 func ExampleServer_ServeConn() {
 	srv, err := rawhttp.New(
 		rawhttp.WithFS(fstest.MapFS{"hello.txt": {Data: []byte("hello\n")}}),
@@ -105,7 +105,7 @@ func ExampleServer_ServeConn() {
 	// "hello\n"
 }
 
-// Shutdown stops a server from elsewhere in the program, and waits.
+// Another part of the program shuts the server down, and waits until it has stopped.
 func ExampleServer_Shutdown() {
 	srv, err := rawhttp.New(rawhttp.WithRoot("testdata/webroot"))
 	if err != nil {
@@ -160,7 +160,7 @@ func ExampleTranscript() {
 	// #1 S <== closes (after the answer)
 }
 
-// A line for each response. The time is left out here.
+// One line for each response. The time is left out here, so that the output is always the same.
 func ExampleAccessLog() {
 	notes := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		if req.Path() != "/milk" {
@@ -192,7 +192,7 @@ func ExampleAccessLog() {
 	// "GET /beer HTTP/1.1" 404 14 "/milk" "-"
 }
 
-// A hook of one's own: here one that counts answers by their status.
+// A Trace of your own, here with a hook that counts responses by status.
 func ExampleWithTrace() {
 	notes := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		if req.Path() != "/milk" {
@@ -200,7 +200,7 @@ func ExampleWithTrace() {
 		}
 		return rawhttp.Text(200, "two litres"), nil
 	})
-	count := make(map[int]int) // one connection here; else it would need a mutex
+	count := make(map[int]int) // for one connection; with more, it would need a mutex
 	srv, err := rawhttp.New(
 		rawhttp.WithResolver(notes),
 		rawhttp.WithTrace(rawhttp.Trace{
@@ -223,8 +223,9 @@ func ExampleWithTrace() {
 	// map[200:2 404:1]
 }
 
-// A single-page application finds its own way: what is no file is answered with
-// the application, with status 200. A missing script or picture stays missing.
+// A single-page application routes paths in the browser: the response to a path that is not a
+// file is the page of the application, with status 200. A missing script or picture is still a
+// 404.
 func ExampleWithErrorPage() {
 	const page = "<!doctype html><script src=/app.js></script>"
 	app := rawhttp.HTML(200, page)
@@ -234,7 +235,7 @@ func ExampleWithErrorPage() {
 			"app.js":       {Data: []byte("route(location)")},
 			"users/me.png": {Data: []byte("picture")},
 		}),
-		rawhttp.WithListing(rawhttp.ListNone), // folders are the application's, too
+		rawhttp.WithListing(rawhttp.ListNone), // the application routes the paths of folders, too
 		rawhttp.WithErrorPage(func(ctx context.Context, req *rawhttp.Request, status int, err error) *rawhttp.Response {
 			if status == 404 && !strings.Contains(req.Path(), ".") {
 				return app
@@ -264,7 +265,7 @@ func ExampleWithErrorPage() {
 	// /missing.png: 404 Not Found
 }
 
-// Behind a proxy of one's own, the client is who the proxy says.
+// A server behind its own proxy takes the address of the client from the proxy.
 func ExampleWithTrustedProxies() {
 	who := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Text(200, req.Conn().Client.String()), nil
@@ -289,7 +290,7 @@ func ExampleWithTrustedProxies() {
 	}
 	defer proxy.Close()
 	fmt.Fprint(proxy, "GET / HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n"+
-		"X-Forwarded-For: 198.51.100.9, 203.0.113.7\r\n\r\n") // the last one is the proxy's word
+		"X-Forwarded-For: 198.51.100.9, 203.0.113.7\r\n\r\n") // the proxy has added the last one
 	answer, err := io.ReadAll(proxy)
 	if err != nil {
 		log.Fatal(err)
@@ -300,8 +301,8 @@ func ExampleWithTrustedProxies() {
 	// 203.0.113.7
 }
 
-// A server for one machine that names its hosts cannot be reached by a page of
-// somebody else whose DNS name leads to it.
+// A server on a loopback address that names its hosts cannot be reached by a web page whose own
+// DNS name resolves to that address.
 func ExampleWithHosts() {
 	srv, err := rawhttp.New(
 		rawhttp.WithFS(fstest.MapFS{"index.html": {Data: []byte("hello")}}),
@@ -326,8 +327,7 @@ func ExampleWithHosts() {
 	// evil.test:8080 HTTP/1.1 421 Misdirected Request
 }
 
-// Clients are never told why something failed; the log is. A *slog.Logger is a
-// Logger.
+// Clients never learn why a request failed; the log has the cause. A *slog.Logger is a Logger.
 func ExampleWithLogger() {
 	handler := slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
 		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {

@@ -16,7 +16,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// A program that serves a folder. The last lines are its first client.
+// A program that serves a folder. The last lines are its first request.
 func ExampleNew() {
 	srv, err := rawhttp.New(rawhttp.WithRoot("testdata/webroot"))
 	if err != nil {
@@ -57,7 +57,7 @@ func ExampleNew_mistakes() {
 	// WithMaxHeaderBytes(16): not between 512 and 1048576 bytes
 }
 
-// Two requests in a row: what follows the first is the second.
+// Two requests in a row: the rest after the first is the second.
 func ExampleParseRequest() {
 	wire := []byte("GET /a HTTP/1.1\r\nHost: example.test\r\n\r\nGET /b HTTP/1.1\r\nHost: example.test\r\n\r\n")
 	for len(wire) > 0 {
@@ -73,7 +73,7 @@ func ExampleParseRequest() {
 	// GET /b
 }
 
-// Bytes come as they like. ErrIncomplete says that more are needed.
+// Bytes may arrive in pieces of any size. ErrIncomplete means that more are needed.
 func ExampleParseRequest_incomplete() {
 	var wire []byte
 	for _, piece := range []string{"GET /a HT", "TP/1.1\r\nHost: exam", "ple.test\r\n\r\n"} {
@@ -123,7 +123,7 @@ func ExampleParseError() {
 	// rule: RFC 9112, section 5.1
 }
 
-// Lines that a person typed, without CR and without the empty line at the end.
+// Lines typed by a person, without CR and without the empty line at the end.
 func ExampleParseRequestLenient() {
 	typed := []byte("GET /a HTTP/1.1\nHost: example.test\nX-Note: folded\n  over two lines\n")
 	if _, _, err := rawhttp.ParseRequest(typed); err != nil {
@@ -139,7 +139,7 @@ func ExampleParseRequestLenient() {
 	// /a from example.test: folded over two lines
 }
 
-// One Request for many heads needs no memory for each.
+// One Request that parses many heads does not allocate for each.
 func ExampleRequest_Parse() {
 	heads := []string{
 		"GET /a HTTP/1.1\r\nHost: example.test\r\n\r\n",
@@ -157,7 +157,7 @@ func ExampleRequest_Parse() {
 	// /b
 }
 
-// The target is as it was sent, the path is decoded and clean.
+// Target returns the target as it was sent; Path is decoded and clean.
 func ExampleRequest_Path() {
 	req, _, err := rawhttp.ParseRequest([]byte("GET /a//b/../caf%C3%A9?x=1 HTTP/1.1\r\nHost: example.test\r\n\r\n"))
 	if err != nil {
@@ -185,8 +185,8 @@ func ExampleRequest_Query() {
 	// [a b]
 }
 
-// The Request of a resolver is gone once its response is written. Who wants to
-// keep it, as for a log that is written later, keeps a Clone.
+// A Request is valid until its response has been written. To keep it longer, for example for a
+// log that is written later, keep a Clone.
 func ExampleRequest_Clone() {
 	var kept []*rawhttp.Request
 	resolver := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
@@ -203,7 +203,7 @@ func ExampleRequest_Clone() {
 	// GET /b
 }
 
-// A resolver that rewrites paths for the one after it.
+// A resolver that rewrites paths for the next resolver.
 func ExampleRequest_WithPath() {
 	files, err := rawhttp.Dir("testdata/webroot")
 	if err != nil {
@@ -224,8 +224,7 @@ func ExampleRequest_WithPath() {
 	// This is plain text. A browser shows it as it is:
 }
 
-// An identifier that has a slash in it is one segment for a router that splits the escaped
-// path.
+// A router that splits the escaped path sees an identifier with a slash in it as one segment.
 func ExampleRequest_EscapedPath() {
 	req, _, err := rawhttp.ParseRequest([]byte("GET /files/a%2Fb/size HTTP/1.1\r\nHost: example.test\r\n\r\n"))
 	if err != nil {
@@ -244,8 +243,8 @@ func ExampleRequest_EscapedPath() {
 	// size
 }
 
-// The content of requests on a connection, here a string of two: each is read from where the
-// next request follows.
+// Two requests with content on one connection, here a string. Reading the content of the first
+// leaves the reader at the beginning of the second.
 func ExampleRequest_Content() {
 	in := bufio.NewReader(strings.NewReader("POST /a HTTP/1.1\r\nHost: example.test\r\nTransfer-Encoding: chunked\r\n\r\n" +
 		"6\r\nchunks\r\n0\r\nChecksum: 5d41\r\n\r\n" +
@@ -279,7 +278,7 @@ func ExampleRequest_Content() {
 	// /b: "bytes", checksum ""
 }
 
-// A unit test of a resolver that looks at the connection needs none.
+// A unit test of a resolver that uses information about the connection, without a connection.
 func ExampleRequest_WithConn() {
 	who := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		if !req.Conn().Client.IsLoopback() {
@@ -301,7 +300,7 @@ func ExampleRequest_WithConn() {
 	// 192.0.2.7 403
 }
 
-// A unit test of a resolver: the bytes of a request, and those of its response.
+// A unit test of a resolver compares the exact bytes of a response.
 func ExampleAnswer() {
 	hello := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Text(200, "hello from "+req.Path()+"\n"), nil
@@ -363,7 +362,7 @@ func ExampleHeader() {
 	// to be closed: true
 }
 
-// Trailer fields follow chunked content, so they are there once it has been read.
+// Trailer fields follow chunked content, so they are available after it has been read.
 func ExampleRequest_Trailer() {
 	resolver := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		content, err := io.ReadAll(req.Body)

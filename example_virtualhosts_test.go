@@ -23,7 +23,7 @@ func (v virtualHosts) Resolve(ctx context.Context, req *rawhttp.Request) (*rawht
 	return nil, &rawhttp.StatusError{Status: 421}
 }
 
-// Virtual hosts: the host that the client asks for chooses what it is answered from.
+// Virtual hosts: the host in the request selects the resolver that answers.
 func Example_virtualHosts() {
 	say := func(text string) rawhttp.Resolver {
 		return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
