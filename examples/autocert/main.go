@@ -1,6 +1,6 @@
 // Command autocert serves a folder over TLS. It obtains certificates from Let's Encrypt, renews
 // them, and caches them in another folder. Port 80 redirects to port 443. The DNS names of the
-// hosts must lead to this machine:
+// hosts must resolve to this machine:
 //
 //	autocert -hosts example.org,www.example.org -root public -cache /var/lib/autocert
 package main
@@ -54,8 +54,8 @@ func main() {
 }
 
 // tlsConfig returns a configuration with the certificates of the manager. It does not offer
-// HTTP/2, which rawhttp does not speak. ALPNProto is for the challenge by which Let's Encrypt
-// verifies that this server has the name; it needs port 443 only.
+// HTTP/2, which rawhttp does not speak. ALPNProto is for the challenge with which Let's Encrypt
+// verifies that the name belongs to this server; it needs only port 443.
 func tlsConfig(manager *autocert.Manager) *tls.Config {
 	return &tls.Config{
 		GetCertificate: manager.GetCertificate,

@@ -1,7 +1,7 @@
-// Command blob serves the objects of a bucket over HTTP/1.1: those in memory
-// (mem://) or in a folder (file:///srv/objects), with all its files, hidden ones and
-// those that links lead to. For another object store it needs one import more, of
-// a driver of gocloud.dev/blob.
+// Command blob serves the objects of a bucket over HTTP/1.1. The bucket is in memory
+// (mem://) or in a folder (file:///srv/objects); all files of the folder are served,
+// including hidden files and the targets of links. For another object store, import its
+// driver of gocloud.dev/blob.
 package main
 
 import (
@@ -20,8 +20,8 @@ import (
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8080", "listen at `host:port`")
-	bucketURL := flag.String("bucket", "", "serve the bucket at this `URL`, as file:///srv/objects")
-	list := flag.Bool("list", false, "list keys that begin alike as folders")
+	bucketURL := flag.String("bucket", "", "serve the bucket at this `URL`, such as file:///srv/objects")
+	list := flag.Bool("list", false, "list keys as files in folders")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -15,7 +15,7 @@ import (
 )
 
 // objects serves the objects of the bucket. The key is the path without its first
-// slash, so keys that are no clean path, as "a//b", cannot be asked for.
+// slash, so keys that are not clean paths, such as "a//b", cannot be requested.
 func objects(bucket *blob.Bucket) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		key := strings.TrimPrefix(req.Path(), "/")
@@ -41,8 +41,8 @@ func objects(bucket *blob.Bucket) rawhttp.Resolver {
 }
 
 // listed serves the objects of the bucket, and lists them. A bucket is an fs.FS, in
-// which what keys have in common up to a slash is a folder. That alone would serve
-// the objects too, but without the types, entity tags and fields of the store.
+// which keys with a common prefix up to a slash form a folder. The fs.FS alone would
+// serve the objects too, but without the types, entity tags and fields of the store.
 func listed(bucket *blob.Bucket) (rawhttp.Resolver, error) {
 	folders, err := rawhttp.FS(bucket, rawhttp.WithListing(rawhttp.ListHTML), rawhttp.WithIndex(), rawhttp.WithDotFiles(true))
 	if err != nil {
@@ -82,16 +82,16 @@ func storeError(err error) error {
 	return err
 }
 
-// content reads an object, which it opens when it is first read, and again where a
-// Seek has led elsewhere. So what sends no content, a HEAD or a 304, opens nothing.
-// The Response closes it.
+// content reads an object. It opens the object at the first Read, and again at the
+// first Read after a Seek, so a response without content (to HEAD, or a 304) opens
+// nothing. The Response closes it.
 type content struct {
 	ctx    context.Context
 	bucket *blob.Bucket
 	key    string
-	attrs  *blob.Attributes // what the client is told of the object
+	attrs  *blob.Attributes // metadata that the client receives
 	offset int64
-	reader *blob.Reader // at offset; nil: not open
+	reader *blob.Reader // at offset; nil if not open
 }
 
 func (c *content) Read(p []byte) (int, error) {
@@ -108,8 +108,8 @@ func (c *content) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// open opens the object at offset. It must not be another than the client is told
-// of; some stores report its time in seconds here.
+// open opens the object at offset. It must still be the object in attrs; some stores
+// report its time here only in seconds.
 func (c *content) open() error {
 	r, err := c.bucket.NewRangeReader(c.ctx, c.key, c.offset, -1, nil)
 	if err != nil {

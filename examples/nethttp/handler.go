@@ -14,8 +14,8 @@ import (
 // is lost.
 //
 // r may read the content of a request while it writes the response. The content has no limit;
-// [http.MaxBytesHandler] sets one. A response that fails after it has begun is cut, as a
-// panic with [http.ErrAbortHandler] does, so that the client notices.
+// [http.MaxBytesHandler] sets one. A response that fails after it has begun is cut, as by a
+// panic with [http.ErrAbortHandler], so that the client notices.
 func Handler(r rawhttp.Resolver) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, hr *http.Request) {
 		serve(r, w, hr)
@@ -52,8 +52,8 @@ func serve(r rawhttp.Resolver, w http.ResponseWriter, hr *http.Request) {
 	}
 }
 
-// resolve returns the response of r. What a server of rawhttp answers itself never reaches
-// r: CONNECT, TRACE and "OPTIONS *".
+// resolve returns the response of r. CONNECT, TRACE and "OPTIONS *", which a server of rawhttp
+// answers itself, never reach r.
 func resolve(ctx context.Context, r rawhttp.Resolver, req *rawhttp.Request, body *requestBody) *rawhttp.Response {
 	switch {
 	case req.Target() == "*":
@@ -86,8 +86,8 @@ func resolve(ctx context.Context, r rawhttp.Resolver, req *rawhttp.Request, body
 	return resp
 }
 
-// bodyFault returns what was wrong with the content of the request, which has to be answered
-// whatever the resolver made of it; if nothing was, it returns err.
+// bodyFault returns the error of the content of the request, which must be answered whatever
+// the resolver returned. If there was none, it returns err.
 func bodyFault(body *requestBody, err error) error {
 	if body != nil {
 		if fault := body.fault.Load(); fault != nil {
@@ -97,7 +97,7 @@ func bodyFault(body *requestBody, err error) error {
 	return err
 }
 
-// refuse answers with what is wrong, as far as a client may know.
+// refuse answers with the error, as far as a client may know it.
 func refuse(w http.ResponseWriter, err error) {
 	resp := rawhttp.ErrorResponse(err)
 	for name, value := range resp.Fields() {
@@ -116,7 +116,7 @@ func fieldOf(resp *rawhttp.Response, name string) string {
 	return ""
 }
 
-// logError logs where the server of the request does.
+// logError logs to the log of the request's server.
 func logError(ctx context.Context, err error) {
 	logf := log.Printf
 	if srv, ok := ctx.Value(http.ServerContextKey).(*http.Server); ok && srv.ErrorLog != nil {

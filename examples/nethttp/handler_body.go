@@ -43,9 +43,9 @@ func (b *requestBody) Read(p []byte) (int, error) {
 // connection.
 const maxDiscarded = 256 << 10
 
-// discard reads what is left of the content of the given length, if an http.Server would do
-// so after the handler. After EnableFullDuplex that makes it panic: it then reads the next
-// request on two goroutines.
+// discard reads the rest of the content of the given length, if an http.Server would do so
+// after the handler. After EnableFullDuplex, an http.Server that did so would panic, since it
+// would read the next request on two goroutines.
 func (b *requestBody) discard(length int64) {
 	if left := length - b.n.Load(); !b.ended.Load() && (length < 0 || left <= maxDiscarded) {
 		io.CopyN(io.Discard, b, maxDiscarded+1)

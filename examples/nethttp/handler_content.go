@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// A contentWriter takes a response as rawhttp writes it, and hands its parts to net/http,
+// A contentWriter receives a response as rawhttp writes it, and passes its parts to net/http,
 // which frames the content again.
 type contentWriter struct {
 	w      http.ResponseWriter
@@ -36,8 +36,8 @@ const (
 	chunkTrailer // lines, up to an empty one
 )
 
-// Write takes the next bytes of the response. Content of unknown length is flushed, and so is
-// a head that comes alone.
+// Write receives the next bytes of the response. It flushes content of unknown length, and a
+// head without content.
 func (c *contentWriter) Write(p []byte) (int, error) {
 	b := p
 	due := false
@@ -87,7 +87,7 @@ func (c *contentWriter) flush() error {
 	return err
 }
 
-// takeHead takes the head, once it is whole, and returns what follows it.
+// takeHead passes on the head, once it is complete, and returns the bytes after it.
 func (c *contentWriter) takeHead(p []byte) (rest []byte, err error) {
 	c.head = append(c.head, p...)
 	head, rest, whole := bytes.Cut(c.head, []byte("\r\n\r\n"))
@@ -137,8 +137,8 @@ func (c *contentWriter) allowReads(n int) {
 	c.duplex = http.NewResponseController(c.w).EnableFullDuplex() == nil
 }
 
-// takeChunked takes the next part of chunked content, or as much of it as there is. The
-// framing is rawhttp's own, so it is not checked.
+// takeChunked passes on the next part of chunked content, or as much of it as has arrived. The
+// framing was made by rawhttp, so it is not checked.
 func (c *contentWriter) takeChunked(b []byte) (rest []byte, err error) {
 	if c.phase == chunkData {
 		n := int(min(c.left, int64(len(b))))

@@ -15,7 +15,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// newRequest makes of a request of net/http one of rawhttp. body is its content, nil if it
+// newRequest converts a request of net/http to one of rawhttp. body is its content, nil if it
 // has none. mounted puts a resolver below the prefix that a handler in front, such as
 // http.StripPrefix, has removed from the path.
 func newRequest(hr *http.Request) (req *rawhttp.Request, body *requestBody, mounted func(rawhttp.Resolver) rawhttp.Resolver, err error) {
@@ -38,8 +38,8 @@ func newRequest(hr *http.Request) (req *rawhttp.Request, body *requestBody, moun
 	return req.WithConn(connInfo(hr)), body, mounted, nil
 }
 
-// targetOf returns the request target. It is that of the client, unless a handler in front
-// has changed the path to another than its end.
+// targetOf returns the request target. It is the client's, unless a handler in front has
+// changed the path in another way than by removing a prefix.
 func targetOf(hr *http.Request) (target string, mounted func(rawhttp.Resolver) rawhttp.Resolver) {
 	asIs := func(r rawhttp.Resolver) rawhttp.Resolver { return r }
 	if hr.RequestURI == "" { // made by a program
@@ -62,8 +62,8 @@ func targetOf(hr *http.Request) (target string, mounted func(rawhttp.Resolver) r
 	return hr.RequestURI, func(r rawhttp.Resolver) rawhttp.Resolver { return rawhttp.Mount(prefix+"/", r) }
 }
 
-// appendHead appends the head of the request as HTTP/1 has it, with its fields in the order
-// of their names.
+// appendHead appends the head of the request in the form of HTTP/1, with its fields sorted by
+// name.
 func appendHead(b []byte, hr *http.Request, target string) []byte {
 	b = append(b, hr.Method...)
 	b = append(append(b, ' '), target...)

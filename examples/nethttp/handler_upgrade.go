@@ -13,7 +13,7 @@ import (
 
 var errNoUpgrade = &rawhttp.StatusError{Status: http.StatusNotImplemented, Err: errors.New("nethttp: the connection cannot change to another protocol")}
 
-// asksForUpgrade reports whether the request asks for some other protocol.
+// asksForUpgrade reports whether the request asks for another protocol.
 func asksForUpgrade(req *rawhttp.Request) bool {
 	return req.Header().HasToken("Connection", "upgrade") && req.Header().Get("Upgrade") != ""
 }
@@ -44,7 +44,7 @@ func upgrade(w http.ResponseWriter, hr *http.Request, req *rawhttp.Request, resp
 	}
 }
 
-// withoutContent returns the request as one whose content was read.
+// withoutContent returns a copy of the request without its content, which has been read.
 func withoutContent(hr *http.Request) *http.Request {
 	hr = hr.Clone(hr.Context())
 	hr.ContentLength, hr.Trailer = 0, nil
@@ -59,7 +59,7 @@ type replayConn struct {
 	in io.Reader
 }
 
-// Read reads the bytes again, and then those that come.
+// Read reads these bytes again, and then from the connection.
 func (c *replayConn) Read(p []byte) (int, error) { return c.in.Read(p) }
 
 // CloseWrite closes the connection for writing where that is possible.

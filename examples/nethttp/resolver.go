@@ -54,7 +54,7 @@ func withServer(ctx context.Context, info rawhttp.ConnInfo) context.Context {
 	return ctx
 }
 
-// run runs the handler. What it leaves open is closed as an http.Server does.
+// run runs the handler, and removes the temporary files of its form, as an http.Server does.
 func (w *responseWriter) run(h http.Handler, hr *http.Request) {
 	defer close(w.done)
 	defer w.cancel()
@@ -87,8 +87,8 @@ func (e *panicError) Unwrap() error {
 	return err
 }
 
-// report makes the panic of the handler, if there was one, the server's: a panic that it
-// logs, or ErrAbort.
+// report panics as the handler did, so that the server logs the panic. It returns ErrAbort for
+// http.ErrAbortHandler, and nil if there was no panic.
 func (w *responseWriter) report() error {
 	failed := w.failed
 	w.failed = nil

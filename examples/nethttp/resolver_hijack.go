@@ -58,7 +58,7 @@ type hijackedConn struct {
 
 var errNotSwitched = errors.New("nethttp: a hijacked connection begins with a response of status 101")
 
-// switchTo makes the fields those of the response, and waits until it has been written.
+// switchTo sets the fields of the response, and waits until it has been written.
 func (c *hijackedConn) switchTo(h http.Header) error {
 	c.switched = true
 	c.w.status, c.w.sent = http.StatusSwitchingProtocols, h
@@ -105,7 +105,7 @@ func (c *hijackedConn) attach(conn net.Conn) error {
 	return nil
 }
 
-// wait returns when the connection is not needed any more.
+// wait returns when the connection is no longer needed.
 func (c *hijackedConn) wait(ctx context.Context) {
 	select {
 	case <-c.over:

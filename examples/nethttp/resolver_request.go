@@ -15,7 +15,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// newHTTPRequest makes of a request of rawhttp one of net/http.
+// newHTTPRequest converts a request of rawhttp to one of net/http.
 func newHTTPRequest(ctx context.Context, req *rawhttp.Request) (*http.Request, error) {
 	u, err := url.ParseRequestURI(req.Target())
 	if err != nil {
@@ -127,7 +127,7 @@ func (b *handlerBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close makes later reads fail. What is left of the content is the server's.
+// Close makes later reads fail. The server deals with the rest of the content.
 func (b *handlerBody) Close() error {
 	b.closed = true
 	return nil
@@ -153,7 +153,7 @@ func isServers(name string) bool {
 	return false
 }
 
-// cleanValue returns a field value without what net/http would not send.
+// cleanValue returns a field value without the bytes that net/http would not send.
 func cleanValue(value string) string {
 	return strings.TrimSpace(lineEnds.Replace(value))
 }

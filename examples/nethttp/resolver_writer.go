@@ -127,7 +127,7 @@ func (w *responseWriter) Write(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// FlushError sends what was written, and the head if it was not sent.
+// FlushError sends the content written so far, and the head if it has not been sent.
 func (w *responseWriter) FlushError() error {
 	if w.hijacked != nil {
 		return http.ErrHijacked
@@ -143,8 +143,8 @@ func (w *responseWriter) FlushError() error {
 // Flush implements http.Flusher.
 func (w *responseWriter) Flush() { w.FlushError() }
 
-// finish passes on what is left when the handler returns. What was never passed on becomes
-// a response that is whole.
+// finish passes on the remaining content when the handler returns. If none was passed on
+// before, all of it becomes the content of one response.
 func (w *responseWriter) finish() {
 	select {
 	case <-w.decided:
@@ -164,7 +164,7 @@ func (w *responseWriter) decide() {
 	}
 }
 
-// pass passes on what was written. It waits for the server to ask for the content.
+// pass passes on the content written so far. It waits for the server to ask for the content.
 func (w *responseWriter) pass() error {
 	w.decide()
 	select {

@@ -1,6 +1,6 @@
-// Command scripts serves the folder site, and runs what is in it: Python and shell
-// scripts by their interpreters, compiled programs by themselves, and PHP by php-cgi
-// where that is installed.
+// Command scripts serves the folder site, and runs the scripts in it: Python and shell
+// scripts with their interpreters, compiled programs directly, and PHP with php-cgi if
+// it is installed.
 package main
 
 import (
@@ -31,18 +31,18 @@ func main() {
 	}
 }
 
-// newServer makes the server of a folder with scripts.
+// newServer makes the server for a folder with scripts.
 func newServer(root string) (*rawhttp.Server, error) {
 	options := []rawhttp.Option{
 		rawhttp.WithRoot(root),
 		rawhttp.WithListing(rawhttp.ListHTML),
 		rawhttp.WithScript(".py", "python3"),
 		rawhttp.WithScript(".sh", "sh"),
-		rawhttp.WithScript(".cgi"), // by itself: a compiled program, or anything with #!
+		rawhttp.WithScript(".cgi"), // run directly: a compiled program, or a script with a #! line
 	}
 	if _, err := exec.LookPath("php-cgi"); err == nil {
-		// php-cgi refuses to run unless the variable tells it that a server calls
-		// it. It finds the file in SCRIPT_FILENAME.
+		// php-cgi refuses to run unless the variable says that a web server started it.
+		// It finds the file in SCRIPT_FILENAME.
 		options = append(options, rawhttp.WithScript(".php", "env", "REDIRECT_STATUS=200", "php-cgi"))
 	}
 	return rawhttp.New(options...)

@@ -1,8 +1,9 @@
 //go:build unix
 
-// Command systemd serves a folder on a socket that systemd has opened and keeps open:
-// new connections wait in its queue during a restart. Without systemd the command
-// listens itself. Its units are deploy/rawhttp.socket and deploy/rawhttp.service.
+// Command systemd serves a folder on a socket that systemd opens and keeps open, so
+// that new connections wait in its queue during a restart. Without systemd, the command
+// itself opens a socket. The units are deploy/rawhttp.socket and
+// deploy/rawhttp.service.
 package main
 
 import (

@@ -39,7 +39,7 @@ func (l *Links) Resolve(ctx context.Context, req *rawhttp.Request) (*rawhttp.Res
 	if req.Path() == "/" {
 		return l.create(req)
 	}
-	if req.Method() != "GET" { // not HEAD: a check must not use the link up
+	if req.Method() != "GET" { // not HEAD: it must not use up the link
 		return rawhttp.MethodNotAllowed("GET", "OPTIONS"), nil
 	}
 	return l.use(req.Path())

@@ -1,10 +1,11 @@
-// Command echo sends WebSocket messages back to whoever sent them, and serves a page to try
-// it. The connection comes from rawhttp.Upgrade, by way of the bridge to net/http, since
-// github.com/coder/websocket takes it from an http.Hijacker.
+// Command echo sends WebSocket messages back to their sender, and serves a page to try it. The
+// connection comes from rawhttp.Upgrade, through the bridge to net/http, since
+// github.com/coder/websocket needs an http.Hijacker.
 //
-// It does what a server on the Internet has to: pages of other origins are refused, messages
-// are limited, text must be UTF-8, a client that does not answer pings or does not read is
-// dropped, and when the server stops, clients are told with the status 1001 (going away).
+// It has the checks that a server on the Internet needs: pages of other origins are refused,
+// messages are limited in size, text must be UTF-8, a client that does not answer pings or does
+// not read is disconnected, and when the server stops, clients receive the status 1001 (going
+// away).
 package main
 
 import (
@@ -29,13 +30,13 @@ import (
 
 const (
 	maxMessage = 1 << 20          // bytes
-	pingEvery  = 30 * time.Second // less than what proxies wait for an idle connection
-	patience   = 10 * time.Second // for a pong, and for a message to be taken
+	pingEvery  = 30 * time.Second // shorter than the idle limit of most proxies
+	patience   = 10 * time.Second // for a pong, and for writing a message
 )
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8080", "listen at `host:port`")
-	origins := flag.String("origins", "", "accept pages of these `hosts` too, separated by commas, as *.example.org")
+	origins := flag.String("origins", "", "also accept pages of these `hosts`, separated by commas, such as *.example.org")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -62,7 +63,7 @@ func serve(ctx context.Context, ln net.Listener, origins []string) error {
 //go:embed page.html
 var page string
 
-// site returns the page, and the echo that it talks to.
+// site serves the page, and the echo that it uses.
 func site(origins []string) rawhttp.Resolver {
 	return rawhttp.First(
 		rawhttp.Mount("/echo", echo(origins)),
@@ -75,8 +76,8 @@ func site(origins []string) rawhttp.Resolver {
 	)
 }
 
-// echo returns a resolver that accepts WebSocket connections of pages of its own origin, and
-// of the others. Programs that are no browsers send no origin, and are accepted.
+// echo returns a resolver that accepts WebSocket connections from pages of its own origin and
+// of origins. Clients other than browsers send no origin, and are accepted.
 func echo(origins []string) rawhttp.Resolver {
 	return nethttp.Resolver(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{OriginPatterns: origins})
@@ -91,7 +92,7 @@ func echo(origins []string) rawhttp.Resolver {
 		for {
 			typ, message, err := conn.Read(ctx)
 			if err != nil {
-				return // the client has closed, or is dropped; Read has told it why
+				return // the client has closed, or Read has sent it the reason for the close
 			}
 			if typ == websocket.MessageText && !utf8.Valid(message) {
 				conn.Close(websocket.StatusInvalidFramePayloadData, "text is not UTF-8")
@@ -104,15 +105,15 @@ func echo(origins []string) rawhttp.Resolver {
 	}))
 }
 
-// send sends a message to a client that is not too slow.
+// send sends a message, and fails if the client is too slow.
 func send(ctx context.Context, conn *websocket.Conn, typ websocket.MessageType, message []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return conn.Write(ctx, typ, message)
 }
 
-// watch closes the connection when the server stops, or the client does not answer a ping.
-// It returns when ctx ends.
+// watch closes the connection when the server stops or the client does not answer a ping. It
+// returns when ctx ends.
 func watch(ctx context.Context, conn *websocket.Conn) {
 	ticker := time.NewTicker(pingEvery)
 	defer ticker.Stop()

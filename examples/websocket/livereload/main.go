@@ -1,6 +1,6 @@
-// Command livereload serves a folder while somebody works on it: the pages that a browser
-// shows reload themselves when a file changes. Each HTML page gets a script that waits on a
-// WebSocket. The folder is looked at twice a second, which works on every file system.
+// Command livereload serves a folder during development: open pages reload themselves when a
+// file changes. Each HTML page gets a script that waits on a WebSocket. The command checks the
+// folder twice a second, which works on every file system.
 package main
 
 import (
@@ -27,7 +27,7 @@ import (
 const (
 	lookEvery = 500 * time.Millisecond
 	pingEvery = 30 * time.Second
-	patience  = 10 * time.Second // for a pong, and for a message to be taken
+	patience  = 10 * time.Second // for a pong, and for writing a message
 	maxPage   = 8 << 20          // bytes of a page that gets the script
 )
 
@@ -68,7 +68,7 @@ func serve(ctx context.Context, ln net.Listener, root string, every time.Duratio
 	return srv.Serve(ctx, ln)
 }
 
-// Paths of what is not in the folder. Names that begin with a dot are not served from there.
+// Paths that are not files in the folder, where names that begin with a dot are hidden.
 const (
 	socketPath = "/.livereload"
 	scriptPath = "/.livereload.js"
@@ -77,7 +77,7 @@ const (
 //go:embed client.js
 var script string
 
-// site returns the folder, and what its pages need to reload.
+// site serves the folder, and the WebSocket and the script with which its pages reload.
 func site(files rawhttp.Resolver, w *watcher) rawhttp.Resolver {
 	return rawhttp.First(
 		rawhttp.Mount(socketPath, reloads(w)),
@@ -88,8 +88,8 @@ func site(files rawhttp.Resolver, w *watcher) rawhttp.Resolver {
 	)
 }
 
-// withScript adds the script to the end of pages. A page with a Content-Security-Policy, as a
-// listing has, stays as it is, and so does one that is very large.
+// withScript adds the script to the end of pages. A page with a Content-Security-Policy, such
+// as a listing, is not changed, nor is one larger than maxPage.
 func withScript(files rawhttp.Resolver) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		resp, err := files.Resolve(ctx, req)
@@ -139,8 +139,8 @@ func (w *limitedWriter) Write(p []byte) (int, error) {
 	return w.buf.Write(p)
 }
 
-// reloads accepts WebSocket connections of pages of its own origin. It sends a message when
-// something in the folder has changed, and takes none.
+// reloads accepts WebSocket connections from pages of its own origin. It sends a message when
+// something in the folder has changed, and accepts none.
 func reloads(w *watcher) rawhttp.Resolver {
 	return nethttp.Resolver(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		changed := w.next()
@@ -174,7 +174,7 @@ func reloads(w *watcher) rawhttp.Resolver {
 	}))
 }
 
-// within calls f with a context that ends when patience does.
+// within calls f with a context that ends after patience.
 func within(ctx context.Context, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A watcher notifies those who wait when a folder changes.
+// A watcher notifies waiting goroutines when a folder changes.
 type watcher struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed at the next change
@@ -31,8 +31,8 @@ func (w *watcher) notify() {
 	w.changed = make(chan struct{})
 }
 
-// watch looks at the folder again and again, until ctx ends. A change is told when the folder
-// has looked the same twice, so that a build that writes many files reloads a page once.
+// watch checks the folder at each interval, until ctx ends. It reports a change once two checks
+// in a row agree, so that a build that writes many files reloads a page only once.
 func (w *watcher) watch(ctx context.Context, fsys fs.FS, every time.Duration) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
@@ -55,14 +55,14 @@ func (w *watcher) watch(ctx context.Context, fsys fs.FS, every time.Duration) {
 
 var seed = maphash.MakeSeed()
 
-// fingerprint returns a number that differs when names, sizes or times in the folder do.
+// fingerprint returns a number that changes with the names, sizes and times in the folder.
 // Hidden names, which are not served, and folders such as node_modules do not count.
 func fingerprint(fsys fs.FS) uint64 {
 	var h maphash.Hash
 	h.SetSeed(seed)
 	fs.WalkDir(fsys, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
-			return nil // it is being changed, and differs the next time
+			return nil // it is being changed, and the next check will differ
 		}
 		if path != "." && (d.Name()[0] == '.' || d.Name() == "node_modules") {
 			if d.IsDir() {
