@@ -122,16 +122,16 @@ type validators struct {
 	missing bool      // there is no representation
 }
 
-// validatorsOf returns what is sent of an entity tag and a time of change. "An origin server
-// with a clock MUST NOT generate a Last-Modified date that is later than the server's time of
-// message origination (Date)." RFC 9110, section 8.8.2.1.
+// validatorsOf returns the validators to send for an entity tag and a modification time. "An
+// origin server with a clock MUST NOT generate a Last-Modified date that is later than the
+// server's time of message origination (Date)." RFC 9110, section 8.8.2.1.
 func validatorsOf(etag string, mod, now time.Time, hasClock bool) validators {
 	v := validators{etag: etag, mod: mod, settled: now.Sub(mod) >= settledAge}
 	if hasClock && v.mod.After(now) {
 		v.mod = now
 	}
 	v.mod = v.mod.Truncate(time.Second)
-	if year := v.mod.UTC().Year(); year < 0 || year > 9999 { // no HTTP-date can say it
+	if year := v.mod.UTC().Year(); year < 0 || year > 9999 { // an HTTP-date has four digits for the year
 		v.mod = time.Time{}
 	}
 	return v
@@ -142,7 +142,7 @@ func validatorsOf(etag string, mod, now time.Time, hasClock bool) validators {
 const settledAge = 2 * time.Second
 
 // unchangedSince reports whether there was certainly no change after t. Until the time is
-// settled, the content may change again without it.
+// settled, the content may change again while the time stays the same.
 func (v *validators) unchangedSince(t time.Time) bool {
 	return !v.mod.After(t) && (v.settled || t.Sub(v.mod) >= settledAge)
 }

@@ -47,11 +47,11 @@ func (c *conn) hangUp() (again bool) {
 	return false
 }
 
-// heardAll reports whether the client has sent all it may send on this connection: a
-// complete request after which it expects the close. Most clients then send nothing more,
-// so where there is no half-close, they need not wait long for the full close.
+// heardAll reports whether the client has sent all it may send on this connection: a complete
+// request after which it expects the close. Most clients then send nothing more, so if the
+// connection cannot be half-closed, they need not wait long for the full close.
 func (c *conn) heardAll() bool {
-	if c.work.responder.status == 101 { // what comes is of another protocol
+	if c.work.responder.status == 101 { // further input belongs to another protocol
 		return true
 	}
 	whole := c.work.req.head.Size > 0 && (c.work.req.head.ContentLength == 0 || c.work.body != nil && c.work.body.err == io.EOF)

@@ -108,7 +108,7 @@ func (c *conn) proceed() error {
 }
 
 // inform writes an informational response, which comes before the final one (RFC 9110, section
-// 15.2). The beginning of that may wait to be written already.
+// 15.2). The beginning of the final response may be in the output already, but not written.
 func (c *conn) inform(head []byte) error {
 	c.work.out.mu.Lock()
 	defer c.work.out.mu.Unlock()
@@ -134,7 +134,8 @@ func (c *conn) resolve(ctx context.Context) *Response {
 	return c.responseTo(ctx, resp, err).inPlaceOf(resp)
 }
 
-// responseTo returns resp, or what the server sends in its place or for err. It is never nil.
+// responseTo returns the response to send: resp, one in place of it, or one for err. It is
+// never nil.
 func (c *conn) responseTo(ctx context.Context, resp *Response, err error) *Response {
 	switch {
 	case err != nil:
@@ -154,7 +155,7 @@ func (c *conn) responseTo(ctx context.Context, resp *Response, err error) *Respo
 	return resp
 }
 
-// resolveError makes the response to what Resolve returned, or panicked with.
+// resolveError makes the response to a result or a panic of Resolve.
 func (c *conn) resolveError(ctx context.Context, err error) *Response {
 	switch {
 	case errors.Is(err, errPanicked):
@@ -238,7 +239,7 @@ func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 	} else {
 		c.work.responder = responder{resp: resp}
 	}
-	for i := 0; i < 2 && err != nil; i++ { // what replaces it may fail, too
+	for i := 0; i < 2 && err != nil; i++ { // its replacement may fail, too
 		resp, err = c.replace(ctx, resp, err)
 	}
 	ours = err != errServedTwice // otherwise the exchange that serves it closes it
@@ -287,7 +288,7 @@ func (c *conn) replace(ctx context.Context, failed *Response, err error) (*Respo
 	return instead, c.send(ctx, instead)
 }
 
-// retract takes back what of the response has not left.
+// retract removes the part of the response that has not been written.
 func (c *conn) retract() {
 	c.work.out.buf = c.work.out.buf[:c.work.out.done]
 	if !c.work.responder.headOut {
@@ -361,7 +362,7 @@ func (c *conn) answerFault(ctx context.Context, fault, err error) *Response {
 }
 
 // instead returns the response to send when another failed with err before any of it was
-// written, or nil if there is nothing to send or the client is gone.
+// written, or nil if there is nothing to send or the client has disconnected.
 func (c *conn) instead(ctx context.Context, failed *Response, err error) *Response {
 	if err == nil || c.work.responder.headOut || c.write.broken != nil || c.gone.Load() || errors.Is(err, ErrAbort) {
 		return nil

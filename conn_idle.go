@@ -151,7 +151,7 @@ func (c *conn) unpark() {
 }
 
 // An idle connection keeps its last head, to recognize the same request again, if the head
-// needs no more memory than those of most clients.
+// needs no more memory than the heads of most clients.
 const (
 	maxIdleText   = 1 << 10 // bytes
 	maxIdleFields = 32      // field lines
@@ -228,9 +228,9 @@ func (c *conn) awaitParked() error {
 // readIdle reads into p until limit, or until the connection is to leave. If p is nil it
 // waits for c.ready to read instead.
 //
-// A request that the client has sent in time must be served, even if its bytes still are in
-// the buffer of the kernel when the time is up or the server stops. So readIdle then looks
-// once more.
+// A request that the client has sent in time must be served, even if its bytes are still in the
+// buffer of the kernel when the time is up or the server stops. So readIdle then reads once
+// more.
 func (c *conn) readIdle(limit instant, p []byte) (n int, err error) {
 	const lastLook = 20 * time.Millisecond
 	fired, last := false, false

@@ -19,12 +19,12 @@ import (
 // Upgrade and Connection, and any fields set on the response, such as Sec-WebSocket-Accept.
 // Then it calls f with the connection, and closes the connection when f returns.
 //
-// The request must ask for the protocol: over HTTP/1.1, with the protocol in its Upgrade
-// field, ignoring case, and the option upgrade in Connection (RFC 9110, section 7.8). Any
-// other request is answered with 426 (Upgrade Required) and an Upgrade field, in the manner
-// of an error returned by Resolve. The resolver must check what else the protocol demands,
-// such as the method. The server reads and discards content that Resolve left unread before
-// it sends the 101.
+// The request must ask for the protocol: over HTTP/1.1, with the protocol in its Upgrade field,
+// ignoring case, and the option upgrade in Connection (RFC 9110, section 7.8). Any other
+// request is answered with 426 (Upgrade Required) and an Upgrade field, in the manner of an
+// error returned by Resolve. The resolver must check the other demands of the protocol, such as
+// the method. The server reads and discards content that Resolve left unread before it sends
+// the 101.
 //
 // Reads from conn begin with any bytes that the client sent after its request. conn has no
 // deadlines except those set by f; the time limits of the server do not apply. Its methods
@@ -76,11 +76,11 @@ func (u *upgrade) refusal(req *Request) error {
 	return &fieldError{err, "Upgrade", u.protocol}
 }
 
-// prepare implements upgrader. It reads all of the content, since what follows is of the
-// other protocol. If the client waits for a 100 (Continue), reading sends one: "A server
-// that receives both an Upgrade and an Expect header field with the "100-continue"
-// expectation MUST send a 100 (Continue) response before sending a 101 (Switching
-// Protocols) response." RFC 9110, section 7.8. respond reports errors in the content.
+// prepare implements upgrader. It reads all of the content, since the bytes after it belong to
+// the other protocol. If the client waits for a 100 (Continue), reading sends one: "A server
+// that receives both an Upgrade and an Expect header field with the "100-continue" expectation
+// MUST send a 100 (Continue) response before sending a 101 (Switching Protocols) response." RFC
+// 9110, section 7.8. respond reports errors in the content.
 func (u *upgrade) prepare(c *conn) error {
 	if err := u.refusal(&c.work.req); err != nil {
 		return err
@@ -136,8 +136,8 @@ type upgradedConn struct {
 	readDeadline time.Time // as set by the program; guarded by watch.mu
 }
 
-// newUpgradedConn takes the connection over from the server, including what was read ahead.
-// The watch continues between reads if the program waits for the end of the context.
+// newUpgradedConn takes the connection over from the server, including input that was read
+// ahead. The watch continues between reads if the program waits for the end of the context.
 func newUpgradedConn(c *conn) *upgradedConn {
 	c.beginRead()
 	defer c.endRead()
@@ -213,7 +213,8 @@ func (u *upgradedConn) armRead() (passed bool, err error) {
 	return !u.readDeadline.IsZero() && time.Until(u.readDeadline) <= 0, nil
 }
 
-// readEarly reads what arrived with the request, and then what the watch has read.
+// readEarly reads the bytes that arrived with the request, and then those that the watch has
+// read.
 func (u *upgradedConn) readEarly(p []byte) int {
 	c := u.c
 	if n := copy(p, c.work.in.bytes()); n > 0 {

@@ -108,9 +108,9 @@ func acceptMedia(h Header, mediaType string) int {
 	return q
 }
 
-// matchParams returns how many parameters a media range has, if the media type has all of
-// them, and -1 otherwise. A charset of utf-8 is not counted where the type names none, as that
-// is what it is.
+// matchParams returns how many parameters a media range has, if the media type has all of them,
+// and -1 otherwise. A charset of utf-8 is not counted if the type has no charset, since UTF-8
+// is then assumed.
 func matchParams(wanted, params string) (n int) {
 	for wanted != "" {
 		var p string
@@ -254,7 +254,7 @@ func (r *Response) mayEncode() bool {
 	})
 }
 
-// encode makes r, a clone of plain, the same in a coding.
+// encode applies the content coding to r, a clone of plain.
 func (r *Response) encode(plain *Response, coding string, encode func(w io.Writer) io.WriteCloser) {
 	fields := []field{{"Content-Encoding", coding}}
 	for _, f := range r.fields {
@@ -278,7 +278,7 @@ func (r *Response) encode(plain *Response, coding string, encode func(w io.Write
 		encoder := encode(pieces)
 		whole := false
 		defer func() {
-			if !whole { // close it nevertheless, but do not send an end that it writes
+			if !whole { // close it all the same, but do not send the end that it writes
 				pieces.Reset(io.Discard)
 				encoder.Close()
 			}

@@ -40,8 +40,8 @@ func (t *responder) represent() {
 	t.resp = refusal
 }
 
-// keepFields adds the fields of the response in whose place r is sent, except those that
-// describe its content and those that r has. Vary of both is true.
+// keepFields adds to r the fields of the response that it replaces, except those that describe
+// content and those that r has. The Vary fields of both apply.
 func (r *Response) keepFields(failed *Response) {
 	had := Response{message: message{fields: r.fields}}
 	for _, f := range failed.fields {

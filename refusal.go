@@ -15,7 +15,7 @@ func addErrorFields(r *Response, err error) *Response {
 	if errorStatus(err) == 405 {
 		r = r.withMissing("Allow", strings.Join(allowOf(err), ", "))
 	}
-	if errors.Is(err, jail.ErrBusy) { // which passes soon
+	if errors.Is(err, jail.ErrBusy) { // which is soon over
 		r = r.withMissing("Retry-After", "1")
 	}
 	var fe *fieldError
@@ -25,7 +25,7 @@ func addErrorFields(r *Response, err error) *Response {
 	return r
 }
 
-// withMissing returns r, or a clone with the field if r has none of the name.
+// withMissing returns r, or a clone with the field added if r does not have it.
 func (r *Response) withMissing(name, value string) *Response {
 	if r.has(name) {
 		return r
@@ -86,7 +86,7 @@ func (e errorCause) amend(answer, changed *Response) *Response {
 		name := strings.ToLower(f.name)
 		switch {
 		case slices.Contains(original.fields, f):
-		case put[name], name == "vary", name == "set-cookie": // those of the page are still true
+		case put[name], name == "vary", name == "set-cookie": // the fields of the page still apply
 			r.Add(f.name, f.value)
 		default:
 			r.Set(f.name, f.value)

@@ -325,7 +325,7 @@ func informationalHead(status int, fields []string) ([]byte, error) {
 		case !ascii.IsFieldValue(value):
 			return nil, fmt.Errorf("value of field %s: %q has control bytes, or blanks at its ends", name, value)
 		case ascii.IsAnyOf(name, "Content-Length", "Transfer-Encoding", "Trailer", "TE", "Connection", "Keep-Alive", "Upgrade", "Date"):
-			return nil, fmt.Errorf("field %s is the server's", name)
+			return nil, fmt.Errorf("field %s is set by the server", name)
 		}
 		b = appendField(b, name, value)
 	}

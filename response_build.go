@@ -425,7 +425,7 @@ func ParseResponse(b []byte, method string) (resp *Response, rest []byte, err er
 	return resp, rest, nil
 }
 
-// takeFields takes the fields of a Response that was received.
+// takeFields sets the fields of a Response that was received.
 func (r *Response) takeFields(h Header) {
 	for name, value := range h.All() {
 		switch {
@@ -440,7 +440,7 @@ func (r *Response) takeFields(h Header) {
 }
 
 // takeChunks takes the chunked content that begins at b[n], to be written in chunks again. It
-// returns it, and what follows it.
+// returns the content, and the bytes after it.
 func (r *Response) takeChunks(b []byte, n int) (content, rest []byte, err error) {
 	var chunked Request
 	chunked.head.ContentLength = -1

@@ -160,7 +160,7 @@ func (s *scripts) command(name string) *scriptCommand {
 
 func (s *scripts) isScript(name string) bool { return s.command(name) != nil }
 
-// hides reports true for sidecars of scripts, since a compressed source is a source.
+// hides reports true for sidecars of scripts, since a compressed source reveals the source.
 func (s *scripts) hides(name string) bool {
 	name = jail.FoldName(name)
 	for {

@@ -120,7 +120,7 @@ func (f *feeder) write() (n int, err error) {
 func (f *feeder) finish() {
 	f.to.Close()
 	close(f.fed)
-	f.run.late.Reset(maxFirstByte) // the script has all it may have waited for
+	f.run.late.Reset(maxFirstByte) // the script no longer waits for content
 }
 
 func isClosed(c chan struct{}) bool {

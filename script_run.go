@@ -63,7 +63,7 @@ type scriptRun struct {
 	late    *time.Timer // ends the script unless begun is set
 
 	exited  chan struct{} // closed when the script has exited and fault is set
-	fault   string        // what went wrong, "" for nothing
+	fault   string        // the failure, or ""
 	logged  chan struct{} // closed when standard error was read to its end
 	ignored chan struct{} // closed when output is no longer read
 	gone    chan struct{} // closed when all processes are gone
@@ -327,9 +327,9 @@ func (x *scriptRun) parse(ended bool) error {
 	return err
 }
 
-// settle waits, after the end of the output, for what may still decide the response: how a
-// script exits that has printed nothing, or whether a script that closed its output still
-// reads its content. It gives up when enough is ready.
+// settle waits, after the end of the output, for an event that may still decide the response:
+// the exit of a script that has printed nothing, or the end of reading by a script that has
+// closed its output. It gives up when enough is ready.
 func (x *scriptRun) settle(enough <-chan time.Time) (settled bool, err error) {
 	var fed chan struct{} // closed when the script reads no more; nil if that does not matter
 	if x.printed > 0 {

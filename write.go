@@ -222,7 +222,7 @@ func (t *responder) putContent(ctx context.Context) error {
 		return t.copy(t.resp.rep.Body, -1)
 	case bodyRepresentation:
 		return t.putRepresentation()
-	case bodyUnmade: // ParseResponse makes it of a response to HEAD
+	case bodyUnmade: // made by ParseResponse from a response to HEAD
 		return errUnmade
 	}
 	return nil

@@ -32,7 +32,7 @@ incomplete, 2 for wrong usage.
 // maxCheck is the most bytes that are checked.
 const maxCheck = 8 << 20
 
-// check is the command of that name.
+// check is the command check.
 func check(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	flags := newFlags("check")
 	lenient := flags.Bool("lenient", false, "")
@@ -74,7 +74,7 @@ func check(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// report describes the requests that b is made of, and whether all are accepted.
+// report describes the requests in b, and reports whether all are accepted.
 func report(b []byte, lenient, color bool) (text string, ok bool) {
 	parse := rawhttp.ParseRequest
 	if lenient {

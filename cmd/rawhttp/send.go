@@ -48,7 +48,7 @@ type sender struct {
 	printer *transcript.Printer
 }
 
-// send is the command of that name. When ctx ends, it shows what has come, and ends.
+// send is the command send. When ctx ends, it shows the bytes received so far, and ends.
 func send(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	flags := newFlags("send")
 	split := flags.Bool("split", false, "")
@@ -170,11 +170,11 @@ type dialog struct {
 	*sender
 	nc      net.Conn
 	shown   *transcript.Conversation
-	heard   chan []byte   // what the server sends; closed at the end
+	heard   chan []byte   // the bytes that the server sends; closed at the end
 	over    chan struct{} // closed by hangUp
 	reset   bool          // the end is a reset
-	compare bool          // what the server sends is compared
-	got     []byte        // what the server sent, not compared yet; if nothing is compared, the last piece
+	compare bool          // the bytes from the server are compared
+	got     []byte        // bytes from the server, not compared yet; if nothing is compared, the last piece
 	closed  bool          // the server has ended the connection
 }
 
@@ -198,7 +198,7 @@ func (d *dialog) hangUp() {
 	d.nc.Close()
 }
 
-// ask sends all of in, and waits until the server sends no more.
+// ask sends all of in, and waits until the server has nothing more to send.
 func (s *sender) ask(in io.Reader) error {
 	d, err := s.dial(1)
 	if err != nil {
@@ -242,7 +242,7 @@ func (s *sender) talk(id uint64, t talk) error {
 	return nil
 }
 
-// take sends what the client of a turn sends, and compares the answer.
+// take sends the client's bytes of a turn, and compares the answer.
 func (d *dialog) take(t turn) error {
 	var n int
 	var more bool
@@ -390,7 +390,7 @@ func (d *dialog) listen() {
 	}
 }
 
-// dialError returns the error of dialing, without words that say nothing new.
+// dialError returns the error of dialing, without redundant words.
 func dialError(err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) && op.Addr != nil {

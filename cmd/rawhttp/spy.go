@@ -35,7 +35,7 @@ const maxRelayed = 1000
 // maxDialTime is how long to wait for a connection to the server.
 const maxDialTime = 10 * time.Second
 
-// spy is the command of that name.
+// spy is the command spy.
 func spy(when stop, args []string, stdout, stderr io.Writer) int {
 	flags := newFlags("spy")
 	listenAt := flags.String("addr", "127.0.0.1:8081", "")
@@ -73,7 +73,7 @@ func spy(when stop, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// A relay passes on what clients and the server send.
+// A relay passes on the bytes of clients and the server.
 type relay struct {
 	server  string
 	printer *transcript.Printer

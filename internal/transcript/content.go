@@ -63,8 +63,8 @@ func (s *side) data(b []byte) {
 	}
 }
 
-// showDecoded prints content with a coding as decoded. No arrow precedes it, since it is not what
-// is on the wire.
+// showDecoded prints content with a coding as decoded. No arrow precedes it, since it is not on
+// the wire in this form.
 func (s *side) showDecoded() {
 	if len(s.content.coded) == 0 {
 		return

@@ -130,8 +130,8 @@ func (c *Conversation) End() {
 }
 
 // showBegun prints the incomplete lines of both sides, such as a prompt, since nothing more has
-// come for a second. What the client has begun is not shown while the protocol is unknown, so
-// that a slow client can still be recognized.
+// come for a second. The beginning of the client's line is not shown while the protocol is
+// unknown, so that the protocol of a slow client can still be recognized.
 func (c *Conversation) showBegun() {
 	if b := c.first[Server]; len(b) > 0 {
 		c.recognize(Server, true)
@@ -195,7 +195,7 @@ func (c *Conversation) recognize(who Side, all bool) {
 	}
 }
 
-// A judge predicts which line of a head the server will refuse, so that what follows the
+// A judge predicts which line of a head the server will refuse, so that the bytes after the
 // line can be shown after the server's reason.
 type judge struct {
 	parser  wire.Parser
@@ -269,14 +269,14 @@ func (c *Conversation) judged(b []byte) {
 	}
 }
 
-// serverReached reports whether the server has reached the current request, and not only an
+// serverReached reports whether the server has reached the current request, rather than an
 // earlier one that arrived in the same piece.
 func (c *Conversation) serverReached() bool {
 	const maxHeld = 64 << 10
 	return c.sides[Server].num >= c.judge.num || len(c.judge.held) > maxHeld
 }
 
-// settle shows the bytes held back: the server did not refuse what came before them.
+// settle shows the bytes held back: the server did not refuse those before them.
 func (c *Conversation) settle() {
 	j := &c.judge
 	if !j.waits {

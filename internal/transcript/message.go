@@ -161,15 +161,15 @@ func (c *Conversation) holdEarly(who Side, b []byte) bool {
 	return true
 }
 
-// releaseEarly shows what was held as a request.
+// releaseEarly shows the held bytes as a request.
 func (c *Conversation) releaseEarly() {
 	early := c.early
 	c.switches, c.early = false, nil
 	c.take(Client, early)
 }
 
-// statusLine handles a status line. It shows what the client sent early, if the status decides
-// which protocol that is.
+// statusLine handles a status line. It shows the bytes that the client sent early, if the
+// status determines their protocol.
 func (c *Conversation) statusLine(line []byte) {
 	status, ok := statusOf(line)
 	if !c.switches || len(c.methods) != 1 || ok && status/100 == 1 && status != 101 {

@@ -89,7 +89,7 @@ func (c *Conversation) line(num int, color, text string) {
 	c.put(num, color, text)
 }
 
-// A longPause is shown, and so is what either side has begun before it.
+// A pause of longPause is shown, as are the incomplete lines before it.
 const longPause = time.Second
 
 // tick notes that something happens.
@@ -124,8 +124,8 @@ func Seconds(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
-// visible formats bytes of the wire as text, including their line end. The text determines the
-// bytes.
+// visible formats bytes of the wire as text, including their line end. Different bytes have
+// different texts.
 func visible(b []byte) string {
 	text, end := string(b), ""
 	switch {

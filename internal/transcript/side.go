@@ -283,7 +283,7 @@ func (s *side) chunkEnd(b []byte, ended bool) {
 	}
 }
 
-// fault shows b, a part of a malformed line, and treats what follows as unknown bytes.
+// fault shows b, a part of a malformed line, and treats the bytes after it as unknown.
 func (s *side) fault(b []byte, off int) {
 	s.show(b, off)
 	s.line, s.shown = s.line[:0], 0
