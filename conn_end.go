@@ -83,9 +83,9 @@ func (c *conn) linger(silence time.Duration) {
 	}
 }
 
-// cut ends the connection in the middle of a response, so that the client can tell: it
-// still expects the last chunk or the rest of Content-Length. If the close itself would end
-// the content, the connection is reset instead.
+// cut ends the connection in the middle of a response, so that the client notices: it still
+// expects the last chunk or the rest of Content-Length. If the close itself would end the
+// content, the connection is reset instead.
 func (c *conn) cut(err error) {
 	c.err = err
 	if errors.Is(err, ErrAbort) {

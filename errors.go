@@ -10,7 +10,7 @@ import (
 )
 
 // ErrIncomplete is returned by the parsers while the bytes given so far may be the beginning of
-// a message: read more and parse again. It is no failure.
+// a message: read more and parse again. It is not a failure.
 var ErrIncomplete = wire.ErrIncomplete
 
 // ErrServerClosed is returned by the Serve methods of a [Server] after

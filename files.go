@@ -43,18 +43,18 @@ type FileResolver struct {
 // outside: a symbolic link is followed only if its target is relative and inside. Dir opens
 // root; [FileResolver.Close] closes it. The error joins all mistakes found in the options.
 //
-// Dir follows the path of the root. When the path leads to another folder, because a build
-// tool recreated the folder or a link was switched, the new folder is served within a
-// second, and at once if the old one was removed or scripts are run. While the path leads
-// to no folder, the open one is still served; scripts, which are run by their path, wait up
-// to a second for the new one.
+// Dir follows the path of the root. When the path leads to another folder, because a build tool
+// recreated the folder or a link was switched, the new folder is served within a second, and at
+// once if the old one was removed or scripts are enabled. While the path leads to no folder,
+// the open one is still served; scripts, which are run by their path, wait up to a second for
+// the new one.
 //
-// On Linux on amd64 and arm64, if openat2 is permitted, files of up to 64 KiB and the names
-// in folders of up to about 100,000 are cached in memory, up to 16 MiB in all; a file
-// counts as twice its size. Each request asks the system whether the name still leads to
-// the same file or folder, unchanged, so the first request after a change sees it. A change
-// is seen up to 2 seconds late if the system records its time before its bytes, as for a
-// file mapped into memory, or not at all, as for folders of /proc. With [WithScript] or
+// On Linux on amd64 and arm64, if openat2 is permitted, files of up to 64 KiB and the names in
+// folders of up to about 100,000 are cached in memory, up to 16 MiB in all; a file counts as
+// twice its size. Each request asks the system whether the name still leads to the same file or
+// folder, unchanged, so the first request after a change sees it. A change is noticed up to 2
+// seconds late if the system records the time of the change before its bytes, as for a file
+// mapped into memory, or records no time, as for folders in /proc. With [WithScript] or
 // [WithPrecompressed] nothing is cached.
 //
 // On a system that ignores case in names, names that differ only by case lead to the same

@@ -330,11 +330,11 @@ func (s *Server) eachConn(f func(*conn)) {
 //
 //	got := rawhttp.Answer(r, "GET /a HTTP/1.1\r\nHost: example.test\r\n\r\n")
 //
-// The request is everything that a client sends before it closes its side of a connection:
-// a head with CRLF line ends, and content framed according to the head. A malformed request
-// is answered as the server answers it, an incomplete one with 400. Several requests in a
-// row are answered in turn, until a response closes the connection; no bytes get no answer.
-// A response that the server would cut ends at that point.
+// The request is everything that a client sends before it closes its side of a connection: a
+// head with CRLF line ends, and content framed according to the head. A malformed request is
+// answered as the server answers it, an incomplete one with 400. Several requests in a row are
+// answered in turn, until a response closes the connection; an empty request has no response. A
+// response that the server would cut ends at that point.
 //
 // The request has no connection: [Request.Conn] returns the zero ConnInfo. The context of
 // Resolve ends with the exchange, not earlier. A panic of r is answered with 500, and

@@ -123,11 +123,11 @@ func Redirect(status int, location string) *Response {
 // noSniff keeps clients from guessing another media type.
 func noSniff(r *Response) *Response { return r.Set("X-Content-Type-Options", "nosniff") }
 
-// Stream returns a response with content of unknown length: chunked or, on HTTP/1.0, ended
-// by the close of the connection. The bytes of each Read are sent at once, the head with
-// the first. An error of Read before that is answered with 500, and with those fields of the
-// Response that do not describe its content; a later one cuts the connection, so that the client
-// can tell.
+// Stream returns a response with content of unknown length: chunked or, on HTTP/1.0, ended by
+// the close of the connection. The bytes of each Read are sent at once, the head with the
+// first. An error of Read before that is answered with 500, and with those fields of the
+// Response that do not describe its content; a later one cuts the connection, so that the
+// client notices.
 //
 // A Read in progress is not interrupted, neither when the client disconnects nor by
 // [Server.Close], after which nothing more is sent. So the Read of a reader that may wait for

@@ -31,11 +31,11 @@ func TranscriptContent(lines int) TranscriptOption {
 // many lines as [TranscriptContent] allows. These lines follow a bar and no arrow, since they
 // are not on the wire.
 //
-// decode is called with the coding, as in Content-Encoding, and the first bytes of the
-// content, at most 64 KiB and valid until it returns. It returns the decoded text as far as
-// possible, or nil if it cannot decode any, which is noted; it must limit what it returns. It
-// may be called concurrently. The package has no decoder of its own, since it would add 20 KB
-// to every program. The default, nil, decodes nothing.
+// decode is called with the coding, as in Content-Encoding, and the first bytes of the content,
+// at most 64 KiB and valid until it returns. It returns as much of the decoded text as
+// possible, within a limit of its own, or nil if it cannot decode any, which the transcript
+// notes. It may be called concurrently. The package has no decoder of its own, since it would
+// add 20 KB to every program. The default, nil, decodes nothing.
 func TranscriptDecoder(decode func(coding string, b []byte) []byte) TranscriptOption {
 	return transcriptOption(func(o *transcript.Options) { o.Decode = decode })
 }
@@ -59,18 +59,18 @@ func TranscriptColor(on bool) TranscriptOption {
 //	#3.1 S     (196802 bytes of image/png)
 //	#3 C ==> closes
 //
-// Lines appear in the order in which they were sent. An incomplete line of one side is
-// written, without a line end, before what the other side sends next, or when nothing has
-// followed for a second. Below a line that the server refuses, a mark shows the byte and the
-// reason. An empty line separates exchanges, and a pause of more than a second is noted.
+// Lines appear in the order in which they were sent. An incomplete line of one side is written,
+// without a line end, before what the other side sends next, or when nothing has followed for a
+// second. Below a line that the server refuses, a mark shows the byte, with the reason. An
+// empty line separates exchanges, and a pause of more than a second is noted.
 //
 // Text content is shown up to 20 lines; the rest is counted, as is content of other media
 // types or with a content coding. See [TranscriptContent] and [TranscriptDecoder].
 //
-// Control characters, invisible ones, and bytes that are not UTF-8 are shown as escapes such
-// as \x00, so that nothing controls the terminal. A backslash that is on the wire before such
+// Control characters, invisible ones, and bytes that are not UTF-8 are shown as escapes such as
+// \x00, so that nothing controls the terminal. A backslash that is on the wire before such
 // digits is itself shown as \x5c, so that each line shows exactly one sequence of bytes. Only
-// bytes on the wire follow an arrow of two dashes. Lines of more than 1024 bytes are broken.
+// bytes on the wire follow an arrow of two dashes. Lines longer than 1024 bytes are broken.
 //
 // A connection uses at most about 100 KB of memory. Each line is one Write; Writes are never
 // concurrent, and their errors are ignored. Connections wait for w.

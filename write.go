@@ -54,9 +54,9 @@ type responder struct {
 	length  int64 // bytes of content still to be put; negative if unknown
 }
 
-// write writes the response. If it returns an error, the response is incomplete: if headOut
-// is not set, another response can be written; otherwise the connection must be cut so that
-// the client can tell.
+// write writes the response. If it returns an error, the response is incomplete: if headOut is
+// not set, another response can be written; otherwise the connection must be cut, so that the
+// client notices.
 func (t *responder) write(ctx context.Context) error {
 	if err := t.resp.Err(); err != nil {
 		return err

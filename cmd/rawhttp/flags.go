@@ -391,7 +391,7 @@ func explain(err error) error {
 	case elsewhere[name] != "":
 		return fmt.Errorf("there is no flag -%s; did you mean %s?", name, elsewhere[name])
 	case slices.Contains([]string{"tls", "ssl", "https", "S", "cert", "tls-cert", "key", "tls-key", "K"}, name):
-		return fmt.Errorf("there is no flag -%s: the command speaks plain HTTP; a proxy in front of it adds TLS", name)
+		return fmt.Errorf("there is no flag -%s: the command speaks plain HTTP only; for TLS, put a proxy in front of it", name)
 	case len(name) > 1 && isPort(name[1:]) && name[0] == 'p':
 		return fmt.Errorf("there is no flag -%s; did you mean -port %s?", name, name[1:])
 	}

@@ -67,7 +67,7 @@ func send(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 		io.WriteString(stdout, sendUsage)
 		return 0
 	case err == nil && len(texts) == 0:
-		err = errors.New("the server is missing: HOST:PORT, as in localhost:8080")
+		err = errors.New("want the server as HOST:PORT, as in localhost:8080")
 	}
 	var addr string
 	if err == nil {

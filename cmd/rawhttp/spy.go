@@ -46,7 +46,7 @@ func spy(when stop, args []string, stdout, stderr io.Writer) int {
 		io.WriteString(stdout, spyUsage)
 		return 0
 	case err == nil && len(servers) == 0:
-		err = errors.New("the server is missing: HOST:PORT, as in localhost:8080")
+		err = errors.New("want the server as HOST:PORT, as in localhost:8080")
 	case err == nil && len(servers) > 1:
 		err = fmt.Errorf("want one server, not %d", len(servers))
 	}
