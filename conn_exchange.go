@@ -267,7 +267,7 @@ func (c *conn) mustFlush() bool {
 	if !c.work.responder.persist || len(c.work.out.buf) >= maxJoined || c.srv.trace.exchanges || c.srv.trace.bytes {
 		return true
 	}
-	return c.work.ctx != nil && c.work.ctx.isWaited() // its end tells the program that the response is written
+	return c.work.ctx != nil && c.work.ctx.isWaited() // the end of ctx shows the program that the response is written
 }
 
 // replace sends another response in place of one that failed with err, if that is possible.

@@ -175,7 +175,7 @@ func (c *conn) releaseIdle() error {
 	return nil
 }
 
-// endIdle records why there is no further request. It is no error if the client closed the
+// endIdle records why there is no further request. It is not an error if the client closed the
 // connection or stayed silent.
 func (c *conn) endIdle(err error) {
 	why := EndByClient

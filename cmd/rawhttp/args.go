@@ -67,7 +67,7 @@ func dialAddress(s string) (string, error) {
 func splitAddress(s string) (host, port string, err error) {
 	switch {
 	case s == "":
-		return "", "", errors.New("there is no address; want HOST:PORT, as in localhost:8080")
+		return "", "", errors.New("the address is missing; want HOST:PORT, as in localhost:8080")
 	case isPort(s):
 		return "", s, nil
 	case strings.Contains(s, "://"):

@@ -41,8 +41,8 @@ func Resolver(h http.Handler) rawhttp.Resolver {
 	})
 }
 
-// server stands for the http.Server that handlers expect in the context of a request. It
-// tells httputil.ReverseProxy that a panic cuts the response.
+// server stands for the http.Server that handlers expect in the context of a request.
+// httputil.ReverseProxy takes it as a sign that a panic cuts the response.
 var server = new(http.Server)
 
 // withServer returns a context with the values that an http.Server sets.

@@ -69,7 +69,7 @@ func (s *server) figures() (f figures, err error) {
 	}
 	line, err := s.out.ReadBytes('\n')
 	if err != nil {
-		return f, fmt.Errorf("the server is gone: %w", err)
+		return f, fmt.Errorf("the server has exited: %w", err)
 	}
 	return f, json.Unmarshal(line, &f)
 }
