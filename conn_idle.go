@@ -263,7 +263,7 @@ func (c *conn) readIdle(limit instant, p []byte) (n int, err error) {
 	}
 }
 
-// stopWindow is how long a connection must have been idle before a graceful stop closes it,
+// stopWindow is how long a connection must have been idle before a graceful shutdown closes it,
 // since its next request may be in flight.
 const stopWindow = time.Second
 

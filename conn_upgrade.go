@@ -32,9 +32,9 @@ import (
 // one. When f returns, later calls and those in progress fail.
 //
 // ctx is the context of the request, as described at [Resolver]. It ends when f returns,
-// when the client disconnects, and when a graceful stop exceeds its time (see
+// when the client disconnects, and when a graceful shutdown exceeds its time (see
 // [WithDrainTimeout]) or [Server.Close] is called; these two also close the connection.
-// [Stopping] reports that a graceful stop has begun.
+// [Stopping] reports that a graceful shutdown has begun.
 //
 // f runs on the goroutine of the connection. Its error or panic is logged and becomes the
 // error of the [Exchange], which ends with f; [ErrAbort] resets the connection instead. The

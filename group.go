@@ -121,7 +121,7 @@ func isTemporary(err error) bool {
 	return jail.IsAny(err, jail.ClientErrors) || errors.As(err, &t) && t.Temporary()
 }
 
-// Closing a listener resets the connections in its queue. So a graceful stop keeps
+// Closing a listener resets the connections in its queue. So a graceful shutdown keeps
 // accepting until no connection has arrived for queueQuiet, but no longer than
 // maxQueueTime. Until then responses do not announce the close of their connection, since
 // all clients would reconnect at once.

@@ -27,12 +27,12 @@ import (
 // answers it with 204 and the same Allow field (RFC 9110, section 9.3.7).
 //
 // Resolve is called concurrently, on the goroutine of the connection. req is valid until the
-// Response has been written. ctx ends then, and earlier when a graceful stop exceeds its
+// Response has been written. ctx ends then, and earlier when a graceful shutdown exceeds its
 // time, at [Server.Close], when the client resets the connection, or when it closes its side,
 // unless [WithHalfClose] allows that. While the program waits for ctx.Done(), the server
 // notices that the client has disconnected, unless much of its input is unread (see
 // WithHalfClose); otherwise it notices on its next read or write. ctx has the values of the
-// context of [Server.Serve]. [Stopping] returns a channel that is closed when a graceful stop
+// context of [Server.Serve]. [Stopping] returns a channel that is closed when a graceful shutdown
 // begins.
 //
 // The Response is written after Resolve has returned. A resolver that wraps another and passes

@@ -251,7 +251,7 @@ func (s *source) close() (err error) {
 
 var (
 	errServedTwice = errors.New("rawhttp: a Response that serves once was served or closed before")
-	errClonedTwice = errors.New("rawhttp: a Response that serves once, of which a clone has OnClose, was served or closed before")
+	errClonedTwice = errors.New("rawhttp: a clone of a Response that serves once was served or closed before")
 )
 
 // take claims the source for one response. It returns errServedTwice itself if another
