@@ -110,9 +110,7 @@ func TestKeptNamesAreListedAlike(t *testing.T) {
 			queries = append(queries, "?format="+form+"&sort="+key, "?order=desc&format="+form+"&sort="+key)
 		}
 	}
-	if files.cache.tree == nil {
-		t.Skip("openat2 is missing, without which nothing is kept")
-	}
+	skipWithoutCache(t, files)
 	keepSettle(t, files, "/").until = never
 	var running sync.WaitGroup
 	for _, query := range queries {
@@ -133,9 +131,7 @@ func TestKeptNamesAreListedAlike(t *testing.T) {
 func TestKeptNamesKnowNoSizes(t *testing.T) {
 	t.Parallel()
 	files, folder := keepFolder(t)
-	if files.cache.tree == nil {
-		t.Skip("openat2 is missing, without which nothing is kept")
-	}
+	skipWithoutCache(t, files)
 	keepSettle(t, files, "/").until = never
 	for _, step := range []struct{ grows, want string }{
 		{"", "a\nf\nb\n"}, {"f", "a\nb\nf\n"}, {"a", "b\na\nf\n"}, {"b", "a\nf\nb\n"},
@@ -168,9 +164,7 @@ func TestKeptLinksAreFollowedAnew(t *testing.T) {
 	if err := os.Symlink("elsewhere/target", filepath.Join(folder, "link")); err != nil {
 		t.Fatal(err)
 	}
-	if files.cache.tree == nil {
-		t.Skip("openat2 is missing, without which nothing is kept")
-	}
+	skipWithoutCache(t, files)
 	keepSettle(t, files, "/").until = never
 	for _, step := range []struct {
 		do   func(target string) error
@@ -283,9 +277,7 @@ func TestKeptNamesWaitForTheirTurn(t *testing.T) {
 		keepWrite(t, filepath.Join(folder, fmt.Sprint(i)), "")
 	}
 	files := filesOfDir(t, folder)
-	if files.cache.tree == nil {
-		t.Skip("openat2 is missing, without which nothing is kept")
-	}
+	skipWithoutCache(t, files)
 	keepSettle(t, files, "/").until = never
 	counter := &readCounter{Tree: files.tree}
 	files.tree = counter

@@ -30,9 +30,7 @@ func TestKeptFileAllocations(t *testing.T) {
 			t.Fatal(err)
 		}
 		files := filesOfDir(t, folder)
-		if files.cache.tree == nil {
-			t.Skip("nothing is kept on this system")
-		}
+		skipWithoutCache(t, files)
 		files.cache.settles = 100 * time.Millisecond
 		s := newServer(t, WithResolver(files))
 		batch := strings.Replace(benchmarkGet, "/", "/f", 1)

@@ -193,6 +193,15 @@ func filesOfDir(t testing.TB, dir string, opts ...FileOption) *FileResolver {
 	return f
 }
 
+// skipWithoutCache skips a test where nothing is cached: without openat2, which other systems
+// and old kernels lack. TestOpenJailTakesOpenat2 fails if it is there and not used.
+func skipWithoutCache(t *testing.T, files *FileResolver) {
+	t.Helper()
+	if files.cache.tree == nil {
+		t.Skip("openat2 is missing, without which nothing is cached")
+	}
+}
+
 func TestRootOfTheDiskHasNoName(t *testing.T) {
 	if name := nameOfRoot(filepath.VolumeName(t.TempDir()) + string(filepath.Separator)); name != "" {
 		t.Errorf("the root of the disk has the name %q, want none", name)

@@ -23,60 +23,30 @@ func call(t *testing.T, stdin string, args ...string) (status int, stdout, stder
 	return status, out.String(), errs.String()
 }
 
-// closing listens on a port of 127.0.0.1 and closes each connection as soon as it has heard
-// something. It returns its address.
-func closing(t *testing.T) string {
+// closing returns the address of a server that closes each connection as soon as it has received
+// something.
+func closing(t *testing.T) (addr string) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ln.Close() })
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			io.ReadAtLeast(c, make([]byte, 1<<10), 1)
-			c.Close()
-		}
-	}()
-	return ln.Addr().String()
+	return serveTCP(t, func(nc *net.TCPConn) { nc.Read(make([]byte, 1<<10)) })
 }
 
-// scripted is a server that answers the first bytes of each connection with the text, or
-// closes if that is "". It records what it receives.
+// scripted is a server that answers the first bytes of each connection with the text, and
+// records what it receives.
 func scripted(t *testing.T, answer string, heard *lockedBuffer) (addr string) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ln.Close() })
-	go func() {
-		for {
-			nc, err := ln.Accept()
+	return serveTCP(t, func(nc *net.TCPConn) {
+		b := make([]byte, 4096)
+		for first := true; ; first = false {
+			n, err := nc.Read(b)
+			heard.Write(b[:n])
 			if err != nil {
 				return
 			}
-			go func() {
-				defer nc.Close()
-				b := make([]byte, 4096)
-				for first := true; ; first = false {
-					n, err := nc.Read(b)
-					heard.Write(b[:n])
-					if err != nil {
-						return
-					}
-					if first {
-						io.WriteString(nc, answer)
-					}
-				}
-			}()
+			if first {
+				io.WriteString(nc, answer)
+			}
 		}
-	}()
-	return ln.Addr().String()
+	})
 }
 
 func TestSendIsExact(t *testing.T) {

@@ -179,18 +179,7 @@ func TestTranscriptOptions(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var w lineWriter
-				srv, err := rawhttp.New(rawhttp.WithResolver(rawhttp.ResolverFunc(hello)), rawhttp.WithTrace(rawhttp.Transcript(&w, tt.opts...)))
-				if err != nil {
-					t.Fatal(err)
-				}
-				client, server := net.Pipe()
-				go io.Copy(io.Discard, client)
-				served := make(chan struct{})
-				go func() { srv.ServeConn(t.Context(), server); close(served) }()
-				io.WriteString(client, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-				<-served
-				client.Close()
+				w := transcriptOfGet(t, rawhttp.ResolverFunc(hello), tt.opts...)
 				if !slices.Contains(w.lines, tt.want) {
 					t.Errorf("no line %q in:\n%s", tt.want, strings.Join(w.lines, "\n"))
 				}
@@ -221,18 +210,7 @@ func TestTranscriptDecoder(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var w lineWriter
-				srv, err := rawhttp.New(rawhttp.WithResolver(coded), rawhttp.WithTrace(rawhttp.Transcript(&w, rawhttp.TranscriptDecoder(tt.decoder))))
-				if err != nil {
-					t.Fatal(err)
-				}
-				client, server := net.Pipe()
-				go io.Copy(io.Discard, client)
-				served := make(chan struct{})
-				go func() { srv.ServeConn(t.Context(), server); close(served) }()
-				io.WriteString(client, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-				<-served
-				client.Close()
+				w := transcriptOfGet(t, coded, rawhttp.TranscriptDecoder(tt.decoder))
 				const line = "| olleh<LF>"
 				if got := slices.ContainsFunc(w.lines, func(s string) bool { return strings.HasSuffix(s, line) && !strings.Contains(s, "<--") }); got != tt.want {
 					t.Errorf("a line that ends in %q: %v, want %v, in:\n%s", line, got, tt.want, strings.Join(w.lines, "\n"))
@@ -240,4 +218,22 @@ func TestTranscriptDecoder(t *testing.T) {
 			})
 		})
 	}
+}
+
+// transcriptOfGet returns what a Transcript with the options writes about one request.
+func transcriptOfGet(t *testing.T, r rawhttp.Resolver, opts ...rawhttp.TranscriptOption) *lineWriter {
+	t.Helper()
+	w := new(lineWriter)
+	srv, err := rawhttp.New(rawhttp.WithResolver(r), rawhttp.WithTrace(rawhttp.Transcript(w, opts...)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, server := net.Pipe()
+	go io.Copy(io.Discard, client)
+	served := make(chan struct{})
+	go func() { srv.ServeConn(t.Context(), server); close(served) }()
+	io.WriteString(client, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+	<-served
+	client.Close()
+	return w
 }
