@@ -99,14 +99,10 @@ func resolveString(t testing.TB, r Resolver, req *Request) string {
 	return content.String()
 }
 
-// getRequest is a request for the path, with more field lines.
-func getRequest(path string, fields ...string) string {
-	return "GET " + path + " HTTP/1.1\r\n" + strings.Join(append([]string{"Host: example.test"}, fields...), "\r\n") + "\r\n\r\n"
-}
-
 // Short names of helpers that several packages of tests use.
 var (
-	dial      = testkit.Dial
-	talk      = testkit.Talk
-	splitHead = testkit.SplitHead
+	dial       = testkit.Dial
+	talk       = testkit.Talk
+	splitHead  = testkit.SplitHead
+	getRequest = testkit.GetRequest
 )

@@ -210,6 +210,11 @@ func TestLimitsOfConformance(t *testing.T) {
 		"recovered":      recovered == time.Second,
 		"queueQuiet":     queueQuiet == 50*time.Millisecond,
 		"maxQueueTime":   maxQueueTime == time.Second,
+
+		"scriptOutputMost": maxScriptOutput == 64<<20,
+		"scriptErrorMost":  maxScriptStderr == 64<<10,
+		"scriptHeld":       maxScriptHeld == 64<<10,
+		"scriptsWaiting":   maxWaitingScripts == 64,
 	} {
 		if !ok {
 			t.Errorf("%s is not what the tests from outside believe", name)

@@ -206,21 +206,6 @@ var answerPath = rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Reque
 	return rawhttp.Text(200, req.Path()), nil
 })
 
-// getRequest is a request for the path, with more field lines.
-func getRequest(path string, fields ...string) string {
-	return "GET " + path + " HTTP/1.1\r\n" + strings.Join(append([]string{"Host: example.test"}, fields...), "\r\n") + "\r\n\r\n"
-}
-
-// postRequest is a request with content.
-func postRequest(path, content string, fields ...string) string {
-	return "POST" + strings.TrimPrefix(getRequest(path, append(fields, "Content-Length: "+strconv.Itoa(len(content)))...), "GET") + content
-}
-
-// chunkedRequest returns a request with content that is already chunked.
-func chunkedRequest(path, content string, fields ...string) string {
-	return "POST" + strings.TrimPrefix(getRequest(path, append(fields, "Transfer-Encoding: chunked")...), "GET") + content
-}
-
 // A plainLog is a Logger that keeps its lines.
 type plainLog struct {
 	mu    sync.Mutex

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/conformance/servetest"
 	"example.com/rawhttp/internal/testkit"
 )
 
@@ -323,7 +324,7 @@ func TestWriteAfterTheClientHasClosed(t *testing.T) {
 func TestWatchGoroutines(t *testing.T) {
 	count := func() (n int) {
 		for _, kind := range []string{"runWatch", "readAhead"} {
-			n += strings.Count(goroutines(), kind)
+			n += strings.Count(servetest.Goroutines(), kind)
 		}
 		return n
 	}

@@ -33,16 +33,6 @@ func filesWrite(t testing.TB, name, content string) (dir, path string) {
 	return dir, path
 }
 
-func filesOfDir(t testing.TB, dir string, opts ...rawhttp.FileOption) *rawhttp.FileResolver {
-	t.Helper()
-	f, err := rawhttp.Dir(dir, opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return f
-}
-
 // filesThen does something between the resolving of a request and the response.
 func filesThen(r rawhttp.Resolver, do func()) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/conformance/servetest"
 )
 
 // The folder of RFC 8615 need not be there when the server starts.
@@ -30,7 +31,7 @@ func TestWellKnownComesLater(t *testing.T) {
 
 // A link may not lead to a script by another name of it.
 func TestLinkToAnotherSpellingOfAScript(t *testing.T) {
-	if !runsScripts {
+	if !servetest.RunsScripts {
 		t.Skip("no scripts here")
 	}
 	dir := t.TempDir()

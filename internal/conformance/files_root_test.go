@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/conformance/servetest"
 	"example.com/rawhttp/internal/testkit"
 )
 
@@ -41,7 +42,7 @@ func TestRemovedRootIsFollowedAtOnce(t *testing.T) {
 // when the new root is in place.
 func TestScriptsWhileTheRootIsReplaced(t *testing.T) {
 	t.Parallel()
-	if !runsScripts {
+	if !servetest.RunsScripts {
 		t.Skip("no scripts here")
 	}
 	dir := filepath.Join(t.TempDir(), "v1")
@@ -74,7 +75,7 @@ func TestScriptsWhileTheRootIsReplaced(t *testing.T) {
 // The root is replaced again and again, while scripts are looked up and started.
 func TestScriptsWhileTheirRootIsReplaced(t *testing.T) {
 	t.Parallel()
-	if !runsScripts {
+	if !servetest.RunsScripts {
 		t.Skip("no scripts here")
 	}
 	dir := filepath.Join(t.TempDir(), "v1")

@@ -1,9 +1,6 @@
 package conformance_test
 
-import (
-	"runtime"
-	"time"
-)
+import "time"
 
 // Limits that the tests approach. TestLimitsOfConformance, at the root, compares them with
 // the code.
@@ -15,11 +12,6 @@ const (
 	listingsAtOnce = 16       // long listings
 	idleText       = 1 << 10  // bytes of a head that an idle connection keeps
 
-	scriptOutputMost = 64 << 20 // bytes
-	scriptErrorMost  = 64 << 10 // bytes
-	scriptHeld       = 64 << 10 // bytes of output that are held to learn the length
-	scriptsWaiting   = 64       // requests that wait for a script to end
-
 	sidecarMayLag = 2 * time.Second // how much older than its file a sidecar may be
 	stopPause     = time.Second     // minimum idle time of a connection that a graceful stop closes at once
 	lingerSilence = 5 * time.Second // of a client, until a lingering connection closes
@@ -29,6 +21,3 @@ const (
 	queueQuiet   = 50 * time.Millisecond // without a new connection, until a graceful stop closes the listener
 	maxQueueTime = time.Second           // until it does so at the latest
 )
-
-// runsScripts says whether the system has process groups, without which there are no scripts.
-const runsScripts = runtime.GOOS != "windows" && runtime.GOOS != "plan9" && runtime.GOOS != "js" && runtime.GOOS != "wasip1" && runtime.GOOS != "aix"

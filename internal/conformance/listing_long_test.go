@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/conformance/servetest"
 )
 
 // listingOfFake serves a fake folder with so many names.
@@ -44,7 +45,7 @@ func (w *listingWatch) Write(p []byte) (int, error) {
 // order allows it. No write is large, and the memory is little more than the names.
 func TestLongListingStreams(t *testing.T) {
 	names := 20_000
-	if *long {
+	if servetest.Long() {
 		names = 100_000
 	}
 	for _, form := range []string{"text", "html", "json", "html&sort=size", "json&sort=time&order=desc"} {

@@ -7,19 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/rawhttp"
 	"github.com/google/go-cmp/cmp"
-)
 
-// requestOf parses a head, or fails the test.
-func requestOf(t testing.TB, in string) *rawhttp.Request {
-	t.Helper()
-	req, _, err := rawhttp.ParseRequest([]byte(in))
-	if err != nil {
-		t.Fatalf("ParseRequest(%q) = %v", in, err)
-	}
-	return req
-}
+	"example.com/rawhttp"
+)
 
 func TestRequestVersion(t *testing.T) {
 	for _, version := range []string{"HTTP/1.0", "HTTP/1.1", "HTTP/1.2", "HTTP/1.9"} {

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/conformance/servetest"
 	"example.com/rawhttp/internal/testkit"
 )
 
@@ -78,7 +79,7 @@ func TestNothingLeaks(t *testing.T) {
 	serve(1) // so that the runtime has opened everything that it opens once
 	before := testkit.Descriptors()
 	each := 25
-	if *long {
+	if servetest.Long() {
 		each = 125
 	}
 	serve(each)

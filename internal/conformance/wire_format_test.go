@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"example.com/rawhttp/internal/testkit"
 )
 
 // A wireFile is a file of testdata/wire.
@@ -165,7 +167,7 @@ func (f *wireFile) parseLine(talk *wireTalk, i int, line string) error {
 	case '=':
 		return talk.parseDirective(i, strings.TrimPrefix(line[1:], " "))
 	case '>':
-		b, err := unescapeWire(line[1:])
+		b, err := testkit.UnescapeLine(line[1:])
 		turn := talk.clientTurn(i)
 		turn.client = append(turn.client, b...)
 		return err
@@ -184,7 +186,7 @@ func (f *wireFile) parseLine(talk *wireTalk, i int, line string) error {
 		case "< (nothing)":
 			return nil
 		}
-		b, err := unescapeWire(line[1:])
+		b, err := testkit.UnescapeLine(line[1:])
 		turn.server = append(turn.server, b...)
 		return err
 	}
@@ -219,7 +221,7 @@ func (k *wireTalk) parseDirective(i int, text string) error {
 			if err != nil {
 				return err
 			}
-			b, err := unescapeWire(" " + what + `\`)
+			b, err := testkit.UnescapeLine(" " + what + `\`)
 			turn := k.clientTurn(i)
 			turn.client = append(turn.client, bytes.Repeat(b, n)...)
 			return err
@@ -233,87 +235,9 @@ func (k *wireTalk) parseDirective(i int, text string) error {
 	return fmt.Errorf("there is no directive %q", text)
 }
 
-// unescapeWire returns the bytes of a line, from after its first character.
-func unescapeWire(s string) ([]byte, error) {
-	s, ok := strings.CutPrefix(s, " ")
-	if !ok && s != "" {
-		return nil, fmt.Errorf("no blank after the first character")
-	}
-	var b []byte
-	for i := 0; i < len(s); i++ {
-		if s[i] < ' ' || s[i] > '~' {
-			return nil, fmt.Errorf(`byte %#02x must be written as \x%02x`, s[i], s[i])
-		}
-		if s[i] != '\\' {
-			b = append(b, s[i])
-			continue
-		}
-		i++
-		if i == len(s) {
-			return b, nil
-		}
-		switch s[i] {
-		case 'r':
-			b = append(b, '\r')
-		case 'n':
-			b = append(b, '\n')
-		case 't':
-			b = append(b, '\t')
-		case '\\':
-			b = append(b, '\\')
-		case 'x':
-			n, err := strconv.ParseUint(s[i+1:min(i+3, len(s))], 16, 8)
-			if err != nil {
-				return nil, err
-			}
-			b = append(b, byte(n))
-			i += 2
-		default:
-			return nil, fmt.Errorf(`there is no escape \%c`, s[i])
-		}
-	}
-	return append(b, "\r\n"...), nil
-}
-
-// wireLines returns the bytes as lines of a transcript, each beginning with who.
-func wireLines(who string, b []byte) (lines []string) {
-	for piece := range bytes.SplitAfterSeq(b, []byte("\n")) {
-		text, whole := bytes.CutSuffix(piece, []byte("\r\n"))
-		if len(piece) == 0 {
-			continue
-		}
-		var line strings.Builder
-		line.WriteString(who)
-		for i, c := range text {
-			if i == 0 {
-				line.WriteByte(' ')
-			}
-			switch last := i == len(text)-1; {
-			case c == '\r':
-				line.WriteString(`\r`)
-			case c == '\n':
-				line.WriteString(`\n`)
-			case c == '\t':
-				line.WriteString(`\t`)
-			case c == '\\':
-				line.WriteString(`\\`)
-			case c < ' ' || c > '~' || c == ' ' && last && whole:
-				fmt.Fprintf(&line, `\x%02x`, c)
-			default:
-				line.WriteByte(c)
-			}
-		}
-		if !whole {
-			line.WriteByte('\\')
-		}
-		lines = append(lines, line.String())
-	}
-	return lines
-}
-
 // wireAnswer returns the lines of an answer and its end.
 func wireAnswer(b []byte, end string) []string {
-	lines := wireLines("<", b)
+	lines := testkit.TranscriptLines("<", b)
 	switch {
 	case end != "":
 		lines = append(lines, "< "+end)

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // checkHead returns the talk to the parser: whole, each beginning of it, and again
@@ -125,7 +126,7 @@ func (k *wireTalk) wantRefusal(t *testing.T, in []byte) *rawhttp.ParseError {
 	off, err := strconv.Atoi(number)
 	if !atByte {
 		var b []byte
-		b, err = unescapeWire(" " + text + `\`)
+		b, err = testkit.UnescapeLine(" " + text + `\`)
 		off = bytes.Index(in, b)
 		if off != bytes.LastIndex(in, b) || off < 0 {
 			t.Fatalf("refused at %q: the text must be there once", b)

@@ -3,7 +3,6 @@ package conformance_test
 import (
 	"bytes"
 	"context"
-	"flag"
 	"io"
 	"net"
 	"strconv"
@@ -15,9 +14,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/conformance/servetest"
+	"example.com/rawhttp/internal/testkit"
 )
-
-var wireUpdate = flag.Bool("update", false, "rewrite the answers in testdata/wire")
 
 // TestWire holds the server to the transcripts in testdata/wire, which are to be
 // read as conversations. With -update it rewrites what the server says in them;
@@ -76,14 +75,14 @@ func TestWire(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			for i, talk := range f.talks {
 				t.Run(strconv.Itoa(i+1), func(t *testing.T) {
-					if *wireUpdate {
+					if servetest.Update() {
 						talk.update(t)
 						return
 					}
 					talk.test(t, &used)
 				})
 			}
-			if *wireUpdate && !t.Failed() {
+			if servetest.Update() && !t.Failed() {
 				if err := f.write(); err != nil {
 					t.Fatal(err)
 				}
@@ -127,7 +126,7 @@ func (k *wireTalk) runWithBytesBehind(t *testing.T) wireResult {
 		rest, ok := bytes.CutSuffix(answer, want)
 		if !ok {
 			t.Errorf("the talk with a request after it is answered by\n%s\nwhich does not end in the answer to that request:\n%s",
-				strings.Join(wireLines("<", answer), "\n"), strings.Join(wireLines("<", want), "\n"))
+				strings.Join(testkit.TranscriptLines("<", answer), "\n"), strings.Join(testkit.TranscriptLines("<", want), "\n"))
 		}
 		got.answers[len(steps)-1] = rest
 	}
@@ -188,7 +187,7 @@ func (k *wireTalk) check(t *testing.T, got wireResult) {
 	t.Helper()
 	server, end := k.server()
 	if diff := cmp.Diff(wireAnswer(server, end), wireAnswer(got.all(), got.end)); diff != "" {
-		t.Errorf("the answer to the client of line %d:\n%s\n(-want +got):\n%s", k.line, wireShort(wireLines(">", k.client())), diff)
+		t.Errorf("the answer to the client of line %d:\n%s\n(-want +got):\n%s", k.line, wireShort(testkit.TranscriptLines(">", k.client())), diff)
 	}
 	if len(got.answers) != len(k.turns) {
 		return

@@ -1,6 +1,6 @@
 //go:build unix
 
-package conformance_test
+package scripts_test
 
 import (
 	"bytes"
@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/conformance/servetest"
 	"example.com/rawhttp/internal/testkit"
 )
 
@@ -99,11 +100,11 @@ func TestScriptSourceIsNeverSent(t *testing.T) {
 				if target == "" || strings.ContainsAny(target, " ") {
 					continue
 				}
-				if name != "with much more" && i%3 != 0 && !*long {
+				if name != "with much more" && i%3 != 0 && !servetest.Long() {
 					continue
 				}
 				check(t, addr, getRequest(target))
-				if name != "with much more" || !*long {
+				if name != "with much more" || !servetest.Long() {
 					continue
 				}
 				for _, method := range []string{"HEAD", "POST"} {
@@ -112,7 +113,7 @@ func TestScriptSourceIsNeverSent(t *testing.T) {
 			}
 			for _, target := range []string{"/s.sh", "/sub/", "/x.cgi", "/s.sh/x", "/s.sh.gz", "/sub/up.sh"} {
 				for _, f := range fields {
-					if name != "with much more" && !*long {
+					if name != "with much more" && !servetest.Long() {
 						break
 					}
 					check(t, addr, "GET "+target+" HTTP/1.1\r\nHost: example.test\r\n"+f+"\r\n")

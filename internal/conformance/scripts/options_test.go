@@ -1,4 +1,4 @@
-package conformance_test
+package scripts_test
 
 import (
 	"math"
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/conformance/servetest"
 )
 
 // New rejects invalid options, and names them and the mistake.
@@ -144,7 +145,7 @@ func TestScriptOptionsWithoutAFolder(t *testing.T) {
 
 // New names each interpreter that is missing or is not a program.
 func TestScriptInterpreterMissing(t *testing.T) {
-	if !runsScripts {
+	if !servetest.RunsScripts {
 		_, err := rawhttp.New(rawhttp.WithRoot(t.TempDir()), rawhttp.WithScript(".sh", "sh"))
 		if err == nil || !strings.Contains(err.Error(), "WithScript") || !strings.Contains(err.Error(), runtime.GOOS) {
 			t.Errorf("New with WithScript = %v, want an error that says why there are no scripts on %s", err, runtime.GOOS)

@@ -1,6 +1,6 @@
 //go:build unix
 
-package conformance_test
+package scripts_test
 
 import (
 	"bytes"
@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/conformance/servetest"
 	"example.com/rawhttp/internal/testkit"
 )
 
@@ -106,10 +107,10 @@ func (k *scriptTranscript) parseLine(line string) (err error) {
 	case line[0] == '$':
 		k.script += strings.TrimPrefix(rest, " ") + "\n"
 	case line[0] == '>':
-		b, err = unescapeWire(rest)
+		b, err = testkit.UnescapeLine(rest)
 		k.client = append(k.client, b...)
 	case line[0] == '<':
-		b, err = unescapeWire(rest)
+		b, err = testkit.UnescapeLine(rest)
 		k.server = append(k.server, b...)
 		return err
 	default:
@@ -140,9 +141,9 @@ func TestScriptTranscripts(t *testing.T) {
 			t.Parallel()
 			root := testkit.Scripts(t, map[string]string{"x.sh": k.script})
 			addr := serveShell(t, root, rawhttp.WithScriptOutput(k.mode()))
-			if *wireUpdate {
+			if servetest.Update() {
 				answer := talk(t, addr, string(k.client))
-				lines := append(k.lines, wireLines("<", []byte(answer))...)
+				lines := append(k.lines, testkit.TranscriptLines("<", []byte(answer))...)
 				if err := os.WriteFile("testdata/scripts/"+k.name+".txt", []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {
 					t.Fatal(err)
 				}
@@ -153,7 +154,7 @@ func TestScriptTranscripts(t *testing.T) {
 				return
 			}
 			variants := k.variants()
-			if !*long { // one for each script, since they hardly depend on what the script prints
+			if !servetest.Long() { // one for each script, since they hardly depend on what the script prints
 				variants = variants[i%len(variants):][:1]
 			}
 			for _, v := range variants {
@@ -167,7 +168,7 @@ func TestScriptTranscripts(t *testing.T) {
 func (k *scriptTranscript) check(t *testing.T, addr, client, want string) {
 	t.Helper()
 	got := talkHeld(t, addr, client, want)
-	if diff := cmp.Diff(wireLines("<", []byte(want)), wireLines("<", []byte(got))); diff != "" {
+	if diff := cmp.Diff(testkit.TranscriptLines("<", []byte(want)), testkit.TranscriptLines("<", []byte(got))); diff != "" {
 		t.Errorf("the answer to\n%sfor the script\n%s(-want +got):\n%s", strings.ReplaceAll(client, "\r\n", "\n"), k.script, diff)
 	}
 }

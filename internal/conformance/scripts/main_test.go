@@ -1,0 +1,9 @@
+package scripts_test
+
+import (
+	"testing"
+
+	"example.com/rawhttp/internal/conformance/servetest"
+)
+
+func TestMain(m *testing.M) { servetest.Main(m) }
