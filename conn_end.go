@@ -16,8 +16,11 @@ import (
 const (
 	maxLingerSilence = 5 * time.Second
 	maxLingerTime    = 30 * time.Second
-	lingerPause      = 100 * time.Millisecond // enough for a client that has sent everything
 )
+
+// lingerPause is enough for a client that has sent everything. It is a variable so that the
+// examples, which read to the end of a net.Pipe, can shorten it.
+var lingerPause = 100 * time.Millisecond
 
 // hangUp closes the connection so that the client can read the last response before it sees
 // the close: "If a server performs an immediate close of a TCP connection, there is a

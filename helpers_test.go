@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"example.com/rawhttp/internal/testkit"
 )
@@ -19,6 +20,7 @@ import (
 // TestMain runs more parallel tests at once than there are processors: they wait for time.
 func TestMain(m *testing.M) {
 	flag.Set("test.parallel", "16")
+	lingerPause = 5 * time.Millisecond
 	os.Exit(m.Run())
 }
 

@@ -10,6 +10,7 @@ import (
 )
 
 func TestCheck(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name   string
 		in     string
@@ -124,6 +125,7 @@ GET  /
 
 // Of an input that is too long, or has no end, the beginning is checked, and it says so.
 func TestCheckLongInput(t *testing.T) {
+	t.Parallel()
 	in := "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\n" + strings.Repeat("a", 9_000_000)
 	status, stdout, stderr := call(t, in, "check")
 	if status != 1 || !strings.HasSuffix(stdout, "content, incomplete: 8388555 bytes received\n") || !strings.Contains(stderr, "first 8 MiB") {

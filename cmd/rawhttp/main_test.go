@@ -188,6 +188,7 @@ func TestRunFlags(t *testing.T) {
 }
 
 func TestRunListHTML(t *testing.T) {
+	t.Parallel()
 	cmd := start(t, "-addr", "127.0.0.1:0", "-list", "html", folder(t, "sub/a.txt"))
 	resp, page := cmd.fetch(t, "/sub/")
 	if got, want := resp.Header.Get("Content-Type"), "text/html; charset=utf-8"; resp.StatusCode != 200 || got != want {
@@ -201,6 +202,7 @@ func TestRunListHTML(t *testing.T) {
 }
 
 func TestRunPrintsAddress(t *testing.T) {
+	t.Parallel()
 	root := folder(t, "a.txt")
 	cmd := start(t, "-addr", "127.0.0.1:0", root)
 	host, port, err := net.SplitHostPort(cmd.addr)
@@ -225,6 +227,7 @@ func TestRunServesWorkingDirectoryByDefault(t *testing.T) {
 
 // The port may be taken on the machine of the test; then the error names it.
 func TestRunListensOnLoopbackByDefault(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var stdout, stderr lockedBuffer
@@ -235,6 +238,7 @@ func TestRunListensOnLoopbackByDefault(t *testing.T) {
 }
 
 func TestRunLog(t *testing.T) {
+	t.Parallel()
 	cmd := start(t, "-addr", "127.0.0.1:0", "-log", folder(t, "a.txt"))
 	cmd.fetch(t, "/a.txt")
 	cmd.fetch(t, "/missing?q=1")
@@ -256,6 +260,7 @@ func TestRunLog(t *testing.T) {
 }
 
 func TestRunTrace(t *testing.T) {
+	t.Parallel()
 	cmd := start(t, "-addr", "127.0.0.1:0", "-trace", folder(t, "a.txt"))
 	cmd.fetch(t, "/a.txt")
 	cmd.stop()
@@ -382,6 +387,7 @@ func TestRunRefusesCommandLine(t *testing.T) {
 }
 
 func TestRunCannotServe(t *testing.T) {
+	t.Parallel()
 	root := folder(t, "a.txt")
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -75,6 +75,7 @@ func TestRunScripts(t *testing.T) {
 // Standard error of a script goes to that of the command, line by line, without control
 // characters.
 func TestRunScriptErrors(t *testing.T) {
+	t.Parallel()
 	if !runsScripts() {
 		return // there are no scripts
 	}

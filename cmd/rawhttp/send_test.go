@@ -87,6 +87,7 @@ func TestSendIsExact(t *testing.T) {
 }
 
 func TestSendShowsBothSides(t *testing.T) {
+	t.Parallel()
 	var heard lockedBuffer
 	addr := scripted(t, "HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 3\r\n\r\n\x00\x01\x02", &heard)
 	_, stdout, _ := call(t, "", "send", addr, "GET / HTTP/1.1", "Host: a", "")
@@ -167,6 +168,7 @@ func TestSendStatus(t *testing.T) {
 
 // The directives for what the client does are followed.
 func TestSendFollowsDirectives(t *testing.T) {
+	t.Parallel()
 	addr := serveTCP(t, func(nc *net.TCPConn) {
 		b, _ := io.ReadAll(nc)
 		fmt.Fprintf(nc, "%d\r\n%s", len(b), b[:4])
@@ -183,6 +185,7 @@ func TestSendFollowsDirectives(t *testing.T) {
 
 // Standard input is sent as it arrives, however long it takes, and until the server closes.
 func TestSendPassesInputOn(t *testing.T) {
+	t.Parallel()
 	read := make(chan string)
 	addr := serveTCP(t, func(nc *net.TCPConn) {
 		b := make([]byte, 100)
@@ -232,6 +235,7 @@ func TestSendKeepsNoAnswer(t *testing.T) {
 }
 
 func TestSendShowsResets(t *testing.T) {
+	t.Parallel()
 	addr := serveTCP(t, func(nc *net.TCPConn) {
 		nc.Read(make([]byte, 100))
 		nc.SetLinger(0)
@@ -244,6 +248,7 @@ func TestSendShowsResets(t *testing.T) {
 
 // A signal ends it, after it has shown what has come: also a line without an end.
 func TestSendStops(t *testing.T) {
+	t.Parallel()
 	asks := serveTCP(t, func(nc *net.TCPConn) {
 		io.WriteString(nc, "hello\r\nlogin: ")
 		nc.Read(make([]byte, 1))
@@ -281,6 +286,7 @@ func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
 // A server that does not read ends it, however much there is to send.
 func TestSendToNoReader(t *testing.T) {
+	t.Parallel()
 	over := make(chan struct{})
 	addr := serveTCP(t, func(nc *net.TCPConn) { <-over })
 	defer close(over)
@@ -302,6 +308,7 @@ func TestSendToNoReader(t *testing.T) {
 
 // The transcript that README names is answered by the server that README starts as it says.
 func TestSendTranscriptOfReadme(t *testing.T) {
+	t.Parallel()
 	b, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)

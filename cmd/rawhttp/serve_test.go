@@ -136,6 +136,7 @@ func TestServedHosts(t *testing.T) {
 // A web page of another host cannot read the folder, and standard error names the flag that
 // admits the host, once for each. A request without a host is not that of a browser.
 func TestOtherHostsAreRefused(t *testing.T) {
+	t.Parallel()
 	cmd := start(t, "-port", "0", "-header", "X-A: 1", folder(t, "a.txt"))
 	for _, tt := range []struct{ head, want string }{
 		{"GET /a.txt HTTP/1.1\r\nHost: localhost:1", "200"},
@@ -169,6 +170,7 @@ rawhttp: refused a request for host "127.0.0.1.evil.test"; -host 127.0.0.1.evil.
 
 // -log shows why a request is refused, and where.
 func TestLogShowsRefusals(t *testing.T) {
+	t.Parallel()
 	cmd := start(t, "-port", "0", "-log", folder(t, "a.txt"))
 	call(t, "", "send", cmd.addr, "GET  /\x1b[2J HTTP/1.1", "")
 	cmd.stop()
@@ -180,6 +182,7 @@ func TestLogShowsRefusals(t *testing.T) {
 
 // The address that is printed can be opened, and others on the network are named.
 func TestAnnounce(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		addr  string
 		users *users
@@ -206,6 +209,7 @@ func TestAnnounce(t *testing.T) {
 }
 
 func TestPortInUse(t *testing.T) {
+	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -287,6 +291,7 @@ func wantWarning(t *testing.T, want string, args ...string) {
 
 // Flags that do nothing for this folder or address are accepted with a warning.
 func TestFlagsWithoutEffect(t *testing.T) {
+	t.Parallel()
 	app, other := folder(t, "index.html"), folder(t, "a.txt")
 	for _, tt := range []struct {
 		want string
@@ -306,6 +311,7 @@ func TestFlagsWithoutEffect(t *testing.T) {
 
 // Browsers do not say that the port speaks plain HTTP. Without -log, neither do refusals.
 func TestSecureClients(t *testing.T) {
+	t.Parallel()
 	hello := []string{`\x16\x03\x01\x02\x00\x01\x00\x01\xfc`, ""}
 	cmd := start(t, "-port", "0", folder(t, "a.txt"))
 	for range 2 {
@@ -320,6 +326,7 @@ func TestSecureClients(t *testing.T) {
 
 // A file of passwords that others can read is served all the same, but not in silence.
 func TestExposedPasswords(t *testing.T) {
+	t.Parallel()
 	root, elsewhere := t.TempDir(), t.TempDir()
 	for _, tt := range []struct {
 		file string
@@ -349,6 +356,7 @@ func TestExposedPasswords(t *testing.T) {
 }
 
 func TestSinglePage(t *testing.T) {
+	t.Parallel()
 	root := folder(t, "index.html", "app.js", "sub/a.txt")
 	files, err := rawhttp.Dir(root, rawhttp.WithListing(rawhttp.ListNone))
 	if err != nil {
@@ -375,6 +383,7 @@ func TestSinglePage(t *testing.T) {
 }
 
 func TestWithFields(t *testing.T) {
+	t.Parallel()
 	shared := rawhttp.Text(200, "hello").Set("Cache-Control", "no-cache")
 	resolver := withFields([]field{{"Access-Control-Allow-Origin", "*"}, {"cache-control", "no-store"}, {"X-A", "1"}, {"x-a", "2"}},
 		rawhttp.Methods(map[string]rawhttp.Resolver{"GET": rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return shared, nil })}))

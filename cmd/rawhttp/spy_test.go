@@ -84,6 +84,7 @@ func dialTCP(t *testing.T, addr string) *net.TCPConn {
 
 // Bytes go in both directions at once, and none is changed.
 func TestSpyRelaysBytes(t *testing.T) {
+	t.Parallel()
 	const size = 8 << 20
 	random := func(seed uint64) io.Reader {
 		var key [32]byte
@@ -134,6 +135,7 @@ func TestSpyRelaysBytes(t *testing.T) {
 
 // A half-close of one side reaches the other, which may go on sending.
 func TestSpyPassesHalfCloses(t *testing.T) {
+	t.Parallel()
 	addr, end := startSpy(t, serveTCP(t, func(nc *net.TCPConn) {
 		b, _ := io.ReadAll(nc)
 		nc.Write(append([]byte("heard "), b...))
@@ -153,6 +155,7 @@ func TestSpyPassesHalfCloses(t *testing.T) {
 
 // A reset is passed on as one, in both directions.
 func TestSpyPassesResets(t *testing.T) {
+	t.Parallel()
 	heard := make(chan error, 1)
 	addr, _ := startSpy(t, serveTCP(t, func(nc *net.TCPConn) {
 		b := make([]byte, 1)
@@ -182,6 +185,7 @@ func TestSpyPassesResets(t *testing.T) {
 
 // A reset that is noticed by writing alone is shown, too: the client has closed its side before.
 func TestSpyShowsResetsAfterHalfCloses(t *testing.T) {
+	t.Parallel()
 	over := make(chan struct{})
 	addr, end := startSpy(t, serveTCP(t, func(nc *net.TCPConn) {
 		defer close(over)
@@ -205,6 +209,7 @@ func TestSpyShowsResetsAfterHalfCloses(t *testing.T) {
 }
 
 func TestSpyWithoutServer(t *testing.T) {
+	t.Parallel()
 	addr, end := startSpy(t, "127.0.0.1:1")
 	if nc, err := net.Dial("tcp", addr); err == nil { // else the reset was quicker
 		defer nc.Close()
@@ -219,6 +224,7 @@ func TestSpyWithoutServer(t *testing.T) {
 
 // A spy that is stopped while it connects does not say that the server cannot be reached.
 func TestSpyStopsWhileItConnects(t *testing.T) {
+	t.Parallel()
 	server := serveTCP(t, func(nc *net.TCPConn) {})
 	over := make(chan struct{})
 	addr := serveTCP(t, func(client *net.TCPConn) {
@@ -241,6 +247,7 @@ func TestSpyStopsWhileItConnects(t *testing.T) {
 
 // When as many connections are open as are relayed at once, the next one waits for its turn.
 func TestSpyLimitsConnections(t *testing.T) {
+	t.Parallel()
 	server := serveTCP(t, func(nc *net.TCPConn) { io.Copy(nc, nc) })
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
