@@ -215,7 +215,8 @@ func Example_oauthCallback() {
 		case results <- result:
 		default: // the page was loaded again
 		}
-		return rawhttp.Text(200, "You can close this window.\n").Set("Cache-Control", "no-store"), nil
+		page := rawhttp.Text(200, "You can close this window.\n").Set("Cache-Control", "no-store")
+		return page.CloseAfter(), nil // so that Shutdown need not wait for another request
 	}
 	srv, err := rawhttp.New(
 		rawhttp.WithResolver(rawhttp.Mount("/callback", rawhttp.Methods(map[string]rawhttp.Resolver{

@@ -186,8 +186,8 @@ func (r *Response) Clone() *Response { // inlined, it would add 1.3 KB to every 
 
 // Set sets a field, replacing any fields of that name. The name must be a token; the value
 // must not contain control bytes, nor begin or end with a blank. The server itself sets
-// Content-Length, Transfer-Encoding, Connection and Date. Invalid use changes nothing and
-// is reported by [Response.Err].
+// Content-Length (see [Response.SetLength]), Connection (see [Response.CloseAfter]),
+// Transfer-Encoding and Date. Invalid use changes nothing and is reported by [Response.Err].
 func (r *Response) Set(name, value string) *Response {
 	if r.rejectsChange() || !r.checkField(name, value) {
 		return r
@@ -230,9 +230,12 @@ func (r *Response) checkField(name, value string) bool {
 	case !ascii.IsToken(name):
 		r.fail(fmt.Errorf("field name %q is not a token", name))
 	case !r.checkValue(name, value):
-	case ascii.EqualFold(name, "Content-Length"), ascii.EqualFold(name, "Transfer-Encoding"),
-		ascii.EqualFold(name, "Connection"), ascii.EqualFold(name, "Date"):
-		r.fail(fmt.Errorf("field %s is set by the server", name))
+	case ascii.EqualFold(name, "Content-Length"):
+		r.fail(errors.New("the server sets Content-Length; see Response.SetLength"))
+	case ascii.EqualFold(name, "Connection"):
+		r.fail(errors.New("the server sets Connection; see Response.CloseAfter"))
+	case ascii.EqualFold(name, "Transfer-Encoding"), ascii.EqualFold(name, "Date"):
+		r.fail(fmt.Errorf("the server sets %s", name))
 	case r.kind == bodyUpgrade && ascii.EqualFold(name, "Upgrade"):
 		r.fail(errors.New("field Upgrade is the protocol of Upgrade"))
 	default:
