@@ -15,7 +15,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
-	"example.com/rawhttp/internal/conformance/servetest"
 	"example.com/rawhttp/internal/testkit"
 )
 
@@ -324,7 +323,7 @@ func TestWriteAfterTheClientHasClosed(t *testing.T) {
 func TestWatchGoroutines(t *testing.T) {
 	count := func() (n int) {
 		for _, kind := range []string{"runWatch", "readAhead"} {
-			n += strings.Count(servetest.Goroutines(), kind)
+			n += strings.Count(goroutines(), kind)
 		}
 		return n
 	}

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"example.com/rawhttp"
-	"example.com/rawhttp/internal/conformance/servetest"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // The folder of RFC 8615 need not be there when the server starts.
@@ -31,7 +31,7 @@ func TestWellKnownComesLater(t *testing.T) {
 
 // A link may not lead to a script by another name of it.
 func TestLinkToAnotherSpellingOfAScript(t *testing.T) {
-	if !servetest.RunsScripts {
+	if !testkit.RunsScripts {
 		t.Skip("no scripts here")
 	}
 	dir := t.TempDir()

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"example.com/rawhttp"
-	"example.com/rawhttp/internal/conformance/servetest"
 	"example.com/rawhttp/internal/testkit"
 )
 
@@ -42,7 +41,7 @@ func TestRemovedRootIsFollowedAtOnce(t *testing.T) {
 // when the new root is in place.
 func TestScriptsWhileTheRootIsReplaced(t *testing.T) {
 	t.Parallel()
-	if !servetest.RunsScripts {
+	if !testkit.RunsScripts {
 		t.Skip("no scripts here")
 	}
 	dir := filepath.Join(t.TempDir(), "v1")
@@ -75,7 +74,7 @@ func TestScriptsWhileTheRootIsReplaced(t *testing.T) {
 // The root is replaced again and again, while scripts are looked up and started.
 func TestScriptsWhileTheirRootIsReplaced(t *testing.T) {
 	t.Parallel()
-	if !servetest.RunsScripts {
+	if !testkit.RunsScripts {
 		t.Skip("no scripts here")
 	}
 	dir := filepath.Join(t.TempDir(), "v1")

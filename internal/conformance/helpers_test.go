@@ -1,15 +1,89 @@
 package conformance_test
 
 import (
+	"context"
 	"io"
+	"net"
 	"net/http/httputil"
 	"strings"
 	"testing"
 	"testing/synctest"
 
-	"example.com/rawhttp/internal/conformance/servetest"
+	"example.com/rawhttp"
 	"example.com/rawhttp/internal/testkit"
 )
+
+// newServer makes a Server, or fails the test. It has a Logger, so that panics on purpose
+// are not written to standard error.
+func newServer(t testing.TB, opts ...rawhttp.Option) *rawhttp.Server {
+	t.Helper()
+	s, err := rawhttp.New(append([]rawhttp.Option{rawhttp.WithLogger(testkit.QuietLogger{})}, opts...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// listen serves on a port of 127.0.0.1 and returns the address. When the test ends
+// the server is closed, without the time that a graceful stop takes, and Serve must
+// return.
+func listen(t testing.TB, opts ...rawhttp.Option) (*rawhttp.Server, string) {
+	t.Helper()
+	s := newServer(t, opts...)
+	return s, testkit.Serve(t, s, rawhttp.ErrServerClosed)
+}
+
+// pipe serves one end of a net.Pipe and returns the other. The connection must end with the
+// test. It works inside synctest, where a resolver must not wait for anything outside.
+func pipe(t testing.TB, opts ...rawhttp.Option) net.Conn {
+	t.Helper()
+	s := newServer(t, opts...)
+	client, server := net.Pipe()
+	done := make(chan error, 1)
+	go func() { done <- s.ServeConn(context.Background(), server) }()
+	t.Cleanup(func() {
+		client.Close()
+		<-done
+	})
+	return client
+}
+
+// filesOfDir returns a resolver for the folder, which closes when the test ends.
+func filesOfDir(t testing.TB, dir string, opts ...rawhttp.FileOption) *rawhttp.FileResolver {
+	t.Helper()
+	f, err := rawhttp.Dir(dir, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// say is a resolver that answers every request with the text.
+func say(s string) rawhttp.Resolver {
+	return rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return rawhttp.Text(200, s), nil })
+}
+
+// echo is a resolver that answers with the content of the request, which it reads
+// whole.
+var echo = rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+	b, err := io.ReadAll(req.Body)
+	if err != nil {
+		return nil, err
+	}
+	return rawhttp.Bytes(200, "application/octet-stream", b), nil
+})
+
+// requestOf parses a head, or fails the test.
+func requestOf(t testing.TB, head string) *rawhttp.Request {
+	t.Helper()
+	req, _, err := rawhttp.ParseRequest([]byte(head))
+	if err != nil {
+		t.Fatalf("ParseRequest(%q) = %v", head, err)
+	}
+	return req
+}
 
 // bubble runs f inside synctest: time is 2000-01-01 00:00:00 UTC at its start and
 // passes only while all goroutines of f wait.
@@ -36,20 +110,12 @@ func unchunk(t testing.TB, chunks string) string {
 
 // Short names of helpers that several packages of tests use.
 var (
-	dial           = testkit.Dial
-	talk           = testkit.Talk
-	splitHead      = testkit.SplitHead
-	getRequest     = testkit.GetRequest
-	postRequest    = testkit.PostRequest
-	chunkedRequest = testkit.ChunkedRequest
-
-	newServer       = servetest.New
-	pipe            = servetest.Pipe
-	listen          = servetest.Listen
-	filesOfDir      = servetest.Dir
-	say             = servetest.Say
-	echo            = servetest.Echo
-	requestOf       = servetest.Request
-	waits           = servetest.Waits
-	noNewGoroutines = servetest.NoNewGoroutines
+	dial            = testkit.Dial
+	talk            = testkit.Talk
+	splitHead       = testkit.SplitHead
+	getRequest      = testkit.GetRequest
+	postRequest     = testkit.PostRequest
+	chunkedRequest  = testkit.ChunkedRequest
+	goroutines      = testkit.Goroutines
+	noNewGoroutines = testkit.NoNewGoroutines
 )

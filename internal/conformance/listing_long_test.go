@@ -14,7 +14,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
-	"example.com/rawhttp/internal/conformance/servetest"
 )
 
 // listingOfFake serves a fake folder with so many names.
@@ -45,7 +44,7 @@ func (w *listingWatch) Write(p []byte) (int, error) {
 // order allows it. No write is large, and the memory is little more than the names.
 func TestLongListingStreams(t *testing.T) {
 	names := 20_000
-	if servetest.Long() {
+	if *long {
 		names = 100_000
 	}
 	for _, form := range []string{"text", "html", "json", "html&sort=size", "json&sort=time&order=desc"} {

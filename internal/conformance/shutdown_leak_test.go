@@ -13,7 +13,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
-	"example.com/rawhttp/internal/conformance/servetest"
 	"example.com/rawhttp/internal/testkit"
 )
 
@@ -79,7 +78,7 @@ func TestNothingLeaks(t *testing.T) {
 	serve(1) // so that the runtime has opened everything that it opens once
 	before := testkit.Descriptors()
 	each := 25
-	if servetest.Long() {
+	if *long {
 		each = 125
 	}
 	serve(each)

@@ -14,7 +14,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
-	"example.com/rawhttp/internal/conformance/servetest"
 	"example.com/rawhttp/internal/testkit"
 )
 
@@ -75,14 +74,14 @@ func TestWire(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			for i, talk := range f.talks {
 				t.Run(strconv.Itoa(i+1), func(t *testing.T) {
-					if servetest.Update() {
+					if *update {
 						talk.update(t)
 						return
 					}
 					talk.test(t, &used)
 				})
 			}
-			if servetest.Update() && !t.Failed() {
+			if *update && !t.Failed() {
 				if err := f.write(); err != nil {
 					t.Fatal(err)
 				}

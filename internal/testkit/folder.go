@@ -104,3 +104,13 @@ func WriteFile(t testing.TB, name, content string, mode fs.FileMode) {
 		t.Fatal(err)
 	}
 }
+
+// ChdirToModule changes to the root of the module, if the working directory is below it.
+func ChdirToModule() {
+	for dir := "."; len(dir) < 12; dir = filepath.Join(dir, "..") {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			os.Chdir(dir)
+			return
+		}
+	}
+}

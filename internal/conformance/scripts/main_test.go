@@ -1,9 +1,30 @@
 package scripts_test
 
 import (
+	"flag"
+	"os"
 	"testing"
 
-	"example.com/rawhttp/internal/conformance/servetest"
+	"example.com/rawhttp/internal/testkit"
 )
 
-func TestMain(m *testing.M) { servetest.Main(m) }
+var (
+	long   = flag.Bool("long", false, "run the tests that wait for seconds")
+	update = flag.Bool("update", false, "rewrite the answers in testdata/scripts")
+)
+
+// waits skips a test that waits for real seconds, unless the flag -long is set.
+func waits(t testing.TB) {
+	t.Helper()
+	if !*long {
+		t.Skip("it waits for seconds: run with -long")
+	}
+}
+
+// TestMain runs the tests in the root of the module, which has testdata. A script that runs
+// this program, as TestScriptHelper, stays in its own folder.
+func TestMain(m *testing.M) {
+	testkit.ChdirToModule()
+	flag.Set("test.parallel", "8") // tests that are parallel wait for scripts, and not for processors
+	os.Exit(m.Run())
+}

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"example.com/rawhttp"
-	"example.com/rawhttp/internal/conformance/servetest"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // New rejects invalid options, and names them and the mistake.
@@ -145,7 +145,7 @@ func TestScriptOptionsWithoutAFolder(t *testing.T) {
 
 // New names each interpreter that is missing or is not a program.
 func TestScriptInterpreterMissing(t *testing.T) {
-	if !servetest.RunsScripts {
+	if !testkit.RunsScripts {
 		_, err := rawhttp.New(rawhttp.WithRoot(t.TempDir()), rawhttp.WithScript(".sh", "sh"))
 		if err == nil || !strings.Contains(err.Error(), "WithScript") || !strings.Contains(err.Error(), runtime.GOOS) {
 			t.Errorf("New with WithScript = %v, want an error that says why there are no scripts on %s", err, runtime.GOOS)

@@ -18,7 +18,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
-	"example.com/rawhttp/internal/conformance/servetest"
 	"example.com/rawhttp/internal/testkit"
 )
 
@@ -141,7 +140,7 @@ func TestScriptTranscripts(t *testing.T) {
 			t.Parallel()
 			root := testkit.Scripts(t, map[string]string{"x.sh": k.script})
 			addr := serveShell(t, root, rawhttp.WithScriptOutput(k.mode()))
-			if servetest.Update() {
+			if *update {
 				answer := talk(t, addr, string(k.client))
 				lines := append(k.lines, testkit.TranscriptLines("<", []byte(answer))...)
 				if err := os.WriteFile("testdata/scripts/"+k.name+".txt", []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {
@@ -154,7 +153,7 @@ func TestScriptTranscripts(t *testing.T) {
 				return
 			}
 			variants := k.variants()
-			if !servetest.Long() { // one for each script, since they hardly depend on what the script prints
+			if !*long { // one for each script, since they hardly depend on what the script prints
 				variants = variants[i%len(variants):][:1]
 			}
 			for _, v := range variants {

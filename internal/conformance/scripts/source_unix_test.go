@@ -19,7 +19,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
-	"example.com/rawhttp/internal/conformance/servetest"
 	"example.com/rawhttp/internal/testkit"
 )
 
@@ -100,11 +99,11 @@ func TestScriptSourceIsNeverSent(t *testing.T) {
 				if target == "" || strings.ContainsAny(target, " ") {
 					continue
 				}
-				if name != "with much more" && i%3 != 0 && !servetest.Long() {
+				if name != "with much more" && i%3 != 0 && !*long {
 					continue
 				}
 				check(t, addr, getRequest(target))
-				if name != "with much more" || !servetest.Long() {
+				if name != "with much more" || !*long {
 					continue
 				}
 				for _, method := range []string{"HEAD", "POST"} {
@@ -113,7 +112,7 @@ func TestScriptSourceIsNeverSent(t *testing.T) {
 			}
 			for _, target := range []string{"/s.sh", "/sub/", "/x.cgi", "/s.sh/x", "/s.sh.gz", "/sub/up.sh"} {
 				for _, f := range fields {
-					if name != "with much more" && !servetest.Long() {
+					if name != "with much more" && !*long {
 						break
 					}
 					check(t, addr, "GET "+target+" HTTP/1.1\r\nHost: example.test\r\n"+f+"\r\n")
