@@ -47,12 +47,29 @@ func TestLayers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, folder := range folders {
-		if folder == filepath.Join("internal", "conformance") { // tests alone
+		if folder == filepath.Join("internal", "conformance") { // see TestConformanceIsTestsAlone
 			continue
 		}
 		if !slices.Contains(layers, filepath.Base(folder)) {
 			t.Errorf("%s has no place in the order", folder)
 		}
+	}
+}
+
+// Only tests below internal may import the root package.
+func TestConformanceIsTestsAlone(t *testing.T) {
+	n := 0
+	err := filepath.WalkDir("internal/conformance", func(name string, d fs.DirEntry, err error) error {
+		if strings.HasSuffix(name, ".go") {
+			n++
+			if !strings.HasSuffix(name, "_test.go") {
+				t.Errorf("%s is not a test", name)
+			}
+		}
+		return err
+	})
+	if err != nil || n == 0 {
+		t.Errorf("%d Go files in internal/conformance, %v", n, err)
 	}
 }
 
