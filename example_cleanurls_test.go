@@ -22,8 +22,8 @@ func (h htmlFiles) Resolve(ctx context.Context, req *rawhttp.Request) (*rawhttp.
 	return h.files.Resolve(ctx, req.WithPath(req.Path()+".html"))
 }
 
-// Clean URLs: /about is answered with about.html. The resolver in front replaces the path by
-// the name of the file; the resolver of the files needs no change.
+// Clean URLs: /about is answered with about.html. A resolver in front of the files rewrites
+// the path to the name of the file.
 func Example_cleanURLs() {
 	files, err := rawhttp.FS(fstest.MapFS{
 		"about.html": {Data: []byte("about us")},

@@ -87,7 +87,7 @@ func ExampleRepresentation_Precondition() {
 		if err != nil {
 			return nil, err
 		}
-		mu.Lock() // so that nothing comes between condition and change
+		mu.Lock() // so that the note cannot change after the check
 		defer mu.Unlock()
 		stored := rawhttp.Representation{
 			MediaType: "text/plain",
@@ -191,7 +191,7 @@ func ExampleWithPrecompressed() {
 }
 
 // A zip file, served without unpacking it. Its files cannot seek, so they are sent whole;
-// conditions work, since the zip file has their times.
+// conditions work, since the zip file records their modification times.
 func Example_zipFile() {
 	dir, err := os.MkdirTemp("", "example")
 	if err != nil {
@@ -223,7 +223,7 @@ func Example_zipFile() {
 	// HTTP/1.1 304 Not Modified
 }
 
-// writeZip writes a zip file of one file.
+// writeZip writes a zip file that contains one file.
 func writeZip(name string) error {
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)

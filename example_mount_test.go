@@ -13,8 +13,8 @@ func where(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error)
 	return rawhttp.Text(200, fmt.Sprintf("prefix %q, path %q", req.Prefix(), req.Path())), nil
 }
 
-// Each resolver answers below its own path. A prefix that ends in a slash stands for all paths
-// below it, any other for that path alone.
+// Each resolver is mounted at its own path. A prefix that ends in a slash matches all paths
+// below it; any other prefix matches that path alone.
 func ExampleMount() {
 	site := rawhttp.First(
 		rawhttp.Mount("/healthz", rawhttp.ResolverFunc(where)),

@@ -27,7 +27,7 @@ var galleryPage = template.Must(template.New("").Parse(`{{range .}}<a href="{{.L
 func (g gallery) Resolve(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 	folder, ok := strings.CutSuffix(req.Path(), "/")
 	if !ok || req.Method() != "GET" && req.Method() != "HEAD" {
-		return nil, fs.ErrNotExist // for the files to answer
+		return nil, fs.ErrNotExist // the files answer
 	}
 	entries, err := fs.ReadDir(g.tree, path.Join(".", folder))
 	if err != nil {
@@ -35,7 +35,7 @@ func (g gallery) Resolve(ctx context.Context, req *rawhttp.Request) (*rawhttp.Re
 	}
 	var pictures []picture
 	for _, e := range entries {
-		if e.Type().IsRegular() && !strings.HasPrefix(e.Name(), ".") { // what the files would serve
+		if e.Type().IsRegular() && !strings.HasPrefix(e.Name(), ".") { // only what the files would serve
 			pictures = append(pictures, picture{"./" + url.PathEscape(e.Name()), e.Name()})
 		}
 	}
@@ -46,7 +46,7 @@ func (g gallery) Resolve(ctx context.Context, req *rawhttp.Request) (*rawhttp.Re
 	return rawhttp.HTML(200, b.String()), nil
 }
 
-// Your own listing: a resolver in front of the files, whose own listings are off.
+// Your own listing: a resolver in front of the files, whose listings are turned off.
 func Example_ownListing() {
 	tree := fstest.MapFS{
 		"pictures/a cat?.jpg": {Data: []byte("cat")},

@@ -183,7 +183,7 @@ func writeTemporary(folder *os.Root, r io.Reader) (name string, size int64, err 
 	}
 	size, err = io.Copy(f, r)
 	if err == nil {
-		err = f.Sync() // or the name might lead to nothing after a crash
+		err = f.Sync() // or the file might be empty after a crash
 	}
 	if err := errors.Join(err, f.Close()); err != nil {
 		folder.Remove(name)
@@ -228,7 +228,7 @@ func (p *progressWriter) Write(b []byte) (int, error) {
 }
 
 // Uploads from a form with enctype="multipart/form-data" are written to a folder as they
-// arrive, so large files need little memory. More than 10 MiB needs WithMaxBodyBytes.
+// arrive, so large files need little memory. Content over 10 MiB requires WithMaxBodyBytes.
 func Example_upload() {
 	dir, err := os.MkdirTemp("", "example")
 	if err != nil {
@@ -303,7 +303,7 @@ func Example_upload() {
 
 // Documents in a folder: GET reads, PUT writes and DELETE removes one. A client changes a
 // document with If-Match, and creates one with "If-None-Match: *"; it gets 412 if another client
-// was faster. A reader sees the old document or the new one, never a part.
+// was first. A reader sees the old document or the new one, never a part.
 func Example_put() {
 	dir, err := os.MkdirTemp("", "example")
 	if err != nil {
@@ -463,9 +463,9 @@ func TestExampleSaveFile(t *testing.T) {
 	}
 	entries, err := fs.ReadDir(folder.FS(), ".")
 	if err != nil || len(entries) != 1 || entries[0].Name() != "taken" {
-		t.Errorf("the folder has %v, %v, want the file taken alone", entries, err)
+		t.Errorf("the folder contains %v, %v, want only the file taken", entries, err)
 	}
 	if content, err := folder.ReadFile("taken"); string(content) != "old" || err != nil {
-		t.Errorf("taken has %q, %v, want what it had", content, err)
+		t.Errorf("the file taken contains %q, %v, want it unchanged", content, err)
 	}
 }

@@ -33,9 +33,9 @@ func ExampleResolverFunc() {
 	// "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 16\r\n\r\nhello from /here"
 }
 
-// A resolver that lets others through only with a password. It compares hashes, which have the
-// same length, in constant time, so that the time of an answer says nothing about the password.
-// Without TLS, anyone who can read the connection can read the password.
+// A resolver that requires a password. It compares hashes, which have the same length, in
+// constant time, so that the response time reveals nothing about the password. Without TLS,
+// anyone who can read the connection can read the password.
 func ExampleResolverFunc_basicAuth() {
 	protect := func(user, password string, next rawhttp.Resolver) rawhttp.Resolver {
 		want := sha256.Sum256([]byte(user + ":" + password))
@@ -142,7 +142,7 @@ func ExampleMethods() {
 // prefix __Host- only from this host and over TLS.
 func Example_cookies() {
 	const name = "__Host-visits"
-	key := make([]byte, 32) // new at each start, so earlier cookies are no longer valid
+	key := make([]byte, 32) // new each time the program starts, so older cookies become invalid
 	rand.Read(key)
 	sign := func(value string) string {
 		mac := hmac.New(sha256.New, key)
@@ -191,8 +191,8 @@ func Example_cookies() {
 	// visit 1
 }
 
-// A folder of the system. No request reaches anything outside it, nor, by default, names that
-// begin with a dot.
+// A folder on disk. No request reaches anything outside it or, by default, any name that
+// begins with a dot.
 func ExampleDir() {
 	root, err := os.MkdirTemp("", "example")
 	if err != nil {
@@ -253,7 +253,7 @@ func ExampleFS() {
 	// /docs/: "readme.txt\n"
 }
 
-// Pages are revalidated at each use; files with a hash in their names are cached for a year.
+// Pages are revalidated each time; files with a hash in their names are cached for a year.
 func ExampleWithCacheControl() {
 	files, err := rawhttp.FS(
 		fstest.MapFS{
@@ -323,7 +323,7 @@ func ExampleWithIndex() {
 	// /docs/ a text
 }
 
-// A client chooses the form and the order of a listing. With ListNone, there are no listings.
+// A client chooses the format and the order of a listing. With ListNone, there are no listings.
 func ExampleWithListing() {
 	tree := fstest.MapFS{
 		"IMG_2.jpg":  {Data: []byte("large")},
@@ -424,7 +424,7 @@ func ExampleErrorResponse() {
 	// X-Request-Id: 2
 }
 
-// The status for each kind of error that a resolver returns.
+// The status for each kind of error that a resolver may return.
 func ExampleStatusOf() {
 	for _, err := range []error{
 		nil,

@@ -128,7 +128,7 @@ func ExampleParseResponse() {
 	// "\r\n"
 }
 
-// Calls of Set and Add can be chained. A field that cannot be sent is a mistake, which Err
+// Calls to Set and Add can be chained. A field that cannot be sent is a mistake, which Err
 // reports and the server answers with 500: no value can add a line to the head.
 func ExampleResponse_Set() {
 	good := rawhttp.Empty(204).Set("Vary", "Accept").Add("Vary", "Origin")
@@ -340,7 +340,7 @@ func ExampleResponse_OnClose() {
 // cut.
 func ExampleResponse_SetLength() {
 	resolver := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
-		backup := strings.NewReader("0123456789") // stands for an object store
+		backup := strings.NewReader("0123456789") // in place of an object store
 		return rawhttp.Stream(200, "application/octet-stream", backup).SetLength(10), nil
 	})
 	answer := rawhttp.Answer(resolver, "GET /backup HTTP/1.1\r\nHost: example.test\r\n\r\n")
@@ -390,7 +390,7 @@ func ExampleResponse_SetTrailer() {
 	// "\r\n"
 }
 
-// The content of a Response without its head, as the test of a resolver may need it.
+// The content of a Response without its head, for a test of a resolver.
 func ExampleResponse_WriteContent() {
 	resp := rawhttp.StreamFunc(200, "text/plain", func(ctx context.Context, w io.Writer) error {
 		_, err := io.WriteString(w, "hello\n")
@@ -404,7 +404,7 @@ func ExampleResponse_WriteContent() {
 	// 6 <nil>
 }
 
-// Your own protocol: after the 101, the server sends each line back in capitals.
+// Your own protocol: after the 101, the server sends each line back in upper case.
 func ExampleUpgrade() {
 	shout := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Upgrade("shout", func(ctx context.Context, conn net.Conn) error {
@@ -428,7 +428,7 @@ func ExampleUpgrade() {
 	// HELLO
 }
 
-// Early hints: the client fetches the style sheet while the page is made.
+// Early hints: the client fetches the style sheet while the server is still making the page.
 func ExampleRequest_Inform() {
 	page := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		if err := req.Inform(103, "Link", "</style.css>; rel=preload; as=style"); err != nil {

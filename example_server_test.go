@@ -34,7 +34,7 @@ func ExampleServer_Serve() {
 		log.Fatal(err)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	stop() // stands for the signal here
+	stop() // in place of the signal
 
 	fmt.Println(srv.Serve(ctx, ln))
 	// Output:
@@ -301,8 +301,8 @@ func ExampleWithTrustedProxies() {
 	// 203.0.113.7
 }
 
-// A server on a loopback address that names its hosts cannot be reached by a web page whose own
-// DNS name resolves to that address.
+// A server on a loopback address that lists its hosts cannot be reached by a web page whose own
+// DNS name resolves to that address (DNS rebinding).
 func ExampleWithHosts() {
 	srv, err := rawhttp.New(
 		rawhttp.WithFS(fstest.MapFS{"index.html": {Data: []byte("hello")}}),

@@ -248,9 +248,9 @@ func Example_oauthCallback() {
 
 	select {
 	case result := <-results:
-		fmt.Println("code:", result.Get("code")) // without one, error says why
+		fmt.Println("code:", result.Get("code")) // if there is none, the parameter error has the reason
 	case <-ctx.Done():
-		fmt.Println("nobody has logged in")
+		fmt.Println("nobody logged in")
 	}
 	if err := srv.Shutdown(ctx); err != nil {
 		log.Fatal(err)
@@ -261,8 +261,8 @@ func Example_oauthCallback() {
 	// browser: You can close this window.
 }
 
-// The counters of Stats in the text format of Prometheus. In a program they belong on a
-// listener that only the monitoring can reach.
+// The counters of Stats in the text format of Prometheus. In production, serve them on a
+// listener that only the monitoring system can reach.
 func Example_prometheus() {
 	var srv *rawhttp.Server
 	metrics := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
@@ -342,13 +342,13 @@ func Example_singlePage() {
 	}
 	api := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		if req.Path() != "/notes" {
-			return rawhttp.NotFound(), nil // final, so that no file is looked for
+			return rawhttp.NotFound(), nil // final: the files are not tried
 		}
 		return rawhttp.OK("application/json", []byte(`["milk"]`)), nil
 	})
 	page := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		if path.Ext(req.Path()) != "" {
-			return nil, fs.ErrNotExist // a missing picture stays missing
+			return nil, fs.ErrNotExist // a missing picture is still a 404
 		}
 		return files.Resolve(ctx, req.WithPath("/"))
 	})

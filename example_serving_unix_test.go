@@ -96,14 +96,14 @@ func TestExampleListenUnix(t *testing.T) {
 	crashed.Close()
 	ln, err := listenUnix(name)
 	if err != nil {
-		t.Fatalf("after a crash: %v", err)
+		t.Fatalf("listenUnix after a crash: %v", err)
 	}
 	defer ln.Close()
 	if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o660 {
 		t.Errorf("the socket is %v, %v, want mode 0660", info, err)
 	}
 	if _, err := listenUnix(name); !errors.Is(err, syscall.EADDRINUSE) {
-		t.Errorf("a socket in use: %v, want EADDRINUSE", err)
+		t.Errorf("listenUnix on a socket in use: %v, want EADDRINUSE", err)
 	}
 	file := filepath.Join(dir, "file")
 	if err := os.WriteFile(file, []byte("precious"), 0o600); err != nil {
@@ -113,7 +113,7 @@ func TestExampleListenUnix(t *testing.T) {
 		t.Error("listenUnix on a file: no error")
 	}
 	if content, err := os.ReadFile(file); string(content) != "precious" || err != nil {
-		t.Errorf("the file has %q, %v, want what it had", content, err)
+		t.Errorf("the file contains %q, %v, want it unchanged", content, err)
 	}
 }
 
@@ -124,7 +124,7 @@ func Example_gracefulStop() {
 	begun := make(chan struct{})
 	slow := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		close(begun)
-		<-rawhttp.Stopping(ctx) // stands for work that lasts longer than the process should
+		<-rawhttp.Stopping(ctx) // in place of work that goes on until the server stops
 		return rawhttp.Text(200, "the work is done"), nil
 	})
 	srv, err := rawhttp.New(rawhttp.WithResolver(slow))
@@ -140,7 +140,7 @@ func Example_gracefulStop() {
 	defer stop()
 	context.AfterFunc(ctx, stop) // the next signal has its default effect
 
-	// A client, and somebody who sends the signal while it waits.
+	// A client sends a request. The signal arrives while it waits for the response.
 	answered := make(chan string)
 	go func() {
 		resp, err := http.Get("http://" + ln.Addr().String() + "/")

@@ -27,7 +27,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// A feed keeps the latest messages, and wakes whoever waits for the next one.
+// A feed keeps the latest messages, and wakes the goroutines that wait for the next one.
 type feed struct {
 	mu      sync.Mutex
 	last    int           // number of the latest message, counted from 1
@@ -49,8 +49,8 @@ func (f *feed) publish(message string) {
 	f.changed = make(chan struct{})
 }
 
-// after returns the messages that follow number n, as far as they are kept, the number of
-// the latest one, and a channel that is closed when there is another.
+// after returns the messages after number n that are still kept, the number of the latest
+// message, and a channel that is closed when the next one is published.
 func (f *feed) after(n int) (messages []string, last int, changed <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -61,7 +61,7 @@ func (f *feed) after(n int) (messages []string, last int, changed <-chan struct{
 	return slices.Clone(f.kept[first:]), f.last, f.changed
 }
 
-// events returns a stream of server-sent events to a client that has seen those up to number
+// events returns a stream of server-sent events for a client that has seen those up to number
 // seen. Each Write is sent at once, and the first one sends the head, even if it is empty. A
 // comment every 15 seconds keeps proxies from closing a quiet connection. The data is JSON,
 // since a line break would end it.
@@ -134,7 +134,7 @@ func Example_serverSentEvents() {
 		case "id: 1":
 			news.publish("so is\nthe cake")
 		case "id: 2":
-			stop() // the stream says so, and ends
+			stop() // the stream sends a last event and ends
 		}
 	}
 	fmt.Println("Serve:", <-served)
@@ -151,7 +151,7 @@ func Example_serverSentEvents() {
 	// Serve: <nil>
 }
 
-// poll waits for messages after number seen. When there are none for 30 seconds, or when the
+// poll waits for messages after number seen. If there are none for 30 seconds, or when the
 // server stops, the response is 204 (No Content), and the client asks again. When the client
 // disconnects, poll ends too.
 func poll(ctx context.Context, f *feed, seen int) (*rawhttp.Response, error) {
@@ -272,7 +272,7 @@ func zipFile(archive *zip.Writer, folder fs.FS, name string) error {
 	return err
 }
 
-// A folder to download as a zip file. An os.Root keeps links from leading out of it.
+// A folder that can be downloaded as a zip file. The os.Root follows no link out of it.
 func Example_zipDownload() {
 	dir, err := os.MkdirTemp("", "example")
 	if err != nil {
@@ -329,7 +329,7 @@ func Example_zipDownload() {
 	// tea.txt 18 bytes
 }
 
-// A quiet stream has a comment every 15 seconds, and ends with its client.
+// A quiet stream sends a comment every 15 seconds, and ends when its client disconnects.
 func TestExampleEventsQuiet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, err := rawhttp.New(rawhttp.WithResolver(rawhttp.ResolverFunc(
@@ -360,12 +360,12 @@ func TestExampleEventsQuiet(t *testing.T) {
 		client.Close()
 		<-served
 		if got := time.Since(start); got != 45*time.Second {
-			t.Errorf("the stream ended %v after its client was there, want 45s, when it left", got)
+			t.Errorf("the stream ended after %v, want 45s, when the client disconnected", got)
 		}
 	})
 }
 
-// A poll without news ends after half a minute, or when the server stops.
+// A poll without messages ends after half a minute, or when the server stops.
 func TestExamplePollEnds(t *testing.T) {
 	tests := []struct {
 		name string

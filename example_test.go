@@ -16,7 +16,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// A program that serves a folder. The last lines are its first request.
+// A program that serves a folder. The last lines send its first request.
 func ExampleNew() {
 	srv, err := rawhttp.New(rawhttp.WithRoot("testdata/webroot"))
 	if err != nil {
@@ -44,7 +44,7 @@ func ExampleNew() {
 	// HTTP/1.1 200 OK
 }
 
-// Mistakes in the options are reported all at once.
+// New reports all mistakes in its options at once.
 func ExampleNew_mistakes() {
 	_, err := rawhttp.New(
 		rawhttp.WithRoot("testdata/webroot"),
@@ -57,7 +57,7 @@ func ExampleNew_mistakes() {
 	// WithMaxHeaderBytes(16): not between 512 and 1048576 bytes
 }
 
-// Two requests in a row: the rest after the first is the second.
+// Two requests in a row. The rest after the first is the second.
 func ExampleParseRequest() {
 	wire := []byte("GET /a HTTP/1.1\r\nHost: example.test\r\n\r\nGET /b HTTP/1.1\r\nHost: example.test\r\n\r\n")
 	for len(wire) > 0 {
@@ -73,14 +73,14 @@ func ExampleParseRequest() {
 	// GET /b
 }
 
-// Bytes may arrive in pieces of any size. ErrIncomplete means that more are needed.
+// Bytes may arrive in pieces of any size. ErrIncomplete means that more bytes are needed.
 func ExampleParseRequest_incomplete() {
 	var wire []byte
 	for _, piece := range []string{"GET /a HT", "TP/1.1\r\nHost: exam", "ple.test\r\n\r\n"} {
 		wire = append(wire, piece...)
 		req, _, err := rawhttp.ParseRequest(wire)
 		if errors.Is(err, rawhttp.ErrIncomplete) {
-			fmt.Println(len(wire), "bytes: read on")
+			fmt.Println(len(wire), "bytes: incomplete")
 			continue
 		}
 		if err != nil {
@@ -89,8 +89,8 @@ func ExampleParseRequest_incomplete() {
 		fmt.Println(len(wire), "bytes:", req.Method(), req.Path(), "on", req.Host())
 	}
 	// Output:
-	// 9 bytes: read on
-	// 27 bytes: read on
+	// 9 bytes: incomplete
+	// 27 bytes: incomplete
 	// 39 bytes: GET /a on example.test
 }
 
@@ -106,7 +106,7 @@ func ExampleParseRequest_content() {
 	// POST /notes: "hello"
 }
 
-// A ParseError has the status to answer with, the offset, and the rule.
+// A ParseError has the status to answer with, the offset of the mistake, and the rule it breaks.
 func ExampleParseError() {
 	_, _, err := rawhttp.ParseRequest([]byte("GET / HTTP/1.1\r\nHost : example.test\r\n\r\n"))
 	var pe *rawhttp.ParseError
@@ -123,7 +123,7 @@ func ExampleParseError() {
 	// rule: RFC 9112, section 5.1
 }
 
-// Lines typed by a person, without CR and without the empty line at the end.
+// A request typed by hand, without CR and without the empty line at the end.
 func ExampleParseRequestLenient() {
 	typed := []byte("GET /a HTTP/1.1\nHost: example.test\nX-Note: folded\n  over two lines\n")
 	if _, _, err := rawhttp.ParseRequest(typed); err != nil {
@@ -139,7 +139,7 @@ func ExampleParseRequestLenient() {
 	// /a from example.test: folded over two lines
 }
 
-// One Request that parses many heads does not allocate for each.
+// A Request that is reused for many heads does not allocate for each.
 func ExampleRequest_Parse() {
 	heads := []string{
 		"GET /a HTTP/1.1\r\nHost: example.test\r\n\r\n",
@@ -157,7 +157,7 @@ func ExampleRequest_Parse() {
 	// /b
 }
 
-// Target returns the target as it was sent; Path is decoded and clean.
+// Target returns the target as it was sent; Path returns its path, decoded and cleaned.
 func ExampleRequest_Path() {
 	req, _, err := rawhttp.ParseRequest([]byte("GET /a//b/../caf%C3%A9?x=1 HTTP/1.1\r\nHost: example.test\r\n\r\n"))
 	if err != nil {
@@ -278,7 +278,7 @@ func ExampleRequest_Content() {
 	// /b: "bytes", checksum ""
 }
 
-// A unit test of a resolver that uses information about the connection, without a connection.
+// A unit test of a resolver that uses information about the connection needs no connection.
 func ExampleRequest_WithConn() {
 	who := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		if !req.Conn().Client.IsLoopback() {
@@ -329,8 +329,7 @@ func ExampleRequest_Head() {
 	// "GET / HTTP/1.1\r\nhOsT:   example.test\r\n\r\n"
 }
 
-// Field lines keep their order and the case of their names; they are looked up in
-// any case.
+// Field lines keep their order and the case of their names. Lookups ignore case.
 func ExampleHeader() {
 	req, _, err := rawhttp.ParseRequest([]byte("GET / HTTP/1.1\r\n" +
 		"host: example.test\r\n" +

@@ -37,8 +37,8 @@ type requestMetrics struct {
 
 var bounds = [4]time.Duration{10 * time.Millisecond, 100 * time.Millisecond, time.Second, 10 * time.Second}
 
-// exchange is for Trace.Exchange, which is called concurrently. The Request is nil if the head
-// was refused.
+// exchange is the hook Trace.Exchange, which is called concurrently. The Request is nil if the
+// head was refused.
 func (m *requestMetrics) exchange(x rawhttp.Exchange) {
 	method := "other"
 	if x.Request != nil && slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}, x.Request.Method()) {
@@ -73,7 +73,7 @@ func (m *requestMetrics) writeTo(w io.Writer) {
 	fmt.Fprintf(w, "http_request_duration_seconds_count %d\n", m.count)
 }
 
-// Counters and a histogram of the requests. The hook is called for each response after it was
+// Counters and a histogram of the requests. The hook is called after each response has been
 // sent, including those to refused heads.
 func Example_metrics() {
 	metrics := &requestMetrics{requests: make(map[string]uint64)}
@@ -126,7 +126,7 @@ type span struct {
 
 type spanKey struct{} // of a context
 
-// A tracer makes spans. The span of a request begins in a resolver, so that spans of parts of
+// A tracer creates spans. The span of a request begins in a resolver, so that spans of parts of
 // the work can be its children, and ends in Trace.Exchange, after the response was sent. The
 // numbers of the connection and the request identify it in both places.
 type tracer struct {
@@ -152,7 +152,7 @@ func (t *tracer) spans(next rawhttp.Resolver) rawhttp.Resolver {
 	})
 }
 
-// exchange is for Trace.Exchange.
+// exchange is the hook Trace.Exchange. It ends the span of the request.
 func (t *tracer) exchange(x rawhttp.Exchange) {
 	key := [2]uint64{x.Conn, x.Num}
 	t.mu.Lock()
@@ -166,7 +166,7 @@ func (t *tracer) exchange(x rawhttp.Exchange) {
 	t.export(s)
 }
 
-// begin begins a span whose parent is that of the request of ctx.
+// begin starts a span whose parent is the span of the request of ctx.
 func (t *tracer) begin(ctx context.Context, name string) (end func(err error)) {
 	parent, _ := ctx.Value(spanKey{}).(span)
 	s := span{traceID: parent.traceID, id: randomHex(8), parent: parent.id, name: name, start: time.Now()}
@@ -229,17 +229,17 @@ func Example_spans() {
 		log.Fatal(err)
 	}
 	pot, request := exported[0], exported[1]
-	fmt.Println(request.name, request.status, "in trace", request.traceID, "below span", request.parent)
-	fmt.Println(pot.name, "in the same trace:", pot.traceID == request.traceID, "below that span:", pot.parent == request.id)
+	fmt.Println(request.name, request.status, "in trace", request.traceID, "child of span", request.parent)
+	fmt.Println(pot.name, "in the same trace:", pot.traceID == request.traceID, "child of that span:", pot.parent == request.id)
 	// Output:
-	// GET /tea 200 in trace 0af7651916cd43dd8448eb211c80319c below span b7ad6b7169203331
-	// look into the pot in the same trace: true below that span: true
+	// GET /tea 200 in trace 0af7651916cd43dd8448eb211c80319c child of span b7ad6b7169203331
+	// look into the pot in the same trace: true child of that span: true
 }
 
 // Requests are captured, parsed, rewritten for another host without their secrets, and sent
 // again.
 func Example_replay() {
-	var capture bytes.Buffer // one connection here; else there would be one for each
+	var capture bytes.Buffer // of one connection; a program with several needs one for each
 	shop := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		content, err := io.ReadAll(req.Body)
 		if err != nil {
@@ -366,7 +366,7 @@ func reverseProxy(origin *url.URL, transport http.RoundTripper) rawhttp.Resolver
 		for name := range in.Trailer {
 			resp.SetTrailer(name, func() string { return in.Trailer.Get(name) })
 		}
-		if err := resp.Err(); err != nil { // the origin has sent what cannot be passed on
+		if err := resp.Err(); err != nil { // the origin sent a field that cannot be forwarded
 			resp.Close()
 			return nil, &rawhttp.StatusError{Status: 502, Err: err}
 		}
@@ -405,7 +405,7 @@ func Example_reverseProxy() {
 	} {
 		if strings.HasPrefix(request, "GET") && !strings.Contains(request, "Range") {
 			transport.CloseIdleConnections()
-			origin.Close() // the origin is gone
+			origin.Close() // the origin is down
 		}
 		answer := strings.Split(strings.ReplaceAll(rawhttp.Answer(proxy, request), "\r\n", "\n"), "\n")
 		slices.Sort(answer[1:slices.Index(answer, "")]) // an http.Header has no order

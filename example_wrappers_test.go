@@ -157,8 +157,8 @@ func Example_requestID() {
 	// level=INFO msg=request id=ID method=GET path=/tea status=500 err="the pot is empty"
 }
 
-// A wrapper that adds a field also to the answer to a panic. A panic passes through wrappers, so
-// the innermost one turns it into an error. The server then logs the error, with the stack.
+// A wrapper that adds a field to every response, even after a panic. A panic passes through
+// wrappers, so the innermost one turns it into an error, which the server logs with the stack.
 func Example_recovery() {
 	recovering := func(next rawhttp.Resolver) rawhttp.Resolver {
 		return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (resp *rawhttp.Response, err error) {
@@ -195,7 +195,7 @@ func Example_recovery() {
 }
 
 // A page for server errors, including panics of a resolver. It shows a number that the
-// operator finds in the log next to the cause. The log of the server has the stack.
+// operator finds in the log next to the cause. The server's own log has the stack.
 func Example_recoveryPage() {
 	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
 		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
@@ -339,7 +339,7 @@ type rateLimiter struct {
 	swept time.Time
 }
 
-// wait counts a request of the client, and returns 0, or else how long the client has to wait.
+// wait counts a request of the client, and returns how long the client has to wait, if at all.
 func (l *rateLimiter) wait(client netip.Addr) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -382,7 +382,7 @@ func (l *rateLimiter) limit(next rawhttp.Resolver) rawhttp.Resolver {
 }
 
 // Two requests at once for each client, and two per hour. For a server behind a proxy,
-// WithTrustedProxies finds out who the client is.
+// WithTrustedProxies determines the address of the client.
 func Example_rateLimit() {
 	limiter := &rateLimiter{interval: 30 * time.Minute, burst: 2}
 	hello := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
@@ -412,7 +412,7 @@ func Example_rateLimit() {
 	// 2001:db8::3 429
 }
 
-// A client has its burst again when the time for it has passed, and no client fills the memory.
+// A client regains its burst as time passes, and the number of clients remembered is limited.
 func TestExampleRateLimiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &rateLimiter{interval: time.Minute, burst: 3}
