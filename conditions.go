@@ -2,60 +2,11 @@ package rawhttp
 
 import (
 	"errors"
-	"strconv"
 	"strings"
 	"time"
 
 	"example.com/rawhttp/internal/ascii"
 )
-
-// isETag reports whether s is an entity tag:
-//
-//	entity-tag = [ "W/" ] DQUOTE *etagc DQUOTE
-//
-// RFC 9110, section 8.8.3.
-func isETag(s string) bool {
-	tag, rest, ok := cutETag(s)
-	return ok && rest == "" && tag == s
-}
-
-// cutETag cuts the entity tag from the beginning of s.
-func cutETag(s string) (tag, rest string, ok bool) {
-	start := 0
-	if strings.HasPrefix(s, "W/") {
-		start = 2
-	}
-	if len(s) == start || s[start] != '"' {
-		return "", s, false
-	}
-	for i := start + 1; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '"':
-			return s[:i+1], s[i+1:], true
-		case c < '!' || c == 0x7f:
-			return "", s, false
-		}
-	}
-	return "", s, false
-}
-
-// fileETag returns the entity tag of a file, made from its modification time and size, or
-// "" without a time. The tag is weak as long as the file may change again without a change
-// of either.
-func fileETag(mod time.Time, size int64, now time.Time) string {
-	if mod.IsZero() {
-		return ""
-	}
-	b := make([]byte, 0, 32)
-	if now.Sub(mod) < settledAge {
-		b = append(b, "W/"...)
-	}
-	b = append(b, '"')
-	b = strconv.AppendInt(b, mod.UnixNano(), 36)
-	b = append(b, '-')
-	b = strconv.AppendInt(b, size, 36)
-	return string(append(b, '"'))
-}
 
 // A comparison is the strong or weak comparison of RFC 9110, section 8.8.3.2.
 type comparison func(a, b string) bool
@@ -72,7 +23,7 @@ func matchesETag(h Header, field, etag string, same comparison) bool {
 		}
 		for list != "" {
 			list = strings.TrimLeft(list, " \t,")
-			tag, rest, ok := cutETag(list)
+			tag, rest, ok := ascii.CutEntityTag(list)
 			rest = strings.TrimLeft(rest, " \t")
 			if !ok || rest != "" && rest[0] != ',' {
 				break

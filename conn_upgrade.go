@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"example.com/rawhttp/internal/ascii"
+	"example.com/rawhttp/internal/wire"
 )
 
 // Upgrade returns a response that switches the connection to another protocol, as in
@@ -93,7 +94,7 @@ func (u *upgrade) prepare(c *conn) error {
 
 // appendFields implements upgrader.
 func (u *upgrade) appendFields(b []byte) []byte {
-	return appendField(append(b, "Connection: Upgrade\r\n"...), "Upgrade", u.protocol)
+	return wire.AppendField(append(b, "Connection: Upgrade\r\n"...), "Upgrade", u.protocol)
 }
 
 // run implements upgrader.

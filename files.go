@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -401,4 +402,70 @@ func (f *FileResolver) contentTag(o opened) string {
 	tag := fmt.Sprintf("\"%x\"", h.Sum(nil))
 	f.tags.Store(strings.Clone(o.name), tag) // cloned, so that the head of the request is not retained
 	return tag
+}
+
+// File returns a response with an open file, which it takes over: the file is closed with
+// the Response, or at once if there is an error. Size, time and validators are those of the
+// file; the media type follows from its name, by the table that [Dir] uses. f need not
+// implement io.Seeker. For anything but a regular file the error wraps [fs.ErrInvalid].
+func File(f fs.File) (*Response, error) {
+	info, err := f.Stat()
+	if err == nil && !jail.IsFile(info.Mode()) {
+		err = &fs.PathError{Op: "serve", Path: info.Name(), Err: fs.ErrInvalid}
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return Content(fileRepresentation(f, info, mediaTypeByName(info.Name()))), nil
+}
+
+// fileRepresentation returns the Representation of an open regular file. mediaType may be
+// "".
+func fileRepresentation(f fs.File, info fs.FileInfo, mediaType string) Representation {
+	mod := jail.ModTime(info)
+	if !isRealTime(mod) {
+		mod = time.Time{}
+	}
+	return Representation{
+		MediaType: mediaType,
+		Body:      f,
+		Size:      info.Size(),
+		ModTime:   mod,
+		ETag:      fileETag(mod, info.Size(), time.Now()),
+	}
+}
+
+// isRealTime reports whether t can distinguish versions of a file. Reproducible builds set
+// the same time on all files.
+func isRealTime(t time.Time) bool {
+	switch t.Unix() {
+	case 0, 1, // the first seconds of Unix time
+		firstZipTime, firstZipTime + 1, // the latter is set by Cloud Native Buildpacks
+		npmTime:
+		return false
+	}
+	return true
+}
+
+const (
+	firstZipTime = 315532800 // 1980-01-01 00:00:00 UTC
+	npmTime      = 499162500 // 1985-10-26 08:15:00 UTC, set on every file of an npm package
+)
+
+// fileETag returns the entity tag of a file, made from its modification time and size, or
+// "" without a time. The tag is weak as long as the file may change again without a change
+// of either.
+func fileETag(mod time.Time, size int64, now time.Time) string {
+	if mod.IsZero() {
+		return ""
+	}
+	b := make([]byte, 0, 32)
+	if now.Sub(mod) < settledAge {
+		b = append(b, "W/"...)
+	}
+	b = append(b, '"')
+	b = strconv.AppendInt(b, mod.UnixNano(), 36)
+	b = append(b, '-')
+	b = strconv.AppendInt(b, size, 36)
+	return string(append(b, '"'))
 }

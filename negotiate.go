@@ -304,3 +304,11 @@ func weakETag(etag, coding string) string {
 	}
 	return "W/" + codedTag(etag, coding)
 }
+
+// codedTag returns an entity tag for the given coding, which differs from that of the file.
+func codedTag(etag, coding string) string {
+	if etag == "" || coding == "" {
+		return etag
+	}
+	return strings.TrimSuffix(etag, `"`) + "-" + coding + `"`
+}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 	"time"
 )
 
@@ -84,12 +83,4 @@ const sidecarLag = 2 * time.Second
 // compressed form is empty.
 func isSidecar(sidecar, plain fs.FileInfo) bool {
 	return !sidecar.IsDir() && sidecar.Size() > 0 && !sidecar.ModTime().Before(plain.ModTime().Add(-sidecarLag))
-}
-
-// codedTag returns an entity tag for the given coding, which differs from that of the file.
-func codedTag(etag, coding string) string {
-	if etag == "" || coding == "" {
-		return etag
-	}
-	return strings.TrimSuffix(etag, `"`) + "-" + coding + `"`
 }

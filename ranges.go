@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"example.com/rawhttp/internal/ascii"
+	"example.com/rawhttp/internal/wire"
 )
 
 // represent applies the conditions and ranges of the request to a representation: the
@@ -167,7 +168,7 @@ func (t *responder) appendRepresentation(b []byte) []byte {
 		return b
 	}
 	if t.etag != "" && !t.resp.has("ETag") {
-		b = appendField(b, "ETag", t.etag)
+		b = wire.AppendField(b, "ETag", t.etag)
 	}
 	if !t.mod.IsZero() && !t.resp.has("Last-Modified") {
 		b = append(b, "Last-Modified: "...)
@@ -178,7 +179,7 @@ func (t *responder) appendRepresentation(b []byte) []byte {
 		b = append(b, "Accept-Ranges: bytes\r\n"...)
 	}
 	if len(t.ranges) == 1 {
-		b = appendField(b, "Content-Range", t.ranges[0].contentRange(t.resp.rep.Size))
+		b = wire.AppendField(b, "Content-Range", t.ranges[0].contentRange(t.resp.rep.Size))
 	}
 	return b
 }

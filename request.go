@@ -316,7 +316,7 @@ func informationalHead(status int, fields []string) ([]byte, error) {
 	case len(fields)%2 != 0:
 		return nil, fmt.Errorf("field %q has no value", fields[len(fields)-1])
 	}
-	b := appendStatusLine(nil, status)
+	b := wire.AppendStatusLine(nil, status)
 	for field := range slices.Chunk(fields, 2) {
 		name, value := field[0], field[1]
 		switch {
@@ -327,7 +327,7 @@ func informationalHead(status int, fields []string) ([]byte, error) {
 		case ascii.IsAnyOf(name, "Content-Length", "Transfer-Encoding", "Trailer", "TE", "Connection", "Keep-Alive", "Upgrade", "Date"):
 			return nil, fmt.Errorf("field %s is set by the server", name)
 		}
-		b = appendField(b, name, value)
+		b = wire.AppendField(b, name, value)
 	}
 	return append(b, "\r\n"...), nil
 }
@@ -336,6 +336,10 @@ func informationalHead(status int, fields []string) ([]byte, error) {
 func (r *Request) isHead() bool    { return string(r.head.Method.Of(r.head.Text)) == "HEAD" }
 func (r *Request) isGet() bool     { return string(r.head.Method.Of(r.head.Text)) == "GET" }
 func (r *Request) isOptions() bool { return string(r.head.Method.Of(r.head.Text)) == "OPTIONS" }
+
+// knownMethods are the methods of RFC 9110, section 9, and PATCH (RFC 5789), in the order
+// of the Allow field.
+var knownMethods = []string{"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}
 
 // isKnownMethod reports whether the method is in knownMethods.
 func (r *Request) isKnownMethod() bool { return slices.Contains(knownMethods, r.Method()) }

@@ -80,10 +80,6 @@ func First(rs ...Resolver) Resolver {
 	})
 }
 
-// knownMethods are the methods of RFC 9110, section 9, and PATCH (RFC 5789), in the order
-// of the Allow field.
-var knownMethods = []string{"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}
-
 // fileMethods are the methods allowed by the server itself and by a file resolver.
 var fileMethods = []string{"GET", "HEAD", "OPTIONS"}
 

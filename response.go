@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"example.com/rawhttp/internal/ascii"
+	"example.com/rawhttp/internal/wire"
 )
 
 // A Response is a resolver's answer to a request: a status, fields and content. It is a
@@ -334,7 +335,7 @@ func (all trailers) appendFields(b []byte) ([]byte, error) {
 			return b, fmt.Errorf("value of trailer field %s: %q has control bytes, or blanks at its ends", t.name, value)
 		}
 		if value != "" {
-			b = appendField(b, t.name, value)
+			b = wire.AppendField(b, t.name, value)
 		}
 	}
 	return b, nil

@@ -6,13 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"example.com/rawhttp/internal/ascii"
-	"example.com/rawhttp/internal/jail"
 	"example.com/rawhttp/internal/wire"
 )
 
@@ -302,59 +300,11 @@ func Content(rep Representation) *Response {
 
 // checkETag records a mistake if the ETag of a Representation is malformed.
 func (r *Response) checkETag(etag string) *Response {
-	if etag != "" && !isETag(etag) {
+	if etag != "" && !ascii.IsEntityTag(etag) {
 		r.fail(fmt.Errorf("ETag %q is not an entity tag", etag))
 	}
 	return r
 }
-
-// File returns a response with an open file, which it takes over: the file is closed with
-// the Response, or at once if there is an error. Size, time and validators are those of the
-// file; the media type follows from its name, by the table that [Dir] uses. f need not
-// implement io.Seeker. For anything but a regular file the error wraps [fs.ErrInvalid].
-func File(f fs.File) (*Response, error) {
-	info, err := f.Stat()
-	if err == nil && !jail.IsFile(info.Mode()) {
-		err = &fs.PathError{Op: "serve", Path: info.Name(), Err: fs.ErrInvalid}
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return Content(fileRepresentation(f, info, mediaTypeByName(info.Name()))), nil
-}
-
-// fileRepresentation returns the Representation of an open regular file. mediaType may be
-// "".
-func fileRepresentation(f fs.File, info fs.FileInfo, mediaType string) Representation {
-	mod := jail.ModTime(info)
-	if !isRealTime(mod) {
-		mod = time.Time{}
-	}
-	return Representation{
-		MediaType: mediaType,
-		Body:      f,
-		Size:      info.Size(),
-		ModTime:   mod,
-		ETag:      fileETag(mod, info.Size(), time.Now()),
-	}
-}
-
-// isRealTime reports whether t can distinguish versions of a file. Reproducible builds set
-// the same time on all files.
-func isRealTime(t time.Time) bool {
-	switch t.Unix() {
-	case 0, 1, // the first seconds of Unix time
-		firstZipTime, firstZipTime + 1, // the latter is set by Cloud Native Buildpacks
-		npmTime:
-		return false
-	}
-	return true
-}
-
-const (
-	firstZipTime = 315532800 // 1980-01-01 00:00:00 UTC
-	npmTime      = 499162500 // 1985-10-26 08:15:00 UTC, set on every file of an npm package
-)
 
 // ParseResponse parses the response at the beginning of b. The method is that of the request,
 // since it determines, together with the status, whether the response has content (RFC 9112,

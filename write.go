@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"example.com/rawhttp/internal/ascii"
+	"example.com/rawhttp/internal/wire"
 )
 
 // A wireFormat is the options that affect the bytes of every response.
@@ -132,15 +133,15 @@ func (t *responder) putHead() {
 		t.persist = false
 	}
 	t.out.take()
-	b := appendStatusLine(t.out.buf, t.status)
+	b := wire.AppendStatusLine(t.out.buf, t.status)
 	if t.format.date != nil && (t.resp.extras == nil || !t.resp.has("Date")) { // only ParseResponse sets it
-		b = appendField(b, "Date", t.format.date())
+		b = wire.AppendField(b, "Date", t.format.date())
 	}
 	if t.format.server != "" && !t.resp.has("Server") {
-		b = appendField(b, "Server", t.format.server)
+		b = wire.AppendField(b, "Server", t.format.server)
 	}
 	if mediaType := t.mediaType(); mediaType != "" && t.framing != noFraming {
-		b = appendField(b, "Content-Type", mediaType)
+		b = wire.AppendField(b, "Content-Type", mediaType)
 	}
 	b = t.appendFraming(b)
 	b = t.appendRepresentation(b)
@@ -148,7 +149,7 @@ func (t *responder) putHead() {
 		if t.status == 304 && isContentField(f.name) && !ascii.EqualFold(f.name, "Content-Location") {
 			continue // it describes content that is not sent (RFC 9110, section 15.4.5)
 		}
-		b = appendField(b, f.name, f.value)
+		b = wire.AppendField(b, f.name, f.value)
 	}
 	if t.status == 426 { // "The server MUST send an Upgrade header field" RFC 9110, section 15.5.22
 		b = append(b, "Connection: Upgrade\r\n"...)
@@ -162,24 +163,6 @@ func (t *responder) putHead() {
 		b = append(b, "Connection: keep-alive\r\n"...)
 	}
 	t.out.buf = append(b, "\r\n"...)
-}
-
-func appendStatusLine(b []byte, status int) []byte {
-	if status == 200 {
-		return append(b, "HTTP/1.1 200 OK\r\n"...)
-	}
-	b = append(b, "HTTP/1.1 "...)
-	b = strconv.AppendInt(b, int64(status), 10)
-	b = append(b, ' ')
-	b = append(b, ascii.ReasonPhrase(status)...)
-	return append(b, "\r\n"...)
-}
-
-func appendField(b []byte, name, value string) []byte {
-	b = append(b, name...)
-	b = append(b, ": "...)
-	b = append(b, value...)
-	return append(b, "\r\n"...)
 }
 
 // appendFraming appends the field for the framing: one or none, never both (RFC 9112,

@@ -307,3 +307,16 @@ func TestTrimBlanks(t *testing.T) {
 		}
 	}
 }
+
+func TestIsEntityTag(t *testing.T) {
+	for s, want := range map[string]bool{
+		`""`: true, `"a"`: true, `W/""`: true, `W/"a"`: true, `"!#$%&'()*+,-./09:;<=>?@AZ[\]^_az{|}~"`: true, "\"\x80\xff\"": true, `"W/"`: true,
+		``: false, `a`: false, `"`: false, `W/`: false, `W/"`: false, `w/"a"`: false, `W"a"`: false, `/"a"`: false, `W/W/"a"`: false,
+		`"a`: false, `a"`: false, `"a"b`: false, `"a""b"`: false, ` "a"`: false, `"a" `: false, `"a b"`: false, "\"a\tb\"": false,
+		"\"a\x00\"": false, "\"a\x7f\"": false, "\"a\r\nb\"": false, `*`: false, `"a", "b"`: false,
+	} {
+		if got := IsEntityTag(s); got != want {
+			t.Errorf("IsEntityTag(%q) = %v, want %v", s, got, want)
+		}
+	}
+}
