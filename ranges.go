@@ -249,6 +249,34 @@ func newSection(at io.ReaderAt, r byteRange) io.Reader {
 	return io.NewSectionReader(at, r.start, r.length)
 }
 
+// A selection is the part of a representation that a request gets.
+type selection struct {
+	status int         // 200, 206, 304, 412 or 416
+	ranges []byteRange // with 206: one, or several as multipart/byteranges
+}
+
+// selectPart evaluates the conditions and ranges of a GET or HEAD for a representation of size
+// bytes, in the order of RFC 9110, section 13.2.2. rangeable reports whether ranges can be
+// served.
+func selectPart(req *Request, v *validators, size int64, rangeable bool) selection {
+	h := req.Header()
+	if status := conditionStatus(req, v); status != 200 {
+		return selection{status: status}
+	}
+	field, alone := h.lone("Range")
+	if !alone || !rangeable || !req.isGet() || !rangeApplies(h, v) {
+		return selection{status: 200}
+	}
+	ranges, ok := parseRanges(field, size)
+	switch {
+	case !ok:
+		return selection{status: 200}
+	case len(ranges) == 0:
+		return selection{status: 416}
+	}
+	return selection{206, ranges}
+}
+
 // A byteRange is a range of length bytes from offset start.
 type byteRange struct{ start, length int64 }
 
