@@ -38,10 +38,10 @@ func TestChunkLineOf256Bytes(t *testing.T) {
 	}
 }
 
-// bodyExcess makes chunks of one byte whose framing exceeds what it may be by n
-// bytes in all, and returns the offset after the chunk line that reaches n. Each
-// chunk has a line of L bytes and, but for the first, the CRLF of the data before
-// it, less 16 and twice its byte.
+// bodyExcess makes one-byte chunks whose framing exceeds the allowance by n bytes in all,
+// and returns the offset after the chunk line that reaches n. A chunk exceeds it by the
+// length of its line and, except in the first, of the CRLF after the previous data, less
+// 16 bytes and 2 for its byte of data.
 func bodyExcess(n int) (wire string, data string, offset int) {
 	var b strings.Builder
 	for excess := 0; excess < n; {
@@ -84,7 +84,7 @@ func TestFramingExcess(t *testing.T) {
 }
 
 // Data reduces the excess of framing, but never below 0.
-func TestFramingExcessIsNotSavedUp(t *testing.T) {
+func TestDataDoesNotPayForLaterFraming(t *testing.T) {
 	large := fmt.Sprintf("%x\r\n%s\r\n", 100_000, strings.Repeat("x", 100_000))
 	wire, data, _ := bodyExcess(16<<10 + 1)
 	c, _, _ := bodyOf(t, bodyChunked, large+wire+"0\r\n\r\n", 0, 0)
@@ -92,13 +92,13 @@ func TestFramingExcessIsNotSavedUp(t *testing.T) {
 	// The CRLF after the large chunk is 2 bytes more, so the limit may be met one
 	// chunk earlier.
 	if pe := bodyParseError(err); pe == nil || pe.Status != 400 || len(got) >= 100_000+len(data) {
-		t.Errorf("Read returns %d bytes, %v, want 400: data read before does not pay for framing", len(got), err)
+		t.Errorf("Read returns %d bytes, %v, want 400: earlier data does not pay for framing", len(got), err)
 	}
 
 	// 16 bytes of framing a chunk, and two more for each byte of data, cost nothing,
 	// however many chunks there are.
-	const chunk = "1;234567890123456\r\na\r\n" // 17+2 of line and 2 of data, less 18: 3 too many
-	const free = "1;234567890123\r\na\r\n"     // 14+2 of line and 2 of data, less 18: none
+	const chunk = "1;234567890123456\r\na\r\n" // 17+2 bytes of line and 2 after the data, less 18: 3 too many
+	const free = "1;234567890123\r\na\r\n"     // 14+2 bytes of line and 2 after the data, less 18: none
 	for _, tt := range []struct {
 		chunk string
 		n     int
@@ -113,7 +113,7 @@ func TestFramingExcessIsNotSavedUp(t *testing.T) {
 			err = nil
 		}
 		if got := StatusOf(err); got != tt.want {
-			t.Errorf("Read of %d times %q: status %d, %v, want %d", tt.n, tt.chunk, got, err, tt.want)
+			t.Errorf("Read of %d chunks %q: status %d, %v, want %d", tt.n, tt.chunk, got, err, tt.want)
 		}
 	}
 }
@@ -157,7 +157,7 @@ func TestTrailerLimits(t *testing.T) {
 					t.Errorf("%d trailer fields, want %d", req.Trailer().Len(), want)
 				}
 				if rest := bodyRest(c, src); tt.want == nil && rest != "rest" {
-					t.Errorf("%q is left, want rest", testkit.Shorten(rest))
+					t.Errorf("bytes left after the content are %q, want rest", testkit.Shorten(rest))
 				}
 			}
 		})
@@ -170,15 +170,15 @@ func TestMaximumContent(t *testing.T) {
 	chunk := func(s string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(s), s) }
 	tests := []struct {
 		name, in, want string
-		over           int // offset of the excess; 0 if there is none
+		over           int // offset of the error; 0 if there is none
 	}{
 		{"one chunk at the limit", chunk(x) + "0\r\n\r\n", x, 0},
 		{"many chunks at the limit", strings.Repeat(chunk("x"), limit) + "0\r\n\r\n", x, 0},
-		{"one chunk over", chunk(x + "x"), "", 4},
-		{"one chunk far over", "7fffffffffffffff\r\n", "", 18},
+		{"one chunk over the limit", chunk(x + "x"), "", 4},
+		{"one chunk far over the limit", "7fffffffffffffff\r\n", "", 18},
 		{"one chunk beyond 63 bits", "ffffffffffffffff\r\n", "", 18},
-		{"a second chunk over", chunk(x) + "1\r\n", x, len(chunk(x)) + 3},
-		{"many chunks over", strings.Repeat(chunk("x"), limit) + "1\r\nx", x, len(chunk("x"))*limit + 3},
+		{"a second chunk over the limit", chunk(x) + "1\r\n", x, len(chunk(x)) + 3},
+		{"many chunks over the limit", strings.Repeat(chunk("x"), limit) + "1\r\nx", x, len(chunk("x"))*limit + 3},
 		{"a sum that wraps around", chunk("x") + "7fffffffffffffff\r\n", "x", len(chunk("x")) + 18},
 	}
 	for _, tt := range tests {
@@ -187,7 +187,7 @@ func TestMaximumContent(t *testing.T) {
 				c, _, _ := bodyOf(t, bodyChunked, tt.in, split, limit)
 				got, err := bodyReadAll(c, 64)
 				if got != tt.want {
-					t.Errorf("Read returns %q, want %q: nothing of a chunk that is too large", testkit.Shorten(got), tt.want)
+					t.Errorf("Read returns %q, want %q, without any of the chunk that is too large", testkit.Shorten(got), tt.want)
 				}
 				if tt.over == 0 && err != io.EOF {
 					t.Errorf("Read of exactly %d bytes: %v, want io.EOF", limit, err)
@@ -228,7 +228,7 @@ func TestContentEndsEarly(t *testing.T) {
 						t.Errorf("Read again: %v, want %v", again, err)
 					}
 					if req.Trailer().Len() > 0 {
-						t.Errorf("Read of %q leaves trailer fields", tt.wire[:end])
+						t.Errorf("Read of %q set trailer fields", tt.wire[:end])
 					}
 				}
 			}
@@ -237,7 +237,7 @@ func TestContentEndsEarly(t *testing.T) {
 }
 
 // Errors of the connection are returned unchanged.
-func TestContentOfABrokenConnection(t *testing.T) {
+func TestContentConnectionError(t *testing.T) {
 	reset := errors.New("reset")
 	for _, tt := range []struct{ head, wire string }{
 		{fmt.Sprintf(bodyFixed, 5), "he"}, {bodyChunked, ""}, {bodyChunked, "5"}, {bodyChunked, "5\r\nhe"},
@@ -256,14 +256,14 @@ func TestContentOfABrokenConnection(t *testing.T) {
 	}
 }
 
-func TestTrailerComesWithTheEnd(t *testing.T) {
+func TestTrailerIsSetAtEOF(t *testing.T) {
 	c, req, _ := bodyOf(t, bodyChunked, "3\r\nabc\r\n0\r\nX-A: 1\r\n\r\n", 0, 0)
 	p := make([]byte, 3)
 	if n, err := c.Read(p); n != 3 || err != nil {
 		t.Fatalf("Read = %d, %v, want 3, nil", n, err)
 	}
 	if n := req.Trailer().Len(); n != 0 {
-		t.Errorf("%d trailer fields before the end, want none", n)
+		t.Errorf("%d trailer fields before io.EOF, want none", n)
 	}
 	for range 3 {
 		if n, err := c.Read(p); n != 0 || err != io.EOF {
@@ -273,7 +273,7 @@ func TestTrailerComesWithTheEnd(t *testing.T) {
 			t.Errorf("Trailer().Get(x-a) = %q, want 1", got)
 		}
 		if got := req.Header().Get("X-A"); got != "" {
-			t.Errorf("the trailer field is among those of the header: %q", got)
+			t.Errorf("Header().Get of the trailer field = %q, want none", got)
 		}
 	}
 }
@@ -281,7 +281,7 @@ func TestTrailerComesWithTheEnd(t *testing.T) {
 func TestContentReadOfNoBytes(t *testing.T) {
 	c, _, src := bodyOf(t, bodyChunked, "1\r\na\r\n0\r\n\r\n", 0, 0)
 	if n, err := c.Read(nil); n != 0 || err != nil || src.reads > 0 {
-		t.Errorf("Read(nil) = %d, %v with %d reads of the connection, want 0, nil, 0", n, err, src.reads)
+		t.Errorf("Read(nil) = %d, %v after %d reads of the connection, want 0, nil, 0", n, err, src.reads)
 	}
 }
 
@@ -289,22 +289,21 @@ func TestContentAfterClose(t *testing.T) {
 	c, _, _ := bodyOf(t, bodyChunked, "1\r\na\r\n0\r\n\r\n", 0, 0)
 	c.end()
 	if n, err := c.Read(make([]byte, 1)); n != 0 || err == nil || err == io.EOF {
-		t.Errorf("Read of content that is gone = %d, %v, want an error other than io.EOF", n, err)
+		t.Errorf("Read after close = %d, %v, want an error other than io.EOF", n, err)
 	}
 }
 
-// Content must not take what a pipelining client sent after it into the caller's
-// buffer, however large that is.
-func TestContentDoesNotReadBeyondItself(t *testing.T) {
+// Read must not put the next pipelined request into the caller's buffer, however large it is.
+func TestContentDoesNotReadNextRequest(t *testing.T) {
 	for _, split := range bodySplits {
 		c, _, src := bodyOf(t, fmt.Sprintf(bodyFixed, 3), "abcGET / HTTP/1.1\r\n", split, 0)
 		p := make([]byte, 1<<16)
 		n, err := io.ReadFull(c, p)
 		if n != 3 || err != io.ErrUnexpectedEOF || strings.Trim(string(p[3:]), "\x00") != "" {
-			t.Errorf("ReadFull = %d, %v, and wrote %q after it", n, err, strings.Trim(string(p[3:]), "\x00"))
+			t.Errorf("ReadFull = %d, %v, and wrote %q after the content", n, err, strings.Trim(string(p[3:]), "\x00"))
 		}
 		if rest := bodyRest(c, src); rest != "GET / HTTP/1.1\r\n" {
-			t.Errorf("%q is left, want the next request", rest)
+			t.Errorf("bytes left after the content are %q, want the next request", rest)
 		}
 	}
 }

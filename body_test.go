@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A bodySource is a connection that returns at most n bytes a Read, all of them if n
+// A bodySource is a connection that returns at most n bytes per Read, all of them if n
 // is 0, and then ends, with io.EOF if end is nil.
 type bodySource struct {
 	data  string
@@ -43,7 +43,7 @@ func (s *bodySource) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// bodySplits are how many bytes a connection returns a Read; 0 is all.
+// bodySplits are the numbers of bytes that a connection returns per Read; 0 means all.
 var bodySplits = []int{0, 1, 2, 3, 5, 7, 64, 255, 256, 257, 258, 4095, 4096, 4097}
 
 const (
@@ -51,7 +51,7 @@ const (
 	bodyFixed   = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n"
 )
 
-// bodyOf returns the content that wire begins with, of a request with the head.
+// bodyOf returns the content of a request with the given head. wire begins with that content.
 func bodyOf(t testing.TB, head, wire string, split int, limit int64) (*content, *Request, *bodySource) {
 	t.Helper()
 	req := requestOf(t, head)
@@ -84,40 +84,40 @@ func TestContent(t *testing.T) {
 		trailer                []string
 		why                    string
 	}{
-		{"no byte of a fixed length", fmt.Sprintf(bodyFixed, 0), "", "", nil, ""},
+		{"fixed length of 0", fmt.Sprintf(bodyFixed, 0), "", "", nil, ""},
 		{"fixed length", fmt.Sprintf(bodyFixed, 5), "hello", "hello", nil, ""},
-		{"fixed length, CRLF in it", fmt.Sprintf(bodyFixed, 4), "\r\n\r\n", "\r\n\r\n", nil, "content is any bytes"},
+		{"fixed length, CRLF in the content", fmt.Sprintf(bodyFixed, 4), "\r\n\r\n", "\r\n\r\n", nil, "content may be any bytes"},
 		{"large fixed length", fmt.Sprintf(bodyFixed, len(large)), large, large, nil, ""},
 		{"one chunk", bodyChunked, "5\r\nhello\r\n0\r\n\r\n", "hello", nil, ""},
 		{"the last chunk alone", bodyChunked, "0\r\n\r\n", "", nil, ""},
 		{"the last chunk with many zeros", bodyChunked, "0000000000000000\r\n\r\n", "", nil, "last-chunk = 1*(\"0\"), up to our 16 digits"},
 		{"chunks", bodyChunked, "1\r\na\r\n2\r\nbc\r\n3\r\ndef\r\n0\r\n\r\n", "abcdef", nil, ""},
-		{"upper and lower case digits", bodyChunked, "a\r\n0123456789\r\nA\r\n0123456789\r\n0F\r\n0123456789abcde\r\n0\r\n\r\n", "012345678901234567890123456789abcde", nil, "HEXDIG is in any case, RFC 5234, appendix B.1 and section 2.3"},
+		{"upper and lower case digits", bodyChunked, "a\r\n0123456789\r\nA\r\n0123456789\r\n0F\r\n0123456789abcde\r\n0\r\n\r\n", "012345678901234567890123456789abcde", nil, "HEXDIG is case-insensitive, RFC 5234, appendix B.1 and section 2.3"},
 		{"leading zeros", bodyChunked, "0000000000000005\r\nhello\r\n0\r\n\r\n", "hello", nil, "16 digits are allowed"},
-		{"a chunk like a chunk", bodyChunked, "7\r\n0\r\n\r\nab\r\n0\r\n\r\n", "0\r\n\r\nab", nil, "data is any bytes"},
+		{"a chunk that contains a chunk", bodyChunked, "7\r\n0\r\n\r\nab\r\n0\r\n\r\n", "0\r\n\r\nab", nil, "data may be any bytes"},
 		{"a large chunk", bodyChunked, fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(large), large), large, nil, ""},
 		{"extension", bodyChunked, "5;a\r\nhello\r\n0;b=c\r\n\r\n", "hello", nil, "\"A recipient MUST ignore unrecognized chunk extensions\", RFC 9112, section 7.1.1"},
-		{"extensions", bodyChunked, "5;a;b=c;d=\"e;f\";g\r\nhello\r\n0\r\n\r\n", "hello", nil, "a semicolon in a quoted string does not separate"},
+		{"extensions", bodyChunked, "5;a;b=c;d=\"e;f\";g\r\nhello\r\n0\r\n\r\n", "hello", nil, "a semicolon in a quoted string is not a separator"},
 		{"blanks around the semicolon", bodyChunked, "5 ;a=b\r\nhello\r\n0\t;\t c\r\n\r\n", "hello", nil, "BWS, RFC 9112, section 7.1.1"},
 		{"blanks around the equals sign", bodyChunked, "5;a = b\r\nhello\r\n0;a\t=\t\"b\"\r\n\r\n", "hello", nil, "BWS, RFC 9112, section 7.1.1"},
 		{"quoted extension", bodyChunked, "5;a=\"b\\\"c\\\\ \t\xff\"\r\nhello\r\n0;a=\"\"\r\n\r\n", "hello", nil, "quoted-pair and obs-text, RFC 9110, section 5.6.4"},
 		{"trailer", bodyChunked, "5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n", "hello", []string{"X-Sum: 1"}, ""},
-		{"trailers", bodyChunked, "0\r\nB: 1\r\na:\t2 \r\nb:3\r\nC:\r\nD: \xe9\t.\r\n\r\n", "", []string{"B: 1", "a: 2", "b: 3", "C: ", "D: \xe9\t."}, "in order, names as received, blanks around values gone"},
+		{"trailers", bodyChunked, "0\r\nB: 1\r\na:\t2 \r\nb:3\r\nC:\r\nD: \xe9\t.\r\n\r\n", "", []string{"B: 1", "a: 2", "b: 3", "C: ", "D: \xe9\t."}, "in order, names as received, values trimmed"},
 	}
 	const next = "GET /next HTTP/1.1\r\n"
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, split := range bodySplits {
 				for _, size := range []int{1, 3, 4096, 10_000} {
-					for _, behind := range []string{"", next} {
-						c, req, src := bodyOf(t, tt.head, tt.wire+behind, split, 0)
+					for _, after := range []string{"", next} {
+						c, req, src := bodyOf(t, tt.head, tt.wire+after, split, 0)
 						got, err := bodyReadAll(c, size)
 						if err != io.EOF || got != tt.want {
-							t.Fatalf("Read of %q, %d bytes a time into %d, returns %q, %v, want %q, io.EOF\nwhy: %s",
+							t.Fatalf("Read of %q, %d bytes at a time into %d, returns %q, %v, want %q, io.EOF\nwhy: %s",
 								testkit.Shorten(tt.wire), split, size, testkit.Shorten(got), err, testkit.Shorten(tt.want), tt.why)
 						}
-						if rest := bodyRest(c, src); rest != behind {
-							t.Errorf("Read of %q, %d bytes a time into %d, leaves %q, want %q: the next request", testkit.Shorten(tt.wire), split, size, rest, behind)
+						if rest := bodyRest(c, src); rest != after {
+							t.Errorf("Read of %q, %d bytes at a time into %d, leaves %q, want the next request, %q", testkit.Shorten(tt.wire), split, size, rest, after)
 						}
 						var trailer []string
 						for name, value := range req.Trailer().All() {
@@ -154,8 +154,8 @@ func TestContentRefuses(t *testing.T) {
 		reason   string
 		section  string
 	}{
-		{"size with a sign", "+1\r\na\r\n", 0, size, chunked},
-		{"size with a minus", "-1\r\na\r\n", 0, size, chunked},
+		{"size with a plus sign", "+1\r\na\r\n", 0, size, chunked},
+		{"size with a minus sign", "-1\r\na\r\n", 0, size, chunked},
 		{"size with 0x", "0x1\r\na\r\n", 1, ext, exts},
 		{"size with an underscore", "1_0\r\na\r\n", 1, ext, exts},
 		{"blank before the size", " 1\r\na\r\n", 0, size, chunked},
@@ -165,7 +165,7 @@ func TestContentRefuses(t *testing.T) {
 		{"extension without a size", ";a\r\n", 0, size, chunked},
 		{"17 digits", "00000000000000001\r\na\r\n", 16, "chunk size has more than 16 digits", chunked},
 		{"more digits than a line has bytes", strings.Repeat("0", 300), 16, "chunk size has more than 16 digits", chunked},
-		{"digit that is none", "g\r\n", 0, size, chunked},
+		{"not a hexadecimal digit", "g\r\n", 0, size, chunked},
 		{"size in 8-bit digits", "\xb1\r\na\r\n", 0, size, chunked},
 		{"NUL after the size", "1\x00\r\na\r\n", 1, ext, exts},
 		{"decimal point", "1.0\r\na\r\n", 1, ext, exts},
@@ -192,7 +192,7 @@ func TestContentRefuses(t *testing.T) {
 		{"chunk line of 257 bytes", "1;" + long[:255] + "\r\na\r\n", 256, "chunk line is too long", exts},
 		{"chunk line without end", "1;" + long, 256, "chunk line is too long", exts},
 		{"chunk line of blanks", "1" + blanks + "\r\na\r\n", 256, "chunk line is too long", exts},
-		{"quoted string beyond the line", "1;a=\"" + long + "\x01", 256, "chunk line is too long", exts},
+		{"quoted string longer than the line may be", "1;a=\"" + long + "\x01", 256, "chunk line is too long", exts},
 		{"control byte after 256 bytes", "1;a=\"" + long[:252] + "\x01", 256, "chunk line is too long", exts},
 		{"control byte as byte 257", "1;a=\"" + long[:251] + "\x01", 256, ext, exts},
 		{"256 blanks", "1" + blanks[:256] + "\r\n", 256, "chunk line is too long", exts},
@@ -211,7 +211,7 @@ func TestContentRefuses(t *testing.T) {
 		{"trailer with a space before the colon", "0\r\nA : b\r\n\r\n", 4, "field name is not a token", "RFC 9112, section 5.1"},
 		{"trailer with a bare CR", "0\r\nA: b\rc\r\n\r\n", 7, noLF, "RFC 9112, section 2.2"},
 		{"trailer with NUL", "0\r\nA: b\x00\r\n\r\n", 7, "field value has a control byte", "RFC 9110, section 5.5"},
-		{"trailer that is folded", "0\r\nA: b\r\n c\r\n\r\n", 9, "field line is folded", "RFC 9112, section 5.2"},
+		{"folded trailer line", "0\r\nA: b\r\n c\r\n\r\n", 9, "field line is folded", "RFC 9112, section 5.2"},
 		{"trailer section begins with a blank", "0\r\n A: b\r\n\r\n", 3, "white space before the first field line", "RFC 9112, section 2.2"},
 	}
 	for _, name := range []string{"Content-Length", "Transfer-Encoding", "Host", "content-length", "HOST", "Content_Length", "Transfer_Encoding", "TRANSFER_encoding"} {
@@ -226,8 +226,8 @@ func TestContentRefuses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			want := &ParseError{400, tt.offset, tt.reason, tt.section}
 			for _, split := range bodySplits {
-				for _, behind := range []string{"", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"} {
-					in := tt.in + behind
+				for _, after := range []string{"", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"} {
+					in := tt.in + after
 					c, req, src := bodyOf(t, bodyChunked, in, split, 0)
 					_, err := bodyReadAll(c, 4096)
 					var got *ParseError
@@ -236,16 +236,16 @@ func TestContentRefuses(t *testing.T) {
 						t.Fatalf("Read of %q, %d bytes a time: %v (-want +got):\n%s", testkit.Shorten(in), split, err, diff)
 					}
 					if errors.Is(err, io.ErrUnexpectedEOF) || StatusOf(err) != 400 {
-						t.Errorf("Read of %q: %v has status %d, want 400 and no early end", testkit.Shorten(in), err, StatusOf(err))
+						t.Errorf("Read of %q: %v has status %d, want 400 and not io.ErrUnexpectedEOF", testkit.Shorten(in), err, StatusOf(err))
 					}
 					if req.Trailer().Len() > 0 {
-						t.Errorf("Read of %q leaves %d trailer fields, want none", in, req.Trailer().Len())
+						t.Errorf("Read of %q set %d trailer fields, want none", in, req.Trailer().Len())
 					}
 
 					reads := src.reads
 					for range 3 {
 						if n, again := c.Read(make([]byte, 10)); n != 0 || again != err {
-							t.Errorf("Read after %v = %d, %v, want 0 and the same", err, n, again)
+							t.Errorf("Read after %v = %d, %v, want 0 and the same error", err, n, again)
 						}
 					}
 					if src.reads != reads {
@@ -275,17 +275,17 @@ func FuzzChunked(f *testing.F) {
 		whole, trailer, wholeErr := readChunked(bytes.NewReader(in))
 		slow, slowTrailer, slowErr := readChunked(iotest.OneByteReader(bytes.NewReader(in)))
 		if !bytes.Equal(whole, slow) || fmt.Sprint(wholeErr) != fmt.Sprint(slowErr) || trailer.Len() != slowTrailer.Len() {
-			t.Fatalf("%q: %q, %v; a byte at a time %q, %v", in, whole, wholeErr, slow, slowErr)
+			t.Fatalf("Read of %q = %q, %v; a byte at a time: %q, %v", in, whole, wholeErr, slow, slowErr)
 		}
 		if wholeErr != nil {
 			return
 		}
 		if bytes.ContainsAny(in, " \t") {
-			return // blanks around the semicolon are BWS (RFC 9112, section 7.1.1); net/http refuses some
+			return // blanks around the semicolon are BWS (RFC 9112, section 7.1.1); net/http rejects some
 		}
 		theirs, err := io.ReadAll(httputil.NewChunkedReader(bytes.NewReader(in)))
 		if err != nil || !bytes.Equal(whole, theirs) {
-			t.Fatalf("%q accepted as %q; net/http: %q, %v", in, whole, theirs, err)
+			t.Fatalf("Read accepts %q as %q; net/http: %q, %v", in, whole, theirs, err)
 		}
 	})
 }

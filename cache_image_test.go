@@ -15,14 +15,14 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// imageResponse returns a response that images are made of.
+// imageResponse returns a response from which images can be made.
 func imageResponse(content string) *Response {
 	resp := Content(Representation{MediaType: "a/b", Body: &memoryContent{content: []byte(content)}, Size: int64(len(content)), ModTime: time.Unix(1<<30, 0), ETag: `"e"`})
 	resp.imaged = true
 	return resp
 }
 
-// imageWritten returns what is written in answer to a request.
+// imageWritten returns the bytes that are written in answer to a request.
 func imageWritten(t *testing.T, format *wireFormat, request string, resp *Response) string {
 	t.Helper()
 	var b strings.Builder
@@ -34,7 +34,7 @@ func imageWritten(t *testing.T, format *wireFormat, request string, resp *Respon
 
 // An answer from an image has the same bytes as any other, including the Date, whatever was
 // requested before.
-func TestImageIsTheAnswer(t *testing.T) {
+func TestImageEqualsAnswer(t *testing.T) {
 	const content = "0123456789"
 	date := ""
 	formats := []*wireFormat{
@@ -71,7 +71,7 @@ func TestImageIsTheAnswer(t *testing.T) {
 		}
 	}
 	if made == 0 {
-		t.Error("no image was made")
+		t.Error("no image has been made")
 	}
 }
 
@@ -89,7 +89,7 @@ func TestImageHasTheDate(t *testing.T) {
 			}
 		}
 		if last := resp.rep.Body.(*memoryContent).last.Load(); last.wire == nil {
-			t.Errorf("in second %d no image was made", second)
+			t.Errorf("in second %d no image has been made", second)
 		}
 	}
 }
@@ -140,7 +140,7 @@ func TestLargeImage(t *testing.T) {
 }
 
 // A Response may outlive its Server, so an image must not refer to the Server.
-func TestImagesHoldNoServer(t *testing.T) {
+func TestImageDoesNotRetainServer(t *testing.T) {
 	resp := imageResponse("hi")
 	defer runtime.KeepAlive(resp)
 	server := func() weak.Pointer[Server] {
@@ -160,11 +160,11 @@ func TestImagesHoldNoServer(t *testing.T) {
 			return
 		}
 	}
-	t.Error("the Server is held")
+	t.Error("an image retains the Server")
 }
 
 // An image is not used when the connection is to close.
-func TestImageOfALastAnswer(t *testing.T) {
+func TestImageIsNotUsedBeforeClose(t *testing.T) {
 	format := &wireFormat{contentLength: true}
 	resp := imageResponse("content")
 	const get, last = "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
@@ -176,7 +176,7 @@ func TestImageOfALastAnswer(t *testing.T) {
 		request string
 		resp    *Response
 		persist bool
-	}{"asked for": {last, resp, true}, "CloseAfter": {get, closing, true}, "the server stops": {get, resp, false}} {
+	}{"Connection: close in the request": {last, resp, true}, "CloseAfter": {get, closing, true}, "the server is stopping": {get, resp, false}} {
 		var b strings.Builder
 		out := sink{w: &b}
 		r := responder{out: &out, format: format, req: requestOf(t, tt.request), resp: tt.resp, persist: tt.persist}
@@ -185,7 +185,7 @@ func TestImageOfALastAnswer(t *testing.T) {
 		}
 		out.flush()
 		if r.persist || !strings.Contains(b.String(), "\r\nConnection: close\r\n") {
-			t.Errorf("%s: persist %v, %q", name, r.persist, b.String())
+			t.Errorf("%s: persist = %v, want false; wrote %q, want Connection: close", name, r.persist, b.String())
 		}
 	}
 }
@@ -219,7 +219,7 @@ func TestPipelinedImages(t *testing.T) {
 }
 
 // Traces and logs report an answer from an image like any other.
-func TestExchangeOfAnImage(t *testing.T) {
+func TestTraceOfImage(t *testing.T) {
 	resp := imageResponse("content")
 	var seen []string
 	trace := Trace{Exchange: func(e Exchange) { seen = append(seen, fmt.Sprint(e.Status, " ", e.Bytes)) }}
@@ -232,7 +232,7 @@ func TestExchangeOfAnImage(t *testing.T) {
 	})
 	for _, s := range seen {
 		if s != seen[0] || !strings.HasPrefix(s, "200 ") {
-			t.Errorf("exchanges %q, want them alike", seen)
+			t.Errorf("exchanges %q, want them all the same", seen)
 		}
 	}
 }

@@ -16,17 +16,17 @@ import (
 	"example.com/rawhttp/internal/list"
 )
 
-// keepFolder serves a folder with the files a and b, which lists it as text.
-func keepFolder(t *testing.T) (files *FileResolver, folder string) {
+// cacheFolder serves a folder with the files a and b, which lists it as text.
+func cacheFolder(t *testing.T) (files *FileResolver, folder string) {
 	t.Helper()
-	files, folder = keepSite(t, "f", WithListing(ListText))
-	keepWrite(t, filepath.Join(folder, "a"), "a")
-	keepWrite(t, filepath.Join(folder, "b"), "bb")
+	files, folder = cacheSite(t, "f", WithListing(ListText))
+	writeOldFile(t, filepath.Join(folder, "a"), "a")
+	writeOldFile(t, filepath.Join(folder, "b"), "bb")
 	return files, folder
 }
 
 // The first listing after a change of a cached folder shows the change.
-func TestKeptNamesAreNeverStale(t *testing.T) {
+func TestCachedNamesAreNeverStale(t *testing.T) {
 	t.Parallel()
 	changes := []struct {
 		name string
@@ -34,30 +34,30 @@ func TestKeptNamesAreNeverStale(t *testing.T) {
 		want string
 	}{
 		{"nothing", func(name func(string) string) error { return nil }, "a\nb\nf\n"},
-		{"a file more", func(name func(string) string) error { return os.WriteFile(name("c"), nil, 0o644) }, "a\nb\nc\nf\n"},
-		{"a file less", func(name func(string) string) error { return os.Remove(name("a")) }, "b\nf\n"},
-		{"none left", func(name func(string) string) error {
+		{"file added", func(name func(string) string) error { return os.WriteFile(name("c"), nil, 0o644) }, "a\nb\nc\nf\n"},
+		{"file removed", func(name func(string) string) error { return os.Remove(name("a")) }, "b\nf\n"},
+		{"all files removed", func(name func(string) string) error {
 			os.Remove(name("a"))
 			os.Remove(name("b"))
 			return os.Remove(name("f"))
 		}, ""},
-		{"another name", func(name func(string) string) error { return os.Rename(name("a"), name("z")) }, "b\nf\nz\n"},
-		{"one renamed over another", func(name func(string) string) error { return os.Rename(name("a"), name("b")) }, "b\nf\n"},
-		{"a folder in the place of a file", func(name func(string) string) error {
+		{"file renamed", func(name func(string) string) error { return os.Rename(name("a"), name("z")) }, "b\nf\nz\n"},
+		{"file renamed over another", func(name func(string) string) error { return os.Rename(name("a"), name("b")) }, "b\nf\n"},
+		{"file replaced by a folder", func(name func(string) string) error {
 			os.Remove(name("a"))
 			return os.Mkdir(name("a"), 0o755)
 		}, "a/\nb\nf\n"},
-		{"a link that leads nowhere in the place of a file", func(name func(string) string) error {
+		{"file replaced by a broken link", func(name func(string) string) error {
 			os.Remove(name("a"))
 			return os.Symlink("nowhere", name("a"))
 		}, "b\nf\n"},
-		{"a link to a folder", func(name func(string) string) error { return os.Symlink(".", name("link")) }, "link/\na\nb\nf\n"},
-		{"another folder in its place", func(name func(string) string) error {
+		{"link to a folder added", func(name func(string) string) error { return os.Symlink(".", name("link")) }, "link/\na\nb\nf\n"},
+		{"folder replaced by another", func(name func(string) string) error {
 			if err := os.Rename(name("."), name(".")+".old"); err != nil {
 				return err
 			}
 			return os.Mkdir(name("."), 0o755)
-		}, "a\nb\nf\n"}, // as the documentation of Dir says, a folder that replaces the root is not served
+		}, "a\nb\nf\n"}, // as Dir says, the old folder may be served for another second
 	}
 	type site struct {
 		files  *FileResolver
@@ -65,13 +65,13 @@ func TestKeptNamesAreNeverStale(t *testing.T) {
 	}
 	var sites []site
 	for range changes { // all of them first, so that they are old enough at the same time
-		files, folder := keepFolder(t)
+		files, folder := cacheFolder(t)
 		sites = append(sites, site{files, folder})
 	}
 	for i, tt := range changes {
 		t.Run(tt.name, func(t *testing.T) {
 			files, folder := sites[i].files, sites[i].folder
-			keepSettle(t, files, "/")
+			waitCached(t, files, "/")
 			if err := tt.do(func(name string) string { return filepath.Join(folder, name) }); err != nil {
 				t.Fatal(err)
 			}
@@ -85,9 +85,9 @@ func TestKeptNamesAreNeverStale(t *testing.T) {
 }
 
 // A listing from the cache is the same, in each form and order, as one from the disk.
-func TestKeptNamesAreListedAlike(t *testing.T) {
+func TestCachedListingIsTheSame(t *testing.T) {
 	t.Parallel()
-	files, folder := keepFolder(t)
+	files, folder := cacheFolder(t)
 	for _, name := range []string{"below/", "1 2", "é", "\xff", "link", "out"} {
 		var err error
 		switch path := filepath.Join(folder, name); {
@@ -98,7 +98,7 @@ func TestKeptNamesAreListedAlike(t *testing.T) {
 		case name == "out":
 			err = os.Symlink("/etc", path)
 		default:
-			keepWrite(t, path, name)
+			writeOldFile(t, path, name)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -111,7 +111,7 @@ func TestKeptNamesAreListedAlike(t *testing.T) {
 		}
 	}
 	skipWithoutCache(t, files)
-	keepSettle(t, files, "/").until = never
+	waitCached(t, files, "/").until = never
 	var running sync.WaitGroup
 	for _, query := range queries {
 		running.Go(func() {
@@ -128,11 +128,11 @@ func TestKeptNamesAreListedAlike(t *testing.T) {
 }
 
 // Only the names of a folder are cached.
-func TestKeptNamesKnowNoSizes(t *testing.T) {
+func TestCachedNamesHaveNoSizes(t *testing.T) {
 	t.Parallel()
-	files, folder := keepFolder(t)
+	files, folder := cacheFolder(t)
 	skipWithoutCache(t, files)
-	keepSettle(t, files, "/").until = never
+	waitCached(t, files, "/").until = never
 	for _, step := range []struct{ grows, want string }{
 		{"", "a\nf\nb\n"}, {"f", "a\nb\nf\n"}, {"a", "b\na\nf\n"}, {"b", "a\nf\nb\n"},
 	} {
@@ -147,25 +147,25 @@ func TestKeptNamesKnowNoSizes(t *testing.T) {
 			}
 		}
 		if got := resolveString(t, files, resolveGet(t, "/?sort=size")); got != step.want {
-			t.Errorf("by size the folder is listed as %q, want %q, where %q has grown", got, step.want, step.grows)
+			t.Errorf("the listing by size is %q, want %q after %q has grown", got, step.want, step.grows)
 		}
 	}
 }
 
-// The cached names of a folder do not reveal the targets of links.
-func TestKeptLinksAreFollowedAnew(t *testing.T) {
+// Links in a cached folder are followed again for each listing.
+func TestCachedLinksAreFollowedAgain(t *testing.T) {
 	t.Parallel()
-	files, folder := keepFolder(t)
+	files, folder := cacheFolder(t)
 	elsewhere := filepath.Join(folder, "elsewhere")
 	if err := os.Mkdir(elsewhere, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	keepWrite(t, filepath.Join(elsewhere, "target"), "")
+	writeOldFile(t, filepath.Join(elsewhere, "target"), "")
 	if err := os.Symlink("elsewhere/target", filepath.Join(folder, "link")); err != nil {
 		t.Fatal(err)
 	}
 	skipWithoutCache(t, files)
-	keepSettle(t, files, "/").until = never
+	waitCached(t, files, "/").until = never
 	for _, step := range []struct {
 		do   func(target string) error
 		want string
@@ -187,7 +187,7 @@ func TestKeptLinksAreFollowedAnew(t *testing.T) {
 type readCounter struct {
 	jail.Tree
 	n     int
-	stats int // calls of Stat
+	stats int // calls of StatEntry
 }
 
 func (c *readCounter) StatEntry(dir fs.File, e *jail.Entry) error {
@@ -201,10 +201,10 @@ func (c *readCounter) ReadDir(dir fs.File) ([]jail.Entry, error) {
 }
 
 // Cached names are not read again until the folder changes or keptFor has passed.
-func TestKeptNamesAreNotRead(t *testing.T) {
+func TestCachedNamesAreNotReadAgain(t *testing.T) {
 	t.Parallel()
-	files, folder := keepFolder(t)
-	kept := keepSettle(t, files, "/")
+	files, folder := cacheFolder(t)
+	kept := waitCached(t, files, "/")
 	kept.until = never
 	counter := &readCounter{Tree: files.tree}
 	files.tree = counter
@@ -213,41 +213,41 @@ func TestKeptNamesAreNotRead(t *testing.T) {
 		list()
 	}
 	if counter.n != 0 {
-		t.Errorf("the folder was read %d times while its names are kept, want 0", counter.n)
+		t.Errorf("the folder was read %d times while its names were cached, want 0", counter.n)
 	}
 	kept.until = clock() - 1
 	list()
 	if counter.n == 0 {
-		t.Error("the folder was not read after names have been kept for so long")
+		t.Error("the folder was not read again after its names had been cached for keptFor")
 	}
 	counter.n = 0
-	keepWrite(t, filepath.Join(folder, "c"), "")
+	writeOldFile(t, filepath.Join(folder, "c"), "")
 	list()
 	if counter.n == 0 {
-		t.Error("the folder was not read after it has changed")
+		t.Error("the folder was not read again after it had changed")
 	}
 }
 
 // A folder that changed a moment ago may change again within the same timestamp.
-func TestYoungFolderIsNotKept(t *testing.T) {
+func TestRecentlyChangedFolderIsNotCached(t *testing.T) {
 	t.Parallel()
-	files, folder := keepFolder(t)
+	files, folder := cacheFolder(t)
 	want := "a\nb\nf\n"
 	for i := range 100 {
 		name := fmt.Sprintf("g%03d", i)
-		keepWrite(t, filepath.Join(folder, name), "")
+		writeOldFile(t, filepath.Join(folder, name), "")
 		want += name + "\n"
 		if got := resolveString(t, files, resolveGet(t, "/")); got != want {
 			t.Fatalf("the folder is listed as %q, want %q", got, want)
 		}
 	}
 	if f := files.cache.find(resolveGet(t, "/")); f != nil {
-		t.Error("names of a moment ago are kept")
+		t.Error("names of a folder that changed a moment ago are cached")
 	}
 }
 
 // The memory of names is counted while they are read. If it is too much, they are not cached.
-func TestKeptNamesAreBounded(t *testing.T) {
+func TestCachedNamesAreBounded(t *testing.T) {
 	t.Parallel()
 	for _, length := range []int{8, 250} {
 		var k fileCache
@@ -261,24 +261,24 @@ func TestKeptNamesAreBounded(t *testing.T) {
 			f.end()
 		}
 		if k.find(few) == nil || k.find(many) != nil {
-			t.Errorf("%d names of %d bytes are kept: %v; one more: %v", most, length, k.find(few) != nil, k.find(many) != nil)
+			t.Errorf("%d names of %d bytes are cached: %v, want true; one more: %v, want false", most, length, k.find(few) != nil, k.find(many) != nil)
 		}
 		if want := most*(length+keptNameOverhead) + keptOverhead + len("/few/"); k.size != want || want > maxKept {
-			t.Errorf("%d names of %d bytes count as %d, want %d, no more than %d", most, length, k.size, want, maxKept)
+			t.Errorf("%d names of %d bytes count as %d, want %d and at most %d", most, length, k.size, want, maxKept)
 		}
 	}
 }
 
 // A long listing waits for its turn before its names are processed, cached or not.
-func TestKeptNamesWaitForTheirTurn(t *testing.T) {
+func TestLongListingWaitsForItsTurn(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	for i := range maxBufferedEntries + 1 {
-		keepWrite(t, filepath.Join(folder, fmt.Sprint(i)), "")
+		writeOldFile(t, filepath.Join(folder, fmt.Sprint(i)), "")
 	}
 	files := filesOfDir(t, folder)
 	skipWithoutCache(t, files)
-	keepSettle(t, files, "/").until = never
+	waitCached(t, files, "/").until = never
 	counter := &readCounter{Tree: files.tree}
 	files.tree = counter
 	for range maxListings {
@@ -292,10 +292,10 @@ func TestKeptNamesWaitForTheirTurn(t *testing.T) {
 		}
 	}
 	if counter.n+counter.stats != 0 {
-		t.Errorf("without a turn the folder was read %d times and %d names looked at, want none", counter.n, counter.stats)
+		t.Errorf("without a turn the folder was read %d times and %d names examined, want none", counter.n, counter.stats)
 	}
 	<-files.listings
 	if got := resolveString(t, files, resolveGet(t, "/?sort=size")); !strings.Contains(got, "\n99\n") || counter.stats != maxBufferedEntries+1 {
-		t.Errorf("with a turn %d names are looked at, and listed as %q", counter.stats, got)
+		t.Errorf("with a turn %d names are examined, and the listing is %q", counter.stats, got)
 	}
 }

@@ -29,7 +29,7 @@ func TestFileETag(t *testing.T) {
 		{"a nanosecond later", at.Add(1), 1295, at.Add(time.Hour), `"djn7ush88w06-zz"`, "a change in the same second"},
 		{"the epoch", time.Unix(0, 0), 1295, at, `"0-zz"`, ""},
 		{"in another zone", at.In(time.FixedZone("", 3600)), 1295, at.Add(time.Hour), `"djn7ush88w05-zz"`, ""},
-		{"no time", time.Time{}, 1295, at, "", "size alone says nothing"},
+		{"no time", time.Time{}, 1295, at, "", "the size alone does not identify a version"},
 	}
 	for _, tt := range tests {
 		got := fileETag(tt.mod, tt.size, tt.now)
@@ -46,7 +46,7 @@ func TestCodedTag(t *testing.T) {
 		}
 	}
 	if got := codedTag(`W/"abc"`, "gzip"); got != `W/"abc-gzip"` {
-		t.Errorf("codedTag of a weak tag = %s", got)
+		t.Errorf("codedTag of a weak tag = %s, want it weak", got)
 	}
 	if got := codedTag("", "gzip"); got != "" {
 		t.Errorf("codedTag of no tag = %s, want none", got)
@@ -63,8 +63,8 @@ func negotiateHeader(t testing.TB, name string, values ...string) Header {
 	return requestOf(t, head+"\r\n").Header()
 }
 
-// RFC 9110, section 12.4.2: in thousandths; -1 is no weight. Those that only lack or
-// exceed digits say what is meant.
+// RFC 9110, section 12.4.2: weights are in thousandths; -1 means invalid. Weights that have too
+// few or too many digits are accepted, since their meaning is clear.
 func TestQuality(t *testing.T) {
 	for s, want := range map[string]int{
 		"0": 0, "1": 1000, "0.": 0, "1.": 1000, "0.0": 0, "1.0": 1000, "1.00": 1000, "1.000": 1000, "0.000": 0,
@@ -89,40 +89,40 @@ func TestAcceptMedia(t *testing.T) {
 		want   map[string]int
 		why    string
 	}{
-		{"no Accept", nil, map[string]int{"text/html": -1}, "any media type will do"},
+		{"no Accept", nil, map[string]int{"text/html": -1}, "any media type is acceptable"},
 		{"nothing accepted", []string{""}, map[string]int{"text/html": 0}, ""},
 		{"by name", []string{"text/html"}, map[string]int{"text/html": 1000, "text/plain": 0}, ""},
 		{"in any case", []string{"TEXT/Html;Q=0.5"}, map[string]int{"text/html": 500}, "RFC 9110, section 8.3.1"},
-		{"a type's all", []string{"text/*"}, map[string]int{"text/html": 1000, "text/plain": 1000, "application/json": 0}, ""},
+		{"all subtypes", []string{"text/*"}, map[string]int{"text/html": 1000, "text/plain": 1000, "application/json": 0}, ""},
 		{"all", []string{"*/*"}, map[string]int{"text/html": 1000, "application/json": 1000}, ""},
 		{"with weights", []string{"text/html;q=0.2, text/plain;q=0.4"}, map[string]int{"text/html": 200, "text/plain": 400}, ""},
 		{"with blanks", []string{" text/html \t;\t q=0.2 ,\ttext/plain ; q=0.4 "}, map[string]int{"text/html": 200, "text/plain": 400}, ""},
 		{"with empty members", []string{",, text/html;q=0.2,,"}, map[string]int{"text/html": 200}, "RFC 9110, section 5.6.1.2"},
 		{"specific after general", []string{"*/*;q=0.9, text/*;q=0.5, text/html;q=0.1"}, map[string]int{"text/html": 100, "text/plain": 500, "application/json": 900}, ""},
-		{"specific in front of general", []string{"text/html;q=0.1, text/*;q=0.5, */*;q=0.9"}, map[string]int{"text/html": 100, "text/plain": 500, "application/json": 900}, ""},
+		{"specific before general", []string{"text/html;q=0.1, text/*;q=0.5, */*;q=0.9"}, map[string]int{"text/html": 100, "text/plain": 500, "application/json": 900}, ""},
 		{"refused by name", []string{"text/html;q=0, */*"}, map[string]int{"text/html": 0, "text/plain": 1000}, ""},
 		{"all but a type", []string{"*/*, text/*;q=0"}, map[string]int{"text/html": 0, "application/json": 1000}, ""},
-		{"two lines", []string{"text/html;q=0.2", "text/plain;q=0.4, */*;q=0.1"}, map[string]int{"text/html": 200, "text/plain": 400, "application/json": 100}, "lines of a list are one list"},
+		{"two lines", []string{"text/html;q=0.2", "text/plain;q=0.4, */*;q=0.1"}, map[string]int{"text/html": 200, "text/plain": 400, "application/json": 100}, "several field lines form one list"},
 		{"the RFC's example", example, map[string]int{"text/plain": 700, "text/html": 300, "image/jpeg": 500}, ""},
-		{"parameters that our type has not", []string{"text/html;level=1;q=0.3, text/html;q=0.7"}, map[string]int{"text/html": 700}, "level=1 is asked for at 0.3, not html"},
-		{"parameters alone", []string{"application/json;profile=x"}, map[string]int{"application/json": 0}, ""},
-		{"the parameter that our type has", []string{"text/html; charset=UTF-8; q=0.3"}, map[string]int{"text/html": 300}, ""},
-		{"parameter in quotes", []string{`text/html;a="x,text/plain;q=1";q=0.3, text/plain;q=0.2`}, map[string]int{"text/plain": 200}, "what is quoted is no member"},
-		{"quoted pair in quotes", []string{`text/html;a="\",text/plain;q=1";q=0.3, text/plain;q=0.2`}, map[string]int{"text/plain": 200}, "what is quoted is no member"},
-		{"parameter after the weight", []string{"text/html;q=0.3;x=1"}, map[string]int{"text/html": 300}, "an extension of old, RFC 7231, section 5.3.2"},
-		{"weight that is none", []string{"text/html;q=high, text/plain;q=1.5, image/gif;q=, image/png;q=-1"},
-			map[string]int{"text/html": 0, "text/plain": 0, "image/gif": 0, "image/png": 0}, "what cannot be understood is not wanted"},
+		{"parameter that our type does not have", []string{"text/html;level=1;q=0.3, text/html;q=0.7"}, map[string]int{"text/html": 700}, "the weight 0.3 is for level=1, not for HTML in general"},
+		{"only with a parameter", []string{"application/json;profile=x"}, map[string]int{"application/json": 0}, ""},
+		{"parameter that our type has", []string{"text/html; charset=UTF-8; q=0.3"}, map[string]int{"text/html": 300}, ""},
+		{"parameter in quotes", []string{`text/html;a="x,text/plain;q=1";q=0.3, text/plain;q=0.2`}, map[string]int{"text/plain": 200}, "quoted text is not a list member"},
+		{"quoted pair in quotes", []string{`text/html;a="\",text/plain;q=1";q=0.3, text/plain;q=0.2`}, map[string]int{"text/plain": 200}, "quoted text is not a list member"},
+		{"parameter after the weight", []string{"text/html;q=0.3;x=1"}, map[string]int{"text/html": 300}, "an accept extension, RFC 7231, section 5.3.2"},
+		{"invalid weight", []string{"text/html;q=high, text/plain;q=1.5, image/gif;q=, image/png;q=-1"},
+			map[string]int{"text/html": 0, "text/plain": 0, "image/gif": 0, "image/png": 0}, "a member that cannot be understood is ignored"},
 		{"blanks around the equals sign", []string{"text/html; q = 0.2, text/plain;q= 0, image/gif;q\t=\t0.4, */*"},
-			map[string]int{"text/html": 200, "text/plain": 0, "image/gif": 400}, "not the grammar, but the client's will"},
-		{"quotes around the weight", []string{`text/html;q="0.2", text/plain;q="0", */*`}, map[string]int{"text/html": 200, "text/plain": 0}, "not the grammar, but the client's will"},
+			map[string]int{"text/html": 200, "text/plain": 0, "image/gif": 400}, "not valid, but the meaning is clear"},
+		{"quotes around the weight", []string{`text/html;q="0.2", text/plain;q="0", */*`}, map[string]int{"text/html": 200, "text/plain": 0}, "not valid, but the meaning is clear"},
 		{"empty parameters", []string{"text/html;;q=0.2, text/plain; ;; q=0.3;, image/gif;, */*;q=0.1"},
 			map[string]int{"text/html": 200, "text/plain": 300, "image/gif": 1000}, "parameters = *( OWS \";\" OWS [ parameter ] ), RFC 9110, section 5.6.6"},
-		{"the parameter that our type has, in quotes", []string{`text/html;charset="utf-8";q=0.3, */*;q=0.1`}, map[string]int{"text/html": 300}, "\"equivalent\", RFC 9110, section 5.6.6"},
+		{"parameter that our type has, in quotes", []string{`text/html;charset="utf-8";q=0.3, */*;q=0.1`}, map[string]int{"text/html": 300}, "\"equivalent\", RFC 9110, section 5.6.6"},
 		{"another charset", []string{"text/html;charset=latin1, */*;q=0.1"}, map[string]int{"text/html": 100}, ""},
 		{"Java", []string{"text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"}, map[string]int{"text/html": 1000, "text/plain": 200, "application/json": 200}, "what its HttpURLConnection sends"},
-		{"a parameter whose name ends in q", []string{"text/html;xq=0, */*;q=0.1"}, map[string]int{"text/html": 100}, ""},
+		{"parameter whose name ends in q", []string{"text/html;xq=0, */*;q=0.1"}, map[string]int{"text/html": 100}, ""},
 		{"part of a name", []string{"text/htm, text/htmls, ext/html, text"}, map[string]int{"text/html": 0}, ""},
-		{"a star for the type", []string{"*/html, *, text*"}, map[string]int{"text/html": 0}, "no media range"},
+		{"a star in place of the type", []string{"*/html, *, text*"}, map[string]int{"text/html": 0}, "not media ranges"},
 		{"a browser", []string{"text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"},
 			map[string]int{"text/html": 1000, "text/plain": 800, "application/json": 800}, ""},
 	}
@@ -135,8 +135,8 @@ func TestAcceptMedia(t *testing.T) {
 	}
 }
 
-// RFC 9110, section 12.5.3. Identity that is not named counts for 1: it is
-// acceptable, but less welcome than what is.
+// RFC 9110, section 12.5.3. The weight of identity is 1 if the list does not name it: it is
+// acceptable, but less preferred than the codings named.
 func TestAcceptCoding(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -144,8 +144,8 @@ func TestAcceptCoding(t *testing.T) {
 		want   map[string]int
 		why    string
 	}{
-		{"no Accept-Encoding", nil, map[string]int{"gzip": 0, "br": 0, "identity": 1}, "any is allowed, but few who say nothing know one"},
-		{"nothing accepted", []string{""}, map[string]int{"gzip": 0, "identity": 1}, "no coding is wanted"},
+		{"no Accept-Encoding", nil, map[string]int{"gzip": 0, "br": 0, "identity": 1}, "any coding is allowed, but few clients without the field can decode one"},
+		{"nothing accepted", []string{""}, map[string]int{"gzip": 0, "identity": 1}, "no coding is acceptable"},
 		{"by name", []string{"gzip"}, map[string]int{"gzip": 1000, "br": 0, "identity": 1}, ""},
 		{"in any case", []string{"GZip;Q=0.5"}, map[string]int{"gzip": 500}, "content codings are case-insensitive, RFC 9110, section 8.4.1"},
 		{"list", []string{"gzip, deflate, br, zstd"}, map[string]int{"gzip": 1000, "br": 1000, "zstd": 1000, "identity": 1}, "what browsers send"},
@@ -165,19 +165,19 @@ func TestAcceptCoding(t *testing.T) {
 		{"none of the others but identity, first", []string{"*;q=0, identity;q=0.5"}, map[string]int{"gzip": 0, "identity": 500}, ""},
 		{"none", []string{"*;q=0"}, map[string]int{"gzip": 0, "identity": 0}, ""},
 		{"all but one", []string{"gzip;q=0, *"}, map[string]int{"gzip": 0, "br": 1000}, ""},
-		{"two lines", []string{"gzip;q=0.2", "br;q=0.4"}, map[string]int{"gzip": 200, "br": 400}, "lines of a list are one list"},
+		{"two lines", []string{"gzip;q=0.2", "br;q=0.4"}, map[string]int{"gzip": 200, "br": 400}, "several field lines form one list"},
 		{"refused on the second line", []string{"*", "gzip;q=0"}, map[string]int{"gzip": 0, "br": 1000}, ""},
 		{"empty members", []string{", ,gzip,,"}, map[string]int{"gzip": 1000, "br": 0}, "RFC 9110, section 5.6.1.2"},
-		{"weight that is none", []string{"gzip;q=x, br;q=, zstd;q=1.001"}, map[string]int{"gzip": 0, "br": 0, "zstd": 0, "identity": 1}, "not taken for a wish"},
-		{"blanks around the equals sign", []string{"gzip; q = 0, br;q =0.5, zstd;\tq=\t0.3"}, map[string]int{"gzip": 0, "br": 500, "zstd": 300}, "not the grammar, but the client's will"},
+		{"invalid weight", []string{"gzip;q=x, br;q=, zstd;q=1.001"}, map[string]int{"gzip": 0, "br": 0, "zstd": 0, "identity": 1}, "an invalid member is ignored"},
+		{"blanks around the equals sign", []string{"gzip; q = 0, br;q =0.5, zstd;\tq=\t0.3"}, map[string]int{"gzip": 0, "br": 500, "zstd": 300}, "not valid, but the meaning is clear"},
 		{"blanks around the semicolon", []string{"gzip ; q=0 , br\t;\tq=0.5"}, map[string]int{"gzip": 0, "br": 500}, "weight = OWS \";\" OWS \"q=\" qvalue"},
 		{"identity and all others, with blanks", []string{"gzip, identity ; q = 0"}, map[string]int{"gzip": 1000, "identity": 0}, ""},
 		{"all, refused with blanks", []string{"gzip, * ; Q = 0.000"}, map[string]int{"gzip": 1000, "br": 0, "identity": 0}, ""},
-		{"quotes around the weight", []string{`gzip;q="0", br;q="0.5"`}, map[string]int{"gzip": 0, "br": 500}, "not the grammar, but the client's will"},
+		{"quotes around the weight", []string{`gzip;q="0", br;q="0.5"`}, map[string]int{"gzip": 0, "br": 500}, "not valid, but the meaning is clear"},
 		{"empty parameters", []string{"gzip;;q=0, br; ; q=0.5;"}, map[string]int{"gzip": 0, "br": 500}, ""},
 		{"a parameter before the weight", []string{"gzip;level=9;q=0"}, map[string]int{"gzip": 0}, ""},
 		{"no digit before the point", []string{"gzip;q=.5, identity;q=.0"}, map[string]int{"gzip": 500, "identity": 0}, ""},
-		{"too many digits", []string{"gzip;q=0.33333, br;q=0.0000001, identity;q=0.0000"}, map[string]int{"gzip": 333, "br": 1, "identity": 0}, "what is wanted a little is wanted"},
+		{"too many digits", []string{"gzip;q=0.33333, br;q=0.0000001, identity;q=0.0000"}, map[string]int{"gzip": 333, "br": 1, "identity": 0}, "a low weight is not a refusal"},
 		{"least weight", []string{"gzip;q=0.001"}, map[string]int{"gzip": 1, "identity": 1}, ""},
 		{"part of a name", []string{"gzi, gzipp, xgzip"}, map[string]int{"gzip": 0}, ""},
 		{"junk", []string{"gzip gzip, =, ;q=1, \"gzip\""}, map[string]int{"gzip": 0, "identity": 1}, ""},
@@ -191,11 +191,11 @@ func TestAcceptCoding(t *testing.T) {
 	}
 }
 
-// A long list is read once for each thing asked of it, and takes no memory.
+// Reading a long list does not allocate.
 func TestAcceptAllocates(t *testing.T) {
 	media := negotiateHeader(t, "Accept", strings.Repeat("text/x;q=0.1, ", 500)+"text/html")
 	codings := negotiateHeader(t, "Accept-Encoding", strings.Repeat("x;q=0.1, ", 500)+"gzip")
 	if n := testing.AllocsPerRun(10, func() { acceptMedia(media, "text/html"); acceptCoding(codings, "gzip") }); n != 0 {
-		t.Errorf("acceptMedia and acceptCoding make %v allocations, want none", n)
+		t.Errorf("acceptMedia and acceptCoding allocate %v times, want 0", n)
 	}
 }

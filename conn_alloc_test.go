@@ -10,17 +10,17 @@ import (
 	"time"
 )
 
-// allocations returns what a request costs on a connection that persists, of batches of them.
+// allocations returns the allocations per request on a persistent connection that sends batches.
 func allocations(s *Server, batch string) float64 {
 	allocs := func(n int) float64 { return testing.AllocsPerRun(10, func() { benchmarkConn(s, batch, n) }) }
-	const few, many = 100, 1100 // the cost of the connection is in both
+	const few, many = 100, 1100 // both include the cost of the connection
 	return (allocs(many) - allocs(few)) / float64((many-few)*strings.Count(batch, "GET"))
 }
 
-// A small cached file costs one allocation more: the text of the head, if it differs from the
+// A small cached file needs one allocation more: the text of the head, if it differs from the
 // previous one.
-func TestKeptFileAllocations(t *testing.T) {
-	for _, size := range []int{10 << 10, maxKeptFile - 100} { // the second leaves in two writes
+func TestCachedFileAllocations(t *testing.T) {
+	for _, size := range []int{10 << 10, maxKeptFile - 100} { // the second takes two writes
 		folder := t.TempDir()
 		if err := os.WriteFile(filepath.Join(folder, "f"), make([]byte, size), 0o644); err != nil {
 			t.Fatal(err)
@@ -39,7 +39,7 @@ func TestKeptFileAllocations(t *testing.T) {
 			benchmarkConn(s, batch, 1)
 		}
 		if got := allocations(s, batch); got > 2.01 {
-			t.Errorf("%d bytes: %.2f allocations a request, want at most 2", size, got)
+			t.Errorf("file of %d bytes: %.2f allocations per request, want at most 2", size, got)
 		}
 	}
 }

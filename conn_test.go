@@ -14,7 +14,7 @@ import (
 
 type contextKey struct{}
 
-// Values are available after the end of the context, and a derived context needs no goroutine.
+// Values are available after the context has ended, and a derived context needs no goroutine.
 func TestRequestContextValues(t *testing.T) {
 	s := newServer(t, WithResolver(say("")))
 	g, err := s.newGroup(context.WithValue(context.Background(), contextKey{}, "v"), nil)
@@ -32,13 +32,13 @@ func TestRequestContextValues(t *testing.T) {
 		defer cancel()
 	}
 	if n := runtime.NumGoroutine() - before; n > 5 {
-		t.Errorf("50 contexts derived from a request's take %d goroutines", n)
+		t.Errorf("50 contexts derived from that of a request use %d goroutines", n)
 	}
 	ctx.end(nil)
 	early := &requestContext{conn: c}
 	early.end(nil)
 	if ctx.Value(contextKey{}) != "v" || early.Value(contextKey{}) != "v" {
-		t.Error("a context that has ended has lost its values")
+		t.Error("Value of a context that has ended returns nothing")
 	}
 	for range 200 {
 		ctx := &requestContext{conn: c}
@@ -52,14 +52,14 @@ func TestRequestContextValues(t *testing.T) {
 			select {
 			case <-d:
 			default:
-				t.Fatal("one that waits is not told of the end")
+				t.Fatal("a Done channel is not closed when the context ends")
 			}
 		}
 	}
 }
 
-// An idle connection does not keep the room that a long head has taken.
-func TestIdleConnectionIsSlim(t *testing.T) {
+// An idle connection does not retain the memory that a long head has needed.
+func TestIdleConnectionReleasesMemory(t *testing.T) {
 	long := strings.Replace(getRequest("/"), "\r\n\r\n", strings.Repeat("\r\nCookie: "+strings.Repeat("c", 5000), 6)+"\r\n\r\n", 1)
 	lines := strings.Replace(getRequest("/"), "\r\n\r\n", "\r\n"+strings.Repeat("a: b\r\n", 90)+"\r\n", 1)
 	for name, request := range map[string]string{"long lines": long, "many lines": lines, "pipelined": long + lines + long} {
@@ -77,15 +77,15 @@ func TestIdleConnectionIsSlim(t *testing.T) {
 				synctest.Wait()
 				s.eachConn(func(c *conn) {
 					for what, got := range map[string]struct{ is, most int }{
-						"input":          {len(c.work.in.buf), minBuffer},
-						"output":         {cap(c.work.out.buf), 0},
-						"last head":      {cap(c.work.req.head.Text), maxIdleText},
-						"its copy":       {cap(c.work.spare.head.Text), maxIdleText},
-						"its fields":     {cap(c.work.req.head.Fields), maxIdleFields},
-						"fields of that": {cap(c.work.spare.head.Fields), maxIdleFields},
+						"input":        {len(c.work.in.buf), minBuffer},
+						"output":       {cap(c.work.out.buf), 0},
+						"last head":    {cap(c.work.req.head.Text), maxIdleText},
+						"spare head":   {cap(c.work.spare.head.Text), maxIdleText},
+						"last fields":  {cap(c.work.req.head.Fields), maxIdleFields},
+						"spare fields": {cap(c.work.spare.head.Fields), maxIdleFields},
 					} {
 						if got.is > got.most {
-							t.Errorf("%s: an idle connection keeps %d, want at most %d", what, got.is, got.most)
+							t.Errorf("%s: an idle connection retains %d, want at most %d", what, got.is, got.most)
 						}
 					}
 				})
@@ -105,11 +105,11 @@ func TestEvictionAndRequest(t *testing.T) {
 	c := newConn(s, new(group), server)
 	c.life.Store(lifeIdle + 1)
 	if c.evict(lifeIdle) || c.life.Load() != lifeIdle+1 {
-		t.Error("a connection that has had a request since it was chosen is evicted")
+		t.Error("a connection that received a request after it was chosen is evicted")
 	}
 	c.life.Store(lifeBusy)
 	if c.evict(lifeIdle) || c.life.Load() != lifeBusy {
-		t.Error("a connection that is busy is evicted")
+		t.Error("a busy connection is evicted")
 	}
 	c.work.in.buf, c.work.in.w = []byte("GET"), 3
 	const rounds = 100_000
@@ -120,7 +120,7 @@ func TestEvictionAndRequest(t *testing.T) {
 			for begun.Load() <= round {
 				runtime.Gosched()
 			}
-			for range round % 512 { // so that the two meet in every way
+			for range round % 512 { // vary the time between the two
 			}
 			evicted.Store(c.evict(lifeIdle))
 			ended.Store(round + 1)
@@ -140,7 +140,7 @@ func TestEvictionAndRequest(t *testing.T) {
 		}
 	}
 	if wrong > 0 {
-		t.Errorf("%d of %d times a request and the eviction of its connection do not know of each other", wrong, rounds)
+		t.Errorf("in %d of %d rounds, evict and begin disagree on whether the connection was evicted", wrong, rounds)
 	}
 }
 
@@ -151,7 +151,7 @@ func benchmarkConn(s *Server, batch string, n int) {
 	s.ServeConn(context.Background(), &testkit.RepeatingConn{Requests: batch, Reads: n})
 }
 
-// A namedAddr is an address of a connection that is not of the system.
+// A namedAddr is an address that is not one of package net.
 type namedAddr string
 
 func (namedAddr) Network() string  { return "named" }
@@ -169,7 +169,7 @@ func TestAddrOf(t *testing.T) {
 		{"TCP, IPv6", tcp("2001:db8::1"), "2001:db8::1"},
 		{"TCP, IPv4 as IPv6", tcp("::ffff:192.0.2.1"), "192.0.2.1"},
 		{"TCP, link-local", &net.TCPAddr{IP: net.ParseIP("fe80::1"), Zone: "eth0"}, "fe80::1%eth0"},
-		{"TCP without address", &net.TCPAddr{Port: 80}, "invalid IP"},
+		{"TCP, no address", &net.TCPAddr{Port: 80}, "invalid IP"},
 		{"UDP", &net.UDPAddr{IP: net.ParseIP("192.0.2.1"), Port: 80}, "192.0.2.1"},
 		{"IP", &net.IPAddr{IP: net.ParseIP("2001:db8::1")}, "2001:db8::1"},
 		{"Unix", &net.UnixAddr{Name: "/run/10.0.0.1"}, "invalid IP"},
@@ -177,9 +177,9 @@ func TestAddrOf(t *testing.T) {
 		{"Unix, no name", &net.UnixAddr{}, "invalid IP"},
 		{"a wrapper's", namedAddr("192.0.2.1:80"), "192.0.2.1"},
 		{"a wrapper's, IPv6", namedAddr("[2001:db8::1]:80"), "2001:db8::1"},
-		{"a wrapper's, without port", namedAddr("2001:db8::1"), "2001:db8::1"},
-		{"a pipe's", namedAddr("pipe"), "invalid IP"},
-		{"a name's", namedAddr("localhost:80"), "invalid IP"},
+		{"wrapper, no port", namedAddr("2001:db8::1"), "2001:db8::1"},
+		{"pipe", namedAddr("pipe"), "invalid IP"},
+		{"host name", namedAddr("localhost:80"), "invalid IP"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -190,7 +190,7 @@ func TestAddrOf(t *testing.T) {
 	}
 }
 
-// A refused connection cannot be evicted at any time.
+// A refused connection is never evicted.
 func TestRefusedConnectionIsNotEvicted(t *testing.T) {
 	s := newServer(t, WithMaxConns(1), WithResolver(say("hi")))
 	g, err := s.newGroup(context.Background(), nil)
@@ -205,15 +205,15 @@ func TestRefusedConnectionIsNotEvicted(t *testing.T) {
 	busy := take()
 	busy.life.Store(lifeBusy)
 	if second := take(); !second.tooMany {
-		t.Error("the second connection of one is not refused")
+		t.Error("with a limit of one, the second connection is not refused")
 	}
 	if third := take(); !third.tooMany {
-		t.Error("the third takes the place of the second, which was refused, as if that were idle")
+		t.Error("the third connection is accepted, as if the refused second one were idle")
 	}
 	if got := s.Stats(); got.ConnsIdle != 0 || got.Refused != 2 {
 		t.Errorf("Stats = %+v, want none idle and two refused", got)
 	}
-	for g.conns != nil { // they were never run
+	for g.conns != nil { // they were never served
 		g.remove(g.conns)
 		g.running.Done()
 	}

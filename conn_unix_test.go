@@ -17,8 +17,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// parkAwait waits until n connections of the server are parked.
-func parkAwait(t *testing.T, s *Server, n int) {
+// waitParked waits until n connections of the server are parked.
+func waitParked(t *testing.T, s *Server, n int) {
 	t.Helper()
 	parked := func() (n int) {
 		s.eachConn(func(c *conn) {
@@ -35,7 +35,7 @@ func parkAwait(t *testing.T, s *Server, n int) {
 	}
 }
 
-// A connection that has been idle for a while changes its goroutine. The client does not notice.
+// A connection that has been idle for a while is parked. The client does not notice.
 func TestParkedConnection(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -46,22 +46,22 @@ func TestParkedConnection(t *testing.T) {
 	}{
 		{"the next request", nil, func(t *testing.T, s *Server, c net.Conn) {
 			for range 2 {
-				parkAsk(t, c, getRequest("/"), 1)
-				parkAwait(t, s, 1)
+				parkAndAsk(t, c, getRequest("/"), 1)
+				waitParked(t, s, 1)
 			}
 			c.Close()
 		}, Stats{Conns: 1, Requests: 3}},
 		{"a conversation", nil, func(t *testing.T, s *Server, c net.Conn) {
 			for range 2 {
 				for range inTalk + 1 {
-					parkAsk(t, c, getRequest("/"), 1)
+					parkAndAsk(t, c, getRequest("/"), 1)
 				}
-				parkAwait(t, s, 1)
+				waitParked(t, s, 1)
 			}
 			c.Close()
 		}, Stats{Conns: 1, Requests: 1 + 2*(inTalk+1)}},
 		{"several at once", nil, func(t *testing.T, s *Server, c net.Conn) {
-			parkAsk(t, c, strings.Repeat(getRequest("/"), 300), 300) // more than one buffer
+			parkAndAsk(t, c, strings.Repeat(getRequest("/"), 300), 300) // more than one buffer
 			c.Close()
 		}, Stats{Conns: 1, Requests: 301}},
 		{"a byte at a time", nil, func(t *testing.T, s *Server, c net.Conn) {
@@ -69,24 +69,24 @@ func TestParkedConnection(t *testing.T) {
 			for _, b := range []byte(request[:len(request)-1]) {
 				c.Write([]byte{b})
 			}
-			parkAsk(t, c, request[len(request)-1:], 1)
+			parkAndAsk(t, c, request[len(request)-1:], 1)
 			c.Close()
 		}, Stats{Conns: 1, Requests: 2}},
-		{"the client leaves", nil, func(t *testing.T, s *Server, c net.Conn) { c.Close() }, Stats{Conns: 1, Requests: 1}},
+		{"the client closes", nil, func(t *testing.T, s *Server, c net.Conn) { c.Close() }, Stats{Conns: 1, Requests: 1}},
 		{"the client resets", nil, func(t *testing.T, s *Server, c net.Conn) {
 			c.(*net.TCPConn).SetLinger(0)
 			c.Close()
 		}, Stats{Conns: 1, Requests: 1}},
-		{"its time is over", []Option{WithIdleTimeout(time.Second)}, func(t *testing.T, s *Server, c net.Conn) {
+		{"the idle time ends", []Option{WithIdleTimeout(time.Second)}, func(t *testing.T, s *Server, c net.Conn) {
 			if b, err := io.ReadAll(c); len(b) > 0 || err != nil {
-				t.Errorf("the end of an idle connection is %q, %v, want no word", b, err)
+				t.Errorf("an idle connection ended with %q, %v, want no bytes", b, err)
 			}
 		}, Stats{Conns: 1, Requests: 1}},
-		{"another takes its place", []Option{WithMaxConns(1)}, func(t *testing.T, s *Server, c net.Conn) {
+		{"another connection takes its place", []Option{WithMaxConns(1)}, func(t *testing.T, s *Server, c net.Conn) {
 			another := dial(t, c.RemoteAddr().String())
-			parkAsk(t, another, getRequest("/"), 1)
+			parkAndAsk(t, another, getRequest("/"), 1)
 			if b, err := io.ReadAll(c); len(b) > 0 || err != nil {
-				t.Errorf("the end of a connection that gave way is %q, %v, want no word", b, err)
+				t.Errorf("an evicted connection ended with %q, %v, want no bytes", b, err)
 			}
 			another.Close()
 		}, Stats{Conns: 2, Requests: 2}},
@@ -103,8 +103,8 @@ func TestParkedConnection(t *testing.T) {
 			t.Parallel()
 			s, addr := listen(t, append(tt.opts, WithResolver(say("hi")))...)
 			c := dial(t, addr)
-			parkAsk(t, c, getRequest("/"), 1)
-			parkAwait(t, s, 1)
+			parkAndAsk(t, c, getRequest("/"), 1)
+			waitParked(t, s, 1)
 			if got := s.Stats(); got.ConnsIdle != 1 || got.ConnsOpen != 1 {
 				t.Errorf("Stats of a parked connection: %+v, want it idle", got)
 			}
@@ -126,12 +126,12 @@ func TestParkedConnection(t *testing.T) {
 func TestParkedBeforeItsFirstRequest(t *testing.T) {
 	s, addr := listen(t, WithResolver(say("hi")))
 	c := dial(t, addr)
-	parkAwait(t, s, 1)
-	parkAsk(t, c, getRequest("/"), 1)
+	waitParked(t, s, 1)
+	parkAndAsk(t, c, getRequest("/"), 1)
 }
 
-// parkAsk sends requests and reads their answers.
-func parkAsk(t *testing.T, c net.Conn, requests string, n int) {
+// parkAndAsk sends requests and reads their answers.
+func parkAndAsk(t *testing.T, c net.Conn, requests string, n int) {
 	t.Helper()
 	go io.WriteString(c, requests)
 	answers := bufio.NewReader(c)
@@ -146,12 +146,12 @@ func parkAsk(t *testing.T, c net.Conn, requests string, n int) {
 	}
 }
 
-// A connection that is evicted while it parks does not wait: its own deadline must not
+// A connection that is evicted while being parked does not wait: its own deadline must not
 // replace the one that wakes it.
-func TestEvictedWhileItParks(t *testing.T) {
+func TestEvictedWhileParking(t *testing.T) {
 	s, addr := listen(t, WithResolver(say("hi")))
 	dialed := dial(t, addr)
-	c := newConn(s, new(group), dialed) // either end can wait
+	c := newConn(s, new(group), dialed) // awaitParked works on either end
 	c.read.limit = clock().add(time.Hour)
 	if !c.evict(c.life.Load()) {
 		t.Fatal("an idle connection is not evicted")
@@ -161,10 +161,10 @@ func TestEvictedWhileItParks(t *testing.T) {
 	}
 }
 
-// A connection that parks gives up the buffer that it has held in a conversation.
+// A connection releases its buffer when it parks.
 func TestParkedConnectionHoldsNoBuffer(t *testing.T) {
 	s, addr := listen(t, WithResolver(say("hi")))
-	c := newConn(s, new(group), dial(t, addr)) // either end can wait
+	c := newConn(s, new(group), dial(t, addr)) // awaitParked works on either end
 	c.work.in.buf = new([minBuffer]byte)[:]
 	c.ready.keep(&c.work.in)
 	c.read.limit = clock().add(time.Millisecond)
@@ -172,7 +172,7 @@ func TestParkedConnectionHoldsNoBuffer(t *testing.T) {
 		t.Fatalf("awaitParked = %v, with a buffer: %v, want one until the connection parks", err, c.ready.buf != nil)
 	}
 	if c.begin(errToPark) || c.ready.buf != nil || c.work.in.buf != nil {
-		t.Error("a connection that parks holds a buffer")
+		t.Error("a parked connection holds a buffer")
 	}
 	if err := c.awaitParked(); !isTimeout(err) || c.ready.buf != nil {
 		t.Errorf("awaitParked = %v, with a buffer: %v, want none while it waits", err, c.ready.buf != nil)
@@ -181,16 +181,16 @@ func TestParkedConnectionHoldsNoBuffer(t *testing.T) {
 
 // A program that retains values that it no longer owns must not disturb other requests.
 
-// A Request that is kept says nothing that can be relied on, but does no harm.
-func TestRequestIsKept(t *testing.T) {
+// The contents of a retained Request are not reliable, but using it does no harm.
+func TestRetainedRequest(t *testing.T) {
 	kept := make(chan *Request, 1)
 	s, addr := listen(t, WithResolver(ResolverFunc(func(_ context.Context, req *Request) (*Response, error) {
 		kept <- req
 		return Text(200, "hi"), nil
 	})))
 	c := dial(t, addr)
-	parkAsk(t, c, getRequest("/"), 1)
-	parkAwait(t, s, 1)
+	parkAndAsk(t, c, getRequest("/"), 1)
+	waitParked(t, s, 1)
 	req := <-kept
 	if id := req.Conn().ID; id != 1 {
 		t.Errorf("Conn().ID = %d, want 1", id)
@@ -200,8 +200,8 @@ func TestRequestIsKept(t *testing.T) {
 	}
 }
 
-// A program that keeps a closed connection keeps no others in memory.
-func TestConnectionThatIsGoneStandsAlone(t *testing.T) {
+// A program that retains a closed connection does not thereby retain others.
+func TestClosedConnectionRetainsNoOthers(t *testing.T) {
 	g := &group{srv: newServer(t, WithResolver(say("hi")))}
 	var conns []*conn
 	for range 4 {
@@ -212,7 +212,7 @@ func TestConnectionThatIsGoneStandsAlone(t *testing.T) {
 	for i, gone := range []int{2, 0, 3, 1} {
 		g.remove(conns[gone])
 		if c := conns[gone]; c.prev != nil || c.next != nil {
-			t.Errorf("connection %d, which is gone, knows others", gone)
+			t.Errorf("closed connection %d refers to others", gone)
 		}
 		left := 0
 		for c := g.conns; c != nil; c = c.next {
@@ -225,21 +225,21 @@ func TestConnectionThatIsGoneStandsAlone(t *testing.T) {
 }
 
 // The more content is received, the more time the client has.
-func TestContentTimeOfMuch(t *testing.T) {
+func TestContentTimeGrowsWithContent(t *testing.T) {
 	for received, want := range map[int64]time.Duration{
 		0: 30 * time.Second, 240 * 30: 30 * time.Second, 240*60 + 60: 60*time.Second + 250*time.Millisecond,
 		8_000_000_000: 8_000_000_000 / 240 * time.Second, 1 << 33: (1 << 33) * time.Second / 240, 10e9: (1 << 33) * time.Second / 240, 1<<63 - 1: (1 << 33) * time.Second / 240,
 	} {
 		w := contentWait{received: received}
 		if got := w.allowed(30 * time.Second); got.Truncate(time.Second) != want.Truncate(time.Second) {
-			t.Errorf("allowed after %d bytes is %v, want %v", received, got, want)
+			t.Errorf("time allowed after %d bytes = %v, want %v", received, got, want)
 		}
 	}
 }
 
 // A goroutine that writes after its StreamFunc has returned gets an error, even if the
 // buffers of its connection belong to another by then.
-func TestContentIsWrittenBehindTheEnd(t *testing.T) {
+func TestContentWrittenAfterReturn(t *testing.T) {
 	t.Parallel()
 	var writers sync.WaitGroup
 	done := make(chan struct{})
@@ -249,7 +249,7 @@ func TestContentIsWrittenBehindTheEnd(t *testing.T) {
 		return StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
 			_, err := io.WriteString(w, "hi")
 			writers.Go(func() {
-				for writeErr := error(nil); writeErr == nil; { // until the end
+				for writeErr := error(nil); writeErr == nil; { // until the stream has ended
 					_, writeErr = w.Write(nil)
 				}
 				for {
@@ -267,14 +267,14 @@ func TestContentIsWrittenBehindTheEnd(t *testing.T) {
 	var conns []net.Conn
 	for range 4 {
 		c := dial(t, addr)
-		parkAsk(t, c, getRequest("/"), 1)
+		parkAndAsk(t, c, getRequest("/"), 1)
 		conns = append(conns, c)
 	}
-	parkAwait(t, s, len(conns))
+	waitParked(t, s, len(conns))
 	for _, c := range conns { // with buffers that other connections have used
-		parkAsk(t, c, getRequest("/"), 1)
+		parkAndAsk(t, c, getRequest("/"), 1)
 	}
-	parkAwait(t, s, len(conns))
+	waitParked(t, s, len(conns))
 }
 
 // The default of WithMaxConns leaves descriptors for files and for the rest of the

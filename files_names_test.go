@@ -30,7 +30,7 @@ var namesFiles = map[string]string{
 	"a.txt":                             "text",
 	"backup~1.txt":                      "a name like a short one",
 	"v1.0~1/deep~2.txt":                 "names like short ones",
-	"em\uFE0Fpty.txt":                   "a name with what some systems ignore",
+	"em\uFE0Fpty.txt":                   "a name with a character that some systems ignore",
 	"sub/b.txt":                         "text below",
 	"make_time.sh":                      "SOURCE",
 	"make_time.sh.gz":                   "SOURCE, compressed",
@@ -44,12 +44,12 @@ var namesFiles = map[string]string{
 	"sub/.well-known/f":                 "HIDDEN",
 	".well-known/.secret":               "HIDDEN",
 	".well-known/acme-challenge/token":  "a token",
-	".well-known/security.txt":          "whom to tell",
+	".well-known/security.txt":          "whom to contact",
 	".well-knownx":                      "HIDDEN",
 	"long name of a folder/another.txt": "text after a long name",
 }
 
-// namesUnix are files whose names Windows has not.
+// namesUnix are files whose names Windows cannot have.
 var namesUnix = map[string]string{
 	"ends.":       "a name with a dot at its end",
 	"blank ":      "a name with a blank at its end",
@@ -58,15 +58,15 @@ var namesUnix = map[string]string{
 }
 
 // namesAsked maps paths to the answer if the tree has a file with that spelling, or finds one
-// by it. If it has none, 404 is right for each path.
+// by it. Otherwise each path must be answered with 404.
 var namesAsked = map[string]string{
 	"a.txt":                             "text",
 	"backup~1.txt":                      "a name like a short one",
 	"v1.0~1/deep~2.txt":                 "names like short ones",
-	"em\uFE0Fpty.txt":                   "a name with what some systems ignore",
+	"em\uFE0Fpty.txt":                   "a name with a character that some systems ignore",
 	"sub/b.txt":                         "text below",
 	".well-known/acme-challenge/token":  "a token",
-	".well-known/security.txt":          "whom to tell",
+	".well-known/security.txt":          "whom to contact",
 	"ends.":                             "a name with a dot at its end",
 	"blank ":                            "a name with a blank at its end",
 	"dir./in.txt":                       "a folder with a dot at its end",
@@ -162,8 +162,8 @@ func namesTrees(t *testing.T) map[string]jail.Tree {
 	return trees
 }
 
-// One table for every tree, and every question that is asked of a name: is it served, or run,
-// and is it listed?
+// The same names in every kind of tree: whether each is served, run as a script, and
+// listed.
 func TestNames(t *testing.T) {
 	for kind, tree := range namesTrees(t) {
 		t.Run(kind, func(t *testing.T) {
@@ -175,14 +175,14 @@ func TestNames(t *testing.T) {
 				r := &FileResolver{tree: tree, config: config, links: namesLinks{tree}, scripts: namesRunner{&scripts{scriptConfig: scriptConfig{commands: []scriptCommand{{ext: ".sh"}, {ext: ".phtml"}}}}}, listings: make(chan struct{}, maxListings)}
 				for name, want := range namesAsked {
 					if _, isFS := tree.(*jail.FSTree); runtime.GOOS == "windows" && (!isFS || kind == "os.DirFS") && namesUnix[name] != "" {
-						want = "404" // no file of the system can have the name
+						want = "404" // no file on disk can have the name
 					}
 					got := resolveString(t, r, resolveGet(t, "/"+(&url.URL{Path: name}).EscapedPath()))
-					if got == "not mine" && namesFiles[name] == "" && namesUnix[name] == "" {
+					if got == "declined" && namesFiles[name] == "" && namesUnix[name] == "" {
 						continue
 					}
 					hidden := dotFiles && got == "HIDDEN"
-					if got == "not mine" {
+					if got == "declined" {
 						got = "404"
 					}
 					if valid := fs.ValidPath(name) || tree.ValidName(name); got != want && valid && !hidden && (want != "404" || got != namesFiles[name]) {
@@ -219,19 +219,19 @@ func namesList(t *testing.T, r *FileResolver, folder string) {
 			shown += "/"
 		}
 		got := resolveString(t, r, resolveGet(t, "/"+ascii.EscapeSegment(name)))
-		if served, isListed := got != "not mine", slices.Contains(names, shown); served != isListed {
-			t.Errorf("%q is listed: %v, and answered with %q; the folder's list: %q", name, isListed, got, listed)
+		if served, isListed := got != "declined", slices.Contains(names, shown); served != isListed {
+			t.Errorf("%q is listed: %v, but answered with %q; the listing is %q", name, isListed, got, listed)
 		}
 		if strings.Contains(got, "SOURCE") || strings.Contains(got, "HIDDEN") && !r.config.dotFiles {
 			t.Errorf("%q is answered with %q", name, got)
 		}
-		if e.IsDir() && got != "not mine" {
+		if e.IsDir() && got != "declined" {
 			namesList(t, r, name)
 		}
 	}
 }
 
-// namesRunner reports of each script that it was run.
+// namesRunner answers for each script that it was run.
 type namesRunner struct{ *scripts }
 
 func (namesRunner) answer(_ context.Context, _ *FileResolver, _ *Request, script target) (*Response, error) {
@@ -244,7 +244,7 @@ type namesLinks struct{ jail.Tree }
 
 func (namesLinks) Readlink(string) (string, error) { return "", syscall.EINVAL }
 
-// A looseFS finds files by more names than their own.
+// A looseFS also finds files by alternative spellings of their names.
 type looseFS struct {
 	fstest.MapFS
 	finds func(asked, entry string) bool
@@ -290,14 +290,15 @@ func (f looseFS) Stat(name string) (fs.FileInfo, error) {
 	return file.Stat()
 }
 
-// foldsLikeExt4 ignores case, and a few of the characters that ext4 and HFS+ ignore.
+// foldsLikeExt4 compares names without case, and without a few of the characters that ext4 and
+// HFS+ ignore.
 func foldsLikeExt4(asked, entry string) bool {
 	ignored := strings.NewReplacer("\u00AD", "", "\u200B", "", "\u200D", "", "\u200E", "", "\u180E", "", "\u2060", "", "\uFE0F", "", "\uFEFF", "", "\U000E0001", "", "\u017F", "s")
 	return strings.EqualFold(ignored.Replace(asked), ignored.Replace(entry))
 }
 
-// isShortFor finds an entry as FAT does: without case, by its short name, and without dots
-// and blanks at the end.
+// isShortFor reports whether FAT finds the entry by the name asked: without case, by its short
+// name, and without dots and blanks at the end.
 func isShortFor(asked, entry string) bool {
 	long := strings.EqualFold(strings.TrimRight(asked, ". "), entry)
 	base, ext := strings.TrimLeft(entry, "."), ""

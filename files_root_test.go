@@ -13,34 +13,34 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// The ways in which a path can change to name another folder, or none. want is the content of
+// The ways in which a path can come to name another folder, or none. want is the content of
 // its file f afterwards.
 var rootChanges = []struct {
 	name   string
 	change func(t testing.TB, dir, link string) error
 	want   string
 }{
-	{"removed and made again", func(t testing.TB, dir, _ string) error {
+	{"removed and created again", func(t testing.TB, dir, _ string) error {
 		os.RemoveAll(dir)
 		testkit.WriteFile(t, filepath.Join(dir, "f"), "new", 0o644)
 		return nil
 	}, "new"},
-	{"renamed, and another in its place", func(t testing.TB, dir, _ string) error {
+	{"renamed and replaced", func(t testing.TB, dir, _ string) error {
 		testkit.WriteFile(t, filepath.Join(dir+".new", "f"), "new", 0o644)
 		os.Rename(dir, dir+".old")
 		return os.Rename(dir+".new", dir)
 	}, "new"},
-	{"a link that is switched", func(t testing.TB, dir, link string) error {
+	{"link switched", func(t testing.TB, dir, link string) error {
 		testkit.WriteFile(t, filepath.Join(dir+".2", "f"), "new", 0o644)
 		os.Symlink(filepath.Base(dir)+".2", link+".new")
 		return os.Rename(link+".new", link)
 	}, "new"},
 	{"renamed", func(_ testing.TB, dir, _ string) error { return os.Rename(dir, dir+".old") }, "old"},
-	{"a file in its place", func(_ testing.TB, dir, _ string) error {
+	{"replaced by a file", func(_ testing.TB, dir, _ string) error {
 		os.Rename(dir, dir+".old")
 		return os.WriteFile(dir, nil, 0o644)
 	}, "old"},
-	{"a broken link", func(_ testing.TB, _, link string) error {
+	{"link broken", func(_ testing.TB, _, link string) error {
 		os.Remove(link)
 		return os.Symlink("nowhere", link)
 	}, "old"},
@@ -49,10 +49,10 @@ var rootChanges = []struct {
 
 func TestRootIsFollowed(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("a folder that is open cannot be renamed")
+		t.Skip("an open folder cannot be renamed on this system")
 	}
 	for _, tt := range rootChanges {
-		for _, kind := range []string{"kept", "not kept"} {
+		for _, kind := range []string{"cached", "not cached"} {
 			t.Run(tt.name+"/"+kind, func(t *testing.T) {
 				dir := filepath.Join(t.TempDir(), "v1")
 				link := filepath.Join(filepath.Dir(dir), "current")
@@ -63,11 +63,11 @@ func TestRootIsFollowed(t *testing.T) {
 					t.Fatal(err)
 				}
 				var opts []FileOption
-				if kind != "kept" {
+				if kind != "cached" {
 					opts = append(opts, WithPrecompressed("gzip"))
 				}
 				r := filesOfDir(t, link, opts...)
-				for range 3 { // so that it is kept
+				for range 3 { // until it is cached
 					if got := resolveString(t, r, resolveGet(t, "/f")); got != "old" {
 						t.Fatalf("at first the file is %q", got)
 					}
@@ -88,10 +88,10 @@ func TestRootIsFollowed(t *testing.T) {
 }
 
 // The path of the root is checked once a second at most.
-func TestRootIsLookedAtOnceASecond(t *testing.T) {
+func TestRootIsCheckedOncePerSecond(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
-		t.Skip("a folder that is open cannot be renamed")
+		t.Skip("an open folder cannot be renamed on this system")
 	}
 	dir := filepath.Join(t.TempDir(), "v1")
 	testkit.WriteFile(t, filepath.Join(dir, "f"), "old", 0o644)
@@ -112,7 +112,7 @@ func TestRootIsLookedAtOnceASecond(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	if passed := time.Since(begin); passed < rootPause {
-		t.Errorf("the new folder was there after %v: was the path looked at for each request?", passed)
+		t.Errorf("the new folder was served after %v: is the path checked for each request?", passed)
 	}
 }
 
@@ -120,7 +120,7 @@ func TestRootIsLookedAtOnceASecond(t *testing.T) {
 // and all files are closed.
 func TestRootIsFollowedUnderLoad(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("a folder that is open cannot be renamed")
+		t.Skip("an open folder cannot be renamed on this system")
 	}
 	dir := t.TempDir()
 	link := filepath.Join(dir, "current")
@@ -129,7 +129,7 @@ func TestRootIsFollowedUnderLoad(t *testing.T) {
 	os.Symlink("v1", link)
 	r := filesOfDir(t, link)
 	r.tree.(*jail.Root).Pause = 0
-	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which closes files that are lost
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // the collector would close leaked files
 	before := testkit.Descriptors()
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -157,7 +157,7 @@ func TestRootIsFollowedUnderLoad(t *testing.T) {
 	close(stop)
 	<-stopped
 	if got := testkit.Descriptors(); got > before+1 {
-		t.Errorf("%d descriptors are open, %d were before", got, before)
+		t.Errorf("%d descriptors are open, want %d as before", got, before)
 	}
 }
 
@@ -175,8 +175,8 @@ func TestClosedRootIsNotFollowed(t *testing.T) {
 	}
 }
 
-// A name that cannot be looked up while folders move is answered with when to ask again.
-func TestRetryWhereFoldersMove(t *testing.T) {
+// A name that cannot be looked up while folders are being renamed is answered with Retry-After.
+func TestRetryAfterWhenBusy(t *testing.T) {
 	resp := errorResponse(fmt.Errorf("open: %w", jail.ErrBusy))
 	if resp.Status() != 503 || resp.get("Retry-After") != "1" {
 		t.Errorf("answered with %d, Retry-After %q, want 503 and 1", resp.Status(), resp.get("Retry-After"))
@@ -194,7 +194,7 @@ func filesOfDir(t testing.TB, dir string, opts ...FileOption) *FileResolver {
 }
 
 // skipWithoutCache skips a test where nothing is cached: without openat2, which other systems
-// and old kernels lack. TestOpenJailTakesOpenat2 fails if it is there and not used.
+// and old kernels lack. TestOpenJailTakesOpenat2 fails if openat2 exists and is not used.
 func skipWithoutCache(t *testing.T, files *FileResolver) {
 	t.Helper()
 	if files.cache.tree == nil {
@@ -202,7 +202,7 @@ func skipWithoutCache(t *testing.T, files *FileResolver) {
 	}
 }
 
-func TestRootOfTheDiskHasNoName(t *testing.T) {
+func TestDiskRootHasNoName(t *testing.T) {
 	if name := nameOfRoot(filepath.VolumeName(t.TempDir()) + string(filepath.Separator)); name != "" {
 		t.Errorf("the root of the disk has the name %q, want none", name)
 	}

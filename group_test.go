@@ -48,7 +48,7 @@ func TestShutdownClosesRoot(t *testing.T) {
 			t.Errorf("%s = %v, want nil", name, err)
 		}
 		if got := status(dir); got != 200 {
-			t.Errorf("resolver given by WithResolver after %s: status %d, want 200: it is not the server's", name, got)
+			t.Errorf("resolver of WithResolver after %s: status %d, want 200: the server does not own it", name, got)
 		}
 		dir.Close()
 	}

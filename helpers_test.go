@@ -17,14 +17,14 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// TestMain runs more parallel tests at once than there are processors: they wait for time.
+// TestMain runs more parallel tests at once than there are processors, since they wait for time.
 func TestMain(m *testing.M) {
 	flag.Set("test.parallel", "16")
 	lingerPause = 5 * time.Millisecond
 	os.Exit(m.Run())
 }
 
-// newServer makes a Server, or fails the test. It has a Logger, so that panics on purpose
+// newServer makes a Server, or fails the test. It has a Logger, so that intended panics
 // are not written to standard error.
 func newServer(t testing.TB, opts ...Option) *Server {
 	t.Helper()
@@ -37,7 +37,7 @@ func newServer(t testing.TB, opts ...Option) *Server {
 }
 
 // listen serves on a port of 127.0.0.1 and returns the address. When the test ends
-// the server is closed, without the time that a graceful stop takes, and Serve must
+// the server is closed, without waiting as a graceful shutdown does, and Serve must
 // return.
 func listen(t testing.TB, opts ...Option) (*Server, string) {
 	t.Helper()
@@ -73,9 +73,9 @@ func resolveString(t testing.TB, r Resolver, req *Request) string {
 	resp, err := r.Resolve(t.Context(), req)
 	switch {
 	case err != nil && resp != nil:
-		t.Errorf("Resolve(%q) = %v, %v, want one of them", req.Target(), resp, err)
+		t.Errorf("Resolve(%q) = %v, %v, want either a response or an error", req.Target(), resp, err)
 	case errors.Is(err, fs.ErrNotExist):
-		return "not mine"
+		return "declined"
 	case err != nil:
 		return fmt.Sprint("error ", StatusOf(err))
 	case resp == nil:

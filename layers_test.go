@@ -34,10 +34,10 @@ func TestLayers(t *testing.T) {
 			for _, path := range importsOf(t, name) {
 				below, ours := strings.CutPrefix(path, "example.com/rawhttp")
 				if ours && !slices.Contains(layers[:i], strings.TrimPrefix(below, "/internal/")) {
-					t.Errorf("%s imports %q, which is not below it", name, path)
+					t.Errorf("%s imports %q, which is not above it in layers", name, path)
 				}
 				if layer != "jail" && layer != "testkit" && isWithin(path, "io", "bufio", "net", "os", "context") {
-					t.Errorf("%s imports %q: it does no I/O", name, path)
+					t.Errorf("%s imports %q, but must do no I/O", name, path)
 				}
 			}
 		}
@@ -51,7 +51,7 @@ func TestLayers(t *testing.T) {
 			continue
 		}
 		if !slices.Contains(layers, filepath.Base(folder)) {
-			t.Errorf("%s has no place in the order", folder)
+			t.Errorf("%s is missing from layers", folder)
 		}
 	}
 }
@@ -107,8 +107,8 @@ func TestImportsOfTheModule(t *testing.T) {
 	}
 }
 
-// isOfModule reports whether the folder may hold packages of this module: it is
-// none that the go command passes over, and no module of its own.
+// isOfModule reports whether the folder may hold packages of this module: the go
+// command does not ignore it, and it is not a module of its own.
 func isOfModule(dir string) bool {
 	base := filepath.Base(dir)
 	if base == "testdata" || base == "vendor" || strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_") {
@@ -176,18 +176,18 @@ func TestFilesAreInContributing(t *testing.T) {
 			}
 		}
 		if found != 1 {
-			t.Errorf("%s is named %d times, want once", name, found)
+			t.Errorf("CONTRIBUTING.md lists %s %d times, want once", name, found)
 		}
 	}
 	for _, p := range patterns {
 		if !used[p] {
-			t.Errorf("%s is no file", p)
+			t.Errorf("CONTRIBUTING.md lists %s, which does not exist", p)
 		}
 	}
 }
 
-// openat2 is called on Linux alone. Its kin Android, for which all files for Linux are
-// built otherwise, ends a process that calls it.
+// openat2 is called only on Linux. Android, for which files for Linux are also
+// built, kills a process that calls it.
 func TestSystemsOfOpenat2(t *testing.T) {
 	for system, want := range map[string]bool{
 		"linux/amd64": true, "linux/arm64": true, "linux/386": false, "linux/s390x": false,
@@ -203,7 +203,7 @@ func TestSystemsOfOpenat2(t *testing.T) {
 	}
 }
 
-// The package page shows a whole example, and can run it, only if everything that the example
+// The package page can show and run a whole example only if everything that the example
 // uses is in its file.
 func TestExamplesAreWhole(t *testing.T) {
 	names, err := filepath.Glob("example_*test.go")
@@ -221,11 +221,11 @@ func TestExamplesAreWhole(t *testing.T) {
 	}
 	examples := doc.Examples(files...)
 	if len(examples) < 50 {
-		t.Errorf("%d examples, want those of the package", len(examples))
+		t.Errorf("found %d examples, want all those of the package", len(examples))
 	}
 	for _, e := range examples {
 		if e.Play == nil {
-			t.Errorf("Example%s uses what stands in another file", e.Name)
+			t.Errorf("Example%s uses declarations of another file", e.Name)
 		}
 		if e.Output == "" && !e.EmptyOutput {
 			t.Errorf("Example%s has no output, so it is not run", e.Name)
@@ -233,8 +233,8 @@ func TestExamplesAreWhole(t *testing.T) {
 	}
 }
 
-// examples/README.md lists the modules in examples and the examples of the whole package, and
-// what it names is where it says.
+// examples/README.md lists all modules in examples and all whole-package examples, and its
+// links are correct.
 func TestExamplesAreListed(t *testing.T) {
 	text, err := os.ReadFile("examples/README.md")
 	if err != nil {
@@ -250,7 +250,7 @@ func TestExamplesAreListed(t *testing.T) {
 			listed[name] = true
 			if !strings.HasPrefix(name, "Example") {
 				if _, err := os.Stat(filepath.Join(target, "go.mod")); err != nil {
-					t.Errorf("%s is no module: %v", name, err)
+					t.Errorf("%s is not a module: %v", name, err)
 				}
 				continue
 			}

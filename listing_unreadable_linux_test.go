@@ -77,7 +77,7 @@ func unreadableWant(want string) map[string]string {
 func TestListingWithoutTheCapability(t *testing.T) {
 	root := unreadableMake(t)
 	if diff := cmp.Diff(unreadableWant(unreadableSome), unreadableLists(t, root)); diff != "" {
-		t.Skipf("user 0 cannot read all here (-want +got):\n%s", diff)
+		t.Skipf("user 0 cannot read all files here (-want +got):\n%s", diff)
 	}
 	lists, failed := make(chan map[string]string, 1), make(chan error, 1)
 	go func() {
@@ -132,7 +132,7 @@ func TestListingInUserNamespace(t *testing.T) {
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
-		t.Skip("no user namespaces here:", err)
+		t.Skip("no user namespaces:", err)
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("%v: %s", err, &out)

@@ -20,8 +20,8 @@ func TestMediaTypeInTable(t *testing.T) {
 		{".mjs", "text/javascript; charset=utf-8", "a module is never sniffed"},
 		{".json", "application/json", "JSON is UTF-8 and has no charset parameter; RFC 8259, section 11"},
 		{".map", "application/json", "a source map is JSON"},
-		{".webmanifest", "application/manifest+json", "the longest extension of all must still fit"},
-		{"apple-app-site-association", "application/json", "the longest name of all must still fit"},
+		{".webmanifest", "application/manifest+json", "the longest extension in the table"},
+		{"apple-app-site-association", "application/json", "the longest name in the table"},
 		{".cjs", "text/javascript; charset=utf-8", "with nosniff a browser refuses to run application/node"},
 		{".shtml", "text/html; charset=utf-8", "a page"},
 		{".cur", "image/vnd.microsoft.icon", "the format of .ico"},
@@ -30,36 +30,36 @@ func TestMediaTypeInTable(t *testing.T) {
 		{".mobileconfig", "application/x-apple-aspen-config", "what Apple documents"},
 		{".pbf", "application/protobuf", "registered; application/x-protobuf is an alias"},
 		{".topojson", "application/json", "JSON without a type of its own"},
-		{".adoc", "text/plain; charset=utf-8", "prose, as .asc, .org and .rst"},
-		{".json5", "text/plain; charset=utf-8", "no JSON, as .jsonc"},
+		{".adoc", "text/plain; charset=utf-8", "prose, like .asc, .org and .rst"},
+		{".json5", "text/plain; charset=utf-8", "not JSON, like .jsonc"},
 		{".wgsl", "text/wgsl; charset=utf-8", "registered"},
 		{".dart", "application/vnd.dart", "registered"},
-		{".bib", "text/x-bibtex; charset=utf-8", "what Debian has"},
-		{".wasm", "application/wasm", "WebAssembly.compileStreaming wants exactly this"},
+		{".bib", "text/x-bibtex; charset=utf-8", "the type in Debian's table"},
+		{".wasm", "application/wasm", "WebAssembly.compileStreaming requires exactly this"},
 		{".xml", "application/xml", "the document declares its own encoding; RFC 7303"},
 		{".svg", "image/svg+xml", "<img> shows no other type"},
-		{".svgz", "application/gzip", "without Content-Encoding it is no SVG yet"},
+		{".svgz", "application/gzip", "without Content-Encoding it is not SVG but gzip"},
 		{".txt", "text/plain; charset=utf-8", "plain text"},
 		{".md", "text/markdown; charset=utf-8", "RFC 7763"},
-		{".py", "text/x-python; charset=utf-8", "a script that is read and not run"},
-		{".sh", "text/x-sh; charset=utf-8", "to be read, not to be opened"},
+		{".py", "text/x-python; charset=utf-8", "source to be read, not run"},
+		{".sh", "text/x-sh; charset=utf-8", "source to be read, not run"},
 		{".php", "text/plain; charset=utf-8", "a script that is not run must not become a page"},
 		{".ts", "text/plain; charset=utf-8", "TypeScript, not an MPEG transport stream"},
-		{".mts", "video/mp2t", "a camera's film, not TypeScript"},
+		{".mts", "video/mp2t", "camera video, not TypeScript"},
 		{".rs", "text/plain; charset=utf-8", "Rust, not application/rls-services+xml"},
 		{".cs", "text/plain; charset=utf-8", "C#"},
 		{".go", "text/plain; charset=utf-8", "source code without a type of its own"},
 		{".csv", "text/csv; charset=utf-8", "RFC 4180"},
-		{".ndjson", "application/x-ndjson", "what the format asks for"},
+		{".ndjson", "application/x-ndjson", "what the specification of the format says"},
 		{".yaml", "application/yaml", "RFC 9512, not text/yaml"},
 		{".jpg", "image/jpeg", "the type is not image/jpg"},
 		{".png", "image/png", "a picture"},
 		{".ico", "image/vnd.microsoft.icon", "registered; image/x-icon is not"},
-		{".heic", "image/heic", "what telephones take"},
+		{".heic", "image/heic", "photos of phones"},
 		{".woff2", "font/woff2", "RFC 8081; ends in a digit"},
 		{".7z", "application/x-7z-compressed", "begins with a digit"},
 		{".wav", "audio/wav", "browsers do not play audio/vnd.wave"},
-		{".mp4", "video/mp4", "film, not the application/mp4 of the same registration"},
+		{".mp4", "video/mp4", "video; application/mp4 is the other registered type"},
 		{".m3u8", "application/vnd.apple.mpegurl", "HLS: RFC 8216, section 4"},
 		{".mpd", "application/dash+xml", "DASH"},
 		{".gz", "application/gzip", "RFC 6713"},
@@ -69,16 +69,16 @@ func TestMediaTypeInTable(t *testing.T) {
 
 		{"", "", "a file without an extension"},
 		{".", "", "a name that ends in a dot"},
-		{"html", "", "the dot belongs to the extension"},
-		{"..html", "", "one dot"},
+		{"html", "", "an extension begins with a dot"},
+		{"..html", "", "an extension has one dot"},
 		{".html ", "", "nothing is trimmed"},
 		{".htm\x00", "", "a short extension is not padded with NUL"},
-		{".unknown", "", "the caller has a default"},
+		{".unknown", "", "the caller applies the default"},
 		{".webmanifests", "", "one byte longer than the longest extension known"},
 		{"apple-app-site-associations", "", "one byte longer than the longest known"},
-		{".html" + strings.Repeat("l", 1<<16), "", "no length is a failure"},
-		{".m\u212Av", "", "KELVIN SIGN is no k: only ASCII is folded"},
-		{".\x17z", "", "byte 0x17 is no 7: only letters are folded"},
+		{".html" + strings.Repeat("l", 1<<16), "", "no length makes it fail"},
+		{".m\u212Av", "", "KELVIN SIGN is not k: only ASCII is folded"},
+		{".\x17z", "", "byte 0x17 is not 7: only letters are folded"},
 	}
 	for _, tt := range tests {
 		if got := mediaTypeInTable(tt.ext); got != tt.want {
@@ -101,7 +101,7 @@ func TestMediaTypeTable(t *testing.T) {
 
 		for ext := range strings.SplitSeq(extensions, " ") {
 			if ext != strings.ToLower(ext) || strings.HasPrefix(ext, ".") && strings.LastIndexByte(ext, '.') != 0 || len(ext) < 2 {
-				t.Errorf("row %q, extension or name %q: want lower case, and of an extension one dot, or it is never found", row, ext)
+				t.Errorf("row %q: %q is never found; want lower case and at most one dot", row, ext)
 				continue
 			}
 			if first, dup := rowOfExt[ext]; dup {
@@ -116,7 +116,7 @@ func TestMediaTypeTable(t *testing.T) {
 		}
 	}
 	if n := len(rowOfExt) - names; n < 180 || n > 260 {
-		t.Errorf("the table has %d extensions, want 180 to 260: what people meet, and no more", n)
+		t.Errorf("the table has %d extensions, want 180 to 260, the common ones", n)
 	}
 }
 
@@ -165,9 +165,9 @@ func checkMediaType(t *testing.T, ext, mediaType string) {
 // The map is built by the call that AllocsPerRun makes before it counts.
 func TestMediaTypeInTableAllocs(t *testing.T) {
 	exts := []string{
-		".html", ".png", ".webmanifest", // as they mostly are
+		".html", ".png", ".webmanifest", // the usual case
 		".HTML", ".JPEG", ".WEBMANIFEST", // folded
-		"", ".unknown", ".averylongextension", ".anextensionlongerthananyname", // not known
+		"", ".unknown", ".averylongextension", ".anextensionlongerthananyname", // unknown
 	}
 	for _, ext := range exts {
 		if n := testing.AllocsPerRun(100, func() { mediaTypeInTable(ext) }); n != 0 {
@@ -214,12 +214,12 @@ func TestWithMediaTypeOfNames(t *testing.T) {
 		{"README.txt", textPlain, "another name"},
 		{"x", "a/none", ""},
 		{"v1.0/x", "a/none", "a dot in the name of a folder"},
-		{"LICENSE", "a/none", "the program's word goes before the table's"},
+		{"LICENSE", "a/none", "the program's types take precedence over the table"},
 		{".bashrc", "a/none", "a name that begins with its only dot has no extension"},
-		{".htaccess", "a/htaccess", "it is the whole name"},
-		{"go.mod", "a/mod", "the program's word goes before the table's"},
+		{".htaccess", "a/htaccess", "the whole name matches"},
+		{"go.mod", "a/mod", "the program's types take precedence over the table"},
 		{"go.sum", textPlain, ""},
-		{"a/special.md", "a/special", "the name goes before the extension"},
+		{"a/special.md", "a/special", "a name takes precedence over an extension"},
 		{"other.md", "text/markdown; charset=utf-8", ""},
 		{"txt", "a/txt", "a name, not an extension"},
 		{"a.txt", textPlain, ""},

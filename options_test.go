@@ -21,7 +21,7 @@ var (
 	pathSource = WithResolver(say("hi"))
 )
 
-// A later option wins; those that collect add.
+// A later option wins, except for options that accumulate.
 func TestLaterOptionsWin(t *testing.T) {
 	page := func(context.Context, *Request, int, error) *Response { return nil }
 	p1, p2 := netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")
@@ -57,7 +57,7 @@ func TestLaterOptionsWin(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newServer(t, append(tt.opts, pathSource)...)
 			if diff := cmp.Diff(tt.want, tt.get(&s.config)); diff != "" {
-				t.Errorf("what New keeps (-want +got):\n%s", diff)
+				t.Errorf("configuration after New (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -91,7 +91,7 @@ func TestLaterFileOptionsWin(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(tt.want, tt.get(&f.config)); diff != "" {
-				t.Errorf("what FS keeps (-want +got):\n%s", diff)
+				t.Errorf("configuration after FS (-want +got):\n%s", diff)
 			}
 			opts := []Option{WithFS(oneFile)}
 			for _, o := range tt.opts {
@@ -99,7 +99,7 @@ func TestLaterFileOptionsWin(t *testing.T) {
 			}
 			s := newServer(t, opts...)
 			if diff := cmp.Diff(tt.want, tt.get(&s.files.config)); diff != "" {
-				t.Errorf("what New keeps (-want +got):\n%s", diff)
+				t.Errorf("configuration after New (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -170,7 +170,7 @@ func TestOptionsAreReusable(t *testing.T) {
 	for range 3 {
 		s := newServer(t, opts...)
 		if len(s.config.hosts) != 1 || len(s.config.traces) != 1 || len(s.files.config.mediaTypes) != 1 {
-			t.Errorf("a Server made of options used before has %d hosts, %d traces, %d media types; want one of each",
+			t.Errorf("a second Server made with the same options has %d hosts, %d traces, %d media types; want one of each",
 				len(s.config.hosts), len(s.config.traces), len(s.files.config.mediaTypes))
 		}
 	}
@@ -193,8 +193,8 @@ func TestParseLimitsOfOptions(t *testing.T) {
 	}
 }
 
-// The tests in internal/conformance go near to limits that they cannot see. Whoever changes
-// one of these numbers changes it in limits_test.go there too.
+// The tests in internal/conformance test limits that they cannot refer to. When one of these
+// numbers changes, change it in limits_test.go there, too.
 func TestLimitsOfConformance(t *testing.T) {
 	for name, ok := range map[string]bool{
 		"outputBuffer":   maxJoined == 64<<10,
@@ -217,7 +217,7 @@ func TestLimitsOfConformance(t *testing.T) {
 		"scriptsWaiting":   maxWaitingScripts == 64,
 	} {
 		if !ok {
-			t.Errorf("%s is not what the tests from outside believe", name)
+			t.Errorf("%s differs from the value in internal/conformance", name)
 		}
 	}
 }

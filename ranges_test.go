@@ -13,7 +13,7 @@ import (
 	"example.com/rawhttp/internal/wire"
 )
 
-// Positions up to the last that there can be: no sum and no product may overflow.
+// Positions up to the largest possible: no sum or product may overflow.
 func TestRangesOfHugeRepresentations(t *testing.T) {
 	const most = 1 << 62 // 4611686018427387904
 	tests := []struct {
@@ -56,8 +56,8 @@ func TestRangesOfHugeRepresentations(t *testing.T) {
 	}
 }
 
-// What parseRanges says of a Range field is what a plain reading of RFC 9110, section
-// 14.1.2, says, with numbers of any length, within the limits that we set.
+// FuzzParseRanges compares parseRanges with a direct implementation of RFC 9110, section
+// 14.1.2, with numbers of any length, within the limits that parseRanges sets.
 func FuzzParseRanges(f *testing.F) {
 	for _, field := range []string{
 		"bytes=3-7", "bytes=12-", "bytes=-5", "bytes=-0", "bytes=20-", "BYTES=0-20", "bytes=5-4", "bytes=0-1, ,-2", "bytes=0- 1",
@@ -70,7 +70,7 @@ func FuzzParseRanges(f *testing.F) {
 	f.Add("bytes=0-4611686018427387904", int64(maxSize))
 	f.Add("bytes=-5", int64(0))
 	f.Fuzz(func(t *testing.T, field string, size int64) {
-		if size >= 0 && size <= maxSize { // another is none of a Representation
+		if size >= 0 && size <= maxSize { // a Representation has no other size
 			fuzzCheckRanges(t, field, size)
 		}
 	})
@@ -141,7 +141,7 @@ type fuzzRange struct{ first, length *big.Int }
 
 var fuzzRangeSpec = regexp.MustCompile(`^([0-9]*)-([0-9]*)$`)
 
-// fuzzRanges is parseRanges, as the RFC has it, without regard to time and memory.
+// fuzzRanges is parseRanges as the RFC defines it, without regard to time and memory.
 func fuzzRanges(field string, size int64) (ranges []fuzzRange, ok bool) {
 	unit, set, found := strings.Cut(field, "=")
 	if size == 0 || !found || len(field) > 1024 || len(unit) != len("bytes") || !strings.EqualFold(unit, "bytes") {
@@ -183,8 +183,8 @@ func fuzzRanges(field string, size int64) (ranges []fuzzRange, ok bool) {
 	return ranges, n > 0 && sum.Cmp(length) <= 0
 }
 
-// Whatever a list says, weights are weights, and a member that has nothing to do with
-// what is asked changes nothing.
+// For every list, weights are from 0 to 1000, and a member for something else
+// changes nothing.
 func FuzzAccept(f *testing.F) {
 	for _, s := range []string{
 		"", "*/*", "*", "gzip", "gzip, deflate, br, zstd", "br;q=0.9 ,\tgzip; q=0.8,identity;q=0", "*;q=0", "gzip;q=0, *",
@@ -208,7 +208,7 @@ func FuzzAccept(f *testing.F) {
 		}
 		for _, tt := range tests {
 			got := tt.weight(fuzzHeader(list, second))
-			if got < tt.least || got > 1000 || got < 0 { // there is a field, so that -1, which says that there is none, is wrong
+			if got < tt.least || got > 1000 || got < 0 { // -1 would mean that there is no field
 				t.Errorf("%s: weight %d in the lists %q and %q", tt.name, got, list, second)
 			}
 			for _, lists := range [][]string{

@@ -60,7 +60,7 @@ func TestRequestMethods(t *testing.T) {
 
 func TestRequestClone(t *testing.T) {
 	const in = "PUT /%61b?q HTTP/1.1\r\nHost: first.test\r\nX: value\r\nContent-Length: 3\r\n\r\n"
-	for _, name := range []string{"of a request that gave no string", "of one that did"} {
+	for _, name := range []string{"before any accessor", "after accessors"} {
 		var r Request
 		if _, err := r.Parse([]byte(in)); err != nil {
 			t.Fatal(err)
@@ -70,15 +70,15 @@ func TestRequestClone(t *testing.T) {
 		r.connInfo = info
 		r.prefix = "/mounted"
 		want := wholeOf(requestOf(t, in))
-		if name == "of one that did" {
+		if name == "after accessors" {
 			_ = r.Header().Get("X") + r.Path()
 		}
 		c := r.Clone()
 		if b, err := io.ReadAll(c.Body); len(b) != 0 || err != nil {
-			t.Errorf("%s: Body of the clone returns %q, %v, want none", name, b, err)
+			t.Errorf("%s: Body of the clone = %q, %v, want no content", name, b, err)
 		}
 		if b, err := io.ReadAll(r.Body); string(b) != "abc" || err != nil {
-			t.Errorf("%s: Clone took the Body: %q, %v are left", name, b, err)
+			t.Errorf("%s: Body after Clone = %q, %v, want abc", name, b, err)
 		}
 		if _, err := r.Parse([]byte("DELETE /other/path?and=a+query HTTP/1.0\r\nHH: second.test\r\nYY: another value\r\n\r\n")); err != nil {
 			t.Fatal(err)
@@ -106,21 +106,21 @@ func TestRequestWithUser(t *testing.T) {
 	req.Body = strings.NewReader("content")
 	w := req.WithUser("ann")
 	if w.Body != req.Body || w.Path() != "/a" || w.Target() != "/a?q" {
-		t.Errorf("WithUser returns a request with the path %q and the target %q, and the same Body: %v", w.Path(), w.Target(), w.Body == req.Body)
+		t.Errorf("WithUser returns a request with path %q, target %q, and the same Body: %v; want /a, /a?q, true", w.Path(), w.Target(), w.Body == req.Body)
 	}
 	for name, tt := range map[string]struct {
 		req  *Request
 		want string
 	}{
-		"the request that it was called on": {req, ""}, "itself": {w, "ann"}, "WithUser of it": {w.WithUser("bob"), "bob"}, "WithUser of it, of nobody": {w.WithUser(""), ""},
-		"WithPath of it": {w.WithPath("/b"), "ann"}, "its Clone": {w.Clone(), "ann"}, "it, below a Mount": {w.below("/a", "/"), "ann"},
+		"the original": {req, ""}, "the result": {w, "ann"}, "the result with another user": {w.WithUser("bob"), "bob"}, "the result with no user": {w.WithUser(""), ""},
+		"the result with another path": {w.WithPath("/b"), "ann"}, "its Clone": {w.Clone(), "ann"}, "the result below a Mount": {w.below("/a", "/"), "ann"},
 	} {
 		if tt.req.user != tt.want {
-			t.Errorf("the user of %s is %q, want %q", name, tt.req.user, tt.want)
+			t.Errorf("the user in %s is %q, want %q", name, tt.req.user, tt.want)
 		}
 	}
 	if _, err := w.Parse([]byte("GET / HTTP/1.1\r\nHost: h\r\n\r\n")); err != nil || w.user != "" {
-		t.Errorf("after Parse, %v, the user is %q, want none", err, w.user)
+		t.Errorf("Parse = %v; the user after it is %q, want none", err, w.user)
 	}
 }
 
@@ -137,13 +137,13 @@ func TestRequestWithPath(t *testing.T) {
 		t.Errorf("WithPath (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(view{"/a", "/a?q", "q", "h", "PUT", "/p", "y"}, of(req)); diff != "" {
-		t.Errorf("the request that WithPath was called on (-want +got):\n%s", diff)
+		t.Errorf("the original request after WithPath (-want +got):\n%s", diff)
 	}
 	if w.Body != req.Body {
 		t.Error("WithPath does not share the Body")
 	}
 	if got := w.WithPath("/e").Path() + w.Path() + w.Clone().Path(); got != "/e/b c/../d/b c/../d" {
-		t.Errorf("paths of WithPath of WithPath, of itself and of its Clone: %s", got)
+		t.Errorf("paths of a second WithPath, of the first, and of its Clone: %s", got)
 	}
 	if got := string(w.Head()); got != string(req.Head()) {
 		t.Errorf("Head of WithPath = %q, want the head as received", got)
@@ -196,7 +196,7 @@ func TestRequestParseForgets(t *testing.T) {
 	if _, err := r.Parse([]byte(first)); err != nil {
 		t.Fatal(err)
 	}
-	wholeOf(&r) // which makes the strings
+	wholeOf(&r) // creates the strings
 	r.Body, r.prefix, r.rewrite, r.trailer, r.connInfo = strings.NewReader("content"), "/p", "/q", new(r.Header()), &ConnInfo{ID: 7}
 	if _, err := r.Parse([]byte(second)); err != nil {
 		t.Fatal(err)
@@ -212,17 +212,17 @@ func TestRequestParseForgets(t *testing.T) {
 		t.Errorf("Prefix = %q, Trailer of %d lines, Conn().ID = %d, want none", r.Prefix(), r.Trailer().Len(), r.Conn().ID)
 	}
 	if len(want.head.Text) != len(first) {
-		t.Errorf("%d and %d bytes: the test needs heads that are kept in equally many", len(want.head.Text), len(first))
+		t.Errorf("the heads have %d and %d bytes; this test needs heads of the same length", len(want.head.Text), len(first))
 	}
 }
 
-// errorsCoder is an error of somebody else that has a status code.
-type errorsCoder int
+// codedError is an error of another package that has a status code.
+type codedError int
 
-func (c errorsCoder) Error() string   { return fmt.Sprint("coder ", int(c)) }
-func (c errorsCoder) StatusCode() int { return int(c) }
+func (c codedError) Error() string   { return fmt.Sprint("coder ", int(c)) }
+func (c codedError) StatusCode() int { return int(c) }
 
-// The client reads the status of an error, or the rule that its head broke, but nothing of the
+// The client receives the status of an error, or the rule that its head broke, but nothing of the
 // cause.
 func TestErrorResponse(t *testing.T) {
 	const secret = "S3CRET"
@@ -234,10 +234,10 @@ func TestErrorResponse(t *testing.T) {
 	}{
 		{"unknown", cause, "500 Internal Server Error\n"},
 		{"wrapped", fmt.Errorf(secret+": %w", fs.ErrNotExist), "404 Not Found\n"},
-		{"of a path", &fs.PathError{Op: secret, Path: secret, Err: fs.ErrPermission}, "403 Forbidden\n"},
+		{"PathError", &fs.PathError{Op: secret, Path: secret, Err: fs.ErrPermission}, "403 Forbidden\n"},
 		{"StatusError", &StatusError{Status: 409, Err: cause}, "409 Conflict\n"},
 		{"StatusError without a phrase", &StatusError{Status: 499, Err: cause}, "499\n"},
-		{"StatusError that is none", &StatusError{Status: 200, Err: cause}, "500 Internal Server Error\n"},
+		{"StatusError with a successful status", &StatusError{Status: 200, Err: cause}, "500 Internal Server Error\n"},
 		{"StatusError of an interim response", &StatusError{Status: 100}, "500 Internal Server Error\n"},
 		{"StatusError of a redirect", &StatusError{Status: 301}, "500 Internal Server Error\n"},
 		{"zero StatusError", &StatusError{}, "500 Internal Server Error\n"},
@@ -246,8 +246,8 @@ func TestErrorResponse(t *testing.T) {
 		{"too large", &ParseError{413, 100, "content is too large", "RFC 9110, section 15.5.14"}, "413 Content Too Large: content is too large (RFC 9110, section 15.5.14)\n"},
 		{"refused head", &ParseError{400, 20, "field name is not a token", "RFC 9112, section 5.1"}, "400 Bad Request: field name is not a token (RFC 9112, section 5.1)\n"},
 		{"refused head, wrapped", fmt.Errorf(secret+": %w", &ParseError{400, 0, "x", "y"}), "400 Bad Request: x (y)\n"},
-		{"ParseError below another status", &StatusError{Status: 502, Err: &ParseError{400, 0, secret, secret}}, "502 Bad Gateway\n"},
-		{"coder of somebody else", errorsCoder(418), "418\n"},
+		{"ParseError in a StatusError", &StatusError{Status: 502, Err: &ParseError{400, 0, secret, secret}}, "502 Bad Gateway\n"},
+		{"error of another package with a status", codedError(418), "418\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -290,7 +290,7 @@ func TestErrorResponseAllow(t *testing.T) {
 		{&StatusError{Status: 405, Allow: []string{"GET", "PUT"}}, []string{"GET, PUT"}},
 		{fmt.Errorf("x: %w", &StatusError{Status: 405, Allow: []string{"GET"}}), []string{"GET"}},
 		{&StatusError{Status: 405}, []string{""}},
-		{errorsCoder(405), []string{""}},
+		{codedError(405), []string{""}},
 		{&StatusError{Status: 403, Allow: []string{"GET"}}, nil},
 		{&StatusError{Status: 501, Allow: []string{"GET"}}, nil},
 	}

@@ -52,8 +52,8 @@ func TestScriptOptionsConfig(t *testing.T) {
 	))
 }
 
-// cgitHead is a scriptHead that cmp can show.
-type cgitHead struct {
+// cgiHead is a scriptHead that cmp can compare.
+type cgiHead struct {
 	Status    int
 	MediaType string
 	Fields    string
@@ -61,16 +61,16 @@ type cgitHead struct {
 	Size      int
 }
 
-func cgitShow(h scriptHead) cgitHead {
+func cgiShow(h scriptHead) cgiHead {
 	var fields []string
 	for _, f := range h.fields {
 		fields = append(fields, f.name+": "+f.value)
 	}
-	return cgitHead{h.status, h.mediaType, strings.Join(fields, "|"), h.length, h.size}
+	return cgiHead{h.status, h.mediaType, strings.Join(fields, "|"), h.length, h.size}
 }
 
 func TestParseScriptOutput(t *testing.T) {
-	plain := cgitHead{Status: 200, MediaType: textHTML, Length: -1}
+	plain := cgiHead{Status: 200, MediaType: textHTML, Length: -1}
 	const (
 		ends   = true
 		goesOn = false
@@ -81,7 +81,7 @@ func TestParseScriptOutput(t *testing.T) {
 		name, out string
 		whole     bool
 		mode      ScriptOutput
-		want      cgitHead
+		want      cgiHead
 		err       error
 		why       string
 	}{
@@ -89,8 +89,8 @@ func TestParseScriptOutput(t *testing.T) {
 		{name: "nothing", out: "", whole: ends, want: plain},
 		{name: "nothing, CGI", out: "", whole: ends, mode: ScriptCGI, err: fault, why: "it has no fields"},
 		{name: "nothing yet, plain", out: "", whole: goesOn, mode: ScriptPlain, want: plain, why: "there is nothing to wait for"},
-		{name: "a line that goes on", out: "hello", whole: goesOn, err: incomplete, why: "a colon may come"},
-		{name: "a line that has ended", out: "hello\n", whole: goesOn, want: plain},
+		{name: "an incomplete line", out: "hello", whole: goesOn, err: incomplete, why: "it may still contain a colon"},
+		{name: "a complete line", out: "hello\n", whole: goesOn, want: plain},
 		{name: "an empty line", out: "\n", whole: goesOn, want: plain},
 		{name: "an empty line, CRLF", out: "\r\n", whole: goesOn, want: plain},
 		{name: "half of a CRLF", out: "\r", whole: goesOn, err: incomplete},
@@ -98,24 +98,24 @@ func TestParseScriptOutput(t *testing.T) {
 		{name: "a field", out: "Status: 404\n", whole: goesOn, err: incomplete},
 		{name: "a field, then the end", out: "Status: 404\n", whole: ends, want: plain, why: "no empty line has ended it"},
 		{name: "a field and half of an empty line", out: "Status: 404\n\r", whole: goesOn, err: incomplete},
-		{name: "a block", out: "Status: 404\n\nhello", whole: goesOn, want: cgitHead{404, "", "", -1, 13}},
-		{name: "a block, CRLF", out: "Status: 404\r\n\r\nhello", whole: goesOn, want: cgitHead{404, "", "", -1, 15}},
-		{name: "a block that is all", out: "Content-Type: a/b\n\n", whole: ends, want: cgitHead{200, "a/b", "", -1, 19}},
+		{name: "a block", out: "Status: 404\n\nhello", whole: goesOn, want: cgiHead{404, "", "", -1, 13}},
+		{name: "a block, CRLF", out: "Status: 404\r\n\r\nhello", whole: goesOn, want: cgiHead{404, "", "", -1, 15}},
+		{name: "a block without content", out: "Content-Type: a/b\n\n", whole: ends, want: cgiHead{200, "a/b", "", -1, 19}},
 		{name: "all fields", out: "X:y\nContent-Length: 007\ncontent-type:\ta/b \nSTATUS: 201 x\nLocation: /a\nDate: x\n\n", whole: ends,
-			want: cgitHead{201, "a/b", "X: y|Location: /a", 7, 79}},
-		{name: "a redirect", out: "Location: a\n\n", whole: ends, want: cgitHead{302, "", "Location: a", -1, 13}},
+			want: cgiHead{201, "a/b", "X: y|Location: /a", 7, 79}},
+		{name: "a redirect", out: "Location: a\n\n", whole: ends, want: cgiHead{302, "", "Location: a", -1, 13}},
 		{name: "other fields", out: "A: b\n\nhello", whole: ends, want: plain},
-		{name: "other fields, CGI", out: "A: b\n\nhello", whole: ends, mode: ScriptCGI, want: cgitHead{200, "", "A: b", -1, 6}},
-		{name: "a bad status, before it is needed", out: "Status: 999\n", whole: goesOn, err: incomplete, why: "it may be no block"},
+		{name: "other fields, CGI", out: "A: b\n\nhello", whole: ends, mode: ScriptCGI, want: cgiHead{200, "", "A: b", -1, 6}},
+		{name: "a bad status, block incomplete", out: "Status: 999\n", whole: goesOn, err: incomplete, why: "it may not be a block"},
 		{name: "a bad status", out: "Status: 999\n\n", whole: goesOn, err: fault},
 		{name: "a bad status, plain", out: "Status: 999\n\n", whole: ends, mode: ScriptPlain, want: plain},
-		{name: "two CRs", out: "Status: 404\r\r\n\n", whole: ends, err: fault, why: "one is in the value"},
+		{name: "two CRs", out: "Status: 404\r\r\n\n", whole: ends, err: fault, why: "the first is part of the value"},
 		{name: "a line of CRs", out: "Status: 404\n\r\r\n\n", whole: ends, want: plain, why: "it is not empty, and has no colon"},
-		{name: "a block of 32 KiB", out: cgitBlock(maxScriptFields) + "x", whole: goesOn, want: cgitHead{200, "", "X: " + strings.Repeat("a", maxScriptFields-17), -1, maxScriptFields}},
-		{name: "a block of a byte more", out: cgitBlock(maxScriptFields + 1), whole: goesOn, err: fault},
-		{name: "a block of 32 KiB without its end", out: cgitBlock(maxScriptFields)[:maxScriptFields-1], whole: goesOn, err: incomplete},
+		{name: "a block of 32 KiB", out: cgiBlock(maxScriptFields) + "x", whole: goesOn, want: cgiHead{200, "", "X: " + strings.Repeat("a", maxScriptFields-17), -1, maxScriptFields}},
+		{name: "a block of 32 KiB and a byte", out: cgiBlock(maxScriptFields + 1), whole: goesOn, err: fault},
+		{name: "a block of 32 KiB without its end", out: cgiBlock(maxScriptFields)[:maxScriptFields-1], whole: goesOn, err: incomplete},
 		{name: "a long first line", out: strings.Repeat("a", maxScriptFields), whole: goesOn, want: plain},
-		{name: "a first line not yet so long", out: strings.Repeat("a", maxScriptFields-1), whole: goesOn, err: incomplete},
+		{name: "a long first line, incomplete", out: strings.Repeat("a", maxScriptFields-1), whole: goesOn, err: incomplete},
 		{name: "a long first line, CGI", out: strings.Repeat("a", maxScriptFields), whole: goesOn, mode: ScriptCGI, err: fault},
 	}
 	for _, tt := range tests {
@@ -125,7 +125,7 @@ func TestParseScriptOutput(t *testing.T) {
 			case tt.err == fault && (err == nil || err == ErrIncomplete || StatusOf(err) != 502), tt.err != fault && err != tt.err:
 				t.Errorf("parseScriptOutput(%.60q, %v, %v) error %v, want %v; why: %s", tt.out, tt.whole, tt.mode, err, tt.err, tt.why)
 			case err == nil:
-				if diff := cmp.Diff(tt.want, cgitShow(got)); diff != "" {
+				if diff := cmp.Diff(tt.want, cgiShow(got)); diff != "" {
 					t.Errorf("parseScriptOutput(%.60q, %v, %v) (-want +got):\n%s\nwhy: %s", tt.out, tt.whole, tt.mode, diff, tt.why)
 				}
 			}
@@ -133,8 +133,8 @@ func TestParseScriptOutput(t *testing.T) {
 	}
 }
 
-// cgitBlock is a block of n bytes.
-func cgitBlock(n int) string { return "Status: 200\nX: " + strings.Repeat("a", n-17) + "\n\n" }
+// cgiBlock is a block of n bytes.
+func cgiBlock(n int) string { return "Status: 200\nX: " + strings.Repeat("a", n-17) + "\n\n" }
 
 func TestParseScriptStatus(t *testing.T) {
 	for value, want := range map[string]int{
@@ -158,7 +158,7 @@ func TestScriptFieldsDropped(t *testing.T) {
 	} {
 		head, err := parseScriptOutput([]byte("Status: 200\n"+name+": 1\n\n"), true, ScriptAuto)
 		if err != nil || (len(head.fields) == 0) != dropped {
-			t.Errorf("a script's field %s: 1 becomes the fields %v, %v; dropped: want %v", name, head.fields, err, dropped)
+			t.Errorf("field %s: 1 of a script becomes the fields %v, %v; want dropped: %v", name, head.fields, err, dropped)
 		}
 	}
 }
@@ -186,7 +186,7 @@ func TestIsFieldForScripts(t *testing.T) {
 	}
 }
 
-// The variables of a request are complete even if little is known about the connection.
+// All variables of a request are set even if little is known about the connection.
 func TestAppendVariables(t *testing.T) {
 	tcp := func(s string) net.Addr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(s)) }
 	unix := &net.UnixAddr{Name: "/run/http.sock", Net: "unix"}
@@ -213,7 +213,7 @@ func TestAppendVariables(t *testing.T) {
 				"REMOTE_ADDR=2001:db8::2", "REMOTE_HOST=2001:db8::2", "PATH_INFO=/b", "CONTENT_LENGTH=0", "CONTENT_TYPE=a/b", "HTTPS=on"},
 		},
 		{
-			name: "a Unix domain socket: it has no port, so the scheme's", head: "GET /a.sh HTTP/1.1\r\nHost: a\r\n\r\n",
+			name: "a Unix domain socket: it has no port, so SERVER_PORT is that of the scheme", head: "GET /a.sh HTTP/1.1\r\nHost: a\r\n\r\n",
 			conn: ConnInfo{LocalAddr: unix, RemoteAddr: &net.UnixAddr{Name: "@", Net: "unix"}},
 			call: scriptCall{name: "/a.sh", file: "/www/a.sh", contentLength: -1, software: "rawhttp"},
 			want: []string{"A=b", "GATEWAY_INTERFACE=CGI/1.1", "SERVER_PROTOCOL=HTTP/1.1", "SERVER_SOFTWARE=rawhttp", "SERVER_NAME=a", "SERVER_PORT=80",
@@ -289,7 +289,7 @@ func FuzzScriptOutput(f *testing.F) {
 			resp.Set("Content-Type", want.mediaType)
 		}
 		if err := resp.Err(); err != nil {
-			t.Fatalf("parseScriptOutput(%q, true, %v) returns what no response may have: %v", out, o, err)
+			t.Fatalf("parseScriptOutput(%q, true, %v) returns a head from which no response can be built: %v", out, o, err)
 		}
 	})
 }

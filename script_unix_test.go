@@ -86,7 +86,7 @@ func TestLinksToScripts(t *testing.T) {
 	for codings, want := range map[string]string{"gzip": "text", "gzip, identity;q=0": "406 Not Acceptable\n"} {
 		_, got := splitHead(talk(t, addr, "GET /a.txt HTTP/1.1\r\nHost: example.test\r\nAccept-Encoding: "+codings+"\r\n\r\n"))
 		if got != want {
-			t.Errorf("a file next to which a link leads to a script is answered with %q where %s is accepted, want %q", got, codings, want)
+			t.Errorf("a file whose sidecar is a link to a script is answered with %q to Accept-Encoding: %s, want %q", got, codings, want)
 		}
 	}
 }
@@ -109,7 +109,7 @@ func checkScriptLinks(t *testing.T, files Option) {
 		}
 	}
 	if answer := talk(t, addr, getRequest("/lib/")); !strings.HasSuffix(answer, "\r\n\r\na.txt\n") || !strings.Contains(listed, "lib/\n") {
-		t.Errorf("a link to a folder that is named as a script is answered with %q, and listed in %q", answer, listed)
+		t.Errorf("a link to a folder with the name of a script is answered with %q, and the listing is %q", answer, listed)
 	}
 }
 
@@ -136,7 +136,7 @@ func TestLinksLeaveNothingOpen(t *testing.T) {
 			}
 		}
 		if after := testkit.Descriptors(); after >= before+100 {
-			t.Errorf("%s: %d descriptors are open after 100 requests, %d before", how, after, before)
+			t.Errorf("%s: %d descriptors are open after 100 requests, want %d as before", how, after, before)
 		}
 	}
 }
@@ -165,8 +165,8 @@ func TestLinksThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// The constants that other tests use have the documented values.
-func TestScriptLimitsAreTheDocumented(t *testing.T) {
+// The constants have the values that the documentation says.
+func TestScriptLimitsAreAsDocumented(t *testing.T) {
 	want := []any{64, 5 * time.Second, 10 * time.Second, 64 << 20, 64 << 10, 64 << 10, 100 * time.Millisecond, 500 * time.Millisecond}
 	got := []any{maxWaitingScripts, maxScriptWait, maxFirstByte, maxScriptOutput, maxScriptHeld, maxScriptStderr, scriptHold, scriptGrace}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -193,7 +193,7 @@ func TestScriptTimeToReadAddsUp(t *testing.T) {
 			return
 		}
 	}
-	t.Error("a script that reads nothing for 20 s is never late")
+	t.Error("a script that reads nothing for 20 s does not exceed its limit")
 }
 
 // Descriptors that the server inherited are not open in scripts: a shell's "exec 7<secret", a
@@ -218,7 +218,7 @@ func TestScriptInheritsNothing(t *testing.T) {
 			cmd.ExtraFiles[fd-3] = f
 		}
 		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("the server that has inherited: %v\n%s", err, out)
+			t.Errorf("the server with inherited descriptors: %v\n%s", err, out)
 		}
 		return
 	}
@@ -241,7 +241,7 @@ func TestScriptInheritsNothing(t *testing.T) {
 		for _, target := range []string{"/shell.sh", "/self.cgi"} {
 			_, got := splitHead(talk(t, addr, "GET "+target+" HTTP/1.0\r\n\r\n"))
 			if strings.Contains(got, secret) || !strings.HasSuffix(got, "end\n") {
-				t.Errorf("%s: %s has printed %q, want no secret", what, target, got)
+				t.Errorf("%s: %s printed %q, want no secret", what, target, got)
 			}
 		}
 		if runtime.GOOS == "linux" {
@@ -254,11 +254,11 @@ func TestScriptInheritsNothing(t *testing.T) {
 	check("inherited")
 	descriptorFolder[runtime.GOOS] = "/nowhere" // as on a system without /proc
 	for range 3 {
-		fd, err := syscall.Dup(3) // which is not marked close-on-exec
+		fd, err := syscall.Dup(3) // the copy is not marked close-on-exec
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer syscall.Close(fd)
 	}
-	check("made by a system call")
+	check("dup without close-on-exec")
 }

@@ -16,8 +16,8 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// sendfileRefused serves one connection on a thread on which a system call fails, and returns
-// everything that the client reads.
+// sendfileRefused serves one connection on a thread on which the given system call fails, and
+// returns everything that the client reads.
 func sendfileRefused(t *testing.T, s *Server, call uintptr, errno syscall.Errno, request string) string {
 	t.Helper()
 	return testkit.AnswerWithoutCall(t, func(c net.Conn) { s.ServeConn(context.Background(), c) }, call, errno, request, io.ReadAll)
@@ -25,7 +25,7 @@ func sendfileRefused(t *testing.T, s *Server, call uintptr, errno syscall.Errno,
 
 // Large files are sent with sendfile, in either jail: if that fails, so does the answer.
 // Small files and ranges up to 64 KiB do not need it.
-func TestLargeFilesLeaveBySendfile(t *testing.T) {
+func TestLargeFilesUseSendfile(t *testing.T) {
 	root := t.TempDir()
 	for name, size := range map[string]int{"large": 200_000, "small": 60_000} {
 		if err := os.WriteFile(filepath.Join(root, name), make([]byte, size), 0o644); err != nil {
@@ -41,7 +41,7 @@ func TestLargeFilesLeaveBySendfile(t *testing.T) {
 		for name, whole := range map[string]bool{"large": false, "small": true} {
 			got := sendfileRefused(t, s, syscall.SYS_SENDFILE, syscall.EIO, getRequest("/"+name))
 			if (len(got) > 60_000) != whole {
-				t.Errorf("%s: without sendfile the answer of the %s file has %d bytes", how, name, len(got))
+				t.Errorf("%s: if sendfile fails, the answer for the %s file has %d bytes", how, name, len(got))
 			}
 		}
 	}
@@ -83,7 +83,7 @@ func TestNotSentLowat(t *testing.T) {
 				want = before
 			}
 			if before == notSentLowat || before == notSentLowatLocal {
-				t.Error("the option is set before anything large")
+				t.Error("the option is set before the first large write")
 			}
 			if req.Path() == "/text" {
 				return large, nil
@@ -105,7 +105,7 @@ func TestNotSentLowat(t *testing.T) {
 	}
 }
 
-// lowatOf returns how much may wait in the system unsent.
+// lowatOf returns TCP_NOTSENT_LOWAT of the connection.
 func lowatOf(t *testing.T, tcp *net.TCPConn) (n int) {
 	raw, err := tcp.SyscallConn()
 	if err != nil {
@@ -122,9 +122,9 @@ func TestNotSentLowatBelowWrappers(t *testing.T) {
 	t.Parallel()
 	config := testkit.TLSConfig(t)
 	for name, wrap := range map[string]func(net.Conn) net.Conn{
-		"TLS":                     func(c net.Conn) net.Conn { return tls.Server(c, config) },
-		"a wrapper that says it":  func(c net.Conn) net.Conn { return tellingConn{c} },
-		"such a wrapper, and TLS": func(c net.Conn) net.Conn { return tls.Server(tellingConn{c}, config) },
+		"TLS":             func(c net.Conn) net.Conn { return tls.Server(c, config) },
+		"wrapper":         func(c net.Conn) net.Conn { return wrappedConn{c} },
+		"wrapper and TLS": func(c net.Conn) net.Conn { return tls.Server(wrappedConn{c}, config) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -150,14 +150,14 @@ func TestNotSentLowatBelowWrappers(t *testing.T) {
 			go s.ServeConn(t.Context(), server)
 			io.WriteString(client, getRequest("/")+getRequest("/", "Connection: close"))
 			io.Copy(io.Discard, client)
-			if before, behind := <-seen, <-seen; before == notSentLowatLocal || behind != notSentLowatLocal {
-				t.Errorf("TCP_NOTSENT_LOWAT is %d before a large response and %d after it, want %d only after it", before, behind, notSentLowatLocal)
+			if before, after := <-seen, <-seen; before == notSentLowatLocal || after != notSentLowatLocal {
+				t.Errorf("TCP_NOTSENT_LOWAT is %d before a large response and %d after it, want %d only after it", before, after, notSentLowatLocal)
 			}
 		})
 	}
 }
 
-// A tellingConn is a wrapper with the method NetConn.
-type tellingConn struct{ net.Conn }
+// A wrappedConn is a wrapper that has the method NetConn.
+type wrappedConn struct{ net.Conn }
 
-func (c tellingConn) NetConn() net.Conn { return c.Conn }
+func (c wrappedConn) NetConn() net.Conn { return c.Conn }

@@ -10,7 +10,7 @@ import (
 	"example.com/rawhttp/internal/ascii"
 )
 
-// benchmarkWrite writes the answer to a request again and again.
+// benchmarkWrite measures writing the answer to a request.
 func benchmarkWrite(b *testing.B, request string, resp *Response) {
 	var date ascii.DateCache
 	format := &wireFormat{date: date.Text, contentLength: true}
