@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
-
-	"example.com/rawhttp/internal/ascii"
 )
 
 // maxCoded is how many bytes of content with a coding are kept to be decoded.
@@ -131,12 +129,12 @@ func (c *content) summary() string {
 	}
 	var note string
 	if c.coding != "" {
-		note = ascii.Visible(c.coding) + ", " + digits(count) + " bytes"
+		note = Escape(c.coding) + ", " + digits(count) + " bytes"
 	} else {
 		note = fmt.Sprintf("%d bytes", count)
 	}
 	if c.media != "" {
-		note += " of " + ascii.Visible(c.media)
+		note += " of " + Escape(c.media)
 	}
 	if chunks > 0 {
 		note += fmt.Sprintf(" in %d chunks", chunks)

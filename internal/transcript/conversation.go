@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"example.com/rawhttp/internal/ascii"
 	"example.com/rawhttp/internal/wire"
 )
 
@@ -62,7 +61,7 @@ func (p *Printer) Open(id uint64, from string) *Conversation {
 			p.print("\n")
 		}
 		c.last = time.Now()
-		c.put(0, noteColor, ends[Client]+"connects from "+ascii.Visible(from))
+		c.put(0, noteColor, ends[Client]+"connects from "+Escape(from))
 	}
 	return c
 }
@@ -109,7 +108,7 @@ func (c *Conversation) Closes(who Side, how string) {
 	defer c.p.mu.Unlock()
 	c.settle()
 	c.pause()
-	c.put(0, noteColor, ends[who]+ascii.Visible(how))
+	c.put(0, noteColor, ends[who]+Escape(how))
 	c.last = time.Now()
 }
 
@@ -304,7 +303,7 @@ func (c *Conversation) Refused(off int, inContent bool, why string) {
 		c.settle() // the server is lenient: it read on after the line
 	}
 	client := &c.sides[Client]
-	why = ascii.Visible(why)
+	why = Escape(why)
 	client.pause()
 	num := c.sides[Server].num
 	client.num = num
@@ -312,15 +311,14 @@ func (c *Conversation) Refused(off int, inContent bool, why string) {
 	case off < 0 || inContent != client.lastInContent:
 		c.line(num, faultColor, mute[Client]+"("+why+")")
 	case from <= off && off <= from+len(line):
-		c.caret(num, line, off-from, why)
+		c.caret(num, line, off-from, why, true)
 	default:
 		quoted, at := lineAt(c.judge.head, off)
 		if inContent || quoted == nil {
 			c.line(num, faultColor, mute[Client]+"("+why+")")
 			break
 		}
-		c.line(num, faultColor, indent+visible(quoted))
-		c.caret(num, quoted, at, why)
+		c.caret(num, quoted, at, why, false)
 	}
 	held := append(c.judge.held, c.early...)
 	c.judge.waits, c.judge.held, c.judge.begun = false, nil, false
@@ -329,12 +327,16 @@ func (c *Conversation) Refused(off int, inContent bool, why string) {
 	client.take(held)
 }
 
-// caret prints a mark below the byte at offset off of the line above.
-func (c *Conversation) caret(num int, line []byte, off int, why string) {
+// caret prints a mark below the byte at offset off of line, and line before it unless the line
+// above already shows it in the same form.
+func (c *Conversation) caret(num int, line []byte, off int, why string, isAbove bool) {
 	if off == len(line) && bytes.HasSuffix(line, []byte("\n")) {
 		off = 0 // something is missing before this line, the end of the head
 	}
-	column := columns(bytes.TrimRight(line, "\r\n"), off)
+	shown, column := pointInto(line, off)
+	if !isAbove || shown != visible(line) {
+		c.line(num, faultColor, indent+shown)
+	}
 	c.line(num, faultColor, fmt.Sprintf("%s%*s^ %s", indent, column, "", why))
 }
 
@@ -359,7 +361,8 @@ func Mark(head []byte, off int) (line, mark string) {
 	if len(quoted) == 0 && at == 0 { // something is missing at the end
 		quoted, _ = lineAt(head, max(0, len(head)-1))
 	}
-	return visible(quoted), strings.Repeat(" ", columns(bytes.TrimRight(quoted, "\r\n"), at)) + "^"
+	line, column := pointInto(quoted, at)
+	return line, strings.Repeat(" ", column) + "^"
 }
 
 // IsIdle reports whether neither side is within a message, and each request has its response.

@@ -4,6 +4,7 @@
 package transcript
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"sync"
@@ -126,7 +127,10 @@ func Seconds(d time.Duration) string {
 
 // visible formats bytes of the wire as text, including their line end. Different bytes have
 // different texts.
-func visible(b []byte) string {
+func visible(b []byte) string { return format(b, Escape) }
+
+// format formats bytes of the wire like visible, with escape for what is not the line end.
+func format(b []byte, escape func(string) string) string {
 	text, end := string(b), ""
 	switch {
 	case strings.HasSuffix(text, "\r\n"):
@@ -143,46 +147,62 @@ func visible(b []byte) string {
 	return escape(text) + end
 }
 
-// escape returns s with all bytes that are not part of a printable character shown as \xHH.
-// So is a backslash that would otherwise look like the beginning of such an escape.
-func escape(s string) string {
+// Escape returns s with all bytes that are not part of a printable character as \xHH. So is the first byte of text that would otherwise look like one of these
+// escapes. Different texts are shown differently.
+func Escape(s string) string {
 	var b strings.Builder
 	for len(s) > 0 {
-		shown, n := escapeNext(s)
-		b.WriteString(shown)
+		r, n := utf8.DecodeRuneInString(s)
+		if r == utf8.RuneError && n == 1 || !ascii.IsPrintable(r) || isTaken(s) {
+			escapeBytes(&b, s[:n])
+		} else {
+			b.WriteString(s[:n])
+		}
 		s = s[n:]
 	}
 	return b.String()
 }
 
-// escapeNext returns how the character that s begins with is shown, and its length in bytes.
-func escapeNext(s string) (shown string, n int) {
-	r, n := utf8.DecodeRuneInString(s)
-	if r == utf8.RuneError && n == 1 || !ascii.IsPrintable(r) || isEscape(s) {
-		for i := range n {
-			shown += fmt.Sprintf(`\x%02x`, s[i])
+// escapeASCII is like Escape, but shows all bytes that are not ASCII as \xHH, so that each
+// character that is shown has the width of one column.
+func escapeASCII(s string) string {
+	var b strings.Builder
+	for ; len(s) > 0; s = s[1:] {
+		if s[0] < ' ' || s[0] > '~' || isTaken(s) {
+			escapeBytes(&b, s[:1])
+		} else {
+			b.WriteByte(s[0])
 		}
-		return shown, n
 	}
-	return s[:n], n
+	return b.String()
 }
 
-// isEscape reports whether s begins with \xHH.
-func isEscape(s string) bool {
-	return len(s) >= 4 && s[:2] == `\x` && ascii.Unhex(s[2]) >= 0 && ascii.Unhex(s[3]) >= 0
+func escapeBytes(b *strings.Builder, s string) {
+	for i := range len(s) {
+		fmt.Fprintf(b, `\x%02x`, s[i])
+	}
 }
 
-// columns returns how many columns of a terminal the characters of line before off occupy.
-func columns(line []byte, off int) (columns int) {
-	for s := string(line); len(s) > 0; {
-		shown, n := escapeNext(s)
-		if off -= n; off < 0 {
-			break
-		}
-		columns += utf8.RuneCountInString(shown)
-		s = s[n:]
+// isTaken reports whether s begins like something that only the transcript itself prints: \xHH.
+func isTaken(s string) bool {
+	switch s[0] {
+	case '\\':
+		return len(s) >= 4 && s[1] == 'x' && ascii.Unhex(s[2]) >= 0 && ascii.Unhex(s[3]) >= 0
 	}
-	return columns
+	return false
+}
+
+// pointInto returns line as it is shown above a mark below its byte at off, and the column of
+// the mark. The width of a character that is not ASCII depends on the terminal, so if there is
+// one before the mark, all such characters are escaped.
+func pointInto(line []byte, off int) (shown string, column int) {
+	text := string(bytes.TrimRight(line, "\r\n"))
+	off = min(off, len(text))
+	column = len(escapeASCII(text)) - len(escapeASCII(text[off:])) // how a byte is shown depends on the next ones
+	if strings.ContainsFunc(text[:off], func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return format(line, escapeASCII), column
+	}
+	return visible(line), column
 }
 
 // digits formats n with commas between groups of three digits.

@@ -212,7 +212,10 @@ func TestVisibleCanBeReadBack(t *testing.T) {
 		if hasLF {
 			shown = strings.TrimSuffix(shown, "<LF>")
 		}
-		b := regexp.MustCompile(`\\x[0-9a-f]{2}`).ReplaceAllStringFunc(shown, func(s string) string {
+		b := regexp.MustCompile(`\\t|\\x[0-9a-f]{2}`).ReplaceAllStringFunc(shown, func(s string) string {
+			if s == `\t` {
+				return "\t"
+			}
 			n, _ := strconv.ParseUint(s[2:], 16, 8)
 			return string([]byte{byte(n)})
 		})
@@ -225,7 +228,7 @@ func TestVisibleCanBeReadBack(t *testing.T) {
 		return b
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
-	parts := []string{"a", "0", "x", "\\", `\x00`, `\x5c`, "<", "<CRLF>", "<LF>", "\r", "\x00", "\xff", "\u202e", "\ufe0f", "é", "\r\n", "\n"}
+	parts := []string{"a", "0", "x", "\\", `\x00`, `\x5c`, "日", "<", "<CRLF>", "<LF>", "\r", "\x00", "\xff", "\u202e", "\ufe0f", "é", "\r\n", "\n"}
 	for range 20_000 {
 		var line strings.Builder
 		for range rng.IntN(8) {
@@ -233,22 +236,41 @@ func TestVisibleCanBeReadBack(t *testing.T) {
 				line.WriteString(part)
 			}
 		}
-		if got := readBack(visible([]byte(line.String()))); got != line.String() {
-			t.Fatalf("%q is shown as %s, which reads as %q", line.String(), visible([]byte(line.String())), got)
+		for _, escape := range []func(string) string{Escape, escapeASCII} {
+			shown := format([]byte(line.String()), escape)
+			if got := readBack(shown); got != line.String() {
+				t.Fatalf("%q is shown as %s, which reads as %q", line.String(), shown, got)
+			}
 		}
 	}
 }
 
-// A mark stands below the byte, however the characters before it are shown.
-func TestColumns(t *testing.T) {
-	for _, tt := range []struct {
+// A mark stands below the byte, however the characters before it are shown, and however wide a
+// terminal shows them.
+func TestMark(t *testing.T) {
+	tests := []struct {
 		line      string
-		off, want int
+		off       int
+		want, why string
 	}{
-		{"abc", 2, 2}, {"abc", 3, 3}, {"abc", 9, 3}, {"é\x00b", 2, 1}, {"é\x00b", 3, 5}, {`\x00b`, 4, 7}, {`\x00b`, 1, 4}, {"\u202eb", 3, 12}, {"\u3164b", 3, 12}, {"日本", 4, 1},
-	} {
-		if got := columns([]byte(tt.line), tt.off); got != tt.want {
-			t.Errorf("columns(%q, %d) = %d, want %d: shown as %s", tt.line, tt.off, got, tt.want, visible([]byte(tt.line)))
+		{"abc", 2, "abc|  ^", ""},
+		{"abc", 3, "abc|   ^", "something is missing at the end"},
+		{"abc\r\n", 4, "abc<CRLF>|   ^", "the line end is a mark of its own"},
+		{"\x00b", 1, `\x00b|    ^`, "an escape has four columns"},
+		{`\x00b`, 4, `\x5cx00b|       ^`, "a backslash is escaped"},
+		{`\x00b`, 1, `\x5cx00b|    ^`, ""},
+		{"a\xffb", 2, `a\xffb|     ^`, ""},
+		{"\u202eb", 3, `\xe2\x80\xaeb|            ^`, ""},
+		{"a日本", 1, "a日本| ^", "what stands after the mark does not move it"},
+		{"日本", 3, `\xe6\x97\xa5\xe6\x9c\xac|            ^`, "a terminal shows it in two columns"},
+		{"日本", 1, `\xe6\x97\xa5\xe6\x9c\xac|    ^`, "a byte within a character has a place too"},
+		{"éb", 2, `\xc3\xa9b|        ^`, "some terminals show it in two columns"},
+		{"e\u0301b\n", 3, `e\xcc\x81b<LF>|         ^`, "a terminal shows the accent above the letter"},
+	}
+	for _, tt := range tests {
+		line, mark := Mark([]byte(tt.line), tt.off)
+		if got := line + "|" + mark; got != tt.want {
+			t.Errorf("Mark(%q, %d) = %s, want %s\nwhy: %s", tt.line, tt.off, got, tt.want, tt.why)
 		}
 	}
 }
