@@ -67,10 +67,11 @@ func TranscriptColor(on bool) TranscriptOption {
 // Text content is shown up to 20 lines; the rest is counted, as is content of other media
 // types or with a content coding. See [TranscriptContent] and [TranscriptDecoder].
 //
-// Control characters, invisible ones, and bytes that are not UTF-8 are shown as escapes such as
-// \x00, so that nothing controls the terminal. A backslash that is on the wire before such
-// digits is itself shown as \x5c, so that each line shows exactly one sequence of bytes. Only
-// bytes on the wire follow an arrow of two dashes. Lines longer than 1024 bytes are broken.
+// HTAB is shown as \t. Other control characters, invisible characters, and bytes that are not
+// UTF-8 are shown as escapes such as \x00, so that nothing controls the terminal. A backslash
+// that is on the wire before a t or such digits is itself shown as \x5c, so that each line shows
+// exactly one sequence of bytes. Only bytes on the wire follow an arrow of two dashes. Lines longer
+// than 1024 bytes are broken.
 //
 // A connection uses at most about 100 KB of memory. Each line is one Write; Writes are never
 // concurrent, and their errors are ignored. Connections wait for w.

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"example.com/rawhttp"
-	"example.com/rawhttp/internal/ascii"
 	"example.com/rawhttp/internal/transcript"
 )
 
@@ -122,7 +121,7 @@ func report(b []byte, lenient, color bool) (text string, ok bool) {
 // reportHead describes the parts of a head, each with its offset in all that is checked.
 func reportHead(out *strings.Builder, head []byte, base int, req *rawhttp.Request) {
 	part := func(off int, name, value string) {
-		fmt.Fprintf(out, "%6d  %-9s %s\n", base+off, name, ascii.Visible(value))
+		fmt.Fprintf(out, "%6d  %-9s %s\n", base+off, name, transcript.Escape(value))
 	}
 	at := func(s string, from int) int { return from + max(0, strings.Index(string(head[from:]), s)) }
 	method := at(req.Method(), 0)
@@ -140,11 +139,11 @@ func reportHead(out *strings.Builder, head []byte, base int, req *rawhttp.Reques
 		part(from, "field", name+": "+value)
 		from += len(name) + 1
 	}
-	fmt.Fprintf(out, "%6s  %-9s %s\n", "", "path", ascii.Visible(req.Path()))
+	fmt.Fprintf(out, "%6s  %-9s %s\n", "", "path", transcript.Escape(req.Path()))
 	if q := req.RawQuery(); q != "" {
-		fmt.Fprintf(out, "%6s  %-9s %s\n", "", "query", ascii.Visible(q))
+		fmt.Fprintf(out, "%6s  %-9s %s\n", "", "query", transcript.Escape(q))
 	}
-	fmt.Fprintf(out, "%6s  %-9s %s\n", "", "host", ascii.Visible(req.Host()))
+	fmt.Fprintf(out, "%6s  %-9s %s\n", "", "host", transcript.Escape(req.Host()))
 	fmt.Fprintf(out, "%6s  %-9s %s\n", "", "framing", framing(req))
 }
 

@@ -45,6 +45,19 @@ func TestCheck(t *testing.T) {
     39  end
 `,
 	}, {
+		name: "bytes that are not text, and text that looks like their escapes",
+		in:   "GET /a%01%5Cx01 HTTP/1.1\r\nHost: x\r\nA: b\tc\\t\xff\\xff\r\n\r\n",
+		want: `     0  method    GET
+     4  target    /a%01%5Cx01
+    16  version   HTTP/1.1
+    26  field     Host: x
+    35  field     A: b\tc\x5ct\xff\x5cxff
+        path      /a\x01\x5cx01
+        host      x
+        framing   no content
+    52  end
+`,
+	}, {
 		name: "two requests, one with content",
 		in:   "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\nGET /b HTTP/1.0\r\n\r\n",
 		want: `     0  method    POST

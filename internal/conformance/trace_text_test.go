@@ -94,7 +94,7 @@ func TestTranscript(t *testing.T) {
 	}, {
 		name: "control bytes",
 		in:   []said{{1, 1, 'C', "a\x00b\tc\x1b[31md\re\x7f\r\r\n"}, {1, 1, '.', ""}},
-		want: `#1.1 C --> a\x00b\x09c\x1b[31md\x0de\x7f\x0d<CRLF>` + "\n",
+		want: `#1.1 C --> a\x00b\tc\x1b[31md\x0de\x7f\x0d<CRLF>` + "\n",
 		why:  "a terminal must not act on them",
 	}, {
 		name: "bytes that are not UTF-8",

@@ -147,7 +147,8 @@ func format(b []byte, escape func(string) string) string {
 	return escape(text) + end
 }
 
-// Escape returns s with all bytes that are not part of a printable character as \xHH. So is the first byte of text that would otherwise look like one of these
+// Escape returns s with HTAB shown as \t, and other bytes that are not part of a printable
+// character as \xHH. So is the first byte of text that would otherwise look like one of these
 // escapes. Different texts are shown differently.
 func Escape(s string) string {
 	var b strings.Builder
@@ -178,16 +179,21 @@ func escapeASCII(s string) string {
 }
 
 func escapeBytes(b *strings.Builder, s string) {
+	if s == "\t" {
+		b.WriteString(`\t`)
+		return
+	}
 	for i := range len(s) {
 		fmt.Fprintf(b, `\x%02x`, s[i])
 	}
 }
 
-// isTaken reports whether s begins like something that only the transcript itself prints: \xHH.
+// isTaken reports whether s begins like something that only the transcript itself prints: \t,
+// \xHH.
 func isTaken(s string) bool {
 	switch s[0] {
 	case '\\':
-		return len(s) >= 4 && s[1] == 'x' && ascii.Unhex(s[2]) >= 0 && ascii.Unhex(s[3]) >= 0
+		return strings.HasPrefix(s, `\t`) || len(s) >= 4 && s[1] == 'x' && ascii.Unhex(s[2]) >= 0 && ascii.Unhex(s[3]) >= 0
 	}
 	return false
 }

@@ -228,7 +228,7 @@ func TestVisibleCanBeReadBack(t *testing.T) {
 		return b
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
-	parts := []string{"a", "0", "x", "\\", `\x00`, `\x5c`, "日", "<", "<CRLF>", "<LF>", "\r", "\x00", "\xff", "\u202e", "\ufe0f", "é", "\r\n", "\n"}
+	parts := []string{"a", "0", "x", "\\", `\x00`, `\x5c`, "\t", "t", `\t`, "日", "<", "<CRLF>", "<LF>", "\r", "\x00", "\xff", "\u202e", "\ufe0f", "é", "\r\n", "\n"}
 	for range 20_000 {
 		var line strings.Builder
 		for range rng.IntN(8) {
@@ -257,6 +257,7 @@ func TestMark(t *testing.T) {
 		{"abc", 3, "abc|   ^", "something is missing at the end"},
 		{"abc\r\n", 4, "abc<CRLF>|   ^", "the line end is a mark of its own"},
 		{"\x00b", 1, `\x00b|    ^`, "an escape has four columns"},
+		{"\tb", 1, `\tb|  ^`, "and that of HTAB two"},
 		{`\x00b`, 4, `\x5cx00b|       ^`, "a backslash is escaped"},
 		{`\x00b`, 1, `\x5cx00b|    ^`, ""},
 		{"a\xffb", 2, `a\xffb|     ^`, ""},
