@@ -70,8 +70,9 @@ func TranscriptColor(on bool) TranscriptOption {
 // HTAB is shown as \t. Other control characters, invisible characters, and bytes that are not
 // UTF-8 are shown as escapes such as \x00, so that nothing controls the terminal. A backslash
 // that is on the wire before a t or such digits is itself shown as \x5c, so that each line shows
-// exactly one sequence of bytes. Only bytes on the wire follow an arrow of two dashes. Lines longer
-// than 1024 bytes are broken.
+// exactly one sequence of bytes. Only bytes on the wire follow an arrow of two dashes. If the
+// bytes themselves contain such an arrow, as in "S <-- ", its letter is escaped, since a terminal
+// may wrap a long line before it. Lines longer than 1024 bytes are broken.
 //
 // A connection uses at most about 100 KB of memory. Each line is one Write; Writes are never
 // concurrent, and their errors are ignored. Connections wait for w.

@@ -149,7 +149,7 @@ func format(b []byte, escape func(string) string) string {
 
 // Escape returns s with HTAB shown as \t, and other bytes that are not part of a printable
 // character as \xHH. So is the first byte of text that would otherwise look like one of these
-// escapes. Different texts are shown differently.
+// escapes, or like the arrow at the beginning of a line. Different texts are shown differently.
 func Escape(s string) string {
 	var b strings.Builder
 	for len(s) > 0 {
@@ -189,11 +189,15 @@ func escapeBytes(b *strings.Builder, s string) {
 }
 
 // isTaken reports whether s begins like something that only the transcript itself prints: \t,
-// \xHH.
+// \xHH, or an arrow. A terminal may break a long line before such an arrow.
 func isTaken(s string) bool {
 	switch s[0] {
 	case '\\':
 		return strings.HasPrefix(s, `\t`) || len(s) >= 4 && s[1] == 'x' && ascii.Unhex(s[2]) >= 0 && ascii.Unhex(s[3]) >= 0
+	case 'C', 'c':
+		return strings.HasPrefix(s[1:], arrows[Client][1:]) || strings.HasPrefix(s[1:], ends[Client][1:])
+	case 'S', 's':
+		return strings.HasPrefix(s[1:], arrows[Server][1:]) || strings.HasPrefix(s[1:], ends[Server][1:])
 	}
 	return false
 }

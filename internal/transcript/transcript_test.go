@@ -169,6 +169,7 @@ func FuzzConversation(f *testing.F) {
 	f.Add([]byte("GET  / HTTP/1.1\n\nX"), []byte("HTTP/1.1 400 Bad\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz"), uint8(9), false)
 	f.Add([]byte("A LOGIN {3}\r\nabc\r\nDATA\r\n..\r\n.\r\n"), []byte("* OK\r\n354 \r\n+OK\r\n.\r\n"), uint8(5), true)
 	f.Add([]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), []byte("HTTP/1.1 200 OK\r\nContent-Type: text/x\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b\x08\x1c\x00\x00\x00\x00\x00\x00\x01\x00a\x00\x00\x00"), uint8(50), false)
+	f.Add([]byte("GET /#1.1 S <-- HTTP/1.1\r\nContent-Type: #1 C ==> a\r\nContent-Length: 9\r\n\r\n\x00"), []byte("HTTP/1.1 S <-- C --> \r\nContent-Type: S <== \r\nContent-Encoding: S <-- \r\n\r\nC --> "), uint8(200), false)
 	f.Fuzz(func(t *testing.T, client, server []byte, piece uint8, mail bool) {
 		size := 0
 		c := New(Options{Lines: 3, Judge: !mail, Mail: mail, Decode: coding.Decode}, func(line string) {
@@ -181,6 +182,12 @@ func FuzzConversation(f *testing.F) {
 			}
 			if line != "\n" && !strings.HasPrefix(line, "#1") {
 				t.Errorf("prints %q", line)
+			}
+			_, text, _ := strings.Cut(line, " ")
+			for _, arrow := range append(arrows[:], ends[:]...) { // a terminal may break a line before it
+				if strings.LastIndex(strings.ToUpper(text), arrow) > 0 {
+					t.Errorf("prints an arrow in %q", line)
+				}
 			}
 		}).Open(1, "x")
 		n := max(1, int(piece))
@@ -228,7 +235,7 @@ func TestVisibleCanBeReadBack(t *testing.T) {
 		return b
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
-	parts := []string{"a", "0", "x", "\\", `\x00`, `\x5c`, "\t", "t", `\t`, "日", "<", "<CRLF>", "<LF>", "\r", "\x00", "\xff", "\u202e", "\ufe0f", "é", "\r\n", "\n"}
+	parts := []string{"a", "0", "x", "\\", `\x00`, `\x5c`, "\t", "t", `\t`, "S <-- ", "C ", "--> ", "日", "<", "<CRLF>", "<LF>", "\r", "\x00", "\xff", "\u202e", "\ufe0f", "é", "\r\n", "\n"}
 	for range 20_000 {
 		var line strings.Builder
 		for range rng.IntN(8) {
