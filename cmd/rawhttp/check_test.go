@@ -79,7 +79,7 @@ func TestCheck(t *testing.T) {
     89  end
 `,
 	}, {
-		name: "a mark", in: "GET /a HTTP/1.1\r\nHost : x\r\n\r\n", status: 1,
+		name: "a mark below the refused byte", in: "GET /a HTTP/1.1\r\nHost : x\r\n\r\n", status: 1,
 		want: "Host : x<CRLF>\n    ^ field name is not a token (RFC 9112, section 5.1): 400\n",
 	}, {
 		name: "a mark in content", in: "POST / HTTP/1.0\r\nContent-Length: 0\r\n\r\nGET  /", status: 1,
@@ -95,7 +95,7 @@ GET  /
     ^ more than one space (RFC 9112, section 3): 400
 `,
 	}, {
-		name: "something is missing", in: "GET /a HTTP/1.1\r\nA: b\r\n\r\n", status: 1,
+		name: "a missing field", in: "GET /a HTTP/1.1\r\nA: b\r\n\r\n", status: 1,
 		want: "<CRLF>\n^ Host field is missing (RFC 9112, section 3.2): 400\n",
 	}, {
 		name: "control bytes", in: "GET /\x1b[2J HTTP/1.1\r\n\r\n", status: 1,
@@ -127,16 +127,16 @@ GET  /
 			fromStdin := append([]string{"check"}, tt.args...)
 			status, stdout, stderr := call(t, tt.in, fromStdin...)
 			if diff := cmp.Diff(tt.want, stdout); status != tt.status || diff != "" || stderr != "" {
-				t.Errorf("%q of %q: status %d, want %d; stderr %q (-want +got):\n%s", fromStdin, tt.in, status, tt.status, stderr, diff)
+				t.Errorf("%q with input %q: status %d, want %d; stderr %q (-want +got):\n%s", fromStdin, tt.in, status, tt.status, stderr, diff)
 			}
 			if _, fromFile, _ := call(t, "", append(fromStdin, file)...); fromFile != stdout {
-				t.Errorf("of a file it prints %q, want %q", fromFile, stdout)
+				t.Errorf("with a file, check prints %q, want %q as from standard input", fromFile, stdout)
 			}
 		})
 	}
 }
 
-// Of an input that is too long, or has no end, the beginning is checked, and it says so.
+// Only the beginning of an input that is too long, or endless, is checked, with a note.
 func TestCheckLongInput(t *testing.T) {
 	t.Parallel()
 	in := "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\n" + strings.Repeat("a", 9_000_000)
@@ -150,7 +150,7 @@ func TestCheckMisused(t *testing.T) {
 	for _, args := range [][]string{{"check", "/nonexistent"}, {"check", "a", "b"}, {"check", "-x"}, {"check", "-color", "red"}} {
 		status, stdout, stderr := call(t, "", args...)
 		if status != 2 || stdout != "" || strings.Count(stderr, "\n") != 1 {
-			t.Errorf("%q: status %d, %q, %q, want 2 and a line", args, status, stdout, stderr)
+			t.Errorf("%q: status %d, stdout %q, stderr %q, want 2 and one line on stderr", args, status, stdout, stderr)
 		}
 	}
 }

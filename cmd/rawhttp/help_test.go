@@ -24,7 +24,7 @@ func TestRunHelp(t *testing.T) {
 	}
 }
 
-// The usage names the forms that -list takes.
+// The usage names all forms of -list.
 func TestRunHelpNamesForms(t *testing.T) {
 	var stdout lockedBuffer
 	run(stop{t.Context(), context.Background()}, []string{"-h"}, nil, &stdout, io.Discard)
@@ -39,7 +39,7 @@ func TestRunHelpNamesForms(t *testing.T) {
 	}
 }
 
-// The usage names the flags that there are, and no others.
+// The usage names all flags, and no others.
 func TestRunHelpNamesFlags(t *testing.T) {
 	var stdout, stderr lockedBuffer
 	run(stop{t.Context(), context.Background()}, []string{"-h"}, nil, &stdout, &stderr)
@@ -47,7 +47,7 @@ func TestRunHelpNamesFlags(t *testing.T) {
 	for _, m := range regexp.MustCompile(`(?m)(?:^  |^  -\w+, )-(\w+)`).FindAllStringSubmatch(stdout.String(), -1) {
 		named = append(named, m[1])
 	}
-	values := map[string]string{ // one that the flag takes
+	values := map[string]string{ // a valid value
 		"addr":     "127.0.0.1:0",
 		"list":     "text",
 		"index":    "index.html",
@@ -74,7 +74,7 @@ func TestRunHelpNamesFlags(t *testing.T) {
 			t.Errorf("the usage does not name -%s:\n%s", name, stdout.String())
 		}
 		if name == "script" && !runsScripts() {
-			continue // New says so
+			continue // New rejects it
 		}
 		if got := run(stop{t.Context(), context.Background()}, []string{"-" + name + "=" + value, "-h"}, nil, io.Discard, io.Discard); got != 0 {
 			t.Errorf("run(-%s=%s -h) = %d, want 0", name, value, got)
@@ -82,7 +82,7 @@ func TestRunHelpNamesFlags(t *testing.T) {
 	}
 	for _, name := range named {
 		if _, ok := values[name]; !ok && name != "h" {
-			t.Errorf("the usage names -%s, of which this test knows no value", name)
+			t.Errorf("the usage names -%s, for which this test has no value", name)
 		}
 	}
 }

@@ -21,15 +21,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// isCommand names the variable of the environment that makes the tests run the command.
+// isCommand is the environment variable that makes the test binary run the command.
 const isCommand = "RAWHTTP_TEST_IS_COMMAND"
 
-// TestMain runs the command in place of the tests if a test has started it.
+// TestMain runs the command instead of the tests if a test has started the binary as the command.
 func TestMain(m *testing.M) {
 	if os.Getenv(isCommand) != "" {
 		main()
 	}
-	flag.Set("test.parallel", "8") // tests that are parallel wait for time, and not for processors
+	flag.Set("test.parallel", "8") // parallel tests wait for time, not for processors
 	os.Exit(m.Run())
 }
 
@@ -62,7 +62,7 @@ type command struct {
 var servingLine = regexp.MustCompile(`^rawhttp: serving .* on http://(.*)/\n$`)
 
 // start calls run with the arguments and waits until it has printed its address.
-// The end of the test stops it; it must give the status 0 and have printed nothing
+// The end of the test stops it; run must then return 0 and have printed nothing
 // more.
 func start(t *testing.T, args ...string) *command {
 	t.Helper()
@@ -148,25 +148,25 @@ func TestRunFlags(t *testing.T) {
 		want answer
 	}{
 		{"a file", nil, "/sub/a.txt", answer{200, "sub/a.txt", nil}},
-		{"-list is html if left out", nil, "/sub/?format=text", answer{200, "a.txt\n", nil}},
+		{"-list is html by default", nil, "/sub/?format=text", answer{200, "a.txt\n", nil}},
 		{"-list text", []string{"-list", "text"}, "/sub/", answer{200, "a.txt\n", nil}},
 		{"-list none", []string{"-list", "none"}, "/sub/", answer{404, "404 Not Found\n", nil}},
-		{"-list html leaves index files", []string{"-list", "html"}, "/", answer{200, "index.html", nil}},
-		{"-list html, asked for text", []string{"-list", "html"}, "/sub/?format=text", answer{200, "a.txt\n", nil}},
-		{"-list text, asked for a page", []string{"-list", "text"}, "/sub/?format=html", answer{200, "a.txt\n", nil}},
-		{"the later -list", []string{"-list", "none", "-list", "text"}, "/sub/", answer{200, "a.txt\n", nil}},
-		{"-list none leaves index files", []string{"-list", "none"}, "/", answer{200, "index.html", nil}},
-		{"-index is index.html if left out", nil, "/", answer{200, "index.html", nil}},
+		{"-list html still serves index files", []string{"-list", "html"}, "/", answer{200, "index.html", nil}},
+		{"-list html, ?format=text", []string{"-list", "html"}, "/sub/?format=text", answer{200, "a.txt\n", nil}},
+		{"-list text, ?format=html", []string{"-list", "text"}, "/sub/?format=html", answer{200, "a.txt\n", nil}},
+		{"the last -list wins", []string{"-list", "none", "-list", "text"}, "/sub/", answer{200, "a.txt\n", nil}},
+		{"-list none still serves index files", []string{"-list", "none"}, "/", answer{200, "index.html", nil}},
+		{"-index is index.html by default", nil, "/", answer{200, "index.html", nil}},
 		{"-index with one name", []string{"-index", "home.html"}, "/", answer{200, "home.html", nil}},
-		{"-index with several, the first that is there", []string{"-index", "none.html,home.html,index.html"}, "/", answer{200, "home.html", nil}},
-		{"-index with none", []string{"-index", "", "-list", "text"}, "/", answer{200, "sub/\nhome.html\nindex.html\n", nil}},
+		{"-index with several names, the first that exists", []string{"-index", "none.html,home.html,index.html"}, "/", answer{200, "home.html", nil}},
+		{"-index with no name", []string{"-index", "", "-list", "text"}, "/", answer{200, "sub/\nhome.html\nindex.html\n", nil}},
 		{"hidden without -dotfiles", nil, "/sub/.hidden", answer{404, "404 Not Found\n", nil}},
 		{"-dotfiles serves", []string{"-dotfiles"}, "/sub/.hidden", answer{200, "sub/.hidden", nil}},
 		{"-dotfiles lists", []string{"-dotfiles", "-list", "text"}, "/sub/", answer{200, ".hidden\na.txt\n", nil}},
 		{"-dotfiles=false", []string{"-dotfiles=false"}, "/sub/.hidden", answer{404, "404 Not Found\n", nil}},
 		{"-server", []string{"-server", "example/1.0"}, "/sub/a.txt", answer{200, "sub/a.txt", []string{"example/1.0"}}},
-		{"-server with nothing", []string{"-server", ""}, "/sub/a.txt", answer{200, "sub/a.txt", nil}},
-		{"several", []string{"--server=x", "-list=none", "-dotfiles"}, "/sub/.hidden", answer{200, "sub/.hidden", []string{"x"}}},
+		{"-server with an empty value", []string{"-server", ""}, "/sub/a.txt", answer{200, "sub/a.txt", nil}},
+		{"several flags", []string{"--server=x", "-list=none", "-dotfiles"}, "/sub/.hidden", answer{200, "sub/.hidden", []string{"x"}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -207,7 +207,7 @@ func TestRunPrintsAddress(t *testing.T) {
 	cmd := start(t, "-addr", "127.0.0.1:0", root)
 	host, port, err := net.SplitHostPort(cmd.addr)
 	if err != nil || host != "127.0.0.1" || port == "0" {
-		t.Errorf("the address printed is %q, want 127.0.0.1 and the port that was taken", cmd.addr)
+		t.Errorf("the address printed is %q, want 127.0.0.1 and the port it listens on", cmd.addr)
 	}
 	if want := "rawhttp: serving " + root + " on http://" + cmd.addr + "/\n"; cmd.line != want {
 		t.Errorf("printed %q, want %q", cmd.line, want)
@@ -225,7 +225,7 @@ func TestRunServesWorkingDirectoryByDefault(t *testing.T) {
 	}
 }
 
-// The port may be taken on the machine of the test; then the error names it.
+// The default port may be in use on this machine; then the error names it.
 func TestRunListensOnLoopbackByDefault(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -242,7 +242,7 @@ func TestRunLog(t *testing.T) {
 	cmd := start(t, "-addr", "127.0.0.1:0", "-log", folder(t, "a.txt"))
 	cmd.fetch(t, "/a.txt")
 	cmd.fetch(t, "/missing?q=1")
-	cmd.stop() // the last line may come after the answer
+	cmd.stop() // the last line may be logged after the answer
 	// Each fetch has a connection of its own, so the lines come in any order.
 	got := slices.Sorted(strings.Lines(cmd.stderr.String()))
 	stamp := regexp.MustCompile(`\[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\]`)
@@ -271,8 +271,8 @@ func TestRunTrace(t *testing.T) {
 	}
 }
 
-// An idle connection does not keep the command from ending.
-func TestRunStopsInOrder(t *testing.T) {
+// An idle connection does not delay a graceful shutdown.
+func TestRunStopsGracefully(t *testing.T) {
 	t.Parallel()
 	cmd := start(t, "-addr", "127.0.0.1:0", folder(t, "a.txt"))
 	idle, err := net.Dial("tcp", cmd.addr)
@@ -293,7 +293,7 @@ func TestRunStopsInOrder(t *testing.T) {
 		t.Errorf("run = %d at the end of its context, want 0", got)
 	}
 	if rest, err := io.ReadAll(r); len(rest) > 0 || err != nil {
-		t.Errorf("the idle connection got %q, %v, want its end and no more", rest, err)
+		t.Errorf("the idle connection read %q, %v, want io.EOF only", rest, err)
 	}
 }
 
@@ -302,7 +302,7 @@ func TestRunStopsInOrder(t *testing.T) {
 func wantOneLine(t *testing.T, args []string, status int, names string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	cancel() // if it serves nevertheless, it ends
+	cancel() // if it serves all the same, it stops
 	var stdout, stderr lockedBuffer
 	if got := run(stop{ctx, context.Background()}, args, nil, &stdout, &stderr); got != status {
 		t.Errorf("run(%q) = %d, want %d", args, got, status)
@@ -315,7 +315,7 @@ func wantOneLine(t *testing.T, args []string, status int, names string) {
 		t.Errorf("run(%q) wrote to stderr:\n%s\nwant one line that begins with %q and names %q", args, got, "rawhttp: ", names)
 	}
 	if strings.Contains(got, "New:") {
-		t.Errorf("run(%q) wrote to stderr:\n%s\nwhich speaks of the function New: who runs the command does not know it", args, got)
+		t.Errorf("run(%q) wrote to stderr:\n%s\nwhich names the function New, unknown to users of the command", args, got)
 	}
 }
 
@@ -331,17 +331,17 @@ func TestRunRefusesCommandLine(t *testing.T) {
 		{"unknown flag with a line feed in it", []string{"-a\nb", root}, "flag"},
 		{"-list without a value", []string{"-list"}, "-list"},
 		{"-list with an unknown form", []string{"-list", "xml", root}, "xml"},
-		{"-list with nothing", []string{"-list", "", root}, "-list"},
+		{"-list with an empty value", []string{"-list", "", root}, "-list"},
 		{"-addr without a value", []string{"-addr"}, "-addr"},
-		{"-addr with nothing, which would be any port of every interface", []string{"-addr", "", root}, "-addr"},
-		{"-log with another value than a bool", []string{"-log=maybe", root}, "-log"},
-		{"-dotfiles with another value than a bool", []string{"-dotfiles=2", root}, "-dotfiles"},
+		{"-addr with an empty value, which would mean any port of every interface", []string{"-addr", "", root}, "-addr"},
+		{"-log with a value that is not a bool", []string{"-log=maybe", root}, "-log"},
+		{"-dotfiles with a value that is not a bool", []string{"-dotfiles=2", root}, "-dotfiles"},
 		{"-index with a path", []string{"-index", "a/b.html", root}, "-index"},
 		{"-index with an empty name", []string{"-index", "a.html,", root}, "-index"},
 		{"-server with a line feed", []string{"-server", "a\nb", root}, "-server"},
-		{"a root without a name", []string{""}, "folder"},
+		{"an empty root", []string{""}, "folder"},
 		{"two roots", []string{root, root}, "2"},
-		{"a flag of no server after the root", []string{root, "-frob"}, "-frob"},
+		{"an unknown flag after the root", []string{root, "-frob"}, "-frob"},
 		{"a port of letters", []string{"-port", "http", root}, "-port"},
 		{"a port that is too large", []string{"-port", "99999", root}, "65535"},
 		{"an address as a port", []string{"-port", ":9000", root}, "-addr :9000"},
@@ -363,11 +363,11 @@ func TestRunRefusesCommandLine(t *testing.T) {
 		{"a password on the command line", []string{"-auth=ann:secret", root}, "RAWHTTP_AUTH"},
 		{"-auth without a password", []string{"-auth", root}, "RAWHTTP_AUTH"},
 		{"a field without a colon", []string{"-header", "X=y", root}, "'X: y'"},
-		{"a field name that is none", []string{"-header", "a b: c", root}, "a b"},
+		{"an invalid field name", []string{"-header", "a b: c", root}, "a b"},
 		{"a pattern without its slash", []string{"-cache", "*.js=no-store", root}, "'/*.js=no-store'"},
 		{"a pattern without a value", []string{"-cache", "/a", root}, "/a=no-cache"},
-		{"a media type that is none", []string{"-type", ".x=text", root}, "-type"},
-		{"a coding by its extension", []string{"-precompressed", "gz", root}, "gzip"},
+		{"an invalid media type", []string{"-type", ".x=text", root}, "-type"},
+		{"an extension as a coding", []string{"-precompressed", "gz", root}, "gzip"},
 		{"a host with a port", []string{"-host", "a.test:80", root}, "a.test?"},
 		{"a URL as a host", []string{"-host", "http://a.test:80/b", root}, "a.test?"},
 		{"a value of -trace as a folder", []string{"-trace", "full", root}, "-trace=full?"},
@@ -377,10 +377,10 @@ func TestRunRefusesCommandLine(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.names == ".x=sh" && !runsScripts() {
-				t.Skip("the flag itself is refused")
+				t.Skip("the flag itself is rejected")
 			}
-			// An invalid command line is refused before a port is opened. In case it is not
-			// refused, the port is a free one.
+			// An invalid command line is rejected before a port is opened. In case it is not
+			// rejected, the port is a free one.
 			wantOneLine(t, append([]string{"-addr", "127.0.0.1:0"}, tt.args...), 2, tt.names)
 		})
 	}

@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// execCommand returns the command with the arguments, ready to start: this program, in which
+// execCommand returns the command with the arguments, ready to start: this test binary, in which
 // TestMain calls main.
 func execCommand(args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
@@ -55,12 +55,12 @@ func TestBinaryStatus(t *testing.T) {
 	}
 }
 
-// A command started by nohup outlives the terminal.
+// A command started with nohup survives the end of the terminal.
 func TestHangupIgnored(t *testing.T) {
 	for _, ignored := range []bool{false, true} {
 		signals := stopSignals(func(os.Signal) bool { return ignored })
 		if stops := slices.Contains(signals, os.Signal(syscall.SIGHUP)); stops == ignored {
-			t.Errorf("if SIGHUP was ignored at the start (%v), it stops a server: %v, want the opposite", ignored, stops)
+			t.Errorf("with SIGHUP ignored at the start: %v, SIGHUP stops a server: %v, want the opposite", ignored, stops)
 		}
 	}
 }
@@ -87,12 +87,12 @@ func TestBinarySignalEndsCommands(t *testing.T) {
 			}
 			if len(args) > 2 {
 				<-heard
-			} else if _, err := stdin.Write(make([]byte, 1<<20)); err != nil { // more than a pipe holds: it reads
+			} else if _, err := stdin.Write(make([]byte, 1<<20)); err != nil { // more than a pipe holds, so the command reads
 				t.Fatal(err)
 			}
 			cmd.Process.Signal(os.Interrupt)
 			goesOn := time.AfterFunc(10*time.Second, func() {
-				t.Errorf("rawhttp %q goes on after ^C", args)
+				t.Errorf("rawhttp %q continues after ^C", args)
 				cmd.Process.Kill()
 			})
 			cmd.Wait()
@@ -141,13 +141,13 @@ func TestBinarySignals(t *testing.T) {
 			if err := cmd.Process.Signal(sig); err != nil {
 				t.Fatal(err)
 			}
-			// The idle connection ends once the signal has arrived.
+			// The idle connection is closed once the signal has arrived.
 			if rest, err := io.ReadAll(idle); len(rest) > 0 || err != nil {
-				t.Errorf("the idle connection got %q, %v after %v, want its end", rest, err, sig)
+				t.Errorf("the idle connection read %q, %v after %v, want io.EOF", rest, err, sig)
 			}
 			n, err := io.Copy(io.Discard, large.Body)
 			if n != size || err != nil {
-				t.Errorf("the request in progress got %d bytes, %v after %v, want %d, nil", n, err, sig, size)
+				t.Errorf("the request in progress received %d bytes, %v after %v, want %d, nil", n, err, sig, size)
 			}
 			busy.Close()
 			if err := cmd.Wait(); err != nil {
@@ -194,19 +194,19 @@ func TestBinarySignalsEndScripts(t *testing.T) {
 			idle, folder := ask(t, match[1], "/")
 			io.Copy(io.Discard, folder.Body)
 			cmd.Process.Signal(signals[0])
-			io.ReadAll(idle) // it ends once the first signal has arrived
+			io.ReadAll(idle) // until the first signal has arrived
 			cmd.Process.Signal(signals[1])
 			if err := cmd.Wait(); err != nil {
 				t.Errorf("after %v: %v, want status 0", signals, err)
 			}
 			if err := syscall.Kill(pid, 0); err == nil {
-				t.Errorf("after %v the script is still there", signals)
+				t.Errorf("after %v the script is still running", signals)
 			}
 		})
 	}
 }
 
-// ask asks for a path and reads the head of the response. The end of the test
+// ask requests a path and reads the head of the response. The end of the test
 // closes the connection.
 func ask(t *testing.T, addr, path string) (net.Conn, *http.Response) {
 	t.Helper()

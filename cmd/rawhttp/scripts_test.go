@@ -21,7 +21,7 @@ func runsScripts() bool {
 func TestRunScripts(t *testing.T) {
 	t.Parallel()
 	if !runsScripts() {
-		wantOneLine(t, []string{"-addr", "127.0.0.1:0", "-script", ".sh=sh", t.TempDir()}, 2, "-script") // there are no process groups
+		wantOneLine(t, []string{"-addr", "127.0.0.1:0", "-script", ".sh=sh", t.TempDir()}, 2, "-script") // no process groups
 		return
 	}
 	root := t.TempDir()
@@ -45,17 +45,17 @@ func TestRunScripts(t *testing.T) {
 		path string
 		want answer
 	}{
-		{"no scripts if it is left out", nil, "/b.x", answer{200, "echo b"}},
+		{"no scripts by default", nil, "/b.x", answer{200, "echo b"}},
 		{"an interpreter", []string{"-script", ".x=sh"}, "/b.x", answer{200, "b\n"}},
 		{"other files are files", []string{"-script", ".sh=sh"}, "/b.x", answer{200, "echo b"}},
 		{"an extension in any case", []string{"-script=.X=sh"}, "/b.x", answer{200, "b\n"}},
 		{"an interpreter with arguments", []string{"-script", ".sh=sh -f  -u"}, "/a.sh", answer{200, "<p>a fu</p>\n"}},
 		{"an interpreter by its path", []string{"-script", ".x=/bin/sh"}, "/b.x", answer{200, "b\n"}},
 		{"the files themselves", []string{"-script", ".cgi"}, "/c.cgi", answer{200, "c\n"}},
-		{"the files themselves, which cannot be executed", []string{"-script", ".cgi"}, "/d.cgi", answer{403, "403 Forbidden\n"}},
+		{"the files themselves, not executable", []string{"-script", ".cgi"}, "/d.cgi", answer{403, "403 Forbidden\n"}},
 		{"several", []string{"-script", ".cgi", "-script", ".x=sh"}, "/b.x", answer{200, "b\n"}},
 		{"the first of several", []string{"-script", ".cgi", "-script", ".x=sh"}, "/c.cgi", answer{200, "c\n"}},
-		{"the later for an extension", []string{"-script", ".x=false", "-script", ".x=sh"}, "/b.x", answer{200, "b\n"}},
+		{"the last for an extension wins", []string{"-script", ".x=false", "-script", ".x=sh"}, "/b.x", answer{200, "b\n"}},
 		{"a script as index", []string{"-script", ".x=sh", "-index", "b.x"}, "/", answer{200, "b\n"}},
 	}
 	for _, tt := range tests {
@@ -63,7 +63,7 @@ func TestRunScripts(t *testing.T) {
 			args := slices.Concat([]string{"-addr", "127.0.0.1:0"}, tt.args, []string{root})
 			cmd := start(t, args...)
 			resp, content := cmd.fetch(t, tt.path)
-			letters := regexp.MustCompile(`a [a-zA-Z]*f[a-zA-Z]*u[a-zA-Z]*<|a [a-zA-Z]*u[a-zA-Z]*f[a-zA-Z]*<`) // the shell's options, in its order and with its own
+			letters := regexp.MustCompile(`a [a-zA-Z]*f[a-zA-Z]*u[a-zA-Z]*<|a [a-zA-Z]*u[a-zA-Z]*f[a-zA-Z]*<`) // the shell prints its options in its own order, with others
 			got := answer{resp.StatusCode, letters.ReplaceAllString(content, "a fu<")}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("run(%q): GET %s (-want +got):\n%s", args, tt.path, diff)
@@ -77,7 +77,7 @@ func TestRunScripts(t *testing.T) {
 func TestRunScriptErrors(t *testing.T) {
 	t.Parallel()
 	if !runsScripts() {
-		return // there are no scripts
+		return // no scripts on this system
 	}
 	root := t.TempDir()
 	if err := os.WriteFile(filepath.Join(root, "a.sh"), []byte("printf 'one\\n\\033[2Jtwo\\n' >&2; exit 3"), 0o644); err != nil {
@@ -95,32 +95,32 @@ func TestRunScriptErrors(t *testing.T) {
 		}
 	}
 	if strings.Contains(got, "\x1b") {
-		t.Errorf("stderr has what a terminal obeys: %q", got)
+		t.Errorf("stderr contains an escape sequence: %q", got)
 	}
 }
 
 func TestRunRefusesScripts(t *testing.T) {
 	root := t.TempDir()
 	for name, tt := range map[string]struct{ value, names string }{
-		"nothing":                                {"", "-script"},
-		"no dot":                                 {"py=python3", "py"},
-		"an interpreter alone":                   {"=python3", "-script"},
-		"no interpreter after the =":             {".py=", "interpreter"},
-		"blanks after the =":                     {".py=  ", "interpreter"},
-		"two dots":                               {".tar.gz=sh", ".tar.gz"},
-		"a path":                                 {"./a.py", "./a.py"},
-		"an interpreter that is not there":       {".py=no-such-interpreter -u", "no-such-interpreter"},
-		"a path of one that is not there":        {".py=/no/such/interpreter", "/no/such/interpreter"},
-		"a batch file":                           {".bat", ".bat"},
-		"a batch file as an interpreter":         {".x=run.cmd", "run.cmd"},
-		"an interpreter with a line feed in it":  {".py=a\nb", "-script"},
-		"an interpreter whose name has a blank":  {`.py="my tool"`, `my`},
-		"a good one, and then one that is not":   {".sh=no-such-interpreter", "no-such-interpreter"},
-		"an extension with a slash in the midst": {".a/b=sh", ".a/b"},
+		"nothing":                                 {"", "-script"},
+		"no dot":                                  {"py=python3", "py"},
+		"an interpreter alone":                    {"=python3", "-script"},
+		"no interpreter after the =":              {".py=", "interpreter"},
+		"blanks after the =":                      {".py=  ", "interpreter"},
+		"two dots":                                {".tar.gz=sh", ".tar.gz"},
+		"a path":                                  {"./a.py", "./a.py"},
+		"a missing interpreter":                   {".py=no-such-interpreter -u", "no-such-interpreter"},
+		"a path of a missing interpreter":         {".py=/no/such/interpreter", "/no/such/interpreter"},
+		"a batch file":                            {".bat", ".bat"},
+		"a batch file as an interpreter":          {".x=run.cmd", "run.cmd"},
+		"an interpreter with a line feed in it":   {".py=a\nb", "-script"},
+		"an interpreter whose name has a blank":   {`.py="my tool"`, `my`},
+		"a valid one, and then a missing one":     {".sh=no-such-interpreter", "no-such-interpreter"},
+		"an extension with a slash in the middle": {".a/b=sh", ".a/b"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if !runsScripts() {
-				tt.names = "-script" // they may be refused for another reason
+				tt.names = "-script" // they may be rejected for another reason
 			}
 			wantOneLine(t, []string{"-addr", "127.0.0.1:0", "-script", tt.value, root}, 2, tt.names)
 		})

@@ -30,7 +30,7 @@ func closing(t *testing.T) (addr string) {
 	return serveTCP(t, func(nc *net.TCPConn) { nc.Read(make([]byte, 1<<10)) })
 }
 
-// scripted is a server that answers the first bytes of each connection with the text, and
+// scripted starts a server that answers the first bytes of each connection with the text and
 // records what it receives.
 func scripted(t *testing.T, answer string, heard *lockedBuffer) (addr string) {
 	t.Helper()
@@ -60,8 +60,8 @@ func TestSendIsExact(t *testing.T) {
 		{"lines", "", []string{"GET / HTTP/1.1", "Host: a", ""}, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"},
 		{"LF alone", "", []string{"GET / HTTP/1.1", ""}, "GET / HTTP/1.1\n\n"},
 		{"escapes", "", []string{`a\x00\t\\b\`, `\r\nc\\`}, "a\x00\t\\b\r\nc\\\r\n"},
-		{"nothing is repaired", "", []string{"GET  /ü", "-x"}, "GET  /ü\r\n-x\r\n"},
-		{"standard input as it is", "a\nb\\n\r", nil, "a\nb\\n\r"},
+		{"nothing is corrected", "", []string{"GET  /ü", "-x"}, "GET  /ü\r\n-x\r\n"},
+		{"standard input, unchanged", "a\nb\\n\r", nil, "a\nb\\n\r"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -79,7 +79,7 @@ func TestSendIsExact(t *testing.T) {
 				args = append(append(args, addr), tt.args...)
 				status, stdout, stderr := call(t, tt.stdin, args...)
 				if status != 0 || heard.String() != tt.want {
-					t.Errorf("%q sent %q, status %d, want %q, 0; it printed:\n%s%s", args, heard.String(), status, tt.want, stdout, stderr)
+					t.Errorf("%q sent %q, status %d, want %q, 0; output:\n%s%s", args, heard.String(), status, tt.want, stdout, stderr)
 				}
 			}
 		})
@@ -131,27 +131,27 @@ func TestSendStatus(t *testing.T) {
 		{"no server", []string{"127.0.0.1:1", "a"}, 1, "127.0.0.1:1"},
 		{"the answer of a transcript", []string{answers, file("# a\n> GET /\n< hel\\\n< lo\\\n")}, 0, ""},
 		{"two connections", []string{answers, file("> a\n< hello\\\n\n> b\n< hello\\\n")}, 0, ""},
-		{"another answer", []string{answers, file("> a\n< help\\\n")}, 1, `want "help", got "hell"`},
+		{"a different answer", []string{answers, file("> a\n< help\\\n")}, 1, `want "help", got "hell"`},
 		{"too much", []string{answers, file("> a\n< hell\\\n")}, 1, `want no more, got "o"`},
 		{"too little", []string{answers, file("> a\n< hello!\\\n")}, 1, `want "hello!", got no more`},
 		{"too much before a close", []string{answers, file("> a\n< hell\\\n< (closed)\n")}, 1, `want no more, got "o"`},
 		{"no close", []string{answers, file("> a\n< hello\\\n< (closed)\n")}, 1, "did not close"},
-		{"a file that is no transcript", []string{answers, file("GET /\n")}, 2, "is not a transcript: line 1: want # = > or <"},
-		{"a directive that is none", []string{answers, file("= refuse\n> a\n")}, 2, `unknown directive "refuse"`},
-		{"a directive for too much", []string{answers, file("= repeat 1048576 " + strings.Repeat("a", 100) + "\n> a\n")}, 2, "more than 67108864 bytes"},
-		{"a name of no file", []string{answers, os.DevNull}, 0, ""},
-		{"a file that is missing", []string{answers, "missing.txt"}, 2, "there is no transcript missing.txt"},
-		{"text that is no name", []string{answers, "see missing.txt"}, 0, ""},
+		{"a file that is not a transcript", []string{answers, file("GET /\n")}, 2, "is not a transcript: line 1: want # = > or <"},
+		{"an unknown directive", []string{answers, file("= refuse\n> a\n")}, 2, `unknown directive "refuse"`},
+		{"a directive with too many bytes", []string{answers, file("= repeat 1048576 " + strings.Repeat("a", 100) + "\n> a\n")}, 2, "more than 67108864 bytes"},
+		{"a device instead of a file", []string{answers, os.DevNull}, 0, ""},
+		{"a missing file", []string{answers, "missing.txt"}, 2, "there is no transcript missing.txt"},
+		{"text that is not a name", []string{answers, "see missing.txt"}, 0, ""},
 		{"a directive for the server", []string{answers, file("= resolver echo\n= lenient\n\n> a\n< hello\\\n\n> a\n< hello\\\n")}, 0, "special settings of the server (resolver echo; lenient)"},
 		{"an answer instead of none", []string{answers, file("> a\n< (nothing)\n")}, 1, `want no more, got "hello"`},
-		{"none, as wanted", []string{silent, file("> a\n< (nothing)\n")}, 0, ""},
+		{"no answer, as expected", []string{silent, file("> a\n< (nothing)\n")}, 0, ""},
 		{"no address", nil, 2, "HOST:PORT"},
 		{"an address without a port", []string{"localhost", "a"}, 2, "localhost:8080"},
 		{"a URL", []string{"http://a.test:81/x", "a"}, 2, "did you mean a.test:81?"},
-		{"an escape that is none", []string{answers, `\q`}, 2, `\q`},
-		{"a time that is none", []string{"-wait", "5", answers, "a"}, 2, "want a time, as in 2s"},
-		{"no time", []string{"-wait", "0s", answers, "a"}, 2, "want a time, as in 2s"},
-		{"a flag that is none", []string{"-x", answers}, 2, "-x"},
+		{"an unknown escape", []string{answers, `\q`}, 2, `\q`},
+		{"an invalid time", []string{"-wait", "5", answers, "a"}, 2, "want a time, as in 2s"},
+		{"a time of zero", []string{"-wait", "0s", answers, "a"}, 2, "want a time, as in 2s"},
+		{"an unknown flag", []string{"-x", answers}, 2, "-x"},
 		{"nothing to send", []string{answers}, 2, "nothing to send"},
 	}
 	for _, tt := range tests {
@@ -160,13 +160,13 @@ func TestSendStatus(t *testing.T) {
 			args := append([]string{"send", "-wait", "200ms"}, tt.args...)
 			status, _, stderr := call(t, "", args...)
 			if status != tt.want || !strings.Contains(stderr, tt.names) || strings.Count(stderr, "\n") > 1 {
-				t.Errorf("%q: status %d, %q, want %d and a line with %q", args, status, stderr, tt.want, tt.names)
+				t.Errorf("%q: status %d, stderr %q, want %d and a line with %q", args, status, stderr, tt.want, tt.names)
 			}
 		})
 	}
 }
 
-// The directives for what the client does are followed.
+// Directives about the client are followed.
 func TestSendFollowsDirectives(t *testing.T) {
 	t.Parallel()
 	addr := serveTCP(t, func(nc *net.TCPConn) {
@@ -179,7 +179,7 @@ func TestSendFollowsDirectives(t *testing.T) {
 		t.Fatal(err)
 	}
 	if status, stdout, stderr := call(t, "", "send", addr, name); status != 0 || stderr != "" {
-		t.Errorf("status %d, %q, want 0; it printed:\n%s", status, stderr, stdout)
+		t.Errorf("status %d, stderr %q, want 0; output:\n%s", status, stderr, stdout)
 	}
 }
 
@@ -212,8 +212,8 @@ func TestSendPassesInputOn(t *testing.T) {
 	}
 }
 
-// An answer is shown, and not kept: it may have no end.
-func TestSendKeepsNoAnswer(t *testing.T) {
+// An answer is shown without being held in memory, since it may be endless.
+func TestSendDoesNotBufferAnswers(t *testing.T) {
 	const size = 64 << 20
 	piece := make([]byte, 1<<20)
 	addr := serveTCP(t, func(nc *net.TCPConn) {
@@ -227,7 +227,7 @@ func TestSendKeepsNoAnswer(t *testing.T) {
 	status, stdout, stderr := call(t, "", "send", addr, "a")
 	runtime.ReadMemStats(&after)
 	if want := fmt.Sprintf("(%d bytes)", size); status != 0 || !strings.Contains(stdout, want) {
-		t.Fatalf("status %d, want 0 and %q; it printed:\n%s%s", status, want, stdout, stderr)
+		t.Fatalf("status %d, want 0 and %q; output:\n%s%s", status, want, stdout, stderr)
 	}
 	if grown := int64(after.HeapSys) - int64(before.HeapSys); grown > size/2 {
 		t.Errorf("the heap grew by %d bytes for an answer of %d", grown, size)
@@ -242,11 +242,11 @@ func TestSendShowsResets(t *testing.T) {
 	})
 	_, stdout, stderr := call(t, "", "send", addr, "a")
 	if !strings.HasSuffix(stdout, "#1 S <== resets the connection\n") || !strings.Contains(stderr, "reset the connection") {
-		t.Errorf("of a reset it shows:\n%s%s", stdout, stderr)
+		t.Errorf("for a reset, send shows:\n%s%s", stdout, stderr)
 	}
 }
 
-// A signal ends it, after it has shown what has come: also a line without an end.
+// When a signal ends send, it has shown everything that was received, even an incomplete line.
 func TestSendStops(t *testing.T) {
 	t.Parallel()
 	asks := serveTCP(t, func(nc *net.TCPConn) {
@@ -255,9 +255,9 @@ func TestSendStops(t *testing.T) {
 	})
 	silent := serveTCP(t, func(nc *net.TCPConn) { nc.Read(make([]byte, 10)) })
 	for _, tt := range []struct {
-		addr, until, end string // the signal comes when until has been shown
+		addr, until, end string // the signal arrives when until has been shown
 		want             int
-		names            string // in what stderr says
+		names            string // in the output on stderr
 	}{
 		{asks, "hello", "#1 S <-- login: \n", 0, ""},
 		{silent, "connects", "", 1, "stopped before an answer arrived"},
@@ -275,7 +275,7 @@ func TestSendStops(t *testing.T) {
 		status := run(stop{ctx, context.Background()}, []string{"send", "-wait", "1m", tt.addr}, stdin, stdout, &errs)
 		in.Close()
 		if status != tt.want || !strings.HasSuffix(shown.String(), tt.end) || !strings.Contains(errs.String(), tt.names) {
-			t.Errorf("after a signal: status %d, %q, want %d, %q; it printed:\n%s", status, errs.String(), tt.want, tt.names, shown.String())
+			t.Errorf("after a signal: status %d, stderr %q, want %d, %q; output:\n%s", status, errs.String(), tt.want, tt.names, shown.String())
 		}
 	}
 }
@@ -284,8 +284,8 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
-// A server that does not read ends it, however much there is to send.
-func TestSendToNoReader(t *testing.T) {
+// send ends if the server does not read, however much there is to send.
+func TestSendToServerThatDoesNotRead(t *testing.T) {
 	t.Parallel()
 	over := make(chan struct{})
 	addr := serveTCP(t, func(nc *net.TCPConn) { <-over })
@@ -302,11 +302,11 @@ func TestSendToNoReader(t *testing.T) {
 	var errs lockedBuffer
 	status := run(stop{t.Context(), context.Background()}, []string{"send", "-wait", "200ms", addr}, endless, io.Discard, &errs)
 	if want := "a write did not finish within 200ms"; status != 1 || !strings.Contains(errs.String(), want) {
-		t.Errorf("status %d, %q, want 1, %q", status, errs.String(), want)
+		t.Errorf("status %d, stderr %q, want 1, %q", status, errs.String(), want)
 	}
 }
 
-// The transcript that README names is answered by the server that README starts as it says.
+// The server that README.md starts answers the transcript named there as the transcript says.
 func TestSendTranscriptOfReadme(t *testing.T) {
 	t.Parallel()
 	b, err := os.ReadFile("../../README.md")
@@ -315,7 +315,7 @@ func TestSendTranscriptOfReadme(t *testing.T) {
 	}
 	named := regexp.MustCompile(`rawhttp send localhost:8080 (testdata/\S+)`).FindSubmatch(b)
 	if named == nil {
-		t.Fatal("README names no transcript")
+		t.Fatal("README.md names no transcript")
 	}
 	cmd := start(t, "-port", "0", "../../testdata/webroot")
 	status, stdout, stderr := call(t, "", "send", cmd.addr, "../../"+string(named[1]))
@@ -324,7 +324,7 @@ func TestSendTranscriptOfReadme(t *testing.T) {
 	}
 }
 
-// The transcripts of the package apply to the server that its tests set up.
+// All transcripts of the package can be read. Their answers depend on the servers of its tests.
 func TestSendReadsTranscripts(t *testing.T) {
 	names, err := filepath.Glob("../../testdata/wire/*.txt")
 	if err != nil || len(names) < 100 {
@@ -336,7 +336,7 @@ func TestSendReadsTranscripts(t *testing.T) {
 			t.Fatal(err)
 		}
 		if r, err := parseReplay(b); err != nil || len(r.talks) == 0 {
-			t.Errorf("%s: %d talks, %v", name, len(r.talks), err)
+			t.Errorf("%s: %d conversations, %v", name, len(r.talks), err)
 		}
 	}
 }

@@ -144,9 +144,9 @@ func (p *progress) requests() int {
 	return len(p.conns)
 }
 
-// reportStopping writes why a graceful stop takes more than a moment: it waits for requests in
-// progress, or for clients that have not closed after their last response. Idle
-// connections are closed within a second.
+// reportStopping writes why a graceful shutdown takes more than a moment: it waits for requests
+// in progress, or for clients that have not closed after their last response. Idle connections
+// are closed within a second.
 func reportStopping(busy *progress, srv *rawhttp.Server, stderr io.Writer) {
 	time.Sleep(100 * time.Millisecond)
 	if n := busy.requests(); n > 0 {

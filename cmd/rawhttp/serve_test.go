@@ -36,16 +36,16 @@ func TestUsageIsPackageComment(t *testing.T) {
 	}
 }
 
-// The usage is for a screen.
+// The usage fits on a screen.
 func TestUsageFits(t *testing.T) {
 	for _, text := range []string{usage, sendUsage, spyUsage, checkUsage} {
 		lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 		if len(lines) > 45 {
-			t.Errorf("%d lines of usage", len(lines))
+			t.Errorf("the usage has %d lines, too many for a screen", len(lines))
 		}
 		for _, line := range lines {
 			if len(line) > 80 {
-				t.Errorf("a line of %d columns: %s", len(line), line)
+				t.Errorf("the usage has a line of %d columns: %s", len(line), line)
 			}
 		}
 	}
@@ -53,7 +53,7 @@ func TestUsageFits(t *testing.T) {
 
 func TestVersion(t *testing.T) {
 	if status, stdout, _ := call(t, "", "-version"); status != 0 || !regexp.MustCompile(`^rawhttp \S+.* go1\.\S+ \w+/\w+\n$`).MatchString(stdout) {
-		t.Errorf("-version: status %d, %q", status, stdout)
+		t.Errorf("-version: status %d, stdout %q", status, stdout)
 	}
 }
 
@@ -94,8 +94,8 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
-// A server on a loopback address serves the names of this machine only; others serve all hosts,
-// unless some are named.
+// A server on a loopback address serves only the names of this machine; others serve all hosts,
+// unless -host names some.
 func TestServedHosts(t *testing.T) {
 	local := []string{"localhost", "LOCALHOST.", "a.localhost", "127.0.0.1", "127.9.9.9", "[::1]", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]"}
 	for _, tt := range []struct {
@@ -133,8 +133,8 @@ func TestServedHosts(t *testing.T) {
 	}
 }
 
-// A web page of another host cannot read the folder, and standard error names the flag that
-// admits the host, once for each. A request without a host is not that of a browser.
+// A web page from another host cannot read the folder, and standard error names the flag that
+// admits the host, once for each host. A request without a host does not come from a browser.
 func TestOtherHostsAreRefused(t *testing.T) {
 	t.Parallel()
 	cmd := start(t, "-port", "0", "-header", "X-A: 1", folder(t, "a.txt"))
@@ -168,7 +168,7 @@ rawhttp: refused a request for host "127.0.0.1.evil.test"; -host 127.0.0.1.evil.
 	}
 }
 
-// -log shows why a request is refused, and where.
+// -log shows why a request is refused, and at which byte.
 func TestLogShowsRefusals(t *testing.T) {
 	t.Parallel()
 	cmd := start(t, "-port", "0", "-log", folder(t, "a.txt"))
@@ -180,7 +180,7 @@ func TestLogShowsRefusals(t *testing.T) {
 	}
 }
 
-// The address that is printed can be opened, and others on the network are named.
+// The printed address can be opened in a browser, and a warning says if the network can connect.
 func TestAnnounce(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -202,7 +202,7 @@ func TestAnnounce(t *testing.T) {
 		announce(&out, settings{root: "site", users: tt.users}, addr)
 		for _, want := range tt.want {
 			if !regexp.MustCompile(want).MatchString(out.String()) {
-				t.Errorf("on %s it prints %q, want %s", tt.addr, out.String(), want)
+				t.Errorf("announce for %s prints %q, want %s", tt.addr, out.String(), want)
 			}
 		}
 	}
@@ -219,11 +219,11 @@ func TestPortInUse(t *testing.T) {
 	status, _, stderr := call(t, "", "-addr", addr, t.TempDir())
 	match := regexp.MustCompile(`is in use; (127\.0\.0\.1:\d+) is free`).FindStringSubmatch(stderr)
 	if status != 1 || match == nil || match[1] == addr {
-		t.Errorf("-addr %s, which is taken: status %d, %q, want 1 and another that is free", addr, status, stderr)
+		t.Errorf("-addr %s, which is in use: status %d, stderr %q, want 1 and another address that is free", addr, status, stderr)
 	}
 }
 
-func TestCourseClientIsAnswered(t *testing.T) {
+func TestLenientAnswersHandWrittenClients(t *testing.T) {
 	t.Parallel()
 	cmd := start(t, "-port", "0", "-lenient", "-list", "text", folder(t, "a.txt"))
 	for _, head := range []string{"GET /a.txt HTTP/1.1\r\n", "GET /a.txt HTTP/1.1\n", "GET /a.txt HTTP/1.1\r\nHost: evil.test\r\n"} {
@@ -261,7 +261,7 @@ func TestAuthenticated(t *testing.T) {
 	} {
 		got := rawhttp.Answer(resolver, "GET / HTTP/1.1\r\nHost: a\r\n"+tt.field+"\r\n")
 		if !strings.HasPrefix(got, "HTTP/1.1 "+tt.want) || tt.want == "401" && !strings.Contains(got, "\r\nWWW-Authenticate: Basic realm=") {
-			t.Errorf("with %q: %q, want %s", tt.field, got, tt.want)
+			t.Errorf("request with %q: %q, want %s", tt.field, got, tt.want)
 		}
 	}
 	for _, bad := range []string{"", "ann", ":x", "ann:", "# a:b\n", "ann:b\nbob"} {
@@ -289,7 +289,7 @@ func wantWarning(t *testing.T, want string, args ...string) {
 	}
 }
 
-// Flags that do nothing for this folder or address are accepted with a warning.
+// Flags that have no effect for this folder or address are accepted with a warning.
 func TestFlagsWithoutEffect(t *testing.T) {
 	t.Parallel()
 	app, other := folder(t, "index.html"), folder(t, "a.txt")
@@ -309,7 +309,7 @@ func TestFlagsWithoutEffect(t *testing.T) {
 	}
 }
 
-// Browsers do not say that the port speaks plain HTTP. Without -log, neither do refusals.
+// A client that speaks TLS is reported even without -log, since browsers do not show what is wrong.
 func TestSecureClients(t *testing.T) {
 	t.Parallel()
 	hello := []string{`\x16\x03\x01\x02\x00\x01\x00\x01\xfc`, ""}
@@ -324,7 +324,7 @@ func TestSecureClients(t *testing.T) {
 	}
 }
 
-// A file of passwords that others can read is served all the same, but not in silence.
+// A password file that others can read is accepted, with a warning.
 func TestExposedPasswords(t *testing.T) {
 	t.Parallel()
 	root, elsewhere := t.TempDir(), t.TempDir()
@@ -341,7 +341,7 @@ func TestExposedPasswords(t *testing.T) {
 		{filepath.Join(root, ".users"), 0o600, []string{"-dotfiles"}, "in the folder that is served"},
 	} {
 		if runtime.GOOS == "windows" && tt.mode == 0o644 {
-			continue // there are no such permissions
+			continue // the system has no such permissions
 		}
 		if err := os.WriteFile(tt.file, []byte("ann:s3cret\n"), tt.mode); err != nil {
 			t.Fatal(err)
@@ -395,22 +395,22 @@ func TestWithFields(t *testing.T) {
 			}
 		}
 		if strings.Contains(got, "no-cache") {
-			t.Errorf("%s: %q has the field that is replaced", tt.method, got)
+			t.Errorf("%s: %q has the replaced field", tt.method, got)
 		}
 	}
 	for name := range shared.Fields() {
 		if name == "X-A" {
-			t.Error("the Response of the resolver itself was changed")
+			t.Error("the Response of the resolver was changed, not a clone")
 		}
 	}
 }
 
-// A stop that takes more than a moment prints what it waits for.
+// A graceful shutdown that takes more than a moment prints what it waits for.
 func TestReportStopping(t *testing.T) {
 	for _, tt := range []struct{ name, request, want string }{
 		{"nothing", "", ""},
 		{"a request in progress", "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n", "rawhttp: stopping: waiting up to 10 s for 1 request in progress; ^C again stops now\n"},
-		{"a client that has not closed", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nb", "rawhttp: stopping: waiting up to 10 s for 1 connection to close; ^C again stops now\n"},
+		{"a client that has not closed its connection", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nb", "rawhttp: stopping: waiting up to 10 s for 1 connection to close; ^C again stops now\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -438,7 +438,7 @@ func TestReportStopping(t *testing.T) {
 				var stderr strings.Builder
 				reportStopping(&busy, srv, &stderr)
 				if diff := cmp.Diff(tt.want, stderr.String()); diff != "" {
-					t.Errorf("it writes (-want +got):\n%s", diff)
+					t.Errorf("stderr (-want +got):\n%s", diff)
 				}
 				client.Close()
 				served.Wait()

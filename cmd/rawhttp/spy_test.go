@@ -19,8 +19,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// startSpy runs spy in front of the server, and returns where it listens, and its end, which
-// returns what it printed after its first line.
+// startSpy runs spy in front of the server. It returns the address of spy and a function that
+// stops it and returns what it printed after its first line.
 func startSpy(t *testing.T, server string) (addr string, end func() string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -49,7 +49,7 @@ func startSpy(t *testing.T, server string) (addr string, end func() string) {
 	return listens.FindStringSubmatch(stdout.String())[1], end
 }
 
-// serveTCP calls serve for each connection.
+// serveTCP listens and calls serve for each connection. It returns the address.
 func serveTCP(t *testing.T, serve func(*net.TCPConn)) (addr string) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -82,7 +82,7 @@ func dialTCP(t *testing.T, addr string) *net.TCPConn {
 	return nc.(*net.TCPConn)
 }
 
-// Bytes go in both directions at once, and none is changed.
+// Bytes are relayed in both directions at once, unchanged.
 func TestSpyRelaysBytes(t *testing.T) {
 	t.Parallel()
 	const size = 8 << 20
@@ -98,7 +98,7 @@ func TestSpyRelaysBytes(t *testing.T) {
 			n, err := io.ReadFull(nc, a)
 			m, _ := io.ReadFull(want, b)
 			if n != m || !bytes.Equal(a[:n], b[:m]) {
-				return errors.New("not the bytes that were sent")
+				return errors.New("read other bytes than were sent")
 			}
 			if err != nil {
 				return nil
@@ -123,17 +123,17 @@ func TestSpyRelaysBytes(t *testing.T) {
 		nc.CloseWrite()
 	}()
 	if err := compare(nc, 1); err != nil {
-		t.Errorf("from the server: %v", err)
+		t.Errorf("reading from the server: %v", err)
 	}
 	if err := <-heard; err != nil {
-		t.Errorf("from the client: %v", err)
+		t.Errorf("reading from the client: %v", err)
 	}
 	if shown := end(); len(shown) > size {
-		t.Errorf("%d bytes are shown of two times %d", len(shown), size)
+		t.Errorf("spy shows %d bytes of twice %d", len(shown), size)
 	}
 }
 
-// A half-close of one side reaches the other, which may go on sending.
+// A half-close is passed on, and the other side may continue to send.
 func TestSpyPassesHalfCloses(t *testing.T) {
 	t.Parallel()
 	addr, end := startSpy(t, serveTCP(t, func(nc *net.TCPConn) {
@@ -144,7 +144,7 @@ func TestSpyPassesHalfCloses(t *testing.T) {
 	io.WriteString(nc, "hello\n")
 	nc.CloseWrite()
 	if b, err := io.ReadAll(nc); err != nil || string(b) != "heard hello\n" {
-		t.Errorf("after a half-close the client gets %q, %v", b, err)
+		t.Errorf("after a half-close the client reads %q, %v, want the rest of the answer", b, err)
 	}
 	_, shown, _ := strings.Cut(end(), "\n")
 	const want = "#1 C --> hello<LF>\n#1 C ==> closes\n#1 S <-- heard hello<LF>\n#1 S <== closes\n"
@@ -153,7 +153,7 @@ func TestSpyPassesHalfCloses(t *testing.T) {
 	}
 }
 
-// A reset is passed on as one, in both directions.
+// A reset is passed on as a reset, in both directions.
 func TestSpyPassesResets(t *testing.T) {
 	t.Parallel()
 	heard := make(chan error, 1)
@@ -171,26 +171,26 @@ func TestSpyPassesResets(t *testing.T) {
 	nc := dialTCP(t, addr)
 	io.WriteString(nc, "r\n")
 	if _, err := io.ReadAll(nc); !jail.IsAny(err, jail.ClientErrors) {
-		t.Errorf("when the server resets, the client gets %v, want a reset", err)
+		t.Errorf("when the server resets, the client reads %v, want a reset", err)
 	}
 	nc = dialTCP(t, addr)
 	io.WriteString(nc, "c")
-	time.Sleep(50 * time.Millisecond) // a reset discards what has not arrived
+	time.Sleep(50 * time.Millisecond) // a reset discards bytes that have not been read
 	nc.SetLinger(0)
 	nc.Close()
 	if err := <-heard; !jail.IsAny(err, jail.ClientErrors) {
-		t.Errorf("when the client resets, the server gets %v, want a reset", err)
+		t.Errorf("when the client resets, the server reads %v, want a reset", err)
 	}
 }
 
-// A reset that is noticed by writing alone is shown, too: the client has closed its side before.
+// A reset is shown even if it is noticed only by a write, since the client had closed its side.
 func TestSpyShowsResetsAfterHalfCloses(t *testing.T) {
 	t.Parallel()
 	over := make(chan struct{})
 	addr, end := startSpy(t, serveTCP(t, func(nc *net.TCPConn) {
 		defer close(over)
 		io.Copy(io.Discard, nc)
-		for { // until the reset is passed on
+		for { // until spy has passed on the reset
 			if _, err := nc.Write(make([]byte, 1<<16)); err != nil {
 				return
 			}
@@ -211,10 +211,10 @@ func TestSpyShowsResetsAfterHalfCloses(t *testing.T) {
 func TestSpyWithoutServer(t *testing.T) {
 	t.Parallel()
 	addr, end := startSpy(t, "127.0.0.1:1")
-	if nc, err := net.Dial("tcp", addr); err == nil { // else the reset was quicker
+	if nc, err := net.Dial("tcp", addr); err == nil { // otherwise the reset was faster
 		defer nc.Close()
 		if b, err := io.ReadAll(nc); err == nil || len(b) > 0 {
-			t.Errorf("without a server the client gets %q, %v, want a reset", b, err)
+			t.Errorf("without a server the client reads %q, %v, want a reset", b, err)
 		}
 	}
 	if shown := end(); !regexp.MustCompile(`#1 S <== cannot be reached: 127\.0\.0\.1:1: .*refused.*\n`).MatchString(shown) {
@@ -222,8 +222,8 @@ func TestSpyWithoutServer(t *testing.T) {
 	}
 }
 
-// A spy that is stopped while it connects does not say that the server cannot be reached.
-func TestSpyStopsWhileItConnects(t *testing.T) {
+// If spy is stopped while it connects, it does not report that the server cannot be reached.
+func TestSpyStopsWhileConnecting(t *testing.T) {
 	t.Parallel()
 	server := serveTCP(t, func(nc *net.TCPConn) {})
 	over := make(chan struct{})
@@ -236,16 +236,16 @@ func TestSpyStopsWhileItConnects(t *testing.T) {
 		stop()
 		r.connection(ctx, 1, client)
 		if got := shown.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "connects") {
-			t.Errorf("spy shows %q, want that the client connects", got)
+			t.Errorf("spy shows %q, want only that the client connects", got)
 		}
 	})
-	if nc, err := net.Dial("tcp", addr); err == nil { // else the reset was quicker
+	if nc, err := net.Dial("tcp", addr); err == nil { // otherwise the reset was faster
 		defer nc.Close()
 	}
 	<-over
 }
 
-// When as many connections are open as are relayed at once, the next one waits for its turn.
+// If as many connections are open as are relayed at once, the next one waits.
 func TestSpyLimitsConnections(t *testing.T) {
 	t.Parallel()
 	server := serveTCP(t, func(nc *net.TCPConn) { io.Copy(nc, nc) })
@@ -283,7 +283,7 @@ func TestSpyLimitsConnections(t *testing.T) {
 	io.WriteString(third, "b\n")
 	third.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
 	if n, err := third.Read(make([]byte, 2)); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("the third of two connections: %d bytes, %v, want no answer", n, err)
+		t.Errorf("with a limit of two, the third connection reads %d bytes, %v, want no answer", n, err)
 	}
 	open[0].Close()
 	third.SetReadDeadline(time.Time{})
@@ -296,7 +296,7 @@ func TestSpyMisused(t *testing.T) {
 	for _, args := range [][]string{{"spy"}, {"spy", "a:1", "b:2"}, {"spy", "localhost"}, {"spy", "-addr", "x", "a:1"}, {"spy", "localhost:0"}} {
 		status, stdout, stderr := call(t, "", args...)
 		if status != 2 || stdout != "" || strings.Count(stderr, "\n") != 1 {
-			t.Errorf("%q: status %d, %q, %q, want 2 and a line", args, status, stdout, stderr)
+			t.Errorf("%q: status %d, stdout %q, stderr %q, want 2 and one line on stderr", args, status, stdout, stderr)
 		}
 	}
 }
