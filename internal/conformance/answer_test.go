@@ -45,19 +45,19 @@ func TestAnswer(t *testing.T) {
 		in:   "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
 		r:    hello,
 		want: "HTTP/1.1 200 OK\r\n" + text + "Content-Length: 6\r\n\r\nhello\n",
-		why:  "neither Date nor Server; the connection may persist",
+		why:  "the response has no Date, and the connection may persist",
 	}, {
 		name: "HEAD",
 		in:   "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
 		r:    hello,
 		want: "HTTP/1.1 200 OK\r\n" + text + "Content-Length: 6\r\n\r\n",
-		why:  "HEAD is the server's",
+		why:  "the server leaves out the content, as it does for any resolver",
 	}, {
 		name: "HTTP/1.0",
 		in:   "GET / HTTP/1.0\r\n\r\n",
 		r:    hello,
 		want: "HTTP/1.1 200 OK\r\n" + text + "Content-Length: 6\r\n" + closing + "\r\nhello\n",
-		why:  "persistence is the server's",
+		why:  "the server decides whether the connection persists",
 	}, {
 		name: "content of a known length",
 		in:   "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi",
@@ -68,7 +68,7 @@ func TestAnswer(t *testing.T) {
 		in:   "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
 		r:    echo,
 		want: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
-		why:  "the content is there, so no 100 is sent",
+		why:  "the content has already arrived, so no 100 is sent",
 	}, {
 		name: "a condition",
 		in:   "GET / HTTP/1.1\r\nHost: a\r\nIf-None-Match: \"v1\"\r\n\r\n",
@@ -84,7 +84,7 @@ func TestAnswer(t *testing.T) {
 		in:   "GET / HTTP/1.1\r\nHost: a\r\n\r\nHEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
 		r:    hello,
 		want: "HTTP/1.1 200 OK\r\n" + text + "Content-Length: 6\r\n\r\nhello\n" + "HTTP/1.1 200 OK\r\n" + text + "Content-Length: 6\r\n\r\n",
-		why:  "as on one connection",
+		why:  "both are answered, as on one connection",
 	}, {
 		name: "an incomplete head",
 		in:   "GET / HTTP/1.1\r\nHost: a\r\n",
@@ -95,7 +95,7 @@ func TestAnswer(t *testing.T) {
 		in:   "GET / HTTP/1.1\nHost: a\n\n",
 		r:    hello,
 		want: "HTTP/1.1 400 Bad Request\r\n" + text + "Content-Length: 68\r\n" + noSniff + closing + "\r\n400 Bad Request: line ends in LF without CR (RFC 9112, section 2.2)\n",
-		why:  "the request is strict",
+		why:  "the request is parsed strictly",
 	}, {
 		name: "incomplete content",
 		in:   "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nhi",
@@ -104,7 +104,7 @@ func TestAnswer(t *testing.T) {
 	}, {
 		name: "nothing",
 		r:    hello,
-		why:  "a client that says nothing is told nothing",
+		why:  "without a request there is no response",
 	}, {
 		name: "an error",
 		in:   "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -122,7 +122,7 @@ func TestAnswer(t *testing.T) {
 			}), nil
 		}),
 		want: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsome\r\n",
-		why:  "without the last chunk, so that the client can tell",
+		why:  "the last chunk is missing, so the client can tell that the content is incomplete",
 	}}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -177,7 +177,7 @@ func TestAnswerOfGoexit(t *testing.T) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		rawhttp.Answer(r, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-		t.Error("the goroutine goes on after Goexit")
+		t.Error("Answer returned although the resolver called Goexit")
 	})
 	wg.Wait()
 }

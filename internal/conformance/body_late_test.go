@@ -32,11 +32,11 @@ func TestContentIsReadLate(t *testing.T) {
 				}
 				talkInMemory(t, in+in+getRequest("/")+in, rawhttp.WithResolver(resolver))
 				if len(kept) != 4 {
-					t.Fatalf("%d requests, want 4", len(kept))
+					t.Fatalf("Resolve was called for %d requests, want 4", len(kept))
 				}
 				for i, req := range kept {
 					if i == 2 {
-						continue // it has no content
+						continue // this request has no content
 					}
 					n, err := req.Body.Read(make([]byte, 10))
 					if n > 0 || err == nil || errors.Is(err, io.EOF) {
@@ -48,8 +48,8 @@ func TestContentIsReadLate(t *testing.T) {
 	}
 }
 
-// Nor is it a data race to read the Body of a request without content late, while its
-// connection serves others; with -race this test would fail otherwise.
+// Reading the Body of a request without content after the response, while its connection
+// serves other requests, is not a data race. Only a run with -race can fail here.
 func TestBodyWithoutContentIsReadLate(t *testing.T) {
 	t.Parallel()
 	long := "A: " + strings.Repeat("a", idleText)
@@ -94,11 +94,11 @@ func TestBodyIsOfOneRequest(t *testing.T) {
 		return rawhttp.Text(200, ""), nil
 	})))
 	if diff := cmp.Diff([]string{"", "", "content", ""}, got); diff != "" {
-		t.Errorf("content of four requests (-want +got):\n%s", diff)
+		t.Errorf("content of the four requests (-want +got):\n%s", diff)
 	}
 }
 
-// Content that was read to its end stays so.
+// A Body that was read to its end still returns io.EOF after the response.
 func TestContentThatWasReadToItsEnd(t *testing.T) {
 	var kept *rawhttp.Request
 	talkInMemory(t, postRequest("/", "hello"), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {

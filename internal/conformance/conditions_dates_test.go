@@ -11,24 +11,24 @@ import (
 // the entity tag of a file is weak.
 func TestDatesOfYoungContent(t *testing.T) {
 	const ms = time.Millisecond
-	// It is 2000-01-01 00:00:00 in every bubble.
+	// Every synctest bubble starts at 2000-01-01 00:00:00.
 	second58, second59, second00 := "Fri, 31 Dec 1999 23:59:58 GMT", "Fri, 31 Dec 1999 23:59:59 GMT", "Sat, 01 Jan 2000 00:00:00 GMT"
 	tests := []struct {
 		name  string
-		age   time.Duration // of the change
-		date  string        // that the client sends
-		known bool          // no later change is possible
+		age   time.Duration // time since the last change
+		date  string        // the date that the client sends
+		known bool          // whether the date identifies the content
 		why   string
 	}{
-		{"of this instant", 0, second00, false, "it may change again in this second"},
-		{"of this instant, a date in the future", 0, "Sat, 01 Jan 2000 00:00:02 GMT", true, "what changes then has another time"},
-		{"1.9 s old", 1900 * ms, second58, false, "file systems count in up to two seconds"},
-		{"1.9 s old, a second later", 1900 * ms, second59, false, "file systems count in up to two seconds"},
-		{"1.9 s old, two seconds later", 1900 * ms, second00, true, "a change after that would show"},
+		{"just changed", 0, second00, false, "it may change again in this second"},
+		{"just changed, a date in the future", 0, "Sat, 01 Jan 2000 00:00:02 GMT", true, "a change at that time would have a later time"},
+		{"1.9 s old", 1900 * ms, second58, false, "some file systems store times in steps of two seconds"},
+		{"1.9 s old, a second later", 1900 * ms, second59, false, "some file systems store times in steps of two seconds"},
+		{"1.9 s old, two seconds later", 1900 * ms, second00, true, "a later change would have a later time"},
 		{"2 s old", 2000 * ms, second58, true, ""},
 		{"2 s old, a second later", 2000 * ms, second59, true, ""},
-		{"2 s old, a second earlier", 2000 * ms, "Fri, 31 Dec 1999 23:59:57 GMT", false, "it changed after that"},
-		{"from the future", -time.Hour, second00, false, "Last-Modified is Date, and no time of the change"},
+		{"2 s old, a second earlier", 2000 * ms, "Fri, 31 Dec 1999 23:59:57 GMT", false, "the content changed after that date"},
+		{"from the future", -time.Hour, second00, false, "Last-Modified is then the Date of the response, not the time of the change"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -41,7 +41,7 @@ func TestDatesOfYoungContent(t *testing.T) {
 				for line, want := range map[string]int{"If-Modified-Since: ": modified, "If-Unmodified-Since: ": unmodified} {
 					for _, method := range []string{"GET", "HEAD"} {
 						if got := contentStatus(t, contentAsk(t, contentOf("", mod), method, line+tt.date)); got != want {
-							t.Errorf("%s of what changed %v ago, with %s%s: status %d, want %d\nwhy: %s", method, tt.age, line, tt.date, got, want, tt.why)
+							t.Errorf("%s of content that changed %v ago, with %s%s: status %d, want %d\nwhy: %s", method, tt.age, line, tt.date, got, want, tt.why)
 						}
 					}
 				}
@@ -56,14 +56,14 @@ func TestIfRangeWithTheDateOfYoungContent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		young := contentOf("", time.Now().Add(-1900*time.Millisecond))
 		if got := contentStatus(t, contentAsk(t, young, "GET", "Range: bytes=5-", "If-Range: Fri, 31 Dec 1999 23:59:58 GMT")); got != 200 {
-			t.Errorf("status %d to a date of 1.9 s ago, want 200: it may change again with the same date", got)
+			t.Errorf("If-Range with a date 1.9 s ago: status %d, want 200, since the file may change again with the same date", got)
 		}
 	})
 }
 
 // "A validator is weak if it is shared by two or more representations of a given resource
-// at the same time" RFC 9110, section 8.8.1: the date of what was chosen by the client's
-// preferences is, so it does not make parts of one out of parts of another.
+// at the same time" RFC 9110, section 8.8.1. Representations chosen by the client's preferences
+// share their date, so a client must not combine ranges on the strength of it.
 func TestIfRangeWithADateThatIsShared(t *testing.T) {
 	tests := []struct {
 		vary []string
@@ -90,7 +90,7 @@ func TestIfRangeWithADateThatIsShared(t *testing.T) {
 			}
 			for line, want := range map[string]int{"If-Range: " + contentTag: 206, "If-Match: " + contentTag: 206, "If-Modified-Since: " + contentChanged: 304} {
 				if got := contentStatus(t, contentAsk(t, resp, "GET", "Range: bytes=5-", line)); got != want {
-					t.Errorf("Vary %q, %s: status %d, want %d as without Vary", tt.vary, line, got, want)
+					t.Errorf("Vary %q, %s: status %d, want %d, the same as without Vary", tt.vary, line, got, want)
 				}
 			}
 		}
@@ -111,7 +111,7 @@ func TestLastModifiedIsADate(t *testing.T) {
 		}
 		value, _, _ = strings.Cut(value, "\r\n")
 		if got, err := http.ParseTime(value); err != nil || got.Unix() != mod.Unix() {
-			t.Errorf("Last-Modified of what changed at %v is %q, want an HTTP-date or nothing", mod, value)
+			t.Errorf("Last-Modified of content that changed at %v is %q, want an HTTP-date or none", mod, value)
 		}
 	}
 }

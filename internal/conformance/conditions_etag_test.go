@@ -20,7 +20,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// etagOfFile asks a resolver for a file, with field lines, and returns the answer.
+// etagOfFile sends r a GET request for target with the field lines, and returns the answer.
 func etagOfFile(t testing.TB, r rawhttp.Resolver, target string, lines ...string) filesAnswer {
 	t.Helper()
 	request := "GET " + target + " HTTP/1.1\r\nHost: a\r\n"
@@ -48,11 +48,11 @@ func etagFS(t testing.TB, fsys fs.FS, opts ...rawhttp.FileOption) *rawhttp.FileR
 	return f
 }
 
-// The entity tag of a file is made of the time of its change and its size, and is
-// weak while the file is so young that it may change again without a change of either.
+// The entity tag of a file is made of its modification time and size. It is weak while the
+// file is so new that it may change again without changing either.
 func TestETagOfFiles(t *testing.T) {
 	dir, path := filesWrite(t, "a.txt", contentText)
-	now := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // of every bubble
+	now := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // the start of every synctest bubble
 	tests := []struct {
 		name string
 		age  time.Duration
@@ -72,7 +72,7 @@ func TestETagOfFiles(t *testing.T) {
 			if err := os.Chtimes(path, mod, mod); err != nil {
 				t.Fatal(err)
 			}
-			info, err := os.Stat(path) // as far as the system keeps it
+			info, err := os.Stat(path) // the time at the resolution of the file system
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -93,10 +93,10 @@ func TestETagOfFiles(t *testing.T) {
 						want = "W/" + want
 					}
 					if got := etagOfFile(t, source.r, "/a.txt").Fields["ETag"]; got != want {
-						t.Errorf("ETag of a file of %s, changed %v ago: %s, want %s", name, tt.age, got, want)
+						t.Errorf("ETag of a file in %s, changed %v ago: %s, want %s", name, tt.age, got, want)
 					}
 					if got := etagOfFile(t, source.r, "/a.txt", "If-None-Match: "+want).Status; got != "304 Not Modified" {
-						t.Errorf("%s, asked with its own tag %s: %s, want 304", name, want, got)
+						t.Errorf("%s, If-None-Match with its own tag %s: %s, want 304", name, want, got)
 					}
 					wantRange, wantSince := "206 Partial Content", "304 Not Modified"
 					if tt.weak {
@@ -104,10 +104,10 @@ func TestETagOfFiles(t *testing.T) {
 					}
 					since := "If-Modified-Since: " + etagOfFile(t, source.r, "/a.txt").Fields["Last-Modified"]
 					if got := etagOfFile(t, source.r, "/a.txt", since).Status; got != wantSince {
-						t.Errorf("%s with the tag %s, asked with %s: %s, want %s: the date is as good as the tag", name, want, since, got, wantSince)
+						t.Errorf("%s with the tag %s, %s: %s, want %s, since the date is as strong as the tag", name, want, since, got, wantSince)
 					}
 					if got := etagOfFile(t, source.r, "/a.txt", "Range: bytes=0-1", "If-Range: "+want).Status; got != wantRange {
-						t.Errorf("%s, asked for a range if %s: %s, want %s", name, want, got, wantRange)
+						t.Errorf("%s, range with If-Range: %s: %s, want %s", name, want, got, wantRange)
 					}
 				}
 			})
@@ -134,11 +134,11 @@ func TestETagOfAFileThatIsRewritten(t *testing.T) {
 	for _, lines := range [][]string{{"If-None-Match: " + old}, {"Range: bytes=1-2", "If-Range: " + old}} {
 		got := etagOfFile(t, r, "/a.txt", lines...)
 		if got.Status != "200 OK" || got.Content != "new." || got.Fields["ETag"] == old {
-			t.Errorf("a file that was rewritten, asked with %q: %+v, want the new content with another tag", lines, got)
+			t.Errorf("rewritten file, GET with %q: %+v, want the new content with another tag", lines, got)
 		}
 	}
 	if got := etagOfFile(t, r, "/a.txt", "If-Match: "+old).Status; got != "412 Precondition Failed" {
-		t.Errorf("a file that was rewritten, asked with If-Match: %s: %s, want 412", old, got)
+		t.Errorf("rewritten file, GET with If-Match: %s: %s, want 412", old, got)
 	}
 }
 
@@ -159,7 +159,7 @@ func TestETagOfEmbeddedFiles(t *testing.T) {
 		target string
 		same   bool
 	}{
-		{"asked for again", sub, "/hello.txt", true},
+		{"the same file again", sub, "/hello.txt", true},
 		{"another resolver", etagFS(t, filesTree(t)), "/hello.txt", true},
 		{"the whole embed.FS", etagFS(t, filesEmbedded), "/testdata/tree/hello.txt", true},
 		{"another fs.Sub", etagFS(t, deeper), "/tree/hello.txt", true},
@@ -171,17 +171,17 @@ func TestETagOfEmbeddedFiles(t *testing.T) {
 		got := etagOfFile(t, tt.r, tt.target)
 		tag, modified := got.Fields["ETag"], got.Fields["Last-Modified"]
 		if (tag == hello) != tt.same || tag == "" || modified != "" {
-			t.Errorf("%s: ETag %q, Last-Modified %q, that of hello.txt is %q, want the same: %v, and no time", tt.name, tag, modified, hello, tt.same)
+			t.Errorf("%s: ETag %q, want equal to %q of hello.txt: %v; Last-Modified %q, want none", tt.name, tag, hello, tt.same, modified)
 		}
 		if got := etagOfFile(t, tt.r, tt.target, "If-None-Match: "+tag).Status; got != "304 Not Modified" {
-			t.Errorf("%s, asked with its own tag: %s, want 304", tt.name, got)
+			t.Errorf("%s, If-None-Match with its own tag: %s, want 304", tt.name, got)
 		}
 		if tag == etagOfFile(t, sub, "/100%25.txt").Fields["ETag"] {
 			t.Errorf("%s has the tag of a file with other content", tt.name)
 		}
 	}
 	if got := etagOfFile(t, sub, "/hello.txt", "Range: bytes=1-2", "If-Range: "+hello); got.Content != "el" {
-		t.Errorf("range of an embedded file, if its tag is the same: %+v, want 2 bytes", got)
+		t.Errorf("range of an embedded file, If-Range with its tag: %+v, want 2 bytes", got)
 	}
 }
 
@@ -222,19 +222,19 @@ func TestNoETagWithoutTime(t *testing.T) {
 		_, tag := got.Fields["ETag"]
 		_, modified := got.Fields["Last-Modified"]
 		if tag != tt.want || modified != tt.want {
-			t.Errorf("%s: ETag %q, Last-Modified %q, want them: %v", tt.name, got.Fields["ETag"], got.Fields["Last-Modified"], tt.want)
+			t.Errorf("%s: ETag %q, Last-Modified %q, want both fields: %v", tt.name, got.Fields["ETag"], got.Fields["Last-Modified"], tt.want)
 		}
 		for line, status := range map[string]string{
 			`If-None-Match: "x"`: "200 OK", `If-None-Match: *`: "304 Not Modified", `If-Match: "x"`: "412 Precondition Failed", `If-Match: *`: "200 OK",
 		} {
 			if got := etagOfFile(t, r, tt.target, line).Status; got != status {
-				t.Errorf("%s, asked with %s: %s, want %s", tt.name, line, got, status)
+				t.Errorf("%s, GET with %s: %s, want %s", tt.name, line, got, status)
 			}
 		}
 	}
 }
 
-// A tag or time that the program sets replaces that of the server.
+// A tag or time set by the program replaces the server's.
 func TestOwnValidators(t *testing.T) {
 	const own, day = `"own"`, "Thu, 30 Dec 1999 00:00:00 GMT"
 	file := func() *rawhttp.Response { return respFileResponse(t, "a.txt", contentText, contentMod) }
@@ -246,13 +246,13 @@ func TestOwnValidators(t *testing.T) {
 		{"of the Representation", func() *rawhttp.Response { return contentOf(own, contentMod) }, own, contentChanged},
 		{"none", func() *rawhttp.Response { return contentOf("", time.Time{}) }, "", ""},
 		{"Set", func() *rawhttp.Response { return contentOf(contentTag, contentMod).Set("ETag", own) }, own, contentChanged},
-		{"Set where there is none", func() *rawhttp.Response { return contentOf("", time.Time{}).Set("etag", own) }, own, ""},
+		{"Set without a tag", func() *rawhttp.Response { return contentOf("", time.Time{}).Set("etag", own) }, own, ""},
 		{"Add", func() *rawhttp.Response { return contentOf("", contentMod).Add("ETag", own) }, own, contentChanged},
-		{"Set of a file's", func() *rawhttp.Response { return file().Set("ETag", own) }, own, contentChanged},
-		{"Set of a clone's", func() *rawhttp.Response { return contentOf(contentTag, contentMod).Clone().Set("ETag", own) }, own, contentChanged},
-		{"time, Set", func() *rawhttp.Response { return contentOf(own, contentMod).Set("Last-Modified", day) }, own, day},
-		{"time, Set where there is none", func() *rawhttp.Response { return contentOf(own, time.Time{}).Set("last-modified", day) }, own, day},
-		{"both, Set of a file's", func() *rawhttp.Response { return file().Set("ETag", own).Set("Last-Modified", day) }, own, day},
+		{"Set on a file", func() *rawhttp.Response { return file().Set("ETag", own) }, own, contentChanged},
+		{"Set on a clone", func() *rawhttp.Response { return contentOf(contentTag, contentMod).Clone().Set("ETag", own) }, own, contentChanged},
+		{"Set of the time", func() *rawhttp.Response { return contentOf(own, contentMod).Set("Last-Modified", day) }, own, day},
+		{"Set of the time without a time", func() *rawhttp.Response { return contentOf(own, time.Time{}).Set("last-modified", day) }, own, day},
+		{"Set of both on a file", func() *rawhttp.Response { return file().Set("ETag", own).Set("Last-Modified", day) }, own, day},
 	}
 	bubble(t, func(t *testing.T) {
 		for _, tt := range tests {
@@ -266,7 +266,7 @@ func TestOwnValidators(t *testing.T) {
 				}
 			}
 			if tag, modified := strings.Join(tags, " and "), strings.Join(times, " and "); tag != tt.tag || modified != tt.modified {
-				t.Errorf("%s: ETag %q, Last-Modified %q, want %q, %q, each once", tt.name, tag, modified, tt.tag, tt.modified)
+				t.Errorf("%s: ETag %q, Last-Modified %q, want one each: %q, %q", tt.name, tag, modified, tt.tag, tt.modified)
 			}
 			if tt.tag != "" && (status("If-None-Match: "+tt.tag) != 304 || status(`If-None-Match: "v1"`) != 200 || status("If-Match: "+tt.tag) != 200 || status(`If-Match: "v1"`) != 412) {
 				t.Errorf("%s: conditions are not evaluated with the tag that is sent, %s", tt.name, tt.tag)
@@ -306,7 +306,7 @@ func TestLastModifiedIsNotLaterThanDate(t *testing.T) {
 				}
 			}
 			if got := etagOfFile(t, tree, "/a.txt", "If-Modified-Since: "+tt.want); got.Status != "200 OK" || got.Fields["Last-Modified"] != tt.want {
-				t.Errorf("file from %s, asked with what was sent: %s, Last-Modified %s, want 200 as it may change again in this second, %s", name, got.Status, got.Fields["Last-Modified"], tt.want)
+				t.Errorf("file from %s, If-Modified-Since with the date sent: %s, Last-Modified %s, want 200, since it may change again in this second, and %s", name, got.Status, got.Fields["Last-Modified"], tt.want)
 			}
 		}
 	})
@@ -329,21 +329,22 @@ func TestFileResolverRanges(t *testing.T) {
 			shown[name] = got.Fields[name]
 		}
 		if diff := cmp.Diff(want, filesAnswer{got.Status, shown, got.Content}); diff != "" {
-			t.Errorf("range of a file of %s (-want +got):\n%s", source.name, diff)
+			t.Errorf("range of a file in %s (-want +got):\n%s", source.name, diff)
 		}
 		if got := etagOfFile(t, r, "/hello.txt", "If-None-Match: *"); got.Status != "304 Not Modified" || got.Fields["X-Content-Type-Options"] != "nosniff" {
-			t.Errorf("If-None-Match: * of a file of %s: %+v, want 304", source.name, got)
+			t.Errorf("If-None-Match: * on a file in %s: %+v, want 304", source.name, got)
 		}
 		if got := etagOfFile(t, r, "/site/", "Range: bytes=0-3").Content; seekable[source.name] != (len(got) == 4) {
-			t.Errorf("range of the index file of %s: %d bytes", source.name, len(got))
+			t.Errorf("range of the index file in %s: %d bytes", source.name, len(got))
 		}
 		if got := etagOfFile(t, r, "/docs/", "Range: bytes=0-3"); got.Status != "200 OK" || got.Fields["Accept-Ranges"] != "" {
-			t.Errorf("range of a listing of %s: %+v, want the whole: it is made again for each request", source.name, got)
+			t.Errorf("range of a listing of %s: %+v, want the whole, since each request makes a new one", source.name, got)
 		}
 	}
 }
 
-// When a file takes the name of another, the two have different tags.
+// When a file is replaced by another with the same name, the tag changes, even if the new file
+// is older.
 func TestETagOfAFileThatIsReplaced(t *testing.T) {
 	dir := t.TempDir()
 	for name, age := range map[string]time.Duration{"a.txt": 10 * time.Hour, "b.txt": 20 * time.Hour} {
@@ -363,13 +364,13 @@ func TestETagOfAFileThatIsReplaced(t *testing.T) {
 	}
 	got := etagOfFile(t, r, "/a.txt", "If-None-Match: "+a.Fields["ETag"])
 	if got.Status != "200 OK" || got.Content != "b.txt" || got.Fields["ETag"] != b.Fields["ETag"] {
-		t.Errorf("a file that was replaced by an older one: %+v, want what it is now, tag %s", got, b.Fields["ETag"])
+		t.Errorf("file replaced by an older one: %+v, want the new content with the tag %s", got, b.Fields["ETag"])
 	}
 }
 
-// Some builds give all files the same time, to be reproducible. It does not distinguish two
-// versions of a file: such a file has no validators, and is listed with its
-// time. A zip without times has none at all.
+// Reproducible builds set the same time on all files. It does not distinguish two versions of a
+// file, so such a file has no validators, though it is listed with its time. Files of a zip
+// without times are listed without one.
 func TestTimesThatTellNothing(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -379,16 +380,16 @@ func TestTimesThatTellNothing(t *testing.T) {
 		{"the clock's first second", time.Unix(0, 0), false},
 		{"the second", time.Unix(1, 0), false},
 		{"the third", time.Unix(2, 0), true},
-		{"before the first", time.Unix(-1, 0), true},
+		{"before the clock's first second", time.Unix(-1, 0), true},
 		{"zip's first second", time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC), false},
-		{"of buildpacks", time.Unix(315532801, 0), false},
-		{"of buildpacks, and a part of a second", time.Unix(315532801, 5e8), false},
-		{"zip's next", time.Date(1980, 1, 1, 0, 0, 2, 0, time.UTC), true},
-		{"of npm", time.Unix(499162500, 0), false},
-		{"before npm's", time.Unix(499162499, 0), true},
-		{"after npm's", time.Unix(499162501, 0), true},
+		{"the time set by buildpacks", time.Unix(315532801, 0), false},
+		{"the time set by buildpacks and half a second", time.Unix(315532801, 5e8), false},
+		{"zip's next time", time.Date(1980, 1, 1, 0, 0, 2, 0, time.UTC), true},
+		{"the time set by npm", time.Unix(499162500, 0), false},
+		{"a second before the time set by npm", time.Unix(499162499, 0), true},
+		{"a second after the time set by npm", time.Unix(499162501, 0), true},
 		{"a zip without times", time.Date(1979, 11, 30, 0, 0, 0, 0, time.UTC), false},
-		{"none", time.Time{}, false},
+		{"no time", time.Time{}, false},
 	}
 	for _, tt := range tests {
 		r := etagFS(t, fstest.MapFS{"a": {Data: []byte("a"), ModTime: tt.mod}})
@@ -396,18 +397,18 @@ func TestTimesThatTellNothing(t *testing.T) {
 		answer := talk(t, addr, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
 		for _, name := range []string{"ETag", "Last-Modified"} {
 			if got := strings.Contains(answer, "\r\n"+name+": "); got != tt.tagged {
-				t.Errorf("%s, %v: has %s: %v, want %v", tt.name, tt.mod, name, got, tt.tagged)
+				t.Errorf("%s, %v: response has %s: %v, want %v", tt.name, tt.mod, name, got, tt.tagged)
 			}
 		}
 		date := tt.mod.UTC().Format(ascii.IMFFixdate)
 		since := etagOfFile(t, r, "/a", "If-Modified-Since: "+date).Status
 		part := etagOfFile(t, r, "/a", "Range: bytes=0-0", "If-Range: "+date).Status
 		if tt.tagged != (since == "304 Not Modified") || tt.tagged != (part == "206 Partial Content") {
-			t.Errorf("%s, %v: %s to If-Modified-Since and %s to If-Range with it, want that it counts: %v", tt.name, tt.mod, since, part, tt.tagged)
+			t.Errorf("%s, %v: If-Modified-Since %s, If-Range %s, want conditions evaluated with this time: %v", tt.name, tt.mod, since, part, tt.tagged)
 		}
 	}
 	files := fstest.MapFS{"a": {ModTime: time.Date(1979, 11, 30, 0, 0, 0, 0, time.UTC)}}
 	if got := listingAsk(t, etagFS(t, files), "GET /?format=json").Content; strings.Contains(got, "mtime") {
-		t.Errorf("a file without a time is listed as %s", got)
+		t.Errorf("listing of a file without a time: %s", got)
 	}
 }

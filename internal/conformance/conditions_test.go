@@ -14,7 +14,8 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// The representation that conditions are evaluated for, at the time at which a bubble begins.
+// The representation that conditions are evaluated for. Its time is relative to the start of a
+// synctest bubble.
 const (
 	contentText    = "0123456789abcdefghij"
 	contentDate    = "Date: Sat, 01 Jan 2000 00:00:00 GMT\r\n"
@@ -22,7 +23,7 @@ const (
 	contentChanged = "Fri, 31 Dec 1999 12:00:00 GMT"
 )
 
-// contentMod is contentChanged plus a fraction of a second, which the wire does not show.
+// contentMod is contentChanged plus a fraction of a second, which an HTTP-date cannot express.
 var contentMod = time.Date(1999, time.December, 31, 13, 0, 0, 987654321, time.FixedZone("", 3600))
 
 // contentOf makes a Response of contentText.
@@ -30,8 +31,7 @@ func contentOf(etag string, mod time.Time) *rawhttp.Response {
 	return rawhttp.Content(rawhttp.Representation{MediaType: "text/plain", Body: strings.NewReader(contentText), Size: int64(len(contentText)), ModTime: mod, ETag: etag})
 }
 
-// contentAsk returns the bytes of the answer to a request of the method with the field
-// lines.
+// contentAsk returns the bytes of the answer to a request with the method and field lines.
 func contentAsk(t testing.TB, resp *rawhttp.Response, method string, lines ...string) string {
 	t.Helper()
 	request := method + " / HTTP/1.1\r\nHost: a\r\n"
@@ -66,61 +66,61 @@ func TestConditions(t *testing.T) {
 		why   string
 	}{
 		{"If-Match, any", strong, []string{`If-Match: *`}, 200, ""},
-		{"If-Match, any, without a tag", none, []string{`If-Match: *`}, 200, "there is a representation, and that is all it asks"},
+		{"If-Match, any, without a tag", none, []string{`If-Match: *`}, 200, "the condition is only that a representation exists"},
 		{"If-Match, the tag", strong, []string{`If-Match: "v1"`}, 200, ""},
 		{"If-Match, another", strong, []string{`If-Match: "v2"`}, 412, ""},
 		{"If-Match, without a tag", none, []string{`If-Match: "v1"`}, 412, ""},
-		{"If-Match, the empty tag, without a tag", none, []string{`If-Match: ""`}, 412, "no tag is not the empty one"},
+		{"If-Match, the empty tag, without a tag", none, []string{`If-Match: ""`}, 412, "having no tag is not the same as having an empty one"},
 		{"If-Match, list", strong, []string{`If-Match: "v2", "v1"`}, 200, ""},
 		{"If-Match, list without blanks", strong, []string{`If-Match: "v2","v1","v3"`}, 200, ""},
 		{"If-Match, list with empty members", strong, []string{"If-Match: ,, \"v2\" ,\t, \"v1\","}, 200, "RFC 9110, section 5.6.1.2"},
 		{"If-Match, list of others", strong, []string{`If-Match: "v2", "v3"`}, 412, ""},
-		{"If-Match, two lines", strong, []string{`If-Match: "v2"`, `if-match: "v1"`}, 200, "lines of a list are one list, RFC 9110, section 5.3"},
-		{"If-Match, comma in a tag", strong, []string{`If-Match: "v0,"v1","`}, 412, "commas in a tag do not end it, and what follows is no entity tag"},
+		{"If-Match, two lines", strong, []string{`If-Match: "v2"`, `if-match: "v1"`}, 200, "several field lines form one list, RFC 9110, section 5.3"},
+		{"If-Match, comma in a tag", strong, []string{`If-Match: "v0,"v1","`}, 412, "a comma in a tag does not end it, and the text after the tag is not an entity tag"},
 		{"If-Match, text after the tag", strong, []string{`If-Match: "v1"x`}, 412, "not an entity tag"},
 		{"If-Match, blank and text after the tag", strong, []string{`If-Match: "v2", "v1" x`}, 412, "not an entity tag"},
 		{"If-Match, no comma", strong, []string{`If-Match: "v2" "v1"`}, 412, "one member that is not an entity tag"},
 		{"If-Match, no comma and no blank", strong, []string{`If-Match: "v1""v2"`}, 412, "one member that is not an entity tag"},
 		{"If-Match, blanks after the tag", strong, []string{"If-Match: \"v1\" \t, x"}, 200, ""},
 		{"If-Match, weak", strong, []string{`If-Match: W/"v1"`}, 412, "strong comparison, RFC 9110, section 8.8.3.2"},
-		{"If-Match, of a weak one", weak, []string{`If-Match: "v1"`}, 412, "strong comparison"},
-		{"If-Match, weak, of a weak one", weak, []string{`If-Match: W/"v1"`}, 412, "strong comparison: both must be strong"},
-		{"If-Match, any, of a weak one", weak, []string{`If-Match: *`}, 200, ""},
+		{"If-Match, strong, against a weak tag", weak, []string{`If-Match: "v1"`}, 412, "strong comparison"},
+		{"If-Match, weak, against a weak tag", weak, []string{`If-Match: W/"v1"`}, 412, "strong comparison: both must be strong"},
+		{"If-Match, any, against a weak tag", weak, []string{`If-Match: *`}, 200, ""},
 		{"If-Match, other case", strong, []string{`If-Match: "V1"`}, 412, "a tag is opaque"},
 		{"If-Match, no quotes", strong, []string{`If-Match: v1`}, 412, "not an entity tag"},
 		{"If-Match, one quote", strong, []string{`If-Match: "v1`}, 412, "not an entity tag"},
-		{"If-Match, blank in a tag", `"v"`, []string{`If-Match: "v 1", "v"`}, 412, "etagc has no blank; what follows cannot be told"},
-		{"If-Match, nothing", strong, []string{`If-Match:`}, 412, "no tag is in the list"},
-		{"If-Match, star among tags", strong, []string{`If-Match: "v2", *`}, 412, "the star stands alone"},
+		{"If-Match, blank in a tag", `"v"`, []string{`If-Match: "v 1", "v"`}, 412, "etagc excludes the blank, so the rest of the list cannot be parsed"},
+		{"If-Match, nothing", strong, []string{`If-Match:`}, 412, "the list is empty"},
+		{"If-Match, star among tags", strong, []string{`If-Match: "v2", *`}, 412, "the star is not a member of a list"},
 
 		{"If-None-Match, any", strong, []string{`If-None-Match: *`}, 304, ""},
-		{"If-None-Match, any, without a tag", none, []string{`If-None-Match: *`}, 304, "there is a representation"},
+		{"If-None-Match, any, without a tag", none, []string{`If-None-Match: *`}, 304, "a representation exists"},
 		{"If-None-Match, the tag", strong, []string{`If-None-Match: "v1"`}, 304, ""},
 		{"If-None-Match, another", strong, []string{`If-None-Match: "v2"`}, 200, ""},
 		{"If-None-Match, without a tag", none, []string{`If-None-Match: "v1", ""`}, 200, ""},
 		{"If-None-Match, weak", strong, []string{`If-None-Match: W/"v1"`}, 304, "weak comparison, RFC 9110, section 8.8.3.2"},
-		{"If-None-Match, of a weak one", weak, []string{`If-None-Match: "v1"`}, 304, "weak comparison"},
-		{"If-None-Match, weak, of a weak one", weak, []string{`If-None-Match: W/"v1"`}, 304, "weak comparison"},
+		{"If-None-Match, strong, against a weak tag", weak, []string{`If-None-Match: "v1"`}, 304, "weak comparison"},
+		{"If-None-Match, weak, against a weak tag", weak, []string{`If-None-Match: W/"v1"`}, 304, "weak comparison"},
 		{"If-None-Match, weak, another", weak, []string{`If-None-Match: W/"v2"`}, 200, ""},
 		{"If-None-Match, list", strong, []string{`If-None-Match: "v3", W/"v2", "v1"`}, 304, ""},
 		{"If-None-Match, list without blanks", strong, []string{`If-None-Match: W/"v2",W/"v1","v3"`}, 304, ""},
 		{"If-None-Match, list with empty members", strong, []string{`If-None-Match: , "v2",, ,"v1"`}, 304, "RFC 9110, section 5.6.1.2"},
 		{"If-None-Match, list of others", strong, []string{`If-None-Match: "v", "v11", W/"1"`}, 200, ""},
-		{"If-None-Match, two lines", strong, []string{`If-None-Match: "v2"`, `IF-NONE-MATCH: "v1"`}, 304, "lines of a list are one list, RFC 9110, section 5.3"},
+		{"If-None-Match, two lines", strong, []string{`If-None-Match: "v2"`, `IF-NONE-MATCH: "v1"`}, 304, "several field lines form one list, RFC 9110, section 5.3"},
 		{"If-None-Match, long list", strong, []string{`If-None-Match: ` + strings.Repeat(`"x", `, 1000) + `"v1"`}, 304, ""},
-		{"If-None-Match, obs-text", `"é"`, []string{`If-None-Match: "é"`}, 304, "etagc has obs-text"},
-		{"If-None-Match, backslash", `"a\"`, []string{`If-None-Match: "a\"`}, 304, "a tag is no quoted string: the backslash quotes nothing, RFC 9110, section 8.8.3"},
+		{"If-None-Match, obs-text", `"é"`, []string{`If-None-Match: "é"`}, 304, "etagc includes obs-text"},
+		{"If-None-Match, backslash", `"a\"`, []string{`If-None-Match: "a\"`}, 304, "a tag is not a quoted string, so the backslash escapes nothing, RFC 9110, section 8.8.3"},
 		{"If-None-Match, comma in a tag", `"a,b"`, []string{`If-None-Match: "c,d", "a,b"`}, 304, ""},
 		{"If-None-Match, empty tag", `""`, []string{`If-None-Match: ""`}, 304, ""},
-		{"If-None-Match, w/ in small", strong, []string{`If-None-Match: w/"v1"`}, 200, "the mark of weakness is case-sensitive"},
+		{"If-None-Match, lower-case w/", strong, []string{`If-None-Match: w/"v1"`}, 200, "the prefix W/ is case-sensitive"},
 		{"If-None-Match, blank after W/", strong, []string{`If-None-Match: W/ "v1"`}, 200, "not an entity tag"},
 		{"If-None-Match, no quotes", strong, []string{`If-None-Match: v1`}, 200, "not an entity tag"},
 		{"If-None-Match, one quote", strong, []string{`If-None-Match: "v1`}, 200, "not an entity tag"},
-		{"If-None-Match, after junk", strong, []string{`If-None-Match: v2, "v1"`}, 200, "who cannot be understood gets the representation"},
-		{"If-None-Match, in front of junk", strong, []string{`If-None-Match: "v1", v2`}, 304, "the list names it in either reading"},
+		{"If-None-Match, after junk", strong, []string{`If-None-Match: v2, "v1"`}, 200, "a field that cannot be parsed is ignored"},
+		{"If-None-Match, before junk", strong, []string{`If-None-Match: "v1", v2`}, 304, "the list contains the tag however the junk is read"},
 		{"If-None-Match, text after the tag", strong, []string{`If-None-Match: "v1"x`}, 200, "not an entity tag"},
 		{"If-None-Match, nothing", strong, []string{`If-None-Match:`}, 200, ""},
-		{"If-None-Match, star among tags", strong, []string{`If-None-Match: "v2", *`}, 200, "the star stands alone"},
+		{"If-None-Match, star among tags", strong, []string{`If-None-Match: "v2", *`}, 200, "the star is not a member of a list"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -140,14 +140,14 @@ func TestDateConditions(t *testing.T) {
 		name   string
 		values []string
 		before bool // the date is before the change
-		none   bool // it says no date
+		none   bool // the value is not a date
 		why    string
 	}{
-		{name: "the date", values: []string{contentChanged}, why: "whole seconds: the fraction of the change is not known to the client"},
+		{name: "the date", values: []string{contentChanged}, why: "dates have whole seconds, so the fraction of the modification time is ignored"},
 		{name: "the date, obsolete form", values: []string{"Friday, 31-Dec-99 12:00:00 GMT"}},
 		{name: "the date, asctime form", values: []string{"Fri Dec 31 12:00:00 1999"}},
 		{name: "a second later", values: []string{"Fri, 31 Dec 1999 12:00:01 GMT"}},
-		{name: "a century later", values: []string{"Fri, 31 Dec 2100 12:00:00 GMT"}, why: "RFC 9110 makes no difference of it"},
+		{name: "a century later", values: []string{"Fri, 31 Dec 2100 12:00:00 GMT"}, why: "RFC 9110 does not treat future dates differently"},
 		{name: "a second earlier", values: []string{"Fri, 31 Dec 1999 11:59:59 GMT"}, before: true},
 		{name: "a second earlier, obsolete form", values: []string{"Friday, 31-Dec-99 11:59:59 GMT"}, before: true},
 		{name: "a second earlier, asctime form", values: []string{"Fri Dec 31 11:59:59 1999"}, before: true},
@@ -156,17 +156,17 @@ func TestDateConditions(t *testing.T) {
 		{name: "nothing", values: []string{""}, none: true},
 		{name: "zero", values: []string{"0"}, none: true},
 		{name: "seconds since 1970", values: []string{"946641600"}, none: true},
-		{name: "another zone", values: []string{"Fri, 31 Dec 1999 12:00:00 UTC"}, none: true, why: "HTTP-date says GMT"},
+		{name: "another zone", values: []string{"Fri, 31 Dec 1999 12:00:00 UTC"}, none: true, why: "the zone of an HTTP-date is GMT"},
 		{name: "zone as a number", values: []string{"Fri, 31 Dec 1999 12:00:00 +0000"}, none: true},
 		{name: "no zone", values: []string{"Fri, 31 Dec 1999 12:00:00"}, none: true},
-		{name: "small letters", values: []string{"fri, 31 dec 1999 12:00:00 gmt"}, none: true, why: "HTTP-date is case-sensitive, RFC 9110, section 5.6.7"},
-		{name: "a day that is not there", values: []string{"Fri, 32 Dec 1999 12:00:00 GMT"}, none: true},
+		{name: "lower case", values: []string{"fri, 31 dec 1999 12:00:00 gmt"}, none: true, why: "HTTP-date is case-sensitive, RFC 9110, section 5.6.7"},
+		{name: "a day that does not exist", values: []string{"Fri, 32 Dec 1999 12:00:00 GMT"}, none: true},
 		{name: "ISO 8601", values: []string{"1999-12-31T12:00:00Z"}, none: true},
 		{name: "in quotes", values: []string{`"Fri, 31 Dec 1999 12:00:00 GMT"`}, none: true},
-		{name: "a length after it", values: []string{contentChanged + "; length=20"}, none: true, why: "an old browser's; not the grammar"},
-		{name: "two in a line", values: []string{contentChanged + ", " + contentChanged}, none: true, why: "more than one member, RFC 9110, section 13.1.3"},
+		{name: "a length after it", values: []string{contentChanged + "; length=20"}, none: true, why: "old browsers sent this, but it is not an HTTP-date"},
+		{name: "two in one line", values: []string{contentChanged + ", " + contentChanged}, none: true, why: "more than one member, RFC 9110, section 13.1.3"},
 		{name: "two lines", values: []string{contentChanged, contentChanged}, none: true, why: "more than one member, RFC 9110, section 13.1.3"},
-		{name: "junk in front of it on its own line", values: []string{"x", contentChanged}, none: true},
+		{name: "junk in a line before it", values: []string{"x", contentChanged}, none: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -195,7 +195,7 @@ func TestDateConditions(t *testing.T) {
 					for _, method := range []string{"GET", "HEAD"} {
 						got := contentStatus(t, contentAsk(t, contentOf(contentTag, c.mod), method, lines...))
 						if got != c.want {
-							t.Errorf("%s of what changed at %v with %q: status %d, want %d\nwhy: %s", method, c.mod, lines, got, c.want, tt.why)
+							t.Errorf("%s of content that changed at %v with %q: status %d, want %d\nwhy: %s", method, c.mod, lines, got, c.want, tt.why)
 						}
 					}
 				}
@@ -256,7 +256,7 @@ func TestPrecedenceOfConditions(t *testing.T) {
 	}
 }
 
-// Every byte of the answers that conditions have.
+// The exact bytes of the answers to conditional requests.
 func TestAnswersToConditions(t *testing.T) {
 	const (
 		validators = "ETag: \"v1\"\r\nLast-Modified: " + contentChanged + "\r\n"
@@ -291,7 +291,7 @@ func TestAnswersToConditions(t *testing.T) {
 		{"412", plain, "GET", []string{`If-Match: "v2"`}, failed + "412 Precondition Failed\n",
 			"validators would be taken for those of this content"},
 		{"412 to HEAD", plain, "HEAD", []string{`If-Match: "v2"`}, failed, "RFC 9110, section 9.3.2"},
-		{"POST", plain, "POST", []string{`If-None-Match: "v1"`}, whole + "\r\n" + contentText, "If-Match and its kin on other methods are the resolver's"},
+		{"POST", plain, "POST", []string{`If-None-Match: "v1"`}, whole + "\r\n" + contentText, "the server evaluates conditions for GET and HEAD only; for other methods the resolver does"},
 		{"unknown method", plain, "BREW", []string{`If-Match: "v2"`}, whole + "\r\n" + contentText, ""},
 	}
 	for _, tt := range tests {
@@ -324,16 +324,16 @@ func TestConditionsHoldForContentOnly(t *testing.T) {
 		answer := contentAsk(t, resp, "GET", lines...)
 		head, _ := splitHead(answer)
 		if got := contentStatus(t, answer); got != resp.Status() {
-			t.Errorf("%s is answered with %d, want its own status, %d", name, got, resp.Status())
+			t.Errorf("%s: status %d, want its own, %d", name, got, resp.Status())
 		}
 		if strings.Contains(head, "Accept-Ranges") || strings.Count(head, "ETag: ") != 1 {
-			t.Errorf("%s has the head %q, want its own fields and no Accept-Ranges", name, head)
+			t.Errorf("%s: head %q, want its own fields and no Accept-Ranges", name, head)
 		}
 	}
 	for _, condition := range []string{`If-Match: "v2"`, "If-Unmodified-Since: Fri, 31 Dec 1999 11:00:00 GMT"} {
 		resp := stream().Set("ETag", contentTag).Set("Last-Modified", contentChanged)
 		if got := contentStatus(t, contentAsk(t, resp, "GET", condition)); got != 200 {
-			t.Errorf("Stream, asked with %q, is answered with %d, want 200", condition, got)
+			t.Errorf("Stream, GET with %q: status %d, want 200", condition, got)
 		}
 	}
 }

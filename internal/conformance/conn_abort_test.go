@@ -15,8 +15,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// abortTalk has the requests of TestClientEndsAnywhere: of each framing, with and without
-// Expect, read and not read by echoOrNot.
+// abortTalk has the requests of TestClientEndsAnywhere: each framing, with and without
+// Expect, with content that echoOrNot reads and content that it leaves unread.
 var abortTalk = []string{
 	"GET /a HTTP/1.1\r\nHost: h\r\n\r\n",
 	"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello",
@@ -50,8 +50,8 @@ var abortServers = map[string]func(*kernelConn) net.Conn{
 	"no CloseWrite": func(c *kernelConn) net.Conn { return plainConn{c} },
 }
 
-// Wherever a client stops, and however: the connection ends, and a client that still reads
-// has an answer to each request that it has sent whole, and at most a refusal of the last.
+// Wherever a client stops, and however, the connection ends. A client that still reads gets an
+// answer to each request that it sent whole, and at most a refusal of the incomplete one.
 func TestClientEndsAnywhere(t *testing.T) {
 	t.Parallel()
 	talk := strings.Join(abortTalk, "")
@@ -103,29 +103,29 @@ func abortAnswers(client net.Conn, n int) error {
 		}
 		status, content, err := abortAnswer(r)
 		if err != nil || status != 200 || content != want {
-			return fmt.Errorf("answer to %q: %d %q, %v; want 200 %q", req, status, content, err, want)
+			return fmt.Errorf("answer to %q: %d %q, %v, want 200 %q", req, status, content, err, want)
 		}
 	}
 	status, content, err := abortAnswer(r)
 	if rest == 0 {
 		if err != io.EOF {
-			return fmt.Errorf("after the last request: %d %q, %v; want the end", status, content, err)
+			return fmt.Errorf("after the last request: %d %q, %v, want io.EOF", status, content, err)
 		}
 		return nil
 	}
-	// A request that is not whole is refused, or answered without its content.
+	// An incomplete request is refused, or answered if its content is not read.
 	part := abortTalk[len(whole)][:rest]
 	unread := strings.HasPrefix(part, "POST /unread") && strings.Contains(part, "\r\n\r\n")
 	if err != nil || unread && status != 200 || !unread && status != 400 && status != 408 {
-		return fmt.Errorf("answer to %q: %d, %v; want a refusal, or 200 where the content is not read", part, status, err)
+		return fmt.Errorf("answer to %q: %d, %v, want a refusal, or 200 if the content is not read", part, status, err)
 	}
 	if status, content, err = abortAnswer(r); err != io.EOF {
-		return fmt.Errorf("after the last answer: %d %q, %v; want the end", status, content, err)
+		return fmt.Errorf("after the last answer: %d %q, %v, want io.EOF", status, content, err)
 	}
 	return nil
 }
 
-// abortAnswer reads the next final response; io.EOF is a clean end before it.
+// abortAnswer reads the next final response. It returns io.EOF if the connection ends before it.
 func abortAnswer(r *bufio.Reader) (status int, content string, err error) {
 	for {
 		if _, err := r.Peek(1); err != nil {

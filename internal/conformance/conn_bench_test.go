@@ -50,12 +50,12 @@ type countedDeadlines struct {
 func (c *countedDeadlines) SetReadDeadline(time.Time) error  { c.read++; return nil }
 func (c *countedDeadlines) SetWriteDeadline(time.Time) error { c.write++; return nil }
 
-// A deadline that is too early stays until it fires, so most requests set none.
+// A deadline that is earlier than needed stays until it fires, so most requests set none.
 func TestDeadlinesAreLeft(t *testing.T) {
 	s := newServer(t, rawhttp.WithResolver(benchmarkHello()))
 	c := &countedDeadlines{RepeatingConn: &testkit.RepeatingConn{Requests: benchmarkGet, Reads: 1000}}
 	s.ServeConn(context.Background(), c)
 	if c.read > 3 || c.write > 3 {
-		t.Errorf("1000 requests set %d read deadlines and %d write deadlines, want one or two", c.read, c.write)
+		t.Errorf("1000 requests set %d read deadlines and %d write deadlines, want 1 or 2 each", c.read, c.write)
 	}
 }

@@ -15,8 +15,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// answerAfterReading is a resolver that reads n bytes of the content, -1 all, and
-// answers with the path whatever came.
+// answerAfterReading returns a resolver that reads n bytes of the content, or all of it if n
+// is -1, and answers with the path, even after an error.
 func answerAfterReading(n int64) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		if n < 0 {
@@ -28,7 +28,7 @@ func answerAfterReading(n int64) rawhttp.Resolver {
 	})
 }
 
-// chunks frames content in chunks of size bytes, with the last one.
+// inChunks encodes content in chunks of size bytes, with the last chunk.
 func inChunks(content string, size int) string {
 	var b strings.Builder
 	for len(content) > 0 {
@@ -39,8 +39,9 @@ func inChunks(content string, size int) string {
 	return b.String() + "0\r\n\r\n"
 }
 
-// Up to 256 KiB of content that a resolver left unread is read, to find the next request. If
-// there is more the connection closes, and the answer says so if that is known in advance.
+// The server drains up to 256 KiB of content that a resolver left unread, to reach the next
+// request. If there is more, the connection closes, and the answer says so if that is known in
+// advance.
 func TestContentLeftUnread(t *testing.T) {
 	t.Parallel()
 	const most = 256 << 10
@@ -54,16 +55,16 @@ func TestContentLeftUnread(t *testing.T) {
 		want string
 		why  string
 	}{
-		{"one byte", post(1), 0, okAnswer("/a") + okAnswer("/b"), "it is drained"},
-		{"256 KiB", post(most), 0, okAnswer("/a") + okAnswer("/b"), "it is drained: the limit is included"},
-		{"a byte more", post(most + 1), 0, lastAnswer("/a"), "known from Content-Length"},
-		{"a byte more, of which one is read", post(most + 1), 1, okAnswer("/a") + okAnswer("/b"), "what is left counts"},
-		{"5 MiB, read whole", post(5 << 20), -1, okAnswer("/a") + okAnswer("/b"), "nothing is left"},
-		{"chunked, 256 KiB", posted(most, 4<<10), 0, okAnswer("/a") + okAnswer("/b"), "it is drained"},
-		{"chunked, more than that", posted(15<<20, 64<<10), 0, okAnswer("/a") + okAnswer("/b"), "nobody knew before the end, and the client was told that the connection persists"},
-		{"chunked, 5 MiB read whole", posted(5<<20, 100_000), -1, okAnswer("/a") + okAnswer("/b"), "nothing is left"},
-		{"chunked, begun", posted(100_000, 50_000), 10, okAnswer("/a") + okAnswer("/b"), "draining goes on in the middle of a chunk"},
-		{"chunked, a large one begun", posted(5<<20, 5<<20), 10, lastAnswer("/a"), "known from the size of the chunk"},
+		{"one byte", post(1), 0, okAnswer("/a") + okAnswer("/b"), "the content is drained"},
+		{"256 KiB", post(most), 0, okAnswer("/a") + okAnswer("/b"), "the content is drained: the limit is inclusive"},
+		{"256 KiB and a byte", post(most + 1), 0, lastAnswer("/a"), "the size is known from Content-Length"},
+		{"256 KiB and a byte, one byte read", post(most + 1), 1, okAnswer("/a") + okAnswer("/b"), "the limit applies to the unread rest"},
+		{"5 MiB, all read", post(5 << 20), -1, okAnswer("/a") + okAnswer("/b"), "nothing is left to drain"},
+		{"chunked, 256 KiB", posted(most, 4<<10), 0, okAnswer("/a") + okAnswer("/b"), "the content is drained"},
+		{"chunked, 15 MiB", posted(15<<20, 64<<10), 0, okAnswer("/a") + okAnswer("/b"), "the size was unknown when the response promised that the connection persists"},
+		{"chunked, 5 MiB, all read", posted(5<<20, 100_000), -1, okAnswer("/a") + okAnswer("/b"), "nothing is left to drain"},
+		{"chunked, partly read", posted(100_000, 50_000), 10, okAnswer("/a") + okAnswer("/b"), "draining continues in the middle of a chunk"},
+		{"one large chunk, partly read", posted(5<<20, 5<<20), 10, lastAnswer("/a"), "the size is known from the chunk size"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -75,7 +76,7 @@ func TestContentLeftUnread(t *testing.T) {
 	}
 }
 
-// An answer is complete even if the end of the unread content is unknown.
+// An answer is complete even if the unread content turns out to be malformed.
 func TestAnswerBeforeContentThatIsMalformed(t *testing.T) {
 	tests := []struct{ name, in string }{
 		{"bad chunk size, in the same read", chunkedRequest("/a", "zz\r\n")},
@@ -89,15 +90,15 @@ func TestAnswerBeforeContentThatIsMalformed(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			got := talkInMemory(t, tt.in, rawhttp.WithResolver(answerPath))
 			if diff := cmp.Diff(okAnswer("/a"), got); diff != "" {
-				t.Errorf("answer to %q, whose content nobody reads (-want +got):\n%s", tt.in, diff)
+				t.Errorf("answer to %q, whose content the resolver does not read (-want +got):\n%s", tt.in, diff)
 			}
 		})
 	}
 }
 
-// An error in the content ends in 400, or in the status of the limit, whatever the
-// resolver makes of it; after the head of the response it ends in a close. A page
-// of the program's is asked for once, with the error of the content.
+// An error in the content is answered with 400, or with the status of the limit, whatever the
+// resolver does with the error; after the head of the response the connection closes instead.
+// The error page is requested once, with the error of the content.
 func TestContentErrors(t *testing.T) {
 	refused := func(reason string) string {
 		return textAnswer("400 Bad Request", []string{"X-Content-Type-Options: nosniff", closeField}, "400 Bad Request: "+reason+"\n")
@@ -148,7 +149,7 @@ func TestContentErrors(t *testing.T) {
 				page := rawhttp.WithErrorPage(func(_ context.Context, req *rawhttp.Request, status int, err error) *rawhttp.Response {
 					asked = append(asked, status, rawhttp.StatusOf(err))
 					if _, again := req.Body.Read(make([]byte, 1)); again == nil || again == io.EOF {
-						t.Errorf("Body in the error page returns %v, want the error", again)
+						t.Errorf("Body.Read in the error page = %v, want the same error", again)
 					}
 					return nil
 				})
@@ -158,14 +159,14 @@ func TestContentErrors(t *testing.T) {
 				}
 				status, _ := strconv.Atoi(tt.want[len("HTTP/1.1 "):][:3])
 				if diff := cmp.Diff([]int{status, status}, asked); diff != "" {
-					t.Errorf("WithErrorPage is asked for a status and an error of status (-want +got):\n%s", diff)
+					t.Errorf("status passed to WithErrorPage and StatusOf the error (-want +got):\n%s", diff)
 				}
 			})
 		}
 	}
 }
 
-// After the head, only a cut response, without its last chunk, shows the client an error.
+// After the head, the client sees an error only as a response without its last chunk.
 func TestContentErrorInAnEcho(t *testing.T) {
 	echoStream := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Stream(200, "a/b", req.Body), nil
@@ -177,8 +178,8 @@ func TestContentErrorInAnEcho(t *testing.T) {
 	}
 }
 
-// A StreamFunc that ignores an error in the content has made a whole response, but
-// nothing can follow it.
+// A StreamFunc that ignores an error in the content may complete its response, but no other
+// response can follow.
 func TestContentErrorBehindAWholeResponse(t *testing.T) {
 	resolver := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
@@ -189,8 +190,8 @@ func TestContentErrorBehindAWholeResponse(t *testing.T) {
 	})
 	got := talkInMemory(t, chunkedRequest("/", "zz\r\n")+getRequest("/"), rawhttp.WithResolver(resolver))
 	want := "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nearly\r\n"
-	if got != want && got != want+"0\r\n\r\n" { // cut or whole
-		t.Errorf("answer %q, want %q and no other answer", got, want)
+	if got != want && got != want+"0\r\n\r\n" { // cut or complete
+		t.Errorf("answer %q, want %q and no second answer", got, want)
 	}
 }
 
@@ -202,20 +203,20 @@ func TestContentOverTheLimit(t *testing.T) {
 		c := servePipe(t, rawhttp.WithResolver(echo), rawhttp.WithMaxBodyBytes(5))
 		c.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n")
 		if diff := cmp.Diff(ownError("413 Content Too Large", closeField), c.heard()); diff != "" {
-			t.Errorf("declared content over the limit, before it is sent (-want +got):\n%s", diff)
+			t.Errorf("answer to declared content over the limit, before it is sent (-want +got):\n%s", diff)
 		}
 	})
 	for _, in := range []string{postRequest("/", "12345"), chunkedRequest("/", inChunks("12345", 2))} {
 		if got := talkInMemory(t, in, rawhttp.WithResolver(echo), rawhttp.WithMaxBodyBytes(5)); !strings.HasSuffix(got, "\r\n\r\n12345") {
-			t.Errorf("answer to %q, whose content is at the limit: %q, want it", in, got)
+			t.Errorf("answer to %q, whose content is at the limit: %q, want the content", in, got)
 		}
 	}
 	if got := talkInMemory(t, postRequest("/", strings.Repeat("x", 11<<20)), rawhttp.WithResolver(answerAfterReading(-1)), rawhttp.WithMaxBodyBytes(0)); got != okAnswer("/") {
-		t.Errorf("answer without a limit: %q, want 200", got)
+		t.Errorf("answer to 20 MiB without a limit: %q, want 200", got)
 	}
 }
 
-// The trailer section is available when the content has ended, separate from the header
+// The trailer section is available after the content has been read, separate from the header
 // section.
 func TestTrailerOverAConnection(t *testing.T) {
 	resolver := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
@@ -266,7 +267,7 @@ func TestRequestContextEndsWithTheResponse(t *testing.T) {
 		resolver := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 			kept = ctx
 			if ctx.Err() != nil {
-				t.Errorf("ctx.Err() = %v in the resolver, want nil", ctx.Err())
+				t.Errorf("in the resolver ctx.Err() = %v, want nil", ctx.Err())
 			}
 			return rawhttp.Text(200, fmt.Sprint(ctx.Value(key{}))), nil
 		})
@@ -291,8 +292,8 @@ func TestRequestContextEndsWithTheResponse(t *testing.T) {
 	})
 }
 
-// A StreamFunc may write while another goroutine, which it waits for, reads the
-// content: an echo of any size, that holds nothing back.
+// A StreamFunc may write while another goroutine, which it waits for, reads the content, so content, so
+// an echo of any size needs no buffer.
 func TestStreamFuncReadsWhileItWrites(t *testing.T) {
 	resolver := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
@@ -313,10 +314,10 @@ func TestStreamFuncReadsWhileItWrites(t *testing.T) {
 		_, addr := listen(t, rawhttp.WithResolver(resolver), rawhttp.WithDate(false))
 		got := talk(t, addr, in+getRequest("/"))
 		if n := strings.Count(got, "x"); n != 1<<20 {
-			t.Errorf("the echo of 1 MiB has %d bytes of it", n)
+			t.Errorf("the echo of 1 MiB has %d of its bytes", n)
 		}
 		if strings.Count(got, "HTTP/1.1 200 OK\r\n") != 2 || !strings.HasSuffix(got, "\r\n0\r\n\r\n") {
-			t.Errorf("answers: %d bytes, want two that are whole", len(got))
+			t.Errorf("answers have %d bytes, want two complete answers", len(got))
 		}
 	}
 }
@@ -331,15 +332,15 @@ func TestSlowContentOfKnownSize(t *testing.T) {
 		})))
 		c.say(getRequest("/"))
 		if got := c.heard(); got != "" {
-			t.Errorf("%q came before any content", got)
+			t.Errorf("client received %q before there was content, want nothing", got)
 		}
 		io.WriteString(to, "abc")
 		if got := c.heard(); !strings.HasPrefix(got, "HTTP/1.1 200 OK\r\n") || !strings.HasSuffix(got, "\r\n\r\nabc") {
-			t.Errorf("%q came, want the head and what there is of the content", got)
+			t.Errorf("client received %q, want the head and the first bytes of the content", got)
 		}
 		io.WriteString(to, strings.Repeat("x", size-3))
 		if got := c.heard(); got != strings.Repeat("x", size-3) {
-			t.Errorf("%d bytes followed, want %d", len(got), size-3)
+			t.Errorf("client received %d more bytes, want %d", len(got), size-3)
 		}
 	})
 }
@@ -354,6 +355,6 @@ func TestCloneHasItsOwnTrailer(t *testing.T) {
 		return rawhttp.Text(200, ""), nil
 	})))
 	if n, got := early.Trailer().Len(), late.Trailer().Get("X-A"); n != 0 || got != "1" {
-		t.Errorf("%d trailer fields of the Clone before the content was read, X-A %q of that after it, want none and 1", n, got)
+		t.Errorf("Clone made before reading has %d trailer fields, Clone made after it has X-A %q, want 0 and %q", n, got, "1")
 	}
 }

@@ -11,7 +11,8 @@ import (
 
 type contextKey struct{}
 
-// The context of a request, for a resolver that only asks, and after its end.
+// The context of a request ends with its response and at Close, also if the resolver only
+// calls Err and never waits for Done.
 func TestRequestContextThatNobodyWaitsFor(t *testing.T) {
 	entered, asked := make(chan struct{}), make(chan error, 1)
 	var s *rawhttp.Server
@@ -30,13 +31,13 @@ func TestRequestContextThatNobodyWaitsFor(t *testing.T) {
 	})))
 	talk(t, addr, getRequest("/kept"))
 	if kept.Err() == nil || context.Cause(kept) == nil {
-		t.Error("a request's context has not ended with its response")
+		t.Error("the context of a request has not ended after its response")
 	}
 	c := dial(t, addr)
 	io.WriteString(c, getRequest("/"))
 	<-entered
 	s.Close()
 	if err := <-asked; err == nil {
-		t.Error("Close does not end the context of a resolver that only looks at Err")
+		t.Error("Close did not end the context of a resolver that only calls Err")
 	}
 }

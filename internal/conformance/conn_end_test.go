@@ -35,7 +35,7 @@ func TestCutResponses(t *testing.T) {
 	}, {
 		name: "Stream whose Reader returns bytes with its error",
 		resp: rawhttp.Stream(200, "a/b", readerFunc(func(p []byte) (int, error) { return copy(p, "early"), errors.New(secretPath) })),
-		want: ownError("500 Internal Server Error") + okAnswer("/next"), // nothing of it was out
+		want: ownError("500 Internal Server Error") + okAnswer("/next"), // nothing had been sent
 	}, {
 		name: "StreamFunc that fails",
 		resp: rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
@@ -56,11 +56,11 @@ func TestCutResponses(t *testing.T) {
 		resp: rawhttp.Content(rawhttp.Representation{MediaType: "a/b", Body: io.MultiReader(strings.NewReader(strings.Repeat("x", 300_000))), Size: 200_000}),
 		want: "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 200000\r\n\r\n" + strings.Repeat("x", 200_000) + okAnswer("/next"),
 	}, {
-		name: "nothing was out",
+		name: "Stream whose first Read fails",
 		resp: rawhttp.Stream(200, "a/b", readerFunc(func([]byte) (int, error) { return 0, errors.New(secretPath) })),
 		want: ownError("500 Internal Server Error") + okAnswer("/next"),
 	}, {
-		name: "small Content that is short: nothing was out",
+		name: "small Content that is shorter than its size",
 		resp: rawhttp.Content(rawhttp.Representation{MediaType: "a/b", Body: io.MultiReader(strings.NewReader("hello")), Size: 6}),
 		want: ownError("500 Internal Server Error") + okAnswer("/next"),
 	}}
@@ -72,7 +72,7 @@ func TestCutResponses(t *testing.T) {
 				t.Errorf("answers (-want +got):\n%s", diff)
 			}
 			if cut := !strings.HasSuffix(got, "/next"); cut != log.has("error", "response cut") {
-				t.Errorf("cut: %v, but the log has %q", cut, &log)
+				t.Errorf("response was cut: %v, log is %q", cut, &log)
 			}
 		})
 	}
@@ -98,12 +98,12 @@ func TestCutResponseToHTTP10IsReset(t *testing.T) {
 			got := make([]byte, len(want))
 			io.ReadFull(c, got)
 			if diff := cmp.Diff(want, string(got)); diff != "" {
-				t.Errorf("the answer begins (-want +got):\n%s", diff)
+				t.Errorf("start of the answer (-want +got):\n%s", diff)
 			}
 			close(received)
 			rest, err := io.ReadAll(c)
 			if len(rest) > 0 || (err == nil) != (fail == nil) {
-				t.Errorf("after it the client reads %q, %v; want a graceful end only if the response is whole", rest, err)
+				t.Errorf("then the client reads %q, %v, want io.EOF only if the response is complete", rest, err)
 			}
 		})
 	}
@@ -131,7 +131,7 @@ func TestHalfClosedClient(t *testing.T) {
 	})
 	_, addr := listen(t, rawhttp.WithResolver(resolver), rawhttp.WithDate(false))
 	if got := talk(t, addr, getRequest("/large")); got != okAnswer(strings.Repeat("x", 5<<20)) {
-		t.Errorf("%d bytes of answer, want 5 MiB of content", len(got))
+		t.Errorf("answer has %d bytes, want 5 MiB of content", len(got))
 	}
 	c := dial(t, addr)
 	io.WriteString(c, getRequest("/stream"))
@@ -142,7 +142,7 @@ func TestHalfClosedClient(t *testing.T) {
 	want := " \r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegin\r\n" +
 		strings.Repeat("2710\r\n"+strings.Repeat("y", 10_000)+"\r\n", pieces) + "0\r\n\r\n"
 	if err != nil || strings.TrimPrefix(string(got), "\r\n") != strings.TrimPrefix(want, " \r\n") {
-		t.Errorf("the stream has %d more bytes, %v; want %d and the end", len(got), err, len(want)-1)
+		t.Errorf("the stream has %d more bytes, %v, want %d and io.EOF", len(got), err, len(want)-1)
 	}
 }
 
@@ -155,7 +155,7 @@ func TestRefusalSurvivesWhatTheClientSends(t *testing.T) {
 		c := dial(t, addr)
 		io.WriteString(c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20971520\r\n\r\n")
 		if _, err := io.WriteString(c, strings.Repeat("x", 300<<10)); err != nil {
-			t.Errorf("write of content that is refused: %v", err)
+			t.Errorf("Write of content that is refused: %v", err)
 		}
 		got, err := io.ReadAll(c)
 		if diff := cmp.Diff(want, string(got)); diff != "" || err != nil {
@@ -179,7 +179,7 @@ func TestRefusalEndsAtOnce(t *testing.T) {
 		io.WriteString(c, in)
 		got, err := io.ReadAll(c)
 		if head, _ := splitHead(string(got)); err != nil || !strings.Contains(head, "\r\nConnection: close\r\n") {
-			t.Errorf("answer to %q: %q, %v; want one that closes", in, got, err)
+			t.Errorf("answer to %q: %q, %v, want one with Connection: close, then io.EOF", in, got, err)
 		}
 	}
 }
@@ -213,17 +213,16 @@ func TestResetEndsTheContextOfAStream(t *testing.T) {
 			select {
 			case err := <-ended:
 				if err == nil {
-					t.Error("a Write after the end of the context returns no error")
+					t.Error("Write after the end of the context returned no error")
 				}
 			case <-time.After(30 * time.Second):
-				t.Error("the context of the StreamFunc has not ended 30s after the reset")
+				t.Error("the context of the StreamFunc has not ended 30 s after the reset")
 			}
 		})
 	}
 }
 
-// The end of a watch for a reset leaves the connection as it was: pipelined requests
-// that came meanwhile are answered.
+// Watching for a reset consumes nothing: pipelined requests that arrive meanwhile are answered.
 func TestRequestsBehindAStream(t *testing.T) {
 	released := make(chan struct{})
 	resolver := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
@@ -251,7 +250,7 @@ func TestRequestsBehindAStream(t *testing.T) {
 	}
 }
 
-// A client that is gone is no reason for an error in the log, however it went.
+// A client that disconnects is not logged at level error or warn, however it disconnects.
 func TestClientsThatGo(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -289,7 +288,7 @@ func TestClientsThatGo(t *testing.T) {
 				}
 				s.Shutdown(context.Background())
 				if log.has("error") || log.has("warn") {
-					t.Errorf("log has %q, want nothing at level error or warn", &log)
+					t.Errorf("log is %q, want nothing at level error or warn", &log)
 				}
 				if got := s.Stats().ConnsOpen; got != 0 {
 					t.Errorf("Stats().ConnsOpen = %d after Shutdown, want 0", got)
@@ -335,7 +334,7 @@ func TestTraceOfAReset(t *testing.T) {
 		c.SetLinger(0)
 		c.Close()
 		if err := <-closed; err == nil || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, io.EOF) {
-			t.Errorf("after %q ConnClose is told %v, want the reset", said, err)
+			t.Errorf("after %q ConnClose got %v, want the reset", said, err)
 		}
 	}
 }
@@ -349,7 +348,7 @@ func TestRefusedHeadIsLogged(t *testing.T) {
 		var log plainLog
 		talkInMemory(t, in, rawhttp.WithResolver(answerPath), rawhttp.WithLogger(&log))
 		if !log.has("debug", "request failed", why) {
-			t.Errorf("after %q the log has %q, want %q at level debug", in, &log, why)
+			t.Errorf("after %q the log is %q, want %q at level debug", in, &log, why)
 		}
 	}
 }

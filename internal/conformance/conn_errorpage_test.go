@@ -39,7 +39,7 @@ func TestWithErrorPage(t *testing.T) {
 		asked: &asked{"/a", 500, secretPath},
 		want:  textAnswer("500 Internal Server Error", nil, "page"),
 	}, {
-		name:  "a page of another status",
+		name:  "a page with another status",
 		in:    getRequest("/a"),
 		f:     text(nil, fs.ErrNotExist),
 		page:  func(status int) *rawhttp.Response { return rawhttp.Text(200, "index") },
@@ -133,11 +133,11 @@ func TestWithErrorPage(t *testing.T) {
 		in:   "GET\r\n\r\n",
 		want: textAnswer("400 Bad Request", []string{"X-Content-Type-Options: nosniff", closeField}, "400 Bad Request: method is not a token (RFC 9110, section 9.1)\n"),
 	}, {
-		name: "another host",
+		name: "a host that is not served",
 		in:   "GET / HTTP/1.1\r\nHost: evil.test\r\n\r\n",
 		want: ownError("421 Misdirected Request", closeField),
 	}, {
-		name: "an expectation",
+		name: "an expectation that is not met",
 		in:   getRequest("/", "Expect: x"),
 		want: ownError("417 Expectation Failed", closeField),
 	}, {
@@ -181,7 +181,7 @@ func TestWithErrorPage(t *testing.T) {
 			var got *asked
 			page := rawhttp.WithErrorPage(func(ctx context.Context, req *rawhttp.Request, status int, err error) *rawhttp.Response {
 				if got != nil {
-					t.Error("WithErrorPage is asked twice")
+					t.Error("WithErrorPage was called twice")
 				}
 				got = &asked{req.Path(), status, err.Error()}
 				if ctx.Err() != nil {
@@ -198,13 +198,13 @@ func TestWithErrorPage(t *testing.T) {
 				t.Errorf("answer to %q (-want +got):\n%s", tt.in, diff)
 			}
 			if diff := cmp.Diff(tt.asked, got); diff != "" {
-				t.Errorf("WithErrorPage is asked (-want +got):\n%s", diff)
+				t.Errorf("arguments of WithErrorPage (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-// A page that replaces a response is closed, and may fail as any other.
+// An error page that replaces a response is closed after use, and may fail as any response may.
 func TestErrorPageReplacesAResponse(t *testing.T) {
 	malformed := "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"
 	ignores := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
@@ -232,7 +232,7 @@ func TestErrorPageReplacesAResponse(t *testing.T) {
 	}
 }
 
-// A page that is a Response made once may answer any number of errors.
+// One Response may be the page for any number of errors.
 func TestErrorPageIsNotChanged(t *testing.T) {
 	page := rawhttp.Text(405, "page")
 	resolver := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {

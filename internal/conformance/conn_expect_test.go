@@ -29,7 +29,7 @@ func TestExpectContinue(t *testing.T) {
 		return rawhttp.StreamFunc(200, "a/b", func(ctx context.Context, w io.Writer) error {
 			io.WriteString(w, "early")
 			if n, err := req.Body.Read(make([]byte, 1)); err == nil || err == io.EOF {
-				t.Errorf("Body.Read after the final head returns %d, %v, want an error: the client waits for a 100", n, err)
+				t.Errorf("Body.Read after the final head = %d, %v, want an error, since the client waits for a 100", n, err)
 			}
 			return nil
 		}), nil
@@ -55,7 +55,7 @@ func TestExpectContinue(t *testing.T) {
 		turns:    []turn{{head("1.1", "Transfer-Encoding: chunked"), proceed}, {"5\r\nhello\r\n", ""}, {"0\r\n\r\n", echoed("hello")}},
 		persists: true,
 	}, {
-		name:     "expectation in another case",
+		name:     "expectation in upper case",
 		resolver: echo,
 		turns:    []turn{{strings.Replace(head("1.1", "Content-Length: 1"), "100-continue", "100-Continue", 1), proceed}, {"x", echoed("x")}},
 		persists: true,
@@ -63,7 +63,7 @@ func TestExpectContinue(t *testing.T) {
 		name:     "not read",
 		resolver: answerPath,
 		turns:    []turn{{head("1.1", "Content-Length: 5"), lastAnswer("/a")}},
-		why:      "nobody knows whether content or the next request comes next",
+		why:      "the next bytes might be the content or another request",
 	}, {
 		name:     "not read, chunked",
 		resolver: answerPath,
@@ -73,7 +73,7 @@ func TestExpectContinue(t *testing.T) {
 		resolver: answerPath,
 		turns:    []turn{{head("1.1", "Content-Length: 5") + "h", okAnswer("/a")}, {"ello", ""}},
 		persists: true,
-		why:      "a client that has begun to send its content sends all of it",
+		why:      "a client that has begun to send its content will send all of it",
 	}, {
 		name:     "not read, and chunked content comes anyway",
 		resolver: answerPath,
@@ -108,14 +108,14 @@ func TestExpectContinue(t *testing.T) {
 		resolver: echo,
 		turns:    []turn{{head("1.0", "Content-Length: 5", "Connection: keep-alive"), ""}, {"hello", strings.Replace(echoed("hello"), "\r\n\r\n", "\r\nConnection: keep-alive\r\n\r\n", 1)}},
 		persists: true,
-		why:      "RFC 9110: no 1xx to a 1.0 client",
+		why:      "a 1.0 client gets no 1xx, RFC 9110, section 15.2",
 	}, {
-		name:     "all content is there",
+		name:     "all content has arrived",
 		resolver: echo,
 		turns:    []turn{{head("1.1", "Content-Length: 5") + "hello", echoed("hello")}},
 		persists: true,
 	}, {
-		name:     "some content is there",
+		name:     "some content has arrived",
 		resolver: echo,
 		turns:    []turn{{head("1.1", "Content-Length: 5") + "he", ""}, {"llo", echoed("hello")}},
 		persists: true,
@@ -124,7 +124,7 @@ func TestExpectContinue(t *testing.T) {
 		resolver: echoStream,
 		turns:    []turn{{head("1.1", "Content-Length: 5"), proceed}, {"hello", streamed + "5\r\nhello\r\n0\r\n\r\n"}},
 		persists: true,
-		why:      "the head goes with the first of the content, so the 100 comes first",
+		why:      "the head is sent with the first bytes of the content, so the 100 comes first",
 	}, {
 		name:     "read after the final head",
 		resolver: lateReader,
@@ -134,7 +134,7 @@ func TestExpectContinue(t *testing.T) {
 		name:     "too much content",
 		resolver: echo,
 		turns:    []turn{{head("1.1", "Content-Length: 20971520"), ownError("413 Content Too Large", closeField)}},
-		why:      "known before it is read",
+		why:      "the length is known before any content is read",
 	}, {
 		name:     "another expectation",
 		resolver: echo,
@@ -144,7 +144,7 @@ func TestExpectContinue(t *testing.T) {
 		resolver: echo,
 		turns:    []turn{{postRequest("/", "first") + head("1.1", "Content-Length: 2"), echoed("first") + proceed}, {"hi", echoed("hi")}},
 		persists: true,
-		why:      "the first answer is before the 100",
+		why:      "the answer to the first request precedes the 100",
 	}}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -157,7 +157,7 @@ func TestExpectContinue(t *testing.T) {
 					}
 				}
 				if got := c.isOpen(); got != tt.persists {
-					t.Errorf("connection is open: %v, want %v; %s", got, tt.persists, tt.why)
+					t.Errorf("connection is open: %v, want %v\nwhy: %s", got, tt.persists, tt.why)
 				}
 				if tt.persists {
 					c.say("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -181,11 +181,11 @@ func TestContinueWaitsForTheFirstRead(t *testing.T) {
 		c.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
 		time.Sleep(time.Minute - 1)
 		if got := c.heard(); got != "" {
-			t.Errorf("before the content is read the server says %q, want nothing", got)
+			t.Errorf("before the content is read the client received %q, want nothing", got)
 		}
 		time.Sleep(time.Nanosecond)
 		if got := c.heard(); got != "HTTP/1.1 100 Continue\r\n\r\n" {
-			t.Errorf("when the content is read the server says %q, want a 100", got)
+			t.Errorf("when the content is read the client received %q, want a 100", got)
 		}
 	})
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// What is sent in place of content that fails keeps the fields that wrappers have added, such as
-// a request ID, but not those of the content.
+// A response sent in place of one that fails keeps the fields that wrappers have added, such as
+// a request ID, but not those that describe its content.
 func TestFailedContentKeepsFields(t *testing.T) {
 	broken := errors.New("broken")
 	fails := func(f func(req *rawhttp.Request) error) func(*rawhttp.Request) *rawhttp.Response {

@@ -19,7 +19,7 @@ import (
 
 const secretPath = "/var/lib/secret: not for clients"
 
-// exceptNext is a resolver that answers /next with its path and all else with f.
+// exceptNext returns a resolver that answers /next with its path, and other requests with f.
 func exceptNext(f rawhttp.ResolverFunc) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		if req.Path() == "/next" {
@@ -41,26 +41,26 @@ func TestResolverErrors(t *testing.T) {
 		resp *rawhttp.Response
 		err  error
 		want string
-		log  string // the level at which the cause is logged
+		log  string // the level at which the cause is logged, or "" for not logged, or "" for not logged
 	}{
-		{"not mine", nil, fs.ErrNotExist, ownError("404 Not Found"), "debug"},
-		{"not mine, wrapped", nil, &fs.PathError{Op: "open", Path: secretPath, Err: fs.ErrNotExist}, ownError("404 Not Found"), "debug"},
-		{"forbidden", nil, forbidden, ownError("403 Forbidden"), "debug"},
-		{"invalid", nil, fs.ErrInvalid, ownError("404 Not Found"), "debug"},
-		{"late", nil, context.DeadlineExceeded, ownError("503 Service Unavailable"), "error"},
-		{"any other", nil, errors.New(secretPath), ownError("500 Internal Server Error"), "error"},
+		{"ErrNotExist", nil, fs.ErrNotExist, ownError("404 Not Found"), "debug"},
+		{"ErrNotExist, wrapped", nil, &fs.PathError{Op: "open", Path: secretPath, Err: fs.ErrNotExist}, ownError("404 Not Found"), "debug"},
+		{"ErrPermission", nil, forbidden, ownError("403 Forbidden"), "debug"},
+		{"ErrInvalid", nil, fs.ErrInvalid, ownError("404 Not Found"), "debug"},
+		{"DeadlineExceeded", nil, context.DeadlineExceeded, ownError("503 Service Unavailable"), "error"},
+		{"another error", nil, errors.New(secretPath), ownError("500 Internal Server Error"), "error"},
 		{"StatusError", nil, &rawhttp.StatusError{Status: 402, Err: errors.New(secretPath)}, ownError("402 Payment Required"), "debug"},
 		{"StatusError that wraps", nil, &rawhttp.StatusError{Status: 410, Err: forbidden}, ownError("410 Gone"), "debug"},
 		{"405", nil, &rawhttp.StatusError{Status: 405, Allow: []string{"PUT", "PATCH"}}, ownError("405 Method Not Allowed", "Allow: PUT, PATCH"), "debug"},
-		{"a status that is not an error's", nil, &rawhttp.StatusError{Status: 200, Err: errors.New(secretPath)}, ownError("500 Internal Server Error"), "error"},
-		{"a status that is none", nil, &rawhttp.StatusError{Status: 1000}, ownError("500 Internal Server Error"), "error"},
-		{"a status without a reason phrase", nil, &rawhttp.StatusError{Status: 499}, textAnswer("499 ", []string{"X-Content-Type-Options: nosniff"}, "499\n"), "debug"},
+		{"StatusError with a status of success", nil, &rawhttp.StatusError{Status: 200, Err: errors.New(secretPath)}, ownError("500 Internal Server Error"), "error"},
+		{"StatusError with a status out of range", nil, &rawhttp.StatusError{Status: 1000}, ownError("500 Internal Server Error"), "error"},
+		{"StatusError with a status without reason phrase", nil, &rawhttp.StatusError{Status: 499}, textAnswer("499 ", []string{"X-Content-Type-Options: nosniff"}, "499\n"), "debug"},
 		{"neither response nor error", nil, nil, ownError("500 Internal Server Error"), "error"},
-		{"both", rawhttp.Text(200, "hi"), errors.New(secretPath), ownError("500 Internal Server Error"), "error"},
-		{"a response that is broken", rawhttp.Text(200, "hi").Set("X-A", secretPath+"\r\nX-B: c"), nil, ownError("500 Internal Server Error", closeField), "error"},
-		{"a status out of range", rawhttp.Text(999, "hi"), nil, ownError("500 Internal Server Error", closeField), "error"},
-		{"404 of its own", rawhttp.NotFound(), nil, textAnswer("404 Not Found", nil, "404 Not Found\n"), ""},
-		{"500 of its own", rawhttp.InternalServerError(), nil, textAnswer("500 Internal Server Error", nil, "500 Internal Server Error\n"), ""},
+		{"both response and error", rawhttp.Text(200, "hi"), errors.New(secretPath), ownError("500 Internal Server Error"), "error"},
+		{"an invalid response", rawhttp.Text(200, "hi").Set("X-A", secretPath+"\r\nX-B: c"), nil, ownError("500 Internal Server Error", closeField), "error"},
+		{"a response with a status out of range", rawhttp.Text(999, "hi"), nil, ownError("500 Internal Server Error", closeField), "error"},
+		{"the resolver's own 404", rawhttp.NotFound(), nil, textAnswer("404 Not Found", nil, "404 Not Found\n"), ""},
+		{"the resolver's own 500", rawhttp.InternalServerError(), nil, textAnswer("500 Internal Server Error", nil, "500 Internal Server Error\n"), ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -71,11 +71,11 @@ func TestResolverErrors(t *testing.T) {
 				want += okAnswer("/next")
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("answers where Resolve returns %v, %v (-want +got):\n%s", tt.resp, tt.err, diff)
+				t.Errorf("answers if Resolve returns %v, %v (-want +got):\n%s", tt.resp, tt.err, diff)
 			}
 			if tt.log == "" {
 				if s := log.String(); s != "" {
-					t.Errorf("log has %q, want nothing", s)
+					t.Errorf("log is %q, want nothing", s)
 				}
 				return
 			}
@@ -84,7 +84,7 @@ func TestResolverErrors(t *testing.T) {
 				cause = append(cause, tt.err.Error())
 			}
 			if !log.has(tt.log, cause...) {
-				t.Errorf("log has %q, want %q at level %s", &log, cause, tt.log)
+				t.Errorf("log is %q, want %q at level %s", &log, cause, tt.log)
 			}
 		})
 	}
@@ -115,7 +115,7 @@ func TestPanics(t *testing.T) {
 		},
 		want: internal,
 	}, {
-		name: "in a resolver, by the runtime",
+		name: "in a resolver, from the runtime",
 		f: func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 			return nil, errors.New([]string{}[len(secretPath)])
 		},
@@ -133,7 +133,7 @@ func TestPanics(t *testing.T) {
 		opts: []rawhttp.Option{rawhttp.WithErrorPage(func(context.Context, *rawhttp.Request, int, error) *rawhttp.Response { boom(); return nil })},
 		want: internal,
 	}, {
-		name: "in both",
+		name: "in the resolver and the error page",
 		f:    func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { boom(); return nil, nil },
 		opts: []rawhttp.Option{rawhttp.WithErrorPage(func(context.Context, *rawhttp.Request, int, error) *rawhttp.Response { boom(); return nil })},
 		want: internal,
@@ -174,7 +174,7 @@ func TestPanics(t *testing.T) {
 				t.Errorf("answer (-want +got):\n%s", diff)
 			}
 			if !log.has("error", "panic", "conn_failure_test.go") {
-				t.Errorf("log has %q, want the panic with its stack at level error", &log)
+				t.Errorf("log is %q, want the panic with its stack at level error", &log)
 			}
 			if diff := cmp.Diff(okAnswer("/next"), talk(t, addr, getRequest("/next"))); diff != "" {
 				t.Errorf("answer on another connection (-want +got):\n%s", diff)
@@ -183,8 +183,8 @@ func TestPanics(t *testing.T) {
 	}
 }
 
-// runtime.Goexit, as t.FailNow calls it in a test, ends only its connection. Earlier answers
-// are not lost.
+// A resolver that calls runtime.Goexit, as t.FailNow does, ends only its own connection. Earlier
+// answers are not lost.
 func TestGoexit(t *testing.T) {
 	t.Parallel()
 	closed := new(atomic.Int32)
@@ -203,10 +203,10 @@ func TestGoexit(t *testing.T) {
 			var log plainLog
 			s, addr := listen(t, rawhttp.WithResolver(exceptNext(f)), rawhttp.WithDate(false), rawhttp.WithLogger(&log))
 			if diff := cmp.Diff(okAnswer("/next"), talk(t, addr, getRequest("/next")+getRequest("/"))); diff != "" {
-				t.Errorf("answers, the second of which is given up (-want +got):\n%s", diff)
+				t.Errorf("answers, the second of which calls Goexit (-want +got):\n%s", diff)
 			}
 			if !log.has("error", "response cut", "runtime.Goexit in a resolver or response") {
-				t.Errorf("log has %q, want what has ended the response at level error", &log)
+				t.Errorf("log is %q, want the Goexit at level error", &log)
 			}
 			if diff := cmp.Diff(okAnswer("/next"), talk(t, addr, getRequest("/next"))); diff != "" {
 				t.Errorf("answer on another connection (-want +got):\n%s", diff)
@@ -221,8 +221,7 @@ func TestGoexit(t *testing.T) {
 	}
 }
 
-// On the goroutine of ServeConn's caller the exit is the caller's; the server must
-// not wait for it for ever.
+// In ServeConn, Goexit ends the caller's goroutine. The server must not wait for it for ever.
 func TestGoexitInServeConn(t *testing.T) {
 	s := newServer(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { runtime.Goexit(); return nil, nil })))
 	client, server := duplexPipe()
@@ -230,11 +229,11 @@ func TestGoexitInServeConn(t *testing.T) {
 	go func() {
 		defer close(done)
 		s.ServeConn(context.Background(), server)
-		t.Error("ServeConn returned, want its goroutine to have ended")
+		t.Error("ServeConn returned, want its goroutine to end")
 	}()
 	go io.WriteString(client, getRequest("/"))
 	if got, err := io.ReadAll(client); err != nil || len(got) > 0 {
-		t.Errorf("the client reads %q, %v, want the end", got, err)
+		t.Errorf("client read %q, %v, want io.EOF", got, err)
 	}
 	<-done
 	if err := s.Shutdown(context.Background()); err != nil {
@@ -242,7 +241,7 @@ func TestGoexitInServeConn(t *testing.T) {
 	}
 }
 
-// countingCloser counts in n how often it is closed.
+// countingCloser counts its Close calls in n.
 type countingCloser struct {
 	io.Reader
 	n *atomic.Int32
@@ -267,7 +266,7 @@ func TestExchangeClosesResponseOnce(t *testing.T) {
 		in   string
 		make func(r io.ReadCloser) (*rawhttp.Response, error)
 		data io.Reader
-		page bool // the error page answers with the Response, make with an error
+		page bool // the Response is the error page, and make returns an error
 	}{
 		{name: "Stream", in: get, make: func(r io.ReadCloser) (*rawhttp.Response, error) { return rawhttp.Stream(200, "", r), nil }},
 		{name: "Content", in: get, make: func(r io.ReadCloser) (*rawhttp.Response, error) {
@@ -276,7 +275,7 @@ func TestExchangeClosesResponseOnce(t *testing.T) {
 		{name: "Content of size 0", in: get, make: func(r io.ReadCloser) (*rawhttp.Response, error) {
 			return rawhttp.Content(rawhttp.Representation{Body: r}), nil
 		}},
-		{name: "Content that is short", in: get, make: func(r io.ReadCloser) (*rawhttp.Response, error) {
+		{name: "Content that is shorter than its size", in: get, make: func(r io.ReadCloser) (*rawhttp.Response, error) {
 			return rawhttp.Content(rawhttp.Representation{Body: r, Size: 6}), nil
 		}},
 		{name: "HEAD", in: "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", make: func(r io.ReadCloser) (*rawhttp.Response, error) { return rawhttp.Stream(200, "", r), nil }},
@@ -293,7 +292,7 @@ func TestExchangeClosesResponseOnce(t *testing.T) {
 			resp.Close()
 			return resp, nil
 		}},
-		{name: "broken", in: get, make: func(r io.ReadCloser) (*rawhttp.Response, error) {
+		{name: "an invalid response", in: get, make: func(r io.ReadCloser) (*rawhttp.Response, error) {
 			return rawhttp.Stream(200, "", r).Set("a b", ""), nil
 		}},
 		{name: "405 to OPTIONS", in: "OPTIONS / HTTP/1.1\r\nHost: a\r\n\r\n", make: func(r io.ReadCloser) (*rawhttp.Response, error) { return rawhttp.Stream(405, "", r), nil }},
@@ -302,7 +301,7 @@ func TestExchangeClosesResponseOnce(t *testing.T) {
 		{name: "Read panics", in: get, data: readerFunc(func([]byte) (int, error) { panic(secretPath) }), make: func(r io.ReadCloser) (*rawhttp.Response, error) { return rawhttp.Stream(200, "", r), nil }},
 		{name: "the content of the request is malformed", in: chunkedRequest("/", "zz\r\n"), make: func(r io.ReadCloser) (*rawhttp.Response, error) { return rawhttp.Stream(200, "", r), nil }},
 		{name: "an error page", in: get, page: true},
-		{name: "an error page for 405, which is given an Allow", in: get, page: true, make: func(io.ReadCloser) (*rawhttp.Response, error) { return nil, &rawhttp.StatusError{Status: 405} }},
+		{name: "an error page for 405, to which Allow is added", in: get, page: true, make: func(io.ReadCloser) (*rawhttp.Response, error) { return nil, &rawhttp.StatusError{Status: 405} }},
 		{name: "the connection closes", in: getRequest("/", "Connection: close"), make: func(r io.ReadCloser) (*rawhttp.Response, error) { return rawhttp.Stream(200, "", r), nil }},
 	}
 	for _, tt := range tests {
@@ -327,7 +326,7 @@ func TestExchangeClosesResponseOnce(t *testing.T) {
 				opts = append(opts, page(source))
 			}
 			if got := talkInMemory(t, tt.in, opts...); strings.Contains(got, "secret") {
-				t.Errorf("the answer has the text of an error: %q", got)
+				t.Errorf("the answer contains the text of an error: %q", got)
 			}
 			if n := n.Load(); n != 1 {
 				t.Errorf("the source was closed %d times, want once", n)
@@ -336,7 +335,7 @@ func TestExchangeClosesResponseOnce(t *testing.T) {
 	}
 }
 
-// The client may be gone before the response, or in the middle of it.
+// The client may disconnect before the response or in the middle of it.
 func TestExchangeClosesResponseWithoutClient(t *testing.T) {
 	for _, size := range []int{1, 1 << 20} {
 		for _, read := range []int64{0, 20, 70_000} {
@@ -378,14 +377,14 @@ func TestResponseThatServesOnceServesOnce(t *testing.T) {
 		t.Errorf("answers (-want +got):\n%s", diff)
 	}
 	if !log.has("error", "a Response that serves once was served or closed before") {
-		t.Errorf("log has %q, want a word about it at level error", &log)
+		t.Errorf("log is %q, want the second use at level error", &log)
 	}
 	if n := n.Load(); n != 1 {
 		t.Errorf("the source was closed %d times, want once", n)
 	}
 }
 
-// The second use does not disturb the first.
+// A second use of a Response that serves once does not close the source of the first.
 func TestResponseThatServesOnceIsNotClosedByAnother(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := new(atomic.Int32)
@@ -410,7 +409,7 @@ func TestResponseThatServesOnceIsNotClosedByAnother(t *testing.T) {
 			t.Errorf("answer to the second (-want +got):\n%s", diff)
 		}
 		if n := n.Load(); n != 0 {
-			t.Errorf("the source was closed %d times while it is read", n)
+			t.Errorf("the source was closed %d times while it was being read, want 0", n)
 		}
 		close(release)
 		want := "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n6\r\nsecond\r\n0\r\n\r\n"
@@ -458,7 +457,7 @@ func resetIsNoServerError(t *testing.T, opt rawhttp.Option) {
 		c.SetLinger(0)
 		c.Close()
 		if got := <-statuses; got != want {
-			t.Errorf("a reset after %q is logged as %d, want %d", request, got, want)
+			t.Errorf("Exchange.Status after %q and a reset = %d, want %d", request, got, want)
 		}
 	}
 }
