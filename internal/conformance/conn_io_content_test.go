@@ -10,8 +10,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// Content of a request, while a Read waits for it: 30 s without a byte, or under
-// 240 bytes a second after 30 s of such waiting.
+// Limits while a Read waits for the content of a request: 30 s without a byte, or fewer than
+// 240 bytes per second after 30 s of waiting.
 func TestContentStall(t *testing.T) {
 	t.Parallel()
 	const size = 2_000_000
@@ -33,79 +33,79 @@ func TestContentStall(t *testing.T) {
 		return append([]timedWrite{{at, head}}, steps...)
 	}
 	runTimeLimits(t, []timeLimitTest{{
-		name:     "none comes",
+		name:     "no content",
 		resolver: all,
 		steps:    from(time.Second),
 		want:     lateAnswer,
 		end:      31 * time.Second,
 	}, {
-		name:     "no more comes",
+		name:     "content that stops",
 		resolver: all,
 		steps:    from(time.Second, timedWrite{2 * time.Second, zeros[:100_000]}),
 		want:     lateAnswer,
 		end:      32 * time.Second,
-		why:      "30 s without a byte, though the average is good",
+		why:      "30 s without a byte, though the average is high enough",
 	}, {
-		name:     "a byte each 10 s",
+		name:     "a byte every 10 s",
 		resolver: all,
 		steps:    from(0, dribble(zeros, 1, 6, 10*time.Second, 10*time.Second)...),
 		want:     lateAnswer,
 		end:      30 * time.Second,
-		why:      "under 240 bytes a second after 30 s",
+		why:      "fewer than 240 bytes per second after 30 s",
 	}, {
-		name:     "239 bytes a second",
+		name:     "239 bytes per second",
 		resolver: all,
 		steps:    from(0, dribble(zeros, 239, 40, time.Second/2, time.Second)...),
 		want:     lateAnswer,
 		end:      30 * time.Second,
 	}, {
-		name:     "240 bytes a second",
+		name:     "240 bytes per second",
 		resolver: all,
 		steps:    from(0, append([]timedWrite{{0, zeros[:240]}}, dribble(zeros, 240, 5000, 0, time.Second)...)...),
 		want:     lateAnswer,
 		end:      5001 * time.Second,
-		why:      "it goes on for as long as they come: 5001 times 240 bytes pay for 5001 s",
+		why:      "the rate is met for as long as bytes arrive: 5001 times 240 bytes allow 5001 s",
 	}, {
-		name:     "much at first, then a byte each 20 s",
+		name:     "much at first, then a byte every 20 s",
 		resolver: all,
 		steps:    from(0, append([]timedWrite{{0, zeros[:100_000]}}, dribble(zeros, 1, 30, 20*time.Second, 20*time.Second)...)...),
 		want:     lateAnswer,
 		end:      416750 * time.Millisecond,
-		why:      "100,020 bytes in 416.75 s are 240 a second",
+		why:      "100,020 bytes in 416.75 s are 240 per second",
 	}, {
-		name:     "29 s of silence now and then",
+		name:     "pauses of 29 s",
 		resolver: all,
 		steps:    from(0, dribble(zeros, size/100, 100, 29*time.Second, 29*time.Second)...),
 		want:     okAnswer("/a"),
 		end:      2900*time.Second + defaultIdle,
 	}, {
-		name:     "the resolver thinks",
+		name:     "a slow resolver",
 		resolver: thinks,
 		steps:    from(0, timedWrite{0, zeros}),
 		want:     okAnswer("/a"),
 		end:      100*time.Minute + defaultIdle,
-		why:      "time that the resolver takes is not the client's",
+		why:      "the time between Reads does not count",
 	}, {
-		name:     "the resolver thinks, then none comes",
+		name:     "a slow resolver, then no content",
 		resolver: thinks,
 		steps:    from(0, timedWrite{0, zeros[:1000]}),
 		want:     lateAnswer,
 		end:      100*time.Minute + 30*time.Second,
 	}, {
-		name:     "in an echo, whose head is out",
+		name:     "in an echo whose head has been sent",
 		resolver: echoes,
 		steps:    from(0, timedWrite{time.Second, "hello"}),
 		want:     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
 		end:      30 * time.Second,
-		why:      "the response is cut; 5 bytes are under 240 a second",
+		why:      "the response is cut; 5 bytes are fewer than 240 per second",
 	}, {
-		name:     "in an echo, whose head is not out",
+		name:     "in an echo whose head has not been sent",
 		resolver: echoes,
 		steps:    from(0),
 		want:     lateAnswer,
 		end:      30 * time.Second,
 	}, {
-		name:     "the resolver thinks, and the rest comes meanwhile",
+		name:     "a slow resolver, and the rest arrives meanwhile",
 		resolver: thinks,
 		steps:    from(0, timedWrite{0, zeros[:30]}, timedWrite{20 * time.Second, zeros[30:]}),
 		want:     okAnswer("/a"),
@@ -129,7 +129,7 @@ func TestContentStall(t *testing.T) {
 		want:     lateAnswer,
 		end:      30 * time.Second,
 	}, {
-		name:     "each request has its own waiting",
+		name:     "the waiting starts again with each request",
 		resolver: all,
 		steps: []timedWrite{
 			{0, postRequest("/a", "hello")[:len(postRequest("/a", "hello"))-1]}, {29 * time.Second, "o"},
@@ -154,18 +154,18 @@ func TestContentStall(t *testing.T) {
 	}})
 }
 
-// Content that the resolver left: 2 s, from when the client has the answer, however
-// many bytes come.
+// The limit on draining content that the resolver left unread: 2 s from when the client has
+// received the answer, however many bytes arrive.
 func TestDrainTime(t *testing.T) {
 	const head = "POST /a HTTP/1.1\r\nHost: example.test\r\nContent-Length: 1000\r\n\r\n"
 	zeros := strings.Repeat("0", 1000)
 	runTimeLimits(t, []timeLimitTest{{
-		name:  "none comes",
+		name:  "no content",
 		steps: []timedWrite{{time.Second, head}},
 		want:  okAnswer("/a"),
 		end:   3 * time.Second,
 	}, {
-		name:  "a byte each 300 ms",
+		name:  "a byte every 300 ms",
 		steps: append([]timedWrite{{0, head}}, dribble(zeros, 1, 20, 0, 300*time.Millisecond)...),
 		want:  okAnswer("/a"),
 		end:   2 * time.Second,
@@ -175,15 +175,15 @@ func TestDrainTime(t *testing.T) {
 		want:  okAnswer("/a") + okAnswer("/b"),
 		end:   2*time.Second + defaultIdle,
 	}, {
-		name:  "Expect: 100-continue, nobody asks for it",
+		name:  "Expect: 100-continue, content not read",
 		steps: []timedWrite{{0, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"}},
 		want:  lastAnswer("/a"),
 		end:   0,
-		why:   "nobody knows whether content or a request comes next",
+		why:   "the next bytes might be the content or another request",
 	}})
 }
 
-// A resolver may think for as long as it likes.
+// The time that a resolver takes is not limited.
 func TestResolverIsNotLimited(t *testing.T) {
 	runTimeLimits(t, []timeLimitTest{{
 		name: "before its answer",

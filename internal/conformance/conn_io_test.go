@@ -12,13 +12,14 @@ import (
 	"example.com/rawhttp"
 )
 
-// A timedWrite is text that a client sends at a time, measured from the accept.
+// A timedWrite is text that a client sends at a certain time, measured from the accept.
 type timedWrite struct {
 	at  time.Duration
 	say string
 }
 
-// dribble is text from begin on, in n pieces of size bytes, one every so often.
+// dribble returns the writes that send n pieces of text, of size bytes each, the first at begin
+// and then one per interval every.
 func dribble(text string, size, n int, begin, every time.Duration) (steps []timedWrite) {
 	for i := range n {
 		steps = append(steps, timedWrite{begin + time.Duration(i)*every, text[i*size : (i+1)*size]})
@@ -31,7 +32,7 @@ func dribble(text string, size, n int, begin, every time.Duration) (steps []time
 type timeLimitTest struct {
 	name     string
 	opts     []rawhttp.Option
-	resolver rawhttp.Resolver // nil: answerPath
+	resolver rawhttp.Resolver // answerPath if nil
 	steps    []timedWrite
 	want     string
 	end      time.Duration // beyondAllLimits: it does not
@@ -53,7 +54,7 @@ func runTimeLimits(t *testing.T, tests []timeLimitTest) {
 					c.say(step.say)
 				}
 				if got := c.waitEnd(start); got != tt.end {
-					t.Errorf("the connection ends %v after the accept, want %v; %s", got, tt.end, tt.why)
+					t.Errorf("connection ended %v after the accept, want %v\nwhy: %s", got, tt.end, tt.why)
 				}
 				if diff := cmp.Diff(tt.want, c.heard()); diff != "" {
 					t.Errorf("answers (-want +got):\n%s\nwhy: %s", diff, tt.why)
@@ -63,18 +64,18 @@ func runTimeLimits(t *testing.T, tests []timeLimitTest) {
 	}
 }
 
-// lateAnswer is the answer to a request that does not come.
+// lateAnswer is the answer to a request whose head does not arrive in time.
 var lateAnswer = ownError("408 Request Timeout", closeField)
 
-// The head: 10 s from the accept, for later requests from their first byte, however
-// many bytes come.
+// The limit on reading a head: 10 s from the accept, or for later requests from their first
+// byte, however many bytes arrive.
 func TestReadHeaderTimeout(t *testing.T) {
 	head := getRequest("/a")
 	last := len(head) - 1
 	runTimeLimits(t, []timeLimitTest{{
-		name: "nothing comes",
+		name: "nothing",
 		end:  10 * time.Second,
-		why:  "no word where no byte came",
+		why:  "without a byte there is no request to answer",
 	}, {
 		name:  "half a head",
 		steps: []timedWrite{{0, "GET / HT"}},
@@ -85,12 +86,12 @@ func TestReadHeaderTimeout(t *testing.T) {
 		steps: []timedWrite{{9 * time.Second, "G"}},
 		want:  lateAnswer,
 		end:   10 * time.Second,
-		why:   "the first head has its time from the accept",
+		why:   "the limit on the first head starts at the accept",
 	}, {
 		name:  "an empty line",
 		steps: []timedWrite{{0, "\r\n"}},
 		end:   10 * time.Second,
-		why:   "it does not begin a request, so no answer is due",
+		why:   "an empty line does not begin a request, so there is nothing to answer",
 	}, {
 		name:  "half an empty line",
 		steps: []timedWrite{{0, "\r"}},
@@ -101,30 +102,30 @@ func TestReadHeaderTimeout(t *testing.T) {
 		want:  lateAnswer,
 		end:   10 * time.Second,
 	}, {
-		name:  "a byte each 900 ms",
+		name:  "a byte every 900 ms",
 		steps: dribble(head, 1, 20, 0, 900*time.Millisecond),
 		want:  lateAnswer,
 		end:   10 * time.Second,
-		why:   "it is absolute",
+		why:   "the limit is absolute",
 	}, {
 		name:  "all but the last byte",
 		steps: []timedWrite{{0, head[:last]}, {10*time.Second - 1, head[last:]}},
 		want:  okAnswer("/a"),
 		end:   10*time.Second - 1 + defaultIdle,
-		why:   "a head in time is answered; then the connection is idle",
+		why:   "the head arrives in time and is answered; then the connection is idle",
 	}, {
 		name:  "a later head",
 		steps: []timedWrite{{3 * time.Second, head}, {20 * time.Second, "G"}, {29 * time.Second, "ET"}},
 		want:  okAnswer("/a") + lateAnswer,
 		end:   30 * time.Second,
-		why:   "from its first byte",
+		why:   "the limit starts at its first byte",
 	}, {
 		name:  "a later head, at the last moment",
 		steps: []timedWrite{{3 * time.Second, head}, {20 * time.Second, head[:1]}, {30*time.Second - 1, head[1:]}},
 		want:  okAnswer("/a") + okAnswer("/a"),
 		end:   30*time.Second - 1 + defaultIdle,
 	}, {
-		name:  "a later head that came with the one before it",
+		name:  "the start of a later head with the first request",
 		steps: []timedWrite{{3 * time.Second, head + "GET"}},
 		want:  okAnswer("/a") + lateAnswer,
 		end:   13 * time.Second,
@@ -138,21 +139,21 @@ func TestReadHeaderTimeout(t *testing.T) {
 		steps: []timedWrite{{3 * time.Second, head}, {5 * time.Second, "\r\n"}},
 		want:  okAnswer("/a"),
 		end:   3*time.Second + defaultIdle,
-		why:   "the connection stays idle, and its time is not extended",
+		why:   "the connection stays idle, and its limit is not extended",
 	}, {
 		name:  "an empty line in the same write",
 		steps: []timedWrite{{3 * time.Second, postRequest("/a", "content") + "\r\n"}},
 		want:  okAnswer("/a"),
 		end:   3*time.Second + defaultIdle,
-		why:   "old clients send it after content",
+		why:   "old clients send an empty line after content",
 	}, {
 		name:  "an empty line byte by byte, then a request",
 		steps: []timedWrite{{3 * time.Second, head}, {5 * time.Second, "\r"}, {40 * time.Second, "\n"}, {70 * time.Second, head[:1]}, {80*time.Second - 1, head[1:]}},
 		want:  okAnswer("/a") + okAnswer("/a"),
 		end:   80*time.Second - 1 + defaultIdle,
-		why:   "a head has its time from the first byte of its request line",
+		why:   "the limit starts at the first byte of the request line",
 	}, {
-		name:  "an empty line, then too late",
+		name:  "an empty line, then a late head",
 		steps: []timedWrite{{3 * time.Second, head}, {5 * time.Second, "\r\n"}, {20 * time.Second, "G"}},
 		want:  okAnswer("/a") + lateAnswer,
 		end:   30 * time.Second,
@@ -162,7 +163,7 @@ func TestReadHeaderTimeout(t *testing.T) {
 		want: okAnswer("/a") + textAnswer("400 Bad Request", []string{"X-Content-Type-Options: nosniff", closeField},
 			"400 Bad Request: method is not a token (RFC 9110, section 9.1)\n"),
 		end: 20 * time.Second,
-		why: "one is ignored",
+		why: "only one is ignored",
 	}, {
 		name:  "a bare LF after a request",
 		steps: []timedWrite{{3 * time.Second, head}, {5 * time.Second, "\n"}},
@@ -190,7 +191,7 @@ func TestReadHeaderTimeout(t *testing.T) {
 	}})
 }
 
-// Between requests: 75 s without a byte, from when the client has the answer.
+// The limit between requests: 75 s without a byte, from when the client has received the answer.
 func TestIdleTimeout(t *testing.T) {
 	get := getRequest("/a")
 	slow := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
@@ -208,7 +209,7 @@ func TestIdleTimeout(t *testing.T) {
 		want: okAnswer("/a"),
 		end:  time.Second + 5*time.Minute + defaultIdle,
 	}, {
-		name:  "after several",
+		name:  "after several requests",
 		steps: []timedWrite{{time.Second, get}, {50 * time.Second, get}, {100 * time.Second, get + get}, {160*time.Second - 1, get}},
 		want:  strings.Repeat(okAnswer("/a"), 5),
 		end:   160*time.Second - 1 + defaultIdle,
@@ -218,11 +219,11 @@ func TestIdleTimeout(t *testing.T) {
 		want:  okAnswer("/a"),
 		end:   defaultIdle,
 	}, {
-		name:  "after content that nobody read",
+		name:  "after unread content",
 		steps: []timedWrite{{0, postRequest("/a", "0123456789")[:len(postRequest("/a", "0123456789"))-1]}, {time.Second, "9"}},
 		want:  okAnswer("/a"),
 		end:   time.Second + defaultIdle,
-		why:   "from the end of the content",
+		why:   "the limit starts at the end of the content",
 	}, {
 		name:  "set",
 		opts:  []rawhttp.Option{rawhttp.WithIdleTimeout(time.Hour)},
@@ -238,8 +239,8 @@ func TestIdleTimeout(t *testing.T) {
 	}})
 }
 
-// Although a deadline that is too early stays until it fires, limits are exact after any
-// number of requests.
+// Limits are exact after any number of requests, although a deadline that is earlier than
+// needed stays until it fires.
 func TestLimitsStayExact(t *testing.T) {
 	get := getRequest("/a")
 	var requests []timedWrite
@@ -248,7 +249,7 @@ func TestLimitsStayExact(t *testing.T) {
 	for i := range 500 {
 		requests = append(requests, timedWrite{at, get})
 		answers.WriteString(okAnswer("/a"))
-		at += time.Duration(i*i%59_999) * time.Millisecond // under a minute
+		at += time.Duration(i*i%59_999) * time.Millisecond // less than a minute
 	}
 	late := postRequest("/a", "0123456789")[:len(postRequest("/a", "0123456789"))-1]
 	silent := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {

@@ -16,7 +16,7 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// A slowConn is read by 1000 bytes each 100 ms at most.
+// A slowConn reads at most 1000 bytes every 100 ms.
 type slowConn struct{ net.Conn }
 
 func (c slowConn) Read(p []byte) (int, error) {
@@ -24,8 +24,7 @@ func (c slowConn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p[:min(len(p), 1000)])
 }
 
-// serveTLS serves a TLS connection; wrap is around the client's side of what is
-// below it.
+// serveTLS serves a TLS connection. wrap wraps the client's side of the connection below TLS.
 func serveTLS(t *testing.T, config *tls.Config, wrap func(net.Conn) net.Conn, opts ...rawhttp.Option) *memoryClient {
 	t.Helper()
 	client, server := duplexPipe()
@@ -34,7 +33,7 @@ func serveTLS(t *testing.T, config *tls.Config, wrap func(net.Conn) net.Conn, op
 	}
 	outer := tls.Client(wrap(client), config)
 	c := serveUnread(t, outer, tls.Server(server, config), opts...)
-	if err := outer.Handshake(); err != nil { // so that no Read and Write wait for each other's
+	if err := outer.Handshake(); err != nil { // now, so that Read and Write do not wait for each other's handshake
 		t.Fatal(err)
 	}
 	go c.readAll()
@@ -55,13 +54,13 @@ func TestTLSAnswersFarApart(t *testing.T) {
 				time.Sleep(apart)
 			}
 			if got, want := c.waitEnd(time.Now()), defaultIdle-apart; got != want {
-				t.Errorf("closed after %v more, want %v", got, want)
+				t.Errorf("then closed after %v, want %v", got, want)
 			}
 		})
 	}
 }
 
-// A client that reads 10 kB/s is never cut, with TLS either.
+// A client that reads 10 kB/s is never cut, with or without TLS.
 func TestTLSSlowReaderIsNotCut(t *testing.T) {
 	config := testkit.TLSConfig(t)
 	text := strings.Repeat("0123456789", 100_000)
@@ -80,22 +79,22 @@ func TestTLSSlowReaderIsNotCut(t *testing.T) {
 				start := time.Now()
 				took := c.waitEnd(start)
 				if got := c.heard(); got != lastAnswer(text) {
-					t.Errorf("after %v the client has %d bytes, want %d", took, len(got), len(lastAnswer(text)))
+					t.Errorf("after %v the client received %d bytes, want %d", took, len(got), len(lastAnswer(text)))
 				}
 			})
 		})
 	}
 }
 
-// hidingTLS are wrappers whose methods do not reveal the TLS connection inside.
+// hidingTLS has wrappers whose methods do not reveal the TLS connection inside.
 var hidingTLS = map[string]func(net.Conn) net.Conn{
 	"in view":      func(c net.Conn) net.Conn { return c },
 	"hidden":       func(c net.Conn) net.Conn { return plainConn{c} },
 	"hidden twice": func(c net.Conn) net.Conn { return &fragmentedConn{plainConn{c}, 1000} },
 }
 
-// A client that takes little at a time is not cut if a wrapper hides the TLS connection,
-// whose Write must not hit a deadline before the limit.
+// A client that reads little at a time is not cut if a wrapper hides the TLS connection. Its
+// Write must not meet a deadline before the limit, since TLS cannot write after one.
 func TestHiddenTLSSlowReaderIsNotCut(t *testing.T) {
 	config := testkit.TLSConfig(t)
 	text := strings.Repeat("x", 1<<20)
@@ -120,7 +119,7 @@ func TestHiddenTLSSlowReaderIsNotCut(t *testing.T) {
 	}
 }
 
-// A client that takes nothing is cut, also if a write has moved some bytes first.
+// A client that reads nothing is cut, even if a write has sent some bytes first.
 func TestTLSWriteStall(t *testing.T) {
 	config := testkit.TLSConfig(t)
 	for name, hide := range hidingTLS {
@@ -138,7 +137,7 @@ func TestTLSWriteStall(t *testing.T) {
 					<-c.served
 					most := 31500 * time.Millisecond
 					if name != "in view" {
-						most += 5 * time.Second // in which a hidden TLS tries to say goodbye
+						most += 5 * time.Second // for the close_notify of the hidden TLS connection
 					}
 					if got := time.Since(start); got < 30*time.Second || got > most {
 						t.Errorf("buffer of %d bytes: closed after %v, want 30s to %v", buffer, got, most)
@@ -149,15 +148,15 @@ func TestTLSWriteStall(t *testing.T) {
 	}
 }
 
-// The time of the first head begins at the accept, so a TLS handshake counts.
+// The limit on the first head starts at the accept, so it includes the TLS handshake.
 func TestTLSHandshakeTime(t *testing.T) {
 	config := testkit.TLSConfig(t)
 	hello := clientHello(t, config)
 	tests := []struct {
 		name string
-		say  string // below TLS
+		say  string // bytes sent below TLS
 	}{
-		{"nothing comes", ""},
+		{"nothing", ""},
 		{"half a ClientHello", hello[:len(hello)/2]},
 		{"a ClientHello, and the answer is not read", hello},
 	}
@@ -194,7 +193,7 @@ func TestTLSHandshakeTime(t *testing.T) {
 	})
 }
 
-// A countingReads counts the bytes that come.
+// A countingReads counts the bytes read.
 type countingReads struct {
 	net.Conn
 	n int
@@ -206,8 +205,8 @@ func (c *countingReads) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A connection that ends gracefully says so in TLS (RFC 8446, section 6.1): else it could
-// have been cut.
+// Before a TLS connection closes gracefully, the server sends close_notify (RFC 8446, section
+// 6.1), so that the client can distinguish the close from a cut.
 func TestTLSIdleConnectionSaysGoodbye(t *testing.T) {
 	config := testkit.TLSConfig(t)
 	bubble(t, func(t *testing.T) {
@@ -221,16 +220,17 @@ func TestTLSIdleConnectionSaysGoodbye(t *testing.T) {
 		}
 		answered := below.n
 		if rest, err := io.ReadAll(outer); len(rest) > 0 || err != nil {
-			t.Errorf("after the answer there is %q, %v, want the end", rest, err)
+			t.Errorf("after the answer the client read %q, %v, want io.EOF", rest, err)
 		}
 		<-c.served
 		if below.n == answered {
-			t.Error("nothing came after the answer, want the alert close_notify")
+			t.Error("no bytes after the answer, want the alert close_notify")
 		}
 	})
 }
 
-// A client beyond WithMaxConns that is silent during the TLS handshake is limited as well.
+// A client over WithMaxConns that is silent during the TLS handshake is closed after the linger
+// time.
 func TestTLSRefusedConnectionIsSilent(t *testing.T) {
 	config := testkit.TLSConfig(t)
 	bubble(t, func(t *testing.T) {
@@ -240,7 +240,7 @@ func TestTLSRefusedConnectionIsSilent(t *testing.T) {
 		start := time.Now()
 		ln.conns <- tls.Server(server, config)
 		if got, err := io.ReadAll(client); len(got) > 0 || err != nil {
-			t.Errorf("%q came, %v, want the end", got, err)
+			t.Errorf("client read %q, %v, want io.EOF", got, err)
 		}
 		if got := time.Since(start); got != lingerSilence {
 			t.Errorf("closed after %v, want %v", got, lingerSilence)
@@ -250,7 +250,7 @@ func TestTLSRefusedConnectionIsSilent(t *testing.T) {
 	})
 }
 
-// clientHello returns the first flight of a client.
+// clientHello returns the bytes that a TLS client sends first.
 func clientHello(t *testing.T, config *tls.Config) (hello string) {
 	t.Helper()
 	bubble(t, func(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// serveUnreadUntilClosed serves a client that reads only when the test does, and returns when
-// the server closed.
+// serveUnreadUntilClosed serves a client that reads only when the test does. closed waits for
+// the server to close and returns how long after start it did.
 func serveUnreadUntilClosed(t *testing.T, opts ...rawhttp.Option) (c *memoryClient, closed func(start time.Time) time.Duration) {
 	client, server := net.Pipe()
 	c = serveUnread(t, client, server, opts...)
@@ -29,7 +29,7 @@ func serveUnreadUntilClosed(t *testing.T, opts ...rawhttp.Option) (c *memoryClie
 	}
 }
 
-// The response: 30 s in which the client accepts no byte.
+// The limit on writing a response: 30 s in which the client accepts no byte.
 func TestWriteStall(t *testing.T) {
 	large := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Text(200, strings.Repeat("x", 1<<20)), nil
@@ -44,8 +44,8 @@ func TestWriteStall(t *testing.T) {
 		name     string
 		resolver rawhttp.Resolver
 		opts     []rawhttp.Option
-		before   time.Duration // the first request is answered at 0, then this one arrives
-		want     time.Duration // from there
+		before   time.Duration // time from the answer to a first request to this one
+		want     time.Duration // time from this request to the close
 	}{
 		{"small", answerPath, nil, 0, 30 * time.Second},
 		{"large", large, nil, 0, 30 * time.Second},
@@ -73,15 +73,15 @@ func TestWriteStall(t *testing.T) {
 				}
 				c.say(getRequest("/"))
 				if got := closed(time.Now()); got != tt.want {
-					t.Errorf("closed after %v in which the client took nothing, want %v", got, tt.want)
+					t.Errorf("closed after the client had accepted nothing for %v, want %v", got, tt.want)
 				}
 			})
 		})
 	}
 }
 
-// The limit begins again with each byte that the client takes, and is at most a fortieth
-// late.
+// The limit starts again with each byte that the client accepts. The connection is closed at
+// most a fortieth of the limit late.
 func TestWriteStallAfterTheLastByte(t *testing.T) {
 	for _, size := range []int{10, 100, 70_000, 200_000} {
 		bubble(t, func(t *testing.T) {
@@ -90,13 +90,13 @@ func TestWriteStallAfterTheLastByte(t *testing.T) {
 			time.Sleep(5 * time.Second)
 			io.ReadFull(c, make([]byte, size))
 			if got := closed(time.Now()); got < 30*time.Second || got > 30750*time.Millisecond {
-				t.Errorf("closed %v after the last of %d bytes was taken, want 30s to 30.75s", got, size)
+				t.Errorf("closed %v after the client read the last of %d bytes, want 30s to 30.75s", got, size)
 			}
 		})
 	}
 }
 
-// A client that takes a little now and then is never cut.
+// A client that reads a little now and then is never cut.
 func TestSlowReaderIsNotCut(t *testing.T) {
 	t.Parallel()
 	text := strings.Repeat("0123456789", 20_000)
@@ -126,7 +126,7 @@ func TestSlowReaderIsNotCut(t *testing.T) {
 						}
 					}
 					if string(got) != want {
-						t.Error("the answer is not what a fast client gets")
+						t.Error("the answer differs from that to a fast client")
 					}
 				})
 			})
@@ -134,17 +134,17 @@ func TestSlowReaderIsNotCut(t *testing.T) {
 	}
 }
 
-// Only the stall timeout limits the time in which a client takes an answer. Until it has the
-// answer, it is not idle and its next request is not late.
+// Only the stall timeout limits the time that a client takes to read an answer. The limits that
+// follow the answer start when the client has received it.
 func TestTimeForTheAnswerDoesNotCount(t *testing.T) {
 	tests := []struct {
 		name, in string
 		opts     []rawhttp.Option
-		want     time.Duration // from when the answer is taken to the close
-		text     string        // the client hears after the answer
+		want     time.Duration // time from the end of the answer to the close
+		text     string        // what the client receives after the answer
 	}{
 		{"idle", getRequest("/a"), nil, defaultIdle, ""},
-		{"idle, for less than that time", getRequest("/a"), []rawhttp.Option{rawhttp.WithIdleTimeout(5 * time.Second)}, 5 * time.Second, ""},
+		{"idle limit shorter than that time", getRequest("/a"), []rawhttp.Option{rawhttp.WithIdleTimeout(5 * time.Second)}, 5 * time.Second, ""},
 		{"the next head", getRequest("/a") + "GET", nil, 10 * time.Second, lateAnswer},
 		{"content that is drained", postRequest("/a", "hello")[:len(postRequest("/a", "hello"))-1], nil, 2 * time.Second, ""},
 	}
@@ -157,12 +157,12 @@ func TestTimeForTheAnswerDoesNotCount(t *testing.T) {
 				time.Sleep(25 * time.Second)
 				answer := make([]byte, len(okAnswer("/a")))
 				if _, err := io.ReadFull(c, answer); err != nil {
-					t.Fatalf("read the answer after 25s: %v", err)
+					t.Fatalf("read the answer after 25 s: %v", err)
 				}
 				start := time.Now()
 				rest, _ := io.ReadAll(c)
 				if got := time.Since(start); got != tt.want {
-					t.Errorf("closed %v after the answer was taken, want %v", got, tt.want)
+					t.Errorf("closed %v after the answer was read, want %v", got, tt.want)
 				}
 				if diff := cmp.Diff(okAnswer("/a")+tt.text, string(answer)+string(rest)); diff != "" {
 					t.Errorf("answers (-want +got):\n%s", diff)
@@ -172,22 +172,22 @@ func TestTimeForTheAnswerDoesNotCount(t *testing.T) {
 	}
 }
 
-// While an answer waits for its client, the connection is not idle: it is not taken
-// away for another, nor at a stop.
+// While an answer waits for its client to read it, the connection is not idle: it is neither
+// evicted for another connection nor closed at the start of Shutdown.
 func TestConnectionWithAnAnswerIsNotIdle(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c, _ := serveUnreadUntilClosed(t, rawhttp.WithResolver(answerPath))
 		c.say(getRequest("/a"))
 		synctest.Wait()
 		if got := c.srv.Stats().ConnsIdle; got != 0 {
-			t.Errorf("Stats().ConnsIdle = %d while the answer is not taken, want 0", got)
+			t.Errorf("Stats().ConnsIdle = %d while the answer is unread, want 0", got)
 		}
 		stopped := make(chan error, 1)
 		go func() { stopped <- c.srv.Shutdown(t.Context()) }()
 		synctest.Wait()
 		got, err := io.ReadAll(c)
 		if diff := cmp.Diff(okAnswer("/a"), string(got)); diff != "" || err != nil {
-			t.Errorf("answer taken during Shutdown (-want +got):\n%s\n%v", diff, err)
+			t.Errorf("answer read during Shutdown (-want +got):\n%s\n%v", diff, err)
 		}
 		if err := <-stopped; err != nil {
 			t.Errorf("Shutdown = %v, want nil", err)

@@ -7,8 +7,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// In lenient mode a head may end without its empty line, 200 ms after the last byte: some
-// clients send just that and wait. The connection closes after the answer.
+// In lenient mode a head without its empty line ends 200 ms after its last byte, since some
+// clients send no empty line and wait. The connection closes after the answer.
 func TestLenientHeadEndsAfterAPause(t *testing.T) {
 	const pause = 200 * time.Millisecond
 	line := "GET /a HTTP/1.1\r\n"
@@ -18,7 +18,7 @@ func TestLenientHeadEndsAfterAPause(t *testing.T) {
 		steps: []timedWrite{{time.Second, line}},
 		want:  lastAnswer("/a"),
 		end:   time.Second + pause,
-		why:   "the course's own client sends such a head",
+		why:   "the client of the course sends such a head",
 	}, {
 		name:  "a request line and fields, bare LF",
 		opts:  []rawhttp.Option{rawhttp.WithLenientParsing()},
@@ -26,27 +26,27 @@ func TestLenientHeadEndsAfterAPause(t *testing.T) {
 		want:  lastAnswer("/a"),
 		end:   pause,
 	}, {
-		name:  "lines that come one by one",
+		name:  "lines that arrive one by one",
 		opts:  []rawhttp.Option{rawhttp.WithLenientParsing()},
 		steps: []timedWrite{{0, line}, {pause - 1, "Host: a\r\n"}, {2*pause - 2, "X: y\r\n"}},
 		want:  lastAnswer("/a"),
 		end:   3*pause - 2,
-		why:   "each byte begins the pause again",
+		why:   "each byte restarts the pause",
 	}, {
-		name:  "the empty line comes in time",
+		name:  "the empty line arrives in time",
 		opts:  []rawhttp.Option{rawhttp.WithLenientParsing()},
 		steps: []timedWrite{{0, line + "Host: a\r\n"}, {pause - 1, "\r\n"}},
 		want:  okAnswer("/a"),
 		end:   pause - 1 + defaultIdle,
 	}, {
-		name:  "a line that is not whole",
+		name:  "an incomplete field line",
 		opts:  []rawhttp.Option{rawhttp.WithLenientParsing()},
 		steps: []timedWrite{{0, line + "Host: a"}},
 		want:  lateAnswer,
 		end:   10 * time.Second,
-		why:   "the rest of it may say anything",
+		why:   "the rest of the line could change its meaning",
 	}, {
-		name:  "a request line that is not whole",
+		name:  "an incomplete request line",
 		opts:  []rawhttp.Option{rawhttp.WithLenientParsing()},
 		steps: []timedWrite{{0, "GET /a HTTP/1.1"}},
 		want:  lateAnswer,
@@ -63,7 +63,7 @@ func TestLenientHeadEndsAfterAPause(t *testing.T) {
 		steps: []timedWrite{{0, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n"}},
 		want:  lateAnswer,
 		end:   10 * time.Second,
-		why:   "a head that frames content is never taken for whole",
+		why:   "a head with content must end in an empty line",
 	}, {
 		name:  "a coding",
 		opts:  []rawhttp.Option{rawhttp.WithLenientParsing()},
@@ -89,11 +89,11 @@ func TestLenientHeadEndsAfterAPause(t *testing.T) {
 		want:  lateAnswer,
 		end:   10 * time.Second,
 	}, {
-		name:  "less time than the pause",
+		name:  "a time limit shorter than the pause",
 		opts:  []rawhttp.Option{rawhttp.WithLenientParsing(), rawhttp.WithReadHeaderTimeout(100 * time.Millisecond)},
 		steps: []timedWrite{{0, line}},
 		want:  lateAnswer,
 		end:   100 * time.Millisecond,
-		why:   "the time for a head is absolute",
+		why:   "the limit on a head is absolute",
 	}})
 }

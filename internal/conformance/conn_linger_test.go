@@ -13,9 +13,9 @@ import (
 	"example.com/rawhttp"
 )
 
-// After the last response the server closes its side and reads on, so that the response is
-// not lost to a reset: until the client closes, has sent nothing for 5 s, or 30 s are over,
-// however much it sends.
+// After the last response the server closes its side and keeps reading, so that a reset does
+// not destroy the response: until the client closes, sends nothing for 5 s, or 30 s have
+// passed, however much it sends.
 func TestLingeringClose(t *testing.T) {
 	t.Parallel()
 	const bad = "GET\r\n\r\n"
@@ -23,13 +23,13 @@ func TestLingeringClose(t *testing.T) {
 		"400 Bad Request: method is not a token (RFC 9110, section 9.1)\n")
 	tests := []struct {
 		name string
-		do   func(c net.Conn) // after the refusal
-		want time.Duration    // to the close
+		do   func(c net.Conn) // what the client does after the refusal
+		want time.Duration    // time until the close
 	}{
 		{"silent client", func(net.Conn) {}, 5 * time.Second},
 		{"client that closes", func(c net.Conn) { c.Close() }, 0},
 		{"client that sends a byte now and then", func(c net.Conn) {
-			for { // until the close
+			for { // until the server closes
 				if _, err := io.WriteString(c, "x"); err != nil {
 					return
 				}
@@ -58,7 +58,7 @@ func TestLingeringClose(t *testing.T) {
 						t.Errorf("%s: answer to %q (-want +got):\n%s", kind, bad, diff)
 					}
 					if kind == "with CloseWrite" && c.isOpen() {
-						t.Errorf("%s: the FIN has not come at once", kind)
+						t.Errorf("%s: the server did not close its side at once", kind)
 					}
 					start := time.Now()
 					done := make(chan struct{})
@@ -73,7 +73,7 @@ func TestLingeringClose(t *testing.T) {
 						t.Errorf("%s: closed after %v, want %v", kind, got, tt.want)
 					}
 					if got := c.heard(); got != "" {
-						t.Errorf("%s: after its last response the server says %q", kind, got)
+						t.Errorf("%s: after its last response the server sent %q, want nothing", kind, got)
 					}
 					if got := c.srv.Stats().Requests; got != 0 {
 						t.Errorf("%s: Stats().Requests = %d, want 0", kind, got)
@@ -85,8 +85,8 @@ func TestLingeringClose(t *testing.T) {
 	}
 }
 
-// A connection that cannot close one direction lingers only for a moment if the client has
-// sent its whole request and waits for the close.
+// A connection that cannot close one direction lingers only for 100 ms if the client has sent
+// its whole request and waits for the close.
 func TestCloseWithoutCloseWrite(t *testing.T) {
 	stream := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		if req.Path() == "/read" {
@@ -106,8 +106,8 @@ func TestCloseWithoutCloseWrite(t *testing.T) {
 		{"HTTP/1.0, content that is read", post("/read", "HTTP/1.0", "hello"), 100 * time.Millisecond},
 		{"HTTP/1.0 with keep-alive, to the close", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 100 * time.Millisecond},
 		{"HTTP/1.0, content that is read and a line end", post("/read", "HTTP/1.0", "hello") + "\r\n", 100 * time.Millisecond},
-		{"more than the client may send", getRequest("/", "Connection: close") + getRequest("/"), 5 * time.Second},
-		{"content that nobody reads", post("/", "HTTP/1.1", "hello", "Connection: close"), 5 * time.Second},
+		{"another request after the last", getRequest("/", "Connection: close") + getRequest("/"), 5 * time.Second},
+		{"content that is not read", post("/", "HTTP/1.1", "hello", "Connection: close"), 5 * time.Second},
 		{"content that is refused", getRequest("/", "Connection: close", "Content-Length: 20971520"), 5 * time.Second},
 		{"a head that is refused", "GET\r\n\r\n", 5 * time.Second},
 	}
@@ -137,20 +137,20 @@ func TestMoreBehindTheLastRequest(t *testing.T) {
 			time.Sleep(pause)
 			for range 20 {
 				if _, err := io.WriteString(client, strings.Repeat("x", 50_000)); err != nil {
-					t.Fatalf("%v after the request: %v", pause, err)
+					t.Fatalf("Write %v after the request: %v", pause, err)
 				}
 				time.Sleep(time.Second)
 			}
 			got, err := io.ReadAll(client)
 			if want := lastAnswer("/"); string(got) != want || err != nil {
-				t.Errorf("%v after the request: answer %q, %v; want %q and the end", pause, got, err, want)
+				t.Errorf("with bytes %v after the request: answer %q, %v, want %q and io.EOF", pause, got, err, want)
 			}
 		})
 	}
 }
 
-// A lingering connection is evicted before an idle one, however long that has been idle. A
-// graceful stop waits for it, up to the drain time.
+// A lingering connection is evicted before an idle one, however long the idle one has been
+// idle. Shutdown waits for lingering connections, up to the drain time.
 func TestLingeringConnectionsGoFirst(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, ln, served := serveListener(t, rawhttp.WithMaxConns(3), rawhttp.WithResolver(answerPath))
@@ -162,7 +162,7 @@ func TestLingeringConnectionsGoFirst(t *testing.T) {
 			t.Errorf("Stats = %+v, want 3 connections, 2 of them idle", got)
 		}
 		written := make(chan error, 1)
-		go func() { // as long as the server reads
+		go func() { // send for as long as the server reads
 			for {
 				if _, err := io.WriteString(lingers.Conn, "x"); err != nil {
 					written <- err
@@ -177,17 +177,17 @@ func TestLingeringConnectionsGoFirst(t *testing.T) {
 		select {
 		case <-written:
 		default:
-			t.Error("the connection that lingers is still read, after another has come over the limit")
+			t.Error("the lingering connection is still read after a connection over the limit was accepted")
 		}
 		if !idle.isOpen() || !other.isOpen() || !fourth.isOpen() {
-			t.Error("one that is idle was closed while another lingered")
+			t.Error("an idle connection was closed while another lingered")
 		}
 		fourth.say("GET\r\n\r\n")
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		start := time.Now()
 		if err := s.Shutdown(ctx); err != context.DeadlineExceeded {
-			t.Errorf("Shutdown = %v, want context.DeadlineExceeded: it waits for the one that lingers", err)
+			t.Errorf("Shutdown = %v, want context.DeadlineExceeded, since a connection lingers", err)
 		}
 		<-served
 		if got := time.Since(start); got != 3*time.Second {

@@ -16,8 +16,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// A duplexConn is one end of a connection in memory that can be half-closed, as a
-// TCP connection can. It works inside synctest; a Write waits until it is read.
+// A duplexConn is one end of a connection in memory that can be half-closed, as a TCP TCP
+// connection can. It works inside synctest. A Write blocks until it is read.
 type duplexConn struct{ r, w net.Conn }
 
 func duplexPipe() (client, server *duplexConn) {
@@ -52,15 +52,15 @@ func talkInMemory(t testing.TB, request string, opts ...rawhttp.Option) string {
 	}()
 	answer, err := io.ReadAll(client)
 	if err != nil {
-		t.Errorf("read the answer to %q: %v", request, err)
+		t.Errorf("reading the answer to %q: %v", request, err)
 	}
 	client.Close()
 	<-served
 	return string(answer)
 }
 
-// A memoryClient is the client of a connection in memory, inside synctest, that
-// reads all the time, so that no write of the server waits.
+// A memoryClient is the client of a connection in memory, inside synctest. It reads all the
+// time, so that no Write of the server blocks.
 type memoryClient struct {
 	net.Conn
 	srv    *rawhttp.Server
@@ -72,14 +72,14 @@ type memoryClient struct {
 	endedAt time.Time
 }
 
-// servePipe serves one end of a net.Pipe.
+// servePipe serves one end of a net.Pipe and returns the client at the other.
 func servePipe(t testing.TB, opts ...rawhttp.Option) *memoryClient {
 	t.Helper()
 	client, server := net.Pipe()
 	return serveConn(t, client, server, opts...)
 }
 
-// serveDuplex serves one end of a connection that can be half-closed.
+// serveDuplex is servePipe over a connection that can be half-closed.
 func serveDuplex(t testing.TB, opts ...rawhttp.Option) *memoryClient {
 	t.Helper()
 	client, server := duplexPipe()
@@ -93,7 +93,7 @@ func serveConn(t testing.TB, client, server net.Conn, opts ...rawhttp.Option) *m
 	return c
 }
 
-// serveUnread is serveConn for a client that reads when the test does.
+// serveUnread is serveConn for a client that reads only when the test does.
 func serveUnread(t testing.TB, client, server net.Conn, opts ...rawhttp.Option) *memoryClient {
 	t.Helper()
 	c := &memoryClient{
@@ -148,7 +148,7 @@ func (c *memoryClient) heard() string {
 	return s
 }
 
-// isOpen reports whether the server has not closed its side.
+// isOpen reports whether the server has not yet closed its side.
 func (c *memoryClient) isOpen() bool {
 	synctest.Wait()
 	select {
@@ -162,11 +162,11 @@ func (c *memoryClient) isOpen() bool {
 // defaultIdle is how long a connection may be idle by default.
 const defaultIdle = 75 * time.Second
 
-// beyondAllLimits is longer than any limit of time.
+// beyondAllLimits is longer than any time limit.
 const beyondAllLimits = 1000 * time.Hour
 
-// waitEnd waits until the server has closed its side, and says how long after
-// start that was: beyondAllLimits if it does not.
+// waitEnd waits until the server has closed its side, and returns how long after start that
+// was, or beyondAllLimits if it does not close.
 func (c *memoryClient) waitEnd(start time.Time) time.Duration {
 	select {
 	case <-c.ended:
@@ -176,8 +176,8 @@ func (c *memoryClient) waitEnd(start time.Time) time.Duration {
 	}
 }
 
-// textAnswer is the answer, without Date, that has text as its content: the status
-// line from its status code on, the field lines after Content-Length, the text.
+// textAnswer returns the bytes of an answer without Date whose content is text. status is the
+// status code with its reason phrase; fields are the field lines after Content-Length.
 func textAnswer(status string, fields []string, text string) string {
 	lines := []string{
 		"HTTP/1.1 " + status,
@@ -190,7 +190,7 @@ func textAnswer(status string, fields []string, text string) string {
 // okAnswer is the answer of say(text).
 func okAnswer(text string) string { return textAnswer("200 OK", nil, text) }
 
-// lastAnswer is okAnswer after which the connection closes.
+// lastAnswer is okAnswer with Connection: close.
 func lastAnswer(text string) string { return textAnswer("200 OK", []string{"Connection: close"}, text) }
 
 // ownError returns the server's own answer to an error. The connection persists unless the
@@ -201,12 +201,12 @@ func ownError(status string, fields ...string) string {
 
 const closeField = "Connection: close"
 
-// answerPath is a resolver that answers with the path.
+// answerPath answers each request with its path.
 var answerPath = rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 	return rawhttp.Text(200, req.Path()), nil
 })
 
-// A plainLog is a Logger that keeps its lines.
+// A plainLog is a Logger that collects its lines.
 type plainLog struct {
 	mu    sync.Mutex
 	lines []string
@@ -259,7 +259,7 @@ func newMemoryListener() *memoryListener {
 }
 
 func (l *memoryListener) Accept() (net.Conn, error) {
-	select { // errors first
+	select { // errors take precedence
 	case err := <-l.errs:
 		return nil, err
 	default:

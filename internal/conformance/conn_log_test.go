@@ -17,7 +17,7 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// The log has the status that the client gets, whatever a resolver makes of an error of
+// The log has the status that the client gets, whatever the resolver does with an error in the
 // content.
 func TestLogOfContentFaults(t *testing.T) {
 	mistakes := map[string]func(error) (*rawhttp.Response, error){
@@ -38,22 +38,22 @@ func TestLogOfContentFaults(t *testing.T) {
 				return mistake(err)
 			})))
 			if !strings.HasPrefix(got, "HTTP/1.1 413 ") {
-				t.Errorf("the answer is %q, want 413", got)
+				t.Errorf("answer %q, want 413", got)
 			}
 			if !log.has("debug", "request failed", "413", "content is too large") || log.has("debug", "status400") || log.has("error", "request failed") {
-				t.Errorf("the log has %q, want 413 and the reason at level debug", &log)
+				t.Errorf("log is %q, want 413 and the reason at level debug", &log)
 			}
 			if n := strings.Count(log.String(), "request failed"); n != 1 {
-				t.Errorf("the log has %q, want one failure, not %d", &log, n)
+				t.Errorf("log is %q with %d failures, want 1", &log, n)
 			}
 			if log.has("error") != (name == "a panic") {
-				t.Errorf("the log has %q, want an error for a panic alone", &log)
+				t.Errorf("log is %q, want level error only for a panic", &log)
 			}
 		})
 	}
 }
 
-// The log has everything that is known about a refused head.
+// The log has the request line of a refused head, if it could be parsed.
 func TestLogOfRefusedHeads(t *testing.T) {
 	tests := []struct{ in, line string }{
 		{"GET /a?b HTTP/1.1\r\nHost : x\r\n\r\n", "GET /a?b HTTP/1.1"},
@@ -79,7 +79,7 @@ func TestLogOfRefusedHeads(t *testing.T) {
 			t.Errorf("%q: RequestLine of both exchanges (-want +got):\n%s", tt.in, diff)
 		}
 		if tt.line != "" && !log.has("debug", "request failed", tt.line) {
-			t.Errorf("%q: the log has %q, want the request line", tt.in, &log)
+			t.Errorf("%q: log is %q, want the request line", tt.in, &log)
 		}
 	}
 }
@@ -113,10 +113,10 @@ func TestPanicsWithoutLogger(t *testing.T) {
 	w.Close()
 	got, _ := io.ReadAll(r)
 	if !strings.Contains(string(got), "rawhttp: panic in resolver (conn 1, request 1): something is wrong\n") || !strings.Contains(string(got), "conn_log_test.go") {
-		t.Errorf("standard error has %q, want the panic and its stack", got)
+		t.Errorf("standard error is %q, want the panic and its stack", got)
 	}
 	if n := strings.Count(string(got), "something is wrong"); n != 1 {
-		t.Errorf("standard error has %d panics, want that of the server without a Logger alone: %q", n, got)
+		t.Errorf("standard error has %d panics, want 1, of the server without a Logger: %q", n, got)
 	}
 }
 
@@ -132,11 +132,11 @@ func TestLogOfTLS(t *testing.T) {
 	}{
 		{name: "plain HTTP", do: func(c net.Conn) { io.WriteString(c, getRequest("/")); io.Copy(io.Discard, c) },
 			level: "debug", parts: []string{"plain HTTP on a TLS port"}},
-		{name: "no TLS, no HTTP", do: func(c net.Conn) { io.WriteString(c, "\x00\x01\x02\x03\x04\x05"); io.Copy(io.Discard, c) },
+		{name: "neither TLS nor HTTP", do: func(c net.Conn) { io.WriteString(c, "\x00\x01\x02\x03\x04\x05"); io.Copy(io.Discard, c) },
 			level: "debug", parts: []string{"TLS handshake failed"}},
 		{name: "a client that does not trust the certificate", do: func(c net.Conn) { tls.Client(c, &tls.Config{ServerName: "example.test"}).Handshake(); c.Close() },
 			level: "debug", parts: []string{"TLS handshake failed", "certificate"}},
-		{name: "a client that says nothing", do: func(c net.Conn) { c.Close() }, quiet: true},
+		{name: "a client that sends nothing", do: func(c net.Conn) { c.Close() }, quiet: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -148,14 +148,14 @@ func TestLogOfTLS(t *testing.T) {
 				<-c.served
 				synctest.Wait()
 				if tt.quiet && log.String() != "" || !tt.quiet && !log.has(tt.level, tt.parts...) {
-					t.Errorf("the log has %q, want %s %q", &log, tt.level, tt.parts)
+					t.Errorf("log is %q, want %q at level %s", &log, tt.parts, tt.level)
 				}
 			})
 		})
 	}
 }
 
-// A listener that offers h2 is a mistake that the log names, once.
+// A listener that offers h2 is misconfigured, which is logged once.
 func TestLogOfHTTP2(t *testing.T) {
 	const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 	config := testkit.TLSConfig(t)
@@ -165,7 +165,7 @@ func TestLogOfHTTP2(t *testing.T) {
 		plain := ln.dial(t)
 		plain.say(preface)
 		if log.has("warn") {
-			t.Errorf("the log has %q, want no warning where there is no TLS", &log)
+			t.Errorf("log is %q, want no warning without TLS", &log)
 		}
 		for range 3 {
 			client, server := duplexPipe()
@@ -179,7 +179,7 @@ func TestLogOfHTTP2(t *testing.T) {
 			client.Close()
 		}
 		if n := strings.Count(log.String(), "HTTP/2 over TLS"); n != 1 || !log.has("warn", "HTTP/2 over TLS", "NextProtos") {
-			t.Errorf("the log has %q, want one warning", &log)
+			t.Errorf("log is %q, want one warning", &log)
 		}
 		s.Close()
 		<-served

@@ -17,8 +17,8 @@ import (
 
 // A program that retains values that it no longer owns must not disturb other requests.
 
-// misuseRounds has clients that send content in two pieces to /misuse, each of which is
-// answered before the second, and others that ask for /own in two pieces meanwhile.
+// misuseRounds runs clients that send content to /misuse in two pieces and are answered before
+// the second piece, and at the same time clients that send requests for /own in two pieces.
 func misuseRounds(t *testing.T, addr string) {
 	t.Helper()
 	var all sync.WaitGroup
@@ -54,7 +54,7 @@ func misuseRounds(t *testing.T, addr string) {
 				io.WriteString(c, "st: a\r\n\r\n")
 				n, err := c.Read(answer)
 				if got := string(answer[:n]); err != nil || !strings.HasSuffix(got, "\r\n\r\n/"+name) {
-					t.Errorf("GET /%s is answered with %q, %v", name, got, err)
+					t.Errorf("GET /%s: answer %q, %v", name, got, err)
 					return
 				}
 			}
@@ -63,7 +63,7 @@ func misuseRounds(t *testing.T, addr string) {
 	all.Wait()
 }
 
-// A goroutine that reads content on, after the answer, gets an error and nothing else.
+// A goroutine that goes on reading content after the answer gets an error and no bytes.
 func TestContentIsReadBehindTheAnswer(t *testing.T) {
 	t.Parallel()
 	var readers sync.WaitGroup
@@ -73,7 +73,7 @@ func TestContentIsReadBehindTheAnswer(t *testing.T) {
 			var n int
 			n, err = body.Read(b)
 			if got := string(b[:n]); got != strings.Repeat("x", n) {
-				t.Errorf("the content of a request has %q", got)
+				t.Errorf("the content of a request contains %q", got)
 			}
 		}
 	}
@@ -96,7 +96,7 @@ func TestContentIsReadBehindTheAnswer(t *testing.T) {
 				if req.Method() == "GET" {
 					return rawhttp.Text(200, req.Path()), nil
 				}
-				body := req.Body // a program retains this, not the Request
+				body := req.Body // the program retains the Body, not the Request
 				return misuse(ctx, &rawhttp.Request{Body: body})
 			})))
 			misuseRounds(t, addr)
@@ -105,8 +105,7 @@ func TestContentIsReadBehindTheAnswer(t *testing.T) {
 	}
 }
 
-// The answer does not wait for a goroutine that waits for content, nor does the end of
-// the exchange.
+// Neither the answer nor the end of the exchange waits for a goroutine that is reading content.
 func TestAnswerDoesNotWaitForAReader(t *testing.T) {
 	read := make(chan error, 1)
 	_, addr := listen(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
@@ -124,15 +123,15 @@ func TestAnswerDoesNotWaitForAReader(t *testing.T) {
 		return rawhttp.Text(200, "early"), nil
 	})))
 	c := dial(t, addr)
-	c.SetDeadline(time.Now().Add(20 * time.Second)) // less than content is waited for
+	c.SetDeadline(time.Now().Add(20 * time.Second)) // less than the stall timeout
 	io.WriteString(c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n"+strings.Repeat("x", 50))
 	answer := make([]byte, 1000)
 	n, err := c.Read(answer)
 	if got := string(answer[:n]); err != nil || !strings.HasSuffix(got, "\r\n\r\nearly") {
-		t.Errorf("answer %q, %v, want it before the content is whole", got, err)
+		t.Errorf("answer %q, %v, want one before the content is complete", got, err)
 	}
 	if err := <-read; err == nil || err == io.EOF {
-		t.Errorf("the read ends with %v, want an error other than io.EOF", err)
+		t.Errorf("Body.Read = %v, want an error other than io.EOF", err)
 	}
 }
 
@@ -148,6 +147,6 @@ func TestBytesWrittenPanics(t *testing.T) {
 		}
 	}
 	if got := s.Stats().Requests; got != 3 {
-		t.Errorf("%d requests, want 3", got)
+		t.Errorf("Stats().Requests = %d, want 3", got)
 	}
 }

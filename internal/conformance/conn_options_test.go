@@ -23,7 +23,7 @@ func TestOPTIONS(t *testing.T) {
 		return rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return resp, err }))
 	}
 	never := rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
-		t.Errorf("the resolver sees %s %s", req.Method(), req.Target())
+		t.Errorf("Resolve was called for %s %s", req.Method(), req.Target())
 		return nil, nil
 	}))
 	page := rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, status int, err error) *rawhttp.Response {
@@ -59,12 +59,12 @@ func TestOPTIONS(t *testing.T) {
 		opts: []rawhttp.Option{returns(rawhttp.MethodNotAllowed("DELETE", "PUT"), nil)},
 		want: noContent("DELETE, PUT"),
 	}, {
-		name: "the resolver answers otherwise",
+		name: "the resolver answers OPTIONS",
 		in:   "OPTIONS /a HTTP/1.1\r\nHost: a\r\n\r\n",
 		opts: []rawhttp.Option{returns(rawhttp.Text(200, "mine"), nil)},
 		want: okAnswer("mine"),
 	}, {
-		name: "not mine",
+		name: "the resolver declines",
 		in:   "OPTIONS /a HTTP/1.1\r\nHost: a\r\n\r\n",
 		opts: []rawhttp.Option{returns(nil, &rawhttp.StatusError{Status: 404})},
 		want: ownError("404 Not Found"),
@@ -74,7 +74,7 @@ func TestOPTIONS(t *testing.T) {
 		opts: []rawhttp.Option{rawhttp.WithRoot(root)},
 		want: noContent("GET, HEAD, OPTIONS"),
 	}, {
-		name: "a file that is missing",
+		name: "a missing file",
 		in:   "OPTIONS /missing HTTP/1.1\r\nHost: a\r\n\r\n",
 		opts: []rawhttp.Option{rawhttp.WithRoot(root)},
 		want: ownError("404 Not Found"),
@@ -103,19 +103,19 @@ func TestWithHosts(t *testing.T) {
 	opts := []rawhttp.Option{rawhttp.WithResolver(say("hi")), rawhttp.WithHosts("example.test", "[::1]"), rawhttp.WithHosts("Other.Test")}
 	refused := ownError("421 Misdirected Request", closeField)
 	tests := []struct{ name, in, want string }{
-		{"named", "GET / HTTP/1.1\r\nHost: example.test\r\n\r\n", okAnswer("hi")},
+		{"a listed host", "GET / HTTP/1.1\r\nHost: example.test\r\n\r\n", okAnswer("hi")},
 		{"in another case", "GET / HTTP/1.1\r\nHost: EXAMPLE.Test\r\n\r\n", okAnswer("hi")},
-		{"of a later call, in another case", "GET / HTTP/1.1\r\nHost: other.test\r\n\r\n", okAnswer("hi")},
+		{"listed by a later option, in another case", "GET / HTTP/1.1\r\nHost: other.test\r\n\r\n", okAnswer("hi")},
 		{"with a port", "GET / HTTP/1.1\r\nHost: example.test:8080\r\n\r\n", okAnswer("hi")},
 		{"with an empty port", "GET / HTTP/1.1\r\nHost: example.test:\r\n\r\n", okAnswer("hi")},
 		{"IPv6 with a port", "GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", okAnswer("hi")},
 		{"IPv6", "GET / HTTP/1.1\r\nHost: [::1]\r\n\r\n", okAnswer("hi")},
-		{"another", "GET / HTTP/1.1\r\nHost: evil.test\r\n\r\n" + getRequest("/"), refused},
-		{"a longer one", "GET / HTTP/1.1\r\nHost: example.test.evil.test\r\n\r\n", refused},
-		{"a sub-domain", "GET / HTTP/1.1\r\nHost: www.example.test\r\n\r\n", refused},
-		{"the target's host wins", "GET http://example.test/ HTTP/1.1\r\nHost: evil.test\r\n\r\n", okAnswer("hi")},
-		{"the target's host wins, badly", "GET http://evil.test/ HTTP/1.1\r\nHost: example.test\r\n\r\n", refused},
-		{"none, in 1.0", "GET / HTTP/1.0\r\n\r\n", refused},
+		{"another host", "GET / HTTP/1.1\r\nHost: evil.test\r\n\r\n" + getRequest("/"), refused},
+		{"a longer name", "GET / HTTP/1.1\r\nHost: example.test.evil.test\r\n\r\n", refused},
+		{"a subdomain", "GET / HTTP/1.1\r\nHost: www.example.test\r\n\r\n", refused},
+		{"a listed host in the target, another in Host", "GET http://example.test/ HTTP/1.1\r\nHost: evil.test\r\n\r\n", okAnswer("hi")},
+		{"another host in the target, a listed one in Host", "GET http://evil.test/ HTTP/1.1\r\nHost: example.test\r\n\r\n", refused},
+		{"no Host, in 1.0", "GET / HTTP/1.0\r\n\r\n", refused},
 		{"HEAD", "HEAD / HTTP/1.1\r\nHost: evil.test\r\n\r\n", strings.TrimSuffix(refused, "421 Misdirected Request\n")},
 	}
 	for _, tt := range tests {
@@ -149,7 +149,7 @@ func TestWireFormatOptions(t *testing.T) {
 			"HTTP/1.1 400 Bad Request\r\nServer: test/1 (a; b)\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 63\r\n" +
 			"X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n400 Bad Request: method is not a token (RFC 9110, section 9.1)\n",
 	}, {
-		name: "Server of the response",
+		name: "Server set by the response",
 		in:   getRequest("/"),
 		opts: []rawhttp.Option{rawhttp.WithResolver(server), rawhttp.WithServerField("test/1")},
 		want: textAnswer("200 OK", []string{"Server: mine"}, "hi"),

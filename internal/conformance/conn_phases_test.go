@@ -18,8 +18,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// phasesAfter is the column next of the table at the type conn: which phases may follow each.
-// The empty one is before the first.
+// phasesAfter is the column "next" of the table at the type conn: the phases that may follow
+// each phase. The empty string stands for the start.
 var phasesAfter = map[string][]string{
 	"":        {"idle", "write"},
 	"idle":    {"closed", "head"},
@@ -30,31 +30,31 @@ var phasesAfter = map[string][]string{
 	"linger":  {"closed"},
 }
 
-// Connections pass through their phases as the table says: no step is missing from it, and
-// none of it is never taken.
+// Connections pass through their phases as the table says: the table has every step that
+// occurs, and every step of the table occurs.
 func TestConnPhases(t *testing.T) {
 	const get, post = "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n"
 	tests := []struct {
-		said     []string // by the client, in pieces
-		path     string   // the phases
-		fails    bool     // reading fails after what was said
+		said     []string // the request, in the pieces in which the client sends it
+		path     string   // the expected phases
+		fails    bool     // whether reading fails after the pieces
 		resolver rawhttp.ResolverFunc
 		why      string
 	}{{
 		path: "idle closed",
-		why:  "no request arrives within the time for the first",
+		why:  "no request arrives within the limit on the first head",
 	}, {
 		said: []string{get, get},
 		path: "idle head resolve write idle head resolve write idle closed",
-		why:  "the connection persists, and then is idle for too long",
+		why:  "the connection persists, and then exceeds the idle limit",
 	}, {
 		said: []string{get + get},
 		path: "idle head resolve write head resolve write idle closed",
-		why:  "a request that has arrived already does not wait",
+		why:  "a request that has already arrived is read without an idle phase",
 	}, {
 		said: []string{"GET / HTTP/1.0\r\n\r\n"},
 		path: "idle head resolve write linger closed",
-		why:  "the response is the last",
+		why:  "the connection closes after the response",
 	}, {
 		said: []string{"GET\r\n"},
 		path: "idle head write linger closed",
@@ -63,7 +63,7 @@ func TestConnPhases(t *testing.T) {
 		said:  []string{"GET / HT"},
 		fails: true,
 		path:  "idle head closed",
-		why:   "nobody is left to be answered",
+		why:   "no client is left to read an answer",
 	}, {
 		said: []string{post, "abc"},
 		path: "idle head resolve write drain idle closed",
@@ -75,7 +75,7 @@ func TestConnPhases(t *testing.T) {
 	}, {
 		said: []string{"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", "no chunk\r\n"},
 		path: "idle head resolve write drain linger closed",
-		why:  "it is unknown where the next request begins",
+		why:  "the start of the next request is unknown",
 	}, {
 		said:     []string{get},
 		resolver: func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { runtime.Goexit(); return nil, nil },
@@ -90,9 +90,9 @@ func TestConnPhases(t *testing.T) {
 			}), nil
 		},
 		path: "idle head resolve write closed",
-		why:  "the response is cut, which the client must see",
+		why:  "the response is cut, and the client must notice it",
 	}}
-	seen := map[string][]string{"": {"write"}} // as TestConnPhasesOfOneTooMany sees
+	seen := map[string][]string{"": {"write"}} // TestConnPhasesOfOneTooMany checks this step
 	for _, tt := range tests {
 		bubble(t, func(t *testing.T) {
 			resolver := rawhttp.Resolver(say("x"))
@@ -154,7 +154,7 @@ func tracePhases(phases *[]string) rawhttp.Trace {
 	return rawhttp.Trace{ConnState: func(_ uint64, s rawhttp.ConnState) { *phases = append(*phases, s.String()) }}
 }
 
-// addSteps adds each step from one of the phases to the next, once and sorted.
+// addSteps adds each step from one phase to the next to seen, once and sorted.
 func addSteps(seen map[string][]string, phases []string) {
 	before := ""
 	for _, p := range phases {
@@ -165,8 +165,9 @@ func addSteps(seen map[string][]string, phases []string) {
 	}
 }
 
-// sayInPieces returns a connection to a client that says each piece when the server waits, and
-// reads everything. It works only inside synctest, where time passes when all wait.
+// sayInPieces returns a connection to a client that sends each piece when the server waits for
+// input, and reads everything. It works only inside synctest, where time advances only when all
+// goroutines are blocked.
 func sayInPieces(t *testing.T, pieces []string) net.Conn {
 	client, server := net.Pipe()
 	var done sync.WaitGroup
@@ -184,7 +185,7 @@ func sayInPieces(t *testing.T, pieces []string) net.Conn {
 	return server
 }
 
-// A failingConn fails after some reads.
+// A failingConn fails after a number of Reads.
 type failingConn struct {
 	net.Conn
 	reads int

@@ -12,7 +12,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// answerDifferences is a resolver that answers with all that differs between two requests of the same
+// answerDifferences answers with everything that may differ between two requests with the same
 // head.
 var answerDifferences = rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 	body, err := io.ReadAll(req.Body)
@@ -57,13 +57,13 @@ func TestRepeatedHeads(t *testing.T) {
 		for _, s := range steps {
 			c.say(s.in)
 			if diff := cmp.Diff(okAnswer(s.want), c.heard()); diff != "" {
-				t.Errorf("the answer to %.80q, alone (-want +got):\n%s", s.in, diff)
+				t.Errorf("answer to %.80q alone (-want +got):\n%s", s.in, diff)
 			}
 		}
 	})
 	for i := range len(in) + 1 {
 		if strings.HasSuffix(in[:i], "xxxx") && strings.HasPrefix(in[i:], "xxxx") {
-			continue // one split within a long value is like another
+			continue // splits within a long value are all alike
 		}
 		bubble(t, func(t *testing.T) {
 			c := servePipe(t, resolver)
@@ -82,16 +82,16 @@ func TestRepeatedHeadCutShort(t *testing.T) {
 	for i := 1; i < len(get); i++ {
 		got := talkInMemory(t, get+get[:i], rawhttp.WithResolver(answerPath))
 		if !strings.HasPrefix(got, okAnswer("/a")+"HTTP/1.1 400 ") || strings.Count(got, "HTTP/1.1") != 2 {
-			t.Fatalf("the answers to %q and its first %d bytes are %q, want 200 and 400", get, i, got)
+			t.Fatalf("answers to %q and its first %d bytes: %q, want 200 and 400", get, i, got)
 		}
 	}
 }
 
-// Permitted changes to a Request do not affect the next one.
+// Changes that a program may make to a Request do not affect the next one.
 func TestRepeatedHeadOfAChangedRequest(t *testing.T) {
 	get, other := getRequest("/get"), getRequest("/other")
 	post := strings.TrimSuffix(postRequest("/p", "abc"), "abc")
-	get = strings.TrimSuffix(get, "\r\n") + "X: " // as long as the other, so that spans fit
+	get = strings.TrimSuffix(get, "\r\n") + "X: " // as long as the other, so that its spans would fit
 	get += strings.Repeat("x", len(post)-len(get)-len("\r\n\r\n")) + "\r\n\r\n"
 	tests := []struct {
 		name   string
@@ -101,10 +101,10 @@ func TestRepeatedHeadOfAChangedRequest(t *testing.T) {
 	}{
 		{"another Body", func(r *rawhttp.Request) { r.Body = strings.NewReader("its own") }, get, `2 /get "" <nil> ""`},
 		{"another head", func(r *rawhttp.Request) { r.Parse([]byte(other)) }, other, `2 /other "" <nil> ""`},
-		{"another head, of a copy", func(r *rawhttp.Request) { r.WithPath("/x").Parse([]byte(post)) }, post + "abc", `2 /p "abc" <nil> ""`},
-		{"another head, of a copy of a copy", func(r *rawhttp.Request) { c := *r.WithPath("/x"); c.Parse([]byte(post)) }, post + "abc", `2 /p "abc" <nil> ""`},
+		{"another head, in a copy", func(r *rawhttp.Request) { r.WithPath("/x").Parse([]byte(post)) }, post + "abc", `2 /p "abc" <nil> ""`},
+		{"another head, in a copy of a copy", func(r *rawhttp.Request) { c := *r.WithPath("/x"); c.Parse([]byte(post)) }, post + "abc", `2 /p "abc" <nil> ""`},
 		{"another path", func(r *rawhttp.Request) { *r = *r.WithPath("/x") }, get, `2 /get "" <nil> ""`},
-		{"its head written over", func(r *rawhttp.Request) { copy(r.Head(), post) }, post + "abc", `2 /p "abc" <nil> ""`},
+		{"head overwritten", func(r *rawhttp.Request) { copy(r.Head(), post) }, post + "abc", `2 /p "abc" <nil> ""`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -123,7 +123,8 @@ func TestRepeatedHeadOfAChangedRequest(t *testing.T) {
 	}
 }
 
-// A Request that was kept too long and replaces another does not affect the next request.
+// A Request that was retained too long and is written over a later one does not affect the next
+// request.
 func TestRepeatedHeadBehindAKeptRequest(t *testing.T) {
 	var kept rawhttp.Request
 	resolver := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
@@ -142,8 +143,8 @@ func TestRepeatedHeadBehindAKeptRequest(t *testing.T) {
 	}
 }
 
-// A Request that a program puts in place of its own does not change: no connection parses
-// into it. The answers are to the requests that the client sent.
+// A Request that a program puts in the place of the current one does not change, since no
+// connection parses into it. The answers are those to the requests that the client sent.
 func TestRequestPutInThePlaceOfAnother(t *testing.T) {
 	own, _, err := rawhttp.ParseRequest([]byte("GET /own HTTP/1.1\r\nHost: own.example\r\nZ: " + strings.Repeat("z", 100) + "\r\n\r\n"))
 	if err != nil {
@@ -164,7 +165,7 @@ func TestRequestPutInThePlaceOfAnother(t *testing.T) {
 			put(req)
 			return rawhttp.Text(200, "page"), nil
 		}))}, okAnswer("page")},
-		{"by what makes error pages", []rawhttp.Option{rawhttp.WithResolver(rawhttp.First()), rawhttp.WithErrorPage(page)}, strings.Replace(okAnswer("page"), "200 OK", "404 Not Found", 1)},
+		{"by an error page", []rawhttp.Option{rawhttp.WithResolver(rawhttp.First()), rawhttp.WithErrorPage(page)}, strings.Replace(okAnswer("page"), "200 OK", "404 Not Found", 1)},
 		{"by a hook", []rawhttp.Option{rawhttp.WithResolver(say("page")), rawhttp.WithTrace(rawhttp.Trace{Exchange: func(x rawhttp.Exchange) { put(x.Request) }})}, okAnswer("page")},
 	}
 	get := getRequest("/1")
@@ -175,7 +176,7 @@ func TestRequestPutInThePlaceOfAnother(t *testing.T) {
 				t.Errorf("answers (-want +got):\n%s", diff)
 			}
 			if got := string(own.Head()); got != head {
-				t.Errorf("the Request is now %q, was %q", got, head)
+				t.Errorf("head of the Request is %q, want %q as before", got, head)
 			}
 		})
 	}

@@ -12,7 +12,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// stallKinds are resolvers of 1 MiB of content each, which leave in different ways.
+// stallKinds has resolvers of 1 MiB of content each, sent in different ways.
 var stallKinds = map[string]rawhttp.Resolver{
 	"bytes": say(strings.Repeat("x", 1<<20)),
 	"content": rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
@@ -36,7 +36,7 @@ var stallKinds = map[string]rawhttp.Resolver{
 	}),
 }
 
-// stallAsk has the client ask for the content.
+// stallAsk sends a request for the content of the given kind.
 func stallAsk(client io.Writer, kind string) {
 	if kind == "echo" {
 		go io.WriteString(client, postRequest("/", strings.Repeat("x", 1<<20)))
@@ -52,12 +52,13 @@ var stallConns = map[string]func(net.Conn) net.Conn{
 	"wrapped twice": func(c net.Conn) net.Conn { return &fragmentedConn{plainConn{c}, 1000} },
 }
 
-// A write fills the system's buffer and blocks. Those bytes must not count as received: the
-// connection is cut 30 s after the client took its last byte, whatever is being sent.
+// A Write fills the system's buffer and blocks. The bytes in the buffer must not count as
+// received: the connection is cut 30 s after the client read its last byte, however the
+// content is sent.
 func TestStalledReaderWithBuffer(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
-		t.Skip("a write that has met its deadline does not say how much it wrote: see resumes")
+		t.Skip("on this system a Write that exceeds its deadline does not report how much it wrote: see resumes")
 	}
 	for kind, resolver := range stallKinds {
 		for name, wrap := range stallConns {
@@ -75,7 +76,7 @@ func TestStalledReaderWithBuffer(t *testing.T) {
 						}
 						<-c.served
 						if got := time.Since(start); got < 30*time.Second || got > 31500*time.Millisecond {
-							t.Errorf("cut %v after the last of %d bytes was taken, want 30s to 31.5s", got, took)
+							t.Errorf("cut %v after the client read the last of %d bytes, want 30s to 31.5s", got, took)
 						}
 					})
 				})
@@ -84,7 +85,7 @@ func TestStalledReaderWithBuffer(t *testing.T) {
 	}
 }
 
-// A client that takes a little now and then is not cut, and gets all of it.
+// A client that reads a little now and then is not cut, and receives all of the content.
 func TestSlowReaderWithBuffer(t *testing.T) {
 	t.Parallel()
 	for kind, resolver := range stallKinds {

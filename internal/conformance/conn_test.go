@@ -28,34 +28,34 @@ func TestPipelinedRequests(t *testing.T) {
 		name: "two",
 		in:   getRequest("/a") + getRequest("/b"),
 		want: okAnswer("/a") + okAnswer("/b"),
-		why:  "both came in one read",
+		why:  "both arrive in one Read",
 	}, {
 		name: "sixty",
 		in:   many,
 		want: manyAnswers,
 		why:  "all heads fit the first read buffer of 4 KiB",
 	}, {
-		name: "content of fixed length that nobody reads between them",
+		name: "unread content of fixed length between them",
 		in:   postRequest("/a", "GET /x HTTP/1.1\r\n\r\n") + getRequest("/b"),
 		want: okAnswer("/a") + okAnswer("/b"),
-		why:  "content is passed over, never parsed as a request",
+		why:  "the content is skipped, never parsed as a request",
 	}, {
-		name: "chunked content that nobody reads between them",
+		name: "unread chunked content between them",
 		in:   chunkedRequest("/a", "3\r\nabc\r\n0\r\nX: y\r\n\r\n") + getRequest("/b"),
 		want: okAnswer("/a") + okAnswer("/b"),
-		why:  "the trailer section belongs to the first",
+		why:  "the trailer section belongs to the first request",
 	}, {
 		name: "one empty line before each",
 		in:   "\r\n" + getRequest("/a") + "\r\n" + getRequest("/b"),
 		want: okAnswer("/a") + okAnswer("/b"),
 		why:  "RFC 9112, section 2.2",
 	}, {
-		name: "HEAD between",
+		name: "HEAD between them",
 		in:   getRequest("/a") + "HEAD /h HTTP/1.1\r\nHost: example.test\r\n\r\n" + getRequest("/b"),
 		want: okAnswer("/a") + strings.TrimSuffix(okAnswer("/h"), "/h") + okAnswer("/b"),
 		why:  "no content follows the head of an answer to HEAD",
 	}, {
-		name: "errors between",
+		name: "an error between them",
 		in:   getRequest("/a") + "TRACE / HTTP/1.1\r\nHost: example.test\r\n\r\n" + getRequest("/b"),
 		want: okAnswer("/a") + ownError("405 Method Not Allowed", "Allow: GET, HEAD, OPTIONS") + okAnswer("/b"),
 		why:  "a 405 does not end the connection",
@@ -64,7 +64,7 @@ func TestPipelinedRequests(t *testing.T) {
 		in:   getRequest("/a") + "GET\r\n\r\n",
 		want: okAnswer("/a") + textAnswer("400 Bad Request", []string{"X-Content-Type-Options: nosniff", closeField},
 			"400 Bad Request: method is not a token (RFC 9110, section 9.1)\n"),
-		why: "what came before it is answered, in the same write",
+		why: "the requests before it are answered, in the same Write",
 	}, {
 		name: "one that asks for the close",
 		in:   getRequest("/a") + getRequest("/b", "Connection: close") + getRequest("/c"),
@@ -82,25 +82,25 @@ func TestPipelinedRequests(t *testing.T) {
 					t.Errorf("answers to %q (-want +got):\n%s\nwhy: %s", tt.in, diff, tt.why)
 				}
 				if n := len(counted.Writes()); n != 1 {
-					t.Errorf("the answers to %q left in %d writes, want 1", tt.in, n)
+					t.Errorf("the answers to %q were sent in %d Writes, want 1", tt.in, n)
 				}
 			})
 		})
 	}
 }
 
-// A client may need an answer to make the next request, so an answer does not wait
-// for one.
+// A client may need an answer to make its next request, so an answer does not wait for the rest
+// of another head.
 func TestAnswerLeavesBeforeTheNextHeadIsWhole(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := servePipe(t, rawhttp.WithResolver(answerPath))
 		c.say(getRequest("/a") + "GET /b HT")
 		if diff := cmp.Diff(okAnswer("/a"), c.heard()); diff != "" {
-			t.Errorf("answer while the second head is not whole (-want +got):\n%s", diff)
+			t.Errorf("answer while the second head is incomplete (-want +got):\n%s", diff)
 		}
 		c.say("TP/1.1\r\nHost: example.test\r\n\r\n")
 		if diff := cmp.Diff(okAnswer("/b"), c.heard()); diff != "" {
-			t.Errorf("answer when it is (-want +got):\n%s", diff)
+			t.Errorf("answer when the second head is complete (-want +got):\n%s", diff)
 		}
 	})
 }
@@ -232,8 +232,8 @@ func TestHEAD(t *testing.T) {
 	}
 }
 
-// If the method is known to be HEAD, an error response has no content either, so that the
-// client cannot take the content for another answer.
+// If the method is known to be HEAD, an error response has no content either, since the client
+// would parse it as another answer.
 func TestHEADRefused(t *testing.T) {
 	tests := []struct {
 		name, in string
@@ -243,8 +243,8 @@ func TestHEADRefused(t *testing.T) {
 		{"malformed target", "HEAD /%zz HTTP/1.1\r\nHost: a\r\n\r\n", false},
 		{"after an empty line", "\r\nHEAD / HTTP/3.0\r\nHost: a\r\n\r\n", false},
 		{"the head ends early", "HEAD / HTTP/1.1\r\nHos", false},
-		{"another host", "HEAD / HTTP/1.1\r\nHost: evil.test\r\n\r\n", false},
-		{"an expectation", "HEAD / HTTP/1.1\r\nHost: example.test\r\nExpect: x\r\n\r\n", false},
+		{"a host that is not served", "HEAD / HTTP/1.1\r\nHost: evil.test\r\n\r\n", false},
+		{"an expectation that is not met", "HEAD / HTTP/1.1\r\nHost: example.test\r\nExpect: x\r\n\r\n", false},
 		{"another method", "HEADS /%zz HTTP/1.1\r\nHost: a\r\n\r\n", true},
 		{"no method", "HEAD\r\n\r\n", true},
 	}
@@ -255,13 +255,13 @@ func TestHEADRefused(t *testing.T) {
 				t.Errorf("answer to %q: %q, want an error", tt.in, head)
 			}
 			if strings.Contains(head, "\r\nContent-Length: 0\r\n") || (content != "") != tt.content {
-				t.Errorf("answer to %q: head %q, content %q; want content: %v", tt.in, head, content, tt.content)
+				t.Errorf("answer to %q: head %q, content %q, want content: %v", tt.in, head, content, tt.content)
 			}
 		})
 	}
 }
 
-// Nothing is read and nothing called for an answer to HEAD.
+// For an answer to HEAD no content is read and no StreamFunc called.
 func TestHEADReadsNothing(t *testing.T) {
 	touched := func(what string) { t.Errorf("HEAD: %s", what) }
 	for _, resp := range []*rawhttp.Response{
@@ -273,7 +273,7 @@ func TestHEADReadsNothing(t *testing.T) {
 	}
 }
 
-// A response may be given to many requests at once.
+// One Response may answer many requests at once.
 func TestOneResponseForManyConnections(t *testing.T) {
 	shared := rawhttp.Text(200, "shared").Set("X-A", "b")
 	content := rawhttp.Content(rawhttp.Representation{MediaType: "a/b", Body: bytes.NewReader([]byte("shared")), Size: 6})

@@ -15,8 +15,8 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// Whoever waits on the context of a request learns at once that the client has closed its
-// side of the connection, on any connection.
+// The context of a request ends as soon as the client closes its side of the connection, on any
+// kind of connection.
 func TestContextEndsWithTheClient(t *testing.T) {
 	t.Parallel()
 	requests := map[string]string{
@@ -47,21 +47,21 @@ func TestContextEndsWithTheClient(t *testing.T) {
 				c.say(request)
 				time.Sleep(time.Hour)
 				if len(learned) > 0 {
-					t.Error("the context has ended before")
+					t.Error("the context ended before the client closed")
 				}
 				closed = time.Now()
 				watchClose(client)
 				select {
 				case got := <-learned:
 					if got != 0 {
-						t.Errorf("the context ends after %v, want at once", got)
+						t.Errorf("the context ended after %v, want 0", got)
 					}
 				case <-time.After(time.Hour):
-					t.Error("the context does not end")
+					t.Error("the context did not end")
 					client.Close()
 				}
 				if log.has("error") || log.has("warn") {
-					t.Errorf("the log has %q: it is the client's doing", &log)
+					t.Errorf("log is %q, want nothing, since the client disconnected", &log)
 				}
 			})
 		})
@@ -69,14 +69,14 @@ func TestContextEndsWithTheClient(t *testing.T) {
 }
 
 // Unread content hides neither the end of the connection, if the system reports it, nor a
-// reset, even below TLS. Much unread content keeps the FIN from arriving, since the system
+// reset, even below TLS. A FIN after much unread content does not arrive, since the system
 // has no room for the bytes before it.
 func TestContextEndsBehindUnreadContent(t *testing.T) {
 	t.Parallel()
 	switch runtime.GOOS {
 	case "linux", "android", "darwin", "ios", "freebsd":
 	default:
-		t.Skip("the system does not report it")
+		t.Skip("this system does not report the end of a connection with unread bytes")
 	}
 	noNewGoroutines(t)
 	type conns = func(c *net.TCPConn) net.Conn
@@ -155,7 +155,7 @@ func TestContextEndsWithAReset(t *testing.T) {
 	tests := []struct {
 		name, in string
 		opts     []rawhttp.Option
-		half     bool // the client closes its side before
+		half     bool // whether the client closes its side before the reset
 	}{
 		{name: "GET", in: getRequest("/")},
 		{name: "a request after it", in: getRequest("/") + getRequest("/")},
@@ -164,7 +164,7 @@ func TestContextEndsWithAReset(t *testing.T) {
 	for kind, wrap := range kinds {
 		for _, tt := range tests {
 			if tt.half && (kind == "wrapped" || runtime.GOOS == "windows") {
-				continue // there is nothing left to read, and no socket to be seen: see awaitReset
+				continue // after a FIN a reset is noticed only on the socket, which this kind hides: see awaitReset
 			}
 			t.Run(kind+" "+tt.name, func(t *testing.T) {
 				waits, ended := make(chan bool, 1), make(chan string, 1)
@@ -189,7 +189,7 @@ func TestContextEndsWithAReset(t *testing.T) {
 				c.SetLinger(0)
 				c.Close()
 				if got := <-ended; got != clientReset && got != clientClosed {
-					t.Errorf("context.Cause = %q, want the end of the client", got)
+					t.Errorf("context.Cause = %q, want the disconnect of the client", got)
 				}
 				s.Close()
 				<-served

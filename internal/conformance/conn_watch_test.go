@@ -18,8 +18,8 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// watchKinds make connections of the kinds that servers see. Their clients can close one
-// direction; a net.Pipe closes both.
+// watchKinds makes connections of the kinds that servers see. Their clients can close one
+// direction, except that a net.Pipe closes both.
 var watchKinds = map[string]func(t *testing.T) (client, server net.Conn){
 	"kernel": func(*testing.T) (net.Conn, net.Conn) {
 		client, server := kernelPair(64 << 10)
@@ -88,7 +88,7 @@ func watchEach(t *testing.T, test func(t *testing.T, dial func(t *testing.T) (cl
 	}
 }
 
-// watchClose closes the client's side, as far as it can.
+// watchClose closes the client's direction of c, or c if it cannot close one direction.
 func watchClose(c net.Conn) {
 	if half, ok := c.(interface{ CloseWrite() error }); ok {
 		half.CloseWrite()
@@ -113,7 +113,7 @@ func TestReadAheadIsBounded(t *testing.T) {
 		client.SetWriteDeadline(time.Now().Add(time.Minute))
 		n, err := client.Write(make([]byte, 1<<20))
 		if err == nil || n < limit || n > limit+kernel {
-			t.Errorf("the server took %d bytes, %v, want those of its buffer, %d, and at most those of the kernel's, %d", n, err, limit, kernel)
+			t.Errorf("the client sent %d bytes, %v, want the %d of the server's buffer and at most %d in the kernel's", n, err, limit, kernel)
 		}
 	})
 }
@@ -126,7 +126,7 @@ func TestContentAheadIsReadInParts(t *testing.T) {
 		content[i] = "0123456789abcdef"[i*7/16%16]
 	}
 	for kind, dial := range watchKinds {
-		for _, first := range []int{0, 1, 1000} { // bytes that come with the head
+		for _, first := range []int{0, 1, 1000} { // bytes sent with the head
 			t.Run(fmt.Sprint(kind, " ", first), func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					read := make(chan []byte, 1)
@@ -156,7 +156,7 @@ func TestContentAheadIsReadInParts(t *testing.T) {
 					}()
 					got := <-read
 					if string(got) != string(content) {
-						t.Errorf("%d bytes of content were read that are not the %d that were sent", len(got), len(content))
+						t.Errorf("the %d bytes of content read differ from the %d sent", len(got), len(content))
 					}
 				})
 			})
@@ -164,8 +164,8 @@ func TestContentAheadIsReadInParts(t *testing.T) {
 	}
 }
 
-// With WithHalfClose the same client gets its answer, the context does not end, and the
-// content of the request is not lost.
+// With WithHalfClose a client that closes its side gets its answer, the context does not end,
+// and the content of the request is not lost.
 func TestWithHalfClose(t *testing.T) {
 	watchEach(t, func(t *testing.T, dial func(t *testing.T) (client, server net.Conn), waits func(func(context.Context) error) rawhttp.Resolver) {
 		client, server := dial(t)
@@ -187,7 +187,7 @@ func TestWithHalfClose(t *testing.T) {
 		start := time.Now()
 		c.waitEnd(start)
 		if got := c.heard(); !strings.Contains(got, "done") || !strings.HasSuffix(got, okAnswer("/next")) {
-			t.Errorf("the client heard %q, want both answers", got)
+			t.Errorf("client received %q, want both answers", got)
 		}
 	})
 }
@@ -213,21 +213,21 @@ func TestWatchKeepsWhatItReads(t *testing.T) {
 			_, got, _ := strings.Cut(c.heard(), "done")
 			got = strings.TrimPrefix(got, "\r\n0\r\n\r\n")
 			if diff := cmp.Diff(strings.Repeat(okAnswer("/next"), n), got); diff != "" {
-				t.Errorf("answers to %d requests that came meanwhile (-want +got):\n%s", n, diff)
+				t.Errorf("answers to %d requests that arrived meanwhile (-want +got):\n%s", n, diff)
 			}
 			c.say(getRequest("/next"))
 			if diff := cmp.Diff(okAnswer("/next"), c.heard()); diff != "" {
 				t.Errorf("answer to one more (-want +got):\n%s", diff)
 			}
 			if got := c.srv.Stats().BytesRead; got != uint64(len(getRequest("/"))+(n+1)*len(getRequest("/next"))) {
-				t.Errorf("Stats().BytesRead = %d, want all that was sent, once", got)
+				t.Errorf("Stats().BytesRead = %d, want each byte sent counted once", got)
 			}
 		})
 	}
 }
 
-// Content is read while somebody waits on the context: nothing of it is lost, and the end of
-// the client is noticed in between.
+// Content that is read while the context is watched is complete, and a client that disconnects
+// in the middle is noticed.
 func TestContentWhileTheContextIsWaitedFor(t *testing.T) {
 	watchEach(t, func(t *testing.T, dial func(t *testing.T) (client, server net.Conn), _ func(func(context.Context) error) rawhttp.Resolver) {
 		ended := make(chan bool, 1)
@@ -246,7 +246,7 @@ func TestContentWhileTheContextIsWaitedFor(t *testing.T) {
 				}
 			}
 			if want := strings.Repeat("0123456789", 7); string(got) != want {
-				t.Errorf("the content is %q, want %q", got, want)
+				t.Errorf("content %q, want %q", got, want)
 			}
 			<-ctx.Done()
 			ended <- true
@@ -263,14 +263,14 @@ func TestContentWhileTheContextIsWaitedFor(t *testing.T) {
 		select {
 		case <-ended:
 		default:
-			t.Error("the context has not ended: 30 bytes of content will never come")
+			t.Error("the context has not ended, although 30 bytes of content are missing")
 			client.Close()
 			<-ended
 		}
 	})
 }
 
-// 500 event streams whose clients have closed end without their next event.
+// 500 event streams end when their clients close, without waiting for their next event.
 func TestClosedEventStreamsEnd(t *testing.T) {
 	t.Parallel()
 	noNewGoroutines(t)
@@ -314,12 +314,13 @@ func TestWriteAfterTheClientHasClosed(t *testing.T) {
 		client.CloseWrite()
 		time.Sleep(time.Second)
 		if got := c.heard(); !strings.HasSuffix(got, "7\r\ngoodbye\r\n0\r\n\r\n") {
-			t.Errorf("the client heard %q, want what was written after the end of the context", got)
+			t.Errorf("client received %q, want what was written after the end of the context", got)
 		}
 	})
 }
 
-// A resolver that does not wait for its context causes no goroutine, and none remains.
+// A resolver that does not wait for its context starts no goroutine, and none remains after one
+// that does.
 func TestWatchGoroutines(t *testing.T) {
 	count := func() (n int) {
 		for _, kind := range []string{"runWatch", "readAhead"} {
@@ -351,15 +352,15 @@ func TestWatchGoroutines(t *testing.T) {
 		}
 		synctest.Wait()
 		if diff := cmp.Diff([]bool{false, false, true, false}, []bool{during[0] > 0, during[1] > 0, during[2] > 0, during[3] > 0}); diff != "" {
-			t.Errorf("a goroutine watches (-want +got):\n%s", diff)
+			t.Errorf("whether a goroutine watches (-want +got):\n%s", diff)
 		}
 		if n := count(); n != 0 {
-			t.Errorf("%d goroutines watch an idle connection", n)
+			t.Errorf("%d goroutines watch an idle connection, want 0", n)
 		}
 	})
 }
 
-// The causes of contexts that end with the client, as logs show them.
+// The causes of contexts that end because the client disconnected, as logs show them.
 const (
 	clientClosed = "rawhttp: the client closed its side of the connection"
 	clientReset  = "rawhttp: the client reset the connection"

@@ -33,15 +33,15 @@ func TestRequestContent(t *testing.T) {
 		why              string
 	}{{
 		name: "no content", head: "GET / HTTP/1.1\r\nHost: a\r\n", wire: "GET /next",
-		why: "what follows is the next request",
+		why: "the bytes that follow are the next request",
 	}, {
 		name: "length", head: sizedHead, wire: "hello",
 		want: result{Content: "hello"},
 	}, {
-		name: "length, and more", head: sizedHead, wire: "helloGET /next",
+		name: "length, and another request", head: sizedHead, wire: "helloGET /next",
 		want: result{Content: "hello"},
 	}, {
-		name: "length, too little", head: sizedHead, wire: "hel",
+		name: "length, incomplete", head: sizedHead, wire: "hel",
 		want: result{Content: "hel", Err: early(3), Early: true},
 	}, {
 		name: "chunks", head: chunkedHead, wire: "2\r\nhe\r\n3;a=b\r\nllo\r\n0\r\n\r\nGET /next",
@@ -53,7 +53,7 @@ func TestRequestContent(t *testing.T) {
 		name: "a bad chunk", head: chunkedHead, wire: "5\r\nhello\r\nx\r\n",
 		want: result{Content: "hello", Err: &rawhttp.ParseError{Status: 400, Offset: 10, Reason: "chunk size is not a hexadecimal number", Section: "RFC 9112, section 7.1"}},
 	}, {
-		name: "chunks, too little", head: chunkedHead, wire: "5\r\nhello\r\n0\r\n",
+		name: "chunks, incomplete", head: chunkedHead, wire: "5\r\nhello\r\n0\r\n",
 		want: result{Content: "hello", Err: early(13), Early: true},
 	}, {
 		name: "framing in the trailer", head: chunkedHead, wire: "0\r\nContent-Length: 1\r\n\r\n",
@@ -73,7 +73,7 @@ func TestRequestContent(t *testing.T) {
 				t.Errorf("%s: Content of %q and %q (-want +got):\n%s\nwhy: %s", tt.name, rest, tt.wire[split:], diff, tt.why)
 			}
 			if _, again := content.Read(make([]byte, 1)); err != nil && again != err {
-				t.Errorf("%s: another Read returns %v, want %v again", tt.name, again, err)
+				t.Errorf("%s: second Read = %v, want %v again", tt.name, again, err)
 			}
 			if string(rest) != tt.wire[:split] {
 				t.Errorf("%s: rest was changed to %q", tt.name, rest)
@@ -101,7 +101,7 @@ func TestRequestContentIsExact(t *testing.T) {
 				t.Errorf("%s: content of %q = %q, %v", name, wire, b, err)
 			}
 			if left, _ := io.ReadAll(more); string(left) != next {
-				t.Errorf("%s: after the content of %q there is %q, want %q", name, wire, left, next)
+				t.Errorf("%s: bytes left after the content of %q: %q, want %q", name, wire, left, next)
 			}
 		}
 	}
@@ -116,7 +116,7 @@ func TestRequestContentErrors(t *testing.T) {
 	}
 	b, err = io.ReadAll(parse(t, sizedHead).Content([]byte("he"), nil))
 	if string(b) != "he" || !errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Errorf("content without more = %q, %v, want %v", b, err, io.ErrUnexpectedEOF)
+		t.Errorf("content with a nil Reader = %q, %v, want %v", b, err, io.ErrUnexpectedEOF)
 	}
 	large := strings.Repeat("x", 20<<20)
 	b, err = io.ReadAll(parse(t, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20971520\r\n").Content(nil, strings.NewReader(large)))

@@ -11,8 +11,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// courseAskAsTaught sends the lines as the client of the course does: joined by CRLF, the last
-// of them empty, so that the head ends after one CRLF; then it waits for the answer.
+// courseAskAsTaught sends the lines as the client of the course does, and returns the answer.
+// The lines are joined by CRLF and the last is empty, so the head lacks its empty line.
 func courseAskAsTaught(t *testing.T, lines ...string) string {
 	t.Helper()
 	_, addr := listen(t, rawhttp.WithRoot(courseRoot), rawhttp.WithLenientParsing())
@@ -27,7 +27,7 @@ func courseAskAsTaught(t *testing.T, lines ...string) string {
 	return string(answer)
 }
 
-// The functional tests of the course, with its client.
+// The functional tests of the course, with the client of the course.
 func TestCourseClient(t *testing.T) {
 	t.Parallel()
 	get := func(t *testing.T, target string) string {
@@ -48,7 +48,7 @@ func TestCourseClient(t *testing.T) {
 			t.Errorf("%q", got)
 		}
 	})
-	t.Run("a folder lists what is in it", func(t *testing.T) {
+	t.Run("a folder lists its entries", func(t *testing.T) {
 		entries, err := os.ReadDir(courseRoot)
 		if err != nil {
 			t.Fatal(err)
@@ -78,21 +78,22 @@ func TestCourseClient(t *testing.T) {
 			}
 		}
 	})
-	t.Run("what is missing is answered with 404", func(t *testing.T) {
+	t.Run("a missing file is answered with 404", func(t *testing.T) {
 		if got := get(t, "/missing.html"); !strings.HasPrefix(got, "HTTP/1.1 404 Not Found\r\n") {
 			t.Errorf("%q", got)
 		}
 	})
 }
 
-// The functions of the course, each as a call of the package. 17 checks, as the course has.
+// The unit tests of the course, with a call of the package in place of each function. There are
+// 17 checks, as in the course.
 func TestCourseFunctions(t *testing.T) {
 	checks := 0
 	check := func(name string, holds bool) {
 		t.Helper()
 		checks++
 		if !holds {
-			t.Errorf("it is not so that %s", name)
+			t.Errorf("false: %s", name)
 		}
 	}
 	wire := func(r *rawhttp.Response) string {

@@ -14,11 +14,11 @@ import (
 	"example.com/rawhttp"
 )
 
-// courseRoot is the folder that the course serves: a page, a text, a script to be
-// read, and two pictures in a folder.
+// courseRoot is the folder that the course serves: a page, a text, the source of a script, and
+// two pictures in a folder.
 const courseRoot = "testdata/webroot"
 
-// courseFiles are its files with their media types.
+// courseFiles has the files of courseRoot with their media types.
 var courseFiles = []struct{ path, mediaType string }{
 	{"/a_web_page.html", "text/html; charset=utf-8"},
 	{"/sample.txt", "text/plain; charset=utf-8"},
@@ -27,13 +27,13 @@ var courseFiles = []struct{ path, mediaType string }{
 	{"/images/sample_1.png", "image/png"},
 }
 
-// courseListings maps its folders to their entries, one name a line.
+// courseListings has the folders of courseRoot with their entries, one name per line.
 var courseListings = []struct{ path, names string }{
 	{"/", "images/\na_web_page.html\nmake_time.py\nsample.txt\n"},
 	{"/images/", "JPEG_example.jpg\nsample_1.png\n"},
 }
 
-// A courseAnswer is a response as a client with nothing but a socket reads it.
+// A courseAnswer is a response as read by a client that has only a socket.
 type courseAnswer struct {
 	statusLine string
 	fields     map[string]string // in lower case
@@ -41,8 +41,8 @@ type courseAnswer struct {
 	content    string
 }
 
-// courseAsk sends the lines, each ended with CRLF, and an empty one, and reads the
-// answer until the server closes.
+// courseAsk sends the lines, each ended with CRLF, and an empty line, and reads the answer until
+// the server closes.
 func courseAsk(t testing.TB, addr string, lines ...string) courseAnswer {
 	t.Helper()
 	c, err := net.Dial("tcp", addr)
@@ -71,18 +71,18 @@ func courseAsk(t testing.TB, addr string, lines ...string) courseAnswer {
 	}
 	content, err := io.ReadAll(r)
 	if err != nil {
-		t.Errorf("read the content: %v", err)
+		t.Errorf("reading the content: %v", err)
 	}
 	a.content = string(content)
 	return a
 }
 
-// courseLine reads a line and takes off its CRLF, which it must have.
+// courseLine reads a line, which must end in CRLF, and returns it without the CRLF.
 func courseLine(t testing.TB, r *bufio.Reader) string {
 	t.Helper()
 	line, err := r.ReadString('\n')
 	if err != nil {
-		t.Fatalf("read a line: %v after %q", err, line)
+		t.Fatalf("reading a line: %v after %q", err, line)
 	}
 	text, ok := strings.CutSuffix(line, "\r\n")
 	if !ok {
@@ -91,7 +91,7 @@ func courseLine(t testing.TB, r *bufio.Reader) string {
 	return text
 }
 
-// courseGet asks with HTTP/1.1 and lets the server close.
+// courseGet sends an HTTP/1.1 request with Connection: close.
 func courseGet(t testing.TB, addr, method, target string) courseAnswer {
 	t.Helper()
 	return courseAsk(t, addr, method+" "+target+" HTTP/1.1", "Host: localhost", "Connection: close")
@@ -129,7 +129,7 @@ func TestCourse(t *testing.T) {
 		})
 		check("bytes of "+file.path, func(t *testing.T) {
 			if got := courseGet(t, addr, "GET", file.path).content; got != string(want) {
-				t.Errorf("%d bytes, which are not the %d of the file", len(got), len(want))
+				t.Errorf("the %d bytes differ from the %d of the file", len(got), len(want))
 			}
 		})
 		check("Date of "+file.path, func(t *testing.T) { courseDate(t, courseGet(t, addr, "GET", file.path)) })
@@ -254,22 +254,22 @@ func TestCourse(t *testing.T) {
 	}
 }
 
-// courseDate holds the Date to the form that RFC 1123 gave it, IMF-fixdate of RFC
-// 9110, section 5.6.7, and to the present.
+// courseDate checks that the Date is an IMF-fixdate (RFC 9110, section 5.6.7) and the current
+// time.
 func courseDate(t testing.TB, a courseAnswer) {
 	t.Helper()
 	const form = "Mon, 02 Jan 2006 15:04:05 GMT"
 	date, err := time.Parse(form, a.fields["date"])
 	if err != nil || date.Format(form) != a.fields["date"] {
-		t.Errorf("Date is %q, want it in the form %q", a.fields["date"], form)
+		t.Errorf("Date is %q, want the form %q", a.fields["date"], form)
 	}
 	if age := time.Since(date); age < -time.Second || age > time.Hour {
-		t.Errorf("Date is %q, %v ago", a.fields["date"], age)
+		t.Errorf("Date is %q, %v ago, want the current time", a.fields["date"], age)
 	}
 }
 
-// courseHead holds HEAD to the status line and the fields of GET, and to no
-// content.
+// courseHead checks that the answer to HEAD has the status line and fields of that to GET, and
+// no content.
 func courseHead(t testing.TB, addr, target string) {
 	t.Helper()
 	get, head := courseGet(t, addr, "GET", target), courseGet(t, addr, "HEAD", target)
@@ -277,10 +277,10 @@ func courseHead(t testing.TB, addr, target string) {
 		t.Errorf("HEAD has the content %.80q", head.content)
 	}
 	if head.statusLine != get.statusLine || strings.Join(head.order, ",") != strings.Join(get.order, ",") {
-		t.Errorf("HEAD is answered with %q and %q, GET with %q and %q", head.statusLine, head.order, get.statusLine, get.order)
+		t.Errorf("answer to HEAD %q and %q, to GET %q and %q, want the same", head.statusLine, head.order, get.statusLine, get.order)
 	}
 	for name, value := range get.fields {
-		if name == "etag" { // weak while the file is new, which it may cease to be in between
+		if name == "etag" { // the tag is weak while the file is new, which may end between the two requests
 			value = strings.TrimPrefix(value, "W/")
 			head.fields[name] = strings.TrimPrefix(head.fields[name], "W/")
 		}

@@ -18,7 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A bracketer is a coding that can be read: content in brackets.
+// A bracketer is a readable content coding: it puts the content in brackets.
 type bracketer struct {
 	w     io.Writer
 	begun bool
@@ -70,24 +70,24 @@ func TestEncode(t *testing.T) {
 		{"POST", "POST", accepts, text, coded + chunks, ""},
 		{"no Accept-Encoding", "GET", "", text, plain, "the client may not know the coding"},
 		{"refused", "GET", "Accept-Encoding: x;q=0, y\r\n", text, plain, ""},
-		{"less than identity", "GET", "Accept-Encoding: x;q=0.4, identity;q=0.5\r\n", text, plain, "RFC 9110, section 12.5.3"},
-		{"HEAD", "HEAD", accepts, text, coded, "the head of GET"},
+		{"preferred less than identity", "GET", "Accept-Encoding: x;q=0.4, identity;q=0.5\r\n", text, plain, "RFC 9110, section 12.5.3"},
+		{"HEAD", "HEAD", accepts, text, coded, "HEAD has the head of GET"},
 		{"stream", "GET", accepts, stream, coded + chunks, ""},
-		{"stream of known length", "GET", accepts, func() *rawhttp.Response { return stream().SetLength(2) }, coded + chunks, "the length is another"},
+		{"stream of known length", "GET", accepts, func() *rawhttp.Response { return stream().SetLength(2) }, coded + chunks, "coding changes the length"},
 		{"stream with a trailer", "GET", accepts, func() *rawhttp.Response {
 			return stream().SetTrailer("X-Sum", func() string { return "1" })
 		}, strings.Replace(coded, "chunked\r\n", "chunked\r\nTrailer: X-Sum\r\n", 1) + "4\r\n[hi]\r\n0\r\nX-Sum: 1\r\n\r\n", ""},
-		{"content", "GET", accepts, page, content + chunks, "the bytes are others, so the ETag is weak and ranges are not offered"},
+		{"content", "GET", accepts, page, content + chunks, "coding changes the bytes, so the ETag is weak and there are no ranges"},
 		{"content, HEAD", "HEAD", accepts, page, content, ""},
-		{"its ETag", "GET", accepts + "If-None-Match: W/\"v1-x\"\r\n", page, same, "a client revalidates what it has"},
-		{"its ETag, HEAD", "HEAD", accepts + "If-None-Match: W/\"v1-x\"\r\n", page, same, ""},
-		{"its ETag, not coded", "GET", "If-None-Match: W/\"v1-x\"\r\n", page, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n" +
+		{"ETag of the coded content", "GET", accepts + "If-None-Match: W/\"v1-x\"\r\n", page, same, "a client revalidates the coded content that it has"},
+		{"ETag of the coded content, HEAD", "HEAD", accepts + "If-None-Match: W/\"v1-x\"\r\n", page, same, ""},
+		{"ETag of the coded content, coding not accepted", "GET", "If-None-Match: W/\"v1-x\"\r\n", page, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n" +
 			strings.Replace(valid, "W/\"v1-x", "\"v1", 1) + "Accept-Ranges: bytes\r\nVary: Accept-Encoding\r\n\r\nhi", "what the client has is coded"},
-		{"the ETag of the content that is not coded", "GET", accepts + "If-None-Match: \"v1\"\r\n", page, content + chunks, ""},
-		{"its date", "GET", accepts + "If-Modified-Since: Wed, 01 Jan 2020 00:00:00 GMT\r\n", page, same, ""},
+		{"ETag of the content without coding", "GET", accepts + "If-None-Match: \"v1\"\r\n", page, content + chunks, ""},
+		{"Last-Modified of the content", "GET", accepts + "If-Modified-Since: Wed, 01 Jan 2020 00:00:00 GMT\r\n", page, same, ""},
 		{"another ETag", "GET", accepts + "If-None-Match: \"v0\"\r\n", page, content + chunks, ""},
-		{"a range", "GET", accepts + "Range: bytes=0-0\r\n", page, content + chunks, "there are no ranges of coded content"},
-		{"a range, not coded", "GET", "Range: bytes=0-0\r\n", page, "HTTP/1.1 206 Partial Content\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n" +
+		{"a range", "GET", accepts + "Range: bytes=0-0\r\n", page, content + chunks, "coded content has no ranges"},
+		{"a range, coding not accepted", "GET", "Range: bytes=0-0\r\n", page, "HTTP/1.1 206 Partial Content\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n" +
 			strings.Replace(valid, "W/\"v1-x", "\"v1", 1) + "Accept-Ranges: bytes\r\nContent-Range: bytes 0-0/2\r\nVary: Accept-Encoding\r\n\r\nh", ""},
 		{"an ETag that was set", "GET", accepts, func() *rawhttp.Response { return text().Set("ETag", `"a"`) },
 			strings.Replace(coded, "x\r\n", "x\r\nETag: W/\"a-x\"\r\n", 1) + chunks, ""},
@@ -108,7 +108,7 @@ func TestEncode(t *testing.T) {
 		{"content that fails", "GET", accepts, func() *rawhttp.Response {
 			return rawhttp.Stream(200, "a/b", iotest.ErrReader(errors.New("broken")))
 		}, ownError("500 Internal Server Error", "Vary: Accept-Encoding"), "nothing has been sent"},
-		{"content that is short", "GET", accepts, func() *rawhttp.Response {
+		{"content that is shorter than its size", "GET", accepts, func() *rawhttp.Response {
 			return rawhttp.Content(rawhttp.Representation{Body: strings.NewReader("h"), Size: 2})
 		}, ownError("500 Internal Server Error", "Vary: Accept-Encoding"), ""},
 	}
@@ -125,7 +125,7 @@ func TestEncode(t *testing.T) {
 	}
 }
 
-// The first coding that the client accepts is used, once.
+// Of two Encode calls only the first whose coding the client accepts applies.
 func TestEncodeTwice(t *testing.T) {
 	r := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Text(200, "hi").Encode(req, "x", bracket).Encode(req, "y", bracket), nil
@@ -142,7 +142,7 @@ func TestEncodeTwice(t *testing.T) {
 	}
 }
 
-// The content of a listing is not made for HEAD. Otherwise its fields are those of GET.
+// For HEAD a coded listing has the fields of GET, though its content is not made.
 func TestEncodeListing(t *testing.T) {
 	files, err := rawhttp.FS(fstest.MapFS{"a.txt": {Data: []byte("hi")}}, rawhttp.WithListing(rawhttp.ListText))
 	if err != nil {
@@ -163,7 +163,8 @@ func TestEncodeListing(t *testing.T) {
 	}
 }
 
-// A Response may be shared by exchanges, and what serves once is closed once.
+// An encoded clone of a Response that may be shared leaves it usable; one of a Response that
+// serves once is closed once.
 func TestEncodeServes(t *testing.T) {
 	large := strings.Repeat("a row of the table\n", 10_000)
 	shared := rawhttp.Content(rawhttp.Representation{MediaType: "text/plain", Body: strings.NewReader(large), Size: int64(len(large))})
@@ -196,7 +197,7 @@ func TestEncodeServes(t *testing.T) {
 		coded := encode(once)
 		check(coded)
 		if _, err := once.WriteContent(t.Context(), io.Discard); err == nil {
-			t.Errorf("%s: it serves again after its encoded clone", kind.name)
+			t.Errorf("%s: the Response serves again after its encoded clone", kind.name)
 		}
 		if coded.Close(); closed.Load() != 1 {
 			t.Errorf("%s: closed %d times, want once", kind.name, closed.Load())
@@ -216,7 +217,8 @@ func (c closeRecorder) Close() error {
 	return err
 }
 
-// The encoder is closed once, even if the content fails or panics, and then its end is not sent.
+// The encoder is closed once, even if the content fails or panics. The bytes that Close writes
+// then are not sent.
 func TestEncodeClosesEncoder(t *testing.T) {
 	req := requestOf(t, "GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: x\r\n\r\n")
 	for name, f := range map[string]func(w io.Writer) error{
@@ -232,7 +234,7 @@ func TestEncodeClosesEncoder(t *testing.T) {
 		got := rawhttp.Answer(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return resp, nil }),
 			"GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: x\r\n\r\n")
 		if ended := strings.Contains(got, "THE END"); closed != 1 || ended != (name == "whole") {
-			t.Errorf("content that %s: the encoder is closed %d times, its end is sent: %v", name, closed, ended)
+			t.Errorf("content that %s: encoder was closed %d times, its end was sent: %v", name, closed, ended)
 		}
 	}
 }
@@ -245,12 +247,12 @@ func TestEncodeMisuse(t *testing.T) {
 		"earlier mistake": rawhttp.Text(200, "").Set("Date", "").Encode(req, "x", bracket),
 	} {
 		if resp.Err() == nil {
-			t.Errorf("%s: Err returns nil", name)
+			t.Errorf("%s: Err = nil, want an error", name)
 		}
 	}
 	defer func() {
 		if got := fmt.Sprint(recover()); got != "rawhttp: Encode: the Request is nil" {
-			t.Errorf("a nil Request: panic %q", got)
+			t.Errorf("Encode with a nil Request: panic %q", got)
 		}
 	}()
 	rawhttp.Text(200, "").Encode(nil, "x", bracket)

@@ -43,7 +43,7 @@ func TestErrAbort(t *testing.T) {
 		{"Resolve", getA, fails(rawhttp.ErrAbort), "", 0, ""},
 		{"wrapped", getA, fails(wrapped), "", 0, ""},
 		{"HEAD", headA, fails(wrapped), "", 0, ""},
-		{"through wrappers", getA, rawhttp.First(fails(errors.Join(wrapped, io.EOF)), say("x")), "", 0, "First goes on after fs.ErrNotExist alone"},
+		{"through wrappers", getA, rawhttp.First(fails(errors.Join(wrapped, io.EOF)), say("x")), "", 0, "First tries the next resolver only after fs.ErrNotExist"},
 		{"with content", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", fails(wrapped), "", 0, ""},
 		{"with bad content", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 			io.ReadAll(req.Body)
@@ -82,10 +82,10 @@ func TestErrAbort(t *testing.T) {
 				t.Errorf("answer (-want +got):\n%s\nwhy: %s", diff, tt.why)
 			}
 			if log.String() != "" {
-				t.Errorf("the log has %s", &log)
+				t.Errorf("log is %s, want nothing", &log)
 			}
 			if len(exchanges) != 1 || !errors.Is(exchanges[0].Err, rawhttp.ErrAbort) || exchanges[0].Status != tt.status || !errors.Is(closed, rawhttp.ErrAbort) {
-				t.Errorf("exchanges %+v and the end %v, want one of status %d, and ErrAbort", exchanges, closed, tt.status)
+				t.Errorf("exchanges %+v, ConnClose %v, want one exchange with status %d, and ErrAbort", exchanges, closed, tt.status)
 			}
 		})
 	}
@@ -95,7 +95,7 @@ type abortReader struct{}
 
 func (abortReader) Read([]byte) (int, error) { return 0, rawhttp.ErrAbort }
 
-// The page of an error may abort the connection, whatever the page is for.
+// An error page may abort the connection, whatever error it is for.
 func TestErrAbortInPlaceOfPage(t *testing.T) {
 	tests := []struct {
 		name, in string
@@ -121,25 +121,25 @@ func TestErrAbortInPlaceOfPage(t *testing.T) {
 					return rawhttp.ErrorResponse(fmt.Errorf("%w: %w", rawhttp.ErrAbort, err)).OnClose(func() { closed++ })
 				}), rawhttp.WithTrace(rawhttp.Trace{Exchange: func(x rawhttp.Exchange) { exchanges = append(exchanges, x) }}))
 			if got != "" || closed != 1 {
-				t.Errorf("answer %q and %d calls of OnClose, want no answer, and 1", got, closed)
+				t.Errorf("answer %q and %d calls of OnClose, want no answer and 1 call", got, closed)
 			}
 			if len(exchanges) != 1 || !errors.Is(exchanges[0].Err, rawhttp.ErrAbort) || exchanges[0].Status != 0 {
-				t.Errorf("exchanges %+v, want one that ErrAbort ended, without a status", exchanges)
+				t.Errorf("exchanges %+v, want one with ErrAbort and no status", exchanges)
 			}
 		})
 	}
 }
 
-// WriteResponse leaves the abort to the program that owns the connection.
+// WriteResponse returns ErrAbort, and the program that owns the connection aborts it.
 func TestErrAbortOfWriteResponse(t *testing.T) {
 	var out strings.Builder
 	persist, err := rawhttp.WriteResponse(t.Context(), &out, requestOf(t, getA), rawhttp.ErrorResponse(rawhttp.ErrAbort))
 	if persist || err != rawhttp.ErrAbort || out.String() != "" {
-		t.Errorf("WriteResponse = %v, %v and %q, want false, ErrAbort and nothing", persist, err, &out)
+		t.Errorf("WriteResponse = %v, %v and wrote %q, want false, ErrAbort and nothing", persist, err, &out)
 	}
 }
 
-// Over TCP it is a reset; answers to earlier requests are sent.
+// Over TCP, ErrAbort resets the connection; answers to earlier requests are sent before it.
 func TestErrAbortResets(t *testing.T) {
 	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 		if req.Path() == "/abort" {

@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// numbered adds a request's number to each response of r, errors too.
+// numbered returns a resolver that adds a request ID to each response of r, including errors.
 func numbered(r rawhttp.Resolver) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		resp, err := r.Resolve(ctx, req)
@@ -44,23 +44,23 @@ func TestErrorResponse(t *testing.T) {
 	}{
 		{"404", get, fails(fs.ErrNotExist), nil, textAnswer("404 Not Found", []string{sniff, id}, "404 Not Found\n")},
 		{"500", get, fails(errors.New("secret")), nil, textAnswer("500 Internal Server Error", []string{sniff, id}, "500 Internal Server Error\n")},
-		{"no error status", get, fails(&rawhttp.StatusError{Status: 200}), nil, textAnswer("500 Internal Server Error", []string{sniff, id}, "500 Internal Server Error\n")},
+		{"StatusError with a status of success", get, fails(&rawhttp.StatusError{Status: 200}), nil, textAnswer("500 Internal Server Error", []string{sniff, id}, "500 Internal Server Error\n")},
 		{"405", put, readOnly, nil, textAnswer("405 Method Not Allowed", []string{sniff, "Allow: GET, HEAD, OPTIONS", id}, "405 Method Not Allowed\n")},
 		{"OPTIONS in place of 405", "OPTIONS / HTTP/1.1\r\nHost: a\r\n\r\n", fails(&rawhttp.StatusError{Status: 405, Allow: []string{"PUT"}}), nil,
 			"HTTP/1.1 204 No Content\r\nAllow: PUT\r\n" + sniff + "\r\n" + id + "\r\n\r\n"},
 		{"a page", get, fails(fs.ErrNotExist), page, "HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nContent-Length: 3\r\nX-Page: yes\r\n" + id + "\r\n\r\n404"},
-		{"a page, and lists that both add to", get, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+		{"a page, and list fields that the page and the wrapper add to", get, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.ErrorResponse(fs.ErrNotExist).Add("Vary", "Origin").Add("vary", "Accept").Add("Set-Cookie", "b=2").Add("X-Page", "no"), nil
 		}), func(_ context.Context, _ *rawhttp.Request, status int, _ error) *rawhttp.Response {
 			return rawhttp.Text(status, "").Set("Vary", "Accept").Set("Set-Cookie", "a=1").Set("X-Page", "yes")
 		}, "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 0\r\n" +
 			"Vary: Accept\r\nSet-Cookie: a=1\r\nVary: Origin\r\nvary: Accept\r\nSet-Cookie: b=2\r\nX-Page: no\r\nX-Id: 7\r\n\r\n"},
-		{"no response", get, readOnly, nil, textAnswer("200 OK", []string{id}, "get of GET")},
-		{"content at fault", chunked(11), rawhttp.LimitBody(10, reader), nil,
+		{"a response that is no error", get, readOnly, nil, textAnswer("200 OK", []string{id}, "get of GET")},
+		{"content over a limit", chunked(11), rawhttp.LimitBody(10, reader), nil,
 			textAnswer("413 Content Too Large", []string{sniff, id, "Connection: close"}, "413 Content Too Large: content is too large (RFC 9110, section 15.5.14)\n")},
 		{"declared content, and a page", sized(11), rawhttp.LimitBody(10, reader), page,
 			"HTTP/1.1 413 Content Too Large\r\nContent-Type: application/json\r\nContent-Length: 3\r\nX-Page: yes\r\n" + id + "\r\nConnection: close\r\n\r\n413"},
-		{"a mistake in it", get, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+		{"an invalid field", get, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.ErrorResponse(fs.ErrNotExist).Set("a b", ""), nil
 		}), nil, ownError("500 Internal Server Error", "Connection: close")},
 		{"a nil error", get, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
@@ -91,15 +91,15 @@ func TestErrorResponseIsLogged(t *testing.T) {
 	}
 }
 
-// An ErrAbort stays one.
+// An ErrorResponse of ErrAbort aborts the connection.
 func TestErrorResponseOfErrAbort(t *testing.T) {
 	aborts := resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return nil, rawhttp.ErrAbort })
 	if got := rawhttp.Answer(numbered(aborts), "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); got != "" {
-		t.Errorf("ErrAbort is answered with %q, want nothing", got)
+		t.Errorf("answer to ErrorResponse(ErrAbort) = %q, want nothing", got)
 	}
 }
 
-// OnClose is called after the exchange, as for any Response, and after its page is closed.
+// OnClose of an ErrorResponse is called after the exchange, and after its error page is closed.
 func TestErrorResponseOnClose(t *testing.T) {
 	var order []string
 	note := func(s string) func() { return func() { order = append(order, s) } }
@@ -126,7 +126,7 @@ func TestErrorResponseOnClose(t *testing.T) {
 	}
 }
 
-// Without a Server it is a Response as any other.
+// Without a Server, WriteTo writes an ErrorResponse like any other Response.
 func TestErrorResponseWithoutServer(t *testing.T) {
 	resp := rawhttp.ErrorResponse(&rawhttp.StatusError{Status: 405, Allow: []string{"GET", "PUT"}})
 	var wire strings.Builder
@@ -138,6 +138,6 @@ func TestErrorResponseWithoutServer(t *testing.T) {
 		t.Errorf("WriteTo (-want +got):\n%s", diff)
 	}
 	if err := rawhttp.ErrorResponse(nil).Err(); err == nil {
-		t.Error("ErrorResponse(nil) is no mistake")
+		t.Error("ErrorResponse(nil).Err() = nil, want an error")
 	}
 }

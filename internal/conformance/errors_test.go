@@ -13,7 +13,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// errorsCoder is an error of somebody else that has a status code.
+// errorsCoder is an error type of another package with a StatusCode method.
 type errorsCoder int
 
 func (c errorsCoder) Error() string   { return fmt.Sprint("coder ", int(c)) }
@@ -50,12 +50,12 @@ func TestStatusOf(t *testing.T) {
 		{"StatusError, wrapped", wrap(wrap(&rawhttp.StatusError{Status: 409})), 409},
 		{"StatusError around another cause", &rawhttp.StatusError{Status: 410, Err: fs.ErrPermission}, 410},
 		{"StatusError 403 around not exist", &rawhttp.StatusError{Status: 403, Err: fs.ErrNotExist}, 403},
-		{"coder of somebody else", wrap(errorsCoder(418)), 418},
+		{"StatusCode of another type", wrap(errorsCoder(418)), 418},
 
 		{"outermost wins", &rawhttp.StatusError{Status: 502, Err: wrap(&rawhttp.StatusError{Status: 404})}, 502},
 		{"outermost wins, other types", &rawhttp.StatusError{Status: 502, Err: errorsCoder(418)}, 502},
 		{"outermost wins, wrapped", wrap(&rawhttp.StatusError{Status: 502, Err: &rawhttp.ParseError{Status: 400}}), 502},
-		{"a code wins over the cause around it", wrap(fmt.Errorf("%w: %w", fs.ErrNotExist, errorsCoder(418))), 418},
+		{"a code wins over a cause next to it", wrap(fmt.Errorf("%w: %w", fs.ErrNotExist, errorsCoder(418))), 418},
 
 		{"joined, first has a code", errors.Join(&rawhttp.StatusError{Status: 409}, &rawhttp.StatusError{Status: 410}), 409},
 		{"joined, second has a code", errors.Join(io.EOF, &rawhttp.StatusError{Status: 410}), 410},
@@ -74,13 +74,13 @@ func TestStatusError(t *testing.T) {
 	cause := &fs.PathError{Op: "open", Path: "x", Err: fs.ErrPermission}
 	err := error(&rawhttp.StatusError{Status: 404, Err: cause})
 	if !errors.Is(err, fs.ErrNotExist) {
-		t.Error("a StatusError with 404 is not fs.ErrNotExist")
+		t.Error("errors.Is(StatusError with 404, fs.ErrNotExist) = false")
 	}
 	if !errors.Is(err, fs.ErrPermission) {
-		t.Error("a StatusError is not its cause")
+		t.Error("errors.Is(StatusError, its cause) = false")
 	}
 	if errors.Is(err, fs.ErrInvalid) {
-		t.Error("a StatusError with 404 is fs.ErrInvalid")
+		t.Error("errors.Is(StatusError with 404, fs.ErrInvalid) = true")
 	}
 	var pathErr *fs.PathError
 	if !errors.As(err, &pathErr) || pathErr != cause {
@@ -94,15 +94,15 @@ func TestStatusError(t *testing.T) {
 		t.Errorf("Unwrap = %v, want the cause", got)
 	}
 	if got := errors.Unwrap(&rawhttp.StatusError{Status: 404}); got != nil {
-		t.Errorf("Unwrap = %v without a cause, want nil", got)
+		t.Errorf("Unwrap of a StatusError without a cause = %v, want nil", got)
 	}
 	for _, status := range []int{0, 400, 403, 405, 410, 500} {
 		if errors.Is(&rawhttp.StatusError{Status: status}, fs.ErrNotExist) {
-			t.Errorf("a StatusError with %d is fs.ErrNotExist", status)
+			t.Errorf("errors.Is(StatusError with %d, fs.ErrNotExist) = true", status)
 		}
 	}
 	if !errors.Is(fmt.Errorf("x: %w", &rawhttp.StatusError{Status: 404}), fs.ErrNotExist) {
-		t.Error("a wrapped StatusError with 404 is not fs.ErrNotExist")
+		t.Error("errors.Is(wrapped StatusError with 404, fs.ErrNotExist) = false")
 	}
 }
 
@@ -122,7 +122,7 @@ func TestErrorTexts(t *testing.T) {
 	}
 	for _, err := range []error{rawhttp.ErrIncomplete, rawhttp.ErrServerClosed} {
 		if !strings.HasPrefix(err.Error(), "rawhttp: ") {
-			t.Errorf("%q has no prefix", err)
+			t.Errorf("Error() = %q, want the prefix %q", err, "rawhttp: ")
 		}
 	}
 }
