@@ -120,8 +120,13 @@ func (c *colorWhen) on(w io.Writer) bool {
 	if *c != "auto" {
 		return *c == "always"
 	}
-	f, ok := w.(*os.File)
-	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" || os.Getenv("TERM") == "" {
+	return isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && os.Getenv("TERM") != ""
+}
+
+// isTerminal reports whether a reader or writer is a terminal, or another character device.
+func isTerminal(v any) bool {
+	f, ok := v.(*os.File)
+	if !ok {
 		return false
 	}
 	info, err := f.Stat()

@@ -12,7 +12,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -52,6 +54,28 @@ func TestBinaryStatus(t *testing.T) {
 				t.Errorf("rawhttp %q ended with status %d, want %d", tt.args, got, tt.want)
 			}
 		})
+	}
+}
+
+// What is typed into send on a terminal is sent with CRLF; what is piped is sent as it is.
+func TestSendOnTerminal(t *testing.T) {
+	t.Parallel()
+	script, err := exec.LookPath("script") // runs a command on a terminal of its own
+	if err != nil || runtime.GOOS != "linux" {
+		t.Skip("there is no script(1) of Linux")
+	}
+	for _, onTerminal := range []bool{false, true} {
+		var heard lockedBuffer
+		cmd := execCommand("send", scripted(t, "HTTP/1.1 204 No Content\r\n\r\n", &heard))
+		want := "GET / HTTP/1.0\n\n"
+		if onTerminal {
+			cmd.Args = []string{script, "-qec", strings.Join(cmd.Args, " "), os.DevNull}
+			cmd.Path, want = script, "GET / HTTP/1.0\r\n\r\n"
+		}
+		cmd.Stdin = strings.NewReader("GET / HTTP/1.0\n\n")
+		if out, err := cmd.CombinedOutput(); err != nil || heard.String() != want {
+			t.Errorf("on a terminal %v: %v, sent %q, want %q; it printed:\n%s", onTerminal, err, heard.String(), want, out)
+		}
 	}
 }
 

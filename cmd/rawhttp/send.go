@@ -21,7 +21,9 @@ const sendUsage = `usage: rawhttp send [flags] HOST:PORT [text...]
 Sends exactly the given bytes, and shows both sides of the conversation. Nothing
 is repaired: malformed requests are the point. Each text is a line, which gets a
 CRLF unless it ends in a backslash; \r \n \t \x00 \\ are escapes. An empty text
-is an empty line. Without text, standard input is sent as it arrives.
+is an empty line. Without text, standard input is sent as it arrives: exactly
+what a pipe or a file has, or the lines that you type on a terminal, each with a
+CRLF. ^D ends the input.
 
 If the only text is the name of a transcript file, such as those in
 testdata/wire, the file is replayed: its lines that begin with > are sent, and
@@ -92,6 +94,9 @@ func (s *sender) send(texts []string, stdin io.Reader, stderr io.Writer) int {
 		return s.replay(replay, stderr)
 	}
 	in := stdin
+	if isTerminal(stdin) {
+		in = &typed{terminal: stdin, end: s.end}
+	}
 	if len(texts) > 0 && err == nil {
 		in, err = s.lines(texts)
 	}
@@ -146,6 +151,29 @@ func (s *sender) lines(texts []string) (io.Reader, error) {
 		all = append(all, b...)
 	}
 	return bytes.NewReader(all), nil
+}
+
+// A typed reads lines that are typed on a terminal, and gives them the end that they have on the
+// wire. Telnet and nc -C do this too: a terminal has no key for CRLF.
+type typed struct {
+	terminal io.Reader
+	end      string
+	rest     []byte // of what was read
+}
+
+func (t *typed) Read(b []byte) (int, error) {
+	if len(t.rest) == 0 {
+		line := make([]byte, 4<<10) // the longest line of most terminals
+		n, err := t.terminal.Read(line)
+		if n == 0 {
+			return 0, err
+		}
+		line = bytes.ReplaceAll(line[:n], []byte("\r\n"), []byte("\n")) // terminals of Windows
+		t.rest = bytes.ReplaceAll(line, []byte("\n"), []byte(t.end))
+	}
+	n := copy(b, t.rest)
+	t.rest = t.rest[n:]
+	return n, nil
 }
 
 // replay replays a transcript file, and returns the exit status.

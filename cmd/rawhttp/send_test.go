@@ -183,6 +183,34 @@ func TestSendFollowsDirectives(t *testing.T) {
 	}
 }
 
+// Lines that are typed get the end that they have on the wire.
+func TestTyped(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ in, end, want, why string }{
+		{"GET / HTTP/1.1\nHost: a\n\n", "\r\n", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "a terminal ends lines with LF"},
+		{"GET /\n", "\n", "GET /\n", "-lf"},
+		{"GET /\r\n", "\r\n", "GET /\r\n", "a terminal of Windows ends them with CRLF"},
+		{"GET /\r\n", "\n", "GET /\n", "and -lf replaces it"},
+		{"a\rb\nc", "\r\n", "a\rb\r\nc", "^V and Return is a CR, and ^D ends the input within a line"},
+		{"", "\r\n", "", "^D at once"},
+	}
+	for _, tt := range tests {
+		for _, piece := range []int{1, 3, 100} {
+			lines := &typed{terminal: strings.NewReader(tt.in), end: tt.end}
+			var got []byte
+			var err error
+			for b := make([]byte, piece); err == nil; {
+				var n int
+				n, err = lines.Read(b)
+				got = append(got, b[:n]...)
+			}
+			if string(got) != tt.want || err != io.EOF {
+				t.Errorf("%q in reads of %d bytes: %q, %v, want %q, EOF\nwhy: %s", tt.in, piece, got, err, tt.want, tt.why)
+			}
+		}
+	}
+}
+
 // Standard input is sent as it arrives, however long it takes, and until the server closes.
 func TestSendPassesInputOn(t *testing.T) {
 	t.Parallel()
