@@ -29,7 +29,9 @@ The exit status is 0 after a signal stops it, 1 if it cannot listen, 2 for
 wrong usage.
 `
 
-// maxRelayed is the most connections relayed at once; others wait to be accepted.
+// maxRelayed is the most connections relayed at once; others wait to be accepted. There is no
+// limit on the time that a connection may be idle: spy would end conversations that the two sides
+// continue. If the computer of one side is gone, TCP keep-alive ends the connection.
 const maxRelayed = 1000
 
 // maxDialTime is how long to wait for a connection to the server.
@@ -50,7 +52,7 @@ func spy(when stop, args []string, stdout, stderr io.Writer) int {
 	case err == nil && len(servers) > 1:
 		err = fmt.Errorf("want one server, not %d", len(servers))
 	}
-	r := &relay{slots: make(chan struct{}, maxRelayed)}
+	r := &relay{slots: make(chan struct{}, maxRelayed), warnings: stderr}
 	var addr string
 	if err == nil {
 		r.server, err = dialAddress(servers[0])
@@ -75,10 +77,11 @@ func spy(when stop, args []string, stdout, stderr io.Writer) int {
 
 // A relay passes on the bytes of clients and the server.
 type relay struct {
-	server  string
-	printer *transcript.Printer
-	slots   chan struct{} // holds one value for each connection
-	conns   sync.WaitGroup
+	server   string
+	printer  *transcript.Printer
+	warnings io.Writer
+	slots    chan struct{} // holds one value for each connection
+	conns    sync.WaitGroup
 }
 
 // acceptAll relays connections until ctx ends, and then closes them.
@@ -86,7 +89,13 @@ func (r *relay) acceptAll(ctx context.Context, ln net.Listener) {
 	defer r.conns.Wait()
 	defer context.AfterFunc(ctx, func() { ln.Close() })()
 	pause := 5 * time.Millisecond
+	warnOnce := sync.OnceFunc(func() {
+		fmt.Fprintf(r.warnings, "rawhttp spy: %d connections are open; new ones wait until one of them closes\n", cap(r.slots))
+	})
 	for id := uint64(1); ; {
+		if len(r.slots) == cap(r.slots) {
+			warnOnce()
+		}
 		select {
 		case r.slots <- struct{}{}:
 		case <-ctx.Done():

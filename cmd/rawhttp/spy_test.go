@@ -253,8 +253,8 @@ func TestSpyLimitsConnections(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var shown lockedBuffer
-	r := &relay{server: server, slots: make(chan struct{}, 2)}
+	var shown, warnings lockedBuffer
+	r := &relay{server: server, slots: make(chan struct{}, 2), warnings: &warnings}
 	r.printer = transcript.New(transcript.Options{Mail: true}, func(line string) { io.WriteString(&shown, line) })
 	ctx, cancel := context.WithCancel(t.Context())
 	var accepting sync.WaitGroup
@@ -284,6 +284,10 @@ func TestSpyLimitsConnections(t *testing.T) {
 	third.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
 	if n, err := third.Read(make([]byte, 2)); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("with a limit of two, the third connection reads %d bytes, %v, want no answer", n, err)
+	}
+	const want = "rawhttp spy: 2 connections are open; new ones wait until one of them closes\n"
+	if got := warnings.String(); got != want {
+		t.Errorf("while the third waits, spy warns %q, want %q", got, want)
 	}
 	open[0].Close()
 	third.SetReadDeadline(time.Time{})
