@@ -16,8 +16,13 @@ import (
 
 // Limits on draining the content that a resolver left unread, before the next request.
 const (
-	maxDrainBytes   = 256 << 10       // if more is known to come, the connection closes instead
-	maxDrainSilence = 2 * time.Second // see readPaced
+	// maxDrainBytes is about what the kernel has buffered already, so reading it costs less than
+	// a new connection. If more is known to come, the connection closes instead.
+	maxDrainBytes = 256 << 10
+
+	// maxDrainSilence is shorter than the default stall timeout, since no one waits for this
+	// content. See readPaced.
+	maxDrainSilence = 2 * time.Second
 )
 
 // A conn is one connection. It is in one phase at a time, which Trace reports as a
@@ -65,9 +70,9 @@ const (
 type conn struct {
 	srv     *Server
 	group   *group
-	nc      net.Conn
-	id      uint64
-	isTLS   bool
+	nc      net.Conn     // as accepted; may be a TLS connection or another wrapper
+	id      uint64       // from 1, unique in the Server
+	isTLS   bool         // nc has a handshake; see shakeHands
 	resumes bool         // see func resumes
 	mayPark bool         // the connection may move to another goroutine
 	tooMany bool         // it exceeds WithMaxConns
@@ -148,9 +153,13 @@ type working struct {
 // workingPool holds the cleared memory of parked connections.
 var workingPool = sync.Pool{New: func() any { return new(working) }}
 
+// takeMemory takes the memory that the connection needs to read a head. releaseMemory
+// returns it.
 func (c *conn) takeMemory() {
 	w := workingPool.Get().(*working)
 	w.in.src, w.out.w = c, c
+	// A program that kept the spare Request of another connection must not see the requests
+	// of this one, so it is not pooled.
 	w.spare = &Request{Body: noContent{}}
 	w.shown = w.spare
 	c.work = w
@@ -168,17 +177,17 @@ func newConn(s *Server, g *group, nc net.Conn) *conn {
 	c := &conn{srv: s, group: g, nc: nc, id: s.stats.conns.Add(1), ready: newReadyReader(nc)}
 	_, c.isTLS = nc.(handshaker)
 	c.resumes = !c.isTLS && resumes(nc)
-	c.watch.ahead.src = nc
+	c.watch.ahead.src = nc // not c, whose Read writes responses first and takes from ahead
 	c.takeMemory()
 	now := clock()
 	c.read.limit, c.read.deadline, c.write.deadline = now.limit(s.config.readHeaderTimeout), never, never
-	c.life.Store(int64(now))
+	c.life.Store(int64(now)) // idle, so that a client that never sends a byte can be evicted
 	return c
 }
 
 // serve serves the connection from its first byte until it closes or parks.
 func (c *conn) serve() {
-	defer c.close()
+	defer c.close() // before the first hook, which may panic
 	c.srv.trace.connOpen(c.id, c.nc)
 	c.serveRequests(c.idle())
 }
@@ -199,12 +208,14 @@ func (c *conn) exchange() (again bool) {
 		return c.refuseHead(err)
 	}
 	err := c.admit()
-	c.show()
+	c.show() // also if it is refused, for error pages and traces
 	if err != nil {
 		return c.refuse(c.work.req.head.Text[:c.work.req.head.Size], err)
 	}
 	c.work.ctx = c.newContext()
 	persist := c.respond(c.work.ctx, c.resolve(c.work.ctx))
+	// hangUp and drain read from the client. Before that, the watch and the program's
+	// goroutines must have stopped reading: the watch ends with the context.
 	c.endContext()
 	c.endContent()
 	if !persist {
@@ -226,7 +237,8 @@ func (c *conn) show() {
 }
 
 // endExchange releases what belongs to the exchange. An idle connection must not hold a
-// response, and content must not be read after its exchange has ended.
+// response, and content must not be read after its exchange has ended. It is deferred, since
+// a resolver may end the goroutine.
 func (c *conn) endExchange() {
 	c.endContext()
 	c.endContent()
@@ -244,16 +256,17 @@ func (c *conn) endContent() {
 	if c.work.body == nil {
 		return
 	}
-	if !c.work.body.mu.TryLock() {
+	if !c.work.body.mu.TryLock() { // a Read holds mu for as long as it waits for the client
 		c.interrupt()
 		c.work.body.mu.Lock()
 		c.resume()
 	}
 	c.work.body.end()
 	c.work.body.mu.Unlock()
-	c.work.in.src = c
+	c.work.in.src = c // drain, linger and the next head read with their own limits
 }
 
+// enter begins a phase. Only the connection's own goroutine calls it.
 func (c *conn) enter(s ConnState) {
 	c.state = s
 	c.srv.trace.connState(c.id, s)
@@ -262,12 +275,16 @@ func (c *conn) enter(s ConnState) {
 // setLimit limits waiting for the client to d from now; 0 is no limit.
 func (c *conn) setLimit(d time.Duration) { c.read.limit = clock().limit(d) }
 
+// readHead reads and parses the next head. It returns the error with which the request is to
+// be answered, or errNoHead.
 func (c *conn) readHead() error {
 	if c.srv.trace.exchanges {
 		c.work.start = time.Now()
 	}
+	// These are of the previous response. Until this one is begun, a 100 (Continue) may be sent,
+	// which needs headOut, and the resolver may end the goroutine, after which cut needs framing.
 	c.work.responder.framing, c.work.responder.headOut, c.work.asked, c.work.refusedLine = noFraming, false, false, ""
-	if c.reuseHead() {
+	if c.reuseHead() { // before reset, since it needs the last head
 		return nil
 	}
 	c.work.req.reset()
@@ -298,7 +315,9 @@ func (c *conn) readHead() error {
 	}
 }
 
-// lenientPause is how long a head parsed leniently waits for its empty line.
+// lenientPause is how long a head parsed leniently waits for its empty line. A shorter pause
+// could end a head whose lines arrive in packets of their own. A longer one would delay each
+// response to a client that never sends the empty line.
 const lenientPause = 200 * time.Millisecond
 
 // fillHead reads more of the head. In lenient parsing it reports that the head has ended if
@@ -307,14 +326,14 @@ func (c *conn) fillHead() (ended bool, err error) {
 	if !c.work.parser.MayEnd(c.work.in.bytes()) {
 		return false, c.work.in.fill(c.srv.config.bufferLimit())
 	}
-	if err := c.flushFirst(); err != nil {
+	if err := c.flushFirst(); err != nil { // Read does this too, but it would use up the pause
 		return false, err
 	}
 	limit, pause := c.read.limit, clock().add(lenientPause)
 	c.read.limit = min(limit, pause)
 	err = c.work.in.fill(c.srv.config.bufferLimit())
 	c.read.limit = limit
-	if isTimeout(err) && pause < limit {
+	if isTimeout(err) && pause < limit { // otherwise the time for the head is over: 408
 		return true, nil
 	}
 	return false, err
@@ -322,7 +341,8 @@ func (c *conn) fillHead() (ended bool, err error) {
 
 // reuseHead consumes the next head if it equals the last one byte for byte, as from a client
 // that polls, and reports whether it does. The last one has been parsed already, and its text
-// may already exist as a string.
+// may already exist as a string. The last one cannot be a refused head, since its connection
+// closes.
 func (c *conn) reuseHead() bool {
 	r := &c.work.req
 	if r.head.Size == 0 || !bytes.HasPrefix(c.work.in.bytes(), r.head.Text[:r.head.Size]) {
@@ -344,7 +364,7 @@ func (c *conn) headError(err error) error {
 	switch {
 	case isTimeout(err):
 		return &StatusError{Status: 408, Err: fmt.Errorf("read the head: %w", err)}
-	case err == io.EOF && begun:
+	case err == io.EOF && begun: // the client may still read: it may have closed only its side
 		return malformed(len(c.work.in.bytes()), "the head ends early", "RFC 9112, section 8")
 	case err == io.EOF:
 		return errNoHead
@@ -364,8 +384,8 @@ func (c *conn) refuseHead(err error) (again bool) {
 	if c.isTLS && bytes.HasPrefix(b, []byte("PRI * HTTP/2.0\r\n")) && !c.srv.warnedHTTP2.Swap(true) {
 		c.srv.log.Warn("rawhttp: a client speaks HTTP/2 over TLS, which this server does not support: remove h2 from NextProtos in the tls.Config", "conn", c.id)
 	}
-	c.work.req.reset()
-	if isHead { // the response needs no more than the method
+	c.work.req.reset() // nothing in a refused head can be relied on
+	if isHead {        // except that a response to HEAD must have no content
 		c.work.req.head.Text = append(c.work.req.head.Text, "HEAD"...)
 		c.work.req.head.Method = wire.NewSpan(0, 4)
 	}
@@ -390,14 +410,16 @@ func (c *conn) refuse(b []byte, err error) (again bool) {
 // drain reads the rest of the content, to find the next request after it. It reports
 // whether that worked. It sets no limit on the size, as long as the client keeps sending:
 // the response has told the client that the connection persists, so it may already have
-// sent its next request.
+// sent its next request. "A server MUST read the entire request message body or close the
+// connection after sending its response; otherwise, the remaining data on a persistent
+// connection would be misinterpreted as the next request." RFC 9112, section 9.3.
 func (c *conn) drain() bool {
 	if c.work.body == nil || c.work.body.err == io.EOF {
 		return true
 	}
 	c.enter(StateDrain)
-	c.read.content = contentWait{}
-	c.work.body.proceed, c.work.body.max = nil, noLimit
+	c.read.content = contentWait{}                      // the rate counts from now
+	c.work.body.proceed, c.work.body.max = nil, noLimit // a 100 (Continue) cannot follow the response
 	scratch := scratchPool.Get().(*[scratchSize]byte)
 	defer scratchPool.Put(scratch)
 	for {

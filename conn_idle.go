@@ -15,6 +15,8 @@ import (
 // idle waits for the first byte of the next request. It reports false if the connection
 // parks or ends instead.
 func (c *conn) idle() bool {
+	// The watch may have read the beginning of the next request. It is in the buffer of the
+	// connection then, not in that of the kernel, and readIdle would wait in vain.
 	if len(c.work.in.bytes()) == 0 && len(c.watch.ahead.bytes()) > 0 {
 		c.work.in.fill(c.srv.config.bufferLimit())
 	}
@@ -25,8 +27,8 @@ func (c *conn) idle() bool {
 			return false
 		}
 	}
-	c.num++
-	if !waits {
+	c.num++     // after releaseIdle, whose writes belong to the previous request in traces
+	if !waits { // a pipelined request: the connection is never idle and keeps its memory
 		c.enter(StateHead)
 		return true
 	}
@@ -53,12 +55,12 @@ func (c *conn) shakeHands() bool {
 	if !ok {
 		return true
 	}
-	c.setWriteDeadline(c.read.limit)
+	c.setWriteDeadline(c.read.limit) // a handshake writes, too, and must not hang there
 	c.setReadDeadline(c.read.limit)
 	if at := c.leaveAt(); at < c.read.limit { // the server was stopping before the deadline was set
 		c.setReadDeadline(at)
 	}
-	err := tls.HandshakeContext(context.Background())
+	err := tls.HandshakeContext(context.Background()) // the deadlines limit it, without a goroutine
 	if err == nil {
 		return true
 	}
@@ -92,7 +94,7 @@ func speaksHTTP(err error) bool {
 }
 
 // atStart reports whether nothing of the next request has arrived. An empty line before the
-// request line does not count: "A server that is expecting to receive and parse a
+// request line does not count: "a server that is expecting to receive and parse a
 // request-line SHOULD ignore at least one empty line (CRLF) received prior to the
 // request-line." RFC 9112, section 2.2. It stays in the buffer; the parser ignores one.
 func (c *conn) atStart() bool {
@@ -109,10 +111,10 @@ func (c *conn) atStart() bool {
 func (c *conn) begin(err error) bool {
 	if err == errToPark {
 		c.ready.drop()
-		c.parked.Store(true)
+		c.parked.Store(true) // close, which this goroutine runs next, parks the connection
 		return false
 	}
-	for err == nil && c.atStart() {
+	for err == nil && c.atStart() { // only an empty line has arrived
 		err = c.work.in.fill(c.srv.config.bufferLimit())
 	}
 	if err != nil {
@@ -120,7 +122,9 @@ func (c *conn) begin(err error) bool {
 		return false
 	}
 	if life := c.life.Load(); life == lifeOver || !c.life.CompareAndSwap(life, lifeBusy) {
-		c.leaves = true // it was evicted while its request was in flight
+		// It was evicted while its request was in flight. The request has arrived, so it is
+		// answered, and the connection closes after that.
+		c.leaves = true
 		c.life.Store(lifeBusy)
 	}
 	c.enter(StateHead)
@@ -128,7 +132,9 @@ func (c *conn) begin(err error) bool {
 }
 
 // An idle connection keeps its memory for parkSoon, or for parkLate if it has served inTalk
-// requests and so is likely in a conversation.
+// requests and so is likely in a conversation. Most clients send their next request at once
+// or not for a long time. Parking takes a new goroutine, so the connection parks only when the
+// wait so far makes a long one likely.
 const (
 	parkSoon = 10 * time.Millisecond
 	parkLate = time.Second
@@ -141,7 +147,7 @@ var errToPark = errors.New("rawhttp: no request yet, connection to be parked")
 // has grown and does not shrink while it waits.
 func (c *conn) unpark() {
 	err := c.awaitParked()
-	defer c.close()
+	defer c.close() // not before: while parked is set, close would park the connection again
 	c.takeMemory()
 	c.parked.Store(false)
 	if err == nil {
@@ -151,7 +157,8 @@ func (c *conn) unpark() {
 }
 
 // An idle connection keeps its last head, to recognize the same request again, if the head
-// needs no more memory than the heads of most clients.
+// needs no more memory than the heads of most clients. An idle connection so needs little
+// memory whatever the client has sent.
 const (
 	maxIdleText   = 1 << 10 // bytes
 	maxIdleFields = 32      // field lines
@@ -170,7 +177,7 @@ func (c *conn) releaseIdle() error {
 		c.work.in.release()
 	}
 	if cap(c.work.req.head.Text) > maxIdleText || cap(c.work.req.head.Fields) > maxIdleFields {
-		c.work.req, c.work.spare.requestData = Request{}, requestData{}
+		c.work.req, c.work.spare.requestData = Request{}, requestData{} // spare refers to the same memory
 	}
 	return nil
 }
@@ -195,6 +202,8 @@ func (c *conn) endIdle(err error) {
 // awaitInput waits for the first bytes of a request. It returns errToPark if none arrive
 // before the instant park.
 func (c *conn) awaitInput(park instant) error {
+	// Without c.ready, or after an empty line, the connection needs its buffer, so it waits with
+	// it and does not park.
 	if c.ready == nil || len(c.work.in.bytes()) > 0 {
 		return c.work.in.fill(c.srv.config.bufferLimit())
 	}
@@ -203,7 +212,7 @@ func (c *conn) awaitInput(park instant) error {
 		limit = min(limit, park)
 	}
 	_, err := c.readIdle(limit, nil)
-	if isTimeout(err) && limit < c.read.limit && c.leaveAt() == never {
+	if isTimeout(err) && limit < c.read.limit && c.leaveAt() == never { // not the idle timeout, nor an eviction
 		return errToPark
 	}
 	if err == nil {
@@ -228,11 +237,11 @@ func (c *conn) awaitParked() error {
 // readIdle reads into p until limit, or until the connection is to leave. If p is nil it
 // waits for c.ready to read instead.
 //
-// A request that the client has sent in time must be served, even if its bytes are still in the
-// buffer of the kernel when the time is up or the server stops. So readIdle then reads once
-// more.
+// A connection that is to leave has a deadline in the past, which makes a read fail even if a
+// request is in the buffer of the kernel. That request was sent in time and must be served, so
+// readIdle then reads once more. When limit is over it does not: a read has waited until then.
 func (c *conn) readIdle(limit instant, p []byte) (n int, err error) {
-	const lastLook = 20 * time.Millisecond
+	const lastLook = 20 * time.Millisecond // such a read returns at once; the rest is for a busy machine
 	fired, last := false, false
 	for {
 		until := limit
@@ -254,7 +263,7 @@ func (c *conn) readIdle(limit instant, p []byte) (n int, err error) {
 		switch {
 		case !isTimeout(err) || n > 0:
 			return n, err
-		case clock() < until:
+		case clock() < until: // the deadline was an earlier one; see readSide
 		case last || c.leaveAt() == never:
 			return 0, err
 		default:
@@ -264,7 +273,9 @@ func (c *conn) readIdle(limit instant, p []byte) (n int, err error) {
 }
 
 // stopWindow is how long a connection must have been idle before a graceful shutdown closes it,
-// since its next request may be in flight.
+// since its next request may be in flight: "a client might have started to send a new request at
+// the same time that the server has decided to close the "idle" connection." RFC 9112, section
+// 9.5. A second exceeds the round trip of nearly all clients.
 const stopWindow = time.Second
 
 // leaveAt returns when an idle connection is to leave: at once if it was evicted,
@@ -283,7 +294,7 @@ func (c *conn) leaveAt() instant {
 // leave sets the deadline of an idle connection when the server stops. Any goroutine may
 // call it.
 func (c *conn) leave() {
-	if c.life.Load() >= lifeIdle {
+	if c.life.Load() >= lifeIdle { // a busy one leaves when it is idle again; see also mayPersist
 		c.nc.SetReadDeadline(c.leaveAt().deadline())
 	}
 }
