@@ -14,8 +14,8 @@ import (
 
 // Limits on a lingering connection; see hangUp.
 const (
-	maxLingerSilence = 5 * time.Second
-	maxLingerTime    = 30 * time.Second
+	maxLingerSilence = 5 * time.Second  // longer than TCP takes to send a lost packet again, twice
+	maxLingerTime    = 30 * time.Second // a client that never stops sending must not stay
 )
 
 // lingerPause is enough for a client that has sent everything. It is a variable so that the
@@ -32,18 +32,18 @@ func (c *conn) hangUp() (again bool) {
 	if err := c.work.out.flushDone(); err != nil {
 		c.err = err
 	}
-	if c.err != nil {
+	if c.err != nil { // there is no complete response to protect
 		return false
 	}
 	c.traceEnd(c.lastReason(), nil)
 	silence := maxLingerSilence
 	if closer, ok := c.nc.(interface{ CloseWrite() error }); !ok && c.heardAll() {
 		silence = lingerPause
-	} else if ok && closer.CloseWrite() != nil {
+	} else if ok && closer.CloseWrite() != nil { // the connection is gone already
 		return false
 	}
 	c.enter(StateLinger)
-	if !c.tooMany {
+	if !c.tooMany { // one over the limit is not in the count, so evicting it would make no room
 		c.life.Store(lifeLinger)
 	}
 	c.linger(silence)
@@ -90,7 +90,7 @@ func (c *conn) linger(silence time.Duration) {
 // expects the last chunk or the rest of Content-Length. If the close itself would end the
 // content, the connection is reset instead.
 func (c *conn) cut(err error) {
-	c.err = err
+	c.err = err // so that hangUp does not linger
 	if errors.Is(err, ErrAbort) {
 		abort(c.nc)
 		return
@@ -98,6 +98,9 @@ func (c *conn) cut(err error) {
 	if c.write.broken == nil && !c.gone.Load() && !c.clientClosed() && c.contentFault() == nil { // not the client's fault
 		c.srv.log.Error("rawhttp: response cut", "conn", c.id, "request", c.num, "err", err)
 	}
+	// "a response that has neither chunked transfer coding nor Content-Length is terminated by
+	// closure of the connection and [...] is considered complete unless an error was indicated
+	// by the underlying connection". RFC 9112, section 8. A reset is such an error.
 	if c.work.responder.framing == byClose {
 		abort(c.nc)
 	}
@@ -105,6 +108,11 @@ func (c *conn) cut(err error) {
 
 // close closes the connection, or parks it. It is deferred by each goroutine of a
 // connection and recovers any remaining panic, so that the server goes on.
+//
+// The order matters. Complete responses are written before the socket closes. The connection
+// leaves the group only after that, so that kill can close it by force while a write blocks.
+// Hooks run last, when the connection is out of the count even if they wait. The group waits
+// for all of it, so that no hook runs after Serve has returned.
 func (c *conn) close() {
 	if c.parked.Load() {
 		c.releaseMemory()
@@ -113,7 +121,7 @@ func (c *conn) close() {
 		return
 	}
 	defer c.group.running.Done()
-	if v := recover(); v != nil {
+	if v := recover(); v != nil { // from a hook; panics of resolvers and responses are caught earlier
 		c.err = c.panicked("connection", v)
 	} else if !c.ended {
 		c.cut(errGoexit)
@@ -123,7 +131,7 @@ func (c *conn) close() {
 			c.err = err
 		}
 	})
-	c.life.Store(lifeOver)
+	c.life.Store(lifeOver) // it can no longer be evicted
 	if c.write.broken != nil {
 		innermost(c.nc).Close() // a TLS close would try to send an alert
 	}
@@ -136,7 +144,8 @@ func (c *conn) close() {
 	c.protect(func() { c.srv.trace.connClose(c.id, c.err) })
 }
 
-// traceEnd reports why the connection ends, the first time that it is called.
+// traceEnd reports why the connection ends, the first time that it is called: the first
+// reason is the cause, and later ones follow from it.
 func (c *conn) traceEnd(why EndReason, err error) {
 	if !c.endTraced {
 		c.endTraced = true
@@ -156,6 +165,7 @@ func (c *conn) lastReason() EndReason {
 }
 
 // closeReason returns why the connection closes, for one whose end has not been reported yet.
+// A close by force also breaks reads and writes, so it is asked about first.
 func (c *conn) closeReason() EndReason {
 	broken := c.write.broken
 	switch {
@@ -172,7 +182,7 @@ func (c *conn) closeReason() EndReason {
 // protect calls f, which may call hooks. A panic in f must not end the server.
 func (c *conn) protect(f func()) {
 	var err error
-	defer func() {
+	defer func() { // runs after catch has set err
 		if err != nil {
 			c.err = errors.Join(c.err, err)
 		}
@@ -185,21 +195,22 @@ func (c *conn) protect(f func()) {
 func (c *conn) dismiss() {
 	defer c.close()
 	c.srv.trace.connOpen(c.id, c.nc)
-	c.ended = true
+	c.ended = true // otherwise close would take it for runtime.Goexit
 }
 
 // errGoexit ends a connection whose resolver or StreamFunc ended the goroutine, as
 // (*testing.T).FailNow does.
 var errGoexit = errors.New("rawhttp: runtime.Goexit in a resolver or response")
 
-// turnAway answers 503 because there are too many connections.
+// turnAway answers 503 because there are too many connections. It does not read the request
+// first: in a flood, waiting for requests would keep the few places for such responses taken.
 func (c *conn) turnAway() {
 	defer c.close()
 	c.srv.trace.connOpen(c.id, c.nc)
 	c.work.start, c.num = time.Now(), 1
 	c.setLimit(maxLingerSilence)
 	c.setReadDeadline(c.read.limit) // for reads of a TLS handshake
-	c.work.req.reset()
+	c.work.req.reset()              // the responder needs a Request; an empty one is HTTP/1.0
 	busy := errorResponse(busyError("too many connections")).CloseAfter()
 	c.respond(c.group.ctx, busy)
 	c.hangUp()
@@ -208,7 +219,7 @@ func (c *conn) turnAway() {
 
 // kill closes the connection by force. Any goroutine may call it.
 func (c *conn) kill() {
-	c.gone.Store(true)
+	c.gone.Store(true) // first, so that the errors that the close causes are not logged as failures
 	innermost(c.nc).Close()
 }
 
@@ -216,13 +227,13 @@ func (c *conn) kill() {
 func abort(nc net.Conn) {
 	nc = innermost(nc)
 	if tcp, ok := nc.(interface{ SetLinger(int) error }); ok {
-		tcp.SetLinger(0)
+		tcp.SetLinger(0) // close discards what the kernel has not sent yet, and sends a reset
 	}
 	nc.Close()
 }
 
 // innermost returns the connection at the core of wrappers such as TLS. Closing it never
-// blocks.
+// blocks, while a TLS connection may wait for a write in progress and then send an alert.
 func innermost(nc net.Conn) net.Conn {
 	for {
 		outer, ok := nc.(interface{ NetConn() net.Conn })

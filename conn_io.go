@@ -13,7 +13,8 @@ import (
 )
 
 // minContentRate is the least average rate, in bytes per second, at which a client must
-// send content while the server waits for it.
+// send content while the server waits for it. It is that of a modem of 2400 bit/s: no honest
+// client is slower, and one that sends a byte now and then does not hold a connection for long.
 const minContentRate = 240
 
 // An instant is a time on the monotonic clock, in nanoseconds since clockStart. It is
@@ -26,6 +27,8 @@ const never instant = 1<<63 - 1
 // positive even in testing/synctest, where the clock starts in the year 2000.
 var clockStart = time.Now().Add(-50 * 365 * 24 * time.Hour)
 
+// clock returns the current instant. time.Since reads the monotonic clock alone, so a change of
+// the system's time moves no limit.
 func clock() instant { return instant(time.Since(clockStart)) }
 
 // add returns the instant d later, or never on overflow.
@@ -33,7 +36,7 @@ func (t instant) add(d time.Duration) instant {
 	if later := t + instant(d); later > t || d <= 0 {
 		return later
 	}
-	return never
+	return never // a program may set a limit of centuries, and never itself has no later
 }
 
 // limit returns the instant d later, or never if d is 0.
@@ -55,11 +58,12 @@ func (t instant) deadline() time.Time {
 // A contentWait records how long the server has waited for the content of one request. Time
 // that the resolver takes does not count.
 type contentWait struct {
-	waited   time.Duration
-	received int64
+	waited   time.Duration // in reads, in total
+	received int64         // bytes of content and its framing
 }
 
-// allowed returns how much longer to wait for the client.
+// allowed returns how much longer to wait for the client: what it has sent so far justifies
+// a wait at minContentRate, and stall is granted to every client.
 func (w *contentWait) allowed(stall time.Duration) time.Duration {
 	const enough = 1 << 33 // more bytes than this would overflow a Duration
 	return max(stall, time.Duration(min(w.received, enough))*time.Second/minContentRate) - w.waited
@@ -78,14 +82,16 @@ func (c *conn) interrupt() {
 // resume undoes interrupt. It must not be called during a read of content.
 func (c *conn) resume() {
 	c.read.interrupted.Store(false)
-	c.watch.mu.Lock()
+	c.watch.mu.Lock() // endRead may have started the watch, which sets deadlines too
 	defer c.watch.mu.Unlock()
-	c.setReadDeadline(never)
+	c.setReadDeadline(never) // the deadline that interrupt set is not in c.read.deadline
 }
 
 // wakeReader ends the current read, if any, by a deadline in the past.
 func (c *conn) wakeReader() { c.nc.SetReadDeadline(time.Unix(1, 0)) }
 
+// isTimeout reports whether err is that of an exceeded deadline of the net.Conn, or of a
+// wrapper.
 func isTimeout(err error) bool {
 	if err == nil {
 		return false
@@ -100,7 +106,7 @@ func isTimeout(err error) bool {
 // Read reads once, for the connection itself. First it writes the complete responses: a
 // client may not send more before it has received them.
 func (c *conn) Read(p []byte) (n int, err error) {
-	if n = c.watch.takeAhead(p); n > 0 {
+	if n = c.watch.takeAhead(p); n > 0 { // it arrived before anything that the kernel holds
 		c.countRead(p[:n])
 		return n, nil
 	}
@@ -112,7 +118,7 @@ func (c *conn) Read(p []byte) (n int, err error) {
 		n, err = c.readIdle(c.read.limit, p)
 	case StateDrain:
 		n, err = c.readPaced(maxDrainSilence, p)
-	default:
+	default: // a head, or lingering
 		n, err = c.readBefore(c.read.limit, p)
 	}
 	c.countRead(p[:n])
@@ -120,7 +126,7 @@ func (c *conn) Read(p []byte) (n int, err error) {
 }
 
 // A contentConn is a conn as a source of content. Unlike conn.Read, its Read may run on any
-// goroutine of the program.
+// goroutine of the program, so it must not write responses: expectContent has written them.
 type contentConn conn
 
 func (r *contentConn) Read(p []byte) (n int, err error) {
@@ -143,7 +149,7 @@ func (c *conn) countRead(p []byte) {
 }
 
 // flushFirst writes the complete responses, which the client may be waiting for. The time
-// this takes is added to the read limit.
+// this takes is added to the read limit: a client that reads slowly has not been slow to send.
 func (c *conn) flushFirst() error {
 	if c.work.out.done > 0 {
 		start := clock()
@@ -160,7 +166,7 @@ func (c *conn) readContent(p []byte) (n int, err error) {
 	switch {
 	case isTimeout(err):
 		err = &StatusError{Status: 408, Err: err}
-	case err != nil && err != io.EOF && err != errInterrupted:
+	case err != nil && err != io.EOF && err != errInterrupted: // a reset, for example
 		err = &StatusError{Status: 400, Err: err}
 	}
 	return n, err
@@ -182,10 +188,12 @@ func (c *conn) readPaced(silence time.Duration, p []byte) (n int, err error) {
 
 // readBefore reads once, waiting no longer than limit.
 func (c *conn) readBefore(limit instant, p []byte) (int, error) {
-	if c.read.deadline > limit {
+	if c.read.deadline > limit { // an earlier one stays; see readSide
 		c.setReadDeadline(limit)
 	}
 	for {
+		// Look after setting the deadline: whoever evicts or interrupts stores first, and sets a
+		// deadline then. So either the read sees what was stored, or its deadline is in the past.
 		if c.life.Load() == lifeOver {
 			return 0, errEvicted
 		}
@@ -203,6 +211,8 @@ func (c *conn) readBefore(limit instant, p []byte) (int, error) {
 	}
 }
 
+// setReadDeadline sets the deadline of the net.Conn, and remembers it. Only the owner of the
+// read side may call it.
 func (c *conn) setReadDeadline(limit instant) {
 	c.read.deadline = limit
 	c.nc.SetReadDeadline(limit.deadline())
@@ -210,7 +220,7 @@ func (c *conn) setReadDeadline(limit instant) {
 
 // evict ends the connection if its life still equals the argument, and reports whether it
 // did. It wakes a waiting read; the connection's own goroutine then closes. Any goroutine
-// may call it.
+// may call it. The comparison keeps a connection on which a request has begun meanwhile.
 func (c *conn) evict(life int64) bool {
 	if !c.life.CompareAndSwap(life, lifeOver) {
 		return false
@@ -229,11 +239,11 @@ func (c *conn) Write(p []byte) (written int, err error) {
 		}
 		err = c.keepWriting(func() (int, error) {
 			n, err := c.nc.Write(piece)
-			written, piece = written+n, piece[n:]
+			written, piece = written+n, piece[n:] // so that another call continues
 			return n, err
 		})
 	}
-	c.srv.stats.bytesWritten.Add(uint64(written))
+	c.srv.stats.bytesWritten.Add(uint64(written)) // also after an error: they are on the wire
 	c.srv.trace.bytesWritten(c.id, c.num, p[:written])
 	return written, err
 }
@@ -244,7 +254,7 @@ func (c *conn) ReadFrom(r io.Reader) (written int64, err error) {
 	if file == nil {
 		scratch := scratchPool.Get().(*[scratchSize]byte)
 		defer scratchPool.Put(scratch)
-		return io.CopyBuffer(struct{ io.Writer }{c}, steadyReader{r}, scratch[:])
+		return io.CopyBuffer(struct{ io.Writer }{c}, steadyReader{r}, scratch[:]) // c alone would call ReadFrom again
 	}
 	c.expectLargeWrite(maxJoined)
 	c.write.deadline = 0 // with a deadline in the past, the file would be copied through a buffer
@@ -255,7 +265,7 @@ func (c *conn) ReadFrom(r io.Reader) (written int64, err error) {
 		if lost := before - file.N - n; lost > 0 {
 			err = rewind(file, lost, err)
 		}
-		return int(min(n, 1<<30)), err
+		return int(min(n, 1<<30)), err // only whether it is 0 matters; an int may have 32 bits
 	})
 	c.srv.stats.bytesWritten.Add(uint64(written))
 	return written, err
@@ -280,13 +290,13 @@ var errLostBytes = errors.New("rawhttp: write stopped short of what was read")
 // bytes; otherwise both results are nil.
 func (c *conn) fileToSend(r io.Reader) (io.ReaderFrom, *io.LimitedReader) {
 	limited, ok := r.(*io.LimitedReader)
-	if !ok || !c.resumes || c.srv.trace.bytes {
+	if !ok || !c.resumes || c.srv.trace.bytes { // hooks for bytes could not see them
 		return nil, nil
 	}
 	if _, ok := limited.R.(*os.File); !ok {
 		return nil, nil
 	}
-	to, ok := c.nc.(*net.TCPConn)
+	to, ok := c.nc.(*net.TCPConn) // not innermost(c.nc): a wrapper may change the bytes, as TLS does
 	if !ok {
 		return nil, nil
 	}
@@ -300,7 +310,7 @@ func resumes(nc net.Conn) bool {
 	if runtime.GOOS == "windows" {
 		return fmt.Sprintf("%T", nc) == "*net.pipe"
 	}
-	_, ok := nc.(syscall.Conn)
+	_, ok := nc.(syscall.Conn) // a socket itself
 	return ok || !holdsTLS(reflect.ValueOf(nc), 4)
 }
 
@@ -344,15 +354,15 @@ const maxPiece = 16 << 10
 // the write. A write that cannot be resumed is not interrupted, and its timeout ends the
 // connection.
 func (c *conn) keepWriting(write func() (int, error)) error {
-	if c.write.broken != nil {
+	if c.write.broken != nil { // what follows a gap would be taken for something else
 		return c.write.broken
 	}
 	stall := c.srv.config.stallTimeout
-	now, pause := clock(), stall/40
+	now, pause := clock(), stall/40 // how late a cut may be, with room for the write itself
 	limit := now.limit(stall)
 	for first := true; ; first = false {
 		until, early := min(limit, now.limit(pause)), instant(1)
-		if !c.resumes {
+		if !c.resumes { // a deadline up to a twentieth late serves, so that many writes share one
 			until, early = limit.add(stall/20), limit
 		}
 		set := !first || c.write.deadline < early || c.write.deadline > until
@@ -376,6 +386,7 @@ func (c *conn) keepWriting(write func() (int, error)) error {
 	}
 }
 
+// setWriteDeadline is like setReadDeadline, for the owner of the write side.
 func (c *conn) setWriteDeadline(limit instant) {
 	c.write.deadline = limit
 	c.nc.SetWriteDeadline(limit.deadline())
