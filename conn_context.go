@@ -23,6 +23,7 @@ type waitedContext struct {
 	cancel context.CancelCauseFunc
 }
 
+// newWaitedContext returns a context whose cancel must be called, or parent would keep it.
 func newWaitedContext(parent context.Context) *waitedContext {
 	ctx, cancel := context.WithCancelCause(parent)
 	return &waitedContext{ctx, cancel}
@@ -42,9 +43,9 @@ var (
 )
 
 // end ends the context, and reports whether the program may be waiting for it. It may be
-// called more than once.
+// called more than once; the first cause stays.
 func (c *requestContext) end(cause error) (waited bool) {
-	if c.waited.CompareAndSwap(nil, endedContext) {
+	if c.waited.CompareAndSwap(nil, endedContext) { // no one waits: no channel is needed
 		return false
 	}
 	c.waited.Load().cancel(cause)
@@ -64,7 +65,7 @@ func (c *requestContext) Done() <-chan struct{} {
 		w = newWaitedContext(c.conn.group.ctx)
 		if c.waited.CompareAndSwap(nil, w) {
 			c.conn.watchFor(c)
-		} else {
+		} else { // another goroutine was first, or the exchange has ended
 			w.cancel(nil)
 			w = c.waited.Load()
 		}
@@ -89,7 +90,7 @@ func (c *requestContext) Value(key any) any {
 	if key == (stoppingKey{}) {
 		return c.conn.group.stopped
 	}
-	if w := c.waited.Load(); w != nil && w != endedContext {
+	if w := c.waited.Load(); w != nil && w != endedContext { // endedContext has no values: it is everyone's
 		return w.Value(key)
 	}
 	return c.conn.group.ctx.Value(key)
@@ -111,9 +112,10 @@ func Stopping(ctx context.Context) <-chan struct{} {
 	return stopped
 }
 
-// newContext returns the context of a request. It allocates several at once.
+// newContext returns the context of a request. It allocates several at once. None is used
+// again, since the program may keep it.
 func (c *conn) newContext() *requestContext {
-	if len(c.work.contexts) == 0 {
+	if len(c.work.contexts) == 0 { // a connection with one request so far gets one
 		c.work.contexts = make([]requestContext, min(c.num, maxContexts))
 	}
 	ctx := &c.work.contexts[0]
@@ -132,7 +134,7 @@ func (c *conn) endContext() {
 		c.endWatch()
 	}
 	c.work.ctx = nil
-	if c.watch.halfOpen.Load() {
+	if c.watch.halfOpen.Load() { // a load is cheaper than a store
 		c.watch.halfOpen.Store(false)
 	}
 }
@@ -181,17 +183,19 @@ func (c *conn) startWatch() {
 	}
 }
 
+// stopWatch stops the watch, and waits for its goroutine. When it returns, the caller may
+// read. It cannot wait forever: runWatch needs watch.mu only to begin.
 func (c *conn) stopWatch() {
 	w := &c.watch
 	if w.timer != nil {
-		w.timer.Stop()
+		w.timer.Stop() // if it has fired already, runWatch sees reading or a nil ctx
 	}
 	if w.running != nil {
-		w.stopped.Store(true)
+		w.stopped.Store(true) // before the deadline; see untilStopped
 		c.wakeReader()
 		<-w.running
 		w.running = nil
-		c.setReadDeadline(never)
+		c.setReadDeadline(never) // the one that woke the watch would fail the next read
 	}
 }
 
@@ -219,7 +223,7 @@ func (c *conn) endRead() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.reading = false
-	if w.ctx != nil && w.ctx.Err() == nil {
+	if w.ctx != nil && w.ctx.Err() == nil { // the program still waits, and the read no longer watches
 		c.startWatch()
 	}
 }
@@ -236,7 +240,7 @@ func (c *conn) runWatch() {
 	w.running = running
 	w.stopped.Store(false)
 	c.setReadDeadline(never)
-	w.mu.Unlock()
+	w.mu.Unlock() // from here on, only stopped and the deadline reach this goroutine
 	if c.ready != nil {
 		c.ready.drop() // the watch waits without a buffer
 	}
@@ -244,6 +248,9 @@ func (c *conn) runWatch() {
 	defer close(running)
 	err := c.untilStopped(c.readAhead)
 	if err == io.EOF {
+		// RFC 9112, section 9.6: a half-close does not "imply that the client is no longer
+		// interested in a response". Nearly always it is not, so the context ends, unless
+		// WithHalfClose or a script says otherwise. A response is still sent.
 		if !w.halfOpen.Load() && !c.srv.config.halfClose {
 			ctx.end(errClientClosed)
 		}
@@ -274,8 +281,8 @@ func (c *conn) untilStopped(wait func() error) error {
 // the buffer is full, it asks the system about the connection, where that is possible.
 func (c *conn) readAhead() error {
 	ahead, limit := &c.watch.ahead, c.srv.config.bufferLimit()
-	defer c.watch.takeAhead(nil) // releases an empty buffer
-	for len(ahead.bytes()) < limit {
+	defer c.watch.takeAhead(nil)     // releases an empty buffer
+	for len(ahead.bytes()) < limit { // a client must not make the server hold more
 		if ahead.buf == nil && c.ready != nil {
 			if err := c.ready.wait(); err != nil {
 				return err
@@ -291,7 +298,7 @@ func (c *conn) readAhead() error {
 	return c.awaitEnd()
 }
 
-// takeAhead reads from what the watch has read.
+// takeAhead reads from what the watch has read. While the watch runs, only it may call this.
 func (w *watch) takeAhead(p []byte) int {
 	if w.ahead.buf == nil {
 		return 0

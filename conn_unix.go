@@ -18,12 +18,13 @@ type readyReader struct {
 	read func(fd uintptr) (done bool) // r.try, stored once so that no read allocates a closure
 	hold bool                         // keep buf while waiting
 	buf  *[minBuffer]byte             // holds the last bytes read; may be nil
-	n    int
-	err  error
+	n    int                          // result of the last read, for wait and take
+	err  error                        // likewise
 }
 
 // newReadyReader returns nil if nc can only be read into a buffer that exists before the data
-// arrives.
+// arrives. It accepts only the types of package net: a wrapper with a SyscallConn method may
+// change the bytes.
 func newReadyReader(nc net.Conn) *readyReader {
 	var system syscall.Conn
 	switch nc := nc.(type) {
@@ -50,18 +51,18 @@ func (r *readyReader) try(fd uintptr) (done bool) {
 		r.buf = bufferPool.Get().(*[minBuffer]byte)
 	}
 	r.n, r.err = syscall.Read(int(fd), r.buf[:])
-	for r.err == syscall.EINTR {
+	for r.err == syscall.EINTR { // package os would do the same
 		r.n, r.err = syscall.Read(int(fd), r.buf[:])
 	}
-	if r.n <= 0 && !r.hold {
+	if r.n <= 0 && !r.hold { // nothing has been read, so there is nothing to take
 		r.drop()
 	}
-	return r.err != syscall.EAGAIN
+	return r.err != syscall.EAGAIN // otherwise the poller waits, and calls try again
 }
 
 // keep takes a buffer back from in, and holds it.
 func (r *readyReader) keep(in *inbuf) {
-	if len(in.buf) == minBuffer {
+	if len(in.buf) == minBuffer { // a buffer that has grown is not kept
 		r.buf, in.buf = (*[minBuffer]byte)(in.buf), nil
 	}
 	r.hold = true
@@ -104,6 +105,8 @@ func (c *conn) awaitEnd() error { return c.awaitState(sideClosed) }
 // awaitReset is like awaitEnd but waits only for a reset.
 func (c *conn) awaitReset() error { return c.awaitState(sideReset) }
 
+// awaitState waits until the client's side is in the state least or a later one. It reads
+// nothing, so input may stay in the buffer of the kernel.
 func (c *conn) awaitState(least side) error {
 	system, ok := innermost(c.nc).(syscall.Conn)
 	if !ok {
@@ -119,7 +122,7 @@ func (c *conn) awaitState(least side) error {
 		return now >= least
 	})
 	switch {
-	case now == sideReset:
+	case now == sideReset: // first, since a reset also counts as closed
 		return errClientReset
 	case now >= least:
 		return io.EOF
@@ -127,7 +130,7 @@ func (c *conn) awaitState(least side) error {
 	return err
 }
 
-// A side is the state of the client's side of a connection.
+// A side is the state of the client's side of a connection. Later states are greater.
 type side int
 
 const (
@@ -138,6 +141,7 @@ const (
 
 // sideOf returns the state of the client's side of the connection.
 func sideOf(fd int) side {
+	// SO_ERROR is cleared by reading it. Nothing else needs it: the connection has ended.
 	if errno, err := syscall.GetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_ERROR); err != nil || errno != 0 {
 		return sideReset
 	}
@@ -149,6 +153,7 @@ func sideOf(fd int) side {
 	if err != nil { // not TCP
 		return sideOpen
 	}
+	// The option is a struct, of which GetsockoptInt returns the first four bytes as a number.
 	switch state := binary.NativeEndian.AppendUint32(nil, uint32(info))[0]; state {
 	case closeWait:
 		return sideClosed
@@ -210,7 +215,7 @@ func setNotSentLowat(nc net.Conn) {
 		return
 	}
 	lowat := notSentLowat
-	if addrOf(tcp.LocalAddr()) == addrOf(tcp.RemoteAddr()) {
+	if addrOf(tcp.LocalAddr()) == addrOf(tcp.RemoteAddr()) { // the client is on this machine
 		lowat = notSentLowatLocal
 	}
 	raw.Control(func(fd uintptr) {
@@ -226,6 +231,6 @@ func defaultMaxConns() int {
 		return 1000
 	}
 	files := min(uint64(limit.Cur), 1<<20) // the limit may be infinite
-	half := (max(files, 64) - 64) / 2
+	half := (max(files, 64) - 64) / 2      // max first: the numbers are unsigned
 	return int(min(max(half, 16), 10000))
 }

@@ -66,22 +66,24 @@ type upgrade struct {
 	f        func(ctx context.Context, conn net.Conn) error
 }
 
-// refusal implements upgrader: "A server MUST ignore an Upgrade header field that is received
-// in an HTTP/1.0 request." RFC 9110, section 7.8.
+// refusal implements upgrader: "A server that receives an Upgrade header field in an HTTP/1.0
+// request MUST ignore that Upgrade field." And "A server MUST NOT switch to a protocol that was
+// not indicated by the client in the corresponding request's Upgrade header field." RFC 9110,
+// section 7.8.
 func (u *upgrade) refusal(req *Request) error {
 	h := req.Header()
 	if req.head.Minor > 0 && h.HasToken("Connection", "upgrade") && h.HasToken("Upgrade", u.protocol) {
 		return nil
 	}
 	err := &StatusError{Status: 426, Err: fmt.Errorf("the request does not ask for the protocol %s", u.protocol)}
-	return &fieldError{err, "Upgrade", u.protocol}
+	return &fieldError{err, "Upgrade", u.protocol} // which a 426 must have (RFC 9110, section 15.5.22)
 }
 
 // prepare implements upgrader. It reads all of the content, since the bytes after it belong to
-// the other protocol. If the client waits for a 100 (Continue), reading sends one: "A server
-// that receives both an Upgrade and an Expect header field with the "100-continue" expectation
-// MUST send a 100 (Continue) response before sending a 101 (Switching Protocols) response." RFC
-// 9110, section 7.8. respond reports errors in the content.
+// the other protocol. If the client waits for a 100 (Continue), reading sends one: "If a server
+// receives both an Upgrade and an Expect header field with the "100-continue" expectation [...],
+// the server MUST send a 100 (Continue) response before sending a 101 (Switching Protocols)
+// response." RFC 9110, section 7.8. respond reports errors in the content.
 func (u *upgrade) prepare(c *conn) error {
 	if err := u.refusal(&c.work.req); err != nil {
 		return err
@@ -92,7 +94,8 @@ func (u *upgrade) prepare(c *conn) error {
 	return nil
 }
 
-// appendFields implements upgrader.
+// appendFields implements upgrader. "A sender of Upgrade MUST also send an "Upgrade" connection
+// option in the Connection header field". RFC 9110, section 7.8.
 func (u *upgrade) appendFields(b []byte) []byte {
 	return wire.AppendField(append(b, "Connection: Upgrade\r\n"...), "Upgrade", u.protocol)
 }
@@ -107,7 +110,7 @@ func (u *upgrade) run(ctx context.Context, c *conn) error {
 	}
 	err := u.call(ctx, c, nc)
 	switch {
-	case err == nil, errors.Is(err, errPanicked):
+	case err == nil, errors.Is(err, errPanicked): // a panic has been logged with its stack
 	case errors.Is(err, ErrAbort):
 		c.cut(err)
 	default:
@@ -120,6 +123,7 @@ func (u *upgrade) run(ctx context.Context, c *conn) error {
 	return err
 }
 
+// call calls f, and converts a panic into an error.
 func (u *upgrade) call(ctx context.Context, c *conn, nc net.Conn) (err error) {
 	defer c.catch("upgrade", &err)
 	return u.f(ctx, nc)
@@ -130,9 +134,9 @@ type closeWriter interface{ CloseWrite() error }
 // An upgradedConn is a connection handed over to the program until f returns.
 type upgradedConn struct {
 	c      *conn
-	reads  sync.Mutex // held during a read
-	writes sync.Mutex // held during a write
-	over   atomic.Bool
+	reads  sync.Mutex  // held during a read
+	writes sync.Mutex  // held during a write
+	over   atomic.Bool // f has returned, so c belongs to the server again
 
 	readDeadline time.Time // as set by the program; guarded by watch.mu
 }
@@ -140,12 +144,12 @@ type upgradedConn struct {
 // newUpgradedConn takes the connection over from the server, including input that was read
 // ahead. The watch continues between reads if the program waits for the end of the context.
 func newUpgradedConn(c *conn) *upgradedConn {
-	c.beginRead()
+	c.beginRead() // stops the watch, which reads too
 	defer c.endRead()
 	if c.ready != nil {
 		c.ready.drop()
 	}
-	c.work.out.release()
+	c.work.out.release() // the 101 has been written, and an upgraded connection may live for long
 	c.nc.SetDeadline(time.Time{})
 	c.read.deadline, c.write.deadline = never, never
 	return &upgradedConn{c: c}
@@ -153,7 +157,7 @@ func newUpgradedConn(c *conn) *upgradedConn {
 
 // end hands the connection back to the server.
 func (u *upgradedConn) end() {
-	u.over.Store(true)
+	u.over.Store(true) // before anything else, so that no call begins that is not waited for
 	if !u.reads.TryLock() {
 		u.expire(u.c.nc.SetReadDeadline)
 		u.reads.Lock()
@@ -165,7 +169,7 @@ func (u *upgradedConn) end() {
 	}
 	defer u.writes.Unlock()
 	u.c.endWatch()
-	u.c.nc.SetDeadline(time.Time{})
+	u.c.nc.SetDeadline(time.Time{}) // those of expire and of the program; lingering sets its own
 	u.c.read.deadline, u.c.write.deadline = never, never
 }
 
@@ -196,7 +200,7 @@ func (u *upgradedConn) Read(p []byte) (n int, err error) {
 			return n, nil
 		}
 	}
-	n, err = c.nc.Read(p)
+	n, err = c.nc.Read(p) // without a buffer: the program's is as good, and it may never read again
 	c.countRead(p[:n])
 	return n, err
 }
@@ -238,13 +242,14 @@ func (u *upgradedConn) Write(p []byte) (n int, err error) {
 	}
 	c := u.c
 	n, err = c.nc.Write(p)
-	c.work.responder.sent += int64(n)
+	c.work.responder.sent += int64(n) // Exchange.Bytes counts them
 	c.srv.stats.bytesWritten.Add(uint64(n))
 	c.srv.trace.bytesWritten(c.id, c.num, p[:n])
 	return n, err
 }
 
-// Close implements net.Conn. It closes the underlying connection at once.
+// Close implements net.Conn. It closes the underlying connection at once. It takes neither
+// mutex, since it must end calls in progress.
 func (u *upgradedConn) Close() error {
 	if u.over.Load() {
 		return net.ErrClosed
@@ -271,7 +276,7 @@ func (u *upgradedConn) setDeadline(t time.Time, read, write bool) error {
 	if read {
 		u.readDeadline = t
 	}
-	if read && w.reading {
+	if read && w.reading { // a Read in progress must notice; the deadline of the watch is its own
 		if err := u.c.nc.SetReadDeadline(t); err != nil {
 			return err
 		}
