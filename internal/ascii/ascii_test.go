@@ -15,19 +15,19 @@ func TestIsToken(t *testing.T) {
 	for c := range 256 {
 		want := bytes.IndexByte([]byte(tchars), byte(c)) >= 0
 		if IsTchar[c] != want {
-			t.Errorf("isTchar[%q] = %t, want %t", byte(c), IsTchar[c], want)
+			t.Errorf("IsTchar[%q] = %t, want %t", byte(c), IsTchar[c], want)
 		}
 		for _, s := range [][]byte{{byte(c)}, {'a', byte(c)}, {byte(c), 'a'}, {'a', 'b', byte(c), 'd'}} {
 			if IsToken(s) != want || IsToken(string(s)) != want {
-				t.Errorf("isToken(%q) = %t, want %t", s, IsToken(s), want)
+				t.Errorf("IsToken(%q) = %t, want %t", s, IsToken(s), want)
 			}
 		}
 	}
 	if IsToken("") || IsToken([]byte(nil)) {
-		t.Error("the empty string is taken for a token")
+		t.Error("IsToken(\"\") = true, want false")
 	}
 	if !IsToken(tchars) {
-		t.Errorf("isToken(%q) = false", tchars)
+		t.Errorf("IsToken(%q) = false, want true", tchars)
 	}
 }
 
@@ -36,7 +36,7 @@ func TestIsRegName(t *testing.T) {
 	const want = "-._~" + "!$&'()*+,;=" + "0123456789" + "abcdefghijklmnopqrstuvwxyz" + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	for c := range 256 {
 		if want := strings.IndexByte(want, byte(c)) >= 0; IsRegName[c] != want {
-			t.Errorf("isRegName[%q] = %t, want %t", byte(c), IsRegName[c], want)
+			t.Errorf("IsRegName[%q] = %t, want %t", byte(c), IsRegName[c], want)
 		}
 	}
 }
@@ -45,17 +45,17 @@ func TestIsFieldValue(t *testing.T) {
 	for c := range 256 {
 		want := c >= ' ' && c != 0x7f || c == '\t'
 		if s := "a" + string([]byte{byte(c)}) + "b"; IsFieldValue(s) != want {
-			t.Errorf("isFieldValue(%q) = %t, want %t", s, !want, want)
+			t.Errorf("IsFieldValue(%q) = %t, want %t", s, !want, want)
 		}
 		atEnds := want && c != ' ' && c != '\t'
 		for _, s := range []string{string([]byte{byte(c)}), string([]byte{byte(c), 'a'}), string([]byte{'a', byte(c)})} {
 			if IsFieldValue(s) != atEnds {
-				t.Errorf("isFieldValue(%q) = %t, want %t", s, !atEnds, atEnds)
+				t.Errorf("IsFieldValue(%q) = %t, want %t", s, !atEnds, atEnds)
 			}
 		}
 	}
 	if !IsFieldValue("") {
-		t.Error(`isFieldValue("") = false: a field value may be empty (RFC 9110, section 5.5)`)
+		t.Error(`IsFieldValue("") = false: a field value may be empty (RFC 9110, section 5.5)`)
 	}
 }
 
@@ -64,7 +64,7 @@ func TestVisible(t *testing.T) {
 		{"GET /é 日本", "GET /é 日本"},
 		{"\x1b[2J\r\n\t\x7f\xff", `\x1b[2J\x0d\x0a\x09\x7f\xff`},
 		{"a\u202eb\u2028\u00a0\U000e0001", `a\u202eb\u2028\u00a0\U000e0001`},
-		// Letters and marks that are shown as nothing.
+		// Letters and marks that are displayed as nothing.
 		{"a\u3164b\u115f\ufe0f\u034f\U000e0100", `a\u3164b\u115f\ufe0f\u034f\U000e0100`},
 	} {
 		if got := Visible(tt.in); got != tt.want {
@@ -78,12 +78,12 @@ func TestIsVisible(t *testing.T) {
 		want := c >= '!' && c <= '~' // VCHAR (RFC 5234, appendix B.1)
 		for _, s := range []string{string([]byte{byte(c)}), string([]byte{byte(c), 'a'}), string([]byte{'a', byte(c)})} {
 			if IsVisible(s) != want {
-				t.Errorf("isVisible(%q) = %t, want %t", s, !want, want)
+				t.Errorf("IsVisible(%q) = %t, want %t", s, !want, want)
 			}
 		}
 	}
 	if IsVisible("") {
-		t.Error(`isVisible("") = true`)
+		t.Error(`IsVisible("") = true, want false`)
 	}
 }
 
@@ -122,7 +122,7 @@ func TestEqualFold(t *testing.T) {
 			want := a == b || IsAlpha(a) && IsAlpha(b) && a|0x20 == b|0x20
 			s, u := string([]byte{'x', a}), []byte{'X', b}
 			if EqualFold(s, u) != want {
-				t.Errorf("equalFold(%q, %q) = %t, want %t", s, u, !want, want)
+				t.Errorf("EqualFold(%q, %q) = %t, want %t", s, u, !want, want)
 			}
 		}
 	}
@@ -137,12 +137,12 @@ func TestEqualFold(t *testing.T) {
 		{"", "a", false},
 		{"k", "\u212a", false},    // the Kelvin sign
 		{"s", "\u017f", false},    // the long s
-		{"\u00e4", "\xc4", false}, // a with dots in two character sets
+		{"\u00e4", "\xc4", false}, // a with diaeresis in UTF-8 and in Latin-1
 		{"\u00e4", "\u00c4", false},
 		{"aaK", "aa\u212a", false},
 	} {
 		if got := EqualFold(tt.s, tt.t); got != tt.want {
-			t.Errorf("equalFold(%q, %q) = %t, want %t", tt.s, tt.t, got, tt.want)
+			t.Errorf("EqualFold(%q, %q) = %t, want %t", tt.s, tt.t, got, tt.want)
 		}
 	}
 }
@@ -154,14 +154,14 @@ var asciiScans = []struct {
 	skip func(b []byte, i int) int
 	pass func(c byte) bool
 }{
-	{"skipFieldValue", SkipFieldValue, func(c byte) bool { return c >= ' ' && c != 0x7f || c == '\t' }},
-	{"skipTarget", SkipTarget, func(c byte) bool { return c > ' ' && c < 0x7f && c != '#' }},
+	{"SkipFieldValue", SkipFieldValue, func(c byte) bool { return c >= ' ' && c != 0x7f || c == '\t' }},
+	{"SkipTarget", SkipTarget, func(c byte) bool { return c > ' ' && c < 0x7f && c != '#' }},
 }
 
 func TestSkipEveryByteAtEveryPosition(t *testing.T) {
 	fills := map[string][]byte{
-		"skipFieldValue": {'a', ' ', '\t', '~', 0x80, 0xff},
-		"skipTarget":     {'a', '!', '~', '"', '$'}, // the neighbours of the bytes that stop it
+		"SkipFieldValue": {'a', ' ', '\t', '~', 0x80, 0xff},
+		"SkipTarget":     {'a', '!', '~', '"', '$'}, // next to the bytes that stop it
 	}
 	for _, scan := range asciiScans {
 		for _, fill := range fills[scan.name] {
@@ -179,8 +179,8 @@ func TestSkipEveryByteAtEveryPosition(t *testing.T) {
 	}
 }
 
-// Two bytes in one word: the first of those that stop a scan counts, also where
-// the byte before it could lend to the next.
+// Two bytes in one word: the first byte that stops a scan counts, even if
+// borrowing could affect the next.
 func TestSkipPairs(t *testing.T) {
 	for _, scan := range asciiScans {
 		b := bytes.Repeat([]byte("a"), 12)
@@ -236,23 +236,23 @@ func TestNextMember(t *testing.T) {
 		{"", []string{""}, "one empty member"},
 		{"a", []string{"a"}, ""},
 		{"a,b", []string{"a", "b"}, ""},
-		{" \ta \t,\t b ", []string{"a", "b"}, "OWS around"},
-		{"a,", []string{"a", ""}, "a comma is followed by a member, be it empty"},
+		{" \ta \t,\t b ", []string{"a", "b"}, "OWS is trimmed"},
+		{"a,", []string{"a", ""}, "a comma is followed by a member, which may be empty"},
 		{",a", []string{"", "a"}, ""},
 		{" , ,", []string{"", "", ""}, ""},
 		{"a b,c", []string{"a b", "c"}, ""},
-		{`"a,b",c`, []string{`"a,b"`, "c"}, "commas in a quoted string do not separate (RFC 9110, section 5.6.4)"},
+		{`"a,b",c`, []string{`"a,b"`, "c"}, "commas in a quoted string are not separators (RFC 9110, section 5.6.4)"},
 		{`x="a,b";y,c`, []string{`x="a,b";y`, "c"}, ""},
-		{`"a\",b",c`, []string{`"a\",b"`, "c"}, "a quoted-pair ends no quoted string"},
-		{`"a\\",b`, []string{`"a\\"`, "b"}, "a backslash that is quoted quotes nothing"},
-		{`a\,b`, []string{`a\`, "b"}, "outside of a quoted string a backslash is nothing"},
-		{`a\",b,c"`, []string{`a\",b,c"`}, "outside of a quoted string a backslash is nothing"},
+		{`"a\",b",c`, []string{`"a\",b"`, "c"}, "a quoted-pair does not end a quoted string"},
+		{`"a\\",b`, []string{`"a\\"`, "b"}, "a quoted backslash quotes nothing"},
+		{`a\,b`, []string{`a\`, "b"}, "outside a quoted string a backslash has no meaning"},
+		{`a\",b,c"`, []string{`a\",b,c"`}, "outside a quoted string a backslash has no meaning"},
 		{`"",a`, []string{`""`, "a"}, ""},
-		{`"a,b`, []string{`"a,b`}, "a quoted string without an end goes to the end"},
+		{`"a,b`, []string{`"a,b`}, "an unterminated quoted string extends to the end"},
 		{`"a\`, []string{`"a\`}, "a backslash at the end quotes nothing"},
-		{`" a "`, []string{`" a "`}, "blanks in a quoted string stay"},
+		{`" a "`, []string{`" a "`}, "blanks in a quoted string are kept"},
 		{"\x80,\xff", []string{"\x80", "\xff"}, ""},
-		{"\va,\x00", []string{"\va", "\x00"}, "SP and HTAB are the blanks, nothing else"},
+		{"\va,\x00", []string{"\va", "\x00"}, "only SP and HTAB are blanks"},
 	}
 	for _, tt := range tests {
 		var got, gotBytes []string
@@ -293,7 +293,7 @@ func TestHasMember(t *testing.T) {
 		{",,", "close", false},
 	} {
 		if got := HasMember(tt.list, tt.token); got != tt.want {
-			t.Errorf("hasMember(%q, %q) = %t, want %t", tt.list, tt.token, got, tt.want)
+			t.Errorf("HasMember(%q, %q) = %t, want %t", tt.list, tt.token, got, tt.want)
 		}
 	}
 }
@@ -303,7 +303,7 @@ func TestTrimBlanks(t *testing.T) {
 		"": "", " ": "", "\t \t": "", "a": "a", " a": "a", "a\t": "a", "\t a b \t": "a b", "\r\na\r\n": "\r\na\r\n", "\u00a0a": "\u00a0a", "\va\f": "\va\f",
 	} {
 		if got := TrimBlanks(in); got != want {
-			t.Errorf("trimBlanks(%q) = %q, want %q", in, got, want)
+			t.Errorf("TrimBlanks(%q) = %q, want %q", in, got, want)
 		}
 	}
 }

@@ -13,7 +13,7 @@ func TestParseDate(t *testing.T) {
 	const example = "1994-11-06T08:49:37Z"
 	tests := []struct {
 		name, s string
-		want    string // RFC 3339, "" for no date
+		want    string // in the form of RFC 3339; "" if the text is not a date
 		why     string
 	}{
 		{"IMF-fixdate", "Sun, 06 Nov 1994 08:49:37 GMT", example, ""},
@@ -25,10 +25,10 @@ func TestParseDate(t *testing.T) {
 		{"leap day", "Thu, 29 Feb 2024 00:00:00 GMT", "2024-02-29T00:00:00Z", ""},
 		{"leap day of a century", "Tue, 29 Feb 2000 00:00:00 GMT", "2000-02-29T00:00:00Z", ""},
 		{"before the epoch", "Wed, 31 Dec 1969 23:59:59 GMT", "1969-12-31T23:59:59Z", ""},
-		{"last there is", "Fri, 31 Dec 9999 23:59:59 GMT", "9999-12-31T23:59:59Z", ""},
-		{"leap second", "Sat, 31 Dec 2016 23:59:60 GMT", "2017-01-01T00:00:00Z", "second = 2DIGIT, and 60 is one, RFC 9110, section 5.6.7"},
+		{"last with a four-digit year", "Fri, 31 Dec 9999 23:59:59 GMT", "9999-12-31T23:59:59Z", ""},
+		{"leap second", "Sat, 31 Dec 2016 23:59:60 GMT", "2017-01-01T00:00:00Z", "a second may be 60, RFC 9110, section 5.6.7"},
 		{"leap second, obsolete", "Saturday, 31-Dec-16 23:59:60 GMT", "2017-01-01T00:00:00Z", ""},
-		{"another day of the week", "Mon, 06 Nov 1994 08:49:37 GMT", example, "it says nothing that the date does not"},
+		{"another day of the week", "Mon, 06 Nov 1994 08:49:37 GMT", example, "the day of the week is redundant"},
 
 		{"50 years from now", "Sunday, 22-Nov-76 12:00:00 GMT", "2076-11-22T12:00:00Z", "not more than 50 years"},
 		{"a second more than 50 years from now", "Monday, 22-Nov-76 12:00:01 GMT", "1976-11-22T12:00:01Z", "the most recent year in the past with the same digits"},
@@ -39,7 +39,7 @@ func TestParseDate(t *testing.T) {
 		{"this year", "Sunday, 22-Nov-26 12:00:00 GMT", "2026-11-22T12:00:00Z", ""},
 
 		{"30 February", "Fri, 30 Feb 2024 00:00:00 GMT", "", ""},
-		{"29 February, no leap year", "Wed, 29 Feb 2023 00:00:00 GMT", "", ""},
+		{"29 February, not a leap year", "Wed, 29 Feb 2023 00:00:00 GMT", "", ""},
 		{"29 February of a century", "Thu, 29 Feb 1900 00:00:00 GMT", "", ""},
 		{"31 April", "Wed, 31 Apr 2024 00:00:00 GMT", "", ""},
 		{"day 0", "Sun, 00 Nov 1994 08:49:37 GMT", "", ""},
@@ -53,28 +53,28 @@ func TestParseDate(t *testing.T) {
 
 		{"empty", "", "", ""},
 		{"a comma", ", ", "", ""},
-		{"day of the week alone", "Sun", "", ""},
+		{"only the day of the week", "Sun", "", ""},
 		{"unknown day of the week", "Xyz, 06 Nov 1994 08:49:37 GMT", "", ""},
 		{"no day of the week", "06 Nov 1994 08:49:37 GMT", "", ""},
 		{"empty day of the week", ", 06 Nov 1994 08:49:37 GMT", "", ""},
-		{"long day of the week", "Sunday, 06 Nov 1994 08:49:37 GMT", "", "that is the obsolete form's"},
+		{"long day of the week", "Sunday, 06 Nov 1994 08:49:37 GMT", "", "long names are for the obsolete form"},
 		{"short day of the week, obsolete", "Sun, 06-Nov-94 08:49:37 GMT", "", ""},
 		{"unknown day of the week, obsolete", "Someday, 06-Nov-94 08:49:37 GMT", "", ""},
 		{"unknown day of the week, asctime", "Xyz Nov  6 08:49:37 1994", "", ""},
-		{"small day of the week", "sun, 06 Nov 1994 08:49:37 GMT", "", "HTTP-date is case-sensitive"},
-		{"small month", "Sun, 06 nov 1994 08:49:37 GMT", "", ""},
-		{"capital month", "Sun, 06 NOV 1994 08:49:37 GMT", "", ""},
+		{"day of the week in lower case", "sun, 06 Nov 1994 08:49:37 GMT", "", "HTTP-date is case-sensitive"},
+		{"month in lower case", "Sun, 06 nov 1994 08:49:37 GMT", "", ""},
+		{"month in upper case", "Sun, 06 NOV 1994 08:49:37 GMT", "", ""},
 		{"unknown month", "Sun, 06 Nov 1994 08:49:37 GMT"[:8] + "Foo" + " 1994 08:49:37 GMT", "", ""},
-		{"month made of two", "Sun, 06 anF 1994 08:49:37 GMT", "", ""},
+		{"month of the letters of two names", "Sun, 06 anF 1994 08:49:37 GMT", "", ""},
 		{"month as a number", "Sun, 06 011 1994 08:49:37 GMT", "", ""},
-		{"small zone", "Sun, 06 Nov 1994 08:49:37 gmt", "", ""},
+		{"zone in lower case", "Sun, 06 Nov 1994 08:49:37 gmt", "", ""},
 		{"other zone", "Sun, 06 Nov 1994 08:49:37 UTC", "", "GMT = %s\"GMT\""},
-		{"zone of summer", "Sun, 06 Nov 1994 08:49:37 BST", "", ""},
+		{"summer time", "Sun, 06 Nov 1994 08:49:37 BST", "", ""},
 		{"offset", "Sun, 06 Nov 1994 08:49:37 +0000", "", ""},
 		{"no zone", "Sun, 06 Nov 1994 08:49:37", "", ""},
 		{"zone after asctime", "Sun Nov  6 08:49:37 1994 GMT", "", ""},
 		{"one digit of day", "Sun, 6 Nov 1994 08:49:37 GMT", "", "2DIGIT"},
-		{"blank for a digit of day", "Sun,  6 Nov 1994 08:49:37 GMT", "", "that is asctime's"},
+		{"blank for a digit of day", "Sun,  6 Nov 1994 08:49:37 GMT", "", "a blank is for asctime"},
 		{"one digit of hour", "Sun, 06 Nov 1994 8:49:37 GMT", "", ""},
 		{"blank for a digit of hour", "Sun, 06 Nov 1994  8:49:37 GMT", "", ""},
 		{"two digits of year", "Sun, 06 Nov 94 08:49:37 GMT", "", ""},
@@ -93,11 +93,11 @@ func TestParseDate(t *testing.T) {
 		{"tab", "Sun,\t06 Nov 1994 08:49:37 GMT", "", ""},
 		{"no blank after the comma", "Sun,06 Nov 1994 08:49:37 GMT", "", ""},
 		{"no comma", "Sun 06 Nov 1994 08:49:37 GMT", "", ""},
-		{"hyphens in the fixed form", "Sun, 06-Nov-1994 08:49:37 GMT", "", "a cookie's of old"},
+		{"hyphens in the fixed form", "Sun, 06-Nov-1994 08:49:37 GMT", "", "the form of old cookies"},
 		{"blanks in the obsolete form", "Sunday, 06 Nov 94 08:49:37 GMT", "", ""},
-		{"blank in front", " Sun, 06 Nov 1994 08:49:37 GMT", "", ""},
-		{"blank after it", "Sun, 06 Nov 1994 08:49:37 GMT ", "", ""},
-		{"more after it", "Sun, 06 Nov 1994 08:49:37 GMT; length=5", "", ""},
+		{"leading blank", " Sun, 06 Nov 1994 08:49:37 GMT", "", ""},
+		{"trailing blank", "Sun, 06 Nov 1994 08:49:37 GMT ", "", ""},
+		{"trailing text", "Sun, 06 Nov 1994 08:49:37 GMT; length=5", "", ""},
 		{"twice", "Sun, 06 Nov 1994 08:49:37 GMT, Sun, 06 Nov 1994 08:49:37 GMT", "", ""},
 		{"in quotes", `"Sun, 06 Nov 1994 08:49:37 GMT"`, "", ""},
 		{"NUL", "Sun, 06 Nov 1994 08:49:37\x00GMT", "", ""},
@@ -113,35 +113,35 @@ func TestParseDate(t *testing.T) {
 			shown = got.Format(time.RFC3339Nano)
 		}
 		if shown != tt.want {
-			t.Errorf("%s: parseDate(%q) = %q, want %q\nwhy: %s", tt.name, tt.s, shown, tt.want, tt.why)
+			t.Errorf("%s: ParseDate(%q) = %q, want %q\nwhy: %s", tt.name, tt.s, shown, tt.want, tt.why)
 		}
 	}
-	// A date cut short at any byte is none, and hurts nothing.
+	// A truncated date is not a date.
 	for _, s := range []string{"Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"} {
 		for i := range len(s) {
 			if got, ok := ParseDate(s[:i], now); ok {
-				t.Errorf("parseDate(%q) = %v, want no date", s[:i], got)
+				t.Errorf("ParseDate(%q) = %v, want no date", s[:i], got)
 			}
 			if got, ok := ParseDate(s[i+1:], now); ok {
-				t.Errorf("parseDate(%q) = %v, want no date", s[i+1:], got)
+				t.Errorf("ParseDate(%q) = %v, want no date", s[i+1:], got)
 			}
 		}
 	}
 }
 
-// Dates that are written can be read, also by another implementation.
-func TestDatesAreReadBack(t *testing.T) {
+// Every date that is written can be parsed, by ParseDate and by net/http.
+func TestParseDateOfWrittenDates(t *testing.T) {
 	for day := range 40_000 { // every day from 1970 to the middle of 2079, with all hours, minutes and seconds
 		want := time.Unix(int64(day)*86400+int64(day*7919%86400), 0).UTC()
 		s := want.Format(IMFFixdate)
 		got, ok := ParseDate(s, want)
 		if theirs, err := http.ParseTime(s); !ok || !got.Equal(want) || err != nil || !theirs.Equal(want) {
-			t.Fatalf("%q is read back as %v, %v, by package http as %v, %v, want %v", s, got, ok, theirs, err, want)
+			t.Fatalf("ParseDate(%q) = %v, %v; http.ParseTime returns %v, %v; want %v", s, got, ok, theirs, err, want)
 		}
 	}
 }
 
-// The text of the Date field is the second in which it is made.
+// The text is that of the current second.
 func TestDateCache(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d DateCache
@@ -158,13 +158,13 @@ func TestDateCache(t *testing.T) {
 		} {
 			<-time.After(step.wait)
 			if got := d.Text(); got != step.want {
-				t.Errorf("text() at %v = %q, want %q", time.Now().UTC(), got, step.want)
+				t.Errorf("Text() at %v = %q, want %q", time.Now().UTC(), got, step.want)
 			}
 		}
 	})
 	var d DateCache
 	d.Text()
 	if n := testing.AllocsPerRun(100, func() { d.Text() }); n >= 1 {
-		t.Errorf("text() makes %v allocations, want one a second", n)
+		t.Errorf("Text() allocates %v times, want one allocation per second", n)
 	}
 }

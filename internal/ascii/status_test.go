@@ -20,7 +20,7 @@ func TestReasonPhrase(t *testing.T) {
 	for status := -1; status <= 1000; status++ {
 		want, ok := changed[status]
 		if ok && want == http.StatusText(status) {
-			t.Errorf("net/http has %q for %d as well: no exception", want, status)
+			t.Errorf("net/http has the same phrase %q for %d: remove the exception", want, status)
 		}
 		if !ok {
 			want = http.StatusText(status)
@@ -29,11 +29,11 @@ func TestReasonPhrase(t *testing.T) {
 			registered++
 		}
 		if got := ReasonPhrase(status); got != want {
-			t.Errorf("reasonPhrase(%d) = %q, want %q", status, got, want)
+			t.Errorf("ReasonPhrase(%d) = %q, want %q", status, got, want)
 		}
 	}
 	if registered < 60 {
-		t.Errorf("only %d phrases", registered)
+		t.Errorf("only %d statuses have a phrase", registered)
 	}
 }
 
@@ -42,7 +42,7 @@ func TestReasonPhrasesAscend(t *testing.T) {
 	last := 0
 	for _, row := range reasonPhrases {
 		if row.status <= last {
-			t.Errorf("%d %q comes after %d, want the table in ascending order", row.status, row.phrase, last)
+			t.Errorf("status %d (%q) follows %d, want ascending order", row.status, row.phrase, last)
 		}
 		last = row.status
 	}
@@ -51,7 +51,7 @@ func TestReasonPhrasesAscend(t *testing.T) {
 func TestReasonPhraseAllocs(t *testing.T) {
 	for _, status := range []int{-1, 200, 299, 404, 511, 1000} {
 		if n := testing.AllocsPerRun(100, func() { ReasonPhrase(status) }); n != 0 {
-			t.Errorf("reasonPhrase(%d) allocates %v times, want 0", status, n)
+			t.Errorf("ReasonPhrase(%d) allocates %v times, want 0", status, n)
 		}
 	}
 }
@@ -59,7 +59,7 @@ func TestReasonPhraseAllocs(t *testing.T) {
 func TestStatusText(t *testing.T) {
 	for status, want := range map[int]string{200: "200 OK", 404: "404 Not Found", 413: "413 Content Too Large", 299: "299", 418: "418", 599: "599", 100: "100 Continue"} {
 		if got := StatusText(status); got != want {
-			t.Errorf("statusText(%d) = %q, want %q", status, got, want)
+			t.Errorf("StatusText(%d) = %q, want %q", status, got, want)
 		}
 	}
 }
@@ -71,7 +71,7 @@ func TestMayHaveContent(t *testing.T) {
 	for status := 100; status <= 599; status++ {
 		want := status >= 200 && !without[status]
 		if got := MayHaveContent(status); got != want {
-			t.Errorf("mayHaveContent(%d) = %t, want %t", status, got, want)
+			t.Errorf("MayHaveContent(%d) = %t, want %t", status, got, want)
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// encode returns text as written through the writer that compress makes.
+// encode returns the text as encoded by the writer that compress returns.
 func encode(t *testing.T, text string, compress func(io.Writer) io.WriteCloser) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -62,13 +62,13 @@ func TestDecode(t *testing.T) {
 		{"x-gzip", "x-gzip", plain, text, "a recipient should treat it as gzip (RFC 9110, section 8.4.1.3)"},
 		{"gzip with all header fields", "gzip", full, text, "each is optional (RFC 1952, section 2.3)"},
 		{"gzip with a CRC of its header", "gzip", withCRC, text, ""},
-		{"zlib", "deflate", encode(t, text, zlibbed), text, "what the name means (RFC 9110, section 8.4.1.2)"},
-		{"raw deflate", "deflate", encode(t, text, deflated), text, "what some senders mean by the name"},
-		{"the first half", "gzip", encode(t, strings.Repeat("0123456789abcdef", 4), gzipped(gzip.Header{}))[:24], "0123456789abc", "it is the beginning of content"},
-		{"a bomb", "gzip", encode(t, strings.Repeat("a", 10*maxDecoded), gzipped(gzip.Header{})), strings.Repeat("a", maxDecoded), "its size is limited"},
+		{"zlib", "deflate", encode(t, text, zlibbed), text, "deflate means the zlib format (RFC 9110, section 8.4.1.2)"},
+		{"raw deflate", "deflate", encode(t, text, deflated), text, "some senders leave out the zlib header"},
+		{"the first half", "gzip", encode(t, strings.Repeat("0123456789abcdef", 4), gzipped(gzip.Header{}))[:24], "0123456789abc", "content may be incomplete"},
+		{"a decompression bomb", "gzip", encode(t, strings.Repeat("a", 10*maxDecoded), gzipped(gzip.Header{})), strings.Repeat("a", maxDecoded), "its size is limited"},
 		{"not gzip", "gzip", []byte("hello, hello, hello"), "", ""},
-		{"a header and no more", "gzip", plain[:10], "", ""},
-		{"a name without its end", "gzip", append(append([]byte{}, full[:4]...), "\x00\x00\x00\x00\x00\x00abc"...), "", ""},
+		{"only a header", "gzip", plain[:10], "", ""},
+		{"an unterminated name in the header", "gzip", append(append([]byte{}, full[:4]...), "\x00\x00\x00\x00\x00\x00abc"...), "", ""},
 		{"nothing", "gzip", nil, "", ""},
 		{"br", "br", plain, "", "the standard library has no decoder"},
 		{"identity", "identity", []byte(text), "", ""},
@@ -82,8 +82,8 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// No beginning of content makes Decode fail, and none decodes to more than the whole.
-func TestDecodeEveryBeginning(t *testing.T) {
+// Content that is cut at any byte decodes to a prefix of the text.
+func TestDecodeEveryPrefix(t *testing.T) {
 	const text = "hello, hello, hello"
 	for _, tt := range []struct {
 		coding string
@@ -95,7 +95,7 @@ func TestDecodeEveryBeginning(t *testing.T) {
 	} {
 		for n := range len(tt.b) + 1 {
 			if got := Decode(tt.coding, tt.b[:n]); !strings.HasPrefix(text, string(got)) {
-				t.Errorf("Decode(%q, %q) = %q, want a beginning of %q", tt.coding, tt.b[:n], got, text)
+				t.Errorf("Decode(%q, %q) = %q, want a prefix of %q", tt.coding, tt.b[:n], got, text)
 			}
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// Dir uses openat2 if the system has it.
+// OpenJail uses openat2 if the system has it.
 func TestOpenJailTakesOpenat2(t *testing.T) {
 	testkit.Beneath(t, ".")
 	j, err := jail.OpenJail(".")
@@ -24,7 +24,7 @@ func TestOpenJailTakesOpenat2(t *testing.T) {
 	}
 	defer j.Close()
 	if _, ok := j.(*jail.Beneath); !ok {
-		t.Errorf("openJail returns a %T", j)
+		t.Errorf("OpenJail returns a %T, want a *Beneath", j)
 	}
 }
 
@@ -37,7 +37,7 @@ func TestOpenJailWithoutOpenat2(t *testing.T) {
 		}
 		answers := make(chan answer)
 		go func() {
-			runtime.LockOSThread() // and never unlocks it: the thread ends with its filter
+			runtime.LockOSThread() // never unlocked, so that the thread ends, with its filter
 			if err := testkit.RefuseCall(jail.SysOpenat2, errno); err != nil {
 				answers <- answer{nil, err}
 				return
@@ -47,11 +47,11 @@ func TestOpenJailWithoutOpenat2(t *testing.T) {
 		}()
 		got := <-answers
 		if got.err != nil && got.j == nil {
-			t.Skip("no filters here:", got.err)
+			t.Skip("cannot install a seccomp filter:", got.err)
 		}
 		defer got.j.Close()
 		if _, ok := got.j.(*jail.OSRoot); !ok {
-			t.Errorf("where openat2 answers %v openJail returns a %T, %v", errno, got.j, got.err)
+			t.Errorf("if openat2 fails with %v, OpenJail returns a %T, %v, want an *OSRoot", errno, got.j, got.err)
 		}
 		if _, err := got.j.Stat("tree.go"); err != nil {
 			t.Error(err)
@@ -59,7 +59,7 @@ func TestOpenJailWithoutOpenat2(t *testing.T) {
 	}
 }
 
-// Files in a folder with permission to enter but not to read can be opened, as by any
+// Files in a folder that may be searched but not read can be opened, as by any
 // program; os.Root cannot.
 func TestBelowFolderOfMode711(t *testing.T) {
 	root := testkit.LinkedFolder(t)
@@ -71,11 +71,11 @@ func TestBelowFolderOfMode711(t *testing.T) {
 		t.Cleanup(func() { os.Chmod(path, 0o755) })
 	}
 	if got := jailSees(t, testkit.Beneath(t, root), "d/e/f/g"); got != "deep" {
-		t.Errorf("the file is %q, want what is in it", got)
+		t.Errorf("the file is %q, want its content", got)
 	}
 }
 
-// A ".." is looked up again when folders are moved meanwhile.
+// A ".." is looked up again if folders are moved during the lookup.
 func TestLinksWhileFoldersMove(t *testing.T) {
 	root := testkit.LinkedFolder(t)
 	j := testkit.Beneath(t, root)
@@ -95,7 +95,7 @@ func TestLinksWhileFoldersMove(t *testing.T) {
 	}()
 	for range 2000 {
 		if got := jailSees(t, j, "d/up"); got != "content" {
-			t.Errorf("d/up is %q, want the content of a", got)
+			t.Errorf("d/up is %q, want the content of the file a", got)
 			break
 		}
 	}
@@ -105,11 +105,11 @@ func TestLinksWhileFoldersMove(t *testing.T) {
 
 // If folders move, the kernel returns EAGAIN. The call is repeated a limited number of times;
 // then the client is asked to try again.
-func TestFoldersThatAlwaysMove(t *testing.T) {
+func TestOpenBusy(t *testing.T) {
 	j := testkit.Beneath(t, ".")
 	errs := make(chan error)
 	go func() {
-		runtime.LockOSThread() // and never unlocks it: the thread ends with its filter
+		runtime.LockOSThread() // never unlocked, so that the thread ends, with its filter
 		if err := testkit.RefuseCall(jail.SysOpenat2, syscall.EAGAIN); err != nil {
 			close(errs)
 			return
@@ -119,28 +119,27 @@ func TestFoldersThatAlwaysMove(t *testing.T) {
 	}()
 	err, ok := <-errs
 	if !ok {
-		t.Skip("no filters here")
+		t.Skip("cannot install a seccomp filter")
 	}
 	if !errors.Is(err, jail.ErrBusy) || rawhttp.StatusOf(err) != 503 {
-		t.Errorf("open is %v, want 503: it was tried again", err)
+		t.Errorf("Open returns %v, want ErrBusy with status 503", err)
 	}
 }
 
-// Links of /proc lead out without a name, even those that look relative.
+// Links in /proc lead out without naming a path, even those that look relative.
 func TestNoMagicLinks(t *testing.T) {
 	j := testkit.Beneath(t, "/proc/self")
 	for _, name := range []string{"root", "cwd", "exe", "fd/0", "root/etc/passwd", "cwd/tree.go"} {
 		if _, _, err := j.Open(name); rawhttp.StatusOf(err) != 404 {
-			t.Errorf("open of %q: %v, want 404", name, err)
+			t.Errorf("Open(%q): %v, want 404", name, err)
 		}
 		if _, err := j.Stat(name); rawhttp.StatusOf(err) != 404 {
-			t.Errorf("stat of %q: %v, want 404", name, err)
+			t.Errorf("Stat(%q): %v, want 404", name, err)
 		}
 	}
 }
 
-// The FileInfo of a file that openat2 opened is like that of any other, so that os.SameFile
-// works.
+// os.SameFile accepts the FileInfo of a file that openat2 has opened.
 func TestSameFile(t *testing.T) {
 	root := testkit.LinkedFolder(t)
 	j := testkit.Beneath(t, root)
@@ -152,16 +151,16 @@ func TestSameFile(t *testing.T) {
 	for name, want := range map[string]bool{"a": true, "d/e/f/g": false} {
 		other, err := os.Stat(filepath.Join(root, name))
 		if err != nil || os.SameFile(info, other) != want {
-			t.Errorf("SameFile with %q: %v, want %v (%v)", name, !want, want, err)
+			t.Errorf("os.SameFile with %q = %v, want %v (%v)", name, !want, want, err)
 		}
 	}
 	flags, _, _ := syscall.Syscall(syscall.SYS_FCNTL, file.(*os.File).Fd(), syscall.F_GETFL, 0)
 	if flags&syscall.O_NONBLOCK != 0 {
-		t.Errorf("the flags of the file are %#x, with O_NONBLOCK", flags)
+		t.Errorf("the flags of the file are %#x, want no O_NONBLOCK", flags)
 	}
 }
 
-// An open file is not inherited by programs that start.
+// A started process does not inherit open files.
 func TestOpenedFilesAreClosedOnExec(t *testing.T) {
 	for how, j := range testkit.Trees(t, testkit.LinkedFolder(t)) {
 		file, _, err := j.Open("a")
@@ -171,7 +170,7 @@ func TestOpenedFilesAreClosedOnExec(t *testing.T) {
 		raw, _ := file.(*os.File).SyscallConn()
 		raw.Control(func(fd uintptr) {
 			if flags, _, _ := syscall.Syscall(syscall.SYS_FCNTL, fd, syscall.F_GETFD, 0); flags&syscall.FD_CLOEXEC == 0 {
-				t.Errorf("%s: a file would be inherited", how)
+				t.Errorf("%s: an open file is not marked close-on-exec", how)
 			}
 		})
 		file.Close()

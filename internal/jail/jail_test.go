@@ -24,14 +24,14 @@ func jailSees(t testing.TB, j jail.Tree, name string) string {
 	info, statErr := j.Stat(name)
 	file, openedInfo, err := j.Open(name)
 	if (err == nil) != (statErr == nil) {
-		t.Errorf("%q: open says %v, stat %v", name, err, statErr)
+		t.Errorf("Open(%q): %v, but Stat: %v", name, err, statErr)
 	}
 	if err != nil {
 		return fmt.Sprint(rawhttp.StatusOf(err))
 	}
 	defer file.Close()
 	if openedInfo.Size() != info.Size() || openedInfo.Mode() != info.Mode() || !openedInfo.ModTime().Equal(info.ModTime()) || openedInfo.Name() != info.Name() {
-		t.Errorf("%q: open returns %v, stat %v", name, openedInfo, info)
+		t.Errorf("Open(%q) returns the FileInfo %v, but Stat %v", name, openedInfo, info)
 	}
 	if info.IsDir() {
 		entries, err := file.(fs.ReadDirFile).ReadDir(-1)
@@ -41,7 +41,7 @@ func jailSees(t testing.TB, j jail.Tree, name string) string {
 		return fmt.Sprintf("folder of %d", len(entries))
 	}
 	if _, ok := file.(*os.File); !ok {
-		t.Errorf("%q: a %T does not reach sendfile", name, file)
+		t.Errorf("Open(%q) returns a %T, want an *os.File, for sendfile", name, file)
 	}
 	content, err := io.ReadAll(file)
 	if err != nil {
@@ -57,7 +57,7 @@ func jailSees(t testing.TB, j jail.Tree, name string) string {
 	return string(content)
 }
 
-// One table for every jail: the file that a name leads to, and whether it leads out.
+// The same names in every kind of jail: the file that a name leads to, or that it leads out.
 func TestJails(t *testing.T) {
 	root := testkit.LinkedFolder(t)
 	tests := []struct{ name, want, why string }{
@@ -75,7 +75,7 @@ func TestJails(t *testing.T) {
 
 		{"to-a", "content", ""},
 		{"to-to-a", "content", ""},
-		{"d/up", "content", "a .. that stays inside"},
+		{"d/up", "content", "a .. within the tree"},
 		{"to-d/e/f/g", "deep", ""},
 		{"to-d", "folder of 3", ""},
 		{"round/round/round/a", "content", ""},
@@ -83,13 +83,13 @@ func TestJails(t *testing.T) {
 		{"out", "404", "the target is outside"},
 		{"out-folder/secret", "404", ""},
 		{"d/out", "404", ""},
-		{"absolute", "404", "an absolute target is an escape, wherever it leads"},
+		{"absolute", "404", "an absolute target is an escape, even if it leads back in"},
 		{"absolute-out", "404", ""},
-		{"back", "404", "out and in again is out"},
+		{"back", "404", "leaving the tree and coming back is an escape"},
 		{"dangling", "404", ""},
 		{"loop", "404", ""},
 		{"ping", "404", ""},
-		{"..", "404", "no resolver in front may spell it either"},
+		{"..", "404", "resolvers that rewrite paths must not escape either"},
 		{"../secret", "404", ""},
 		{"d/../../secret", "404", ""},
 		{"/etc/passwd", "404", ""},
@@ -103,8 +103,8 @@ func TestJails(t *testing.T) {
 	}
 }
 
-// A closed jail opens nothing, even concurrently with Close. Open files stay open, and no
-// foreign descriptor is used.
+// A closed jail opens nothing, even concurrently with Close. Open files stay open, and the
+// closed descriptor is not used when another file has its number.
 func TestJailCloses(t *testing.T) {
 	root := testkit.LinkedFolder(t)
 	for range 20 {
@@ -121,17 +121,17 @@ func TestJailCloses(t *testing.T) {
 						if err == nil {
 							content, err := io.ReadAll(file)
 							if string(content) != "deep" || err != nil {
-								t.Errorf("%s: read %q, %v", name, content, err)
+								t.Errorf("%s: read %q, %v, want content", name, content, err)
 							}
 							file.Close()
 							_, err = j.Stat("a")
 							if err != nil && rawhttp.StatusOf(err) != 503 {
-								t.Errorf("%s: stat of a closed jail: %v", name, err)
+								t.Errorf("%s: Stat in a closed jail: %v, want fs.ErrClosed", name, err)
 							}
 							continue
 						}
 						if rawhttp.StatusOf(err) != 503 || !errors.Is(err, fs.ErrClosed) {
-							t.Errorf("%s: open in a closed jail: %v, want fs.ErrClosed as 503", name, err)
+							t.Errorf("%s: Open in a closed jail: %v, want fs.ErrClosed with status 503", name, err)
 						}
 						return
 					}
@@ -139,25 +139,25 @@ func TestJailCloses(t *testing.T) {
 			}
 			runtime.Gosched()
 			if err := j.Close(); err != nil {
-				t.Errorf("%s: close: %v", name, err)
+				t.Errorf("%s: Close: %v", name, err)
 			}
-			other, err := os.Open(filepath.Dir(root)) // takes the descriptor
+			other, err := os.Open(filepath.Dir(root)) // takes the number of the closed descriptor
 			if err != nil {
 				t.Fatal(err)
 			}
 			asking.Wait()
 			for _, name := range []string{"a", "secret", "d/e/f/g", "to-a", "."} {
 				if _, err := j.Stat(name); rawhttp.StatusOf(err) != 503 {
-					t.Errorf("stat of %q in a closed jail: %v, want 503", name, err)
+					t.Errorf("Stat(%q) in a closed jail: %v, want 503", name, err)
 				}
 			}
 			other.Close()
 			if content, err := io.ReadAll(kept); string(content) != "content" || err != nil {
-				t.Errorf("%s: a file that was open: %q, %v", name, content, err)
+				t.Errorf("%s: reading a file that was open: %q, %v, want its content", name, content, err)
 			}
 			kept.Close()
 			if err := j.Close(); err != nil {
-				t.Errorf("%s: a second close: %v", name, err)
+				t.Errorf("%s: second Close: %v", name, err)
 			}
 		}
 	}
@@ -198,7 +198,7 @@ func BenchmarkStat(b *testing.B) {
 	}
 }
 
-// Names about as long as the buffer on the stack are found like any other.
+// Names of about the size of the buffer on the stack are found, too.
 func TestJailLongNames(t *testing.T) {
 	root := t.TempDir()
 	for n := 120; n <= 136; n++ {
@@ -210,7 +210,7 @@ func TestJailLongNames(t *testing.T) {
 		for n := 120; n <= 136; n++ {
 			info, err := j.Stat(strings.Repeat("n", n))
 			if err != nil || info.Size() != int64(n) {
-				t.Errorf("%s: a name of %d bytes: %v, %v, want a file of as many", how, n, info, err)
+				t.Errorf("%s: Stat of a name of %d bytes: %v, %v, want a file of that size", how, n, info, err)
 			}
 		}
 	}

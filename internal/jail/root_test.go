@@ -37,21 +37,21 @@ func readF(t *testing.T, tree Tree) string {
 	return string(b)
 }
 
-// A Root whose folder was replaced opens the next once its pause is over, and at once if the
-// folder was removed; while the path leads nowhere it keeps the folder.
+// A Root whose folder was replaced opens the new one after its pause, and at once if the
+// folder was removed. While the path leads to no folder, it keeps the open one.
 func TestRootFollowsItsPath(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("an open folder cannot be renamed")
+		t.Skip("an open folder cannot be renamed on this system")
 	}
 	tests := []struct {
 		name         string
 		change       func(dir string) error
-		before, then string // in the pause, and after it
+		before, then string // content during the pause, and after it
 	}{
 		{"replaced", func(dir string) error { return errors.Join(os.Rename(dir, dir+".old"), os.Rename(dir+".new", dir)) }, "old", "new"},
 		{"removed", func(dir string) error { return errors.Join(os.RemoveAll(dir), os.Rename(dir+".new", dir)) }, "new", "new"},
 		{"renamed", func(dir string) error { return os.Rename(dir, dir+".old") }, "old", "old"},
-		{"a file in its place", func(dir string) error { return errors.Join(os.Rename(dir, dir+".old"), os.WriteFile(dir, nil, 0o644)) }, "old", "old"},
+		{"replaced by a file", func(dir string) error { return errors.Join(os.Rename(dir, dir+".old"), os.WriteFile(dir, nil, 0o644)) }, "old", "old"},
 		{"not changed", func(string) error { return nil }, "old", "old"},
 	}
 	for _, tt := range tests {
@@ -74,13 +74,13 @@ func TestRootFollowsItsPath(t *testing.T) {
 					old.Close()
 				}
 				if got := readF(t, r); got != "old" {
-					t.Fatalf("at first f is %q", got)
+					t.Fatalf("at first f is %q, want old", got)
 				}
 				if err := tt.change(dir); err != nil {
 					t.Fatal(err)
 				}
 				if got := readF(t, r); got != tt.before {
-					t.Errorf("in the pause f is %q, want %q", got, tt.before)
+					t.Errorf("during the pause f is %q, want %q", got, tt.before)
 				}
 				r.Pause = 0
 				if got := readF(t, r); got != tt.then {

@@ -16,9 +16,9 @@ import (
 	"example.com/rawhttp/internal/jail"
 )
 
-// The order is the same as without shortcuts: for names with a common prefix, names that are
+// Order sorts as a plain comparison does: names with a common prefix, names that are
 // a prefix of others, and extreme numbers.
-func TestOrderHasNoShortcut(t *testing.T) {
+func TestOrderEqualsPlainSort(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	numbers := []int64{0, 1, -1, 2, 1 << 20, 1<<20 + 1, math.MaxInt64, math.MaxInt64 - 1, math.MinInt64, math.MinInt64 + 1}
 	for round := range 500 {
@@ -53,30 +53,30 @@ func TestOrderHasNoShortcut(t *testing.T) {
 	}
 }
 
-// Names come in the order in which people read them.
-func TestNamesAreInTheOrderOfReading(t *testing.T) {
+// Names are in natural order.
+func TestNaturalOrder(t *testing.T) {
 	zeros, nines := strings.Repeat("0", 240), strings.Repeat("9", 240)
 	tests := []struct {
 		want []string // in order
 		why  string
 	}{
-		{[]string{"IMG_2", "IMG_10", "IMG_100"}, "numbers count as numbers"},
-		{[]string{"IMG_2.png", "img_3", "IMG_10.png"}, "letters have no case, whatever follows"},
-		{[]string{"a2b3", "a2b10", "a10b1"}, "each number of a name"},
-		{[]string{"empty", "Neuer Ordner", "photos", "Zebra"}, "letters have no case"},
-		{[]string{"A", "a", "B", "b"}, "but for ties, which are bytewise"},
+		{[]string{"IMG_2", "IMG_10", "IMG_100"}, "digits are compared as numbers"},
+		{[]string{"IMG_2.png", "img_3", "IMG_10.png"}, "case is ignored, whatever follows"},
+		{[]string{"a2b3", "a2b10", "a10b1"}, "every number in a name is compared"},
+		{[]string{"empty", "Neuer Ordner", "photos", "Zebra"}, "case is ignored"},
+		{[]string{"A", "a", "B", "b"}, "ties are broken bytewise"},
 		{[]string{"File", "file", "file a", "file-a", "file.a", "file1", "fileA", "fileb"}, ""},
-		{[]string{"a_b", "aa", "AB"}, "'_' is before letters, as it is before small ones"},
-		{[]string{"-rf", "007", "07", "7", "8", "010", "10"}, "leading zeros do not count, but for ties"},
+		{[]string{"a_b", "aa", "AB"}, "letters are compared in lower case, so '_' precedes them"},
+		{[]string{"-rf", "007", "07", "7", "8", "010", "10"}, "leading zeros only break ties"},
 		{[]string{"0", "00", "000", "1"}, "zero is a number too"},
-		{[]string{"a00a", "a0b"}, "0 is 00, so the letters decide"},
-		{[]string{"a00", "a0a", "a0b"}, "0 is 00, so the longer comes after"},
+		{[]string{"a00a", "a0b"}, "0 equals 00, so the letters decide"},
+		{[]string{"a00", "a0a", "a0b"}, "0 equals 00, so the longer name comes last"},
 		{[]string{"v1.2", "v1.2.0", "v1.10", "v1.10.0"}, ""},
 		{[]string{"1", "1 a", "1a", "2"}, ""},
-		{[]string{zeros + "1", "2", zeros + "3", "4" + nines, nines + "1", "10" + zeros}, "of any length: no number overflows"},
-		{[]string{"18446744073709551615", "18446744073709551616", "18446744073709551617"}, "2^64 is no border"},
-		{[]string{"a/", "a1", "a:"}, "a number stands among bytes where its digits do"},
-		{[]string{"E\u0301", "e\u0301", "z", "~", "\u00c9", "\u00e9", "\u0661", "\uff11"}, "beyond ASCII it is bytes: no locale"},
+		{[]string{zeros + "1", "2", zeros + "3", "4" + nines, nines + "1", "10" + zeros}, "numbers of any length do not overflow"},
+		{[]string{"18446744073709551615", "18446744073709551616", "18446744073709551617"}, "numbers may exceed 2^64"},
+		{[]string{"a/", "a1", "a:"}, "a number sorts among other bytes as its digits do"},
+		{[]string{"E\u0301", "e\u0301", "z", "~", "\u00c9", "\u00e9", "\u0661", "\uff11"}, "beyond ASCII, bytes are compared, without a locale"},
 		{[]string{"", "a"}, ""},
 	}
 	for i, tt := range tests {
@@ -90,13 +90,13 @@ func TestNamesAreInTheOrderOfReading(t *testing.T) {
 	}
 }
 
-// orderTokens matches what counts as one in the order of names.
+// orderTokens matches the parts of a name that are compared as a whole.
 var orderTokens = regexp.MustCompile(`(?s)[0-9]+|.`)
 
-// compareSlowly orders names by the rule as it is written down.
+// compareSlowly compares names directly by the documented rule.
 func compareSlowly(a, b string) int {
 	tokens := func(name string) []string {
-		var latin strings.Builder // each byte a rune
+		var latin strings.Builder // one rune per byte
 		for i := range len(name) {
 			latin.WriteRune(rune(name[i]))
 		}
@@ -119,14 +119,14 @@ func compareSlowly(a, b string) int {
 	return cmp.Or(slices.CompareFunc(tokens(a), tokens(b), compare), cmp.Compare(a, b))
 }
 
-// It is one order of all names, and takes no memory.
+// FuzzCompareNames checks that compareNames follows the rule and is a total order.
 func FuzzCompareNames(f *testing.F) {
 	for _, name := range append([]string{"IMG_2", "img_10", "a007", "a7", "a07b", "a7B", "1.10", "999999999999999999999"}, misleading...) {
 		f.Add(name, "IMG_2", name+"0")
 		f.Add(name, strings.ToUpper(name), "00"+name)
 	}
 	f.Fuzz(func(t *testing.T, a, b, c string) {
-		if len(a)+len(b)+len(c) > 1000 { // the slow way takes long
+		if len(a)+len(b)+len(c) > 1000 { // compareSlowly would take long
 			return
 		}
 		names := []string{a, b, c}
@@ -136,11 +136,11 @@ func FuzzCompareNames(f *testing.F) {
 					t.Errorf("compareNames(%q, %q) = %d, want %d", x, y, got, want)
 				}
 				if compareNames(x, y) < 0 && nameBeginning(x) > nameBeginning(y) {
-					t.Errorf("%q is before %q, but its beginning %x is not before %x", x, y, nameBeginning(x), nameBeginning(y))
+					t.Errorf("%q sorts before %q, but nameBeginning returns %x, more than %x", x, y, nameBeginning(x), nameBeginning(y))
 				}
 				for _, z := range names {
 					if compareNames(x, y) <= 0 && compareNames(y, z) <= 0 && compareNames(x, z) > 0 {
-						t.Errorf("%q <= %q <= %q, and yet the first is after the last", x, y, z)
+						t.Errorf("%q <= %q <= %q, but the first sorts after the last", x, y, z)
 					}
 				}
 			}
@@ -148,17 +148,17 @@ func FuzzCompareNames(f *testing.F) {
 	})
 }
 
-func TestCompareNamesAllocatesNothing(t *testing.T) {
+func TestCompareNamesAllocs(t *testing.T) {
 	a, b := strings.Repeat("Photo 0012 ", 20)+"a", strings.Repeat("pHOTO 12 ", 20)+"b"
 	if n := testing.AllocsPerRun(100, func() { compareNames(a, b) }); n != 0 {
-		t.Errorf("compareNames allocates %v times", n)
+		t.Errorf("compareNames allocates %v times, want 0", n)
 	}
 }
 
-// 100,000 names, as cameras, programs and people make them.
+// 100,000 names of the kinds that cameras, programs and people create.
 func BenchmarkOrder(b *testing.B) {
 	for name, form := range map[string]string{"numbers": "file-%07d.txt", "photos": "IMG_2026%04d_101503.jpg", "words": "%x Some Words.txt"} {
-		for _, key := range []Key{ByName, BySize} { // whose ties are by name
+		for _, key := range []Key{ByName, BySize} { // ties are broken by name
 			b.Run(name+" by "+KeyNames[key], func(b *testing.B) {
 				entries := make([]*jail.Entry, 100_000)
 				for i := range entries {

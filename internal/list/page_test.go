@@ -14,7 +14,7 @@ import (
 	"example.com/rawhttp/internal/jail"
 )
 
-// misleading are names that mislead whoever shows or links them.
+// misleading are names that are easily displayed or linked wrongly.
 var misleading = []string{
 	"plain.txt", "<script>alert(1)<", `"onfocus=`, "'", "&amp;", "a:b", "javascript:alert(1)", "%2e%2e", "%2F", "%00", "a?b", "a#b", "a\nb", "\r\n", "\x1b[2J",
 	"\x01", "\x7f", "\u202etxt.exe", "\u2066", "\u0085", "\u2028", "trailing dot.", "trailing blank ", " leading blank", " ", "~1", "PROGRA~1",
@@ -22,7 +22,7 @@ var misleading = []string{
 	"index.htm", "\xff", "\xff\xfe", "\xc3\x28", "\xed\xa0\x80", "utf8\xe2\x82",
 }
 
-// A name that is not UTF-8 is shown with U+FFFD; its href has the bytes.
+// A name that is not UTF-8 is shown with U+FFFD; its href has the original bytes.
 func TestNamesThatAreNotUTF8(t *testing.T) {
 	tests := []struct{ name, text, href, json string }{
 		{"\xff", "\ufffd", "%FF", "\ufffd"},
@@ -39,7 +39,7 @@ func TestNamesThatAreNotUTF8(t *testing.T) {
 	}
 }
 
-// Our JSON strings are what encoding/json would write, and it reads them back.
+// appendJSON writes what encoding/json writes, and that package can read it.
 func TestAppendJSON(t *testing.T) {
 	var all strings.Builder
 	for c := range 256 {
@@ -60,13 +60,13 @@ func TestAppendJSON(t *testing.T) {
 		if err := json.Unmarshal(appendJSON(nil, s), &got); err != nil {
 			t.Errorf("appendJSON(%q) is not JSON: %v", s, err)
 		} else if got != want {
-			t.Errorf("appendJSON(%q) is read as %q, want %q", s, got, want)
+			t.Errorf("appendJSON(%q) is decoded as %q, want %q", s, got, want)
 		}
 	}
 }
 
-// A size has three significant digits in the largest unit that leaves one of them in
-// front of the point; below 1024 bytes it is exact.
+// A size has three significant digits, in the largest unit with at least one digit before
+// the point; below 1024 bytes it is exact.
 func TestAppendSize(t *testing.T) {
 	const ki = 1024
 	tests := []struct {
@@ -89,10 +89,10 @@ func TestAppendSize(t *testing.T) {
 	}
 
 	random := rand.New(rand.NewPCG(1, 2))
-	for range 200_000 { // against numbers that do not round
+	for range 200_000 { // compare with exact arithmetic
 		n := random.Int64()>>random.IntN(53) | 1024
 		exact, unit := new(big.Rat).SetFrac64(n, 1024), 0
-		half := new(big.Rat).SetFrac64(1999, 2) // from 999.5 on it takes the next unit
+		half := new(big.Rat).SetFrac64(1999, 2) // from 999.5 the next unit is used
 		for exact.Cmp(half) >= 0 {
 			exact.Quo(exact, new(big.Rat).SetInt64(1024))
 			unit++
@@ -128,15 +128,15 @@ func TestAppendSize(t *testing.T) {
 	}
 }
 
-// Text can be read in both colour schemes, also in a row that is pointed at: the
+// Text can be read in both color schemes, even in a row under the pointer: the
 // contrast is at least 4.5:1 (WCAG 2.2, 1.4.3).
 func TestStyleContrast(t *testing.T) {
 	schemes := regexp.MustCompile(`--fg:[^}]*`).FindAllString(style, -1)
 	if len(schemes) != 2 {
-		t.Fatalf("%d colour schemes, want 2", len(schemes))
+		t.Fatalf("%d color schemes, want 2", len(schemes))
 	}
 	for _, scheme := range schemes {
-		colors := make(map[string]float64) // to their luminance
+		colors := make(map[string]float64) // their luminance
 		for _, m := range regexp.MustCompile(`--(\w+):#(\w+)`).FindAllStringSubmatch(scheme, -1) {
 			digits := m[2]
 			if len(digits) == 3 {
@@ -160,7 +160,7 @@ func TestStyleContrast(t *testing.T) {
 			for _, ground := range []string{"bg", "row"} {
 				a, b := colors[text]+0.05, colors[ground]+0.05
 				if ratio := max(a/b, b/a); ratio < 4.5 {
-					t.Errorf("%s on %s has a contrast of %.2f:1 in %s", text, ground, ratio, scheme)
+					t.Errorf("%s on %s has a contrast of %.2f:1 in %s, want at least 4.5:1", text, ground, ratio, scheme)
 				}
 			}
 		}

@@ -24,8 +24,8 @@ func Dial(t testing.TB, addr string) *net.TCPConn {
 	return c.(*net.TCPConn)
 }
 
-// Talk connects to the address, sends the request, closes that direction, and returns all
-// that the server sends until it closes.
+// Talk connects to the address, sends the request, half-closes the connection, and returns
+// everything that the server sends until it closes.
 func Talk(t testing.TB, addr, request string) string {
 	t.Helper()
 	c := Dial(t, addr)
@@ -40,8 +40,8 @@ func Talk(t testing.TB, addr, request string) string {
 	return string(answer)
 }
 
-// Serve has the server serve a port of 127.0.0.1 and returns its address. When the test ends
-// the server is closed, without the time that a graceful stop takes, and its method Serve must
+// Serve runs the server on a port of 127.0.0.1 and returns its address. When the test ends
+// the server is closed, without waiting as a graceful shutdown does, and its method Serve must
 // return nil or the error closed.
 func Serve(t testing.TB, s interface {
 	Serve(context.Context, net.Listener) error
@@ -59,7 +59,7 @@ func Serve(t testing.TB, s interface {
 		cancel()
 		s.Close()
 		if err := <-done; err != nil && !errors.Is(err, closed) {
-			t.Errorf("Serve = %v, want nil after the end of its context", err)
+			t.Errorf("Serve = %v, want nil after its context has ended", err)
 		}
 	})
 	return ln.Addr().String()
@@ -107,12 +107,12 @@ func (c *RecordingConn) Writes() []string {
 	return w
 }
 
-// A RepeatingConn is a connection on which the same requests arrive again and again. What is
+// A RepeatingConn is a connection on which the same requests arrive repeatedly. What is
 // written to it is dropped.
 type RepeatingConn struct {
 	net.Conn
 	Requests string // what one Read returns
-	Reads    int    // how many times it does; then it returns io.EOF
+	Reads    int    // how often Read returns them before it returns io.EOF
 	Written  int    // bytes
 }
 

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Secret is the content of files that no answer may have in it.
+// Secret is the content of files that must never be in an answer.
 const Secret = "SECRET"
 
 // Folder returns a new folder with the tree in it, next to files that hold Secret. A value
@@ -87,7 +87,7 @@ func Scripts(t testing.TB, files map[string]string) (root string) {
 	return root
 }
 
-// WriteFile writes a file, and the folders above it. No process starts meanwhile: one that
+// WriteFile writes a file, and creates its parent folders. No process starts meanwhile: one that
 // inherits the open file would keep the system from executing it.
 func WriteFile(t testing.TB, name, content string, mode fs.FileMode) {
 	t.Helper()

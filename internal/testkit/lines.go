@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// UnescapeLine returns the bytes of a line of a golden transcript, from after its first character.
+// UnescapeLine returns the bytes of a line of a golden transcript, without its first character.
 func UnescapeLine(s string) ([]byte, error) {
 	s, ok := strings.CutPrefix(s, " ")
 	if !ok && s != "" {

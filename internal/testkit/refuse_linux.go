@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// RefuseCall makes a system call fail with errno on the calling thread, for good.
+// RefuseCall makes a system call fail with errno on the calling thread, until the thread ends.
 func RefuseCall(call uintptr, errno syscall.Errno) error {
 	const (
 		load, jumpEqual, give      = 0x20, 0x15, 0x06 // linux/bpf_common.h
@@ -66,7 +66,7 @@ func AnswerWithoutCall(t testing.TB, serve func(net.Conn), call uintptr, errno s
 	}
 	done := make(chan error, 1)
 	go func() {
-		runtime.LockOSThread() // and never unlocks it
+		runtime.LockOSThread() // never unlocked, so that the thread ends, with its filter
 		if err := RefuseCall(call, errno); err != nil {
 			nc.Close()
 			done <- err
@@ -79,7 +79,7 @@ func AnswerWithoutCall(t testing.TB, serve func(net.Conn), call uintptr, errno s
 	c.(*net.TCPConn).CloseWrite()
 	b, _ := read(c)
 	if err := <-done; err != nil {
-		t.Skip("no filters here:", err)
+		t.Skip("cannot install a seccomp filter:", err)
 	}
 	return string(b)
 }

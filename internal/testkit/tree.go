@@ -7,7 +7,8 @@ import (
 	"example.com/rawhttp/internal/jail"
 )
 
-// Trees opens the folder in each way that the system has. They close when the test ends.
+// Trees opens the folder in each way that the system supports. The trees are closed when the test
+// ends.
 func Trees(t testing.TB, dir string) map[string]jail.LinkReader {
 	t.Helper()
 	root, err := os.OpenRoot(dir)
@@ -25,12 +26,12 @@ func Trees(t testing.TB, dir string) map[string]jail.LinkReader {
 }
 
 // Beneath opens the folder with openat2. It skips the test if the kernel or a container
-// refuses that.
+// refuses the call.
 func Beneath(t testing.TB, dir string) jail.Tree {
 	t.Helper()
 	j := jail.OpenBeneath(dir)
 	if j == nil {
-		t.Skip("no openat2 here")
+		t.Skip("openat2 is unavailable")
 	}
 	t.Cleanup(func() { j.Close() })
 	return j

@@ -19,8 +19,8 @@ import (
 
 var update = flag.Bool("update", false, "write what is shown into testdata")
 
-// Each file of testdata is a conversation and what is shown of it. In the first part a line
-// is what one side says at once: C or S, and a quoted string, which * and a number repeat. Or
+// Each file of testdata is a conversation and its transcript. In the first part a line
+// is what one side sends at once: C or S, and a quoted string, which * and a number repeat. Or
 // it is "mail", "color", "all" or "decoded", which set options; "after 2s"; "refused OFFSET",
 // which points into the head, "refused content OFFSET"; "accepted"; "C closes"; "S closes".
 func TestGolden(t *testing.T) {
@@ -45,7 +45,7 @@ func TestGolden(t *testing.T) {
 			if diff := cmp.Diff(want, whole); diff != "" {
 				t.Errorf("%s is shown as (-want +got):\n%s", name, diff)
 			}
-			if !strings.Contains(in, "refused") && !strings.HasPrefix(in, "# Whole") { // then the bytes after the fault arrive later
+			if !strings.Contains(in, "refused") && !strings.HasPrefix(in, "# Whole") { // otherwise the bytes after the fault arrive later
 				if diff := cmp.Diff(want, play(t, in, 1)); diff != "" {
 					t.Errorf("%s byte by byte is shown as (-want +got):\n%s", name, diff)
 				}
@@ -54,8 +54,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// What has no line end is shown when nothing follows it for a second, so that a prompt can be read.
-func TestBegunIsShownAfterASecond(t *testing.T) {
+// An incomplete line is shown if nothing follows it for a second, so that a prompt can be read.
+func TestIncompleteLineIsShownAfterASecond(t *testing.T) {
 	for _, mail := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			lines := make(chan string, 9)
@@ -67,21 +67,22 @@ func TestBegunIsShownAfterASecond(t *testing.T) {
 			time.Sleep(900 * time.Millisecond)
 			select {
 			case line := <-lines:
-				t.Errorf("mail %v: prints %q, which may go on", mail, line)
+				t.Errorf("mail %v: printed the incomplete line %q too early", mail, line)
 			default:
 			}
 			begun := time.Now()
 			if line := <-lines; !strings.HasSuffix(line, " S <-- login: \n") {
-				t.Errorf("mail %v: prints %q, want the prompt", mail, line)
+				t.Errorf("mail %v: printed %q, want the prompt", mail, line)
 			}
 			if waited := time.Since(begun); waited != 100*time.Millisecond {
-				t.Errorf("mail %v: prints the prompt %v later, want 100ms", mail, waited)
+				t.Errorf("mail %v: printed the prompt after another %v, want 100ms", mail, waited)
 			}
 		})
 	}
 }
 
-// play shows a conversation whose sides speak piece bytes at a time; 0 is all at once.
+// play returns the transcript of a conversation whose sides send piece bytes at a time; 0 means
+// all.
 func play(t *testing.T, in string, piece int) string {
 	t.Helper()
 	var out strings.Builder
@@ -162,8 +163,8 @@ func unquote(t *testing.T, s string) []byte {
 	return bytes.Repeat([]byte(text), n)
 }
 
-// Nothing that is said can drive a terminal, look like a line of the other side, take memory
-// without a bound, or stop the program.
+// No bytes can control a terminal, look like a line of the other side, use memory
+// without limit, or make the program panic.
 func FuzzConversation(f *testing.F) {
 	f.Add([]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), []byte("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"), uint8(3), false)
 	f.Add([]byte("GET  / HTTP/1.1\n\nX"), []byte("HTTP/1.1 400 Bad\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz"), uint8(9), false)
@@ -175,18 +176,18 @@ func FuzzConversation(f *testing.F) {
 		c := New(Options{Lines: 3, Judge: !mail, Mail: mail, Decode: coding.Decode}, func(line string) {
 			size += len(line)
 			if !strings.HasSuffix(line, "\n") || strings.ContainsAny(line[:len(line)-1], "\n\r\x1b\x00") {
-				t.Errorf("prints %q", line)
+				t.Errorf("printed %q", line)
 			}
 			if len(line) > 8*maxPiece {
-				t.Errorf("prints a line of %d bytes", len(line))
+				t.Errorf("printed a line of %d bytes", len(line))
 			}
 			if line != "\n" && !strings.HasPrefix(line, "#1") {
-				t.Errorf("prints %q", line)
+				t.Errorf("printed %q", line)
 			}
 			_, text, _ := strings.Cut(line, " ")
 			for _, arrow := range append(arrows[:], ends[:]...) { // a terminal may break a line before it
 				if strings.LastIndex(strings.ToUpper(text), arrow) > 0 {
-					t.Errorf("prints an arrow in %q", line)
+					t.Errorf("printed an arrow within %q", line)
 				}
 			}
 		}).Open(1, "x")
@@ -203,7 +204,7 @@ func FuzzConversation(f *testing.F) {
 			server = server[k:]
 			for i := range c.sides {
 				if s := &c.sides[i]; cap(s.piece) > 4*maxPiece || cap(s.line) > 4*maxPiece {
-					t.Errorf("a side holds %d and %d bytes", cap(s.piece), cap(s.line))
+					t.Errorf("a side holds buffers of %d and %d bytes", cap(s.piece), cap(s.line))
 				}
 			}
 		}
@@ -211,8 +212,9 @@ func FuzzConversation(f *testing.F) {
 	})
 }
 
-// The shown form of a line determines its bytes, so that different bytes never look the same.
-func TestVisibleCanBeReadBack(t *testing.T) {
+// The bytes of a line can be recovered from its printed form, so different bytes never look the
+// same.
+func TestVisibleIsReversible(t *testing.T) {
 	readBack := func(shown string) string {
 		shown, hasCRLF := strings.CutSuffix(shown, "<CRLF>")
 		hasLF := !hasCRLF && strings.HasSuffix(shown, "<LF>")
@@ -246,13 +248,13 @@ func TestVisibleCanBeReadBack(t *testing.T) {
 		for _, escape := range []func(string) string{Escape, escapeASCII} {
 			shown := format([]byte(line.String()), escape)
 			if got := readBack(shown); got != line.String() {
-				t.Fatalf("%q is shown as %s, which reads as %q", line.String(), shown, got)
+				t.Fatalf("%q is shown as %s, which means %q", line.String(), shown, got)
 			}
 		}
 	}
 }
 
-// A mark stands below the byte, however the characters before it are shown, and however wide a
+// A mark is below the byte, however the characters before it are shown.
 // terminal shows them.
 func TestMark(t *testing.T) {
 	tests := []struct {
