@@ -1,11 +1,9 @@
 package rawhttp
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -21,7 +19,8 @@ import (
 	"example.com/rawhttp/internal/jail"
 )
 
-// A scriptRunner runs the scripts of a tree.
+// A scriptRunner runs the scripts of a tree. It is an interface so that only programs that
+// call WithScript link the code that runs scripts.
 type scriptRunner interface {
 	// isScript reports whether the file of that name is a script.
 	isScript(name string) bool
@@ -40,20 +39,31 @@ type scriptRunner interface {
 }
 
 const (
+	// maxWaitingScripts is the most requests that wait for a turn. Each of them already
+	// holds its content, in memory or in a file, if that is chunked.
 	maxWaitingScripts = 64
-	maxScriptWait     = 5 * time.Second
-	maxFirstByte      = 10 * time.Second
-	maxScriptOutput   = 64 << 20 // bytes
+
+	// maxScriptWait is the longest wait for a turn. A burst is over by then; if it is not,
+	// a 503 with Retry-After is more useful to the client than silence.
+	maxScriptWait = 5 * time.Second
+
+	// maxFirstByte is the longest wait for output. "The server MAY implement a timeout
+	// period within which data must be received from the script." RFC 3875, section 6.1
+	maxFirstByte = 10 * time.Second
+
+	// maxScriptOutput is the most bytes that a script may print, so that one that prints
+	// without end does not do so until its time is over.
+	maxScriptOutput = 64 << 20
 )
 
 // A scripts is the scriptRunner of one folder.
 type scripts struct {
 	scriptConfig
-	root    string        // absolute, without a final slash
-	allowed []string      // methods for the Allow field
+	root    string        // absolute, without a final slash, so "" for the root of the system
+	allowed []string      // methods for the Allow field: those of scripts, and OPTIONS
 	env     []string      // environment common to all scripts
 	turns   chan struct{} // one element per running script; nil if there is no limit
-	waiting atomic.Int32
+	waiting atomic.Int32  // requests waiting for a turn
 
 	mu     sync.Mutex
 	runs   map[*scriptRun]struct{} // runs with processes that still exist
@@ -71,14 +81,14 @@ func openScripts(config scriptConfig, root string) (scriptRunner, error) {
 		s.turns = make(chan struct{}, s.max)
 	}
 	s.methods = append([]string{"GET", "HEAD", "POST"}, config.methods...)
-	for _, method := range append(s.methods, "OPTIONS") {
+	for _, method := range append(s.methods, "OPTIONS") { // the server answers OPTIONS if no script does
 		if !slices.Contains(s.allowed, method) {
 			s.allowed = append(s.allowed, method)
 		}
 	}
 	var errs []error
 	for i, c := range s.commands {
-		s.commands[i].ext = jail.FoldName(c.ext)
+		s.commands[i].ext = jail.FoldName(c.ext) // names are folded, too, before they are compared
 		if len(c.interpreter) > 0 {
 			program, err := lookUp(c.interpreter[0])
 			errs = append(errs, err)
@@ -95,7 +105,8 @@ func openScripts(config scriptConfig, root string) (scriptRunner, error) {
 	return s, errors.Join(append(errs, err)...)
 }
 
-// scriptEnv returns the variables that do not depend on the request.
+// scriptEnv returns the variables that do not depend on the request. Scripts inherit no
+// others: the environment of a server often holds secrets.
 func scriptEnv(names []string) []string {
 	var env []string
 	if !slices.Contains(names, "PATH") {
@@ -146,6 +157,8 @@ func absolute(name string) (string, error) {
 // command returns the command for files with the extension of name, or nil.
 func (s *scripts) command(name string) *scriptCommand {
 	name = strings.TrimRight(jail.FoldName(name), ". ") // as some file systems do
+	// A slash means that the last element has no dot. Unlike in function extension, a name
+	// that is only an extension counts: ".py" may be a script, so it is not shown.
 	dot := strings.LastIndexAny(name, "./")
 	if dot < 0 || name[dot] != '.' {
 		return nil
@@ -163,7 +176,7 @@ func (s *scripts) isScript(name string) bool { return s.command(name) != nil }
 // hides reports true for sidecars of scripts, since a compressed source reveals the source.
 func (s *scripts) hides(name string) bool {
 	name = jail.FoldName(name)
-	for {
+	for { // a sidecar may itself be compressed: a.py.gz.br
 		name = strings.TrimRight(name, ". ") // as in command
 		switch ext := extension(name); {
 		case ascii.IsAnyOf(ext, ".br", ".zst", ".gz"):
@@ -177,6 +190,8 @@ func (s *scripts) hides(name string) bool {
 	}
 }
 
+// close ends the processes of runs whose output is read or no longer needed, and waits until
+// they are gone.
 func (s *scripts) close() {
 	s.mu.Lock()
 	s.closed = true
@@ -186,7 +201,7 @@ func (s *scripts) close() {
 			left = append(left, x)
 		}
 	}
-	s.mu.Unlock()
+	s.mu.Unlock() // tend locks mu before it closes gone
 	for _, x := range left {
 		<-x.gone
 	}
@@ -194,8 +209,12 @@ func (s *scripts) close() {
 
 // answerOnce runs the script and returns the response, or an error that wraps errScriptMoved if
 // the path of the script no longer leads to it. It closes the file of the script.
+//
+// The order of the steps matters. Whatever can be refused is refused before the content is
+// read, which asks the client for it with 100 (Continue). Content that must be spooled is
+// read before the request has a turn, so that slow clients hold no turns.
 func (s *scripts) answerOnce(ctx context.Context, req *Request, script opened, pathInfo string) (*Response, error) {
-	script.file.Close()
+	script.file.Close() // it was opened only to identify the script, which is run by its path
 	if err := s.allow(req); err != nil {
 		return nil, err
 	}
@@ -219,7 +238,7 @@ func (s *scripts) answerOnce(ctx context.Context, req *Request, script opened, p
 		contentLength: length,
 		software:      req.software(),
 	}
-	env := call.appendVariables(slices.Clip(s.env), req)
+	env := call.appendVariables(slices.Clip(s.env), req) // clipped, since requests share s.env
 	var resp *Response
 	x, err := s.start(ctx, argv, env, in, req)
 	if err == nil {
@@ -233,9 +252,13 @@ func (s *scripts) answerOnce(ctx context.Context, req *Request, script opened, p
 	return resp, err
 }
 
-// allow rejects requests that no script may receive. "cross-site" is the browser's
-// statement that a page of another site sent the request. Scripts that answer preflights
-// decide about such requests themselves.
+// allow rejects requests that no script may receive. "The server MAY decide that some methods
+// are not appropriate or permitted for a script, and may handle the methods itself or return
+// an error to the client." RFC 3875, section 4.3.4
+//
+// "cross-site" is the browser's statement that a page of another site sent the request.
+// Scripts that answer preflights decide about such requests themselves. Requests without the
+// field pass: they come from old browsers, or from programs that no page controls.
 func (s *scripts) allow(req *Request) error {
 	method := req.Method()
 	switch {
@@ -251,19 +274,22 @@ func (s *scripts) allow(req *Request) error {
 
 // argv returns the command line that runs the script. Scripts are run by path, so it checks
 // that the path still leads to the file opened in the jail.
+//
+// Deliberately, the words of a query without "=" are not arguments (RFC 3875, section 4.4, says
+// that they SHOULD be): an interpreter would take those that begin with "-" for options.
 func (s *scripts) argv(script opened) ([]string, error) {
 	file := s.root + "/" + script.name
 	info, err := os.Stat(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, &StatusError{Status: 500, Err: fmt.Errorf("%w: %s", errScriptMoved, err.Error())} // must not match fs.ErrNotExist
-	case err != nil:
+	case err != nil: // not wrapped, so that it does not match fs.ErrPermission, 403
 		return nil, &StatusError{Status: 500, Err: errors.New(err.Error())}
 	case !os.SameFile(info, script.info):
 		return nil, &StatusError{Status: 500, Err: fmt.Errorf("%w: %q is another file now", errScriptMoved, file)}
 	}
 	interpreter := s.command(script.name).interpreter
-	if len(interpreter) == 0 && info.Mode()&0o111 == 0 {
+	if len(interpreter) == 0 && info.Mode()&0o111 == 0 { // an interpreter only has to read the file
 		return nil, fmt.Errorf("script %q is not executable: %w", file, fs.ErrPermission)
 	}
 	return append(slices.Clip(interpreter), file), nil
@@ -272,18 +298,18 @@ func (s *scripts) argv(script opened) ([]string, error) {
 // errScriptMoved reports that the path of a script no longer leads to it.
 var errScriptMoved = errors.New("the script was moved")
 
-// takeTurn waits until another script may run.
+// takeTurn waits until another script may run. After it returns nil, endTurn must be called.
 func (s *scripts) takeTurn(ctx context.Context) error {
 	if s.turns == nil {
 		return nil
 	}
 	select {
-	case s.turns <- struct{}{}:
+	case s.turns <- struct{}{}: // usually there is one, and no timer is needed
 		return nil
 	default:
 	}
 	defer s.waiting.Add(-1)
-	if s.waiting.Add(1) > maxWaitingScripts {
+	if s.waiting.Add(1) > maxWaitingScripts { // counted before comparing, so that concurrent requests cannot exceed it
 		return busyError("too many requests are waiting for scripts")
 	}
 	late := time.NewTimer(maxScriptWait)
@@ -298,78 +324,15 @@ func (s *scripts) takeTurn(ctx context.Context) error {
 	}
 }
 
+// endTurn lets another script run.
 func (s *scripts) endTurn() {
 	if s.turns != nil {
 		<-s.turns
 	}
 }
 
-// A scriptInput is the content of a request as input of a script: read from the client as
-// it arrives, or a file. Without content both fields are nil.
-type scriptInput struct {
-	from io.Reader // content to be copied to a pipe
-	file *os.File  // content to be read by the script directly
-}
-
-func (in scriptInput) close() {
-	if in.file != nil {
-		in.file.Close()
-	}
-}
-
-// spool returns the content of the request and its length, -1 if there is none. The length
-// of chunked content is known only once all of it has been read: into memory or, if it is
-// long, into an unnamed temporary file. A reader that has replaced the server's Body is
-// read in the same way, since its length is unknown and reading it cannot be interrupted.
-func spool(req *Request) (in scriptInput, length int64, err error) {
-	_, ours := req.Body.(*content)
-	switch n := req.ContentLength(); {
-	case n == 0 && req.Header().Get("Content-Length") == "":
-		return in, -1, nil
-	case n == 0:
-		return in, 0, nil
-	case n > 0 && ours:
-		return scriptInput{from: req.Body}, n, nil
-	}
-	memory := make([]byte, scratchSize)
-	n, err := io.ReadFull(req.Body, memory)
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		return scriptInput{from: bytes.NewReader(memory[:n])}, int64(n), nil
-	}
-	if err != nil {
-		return in, 0, err
-	}
-	in.file, err = namelessFile()
-	if err == nil {
-		_, err = in.file.Write(memory)
-	}
-	if err == nil {
-		length, err = io.CopyBuffer(struct{ io.Writer }{in.file}, req.Body, memory)
-	}
-	if err == nil {
-		_, err = in.file.Seek(0, io.SeekStart)
-	}
-	if err != nil {
-		in.close()
-	}
-	return in, int64(n) + length, err
-}
-
-// namelessFile creates a temporary file that has no name, and so disappears when it is
-// closed.
-func namelessFile() (*os.File, error) {
-	file, err := os.CreateTemp("", "rawhttp-")
-	if err == nil {
-		err = os.Remove(file.Name())
-	}
-	switch {
-	case jail.IsShortage(err):
-		err = &StatusError{Status: 503, Err: err}
-	case err != nil: // must not match fs.ErrNotExist
-		err = &StatusError{Status: 500, Err: errors.New(err.Error())}
-	}
-	return file, err
-}
+// The methods below pass on to the connection. They are safe for a Request without one, which a
+// program has parsed itself.
 
 // attend prepares the connection for a running script.
 func (r *Request) attend() {
@@ -385,6 +348,7 @@ func (r *Request) interrupt() {
 	}
 }
 
+// resume undoes interrupt. It must not be called during a read of the content.
 func (r *Request) resume() {
 	if r.conn != nil {
 		r.conn.resume()
@@ -410,11 +374,14 @@ func (r *Request) software() string {
 // openAbove opens the script at the beginning of path, and returns the rest of the path. It
 // opens nothing if no script in path is followed by a slash. The rest is clean but is not a
 // name in the tree, so the rules for hidden names, sidecars and sources do not apply to it.
+//
+// "For any particular request, the server will identify all or a leading part of this path with
+// an individual script". RFC 3875, section 3.2
 func (s *scripts) openAbove(f *FileResolver, path string) (o opened, rest string, err error) {
 	if !f.tree.ValidName(strings.TrimSuffix(strings.TrimPrefix(path, "/"), "/")) {
-		return opened{}, "", nil
+		return opened{}, "", nil // the caller finds this out again, and returns the error
 	}
-	for i := range len(path) {
+	for i := range len(path) { // the first file found is the only one: nothing is below a file
 		if path[i] != '/' || !s.isScript(path[:i]) {
 			continue
 		}
@@ -425,7 +392,7 @@ func (s *scripts) openAbove(f *FileResolver, path string) (o opened, rest string
 		switch {
 		case err == nil && !o.info.IsDir():
 			return o, path[i:], nil
-		case err == nil:
+		case err == nil: // a folder with the extension of a script
 			o.file.Close()
 		case !errors.Is(err, fs.ErrNotExist):
 			return opened{}, "", err
@@ -438,8 +405,8 @@ func (s *scripts) openAbove(f *FileResolver, path string) (o opened, rest string
 // the source. It follows links by their text only; whoever opened the file has checked that
 // they stay inside the tree.
 func (s *scripts) allowLink(f *FileResolver, name string) error {
-	const maxLinks = 40 // the limit of Linux
-	if s.isScript(name) {
+	const maxLinks = 40   // the limit of Linux
+	if s.isScript(name) { // it will be run, whatever it leads to
 		return nil
 	}
 	for range maxLinks {
@@ -469,9 +436,9 @@ func (s *scripts) answer(ctx context.Context, f *FileResolver, req *Request, t t
 	const pause = 10 * time.Millisecond
 	resp, err := s.answerOnce(ctx, req, t.opened, t.pathInfo)
 	for end := time.Now().Add(maxRootGap); errors.Is(err, errScriptMoved) && time.Now().Before(end); {
-		time.Sleep(pause)
+		time.Sleep(pause) // without regard to ctx, which answerOnce checks before it starts the script
 		again, openErr := f.open(t.name, false)
-		if openErr != nil {
+		if openErr != nil { // the new root does not have the script
 			return nil, openErr
 		}
 		resp, err = s.answerOnce(ctx, req, again, t.pathInfo)
