@@ -15,11 +15,24 @@ import (
 )
 
 const (
-	scriptGrace     = 500 * time.Millisecond // from the exit of a script, and from SIGTERM, to the next step
-	scriptHold      = 100 * time.Millisecond // from the first byte of content to the response
-	maxScriptHeld   = 64 << 10               // bytes of content that are held for that time at most
-	maxScriptStderr = 64 << 10               // bytes
-	maxPipe         = 1 << 20                // bytes read from a pipe after the script's exit at most; a pipe can be made to hold that much
+	// scriptGrace is the time from SIGTERM to SIGKILL, and the time that what a script has
+	// started may use its output after its exit.
+	scriptGrace = 500 * time.Millisecond
+
+	// scriptHold is the time from the first byte of content to the response. Most scripts
+	// exit within it. Their response has a Content-Length, and can still become a 502.
+	scriptHold = 100 * time.Millisecond
+
+	// maxScriptHeld is the most bytes of content held for that time.
+	maxScriptHeld = 64 << 10
+
+	// maxScriptStderr is the most bytes of standard error logged for each run, so that
+	// requests cannot fill the log.
+	maxScriptStderr = 64 << 10
+
+	// maxPipe is the most bytes read from a pipe after the script's exit: as many as a pipe
+	// can be made to hold without privileges on Linux.
+	maxPipe = 1 << 20
 )
 
 // Causes of the end of a script.
@@ -70,12 +83,12 @@ type scriptRun struct {
 
 	// The fields below belong to the goroutine of the exchange.
 
-	feed      *feeder // nil if the request has no content
-	head      *scriptHead
-	out       []byte // output not sent yet
-	printed   int64  // bytes of output read
-	afterExit int    // bytes of output read after the exit
-	sent      int64  // bytes of content sent
+	feed      *feeder     // nil if no content is passed on: there is none, or it is a file
+	head      *scriptHead // nil until enough output was read
+	out       []byte      // output not sent yet
+	printed   int64       // bytes of output read
+	afterExit int         // bytes of output read after the exit
+	sent      int64       // bytes of content sent
 }
 
 // start starts the script, and takes over the input and the turn. It holds the lock
@@ -84,17 +97,19 @@ func (s *scripts) start(ctx context.Context, argv, env []string, in scriptInput,
 	file := argv[len(argv)-1]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := context.Cause(ctx); err != nil {
+	if err := context.Cause(ctx); err != nil { // it ended while the request waited for its turn or for s.mu
 		in.close()
 		s.endTurn()
 		return nil, err
 	}
+	// "The current working directory for the script SHOULD be set to the directory containing
+	// the script." RFC 3875, section 7.2
 	p, err := startProcess(path.Dir(file), argv, env, in)
 	if err != nil {
 		s.endTurn()
 		return nil, err
 	}
-	info, log := req.Conn(), req.logger()
+	info, log := req.Conn(), req.logger() // taken now, since the script may outlive the request
 	x := &scriptRun{
 		runner: s, process: p, req: req, request: ctx,
 		warn: func(msg string, args ...any) {
@@ -106,7 +121,7 @@ func (s *scripts) start(ctx context.Context, argv, env []string, in scriptInput,
 	x.detach = context.AfterFunc(ctx, func() { x.cancel(context.Cause(ctx)) })
 	context.AfterFunc(x.ctx, func() { p.out.SetReadDeadline(time.Unix(1, 0)) })
 	x.late = time.AfterFunc(maxFirstByte, func() {
-		if !x.begun.Load() {
+		if !x.begun.Load() { // Stop may have come too late
 			x.cancel(errScriptLate)
 		}
 	})
@@ -134,14 +149,14 @@ func (x *scriptRun) tend() {
 		x.awaitSilence()
 	case <-x.ctx.Done():
 	}
-	forced := !isClosed(x.exited)
-	x.cancel(errScriptOver)
-	x.process.end(x.exited)
+	forced := !isClosed(x.exited) // asked before end, which makes it exit
+	x.cancel(errScriptOver)       // without effect if there is a cause already
+	x.process.end(x.exited)       // also after its exit: what it left in its group must not outlive it
 	<-x.exited
-	x.process.err.SetReadDeadline(time.Now().Add(scriptGrace))
+	x.process.err.SetReadDeadline(time.Now().Add(scriptGrace)) // a process that has left the group may hold it open
 	<-x.logged
 	x.process.err.Close()
-	switch cause := context.Cause(x.ctx); {
+	switch cause := context.Cause(x.ctx); { // the fault of a script that was ended is only the signal that did it
 	case !forced && x.fault != "":
 		x.warn("failed", "err", x.fault)
 	case forced && (cause == errScriptLate || cause == errScriptTime || cause == errScriptOutput):
@@ -151,7 +166,7 @@ func (x *scriptRun) tend() {
 	delete(x.runner.runs, x)
 	x.runner.mu.Unlock()
 	x.runner.endTurn()
-	close(x.gone)
+	close(x.gone) // last: what waits for it may stop the program
 }
 
 // awaitSilence waits, up to scriptGrace, until no process of a script that has exited holds
@@ -171,10 +186,10 @@ func (x *scriptRun) awaitSilence() {
 }
 
 // logErrors reads standard error to its end, and logs the first maxScriptStderr bytes line
-// by line.
+// by line. It reads on after that, since a script whose standard error is full stops.
 func (x *scriptRun) logErrors() {
 	defer close(x.logged)
-	said, b := 0, make([]byte, 0, minBuffer)
+	said, b := 0, make([]byte, 0, minBuffer) // longer lines are logged in pieces
 	for {
 		n, err := x.process.err.Read(b[len(b):cap(b)])
 		said += n
@@ -188,7 +203,7 @@ func (x *scriptRun) logErrors() {
 			if end < 0 {
 				end, rest = len(b), len(b)
 			}
-			if said <= maxScriptStderr {
+			if said <= maxScriptStderr { // escaped, since the text must not forge lines of the log or control a terminal
 				x.warn("says", "stderr", ascii.Visible(string(b[:end])))
 			}
 			b = b[:copy(b, b[rest:])]
@@ -203,7 +218,7 @@ func (x *scriptRun) logErrors() {
 }
 
 // endUnneeded ends the processes if their output has been read or is no longer needed. It
-// reports whether they are ending.
+// reports whether they are ending. Other scripts end with their responses.
 func (x *scriptRun) endUnneeded() bool {
 	if x.allRead.Load() || x.request.Err() != nil {
 		x.cancel(errScriptUnread)
@@ -215,7 +230,7 @@ func (x *scriptRun) endUnneeded() bool {
 // request's context has ended, nothing else waits for the processes; Close then waits for
 // them, so that they do not outlive the server.
 func (x *scriptRun) Close() error {
-	x.detach()
+	x.detach() // the request's context ends after its response, but the script may continue
 	x.late.Stop()
 	if !x.allRead.Load() {
 		x.cancel(errScriptUnread)
@@ -236,7 +251,7 @@ func (x *scriptRun) Close() error {
 func (x *scriptRun) respond() (*Response, error) {
 	x.feed.start()
 	ended, err := x.hold()
-	if err = x.feed.stop(err); err != nil {
+	if err = x.feed.stop(err); err != nil { // stopped in any case: Resolve is about to return
 		x.cancel(err)
 		x.Close()
 		return nil, err
@@ -252,6 +267,8 @@ func (x *scriptRun) respond() (*Response, error) {
 		resp.kind = bodyUnmade // a GET may have content
 		return resp, nil
 	}
+	// A response that is not as long as its Content-Length would make the client take the next
+	// response for a part of it, or a part of it for the next response.
 	if n := x.head.length; n >= 0 && ascii.MayHaveContent(resp.Status()) {
 		if n > int64(len(x.out)) {
 			return nil, errShortScript
@@ -275,7 +292,9 @@ func (x *scriptRun) headResponse() *Response {
 	return resp
 }
 
-// hold reads until the output ends, or until it is time to respond with the output so far.
+// hold reads until the output ends, or until it is time to respond with the output so far. A
+// head alone is held for as long as the script may run: what follows decides whether the
+// response has a Content-Length.
 func (x *scriptRun) hold() (ended bool, err error) {
 	var limit time.Time // none until there is content
 	for {
@@ -300,9 +319,10 @@ func (x *scriptRun) hold() (ended bool, err error) {
 	}
 }
 
-// endHold completes hold after the end of the output.
+// endHold completes hold after the end of the output. A script that has printed nothing is
+// waited for: its exit status decides whether the response is an error.
 func (x *scriptRun) endHold() (ended bool, err error) {
-	var enough <-chan time.Time
+	var enough <-chan time.Time // never, unless something was printed
 	if x.printed > 0 {
 		enough = time.After(scriptHold)
 	}
@@ -343,9 +363,9 @@ func (x *scriptRun) settle(enough <-chan time.Time) (settled bool, err error) {
 		return false, nil
 	}
 	switch cause := context.Cause(x.ctx); {
-	case cause != nil && cause != errScriptOver:
+	case cause != nil && cause != errScriptOver: // errScriptOver is how every script ends
 		return false, cause
-	case x.printed == 0 && x.fault != "":
+	case x.printed == 0 && x.fault != "": // 500, since there is no output that could be wrong (502)
 		return false, errors.New("rawhttp: the script failed: " + x.fault)
 	}
 	x.finish()
@@ -353,7 +373,8 @@ func (x *scriptRun) settle(enough <-chan time.Time) (settled bool, err error) {
 }
 
 // finish records that all output was read. The script may continue without it, until its
-// resolver is closed.
+// resolver is closed. If that was closed before allRead was set, the script was spared, so
+// finish ends it.
 func (x *scriptRun) finish() {
 	x.allRead.Store(true)
 	x.runner.mu.Lock()
@@ -371,6 +392,8 @@ var errNothingYet = errors.New("rawhttp: nothing printed yet")
 func (x *scriptRun) read(limit time.Time) error {
 	x.out = slices.Grow(x.out, minBuffer)
 	free := x.out[len(x.out):cap(x.out)]
+	// The deadline is set before ctx is checked: if ctx ends later, its own deadline, in the
+	// past, replaces this one and ends the read.
 	x.process.out.SetReadDeadline(limit)
 	n, err := 0, context.Cause(x.ctx)
 	if err == nil {
@@ -379,10 +402,13 @@ func (x *scriptRun) read(limit time.Time) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		err = errNothingYet
 	}
-	if cause := context.Cause(x.ctx); cause != nil && err != nil && err != io.EOF {
+	if cause := context.Cause(x.ctx); cause != nil && err != nil && err != io.EOF { // at io.EOF the output is complete
 		err = cause
 	}
-	if err == errScriptOver { // what is in the pipe is still output of the script
+	// After the exit, what is in the pipe is still output of the script. When maxPipe bytes are
+	// read, the slice is empty, which readNow reports as io.EOF; another process that still
+	// prints cannot extend the response.
+	if err == errScriptOver {
 		n, err = x.process.readNow(free[:min(len(free), maxPipe-x.afterExit)])
 		x.afterExit += n
 	}
@@ -398,7 +424,10 @@ func (x *scriptRun) read(limit time.Time) error {
 	return err
 }
 
-// stream writes the content: the output so far, and then the rest as it is printed.
+// stream writes the content: the output so far, and then the rest as it is printed. It reads on
+// after Content-Length: "The server MUST read all the data provided by the script, until the
+// script signals the end of the message-body by way of an end-of-file condition." RFC 3875,
+// section 6.4
 func (x *scriptRun) stream(ctx context.Context, w io.Writer) (err error) {
 	x.feed.start()
 	defer func() { err = x.feed.stop(err) }()
