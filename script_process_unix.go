@@ -24,17 +24,19 @@ type process struct {
 	out, err *os.File // standard output and error
 }
 
-// startProcess starts a program in the folder. It takes over the file of the input.
+// startProcess starts a program in the folder. It takes over the file of the input. The program
+// leads a process group of its own, so that end reaches what it starts, and a ^C at the terminal
+// of the server does not.
 func startProcess(folder string, argv, env []string, in scriptInput) (*process, error) {
 	var p process
 	theirs, err := p.open(in)
 	if err == nil {
-		files := []uintptr{theirs[0].Fd(), theirs[1].Fd(), theirs[2].Fd()}
+		files := []uintptr{theirs[0].Fd(), theirs[1].Fd(), theirs[2].Fd()} // Fd makes them blocking, as programs expect
 		p.pid, err = syscall.ForkExec(argv[0], argv, &syscall.ProcAttr{
 			Dir: folder, Env: env, Files: files, Sys: &syscall.SysProcAttr{Setpgid: true},
 		})
 	}
-	for _, f := range theirs {
+	for _, f := range theirs { // otherwise the server would hold the output open, and never read its end
 		f.Close()
 	}
 	if err != nil {
@@ -52,7 +54,9 @@ var descriptorFolder = map[string]string{
 }
 
 // inheritNothing marks all descriptors from 3 on close-on-exec. Go opens its own that way;
-// descriptors inherited by this process, or opened by package syscall or by C, may not be.
+// descriptors inherited by this process, or opened by package syscall or by C, may not be. It
+// affects the whole process, but not programs started with os/exec, which pass descriptors on
+// explicitly.
 func inheritNothing() {
 	fds, err := openDescriptors(descriptorFolder[runtime.GOOS])
 	if err != nil {
@@ -112,14 +116,15 @@ func (p *process) open(in scriptInput) (theirs [3]*os.File, err error) {
 }
 
 // startError returns the error for a program that could not be started. A missing
-// interpreter is not reported as [fs.ErrNotExist].
+// interpreter is not reported as [fs.ErrNotExist], which would mean that the resource does not
+// exist.
 func startError(folder, program string, err error) error {
 	status := 500
 	switch {
 	case !mayRun(folder, shebang(folder, program)): // a mistake of the owner: 500
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
 		status = 403
-	case jail.IsShortage(err), errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ETXTBSY):
+	case jail.IsShortage(err), errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ETXTBSY): // too many processes; it is being written
 		status = 503
 	}
 	return &StatusError{Status: status, Err: errors.New("start " + describeProgram(folder, program, err) + ": " + err.Error())}
@@ -163,10 +168,11 @@ func inFolder(folder, program string) string {
 	return folder + "/" + program
 }
 
-// shebang returns the interpreter on the #! line of a program, or "".
+// shebang returns the interpreter on the #! line of a program, or "". It only serves to explain
+// a failure, so it may be wrong if the file has changed since.
 func shebang(folder, program string) string {
 	program = inFolder(folder, program)
-	if info, err := os.Stat(program); err != nil || !jail.IsFile(info.Mode()) {
+	if info, err := os.Stat(program); err != nil || !jail.IsFile(info.Mode()) { // opening a FIFO would block
 		return ""
 	}
 	f, err := os.Open(program)
@@ -211,16 +217,16 @@ func (p *process) wait() (fault string) {
 //
 // The number of the group is not reused while one of its processes exists. Afterwards the
 // system may reuse it, once it has used all other numbers, so end signals it only for a
-// short time.
+// short time. There is no event for the end of a group, so end asks every few milliseconds.
 func (p *process) end(exited chan struct{}) {
 	const step = 5 * time.Millisecond
 	p.signal(syscall.SIGTERM, exited)
 	for begun := time.Now(); p.signal(0, exited); time.Sleep(step) {
 		waited := time.Since(begun)
 		if waited >= scriptGrace {
-			p.signal(syscall.SIGKILL, exited)
+			p.signal(syscall.SIGKILL, exited) // repeated, since processes may be starting others
 		}
-		if isClosed(exited) {
+		if isClosed(exited) { // before that, Wait4 could take the exit status that wait waits for
 			if waited >= 3*scriptGrace {
 				return // only zombies of a parent that does not wait for them
 			}
@@ -235,6 +241,7 @@ func (p *process) end(exited chan struct{}) {
 // zombies that only the leader can reap lasts as long as the leader.
 func (p *process) signal(s syscall.Signal, exited chan struct{}) bool {
 	isThere := syscall.Kill(-p.pid, s) == nil
+	// After the exit, p.pid may be the number of another process.
 	if isClosed(exited) || isThere && s == syscall.SIGTERM {
 		return isThere
 	}
@@ -242,7 +249,7 @@ func (p *process) signal(s syscall.Signal, exited chan struct{}) bool {
 }
 
 // readNow reads output that is already in the pipe. If there is none, it returns io.EOF
-// instead of waiting.
+// instead of waiting. A Read with a deadline in the past would return nothing at all.
 func (p *process) readNow(b []byte) (n int, err error) {
 	raw, err := p.out.SyscallConn()
 	if err != nil {
@@ -257,5 +264,5 @@ func (p *process) readNow(b []byte) (n int, err error) {
 	case err == syscall.EAGAIN, err == nil && n == 0:
 		return 0, io.EOF
 	}
-	return max(n, 0), err
+	return max(n, 0), err // n is -1 on errors
 }
