@@ -135,8 +135,13 @@ func (c *conn) resolve(ctx context.Context) *Response {
 }
 
 // responseTo returns the response to send: resp, one in place of it, or one for err. It is
-// never nil.
-func (c *conn) responseTo(ctx context.Context, resp *Response, err error) *Response {
+// never nil. If a hook panics, it closes resp.
+func (c *conn) responseTo(ctx context.Context, resp *Response, err error) (answer *Response) {
+	defer func() {
+		if answer == nil && resp != nil {
+			c.closeResponse(resp)
+		}
+	}()
 	switch {
 	case err != nil:
 		return c.resolveError(ctx, err)

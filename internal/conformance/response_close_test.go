@@ -355,21 +355,44 @@ func TestServerClosesAResponseThatPanics(t *testing.T) {
 	}
 }
 
-// Nor must a panic of a hook before it is written.
+// Nor must a panic of a hook, wherever in the exchange.
 func TestServerClosesAResponseAfterAHookPanics(t *testing.T) {
-	closed := 0
-	srv := newServer(t, rawhttp.WithLogger(testkit.QuietLogger{}), rawhttp.WithResolver(resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
-		return rawhttp.Text(200, "a").OnClose(func() { closed++ }), nil
-	})), rawhttp.WithTrace(rawhttp.Trace{ConnState: func(_ uint64, s rawhttp.ConnState) {
+	const brokenContent = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"
+	beforeWrite := rawhttp.Trace{ConnState: func(_ uint64, s rawhttp.ConnState) {
 		if s == rawhttp.StateWrite {
 			panic("on purpose")
 		}
-	}}))
-	client, server := net.Pipe()
-	go io.WriteString(client, closeGet)
-	srv.ServeConn(context.Background(), server)
-	if closed != 1 {
-		t.Errorf("closed %d times, want once", closed)
+	}}
+	refused := rawhttp.Trace{Refused: func(rawhttp.Refusal) { panic("on purpose") }}
+	tests := []struct {
+		name, in string
+		hook     rawhttp.Trace
+		r        func(done func(), err error) (*rawhttp.Response, error)
+	}{
+		{"before it is written", closeGet, beforeWrite, func(done func(), _ error) (*rawhttp.Response, error) {
+			return rawhttp.Text(200, "a").OnClose(done), nil
+		}},
+		{"content is refused, and a response returned", brokenContent, refused, func(done func(), _ error) (*rawhttp.Response, error) {
+			return rawhttp.Text(200, "a").OnClose(done), nil
+		}},
+		{"content is refused, and an ErrorResponse returned", brokenContent, refused, func(done func(), err error) (*rawhttp.Response, error) {
+			return rawhttp.ErrorResponse(err).OnClose(done), nil
+		}},
+		{"content is refused, and a response returned with an error", brokenContent, refused, func(done func(), err error) (*rawhttp.Response, error) {
+			return rawhttp.Text(200, "a").OnClose(done), err
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			closed := 0
+			talkInMemory(t, tt.in, rawhttp.WithTrace(tt.hook), rawhttp.WithResolver(resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+				_, err := io.ReadAll(req.Body)
+				return tt.r(func() { closed++ }, err)
+			})))
+			if closed != 1 {
+				t.Errorf("closed %d times, want once", closed)
+			}
+		})
 	}
 }
 
