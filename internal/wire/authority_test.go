@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// ipv6Error accepts the addresses that net/netip parses, zones aside.
+// ipv6Error accepts the addresses that net/netip parses, except zones.
 func TestIPv6ErrorAgreesWithNetip(t *testing.T) {
 	parts := []string{":", ":", "::", "0", "1", "12", "fe80", "ABCD", "12345", ".", "1.2.3.4", "255", "256", "01", "g"}
 	accepted := 0
@@ -21,19 +21,19 @@ func TestIPv6ErrorAgreesWithNetip(t *testing.T) {
 		addr, err := netip.ParseAddr(s)
 		want := err == nil && addr.Is6()
 		if got := ipv6Error([]byte(s)) < 0; got != want {
-			t.Fatalf("ipv6Error(%q) accepts it: %t, netip.ParseAddr: %v, %v", s, got, addr, err)
+			t.Fatalf("ipv6Error(%q) accepts: %t, but netip.ParseAddr: %v, %v", s, got, addr, err)
 		}
 		if want {
 			accepted++
 		}
 	}
 	if accepted < 1000 {
-		t.Errorf("only %d of the inputs are addresses", accepted)
+		t.Errorf("only %d of the inputs are addresses, want more", accepted)
 	}
 }
 
-// Every number of groups on either side of every kind of middle, with each end, is an
-// address where net/netip says so.
+// Every number of groups on either side of every kind of separator, with every ending, is
+// accepted exactly if net/netip accepts it.
 func TestIPv6ErrorCountsGroups(t *testing.T) {
 	groups := func(n int) string { return strings.TrimSuffix(strings.Repeat("1:", n), ":") }
 	accepted, refused := 0, 0
@@ -45,7 +45,7 @@ func TestIPv6ErrorCountsGroups(t *testing.T) {
 					addr, err := netip.ParseAddr(s)
 					want := err == nil && addr.Is6()
 					if got := ipv6Error([]byte(s)) < 0; got != want {
-						t.Errorf("ipv6Error(%q) accepts it: %t, netip.ParseAddr: %v, %v", s, got, addr, err)
+						t.Errorf("ipv6Error(%q) accepts: %t, but netip.ParseAddr: %v, %v", s, got, addr, err)
 					}
 					if want {
 						accepted++
@@ -57,11 +57,11 @@ func TestIPv6ErrorCountsGroups(t *testing.T) {
 		}
 	}
 	if accepted < 100 || refused < 1000 {
-		t.Errorf("%d of the inputs are addresses and %d are none, want many of both", accepted, refused)
+		t.Errorf("%d of the inputs are addresses and %d are not, want many of both", accepted, refused)
 	}
 }
 
-// The offset is that of the first byte that no address can continue with: the bytes before it
+// The offset is that of the first byte with which no address can continue: the bytes before it
 // are a prefix of some address.
 func TestIPv6ErrorOffset(t *testing.T) {
 	endings := []string{"", "0", "::", ":0", ":0:0", ":0:0:0", ":0:0:0:0", ":0:0:0:0:0", ":0:0:0:0:0:0", ":0:0:0:0:0:0:0",
@@ -80,7 +80,7 @@ func TestIPv6ErrorOffset(t *testing.T) {
 		"1:2:3:4:5:6:7::8", "1:2:3:4:5:6::7:8", "1:2:3:4:5:6::1.2.3.4"} {
 		n := ipv6Error([]byte(s))
 		if n < 0 || !canBeMadeOne(s[:n]) || n < len(s) && canBeMadeOne(s[:n+1]) {
-			t.Errorf("ipv6Error(%q) = %d, want the first byte that no address goes on with", s, n)
+			t.Errorf("ipv6Error(%q) = %d, want the offset of the first byte with which no address can continue", s, n)
 		}
 	}
 }

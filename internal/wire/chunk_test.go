@@ -7,21 +7,21 @@ import (
 	"testing"
 )
 
-// Chunk sizes are those of math/big, or more than any content can be.
+// Chunk sizes are parsed as by math/big, or are larger than any content can be.
 func TestChunkSizes(t *testing.T) {
 	most := big.NewInt(1<<63 - 1)
 	check := func(digits string) {
 		t.Helper()
 		want, ok := new(big.Int).SetString(digits, 16)
 		if !ok {
-			t.Fatalf("%q is no number", digits)
+			t.Fatalf("%q is not a number", digits)
 		}
 		if want.Cmp(most) > 0 {
 			want = most
 		}
 		size, n, err := ParseChunkLine([]byte(digits + "\r\nrest"))
 		if err != nil || n != len(digits)+2 || big.NewInt(size).Cmp(want) != 0 {
-			t.Errorf("parseChunkLine(%q) = %d, %d, %v, want %d, %d, nil", digits, size, n, err, want, len(digits)+2)
+			t.Errorf("ParseChunkLine(%q) = %d, %d, %v, want %d, %d, nil", digits, size, n, err, want, len(digits)+2)
 		}
 	}
 	for bit := range 64 {

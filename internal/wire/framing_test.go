@@ -22,13 +22,13 @@ func TestContentLength(t *testing.T) {
 		want         int64
 		why          string
 	}{
-		{"none", "", 0, "no content, whatever follows (RFC 9112, section 6.3, item 7)"},
+		{"none", "", 0, "there is no content, whatever follows (RFC 9112, section 6.3, item 7)"},
 		{"zero", "Content-Length: 0\r\n", 0, ""},
 		{"one digit", "Content-Length: 5\r\n", 5, ""},
 		{"zeros after the first digit", "Content-Length: 100\r\n", 100, ""},
-		{"blanks around", "Content-Length:\t 42 \t\r\n", 42, "OWS"},
+		{"surrounded by blanks", "Content-Length:\t 42 \t\r\n", 42, "OWS"},
 		{"name in any case", "cONTENT-lENGTH: 42\r\n", 42, "RFC 9110, section 5.1"},
-		{"18 digits", "Content-Length: 999999999999999999\r\n", 999999999999999999, "the most that fits"},
+		{"18 digits", "Content-Length: 999999999999999999\r\n", 999999999999999999, "the largest number accepted"},
 		{"chunked", "Transfer-Encoding: chunked\r\n", -1, ""},
 		{"chunked in any case", "transfer-encoding: cHUNKED\r\n", -1, "RFC 9112, section 7"},
 		{"chunked with blanks", "Transfer-Encoding: \tchunked \r\n", -1, ""},
@@ -39,17 +39,17 @@ func TestContentLength(t *testing.T) {
 			in := method + " / HTTP/1.1\r\nHost: a\r\n" + tt.fields + "\r\n"
 			req, _, err := parseRequest([]byte(in))
 			if err != nil {
-				t.Errorf("%s: ParseRequest(%q) = %v\nwhy: %s", tt.name, in, err, tt.why)
+				t.Errorf("%s: parseRequest(%q) = %v\nwhy: %s", tt.name, in, err, tt.why)
 				continue
 			}
 			if got := req.ContentLength(); got != tt.want {
-				t.Errorf("%s: ParseRequest(%q): ContentLength = %d, want %d\nwhy: %s", tt.name, in, got, tt.want, tt.why)
+				t.Errorf("%s: parseRequest(%q): ContentLength = %d, want %d\nwhy: %s", tt.name, in, got, tt.want, tt.why)
 			}
 		}
 	}
 }
 
-// framingRefusal makes a refusal that is certain when the head is whole: these
+// framingRefusal makes a refusal that is certain when the head is complete: these
 // rules look at all field lines.
 func framingRefusal(name, in string, status, off int, reason, section, why string) parseRefusal {
 	return parseRefusal{name: name, in: in, want: Error{status, off, reason, section}, certain: headEnd, why: why}
@@ -67,16 +67,16 @@ func contentLengthRefusals() []parseRefusal {
 	}{
 		{"+1", 0, "1*DIGIT (RFC 9110, section 8.6)"},
 		{"-1", 0, ""},
-		{"0x1", 1, "leading zero, and no digit"},
+		{"0x1", 1, "a leading zero, and x is not a digit"},
 		{"1x", 1, ""},
 		{"1_0", 1, ""},
 		{"1 0", 1, ""},
 		{"1.0", 1, ""},
 		{"1e3", 1, ""},
-		{"1, 1", 1, "a list, even of the same number: the RFC permits to refuse it"},
+		{"1, 1", 1, "a list, even of the same number, may be refused by the RFC"},
 		{"1,1", 1, ""},
-		{"01", 1, "some read octal"},
-		{"00", 1, "some read octal"},
+		{"01", 1, "some recipients read it as octal"},
+		{"00", 1, "some recipients read it as octal"},
 		{"007", 1, ""},
 		{"18446744073709551617", 18, "2^64 + 1"},
 		{"1000000000000000000", 18, "19 digits"},
@@ -92,11 +92,11 @@ func contentLengthRefusals() []parseRefusal {
 		framingRefusal("Content-Length empty", framingHead("Content-Length:\r\n"), 400, value-1, framingNumber, "RFC 9110, section 8.6", ""),
 		framingRefusal("Content-Length blank", framingHead("Content-Length: \t\r\n"), 400, value+1, framingNumber, "RFC 9110, section 8.6", ""),
 		framingRefusal("Content-Length twice, the same", framingHead("Content-Length: 1\r\nX: y\r\ncontent-length: 1\r\n"), 400, 26+19+6,
-			"more than one Content-Length field line", "RFC 9112, section 6.3", "the RFC permits to take the number; we refuse, since whoever merges lines may not"),
-		framingRefusal("Content-Length twice, not the same", framingHead("Content-Length: 1\r\nContent-Length: 2\r\n"), 400, 26+19,
+			"more than one Content-Length field line", "RFC 9112, section 6.3", "the RFC permits using the number; we refuse, since a recipient that merges the lines may not use it"),
+		framingRefusal("Content-Length twice, different", framingHead("Content-Length: 1\r\nContent-Length: 2\r\n"), 400, 26+19,
 			"more than one Content-Length field line", "RFC 9112, section 6.3", "an unrecoverable error"),
 		framingRefusal("Content-Length in HTTP/1.0", "POST / HTTP/1.0\r\nContent-Length: x\r\n\r\n", 400, 17+16, framingNumber, "RFC 9110, section 8.6", ""),
-		framingRefusal("Content_Length", framingHead("X: y\r\nContent_Length: 1\r\n"), 400, 26+6, framingTwin, "RFC 9112, section 11.2", "CGI and its kin see a Content-Length"),
+		framingRefusal("Content_Length", framingHead("X: y\r\nContent_Length: 1\r\n"), 400, 26+6, framingTwin, "RFC 9112, section 11.2", "CGI programs and the like see a Content-Length"),
 		framingRefusal("content_length with Content-Length", framingHead("Content-Length: 1\r\ncontent_LENGTH: 1\r\n"), 400, 26+19, framingTwin, "RFC 9112, section 11.2", ""),
 		framingRefusal("Transfer_Encoding", framingHead("Transfer_Encoding: chunked\r\n"), 400, 26, framingTwin, "RFC 9112, section 11.2", ""),
 		framingRefusal("Transfer_Encoding in HTTP/1.0", "POST / HTTP/1.0\r\ntransfer_encoding: x\r\n\r\n", 400, 17, framingTwin, "RFC 9112, section 11.2", ""),
@@ -109,7 +109,7 @@ func transferEncodingRefusals() []parseRefusal {
 	for _, tt := range []struct {
 		value  string
 		status int
-		off    int // in the value: the member, or the byte of it, that breaks the rule
+		off    int // offset within the value of the member or byte that breaks the rule
 		reason string
 		why    string
 	}{
@@ -119,26 +119,26 @@ func transferEncodingRefusals() []parseRefusal {
 		{"chunked, , x", 400, 9, framingToken, "an empty member"},
 		{"chu@nked", 400, 3, framingToken, ""},
 		{"@", 400, 0, framingToken, ""},
-		{"\"chunked\"", 400, 0, framingToken, "a quoted string is no token"},
-		{"chunked chunked", 400, 8, framingToken, "no comma"},
+		{"\"chunked\"", 400, 0, framingToken, "a quoted string is not a token"},
+		{"chunked chunked", 400, 8, framingToken, "the comma is missing"},
 		{"\xffchunked", 400, 0, framingToken, "obs-text"},
-		{";a=b", 400, 0, framingToken, "a parameter alone"},
+		{";a=b", 400, 0, framingToken, "only a parameter"},
 		{"chunked, chunked", 400, 9, "chunked is applied twice", "a sender MUST NOT"},
 		{"chunked,CHUNKED", 400, 8, "chunked is applied twice", ""},
-		{"gzip, chunked, chunked", 400, 15, "chunked is applied twice", "comes before what is not implemented"},
+		{"gzip, chunked, chunked", 400, 15, "chunked is applied twice", "this error takes precedence over 501"},
 		{"chunked, gzip", 400, 9, "chunked is not the last transfer coding", "the length cannot be known (RFC 9112, section 6.3)"},
-		{"chunked, gzip, br", 400, 9, "chunked is not the last transfer coding", "the first that follows"},
-		{"chunked, gzip, chunked", 400, 15, "chunked is applied twice", "and not the last either"},
+		{"chunked, gzip, br", 400, 9, "chunked is not the last transfer coding", "the offset is of the first coding after chunked"},
+		{"chunked, gzip, chunked", 400, 15, "chunked is applied twice", "this error takes precedence over a coding after chunked"},
 		{"chunked;a=b, gzip", 400, 13, "chunked is not the last transfer coding", ""},
 
 		{"xchunked", 501, 0, "transfer coding is not implemented", "a server SHOULD respond with 501"},
 		{"chunkedx", 501, 0, "transfer coding is not implemented", ""},
-		{"identity", 501, 0, "transfer coding is not implemented", "deliberate: it is no longer a transfer coding"},
+		{"identity", 501, 0, "transfer coding is not implemented", "identity is no longer a transfer coding"},
 		{"gzip", 501, 0, "transfer coding is not implemented", ""},
 		{"gzip, chunked", 501, 0, "transfer coding is not implemented", ""},
-		{"gzip;a=\"x, chunked\"", 501, 0, "transfer coding is not implemented", "a comma in a quoted string does not separate"},
+		{"gzip;a=\"x, chunked\"", 501, 0, "transfer coding is not implemented", "a comma in a quoted string is not a separator"},
 		{"identity, chunked", 501, 0, "transfer coding is not implemented", ""},
-		{"chunked;a=b", 501, 0, "transfer coding is not implemented", "a parameter that we do not know"},
+		{"chunked;a=b", 501, 0, "transfer coding is not implemented", "an unknown parameter"},
 		{"chunked ; a=b", 501, 0, "transfer coding is not implemented", ""},
 	} {
 		fields, off := "Transfer-Encoding: "+tt.value+"\r\n", line+len("Transfer-Encoding: ")+tt.off
@@ -146,16 +146,16 @@ func transferEncodingRefusals() []parseRefusal {
 	}
 	const chunked = "Transfer-Encoding: chunked\r\n" // 28 bytes, the value begins at 19
 	return append(tests,
-		framingRefusal("chunked on two lines", framingHead(chunked+chunked), 400, line+28+19, "chunked is applied twice", section, "lines of one name are one list (RFC 9110, section 5.3)"),
+		framingRefusal("chunked on two lines", framingHead(chunked+chunked), 400, line+28+19, "chunked is applied twice", section, "several field lines form one list (RFC 9110, section 5.3)"),
 		framingRefusal("chunked, then gzip on another line", framingHead(chunked+"X: y\r\nTransfer-Encoding: gzip\r\n"), 400, line+28+6+19, "chunked is not the last transfer coding", section, ""),
 		framingRefusal("gzip, then chunked on another line", framingHead("Transfer-Encoding: gzip\r\n"+chunked), 501, line+19, "transfer coding is not implemented", section, ""),
-		framingRefusal("chunked, then an empty line of the name", framingHead(chunked+"Transfer-Encoding:\r\n"), 400, line+28+18, framingToken, section, ""),
+		framingRefusal("chunked, then an empty Transfer-Encoding", framingHead(chunked+"Transfer-Encoding:\r\n"), 400, line+28+18, framingToken, section, ""),
 		framingRefusal("Content-Length, then Transfer-Encoding", framingHead("Content-Length: 5\r\n"+chunked), 400, line+19, "both Content-Length and Transfer-Encoding", section,
-			"the RFC lets a server take the Transfer-Encoding; we refuse what was framed twice"),
+			"the RFC permits using the Transfer-Encoding; we refuse content that is framed twice"),
 		framingRefusal("Transfer-Encoding, then Content-Length", framingHead(chunked+"Content-Length: 5\r\n"), 400, line+28, "both Content-Length and Transfer-Encoding", section,
-			"the second is the one that breaks the rule"),
+			"the second field line breaks the rule"),
 		framingRefusal("Transfer-Encoding and two of Content-Length", framingHead(chunked+"Content-Length: 5\r\nContent-Length: 5\r\n"), 400, line+28, "both Content-Length and Transfer-Encoding", section, ""),
-		framingRefusal("Transfer-Encoding in HTTP/1.0", "POST / HTTP/1.0\r\nHost: a\r\n"+chunked+"\r\n", 400, line, "Transfer-Encoding in HTTP/1.0", section, "MUST be treated as faulty framing"),
+		framingRefusal("Transfer-Encoding in HTTP/1.0", "POST / HTTP/1.0\r\nHost: a\r\n"+chunked+"\r\n", 400, line, "Transfer-Encoding in HTTP/1.0", section, "its framing MUST be treated as faulty"),
 		framingRefusal("unknown coding in HTTP/1.0", "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 400, line, "Transfer-Encoding in HTTP/1.0", section, ""),
 		parseRefusal{
 			name: "Transfer-Encoding \\x0bchunked", in: framingHead("Transfer-Encoding: \x0bchunked\r\n"),
@@ -183,13 +183,13 @@ func hostRefusals() []parseRefusal {
 		framingRefusal("no Host", "GET / HTTP/1.1\r\n\r\n", 400, 18, "Host field is missing", section, "a server MUST respond with 400"),
 		framingRefusal("no Host in HTTP/1.2", "GET / HTTP/1.2\r\nX: y\r\n\r\n", 400, 24, "Host field is missing", section, ""),
 		framingRefusal("no Host with an absolute-form", "GET http://a/ HTTP/1.1\r\n\r\n", 400, 26, "Host field is missing", section, "a client MUST send it (RFC 9112, section 3.2.2)"),
-		framingRefusal("empty Host", "GET / HTTP/1.1\r\nHost:\r\n\r\n", 400, 21, syntax, section, "an http URI has a host"),
+		framingRefusal("empty Host", "GET / HTTP/1.1\r\nHost:\r\n\r\n", 400, 21, syntax, section, "an http URI must have a host"),
 		framingRefusal("empty Host in HTTP/1.0", "GET / HTTP/1.0\r\nHost: \r\n\r\n", 400, 22, syntax, section, ""),
-		framingRefusal("two Hosts", "GET / HTTP/1.1\r\nHost: a\r\nX: y\r\nhost: a\r\n\r\n", 400, 31, many, section, "even if they are the same"),
+		framingRefusal("two Hosts", "GET / HTTP/1.1\r\nHost: a\r\nX: y\r\nhost: a\r\n\r\n", 400, 31, many, section, "even if the values are equal"),
 		framingRefusal("two Hosts in HTTP/1.0", "GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n", 400, 25, many, section, ""),
-		framingRefusal("three Hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nHost: c\r\n\r\n", 400, 25, many, section, "the second is one too many"),
-		framingRefusal("two Hosts with an absolute-form", "GET http://a/ HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400, 33, many, section, "the field is judged though the target wins"),
-		framingRefusal("bad Host with an absolute-form", "GET http://a/ HTTP/1.1\r\nHost: a/b\r\n\r\n", 400, 31, syntax, section, "the field is judged though the target wins"),
+		framingRefusal("three Hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nHost: c\r\n\r\n", 400, 25, many, section, "the offset is of the second"),
+		framingRefusal("two Hosts with an absolute-form", "GET http://a/ HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400, 33, many, section, "the field is checked although the target takes precedence"),
+		framingRefusal("bad Host with an absolute-form", "GET http://a/ HTTP/1.1\r\nHost: a/b\r\n\r\n", 400, 31, syntax, section, "the field is checked although the target takes precedence"),
 		framingRefusal("bad Host of OPTIONS *", "OPTIONS * HTTP/1.1\r\nHost: a b\r\n\r\n", 400, 27, syntax, section, ""),
 		framingRefusal("bad Host of CONNECT", "CONNECT a:1 HTTP/1.1\r\nHost: @\r\n\r\n", 400, 28, syntax, section, ""),
 	}
@@ -199,10 +199,10 @@ func contentTypeRefusals() []parseRefusal {
 	const many, section = "more than one Content-Type field line", "RFC 9110, section 5.3"
 	const text = "Content-Type: text/plain\r\n" // 26 bytes
 	return []parseRefusal{
-		framingRefusal("two Content-Types", framingHead(text+"content-TYPE: text/html\r\n"), 400, 26+26, many, section, "one recipient takes the first, another the last"),
-		framingRefusal("two Content-Types, the same", framingHead(text+"X: y\r\n"+text), 400, 26+26+6, many, section, "no list, so no two lines"),
+		framingRefusal("two Content-Types", framingHead(text+"content-TYPE: text/html\r\n"), 400, 26+26, many, section, "one recipient uses the first, another the last"),
+		framingRefusal("two Content-Types, the same", framingHead(text+"X: y\r\n"+text), 400, 26+26+6, many, section, "a field that is not a list has one line"),
 		framingRefusal("two Content-Types in HTTP/1.0", "POST / HTTP/1.0\r\n"+text+text+"\r\n", 400, 17+26, many, section, ""),
-		framingRefusal("two Content-Types and bad framing", framingHead(text+text+"Content-Length: x\r\n"), 400, 26+26+26+16, framingNumber, "RFC 9110, section 8.6", "framing comes first"),
+		framingRefusal("two Content-Types and bad framing", framingHead(text+text+"Content-Length: x\r\n"), 400, 26+26+26+16, framingNumber, "RFC 9110, section 8.6", "framing errors take precedence"),
 	}
 }
 
@@ -223,9 +223,9 @@ func TestPersist(t *testing.T) {
 		{"keep-alive", "Connection: keep-alive\r\n", true, true},
 		{"keep-alive in any case", "CONNECTION: Keep-Alive\r\n", true, true},
 		{"both", "Connection: keep-alive, close\r\n", false, false},
-		{"both, the other way round", "Connection: close, keep-alive\r\n", false, false},
+		{"both, in reverse order", "Connection: close, keep-alive\r\n", false, false},
 		{"both, on two lines", "Connection: keep-alive\r\nX: y\r\nConnection: close\r\n", false, false},
-		{"close first of two lines", "Connection: close\r\nConnection: keep-alive\r\n", false, false},
+		{"both on two lines, close first", "Connection: close\r\nConnection: keep-alive\r\n", false, false},
 		{"last of a list", "Connection: foo, close\r\n", false, false},
 		{"middle of a list, no blanks", "Connection: foo,close,bar\r\n", false, false},
 		{"keep-alive in a list", "Connection: Upgrade , keep-alive\r\n", true, true},
@@ -243,11 +243,11 @@ func TestPersist(t *testing.T) {
 			in := "GET / " + version + "\r\nHost: a\r\n" + tt.fields + "\r\n"
 			req, _, err := parseRequest([]byte(in))
 			if err != nil {
-				t.Errorf("%s: ParseRequest(%q) = %v", tt.name, in, err)
+				t.Errorf("%s: parseRequest(%q) = %v", tt.name, in, err)
 				continue
 			}
 			if req.head.Persist != want {
-				t.Errorf("%s: ParseRequest(%q): persist = %t, want %t", tt.name, in, req.head.Persist, want)
+				t.Errorf("%s: parseRequest(%q): persist = %t, want %t", tt.name, in, req.head.Persist, want)
 			}
 		}
 	}
@@ -280,18 +280,18 @@ func TestExpect(t *testing.T) {
 			in := "POST / " + version + "\r\nHost: a\r\n" + tt.fields + "Content-Length: 1\r\n\r\n"
 			req, _, err := parseRequest([]byte(in))
 			if err != nil {
-				t.Errorf("%s: ParseRequest(%q) = %v", tt.name, in, err)
+				t.Errorf("%s: parseRequest(%q) = %v", tt.name, in, err)
 				continue
 			}
 			if req.head.Expect != want {
-				t.Errorf("%s: ParseRequest(%q): expectation %d, want %d\nwhy: %s", tt.name, in, req.head.Expect, want, tt.why)
+				t.Errorf("%s: parseRequest(%q): expectation %d, want %d\nwhy: %s", tt.name, in, req.head.Expect, want, tt.why)
 			}
 		}
 	}
 }
 
-// A field name with an underscore is a name of its own; only those that would
-// frame the message are refused.
+// A field name with an underscore is a different name; only names that could
+// become those of framing fields are refused.
 func TestFramingTwins(t *testing.T) {
 	tests := map[string]bool{ // refused?
 		"Content_Length": true, "CONTENT_LENGTH": true, "content_length": true,
@@ -307,7 +307,7 @@ func TestFramingTwins(t *testing.T) {
 			want = &Error{400, 26, framingTwin, "RFC 9112, section 11.2"}
 		}
 		if diff := cmp.Diff(want, parseErrorOf(err)); diff != "" {
-			t.Errorf("ParseRequest(%q) error (-want +got):\n%s", in, diff)
+			t.Errorf("parseRequest(%q) error (-want +got):\n%s", in, diff)
 		}
 	}
 }

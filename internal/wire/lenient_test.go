@@ -18,16 +18,16 @@ type lenientAccept struct {
 var lenientHost = [2]string{"Host", "a"}
 
 var lenientAccepts = []lenientAccept{{
-	name: "CRLF all over", in: "GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\nrest",
+	name: "CRLF everywhere", in: "GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\nrest",
 	target: "/", fields: [][2]string{lenientHost, {"X", "y"}}, rest: "rest",
 }, {
-	name: "bare LF all over", in: "GET / HTTP/1.1\nHost: a\nX: y\n\nrest",
+	name: "bare LF everywhere", in: "GET / HTTP/1.1\nHost: a\nX: y\n\nrest",
 	target: "/", fields: [][2]string{lenientHost, {"X", "y"}}, rest: "rest",
 	why: "a recipient MAY recognize a single LF as a line terminator (RFC 9112, section 2.2)",
 }, {
 	name: "bare LF after the request line only", in: "GET / HTTP/1.0\nX: y\r\n\r\nrest",
 	target: "/", fields: [][2]string{{"X", "y"}}, rest: "rest",
-	why: "lines may end differently where no field says whom the head is for or where it ends",
+	why: "line ends may be mixed in a head without Host and framing fields",
 }, {
 	name: "bare LF after a field line only", in: "GET / HTTP/1.0\r\nW: w\nX:\nY: \nZ: z \r\n\r\nrest",
 	target: "/", fields: [][2]string{{"W", "w"}, {"X", ""}, {"Y", ""}, {"Z", "z"}}, rest: "rest",
@@ -62,14 +62,14 @@ var lenientAccepts = []lenientAccept{{
 }, {
 	name: "two folds", in: "GET / HTTP/1.0\r\nX: b\r\n c\n\td  e\r\nY: f\r\n\r\n",
 	target: "/", fields: [][2]string{{"X", "b c d  e"}, {"Y", "f"}},
-	why: "blanks inside a line stay",
+	why: "blanks inside a line are kept",
 }, {
 	name: "two folded fields", in: "GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\nY: d\r\n e\r\n\r\n",
 	target: "/", fields: [][2]string{lenientHost, {"X", "b c"}, {"Y", "d e"}},
 }, {
 	name: "fold before Host", in: "GET / HTTP/1.1\r\nX: b\r\n c\r\nHost: a\r\n\r\n",
 	target: "/", fields: [][2]string{{"X", "b c"}, lenientHost},
-	why: "only the line that is folded is taken for folded",
+	why: "only a folded Host is refused",
 }, {
 	name: "fold of an empty value", in: "GET / HTTP/1.1\r\nHost: a\r\nX:\r\n b\r\nY: \r\n\r\n",
 	target: "/", fields: [][2]string{lenientHost, {"X", "b"}, {"Y", ""}},
@@ -119,7 +119,7 @@ var lenientAccepts = []lenientAccept{{
 	target: "/",
 }, {
 	name: "only a request line", in: "GET /a HTTP/1.1\r\n",
-	target: "/a", why: "nobody can say that Host would not have come",
+	target: "/a", why: "a Host line might have followed",
 }, {
 	name: "only a request line without its end", in: "GET /a HTTP/1.1",
 	target: "/a",
@@ -136,26 +136,26 @@ func TestParseRequestLenientAccepts(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			req, rest, err := parseLenient([]byte(tt.in))
 			if err != nil {
-				t.Fatalf("ParseRequestLenient(%q) = %v\nwhy: %s", tt.in, err, tt.why)
+				t.Fatalf("parseLenient(%q) = %v\nwhy: %s", tt.in, err, tt.why)
 			}
 			got := parsedOf(req)
 			if diff := cmp.Diff(tt.fields, got.Fields); diff != "" {
-				t.Errorf("ParseRequestLenient(%q) fields (-want +got):\n%s\nwhy: %s", tt.in, diff, tt.why)
+				t.Errorf("parseLenient(%q) fields (-want +got):\n%s\nwhy: %s", tt.in, diff, tt.why)
 			}
 			want := [...]string{tt.target, tt.rest, strings.TrimSuffix(tt.in, tt.rest)}
 			if diff := cmp.Diff(want, [...]string{got.Target, string(rest), string(req.Head())}); diff != "" {
-				t.Errorf("ParseRequestLenient(%q) Target, rest, Head (-want +got):\n%s", tt.in, diff)
+				t.Errorf("parseLenient(%q) Target, rest, Head (-want +got):\n%s", tt.in, diff)
 			}
 		})
 	}
 }
 
-// A head that is accepted strictly has the same result leniently.
-func TestParseRequestLenientAcceptsTheStrict(t *testing.T) {
+// For a head that the strict parser accepts, the lenient parser has the same result.
+func TestParseRequestLenientAgreesWithStrict(t *testing.T) {
 	for _, tt := range parseAccepts {
 		req, rest, err := parseLenient([]byte(tt.in))
 		if err != nil {
-			t.Errorf("ParseRequestLenient(%q) = %v", tt.in, err)
+			t.Errorf("parseLenient(%q) = %v", tt.in, err)
 			continue
 		}
 		strict, _, err := parseRequest([]byte(tt.in))
@@ -163,12 +163,12 @@ func TestParseRequestLenientAcceptsTheStrict(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(wholeOf(strict), wholeOf(req)); diff != "" || string(rest) != tt.rest {
-			t.Errorf("ParseRequestLenient(%q) (-strict +lenient), rest %q:\n%s", tt.in, rest, diff)
+			t.Errorf("parseLenient(%q) (-strict +lenient), rest %q:\n%s", tt.in, rest, diff)
 		}
 	}
 }
 
-// A folded field is one value.
+// A folded Connection or Expect field is interpreted as one value.
 func TestParseRequestLenientFramesFoldedFields(t *testing.T) {
 	const in = "POST / HTTP/1.1\nHost: a\nExpect:\n 100-continue\nConnection: x,\n close\n\n"
 	req, _, err := parseLenient([]byte(in))
@@ -176,7 +176,7 @@ func TestParseRequestLenientFramesFoldedFields(t *testing.T) {
 		t.Fatal(err)
 	}
 	if req.head.Expect != ExpectContinue || req.head.Persist {
-		t.Errorf("ParseRequestLenient(%q): expectation %d, persist %t, want %d, false", in, req.head.Expect, req.head.Persist, ExpectContinue)
+		t.Errorf("parseLenient(%q): expectation %d, persist %t, want %d, false", in, req.head.Expect, req.head.Persist, ExpectContinue)
 	}
 }
 
@@ -193,7 +193,7 @@ func TestParseRequestLenientRefuses(t *testing.T) {
 	}, {
 		name: "folded Host, blank", in: "GET / HTTP/1.1\nHost: a\n \n\n",
 		want: Error{400, 15, "Host field is folded", fold},
-		why:  "even where the value would be good",
+		why:  "even if the value would be valid",
 	}, {
 		name: "folded Host with an absolute-form", in: "GET http://a/ HTTP/1.0\nHost:\n a\n\n",
 		want: Error{400, 23, "Host field is folded", fold},
@@ -227,11 +227,11 @@ func TestParseRequestLenientRefuses(t *testing.T) {
 	}, {
 		name: "no colon before the end of the input", in: "GET / HTTP/1.1\nHost: a\nabc",
 		want: Error{400, 26, "field line has no colon", "RFC 9112, section 5"},
-		why:  "the end of the input ends the line",
+		why:  "the end of the input also ends the line",
 	}, {
 		name: "two leading empty lines", in: "\n\nGET / HTTP/1.1\nHost: a\n\n",
 		want: Error{400, 1, "method is not a token", "RFC 9110, section 9.1"},
-		why:  "one is ignored, as strictly",
+		why:  "only one is ignored, as by the strict parser",
 	}, {
 		name: "two spaces in the request line", in: "GET  / HTTP/1.1\nHost: a\n\n",
 		want: Error{400, 4, "more than one space", "RFC 9112, section 3"},
@@ -250,11 +250,11 @@ func TestParseRequestLenientRefuses(t *testing.T) {
 	}, {
 		name: "no Host", in: "GET / HTTP/1.1\n\n",
 		want: Error{400, 16, "Host field is missing", "RFC 9112, section 3.2"},
-		why:  "the empty line says that no more would have come",
+		why:  "after the empty line no Host can follow",
 	}, {
 		name: "bare LF after the request line only", in: "GET / HTTP/1.1\nHost: a\r\n\r\n",
 		want: Error{400, 15, lenientMixed, "RFC 9112, section 2.2"},
-		why:  "a recipient that takes only CRLF for the end of a line sees no Host",
+		why:  "a recipient that accepts only CRLF as a line end sees no Host",
 	}, {
 		name: "bare LF after the Host field only", in: "GET / HTTP/1.1\r\nX: y\r\nHost: a\n\r\n",
 		want: Error{400, 22, lenientMixed, "RFC 9112, section 2.2"},
@@ -264,7 +264,7 @@ func TestParseRequestLenientRefuses(t *testing.T) {
 	}, {
 		name: "bare LF before Transfer-Encoding", in: "POST / HTTP/1.0\r\nx:x\nTransfer-Encoding: chunked\r\n\r\n",
 		want: Error{400, 21, lenientMixed, "RFC 9112, section 2.2"},
-		why:  "one that forwards a bare LF in a value sees no Transfer-Encoding",
+		why:  "a recipient that accepts a bare LF within a value sees no Transfer-Encoding",
 	}, {
 		name: "bare LF after Content-Length", in: "POST / HTTP/1.0\r\nContent-Length: 5\n\r\n",
 		want: Error{400, 17, lenientMixed, "RFC 9112, section 2.2"},
@@ -272,7 +272,7 @@ func TestParseRequestLenientRefuses(t *testing.T) {
 		name: "bare LF in a fold", in: "GET / HTTP/1.1\r\nHost: a\r\nX: b\n c\r\n\r\n",
 		want: Error{400, 16, lenientMixed, "RFC 9112, section 2.2"},
 	}, {
-		name: "different ends without the empty line", in: "GET / HTTP/1.1\r\nHost: a\n",
+		name: "mixed line ends without the empty line", in: "GET / HTTP/1.1\r\nHost: a\n",
 		want: Error{400, 16, lenientMixed, "RFC 9112, section 2.2"},
 	}, {
 		name: "two Hosts", in: "GET / HTTP/1.1\nHost: a\nHost: a",
@@ -288,17 +288,17 @@ func TestParseRequestLenientRefuses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			req, rest, err := parseLenient([]byte(tt.in))
 			if req != nil || rest != nil {
-				t.Errorf("ParseRequestLenient(%q) = %v, %q with an error", tt.in, req, rest)
+				t.Errorf("parseLenient(%q) = %v, %q with an error", tt.in, req, rest)
 			}
 			if diff := cmp.Diff(&tt.want, parseErrorOf(err)); diff != "" {
-				t.Errorf("ParseRequestLenient(%q) error (-want +got):\n%s\nwhy: %s", tt.in, diff, tt.why)
+				t.Errorf("parseLenient(%q) error (-want +got):\n%s\nwhy: %s", tt.in, diff, tt.why)
 			}
 		})
 	}
 }
 
-// Anything for which no leniency is documented is still refused.
-func TestParseRequestLenientRefusesTheRest(t *testing.T) {
+// The lenient parser refuses everything that is not documented as lenient.
+func TestParseRequestLenientRefusesAsStrict(t *testing.T) {
 	relaxed := map[string]bool{
 		"leading bare LF": true, "request line ends in LF": true, "field line ends in LF": true, "empty field value ends in LF": true,
 		"empty line is a bare LF": true, "folded line": true, "blanks instead of the empty line": true, "folded by a tab": true,
@@ -313,21 +313,21 @@ func TestParseRequestLenientRefusesTheRest(t *testing.T) {
 			}
 			_, _, err := parseLenient([]byte(tt.in))
 			if diff := cmp.Diff(&tt.want, parseErrorOf(err)); diff != "" {
-				t.Errorf("%s: ParseRequestLenient(%q) error (-want +got):\n%s", tt.name, tt.in, diff)
+				t.Errorf("%s: parseLenient(%q) error (-want +got):\n%s", tt.name, tt.in, diff)
 			}
 		}
 	}
 	if seen != len(relaxed) {
-		t.Errorf("%d of the %d relaxed rules have a test of their strictness", seen, len(relaxed))
+		t.Errorf("%d of the %d relaxed rules have a strict test, want all", seen, len(relaxed))
 	}
 }
 
-// ErrIncomplete is for a request line that is not whole, and for framing without the
-// empty line: every shorter part of another input is a request of its own, or refused.
+// ErrIncomplete is for an incomplete request line, and for a framing field without the
+// empty line. Every other prefix of an input is a request of its own, or is refused.
 func TestParseRequestLenientIncomplete(t *testing.T) {
 	for _, tt := range []struct {
 		in    string
-		whole int // the least that is no longer incomplete
+		whole int // the least number of bytes that is not incomplete
 	}{
 		{"GET /a HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\nrest", len("GET /a HTTP/1.1")},
 		{"\nGET /a HTTP/1.1\nHost: a\nX: b\n c\n\nrest", len("\nGET /a HTTP/1.1")},
@@ -336,19 +336,19 @@ func TestParseRequestLenientIncomplete(t *testing.T) {
 		for n := range len(tt.in) + 1 {
 			_, _, err := parseLenient([]byte(tt.in[:n]))
 			if (err == ErrIncomplete) != (n < tt.whole) {
-				t.Errorf("ParseRequestLenient(%q) = %v: it is incomplete up to %d bytes", tt.in[:n], err, tt.whole)
+				t.Errorf("parseLenient(%q) = %v, want ErrIncomplete only for fewer than %d bytes", tt.in[:n], err, tt.whole)
 			}
 		}
 	}
 	const head = "POST /a HTTP/1.1\nHost: a\n"
 	for _, framing := range []string{"Content-Length: 0\n", "content-length: 5\n", "Transfer-Encoding: chunked\n", "Content-Length: 5", "X: y\nContent-Length: x\nY: z\n"} {
 		if _, _, err := parseLenient([]byte(head + framing)); err != ErrIncomplete {
-			t.Errorf("ParseRequestLenient(%q) = %v, want ErrIncomplete: it is never taken for whole", head+framing, err)
+			t.Errorf("parseLenient(%q) = %v, want ErrIncomplete: the empty line is required after a framing field", head+framing, err)
 		}
 	}
 }
 
-// The limits count received bytes only: a missing empty line counts as none.
+// The limits count only received bytes, so a missing empty line does not count.
 func TestParseRequestLenientLimits(t *testing.T) {
 	const start = "GET / HTTP/1.1\r\nHost: a\r\n"
 	head := limitHead(32<<10+4, 8192) // 32 KiB without the end of the last line and the empty line
@@ -362,7 +362,7 @@ func TestParseRequestLenientLimits(t *testing.T) {
 		{"fold of 8 KiB and a byte", start + "X: y\r\n " + limitField(8192), refuse431(31+8192, tooLongLine)},
 		{"100 field lines and a fold", start + limitFields(99) + " z", nil},
 		{"101 field lines", start + limitFields(100), refuse431(25+99*6, tooMany)},
-		{"head with more content than a head may be long", start + "\r\n" + strings.Repeat("c", 100<<10), nil},
+		{"head with content longer than the limit for heads", start + "\r\n" + strings.Repeat("c", 100<<10), nil},
 		{"head of 32 KiB and content", limitHead(32<<10, 8192) + "content", nil},
 		{"32 KiB without an end", head[:32<<10], nil},
 		{"32 KiB with the end of the last line", limitHead(32<<10+2, 8192)[:32<<10], nil},
@@ -377,7 +377,8 @@ func TestParseRequestLenientLimits(t *testing.T) {
 	}
 }
 
-// A Server with WithLenientParsing reads from a connection, on which more may arrive.
+// On a connection, as with WithLenientParsing, more bytes may arrive, so the empty line is
+// required.
 func TestLenientParserOnAConnection(t *testing.T) {
 	max := DefaultLimits
 	max.Lenient = true
@@ -394,7 +395,7 @@ func TestLenientParserOnAConnection(t *testing.T) {
 		n, err := p.Parse([]byte(tt.in))
 		if !ended {
 			if err != ErrIncomplete {
-				t.Errorf("%s: %q = %v, want ErrIncomplete: there is no empty line", tt.name, tt.in, err)
+				t.Errorf("%s: %q = %v, want ErrIncomplete without the empty line", tt.name, tt.in, err)
 			}
 			continue
 		}

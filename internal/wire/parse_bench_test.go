@@ -23,12 +23,12 @@ var parseBenchHeads = map[string]string{
 	"chunked POST": "POST /upload HTTP/1.1\r\nHost: localhost:8080\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 }
 
-// The names of the heads say how long they are.
+// The heads have the lengths in their names.
 func TestParseBenchHeads(t *testing.T) {
 	for name, in := range parseBenchHeads {
 		var n int
 		if _, err := fmt.Sscanf(name, "%d byte", &n); err == nil && n != len(in) {
-			t.Errorf("the %s has %d bytes", name, len(in))
+			t.Errorf("the %s has %d bytes, want the number in its name", name, len(in))
 		}
 	}
 }
@@ -49,8 +49,8 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
-// BenchmarkParseByteByByte passes the parser one byte more at a time. What a byte
-// costs must not grow with the head.
+// BenchmarkParseByteByByte passes the parser one byte more at a time. The cost per byte
+// must not grow with the head.
 func BenchmarkParseByteByByte(b *testing.B) {
 	for _, size := range []int{1 << 10, 16 << 10} {
 		b.Run(fmt.Sprintf("%d KiB", size>>10), func(b *testing.B) {

@@ -36,7 +36,7 @@ func partsOf(r *request) headParts {
 	return p
 }
 
-// writeHead writes the head that p came from again.
+// writeHead writes a head with the parts p.
 func (p headParts) writeHead() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s %s %s\r\n", p.Method, p.Target, p.Version)
@@ -62,10 +62,10 @@ var headSeeds = []string{
 	"HEAD /a HTTP/1.1\r\nHost : a\r\nA",
 }
 
-// FuzzParseRequest: whatever comes, the parser does not panic; what it accepts it
-// accepts again when written again, as the same; what follows is left as it was; no
-// split of the input makes a difference; and net/http accepts it too, as the same,
-// but for the exceptions that stand here with their rule.
+// FuzzParseRequest checks that the parser does not panic, that an accepted head can be
+// written and parsed again with the same result, that the rest is the end of the input, that
+// the result does not depend on how the input is split, and that net/http accepts the same
+// heads with the same result, with the exceptions below.
 func FuzzParseRequest(f *testing.F) {
 	for _, s := range headSeeds {
 		f.Add([]byte(s), uint16(3))
@@ -78,15 +78,15 @@ func FuzzParseRequest(f *testing.F) {
 			return
 		}
 		if !bytes.HasSuffix(in, rest) {
-			t.Fatalf("ParseRequest(%q): rest %q is no suffix", in, rest)
+			t.Fatalf("parseRequest(%q): rest %q, want a suffix of the input", in, rest)
 		}
 		parts := partsOf(req)
 		again, _, err := parseRequest(parts.writeHead())
 		if err != nil {
-			t.Fatalf("ParseRequest(%q), parsed from %q: %v", parts.writeHead(), in, err)
+			t.Fatalf("parseRequest(%q), written from %q: %v", parts.writeHead(), in, err)
 		}
 		if diff := cmp.Diff(parts, partsOf(again)); diff != "" {
-			t.Fatalf("%q parsed and written is another request (-first +second):\n%s", in, diff)
+			t.Fatalf("%q parsed, written and parsed again (-first +second):\n%s", in, diff)
 		}
 		compareWithNetHTTP(t, in[:len(in)-len(rest)], req)
 	})
@@ -97,16 +97,16 @@ func checkRefusal(t *testing.T, in []byte, err error) {
 	var pe *Error
 	if errors.As(err, &pe) {
 		if pe.Offset < 0 || pe.Offset > len(in) || pe.Status < 400 || pe.Section == "" {
-			t.Fatalf("ParseRequest(%q) = %+v", in, pe)
+			t.Fatalf("parseRequest(%q) = %+v, want an offset in the input, a status and a section", in, pe)
 		}
 		return
 	}
 	if err != ErrIncomplete {
-		t.Fatalf("ParseRequest(%q) = %v, neither ErrIncomplete nor a *ParseError", in, err)
+		t.Fatalf("parseRequest(%q) = %v, want ErrIncomplete or an *Error", in, err)
 	}
 }
 
-// checkSplit parses in first up to split and then the whole, as a connection does.
+// checkSplit parses the first split bytes and then all of in, as a connection does.
 func checkSplit(t *testing.T, in []byte, split int, want *request, rest []byte, wantErr error) {
 	t.Helper()
 	var r request
@@ -123,7 +123,7 @@ func checkSplit(t *testing.T, in []byte, split int, want *request, rest []byte, 
 		return
 	}
 	if n != len(in)-len(rest) {
-		t.Fatalf("%q split at %d: a head of %d bytes, whole %d", in, split, n, len(in)-len(rest))
+		t.Fatalf("%q split at %d: the head has %d bytes, want %d", in, split, n, len(in)-len(rest))
 	}
 	if diff := cmp.Diff(partsOf(want), partsOf(&r)); diff != "" {
 		t.Fatalf("%q split at %d (-whole +split):\n%s", in, split, diff)
@@ -139,7 +139,7 @@ func compareWithNetHTTP(t *testing.T, head []byte, req *request) {
 	theirs, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(wire)))
 	if err != nil {
 		if !mayRefuse(req) {
-			t.Fatalf("ParseRequest accepts %q, net/http does not: %v", head, err)
+			t.Fatalf("parseRequest accepts %q, but net/http: %v", head, err)
 		}
 		return
 	}
@@ -155,7 +155,7 @@ func compareWithNetHTTP(t *testing.T, head []byte, req *request) {
 			ours.Add(name, value)
 		}
 	}
-	for name := range ours { // those that net/http moves out of the fields
+	for name := range ours { // net/http removes Host and Transfer-Encoding from the fields
 		if got := theirs.Header[name]; !slices.Equal(got, ours[name]) && !ascii.EqualFold(name, "Trailer") {
 			t.Fatalf("%q: field %s %q, net/http %q", head, name, ours[name], got)
 		}
@@ -167,17 +167,17 @@ func mayRefuse(req *request) bool {
 	target := req.Target()
 	switch {
 	case req.head.Form == OriginForm || req.head.Form == AbsoluteForm:
-		// net/url wants %-encoding in hosts to be of UTF-8 beyond ASCII, and ports
-		// of numbers only where we take an empty one as the RFC does (RFC 3986,
-		// section 3.2.2 and 3.2.3); and it refuses a colon in the first segment.
+		// net/url requires percent-encoding in hosts to be of non-ASCII UTF-8, and ports to
+		// be numbers, while we accept an empty port as the RFC does (RFC 3986,
+		// sections 3.2.2 and 3.2.3); and it rejects a colon in the first segment.
 		return req.head.Form == AbsoluteForm || strings.HasPrefix(target, "//")
 	case req.head.Form == AuthorityForm:
-		return true // the same, RFC 9112, section 3.2.3
+		return true // for the same reasons, RFC 9112, section 3.2.3
 	}
 	return false
 }
 
-// FuzzChunkSize: a size that is accepted is the number that its digits are.
+// FuzzChunkSize checks that an accepted size is the value of its digits.
 func FuzzChunkSize(f *testing.F) {
 	for _, s := range []string{"0", "a", "FFFFFFFFFFFFFFFF", "0000000000000010", "7fffffffffffffff", "800000000000000g"} {
 		f.Add(s)
@@ -191,15 +191,15 @@ func FuzzChunkSize(f *testing.F) {
 		digits, _, _ = strings.Cut(digits, ";")
 		want, ok := new(big.Int).SetString(strings.TrimRight(digits, " \t"), 16)
 		if !ok {
-			t.Fatalf("size %q accepted as %d", digits, size)
+			t.Fatalf("ParseChunkLine accepts the size %q as %d", digits, size)
 		}
 		if want.IsInt64() && want.Int64() < 1<<59 && want.Int64() != size || !want.IsInt64() && size != math.MaxInt64 {
-			t.Fatalf("size %q is %v, parsed as %d", digits, want, size)
+			t.Fatalf("size %q is %v, but ParseChunkLine returns %d", digits, want, size)
 		}
 	})
 }
 
-// FuzzPath: whatever the raw path, the decoded one stays below its root.
+// FuzzPath checks that the decoded path never leads above the root, whatever the raw path.
 func FuzzPath(f *testing.F) {
 	for _, s := range []string{"/", "/a/../b", "/%2e%2e/%2f", "//a//", "/a/./", "/..a/...", "/%00", "/a\\b", "/%41"} {
 		f.Add(s)
@@ -211,11 +211,11 @@ func FuzzPath(f *testing.F) {
 		}
 		path := req.Path()
 		if !strings.HasPrefix(path, "/") || strings.IndexByte(path, 0) >= 0 {
-			t.Fatalf("path of %q is %q", raw, path)
+			t.Fatalf("path of %q is %q, want an absolute path without NUL", raw, path)
 		}
 		for elem := range strings.SplitSeq(strings.TrimSuffix(path[1:], "/"), "/") {
 			if elem == "." || elem == ".." || elem == "" && path != "/" {
-				t.Fatalf("path of %q is %q, with the segment %q", raw, path, elem)
+				t.Fatalf("path of %q is %q, want none with the segment %q", raw, path, elem)
 			}
 		}
 	})

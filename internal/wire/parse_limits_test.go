@@ -30,7 +30,7 @@ func limitLine(n int) string {
 // limitField makes a field line of n bytes without its CRLF.
 func limitField(n int) string { return "X: " + strings.Repeat("v", n-len("X: ")) + "\r\n" }
 
-// limitHead makes a head of n bytes, of which no line is longer than most.
+// limitHead makes a head of n bytes with no line longer than most.
 func limitHead(n, most int) string {
 	var b strings.Builder
 	b.WriteString("GET / HTTP/1.1\r\nHost: a\r\n")
@@ -47,7 +47,7 @@ func limitHead(n, most int) string {
 // limitFields makes n field lines.
 func limitFields(n int) string { return strings.Repeat("X: y\r\n", n) }
 
-// Each limit is met exactly, and exceeded by one byte, or one line.
+// Each limit is reached exactly, and exceeded by one byte or one line.
 func TestParseLimits(t *testing.T) {
 	const start, host = "GET / HTTP/1.1\r\n", "Host: a\r\n"
 	tight := Limits{Head: 512, Line: MaxLineBytes, Fields: 100}
@@ -60,7 +60,7 @@ func TestParseLimits(t *testing.T) {
 	}{
 		{name: "method of 64", in: strings.Repeat("M", 64) + " / HTTP/1.1\r\n" + host + "\r\n"},
 		{
-			name: "method of 65, nothing else yet", in: strings.Repeat("M", 65),
+			name: "method of 65, incomplete", in: strings.Repeat("M", 65),
 			want: &Error{400, 64, "method is longer than 64 bytes", "RFC 9110, section 9.1"},
 		}, {
 			name: "method of 65 after an empty line", in: "\r\n" + strings.Repeat("M", 65),
@@ -73,7 +73,7 @@ func TestParseLimits(t *testing.T) {
 		{name: "target of 7900", in: "GET /" + strings.Repeat("a", 7899) + " HTTP/1.1\r\n" + host + "\r\n"},
 		{name: "request line of 8 KiB", in: limitLine(8192) + host + "\r\n"},
 		{name: "request line of 8 KiB after an empty line", in: "\r\n" + limitLine(8192) + host + "\r\n"},
-		// A byte of the target where " HTTP/1.1" no longer fits is the one too many.
+		// The error is at the first byte of the target that leaves no room for " HTTP/1.1".
 		{name: "request line of 8 KiB and a byte", in: limitLine(8193) + host + "\r\n", want: refuse414(8183)},
 		{name: "target that fills the line", in: limitLine(8193)[:8184], want: refuse414(8183)},
 		{name: "request line of 8 KiB and a byte after an empty line", in: "\r\n" + limitLine(8193) + host + "\r\n", want: refuse414(8185)},
@@ -95,7 +95,7 @@ func TestParseLimits(t *testing.T) {
 		{name: "head of 32 KiB", in: limitHead(32<<10, 8192)},
 		{name: "head of 32 KiB, content after it", in: limitHead(32<<10, 8192) + strings.Repeat("c", 100<<10)},
 		{name: "head of 32 KiB and a byte", in: limitHead(32<<10+1, 8192), want: refuse431(32<<10, tooLongHead)},
-		{name: "32 KiB and not the end", in: limitHead(32<<10+1, 8192)[:32<<10], want: refuse431(32<<10, tooLongHead)},
+		{name: "32 KiB, incomplete", in: limitHead(32<<10+1, 8192)[:32<<10], want: refuse431(32<<10, tooLongHead)},
 
 		{name: "100 field lines", in: start + host + limitFields(99) + "\r\n"},
 		{name: "101 field lines", in: start + host + limitFields(100) + "\r\n", want: refuse431(25+99*6, tooMany)},
@@ -128,7 +128,7 @@ func TestParseLimits(t *testing.T) {
 			_, err := p.Parse([]byte(tt.in))
 			checkLimit(t, "parse", tt.in, tt.want, err)
 
-			// The same in pieces: 97 bytes at a time, each time the whole so far.
+			// The same in pieces: each call has 97 bytes more.
 			p = parserOf(&r, max)
 			for n := 0; ; n += 97 {
 				_, err = p.Parse([]byte(tt.in[:min(n, len(tt.in))]))

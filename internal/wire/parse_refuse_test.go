@@ -10,8 +10,8 @@ import (
 	"example.com/rawhttp/internal/ascii"
 )
 
-// certainAt says how many bytes it takes until a refusal is certain, if not one
-// more than Offset.
+// certainAt is the number of bytes after which a refusal is certain; 0 means one more
+// than Offset.
 type certainAt int
 
 const (
@@ -38,30 +38,30 @@ type parseRefusal struct {
 	why      string
 }
 
-// checkRefusals parses each input: the error must be the one wanted, and come as
-// soon as it is certain.
+// checkRefusals parses each input: it must be refused with the error wanted, and as
+// soon as the error is certain.
 func checkRefusals(t *testing.T, tests []parseRefusal) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			req, rest, err := parseRequest([]byte(tt.in))
 			if req != nil || rest != nil {
-				t.Errorf("ParseRequest(%q) = %v, %q with an error", tt.in, req, rest)
+				t.Errorf("parseRequest(%q) = %v, %q with an error, want nil, nil", tt.in, req, rest)
 			}
 			if diff := cmp.Diff(&tt.want, parseErrorOf(err)); diff != "" {
-				t.Errorf("ParseRequest(%q) error (-want +got):\n%s\nwhy: %s", tt.in, diff, tt.why)
+				t.Errorf("parseRequest(%q) error (-want +got):\n%s\nwhy: %s", tt.in, diff, tt.why)
 			}
 			at := min(tt.certain.of(tt.in, tt.want), len(tt.in))
 			if _, _, err := parseRequest([]byte(tt.in[:at])); parseErrorOf(err) == nil {
-				t.Errorf("ParseRequest(%q) = %v, want the error: it is certain", tt.in[:at], err)
+				t.Errorf("parseRequest(%q) = %v, want the error, since it is certain", tt.in[:at], err)
 			}
 			if _, _, err := parseRequest([]byte(tt.in[:at-1])); err != ErrIncomplete {
-				t.Errorf("ParseRequest(%q) = %v, want ErrIncomplete", tt.in[:at-1], err)
+				t.Errorf("parseRequest(%q) = %v, want ErrIncomplete", tt.in[:at-1], err)
 			}
 		})
 	}
 }
 
-// In the tables below "GET / HTTP/1.1\r\n" are 16 bytes, and 25 with "Host: a\r\n".
+// In the tables below, "GET / HTTP/1.1\r\n" is 16 bytes, or 25 with "Host: a\r\n".
 var parseRefusals = []parseRefusal{{
 	name: "TLS hello",
 	in:   "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
@@ -75,7 +75,7 @@ var parseRefusals = []parseRefusal{{
 	name: "two leading empty lines",
 	in:   "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
 	want: Error{400, 2, "method is not a token", "RFC 9110, section 9.1"},
-	why:  "one is ignored",
+	why:  "only one is ignored",
 }, {
 	name: "leading bare LF",
 	in:   "\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -100,10 +100,10 @@ var parseRefusals = []parseRefusal{{
 	in:   "GET\x80 / HTTP/1.1\r\nHost: a\r\n\r\n",
 	want: Error{400, 3, "method is not a token", "RFC 9110, section 9.1"},
 }, {
-	name: "method alone",
+	name: "only a method",
 	in:   "GET\r\n\r\n",
 	want: Error{400, 3, "method is not a token", "RFC 9110, section 9.1"},
-	why:  "a CR is no byte of a token, and no SP",
+	why:  "CR is neither a token character nor SP",
 }, {
 	name: "method of 65 bytes",
 	in:   strings.Repeat("M", 65) + " / HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -192,7 +192,7 @@ var parseRefusals = []parseRefusal{{
 	in:      "GET / HTTP/2.0\r\nHost: a\r\n\r\n",
 	want:    Error{505, 11, "HTTP version is not supported", "RFC 9110, section 15.6.6"},
 	certain: lineEnd,
-	why:     "the shape of the line comes first",
+	why:     "the line must be complete, since a malformed one takes precedence",
 }, {
 	name:    "HTTP/0.9 with a version",
 	in:      "GET / HTTP/0.9\r\nHost: a\r\n\r\n",
@@ -203,12 +203,12 @@ var parseRefusals = []parseRefusal{{
 	in:      "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 	want:    Error{505, 11, "HTTP version is not supported", "RFC 9110, section 15.6.6"},
 	certain: lineEnd,
-	why:     "the version comes before the form of the target",
+	why:     "the version is checked before the form of the target",
 }, {
 	name: "request line ends in LF",
 	in:   "GET / HTTP/1.1\nHost: a\n\n",
 	want: Error{400, 14, "line ends in LF without CR", "RFC 9112, section 2.2"},
-	why:  "a recipient MAY take it for the end; one that does not sees another message",
+	why:  "a recipient MAY accept it as a line end; one that does not sees another message",
 }, {
 	name: "CR after the version is bare",
 	in:   "GET / HTTP/1.1\rHost: a\r\n\r\n",
@@ -225,7 +225,7 @@ var parseRefusals = []parseRefusal{{
 	name: "empty line is a bare LF",
 	in:   "GET / HTTP/1.1\r\nHost: a\r\n\n",
 	want: Error{400, 25, "line ends in LF without CR", "RFC 9112, section 2.2"},
-	why:  "it would end the header section for some and not for others",
+	why:  "it would end the header section for some recipients and not for others",
 }, {
 	name:    "empty line is a bare CR",
 	in:      "GET / HTTP/1.1\r\nHost: a\r\n\rX",
@@ -236,7 +236,7 @@ var parseRefusals = []parseRefusal{{
 	in:      "GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n",
 	want:    Error{400, 29, "CR is not followed by LF", "RFC 9112, section 2.2"},
 	certain: 31,
-	why:     "some take it for the end of the line",
+	why:     "some recipients read it as a line end",
 }, {
 	name:    "CR CR LF",
 	in:      "GET / HTTP/1.1\r\nHost: a\r\r\n\r\n",
@@ -310,7 +310,7 @@ func TestParseRequestRefuses(t *testing.T) { checkRefusals(t, parseRefusals) }
 
 const refusedTLS = "this looks like TLS, and this port speaks plain HTTP"
 
-// A first byte that cannot start a method is refused before there is another.
+// A first byte that cannot begin a method is refused immediately.
 func TestParseRequestFirstByte(t *testing.T) {
 	for c := range 256 {
 		for name, parse := range map[string]func([]byte) (*request, []byte, error){
@@ -335,7 +335,7 @@ func TestParseRequestFirstByte(t *testing.T) {
 	}
 }
 
-// Every version of the right shape: major 1 is ours, others are 505.
+// Every well-formed version: major version 1 is accepted, others are answered with 505.
 func TestParseRequestVersions(t *testing.T) {
 	for major := '0'; major <= '9'; major++ {
 		for minor := '0'; minor <= '9'; minor++ {
@@ -344,19 +344,19 @@ func TestParseRequestVersions(t *testing.T) {
 			req, _, err := parseRequest([]byte(in))
 			if major == '1' {
 				if err != nil || req.Version() != version {
-					t.Errorf("ParseRequest(%q) = %v, %v, want a request", in, req, err)
+					t.Errorf("parseRequest(%q) = %v, %v, want a request", in, req, err)
 				}
 				continue
 			}
 			want := &Error{505, 11, "HTTP version is not supported", "RFC 9110, section 15.6.6"}
 			if diff := cmp.Diff(want, parseErrorOf(err)); diff != "" {
-				t.Errorf("ParseRequest(%q) error (-want +got):\n%s", in, diff)
+				t.Errorf("parseRequest(%q) error (-want +got):\n%s", in, diff)
 			}
 		}
 	}
 }
 
-// Every byte in every part of a head: it belongs to the part, or ends it as the grammar says,
+// Every byte in every part of a head belongs to the part, ends it as the grammar says,
 // or is refused at its offset.
 func TestParseRequestEveryByte(t *testing.T) {
 	parts := []struct {
@@ -384,20 +384,20 @@ func TestParseRequestEveryByte(t *testing.T) {
 			in := tt.before + string([]byte{c}) + tt.after
 			_, _, err := parseRequest([]byte(in))
 			if (err == nil) != tt.ok(c) {
-				t.Errorf("%s: ParseRequest(%q) = %v, want acceptance: %t", tt.part, in, err, tt.ok(c))
+				t.Errorf("%s: parseRequest(%q) = %v, want it accepted: %t", tt.part, in, err, tt.ok(c))
 				continue
 			}
 			pe := parseErrorOf(err)
-			ends := c == ' ' // the part, and what follows is refused
+			ends := c == ' ' // the byte ends the part, and a later byte is refused
 			if err != nil && (pe == nil || pe.Offset > len(tt.before)+1 && !ends || pe.Status != 400 && pe.Status != 501) {
-				t.Errorf("%s: ParseRequest(%q) = %v, want a refusal at byte %d, or of what it stands in", tt.part, in, err, len(tt.before))
+				t.Errorf("%s: parseRequest(%q) = %v, want an error at or before byte %d", tt.part, in, err, len(tt.before))
 			}
 		}
 	}
 }
 
-// Each rule broken alone has its answer. Of several broken rules the first in this
-// order answers, wherever it is broken.
+// Breaking each rule alone has its own error. If several are broken, the first in this
+// order determines the error, wherever it is broken.
 func TestParseRequestPrecedence(t *testing.T) {
 	rules := []struct {
 		rule   string
@@ -432,19 +432,19 @@ func TestParseRequestPrecedence(t *testing.T) {
 		_, _, err := parseRequest([]byte(in))
 		got := parseErrorOf(err)
 		if got == nil || got.Status != rules[first].status || got.Reason != rules[first].reason {
-			t.Errorf("ParseRequest(%q) = %v, want %d %s: the first broken rule is of the %s", in, err, rules[first].status, rules[first].reason, rules[first].rule)
+			t.Errorf("parseRequest(%q) = %v, want %d %s: the first broken rule is about the %s", in, err, rules[first].status, rules[first].reason, rules[first].rule)
 		}
 	}
 }
 
-// Rules of one group answer in the order of the bytes or, where all of the head is
+// Errors of one group are reported in the order of the bytes or, where the whole head is
 // needed, in the order given here.
 func TestParseRequestPrecedenceWithin(t *testing.T) {
 	tests := []struct{ name, in, reason string }{
 		{"two Hosts before a bad Host", "GET / HTTP/1.1\r\nHost: /\r\nHost: a\r\n\r\n", "more than one Host field line"},
 		{"Host before the twin of a framing field", "GET / HTTP/1.1\r\nContent_Length: 1\r\n\r\n", "Host field is missing"},
 		{"twin before the framing fields", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\nTransfer_Encoding: y\r\n\r\n", "field name is taken for a framing field where _ turns into -"},
-		{"both framing fields before what they say", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\nTransfer-Encoding: gzip\r\n\r\n", "both Content-Length and Transfer-Encoding"},
+		{"both framing fields before their values", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\nTransfer-Encoding: gzip\r\n\r\n", "both Content-Length and Transfer-Encoding"},
 		{"the first byte of the path", "GET /%zz%00 HTTP/1.1\r\nHost: a\r\n\r\n", "path has a percent sign without two hexadecimal digits"},
 		{"the first field line", "GET / HTTP/1.1\r\nX : y\r\n\x00\r\n\r\n", "field name is not a token"},
 		{"method before target", "G@T  #\x00\r\n", "method is not a token"},
@@ -454,7 +454,7 @@ func TestParseRequestPrecedenceWithin(t *testing.T) {
 		_, _, err := parseRequest([]byte(tt.in))
 		got := parseErrorOf(err)
 		if got == nil || got.Reason != tt.reason {
-			t.Errorf("%s: ParseRequest(%q) = %v, want %q", tt.name, tt.in, err, tt.reason)
+			t.Errorf("%s: parseRequest(%q) = %v, want %q", tt.name, tt.in, err, tt.reason)
 		}
 	}
 }
@@ -473,7 +473,7 @@ func TestParseErrorNeverRepeatsInput(t *testing.T) {
 		_, _, err := parseRequest([]byte(in))
 		var pe *Error
 		if !errors.As(err, &pe) || strings.Contains(err.Error()+pe.Reason+pe.Section, secret) {
-			t.Errorf("ParseRequest(%q) = %v, want a *ParseError without the input", in, err)
+			t.Errorf("parseRequest(%q) = %v, want an *Error that does not repeat the input", in, err)
 		}
 	}
 }

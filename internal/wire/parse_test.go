@@ -64,7 +64,7 @@ var parseAccepts = []parseAccept{{
 		Method: "GET", Target: "/", Version: "HTTP/1.1", Path: "/", Host: "a",
 		Fields: [][2]string{{"x-B", "1"}, {"HOST", "a"}, {"X-A", "2"}, {"X-b", "3"}},
 	},
-	why: "order and case are lost nowhere",
+	why: "order and case are preserved",
 }, {
 	name: "blanks around a field value",
 	in:   "GET / HTTP/1.1\r\nHost:a\r\nX: \t v\tw \t \r\nEmpty:\r\nBlank: \t \r\n\r\n",
@@ -72,7 +72,7 @@ var parseAccepts = []parseAccept{{
 		Method: "GET", Target: "/", Version: "HTTP/1.1", Path: "/", Host: "a",
 		Fields: [][2]string{{"Host", "a"}, {"X", "v\tw"}, {"Empty", ""}, {"Blank", ""}},
 	},
-	why: "OWS on both sides is no part of the value (RFC 9112, section 5.1)",
+	why: "OWS on both sides is not part of the value (RFC 9112, section 5.1)",
 }, {
 	name: "obs-text in a field value",
 	in:   "GET / HTTP/1.1\r\nHost: a\r\nX: \x80q\xff\r\n\r\n",
@@ -96,22 +96,22 @@ var parseAccepts = []parseAccept{{
 		Method: "GET", Target: "/", Version: "HTTP/1.1", Path: "/", Host: "a",
 		Fields: [][2]string{{"Host", "a"}, {"X_Y", "v"}, {"Host_", "b"}},
 	},
-	why: "only the twins of framing fields are refused",
+	why: "only names that could become those of framing fields are refused",
 }, {
 	name: "leading empty line",
 	in:   "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
 	want: parsedHead{Method: "GET", Target: "/", Version: "HTTP/1.1", Path: "/", Host: "a", Fields: [][2]string{{"Host", "a"}}},
-	why:  "at least one SHOULD be ignored (RFC 9112, section 2.2); we ignore one",
+	why:  "a server SHOULD ignore at least one (RFC 9112, section 2.2); we ignore one",
 }, {
 	name: "unknown method, case kept",
 	in:   "get / HTTP/1.1\r\nHost: a\r\n\r\n",
 	want: parsedHead{Method: "get", Target: "/", Version: "HTTP/1.1", Path: "/", Host: "a", Fields: [][2]string{{"Host", "a"}}},
-	why:  "methods are case-sensitive and the resolver may know more (RFC 9110, section 9.1)",
+	why:  "methods are case-sensitive, and a resolver may support others (RFC 9110, section 9.1)",
 }, {
 	name: "a higher minor version",
 	in:   "GET / HTTP/1.2\r\nHost: a\r\n\r\n",
 	want: parsedHead{Method: "GET", Target: "/", Version: "HTTP/1.2", Path: "/", Host: "a", Fields: [][2]string{{"Host", "a"}}},
-	why:  "processed as the highest we know (RFC 9110, section 2.5)",
+	why:  "processed as the highest version supported (RFC 9110, section 2.5)",
 }, {
 	name: "minor version 9",
 	in:   "GET / HTTP/1.9\r\nHost: a\r\n\r\n",
@@ -123,7 +123,7 @@ var parseAccepts = []parseAccept{{
 		Method: "GET", Target: "/|{}^\"<>`?|{}^\"\\", Version: "HTTP/1.1", Path: "/|{}^\"<>`", Query: "|{}^\"\\", Host: "a",
 		Fields: [][2]string{{"Host", "a"}},
 	},
-	why: "browsers send them; a backslash is refused in the path only",
+	why: "browsers send them; a backslash is refused only in the path",
 }, {
 	name: "content with a length",
 	in:   "POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: \t5 \r\n\r\nhello",
@@ -148,11 +148,11 @@ var parseAccepts = []parseAccept{{
 	want: parsedHead{Method: "GET", Target: "/a", Version: "HTTP/1.1", Path: "/a", Host: "a", Fields: [][2]string{{"Host", "a"}}},
 	rest: "GET /b HTTP/1.1\r\nHost: a\r\n\r\n",
 }, {
-	name: "bytes that are no head after one",
+	name: "bytes after a head that are not a head",
 	in:   "GET / HTTP/1.1\r\nHost: a\r\n\r\n\x00\xff",
 	want: parsedHead{Method: "GET", Target: "/", Version: "HTTP/1.1", Path: "/", Host: "a", Fields: [][2]string{{"Host", "a"}}},
 	rest: "\x00\xff",
-	why:  "what follows is not looked at",
+	why:  "the rest is not examined",
 }, {
 	name: "absolute-form, other Host",
 	in:   "GET HTTP://b.test:8080/c%20d?e HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -160,7 +160,7 @@ var parseAccepts = []parseAccept{{
 		Method: "GET", Target: "HTTP://b.test:8080/c%20d?e", Version: "HTTP/1.1", Path: "/c d", Query: "e", Host: "b.test:8080",
 		Fields: [][2]string{{"Host", "a"}},
 	},
-	why: "the target wins (RFC 9112, section 3.2.2)",
+	why: "the target takes precedence (RFC 9112, section 3.2.2)",
 }, {
 	name: "authority-form",
 	in:   "CONNECT b.test:443 HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -178,22 +178,22 @@ func TestParseRequestAccepts(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			req, rest, err := parseRequest([]byte(tt.in))
 			if err != nil {
-				t.Fatalf("ParseRequest(%q) = %v\nwhy: %s", tt.in, err, tt.why)
+				t.Fatalf("parseRequest(%q) = %v\nwhy: %s", tt.in, err, tt.why)
 			}
 			if diff := cmp.Diff(tt.want, parsedOf(req)); diff != "" {
-				t.Errorf("ParseRequest(%q) (-want +got):\n%s\nwhy: %s", tt.in, diff, tt.why)
+				t.Errorf("parseRequest(%q) (-want +got):\n%s\nwhy: %s", tt.in, diff, tt.why)
 			}
 			if diff := cmp.Diff(tt.rest, string(rest)); diff != "" {
-				t.Errorf("ParseRequest(%q) rest (-want +got):\n%s", tt.in, diff)
+				t.Errorf("parseRequest(%q) rest (-want +got):\n%s", tt.in, diff)
 			}
 			if diff := cmp.Diff(strings.TrimSuffix(tt.in, tt.rest), string(req.Head())); diff != "" {
-				t.Errorf("ParseRequest(%q) Head (-want +got):\n%s", tt.in, diff)
+				t.Errorf("parseRequest(%q) Head (-want +got):\n%s", tt.in, diff)
 			}
 		})
 	}
 }
 
-// The parts of a head are offsets into it.
+// The parts of a head are given as offsets into it.
 func TestParseRequestOffsets(t *testing.T) {
 	const in = "\r\nPUT /a%62?c HTTP/1.1\r\nHost: h\r\nX:  v w \r\nY:\r\n\r\n"
 	req, _, err := parseRequest([]byte(in))
@@ -225,15 +225,15 @@ func TestParseRequestRest(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(rest) != "rest" || &rest[0] != &b[len(b)-4] {
-		t.Errorf("rest = %q, want the last four bytes of the input themselves", rest)
+		t.Errorf("rest = %q, want the last four bytes of the input, not a copy", rest)
 	}
 	if _, rest, err := parseRequest(b[:len(b)-4]); err != nil || len(rest) != 0 {
-		t.Errorf("rest = %q, %v after a head with nothing after it, want none", rest, err)
+		t.Errorf("rest = %q, %v if nothing follows the head, want none", rest, err)
 	}
 }
 
-// "What it keeps it copies: b is the caller's again."
-func TestParseRequestKeepsNothingOfTheInput(t *testing.T) {
+// A request does not refer to the input, which the caller may change afterwards.
+func TestParseRequestCopiesInput(t *testing.T) {
 	inputs := slices.Clone(lenientAccepts)
 	for _, tt := range parseAccepts {
 		inputs = append(inputs, lenientAccept{name: tt.name, in: tt.in})
@@ -245,7 +245,7 @@ func TestParseRequestKeepsNothingOfTheInput(t *testing.T) {
 			b := []byte(tt.in)
 			untouched, _, err := parse([]byte(tt.in))
 			if err != nil {
-				continue // lenient input, strictly parsed
+				continue // the strict parser refuses lenient input
 			}
 			req, _, _ := parse(b)
 			if diff := cmp.Diff(tt.in, string(b)); diff != "" {
@@ -259,18 +259,18 @@ func TestParseRequestKeepsNothingOfTheInput(t *testing.T) {
 	}
 }
 
-// The parser does not write to the capacity after the input.
-func TestParseRequestLenientWritesNothingBehindTheInput(t *testing.T) {
+// The parser does not write beyond the length of the input.
+func TestParseRequestLenientWritesNothingAfterInput(t *testing.T) {
 	b := []byte("GET / HTTP/1.1\nHost: a and more")
 	if _, _, err := parseLenient(b[:len("GET / HTTP/1.1\nHost: a")]); err != nil {
 		t.Fatal(err)
 	}
 	if want := "GET / HTTP/1.1\nHost: a and more"; string(b) != want {
-		t.Errorf("ParseRequestLenient left %q, want %q", b, want)
+		t.Errorf("parseLenient left %q, want %q", b, want)
 	}
 }
 
-// parseInputs returns the inputs of all tables, for tests of rules that hold for all input.
+// parseInputs returns the inputs of all tables, for tests of properties of all inputs.
 func parseInputs() []string {
 	var in []string
 	for _, tt := range parseAccepts {
@@ -294,8 +294,8 @@ func parseInputs() []string {
 	return in
 }
 
-// checkPrefixes parses longer and longer prefixes of in. They must be incomplete
-// up to one of them, and from there on be the same as the whole.
+// checkPrefixes parses ever longer prefixes of in. They must be incomplete
+// up to one of them; from then on the result must be that of the whole.
 func checkPrefixes(t *testing.T, in string, whole parsedWhole, wholeErr error, parse func(prefix []byte) (*request, error)) {
 	t.Helper()
 	decided := false
@@ -304,7 +304,7 @@ func checkPrefixes(t *testing.T, in string, whole parsedWhole, wholeErr error, p
 		req, err := parse(b)
 		if err == ErrIncomplete {
 			if decided {
-				t.Fatalf("%d bytes of %q are incomplete, fewer were not", n, in)
+				t.Fatalf("%d bytes of %q are incomplete, but fewer bytes were not", n, in)
 			}
 			continue
 		}
@@ -324,8 +324,8 @@ func checkPrefixes(t *testing.T, in string, whole parsedWhole, wholeErr error, p
 	}
 }
 
-// Every prefix of an input is incomplete or returns what the whole returns: through
-// parseRequest, and through one parser that goes on where it stopped.
+// Every prefix of an input is incomplete or has the result of the whole, both with
+// parseRequest, and with one parser that continues where it stopped.
 func TestParseRequestPrefixes(t *testing.T) {
 	for _, in := range parseInputs() {
 		var whole parsedWhole
@@ -349,16 +349,16 @@ func TestParseRequestPrefixes(t *testing.T) {
 			n, err := p.Parse(prefix)
 			done, doneErr = err != ErrIncomplete, err
 			if err == nil && n != len(prefix) {
-				t.Errorf("the head of %q ends after %d bytes, the parser wanted %d", in, n, len(prefix))
+				t.Errorf("the head of %q has %d bytes, but the parser needed %d", in, n, len(prefix))
 			}
-			clear(prefix) // it may be elsewhere in memory the next time
+			clear(prefix) // the next input may be elsewhere in memory
 			return &r, err
 		})
 	}
 }
 
-// A parser that went on after any one byte returns what a parser of the whole returns.
-func TestHeadParserGoesOnAnywhere(t *testing.T) {
+// A parser that continues after any byte has the same result as one that parses the whole.
+func TestHeadParserContinuesAnywhere(t *testing.T) {
 	for _, in := range parseInputs() {
 		var whole request
 		p := parserOf(&whole, DefaultLimits)

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// pathSlowly decodes and cleans a raw path in the plainest way. It reports false
-// for one that must be refused.
+// pathSlowly decodes and cleans a raw path in the simplest way. It reports false
+// for a path that must be refused.
 func pathSlowly(raw string) (string, bool) {
 	var decoded []byte
 	for raw != "" {
@@ -50,7 +50,7 @@ func pathSlowly(raw string) (string, bool) {
 	return path, true
 }
 
-// randomPath joins up to a dozen pieces that matter to paths.
+// randomPath joins up to a dozen pieces that are significant in paths.
 func randomPath(random *rand.Rand) string {
 	pieces := []string{"/", "/", "/", ".", "..", "/../", "/./", "a", "b.c", "%2e", "%2E", "%2f", "%25", "%41", "%ff", "%20", "-", "|", "%00", "%", "%4", `\`}
 	var b strings.Builder
@@ -58,7 +58,7 @@ func randomPath(random *rand.Rand) string {
 	for range random.IntN(12) {
 		n := len(pieces)
 		if random.IntN(4) > 0 {
-			n -= 4 // mostly such as are accepted
+			n -= 4 // mostly pieces that are accepted
 		}
 		b.WriteString(pieces[random.IntN(n)])
 	}
@@ -76,12 +76,12 @@ func TestPathOfRandomTargets(t *testing.T) {
 		}
 	}
 	if accepted < 10_000 {
-		t.Errorf("only %d of 50000 random paths are accepted", accepted)
+		t.Errorf("only %d of 50000 random paths are accepted, want more", accepted)
 	}
 }
 
-// Every path of up to seven bytes that begins with a slash and is made of what
-// cleaning is about.
+// Every path of up to seven bytes that begins with a slash and consists of bytes that
+// are significant for cleaning.
 func TestPathOfShortTargets(t *testing.T) {
 	const alphabet = "/.a"
 	paths := []string{"/"}
@@ -102,15 +102,15 @@ func checkRawPath(t *testing.T, raw string) {
 	want, ok := pathSlowly(raw)
 	clean := IsCleanPath([]byte(raw))
 	if clean && (!ok || want != raw) {
-		t.Fatalf("isCleanPath(%q) = true, but the path is %q", raw, want)
+		t.Fatalf("IsCleanPath(%q) = true, but the path is %q", raw, want)
 	}
 	if !clean && ok && want == raw && !strings.Contains(raw, "/.") {
-		t.Fatalf("isCleanPath(%q) = false, though no segment begins with a dot", raw)
+		t.Fatalf("IsCleanPath(%q) = false, though no segment begins with a dot", raw)
 	}
 	var r request
 	_, err := r.Parse([]byte("GET " + raw + " HTTP/1.1\r\nHost: a\r\n\r\n"))
 	if ok != (err == nil) {
-		t.Fatalf("path of %q: error %v, want acceptance: %t", raw, err, ok)
+		t.Fatalf("path of %q: error %v, want it accepted: %t", raw, err, ok)
 	}
 	if !ok {
 		return
@@ -121,10 +121,10 @@ func checkRawPath(t *testing.T, raw string) {
 	}
 	segments := strings.Split(path, "/")
 	if path[0] != '/' || strings.Contains(path, "//") || strings.Contains(path, "\x00") || slices.Contains(segments, ".") || slices.Contains(segments, "..") {
-		t.Fatalf("path of %q = %q, want one that begins with a slash and has no empty and no dot segments, and no NUL", raw, path)
+		t.Fatalf("path of %q = %q, want an absolute path without empty segments, dot segments and NUL", raw, path)
 	}
 	if again := CleanPath([]byte(path)); string(again) != path {
-		t.Fatalf("cleanPath(%q) = %q, want no change: it was cleaned", path, again)
+		t.Fatalf("CleanPath(%q) = %q, want no change, since the path is clean", path, again)
 	}
 }
 
@@ -137,7 +137,7 @@ func TestCleanPathInPlace(t *testing.T) {
 		n := len(b) - len("#tail")
 		CleanPath(b[:n])
 		if !bytes.HasSuffix(b, []byte("#tail")) {
-			t.Fatalf("cleanPath(%q) wrote after its end: %q", b[:n], b)
+			t.Fatalf("CleanPath(%q) wrote after its end: %q", b[:n], b)
 		}
 	}
 }

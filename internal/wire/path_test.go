@@ -19,14 +19,14 @@ var pathAccepts = []pathAccept{
 	{name: "folder", target: "/a/", path: "/a/", why: "the last slash is kept"},
 
 	{name: "encoded space", target: "/a%20b", path: "/a b"},
-	{name: "decoded once", target: "/%2541", path: "/%41", why: "twice would let %252e%252e through what looked for dots between"},
+	{name: "decoded once", target: "/%2541", path: "/%41", why: "after decoding twice, %252e%252e would evade a check between the two"},
 	{name: "encoded percent sign alone", target: "/100%25", path: "/100%"},
 	{name: "digits of both cases", target: "/%7e%7E%c3%A4", path: "/~~\xc3\xa4"},
-	{name: "every byte is a byte of a name", target: "/%ff%01%0d%0a%7f", path: "/\xff\x01\r\n\x7f"},
-	{name: "encoded question mark", target: "/a%3fb?c", path: "/a?b", query: "c", why: "split before decoded (RFC 3986, section 2.4)"},
+	{name: "every byte may be in a name", target: "/%ff%01%0d%0a%7f", path: "/\xff\x01\r\n\x7f"},
+	{name: "encoded question mark", target: "/a%3fb?c", path: "/a?b", query: "c", why: "the query is split off before decoding (RFC 3986, section 2.4)"},
 	{name: "encoded number sign", target: "/a%23b", path: "/a#b"},
-	{name: "encoded backslash", target: "/a%5cb", path: `/a\b`, why: "a byte of a name; only a raw one is refused"},
-	{name: "plus sign", target: "/a+b?c+d", path: "/a+b", query: "c+d", why: "no space outside of forms"},
+	{name: "encoded backslash", target: "/a%5cb", path: `/a\b`, why: "it is part of a name; only a raw backslash is refused"},
+	{name: "plus sign", target: "/a+b?c+d", path: "/a+b", query: "c+d", why: "a plus sign means a space only in forms"},
 	{name: "semicolon", target: "/a;b=c/d", path: "/a;b=c/d"},
 
 	{name: "encoded slash", target: "/a%2Fb", path: "/a/b", why: "%2F decodes to a slash"},
@@ -35,7 +35,7 @@ var pathAccepts = []pathAccept{
 	{name: "encoded slash next to a slash", target: "/a/%2Fb%2F/", path: "/a/b/", why: "collapsed like any run of slashes"},
 
 	{name: "dot segment", target: "/a/./b", path: "/a/b", why: "RFC 3986, section 5.2.4"},
-	{name: "dot segment at the end", target: "/a/.", path: "/a/", why: "it names the folder"},
+	{name: "dot segment at the end", target: "/a/.", path: "/a/", why: "the path names the folder"},
 	{name: "dot segment alone", target: "/.", path: "/"},
 	{name: "double dot segment", target: "/a/../b", path: "/b"},
 	{name: "double dot segment at the end", target: "/a/b/..", path: "/a/"},
@@ -45,15 +45,15 @@ var pathAccepts = []pathAccept{
 	{name: "the example of RFC 3986", target: "/a/b/c/./../../g", path: "/a/g"},
 	{name: "the relative example of RFC 3986", target: "/mid/content=5/../6", path: "/mid/6"},
 	{name: "encoded dots", target: "/a/%2e%2e/b", path: "/b", why: "decoded before dot segments are removed"},
-	{name: "a dot encoded, a dot not", target: "/a/.%2E/%2e/b", path: "/b"},
+	{name: "one dot encoded, one not", target: "/a/.%2E/%2e/b", path: "/b"},
 	{name: "encoded dots and slash", target: "/a/%2e%2e%2fb", path: "/b"},
 	{name: "dots encoded twice", target: "/a/%252e%252e/b", path: "/a/%2e%2e/b", why: "a name with percent signs"},
-	{name: "three dots", target: "/a/.../b", path: "/a/.../b", why: "a name like any other"},
+	{name: "three dots", target: "/a/.../b", path: "/a/.../b", why: "an ordinary name"},
 	{name: "names with dots", target: "/.a/..b/c./d..", path: "/.a/..b/c./d.."},
 
-	{name: "run of slashes", target: "//a///b//", path: "/a/b/", why: "empty segments name nothing"},
+	{name: "run of slashes", target: "//a///b//", path: "/a/b/", why: "empty segments are dropped"},
 	{name: "only slashes", target: "///", path: "/"},
-	{name: "empty segment before a double dot", target: "/a//../b", path: "/b", why: "as the file system takes it: an empty segment is nothing that .. could remove"},
+	{name: "empty segment before a double dot", target: "/a//../b", path: "/b", why: "as in file systems, .. does not remove an empty segment"},
 	{name: "looks like an authority", target: "//other.test/b", path: "/other.test/b", why: "origin-form begins with a slash"},
 
 	{name: "query", target: "/a?b=c&d", path: "/a", query: "b=c&d"},
@@ -78,7 +78,7 @@ func TestPath(t *testing.T) {
 			in := "GET " + tt.target + " HTTP/1.1\r\nHost: a\r\n\r\n"
 			req, _, err := parseRequest([]byte(in))
 			if err != nil {
-				t.Fatalf("ParseRequest(%q) = %v\nwhy: %s", in, err, tt.why)
+				t.Fatalf("parseRequest(%q) = %v\nwhy: %s", in, err, tt.why)
 			}
 			want := [...]string{tt.target, tt.path, tt.query}
 			got := [...]string{req.Target(), req.Path(), req.RawQuery()}
@@ -97,7 +97,7 @@ var pathRefusals = []parseRefusal{{
 	in:      "GET /a%00b HTTP/1.1\r\nHost: a\r\n\r\n",
 	want:    Error{400, 6, "path has an encoded NUL", "RFC 3986, section 7.3"},
 	certain: headEnd,
-	why:     "it ends names for some systems",
+	why:     "some systems end a name at NUL",
 }, {
 	name:    "percent sign before letters",
 	in:      "GET /a/%zz HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -118,9 +118,9 @@ var pathRefusals = []parseRefusal{{
 	in:      "GET /a%?41 HTTP/1.1\r\nHost: a\r\n\r\n",
 	want:    Error{400, 6, "path has a percent sign without two hexadecimal digits", "RFC 3986, section 2.1"},
 	certain: headEnd,
-	why:     "the query is no part of the path",
+	why:     "the query is not part of the path",
 }, {
-	name:    "second of two triplets is bad",
+	name:    "invalid second triplet",
 	in:      "GET /%41%4g HTTP/1.1\r\nHost: a\r\n\r\n",
 	want:    Error{400, 8, "path has a percent sign without two hexadecimal digits", "RFC 3986, section 2.1"},
 	certain: headEnd,
@@ -129,9 +129,9 @@ var pathRefusals = []parseRefusal{{
 	in:      "GET /a\\b HTTP/1.1\r\nHost: a\r\n\r\n",
 	want:    Error{400, 6, "path has a backslash", "RFC 3986, section 3.3"},
 	certain: headEnd,
-	why:     "some take it for a slash",
+	why:     "some recipients read it as a slash",
 }, {
-	name:    "bad triplet in the path of an absolute-form",
+	name:    "invalid triplet in the path of an absolute-form",
 	in:      "GET http://b/%0 HTTP/1.1\r\nHost: a\r\n\r\n",
 	want:    Error{400, 13, "path has a percent sign without two hexadecimal digits", "RFC 3986, section 2.1"},
 	certain: headEnd,
@@ -141,7 +141,7 @@ var pathRefusals = []parseRefusal{{
 	want:    Error{400, 4, pathNone, "RFC 9112, section 3.2"},
 	certain: lineEnd,
 }, {
-	name:    "query alone",
+	name:    "only a query",
 	in:      "GET ?q HTTP/1.1\r\nHost: a\r\n\r\n",
 	want:    Error{400, 4, pathNone, "RFC 9112, section 3.2"},
 	certain: lineEnd,
@@ -203,7 +203,7 @@ var pathRefusals = []parseRefusal{{
 	in:      "GET http://b\\@c/ HTTP/1.1\r\nHost: b\r\n\r\n",
 	want:    Error{400, 12, "authority in the request target is not a host and port", "RFC 9110, section 4.2"},
 	certain: lineEnd,
-	why:     "some take it for the end of the authority",
+	why:     "some recipients read it as the end of the authority",
 }, {
 	name:    "CONNECT with a path",
 	in:      "CONNECT / HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -236,18 +236,18 @@ var pathRefusals = []parseRefusal{{
 	in:      "CONNECT *:80\\ HTTP/1.1\r\nHost: a\r\n\r\n",
 	want:    Error{400, 12, "request target of CONNECT is not host:port", "RFC 9112, section 3.2.3"},
 	certain: lineEnd,
-	why:     "an asterisk may stand in a registered name, a backslash in no port",
+	why:     "an asterisk may be in a registered name",
 }}
 
 func TestPathRefuses(t *testing.T) { checkRefusals(t, pathRefusals) }
 
-// TestAuthority: uri-host [ ":" port ], as the Host field and as the authority of
+// TestAuthority tests uri-host [ ":" port ], in the Host field and as the authority of
 // an absolute-form (RFC 9110, section 7.2; RFC 3986, section 3.2.2).
 func TestAuthority(t *testing.T) {
 	const ok = -1
 	tests := []struct {
 		authority string
-		bad       int // the first byte that cannot stand there
+		bad       int // offset of the first invalid byte
 		why       string
 	}{
 		{"a", ok, ""},
@@ -255,7 +255,7 @@ func TestAuthority(t *testing.T) {
 		{"example.test.", ok, "a fully qualified name"},
 		{"example.test:8080", ok, ""},
 		{"EXAMPLE.test", ok, ""},
-		{"a_b-c", ok, "a registered name is more than a DNS name"},
+		{"a_b-c", ok, "a registered name need not be a DNS name"},
 		{"!$&'()*+,;=~", ok, "sub-delims and unreserved"},
 		{"%41%c3%a4", ok, "percent-encoded"},
 		{"127.0.0.1:80", ok, ""},
@@ -281,7 +281,7 @@ func TestAuthority(t *testing.T) {
 		{"[VF0.a:!~_]:80", ok, "IPvFuture"},
 
 		{"", 0, "RFC 9110, section 4.2.1: the host must not be empty"},
-		{":80", 0, "a port alone"},
+		{":80", 0, "only a port"},
 		{"u@a", 1, "user information"},
 		{"u:p@a", 2, "user information"},
 		{"a:80@b", 4, "user information that looks like a host and a port"},
@@ -295,30 +295,30 @@ func TestAuthority(t *testing.T) {
 		{"a\x80b", 1, "8-bit bytes are percent-encoded"},
 		{"\xc3\xa4", 0, ""},
 		{`a"`, 1, ""}, {"<a>", 0, ""}, {"a|b", 1, ""}, {"a^b", 1, ""}, {"a`", 1, ""}, {"{a}", 0, ""},
-		{"a%", 1, "half a triplet"},
-		{"a%4", 1, "half a triplet"},
-		{"a%zz", 1, "no triplet"},
-		{"a%4:80", 1, "no triplet"},
-		{"a:b", 2, "letters as port"},
+		{"a%", 1, "an incomplete triplet"},
+		{"a%4", 1, "an incomplete triplet"},
+		{"a%zz", 1, "not a triplet"},
+		{"a%4:80", 1, "not a triplet"},
+		{"a:b", 2, "letters as a port"},
 		{"a:8b", 3, ""},
 		{"a:-1", 2, ""},
 		{"a:+1", 2, ""},
 		{"a:80:90", 4, "two ports"},
-		{"a::1", 2, "an IPv6 address stands in brackets"},
-		{"::1", 0, "an IPv6 address stands in brackets"},
-		{"a:65536", 6, "fits no port"},
-		{"a:99999999999999999999", 6, "fits no port"},
-		{"[::1", 4, "half a bracket"},
-		{"::1]", 0, "half a bracket"},
-		{"a]", 1, "half a bracket"},
+		{"a::1", 2, "an IPv6 address must be in brackets"},
+		{"::1", 0, "an IPv6 address must be in brackets"},
+		{"a:65536", 6, "too large for a port"},
+		{"a:99999999999999999999", 6, "too large for a port"},
+		{"[::1", 4, "an unmatched bracket"},
+		{"::1]", 0, "an unmatched bracket"},
+		{"a]", 1, "an unmatched bracket"},
 		{"[", 1, ""},
 		{"[]", 1, "empty"},
 		{"[:]", 2, "no address has one colon"},
-		{"[127.0.0.1]", 10, "no IPv6 address"},
-		{"[a.test]", 2, "no IPv6 address"},
+		{"[127.0.0.1]", 10, "not an IPv6 address"},
+		{"[a.test]", 2, "not an IPv6 address"},
 		{"[1:2:3:4:5:6:7:8:9:a]", 16, "too many groups"},
 		{"[0::0::0]", 6, "two double colons"},
-		{"[1:2:3:4:5:6:7::8]", 16, "two colons that stand for no group"},
+		{"[1:2:3:4:5:6:7::8]", 16, "a double colon that replaces no group"},
 		{"[4712::abcd::]", 12, "two double colons"},
 		{"[1::2::3]", 6, "two double colons"},
 		{"[0::0::127.0.0.1]", 6, "two double colons"},
@@ -336,11 +336,11 @@ func TestAuthority(t *testing.T) {
 		{"[1234:5678:90AB:CDEF:1234:127.0.0.1]", 35, "seven groups"},
 		{"[1111:2222:3333:4444:5555:6666:7777:1.2.3.4]", 37, "nine groups"},
 		{"[1:2:3:4:5:6::1.2.3.4]", 15, "eight groups and a double colon"},
-		{"[1.2.3.4::]", 8, "an IPv4 address is last"},
-		{"[::1.2.3.4:5]", 10, "an IPv4 address is last"},
+		{"[1.2.3.4::]", 8, "an IPv4 address must be last"},
+		{"[::1.2.3.4:5]", 10, "an IPv4 address must be last"},
 		{"[::127.00.0.1]", 8, "a leading zero"},
 		{"[1::127..0.1]", 8, "an empty octet"},
-		{"[1::127.a.0.1]", 8, "no digit"},
+		{"[1::127.a.0.1]", 8, "not a digit"},
 		{"[::ffff:1.2.3.400]", 16, "over 255"},
 		{"[::ffff:1.2.3.256]", 16, "over 255"},
 		{"[::ffff:1.2.3]", 13, "three octets"},
@@ -350,10 +350,10 @@ func TestAuthority(t *testing.T) {
 		{"[v.a]", 2, "IPvFuture without its version"},
 		{"[v1]", 3, "IPvFuture without its address"},
 		{"[v1.]", 4, "IPvFuture without its address"},
-		{"[v1.a/b]", 5, "a byte that IPvFuture has not"},
-		{"[vg.a]", 2, "a version is hexadecimal"},
-		{"[v1:a]", 3, "IPvFuture has a dot"},
-		{"[fe80::1%25eth0]", 8, "zones are for the machine that has them (RFC 6874, section 3)"},
+		{"[v1.a/b]", 5, "a byte that is not allowed in IPvFuture"},
+		{"[vg.a]", 2, "the version must be hexadecimal"},
+		{"[v1:a]", 3, "IPvFuture needs a dot"},
+		{"[fe80::1%25eth0]", 8, "a zone has a meaning only on its own machine (RFC 6874, section 3)"},
 		{"[::1]a", 5, "only a port may follow"},
 		{"[::1].test", 5, ""},
 		{"[::1]:b", 6, ""},
@@ -362,7 +362,7 @@ func TestAuthority(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.authority, func(t *testing.T) {
 			if got := AuthorityError([]byte(tt.authority)); got != tt.bad {
-				t.Errorf("authorityError(%q) = %d, want %d\nwhy: %s", tt.authority, got, tt.bad, tt.why)
+				t.Errorf("AuthorityError(%q) = %d, want %d\nwhy: %s", tt.authority, got, tt.bad, tt.why)
 			}
 
 			in := "GET / HTTP/1.1\r\nHost: " + tt.authority + "\r\n\r\n"
@@ -371,7 +371,7 @@ func TestAuthority(t *testing.T) {
 
 			ends := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("/?#", r) }
 			if strings.ContainsFunc(tt.authority, ends) {
-				return // it ends the authority, or the target
+				return // the byte ends the authority or the target
 			}
 			in = "GET http://" + tt.authority + "/a HTTP/1.1\r\nHost: b\r\n\r\n"
 			want = &Error{400, len("GET http://") + tt.bad, "authority in the request target is not a host and port", "RFC 9110, section 4.2"}
@@ -397,17 +397,17 @@ func checkAuthority(t *testing.T, in, host string, ok bool, want *Error) {
 	}
 }
 
-// CONNECT needs both parts and has no path.
+// The target of CONNECT has a host and a port, and no path.
 func TestPathOfConnect(t *testing.T) {
 	for _, target := range []string{"b.test:443", "[::1]:443", "127.0.0.1:1"} {
 		in := "CONNECT " + target + " HTTP/1.1\r\nHost: a\r\n\r\n"
 		req, _, err := parseRequest([]byte(in))
 		if err != nil {
-			t.Errorf("ParseRequest(%q) = %v", in, err)
+			t.Errorf("parseRequest(%q) = %v", in, err)
 			continue
 		}
 		if req.Host() != target || req.Path() != "" || req.RawQuery() != "" {
-			t.Errorf("ParseRequest(%q): Host %q, Path %q, RawQuery %q, want %q and no path and query", in, req.Host(), req.Path(), req.RawQuery(), target)
+			t.Errorf("parseRequest(%q): Host %q, Path %q, RawQuery %q, want %q, no path and no query", in, req.Host(), req.Path(), req.RawQuery(), target)
 		}
 	}
 }

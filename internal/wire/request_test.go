@@ -5,7 +5,7 @@ import (
 	"iter"
 )
 
-// A request is a head with the names that programs know its parts by.
+// A request is a head with accessors like those of rawhttp.Request.
 type request struct{ head Head }
 
 func (r *request) of(s Span) string     { return string(s.Of(r.head.Text)) }
@@ -46,7 +46,7 @@ func (r *request) Parse(b []byte) (rest []byte, err error) {
 	return b[n:], nil
 }
 
-// parseLenient parses b, which is all that there is, as people type.
+// parseLenient parses b, which is the whole input, leniently.
 func parseLenient(b []byte) (r *request, rest []byte, err error) {
 	r = new(request)
 	max := DefaultLimits
@@ -59,7 +59,7 @@ func parseLenient(b []byte) (r *request, rest []byte, err error) {
 	return r, b[n:], nil
 }
 
-// parserOf returns a parser that puts a head into r, which is empty then but for its memory.
+// parserOf returns a parser that parses a head into r. It empties r, except for its memory.
 func parserOf(r *request, max Limits) (p Parser) {
 	r.head = Head{Text: r.head.Text[:0], Fields: r.head.Fields[:0]}
 	p.Begin(&r.head, max)
