@@ -12,12 +12,12 @@ import (
 
 // The helpers of this file are for tests of failing connections. They work inside synctest.
 
-// A kernelConn is one end of a connection in memory with buffers, as the system has them:
-// a Write returns when its bytes are in the buffer, and the other end reads them later, or
-// never. It can be half-closed and reset.
+// A kernelConn is one end of a connection in memory with buffers like those of the system: a
+// Write returns when its bytes are in the buffer, and the other end reads them later, or never.
+// It can be half-closed and reset.
 type kernelConn struct{ in, out *kernelBuffer }
 
-// kernelPair makes a connection whose buffers hold size bytes.
+// kernelPair returns both ends of a connection whose buffers hold size bytes each.
 func kernelPair(size int) (client, server *kernelConn) {
 	up, down := newKernelBuffer(size), newKernelBuffer(size)
 	return &kernelConn{in: down, out: up}, &kernelConn{in: up, out: down}
@@ -40,7 +40,7 @@ func (c *kernelConn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
-// Close is a reset if there is something that was not read, as on TCP.
+// Close resets the connection if there are unread bytes, as on TCP.
 func (c *kernelConn) Close() error {
 	if c.in.close() {
 		c.out.end(syscall.ECONNRESET)
@@ -68,7 +68,7 @@ type kernelBuffer struct {
 	b                     []byte
 	size                  int
 	ended                 error // error of a Read at the end; nil if more may arrive
-	closed                bool  // the reader has closed
+	closed                bool  // whether the reader has closed
 	readLimit, writeLimit kernelLimit
 }
 
@@ -112,7 +112,7 @@ func (k *kernelBuffer) read(p []byte) (int, error) {
 		switch {
 		case k.closed:
 			return 0, net.ErrClosed
-		case k.readLimit.passed: // also if there are bytes, as in package net
+		case k.readLimit.passed: // even if there are bytes, as in package net
 			return 0, os.ErrDeadlineExceeded
 		case len(k.b) > 0:
 			n := copy(p, k.b)
@@ -150,7 +150,7 @@ func (k *kernelBuffer) write(p []byte) (n int, err error) {
 	}
 }
 
-// end ends the direction for its reader: after the bytes in transit, or without them.
+// end makes Read return err, after the bytes in transit if err is io.EOF, else at once.
 func (k *kernelBuffer) end(err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -163,7 +163,7 @@ func (k *kernelBuffer) end(err error) {
 	k.changed.Broadcast()
 }
 
-// close ends the direction for its writer. It reports whether bytes were unread.
+// close makes Write fail. It reports whether there were unread bytes.
 func (k *kernelBuffer) close() (unread bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -173,10 +173,10 @@ func (k *kernelBuffer) close() (unread bool) {
 	return unread
 }
 
-// A plainConn hides all that a connection can do beyond net.Conn, as a wrapper does.
+// A plainConn hides the methods of a connection beyond those of net.Conn, as a wrapper does.
 type plainConn struct{ net.Conn }
 
-// A fragmentedConn reads pieces of at most size bytes.
+// A fragmentedConn reads at most size bytes at a time.
 type fragmentedConn struct {
 	net.Conn
 	size int

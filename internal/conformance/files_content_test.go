@@ -33,7 +33,8 @@ func filesWrite(t testing.TB, name, content string) (dir, path string) {
 	return dir, path
 }
 
-// filesThen does something between the resolving of a request and the response.
+// filesThen returns a resolver that calls do after r has resolved a request and before the
+// response is written.
 func filesThen(r rawhttp.Resolver, do func()) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		resp, err := r.Resolve(ctx, req)
@@ -42,7 +43,7 @@ func filesThen(r rawhttp.Resolver, do func()) rawhttp.Resolver {
 	})
 }
 
-// filesLarge is more than any buffer, and no part of it is like another.
+// filesLarge returns content of n bytes, no part of which equals another.
 func filesLarge(n int) string {
 	b := make([]byte, 0, n+20)
 	for i := int64(0); len(b) < n; i++ {
@@ -78,20 +79,20 @@ func TestFilesOfAnySize(t *testing.T) {
 						t.Fatalf("head of answer %d: %q, want 200 with %q", i+1, head, want)
 					}
 					if len(rest) < size || rest[:size] != content {
-						t.Fatalf("answer %d has other content than the file", i+1)
+						t.Fatalf("content of answer %d differs from the file", i+1)
 					}
 					answer = rest[size:]
 				}
 				if answer != "" {
-					t.Errorf("%q follows two answers", testkit.Shorten(answer))
+					t.Errorf("after two answers the client received %q, want nothing", testkit.Shorten(answer))
 				}
 			})
 		}
 	}
 }
 
-// The head and the first bytes of large content are sent together, and with the answers
-// before them.
+// The head and the first bytes of large content are sent in one Write, together with earlier
+// answers.
 func TestLargeContentLeavesWithItsHead(t *testing.T) {
 	content := filesLarge(300_000)
 	dir, _ := filesWrite(t, "a.bin", content)
@@ -104,23 +105,23 @@ func TestLargeContentLeavesWithItsHead(t *testing.T) {
 		answer := c.heard()
 		heads, whole := strings.CutSuffix(answer, content)
 		if !whole || !strings.HasPrefix(heads, okAnswer("/")) {
-			t.Fatalf("answers %q, want that of /next and the file", testkit.Shorten(answer))
+			t.Fatalf("answers %q, want those of /next and the file", testkit.Shorten(answer))
 		}
 		if got, want := counted.Writes()[0], heads+content[:sentWithHead]; got != want {
-			t.Errorf("the first write has %d bytes, want the %d of the heads and of the first content", len(got), len(want))
+			t.Errorf("the first Write has %d bytes, want the %d of the heads and the first content", len(got), len(want))
 		}
 	})
 }
 
-// A file that changes its size while it is sent: never more than Content-Length
-// said, and less is not taken for whole.
+// If the size of a file changes while it is sent, the client never receives more than
+// Content-Length, and can tell if it receives less.
 func TestFileThatChangesWhileItIsSent(t *testing.T) {
 	t.Parallel()
 	const refused = "HTTP/1.1 500 Internal Server Error\r\n"
 	tests := []struct {
 		name        string
 		size, after int
-		wantCut     bool // the connection ends short of Content-Length
+		wantCut     bool // whether the connection ends before Content-Length
 		want500     bool
 		wantWhole   bool
 	}{
@@ -128,11 +129,11 @@ func TestFileThatChangesWhileItIsSent(t *testing.T) {
 		{"large, grows", 300_000, 400_000, false, false, true},
 		{"huge, grows", 3 << 20, 4 << 20, false, false, true},
 		{"small, shrinks", 1000, 999, false, true, false},
-		{"small, is empty", 1000, 0, false, true, false},
+		{"small, shrinks to nothing", 1000, 0, false, true, false},
 		{"large, shrinks", 300_000, 299_999, true, false, false},
-		{"large, shrinks to what leaves with the head", 300_000, sentWithHead, true, false, false},
-		{"large, shrinks to less", 300_000, sentWithHead - 1, true, false, false},
-		{"large, is empty", 300_000, 0, false, true, false},
+		{"large, shrinks to the bytes sent with the head", 300_000, sentWithHead, true, false, false},
+		{"large, shrinks to less than the bytes sent with the head", 300_000, sentWithHead - 1, true, false, false},
+		{"large, shrinks to nothing", 300_000, 0, false, true, false},
 		{"huge, shrinks", 3 << 20, 1 << 20, true, false, false},
 	}
 	for _, tt := range tests {
@@ -164,7 +165,7 @@ func TestFileThatChangesWhileItIsSent(t *testing.T) {
 				head, rest := splitHead(answer)
 				if tt.want500 {
 					if !strings.HasPrefix(head, refused) {
-						t.Errorf("answer %q, want 500: nothing of the head was out", head)
+						t.Errorf("answer %q, want 500, since the head had not been sent", head)
 					}
 					return
 				}
@@ -173,18 +174,18 @@ func TestFileThatChangesWhileItIsSent(t *testing.T) {
 				}
 				switch {
 				case tt.wantCut && rest != content[:tt.after]:
-					t.Errorf("%d bytes follow the head, want the %d that the file had, and the end of the connection", len(rest), tt.after)
+					t.Errorf("%d bytes follow the head, want the %d of the shorter file and then the end of the connection", len(rest), tt.after)
 				case tt.wantWhole && !strings.HasPrefix(rest, content[:tt.size]):
 					t.Errorf("%d bytes follow the head, want the first %d of the file", len(rest), tt.size)
 				case tt.wantWhole && !strings.HasPrefix(rest[tt.size:], "HTTP/1.1 200 OK\r\n"):
-					t.Errorf("%q follows the content, want the answer to the next request", testkit.Shorten(rest[tt.size:]))
+					t.Errorf("after the content: %q, want the answer to the next request", testkit.Shorten(rest[tt.size:]))
 				}
 			})
 		}
 	}
 }
 
-// An open file is served to its end, even if another takes its name.
+// An open file is sent to its end, even if it is replaced or removed meanwhile.
 func TestFileThatIsReplacedOrRemovedWhileItIsSent(t *testing.T) {
 	content := filesLarge(300_000)
 	for name, do := range map[string]func(path string) error{
@@ -199,8 +200,8 @@ func TestFileThatIsReplacedOrRemovedWhileItIsSent(t *testing.T) {
 			var err error
 			_, addr := listen(t, rawhttp.WithResolver(filesThen(filesOfDir(t, dir), func() { err = do(path) })))
 			_, got := splitHead(talk(t, addr, filesGet))
-			if err == nil && got != content { // a system may refuse to do it to an open file
-				t.Errorf("content of %d bytes, want the %d of the file that was opened", len(got), len(content))
+			if err == nil && got != content { // some systems do not replace or remove an open file
+				t.Errorf("content has %d bytes, want the %d of the file that was opened", len(got), len(content))
 			}
 		})
 	}
@@ -248,7 +249,7 @@ func TestFileLastModified(t *testing.T) {
 	}
 }
 
-// An edit is visible to the next request.
+// The next request after an edit gets the new content.
 func TestFileThatChangesBetweenRequests(t *testing.T) {
 	dir, path := filesWrite(t, "a.bin", "0")
 	_, addr := listen(t, rawhttp.WithResolver(filesOfDir(t, dir)))
@@ -258,18 +259,18 @@ func TestFileThatChangesBetweenRequests(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := filesTake(t, talk(t, addr, filesGet)); got.Content != want {
-			t.Fatalf("content %q after the edit %d, want %q", got.Content, i, want)
+			t.Fatalf("content after edit %d: %q, want %q", i, got.Content, want)
 		}
 	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
 	if got := filesTake(t, talk(t, addr, filesGet)); got.Status != "404 Not Found" {
-		t.Errorf("status of a file that was removed is %q, want 404", got.Status)
+		t.Errorf("status of a removed file: %q, want 404", got.Status)
 	}
 }
 
-// A filesBroken is an fs.FS in which one thing returns an error.
+// A filesBroken is an fs.FS in which one kind of call returns an error.
 type filesBroken struct {
 	fstest.MapFS
 	at  string // "stat", "open", "file stat", "read" or "list"
@@ -353,14 +354,14 @@ func TestFileResolverErrors(t *testing.T) {
 				}
 				want := tt.want
 				if at == "file stat" && want == 404 && !errors.Is(tt.err, fs.ErrNotExist) {
-					want = 500 // the name was found, so the error cannot be about the name
+					want = 500 // the name was found, so the error is not about the name
 				}
 				resp, err := r.Resolve(t.Context(), resolveGet(t, target))
 				if resp != nil || rawhttp.StatusOf(err) != want {
 					t.Errorf("%s: Resolve = %v, %v with status %d, want %d\nwhy: %s", name, resp, err, rawhttp.StatusOf(err), want, tt.why)
 				}
 				if got := errors.Is(err, fs.ErrNotExist); got != (want == 404) {
-					t.Errorf("%s: %v is fs.ErrNotExist: %v, want only what is 404", name, err, got)
+					t.Errorf("%s: errors.Is(%v, fs.ErrNotExist) = %v, want true only for 404", name, err, got)
 				}
 				if !errors.Is(err, tt.err) {
 					t.Errorf("%s: %v does not wrap its cause", name, err)
@@ -379,13 +380,12 @@ func TestFileThatCannotBeRead(t *testing.T) {
 		_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(r))
 		got := filesTake(t, talk(t, addr, "GET "+target+" HTTP/1.1\r\nHost: a\r\n\r\n"))
 		if got.Status != "500 Internal Server Error" || got.Content != "500 Internal Server Error\n" {
-			t.Errorf("GET %s where %s fails is answered with %v, want 500", target, at, got)
+			t.Errorf("GET %s if %s fails: %v, want 500", target, at, got)
 		}
 	}
 }
 
-// Content is read from the current position: a file that was partly read is not read from its
-// beginning.
+// The content of a partly read file begins at its current position, not at its beginning.
 func TestFileIsReadFromWhereItStands(t *testing.T) {
 	_, path := filesWrite(t, "a.bin", "0123456789")
 	f, err := os.Open(path)

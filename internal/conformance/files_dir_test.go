@@ -20,15 +20,15 @@ func TestDirRefuses(t *testing.T) {
 	tests := []struct {
 		name string
 		make func() (*rawhttp.FileResolver, error)
-		want error // nil: any
+		want error // nil for any error
 	}{
-		{"a folder that is missing", func() (*rawhttp.FileResolver, error) { return rawhttp.Dir(filepath.Join(dir, "missing")) }, fs.ErrNotExist},
+		{"a missing folder", func() (*rawhttp.FileResolver, error) { return rawhttp.Dir(filepath.Join(dir, "missing")) }, fs.ErrNotExist},
 		{"a file", func() (*rawhttp.FileResolver, error) { return rawhttp.Dir(path) }, nil},
 		{"no name", func() (*rawhttp.FileResolver, error) { return rawhttp.Dir("") }, nil},
-		{"a wrong option", func() (*rawhttp.FileResolver, error) { return rawhttp.Dir(dir, bad) }, nil},
-		{"a folder that is missing and a wrong option", func() (*rawhttp.FileResolver, error) { return rawhttp.Dir(filepath.Join(dir, "missing"), bad) }, fs.ErrNotExist},
+		{"an invalid option", func() (*rawhttp.FileResolver, error) { return rawhttp.Dir(dir, bad) }, nil},
+		{"a missing folder and an invalid option", func() (*rawhttp.FileResolver, error) { return rawhttp.Dir(filepath.Join(dir, "missing"), bad) }, fs.ErrNotExist},
 		{"FS of nil", func() (*rawhttp.FileResolver, error) { return rawhttp.FS(nil) }, nil},
-		{"FS and a wrong option", func() (*rawhttp.FileResolver, error) { return rawhttp.FS(fstest.MapFS{}, bad) }, nil},
+		{"FS and an invalid option", func() (*rawhttp.FileResolver, error) { return rawhttp.FS(fstest.MapFS{}, bad) }, nil},
 	}
 	for _, opt := range []rawhttp.FileOption{
 		rawhttp.WithIndex(""), rawhttp.WithIndex("."), rawhttp.WithIndex(".."), rawhttp.WithIndex("index.html", "a/b"), rawhttp.WithIndex(`a\b`), rawhttp.WithIndex("a\x00"),
@@ -50,13 +50,13 @@ func TestDirRefuses(t *testing.T) {
 			continue
 		}
 		if n := strings.Count(err.Error(), "rawhttp: "); n != 1 || !strings.HasPrefix(err.Error(), "rawhttp: ") {
-			t.Errorf("%d, %s: %q has the prefix %d times, want once, in front", i, tt.name, err, n)
+			t.Errorf("%d, %s: %q has the prefix %d times, want once, at the start", i, tt.name, err, n)
 		}
 	}
 
 	_, err := rawhttp.FS(nil, bad, rawhttp.WithMaxListing(-1))
 	if n := filesLeaves(err); n != 3 {
-		t.Errorf("FS with three mistakes: %v, which are %d, want all", err, n)
+		t.Errorf("FS with three invalid options: %d errors, want 3: %v", n, err)
 	}
 }
 
@@ -75,7 +75,8 @@ func filesLeaves(err error) (n int) {
 	return n
 }
 
-// The root is the folder that was opened, also when another takes its name.
+// Dir checks at most once a second whether another folder has taken the name of its root. Until
+// then it serves the folder that it opened.
 func TestDirKeepsItsFolder(t *testing.T) {
 	parent := t.TempDir()
 	root := filepath.Join(parent, "root")
@@ -89,7 +90,7 @@ func TestDirKeepsItsFolder(t *testing.T) {
 	}
 	r := filesOfDir(t, root)
 	if err := os.Rename(root, root+".old"); err != nil {
-		t.Logf("the system does not rename an open folder: %v", err)
+		t.Logf("this system does not rename an open folder: %v", err)
 		return
 	}
 	if err := os.Rename(filepath.Join(parent, "other"), root); err != nil {

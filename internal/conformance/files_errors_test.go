@@ -44,8 +44,8 @@ func errorsZip(t testing.TB, method uint16, names ...string) *zip.Reader {
 	return r
 }
 
-// An entry that a zip archive cannot read is an error of the server, logged at Error, and not
-// a missing name.
+// An entry that a zip archive cannot read is answered with 500 and logged at level error, not
+// answered with 404.
 func TestZipThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	const unknownMethod = 99
@@ -54,16 +54,16 @@ func TestZipThatCannotBeRead(t *testing.T) {
 		archive      *zip.Reader
 		want         int
 	}{
-		{"all is well", "/", errorsZip(t, zip.Store, "a", "d/b"), 200},
+		{"no error", "/", errorsZip(t, zip.Store, "a", "d/b"), 200},
 		{"a name that is not UTF-8", "/", errorsZip(t, zip.Store, "a", "caf\xe9"), 500},
-		{"a name that is there twice", "/", errorsZip(t, zip.Store, "a", "b", "b"), 500},
+		{"a name that occurs twice", "/", errorsZip(t, zip.Store, "a", "b", "b"), 500},
 		{"a name that is a file and a folder", "/", errorsZip(t, zip.Store, "a", "a/b"), 500},
 		{"below a folder", "/d/", errorsZip(t, zip.Store, "d/caf\xe9"), 500},
 		{"another folder", "/e/", errorsZip(t, zip.Store, "d/caf\xe9", "e/a"), 200},
 		{"a file of that folder", "/a", errorsZip(t, zip.Store, "a", "caf\xe9"), 200},
-		{"a name that is not there", "/b", errorsZip(t, zip.Store, "a", "caf\xe9"), 404},
-		{"a method that is not known", "/a", errorsZip(t, unknownMethod, "a"), 500},
-		{"an index file of such a method", "/", errorsZip(t, unknownMethod, "index.html"), 500},
+		{"a missing name", "/b", errorsZip(t, zip.Store, "a", "caf\xe9"), 404},
+		{"an unknown compression method", "/a", errorsZip(t, unknownMethod, "a"), 500},
+		{"an index file of an unknown compression method", "/", errorsZip(t, unknownMethod, "index.html"), 500},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -72,16 +72,16 @@ func TestZipThatCannotBeRead(t *testing.T) {
 			go io.WriteString(c, "GET "+tt.target+" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
 			answer, err := io.ReadAll(c)
 			if want := fmt.Sprintf("HTTP/1.1 %d ", tt.want); err != nil || !strings.HasPrefix(string(answer), want) {
-				t.Errorf("GET %s is %q, %v, want %q", tt.target, answer, err, want)
+				t.Errorf("GET %s: answer %q, %v, want %q", tt.target, answer, err, want)
 			}
 			if got := log.has("error", "request failed"); got != (tt.want == 500) {
-				t.Errorf("the log has %q, with an error: %v, want %v", &log, got, tt.want == 500)
+				t.Errorf("log is %q, has an error: %v, want %v", &log, got, tt.want == 500)
 			}
 		})
 	}
 }
 
-// A failingFS is a tree in memory in which one thing fails, whatever is asked for.
+// A failingFS is a tree in memory in which one kind of call fails.
 type failingFS struct {
 	fstest.MapFS
 	op  string // the failing call: open, stat, readdir or info
@@ -99,7 +99,7 @@ func (f failingFS) Open(name string) (fs.File, error) {
 	return failingFile{file, f.op, f.err}, nil
 }
 
-// Stat is another way than by Open and the file's own Stat.
+// Stat does not fail: only Open and the methods of the opened file do.
 func (f failingFS) Stat(name string) (fs.FileInfo, error) { return f.MapFS.Stat(name) }
 
 type failingFile struct {
@@ -135,13 +135,13 @@ type failingEntry struct {
 
 func (e failingEntry) Info() (fs.FileInfo, error) { return nil, e.err }
 
-// Any error of an fs.FS is a fault of the server, except that a name does not exist or access is
-// denied.
+// Any error of an fs.FS is answered with 500, unless it means that a name does not exist or that
+// access is denied.
 func TestFSErrors(t *testing.T) {
 	escape := filesEscape(t)
 	tests := []struct {
 		err                       error
-		open, stat, readdir, info int // statuses of a listing; info: 200 is one without the entries
+		open, stat, readdir, info int // status of the listing if the call fails; 200 for info is a listing without the entry
 	}{
 		{errors.New("the archive is damaged"), 500, 500, 500, 500},
 		{zip.ErrFormat, 500, 500, 500, 500},
@@ -168,7 +168,7 @@ func TestFSErrors(t *testing.T) {
 			}
 			resp, err := r.Resolve(t.Context(), resolveGet(t, "/?format=json"))
 			if got := rawhttp.StatusOf(err); got != want {
-				t.Errorf("where %s fails with %q the answer is %d (%v), want %d", op, tt.err, got, err, want)
+				t.Errorf("if %s fails with %q: status %d (%v), want %d", op, tt.err, got, err, want)
 			}
 			if err == nil {
 				resp.Close()
@@ -188,7 +188,7 @@ func filesEscape(t *testing.T) error {
 	return err
 }
 
-// The errors of a folder of the system mean the same through an fs.FS.
+// The errors of a folder mean the same through an fs.FS as through Dir.
 func TestFSOfAFolder(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "a"), []byte("content"), 0o644); err != nil {
@@ -212,7 +212,7 @@ func TestFSOfAFolder(t *testing.T) {
 		for target, want := range targets {
 			resp, err := r.Resolve(t.Context(), resolveGet(t, target))
 			if got := fmt.Sprint(rawhttp.StatusOf(err)); got != want {
-				t.Errorf("%s: GET %s is %s (%v), want %s", name, target, got, err, want)
+				t.Errorf("%s: GET %s: status %s (%v), want %s", name, target, got, err, want)
 			}
 			if err == nil {
 				resp.Close()
@@ -227,7 +227,7 @@ func TestTreeErrors(t *testing.T) {
 		for _, err := range errs {
 			for _, err := range []error{err, &fs.PathError{Op: "open", Path: "a", Err: os.NewSyscallError("open", err)}} {
 				if got := rawhttp.StatusOf(jail.TreeError(err)); got != want {
-					t.Errorf("treeError(%v) is %d, want %d", err, got, want)
+					t.Errorf("StatusOf(TreeError(%v)) = %d, want %d", err, got, want)
 				}
 			}
 		}

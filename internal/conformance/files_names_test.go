@@ -10,13 +10,13 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// The folder of RFC 8615 need not be there when the server starts.
+// The folder .well-known (RFC 8615) may be created after the server has started.
 func TestWellKnownComesLater(t *testing.T) {
 	dir := t.TempDir()
 	r := filesOfDir(t, dir)
 	const target = "/.well-known/acme-challenge/token"
 	if got := resolveString(t, r, resolveGet(t, target)); got != "not mine" {
-		t.Errorf("before it is there: %q", got)
+		t.Errorf("before .well-known exists: %q", got)
 	}
 	if err := os.MkdirAll(filepath.Join(dir, ".well-known/acme-challenge"), 0o755); err != nil {
 		t.Fatal(err)
@@ -25,14 +25,14 @@ func TestWellKnownComesLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := resolveString(t, r, resolveGet(t, target)); got != "token" {
-		t.Errorf("%s is answered with %q, want the file", target, got)
+		t.Errorf("GET %s: %q, want the file", target, got)
 	}
 }
 
-// A link may not lead to a script by another name of it.
+// A link to an alternative spelling of a script's name does not reveal its source.
 func TestLinkToAnotherSpellingOfAScript(t *testing.T) {
 	if !testkit.RunsScripts {
-		t.Skip("no scripts here")
+		t.Skip("this system runs no scripts")
 	}
 	dir := t.TempDir()
 	for name, content := range map[string]string{"a.sh": "SOURCE", "a.s\u200Dh": "SOURCE", "A~1.SH": "SOURCE", "b~1.txt": "text"} {
@@ -48,12 +48,12 @@ func TestLinkToAnotherSpellingOfAScript(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := resolveString(t, r, resolveGet(t, "/link.txt")); got != want {
-			t.Errorf("a link to %q is answered with %q, want %q", target, got, want)
+			t.Errorf("GET of a link to %q: %q, want %q", target, got, want)
 		}
 	}
 }
 
-// An entry is not hidden because its folder in an fs.FS cannot be listed.
+// A name like an alias is served even if its folder in an fs.FS cannot be listed.
 func TestNamesLikeAliasesInAZipThatCannotBeListed(t *testing.T) {
 	r, err := rawhttp.FS(errorsZip(t, zip.Store, "b~1.txt", "dot.", "caf\xe9"))
 	if err != nil {
@@ -61,7 +61,7 @@ func TestNamesLikeAliasesInAZipThatCannotBeListed(t *testing.T) {
 	}
 	for target, want := range map[string]string{"/b~1.txt": "x", "/dot.": "x", "/c~1.txt": "not mine", "/": "error 500"} {
 		if got := resolveString(t, r, resolveGet(t, target)); got != want {
-			t.Errorf("%s is answered with %q, want %q", target, got, want)
+			t.Errorf("GET %s: %q, want %q", target, got, want)
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// If a file resolver has no such file, First tries the next resolver.
+// If the file does not exist, First tries the next resolver.
 func TestFirstOfFileResolver(t *testing.T) {
 	for _, source := range filesSources(t) {
 		t.Run(source.name, func(t *testing.T) {
@@ -33,14 +33,14 @@ func TestFirstOfFileResolver(t *testing.T) {
 			for _, tt := range tests {
 				req := requestOf(t, tt.request+" HTTP/1.1\r\nHost: a\r\n\r\n")
 				if got := resolveString(t, r, req); got != tt.want {
-					t.Errorf("%s is answered with %q, want %q", testkit.Shorten(tt.request), got, tt.want)
+					t.Errorf("%s: %q, want %q", testkit.Shorten(tt.request), got, tt.want)
 				}
 			}
 		})
 	}
 }
 
-// A resolver in front may hand over any path that begins with a slash.
+// A wrapper may pass on any path that begins with a slash.
 func TestFileResolverOfRewrittenPaths(t *testing.T) {
 	for _, source := range filesSources(t) {
 		t.Run(source.name, func(t *testing.T) {
@@ -51,24 +51,24 @@ func TestFileResolverOfRewrittenPaths(t *testing.T) {
 			} {
 				resp, err := r.Resolve(t.Context(), resolveGet(t, "/").WithPath(path))
 				if resp != nil || rawhttp.StatusOf(err) != 404 {
-					t.Errorf("Resolve of the path %q = %v, %v, want 404", path, resp, err)
+					t.Errorf("Resolve with the path %q = %v, %v, want 404", path, resp, err)
 				}
 			}
 			for path, want := range map[string]string{"/hello.txt": "Hello\n", "/docs/a.txt": "a\n"} {
 				resp, err := r.Resolve(t.Context(), resolveGet(t, "/x").WithPath(path))
 				if err != nil {
-					t.Fatalf("Resolve of the path %q: %v", path, err)
+					t.Fatalf("Resolve with the path %q: %v", path, err)
 				}
 				if got := filesContent(t, resp); got != want {
-					t.Errorf("Resolve of the path %q has the content %q, want %q", path, got, want)
+					t.Errorf("Resolve with the path %q: content %q, want %q", path, got, want)
 				}
 			}
 		})
 	}
 }
 
-// A resolver in front that maps a target with a slash, or an empty one, to a folder
-// without must not send a client in circles.
+// If a wrapper maps a target that ends in a slash, or an empty one, to the path of a folder
+// without a slash, the redirects must not go on for ever.
 func TestFileResolverRedirectsOfRewrittenPathsEnd(t *testing.T) {
 	for _, source := range filesSources(t) {
 		files := source.make(t)
@@ -96,13 +96,13 @@ func TestFileResolverRedirectsOfRewrittenPathsEnd(t *testing.T) {
 				target = u.String()
 			}
 			if strings.HasPrefix(seen, "301 ") {
-				t.Errorf("%s: from %s five redirects lead to %s, and go on", source.name, start, target)
+				t.Errorf("%s: after five redirects from %s the client is at %s and is redirected again", source.name, start, target)
 			}
 		}
 	}
 }
 
-// Below a Mount, everything is as at the top.
+// A file resolver below a Mount serves the same as at the root.
 func TestFileResolverBelowAMount(t *testing.T) {
 	for _, source := range filesSources(t) {
 		_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.Mount("/files/", source.make(t))))
@@ -110,12 +110,12 @@ func TestFileResolverBelowAMount(t *testing.T) {
 			"/files/hello.txt": "Hello\n", "/files/site/": "<!doctype html><title>Site</title>\n", "/files/docs/": "sub/\na.txt\nb.txt\n",
 		} {
 			if got := filesTake(t, talk(t, addr, "GET "+target+" HTTP/1.1\r\nHost: a\r\n\r\n")); got.Content != want {
-				t.Errorf("%s: GET %s is answered with %q, want %q", source.name, target, got.Content, want)
+				t.Errorf("%s: GET %s: content %q, want %q", source.name, target, got.Content, want)
 			}
 		}
 		got := filesTake(t, talk(t, addr, "GET /files/docs?a HTTP/1.1\r\nHost: a\r\n\r\n"))
 		if got.Status != "301 Moved Permanently" || got.Fields["Location"] != "./docs/?a" {
-			t.Errorf("%s: GET /files/docs?a is answered with %v, want 301 to ./docs/?a", source.name, got)
+			t.Errorf("%s: GET /files/docs?a: %v, want 301 to ./docs/?a", source.name, got)
 		}
 	}
 }

@@ -11,10 +11,11 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// A root that was removed is not waited for: nothing is found in it any more.
+// If the root has been removed, the resolver looks for a new one at each request, since the old
+// one is empty.
 func TestRemovedRootIsFollowedAtOnce(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("a folder that is open cannot be removed")
+		t.Skip("Windows does not remove an open folder")
 	}
 	for _, opts := range [][]rawhttp.FileOption{nil, {rawhttp.WithPrecompressed("gzip")}} {
 		dir := filepath.Join(t.TempDir(), "v1")
@@ -26,19 +27,19 @@ func TestRemovedRootIsFollowedAtOnce(t *testing.T) {
 					t.Fatal(err)
 				}
 				if got := resolveString(t, r, resolveGet(t, "/f")); got != "not mine" {
-					t.Errorf("while there is no root the file is %q", got)
+					t.Errorf("GET without a root: %q", got)
 				}
 				testkit.WriteFile(t, filepath.Join(dir, "f"), content, 0o644)
 				if got := resolveString(t, r, resolveGet(t, "/f")); got != content {
-					t.Errorf("when the root is there again the file is %q, want %q", got, content)
+					t.Errorf("GET with a new root: %q, want %q", got, content)
 				}
 			}
 		}
 	}
 }
 
-// Scripts run by their path, which names nothing while the root is being replaced. They run
-// when the new root is in place.
+// A script is started by its path, which does not exist while the root is being replaced. It
+// runs once the new root is in place.
 func TestScriptsWhileTheRootIsReplaced(t *testing.T) {
 	t.Parallel()
 	if !testkit.RunsScripts {
@@ -54,24 +55,24 @@ func TestScriptsWhileTheRootIsReplaced(t *testing.T) {
 	script(dir, "old")
 	r := filesOfDir(t, dir, rawhttp.WithScript(".sh", "sh"))
 	if got := resolveString(t, r, resolveGet(t, "/a.sh")); got != "old\n" {
-		t.Fatalf("at first the script prints %q", got)
+		t.Fatalf("output before the root is replaced: %q", got)
 	}
 	script(dir+".new", "new")
 	os.Rename(dir, dir+".old")
 	go func() {
-		time.Sleep(50 * time.Millisecond) // the root is away for a moment
+		time.Sleep(50 * time.Millisecond) // the root does not exist for a moment
 		os.Rename(dir+".new", dir)
 	}()
 	if got := resolveString(t, r, resolveGet(t, "/a.sh")); got != "new\n" {
-		t.Errorf("the script prints %q, want what the new one does", got)
+		t.Errorf("output %q, want that of the new script", got)
 	}
 	os.Rename(dir, dir+".gone")
 	if got := resolveString(t, r, resolveGet(t, "/a.sh")); got != "error 500" {
-		t.Errorf("where no root comes the script is answered with %q, want error 500", got)
+		t.Errorf("answer without a new root: %q, want error 500", got)
 	}
 }
 
-// The root is replaced again and again, while scripts are looked up and started.
+// While the root is replaced again and again, each script that is looked up and started runs.
 func TestScriptsWhileTheirRootIsReplaced(t *testing.T) {
 	t.Parallel()
 	if !testkit.RunsScripts {
@@ -89,15 +90,15 @@ func TestScriptsWhileTheirRootIsReplaced(t *testing.T) {
 		replaced := make(chan struct{})
 		go func() {
 			defer close(replaced)
-			time.Sleep(time.Duration(i%20) * 500 * time.Microsecond) // anywhere in the run of a script
+			time.Sleep(time.Duration(i%20) * 500 * time.Microsecond) // at different points of a run
 			os.Rename(dir, dir+".old")
 			time.Sleep(time.Millisecond)
 			os.Rename(dir+".2", dir)
 			os.Rename(dir+".old", dir+".2")
 		}()
 		if got := resolveString(t, r, resolveGet(t, "/a.sh")); got != "out\n" {
-			t.Errorf("the script is answered with %q", got)
+			t.Errorf("answer of the script: %q", got)
 		}
-		<-replaced // if the root came back while a script starts, it would look as if it had stayed
+		<-replaced // a root restored while a script starts would look unchanged
 	}
 }

@@ -6,15 +6,15 @@ import (
 	"example.com/rawhttp"
 )
 
-// filesTests are request lines without " HTTP/1.1", and the answers. Only the fields that a
-// test names are compared; "" means that the field must be absent.
+// filesTests has request lines without " HTTP/1.1", and the answers. Only the fields that a
+// test names are compared; an empty value means that the field must be absent.
 var filesTests = []struct {
 	name, request             string
 	opts                      []rawhttp.FileOption
 	status                    string
 	fields                    []string
 	content                   string
-	strange, backslash, bytes bool // the requested name is such a name
+	strange, backslash, bytes bool // the kind of name that is requested: only sources that have such names are tested
 	why                       string
 }{{
 	name: "file", request: "GET /hello.txt", status: "200 OK",
@@ -26,10 +26,10 @@ var filesTests = []struct {
 	name: "file without an extension", request: "GET /noext", status: "200 OK",
 	fields: []string{"Content-Type: application/octet-stream"}, content: "no extension\n",
 }, {
-	name: "extension that is not known", request: "GET /x.unknown", status: "200 OK",
+	name: "unknown extension", request: "GET /x.unknown", status: "200 OK",
 	fields: []string{"Content-Type: application/octet-stream"}, content: "unknown\n",
 }, {
-	name: "extension in capitals", request: "GET /picture.PNG", status: "200 OK",
+	name: "extension in upper case", request: "GET /picture.PNG", status: "200 OK",
 	fields: []string{"Content-Type: image/png"}, content: "\x89PNG\r\n\x1a\n",
 }, {
 	name: "query", request: "GET /hello.txt?a=/docs/", status: "200 OK", content: "Hello\n",
@@ -40,7 +40,7 @@ var filesTests = []struct {
 	name: "deep path", request: "GET /deep/1/2/3/4/5/6/7/8/9/deep.txt", status: "200 OK", content: "deep\n",
 }, {
 	name: "deep path with dot segments", request: "GET /deep/1/./2/x/../3/4/5/6/7/8/9/../9/deep.txt", status: "200 OK", content: "deep\n",
-	why: "removed by text alone, RFC 3986, section 5.2.4: x need not be there",
+	why: "dot segments are removed from the text, RFC 3986, section 5.2.4, so x need not exist",
 }, {
 	name: "runs of slashes", request: "GET //deep///1/2/3//4/5/6/7/8/9/deep.txt", status: "200 OK", content: "deep\n",
 }, {
@@ -52,20 +52,20 @@ var filesTests = []struct {
 	name: "missing below a missing folder", request: "GET /missing/a/b", status: "404 Not Found", content: "404 Not Found\n",
 }, {
 	name: "below a file", request: "GET /hello.txt/a", status: "404 Not Found", content: "404 Not Found\n",
-	why: "ENOTDIR says that there is no such name",
+	why: "ENOTDIR means that the name does not exist",
 }, {
 	name: "file with a slash", request: "GET /hello.txt/", status: "404 Not Found", content: "404 Not Found\n",
-	why: "else relative references in it lead astray",
+	why: "relative references in the file would be resolved against the wrong path",
 }, {
 	name: "HEAD of a file with a slash", request: "HEAD /hello.txt/", status: "404 Not Found",
 }, {
 	name: "index file with a slash", request: "GET /site/index.html/", status: "404 Not Found", content: "404 Not Found\n",
 }, {
 	name: "name of 300 bytes", request: "GET /" + strings.Repeat("n", 300), status: "404 Not Found", content: "404 Not Found\n",
-	why: "ENAMETOOLONG says that there is no such name",
+	why: "ENAMETOOLONG means that the name does not exist",
 }, {
 	name: "path of 7900 bytes", request: "GET " + strings.Repeat("/nnnnnnnnn", 790), status: "404 Not Found", content: "404 Not Found\n",
-	why: "longer than a path may be on any system",
+	why: "the path is longer than any system allows",
 }, {
 	name: "300 segments", request: "GET " + strings.Repeat("/n", 300), status: "404 Not Found", content: "404 Not Found\n",
 },
@@ -76,7 +76,7 @@ var filesTests = []struct {
 		fields: []string{"Content-Type: text/plain; charset=utf-8", "Cache-Control: no-cache", "Last-Modified: "}, content: "sub/\na.txt\nb.txt\n",
 		why: "the time of a folder does not reflect changes in its files",
 	}, {
-		name: "listing of the dot segment", request: "GET /docs/sub/..", status: "200 OK", content: "sub/\na.txt\nb.txt\n",
+		name: "listing of a dot segment", request: "GET /docs/sub/..", status: "200 OK", content: "sub/\na.txt\nb.txt\n",
 		why: "a path that ends in a dot segment names a folder",
 	}, {
 		name: "listing with a query", request: "GET /docs/?a=b", status: "200 OK", content: "sub/\na.txt\nb.txt\n",
@@ -89,7 +89,7 @@ var filesTests = []struct {
 		name: "ListNone, root", request: "GET /", opts: []rawhttp.FileOption{rawhttp.WithListing(rawhttp.ListNone)}, status: "404 Not Found", content: "404 Not Found\n",
 	}, {
 		name: "ListNone, POST", request: "POST /docs/", opts: []rawhttp.FileOption{rawhttp.WithListing(rawhttp.ListNone)}, status: "404 Not Found", content: "404 Not Found\n",
-		why: "what is missing has no methods",
+		why: "a missing resource has no methods",
 	}, {
 		name: "ListNone, index file", request: "GET /site/", opts: []rawhttp.FileOption{rawhttp.WithListing(rawhttp.ListNone)}, status: "200 OK",
 		content: "<!doctype html><title>Site</title>\n",
@@ -101,13 +101,13 @@ var filesTests = []struct {
 		fields: []string{"Location: ./docs/"},
 	}, {
 		name: "folder without a slash, with a query", request: "GET /docs?a=b/c?&d=%20", status: "301 Moved Permanently",
-		fields: []string{"Location: ./docs/?a=b/c?&d=%20"}, content: "301 Moved Permanently\n", why: "the query is kept as it came",
+		fields: []string{"Location: ./docs/?a=b/c?&d=%20"}, content: "301 Moved Permanently\n", why: "the query is copied unchanged",
 	}, {
 		name: "folder below a folder", request: "GET /docs/sub", status: "301 Moved Permanently",
-		fields: []string{"Location: ./sub/"}, content: "301 Moved Permanently\n", why: "relative to /docs/",
+		fields: []string{"Location: ./sub/"}, content: "301 Moved Permanently\n", why: "the reference is relative to /docs/",
 	}, {
 		name: "folder after two slashes", request: "GET //docs", status: "301 Moved Permanently",
-		fields: []string{"Location: ./docs/"}, content: "301 Moved Permanently\n", why: "//docs/ would be another host",
+		fields: []string{"Location: ./docs/"}, content: "301 Moved Permanently\n", why: "//docs/ would name another host",
 	}, {
 		name: "folder with a blank", request: "GET /sp%20ace", status: "301 Moved Permanently",
 		fields: []string{"Location: ./sp%20ace/"}, content: "301 Moved Permanently\n",
@@ -134,10 +134,10 @@ var filesTests = []struct {
 		fields: []string{"Content-Type: text/html; charset=utf-8"}, content: "<!doctype html><title>Site</title>\n",
 	}, {
 		name: "index file by its name", request: "GET /site/index.html", status: "200 OK",
-		fields: []string{"Location: "}, content: "<!doctype html><title>Site</title>\n", why: "served as itself, no redirect",
+		fields: []string{"Location: "}, content: "<!doctype html><title>Site</title>\n", why: "served as a file, without a redirect",
 	}, {
 		name: "first of two index files", request: "GET /site/", opts: []rawhttp.FileOption{rawhttp.WithIndex("other.html", "index.html")}, status: "200 OK",
-		content: "<!doctype html><title>Other</title>\n", why: "in the order of the option",
+		content: "<!doctype html><title>Other</title>\n", why: "index files are tried in the order of the option",
 	}, {
 		name: "second of two index files", request: "GET /site/", opts: []rawhttp.FileOption{rawhttp.WithIndex("missing.html", "index.html")}, status: "200 OK",
 		content: "<!doctype html><title>Site</title>\n",
@@ -146,7 +146,7 @@ var filesTests = []struct {
 		fields: []string{"Content-Type: text/plain; charset=utf-8"}, content: "index.html\nother.html\n",
 	}, {
 		name: "index file that is a folder", request: "GET /both/", status: "200 OK",
-		content: "index.html/\ndefault.htm\n", why: "only a regular file stands for its folder",
+		content: "index.html/\ndefault.htm\n", why: "only a regular file can be an index file",
 	}, {
 		name: "index file after one that is a folder", request: "GET /both/", opts: []rawhttp.FileOption{rawhttp.WithIndex("index.html", "default.htm")}, status: "200 OK",
 		content: "<!doctype html><title>Default</title>\n",
@@ -154,10 +154,10 @@ var filesTests = []struct {
 		name: "folder named like an index file", request: "GET /both/index.html", status: "301 Moved Permanently",
 		fields: []string{"Location: ./index.html/"}, content: "301 Moved Permanently\n",
 	}, {
-		name: "index file that is hidden", request: "GET /", opts: []rawhttp.FileOption{rawhttp.WithIndex(".hidden.txt")}, status: "200 OK",
-		content: "hidden\n", why: "who names it means it",
+		name: "hidden index file", request: "GET /", opts: []rawhttp.FileOption{rawhttp.WithIndex(".hidden.txt")}, status: "200 OK",
+		content: "hidden\n", why: "the option names it explicitly",
 	}, {
-		name: "index file that is hidden, by its name", request: "GET /.hidden.txt", opts: []rawhttp.FileOption{rawhttp.WithIndex(".hidden.txt")}, status: "404 Not Found",
+		name: "hidden index file by its name", request: "GET /.hidden.txt", opts: []rawhttp.FileOption{rawhttp.WithIndex(".hidden.txt")}, status: "404 Not Found",
 		content: "404 Not Found\n",
 	},
 
@@ -169,8 +169,8 @@ var filesTests = []struct {
 	{name: "below a dot folder", request: "GET /.secret/key.txt", status: "404 Not Found", content: "404 Not Found\n"},
 	{name: "dot file in a folder", request: "GET /docs/.draft.txt", status: "404 Not Found", content: "404 Not Found\n"},
 	{name: "two dots and a letter", request: "GET /..a", status: "404 Not Found", content: "404 Not Found\n"},
-	{name: "POST to a dot file", request: "POST /.hidden.txt", status: "404 Not Found", content: "404 Not Found\n", why: "405 would reveal that it is there"},
-	{name: "OPTIONS of a dot file", request: "OPTIONS /.hidden.txt", status: "404 Not Found", content: "404 Not Found\n", why: "204 would reveal that it is there"},
+	{name: "POST to a dot file", request: "POST /.hidden.txt", status: "404 Not Found", content: "404 Not Found\n", why: "405 would reveal that it exists"},
+	{name: "OPTIONS of a dot file", request: "OPTIONS /.hidden.txt", status: "404 Not Found", content: "404 Not Found\n", why: "204 would reveal that it exists"},
 	{name: "dot file shown", request: "GET /.hidden.txt", opts: []rawhttp.FileOption{rawhttp.WithDotFiles(true)}, status: "200 OK", content: "hidden\n"},
 	{name: "below a dot folder shown", request: "GET /.secret/key.txt", opts: []rawhttp.FileOption{rawhttp.WithDotFiles(true)}, status: "200 OK", content: "key\n"},
 	{name: "two dots and a letter shown", request: "GET /..a", opts: []rawhttp.FileOption{rawhttp.WithDotFiles(true)}, status: "200 OK", content: "dots\n"},
@@ -180,7 +180,7 @@ var filesTests = []struct {
 
 	// Methods.
 	{name: "HEAD", request: "HEAD /hello.txt", status: "200 OK", fields: []string{"Content-Type: text/plain; charset=utf-8", "Content-Length: 6"}},
-	{name: "HEAD of what is missing", request: "HEAD /missing", status: "404 Not Found", fields: []string{"Content-Length: 14"}},
+	{name: "HEAD of a missing file", request: "HEAD /missing", status: "404 Not Found", fields: []string{"Content-Length: 14"}},
 	{name: "POST", request: "POST /hello.txt", status: "405 Method Not Allowed", fields: []string{"Allow: GET, HEAD, OPTIONS"}, content: "405 Method Not Allowed\n"},
 	{name: "PUT", request: "PUT /hello.txt", status: "405 Method Not Allowed", fields: []string{"Allow: GET, HEAD, OPTIONS"}, content: "405 Method Not Allowed\n"},
 	{name: "DELETE", request: "DELETE /hello.txt", status: "405 Method Not Allowed", fields: []string{"Allow: GET, HEAD, OPTIONS"}, content: "405 Method Not Allowed\n"},
@@ -193,15 +193,15 @@ var filesTests = []struct {
 	{name: "OPTIONS", request: "OPTIONS /hello.txt", status: "204 No Content", fields: []string{"Allow: GET, HEAD, OPTIONS", "Content-Length: ", "Content-Type: "}},
 	{name: "OPTIONS of a folder", request: "OPTIONS /docs/", status: "204 No Content", fields: []string{"Allow: GET, HEAD, OPTIONS"}},
 	{name: "OPTIONS of a folder without a slash", request: "OPTIONS /docs", status: "204 No Content", fields: []string{"Allow: GET, HEAD, OPTIONS"}},
-	{name: "OPTIONS of what is missing", request: "OPTIONS /missing", status: "404 Not Found", fields: []string{"Allow: "}, content: "404 Not Found\n"},
-	{name: "POST to what is missing", request: "POST /missing", status: "404 Not Found", fields: []string{"Allow: "}, content: "404 Not Found\n", why: "what is missing has no methods"},
-	{name: "unknown method on what is missing", request: "BREW /missing", status: "404 Not Found", content: "404 Not Found\n"},
-	{name: "POST to a file with a slash", request: "POST /hello.txt/", status: "404 Not Found", fields: []string{"Allow: "}, content: "404 Not Found\n", why: "it is missing"},
-	{name: "OPTIONS of a file with a slash", request: "OPTIONS /hello.txt/", status: "404 Not Found", content: "404 Not Found\n", why: "it is missing"},
+	{name: "OPTIONS of a missing file", request: "OPTIONS /missing", status: "404 Not Found", fields: []string{"Allow: "}, content: "404 Not Found\n"},
+	{name: "POST to a missing file", request: "POST /missing", status: "404 Not Found", fields: []string{"Allow: "}, content: "404 Not Found\n", why: "a missing resource has no methods"},
+	{name: "unknown method on a missing file", request: "BREW /missing", status: "404 Not Found", content: "404 Not Found\n"},
+	{name: "POST to a file with a slash", request: "POST /hello.txt/", status: "404 Not Found", fields: []string{"Allow: "}, content: "404 Not Found\n", why: "no such file exists"},
+	{name: "OPTIONS of a file with a slash", request: "OPTIONS /hello.txt/", status: "404 Not Found", content: "404 Not Found\n", why: "no such file exists"},
 
 	// Options.
-	{name: "media type of one's own", request: "GET /hello.txt", opts: []rawhttp.FileOption{rawhttp.WithMediaType(".txt", "text/x-mine; a=\"b\"")}, status: "200 OK", fields: []string{`Content-Type: text/x-mine; a="b"`}, content: "Hello\n", why: "verbatim"},
-	{name: "media type of an extension in capitals", request: "GET /hello.txt", opts: []rawhttp.FileOption{rawhttp.WithMediaType(".TXT", "text/x-mine")}, status: "200 OK", fields: []string{"Content-Type: text/x-mine"}, content: "Hello\n"},
+	{name: "media type set by an option", request: "GET /hello.txt", opts: []rawhttp.FileOption{rawhttp.WithMediaType(".txt", "text/x-mine; a=\"b\"")}, status: "200 OK", fields: []string{`Content-Type: text/x-mine; a="b"`}, content: "Hello\n", why: "the value is sent verbatim"},
+	{name: "media type of an extension in upper case", request: "GET /hello.txt", opts: []rawhttp.FileOption{rawhttp.WithMediaType(".TXT", "text/x-mine")}, status: "200 OK", fields: []string{"Content-Type: text/x-mine"}, content: "Hello\n"},
 	{name: "media type of an unknown extension", request: "GET /x.unknown", opts: []rawhttp.FileOption{rawhttp.WithMediaType(".other", "a/b"), rawhttp.WithMediaType(".unknown", "text/x-known")}, status: "200 OK", fields: []string{"Content-Type: text/x-known"}, content: "unknown\n"},
 	{name: "media type, the later option wins", request: "GET /picture.PNG", opts: []rawhttp.FileOption{rawhttp.WithMediaType(".png", "a/b"), rawhttp.WithMediaType(".Png", "c/d")}, status: "200 OK", fields: []string{"Content-Type: c/d"}, content: "\x89PNG\r\n\x1a\n"},
 	{name: "media type of an index file", request: "GET /site/", opts: []rawhttp.FileOption{rawhttp.WithMediaType(".html", "text/x-mine")}, status: "200 OK", fields: []string{"Content-Type: text/x-mine"}, content: "<!doctype html><title>Site</title>\n"},
@@ -209,27 +209,27 @@ var filesTests = []struct {
 	{name: "Cache-Control", request: "GET /hello.txt", opts: []rawhttp.FileOption{rawhttp.WithCacheControl("public, max-age=60")}, status: "200 OK", fields: []string{"Cache-Control: public, max-age=60"}, content: "Hello\n"},
 	{name: "Cache-Control of an index file", request: "GET /site/", opts: []rawhttp.FileOption{rawhttp.WithCacheControl("no-store")}, status: "200 OK", fields: []string{"Cache-Control: no-store"}, content: "<!doctype html><title>Site</title>\n"},
 	{name: "Cache-Control of a listing", request: "GET /docs/", opts: []rawhttp.FileOption{rawhttp.WithCacheControl("public")}, status: "200 OK", fields: []string{"Cache-Control: no-cache"}, content: "sub/\na.txt\nb.txt\n", why: "a listing has its own"},
-	{name: "Cache-Control of what is missing", request: "GET /missing", opts: []rawhttp.FileOption{rawhttp.WithCacheControl("public")}, status: "404 Not Found", fields: []string{"Cache-Control: "}, content: "404 Not Found\n", why: "it is for files"},
-	{name: "Cache-Control of a pattern", request: "GET /docs/a.txt", opts: []rawhttp.FileOption{rawhttp.WithCacheControl("x", "/docs/*")}, status: "200 OK", fields: []string{"Cache-Control: x"}, content: "a\n"},
-	{name: "Cache-Control of a pattern, elsewhere", request: "GET /hello.txt", opts: []rawhttp.FileOption{rawhttp.WithCacheControl("x", "/docs/*")}, status: "200 OK", fields: []string{"Cache-Control: "}, content: "Hello\n"},
-	{name: "Cache-Control of the whole path", request: "GET /docs/a.txt", opts: []rawhttp.FileOption{rawhttp.WithCacheControl("x", "/*.txt", "/a.txt")}, status: "200 OK", fields: []string{"Cache-Control: "}, content: "a\n", why: "\"*\" matches no slash"},
+	{name: "Cache-Control of a missing file", request: "GET /missing", opts: []rawhttp.FileOption{rawhttp.WithCacheControl("public")}, status: "404 Not Found", fields: []string{"Cache-Control: "}, content: "404 Not Found\n", why: "the option applies to files only"},
+	{name: "Cache-Control of a pattern that matches", request: "GET /docs/a.txt", opts: []rawhttp.FileOption{rawhttp.WithCacheControl("x", "/docs/*")}, status: "200 OK", fields: []string{"Cache-Control: x"}, content: "a\n"},
+	{name: "Cache-Control of a pattern that does not match", request: "GET /hello.txt", opts: []rawhttp.FileOption{rawhttp.WithCacheControl("x", "/docs/*")}, status: "200 OK", fields: []string{"Cache-Control: "}, content: "Hello\n"},
+	{name: "Cache-Control of patterns that match only a part of the path", request: "GET /docs/a.txt", opts: []rawhttp.FileOption{rawhttp.WithCacheControl("x", "/*.txt", "/a.txt")}, status: "200 OK", fields: []string{"Cache-Control: "}, content: "a\n", why: "\"*\" matches no slash"},
 	{name: "Cache-Control of the second of two patterns", request: "GET /docs/a.txt", opts: []rawhttp.FileOption{rawhttp.WithCacheControl("x", "/none", "/*/a.txt")}, status: "200 OK", fields: []string{"Cache-Control: x"}, content: "a\n"},
-	{name: "Cache-Control of the rest", request: "GET /hello.txt", opts: []rawhttp.FileOption{rawhttp.WithCacheControl("no-cache"), rawhttp.WithCacheControl("immutable", "/docs/*")}, status: "200 OK", fields: []string{"Cache-Control: no-cache"}, content: "Hello\n"},
-	{name: "Cache-Control of not the rest", request: "GET /docs/a.txt", opts: []rawhttp.FileOption{rawhttp.WithCacheControl("no-cache"), rawhttp.WithCacheControl("immutable", "/docs/*")}, status: "200 OK", fields: []string{"Cache-Control: immutable"}, content: "a\n"},
-	{name: "Cache-Control of the last that matches", request: "GET /docs/a.txt", opts: []rawhttp.FileOption{rawhttp.WithCacheControl("immutable", "/docs/*"), rawhttp.WithCacheControl("no-cache")}, status: "200 OK", fields: []string{"Cache-Control: no-cache"}, content: "a\n"},
-	{name: "Cache-Control of none by a pattern", request: "GET /docs/a.txt", opts: []rawhttp.FileOption{rawhttp.WithCacheControl("x"), rawhttp.WithCacheControl("", "/docs/*")}, status: "200 OK", fields: []string{"Cache-Control: "}, content: "a\n"},
+	{name: "Cache-Control of all files, pattern does not match", request: "GET /hello.txt", opts: []rawhttp.FileOption{rawhttp.WithCacheControl("no-cache"), rawhttp.WithCacheControl("immutable", "/docs/*")}, status: "200 OK", fields: []string{"Cache-Control: no-cache"}, content: "Hello\n"},
+	{name: "Cache-Control of all files, later pattern matches", request: "GET /docs/a.txt", opts: []rawhttp.FileOption{rawhttp.WithCacheControl("no-cache"), rawhttp.WithCacheControl("immutable", "/docs/*")}, status: "200 OK", fields: []string{"Cache-Control: immutable"}, content: "a\n"},
+	{name: "Cache-Control of all files after a pattern that matches", request: "GET /docs/a.txt", opts: []rawhttp.FileOption{rawhttp.WithCacheControl("immutable", "/docs/*"), rawhttp.WithCacheControl("no-cache")}, status: "200 OK", fields: []string{"Cache-Control: no-cache"}, content: "a\n"},
+	{name: "Cache-Control removed by a pattern", request: "GET /docs/a.txt", opts: []rawhttp.FileOption{rawhttp.WithCacheControl("x"), rawhttp.WithCacheControl("", "/docs/*")}, status: "200 OK", fields: []string{"Cache-Control: "}, content: "a\n"},
 	{name: "Cache-Control of a decoded path", request: "GET /d%6Fcs/%61.txt", opts: []rawhttp.FileOption{rawhttp.WithCacheControl("x", "/docs/a.txt")}, status: "200 OK", fields: []string{"Cache-Control: x"}, content: "a\n"},
 	{name: "Cache-Control of an index file by its path", request: "GET /site/", opts: []rawhttp.FileOption{rawhttp.WithCacheControl("x", "/site/")}, status: "200 OK", fields: []string{"Cache-Control: x"}, content: "<!doctype html><title>Site</title>\n"},
-	{name: "Cache-Control of an index file by its name", request: "GET /site/", opts: []rawhttp.FileOption{rawhttp.WithCacheControl("x", "/site/index.html")}, status: "200 OK", fields: []string{"Cache-Control: "}, content: "<!doctype html><title>Site</title>\n", why: "the path of the request counts"},
-	{name: "Cache-Control of a redirect", request: "GET /docs", opts: []rawhttp.FileOption{rawhttp.WithCacheControl("x", "/docs", "/docs/"), rawhttp.WithCacheControl("y")}, status: "301 Moved Permanently", fields: []string{"Cache-Control: "}, content: "301 Moved Permanently\n", why: "it is for files"},
+	{name: "Cache-Control of an index file by its name", request: "GET /site/", opts: []rawhttp.FileOption{rawhttp.WithCacheControl("x", "/site/index.html")}, status: "200 OK", fields: []string{"Cache-Control: "}, content: "<!doctype html><title>Site</title>\n", why: "patterns are matched with the path of the request"},
+	{name: "Cache-Control of a redirect", request: "GET /docs", opts: []rawhttp.FileOption{rawhttp.WithCacheControl("x", "/docs", "/docs/"), rawhttp.WithCacheControl("y")}, status: "301 Moved Permanently", fields: []string{"Cache-Control: "}, content: "301 Moved Permanently\n", why: "the option applies to files only"},
 	{name: "Cache-Control of a listing at a pattern", request: "GET /docs/", opts: []rawhttp.FileOption{rawhttp.WithCacheControl("immutable", "/docs/")}, status: "200 OK", fields: []string{"Cache-Control: no-cache"}, content: "sub/\na.txt\nb.txt\n", why: "a listing has its own"},
-	{name: "Cache-Control of what is missing at a pattern", request: "GET /docs/none", opts: []rawhttp.FileOption{rawhttp.WithCacheControl("immutable", "/docs/*")}, status: "404 Not Found", fields: []string{"Cache-Control: "}, content: "404 Not Found\n", why: "it is for files"},
-	{name: "Cache-Control taken back", request: "GET /hello.txt", opts: []rawhttp.FileOption{rawhttp.WithCacheControl("public"), rawhttp.WithCacheControl("")}, status: "200 OK", fields: []string{"Cache-Control: "}, content: "Hello\n"},
+	{name: "Cache-Control of a missing file that matches a pattern", request: "GET /docs/none", opts: []rawhttp.FileOption{rawhttp.WithCacheControl("immutable", "/docs/*")}, status: "404 Not Found", fields: []string{"Cache-Control: "}, content: "404 Not Found\n", why: "the option applies to files only"},
+	{name: "Cache-Control removed", request: "GET /hello.txt", opts: []rawhttp.FileOption{rawhttp.WithCacheControl("public"), rawhttp.WithCacheControl("")}, status: "200 OK", fields: []string{"Cache-Control: "}, content: "Hello\n"},
 	{name: "an option that is nil", request: "GET /hello.txt", opts: []rawhttp.FileOption{nil}, status: "200 OK", content: "Hello\n", why: "nil is ignored"},
 
 	// Names that have to be escaped.
 	{name: "blank", request: "GET /a%20b.txt", status: "200 OK", content: "space\n"},
-	{name: "plus sign for a blank", request: "GET /a+b.txt", status: "404 Not Found", content: "404 Not Found\n", why: "that is the query's"},
+	{name: "plus sign for a blank", request: "GET /a+b.txt", status: "404 Not Found", content: "404 Not Found\n", why: "a plus sign means a blank only in queries"},
 	{name: "percent sign", request: "GET /100%25.txt", status: "200 OK", content: "percent\n"},
 	{name: "percent sign, not encoded", request: "GET /100%.txt", status: "400 Bad Request", content: "400 Bad Request: path has a percent sign without two hexadecimal digits (RFC 3986, section 2.1)\n"},
 	{name: "encoded twice", request: "GET /%2568ello.txt", status: "404 Not Found", content: "404 Not Found\n", why: "decoded once: the name is %68ello.txt"},
@@ -237,16 +237,16 @@ var filesTests = []struct {
 	{name: "encoded slash", request: "GET /docs%2Fa.txt", status: "200 OK", content: "a\n", why: "%2F decodes to a slash"},
 	{name: "other signs", request: "GET /%23&+=@[].txt", status: "200 OK", content: "signs\n"},
 	{name: "question mark", request: "GET /what%3F.txt", strange: true, status: "200 OK", content: "question mark\n"},
-	{name: "question mark, not encoded", request: "GET /what?.txt", strange: true, status: "404 Not Found", content: "404 Not Found\n", why: "it begins the query"},
+	{name: "question mark, not encoded", request: "GET /what?.txt", strange: true, status: "404 Not Found", content: "404 Not Found\n", why: "a question mark begins the query"},
 	{name: "line feed", request: "GET /line%0Abreak.txt", strange: true, status: "200 OK", content: "line feed\n"},
 	{name: "markup", request: "GET /%3Cb%3E%22'.txt", strange: true, status: "200 OK", content: "markup\n"},
 	{name: "not ASCII", request: "GET /%C3%BC.txt", strange: true, status: "200 OK", content: "not ASCII\n"},
-	{name: "percent signs of dot segments", request: "GET /%252e%252e", strange: true, status: "200 OK", content: "percent signs\n", why: "a name like any other"},
+	{name: "percent signs of dot segments", request: "GET /%252e%252e", strange: true, status: "200 OK", content: "percent signs\n", why: "once decoded, %2e%2e is an ordinary name"},
 	{name: "blank and dot at the end", request: "GET /end%20.", strange: true, status: "200 OK", content: "blank and dot\n"},
 	{name: "backslash", request: "GET /back%5Cslash.txt", backslash: true, status: "200 OK", content: "backslash\n"},
-	{name: "backslash for a slash", request: "GET /docs%5Ca.txt", status: "404 Not Found", content: "404 Not Found\n", why: "on no system"},
+	{name: "backslash for a slash", request: "GET /docs%5Ca.txt", status: "404 Not Found", content: "404 Not Found\n", why: "a backslash separates nothing, on any system"},
 	{name: "backslash, not encoded", request: `GET /docs\a.txt`, status: "400 Bad Request", content: "400 Bad Request: path has a backslash (RFC 3986, section 3.3)\n"},
-	{name: "not UTF-8", request: "GET /%FF%FE.txt", bytes: true, status: "200 OK", fields: []string{"Content-Type: text/plain; charset=utf-8"}, content: "not UTF-8\n", why: "a name is bytes"},
+	{name: "not UTF-8", request: "GET /%FF%FE.txt", bytes: true, status: "200 OK", fields: []string{"Content-Type: text/plain; charset=utf-8"}, content: "not UTF-8\n", why: "a name is any sequence of bytes"},
 	{name: "not UTF-8, missing", request: "GET /%80", status: "404 Not Found", content: "404 Not Found\n"},
 	{name: "NUL", request: "GET /hello.txt%00", status: "400 Bad Request", content: "400 Bad Request: path has an encoded NUL (RFC 3986, section 7.3)\n"},
 	{name: "control bytes", request: "GET /hello.txt%01%0D%0A", status: "404 Not Found", content: "404 Not Found\n"},

@@ -26,8 +26,7 @@ import (
 //go:embed all:testdata/tree
 var filesEmbedded embed.FS
 
-// filesStrange are further files, of names that an embed.FS, git or Windows does
-// not take.
+// filesStrange has files with names that an embed.FS, git or Windows does not allow.
 var filesStrange = map[string]string{
 	"what?.txt":       "question mark\n",
 	"line\nbreak.txt": "line feed\n",
@@ -39,13 +38,13 @@ var filesStrange = map[string]string{
 	"end .":           "blank and dot\n",
 }
 
-// filesBackslash and filesBytes are names that fewer sources take still.
+// filesBackslash and filesBytes are names that even fewer sources allow.
 const filesBackslash, filesBytes = `back\slash.txt`, "\xff\xfe.txt"
 
 // A filesSource makes resolvers of one kind.
 type filesSource struct {
 	name                      string
-	strange, backslash, bytes bool // it has such names
+	strange, backslash, bytes bool // which kinds of names the source has
 	make                      func(t testing.TB, opts ...rawhttp.FileOption) *rawhttp.FileResolver
 }
 
@@ -82,11 +81,10 @@ func filesMap(t testing.TB) fstest.MapFS {
 
 const (
 	filesStrangeOS = runtime.GOOS != "windows"
-	filesBytesOS   = filesStrangeOS && runtime.GOOS != "darwin" && runtime.GOOS != "ios" // whose names are Unicode
+	filesBytesOS   = filesStrangeOS && runtime.GOOS != "darwin" && runtime.GOOS != "ios" // where names must be Unicode
 )
 
-// filesDir writes the tree into a folder, with those of the strange files that the system
-// allows.
+// filesDir writes the tree into a folder, with those strange files that the system allows.
 func filesDir(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -105,7 +103,7 @@ func filesDir(t testing.TB) string {
 		if err := os.WriteFile(path, f.Data, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Chtimes(path, respTime, respTime); err != nil { // the validators of a new file are weak for a while
+		if err := os.Chtimes(path, respTime, respTime); err != nil { // the validators of a new file are weak at first
 			t.Fatal(err)
 		}
 	}
@@ -117,7 +115,7 @@ func filesZip(t testing.TB) *zip.Reader {
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)
 	for name, f := range filesMap(t) {
-		if name == filesBackslash { // package zip takes it for a slash
+		if name == filesBackslash { // archive/zip treats a backslash as a slash
 			continue
 		}
 		z, err := w.Create(name)
@@ -138,8 +136,7 @@ func filesZip(t testing.TB) *zip.Reader {
 	return r
 }
 
-// A filesPlain is an fs.FS whose files can only be read from their beginning, and
-// which counts how many are open.
+// A filesPlain is an fs.FS whose files cannot seek. It counts the open files.
 type filesPlain struct {
 	fsys fs.FS
 	open atomic.Int64
@@ -177,7 +174,7 @@ type filesPlainFolder struct {
 
 func (f *filesPlainFolder) ReadDir(n int) ([]fs.DirEntry, error) { return f.d.ReadDir(n) }
 
-// filesFS makes a source of an fs.FS.
+// filesFS returns a function that makes a resolver of the fs.FS.
 func filesFS(fsys func(t testing.TB) fs.FS) func(t testing.TB, opts ...rawhttp.FileOption) *rawhttp.FileResolver {
 	return func(t testing.TB, opts ...rawhttp.FileOption) *rawhttp.FileResolver {
 		t.Helper()
@@ -190,13 +187,13 @@ func filesFS(fsys func(t testing.TB) fs.FS) func(t testing.TB, opts ...rawhttp.F
 	}
 }
 
-// filesSources makes every kind of source, with one tree.
+// filesSources returns each kind of source, all with the same tree.
 func filesSources(t *testing.T) []filesSource {
 	dir, m, z := filesDir(t), filesMap(t), filesZip(t)
 	plain := &filesPlain{fsys: m}
 	t.Cleanup(func() {
 		if n := plain.open.Load(); n != 0 {
-			t.Errorf("%d files are open at the end, want none", n)
+			t.Errorf("%d files are open at the end, want 0", n)
 		}
 	})
 	return []filesSource{
@@ -217,7 +214,7 @@ func filesSources(t *testing.T) []filesSource {
 	}
 }
 
-// A filesAnswer is a response taken apart.
+// A filesAnswer is a parsed response.
 type filesAnswer struct {
 	Status  string // the status line, without version
 	Fields  map[string]string
@@ -231,7 +228,7 @@ func filesTake(t testing.TB, answer string) filesAnswer {
 	lines := strings.Split(strings.TrimSuffix(head, "\r\n\r\n"), "\r\n")
 	status, ok := strings.CutPrefix(lines[0], "HTTP/1.1 ")
 	if !ok {
-		t.Fatalf("answer %q is no response", testkit.Shorten(answer))
+		t.Fatalf("answer %q is not a response", testkit.Shorten(answer))
 	}
 	a := filesAnswer{status, make(map[string]string), content}
 	for _, line := range lines[1:] {
@@ -314,7 +311,7 @@ func TestFileResolverHead(t *testing.T) {
 					get := filesTake(t, talk(t, addr, "GET "+target+version))
 					head := filesTake(t, talk(t, addr, "HEAD "+target+version))
 					if head.Content != "" {
-						t.Errorf("HEAD %s has the content %q", target, head.Content)
+						t.Errorf("HEAD %s: content %q, want none", target, head.Content)
 					}
 					if target == "/docs/" || target == "/" { // listings
 						for _, a := range []filesAnswer{get, head} {
@@ -323,7 +320,7 @@ func TestFileResolverHead(t *testing.T) {
 							delete(a.Fields, "Connection")
 						}
 						if !strings.HasPrefix(get.Fields["ETag"], `W/"`) {
-							t.Errorf("GET %s has the ETag %q, want a weak one: the bytes are made again each time", target, get.Fields["ETag"])
+							t.Errorf("GET %s: ETag %q, want a weak one, since each request makes the listing again", target, get.Fields["ETag"])
 						}
 						delete(get.Fields, "ETag")
 					}
@@ -337,7 +334,7 @@ func TestFileResolverHead(t *testing.T) {
 	}
 }
 
-// One resolver serves many at once, and its answers do not mix.
+// One resolver serves many requests at once, and their answers do not mix.
 func TestFileResolverAtOnce(t *testing.T) {
 	for _, source := range filesSources(t) {
 		t.Run(source.name, func(t *testing.T) {
@@ -349,7 +346,7 @@ func TestFileResolverAtOnce(t *testing.T) {
 			}
 			want := talk(t, addr, request)
 			if n := strings.Count(want, "HTTP/1.1 "); n != 7 {
-				t.Fatalf("%d answers, want 7: %q", n, want)
+				t.Fatalf("got %d answers, want 7: %q", n, want)
 			}
 			done := make(chan string)
 			for range 20 {
@@ -357,14 +354,15 @@ func TestFileResolverAtOnce(t *testing.T) {
 			}
 			for range 20 {
 				if got := <-done; got != want {
-					t.Errorf("answers at once (-want +got):\n%s", cmp.Diff(want, got))
+					t.Errorf("concurrent answers (-want +got):\n%s", cmp.Diff(want, got))
 				}
 			}
 		})
 	}
 }
 
-// filesResolve asks a resolver without a server.
+// filesResolve resolves a GET request for target without a server. If Resolve fails, status is
+// that of its error.
 func filesResolve(t testing.TB, r rawhttp.Resolver, target string) (resp *rawhttp.Response, status int) {
 	t.Helper()
 	resp, err := r.Resolve(t.Context(), resolveGet(t, target))
@@ -374,7 +372,7 @@ func filesResolve(t testing.TB, r rawhttp.Resolver, target string) (resp *rawhtt
 	return resp, resp.Status()
 }
 
-// filesContent writes a response and returns its content, and closes it.
+// filesContent writes a response, closes it, and returns its content.
 func filesContent(t testing.TB, resp *rawhttp.Response) string {
 	t.Helper()
 	var b strings.Builder
@@ -401,14 +399,14 @@ func TestFileResolverClose(t *testing.T) {
 			}
 			for _, target := range []string{"/hello.txt", "/docs/", "/docs", "/site/", "/missing", "/"} {
 				if _, status := filesResolve(t, r, target); status != 503 {
-					t.Errorf("status of %s after Close is %d, want 503", target, status)
+					t.Errorf("GET %s after Close: status %d, want 503", target, status)
 				}
 			}
 			if got := filesContent(t, begun); got != "Hello\n" {
-				t.Errorf("a response begun before Close has the content %q, want it whole", got)
+				t.Errorf("content of a response begun before Close: %q, want it complete", got)
 			}
 			if _, err := rawhttp.First(r, say("next")).Resolve(t.Context(), resolveGet(t, "/hello.txt")); rawhttp.StatusOf(err) != 503 {
-				t.Errorf("First after Close: %v, want 503: it does not go on", err)
+				t.Errorf("First after Close: %v, want 503, not the next resolver", err)
 			}
 			if err := r.Close(); err != nil {
 				t.Errorf("a second Close: %v", err)

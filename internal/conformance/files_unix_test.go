@@ -18,7 +18,7 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// unixSources serve one folder with Dir and with FS.
+// unixSources returns resolvers of one folder by Dir and by FS.
 func unixSources(t testing.TB, root string, opts ...rawhttp.FileOption) map[string]*rawhttp.FileResolver {
 	t.Helper()
 	fsys, err := rawhttp.FS(os.DirFS(root), opts...)
@@ -28,14 +28,14 @@ func unixSources(t testing.TB, root string, opts ...rawhttp.FileOption) map[stri
 	return map[string]*rawhttp.FileResolver{"Dir": filesOfDir(t, root, opts...), "os.DirFS": fsys}
 }
 
-// unixAnswer describes the answer to GET of the target.
+// unixAnswer describes the answer to a GET request for target.
 func unixAnswer(t testing.TB, r rawhttp.Resolver, target string) string {
 	t.Helper()
 	return resolveString(t, r, resolveGet(t, target))
 }
 
-// Opening a FIFO may block and a device may do anything, so neither is found.
-// Nothing here waits for anything, so a test that hangs has found a bug.
+// FIFOs, sockets and devices are never found, since opening a FIFO may block and a device may do
+// anything. The test hangs if the server opens one.
 func TestSpecialFilesAreNotThere(t *testing.T) {
 	root := testkit.Folder(t, map[string]string{
 		"plain.txt": "plain", "folder/": "", "to-fifo": "->fifo", "to-socket": "->s", "folder/index.html.d": "",
@@ -45,7 +45,7 @@ func TestSpecialFilesAreNotThere(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	t.Chdir(root) // the name of a socket is short
+	t.Chdir(root) // a socket's path must be short
 	ln, err := net.Listen("unix", "s")
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +57,7 @@ func TestSpecialFilesAreNotThere(t *testing.T) {
 			for _, method := range []string{"GET ", "HEAD ", "POST ", "OPTIONS "} {
 				got := filesTake(t, talk(t, addr, method+target+" HTTP/1.1\r\nHost: a\r\n\r\n"))
 				if got.Status != "404 Not Found" {
-					t.Errorf("%s: %s%s is answered with %q, want 404", name, method, target, got.Status)
+					t.Errorf("%s: %s%s: status %q, want 404", name, method, target, got.Status)
 				}
 			}
 		}
@@ -65,12 +65,13 @@ func TestSpecialFilesAreNotThere(t *testing.T) {
 			t.Errorf("%s: listing %q, want %q", name, got, want)
 		}
 		if got, want := unixAnswer(t, r, "/folder/"), "index.html.d\n"; got != want {
-			t.Errorf("%s: a folder whose index file is a FIFO is answered with %q, want the listing %q", name, got, want)
+			t.Errorf("%s: GET of a folder whose index file is a FIFO: %q, want the listing %q", name, got, want)
 		}
 	}
 }
 
-// A FIFO with a writer, which could be opened, is not found either, and is not read.
+// A FIFO with a writer is not found either, and is not read, although opening it would not
+// block.
 func TestFIFOWithAWriterIsNotThere(t *testing.T) {
 	root := testkit.Folder(t, nil)
 	path := filepath.Join(root, "fifo")
@@ -87,12 +88,12 @@ func TestFIFOWithAWriterIsNotThere(t *testing.T) {
 	}
 	for name, r := range unixSources(t, root) {
 		if got := unixAnswer(t, r, "/fifo"); got != "not mine" {
-			t.Errorf("%s: GET /fifo is answered with %q, want 404", name, got)
+			t.Errorf("%s: GET /fifo: %q, want 404", name, got)
 		}
 	}
 	got := make([]byte, 7)
 	if n, err := both.Read(got); string(got[:n]) != "content" || err != nil {
-		t.Errorf("the FIFO has %q, %v, want what was written", got[:n], err)
+		t.Errorf("read %q, %v from the FIFO, want the bytes written", got[:n], err)
 	}
 }
 
@@ -100,11 +101,11 @@ func TestDevicesAreNotThere(t *testing.T) {
 	for name, r := range unixSources(t, "/dev") {
 		for _, target := range []string{"/null", "/zero", "/random", "/tty", "/null/"} {
 			if got := unixAnswer(t, r, target); got != "not mine" && got != "error 403" {
-				t.Errorf("%s: GET %s of /dev is answered with %q, want 404", name, target, testkit.Shorten(got))
+				t.Errorf("%s: GET %s in /dev: %q, want 404", name, target, testkit.Shorten(got))
 			}
 		}
 		if got := unixAnswer(t, r, "/null"); got != "not mine" {
-			t.Errorf("%s: GET /null of /dev is answered with %q, want 404", name, testkit.Shorten(got))
+			t.Errorf("%s: GET /null in /dev: %q, want 404", name, testkit.Shorten(got))
 		}
 		for line := range strings.Lines(unixAnswer(t, r, "/")) {
 			if line == "null\n" || line == "zero\n" {
@@ -116,11 +117,11 @@ func TestDevicesAreNotThere(t *testing.T) {
 	for name, r := range unixSources(t, root) {
 		for _, target := range []string{"/null", "/up"} {
 			if got := unixAnswer(t, r, target); got != "not mine" {
-				t.Errorf("%s: GET of a link to /dev/null is answered with %q, want 404", name, got)
+				t.Errorf("%s: GET of a link to /dev/null: %q, want 404", name, got)
 			}
 		}
 		if got := unixAnswer(t, r, "/"); got != "" {
-			t.Errorf("%s: listing %q, want none of the links to a device", name, got)
+			t.Errorf("%s: listing %q, want it without links to a device", name, got)
 		}
 	}
 }
@@ -184,16 +185,16 @@ func TestSymbolicLinks(t *testing.T) {
 	}
 	for _, tt := range tests {
 		if got := unixAnswer(t, r, tt.target); got != tt.want {
-			t.Errorf("GET %s is answered with %q, want %q", tt.target, got, tt.want)
+			t.Errorf("GET %s: %q, want %q", tt.target, got, tt.want)
 		}
 		req := requestOf(t, "POST "+tt.target+" HTTP/1.1\r\nHost: a\r\n\r\n")
 		if got := resolveString(t, r, req); (got == "not mine") != (tt.want == "not mine") {
-			t.Errorf("POST %s is answered with %q, GET with %q: what is missing has no methods", tt.target, got, tt.want)
+			t.Errorf("POST %s: %q, want %q as for GET, since a missing resource has no methods", tt.target, got, tt.want)
 		}
 	}
 	want := "sub/\nto-deep/\nto-root/\nto-sub/\nto-sub-slash/\na.txt\ndot-to-a\nlong-to-a\nto-a\nto-to-a\n"
 	if diff := cmp.Diff(want, unixAnswer(t, r, "/")); diff != "" {
-		t.Errorf("listing: links that lead nowhere else, and no others (-want +got):\n%s", diff)
+		t.Errorf("listing, want the links that stay in the root and no others (-want +got):\n%s", diff)
 	}
 
 	// An index file may be a link, but not to a file outside the root.
@@ -203,12 +204,12 @@ func TestSymbolicLinks(t *testing.T) {
 			os.Remove(filepath.Join(root, "index/a.txt"))
 		}
 		if got := unixAnswer(t, filesOfDir(t, root), "/index/"); got != want {
-			t.Errorf("a folder whose index file is a link to %s is answered with %q, want %q", link, got, want)
+			t.Errorf("GET of a folder whose index file is a link to %s: %q, want %q", link, got, want)
 		}
 	}
 }
 
-// Loops of links end in an fs.FS too, although it follows links itself.
+// Through an fs.FS that follows links itself, loops of links are not found either.
 func TestSymbolicLinksOfAnFS(t *testing.T) {
 	root := testkit.Folder(t, map[string]string{"a.txt": "a", "to-a": "->a.txt", "self": "->self", "dangling": "->missing", "to-root": "->."})
 	r := unixSources(t, root)["os.DirFS"]
@@ -216,7 +217,7 @@ func TestSymbolicLinksOfAnFS(t *testing.T) {
 		"/to-a": "a", "/self": "not mine", "/dangling": "not mine", "/to-root/a.txt": "a", "/": "to-root/\na.txt\nto-a\n",
 	} {
 		if got := unixAnswer(t, r, target); got != want {
-			t.Errorf("GET %s is answered with %q, want %q", target, got, want)
+			t.Errorf("GET %s: %q, want %q", target, got, want)
 		}
 	}
 }
@@ -246,7 +247,7 @@ func TestUnreadableFiles(t *testing.T) {
 		for _, target := range []string{"/a.bin", "/dir/"} {
 			got := filesTake(t, talk(t, addr, "GET "+target+" HTTP/1.1\r\nHost: a\r\n\r\n"))
 			if got.Status != "403 Forbidden" || got.Content != "403 Forbidden\n" {
-				t.Errorf("%s: GET %s is answered with %v, want 403", name, target, got)
+				t.Errorf("%s: GET %s: %v, want 403", name, target, got)
 			}
 		}
 	}
@@ -265,11 +266,11 @@ func TestListedNamesCanBeRead(t *testing.T) {
 	for name, r := range unixSources(t, root) {
 		lines := listingLines(unixAnswer(t, r, "/"))
 		if len(lines) < 2 {
-			t.Errorf("%s: %q are listed, want at least what can be read", name, lines)
+			t.Errorf("%s: listing %q, want at least the readable names", name, lines)
 		}
 		for _, line := range lines {
 			if got := unixAnswer(t, r, "/"+line); strings.HasPrefix(got, "error") || got == "not mine" {
-				t.Errorf("%s: %q is listed, and is answered with %q", name, line, got)
+				t.Errorf("%s: GET of the listed name %q: %q", name, line, got)
 			}
 		}
 	}
@@ -302,20 +303,20 @@ func TestPathTraversal(t *testing.T) {
 			for _, method := range []string{"GET", "HEAD"} {
 				answer := talk(t, addr, method+" "+target+" HTTP/1.1\r\nHost: a\r\n\r\n")
 				if strings.Contains(answer, testkit.Secret) || strings.Contains(answer, "root:") {
-					t.Fatalf("%s: %s %s is answered with what is outside: %q", name, method, target, answer)
+					t.Fatalf("%s: %s %s reveals a file outside the root: %q", name, method, target, answer)
 				}
-				// Some of them, once the dot segments are removed, name the root.
+				// Without their dot segments, some targets name the root.
 				isRoot := target == "/.." || target == "/../" || target == "http://a" || target == "/..?/secret.txt"
 				switch status := filesTake(t, answer).Status; {
 				case status == "200 OK" && isRoot && (method == "HEAD" || strings.HasSuffix(answer, "\r\n\r\nsub/\na.txt\n")):
 				case !isRoot && (status == "404 Not Found" || status == "400 Bad Request"):
 				default:
-					t.Errorf("%s: %s %s is answered with %q, want 404 or 400", name, method, target, answer)
+					t.Errorf("%s: %s %s: %q, want 404 or 400", name, method, target, answer)
 				}
 			}
 		}
 		if got := unixAnswer(t, r, "/sub/../a.txt"); got != "a" {
-			t.Errorf("%s: GET /sub/../a.txt is answered with %q, want a: dot segments inside work", name, got)
+			t.Errorf("%s: GET /sub/../a.txt: %q, want a, since dot segments within the root are allowed", name, got)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// A file that another program has locked is answered with 503, also as an index file.
+// A file that another program has locked is answered with 503, even as an index file.
 func TestLockedFile(t *testing.T) {
 	dir, err := os.MkdirTemp("", "rawhttp")
 	if err != nil {
@@ -39,7 +39,7 @@ func TestLockedFile(t *testing.T) {
 	for name, r := range map[string]rawhttp.Resolver{"Dir": filesOfDir(t, dir), "os.DirFS": fsys} {
 		for _, target := range []string{"/a.txt", "/"} {
 			if got := resolveString(t, r, resolveGet(t, target)); got != "error 503" {
-				t.Errorf("%s: GET %s is answered with %q, want error 503", name, target, got)
+				t.Errorf("%s: GET %s: %q, want error 503", name, target, got)
 			}
 		}
 	}

@@ -45,17 +45,17 @@ func FuzzResponse(f *testing.F) {
 		var wire bytes.Buffer
 		if _, err := resp.WriteTo(&wire); err != nil {
 			if wire.Len() > 0 || resp.Err() == nil {
-				t.Fatalf("WriteTo = %v, after %q", err, wire.String())
+				t.Fatalf("WriteTo = %v after %q", err, wire.String())
 			}
 			return
 		}
 		got, err := http.ReadResponse(bufio.NewReader(&wire), nil)
 		if err != nil {
-			t.Fatalf("status %d, field %q: %q cannot be read: %v", status, name, value, err)
+			t.Fatalf("ReadResponse of status %d, field %q: %q: %v", status, name, value, err)
 		}
 		b, err := io.ReadAll(got.Body)
 		if err != nil {
-			t.Fatalf("read content: %v", err)
+			t.Fatalf("reading the content: %v", err)
 		}
 		if !ascii.MayHaveContent(status) {
 			content = nil
@@ -83,7 +83,7 @@ func FuzzConn(f *testing.F) {
 			method := "GET"
 			if x.Request != nil {
 				method = x.Request.Method()
-			} else if x.Bytes == 0 { // refused, and it was a HEAD
+			} else if x.Bytes == 0 { // a refused HEAD
 				method = "HEAD"
 			}
 			methods = append(methods, method)
@@ -97,13 +97,13 @@ func FuzzConn(f *testing.F) {
 			}
 			resp, err := http.ReadResponse(r, &http.Request{Method: append(methods, "")[0]})
 			if err != nil {
-				t.Fatalf("%q was answered with what is no response: %v\n%q", in, err, conn.out.String())
+				t.Fatalf("answer to %q is not a response: %v\n%q", in, err, conn.out.String())
 			}
 			if resp.StatusCode/100 != 1 {
 				methods = methods[1:]
 			}
 			if _, err := io.Copy(io.Discard, resp.Body); err != nil && !cut {
-				t.Fatalf("%q was answered with content that is not whole: %v", in, err)
+				t.Fatalf("answer to %q has incomplete content: %v", in, err)
 			}
 		}
 		if len(methods) > 0 {
@@ -117,7 +117,7 @@ var streamEcho = rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Reque
 	return rawhttp.Stream(200, "application/octet-stream", req.Body), nil
 })
 
-// A scriptedConn is a client that has said all it has to say.
+// A scriptedConn is a connection to a client that sends in and then closes its side.
 type scriptedConn struct {
 	net.Conn
 	in  *bytes.Reader

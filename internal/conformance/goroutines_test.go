@@ -8,11 +8,12 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// A helper that finds no goroutine would pass every test.
+// LabeledGoroutines finds the goroutines of this test and no others. If it found none, tests of
+// leaks could not fail.
 func TestLabeledGoroutines(t *testing.T) {
 	noNewGoroutines(t)
 	c := pipe(t, rawhttp.WithResolver(say("a")))
-	io.WriteString(c, "G") // a connection reads it
+	io.WriteString(c, "G") // so that a goroutine serves the connection
 	if n := testkit.LabeledGoroutines(t.Name()); n != 1 {
 		t.Errorf("%d goroutines of a connection are labeled, want 1", n)
 	}

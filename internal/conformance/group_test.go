@@ -19,8 +19,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// A listener that has failed for good, as one of a session that has ended, ends Serve
-// gracefully and with its error. It is no reason to close connections of other listeners.
+// If a listener fails permanently, its Serve shuts down gracefully and returns the error.
+// Connections of other listeners stay open.
 func TestListenerThatFailsForGood(t *testing.T) {
 	for _, failure := range []error{
 		errors.New("the session has ended"), io.EOF, syscall.EINVAL, os.NewSyscallError("accept4", syscall.EBADF),
@@ -44,7 +44,7 @@ func TestListenerThatFailsForGood(t *testing.T) {
 					t.Errorf("Serve = %v, want %v", err, failure)
 				}
 				if got := time.Since(start); got != 5*time.Second {
-					t.Errorf("Serve returned after %v, want 5s: a request was in progress", got)
+					t.Errorf("Serve returned after %v, want 5s, the end of the request in progress", got)
 				}
 				if diff := cmp.Diff(lastAnswer("/busy"), busy.heard()); diff != "" {
 					t.Errorf("answer to the request in progress (-want +got):\n%s", diff)
@@ -57,7 +57,7 @@ func TestListenerThatFailsForGood(t *testing.T) {
 					t.Errorf("answer on the other listener (-want +got):\n%s", diff)
 				}
 				if log.has("warn") || log.has("error") {
-					t.Errorf("the log has %q, want nothing: Serve returns the error", &log)
+					t.Errorf("log is %q, want nothing, since Serve returns the error", &log)
 				}
 				s.Close()
 				<-otherServed
@@ -71,8 +71,9 @@ type temporaryError struct{}
 func (temporaryError) Error() string   { return "not now" }
 func (temporaryError) Temporary() bool { return true }
 
-// Errors that pass are waited out. Only a lack of descriptors or memory closes idle
-// connections. The log has a line when it begins and one when it is over.
+// After a temporary error, Serve waits and accepts again. Only a shortage of descriptors or
+// memory closes idle connections. The log has a line at the first error and one at the next
+// accept.
 func TestListenerThatFailsForATime(t *testing.T) {
 	type test struct {
 		err   error
@@ -107,7 +108,7 @@ func TestListenerThatFailsForATime(t *testing.T) {
 				fresh := ln.dial(t)
 				fresh.say(getRequest("/a"))
 				if diff := cmp.Diff(okAnswer("/a"), fresh.heard()); diff != "" {
-					t.Errorf("answer when it is over (-want +got):\n%s", diff)
+					t.Errorf("answer after the errors (-want +got):\n%s", diff)
 				}
 				want := []string{"warn rawhttp: accept failed, retrying err" + tt.err.Error(), "warn rawhttp: accept works again failed12"}
 				if diff := cmp.Diff(want, strings.Split(log.String(), "\n")); diff != "" {
@@ -120,9 +121,9 @@ func TestListenerThatFailsForATime(t *testing.T) {
 	}
 }
 
-// Closing a listener resets the connections in its queue. So a graceful stop goes on
-// accepting until no connection has arrived for a moment. Until then no response announces
-// that its connection closes, since all clients would connect again.
+// Closing a listener resets the connections in its queue, so a graceful shutdown goes on
+// accepting until no connection has arrived for 50 ms. Until then no response has Connection:
+// close, since all clients would connect again.
 func TestStopAcceptsWhatIsInTheQueue(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, ln, served := serveListener(t, rawhttp.WithResolver(answerPath))
@@ -135,7 +136,7 @@ func TestStopAcceptsWhatIsInTheQueue(t *testing.T) {
 		if diff := cmp.Diff(okAnswer("/persists"), old.heard()); diff != "" {
 			t.Errorf("answer while the listener is open (-want +got):\n%s", diff)
 		}
-		for range 30 { // one each 40 ms, for more than a second
+		for range 30 { // one every 40 ms, for more than a second
 			time.Sleep(40 * time.Millisecond)
 			client, server := duplexPipe()
 			select {
@@ -148,7 +149,7 @@ func TestStopAcceptsWhatIsInTheQueue(t *testing.T) {
 			go c.readAll()
 			c.say(getRequest("/fresh"))
 			if got := c.heard(); got != okAnswer("/fresh") && got != lastAnswer("/fresh") {
-				t.Errorf("answer on a connection that came %v after the stop: %q", time.Since(start), got)
+				t.Errorf("answer on a connection made %v after the start of Shutdown: %q", time.Since(start), got)
 			}
 			client.Close()
 		}
@@ -163,7 +164,7 @@ func TestStopAcceptsWhatIsInTheQueue(t *testing.T) {
 	})
 }
 
-// The listener closes after 50 ms in which no connection came, or after a second.
+// At a shutdown the listener closes after 50 ms without a connection, or after a second.
 func TestTimeOfTheQueueAtAStop(t *testing.T) {
 	for every, want := range map[time.Duration]time.Duration{
 		time.Hour: 50 * time.Millisecond, 40 * time.Millisecond: time.Second, 51 * time.Millisecond: 50 * time.Millisecond,
@@ -190,15 +191,15 @@ func TestTimeOfTheQueueAtAStop(t *testing.T) {
 			}()
 			<-ln.closed
 			if got := time.Since(start); got != want {
-				t.Errorf("with a connection each %v the listener closes after %v, want %v", every, got, want)
+				t.Errorf("with a connection every %v the listener closed after %v, want %v", every, got, want)
 			}
 			<-served
 		})
 	}
 }
 
-// Stopping is closed when a stop has begun, in contexts derived from a request's too, and of
-// nothing in others.
+// The channel of Stopping is closed when a shutdown begins, also for contexts derived from that
+// of a request. For other contexts it is nil.
 func TestStopping(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		said := make(chan time.Duration, 1)
@@ -219,21 +220,21 @@ func TestStopping(t *testing.T) {
 		time.Sleep(time.Hour)
 		go s.Shutdown(t.Context())
 		if got := <-said; got != time.Hour {
-			t.Errorf("Stopping is closed after %v, want 1h", got)
+			t.Errorf("Stopping was closed after %v, want 1h", got)
 		}
 		if got := c.heard(); !strings.HasSuffix(got, "7\r\ngoodbye\r\n0\r\n\r\n") {
-			t.Errorf("the client heard %q, want the end of the stream", got)
+			t.Errorf("client received %q, want the end of the stream", got)
 		}
 		c.Close()
 		<-served
 		if rawhttp.Stopping(t.Context()) != nil {
-			t.Error("Stopping of a context that is no request's is a channel, want nil")
+			t.Error("Stopping of a context that is not a request's is not nil")
 		}
 	})
 }
 
-// A request that was on its way when its connection was to go is answered, and says that
-// the connection closes.
+// A connection chosen for eviction or shutdown stays open for a moment, for a request that the
+// client may already have sent.
 func TestRequestOnItsWay(t *testing.T) {
 	evict := func(t *testing.T, _ *rawhttp.Server, ln *memoryListener) { ln.dial(t) }
 	shutdown := func(_ *testing.T, s *rawhttp.Server, _ *memoryListener) { go s.Shutdown(context.Background()) }
@@ -241,15 +242,15 @@ func TestRequestOnItsWay(t *testing.T) {
 		name string
 		idle time.Duration
 		end  func(*testing.T, *rawhttp.Server, *memoryListener)
-		wait time.Duration // until the request comes
+		wait time.Duration // time from the eviction or shutdown to the request
 		want string
 	}{
 		{"evicted", 10 * time.Second, evict, 19 * time.Millisecond, lastAnswer("/a")},
-		{"evicted, and the request comes too late", 10 * time.Second, evict, 21 * time.Millisecond, ""},
-		{"a stop", 10 * time.Second, shutdown, 19 * time.Millisecond, okAnswer("/a")},
-		{"a stop, and the request comes too late", 10 * time.Second, shutdown, 21 * time.Millisecond, ""},
-		{"a stop, used a moment ago", 100 * time.Millisecond, shutdown, 919 * time.Millisecond, lastAnswer("/a")},
-		{"a stop, used a moment ago, and too late", 100 * time.Millisecond, shutdown, 921 * time.Millisecond, ""},
+		{"evicted, request too late", 10 * time.Second, evict, 21 * time.Millisecond, ""},
+		{"shutdown", 10 * time.Second, shutdown, 19 * time.Millisecond, okAnswer("/a")},
+		{"shutdown, request too late", 10 * time.Second, shutdown, 21 * time.Millisecond, ""},
+		{"shutdown, connection used recently", 100 * time.Millisecond, shutdown, 919 * time.Millisecond, lastAnswer("/a")},
+		{"shutdown, connection used recently, request too late", 100 * time.Millisecond, shutdown, 921 * time.Millisecond, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -13,8 +13,8 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// newServer makes a Server, or fails the test. It has a Logger, so that panics on purpose
-// are not written to standard error.
+// newServer makes a Server, or fails the test. The Server has a Logger, so that intended panics
+// are not printed to standard error.
 func newServer(t testing.TB, opts ...rawhttp.Option) *rawhttp.Server {
 	t.Helper()
 	s, err := rawhttp.New(append([]rawhttp.Option{rawhttp.WithLogger(testkit.QuietLogger{})}, opts...)...)
@@ -25,17 +25,16 @@ func newServer(t testing.TB, opts ...rawhttp.Option) *rawhttp.Server {
 	return s
 }
 
-// listen serves on a port of 127.0.0.1 and returns the address. When the test ends
-// the server is closed, without the time that a graceful stop takes, and Serve must
-// return.
+// listen serves on a port of 127.0.0.1 and returns the address. When the test ends, the server
+// is closed, without a graceful shutdown, and Serve must return.
 func listen(t testing.TB, opts ...rawhttp.Option) (*rawhttp.Server, string) {
 	t.Helper()
 	s := newServer(t, opts...)
 	return s, testkit.Serve(t, s, rawhttp.ErrServerClosed)
 }
 
-// pipe serves one end of a net.Pipe and returns the other. The connection must end with the
-// test. It works inside synctest, where a resolver must not wait for anything outside.
+// pipe serves one end of a net.Pipe and returns the other, which is closed when the test ends.
+// Inside synctest, the resolver must not wait for anything outside the bubble.
 func pipe(t testing.TB, opts ...rawhttp.Option) net.Conn {
 	t.Helper()
 	s := newServer(t, opts...)
@@ -60,13 +59,12 @@ func filesOfDir(t testing.TB, dir string, opts ...rawhttp.FileOption) *rawhttp.F
 	return f
 }
 
-// say is a resolver that answers every request with the text.
+// say returns a resolver that answers every request with the text s.
 func say(s string) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return rawhttp.Text(200, s), nil })
 }
 
-// echo is a resolver that answers with the content of the request, which it reads
-// whole.
+// echo answers with the content of the request, which it reads completely.
 var echo = rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 	b, err := io.ReadAll(req.Body)
 	if err != nil {
@@ -85,8 +83,8 @@ func requestOf(t testing.TB, head string) *rawhttp.Request {
 	return req
 }
 
-// bubble runs f inside synctest: time is 2000-01-01 00:00:00 UTC at its start and
-// passes only while all goroutines of f wait.
+// bubble runs f inside synctest, where time starts at 2000-01-01 00:00:00 UTC and advances only
+// while all goroutines of f are blocked.
 func bubble(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
 	synctest.Test(t, f)
@@ -98,7 +96,7 @@ func isEntityTag(s string) bool {
 	return len(s) >= 2 && s[0] == '"' && strings.IndexFunc(s[1:], func(r rune) bool { return r <= ' ' || r == '"' || r == 0x7f }) == len(s)-2
 }
 
-// unchunk returns the content of chunks, which must be whole.
+// unchunk returns the content of chunks, which must be complete.
 func unchunk(t testing.TB, chunks string) string {
 	t.Helper()
 	content, err := io.ReadAll(httputil.NewChunkedReader(strings.NewReader(chunks)))

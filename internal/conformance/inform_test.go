@@ -40,8 +40,8 @@ func TestInform(t *testing.T) {
 	}{
 		{"once", getA, once, hints + final, ""},
 		{"HEAD", headA, once, hints + final, ""},
-		{"pipelined", getA + getA, once, hints + final + hints + final, "each before its own"},
-		{"HTTP/1.0", getB, once, "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n", "RFC 9110, section 15.2: it knows none"},
+		{"pipelined", getA + getA, once, hints + final + hints + final, "each 103 precedes its own final response"},
+		{"HTTP/1.0", getB, once, "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n", "a 1.0 client gets no 1xx, RFC 9110, section 15.2"},
 		{"twice", getA, empty(func(t *testing.T, req *rawhttp.Request) {
 			if err := req.Inform(102); err != nil {
 				t.Error(err)
@@ -67,7 +67,7 @@ func TestInform(t *testing.T) {
 					inform(t, req, nil)
 					io.WriteString(w, "abc")
 					if err := req.Inform(103); err == nil {
-						t.Error("Inform after the head returns nil, want an error")
+						t.Error("Inform after the head = nil, want an error")
 					}
 					return nil
 				}), nil
@@ -81,7 +81,7 @@ func TestInform(t *testing.T) {
 		}, hints + failed + failedText, "the final response may be any"},
 		{"a clone", getA, empty(func(t *testing.T, req *rawhttp.Request) {
 			if err := req.Clone().Inform(103); !errors.Is(err, errors.ErrUnsupported) {
-				t.Errorf("Inform of a clone = %v, want one that wraps ErrUnsupported", err)
+				t.Errorf("Inform of a clone = %v, want an error that wraps ErrUnsupported", err)
 			}
 		}), final, "it has outlived its connection"},
 	}
@@ -94,11 +94,12 @@ func TestInform(t *testing.T) {
 	}
 }
 
-// Bytes after the head of a response belong to another response, or to another protocol.
+// Inform fails after the head of the final response, where its bytes would be part of the next
+// response or of another protocol.
 func TestInformAfterTheHead(t *testing.T) {
 	late := func(req *rawhttp.Request) {
 		if err := req.Inform(103); err == nil {
-			t.Error("Inform after the head returns nil, want an error")
+			t.Error("Inform after the head = nil, want an error")
 		}
 	}
 	tests := []struct {
@@ -132,12 +133,12 @@ func TestInformRefuses(t *testing.T) {
 		status int
 		fields []string
 	}{
-		{"100 is the server's", 100, nil},
-		{"101 is of Upgrade", 101, nil},
+		{"100, which the server sends", 100, nil},
+		{"101, which Upgrade sends", 101, nil},
 		{"a final status", 200, nil},
 		{"no status", 0, nil},
 		{"a name without value", 103, []string{"Link"}},
-		{"no token", 103, []string{"a b", "c"}},
+		{"a name that is not a token", 103, []string{"a b", "c"}},
 		{"a line end in a value", 103, []string{"Link", "a\r\nSet-Cookie: b"}},
 		{"framing", 103, []string{"content-length", "3"}},
 		{"framing", 103, []string{"Transfer-Encoding", "chunked"}},
@@ -148,24 +149,25 @@ func TestInformRefuses(t *testing.T) {
 		got := rawhttp.Answer(resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 			for _, tt := range tests {
 				if err := req.Inform(tt.status, tt.fields...); err == nil || errors.Is(err, errors.ErrUnsupported) {
-					t.Errorf("%s: Inform(%d, %q) = %v, want a mistake", tt.name, tt.status, tt.fields, err)
+					t.Errorf("%s: Inform(%d, %q) = %v, want an error about the arguments", tt.name, tt.status, tt.fields, err)
 				}
 			}
 			return rawhttp.Empty(204), nil
 		}), request)
 		if !strings.HasPrefix(got, "HTTP/1.1 204 ") {
-			t.Errorf("answer %q, want the final one alone", got)
+			t.Errorf("answer %q, want only the final response", got)
 		}
 	}
 	if err := parse(t, getA).Inform(103); !errors.Is(err, errors.ErrUnsupported) {
-		t.Errorf("Inform without a connection = %v, want one that wraps ErrUnsupported", err)
+		t.Errorf("Inform without a connection = %v, want an error that wraps ErrUnsupported", err)
 	}
 	if err := parse(t, getA).Inform(200); err == nil || errors.Is(err, errors.ErrUnsupported) {
-		t.Errorf("Inform(200) without a connection = %v, want the mistake", err)
+		t.Errorf("Inform(200) without a connection = %v, want an error about the status", err)
 	}
 }
 
-// An informational response is in the Transcript and reaches a client that waits for it.
+// An informational response is in the Transcript, and reaches the client before the final
+// response.
 func TestInformIsSeen(t *testing.T) {
 	var transcript strings.Builder
 	informed := make(chan struct{})
