@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// reader answers with the number of bytes that it has read.
+// reader reads the content of the request and answers with its length.
 var reader = resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 	n, err := io.Copy(io.Discard, req.Body)
 	if err != nil {
@@ -43,7 +43,7 @@ func TestLimitBody(t *testing.T) {
 	})
 	never := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 		if req.ContentLength() != 0 {
-			t.Error("the resolver is asked")
+			t.Error("Resolve was called for content over the limit")
 		}
 		return rawhttp.Text(200, "0 bytes"), nil
 	})
@@ -66,23 +66,23 @@ func TestLimitBody(t *testing.T) {
 	}{
 		{"no content", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", rawhttp.LimitBody(0, reader), two("0 bytes"), ""},
 		{"as much as the limit", sized(10), rawhttp.LimitBody(10, reader), two("10 bytes"), ""},
-		{"one more", sized(11), rawhttp.LimitBody(10, never), []string{declared}, "before any of it is read"},
-		{"one more, with an expectation", sized(11, "Expect: 100-continue\r\n"), rawhttp.LimitBody(10, never), []string{declared}, "no 100"},
+		{"one byte more", sized(11), rawhttp.LimitBody(10, never), []string{declared}, "the request is refused before any content is read"},
+		{"one byte more, with an expectation", sized(11, "Expect: 100-continue\r\n"), rawhttp.LimitBody(10, never), []string{declared}, "no 100 is sent"},
 		{"any with a limit of 0", sized(1), rawhttp.LimitBody(0, never), []string{declared}, ""},
 		{"chunks, as much as the limit", chunked(10), rawhttp.LimitBody(10, reader), two("10 bytes"), ""},
-		{"chunks, one more", chunked(11), rawhttp.LimitBody(10, reader), []string{passed}, ""},
-		{"chunks, one more, ignored", chunked(11), rawhttp.LimitBody(10, ignores), []string{passed}, "as where the server's own limit is exceeded"},
-		{"chunks, one more, in a StreamFunc", chunked(11), rawhttp.LimitBody(10, streams), []string{passed}, "the limit holds after Resolve"},
-		{"chunks that are not read", chunked(11), rawhttp.LimitBody(10, unread), []string{"200  unread", "200 close unread"}, "nobody has passed the limit"},
+		{"chunks, one byte more", chunked(11), rawhttp.LimitBody(10, reader), []string{passed}, ""},
+		{"chunks, one byte more, ignored", chunked(11), rawhttp.LimitBody(10, ignores), []string{passed}, "as if the server's own limit is exceeded"},
+		{"chunks, one byte more, in a StreamFunc", chunked(11), rawhttp.LimitBody(10, streams), []string{passed}, "the limit still applies after Resolve"},
+		{"chunks that are not read", chunked(11), rawhttp.LimitBody(10, unread), []string{"200  unread", "200 close unread"}, "no more than the limit was read"},
 		{"inner limit", sized(11), rawhttp.LimitBody(20, rawhttp.LimitBody(10, never)), []string{declared}, ""},
 		{"outer limit", sized(11), rawhttp.LimitBody(10, rawhttp.LimitBody(20, never)), []string{declared}, ""},
 		{"chunks, inner limit", chunked(11), rawhttp.LimitBody(20, rawhttp.LimitBody(10, ignores)), []string{passed}, ""},
 		{"chunks, outer limit", chunked(11), rawhttp.LimitBody(10, rawhttp.LimitBody(20, ignores)), []string{passed}, ""},
-		{"larger than the server's", sized(101), rawhttp.LimitBody(1000, never), []string{declared}, "the server's holds"},
-		{"chunks, larger than the server's", chunked(101), rawhttp.LimitBody(1<<63-1, reader), []string{passed}, "the server's holds"},
+		{"larger than the server's", sized(101), rawhttp.LimitBody(1000, never), []string{declared}, "the server's limit applies"},
+		{"chunks, larger than the server's", chunked(101), rawhttp.LimitBody(1<<63-1, reader), []string{passed}, "the server's limit applies"},
 		{"not selected", sized(50), rawhttp.First(rawhttp.Mount("/small/", rawhttp.LimitBody(10, never)), reader), two("50 bytes"),
 			"a limit holds below what selects it"},
-		{"passed by what comes before", chunked(50),
+		{"read before LimitBody", chunked(50),
 			rawhttp.First(rawhttp.LimitBody(10, rawhttp.First()), reader), two("50 bytes"), "the limit of a resolver is not that of the next"},
 	}
 	for _, tt := range tests {
@@ -100,11 +100,12 @@ func TestLimitBody(t *testing.T) {
 	}
 }
 
-// A page for content over the limit, by length or by bytes, is the program's.
+// WithErrorPage makes the page for content over the limit, whether the length was declared or
+// not.
 func TestLimitBodyErrorPage(t *testing.T) {
 	json := rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, status int, err error) *rawhttp.Response {
 		if rawhttp.StatusOf(err) != status {
-			t.Errorf("error %v for status %d", err, status)
+			t.Errorf("WithErrorPage was called with status %d and %v", status, err)
 		}
 		return rawhttp.Bytes(status, "application/json", fmt.Appendf(nil, `{"status":%d}`, status))
 	})
@@ -122,7 +123,7 @@ func TestLimitBodyErrorPage(t *testing.T) {
 	}
 }
 
-// A Body that a wrapper has replaced is limited too: here a decompressing one.
+// LimitBody also limits a Body that a wrapper has replaced, such as a decompressing one.
 func TestLimitBodyOfWrappers(t *testing.T) {
 	var packed strings.Builder
 	w := gzip.NewWriter(&packed)
@@ -142,12 +143,12 @@ func TestLimitBodyOfWrappers(t *testing.T) {
 	request := fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", packed.Len(), packed.String())
 	for limit, want := range map[int64]string{10: "413", 999: "413", 1000: "200"} {
 		if got := rawhttp.Answer(unpack(rawhttp.LimitBody(limit, reader)), request); got[len("HTTP/1.1 "):][:3] != want {
-			t.Errorf("1000 bytes of %d below LimitBody(%d): %q, want %s", packed.Len(), limit, got, want)
+			t.Errorf("LimitBody(%d), %d bytes that decompress to 1000: %q, want %s", limit, packed.Len(), got, want)
 		}
 	}
 }
 
-// A request that no Server has made is limited by its Body.
+// LimitBody works for a request without a Server, by limiting its Body.
 func TestLimitBodyWithoutServer(t *testing.T) {
 	limited := rawhttp.LimitBody(10, reader)
 	for head, want := range map[string]int{
@@ -159,7 +160,7 @@ func TestLimitBodyWithoutServer(t *testing.T) {
 		req.Body = req.Content([]byte("b\r\nxxxxxxxxxxx\r\n0\r\n\r\n"), nil)
 		_, err := limited.Resolve(context.Background(), req)
 		if got := rawhttp.StatusOf(err); got != want {
-			t.Errorf("LimitBody of %q returns %v, of status %d, want %d", head, err, got, want)
+			t.Errorf("Resolve with %q = %v with status %d, want %d", head, err, got, want)
 		}
 	}
 	req := parse(t, "GET / HTTP/1.1\r\nHost: a\r\n")
@@ -167,7 +168,7 @@ func TestLimitBodyWithoutServer(t *testing.T) {
 	_, err := limited.Resolve(context.Background(), req)
 	var pe *rawhttp.ParseError
 	if !errors.As(err, &pe) || pe.Status != 413 || pe.Offset != 10 {
-		t.Errorf("LimitBody of a Body that is too long returns %v, want a ParseError of 413 at byte 10", err)
+		t.Errorf("Resolve with a Body that is too long = %v, want a ParseError with 413 at byte 10", err)
 	}
 }
 
@@ -176,6 +177,6 @@ func TestLimitBodyAllocates(t *testing.T) {
 	limited := rawhttp.LimitBody(10, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return empty, nil }))
 	req := parse(t, "GET / HTTP/1.1\r\nHost: a\r\n")
 	if n := testing.AllocsPerRun(100, func() { limited.Resolve(context.Background(), req) }); n > 0 {
-		t.Errorf("LimitBody of a request without content: %v allocations, want none", n)
+		t.Errorf("LimitBody makes %v allocations for a request without content, want 0", n)
 	}
 }

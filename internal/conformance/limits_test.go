@@ -2,22 +2,22 @@ package conformance_test
 
 import "time"
 
-// Limits that the tests approach. TestLimitsOfConformance, at the root, compares them with
-// the code.
+// Limits of the implementation, which tests approach. TestLimitsOfConformance, in the root,
+// compares them with the code.
 const (
 	outputBuffer   = 64 << 10 // bytes of answers that are collected before they are written
-	copyBuffer     = 64 << 10 // bytes of content that are read at once
-	sentWithHead   = 14_000   // bytes of large content that leave with the head
-	sortedEntries  = 200      // entries of a listing that is made in memory
-	listingsAtOnce = 16       // long listings
-	idleText       = 1 << 10  // bytes of a head that an idle connection keeps
+	copyBuffer     = 64 << 10 // bytes of content per Read
+	sentWithHead   = 14_000   // bytes of large content that are written with the head
+	sortedEntries  = 200      // maximum number of entries of a listing made in memory
+	listingsAtOnce = 16       // maximum number of long listings at once
+	idleText       = 1 << 10  // maximum number of bytes of a head that an idle connection retains
 
 	sidecarMayLag = 2 * time.Second // how much older than its file a sidecar may be
 	stopPause     = time.Second     // minimum idle time of a connection that a graceful stop closes at once
-	lingerSilence = 5 * time.Second // of a client, until a lingering connection closes
+	lingerSilence = 5 * time.Second // silence of the client after which a lingering connection closes
 
-	firstPause   = 5 * time.Millisecond  // after an error of Accept
-	recovered    = time.Second           // without such an error, until it is logged that they are over
-	queueQuiet   = 50 * time.Millisecond // without a new connection, until a graceful stop closes the listener
-	maxQueueTime = time.Second           // until it does so at the latest
+	firstPause   = 5 * time.Millisecond  // pause after the first error of Accept
+	recovered    = time.Second           // time without errors of Accept after which their end is logged
+	queueQuiet   = 50 * time.Millisecond // time without a new connection after which a graceful shutdown closes the listener
+	maxQueueTime = time.Second           // time after which a graceful shutdown closes the listener in any case
 )

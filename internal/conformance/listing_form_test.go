@@ -20,8 +20,8 @@ import (
 
 var listingUpdate = flag.Bool("update-listing", false, "rewrite the files in testdata/listing")
 
-// listingAsk returns the answer of a resolver to a request line, which may lack the
-// version, with the field lines.
+// listingAsk returns the answer of r to a request with the request line, which may lack the
+// version, and the field lines.
 func listingAsk(t testing.TB, r rawhttp.Resolver, requestLine string, fieldLines ...string) filesAnswer {
 	t.Helper()
 	if !strings.Contains(requestLine, " HTTP/") {
@@ -45,12 +45,12 @@ func listingAsk(t testing.TB, r rawhttp.Resolver, requestLine string, fieldLines
 	return a
 }
 
-// listingMinute is a time of change, so many minutes after another.
+// listingMinute returns a modification time n minutes after a fixed time.
 func listingMinute(n int) time.Time {
 	return time.Date(2026, 11, 2, 8, 15, 59, 999_999_999, time.UTC).Add(time.Duration(n) * time.Minute)
 }
 
-// listingTree is a small folder, /pub/images/, in which there is one of each kind.
+// listingTree returns a tree whose folder /pub/images/ has one entry of each kind.
 func listingTree() fstest.MapFS {
 	file := func(size, minute int) *fstest.MapFile {
 		return &fstest.MapFile{Data: make([]byte, size), Mode: 0o644, ModTime: listingMinute(minute)}
@@ -76,7 +76,7 @@ func listingTree() fstest.MapFS {
 	}
 }
 
-// listingPlace serves the tree.
+// listingPlace returns a resolver for listingTree.
 func listingPlace(t testing.TB, opts ...rawhttp.FileOption) *rawhttp.FileResolver {
 	t.Helper()
 	r, err := rawhttp.FS(listingTree(), append([]rawhttp.FileOption{rawhttp.WithListing(rawhttp.ListHTML)}, opts...)...)
@@ -135,7 +135,7 @@ func TestListingGolden(t *testing.T) {
 	}
 }
 
-// Which form of a listing is selected.
+// The query and Accept select the form of a listing.
 func TestListingNegotiation(t *testing.T) {
 	const (
 		html = "text/html; charset=utf-8"
@@ -148,30 +148,30 @@ func TestListingNegotiation(t *testing.T) {
 		name     string
 		query    string
 		accept   []string
-		wantHTML string // with ListHTML
-		wantText string // with ListText
+		wantHTML string // media type with ListHTML
+		wantText string // media type with ListText
 		why      string
 	}{
 		{"no Accept", "", nil, html, text, "a recursive downloader needs links"},
-		{"Accept is empty", "", []string{"Accept: "}, html, text, "nothing is acceptable: the default, not 406"},
-		{"anything", "", []string{"Accept: */*"}, html, text, "curl"},
-		{"a browser", "", []string{browser}, html, text, "HTML is not offered by ListText"},
+		{"Accept is empty", "", []string{"Accept: "}, html, text, "no form is acceptable, so the default is sent, not 406"},
+		{"anything", "", []string{"Accept: */*"}, html, text, "curl sends this"},
+		{"a browser", "", []string{browser}, html, text, "ListText does not offer HTML"},
 		{"text/plain", "", []string{"Accept: text/plain"}, text, text, ""},
 		{"text/html", "", []string{"Accept: text/html"}, html, text, ""},
 		{"application/json", "", []string{"Accept: application/json"}, json, json, ""},
-		{"in any case", "", []string{"aCCept: aPPlication/JSON"}, json, json, "media types are compared without case"},
+		{"in any case", "", []string{"aCCept: aPPlication/JSON"}, json, json, "media types are case-insensitive"},
 		{"with a parameter", "", []string{"Accept: text/plain; charset=utf-8"}, text, text, ""},
 		{"a quoted parameter with a comma and a semicolon", "", []string{`Accept: text/html;x=",application/json;q=1";q=0.1, text/plain;q=0.2`}, text, text, ""},
 		{"json before anything", "", []string{"Accept: application/json, */*;q=0.5"}, json, json, ""},
 		{"by q", "", []string{"Accept: text/html;q=0.2, text/plain;q=0.3, application/json;q=0.4"}, json, json, ""},
 		{"by q, the other way round", "", []string{"Accept: text/html;q=0.4, text/plain;q=0.3, application/json;q=0.2"}, html, text, ""},
 		{"q of three digits", "", []string{"Accept: text/plain;q=0.998, application/json;q=0.999"}, json, json, ""},
-		{"q=1 and none", "", []string{"Accept: application/json;q=1.000, text/plain"}, text, text, "a tie of those, in the order of preference: HTML, text, JSON"},
+		{"q=1 and no q", "", []string{"Accept: application/json;q=1.000, text/plain"}, text, text, "a tie is decided in the order HTML, text, JSON"},
 		{"q in upper case, with blanks", "", []string{"Accept: text/html ; Q=0.1 ,\tapplication/json ;q=0.2"}, json, json, "optional white space, RFC 9110, section 12.5.1"},
-		{"q that is none", "", []string{"Accept: application/json;q=2, text/plain;q=0.1"}, text, text, "it counts as refused"},
+		{"malformed q", "", []string{"Accept: application/json;q=2, text/plain;q=0.1"}, text, text, "a malformed q counts as 0"},
 		{"a tie", "", []string{"Accept: application/json, text/plain, text/html"}, html, text, ""},
 		{"a tie of text and JSON", "", []string{"Accept: application/json;q=0.7, text/plain;q=0.7"}, text, text, ""},
-		{"a tie of HTML and JSON", "", []string{"Accept: application/json, text/html"}, html, json, "ListText has no HTML"},
+		{"a tie of HTML and JSON", "", []string{"Accept: application/json, text/html"}, html, json, "ListText does not offer HTML"},
 		{"text/*", "", []string{"Accept: text/*"}, html, text, ""},
 		{"application/*", "", []string{"Accept: application/*"}, json, json, ""},
 		{"text/* before anything", "", []string{"Accept: */*;q=0.1, text/*;q=0.2"}, html, text, ""},
@@ -180,28 +180,28 @@ func TestListingNegotiation(t *testing.T) {
 		{"the example of the RFC", "", []string{"Accept: text/*;q=0.3, text/plain;q=0.7, text/plain;format=flowed, text/plain;format=fixed;q=0.4, */*;q=0.5"}, text, text, "text/plain 0.7, JSON 0.5, HTML 0.3"},
 		{"HTML is refused", "", []string{"Accept: text/html;q=0, */*"}, text, text, ""},
 		{"all but JSON is refused", "", []string{"Accept: text/*;q=0, */*;q=0.1"}, json, json, ""},
-		{"nothing acceptable", "", []string{"Accept: image/png"}, html, text, "the default, not 406"},
-		{"all refused", "", []string{"Accept: */*;q=0"}, html, text, "the default, not 406"},
+		{"nothing acceptable", "", []string{"Accept: image/png"}, html, text, "the default is sent, not 406"},
+		{"all refused", "", []string{"Accept: */*;q=0"}, html, text, "the default is sent, not 406"},
 		{"another type of text", "", []string{"Accept: text/csv, text/plain;q=0.1"}, text, text, ""},
-		{"no prefix of a type", "", []string{"Accept: text/htm, text/html5, application/json;q=0.1"}, json, json, ""},
-		{"a type with a suffix", "", []string{"Accept: application/problem+json"}, html, text, "it is not application/json"},
-		{"not the grammar", "", []string{"Accept: /, ;, text, json;;q=, application/json;q=0.1"}, json, json, "members that say nothing are left out"},
+		{"types with a common prefix", "", []string{"Accept: text/htm, text/html5, application/json;q=0.1"}, json, json, ""},
+		{"a type with a suffix", "", []string{"Accept: application/problem+json"}, html, text, "application/problem+json is another type"},
+		{"malformed members", "", []string{"Accept: /, ;, text, json;;q=, application/json;q=0.1"}, json, json, "malformed members are ignored"},
 		{"empty members", "", []string{"Accept: ,, application/json ,"}, json, json, "RFC 9110, section 5.6.1.2"},
 		{"several field lines", "", []string{"Accept: text/html;q=0.1", "X-A: b", "Accept: text/plain;q=0.2", "Accept: application/json;q=0.3"}, json, json, "one list, RFC 9110, section 5.3"},
 		{"several field lines, the first wins", "", []string{"Accept: text/plain", "Accept: application/json;q=0.3"}, text, text, ""},
 
 		{"format=text", "?format=text", []string{browser}, text, text, "the query wins over Accept"},
 		{"format=json", "?format=json", []string{browser}, json, json, ""},
-		{"format=html", "?format=html", []string{"Accept: application/json"}, html, json, "ListText offers no HTML: the value is ignored"},
+		{"format=html", "?format=html", []string{"Accept: application/json"}, html, json, "ListText does not offer HTML, so the value is ignored"},
 		{"format=html, refused", "?format=html", []string{"Accept: text/html;q=0"}, html, text, ""},
-		{"format of another name", "?format=xml", []string{"Accept: application/json"}, json, json, "ignored"},
-		{"format in upper case", "?format=JSON", nil, html, text, "a value is one of three, as written"},
-		{"format is empty", "?format=", nil, html, text, "ignored"},
-		{"format twice", "?format=json&format=text", nil, json, json, "the first"},
-		{"format, escaped", "?%66ormat=%6Ason", nil, json, json, "a query is decoded"},
+		{"format of another name", "?format=xml", []string{"Accept: application/json"}, json, json, "unknown values are ignored"},
+		{"format in upper case", "?format=JSON", nil, html, text, "values are case-sensitive"},
+		{"format is empty", "?format=", nil, html, text, "unknown values are ignored"},
+		{"format twice", "?format=json&format=text", nil, json, json, "the first value is used"},
+		{"format, escaped", "?%66ormat=%6Ason", nil, json, json, "the query is decoded"},
 		{"format among others", "?a=b&format=json&sort=size", nil, json, json, ""},
-		{"a query that is none", "?%zz&format=json", nil, json, json, "pairs that cannot be parsed are left out"},
-		{"another parameter", "?form=json&Format=json", nil, html, text, "names are compared as written"},
+		{"a malformed pair in the query", "?%zz&format=json", nil, json, json, "malformed pairs are ignored"},
+		{"another parameter", "?form=json&Format=json", nil, html, text, "names are case-sensitive"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -211,20 +211,20 @@ func TestListingNegotiation(t *testing.T) {
 					request := method + " /pub/images/" + tt.query
 					got := listingAsk(t, r, request, tt.accept...)
 					if got.Status != "200 OK" || got.Fields["Content-Type"] != want || got.Fields["Vary"] != "Accept" {
-						t.Errorf("list %v: %s with %q is answered with %s, Content-Type %q, Vary %q, want 200, %q, Accept\nwhy: %s",
+						t.Errorf("list %v: %s with %q: %s, Content-Type %q, Vary %q, want 200, %q, Accept\nwhy: %s",
 							listing, request, tt.accept, got.Status, got.Fields["Content-Type"], got.Fields["Vary"], want, tt.why)
 					}
 				}
 			}
 			r := listingPlace(t, rawhttp.WithListing(rawhttp.ListNone))
 			if got := listingAsk(t, r, "GET /pub/images/"+tt.query, tt.accept...); got.Status != "404" {
-				t.Errorf("list none: GET with %q is answered with %s, want 404", tt.accept, got.Status)
+				t.Errorf("list none: GET with %q: %s, want 404", tt.accept, got.Status)
 			}
 		})
 	}
 }
 
-// Each form has its fields, with each status that it can have, and with HEAD.
+// The fields of each form of a listing, in answers with 200 and 304 and to HEAD.
 func TestListingFields(t *testing.T) {
 	common := map[string]string{"Cache-Control": "no-cache", "Vary": "Accept", "X-Content-Type-Options": "nosniff"}
 	page := map[string]string{"Content-Security-Policy": list.Policy, "Referrer-Policy": "same-origin"}
@@ -243,7 +243,7 @@ func TestListingFields(t *testing.T) {
 			get := ask("GET ")
 			etag := get.Fields["ETag"]
 			if !isEntityTag(etag) || !strings.HasPrefix(etag, "W/") {
-				t.Errorf("the ETag of a listing in memory is %q, want a weak one", etag)
+				t.Errorf("ETag of a listing in memory: %q, want a weak one", etag)
 			}
 			want304 := maps.Clone(want)
 			want304["ETag"] = etag
@@ -263,7 +263,7 @@ func TestListingFields(t *testing.T) {
 			notModified := filesAnswer{"304 Not Modified", want304, ""}
 			for _, field := range []string{
 				"If-None-Match: " + etag,
-				"If-None-Match: " + strings.TrimPrefix(etag, "W/"), // the comparison is weak, RFC 9110, section 13.1.2
+				"If-None-Match: " + strings.TrimPrefix(etag, "W/"), // weak comparison, RFC 9110, section 13.1.2
 				`If-None-Match: "a", ` + etag + `, "b"`,
 				"If-None-Match: *",
 			} {
@@ -274,8 +274,8 @@ func TestListingFields(t *testing.T) {
 			for _, field := range []string{
 				`If-None-Match: "a"`,
 				"If-None-Match: W/" + etag,
-				"If-Modified-Since: Sun, 06 Nov 2044 08:49:37 GMT", // no Last-Modified
-				"Range: bytes=0-1",                                 // a listing is made again each time: no parts
+				"If-Modified-Since: Sun, 06 Nov 2044 08:49:37 GMT", // the listing has no Last-Modified
+				"Range: bytes=0-1",                                 // a listing has no ranges, since each request makes it again
 			} {
 				if got := ask("GET ", field); !cmp.Equal(get, got) {
 					t.Errorf("answer to GET with %s (-want +got):\n%s", field, cmp.Diff(get, got))
@@ -297,22 +297,22 @@ func TestListingETag(t *testing.T) {
 	for _, change := range []struct {
 		name  string
 		do    func()
-		forms []string // that show it
+		forms []string // the forms that show the change
 	}{
 		{"at first", func() {}, []string{"text", "html", "json", "html&sort=size", "html&sort=size&order=desc"}},
 		{"a file that grows", func() { tree["pub/images/empty"].Data = []byte("1") }, []string{"html", "json"}},
 		{"a file that is touched", func() { tree["pub/images/empty"].ModTime = listingMinute(3) }, []string{"html", "json"}},
-		{"a file more", func() { tree["pub/images/more"] = tree["pub/images/empty"] }, []string{"text", "html", "json"}},
-		{"a hidden file more", func() { tree["pub/images/.more"] = tree["pub/images/empty"] }, nil},
+		{"a new file", func() { tree["pub/images/more"] = tree["pub/images/empty"] }, []string{"text", "html", "json"}},
+		{"a new hidden file", func() { tree["pub/images/.more"] = tree["pub/images/empty"] }, nil},
 		{"a folder that is touched", func() { tree["pub/images"].ModTime = listingMinute(60) }, nil},
-		{"a file less", func() { delete(tree, "pub/images/empty") }, []string{"text", "html", "json"}},
+		{"a removed file", func() { delete(tree, "pub/images/empty") }, []string{"text", "html", "json"}},
 	} {
 		change.do()
 		for _, form := range []string{"text", "html", "json", "html&sort=size", "html&sort=size&order=desc"} {
 			tag := listingAsk(t, r, "GET /pub/images/?format="+form).Fields["ETag"]
 			before, known := seen[tag]
 			if shown := strings.Contains(strings.Join(change.forms, " ")+" ", strings.Split(form, "&")[0]+" "); shown == known {
-				t.Errorf("%s: the listing as %s has the ETag %s, seen before: %v (%s), want %v", change.name, form, tag, known, before, !shown)
+				t.Errorf("%s: ETag of the listing as %s: %s, seen before: %v (%s), want %v", change.name, form, tag, known, before, !shown)
 			}
 			seen[tag] = form + ", " + change.name
 		}
@@ -330,15 +330,15 @@ func TestListingOrder(t *testing.T) {
 		byTimeDown = `old/ | previous/ | R&D <new>/ | antelope.svg | Zebra.svg | it's "it".c | a?b.png | latest.png | empty | no time.txt`
 	)
 	tests := []struct{ query, want, why string }{
-		{"", byNameUp, "letters have no case"},
+		{"", byNameUp, "letters are ordered without case"},
 		{"sort=name", byNameUp, ""},
 		{"sort=name&order=asc", byNameUp, ""},
 		{"order=desc", byNameDown, "folders stay first"},
 		{"sort=name&order=desc", byNameDown, ""},
-		{"sort=size", bySizeUp, "folders have no size: they are by name; a link has the size of its target"},
+		{"sort=size", bySizeUp, "folders have no size and are ordered by name; a link has the size of its target"},
 		{"sort=size&order=asc", bySizeUp, ""},
-		{"sort=size&order=desc", bySizeDown, "ties are by name, ascending, in both orders"},
-		{"sort=time", byTimeUp, "no time is before all times"},
+		{"sort=size&order=desc", bySizeDown, "ties are ordered by name, ascending in both directions"},
+		{"sort=time", byTimeUp, "an entry without a time precedes the others"},
 		{"sort=time&order=asc", byTimeUp, ""},
 		{"sort=time&order=desc", byTimeDown, ""},
 		{"order=desc&sort=time", byTimeDown, ""},
@@ -347,7 +347,7 @@ func TestListingOrder(t *testing.T) {
 		{"sort=Size", byNameUp, ""},
 		{"sort=size&order=up", bySizeUp, ""},
 		{"order=DESC", byNameUp, ""},
-		{"C=S;O=D", byNameUp, "as other servers spell it"},
+		{"C=S;O=D", byNameUp, "other servers use this syntax; it is ignored"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.query, func(t *testing.T) {

@@ -22,8 +22,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// listingFuzzNames makes names for a folder by splitting bytes at slashes and NULs, which no
-// name can contain.
+// listingFuzzNames splits b into names at slashes and NULs, which no name can contain.
 func listingFuzzNames(b []byte) (names []string) {
 	for name := range strings.FieldsFuncSeq(string(b), func(r rune) bool { return r == '/' || r == 0 }) {
 		if name != "." && name != ".." && len(name) <= 255 && !slices.Contains(names, name) {
@@ -33,7 +32,7 @@ func listingFuzzNames(b []byte) (names []string) {
 	return names
 }
 
-// listingFuzzSeeds are folders of names.
+// listingFuzzSeeds has the names of folders, separated by slashes.
 var listingFuzzSeeds = []struct {
 	names    string
 	dotFiles bool
@@ -46,15 +45,15 @@ var listingFuzzSeeds = []struct {
 	{"{/}/\",\"href\":\".\\/x\"/\\u0041/\\/\\\"/\u2028/\x7f/\x01/\ufeff", false},
 }
 
-// Names of random bytes in a real folder: each link of the page, and of the object,
-// leads to exactly one of the entries and returns its content; all that may be served
-// is linked; none leads out of the folder.
+// FuzzListingNames makes a folder of entries with random names. Each link of the page and of the
+// JSON object must lead to exactly one entry; every entry that may be served must be linked; no
+// link may lead out of the folder.
 func FuzzListingNames(f *testing.F) {
-	for _, seed := range listingFuzzSeeds[2:] { // large ones take long to make smaller
+	for _, seed := range listingFuzzSeeds[2:] { // the fuzzer takes long to minimize large seeds
 		f.Add([]byte(seed.names), seed.dotFiles)
 	}
 	f.Fuzz(func(t *testing.T, names []byte, dotFiles bool) {
-		names = names[:min(len(names), 200)] // disks are slow
+		names = names[:min(len(names), 200)] // to limit the time for making files
 		root, want := listingFuzzFolder(t, names, dotFiles)
 		r := rawhttp.Mount("/m/", filesOfDir(t, root, rawhttp.WithListing(rawhttp.ListHTML), rawhttp.WithDotFiles(dotFiles)))
 		listingCheckLinks(t, want, func(targets []string) string {
@@ -74,7 +73,7 @@ func FuzzListingNames(f *testing.F) {
 	})
 }
 
-// The same for some folders, over a server.
+// The links in listings of the seeds of FuzzListingNames, over a Server.
 func TestListingLinks(t *testing.T) {
 	t.Parallel()
 	for _, seed := range listingFuzzSeeds {
@@ -90,9 +89,9 @@ func TestListingLinks(t *testing.T) {
 	}
 }
 
-// listingFuzzFolder makes a folder named in of files and folders with the names, and
-// returns the folder that it is in and the contents that are to be reached: the names
-// themselves, of folders with a slash.
+// listingFuzzFolder makes a folder named "in" of files and folders with the names. It returns
+// the parent of that folder and the contents that the links must reach: the content of a file is
+// its name, that of a folder its name with a slash.
 func listingFuzzFolder(t *testing.T, names []byte, dotFiles bool) (root string, want map[string]bool) {
 	t.Helper()
 	root = t.TempDir()
@@ -127,21 +126,21 @@ func listingFuzzFolder(t *testing.T, names []byte, dotFiles bool) (root string, 
 	return root, want
 }
 
-// listingCheckLinks asks for the folder /m/in/ in each form, and follows the links.
-// get returns the answers to GET requests of the targets.
+// listingCheckLinks gets the listing of /m/in/ in each form and follows the links. get returns
+// the answers to GET requests for the targets.
 func listingCheckLinks(t *testing.T, want map[string]bool, get func(targets []string) string) {
 	t.Helper()
 	base := &url.URL{Scheme: "http", Host: "a", Path: "/m/in/"}
 	forms := listingContents(t, get, []string{"/m/in/?format=text", "/m/in/?format=html", "/m/in/?format=json"})
 	lines := listingLines(forms[0])
 	if len(lines) != len(want) {
-		t.Errorf("%d lines of text for %d entries: %q", len(lines), len(want), lines)
+		t.Errorf("%d lines of text, want one for each of %d entries: %q", len(lines), len(want), lines)
 	}
 	var hrefs []string
 	for i, row := range listingReadPage(t, forms[1]).Rows {
 		hrefs = append(hrefs, row.Href)
 		if i < len(lines) && row.Name != lines[i] {
-			t.Errorf("row %d has the name %q, line %d of the text %q", i, row.Name, i, lines[i])
+			t.Errorf("row %d has the name %q, want that of line %d of the text, %q", i, row.Name, i, lines[i])
 		}
 	}
 	listingFollow(t, base, hrefs, want, get)
@@ -155,7 +154,7 @@ func listingCheckLinks(t *testing.T, want map[string]bool, get func(targets []st
 		}
 		var lossy string
 		if b, err := json.Marshal(name); err != nil || json.Unmarshal(b, &lossy) != nil || lossy != e.Name {
-			t.Errorf("href %q has the name %q, want that of its own bytes, %q", e.Href, e.Name, lossy)
+			t.Errorf("href %q has the name %q, want the decoded href, %q", e.Href, e.Name, lossy)
 		}
 	}
 	listingFollow(t, base, hrefs, want, get)
@@ -172,15 +171,14 @@ func listingContents(t *testing.T, get func(targets []string) string, targets []
 		}
 		content, err := io.ReadAll(resp.Body)
 		if err != nil || resp.StatusCode != 200 {
-			t.Errorf("GET %s is answered with %s, %v", target, resp.Status, err)
+			t.Errorf("GET %s: %s, %v", target, resp.Status, err)
 		}
 		contents = append(contents, string(content))
 	}
 	return contents
 }
 
-// listingFollow follows references from a folder. They must give the contents, each
-// once.
+// listingFollow follows references from a folder, which must lead to each of the contents once.
 func listingFollow(t *testing.T, base *url.URL, hrefs []string, want map[string]bool, get func(targets []string) string) {
 	t.Helper()
 	var targets []string
@@ -199,11 +197,11 @@ func listingFollow(t *testing.T, base *url.URL, hrefs []string, want map[string]
 	got := make(map[string]bool)
 	for i, content := range listingContents(t, get, targets) {
 		if got[content] {
-			t.Errorf("href %q leads where another does: %q", hrefs[i], content)
+			t.Errorf("href %q leads to the same content as another: %q", hrefs[i], content)
 		}
 		got[content] = true
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("contents that the links lead to (-want +got):\n%s", diff)
+		t.Errorf("contents reached by links (-want +got):\n%s", diff)
 	}
 }

@@ -19,7 +19,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// The lines of a listing that are not always the same.
+// Patterns for the variable parts of a listing.
 var (
 	listingText   = `([^<>"]*)` // escaped
 	listingHref   = `([-A-Za-z0-9._~%/?=&;]*)`
@@ -45,7 +45,7 @@ func TestListingPolicy(t *testing.T) {
 	_, rest, _ := strings.Cut(a.Content, "<style>")
 	style, _, found := strings.Cut(rest, "</style>")
 	if !found {
-		t.Fatalf("there is no style in %q", a.Content)
+		t.Fatalf("no style in %q", a.Content)
 	}
 	sum := sha256.Sum256([]byte(style))
 	want := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; " +
@@ -55,12 +55,12 @@ func TestListingPolicy(t *testing.T) {
 	}
 	for _, not := range []string{"<script", "style=", " on", "javascript:", "http:", "https:", "//", "url(", "@import"} {
 		if strings.Contains(a.Content, not) {
-			t.Errorf("the page has %q: it must need nothing else, and no script", not)
+			t.Errorf("the page contains %q, want no scripts and no other resources", not)
 		}
 	}
 }
 
-// All of one page.
+// The complete contents of one page.
 func TestListingPage(t *testing.T) {
 	got := listingGetPage(t, listingPlace(t), "/pub/images/")
 	want := listingPage{
@@ -93,24 +93,24 @@ func TestListingPage(t *testing.T) {
 	}
 }
 
-// The head of a column sorts by it, and by the column that the listing is sorted by
-// the other way round.
+// The heading of a column links to the listing sorted by that column; if it is sorted so
+// already, in the opposite direction.
 func TestListingColumns(t *testing.T) {
 	const up, down = "ascending", "descending"
 	tests := []struct {
 		query                  string
-		name, size, time       string // order of the link
+		name, size, time       string // order in the link of the heading
 		nameNow, sizeNow, tNow string
 		caption                string
 		why                    string
 	}{
-		{"", "desc", "desc", "desc", up, "", "", "name, ascending", "the largest and the newest are looked for"},
+		{"", "desc", "desc", "desc", up, "", "", "name, ascending", "by default names ascend, and sizes and times descend, since users look for the largest and newest"},
 		{"?order=desc", "asc", "desc", "desc", down, "", "", "name, descending", ""},
 		{"?sort=size", "asc", "desc", "desc", "", up, "", "size, ascending", ""},
 		{"?sort=size&order=desc", "asc", "asc", "desc", "", down, "", "size, descending", ""},
 		{"?sort=time", "asc", "desc", "desc", "", "", up, "time, ascending", ""},
 		{"?sort=time&order=desc", "asc", "desc", "asc", "", "", down, "time, descending", ""},
-		{"?sort=none", "desc", "desc", "desc", up, "", "", "name, ascending", "unknown: ignored"},
+		{"?sort=none", "desc", "desc", "desc", up, "", "", "name, ascending", "unknown values are ignored"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.query, func(t *testing.T) {
@@ -123,7 +123,7 @@ func TestListingColumns(t *testing.T) {
 				case key == "name":
 					return "./"
 				}
-				return "?sort=" + key // one for each order
+				return "?sort=" + key // each order has one spelling
 			}
 			columns := []listingColumn{
 				{"Name", href("name", tt.name), tt.nameNow},
@@ -138,9 +138,9 @@ func TestListingColumns(t *testing.T) {
 			}
 			forms := []listingLink{{"text", "?format=text", false}, {"JSON", "?format=json", false}}
 			if diff := cmp.Diff(forms, got.Forms); diff != "" {
-				t.Errorf("links to other forms, without an order, so that a downloader follows few (-want +got):\n%s", diff)
+				t.Errorf("links to other forms, without an order, so that a recursive downloader follows few (-want +got):\n%s", diff)
 			}
-			for _, column := range got.Columns { // each link sorts as it says
+			for _, column := range got.Columns { // follow each link
 				page := listingGetPage(t, r, "/pub/images/"+column.Href)
 				if want := strings.Contains(column.Href, "desc"); want != strings.HasSuffix(page.Caption, down) {
 					t.Errorf("page at %s: %q", column.Href, page.Caption)
@@ -150,7 +150,7 @@ func TestListingColumns(t *testing.T) {
 	}
 }
 
-// Breadcrumbs lead to each folder above, down from the topmost that can be asked for.
+// Breadcrumbs lead to each parent folder, starting at the topmost that the resolver serves.
 func TestListingCrumbs(t *testing.T) {
 	tree := fstest.MapFS{}
 	for _, name := range []string{"a", "a/b/c/d", "R&D <x>", "\u202eevil"} {
@@ -173,15 +173,15 @@ func TestListingCrumbs(t *testing.T) {
 		parent       string
 		why          string
 	}{
-		{"root", "/", nil, "/", []listingLink{here("root")}, "", "nothing is above"},
+		{"root", "/", nil, "/", []listingLink{here("root")}, "", "the root has no parent"},
 		{"one down", "/a/", nil, "/a/", []listingLink{{"root", "../", false}, here("a")}, "../", ""},
 		{"deep", "/a/b/c/d/", nil, "/a/b/c/d/", []listingLink{{"root", "../../../../", false}, {"a", "../../../", false}, {"b", "../../", false}, {"c", "../", false}, here("d")}, "../", ""},
-		{"sorted", "/a/b/?sort=size&order=desc", nil, "/a/b/", []listingLink{{"root", "../../?sort=size&order=desc", false}, {"a", "../?sort=size&order=desc", false}, here("b")}, "../?sort=size&order=desc", "who walks on keeps the order"},
-		{"sorted as by default", "/a/b/?sort=name&order=asc&x=y", nil, "/a/b/", []listingLink{{"root", "../../", false}, {"a", "../", false}, here("b")}, "../", "links stay short"},
-		{"spelled another way", "//a/./b//c/../?x", nil, "/a/b/", []listingLink{{"root", "../../", false}, {"a", "../", false}, here("b")}, "../", "the path is clean; see below where the links lead"},
+		{"sorted", "/a/b/?sort=size&order=desc", nil, "/a/b/", []listingLink{{"root", "../../?sort=size&order=desc", false}, {"a", "../?sort=size&order=desc", false}, here("b")}, "../?sort=size&order=desc", "links to other folders keep the order"},
+		{"sorted as by default", "/a/b/?sort=name&order=asc&x=y", nil, "/a/b/", []listingLink{{"root", "../../", false}, {"a", "../", false}, here("b")}, "../", "the default order is left out of links"},
+		{"spelled another way", "//a/./b//c/../?x", nil, "/a/b/", []listingLink{{"root", "../../", false}, {"a", "../", false}, here("b")}, "../", "the path is cleaned; the links are followed below"},
 		{"markup", "/R&D%20%3Cx%3E/", nil, "/R&D <x>/", []listingLink{{"root", "../", false}, here("R&D <x>")}, "../", ""},
 		{"bidi override", "/%e2%80%aeevil/", nil, "/\ufffdevil/", []listingLink{{"root", "../", false}, here("\ufffdevil")}, "../", ""},
-		{"mounted", "/files/", mount("/files/"), "/files/", []listingLink{here("files")}, "", "what is above is not the folder's"},
+		{"mounted", "/files/", mount("/files/"), "/files/", []listingLink{here("files")}, "", "the resolver does not serve folders above the Mount"},
 		{"mounted, deep", "/files/a/b/", mount("/files/"), "/files/a/b/", []listingLink{{"files", "../../", false}, {"a", "../", false}, here("b")}, "../", ""},
 		{"mounted deep", "/x/y/a/", mount("/x/y/"), "/x/y/a/", []listingLink{{"y", "../", false}, here("a")}, "../", ""},
 		{"mounted twice", "/x/y/a/", mount("/y/", "/x/"), "/x/y/a/", []listingLink{{"y", "../", false}, here("a")}, "../", ""},
@@ -212,21 +212,21 @@ func TestListingCrumbs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for i, link := range got.Crumbs { // each is answered, and with one breadcrumb for each folder
+			for i, link := range got.Crumbs { // follow each link
 				href, err := url.Parse(link.Href)
 				if err != nil {
 					t.Fatal(err)
 				}
 				target := base.ResolveReference(href).EscapedPath()
 				if page := listingGetPage(t, r, target); len(page.Crumbs) != i+1 || page.Crumbs[i].Text != link.Text {
-					t.Errorf("the page of %q, %s, has the breadcrumbs %v", link.Text, target, page.Crumbs)
+					t.Errorf("page of %q, %s: breadcrumbs %v, want one per folder", link.Text, target, page.Crumbs)
 				}
 			}
 		})
 	}
 }
 
-// The heading has the number of entries that were found, and the caption says that the
+// The heading has the number of entries listed, and both it and the caption say whether the
 // listing is cut.
 func TestListingCounts(t *testing.T) {
 	tests := []struct {
@@ -251,29 +251,29 @@ func TestListingCounts(t *testing.T) {
 		}
 		got := listingGetPage(t, r, "/")
 		if got.Counts != tt.want {
-			t.Errorf("counts of %q with WithMaxListing(%d) are %q, want %q", tt.names, tt.max, got.Counts, tt.want)
+			t.Errorf("counts of %q with WithMaxListing(%d): %q, want %q", tt.names, tt.max, got.Counts, tt.want)
 		}
 		caption := "Sorted by name, ascending"
 		if _, more, cut := strings.Cut(tt.want, ";"); cut {
 			caption += ";" + more
 		}
 		if len(got.Rows) > 0 && got.Caption != caption {
-			t.Errorf("caption of %q with WithMaxListing(%d) is %q, want %q", tt.names, tt.max, got.Caption, caption)
+			t.Errorf("caption of %q with WithMaxListing(%d): %q, want %q", tt.names, tt.max, got.Caption, caption)
 		}
 	}
 }
 
-// Names that no longer exist when they are written are left out. A long listing counts them
-// after the table, since the text before it has been sent; one in memory does not mention
-// them.
+// Names that no longer exist when they are written are left out. A long listing reports their
+// number after the table, since the heading has been sent; a listing made in memory does not
+// report them.
 func TestListingOfWhatIsGone(t *testing.T) {
 	const all = "file-0000001.txt file-0000002.txt file-0000003.txt file-0000004.txt"
 	tests := []struct {
 		name   string
 		gone   string
 		want   string
-		counts string // of 4 names
-		footer string // of 204
+		counts string // in the listing of 4 names
+		footer string // in the listing of 204 names
 	}{
 		{"none", "", all, "4 files, 4 B", "204 B in all. "},
 		{"one", "file-0000002.txt", "file-0000001.txt file-0000003.txt file-0000004.txt", "3 files, 3 B", "203 B in all. 1 name disappeared while this was written. "},
@@ -323,8 +323,8 @@ func TestListingOfWhatIsGone(t *testing.T) {
 	}
 }
 
-// A fault of the file system is not a name that is gone: the listing fails, so that
-// it does not look whole.
+// If the file system fails, unlike when a name no longer exists, the listing fails too, so that
+// it does not look complete.
 func TestListingOfWhatCannotBeTold(t *testing.T) {
 	for name, fault := range map[string]error{"EIO": syscall.EIO, "EMFILE": &fs.PathError{Op: "lstat", Path: "?", Err: syscall.EMFILE}, "closed": fs.ErrClosed} {
 		for _, names := range []int{3, 1000} {
@@ -341,7 +341,7 @@ func TestListingOfWhatCannotBeTold(t *testing.T) {
 			resp, err := r.Resolve(t.Context(), resolveGet(t, "/"))
 			if names <= sortedEntries {
 				if status := rawhttp.StatusOf(err); resp != nil || status < 500 {
-					t.Errorf("%s, %d names: Resolve = %v, %v, want an error of 5xx", name, names, resp, err)
+					t.Errorf("%s, %d names: Resolve = %v, %v, want an error with a status of 5xx", name, names, resp, err)
 				}
 				continue
 			}
@@ -349,15 +349,14 @@ func TestListingOfWhatCannotBeTold(t *testing.T) {
 				t.Fatalf("%s, %d names: Resolve: %v", name, names, err)
 			}
 			if _, err := resp.WriteTo(io.Discard); !errors.Is(err, fault) {
-				t.Errorf("%s, %d names: WriteTo = %v, want the fault", name, names, err)
+				t.Errorf("%s, %d names: WriteTo = %v, want the error of the file system", name, names, err)
 			}
 			resp.Close()
 		}
 	}
 }
 
-// A name that cannot be seen, or heard, is said to be blank, in the table and in the
-// breadcrumbs.
+// A name without visible characters is labeled as blank in the table and in the breadcrumbs.
 func TestListingOfBlankNames(t *testing.T) {
 	for name, blank := range map[string]bool{
 		" ": true, "   ": true, "\u00a0": true, "\u3000": true, "\u2028": false, "\u200b": true, "\ufeff": true, "\u2060 ": true,
@@ -369,12 +368,12 @@ func TestListingOfBlankNames(t *testing.T) {
 		}
 		page := listingAsk(t, r, "GET /f/").Content
 		if got := strings.Contains(page, " (blank name)</a></bdi></td>"); got != blank {
-			t.Errorf("the file %q is said to be blank: %v, want %v", name, got, blank)
+			t.Errorf("the file %q is labeled as blank: %v, want %v", name, got, blank)
 		}
 		listingReadPage(t, page)
 		page = listingAsk(t, r, "GET /d/"+listingEscape(name)+"/").Content
 		if got := strings.Contains(page, " (blank name)</bdi></b>"); got != blank {
-			t.Errorf("the folder %q is said to be blank: %v, want %v", name, got, blank)
+			t.Errorf("the folder %q is labeled as blank: %v, want %v", name, got, blank)
 		}
 		listingReadPage(t, page)
 	}

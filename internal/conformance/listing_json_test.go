@@ -11,7 +11,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// A listingObject is a listing as JSON, as the documentation has its fields.
+// A listingObject is a listing as JSON, with the documented fields.
 type listingObject struct {
 	Path      string              `json:"path"`
 	Entries   []listingObjectItem `json:"entries"`
@@ -27,8 +27,7 @@ type listingObjectItem struct {
 	Link  bool   `json:"link"`
 }
 
-// listingReadJSON takes a listing apart. Anything after it, or a field that has no
-// documentation, fails the test.
+// listingReadJSON parses a listing. Bytes after it, or an undocumented field, fail the test.
 func listingReadJSON(t testing.TB, content string) (o listingObject) {
 	t.Helper()
 	d := json.NewDecoder(strings.NewReader(content))
@@ -37,7 +36,7 @@ func listingReadJSON(t testing.TB, content string) (o listingObject) {
 		t.Fatalf("content is not a listing as JSON: %v: %q", err, content)
 	}
 	if d.More() || !strings.HasSuffix(content, "}\n") {
-		t.Errorf("content does not end with the object and LF: %q", content)
+		t.Errorf("content does not end with the object and one LF: %q", content)
 	}
 	if o.Entries == nil {
 		t.Errorf("entries are null: %q", content)
@@ -79,50 +78,50 @@ func TestListingJSON(t *testing.T) {
 	for max, truncated := range map[int]bool{0: false, 9: true, 10: false, 11: false} {
 		o := listingReadJSON(t, listingAsk(t, listingPlace(t, rawhttp.WithMaxListing(max)), "GET /pub/images/?format=json").Content)
 		if n := len(o.Entries); o.Truncated != truncated || truncated && n != max || !truncated && n != 10 {
-			t.Errorf("with WithMaxListing(%d): %d entries, truncated: %v, want %v", max, n, o.Truncated, truncated)
+			t.Errorf("WithMaxListing(%d): %d entries, truncated: %v, want %v", max, n, o.Truncated, truncated)
 		}
 	}
 }
 
-// listingEscapes are names, and how each form writes them.
+// listingEscapes has names, and how each form writes them.
 var listingEscapes = []struct {
 	name string
-	text string // as the text form and, escaped, the page show it
+	text string // the name in the text form and, escaped, in the page
 	html string
-	href string // after "./"
-	json string // between quotes
+	href string // the reference after "./"
+	json string // the JSON string between its quotes
 	why  string
 }{
 	{"a", "a", "a", "a", "a", ""},
-	{"<script>", "<script>", "&lt;script&gt;", "%3Cscript%3E", `\u003cscript\u003e`, "no markup, in JSON also for a page around it"},
+	{"<script>", "<script>", "&lt;script&gt;", "%3Cscript%3E", `\u003cscript\u003e`, "not markup, not even if the JSON is part of a page"},
 	{`"onfocus=`, `"onfocus=`, "&#34;onfocus=", "%22onfocus%3D", `\"onfocus=`, "no attribute"},
 	{"'", "'", "&#39;", "%27", "'", ""},
 	{"&amp;", "&amp;", "&amp;amp;", "%26amp%3B", `\u0026amp;`, "not an entity"},
-	{"a:b", "a:b", "a:b", "a%3Ab", "a:b", "no scheme"},
-	{"javascript:alert(1)", "javascript:alert(1)", "javascript:alert(1)", "javascript%3Aalert%281%29", "javascript:alert(1)", "no scheme"},
-	{"a?b", "a?b", "a?b", "a%3Fb", "a?b", "no query"},
-	{"a#b", "a#b", "a#b", "a%23b", "a#b", "no fragment"},
-	{"%2e%2e", "%2e%2e", "%2e%2e", "%252e%252e", "%2e%2e", "decoded once"},
+	{"a:b", "a:b", "a:b", "a%3Ab", "a:b", "not a scheme"},
+	{"javascript:alert(1)", "javascript:alert(1)", "javascript:alert(1)", "javascript%3Aalert%281%29", "javascript:alert(1)", "not a scheme"},
+	{"a?b", "a?b", "a?b", "a%3Fb", "a?b", "not a query"},
+	{"a#b", "a#b", "a#b", "a%23b", "a#b", "not a fragment"},
+	{"%2e%2e", "%2e%2e", "%2e%2e", "%252e%252e", "%2e%2e", "clients decode it once"},
 	{"%2F", "%2F", "%2F", "%252F", "%2F", ""},
 	{"~a-b_c", "~a-b_c", "~a-b_c", "~a-b_c", "~a-b_c", "unreserved"},
-	{"a\nb", "a\ufffdb", "a\ufffdb", "a%0Ab", `a\nb`, "no line is forged"},
+	{"a\nb", "a\ufffdb", "a\ufffdb", "a%0Ab", `a\nb`, "a name cannot forge a line"},
 	{"\r\t\b\f", "\ufffd\ufffd\ufffd\ufffd", "\ufffd\ufffd\ufffd\ufffd", "%0D%09%08%0C", `\r\t\u0008\u000c`, ""},
-	{"\x1b[31mred", "\ufffd[31mred", "\ufffd[31mred", "%1B%5B31mred", `\u001b[31mred`, "no terminal is driven"},
+	{"\x1b[31mred", "\ufffd[31mred", "\ufffd[31mred", "%1B%5B31mred", `\u001b[31mred`, "a name cannot control a terminal"},
 	{"\x7f", "\ufffd", "\ufffd", "%7F", `\u007f`, "DEL"},
 	{"\u009b31m", "\ufffd31m", "\ufffd31m", "%C2%9B31m", `\u009b31m`, "C1: CSI"},
 	{"\u202etxt.exe", "\ufffdtxt.exe", "\ufffdtxt.exe", "%E2%80%AEtxt.exe", `\u202etxt.exe`, "right-to-left override"},
 	{"\u202a\u202d\u2066\u2069", "\ufffd\ufffd\ufffd\ufffd", "\ufffd\ufffd\ufffd\ufffd", "%E2%80%AA%E2%80%AD%E2%81%A6%E2%81%A9", `\u202a\u202d\u2066\u2069`, ""},
-	{"a\u2028b\u2029", "a\ufffdb\ufffd", "a\ufffdb\ufffd", "a%E2%80%A8b%E2%80%A9", `a\u2028b\u2029`, "line and paragraph separators end a line for some, and a string in old scripts"},
+	{"a\u2028b\u2029", "a\ufffdb\ufffd", "a\ufffdb\ufffd", "a%E2%80%A8b%E2%80%A9", `a\u2028b\u2029`, "some programs treat line and paragraph separators as line ends, as old JavaScript does in strings"},
 	{"back\\slash", "back\\slash", "back\\slash", "back%5Cslash", `back\\slash`, ""},
 	{"dot.", "dot.", "dot.", "dot.", "dot.", ""},
 	{"blank ", "blank ", "blank ", "blank%20", "blank ", ""},
 	{" ", " ", " ", "%20", " ", ""},
 	{"\u00e9", "\u00e9", "\u00e9", "%C3%A9", "\u00e9", "NFC"},
-	{"e\u0301", "e\u0301", "e\u0301", "e%CC%81", "e\u0301", "NFD: another file"},
+	{"e\u0301", "e\u0301", "e\u0301", "e%CC%81", "e\u0301", "NFD, which is another file"},
 	{"日本語", "日本語", "日本語", "%E6%97%A5%E6%9C%AC%E8%AA%9E", "日本語", ""},
-	{"\U0001F600", "\U0001F600", "\U0001F600", "%F0%9F%98%80", "\U0001F600", "beyond 16 bits"},
-	{"+", "+", "+", "%2B", "+", "some read it as a blank"},
-	{"\ufffd", "\ufffd", "\ufffd", "%EF%BF%BD", "\ufffd", "valid, whatever it looks like"},
+	{"\U0001F600", "\U0001F600", "\U0001F600", "%F0%9F%98%80", "\U0001F600", "a character beyond 16 bits"},
+	{"+", "+", "+", "%2B", "+", "some programs decode a plus sign as a blank"},
+	{"\ufffd", "\ufffd", "\ufffd", "%EF%BF%BD", "\ufffd", "a valid character, though it also replaces others"},
 	{strings.Repeat("n", 255), strings.Repeat("n", 255), strings.Repeat("n", 255), strings.Repeat("n", 255), strings.Repeat("n", 255), ""},
 }
 
@@ -143,7 +142,7 @@ func TestListingEscapes(t *testing.T) {
 				if slash == "" && listingBlank(tt.text) {
 					blank = " (blank name)"
 				}
-				dot := "" // where a colon could end a URI scheme
+				dot := "" // "./" if a colon could end a URI scheme
 				if strings.Contains(tt.name, ":") {
 					dot = "./"
 				}
@@ -158,14 +157,14 @@ func TestListingEscapes(t *testing.T) {
 					}
 				}
 				if got := listingReadJSON(t, object).Entries; len(got) != 1 || got[0].Name != tt.name {
-					t.Errorf("as JSON: the names are read as %+v, want %q alone", got, tt.name)
+					t.Errorf("as JSON: decoded names %+v, want only %q", got, tt.name)
 				}
 			}
 		})
 	}
 }
 
-// The path of a folder is escaped as a name is.
+// The path of a folder is escaped like a name.
 func TestListingEscapesThePath(t *testing.T) {
 	r, err := rawhttp.FS(fstest.MapFS{"<i>\n\u202e\"&'/x": {}}, rawhttp.WithListing(rawhttp.ListHTML))
 	if err != nil {
@@ -178,7 +177,7 @@ func TestListingEscapesThePath(t *testing.T) {
 		"<title>Index of /" + shown + "/</title>", `<b aria-current="page"><bdi dir=ltr>` + shown + "</bdi></b>",
 	} {
 		if !strings.Contains(page, want) {
-			t.Errorf("there is no %q in %q", want, page)
+			t.Errorf("no %q in %q", want, page)
 		}
 	}
 	object := listingAsk(t, r, "GET "+target+"?format=json").Content

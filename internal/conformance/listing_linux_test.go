@@ -17,7 +17,7 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// listingLong makes a folder whose listing is written while it is looked at.
+// listingLong makes a folder with too many names for a listing made in memory.
 func listingLong(t testing.TB) (root string, names int) {
 	t.Helper()
 	root = testkit.Folder(t, nil)
@@ -29,7 +29,7 @@ func listingLong(t testing.TB) (root string, names int) {
 	return root, names + 1
 }
 
-// listingOpen counts the descriptors of the folder.
+// listingOpen returns the number of open descriptors of the folder.
 func listingOpen(t *testing.T, folder string) (n int) {
 	t.Helper()
 	fds, err := os.ReadDir("/proc/self/fd")
@@ -44,8 +44,8 @@ func listingOpen(t *testing.T, folder string) (n int) {
 	return n
 }
 
-// A long listing keeps its folder open until it is written or closed, however often
-// that is.
+// A long listing keeps its folder open until it has been written or closed; closing it more than
+// once is harmless.
 func TestLongListingClosesItsFolder(t *testing.T) {
 	t.Parallel()
 	root, _ := listingLong(t)
@@ -58,7 +58,7 @@ func TestLongListingClosesItsFolder(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n := listingOpen(t, root) - rest; n != 1 {
-			t.Errorf("%s: while it is to be written, %d more are open, want 1", target, n)
+			t.Errorf("%s: before it is written %d more descriptors are open, want 1", target, n)
 		}
 		if target == "/" {
 			if _, err := resp.WriteTo(&strings.Builder{}); err != nil {
@@ -70,7 +70,7 @@ func TestLongListingClosesItsFolder(t *testing.T) {
 		}
 		resolveString(t, r, requestOf(t, "HEAD "+target+" HTTP/1.1\r\nHost: a\r\n\r\n"))
 		if n := listingOpen(t, root) - rest; n != 0 {
-			t.Errorf("%s: at the end %d more are open, want none", target, n)
+			t.Errorf("%s: at the end %d more descriptors are open, want 0", target, n)
 		}
 	}
 }
@@ -111,7 +111,7 @@ func TestLongListingWhileItsFolderChanges(t *testing.T) {
 		}
 		for _, name := range changed {
 			if strings.Contains(page.String(), href+name) {
-				t.Errorf("%s: %s is listed", form, name)
+				t.Errorf("%s: %s is listed, although it is no longer a file", form, name)
 			}
 		}
 		if err := os.Rename(root+"-moved", root); err != nil {
@@ -126,11 +126,11 @@ func TestLongListingWhileItsFolderChanges(t *testing.T) {
 	}
 }
 
-// A folder with permission to read but not to enter has names that cannot be opened: none of
-// them is listed, nor is the folder.
+// The names in a folder with permission to read but not to enter cannot be opened. Neither they
+// nor the folder are listed.
 func TestListingOfFolderThatMayNotBeEntered(t *testing.T) {
 	if os.Geteuid() == 0 {
-		t.Skip("root may enter")
+		t.Skip("root may enter any folder")
 	}
 	root := testkit.Folder(t, map[string]string{"a": "", "d/b": "", "d/c/": ""})
 	testkit.Beneath(t, root)
@@ -141,7 +141,7 @@ func TestListingOfFolderThatMayNotBeEntered(t *testing.T) {
 	r := filesOfDir(t, root, rawhttp.WithIndex())
 	for target, want := range map[string]string{"/": "a\n", "/d/": "", "/d/b": "error 403", "/d/c/": "error 403"} {
 		if got := unixAnswer(t, r, target); got != want {
-			t.Errorf("GET %s is answered with %q, want %q", target, got, want)
+			t.Errorf("GET %s: %q, want %q", target, got, want)
 		}
 	}
 }
@@ -161,7 +161,7 @@ func openEachType(t *testing.T) *os.File {
 	return dir
 }
 
-// Some file systems do not return the type with the name.
+// Some file systems do not return the types of entries with their names.
 func TestEntryOfUnknownType(t *testing.T) {
 	dir := openEachType(t)
 	for name, kind := range map[string]uint8{"file": syscall.DT_REG, "folder": syscall.DT_DIR, "link": syscall.DT_LNK, "fifo": syscall.DT_FIFO, "missing": syscall.DT_FIFO} {
@@ -188,7 +188,7 @@ func TestFolderOfUnknownTypes(t *testing.T) {
 	slices.SortFunc(got, func(a, b jail.Entry) int { return strings.Compare(a.Name, b.Name) })
 	want := []jail.Entry{{Name: "file"}, {Name: "folder", IsFolder: true}, {Name: "link", IsLink: true}}
 	if !slices.Equal(got, want) {
-		t.Errorf("entries are %+v, want %+v", got, want)
+		t.Errorf("entries %+v, want %+v", got, want)
 	}
 }
 
@@ -212,6 +212,6 @@ func TestReadDirTakesNoMemoryForWhatIsNotListed(t *testing.T) {
 	defer dir.Close()
 	entries, err := j.ReadDir(dir)
 	if err != nil || len(entries) != 1 || cap(entries) > 3 { // "." and ".." are folders
-		t.Errorf("readDir returns %d entries in memory for %d, %v, want 1 in at most 3", len(entries), cap(entries), err)
+		t.Errorf("readDir = %d entries with capacity %d, %v, want 1 with capacity at most 3", len(entries), cap(entries), err)
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// listingOfFake serves a fake folder with so many names.
+// listingOfFake returns a resolver for a fake folder with the given number of names.
 func listingOfFake(t testing.TB, names int, opts ...rawhttp.FileOption) (*rawhttp.FileResolver, *listingFake) {
 	t.Helper()
 	fake := &listingFake{t: t, names: names, mayRead: true}
@@ -27,7 +27,7 @@ func listingOfFake(t testing.TB, names int, opts ...rawhttp.FileOption) (*rawhtt
 	return r, fake
 }
 
-// A listingWatch looks at the server while a listing is written.
+// A listingWatch is a Writer that calls a function at each Write of a listing.
 type listingWatch struct {
 	writes, bytes int
 	onWrite       func(write int, p []byte)
@@ -67,10 +67,10 @@ func TestLongListingStreams(t *testing.T) {
 			}
 			w := &listingWatch{onWrite: func(write int, p []byte) {
 				if sorted := strings.Contains(form, "sort"); write < 2 && !sorted && looked > 1000 {
-					t.Errorf("write %d, of %d bytes, comes when %d entries have been looked at", write, len(p), looked)
+					t.Errorf("Write %d, of %d bytes, was called after %d entries had been examined", write, len(p), looked)
 				}
 				if len(p) > 20<<10 {
-					t.Errorf("write %d has %d bytes, want some 16 KiB", write, len(p))
+					t.Errorf("Write %d has %d bytes, want about 16 KiB", write, len(p))
 				}
 				if write%(names/500) == 0 {
 					most = max(most, heap())
@@ -80,21 +80,21 @@ func TestLongListingStreams(t *testing.T) {
 				t.Errorf("WriteResponse = %v, %v", persist, err)
 			}
 			if w.bytes < names*len("file-0000001.txt\n") || w.writes < w.bytes/(20<<10) {
-				t.Errorf("%d writes of %d bytes", w.writes, w.bytes)
+				t.Errorf("%d Writes of %d bytes", w.writes, w.bytes)
 			}
 			if n := int(most-before) / names; n > 160 {
-				t.Errorf("%d bytes a name are kept while it is written, want up to 160", n)
+				t.Errorf("%d bytes per name are in use while the listing is written, want at most 160", n)
 			}
-			t.Logf("%d bytes kept, %d looked at, %d writes of %d bytes", most-before, looked, w.writes, w.bytes)
+			t.Logf("%d bytes in use, %d entries examined, %d Writes of %d bytes", most-before, looked, w.writes, w.bytes)
 			if n := fake.open.Load(); n != 0 {
-				t.Errorf("%d folders are open at the end", n)
+				t.Errorf("%d folders are open at the end, want 0", n)
 			}
 		})
 	}
 }
 
-// A listing ends with the context of its request, while it is read and while it is
-// written.
+// When the context of its request ends, a long listing ends too, both while the folder is read
+// and while the listing is written.
 func TestLongListingEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -104,7 +104,7 @@ func TestLongListingEndsWithItsContext(t *testing.T) {
 			cancel()
 		}
 		if read > 6000 {
-			t.Errorf("the folder is read on, after %d names", read)
+			t.Errorf("the folder is read after the end of the context, after %d names", read)
 		}
 		return nil
 	}
@@ -124,7 +124,7 @@ func TestLongListingEndsWithItsContext(t *testing.T) {
 			cancel()
 		}
 		if write > 2 {
-			t.Errorf("write %d comes after the end of the context", write)
+			t.Errorf("Write %d was called after the end of the context", write)
 		}
 	}}
 	if persist, err := rawhttp.WriteResponse(ctx, w, resolveGet(t, "/"), resp); persist || !errors.Is(err, context.Canceled) {
@@ -132,7 +132,7 @@ func TestLongListingEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// 100,000 entries in each form.
+// BenchmarkLongListing writes a listing of 100,000 entries in each form.
 func BenchmarkLongListing(b *testing.B) {
 	for _, form := range []string{"text", "html", "json", "html&sort=size"} {
 		b.Run(form, func(b *testing.B) {
@@ -155,7 +155,7 @@ func BenchmarkLongListing(b *testing.B) {
 	}
 }
 
-// A folder of 1,000 and of 100,000 files.
+// BenchmarkListingOfDir lists folders of 1,000 and 100,000 files on disk.
 func BenchmarkListingOfDir(b *testing.B) {
 	for _, n := range []int{1000, 100_000} {
 		dir := b.TempDir()
@@ -186,13 +186,13 @@ func BenchmarkListingOfDir(b *testing.B) {
 	}
 }
 
-// A listing of more than 200 entries is not made in memory first: it is chunked, or
-// ends with the connection, and has no entity tag.
+// A listing of more than 200 entries is not made in memory, so it is chunked, or ends with the
+// connection, and has no entity tag.
 func TestLongListingFraming(t *testing.T) {
 	tests := []struct {
 		request string
 		names   int
-		want    string // of the fields for framing and persistence
+		want    string // which of the fields for framing, validation and persistence are present
 		why     string
 	}{
 		{"GET HTTP/1.1", 200, "Content-Length ETag", ""},
@@ -200,10 +200,10 @@ func TestLongListingFraming(t *testing.T) {
 		{"GET HTTP/1.0 keep-alive", 200, "Content-Length ETag Connection: keep-alive", ""},
 		{"HEAD HTTP/1.1", 200, "", "the length is not known before the listing is made"},
 		{"GET HTTP/1.1", 201, "Transfer-Encoding: chunked", ""},
-		{"GET HTTP/1.0", 201, "Connection: close", "1.0 knows no chunks: the close ends the content"},
+		{"GET HTTP/1.0", 201, "Connection: close", "1.0 has no chunks, so the close ends the content"},
 		{"GET HTTP/1.0 keep-alive", 201, "Connection: close", ""},
 		{"HEAD HTTP/1.1", 201, "", ""},
-		{"HEAD HTTP/1.0 keep-alive", 201, "Connection: keep-alive", "there is no content to end"},
+		{"HEAD HTTP/1.0 keep-alive", 201, "Connection: keep-alive", "an answer to HEAD has no content"},
 	}
 	for _, tt := range tests {
 		for _, form := range []string{"text", "html", "json"} {
@@ -216,7 +216,7 @@ func TestLongListingFraming(t *testing.T) {
 				if strings.HasSuffix(version, "keep-alive") {
 					request += "Connection: keep-alive\r\n"
 				}
-				if tt.names <= 200 && fake.mayRead { // a condition that fails would fail it
+				if tt.names <= 200 && fake.mayRead { // conditions do not apply to long listings
 					request = strings.Replace(request, "If-Match", "X-None", 1)
 				}
 				got := filesTake(t, talk(t, addr, request+"\r\n"))
@@ -232,7 +232,7 @@ func TestLongListingFraming(t *testing.T) {
 					}
 				}
 				if diff := cmp.Diff(tt.want, strings.Join(fields, " ")); diff != "" || got.Status != "200 OK" {
-					t.Errorf("answer to %q is %s with (-want +got):\n%s\nwhy: %s", request, got.Status, diff, tt.why)
+					t.Errorf("answer to %q: %s with the fields (-want +got):\n%s\nwhy: %s", request, got.Status, diff, tt.why)
 				}
 				if method == "HEAD" {
 					return

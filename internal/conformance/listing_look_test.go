@@ -14,7 +14,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// kodiItem is how Kodi finds the entries of a page, a line at a time
+// kodiItem is the pattern with which Kodi finds the entries of a page, line by line
 // (xbmc/filesystem/HTTPDirectory.cpp).
 var kodiItem = regexp.MustCompile(`(?i)<a href="([^"]*)"[^>]*>\s*(.*?)\s*</a>(.+?)(?:<a|</tr|$)`)
 
@@ -40,7 +40,7 @@ func kodiEntries(t *testing.T, page string) (names []string) {
 	return names
 }
 
-// A media player finds everything that it plays or looks into, in every order.
+// A media player finds every file and folder of a listing, in every order.
 func TestListingForMediaPlayers(t *testing.T) {
 	long := strings.Repeat("The.Name.of.a.Film.", 12) + "2160p"
 	want := []string{
@@ -66,17 +66,17 @@ func TestListingForMediaPlayers(t *testing.T) {
 		}
 		for _, name := range want {
 			if got[name] != 1 {
-				t.Errorf("with %q a player finds %q %d times, want once", query, name, got[name])
+				t.Errorf("listing with %q: Kodi finds %q %d times, want once", query, name, got[name])
 			}
 		}
 		if len(names) != len(want) {
-			t.Errorf("with %q a player finds %q, want %d entries", query, names, len(want))
+			t.Errorf("listing with %q: Kodi finds %q, want %d entries", query, names, len(want))
 		}
 	}
 }
 
-// A long name without spaces may break every 40 bytes, so that tables stay narrow in a
-// terminal. The name of a film may not break, since players would not find it.
+// A long name without spaces has a break opportunity every 40 bytes, so that tables stay narrow
+// in a terminal. The name of a film has none, since players would not find it.
 func TestListingBreaksLongNames(t *testing.T) {
 	const wbr = "<wbr>"
 	n := func(times int) string { return strings.Repeat("n", times) }
@@ -87,8 +87,8 @@ func TestListingBreaksLongNames(t *testing.T) {
 		n(81):                       n(40) + wbr + n(40) + wbr + n(1),
 		n(39) + " " + n(40):         n(39) + " " + n(40),
 		n(39) + "&&.txt":            n(39) + "&amp;" + wbr + "&amp;.txt",
-		n(39) + "éé.txt":            n(39) + "éé" + wbr + ".txt", // a character is not torn
-		strings.Repeat("ש", 60):     strings.Repeat("ש", 60),     // letters may be joined
+		n(39) + "éé.txt":            n(39) + "éé" + wbr + ".txt", // not within a character
+		strings.Repeat("ש", 60):     strings.Repeat("ש", 60),     // not between letters of scripts that join them
 		n(50) + ".mkv":              n(50) + ".mkv",
 		n(50) + ".MP3":              n(50) + ".MP3",
 		n(50) + ".jpeg":             n(50) + ".jpeg",
@@ -103,7 +103,7 @@ func TestListingBreaksLongNames(t *testing.T) {
 		}
 		page := listingAsk(t, r, "GET /").Content
 		if !strings.Contains(page, `">`+want+"</a></bdi></td>") {
-			t.Errorf("the name %q is not written as %q", name, want)
+			t.Errorf("no %[2]q in the page, want it for the name %[1]q", name, want)
 		}
 		listingReadPage(t, page)
 	}
@@ -134,11 +134,11 @@ func TestListingKinds(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := listingGetPage(t, r, "/").Rows[0].Kind; got != kind {
-				t.Errorf("%s is of the kind %s, want %s", name, got, kind)
+				t.Errorf("kind of %s = %s, want %s", name, got, kind)
 			}
 		}
 		if kind != "other" && !regexp.MustCompile(`[\n,]\.`+kind+`(?:,\.\w+)?\{[^}]*--b:`).MatchString(style) {
-			t.Errorf("the style has no mark for %s", kind)
+			t.Errorf("the style has no icon for %s", kind)
 		}
 	}
 
@@ -147,11 +147,11 @@ func TestListingKinds(t *testing.T) {
 		t.Fatal(err)
 	}
 	if rows := listingGetPage(t, r, "/").Rows; rows[0].Kind != "archive" || rows[1].Kind != "video" {
-		t.Errorf("files with media types of one's own are of the kinds %s and %s, want archive and video", rows[0].Kind, rows[1].Kind)
+		t.Errorf("kinds of files with configured media types: %s and %s, want archive and video", rows[0].Kind, rows[1].Kind)
 	}
 }
 
-// A page of 60 files has no more than 18 kB.
+// A page of 60 files has at most 18 kB.
 func TestListingIsSmall(t *testing.T) {
 	tree := fstest.MapFS{}
 	for i := range 60 {
@@ -162,7 +162,7 @@ func TestListingIsSmall(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := len(listingAsk(t, r, "GET /m/").Content); n > 18<<10 {
-		t.Errorf("a page of 60 files has %d bytes", n)
+		t.Errorf("a page of 60 files has %d bytes, want at most 18,000", n)
 	}
 }
 
@@ -176,15 +176,15 @@ func TestListingNamesTheRoot(t *testing.T) {
 		r := filesOfDir(t, spelled, rawhttp.WithListing(rawhttp.ListHTML))
 		for target, want := range map[string]string{"/": "R&D", "/a/": "R&D"} {
 			if got := listingGetPage(t, r, target).Crumbs[0].Text; got != want {
-				t.Errorf("Dir(%q): the first breadcrumb of %s is %q, want %q", spelled, target, got, want)
+				t.Errorf("Dir(%q): first breadcrumb of %s = %q, want %q", spelled, target, got, want)
 			}
 		}
 		if got := listingGetPage(t, rawhttp.Mount("/m/", r), "/m/a/").Crumbs[0].Text; got != "m" {
-			t.Errorf("the first breadcrumb of a mounted folder is %q, want m", got)
+			t.Errorf("first breadcrumb of a mounted folder = %q, want m", got)
 		}
 	}
 	t.Chdir(root)
 	if got := listingGetPage(t, filesOfDir(t, ".", rawhttp.WithListing(rawhttp.ListHTML)), "/").Crumbs[0].Text; got != "R&D" {
-		t.Errorf("the first breadcrumb of the working directory is %q, want R&D", got)
+		t.Errorf("first breadcrumb of the working directory = %q, want R&D", got)
 	}
 }

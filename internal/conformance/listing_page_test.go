@@ -12,7 +12,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// A listingPage is the content of an HTML listing, with references resolved and without
+// A listingPage is the content of an HTML listing, with character references decoded and without
 // markup.
 type listingPage struct {
 	Title   string
@@ -20,7 +20,7 @@ type listingPage struct {
 	Counts  string
 	Caption string
 	Columns []listingColumn
-	Parent  string // reference to the folder above, "" if there is none
+	Parent  string // reference to the parent folder, "" if there is none
 	Rows    []listingRow
 	Footer  string
 	Forms   []listingLink
@@ -35,12 +35,11 @@ type listingColumn struct{ Text, Href, Sort string }
 
 type listingRow struct{ Kind, Name, Href, Size, Bytes, Time, Shown string }
 
-// listingReadPage takes a page apart. A line that is not as the markup has to be
-// fails the test: there is no other way to write a listing.
+// listingReadPage parses a page. A line that differs from the expected markup fails the test.
 func listingReadPage(t testing.TB, content string) (p listingPage) {
 	t.Helper()
 	if !utf8.ValidString(content) || !strings.HasSuffix(content, "\n") {
-		t.Errorf("content is not lines of UTF-8: %q", content)
+		t.Errorf("content is not UTF-8 that ends in LF: %q", content)
 	}
 	before, rest, _ := strings.Cut(content, "\n<style>")
 	_, after, _ := strings.Cut(rest, "</style>\n")
@@ -59,14 +58,14 @@ func listingReadPage(t testing.TB, content string) (p listingPage) {
 		t.Helper()
 		m := may(line)
 		if m == nil {
-			t.Fatalf("line %q is not as %v has it, in %q", lines[0], line, content)
+			t.Fatalf("line %q does not match %v in %q", lines[0], line, content)
 		}
 		return m
 	}
 	checkBlank := func(name, note string) {
 		t.Helper()
 		if blank := note != ""; blank != listingBlank(name) {
-			t.Errorf("the name %q is said to be blank: %v", name, blank)
+			t.Errorf("the name %q is labeled as blank: %v", name, blank)
 		}
 	}
 	fixed := func(want ...string) {
@@ -125,18 +124,18 @@ func listingReadPage(t testing.TB, content string) (p listingPage) {
 // breakable returns the text of a size or time with plain spaces.
 func breakable(text string) string { return strings.ReplaceAll(text, "\u00a0", " ") }
 
-// listingBlank reports whether there is nothing to see of a name.
+// listingBlank reports whether the name has no visible characters.
 func listingBlank(name string) bool {
 	return strings.Trim(name, "\t \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u200c\u200d\u200e\u200f"+
 		"\u2028\u2029\u202f\u205f\u2060\u2061\u2062\u2063\u2064\u2065\u2066\u2067\u2068\u2069\u206a\u206b\u206c\u206d\u206e\u206f\u3000\ufeff") == ""
 }
 
-// listingGetPage asks for a listing as HTML.
+// listingGetPage gets a listing as HTML and parses it.
 func listingGetPage(t testing.TB, r rawhttp.Resolver, target string) listingPage {
 	t.Helper()
 	a := listingAsk(t, r, "GET "+target, "Accept: text/html")
 	if a.Status != "200 OK" {
-		t.Fatalf("GET %s is answered with %s", target, a.Status)
+		t.Fatalf("GET %s: %s", target, a.Status)
 	}
 	return listingReadPage(t, a.Content)
 }

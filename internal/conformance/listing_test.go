@@ -18,7 +18,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// listingEscape writes every byte of a name as a percent-encoded one.
+// listingEscape percent-encodes every byte of a name.
 func listingEscape(name string) string {
 	var b strings.Builder
 	for i := range len(name) {
@@ -27,7 +27,7 @@ func listingEscape(name string) string {
 	return b.String()
 }
 
-// listingOf returns the listing of the root of an fs.FS, or the error in short.
+// listingOf returns the text listing of the root of an fs.FS, or a short form of the error.
 func listingOf(t testing.TB, fsys fs.FS, opts ...rawhttp.FileOption) string {
 	t.Helper()
 	r, err := rawhttp.FS(fsys, opts...)
@@ -37,8 +37,7 @@ func listingOf(t testing.TB, fsys fs.FS, opts ...rawhttp.FileOption) string {
 	return resolveString(t, r, resolveGet(t, "/"))
 }
 
-// listingFiles makes a tree in memory of the names; those with a slash at the end
-// are folders.
+// listingFiles returns a tree with the names. Those that end in a slash are folders.
 func listingFiles(names ...string) fstest.MapFS {
 	m := make(fstest.MapFS)
 	for _, name := range names {
@@ -59,27 +58,27 @@ func TestListing(t *testing.T) {
 		want  string
 		why   string
 	}{
-		{"an empty folder", nil, nil, "", "no name, no line"},
+		{"an empty folder", nil, nil, "", "without names there are no lines"},
 		{"one file", []string{"a"}, nil, "a\n", ""},
 		{"one folder", []string{"a/"}, nil, "a/\n", ""},
 		{"folders first", []string{"a", "b/", "c", "d/", "A", "Z/"}, nil, "b/\nd/\nZ/\nA\na\nc\n", ""},
-		{"in the order of reading", []string{"b", "a", "B", "10", "9", "é", "z", "~", "!", "a b", "a-b", "ab", "a.b"}, nil,
+		{"in alphabetical order", []string{"b", "a", "B", "10", "9", "é", "z", "~", "!", "a b", "a-b", "ab", "a.b"}, nil,
 			"!\n9\n10\na\na b\na-b\na.b\nab\nB\nb\nz\n~\né\n", "numbers, and letters without case, but no locale"},
-		{"NFC and NFD twins", []string{"\u00e9", "e\u0301"}, nil, "e\u0301\n\u00e9\n", "two names"},
-		{"a name that begins another, as folder and file", []string{"a", "aa/", "a.d/"}, nil, "a.d/\naa/\na\n", "the slash is not part of the name"},
-		{"dot files", []string{".a", "..b", ".c/", "d", "...", "e."}, nil, "d\ne.\n", "hidden"},
+		{"NFC and NFD twins", []string{"\u00e9", "e\u0301"}, nil, "e\u0301\n\u00e9\n", "they are two names"},
+		{"a name that begins others, file and folders", []string{"a", "aa/", "a.d/"}, nil, "a.d/\naa/\na\n", "the slash is not part of the name"},
+		{"dot files", []string{".a", "..b", ".c/", "d", "...", "e."}, nil, "d\ne.\n", "names with a leading dot are hidden"},
 		{"dot files shown", []string{".a", "..b", ".c/", "d", "..."}, []rawhttp.FileOption{rawhttp.WithDotFiles(true)}, ".c/\n...\n..b\n.a\nd\n", ""},
 		{"control bytes", []string{"a\nb", "c\r\nd", "\x1b[31mred", "\x01", "t\tab", "\x7f", "\u0085", "\u009b"}, nil,
 			"\ufffd\n\ufffd[31mred\na\ufffdb\nc\ufffd\ufffdd\nt\ufffdab\n\ufffd\n\ufffd\n\ufffd\n", "no name forges a line or drives a terminal"},
 		{"bidi overrides", []string{"a\u202eb", "\u202a", "\u202c", "\u2066x", "\u2069"}, nil, "a\ufffdb\n\ufffd\n\ufffd\n\ufffdx\n\ufffd\n", ""},
 		{"markup", []string{"<script>", `"onfocus=`, "'", "&amp;"}, nil, "\"onfocus=\n&amp;\n'\n<script>\n", "text/plain is not HTML"},
-		{"names like others", []string{"a:b", "%2e%2e", "a?b", "a#b", `a\b`, "javascript:alert(1)", " ", "a ", "end."}, nil,
+		{"names with characters that have a meaning in references", []string{"a:b", "%2e%2e", "a?b", "a#b", `a\b`, "javascript:alert(1)", " ", "a ", "end."}, nil,
 			" \n%2e%2e\na \na#b\na:b\na?b\na\\b\nend.\njavascript:alert(1)\n", "not escaped: it is text"},
 		{"a name of 255 bytes", []string{strings.Repeat("n", 255)}, nil, strings.Repeat("n", 255) + "\n", ""},
 		{"a name that is U+FFFD", []string{"\ufffd"}, nil, "\ufffd\n", ""},
 		{"an index file of another name", []string{"index.htm", "a"}, nil, "a\nindex.htm\n", ""},
 		{"as many as allowed", []string{"a", "b", "c/"}, []rawhttp.FileOption{rawhttp.WithMaxListing(3)}, "c/\na\nb\n", "nothing is left out"},
-		{"no limit", []string{"a", "b", "c/"}, []rawhttp.FileOption{rawhttp.WithMaxListing(0)}, "c/\na\nb\n", "0 is off"},
+		{"no limit", []string{"a", "b", "c/"}, []rawhttp.FileOption{rawhttp.WithMaxListing(0)}, "c/\na\nb\n", "0 means no limit"},
 		{"hidden names do not count", []string{".a", ".b", ".c", "d", "e"}, []rawhttp.FileOption{rawhttp.WithMaxListing(2)}, "d\ne\n", ""},
 		{"ListNone", []string{"a"}, []rawhttp.FileOption{rawhttp.WithListing(rawhttp.ListNone)}, "not mine", "404"},
 		{"ListText", []string{"a"}, []rawhttp.FileOption{rawhttp.WithListing(rawhttp.ListNone), rawhttp.WithListing(rawhttp.ListText)}, "a\n", "the later option wins"},
@@ -104,20 +103,21 @@ func TestListingResponse(t *testing.T) {
 	for _, target := range []string{"/", "/?sort=none"} {
 		got := filesTake(t, talk(t, addr, "GET "+target+" HTTP/1.1\r\nHost: a\r\n\r\n"))
 		if got.Status != "200 OK" || got.Content != "a/\nb.txt\nc\n" {
-			t.Errorf("GET %s is answered with %v", target, got)
+			t.Errorf("GET %s: %v", target, got)
 		}
 		for name, want := range map[string]string{
 			"Content-Type": "text/plain; charset=utf-8", "Content-Length": "11", "Cache-Control": "no-cache",
 			"X-Content-Type-Options": "nosniff", "Last-Modified": "", "Transfer-Encoding": "",
 		} {
 			if got.Fields[name] != want {
-				t.Errorf("GET %s: field %s is %q, want %q", target, name, got.Fields[name], want)
+				t.Errorf("GET %s: field %s = %q, want %q", target, name, got.Fields[name], want)
 			}
 		}
 	}
 }
 
-// A folder with more names than may be listed is listed in part, and says so.
+// The listing of a folder with more names than WithMaxListing allows has a part of the names and
+// a line that says so.
 func TestListingIsCut(t *testing.T) {
 	names := []string{"a", "b", "c", "d/", "e/"}
 	for n := 1; n < len(names); n++ {
@@ -125,25 +125,24 @@ func TestListingIsCut(t *testing.T) {
 		lines := strings.SplitAfter(strings.TrimSuffix(got, "/... and more\n"), "\n")
 		lines = lines[:len(lines)-1]
 		if len(lines) != n || !strings.HasSuffix(got, "\n/... and more\n") {
-			t.Errorf("listing of %d names with WithMaxListing(%d) is %q, want %d and a line that says that there are more", len(names), n, got, n)
+			t.Errorf("listing of %d names with WithMaxListing(%d): %q, want %d names and a line that says that there are more", len(names), n, got, n)
 		}
 		for i, line := range lines {
 			if !slices.Contains(names, strings.TrimSuffix(line, "\n")) || slices.Contains(lines[:i], line) {
-				t.Errorf("listing with WithMaxListing(%d) has the line %q", n, line)
+				t.Errorf("listing with WithMaxListing(%d) has the line %q, which is no name", n, line)
 			}
 		}
 	}
 }
 
-// A listingFake is an fs.FS with one folder, whose names it makes up as they are
-// read.
+// A listingFake is an fs.FS with one folder, whose names it generates as they are read.
 type listingFake struct {
 	t       testing.TB
 	names   int
 	mayRead bool
-	readDir func(read int) error    // if set, is asked at each ReadDir, after so many names
-	info    func(name string) error // if set, is asked for each Info
-	batch   atomic.Int64            // the most that was asked for at once
+	readDir func(read int) error    // called at each ReadDir with the number of names read so far; may be nil
+	info    func(name string) error // called at each Info; may be nil
+	batch   atomic.Int64            // largest number of names requested at once
 	open    atomic.Int64
 }
 
@@ -168,10 +167,10 @@ func (d *listingFolder) Close() error               { d.fake.open.Add(-1); retur
 
 func (d *listingFolder) ReadDir(n int) (entries []fs.DirEntry, err error) {
 	if !d.fake.mayRead {
-		d.fake.t.Error("the folder is read")
+		d.fake.t.Error("ReadDir was called")
 	}
 	if n <= 0 {
-		d.fake.t.Errorf("ReadDir(%d): all names at once, however many there are", n)
+		d.fake.t.Errorf("ReadDir(%d) reads all names at once, however many there are", n)
 		n = d.fake.names
 	}
 	d.fake.batch.Store(max(d.fake.batch.Load(), int64(n)))
@@ -230,19 +229,19 @@ func TestListingHeadDoesNotReadTheFolder(t *testing.T) {
 	for _, version := range []string{" HTTP/1.1\r\nHost: a\r\n\r\n", " HTTP/1.0\r\n\r\n"} {
 		got := filesTake(t, talk(t, addr, "HEAD /"+version))
 		if got.Status != "200 OK" || got.Content != "" || got.Fields["Content-Type"] != "text/plain; charset=utf-8" || got.Fields["Cache-Control"] != "no-cache" {
-			t.Errorf("HEAD /%s is answered with %v, want the fields of the listing", version, got)
+			t.Errorf("HEAD /%s: %v, want the fields of the listing", version, got)
 		}
 		if length := got.Fields["Content-Length"]; length != "" {
-			t.Errorf("HEAD /%s is answered with Content-Length %s, which nobody can know", version, length)
+			t.Errorf("HEAD /%s: Content-Length %s, want none, since the folder was not read", version, length)
 		}
 	}
 	if n := fake.open.Load(); n != 0 {
-		t.Errorf("%d folders are open at the end, want none", n)
+		t.Errorf("%d folders are open at the end, want 0", n)
 	}
 }
 
-// A folder that an fs.FS cannot list, or whose listing breaks off, is an error of
-// the server, never a listing that looks whole.
+// If an fs.FS cannot list a folder, or fails while it is read, the answer is an error, never a
+// listing that looks complete.
 func TestListingThatFails(t *testing.T) {
 	for name, fsys := range map[string]fs.FS{
 		"no ReadDir":    listingPlain{},
@@ -265,7 +264,7 @@ func TestListingThatFails(t *testing.T) {
 	}
 }
 
-// A listingPlain has a folder that is no fs.ReadDirFile.
+// A listingPlain is an fs.FS whose folder does not implement fs.ReadDirFile.
 type listingPlain struct{}
 
 func (listingPlain) Open(name string) (fs.File, error) {
@@ -281,8 +280,8 @@ func (listingPlainFolder) Stat() (fs.FileInfo, error) { return listingInfo{".", 
 func (listingPlainFolder) Read([]byte) (int, error)   { return 0, fs.ErrInvalid }
 func (listingPlainFolder) Close() error               { return nil }
 
-// 100,000 names are listed in order, in chunks no larger than a buffer, with little more
-// memory than the names need.
+// A listing of 100,000 names is in order and is written in pieces no larger than a buffer, with
+// little more memory than the names need.
 func TestListingOfManyNames(t *testing.T) {
 	const names = 100_000
 	fake := &listingFake{t: t, names: names, mayRead: true}
@@ -309,30 +308,30 @@ func TestListingOfManyNames(t *testing.T) {
 
 	head, rest := splitHead(w.String())
 	if !strings.Contains(head, "\r\nTransfer-Encoding: chunked\r\n") {
-		t.Errorf("head %q, want it chunked", head)
+		t.Errorf("head %q, want a chunked response", head)
 	}
 	if got := unchunk(t, rest); got != want.String() {
-		t.Errorf("content of %d bytes, want the %d of all names in order", len(got), want.Len())
+		t.Errorf("content has %d bytes, want the %d of all names in order", len(got), want.Len())
 	}
 	if n := fake.batch.Load(); n > 5000 {
-		t.Errorf("%d names are asked for at once", n)
+		t.Errorf("ReadDir was called with %d", n)
 	}
 	for i, p := range w.writes {
 		if len(p) > 70_000 {
-			t.Errorf("write %d has %d bytes, want a buffer full", i, len(p))
+			t.Errorf("Write %d has %d bytes, want a full buffer", i, len(p))
 		}
 	}
-	// The names themselves, made by the folder, are 1.7 MB; with entries and the
-	// slices that grow it is some 20 MB in all.
+	// The names themselves, which the fake folder allocates, have 1.7 MB. With entries and growing
+	// slices about 20 MB are allocated in all.
 	if n := after.TotalAlloc - before.TotalAlloc; n > 60<<20 {
 		t.Errorf("%d bytes were allocated, want less than 60 MiB", n)
 	}
 	if n := fake.open.Load(); n != 0 {
-		t.Errorf("%d folders are open at the end, want none", n)
+		t.Errorf("%d folders are open at the end, want 0", n)
 	}
 }
 
-// Entries beyond the limit of a listing are not kept in memory.
+// Memory for a listing does not grow with the entries beyond WithMaxListing.
 func TestListingOfTooManyNames(t *testing.T) {
 	t.Parallel()
 	fake := &listingFake{t: t, names: 110_000, mayRead: true}
@@ -361,7 +360,7 @@ func TestListingOfTooManyNames(t *testing.T) {
 			more = 1
 		}
 		if got := strings.Count(content, ".txt\n"); got != tt.want || strings.Count(content, "\n/... and more\n") != more {
-			t.Errorf("%d names are listed, want %d and a line that says whether there are more", got, tt.want)
+			t.Errorf("%d lines, want %d, including one that says that there are more", got, tt.want)
 		}
 	}
 }

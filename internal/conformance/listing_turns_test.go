@@ -16,8 +16,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// listingHeld begins a long listing on a connection, of which it reads the status
-// only.
+// listingHeld starts a long listing on a connection and reads only its status.
 func listingHeld(t *testing.T, r rawhttp.Resolver) (client net.Conn, status int) {
 	t.Helper()
 	client = pipe(t, rawhttp.WithResolver(r))
@@ -29,7 +28,7 @@ func listingStatus(t *testing.T, client net.Conn) int {
 	t.Helper()
 	status := make([]byte, len("HTTP/1.1 200"))
 	if _, err := io.ReadFull(client, status); err != nil {
-		t.Errorf("read the status: %v", err)
+		t.Errorf("reading the status: %v", err)
 		return 0
 	}
 	var n int
@@ -37,7 +36,7 @@ func listingStatus(t *testing.T, client net.Conn) int {
 	return n
 }
 
-// At most 16 long listings are made at once. The next waits for one to end, and is
+// At most 16 long listings are written at once. The next one waits for another to end, and is
 // answered with 503 after five seconds. Short listings and files do not wait.
 func TestLongListingsAtOnce(t *testing.T) {
 	t.Parallel()
@@ -53,7 +52,7 @@ func TestLongListingsAtOnce(t *testing.T) {
 			clients = append(clients, client)
 		}
 		if waited := time.Since(start); waited != 0 {
-			t.Errorf("16 listings begin after %v, want at once", waited)
+			t.Errorf("16 listings started after %v, want 0", waited)
 		}
 
 		for range 2 {
@@ -65,10 +64,10 @@ func TestLongListingsAtOnce(t *testing.T) {
 				line, err = lines.ReadString('\n')
 			}
 			if err != nil || line == "\r\n" {
-				t.Errorf("503 without Retry-After, %v", err)
+				t.Errorf("503 without Retry-After: %v", err)
 			}
 			if waited := time.Since(start); status != 503 || waited != 5*time.Second {
-				t.Errorf("one more is answered with %d after %v, want 503 after 5s", status, waited)
+				t.Errorf("listing 17: status %d after %v, want 503 after 5s", status, waited)
 			}
 			client.Close()
 		}
@@ -82,7 +81,7 @@ func TestLongListingsAtOnce(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		clients[7].Close()
 		if status, waited := <-done, time.Since(start); status != 200 || waited != 3*time.Second {
-			t.Errorf("one more is answered with %d after %v, want 200 after 3s, when another has ended", status, waited)
+			t.Errorf("listing 17: status %d after %v, want 200 after 3s, when another ended", status, waited)
 		}
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -90,27 +89,27 @@ func TestLongListingsAtOnce(t *testing.T) {
 		start = time.Now()
 		resp, err := r.Resolve(ctx, resolveGet(t, "/"))
 		if waited := time.Since(start); resp != nil || rawhttp.StatusOf(err) != 503 || waited != time.Second {
-			t.Errorf("one more, whose context ends, is answered with %v, %v after %v, want 503 after 1s", resp, err, waited)
+			t.Errorf("listing 17 whose context ends: Resolve = %v, %v after %v, want 503 after 1s", resp, err, waited)
 		}
 
 		start = time.Now()
 		if got := listingAsk(t, r, "HEAD /"); got.Status != "200 OK" {
-			t.Errorf("HEAD is answered with %s", got.Status)
+			t.Errorf("HEAD: %s", got.Status)
 		}
 		another, _ := listingOfFake(t, 10_000)
 		if client, status := listingHeld(t, another); status != 200 {
-			t.Errorf("a long listing of another tree is answered with %d", status)
+			t.Errorf("long listing of another tree: status %d", status)
 		} else {
 			client.Close()
 		}
 		if waited := time.Since(start); waited != 0 {
-			t.Errorf("what does not need a turn waits for %v", waited)
+			t.Errorf("requests that need not wait took %v, want 0", waited)
 		}
 	})
 }
 
-// While another waits for its turn, a listing whose client has taken more than 30
-// seconds is cut. While none does it may take as long as it likes.
+// A long listing that has taken more than 30 seconds is cut if another waits for its place. If
+// none waits, its time is not limited.
 func TestSlowListingGivesWay(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
@@ -120,12 +119,12 @@ func TestSlowListingGivesWay(t *testing.T) {
 			client, _ := listingHeld(t, r)
 			clients = append(clients, client)
 		}
-		taken := make([]byte, 20_000) // more than is written at once
+		taken := make([]byte, 20_000) // more than one Write
 		for i := range 4 {
 			time.Sleep(20 * time.Second)
 			for _, client := range clients {
 				if _, err := io.ReadFull(client, taken); err != nil {
-					t.Fatalf("after %d s, while nobody waits: %v", 20*(i+1), err)
+					t.Fatalf("after %d s, while no other listing waits: %v", 20*(i+1), err)
 				}
 			}
 		}
@@ -138,15 +137,15 @@ func TestSlowListingGivesWay(t *testing.T) {
 		time.Sleep(time.Second)
 		rest, err := io.ReadAll(clients[0])
 		if len(rest) > 40_000 || strings.HasSuffix(string(rest), "\r\n0\r\n\r\n") {
-			t.Errorf("while another waits a slow client reads %d bytes more (%v), want the listing cut", len(rest), err)
+			t.Errorf("while another listing waits, the slow client read %d more bytes, %v, want the listing cut", len(rest), err)
 		}
 		if status := <-done; status != 200 {
-			t.Errorf("who waits is answered with %d, want 200", status)
+			t.Errorf("the waiting listing: status %d, want 200", status)
 		}
 	})
 }
 
-// Short listings of a tree whose long ones are all taken are answered at once.
+// Short listings do not wait while the maximum number of long ones is being written.
 func TestShortListingsDoNotWait(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tree := listingFiles("short/a", "short/b")
@@ -158,26 +157,26 @@ func TestShortListingsDoNotWait(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range listingsAtOnce {
-			if _, err := r.Resolve(t.Context(), resolveGet(t, "/long/")); err != nil { // and never closed
+			if _, err := r.Resolve(t.Context(), resolveGet(t, "/long/")); err != nil { // never closed
 				t.Fatal(err)
 			}
 		}
 		start := time.Now()
 		for target, want := range map[string]string{"/short/": "a\nb\n", "/short/a": "", "/": "long/\nshort/\n"} {
 			if got := resolveString(t, r, resolveGet(t, target)); got != want {
-				t.Errorf("GET %s is answered with %q, want %q", target, got, want)
+				t.Errorf("GET %s: %q, want %q", target, got, want)
 			}
 		}
 		if waited := time.Since(start); waited != 0 {
-			t.Errorf("they wait for %v", waited)
+			t.Errorf("short listings took %v, want 0", waited)
 		}
 		if got := resolveString(t, r, resolveGet(t, "/long/")); got != "error 503" || time.Since(start) != 5*time.Second {
-			t.Errorf("a long one is answered with %q after %v, want 503 after 5s", got, time.Since(start))
+			t.Errorf("long listing: %q after %v, want 503 after 5s", got, time.Since(start))
 		}
 	})
 }
 
-// However a long listing ends, its turn is given to another.
+// However a long listing ends, another may start.
 func TestLongListingsGiveBackTheirTurn(t *testing.T) {
 	t.Parallel()
 	const get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -198,7 +197,7 @@ func TestLongListingsGiveBackTheirTurn(t *testing.T) {
 			}
 		}},
 		{"HEAD", func(t *testing.T, r *rawhttp.FileResolver, _ *listingFake) { listingAsk(t, r, "HEAD /") }},
-		{"a client that goes", func(t *testing.T, r *rawhttp.FileResolver, _ *listingFake) {
+		{"a client that disconnects", func(t *testing.T, r *rawhttp.FileResolver, _ *listingFake) {
 			client, _ := listingHeld(t, r)
 			client.Close()
 		}},
@@ -280,7 +279,7 @@ func TestLongListingsGiveBackTheirTurn(t *testing.T) {
 				t.Errorf("answer %q, want 5xx", got)
 			}
 		}},
-		{"a resolver in front that drops it", func(t *testing.T, r *rawhttp.FileResolver, _ *listingFake) {
+		{"a wrapper that drops the Response", func(t *testing.T, r *rawhttp.FileResolver, _ *listingFake) {
 			front := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 				resp, err := r.Resolve(ctx, req)
 				if err == nil {
@@ -292,7 +291,7 @@ func TestLongListingsGiveBackTheirTurn(t *testing.T) {
 				t.Errorf("answer %q, want 500", got)
 			}
 		}},
-		{"a resolver in front that spoils it", func(t *testing.T, r *rawhttp.FileResolver, _ *listingFake) {
+		{"a wrapper that makes the Response invalid", func(t *testing.T, r *rawhttp.FileResolver, _ *listingFake) {
 			front := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 				resp, err := r.Resolve(ctx, req)
 				return resp.Clone().Set("X A", "no token"), err
@@ -316,25 +315,26 @@ func TestLongListingsGiveBackTheirTurn(t *testing.T) {
 				start := time.Now()
 				for range listingsAtOnce + 1 {
 					if got := listingAsk(t, r, "GET /?format=text"); got.Status != "200 OK" || strings.Count(got.Content, "\n") != 1100 {
-						t.Fatalf("the next listing is answered with %s, after %v", got.Status, time.Since(start))
+						t.Fatalf("next listing: %s after %v", got.Status, time.Since(start))
 					}
 				}
 				if waited := time.Since(start); waited != 0 {
-					t.Errorf("the next listings wait for %v", waited)
+					t.Errorf("the next listings took %v, want 0", waited)
 				}
 			})
 		})
 	}
 }
 
-// listingTalk returns the answer to a request on a connection of its own, to its end.
+// listingTalk returns everything that the server sends in answer to a request on a new
+// connection.
 func listingTalk(t *testing.T, r rawhttp.Resolver, request string) string {
 	t.Helper()
 	client := pipe(t, rawhttp.WithResolver(r))
 	go io.WriteString(client, strings.Replace(request, "\r\n\r\n", "\r\nConnection: close\r\n\r\n", 1))
 	answer, err := io.ReadAll(client)
 	if err != nil {
-		t.Errorf("read the answer: %v", err)
+		t.Errorf("reading the answer: %v", err)
 	}
 	return string(answer)
 }

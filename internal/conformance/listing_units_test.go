@@ -8,7 +8,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// Times are those of the files, whatever they are.
+// A listing shows the modification times of files, even unusual ones.
 func TestListingTimes(t *testing.T) {
 	tests := []struct {
 		mod        time.Time
@@ -33,7 +33,7 @@ func TestListingTimes(t *testing.T) {
 		row := listingGetPage(t, r, "/").Rows[0]
 		e := listingReadJSON(t, listingAsk(t, r, "GET /?format=json").Content).Entries[0]
 		if row.Time != tt.want || row.Shown != tt.show || e.Mtime != tt.want {
-			t.Errorf("of a file of %v: time %q, shown as %q, in JSON %q, want %q and %q\nwhy: %s", tt.mod, row.Time, row.Shown, e.Mtime, tt.want, tt.show, tt.why)
+			t.Errorf("file changed at %v: time %q, shown as %q, in JSON %q, want %q and %q\nwhy: %s", tt.mod, row.Time, row.Shown, e.Mtime, tt.want, tt.show, tt.why)
 		}
 	}
 }

@@ -57,7 +57,7 @@ func TestListingOfLinks(t *testing.T) {
 			got = append(got, e)
 			names[e] = true
 		}
-		if query != "" { // another order
+		if query != "" { // the order differs
 			if len(got) != len(want) {
 				t.Errorf("listing with %s has %d rows, want %d", query, len(got), len(want))
 			}

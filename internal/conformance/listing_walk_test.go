@@ -18,7 +18,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// listingNasty are names that mislead whoever shows or links them.
+// listingNasty has names that are easily displayed or linked incorrectly.
 var listingNasty = []string{
 	"plain.txt", "<script>alert(1)<", `"onfocus=`, "'", "&amp;", "a:b", "javascript:alert(1)", "%2e%2e", "%2F", "%00", "a?b", "a#b", "a\nb", "\r\n", "\x1b[2J",
 	"\x01", "\x7f", "\u202etxt.exe", "\u2066", "\u0085", "\u2028", "trailing dot.", "trailing blank ", " leading blank", " ", "~1", "PROGRA~1",
@@ -26,11 +26,11 @@ var listingNasty = []string{
 	"index.htm", "\xff", "\xff\xfe", "\xc3\x28", "\xed\xa0\x80", "utf8\xe2\x82",
 }
 
-// listingHiddenNames are names that no option shows by itself.
+// listingHiddenNames has names that are hidden unless WithDotFiles is set.
 var listingHiddenNames = []string{".hidden", "..a", "...", "..a\nb", ".\xff", ".git"}
 
 // listingWrite makes files, or folders if folders is set, and returns the names that the
-// system accepted. On Unix that is all of them, since names are bytes; macOS requires UTF-8.
+// system accepted. Unix accepts all of them, since names are bytes; macOS requires UTF-8.
 func listingWrite(t testing.TB, dir string, names []string, folders bool) (made []string) {
 	t.Helper()
 	for _, name := range names {
@@ -99,7 +99,7 @@ func TestWhatIsListedIsWhatIsServed(t *testing.T) {
 					wantFiles = append(wantFiles, name)
 				}
 				if got != want {
-					t.Errorf("GET of the file %q is answered with %q, want %q", name, got, want)
+					t.Errorf("GET of the file %q: %q, want %q", name, got, want)
 				}
 			}
 			for _, name := range folders {
@@ -110,10 +110,10 @@ func TestWhatIsListedIsWhatIsServed(t *testing.T) {
 					wantFolders = append(wantFolders, name)
 				}
 				if got != want {
-					t.Errorf("GET of the folder %q is answered with %q, want %q", name, got, want)
+					t.Errorf("GET of the folder %q: %q, want %q", name, got, want)
 				}
 				if got := resolveString(t, tt.r, resolveGet(t, "/folders/"+listingEscape(name)+"/")); tt.listed(name) && got != "" {
-					t.Errorf("GET of the folder %q with its slash is answered with %q, want an empty listing", name, got)
+					t.Errorf("GET of the folder %q with its slash: %q, want an empty listing", name, got)
 				}
 			}
 
@@ -139,7 +139,8 @@ func TestWhatIsListedIsWhatIsServed(t *testing.T) {
 	}
 }
 
-// listingInOrder returns the names in the order of a listing, which package list tests.
+// listingInOrder returns the names in the order of a listing. Package list tests the order
+// itself.
 func listingInOrder(names []string) (sorted []string) {
 	var entries []*jail.Entry
 	for _, name := range names {
@@ -158,8 +159,8 @@ func listingLines(s string) []string {
 	return strings.Split(strings.TrimSuffix(s, "\n"), "\n")
 }
 
-// listingShown is how the text shows a name of listingNasty or
-// listingHiddenNames: each byte or character that must not be shown is U+FFFD.
+// listingShown returns a name of listingNasty or listingHiddenNames as the text form shows it,
+// with U+FFFD in place of each byte or character that must not be shown.
 func listingShown(name string) string {
 	shown := map[string]string{
 		"a\nb": "a\ufffdb", "\r\n": "\ufffd\ufffd", "\x1b[2J": "\ufffd[2J", "\x01": "\ufffd", "\x7f": "\ufffd", "\u202etxt.exe": "\ufffdtxt.exe",
@@ -172,7 +173,8 @@ func listingShown(name string) string {
 	return name
 }
 
-// A file that is created and removed again and again is listed or not, and causes no error.
+// A file that is created and removed again and again may or may not be listed, but causes no
+// error.
 func TestListingFollowsTheFolder(t *testing.T) {
 	dir := t.TempDir()
 	r := filesOfDir(t, dir)

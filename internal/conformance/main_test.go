@@ -17,13 +17,13 @@ var (
 func waits(t testing.TB) {
 	t.Helper()
 	if !*long {
-		t.Skip("it waits for seconds: run with -long")
+		t.Skip("takes several seconds: run with -long")
 	}
 }
 
 // TestMain runs the tests in the root of the module, which has testdata.
 func TestMain(m *testing.M) {
 	testkit.ChdirToModule()
-	flag.Set("test.parallel", "8") // tests that are parallel wait for clients, and not for processors
+	flag.Set("test.parallel", "8") // parallel tests wait for clients more than for processors
 	os.Exit(m.Run())
 }

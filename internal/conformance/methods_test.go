@@ -27,7 +27,7 @@ func TestMethods(t *testing.T) {
 		method string
 		status int
 		allow  string
-		length string // Content-Length, which shows which resolver has answered HEAD
+		length string // Content-Length, which shows which resolver answered HEAD
 	}{
 		{reads, "GET", 200, "", "10"},
 		{reads, "HEAD", 200, "", "11"},
@@ -64,7 +64,7 @@ func TestMethodsErrors(t *testing.T) {
 	for head, want := range map[string]int{"GET": 500, "PUT": 405, "FOO": 501} {
 		_, err := r.Resolve(context.Background(), parse(t, head+" / HTTP/1.1\r\nHost: a\r\n"))
 		if got := rawhttp.StatusOf(err); got != want {
-			t.Errorf("%s: error %v of status %d, want %d", head, err, got, want)
+			t.Errorf("%s: error %v with status %d, want %d", head, err, got, want)
 		}
 		if head == "GET" && err != broken {
 			t.Errorf("GET: error %v, want %v", err, broken)
@@ -77,14 +77,14 @@ func TestMethodsIsACopy(t *testing.T) {
 	r := rawhttp.Methods(m)
 	m["PUT"] = named("put")
 	if got := rawhttp.Answer(r, "PUT / HTTP/1.1\r\nHost: a\r\n\r\n"); !strings.HasPrefix(got, "HTTP/1.1 405 ") {
-		t.Errorf("PUT that was added to the map later: %q, want 405", got)
+		t.Errorf("PUT added to the map after Methods: %q, want 405", got)
 	}
 	if len(m) != 2 {
-		t.Errorf("the map has %d methods after Methods, want those that were put there", len(m))
+		t.Errorf("after Methods the map has %d methods, want it unchanged", len(m))
 	}
 }
 
-// fieldOf returns the value of a field in the head of an answer, "" if it has none.
+// fieldOf returns the value of the named field in the head of an answer, or "" if it is absent.
 func fieldOf(answer, name string) string {
 	head, _, _ := strings.Cut(answer, "\r\n\r\n")
 	for line := range strings.SplitSeq(head, "\r\n") {

@@ -10,7 +10,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// A mistake of the program is reported where it is made, by name.
+// Invalid arguments cause a panic that names the function.
 func TestMisusePanics(t *testing.T) {
 	r := named("any")
 	methods := func(m map[string]rawhttp.Resolver) func() { return func() { rawhttp.Methods(m) } }
@@ -25,19 +25,19 @@ func TestMisusePanics(t *testing.T) {
 		{"Mount of nil", func() { rawhttp.Mount("/a/", nil) }, `Mount("/a/"): the Resolver is nil`},
 		{"Accepts of nil", func() { rawhttp.Accepts(nil, "a/b") }, "Accepts: the Request is nil"},
 		{"Precondition of nil", func() { rawhttp.Representation{}.Precondition(nil) }, "Precondition: the Request is nil"},
-		{"no media type", func() { rawhttp.Accepts(parse(t, "GET / HTTP/1.1\r\nHost: a\r\n"), "text/html", "json") }, `Accepts: "json" is not a media type`},
+		{"not a media type", func() { rawhttp.Accepts(parse(t, "GET / HTTP/1.1\r\nHost: a\r\n"), "text/html", "json") }, `Accepts: "json" is not a media type`},
 		{"a negative limit", func() { rawhttp.LimitBody(-1, r) }, "LimitBody: -1 bytes: a limit is not negative"},
 		{"LimitBody of nil", func() { rawhttp.LimitBody(1, nil) }, "LimitBody: the Resolver is nil"},
 		{"no methods", methods(nil), "Methods: there are no methods"},
 		{"a nil method", methods(map[string]rawhttp.Resolver{"GET": r, "PUT": nil}), "Methods: the Resolver of PUT is nil"},
 		{"a method in lower case", methods(map[string]rawhttp.Resolver{"get": r}), `Methods: "get" is not the name of a method in upper case`},
-		{"no name of a method", methods(map[string]rawhttp.Resolver{"GET /a": r}), `Methods: "GET /a" is not the name of a method in upper case`},
+		{"not a method name", methods(map[string]rawhttp.Resolver{"GET /a": r}), `Methods: "GET /a" is not the name of a method in upper case`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			defer func() {
 				if got := fmt.Sprint(recover()); !strings.HasPrefix(got, "rawhttp: "+tt.want) {
-					t.Errorf("panic with %q, want %q", got, "rawhttp: "+tt.want)
+					t.Errorf("panic %q, want %q", got, "rawhttp: "+tt.want)
 				}
 			}()
 			tt.f()
@@ -45,7 +45,7 @@ func TestMisusePanics(t *testing.T) {
 	}
 }
 
-// A mistake in a value with an Err method is reported by it.
+// Functions that return an error report invalid arguments in it.
 func TestMisuseErrors(t *testing.T) {
 	ctx := context.Background()
 	srv := newServer(t, rawhttp.WithResolver(named("any")))
@@ -68,8 +68,8 @@ func TestMisuseErrors(t *testing.T) {
 		{"WriteResponse to nil", write(nil, rawhttp.NotFound()), "rawhttp: WriteResponse: the Request is nil"},
 		{"WriteResponse of nil", write(req, nil), "rawhttp: WriteResponse: the Response is nil"},
 		{"nothing to serve", newError(), "rawhttp: New: one of WithRoot, WithFS and WithResolver must be given, not 0"},
-		{"options for files alone", newError(rawhttp.WithIndex("a.html")), "rawhttp: New: one of WithRoot, WithFS and WithResolver must be given; options for files need WithRoot or WithFS"},
-		{"options for files of nil", newError(rawhttp.WithFS(nil), rawhttp.WithIndex("a.html")), "rawhttp: New: one of WithRoot, WithFS and WithResolver must be given; options for files need WithRoot or WithFS"},
+		{"only options for files", newError(rawhttp.WithIndex("a.html")), "rawhttp: New: one of WithRoot, WithFS and WithResolver must be given; options for files need WithRoot or WithFS"},
+		{"options for files with a nil fs.FS", newError(rawhttp.WithFS(nil), rawhttp.WithIndex("a.html")), "rawhttp: New: one of WithRoot, WithFS and WithResolver must be given; options for files need WithRoot or WithFS"},
 		{"options for files with a resolver", newError(rawhttp.WithResolver(named("any")), rawhttp.WithIndex("a.html")),
 			"rawhttp: New: options for files need WithRoot or WithFS; with WithResolver they belong to its Dir or FS"},
 	}
@@ -81,11 +81,11 @@ func TestMisuseErrors(t *testing.T) {
 	closed := false
 	write(nil, rawhttp.Stream(200, "", closer(func() { closed = true })))
 	if !closed {
-		t.Error("WriteResponse to nil does not close the Response")
+		t.Error("WriteResponse with a nil Request did not close the Response")
 	}
 }
 
-// A closer is an empty reader that says that it is closed.
+// A closer is an empty reader that calls itself when it is closed.
 type closer func()
 
 func (closer) Read([]byte) (int, error) { return 0, io.EOF }

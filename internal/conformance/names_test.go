@@ -15,8 +15,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// Programs are written against these names and signatures. If this file does not compile,
-// neither do they.
+// These are the exported names and their signatures. If this file no longer compiles, a change
+// breaks programs.
 var (
 	_ func([]byte) (*rawhttp.Request, []byte, error) = rawhttp.ParseRequest
 	_ func([]byte) (*rawhttp.Request, []byte, error) = rawhttp.ParseRequestLenient
@@ -134,7 +134,7 @@ var (
 	_ func(...string) rawhttp.FileOption             = rawhttp.WithPrecompressed
 )
 
-// What is what.
+// The interfaces that exported types implement.
 var (
 	_ rawhttp.Resolver = rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return nil, nil })
 	_ rawhttp.Resolver = (*rawhttp.FileResolver)(nil)

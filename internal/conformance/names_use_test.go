@@ -19,7 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A program cannot implement Option, so New need not expect others.
+// Option cannot be implemented outside the package.
 func TestOptionsAreSealed(t *testing.T) {
 	for _, option := range []reflect.Type{reflect.TypeFor[rawhttp.Option](), reflect.TypeFor[rawhttp.FileOption]()} {
 		sealed := false
@@ -27,7 +27,7 @@ func TestOptionsAreSealed(t *testing.T) {
 			sealed = sealed || !option.Method(i).IsExported()
 		}
 		if !sealed {
-			t.Errorf("%v has exported methods only, so that other packages can implement it", option)
+			t.Errorf("%v has only exported methods, so other packages can implement it", option)
 		}
 	}
 }
@@ -50,7 +50,7 @@ func TestNewOptions(t *testing.T) {
 		{"a file system and a resolver", []rawhttp.Option{tree, resolver}, false},
 		{"two roots", []rawhttp.Option{root, root}, false},
 		{"a root without a name", []rawhttp.Option{rawhttp.WithRoot("")}, false},
-		{"a root that is not there", []rawhttp.Option{rawhttp.WithRoot("testdata/missing")}, false},
+		{"a missing root", []rawhttp.Option{rawhttp.WithRoot("testdata/missing")}, false},
 		{"a file option with a root", []rawhttp.Option{root, rawhttp.WithListing(rawhttp.ListNone)}, true},
 		{"a file option in front of a file system", []rawhttp.Option{rawhttp.WithDotFiles(true), tree}, true},
 		{"a file option with a resolver", []rawhttp.Option{resolver, rawhttp.WithDotFiles(true)}, false},
@@ -63,7 +63,7 @@ func TestNewOptions(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			srv, err := rawhttp.New(tt.opts...)
 			if accepted := err == nil; accepted != tt.accept || accepted == (srv == nil) {
-				t.Fatalf("New = %v, %v, want it to be accepted: %v", srv, err, tt.accept)
+				t.Fatalf("New = %v, %v, want success: %v", srv, err, tt.accept)
 			}
 			if srv != nil {
 				if err := srv.Close(); err != nil {
@@ -94,16 +94,16 @@ func TestNewBounds(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			if _, err := rawhttp.New(rawhttp.WithFS(fstest.MapFS{}), tt.negative); err == nil {
-				t.Errorf("New accepts %s(-1)", tt.name)
+				t.Errorf("New with %s(-1) = nil error, want an error", tt.name)
 			}
 			if _, err := rawhttp.New(rawhttp.WithFS(fstest.MapFS{}), tt.zero); (err == nil) != tt.zeroIsOff {
-				t.Errorf("New with %s(0): %v, want it to be accepted: %v", tt.name, err, tt.zeroIsOff)
+				t.Errorf("New with %s(0): %v, want success: %v", tt.name, err, tt.zeroIsOff)
 			}
 		})
 	}
 }
 
-// Every mistake is reported, not just the first.
+// New reports every error, not just the first.
 func TestNewJoinsMistakes(t *testing.T) {
 	_, err := rawhttp.New(
 		rawhttp.WithIdleTimeout(-1),
@@ -112,10 +112,10 @@ func TestNewJoinsMistakes(t *testing.T) {
 	)
 	joined, ok := errors.Unwrap(err).(interface{ Unwrap() []error })
 	if !ok {
-		t.Fatalf("New = %v, want an error that wraps those of the options", err)
+		t.Fatalf("New = %v, want an error that joins those of the options", err)
 	}
 	if got, want := len(strings.Split(err.Error(), "\n")), 4; got != want {
-		t.Errorf("New reports %d mistakes, want %d (two options, a file option, nothing to serve): %v", got, want, joined)
+		t.Errorf("New reports %d errors, want %d (two options, a file option, nothing to serve): %v", got, want, joined)
 	}
 }
 
@@ -135,16 +135,16 @@ func TestLaterOptions(t *testing.T) {
 	got := talk(t, addr, "GET /a.one HTTP/1.1\r\nHost: one.test\r\n\r\n"+
 		"GET /a.two HTTP/1.1\r\nHost: two.test\r\nConnection: close\r\n\r\n")
 	want := []string{
-		"Server: second\r\nContent-Type: a/one\r\n", // the later one wins
-		"Server: second\r\nContent-Type: a/two\r\n", // these add
+		"Server: second\r\nContent-Type: a/one\r\n", // the later WithServerField wins
+		"Server: second\r\nContent-Type: a/two\r\n", // both WithMediaType options apply
 	}
 	for i, answer := range strings.SplitAfter(got, "HTTP/1.1 200 OK\r\n")[1:] {
 		if i >= len(want) || !strings.HasPrefix(answer, want[i]) {
-			t.Errorf("answers:\n%swant each to go on with one of %q", got, want)
+			t.Errorf("answers:\n%swant each to continue with one of %q", got, want)
 		}
 	}
 	if first.Load() != 2 || second.Load() != 2 {
-		t.Errorf("the traces were told of %d and %d exchanges, want both of 2", first.Load(), second.Load())
+		t.Errorf("the traces saw %d and %d exchanges, want 2 each", first.Load(), second.Load())
 	}
 }
 
@@ -183,16 +183,16 @@ func TestRequestNames(t *testing.T) {
 		t.Errorf("ParseRequest(%q) (-want +got):\n%s", head, diff)
 	}
 	if content, err := io.ReadAll(req.Body); len(content) > 0 || err != nil {
-		t.Errorf("Body of ParseRequest = %q, %v, want it empty", content, err)
+		t.Errorf("Body of ParseRequest = %q, %v, want no content", content, err)
 	}
 	if content, err := io.ReadAll(req.Clone().Body); len(content) > 0 || err != nil {
-		t.Errorf("Body of Clone = %q, %v, want it empty", content, err)
+		t.Errorf("Body of Clone = %q, %v, want no content", content, err)
 	}
 	if got := req.WithPath("/z"); got.Path() != "/z" || got.Target() != req.Target() || req.Path() != "/a/b" {
-		t.Errorf("WithPath: path %q, target %q, and of the original %q", got.Path(), got.Target(), req.Path())
+		t.Errorf("WithPath: path %q, target %q, path of the original %q", got.Path(), got.Target(), req.Path())
 	}
 	if _, err := req.WithPath("/z").Parse([]byte("HEAD /other HTTP/1.0\r\n\r\n")); err != nil || string(req.Head()) != head {
-		t.Errorf("after Parse of what WithPath gave, %v, the original is %q, was %q", err, req.Head(), head)
+		t.Errorf("after Parse (%v) of a Request from WithPath, the head of the original is %q, want %q as before", err, req.Head(), head)
 	}
 }
 
@@ -201,7 +201,7 @@ func TestBuilders(t *testing.T) {
 		Status int
 		Fields [][2]string
 		Wire   string
-		Twice  bool // it may answer more than one request
+		Twice  bool // whether it may answer more than one request
 	}
 	const text = "text/plain; charset=utf-8"
 	stream := func(_ context.Context, w io.Writer) error {
@@ -336,9 +336,9 @@ func TestListenAndServeReturns(t *testing.T) {
 	}
 	defer taken.Close()
 	if err := srv.ListenAndServe(context.Background(), taken.Addr().String()); err == nil {
-		t.Errorf("ListenAndServe on a port in use = nil, want why it cannot listen")
+		t.Errorf("ListenAndServe on a port in use = nil, want an error")
 	}
-	// As with Serve, the end of the context is a graceful stop, however early it happens.
+	// As with Serve, the end of the context is a graceful shutdown, however early it happens.
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if err := srv.ListenAndServe(ctx, "127.0.0.1:0"); err != nil {
@@ -388,7 +388,7 @@ func TestStatsAndTraceCount(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := <-served; err != nil {
-		t.Errorf("ServeConn = %v, want nil after an orderly close", err)
+		t.Errorf("ServeConn = %v, want nil after a graceful close", err)
 	}
 
 	want := rawhttp.Stats{
@@ -403,10 +403,10 @@ func TestStatsAndTraceCount(t *testing.T) {
 		t.Errorf("the trace saw %d bytes read and %d written, want %d and %d", read, written, want.BytesRead, want.BytesWritten)
 	}
 	if opened != 1 || closed != 1 {
-		t.Errorf("ConnOpen and ConnClose: sum of numbers %d and %d, want each once with 1", opened, closed)
+		t.Errorf("sums of the connection numbers of ConnOpen and ConnClose are %d and %d, want one call each with 1", opened, closed)
 	}
-	// The resolver leaves no content, so there is no drain; and a pipe cannot be closed for
-	// one direction, so it lingers without a FIN.
+	// No content is left unread, so there is no drain. A pipe cannot close one direction, so it
+	// lingers without a FIN.
 	wantStates := strings.Fields("idle head resolve write idle head resolve write linger closed")
 	if diff := cmp.Diff(wantStates, states); diff != "" {
 		t.Errorf("ConnState (-want +got):\n%s", diff)
@@ -426,7 +426,7 @@ func TestStatsAndTraceCount(t *testing.T) {
 	}
 }
 
-// First understands a StatusError of 404 as "not mine".
+// A StatusError of 404 is fs.ErrNotExist, so First tries the next resolver.
 func TestStatusErrorIsNotExist(t *testing.T) {
 	for status, want := range map[int]bool{404: true, 403: false, 410: false, 500: false} {
 		err := fmt.Errorf("note: %w", &rawhttp.StatusError{Status: status})
@@ -436,7 +436,7 @@ func TestStatusErrorIsNotExist(t *testing.T) {
 	}
 }
 
-// A Server closes the folders that it opened, and not resolvers that the program made.
+// A Server closes the folders that it opened, but not resolvers that the program made.
 func TestCloseOwnership(t *testing.T) {
 	given, err := rawhttp.FS(fstest.MapFS{"a.txt": {Data: []byte("x")}})
 	if err != nil {
@@ -451,12 +451,12 @@ func TestCloseOwnership(t *testing.T) {
 	}
 	const get = "GET /a.txt HTTP/1.1\r\nHost: a\r\n\r\n"
 	if got := rawhttp.Answer(given, get); !strings.HasPrefix(got, "HTTP/1.1 200 OK\r\n") {
-		t.Errorf("after Server.Close the resolver given answers %q, want 200 OK", got)
+		t.Errorf("answer of the program's resolver after Server.Close: %q, want 200 OK", got)
 	}
 	if err := given.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if got := rawhttp.Answer(given, get); !strings.HasPrefix(got, "HTTP/1.1 503 Service Unavailable\r\n") {
-		t.Errorf("after its own Close the resolver answers %q, want 503 Service Unavailable", got)
+		t.Errorf("answer of the resolver after its own Close: %q, want 503 Service Unavailable", got)
 	}
 }

@@ -21,36 +21,36 @@ func TestAccepts(t *testing.T) {
 	}{
 		{none, "text/html application/json", "text/html", "the first is the server's choice"},
 		{none, "", "", "there is nothing to choose from"},
-		{"", "text/html", "", "the client lists nothing"},
+		{"", "text/html", "", "the client accepts nothing"},
 		{"application/json", "text/html application/json", "application/json", ""},
-		{"APPLICATION/JSON", "text/html application/json", "application/json", "types have no case"},
+		{"APPLICATION/JSON", "text/html application/json", "application/json", "types are case-insensitive"},
 		{"image/png", "text/html application/json", "", "none is accepted"},
-		{"*/*", "text/html application/json", "text/html", "the earlier of equals"},
-		{"text/html, application/json", "application/json text/html", "application/json", "the client's order means nothing"},
+		{"*/*", "text/html application/json", "text/html", "of equal types the earlier argument wins"},
+		{"text/html, application/json", "application/json text/html", "application/json", "the order in Accept has no meaning"},
 		{"text/html;q=0.5, application/json;q=0.9", "text/html application/json", "application/json", ""},
 		{"text/html;q=0.001", "text/html", "text/html", ""},
-		{"text/html;q=0", "text/html", "", "a weight of 0 is a refusal"},
+		{"text/html;q=0", "text/html", "", "a weight of 0 means not acceptable"},
 		{"text/*, text/html;q=0", "text/html text/plain", "text/plain", "the more specific range decides"},
 		{"*/*;q=0.1, text/*;q=0.5, text/plain", "application/json text/html text/plain", "text/plain", ""},
 		{"*/*;q=0.1, text/*;q=0.5", "application/json text/html", "text/html", ""},
-		{"*/*, application/json;q=0.1", "application/json text/html", "text/html", "specificity is before weight"},
+		{"*/*, application/json;q=0.1", "application/json text/html", "text/html", "specificity takes precedence over weight"},
 		{"text/html;level=1", "text/html", "", "a range with a parameter is narrower than the type"},
 		{"text/html;level=1", "text/html text/html;level=1", "text/html;level=1", ""},
-		{"text/html;level=1;q=0.3, text/html;q=0.7", "text/html;level=1 text/html", "text/html", "RFC 9110, section 12.5.1, has such a list"},
+		{"text/html;level=1;q=0.3, text/html;q=0.7", "text/html;level=1 text/html", "text/html", "as in RFC 9110, section 12.5.1"},
 		{"text/html;q=0.3, text/html;level=1;q=0.7", "text/html text/html;level=1", "text/html;level=1", ""},
-		{"text/html;level=2", "text/html;level=1", "", "another value"},
+		{"text/html;level=2", "text/html;level=1", "", "the values of the parameter differ"},
 		{`text/html;LEVEL="1"`, "text/html;level=1", "text/html;level=1", "names have no case, values may be quoted"},
-		{"text/html; a=1; b=2; q=0.5, text/html;a=1", "text/html;b=2;a=1 text/plain", "text/html;b=2;a=1", "any order"},
-		{"text/html;charset=utf-8", "text/html", "text/html", "what a text is by default"},
+		{"text/html; a=1; b=2; q=0.5, text/html;a=1", "text/html;b=2;a=1 text/plain", "text/html;b=2;a=1", "the order of parameters has no meaning"},
+		{"text/html;charset=utf-8", "text/html", "text/html", "text without charset is UTF-8"},
 		{"text/html;charset=utf-8", "text/html;charset=utf-8", "text/html;charset=utf-8", ""},
 		{"text/html;charset=utf-8", "text/html;charset=iso-8859-1", "", ""},
-		{"text/html", "text/html;charset=iso-8859-1", "text/html;charset=iso-8859-1", "any parameters"},
-		{"text/html;q=x", "text/html", "", "a weight that is none does not make a type welcome"},
-		{"text/html;q=1;x=y", "text/html", "text/html", "what follows the weight extends the list, not the type"},
+		{"text/html", "text/html;charset=iso-8859-1", "text/html;charset=iso-8859-1", "a range without parameters matches any"},
+		{"text/html;q=x", "text/html", "", "a malformed weight counts as 0"},
+		{"text/html;q=1;x=y", "text/html", "text/html", "parameters after the weight are not part of the type"},
 		{"text/*", "image/png text/csv", "text/csv", ""},
-		{"text", "text/html", "", "no range"},
-		{",, text/html ,", "text/html", "text/html", "empty members are none"},
-		{"text/html\r\nAccept: application/json;q=0.9", "application/json text/html", "text/html", "field lines are one list"},
+		{"text", "text/html", "", "not a media range"},
+		{",, text/html ,", "text/html", "text/html", "empty members are ignored"},
+		{"text/html\r\nAccept: application/json;q=0.9", "application/json text/html", "text/html", "several field lines form one list"},
 		{"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "application/json text/html", "text/html", "a browser"},
 	}
 	for _, tt := range tests {
@@ -59,20 +59,20 @@ func TestAccepts(t *testing.T) {
 			head += "Accept: " + tt.accept + "\r\n"
 		}
 		if got := rawhttp.Accepts(parse(t, head), strings.Fields(tt.types)...); got != tt.want {
-			t.Errorf("Accepts(%q, %s) = %q, want %q: %s", tt.accept, tt.types, got, tt.want, tt.why)
+			t.Errorf("Accepts(%q, %s) = %q, want %q\nwhy: %s", tt.accept, tt.types, got, tt.want, tt.why)
 		}
 	}
 	req := parse(t, "GET / HTTP/1.1\r\nHost: a\r\nAccept: text/html;level=1;q=0.5, text/*\r\n")
 	req.Header()
 	if n := testing.AllocsPerRun(100, func() { rawhttp.Accepts(req, "application/json", "text/html;level=1") }); n > 0 {
-		t.Errorf("Accepts makes %v allocations, want none", n)
+		t.Errorf("Accepts makes %v allocations, want 0", n)
 	}
 }
 
 func TestPrecondition(t *testing.T) {
 	const (
 		before = "Fri, 31 Dec 1999 23:00:00 GMT"
-		at     = "Sat, 01 Jan 2000 00:00:00 GMT" // of the change, and the start of the bubble
+		at     = "Sat, 01 Jan 2000 00:00:00 GMT" // the time of the change, and the start of the bubble
 		after  = "Sat, 01 Jan 2000 01:00:00 GMT"
 	)
 	changed := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -85,7 +85,7 @@ func TestPrecondition(t *testing.T) {
 		rep    rawhttp.Representation
 		method string
 		fields string
-		want   int // 0: go on
+		want   int // 0 if Precondition returns nil
 		why    string
 	}{
 		{strong, "PUT", "", 0, "no condition"},
@@ -125,7 +125,7 @@ func TestPrecondition(t *testing.T) {
 		{dated, "GET", "If-Modified-Since: " + at, 304, ""},
 	}
 	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(time.Minute) // so that the change is no longer young
+		time.Sleep(time.Minute) // so that the change is no longer recent
 		for _, tt := range tests {
 			head := tt.method + " / HTTP/1.1\r\nHost: a\r\n"
 			if tt.fields != "" {
@@ -137,14 +137,14 @@ func TestPrecondition(t *testing.T) {
 				got = resp.Status()
 			}
 			if got != tt.want {
-				t.Errorf("Precondition of %s with %q for %+v = %d, want %d: %s", tt.method, tt.fields, tt.rep, got, tt.want, tt.why)
+				t.Errorf("Precondition of %s with %q for %+v = %d, want %d\nwhy: %s", tt.method, tt.fields, tt.rep, got, tt.want, tt.why)
 			}
 		}
 	})
 }
 
-// A malformed ETag is a mistake, as for Content: it would never match, so that a change by
-// another client could be undone.
+// Precondition reports a malformed ETag, as Content does. It would never match, so an If-Match
+// could not protect against lost updates.
 func TestPreconditionOfMalformedETag(t *testing.T) {
 	for _, etag := range []string{"v1", `"v1`, `w/"v1"`, `"v 1"`, `"v1" `, "*"} {
 		rep := rawhttp.Representation{MediaType: "text/plain", ETag: etag}
@@ -158,7 +158,7 @@ func TestPreconditionOfMalformedETag(t *testing.T) {
 	}
 }
 
-// A JSON API answers JSON for a false precondition, too.
+// WithErrorPage makes the page for a failed precondition, so that an API can answer with JSON.
 func TestPreconditionAsksForThePage(t *testing.T) {
 	put := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Representation{ETag: `"a"`}.Precondition(req), nil
@@ -189,7 +189,7 @@ func TestPreconditionIsThatOfContent(t *testing.T) {
 			request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 		}
 		if got, want := rawhttp.Answer(early, request), rawhttp.Answer(late, request); got != want {
-			t.Errorf("%q: answer %q, want that of Content, %q", fields, got, want)
+			t.Errorf("answer to %q: %q, want that of Content, %q", fields, got, want)
 		}
 	}
 }

@@ -23,7 +23,7 @@ var (
 	pathSource = rawhttp.WithResolver(answerPath)
 
 	optionMistakes = []struct {
-		name string // of the option, which its error has
+		name string // name of the option, which the error must contain
 		opt  rawhttp.Option
 	}{
 		{"WithServerField", rawhttp.WithServerField("a\r\nX: b")},
@@ -46,7 +46,7 @@ var (
 		{"WithHosts", rawhttp.WithHosts("http://example.test")},
 		{"WithHosts", rawhttp.WithHosts("[::1")},
 		{"WithTrustedProxies", rawhttp.WithTrustedProxies(netip.MustParsePrefix("10.0.0.0/8"), netip.Prefix{})},
-		{"WithTrustedProxies", rawhttp.WithTrustedProxies(netip.MustParsePrefix("::ffff:10.0.0.0/104"))}, // which would match none
+		{"WithTrustedProxies", rawhttp.WithTrustedProxies(netip.MustParsePrefix("::ffff:10.0.0.0/104"))}, // matches no address
 	}
 	fileOptionMistakes = []struct {
 		name string
@@ -71,15 +71,15 @@ func wantMistakes(t *testing.T, opts []rawhttp.Option, names ...string) {
 	t.Helper()
 	s, err := rawhttp.New(opts...)
 	if err == nil || s != nil {
-		t.Errorf("New = %v, %v; want nil and an error", s, err)
+		t.Errorf("New = %v, %v, want nil and an error", s, err)
 		return
 	}
 	if !strings.HasPrefix(err.Error(), "rawhttp: ") {
-		t.Errorf("New: %q, want the prefix of the package", err)
+		t.Errorf("New: error %q, want the prefix %q", err, "rawhttp: ")
 	}
 	for _, name := range names {
 		if !strings.Contains(err.Error(), name) {
-			t.Errorf("New: %q, want it to name %s", err, name)
+			t.Errorf("New: error %q, want one that names %s", err, name)
 		}
 	}
 }
@@ -91,15 +91,15 @@ func TestNewRefusesMistakes(t *testing.T) {
 	for _, m := range fileOptionMistakes {
 		wantMistakes(t, []rawhttp.Option{rawhttp.WithFS(oneFile), m.opt}, m.name)
 		if f, err := rawhttp.FS(oneFile, m.opt); err == nil || f != nil || !strings.Contains(err.Error(), m.name) {
-			t.Errorf("FS with a mistake in %s = %v, %v; want an error that names it", m.name, f, err)
+			t.Errorf("FS with an invalid %s = %v, %v, want an error that names it", m.name, f, err)
 		}
 		if f, err := rawhttp.Dir(t.TempDir(), m.opt); err == nil || f != nil || !strings.Contains(err.Error(), m.name) {
-			t.Errorf("Dir with a mistake in %s = %v, %v; want an error that names it", m.name, f, err)
+			t.Errorf("Dir with an invalid %s = %v, %v, want an error that names it", m.name, f, err)
 		}
 	}
 }
 
-// Every mistake is reported at once, whatever the others are.
+// New reports the error of each option, together with that of any source.
 func TestNewReportsEveryMistake(t *testing.T) {
 	var opts []rawhttp.Option
 	var names []string
@@ -117,7 +117,7 @@ func TestNewReportsEveryMistake(t *testing.T) {
 	}{
 		{"no source", nil, []string{"WithRoot", "WithFS", "WithResolver"}},
 		{"a root", []rawhttp.Option{rawhttp.WithRoot(t.TempDir())}, nil},
-		{"a root that is missing", []rawhttp.Option{rawhttp.WithRoot(missing)}, []string{missing}},
+		{"a missing root", []rawhttp.Option{rawhttp.WithRoot(missing)}, []string{missing}},
 		{"a root without a name", []rawhttp.Option{rawhttp.WithRoot("")}, []string{"WithRoot"}},
 		{"a file system", []rawhttp.Option{rawhttp.WithFS(oneFile)}, nil},
 		{"a resolver", []rawhttp.Option{rawhttp.WithResolver(answerPath)}, []string{"WithRoot"}},
@@ -131,8 +131,8 @@ func TestNewReportsEveryMistake(t *testing.T) {
 	}
 }
 
-// One of WithRoot, WithFS and WithResolver, and no more; options for files need one
-// of the first two.
+// New needs exactly one of WithRoot, WithFS and WithResolver. Options for files need WithRoot or
+// WithFS.
 func TestNewNeedsOneSource(t *testing.T) {
 	root := t.TempDir()
 	file := filepath.Join(root, "file")
@@ -141,10 +141,10 @@ func TestNewNeedsOneSource(t *testing.T) {
 	tests := []struct {
 		name string
 		opts []rawhttp.Option
-		want string // in the error; "": none
+		want string // text in the error, "" for success
 	}{
 		{"none", nil, "WithRoot"},
-		{"none, but others", []rawhttp.Option{rawhttp.WithDate(false)}, "WithRoot"},
+		{"only other options", []rawhttp.Option{rawhttp.WithDate(false)}, "WithRoot"},
 		{"a root", []rawhttp.Option{rawhttp.WithRoot(root)}, ""},
 		{"a file system", []rawhttp.Option{rawhttp.WithFS(oneFile)}, ""},
 		{"a resolver", []rawhttp.Option{rawhttp.WithResolver(answerPath)}, ""},
@@ -157,7 +157,7 @@ func TestNewNeedsOneSource(t *testing.T) {
 		{"nil resolver", []rawhttp.Option{rawhttp.WithResolver(nil)}, "WithRoot"},
 		{"nil file system", []rawhttp.Option{rawhttp.WithFS(nil)}, "WithRoot"},
 		{"nil resolver and a root", []rawhttp.Option{rawhttp.WithResolver(nil), rawhttp.WithFS(nil), rawhttp.WithRoot(root)}, ""},
-		{"a root that is missing", []rawhttp.Option{rawhttp.WithRoot(missing)}, missing},
+		{"a missing root", []rawhttp.Option{rawhttp.WithRoot(missing)}, missing},
 		{"a root that is a file", []rawhttp.Option{rawhttp.WithRoot(file)}, file},
 		{"file option with a root", []rawhttp.Option{rawhttp.WithIndex("a"), rawhttp.WithRoot(root)}, ""},
 		{"file option with a file system", []rawhttp.Option{rawhttp.WithFS(oneFile), rawhttp.WithIndex("a")}, ""},
@@ -182,14 +182,14 @@ func TestNewNeedsOneSource(t *testing.T) {
 		})
 	}
 	if _, err := rawhttp.New(rawhttp.WithRoot(missing)); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("New with a root that is missing = %v, want it to wrap fs.ErrNotExist", err)
+		t.Errorf("New with a missing root = %v, want an error that wraps fs.ErrNotExist", err)
 	}
 }
 
-// If another option is invalid, a folder that was opened is closed.
+// If New fails because of another option, it closes the folder that it opened.
 func TestNewThatFailsLeaksNothing(t *testing.T) {
 	root := t.TempDir()
-	rawhttp.New(rawhttp.WithRoot(root), rawhttp.WithMaxConns(-1)) // so that the runtime has opened everything that it opens once
+	rawhttp.New(rawhttp.WithRoot(root), rawhttp.WithMaxConns(-1)) // so that descriptors that the runtime opens once are open
 	before := testkit.Descriptors()
 	for range 50 {
 		rawhttp.New(rawhttp.WithRoot(root), rawhttp.WithMaxConns(-1))
@@ -197,7 +197,7 @@ func TestNewThatFailsLeaksNothing(t *testing.T) {
 		rawhttp.New(rawhttp.WithRoot(root), rawhttp.WithResolver(answerPath))
 	}
 	if after := testkit.Descriptors(); after > before {
-		t.Errorf("%d descriptors are open after New has failed 150 times, %d before", after, before)
+		t.Errorf("after New has failed 150 times %d descriptors are open, want %d as before", after, before)
 	}
 }
 
@@ -210,10 +210,10 @@ func TestSlogIsALogger(t *testing.T) {
 	line := buf.String()
 	for _, want := range []string{"level=ERROR", "status=500", "conn=1", "request=1", secretPath} {
 		if !strings.Contains(line, want) {
-			t.Errorf("slog writes %q, want %s in it", line, want)
+			t.Errorf("slog wrote %q, want %s in it", line, want)
 		}
 	}
 	if strings.Contains(line, "!BADKEY") {
-		t.Errorf("slog writes %q: a value has no name", line)
+		t.Errorf("slog wrote %q, in which a value has no name", line)
 	}
 }
