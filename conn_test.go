@@ -5,6 +5,7 @@ import (
 	"net"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -188,6 +189,32 @@ func TestAddrOf(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The end of a refused connection makes room for another 503, even if a hook ends its
+// goroutine.
+func TestGoexitMakesRoomFor503(t *testing.T) {
+	exit := Trace{ConnState: func(_ uint64, s ConnState) {
+		if s == StateWrite {
+			runtime.Goexit()
+		}
+	}}
+	s := newServer(t, WithMaxConns(1), WithResolver(say("hi")), WithTrace(exit))
+	g, err := s.newGroup(context.Background(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, server := net.Pipe()
+	defer client.Close()
+	c := g.add(server)
+	c.tooMany = true
+	var done sync.WaitGroup
+	done.Go(func() { g.run(c) })
+	done.Wait()
+	if n := len(s.turnedAway); n != 0 {
+		t.Errorf("%d connections count as being answered with 503 after the last one has ended, want 0", n)
+	}
+	g.wait()
 }
 
 // A refused connection is never evicted.

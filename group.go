@@ -18,17 +18,17 @@ type group struct {
 	srv      *Server
 	ctx      context.Context // ends when the connections are closed by force
 	cancel   context.CancelFunc
-	stopping atomic.Bool
-	stopped  chan struct{} // closed when stopping is set
-	closing  atomic.Bool   // it is stopping and accepts no more, so each response is the last of its connection
-	done     chan struct{} // closed when the last connection has closed
-	running  sync.WaitGroup
+	stopping atomic.Bool    // a graceful shutdown has begun; never reset
+	stopped  chan struct{}  // closed when stopping is set
+	closing  atomic.Bool    // it is stopping and accepts no more, so each response is the last of its connection
+	done     chan struct{}  // closed when the last connection has closed
+	running  sync.WaitGroup // counts connections, from before their goroutine starts to after their last hook
 
-	mu     sync.Mutex
-	ln     net.Listener
-	conns  *conn // head of a linked list
-	reason error // why the group stops; returned by Serve
-	killed bool  // the connections were closed by force, and so is any that is added
+	mu     sync.Mutex   // guards the fields below
+	ln     net.Listener // nil for ServeConn; never changes
+	conns  *conn        // head of a linked list
+	reason error        // why the group stops; returned by Serve
+	killed bool         // the connections were closed by force, and so is any that is added
 	drain  *time.Timer
 
 	closed  sync.Once   // closes ln once
@@ -36,8 +36,11 @@ type group struct {
 	closeBy instant     // latest time at which quiet closes ln
 }
 
+// newGroup makes a group and adds it to the Server. It returns ErrServerClosed if the Server
+// is closed.
 func (s *Server) newGroup(ctx context.Context, ln net.Listener) (*group, error) {
 	g := &group{srv: s, ln: ln, stopped: make(chan struct{}), done: make(chan struct{})}
+	// The end of ctx begins a graceful shutdown, during which requests must not be canceled.
 	g.ctx, g.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,17 +78,17 @@ func (g *group) acceptAll(ln net.Listener) error {
 		case errors.Is(err, net.ErrClosed):
 			return net.ErrClosed
 		case err != nil && (g.closing.Load() || !jail.IsShortage(err) && !isTemporary(err)):
-			return err
+			return err // with closing, the listener is closed, whatever its error says
 		}
 		g.postponeClose() // the queue was not empty, or its state is unknown
 		if err == nil {
 			pause = firstPause
 			c := g.add(nc)
-			c.mayPark = c.ready != nil
+			c.mayPark = c.ready != nil // not in ServeConn, whose goroutine is the caller's
 			go g.run(c)
 			continue
 		}
-		if jail.IsShortage(err) {
+		if jail.IsShortage(err) { // the connection in the queue is worth more than an idle one
 			g.srv.evict()
 		}
 		if over == nil || !over.Stop() { // the first failure, or the first after a shortage that was over
@@ -146,7 +149,7 @@ func (g *group) postponeClose() {
 // add adds a connection to the group, in place of an idle one if there are too many.
 func (g *group) add(nc net.Conn) *conn {
 	s := g.srv
-	n := s.stats.open.Add(1)
+	n := s.stats.open.Add(1) // before the check, so that two groups cannot both take the last place
 	c := newConn(s, g, nc)
 	g.running.Add(1)
 	if limit := s.config.maxConns; limit > 0 && n > int64(limit) && !s.evict() {
@@ -157,7 +160,7 @@ func (g *group) add(nc net.Conn) *conn {
 	}
 	g.mu.Lock()
 	g.link(c)
-	if g.killed {
+	if g.killed { // kill has walked the list already
 		c.kill()
 	}
 	g.mu.Unlock()
@@ -172,8 +175,8 @@ func (g *group) run(c *conn) {
 	}
 	select {
 	case g.srv.turnedAway <- struct{}{}:
+		defer func() { <-g.srv.turnedAway }() // also if a hook ends the goroutine
 		c.turnAway()
-		<-g.srv.turnedAway
 	default: // enough connections are being answered already
 		c.dismiss()
 	}
@@ -201,7 +204,7 @@ func (g *group) remove(c *conn) {
 	}
 	c.prev, c.next = nil, nil // a program that keeps this one must not keep the others
 	g.mu.Unlock()
-	if !c.tooMany {
+	if !c.tooMany { // add has taken it out of the count
 		g.srv.stats.open.Add(-1)
 	}
 }
@@ -216,9 +219,9 @@ func (g *group) stop(reason error, drain time.Duration) {
 		return
 	}
 	g.reason = reason
-	g.stopping.Store(true)
+	g.stopping.Store(true) // before leave below: an idle connection looks at it when it wakes
 	close(g.stopped)
-	if g.ln == nil {
+	if g.ln == nil { // ServeConn accepts no more
 		g.closing.Store(true)
 	} else {
 		g.closeBy = clock().add(maxQueueTime)
@@ -232,6 +235,7 @@ func (g *group) stop(reason error, drain time.Duration) {
 	}
 }
 
+// closeListener closes the listener, if there is one. It may be called more than once.
 func (g *group) closeListener() {
 	if g.ln == nil {
 		return
@@ -252,7 +256,8 @@ func (g *group) kill() {
 	g.cancel() // only now, so that a resolver that gives up because of it is not answered
 }
 
-// wait waits until the last connection has closed.
+// wait waits until the last connection has closed, and removes the group from the Server. It
+// returns the reason of the stop.
 func (g *group) wait() error {
 	g.running.Wait()
 	g.mu.Lock()
@@ -262,7 +267,7 @@ func (g *group) wait() error {
 		}
 	}
 	g.mu.Unlock()
-	g.cancel()
+	g.cancel() // releases what refers to the context
 	g.srv.mu.Lock()
 	delete(g.srv.groups, g)
 	g.srv.mu.Unlock()
@@ -278,6 +283,8 @@ func (s *Server) evict() bool {
 	if s.stats.lingering.Load() > 0 && len(s.oldest) > 0 && s.oldest[0].life != lifeLinger {
 		s.oldest = nil // search again: lingering connections come first
 	}
+	// Each round uses up one connection of the list. If it has become busy since the search, its
+	// evict fails, and the next one is tried.
 	for {
 		if len(s.oldest) == 0 {
 			s.findOldest()
@@ -308,8 +315,10 @@ func (s *Server) findOldest() {
 			idle = append(idle, &idler{c, life})
 		}
 	})
-	slices.SortFunc(idle, func(a, b *idler) int { return cmp.Compare(a.life, b.life) })
-	s.oldest = slices.Clone(idle[:min(len(idle), maxOldest)])
+	slices.SortFunc(idle, func(a, b *idler) int { return cmp.Compare(a.life, b.life) }) // lifeLinger is negative
+	s.oldest = slices.Clone(idle[:min(len(idle), maxOldest)])                           // so that the rest is freed
 }
 
+// maxOldest is how many evictions share one search. The order of the connections found goes
+// out of date as they serve requests, so it is not large.
 const maxOldest = 64
