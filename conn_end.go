@@ -3,8 +3,11 @@ package rawhttp
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"os"
+	"runtime/debug"
 	"time"
 
 	"example.com/rawhttp/internal/jail"
@@ -98,7 +101,7 @@ func (c *conn) cut(err error) {
 	if c.write.broken == nil && !c.gone.Load() && !c.clientClosed() && c.contentFault() == nil { // not the client's fault
 		c.srv.log.Error("rawhttp: response cut", "conn", c.id, "request", c.num, "err", err)
 	}
-	// "a response that has neither chunked transfer coding nor Content-Length is terminated by
+	// "A response that has neither chunked transfer coding nor Content-Length is terminated by
 	// closure of the connection and [...] is considered complete unless an error was indicated
 	// by the underlying connection". RFC 9112, section 8. A reset is such an error.
 	if c.work.responder.framing == byClose {
@@ -189,6 +192,28 @@ func (c *conn) protect(f func()) {
 	}()
 	defer c.catch("trace", &err)
 	f()
+}
+
+// errPanicked is wrapped by the error for a panic in a resolver or response.
+var errPanicked = errors.New("rawhttp: panic")
+
+// catch is deferred around calls into the program. It converts a panic into an error. It does
+// not stop runtime.Goexit, for which recover returns nil.
+func (c *conn) catch(where string, err *error) {
+	if v := recover(); v != nil {
+		*err = c.panicked(where, v)
+	}
+}
+
+// panicked logs a panic and returns it as an error.
+func (c *conn) panicked(where string, v any) error {
+	stack := debug.Stack()
+	if c.srv.config.log == nil { // a panic must not pass unnoticed because no Logger was set
+		fmt.Fprintf(os.Stderr, "rawhttp: panic in %s (conn %d, request %d): %v\n%s", where, c.id, c.num, v, stack)
+	}
+	c.srv.log.Error("rawhttp: panic", "in", where, "conn", c.id, "request", c.num,
+		"panic", fmt.Sprint(v), "stack", string(stack))
+	return fmt.Errorf("%w in %s: %v", errPanicked, where, v)
 }
 
 // dismiss closes a connection without a response.

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -14,11 +12,11 @@ import (
 )
 
 // admit records properties of the request, and refuses requests that must not reach the
-// resolver.
+// resolver. The host comes first: a request for another server should learn nothing of this one.
 func (c *conn) admit() error {
 	cfg := &c.srv.config
 	c.srv.stats.requests.Add(1)
-	c.work.req.conn, c.client = c, netip.Addr{}
+	c.work.req.conn, c.client = c, netip.Addr{} // each request of a proxy has a client of its own
 	if len(cfg.proxies) > 0 {
 		c.client = cfg.clientOf(cfg.proxies, addrOf(c.nc.RemoteAddr()), c.work.req.Header())
 	}
@@ -28,9 +26,9 @@ func (c *conn) admit() error {
 	case c.work.req.head.Expect == wire.ExpectOther:
 		return &StatusError{Status: 417, Err: errors.New("the expectation is not 100-continue")}
 	case cfg.maxBodyBytes > 0 && n > cfg.maxBodyBytes:
-		c.expectContent()
+		c.expectContent() // so that conn.refuse finds a fault in the content, and asks for a page
 		return c.work.body.refuse(declaredTooLarge(n, cfg.maxBodyBytes))
-	case c.work.req.head.Form == wire.AuthorityForm:
+	case c.work.req.head.Form == wire.AuthorityForm: // "most origin servers do not implement CONNECT" RFC 9110, section 9.3.6
 		return &StatusError{Status: 405, Allow: fileMethods, Err: errors.New("CONNECT")}
 	case n != 0:
 		c.expectContent()
@@ -47,7 +45,9 @@ func (c *conn) expectContent() {
 	c.read.content = contentWait{}
 	c.work.in.src = (*contentConn)(c)
 	if n := c.work.req.head.ContentLength; n < 0 || n > int64(len(c.work.in.bytes())) {
-		c.work.out.flushDone() // no one flushes while content is read; an error is kept, and fails the next write
+		// The client may wait for earlier responses before it sends its content. No one writes
+		// them while content is read. An error is kept, and fails the next write.
+		c.work.out.flushDone()
 	}
 }
 
@@ -92,7 +92,7 @@ func (c *conn) info() ConnInfo {
 func (c *conn) proceed() error {
 	c.work.out.mu.Lock()
 	defer c.work.out.mu.Unlock()
-	if len(c.work.in.bytes()) > 0 {
+	if len(c.work.in.bytes()) > 0 { // content has arrived: the client did not wait
 		c.work.body.withheld = false
 		return nil
 	}
@@ -100,7 +100,7 @@ func (c *conn) proceed() error {
 		return errNoContinue
 	}
 	c.work.body.withheld = false
-	if err := c.work.out.flushDone(); err != nil {
+	if err := c.work.out.flushDone(); err != nil { // the responses to earlier requests come first
 		return err
 	}
 	_, err := c.Write([]byte("HTTP/1.1 100 Continue\r\n\r\n"))
@@ -163,7 +163,7 @@ func (c *conn) responseTo(ctx context.Context, resp *Response, err error) (answe
 // resolveError makes the response to a result or a panic of Resolve.
 func (c *conn) resolveError(ctx context.Context, err error) *Response {
 	switch {
-	case errors.Is(err, errPanicked):
+	case errors.Is(err, errPanicked): // the state of the program is unknown, so the connection ends
 		return c.failure(ctx, err).Clone().CloseAfter()
 	case errors.Is(err, ErrAbort):
 		return &Response{message: message{err: err}}
@@ -179,7 +179,8 @@ func (c *conn) ask(ctx context.Context) (resp *Response, err error) {
 
 // ownAnswer returns the response to requests that concern the server rather than a
 // resource: "OPTIONS *" (RFC 9110, section 9.3.7), and TRACE, which is refused, since it
-// would reveal fields of a client to scripts in the browser.
+// would reveal fields of a client to scripts in the browser. The RFC lets a server choose: only
+// GET and HEAD are required (section 9.1).
 func (c *conn) ownAnswer() *Response {
 	switch {
 	case c.work.req.head.Form == wire.AsteriskForm:
@@ -197,7 +198,7 @@ func (c *conn) failure(ctx context.Context, err error) *Response {
 	}
 	status := errorStatus(err)
 	c.logFailure(status, err)
-	if status == 405 && c.work.req.isOptions() {
+	if status == 405 && c.work.req.isOptions() { // the methods are what the client asks for
 		return allowed(strings.Join(allowOf(err), ", "))
 	}
 	return c.answerError(ctx, status, err)
@@ -220,7 +221,7 @@ func (c *conn) errorPage(ctx context.Context, status int, err error) (page *Resp
 	if c.srv.config.errorPage == nil {
 		return nil, nil
 	}
-	c.work.asked = true
+	c.work.asked = true // also if it panics: it is asked once for each request
 	defer c.catch("error page", &failed)
 	return c.srv.config.errorPage(ctx, c.work.shown, status, err), nil
 }
@@ -238,6 +239,8 @@ func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 		}
 	}()
 	c.enter(StateWrite)
+	// The resolver may have ignored a fault in the content. Then resp is not sent, and the loop
+	// replaces it by the answer to the fault.
 	err := c.contentFault()
 	if err == nil || c.work.body.answered || errors.Is(resp.err, ErrAbort) {
 		err = c.send(ctx, resp)
@@ -270,7 +273,7 @@ func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 // together with those to requests that have arrived already, before the next read.
 func (c *conn) mustFlush() bool {
 	if !c.work.responder.persist || len(c.work.out.buf) >= maxJoined || c.srv.trace.exchanges || c.srv.trace.bytes {
-		return true
+		return true // hooks report a response when it has been written
 	}
 	return c.work.ctx != nil && c.work.ctx.isWaited() // the end of ctx shows the program that the response is written
 }
@@ -289,11 +292,12 @@ func (c *conn) replace(ctx context.Context, failed *Response, err error) (*Respo
 	if err != errServedTwice { // otherwise the exchange that serves it closes it
 		instead = instead.inPlaceOf(failed)
 	}
-	c.work.out.buf = c.work.out.buf[:c.work.out.done]
+	c.work.out.buf = c.work.out.buf[:c.work.out.done] // drop what was put of the failed one
 	return instead, c.send(ctx, instead)
 }
 
-// retract removes the part of the response that has not been written.
+// retract removes the part of the response that has not been written: after ErrAbort the
+// client must not receive more of it.
 func (c *conn) retract() {
 	c.work.out.buf = c.work.out.buf[:c.work.out.done]
 	if !c.work.responder.headOut {
@@ -309,7 +313,8 @@ func (c *conn) closeResponse(resp *Response) (err error) {
 	return nil
 }
 
-// send puts one response.
+// send puts one response into the output. It writes only what does not fit there, and the
+// content of streams.
 func (c *conn) send(ctx context.Context, resp *Response) (err error) {
 	defer c.catch("response", &err)
 	c.newResponder(resp)
@@ -346,7 +351,7 @@ func (c *conn) withholds() bool { return c.work.body.withheld && len(c.work.in.b
 // contentFault returns the client's mistake in the content, if any. It determines the
 // response, whatever the resolver returned.
 func (c *conn) contentFault() error {
-	if c.work.body == nil || !c.work.body.mu.TryLock() {
+	if c.work.body == nil || !c.work.body.mu.TryLock() { // if it is being read, no fault is known yet
 		return nil
 	}
 	defer c.work.body.mu.Unlock()
@@ -370,7 +375,7 @@ func (c *conn) answerFault(ctx context.Context, fault, err error) *Response {
 // written, or nil if there is nothing to send or the client has disconnected.
 func (c *conn) instead(ctx context.Context, failed *Response, err error) *Response {
 	if err == nil || c.work.responder.headOut || c.write.broken != nil || c.gone.Load() || errors.Is(err, ErrAbort) {
-		return nil
+		return nil // headOut: the client has a status already
 	}
 	if fault := c.contentFault(); fault != nil && !c.work.body.answered {
 		return c.answerFault(ctx, fault, err)
@@ -388,11 +393,13 @@ func (c *conn) instead(ctx context.Context, failed *Response, err error) *Respon
 
 // mayPersist reports whether the connection may persist after the response, as far as the
 // content of the request allows: the rest of it must be small, or the response may read it.
+// The head of the response announces the result, so it must be known before the content is
+// written.
 func (c *conn) mayPersist(resp *Response) bool {
 	switch {
 	case c.group.closing.Load() || c.leaves:
 		return false
-	case c.work.body == nil || resp.kind == bodyFunc || resp.kind == bodyStream:
+	case c.work.body == nil || resp.kind == bodyFunc || resp.kind == bodyStream: // may read it; drain reads the rest
 		return true
 	case !c.work.body.mu.TryLock(): // it is being read, and may be left incomplete
 		return false
@@ -402,27 +409,6 @@ func (c *conn) mayPersist(resp *Response) bool {
 		return false
 	}
 	return c.work.body.endsWithin(maxDrainBytes)
-}
-
-// errPanicked is wrapped by the error for a panic in a resolver or response.
-var errPanicked = errors.New("rawhttp: panic")
-
-// catch is deferred around calls into the program. It converts a panic into an error.
-func (c *conn) catch(where string, err *error) {
-	if v := recover(); v != nil {
-		*err = c.panicked(where, v)
-	}
-}
-
-// panicked logs a panic and returns it as an error.
-func (c *conn) panicked(where string, v any) error {
-	stack := debug.Stack()
-	if c.srv.config.log == nil {
-		fmt.Fprintf(os.Stderr, "rawhttp: panic in %s (conn %d, request %d): %v\n%s", where, c.id, c.num, v, stack)
-	}
-	c.srv.log.Error("rawhttp: panic", "in", where, "conn", c.id, "request", c.num,
-		"panic", fmt.Sprint(v), "stack", string(stack))
-	return fmt.Errorf("%w in %s: %v", errPanicked, where, v)
 }
 
 // logFailure logs why a request failed, which the client is not told. Failures caused by
