@@ -14,7 +14,9 @@ import (
 
 // Limits on the framing of chunked content relative to its data, in addition to the limit on
 // the length of a chunk line: a client must not make the server work for content that is
-// nearly all framing.
+// nearly all framing. "A server ought to limit the total length of chunk extensions received in
+// a request to an amount reasonable for the services provided". RFC 9112, section 7.1.1. Chunks
+// of a byte each, without extensions, stay within the allowance.
 const (
 	chunkAllowance   = 16       // bytes of framing that a chunk may have, and 2 more for each byte of data
 	maxFramingExcess = 16 << 10 // bytes of framing above that, in all chunks
@@ -34,12 +36,12 @@ type content struct {
 	mu    sync.Mutex // held while the program reads
 	ended error      // error of further reads by the program; nil while it may read
 
-	in      *inbuf
+	in      *inbuf            // the input, of the connection or of this content alone
 	exact   *io.LimitedReader // source of in, if nothing after the content may be read; otherwise nil
-	max     int64             // bytes of content
+	max     int64             // bytes of content that are accepted
 	proceed func() error      // sends a 100 (Continue) if the client waits for one; nil once done
-	chunked bool
-	trailer *Header // set at the end of the content
+	chunked bool              // otherwise the length was declared
+	trailer *Header           // set at the end of the content
 
 	answered bool // used by the connection: the current response reports the fault in the content
 
@@ -53,7 +55,7 @@ type content struct {
 	offset int64 // bytes of content and framing used
 	excess int64 // bytes of framing above the allowance of the chunks; see maxFramingExcess
 	inData bool  // a CRLF follows the data of the current chunk
-	err    error
+	err    error // why reading has ended: io.EOF, or what was wrong; permanent
 }
 
 // noLimit exceeds any content; a chunk size that does not fit an int64 is larger still.
@@ -66,7 +68,7 @@ func newContent(in *inbuf, req *Request, limit int64) *content {
 		limit = noLimit
 	}
 	c := &content{in: in, max: limit, trailer: new(Header), left: req.head.ContentLength}
-	req.trailer = c.trailer
+	req.trailer = c.trailer // a pointer, so that copies of req have the fields at the end, too
 	if req.head.ContentLength < 0 {
 		c.chunked, c.left = true, 0
 	}
@@ -134,10 +136,10 @@ func (c *content) Read(p []byte) (int, error) {
 // what the program left unread.
 func (c *content) end() {
 	if c.ended == nil {
-		c.ended = c.err
+		c.ended = c.err // a program that reads again at the end must still get io.EOF
 	}
 	if c.ended == nil {
-		c.ended = errContentClosed
+		c.ended = errContentClosed // not io.EOF, which would make a part look like the whole
 	}
 }
 
@@ -156,7 +158,7 @@ func (c *content) readLocked(p []byte) (int, error) {
 	if err := c.askFor(); err != nil {
 		return 0, c.fail(err)
 	}
-	if c.left == 0 {
+	if c.left == 0 { // at the beginning of chunked content, after a chunk, or at the end
 		if err := c.next(); err != nil {
 			return 0, c.fail(err)
 		}
@@ -164,7 +166,7 @@ func (c *content) readLocked(p []byte) (int, error) {
 	if c.exact != nil {
 		c.exact.N = c.left
 	}
-	n, err := c.in.Read(p[:min(int64(len(p)), c.left)])
+	n, err := c.in.Read(p[:min(int64(len(p)), c.left)]) // what follows is framing, or the next request
 	c.left -= int64(n)
 	c.read += int64(n)
 	c.offset += int64(n)
@@ -208,16 +210,19 @@ func (c *content) askFor() error {
 		return nil
 	}
 	proceed := c.proceed
-	c.proceed = nil
+	c.proceed = nil // it is sent once, even if the read that follows is interrupted
 	return proceed()
 }
 
 // endsWithin reports whether the rest of the content, as far as it is known, is at most n
-// bytes.
+// bytes. Of chunked content only the current chunk is known, so it is given the benefit of the
+// doubt.
 func (c *content) endsWithin(n int64) bool { return c.err == io.EOF || c.left <= n }
 
 // endsEarly converts the end of the input within the content to an error. It returns any
-// other error as it is.
+// other error as it is. "If the sender closes the connection or the recipient times out before
+// the indicated number of octets are received, the recipient MUST consider the message to be
+// incomplete and close the connection." RFC 9112, section 6.3.
 func (c *content) endsEarly(err error) error {
 	if err != io.EOF {
 		return err
@@ -245,15 +250,15 @@ func (c *content) next() error {
 		}
 		return io.EOF
 	}
-	if size > c.max-c.read {
+	if size > c.max-c.read { // before any of the chunk is read; the difference cannot overflow
 		return tooLargeAt(c.offset)
 	}
 	c.left, c.inData = size, true
 	return nil
 }
 
-// fill reads more framing. If in ends after the content, it reads one byte, which certainly
-// belongs to it.
+// fill reads more framing. If nothing after the content may be read, it reads one byte: as the
+// framing is incomplete, that byte belongs to it.
 func (c *content) fill(limit int) error {
 	if c.exact != nil {
 		c.exact.N = 1
@@ -292,6 +297,8 @@ func (c *content) chunkLine() (int64, error) {
 		switch {
 		case err == nil:
 			c.use(n)
+			// An unused allowance does not accumulate: a large chunk does not pay for many tiny
+			// ones. The size is cut so that doubling it cannot overflow.
 			if c.excess = max(0, c.excess-chunkAllowance-2*min(size, 1<<32)); c.excess > maxFramingExcess {
 				return 0, malformed(int(c.offset), "chunks are too small for their framing", "RFC 9112, section 7.1.1")
 			}
@@ -307,6 +314,7 @@ func (c *content) chunkLine() (int64, error) {
 
 // trailerSection parses the trailer fields and the empty line. They are kept separate from
 // the header: only a recipient that knows a field may merge it (RFC 9110, section 6.5.1).
+// Nothing is used up until the section is complete, so an interrupted read can begin again.
 func (c *content) trailerSection() error {
 	h := new(wire.Head)
 	var p wire.Parser
@@ -333,8 +341,11 @@ func (c *content) atOffset(err error) error {
 	return parseError(err)
 }
 
+// takeTrailer makes the first n bytes of the input, parsed into h, the trailer section. It
+// rejects fields that frame or route a message: a program or gateway that merges trailer fields
+// into the header, against the rule, would see another message than this server.
 func (c *content) takeTrailer(h *wire.Head, n int) error {
-	h.Text = bytes.Clone(c.in.bytes()[:n])
+	h.Text = bytes.Clone(c.in.bytes()[:n]) // the program may keep the Trailer; the buffer is reused
 	for _, f := range h.Fields {
 		name := f.Name.Of(h.Text)
 		if ascii.EqualFold(name, "Host") || ascii.EqualFold(name, "Content-Length") || ascii.EqualFold(name, "Transfer-Encoding") || wire.IsFramingTwin(name) {
@@ -403,9 +414,9 @@ func innerContent(r io.Reader) *content {
 type limitedBody struct {
 	from io.Reader
 	body *content // what it reads, or nil if unknown
-	left int64
-	read int64
-	err  error // set when the limit is exceeded
+	left int64    // bytes that may still be read
+	read int64    // bytes read, for the offset in the error
+	err  error    // set when the limit is exceeded
 }
 
 // Read implements io.Reader. To detect excess, it reads one byte more than the limit.
@@ -420,7 +431,7 @@ func (b *limitedBody) Read(p []byte) (int, error) {
 	if int64(n) > b.left {
 		n = int(b.left)
 		b.err = tooLargeAt(b.read + b.left)
-		if b.body != nil {
+		if b.body != nil { // so that the server answers 413 whatever the resolver returns
 			b.err = b.body.refuse(b.err)
 		}
 		err = b.err

@@ -96,14 +96,16 @@ type Server struct {
 	turnedAway  chan struct{} // one element per connection being answered with 503
 	warnedHTTP2 atomic.Bool   // whether the log has a warning about HTTP/2
 
-	evicting sync.Mutex
-	oldest   []*idler // connections to evict, in order, if they are still idle
+	evicting sync.Mutex // guards oldest; held before mu
+	oldest   []*idler   // connections to evict, in order, if they are still idle
 
-	mu     sync.Mutex
+	mu     sync.Mutex // guards the fields below; held before the mutex of a group
 	groups map[*group]struct{}
-	closed bool
+	closed bool // Shutdown or Close has been called, so no group can be added
 }
 
+// counters are the counters of a Server, for Stats and for its limits. Any goroutine may
+// change them.
 type counters struct {
 	conns, requests, bytesRead, bytesWritten, refused atomic.Uint64
 	open, lingering                                   atomic.Int64
@@ -125,7 +127,7 @@ func New(opts ...Option) (*Server, error) {
 	s := &Server{
 		config:     defaultConfig(),
 		groups:     make(map[*group]struct{}),
-		turnedAway: make(chan struct{}, 64),
+		turnedAway: make(chan struct{}, 64), // each holds a goroutine and memory, so a flood must not have many
 	}
 	var errs []error
 	for _, o := range opts {
@@ -135,7 +137,7 @@ func New(opts ...Option) (*Server, error) {
 	}
 	errs = append(errs, s.open())
 	if err := errors.Join(errs...); err != nil {
-		s.closeFiles()
+		s.closeFiles() // open may have opened the folder although another option is wrong
 		return nil, fmt.Errorf("rawhttp: New: %w", err)
 	}
 	if s.log = s.config.log; s.log == nil {
@@ -159,7 +161,7 @@ func (s *Server) open() (err error) {
 		c.resolver = s.files
 		return err
 	}
-	_, err = newFileConfig(c.fileOptions)
+	_, err = newFileConfig(c.fileOptions) // to report mistakes in these options as well
 	switch hasFileOptions := len(c.fileOptions) > 0; {
 	case c.sources == 0 && hasFileOptions:
 		err = errors.Join(err, errors.New("one of WithRoot, WithFS and WithResolver must be given; options for files need WithRoot or WithFS"))
@@ -215,7 +217,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	defer context.AfterFunc(ctx, func() { g.stop(nil, s.config.drainTimeout) })()
 	err = g.acceptAll(ln)
-	g.stop(err, s.config.drainTimeout)
+	g.stop(err, s.config.drainTimeout) // no effect if a stop closed ln: its reason counts
 	g.closeListener()
 	return g.wait()
 }
@@ -253,7 +255,7 @@ func (s *Server) ServeConn(ctx context.Context, conn net.Conn) (err error) {
 func (s *Server) Shutdown(ctx context.Context) error {
 	groups := s.stopAll()
 	var err error
-	for _, g := range groups {
+	for _, g := range groups { // in turn: all of them have been stopped, and ctx ends once for all
 		select {
 		case <-g.done:
 		case <-ctx.Done():
@@ -278,9 +280,11 @@ func (s *Server) Close() error {
 	return s.closeFiles()
 }
 
+// stopAll stops all groups gracefully, without a limit on their time, and returns them. After
+// it, no group can be added.
 func (s *Server) stopAll() []*group {
 	s.mu.Lock()
-	s.closed = true
+	s.closed = true // in the critical section that lists the groups, so that none escapes
 	var groups []*group
 	for g := range s.groups {
 		groups = append(groups, g)
@@ -347,6 +351,7 @@ func Answer(r Resolver, request string) string {
 	unconnected := ResolverFunc(func(ctx context.Context, req *Request) (*Response, error) {
 		return r.Resolve(ctx, req.WithConn(ConnInfo{}))
 	})
+	// The end of the request is all that Read has to offer, not a client that disconnects.
 	srv, err := New(WithResolver(unconnected), WithDate(false), WithHalfClose(true))
 	if err != nil {
 		panic(err) // cannot happen with these options
