@@ -61,8 +61,10 @@ func TranscriptColor(on bool) TranscriptOption {
 //
 // Lines appear in the order in which they were sent. An incomplete line of one side is written,
 // without a line end, before what the other side sends next, or when nothing has followed for a
-// second. Below a line that the server refuses, a mark shows the byte, with the reason. An
-// empty line separates exchanges, and a pause of more than a second is noted.
+// second. Below a line that the server refuses, a mark shows the byte, with the reason. If the
+// mark could be in the wrong column, the part of the line around the byte is shown once more: a
+// terminal wraps long lines, and characters that are not ASCII may be wide. An empty line
+// separates exchanges, and a pause of more than a second is noted.
 //
 // Text content is shown up to 20 lines; the rest is counted, as is content of other media
 // types or with a content coding. See [TranscriptContent] and [TranscriptDecoder].

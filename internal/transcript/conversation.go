@@ -333,7 +333,8 @@ func (c *Conversation) caret(num int, line []byte, off int, why string, isAbove 
 	if off == len(line) && bytes.HasSuffix(line, []byte("\n")) {
 		off = 0 // something is missing before this line, the end of the head
 	}
-	shown, column := pointInto(line, off)
+	const width = 60 // leaves room for the label on a terminal with 80 columns
+	shown, column := pointInto(line, off, width)
 	if !isAbove || shown != visible(line) {
 		c.line(num, faultColor, indent+shown)
 	}
@@ -351,17 +352,19 @@ func lineAt(b []byte, off int) (line []byte, at int) {
 	if end := bytes.IndexByte(line, '\n'); end >= 0 {
 		line = line[:end+1]
 	}
-	return line[:min(len(line), maxPiece)], off - start
+	return line, off - start
 }
 
 // Mark returns the line of head that has the byte at off, as it is shown, and a line with a
-// mark below that byte. The offset may be the length of head.
+// mark below that byte. The offset may be the length of head. Of a line that is too long for a
+// terminal, the part around the byte is returned.
 func Mark(head []byte, off int) (line, mark string) {
 	quoted, at := lineAt(head, min(off, len(head)))
 	if len(quoted) == 0 && at == 0 { // something is missing at the end
 		quoted, _ = lineAt(head, max(0, len(head)-1))
 	}
-	line, column := pointInto(quoted, at)
+	const width = 72
+	line, column := pointInto(quoted, at, width)
 	return line, strings.Repeat(" ", column) + "^"
 }
 

@@ -204,15 +204,50 @@ func isTaken(s string) bool {
 
 // pointInto returns line as it is shown above a mark below its byte at off, and the column of
 // the mark. The width of a character that is not ASCII depends on the terminal, so if there is
-// one before the mark, all such characters are escaped.
-func pointInto(line []byte, off int) (shown string, column int) {
+// one before the mark, all such characters are escaped. Of a line that does not fit into width
+// columns, which a terminal would wrap, the part around the byte is shown, between dots.
+func pointInto(line []byte, off, width int) (shown string, column int) {
 	text := string(bytes.TrimRight(line, "\r\n"))
 	off = min(off, len(text))
-	column = len(escapeASCII(text)) - len(escapeASCII(text[off:])) // how a byte is shown depends on the next ones
-	if strings.ContainsFunc(text[:off], func(r rune) bool { return r >= utf8.RuneSelf }) {
-		return format(line, escapeASCII), column
+	from, to := around(text, off, width)
+	column = len(escapeASCII(text[from:to])) - len(escapeASCII(text[off:to])) // how a byte is shown depends on the next ones
+	if from == 0 && to == len(text) && !strings.ContainsFunc(text[:off], func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return visible(line), column
 	}
-	return visible(line), column
+	const dots = "..."
+	shown = format(line[from:], escapeASCII)
+	if to < len(text) {
+		shown = escapeASCII(text[from:to]) + dots
+	}
+	if from > 0 {
+		shown, column = dots+shown, column+len(dots)
+	}
+	return shown, column
+}
+
+// around returns the bounds of the part of text around off that is shown in about width columns.
+func around(text string, off, width int) (from, to int) {
+	columns := func(c byte) int {
+		if ' ' <= c && c <= '~' {
+			return len("a")
+		}
+		return len(`\x00`)
+	}
+	from, to = off, off
+	for growing := true; growing; {
+		growing = false
+		if from > 0 && columns(text[from-1]) <= width {
+			from--
+			width -= columns(text[from])
+			growing = true
+		}
+		if to < len(text) && columns(text[to]) <= width {
+			width -= columns(text[to])
+			to++
+			growing = true
+		}
+	}
+	return from, to
 }
 
 // digits formats n with commas between groups of three digits.

@@ -276,6 +276,9 @@ func TestMark(t *testing.T) {
 		{"日本", 1, `\xe6\x97\xa5\xe6\x9c\xac|    ^`, "a byte within a character has a place too"},
 		{"éb", 2, `\xc3\xa9b|        ^`, "some terminals show it in two columns"},
 		{"e\u0301b\n", 3, `e\xcc\x81b<LF>|         ^`, "a terminal shows the accent above the letter"},
+		{strings.Repeat("a", 99) + "bc\r\n", 99, "..." + strings.Repeat("a", 70) + "bc<CRLF>|" + strings.Repeat(" ", 73) + "^", "a terminal would wrap it"},
+		{"ab" + strings.Repeat("c", 99), 1, "ab" + strings.Repeat("c", 70) + "...| ^", ""},
+		{strings.Repeat("a", 99) + "b" + strings.Repeat("\x00", 99), 99, "..." + strings.Repeat("a", 15) + "b" + strings.Repeat(`\x00`, 14) + "...|" + strings.Repeat(" ", 18) + "^", ""},
 	}
 	for _, tt := range tests {
 		line, mark := Mark([]byte(tt.line), tt.off)
