@@ -86,6 +86,9 @@ func TestEncode(t *testing.T) {
 		{"ETag of the content without coding", "GET", accepts + "If-None-Match: \"v1\"\r\n", page, content + chunks, ""},
 		{"Last-Modified of the content", "GET", accepts + "If-Modified-Since: Wed, 01 Jan 2020 00:00:00 GMT\r\n", page, same, ""},
 		{"another ETag", "GET", accepts + "If-None-Match: \"v0\"\r\n", page, content + chunks, ""},
+		{"If-Match with the ETag of the coded content", "GET", accepts + "If-Match: W/\"v1-x\"\r\n", page,
+			"HTTP/1.1 412 Precondition Failed\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 24\r\nX-Content-Type-Options: nosniff\r\nVary: Accept-Encoding\r\n\r\n412 Precondition Failed\n",
+			"RFC 9110, section 13.1.1: a weak entity tag never matches"},
 		{"a range", "GET", accepts + "Range: bytes=0-0\r\n", page, content + chunks, "coded content has no ranges"},
 		{"a range, coding not accepted", "GET", "Range: bytes=0-0\r\n", page, "HTTP/1.1 206 Partial Content\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n" +
 			strings.Replace(valid, "W/\"v1-x", "\"v1", 1) + "Accept-Ranges: bytes\r\nContent-Range: bytes 0-0/2\r\nVary: Accept-Encoding\r\n\r\nh", ""},
