@@ -131,9 +131,16 @@ func noSniff(r *Response) *Response { return r.Set("X-Content-Type-Options", "no
 // [Server.Close], after which nothing more is sent. So the Read of a reader that may wait for
 // long should return when the context of the request ends.
 //
-// If r is an io.Closer, the Response closes it. Stream(200, t, req.Body) is an echo. For
-// HEAD nothing is read. While the Response is written, the content of the request may be
-// read, by r or on another goroutine, as net/http's client does in a reverse proxy.
+// If r is an io.Closer, the Response closes it, but not during a Read, since not every reader
+// permits that. For one that does, such as a net.Conn, an *io.PipeReader or, on Unix, the
+// *os.File of a pipe, this ends the Read when the context of the request ends:
+//
+//	resp := rawhttp.Stream(200, "text/plain", r)
+//	context.AfterFunc(ctx, func() { resp.Close() })
+//
+// Stream(200, t, req.Body) is an echo. For HEAD nothing is read. While the Response is written,
+// the content of the request may be read, by r or on another goroutine, as net/http's client
+// does in a reverse proxy.
 func Stream(status int, mediaType string, r io.Reader) *Response {
 	resp := newResponse(status, mediaType)
 	if r == nil {

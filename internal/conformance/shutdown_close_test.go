@@ -1,9 +1,12 @@
 package conformance_test
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"net"
+	"os"
+	"runtime"
 	"testing"
 
 	"example.com/rawhttp"
@@ -35,6 +38,51 @@ func TestCloseDuringStream(t *testing.T) {
 	reads <- "def"
 	if err := <-served; err != rawhttp.ErrServerClosed || calls != 2 || closed != 1 {
 		t.Errorf("ServeConn = %v after %d reads and %d calls of OnClose, want ErrServerClosed, 2 and 1", err, calls, closed)
+	}
+}
+
+// A Read that waits is ended by Close of its Response, if the reader permits Close during a Read.
+func TestCloseEndsTheReadOfAStream(t *testing.T) {
+	readers := map[string]func(t *testing.T) (io.ReadCloser, io.Writer){
+		"io.Pipe":  func(*testing.T) (io.ReadCloser, io.Writer) { return io.Pipe() },
+		"net.Conn": func(*testing.T) (io.ReadCloser, io.Writer) { return net.Pipe() },
+		"os.Pipe": func(t *testing.T) (io.ReadCloser, io.Writer) {
+			if runtime.GOOS == "windows" {
+				t.Skip("Close does not end a Read of a pipe on Windows")
+			}
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { w.Close() })
+			return r, w
+		},
+	}
+	ends := map[string]func(s *rawhttp.Server, client net.Conn){
+		"the server closes":      func(s *rawhttp.Server, _ net.Conn) { s.Close() },
+		"the client disconnects": func(_ *rawhttp.Server, client net.Conn) { client.Close() },
+	}
+	for name, open := range readers {
+		for how, end := range ends {
+			t.Run(name+", "+how, func(t *testing.T) {
+				content, producer := open(t)
+				client, server := net.Pipe()
+				s := newServer(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(ctx context.Context, _ *rawhttp.Request) (*rawhttp.Response, error) {
+					resp := rawhttp.Stream(200, "text/plain", content)
+					context.AfterFunc(ctx, func() { resp.Close() })
+					return resp, nil
+				})))
+				served := make(chan error)
+				go func() { served <- s.ServeConn(context.Background(), server) }()
+				io.WriteString(client, getA)
+				go io.WriteString(producer, "begun")
+				if _, err := bufio.NewReader(client).ReadString('\n'); err != nil {
+					t.Fatal(err)
+				}
+				end(s, client)
+				<-served // never, if the Read goes on
+			})
+		}
 	}
 }
 
