@@ -6,20 +6,24 @@ import (
 )
 
 const (
-	// minBuffer is the smallest size of a buffer.
+	// minBuffer is the smallest size of a buffer: a page of memory, which nearly all heads fit.
 	minBuffer = 4 << 10
 
 	// maxJoined is how much output is collected before it is written: up to this size,
 	// a system call costs more than a copy.
 	maxJoined = 64 << 10
 
-	// scratchSize is the size of one read of content that is not in memory.
+	// scratchSize is the size of one read of content that is not in memory: as much as is written
+	// at once.
 	scratchSize = 64 << 10
 
-	// maxEmptyReads is how often a Reader may return 0 bytes without an error.
+	// maxEmptyReads is how often a Reader may return 0 bytes without an error, which io.Reader
+	// discourages. Package bufio has the same number.
 	maxEmptyReads = 100
 )
 
+// scratchPool holds buffers for copying. A buffer is in use only while something is copied, not
+// for the life of a connection.
 var scratchPool = sync.Pool{New: func() any { return new([scratchSize]byte) }}
 
 // An inbuf holds bytes from the client that have not been used yet.
@@ -40,12 +44,13 @@ func (in *inbuf) release() {
 	*in = inbuf{src: in.src}
 }
 
+// bytes returns the unused input. It is valid until the next call of another method.
 func (in *inbuf) bytes() []byte { return in.buf[in.r:in.w] }
 
 // advance consumes n bytes.
 func (in *inbuf) advance(n int) {
 	in.r += n
-	if in.r == in.w {
+	if in.r == in.w { // empty: the whole buffer is free again, without a copy
 		in.r, in.w = 0, 0
 	}
 }
@@ -58,12 +63,14 @@ func (in *inbuf) fill(limit int) error {
 	}
 	n, err := steadyReader{in.src}.Read(in.buf[in.w:])
 	in.w += n
-	if n > 0 {
+	if n > 0 { // an error that came with bytes comes again
 		return nil
 	}
 	return err
 }
 
+// makeRoom makes room at the end of a full buffer: it moves the unused input to the beginning,
+// gets a first buffer, or doubles the buffer up to limit.
 func (in *inbuf) makeRoom(limit int) {
 	if in.r > 0 {
 		in.w = copy(in.buf, in.bytes())
@@ -83,7 +90,7 @@ func (in *inbuf) makeRoom(limit int) {
 // directly into p if p is large.
 func (in *inbuf) Read(p []byte) (int, error) {
 	if in.r == in.w {
-		if len(p) >= minBuffer {
+		if len(p) >= minBuffer { // a copy would gain nothing
 			return steadyReader{in.src}.Read(p)
 		}
 		if err := in.fill(minBuffer); err != nil {
@@ -99,12 +106,14 @@ func (in *inbuf) Read(p []byte) (int, error) {
 // requests are sent in one write.
 type sink struct {
 	w    io.Writer
-	buf  []byte
-	done int        // bytes of buf that belong to complete responses
+	buf  []byte     // output that has not been written
+	done int        // bytes of buf that belong to complete responses; the rest can still be replaced
 	home *[]byte    // the pooled slice that buf came from, or nil
 	mu   sync.Mutex // held while writing, if a request for content (100 Continue) may be sent meanwhile
 }
 
+// sinkPool holds pointers to slices, since a slice in a sync.Pool would be allocated by each
+// Put.
 var sinkPool = sync.Pool{New: func() any {
 	b := make([]byte, 0, minBuffer)
 	return &b
@@ -128,7 +137,7 @@ func (k *sink) release() {
 	k.buf, k.home = nil, nil
 }
 
-// put appends p to the output.
+// put appends p to the output, or writes it if it is large.
 func (k *sink) put(p []byte) error {
 	if len(k.buf)+len(p) > maxJoined {
 		if err := k.flush(); err != nil {
@@ -160,7 +169,7 @@ func (k *sink) flushDone() error {
 		return nil
 	}
 	p, rest := k.buf[:k.done], k.buf[k.done:]
-	k.buf, k.done = rest, 0
+	k.buf, k.done = rest, 0 // before Write, as in flush
 	_, err := k.w.Write(p)
 	k.buf = p[:copy(p[:cap(p)], rest)]
 	return err

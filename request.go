@@ -50,13 +50,13 @@ type requestData struct {
 // A carrier is the connection of a request, as far as the request and scripts need it.
 type carrier interface {
 	info() ConnInfo
-	attend() // called before a script runs
-	interrupt()
-	resume()
+	attend()    // called before a script runs
+	interrupt() // ends the current read of Body
+	resume()    // undoes interrupt
 	logger() Logger
-	software() string
-	inform(head []byte) error // writes an informational response
-	panicked(where string, v any) error
+	software() string                   // value of SERVER_SOFTWARE
+	inform(head []byte) error           // writes an informational response
+	panicked(where string, v any) error // logs a panic on a goroutine of a script, and returns it as an error
 }
 
 // ConnInfo describes the connection of a request. It is zero for a Request made by
@@ -83,7 +83,7 @@ func (r *Request) reset() {
 
 // string returns a part of the head as a string. All such strings share one allocation.
 func (r *Request) string(s wire.Span) string {
-	if len(r.str) != len(r.head.Text) {
+	if len(r.str) != len(r.head.Text) { // it is not made yet: reset clears it with the head
 		r.str = string(r.head.Text)
 	}
 	return r.str[s.Start:s.End]
@@ -92,7 +92,7 @@ func (r *Request) string(s wire.Span) string {
 // Method returns the method as received. Methods are case-sensitive (RFC 9110, section
 // 9.1).
 func (r *Request) Method() string {
-	switch m := r.head.Method.Of(r.head.Text); string(m) {
+	switch m := r.head.Method.Of(r.head.Text); string(m) { // the usual ones need no allocation
 	case "GET":
 		return "GET"
 	case "HEAD":
@@ -128,16 +128,18 @@ func (r *Request) Path() string {
 // allocate if the result is a part of the target.
 func (r *Request) EscapedPath() string {
 	path, whole := r.Path(), r.string(r.head.Path)
-	if !strings.HasPrefix(path, "/") {
+	if !strings.HasPrefix(path, "/") { // "*", or "" for CONNECT
 		return path
 	}
+	// Only a path that Mounts have shortened, and no resolver has replaced, is a part of the
+	// client's.
 	isOurs := len(r.prefix)+len(path) == len(whole) && strings.HasPrefix(whole, r.prefix) && strings.HasSuffix(whole, path)
 	raw := r.string(r.head.RawPath)
 	if !isOurs || raw == "" {
 		return escapePath(path)
 	}
 	rest, ok := wire.EscapedRest(raw, whole, len(r.prefix))
-	if !ok {
+	if !ok { // the raw path is not clean: clean it as the decoded one was, also of encoded dots
 		raw = strings.ReplaceAll(strings.ReplaceAll(raw, "%2e", "."), "%2E", ".")
 		rest, ok = wire.EscapedRest(string(wire.CleanPath([]byte(raw))), whole, len(r.prefix))
 	}
@@ -167,7 +169,7 @@ func (r *Request) RawQuery() string { return r.string(r.head.Query) }
 // Query parses the query. It drops pairs that cannot be parsed. Each call parses the query
 // again.
 func (r *Request) Query() url.Values {
-	v, _ := url.ParseQuery(r.RawQuery())
+	v, _ := url.ParseQuery(r.RawQuery()) // the error is that of the pairs dropped
 	return v
 }
 
@@ -189,7 +191,7 @@ func (r *Request) Version() string {
 
 // Header returns the fields of the header section.
 func (r *Request) Header() Header {
-	r.string(wire.Span{})
+	r.string(wire.Span{}) // makes str
 	return Header{r.str, r.head.Fields}
 }
 
@@ -224,7 +226,7 @@ func (r *Request) Head() []byte { return bytes.Clone(r.head.Text[:r.head.Size]) 
 // Trailer is the current one.
 func (r *Request) Clone() *Request {
 	c := *r
-	info := r.Conn()
+	info := r.Conn() // now, since the connection will not answer for this request later
 	c.Body, c.connInfo, c.conn, c.copied = noContent{}, &info, nil, false
 	c.head.Text = slices.Clone(r.head.Text)
 	c.head.Fields = slices.Clone(r.head.Fields)
@@ -300,7 +302,7 @@ func (r *Request) Inform(status int, fields ...string) error {
 		return fmt.Errorf("rawhttp: Inform: %w", err)
 	case r.conn == nil:
 		return errNoConnection
-	case r.head.Minor == 0:
+	case r.head.Minor == 0: // "a server MUST NOT send a 1xx response to an HTTP/1.0 client" RFC 9110, section 15.2
 		return nil
 	}
 	return r.conn.inform(head)
@@ -338,7 +340,8 @@ func (r *Request) isGet() bool     { return string(r.head.Method.Of(r.head.Text)
 func (r *Request) isOptions() bool { return string(r.head.Method.Of(r.head.Text)) == "OPTIONS" }
 
 // knownMethods are the methods of RFC 9110, section 9, and PATCH (RFC 5789), in the order
-// of the Allow field.
+// of the Allow field. A method that is not among them is answered with 501, unless a resolver
+// accepts it.
 var knownMethods = []string{"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}
 
 // isKnownMethod reports whether the method is in knownMethods.
@@ -454,7 +457,7 @@ func ParseRequestLenient(b []byte) (req *Request, rest []byte, err error) {
 	limits.Lenient = true
 	var p wire.Parser
 	p.Begin(&req.head, limits)
-	n, err := p.ParseAll(b)
+	n, err := p.ParseAll(b) // not Parse, which would wait for the empty line
 	if err != nil {
 		return nil, nil, parseError(err)
 	}

@@ -107,7 +107,9 @@ func (t *responder) putDueHead() {
 	t.out.mu.Unlock()
 }
 
-// frame determines the framing of the content and whether the connection persists.
+// frame determines the framing of the content and whether the connection persists. "A server
+// MUST NOT send a response containing Transfer-Encoding unless the corresponding request
+// indicates HTTP/1.1 (or later minor revisions)." RFC 9112, section 6.1.
 func (t *responder) frame() {
 	size := t.size()
 	t.length = size
@@ -116,7 +118,7 @@ func (t *responder) frame() {
 		t.framing = noFraming
 	case size >= 0 && t.format.contentLength:
 		t.framing = byLength
-	case t.resp.kind == bodyUnmade:
+	case t.resp.kind == bodyUnmade: // how the content of a GET would be framed is not known
 		t.framing = unsaid
 	case t.req.head.Minor > 0:
 		t.framing = byChunks
@@ -129,7 +131,7 @@ func (t *responder) frame() {
 // putHead puts the status line and the fields.
 func (t *responder) putHead() {
 	t.headDue = false
-	if t.withheld != nil && t.withheld() {
+	if t.withheld != nil && t.withheld() { // only now is it certain that no 100 will be sent
 		t.persist = false
 	}
 	t.out.take()
@@ -157,9 +159,9 @@ func (t *responder) putHead() {
 	switch {
 	case t.status == 101:
 		b = t.resp.extras.upgrade.appendFields(b)
-	case !t.persist:
+	case !t.persist: // "SHOULD send a "close" connection option in its final response" RFC 9112, section 9.6
 		b = append(b, "Connection: close\r\n"...)
-	case t.req.head.Minor == 0:
+	case t.req.head.Minor == 0: // without it, the client takes the connection to close (RFC 9112, section 9.3)
 		b = append(b, "Connection: keep-alive\r\n"...)
 	}
 	t.out.buf = append(b, "\r\n"...)
@@ -178,8 +180,8 @@ func (t *responder) appendFraming(b []byte) []byte {
 		if trailers := t.trailers(); trailers != nil && !t.resp.has("Trailer") {
 			b = trailers.appendNames(b)
 		}
-	case t.status == 205:
-		return append(b, "Content-Length: 0\r\n"...) // RFC 9110, section 15.3.6
+	case t.status == 205: // without a length, the close would end the content (RFC 9112, section 6.3)
+		return append(b, "Content-Length: 0\r\n"...) // "MUST NOT generate content" RFC 9110, section 15.3.6
 	}
 	return b
 }
@@ -213,7 +215,7 @@ func (t *responder) putContent(ctx context.Context) error {
 
 // putText puts a text of at most scratchSize bytes without converting it to a []byte.
 func (t *responder) putText(text string) error {
-	if t.framing == byLength && !t.headDue && len(t.out.buf)+len(text) <= maxJoined {
+	if t.framing == byLength && !t.headDue && len(t.out.buf)+len(text) <= maxJoined { // as nearly always
 		t.sent += int64(len(text))
 		t.length -= int64(len(text))
 		t.out.buf = append(t.out.buf, text...)
@@ -228,7 +230,7 @@ func (t *responder) putText(text string) error {
 // even if the program ignores the error.
 func (t *responder) putFunc(ctx context.Context) error {
 	w := &contentWriter{t: t, ctx: ctx}
-	defer w.close()
+	defer w.close() // also if f panics or ends the goroutine: w must not reach the next response
 	if err := t.resp.f(ctx, w); err != nil {
 		return err
 	}
@@ -247,7 +249,7 @@ func (t *responder) copy(r io.Reader, size int64) error {
 		var n int
 		var err error
 		p := scratch[:]
-		if size < 0 {
+		if size < 0 { // a stream: what there is leaves at once
 			n, err = steadyReader{r}.Read(p)
 		} else {
 			p = p[:min(left, scratchSize)]
@@ -323,17 +325,17 @@ func (t *responder) put(p []byte) error {
 		defer t.out.mu.Unlock()
 	}
 	if t.length >= 0 {
-		if t.length < int64(len(p)) {
+		if t.length < int64(len(p)) { // the excess would be read as the next response
 			return errTooLong
 		}
 		t.length -= int64(len(p))
 	}
 	t.sent += int64(len(p))
-	if t.framing == byChunks {
+	if t.framing == byChunks { // p is not empty: a chunk of size 0 would be the last
 		t.out.buf = strconv.AppendUint(t.out.buf, uint64(len(p)), 16)
 		t.out.buf = append(t.out.buf, "\r\n"...)
 	}
-	if len(t.out.buf)+len(p) > maxJoined {
+	if len(t.out.buf)+len(p) > maxJoined { // put writes. Set before: a failed write may have sent some
 		t.headOut = true
 	}
 	if err := t.out.put(p); err != nil {
@@ -351,13 +353,13 @@ func (t *responder) push() error {
 		t.lock()
 		defer t.out.mu.Unlock()
 	}
-	t.headOut = true
+	t.headOut = true // before flush, as in put
 	return t.out.flush()
 }
 
 // end puts the end of the content. It returns an error if the content is short.
 func (t *responder) end() error {
-	if t.length > 0 {
+	if t.length > 0 { // the client must not take a part for the whole
 		return fmt.Errorf("content is %d bytes short: %w", t.length, io.ErrUnexpectedEOF)
 	}
 	if t.framing == byChunks {
@@ -372,7 +374,7 @@ func (t *responder) end() error {
 // endChunks puts the last chunk and the trailer section (RFC 9112, section 7.1).
 func (t *responder) endChunks() (err error) {
 	var fields []byte
-	if trailers := t.trailers(); trailers != nil {
+	if trailers := t.trailers(); trailers != nil { // before the lock, since it calls the program
 		if fields, err = trailers.appendFields(nil); err != nil {
 			return err
 		}
@@ -396,6 +398,8 @@ type contentWriter struct {
 	t   *responder // nil after the StreamFunc has returned
 }
 
+// Write implements io.Writer. It returns the first error again and again. It checks the context
+// first, since a program that only writes learns in no other way that the server stops.
 func (w *contentWriter) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -446,7 +450,7 @@ func WriteResponse(ctx context.Context, w io.Writer, req *Request, resp *Respons
 		return false, errors.Join(errors.New("rawhttp: WriteResponse: the Request is nil"), resp.Close())
 	}
 	var d ascii.DateCache
-	defer func() {
+	defer func() { // also if the program's reader or function panics
 		if closeErr := resp.Close(); err == nil && closeErr != nil {
 			persist, err = false, closeErr
 		}
@@ -455,6 +459,8 @@ func WriteResponse(ctx context.Context, w io.Writer, req *Request, resp *Respons
 	return writeResponse(ctx, w, &wireFormat{date: d.Text, contentLength: true}, req, resp)
 }
 
+// writeResponse writes the response in the format. If the response fails before any of it has
+// been written, nothing is, and the caller can write another.
 func writeResponse(ctx context.Context, w io.Writer, format *wireFormat, req *Request, resp *Response) (persist bool, err error) {
 	if resp.kind == bodyUpgrade {
 		if err := resp.extras.upgrade.refusal(req); err != nil {
