@@ -11,11 +11,14 @@ import (
 // A comparison is the strong or weak comparison of RFC 9110, section 8.8.3.2.
 type comparison func(a, b string) bool
 
+// strongEqual and weakEqual compare entity tags, whose prefix W/ is case-sensitive (RFC 9110,
+// section 8.8.3).
 func strongEqual(a, b string) bool { return a == b && !strings.HasPrefix(a, "W/") }
 func weakEqual(a, b string) bool   { return strings.TrimPrefix(a, "W/") == strings.TrimPrefix(b, "W/") }
 
 // matchesETag reports whether the entity tag is in the lists of the field, or a list is "*".
-// The rest of a list is ignored from the first invalid member on.
+// The rest of a list is ignored from the first invalid member on. An entity tag may contain a
+// comma, so the list is not split at commas.
 func matchesETag(h Header, field, etag string, same comparison) bool {
 	for list := range h.Values(field) {
 		if list == "*" {
@@ -74,15 +77,20 @@ type validators struct {
 }
 
 // validatorsOf returns the validators to send for an entity tag and a modification time. "An
-// origin server with a clock MUST NOT generate a Last-Modified date that is later than the
-// server's time of message origination (Date)." RFC 9110, section 8.8.2.1.
+// origin server with a clock [...] MUST NOT generate a Last-Modified date that is later than the
+// server's time of message origination [...]. If the last modification time is derived from
+// implementation-specific metadata that evaluates to some time in the future [...], then the
+// origin server MUST replace that value with the message origination date." RFC 9110, section
+// 8.8.2.1.
 func validatorsOf(etag string, mod, now time.Time, hasClock bool) validators {
 	v := validators{etag: etag, mod: mod, settled: now.Sub(mod) >= settledAge}
 	if hasClock && v.mod.After(now) {
 		v.mod = now
 	}
+	// An HTTP-date has no fractions of a second, and four digits for the year. Comparisons use
+	// what was sent.
 	v.mod = v.mod.Truncate(time.Second)
-	if year := v.mod.UTC().Year(); year < 0 || year > 9999 { // an HTTP-date has four digits for the year
+	if year := v.mod.UTC().Year(); year < 0 || year > 9999 {
 		v.mod = time.Time{}
 	}
 	return v
@@ -93,7 +101,9 @@ func validatorsOf(etag string, mod, now time.Time, hasClock bool) validators {
 const settledAge = 2 * time.Second
 
 // unchangedSince reports whether there was certainly no change after t. Until the time is
-// settled, the content may change again while the time stays the same.
+// settled, the content may change again while the time stays the same: a date "might be a weak
+// validator if it is possible for the representation to be modified twice during a single
+// second". RFC 9110, section 8.8.1.
 func (v *validators) unchangedSince(t time.Time) bool {
 	return !v.mod.After(t) && (v.settled || t.Sub(v.mod) >= settledAge)
 }
@@ -102,6 +112,9 @@ func (v *validators) unchangedSince(t time.Time) bool {
 // 13.2.2: 200 to go on, 304 or 412.
 func conditionStatus(req *Request, v *validators) int {
 	h, reads := req.Header(), req.isGet() || req.isHead()
+	// A date is not looked at if there is an entity tag: "the condition in If-Match is considered
+	// to be a more accurate replacement". RFC 9110, section 13.1.4. The same goes for
+	// If-None-Match (section 13.1.3).
 	switch {
 	case h.has("If-Match"):
 		if v.missing || !matchesETag(h, "If-Match", v.etag, strongEqual) {
@@ -155,13 +168,13 @@ func (rep Representation) Precondition(req *Request) *Response {
 	if req == nil {
 		panic("rawhttp: Precondition: the Request is nil")
 	}
-	if r := Empty(500); r.checkETag(rep.ETag).err != nil {
+	if r := Empty(500); r.checkETag(rep.ETag).err != nil { // nil would mean: go on
 		return r
 	}
 	v := validatorsOf(rep.ETag, rep.ModTime, time.Now(), true)
 	v.missing = rep.MediaType == "" && rep.Body == nil && rep.Size == 0 && rep.ModTime.IsZero() && rep.ETag == ""
 	switch status := conditionStatus(req, &v); status {
-	case 304:
+	case 304: // with the validators, so that caches can tell which stored response it is for
 		r := Empty(304)
 		if v.etag != "" {
 			r.Set("ETag", v.etag)
@@ -179,7 +192,8 @@ func (rep Representation) Precondition(req *Request) *Response {
 // rangeApplies evaluates If-Range (RFC 9110, section 13.1.5), and reports true if there is
 // none. A date matches only if it is a strong validator: "a validator is weak if it is
 // shared by two or more representations of a given resource at the same time" RFC 9110,
-// section 8.8.1.
+// section 8.8.1. A wrong match would make the client join parts of different content, so what
+// cannot be understood does not match.
 func rangeApplies(h Header, v *validators) bool {
 	if !h.has("If-Range") {
 		return true
@@ -195,7 +209,8 @@ func rangeApplies(h Header, v *validators) bool {
 	return ok && !v.mod.IsZero() && v.mod.Equal(date) && v.settled && !v.shared
 }
 
-// hasConditions reports whether the request may have conditions or ranges.
+// hasConditions reports whether the request may have conditions or ranges. Most requests have
+// none, and are answered without evaluating each field.
 func (r *Request) hasConditions() bool {
 	for i := range r.head.Fields {
 		name := r.head.Fields[i].Name.Of(r.head.Text)

@@ -18,7 +18,7 @@ import (
 //	qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] )
 //
 // It also permits more digits, and no digit before the point, as in the ".2" that Java
-// sends. A weight above 0 is never rounded to 0.
+// sends. A weight above 0 is never rounded to 0, which means "not acceptable".
 func parseQuality(s string) int {
 	whole, fraction, _ := strings.Cut(s, ".")
 	q := 0
@@ -28,7 +28,7 @@ func parseQuality(s string) int {
 	case whole != "0" && (whole != "" || fraction == ""):
 		return -1
 	}
-	unit := 1000
+	unit := 1000 // value of the next digit, times 10; 0 after three digits
 	for i := range len(fraction) {
 		digit := int(fraction[i]) - '0'
 		if digit < 0 || digit > 9 {
@@ -65,7 +65,9 @@ func nextWeighted(list string) (w weighted, rest string, more bool) {
 		p, left = ascii.CutParam(left)
 		if name, value := cutValue(p); ascii.EqualFold(name, "q") && strings.Contains(p, "=") {
 			w.q, w.params = max(parseQuality(value), 0), params[:before]
-			break // later parameters are extensions, not part of the value
+			// "Previous specifications allowed additional extension parameters to appear after
+			// the weight parameter." RFC 9110, section 12.5.1. They do not belong to the value.
+			break
 		}
 	}
 	return w, rest, more
@@ -83,9 +85,9 @@ func cutValue(param string) (name, value string) {
 func acceptMedia(h Header, mediaType string) int {
 	mediaType, params := ascii.CutParam(mediaType)
 	slash := strings.IndexByte(mediaType, '/')
-	q, best := -1, -1
+	q, best := -1, -1 // best is the precision of the range that q is from
 	for list := range h.Values("Accept") {
-		q = max(q, 0)
+		q = max(q, 0) // there is a field, so a type that it does not name is not acceptable
 		for more := true; more; {
 			var w weighted
 			w, list, more = nextWeighted(list)
@@ -100,7 +102,7 @@ func acceptMedia(h Header, mediaType string) int {
 			case media == "*/*":
 				precision = 0
 			}
-			if precision > best {
+			if precision > best { // of two ranges that are alike, the first decides
 				q, best = w.q, precision
 			}
 		}
@@ -178,7 +180,8 @@ func Accepts(req *Request, mediaTypes ...string) string {
 
 // acceptCoding returns the weight of the content coding in the Accept-Encoding field, in
 // thousandths (RFC 9110, section 12.5.3). Identity is acceptable unless refused; other
-// codings only if named, or covered by "*".
+// codings only if named, or covered by "*". By the RFC any coding is acceptable if there is no
+// such field, but clients that send none often cannot decode any.
 func acceptCoding(h Header, coding string) int {
 	q, named := 0, false
 	if coding == "identity" {
@@ -269,10 +272,10 @@ func (r *Response) encode(plain *Response, coding string, encode func(w io.Write
 		fields = append(fields, f)
 	}
 	r.fields = fields
-	if r.extras != nil {
+	if r.extras != nil { // the declared length is that of the plain content
 		r.extend().length = -1
 	}
-	if r.kind == bodyUnmade {
+	if r.kind == bodyUnmade { // for HEAD the fields are enough
 		return
 	}
 	r.body = body{kind: bodyFunc, f: func(ctx context.Context, w io.Writer) error {
@@ -299,7 +302,10 @@ func (r *Response) encode(plain *Response, coding string, encode func(w io.Write
 	}
 }
 
-// weakETag returns a weak entity tag for the given coding, or "" if there is no tag.
+// weakETag returns a weak entity tag for the given coding, or "" if there is no tag. It must
+// differ from that of the plain content: "if the origin server sends the same validator for a
+// representation with a gzip content coding applied as it does for a representation with no
+// content coding, then that validator is weak." RFC 9110, section 8.8.1.
 func weakETag(etag, coding string) string {
 	if etag == "" || strings.HasPrefix(etag, "W/") {
 		return codedTag(etag, coding)

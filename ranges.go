@@ -18,9 +18,9 @@ func (t *responder) represent() {
 	if !t.resp.isRepresentation() {
 		return
 	}
-	t.validate(time.Now())
+	t.validate(time.Now()) // for the fields ETag and Last-Modified, with any method
 	if !t.req.isGet() && !t.req.isHead() || !t.req.hasConditions() {
-		return
+		return // with another method, the resolver has acted on the request already
 	}
 	t.shared = t.resp.isNegotiated()
 	size := t.resp.rep.Size
@@ -35,7 +35,7 @@ func (t *responder) represent() {
 	refusal := errorResponse(&StatusError{Status: sel.status})
 	refusal.closeAfter = t.resp.closeAfter
 	refusal.keepFields(t.resp)
-	if sel.status == 416 {
+	if sel.status == 416 { // so that the client learns what can be satisfied (RFC 9110, section 15.5.17)
 		refusal.Set("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
 	}
 	t.resp = refusal
@@ -64,14 +64,15 @@ func isContentField(name string) bool {
 	return ascii.HasPrefixFold(name, "Content-") && !ascii.HasPrefixFold(name, "Content-Security-Policy")
 }
 
-// validate sets the ETag and Last-Modified that are sent.
+// validate sets the validators. Fields that are Set replace those of the Representation also
+// where conditions are evaluated: a client can send back only what it has received.
 func (t *responder) validate(now time.Time) {
 	etag, mod := t.resp.rep.ETag, t.resp.rep.ModTime
 	if t.resp.has("ETag") {
 		etag = t.resp.get("ETag")
 	}
 	isSet := t.resp.has("Last-Modified")
-	if isSet {
+	if isSet { // sent as it is, so not moved to the present either
 		mod, _ = ascii.ParseDate(t.resp.get("Last-Modified"), now)
 	}
 	t.validators = validatorsOf(etag, mod, now, !isSet && t.format.date != nil)
@@ -101,7 +102,7 @@ func (r *Response) varies(by func(field string) bool) bool {
 
 // rangeable reports whether ranges of the content can be served.
 func (r *Response) rangeable() bool {
-	if r.rep.Size < 0 {
+	if r.rep.Size < 0 { // positions from the end, and the complete length, are unknown
 		return false
 	}
 	switch r.rep.Body.(type) {
@@ -113,7 +114,7 @@ func (r *Response) rangeable() bool {
 
 // size returns the length of the content, or -1 if it is unknown.
 func (t *responder) size() int64 {
-	if e := t.resp.extras; e != nil && e.length >= 0 {
+	if e := t.resp.extras; e != nil && e.length >= 0 { // SetLength rejects content of known length
 		return e.length
 	}
 	switch t.resp.kind {
@@ -142,6 +143,7 @@ func (t *responder) representationSize() int64 {
 	return size
 }
 
+// mediaType returns the value of Content-Type, or "".
 func (t *responder) mediaType() string {
 	if len(t.ranges) > 1 {
 		return "multipart/byteranges; boundary=" + t.boundary
@@ -160,9 +162,12 @@ func (t *responder) partHead(i int) string {
 	return head
 }
 
+// closing returns the delimiter after the last part.
 func (t *responder) closing() string { return "\r\n--" + t.boundary + "--\r\n" }
 
-// appendRepresentation appends the fields that describe a representation.
+// appendRepresentation appends the fields that describe a representation. "To avoid confusion
+// with single-part responses, a server MUST NOT generate a Content-Range header field in the
+// HTTP header section of a multiple part response". RFC 9110, section 15.3.7.2.
 func (t *responder) appendRepresentation(b []byte) []byte {
 	if !t.resp.isRepresentation() {
 		return b
@@ -190,7 +195,7 @@ func (t *responder) putRepresentation() error {
 	if rep.Body == nil {
 		return nil
 	}
-	if m, ok := rep.Body.(*memoryContent); ok && len(t.ranges) == 0 {
+	if m, ok := rep.Body.(*memoryContent); ok && len(t.ranges) == 0 { // without a copy
 		return t.put(m.content)
 	}
 	if len(t.ranges) == 0 {
@@ -224,7 +229,8 @@ func (t *responder) putRepresentation() error {
 	return nil
 }
 
-// base returns the position in Body where its content begins, if it serves once.
+// base returns the position in Body where its content begins, if it serves once. A program may
+// have read a part of it, such as a header of its own, before it made the Representation.
 func (t *responder) base() (int64, error) {
 	if seeker, ok := t.resp.rep.Body.(io.Seeker); ok && t.resp.once {
 		return seeker.Seek(0, io.SeekCurrent)
@@ -242,6 +248,8 @@ func (t *responder) part(base int64, r byteRange) (io.Reader, error) {
 	return newSection(t.resp.rep.Body.(io.ReaderAt), r), nil
 }
 
+// newSection returns a reader of the range, or of everything from its start if its length is
+// negative.
 func newSection(at io.ReaderAt, r byteRange) io.Reader {
 	if r.length < 0 {
 		r.length = 1<<63 - 1
@@ -263,6 +271,8 @@ func selectPart(req *Request, v *validators, size int64, rangeable bool) selecti
 	if status := conditionStatus(req, v); status != 200 {
 		return selection{status: status}
 	}
+	// "GET is the only method for which range handling is defined." RFC 9110, section 14.2. Nor
+	// is Range a list whose lines could be joined.
 	field, alone := h.lone("Range")
 	if !alone || !rangeable || !req.isGet() || !rangeApplies(h, v) {
 		return selection{status: 200}
@@ -280,9 +290,12 @@ func selectPart(req *Request, v *validators, size int64, rangeable bool) selecti
 // A byteRange is a range of length bytes from offset start.
 type byteRange struct{ start, length int64 }
 
+// Limits on a Range field. "Servers ought to ignore, coalesce, or reject egregious range
+// requests, such as requests for more than two overlapping ranges or for many small ranges in a
+// single set". RFC 9110, section 17.15. A reader of documents needs a few ranges at most.
 const (
 	maxRanges     = 16
-	maxRangeBytes = 1 << 10
+	maxRangeBytes = 1 << 10 // of the field, since empty list members are not counted as ranges
 )
 
 // parseRanges parses a Range field for a representation of size bytes (RFC 9110, section
@@ -308,10 +321,10 @@ func parseRanges(field string, size int64) (ranges []byteRange, ok bool) {
 			return nil, false
 		}
 		r, ok := parseRange(spec, size)
-		if !ok || r.length > size-sum {
+		if !ok || r.length > size-sum { // the ranges overlap, and would cost more than the whole
 			return nil, false
 		}
-		if r.length > 0 {
+		if r.length > 0 { // otherwise it cannot be satisfied; others may
 			ranges = append(ranges, r)
 			sum += r.length
 		}
@@ -342,13 +355,15 @@ func parseRange(spec string, size int64) (r byteRange, ok bool) {
 	return byteRange{a, min(b+1, size) - a}, true
 }
 
-// parseClamped parses a decimal number, limited to size; "" is 0.
+// parseClamped parses a decimal number, limited to size; "" is 0. "Since there is no predefined
+// limit to the length of content, recipients MUST anticipate potentially large decimal numerals
+// and prevent parsing errors due to integer conversion overflows." RFC 9110, section 14.1.2.
 func parseClamped(digits string, size int64) (n int64, ok bool) {
 	for i := range len(digits) {
 		if !ascii.IsDigit(digits[i]) {
 			return 0, false
 		}
-		if n > size/10 {
+		if n > size/10 { // n*10 exceeds size and may overflow; later digits must still be digits
 			n = size
 			continue
 		}
@@ -357,7 +372,8 @@ func parseClamped(digits string, size int64) (n int64, ok bool) {
 	return n, true
 }
 
-// decimalLess reports whether the decimal number a is less than b.
+// decimalLess reports whether the decimal number a is less than b. Both may have any number of
+// digits: once clamped, an invalid range beyond the end would look valid.
 func decimalLess(a, b string) bool {
 	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
 	if len(a) != len(b) {
@@ -373,7 +389,8 @@ func (r byteRange) contentRange(size int64) string {
 
 // newBoundary returns the boundary of multipart content (RFC 9110, section 14.6). It depends
 // only on the representation and the ranges, so that responses are reproducible. A file is
-// no more likely to contain it than a random boundary.
+// no more likely to contain it than a random boundary. It needs no quotes in Content-Type, which
+// "some existing implementations handle [...] incorrectly" (the same section).
 func newBoundary(etag string, size int64, ranges []byteRange) string {
 	h := fnv.New128a()
 	io.WriteString(h, etag)

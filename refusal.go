@@ -81,11 +81,11 @@ func (e errorCause) amend(answer, changed *Response) *Response {
 	if changed.mediaType != original.mediaType {
 		r.Set("Content-Type", changed.mediaType)
 	}
-	put := make(map[string]bool)
+	put := make(map[string]bool) // fields of the program whose first line has replaced the page's
 	for _, f := range changed.fields {
 		name := strings.ToLower(f.name)
 		switch {
-		case slices.Contains(original.fields, f):
+		case slices.Contains(original.fields, f): // not a change of the program
 		case put[name], name == "vary", name == "set-cookie": // the fields of the page still apply
 			r.Add(f.name, f.value)
 		default:
@@ -102,13 +102,15 @@ func errorResponse(err error) *Response {
 	status := errorStatus(err)
 	text := ascii.StatusText(status)
 	var pe *ParseError
-	if errors.As(err, &pe) && pe.Status == status {
+	if errors.As(err, &pe) && pe.Status == status { // otherwise the reason is not the client's concern
 		text += ": " + pe.Reason + " (" + pe.Section + ")"
 	}
 	return addErrorFields(noSniff(Text(status, text+"\n")), err)
 }
 
-// allowed returns the response to OPTIONS (RFC 9110, section 9.3.7).
+// allowed returns the response to OPTIONS: "any header that might indicate optional features
+// implemented by the server and applicable to the target resource (e.g., Allow)". RFC 9110,
+// section 9.3.7.
 func allowed(methods string) *Response {
 	return noSniff(Empty(204).Set("Allow", methods))
 }

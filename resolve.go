@@ -72,7 +72,7 @@ func First(rs ...Resolver) Resolver {
 			if resp, err = r.Resolve(ctx, req); !errors.Is(err, fs.ErrNotExist) {
 				return resp, err
 			}
-			if resp != nil {
+			if resp != nil { // a mistake, but what the Response holds must be released
 				resp.Close()
 			}
 		}
@@ -105,6 +105,8 @@ func Methods(m map[string]Resolver) Resolver {
 		}
 	}
 	m = maps.Clone(m)
+	// "The HEAD method is identical to GET except that the server MUST NOT send content in the
+	// response." RFC 9110, section 9.3.2. The server sees to the latter.
 	if m["HEAD"] == nil && m["GET"] != nil {
 		m["HEAD"] = m["GET"]
 	}
@@ -138,7 +140,9 @@ func allowOfMethods(m map[string]Resolver) []string {
 }
 
 // refuseMethod returns the error for a method that the resource does not support: 405 with
-// the allowed methods, or 501 if the method is unknown.
+// the allowed methods, or 501 if the method is unknown. "An origin server that receives a
+// request method that is unrecognized or not implemented SHOULD respond with the 501 (Not
+// Implemented) status code." RFC 9110, section 9.1.
 func refuseMethod(req *Request, allow []string) error {
 	err := &StatusError{Status: 501, Err: fmt.Errorf("method %q", req.Method())}
 	if req.isKnownMethod() {
@@ -161,7 +165,7 @@ func Mount(prefix string, r Resolver) Resolver {
 	if !strings.HasPrefix(prefix, "/") {
 		prefix = "/" + prefix
 	}
-	bare := strings.TrimSuffix(prefix, "/")
+	bare := strings.TrimSuffix(prefix, "/") // equal to prefix if that stands for one path
 	return ResolverFunc(func(ctx context.Context, req *Request) (*Response, error) {
 		path := req.Path()
 		rest, below := strings.CutPrefix(path, prefix)
@@ -170,7 +174,7 @@ func Mount(prefix string, r Resolver) Resolver {
 			return r.Resolve(ctx, req.below(bare, "/"))
 		case below && bare != prefix:
 			return r.Resolve(ctx, req.below(bare, "/"+rest))
-		case path == bare && bare != "":
+		case path == bare && bare != "": // relative references in what r returns need the slash
 			return noSniff(toFolder(req)), nil
 		}
 		return nil, fs.ErrNotExist
