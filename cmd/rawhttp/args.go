@@ -48,10 +48,15 @@ func oneLine(err error) string {
 	return strings.ReplaceAll(s, "\n", "; ")
 }
 
-// dialAddress checks the address of a server: HOST:PORT, :PORT or PORT.
-func dialAddress(s string) (string, error) {
+// dialAddress checks the address of a server, the first of the arguments: HOST:PORT, :PORT or
+// PORT.
+func dialAddress(args []string) (string, error) {
+	s := args[0]
 	host, port, err := splitAddress(s)
 	if err != nil {
+		if len(args) > 1 && isPort(args[1]) && !strings.Contains(s, ":") {
+			return "", fmt.Errorf("address %q has no port; did you mean %s:%s?", s, s, args[1])
+		}
 		return "", err
 	}
 	if host == "" {

@@ -73,7 +73,7 @@ func send(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	}
 	var addr string
 	if err == nil {
-		addr, err = dialAddress(texts[0])
+		addr, err = dialAddress(texts)
 	}
 	if err != nil {
 		return misused(stderr, "send", err)
@@ -248,6 +248,9 @@ func (s *sender) ask(in io.Reader) error {
 	case s.ctx.Err() != nil:
 		return errors.New("stopped before an answer arrived")
 	}
+	if missing := d.shown.Missing(); missing != "" {
+		return fmt.Errorf("no answer within %v; the request lacks %s", d.wait, missing)
+	}
 	return fmt.Errorf("no answer within %v", d.wait)
 }
 
@@ -420,6 +423,10 @@ func (d *dialog) listen() {
 
 // dialError returns the error of dialing, without redundant words.
 func dialError(err error) error {
+	var dns *net.DNSError
+	if errors.As(err, &dns) {
+		return fmt.Errorf("%s: %s", dns.Name, dns.Err)
+	}
 	var op *net.OpError
 	if errors.As(err, &op) && op.Addr != nil {
 		return fmt.Errorf("%v: %s", op.Addr, strings.TrimPrefix(strings.TrimPrefix(op.Err.Error(), "connect: "), "connectex: "))

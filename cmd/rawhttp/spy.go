@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,13 +51,14 @@ func spy(when stop, args []string, stdout, stderr io.Writer) int {
 		return 0
 	case err == nil && len(servers) == 0:
 		err = errors.New("want the server as HOST:PORT, as in localhost:8080")
-	case err == nil && len(servers) > 1:
-		err = fmt.Errorf("want one server, not %d", len(servers))
 	}
 	r := &relay{slots: make(chan struct{}, maxRelayed), warnings: stderr}
 	var addr string
 	if err == nil {
-		r.server, err = dialAddress(servers[0])
+		r.server, err = dialAddress(servers)
+	}
+	if err == nil && len(servers) > 1 {
+		err = fmt.Errorf("want one server, not %d", len(servers))
 	}
 	if err == nil {
 		addr, err = listenAddress(*listenAt)
@@ -68,11 +71,24 @@ func spy(when stop, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "rawhttp spy: %v\n", listenError(err, addr))
 		return 1
 	}
+	if isSame(r.server, ln.Addr().(*net.TCPAddr)) {
+		ln.Close()
+		return misused(stderr, "spy", fmt.Errorf("%s is where spy itself listens; choose another address with -addr", r.server))
+	}
 	fmt.Fprintf(stdout, "rawhttp spy: %s relays to %s\n", ln.Addr(), r.server)
 	r.printer = transcript.New(transcript.Options{Lines: 20, Mail: true, Color: color.on(stdout)},
 		func(line string) { io.WriteString(stdout, line) })
 	r.acceptAll(when.graceful, ln)
 	return 0
+}
+
+// isSame reports whether a connection to the server reaches the one that listens at the address.
+func isSame(server string, at *net.TCPAddr) bool {
+	if !strings.HasSuffix(server, ":"+strconv.Itoa(at.Port)) {
+		return false // without looking up a name
+	}
+	to, err := net.ResolveTCPAddr("tcp", server)
+	return err == nil && (to.IP.Equal(at.IP) || to.IP.IsLoopback() && at.IP.IsUnspecified() || to.IP.IsUnspecified() && at.IP.IsLoopback())
 }
 
 // A relay passes on the bytes of clients and the server.

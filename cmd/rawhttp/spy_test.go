@@ -296,8 +296,44 @@ func TestSpyLimitsConnections(t *testing.T) {
 	}
 }
 
+// A spy that relayed to itself would open connections until it may open no more.
+func TestSpyOfItself(t *testing.T) {
+	t.Parallel()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(ln.Addr().String())
+	ln.Close()
+	for _, server := range []string{port, "localhost:" + port, "0.0.0.0:" + port} {
+		status, stdout, stderr := call(t, "", "spy", "-addr", port, server)
+		if status != 2 || stdout != "" || !strings.Contains(stderr, "where spy itself listens") {
+			t.Errorf("spy -addr %s %s: status %d, %q, %q, want 2 and that it relays to itself", port, server, status, stdout, stderr)
+		}
+	}
+	for _, tt := range []struct {
+		server, at string
+		want       bool
+	}{
+		{"127.0.0.1:8081", "127.0.0.1:8081", true},
+		{"127.0.0.1:8081", "[::]:8081", true},
+		{"[::1]:8081", "[::1]:8081", true},
+		{"127.0.0.2:8081", "127.0.0.1:8081", false},
+		{"127.0.0.1:8080", "127.0.0.1:8081", false},
+		{"no..name:8080", "127.0.0.1:8081", false},
+	} {
+		at, err := net.ResolveTCPAddr("tcp", tt.at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := isSame(tt.server, at); got != tt.want {
+			t.Errorf("isSame(%q, %q) = %v, want %v", tt.server, tt.at, got, tt.want)
+		}
+	}
+}
+
 func TestSpyMisused(t *testing.T) {
-	for _, args := range [][]string{{"spy"}, {"spy", "a:1", "b:2"}, {"spy", "localhost"}, {"spy", "-addr", "x", "a:1"}, {"spy", "localhost:0"}} {
+	for _, args := range [][]string{{"spy"}, {"spy", "a:1", "b:2"}, {"spy", "localhost"}, {"spy", "localhost", "81"}, {"spy", "localhost:80", "81"}, {"spy", "-addr", "x", "a:1"}, {"spy", "localhost:0"}} {
 		status, stdout, stderr := call(t, "", args...)
 		if status != 2 || stdout != "" || strings.Count(stderr, "\n") != 1 {
 			t.Errorf("%q: status %d, stdout %q, stderr %q, want 2 and one line on stderr", args, status, stdout, stderr)

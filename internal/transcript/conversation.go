@@ -368,6 +368,25 @@ func Mark(head []byte, off int) (line, mark string) {
 	return line, strings.Repeat(" ", column) + "^"
 }
 
+// Missing returns what the client's last request lacks, such as "its empty line", or "" if it is
+// whole or its protocol is not HTTP.
+func (c *Conversation) Missing() string {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	client := &c.sides[Client]
+	switch {
+	case c.protocol != http:
+		return ""
+	case client.phase == inFields, client.phase == atStart && len(client.line) > 0:
+		return "the empty line at the end of its head"
+	case client.phase == inLength:
+		return fmt.Sprintf("%d bytes of its content", client.left)
+	case client.phase == inChunkLine, client.phase == inChunkData, client.phase == afterChunkData, client.phase == inTrailer:
+		return "the end of its chunked content"
+	}
+	return ""
+}
+
 // IsIdle reports whether neither side is within a message, and each request has its response.
 func (c *Conversation) IsIdle() bool {
 	c.p.mu.Lock()
