@@ -9,7 +9,7 @@ import (
 // A contender is a server in a certain configuration.
 type contender struct {
 	name string
-	// about is what the reader of a table has to know.
+	// about is what a reader of the tables needs to know.
 	about string
 	kinds []kind
 	// needs names the programs that must be installed.

@@ -48,7 +48,7 @@ func (l *lab) idleRound(ctx context.Context, c contender, j job) (s sample, err 
 		return s, err
 	}
 	defer p.stop()
-	before, _ := memory(p.pid) // after a response, so that one-time allocations do not count
+	before, _ := memory(p.pid) // after one response, so that one-time allocations do not count
 	clients := make([]*client, 0, j.conns)
 	defer func() {
 		for _, c := range clients {

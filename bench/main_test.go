@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// TestCheck is the command with -check: whatever contenders are installed answer right
+// TestCheck runs the command with -check: all installed contenders must answer correctly
 // in every job.
 func TestCheck(t *testing.T) {
 	set, err := parseArgs([]string{"-check"})
@@ -25,7 +25,7 @@ func TestCheck(t *testing.T) {
 func TestParseArgs(t *testing.T) {
 	set, err := parseArgs([]string{"-jobs", "idle,hello", "-peers", "nginx,rawhttp", "-rounds", "3"})
 	if err != nil || names(set.jobs) != "hello,idle" || len(set.peers) != 2 || set.peers[0] != "rawhttp" || set.rounds != 3 {
-		t.Errorf("parseArgs = %+v, %v, want hello and idle, of rawhttp and nginx, three times", set, err)
+		t.Errorf("parseArgs = %+v, %v, want the jobs hello and idle, the peers rawhttp and nginx, and 3 rounds", set, err)
 	}
 	for _, args := range [][]string{{"-jobs", "helo"}, {"-peers", "apache"}, {"-rounds", "0"}, {"-seconds", "0"}, {"hello"}} {
 		if _, err := parseArgs(args); err == nil || errors.Is(err, flag.ErrHelp) {
@@ -46,8 +46,8 @@ func TestParseStat(t *testing.T) {
 	}
 }
 
-// TestUsage has a child do something, alive and after it was waited for: its time is the
-// parent's in both.
+// TestUsage checks that the time used by a child counts as the parent's, both while the
+// child is alive and after it has been waited for.
 func TestUsage(t *testing.T) {
 	before, err := usageOf(os.Getpid())
 	if err != nil {
@@ -72,7 +72,7 @@ func TestUsage(t *testing.T) {
 		t.Fatal(err)
 	}
 	stdin.Close()
-	cmd.Wait() // the end of its input is a failure to read
+	cmd.Wait() // it fails, since its input has ended
 	ended, err := usageOf(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +80,7 @@ func TestUsage(t *testing.T) {
 	own := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	for name, u := range map[string]usage{"alive": alive, "ended": ended} {
 		if total, _ := u.since(before); total < own-2*tick {
-			t.Errorf("%s: usage is %v, want the %v of the child at least", name, total, own)
+			t.Errorf("%s: usage is %v, want at least the %v of the child", name, total, own)
 		}
 	}
 }
@@ -98,7 +98,7 @@ func TestParseWrk(t *testing.T) {
 	}
 }
 
-// TestWrk is that wrk understands wrk.lua, which a check does not run.
+// TestWrk checks that wrk accepts wrk.lua, which -check does not use.
 func TestWrk(t *testing.T) {
 	set, err := parseArgs([]string{"-jobs", "pipelined-differ", "-peers", "floor-go", "-rounds", "1"})
 	if err != nil {
@@ -124,13 +124,13 @@ func TestVerifyListing(t *testing.T) {
 		page.WriteString(`<li><a href="` + entry(i) + `">x</a>`)
 	}
 	if err := verifyListing(job{entries: 3}, page.Bytes()); err != nil {
-		t.Errorf("verifyListing of all three: %v", err)
+		t.Errorf("verifyListing of three files: %v", err)
 	}
 	if err := verifyListing(job{entries: 4}, page.Bytes()); err == nil {
-		t.Error("verifyListing finds a fourth file that is not there")
+		t.Error("verifyListing accepts a listing without the fourth file")
 	}
 	if err := verifyListing(job{entries: 0}, []byte("a b c")); err == nil {
-		t.Error("verifyListing takes text for HTML")
+		t.Error("verifyListing accepts text as HTML")
 	}
 }
 

@@ -21,8 +21,8 @@ import (
 	"golang.org/x/crypto/acme/autocert"
 )
 
-// A certificate that is in the cache is served without asking Let's Encrypt, under its name
-// alone; port 80 leads to it; and the end of the context ends both servers.
+// A certificate in the cache is served without asking Let's Encrypt, and only for its name.
+// Port 80 redirects to port 443. Both servers stop when the context ends.
 func TestServe(t *testing.T) {
 	dir := t.TempDir()
 	root, cache := filepath.Join(dir, "root"), filepath.Join(dir, "cache")
@@ -53,7 +53,7 @@ func TestServe(t *testing.T) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			TLSClientConfig:   &tls.Config{RootCAs: trusted},
-			ForceAttemptHTTP2: true, // the server must refuse it
+			ForceAttemptHTTP2: true, // the server must not accept it
 			DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 				ln := plain
 				if addr == "example.test:443" {
@@ -95,7 +95,7 @@ func TestServe(t *testing.T) {
 	}
 	stop()
 	if err := <-served; err != nil {
-		t.Errorf("serve = %v after the end of its context, want nil", err)
+		t.Errorf("serve = %v after its context has ended, want nil", err)
 	}
 }
 
@@ -109,7 +109,8 @@ func listen(t *testing.T) net.Listener {
 	return ln
 }
 
-// fillCache puts a certificate for the host into the cache, as a Manager does: the key first.
+// fillCache puts a certificate for the host into the cache, in the form of a Manager: the key
+// first.
 func fillCache(t *testing.T, cache autocert.Cache, host string) *x509.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -120,7 +121,7 @@ func fillCache(t *testing.T, cache autocert.Cache, host string) *x509.Certificat
 		SerialNumber: big.NewInt(1),
 		DNSNames:     []string{host},
 		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().Add(90 * 24 * time.Hour), // not to be renewed yet
+		NotAfter:     time.Now().Add(90 * 24 * time.Hour), // too early to renew
 
 		IsCA:                  true,
 		BasicConstraintsValid: true,

@@ -51,7 +51,7 @@ func put(t *testing.T, bucket *blob.Bucket, key, value string, opts *blob.Writer
 	}
 }
 
-// validators returns the entity tag and the time of change that the store knows.
+// validators returns the entity tag and the modification time of an object in the store.
 func validators(t *testing.T, bucket *blob.Bucket, key string) (etag string, mod time.Time) {
 	t.Helper()
 	attrs, err := bucket.Attributes(t.Context(), key)
@@ -61,21 +61,21 @@ func validators(t *testing.T, bucket *blob.Bucket, key string) (etag string, mod
 	return attrs.ETag, attrs.ModTime
 }
 
-// A counted is a bucket over another that counts how it is read.
+// A counted is a bucket that counts the calls to another.
 type counted struct {
-	driver.Bucket // nil: nothing else is called
+	driver.Bucket // nil: no other methods are called
 	inner         *blob.Bucket
 
 	asked        atomic.Int64 // calls of Attributes
 	opened, open atomic.Int64 // readers
 
-	fail       error                     // what Attributes returns; nil: the object's
-	older      time.Duration             // what Attributes takes off the time of change
-	beforeOpen func()                    // nil: nothing
-	through    func(io.Reader) io.Reader // what readers read through; nil: nothing
+	fail       error                     // the error of Attributes; nil means that of the object
+	older      time.Duration             // subtracted from the modification time by Attributes
+	beforeOpen func()                    // called before an object is opened; may be nil
+	through    func(io.Reader) io.Reader // wraps readers; may be nil
 }
 
-// count returns a counted bucket and the Bucket to serve it by.
+// count returns a counted bucket over inner, and the Bucket that uses it.
 func count(t *testing.T, inner *blob.Bucket) (*counted, *blob.Bucket) {
 	t.Helper()
 	c := &counted{inner: inner}
@@ -136,7 +136,7 @@ func (c *counted) NewRangeReader(ctx context.Context, key string, offset, length
 		return nil, err
 	}
 	if offset > 0 && offset >= r.Size() {
-		return nil, errors.Join(errors.New("range after the end, which S3 refuses"), r.Close())
+		return nil, errors.Join(errors.New("range after the end, which S3 rejects"), r.Close())
 	}
 	c.opened.Add(1)
 	c.open.Add(1)
@@ -169,7 +169,7 @@ func (r *countedReader) Attributes() *driver.ReaderAttributes {
 type server struct {
 	addr   string
 	client *http.Client
-	stop   func() // ends it, and returns when all it was given is closed; may be called twice
+	stop   func() // stops it, and returns when all responses are closed; may be called twice
 }
 
 func serve(t *testing.T, resolver rawhttp.Resolver) *server {
@@ -187,7 +187,7 @@ func serve(t *testing.T, resolver rawhttp.Resolver) *server {
 	go func() {
 		defer close(served)
 		if err := srv.Serve(ctx, ln); err != nil {
-			t.Errorf("Serve = %v, want nil after the end of its context", err)
+			t.Errorf("Serve = %v, want nil after its context has ended", err)
 		}
 	}()
 	transport := &http.Transport{DisableCompression: true}
@@ -207,8 +207,8 @@ func serve(t *testing.T, resolver rawhttp.Resolver) *server {
 	return s
 }
 
-// ask sends a request. fields are pairs of name and value; a
-// pair without a name is none.
+// ask sends a request. fields are pairs of name and value; pairs with an
+// empty name are ignored.
 func (s *server) ask(t *testing.T, method, path string, fields ...string) *http.Response {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+s.addr+path, nil)
@@ -238,7 +238,7 @@ func contentOf(t *testing.T, resp *http.Response) string {
 	return string(b)
 }
 
-// fieldsOf returns those of the named fields that the response has.
+// fieldsOf returns the named fields, as far as the response has them.
 func fieldsOf(resp *http.Response, names ...string) map[string]string {
 	fields := make(map[string]string)
 	for _, name := range names {
@@ -249,7 +249,7 @@ func fieldsOf(resp *http.Response, names ...string) map[string]string {
 	return fields
 }
 
-// long returns n bytes in which no two places look alike for long.
+// long returns n bytes without long repetitions.
 func long(n int) string {
 	var b strings.Builder
 	for x := uint32(1); b.Len() < n; {

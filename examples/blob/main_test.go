@@ -12,7 +12,7 @@ func TestRun(t *testing.T) {
 	cancel()
 	folder := func(path string) string {
 		path = filepath.ToSlash(path)
-		if path[0] != '/' { // a drive of Windows
+		if path[0] != '/' { // begins with a drive on Windows
 			path = "/" + path
 		}
 		return (&url.URL{Scheme: "file", Path: path}).String()
@@ -26,14 +26,14 @@ func TestRun(t *testing.T) {
 		{"folder", "127.0.0.1:0", folder(dir), true},
 		{"no bucket", "127.0.0.1:0", "", false},
 		{"missing folder", "127.0.0.1:0", folder(filepath.Join(dir, "missing")), false},
-		{"store without a driver here", "127.0.0.1:0", "s3://bucket", false},
+		{"store without a driver", "127.0.0.1:0", "s3://bucket", false},
 		{"address without a port", "127.0.0.1", "mem://", false},
 	}
 	for _, tt := range tests {
 		for _, list := range []bool{false, true} {
 			t.Run(tt.name, func(t *testing.T) {
 				if err := run(ended, tt.addr, tt.bucket, list); (err == nil) != tt.ok {
-					t.Errorf("run(%q, %q, %t) = %v, want success: %t", tt.addr, tt.bucket, list, err, tt.ok)
+					t.Errorf("run(%q, %q, %t) = %v, want no error: %t", tt.addr, tt.bucket, list, err, tt.ok)
 				}
 			})
 		}

@@ -12,7 +12,7 @@ import (
 	"gocloud.dev/blob"
 )
 
-// oddKeys are keys that mean something else somewhere on the way, or look so.
+// oddKeys are keys with characters that are special in URLs, in paths or in HTML, or look so.
 var oddKeys = []string{
 	"a b", " a", "a+b", "a&b=c", "a;b", "a?b", "a#b", "a:b", "a%b", "%2e%2e", "100%", `a\b`, `"a"`, "'a'",
 	"..a", "a..", "...", ".hidden", ".a/b", "a/.b", "~", "*", "<script>", "-rf", "index.html",
@@ -21,7 +21,7 @@ var oddKeys = []string{
 	"b/c/d", "b/c d/e?f", strings.Repeat("x", 200),
 }
 
-// escaped returns a path that names the key, each byte of it percent-encoded.
+// escaped returns the path of a key, with each byte percent-encoded.
 func escaped(key string) string {
 	var b strings.Builder
 	for i := range len(key) {
@@ -34,7 +34,7 @@ func escaped(key string) string {
 	return "/" + b.String()
 }
 
-// Each object is found under its own key, whatever bytes that has.
+// Every object is found by its key, whatever bytes the key contains.
 func TestObjectsOddKeys(t *testing.T) {
 	onEachStore(t, func(t *testing.T, bucket *blob.Bucket) {
 		for _, key := range oddKeys {
@@ -50,18 +50,18 @@ func TestObjectsOddKeys(t *testing.T) {
 	})
 }
 
-// What names no object is 404, not an error of the store.
+// A path that names no object is answered with 404, not with an error of the store.
 func TestObjectsNoKeys(t *testing.T) {
 	tests := []struct{ name, path, why string }{
-		{"root", "/", "the empty key is none"},
+		{"root", "/", "a key cannot be empty"},
 		{"prefix", "/docs", "prefixes are not listed"},
 		{"prefix with a slash", "/docs/", "prefixes are not listed"},
-		{"below an object", "/a.txt/b", "fileblob has a file there, no folder"},
-		{"object with a slash", "/a.txt/", "that is another key"},
+		{"below an object", "/a.txt/b", "fileblob has a file there, not a folder"},
+		{"object with a slash", "/a.txt/", "it is a different key"},
 		{"key that is not UTF-8", "/%ff", "no store has such keys"},
-		{"key of 300 bytes", "/" + strings.Repeat("x", 300), "too long for the files of fileblob"},
-		{"out of the bucket", "/..%2f..%2f..%2f..%2f..%2f..%2fetc/passwd", "dot segments are gone before the key is made"},
-		{"out of the bucket with backslashes", "/..%5c..%5c..%5cwindows%5cwin.ini", "a backslash is a byte like another"},
+		{"key of 300 bytes", "/" + strings.Repeat("x", 300), "too long for a file name of fileblob"},
+		{"out of the bucket", "/..%2f..%2f..%2f..%2f..%2f..%2fetc/passwd", "dot segments are removed before the path becomes a key"},
+		{"out of the bucket with backslashes", "/..%5c..%5c..%5cwindows%5cwin.ini", "a backslash is an ordinary byte"},
 	}
 	onEachStore(t, func(t *testing.T, bucket *blob.Bucket) {
 		put(t, bucket, "a.txt", "content", nil)
@@ -78,7 +78,7 @@ func TestObjectsNoKeys(t *testing.T) {
 	})
 }
 
-// From the listing of the root every object is reached by links.
+// Every object can be reached by links from the listing of the root.
 func TestListed(t *testing.T) {
 	onEachStore(t, func(t *testing.T, bucket *blob.Bucket) {
 		want := make(map[string]string)
@@ -128,18 +128,18 @@ func TestListed(t *testing.T) {
 		}
 
 		if etag, _ := validators(t, bucket, "b/c/d"); s.ask(t, "GET", "/b/c/d").Header.Get("ETag") != etag {
-			t.Errorf("GET /b/c/d has not the entity tag of the store, %s", etag)
+			t.Errorf("GET /b/c/d does not have the entity tag of the store, %s", etag)
 		}
 		if resp := s.ask(t, "GET", "/b"); resp.StatusCode != 301 || resp.Header.Get("Location") != "./b/" {
 			t.Errorf("GET /b = %d to %q, want 301 to ./b/", resp.StatusCode, resp.Header.Get("Location"))
 		}
 		if resp := s.ask(t, "GET", "/none/"); resp.StatusCode != 404 {
-			t.Errorf("GET /none/ = %d, want 404: no key begins so", resp.StatusCode)
+			t.Errorf("GET /none/ = %d, want 404, since no key has that prefix", resp.StatusCode)
 		}
 	})
 }
 
-// A bucket is served as any fs.FS is, too: types by name, entity tags by time and
+// A bucket can also be served as an fs.FS, with types by name, and entity tags by time and
 // size.
 func TestBucketAsFS(t *testing.T) {
 	onEachStore(t, func(t *testing.T, inner *blob.Bucket) {
@@ -172,7 +172,7 @@ func TestBucketAsFS(t *testing.T) {
 					t.Errorf("%s with %s %q = %d, %q, want %d, %q", tt.method, tt.field, tt.value, resp.StatusCode, got, tt.status, tt.content)
 				}
 				if got, want := resp.Header.Get("Content-Type"), "text/plain; charset=utf-8"; tt.status == 200 && got != want {
-					t.Errorf("%s: Content-Type %q, want %q: by the name", tt.method, got, want)
+					t.Errorf("%s: Content-Type %q, want %q by the name", tt.method, got, want)
 				}
 			})
 		}

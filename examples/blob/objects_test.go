@@ -18,8 +18,8 @@ import (
 	"gocloud.dev/gcerrors"
 )
 
-// Each request gets what RFC 9110 wants, opens the object no more often than it
-// must, and leaves nothing open.
+// Each request is answered as RFC 9110 requires, opens the object no more often than
+// necessary, and leaves nothing open.
 func TestObjects(t *testing.T) {
 	const text = "0123456789abcdefghijklmnopqrstuvwxyz"
 	onEachStore(t, func(t *testing.T, inner *blob.Bucket) {
@@ -29,9 +29,9 @@ func TestObjects(t *testing.T) {
 		emptyETag, emptyMod := validators(t, inner, "empty")
 		date := func(t time.Time) string { return t.UTC().Format(http.TimeFormat) }
 		modified, earlier, later := date(mod), date(mod.Add(-time.Hour)), date(mod.Add(time.Hour))
-		time.Sleep(time.Until(mod.Add(2100 * time.Millisecond))) // before, a date confirms nothing
+		time.Sleep(time.Until(mod.Add(2100 * time.Millisecond))) // until then, the date is only a weak validator
 
-		// Of these fields exactly the wanted ones are there.
+		// Of these fields, exactly the wanted ones must be present.
 		looked := []string{"Content-Type", "Content-Length", "Content-Range", "Accept-Ranges", "ETag", "Last-Modified", "Allow", "X-Content-Type-Options"}
 		type fields = map[string]string
 		object := func(more fields) fields {
@@ -66,7 +66,7 @@ func TestObjects(t *testing.T) {
 		}, {
 			name: "HEAD", method: "HEAD", path: "/docs/a.txt",
 			status: 200, fields: object(nil), asked: 1, opened: 0,
-			why: "the fields of GET (RFC 9110, section 9.3.2), and nothing is read for them",
+			why: "it has the fields of GET (RFC 9110, section 9.3.2), without reading the object",
 		}, {
 			name: "empty object", method: "GET", path: "/empty",
 			status: 200, fields: object(fields{"Content-Length": "0", "ETag": emptyETag, "Last-Modified": date(emptyMod)}), asked: 1, opened: 0,
@@ -89,7 +89,7 @@ func TestObjects(t *testing.T) {
 		}, {
 			name: "range on HEAD", method: "HEAD", path: "/docs/a.txt", send: []string{"Range", "bytes=0-0"},
 			status: 200, fields: object(nil), asked: 1, opened: 0,
-			why: "Range is defined for GET only (RFC 9110, section 14.2)",
+			why: "Range is defined only for GET (RFC 9110, section 14.2)",
 		}, {
 			name: "If-None-Match with the ETag", method: "GET", path: "/docs/a.txt", send: []string{"If-None-Match", `"x", W/` + etag},
 			status: 304, fields: fields{"ETag": etag, "Last-Modified": modified, "X-Content-Type-Options": "nosniff"}, asked: 1, opened: 0,
@@ -97,7 +97,7 @@ func TestObjects(t *testing.T) {
 		}, {
 			name: "If-None-Match with another", method: "GET", path: "/docs/a.txt", send: []string{"If-None-Match", `"x"`, "If-Modified-Since", later},
 			status: 200, fields: object(nil), content: text, asked: 1, opened: 1,
-			why: "If-None-Match takes the place of If-Modified-Since (RFC 9110, section 13.1.3)",
+			why: "If-None-Match takes precedence over If-Modified-Since (RFC 9110, section 13.1.3)",
 		}, {
 			name: "If-Modified-Since with the Last-Modified", method: "GET", path: "/docs/a.txt", send: []string{"If-Modified-Since", modified},
 			status: 304, fields: fields{"ETag": etag, "Last-Modified": modified, "X-Content-Type-Options": "nosniff"}, asked: 1, opened: 0,
@@ -113,16 +113,16 @@ func TestObjects(t *testing.T) {
 		}, {
 			name: "If-Range with another", method: "GET", path: "/docs/a.txt", send: []string{"Range", "bytes=0-2", "If-Range", `"x"`},
 			status: 200, fields: object(nil), content: text, asked: 1, opened: 1,
-			why: "a part of what the client does not have the rest of is of no use to it (RFC 9110, section 13.1.5)",
+			why: "the client has a different version, so it needs the whole (RFC 9110, section 13.1.5)",
 		}, {
-			name: "If-Range with the ETag as a weak one", method: "GET", path: "/docs/a.txt", send: []string{"Range", "bytes=0-2", "If-Range", "W/" + etag},
+			name: "If-Range with the ETag made weak", method: "GET", path: "/docs/a.txt", send: []string{"Range", "bytes=0-2", "If-Range", "W/" + etag},
 			status: 200, fields: object(nil), content: text, asked: 1, opened: 1,
 			why: "compared strongly (RFC 9110, section 13.1.5)",
 		}, {
 			name: "missing", method: "GET", path: "/docs/b.txt",
 			status: 404, fields: plain("14"), content: "404 Not Found\n", asked: 1, opened: 0,
 		}, {
-			name: "HEAD of a missing one", method: "HEAD", path: "/docs/b.txt",
+			name: "HEAD of a missing object", method: "HEAD", path: "/docs/b.txt",
 			status: 404, fields: plain("14"), asked: 1, opened: 0,
 		}, {
 			name: "PUT", method: "PUT", path: "/docs/a.txt",
@@ -131,11 +131,11 @@ func TestObjects(t *testing.T) {
 				"Allow": "GET, HEAD, OPTIONS", "X-Content-Type-Options": "nosniff",
 			},
 			content: "405 Method Not Allowed\n", asked: 1, opened: 0,
-			why: "Allow goes with 405 (RFC 9110, section 15.5.6)",
+			why: "a 405 must have Allow (RFC 9110, section 15.5.6)",
 		}, {
-			name: "PUT of a missing one", method: "PUT", path: "/docs/b.txt",
+			name: "PUT of a missing object", method: "PUT", path: "/docs/b.txt",
 			status: 404, fields: plain("14"), content: "404 Not Found\n", asked: 1, opened: 0,
-			why: "the next resolver of a First may take it",
+			why: "the next resolver of a First may answer it",
 		}, {
 			name: "OPTIONS", method: "OPTIONS", path: "/docs/a.txt",
 			status: 204, fields: fields{"Allow": "GET, HEAD, OPTIONS", "X-Content-Type-Options": "nosniff"}, asked: 1, opened: 0,
@@ -164,7 +164,7 @@ func TestObjects(t *testing.T) {
 	})
 }
 
-// What was stored with an object goes out with it, in its place.
+// The metadata stored with an object is sent in the corresponding fields.
 func TestObjectsStoredFields(t *testing.T) {
 	onEachStore(t, func(t *testing.T, bucket *blob.Bucket) {
 		put(t, bucket, "page", "\x1f\x8b...", &blob.WriterOptions{
@@ -188,12 +188,12 @@ func TestObjectsStoredFields(t *testing.T) {
 			t.Errorf("GET /page fields (-want +got):\n%s", diff)
 		}
 		if content != "\x1f\x8b..." {
-			t.Errorf("GET /page content = %q, want it as it was stored", content)
+			t.Errorf("GET /page content = %q, want it as stored", content)
 		}
 	})
 }
 
-// Several ranges are parts of multipart/byteranges, each read from its own place
+// Several ranges become parts of multipart/byteranges, each read from its own offset
 // (RFC 9110, section 14.6).
 func TestObjectsSeveralRanges(t *testing.T) {
 	const text = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -238,7 +238,7 @@ func TestObjectsSeveralRanges(t *testing.T) {
 	})
 }
 
-// A large object arrives byte for byte, whole and in part.
+// A large object is sent correctly, both whole and in ranges.
 func TestObjectsLarge(t *testing.T) {
 	const size = 1 << 20
 	content := long(size)
@@ -263,7 +263,7 @@ func TestObjectsLarge(t *testing.T) {
 				}
 				resp := s.ask(t, "GET", "/large", fields...)
 				if got := contentOf(t, resp); resp.StatusCode != tt.status || got != tt.want {
-					t.Errorf("GET /large with Range %q = %d, %d bytes, want %d, %d bytes; the same: %t",
+					t.Errorf("GET /large with Range %q = %d, %d bytes, want %d, %d bytes; content as wanted: %t",
 						tt.field, resp.StatusCode, len(got), tt.status, len(tt.want), got == tt.want)
 				}
 				s.stop()
@@ -275,8 +275,8 @@ func TestObjectsLarge(t *testing.T) {
 	})
 }
 
-// A client that goes in the middle leaves no reader open.
-func TestObjectsClientGoes(t *testing.T) {
+// If a client disconnects during the content, no reader remains open.
+func TestObjectsClientDisconnects(t *testing.T) {
 	onEachStore(t, func(t *testing.T, inner *blob.Bucket) {
 		put(t, inner, "large", strings.Repeat("x", 16<<20), nil)
 		reads, bucket := count(t, inner)
@@ -296,17 +296,17 @@ func TestObjectsClientGoes(t *testing.T) {
 			t.Fatal(err)
 		}
 		if open := reads.open.Load(); open != 1 {
-			t.Fatalf("%d readers are open in the middle of the content, want 1", open)
+			t.Fatalf("%d readers are open during the content, want 1", open)
 		}
 		conn.Close()
 		s.stop()
 		if open := reads.open.Load(); open != 0 {
-			t.Errorf("%d readers are open after the client went, want 0", open)
+			t.Errorf("%d readers are open after the client disconnected, want 0", open)
 		}
 	})
 }
 
-// What a store does wrong is never taken for the object.
+// If the store fails, or the object changes, the response is an error or is cut.
 func TestObjectsStoreFails(t *testing.T) {
 	onEachStore(t, func(t *testing.T, inner *blob.Bucket) {
 		content := long(1 << 20)
@@ -315,7 +315,7 @@ func TestObjectsStoreFails(t *testing.T) {
 			s := serve(t, objects(bucket))
 			resp := s.ask(t, "GET", "/a")
 			if got := contentOf(t, resp); resp.StatusCode != 500 || got != "500 Internal Server Error\n" {
-				t.Errorf("GET /a = %d, %q, want 500: the new content is not what the fields describe", resp.StatusCode, got)
+				t.Errorf("GET /a = %d, %q, want 500, since the fields do not describe the new content", resp.StatusCode, got)
 			}
 			s.stop()
 			if open := reads.open.Load(); open != 0 {
@@ -334,7 +334,7 @@ func TestObjectsStoreFails(t *testing.T) {
 			reads.older = time.Minute
 			replaced(t, reads, bucket)
 		})
-		t.Run("object is gone before it is opened", func(t *testing.T) {
+		t.Run("object is removed before it is opened", func(t *testing.T) {
 			put(t, inner, "b", "content", nil)
 			reads, bucket := count(t, inner)
 			reads.beforeOpen = func() {
@@ -357,7 +357,7 @@ func TestObjectsStoreFails(t *testing.T) {
 			resp := s.ask(t, "GET", "/c")
 			got, err := io.ReadAll(resp.Body)
 			if !errors.Is(err, io.ErrUnexpectedEOF) || string(got) != content[:len(got)] {
-				t.Errorf("GET /c: %d bytes, %v, want io.ErrUnexpectedEOF, so that the client can tell", len(got), err)
+				t.Errorf("GET /c: %d bytes, %v, want io.ErrUnexpectedEOF, so that the client notices", len(got), err)
 			}
 			s.stop()
 			if open := reads.open.Load(); open != 0 {
@@ -367,7 +367,7 @@ func TestObjectsStoreFails(t *testing.T) {
 	})
 }
 
-// The status says whose fault it is; the content reveals nothing about the store.
+// The status depends on the error of the store; the content reveals nothing about it.
 func TestObjectsStoreErrors(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -376,7 +376,7 @@ func TestObjectsStoreErrors(t *testing.T) {
 		content string
 	}{
 		{"permission", gcerrors.ErrPermissionDenied, 403, "403 Forbidden\n"},
-		{"time is over", context.DeadlineExceeded, 503, "503 Service Unavailable\n"},
+		{"deadline exceeded", context.DeadlineExceeded, 503, "503 Service Unavailable\n"},
 		{"anything else", errors.New("dial 192.0.2.1: no route"), 500, "500 Internal Server Error\n"},
 	}
 	onEachStore(t, func(t *testing.T, inner *blob.Bucket) {
@@ -387,14 +387,14 @@ func TestObjectsStoreErrors(t *testing.T) {
 				reads.fail = tt.err
 				resp := serve(t, objects(bucket)).ask(t, "GET", "/a")
 				if got := contentOf(t, resp); resp.StatusCode != tt.status || got != tt.content {
-					t.Errorf("GET /a of a store that says %q = %d, %q, want %d, %q", tt.err, resp.StatusCode, got, tt.status, tt.content)
+					t.Errorf("GET /a with the error %q of the store = %d, %q, want %d, %q", tt.err, resp.StatusCode, got, tt.status, tt.content)
 				}
 			})
 		}
 	})
 }
 
-// Content keeps the rules of io.Reader and io.Seeker, also at its end.
+// Content follows the rules of io.Reader and io.Seeker, also at its end.
 func TestContentReads(t *testing.T) {
 	text := long(1000)
 	onEachStore(t, func(t *testing.T, inner *blob.Bucket) {
@@ -418,7 +418,7 @@ func TestContentReads(t *testing.T) {
 			t.Errorf("Close = %v", err)
 		}
 		if opened, open := reads.opened.Load(), reads.open.Load(); opened == 0 || open != 0 {
-			t.Errorf("%d readers were opened, %d are still open, want some, 0", opened, open)
+			t.Errorf("%d readers were opened, %d are still open, want more than 0, 0", opened, open)
 		}
 	})
 }
@@ -426,4 +426,4 @@ func TestContentReads(t *testing.T) {
 // failing is a reader that returns an error.
 type failing struct{}
 
-func (failing) Read([]byte) (int, error) { return 0, errors.New("the store is gone") }
+func (failing) Read([]byte) (int, error) { return 0, errors.New("the store is unavailable") }

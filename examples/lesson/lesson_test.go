@@ -14,32 +14,33 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "rewrite what docs/lesson.md shows of files and commands")
+var update = flag.Bool("update", false, "rewrite the files and outputs that docs/lesson.md shows")
 
 const lessonFile = "../../docs/lesson.md"
 
-// In the lesson servers listen on serverPort and spies on spyPort, and tmpDir is where the
-// reader makes files. The test has ports and a folder of its own.
+// In the lesson, servers listen on serverPort and spies on spyPort, and the reader creates files in
+// tmpDir. The test has ports and a folder of its own.
 const (
 	serverPort = ":8080"
 	spyPort    = ":8081"
 	tmpDir     = "/tmp/lesson"
 )
 
-// hang is how long a command may take. It only keeps a mistake from lasting for ever.
+// hang limits how long a command may take, so that a mistake cannot block the test forever.
 const hang = 60 * time.Second
 
-// The lesson shows what is there. Each fenced block says what it is by its first line:
+// TestLesson checks that the lesson is accurate. The first line of each fenced block says what it
+// shows:
 //
 //	```go 03-parse/main.go    a file: its content
 //	```console                commands after $, each followed by what it prints
-//	```text spy               what the spy that was started last has printed
-//	```text recorded          what a spy printed elsewhere: see recorded_test.go
+//	```text spy               what the spy started last has printed
+//	```text recorded          what a spy printed on another machine; see recorded_test.go
 //
-// The commands run in order. Those that serve go on until another of the kind is started.
+// The commands run in order. A server or spy runs until another one is started.
 func TestLesson(t *testing.T) {
 	if _, err := exec.LookPath("sh"); err != nil {
-		t.Skip("the commands of the lesson are for a shell")
+		t.Skip("the commands of the lesson need a Unix shell")
 	}
 	text, err := os.ReadFile(lessonFile)
 	if err != nil {
@@ -75,7 +76,7 @@ func TestLesson(t *testing.T) {
 	}
 }
 
-// Each step is a program that can be read at one sitting, and the lesson shows it.
+// Each step is a short program, which the lesson shows.
 func TestSteps(t *testing.T) {
 	text := readFile(t, lessonFile)
 	steps, err := filepath.Glob("[0-9][0-9]-*/main.go")
@@ -95,7 +96,7 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-// A block is a fenced block of the lesson, or, without info, the text between two.
+// A block is a fenced block of the lesson or, if info is empty, the text between two blocks.
 type block struct {
 	info, body string
 	line       int
@@ -133,7 +134,7 @@ func join(blocks []block) string {
 	return text.String()
 }
 
-// A reader follows the lesson: it types the commands and has the terminals open.
+// A reader follows the lesson, and runs its commands.
 type reader struct {
 	bin         string // where the programs are, with the command rawhttp among them
 	tmp         string
@@ -147,7 +148,7 @@ func newReader(t *testing.T) *reader {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v\n%s", build, err, out)
 	}
-	// Without a terminal curl would show its progress.
+	// Without a terminal, curl would show its progress.
 	if err := os.WriteFile(filepath.Join(r.bin, ".curlrc"), []byte("silent\nshow-error\nnoproxy = *\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +177,7 @@ func (r *reader) console(t *testing.T, body string) string {
 	return is.String()
 }
 
-// run runs a command and returns what it prints, or, if it cannot run here, what is shown.
+// run runs a command and returns its output, or shown if the command cannot run here.
 func (r *reader) run(t *testing.T, command, shown string) string {
 	words := strings.Fields(command)
 	switch {
@@ -195,8 +196,8 @@ func (r *reader) run(t *testing.T, command, shown string) string {
 		r.server = start(t, filepath.Join(r.bin, "rawhttp"), r.args(words[1:]))
 		return r.there(r.server.firstLine)
 	}
-	// The lesson's wait of two seconds is long enough for a person, not for a busy machine.
-	// It is over at once where the server closes.
+	// Two seconds, as in the lesson, may be too short on a busy machine.
+	// The wait ends early if the server closes.
 	wait := "5s"
 	if strings.Contains(shown, "closes\n") {
 		wait = "50s"
@@ -206,14 +207,14 @@ func (r *reader) run(t *testing.T, command, shown string) string {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", r.here(command))
 	cmd.Env = append(os.Environ(), "PATH="+r.bin+string(os.PathListSeparator)+os.Getenv("PATH"), "CURL_HOME="+r.bin, "NO_COLOR=1")
-	out, err := cmd.CombinedOutput() // a status that is not 0 can be what is shown
+	out, err := cmd.CombinedOutput() // the lesson may show a failure
 	if ctx.Err() != nil {
 		t.Errorf("%q does not end: %v", command, err)
 	}
 	return r.there(string(out))
 }
 
-// spied returns what the spy has printed since it said where it listens, and stops it.
+// spied stops the spy and returns what it has printed after its address.
 func (r *reader) spied(t *testing.T, shown string) string {
 	if r.missing["curl"] {
 		return shown
@@ -241,7 +242,7 @@ func allClosed(transcript string) bool {
 	return opened > 0 && ended == 2*opened
 }
 
-// args returns the arguments of a program that serves, with an address of the test's.
+// args returns the arguments of a program that serves, with an address for the test.
 func (r *reader) args(words []string) []string {
 	args := []string{"-addr", "127.0.0.1:0"}
 	for _, word := range words {
@@ -250,7 +251,7 @@ func (r *reader) args(words []string) []string {
 	return args
 }
 
-// here turns the ports and the folder of the lesson into those of the test.
+// here replaces the ports and the folder of the lesson by those of the test.
 func (r *reader) here(s string) string {
 	s = strings.ReplaceAll(s, tmpDir, r.tmp)
 	if r.server != nil {
@@ -262,7 +263,7 @@ func (r *reader) here(s string) string {
 	return s
 }
 
-// What differs from one run to the next is shown as the lesson says that it is.
+// Text that differs between runs is replaced by fixed text, as the lesson says.
 var masks = []struct {
 	pattern *regexp.Regexp
 	shown   string
@@ -276,8 +277,8 @@ var masks = []struct {
 	{regexp.MustCompile(`within \d+s`), "within 2s"}, // the wait of send
 }
 
-// there turns the ports and the folder of the test into those of the lesson, and masks
-// what differs.
+// there replaces the ports and the folder of the test by those of the lesson, and masks
+// text that differs between runs.
 func (r *reader) there(s string) string {
 	s = strings.ReplaceAll(s, r.tmp, tmpDir)
 	s = strings.ReplaceAll(s, "\r\n", "\n") // of curl -i; a terminal does not show it

@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// A program is one that serves until it is stopped.
+// A program is a running server, which serves until it is stopped.
 type program struct {
 	cmd       *exec.Cmd
 	firstLine string
-	port      string        // where it listens, with a colon in front
+	port      string        // the port it listens on, with a leading colon
 	news      chan struct{} // has an element if there may be more in rest
-	done      chan struct{} // closed when it prints no more
+	done      chan struct{} // closed at the end of its output
 
 	mu   sync.Mutex
 	rest strings.Builder // what it has printed on standard output after the first line
@@ -25,8 +25,8 @@ type program struct {
 
 var hasPort = regexp.MustCompile(`:\d+`)
 
-// start starts a program and waits until it has said where it listens, which is the first
-// port in its first line. It is stopped at the end of the test.
+// start starts a program and waits until it has printed its address. The port is the first
+// one in its first line. The program is stopped at the end of the test.
 func start(t *testing.T, name string, args []string) *program {
 	t.Helper()
 	p := &program{cmd: exec.Command(name, args...), news: make(chan struct{}, 1), done: make(chan struct{})}
@@ -66,8 +66,8 @@ func (p *program) collect(lines *bufio.Reader) {
 	}
 }
 
-// printed returns what the program has printed after its first line, as soon as that is
-// enough.
+// printed returns the output after the first line, as soon as enough reports true for
+// it.
 func (p *program) printed(t *testing.T, enough func(string) bool) string {
 	t.Helper()
 	timeout := time.After(hang)

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// A turn is what one side says before the other speaks.
+// A turn is what one side sends before the other responds.
 type turn struct {
 	client bool
 	bytes  string
@@ -22,8 +22,8 @@ type turn struct {
 
 var spoken = regexp.MustCompile(`^#[\d.]+ (C -->|S <--) (.*)$`)
 
-// replay replays a conversation that a spy printed elsewhere: a client and a server say the
-// same again, with a spy between them. It returns what that prints.
+// replay replays a conversation that a spy printed on another machine: a client and a server
+// send the same bytes, with a spy between them. It returns what the spy prints.
 func replay(t *testing.T, bin, recorded string) string {
 	t.Helper()
 	var turns []turn
@@ -66,8 +66,8 @@ func replay(t *testing.T, bin, recorded string) string {
 	return mask(spy.printed(t, allClosed))
 }
 
-// say says the turns of one side, listens to those of the other, and closes the connection
-// at the end, first or after the other.
+// say sends the turns of one side, reads those of the other, and closes the connection
+// at the end, before the other side if first is set.
 func say(conn net.Conn, turns []turn, client, first bool) error {
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(hang))
@@ -83,7 +83,7 @@ func say(conn net.Conn, turns []turn, client, first bool) error {
 			return err
 		}
 		if string(heard) != turn.bytes {
-			return fmt.Errorf("heard %q, want %q", heard, turn.bytes)
+			return fmt.Errorf("received %q, want %q", heard, turn.bytes)
 		}
 	}
 	if first {
@@ -97,7 +97,7 @@ func say(conn net.Conn, turns []turn, client, first bool) error {
 
 var escape = regexp.MustCompile(`\\x[0-9a-f]{2}`)
 
-// onTheWire returns the bytes that a line of a transcript stands for.
+// onTheWire returns the bytes that a line of a transcript represents.
 func onTheWire(t *testing.T, shown string) string {
 	if text, ok := strings.CutSuffix(shown, "<CRLF>"); ok {
 		shown = text + "\r\n"

@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// resolverSite returns a resolver with one path for each thing that resolvers do.
+// resolverSite returns a resolver with one path for each feature of resolvers.
 func resolverSite(t *testing.T, root string) rawhttp.Resolver {
 	t.Helper()
 	files, err := rawhttp.Dir(root, rawhttp.WithListing(rawhttp.ListHTML), rawhttp.WithCacheControl("no-cache"))
@@ -50,7 +50,7 @@ func resolverSite(t *testing.T, root string) rawhttp.Resolver {
 		answer("/cookies", func() *rawhttp.Response {
 			return rawhttp.Text(200, "x").Add("Set-Cookie", "a=1").Add("Set-Cookie", "b=2; Path=/")
 		}),
-		answer("/close", func() *rawhttp.Response { return rawhttp.Text(200, "the last").CloseAfter() }),
+		answer("/close", func() *rawhttp.Response { return rawhttp.Text(200, "the last response").CloseAfter() }),
 		answer("/redirect", func() *rawhttp.Response { return rawhttp.Redirect(303, "to?q=1") }),
 		answer("/content", func() *rawhttp.Response {
 			return rawhttp.Content(rawhttp.Representation{
@@ -114,13 +114,13 @@ func writing(parts ...string) *rawhttp.Response {
 	})
 }
 
-// describe answers with what a resolver sees of the request.
+// describe answers with a description of the request as a resolver sees it.
 func describe(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 	var fields []string
 	for name, value := range req.Header().All() {
 		fields = append(fields, strings.ToLower(name)+": "+value)
 	}
-	slices.Sort(fields) // net/http does not keep the order, nor the case
+	slices.Sort(fields) // net/http preserves neither the order nor the case
 	conn := req.Conn()
 	return rawhttp.Text(200, fmt.Sprintln(req.Method(), req.Target(), req.Version(), req.Host(), req.Prefix(), req.Path(), req.EscapedPath(),
 		req.Query(), req.ContentLength(), fields, conn.Client, conn.RemoteAddr.Network(), conn.LocalAddr.Network(), conn.TLS)), nil
@@ -142,12 +142,12 @@ func describeBody(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, e
 // Differences in the answers of resolvers.
 var (
 	noHeadFraming = &difference{
-		why:     "net/http does not say in the response to HEAD that the content would be chunked",
+		why:     "net/http does not send Transfer-Encoding in the response to HEAD",
 		through: "handler",
 		change:  func(a *answer) { a.Framing = "close" },
 	}
 	listingFraming = &difference{
-		why:     "the bridges do not know that rawhttp leaves the framing of a listing out of the response to HEAD",
+		why:     "only rawhttp itself omits the framing of a listing in the response to HEAD",
 		through: "both",
 		change:  func(a *answer) { a.Framing = "chunked" },
 	}
@@ -157,7 +157,7 @@ var (
 		change:  func(a *answer) { *a = answer{Status: 200, Framing: "length", Fields: []string{"Content-Length: 0"}} },
 	}
 	cleanTarget = &difference{
-		why:     "a handler has a clean path, so the target is not that of the client any more",
+		why:     "a handler has a clean path, so the target is no longer that of the client",
 		through: "both",
 		change: func(a *answer) {
 			a.Fields[0] = "Content-Length: 170"
@@ -174,13 +174,13 @@ var resolverRequests = []request{
 	{"large file HEAD", head("HEAD", "/files/big.bin"), nil},
 	{"range", get("/files/big.bin", "Range: bytes=5-9"), nil},
 	{"ranges", get("/files/big.bin", "Range: bytes=0-1,300-400"), nil},
-	{"range that is not there", get("/files/a.txt", "Range: bytes=100-"), nil},
+	{"range not satisfiable", get("/files/a.txt", "Range: bytes=100-"), nil},
 	{"not modified", get("/files/a.txt", "If-Modified-Since: "+changed.Add(time.Hour).UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT")), nil},
 	{"folder", get("/files/sub/"), nil},
 	{"folder HEAD", head("HEAD", "/files/sub/"), listingFraming},
 	{"folder as JSON", get("/files/sub/?format=json"), nil},
 	{"folder without slash", get("/files/sub"), nil},
-	{"no file", get("/files/none"), nil},
+	{"missing file", get("/files/none"), nil},
 	{"file, other method", head("DELETE", "/files/a.txt"), nil},
 	{"file, unknown method", head("BREW", "/files/a.txt"), nil},
 	{"file OPTIONS", head("OPTIONS", "/files/a.txt"), nil},
@@ -237,7 +237,7 @@ var resolverRequests = []request{
 	{"methods GET", get("/methods"), nil},
 	{"methods PUT", withContent("PUT", "/methods", "x"), nil},
 	{"methods POST", withContent("POST", "/methods", "x"), nil},
-	{"upgrade that is not asked for", get("/upgrade"), nil},
+	{"upgrade not requested", get("/upgrade"), nil},
 }
 
 // TestCompareResolver sends each request of the table to a resolver behind rawhttp and
@@ -256,7 +256,7 @@ func TestCompareResolver(t *testing.T) {
 		t.Run(r.name, func(t *testing.T) {
 			for _, b := range bridges {
 				want, got := ask(t, b.without, r.bytes), ask(t, b.with, r.bytes)
-				why := "they should be equal"
+				why := "the answers should be equal"
 				if d := r.differs; d != nil && (d.through == "" || slices.Contains(strings.Fields(d.through), b.name)) {
 					why = d.why
 					d.change(&want)

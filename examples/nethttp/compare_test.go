@@ -15,33 +15,33 @@ type request struct {
 	differs     *difference
 }
 
-// A difference is what bridges change in the answer of net/http.
+// A difference is a change that bridges make to the answer of net/http.
 type difference struct {
 	why     string
-	through string // the bridges that do, with blanks between; "": all
+	through string // the bridges, separated by blanks; "" means all
 	change  func(a *answer)
 }
 
 // Differences in the answers of handlers.
 var (
 	headFraming = &difference{
-		why:     "rawhttp says in the response to HEAD how the content would be framed (RFC 9112, section 6.1)",
+		why:     "rawhttp sends the framing of the content in the response to HEAD (RFC 9112, section 6.1)",
 		through: "resolver front",
 		change:  func(a *answer) { a.Framing = "chunked" },
 	}
 	noTrailerField = &difference{
-		why:     "rawhttp announces trailer fields only where they can follow",
+		why:     "rawhttp announces trailer fields only if they can follow",
 		through: "resolver both front",
 		change: func(a *answer) {
 			a.Fields = slices.DeleteFunc(a.Fields, func(f string) bool { return strings.HasPrefix(f, "Trailer:") })
 		},
 	}
 	noLateTrailer = &difference{
-		why:    "a name that is first known after the head cannot become a trailer field of a Response",
+		why:    "a field that is named only after the head cannot become a trailer field of a Response",
 		change: func(a *answer) { a.Trailers = nil },
 	}
 	panicAnswered = &difference{
-		why:     "rawhttp answers a panic with 500 where net/http closes the connection",
+		why:     "rawhttp answers a panic with 500; net/http closes the connection",
 		through: "resolver behind",
 		change: func(a *answer) {
 			*a = answer{Status: 500, Framing: "length", Content: "500 Internal Server Error\n", Fields: []string{
@@ -50,12 +50,12 @@ var (
 		},
 	}
 	noInform = &difference{
-		why:     "a resolver behind net/http cannot send responses of status 1xx",
+		why:     "a resolver behind net/http cannot send 1xx responses",
 		through: "both",
 		change:  func(a *answer) { a.Interim = nil },
 	}
 	noInform10 = &difference{
-		why:     "responses of status 1xx are not for clients of HTTP/1.0 (RFC 9110, section 15.2)",
+		why:     "1xx responses must not be sent to HTTP/1.0 clients (RFC 9110, section 15.2)",
 		through: "resolver both front",
 		change:  func(a *answer) { a.Interim = nil },
 	}
@@ -66,7 +66,7 @@ var (
 		},
 	}
 	cleanPath = &difference{
-		why: "the path of rawhttp is clean, so that there is nothing to redirect",
+		why: "the path of rawhttp is clean, so there is no redirect",
 		change: func(a *answer) {
 			*a = answer{Status: 200, Framing: "length", Content: "a text\n", Fields: []string{
 				"Accept-Ranges: bytes", "Content-Length: 7", "Content-Type: text/plain; charset=utf-8", "Last-Modified: Mon, 02 Nov 2026 08:15:00 GMT",
@@ -91,18 +91,18 @@ func withContent(method, path, content string, fields ...string) string {
 
 var requests = []request{
 	{"file", get("/files/a.txt"), nil},
-	{"file of an escaped name", get("/files/a%20b.txt"), nil},
+	{"file with an escaped name", get("/files/a%20b.txt"), nil},
 	{"file HEAD", head("HEAD", "/files/a.txt"), nil},
 	{"large file", get("/files/big.bin"), nil},
 	{"range", get("/files/big.bin", "Range: bytes=5-9"), nil},
 	{"ranges", get("/files/a.txt", "Range: bytes=0-1,3-4", "If-Range: Mon, 02 Nov 2026 08:15:00 GMT"), nil},
-	{"range that is not there", get("/files/a.txt", "Range: bytes=100-"), nil},
+	{"range not satisfiable", get("/files/a.txt", "Range: bytes=100-"), nil},
 	{"not modified", get("/files/a.txt", "If-Modified-Since: Mon, 02 Nov 2026 08:15:00 GMT"), nil},
 	{"precondition failed", get("/files/a.txt", "If-Unmodified-Since: Mon, 02 Nov 2020 08:15:00 GMT"), nil},
 	{"folder", get("/files/sub/"), nil},
 	{"folder without slash", get("/files/sub"), nil},
 	{"index", get("/files/index.html"), nil},
-	{"no file", get("/files/none"), nil},
+	{"missing file", get("/files/none"), nil},
 	{"request", get("/request/7/a/b?x=1&y=%20&x=2", "X-A: 1", "X-A: 2", "x-lower: v", "Cookie: a=1; b=2", "Authorization: Basic YTpi"), nil},
 	{"request with an encoded slash", get("/request/a%2Fb/c%2Fd"), nil},
 	{"request with odd escapes", get("/request/%41/b%c3%a9%7e"), nil},
@@ -188,7 +188,7 @@ func TestCompare(t *testing.T) {
 		t.Run(r.name, func(t *testing.T) {
 			for _, b := range bridges {
 				want, got := ask(t, b.without, r.bytes), ask(t, b.with, r.bytes)
-				why := "they should be equal"
+				why := "the answers should be equal"
 				if d := r.differs; d != nil && (d.through == "" || slices.Contains(strings.Fields(d.through), b.name)) {
 					why = d.why
 					d.change(&want)

@@ -11,7 +11,7 @@ import (
 	"example.com/rawhttp/examples/nethttp"
 )
 
-// A ServeMux chooses handlers by patterns, which rawhttp has none of.
+// A ServeMux, whose patterns rawhttp does not have, behind rawhttp.
 func ExampleResolver() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /items/{id}", func(w http.ResponseWriter, r *http.Request) {
@@ -27,7 +27,7 @@ func ExampleResolver() {
 	// item 7
 }
 
-// A program on net/http answers a part of its paths with a resolver.
+// A program that uses net/http answers some of its paths with a resolver.
 func ExampleHandler() {
 	hello := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Text(200, "hello from "+req.Prefix()+" and "+req.Path()+"\n"), nil

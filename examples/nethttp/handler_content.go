@@ -15,15 +15,15 @@ type contentWriter struct {
 	w      http.ResponseWriter
 	body   *requestBody // nil: none
 	closes bool         // the connection closes after the response in any case
-	begun  bool         // the head was handed on
+	begun  bool         // the head was passed on
 
-	head    []byte // of it, as far as it has come
+	head    []byte // of it, as far as it has arrived
 	duplex  bool   // content of the request may be read after it
 	sized   bool   // its content has a length
 	chunked bool
 	phase   chunkPhase
-	line    []byte // of the framing, as far as it has come
-	left    int64  // bytes of the chunk at hand that are to come
+	line    []byte // of the framing, as far as it has arrived
+	left    int64  // remaining bytes of the current chunk
 }
 
 // A chunkPhase is the part of chunked content that comes next.
@@ -111,7 +111,7 @@ func (c *contentWriter) takeHead(p []byte) (rest []byte, err error) {
 		case "Transfer-Encoding":
 			c.chunked = true
 		case "Connection":
-			if value != "keep-alive" && !c.closes { // else net/http says so itself
+			if value != "keep-alive" && !c.closes { // otherwise net/http adds it
 				h.Add(name, value)
 			}
 		case "Content-Type":

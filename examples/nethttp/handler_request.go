@@ -38,8 +38,8 @@ func newRequest(hr *http.Request) (req *rawhttp.Request, body *requestBody, moun
 	return req.WithConn(connInfo(hr)), body, mounted, nil
 }
 
-// targetOf returns the request target. It is the client's, unless a handler in front has
-// changed the path in another way than by removing a prefix.
+// targetOf returns the request target: that of the client, unless a handler in front has
+// changed the path other than by removing a prefix.
 func targetOf(hr *http.Request) (target string, mounted func(rawhttp.Resolver) rawhttp.Resolver) {
 	asIs := func(r rawhttp.Resolver) rawhttp.Resolver { return r }
 	if hr.RequestURI == "" { // made by a program

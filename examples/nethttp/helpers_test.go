@@ -65,7 +65,7 @@ func listen(t *testing.T) net.Listener {
 	return ln
 }
 
-// dial connects to a server until the test ends. The limit only keeps a hang from lasting.
+// dial connects to a server. The connection closes when the test ends; the deadline limits a hang.
 func dial(t *testing.T, addr string) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
@@ -81,11 +81,11 @@ func dial(t *testing.T, addr string) net.Conn {
 type answer struct {
 	Interim  []string // 1xx responses, without 100
 	Status   int
-	Framing  string // what ends the content: length, chunked, close or none
+	Framing  string // how the end of the content is marked: length, chunked, close or none
 	Fields   []string
 	Content  string
 	Trailers []string
-	End      string // what went wrong with the content, or "" if it is whole
+	End      string // what is wrong with the content, or "" if it is complete
 }
 
 // ask sends a request, given as its bytes, and returns the answer.
@@ -129,10 +129,10 @@ func readAnswer(in *bufio.Reader, request string) (a answer) {
 	content, err := io.ReadAll(resp.Body)
 	a.Content = shorten(string(content))
 	if boundary != "" {
-		a.Content = strings.ReplaceAll(a.Content, boundary, "boundary") // it is random
+		a.Content = strings.ReplaceAll(a.Content, boundary, "boundary") // a random string
 	}
 	if err != nil {
-		a.End, a.Content = "cut", "" // how much has come is up to buffers
+		a.End, a.Content = "cut", "" // how much arrived depends on buffers
 	}
 	a.Trailers = fieldLines(resp.Trailer)
 	return a
@@ -159,7 +159,7 @@ func shorten(s string) string {
 func fieldLines(h http.Header) (lines []string) {
 	for name, values := range h {
 		for _, value := range values {
-			if name == "Trailer" { // its order is that of a map
+			if name == "Trailer" { // its order is random
 				names := strings.Split(value, ", ")
 				slices.Sort(names)
 				value = strings.Join(names, ", ")

@@ -19,8 +19,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// TestHandlerEnds drops the response of a handler in each phase. Synctest fails if a
-// goroutine is left.
+// TestHandlerEnds drops the response of a handler in each phase. synctest fails if a
+// goroutine remains.
 func TestHandlerEnds(t *testing.T) {
 	untilDone := func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	untilWriteFails := func(w http.ResponseWriter, r *http.Request) {
@@ -39,7 +39,7 @@ func TestHandlerEnds(t *testing.T) {
 	tests := []struct {
 		name    string
 		handler http.HandlerFunc
-		drop    func(resp *rawhttp.Response) *rawhttp.Response // what a wrapper does
+		drop    func(resp *rawhttp.Response) *rawhttp.Response // how a wrapper drops the response
 	}{
 		{"wrapper drops it, handler waits", flushed(untilDone), replace},
 		{"wrapper drops it, handler writes", untilWriteFails, replace},
@@ -47,9 +47,9 @@ func TestHandlerEnds(t *testing.T) {
 			<-r.Context().Done()
 			panic(http.ErrAbortHandler)
 		}), replace},
-		{"wrapper reads a part of it", untilWriteFails, func(resp *rawhttp.Response) *rawhttp.Response {
+		{"wrapper reads part of it", untilWriteFails, func(resp *rawhttp.Response) *rawhttp.Response {
 			if _, err := resp.WriteContent(context.Background(), &failingWriter{after: 5000}); err == nil {
-				t.Error("WriteContent to a writer that fails = nil")
+				t.Error("WriteContent to a writer that fails = nil, want an error")
 			}
 			return replace(resp)
 		}},
@@ -96,7 +96,7 @@ func (w *failingWriter) Write(p []byte) (int, error) {
 }
 
 // TestClientDisconnects ends the connection while a handler, or a resolver, streams. Both
-// must notice by the context, or by a write that fails.
+// must notice it by the context or by a failed write.
 func TestClientDisconnects(t *testing.T) {
 	ended := make(chan string)
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -133,7 +133,7 @@ func TestClientDisconnects(t *testing.T) {
 	})
 	for _, s := range []struct {
 		name, addr string
-		closes     bool // it says "closed" after that
+		closes     bool // OnClose reports "closed" afterwards
 	}{
 		{"handler", serveRawhttp(t, Resolver(handler)), false},
 		{"resolver", serveNetHTTP(t, Handler(resolver)), true},
@@ -147,11 +147,11 @@ func TestClientDisconnects(t *testing.T) {
 				readHead(t, in)
 				conn.Close()
 				if got := <-ended; got != how {
-					t.Errorf("it ended by %q", got)
+					t.Errorf("it ended with %q, want an end by the context or a write", got)
 				}
 				if s.closes {
 					if got := <-ended; got != "closed" {
-						t.Errorf("it ended by %q, want the function of OnClose to be called", got)
+						t.Errorf("it ended with %q, want the function of OnClose to be called", got)
 					}
 				}
 			})
@@ -159,8 +159,8 @@ func TestClientDisconnects(t *testing.T) {
 	}
 }
 
-// TestStreams sends content in parts, each when the other side has seen the one before: so
-// nothing waits in a buffer. The content of the request is open all the while.
+// TestStreams sends content in parts, each after the other side has received the previous one, so
+// nothing may wait in a buffer. The content of the request stays open all the time.
 func TestStreams(t *testing.T) {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rc := http.NewResponseController(w)
@@ -190,21 +190,21 @@ func TestStreams(t *testing.T) {
 			for i := range 3 {
 				line := fmt.Sprintf("line %d\n", i)
 				fmt.Fprintf(conn, "%x\r\n%s\r\n", len(line), line)
-				if content == nil { // the head may come with the first line
+				if content == nil { // the head may arrive with the first line
 					content = bufio.NewReader(readHead(t, bufio.NewReader(conn)).Body)
 				}
 				expectLine(t, content, line)
 			}
 			io.WriteString(conn, "0\r\n\r\n")
 			if rest, err := io.ReadAll(content); len(rest) > 0 || err != nil {
-				t.Errorf("at the end there is %q, %v", rest, err)
+				t.Errorf("after the last line: %q, %v, want only io.EOF", rest, err)
 			}
 		})
 	}
 }
 
-// TestPersists leaves content unread, and sends another request on the connection. After
-// EnableFullDuplex net/http needs help with that.
+// TestPersists leaves content unread and sends another request on the connection. After
+// EnableFullDuplex, net/http needs help with that.
 func TestPersists(t *testing.T) {
 	ignoring := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Stream(200, "text/plain", strings.NewReader("streamed")), nil
@@ -232,8 +232,8 @@ func TestPersists(t *testing.T) {
 
 type contextKey struct{}
 
-// TestContextValues passes values of wrappers on in both directions, and the end of the
-// server to handlers.
+// TestContextValues checks that values of wrappers are passed on in both directions, and that
+// handlers notice the end of the server.
 func TestContextValues(t *testing.T) {
 	handler := Resolver(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, r.Context().Value(contextKey{}), " ", rawhttp.Stopping(r.Context()) != nil)
@@ -284,7 +284,7 @@ func TestStopping(t *testing.T) {
 	}
 }
 
-// TestTLS asks over TLS in both directions.
+// TestTLS sends requests over TLS in both directions.
 func TestTLS(t *testing.T) {
 	certified := httptest.NewUnstartedServer(Handler(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Text(200, fmt.Sprint(req.Conn().TLS)), nil
@@ -317,7 +317,7 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// TestPanicIsLogged finds the place of a handler's panic in the log.
+// TestPanicIsLogged finds the function that panicked in the log.
 func TestPanicIsLogged(t *testing.T) {
 	for _, path := range []string{"/early", "/late", "/head"} {
 		var text strings.Builder

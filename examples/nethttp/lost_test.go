@@ -20,7 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A loss is a row of a list in the package documentation.
+// A loss is a list item in the package documentation, with the test that proves it.
 type loss struct {
 	row  string
 	test func(t *testing.T)
@@ -38,7 +38,7 @@ func resolverBehind(t *testing.T, r rawhttp.ResolverFunc) (addr string) {
 	return serveNetHTTP(t, Handler(r))
 }
 
-// expect sends a request, and compares what f takes of the answer.
+// expect sends a request, and compares the part of the answer that f returns.
 func expect[T any](t *testing.T, addr, request string, f func(answer) T, want T) {
 	t.Helper()
 	if diff := cmp.Diff(want, f(ask(t, addr, request))); diff != "" {
@@ -96,7 +96,7 @@ var handlerLosses = []loss{
 		date := resp.Header.Get("Date")
 		resp.Header.Del("Date")
 		if len(resp.Header) > 0 || date == "Mon, 02 Nov 2026 08:15:00 GMT" {
-			t.Errorf("the fields are %v and Date: %s, want no others and that of the server", resp.Header, date)
+			t.Errorf("the fields are %v and Date: %s, want no other fields and the date of the server", resp.Header, date)
 		}
 	}},
 	{"statuses", func(t *testing.T) {
@@ -130,7 +130,7 @@ var handlerLosses = []loss{
 		ended := make(chan error, 1)
 		addr := handlerBehind(t, func(w http.ResponseWriter, r *http.Request) {
 			w.(http.Flusher).Flush()
-			<-r.Context().Done() // forever, if it did not end
+			<-r.Context().Done() // blocks forever if the context does not end
 			ended <- r.Context().Err()
 		})
 		expect(t, addr, head("HEAD", "/"), status, 200)
@@ -239,7 +239,7 @@ var resolverLosses = []loss{
 		conn := dial(t, addr)
 		io.WriteString(conn, get("/"))
 		if rest, err := io.ReadAll(conn); len(rest) > 0 || err != nil {
-			t.Errorf("read %q, %v; want the end of the connection", rest, err)
+			t.Errorf("read %q, %v, want io.EOF", rest, err)
 		}
 	}},
 	{"own methods", func(t *testing.T) {
@@ -249,8 +249,8 @@ var resolverLosses = []loss{
 	}},
 }
 
-// TestLosses proves each row of the two lists in the package documentation, and that there
-// are no others.
+// TestLosses proves each item of the two lists in the package documentation, and that the lists
+// have no other items.
 func TestLosses(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "doc.go", nil, parser.ParseComments)
 	if err != nil {
@@ -271,7 +271,7 @@ func TestLosses(t *testing.T) {
 			t.Run(list.name+"/"+l.row, l.test)
 		}
 		if diff := cmp.Diff(documented, proved); diff != "" {
-			t.Errorf("what a %s loses (-documented +proved):\n%s", list.name, diff)
+			t.Errorf("losses of a %s (-documented +proved):\n%s", list.name, diff)
 		}
 	}
 }

@@ -46,8 +46,8 @@ type hijackedConn struct {
 	w    *responseWriter
 	info rawhttp.ConnInfo
 
-	head     []byte // that the handler has written, as far as it has come
-	switched bool   // the protocol; belongs to the goroutine that writes
+	head     []byte // written by the handler so far
+	switched bool   // the protocol has changed; belongs to the goroutine that writes
 
 	mu        sync.Mutex
 	conn      net.Conn // nil before the 101

@@ -109,7 +109,7 @@ type handlerBody struct {
 	closed bool
 }
 
-// Read reads the content. At its end the trailer fields are known.
+// Read reads the content. At its end it sets the trailer fields.
 func (b *handlerBody) Read(p []byte) (int, error) {
 	if b.closed {
 		return 0, http.ErrBodyReadAfterClose

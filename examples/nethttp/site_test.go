@@ -20,7 +20,7 @@ import (
 	"github.com/go-chi/chi/v5"
 )
 
-// changed is when the files of the site were changed.
+// changed is the modification time of the files of the site.
 var changed = time.Date(2026, 11, 2, 8, 15, 0, 0, time.UTC)
 
 // writeFiles writes the files of the site into a folder.
@@ -43,7 +43,7 @@ func writeFiles(t *testing.T) (root string) {
 	return root
 }
 
-// site returns a handler with one path for each thing that handlers do.
+// site returns a handler with one path for each feature of handlers.
 func site(root string) http.Handler {
 	mux := http.NewServeMux()
 	files := http.FileServerFS(os.DirFS(root))
@@ -187,13 +187,13 @@ func chiRouter() http.Handler {
 	return r
 }
 
-// showRequest answers with what a handler sees of the request.
+// showRequest answers with a description of the request as a handler sees it.
 func showRequest(w http.ResponseWriter, r *http.Request) {
 	r.ParseForm()
 	user, password, _ := r.BasicAuth()
 	h := r.Header.Clone()
 	for _, name := range []string{"X-Forwarded-For", "User-Agent", "Accept-Encoding"} {
-		h.Del(name) // what proxies add
+		h.Del(name) // proxies add these
 	}
 	json.NewEncoder(w).Encode(map[string]any{
 		"method": r.Method, "proto": r.Proto, "host": r.Host, "uri": r.RequestURI, "path": r.URL.Path,
@@ -216,7 +216,7 @@ func showBody(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintln(w, err)
 }
 
-// proxyTo returns a reverse proxy before the server at addr.
+// proxyTo returns a reverse proxy for the server at addr.
 func proxyTo(t *testing.T, addr string) http.Handler {
 	t.Helper()
 	transport := &http.Transport{DisableCompression: true}
@@ -234,7 +234,7 @@ func proxyTo(t *testing.T, addr string) http.Handler {
 		},
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		http.NewResponseController(w).EnableFullDuplex() // else net/http stops to read when it begins to write
+		http.NewResponseController(w).EnableFullDuplex() // otherwise net/http stops reading when it begins to write
 		proxy.ServeHTTP(w, r)
 	})
 }

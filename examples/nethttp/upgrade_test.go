@@ -29,7 +29,7 @@ func shout(conn net.Conn, in *bufio.Reader) error {
 }
 
 // shouting is a handler that switches to the protocol shout. It sends the head of the 101
-// itself, or leaves it to WriteHeader.
+// itself if byItself is set, and otherwise calls WriteHeader.
 func shouting(t *testing.T, byItself bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Upgrade", "shout")
@@ -44,7 +44,7 @@ func shouting(t *testing.T, byItself bool) http.Handler {
 			return
 		}
 		if errors.Is(err, net.ErrClosed) {
-			return // the server has refused
+			return // the server refused to switch
 		}
 		if err != nil {
 			t.Error(err)
@@ -57,7 +57,7 @@ func shouting(t *testing.T, byItself bool) http.Handler {
 		if byItself {
 			fmt.Fprint(rw, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: shout\r\nConnection: Upgrade\r\n")
 			rw.Flush()                              // in two parts
-			fmt.Fprint(rw, "X-A: 1\r\n\r\nhello\n") // with what follows
+			fmt.Fprint(rw, "X-A: 1\r\n\r\nhello\n") // with the bytes after it
 			rw.Flush()
 		} else {
 			io.WriteString(conn, "hello\n")
@@ -76,23 +76,23 @@ var byUpgrade = rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*r
 	}).Set("X-A", "1"), nil
 })
 
-// TestUpgrade has the same conversation in each way that a connection can be switched.
+// TestUpgrade has the same conversation over each way of switching a connection.
 func TestUpgrade(t *testing.T) {
 	rawByUpgrade := serveRawhttp(t, byUpgrade)
 	rawByHandler := serveRawhttp(t, Resolver(shouting(t, false)))
 	servers := []struct {
 		name, addr string
-		proxied    bool // it takes a list in the field Upgrade for one protocol
-		losesEarly bool // what comes before the 101: httputil.ReverseProxy reads around the buffer of net/http
+		proxied    bool // httputil.ReverseProxy treats a list in the field Upgrade as one protocol
+		losesEarly bool // bytes before the 101 are lost, since httputil.ReverseProxy bypasses the buffer of net/http
 	}{
 		{"rawhttp, Upgrade", rawByUpgrade, false, false},
 		{"net/http", serveNetHTTP(t, shouting(t, true)), false, false},
 		{"Resolver, WriteHeader", rawByHandler, false, false},
-		{"Resolver, head by itself", serveRawhttp(t, Resolver(shouting(t, true))), false, false},
+		{"Resolver, head written by the handler", serveRawhttp(t, Resolver(shouting(t, true))), false, false},
 		{"Handler", serveNetHTTP(t, Handler(byUpgrade)), false, false},
 		{"Handler of Resolver", serveNetHTTP(t, Handler(Resolver(shouting(t, true)))), false, false},
 		{"Resolver of Handler", serveRawhttp(t, Resolver(Handler(byUpgrade))), false, false},
-		{"a reverse proxy before", serveNetHTTP(t, proxyTo(t, rawByHandler)), true, true},
+		{"a reverse proxy in front", serveNetHTTP(t, proxyTo(t, rawByHandler)), true, true},
 		{"a reverse proxy on rawhttp", serveRawhttp(t, Resolver(proxyTo(t, rawByUpgrade))), true, false},
 	}
 	for _, s := range servers {
@@ -122,7 +122,7 @@ func TestUpgrade(t *testing.T) {
 			}
 			io.WriteString(conn, "bye\n")
 			if rest, err := io.ReadAll(in); err != nil || len(rest) > 0 {
-				t.Errorf("at the end there is %q, %v", rest, err)
+				t.Errorf("after the last line: %q, %v, want only io.EOF", rest, err)
 			}
 		})
 	}
@@ -144,7 +144,7 @@ func expectLine(t *testing.T, in *bufio.Reader, want string) {
 	}
 }
 
-// TestUpgradeRefused asks for what cannot be switched to.
+// TestUpgradeRefused sends requests that cannot switch protocols.
 func TestUpgradeRefused(t *testing.T) {
 	plainResponse := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()
@@ -172,25 +172,25 @@ func TestUpgradeRefused(t *testing.T) {
 		status              int
 		why                 string
 	}{
-		{"handler, not asked", serveRawhttp(t, Resolver(shouting(t, true))), plain, 426, "Hijack is not supported, and the handler says so"},
+		{"handler, not requested", serveRawhttp(t, Resolver(shouting(t, true))), plain, 426, "Hijack returns an error, which the handler reports"},
 		{"handler, another protocol", serveRawhttp(t, Resolver(shouting(t, false))), other, 426, "Upgrade compares the protocols"},
 		{"handler, no 101", serveRawhttp(t, Resolver(plainResponse)), asking, 500, "only a 101 can be written to a hijacked connection"},
 		{"handler, late", serveRawhttp(t, Resolver(late)), asking, 403, "the response has begun"},
-		{"resolver, not asked", serveNetHTTP(t, Handler(byUpgrade)), plain, 426, "as rawhttp answers"},
-		{"resolver, another protocol", serveNetHTTP(t, Handler(byUpgrade)), other, 426, "as rawhttp answers"},
+		{"resolver, not requested", serveNetHTTP(t, Handler(byUpgrade)), plain, 426, "the same answer as that of rawhttp"},
+		{"resolver, another protocol", serveNetHTTP(t, Handler(byUpgrade)), other, 426, "the same answer as that of rawhttp"},
 		{"resolver, HTTP/1.0", serveNetHTTP(t, Handler(byUpgrade)), strings.Replace(asking, "HTTP/1.1", "HTTP/1.0", 1), 426, "HTTP/1.0 has no upgrades"},
-		{"resolver, no Hijacker", serveNetHTTP(t, hideHijacker(Handler(byUpgrade))), asking, 501, "the wrapper does not let the bridge have the connection"},
+		{"resolver, no Hijacker", serveNetHTTP(t, hideHijacker(Handler(byUpgrade))), asking, 501, "the wrapper hides the connection from the bridge"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			if a := ask(t, tt.addr, tt.request); a.Status != tt.status {
-				t.Errorf("the answer is %+v, want status %d: %s", a, tt.status, tt.why)
+				t.Errorf("the answer is %+v, want status %d; why: %s", a, tt.status, tt.why)
 			}
 		})
 	}
 }
 
-// hideHijacker is a middleware whose ResponseWriter has no other methods.
+// hideHijacker is a middleware whose ResponseWriter has no optional methods.
 func hideHijacker(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.ServeHTTP(struct{ http.ResponseWriter }{w}, r)

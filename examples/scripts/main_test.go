@@ -39,7 +39,7 @@ func TestScripts(t *testing.T) {
 		{"POST", "/counter.cgi", "text/plain", "one\ntwo\n", 200, "text/plain", "8 bytes, 2 lines\n"},
 		{"GET", "/counter.cgi", "", "", 405, "text/plain", "send something\n"},
 		{"GET", "/hello.php?name=Ann", "", "", 200, "text/plain;charset=UTF-8", "Hello, Ann.\n"},
-		{"GET", "/hello.php?-s", "", "", 200, "text/plain;charset=UTF-8", "Hello, world.\n"}, // no option of php-cgi
+		{"GET", "/hello.php?-s", "", "", 200, "text/plain;charset=UTF-8", "Hello, world.\n"}, // not an option of php-cgi
 	}
 	for _, tt := range tests {
 		if _, err := exec.LookPath("php-cgi"); err != nil && strings.HasPrefix(tt.target, "/hello.php") {
@@ -72,7 +72,7 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// serve serves root until the test ends, and returns the URL of that.
+// serve serves root until the test ends, and returns its URL.
 func serve(t *testing.T, root string) string {
 	srv, err := newServer(root)
 	if err != nil {

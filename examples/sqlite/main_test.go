@@ -27,7 +27,7 @@ func open(t *testing.T, name string) *notes {
 	return n
 }
 
-// An answer is what a test looks at.
+// An answer has the parts of a response that the tests compare.
 type answer struct {
 	Status               int
 	ETag, Allow, Content string
@@ -54,7 +54,7 @@ func ask(t *testing.T, r rawhttp.Resolver, method, path, fields, content string)
 
 const jsonType = "Content-Type: application/json\r\n"
 
-// The life of notes, which outlives the process.
+// Notes are created, read, changed and removed, and are still there after a restart.
 func TestNotes(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "a?b#c 100%.db")
 	r := open(t, name).resolver()
@@ -90,11 +90,11 @@ func TestNotes(t *testing.T) {
 	}
 	want := answer{Status: 200, Content: `[{"id":1,"text":"two litres"},{"id":3,"text":"cake"}]`}
 	if diff := cmp.Diff(want, ask(t, open(t, name).resolver(), "GET", "/notes", "", "")); diff != "" {
-		t.Errorf("after the database was opened again (-want +got):\n%s", diff)
+		t.Errorf("notes after the database was opened again (-want +got):\n%s", diff)
 	}
 }
 
-// Of several clients that change the same version, one wins.
+// If several clients change the same version, only one succeeds.
 func TestRace(t *testing.T) {
 	r := open(t, filepath.Join(t.TempDir(), "notes.db")).resolver()
 	etag := ask(t, r, "POST", "/notes", jsonType, `{"text":"0"}`).ETag
@@ -115,13 +115,13 @@ func TestRace(t *testing.T) {
 		}
 		clients.Wait()
 		if won.Load() != 1 || lost.Load() != 7 {
-			t.Errorf("round %d: %d clients have won and %d lost, want 1 and 7", round, won.Load(), lost.Load())
+			t.Errorf("round %d: %d clients succeeded and %d failed, want 1 and 7", round, won.Load(), lost.Load())
 		}
 		etag = ask(t, r, "GET", "/notes/1", "", "").ETag
 	}
 }
 
-// Errors are JSON, too.
+// Errors are also JSON.
 func TestErrorsAreJSON(t *testing.T) {
 	srv, err := newServer(open(t, filepath.Join(t.TempDir(), "notes.db")))
 	if err != nil {

@@ -198,13 +198,13 @@ func (n note) representation() (rawhttp.Representation, error) {
 	}, err
 }
 
-// readText returns the text of the note that a client sends.
+// readText returns the text of the note in the content of a request.
 func readText(req *rawhttp.Request) (string, error) {
 	mediaType, _, err := mime.ParseMediaType(req.Header().Get("Content-Type"))
 	if err != nil || mediaType != "application/json" {
 		return "", &rawhttp.StatusError{Status: 415, Err: err}
 	}
-	content, err := io.ReadAll(req.Body) // as much as LimitBody permits
+	content, err := io.ReadAll(req.Body) // limited by LimitBody
 	if err != nil {
 		return "", err
 	}

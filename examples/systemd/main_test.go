@@ -20,15 +20,15 @@ import (
 	"time"
 )
 
-// hang limits waits that end at once unless something is wrong.
+// hang limits waits that end immediately unless something is wrong.
 const hang = 60 * time.Second
 
-// A unit runs the command as systemd does: with a socket that it keeps open, and a
-// second one for what the command reports.
+// A unit runs the command as systemd does: with a socket that stays open between runs, and a
+// second one for the states that the command reports.
 type unit struct {
 	program string
 	root    string
-	socket  *os.File // nil: the command listens itself
+	socket  *os.File // nil if the command opens its own
 	states  *net.UnixConn
 }
 
@@ -85,7 +85,7 @@ func (u *unit) start(t *testing.T) (stop func()) {
 	return stop
 }
 
-// want waits for a state that the command reports.
+// want waits until the command reports a state, which must be the given one.
 func (u *unit) want(t *testing.T, state string) {
 	t.Helper()
 	u.states.SetReadDeadline(time.Now().Add(hang))
@@ -108,12 +108,12 @@ func listenSocket(t *testing.T) (socket *os.File, addr string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { socket.Close() })
-	ln.Close() // socket is a duplicate, and stays
+	ln.Close() // socket is a duplicate, which stays open
 	return socket, ln.Addr().String()
 }
 
 // Clients keep asking while the command is restarted on the same socket. No connection
-// is refused, no answer is cut, and each request is answered.
+// is refused, no answer is cut, and every request is answered.
 func TestRestart(t *testing.T) {
 	socket, addr := listenSocket(t)
 	u := newUnit(t, socket)
@@ -123,7 +123,7 @@ func TestRestart(t *testing.T) {
 	var clients sync.WaitGroup
 	end := make(chan struct{})
 	for i := range 8 {
-		// Half of them use a connection for many requests.
+		// Half of them send many requests on one connection.
 		client := &http.Client{
 			Transport: &http.Transport{DisableKeepAlives: i%2 == 0},
 			Timeout:   hang,
@@ -164,7 +164,7 @@ func TestSocketQueue(t *testing.T) {
 
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
-		t.Fatalf("nothing runs, but the socket is open: %v", err)
+		t.Fatalf("connecting while no process runs: %v, want the socket to be open", err)
 	}
 	defer conn.Close()
 	fmt.Fprint(conn, "GET /a.txt HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
@@ -176,14 +176,14 @@ func TestSocketQueue(t *testing.T) {
 	}
 }
 
-// Without a socket, and without somebody to notify, the command listens itself.
+// Without systemd, the command opens its own socket.
 func TestListenAlone(t *testing.T) {
 	newUnit(t, nil).start(t)
 }
 
-// get fetches a.txt, once: a connection that is refused or closed before an answer, or an
-// answer that is not whole, is an error. (Go's client itself repeats a request whose reused
-// connection was closed before a byte of the answer came.)
+// get fetches a.txt without retrying: a connection that is refused or closed early, and an
+// incomplete answer, are errors. (Go's client retries by itself if a reused
+// connection was closed before a byte of the answer arrived.)
 func get(client *http.Client, url string) error {
 	resp, err := client.Get(url)
 	if err != nil {
@@ -197,7 +197,7 @@ func get(client *http.Client, url string) error {
 	return nil
 }
 
-// TestListenInherits runs itself again with a socket, to see what listen leaves to
+// TestListenInherits runs itself again with a socket, to check what listen leaves for
 // the child processes of the command: neither the socket nor the variables.
 func TestListenInherits(t *testing.T) {
 	if os.Getenv("LISTEN_PID") != "" {

@@ -17,14 +17,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// local lets a resolver see a client on the same machine, where Answer has none.
+// local makes a resolver see a client on the same machine, since Answer sets no client.
 func local(next rawhttp.Resolver) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return next.Resolve(ctx, req.WithConn(rawhttp.ConnInfo{Client: netip.MustParseAddr("127.0.0.1")}))
 	})
 }
 
-// create makes a link, and returns its path.
+// create creates a link and returns its path.
 func create(t *testing.T, r rawhttp.Resolver, content string) (path string) {
 	t.Helper()
 	answer := rawhttp.Answer(r, fmt.Sprintf("POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: %d\r\n\r\n%s", len(content), content))
@@ -35,14 +35,14 @@ func create(t *testing.T, r rawhttp.Resolver, content string) (path string) {
 	return resp.Header.Get("Location")
 }
 
-// Exact bytes, compared with go-cmp. Lines make a readable difference.
+// Exact bytes, compared with go-cmp. Splitting them into lines makes the difference readable.
 func TestAnswers(t *testing.T) {
 	r := local(new(Links))
 	path := create(t, r, "the content")
 	tests := []struct {
 		name, request, want string
 	}{{
-		name:    "a link that was never made",
+		name:    "a link that does not exist",
 		request: "GET /x HTTP/1.1\r\nHost: example.test\r\n\r\n",
 		want: "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 14\r\n" +
 			"X-Content-Type-Options: nosniff\r\n\r\n404 Not Found\n",
@@ -72,7 +72,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// The Resolve method alone, with a Request that says who asks.
+// Calling Resolve directly, with a Request that has the address of a client.
 func TestOnlyLocalClientsCreate(t *testing.T) {
 	req, _, err := rawhttp.ParseRequest([]byte("POST / HTTP/1.1\r\nHost: example.test\r\n\r\n"))
 	if err != nil {
@@ -86,12 +86,12 @@ func TestOnlyLocalClientsCreate(t *testing.T) {
 			got = resp.Status()
 		}
 		if got != want {
-			t.Errorf("a client at %s gets %d, want %d", client, got, want)
+			t.Errorf("a client at %s receives status %d, want %d", client, got, want)
 		}
 	}
 }
 
-// Ten minutes in no time: inside synctest the clock goes on only when everybody waits.
+// Ten minutes without waiting: in synctest, time passes only while all goroutines are blocked.
 func TestLinksExpire(t *testing.T) {
 	for after, want := range map[time.Duration]string{
 		lifetime - 1: "HTTP/1.1 200 OK",
@@ -109,7 +109,7 @@ func TestLinksExpire(t *testing.T) {
 	}
 }
 
-// Links that have expired make room for others.
+// Expired links make room for new ones.
 func TestTooManyLinks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := local(new(Links))
@@ -118,15 +118,15 @@ func TestTooManyLinks(t *testing.T) {
 		}
 		const request = "POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: 0\r\n\r\n"
 		if got := rawhttp.Answer(r, request); !strings.HasPrefix(got, "HTTP/1.1 503 ") {
-			t.Errorf("one link more is answered with %q, want 503", got)
+			t.Errorf("a POST over the limit is answered with %q, want 503", got)
 		}
 		time.Sleep(lifetime)
 		create(t, r, "")
 	})
 }
 
-// A conversation with a server over a pipe, for what depends on the connection or on options,
-// here on a limit of time. The clock is exact, so the test is, too.
+// A conversation with a server over a pipe, to test behavior that depends on the connection or
+// on options, here on a time limit. Since the clock is fake, the test can be exact.
 func TestSlowClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, err := rawhttp.New(rawhttp.WithResolver(local(new(Links))), rawhttp.WithStallTimeout(5*time.Second))
@@ -146,7 +146,7 @@ func TestSlowClient(t *testing.T) {
 		if got := time.Since(start); resp.StatusCode != 408 || got != 5*time.Second {
 			t.Errorf("%s after %v, want 408 after 5s", resp.Status, got)
 		}
-		client.Close() // before the end of the test, so that the server's goroutine ends
+		client.Close() // so that the server's goroutine ends before the test does
 		<-served
 	})
 }

@@ -236,7 +236,7 @@ var pathRefusals = []parseRefusal{{
 	in:      "CONNECT *:80\\ HTTP/1.1\r\nHost: a\r\n\r\n",
 	want:    Error{400, 12, "request target of CONNECT is not host:port", "RFC 9112, section 3.2.3"},
 	certain: lineEnd,
-	why:     "an asterisk may be in a registered name",
+	why:     "an asterisk may be in a registered name, but a port has only digits",
 }}
 
 func TestPathRefuses(t *testing.T) { checkRefusals(t, pathRefusals) }

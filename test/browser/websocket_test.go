@@ -91,7 +91,7 @@ func TestWebSocketEcho(t *testing.T) {
 		t.Errorf("answers on the page (-want +got):\n%.1000s", diff)
 	}
 	stop()
-	until(b, `state.textContent === "closed: 1001 the server stops"`)
+	until(b, `state.textContent === "closed: 1001 the server is stopping"`)
 }
 
 // TestLiveReload changes files while a page shows them.

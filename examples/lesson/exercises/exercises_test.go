@@ -24,7 +24,7 @@ func TestExercise1(t *testing.T) {
 	const head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n"
 	for _, in := range []io.Reader{
 		strings.NewReader(head + "a\r\n\r\n"),
-		iotest.OneByteReader(strings.NewReader(head + "a\r\n\r\n")), // a network may deliver so
+		iotest.OneByteReader(strings.NewReader(head + "a\r\n\r\n")), // as a network may deliver it
 	} {
 		got, err := ReadHead(in)
 		if got != head || err != nil {
@@ -56,7 +56,7 @@ func TestExercise2(t *testing.T) {
 func TestExercise3(t *testing.T) {
 	tests := []struct {
 		line string
-		want []string // nil: not ok
+		want []string // nil if ok is false
 	}{
 		{"GET / HTTP/1.1", []string{"GET", "/", "HTTP/1.1"}},
 		{"DELETE /a?b=c HTTP/1.0", []string{"DELETE", "/a?b=c", "HTTP/1.0"}},
@@ -101,7 +101,7 @@ func TestExercise4(t *testing.T) {
 
 func TestExercise5(t *testing.T) {
 	tests := []struct {
-		path, want string // "": fs.ErrNotExist
+		path, want string // "" means fs.ErrNotExist
 	}{
 		{"/", "."},
 		{"/sample.txt", "sample.txt"},
@@ -158,15 +158,15 @@ func TestExercise7(t *testing.T) {
 		href, rest, ok := strings.Cut(strings.TrimPrefix(got, `<li><a href="`), `">`)
 		text, end, ok2 := strings.Cut(rest, "<")
 		if !ok || !ok2 || !strings.HasPrefix(got, "<li>") || end != "/a></li>\n" {
-			t.Errorf("Item(%q) = %q, which is no item with a link", name, got)
+			t.Errorf("Item(%q) = %q, want a list item with a link", name, got)
 			continue
 		}
 		if shown := html.UnescapeString(text); shown != name {
-			t.Errorf("Item(%q) = %q, which shows the name %q", name, got, shown)
+			t.Errorf("Item(%q) = %q, which displays the name as %q", name, got, shown)
 		}
 		link, err := base.Parse(html.UnescapeString(href))
 		if err != nil {
-			t.Errorf("Item(%q) = %q, whose link is none: %v", name, got, err)
+			t.Errorf("Item(%q) = %q, whose link is not a URL: %v", name, got, err)
 			continue
 		}
 		if link.Host != "localhost" || link.Path != "/folder/"+name || link.RawQuery != "" || link.Fragment != "" {

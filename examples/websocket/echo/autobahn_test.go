@@ -14,11 +14,11 @@ type autobahnCase struct {
 	name string
 	send []frame
 	want []frame // before the close frame
-	code uint16  // of the close frame; 0: none
-	chop int     // bytes that the client sends at a time; 0: all
+	code uint16  // of the close frame; 0 means none
+	chop int     // bytes that the client sends at a time; 0 means all
 }
 
-// normal is the close frame with which a client ends a case that was no failure.
+// normal is the close frame with which a client ends a successful case.
 var normal = closeFrame(1000, "")
 
 func autobahnCases() []autobahnCase {
@@ -29,7 +29,7 @@ func autobahnCases() []autobahnCase {
 		}
 		cases = append(cases, autobahnCase{name, send, want, code, 0})
 	}
-	chopped := func(n int) { // the last case again
+	chopped := func(n int) { // repeat the last case
 		c := cases[len(cases)-1]
 		c.name, c.chop = fmt.Sprintf("%s, %d bytes at a time", c.name, n), n
 		cases = append(cases, c)
@@ -56,8 +56,8 @@ func autobahnCases() []autobahnCase {
 	send, want := pings(strings.Repeat("\xfe", 125))
 	add("2.6 ping", send, want, 1000)
 	chopped(1)
-	add("2.7 pong that nobody asked for", []frame{{fin | pong, ""}}, nil, 1000)
-	add("2.8 pong that nobody asked for", []frame{{fin | pong, "unsolicited"}}, nil, 1000)
+	add("2.7 unsolicited pong", []frame{{fin | pong, ""}}, nil, 1000)
+	add("2.8 unsolicited pong with payload", []frame{{fin | pong, "unsolicited"}}, nil, 1000)
 	add("2.9 pong and ping", []frame{{fin | pong, "unsolicited"}, {fin | ping, "payload"}}, []frame{{fin | pong, "payload"}}, 1000)
 	var tenPings, tenPongs []frame
 	for i := range 10 {
@@ -174,13 +174,13 @@ var (
 		"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80edited", // a surrogate
 		"\xf4\x90\x80\x80", // above U+10FFFF
 		"\x80\x80", "\xbf\x80", "\xc0 ", "\xfe ", "\xff\xff", "\xfc\x80\x80\x80\x80\x80",
-		"a\xc0", "a\xe0\x80", "\xf0\x80\x80", "\xc0\xaf", "\xe0\x80\xaf", "\xf0\x80\x80\xaf", // too short, or longer than need be
+		"a\xc0", "a\xe0\x80", "\xf0\x80\x80", "\xc0\xaf", "\xe0\x80\xaf", "\xf0\x80\x80\xaf", // truncated or overlong
 		"\xed\xa0\x80", "\xed\xbf\xbf", "\xed\xa0\x80\xed\xb0\x80", "\xf8\x88\x80\x80\x80",
 	}
 )
 
-// TestAutobahn sends the cases byte by byte as they are. Of a close frame of the server the
-// code is compared; its reason is up to the library.
+// TestAutobahn sends the exact bytes of the cases. In a close frame from the server, only the
+// code is compared, since the library chooses the reason.
 func TestAutobahn(t *testing.T) {
 	addr := start(t, nil).addr
 	for _, c := range autobahnCases() {
@@ -195,12 +195,12 @@ func TestAutobahn(t *testing.T) {
 				size = len(sent)
 			}
 			client := dialRaw(t, addr, nil)
-			go func() { // the server may end the connection before it has all
+			go func() { // the server may close the connection before it has read everything
 				for part := range slices.Chunk(sent, size) {
 					client.Write(part)
 				}
 			}()
-			got := client.readFrames(t, c.code == 1007) // a failure of the program, which then waits for the client
+			got := client.readFrames(t, c.code == 1007) // the program fails the connection, and then waits for the client
 			want := slices.Clone(c.want)
 			if c.code != 0 {
 				want = append(want, closeFrame(c.code, ""))

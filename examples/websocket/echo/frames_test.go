@@ -23,7 +23,7 @@ const (
 
 const fin = 0x80
 
-// A frame as a table has it: what the first byte says, and the payload.
+// A frame is the first byte of a WebSocket frame and its payload.
 type frame struct {
 	First   byte // FIN, RSV1 to RSV3, opcode
 	Payload string
@@ -70,16 +70,16 @@ type rawClient struct {
 const handshake = "GET /echo HTTP/1.1\r\nHost: example.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 
-// dialRaw connects, and sends the handshake with the frames after it.
-func dialRaw(t *testing.T, addr string, behind []byte) *rawClient {
+// dialRaw connects, and sends the handshake, followed by the bytes early.
+func dialRaw(t *testing.T, addr string, early []byte) *rawClient {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(time.Minute)) // only keeps a hang from lasting
-	go conn.Write(append([]byte(handshake), behind...))
+	conn.SetDeadline(time.Now().Add(time.Minute)) // limits a hang
+	go conn.Write(append([]byte(handshake), early...))
 	c := &rawClient{conn, bufio.NewReader(conn)}
 	resp, err := http.ReadResponse(c.in, nil)
 	if err != nil {

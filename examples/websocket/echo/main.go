@@ -122,7 +122,7 @@ func watch(ctx context.Context, conn *websocket.Conn) {
 		case <-ctx.Done():
 			return
 		case <-rawhttp.Stopping(ctx):
-			conn.Close(websocket.StatusGoingAway, "the server stops")
+			conn.Close(websocket.StatusGoingAway, "the server is stopping")
 			return
 		case <-ticker.C:
 			if err := sendPing(ctx, conn); err != nil {

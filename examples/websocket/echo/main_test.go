@@ -13,7 +13,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-// A running server.
+// A running is a server that is running.
 type running struct {
 	addr string
 	stop func() // returns when the server has stopped
@@ -51,7 +51,7 @@ func dial(t *testing.T, addr string, opts *websocket.DialOptions) *websocket.Con
 	return conn
 }
 
-// expectEcho sends a message and expects it back.
+// expectEcho sends a message and expects to receive it back.
 func expectEcho(t *testing.T, conn *websocket.Conn, typ websocket.MessageType, message string) {
 	t.Helper()
 	if err := conn.Write(t.Context(), typ, []byte(message)); err != nil {
@@ -73,7 +73,7 @@ func TestEcho(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 3 { // a frame for each Write
+	for range 3 { // one frame per Write
 		if _, err := w.Write([]byte(strings.Repeat("fragment ", 1000))); err != nil {
 			t.Fatal(err)
 		}
@@ -98,7 +98,7 @@ func TestEarlyFrames(t *testing.T) {
 	early := append(frame{fin | text, "early"}.bytes(true), normal.bytes(true)...)
 	got := dialRaw(t, start(t, nil).addr, early).readFrames(t, false)
 	if len(got) != 2 || got[0] != (frame{fin | text, "early"}) || got[1] != normal {
-		t.Errorf("the server sends %q", got)
+		t.Errorf("the server sent %q", got)
 	}
 }
 
@@ -108,7 +108,7 @@ func TestMask(t *testing.T) {
 	got := dialRaw(t, start(t, nil).addr, frame{fin | text, "x"}.bytes(false)).readFrames(t, false)
 	for _, f := range got {
 		if f.First != fin|closing {
-			t.Errorf("the server sends %q", got)
+			t.Errorf("the server sent %q", got)
 		}
 	}
 }
@@ -129,7 +129,7 @@ func TestOrigin(t *testing.T) {
 		}
 		conn, resp, err := websocket.Dial(t.Context(), "ws://"+addr+"/echo", &websocket.DialOptions{HTTPHeader: header})
 		if resp == nil || resp.StatusCode != want {
-			t.Errorf("a page of %q is answered with %v, %v, want %d", origin, resp, err, want)
+			t.Errorf("a page from %q is answered with %v, %v, want %d", origin, resp, err, want)
 		}
 		if conn != nil {
 			conn.CloseNow()
@@ -166,8 +166,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestStop stops the server while clients are connected: each is told, and none holds the
-// stop up.
+// TestStop stops the server while clients are connected. Each receives the status 1001, and none
+// delays the stop.
 func TestStop(t *testing.T) {
 	srv := start(t, nil)
 	codes := make(chan websocket.StatusCode)
@@ -187,7 +187,7 @@ func TestStop(t *testing.T) {
 	}()
 	for range n {
 		if code := <-codes; code != websocket.StatusGoingAway {
-			t.Errorf("a client is told %v, want %v", code, websocket.StatusGoingAway)
+			t.Errorf("a client received the close status %v, want %v", code, websocket.StatusGoingAway)
 		}
 	}
 	<-stopped

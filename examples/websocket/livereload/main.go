@@ -149,7 +149,7 @@ func reloads(w *watcher) rawhttp.Resolver {
 			return // Accept has answered
 		}
 		defer conn.CloseNow()
-		ctx := conn.CloseRead(r.Context()) // ends when the page is closed, or sends something
+		ctx := conn.CloseRead(r.Context()) // ends when the page is closed or sends a message
 		ticker := time.NewTicker(pingEvery)
 		defer ticker.Stop()
 		for {
@@ -157,7 +157,7 @@ func reloads(w *watcher) rawhttp.Resolver {
 			case <-ctx.Done():
 				return
 			case <-rawhttp.Stopping(r.Context()):
-				conn.Close(websocket.StatusGoingAway, "the server stops")
+				conn.Close(websocket.StatusGoingAway, "the server is stopping")
 				return
 			case <-changed:
 				changed = w.next()

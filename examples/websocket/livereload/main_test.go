@@ -49,7 +49,7 @@ func write(t *testing.T, path, content string) {
 	}
 }
 
-// TestReload changes files while two pages wait. Each is told each time.
+// TestReload changes files while two pages wait. Each page receives a message for each change.
 func TestReload(t *testing.T) {
 	root := t.TempDir()
 	write(t, filepath.Join(root, "index.html"), "<p>one")
@@ -74,19 +74,19 @@ func TestReload(t *testing.T) {
 		}
 		for _, conn := range pages {
 			if _, message, err := conn.Read(t.Context()); err != nil || string(message) != "reload" {
-				t.Fatalf("a page reads %q, %v", message, err)
+				t.Fatalf("a page received %q, %v, want reload", message, err)
 			}
 		}
 	}
 	go stop()
 	for _, conn := range pages {
 		if _, _, err := conn.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusGoingAway {
-			t.Errorf("a page reads %v when the server stops, want status %v", err, websocket.StatusGoingAway)
+			t.Errorf("a page received %v when the server stopped, want status %v", err, websocket.StatusGoingAway)
 		}
 	}
 }
 
-// TestPages asks for pages with and without the script.
+// TestPages requests pages that have the script, and others that do not.
 func TestPages(t *testing.T) {
 	root := t.TempDir()
 	write(t, filepath.Join(root, "page.html"), "<p>page")
@@ -102,9 +102,9 @@ func TestPages(t *testing.T) {
 	}{
 		{"/page.html", "<p>page", true, "pages reload"},
 		{"/large.html", "xxx", false, "it would be held in memory"},
-		{"/a.txt", "text", false, "it is no page"},
+		{"/a.txt", "text", false, "it is not a page"},
 		{"/", "page.html", false, "a listing has a policy that forbids scripts"},
-		{"/none", "404", false, "an error is no page"},
+		{"/none", "404", false, "an error is not a page"},
 		{scriptPath, "WebSocket", false, "it is the script"},
 	} {
 		resp, err := http.Get("http://" + addr + tt.path)
@@ -114,13 +114,13 @@ func TestPages(t *testing.T) {
 		b, err := io.ReadAll(resp.Body)
 		resp.Body.Close()
 		if got := string(b); err != nil || !strings.Contains(got, tt.contains) || strings.Contains(got, tag) != tt.script {
-			t.Errorf("GET %s = %.200q, %v; it should contain %q, and the script: %v, since %s", tt.path, got, err, tt.contains, tt.script, tt.why)
+			t.Errorf("GET %s = %.200q, %v; want %q in it, and the script: %v; why: %s", tt.path, got, err, tt.contains, tt.script, tt.why)
 		}
 	}
 	http.DefaultClient.CloseIdleConnections()
 }
 
-// TestForeignPage connects from a page of another origin, which must not learn of changes.
+// TestForeignPage connects from a page of another origin, which must not be notified of changes.
 func TestForeignPage(t *testing.T) {
 	got := rawhttp.Answer(reloads(newWatcher()), "GET / HTTP/1.1\r\nHost: example.test\r\nOrigin: http://evil.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
@@ -132,7 +132,7 @@ func TestForeignPage(t *testing.T) {
 // A folder is an fs.FS that can be changed while it is read.
 type folder struct{ atomic.Pointer[fstest.MapFS] }
 
-// set makes the folder one of the files: name, content, and so on.
+// set replaces the files of the folder. The arguments alternate between name and content.
 func (f *folder) set(files ...string) {
 	m := fstest.MapFS{}
 	for file := range slices.Chunk(files, 2) {
@@ -143,8 +143,8 @@ func (f *folder) set(files ...string) {
 
 func (f *folder) Open(name string) (fs.File, error) { return f.Load().Open(name) }
 
-// TestWatch changes a folder in fake time. A change is told once, when nothing has changed
-// since the last look.
+// TestWatch changes a folder in fake time. A change is reported once, after two checks in a row
+// that agree.
 func TestWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var fsys folder
@@ -156,11 +156,11 @@ func TestWatch(t *testing.T) {
 		begin := time.Now()
 		synctest.Wait()
 		for _, step := range []struct {
-			files []string // nil: as before
-			told  bool
+			files    []string // nil if unchanged
+			reported bool
 		}{
 			{[]string{"a", "longer", ".hidden", ""}, false},
-			{[]string{"a", "longer", "b", "", ".hidden", ""}, false}, // it still changes
+			{[]string{"a", "longer", "b", "", ".hidden", ""}, false}, // still changing
 			{nil, true},
 			{nil, false},
 			{[]string{"a", "longer", "b", "", ".hidden", "longer"}, false},
@@ -172,14 +172,14 @@ func TestWatch(t *testing.T) {
 			next := w.next()
 			time.Sleep(time.Second) // fake
 			synctest.Wait()
-			told := false
+			reported := false
 			select {
 			case <-next:
-				told = true
+				reported = true
 			default:
 			}
-			if told != step.told {
-				t.Errorf("after %v a change was told: %v, want %v", time.Since(begin), told, step.told)
+			if reported != step.reported {
+				t.Errorf("after %v a change was reported: %v, want %v", time.Since(begin), reported, step.reported)
 			}
 		}
 	})
