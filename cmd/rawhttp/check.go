@@ -16,8 +16,9 @@ import (
 const checkUsage = `usage: rawhttp check [flags] [file]
 
 Parses the requests in the file, or on standard input, and shows their parts
-with their offsets, or a mark below the first byte that breaks a rule. At most
-8 MiB are read. Nothing is sent.
+with their offsets, or a mark below the first byte that breaks a rule. Lines
+that you type on a terminal end in CRLF. At most 8 MiB are read. Nothing is
+sent.
 
   -lenient    accept bare LF, folded lines, and a head without its empty line
   -color WHEN use colors: auto, always or never
@@ -42,10 +43,13 @@ func check(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		io.WriteString(stdout, checkUsage)
 		return 0
 	case err == nil && len(files) > 1:
-		err = fmt.Errorf("want one file, not %d", len(files))
+		err = fmt.Errorf("want one file, not %d; to check text, write it to standard input", len(files))
 	}
 	if err != nil {
 		return misused(stderr, "check", err)
+	}
+	if isTerminal(stdin) {
+		stdin = &typed{terminal: stdin, end: "\r\n"}
 	}
 	if len(files) == 1 && files[0] != "-" {
 		f, err := os.Open(files[0])
@@ -67,10 +71,13 @@ func check(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 	text, ok := report(b, *lenient, color.on(stdout))
 	io.WriteString(stdout, text)
-	if !ok {
-		return 1
+	if ok {
+		return 0
 	}
-	return 0
+	if bytes.HasPrefix(b, []byte("HTTP/")) {
+		fmt.Fprintln(stderr, "rawhttp check: this looks like a response; only requests are checked")
+	}
+	return 1
 }
 
 // report describes the requests in b, and reports whether all are accepted.
@@ -88,8 +95,8 @@ func report(b []byte, lenient, color bool) (text string, ok bool) {
 			reportRefused(&out, b[base:], pe, color)
 			return out.String(), false
 		case errors.Is(err, rawhttp.ErrIncomplete):
-			fmt.Fprintf(&out, "%6d  incomplete: the head does not end in an empty line\n", len(b))
-			return out.String(), false
+			ok = reportIncomplete(&out, b, base)
+			return out.String(), ok
 		case err != nil:
 			fmt.Fprintln(&out, err)
 			return out.String(), false
@@ -116,6 +123,22 @@ func report(b []byte, lenient, color bool) (text string, ok bool) {
 		}
 		out.WriteString("\n")
 	}
+}
+
+// reportIncomplete describes what follows the last request that is whole and ends at base. It
+// reports whether these are only empty lines.
+func reportIncomplete(out *strings.Builder, b []byte, base int) (ok bool) {
+	isEmpty := len(bytes.Trim(b[base:], "\r\n")) == 0
+	switch {
+	case isEmpty && base > 0:
+		fmt.Fprintf(out, "%6d  empty lines, which servers ignore\n%6d  end\n", base, len(b))
+		return true
+	case isEmpty:
+		fmt.Fprintf(out, "%6d  incomplete: there is no request\n", len(b))
+	default:
+		fmt.Fprintf(out, "%6d  incomplete: the head does not end in an empty line\n", len(b))
+	}
+	return false
 }
 
 // reportHead describes the parts of a head, each with its offset in all that is checked.

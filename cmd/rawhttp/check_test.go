@@ -107,6 +107,21 @@ GET  /
 		name: "incomplete", in: "GET / HTTP/1.1\r\nHost: a", status: 1,
 		want: "    23  incomplete: the head does not end in an empty line\n",
 	}, {
+		name: "nothing", in: "", status: 1,
+		want: "     0  incomplete: there is no request\n",
+	}, {
+		name: "an empty line at the end", in: "GET / HTTP/1.0\r\n\r\n\r\n",
+		want: `     0  method    GET
+     4  target    /
+     6  version   HTTP/1.0
+        path      /
+        host      
+        framing   no content
+
+    18  empty lines, which servers ignore
+    20  end
+`,
+	}, {
 		name: "lenient", in: "GET / HTTP/1.1\nHost: a\n\n", args: []string{"-lenient"},
 		want: `     0  method    GET
      4  target    /
@@ -143,6 +158,15 @@ func TestCheckLongInput(t *testing.T) {
 	status, stdout, stderr := call(t, in, "check")
 	if status != 1 || !strings.HasSuffix(stdout, "content, incomplete: 8388555 bytes received\n") || !strings.Contains(stderr, "first 8 MiB") {
 		t.Errorf("status %d, %q, %q, want 1, incomplete content, and a note", status, stdout, stderr)
+	}
+}
+
+// To somebody who checks a response, it says that only requests are checked.
+func TestCheckResponse(t *testing.T) {
+	t.Parallel()
+	status, stdout, stderr := call(t, "HTTP/1.1 200 OK\r\n\r\n", "check")
+	if status != 1 || !strings.Contains(stdout, "method is not a token") || !strings.Contains(stderr, "looks like a response") {
+		t.Errorf("status %d, %q, %q, want 1, a mark, and a note", status, stdout, stderr)
 	}
 }
 

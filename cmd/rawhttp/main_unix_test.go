@@ -57,25 +57,42 @@ func TestBinaryStatus(t *testing.T) {
 	}
 }
 
-// What is typed into send on a terminal is sent with CRLF; what is piped is sent as it is.
-func TestSendOnTerminal(t *testing.T) {
-	t.Parallel()
-	script, err := exec.LookPath("script") // runs a command on a terminal of its own
+// onTerminal makes the command run on a terminal of its own.
+func onTerminal(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	script, err := exec.LookPath("script")
 	if err != nil || runtime.GOOS != "linux" {
 		t.Skip("there is no script(1) of Linux")
 	}
-	for _, onTerminal := range []bool{false, true} {
+	cmd.Path, cmd.Args = script, []string{script, "-qec", strings.Join(cmd.Args, " "), os.DevNull}
+}
+
+// What is typed into send on a terminal is sent with CRLF; what is piped is sent as it is.
+func TestSendOnTerminal(t *testing.T) {
+	t.Parallel()
+	for _, typed := range []bool{false, true} {
 		var heard lockedBuffer
 		cmd := execCommand("send", scripted(t, "HTTP/1.1 204 No Content\r\n\r\n", &heard))
 		want := "GET / HTTP/1.0\n\n"
-		if onTerminal {
-			cmd.Args = []string{script, "-qec", strings.Join(cmd.Args, " "), os.DevNull}
-			cmd.Path, want = script, "GET / HTTP/1.0\r\n\r\n"
+		if typed {
+			onTerminal(t, cmd)
+			want = "GET / HTTP/1.0\r\n\r\n"
 		}
 		cmd.Stdin = strings.NewReader("GET / HTTP/1.0\n\n")
 		if out, err := cmd.CombinedOutput(); err != nil || heard.String() != want {
-			t.Errorf("on a terminal %v: %v, sent %q, want %q; it printed:\n%s", onTerminal, err, heard.String(), want, out)
+			t.Errorf("typed %v: %v, sent %q, want %q; it printed:\n%s", typed, err, heard.String(), want, out)
 		}
+	}
+}
+
+// A request that is typed on a terminal can be checked.
+func TestCheckOnTerminal(t *testing.T) {
+	t.Parallel()
+	cmd := execCommand("check")
+	onTerminal(t, cmd)
+	cmd.Stdin = strings.NewReader("GET / HTTP/1.0\n\n\x04")
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "    18  end") {
+		t.Errorf("%v, want a request of 18 bytes; it printed:\n%s", err, out)
 	}
 }
 
