@@ -96,7 +96,7 @@ func (c *content) decide(b []byte, limit int, decodes bool) {
 	switch {
 	case limit < 0 && !(decodes && c.coding != ""):
 		c.kind = isText
-	case limit == 0 || c.coding != "" || c.media == "TLS":
+	case limit == 0 || c.coding != "":
 		c.kind = isBinary
 	case c.media == "" && looksLikeText(b), c.media != "" && isTextType(c.media):
 		c.kind = isText

@@ -25,6 +25,7 @@ type Conversation struct {
 	methods  []byte    // kinds of the requests that have no response yet; see kindOther
 	judge    judge
 
+	http2    bool   // the client has begun to speak HTTP/2
 	switches bool   // the last request asks for another protocol, and has no response yet
 	early    []byte // what the client sent after it
 }

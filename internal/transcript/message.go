@@ -32,6 +32,11 @@ func (s *side) startLine(line []byte) {
 	s.message, s.content = message{}, content{}
 	s.phase = inFields
 	if s.who == Client {
+		if string(line) == "PRI * HTTP/2.0" { // RFC 9113, section 3.4
+			s.c.http2 = true
+			s.beginBinary("HTTP/2")
+			return
+		}
 		kind := byte(kindOther)
 		switch method, _, _ := bytes.Cut(line, []byte(" ")); string(method) {
 		case "HEAD":

@@ -76,6 +76,12 @@ func (s *side) begin(p phase) {
 	s.content = content{}
 }
 
+// beginBinary begins what is not text, of a protocol that is named in its summary.
+func (s *side) beginBinary(protocol string) {
+	s.begin(opaque)
+	s.content.media = protocol
+}
+
 // next begins the next message.
 func (s *side) next() {
 	s.pause()
@@ -126,8 +132,7 @@ func (s *side) step(b []byte) (n int) {
 		s.data(b)
 	case inLines:
 		if len(s.line) == 0 && isTLS(b) {
-			s.begin(opaque)
-			s.content.media = "TLS"
+			s.beginBinary("TLS")
 			return 0
 		}
 		if len(s.line) == 0 && s.c.protocol == otherLines && s.c.p.opts.Lines >= 0 && !beginsWithLine(b) {
@@ -136,6 +141,10 @@ func (s *side) step(b []byte) (n int) {
 		}
 		fallthrough
 	default:
+		if s.phase == atStart && s.who == Server && s.c.http2 && len(s.line) == 0 && b[0] != 'H' { // it may still answer with HTTP/1
+			s.beginBinary("HTTP/2")
+			return 0
+		}
 		if n = bytes.IndexByte(b, '\n') + 1; n == 0 {
 			n = len(b)
 		}
