@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// axeCore returns the text of axe-core, of the version that package-lock.json names.
+// axeCore returns the source of axe-core, in the version of package-lock.json.
 func axeCore(t *testing.T) string {
 	t.Helper()
 	npm := program(t, "npm", "npm")
@@ -37,8 +37,8 @@ func axeCore(t *testing.T) string {
 	return string(b)
 }
 
-// axe-core finds nothing that keeps anybody from using the pages, in either colour
-// scheme and at either width, and nothing that it cannot decide.
+// axe-core finds no accessibility problem in the pages, in either color
+// scheme and at every width, and nothing that it cannot decide.
 func TestListingIsAccessible(t *testing.T) {
 	axe := axeCore(t)
 	for _, v := range views {
@@ -46,7 +46,7 @@ func TestListingIsAccessible(t *testing.T) {
 			b := open(t, v, site(t)...)
 			for name, target := range pages {
 				if name == "many" {
-					continue // the same, many times: it takes long
+					continue // many similar rows take long
 				}
 				b.goTo(target)
 				b.do(chromedp.Evaluate[chromedp.Void](axe))
@@ -58,7 +58,7 @@ func TestListingIsAccessible(t *testing.T) {
 					Passes                 int // rules
 					Violations, Incomplete []finding
 				}
-				// It cannot measure the contrast of an arrow alone, which it does not count as text.
+				// axe-core cannot measure the contrast of a single arrow, which it does not count as text.
 				got := eval[result](b, `axe.run(document).then((r) => {
 					const noText = (n) => n.any.some((check) => ["nonBmp", "shortTextContent"].includes(check.data?.messageKey));
 					const brief = (findings) => findings.map((f) => ({ ID: f.id, Help: f.help, Nodes: f.nodes.filter((n) => !noText(n)).map((n) => n.html) }))
@@ -66,7 +66,7 @@ func TestListingIsAccessible(t *testing.T) {
 					return { Passes: r.passes.length, Violations: brief(r.violations), Incomplete: brief(r.incomplete) };
 				})`)
 				if got.Passes < 20 {
-					t.Errorf("%s: only %d rules were tried", name, got.Passes)
+					t.Errorf("%s: only %d rules were checked", name, got.Passes)
 				}
 				if diff := cmp.Diff(result{got.Passes, []finding{}, []finding{}}, got); diff != "" {
 					t.Errorf("%s: axe-core (-want +got):\n%s", name, diff)

@@ -31,13 +31,13 @@ func program(t *testing.T, command, debianPackage string) string {
 	t.Helper()
 	path, err := exec.LookPath(command)
 	if err != nil {
-		t.Fatalf("there is no %s to test with: install it, on Debian with: apt-get install %s", command, debianPackage)
+		t.Fatalf("%s is not installed (Debian: apt-get install %s)", command, debianPackage)
 	}
 	return path
 }
 
-// browser starts Chromium, once. It has a profile of its own, and asks nobody for
-// anything but the pages.
+// browser starts Chromium, once. It has a profile of its own, and loads nothing
+// except the pages.
 var browser = sync.OnceValues(func() (context.Context, error) {
 	path, err := exec.LookPath("chromium")
 	if err != nil {
@@ -45,12 +45,12 @@ var browser = sync.OnceValues(func() (context.Context, error) {
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
-		chromedp.NoSandbox, // which root cannot have
+		chromedp.NoSandbox, // root cannot use the sandbox
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("no-proxy-server", true),
-		chromedp.Flag("hide-scrollbars", true), // they take room on one system and not on another
+		chromedp.Flag("hide-scrollbars", true), // their width differs between systems
 	)
 	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, stopBrowser := chromedp.NewContext(allocator)
@@ -61,7 +61,7 @@ var browser = sync.OnceValues(func() (context.Context, error) {
 	return ctx, chromedp.Do(ctx)
 })
 
-// A view is what a page is shown on.
+// A view is a color scheme and a width of the window.
 type view struct {
 	scheme string
 	width  int64
@@ -74,7 +74,7 @@ type tab struct {
 	*testing.T
 	ctx      context.Context
 	origin   string
-	messages int // that the test itself makes on the console
+	messages int // expected on the console
 }
 
 // open opens a tab for a server with the options.
@@ -84,8 +84,8 @@ func open(t *testing.T, v view, opts ...rawhttp.Option) *tab {
 	return openAt(t, v, serve(t, opts...))
 }
 
-// openAt opens a tab. When the test ends there must be nothing on its console: no
-// error, no warning, no violation of the policy.
+// openAt opens a tab. When the test ends, its console must have only expected messages: no
+// error, no warning and no violation of the policy.
 func openAt(t *testing.T, v view, origin string) *tab {
 	t.Helper()
 	program(t, "chromium", "chromium")
@@ -98,7 +98,7 @@ func openAt(t *testing.T, v view, origin string) *tab {
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatalf("open a tab: %v", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute) // only keeps a hang from lasting for ever
+	ctx, cancel := context.WithTimeout(ctx, time.Minute) // limits a hang
 	t.Cleanup(cancel)
 	b := &tab{T: t, ctx: ctx, origin: origin}
 	console := chromedp.Console(ctx)
@@ -117,7 +117,7 @@ func openAt(t *testing.T, v view, origin string) *tab {
 			messages = append(messages, fmt.Sprint(m, " ", m.URL))
 		}
 		if len(messages) != b.messages {
-			t.Errorf("on the console, where there should be %d messages: %q", b.messages, messages)
+			t.Errorf("want %d messages on the console, got %q", b.messages, messages)
 		}
 	})
 
@@ -144,7 +144,7 @@ func serve(t *testing.T, opts ...rawhttp.Option) (origin string) {
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(context.Background(), ln) }()
 	t.Cleanup(func() {
-		srv.Close() // the browser keeps connections
+		srv.Close() // the browser keeps connections open
 		if err := <-done; err != nil && err != rawhttp.ErrServerClosed {
 			t.Errorf("Serve = %v", err)
 		}
@@ -152,7 +152,7 @@ func serve(t *testing.T, opts ...rawhttp.Option) (origin string) {
 	return "http://" + ln.Addr().String()
 }
 
-// do does things in the tab.
+// do runs actions in the tab.
 func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	b.Helper()
 	if err := chromedp.Do(b.ctx, steps...); err != nil {
@@ -160,7 +160,7 @@ func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// load does what makes the browser ask for another page, which must be there, and
+// load runs actions that make the browser load another page, which must exist, and
 // waits for it.
 func (b *tab) load(steps ...chromedp.Action[chromedp.Void]) {
 	b.Helper()
@@ -189,9 +189,9 @@ func eval[T any](b *tab, expression string) T {
 	return v
 }
 
-// folder makes a folder of files, named site. Names with a slash at the end are folders; sizes
-// are in bytes; files and folders were changed at the time below, and each a minute
-// later than the one before.
+// folder makes a folder of files, named site. Names with a slash at the end are folders, and sizes
+// are in bytes. The first has the modification time below, and each other one a minute more than
+// the previous one.
 func folder(t *testing.T, files ...file) string {
 	t.Helper()
 	root := filepath.Join(t.TempDir(), "site")
@@ -217,7 +217,7 @@ func folder(t *testing.T, files ...file) string {
 			t.Fatal(err)
 		}
 	}
-	for i := len(files) - 1; i >= 0; i-- { // folders changed with what is in them
+	for i := len(files) - 1; i >= 0; i-- { // folders change with their entries
 		if files[i].link == "" {
 			at := changed.Add(time.Duration(i) * time.Minute)
 			if err := os.Chtimes(filepath.Join(root, files[i].name), at, at); err != nil {
@@ -231,5 +231,5 @@ func folder(t *testing.T, files ...file) string {
 type file struct {
 	name string
 	size int
-	link string // target, of a symbolic link
+	link string // target, for a symbolic link
 }

@@ -30,18 +30,18 @@ func call[P, R any](b *tab, command cdp.Command[P, R], params P) R {
 	return r
 }
 
-// nasty are names that mislead whoever shows or links them.
+// nasty are names that are easily displayed or linked wrongly.
 var nasty = []string{
 	"<script>document.title='owned'<", "<img src=x onerror=document.title='owned'>", `"onfocus=document.title='owned' autofocus tabindex=1 x="`, "'", "&lt;", "a:b",
 	"javascript:document.title='owned'", "%2e%2e", "%20", "a?b#c", "a\nb", "\x1b[31m", "\u202etxt.exe", "\xff", "\xc3\x28", "back\\slash", "dot.", "blank ", " blank",
 	" ", "\u00e9", "e\u0301", "http:", "\\\\host\\", ";", "שלום (1).txt", "日本語", strings.Repeat("n", 255), strings.Repeat("many words ", 20) + "x", "~", "\u00a0", "\u2028",
 }
 
-// site is what most tests look at.
+// site returns the options for the folder that most tests use.
 func site(t *testing.T) []rawhttp.Option {
 	t.Helper()
 	files := []file{
-		{name: "favicon.ico", size: 0}, // the browser asks for it
+		{name: "favicon.ico", size: 0}, // the browser requests it
 		{name: "pub/images/"}, {name: "pub/images/old/"}, {name: "pub/images/old/first.txt", size: 10}, {name: "pub/images/raw 2026/"},
 		{name: "pub/images/sunset over the harbour.jpg", size: 3482111}, {name: "pub/images/logo.svg", size: 2048}, {name: "pub/images/a?b.png", size: 145408},
 		{name: "pub/images/notes.txt", size: 731}, {name: "pub/images/empty.txt", size: 0}, {name: "pub/images/latest.svg", link: "logo.svg"},
@@ -62,17 +62,17 @@ func site(t *testing.T) []rawhttp.Option {
 	return []rawhttp.Option{rawhttp.WithRoot(folder(t, files...)), rawhttp.WithListing(rawhttp.ListHTML)}
 }
 
-// pages are those that every view is tried with.
+// pages are tested in every view.
 var pages = map[string]string{
 	"root": "/", "kinds": "/holiday%202026/", "images": "/pub/images/", "sorted": "/pub/images/?sort=time&order=desc", "empty": "/empty/", "many": "/many/", "nasty": "/nasty/", "folders": "/nasty/folders/",
 	"deep": "/deep/er/and/deeper/still/with-a-long-name-of-a-folder/and%20one%20with%20blanks/", "wide": "/deep/" + strings.Repeat("w", 200) + "/",
 }
 
-// Every page keeps to the width of its window and to the colours that are asked for,
-// cuts no text off, runs nothing, and needs nothing that its policy forbids: open
-// looks at the console.
+// Every page fits the width of its window, has the colors of the chosen scheme,
+// cuts off no text, runs no script, and needs nothing that its policy forbids (open
+// checks the console).
 func TestListingLooks(t *testing.T) {
-	for _, v := range append(views, view{"light", 320}, view{"light", 660}) { // of a large page that is zoomed
+	for _, v := range append(views, view{"light", 320}, view{"light", 660}) { // as of a zoomed page on a large screen
 		t.Run(fmt.Sprint(v.scheme, " ", v.width), func(t *testing.T) {
 			b := open(t, v, site(t)...)
 			for name, target := range pages {
@@ -87,8 +87,8 @@ func TestListingLooks(t *testing.T) {
 					}
 				}
 				type look struct {
-					Width    int64    // of all there is to see
-					Sideways []string // elements that must be scrolled sideways, or are cut off
+					Width    int64    // of the whole document
+					Sideways []string // elements that need horizontal scrolling, or are cut off
 					Style    bool     // the style of the page is in use
 					Dark     bool     // the text is lighter than the background
 					Title    string
@@ -116,7 +116,7 @@ func TestListingLooks(t *testing.T) {
 	}
 }
 
-// On a phone the whole row is a link, so that a thumb need not hit the name. On a wide
+// On a phone the whole row is a link, so that the name need not be hit exactly. On a wide
 // screen sizes and times can be selected.
 func TestListingTapTargets(t *testing.T) {
 	for width, want := range map[int64][]string{360: {"A", "A", "A"}, 1280: {"A", "DATA", "TIME"}} {
@@ -128,7 +128,7 @@ func TestListingTapTargets(t *testing.T) {
 			return document.elementFromPoint(box.right - 2, box.top + box.height / 2).tagName;
 		})`)
 		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("at %d pixels, what a click on the name, size and time hits (-want +got):\n%s", width, diff)
+			t.Errorf("elements hit by a click on the name, size and time at %d pixels (-want +got):\n%s", width, diff)
 		}
 	}
 }
@@ -146,7 +146,7 @@ func TestListingIcons(t *testing.T) {
 		const s = getComputedStyle(a, "::before");
 		return [a.textContent, [s.width, s.height, s.backgroundImage.replaceAll(/rgba?\([^)]*\)/g, ""), s.backgroundSize].join(" ")];
 	}))`)
-	of := make(map[string]string) // the name with the shape
+	of := make(map[string]string) // the name for each shape
 	for _, name := range names {
 		shape := shapes[name]
 		if other, taken := of[shape]; shape == "" || taken {
@@ -156,8 +156,8 @@ func TestListingIcons(t *testing.T) {
 	}
 }
 
-// On paper there are the names, sizes and times, dark on light whatever the screen has, and
-// nothing that only a screen needs. It fits the width of A4.
+// A printed page has the names, sizes and times, dark on light in every color scheme, and
+// nothing that is only useful on a screen. It fits the width of A4.
 func TestListingPrints(t *testing.T) {
 	b := open(t, view{"dark", 718}, site(t)...)
 	b.goTo("/pub/images/")
@@ -171,9 +171,9 @@ func TestListingPrints(t *testing.T) {
 		}
 	}
 	type paper struct {
-		Shown, Hidden []string // elements that are to be seen, and not
+		Shown, Hidden []string // elements that are visible, and hidden
 		Mark          string   // before a name
-		Text          string   // the colour of the names
+		Text          string   // the color of the names
 		Width         int64
 	}
 	got := eval[paper](b, `(() => {
@@ -188,11 +188,11 @@ func TestListingPrints(t *testing.T) {
 	})()`)
 	want := paper{[]string{"h1", "header p", "thead", "tbody"}, []string{"footer", ".skip"}, "none", "rgb(27, 31, 36)", 718}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("on paper (-want +got):\n%s", diff)
+		t.Errorf("printed page (-want +got):\n%s", diff)
 	}
 }
 
-// The policy of the page stops what its text does not have.
+// The policy of the page blocks scripts, styles and images that are added to it.
 func TestListingPolicyIsInForce(t *testing.T) {
 	b := open(t, views[0], rawhttp.WithRoot(folder(t, file{name: "favicon.ico"})), rawhttp.WithListing(rawhttp.ListHTML))
 	b.goTo("/")
@@ -208,21 +208,21 @@ func TestListingPolicyIsInForce(t *testing.T) {
 		add("img", { src: "http://127.0.0.2/" });
 	})`)
 	if diff := cmp.Diff([]string{"img-src", "script-src-elem", "style-src-elem"}, got); diff != "" {
-		t.Errorf("what is stopped (-want +got):\n%s", diff)
+		t.Errorf("blocked (-want +got):\n%s", diff)
 	}
 	if title := eval[string](b, "document.title"); title != "Index of /" {
 		t.Errorf("the title is %q: a script has run", title)
 	}
 	if display := eval[string](b, "getComputedStyle(document.body).display"); display != "block" {
-		t.Errorf("another style is in use: %s", display)
+		t.Errorf("another style is applied: display %s", display)
 	}
 	b.messages = 3
 }
 
-// rows are the names of the table, from the top.
+// rows is an expression for the names in the table, from the top.
 const rows = `[...document.querySelectorAll("tbody tr")].map((row) => row.querySelector("a").textContent)`
 
-// A click on the head of a column sorts by it, and another the other way round.
+// A click on the header of a column sorts by it, and another click reverses the order.
 func TestListingSortsByClick(t *testing.T) {
 	const (
 		up         = "Parent folder|old/|previous/|raw 2026/|"
@@ -271,14 +271,14 @@ func TestListingSortsByClick(t *testing.T) {
 	}
 }
 
-// focused is what has the focus, and how that is seen.
+// focused describes the element that has the focus, and whether the focus is visible.
 type focused struct {
 	Text    string
-	Visible bool // in the window, and nothing lies over it
-	Outline bool // marked by a line that is not of the colour after it
+	Visible bool // in the window, and not covered
+	Outline bool // marked by an outline that differs from the background
 }
 
-// focus says what has the focus.
+// focus returns the element that has the focus.
 func (b *tab) focus() focused {
 	b.Helper()
 	return eval[focused](b, `(() => {
@@ -293,23 +293,23 @@ func (b *tab) focus() focused {
 }
 
 // tabTo presses Tab until the link with the text has the focus, at most n times.
-// Whatever has the focus on the way can be seen to have it.
+// The focus must be visible on every element on the way.
 func (b *tab) tabTo(text string, n int) {
 	b.Helper()
 	for range n {
 		b.do(chromedp.KeyEvent(kb.Tab))
 		f := b.focus()
 		if !f.Visible || !f.Outline {
-			b.Errorf("the focus cannot be seen: %+v", f)
+			b.Errorf("the focus is not visible: %+v", f)
 		}
 		if f.Text == text {
 			return
 		}
 	}
-	b.Fatalf("%q is not reached with %d times Tab; the focus is on %+v", text, n, b.focus())
+	b.Fatalf("%q is not reached by pressing Tab %d times; the focus is on %+v", text, n, b.focus())
 }
 
-// With the keyboard only: past the breadcrumbs, into a folder, to a file's place in
+// Using only the keyboard: past the breadcrumbs, into a folder, to a file in
 // a long list, and back.
 func TestListingByKeyboard(t *testing.T) {
 	for _, v := range views {
@@ -325,7 +325,7 @@ func TestListingByKeyboard(t *testing.T) {
 			b.tabTo("Skip to files", 1)
 			b.do(chromedp.KeyEvent(kb.Enter))
 			at("/pub/images/#files")
-			b.tabTo("Name", 1) // not the breadcrumbs
+			b.tabTo("Name", 1) // skips the breadcrumbs
 			b.tabTo("Parent folder", 3)
 			b.tabTo("old/", 1)
 			b.load(chromedp.KeyEvent(kb.Enter))
@@ -345,18 +345,18 @@ func TestListingByKeyboard(t *testing.T) {
 			at("/pub/images/?sort=size&order=desc")
 
 			b.goTo("/many/")
-			b.tabTo("file-040.log", 60) // below the end of the window: it scrolls
-			for range 45 {              // and back up: nothing is hidden by what stays at the top
+			b.tabTo("file-040.log", 60) // below the end of the window, so it scrolls
+			for range 45 {              // and back up: the sticky header hides nothing
 				b.do(chromedp.KeyEvent(kb.Tab, chromedp.KeyModifiers(kb.ModifierShift)))
 				if f := b.focus(); !f.Visible || !f.Outline {
-					t.Errorf("backwards, the focus cannot be seen: %+v", f)
+					t.Errorf("backwards, the focus is not visible: %+v", f)
 				}
 			}
 		})
 	}
 }
 
-// The order of Tab is that of the markup, with one stop for each link and no other.
+// Tab follows the order of the markup, and stops only at links.
 func TestListingTabOrder(t *testing.T) {
 	b := open(t, views[2], site(t)...)
 	for _, target := range []string{"/pub/images/", "/empty/", "/nasty/"} {
@@ -373,7 +373,7 @@ func TestListingTabOrder(t *testing.T) {
 	}
 }
 
-// The browser takes each link for the file that it stands for: it asks for just those
+// The browser resolves each link to its file: it requests exactly those
 // bytes.
 func TestListingLinksInABrowser(t *testing.T) {
 	b := open(t, views[2], site(t)...)
@@ -401,7 +401,7 @@ func TestListingLinksInABrowser(t *testing.T) {
 		}
 	}
 	b.goTo("/nasty/folders/")
-	for i := range nasty { // and it goes there
+	for i := range nasty { // and the link works
 		b.load(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`document.querySelector("tbody tr:nth-child(%d) a").click()`, i+2)))
 		if caption := eval[string](b, `document.querySelector("main p").textContent`); caption != "This folder is empty." {
 			t.Errorf("page of link %d: %q", i, caption)
@@ -410,7 +410,7 @@ func TestListingLinksInABrowser(t *testing.T) {
 	}
 }
 
-// The table is a table for those who listen to it, also on narrow screens, where it
+// The table is a table for screen readers, also on narrow screens, where it
 // is not laid out as one.
 func TestListingIsATable(t *testing.T) {
 	for _, v := range []view{views[0], views[2]} {
@@ -429,7 +429,7 @@ func TestListingIsATable(t *testing.T) {
 			}
 			want := map[string]int{"navigation": 1, "main": 1, "heading": 1, "table": 1, "caption": 1, "row": 11, "columnheader": 3, "rowheader": 0, "cell": 30, "time": 9}
 			if v.width < 640 {
-				want["cell"] = 28 // the empty ones of the parent are left out
+				want["cell"] = 28 // without the empty cells of the parent
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("roles (-want +got):\n%s\nall: %v", diff, roles)

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// dump returns the lines of a page as a text browser writes it.
+// dump returns the lines of a page as a text browser renders it.
 func dump(t *testing.T, url, browser string, options ...string) (lines []string) {
 	t.Helper()
 	cmd := exec.Command(program(t, browser, browser), append(options, url)...)
@@ -23,7 +23,7 @@ func dump(t *testing.T, url, browser string, options ...string) (lines []string)
 	return strings.Split(string(out), "\n")
 }
 
-// terminals are text browsers, with the options that have them write a page to a
+// terminals are text browsers, with the options that make them write a page to a
 // terminal of 80 columns.
 var terminals = map[string][]string{
 	"lynx":  {"-dump", "-nolist", "-width=80", "-display_charset=utf-8", "-connect_timeout=60", "-read_timeout=60"},
@@ -31,8 +31,8 @@ var terminals = map[string][]string{
 	"links": {"-dump", "-width", "80", "-codepage", "utf-8"},
 }
 
-// Without any style, a listing is a table to be read: what belongs together stands in a
-// line, names at the left, and columns stand under their heads.
+// Without style sheets, a listing is a readable table: each entry is on one
+// line, names are on the left, and columns are below their headers.
 func TestListingInTerminals(t *testing.T) {
 	origin := serve(t, site(t)...)
 	want := []string{
@@ -84,7 +84,7 @@ func TestListingInTerminals(t *testing.T) {
 
 // A long name without a blank does not make the table much wider than the terminal, and
 // leaves room for sizes and times in one line. (links ignores <wbr>.)
-func TestListingOfLongNamesInTerminals(t *testing.T) {
+func TestListingWithLongNamesInTerminals(t *testing.T) {
 	files := []file{{name: strings.Repeat("n", 255), size: 1}, {name: "f/"}}
 	for _, name := range []string{"a-long-name-", "NoBreakOpportunity", "a.b_c-d+e", "12345"} {
 		files = append(files, file{name: strings.Repeat(name, 250/len(name)) + ".log", size: 1})
@@ -101,7 +101,7 @@ func TestListingOfLongNamesInTerminals(t *testing.T) {
 				whole++
 			}
 		}
-		if browser != "lynx" && whole != len(files) { // lynx lays out no tables
+		if browser != "lynx" && whole != len(files) { // lynx does not lay out tables
 			t.Errorf("in %s %d rows have their size and time in one line, want %d", browser, whole, len(files))
 		}
 	}

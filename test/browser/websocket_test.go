@@ -55,14 +55,14 @@ func start(t *testing.T, name string, args ...string) (origin string, stop func(
 		stopped = true
 		run.Process.Signal(syscall.SIGTERM)
 		if err := <-ended; err != nil {
-			t.Errorf("%s ends with %v", name, err)
+			t.Errorf("%s ended with %v, want no error", name, err)
 		}
 	}
 	t.Cleanup(stop)
 	return origin, stop
 }
 
-// until waits for an expression to be true, which is asked again when the document changes.
+// until waits for an expression to be true. It is evaluated again when the document changes.
 func until(b *tab, expression string) {
 	b.Helper()
 	eval[bool](b, `new Promise(resolve => {
@@ -72,8 +72,8 @@ func until(b *tab, expression string) {
 	})`)
 }
 
-// TestWebSocketEcho sends messages by the page of the echo, and stops the server while the
-// page is open.
+// TestWebSocketEcho sends messages with the page of the echo program, and stops the server while
+// the page is open.
 func TestWebSocketEcho(t *testing.T) {
 	program(t, "chromium", "chromium")
 	origin, stop := start(t, "echo")
@@ -94,7 +94,7 @@ func TestWebSocketEcho(t *testing.T) {
 	until(b, `state.textContent === "closed: 1001 the server is stopping"`)
 }
 
-// TestLiveReload changes files while a page shows them.
+// TestLiveReload changes files while a page is open.
 func TestLiveReload(t *testing.T) {
 	program(t, "chromium", "chromium")
 	root := t.TempDir()
@@ -115,7 +115,7 @@ func TestLiveReload(t *testing.T) {
 		{"index.html", page + "three, longer", `document.querySelector("p").textContent.trim()`, "three, longer"},
 	} {
 		until(b, `document.documentElement.dataset.livereload === "open"`)
-		b.load(func(context.Context, *chromedp.Target) (chromedp.Void, error) { // the page loads by itself
+		b.load(func(context.Context, *chromedp.Target) (chromedp.Void, error) { // the page reloads by itself
 			write(step.file, step.content)
 			return chromedp.Void{}, nil
 		})
@@ -123,6 +123,6 @@ func TestLiveReload(t *testing.T) {
 			t.Errorf("after a change of %s the page shows %q, want %q", step.file, got, step.want)
 		}
 	}
-	b.do(chromedp.Navigate("about:blank")) // or it would complain that the server is gone
+	b.do(chromedp.Navigate("about:blank")) // otherwise it would report that the server is unavailable
 	stop()
 }

@@ -21,14 +21,14 @@ func buildCommand(t *testing.T) (path string) {
 	return path
 }
 
-// A process is a command that serves.
+// A process is a running command that serves.
 type process struct {
 	cmd    *exec.Cmd
 	addr   string
 	exited bool
 }
 
-// startCommand runs the command, until the test ends if it is not stopped before,
+// startCommand starts the command, which runs at most until the test ends,
 // and returns once it listens.
 func startCommand(t *testing.T, path, addr string, args ...string) *process {
 	t.Helper()
@@ -43,12 +43,12 @@ func startCommand(t *testing.T, path, addr string, args ...string) *process {
 	}
 	t.Cleanup(func() {
 		if !p.exited {
-			p.cmd.Wait() // the end of t.Context has killed it
+			p.cmd.Wait() // t.Context has ended and killed it
 		}
 	})
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	if err != nil {
-		t.Fatalf("%v ended before it said where it serves: %v", p.cmd, err)
+		t.Fatalf("%v ended before it printed its address: %v", p.cmd, err)
 	}
 	if p.addr = regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(line); p.addr == "" {
 		t.Fatalf("%v: no address in %q", p.cmd, strings.TrimSpace(line))
@@ -56,7 +56,7 @@ func startCommand(t *testing.T, path, addr string, args ...string) *process {
 	return p
 }
 
-// pause suspends the command, so that the kernel alone takes what clients send.
+// pause suspends the command, so that only the kernel receives what clients send.
 func (p *process) pause(t *testing.T) {
 	t.Helper()
 	pid := p.cmd.Process.Pid
@@ -69,7 +69,7 @@ func (p *process) pause(t *testing.T) {
 	}
 }
 
-// stop stops the command gracefully, also one that is paused, and waits until it has exited.
+// stop stops the command gracefully, even if it is paused, and waits until it has exited.
 func (p *process) stop(t *testing.T) {
 	t.Helper()
 	p.cmd.Process.Signal(syscall.SIGTERM)

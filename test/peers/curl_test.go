@@ -23,24 +23,24 @@ type transfer struct {
 	Version    string `json:"http_version"`
 	MediaType  string `json:"content_type"`
 	Connects   int    `json:"num_connects"`
-	Uploaded   int    `json:"size_upload"` // framing counts too
+	Uploaded   int    `json:"size_upload"` // including framing
 	Downloaded int    `json:"size_download"`
 	Exit       int    `json:"exitcode"`
 }
 
 // Exit statuses of curl, from its manual.
 const (
-	exitPartialFile = 18 // the end came before the length or the last chunk
+	exitPartialFile = 18 // the content ended before its length or the last chunk
 	exitReceive     = 56 // failure in receiving network data
 )
 
-// curlCommand makes a run of curl. The option --next in args, as in curl's manual,
-// begins another request that may use the connection of the one before.
+// curlCommand returns a command that runs curl. The option --next in args, as in curl's manual,
+// begins another request, which may use the same connection.
 func curlCommand(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	common := []string{
 		"--silent", "--noproxy", "*", "--path-as-is", "--write-out", `%{stderr}%{json}\n`,
-		"--max-time", "60", // only keeps a hang from lasting for ever
+		"--max-time", "60", // limits a hang
 	}
 	all := append([]string{"-q"}, common...)
 	for _, arg := range args {
@@ -52,7 +52,7 @@ func curlCommand(t *testing.T, args ...string) *exec.Cmd {
 	return exec.Command(peer(t, "curl", "curl"), all...)
 }
 
-// curl runs curl, and returns what it reports about each URL and what it writes.
+// curl runs curl, and returns its report about each URL and its output.
 func curl(t *testing.T, stdin io.Reader, args ...string) (transfers []transfer, stdout []byte) {
 	t.Helper()
 	cmd := curlCommand(t, args...)
@@ -97,7 +97,7 @@ func TestCurl(t *testing.T) {
 
 	tests := []struct {
 		name  string
-		args  string // with the place of the server left out of URLs
+		args  string // URLs have only a path
 		want  []transfer
 		out   string
 		conns uint64
@@ -108,7 +108,7 @@ func TestCurl(t *testing.T) {
 	}, {
 		name: "GET over HTTP/1.0", args: "--http1.0 --include /hello",
 		want: []transfer{hello}, out: helloHead + "Connection: close\r\n\r\nhello\n", conns: 1,
-		why: "the answer to 1.0 is 1.1 (RFC 9110, section 6.2), and ends the connection",
+		why: "the answer has version 1.1 (RFC 9110, section 6.2), and closes the connection",
 	}, {
 		name: "HEAD", args: "--head /hello",
 		want: []transfer{head}, out: helloHead + "\r\n", conns: 1,
@@ -123,7 +123,7 @@ func TestCurl(t *testing.T) {
 		name: "content of unknown length over HTTP/1.0", args: "--http1.0 --include /stream",
 		want: []transfer{lines}, conns: 1,
 		out: "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\nline 1\nline 2\nline 3\n",
-		why: "a 1.0 client does not know chunks: the close ends the content",
+		why: "a 1.0 client does not support chunks, so the content ends with the connection",
 	}, {
 		name: "persistent connection", args: "/hello /hello",
 		want: []transfer{hello, again}, out: "hello\nhello\n", conns: 1,
@@ -142,7 +142,7 @@ func TestCurl(t *testing.T) {
 		want:  []transfer{{Status: 200, Version: "1.1", MediaType: "text/plain", Connects: 1}, again},
 		out:   "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\nhello\n",
 		conns: 1,
-		why:   "the framing is that of GET, but no chunk follows, not even the last",
+		why:   "the framing is that of GET, but no chunk follows",
 	}, {
 		name: "persistent connection after an error", args: "/missing /fail /hello",
 		want: []transfer{
@@ -163,7 +163,7 @@ func TestCurl(t *testing.T) {
 		name: "redirect to a folder", args: "--location /files/folder",
 		want: []transfer{{Status: 200, Version: "1.1", MediaType: "text/html; charset=utf-8", Connects: 1, Downloaded: 7}},
 		out:  "<p>hi\n\n", conns: 1,
-		why: "Location is relative: curl must make the right URL of it",
+		why: "curl must resolve the relative Location",
 	}}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -191,7 +191,7 @@ func TestCurl(t *testing.T) {
 }
 
 // curl sends content of several MB in each framing, with and without waiting for
-// the server's word, and gets the same back.
+// 100 (Continue), and receives the same content back.
 func TestCurlUpload(t *testing.T) {
 	content := someBytes(5 << 20)
 	file := writeFile(t, t.TempDir(), "content", content)
@@ -199,7 +199,7 @@ func TestCurlUpload(t *testing.T) {
 	tests := []struct {
 		name     string
 		args     []string
-		proceed  string // what is before the final response
+		proceed  string // interim response before the final one
 		declared string
 	}{{
 		name: "PUT, chunked", args: []string{"--upload-file", "-", "--header", "Expect:"},
@@ -224,8 +224,8 @@ func TestCurlUpload(t *testing.T) {
 		for _, path := range []string{"/echo", "/echo-stream"} {
 			t.Run(tt.name+path, func(t *testing.T) {
 				srv, addr := serve(t, rawhttp.WithResolver(site(t, t.TempDir())))
-				// A 100 that does not come costs the limit of the transfer, and is
-				// missing in what curl writes.
+				// Without the 100, curl would wait until its limit, and its output would
+				// not have it.
 				args := append([]string{"--include", "--expect100-timeout", "30"}, tt.args...)
 				args = append(args, "http://"+addr+path, "--next", "http://"+addr+"/hello")
 				out := wantTransfers(t, bytes.NewReader(content), args,
@@ -236,7 +236,7 @@ func TestCurlUpload(t *testing.T) {
 				}
 				out, ok := bytes.CutSuffix(out, []byte("hello\n"))
 				if !ok {
-					t.Error("the second response is not the last")
+					t.Error("the second response is not at the end of the output")
 				}
 				wantHead := tt.proceed + "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n" +
 					"Content-Length: 5242880\r\nDeclared-Length: " + tt.declared + "\r\n\r\n"
@@ -246,13 +246,13 @@ func TestCurlUpload(t *testing.T) {
 				if n := min(len(out), len(wantHead)); string(out[:n]) != wantHead {
 					t.Fatalf("curl %q writes first %q, want %q", args, out[:n], wantHead)
 				}
-				wantBytes(t, "the content that came back", out[len(wantHead):], content)
+				wantBytes(t, "the returned content", out[len(wantHead):], content)
 			})
 		}
 	}
 }
 
-// A final status in the place of 100 saves the client its content.
+// After a final status instead of 100, the client need not send its content.
 func TestCurlExpectRefused(t *testing.T) {
 	folder := t.TempDir()
 	writeFile(t, folder, "file.txt", []byte("a file\n"))
@@ -261,12 +261,12 @@ func TestCurlExpectRefused(t *testing.T) {
 		name, path string
 		size       int
 		status     int
-		field      string // and a field that goes with it
+		field      string // a field of the response
 	}{
 		{"content over the limit", "/echo", 3 << 20, 413, "Connection: close\r\n"},
 		{"method not allowed", "/files/file.txt", 1 << 20, 405, "Allow: GET, HEAD, OPTIONS\r\n"},
 		{"method not allowed, little content", "/files/file.txt", 100, 405, "Allow: GET, HEAD, OPTIONS\r\n"},
-		{"no such resource", "/missing", 1 << 20, 404, ""},
+		{"missing resource", "/missing", 1 << 20, 404, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -286,8 +286,8 @@ func TestCurlExpectRefused(t *testing.T) {
 	}
 }
 
-// An expectation that is not 100-continue is refused, and the refusal arrives
-// though curl sends its content at once.
+// An unknown expectation is refused, and the response arrives although curl sends its content
+// immediately.
 func TestCurlExpectOther(t *testing.T) {
 	_, addr := serve(t, rawhttp.WithResolver(site(t, t.TempDir())))
 	args := []string{"--header", "Expect: a-miracle", "--data-binary", "@-", "http://" + addr + "/echo"}
@@ -295,8 +295,8 @@ func TestCurlExpectOther(t *testing.T) {
 		transfer{Status: 417, Version: "1.1", MediaType: "text/plain; charset=utf-8", Connects: 1, Downloaded: 23})
 }
 
-// Content over the limit that nothing announced is answered while it comes; the
-// client must still get the answer.
+// Chunked content over the limit is answered while it is being sent; the
+// client must still receive the response.
 func TestCurlChunkedOverLimit(t *testing.T) {
 	_, addr := serve(t, rawhttp.WithResolver(site(t, t.TempDir())), rawhttp.WithMaxBodyBytes(64<<10))
 	args := []string{"--upload-file", "-", "--header", "Expect:", "http://" + addr + "/echo"}
@@ -306,7 +306,7 @@ func TestCurlChunkedOverLimit(t *testing.T) {
 	}
 }
 
-// The first piece of a stream reaches the client while the second is not there.
+// The first piece of a stream reaches the client before the second is written.
 func TestCurlStream(t *testing.T) {
 	for _, version := range []string{"--http1.0", "--http1.1"} {
 		t.Run(version, func(t *testing.T) {
@@ -328,8 +328,8 @@ func TestCurlStream(t *testing.T) {
 	}
 }
 
-// A client that is gone fails the writes of a StreamFunc.
-func TestCurlGone(t *testing.T) {
+// After the client has disconnected, the writes of a StreamFunc fail.
+func TestCurlDisconnects(t *testing.T) {
 	failed := make(chan error, 1)
 	endless := always(rawhttp.StreamFunc(200, "text/plain", func(_ context.Context, w io.Writer) error {
 		for {
@@ -352,12 +352,12 @@ func TestCurlGone(t *testing.T) {
 	cmd.Process.Kill()
 	cmd.Wait()
 	if err != nil {
-		t.Fatalf("curl had nothing to write: %v", err)
+		t.Fatalf("read the output of curl: %v", err)
 	}
 	<-failed
 }
 
-// A client can tell a response that was cut.
+// A client notices that a response was cut.
 func TestCurlCut(t *testing.T) {
 	tests := []struct {
 		name, version, path string
@@ -365,9 +365,9 @@ func TestCurlCut(t *testing.T) {
 		why                 string
 	}{
 		{"no last chunk", "--http1.1", "/cut", exitPartialFile, "the last chunk ends the content (RFC 9112, section 8)"},
-		{"short of Content-Length", "--http1.1", "/short", exitPartialFile, "Content-Length bytes are the content"},
-		{"short of Content-Length, HTTP/1.0", "--http1.0", "/short", exitPartialFile, "Content-Length bytes are the content"},
-		{"to the close, HTTP/1.0", "--http1.0", "/cut", exitReceive, "a graceful close would end the content, so there is a reset"},
+		{"short of Content-Length", "--http1.1", "/short", exitPartialFile, "the content must have Content-Length bytes"},
+		{"short of Content-Length, HTTP/1.0", "--http1.0", "/short", exitPartialFile, "the content must have Content-Length bytes"},
+		{"no length, HTTP/1.0", "--http1.0", "/cut", exitReceive, "a graceful close would mark the end of the content, so the connection is reset"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -430,12 +430,12 @@ func TestCurlTraversal(t *testing.T) {
 			t.Errorf("curl %s: %+v, want status %d", tt.target, got, tt.status)
 		}
 		if ok := string(out) == inside; ok != (tt.status == 200) || bytes.Contains(out, []byte(outside)) {
-			t.Errorf("curl %s: status %d with content %q", tt.target, tt.status, out)
+			t.Errorf("curl %s: status %d with content %q, want the file", tt.target, tt.status, out)
 		}
 	}
 }
 
-// What is too long is refused, and the answer arrives.
+// A request that is too long is refused, and the response arrives.
 func TestCurlTooLong(t *testing.T) {
 	_, addr := serve(t, rawhttp.WithResolver(always(rawhttp.Text(200, "hello\n"))))
 	url := "http://" + addr + "/"

@@ -19,8 +19,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// serveTLS serves behind a TLS listener with a certificate of its own, for which
-// it returns the arguments that make curl trust it.
+// serveTLS serves on a TLS listener with a self-signed certificate. trust
+// are the arguments that make curl trust it.
 func serveTLS(t *testing.T, opts ...rawhttp.Option) (srv *rawhttp.Server, addr string, trust []string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -68,13 +68,13 @@ func TestCurlTLS(t *testing.T) {
 		transfer{Status: 200, Version: "1.1", MediaType: "text/plain", Downloaded: 21})
 	head := "HTTP/1.1 200 OK\r\nContent-Type: " + plain + "\r\nContent-Length: 6\r\n\r\n"
 	want := bytes.Join([][]byte{content, []byte(head), content[:3<<20], []byte("line 1\nline 2\nline 3\n")}, nil)
-	wantBytes(t, "all that curl writes", out, want)
+	wantBytes(t, "output of curl", out, want)
 	if got := srv.Stats().Conns; got != 1 {
 		t.Errorf("curl made %d connections, want 1", got)
 	}
 }
 
-// A resolver is told of TLS, and can ask the connection for more.
+// A resolver sees that the connection has TLS, and can get its state from NetConn.
 func TestCurlTLSConnInfo(t *testing.T) {
 	tell := func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		conn := req.Conn()
@@ -91,7 +91,7 @@ func TestCurlTLSConnInfo(t *testing.T) {
 	}
 }
 
-// Without the alert that closes a TLS connection properly, a client can tell that a
+// Without the alert that closes a TLS connection properly, a client notices that a
 // response was cut, as it can on TCP.
 func TestCurlTLSCut(t *testing.T) {
 	tests := []struct {
@@ -113,12 +113,12 @@ func TestCurlTLSCut(t *testing.T) {
 	}
 }
 
-// Plain HTTP on the TLS port, and a handshake that fails, end one connection and
-// no more.
+// Plain HTTP on the TLS port, and a failed handshake, end only their own
+// connection.
 func TestCurlTLSRefused(t *testing.T) {
 	_, addr, trust := serveTLS(t, rawhttp.WithResolver(site(t, t.TempDir())))
 	if got, out := curl(t, nil, "http://"+addr+"/hello"); len(got) != 1 || got[0].Status == 200 {
-		t.Errorf("curl over plain TCP: %+v, %q, want no response", got, out)
+		t.Errorf("curl without TLS: %+v, %q, want no response", got, out)
 	}
 	const exitNotTrusted = 60
 	if got, out := curl(t, nil, "https://"+addr+"/hello"); len(got) != 1 || got[0].Exit != exitNotTrusted {

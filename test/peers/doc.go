@@ -5,7 +5,7 @@
 // need it. Some tests need a system on which all of 127.0.0.0/8 is local, such as
 // Linux. The package has no code other than tests.
 //
-// Some tests are about races, and repeat what they do:
+// Some tests look for races, and repeat their requests:
 //
 //	go test -race -run TestForward
 //	go test -long -timeout 1h

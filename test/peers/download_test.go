@@ -15,18 +15,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// oddNames are names that are easily linked wrong, or saved under another name.
+// oddNames are names that are easily linked wrongly, or saved under another name.
 var oddNames = []string{
 	"plain.txt", "a b.png", "a:b", "http:", "javascript:alert(1)", "%41", "%2e%2e", "a?b=c&d", "a#b", "a;b", "a+b", "'\"<>", "&amp;", "back\\slash", "~", "-rf", "--help",
 	"*", "[1]", "x=y", "dot.", "blank ", " blank", "é", "e\u0301", "日本語", "שלום.txt", "\U0001F600", "index.htm", "a,b", "@", "$x", "`id`", "|", strings.Repeat("long-", 30),
 }
 
 // A recursive downloader finds each file of a tree, fetches it once, and does not walk
-// through every order of every folder more than once.
+// through every sort order of every folder more than once.
 func TestRecursiveDownload(t *testing.T) {
 	wget := peer(t, "wget", "wget")
 	root := t.TempDir()
-	want := make(map[string]int) // path of a file to how often it is fetched
+	want := make(map[string]int) // how often the file at each path is fetched
 	var contents []string
 	folders := 1
 	for _, folder := range append([]string{"", "deep/er/and/deeper/"}, "f/"+oddNames[1]+"/", "f/"+oddNames[2]+"/", "f/"+oddNames[5]+"/", "f/"+oddNames[7]+"/", "f/日本語/") {
@@ -76,10 +76,10 @@ func TestRecursiveDownload(t *testing.T) {
 		t.Errorf("wget: %v\n%s", err, out)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("files that are fetched (-want +got):\n%s", diff)
+		t.Errorf("number of fetches of each file (-want +got):\n%s", diff)
 	}
 	if len(missing) > 0 {
-		t.Errorf("asked for what is not there: %q", missing)
+		t.Errorf("requests for missing files: %q", missing)
 	}
 	for target, n := range lists {
 		if n != 1 {
@@ -128,7 +128,7 @@ func TestLinksInLynx(t *testing.T) {
 	}
 	for _, name := range oddNames {
 		if link := strings.TrimSpace("http://" + addr + "/" + name); links[link] != 1 {
-			t.Errorf("lynx finds %q %d times, want once", name, links[link])
+			t.Errorf("lynx lists %q %d times, want once", name, links[link])
 		}
 	}
 	if t.Failed() {

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// expectAnswers are what resources answer to a request with content: with that content,
+// expectAnswers are the answers of resources to a request with content: that content,
 // if they read it.
 var expectAnswers = []struct {
 	method, path string
@@ -39,7 +39,7 @@ var expectAnswers = []struct {
 
 var expectSizes = []int{50, 2_000, 200_000}
 
-// expectSite serves what expectAnswers asks for.
+// expectSite serves the resources of expectAnswers.
 func expectSite(t *testing.T) rawhttp.Option {
 	t.Helper()
 	folder := t.TempDir()
@@ -47,15 +47,15 @@ func expectSite(t *testing.T) rawhttp.Option {
 	return rawhttp.WithResolver(site(t, folder))
 }
 
-// An expectation is a request that asks before it sends its content, and a plain one
-// after it, which is for /hello.
+// An expectation is a request with Expect: 100-continue, and an ordinary one
+// for /hello after it.
 type expectation struct {
 	method, path string
 	size         int
 	timeout      string // how long curl waits for an answer to the head, in seconds
 }
 
-// ask runs curl. It returns what curl reports of the two transfers, and writes.
+// ask runs curl. It returns curl's report about the two transfers, and its output.
 func (e expectation) ask(t *testing.T, addr string) (got []transfer, out []byte) {
 	t.Helper()
 	content := writeFile(t, t.TempDir(), "content", someBytes(e.size))
@@ -74,19 +74,19 @@ func checkAnswers(t *testing.T, answer string, read bool, size int, out []byte) 
 	}
 	first, ok := strings.CutSuffix(string(out), helloAnswer)
 	if !ok {
-		t.Errorf("the second answer is not the one of /hello:\n%.2000q", out)
+		t.Errorf("the second answer is not that of /hello:\n%.2000q", out)
 		return first
 	}
 	if !strings.HasSuffix(first, "\r\n\r\n"+answer) {
-		t.Errorf("the first answer is %.200q, want one with %.200q", first, answer)
+		t.Errorf("the first answer is %.200q, want it to contain %.200q", first, answer)
 	}
 	return first
 }
 
 const helloAnswer = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 6\r\n\r\nhello\n"
 
-// A client that waits for the answer learns whether to send its content. If it gets
-// no 100 (Continue), the server cannot know whether the content still comes (RFC
+// A client that waits for the answer learns whether to send its content. If it receives
+// no 100 (Continue), the server cannot know whether the content will follow (RFC
 // 9110, section 10.1.1), so the answer says that the connection closes. After a 100
 // it may persist, which TestCurlUpload tests.
 func TestCurlExpectPatient(t *testing.T) {
@@ -98,7 +98,7 @@ func TestCurlExpectPatient(t *testing.T) {
 				got, out := e.ask(t, addr)
 				first := checkAnswers(t, tt.answer, tt.read, size, out)
 				if proceed := strings.HasPrefix(first, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 "); proceed != tt.read {
-					t.Errorf("100 (Continue) came: %t, want %t:\n%.200q", proceed, tt.read, first)
+					t.Errorf("received 100 (Continue): %t, want %t:\n%.200q", proceed, tt.read, first)
 				}
 				closes := strings.Contains(first, "\r\nConnection: close\r\n")
 				if !closes && !tt.read {
@@ -116,9 +116,9 @@ func TestCurlExpectPatient(t *testing.T) {
 	}
 }
 
-// A client that does not wait for long may send its content before the answer, or
-// cross it. Whatever the server makes of the connection, the content is not taken for
-// a request, nor the next request for content.
+// A client that does not wait long may send its content before the answer, or
+// at the same time. Whether or not the connection persists, the content is not read as
+// a request, nor the next request as content.
 func TestCurlExpectImpatient(t *testing.T) {
 	srv, addr := serve(t, expectSite(t))
 	rounds := 1
@@ -139,6 +139,6 @@ func TestCurlExpectImpatient(t *testing.T) {
 		}
 	}
 	if got, want := srv.Stats().Requests, uint64(2*rounds*len(expectAnswers)*len(expectSizes)); got != want {
-		t.Errorf("the server had %d requests, want %d", got, want)
+		t.Errorf("the server received %d requests, want %d", got, want)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// haproxyConfig has one gap, for the address of the upstream.
+// haproxyConfig is a format with the address of the upstream.
 const haproxyConfig = `
 global
 	nbthread 1

@@ -16,10 +16,10 @@ import (
 )
 
 // A load is clients that send one request after another, each over one persistent
-// connection, until they are stopped or nobody listens any more. They do what RFC
-// 9112, section 9.6 asks of a client and no more: they connect again only after an
-// answer that says Connection: close. A request that was written, or could not be, on
-// a connection that did not end so, and has no whole answer, is lost.
+// connection, until they are stopped or connections are refused. They do what RFC
+// 9112, section 9.6 requires of a client and no more: they connect again only after an
+// answer with Connection: close. On a connection without it, a request that has no complete
+// answer is lost, even if it could not be written.
 type load struct {
 	addr     string
 	requests []loadRequest // each client takes these in turn
@@ -28,7 +28,7 @@ type load struct {
 	changed  sync.Cond
 	answered map[string]int // by the Server field
 	lost     []string
-	refused  int // clients that ended since nobody listened
+	refused  int // clients that ended because their connection was refused
 	stopped  bool
 	running  sync.WaitGroup
 }
@@ -49,7 +49,7 @@ func startLoad(addr string, n int, requests ...loadRequest) *load {
 	return l
 }
 
-// client sends requests. The first is not the same for all clients.
+// client sends requests. Different clients begin with different requests.
 func (l *load) client(i int) {
 	for {
 		conn, err := net.Dial("tcp", l.addr)
@@ -69,8 +69,8 @@ func (l *load) client(i int) {
 	}
 }
 
-// talk sends requests over one connection. It reports which is next, and whether
-// there may be another connection.
+// talk sends requests over one connection. It returns the index of the next one, and whether
+// the client may connect again.
 func (l *load) talk(conn net.Conn, first int) (next int, again bool) {
 	r := bufio.NewReader(conn)
 	for i := first; ; i++ {
@@ -88,7 +88,7 @@ func (l *load) talk(conn net.Conn, first int) (next int, again bool) {
 	}
 }
 
-// exchange sends one request and reads the answer. It reports whether that says
+// exchange sends one request and reads the answer. It reports whether the answer has
 // Connection: close.
 func (l *load) exchange(conn net.Conn, r *bufio.Reader, req loadRequest) (closes bool, err error) {
 	if err := req.send(conn); err != nil {
@@ -106,12 +106,12 @@ func (l *load) exchange(conn net.Conn, r *bufio.Reader, req loadRequest) (closes
 }
 
 func (req loadRequest) send(conn net.Conn) error {
-	conn.SetDeadline(time.Now().Add(time.Minute)) // only keeps a hang from lasting for ever
+	conn.SetDeadline(time.Now().Add(time.Minute)) // limits a hang
 	_, err := fmt.Fprintf(conn, "%s /a.txt HTTP/1.1\r\nHost: example.test\r\nContent-Length: %d\r\n\r\n%s", req.method, len(req.content), req.content)
 	return err
 }
 
-// answered reads the answer, which must be the right one.
+// answered reads the answer, which must be the expected one.
 func (req loadRequest) answered(r *bufio.Reader) (*http.Response, error) {
 	resp, err := http.ReadResponse(r, nil)
 	if err != nil {
@@ -148,7 +148,7 @@ func (l *load) isStopped() bool {
 }
 
 // await waits until n more requests were answered by a server with that Server field.
-// It reports false as soon as a request is lost, or a client refused.
+// It reports false as soon as a request is lost or a client is refused.
 func (l *load) await(server string, n int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -162,7 +162,7 @@ func (l *load) await(server string, n int) bool {
 	return true
 }
 
-// stop ends the clients, after the answer that each waits for.
+// stop ends the clients, after each has received its current answer.
 func (l *load) stop() {
 	l.mu.Lock()
 	l.stopped = true
@@ -170,12 +170,13 @@ func (l *load) stop() {
 	l.running.Wait()
 }
 
-// wantNoLoss waits until all clients have ended, so many of them since nobody listened.
+// wantNoLoss waits until all clients have ended, the given number of them because they were
+// refused.
 func (l *load) wantNoLoss(t *testing.T, refused int) {
 	t.Helper()
 	l.running.Wait()
 	if len(l.lost) > 0 {
-		t.Errorf("%d requests lost, as these:\n%s", len(l.lost), strings.Join(l.lost[:min(len(l.lost), 9)], "\n"))
+		t.Errorf("%d requests were lost, such as:\n%s", len(l.lost), strings.Join(l.lost[:min(len(l.lost), 9)], "\n"))
 	}
 	if l.refused != refused {
 		t.Errorf("%d clients were refused, want %d", l.refused, refused)

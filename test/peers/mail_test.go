@@ -62,7 +62,7 @@ func startSpy(t *testing.T, command, server string) *spy {
 	return s
 }
 
-// stop stops the spy and returns what it has shown.
+// stop stops the spy and returns what it has printed.
 func (s *spy) stop() string {
 	s.cmd.Process.Signal(syscall.SIGTERM)
 	<-s.done
@@ -70,7 +70,7 @@ func (s *spy) stop() string {
 	return s.out.String()
 }
 
-// freePort returns a port on which nobody listens.
+// freePort returns an unused port.
 func freePort(t *testing.T) int {
 	t.Helper()
 	ln := listen(t)
@@ -146,14 +146,14 @@ service anvil {
 // their ports.
 func startMail(t *testing.T) (smtp, pop3, imap int) {
 	t.Helper()
-	folder, err := os.MkdirTemp("", "mail") // paths of sockets are short
+	folder, err := os.MkdirTemp("", "mail") // the paths of sockets must be short
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(folder) })
 	box := filepath.Join(folder, "box")
 	uid, gid, internal := os.Getuid(), os.Getgid(), ""
-	if uid == 0 { // dovecot reads no mail as root
+	if uid == 0 { // Dovecot refuses to read mail as root
 		nobody, err := user.Lookup("nobody")
 		if err != nil {
 			t.Fatal(err)
@@ -183,8 +183,8 @@ func startMail(t *testing.T) (smtp, pop3, imap int) {
 	return smtp, pop3, imap
 }
 
-// Python's mail clients and real servers get on as well with a spy between them, which shows
-// what they say, line by line, with messages shortened.
+// Python's mail clients and real servers work with a spy between them, which shows
+// the conversation line by line, with messages shortened.
 func TestSpyMail(t *testing.T) {
 	command := buildCommand(t)
 	smtpPort, pop3Port, imapPort := startMail(t)
@@ -219,7 +219,7 @@ func TestSpyMail(t *testing.T) {
 	}
 }
 
-// wantInOrder holds text to have lines that match, in this order, among others.
+// wantInOrder checks that text has lines that match the expressions, in this order, among others.
 func wantInOrder(t *testing.T, text string, want []string) {
 	t.Helper()
 	for line := range strings.Lines(text) {
@@ -228,6 +228,6 @@ func wantInOrder(t *testing.T, text string, want []string) {
 		}
 	}
 	if len(want) > 0 {
-		t.Errorf("no line, after those before it, matches %s:\n%s", want[0], text)
+		t.Errorf("no line after the previous matches matches %s:\n%s", want[0], text)
 	}
 }

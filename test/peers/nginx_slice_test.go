@@ -11,8 +11,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// nginxSlice asks for files in parts, as an nginx does that caches films. Its gaps are those
-// of nginxProxy.
+// nginxSlice requests files in parts, as an nginx that caches videos does. It is a format like
+// nginxProxy.
 const nginxSlice = `
 	upstream rawhttp {
 		server %s;
@@ -28,8 +28,8 @@ const nginxSlice = `
 	}
 `
 
-// Every file comes whole through an nginx that asks for parts of it: the empty one too, of
-// which there are none.
+// Every file arrives complete through an nginx that requests it in parts, even an empty one,
+// which has no parts.
 func TestNginxSlice(t *testing.T) {
 	files := t.TempDir()
 	resolver, err := rawhttp.Dir(files)
@@ -40,7 +40,7 @@ func TestNginxSlice(t *testing.T) {
 	_, upstream := serve(t, rawhttp.WithResolver(resolver))
 	addr := startNginxAs(t, nginxSlice, upstream)
 
-	old := time.Now().Add(-time.Hour) // so that the entity tag is strong from the first part on
+	old := time.Now().Add(-time.Hour) // so that the entity tag is strong for all parts
 	for _, size := range []int{0, 1, 64<<10 - 1, 64 << 10, 64<<10 + 1, 200_000} {
 		content := someBytes(size)
 		name := fmt.Sprintf("%d.bin", size)

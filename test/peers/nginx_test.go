@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// nginxConfig is for an nginx that writes to its folder only. Its gap is for what it does.
+// nginxConfig is a format for an nginx that writes only to its folder, with its server configuration.
 const nginxConfig = `
 user root; # if it is run by root: the folder is the user's who runs the test
 worker_processes 1;
@@ -24,8 +24,8 @@ http {
 }
 `
 
-// nginxProxy passes requests on as they are. Its first gap is the address of the upstream,
-// its second that to listen on.
+// nginxProxy passes requests on unchanged. It is a format with the address of the upstream and
+// the address to listen on.
 const nginxProxy = `
 	client_max_body_size 0;
 	upstream rawhttp {
@@ -55,13 +55,13 @@ func startNginx(t *testing.T, upstream string) (addr string) {
 	return startNginxAs(t, nginxProxy, upstream)
 }
 
-// startNginxAs starts an nginx that does what is said, with gaps as nginxProxy has them.
+// startNginxAs starts an nginx with the server configuration does, a format like nginxProxy.
 func startNginxAs(t *testing.T, does, upstream string) (addr string) {
 	t.Helper()
 	command, ln, folder := peer(t, "nginx", "nginx"), listen(t), t.TempDir()
 	config := writeFile(t, folder, "nginx.conf", fmt.Appendf(nil, nginxConfig, fmt.Sprintf(does, upstream, ln.Addr())))
 	cmd := exec.Command(command, "-e", "stderr", "-p", folder, "-c", config, "-g", "daemon off;")
-	// The descriptors of listening sockets that nginx is not to open itself, which
+	// The descriptors of listening sockets that nginx should inherit, which
 	// is how one nginx hands them to the next.
 	cmd.Env = append(cmd.Environ(), "NGINX=3;")
 	return startProxy(t, ln, cmd)

@@ -22,11 +22,11 @@ import (
 func peer(t *testing.T, command, debianPackage string) string {
 	t.Helper()
 	path, err := exec.LookPath(command)
-	if err != nil { // not everybody's PATH has the commands for administrators
+	if err != nil { // PATH may lack the folders of system administration
 		path, err = exec.LookPath("/usr/sbin/" + command)
 	}
 	if err != nil {
-		t.Fatalf("there is no %s to test against: install it, on Debian with: apt-get install %s", command, debianPackage)
+		t.Fatalf("%s is not installed (Debian: apt-get install %s)", command, debianPackage)
 	}
 	return path
 }
@@ -48,8 +48,8 @@ func listen(t *testing.T) *net.TCPListener {
 	return ln
 }
 
-// serveOn serves on the listener. When the test ends, the end of Serve's context
-// must end it, with no connection left.
+// serveOn serves on the listener. When the test ends, Serve must return after its context
+// has ended, with no open connection.
 func serveOn(t *testing.T, ln net.Listener, opts ...rawhttp.Option) *rawhttp.Server {
 	t.Helper()
 	logger := slog.New(slog.NewTextHandler(t.Output(), nil))
@@ -63,7 +63,7 @@ func serveOn(t *testing.T, ln net.Listener, opts ...rawhttp.Option) *rawhttp.Ser
 	t.Cleanup(func() {
 		stop()
 		if err := <-done; err != nil {
-			t.Errorf("Serve = %v, want nil after the end of its context", err)
+			t.Errorf("Serve = %v, want nil after its context has ended", err)
 		}
 		if n := srv.Stats().ConnsOpen; n != 0 {
 			t.Errorf("%d connections are open after the return of Serve", n)
@@ -75,7 +75,7 @@ func serveOn(t *testing.T, ln net.Listener, opts ...rawhttp.Option) *rawhttp.Ser
 	return srv
 }
 
-// routes is a resolver for each path.
+// routes has a resolver for each path.
 type routes map[string]rawhttp.ResolverFunc
 
 func (r routes) Resolve(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
@@ -93,7 +93,7 @@ func always(resp *rawhttp.Response) rawhttp.ResolverFunc {
 
 const octets = "application/octet-stream"
 
-// site is what most tests ask for: the ways in which a resolver can answer, and
+// site serves the resources that most tests use: the ways in which a resolver can answer, and
 // files of the folder below /files/.
 func site(t *testing.T, folder string) rawhttp.Resolver {
 	t.Helper()
@@ -133,8 +133,8 @@ func writeHalf(_ context.Context, w io.Writer) error {
 	return errOnPurpose
 }
 
-// short returns half of its Content-Length; that is too much to be held back until
-// the lack is seen.
+// short sends half of its Content-Length, which is too much to be buffered until
+// the mistake is noticed.
 func short(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 	half := bytes.NewReader(make([]byte, 1<<20))
 	return rawhttp.Content(rawhttp.Representation{MediaType: "text/plain", Body: half, Size: 2 << 20}), nil
@@ -142,8 +142,8 @@ func short(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 
 func fail(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return nil, errOnPurpose }
 
-// echo reads the content whole and then sends it back, with what the request said
-// of its length in Declared-Length.
+// echo reads all of the content and then sends it back, with the declared length of the
+// request in Declared-Length.
 func echo(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 	content, err := io.ReadAll(req.Body)
 	if err != nil {
@@ -152,12 +152,12 @@ func echo(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 	return rawhttp.OK(octets, content).Set("Declared-Length", fmt.Sprint(req.ContentLength())), nil
 }
 
-// echoStream sends the content back while it comes.
+// echoStream sends the content back as it arrives.
 func echoStream(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 	return rawhttp.Stream(200, octets, req.Body), nil
 }
 
-// twoPieces is a stream of which the second piece is not written before goOn is
+// twoPieces is a stream whose second piece is not written before goOn is
 // closed. The first is "first piece\n", the second "second piece\n".
 func twoPieces(goOn <-chan struct{}) rawhttp.ResolverFunc {
 	return always(rawhttp.StreamFunc(200, "text/plain", func(ctx context.Context, w io.Writer) error {
@@ -174,8 +174,8 @@ func twoPieces(goOn <-chan struct{}) rawhttp.ResolverFunc {
 	}))
 }
 
-// readTwoPieces reads such a stream from a peer. The first piece must come while
-// the second is held back: else it waits until the peer gives up.
+// readTwoPieces reads such a stream from a peer. The first piece must arrive while
+// the second is held back; otherwise it waits until the peer gives up.
 func readTwoPieces(t *testing.T, from io.Reader, goOn chan<- struct{}) {
 	t.Helper()
 	first := make([]byte, len("first piece\n"))
@@ -191,7 +191,7 @@ func readTwoPieces(t *testing.T, from io.Reader, goOn chan<- struct{}) {
 	}
 }
 
-// someBytes returns n bytes without a pattern, the same every time.
+// someBytes returns n pseudorandom bytes, the same every time.
 func someBytes(n int) []byte {
 	b := make([]byte, n)
 	rand.NewChaCha8([32]byte{}).Read(b)
@@ -221,5 +221,5 @@ func wantBytes(t *testing.T, what string, got, want []byte) {
 	for same < min(len(got), len(want)) && got[same] == want[same] {
 		same++
 	}
-	t.Errorf("%s: got %d bytes, want %d; they differ from offset %d on", what, len(got), len(want), same)
+	t.Errorf("%s: got %d bytes, want %d; the first difference is at offset %d", what, len(got), len(want), same)
 }

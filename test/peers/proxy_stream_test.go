@@ -14,8 +14,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// forward is the obvious reverse proxy. The transport reads the content on a
-// goroutine of its own, also while the answer is written and after it.
+// forward is the simplest reverse proxy. The transport reads the content on a
+// goroutine of its own, while the answer is written and even after that.
 func forward(transport *http.Transport, upstream string) rawhttp.ResolverFunc {
 	return func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		outbound, err := http.NewRequestWithContext(ctx, req.Method(), upstream+req.Target(), req.Body)
@@ -32,7 +32,7 @@ func forward(transport *http.Transport, upstream string) rawhttp.ResolverFunc {
 }
 
 // startForward serves a reverse proxy in front of a server of net/http, which
-// answers as its paths say.
+// has a path for each kind of answer.
 func startForward(t *testing.T) (srv *rawhttp.Server, addr string) {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -46,7 +46,7 @@ func startForward(t *testing.T) (srv *rawhttp.Server, addr string) {
 	return serve(t, rawhttp.WithResolver(forward(transport, upstream.URL)), rawhttp.WithMaxBodyBytes(0))
 }
 
-// earlyAnswer is what early answers to all content.
+// earlyAnswer is the answer of early.
 var earlyAnswer = someBytes(300_000)
 
 // early sends the whole answer before it reads. It then reads to the end, since the
@@ -75,12 +75,12 @@ func echoDuplex(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		if err != nil {
-			panic(http.ErrAbortHandler) // the answer must not look whole
+			panic(http.ErrAbortHandler) // the answer must not look complete
 		}
 	}
 }
 
-// echoAfter sends the content back after all of it came.
+// echoAfter sends the content back after it has read all of it.
 func echoAfter(w http.ResponseWriter, r *http.Request) {
 	content, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -90,8 +90,8 @@ func echoAfter(w http.ResponseWriter, r *http.Request) {
 	w.Write(content)
 }
 
-// Each of many requests at once gets its own answer, whole. What a race does to it
-// shows best with go test -race.
+// Each of many concurrent requests receives its own, complete answer. Races are
+// found best with go test -race.
 func TestForward(t *testing.T) {
 	tests := []struct {
 		size, clients int
@@ -112,7 +112,7 @@ func TestForward(t *testing.T) {
 				for i := range tt.clients {
 					running.Go(func() {
 						client := newClient(t, "127.0.0.1")
-						for round := range 3 * rounds { // all of the three ways at any time
+						for round := range 3 * rounds { // so that the three paths are in use at the same time
 							path := []string{"/early", "/echo", "/echo-after"}[(i+round)%3]
 							postForward(t, client, "http://"+addr, path, content, chunked)
 						}
@@ -154,7 +154,7 @@ func postForward(t *testing.T, client *http.Client, url, path string, content []
 	wantBytes(t, "POST "+path, got, want)
 }
 
-// Reading content delays nothing that is written: each piece comes back before the
+// Reading content does not delay writes: each piece comes back before the
 // client sends the next.
 func TestForwardPieceByPiece(t *testing.T) {
 	_, addr := startForward(t)
@@ -183,6 +183,6 @@ func TestForwardPieceByPiece(t *testing.T) {
 	}
 	sender.Close()
 	if rest, err := io.ReadAll(resp.Body); err != nil || len(rest) > 0 {
-		t.Errorf("after the last piece: %d bytes, %v, want the end", len(rest), err)
+		t.Errorf("after the last piece: %d bytes, %v, want only io.EOF", len(rest), err)
 	}
 }

@@ -20,7 +20,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// A proxy is a reverse proxy. Its start runs it in front of the server at the
+// A proxy is a reverse proxy. start runs it in front of the server at the
 // address upstream, and returns its own address.
 type proxy struct {
 	name  string
@@ -29,7 +29,7 @@ type proxy struct {
 
 var proxies = []proxy{{"nginx", startNginx}, {"haproxy", startHAProxy}}
 
-// behindEach runs a test once for each proxy in front of a server with the options.
+// behindEach runs a test behind each proxy, in front of a server with the options.
 func behindEach(t *testing.T, opts func(t *testing.T) []rawhttp.Option, test func(t *testing.T, srv *rawhttp.Server, addr string)) {
 	for _, p := range proxies {
 		t.Run(p.name, func(t *testing.T) {
@@ -39,8 +39,8 @@ func behindEach(t *testing.T, opts func(t *testing.T) []rawhttp.Option, test fun
 	}
 }
 
-// startProxy runs a proxy until the test ends. It hands over a listening socket as
-// descriptor 3: the port is certainly free, and a client that comes before the
+// startProxy runs a proxy until the test ends. The proxy inherits a listening socket as
+// descriptor 3, so the port is certainly free, and a client that connects before the
 // proxy is ready waits instead of being refused.
 func startProxy(t *testing.T, ln *net.TCPListener, command *exec.Cmd) (addr string) {
 	t.Helper()
@@ -57,13 +57,13 @@ func startProxy(t *testing.T, ln *net.TCPListener, command *exec.Cmd) (addr stri
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		command.Process.Signal(syscall.SIGTERM) // and not by force: nginx has a process of its own to end
+		command.Process.Signal(syscall.SIGTERM) // not SIGKILL, since nginx has to end its worker
 		command.Wait()
 	})
 	return ln.Addr().String()
 }
 
-// newClient returns a client that comes from the address.
+// newClient returns a client that connects from the address.
 func newClient(t *testing.T, from string) *http.Client {
 	transport := &http.Transport{
 		DialContext:           (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}).DialContext,
@@ -72,7 +72,7 @@ func newClient(t *testing.T, from string) *http.Client {
 		MaxIdleConnsPerHost:   16,
 	}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, Timeout: time.Minute} // only keeps a hang from lasting for ever
+	return &http.Client{Transport: transport, Timeout: time.Minute} // limits a hang
 }
 
 // ask sends a request and returns the response with its content.
@@ -132,15 +132,15 @@ func TestProxyPersistentConnections(t *testing.T) {
 		running.Wait()
 		stats := srv.Stats()
 		if stats.Requests != clients*requests {
-			t.Errorf("the server had %d requests, want %d", stats.Requests, clients*requests)
+			t.Errorf("the server received %d requests, want %d", stats.Requests, clients*requests)
 		}
 		if stats.Conns > 2*clients {
-			t.Errorf("%d requests came over %d connections, want at most %d", stats.Requests, stats.Conns, 2*clients)
+			t.Errorf("%d requests arrived on %d connections, want at most %d", stats.Requests, stats.Conns, 2*clients)
 		}
 	})
 }
 
-// Content goes through a proxy that does not hold it back, in either framing, also
+// Content passes through a proxy that does not buffer it, in either framing, even
 // if the client waits for a 100.
 func TestProxyUpload(t *testing.T) {
 	content := someBytes(5 << 20)
@@ -179,10 +179,10 @@ func TestProxyUpload(t *testing.T) {
 			}
 			wantBytes(t, tt.name, got, content)
 			if got := resp.Header.Get("Declared-Length"); got != tt.declared {
-				t.Errorf("%s: the server had content of length %s, want %s", tt.name, got, tt.declared)
+				t.Errorf("%s: the server received content with the declared length %s, want %s", tt.name, got, tt.declared)
 			}
 			if proceeded != tt.expect {
-				t.Errorf("%s: 100 (Continue) came: %t, want %t", tt.name, proceeded, tt.expect)
+				t.Errorf("%s: received 100 (Continue): %t, want %t", tt.name, proceeded, tt.expect)
 			}
 		}
 		if n := srv.Stats().Conns; n != 1 {
@@ -206,7 +206,7 @@ func TestProxyDownload(t *testing.T) {
 				t.Errorf("%s: status %d, fields %v, want 200 with the length and %s", method, resp.StatusCode, resp.Header, octets)
 			}
 			if method == "HEAD" {
-				continue // which has no content, or the client had failed
+				continue // HEAD has no content; otherwise the client would have failed
 			}
 			wantBytes(t, "the file", got, content)
 		}
@@ -216,7 +216,7 @@ func TestProxyDownload(t *testing.T) {
 	})
 }
 
-// The first piece of a stream goes through while the second is not there.
+// The first piece of a stream passes through the proxy before the second is written.
 func TestProxyStream(t *testing.T) {
 	var goOn chan struct{}
 	stream := func(*testing.T) []rawhttp.Option {
@@ -234,7 +234,7 @@ func TestProxyStream(t *testing.T) {
 	})
 }
 
-// A response that was cut does not become a whole one on its way.
+// A response that was cut does not become a complete one on its way.
 func TestProxyCut(t *testing.T) {
 	behindEach(t, siteOf(emptyFolder), func(t *testing.T, _ *rawhttp.Server, addr string) {
 		client := newClient(t, "127.0.0.1")
@@ -253,18 +253,18 @@ func TestProxyCut(t *testing.T) {
 	})
 }
 
-// The client of a proxy is known by the word of those proxies that are trusted,
-// and of no others. This client comes from 127.0.0.2, the proxy from 127.0.0.1.
+// The address of a client is taken only from trusted proxies. This client connects from 127.0.0.2,
+// the proxy from 127.0.0.1.
 func TestProxyClientAddress(t *testing.T) {
 	tests := []struct {
 		name    string
 		trusted []netip.Prefix
-		forged  string // X-Forwarded-For of the client's own
+		forged  string // X-Forwarded-For that the client sends
 		want    string
 	}{
 		{"none trusted", nil, "", "127.0.0.1"},
 		{"the proxy trusted", []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, "", "127.0.0.2"},
-		{"another trusted", []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, "", "127.0.0.1"},
+		{"another proxy trusted", []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, "", "127.0.0.1"},
 		{"forged", []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, "203.0.113.9", "127.0.0.2"},
 		{"client is a trusted proxy", []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, "198.51.100.1, 203.0.113.9", "203.0.113.9"},
 	}
@@ -291,7 +291,7 @@ func client(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) 
 	return rawhttp.Text(200, req.Conn().Client.String()), nil
 }
 
-// What the server refuses arrives as it said it, not as the proxy's 502.
+// Error responses of the server arrive as it sent them, not as a 502 of the proxy.
 func TestProxyErrors(t *testing.T) {
 	folder := func(t *testing.T) string {
 		dir := t.TempDir()

@@ -38,33 +38,33 @@ func (a answer) chunked() answer {
 	return a
 }
 
-// head returns the answer to HEAD where a is the one to GET.
+// head returns the answer to HEAD if a is that to GET.
 func (a answer) head() answer {
 	none := answerOf(0, "", "")
 	a.Size, a.SHA256 = none.Size, none.SHA256
 	return a
 }
 
-// python runs a course of testdata/client.py against the server and compares what
-// the script prints.
-func python[T any](t *testing.T, course, addr string, want []T) {
+// python runs a scenario of testdata/client.py against the server and compares the output of
+// the script.
+func python[T any](t *testing.T, scenario, addr string, want []T) {
 	t.Helper()
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var stdout, stderr bytes.Buffer
-	cmd := exec.Command(peer(t, "python3", "python3"), "testdata/client.py", course, port)
+	cmd := exec.Command(peer(t, "python3", "python3"), "testdata/client.py", scenario, port)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		t.Fatalf("python3 testdata/client.py %s: %v\n%s", course, err, &stderr)
+		t.Fatalf("python3 testdata/client.py %s: %v\n%s", scenario, err, &stderr)
 	}
 	var got []T
 	if err := json.Unmarshal(stdout.Bytes(), &got); err != nil {
-		t.Fatalf("python3 testdata/client.py %s: %v in %q", course, err, &stdout)
+		t.Fatalf("python3 testdata/client.py %s: %v in %q", scenario, err, &stdout)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("python3 testdata/client.py %s (-want +got):\n%s", course, diff)
+		t.Errorf("python3 testdata/client.py %s (-want +got):\n%s", scenario, diff)
 	}
 }
 

@@ -23,8 +23,8 @@ var (
 	loadPost = loadRequest{"POST", "content", 405, []byte("405 Method Not Allowed\n")}
 )
 
-// A graceful stop loses no request of a client that keeps its connection busy, nor
-// of one that connects meanwhile: what was written is answered.
+// A graceful shutdown loses no request of a client that keeps its connection busy, nor
+// of one that connects during it: every request that was written is answered.
 func TestStopUnderLoad(t *testing.T) {
 	command, root := buildCommand(t), t.TempDir()
 	writeFile(t, root, "a.txt", loadContent)
@@ -43,15 +43,15 @@ func TestStopUnderLoad(t *testing.T) {
 	}
 }
 
-// A request that has come to the machine before the server was asked to stop is
-// answered, even if the server has not seen its first byte, nor its connection.
-func TestStopAnswersWhatWasSent(t *testing.T) {
+// A request that the system received before the server was told to stop is
+// answered, even if the server has not read its first byte or accepted its connection.
+func TestStopAnswersReceivedRequests(t *testing.T) {
 	root := t.TempDir()
 	writeFile(t, root, "a.txt", loadContent)
 	server := startCommand(t, buildCommand(t), "127.0.0.1:0", root)
 	idle := connect(t, server.addr, 20)
 	exchangeAll(t, idle)
-	<-time.After(1100 * time.Millisecond) // longer than the second after which the server may close them
+	<-time.After(1100 * time.Millisecond) // after a second, the server may close them
 	recent := connect(t, server.addr, 20)
 	exchangeAll(t, recent)
 
@@ -110,7 +110,7 @@ func exchangeAll(t *testing.T, conns []net.Conn) {
 	}
 }
 
-// Clients of HAProxy do not notice that the servers it balances are stopped and
+// Clients of HAProxy do not notice that the servers behind it are stopped and
 // started again, one after the other.
 func TestRestartBehindHAProxy(t *testing.T) {
 	command, root := buildCommand(t), t.TempDir()
@@ -130,18 +130,18 @@ func TestRestartBehindHAProxy(t *testing.T) {
 	n := 2
 	for end := time.Now().Add(duration); ok && time.Now().Before(end); n++ {
 		next.stop(t)
-		if n%4 < 2 { // so long that HAProxy notices, else so short that it does not
+		if n%4 < 2 { // sometimes long enough for HAProxy to notice, sometimes not
 			ok = load.await(names[1], 2000)
 		}
 		names = [2]string{names[1], fmt.Sprint("server ", n)}
 		next, other = other, start(next.addr, names[1])
-		ok = ok && load.await(names[1], 100) // HAProxy uses it again, so the next may stop
+		ok = ok && load.await(names[1], 100) // HAProxy uses it again, so the other may stop
 	}
 	t.Logf("%d servers were stopped", n-2)
 }
 
-// startBalancer runs HAProxy with the configuration of ../../deploy, but for the addresses
-// in it, and one line for each request.
+// startBalancer runs HAProxy with the configuration in ../../deploy, except for the addresses
+// and the log, which has one line for each request.
 func startBalancer(t *testing.T, one, two string) (addr string) {
 	t.Helper()
 	deployed, err := os.ReadFile("../../deploy/haproxy.cfg")

@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// git runs git, without the machine's configuration, and returns what it prints.
+// git runs git, without the configuration of the machine, and returns its output.
 func git(t *testing.T, folder string, args ...string) string {
 	t.Helper()
 	out, err := gitCommand(t, folder, args...).CombinedOutput()
@@ -58,7 +58,7 @@ func gitSite(t *testing.T) (folder, repositories string) {
 	return folder, repositories
 }
 
-// gitUsers lets everybody read, and Ann write.
+// gitUsers permits everyone to read, and only Ann to write.
 func gitUsers(files rawhttp.Resolver) rawhttp.Resolver {
 	ann := "Basic " + base64.StdEncoding.EncodeToString([]byte("ann:secret"))
 	return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
@@ -102,7 +102,7 @@ func TestGitHTTPBackend(t *testing.T) {
 	git(t, clone, "add", ".")
 	git(t, clone, "commit", "-q", "-m", "the second")
 	if out, err := gitCommand(t, clone, "push", "-q", base+"site.git", "main").CombinedOutput(); err == nil {
-		t.Errorf("a push of nobody succeeds: %s", out)
+		t.Errorf("a push without a user succeeds: %s", out)
 	}
 	git(t, clone, "push", "-q", "http://ann:secret@"+addr+"/git.cgi/site.git", "main")
 	want = git(t, clone, "rev-parse", "HEAD")
@@ -114,11 +114,11 @@ func TestGitHTTPBackend(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantBytes(t, "the file, pushed and pulled", got, large)
+	wantBytes(t, "the file that was pushed and pulled", got, large)
 }
 
-// Where no resolver names a user, git http-backend refuses to be pushed to, whatever the
-// request says.
+// If no resolver sets a user, git http-backend refuses pushes, whatever the
+// request contains.
 func TestGitHTTPBackendWithoutUser(t *testing.T) {
 	folder, _ := gitSite(t)
 	_, addr := serve(t, rawhttp.WithRoot(folder), rawhttp.WithScript(".cgi"), rawhttp.WithScriptPathInfo(true))
@@ -131,7 +131,7 @@ func TestGitHTTPBackendWithoutUser(t *testing.T) {
 	}
 }
 
-// PHP scripts see the request as they do with other servers.
+// PHP scripts see the same request as with other servers.
 func TestPHP(t *testing.T) {
 	php := peer(t, "php-cgi", "php-cgi")
 	folder := t.TempDir()

@@ -14,7 +14,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// curl through a spy, and a spy behind nginx, get what the server sends.
+// Content arrives unchanged at curl through a spy, directly and behind nginx.
 func TestSpyHTTP(t *testing.T) {
 	command := buildCommand(t)
 	content := someBytes(3 << 20)
@@ -34,7 +34,7 @@ func TestSpyHTTP(t *testing.T) {
 			}
 			got, err := os.ReadFile(out)
 			if err != nil || !bytes.Equal(got, content) {
-				t.Errorf("curl got %d bytes, %v, which are not those of the file", len(got), err)
+				t.Errorf("curl received %d bytes, %v, want those of the file", len(got), err)
 			}
 			wantInOrder(t, s.stop(), []string{
 				`^#1\.1 C --> GET /a\.bin HTTP/1\.[01]<CRLF>$`, `^#1\.1 S <-- HTTP/1\.1 200 OK<CRLF>$`,
@@ -44,8 +44,8 @@ func TestSpyHTTP(t *testing.T) {
 	}
 }
 
-// Large amounts go in both directions at once, byte for byte: 1 GB each with -long.
-func TestSpyRelaysMuch(t *testing.T) {
+// Large amounts of data are relayed unchanged in both directions at once: 1 GB each with -long.
+func TestSpyRelaysLargeData(t *testing.T) {
 	size := int64(64 << 20)
 	if *long {
 		size = 1 << 30
@@ -89,17 +89,17 @@ func TestSpyRelaysMuch(t *testing.T) {
 	defer nc.Close()
 	go say(nc.(*net.TCPConn), 2)
 	if err := hear(nc.(*net.TCPConn), 1); err != nil {
-		t.Errorf("from the server: %v", err)
+		t.Errorf("reading from the server: %v", err)
 	}
 	if err := <-heard; err != nil {
-		t.Errorf("from the client: %v", err)
+		t.Errorf("reading from the client: %v", err)
 	}
 	if shown := s.stop(); int64(len(shown)) > size/8 || !strings.Contains(shown, "closes") {
-		t.Errorf("%d bytes are shown of %d", len(shown), size)
+		t.Errorf("spy shows %d bytes of %d", len(shown), size)
 	}
 }
 
-// A comparer fails the Write of bytes that are not the wanted ones.
+// A comparer is a Writer that returns an error for bytes other than the wanted ones.
 type comparer struct {
 	want io.Reader
 	b    []byte
@@ -112,7 +112,7 @@ func (c *comparer) Write(p []byte) (int, error) {
 	}
 	n, _ := io.ReadFull(c.want, c.b[:len(p)])
 	if !bytes.Equal(c.b[:n], p) {
-		return 0, fmt.Errorf("other bytes than those sent, after %d", c.off)
+		return 0, fmt.Errorf("the bytes differ from those sent after offset %d", c.off)
 	}
 	c.off += int64(n)
 	return len(p), nil

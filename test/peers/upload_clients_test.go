@@ -16,7 +16,7 @@ import (
 )
 
 // An uploader sends uploads in turn, with one client. It returns the outcomes of the
-// tries of each, which may end at the first error.
+// attempts for each, which may end at the first error.
 type uploader func(t *testing.T, to origin, uploads []upload) (outcomes [][]string)
 
 var uploadClients = []struct {
@@ -34,7 +34,7 @@ var uploadClients = []struct {
 func uploadGo(t *testing.T, to origin, uploads []upload) (outcomes [][]string) {
 	transport := &http.Transport{TLSClientConfig: trusting(t, to.caFile)}
 	defer transport.CloseIdleConnections()
-	client := &http.Client{Transport: transport, Timeout: time.Minute} // only keeps a hang from lasting for ever
+	client := &http.Client{Transport: transport, Timeout: time.Minute} // limits a hang
 	for _, u := range uploads {
 		var tries []string
 		for range u.Tries {
@@ -88,8 +88,8 @@ func postOne(client *http.Client, url string, u upload) (string, error) {
 	return outcome(resp.StatusCode, string(answer)), nil
 }
 
-// uploadCurl runs curl once for the tries of an upload. The empty Expect keeps curl
-// from asking first, so that it sends content at once.
+// uploadCurl runs curl once for all attempts of an upload. The empty Expect keeps curl
+// from waiting for 100 (Continue), so that it sends content immediately.
 func uploadCurl(t *testing.T, to origin, uploads []upload) (outcomes [][]string) {
 	for _, u := range uploads {
 		folder := t.TempDir()

@@ -33,7 +33,7 @@ func (u upload) String() string {
 
 // uploads returns what each client sends. Content whose Content-Length exceeds the
 // limit never reaches a resolver, so only chunked content of that size is sent to
-// those that do not read it.
+// the resolvers that do not read it.
 func uploads(closes bool) []upload {
 	const mb = 1_000_000
 	tries, few := 8, 1
@@ -56,8 +56,8 @@ func uploads(closes bool) []upload {
 	return all
 }
 
-// want returns the outcome that every try must have. The server knows the length
-// from the start if the client declares it, or a proxy.
+// want returns the outcome that every attempt must have. The server knows the length
+// from the start if the client or a proxy declares it.
 func (u upload) want(proxyDeclares bool) string {
 	const limit = 10 << 20 // the default of WithMaxBodyBytes
 	switch {
@@ -71,8 +71,8 @@ func (u upload) want(proxyDeclares bool) string {
 	return outcome(403, "403 Forbidden")
 }
 
-// outcome returns what a client reports of an answer that it received whole, by its
-// Content-Length: status and length, or the first line of an error up to its reason.
+// outcome returns what a client reports about a complete answer with
+// Content-Length: the status and length, or the first line of an error up to its reason.
 func outcome(status int, content string) string {
 	if status == 200 {
 		return fmt.Sprintf("200, %d bytes", len(content))
@@ -82,8 +82,8 @@ func outcome(status int, content string) string {
 	return fmt.Sprintf("%d, %q", status, line)
 }
 
-// ignored is the answer of /ignore. It takes several reads, but fits into the buffers
-// of a client that does not read yet.
+// ignored is the answer of /ignore. It takes several reads, but fits in the buffers
+// of a client that is not reading yet.
 var ignored = strings.Repeat("ignored\n", 8<<10)
 
 // uploadSite reads the content at /read, where the answer has a byte for each KiB of
@@ -108,8 +108,8 @@ type origin struct{ url, caFile string }
 // uploadPaths are the ways from the client to the server.
 var uploadPaths = []struct {
 	name     string
-	declares bool // a proxy reads all the content, and then declares its length
-	close    bool // the client must ask for the close of each connection
+	declares bool // a proxy reads all of the content and then declares its length
+	close    bool // the client must close each connection, with Connection: close
 	start    func(t *testing.T, opts ...rawhttp.Option) origin
 }{{
 	"TCP", false, false, func(t *testing.T, opts ...rawhttp.Option) origin {
@@ -139,7 +139,7 @@ var uploadPaths = []struct {
 	},
 }}
 
-// noCloseWrite accepts connections that cannot close one direction.
+// noCloseWrite accepts connections that cannot be half-closed.
 type noCloseWrite struct{ net.Listener }
 
 func (l noCloseWrite) Accept() (net.Conn, error) {
@@ -147,10 +147,10 @@ func (l noCloseWrite) Accept() (net.Conn, error) {
 	return struct{ net.Conn }{c}, err
 }
 
-// The answer reaches a client that still sends content nobody reads. Each client
+// The answer reaches a client that is still sending content that is not read. Each client
 // sends its uploads one after another, as any program would: over the same
-// connection, unless the answer said that it closes. So an answer that does not say
-// so loses the upload after it.
+// connection, unless the answer has Connection: close. If an answer lacks it by
+// mistake, the next upload is lost.
 func TestUploadAnswered(t *testing.T) {
 	for _, path := range uploadPaths {
 		for _, client := range uploadClients {

@@ -55,7 +55,7 @@ func startServer(prepare func(root string) error) (*server, error) {
 	s.out = bufio.NewReader(out)
 	addr, err := s.out.ReadString('\n')
 	if err != nil {
-		return s, fmt.Errorf("the server has printed no address: %w", err)
+		return s, fmt.Errorf("the server printed no address: %w", err)
 	}
 	s.addr = strings.TrimSpace(addr)
 	s.start, err = s.figures()
@@ -85,7 +85,7 @@ func (s *server) settle(l *load, errorIsFault func(string) bool) (f figures, err
 		for _, e := range f.Errors {
 			l.count("errors logged")
 			if errorIsFault(e) {
-				l.fault("the server has logged: %s", e)
+				l.fault("the server logged: %s", e)
 			}
 		}
 		is := [4]int{f.Conns, f.Goroutines, f.Descriptors, f.Processes}

@@ -133,5 +133,5 @@ def cut():
 
 
 if __name__ == "__main__":
-    courses = {f.__name__: f for f in (persistent, methods, upload, pieces, cut)}
-    json.dump(courses[sys.argv[1]](), sys.stdout)
+    scenarios = {f.__name__: f for f in (persistent, methods, upload, pieces, cut)}
+    json.dump(scenarios[sys.argv[1]](), sys.stdout)
