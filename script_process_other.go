@@ -18,6 +18,7 @@ func startProcess(string, []string, []string, scriptInput) (*process, error) {
 
 func inheritNothing() {}
 
-func (p *process) wait() (fault string)                { return "" }
-func (p *process) end(exited chan struct{})            {}
-func (p *process) readNow(b []byte) (n int, err error) { return 0, errors.ErrUnsupported }
+func (p *process) wait() (fault string)     { return "" }
+func (p *process) end(exited chan struct{}) {}
+
+func readNow(*os.File, []byte) (n int, err error) { return 0, errors.ErrUnsupported }

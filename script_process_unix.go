@@ -248,10 +248,10 @@ func (p *process) signal(s syscall.Signal, exited chan struct{}) bool {
 	return syscall.Kill(p.pid, s) == nil || isThere
 }
 
-// readNow reads output that is already in the pipe. If there is none, it returns io.EOF
-// instead of waiting. A Read with a deadline in the past would return nothing at all.
-func (p *process) readNow(b []byte) (n int, err error) {
-	raw, err := p.out.SyscallConn()
+// readNow reads what is already in the pipe. If it is empty, readNow returns io.EOF instead of
+// waiting. A Read with a deadline in the past would return nothing at all.
+func readNow(pipe *os.File, b []byte) (n int, err error) {
+	raw, err := pipe.SyscallConn()
 	if err != nil {
 		return 0, err
 	}

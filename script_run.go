@@ -153,7 +153,7 @@ func (x *scriptRun) tend() {
 	x.cancel(errScriptOver)       // without effect if there is a cause already
 	x.process.end(x.exited)       // also after its exit: what it left in its group must not outlive it
 	<-x.exited
-	x.process.err.SetReadDeadline(time.Now().Add(scriptGrace)) // a process that has left the group may hold it open
+	x.process.err.SetReadDeadline(time.Unix(1, 0)) // a process that has left the group may hold it open
 	<-x.logged
 	x.process.err.Close()
 	switch cause := context.Cause(x.ctx); { // the fault of a script that was ended is only the signal that did it
@@ -190,8 +190,13 @@ func (x *scriptRun) awaitSilence() {
 func (x *scriptRun) logErrors() {
 	defer close(x.logged)
 	said, b := 0, make([]byte, 0, minBuffer) // longer lines are logged in pieces
-	for {
-		n, err := x.process.err.Read(b[len(b):cap(b)])
+	for left := maxPipe; ; {
+		free := b[len(b):cap(b)]
+		n, err := x.process.err.Read(free)
+		if errors.Is(err, os.ErrDeadlineExceeded) { // the script is over, and what it said is in the pipe
+			n, err = readNow(x.process.err, free[:min(len(free), left)])
+			left -= n
+		}
 		said += n
 		b = b[:len(b)+n]
 		for len(b) > 0 {
@@ -409,7 +414,7 @@ func (x *scriptRun) read(limit time.Time) error {
 	// read, the slice is empty, which readNow reports as io.EOF; another process that still
 	// prints cannot extend the response.
 	if err == errScriptOver {
-		n, err = x.process.readNow(free[:min(len(free), maxPipe-x.afterExit)])
+		n, err = readNow(x.process.out, free[:min(len(free), maxPipe-x.afterExit)])
 		x.afterExit += n
 	}
 	x.out = x.out[:len(x.out)+n]

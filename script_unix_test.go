@@ -4,12 +4,14 @@ package rawhttp
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -194,6 +196,31 @@ func TestScriptTimeToReadAddsUp(t *testing.T) {
 		}
 	}
 	t.Error("a script that reads nothing for 20 s does not exceed its limit")
+}
+
+// What a script has written to standard error is logged after its end, however late the server
+// gets to read it, and although another process holds the pipe open.
+func TestScriptErrorsAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	want := slices.Repeat([]string{strings.Repeat("e", 99)}, 3*minBuffer/100)
+	if _, err := io.WriteString(w, strings.Join(want, "\n")); err != nil {
+		t.Fatal(err)
+	}
+	r.SetReadDeadline(time.Unix(1, 0)) // as tend does when the script is over
+	var got []string
+	x := &scriptRun{process: &process{err: r}, logged: make(chan struct{}), warn: func(_ string, args ...any) {
+		got = append(got, args[1].(string))
+	}}
+	x.logErrors()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("logged (-want +got):\n%s", diff)
+	}
 }
 
 // Descriptors that the server inherited are not open in scripts: a shell's "exec 7<secret", a
