@@ -15,17 +15,17 @@ import (
 )
 
 const (
-	maxKeptFile  = 64 << 10 // bytes; up to this size, a write from memory is cheaper than sendfile
-	maxKept      = 16 << 20 // bytes in the whole cache, with overhead
-	keptOverhead = 1 << 10  // approximate overhead of an entry, in bytes
+	maxCachedFile = 64 << 10 // bytes; up to this size, a write from memory is cheaper than sendfile
+	maxCacheBytes = 16 << 20 // bytes in the whole cache, with overhead
+	entryOverhead = 1 << 10  // approximate overhead of an entry, in bytes
 
-	maxKeptNames     = maxKept / 2 // bytes of the names in one folder, with overhead
-	keptNameOverhead = 64          // approximate overhead of a name, in bytes
+	maxCachedNameBytes = maxCacheBytes / 2 // bytes of the names in one folder, with overhead
+	nameOverhead       = 64                // approximate overhead of a name, in bytes
 
-	// keptFor is how long an entry is kept before it is read again. It limits how long a
+	// maxCachedAge is how long an entry is cached before it is read again. It limits how long a
 	// change goes unnoticed on systems that record its time before its bytes, or not at
 	// all.
-	keptFor = 2 * time.Second
+	maxCachedAge = 2 * time.Second
 )
 
 // A fileCache caches the responses of small files, with their content, and the names in
@@ -34,112 +34,112 @@ type fileCache struct {
 	tree    jail.Identifier // nil if nothing is cached
 	settles time.Duration   // settledAge; less in tests, which would wait for it
 
-	mu   sync.RWMutex
-	kept map[string]keptEntry // by request path
-	size int                  // total of cost, at most maxKept
+	mu      sync.RWMutex
+	entries map[string]cacheEntry // by request path
+	size    int                   // total of cost, at most maxCacheBytes
 }
 
 // isSettled reports whether any later change will change id. Right after a change this is
 // not certain, since times are only as fine as the system's clock.
-func (k *fileCache) isSettled(id *jail.FileID, now time.Time) bool {
-	return max(id.Changed, id.Modified) < now.Add(-k.settles).UnixNano()
+func (c *fileCache) isSettled(id *jail.FileID, now time.Time) bool {
+	return max(id.Changed, id.Modified) < now.Add(-c.settles).UnixNano()
 }
 
-// A keptEntry is a *keptFile or a *keptFolder.
-type keptEntry interface{ bytes() int }
+// A cacheEntry is a *cachedFile or a *cachedFolder.
+type cacheEntry interface{ bytes() int }
 
-// A keptState is the state of a file or folder when it was cached. The entry is valid until
+// A cachedState is the state of a file or folder when it was cached. The entry is valid until
 // the given instant, as long as the name leads to the same file or folder, unchanged, which
 // is checked on each use.
-type keptState struct {
+type cachedState struct {
 	id    jail.FileID
 	until instant
 	size  int // bytes, without the path
 }
 
-func (s *keptState) bytes() int { return s.size }
+func (s *cachedState) bytes() int { return s.size }
 
-// A keptFile is a cached response.
-type keptFile struct {
-	keptState
+// A cachedFile is a cached response.
+type cachedFile struct {
+	cachedState
 	name string // in the tree
 	resp message
 }
 
-// A keptFolder is the sorted list of the names in a folder. It must not be changed.
-type keptFolder struct {
-	keptState
+// A cachedFolder is the sorted list of the names in a folder. It must not be changed.
+type cachedFolder struct {
+	cachedState
 	names []*jail.Entry
 }
 
 // get returns a copy of the cached response for the request, or nil if there is none or it
 // is out of date.
-func (k *fileCache) get(req *Request) *Response {
-	if k.tree == nil || !req.isGet() && !req.isHead() {
+func (c *fileCache) get(req *Request) *Response {
+	if c.tree == nil || !req.isGet() && !req.isHead() {
 		return nil
 	}
-	f, ok := k.find(req).(*keptFile)
+	f, ok := c.find(req).(*cachedFile)
 	if !ok {
 		return nil
 	}
-	if id, known := k.tree.Identify(f.name); !known || id != f.id || clock() > f.until {
+	if id, known := c.tree.Identify(f.name); !known || id != f.id || clock() > f.until {
 		return nil
 	}
 	return &Response{message: f.resp}
 }
 
 // find returns the entry cached for the path of the request, or nil.
-func (k *fileCache) find(req *Request) keptEntry {
-	k.mu.RLock()
-	defer k.mu.RUnlock()
+func (c *fileCache) find(req *Request) cacheEntry {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
 	if req.rewrite != "" {
-		return k.kept[req.rewrite]
+		return c.entries[req.rewrite]
 	}
-	return k.kept[string(req.head.Path.Of(req.head.Text))]
+	return c.entries[string(req.head.Path.Of(req.head.Text))]
 }
 
 // put adds an entry. To make room it drops others, in no particular order.
-func (k *fileCache) put(path string, e keptEntry) {
+func (c *fileCache) put(path string, e cacheEntry) {
 	path = strings.Clone(path) // cloned, so that the head of the request is not retained
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.drop(path)
-	for other := range k.kept {
-		if k.size+cost(path, e) <= maxKept {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.drop(path)
+	for other := range c.entries {
+		if c.size+cost(path, e) <= maxCacheBytes {
 			break
 		}
-		k.drop(other)
+		c.drop(other)
 	}
-	if k.kept == nil {
-		k.kept = make(map[string]keptEntry)
+	if c.entries == nil {
+		c.entries = make(map[string]cacheEntry)
 	}
-	k.kept[path] = e
-	k.size += cost(path, e)
+	c.entries[path] = e
+	c.size += cost(path, e)
 }
 
 // cost returns the bytes that an entry counts as.
-func cost(path string, e keptEntry) int { return len(path) + e.bytes() + keptOverhead }
+func cost(path string, e cacheEntry) int { return len(path) + e.bytes() + entryOverhead }
 
-func (k *fileCache) drop(path string) {
-	if e := k.kept[path]; e != nil {
-		k.size -= cost(path, e)
-		delete(k.kept, path)
+func (c *fileCache) drop(path string) {
+	if e := c.entries[path]; e != nil {
+		c.size -= cost(path, e)
+		delete(c.entries, path)
 	}
 }
 
-// keep caches the response to the request, if possible. It may be called only if the path
+// addFile caches the response to the request, if possible. It may be called only if the path
 // alone determines the response. It returns the response to send, which may be another one.
-func (k *fileCache) keep(req *Request, o opened, resp *Response) *Response {
-	if k.tree == nil || !req.isGet() || strings.HasPrefix(resp.rep.ETag, "W/") {
+func (c *fileCache) addFile(req *Request, o opened, resp *Response) *Response {
+	if c.tree == nil || !req.isGet() || strings.HasPrefix(resp.rep.ETag, "W/") {
 		return resp
 	}
 	id, ok := jail.IdentityOf(o.info)
 	at, readable := o.file.(io.ReaderAt)
-	if !ok || !readable || id.Size > maxKeptFile || int64(id.Size) != resp.rep.Size || !k.isSettled(&id, time.Now()) {
+	if !ok || !readable || id.Size > maxCachedFile || int64(id.Size) != resp.rep.Size || !c.isSettled(&id, time.Now()) {
 		return resp
 	}
 	content := make([]byte, id.Size)
-	until := clock().add(keptFor)
+	until := clock().add(maxCachedAge)
 	if _, err := io.ReadFull(io.NewSectionReader(at, 0, int64(id.Size)), content); err != nil {
 		return resp
 	}
@@ -152,19 +152,19 @@ func (k *fileCache) keep(req *Request, o opened, resp *Response) *Response {
 	}
 	rep := *resp.rep
 	rep.Body = &memoryContent{content: content}
-	kept := Content(rep)
-	kept.fields = slices.Clip(resp.fields) // clipped, so that appending to a copy leaves the others alone
-	kept.imaged = true
+	cached := Content(rep)
+	cached.fields = slices.Clip(resp.fields) // clipped, so that appending to a copy leaves the others alone
+	cached.imaged = true
 	size := 2*len(content) + len(o.name) // the content and its image
-	k.put(req.Path(), &keptFile{keptState{id, until, size}, strings.Clone(o.name), kept.message})
+	c.put(req.Path(), &cachedFile{cachedState{id, until, size}, strings.Clone(o.name), cached.message})
 	resp.Close()
-	return kept
+	return cached
 }
 
 // names returns the cached names in the folder described by info, or nil. The caller must
 // not change them.
-func (k *fileCache) names(req *Request, info fs.FileInfo) []*jail.Entry {
-	f, ok := k.find(req).(*keptFolder)
+func (c *fileCache) names(req *Request, info fs.FileInfo) []*jail.Entry {
+	f, ok := c.find(req).(*cachedFolder)
 	if !ok || clock() > f.until {
 		return nil
 	}
@@ -174,47 +174,47 @@ func (k *fileCache) names(req *Request, info fs.FileInfo) []*jail.Entry {
 	return f.names
 }
 
-// A folderKeeper collects the names in a folder as they are read, to cache them. Its
+// A folderCacher collects the names in a folder as they are read, to cache them. Its
 // methods do nothing if it is nil.
-type folderKeeper struct {
+type folderCacher struct {
 	cache  *fileCache
 	path   string
-	folder keptFolder
+	folder cachedFolder
 }
 
-// keepFolder returns a folderKeeper for the folder described by info, or nil if it cannot be
+// newFolderCacher returns a folderCacher for the folder described by info, or nil if it cannot be
 // cached.
-func (k *fileCache) keepFolder(req *Request, info fs.FileInfo) *folderKeeper {
+func (c *fileCache) newFolderCacher(req *Request, info fs.FileInfo) *folderCacher {
 	id, ok := jail.IdentityOf(info)
-	if k.tree == nil || !ok || !k.isSettled(&id, time.Now()) {
+	if c.tree == nil || !ok || !c.isSettled(&id, time.Now()) {
 		return nil
 	}
-	state := keptState{id: id, until: clock().add(keptFor)}
-	return &folderKeeper{cache: k, path: req.Path(), folder: keptFolder{keptState: state}}
+	state := cachedState{id: id, until: clock().add(maxCachedAge)}
+	return &folderCacher{cache: c, path: req.Path(), folder: cachedFolder{cachedState: state}}
 }
 
 // add adds names, unless they are too many to cache.
-func (k *folderKeeper) add(names []*jail.Entry) {
-	if k == nil || k.folder.size > maxKeptNames {
+func (f *folderCacher) add(names []*jail.Entry) {
+	if f == nil || f.folder.size > maxCachedNameBytes {
 		return
 	}
 	for _, e := range names {
-		k.folder.size += len(e.Name) + keptNameOverhead
+		f.folder.size += len(e.Name) + nameOverhead
 	}
-	k.folder.names = append(k.folder.names, names...)
-	if k.folder.size > maxKeptNames {
-		k.folder.names = nil
+	f.folder.names = append(f.folder.names, names...)
+	if f.folder.size > maxCachedNameBytes {
+		f.folder.names = nil
 	}
 }
 
 // end caches the names, if there are any. If the folder changed meanwhile this does no
 // harm: they belong to a state that will not be asked for again.
-func (k *folderKeeper) end() {
-	if k == nil || len(k.folder.names) == 0 {
+func (f *folderCacher) end() {
+	if f == nil || len(f.folder.names) == 0 {
 		return
 	}
-	k.folder.names = list.InOrder(k.folder.names) // sorted, to make later sorting faster
-	k.cache.put(k.path, &k.folder)
+	f.folder.names = list.InOrder(f.folder.names) // sorted, to make later sorting faster
+	f.cache.put(f.path, &f.folder)
 }
 
 // A memoryContent is content in memory that any number of responses may read concurrently.

@@ -124,7 +124,7 @@ func TestChangedResponseHasNoImage(t *testing.T) {
 // The answer for the largest cached file, with its head, does not fit in the output buffer.
 func TestLargeImage(t *testing.T) {
 	const get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-	for _, size := range []int{maxKeptFile, maxKeptFile - 300, 1} {
+	for _, size := range []int{maxCachedFile, maxCachedFile - 300, 1} {
 		content := strings.Repeat("x", size)
 		_, addr := listen(t, WithDate(false), WithResolver(ResolverFunc(func() func(context.Context, *Request) (*Response, error) {
 			resp := imageResponse(content)

@@ -40,17 +40,17 @@ func writeOldFile(t *testing.T, name, content string) {
 const shortSettledAge = 100 * time.Millisecond
 
 // waitCached requests the path until it is cached.
-func waitCached(t *testing.T, files *FileResolver, path string) *keptState {
+func waitCached(t *testing.T, files *FileResolver, path string) *cachedState {
 	t.Helper()
 	files.cache.settles = shortSettledAge
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		req := resolveGet(t, path)
 		resolveString(t, files, req)
 		switch e := files.cache.find(req).(type) {
-		case *keptFile:
-			return &e.keptState
-		case *keptFolder:
-			return &e.keptState
+		case *cachedFile:
+			return &e.cachedState
+		case *cachedFolder:
+			return &e.cachedState
 		}
 	}
 	t.Fatalf("%s is not cached", path)
@@ -159,7 +159,7 @@ func TestRecentlyChangedFileIsNotCached(t *testing.T) {
 	}
 	files.cache.mu.RLock()
 	defer files.cache.mu.RUnlock()
-	if len(files.cache.kept) > 0 {
+	if len(files.cache.entries) > 0 {
 		t.Error("a file that changed a moment ago is cached")
 	}
 }
@@ -226,29 +226,29 @@ func TestCachedFileHasCacheControlOfItsPath(t *testing.T) {
 // The memory of the cache is limited, and it may be used concurrently.
 func TestFileCacheIsBounded(t *testing.T) {
 	t.Parallel()
-	var kept fileCache
+	var cache fileCache
 	var all sync.WaitGroup
 	for g := range 4 {
 		all.Go(func() {
 			for i := range 2000 {
-				kept.put(fmt.Sprintf("/%d-%d", g, i%700), &keptFile{keptState: keptState{size: 50_000}})
-				kept.find(resolveGet(t, fmt.Sprintf("/%d-%d", g, i%300)))
+				cache.put(fmt.Sprintf("/%d-%d", g, i%700), &cachedFile{cachedState: cachedState{size: 50_000}})
+				cache.find(resolveGet(t, fmt.Sprintf("/%d-%d", g, i%300)))
 			}
 		})
 	}
 	all.Wait()
 	size := 0
-	for path, e := range kept.kept {
+	for path, e := range cache.entries {
 		size += cost(path, e)
 	}
-	if size > maxKept || size != kept.size || size == 0 {
-		t.Errorf("the cache holds %d bytes, counted as %d, want at most %d", size, kept.size, maxKept)
+	if size > maxCacheBytes || size != cache.size || size == 0 {
+		t.Errorf("the cache holds %d bytes, counted as %d, want at most %d", size, cache.size, maxCacheBytes)
 	}
 	for i := range 100_000 {
-		kept.put(fmt.Sprint("/", i), &keptFile{})
+		cache.put(fmt.Sprint("/", i), &cachedFile{})
 	}
-	if n := len(kept.kept); n > maxKept/keptOverhead {
-		t.Errorf("%d empty files are cached, want at most %d", n, maxKept/keptOverhead)
+	if n := len(cache.entries); n > maxCacheBytes/entryOverhead {
+		t.Errorf("%d empty files are cached, want at most %d", n, maxCacheBytes/entryOverhead)
 	}
 }
 
@@ -277,8 +277,8 @@ func TestCachedFileRetainsNoHead(t *testing.T) {
 			t.Fatalf("/f%d is not cached", i)
 		}
 	}
-	if grown := heap() - before; grown > n*2*keptOverhead {
-		t.Errorf("%d small files take %d bytes each, want at most %d", n, grown/n, 2*keptOverhead)
+	if grown := heap() - before; grown > n*2*entryOverhead {
+		t.Errorf("%d small files take %d bytes each, want at most %d", n, grown/n, 2*entryOverhead)
 	}
 }
 
@@ -320,7 +320,7 @@ func TestCachedFileIsReadAgain(t *testing.T) {
 	t.Parallel()
 	files, _ := cacheSite(t, "on the disk")
 	waitCached(t, files, "/f")
-	f := files.cache.find(resolveGet(t, "/f")).(*keptFile)
+	f := files.cache.find(resolveGet(t, "/f")).(*cachedFile)
 	copy(f.resp.rep.Body.(*memoryContent).content, "of a change")
 	if got := resolveString(t, files, resolveGet(t, "/f")); got != "of a change" && clock() < f.until {
 		t.Errorf("GET /f is answered with %q, want the content in memory", got)
@@ -369,9 +369,9 @@ func TestCachedFileHasStrongETag(t *testing.T) {
 		}
 		req := resolveGet(t, "/f")
 		resp := Content(Representation{Body: file, Size: info.Size(), ETag: tag})
-		files.cache.keep(req, opened{name: "f", file: file, info: info}, resp).Close()
-		if kept := files.cache.find(req) != nil; kept != want {
-			t.Errorf("a file with the entity tag %s is cached: %v, want %v", tag, kept, want)
+		files.cache.addFile(req, opened{name: "f", file: file, info: info}, resp).Close()
+		if cached := files.cache.find(req) != nil; cached != want {
+			t.Errorf("a file with the entity tag %s is cached: %v, want %v", tag, cached, want)
 		}
 	}
 }
@@ -426,7 +426,7 @@ func TestFileChangedWhileReadIsNotCached(t *testing.T) {
 	}
 	req := resolveGet(t, "/f")
 	resp := Content(Representation{Body: file, Size: info.Size(), ETag: `"a"`})
-	files.cache.keep(req, opened{name: "f", file: file, info: info}, resp).Close()
+	files.cache.addFile(req, opened{name: "f", file: file, info: info}, resp).Close()
 	if files.cache.find(req) != nil {
 		t.Error("a file that changed between stat and read is cached")
 	}
@@ -436,14 +436,14 @@ func TestFileChangedWhileReadIsNotCached(t *testing.T) {
 func TestLargeFileIsNotCached(t *testing.T) {
 	t.Parallel()
 	files, folder := cacheSite(t, "small")
-	writeOldFile(t, filepath.Join(folder, "most"), strings.Repeat("x", maxKeptFile))
-	writeOldFile(t, filepath.Join(folder, "large"), strings.Repeat("x", maxKeptFile+1))
+	writeOldFile(t, filepath.Join(folder, "most"), strings.Repeat("x", maxCachedFile))
+	writeOldFile(t, filepath.Join(folder, "large"), strings.Repeat("x", maxCachedFile+1))
 	waitCached(t, files, "/most")
 	waitCached(t, files, "/f")
 	req := resolveGet(t, "/large")
 	resolveString(t, files, req)
 	if files.cache.find(req) != nil {
-		t.Errorf("a file of %d bytes is cached", maxKeptFile+1)
+		t.Errorf("a file of %d bytes is cached", maxCachedFile+1)
 	}
 }
 

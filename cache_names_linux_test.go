@@ -200,12 +200,12 @@ func (c *readCounter) ReadDir(dir fs.File) ([]jail.Entry, error) {
 	return c.Tree.ReadDir(dir)
 }
 
-// Cached names are not read again until the folder changes or keptFor has passed.
+// Cached names are not read again until the folder changes or maxCachedAge has passed.
 func TestCachedNamesAreNotReadAgain(t *testing.T) {
 	t.Parallel()
 	files, folder := cacheFolder(t)
-	kept := waitCached(t, files, "/")
-	kept.until = never
+	cached := waitCached(t, files, "/")
+	cached.until = never
 	counter := &readCounter{Tree: files.tree}
 	files.tree = counter
 	list := func() { resolveString(t, files, resolveGet(t, "/")) }
@@ -215,10 +215,10 @@ func TestCachedNamesAreNotReadAgain(t *testing.T) {
 	if counter.n != 0 {
 		t.Errorf("the folder was read %d times while its names were cached, want 0", counter.n)
 	}
-	kept.until = clock() - 1
+	cached.until = clock() - 1
 	list()
 	if counter.n == 0 {
-		t.Error("the folder was not read again after its names had been cached for keptFor")
+		t.Error("the folder was not read again after its names had been cached for maxCachedAge")
 	}
 	counter.n = 0
 	writeOldFile(t, filepath.Join(folder, "c"), "")
@@ -252,9 +252,9 @@ func TestCachedNamesAreBounded(t *testing.T) {
 	for _, length := range []int{8, 250} {
 		var k fileCache
 		few, many := resolveGet(t, "/few/"), resolveGet(t, "/many/")
-		most := maxKeptNames / (length + keptNameOverhead)
+		most := maxCachedNameBytes / (length + nameOverhead)
 		for req, n := range map[*Request]int{few: most, many: most + 1} {
-			f := &folderKeeper{cache: &k, path: req.Path()}
+			f := &folderCacher{cache: &k, path: req.Path()}
 			for i := range n {
 				f.add([]*jail.Entry{{Name: fmt.Sprintf("%0*d", length, i)}})
 			}
@@ -263,8 +263,8 @@ func TestCachedNamesAreBounded(t *testing.T) {
 		if k.find(few) == nil || k.find(many) != nil {
 			t.Errorf("%d names of %d bytes are cached: %v, want true; one more: %v, want false", most, length, k.find(few) != nil, k.find(many) != nil)
 		}
-		if want := most*(length+keptNameOverhead) + keptOverhead + len("/few/"); k.size != want || want > maxKept {
-			t.Errorf("%d names of %d bytes count as %d, want %d and at most %d", most, length, k.size, want, maxKept)
+		if want := most*(length+nameOverhead) + entryOverhead + len("/few/"); k.size != want || want > maxCacheBytes {
+			t.Errorf("%d names of %d bytes count as %d, want %d and at most %d", most, length, k.size, want, maxCacheBytes)
 		}
 	}
 }

@@ -20,7 +20,7 @@ func allocations(s *Server, batch string) float64 {
 // A small cached file needs one allocation more: the text of the head, if it differs from the
 // previous one.
 func TestCachedFileAllocations(t *testing.T) {
-	for _, size := range []int{10 << 10, maxKeptFile - 100} { // the second takes two writes
+	for _, size := range []int{10 << 10, maxCachedFile - 100} { // the second takes two writes
 		folder := t.TempDir()
 		if err := os.WriteFile(filepath.Join(folder, "f"), make([]byte, size), 0o644); err != nil {
 			t.Fatal(err)
@@ -35,7 +35,7 @@ func TestCachedFileAllocations(t *testing.T) {
 		s := newServer(t, WithResolver(files))
 		batch := strings.Replace(benchmarkGet, "/", "/f", 1)
 		batch += strings.Replace(batch, "\r\n\r\n", "\r\nAccept: */*\r\n\r\n", 1)
-		for end := time.Now().Add(30 * time.Second); len(files.cache.kept) == 0 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		for end := time.Now().Add(30 * time.Second); len(files.cache.entries) == 0 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 			benchmarkConn(s, batch, 1)
 		}
 		if got := allocations(s, batch); got > 2.01 {

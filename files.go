@@ -204,8 +204,8 @@ func (f *FileResolver) find(req *Request) (t target, err error) {
 // determines it.
 func (f *FileResolver) answerFile(req *Request, t target) (*Response, error) {
 	resp, err := f.serve(req, t.opened)
-	if err == nil && f.isSettledBy(req.Path(), t.asked, t.name) {
-		resp = f.cache.keep(req, t.opened, resp)
+	if err == nil && f.pathDetermines(req.Path(), t.asked, t.name) {
+		resp = f.cache.addFile(req, t.opened, resp)
 	}
 	return resp, err
 }
@@ -227,9 +227,9 @@ func (f *FileResolver) allowLink(name string) error {
 	return f.scripts.allowLink(f, name)
 }
 
-// isSettledBy reports whether path alone, which stands for name, determines that it leads
+// pathDetermines reports whether path alone, which stands for name, determines that it leads
 // to file: because file is name itself, or the first index file of the folder.
-func (f *FileResolver) isSettledBy(path, name, file string) bool {
+func (f *FileResolver) pathDetermines(path, name, file string) bool {
 	if file == name {
 		return true
 	}

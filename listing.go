@@ -159,9 +159,9 @@ func (l *listing) read(ctx context.Context, req *Request, info fs.FileInfo) erro
 			l.add(names)
 		}
 	} else {
-		keep := l.files.cache.keepFolder(req, info)
-		l.shared = keep != nil
-		err = l.readDisk(ctx, keep)
+		cacher := l.files.cache.newFolderCacher(req, info)
+		l.shared = cacher != nil
+		err = l.readDisk(ctx, cacher)
 	}
 	if err != nil {
 		return err
@@ -170,8 +170,8 @@ func (l *listing) read(ctx context.Context, req *Request, info fs.FileInfo) erro
 	return nil
 }
 
-// readDisk reads the names from the disk. If keep is not nil, it also caches them.
-func (l *listing) readDisk(ctx context.Context, keep *folderKeeper) error {
+// readDisk reads the names from the disk. If cacher is not nil, it also caches them.
+func (l *listing) readDisk(ctx context.Context, cacher *folderCacher) error {
 	for read := 0; !l.page.Truncated; {
 		if err := ctx.Err(); err != nil {
 			return &StatusError{Status: 503, Err: err}
@@ -182,10 +182,10 @@ func (l *listing) readDisk(ctx context.Context, keep *folderKeeper) error {
 			return enterErr
 		}
 		names := pointers(batch)
-		keep.add(names)
+		cacher.add(names)
 		l.add(names)
 		if err == io.EOF {
-			keep.end()
+			cacher.end()
 			break
 		}
 		if err != nil {
