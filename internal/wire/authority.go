@@ -15,7 +15,7 @@ func (h *Head) checkHost(host lines) error {
 	switch {
 	case host.n > 1:
 		return Malformed(h.offset(host.first+1, "Host"), "more than one Host field line", section)
-	case host.n == 0 && h.Minor > 0 && !h.early:
+	case host.n == 0 && h.Minor > 0 && !h.early: // after an early end, it might have come
 		return Malformed(h.Size, "Host field is missing", section)
 	case host.n == 1:
 		f := &h.Fields[host.first]
@@ -27,8 +27,11 @@ func (h *Head) checkHost(host lines) error {
 		}
 		h.Host = f.Value
 	}
+	// "the origin server MUST ignore the received Host header field (if any) and instead use the
+	// host information of the request-target." RFC 9112, section 3.2.2. An invalid one is
+	// rejected all the same, since other recipients may use it.
 	if h.Form == AbsoluteForm || h.Form == AuthorityForm {
-		h.Host = h.authority // the target takes precedence (RFC 9112, section 3.2.2)
+		h.Host = h.authority
 	}
 	return nil
 }
@@ -39,7 +42,8 @@ func (h *Head) checkHost(host lines) error {
 //	uri-host [ ":" port ]
 //
 // RFC 9110, section 7.2, with the parts of RFC 3986, section 3.2.2. The host must not be
-// empty, and the port must fit 16 bits.
+// empty: "A recipient that processes such a URI reference MUST reject it as invalid." RFC 9110,
+// section 4.2.1. The port must fit 16 bits; it may be empty.
 func AuthorityError(s []byte) int {
 	n, ok := 0, false
 	if len(s) > 0 && s[0] == '[' {
@@ -53,7 +57,7 @@ func AuthorityError(s []byte) int {
 	if n == len(s) {
 		return -1
 	}
-	port := 0
+	port := 0 // n is the offset of the colon
 	for i := n + 1; i < len(s); i++ {
 		if !ascii.IsDigit(s[i]) {
 			return i
@@ -111,8 +115,10 @@ func ipLiteral(s []byte) (n int, ok bool) {
 // colon replaces one or more groups of zeros, and the last two groups may be an IPv4
 // address.
 func ipv6Error(s []byte) int {
-	i, n, most := 0, 0, 8 // the next byte, the number of groups before it, the most groups allowed
-	if len(s) > 0 && s[0] == ':' {
+	// The next byte, the number of groups before it, and the most groups allowed: 8, or 7 once a
+	// double colon stands for at least one.
+	i, n, most := 0, 0, 8
+	if len(s) > 0 && s[0] == ':' { // a leading colon must be a double one
 		if len(s) == 1 || s[1] != ':' {
 			return 1
 		}
@@ -124,9 +130,9 @@ func ipv6Error(s []byte) int {
 			i++
 		}
 		switch {
-		case i == start, n == most:
+		case i == start, n == most: // no digit, or one group too many
 			return start
-		case i < len(s) && s[i] == '.' && isDigits(s[start:i]) && n+2 <= most:
+		case i < len(s) && s[i] == '.' && isDigits(s[start:i]) && n+2 <= most: // an IPv4 address, to the end
 			if bad := ipv4Error(s[start:]); bad >= 0 {
 				return start + bad
 			}
@@ -138,11 +144,11 @@ func ipv6Error(s []byte) int {
 		case i == len(s):
 		case s[i] != ':', n == most:
 			return i
-		case i+1 == len(s):
+		case i+1 == len(s): // a final colon must be a double one
 			return len(s)
 		case s[i+1] != ':':
 			i++
-		case most < 8:
+		case most < 8: // a second double colon: what each of them stands for would be uncertain
 			return i + 1
 		default:
 			i, most = i+2, 7
@@ -151,9 +157,10 @@ func ipv6Error(s []byte) int {
 	if n == 8 || most == 7 {
 		return -1
 	}
-	return len(s)
+	return len(s) // groups are missing
 }
 
+// isDigits reports whether s has only decimal digits.
 func isDigits(s []byte) bool {
 	for _, c := range s {
 		if !ascii.IsDigit(c) {
@@ -214,7 +221,8 @@ func ipFutureError(s []byte) int {
 	return i
 }
 
-// HostWithoutPort returns a valid host without its port.
+// HostWithoutPort returns a valid host without its port. It searches from the end, since an
+// IPv6 address has colons, too. That address ends in a bracket, which is no digit.
 func HostWithoutPort[T string | []byte](host T) T {
 	for i := len(host) - 1; i >= 0; i-- {
 		switch c := host[i]; {

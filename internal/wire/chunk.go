@@ -2,7 +2,9 @@ package wire
 
 import "example.com/rawhttp/internal/ascii"
 
-// maxChunkLine is the most bytes in a chunk line without its CRLF.
+// maxChunkLine is the most bytes in a chunk line without its CRLF. Extensions are rare and
+// short, and "A recipient MUST ignore unrecognized chunk extensions" (RFC 9112, section 7.1.1),
+// so a long line would only be work.
 const maxChunkLine = 256
 
 // ParseChunkLine parses the line before the data of a chunk, including its CRLF:
@@ -33,6 +35,8 @@ func scanChunkLine(b []byte) (size int64, n int, err error) {
 		if i == 16 {
 			return 0, 0, Malformed(i, "chunk size has more than 16 digits", section)
 		}
+		// "recipients MUST anticipate potentially large hexadecimal numerals and prevent parsing
+		// errors due to integer conversion overflows or precision loss". RFC 9112, section 7.1.
 		if size >= 1<<59 {
 			size = 1<<63 - 1 // larger than any content; it stays that way
 			continue
@@ -52,7 +56,7 @@ func scanChunkLine(b []byte) (size int64, n int, err error) {
 			}
 			return size, i + 2, nil
 		}
-		if b[i] == '\n' {
+		if b[i] == '\n' { // also in lenient parsing: recipients disagree on LF in chunk lines
 			return 0, 0, bareLF(i)
 		}
 		next := skipChunkExt(b, i)
@@ -91,6 +95,7 @@ func skipChunkExt(b []byte, i int) int {
 	return skipToken(b, value)
 }
 
+// skipBlanks returns the offset after the blanks (BWS) that begin at i.
 func skipBlanks(b []byte, i int) int {
 	for i < len(b) && ascii.IsBlank(b[i]) {
 		i++
@@ -120,7 +125,7 @@ func skipQuoted(b []byte, i int) int {
 			return i + 1
 		case c < ' ' && c != '\t' || c == 0x7f:
 			return ^i
-		case c == '\\':
+		case c == '\\': // a quoted-pair: the next byte does not end the string
 			i++
 			if i < len(b) && (b[i] < ' ' && b[i] != '\t' || b[i] == 0x7f) {
 				return ^i
@@ -130,13 +135,15 @@ func skipQuoted(b []byte, i int) int {
 	return len(b)
 }
 
-// Limits on a trailer section.
+// Limits on a trailer section. They are lower than those of a head, since trailer fields are
+// few: digests, signatures, a final status.
 const (
 	MaxTrailerBytes  = 8 << 10 // with its empty line
 	maxTrailerFields = 32
 )
 
-// BeginTrailer prepares p to parse a trailer section into h, which must be empty.
+// BeginTrailer prepares p to parse a trailer section into h, which must be empty. Parsing is
+// strict even if that of the head was lenient: the section is part of the framing.
 func (p *Parser) BeginTrailer(h *Head) {
 	*p = Parser{h: h, max: Limits{Head: MaxTrailerBytes, Line: MaxLineBytes, Fields: maxTrailerFields}, phase: atFieldLine}
 }
@@ -145,6 +152,7 @@ func (p *Parser) BeginTrailer(h *Head) {
 func (p *Parser) ParseTrailer(b []byte) (n int, err error) {
 	n, err = p.lines(b[:min(len(b), MaxTrailerBytes)])
 	e, refused := err.(*Error)
+	// 431 is about the header section, which has been accepted, so the status is 400.
 	if refused && e.Status == 431 || err == ErrIncomplete && len(b) >= MaxTrailerBytes {
 		err = Malformed(p.pos, "trailer section is too long", "RFC 9112, section 7.1.2")
 	}

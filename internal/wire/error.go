@@ -14,9 +14,9 @@ var ErrIncomplete = errors.New("rawhttp: the message is incomplete: more bytes a
 // An Error reports input that cannot be accepted. Its Reason is fixed text that never
 // repeats input.
 type Error struct {
-	Status  int // status code of the response
-	Offset  int // number of bytes before the first one that violates the rule
-	Reason  string
+	Status  int    // status code of the response
+	Offset  int    // number of bytes before the first one that violates the rule
+	Reason  string // what is wrong, such as "field name is not a token"
 	Section string // source of the rule, such as "RFC 9112, section 5.1"
 }
 
@@ -33,9 +33,10 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("rawhttp: malformed %s at byte %d: %s (%s)", message, e.Offset, e.Reason, e.Section)
 }
 
-// Malformed returns an Error with status 400, which nearly all rules use (RFC 9112, section
-// 3: "A recipient that receives an invalid request-line SHOULD respond with either a 400
-// (Bad Request) error or a 301").
+// Malformed returns an Error with status 400, which nearly all rules use: for input "that does
+// not match the HTTP-message grammar aside from the robustness exceptions listed above, the
+// server SHOULD respond with a 400 (Bad Request) response and close the connection." RFC 9112,
+// section 2.2.
 func Malformed(off int, reason, section string) *Error {
 	return &Error{Status: 400, Offset: off, Reason: reason, Section: section}
 }

@@ -65,6 +65,8 @@ func (h *Head) frame(isRequest bool) error {
 			}
 		}
 	}
+	// The order is that of RFC 9112, section 9.3: close, then HTTP/1.1, then keep-alive. After a
+	// head without its empty line it is uncertain where the next request begins.
 	h.Persist = !closes && (h.Minor > 0 || keeps) && !h.early
 	if h.mixed {
 		if err := h.checkLineEnds(host, length, coding); err != nil {
@@ -76,6 +78,9 @@ func (h *Head) frame(isRequest bool) error {
 			return err
 		}
 	}
+	// "if an attacker were to send a field named "Transfer_Encoding", a naive interface might map
+	// that to the same variable name as the "Transfer-Encoding" field, resulting in a potential
+	// request smuggling vulnerability". RFC 9110, section 17.10.
 	if twin.n > 0 {
 		off := int(h.Fields[twin.first].Name.Start)
 		return Malformed(off, "field name is taken for a framing field where _ turns into -", "RFC 9112, section 11.2")
@@ -98,7 +103,7 @@ func IsFramingTwin(name []byte) bool {
 
 // addConnection combines the options of a Connection field with those of earlier ones.
 func addConnection(value []byte, closes, keeps bool) (bool, bool) {
-	if ascii.EqualFold(value, "keep-alive") {
+	if ascii.EqualFold(value, "keep-alive") { // what most clients send that send any
 		return closes, true
 	}
 	for more := true; more; {
@@ -119,7 +124,7 @@ func (h *Head) expects(value []byte) {
 		m, value, more = ascii.NextMember(value)
 		switch {
 		case len(m) == 0: // "A recipient MUST parse and ignore a reasonable number of empty list elements". Section 5.6.1.2.
-		case !ascii.EqualFold(m, "100-continue"):
+		case !ascii.EqualFold(m, "100-continue"): // it stays, even if 100-continue follows
 			h.Expect = ExpectOther
 		case h.Expect == ExpectNothing && h.Minor > 0:
 			h.Expect = ExpectContinue
@@ -153,7 +158,10 @@ func (h *Head) offset(i int, name string) int {
 	return h.Size
 }
 
-// frameContent determines the length of the content (RFC 9112, section 6.3).
+// frameContent determines the length of the content (RFC 9112, section 6.3). The RFC lets a
+// recipient accept "42, 42", or two field lines of that value, as 42 (RFC 9110, section 8.6).
+// Both are rejected here: the value "likely indicates that a duplicate was generated or combined
+// by an upstream message processor", which may have framed the message differently.
 func (h *Head) frameContent(length, coding lines) error {
 	if coding.n > 0 {
 		return h.frameChunked(length, coding)
@@ -165,7 +173,7 @@ func (h *Head) frameContent(length, coding lines) error {
 		return Malformed(h.offset(length.first+1, "Content-Length"), "more than one Content-Length field line", "RFC 9112, section 6.3")
 	}
 	f := h.Fields[length.first]
-	if f.folded {
+	if f.folded { // a recipient that does not join lines sees another value, or none
 		return Malformed(int(f.Name.Start), "Content-Length field is folded", "RFC 9112, section 5.2")
 	}
 	n, bad := parseContentLength(f.Value.Of(h.Text))
@@ -178,7 +186,9 @@ func (h *Head) frameContent(length, coding lines) error {
 
 // parseContentLength parses 1*DIGIT, or returns the offset of the first invalid byte. The
 // RFC permits leading zeros; they are rejected here, since some recipients read such a
-// number as octal. 18 digits fit an int64.
+// number as octal. 18 digits fit an int64: "a recipient MUST anticipate potentially large decimal
+// numerals and prevent parsing errors due to integer conversion overflows". RFC 9110, section
+// 8.6.
 func parseContentLength(s []byte) (n int64, bad int) {
 	for i, c := range s {
 		if !ascii.IsDigit(c) || i == 18 || i == 1 && s[0] == '0' {
@@ -200,7 +210,7 @@ func (h *Head) frameChunked(length, coding lines) error {
 	const section = "RFC 9112, section 6.1"
 	off := int(h.Fields[coding.first].Name.Start)
 	switch {
-	case length.n > 0:
+	case length.n > 0: // the offset is that of the field that makes it wrong, the second of the two
 		second := max(off, int(h.Fields[length.first].Name.Start))
 		return Malformed(second, "both Content-Length and Transfer-Encoding", section)
 	case h.Minor == 0:
@@ -218,6 +228,9 @@ func (h *Head) frameChunked(length, coding lines) error {
 			return Malformed(bad, reason, section)
 		}
 	}
+	// "A server that receives a request message with a transfer coding it does not understand
+	// SHOULD respond with 501". RFC 9112, section 6.1. So does a list without chunked, for which
+	// section 6.3 has 400: 501 names the cause, and the connection closes either way.
 	switch {
 	case list.afterChunked >= 0:
 		return Malformed(list.afterChunked, "chunked is not the last transfer coding", section)
@@ -236,7 +249,8 @@ type codingList struct {
 }
 
 // add adds the members of one field line, whose value begins at offset off. It returns the
-// offset of the first error and the reason, or "".
+// offset of the first error and the reason, or "". RFC 9110, section 5.6.1.2, wants empty members
+// to be ignored. They are rejected here, since other recipients do not agree on ",chunked".
 func (l *codingList) add(value []byte, off int) (bad int, reason string) {
 	rest := value
 	for more := true; more; {

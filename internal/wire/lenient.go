@@ -15,7 +15,7 @@ func (p *Parser) ParseAll(b []byte) (n int, err error) {
 	switch {
 	case err == nil:
 		err = p.finish(text[:n], n)
-	case err == ErrIncomplete && len(b) > len(text):
+	case err == ErrIncomplete && len(b) > len(text): // more bytes would not have completed it
 		err = p.tooLong(p.max.Head, "header section is too long")
 	case err == ErrIncomplete:
 		n, err = p.EndEarly(b)
@@ -24,7 +24,8 @@ func (p *Parser) ParseAll(b []byte) (n int, err error) {
 }
 
 // MayEnd reports whether the head may end here without its empty line: b, the input so far,
-// consists of complete lines without a framing field.
+// consists of complete lines without a framing field. With one, the bytes after the head are
+// content, and it must be certain where they begin.
 func (p *Parser) MayEnd(b []byte) bool {
 	return p.max.Lenient && p.phase == atFieldLine && p.pos == len(b) && !p.h.namesFraming(b)
 }
@@ -37,17 +38,17 @@ func (p *Parser) EndEarly(b []byte) (n int, err error) {
 	if p.phase < inVersion || p.phase == inVersion && len(b)-p.mark < len("HTTP/1.1") {
 		return 0, ErrIncomplete
 	}
-	text := append(b[:len(b):len(b)], end...)
+	text := append(b[:len(b):len(b)], end...) // a copy: the buffer of b must not change
 	n, err = p.lines(text)
 	if err == nil && p.h.namesFraming(text) {
 		return 0, ErrIncomplete
 	}
 	if err == nil {
-		p.h.early = true
+		p.h.early = true // so Host may be missing, and the connection does not persist
 		err = p.finish(text[:n], len(b))
 	}
 	var pe *Error
-	if errors.As(err, &pe) {
+	if errors.As(err, &pe) { // the offset may be in the lines added here
 		pe.Offset = min(pe.Offset, len(b))
 	}
 	return len(b), err
@@ -80,7 +81,8 @@ func mixesLineEnds(b []byte) bool {
 	}
 }
 
-// unfold rewrites folded values, replacing each fold by one space.
+// unfold rewrites folded values, replacing each fold by one space. Several would be permitted
+// (RFC 9112, section 5.2); one makes the value independent of how it was folded.
 func (h *Head) unfold() {
 	for i := range h.Fields {
 		f := &h.Fields[i]
@@ -94,7 +96,7 @@ func (h *Head) unfold() {
 				end++
 			}
 			part := trimLine(h.Text[line.Start:end])
-			if len(part) > 0 && len(h.Text) > start {
+			if len(part) > 0 && len(h.Text) > start { // a value has no blanks at its ends
 				h.Text = append(h.Text, ' ')
 			}
 			h.Text = append(h.Text, part...)

@@ -2,85 +2,17 @@ package wire
 
 import "example.com/rawhttp/internal/ascii"
 
-// A Span is a part of the head, from the offset Start up to but not including End.
-type Span struct{ Start, End int32 }
-
-// NewSpan returns the Span from start up to but not including end.
-func NewSpan(start, end int) Span { return Span{int32(start), int32(end)} }
-
-// Of returns the part of b, which is the Text of the head or its beginning.
-func (s Span) Of(b []byte) []byte { return b[s.Start:s.End] }
-
-func (s Span) len() int { return int(s.End - s.Start) }
-
-// A FieldLine is one line of a header or trailer section. Value has no blanks at its ends.
-type FieldLine struct {
-	Name, Value Span
-	folded      bool // Value spans several lines; unfold joins them
-}
-
-// A Head is a parsed head of a request or response. It refers to its parts by offsets, so
-// reusing a Head allocates nothing.
-type Head struct {
-	Text   []byte // the head as received, followed by rewritten parts: folded values, the path
-	Size   int    // bytes of Text that were received
-	Fields []FieldLine
-
-	Method, Target Span
-	Minor          byte // of the HTTP version; the major is 1
-	early          bool // lenient: the head ended without its empty line
-	mixed          bool // lenient: some lines end in CRLF and others in LF
-
-	// Set by path.go from the target.
-	Form      TargetForm
-	authority Span // set for absolute-form and authority-form
-	RawPath   Span
-	Query     Span
-	Path      Span // decoded and cleaned
-
-	// Set by framing.go from the fields.
-	Host          Span
-	ContentLength int64 // -1 means chunked
-	Persist       bool  // the client allows the connection to persist
-	Expect        Expectation
-}
-
-// RequestLine returns the request line of the head at the beginning of b, without its CRLF,
-// or "" if it was not parsed.
-func (h *Head) RequestLine(b []byte) string {
-	if h.Target.End == 0 {
-		return ""
-	}
-	return string(b[h.Method.Start : int(h.Target.End)+len(" HTTP/1.1")])
-}
-
-// Limits limit a head or a trailer section.
-type Limits struct {
-	Head    int  // bytes of all lines together
-	Line    int  // bytes of one line without its CRLF
-	Fields  int  // number of field lines
-	Lenient bool // accept bare LF and folded lines; see lenient.go
-}
-
-const (
-	maxMethodBytes = 64
-	MaxLineBytes   = 8 << 10 // the usual Limits.Line
-)
-
-// DefaultLimits are the limits of a Server without options.
-var DefaultLimits = Limits{Head: 32 << 10, Line: MaxLineBytes, Fields: 100}
-
 // A Parser parses a head from left to right. It can stop after any byte and continue when
 // more arrive. So it examines no byte more than twice, however the input is split, and
 // rejects the first invalid byte as soon as it arrives.
 type Parser struct {
-	h      *Head
-	max    Limits
+	h      *Head  // receives the parts; its Text is set by finish
+	max    Limits // see Limits
 	phase  phase
-	pos    int // next byte to examine
-	line   int // beginning of the line
-	mark   int // beginning of the target, version or value
-	name   Span
+	pos    int  // next byte to examine
+	line   int  // beginning of the line
+	mark   int  // beginning of the target, version or value
+	name   Span // of the field line that is being parsed
 	folded bool // the value that is being parsed spans several lines
 }
 
@@ -110,7 +42,7 @@ const (
 // Parse continues parsing the head at the beginning of b, which must begin with the input
 // of earlier calls. It returns the length of the head, or [ErrIncomplete], or an *[Error].
 func (p *Parser) Parse(b []byte) (n int, err error) {
-	n, err = p.lines(b[:min(len(b), p.max.Head)])
+	n, err = p.lines(b[:min(len(b), p.max.Head)]) // so that a head over the limit is incomplete
 	if err == ErrIncomplete && len(b) >= p.max.Head {
 		return 0, p.tooLong(p.max.Head, "header section is too long")
 	}
@@ -134,7 +66,7 @@ func (p *Parser) lines(b []byte) (n int, err error) {
 // whole head. Their order decides which error is reported: Host, framing, path.
 func (p *Parser) finish(b []byte, size int) error {
 	h := p.h
-	h.Text = append(h.Text, b...)
+	h.Text = append(h.Text, b...) // a copy, since b is a buffer that is reused
 	h.Size = size
 	if p.max.Lenient {
 		h.mixed = mixesLineEnds(b[h.Method.Start:size])
@@ -153,7 +85,7 @@ func (p *Parser) finish(b []byte, size int) error {
 // Exactly one SP separates the parts. Accepting more is permitted (RFC 9112, section 3) but
 // lets two recipients disagree about the target.
 func (p *Parser) requestLine(b []byte) error {
-	switch p.phase {
+	switch p.phase { // each phase falls through to the next, or returns ErrIncomplete and is resumed
 	case atStart:
 		if p.plainRequestLine(b) {
 			break
@@ -187,9 +119,9 @@ func (p *Parser) next(ph phase) {
 	p.mark = p.pos
 }
 
-// leadingLine skips an empty line. "A server that is expecting to receive and parse a
+// leadingLine skips an empty line: "a server that is expecting to receive and parse a
 // request-line SHOULD ignore at least one empty line (CRLF) received prior to the
-// request-line." RFC 9112, section 2.2. It skips only one.
+// request-line." RFC 9112, section 2.2. It skips only one, as old clients send after content.
 func (p *Parser) leadingLine(b []byte) error {
 	switch {
 	case len(b) == 0:
@@ -217,7 +149,7 @@ func (p *Parser) methodPart(b []byte) error {
 		i++
 	}
 	p.pos = i
-	switch {
+	switch { // the limit comes first, or endless input would stay incomplete
 	case i-p.line > maxMethodBytes:
 		return Malformed(p.line+maxMethodBytes, "method is longer than 64 bytes", "RFC 9110, section 9.1")
 	case i == len(b):
@@ -234,14 +166,16 @@ func (p *Parser) methodPart(b []byte) error {
 }
 
 // targetPart parses the request target and the space after it. It checks the bytes alone;
-// splitTarget determines the form.
+// splitTarget determines the form. "No whitespace is allowed in the request-target. [...] A
+// recipient SHOULD NOT attempt to autocorrect and then process the request without a redirect".
+// RFC 9112, section 3.2.
 func (p *Parser) targetPart(b []byte) error {
 	const version = len(" HTTP/1.1")
-	end := p.line + p.max.Line - version
+	end := p.line + p.max.Line - version // the version must fit the line, too
 	i := ascii.SkipTarget(b[:min(len(b), end+1)], p.pos)
 	p.pos = i
 	switch {
-	case i > end:
+	case i > end: // "MUST respond with a 414 (URI Too Long)" RFC 9112, section 3
 		return p.tooLong(end, "request line is too long")
 	case i == len(b):
 		return ErrIncomplete
@@ -261,7 +195,10 @@ func (p *Parser) targetPart(b []byte) error {
 }
 
 // versionPart parses the version and the line end. It checks the digits only after the
-// whole line: an error in the form takes precedence.
+// whole line: an error in the form takes precedence. The name HTTP is case-sensitive (RFC 9112,
+// section 2.3). Any minor version is accepted: a recipient "SHOULD process the message as if it
+// were in the highest minor version within that major version to which the recipient is
+// conformant." RFC 9110, section 6.2.
 func (p *Parser) versionPart(b []byte) error {
 	const shape = "HTTP/0.0\r\n"
 	for i := p.pos - p.mark; i < len(shape); i++ {
@@ -279,14 +216,14 @@ func (p *Parser) versionPart(b []byte) error {
 		if c != '\n' || i < len("HTTP/0.0") {
 			return Malformed(p.pos, "HTTP version is malformed", "RFC 9112, section 2.3")
 		}
-		if !p.max.Lenient || i > len("HTTP/0.0") {
+		if !p.max.Lenient {
 			return bareLF(p.pos)
 		}
 		break
 	}
-	p.pos++
+	p.pos++ // after the LF
 	if major := p.mark + len("HTTP/"); b[major] != '1' {
-		p.next(atFieldLine) // the line is complete and can be shown
+		p.next(atFieldLine) // so that RequestLineOf returns the line
 		return &Error{505, major, "HTTP version is not supported", "RFC 9110, section 15.6.6"}
 	}
 	p.h.Minor = b[p.mark+7] - '0'
@@ -344,7 +281,7 @@ func (p *Parser) lineStart(b []byte) error {
 		return nil
 	case ascii.IsBlank(c):
 		return p.fold()
-	case len(p.h.Fields) == p.max.Fields:
+	case len(p.h.Fields) == p.max.Fields: // another line begins; the empty line would have been fine
 		return p.tooLong(p.pos, "header section has too many field lines")
 	}
 	p.next(inName)
@@ -358,13 +295,13 @@ func (p *Parser) lineStart(b []byte) error {
 // accepts it.
 func (p *Parser) fold() error {
 	last := len(p.h.Fields) - 1
-	if last < 0 {
+	if last < 0 { // "MUST either reject the message as invalid or consume each whitespace-preceded line" RFC 9112, section 2.2
 		return Malformed(p.pos, "white space before the first field line", "RFC 9112, section 2.2")
 	}
 	if !p.max.Lenient {
 		return Malformed(p.pos, "field line is folded", "RFC 9112, section 5.2")
 	}
-	f := p.h.Fields[last]
+	f := p.h.Fields[last] // parse its value again, to the end of this line; valuePart appends it
 	p.h.Fields = p.h.Fields[:last]
 	p.name, p.mark, p.folded = f.Name, int(f.Value.Start), true
 	p.phase = inValue
@@ -372,7 +309,9 @@ func (p *Parser) fold() error {
 }
 
 // namePart parses a field name and its colon. "No whitespace is allowed between the field
-// name and colon." RFC 9112, section 5.1.
+// name and colon. [...] A server MUST reject, with a response status code of 400 (Bad Request),
+// any received request message that contains whitespace between a header field name and colon."
+// RFC 9112, section 5.1.
 func (p *Parser) namePart(b []byte) error {
 	end := p.line + p.max.Line
 	i := p.pos
@@ -409,7 +348,10 @@ func (p *Parser) blanks(b []byte) error {
 }
 
 // valuePart parses a field value and the CR, or the bare LF, after it. It trims blanks from
-// the value.
+// the value. "Field values containing CR, LF, or NUL characters are invalid and dangerous [...];
+// a recipient of CR, LF, or NUL within a field value MUST either reject the message or replace
+// each of those characters with SP". RFC 9110, section 5.5. The RFC permits keeping other
+// control bytes; they are rejected, too, since no sender has a use for them.
 func (p *Parser) valuePart(b []byte) error {
 	end := p.line + p.max.Line
 	i := ascii.SkipFieldValue(b[:min(len(b), end)], p.pos)
@@ -437,7 +379,9 @@ func (p *Parser) valuePart(b []byte) error {
 	return nil
 }
 
-// lineFeed parses the LF of a line end.
+// lineFeed parses the LF of a line end. A "recipient of such a bare CR MUST consider that
+// element to be invalid or replace each bare CR with SP". RFC 9112, section 2.2. The lenient
+// parser rejects it, too.
 func (p *Parser) lineFeed(b []byte) error {
 	if p.pos == len(b) {
 		return ErrIncomplete
@@ -449,15 +393,20 @@ func (p *Parser) lineFeed(b []byte) error {
 	return nil
 }
 
+// moreSpaces returns the error for a second space between the parts of a request line.
 func moreSpaces(off int) error {
 	return Malformed(off, "more than one space", "RFC 9112, section 3")
 }
 
+// bareLF returns the error for an LF without a CR. "a recipient MAY recognize a single LF as a
+// line terminator". RFC 9112, section 2.2. The strict parser does not: a recipient that does not
+// would see other lines.
 func bareLF(off int) error {
 	return Malformed(off, "line ends in LF without CR", "RFC 9112, section 2.2")
 }
 
-// HasBegun reports whether any byte of a head has been parsed.
+// HasBegun reports whether any byte of a head has been parsed. An empty line before it does not
+// count.
 func (p *Parser) HasBegun() bool { return p.phase > inMethod || p.pos > p.line }
 
 // MethodOf returns the method of the head at the beginning of b, or nil if it is

@@ -17,6 +17,7 @@ func (p *Parser) plainRequestLine(b []byte) bool {
 	if sp == 0 || sp == len(b) || b[sp] != ' ' {
 		return false
 	}
+	// The target is not limited here: the check of n below applies the limit of the line.
 	target := sp + 1
 	end := ascii.SkipTarget(b, target)
 	n := end + len(version)
@@ -34,7 +35,7 @@ func (p *Parser) plainRequestLine(b []byte) bool {
 // than twice.
 func (p *Parser) plainLines(b []byte) (done bool) {
 	fields, line := p.h.Fields, p.pos
-	for len(fields) < p.max.Fields {
+	for len(fields) < p.max.Fields { // lineStart reports one line too many
 		colon := line
 		for colon < len(b) && ascii.IsTchar[b[colon]] {
 			colon++
@@ -46,7 +47,7 @@ func (p *Parser) plainLines(b []byte) (done bool) {
 		for value < len(b) && ascii.IsBlank(b[value]) {
 			value++
 		}
-		cr := ascii.SkipFieldValue(b, value)
+		cr := ascii.SkipFieldValue(b, value) // stops at any control byte; the phases say which is wrong
 		if cr+1 >= len(b) || b[cr] != '\r' || b[cr+1] != '\n' || cr-line > p.max.Line {
 			break
 		}

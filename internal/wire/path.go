@@ -22,7 +22,7 @@ func (h *Head) splitTarget(b []byte) error {
 	target := h.Target.Of(b)
 	off := int(h.Target.Start)
 	switch {
-	case string(h.Method.Of(b)) == "CONNECT":
+	case string(h.Method.Of(b)) == "CONNECT": // first: "host:443" could not be told from a scheme otherwise
 		return h.splitAuthority(target, off)
 	case target[0] == '/':
 		h.splitPath(target, off)
@@ -46,11 +46,14 @@ func (h *Head) splitPath(target []byte, off int) {
 	}
 }
 
-// splitAuthority parses the target of CONNECT: host ":" port, both required.
+// splitAuthority parses the target of CONNECT: host ":" port, both required. "A server MUST
+// reject a CONNECT request that targets an empty or invalid port number, typically by responding
+// with a 400 (Bad Request) status code." RFC 9110, section 9.3.6.
 func (h *Head) splitAuthority(target []byte, off int) error {
 	if bad := AuthorityError(target); bad >= 0 {
 		return Malformed(off+bad, "request target of CONNECT is not host:port", "RFC 9112, section 3.2.3")
 	}
+	// In an IPv6 address without a port, the last colon is one of the address.
 	if colon := bytes.LastIndexByte(target, ':'); colon < 0 || colon == len(target)-1 || target[len(target)-1] == ']' {
 		return Malformed(off+len(target), "request target of CONNECT has no port", "RFC 9112, section 3.2.3")
 	}
@@ -61,7 +64,8 @@ func (h *Head) splitAuthority(target []byte, off int) error {
 
 // splitAbsolute parses the absolute-form, which a server MUST accept (RFC 9112, section
 // 3.2.2): "http" or "https", "://", host, port, path and query. User information is
-// rejected: it "SHOULD be treated as an error" (RFC 9110, section 4.2.4).
+// rejected: "a recipient SHOULD parse for userinfo and treat its presence as an error". RFC
+// 9110, section 4.2.4.
 func (h *Head) splitAbsolute(target []byte, off int) error {
 	skip := 0
 	for _, scheme := range [...]string{"http://", "https://"} {
@@ -98,7 +102,7 @@ func (h *Head) DecodePath() error {
 		return nil
 	}
 	raw := h.RawPath.Of(h.Text)
-	if IsCleanPath(raw) {
+	if IsCleanPath(raw) { // as nearly always: nothing is copied
 		h.Path = h.RawPath
 		return nil
 	}
@@ -109,9 +113,9 @@ func (h *Head) DecodePath() error {
 	clean, before := true, byte(0)
 	for i := 0; i < len(raw); i++ {
 		c := raw[i]
-		if c == '%' || c == '\\' {
+		if c == '%' || c == '\\' { // Windows and some recipients take a backslash for a slash
 			n := unescape(raw[i:])
-			if n <= 0 {
+			if n <= 0 { // not an escape, or NUL, which ends a name for some systems
 				return escapeError(c, n, int(h.RawPath.Start)+i)
 			}
 			c = byte(n)
@@ -127,7 +131,7 @@ func (h *Head) DecodePath() error {
 		text = text[:start+len(CleanPath(text[start:]))]
 	}
 	h.Path = NewSpan(start, len(text))
-	h.Text = text
+	h.Text = text // only now: after an error, Text is as it was
 	return nil
 }
 
@@ -166,7 +170,7 @@ func EscapedRest(raw, path string, n int) (rest string, ok bool) {
 		switch {
 		case i == len(raw):
 			return "", false
-		case raw[i] == path[j] && raw[i] != '%':
+		case raw[i] == path[j] && raw[i] != '%': // a percent sign always begins an escape
 			i++
 		case i+2 < len(raw) && raw[i] == '%' && ascii.Unhex(raw[i+1])<<4|ascii.Unhex(raw[i+2]) == int(path[j]):
 			i += len("%00")
@@ -206,7 +210,7 @@ func IsCleanPath(raw []byte) bool {
 // segments before ".." is applied, so ".." never removes one. A path that ends in a slash
 // or in a dot segment names a folder, and the result ends in a slash.
 func CleanPath(b []byte) []byte {
-	out := b[:1]
+	out := b[:1] // the slash; out never overtakes i, so cleaning in place is safe
 	for i := 1; i < len(b); {
 		end := i
 		for end < len(b) && b[end] != '/' {
@@ -214,7 +218,7 @@ func CleanPath(b []byte) []byte {
 		}
 		switch seg := b[i:end]; string(seg) {
 		case "", ".":
-		case "..":
+		case "..": // remove the last segment, but not the leading slash: there is nothing above the root
 			out = out[:len(out)-1]
 			for len(out) > 0 && out[len(out)-1] != '/' {
 				out = out[:len(out)-1]

@@ -18,7 +18,7 @@ func (p *Parser) ParseResponse(b []byte) (status, n int, err error) {
 		p.h.Size = n
 		err = p.h.frameResponse(status)
 	}
-	if e, ok := err.(*Error); ok {
+	if e, ok := err.(*Error); ok { // the rules shared with requests have 400
 		e.Status = BadGateway
 	}
 	return status, n, err
@@ -39,8 +39,9 @@ func (p *Parser) responseLines(b []byte) (status, n int, err error) {
 //
 //	status-line = HTTP-version SP status-code SP [ reason-phrase ]
 //
-// RFC 9112, section 4. The space after the status code is sent even if there is no reason
-// phrase; some senders leave it out, and a recipient may accept that, but we do not.
+// RFC 9112, section 4. "A server MUST send the space that separates the status-code from the
+// reason-phrase even when the reason-phrase is absent". Some do not, and a recipient may accept
+// that; it is rejected here. The line is parsed from its beginning each time, since it is short.
 func (p *Parser) statusLine(b []byte) (status int, err error) {
 	const shape, section = "HTTP/0.0 000 ", "RFC 9112, section 4"
 	for i := range len(shape) {
@@ -87,7 +88,7 @@ func HasContent(method string, status int) bool {
 	case method == "HEAD", status < 200, status == 204, status == 304:
 		return false
 	}
-	return method != "CONNECT" || status >= 300
+	return method != "CONNECT" || status >= 300 // after a 2xx to CONNECT, the connection is a tunnel
 }
 
 // frameResponse determines the length of the content and whether the connection persists.
@@ -95,14 +96,14 @@ func (h *Head) frameResponse(status int) error {
 	if err := h.frame(false); err != nil {
 		return err
 	}
-	declared := min(h.offset(0, "Content-Length"), h.offset(0, "Transfer-Encoding"))
+	declared := min(h.offset(0, "Content-Length"), h.offset(0, "Transfer-Encoding")) // h.Size if neither
 	switch {
 	case (status < 200 || status == 204) && h.ContentLength != 0:
 		// "A server MUST NOT send a Transfer-Encoding header field in any response with a
 		// status code of 1xx (Informational) or 204 (No Content)." RFC 9112, section 6.1. Nor
 		// Content-Length (RFC 9110, section 8.6); that of 0, which many send, says the same.
 		return Malformed(declared, "content is declared with a status that has none", "RFC 9112, section 6.3")
-	case declared == h.Size:
+	case declared == h.Size: // rule 8 of RFC 9112, section 6.3
 		h.ContentLength = UntilClose
 	}
 	return nil
