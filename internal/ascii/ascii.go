@@ -57,7 +57,8 @@ func IsToken[T string | []byte](s T) bool {
 }
 
 // IsFieldValue reports whether s is a field value that can be sent: visible ASCII,
-// obs-text, and blanks except at the ends (RFC 9110, section 5.5).
+// obs-text, and blanks except at the ends (RFC 9110, section 5.5). A value with a CR or LF would
+// let its author add fields, or a whole response (RFC 9112, section 11.1).
 func IsFieldValue(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
@@ -77,15 +78,21 @@ func IsVisible(s string) bool {
 	return s != ""
 }
 
+// IsBlank reports whether c is SP or HTAB, the characters of OWS and BWS (RFC 9110, section
+// 5.6.3).
 func IsBlank(c byte) bool { return c == ' ' || c == '\t' }
+
+// IsDigit reports whether c is a decimal digit.
 func IsDigit(c byte) bool { return '0' <= c && c <= '9' }
 
+// IsAlpha reports whether c is an ASCII letter.
 func IsAlpha(c byte) bool {
-	c |= 0x20
+	c |= 0x20 // the bit in which upper and lower case differ; no other byte becomes a letter
 	return 'a' <= c && c <= 'z'
 }
 
-// HexDigit maps each hexadecimal digit to its value plus 1, and other bytes to 0.
+// HexDigit maps each hexadecimal digit to its value plus 1, and other bytes to 0, so that the
+// table lists only the digits.
 var HexDigit = [256]byte{
 	'0': 1, '1': 2, '2': 3, '3': 4, '4': 5, '5': 6, '6': 7, '7': 8, '8': 9, '9': 10,
 	'a': 11, 'b': 12, 'c': 13, 'd': 14, 'e': 15, 'f': 16,
@@ -110,7 +117,7 @@ func EqualFold[S, T string | []byte](s S, t T) bool {
 		return false
 	}
 	for i := range len(s) {
-		if s[i] != t[i] && Lower(s[i]) != Lower(t[i]) {
+		if s[i] != t[i] && Lower(s[i]) != Lower(t[i]) { // most bytes are equal as they are
 			return false
 		}
 	}
@@ -143,14 +150,15 @@ func SkipFieldValue(b []byte, i int) int {
 			break
 		}
 	}
-	for i < len(b) && (b[i] >= ' ' && b[i] != 0x7f || b[i] == '\t') {
+	for i < len(b) && (b[i] >= ' ' && b[i] != 0x7f || b[i] == '\t') { // decides about HTAB, and the last bytes
 		i++
 	}
 	return i
 }
 
 // SkipTarget returns the offset of the first byte at or after i in b that is a number sign
-// or not visible ASCII, or len(b).
+// or not visible ASCII, or len(b). A number sign would begin a fragment, which a request target
+// does not have (RFC 9112, section 3.2).
 func SkipTarget(b []byte, i int) int {
 	for ; 0 <= i && i <= len(b)-8; i += 8 {
 		x := binary.LittleEndian.Uint64(b[i : i+8])
@@ -180,7 +188,7 @@ func CutUnquoted[T string | []byte](s T, separator byte) (before, after T, found
 		switch c := s[i]; {
 		case c == '"':
 			quoted = !quoted
-		case c == '\\' && quoted:
+		case c == '\\' && quoted: // a quoted-pair: the next byte is not a quote
 			i++
 		case c == separator && !quoted:
 			return TrimBlanks(s[:i]), s[i+1:], true
@@ -260,7 +268,7 @@ func CutParam(s string) (first, rest string) {
 }
 
 // IsBidiControl reports whether r is a control character that changes the direction of
-// text.
+// text, with which a name can look like another.
 func IsBidiControl(r rune) bool {
 	return r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
 }

@@ -23,13 +23,13 @@ type dateText struct {
 }
 
 // Text returns the current date. During a second for which the text is cached, this only
-// reads the monotonic clock.
+// reads the monotonic clock. Goroutines that find it out of date at once all make the same text.
 func (d *DateCache) Text() string {
 	if last := d.last.Load(); last != nil && time.Until(last.end) > 0 {
 		return last.text
 	}
 	now := time.Now()
-	second := now.Truncate(time.Second)
+	second := now.Truncate(time.Second) // this strips the monotonic clock, so end is computed from now
 	t := &dateText{second.UTC().Format(IMFFixdate), now.Add(second.Add(time.Second).Sub(now))}
 	d.last.Store(t)
 	return t.text
@@ -45,7 +45,7 @@ func (d *DateCache) Text() string {
 // since it accepts much more.
 func ParseDate(s string, now time.Time) (t time.Time, ok bool) {
 	const imf, obsolete, asctime = "06 Nov 1994 08:49:37 GMT", "06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"
-	day, rest, named := strings.Cut(s, ", ")
+	day, rest, named := strings.Cut(s, ", ") // asctime has no comma
 	switch {
 	case named && len(rest) == len(imf) && rest[2] == ' ' && rest[6] == ' ' && rest[11] == ' ' && rest[20:] == " GMT":
 		t, ok = dateOf(rest[7:11], rest[3:6], rest[:2], rest[12:20])
@@ -55,7 +55,7 @@ func ParseDate(s string, now time.Time) (t time.Time, ok bool) {
 		return t, ok && isDay(day, len("Wednesday"))
 	case !named && len(s) == len(asctime) && s[3] == ' ' && s[7] == ' ' && s[10] == ' ' && s[19] == ' ':
 		date := s[8:10]
-		if date[0] == ' ' {
+		if date[0] == ' ' { // date3 = month SP ( 2DIGIT / ( SP 1DIGIT ))
 			date = "0" + date[1:]
 		}
 		t, ok = dateOf(s[20:], s[4:7], date, s[11:19])
@@ -87,7 +87,8 @@ func obsoleteDate(s string, now time.Time) (t time.Time, ok bool) {
 	}
 }
 
-// dateOf returns the time with the given parts, each as text.
+// dateOf returns the time with the given parts, each as text. The second may be 60: HTTP-dates
+// permit leap seconds, which become the first second of the next minute.
 func dateOf(year, month, day, clock string) (t time.Time, ok bool) {
 	const months = "JanFebMarAprMayJunJulAugSepOctNovDec"
 	m := strings.Index(months, month)

@@ -25,7 +25,7 @@ func CutEntityTag(s string) (tag, rest string, ok bool) {
 		switch c := s[i]; {
 		case c == '"':
 			return s[:i+1], s[i+1:], true
-		case c < '!' || c == 0x7f:
+		case c < '!' || c == 0x7f: // etagc has no blanks; obs-text is permitted
 			return "", s, false
 		}
 	}

@@ -94,7 +94,8 @@ func StatusText(status int) string {
 }
 
 // MayHaveContent reports whether a response with the status can have content (RFC 9110,
-// sections 6.4.1 and 15.3.6). A 205 has a Content-Length of 0.
+// sections 6.4.1 and 15.3.6). A 205 has none, but unlike the others it must say so, with a
+// Content-Length of 0.
 func MayHaveContent(status int) bool {
 	return status >= 200 && status != 204 && status != 205 && status != 304
 }

@@ -16,7 +16,7 @@ func Visible(s string) string {
 	for len(s) > 0 {
 		r, n := utf8.DecodeRuneInString(s)
 		switch {
-		case r == utf8.RuneError && n == 1, r < ' ', r == 0x7f:
+		case r == utf8.RuneError && n == 1, r < ' ', r == 0x7f: // bytes that are not UTF-8 are shown one by one
 			fmt.Fprintf(&b, `\x%02x`, s[0])
 		case r > 0xffff && !IsPrintable(r):
 			fmt.Fprintf(&b, `\U%08x`, r)
@@ -37,7 +37,8 @@ func IsPrintable(r rune) bool { return strconv.IsPrint(r) && !IsIgnorable(r) }
 // IsIgnorable reports whether r is a Default_Ignorable_Code_Point of Unicode.
 func IsIgnorable(r rune) bool { return unicode.Is(ignorable, r) }
 
-// ignorable is from DerivedCoreProperties.txt of Unicode 17.
+// ignorable is from DerivedCoreProperties.txt of Unicode 17. Package unicode has only a part of
+// the property, as Other_Default_Ignorable_Code_Point.
 var ignorable = &unicode.RangeTable{
 	R16: []unicode.Range16{
 		{0x00AD, 0x00AD, 1}, {0x034F, 0x034F, 1}, {0x061C, 0x061C, 1}, {0x115F, 0x1160, 1},
