@@ -178,7 +178,7 @@ func (r *Request) Query() url.Values {
 func (r *Request) Host() string { return r.string(r.head.Host) }
 
 // Version returns the HTTP version as received, "HTTP/1.1" or "HTTP/1.0". A higher minor
-// version is possible and is treated as 1.1 (RFC 9110, section 2.5).
+// version is possible and is treated as 1.1 (RFC 9110, section 6.2).
 func (r *Request) Version() string {
 	switch r.head.Minor {
 	case 0:
