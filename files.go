@@ -74,7 +74,7 @@ func openDir(root string, opts []FileOption) (*FileResolver, error) {
 	if config.script.open != nil {
 		pause = 0 // scripts are run by path, which must lead to the open folder
 	}
-	opened, openErr := jail.OpenRoot(root, pause)
+	opened, openErr := jail.OpenRoot(root, pause) // despite err, to report all mistakes at once
 	var scripts scriptRunner
 	var scriptErr error
 	if config.script.open != nil {
@@ -87,6 +87,8 @@ func openDir(root string, opts []FileOption) (*FileResolver, error) {
 		return nil, err
 	}
 	f := &FileResolver{tree: opened, rootName: nameOfRoot(opened.Path()), config: config, scripts: scripts, links: opened, listings: make(chan struct{}, maxListings)}
+	// A cached response is checked with one stat of its file, so it must depend on nothing else:
+	// with scripts it depends on links, and with codings on sidecars.
 	if scripts == nil && len(config.codings) == 0 && opened.Identifies() {
 		f.cache.tree, f.cache.settles = opened, settledAge
 	}
@@ -162,7 +164,7 @@ func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, er
 	case t.isFolder:
 		return f.answerFolder(ctx, req, t)
 	}
-	t.file.Close()
+	t.file.Close() // the path has no final slash, so the relative links of a page would lead elsewhere
 	return noSniff(toFolder(req)), nil
 }
 
@@ -177,7 +179,7 @@ type target struct {
 
 // find opens the target of the request.
 func (f *FileResolver) find(req *Request) (t target, err error) {
-	if f.scripts != nil && f.config.script.pathInfo {
+	if f.scripts != nil && f.config.script.pathInfo { // first, since the rules for names do not apply to what follows a script
 		t.opened, t.pathInfo, err = f.scripts.openAbove(f, req.Path())
 		if err != nil || t.file != nil {
 			t.isScript = true
@@ -228,7 +230,8 @@ func (f *FileResolver) allowLink(name string) error {
 }
 
 // pathDetermines reports whether path alone, which stands for name, determines that it leads
-// to file: because file is name itself, or the first index file of the folder.
+// to file: because file is name itself, or the first index file of the folder. Another index
+// file does not count, since one that precedes it may be created.
 func (f *FileResolver) pathDetermines(path, name, file string) bool {
 	if file == name {
 		return true
@@ -267,13 +270,13 @@ func (f *FileResolver) open(name string, slash bool) (opened, error) {
 }
 
 // openIndex opens the first index file that exists in the folder. Without one it returns no
-// file and no error.
+// file and no error. The owner has chosen the names, so they may be hidden ones.
 func (f *FileResolver) openIndex(folder string) (opened, error) {
 	for _, index := range f.config.index {
 		o, err := f.openName(jail.Join(folder, index))
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
-		case err != nil:
+		case errors.Is(err, fs.ErrNotExist): // or it is a link to a script
+		case err != nil: // not skipped: a listing, or another page, would stand in for this one
 			return opened{}, err
 		case o.info.IsDir():
 			o.file.Close()
@@ -291,7 +294,7 @@ func (f *FileResolver) openName(name string) (opened, error) {
 	if err != nil {
 		return opened{}, err
 	}
-	if jail.MayBeAlias(name) && !jail.IsSpelled(f.tree, name) {
+	if jail.MayBeAlias(name) && !jail.IsSpelled(f.tree, name) { // checked only if the name exists, since it reads folders
 		err = jail.NotExist(name, "is spelled differently in its folder")
 	} else if !info.IsDir() {
 		err = f.allowLink(name)
@@ -306,7 +309,7 @@ func (f *FileResolver) openName(name string) (opened, error) {
 // name converts a decoded, clean path to a name in the tree, and reports whether the path
 // names a folder.
 func (f *FileResolver) name(path string) (name string, isFolder bool, err error) {
-	if !strings.HasPrefix(path, "/") {
+	if !strings.HasPrefix(path, "/") { // such as "*", or what a resolver has set
 		return "", false, jail.NotExist(path, "is not a path")
 	}
 	name, isFolder = strings.CutSuffix(path[1:], "/")
@@ -319,7 +322,8 @@ func (f *FileResolver) name(path string) (name string, isFolder bool, err error)
 	return name, isFolder, f.allowName(name)
 }
 
-// allowMethod returns an error unless the method is GET or HEAD.
+// allowMethod returns an error unless the method is GET or HEAD. methods are those for the Allow
+// field that a 405 must have (RFC 9110, section 15.5.6).
 func allowMethod(req *Request, methods ...string) error {
 	if req.isGet() || req.isHead() {
 		return nil
@@ -332,7 +336,7 @@ func (f *FileResolver) allowName(name string) error {
 	asked := name
 	name = jail.FoldName(name)
 	switch {
-	case name != asked && jail.HasDots(name):
+	case name != asked && jail.HasDots(name): // asked is clean, but ignored characters may separate its dots
 		return jail.NotExist(name, "may lead to another folder")
 	case !f.config.dotFiles && jail.HasHidden(name):
 		return jail.NotExist(name, "is hidden")
@@ -371,7 +375,7 @@ func (f *FileResolver) serve(req *Request, o opened) (*Response, error) {
 	if o.coding != "" {
 		resp.Set("Content-Encoding", o.coding)
 	}
-	if len(f.config.codings) > 0 {
+	if len(f.config.codings) > 0 { // on every file: a sidecar may appear later (RFC 9110, section 12.5.5)
 		resp.Set("Vary", "Accept-Encoding")
 	}
 	if value := f.config.cacheControl(req.Path()); value != "" {
@@ -384,7 +388,7 @@ func (f *FileResolver) serve(req *Request, o opened) (*Response, error) {
 // no modification time and cannot change. It computes the tag once per name. For any other
 // file it returns "".
 func (f *FileResolver) contentTag(o opened) string {
-	t := reflect.TypeOf(o.file)
+	t := reflect.TypeOf(o.file) // package embed does not export the type
 	if t.Kind() != reflect.Pointer || t.Elem().PkgPath() != "embed" {
 		return ""
 	}
@@ -454,7 +458,8 @@ const (
 
 // fileETag returns the entity tag of a file, made from its modification time and size, or
 // "" without a time. The tag is weak as long as the file may change again without a change
-// of either.
+// of either: "This weakness might be due to limitations in how the value is calculated (e.g.,
+// clock resolution)". RFC 9110, section 8.8.1
 func fileETag(mod time.Time, size int64, now time.Time) string {
 	if mod.IsZero() {
 		return ""
