@@ -32,7 +32,7 @@ const (
 // folders. It identifies a file by its FileID, which changes with its content.
 type fileCache struct {
 	tree    jail.Identifier // nil if nothing is cached
-	settles time.Duration   // settledAge; less in tests, which would wait for it
+	settles time.Duration   // settledAge, below which nothing is cached; less in tests, which would wait for it
 
 	mu      sync.RWMutex
 	entries map[string]cacheEntry // by request path
@@ -40,7 +40,8 @@ type fileCache struct {
 }
 
 // isSettled reports whether any later change will change id. Right after a change this is
-// not certain, since times are only as fine as the system's clock.
+// not certain, since times are only as fine as the system's clock. A modification time in the
+// future, which a program has set, does not count as settled: its entity tag is weak.
 func (c *fileCache) isSettled(id *jail.FileID, now time.Time) bool {
 	return max(id.Changed, id.Modified) < now.Add(-c.settles).UnixNano()
 }
@@ -82,13 +83,15 @@ func (c *fileCache) get(req *Request) *Response {
 	if !ok {
 		return nil
 	}
+	// Identify asks the system, which may be slow, so c.mu must not be held.
 	if id, known := c.tree.Identify(f.name); !known || id != f.id || clock() > f.until {
 		return nil
 	}
 	return &Response{message: f.resp}
 }
 
-// find returns the entry cached for the path of the request, or nil.
+// find returns the entry cached for the path of the request, or nil. It looks up bytes of the
+// head as they are, since Path would allocate a string.
 func (c *fileCache) find(req *Request) cacheEntry {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -98,7 +101,8 @@ func (c *fileCache) find(req *Request) cacheEntry {
 	return c.entries[string(req.head.Path.Of(req.head.Text))]
 }
 
-// put adds an entry. To make room it drops others, in no particular order.
+// put adds an entry. To make room it drops others, in no particular order: an order of use would
+// have to be written by every request. An entry is always smaller than the whole cache.
 func (c *fileCache) put(path string, e cacheEntry) {
 	path = strings.Clone(path) // cloned, so that the head of the request is not retained
 	c.mu.Lock()
@@ -120,6 +124,7 @@ func (c *fileCache) put(path string, e cacheEntry) {
 // cost returns the bytes that an entry counts as.
 func cost(path string, e cacheEntry) int { return len(path) + e.bytes() + entryOverhead }
 
+// drop removes an entry, if there is one. c.mu must be held for writing.
 func (c *fileCache) drop(path string) {
 	if e := c.entries[path]; e != nil {
 		c.size -= cost(path, e)
@@ -135,11 +140,11 @@ func (c *fileCache) addFile(req *Request, o opened, resp *Response) *Response {
 	}
 	id, ok := jail.IdentityOf(o.info)
 	at, readable := o.file.(io.ReaderAt)
-	if !ok || !readable || id.Size > maxCachedFile || int64(id.Size) != resp.rep.Size || !c.isSettled(&id, time.Now()) {
+	if !ok || !readable || id.Size > maxCachedFile || !c.isSettled(&id, time.Now()) {
 		return resp
 	}
 	content := make([]byte, id.Size)
-	until := clock().add(maxCachedAge)
+	until := clock().add(maxCachedAge) // from before the read, which may return bytes from before a change
 	if _, err := io.ReadFull(io.NewSectionReader(at, 0, int64(id.Size)), content); err != nil {
 		return resp
 	}
@@ -162,7 +167,8 @@ func (c *fileCache) addFile(req *Request, o opened, resp *Response) *Response {
 }
 
 // names returns the cached names in the folder described by info, or nil. The caller must
-// not change them.
+// not change them. It has opened the folder for this request, so info is current, and there is
+// no need to ask the system again.
 func (c *fileCache) names(req *Request, info fs.FileInfo) []*jail.Entry {
 	f, ok := c.find(req).(*cachedFolder)
 	if !ok || clock() > f.until {
@@ -202,7 +208,7 @@ func (f *folderCacher) add(names []*jail.Entry) {
 		f.folder.size += len(e.Name) + nameOverhead
 	}
 	f.folder.names = append(f.folder.names, names...)
-	if f.folder.size > maxCachedNameBytes {
+	if f.folder.size > maxCachedNameBytes { // the size stays above the limit, so add does nothing from now on
 		f.folder.names = nil
 	}
 }
@@ -246,14 +252,16 @@ type image struct {
 	wire   []byte // nil after the first response of a second, which may be the only one
 }
 
-// mayUseImage reports whether an image can answer the request.
+// mayUseImage reports whether an image can answer the request. An image has a Content-Length and
+// no Connection field, so the connection must persist in HTTP/1.1 without one.
 func (t *responder) mayUseImage() bool {
 	return t.withheld == nil && t.req.isGet() && t.req.head.Minor > 0 && t.req.head.Persist && t.persist && !t.resp.closeAfter &&
 		!t.req.hasConditions() && t.format.contentLength
 }
 
 // writeFromImage writes the response from its image, or in steps if there is none. The second
-// time within a second it makes one.
+// time within a second it makes one. Connections that do so at the same time replace each
+// other's, which are equal.
 func (t *responder) writeFromImage(ctx context.Context) error {
 	date := ""
 	if t.format.date != nil {
@@ -272,6 +280,7 @@ func (t *responder) writeFromImage(ctx context.Context) error {
 	if t.headOut { // part of it is already written, as it is too large for one write
 		return nil
 	}
+	// Otherwise all of it is in the buffer, after any responses that precede it.
 	next := &image{date: date, format: t.format}
 	if again {
 		next.wire = slices.Clone(t.out.buf[begin:])
@@ -283,7 +292,7 @@ func (t *responder) writeFromImage(ctx context.Context) error {
 // putImage sends an image. It writes directly to the client if there is nothing else to
 // send.
 func (t *responder) putImage(i *image) error {
-	t.status, t.framing, t.sent = 200, byLength, t.resp.rep.Size
+	t.status, t.framing, t.sent = 200, byLength, t.resp.rep.Size // for hooks and the access log
 	if t.last && len(t.out.buf) == 0 {
 		t.headOut = true
 		_, err := t.out.w.Write(i.wire)
