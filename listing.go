@@ -22,8 +22,8 @@ import (
 // A listing is a folder in the form that a request asked for.
 type listing struct {
 	files  *FileResolver
-	dir    fs.File
-	folder string // name in the tree
+	dir    fs.File // closed by Close
+	folder string  // name in the tree
 	form   listForm
 	page   list.Page
 
@@ -47,13 +47,15 @@ var listTypes = [...]string{formText: textPlain, formHTML: textHTML, formJSON: "
 func (f *FileResolver) list(ctx context.Context, req *Request, folder string, o opened) (*Response, error) {
 	l := f.newListing(req, folder)
 	l.dir = o.file
-	handedOn := false
+	handedOn := false // to a response, which closes l
 	defer func() {
 		if !handedOn {
 			l.Close()
 		}
 	}()
-	if req.isHead() { // the folder is not read (RFC 9110, section 9.3.2)
+	// The folder is not read for HEAD: "a server MAY omit header fields for which a value is
+	// determined only while generating the content." RFC 9110, section 9.3.2
+	if req.isHead() {
 		resp := Bytes(200, listTypes[l.form], nil)
 		resp.kind = bodyUnmade
 		return l.fields(resp), nil
@@ -78,7 +80,8 @@ func (f *FileResolver) list(ctx context.Context, req *Request, folder string, o 
 }
 
 // maxBufferedEntries is the most entries for which a listing is built in memory before
-// it is sent, so that it has a Content-Length and an ETag.
+// it is sent, so that it has a Content-Length and an ETag. Longer listings are streamed: stat
+// for each entry takes time, and the client should see the first rows soon.
 const maxBufferedEntries = 200
 
 // buffered returns the response for a listing in memory. Its entity tag is weak, since
@@ -95,7 +98,7 @@ func buffered(mediaType string, b []byte) *Response {
 }
 
 // newListing returns a listing set up by the query and fields of the request. It
-// ignores unknown query parameters and values.
+// ignores unknown query parameters and values, since links from elsewhere often add some.
 func (f *FileResolver) newListing(req *Request, folder string) *listing {
 	l := &listing{files: f, folder: folder, page: list.Page{
 		Path:  req.Prefix() + req.Path(),
@@ -114,7 +117,10 @@ func (f *FileResolver) newListing(req *Request, folder string) *listing {
 }
 
 // form chooses the form of a listing: the one in the query, or else the one preferred
-// by the Accept field, or else the default set by WithListing.
+// by the Accept field, or else the default set by WithListing. If no form is acceptable, it
+// uses the default as well: a server can respond with 406, or "disregard the header field by
+// treating the response as if it is not subject to content negotiation" (RFC 9110, section
+// 12.4.1).
 func (f *FileResolver) form(req *Request, asked string) listForm {
 	first := formText
 	offered := []listForm{formText, formJSON}
@@ -130,7 +136,7 @@ func (f *FileResolver) form(req *Request, asked string) listForm {
 			return form
 		}
 		mediaType, _ := ascii.CutParam(listTypes[form])
-		if q := acceptMedia(h, mediaType); q > bestQ {
+		if q := acceptMedia(h, mediaType); q > bestQ { // of equal ones the first, which is the default
 			best, bestQ = form, q
 		}
 	}
@@ -138,7 +144,8 @@ func (f *FileResolver) form(req *Request, asked string) listForm {
 }
 
 // fields sets the fields common to all listings. Caches must revalidate a listing each
-// time, since the modification time of a folder does not change with its files.
+// time, and it has no Last-Modified, since the modification time of a folder does not change
+// with its files.
 func (l *listing) fields(r *Response) *Response {
 	r.Set("Cache-Control", "no-cache").Set("Vary", "Accept")
 	if l.form == formHTML {
@@ -150,7 +157,7 @@ func (l *listing) fields(r *Response) *Response {
 // read reads the names in the folder and sorts those that are listed. A name is listed
 // exactly if Resolve would serve it.
 func (l *listing) read(ctx context.Context, req *Request, info fs.FileInfo) error {
-	_, onDisk := l.dir.(*os.File)
+	_, onDisk := l.dir.(*os.File) // an embed.FS or zip.Reader has no permissions to check
 	l.guarded = onDisk && !jail.ReadsAll()
 	var err error
 	if names := l.files.cache.names(req, info); names != nil {
@@ -172,12 +179,13 @@ func (l *listing) read(ctx context.Context, req *Request, info fs.FileInfo) erro
 
 // readDisk reads the names from the disk. If cacher is not nil, it also caches them.
 func (l *listing) readDisk(ctx context.Context, cacher *folderCacher) error {
-	for read := 0; !l.page.Truncated; {
-		if err := ctx.Err(); err != nil {
+	for read := 0; !l.page.Truncated; { // once truncated, the rest is neither read nor cached
+		if err := ctx.Err(); err != nil { // a folder may have millions of names
 			return &StatusError{Status: 503, Err: err}
 		}
 		batch, err := l.files.tree.ReadDir(l.dir)
 		read += len(batch)
+		// The turn comes before the names are stored, or requests that wait would hold them.
 		if enterErr := l.enter(ctx, read); enterErr != nil {
 			return enterErr
 		}
@@ -195,6 +203,7 @@ func (l *listing) readDisk(ctx context.Context, cacher *folderCacher) error {
 	return nil
 }
 
+// pointers returns pointers to the entries, which stay in one block of memory.
 func pointers(entries []jail.Entry) []*jail.Entry {
 	p := make([]*jail.Entry, len(entries))
 	for i := range entries {
@@ -224,9 +233,10 @@ func (l *listing) add(names []*jail.Entry) {
 	}
 }
 
-// maxListings is the most long listings in progress. Each holds its names in memory for
-// as long as the client takes to read it. Further ones wait up to listingWait; while
-// any waits, a listing that has taken longer than slowListing is cut.
+// maxListings is the most long listings in progress. Each holds its names in memory, about
+// 10 MB at the default WithMaxListing, for as long as the client takes to read it. Further
+// ones wait up to listingWait; while any waits, a listing that has taken longer than
+// slowListing is cut, so that slow clients cannot keep others out.
 const (
 	maxListings = 16
 	listingWait = 5 * time.Second
@@ -244,7 +254,7 @@ func (l *listing) enter(ctx context.Context, n int) error {
 	if l.entered || n <= maxBufferedEntries {
 		return nil
 	}
-	l.files.waiting.Add(1)
+	l.files.waiting.Add(1) // writeTo of slow listings looks at it
 	defer l.files.waiting.Add(-1)
 	timer := time.NewTimer(listingWait)
 	defer timer.Stop()
@@ -268,7 +278,9 @@ func (l *listing) Close() error {
 	return nil
 }
 
-// lists reports whether an entry is listed. For a link, its target decides.
+// lists reports whether an entry is listed. For a link, its target decides. If the names are
+// sorted by name, other entries are not stated here but when they are written, which shows the
+// first rows of a long listing sooner.
 func (l *listing) lists(e *jail.Entry) bool {
 	switch {
 	case l.files.allowEntry(l.folder, e.Name) != nil, l.guarded && !l.files.tree.MayRead(l.dir, l.folder, e):
@@ -276,7 +288,7 @@ func (l *listing) lists(e *jail.Entry) bool {
 	case e.IsLink:
 		return l.stat(e) == nil && (e.IsFolder || l.files.allowLink(jail.Join(l.folder, e.Name)) == nil)
 	case l.page.Sort == list.ByName:
-		if l.form == formText && e.D != nil { // only entries that are not cached have it
+		if l.form == formText && e.D != nil { // to save memory; only entries that are not cached have it
 			e.D = nil
 		}
 		return true
@@ -289,7 +301,7 @@ func (l *listing) stat(e *jail.Entry) error {
 	if e.Stated {
 		return nil
 	}
-	if !e.IsLink {
+	if !e.IsLink { // then it is in the open folder, and StatEntry need not look up the path
 		if err := l.files.tree.StatEntry(l.dir, e); err != nil {
 			return jail.TreeError(err)
 		}
@@ -314,7 +326,7 @@ func (l *listing) statAll() error {
 		err := l.stat(&own)
 		if err == nil {
 			there = append(there, &own)
-		} else if StatusOf(err) >= 500 {
+		} else if StatusOf(err) >= 500 { // a fault of the disk must not look like a removed file
 			return err
 		}
 	}
@@ -322,7 +334,8 @@ func (l *listing) statAll() error {
 	return nil
 }
 
-// listFlush is how many bytes of a listing are collected for one write.
+// listFlush is how many bytes of a listing are collected for one write. The first write should
+// come early, and after it larger pieces save little.
 const listFlush = 16 << 10
 
 // writeTo writes the listing in its form.
@@ -359,7 +372,7 @@ func (l *listing) writeTo(ctx context.Context, w io.Writer) error {
 		if l.files.waiting.Load() > 0 && time.Since(begin) > slowListing {
 			return errSlowListing
 		}
-		if err := ctx.Err(); err != nil {
+		if err := ctx.Err(); err != nil { // stop asking the disk for what nobody will read
 			return err
 		}
 		if _, err := w.Write(b); err != nil {

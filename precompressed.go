@@ -31,6 +31,8 @@ func WithPrecompressed(codings ...string) FileOption {
 	})
 }
 
+// sidecarExtension returns the extension of sidecars with the content coding, or "" if there are
+// none. The extensions are those that the programs brotli, zstd and gzip write.
 func sidecarExtension(coding string) string {
 	switch coding {
 	case "br":
@@ -43,19 +45,21 @@ func sidecarExtension(coding string) string {
 	return ""
 }
 
-// chooseCoding returns the file or one of its sidecars, whichever the client prefers. It
-// closes the others.
+// chooseCoding returns the file or one of its sidecars, whichever the client prefers
+// (RFC 9110, section 12.5.3). It closes the others.
 func (f *FileResolver) chooseCoding(req *Request, plain opened) (opened, error) {
 	h := req.Header()
 	best, bestQ := plain, acceptCoding(h, "identity")
 	for _, coding := range f.config.codings {
 		q := acceptCoding(h, coding)
+		// At equal preference a sidecar wins over the file, since it is smaller, and the coding
+		// that is listed first wins over the others.
 		if q == 0 || q < bestQ || q == bestQ && best.coding != "" {
 			continue
 		}
 		sidecar, err := f.openName(plain.name + sidecarExtension(coding))
 		switch {
-		case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission): // the file itself can be sent
 			continue
 		case err != nil:
 			best.file.Close()
@@ -70,13 +74,16 @@ func (f *FileResolver) chooseCoding(req *Request, plain opened) (opened, error) 
 	}
 	if bestQ == 0 { // "identity;q=0" without an acceptable sidecar
 		best.file.Close()
+		// The response depends on Accept-Encoding like any other, so it has Vary, too.
 		err := &StatusError{Status: 406, Err: fmt.Errorf("no content coding of %q is acceptable", plain.name)}
 		return opened{}, &fieldError{err, "Vary", "Accept-Encoding"}
 	}
 	return best, nil
 }
 
-// sidecarLag is how much older than its file a sidecar may be.
+// sidecarLag is how much older than its file a sidecar may be, since files that are copied in
+// parallel have the times of their copies. An edit of the file soon after the sidecar was made
+// goes unnoticed until the next edit.
 const sidecarLag = 2 * time.Second
 
 // isSidecar reports whether sidecar is a usable sidecar of plain. An empty one is not: no
