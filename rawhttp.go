@@ -1,6 +1,6 @@
-// Package rawhttp is an embeddable HTTP/1.x server (RFC 9110, RFC 9112) in which every byte is
-// in view. It parses requests without I/O, builds responses as values, serves folders from a
-// jail, runs scripts, and prints the conversation on the wire.
+// Package rawhttp is an embeddable HTTP/1.x server (RFC 9110, RFC 9112) that lets you see every
+// byte. It parses requests without I/O, builds responses as values, serves folders from a jail,
+// runs scripts, and prints the conversation on the wire.
 //
 // Compared with net/http, a program with rawhttp is half the size; time limits are on by
 // default; parsing rejects anything that two recipients could read differently; no request

@@ -1,6 +1,6 @@
 /*
  * A floor: a server that does nothing but respond, to measure the least that a response
- * costs. It only finds the ends of requests, and gives the same response to each.
+ * costs. It only finds the ends of requests, and sends the same response to each.
  *
  *	floor PORT bytes FILE   sends the content of FILE, which it reads once
  *	floor PORT open FILE    opens FILE for each request; up to 64 KiB are read and sent with

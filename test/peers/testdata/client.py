@@ -1,10 +1,10 @@
 """Talks to a server as http.client does and prints what it saw as JSON.
 
-usage: client.py COURSE PORT
+usage: client.py SCENARIO PORT
 
-COURSE is the name of a function below. All its requests go over one connection,
-unless it says otherwise: where the server has closed, http.client raises
-NotConnected instead of connecting anew.
+SCENARIO is the name of a function below. All its requests use one connection,
+unless it says otherwise: if the server has closed it, http.client raises
+NotConnected instead of connecting again.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ def connect():
 
 
 def ask(conn, *args, **kwargs):
-    """Sends a request and gives what there is to see of the response."""
+    """Sends a request and describes the response."""
     conn.request(*args, **kwargs)
     response = conn.getresponse()
     content = response.read()
@@ -38,20 +38,20 @@ def ask(conn, *args, **kwargs):
 
 
 def some_bytes(size):
-    """Gives bytes without a short pattern."""
+    """Returns bytes without a short pattern."""
     block = b"".join(hashlib.sha256(b"%d" % i).digest() for i in range(1 << 10))
     return (block * (size // len(block) + 1))[:size]
 
 
 def persistent():
-    """100 requests, of which the last asks for the close."""
+    """100 requests, the last with Connection: close."""
     conn = connect()
     seen = [ask(conn, "GET", "/hello") for _ in range(99)]
     return seen + [ask(conn, "GET", "/hello", headers={"Connection": "close"})]
 
 
 def methods():
-    """What has content and what has none, in turn."""
+    """Responses with and without content, in turn."""
     conn = connect()
     return [
         ask(conn, method, path)
@@ -73,10 +73,10 @@ def methods():
 
 
 def upload():
-    """Content in chunks of several sizes, then with its length, then none.
+    """Content in chunks of several sizes, then with a length, then no content.
 
-    http.client reads nothing before all is sent, so what a server sends back
-    meanwhile must be little enough for the system to hold.
+    http.client reads nothing before it has sent everything, so what a server sends back
+    meanwhile must fit in the buffers of the system.
     """
     conn = connect()
     seen = []
@@ -103,7 +103,7 @@ def upload():
 
 
 def pieces():
-    """A chunked response, of which a few bytes are read at a time."""
+    """A chunked response that is read a few bytes at a time."""
     conn = connect()
     conn.request("GET", "/stream")
     response = conn.getresponse()
@@ -119,7 +119,7 @@ def pieces():
 
 
 def cut():
-    """Responses that are not whole, each on a connection of its own."""
+    """Incomplete responses, each on a connection of its own."""
     seen = []
     for path in "/cut", "/short":
         conn = connect()

@@ -1,4 +1,4 @@
-"""Sends a message by SMTP and fetches it by POP3 and IMAP. Ports: of SMTP, POP3 and IMAP."""
+"""Sends a message by SMTP and fetches it by POP3 and IMAP. The arguments are the ports of SMTP, POP3 and IMAP."""
 
 import imaplib
 import poplib

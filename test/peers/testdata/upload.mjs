@@ -14,7 +14,7 @@ import { json, text } from "node:stream/consumers";
 
 const [client, origin] = process.argv.slice(2);
 const piece = Buffer.alloc(64 << 10);
-const timeout = 60_000; // only keeps a hang from lasting for ever
+const timeout = 60_000; // limits a hang
 
 function* pieces(size) {
   for (; size > 0; size -= piece.length) {
