@@ -85,7 +85,8 @@ type trailerSection interface {
 	appendFields(b []byte) ([]byte, error) // appends the field lines of the trailer section
 }
 
-// extend replaces the extras of r by a copy, and returns it.
+// extend replaces the extras of r by a copy, and returns it. The clones of r share the old ones,
+// which must not change.
 func (r *Response) extend() *extras {
 	e := &extras{length: -1}
 	if r.extras != nil {
@@ -127,6 +128,7 @@ func (b *body) isInMemory() bool {
 	return b.kind == bodyBytes || b.kind == bodyText || b.kind == bodyUnmade
 }
 
+// A field is a field line, with its name as it is sent.
 type field struct{ name, value string }
 
 // Status returns the status code; for Content, that of the response to an unconditional
@@ -165,6 +167,7 @@ var errServedAndChanged = errors.New("rawhttp: response: changed after it was se
 
 var errNoStatus = errors.New("rawhttp: response: the zero Response has no status")
 
+// fail records a mistake, for Err. Mistakes are joined, so that a program sees all of them.
 func (r *Response) fail(err error) {
 	r.err = errors.Join(r.err, fmt.Errorf("rawhttp: response: %w", err))
 }
@@ -225,7 +228,8 @@ func (r *Response) Add(name, value string) *Response {
 	return r
 }
 
-// checkField reports whether the field may be set, and records the reason if not.
+// checkField reports whether the field may be set, and records the reason if not. The fields
+// that the server sets depend on the request, which a Response does not know.
 func (r *Response) checkField(name, value string) bool {
 	switch {
 	case !ascii.IsToken(name):
@@ -376,7 +380,7 @@ func (r *Response) freeze() {
 // rejectsChange reports whether the Response has been served, so that it must not change any
 // more. It records the attempt to change it, for Err.
 func (r *Response) rejectsChange() bool {
-	if r.served.Load() {
+	if r.served.Load() { // another goroutine may be sending it: r.err must not be written
 		r.changed.Store(true)
 		return true
 	}
@@ -466,7 +470,7 @@ func (r *Response) WriteContent(ctx context.Context, w io.Writer) (n int64, err 
 // writeContent writes the content of a Response whose source has been taken.
 func (r *Response) writeContent(ctx context.Context, w io.Writer) (n int64, err error) {
 	count := &countingWriter{w: w}
-	t := responder{out: &sink{w: count}, resp: r, framing: byClose}
+	t := responder{out: &sink{w: count}, resp: r, framing: byClose} // content without any framing
 	t.length = t.size()
 	err = t.putContent(ctx)
 	if err == nil {

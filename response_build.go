@@ -30,18 +30,21 @@ type Representation struct {
 	ETag    string    // with its quotes, after W/ if weak; "" means none
 }
 
+// Media types of content that this package makes, or cannot name.
 const (
 	textPlain   = "text/plain; charset=utf-8"
 	textHTML    = "text/html; charset=utf-8"
 	octetStream = "application/octet-stream"
 )
 
+// newResponse returns a Response with empty content. 1xx statuses are mistakes, since they are
+// not final: Inform sends them. Upgrade makes its own Response.
 func newResponse(status int, mediaType string) *Response {
 	r := &Response{message: message{status: int32(status)}}
 	if status < 200 || status > 599 {
 		r.fail(fmt.Errorf("status %d is not between 200 and 599", status))
 	}
-	if mediaType == textPlain || mediaType == textHTML || r.checkValue("Content-Type", mediaType) {
+	if mediaType == textPlain || mediaType == textHTML || r.checkValue("Content-Type", mediaType) { // the usual ones need no check
 		r.mediaType = mediaType
 	}
 	return r
@@ -66,6 +69,8 @@ func Text(status int, s string) *Response { return newText(status, textPlain, s)
 // KiB, s is not copied.
 func HTML(status int, s string) *Response { return newText(status, textHTML, s) }
 
+// newText returns a Response with a text. One that does not fit a scratch buffer is converted
+// here, once, and not for each request; see putText.
 func newText(status int, mediaType, s string) *Response {
 	r := newResponse(status, mediaType)
 	if len(s) > scratchSize {
@@ -230,9 +235,10 @@ func (r *Response) inPlaceOf(other *Response) *Response {
 }
 
 // A source is the part of a Response that serves once, shared by its clones: a reader, or a
-// function added by OnClose.
+// function added by OnClose. Each OnClose puts another source around the previous one, so
+// closing begins with the innermost.
 type source struct {
-	used, closed atomic.Bool
+	used, closed atomic.Bool // set once; a Response may be closed while it is being written
 	closer       io.Closer   // may be nil
 	inner        *source     // source of the Response on which OnClose was called; may be nil
 	lost         atomic.Bool // another response uses inner, and closes it
@@ -265,17 +271,18 @@ func (s *source) take() error {
 	if s == nil {
 		return nil
 	}
-	if s.used.Swap(true) || s.closed.Load() {
+	if s.used.Swap(true) || s.closed.Load() { // Swap, so that of two exchanges only one wins
 		return errServedTwice
 	}
-	if s.inner.take() != nil {
+	if s.inner.take() != nil { // s belongs to this exchange, so it closes s, but not inner
 		s.lost.Store(true)
 		return errClonedTwice
 	}
 	return nil
 }
 
-// maxSize is the largest size of content; sums of sizes do not overflow.
+// maxSize is the largest size of content. The sum of two sizes, or of one and the framing
+// around it, does not overflow an int64.
 const maxSize = 1 << 62
 
 // Content returns a response with a representation: a 200 or, depending on the conditions
@@ -298,7 +305,7 @@ func Content(rep Representation) *Response {
 	}
 	_, at := rep.Body.(io.ReaderAt)
 	closer, closes := rep.Body.(io.Closer)
-	if rep.Body != nil && (closes || !at) {
+	if rep.Body != nil && (closes || !at) { // reading moves its position, or closing ends it
 		r.once, r.src = true, &source{closer: closer}
 	}
 	r.kind, r.rep = bodyRepresentation, &rep
@@ -362,7 +369,7 @@ func ParseResponse(b []byte, method string) (resp *Response, rest []byte, err er
 			resp.extend().length = length
 		}
 	case !wire.HasContent(method, status):
-	case length == wire.UntilClose:
+	case length == wire.UntilClose: // the close is a part of the response, whatever Connection says
 		content, rest, resp.closeAfter = rest, nil, true
 	case length < 0:
 		content, rest, err = resp.takeChunks(b, n)
@@ -374,7 +381,7 @@ func ParseResponse(b []byte, method string) (resp *Response, rest []byte, err er
 	switch {
 	case err != nil:
 		return nil, nil, err
-	case status == 205 && len(content) > 0:
+	case status == 205 && len(content) > 0: // it could not be written again: the server sends none
 		return nil, nil, &ParseError{wire.BadGateway, n, "content with a status that has none", "RFC 9110, section 15.3.6"}
 	case resp.kind == bodyBytes:
 		resp.content = bytes.Clone(content)
@@ -393,7 +400,7 @@ func (r *Response) takeFields(h Header) {
 			r.fields = append(r.fields, field{name, value})
 		}
 	}
-	r.extend() // see putHead, of Date
+	r.extend() // putHead looks for a Date only in a Response with extras
 }
 
 // takeChunks takes the chunked content that begins at b[n], to be written in chunks again. It

@@ -207,7 +207,7 @@ func (t *responder) putContent(ctx context.Context) error {
 		return t.copy(t.resp.rep.Body, -1)
 	case bodyRepresentation:
 		return t.putRepresentation()
-	case bodyUnmade: // made by ParseResponse from a response to HEAD
+	case bodyUnmade: // it answers HEAD only: of a listing or a script, or made by ParseResponse
 		return errUnmade
 	}
 	return nil
