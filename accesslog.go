@@ -19,8 +19,8 @@ import (
 // client may have received the response before. Each line is one Write; Writes are never
 // concurrent, and their errors are ignored.
 func AccessLog(w io.Writer) Trace {
-	var mu sync.Mutex
-	var line []byte
+	var mu sync.Mutex // held during Write, too, so that lines are not mixed
+	var line []byte   // reused
 	return Trace{Exchange: func(x Exchange) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -29,6 +29,8 @@ func AccessLog(w io.Writer) Trace {
 	}}
 }
 
+// appendAccess appends the line of an exchange. The two fields before the time, the identity and
+// the user, are always "-": the server knows neither.
 func appendAccess(b []byte, x Exchange) []byte {
 	client, request, referer, agent := x.Client, x.RequestLine, "", ""
 	if r := x.Request; r != nil {
@@ -54,7 +56,8 @@ func appendAccess(b []byte, x Exchange) []byte {
 	return append(b, '\n')
 }
 
-// appendQuoted appends s in quotes, escaping quotes and backslashes, or "-" if s is empty.
+// appendQuoted appends s in quotes, escaping quotes and backslashes, or "-" if s is empty. A
+// client could otherwise forge lines, or send escape sequences to a terminal.
 func appendQuoted(b []byte, s string) []byte {
 	if s == "" {
 		s = "-"

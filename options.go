@@ -27,10 +27,13 @@ type FileOption interface {
 	applyFile(*fileConfig) error
 }
 
+// An option is an Option as a function.
 type option func(*config) error
 
 func (o option) apply(c *config) error { return o(c) }
 
+// A fileOption is a FileOption as a function. Applied to a Server, it is only collected: whether
+// there are files is known when all options have been seen.
 type fileOption func(*fileConfig) error
 
 func (o fileOption) applyFile(c *fileConfig) error { return o(c) }
@@ -48,6 +51,7 @@ type Logger interface {
 	Error(msg string, args ...any)
 }
 
+// A discardLogger stands for no Logger, so that callers need not check.
 type discardLogger struct{}
 
 func (discardLogger) Debug(string, ...any) {}
@@ -60,26 +64,27 @@ type config struct {
 	sources     int                                       // number of WithRoot, WithFS and WithResolver options
 	openFiles   func([]FileOption) (*FileResolver, error) // set by WithRoot or WithFS, so that programs link only what they use
 	resolver    Resolver
-	fileOptions []FileOption
+	fileOptions []FileOption // checked even if they have nothing to apply to
 
-	noDate, noContentLength bool
+	noDate, noContentLength bool // negated, so that the zero value is the default
 	serverField             string
 	halfClose               bool
 
-	readHeaderTimeout, idleTimeout, stallTimeout, drainTimeout time.Duration
+	readHeaderTimeout, idleTimeout, stallTimeout, drainTimeout time.Duration // 0 is no limit
 
 	limits       wire.Limits
-	maxBodyBytes int64
-	maxConns     int
+	maxBodyBytes int64 // 0 is no limit
+	maxConns     int   // 0 is no limit
 
 	hosts     hostSet
 	proxies   proxySet
-	clientOf  func(p proxySet, remote netip.Addr, h Header) netip.Addr // of WithTrustedProxies
+	clientOf  func(p proxySet, remote netip.Addr, h Header) netip.Addr // set by WithTrustedProxies, so that only programs that call it link the code
 	errorPage func(ctx context.Context, req *Request, status int, err error) *Response
 	log       Logger // if nil, only panics are logged
 	traces    []Trace
 }
 
+// defaultConfig returns the defaults that the options document.
 func defaultConfig() config {
 	return config{
 		readHeaderTimeout: 10 * time.Second,
@@ -92,7 +97,8 @@ func defaultConfig() config {
 	}
 }
 
-// bufferLimit returns the limit to which the read buffer of a connection grows, in bytes.
+// bufferLimit returns the limit to which the read buffer of a connection grows, in bytes: a
+// head must fit it, and a smaller limit on heads saves no memory, since buffers are pooled.
 func (c *config) bufferLimit() int { return max(c.limits.Head, minBuffer) }
 
 // WithRoot serves the folder dir, as [Dir] does. The Server opens the folder, and closes it
@@ -239,6 +245,8 @@ func WithDrainTimeout(d time.Duration) Option {
 	return duration("WithDrainTimeout", d, func(c *config) *time.Duration { return &c.drainTimeout })
 }
 
+// Bounds of WithMaxHeaderBytes. Less than the minimum would reject nearly every request; more
+// than the maximum would let each connection use that much memory.
 const (
 	minHeaderBytes = 512
 	maxHeaderBytes = 1 << 20
@@ -317,6 +325,7 @@ func WithHosts(names ...string) Option {
 	return option(func(c *config) error {
 		var errs []error
 		for _, name := range names {
+			// A name that no valid Host equals would reject every request.
 			if wire.AuthorityError([]byte(name)) >= 0 || wire.HostWithoutPort(name) != name {
 				errs = append(errs, fmt.Errorf("WithHosts: %q is not a host without port", name))
 				continue
@@ -334,7 +343,7 @@ func WithTrustedProxies(prefixes ...netip.Prefix) Option {
 	return option(func(c *config) error {
 		var errs []error
 		for _, p := range prefixes {
-			if !p.IsValid() || p.Addr().Is4In6() {
+			if !p.IsValid() || p.Addr().Is4In6() { // addresses are unmapped before they are compared
 				errs = append(errs, fmt.Errorf("WithTrustedProxies: %v is invalid, or an IPv4 prefix written as IPv6", p))
 			}
 		}

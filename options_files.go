@@ -39,10 +39,10 @@ func (l Listing) String() string {
 type fileConfig struct {
 	listing      Listing
 	page         func(mediaType func(name string) string) list.Form // of WithListing, so that only programs that call it link the pages
-	maxListing   int
-	index        []string
+	maxListing   int                                                // entries; 0 is no limit
+	index        []string                                           // names of index files, in order of preference
 	dotFiles     bool
-	mediaTypes   map[string]string
+	mediaTypes   map[string]string                                                 // by extension or name, in lower case; set by WithMediaType
 	cacheControl func(urlPath string) string                                       // for the file at a request path; "" sends no field
 	codings      []string                                                          // of sidecars
 	chooseCoding func(f *FileResolver, req *Request, plain opened) (opened, error) // set by WithPrecompressed, so that only programs that call it link the code
@@ -71,7 +71,7 @@ func newFileConfig(opts []FileOption) (fileConfig, error) {
 func (c *fileConfig) mediaType(name string) string {
 	name = name[strings.LastIndexByte(name, '/')+1:]
 	if len(c.mediaTypes) > 0 {
-		for _, key := range [...]string{name, extension(name)} {
+		for _, key := range [...]string{name, extension(name)} { // a name is more specific
 			if t, ok := c.mediaTypes[strings.ToLower(key)]; ok {
 				return t
 			}
@@ -187,7 +187,7 @@ func WithCacheControl(value string, patterns ...string) FileOption {
 				errs = append(errs, fmt.Errorf("WithCacheControl: %q is not a path.Match pattern with a leading slash", pattern))
 			}
 		}
-		before, patterns := c.cacheControl, slices.Clone(patterns)
+		before, patterns := c.cacheControl, slices.Clone(patterns) // rules are a chain, the last one first
 		c.cacheControl = func(urlPath string) string {
 			if len(patterns) == 0 || slices.ContainsFunc(patterns, func(p string) bool { ok, _ := path.Match(p, urlPath); return ok }) {
 				return value
@@ -222,13 +222,13 @@ func (o ScriptOutput) String() string {
 
 // scriptConfig holds all that options for scripts set.
 type scriptConfig struct {
-	commands []scriptCommand
+	commands []scriptCommand // a later one wins for the same extension
 	output   ScriptOutput
 	pathInfo bool
-	methods  []string // in addition to GET, HEAD and POST
-	timeout  time.Duration
-	max      int
-	env      []string
+	methods  []string      // in addition to GET, HEAD and POST
+	timeout  time.Duration // of a whole run; 0 is no limit
+	max      int           // of scripts at once; 0 is no limit
+	env      []string      // names of variables that are passed on
 
 	// open makes the runner. Only WithScript sets it, so that programs without scripts do
 	// not link the code that runs them.

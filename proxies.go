@@ -13,7 +13,7 @@ import (
 func addrOf(a net.Addr) netip.Addr {
 	switch a := a.(type) {
 	case *net.TCPAddr:
-		return a.AddrPort().Addr().Unmap()
+		return a.AddrPort().Addr().Unmap() // an IPv4 client of an IPv6 listener has an IPv4 address
 	case nil:
 		return netip.Addr{}
 	}
@@ -33,7 +33,7 @@ func parseAddr(s string) (addr netip.Addr, ok bool) {
 			inner, ok = strings.CutSuffix(inner, "]")
 		}
 		addr, err = netip.ParseAddr(inner)
-		if bracketed && (!ok || addr.Is4()) {
+		if bracketed && (!ok || addr.Is4()) { // only IPv6 addresses have brackets, and both of them
 			return netip.Addr{}, false
 		}
 	}
@@ -46,6 +46,7 @@ func parseAddr(s string) (addr netip.Addr, ok bool) {
 // A proxySet is the set of addresses of trusted proxies.
 type proxySet []netip.Prefix
 
+// has reports whether a is the address of a trusted proxy. The invalid address is none.
 func (p proxySet) has(a netip.Addr) bool {
 	a = a.WithZone("") // prefixes have no zone
 	for _, prefix := range p {
@@ -71,7 +72,7 @@ func (p proxySet) client(remote netip.Addr, h Header) netip.Addr {
 			continue
 		}
 		addr, ok := parseAddr(hop)
-		if !ok {
+		if !ok { // the nearest proxy that can be named is all that is known
 			break
 		}
 		client = addr
@@ -82,6 +83,8 @@ func (p proxySet) client(remote netip.Addr, h Header) netip.Addr {
 // A hostSet is the set of hosts served, in lower case. An empty one allows any host.
 type hostSet []string
 
+// allow reports whether the host, with or without a port, is served. The port is not compared: a
+// proxy may listen on another one.
 func (s hostSet) allow(host []byte) bool {
 	if len(s) == 0 {
 		return true
@@ -112,6 +115,7 @@ func (i *ConnInfo) local() (host, port string) {
 	return host, port
 }
 
+// client returns the address of the client as text, for scripts.
 func (i *ConnInfo) client() string {
 	switch {
 	case i.Client.IsValid():

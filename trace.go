@@ -109,13 +109,16 @@ func (s ConnState) String() string {
 	return "ConnState(" + strconv.FormatUint(uint64(s), 10) + ")"
 }
 
-// A tracer calls the hooks of all traces.
+// A tracer calls the hooks of all traces, in the order in which they were added. It does not
+// change once the Server has been made. Its methods are called for each connection or each read
+// and write, so they cost no more than a loop over an empty list if there are no traces.
 type tracer struct {
 	list      []Trace
-	bytes     bool // some hook needs the bytes written
-	exchanges bool // some hook needs the exchanges
+	bytes     bool // some hook needs the bytes written, so sendfile and joined responses are off
+	exchanges bool // some hook needs the exchanges, so their times are taken
 }
 
+// add adds a trace.
 func (t *tracer) add(tr Trace) {
 	t.list = append(t.list, tr)
 	t.bytes = t.bytes || tr.BytesWritten != nil

@@ -104,11 +104,11 @@ func Transcript(w io.Writer, opts ...TranscriptOption) Trace {
 	}
 }
 
-// transcripts are the current conversations.
+// transcripts are the current conversations. Hooks of different connections run concurrently.
 type transcripts struct {
 	printer *transcript.Printer
-	mu      sync.Mutex
-	open    map[uint64]*transcript.Conversation
+	mu      sync.Mutex                          // guards open
+	open    map[uint64]*transcript.Conversation // by the number of the connection
 }
 
 // get returns the conversation of a connection. If its beginning was not seen, the
@@ -124,12 +124,14 @@ func (t *transcripts) get(conn uint64) *transcript.Conversation {
 	return c
 }
 
+// set begins the conversation of a connection.
 func (t *transcripts) set(conn uint64, c *transcript.Conversation) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.open[conn] = c
 }
 
+// refused shows what the server refuses, with the rule and, if the offset is known, a mark.
 func (t *transcripts) refused(r Refusal) {
 	err := r.Err
 	var se *StatusError
@@ -167,6 +169,7 @@ func (t *transcripts) ends(conn uint64, why EndReason, err error) {
 	}
 }
 
+// closed ends the conversation, after the last bytes of both sides.
 func (t *transcripts) closed(conn uint64, err error) {
 	t.get(conn).End()
 	t.mu.Lock()
@@ -174,6 +177,7 @@ func (t *transcripts) closed(conn uint64, err error) {
 	delete(t.open, conn)
 }
 
+// addrText returns the address as text. A net.Conn of the program may have none.
 func addrText(a net.Addr) string {
 	if a == nil {
 		return "an unknown address"
