@@ -28,7 +28,7 @@ func receivedOf(t testing.TB, resp *rawhttp.Response, method string) parsed {
 		p.Fields = append(p.Fields, [2]string{name, value})
 	}
 	var content strings.Builder
-	if resp.Err() == nil && method != "HEAD" { // there is none
+	if resp.Err() == nil && method != "HEAD" { // an answer to HEAD has no content
 		if _, err := resp.WriteContent(context.Background(), &content); err != nil {
 			t.Errorf("WriteContent: %v", err)
 		}
@@ -43,7 +43,7 @@ func TestParseResponse(t *testing.T) {
 	tests := []struct {
 		name, method, in, rest string
 		want                   parsed
-		written                string // "": as in without rest
+		written                string // what the Response is written as: "" for in without rest
 		why                    string
 	}{{
 		name: "length", in: okHead + "Content-Length: 2\r\nX-A: b\r\n\r\nhi", rest: okHead,
@@ -58,7 +58,7 @@ func TestParseResponse(t *testing.T) {
 		name: "several chunks", in: okHead + "Transfer-Encoding: chunked\r\n\r\n1\r\nh\r\n1;a=b\r\ni\r\n0\r\n\r\n", rest: okHead,
 		want:    parsed{200, nil, "hi"},
 		written: okHead + "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
-		why:     "where chunks begin means nothing",
+		why:     "the boundaries of chunks have no meaning",
 	}, {
 		name: "trailer", in: okHead + "Transfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nhi\r\n0\r\nX-Sum: 7\r\n\r\n", rest: okHead,
 		want: parsed{200, nil, "hi"},
@@ -74,17 +74,17 @@ func TestParseResponse(t *testing.T) {
 	}, {
 		name: "another reason", in: "HTTP/1.1 404 Gone fishing\r\nContent-Length: 0\r\n\r\n", rest: "x",
 		want: parsed{404, nil, ""}, written: "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
-		why: "a reason phrase means nothing",
+		why: "the reason phrase is ignored",
 	}, {
 		name: "no reason", in: "HTTP/1.1 599 \r\nContent-Length: 0\r\n\r\n", rest: "x",
 		want: parsed{599, nil, ""},
 	}, {
-		name: "it closes", in: okHead + "Content-Length: 2\r\nConnection: close\r\n\r\nhi", rest: "x",
+		name: "Connection: close", in: okHead + "Content-Length: 2\r\nConnection: close\r\n\r\nhi", rest: "x",
 		want: parsed{200, nil, "hi"},
 	}, {
 		name: "HTTP/1.0", in: "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi", rest: "x",
 		want: parsed{200, nil, "hi"}, written: okHead + "Content-Length: 2\r\nConnection: close\r\n\r\nhi",
-		why: "the version is the sender's, and 1.0 closes",
+		why: "the version is not kept, and an HTTP/1.0 connection closes",
 	}, {
 		name: "HEAD", method: "HEAD", in: okHead + "Content-Length: 5\r\n\r\n", rest: okHead,
 		want: parsed{200, nil, ""},
@@ -100,7 +100,7 @@ func TestParseResponse(t *testing.T) {
 	}, {
 		name: "304 with a length", in: "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\nETag: \"a\"\r\n\r\n", rest: okHead,
 		want: parsed{304, [][2]string{{"ETag", `"a"`}}, ""}, written: "HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\n\r\n",
-		why: "it is that of the 200",
+		why: "the length is that of the 200",
 	}, {
 		name: "205", in: "HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n", rest: okHead,
 		want: parsed{205, nil, ""},
@@ -127,7 +127,7 @@ func TestParseResponse(t *testing.T) {
 			if err != nil || string(rest) != tt.rest || rest == nil {
 				t.Fatalf("ParseResponse(%q) = rest %q, %v, want %q", in, rest, err, tt.rest)
 			}
-			clear(in) // which the Response does not use
+			clear(in) // the Response must not refer to its input
 			if diff := cmp.Diff(tt.want, receivedOf(t, resp, tt.method)); diff != "" {
 				t.Errorf("ParseResponse(%q) (-want +got):\n%s\nwhy: %s", tt.in, diff, tt.why)
 			}
@@ -141,7 +141,7 @@ func TestParseResponse(t *testing.T) {
 			if tt.method == "HEAD" {
 				method = "HEAD"
 			}
-			for range 2 { // any number of times
+			for range 2 { // it may be written any number of times
 				wire.Reset()
 				wire.WriteString(rawhttp.Answer(resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return resp, nil }), method+" / HTTP/1.1\r\nHost: a\r\n\r\n"))
 			}
@@ -150,7 +150,7 @@ func TestParseResponse(t *testing.T) {
 				tt.written = tt.in
 			case "-":
 				if resp.Err() == nil {
-					t.Error("a 1xx can be written as if it were final")
+					t.Error("a 1xx was written as a final response, want an error")
 				}
 				return
 			}
@@ -161,7 +161,8 @@ func TestParseResponse(t *testing.T) {
 	}
 }
 
-// Content that ends with the connection is all there is, which a nil rest says.
+// Content without a length lasts until the connection ends, so ParseResponse returns all of it
+// and a nil rest.
 func TestParseResponseUntilClose(t *testing.T) {
 	for _, content := range []string{"", "hi", "hi there"} {
 		resp, rest, err := rawhttp.ParseResponse([]byte(okHead+"\r\n"+content), "GET")
@@ -173,13 +174,13 @@ func TestParseResponseUntilClose(t *testing.T) {
 		}
 		var wire bytes.Buffer
 		if _, err := resp.WriteTo(&wire); err != nil || !strings.Contains(wire.String(), "\r\nConnection: close\r\n") {
-			t.Errorf("written again: %q, %v, want that it closes", wire.String(), err)
+			t.Errorf("written again: %q, %v, want it with Connection: close", wire.String(), err)
 		}
 	}
 }
 
-// A response to HEAD has no content for any other request: without a length, its head alone would
-// leave the client waiting, or take the next response for its content.
+// A parsed response to HEAD cannot answer another method: its head without content would leave
+// the client waiting, or reading the next response as content.
 func TestParseResponseToHeadAnswersHeadAlone(t *testing.T) {
 	for _, length := range []string{"", "Content-Length: 0\r\n", "Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n"} {
 		resp, _, err := rawhttp.ParseResponse([]byte(okHead+length+"\r\n"), "HEAD")
@@ -187,11 +188,11 @@ func TestParseResponseToHeadAnswersHeadAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(failed+failedText, writeParsed(resp, "GET")); diff != "" {
-			t.Errorf("with %q, answer to GET (-want +got):\n%s", length, diff)
+			t.Errorf("%q: answer to GET (-want +got):\n%s", length, diff)
 		}
 		var wire strings.Builder
 		if _, err := resp.WriteTo(&wire); err != nil || wire.String() != writeParsed(resp, "HEAD") {
-			t.Errorf("with %q, WriteTo = %q, %v, want the answer to HEAD", length, wire.String(), err)
+			t.Errorf("%q: WriteTo wrote %q, %v, want the answer to HEAD", length, wire.String(), err)
 		}
 	}
 }
@@ -246,11 +247,11 @@ func TestParseResponseRefuses(t *testing.T) {
 			t.Errorf("ParseResponse(%.80q) = %v, %q, error (-want +got):\n%s", tt.in, resp, rest, diff)
 		}
 		if !strings.HasPrefix(err.Error(), "rawhttp: malformed response at byte ") {
-			t.Errorf("the error is %q, which does not speak of a response", err)
+			t.Errorf("ParseResponse: error %q, want one about a response", err)
 		}
 	}
 	if _, _, err := rawhttp.ParseRequest([]byte("GET\r\n")); !strings.HasPrefix(err.Error(), "rawhttp: malformed request at byte ") {
-		t.Errorf("the error is %q, which does not speak of a request", err)
+		t.Errorf("ParseRequest: error %q, want one about a request", err)
 	}
 }
 
@@ -280,7 +281,7 @@ func FuzzParseResponse(f *testing.F) {
 			return
 		}
 		if !bytes.HasSuffix(in, rest) {
-			t.Fatalf("ParseResponse(%q): rest %q is no suffix", in, rest)
+			t.Fatalf("ParseResponse(%q): rest %q is not a suffix", in, rest)
 		}
 		got := receivedOf(t, resp, method)
 		compareResponse(t, in[:len(in)-len(rest)], method, got)
@@ -293,10 +294,10 @@ func FuzzParseResponse(f *testing.F) {
 			t.Fatalf("%q, written as %q: rest %q, %v", in, first, rest, err)
 		}
 		if p := receivedOf(t, again, method); p.Status != got.Status || p.Content != got.Content {
-			t.Fatalf("%q, written as %q, is another response (-first +second):\n%s", in, first, cmp.Diff(got, p))
+			t.Fatalf("%q was written as %q, which parses differently (-first +second):\n%s", in, first, cmp.Diff(got, p))
 		}
 		if second := writeParsed(again, method); second != first {
-			t.Fatalf("%q is written as %q, and that as %q", in, first, second)
+			t.Fatalf("%q was written as %q, and that as %q", in, first, second)
 		}
 	})
 }
@@ -305,8 +306,7 @@ func writeParsed(resp *rawhttp.Response, method string) string {
 	return rawhttp.Answer(resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return resp, nil }), method+" / HTTP/1.1\r\nHost: a\r\n\r\n")
 }
 
-// compareResponse reads the bytes with net/http, which accepts all that is accepted here, and
-// finds the same in them.
+// compareResponse checks that net/http accepts the response too and parses it the same way.
 func compareResponse(t *testing.T, in []byte, method string, got parsed) {
 	t.Helper()
 	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(in)), &http.Request{Method: method})
@@ -315,7 +315,7 @@ func compareResponse(t *testing.T, in []byte, method string, got parsed) {
 	}
 	defer resp.Body.Close()
 	var content []byte
-	if method != "CONNECT" || got.Status/100 != 2 { // else a tunnel, which net/http takes for content
+	if method != "CONNECT" || got.Status/100 != 2 { // net/http reads a tunnel as content
 		content, err = io.ReadAll(resp.Body)
 	}
 	if err != nil || resp.StatusCode != got.Status || string(content) != got.Content {

@@ -17,8 +17,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// sidecarTree is a file with sidecars of the same age. The content of each is a description
-// of it; none is compressed.
+// sidecarTree returns a tree of files with sidecars. The content of each describes the file; none
+// is really compressed.
 func sidecarTree() fstest.MapFS {
 	tree := make(fstest.MapFS)
 	for name, content := range map[string]string{
@@ -70,7 +70,7 @@ func sidecarTree() fstest.MapFS {
 
 var sidecarAll = rawhttp.WithPrecompressed("br", "zstd", "gzip")
 
-// sidecarFields are the fields that these tests compare.
+// sidecarFields returns a with only the fields that these tests compare.
 func sidecarFields(a filesAnswer) filesAnswer {
 	fields := make(map[string]string)
 	for _, name := range []string{"Content-Type", "Content-Encoding", "Vary"} {
@@ -92,49 +92,49 @@ func TestPrecompressed(t *testing.T) {
 		why                  string
 	}{
 		{"no Accept-Encoding", "/a.html", "-", nil, plain, "the plain file", html, ""},
-		{"empty Accept-Encoding", "/a.html", "", nil, plain, "the plain file", html, "no coding is wanted"},
-		{"gzip", "/a.html", "gzip", nil, gzip, "gzip", html, "the media type is the file's"},
+		{"empty Accept-Encoding", "/a.html", "", nil, plain, "the plain file", html, "an empty list accepts no coding"},
+		{"gzip", "/a.html", "gzip", nil, gzip, "gzip", html, "the media type is that of the file"},
 		{"br", "/a.html", "br", nil, brotli, "brotli!", html, ""},
 		{"zstd", "/a.html", "zstd", nil, zstd, "zstandard", html, ""},
 		{"in any case", "/a.html", "GZIP", nil, gzip, "gzip", html, ""},
-		{"a browser", "/a.html", "gzip, deflate, br, zstd", nil, brotli, "brotli!", html, "the first of the option"},
-		{"a tie, two", "/a.html", "gzip, zstd", nil, zstd, "zstandard", html, "the first of the option"},
-		{"a tie, the option turned round", "/a.html", "br, zstd, gzip", []rawhttp.FileOption{rawhttp.WithPrecompressed("gzip", "zstd", "br")}, gzip, "gzip", html, "the first of the option"},
-		{"a tie with identity", "/a.html", "identity, gzip", nil, gzip, "gzip", html, "fewer bytes for what is liked alike"},
-		{"by weight", "/a.html", "br;q=0.5, gzip;q=0.8, zstd;q=0.1", nil, gzip, "gzip", html, "a weight goes before the option's order"},
+		{"a browser", "/a.html", "gzip, deflate, br, zstd", nil, brotli, "brotli!", html, "the order of the option decides"},
+		{"a tie of two", "/a.html", "gzip, zstd", nil, zstd, "zstandard", html, "the order of the option decides"},
+		{"a tie, option in reverse order", "/a.html", "br, zstd, gzip", []rawhttp.FileOption{rawhttp.WithPrecompressed("gzip", "zstd", "br")}, gzip, "gzip", html, "the order of the option decides"},
+		{"a tie with identity", "/a.html", "identity, gzip", nil, gzip, "gzip", html, "with equal weights the coding saves bytes"},
+		{"by weight", "/a.html", "br;q=0.5, gzip;q=0.8, zstd;q=0.1", nil, gzip, "gzip", html, "weights take precedence over the order of the option"},
 		{"low weight", "/a.html", "gzip;q=0.001", nil, gzip, "gzip", html, ""},
 		{"identity preferred", "/a.html", "gzip;q=0.5, identity;q=0.6", nil, plain, "the plain file", html, ""},
-		{"identity preferred to some", "/a.html", "gzip;q=0.5, identity;q=0.6, br;q=0.7", nil, brotli, "brotli!", html, ""},
+		{"identity preferred to gzip but not to br", "/a.html", "gzip;q=0.5, identity;q=0.6, br;q=0.7", nil, brotli, "brotli!", html, ""},
 		{"refused", "/a.html", "gzip;q=0", nil, plain, "the plain file", html, ""},
 		{"all but br", "/a.html", "br;q=0, *", nil, zstd, "zstandard", html, ""},
 		{"all", "/a.html", "*", nil, brotli, "brotli!", html, ""},
-		{"all, little", "/a.html", "gzip, *;q=0.1", nil, gzip, "gzip", html, ""},
+		{"all with a low weight", "/a.html", "gzip, *;q=0.1", nil, gzip, "gzip", html, ""},
 		{"identity refused", "/a.html", "identity;q=0, gzip;q=0.1", nil, gzip, "gzip", html, ""},
 		{"nothing but gzip", "/a.html", "gzip, *;q=0", nil, gzip, "gzip", html, ""},
-		{"a coding we have not", "/a.html", "deflate, compress", nil, plain, "the plain file", html, ""},
-		{"weight that is none", "/a.html", "gzip;q=yes", nil, plain, "the plain file", html, ""},
+		{"unsupported codings", "/a.html", "deflate, compress", nil, plain, "the plain file", html, ""},
+		{"malformed weight", "/a.html", "gzip;q=yes", nil, plain, "the plain file", html, ""},
 		{"not in the option", "/a.html", "br", []rawhttp.FileOption{rawhttp.WithPrecompressed("gzip")}, plain, "the plain file", html, ""},
 		{"a later option wins", "/a.html", "br, gzip", []rawhttp.FileOption{sidecarAll, rawhttp.WithPrecompressed("gzip")}, gzip, "gzip", html, ""},
-		{"a media type of the program's", "/a.html", "gzip", []rawhttp.FileOption{rawhttp.WithMediaType(".html", "a/html"), sidecarAll}, gzip, "gzip", "a/html", ""},
-		{"a media type for sidecars", "/a.html", "gzip", []rawhttp.FileOption{rawhttp.WithMediaType(".gz", "a/gz"), sidecarAll}, gzip, "gzip", html, "it is not asked for by that name"},
+		{"a configured media type", "/a.html", "gzip", []rawhttp.FileOption{rawhttp.WithMediaType(".html", "a/html"), sidecarAll}, gzip, "gzip", "a/html", ""},
+		{"a media type for sidecars", "/a.html", "gzip", []rawhttp.FileOption{rawhttp.WithMediaType(".gz", "a/gz"), sidecarAll}, gzip, "gzip", html, "the request is for /a.html, not for /a.html.gz"},
 
 		{"no sidecar", "/plain.txt", "gzip", nil, plain, "no sidecar", text, ""},
-		{"stale sidecar", "/stale.txt", "gzip", nil, plain, "edited", text, "more than 2 s by a nanosecond: it is not of this file"},
-		{"sidecar 2 s older", "/lag.txt", "gzip", nil, gzip, "copied first", text, "copies run in parallel"},
-		{"sidecars 2 s older and more", "/lag.txt", "br, gzip;q=0.1", nil, gzip, "copied first", text, "the other is older by a nanosecond more"},
-		{"empty sidecar", "/void.txt", "gzip", nil, plain, "not empty", text, "a compressor that was cut; no compressed form is empty"},
+		{"stale sidecar", "/stale.txt", "gzip", nil, plain, "edited", text, "older by 2 s and a nanosecond, so it was made from an earlier version"},
+		{"sidecar 2 s older", "/lag.txt", "gzip", nil, gzip, "copied first", text, "files may be copied in parallel, in any order"},
+		{"sidecars 2 s older and more", "/lag.txt", "br, gzip;q=0.1", nil, gzip, "copied first", text, "the br sidecar is a nanosecond older than allowed"},
+		{"empty sidecar", "/void.txt", "gzip", nil, plain, "not empty", text, "a compressor was interrupted, since no compressed form is empty"},
 		{"an empty sidecar and a good one", "/cut.txt", "br, gzip;q=0.1", nil, gzip, "gzip of whole", text, ""},
 		{"newer sidecar", "/newer.txt", "gzip", nil, gzip, "made later", text, ""},
 		{"a stale one and a good one", "/half.txt", "br, gzip", nil, gzip, "good gzip", text, ""},
 		{"sidecar that is a folder", "/folder.txt", "gzip", nil, plain, "file", text, ""},
 		{"unknown extension", "/unknown.bin", "zstd", nil, zstd, "zstandard bytes", "application/octet-stream", "name.zst"},
-		{"a sidecar that no option names", "/other.txt", "deflate", nil, plain, "other", text, ""},
+		{"a sidecar of an unsupported coding", "/other.txt", "deflate", nil, plain, "other", text, ""},
 		{"empty file", "/empty.txt", "gzip", nil, gzip, "gzip of nothing", text, ""},
 		{"index file", "/site/", "gzip", nil, gzip, "gzip index", html, ""},
 		{"index file, plain", "/site/", "-", nil, plain, "index", html, ""},
-		{"a sidecar by its own name", "/a.html.br", "br", nil, plain, "brotli!", "application/octet-stream", "it is a file as any other"},
+		{"a sidecar by its own name", "/a.html.br", "br", nil, plain, "brotli!", "application/octet-stream", "by its own name it is an ordinary file"},
 		{"a sidecar of a sidecar", "/a.html.gz", "gzip", []rawhttp.FileOption{sidecarAll, rawhttp.WithMediaType(".gz", "a/gz")}, gzip, "gzip of gzip", "a/gz", ""},
-		{"hidden, shown", "/.hidden.txt", "gzip", []rawhttp.FileOption{sidecarAll, rawhttp.WithDotFiles(true)}, gzip, "gzip hidden", text, ""},
+		{"hidden file, with WithDotFiles", "/.hidden.txt", "gzip", []rawhttp.FileOption{sidecarAll, rawhttp.WithDotFiles(true)}, gzip, "gzip hidden", text, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -173,22 +173,22 @@ func TestPrecompressedNotAcceptable(t *testing.T) {
 		want           int
 		why            string
 	}{
-		{"/a.html", "identity;q=0", 406, "none of the sidecars' codings is named"},
+		{"/a.html", "identity;q=0", 406, "the client accepts no coding of a sidecar"},
 		{"/a.html", "*;q=0", 406, ""},
 		{"/a.html", "identity;q=0, deflate", 406, ""},
 		{"/a.html", "identity;q=0, gzip", 200, ""},
 		{"/a.html", "identity;q=0, *", 200, ""},
-		{"/plain.txt", "identity;q=0, gzip", 406, "there is no sidecar"},
+		{"/plain.txt", "identity;q=0, gzip", 406, "the file has no sidecar"},
 		{"/plain.txt", "*;q=0", 406, ""},
 		{"/plain.txt", "deflate", 200, "\"without any content coding unless the identity coding is indicated as unacceptable\", RFC 9110, section 12.5.3"},
-		{"/stale.txt", "gzip, identity;q=0", 406, "the sidecar is not of this file"},
+		{"/stale.txt", "gzip, identity;q=0", 406, "the sidecar is too old"},
 		{"/void.txt", "gzip, identity;q=0", 406, "the sidecar is empty"},
 		{"/missing.txt", "identity;q=0", 404, ""},
-		{"/only.txt", "gzip", 404, "a sidecar is no file without the file"},
+		{"/only.txt", "gzip", 404, "a sidecar stands in for nothing without its file"},
 		{"/only.txt.gz", "gzip", 200, ""},
 		{"/.hidden.txt", "gzip", 404, ""},
 		{"/dir/.hidden/c.txt", "gzip", 404, ""},
-		{"/list/", "identity;q=0", 200, "a listing has one form only"},
+		{"/list/", "identity;q=0", 200, "listings are never compressed"},
 	}
 	for _, tt := range tests {
 		_, addr := listen(t, rawhttp.WithResolver(r))
@@ -198,7 +198,7 @@ func TestPrecompressedNotAcceptable(t *testing.T) {
 				t.Errorf("%s%s with Accept-Encoding: %s: status %d, want %d\nwhy: %s", method, tt.target, tt.accept, got, tt.want, tt.why)
 			}
 			if tt.want == 406 && !strings.Contains(answer, "\r\nVary: Accept-Encoding\r\n") {
-				t.Errorf("%s%s with Accept-Encoding: %s: no Vary in %q: the answer depends on that field", method, tt.target, tt.accept, answer)
+				t.Errorf("%s%s with Accept-Encoding: %s: no Vary in %q, though the answer depends on that field", method, tt.target, tt.accept, answer)
 			}
 		}
 	}
@@ -210,7 +210,7 @@ func TestPrecompressedNotAcceptable(t *testing.T) {
 	}
 }
 
-// Each variant has a length, a tag and ranges of its own.
+// Each variant has its own length, tag and ranges.
 func TestPrecompressedVariants(t *testing.T) {
 	r := etagFS(t, sidecarTree(), sidecarAll, rawhttp.WithCacheControl("max-age=60"))
 	tags := make(map[string]string)
@@ -219,44 +219,44 @@ func TestPrecompressedVariants(t *testing.T) {
 		got := etagOfFile(t, r, "/a.html", accept)
 		tag := got.Fields["ETag"]
 		if other, ok := tags[tag]; ok || !isEntityTag(tag) || strings.HasPrefix(tag, "W/") {
-			t.Errorf("ETag of coding %q is %q, want a strong one that is not that of %q", coding, tag, other)
+			t.Errorf("ETag of coding %q: %q, want a strong one that differs from that of %q", coding, tag, other)
 		}
 		tags[tag] = coding
 		if n := len(content); got.Fields["Content-Length"] != strconv.Itoa(n) || got.Fields["Last-Modified"] != contentChanged || got.Fields["Cache-Control"] != "max-age=60" {
-			t.Errorf("coding %q has the fields %q, want Content-Length %d, and time and Cache-Control as plain files", coding, got.Fields, n)
+			t.Errorf("fields of coding %q: %q, want Content-Length %d, and Last-Modified and Cache-Control of the plain file", coding, got.Fields, n)
 		}
 
 		part := etagOfFile(t, r, "/a.html", accept, "Range: bytes=1-2", "If-Range: "+tag)
 		if part.Status != "206 Partial Content" || part.Content != content[1:3] || part.Fields["Content-Encoding"] != coding ||
 			part.Fields["Content-Range"] != "bytes 1-2/"+strconv.Itoa(len(content)) || part.Fields["Vary"] != "Accept-Encoding" || part.Fields["ETag"] != tag {
-			t.Errorf("bytes 1 and 2 of coding %q: %+v, want them of the variant", coding, part)
+			t.Errorf("bytes 1 and 2 of coding %q: %+v, want those of the variant", coding, part)
 		}
 		if got := etagOfFile(t, r, "/a.html", accept, "Range: bytes=100-").Fields["Content-Range"]; got != "bytes */"+strconv.Itoa(len(content)) {
-			t.Errorf("Content-Range of coding %q with 416: %q, want its length", coding, got)
+			t.Errorf("Content-Range of a 416 for coding %q: %q, want the length of the variant", coding, got)
 		}
 
 		same := etagOfFile(t, r, "/a.html", accept, "If-None-Match: "+tag)
 		want := filesAnswer{"304 Not Modified", map[string]string{"ETag": tag, "Vary": "Accept-Encoding", "Cache-Control": "max-age=60", "Last-Modified": contentChanged, "X-Content-Type-Options": "nosniff"}, ""}
 		delete(same.Fields, "Date")
 		if diff := cmp.Diff(want, same); diff != "" {
-			t.Errorf("coding %q, asked with its own tag (-want +got):\n%s\nwhy: representation metadata is for caches only, RFC 9110, section 15.4.5", coding, diff)
+			t.Errorf("coding %q, If-None-Match with its own tag (-want +got):\n%s\nwhy: a 304 has only fields that caches need, RFC 9110, section 15.4.5", coding, diff)
 		}
 		for other := range maps.Keys(tags) {
 			if other == tag {
 				continue
 			}
 			if got := etagOfFile(t, r, "/a.html", accept, "If-None-Match: "+other); got.Status != "200 OK" {
-				t.Errorf("coding %q, asked with the tag of another variant: %s, want 200", coding, got.Status)
+				t.Errorf("coding %q, If-None-Match with the tag of another variant: %s, want 200", coding, got.Status)
 			}
 			if got := etagOfFile(t, r, "/a.html", accept, "Range: bytes=1-2", "If-Range: "+other); got.Status != "200 OK" || got.Content != content {
-				t.Errorf("coding %q, asked for a range if it is another variant: %+v, want the whole", coding, got)
+				t.Errorf("coding %q, range with If-Range and the tag of another variant: %+v, want the whole", coding, got)
 			}
 		}
 	}
 }
 
-// A sidecar may have the time of its file, as gzip -k makes it. The date then does not say
-// which of the two a client has begun to download.
+// A sidecar may have the time of its file, as after gzip -k. The date then does not identify the
+// variant that a client has begun to download, so If-Range with it is false.
 func TestPrecompressedResumeByDate(t *testing.T) {
 	r := etagFS(t, sidecarTree(), sidecarAll)
 	for _, accept := range []string{"identity", "gzip", "br"} {
@@ -264,17 +264,17 @@ func TestPrecompressedResumeByDate(t *testing.T) {
 			whole := etagOfFile(t, r, target, "Accept-Encoding: "+accept)
 			got := etagOfFile(t, r, target, "Accept-Encoding: "+accept, "Range: bytes=2-", "If-Range: "+whole.Fields["Last-Modified"])
 			if got.Status != "200 OK" || got.Content != whole.Content || whole.Fields["Last-Modified"] != contentChanged {
-				t.Errorf("%s, Accept-Encoding: %s, resumed by date: %+v, want the whole of %+v", target, accept, got, whole)
+				t.Errorf("%s, Accept-Encoding: %s, If-Range with the date: %+v, want the whole, %+v", target, accept, got, whole)
 			}
 			got = etagOfFile(t, r, target, "Accept-Encoding: "+accept, "If-Modified-Since: "+whole.Fields["Last-Modified"])
 			if got.Status != "304 Not Modified" {
-				t.Errorf("%s, Accept-Encoding: %s, asked with the date: %s, want 304, for which a weak validator is enough", target, accept, got.Status)
+				t.Errorf("%s, Accept-Encoding: %s, If-Modified-Since with the date: %s, want 304, for which a weak validator is enough", target, accept, got.Status)
 			}
 		}
 	}
 	got := etagOfFile(t, etagFS(t, sidecarTree()), "/a.html", "Range: bytes=4-", "If-Range: "+contentChanged)
 	if got.Status != "206 Partial Content" || got.Content != "plain file" {
-		t.Errorf("without WithPrecompressed, resumed by date: %+v, want 206: there is one form only", got)
+		t.Errorf("without WithPrecompressed, If-Range with the date: %+v, want 206, since there are no variants", got)
 	}
 }
 
@@ -286,13 +286,13 @@ func TestPrecompressedHead(t *testing.T) {
 			request := " " + target + " HTTP/1.1\r\nHost: a\r\nAccept-Encoding: " + accept + "\r\n\r\n"
 			get, head := talk(t, addr, "GET"+request), talk(t, addr, "HEAD"+request)
 			if want, _ := splitHead(get); head != want {
-				t.Errorf("HEAD%q is answered with %q, GET with the head %q", request, head, want)
+				t.Errorf("answer to HEAD%q: %q, want the head of that to GET, %q", request, head, want)
 			}
 		}
 	}
 }
 
-// A file and its sidecar, of the same bytes.
+// A file and its sidecar, with the same content.
 //
 //go:embed testdata/sidecars
 var sidecarEmbedded embed.FS
@@ -304,15 +304,15 @@ func TestPrecompressedTagsOfContent(t *testing.T) {
 	plain := etagOfFile(t, embedded, "/testdata/sidecars/a.txt").Fields
 	coded := etagOfFile(t, embedded, "/testdata/sidecars/a.txt", "Accept-Encoding: gzip").Fields
 	if coded["Content-Encoding"] != "gzip" || !isEntityTag(plain["ETag"]) || !isEntityTag(coded["ETag"]) || plain["ETag"] == coded["ETag"] {
-		t.Errorf("embedded file with the tag %s, its sidecar %q, want a coding and two tags", plain["ETag"], coded)
+		t.Errorf("tag of an embedded file %s, fields of its sidecar %q, want a coding and another tag", plain["ETag"], coded)
 	}
 	memory := etagFS(t, fstest.MapFS{"a.txt": {Data: []byte("plain")}, "a.txt.gz": {Data: []byte("gzip")}}, sidecarAll)
 	if got := etagOfFile(t, memory, "/a.txt", "Accept-Encoding: gzip"); got.Content != "gzip" || got.Fields["ETag"] != "" {
-		t.Errorf("a sidecar of a source without times: %+v, want it, as it is not older, and no tag", got)
+		t.Errorf("source without times: %+v, want the sidecar, since it is not older, and no tag", got)
 	}
 }
 
-// Sidecars on a disk, as they come and go.
+// Sidecars on disk that are created, changed and removed between requests.
 func TestPrecompressedOnDisk(t *testing.T) {
 	dir, path := filesWrite(t, "a.txt", "the plain file")
 	r := filesOfDir(t, dir, sidecarAll)
@@ -345,24 +345,23 @@ func TestPrecompressedOnDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, status := filesResolve(t, r, "/a.txt"); status != 404 {
-		t.Errorf("status %d without the file, want 404", status)
+		t.Errorf("sidecar without its file: status %d, want 404", status)
 	}
 	if err := os.Mkdir(path, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if resp, status := filesResolve(t, r, "/a.txt"); status != 301 {
-		t.Errorf("status %d (%v) of a folder that has the name, want the redirect of a folder", status, resp)
+		t.Errorf("sidecar of a folder: status %d (%v), want the redirect of the folder", status, resp)
 	}
 	if err := os.WriteFile(filepath.Join(path, "index.html"), []byte("index"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if got := etagOfFile(t, r, "/a.txt/", "Accept-Encoding: gzip"); got.Content != "index" || got.Fields["Content-Encoding"] != "" {
-		t.Errorf("a folder with a sidecar of its name: %+v, want its index file", got)
+		t.Errorf("GET of a folder with a sidecar: %+v, want its index file", got)
 	}
 }
 
-// A sidecarBroken is an fs.FS in which opening some names returns an error, and which
-// counts what is open.
+// A sidecarBroken is an fs.FS in which opening some names fails. It counts the open files.
 type sidecarBroken struct {
 	*filesPlain
 	errs map[string]error
@@ -375,8 +374,8 @@ func (b sidecarBroken) Open(name string) (fs.File, error) {
 	return b.filesPlain.Open(name)
 }
 
-// Nothing stays open, whichever variant is sent, and a sidecar that may not be read is
-// no sidecar.
+// No file stays open, whichever variant is sent, and a sidecar without permission to read is
+// ignored.
 func TestPrecompressedErrors(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -385,15 +384,15 @@ func TestPrecompressedErrors(t *testing.T) {
 		status  int
 		content string
 	}{
-		{"none", nil, "br, zstd, gzip", 200, "brotli!"},
-		{"none, by weight", nil, "br;q=0.1, zstd;q=0.2, gzip;q=0.3", 200, "gzip"},
-		{"none, plain", nil, "identity", 200, "the plain file"},
-		{"none, not acceptable", nil, "*;q=0", 406, ""},
-		{"not to be read", map[string]error{"a.html.br": fs.ErrPermission}, "br", 200, "the plain file"},
-		{"not to be read, the next", map[string]error{"a.html.br": fs.ErrPermission}, "br, gzip", 200, "gzip"},
-		{"not to be read, nothing else", map[string]error{"a.html.br": fs.ErrPermission}, "br, identity;q=0", 406, ""},
-		{"gone", map[string]error{"a.html.br": fs.ErrNotExist, "a.html.zst": fs.ErrNotExist, "a.html.gz": fs.ErrNotExist}, "br, zstd, gzip", 200, "the plain file"},
-		{"the file itself is not to be read", map[string]error{"a.html": fs.ErrPermission}, "gzip", 403, ""},
+		{"no error", nil, "br, zstd, gzip", 200, "brotli!"},
+		{"no error, by weight", nil, "br;q=0.1, zstd;q=0.2, gzip;q=0.3", 200, "gzip"},
+		{"no error, plain", nil, "identity", 200, "the plain file"},
+		{"no error, not acceptable", nil, "*;q=0", 406, ""},
+		{"unreadable sidecar, plain file", map[string]error{"a.html.br": fs.ErrPermission}, "br", 200, "the plain file"},
+		{"unreadable sidecar, another coding", map[string]error{"a.html.br": fs.ErrPermission}, "br, gzip", 200, "gzip"},
+		{"unreadable sidecar, not acceptable", map[string]error{"a.html.br": fs.ErrPermission}, "br, identity;q=0", 406, ""},
+		{"missing sidecars", map[string]error{"a.html.br": fs.ErrNotExist, "a.html.zst": fs.ErrNotExist, "a.html.gz": fs.ErrNotExist}, "br, zstd, gzip", 200, "the plain file"},
+		{"unreadable file", map[string]error{"a.html": fs.ErrPermission}, "gzip", 403, ""},
 		{"closed", map[string]error{"a.html.gz": fs.ErrClosed}, "gzip", 503, ""},
 	}
 	for _, tt := range tests {
@@ -410,7 +409,7 @@ func TestPrecompressedErrors(t *testing.T) {
 			}
 		}
 		if n := plain.open.Load(); n != 0 {
-			t.Errorf("%s: %d files are open at the end, want none", tt.name, n)
+			t.Errorf("%s: %d files are open at the end, want 0", tt.name, n)
 		}
 	}
 
@@ -422,7 +421,7 @@ func TestPrecompressedErrors(t *testing.T) {
 				resp.Close()
 			}
 			if n := plain.open.Load(); n != 0 {
-				t.Errorf("%s with Accept-Encoding: %s: %d files are open at the end, want none", target, accept, n)
+				t.Errorf("%s with Accept-Encoding: %s: %d files are open at the end, want 0", target, accept, n)
 			}
 		}
 	}
@@ -449,16 +448,16 @@ func TestWithPrecompressed(t *testing.T) {
 			got = filesLeaves(err)
 		}
 		if got != tt.wrong {
-			t.Errorf("FS with WithPrecompressed(%q): %d mistakes, want %d: %v", tt.codings, got, tt.wrong, err)
+			t.Errorf("FS with WithPrecompressed(%q): %d errors, want %d: %v", tt.codings, got, tt.wrong, err)
 		}
 	}
 	codings := []string{"gzip"}
 	r := etagFS(t, sidecarTree(), rawhttp.WithPrecompressed(codings...))
 	codings[0] = "br"
 	if got := etagOfFile(t, r, "/a.html", "Accept-Encoding: br, gzip").Content; got != "gzip" {
-		t.Errorf("content %q after the caller's slice was changed, want gzip's", got)
+		t.Errorf("content %q after the caller changed its slice, want that of the gzip sidecar", got)
 	}
 	if got := etagOfFile(t, etagFS(t, sidecarTree(), sidecarAll, rawhttp.WithPrecompressed()), "/a.html", "Accept-Encoding: gzip"); got.Content != "the plain file" || got.Fields["Vary"] != "" {
-		t.Errorf("WithPrecompressed() after others: %+v, want none", got)
+		t.Errorf("WithPrecompressed() after other codings: %+v, want no coding", got)
 	}
 }

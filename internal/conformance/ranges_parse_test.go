@@ -17,7 +17,7 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// Content that cannot be read in parts is sent whole, without Accept-Ranges.
+// Content that cannot be read in parts is sent as a whole, without Accept-Ranges.
 func TestRepresentationsWithoutRanges(t *testing.T) {
 	const modified = "Last-Modified: " + contentChanged + "\r\n"
 	const tag = "ETag: \"v1\"\r\n"
@@ -61,17 +61,17 @@ func TestRepresentationsWithoutRanges(t *testing.T) {
 				continue
 			}
 			if got := contentStatus(t, contentAsk(t, rawhttp.Content(rep), "GET", `If-None-Match: "v1"`)); got != 304 {
-				t.Errorf("%s: status %d to If-None-Match, want 304: conditions need no ranges", tt.name, got)
+				t.Errorf("%s: If-None-Match: status %d, want 304, since conditions need no ranges", tt.name, got)
 			}
 			if got := contentStatus(t, contentAsk(t, rawhttp.Content(tt.rep()), "GET", `If-Match: "v2"`)); got != 412 {
-				t.Errorf("%s: status %d to If-Match, want 412: conditions need no ranges", tt.name, got)
+				t.Errorf("%s: If-Match: status %d, want 412, since conditions need no ranges", tt.name, got)
 			}
 		}
 	})
 }
 
 // "A server [...] MAY ignore a Range header field when the selected representation has
-// no content" RFC 9110, section 14.2. nginx with slice asks so for every file.
+// no content" RFC 9110, section 14.2. nginx with slice sends Range for every file.
 func TestRangesOfAnEmptyRepresentation(t *testing.T) {
 	want := filesAnswer{"200 OK", map[string]string{"Content-Length": "0", "Content-Range": "", "Accept-Ranges": "bytes"}, ""}
 	for _, field := range []string{"bytes=0-", "bytes=0-0", "bytes=0-1048575", "bytes=5-", "bytes=-0", "bytes=0-,-0", "bytes=-5", "bytes=0-,-5", "items=0-"} {
@@ -89,11 +89,11 @@ func TestRangesOfAnEmptyRepresentation(t *testing.T) {
 	}
 }
 
-// "Body is the content, read from its current position": ranges count from there.
+// The content of a Body begins at its current position, and so do ranges.
 func TestRangesOfBodiesThatDoNotStandAtTheirBeginning(t *testing.T) {
 	for _, body := range contentBodies {
 		if strings.HasPrefix(body.name, "io.ReaderAt") && body.name != "io.ReaderAt that closes" {
-			continue // read from its beginning always
+			continue // an io.ReaderAt has no position
 		}
 		for field, want := range map[string]string{
 			"bytes=0-14": contentText[5:], "bytes=0-1": "56", "bytes=3-": contentText[8:], "bytes=-2": "ij", "items=0-1": contentText[5:],
@@ -104,7 +104,7 @@ func TestRangesOfBodiesThatDoNotStandAtTheirBeginning(t *testing.T) {
 			}
 			answer := contentAsk(t, rawhttp.Content(rawhttp.Representation{Body: r, Size: 15}), "GET", "Range: "+field)
 			if _, got := splitHead(answer); got != want {
-				t.Errorf("Range: %s of an %s that stands at its byte 5: %q, want %q", field, body.name, got, want)
+				t.Errorf("Range: %s of an %s at position 5: %q, want %q", field, body.name, got, want)
 			}
 		}
 	}
@@ -141,7 +141,7 @@ func TestRangesOverTCP(t *testing.T) {
 			})
 		}
 	}
-	traced := rawhttp.WithTrace(rawhttp.Trace{BytesWritten: func(_, _ uint64, _ []byte) {}}) // then files go the way of all else
+	traced := rawhttp.WithTrace(rawhttp.Trace{BytesWritten: func(_, _ uint64, _ []byte) {}}) // with this hook, files are sent without sendfile
 	for name, source := range sources {
 		for way, opts := range map[string][]rawhttp.Option{"sendfile": nil, "traced": {traced}} {
 			t.Run(name+", "+way, func(t *testing.T) {
@@ -157,7 +157,7 @@ func TestRangesOverTCP(t *testing.T) {
 					a := filesTake(t, head)
 					n, err := strconv.Atoi(a.Fields["Content-Length"])
 					if err != nil || n > len(rest) || a.Status != "206 Partial Content" {
-						t.Fatalf("answer to Range: %s has the head %q and %d bytes after it", r.field, head, len(rest))
+						t.Fatalf("answer to Range: %s: head %q and %d bytes after it", r.field, head, len(rest))
 					}
 					a.Content, rest = rest[:n], rest[n:]
 					if several := strings.Fields(r.want); len(several) > 1 {
@@ -171,15 +171,15 @@ func TestRangesOverTCP(t *testing.T) {
 					}
 				}
 				if next := filesTake(t, rest); next.Content != "next" {
-					t.Errorf("%q follows, want the next response", testkit.Shorten(rest))
+					t.Errorf("after the answers: %q, want the next response", testkit.Shorten(rest))
 				}
 			})
 		}
 	}
 }
 
-// A file that becomes shorter between head and content: the client must be able to
-// tell, so the connection ends short of Content-Length.
+// If a file becomes shorter after the head has been sent, the connection ends before
+// Content-Length, so that the client can tell.
 func TestRangesOfAFileThatShrinks(t *testing.T) {
 	content := filesLarge(300_000)
 	for _, field := range []string{"bytes=50000-249999", "bytes=50000-149999,150000-249999"} {
@@ -192,16 +192,16 @@ func TestRangesOfAFileThatShrinks(t *testing.T) {
 		_, addr := listen(t, rawhttp.WithResolver(rawhttp.First(rawhttp.Mount("/next", say("next")), filesThen(filesOfDir(t, dir), shrink))))
 		answer := talk(t, addr, "GET /a.bin HTTP/1.1\r\nHost: a\r\nRange: "+field+"\r\n\r\nGET /next HTTP/1.1\r\nHost: a\r\n\r\n")
 		if strings.HasPrefix(answer, "HTTP/1.1 500 ") {
-			continue // nothing was out
+			continue // nothing had been sent
 		}
 		a := filesTake(t, answer)
 		if n, _ := strconv.Atoi(a.Fields["Content-Length"]); n < 200_000 || len(a.Content) >= n || !strings.Contains(a.Content, content[50_000:100_000]) {
-			t.Errorf("Range: %s of a file that was cut to 100000 bytes: Content-Length %d and %d bytes, want what there is and the end of the connection", field, n, len(a.Content))
+			t.Errorf("Range: %s of a file cut to 100000 bytes: Content-Length %d and %d bytes, want fewer, up to the end of the file", field, n, len(a.Content))
 		}
 	}
 }
 
-// A contentBroken is an io.ReadSeeker of which a call fails.
+// A contentBroken is an io.ReadSeeker of which one call of Seek fails.
 type contentBroken struct {
 	io.ReadSeeker
 	seeks, failAt int
@@ -214,7 +214,7 @@ func (b *contentBroken) Seek(offset int64, whence int) (int64, error) {
 	return b.ReadSeeker.Seek(offset, whence)
 }
 
-// While nothing of the head is out, a source that fails is answered with 500.
+// If a source fails before the head has been sent, the answer is 500.
 func TestRangesOfSourcesThatFail(t *testing.T) {
 	broken := func(failAt int) func() io.Reader {
 		return func() io.Reader { return &contentBroken{ReadSeeker: strings.NewReader(contentText), failAt: failAt} }
@@ -228,11 +228,11 @@ func TestRangesOfSourcesThatFail(t *testing.T) {
 	}{
 		{"Seek fails", broken(1), "bytes=3-7", 500},
 		{"Seek fails later", broken(4), "bytes=3-4,6-7,9-9,11-11", 500},
-		{"Seek fails, but there is nothing to seek", broken(1), "bytes=20-", 416},
-		{"less than Size", short, "bytes=5-14", 500},
-		{"nothing where Size says there is", short, "bytes=12-14", 500},
-		{"nothing in the second range", short, "bytes=0-1,12-14", 500},
-		{"less than Size, but not here", short, "bytes=5-9", 206},
+		{"Seek would fail, but is not needed", broken(1), "bytes=20-", 416},
+		{"Body ends within the range", short, "bytes=5-14", 500},
+		{"Body ends before the range", short, "bytes=12-14", 500},
+		{"Body ends before the second range", short, "bytes=0-1,12-14", 500},
+		{"Body ends after the range", short, "bytes=5-9", 206},
 	}
 	for _, tt := range tests {
 		_, addr := listen(t, rawhttp.WithResolver(contentResolver(func() *rawhttp.Response { return rawhttp.Content(rawhttp.Representation{Body: tt.body(), Size: 20}) })))
@@ -241,12 +241,12 @@ func TestRangesOfSourcesThatFail(t *testing.T) {
 			t.Errorf("%s, Range: %s: status %d, want %d", tt.name, tt.field, got, tt.want)
 		}
 		if a := filesTake(t, answer); tt.want == 500 && a.Content != "500 Internal Server Error\n" {
-			t.Errorf("%s, Range: %s: content %q, want nothing of the source", tt.name, tt.field, a.Content)
+			t.Errorf("%s, Range: %s: content %q, want none of the source", tt.name, tt.field, a.Content)
 		}
 	}
 }
 
-// A contentCounted counts the calls to a source.
+// A contentCounted counts the calls of Read and Close.
 type contentCounted struct {
 	io.ReadSeeker
 	reads, closed int
@@ -262,7 +262,7 @@ func (c *contentCounted) Close() error {
 	return nil
 }
 
-// Every answer closes its source, and reads none that it does not send.
+// Every answer closes its source, and reads it only if it sends content.
 func TestContentIsClosed(t *testing.T) {
 	tests := []struct {
 		name, method string
@@ -300,8 +300,8 @@ func TestContentIsClosed(t *testing.T) {
 	}
 }
 
-// A Response over an io.ReaderAt answers any number of requests, also at once, each
-// as it asks.
+// A Response with an io.ReaderAt answers any number of requests with different ranges and
+// conditions, also at once.
 func TestReusableContentAtOnce(t *testing.T) {
 	resp := contentOf(contentTag, contentMod).Set("Vary", "Accept")
 	asks := map[string]int{
@@ -318,7 +318,7 @@ func TestReusableContentAtOnce(t *testing.T) {
 				go func() {
 					defer func() { done <- struct{}{} }()
 					if got := contentAsk(t, resp, "GET", line); got != want[line] || contentStatus(t, got) != status {
-						t.Errorf("answer to %s at once is %q, want %d: %q", line, got, status, want[line])
+						t.Errorf("concurrent answer to %s: %q, want %d: %q", line, got, status, want[line])
 					}
 				}()
 			}
@@ -328,11 +328,11 @@ func TestReusableContentAtOnce(t *testing.T) {
 		}
 	})
 	if got := contentStatus(t, contentAsk(t, resp, "GET")); got != 200 {
-		t.Errorf("status %d after them, want 200", got)
+		t.Errorf("then GET: status %d, want 200", got)
 	}
 }
 
-// Fields of a Response that do not describe its content are in 412 and 416 too.
+// Answers with 412 and 416 have the fields of the Response that do not describe its content.
 func TestFieldsOfFailedConditions(t *testing.T) {
 	for _, line := range []string{`If-Match: "v2"`, "Range: bytes=20-"} {
 		resp := contentOf(contentTag, contentMod).Set("Strict-Transport-Security", "max-age=60").Set("Access-Control-Allow-Origin", "*").
@@ -342,21 +342,21 @@ func TestFieldsOfFailedConditions(t *testing.T) {
 		if line == "Range: bytes=20-" {
 			resp.Set("Accept-Ranges", "bytes")
 		}
-		a := filesTake(t, contentAsk(t, resp, "GET", line)) // which fails the test if a field occurs twice
+		a := filesTake(t, contentAsk(t, resp, "GET", line)) // fails the test if a field occurs twice
 		for _, name := range []string{"Strict-Transport-Security", "Access-Control-Allow-Origin", "Vary", "Set-Cookie"} {
 			if _, ok := a.Fields[name]; !ok {
-				t.Errorf("answer %s to %s has no %s, which the resolver set for every answer of it", a.Status, line, name)
+				t.Errorf("answer %s to %s has no %s, which is set on the Response", a.Status, line, name)
 			}
 		}
 		for _, name := range []string{"Content-Language", "Content-Encoding", "Content-Disposition", "Cache-Control", "ETag", "Last-Modified"} {
 			if v, ok := a.Fields[name]; ok {
-				t.Errorf("answer %s to %s has %s: %s, which describes other content", a.Status, line, name, v)
+				t.Errorf("answer %s to %s has %s: %s, which describes content that is not sent", a.Status, line, name, v)
 			}
 		}
 
 		cookies := contentOf(contentTag, contentMod).Add("Set-Cookie", "a=1").Add("Set-Cookie", "b=2")
 		if answer := contentAsk(t, cookies, "GET", line); !strings.Contains(answer, "\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n") {
-			t.Errorf("answer to %s is %q, want each of the two field lines", line, answer)
+			t.Errorf("answer to %s: %q, want both field lines", line, answer)
 		}
 	}
 }
@@ -369,7 +369,7 @@ func TestCloseAfterOfEveryAnswer(t *testing.T) {
 		var b strings.Builder
 		persist, err := rawhttp.WriteResponse(context.Background(), &b, req, contentOf(contentTag, contentMod).CloseAfter())
 		if got := filesTake(t, b.String()); persist || err != nil || got.Fields["Connection"] != "close" || contentStatus(t, b.String()) != status {
-			t.Errorf("CloseAfter, answered with %s: persist %v, %v, Connection %q, want the connection to close after a %d", got.Status, persist, err, got.Fields["Connection"], status)
+			t.Errorf("CloseAfter, status %s: persist %v, %v, Connection %q, want the connection to close after a %d", got.Status, persist, err, got.Fields["Connection"], status)
 		}
 	}
 }

@@ -23,16 +23,16 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// contentRanges maps Range fields for contentText, which has 20 bytes, to the ranges that
-// they select: "" if the field is ignored, "416" if no range is satisfiable.
+// contentRanges has Range fields and the ranges that they select of contentText, which has 20
+// bytes: "" if the field is ignored, "416" if no range is satisfiable.
 var contentRanges = []struct {
 	name, field, want, why string
 }{
 	{"first byte", "bytes=0-0", "0-0", ""},
 	{"some", "bytes=3-7", "3-7", ""},
 	{"last byte", "bytes=19-19", "19-19", ""},
-	{"all", "bytes=0-19", "0-19", "206 all the same: the client joins it with what it has"},
-	{"one more than all", "bytes=0-20", "0-19", "the remainder, RFC 9110, section 14.1.2"},
+	{"all", "bytes=0-19", "0-19", "the answer is 206 even if the range is all of the content"},
+	{"one more than all", "bytes=0-20", "0-19", "the range ends at the end of the content, RFC 9110, section 14.1.2"},
 	{"open", "bytes=12-", "12-19", ""},
 	{"open from the first", "bytes=0-", "0-19", ""},
 	{"open from the last", "bytes=19-", "19-19", ""},
@@ -53,7 +53,7 @@ var contentRanges = []struct {
 	{"2^63-1", "bytes=3-9223372036854775807", "3-19", ""},
 	{"2^63", "bytes=3-9223372036854775808", "3-19", ""},
 	{"2^64-1", "bytes=3-18446744073709551615", "3-19", ""},
-	{"2^64", "bytes=3-18446744073709551616", "3-19", "2^64 is 0 where it wraps"},
+	{"2^64", "bytes=3-18446744073709551616", "3-19", "with overflow 2^64 would be 0"},
 	{"2^64+5", "bytes=3-18446744073709551621", "3-19", ""},
 	{"40 digits", "bytes=3-" + strings.Repeat("9", 40), "3-19", ""},
 	{"suffix of 2^64", "bytes=-18446744073709551616", "0-19", ""},
@@ -66,40 +66,40 @@ var contentRanges = []struct {
 	{"two", "bytes=0-1,5-6", "0-1 5-6", ""},
 	{"two with blanks", "bytes=0-1 , \t5-6", "0-1 5-6", ""},
 	{"two with empty members", "bytes=,,0-1, ,5-6,", "0-1 5-6", "RFC 9110, section 5.6.1.2"},
-	{"two in descending order", "bytes=5-6,0-1", "5-6 0-1", "in the order that was asked for"},
-	{"two that touch", "bytes=0-9,10-19", "0-9 10-19", "20 bytes in all"},
+	{"two in descending order", "bytes=5-6,0-1", "5-6 0-1", "ranges are sent in the order of the request"},
+	{"two that touch", "bytes=0-9,10-19", "0-9 10-19", "together no more bytes than the content has"},
 	{"three kinds", "bytes=0-0,10-,-1", "0-0 10-19 19-19", ""},
-	{"the same twice", "bytes=0-0,0-0", "0-0 0-0", "no more bytes than there are"},
+	{"the same twice", "bytes=0-0,0-0", "0-0 0-0", "together no more bytes than the content has"},
 	{"overlapping", "bytes=0-5,4-9", "0-5 4-9", ""},
-	{"overlapping, a byte too much", "bytes=0-10,4-13", "", "more bytes than there are"},
-	{"all and one", "bytes=0-,0-0", "", "more bytes than there are"},
-	{"all twice", "bytes=0-,0-", "", "more bytes than there are"},
-	{"one that is there, one that is not", "bytes=0-1,20-", "0-1", "a single part: there is one range to send"},
-	{"one that is not there, one that is", "bytes=-0,3-4", "3-4", ""},
-	{"two that are there, one that is not", "bytes=0-1,99-,3-4", "0-1 3-4", ""},
+	{"overlapping, a byte too much", "bytes=0-10,4-13", "", "together more bytes than the content has"},
+	{"all and one", "bytes=0-,0-0", "", "together more bytes than the content has"},
+	{"all twice", "bytes=0-,0-", "", "together more bytes than the content has"},
+	{"satisfiable, unsatisfiable", "bytes=0-1,20-", "0-1", "only one range is left, so the answer is not multipart"},
+	{"unsatisfiable, satisfiable", "bytes=-0,3-4", "3-4", ""},
+	{"satisfiable, unsatisfiable, satisfiable", "bytes=0-1,99-,3-4", "0-1 3-4", ""},
 	{"16", "bytes=" + strings.Repeat("0-0,", 15) + "1-1", strings.Repeat("0-0 ", 15) + "1-1", ""},
 	{"17", "bytes=" + strings.Repeat("0-0,", 16) + "1-1", "", "more than 16"},
-	{"17, of which one is there", "bytes=" + strings.Repeat("20-,", 16) + "1-1", "", "more than 16"},
-	{"17 that are not there", "bytes=" + strings.Repeat("20-,", 16) + "20-", "", "more than 16"},
+	{"17, of which one is satisfiable", "bytes=" + strings.Repeat("20-,", 16) + "1-1", "", "more than 16"},
+	{"17, all unsatisfiable", "bytes=" + strings.Repeat("20-,", 16) + "20-", "", "more than 16"},
 	{"1 KiB", "bytes=3-7" + strings.Repeat(",", 1024-9), "3-7", ""},
 	{"more than 1 KiB", "bytes=3-7" + strings.Repeat(",", 1025-9), "", ""},
 	{"more than 1 KiB in zeros", "bytes=3-" + strings.Repeat("0", 1025-9) + "7", "", ""},
 
-	{"unit in capitals", "BYTES=0-1", "0-1", "range units are case-insensitive, RFC 9110, section 14.1"},
+	{"unit in upper case", "BYTES=0-1", "0-1", "range units are case-insensitive, RFC 9110, section 14.1"},
 	{"unit in any case", "Bytes=0-1", "0-1", ""},
 	{"other unit", "items=0-1", "", "RFC 9110, section 14.2"},
-	{"unit that begins alike", "bytes2=0-1", "", ""},
+	{"unit that begins with bytes", "bytes2=0-1", "", ""},
 	{"unit cut short", "byte=0-1", "", ""},
 	{"unit with a blank", "bytes =0-1", "", ""},
 	{"no unit", "=0-1", "", ""},
-	{"no unit and no sign", "0-1", "", ""},
-	{"no sign", "bytes", "", ""},
-	{"blank for a sign", "bytes 0-1", "", "that is Content-Range"},
-	{"colon for a sign", "bytes:0-1", "", ""},
-	{"two signs", "bytes==0-1", "", ""},
+	{"no unit and no equals sign", "0-1", "", ""},
+	{"no equals sign", "bytes", "", ""},
+	{"blank for the equals sign", "bytes 0-1", "", "this is the syntax of Content-Range"},
+	{"colon for the equals sign", "bytes:0-1", "", ""},
+	{"two equals signs", "bytes==0-1", "", ""},
 	{"nothing", "bytes=", "", ""},
 	{"empty field", "", "", ""},
-	{"only empty members", "bytes=, ,", "", "1#range-spec: at least one"},
+	{"only empty members", "bytes=, ,", "", "1#range-spec needs at least one member"},
 	{"only a hyphen", "bytes=-", "", ""},
 	{"a position alone", "bytes=5", "", ""},
 	{"three positions", "bytes=1-2-3", "", ""},
@@ -116,18 +116,18 @@ var contentRanges = []struct {
 	{"blank after the hyphen", "bytes=0- 1", "", ""},
 	{"blank for a comma", "bytes=0-1 5-6", "", ""},
 	{"semicolon for a comma", "bytes=0-1;5-6", "", ""},
-	{"length after it", "bytes=0-1/20", "", ""},
+	{"length after the range", "bytes=0-1/20", "", ""},
 	{"quotes", `bytes="0-1"`, "", ""},
 	{"last before first", "bytes=5-4", "", "invalid, RFC 9110, section 14.1.1"},
-	{"one of two is junk", "bytes=0-1,x", "", "a range that is junk makes the field so"},
+	{"one of two is junk", "bytes=0-1,x", "", "a malformed member makes the whole field malformed"},
 	{"the first of two is junk", "bytes=x,0-1", "", ""},
 	{"one of two is invalid", "bytes=0-1,5-4", "", ""},
-	{"junk after what is not there", "bytes=20-,x", "", ""},
+	{"junk after an unsatisfiable range", "bytes=20-,x", "", ""},
 	{"a unit in the second", "bytes=0-1,bytes=5-6", "", ""},
 }
 
-// contentWant returns the status and the content of an answer to a Range field, and its
-// Content-Range; of several ranges no content.
+// contentWant returns the expected answer to a Range field: its status, Content-Range and
+// content, or the ranges if there are several.
 func contentWant(want string) (status int, contentRange, content string, several []string) {
 	ranges := strings.Fields(want)
 	switch {
@@ -144,8 +144,7 @@ func contentWant(want string) (status int, contentRange, content string, several
 	return 206, "bytes " + want + "/20", contentText[a : b+1], nil
 }
 
-// contentBodies are the kinds of Body that ranges can be had of, by the content that
-// they hold.
+// contentBodies has the kinds of Body that support ranges.
 var contentBodies = []struct {
 	name string
 	make func(t testing.TB, content string) io.Reader
@@ -167,7 +166,7 @@ var contentBodies = []struct {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return f // the Response closes it
+		return f // the Response closes f
 	}},
 }
 
@@ -175,7 +174,7 @@ var contentBodies = []struct {
 type contentReaderAt struct{ io.ReaderAt }
 
 func (contentReaderAt) Read([]byte) (int, error) {
-	panic("an io.ReaderAt is read from where it stands")
+	panic("Read of an io.ReaderAt was called")
 }
 
 func TestRanges(t *testing.T) {
@@ -194,7 +193,7 @@ func TestRanges(t *testing.T) {
 					continue
 				}
 				if n := strconv.Itoa(len(got.Content)); got.Fields["Content-Length"] != n {
-					t.Errorf("Range: %s of a %s: Content-Length %s, and %s bytes follow", tt.field, body.name, got.Fields["Content-Length"], n)
+					t.Errorf("Range: %s of a %s: Content-Length %s, but %s bytes follow", tt.field, body.name, got.Fields["Content-Length"], n)
 				}
 				if several != nil {
 					contentCheckParts(t, got, contentText, several)
@@ -208,8 +207,8 @@ func TestRanges(t *testing.T) {
 	}
 }
 
-// contentCheckParts reads an answer of several ranges as another implementation does,
-// and compares it with the ranges of the content, each as "first-last".
+// contentCheckParts parses an answer with several ranges with mime/multipart, and compares it
+// with the ranges of the content, each given as "first-last".
 func contentCheckParts(t *testing.T, a filesAnswer, content string, ranges []string) {
 	t.Helper()
 	mediaType, params, err := mime.ParseMediaType(a.Fields["Content-Type"])
@@ -238,7 +237,7 @@ func contentCheckParts(t *testing.T, a filesAnswer, content string, ranges []str
 			t.Fatalf("part %d of %q: %v", len(got), testkit.Shorten(a.Content), err)
 		}
 		if names := slices.Sorted(maps.Keys(p.Header)); !slices.Equal(names, []string{"Content-Range", "Content-Type"}) {
-			t.Errorf("part %d has the fields %q, want Content-Type and Content-Range", len(got), names)
+			t.Errorf("part %d: fields %q, want Content-Type and Content-Range", len(got), names)
 		}
 		got = append(got, part{p.Header.Get("Content-Range"), p.Header.Get("Content-Type"), string(b)})
 	}
@@ -247,7 +246,7 @@ func contentCheckParts(t *testing.T, a filesAnswer, content string, ranges []str
 	}
 }
 
-// Every byte of the answers that have a part of the content, or none.
+// The exact bytes of the answers to requests with Range.
 func TestAnswersToRanges(t *testing.T) {
 	const validators = "ETag: \"v1\"\r\nLast-Modified: " + contentChanged + "\r\nAccept-Ranges: bytes\r\n"
 	make := func() *rawhttp.Response { return contentOf(contentTag, contentMod).Set("Vary", "Accept") }
@@ -286,8 +285,8 @@ func TestAnswersToRanges(t *testing.T) {
 	})
 }
 
-// The boundary is the same for the same ranges of the same representation, so that a
-// client or a cache that asks again gets the same bytes.
+// The boundary is the same for the same ranges of the same representation, so that a client or
+// cache that repeats its request gets the same bytes.
 func TestBoundary(t *testing.T) {
 	boundaryOf := func(etag string, ranges string) string {
 		answer := contentAsk(t, contentOf(etag, contentMod), "GET", "Range: "+ranges)
@@ -299,17 +298,17 @@ func TestBoundary(t *testing.T) {
 	}
 	b := boundaryOf(contentTag, "bytes=0-1,3-4")
 	if again := boundaryOf(contentTag, "bytes=0-1, 3-00004,"); again != b {
-		t.Errorf("boundary %q, then %q of the same ranges", b, again)
+		t.Errorf("boundary %q, then %q for the same ranges", b, again)
 	}
 	for _, other := range []string{
 		boundaryOf(contentTag, "bytes=3-4,0-1"), boundaryOf(contentTag, "bytes=0-1,3-5"), boundaryOf(`"v2"`, "bytes=0-1,3-4"), boundaryOf("", "bytes=0-1,3-4"),
 	} {
 		if other == b {
-			t.Errorf("boundary %q also of other ranges, or of another representation", b)
+			t.Errorf("boundary %q is also that of other ranges or of another representation", b)
 		}
 	}
 	if len(b) < 20 || len(b) > 70 || strings.Trim(b, "-0123456789abcdefghijklmnopqrstuvwxyz") != "" {
-		t.Errorf("boundary %q, want up to 70 bytes that need no quotes (RFC 2046, section 5.1.1), and enough of them to be in no content", b)
+		t.Errorf("boundary %q, want at most 70 bytes that need no quotes (RFC 2046, section 5.1.1), and enough to occur in no content", b)
 	}
 }
 
@@ -325,13 +324,13 @@ func TestRangeOnOtherMethods(t *testing.T) {
 			}
 			_, partial := got.Fields["Content-Range"]
 			if got.Status != "200 OK" || got.Content != want || got.Fields["Content-Length"] != "20" || partial {
-				t.Errorf("%s with Range: %s: %+v, want the whole, as if it were not there", method, field, got)
+				t.Errorf("%s with Range: %s: %+v, want the same answer as without Range", method, field, got)
 			}
 		}
 	}
 	for _, lines := range [][]string{{"Range: bytes=0-1", "Range: bytes=3-4"}, {"Range: bytes=0-1", "Range: bytes=0-1"}} {
 		if got := contentStatus(t, contentAsk(t, contentOf(contentTag, contentMod), "GET", lines...)); got != 200 {
-			t.Errorf("GET with %q: status %d, want 200: Range is no list, and joined (RFC 9110, section 5.3) it is none that we know", lines, got)
+			t.Errorf("GET with %q: status %d, want 200, since Range is not a list and the joined lines are malformed (RFC 9110, section 5.3)", lines, got)
 		}
 	}
 }
@@ -349,34 +348,34 @@ func TestIfRange(t *testing.T) {
 	}{
 		{"none", "", time.Time{}, nil, true, ""},
 		{"the tag", strong, contentMod, []string{`"v1"`}, true, ""},
-		{"another tag", strong, contentMod, []string{`"v2"`}, false, "the client gets the whole again"},
+		{"another tag", strong, contentMod, []string{`"v2"`}, false, "the content has changed, so the client gets the whole"},
 		{"weak tag", strong, contentMod, []string{`W/"v1"`}, false, "strong comparison, RFC 9110, section 13.1.5"},
-		{"tag of a weak one", weak, contentMod, []string{`"v1"`}, false, "strong comparison"},
-		{"weak tag of a weak one", weak, contentMod, []string{`W/"v1"`}, false, "strong comparison: both must be strong"},
-		{"tag where there is none", "", contentMod, []string{`"v1"`}, false, ""},
-		{"empty tag where there is none", "", contentMod, []string{`""`}, false, ""},
-		{"list of tags", strong, contentMod, []string{`"v1", "v2"`}, false, "If-Range = entity-tag / HTTP-date: no list"},
-		{"any", strong, contentMod, []string{`*`}, false, "not the grammar"},
-		{"nothing", strong, contentMod, []string{``}, false, "not the grammar"},
-		{"no quotes", strong, contentMod, []string{`v1`}, false, "not the grammar"},
-		{"two lines", strong, contentMod, []string{`"v1"`, `"v1"`}, false, "If-Range is no list"},
-		{"two lines, one the tag", strong, contentMod, []string{`"v1"`, `"v2"`}, false, "If-Range is no list"},
+		{"strong tag against a weak one", weak, contentMod, []string{`"v1"`}, false, "strong comparison"},
+		{"weak tag against a weak one", weak, contentMod, []string{`W/"v1"`}, false, "strong comparison: both must be strong"},
+		{"tag, content without a tag", "", contentMod, []string{`"v1"`}, false, ""},
+		{"empty tag, content without a tag", "", contentMod, []string{`""`}, false, ""},
+		{"list of tags", strong, contentMod, []string{`"v1", "v2"`}, false, "If-Range = entity-tag / HTTP-date, not a list"},
+		{"any", strong, contentMod, []string{`*`}, false, "malformed"},
+		{"nothing", strong, contentMod, []string{``}, false, "malformed"},
+		{"no quotes", strong, contentMod, []string{`v1`}, false, "malformed"},
+		{"two lines", strong, contentMod, []string{`"v1"`, `"v1"`}, false, "If-Range is not a list"},
+		{"two lines, one the tag", strong, contentMod, []string{`"v1"`, `"v2"`}, false, "If-Range is not a list"},
 
 		{"the date", strong, contentMod, []string{contentChanged}, true, ""},
 		{"the date, obsolete form", strong, contentMod, []string{"Friday, 31-Dec-99 12:00:00 GMT"}, true, ""},
 		{"the date, asctime form", "", contentMod, []string{"Fri Dec 31 12:00:00 1999"}, true, ""},
-		{"the date of a weak one", weak, contentMod, []string{contentChanged}, true, "the date is a validator of its own"},
-		{"a second later", strong, contentMod, []string{"Fri, 31 Dec 1999 12:00:01 GMT"}, false, "exactly, RFC 9110, section 13.1.5"},
+		{"the date, content with a weak tag", weak, contentMod, []string{contentChanged}, true, "the date is a strong validator whatever the tag is"},
+		{"a second later", strong, contentMod, []string{"Fri, 31 Dec 1999 12:00:01 GMT"}, false, "the date must match exactly, RFC 9110, section 13.1.5"},
 		{"a second earlier", strong, contentMod, []string{"Fri, 31 Dec 1999 11:59:59 GMT"}, false, ""},
-		{"now", strong, contentMod, []string{"Sat, 01 Jan 2000 00:00:00 GMT"}, false, "exactly: it is no If-Unmodified-Since"},
-		{"date where there is none", strong, time.Time{}, []string{contentChanged}, false, ""},
-		{"the zero time where there is none", strong, time.Time{}, []string{"Mon, 01 Jan 0001 00:00:00 GMT"}, false, ""},
+		{"now", strong, contentMod, []string{"Sat, 01 Jan 2000 00:00:00 GMT"}, false, "the date must match exactly, unlike with If-Unmodified-Since"},
+		{"date, content without a time", strong, time.Time{}, []string{contentChanged}, false, ""},
+		{"the zero time, content without a time", strong, time.Time{}, []string{"Mon, 01 Jan 0001 00:00:00 GMT"}, false, ""},
 		{"not a date", strong, contentMod, []string{"Fri, 31 Dec 1999 12:00:00 UTC"}, false, ""},
-		{"date twice", strong, contentMod, []string{contentChanged, contentChanged}, false, "If-Range is no list"},
+		{"date twice", strong, contentMod, []string{contentChanged, contentChanged}, false, "If-Range is not a list"},
 		{"2 s old", strong, now.Add(-2 * time.Second), []string{"Fri, 31 Dec 1999 23:59:58 GMT"}, true, ""},
 		{"1 s old", strong, now.Add(-time.Second), []string{"Fri, 31 Dec 1999 23:59:59 GMT"}, false,
 			"it may have changed twice in that second: no strong validator, RFC 9110, section 8.8.2.2"},
-		{"of this second", strong, now, []string{"Sat, 01 Jan 2000 00:00:00 GMT"}, false, "no strong validator"},
+		{"changed in this second", strong, now, []string{"Sat, 01 Jan 2000 00:00:00 GMT"}, false, "the date is not a strong validator"},
 		{"from the future", strong, now.Add(time.Hour), []string{"Sat, 01 Jan 2000 01:00:00 GMT"}, false, ""},
 		{"from the future, as sent", strong, now.Add(time.Hour), []string{"Sat, 01 Jan 2000 00:00:00 GMT"}, false, ""},
 	}
@@ -398,7 +397,7 @@ func TestIfRange(t *testing.T) {
 					}
 				}
 				if got := contentStatus(t, contentAsk(t, contentOf(tt.etag, tt.mod), "GET", lines...)); got != 200 {
-					t.Errorf("GET with %q and no Range: status %d, want 200: it is ignored, RFC 9110, section 13.1.5", lines, got)
+					t.Errorf("GET with %q and no Range: status %d, want 200, since If-Range is ignored, RFC 9110, section 13.1.5", lines, got)
 				}
 			})
 		})
@@ -424,7 +423,7 @@ func TestFramingOfRanges(t *testing.T) {
 			switch name {
 			case "by chunks":
 				if a.Fields["Transfer-Encoding"] != "chunked" {
-					t.Errorf("%s, %s: fields %q, want it chunked", name, body.name, a.Fields)
+					t.Errorf("%s, %s: fields %q, want a chunked response", name, body.name, a.Fields)
 				}
 				content, err := io.ReadAll(httputil.NewChunkedReader(strings.NewReader(a.Content)))
 				if err != nil {
@@ -433,11 +432,11 @@ func TestFramingOfRanges(t *testing.T) {
 				a.Content = string(content)
 			case "by the close":
 				if _, ok := a.Fields["Content-Length"]; ok || a.Fields["Connection"] != "close" {
-					t.Errorf("%s, %s: fields %q, want no length", name, body.name, a.Fields)
+					t.Errorf("%s, %s: fields %q, want no Content-Length", name, body.name, a.Fields)
 				}
 			default:
 				if n := strconv.Itoa(len(a.Content)); a.Fields["Content-Length"] != n {
-					t.Errorf("%s, %s: Content-Length %s, and %s bytes follow", name, body.name, a.Fields["Content-Length"], n)
+					t.Errorf("%s, %s: Content-Length %s, but %s bytes follow", name, body.name, a.Fields["Content-Length"], n)
 				}
 			}
 			contentCheckParts(t, a, contentText, []string{"18-19", "3-7"})
@@ -450,7 +449,7 @@ func contentResolver(make func() *rawhttp.Response) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return make(), nil })
 }
 
-// Ranges of a representation whose size is the largest that is accepted, 2^62 bytes.
+// Ranges of a representation of the maximum size, 2^62 bytes.
 func TestRangesOfTheLargestRepresentation(t *testing.T) {
 	const most = 1 << 62
 	resp := rawhttp.Content(rawhttp.Representation{Body: contentReaderAt{contentHuge{}}, Size: most})
@@ -467,16 +466,17 @@ func TestRangesOfTheLargestRepresentation(t *testing.T) {
 	}
 	answer := contentAsk(t, resp, "HEAD")
 	if got := filesTake(t, answer); got.Fields["Content-Length"] != "4611686018427387904" {
-		t.Errorf("HEAD of 2^62 bytes is answered with %q", answer)
+		t.Errorf("HEAD of 2^62 bytes: %q", answer)
 	}
 	for size, want := range map[int64]bool{-2: false, -1: true, 0: true, most: true, most + 1: false, math.MaxInt64: false, math.MinInt64: false} {
 		if err := rawhttp.Content(rawhttp.Representation{Body: contentReaderAt{contentHuge{}}, Size: size}).Err(); (err == nil) != want {
-			t.Errorf("Err of a Content of the size %d is %v, want it to be accepted: %v", size, err, want)
+			t.Errorf("Err of a Content with size %d = %v, want success: %v", size, err, want)
 		}
 	}
 }
 
-// contentHuge is an io.ReaderAt of bytes without end: at each position its last digit.
+// contentHuge is an io.ReaderAt without end. The byte at each position is the last digit of the
+// position.
 type contentHuge struct{}
 
 func (contentHuge) ReadAt(p []byte, off int64) (int, error) {
