@@ -212,6 +212,6 @@ func TestReadDirTakesNoMemoryForWhatIsNotListed(t *testing.T) {
 	defer dir.Close()
 	entries, err := j.ReadDir(dir)
 	if err != nil || len(entries) != 1 || cap(entries) > 3 { // "." and ".." are folders
-		t.Errorf("readDir = %d entries with capacity %d, %v, want 1 with capacity at most 3", len(entries), cap(entries), err)
+		t.Errorf("ReadDir = %d entries with capacity %d, %v, want 1 with capacity at most 3", len(entries), cap(entries), err)
 	}
 }

@@ -18,9 +18,9 @@ import (
 	"example.com/rawhttp/internal/jail"
 )
 
-// After an error of Accept the server waits before it accepts again: 5 ms at first, then
-// twice as long each time, up to 1 s. It closes the oldest idle connections at once. A new
-// connection resets the time.
+// After an error of Accept the server pauses before it accepts again: 5 ms at first, then twice
+// as long each time, up to 1 s. It closes the oldest idle connections at once. A new connection
+// resets the pause.
 func TestAcceptErrors(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var log plainLog
@@ -42,15 +42,15 @@ func TestAcceptErrors(t *testing.T) {
 		for i := range want {
 			want[i] *= time.Millisecond
 		}
-		want = append(want, 0) // after the connection
+		want = append(want, 0) // no pause after the connection
 		if diff := cmp.Diff(want, ln.taken()); diff != "" {
 			t.Errorf("pauses after errors (-want +got):\n%s", diff)
 		}
 		if oldest.isOpen() || newer.isOpen() {
-			t.Errorf("connections that are idle are open after ten errors: oldest %v, newer %v", oldest.isOpen(), newer.isOpen())
+			t.Errorf("idle connections open after ten errors: oldest %v, newer %v", oldest.isOpen(), newer.isOpen())
 		}
 		if !log.has("warn", "accept", errTooManyFiles.Error()) {
-			t.Errorf("log has %q, want the error at level warn", &log)
+			t.Errorf("log is %q, want the error at level warn", &log)
 		}
 
 		ln.errs <- errTooManyFiles
@@ -63,8 +63,8 @@ func TestAcceptErrors(t *testing.T) {
 	})
 }
 
-// The connection that has been idle longest is closed at the first error. One with a request
-// in progress never is.
+// At the first error the connection that has been idle longest is closed. A connection with a
+// request in progress is never closed.
 func TestAcceptErrorShedsTheOldestIdle(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -84,13 +84,13 @@ func TestAcceptErrorShedsTheOldestIdle(t *testing.T) {
 		time.Sleep(time.Second)
 		b := ln.dial(t)
 		time.Sleep(time.Second)
-		a.say(getRequest("/")) // now b has been idle the longest
+		a.say(getRequest("/")) // now b has been idle longest
 		open := func() [3]bool { return [3]bool{busy.isOpen(), a.isOpen(), b.isOpen()} }
 		for i, want := range [][3]bool{{true, true, false}, {true, false, false}, {true, false, false}} {
 			ln.errs <- errTooManyFiles
 			time.Sleep(time.Second)
 			if diff := cmp.Diff(want, open()); diff != "" {
-				t.Errorf("busy, a, b are open after error %d (-want +got):\n%s", i+1, diff)
+				t.Errorf("whether busy, a, b are open after error %d (-want +got):\n%s", i+1, diff)
 			}
 		}
 		close(release)
@@ -102,7 +102,7 @@ func TestAcceptErrorShedsTheOldestIdle(t *testing.T) {
 	})
 }
 
-// A stop does not wait for the end of a pause.
+// A shutdown does not wait for the end of a pause.
 func TestStopInAPause(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(t, rawhttp.WithResolver(say("hi")))
@@ -119,14 +119,14 @@ func TestStopInAPause(t *testing.T) {
 			t.Errorf("Serve = %v, want ErrServerClosed", err)
 		}
 		if d := time.Since(start); d != 0 {
-			t.Errorf("Serve returned after %v, want at once", d)
+			t.Errorf("Serve returned after %v, want 0", d)
 		}
 	})
 }
 
 var errTooManyFiles = &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
 
-// A timedListener keeps the times between calls of Accept.
+// A timedListener records the times between calls of Accept.
 type timedListener struct {
 	*memoryListener
 	mu   sync.Mutex
@@ -144,12 +144,12 @@ func (l *timedListener) Accept() (net.Conn, error) {
 	l.mu.Unlock()
 	c, err := l.memoryListener.Accept()
 	l.mu.Lock()
-	l.last = time.Now() // the call has ended, so the pause begins
+	l.last = time.Now() // the pause starts when the call returns
 	l.mu.Unlock()
 	return c, err
 }
 
-// taken returns the times from the end of a call to the beginning of the next.
+// taken returns the times from the end of each call to the start of the next.
 func (l *timedListener) taken() []time.Duration {
 	synctest.Wait()
 	l.mu.Lock()
@@ -159,12 +159,12 @@ func (l *timedListener) taken() []time.Duration {
 	return gaps
 }
 
-// evicted is how long a connection that is evicted is still read, in case a request is on
-// the way.
+// evicted is the time for which an evicted connection is still read, for a request that the
+// client may already have sent.
 const evicted = 20 * time.Millisecond
 
-// One connection more than WithMaxConns takes the place of the one that has been idle
-// longest. If none is idle it is answered with 503.
+// A connection over WithMaxConns evicts the one that has been idle longest. If none is idle, it
+// is answered with 503.
 func TestWithMaxConns(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := map[string]chan struct{}{"/wait": make(chan struct{}), "/c": make(chan struct{})}
@@ -201,7 +201,7 @@ func TestWithMaxConns(t *testing.T) {
 		a.say(getRequest("/"))
 		stats(2, 2, 2, 0)
 
-		c := dial() // in the place of b
+		c := dial() // evicts b
 		time.Sleep(evicted)
 		check("a, which asked last,", true, a)
 		check("b, which has been idle the longest,", false, b)
@@ -212,7 +212,7 @@ func TestWithMaxConns(t *testing.T) {
 		c.say(getRequest("/c"))
 		stats(2, 0, 3, 0)
 		d := dial()
-		d.say("GET / HTTP/1.1\r\n") // without reading it
+		d.say("GET / HTTP/1.1\r\n") // the server does not read this
 		want := ownError("503 Service Unavailable", "Retry-After: 1", closeField)
 		if diff := cmp.Diff(want, d.heard()); diff != "" {
 			t.Errorf("answer to the third while two are busy (-want +got):\n%s", diff)
@@ -222,7 +222,7 @@ func TestWithMaxConns(t *testing.T) {
 		check("c", true, c)
 		stats(2, 0, 4, 1)
 
-		// A refused connection lingers without taking the place of another.
+		// A refused connection does not count toward the limit while it lingers.
 		close(release["/c"])
 		c.Close()
 		synctest.Wait()
@@ -230,7 +230,7 @@ func TestWithMaxConns(t *testing.T) {
 		check("e", true, e)
 		e.say(getRequest("/e"))
 		if diff := cmp.Diff(okAnswer("/e"), e.heard()); diff != "" {
-			t.Errorf("answer while a connection that was refused lingers (-want +got):\n%s", diff)
+			t.Errorf("answer while a refused connection lingers (-want +got):\n%s", diff)
 		}
 		close(release["/wait"])
 		a.heard()
@@ -238,7 +238,7 @@ func TestWithMaxConns(t *testing.T) {
 		stats(0, 0, 5, 1)
 		<-served
 		if log.has("error") {
-			t.Errorf("log has %q, want nothing at level error", &log)
+			t.Errorf("log is %q, want nothing at level error", &log)
 		}
 	})
 }
@@ -261,7 +261,7 @@ func TestEvictionOfSeveral(t *testing.T) {
 				got = append(got, c.isOpen())
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("connections that are open (-want +got):\n%s", diff)
+				t.Errorf("open connections (-want +got):\n%s", diff)
 			}
 		}
 		clients = append(clients, dial())
@@ -282,7 +282,8 @@ func TestEvictionOfSeveral(t *testing.T) {
 	})
 }
 
-// Refused connections beyond the number that may linger are closed without an answer.
+// Only a limited number of refused connections get an answer and linger; others are closed
+// without one.
 func TestManyRefusedConnections(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -308,19 +309,19 @@ func TestManyRefusedConnections(t *testing.T) {
 			}
 		}
 		if told < 16 || told >= 200 {
-			t.Errorf("%d of 200 connections at once are told of 503 and wait, want a bounded number", told)
+			t.Errorf("%d of 200 concurrent connections were answered with 503, want a limited number", told)
 		}
-		time.Sleep(lingerSilence) // they linger no longer,
-		synctest.Wait()           // after everything that ends at this instant
+		time.Sleep(lingerSilence) // until the refused connections have closed
+		synctest.Wait()
 		if c := ln.dial(t); !strings.HasPrefix(c.heard(), "HTTP/1.1 503 ") {
-			t.Error("a connection after that is not told")
+			t.Error("a connection after that was not answered")
 		}
 		if got := s.Stats().Refused; got != 201 {
 			t.Errorf("Stats().Refused = %d, want 201", got)
 		}
 		close(release)
 		if diff := cmp.Diff(okAnswer("hi"), busy.heard()); diff != "" {
-			t.Errorf("answer to the one that is served (-want +got):\n%s", diff)
+			t.Errorf("answer on the connection that is served (-want +got):\n%s", diff)
 		}
 		s.Shutdown(t.Context())
 		<-served
@@ -331,10 +332,10 @@ func TestManyRefusedConnections(t *testing.T) {
 			}
 		}
 		if unpaired > 0 {
-			t.Errorf("of %d connections %d have not had ConnOpen and ConnClose called once each", len(open), unpaired)
+			t.Errorf("ConnOpen and ConnClose were not called once each for %d of %d connections", unpaired, len(open))
 		}
 		if len(open) != 202 {
-			t.Errorf("hooks called for %d connections, want 202", len(open))
+			t.Errorf("hooks were called for %d connections, want 202", len(open))
 		}
 	})
 }
@@ -357,9 +358,9 @@ func TestWithoutMaxConns(t *testing.T) {
 	})
 }
 
-// While the system is short of descriptors each that becomes free lets one connection in, and
-// the next fails: that is one lack, with one line in the log when it begins, and one when
-// Accept has not failed for a second.
+// While the system is short of descriptors, each one that becomes free admits one connection, and
+// the next Accept fails. This is one shortage, with one line in the log when it begins and one
+// when Accept has not failed for a second.
 func TestShortageWithConnectionsBetween(t *testing.T) {
 	begins := "warn rawhttp: accept failed, retrying err" + errTooManyFiles.Error()
 	bubble(t, func(t *testing.T) {
@@ -391,9 +392,8 @@ func TestShortageWithConnectionsBetween(t *testing.T) {
 	})
 }
 
-// A temporary error does not keep a graceful stop from emptying the queue: a client that
-// connects after it is served. The listener closes after a moment without connections and
-// errors.
+// After a temporary error during a graceful shutdown, connections are still accepted. The
+// listener closes after 50 ms without connections or errors.
 func TestStopWhileAcceptFails(t *testing.T) {
 	for _, err := range append([]error{jail.ClientErrors[0], temporaryError{}, errTooManyFiles, os.ErrDeadlineExceeded}, jail.Shortages...) {
 		t.Run(err.Error(), func(t *testing.T) {
@@ -408,13 +408,13 @@ func TestStopWhileAcceptFails(t *testing.T) {
 				c := ln.dial(t)
 				c.say(getRequest("/a"))
 				if diff := cmp.Diff(okAnswer("/a"), c.heard()); diff != "" {
-					t.Errorf("answer to a client that came after the error (-want +got):\n%s", diff)
+					t.Errorf("answer to a client that connected after the error (-want +got):\n%s", diff)
 				}
 				c.Close()
 				start := time.Now()
 				<-ln.closed
 				if got := time.Since(start); got != queueQuiet {
-					t.Errorf("the listener closes %v after the last connection, want %v", got, queueQuiet)
+					t.Errorf("the listener closed %v after the last connection, want %v", got, queueQuiet)
 				}
 				if err := <-stopped; err != nil {
 					t.Errorf("Shutdown = %v, want nil", err)
@@ -425,8 +425,8 @@ func TestStopWhileAcceptFails(t *testing.T) {
 	}
 }
 
-// A listener that fails all the time, and after its close too, holds up no stop for longer
-// than its queue may take, and is not asked without a pause.
+// A listener whose Accept always fails, even after its close, delays a shutdown by no more than
+// the maximum time for the queue, and Accept is not called without pauses.
 func TestStopWhileAcceptAlwaysFails(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(t, rawhttp.WithResolver(answerPath))
@@ -440,15 +440,15 @@ func TestStopWhileAcceptAlwaysFails(t *testing.T) {
 			t.Errorf("Serve = %v, want rawhttp.ErrServerClosed", err)
 		}
 		if got := time.Since(start); got < maxQueueTime || got > maxQueueTime+firstPause {
-			t.Errorf("Serve returns after %v, want %v and a pause at most", got, maxQueueTime)
+			t.Errorf("Serve returned after %v, want at most %v and a pause", got, maxQueueTime)
 		}
 		if got, most := ln.asked.Load()-before, int64(maxQueueTime/firstPause)+2; got > most {
-			t.Errorf("Accept was called %d times during the stop, want at most %d", got, most)
+			t.Errorf("Accept was called %d times during Shutdown, want at most %d", got, most)
 		}
 	})
 }
 
-// A failingListener always fails in the same way.
+// A failingListener is a listener whose Accept always returns the same error.
 type failingListener struct {
 	*memoryListener
 	asked atomic.Int64

@@ -26,7 +26,7 @@ func TestListenAndServe(t *testing.T) {
 				return
 			}
 		}
-		t.Error("another program listens on each of 10 ports that were free")
+		t.Error("other programs took 10 ports that were free")
 	})
 	t.Run("cannot listen", func(t *testing.T) {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -40,23 +40,23 @@ func TestListenAndServe(t *testing.T) {
 			t.Errorf("ListenAndServe on a port in use = %v, want a *net.OpError of listen", err)
 		}
 	})
-	t.Run("address that is none", func(t *testing.T) {
+	t.Run("invalid address", func(t *testing.T) {
 		if err := newServer(t, rawhttp.WithResolver(say("hi"))).ListenAndServe(t.Context(), "127.0.0.1:none"); err == nil {
 			t.Error("ListenAndServe = nil, want an error")
 		}
 	})
-	t.Run("its context has ended", func(t *testing.T) {
+	t.Run("context has ended", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		for _, addr := range []string{"127.0.0.1:0", "localhost:0"} {
 			if err := newServer(t, rawhttp.WithResolver(say("hi"))).ListenAndServe(ctx, addr); err != nil {
-				t.Errorf("ListenAndServe on %s = %v, want nil: it was asked to stop", addr, err)
+				t.Errorf("ListenAndServe on %s = %v, want nil", addr, err)
 			}
 		}
 	})
 }
 
-// The information about the connection that a resolver gets.
+// A resolver gets the addresses, the TLS state and the numbers of its connection and request.
 func TestConnInfo(t *testing.T) {
 	type info struct {
 		ID, Request uint64
@@ -72,7 +72,7 @@ func TestConnInfo(t *testing.T) {
 		c := req.Conn()
 		tc, isTLS := c.NetConn.(*tls.Conn)
 		if isTLS && !tc.ConnectionState().HandshakeComplete {
-			t.Error("ConnInfo.NetConn: the handshake is not complete")
+			t.Error("ConnInfo.NetConn is a tls.Conn whose handshake is not complete")
 		}
 		got = append(got, info{c.ID, c.Request, c.Client.String(), c.TLS, isTLS})
 		addrs = append(addrs, c.LocalAddr.String())
@@ -90,7 +90,7 @@ func TestConnInfo(t *testing.T) {
 	}
 }
 
-// The listener may have TLS in front; then the close is one of TLS too.
+// A tls.Listener can be served. Before such a connection closes, close_notify is sent.
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	config := testkit.TLSConfig(t)
@@ -112,11 +112,11 @@ func TestTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	io.WriteString(c, getRequest("/")+getRequest("/", "Connection: close"))
-	got, err := io.ReadAll(c) // an end without close_notify is io.ErrUnexpectedEOF
+	got, err := io.ReadAll(c) // fails with io.ErrUnexpectedEOF without close_notify
 	c.Close()
 	large := strings.Repeat("x", 300_000)
 	if string(got) != okAnswer(large)+lastAnswer(large) || err != nil {
-		t.Errorf("%d bytes of answers, %v; want %d and the end", len(got), err, len(okAnswer(large)+lastAnswer(large)))
+		t.Errorf("read %d bytes of answers, %v, want %d and io.EOF", len(got), err, len(okAnswer(large)+lastAnswer(large)))
 	}
 	plain := talk(t, tcp.Addr().String(), getRequest("/"))
 	if strings.Contains(plain, "HTTP/1.1 200") {
@@ -127,12 +127,12 @@ func TestTLS(t *testing.T) {
 		t.Errorf("Serve = %v, want nil", err)
 	}
 	if len(infos) != 2 {
-		t.Fatalf("%d requests, want 2", len(infos))
+		t.Fatalf("Resolve was called %d times, want 2", len(infos))
 	}
 	for _, info := range infos {
 		tc, ok := info.NetConn.(*tls.Conn)
 		if !info.TLS || !ok {
-			t.Errorf("ConnInfo.TLS = %v, NetConn is a %T; want true and a *tls.Conn", info.TLS, info.NetConn)
+			t.Errorf("ConnInfo.TLS = %v, NetConn is a %T, want true and a *tls.Conn", info.TLS, info.NetConn)
 			continue
 		}
 		if v := tc.ConnectionState().Version; v != tls.VersionTLS13 {
@@ -141,11 +141,10 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// A listener on a Unix domain socket serves as any other; the client has no
-// address.
+// A listener on a Unix domain socket can be served. The client has no address.
 func TestUnixSocket(t *testing.T) {
 	t.Parallel()
-	dir, err := os.MkdirTemp("", "s") // the name of a socket is short
+	dir, err := os.MkdirTemp("", "s") // a socket's path must be short
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +152,7 @@ func TestUnixSocket(t *testing.T) {
 	name := filepath.Join(dir, "s")
 	ln, err := net.Listen("unix", name)
 	if err != nil {
-		t.Skipf("no Unix domain sockets here: %v", err)
+		t.Skipf("this system has no Unix domain sockets: %v", err)
 	}
 	var info rawhttp.ConnInfo
 	s := newServer(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
@@ -183,12 +182,12 @@ func TestUnixSocket(t *testing.T) {
 		t.Errorf("Serve = %v, want nil", err)
 	}
 	if _, err := os.Lstat(name); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the socket is there after Serve has closed its listener: %v", err)
+		t.Errorf("the socket still exists after Serve has closed its listener: %v", err)
 	}
 }
 
-// listensAndServes checks ListenAndServe on a port that was free a moment ago. It reports false
-// if another program listens on the port by now.
+// listensAndServes checks ListenAndServe on a port that was free a moment ago. It returns false
+// if another program has taken the port since.
 func listensAndServes(t *testing.T) bool {
 	asked := make(chan net.Addr, 1)
 	s := newServer(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
@@ -206,7 +205,7 @@ func listensAndServes(t *testing.T) bool {
 	served := make(chan error, 1)
 	go func() { served <- s.ListenAndServe(ctx, addr) }()
 	var c net.Conn
-	for { // the test is not notified when it listens
+	for { // until the server listens
 		if c, err = net.Dial("tcp", addr); err == nil {
 			break
 		}
@@ -227,7 +226,7 @@ func listensAndServes(t *testing.T) bool {
 		if got, want := addr.String(), c.LocalAddr().String(); got != want {
 			t.Errorf("RemoteAddr = %s, want the client's %s", got, want)
 		}
-	default: // another server was asked
+	default: // another server answered
 		return false
 	}
 	if diff := cmp.Diff(lastAnswer("hi"), string(got)); diff != "" {

@@ -17,7 +17,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// The error of Serve is the reason why it stopped.
+// The error of Serve says why it stopped.
 func TestServeResult(t *testing.T) {
 	const queue, window = 50 * time.Millisecond, time.Second + 20*time.Millisecond
 	tests := []struct {
@@ -25,7 +25,7 @@ func TestServeResult(t *testing.T) {
 		stop func(s *rawhttp.Server, ln net.Listener, cancel context.CancelFunc)
 		want error
 
-		// How long it takes: with no connection, and with connections that have just come.
+		// How long Serve takes to return without connections, and with new ones.
 		none, idle time.Duration
 	}{
 		{"the context ends", func(_ *rawhttp.Server, _ net.Listener, cancel context.CancelFunc) { cancel() }, nil, queue, window},
@@ -60,7 +60,7 @@ func TestServeResult(t *testing.T) {
 					start := time.Now()
 					tt.stop(s, ln, cancel)
 					if got := <-served; got != tt.want {
-						t.Errorf("Serve = %v, want exactly %v", got, tt.want)
+						t.Errorf("Serve = %v, want %v", got, tt.want)
 					}
 					want := tt.none
 					if conns > 0 {
@@ -75,7 +75,7 @@ func TestServeResult(t *testing.T) {
 						}
 					}
 					if _, err := ln.Accept(); err != net.ErrClosed {
-						t.Errorf("the listener is not closed: Accept returns %v", err)
+						t.Errorf("the listener is not closed: Accept = %v", err)
 					}
 				})
 			})
@@ -83,8 +83,8 @@ func TestServeResult(t *testing.T) {
 	}
 }
 
-// After Shutdown or Close the server serves nothing, and closes each listener or connection
-// that it gets.
+// After Shutdown or Close, Serve and ServeConn close the listener or connection and return
+// ErrServerClosed.
 func TestServeAfterClose(t *testing.T) {
 	stops := map[string]func(*rawhttp.Server) error{
 		"Shutdown": func(s *rawhttp.Server) error { return s.Shutdown(context.Background()) },
@@ -93,7 +93,7 @@ func TestServeAfterClose(t *testing.T) {
 	for name, stop := range stops {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t, rawhttp.WithResolver(say("hi")))
-			for range 2 { // the second time changes nothing
+			for range 2 { // a second call has no effect
 				if err := stop(s); err != nil {
 					t.Errorf("%s = %v, want nil", name, err)
 				}
@@ -103,14 +103,14 @@ func TestServeAfterClose(t *testing.T) {
 				t.Errorf("Serve = %v, want exactly ErrServerClosed", err)
 			}
 			if _, err := ln.Accept(); err != net.ErrClosed {
-				t.Errorf("the listener is not closed: Accept returns %v", err)
+				t.Errorf("the listener is not closed: Accept = %v", err)
 			}
 			client, server := net.Pipe()
 			if err := s.ServeConn(context.Background(), server); err != rawhttp.ErrServerClosed {
 				t.Errorf("ServeConn = %v, want exactly ErrServerClosed", err)
 			}
 			if _, err := client.Read(make([]byte, 1)); err != io.EOF {
-				t.Errorf("the connection is not closed: Read returns %v", err)
+				t.Errorf("the connection is not closed: Read = %v", err)
 			}
 			if err := s.ListenAndServe(context.Background(), "127.0.0.1:0"); err != rawhttp.ErrServerClosed {
 				t.Errorf("ListenAndServe = %v, want exactly ErrServerClosed", err)
@@ -119,7 +119,7 @@ func TestServeAfterClose(t *testing.T) {
 	}
 }
 
-// The error of ServeConn is the reason why the connection ended.
+// The error of ServeConn says why the connection ended.
 func TestServeConnResult(t *testing.T) {
 	tests := []struct {
 		name string
@@ -128,9 +128,9 @@ func TestServeConnResult(t *testing.T) {
 	}{
 		{"the client closes at once", func(c *memoryClient, _ context.CancelFunc) { c.Close() }, nil},
 		{"the client closes after an answer", func(c *memoryClient, _ context.CancelFunc) { c.say(getRequest("/")); c.Close() }, nil},
-		{"the client says nothing", func(c *memoryClient, _ context.CancelFunc) {}, nil},
+		{"the client sends nothing", func(c *memoryClient, _ context.CancelFunc) {}, nil},
 		{"the client is idle", func(c *memoryClient, _ context.CancelFunc) { c.say(getRequest("/")) }, nil},
-		{"the connection is not to persist", func(c *memoryClient, _ context.CancelFunc) { c.say(getRequest("/", "Connection: close")) }, nil},
+		{"the client sends Connection: close", func(c *memoryClient, _ context.CancelFunc) { c.say(getRequest("/", "Connection: close")) }, nil},
 		{"a head is refused", func(c *memoryClient, _ context.CancelFunc) { c.say("GET\r\n\r\n") }, nil},
 		{"the context ends", func(c *memoryClient, cancel context.CancelFunc) { cancel() }, nil},
 		{"Close", func(c *memoryClient, _ context.CancelFunc) { c.srv.Close() }, rawhttp.ErrServerClosed},
@@ -152,7 +152,7 @@ func TestServeConnResult(t *testing.T) {
 					t.Errorf("ServeConn = %v, want exactly %v", got, tt.want)
 				}
 				if c.isOpen() {
-					t.Error("ServeConn has returned and not closed the connection")
+					t.Error("ServeConn returned without closing the connection")
 				}
 			})
 		})
@@ -165,13 +165,13 @@ func TestServeConnResult(t *testing.T) {
 			})))
 			c.say(getRequest("/"))
 			if got := <-c.served; !errors.Is(got, cause) {
-				t.Errorf("ServeConn = %v, want one that wraps %v", got, cause)
+				t.Errorf("ServeConn = %v, want an error that wraps %v", got, cause)
 			}
 		})
 	})
 }
 
-// One Server serves any number of listeners; each Serve has its own context.
+// One Server may serve several listeners. Each Serve has its own context.
 func TestSeveralListeners(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		type key struct{}
@@ -203,7 +203,7 @@ func TestSeveralListeners(t *testing.T) {
 			t.Errorf("Serve whose context ended = %v, want nil", err)
 		}
 		if clients[1].isOpen() {
-			t.Error("the connection of the Serve that was stopped is open")
+			t.Error("the connection of the Serve that returned is open")
 		}
 		ask(clients[0], okAnswer("0"))
 		ask(lns[2].dial(t), okAnswer("2"))
@@ -217,20 +217,20 @@ func TestSeveralListeners(t *testing.T) {
 	})
 }
 
-// The end of Serve's context is a request to stop, not the end of requests: they
-// have the drain time, and their answers say that the connection closes.
+// The end of Serve's context starts a graceful shutdown. Requests in progress have the drain time
+// to finish, and their answers have Connection: close.
 func TestServeContextEndsInOrder(t *testing.T) {
 	tests := []struct {
 		name  string
-		work  time.Duration // of the request in progress when the context ends
+		work  time.Duration // time that the request in progress still takes when the context ends
 		drain []rawhttp.Option
-		want  time.Duration // until Serve returns
+		want  time.Duration // time until Serve returns
 		cut   bool
 	}{
 		{"in time", 4 * time.Second, nil, 4 * time.Second, false},
 		{"at the last moment", 10*time.Second - 1, nil, 10*time.Second - 1, false},
 		{"too late", time.Hour, nil, 10 * time.Second, true},
-		{"too late for a shorter time", 4 * time.Second, []rawhttp.Option{rawhttp.WithDrainTimeout(3 * time.Second)}, 3 * time.Second, true},
+		{"too late for a shorter drain time", 4 * time.Second, []rawhttp.Option{rawhttp.WithDrainTimeout(3 * time.Second)}, 3 * time.Second, true},
 		{"no limit", 100 * time.Hour, []rawhttp.Option{rawhttp.WithDrainTimeout(0)}, 100 * time.Hour, false},
 	}
 	for _, tt := range tests {
@@ -256,7 +256,7 @@ func TestServeContextEndsInOrder(t *testing.T) {
 				cancel()
 				synctest.Wait()
 				if _, err := ln.Accept(); err != net.ErrClosed {
-					t.Errorf("the listener is not closed while requests finish: Accept returns %v", err)
+					t.Errorf("the listener is not closed while requests finish: Accept = %v", err)
 				}
 				if got := c.waitEnd(start); got != tt.want {
 					t.Errorf("the connection closed after %v, want %v", got, tt.want)
@@ -273,15 +273,14 @@ func TestServeContextEndsInOrder(t *testing.T) {
 					t.Errorf("answer (-want +got):\n%s", diff)
 				}
 				if (ctxErr != nil) != tt.cut {
-					t.Errorf("the request's context ended with %v, want an end only after the drain time", ctxErr)
+					t.Errorf("the request's context ended with %v, want it to end only after the drain time", ctxErr)
 				}
 			})
 		})
 	}
 }
 
-// A request's context carries the values of Serve's, and neither its deadline nor its
-// end.
+// A request's context has the values of Serve's, but neither its deadline nor its end.
 func TestRequestContextOutlivesServeContext(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		type key struct{}
@@ -290,7 +289,7 @@ func TestRequestContextOutlivesServeContext(t *testing.T) {
 			time.Sleep(time.Second)
 			seen = append(seen, ctx.Err())
 			if _, ok := ctx.Deadline(); ok {
-				t.Error("the request's context has a deadline, want that of Serve's not to be passed on")
+				t.Error("the request's context has the deadline of Serve's")
 			}
 			return rawhttp.Text(200, fmt.Sprint(ctx.Value(key{}))), nil
 		})
@@ -308,13 +307,13 @@ func TestRequestContextOutlivesServeContext(t *testing.T) {
 			t.Errorf("answer (-want +got):\n%s", diff)
 		}
 		if len(seen) != 1 || seen[0] != nil {
-			t.Errorf("ctx.Err() after the end of Serve's context: %v, want nil once", seen)
+			t.Errorf("ctx.Err() after the end of Serve's context: %v, want nil", seen)
 		}
 		<-served
 	})
 }
 
-// Stats counts both totals and the present.
+// Stats has both totals and current numbers.
 func TestStats(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := serveDuplex(t, rawhttp.WithResolver(answerPath))
@@ -344,7 +343,7 @@ func TestStats(t *testing.T) {
 		c.say("GET\r\n\r\n")
 		read += 7
 		written += uint64(len(c.heard()))
-		check(4, 0) // it lingers
+		check(4, 0) // the connection lingers
 		c.Close()
 		synctest.Wait()
 		want := rawhttp.Stats{Conns: 1, Requests: 4, BytesRead: read, BytesWritten: written}
@@ -354,7 +353,7 @@ func TestStats(t *testing.T) {
 	})
 }
 
-// Bytes that the system moves from a file count as others do.
+// Stats counts bytes sent by sendfile too.
 func TestStatsOfAFile(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
@@ -363,6 +362,6 @@ func TestStatsOfAFile(t *testing.T) {
 	got := talk(t, addr, getRequest("/large.bin"))
 	s.Shutdown(context.Background())
 	if st := s.Stats(); st.BytesWritten != uint64(len(got)) || len(got) < 1<<20 {
-		t.Errorf("Stats().BytesWritten = %d, the client has %d", st.BytesWritten, len(got))
+		t.Errorf("Stats().BytesWritten = %d, want the %d that the client received", st.BytesWritten, len(got))
 	}
 }

@@ -84,8 +84,8 @@ func TestRequestParseReuse(t *testing.T) {
 	}
 }
 
-// A Request of which Parse failed is empty, not half of the refused one or of the
-// one before.
+// After Parse has failed, the Request is empty: it has no parts of the refused request or of the
+// previous one.
 func TestRequestParseFails(t *testing.T) {
 	inputs := []string{
 		"", "GET / HTTP/1.1\r\nHost: a\r\n", "GET /x HTTP/1.1\r\nHost: a\r\nX: y", "G@T / HTTP/1.1\r\n", "GET /#a HTTP/1.1\r\n",
@@ -105,7 +105,7 @@ func TestRequestParseFails(t *testing.T) {
 	}
 }
 
-// wantEmpty calls every method of a Request of which Parse failed.
+// wantEmpty checks every method of a Request after Parse has failed with in.
 func wantEmpty(t *testing.T, in string, r *rawhttp.Request) {
 	t.Helper()
 	for name, got := range map[string]string{
@@ -115,11 +115,11 @@ func wantEmpty(t *testing.T, in string, r *rawhttp.Request) {
 		"Clone.Path": r.Clone().Path(), "WithPath.Target": r.WithPath("/p").Target(),
 	} {
 		if got != "" {
-			t.Errorf("after %q: %s = %q, want none", in, name, got)
+			t.Errorf("after Parse(%q): %s = %q, want none", in, name, got)
 		}
 	}
 	if n := r.Header().Len() + r.Trailer().Len(); n != 0 {
-		t.Errorf("%d field lines, want none", n)
+		t.Errorf("%d field lines, want 0", n)
 	}
 	if n := r.ContentLength(); n != 0 {
 		t.Errorf("ContentLength = %d, want 0", n)
@@ -140,7 +140,7 @@ func TestRequestParseAllocs(t *testing.T) {
 			}
 		})
 		if allocs != 0 {
-			t.Errorf("Parse(%q) into a Request that has grown: %v allocations, want 0", tt.in, allocs)
+			t.Errorf("Parse(%q) into a reused Request: %v allocations, want 0", tt.in, allocs)
 		}
 	}
 }
@@ -161,7 +161,7 @@ func BenchmarkHeaderGet(b *testing.B) {
 	}
 }
 
-// "The zero Request is empty and only good for Request.Parse."
+// The zero Request is empty and can be parsed into.
 func TestZeroRequest(t *testing.T) {
 	var r rawhttp.Request
 	wantEmpty(t, "nothing", &r)

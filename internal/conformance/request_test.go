@@ -25,7 +25,7 @@ func TestRequestVersion(t *testing.T) {
 func TestRequestHost(t *testing.T) {
 	tests := []struct{ line, want, why string }{
 		{"GET / HTTP/1.1\r\nHost: field.test:81", "field.test:81", "origin-form"},
-		{"GET / HTTP/1.1\r\nHost:\t Field.TEST ", "Field.TEST", "as received, without blanks"},
+		{"GET / HTTP/1.1\r\nHost:\t Field.TEST ", "Field.TEST", "as received, without the blanks around it"},
 		{"OPTIONS * HTTP/1.1\r\nHost: field.test", "field.test", "asterisk-form"},
 		{"GET http://target.test:82/ HTTP/1.1\r\nHost: field.test", "target.test:82", "absolute-form"},
 		{"GET http://target.test HTTP/1.0\r\nX: y", "target.test", "absolute-form in HTTP/1.0, no field"},
@@ -35,7 +35,7 @@ func TestRequestHost(t *testing.T) {
 	}
 	for _, tt := range tests {
 		if got := requestOf(t, tt.line+"\r\n\r\n").Host(); got != tt.want {
-			t.Errorf("Host of %q = %q, want %q: %s", tt.line, got, tt.want, tt.why)
+			t.Errorf("Host of %q = %q, want %q\nwhy: %s", tt.line, got, tt.want, tt.why)
 		}
 	}
 }
@@ -52,8 +52,8 @@ func TestRequestQuery(t *testing.T) {
 		{"=b", url.Values{"": {"b"}}, ""},
 		{"a=b=c", url.Values{"a": {"b=c"}}, ""},
 		{"a+b=%26%3d", url.Values{"a b": {"&="}}, ""},
-		{"a=%zz&b=2", url.Values{"b": {"2"}}, "a bad escape leaves out its pair only"},
-		{"a;b=1&c=2", url.Values{"c": {"2"}}, "a semicolon separates nothing"},
+		{"a=%zz&b=2", url.Values{"b": {"2"}}, "a pair with a malformed escape is left out"},
+		{"a;b=1&c=2", url.Values{"c": {"2"}}, "a pair with a semicolon is left out"},
 		{"%", url.Values{}, ""},
 		{"a=?/", url.Values{"a": {"?/"}}, ""},
 	}
@@ -69,11 +69,11 @@ func TestRequestQuery(t *testing.T) {
 	req := requestOf(t, "GET /?a=1 HTTP/1.1\r\nHost: a\r\n\r\n")
 	req.Query().Set("a", "2")
 	if got := req.Query().Get("a"); got != "1" {
-		t.Errorf("Query returns what a caller changed: %q", got)
+		t.Errorf("Query after a caller changed its result: %q", got)
 	}
 }
 
-// "Strings taken from a Request are the caller's for ever."
+// Strings obtained from a Request do not change when another request is parsed into it.
 func TestRequestStringsStay(t *testing.T) {
 	b := []byte("PUT /%61b?q HTTP/1.1\r\nHost: first.test\r\nX: value\r\n\r\n")
 	var r rawhttp.Request
@@ -93,7 +93,7 @@ func TestRequestStringsStay(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, strings); diff != "" {
-		t.Errorf("strings of the request before (-want +got):\n%s", diff)
+		t.Errorf("strings of the previous request (-want +got):\n%s", diff)
 	}
 	if got := r.Header().Get("YY"); got != "another value" || r.Target() != "/other/path?and=a+query" {
 		t.Errorf("the second request: YY = %q, Target = %q", got, r.Target())
@@ -145,10 +145,10 @@ func TestHeaderFoldsASCIIOnly(t *testing.T) {
 		t.Errorf("Get of a name with the Kelvin sign = %q, want none", got)
 	}
 	if h.HasToken("Keep", "k") {
-		t.Error("the Kelvin sign is taken for the token k")
+		t.Error("HasToken with the Kelvin sign = true, want false")
 	}
 	if got := h.Get("~X"); got != "2" {
-		t.Errorf(`Get("~X") = %q, want "2": ^ and ~ are no two cases of one letter`, got)
+		t.Errorf(`Get("~X") = %q, want "2", since ^ and ~ are different characters`, got)
 	}
 }
 
@@ -168,7 +168,7 @@ func TestHeaderIterationStops(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff([]string{"Host", "a", "X", "1", "1", "2"}, got); diff != "" {
-		t.Errorf("what came before break (-want +got):\n%s", diff)
+		t.Errorf("fields before break (-want +got):\n%s", diff)
 	}
 }
 
@@ -205,7 +205,7 @@ func TestHeaderHasToken(t *testing.T) {
 func TestZeroHeader(t *testing.T) {
 	var h rawhttp.Header
 	if h.Len() != 0 || h.Get("Host") != "" || h.HasToken("Connection", "close") {
-		t.Errorf("the zero Header is not empty: %d lines", h.Len())
+		t.Errorf("Len of the zero Header = %d, want 0", h.Len())
 	}
 	for name := range h.All() {
 		t.Errorf("the zero Header has a field %q", name)
@@ -215,8 +215,7 @@ func TestZeroHeader(t *testing.T) {
 	}
 }
 
-// The common methods and the versions cost nothing, all other strings of one
-// request share one allocation.
+// Versions and common methods need no allocation. All other strings of a request share one.
 func TestRequestStringAllocs(t *testing.T) {
 	in := []byte("GET /%61?q HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n")
 	var r rawhttp.Request
@@ -227,16 +226,16 @@ func TestRequestStringAllocs(t *testing.T) {
 	}{
 		{"method and version", func() {
 			if r.Method() != "GET" || r.Version() != "HTTP/1.1" {
-				t.Error("method or version is another")
+				t.Error("Method or Version is wrong")
 			}
 		}, 0},
 		{"all strings", func() {
 			if r.Target() == "" || r.Path() == "" || r.RawQuery() == "" || r.Host() == "" || r.Header().Get("x") == "" {
-				t.Error("a string is missing")
+				t.Error("a string is empty")
 			}
 			for name, value := range r.Header().All() {
 				if name == value {
-					t.Error("name and value are one")
+					t.Error("name and value are equal")
 				}
 			}
 		}, 1},
@@ -253,7 +252,7 @@ func TestRequestStringAllocs(t *testing.T) {
 	}
 }
 
-// parse returns the request of a head without its last line.
+// parse parses a head that lacks its empty line.
 func parse(t testing.TB, head string) *rawhttp.Request {
 	t.Helper()
 	req, _, err := rawhttp.ParseRequest([]byte(head + "\r\n"))
@@ -272,7 +271,7 @@ func TestWithConn(t *testing.T) {
 		t.Errorf("Conn() = %+v, want %+v", got, info)
 	}
 	if with.Body != req.Body || with.Path() != "/a" {
-		t.Errorf("Body and path %q are not those of the request", with.Path())
+		t.Errorf("Body or path %q differs from that of the request", with.Path())
 	}
 	if got := req.Conn(); got != (rawhttp.ConnInfo{}) {
 		t.Errorf("Conn() of the original = %+v, want none", got)
@@ -307,30 +306,30 @@ func TestEscapedPath(t *testing.T) {
 		why    string
 	}{
 		{"/", "/", ""},
-		{"/a/b?c=/d", "/a/b", "the query is no part of it"},
-		{"/a%2Fb", "/a%2Fb", "one segment"},
-		{"/a%2fb/", "/a%2fb/", "digits as the client has them"},
+		{"/a/b?c=/d", "/a/b", "the query is not part of the path"},
+		{"/a%2Fb", "/a%2Fb", "an encoded slash stays within its segment"},
+		{"/a%2fb/", "/a%2fb/", "hexadecimal digits keep their case"},
 		{"/caf%C3%A9/%25/%20", "/caf%C3%A9/%25/%20", ""},
-		{"/%61%2Fb", "/%61%2Fb", "what need not be encoded too"},
+		{"/%61%2Fb", "/%61%2Fb", "characters that need no encoding stay encoded too"},
 		{"/a%252Fb", "/a%252Fb", "an encoded percent sign"},
 		{"http://example.test/a%2Fb", "/a%2Fb", "absolute-form"},
 		{"http://example.test", "/", "absolute-form without a path"},
 		{"http://example.test?a", "/", ""},
-		{"//a%2Fb", "/a%2Fb", "empty segments are none"},
+		{"//a%2Fb", "/a%2Fb", "empty segments are removed"},
 		{"/x/../a%2Fb", "/a%2Fb", "dot segments are removed"},
-		{"/x/%2e%2E/a%2Fb/.", "/a%2Fb/", "encoded too (RFC 3986, section 6.2.2.2)"},
-		{"/a/b%2F..%2Fc", "/a/c", "an encoded slash that Path has no more"},
-		{"/a%2F%2Fb", "/a/b", "two of them"},
-		{"/a|b", "/a|b", "what is not escaped stays so"},
+		{"/x/%2e%2E/a%2Fb/.", "/a%2Fb/", "encoded dot segments are removed too (RFC 3986, section 6.2.2.2)"},
+		{"/a/b%2F..%2Fc", "/a/c", "dot segments between encoded slashes are removed, as in Path"},
+		{"/a%2F%2Fb", "/a/b", "empty segments between encoded slashes are removed, as in Path"},
+		{"/a|b", "/a|b", "characters that are not escaped stay so"},
 	}
 	for _, tt := range tests {
 		req := parse(t, "GET "+tt.target+" HTTP/1.1\r\nHost: a\r\n")
 		got := req.EscapedPath()
 		if got != tt.want {
-			t.Errorf("EscapedPath of %s = %q, want %q: %s", tt.target, got, tt.want, tt.why)
+			t.Errorf("EscapedPath of %s = %q, want %q\nwhy: %s", tt.target, got, tt.want, tt.why)
 		}
 		if path, err := url.PathUnescape(got); path != req.Path() || err != nil {
-			t.Errorf("EscapedPath of %s is %q without its escapes, %v, want Path, %q", tt.target, path, err, req.Path())
+			t.Errorf("EscapedPath of %s, unescaped: %q, %v, want Path, %q", tt.target, path, err, req.Path())
 		}
 	}
 	for target, want := range map[string]string{"*": "*", "a:80": ""} {
@@ -382,7 +381,7 @@ func TestEscapedPathAfterWithPath(t *testing.T) {
 	req := parse(t, "GET /a%2Fb HTTP/1.1\r\nHost: a\r\n")
 	for path, want := range map[string]string{
 		"/x y/\u00e9?": "/x%20y/%C3%A9%3F",
-		"/a/b":         "/a%2Fb", // the path that it was
+		"/a/b":         "/a%2Fb", // the original path
 		"/b":           "/b",
 		"/100%":        "/100%25",
 	} {
@@ -397,7 +396,7 @@ func TestEscapedPathAllocates(t *testing.T) {
 		req := parse(t, "GET "+target+" HTTP/1.1\r\nHost: a\r\n")
 		req.Path()
 		if n := testing.AllocsPerRun(100, func() { req.EscapedPath() }); n > 0 {
-			t.Errorf("EscapedPath of %s: %v allocations, want none", target, n)
+			t.Errorf("EscapedPath of %s: %v allocations, want 0", target, n)
 		}
 	}
 }

@@ -15,13 +15,14 @@ import (
 	"example.com/rawhttp"
 )
 
-// resolveGet makes a GET of the target.
+// resolveGet returns a GET request for target.
 func resolveGet(t testing.TB, target string) *rawhttp.Request {
 	t.Helper()
 	return requestOf(t, "GET "+target+" HTTP/1.1\r\nHost: a\r\n\r\n")
 }
 
-// resolveProbe answers with its name and the path that it gets.
+// resolveProbe returns a resolver that answers with its name, and the prefix and path of the
+// request.
 func resolveProbe(name string) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Text(200, fmt.Sprintf("%s %q %q", name, req.Prefix(), req.Path())), nil
@@ -32,13 +33,13 @@ func resolveFails(err error) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return nil, err })
 }
 
-// resolveString describes the answer of a resolver.
+// resolveString describes the result of a resolver in a few words.
 func resolveString(t testing.TB, r rawhttp.Resolver, req *rawhttp.Request) string {
 	t.Helper()
 	resp, err := r.Resolve(t.Context(), req)
 	switch {
 	case err != nil && resp != nil:
-		t.Errorf("Resolve(%q) = %v, %v, want one of them", req.Target(), resp, err)
+		t.Errorf("Resolve(%q) = %v, %v, want either a response or an error", req.Target(), resp, err)
 	case errors.Is(err, fs.ErrNotExist):
 		return "not mine"
 	case err != nil:
@@ -59,7 +60,7 @@ func resolveString(t testing.TB, r rawhttp.Resolver, req *rawhttp.Request) strin
 	if req.Method() == "HEAD" {
 		return ""
 	}
-	var content strings.Builder // without framing: a slow machine sends a script's output in chunks
+	var content strings.Builder // without framing, since the chunks of a script's output depend on timing
 	if _, err := resp.WriteContent(t.Context(), &content); err != nil {
 		t.Errorf("WriteContent of the response to %q: %v", req.Target(), err)
 	}
@@ -92,21 +93,21 @@ func TestFirst(t *testing.T) {
 		want string
 		why  string
 	}{
-		{"none", nil, "not mine", "nothing is there"},
+		{"none", nil, "not mine", "without resolvers nothing is found"},
 		{"one", []rawhttp.Resolver{a}, "a", ""},
 		{"the first answers", []rawhttp.Resolver{a, b}, "a", ""},
 		{"the second answers", []rawhttp.Resolver{missing, b}, "b", ""},
 		{"the last answers", []rawhttp.Resolver{missing, missing, missing, b}, "b", ""},
 		{"all are missing", []rawhttp.Resolver{missing, missing}, "not mine", ""},
 		{"a wrapped fs.ErrNotExist", []rawhttp.Resolver{resolveFails(fmt.Errorf("here: %w", fs.ErrNotExist)), b}, "b", ""},
-		{"an fs.PathError", []rawhttp.Resolver{resolveFails(&fs.PathError{Op: "open", Path: "a", Err: fs.ErrNotExist}), b}, "b", "what opening a file returns"},
-		{"a StatusError of 404", []rawhttp.Resolver{status404, b}, "b", "it is fs.ErrNotExist"},
-		{"a wrapped StatusError of 404", []rawhttp.Resolver{resolveFails(fmt.Errorf("here: %w", &rawhttp.StatusError{Status: 404, Err: fs.ErrPermission})), b}, "b", "its status says so, whatever the cause"},
-		{"a StatusError of 403", []rawhttp.Resolver{resolveFails(&rawhttp.StatusError{Status: 403}), b}, "error 403", "the resource is there"},
-		{"a StatusError of 500 that wraps fs.ErrNotExist", []rawhttp.Resolver{resolveFails(&rawhttp.StatusError{Status: 500, Err: fs.ErrNotExist}), b}, "b", "what wraps fs.ErrNotExist is not mine, whatever else it says"},
-		{"fs.ErrPermission", []rawhttp.Resolver{resolveFails(fs.ErrPermission), b}, "error 403", "the resource is there"},
-		{"fs.ErrInvalid", []rawhttp.Resolver{resolveFails(fs.ErrInvalid), b}, "error 404", "404, but not fs.ErrNotExist"},
-		{"another error", []rawhttp.Resolver{resolveFails(errors.New("broken")), b}, "error 500", "an error is an answer"},
+		{"an fs.PathError", []rawhttp.Resolver{resolveFails(&fs.PathError{Op: "open", Path: "a", Err: fs.ErrNotExist}), b}, "b", "opening a file returns such an error"},
+		{"a StatusError of 404", []rawhttp.Resolver{status404, b}, "b", "errors.Is of it and fs.ErrNotExist is true"},
+		{"a wrapped StatusError of 404", []rawhttp.Resolver{resolveFails(fmt.Errorf("here: %w", &rawhttp.StatusError{Status: 404, Err: fs.ErrPermission})), b}, "b", "the status decides, whatever the cause"},
+		{"a StatusError of 403", []rawhttp.Resolver{resolveFails(&rawhttp.StatusError{Status: 403}), b}, "error 403", "the resource exists"},
+		{"a StatusError of 500 that wraps fs.ErrNotExist", []rawhttp.Resolver{resolveFails(&rawhttp.StatusError{Status: 500, Err: fs.ErrNotExist}), b}, "b", "an error that wraps fs.ErrNotExist declines the request, whatever its status"},
+		{"fs.ErrPermission", []rawhttp.Resolver{resolveFails(fs.ErrPermission), b}, "error 403", "the resource exists"},
+		{"fs.ErrInvalid", []rawhttp.Resolver{resolveFails(fs.ErrInvalid), b}, "error 404", "the status is 404, but the error is not fs.ErrNotExist"},
+		{"another error", []rawhttp.Resolver{resolveFails(errors.New("broken")), b}, "error 500", "only fs.ErrNotExist declines a request"},
 		{"a 404 response", []rawhttp.Resolver{rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return rawhttp.NotFound(), nil }), b}, "404", "a Response is final"},
 		{"neither response nor error", []rawhttp.Resolver{resolveFails(nil), b}, "nil", "the server answers it with 500"},
 		{"nested", []rawhttp.Resolver{rawhttp.First(missing, rawhttp.First(status404)), rawhttp.First(missing, b), a}, "b", ""},
@@ -158,9 +159,9 @@ func TestMount(t *testing.T) {
 	}{
 		{"below", rawhttp.Mount("/static/", p), "/static/a/b.txt", `r "/static" "/a/b.txt"`, ""},
 		{"the folder itself", rawhttp.Mount("/static/", p), "/static/", `r "/static" "/"`, ""},
-		{"a folder below", rawhttp.Mount("/static/", p), "/static/a/", `r "/static" "/a/"`, "the slash at the end stays"},
-		{"without the slash", rawhttp.Mount("/static/", p), "/static", "301 ./static/", "relative references in a folder need it"},
-		{"without the slash, with a query", rawhttp.Mount("/static/", p), "/static?a=b&c=/d?e", "301 ./static/?a=b&c=/d?e", "the query is kept as it came"},
+		{"a folder below", rawhttp.Mount("/static/", p), "/static/a/", `r "/static" "/a/"`, "the slash at the end is kept"},
+		{"without the slash", rawhttp.Mount("/static/", p), "/static", "301 ./static/", "relative references in a folder need the slash"},
+		{"without the slash, with a query", rawhttp.Mount("/static/", p), "/static?a=b&c=/d?e", "301 ./static/?a=b&c=/d?e", "the query is copied unchanged"},
 		{"without the slash, with an empty query", rawhttp.Mount("/static/", p), "/static?", "301 ./static/", ""},
 		{"another name", rawhttp.Mount("/static/", p), "/other", "not mine", ""},
 		{"a longer name", rawhttp.Mount("/static/", p), "/statics/a", "not mine", "a prefix ends at a slash"},
@@ -170,42 +171,42 @@ func TestMount(t *testing.T) {
 		{"the root above it", rawhttp.Mount("/static/", p), "/", "not mine", ""},
 		{"in a segment below", rawhttp.Mount("/static/", p), "/a/static/b", "not mine", ""},
 		{"an encoded prefix", rawhttp.Mount("/static/", p), "/%73tatic/a", `r "/static" "/a"`, "paths are compared decoded"},
-		{"an encoded slash", rawhttp.Mount("/static/", p), "/static%2Fa", `r "/static" "/a"`, "decoded, it is a slash"},
+		{"an encoded slash", rawhttp.Mount("/static/", p), "/static%2Fa", `r "/static" "/a"`, "paths are compared decoded"},
 		{"out of it by dot segments", rawhttp.Mount("/static/", p), "/static/../secret", "not mine", "the path is /secret"},
 		{"out of it by encoded dot segments", rawhttp.Mount("/static/", p), "/static/%2e%2e/secret", "not mine", "the path is /secret"},
 		{"into it by dot segments", rawhttp.Mount("/static/", p), "/x/../static/./a", `r "/static" "/a"`, "the path is /static/a"},
-		{"runs of slashes", rawhttp.Mount("/static/", p), "//static//a", `r "/static" "/a"`, "they are one slash"},
+		{"runs of slashes", rawhttp.Mount("/static/", p), "//static//a", `r "/static" "/a"`, "runs of slashes count as one"},
 		{"a prefix of two segments", rawhttp.Mount("/a/b/", p), "/a/b/c", `r "/a/b" "/c"`, ""},
 		{"a prefix of two segments without slash", rawhttp.Mount("/a/b/", p), "/a/b", "301 ./b/", "relative to /a/"},
 		{"a prefix to escape", rawhttp.Mount("/a b/ü?/", p), "/a%20b/%C3%BC%3F", "301 ./%C3%BC%3F/", "the reference is escaped"},
-		{"a prefix like a scheme", rawhttp.Mount("/a:b/", p), "/a:b", "301 ./a%3Ab/", "the reference begins with a dot, so no scheme can"},
-		{"a host for a prefix", rawhttp.Mount("/evil.test/", p), "//evil.test", "301 ./evil.test/", "no reference begins with //"},
-		{"a host with a backslash", rawhttp.Mount("/\\evil.test/", p), "/%5Cevil.test", "301 ./%5Cevil.test/", "browsers take \\ for a slash"},
-		{"an encoded slash before the name", rawhttp.Mount("/a/b/", p), "/a%2Fb", "301 ./a%2Fb/", "relative to / as the client knows it"},
+		{"a prefix like a scheme", rawhttp.Mount("/a:b/", p), "/a:b", "301 ./a%3Ab/", "the reference begins with a dot, so it cannot have a scheme"},
+		{"a host for a prefix", rawhttp.Mount("/evil.test/", p), "//evil.test", "301 ./evil.test/", "a reference that begins with // would lead to another host"},
+		{"a host with a backslash", rawhttp.Mount("/\\evil.test/", p), "/%5Cevil.test", "301 ./%5Cevil.test/", "browsers treat \\ as a slash"},
+		{"an encoded slash before the name", rawhttp.Mount("/a/b/", p), "/a%2Fb", "301 ./a%2Fb/", "the client resolves the reference against its own form of the path"},
 
-		{"the root", rawhttp.Mount("/", p), "/a/b", `r "" "/a/b"`, "takes nothing off"},
+		{"the root", rawhttp.Mount("/", p), "/a/b", `r "" "/a/b"`, "nothing is removed from the path"},
 		{"the root itself", rawhttp.Mount("/", p), "/", `r "" "/"`, ""},
-		{"the empty prefix", rawhttp.Mount("", p), "/a", `r "" "/a"`, "it is given a slash"},
-		{"a prefix without its first slash", rawhttp.Mount("static/", p), "/static/a", `r "/static" "/a"`, "it is given one"},
-		{"an exact prefix without its first slash", rawhttp.Mount("healthz", p), "/healthz", `r "/healthz" "/"`, "it is given one"},
+		{"the empty prefix", rawhttp.Mount("", p), "/a", `r "" "/a"`, "the slash is added"},
+		{"a prefix without its first slash", rawhttp.Mount("static/", p), "/static/a", `r "/static" "/a"`, "the slash is added"},
+		{"an exact prefix without its first slash", rawhttp.Mount("healthz", p), "/healthz", `r "/healthz" "/"`, "the slash is added"},
 
-		{"exact", rawhttp.Mount("/healthz", p), "/healthz", `r "/healthz" "/"`, "that path alone"},
+		{"exact", rawhttp.Mount("/healthz", p), "/healthz", `r "/healthz" "/"`, "a prefix without a slash at the end matches only itself"},
 		{"exact, with a query", rawhttp.Mount("/healthz", p), "/healthz?a", `r "/healthz" "/"`, ""},
-		{"exact, with a slash", rawhttp.Mount("/healthz", p), "/healthz/", "not mine", "that path alone"},
-		{"exact, below", rawhttp.Mount("/healthz", p), "/healthz/a", "not mine", "that path alone"},
+		{"exact, with a slash", rawhttp.Mount("/healthz", p), "/healthz/", "not mine", "a prefix without a slash at the end matches only itself"},
+		{"exact, below", rawhttp.Mount("/healthz", p), "/healthz/a", "not mine", "a prefix without a slash at the end matches only itself"},
 		{"exact, longer", rawhttp.Mount("/healthz", p), "/healthzz", "not mine", ""},
 		{"exact, shorter", rawhttp.Mount("/healthz", p), "/health", "not mine", ""},
 
-		{"nested", deep, "/a/b/c", `r "/a/b/c" "/"`, "prefixes add up"},
+		{"nested", deep, "/a/b/c", `r "/a/b/c" "/"`, "prefixes are joined"},
 		{"nested, not below", deep, "/a/b/d", "not mine", ""},
 		{"nested, without the slash", deep, "/a/b", "301 ./b/", ""},
 		{"nested, without the first slash", deep, "/a", "301 ./a/", ""},
 		{"nested, another first", deep, "/b/b/c", "not mine", ""},
 		{"nested roots", rawhttp.Mount("/", rawhttp.Mount("/", rawhttp.Mount("/a/", p))), "/a/b", `r "/a" "/b"`, ""},
-		{"the same prefix twice", rawhttp.Mount("/a/", rawhttp.Mount("/a/", p)), "/a/a/a/", `r "/a/a" "/a/"`, "each takes its own off"},
-		{"below an exact one", rawhttp.Mount("/a", rawhttp.Mount("/", p)), "/a", `r "/a" "/"`, ""},
+		{"the same prefix twice", rawhttp.Mount("/a/", rawhttp.Mount("/a/", p)), "/a/a/a/", `r "/a/a" "/a/"`, "each Mount removes its own prefix"},
+		{"below an exact Mount", rawhttp.Mount("/a", rawhttp.Mount("/", p)), "/a", `r "/a" "/"`, ""},
 
-		{"OPTIONS *", rawhttp.Mount("/", p), "", "not mine", "* is no path"},
+		{"OPTIONS *", rawhttp.Mount("/", p), "", "not mine", "* is not a path"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -216,17 +217,16 @@ func TestMount(t *testing.T) {
 			req := requestOf(t, head)
 			path, prefix := req.Path(), req.Prefix()
 			if got := resolveString(t, tt.r, req); got != tt.want {
-				t.Errorf("%q is answered with %s, want %s\nwhy: %s", head, got, tt.want, tt.why)
+				t.Errorf("%q: %s, want %s\nwhy: %s", head, got, tt.want, tt.why)
 			}
 			if req.Path() != path || req.Prefix() != prefix {
-				t.Errorf("the request above has the path %q now, want %q: a Mount changes only what is below", req.Path(), path)
+				t.Errorf("path of the original request after Resolve = %q, want %q", req.Path(), path)
 			}
 		})
 	}
 }
 
-// A redirect of a Mount must lead to the mounted folder on the same host, whatever
-// the target looks like.
+// The redirect of a Mount leads to the mounted folder on the same host, whatever the target is.
 func TestMountRedirectsToItself(t *testing.T) {
 	for _, target := range []string{
 		"/evil.test", "//evil.test", "///evil.test", "/%2Fevil.test", "/%2F%2Fevil.test", "/.//evil.test", "/x/..//evil.test",
@@ -237,9 +237,9 @@ func TestMountRedirectsToItself(t *testing.T) {
 			got := resolveString(t, rawhttp.Mount("/evil.test/", resolveProbe("r")), req)
 			location, ok := strings.CutPrefix(got, "301 ")
 			if !ok {
-				t.Fatalf("%q is answered with %s, want a redirect", target, got)
+				t.Fatalf("%q: %s, want a redirect", target, got)
 			}
-			// A client resolves the reference against the target that it knows.
+			// A client resolves the reference against the target that it requested.
 			base := "http://a"
 			if strings.HasPrefix(target, "http:") {
 				base = ""
@@ -253,7 +253,7 @@ func TestMountRedirectsToItself(t *testing.T) {
 				t.Fatalf("Location %q leads from %v to %v, %v, want the host a", location, u, next, err)
 			}
 			if got := resolveString(t, rawhttp.Mount("/evil.test/", resolveProbe("r")), resolveGet(t, next.RequestURI())); got != `r "/evil.test" "/"` {
-				t.Errorf("Location %q leads from %v to %v, which is answered with %s, want the folder", location, u, next, got)
+				t.Errorf("Location %q leads from %v to %v: %s, want the folder", location, u, next, got)
 			}
 		})
 	}
@@ -268,15 +268,15 @@ func TestMountPassesTheRequestOn(t *testing.T) {
 		want := view{"POST", "/a/b%20c?q=1", "/b c", "/a", "/a/b c", "q=1", "h", "1"}
 		got := view{below.Method(), below.Target(), below.Path(), below.Prefix(), below.Prefix() + below.Path(), below.RawQuery(), below.Host(), below.Header().Get("X-A")}
 		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("the request below (-want +got):\n%s", diff)
+			t.Errorf("request below the Mount (-want +got):\n%s", diff)
 		}
 		if below.Body != req.Body {
-			t.Error("the request below has another Body")
+			t.Error("the request below the Mount has another Body")
 		}
 		return nil, wantErr
 	})).Resolve(t.Context(), req)
 	if resp != nil || err != wantErr {
-		t.Errorf("Resolve = %v, %v, want what the resolver below gave: %v", resp, err, wantErr)
+		t.Errorf("Resolve = %v, %v, want the result of the mounted resolver, %v", resp, err, wantErr)
 	}
 }
 
@@ -284,14 +284,14 @@ func TestMountPassesTheRequestOn(t *testing.T) {
 func TestMountOfARewrittenPath(t *testing.T) {
 	m := rawhttp.Mount("/v2/", resolveProbe("r"))
 	if got, want := resolveString(t, m, resolveGet(t, "/old").WithPath("/v2/new")), `r "/v2" "/new"`; got != want {
-		t.Errorf("Resolve of a rewritten path = %s, want %s", got, want)
+		t.Errorf("Resolve with a rewritten path = %s, want %s", got, want)
 	}
 	if got := resolveString(t, m, resolveGet(t, "/v2/a").WithPath("/v1/a")); got != "not mine" {
-		t.Errorf("Resolve of a path that was rewritten away = %s, want not mine", got)
+		t.Errorf("Resolve with a path rewritten to one outside the Mount = %s, want not mine", got)
 	}
 }
 
-// First and Mount build a program's own tree of resolvers.
+// First and Mount can be combined to a tree of resolvers.
 func TestFirstOfMounts(t *testing.T) {
 	r := rawhttp.First(
 		rawhttp.Mount("/healthz", say("ok")),
@@ -310,7 +310,7 @@ func TestFirstOfMounts(t *testing.T) {
 	}
 	for _, tt := range tests {
 		if got := resolveString(t, r, resolveGet(t, tt.target)); got != tt.want {
-			t.Errorf("%s is answered with %s, want %s", tt.target, got, tt.want)
+			t.Errorf("%s: %s, want %s", tt.target, got, tt.want)
 		}
 	}
 }

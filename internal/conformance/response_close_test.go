@@ -19,7 +19,7 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// A closeFile is a file that counts how often it is closed.
+// A closeFile is a file that counts its Close calls.
 type closeFile struct {
 	fs.File
 	statErr error
@@ -40,7 +40,7 @@ func (f *closeFile) Close() error {
 	return f.File.Close()
 }
 
-// A closeReader is a Reader that counts how often it is closed.
+// A closeReader is a Reader that counts its Close calls.
 type closeReader struct {
 	io.Reader
 	closed atomic.Int32
@@ -53,7 +53,7 @@ func (r *closeReader) Close() error {
 
 var errCloseReader = errors.New("close failed")
 
-// A closeReaderAt can be read anywhere, and closed.
+// A closeReaderAt is a closeReader that is also an io.ReaderAt.
 type closeReaderAt struct {
 	*strings.Reader
 	closed atomic.Int32
@@ -64,7 +64,7 @@ func (r *closeReaderAt) Close() error {
 	return nil
 }
 
-// closeKinds are the responses that have something to close.
+// closeKinds has the kinds of responses that close their source.
 var closeKinds = []struct {
 	name string
 	make func(t testing.TB, content string) (*rawhttp.Response, *atomic.Int32)
@@ -105,9 +105,9 @@ func TestResponseIsClosedOnce(t *testing.T) {
 		do   func(t *testing.T, r *rawhttp.Response)
 	}{
 		{"written", func(t *testing.T, r *rawhttp.Response) { write(t, r, closeGet, io.Discard) }},
-		{"for HEAD, its content unread", func(t *testing.T, r *rawhttp.Response) { write(t, r, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", io.Discard) }},
+		{"for HEAD, content unread", func(t *testing.T, r *rawhttp.Response) { write(t, r, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", io.Discard) }},
 		{"for HTTP/1.0", func(t *testing.T, r *rawhttp.Response) { write(t, r, "GET / HTTP/1.0\r\n\r\n", io.Discard) }},
-		{"its write failed", func(t *testing.T, r *rawhttp.Response) { write(t, r, closeGet, &respLimited{n: 10}) }},
+		{"Write failed", func(t *testing.T, r *rawhttp.Response) { write(t, r, closeGet, &respLimited{n: 10}) }},
 		{"never written", func(t *testing.T, r *rawhttp.Response) { r.Close() }},
 		{"misused", func(t *testing.T, r *rawhttp.Response) { write(t, r.Set("Date", "x"), closeGet, io.Discard) }},
 		{"closed twice", func(t *testing.T, r *rawhttp.Response) { r.Close(); r.Close() }},
@@ -118,18 +118,18 @@ func TestResponseIsClosedOnce(t *testing.T) {
 		{"written, then closed", func(t *testing.T, r *rawhttp.Response) { write(t, r, closeGet, io.Discard); r.Close() }},
 		{"closed, then written", func(t *testing.T, r *rawhttp.Response) { r.Close(); write(t, r, closeGet, io.Discard) }},
 		{"written with WriteTo, then closed", func(t *testing.T, r *rawhttp.Response) { r.WriteTo(io.Discard); r.Close() }},
-		{"its clone closed", func(t *testing.T, r *rawhttp.Response) { r.Clone().Close() }},
-		{"its clone and itself closed", func(t *testing.T, r *rawhttp.Response) { c := r.Clone(); r.Close(); c.Close() }},
-		{"its clone written, then itself closed", func(t *testing.T, r *rawhttp.Response) {
+		{"clone closed", func(t *testing.T, r *rawhttp.Response) { r.Clone().Close() }},
+		{"closed, then its clone closed", func(t *testing.T, r *rawhttp.Response) { c := r.Clone(); r.Close(); c.Close() }},
+		{"clone written, then closed", func(t *testing.T, r *rawhttp.Response) {
 			write(t, r.Clone(), closeGet, io.Discard)
 			r.Close()
 		}},
-		{"itself written, then the clone of a clone", func(t *testing.T, r *rawhttp.Response) {
+		{"written, then a clone of its clone written", func(t *testing.T, r *rawhttp.Response) {
 			c := r.Clone().Clone()
 			write(t, r, closeGet, io.Discard)
 			write(t, c, closeGet, io.Discard)
 		}},
-		{"closed by many at once", func(t *testing.T, r *rawhttp.Response) {
+		{"closed concurrently", func(t *testing.T, r *rawhttp.Response) {
 			var all sync.WaitGroup
 			for range 10 {
 				all.Go(func() { r.Close() })
@@ -156,7 +156,7 @@ func TestResponseWriteToDoesNotClose(t *testing.T) {
 		r, closed := kind.make(t, "abc")
 		respBytes(t, r)
 		if n := closed.Load(); n != 0 {
-			t.Errorf("%s: WriteTo closed it %d times, want 0: whoever has the Response closes it", kind.name, n)
+			t.Errorf("%s: WriteTo closed the source %d times, want 0, since the caller closes the Response", kind.name, n)
 		}
 		r.Close()
 	}
@@ -169,7 +169,7 @@ func TestResponseCloseReportsTheErrorOfItsSource(t *testing.T) {
 	}
 	persist, err := rawhttp.WriteResponse(t.Context(), io.Discard, requestOf(t, closeGet), rawhttp.Stream(200, "", c))
 	if persist || !errors.Is(err, errCloseReader) {
-		t.Errorf("WriteResponse = %v, %v, want false and an error that wraps %v: after an error the connection is to be closed", persist, err, errCloseReader)
+		t.Errorf("WriteResponse = %v, %v, want false and an error that wraps %v, since the connection must close after an error", persist, err, errCloseReader)
 	}
 }
 
@@ -193,18 +193,18 @@ func TestResponseServesOnce(t *testing.T) {
 			for _, again := range []*rawhttp.Response{r, clone, r.Clone()} {
 				var b strings.Builder
 				if n, err := again.WriteTo(&b); n != 0 || err == nil || b.Len() > 0 {
-					t.Errorf("WriteTo the second time = %d, %v and wrote %q, want 0, an error and nothing", n, err, b.String())
+					t.Errorf("second WriteTo = %d, %v and wrote %q, want 0, an error and nothing", n, err, b.String())
 				}
 				persist, err := rawhttp.WriteResponse(t.Context(), &b, requestOf(t, closeGet), again)
 				if persist || err == nil || b.Len() > 0 {
-					t.Errorf("WriteResponse the second time = %v, %v and wrote %q, want false, an error and nothing", persist, err, b.String())
+					t.Errorf("second WriteResponse = %v, %v and wrote %q, want false, an error and nothing", persist, err, b.String())
 				}
 			}
 		})
 	}
 }
 
-// A closeLog keeps the errors that are logged.
+// A closeLog is a Logger that collects errors.
 type closeLog struct {
 	testkit.QuietLogger
 	mu     sync.Mutex
@@ -232,7 +232,7 @@ func TestServerAnswersASecondUseWith500(t *testing.T) {
 	const want = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n" +
 		"HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 26\r\nX-Content-Type-Options: nosniff\r\n\r\n500 Internal Server Error\n"
 	if diff := cmp.Diff(want, talk(t, addr, closeGet+closeGet)); diff != "" {
-		t.Errorf("a Stream served twice (-want +got):\n%s", diff)
+		t.Errorf("answers with a Stream served twice (-want +got):\n%s", diff)
 	}
 	if n := log.len(); n != 1 {
 		t.Errorf("%d errors logged, want 1", n)
@@ -272,9 +272,9 @@ func TestServerClosesResponsesOnce(t *testing.T) {
 					}
 					return r, nil
 				})
-				t.Cleanup(func() { // after the end of the server
+				t.Cleanup(func() { // runs after the server has ended
 					if len(made) == 0 {
-						t.Error("the resolver was not called")
+						t.Error("Resolve was not called")
 					}
 					for i, closed := range made {
 						if n := closed.Load(); n != 1 {
@@ -297,7 +297,7 @@ func TestOnCloseAfterTheExchange(t *testing.T) {
 		r        func(done func()) (*rawhttp.Response, error)
 		want     []string
 	}{
-		{"itself", getA, func(done func()) (*rawhttp.Response, error) { return rawhttp.Empty(204).OnClose(done), nil },
+		{"no other response", getA, func(done func()) (*rawhttp.Response, error) { return rawhttp.Empty(204).OnClose(done), nil },
 			[]string{"204", "closed"}},
 		{"426 in place of an Upgrade", getA, func(done func()) (*rawhttp.Response, error) {
 			return rawhttp.Upgrade("echo", func(context.Context, net.Conn) error { return nil }).OnClose(done), nil
@@ -308,7 +308,7 @@ func TestOnCloseAfterTheExchange(t *testing.T) {
 		{"a response with an error", getA, func(done func()) (*rawhttp.Response, error) {
 			return rawhttp.Text(200, "a").OnClose(done), fs.ErrPermission
 		}, []string{"403", "page closed", "closed"}},
-		{"a mistake", getA, func(done func()) (*rawhttp.Response, error) { return rawhttp.Text(99, "a").OnClose(done), nil },
+		{"an invalid response", getA, func(done func()) (*rawhttp.Response, error) { return rawhttp.Text(99, "a").OnClose(done), nil },
 			[]string{"500", "closed"}},
 		{"content that fails", getA, func(done func()) (*rawhttp.Response, error) {
 			return rawhttp.Stream(200, "a/b", iotest.ErrReader(errors.New("broken"))).OnClose(done), nil
@@ -339,7 +339,7 @@ func TestOnCloseAfterTheExchange(t *testing.T) {
 
 var errSecond = errors.New("the page has a mistake")
 
-// A panic while a response is written must not lose its source.
+// A response that panics while it is written is closed.
 func TestServerClosesAResponseThatPanics(t *testing.T) {
 	c := &closeReader{Reader: closePanics{}}
 	t.Cleanup(func() {
@@ -355,7 +355,7 @@ func TestServerClosesAResponseThatPanics(t *testing.T) {
 	}
 }
 
-// Nor must a panic of a hook, wherever in the exchange.
+// If a hook panics, wherever in the exchange, the response is closed.
 func TestServerClosesAResponseAfterAHookPanics(t *testing.T) {
 	const brokenContent = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"
 	beforeWrite := rawhttp.Trace{ConnState: func(_ uint64, s rawhttp.ConnState) {
@@ -405,7 +405,7 @@ func TestWriteResponseClosesAResponseThatPanics(t *testing.T) {
 	func() {
 		defer func() {
 			if recover() == nil {
-				t.Error("WriteResponse swallowed a panic")
+				t.Error("WriteResponse recovered a panic, want it passed on")
 			}
 		}()
 		rawhttp.WriteResponse(t.Context(), io.Discard, requestOf(t, closeGet), rawhttp.Stream(200, "", c))
@@ -415,7 +415,7 @@ func TestWriteResponseClosesAResponseThatPanics(t *testing.T) {
 	}
 }
 
-// First drops the responses that come with fs.ErrNotExist.
+// First closes a response that a resolver returns together with fs.ErrNotExist.
 func TestFirstClosesWhatItDrops(t *testing.T) {
 	dropped := &closeReader{Reader: respReader()}
 	r := rawhttp.First(
@@ -426,14 +426,14 @@ func TestFirstClosesWhatItDrops(t *testing.T) {
 	)
 	resp, err := r.Resolve(t.Context(), requestOf(t, closeGet))
 	if err != nil || resp.Status() != 200 {
-		t.Errorf("Resolve = %v, %v, want the answer of the second", resp, err)
+		t.Errorf("Resolve = %v, %v, want the response of the second resolver", resp, err)
 	}
 	if n := dropped.closed.Load(); n != 1 {
 		t.Errorf("the dropped response was closed %d times, want once", n)
 	}
 }
 
-// Content that fails while it is read is closed too.
+// WriteResponse closes content that fails while it is read.
 func TestWriteResponseClosesWhatFails(t *testing.T) {
 	broken := errors.New("broken")
 	for _, size := range []int64{-1, 3, 1 << 20} {

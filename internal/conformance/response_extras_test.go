@@ -23,12 +23,12 @@ const (
 	failedText = "\r\n500 Internal Server Error\n"
 )
 
-// answerWith returns the answers to requests of one connection.
+// answerWith returns the answers to requests on one connection, each with a new resp().
 func answerWith(resp func() *rawhttp.Response, requests string) string {
 	return rawhttp.Answer(resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return resp(), nil }), requests)
 }
 
-// writes makes a StreamFunc of one Write for each part.
+// writes returns a StreamFunc that makes one Write for each part.
 func writes(parts ...string) *rawhttp.Response {
 	return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
 		for _, p := range parts {
@@ -56,13 +56,13 @@ func TestSetLength(t *testing.T) {
 		{"StreamFunc", getA, func() *rawhttp.Response { return writes("abc", "def").SetLength(6) }, ok + "abcdef", "Content-Length in place of chunks"},
 		{"Stream", getA, func() *rawhttp.Response { return streams("abcdef").SetLength(6) }, ok + "abcdef", "Content-Length in place of chunks"},
 		{"pipelined", getA + getA, func() *rawhttp.Response { return streams("abcdef").SetLength(6) }, ok + "abcdef" + ok + "abcdef", "the connection persists"},
-		{"HTTP/1.0", getB, func() *rawhttp.Response { return writes("abcdef").SetLength(6) }, closing + "abcdef", "the end of the connection need not say it"},
+		{"HTTP/1.0", getB, func() *rawhttp.Response { return writes("abcdef").SetLength(6) }, closing + "abcdef", "the length is sent, although the connection closes"},
 		{"HTTP/1.0 that persists", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", func() *rawhttp.Response { return writes("abcdef").SetLength(6) },
 			"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 6\r\nConnection: keep-alive\r\n\r\nabcdef", "with a length it can"},
 		{"HEAD of a StreamFunc", headA, func() *rawhttp.Response { return writes("abcdef").SetLength(6) }, ok, "HEAD has the fields of GET"},
-		{"HEAD of Empty", headA, func() *rawhttp.Response { return rawhttp.Empty(200).SetLength(6) }, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n", "a proxy passes on what it was told"},
-		{"0", getA, func() *rawhttp.Response { return writes().SetLength(0) }, "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 0\r\n\r\n", "0 is a length"},
-		{"the last counts", getA, func() *rawhttp.Response { return writes("abcdef").SetLength(9).SetLength(6) }, ok + "abcdef", ""},
+		{"HEAD of Empty", headA, func() *rawhttp.Response { return rawhttp.Empty(200).SetLength(6) }, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n", "a proxy can pass on the length that it received"},
+		{"0", getA, func() *rawhttp.Response { return writes().SetLength(0) }, "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 0\r\n\r\n", "0 is a valid length"},
+		{"the last call wins", getA, func() *rawhttp.Response { return writes("abcdef").SetLength(9).SetLength(6) }, ok + "abcdef", ""},
 		{"on a clone", getA, func() *rawhttp.Response {
 			r := writes("abcdef").SetLength(6)
 			r.Clone().SetLength(7)
@@ -70,12 +70,12 @@ func TestSetLength(t *testing.T) {
 		}, ok + "abcdef", "the original has its own"},
 		{"204", getA, func() *rawhttp.Response { return rawhttp.Empty(204).SetLength(6) }, "HTTP/1.1 204 No Content\r\n\r\n", "RFC 9110, section 8.6"},
 
-		{"too few, some sent", getA + getA, func() *rawhttp.Response { return writes("abc").SetLength(6) }, ok + "abc", "the client must be able to tell"},
-		{"too many, some sent", getA + getA, func() *rawhttp.Response { return writes("abcdef", "g").SetLength(6) }, ok + "abcdef", "what follows would be read as a response"},
-		{"too many, over the end", getA + getA, func() *rawhttp.Response { return writes("abc", "defg", "h").SetLength(6) }, ok + "abc", "nothing of a Write that is too long, nor after it"},
-		{"too few, none sent", getA, func() *rawhttp.Response { return writes().SetLength(6) }, failed + failedText, "an answer is better than none"},
+		{"too few, some sent", getA + getA, func() *rawhttp.Response { return writes("abc").SetLength(6) }, ok + "abc", "the client must be able to tell that content is missing"},
+		{"too many, some sent", getA + getA, func() *rawhttp.Response { return writes("abcdef", "g").SetLength(6) }, ok + "abcdef", "bytes after the content would be read as a response"},
+		{"too many, over the end", getA + getA, func() *rawhttp.Response { return writes("abc", "defg", "h").SetLength(6) }, ok + "abc", "a Write beyond the length sends nothing, nor do those after it"},
+		{"too few, none sent", getA, func() *rawhttp.Response { return writes().SetLength(6) }, failed + failedText, "the head has not been sent, so the answer can be 500"},
 		{"too many, none sent", getA, func() *rawhttp.Response { return streams("abcdefg").SetLength(6) }, failed + failedText, ""},
-		{"Empty to GET", getA, func() *rawhttp.Response { return rawhttp.Empty(200).SetLength(6) }, failed + failedText, "it has no content"},
+		{"Empty to GET", getA, func() *rawhttp.Response { return rawhttp.Empty(200).SetLength(6) }, failed + failedText, "Empty has no content"},
 		{"error ignored", getA + getA, func() *rawhttp.Response {
 			return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
 				for range 3 {
@@ -85,9 +85,9 @@ func TestSetLength(t *testing.T) {
 			}).SetLength(6)
 		}, ok + "abcd", "whatever the program makes of the error"},
 
-		{"negative", getA, func() *rawhttp.Response { return writes().SetLength(-1) }, failed + "Connection: close\r\n" + failedText, "a mistake"},
-		{"Text", getA, func() *rawhttp.Response { return rawhttp.Text(200, "abc").SetLength(3) }, failed + "Connection: close\r\n" + failedText, "a mistake: it is known"},
-		{"Content", getA, func() *rawhttp.Response { return rawhttp.Content(rawhttp.Representation{Size: -1}).SetLength(3) }, failed + "Connection: close\r\n" + failedText, "a mistake: Size is for that"},
+		{"negative", getA, func() *rawhttp.Response { return writes().SetLength(-1) }, failed + "Connection: close\r\n" + failedText, "an invalid length"},
+		{"Text", getA, func() *rawhttp.Response { return rawhttp.Text(200, "abc").SetLength(3) }, failed + "Connection: close\r\n" + failedText, "the length of a Text is known"},
+		{"Content", getA, func() *rawhttp.Response { return rawhttp.Content(rawhttp.Representation{Size: -1}).SetLength(3) }, failed + "Connection: close\r\n" + failedText, "the length of a Content is its Size"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -101,7 +101,7 @@ func TestSetLength(t *testing.T) {
 func TestSetTrailer(t *testing.T) {
 	const head = "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n"
 	value := func(s string) func() string { return func() string { return s } }
-	unasked := func() string { panic("it was asked for its value") }
+	unasked := func() string { panic("value was called") }
 	tests := []struct {
 		name, in string
 		resp     func() *rawhttp.Response
@@ -117,7 +117,7 @@ func TestSetTrailer(t *testing.T) {
 			head + "Trailer: A, B\r\n\r\n3\r\nabc\r\n0\r\nB: 2\r\n\r\n", "only what there is at the end"},
 		{"named by the program", getA, func() *rawhttp.Response { return writes().SetTrailer("A", value("1")).Set("Trailer", "A, C") },
 			head + "Trailer: A, C\r\n\r\n0\r\nA: 1\r\n\r\n", "as a proxy does"},
-		{"asked for late", getA, func() *rawhttp.Response {
+		{"value called after the content", getA, func() *rawhttp.Response {
 			sum := 0
 			return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
 				n, err := io.WriteString(w, "abc")
@@ -168,11 +168,11 @@ func TestSetTrailerRefuses(t *testing.T) {
 		"Connection": false, "Upgrade": false, "": false, "a b": false, "a:": false, "a\r\nb": false,
 	} {
 		if err := writes().SetTrailer(name, value).Err(); (err == nil) != ok {
-			t.Errorf("SetTrailer(%q): Err() = %v, want a mistake: %v", name, err, !ok)
+			t.Errorf("SetTrailer(%q): Err() = %v, want an error: %v", name, err, !ok)
 		}
 	}
 	if err := writes().SetTrailer("A", nil).Err(); err == nil {
-		t.Error("SetTrailer of a nil function: Err() = nil, want a mistake")
+		t.Error("SetTrailer of a nil function: Err() = nil, want an error")
 	}
 }
 
@@ -189,21 +189,21 @@ func TestOnClose(t *testing.T) {
 	tests := []struct {
 		name, in string
 		resp     func() *rawhttp.Response
-		want     string // the statuses
+		want     string // status of the answer
 	}{
 		{"Text", getA, func() *rawhttp.Response { return rawhttp.Text(200, "a") }, "200"},
 		{"HEAD", headA, func() *rawhttp.Response { return rawhttp.Text(200, "a") }, "200"},
 		{"StreamFunc", getA, func() *rawhttp.Response { return writes("a") }, "200"},
 		{"Stream", getA, func() *rawhttp.Response { return streams("a") }, "200"},
 		{"StreamFunc to HEAD", headA, func() *rawhttp.Response { return writes("a") }, "200"},
-		{"fails early", getA, func() *rawhttp.Response { return broken("") }, "500"},
+		{"fails before the head", getA, func() *rawhttp.Response { return broken("") }, "500"},
 		{"is cut", getA, func() *rawhttp.Response { return broken("a") }, "200"},
-		{"is a mistake", getA, func() *rawhttp.Response { return rawhttp.Text(200, "a").Set("Date", "") }, "500"},
+		{"is invalid", getA, func() *rawhttp.Response { return rawhttp.Text(200, "a").Set("Date", "") }, "500"},
 		{"OPTIONS", "OPTIONS / HTTP/1.1\r\nHost: a\r\n\r\n", func() *rawhttp.Response { return rawhttp.MethodNotAllowed("GET") }, "204"},
 		{"412", "GET / HTTP/1.1\r\nHost: a\r\nIf-Match: \"b\"\r\n\r\n", func() *rawhttp.Response {
 			return rawhttp.Content(rawhttp.Representation{ETag: `"a"`})
 		}, "412"},
-		{"of a closer", getA, func() *rawhttp.Response { return rawhttp.Stream(200, "a/b", io.NopCloser(strings.NewReader("a"))) }, "200"},
+		{"source is an io.Closer", getA, func() *rawhttp.Response { return rawhttp.Stream(200, "a/b", io.NopCloser(strings.NewReader("a"))) }, "200"},
 		{"panics", getA, func() *rawhttp.Response {
 			return rawhttp.StreamFunc(200, "a/b", func(context.Context, io.Writer) error { panic("on purpose") })
 		}, "500"},
@@ -213,13 +213,13 @@ func TestOnClose(t *testing.T) {
 			calls := 0
 			got := answerWith(func() *rawhttp.Response { return tt.resp().OnClose(func() { calls++ }) }, tt.in)
 			if status := got[len("HTTP/1.1 "):][:3]; status != tt.want || calls != 1 {
-				t.Errorf("status %s and %d calls of OnClose, want %s and 1: %q", status, calls, tt.want, got)
+				t.Errorf("status %s and %d calls, want %s and 1: %q", status, calls, tt.want, got)
 			}
 		})
 	}
 }
 
-// A closingReader notes when it is closed.
+// A closingReader records when it is closed.
 type closingReader struct {
 	io.Reader
 	note func()
@@ -243,14 +243,14 @@ func TestOnCloseOrder(t *testing.T) {
 	}
 }
 
-// A wrapper's OnClose on a clone does not change a shared Response. Without Clone the second
-// request reports the mistake. The function is called even if the response is not served.
+// A wrapper may call OnClose on a clone of a shared Response. Without Clone, the second request
+// is answered with 500. The function is called even then.
 func TestOnCloseOfShared(t *testing.T) {
 	shared, calls := rawhttp.Text(200, "a"), 0
 	tell := func() { calls++ }
 	got := answerWith(func() *rawhttp.Response { return shared.Clone().OnClose(tell) }, getA+getA+getA)
 	if n := strings.Count(got, "HTTP/1.1 200 OK\r\n"); n != 3 || calls != 3 {
-		t.Errorf("%d answers and %d calls, want 3 and 3: %q", n, calls, got)
+		t.Errorf("with Clone: %d answers and %d calls, want 3 and 3: %q", n, calls, got)
 	}
 
 	calls = 0
@@ -263,21 +263,21 @@ func TestOnCloseOfShared(t *testing.T) {
 	once := rawhttp.Stream(200, "a/b", closingReader{strings.NewReader("a"), func() { closed++ }})
 	got = answerWith(func() *rawhttp.Response { return once.Clone().OnClose(tell) }, getA+getA)
 	if n := strings.Count(got, "HTTP/1.1 500 "); n != 1 || calls != 2 || closed != 1 {
-		t.Errorf("serves once: %d answers with 500, %d calls, closed %d times; want 1, 2 and 1: %q", n, calls, closed, got)
+		t.Errorf("Stream without Clone: %d answers with 500, %d calls, closed %d times, want 1, 2 and 1: %q", n, calls, closed, got)
 	}
 }
 
 func TestOnClosePanics(t *testing.T) {
 	got := answerWith(func() *rawhttp.Response { return rawhttp.Text(200, "a").OnClose(func() { panic("on purpose") }) }, getA+getA)
 	if n := strings.Count(got, "HTTP/1.1 200 OK\r\n"); n != 1 {
-		t.Errorf("%d answers, want 1, after which the connection ends: %q", n, got)
+		t.Errorf("%d answers, want 1 and then the end of the connection: %q", n, got)
 	}
 	if err := rawhttp.Text(200, "a").OnClose(nil).Err(); err == nil {
-		t.Error("OnClose(nil): Err() = nil, want a mistake")
+		t.Error("OnClose(nil): Err() = nil, want an error")
 	}
 }
 
-// A response that has been served cannot be changed by these methods either.
+// SetLength, SetTrailer and OnClose fail on a Response that has been served.
 func TestFrozenExtras(t *testing.T) {
 	for name, change := range map[string]func(r *rawhttp.Response) *rawhttp.Response{
 		"SetLength":  func(r *rawhttp.Response) *rawhttp.Response { return r.SetLength(1) },
@@ -287,7 +287,7 @@ func TestFrozenExtras(t *testing.T) {
 		shared := writes("a")
 		answerWith(func() *rawhttp.Response { return shared }, getA)
 		if err := change(shared).Err(); err == nil {
-			t.Errorf("%s after it was served: Err() = nil, want a mistake", name)
+			t.Errorf("%s after the Response was served: Err() = nil, want an error", name)
 		}
 	}
 }
@@ -302,15 +302,15 @@ func TestWriteContent(t *testing.T) {
 		why  string
 	}{
 		{"Text", rawhttp.Text(200, "abc"), "abc", nil, ""},
-		{"Bytes", rawhttp.Bytes(404, "a/b", []byte("abc")), "abc", nil, "any status"},
+		{"Bytes", rawhttp.Bytes(404, "a/b", []byte("abc")), "abc", nil, "the status does not matter"},
 		{"long Text", rawhttp.Text(200, strings.Repeat("abc", 100_000)), strings.Repeat("abc", 100_000), nil, ""},
 		{"Empty", rawhttp.Empty(200), "", nil, ""},
-		{"StreamFunc", writes("abc", "def"), "abcdef", nil, "no chunks"},
+		{"StreamFunc", writes("abc", "def"), "abcdef", nil, "chunks are not part of the content"},
 		{"Stream", streams("abc"), "abc", nil, ""},
-		{"Content", rawhttp.Content(rawhttp.Representation{Body: strings.NewReader("abcdef"), Size: 3}), "abc", nil, "as much as Size says"},
+		{"Content", rawhttp.Content(rawhttp.Representation{Body: strings.NewReader("abcdef"), Size: 3}), "abc", nil, "Size limits the content"},
 		{"Content of unknown size", rawhttp.Content(rawhttp.Representation{Body: strings.NewReader("abc"), Size: -1}), "abc", nil, ""},
-		{"trailers", writes("abc").SetTrailer("A", func() string { return "1" }), "abc", nil, "they are no content"},
-		{"204", rawhttp.Bytes(204, "", []byte("abc")), "", nil, "it has no content"},
+		{"trailers", writes("abc").SetTrailer("A", func() string { return "1" }), "abc", nil, "trailers are not part of the content"},
+		{"204", rawhttp.Bytes(204, "", []byte("abc")), "", nil, "a 204 has no content"},
 		{"length", writes("abc").SetLength(3), "abc", nil, ""},
 		{"too short", writes("abc").SetLength(4), "abc", io.ErrUnexpectedEOF, ""},
 		{"Body too short", rawhttp.Content(rawhttp.Representation{Body: strings.NewReader("abc"), Size: 4}), "abc", io.ErrUnexpectedEOF, ""},
@@ -324,16 +324,16 @@ func TestWriteContent(t *testing.T) {
 			var b strings.Builder
 			n, err := tt.resp.WriteContent(t.Context(), &b)
 			if !errors.Is(err, tt.err) || n != int64(b.Len()) {
-				t.Errorf("WriteContent = %d, %v, and writes %d bytes; want the error %v", n, err, b.Len(), tt.err)
+				t.Errorf("WriteContent = %d, %v and wrote %d bytes, want the error %v", n, err, b.Len(), tt.err)
 			}
 			if diff := cmp.Diff(tt.want, b.String()); diff != "" {
-				t.Errorf("WriteContent writes (-want +got):\n%s\nwhy: %s", diff, tt.why)
+				t.Errorf("WriteContent wrote (-want +got):\n%s\nwhy: %s", diff, tt.why)
 			}
 		})
 	}
 }
 
-// A limitedWriter fails when it has no room.
+// A limitedWriter accepts room bytes and then fails.
 type limitedWriter struct{ room int }
 
 var errNoRoom = errors.New("no room")
@@ -351,14 +351,14 @@ func TestWriteContentReports(t *testing.T) {
 		t.Errorf("WriteContent to a Writer that fails = %d, %v, want 3 and its error", n, err)
 	}
 	if _, err := rawhttp.Text(200, "a").Set("Date", "").WriteContent(t.Context(), io.Discard); err == nil {
-		t.Error("WriteContent of a mistake returns nil, want the mistake")
+		t.Error("WriteContent of an invalid Response = nil, want its error")
 	}
 	once := streams("abc")
 	if _, err := once.WriteContent(t.Context(), io.Discard); err != nil {
 		t.Error(err)
 	}
 	if n, err := once.WriteContent(t.Context(), io.Discard); n != 0 || err == nil {
-		t.Errorf("WriteContent of what serves once, a second time = %d, %v, want an error", n, err)
+		t.Errorf("second WriteContent of a Stream = %d, %v, want an error", n, err)
 	}
 	dir, err := rawhttp.Dir(t.TempDir())
 	if err != nil {
@@ -370,21 +370,21 @@ func TestWriteContentReports(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := listing.WriteContent(t.Context(), io.Discard); !errors.Is(err, errors.ErrUnsupported) {
-		t.Errorf("WriteContent of a listing that answers HEAD = %v, want an error that says so", err)
+		t.Errorf("WriteContent of a listing for HEAD = %v, want an error that says so", err)
 	}
 	shared := rawhttp.Text(200, "abc")
 	shared.WriteContent(t.Context(), io.Discard)
 	if err := shared.Set("A", "b").Err(); err != nil {
-		t.Errorf("Set after WriteContent: %v, want no mistake: it shows a Response", err)
+		t.Errorf("Set after WriteContent: Err() = %v, want nil, since WriteContent does not serve the Response", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := writes("abc").WriteContent(ctx, io.Discard); !errors.Is(err, context.Canceled) {
-		t.Errorf("WriteContent with a context that has ended = %v", err)
+		t.Errorf("WriteContent with a canceled context = %v", err)
 	}
 }
 
-// Many may write the content of a Response at once.
+// WriteContent of one Response may be called concurrently.
 func TestWriteContentConcurrently(t *testing.T) {
 	resp := rawhttp.Content(rawhttp.Representation{Body: strings.NewReader("abc"), Size: 3})
 	var all sync.WaitGroup
@@ -392,7 +392,7 @@ func TestWriteContentConcurrently(t *testing.T) {
 		all.Go(func() {
 			var b strings.Builder
 			if _, err := resp.WriteContent(t.Context(), &b); err != nil || b.String() != "abc" {
-				t.Errorf("WriteContent writes %q, %v", &b, err)
+				t.Errorf("WriteContent wrote %q, %v", &b, err)
 			}
 		})
 	}

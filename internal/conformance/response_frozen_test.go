@@ -14,8 +14,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// A wrapper that adds to a shared Response without Clone must not send the fields meant
-// for one client to the next.
+// If a wrapper changes a shared Response without Clone, the next request is answered with 500,
+// so that no client gets the fields meant for another.
 func TestServedResponseIsFrozen(t *testing.T) {
 	changes := map[string]func(r *rawhttp.Response, id string) *rawhttp.Response{
 		"Set":                func(r *rawhttp.Response, id string) *rawhttp.Response { return r.Set("X-Id", id) },
@@ -37,7 +37,7 @@ func TestServedResponseIsFrozen(t *testing.T) {
 				got := talkInMemory(t, getRequest("/"), rawhttp.WithResolver(wrapper), rawhttp.WithLogger(&log))
 				if i == 0 {
 					if !strings.HasPrefix(got, "HTTP/1.1 200 ") {
-						t.Errorf("the first answer is %q, want 200: nothing was served before", got)
+						t.Errorf("first answer %q, want 200, since the Response had not been served", got)
 					}
 					continue
 				}
@@ -46,13 +46,14 @@ func TestServedResponseIsFrozen(t *testing.T) {
 				}
 			}
 			if !log.has("error", "changed after it was served") {
-				t.Errorf("the log has %q, want what went wrong", &log)
+				t.Errorf("log is %q, want the error", &log)
 			}
 		})
 	}
 }
 
-// Clone is the way to do it: also at once, and for a Response that is being served.
+// A Clone of a shared Response may be changed, even concurrently and while the Response is being
+// served.
 func TestCloneOfAServedResponse(t *testing.T) {
 	shared := rawhttp.Text(200, "hi")
 	var n atomic.Int64
@@ -73,14 +74,14 @@ func TestCloneOfAServedResponse(t *testing.T) {
 	}
 	all.Wait()
 	if len(ids) != 20 {
-		t.Errorf("20 clients got %d ids: %v", len(ids), ids)
+		t.Errorf("20 clients got %d different ids: %v", len(ids), ids)
 	}
 	if err := shared.Err(); err != nil {
-		t.Errorf("Err() of what was only cloned = %v", err)
+		t.Errorf("Err() of the shared Response = %v, want nil", err)
 	}
 }
 
-// WriteTo shows a Response, WriteResponse serves it.
+// WriteTo does not count as serving a Response; WriteResponse does.
 func TestFrozenByWriteResponse(t *testing.T) {
 	resp := rawhttp.Text(200, "hi")
 	resp.WriteTo(io.Discard)
@@ -95,10 +96,10 @@ func TestFrozenByWriteResponse(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := resp.Set("X-C", "d").Err(); err == nil {
-		t.Error("Set after WriteResponse: Err() = nil, want a mistake")
+		t.Error("Set after WriteResponse: Err() = nil, want an error")
 	}
 	var b strings.Builder
 	if _, err := resp.WriteTo(&b); err == nil || b.Len() > 0 {
-		t.Errorf("WriteTo of it = %v and writes %q, want the mistake and nothing", err, &b)
+		t.Errorf("WriteTo after it = %v and wrote %q, want the error and nothing", err, &b)
 	}
 }

@@ -21,26 +21,26 @@ func TestResponseMisuse(t *testing.T) {
 		why  string
 	}
 	tests := []test{
-		{"media type of OK with CRLF", func() *rawhttp.Response { return rawhttp.OK("a/b\r\nX-Evil: 1", nil) }, "a field of the attacker's choice"},
+		{"media type of OK with CRLF", func() *rawhttp.Response { return rawhttp.OK("a/b\r\nX-Evil: 1", nil) }, "an attacker could add any field"},
 		{"media type of Bytes with NUL", func() *rawhttp.Response { return rawhttp.Bytes(200, "a\x00b", nil) }, "NUL in a field value"},
-		{"media type of Stream with LF", func() *rawhttp.Response { return rawhttp.Stream(200, "a\nb", respReader()) }, "some recipients take LF for a line end"},
+		{"media type of Stream with LF", func() *rawhttp.Response { return rawhttp.Stream(200, "a\nb", respReader()) }, "some recipients treat LF as a line end"},
 		{"media type of StreamFunc with CR", func() *rawhttp.Response { return rawhttp.StreamFunc(200, "a\rb", respWrite()) }, "a bare CR, RFC 9112, section 2.2"},
 		{"media type of Content with CRLF", func() *rawhttp.Response { return rawhttp.Content(rawhttp.Representation{MediaType: "a\r\nb"}) }, "as with OK"},
 		{"Content-Type set with CRLF", func() *rawhttp.Response { return rawhttp.Text(200, "").Set("Content-Type", "a\r\nb") }, "as with OK"},
 		{"Content-Type added to one", func() *rawhttp.Response { return rawhttp.Text(200, "").Add("content-type", "a/b") }, "Content-Type is a singleton, RFC 9110, section 8.3"},
-		{"Stream of nil", func() *rawhttp.Response { return rawhttp.Stream(200, "", nil) }, "there is nothing to read"},
-		{"StreamFunc of nil", func() *rawhttp.Response { return rawhttp.StreamFunc(200, "", nil) }, "there is nothing to call"},
+		{"Stream of nil", func() *rawhttp.Response { return rawhttp.Stream(200, "", nil) }, "without a Reader there is no content"},
+		{"StreamFunc of nil", func() *rawhttp.Response { return rawhttp.StreamFunc(200, "", nil) }, "without a function there is no content"},
 		{"size below -1", func() *rawhttp.Response {
 			return rawhttp.Content(rawhttp.Representation{Body: strings.NewReader("a"), Size: -2})
 		}, "-1 alone is unknown"},
 		{"ETag without quotes", func() *rawhttp.Response { return rawhttp.Content(rawhttp.Representation{ETag: "v1"}) }, "RFC 9110, section 8.8.3"},
 		{"ETag with one quote", func() *rawhttp.Response { return rawhttp.Content(rawhttp.Representation{ETag: `"`}) }, "RFC 9110, section 8.8.3"},
-		{"ETag w/", func() *rawhttp.Response { return rawhttp.Content(rawhttp.Representation{ETag: `w/"a"`}) }, "the weakness mark is case-sensitive, RFC 9110, section 8.8.3"},
+		{"ETag w/", func() *rawhttp.Response { return rawhttp.Content(rawhttp.Representation{ETag: `w/"a"`}) }, "the prefix W/ is case-sensitive, RFC 9110, section 8.8.3"},
 		{"ETag with a space", func() *rawhttp.Response { return rawhttp.Content(rawhttp.Representation{ETag: `"a b"`}) }, "RFC 9110, section 8.8.3"},
-		{"ETag with CRLF", func() *rawhttp.Response { return rawhttp.Content(rawhttp.Representation{ETag: "\"a\r\nb\""}) }, "a field of the attacker's choice"},
-		{"method that is no token", func() *rawhttp.Response { return rawhttp.MethodNotAllowed("GET", "P UT") }, "Allow is a list of tokens, RFC 9110, section 10.2.1"},
+		{"ETag with CRLF", func() *rawhttp.Response { return rawhttp.Content(rawhttp.Representation{ETag: "\"a\r\nb\""}) }, "an attacker could add any field"},
+		{"method that is not a token", func() *rawhttp.Response { return rawhttp.MethodNotAllowed("GET", "P UT") }, "Allow is a list of tokens, RFC 9110, section 10.2.1"},
 		{"empty method", func() *rawhttp.Response { return rawhttp.MethodNotAllowed("") }, "a token is not empty"},
-		{"method with CRLF", func() *rawhttp.Response { return rawhttp.MethodNotAllowed("GET\r\nX: 1") }, "a field of the attacker's choice"},
+		{"method with CRLF", func() *rawhttp.Response { return rawhttp.MethodNotAllowed("GET\r\nX: 1") }, "an attacker could add any field"},
 	}
 	for _, status := range []int{-1, 0, 1, 99, 100, 101, 199, 600, 999, 1000} {
 		tests = append(tests, test{"status out of range", func() *rawhttp.Response { return rawhttp.Text(status, "") }, "a final status is 200 to 599"})
@@ -67,7 +67,7 @@ func TestResponseMisuse(t *testing.T) {
 			test{"Add of the server's " + name, func() *rawhttp.Response { return rawhttp.Text(200, "abc").Add(name, "close") }, "two of them, or a wrong one, break the framing"})
 	}
 
-	// None of them may reach the wire: the server has its own answer, and closes.
+	// None of them may be sent: the server answers with its own 500 and closes.
 	const want500 = "HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 26\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n500 Internal Server Error\n"
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -88,7 +88,7 @@ func TestResponseMisuse(t *testing.T) {
 				return tt.make(), nil
 			})))
 			if diff := cmp.Diff(want500, talk(t, addr, closeGet+closeGet)); diff != "" {
-				t.Errorf("the server answers it (-want +got):\n%s", diff)
+				t.Errorf("answer of the server (-want +got):\n%s", diff)
 			}
 			if n := log.len(); n != 1 {
 				t.Errorf("%d errors logged, want 1", n)
@@ -120,14 +120,14 @@ func TestResponseErrKeepsEveryMistake(t *testing.T) {
 	r.Set("Date", "x")
 	second := r.Err()
 	if !errors.Is(second, first) {
-		t.Errorf("Err() = %v after the second mistake, want one that wraps %v", second, first)
+		t.Errorf("Err() after a second error = %v, want one that wraps the first, %v", second, first)
 	}
 	if joined, ok := second.(interface{ Unwrap() []error }); !ok || len(joined.Unwrap()) != 2 {
-		t.Errorf("Err() = %#v, want two errors joined", second)
+		t.Errorf("Err() = %#v, want two joined errors", second)
 	}
 	r.Set("X-A", "fine")
 	if r.Err() != second {
-		t.Errorf("Err() = %v after what is no mistake, want %v", r.Err(), second)
+		t.Errorf("Err() after a valid Set = %v, want %v", r.Err(), second)
 	}
 }
 
@@ -140,13 +140,13 @@ func TestResponseAccepts(t *testing.T) {
 		{"an empty value", rawhttp.Empty(200).Add("X-A", "")},
 		{"HTAB and obs-text in a value", rawhttp.Empty(200).Set("X-A", "a\t\xe9\xff b")},
 		{"the first Content-Type by Add", rawhttp.Empty(200).Add("Content-Type", "a/b")},
-		{"names that look like the server's", rawhttp.Empty(200).Set("Content-Lengths", "1").Set("X-Date", "1").Set("Connections", "1")},
+		{"names similar to those of the server's fields", rawhttp.Empty(200).Set("Content-Lengths", "1").Set("X-Date", "1").Set("Connections", "1")},
 		{"an empty entity tag", rawhttp.Content(rawhttp.Representation{ETag: `""`})},
 		{"a weak entity tag", rawhttp.Content(rawhttp.Representation{ETag: `W/"!#é"`})},
 		{"a relative location", rawhttp.Redirect(301, "./a/?b#c")},
 		{"a location of another scheme", rawhttp.Redirect(307, "mailto:a@example.test")},
-		{"the least status", rawhttp.Empty(200)},
-		{"the greatest status", rawhttp.Empty(599)},
+		{"the lowest status", rawhttp.Empty(200)},
+		{"the highest status", rawhttp.Empty(599)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -173,7 +173,7 @@ func TestFileRefuses(t *testing.T) {
 				t.Errorf("File = %v, %v, want nil and an error that wraps %v", r, err, tt.want)
 			}
 			if n := tt.file.closed.Load(); n != 1 {
-				t.Errorf("the file was closed %d times, want once: File takes ownership", n)
+				t.Errorf("the file was closed %d times, want once, since File owns it", n)
 			}
 		})
 	}
@@ -188,10 +188,10 @@ func respFolder(t *testing.T) fs.File {
 	return f
 }
 
-// A zero Response is answered with 500 and not sent.
+// A zero Response is invalid: the answer is 500.
 func TestZeroResponse(t *testing.T) {
 	if err := new(rawhttp.Response).Err(); err == nil {
-		t.Error("the zero Response has no error")
+		t.Error("Err() of the zero Response = nil, want an error")
 	}
 	if n, err := new(rawhttp.Response).WriteTo(io.Discard); n != 0 || err == nil {
 		t.Errorf("WriteTo of the zero Response = %d, %v, want an error", n, err)
@@ -200,6 +200,6 @@ func TestZeroResponse(t *testing.T) {
 	_, addr := listen(t, rawhttp.WithResolver(zero), rawhttp.WithDate(false))
 	got := talk(t, addr, getRequest("/")+getRequest("/"))
 	if !strings.HasPrefix(got, "HTTP/1.1 500 Internal Server Error\r\n") || !strings.Contains(got, closeField) || strings.Count(got, "HTTP/1.1") != 1 {
-		t.Errorf("the zero Response is answered with %q, want 500 and the close", got)
+		t.Errorf("answer with the zero Response: %q, want 500 and Connection: close", got)
 	}
 }

@@ -18,7 +18,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// respWrite is the function of a StreamFunc that makes one Write of each part.
+// respWrite returns a function for StreamFunc that makes one Write for each part.
 func respWrite(parts ...string) func(context.Context, io.Writer) error {
 	return func(_ context.Context, w io.Writer) error {
 		for _, p := range parts {
@@ -30,7 +30,7 @@ func respWrite(parts ...string) func(context.Context, io.Writer) error {
 	}
 }
 
-// A respParts is a Reader, and nothing more, that returns one part with each Read.
+// A respParts is a plain io.Reader that returns one part with each Read.
 type respParts struct{ parts []string }
 
 func (r *respParts) Read(p []byte) (int, error) {
@@ -87,12 +87,12 @@ func TestResponseWriteTo(t *testing.T) {
 		name: "Bytes without a media type",
 		make: func() *rawhttp.Response { return rawhttp.Bytes(201, "", []byte{0, 255}) },
 		want: "HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n\x00\xff",
-		why:  "what is not known is not said",
+		why:  "an unknown media type is not sent",
 	}, {
 		name: "Bytes without content",
 		make: func() *rawhttp.Response { return rawhttp.Bytes(200, "image/png", nil) },
 		want: "HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 0\r\n\r\n",
-		why:  "content of length 0 has a type too",
+		why:  "content of length 0 has a media type too",
 	}, {
 		name: "Text",
 		make: func() *rawhttp.Response { return rawhttp.Text(413, "ü\n") },
@@ -112,7 +112,7 @@ func TestResponseWriteTo(t *testing.T) {
 		name: "Empty",
 		make: func() *rawhttp.Response { return rawhttp.Empty(200) },
 		want: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
-		why:  "without a length the content would last to the close",
+		why:  "without a length the content would last until the connection closes",
 	}, {
 		name: "Empty 204",
 		make: func() *rawhttp.Response { return rawhttp.Empty(204) },
@@ -127,7 +127,7 @@ func TestResponseWriteTo(t *testing.T) {
 		name: "Empty 205",
 		make: func() *rawhttp.Response { return rawhttp.Empty(205) },
 		want: "HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n",
-		why:  "205 has no content and must say so, RFC 9110, section 15.3.6",
+		why:  "205 must declare that it has no content, RFC 9110, section 15.3.6",
 	}, {
 		name: "content with 204",
 		make: func() *rawhttp.Response { return rawhttp.Text(204, "lost").Set("X-A", "1") },
@@ -143,7 +143,7 @@ func TestResponseWriteTo(t *testing.T) {
 		want: "HTTP/1.1 405 Method Not Allowed\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 23\r\nAllow: GET, HEAD, M-SEARCH\r\n\r\n405 Method Not Allowed\n",
 		why:  "Allow is required, RFC 9110, section 15.5.6",
 	}, {
-		name: "MethodNotAllowed with no method left",
+		name: "MethodNotAllowed without methods",
 		make: func() *rawhttp.Response { return rawhttp.MethodNotAllowed() },
 		want: "HTTP/1.1 405 Method Not Allowed\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 23\r\nAllow: \r\n\r\n405 Method Not Allowed\n",
 		why:  "\"An empty Allow field value indicates that the resource allows no methods\", RFC 9110, section 10.2.1",
@@ -155,7 +155,7 @@ func TestResponseWriteTo(t *testing.T) {
 		name: "Redirect",
 		make: func() *rawhttp.Response { return rawhttp.Redirect(308, "https://example.test/a%20b?c=d#e") },
 		want: "HTTP/1.1 308 Permanent Redirect\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 23\r\nLocation: https://example.test/a%20b?c=d#e\r\n\r\n308 Permanent Redirect\n",
-		why:  "the location is sent verbatim, a fragment too (RFC 9110, section 10.2.2)",
+		why:  "the location is sent verbatim, including a fragment (RFC 9110, section 10.2.2)",
 	}, {
 		name: "Stream",
 		make: func() *rawhttp.Response {
@@ -189,10 +189,10 @@ func TestResponseWriteTo(t *testing.T) {
 		make: func() *rawhttp.Response { return rawhttp.Content(rawhttp.Representation{}) },
 		want: "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 0\r\n\r\n",
 	}, {
-		name: "Content of no Body with a Size",
+		name: "Content without a Body but with a Size",
 		make: func() *rawhttp.Response { return rawhttp.Content(rawhttp.Representation{MediaType: "a/b", Size: 9}) },
 		want: "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 0\r\n\r\n",
-		why:  "no Body is no content",
+		why:  "without a Body there is no content",
 	}, {
 		name: "Content of unknown size",
 		make: func() *rawhttp.Response {
@@ -213,27 +213,27 @@ func TestResponseWriteTo(t *testing.T) {
 			return rawhttp.Content(rawhttp.Representation{MediaType: "a/b", ModTime: time.Date(9000, 1, 1, 0, 0, 0, 0, time.UTC)})
 		},
 		want: "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 0\r\nLast-Modified: Wed, 01 Jan 9000 00:00:00 GMT\r\n\r\n",
-		why:  "without a Date there is nothing that it could not be later than",
+		why:  "without a Date, Last-Modified may be any time",
 	}, {
-		name: "Content with validators of the resolver's own",
+		name: "Content with validators that are also set as fields",
 		make: func() *rawhttp.Response {
 			r := rawhttp.Content(rawhttp.Representation{MediaType: "a/b", ModTime: respTime, ETag: `"old"`})
 			return r.Set("etag", `"new"`).Set("last-modified", "Thu, 01 Jan 1970 00:00:00 GMT")
 		},
 		want: "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 0\r\netag: \"new\"\r\nlast-modified: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n",
-		why:  "two ETag fields are none: the one that was set counts",
+		why:  "the field that was set replaces the ETag, since only one may be sent",
 	}, {
 		name: "fields in order",
 		make: func() *rawhttp.Response {
 			return rawhttp.Text(200, "").Add("Set-Cookie", "a=1").Set("X-Empty", "").Add("set-cookie", "b=2").Set("content-type", "text/css").Set("x-LAST", "\xe9 \t\"z")
 		},
 		want: "HTTP/1.1 200 OK\r\nContent-Type: text/css\r\nContent-Length: 0\r\nSet-Cookie: a=1\r\nX-Empty: \r\nset-cookie: b=2\r\nx-LAST: \xe9 \t\"z\r\n\r\n",
-		why:  "names keep their case and fields their order; obs-text and blanks inside are field content",
+		why:  "names keep their case and fields their order; obs-text and blanks are allowed in values",
 	}, {
 		name: "CloseAfter",
 		make: func() *rawhttp.Response { return rawhttp.Empty(200).CloseAfter().Set("X-A", "1") },
 		want: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-A: 1\r\nConnection: close\r\n\r\n",
-		why:  "a server that is going to close says so, RFC 9112, section 9.6",
+		why:  "a server that will close the connection sends Connection: close, RFC 9112, section 9.6",
 	}, {
 		name: "content larger than any buffer",
 		make: func() *rawhttp.Response { return rawhttp.Bytes(200, "", []byte(strings.Repeat("0123456789", 30_000))) },
@@ -252,7 +252,7 @@ func TestResponseWriteTo(t *testing.T) {
 					t.Errorf("WriteTo = %d, %v, want %d, nil", n, err, b.Len())
 				}
 				if diff := cmp.Diff(tt.want, b.String()); diff != "" {
-					t.Fatalf("WriteTo, time %d, wrote (-want +got):\n%s\nwhy: %s", i+1, diff, tt.why)
+					t.Fatalf("call %d of WriteTo wrote (-want +got):\n%s\nwhy: %s", i+1, diff, tt.why)
 				}
 			}
 		})
@@ -292,7 +292,7 @@ func TestResponseOfFileWriteTo(t *testing.T) {
 	}
 }
 
-// A respLimited takes the first n bytes and fails then.
+// A respLimited accepts n bytes and then fails.
 type respLimited struct {
 	strings.Builder
 	n int
@@ -349,14 +349,14 @@ func TestResponseFields(t *testing.T) {
 			}
 		}
 		if n != stop+1 {
-			t.Errorf("Fields went on: %d fields, want %d", n, stop+1)
+			t.Errorf("Fields continued after break: %d fields, want %d", n, stop+1)
 		}
 	}
 
 	r.Set("b", "5")
 	want = []field{want[0], {"A", "2"}, {"C", "4"}, {"b", "5"}}
 	if diff := cmp.Diff(want, all()); diff != "" {
-		t.Errorf("Fields after Set in place of two (-want +got):\n%s", diff)
+		t.Errorf("Fields after Set replaced two fields (-want +got):\n%s", diff)
 	}
 	if got := maps.Collect(rawhttp.Empty(204).Fields()); len(got) != 0 {
 		t.Errorf("Empty(204).Fields() = %v, want none", got)
@@ -384,20 +384,20 @@ func TestResponseClone(t *testing.T) {
 	before := respBytes(t, r)
 	c := r.Clone()
 	if got := respBytes(t, c); got != before {
-		t.Errorf("a clone writes %q, want %q", got, before)
+		t.Errorf("WriteTo of a clone wrote %q, want %q", got, before)
 	}
 	c.Set("A", "changed").Set("Content-Type", "a/b").Add("B", "3").CloseAfter()
 	want := "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 6\r\nB: 2\r\nA: changed\r\nB: 3\r\nConnection: close\r\n\r\nshared"
 	if diff := cmp.Diff(want, respBytes(t, c)); diff != "" {
-		t.Errorf("a changed clone writes (-want +got):\n%s", diff)
+		t.Errorf("WriteTo of a changed clone wrote (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(before, respBytes(t, r)); diff != "" {
-		t.Errorf("the original of a changed clone writes (-want +got):\n%s", diff)
+		t.Errorf("WriteTo of the original of a changed clone wrote (-want +got):\n%s", diff)
 	}
 
 	r.Clone().Set("Date", "x")
 	if err := r.Err(); err != nil {
-		t.Errorf("misuse of a clone is reported by its original: %v", err)
+		t.Errorf("Err of the original after misuse of its clone = %v, want nil", err)
 	}
 	bad := r.Clone().Set("Date", "x")
 	if err := bad.Clone().Err(); !errors.Is(err, bad.Err()) {
@@ -415,7 +415,7 @@ func respBytes(t testing.TB, r *rawhttp.Response) string {
 	return b.String()
 }
 
-// respReusable makes one of each kind that may answer any number of requests.
+// respReusable returns a Response of each kind that may answer any number of requests.
 func respReusable() map[string]*rawhttp.Response {
 	large := strings.Repeat("0123456789abcdef", 5000)
 	return map[string]*rawhttp.Response{
@@ -444,7 +444,7 @@ func TestReusableResponsesAtOnce(t *testing.T) {
 			for range 100 {
 				all.Go(func() {
 					if got := respBytes(t, r); got != want {
-						t.Errorf("WriteTo at once wrote %q, want %q", got, want)
+						t.Errorf("concurrent WriteTo wrote %q, want %q", got, want)
 					}
 					c := r.Clone().Set("X-Clone", "1")
 					if head, _ := splitHead(respBytes(t, c)); !strings.Contains(head, "\r\nX-Clone: 1\r\n") {
@@ -474,7 +474,7 @@ func TestServerServesReusableResponsesAtOnce(t *testing.T) {
 			for range 20 {
 				all.Go(func() {
 					if got := talk(t, addr, strings.Repeat(request, 5)); got != strings.Repeat(one, 5) {
-						t.Errorf("five requests are answered with %q, want five times %q", got, one)
+						t.Errorf("answers to five requests: %q, want five times %q", got, one)
 					}
 				})
 			}
