@@ -17,9 +17,9 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// If the system refuses sendfile, a file is sent through a buffer. When a write hits its
-// deadline, more has been read than written, and those bytes must not be lost: a client that
-// pauses gets every byte.
+// If the system refuses sendfile, a file is sent through a buffer. When a Write exceeds its
+// deadline, more bytes have been read from the file than written. They must not be lost: a
+// client that pauses receives every byte.
 func TestSlowClientWithoutSendfile(t *testing.T) {
 	t.Parallel()
 	content := make([]byte, 16<<20)
@@ -36,7 +36,7 @@ func TestSlowClientWithoutSendfile(t *testing.T) {
 			if got = append(got, b[:n]...); err != nil {
 				return got, err
 			}
-			time.Sleep(300 * time.Millisecond) // of the 4 s below, so that writes meet some of their deadlines
+			time.Sleep(300 * time.Millisecond) // long enough that some Writes exceed their deadline, which is based on the 4 s below
 		}
 		b, err := io.ReadAll(r)
 		return append(got, b...), err
@@ -48,6 +48,6 @@ func TestSlowClientWithoutSendfile(t *testing.T) {
 		for n < min(len(got), len(content)) && got[n] == content[n] {
 			n++
 		}
-		t.Errorf("the client has %d bytes of %d, the first %d of them right", len(got), len(content), n)
+		t.Errorf("the client received %d bytes of %d, the first %d of them correct", len(got), len(content), n)
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// A reader that waits without regard to the context cannot be interrupted, but nothing that it
-// returns after Close is sent, and it is not read again.
+// Close cannot interrupt a Reader that ignores the context, but bytes that it returns after Close
+// are not sent, and it is not read again.
 func TestCloseDuringStream(t *testing.T) {
 	client, server := net.Pipe()
 	reads := make(chan string)
@@ -33,7 +33,7 @@ func TestCloseDuringStream(t *testing.T) {
 		t.Error(err)
 	}
 	if b, err := io.ReadAll(client); err != nil || len(b) > 0 {
-		t.Errorf("after Close the client reads %q, %v, want the end", b, err)
+		t.Errorf("after Close the client read %q, %v, want io.EOF", b, err)
 	}
 	reads <- "def"
 	if err := <-served; err != rawhttp.ErrServerClosed || calls != 2 || closed != 1 {
@@ -90,8 +90,8 @@ type readerFunc func(p []byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// A slowListener accepts one more connection after it was closed, as a listener does that is
-// closed just after Accept.
+// A slowListener accepts one more connection after its Close, like a listener that is closed just
+// after Accept.
 type slowListener struct {
 	net.Listener
 	late chan net.Conn
@@ -114,7 +114,7 @@ func TestCloseDuringAccept(t *testing.T) {
 	served := make(chan error)
 	go func() { served <- s.Serve(context.Background(), slow) }()
 	client, server := net.Pipe()
-	accepted, other := net.Pipe() // shows that Serve has begun
+	accepted, other := net.Pipe() // accepted when Serve has begun
 	defer other.Close()
 	slow.late <- accepted
 	s.Close()
@@ -122,7 +122,7 @@ func TestCloseDuringAccept(t *testing.T) {
 	close(slow.late)
 	go io.WriteString(client, getA)
 	if b, err := io.ReadAll(client); err != nil || len(b) > 0 {
-		t.Errorf("a connection accepted during Close reads %q, %v, want the end", b, err)
+		t.Errorf("client of a connection accepted during Close read %q, %v, want io.EOF", b, err)
 	}
 	if err := <-served; err != rawhttp.ErrServerClosed {
 		t.Errorf("Serve = %v, want ErrServerClosed", err)

@@ -16,7 +16,7 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// Nothing is left of connections, however they ended: no goroutine, no descriptor.
+// However connections end, no goroutine and no descriptor is left.
 func TestNothingLeaks(t *testing.T) {
 	noNewGoroutines(t)
 	root := t.TempDir()
@@ -27,12 +27,12 @@ func TestNothingLeaks(t *testing.T) {
 		name string
 		do   func(c *net.TCPConn)
 	}{
-		{"closes without a word", func(c *net.TCPConn) {}},
-		{"resets without a word", func(c *net.TCPConn) { c.SetLinger(0) }},
+		{"closes at once", func(c *net.TCPConn) {}},
+		{"resets at once", func(c *net.TCPConn) { c.SetLinger(0) }},
 		{"closes in the head", func(c *net.TCPConn) { io.WriteString(c, "GET / HT") }},
 		{"closes after an answer", func(c *net.TCPConn) { io.WriteString(c, large); io.CopyN(io.Discard, c, 2<<20) }},
-		{"closes in an answer", func(c *net.TCPConn) { io.WriteString(c, large); io.CopyN(io.Discard, c, 1000) }},
-		{"resets in an answer", func(c *net.TCPConn) { io.WriteString(c, large); io.CopyN(io.Discard, c, 1000); c.SetLinger(0) }},
+		{"closes during an answer", func(c *net.TCPConn) { io.WriteString(c, large); io.CopyN(io.Discard, c, 1000) }},
+		{"resets during an answer", func(c *net.TCPConn) { io.WriteString(c, large); io.CopyN(io.Discard, c, 1000); c.SetLinger(0) }},
 		{"closes in the content", func(c *net.TCPConn) { io.WriteString(c, chunkedRequest("/large.bin", "5\r\nab")) }},
 		{"is refused", func(c *net.TCPConn) { io.WriteString(c, "GET\r\n\r\n"); io.Copy(io.Discard, c) }},
 	}
@@ -75,19 +75,19 @@ func TestNothingLeaks(t *testing.T) {
 			t.Errorf("Stats at the end (-want +got):\n%s", diff)
 		}
 	}
-	serve(1) // so that the runtime has opened everything that it opens once
+	serve(1) // so that descriptors that the runtime opens once are open
 	before := testkit.Descriptors()
 	each := 25
 	if *long {
 		each = 125
 	}
 	serve(each)
-	for range 500 { // descriptors of the clients may take a moment
+	for range 500 { // descriptors of the clients may be closed a moment later
 		if testkit.Descriptors() <= before {
 			return
 		}
 		runtime.GC()
 		runtime.Gosched()
 	}
-	t.Errorf("%d descriptors are open at the end, %d at the start", testkit.Descriptors(), before)
+	t.Errorf("%d descriptors are open at the end, want %d as at the start", testkit.Descriptors(), before)
 }

@@ -30,16 +30,16 @@ func serveListener(t *testing.T, opts ...rawhttp.Option) (*rawhttp.Server, *memo
 	return s, ln, served
 }
 
-// answerPathLater is a resolver that answers with the path, after the time that the query
-// says; its ctx is not looked at.
+// answerPathLater answers with the path after the time given by the query. It ignores its
+// context.
 var answerPathLater = rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 	d, _ := time.ParseDuration(req.RawQuery())
 	time.Sleep(d)
 	return rawhttp.Text(200, req.Path()), nil
 })
 
-// Shutdown closes connections that have been idle for a while and waits for requests in
-// progress, whose answers say that the connection closes.
+// Shutdown closes idle connections and waits for requests in progress, whose answers have
+// Connection: close.
 func TestShutdown(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, ln, served := serveListener(t, rawhttp.WithResolver(answerPathLater))
@@ -64,7 +64,7 @@ func TestShutdown(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 		synctest.Wait()
 		if _, err := ln.Accept(); err != net.ErrClosed {
-			t.Errorf("the listener is not closed: Accept returns %v", err)
+			t.Errorf("the listener is not closed: Accept = %v", err)
 		}
 		time.Sleep(time.Until(start.Add(time.Second / 2)))
 		half.say("TP/1.1\r\nHost: a\r\n\r\n")
@@ -76,13 +76,13 @@ func TestShutdown(t *testing.T) {
 			want string
 		}{
 			{"idle for 2 s", old, 20 * time.Millisecond, okAnswer("/old")},
-			{"nothing said yet", fresh, 720 * time.Millisecond, ""},
+			{"nothing sent yet", fresh, 720 * time.Millisecond, ""},
 			{"idle", idle, 720 * time.Millisecond, okAnswer("/idle")},
-			{"used a moment ago, and again", window, time.Second / 2, okAnswer("/first") + lastAnswer("/second")},
+			{"used recently, then again", window, time.Second / 2, okAnswer("/first") + lastAnswer("/second")},
 			{"half a head", half, time.Second / 2, okAnswer("/first") + lastAnswer("/half")},
 			{"a short request", short, 700 * time.Millisecond, lastAnswer("/short")},
 			{"a pipelined request, with one after it", pipelined, 1700 * time.Millisecond, okAnswer("/a") + lastAnswer("/b")},
-			{"content on its way", upload, 3 * time.Second, lastAnswer("/upload")},
+			{"content arriving", upload, 3 * time.Second, lastAnswer("/upload")},
 			{"a long request", long, time.Hour - 300*time.Millisecond, lastAnswer("/long")},
 		}
 		for _, tt := range tests {
@@ -95,7 +95,7 @@ func TestShutdown(t *testing.T) {
 			if tt.c != long && len(done) > 0 {
 				t.Fatalf("Shutdown returned after %v, while requests are in progress", time.Since(start))
 			}
-			tt.c.Close() // else it lingers
+			tt.c.Close() // so that it does not linger
 		}
 		if err := <-done; err != nil {
 			t.Errorf("Shutdown = %v, want nil", err)
@@ -109,7 +109,7 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
-// A stream is a request in progress, however long.
+// Shutdown waits for streams, since they are requests in progress.
 func TestShutdownWaitsForStreams(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := servePipe(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
@@ -126,13 +126,13 @@ func TestShutdownWaitsForStreams(t *testing.T) {
 		if err := c.srv.Shutdown(t.Context()); err != nil {
 			t.Errorf("Shutdown = %v, want nil", err)
 		}
-		if got, want := time.Since(start), 5*time.Hour+stopPause+20*time.Millisecond; got != want { // it might be asked again
+		if got, want := time.Since(start), 5*time.Hour+stopPause+20*time.Millisecond; got != want { // the client might send another request
 			t.Errorf("Shutdown returned after %v, want %v", got, want)
 		}
 		want := "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" +
 			"1\r\n0\r\n1\r\n1\r\n1\r\n2\r\n1\r\n3\r\n1\r\n4\r\n0\r\n\r\n"
 		if diff := cmp.Diff(want, c.heard()); diff != "" {
-			t.Errorf("answer, whose head was out before Shutdown (-want +got):\n%s", diff)
+			t.Errorf("answer whose head was sent before Shutdown (-want +got):\n%s", diff)
 		}
 		if err := <-c.served; err != rawhttp.ErrServerClosed {
 			t.Errorf("ServeConn = %v, want ErrServerClosed", err)
@@ -147,7 +147,7 @@ func TestForcedClose(t *testing.T) {
 		name string
 		stop func(s *rawhttp.Server) error
 		want error
-		took time.Duration // until stop returns, and contexts end
+		took time.Duration // time until stop returns and contexts end
 	}{
 		{"Shutdown", func(s *rawhttp.Server) error {
 			ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
@@ -222,10 +222,10 @@ func TestForcedClose(t *testing.T) {
 					}
 				}
 				if diff := cmp.Diff([]time.Duration{tt.took, tt.took}, ended); diff != "" {
-					t.Errorf("contexts of requests end (-want +got):\n%s", diff)
+					t.Errorf("when the contexts of requests ended (-want +got):\n%s", diff)
 				}
 				if len(served) > 0 {
-					t.Error("Serve has returned before a resolver that does not look at its context")
+					t.Error("Serve returned before a resolver that ignores its context")
 				}
 				if err := <-served; err != rawhttp.ErrServerClosed {
 					t.Errorf("Serve = %v, want ErrServerClosed", err)
@@ -238,8 +238,8 @@ func TestForcedClose(t *testing.T) {
 	}
 }
 
-// Shutdown stops all calls of Serve and ServeConn, and also waits for those that have stopped
-// for other reasons.
+// Shutdown stops all calls of Serve and ServeConn. It also waits for calls that are already
+// draining because their context ended.
 func TestShutdownOfSeveral(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(t, rawhttp.WithResolver(answerPathLater), rawhttp.WithDate(false))
@@ -256,7 +256,7 @@ func TestShutdownOfSeveral(t *testing.T) {
 		go io.WriteString(client, getRequest("/?4s"))
 		go io.Copy(io.Discard, client)
 		synctest.Wait()
-		cancel() // they drain
+		cancel() // both drain
 		synctest.Wait()
 		start := time.Now()
 		var all sync.WaitGroup
@@ -265,7 +265,7 @@ func TestShutdownOfSeveral(t *testing.T) {
 				if err := s.Shutdown(context.Background()); err != nil {
 					t.Errorf("Shutdown = %v, want nil", err)
 				}
-				if got := time.Since(start); got != 10*time.Second { // they linger for 5 s
+				if got := time.Since(start); got != 10*time.Second { // including 5 s of lingering
 					t.Errorf("Shutdown returned after %v, want 10s", got)
 				}
 			})
@@ -273,13 +273,14 @@ func TestShutdownOfSeveral(t *testing.T) {
 		all.Wait()
 		for range 3 {
 			if err := <-results; err != nil {
-				t.Errorf("Serve, or ServeConn = %v, want nil: its context ended first", err)
+				t.Errorf("Serve or ServeConn = %v, want nil, since its context ended first", err)
 			}
 		}
 	})
 }
 
-// Everything at once: for the race detector, and so that nothing waits for ever.
+// Serve, Shutdown and Close may be called concurrently: there is no data race, and all of them
+// return.
 func TestConcurrentServeShutdownClose(t *testing.T) {
 	t.Parallel()
 	noNewGoroutines(t)
@@ -326,18 +327,18 @@ func TestConcurrentServeShutdownClose(t *testing.T) {
 		}
 		all.Wait()
 		if got := s.Stats(); got.ConnsOpen != 0 || got.ConnsIdle != 0 {
-			t.Errorf("Stats at the end: %+v, want none open", got)
+			t.Errorf("Stats at the end: %+v, want no open connections", got)
 		}
 	}
 }
 
-// The moment of a stop may be any: an answer that is made is sent, and a request
-// that came with it is answered or not begun.
+// Shutdown may begin while an answer is written. The answer is sent, and a request that arrived
+// with the first is answered too.
 func TestStopBehindAnAnswer(t *testing.T) {
 	tests := []struct{ name, in, want string }{
 		{"alone", getRequest("/a"), okAnswer("/a")},
 		{"with a request after it", getRequest("/a") + getRequest("/b"), okAnswer("/a") + lastAnswer("/b")},
-		{"with content that nobody read", postRequest("/a", "hello"), okAnswer("/a")},
+		{"with unread content", postRequest("/a", "hello"), okAnswer("/a")},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -378,7 +379,7 @@ type closerFunc func() error
 
 func (f closerFunc) Close() error { return f() }
 
-// A request that is in progress when Shutdown begins still finds its file.
+// A request in progress when Shutdown begins can still open its file.
 func TestShutdownServesFilesInProgress(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
@@ -388,7 +389,7 @@ func TestShutdownServesFilesInProgress(t *testing.T) {
 	stopped := make(chan error, 1)
 	begun := make(chan struct{})
 	s, addr := listen(t, rawhttp.WithRoot(root), rawhttp.WithTrace(rawhttp.Trace{ConnState: func(_ uint64, state rawhttp.ConnState) {
-		if state == rawhttp.StateResolve { // before the file is opened
+		if state == rawhttp.StateResolve { // the file has not been opened yet
 			once.Do(func() {
 				go func() {
 					close(begun)
@@ -402,14 +403,14 @@ func TestShutdownServesFilesInProgress(t *testing.T) {
 		}
 	}}))
 	if got := talk(t, addr, getRequest("/a.txt")); !strings.HasPrefix(got, "HTTP/1.1 200 ") || !strings.HasSuffix(got, "\r\n\r\nhello") {
-		t.Errorf("answer to a request in progress: %q, want the file", got)
+		t.Errorf("answer to the request in progress: %q, want the file", got)
 	}
 	if err := <-stopped; err != nil {
 		t.Errorf("Shutdown = %v, want nil", err)
 	}
 }
 
-// refusesConns reports whether the server takes no more connections.
+// refusesConns reports whether the server accepts no more connections.
 func refusesConns(s *rawhttp.Server) bool {
 	client, server := net.Pipe()
 	client.Close()

@@ -21,7 +21,7 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// eventLog keeps a line for each call of a hook of its Trace.
+// An eventLog records one line for each call of a hook of its Trace.
 type eventLog struct {
 	mu    sync.Mutex
 	lines []string
@@ -39,7 +39,7 @@ func (e *eventLog) String() string {
 	return strings.Join(e.lines, "\n")
 }
 
-// trace has all hooks; of written bytes the first line is kept.
+// trace returns a Trace with all hooks. BytesWritten records only the first line of the bytes.
 func (e *eventLog) trace() rawhttp.Trace {
 	first := func(b []byte) string {
 		line, _, _ := strings.Cut(string(b), "\r\n")
@@ -97,7 +97,7 @@ func TestTraceHooks(t *testing.T) {
 1 state closed
 1 close <nil>`,
 	}, {
-		name: "two requests in one read, the second of which ends later",
+		name: "two requests, the second of which arrives in two reads",
 		says: []string{getRequest("/a") + "GET /bb HTTP/1.1\r\n", "Host: a\r\n\r\n"},
 		want: `1 open
 1 state idle
@@ -130,7 +130,7 @@ func TestTraceHooks(t *testing.T) {
 1 state closed
 1 close <nil>`,
 	}, {
-		name: "a request that no resolver sees",
+		name: "a request that reaches no resolver",
 		says: []string{getRequest("/a", "Expect: x")},
 		want: `1 open
 1 state idle
@@ -159,7 +159,7 @@ func TestTraceHooks(t *testing.T) {
 1 state closed
 1 close <nil>`,
 	}, {
-		name:     "content that is asked for",
+		name:     "content after a 100",
 		resolver: echo,
 		says:     []string{"POST /a HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n", "hello"},
 		want: `1 open
@@ -176,7 +176,7 @@ func TestTraceHooks(t *testing.T) {
 1 state closed
 1 close <nil>`,
 	}, {
-		name:     "HEAD, and the last",
+		name:     "HEAD with Connection: close",
 		resolver: answerPath,
 		says:     []string{"HEAD /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"},
 		want: `1 open
@@ -265,7 +265,7 @@ func TestTraceHooks(t *testing.T) {
 	}
 }
 
-// A connection that is refused is traced as any other.
+// The hooks are called for a refused connection too.
 func TestTraceOfARefusedConnection(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var exchanges []rawhttp.Exchange
@@ -284,7 +284,7 @@ func TestTraceOfARefusedConnection(t *testing.T) {
 			t.Errorf("Exchange (-want +got):\n%s", diff)
 		}
 		if want := "- - - [" + time.Now().Format("02/Jan/2006:15:04:05 -0700") + `] "-" 503 24 "-" "-"` + "\n"; log.String() != want {
-			t.Errorf("AccessLog writes %q, want %q", log.String(), want)
+			t.Errorf("AccessLog wrote %q, want %q", log.String(), want)
 		}
 		const hooks = `2 open
 2 state write
@@ -302,7 +302,7 @@ func TestTraceOfARefusedConnection(t *testing.T) {
 	})
 }
 
-// Exchange has the numbers.
+// Exchange has the numbers, byte counts and times of each request.
 func TestExchange(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var got []rawhttp.Exchange
@@ -354,16 +354,16 @@ func TestExchangeWithoutClient(t *testing.T) {
 			t.Error("ServeConn = nil, want an error")
 		}
 		if got := events.String(); strings.Count(got, "exchange") != 1 || !strings.HasPrefix(got, "1.1 exchange /a ") || strings.HasSuffix(got, "<nil>") {
-			t.Errorf("hooks called: %q, want one exchange with its error", got)
+			t.Errorf("hooks called: %q, want one Exchange with an error", got)
 		}
 		if log.has("error") {
-			t.Errorf("log has %q, want nothing at level error: clients go", &log)
+			t.Errorf("log is %q, want nothing at level error, since the client disconnected", &log)
 		}
 	})
 }
 
-// BytesRead and BytesWritten are given exactly the bytes on the wire, all of them
-// and no others, whatever becomes of the connection.
+// BytesRead and BytesWritten get exactly the bytes received and sent, however the connection
+// ends.
 func TestTraceBytes(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
@@ -379,10 +379,10 @@ func TestTraceBytes(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		if read.String() != sent {
-			t.Errorf("BytesRead has %d bytes, the client sent %d", read.Len(), len(sent))
+			t.Errorf("BytesRead got %d bytes, want the %d that the client sent", read.Len(), len(sent))
 		}
 		if written.String() != received {
-			t.Errorf("BytesWritten has %d bytes, the client received %d", written.Len(), len(received))
+			t.Errorf("BytesWritten got %d bytes, want the %d that the client received", written.Len(), len(received))
 		}
 		if st := s.Stats(); st.BytesRead != uint64(len(sent)) || st.BytesWritten != uint64(len(received)) {
 			t.Errorf("Stats = %+v, want %d bytes read and %d written", st, len(sent), len(received))
@@ -398,7 +398,7 @@ func TestTraceBytes(t *testing.T) {
 		check(t, sent, received, s)
 	})
 	for _, size := range []int{0, 10, 100, 70_000} {
-		t.Run(fmt.Sprintf("a client that goes after %d bytes", size), func(t *testing.T) {
+		t.Run(fmt.Sprintf("a client that disconnects after %d bytes", size), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				c, _ := serveUnreadUntilClosed(t, rawhttp.WithResolver(say(strings.Repeat("x", 200_000))), trace)
 				c.say(getRequest("/"))
@@ -439,7 +439,7 @@ func TestSeveralTraces(t *testing.T) {
 	}
 }
 
-// The connection that ConnOpen is given is the one of ConnInfo.
+// ConnOpen gets the same connection as ConnInfo.
 func TestConnOpenIsGivenTheConnection(t *testing.T) {
 	config := testkit.TLSConfig(t)
 	bubble(t, func(t *testing.T) {
@@ -451,7 +451,7 @@ func TestConnOpenIsGivenTheConnection(t *testing.T) {
 			})))
 		c.say(getRequest("/"))
 		if _, ok := opened.(*tls.Conn); !ok || opened != seen {
-			t.Errorf("ConnOpen is given a %T, ConnInfo.NetConn is a %T; want the same *tls.Conn", opened, seen)
+			t.Errorf("ConnOpen got a %T, ConnInfo.NetConn is a %T, want the same *tls.Conn", opened, seen)
 		}
 	})
 }
@@ -470,7 +470,7 @@ func TestConnStateString(t *testing.T) {
 	}
 }
 
-// Bytes that are sent by sendfile are counted like all others.
+// Exchange.Bytes counts bytes sent by sendfile too.
 func TestTraceOfALargeFile(t *testing.T) {
 	const size = 300_000
 	dir, _ := filesWrite(t, "a.bin", filesLarge(size))
@@ -479,7 +479,7 @@ func TestTraceOfALargeFile(t *testing.T) {
 	talk(t, addr, filesGet+"HEAD"+strings.TrimPrefix(filesGet, "GET")+strings.Replace(filesGet, "\r\n\r\n", "\r\nRange: bytes=1-200000\r\n\r\n", 1))
 	for _, want := range []int64{size, 0, 200_000} {
 		if x := <-exchanges; x.Bytes != want || x.Err != nil {
-			t.Errorf("Exchange %d: %d bytes, error %v, want %d and none", x.Num, x.Bytes, x.Err, want)
+			t.Errorf("Exchange %d: %d bytes, error %v, want %d and nil", x.Num, x.Bytes, x.Err, want)
 		}
 	}
 }

@@ -17,11 +17,11 @@ import (
 	"example.com/rawhttp"
 )
 
-// Transcript shows each line on the wire as a line.
+// Transcript writes one line for each line sent or received.
 func TestTranscript(t *testing.T) {
 	type said struct {
 		conn, req uint64
-		who       byte // 'C', 'S', or '.' for the end of the connection
+		who       byte // 'C' for the client, 'S' for the server, '.' for the end of the connection
 		b         string
 	}
 	a := func(n int) string { return strings.Repeat("a", n) }
@@ -56,10 +56,10 @@ func TestTranscript(t *testing.T) {
 #1.1 S <-- HTTP/1.1<CRLF>
 `,
 	}, {
-		name: "a last line that has no end",
+		name: "a last line without line end",
 		in:   []said{{1, 1, 'S', "hello"}, {1, 1, '.', ""}},
 		want: "#1.1 S <-- hello\n",
-		why:  "it comes when the connection closes",
+		why:  "it is written when the connection closes",
 	}, {
 		name: "content without an end of line, and another request",
 		in: []said{
@@ -80,7 +80,7 @@ func TestTranscript(t *testing.T) {
 #1.2 C --> GET / HTTP/1.1<CRLF>
 #1.2 S <-- world<CRLF>
 `,
-		why: "what was said first is shown first",
+		why: "lines are in the order in which they began",
 	}, {
 		name: "two connections",
 		in: []said{
@@ -88,7 +88,7 @@ func TestTranscript(t *testing.T) {
 		},
 		want: "#1.1 C --> one more<LF>\n#2.1 C --> two lines<LF>\n",
 	}, {
-		name: "a number that is used again",
+		name: "a connection number that is used again",
 		in:   []said{{1, 1, 'C', "old"}, {1, 1, '.', ""}, {1, 1, 'C', "new\n"}, {1, 1, '.', ""}},
 		want: "#1.1 C --> old\n#1.1 C --> new<LF>\n",
 	}, {
@@ -149,7 +149,7 @@ func TestTranscript(t *testing.T) {
 			}
 			for _, line := range w.writes {
 				if strings.Count(line, "\n") != 1 || !strings.HasSuffix(line, "\n") {
-					t.Errorf("a Write is given %q, want a line", line)
+					t.Errorf("Write got %q, want one line", line)
 				}
 			}
 		})
@@ -176,18 +176,18 @@ func TestTranscriptBreaksLinesWell(t *testing.T) {
 		for _, line := range w.writes {
 			line = strings.TrimSuffix(strings.TrimPrefix(line, "#1.1 C --> "), "\n")
 			if len(line) > 1024+len("<CRLF>") {
-				t.Errorf("a line of %d bytes", len(line))
+				t.Errorf("line has %d bytes", len(line))
 			}
 			text.WriteString(line)
 		}
 		if want := strings.TrimSuffix(in, "\r\n") + "<CRLF>"; text.String() != want {
-			t.Errorf("Transcript of %.5q... (%d bytes) ends in %q, and has %d bytes, want %d", in, len(in),
+			t.Errorf("Transcript of %.5q... (%d bytes) ends in %q and has %d bytes, want %d", in, len(in),
 				text.String()[max(0, text.Len()-20):], text.Len(), len(want))
 		}
 	}
 }
 
-// The transcript of a server: requests and responses have their numbers.
+// The lines of a server's transcript have the numbers of connection and request.
 func TestTranscriptOfAServer(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var w writeLog
@@ -235,10 +235,10 @@ func TestTranscriptOfAServer(t *testing.T) {
 	})
 }
 
-// Lines of connections that are served at once do not mix.
+// Lines of concurrent connections do not mix.
 func TestTranscriptAndAccessLogConcurrently(t *testing.T) {
 	t.Parallel()
-	var transcript, access writeLog // not safe for concurrent use, as most writers
+	var transcript, access writeLog // not safe for concurrent use, like most Writers
 	s, addr := listen(t, rawhttp.WithResolver(answerPath), rawhttp.WithTrace(rawhttp.Transcript(&transcript)), rawhttp.WithTrace(rawhttp.AccessLog(&access)))
 	var all sync.WaitGroup
 	for range 8 {
@@ -249,7 +249,7 @@ func TestTranscriptAndAccessLogConcurrently(t *testing.T) {
 	line := regexp.MustCompile(`^(#\d+\.\d+ (C -->|S <--|S    ) .*|#\d+ (C|S) ==?[>] .*|#\d+ S <== .*|)\n$`)
 	for _, w := range transcript.writes {
 		if !line.MatchString(w) {
-			t.Errorf("Transcript writes %q, want a line", w)
+			t.Errorf("Transcript wrote %q, want one line", w)
 		}
 	}
 	if n := len(access.writes); n != 160 {
@@ -257,8 +257,8 @@ func TestTranscriptAndAccessLogConcurrently(t *testing.T) {
 	}
 }
 
-// AccessLog writes the Combined Log Format, one line a response, and nothing that a
-// client says can look like another line, or like another part of its own.
+// AccessLog writes the Combined Log Format, one line per response. A client cannot forge other
+// lines or other parts of its line.
 func TestAccessLog(t *testing.T) {
 	at := time.Date(2026, 11, 22, 13, 3, 20, 999, time.FixedZone("", -5*3600-1800))
 	parse := func(head string) *rawhttp.Request {
@@ -274,12 +274,12 @@ func TestAccessLog(t *testing.T) {
 		x    rawhttp.Exchange
 		want string
 	}{{
-		name: "all there",
+		name: "all parts",
 		x: rawhttp.Exchange{Client: "192.0.2.1", Status: 200, Bytes: 5, Start: at,
 			Request: parse("GET /a?b=c HTTP/1.1\r\nHost: h\r\nReferer: http://a.test/\r\nUser-Agent: curl/8.5.0\r\n\r\n")},
 		want: `192.0.2.1 - - [22/Nov/2026:13:03:20 -0530] "GET /a?b=c HTTP/1.1" 200 5 "http://a.test/" "curl/8.5.0"`,
 	}, {
-		name: "as little as can be",
+		name: "no optional parts",
 		x:    rawhttp.Exchange{Status: 204, Start: at, Request: parse("OPTIONS * HTTP/1.0\r\n\r\n")},
 		want: `- - - [22/Nov/2026:13:03:20 -0530] "OPTIONS * HTTP/1.0" 204 0 "-" "-"`,
 	}, {
@@ -304,12 +304,12 @@ func TestAccessLog(t *testing.T) {
 			Request: parse("GET / HTTP/1.1\r\nHost: h\r\nReferer: \" 200 5 \"-\r\nUser-Agent: a\\\" \\x1b\r\n\r\n")},
 		want: `- - - [22/Nov/2026:13:03:20 -0530] "GET / HTTP/1.1" 200 0 "\" 200 5 \"-" "a\\\" \\x1b"`,
 	}, {
-		name: "what a terminal acts on",
+		name: "characters that a terminal acts on",
 		x: rawhttp.Exchange{Status: 200, Start: at,
 			Request: parse("GET / HTTP/1.1\r\nHost: h\r\nReferer: \t\x9b31m\u009b\u202e\xff\tx\r\nUser-Agent: é\r\n\r\n")},
 		want: `- - - [22/Nov/2026:13:03:20 -0530] "GET / HTTP/1.1" 200 0 "\x9b31m\u009b\u202e\xff\x09x" "é"`,
 	}, {
-		name: "what ends a line elsewhere, or cannot be seen",
+		name: "other line separators and invisible characters",
 		x: rawhttp.Exchange{Status: 200, Start: at,
 			Request: parse("GET / HTTP/1.1\r\nHost: h\r\nReferer: a\u2028b\u2029c\ufeffd\u200be\u00adf\U000e0001g\u061ch\u00a0i\r\nUser-Agent: 日本 😀\r\n\r\n")},
 		want: `- - - [22/Nov/2026:13:03:20 -0530] "GET / HTTP/1.1" 200 0 "a\u2028b\u2029c\ufeffd\u200be\u00adf\U000e0001g\u061ch\u00a0i" "日本 😀"`,
@@ -327,7 +327,7 @@ func TestAccessLog(t *testing.T) {
 			var w writeLog
 			rawhttp.AccessLog(&w).Exchange(tt.x)
 			if len(w.writes) != 1 || strings.Count(w.writes[0], "\n") != 1 {
-				t.Fatalf("AccessLog writes %q, want one line in one Write", w.writes)
+				t.Fatalf("AccessLog wrote %q, want one line in one Write", w.writes)
 			}
 			if diff := cmp.Diff(tt.want+"\n", w.writes[0]); diff != "" {
 				t.Errorf("AccessLog (-want +got):\n%s", diff)
@@ -365,7 +365,7 @@ func TestAccessLogOfAServer(t *testing.T) {
 	})
 }
 
-// A connFrom is a connection from an address.
+// A connFrom is a connection with another remote address.
 type connFrom struct {
 	net.Conn
 	remote net.Addr

@@ -16,7 +16,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// lineWriter keeps the lines that a Transcript writes.
+// A lineWriter collects the lines that a Transcript writes.
 type lineWriter struct {
 	mu    sync.Mutex
 	lines []string
@@ -33,7 +33,7 @@ func hello(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 	return rawhttp.Text(200, "hello\n"), nil
 }
 
-// The last line of a connection says which side ended it, and why.
+// The last line of a connection says which side closed it, and why.
 func TestTranscriptSaysWhoCloses(t *testing.T) {
 	const get = "GET / HTTP/1.1\r\nHost: a\r\n"
 	tests := []struct {
@@ -44,11 +44,11 @@ func TestTranscriptSaysWhoCloses(t *testing.T) {
 	}{
 		{"the client closes", get + "\r\n", func(c net.Conn, _ context.CancelFunc) { c.Close() }, "#1 C ==> closes"},
 		{"the client is silent", get + "\r\n", nil, "#1 S <== closes (idle 75 s)"},
-		{"nothing comes", "", nil, "#1 S <== closes (idle 10 s)"},
-		{"the client wants one answer", get + "Connection: close\r\n\r\n", nil, "#1 S <== closes (after the answer)"},
+		{"nothing", "", nil, "#1 S <== closes (idle 10 s)"},
+		{"the client sends Connection: close", get + "Connection: close\r\n\r\n", nil, "#1 S <== closes (after the answer)"},
 		{"the request is refused", "GET\r\n\r\n", nil, "#1 S <== closes (after the answer)"},
 		{"the head is late", "GET / HT", nil, "#1 S <== closes (after the answer)"},
-		{"the server stops", get + "\r\n", func(_ net.Conn, stop context.CancelFunc) { stop() }, "#1 S <== closes (the server stops)"},
+		{"the server shuts down", get + "\r\n", func(_ net.Conn, stop context.CancelFunc) { stop() }, "#1 S <== closes (the server stops)"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -72,19 +72,19 @@ func TestTranscriptSaysWhoCloses(t *testing.T) {
 				<-served
 				client.Close()
 				if got := w.lines[len(w.lines)-1]; got != tt.want {
-					t.Errorf("after %q the last line is %q, want %q", tt.says, got, tt.want)
+					t.Errorf("last line after %q: %q, want %q", tt.says, got, tt.want)
 				}
 			})
 		})
 	}
 }
 
-// A refusal is marked at its byte, whatever came with the line, and in whatever pieces.
+// A refusal is marked at its byte, however the input is split and whatever follows the line.
 func TestTranscriptMarksRefusals(t *testing.T) {
 	tests := []struct {
 		name string
 		says string
-		want []string // the line before the mark, and the mark
+		want []string // the line before the mark, and the line with the mark
 	}{{
 		name: "two spaces",
 		says: "GET  /a HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -107,7 +107,7 @@ func TestTranscriptMarksRefusals(t *testing.T) {
 			"#1.1       ^ Host field is missing (RFC 9112, section 3.2): 400",
 		},
 	}, {
-		name: "a control byte, which is shown as four",
+		name: "a control byte, which is shown as four characters",
 		says: "GET /a HTTP/1.1\r\nHost: x\r\nX: \x00\r\n\r\n",
 		want: []string{
 			`#1.1 C --> X: \x00<CRLF>`,
@@ -121,7 +121,7 @@ func TestTranscriptMarksRefusals(t *testing.T) {
 			"#1.1       ^ chunk size is not a hexadecimal number (RFC 9112, section 7.1): 400",
 		},
 	}, {
-		name: "a limit, which has no place",
+		name: "a limit, which has no position",
 		says: "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n",
 		want: []string{
 			"#1.1 C --> <CRLF>",
@@ -172,7 +172,7 @@ func TestTranscriptOptions(t *testing.T) {
 		{"nil", []rawhttp.TranscriptOption{nil}, shown},
 		{"no content", []rawhttp.TranscriptOption{rawhttp.TranscriptContent(0)}, "#1.1 S     (6 bytes of text/plain)"},
 		{"all content", []rawhttp.TranscriptOption{rawhttp.TranscriptContent(-1)}, shown},
-		{"the later one", []rawhttp.TranscriptOption{rawhttp.TranscriptContent(0), rawhttp.TranscriptContent(1)}, shown},
+		{"the later option wins", []rawhttp.TranscriptOption{rawhttp.TranscriptContent(0), rawhttp.TranscriptContent(1)}, shown},
 		{"colors", []rawhttp.TranscriptOption{rawhttp.TranscriptColor(true)}, "\x1b[32m" + shown + "\x1b[0m"},
 		{"colors off", []rawhttp.TranscriptOption{rawhttp.TranscriptColor(true), rawhttp.TranscriptColor(false)}, shown},
 	}
@@ -213,7 +213,7 @@ func TestTranscriptDecoder(t *testing.T) {
 				w := transcriptOfGet(t, coded, rawhttp.TranscriptDecoder(tt.decoder))
 				const line = "| olleh<LF>"
 				if got := slices.ContainsFunc(w.lines, func(s string) bool { return strings.HasSuffix(s, line) && !strings.Contains(s, "<--") }); got != tt.want {
-					t.Errorf("a line that ends in %q: %v, want %v, in:\n%s", line, got, tt.want, strings.Join(w.lines, "\n"))
+					t.Errorf("has a line that ends in %q: %v, want %v, in:\n%s", line, got, tt.want, strings.Join(w.lines, "\n"))
 				}
 			})
 		})

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The connection closes when f returns, in order: all that f wrote arrives.
+// The connection closes gracefully when f returns: everything that f wrote arrives.
 func TestUpgradeEnds(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, dial func(func(context.Context, net.Conn) error, ...rawhttp.Option) net.Conn) {
@@ -38,14 +38,14 @@ func TestUpgradeEnds(t *testing.T) {
 		}
 		for range 2 {
 			if err := <-late; err == nil {
-				t.Error("a Read or Write after f has returned returns no error")
+				t.Error("Read or Write after f has returned = nil error, want an error")
 			}
 		}
 	})
 }
 
-// A lateDeadline is a connection on which the first call without a deadline, once armed, has
-// its effect after a later call with one in the past, unless a mutex prevents that.
+// A lateDeadline is a connection on which, once armed, the first SetReadDeadline with no deadline
+// takes effect after a later call with a deadline in the past, unless a mutex prevents that.
 type lateDeadline struct {
 	net.Conn
 	begun chan bool // closed when the first call begins
@@ -58,7 +58,7 @@ func (c *lateDeadline) SetReadDeadline(t time.Time) error {
 		close(c.begun)
 		select {
 		case <-c.past:
-		case <-time.After(100 * time.Millisecond): // a mutex prevents it
+		case <-time.After(100 * time.Millisecond): // a mutex delays the later call
 		}
 	}
 	err := c.Conn.SetReadDeadline(t)
@@ -71,7 +71,7 @@ func (c *lateDeadline) SetReadDeadline(t time.Time) error {
 	return err
 }
 
-// A Read that sets its deadline at the moment when f returns does not wait forever.
+// A Read that sets its deadline just when f returns does not block forever.
 func TestUpgradeEndsReadThatBegins(t *testing.T) {
 	client, server := net.Pipe()
 	defer client.Close()
@@ -92,10 +92,10 @@ func TestUpgradeEndsReadThatBegins(t *testing.T) {
 	select {
 	case err := <-read:
 		if err == nil {
-			t.Error("Read after f has returned returns no error")
+			t.Error("Read after f has returned = nil error, want an error")
 		}
 	case <-time.After(10 * time.Second):
-		t.Error("Read has not ended 10 s after f")
+		t.Error("Read has not returned 10 s after f")
 	}
 }
 
@@ -115,16 +115,16 @@ func TestUpgradeClientDisconnects(t *testing.T) {
 		io.WriteString(c, "last words")
 		c.Close()
 		if got := <-ended; got != "last words" {
-			t.Errorf("f reads %q, want what was sent before the client left", got)
+			t.Errorf("f read %q, want what the client sent before it disconnected", got)
 		}
 	})
 }
 
-// A graceful stop informs f and waits for it. When its time is over, it ends ctx and the
-// connection.
+// A graceful shutdown closes Stopping and waits for f. After the drain time it ends ctx and
+// closes the connection.
 func TestUpgradeShutdown(t *testing.T) {
 	t.Parallel()
-	for name, heeds := range map[string]bool{"f heeds Stopping": true, "f does not": false} {
+	for name, heeds := range map[string]bool{"f heeds Stopping": true, "f ignores Stopping": false} {
 		t.Run(name, func(t *testing.T) {
 			noNewGoroutines(t)
 			result := make(chan error, 1)
@@ -155,7 +155,7 @@ func TestUpgradeShutdown(t *testing.T) {
 				c.Close()
 			}
 			if err := <-result; (err == nil) != heeds {
-				t.Errorf("f ends with %v", err)
+				t.Errorf("f returned %v", err)
 			}
 			if err := <-stopped; (err == nil) != heeds {
 				t.Errorf("Shutdown = %v", err)
@@ -179,11 +179,11 @@ func TestUpgradeServerClose(t *testing.T) {
 	wantRead(t, c, switched)
 	s.Close()
 	if err := <-ended; err == nil {
-		t.Error("Read after Close returns no error")
+		t.Error("Read after Close = nil error, want an error")
 	}
 }
 
-// OnClose of an Upgrade is called when f has returned.
+// OnClose of an Upgrade is called after f has returned.
 func TestUpgradeOnClose(t *testing.T) {
 	var order []string
 	got := rawhttp.Answer(resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
@@ -197,7 +197,8 @@ func TestUpgradeOnClose(t *testing.T) {
 	}
 }
 
-// f's own Close closes at once, and is not taken for the client's.
+// If f calls Close, the connection closes at once. ctx does not end, since the client did not
+// disconnect.
 func TestUpgradeClose(t *testing.T) {
 	onEach(t, func(t *testing.T, dial func(func(context.Context, net.Conn) error, ...rawhttp.Option) net.Conn) {
 		c := dial(func(ctx context.Context, conn net.Conn) error {
@@ -206,23 +207,23 @@ func TestUpgradeClose(t *testing.T) {
 				t.Errorf("Close() = %v", err)
 			}
 			if _, err := conn.Write([]byte("x")); err == nil {
-				t.Error("Write after Close returns no error")
+				t.Error("Write after Close = nil error, want an error")
 			}
 			if err := ctx.Err(); err != nil {
-				t.Errorf("ctx has ended: %v", context.Cause(ctx))
+				t.Errorf("ctx ended with %v, want it not to end", context.Cause(ctx))
 			}
 			return nil
 		})
 		go io.WriteString(c, askEcho)
 		wantRead(t, c, switched)
 		if _, err := c.Read(make([]byte, 1)); err == nil {
-			t.Error("Read after the server closed returns no error")
+			t.Error("Read after the server closed = nil error, want an error")
 		}
 	})
 }
 
-// Close may be called while another goroutine reads what arrived early. Only the race detector
-// sees a failure.
+// Close may be called while another goroutine reads bytes that arrived early. Only a run with
+// -race can fail here.
 func TestUpgradeCloseDuringRead(t *testing.T) {
 	early := strings.Repeat("x", 2000)
 	for range 20 {

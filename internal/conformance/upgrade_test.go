@@ -33,7 +33,7 @@ func echoes(_ context.Context, conn net.Conn) error {
 	return err
 }
 
-// upgrades is a resolver that switches every request to the protocol echo.
+// upgrades returns a resolver that upgrades every request to the protocol echo, served by f.
 func upgrades(f func(context.Context, net.Conn) error) rawhttp.Resolver {
 	resp := rawhttp.Upgrade("echo", f)
 	return resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return resp, nil })
@@ -48,9 +48,9 @@ func TestUpgrade(t *testing.T) {
 		why      string
 	}{
 		{"asked", askEcho, echo, switched, ""},
-		{"early bytes", askEcho + "abc", echo, switched + "abc", "what follows the request is of the protocol"},
-		{"early request", askEcho + getA, echo, switched + getA, "whatever it looks like"},
-		{"other spelling", "GET / HTTP/1.1\r\nHost: a\r\nconnection: keep-alive, UPGRADE\r\nupgrade: h2c, ECHO\r\n\r\na", echo, switched + "a", "protocols and options have no case, and are lists"},
+		{"early bytes", askEcho + "abc", echo, switched + "abc", "bytes after the request belong to the protocol"},
+		{"early request", askEcho + getA, echo, switched + getA, "even if they look like a request"},
+		{"other spelling", "GET / HTTP/1.1\r\nHost: a\r\nconnection: keep-alive, UPGRADE\r\nupgrade: h2c, ECHO\r\n\r\na", echo, switched + "a", "protocols and options are case-insensitive members of lists"},
 		{"second request", getA + askEcho + "abc", resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 			if req.Header().Get("Upgrade") == "" {
 				return rawhttp.Text(200, "a"), nil
@@ -71,19 +71,19 @@ func TestUpgrade(t *testing.T) {
 				}
 				return resp.Clone().Set("A", "b"), nil
 			}))), strings.Replace(switched, "Connection", "A: b\r\nConnection", 1) + "abc", "as a Response it passes through wrappers"},
-		{"content", "POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\nContent-Length: 3\r\n\r\nabcdef", echo, switched + "def", "what follows the content"},
-		{"chunked content", "POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\ndef", echo, switched + "def", "what follows the content"},
-		{"bad content", "POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", echo, "HTTP/1.1 400 ", "nobody knows where the protocol begins"},
-		{"HEAD", "HEAD / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nabc", echo, switched + "abc", "the methods are the protocol's"},
+		{"content", "POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\nContent-Length: 3\r\n\r\nabcdef", echo, switched + "def", "bytes after the content belong to the protocol"},
+		{"chunked content", "POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\ndef", echo, switched + "def", "bytes after the content belong to the protocol"},
+		{"bad content", "POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", echo, "HTTP/1.1 400 ", "the start of the protocol is unknown"},
+		{"HEAD", "HEAD / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nabc", echo, switched + "abc", "the protocol decides which methods it allows"},
 
 		{"not asked", getA, echo, needed + neededText, "RFC 9110, section 15.5.22"},
 		{"not asked, then asked", getA + askEcho + "a", echo, needed + neededText + switched + "a", "the connection persists"},
-		{"HEAD that does not ask", headA, echo, needed + "\r\n", ""},
-		{"other protocol", "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo/1, h2c\r\n\r\n", echo, needed + neededText, "a version is part of it"},
-		{"without the option", "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: echo\r\n\r\n", echo, needed + neededText, "a proxy may have passed the field on"},
+		{"HEAD, not asked", headA, echo, needed + "\r\n", ""},
+		{"other protocol", "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo/1, h2c\r\n\r\n", echo, needed + neededText, "the version is part of the protocol"},
+		{"without the option", "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: echo\r\n\r\n", echo, needed + neededText, "a proxy may have forwarded the field"},
 		{"without the field", "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\n\r\n", echo, needed + neededText, ""},
 		{"HTTP/1.0", "GET / HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n", echo, needed + "Connection: close\r\n" + neededText, "RFC 9110, section 7.8"},
-		{"mistake", askEcho, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return rawhttp.Upgrade("echo", nil), nil }), failed + "Connection: close\r\n" + failedText, ""},
+		{"invalid Upgrade", askEcho, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return rawhttp.Upgrade("echo", nil), nil }), failed + "Connection: close\r\n" + failedText, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -98,7 +98,7 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
-// A client that waits for a 100 (Continue) gets it before the 101.
+// A client that waits for a 100 (Continue) receives it before the 101.
 func TestUpgradeContinues(t *testing.T) {
 	c := pipe(t, rawhttp.WithDate(false), rawhttp.WithResolver(upgrades(echoes)))
 	go io.WriteString(c, "POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
@@ -107,7 +107,7 @@ func TestUpgradeContinues(t *testing.T) {
 	wantRead(t, c, switched+"d")
 }
 
-// wantRead reads as many bytes as are wanted.
+// wantRead reads len(want) bytes and compares them with want.
 func wantRead(t testing.TB, r io.Reader, want string) {
 	t.Helper()
 	got := make([]byte, len(want))
@@ -124,7 +124,7 @@ func TestUpgradeMistakes(t *testing.T) {
 		rawhttp.Upgrade("echo", echoes).SetLength(3), rawhttp.Upgrade("echo", echoes).Set("Connection", "x"),
 	} {
 		if resp.Err() == nil {
-			t.Errorf("Err() of %v = nil, want a mistake", resp)
+			t.Errorf("Err() of %v = nil, want an error", resp)
 		}
 	}
 	if err := rawhttp.Upgrade("HTTP/2.0", echoes).Err(); err != nil {
@@ -132,9 +132,9 @@ func TestUpgradeMistakes(t *testing.T) {
 	}
 }
 
-// A caller without a connection of the server, as of WriteResponse, gets only the head.
+// Without a connection of a server, WriteResponse writes only the head of an Upgrade.
 func TestUpgradeWithoutServer(t *testing.T) {
-	resp := rawhttp.Upgrade("echo", func(context.Context, net.Conn) error { panic("it was called") })
+	resp := rawhttp.Upgrade("echo", func(context.Context, net.Conn) error { panic("f was called") })
 	if resp.Status() != 101 {
 		t.Errorf("Status() = %d, want 101", resp.Status())
 	}
@@ -149,7 +149,7 @@ func TestUpgradeWithoutServer(t *testing.T) {
 	}
 	var b strings.Builder
 	if _, err := resp.WriteTo(&b); err != nil || b.String() != needed+neededText {
-		t.Errorf("WriteTo writes %q, %v, want the answer to a plain GET", &b, err)
+		t.Errorf("WriteTo wrote %q, %v, want the answer to a plain GET", &b, err)
 	}
 	if n, err := resp.WriteContent(t.Context(), io.Discard); n != 0 || err != nil {
 		t.Errorf("WriteContent = %d, %v", n, err)
@@ -167,7 +167,7 @@ func TestUpgradeErrorPage(t *testing.T) {
 	}
 }
 
-// upgradeKinds make a client and serve the other end.
+// upgradeKinds has kinds of connections. Each function serves one end and returns the other.
 var upgradeKinds = map[string]func(t *testing.T, s *rawhttp.Server) net.Conn{
 	"TCP": func(t *testing.T, s *rawhttp.Server) net.Conn { return upgradeDial(t, s, nil, nil) },
 	"TLS": func(t *testing.T, s *rawhttp.Server) net.Conn { return upgradeDial(t, s, testkit.TLSConfig(t), nil) },
@@ -252,7 +252,7 @@ func TestUpgradeCarriesBytes(t *testing.T) {
 						if err != nil {
 							return nil
 						}
-						if waits { // the watch has time to begin
+						if waits { // give the watch time to begin
 							<-time.After(time.Duration(n) * time.Millisecond)
 						}
 						if _, err := conn.Write(buf[:n]); err != nil {
@@ -277,14 +277,14 @@ func TestUpgradeCarriesBytes(t *testing.T) {
 	}
 }
 
-// Deadlines are those of the program: none of the server's is left, and its own hold.
+// f may set deadlines. None of the server's deadlines is left when f is called.
 func TestUpgradeDeadlines(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, dial func(func(context.Context, net.Conn) error, ...rawhttp.Option) net.Conn) {
 		c := dial(func(ctx context.Context, conn net.Conn) error {
 			buf := make([]byte, 1)
 			defer context.AfterFunc(ctx, func() {})()
-			for range 2 { // a deadline that has passed can be lifted
+			for range 2 { // a deadline that has passed can be removed
 				conn.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
 				if _, err := conn.Read(buf); !errors.Is(err, os.ErrDeadlineExceeded) {
 					t.Errorf("Read after its deadline: %v", err)
@@ -299,12 +299,12 @@ func TestUpgradeDeadlines(t *testing.T) {
 			conn.SetDeadline(time.Time{})
 			time.AfterFunc(20*time.Millisecond, func() { conn.SetReadDeadline(time.Unix(1, 0)) })
 			if _, err := conn.Read(buf); !errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Errorf("Read whose deadline is set meanwhile: %v", err)
+				t.Errorf("Read whose deadline was set meanwhile: %v", err)
 			}
 			conn.SetReadDeadline(time.Time{})
 			io.WriteString(conn, "now")
 			if _, err := conn.Read(buf); err != nil {
-				t.Errorf("Read after the deadline was lifted: %v", err)
+				t.Errorf("Read after the deadline was removed: %v", err)
 			}
 			_, err := conn.Write(buf)
 			return err
@@ -324,7 +324,7 @@ func TestUpgradeHasNoLimits(t *testing.T) {
 		wantRead(t, c, switched)
 		time.Sleep(24 * time.Hour)
 		go io.WriteString(c, "a")
-		time.Sleep(24 * time.Hour) // nor does a stalled reader
+		time.Sleep(24 * time.Hour) // a stalled reader does not end it either
 		wantRead(t, c, "a")
 	})
 }
@@ -353,44 +353,43 @@ func TestUpgradeCloseWrite(t *testing.T) {
 			go io.WriteString(c, askEcho)
 			got, err := io.ReadAll(c)
 			if err != nil || string(got) != switched {
-				t.Errorf("read %q, %v, want %q and the end", got, err, switched)
+				t.Errorf("read %q, %v, want %q and io.EOF", got, err, switched)
 			}
 			if want {
 				io.WriteString(c, "after")
 				c.(interface{ CloseWrite() error }).CloseWrite()
 				if got := <-heard; got != "after" {
-					t.Errorf("f reads %q after CloseWrite, want what the client sent", got)
+					t.Errorf("f read %q after CloseWrite, want what the client sent", got)
 				}
 			}
 		})
 	}
 }
 
-// An upgraded connection takes a place of WithMaxConns, and is never evicted.
+// An upgraded connection counts toward WithMaxConns, and is never evicted.
 func TestUpgradeCounts(t *testing.T) {
 	s, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithMaxConns(1), rawhttp.WithResolver(upgrades(echoes)))
 	c := dial(t, addr)
 	io.WriteString(c, askEcho)
 	wantRead(t, c, switched)
 	if got := talk(t, addr, askEcho); !strings.HasPrefix(got, "HTTP/1.1 503 ") {
-		t.Errorf("a second connection is answered with %q, want 503", got)
+		t.Errorf("answer on a second connection: %q, want 503", got)
 	}
 	io.WriteString(c, "still")
 	wantRead(t, c, "still")
 	st := s.Stats()
 	if st.ConnsOpen != 1 || st.ConnsIdle != 0 || st.BytesWritten < uint64(len(switched)+len("still")) || st.BytesRead < uint64(len(askEcho)+len("still")) {
-		t.Errorf("Stats() = %+v, want one connection open, none idle, and its bytes", st)
+		t.Errorf("Stats() = %+v, want one open connection, none idle, and its bytes", st)
 	}
 }
 
-// The error of f is logged and traced. A Transcript has the bytes that arrived before and
-// after the 101.
+// The error of f is logged and traced. A Transcript has the bytes before and after the 101.
 func TestUpgradeIsSeen(t *testing.T) {
 	on := errors.New("on purpose")
 	tests := []struct {
 		name string
 		f    func(context.Context, net.Conn) error
-		log  string // "" for none
+		log  string // error that is logged, "" for none
 	}{
 		{"nil", func(context.Context, net.Conn) error { return nil }, ""},
 		{"error", func(context.Context, net.Conn) error { return on }, "on purpose"},
@@ -419,10 +418,10 @@ func TestUpgradeIsSeen(t *testing.T) {
 			client.Close()
 			<-done
 			if got := log.has("error", "on purpose"); got != (tt.log != "") {
-				t.Errorf("the log has the error: %v, want %v: %s", got, !got, &log)
+				t.Errorf("log has the error: %v, want %v: %s", got, !got, &log)
 			}
 			if len(exchanges) != 1 || exchanges[0].Status != 101 || exchanges[0].Bytes != int64(len("answer\n")) || (exchanges[0].Err != nil) != (tt.log != "") {
-				t.Errorf("exchanges %+v, want one with 101, its bytes, and its error", exchanges)
+				t.Errorf("exchanges %+v, want one with 101, its bytes and its error", exchanges)
 			}
 			for _, line := range []string{"#1.1 S <-- HTTP/1.1 101 Switching Protocols<CRLF>\n", "early", "late", "answer"} {
 				if !strings.Contains(transcript.String(), line) {
@@ -468,7 +467,7 @@ func TestUpgradeConcurrently(t *testing.T) {
 			}
 		}
 		if rest, err := io.ReadAll(r); len(rest) > 0 || err != nil {
-			t.Errorf("then %q, %v", rest, err)
+			t.Errorf("after the lines: %q, %v, want io.EOF", rest, err)
 		}
 	})
 }

@@ -23,9 +23,9 @@ type wireReading struct {
 	Rest                 string
 }
 
-// wireDiffers are the heads that ParseRequest accepts and net/http does not, or
-// reads in another way, with the rule by which we differ. There are no others: we
-// may be stricter, never laxer.
+// wireDiffers has the only heads that ParseRequest accepts and that net/http refuses or parses
+// differently, with the rule for each. Otherwise ParseRequest may be stricter than net/http, but
+// never laxer.
 var wireDiffers = []struct {
 	why   string
 	match func(req *rawhttp.Request) bool
@@ -124,11 +124,11 @@ func TestWireAgreesWithNetHTTP(t *testing.T) {
 		}
 	}
 	if len(heads) < 100 {
-		t.Errorf("the transcripts have only %d heads that are accepted", len(heads))
+		t.Errorf("the transcripts have only %d accepted heads", len(heads))
 	}
 	for _, head := range wireValidHeads {
 		if _, _, err := rawhttp.ParseRequest([]byte(head)); err != nil {
-			t.Errorf("ParseRequest(%q) = %v, want it accepted", head, err)
+			t.Errorf("ParseRequest(%q) = %v, want success", head, err)
 		}
 		heads = append(heads, head)
 	}
@@ -146,7 +146,7 @@ func TestWireAgreesWithNetHTTP(t *testing.T) {
 			return d.match(req)
 		})
 		if diff != "" && except < 0 {
-			t.Errorf("ParseRequest(%q) accepts it; net/http (-net/http +ParseRequest):\n%s", wireQuote(head), diff)
+			t.Errorf("ParseRequest(%q) differs from net/http (-net/http +ParseRequest):\n%s", wireQuote(head), diff)
 		}
 		if diff != "" && except >= 0 {
 			seen[except] = true
@@ -154,13 +154,13 @@ func TestWireAgreesWithNetHTTP(t *testing.T) {
 	}
 	for i, d := range wireDiffers {
 		if !seen[i] {
-			t.Errorf("no head shows that net/http differs in: %s", d.why)
+			t.Errorf("net/http no longer differs in: %s", d.why)
 		}
 	}
 }
 
-// wireHeads returns the input from each head on that follows the first: those after
-// requests without content.
+// wireHeads returns the rest of the input from each head on. It finds heads after requests without
+// content only.
 func wireHeads(in []byte) (heads []string) {
 	for len(in) > 0 {
 		heads = append(heads, string(in))
@@ -173,7 +173,7 @@ func wireHeads(in []byte) (heads []string) {
 	return heads
 }
 
-// wireDiff compares our reading of a head with that of net/http.
+// wireDiff compares the result of ParseRequest for a head with that of net/http.
 func wireDiff(head string, req *rawhttp.Request, rest []byte) string {
 	br := bufio.NewReaderSize(strings.NewReader(head), len(head)+16)
 	theirs, err := http.ReadRequest(br)
@@ -195,12 +195,12 @@ func wireDiff(head string, req *rawhttp.Request, rest []byte) string {
 	for name, value := range req.Header().All() {
 		name = http.CanonicalHeaderKey(name)
 		switch name {
-		case "Host", "Transfer-Encoding": // net/http moves them elsewhere
+		case "Host", "Transfer-Encoding": // net/http removes these from Header
 			continue
 		}
 		got.Fields[name] = append(got.Fields[name], value)
 	}
-	if n := want.Fields["Content-Length"]; len(n) == 1 { // as written and as a number it must be the same
+	if n := want.Fields["Content-Length"]; len(n) == 1 { // net/http accepts only one spelling
 		if length, err := strconv.ParseInt(n[0], 10, 64); err != nil || length != want.Length {
 			return "net/http: Content-Length " + n[0]
 		}

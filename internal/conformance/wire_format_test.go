@@ -16,14 +16,14 @@ import (
 // A wireFile is a file of testdata/wire.
 type wireFile struct {
 	name  string
-	lines []string // as they are in the file
-	row   string   // of wireRows
+	lines []string // the lines of the file, unchanged
+	row   string   // the row of wireRows that it tests
 	talks []*wireTalk
 }
 
 // A wireTalk is the conversation on one connection.
 type wireTalk struct {
-	line       int // of the file, where it begins
+	line       int // number of its first line in the file
 	directives []wireDirective
 	turns      []*wireTurn
 }
@@ -31,16 +31,16 @@ type wireTalk struct {
 // A wireTurn is what the client sends and the server's answer to it.
 type wireTurn struct {
 	client []byte
-	closes bool // the client closes its direction after it
+	closes bool // whether the client then closes its direction
 	server []byte
 	end    string // "", "(closed)" or "(cut)"
-	at, n  int    // the lines of the answer: the index of the first, how many
+	at, n  int    // the lines of the answer: index of the first, and their number
 }
 
 // A wireDirective is a line that begins with "=": a name and a value.
 type wireDirective struct{ name, value string }
 
-// wireDirectives are the directives there are, and whether they have a value.
+// wireDirectives has the names of the directives, and whether they take a value.
 var wireDirectives = map[string]bool{
 	"resolver": true, "server": true, "hosts": true,
 	"lenient": false, "error page": false, "no content length": false,
@@ -49,7 +49,7 @@ var wireDirectives = map[string]bool{
 	"repeat": true, "client closes": false,
 }
 
-// value returns the value of the directive, and whether the talk has it.
+// value returns the value of the named directive, and whether the talk has the directive.
 func (k *wireTalk) value(name string) (value string, ok bool) {
 	for _, d := range k.directives {
 		if d.name == name {
@@ -64,7 +64,7 @@ func (k *wireTalk) has(name string) bool {
 	return ok
 }
 
-// client returns all that the client says.
+// client returns everything that the client sends.
 func (k *wireTalk) client() (b []byte) {
 	for _, turn := range k.turns {
 		b = append(b, turn.client...)
@@ -72,7 +72,7 @@ func (k *wireTalk) client() (b []byte) {
 	return b
 }
 
-// server returns all that the server answers, and how that ends.
+// server returns everything that the server sends, and how the connection ends.
 func (k *wireTalk) server() (b []byte, end string) {
 	for _, turn := range k.turns {
 		b = append(b, turn.server...)
@@ -123,13 +123,13 @@ func readWireFiles(t *testing.T) []*wireFile {
 	return files
 }
 
-// parse takes the lines apart. An error begins with the number of the line.
+// parse parses the lines. An error begins with the number of its line.
 func (f *wireFile) parse() error {
 	var common []wireDirective
 	var talk *wireTalk
 	for i, line := range f.lines {
 		if line == "" {
-			if talk != nil && len(talk.turns) == 0 { // the comment at the top
+			if talk != nil && len(talk.turns) == 0 { // after the comment at the top
 				common = talk.directives
 			} else if talk != nil {
 				f.talks = append(f.talks, talk)
@@ -138,7 +138,7 @@ func (f *wireFile) parse() error {
 			continue
 		}
 		if strings.HasSuffix(line, " ") || strings.HasSuffix(line, "\t") {
-			return fmt.Errorf(`%d: a blank at the end cannot be seen: write it as \x20 or \t`, i+1)
+			return fmt.Errorf(`%d: blank at the end of the line: write it as \x20 or \t`, i+1)
 		}
 		if talk == nil {
 			talk = &wireTalk{line: i + 1, directives: common[:len(common):len(common)]}
@@ -148,11 +148,11 @@ func (f *wireFile) parse() error {
 		}
 	}
 	if talk == nil || len(talk.turns) == 0 {
-		return fmt.Errorf("%d: the last talk has no turn", len(f.lines))
+		return fmt.Errorf("%d: the last talk has no turns", len(f.lines))
 	}
 	f.talks = append(f.talks, talk)
 	if f.row == "" {
-		return fmt.Errorf("1: no comment says which row it is")
+		return fmt.Errorf("1: no comment with the row")
 	}
 	return nil
 }
@@ -173,11 +173,11 @@ func (f *wireFile) parseLine(talk *wireTalk, i int, line string) error {
 		return err
 	case '<':
 		if len(talk.turns) == 0 {
-			return fmt.Errorf("the server speaks first")
+			return fmt.Errorf("an answer before the first line of the client")
 		}
 		turn := talk.turns[len(talk.turns)-1]
 		if turn.n++; turn.at+turn.n != i+1 {
-			return fmt.Errorf("the answer is not in one piece after what it answers")
+			return fmt.Errorf("the lines of an answer are not consecutive")
 		}
 		switch line {
 		case "< (closed)", "< (cut)":
@@ -190,7 +190,7 @@ func (f *wireFile) parseLine(talk *wireTalk, i int, line string) error {
 		turn.server = append(turn.server, b...)
 		return err
 	}
-	return fmt.Errorf("%q begins neither a comment, a directive, nor a line of client or server", line)
+	return fmt.Errorf("%q is not a comment, a directive, or a line of client or server", line)
 }
 
 // clientTurn returns the turn that a line of the client belongs to: a new one after
@@ -232,7 +232,7 @@ func (k *wireTalk) parseDirective(i int, text string) error {
 		k.directives = append(k.directives, wireDirective{name, value})
 		return nil
 	}
-	return fmt.Errorf("there is no directive %q", text)
+	return fmt.Errorf("unknown directive %q", text)
 }
 
 // wireAnswer returns the lines of an answer and its end.
@@ -247,7 +247,7 @@ func wireAnswer(b []byte, end string) []string {
 	return lines
 }
 
-// write writes the file again, with the answers as they are in the turns.
+// write rewrites the file with the answers in its turns.
 func (f *wireFile) write() error {
 	var lines []string
 	from := 0

@@ -15,8 +15,8 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// checkHead returns the talk to the parser: whole, each beginning of it, and again
-// to a Request that parsed others before.
+// checkHead parses the input of the talk: all of it, each prefix of it, and again into a Request
+// that has parsed others before.
 func (k *wireTalk) checkHead(t *testing.T, used *rawhttp.Request) {
 	in := k.client()
 	if k.has("lenient") {
@@ -30,17 +30,17 @@ func (k *wireTalk) checkHead(t *testing.T, used *rawhttp.Request) {
 			continue
 		}
 		if diff := cmp.Diff(want, wireOutcomeOf(req, in[:n], rest, err)); diff != "" {
-			t.Fatalf("ParseRequest of the first %d bytes, of which the head has %d (-want +got):\n%s", n, first, diff)
+			t.Fatalf("ParseRequest of the first %d bytes, with a head of %d bytes (-want +got):\n%s", n, first, diff)
 		}
 	}
 	rest, err := used.Parse(in)
 	if diff := cmp.Diff(want, wireOutcomeOf(used, in, rest, err)); diff != "" {
-		t.Errorf("Request.Parse of a Request that was used before (-want +got):\n%s", diff)
+		t.Errorf("Parse into a used Request (-want +got):\n%s", diff)
 	}
 }
 
-// wirePrefixes returns the lengths of the beginnings to parse: all, or of a long
-// input some in its midst.
+// wirePrefixes returns the lengths of the prefixes to parse: all of them, except that most of
+// those in the middle of a long input are left out.
 func wirePrefixes(n int) (lengths []int) {
 	for i := 0; i <= n; i++ {
 		if i > 300 && i < n-300 && i%97 != 0 {
@@ -55,8 +55,8 @@ func wirePrefixes(n int) (lengths []int) {
 type wireOutcome struct {
 	Incomplete bool
 	Error      *rawhttp.ParseError
-	HeadBytes  int    // how long the head is
-	Understood string // as in the answer
+	HeadBytes  int    // length of the head
+	Understood string // description of the head, see wireUnderstood
 }
 
 func wireOutcomeOf(req *rawhttp.Request, in, rest []byte, err error) wireOutcome {
@@ -88,13 +88,13 @@ func (k *wireTalk) wantHead(t *testing.T, in []byte) (want wireOutcome, first in
 	}
 	req, rest, err := rawhttp.ParseRequest(in)
 	if err != nil {
-		t.Fatalf("ParseRequest = %v, want the head accepted, since no directive says else", err)
+		t.Fatalf("ParseRequest = %v, want success, since no directive says otherwise", err)
 	}
 	end := bytes.Index(in, []byte("\r\n\r\n")) + len("\r\n\r\n")
 	want = wireOutcome{HeadBytes: end, Understood: wireUnderstood(req)}
 	k.checkUnderstood(t, want)
 	if diff := cmp.Diff(string(in[end:]), string(rest)); diff != "" {
-		t.Errorf("ParseRequest: the rest (-want +got):\n%s", diff)
+		t.Errorf("ParseRequest: rest (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(string(in[:end]), string(req.Head())); diff != "" {
 		t.Errorf("ParseRequest: Head (-want +got):\n%s", diff)
@@ -109,7 +109,7 @@ func (k *wireTalk) checkUnderstood(t *testing.T, got wireOutcome) {
 	answer := string(k.turns[0].server)
 	name, _ := k.value("resolver")
 	if name == "" && strings.HasPrefix(answer, "HTTP/1.1 200 ") && !strings.Contains(answer, "\r\n"+got.Understood) {
-		t.Errorf("ParseRequest understood %s, which is not what the answer says:\n%s", got.Understood, answer)
+		t.Errorf("ParseRequest: %s, which differs from the answer:\n%s", got.Understood, answer)
 	}
 }
 
@@ -129,29 +129,28 @@ func (k *wireTalk) wantRefusal(t *testing.T, in []byte) *rawhttp.ParseError {
 		b, err = testkit.UnescapeLine(" " + text + `\`)
 		off = bytes.Index(in, b)
 		if off != bytes.LastIndex(in, b) || off < 0 {
-			t.Fatalf("refused at %q: the text must be there once", b)
+			t.Fatalf("refused at %q: the text must occur once", b)
 		}
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	server, _ := k.server()
-	if pe := (*rawhttp.ParseError)(nil); bytes.HasPrefix(in, []byte("HEAD ")) { // the answer cannot say why
+	if pe := (*rawhttp.ParseError)(nil); bytes.HasPrefix(in, []byte("HEAD ")) { // the answer has no content with the reason
 		if _, _, err := rawhttp.ParseRequest(in); errors.As(err, &pe) {
 			return &rawhttp.ParseError{Status: 400, Offset: off, Reason: pe.Reason, Section: pe.Section}
 		}
 	}
 	m := wireReason.FindSubmatch(server)
 	if m == nil {
-		t.Fatalf("the answer %q does not say why the head is refused", server)
+		t.Fatalf("answer %q has no reason for the refusal", server)
 	}
 	status, _ := strconv.Atoi(string(m[1]))
 	return &rawhttp.ParseError{Status: status, Offset: off, Reason: string(m[2]), Section: string(m[3])}
 }
 
-// checkLenientHead returns the talk to the lenient parser. Of a beginning it only
-// says whether it is all there is: incomplete while the request line is not whole, or
-// a field frames content and the empty line is missing.
+// checkLenientHead parses the input of the talk leniently. A prefix must be reported as incomplete
+// while its request line is incomplete, or a field frames content and the empty line is missing.
 func (k *wireTalk) checkLenientHead(t *testing.T, in []byte) {
 	var want wireOutcome
 	req, rest, err := rawhttp.ParseRequestLenient(in)
@@ -171,10 +170,10 @@ func (k *wireTalk) checkLenientHead(t *testing.T, in []byte) {
 	for n := range in {
 		_, _, err := rawhttp.ParseRequestLenient(in[:n])
 		if err == rawhttp.ErrIncomplete && n > line && !wireFramingField.Match(in[:n]) {
-			t.Fatalf("ParseRequestLenient(%q) = ErrIncomplete, but the request line is whole", in[:n])
+			t.Fatalf("ParseRequestLenient(%q) = ErrIncomplete, although the request line is complete", in[:n])
 		}
 		if err == nil && n < line {
-			t.Fatalf("ParseRequestLenient(%q) accepts what has no whole request line", in[:n])
+			t.Fatalf("ParseRequestLenient(%q) = nil error, although the request line is incomplete", in[:n])
 		}
 	}
 }

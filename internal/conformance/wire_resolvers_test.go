@@ -13,7 +13,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// wireResolvers are the resolvers that transcripts can name.
+// wireResolvers has the resolvers that transcripts can name.
 var wireResolvers = map[string]rawhttp.Resolver{
 	// Reads the content and describes the request as it was parsed.
 	"": rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
@@ -25,16 +25,16 @@ var wireResolvers = map[string]rawhttp.Resolver{
 	}),
 	// Does not read the content.
 	"ignore": say("the content was not read\r\n"),
-	// Reads the content, and takes no note of errors.
+	// Reads the content and ignores errors.
 	"careless": rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		io.Copy(io.Discard, req.Body)
 		return rawhttp.Text(200, "never mind\r\n"), nil
 	}),
-	// Answers with the content, while it is read.
+	// Answers with the content while reading it.
 	"echo": rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Stream(200, "application/octet-stream", req.Body), nil
 	}),
-	// Reads the content when the head of the response is out.
+	// Reads the content after the head of the response has been sent.
 	"late": rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.StreamFunc(200, "text/plain", func(_ context.Context, w io.Writer) error {
 			io.WriteString(w, "first words\r\n")
@@ -46,7 +46,7 @@ var wireResolvers = map[string]rawhttp.Resolver{
 			return err
 		}), nil
 	}),
-	// Tells the trailer fields.
+	// Answers with the trailer fields.
 	"trailers": rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		content, err := io.ReadAll(req.Body)
 		if err != nil {
@@ -58,11 +58,11 @@ var wireResolvers = map[string]rawhttp.Resolver{
 		}
 		return rawhttp.Text(200, text), nil
 	}),
-	// A folder of the system: testdata/webroot.
+	// The folder testdata/webroot.
 	"root": nil,
 	// A small tree of files in memory.
 	"files": wireFiles(),
-	// Has a response of another kind at each path.
+	// Has a different kind of response at each path.
 	"kinds": rawhttp.ResolverFunc(wireKind),
 }
 
@@ -70,7 +70,7 @@ func wireFiles() rawhttp.Resolver {
 	day := time.Date(1999, 12, 31, 0, 0, 0, 0, time.UTC)
 	files, err := rawhttp.FS(fstest.MapFS{
 		"sample.txt":   {Data: []byte("0123456789"), ModTime: day},
-		"next":         {Data: []byte("the next\r\n")}, // without a time it has no validators
+		"next":         {Data: []byte("the next\r\n")}, // without a time there are no validators
 		"folder/a.txt": {Data: []byte("a\r\n"), ModTime: day},
 	})
 	if err != nil {
@@ -122,8 +122,7 @@ func wireKind(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error
 	return nil, os.ErrNotExist
 }
 
-// wireUnderstood describes a parsed head. Of the fields it has those whose names begin with
-// X.
+// wireUnderstood describes a parsed head, including the fields whose names begin with X.
 func wireUnderstood(req *rawhttp.Request) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s %s, host %q", wireQuote(req.Method())[1:len(wireQuote(req.Method()))-1], wireQuote(req.Path()), req.Version(), req.Host())

@@ -8,21 +8,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// wireRows are the rules of the wire: a payload, and what it is answered by
-// default when another request follows it on the connection. Each has at least one
-// transcript that names it.
+// wireRows has the rules of the wire: an input, and the answer by default when another request
+// follows it on the connection. At least one transcript names each row.
 //
-// The answer is the status codes of the responses in their order, and x where the
-// server then closes the connection, so that nothing that follows is parsed. Where
-// the talks of a transcript differ they are in order with | between them.
+// The answer has the status codes of the responses in order, then x if the server closes the
+// connection, so that nothing after it is parsed. If the talks of a transcript have different
+// answers, they are listed in order with | between them.
 //
-// An answer stands here as well as in the transcript so that go test -update cannot
-// change it.
+// The answers are here as well as in the transcripts so that go test -update cannot change them.
 //
 // CL is Content-Length, TE is Transfer-Encoding; quoted text is the field value as
 // sent.
 var wireRows = []struct{ row, answer string }{
-	// How long the content is.
+	// The length of the content.
 	{`CL+TE`, "400 x"},
 	{`CL twice same`, "400 x"},
 	{`CL twice differ`, "400 x"},
@@ -198,14 +196,14 @@ var wireRows = []struct{ row, answer string }{
 	{`a part of a request`, ""},
 }
 
-// TestWireRows holds the transcripts to the rows: each row has one, each
-// transcript has a row, and they agree about the answer.
+// TestWireRows checks that each row has a transcript, each transcript has a row, and that both
+// have the same answers.
 func TestWireRows(t *testing.T) {
 	answers := make(map[string]string)
 	unseen := make(map[string]bool)
 	for _, r := range wireRows {
 		if _, ok := answers[r.row]; ok {
-			t.Errorf("row %q is there twice", r.row)
+			t.Errorf("row %q occurs twice", r.row)
 		}
 		answers[r.row] = r.answer
 		unseen[r.row] = true
@@ -213,7 +211,7 @@ func TestWireRows(t *testing.T) {
 	for _, f := range readWireFiles(t) {
 		answer, ok := answers[f.row]
 		if !ok {
-			t.Errorf("%s: there is no row %q", f.name, f.row)
+			t.Errorf("%s: no row %q", f.name, f.row)
 			continue
 		}
 		delete(unseen, f.row)
@@ -226,7 +224,7 @@ func TestWireRows(t *testing.T) {
 			want = slices.Repeat(want, len(got))
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s: the answers of each talk (-want of row %q, +got):\n%s", f.name, f.row, diff)
+			t.Errorf("%s: answers of the talks (-want of row %q, +got):\n%s", f.name, f.row, diff)
 		}
 	}
 	for row := range unseen {

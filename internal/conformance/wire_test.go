@@ -17,59 +17,57 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// TestWire holds the server to the transcripts in testdata/wire, which are to be
-// read as conversations. With -update it rewrites what the server says in them;
-// the difference is to be reviewed like code.
+// TestWire compares the server's answers with the transcripts in testdata/wire, which read like
+// conversations. With -update it rewrites the lines of the server; review the diff like code.
 //
-// A file begins with a comment: "# row: " and the row of wireRows that it stands
-// for, the rule with its section of the RFC, and the reason. Then come talks, each
-// on a connection of its own, with an empty line between two of them. In a talk:
+// A file begins with a comment: "# row: " and the row of wireRows that it tests, then the rule
+// with its section of the RFC, and the reason. Talks follow, each on its own connection, with an
+// empty line between them. In a talk:
 //
-//	> GET / HTTP/1.1        what the client says
-//	< HTTP/1.1 200 OK       what the server answers
-//	< (closed)              the server ends the connection in order; no such line: it stays open
-//	< (cut)                 the server ends it in the middle of a response
-//	< (nothing)             the server says nothing, and waits
+//	> GET / HTTP/1.1        a line of the client
+//	< HTTP/1.1 200 OK       a line of the server
+//	< (closed)              the server closes the connection gracefully; without this line it stays open
+//	< (cut)                 the server closes it in the middle of a response
+//	< (nothing)             the server sends nothing and waits
 //	= name value            a directive
 //	# text                  a comment
 //
 // A line of client or server ends in CRLF on the wire unless it ends in a
 // backslash. \r \n \t \x00 \\ are escapes; bytes that are not printable ASCII, and
 // a blank at the end of a line, must be written so. ">" alone is an empty line.
-// Directives in the comment at the top hold for all talks of the file, those in a
-// talk for that talk. Directives of what answers:
+// Directives in the comment at the top apply to all talks of the file, those in a talk to that
+// talk. Directives about the server:
 //
-//	= resolver NAME         see wireResolvers; without, the answer says what was understood
+//	= resolver NAME         see wireResolvers; by default the answer describes the parsed head
 //	= lenient               WithLenientParsing, and ParseRequestLenient
-//	= error page            WithErrorPage, with a page of its own
+//	= error page            WithErrorPage
 //	= server NAME           WithServerField
 //	= hosts NAME            WithHosts
 //	= no content length     WithContentLength(false)
 //
-// Of what the parser says of the first head of the talk, which it accepts where none
-// of these says else, if the talk has the empty line that ends it:
+// Directives about parsing the first head of the talk. Without one of them it must be accepted, if
+// the talk has the empty line that ends it:
 //
-//	= refused at TEXT       the first byte that breaks the rule is where TEXT begins, which is there once; the
+//	= refused at TEXT       the first byte that breaks the rule is the first of TEXT, which occurs once; the
 //	                        answer has status, reason and section
 //	= refused at byte N     the same, N bytes before it
 //
-// Of what the client does:
+// Directives about the client:
 //
-//	= repeat N TEXT         says TEXT N times, without CRLF
+//	= repeat N TEXT         sends TEXT N times, without CRLF
 //	= client closes         closes its direction: FIN on TCP
-//	= half-close            the connection is one that can be closed in one direction; the talk is run over
-//	                        TCP too, and there is no Date
+//	= half-close            uses a connection that can be closed in one direction; the talk is also run over
+//	                        TCP, and there is no Date
 //	= incomplete            does not end the request, so that none can follow
-//	= in turns              waits for the answer before it goes on: not all in one write
-//	= one write             what is answered depends on how much has come: not one byte at a time
+//	= in turns              waits for each answer before it goes on, so the talk is not run in one Write
+//	= one write             the answer depends on how much has arrived, so the talk is not run byte by byte
 //
-// Each talk is run in one write; one byte at a time; and with another request
-// after it, which must be answered, or not, and change nothing else. Where the
-// server closes, it must do so before it has seen anything of the request for
-// /next that follows. No time passes in any of them.
+// Each talk is run in one Write, byte by byte, and with another request for /next after it. That
+// request must change nothing else: it is answered if the connection persists; if the server
+// closes, it must do so before it has read any of it. No time passes during a talk.
 func TestWire(t *testing.T) {
 	t.Parallel()
-	var used rawhttp.Request // parses all heads, one after the other
+	var used rawhttp.Request // parses all heads, one after another
 	for _, f := range readWireFiles(t) {
 		t.Run(f.name, func(t *testing.T) {
 			for i, talk := range f.talks {
@@ -90,7 +88,7 @@ func TestWire(t *testing.T) {
 	}
 }
 
-// test runs the talk in all ways.
+// test runs the talk in each way.
 func (k *wireTalk) test(t *testing.T, used *rawhttp.Request) {
 	t.Run("head", func(t *testing.T) { k.checkHead(t, used) })
 	whole := k.inTurns(k.has("in turns") || k.has("half-close"))
@@ -110,8 +108,8 @@ func (k *wireTalk) test(t *testing.T, used *rawhttp.Request) {
 	}
 }
 
-// runWithBytesBehind runs the talk with another request after it, and removes the answer to
-// that from the result.
+// runWithBytesBehind runs the talk with another request after it, and removes the answer to that
+// request from the result.
 func (k *wireTalk) runWithBytesBehind(t *testing.T) wireResult {
 	behind := []byte("GET /next HTTP/1.1\r\nHost: behind.test\r\n\r\n")
 	steps := k.inTurns(k.has("in turns"))
@@ -124,7 +122,7 @@ func (k *wireTalk) runWithBytesBehind(t *testing.T) wireResult {
 		answer := got.answers[len(steps)-1]
 		rest, ok := bytes.CutSuffix(answer, want)
 		if !ok {
-			t.Errorf("the talk with a request after it is answered by\n%s\nwhich does not end in the answer to that request:\n%s",
+			t.Errorf("answers to the talk with a request after it:\n%s\nwant them to end with the answer to that request:\n%s",
 				strings.Join(testkit.TranscriptLines("<", answer), "\n"), strings.Join(testkit.TranscriptLines("<", want), "\n"))
 		}
 		got.answers[len(steps)-1] = rest
@@ -165,15 +163,15 @@ func bytewise(steps []wireStep) (split []wireStep) {
 
 // A wireResult is the result of a talk.
 type wireResult struct {
-	answers [][]byte // to each step
+	answers [][]byte // the answer to each step
 	end     string
-	ended   int // the step at whose end the connection was ended
-	taken   int // bytes that the server took from the client
+	ended   int // the step after which the server ended the connection
+	taken   int // number of bytes that the server read
 }
 
 func (r wireResult) all() []byte { return bytes.Join(r.answers, nil) }
 
-// endAt returns how the connection ended in the step, "" if it did not.
+// endAt returns how the connection ended in the step, or "" if it did not.
 func (r wireResult) endAt(step int) string {
 	if step == r.ended {
 		return r.end
@@ -186,27 +184,26 @@ func (k *wireTalk) check(t *testing.T, got wireResult) {
 	t.Helper()
 	server, end := k.server()
 	if diff := cmp.Diff(wireAnswer(server, end), wireAnswer(got.all(), got.end)); diff != "" {
-		t.Errorf("the answer to the client of line %d:\n%s\n(-want +got):\n%s", k.line, wireShort(testkit.TranscriptLines(">", k.client())), diff)
+		t.Errorf("answer to the client of line %d:\n%s\n(-want +got):\n%s", k.line, wireShort(testkit.TranscriptLines(">", k.client())), diff)
 	}
 	if len(got.answers) != len(k.turns) {
 		return
 	}
 	for i, turn := range k.turns {
 		if diff := cmp.Diff(wireAnswer(turn.server, turn.end), wireAnswer(got.answers[i], got.endAt(i))); diff != "" {
-			t.Errorf("the answer to turn %d of line %d (-want +got):\n%s", i+1, k.line, diff)
+			t.Errorf("answer to turn %d of line %d (-want +got):\n%s", i+1, k.line, diff)
 		}
 	}
 }
 
-// checkTaken checks that the server answers as soon as it can: a refusal must not need bytes
-// after the refused request.
+// checkTaken checks that the server refuses a request without reading bytes after it.
 func (k *wireTalk) checkTaken(t *testing.T, got wireResult) {
 	next := bytes.LastIndex(k.client(), []byte("GET /next "))
 	if got.end == "" || next < 0 || k.has("half-close") {
 		return
 	}
 	if got.taken > next {
-		t.Errorf("the server took %d bytes before it closed, the request that it refused or closed after has %d", got.taken, next)
+		t.Errorf("the server read %d bytes before it closed, want at most the %d up to the end of the last request", got.taken, next)
 	}
 }
 
@@ -217,12 +214,12 @@ func (k *wireTalk) update(t *testing.T) {
 	}
 }
 
-// options give the server of the talk.
+// options returns the options of the server for the talk.
 func (k *wireTalk) options(t *testing.T) []rawhttp.Option {
 	name, _ := k.value("resolver")
 	resolver, ok := wireResolvers[name]
 	if !ok {
-		t.Fatalf("there is no resolver %q", name)
+		t.Fatalf("unknown resolver %q", name)
 	}
 	opts := []rawhttp.Option{rawhttp.WithDate(!k.has("half-close")), rawhttp.WithContentLength(!k.has("no content length"))}
 	if name == "root" {
@@ -247,7 +244,7 @@ func (k *wireTalk) options(t *testing.T) []rawhttp.Option {
 	return opts
 }
 
-// run runs the steps on a connection in memory, which holds no bytes.
+// run runs the steps on an unbuffered connection in memory.
 func (k *wireTalk) run(t *testing.T, steps []wireStep) (got wireResult) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -277,12 +274,12 @@ func (k *wireTalk) run(t *testing.T, steps []wireStep) (got wireResult) {
 			})
 			got.taken += n
 			if err != nil {
-				t.Errorf("write to the server: %v", err)
+				t.Errorf("writing to the server: %v", err)
 			}
 			got.answers = append(got.answers, bytes.Clone(heard[before:]))
 		}
 		if waited := time.Since(start); waited != 0 {
-			t.Errorf("the talk took %v, want no time: nobody waits for anybody", waited)
+			t.Errorf("the talk took %v, want 0, since neither side may wait", waited)
 		}
 		if ended {
 			got.end = "(closed)"
@@ -298,7 +295,7 @@ func (k *wireTalk) run(t *testing.T, steps []wireStep) (got wireResult) {
 // run performs the step of the client until the server ends the connection. It returns the
 // number of bytes that the server has read.
 func (s wireStep) run(client net.Conn, ended func() bool) (taken int, err error) {
-	defer ended() // it waits
+	defer ended() // waits until all goroutines are idle
 	for _, b := range s.writes {
 		if ended() {
 			break
@@ -315,17 +312,17 @@ func (s wireStep) run(client net.Conn, ended func() bool) (taken int, err error)
 	return taken, nil
 }
 
-// runTCP runs the talk over TCP. An answer is read when the server's end of it is
-// seen, or all that the transcript has of it has come.
+// runTCP runs the talk over TCP. It reads each answer until the server closes, or until as many
+// bytes have arrived as the transcript has.
 func (k *wireTalk) runTCP(t *testing.T) (got wireResult) {
 	_, addr := listen(t, k.options(t)...)
 	client := dial(t, addr)
-	client.SetDeadline(time.Now().Add(time.Minute)) // a test that fails should end
+	client.SetDeadline(time.Now().Add(time.Minute)) // so that a failing test ends
 	for i, turn := range k.turns {
 		n, err := k.inTurns(true)[i].run(client, func() bool { return false })
 		got.taken += n
 		if err != nil {
-			t.Errorf("write to the server: %v", err)
+			t.Errorf("writing to the server: %v", err)
 		}
 		var answer []byte
 		if turn.end == "" {
@@ -337,14 +334,14 @@ func (k *wireTalk) runTCP(t *testing.T) (got wireResult) {
 			got.end, got.ended = turn.end, i
 		}
 		if err != nil {
-			t.Errorf("read the answer: %v", err)
+			t.Errorf("reading the answer: %v", err)
 		}
 		got.answers = append(got.answers, answer)
 	}
 	return got
 }
 
-// wireShort leaves out the midst of a long talk.
+// wireShort returns the lines without the middle of a long talk.
 func wireShort(lines []string) string {
 	for i, line := range lines {
 		if len(line) > 200 {

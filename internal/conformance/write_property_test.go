@@ -19,7 +19,7 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// A writeRandom makes random parts of responses.
+// A writeRandom generates random responses and parts of them.
 type writeRandom struct{ *rand.Rand }
 
 func (r writeRandom) from(alphabet string, least, most int) string {
@@ -30,7 +30,7 @@ func (r writeRandom) from(alphabet string, least, most int) string {
 	return string(b)
 }
 
-// bytes returns content, mostly short, at times longer than any buffer.
+// bytes returns content, mostly short but sometimes longer than any buffer.
 func (r writeRandom) bytes() []byte {
 	n := r.IntN(20)
 	switch r.IntN(10) {
@@ -45,7 +45,7 @@ func (r writeRandom) bytes() []byte {
 	return []byte(strings.Repeat(pattern, n/len(pattern)+1)[:n])
 }
 
-// parts splits b anywhere, also into parts of no bytes.
+// parts splits b at random positions, also into empty parts.
 func (r writeRandom) parts(b []byte) (parts []string) {
 	for len(b) > 0 {
 		n := min(len(b), r.IntN(len(b)/3+3))
@@ -63,8 +63,8 @@ func (r writeRandom) value() string {
 	return r.from(visible, 1, 1) + r.from(visible+" \t", 0, 30) + r.from(visible, 1, 1)
 }
 
-// response makes a Response of any kind with the content, and reports whether ranges
-// of it can be had.
+// response returns a Response of a random kind with the content, and reports whether it supports
+// ranges.
 func (r writeRandom) response(content []byte) (resp *rawhttp.Response, rangeable bool) {
 	statuses := []int{200, 201, 202, 203, 204, 205, 206, 299, 300, 304, 400, 404, 418, 451, 500, 503, 599}
 	status := statuses[r.IntN(len(statuses))]
@@ -86,8 +86,8 @@ func (r writeRandom) response(content []byte) (resp *rawhttp.Response, rangeable
 	return rawhttp.Content(rawhttp.Representation{MediaType: mediaType, Body: respReader(r.parts(content)...), Size: int64(len(content))}), false
 }
 
-// Another implementation reads the output of WriteResponse: the same status, the same fields
-// in the same order for each name, the same content, and nothing after it.
+// net/http parses the output of WriteResponse to the same status, fields (in order for each name)
+// and content, with nothing after it.
 func TestWriteResponseIsReadBack(t *testing.T) {
 	t.Parallel()
 	r := writeRandom{rand.New(rand.NewPCG(9110, 9112))}
@@ -163,10 +163,10 @@ func TestWriteResponseIsReadBack(t *testing.T) {
 			t.Fatalf("response %d to %q: fields (-want +got):\n%s", i, head, diff)
 		}
 		if rest, _ := io.ReadAll(br); persist && string(rest) != following || !persist && len(rest) > 0 {
-			t.Errorf("response %d to %q: %q is left after it, persist is %v", i, head, testkit.Shorten(string(rest)), persist)
+			t.Errorf("response %d to %q: %q after it, persist is %v", i, head, testkit.Shorten(string(rest)), persist)
 		}
 		if closes := strings.Contains(wire.String(), "\r\nConnection: close\r\n"); closes == persist {
-			t.Errorf("response %d to %q: persist is %v and Connection: close is there: %v", i, head, persist, closes)
+			t.Errorf("response %d to %q: persist is %v, has Connection: close: %v", i, head, persist, closes)
 		}
 	}
 }

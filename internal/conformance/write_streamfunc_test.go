@@ -16,7 +16,7 @@ import (
 func TestStreamFuncSendsEachWrite(t *testing.T) {
 	w := new(writeLog)
 	large := strings.Repeat("x", 3*outputBuffer)
-	var counts []int // writes of w after each Write
+	var counts []int // number of Writes to w after each Write
 	r := rawhttp.StreamFunc(200, "", func(_ context.Context, out io.Writer) error {
 		counts = append(counts, len(w.writes))
 		for _, p := range []string{"", "ab", "", "c"} {
@@ -30,7 +30,7 @@ func TestStreamFuncSendsEachWrite(t *testing.T) {
 			t.Errorf("Write of %d bytes = %d, %v", len(large), n, err)
 		}
 		if !strings.HasSuffix(w.String(), large+"\r\n") {
-			t.Error("a large Write is not out when it returns")
+			t.Error("a large Write returned before its bytes were written")
 		}
 		return nil
 	})
@@ -39,16 +39,16 @@ func TestStreamFuncSendsEachWrite(t *testing.T) {
 		t.Errorf("WriteResponse = %v, %v, want true, nil", persist, err)
 	}
 	if diff := cmp.Diff([]int{0, 1, 2, 2, 3}, counts); diff != "" {
-		t.Errorf("writes at the start and after each Write (-want +got):\n%s", diff)
+		t.Errorf("number of Writes at the start and after each Write (-want +got):\n%s", diff)
 	}
 	if head, rest := splitHead(w.writes[0]); rest != "" || !strings.HasPrefix(head, "HTTP/1.1 200 OK\r\n") {
-		t.Errorf("a first Write of no bytes sends %q, want the head alone", w.writes[0])
+		t.Errorf("a first empty Write sent %q, want only the head", w.writes[0])
 	}
 	if diff := cmp.Diff([]string{"2\r\nab\r\n", "1\r\nc\r\n"}, w.writes[1:3]); diff != "" {
-		t.Errorf("writes after the head (-want +got):\n%s", diff)
+		t.Errorf("Writes after the head (-want +got):\n%s", diff)
 	}
 	if !strings.HasSuffix(w.String(), "\r\n30000\r\n"+large+"\r\n0\r\n\r\n") {
-		t.Error("the end is not a chunk of 196608 bytes and the last chunk")
+		t.Error("the output does not end with a chunk of 196608 bytes and the last chunk")
 	}
 }
 
@@ -58,7 +58,7 @@ func TestStreamFuncHeadGoesWithTheFirstWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(w.writes) != 2 || !strings.HasSuffix(w.writes[0], "\r\n\r\n2\r\nab\r\n") || w.writes[1] != "0\r\n\r\n" {
-		t.Errorf("writes %q, want head and first chunk in one, then the last chunk", w.writes)
+		t.Errorf("Writes %q, want head and first chunk in one, then the last chunk", w.writes)
 	}
 }
 
@@ -66,7 +66,7 @@ func TestStreamFuncWithoutAWrite(t *testing.T) {
 	var b strings.Builder
 	persist, err := rawhttp.WriteResponse(t.Context(), &b, requestOf(t, closeGet), rawhttp.StreamFunc(200, "", respWrite()))
 	if _, rest := splitHead(b.String()); !persist || err != nil || rest != "0\r\n\r\n" {
-		t.Errorf("WriteResponse = %v, %v and wrote %q, want true, nil and content of no bytes", persist, err, b.String())
+		t.Errorf("WriteResponse = %v, %v and wrote %q, want true, nil and empty content", persist, err, b.String())
 	}
 }
 
@@ -75,7 +75,7 @@ func TestStreamFuncFails(t *testing.T) {
 	tests := []struct {
 		name, request string
 		writes        []string
-		want          string // after the head
+		want          string // output after the head
 		headOut       bool
 	}{
 		{"before the first Write", closeGet, nil, "", false},
@@ -95,10 +95,10 @@ func TestStreamFuncFails(t *testing.T) {
 			}
 			head, rest := splitHead(b.String())
 			if rest != tt.want || (head != "") != tt.headOut {
-				t.Errorf("wrote %q, want %q after the head, and the head: %v", b.String(), tt.want, tt.headOut)
+				t.Errorf("wrote %q, want %q after the head, with the head: %v", b.String(), tt.want, tt.headOut)
 			}
 			if n, err := r.WriteTo(io.Discard); (n > 0) != tt.headOut || !errors.Is(err, broken) {
-				t.Errorf("WriteTo = %d, %v, want the same", n, err)
+				t.Errorf("WriteTo = %d, %v, want the same result as WriteResponse", n, err)
 			}
 		})
 	}
@@ -117,16 +117,16 @@ func TestStreamFuncCannotWriteAfterItsReturn(t *testing.T) {
 		before := b.String()
 		for _, p := range []string{"late", ""} {
 			if n, err := io.WriteString(kept, p); n != 0 || err == nil {
-				t.Errorf("Write(%q) after the return = %d, %v, want 0 and an error", p, n, err)
+				t.Errorf("Write(%q) after the function has returned = %d, %v, want 0 and an error", p, n, err)
 			}
 		}
 		if b.String() != before {
-			t.Errorf("Write after the return wrote %q", b.String()[len(before):])
+			t.Errorf("Write after the function has returned wrote %q, want nothing", b.String()[len(before):])
 		}
 	}
 }
 
-// A writeFails fails at one Write, and works before and after it.
+// A writeFails is a Writer of which one Write fails.
 type writeFails struct {
 	writeLog
 	at, calls int
@@ -139,8 +139,7 @@ func (w *writeFails) Write(p []byte) (int, error) {
 	return w.writeLog.Write(p)
 }
 
-// A function that does not look at the errors of Write must not make a response
-// seem whole whose content is not.
+// If a function ignores an error of Write, its response must not look complete.
 func TestStreamFuncThatIgnoresErrors(t *testing.T) {
 	careless := func(parts ...string) func(context.Context, io.Writer) error {
 		return func(_ context.Context, w io.Writer) error {
@@ -157,13 +156,13 @@ func TestStreamFuncThatIgnoresErrors(t *testing.T) {
 				w := &writeFails{at: at}
 				persist, err := rawhttp.WriteResponse(t.Context(), w, requestOf(t, request), rawhttp.StreamFunc(200, "", careless(parts...)))
 				if persist || !errors.Is(err, errRespFull) {
-					t.Errorf("WriteResponse where write %d fails = %v, %v, want false and the error of it", at, persist, err)
+					t.Errorf("WriteResponse if Write %d fails = %v, %v, want false and its error", at, persist, err)
 				}
 				if strings.HasSuffix(w.String(), "0\r\n\r\n") {
-					t.Errorf("where write %d failed the last chunk was written: %.80q", at, w.String())
+					t.Errorf("the last chunk was written although Write %d failed: %.80q", at, w.String())
 				}
 				if w.calls != at {
-					t.Errorf("%d writes where write %d failed: nothing can follow", w.calls, at)
+					t.Errorf("%d Writes although Write %d failed, want no more", w.calls, at)
 				}
 			}
 		}
@@ -189,10 +188,10 @@ func TestStreamFuncWriteFailsAtTheEndOfItsContext(t *testing.T) {
 	})
 	persist, err := rawhttp.WriteResponse(ctx, &b, requestOf(t, closeGet), r)
 	if persist || !errors.Is(err, gone) {
-		t.Errorf("WriteResponse = %v, %v, want false, %v: content was lost", persist, err, gone)
+		t.Errorf("WriteResponse = %v, %v, want false, %v, since content was lost", persist, err, gone)
 	}
 	if _, rest := splitHead(b.String()); rest != "2\r\nab\r\n" {
-		t.Errorf("wrote %q after the head, want the first chunk alone", rest)
+		t.Errorf("wrote %q after the head, want only the first chunk", rest)
 	}
 }
 

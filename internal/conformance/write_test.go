@@ -16,7 +16,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// A writeLog keeps each Write by itself.
+// A writeLog records the bytes of each Write separately.
 type writeLog struct{ writes []string }
 
 func (w *writeLog) Write(p []byte) (int, error) {
@@ -26,8 +26,8 @@ func (w *writeLog) Write(p []byte) (int, error) {
 
 func (w *writeLog) String() string { return strings.Join(w.writes, "") }
 
-// Content that is shorter than announced must not look complete. If nothing has been written
-// yet, nothing is, so that another response can be sent.
+// Content that is shorter than its Size must not look complete. If this is noticed before the
+// head is written, nothing is written, so that another response can be sent.
 func TestWriteResponseOfShortContent(t *testing.T) {
 	for _, have := range []int{0, 1, 1000, copyBuffer - 1, copyBuffer, copyBuffer + 1, 200_000} {
 		for _, size := range []int64{int64(have) + 1, int64(have) + 100_000} {
@@ -45,7 +45,7 @@ func TestWriteResponseOfShortContent(t *testing.T) {
 				},
 			}
 			for kind, build := range makers {
-				var plain struct{ strings.Builder } // no io.ReaderFrom
+				var plain struct{ strings.Builder } // hides io.ReaderFrom
 				var readerFrom bytes.Buffer
 				for _, w := range []interface {
 					io.Writer
@@ -63,11 +63,11 @@ func TestWriteResponseOfShortContent(t *testing.T) {
 						t.Errorf("%s of %s: head %q has no %q", name, kind, head, want)
 					}
 					if !strings.HasPrefix(content, got) {
-						t.Errorf("%s of %s: %d bytes of content written, not a beginning of it", name, kind, len(got))
+						t.Errorf("%s of %s: the %d bytes of content written are not a prefix of the content", name, kind, len(got))
 					}
 				}
 				if size <= 1000 && plain.Len() > 0 {
-					t.Errorf("%s of %s: %d bytes written, want none: another response can take its place", name, kind, plain.Len())
+					t.Errorf("%s of %s: %d bytes written, want 0, so that another response can be sent", name, kind, plain.Len())
 				}
 			}
 		}
@@ -104,7 +104,7 @@ func TestWriteResponseOfTextIsOneWrite(t *testing.T) {
 			t.Errorf("%s: WriteResponse: %v", name, err)
 		}
 		if len(w.writes) != 1 {
-			t.Errorf("%s: %d writes, want one for head and content", name, len(w.writes))
+			t.Errorf("%s: %d Writes, want one for head and content", name, len(w.writes))
 		}
 	}
 }
@@ -113,7 +113,7 @@ func TestWriteResponseOfTextIsOneWrite(t *testing.T) {
 func TestStreamSendsEachRead(t *testing.T) {
 	w := new(writeLog)
 	parts := []string{"first", "", "second", strings.Repeat("x", 5000), ""}
-	var seen []int // writes before each Read
+	var seen []int // number of Writes before each Read
 	i := 0
 	r := rawhttp.Stream(200, "", writeReaderFunc(func(p []byte) (int, error) {
 		seen = append(seen, len(w.writes))
@@ -127,12 +127,12 @@ func TestStreamSendsEachRead(t *testing.T) {
 		t.Error(err)
 	}
 	if diff := cmp.Diff([]int{0, 1, 1, 2, 3, 3}, seen); diff != "" {
-		t.Errorf("writes before each Read (-want +got):\n%s", diff)
+		t.Errorf("number of Writes before each Read (-want +got):\n%s", diff)
 	}
 	want := []string{"5\r\nfirst\r\n", "6\r\nsecond\r\n", "1388\r\n" + parts[3] + "\r\n", "0\r\n\r\n"}
 	_, w.writes[0] = splitHead(w.writes[0])
 	if diff := cmp.Diff(want, w.writes); diff != "" {
-		t.Errorf("writes (-want +got):\n%s", diff)
+		t.Errorf("Writes (-want +got):\n%s", diff)
 	}
 }
 
@@ -154,7 +154,7 @@ func TestStreamFails(t *testing.T) {
 	tests := []struct {
 		name     string
 		r        io.Reader
-		wantRest string // after the head; "": not even that
+		wantRest string // output after the head, "" for no output
 	}{
 		{"at once", iotest.ErrReader(broken), ""},
 		{"after the first Read", io.MultiReader(respReader("abc"), iotest.ErrReader(broken)), "3\r\nabc\r\n"},
@@ -168,13 +168,13 @@ func TestStreamFails(t *testing.T) {
 			}
 			_, rest := splitHead(b.String())
 			if rest != tt.wantRest || tt.wantRest == "" && b.Len() > 0 {
-				t.Errorf("wrote %q, want %q after the head: without a last chunk the client can tell", b.String(), tt.wantRest)
+				t.Errorf("wrote %q, want %q after the head, without the last chunk", b.String(), tt.wantRest)
 			}
 		})
 	}
 }
 
-// A string is written as the same bytes are, wherever the buffer ends.
+// Text and Bytes with the same content write the same output, wherever the buffer ends.
 func TestTextIsWrittenAsBytes(t *testing.T) {
 	t.Parallel()
 	sizes := []int{0, 1, 3 * outputBuffer}
@@ -190,13 +190,13 @@ func TestTextIsWrittenAsBytes(t *testing.T) {
 			}
 			want, got := answer(rawhttp.Bytes(200, "text/plain; charset=utf-8", []byte(content))), answer(rawhttp.Text(200, content))
 			if got != want || strings.Count(want, "HTTP/1.1 200 OK\r\n") != 6 {
-				t.Errorf("%d bytes of text are answered with %d bytes, as bytes with %d", size, len(got), len(want))
+				t.Errorf("Text of %d bytes wrote %d bytes, want the same %d as Bytes", size, len(got), len(want))
 			}
 		}
 	}
 }
 
-const writeDate = "Date: Sat, 01 Jan 2000 00:00:00 GMT\r\n" // of every bubble
+const writeDate = "Date: Sat, 01 Jan 2000 00:00:00 GMT\r\n" // the start of every synctest bubble
 
 func TestWriteResponse(t *testing.T) {
 	const (
@@ -232,27 +232,27 @@ func TestWriteResponse(t *testing.T) {
 		why           string
 	}{
 		{"GET", get11, text, textHead + "\r\nabc", true, "HTTP/1.1 persists by default, RFC 9112, section 9.3"},
-		{"POST", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n", text, textHead + "\r\nabc", true, "conditions and ranges aside, the method does not matter"},
-		{"HEAD", head11, text, textHead + "\r\n", true, "the fields of GET, no content, RFC 9110, section 9.3.2"},
+		{"POST", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n", text, textHead + "\r\nabc", true, "the method matters only for conditions and ranges"},
+		{"HEAD", head11, text, textHead + "\r\n", true, "HEAD has the fields of GET and no content, RFC 9110, section 9.3.2"},
 		{"method head", "head / HTTP/1.1\r\nHost: a\r\n\r\n", text, textHead + "\r\nabc", true, "methods are case-sensitive, RFC 9110, section 9.1"},
-		{"Connection: close", closing, text, textHead + "Connection: close\r\n\r\nabc", false, "as the client asks"},
-		{"CloseAfter", get11, func() *rawhttp.Response { return text().CloseAfter() }, textHead + "Connection: close\r\n\r\nabc", false, "as the resolver asks"},
+		{"Connection: close", closing, text, textHead + "Connection: close\r\n\r\nabc", false, "the client asks for it"},
+		{"CloseAfter", get11, func() *rawhttp.Response { return text().CloseAfter() }, textHead + "Connection: close\r\n\r\nabc", false, "the resolver asks for it"},
 		{"HTTP/1.0", get10, text, textHead + "Connection: close\r\n\r\nabc", false, "HTTP/1.0 does not persist by default"},
 		{"HTTP/1.0 HEAD", head10, text, textHead + "Connection: close\r\n\r\n", false, "as for GET"},
 		{"HTTP/1.0 keep-alive", keeping10, text, textHead + "Connection: keep-alive\r\n\r\nabc", true, "RFC 9112, appendix C.2.2"},
 		{"HTTP/1.0 keep-alive, CloseAfter", keeping10, func() *rawhttp.Response { return text().CloseAfter() }, textHead + "Connection: close\r\n\r\nabc", false, "close wins"},
-		{"HTTP/1.2", "GET / HTTP/1.2\r\nHost: a\r\n\r\n", text, textHead + "\r\nabc", true, "a higher minor version is answered with ours, RFC 9110, section 2.5"},
+		{"HTTP/1.2", "GET / HTTP/1.2\r\nHost: a\r\n\r\n", text, textHead + "\r\nabc", true, "a request with a higher minor version is answered with HTTP/1.1, RFC 9110, section 2.5"},
 
-		{"Stream", get11, stream, chunkedHead + "\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n", true, "length unknown: chunked"},
+		{"Stream", get11, stream, chunkedHead + "\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n", true, "content of unknown length is chunked"},
 		{"Stream, HEAD", head11, notRead, chunkedHead + "\r\n", true, "nothing is read for HEAD"},
-		{"Stream, HTTP/1.0", get10, stream, untilClose + "abc", false, "no chunks to 1.0: the close ends the content, RFC 9112, section 6.3"},
-		{"Stream, HTTP/1.0 keep-alive", keeping10, stream, untilClose + "abc", false, "what lasts to the close cannot persist"},
+		{"Stream, HTTP/1.0", get10, stream, untilClose + "abc", false, "HTTP/1.0 has no chunks, so the close ends the content, RFC 9112, section 6.3"},
+		{"Stream, HTTP/1.0 keep-alive", keeping10, stream, untilClose + "abc", false, "the connection cannot persist if its close ends the content"},
 		{"StreamFunc", get11, streamFunc, chunkedHead + "\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n", true, ""},
-		{"StreamFunc, HEAD", head11, notCalled, chunkedHead + "\r\n", true, "not called for HEAD"},
+		{"StreamFunc, HEAD", head11, notCalled, chunkedHead + "\r\n", true, "the function is not called for HEAD"},
 		{"StreamFunc, HTTP/1.0 keep-alive", keeping10, streamFunc, untilClose + "abc", false, ""},
 
 		{"204", get11, func() *rawhttp.Response { return rawhttp.Text(204, "lost") }, "HTTP/1.1 204 No Content\r\n" + writeDate + "\r\n", true, "no content, no length, no framing"},
-		{"204 to HTTP/1.0 keep-alive", keeping10, func() *rawhttp.Response { return rawhttp.Empty(204) }, "HTTP/1.1 204 No Content\r\n" + writeDate + "Connection: keep-alive\r\n\r\n", true, "its end is the end of its head"},
+		{"204 to HTTP/1.0 keep-alive", keeping10, func() *rawhttp.Response { return rawhttp.Empty(204) }, "HTTP/1.1 204 No Content\r\n" + writeDate + "Connection: keep-alive\r\n\r\n", true, "the response ends with its head"},
 		{"204 of a Stream", get11, func() *rawhttp.Response {
 			return rawhttp.Stream(204, "", iotest.ErrReader(errors.New("must not be read")))
 		}, "HTTP/1.1 204 No Content\r\n" + writeDate + "\r\n", true, "\"A server MUST NOT send a Transfer-Encoding header field in any response with a status code of 1xx or 204\", RFC 9112, section 6.1"},
@@ -263,7 +263,7 @@ func TestWriteResponse(t *testing.T) {
 		{"304", get11, func() *rawhttp.Response { return rawhttp.Text(304, "lost").Set("ETag", `"a"`) }, "HTTP/1.1 304 Not Modified\r\n" + writeDate + "ETag: \"a\"\r\n\r\n", true, "a 304 ends after its header section, RFC 9110, section 15.4.5"},
 		{"304, HEAD on HTTP/1.0 keep-alive", headKeep, func() *rawhttp.Response { return rawhttp.Empty(304) }, "HTTP/1.1 304 Not Modified\r\n" + writeDate + "Connection: keep-alive\r\n\r\n", true, ""},
 
-		{"Last-Modified in the future", get11, future, "HTTP/1.1 200 OK\r\n" + writeDate + "Content-Type: a/b\r\nContent-Length: 0\r\nLast-Modified: Sat, 01 Jan 2000 00:00:00 GMT\r\n\r\n", true, "never later than Date, RFC 9110, section 8.8.2.1"},
+		{"Last-Modified in the future", get11, future, "HTTP/1.1 200 OK\r\n" + writeDate + "Content-Type: a/b\r\nContent-Length: 0\r\nLast-Modified: Sat, 01 Jan 2000 00:00:00 GMT\r\n\r\n", true, "Last-Modified is never later than Date, RFC 9110, section 8.8.2.1"},
 		{"too much content", get11, func() *rawhttp.Response {
 			return rawhttp.Content(rawhttp.Representation{MediaType: "a/b", Body: respReader("ab", "cdef"), Size: 3})
 		}, "HTTP/1.1 200 OK\r\n" + writeDate + "Content-Type: a/b\r\nContent-Length: 3\r\n\r\nabc", true, "never more than Content-Length says"},
