@@ -9,17 +9,9 @@ import (
 )
 
 var (
-	long   = flag.Bool("long", false, "run the tests that wait for seconds")
+	long   = flag.Bool("long", false, "run the longest tests at full length")
 	update = flag.Bool("update", false, "rewrite the answers in testdata/wire")
 )
-
-// waits skips a test that waits for real seconds, unless the flag -long is set.
-func waits(t testing.TB) {
-	t.Helper()
-	if !*long {
-		t.Skip("takes several seconds: run with -long")
-	}
-}
 
 // TestMain runs the tests in the root of the module, which has testdata.
 func TestMain(m *testing.M) {

@@ -23,8 +23,8 @@ import (
 func TestOptionsAreSealed(t *testing.T) {
 	for _, option := range []reflect.Type{reflect.TypeFor[rawhttp.Option](), reflect.TypeFor[rawhttp.FileOption]()} {
 		sealed := false
-		for i := range option.NumMethod() {
-			sealed = sealed || !option.Method(i).IsExported()
+		for method := range option.Methods() {
+			sealed = sealed || !method.IsExported()
 		}
 		if !sealed {
 			t.Errorf("%v has only exported methods, so other packages can implement it", option)

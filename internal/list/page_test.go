@@ -45,7 +45,7 @@ func TestAppendJSON(t *testing.T) {
 	for c := range 256 {
 		all.WriteByte(byte(c))
 	}
-	for r := rune(0); r < 0x3000; r++ {
+	for r := range rune(0x3000) {
 		all.WriteRune(r)
 	}
 	for _, s := range append([]string{"", all.String(), "\U0010ffff", "\xf4\x90\x80\x80", "\xe2\x82"}, misleading...) {

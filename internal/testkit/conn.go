@@ -132,6 +132,7 @@ func (c *RepeatingConn) Write(p []byte) (int, error) {
 }
 
 // The other methods of a net.Conn do nothing.
+
 func (c *RepeatingConn) Close() error                     { return nil }
 func (c *RepeatingConn) LocalAddr() net.Addr              { return &net.TCPAddr{} }
 func (c *RepeatingConn) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
