@@ -68,27 +68,27 @@ const (
 //   - While the function of Upgrade runs, the mutexes reads and writes of upgradedConn guard
 //     the read side and work.responder.sent. upgradedConn.end takes them back.
 type conn struct {
-	srv     *Server
-	group   *group
-	nc      net.Conn     // as accepted; may be a TLS connection or another wrapper
-	id      uint64       // from 1, unique in the Server
-	isTLS   bool         // nc has a handshake; see shakeHands
-	resumes bool         // see func resumes
-	mayPark bool         // the connection may move to another goroutine
-	tooMany bool         // it exceeds WithMaxConns
-	ready   *readyReader // reads the first bytes of a request without holding a buffer; if nil, work.in reads them
+	srv           *Server
+	group         *group
+	nc            net.Conn     // as accepted; may be a TLS connection or another wrapper
+	id            uint64       // from 1, unique in the Server
+	isTLS         bool         // nc has a handshake; see shakeHands
+	resumesWrites bool         // see func resumesWrites
+	mayPark       bool         // the connection may move to another goroutine
+	tooMany       bool         // it exceeds WithMaxConns
+	ready         *readyReader // reads the first bytes of a request without holding a buffer; if nil, work.in reads them
 
-	num       uint64 // number of the current request, from 1
-	state     ConnState
-	client    netip.Addr // client address reported by a trusted proxy, or invalid
-	leaves    bool       // it was evicted, and closes after one more response
-	endTraced bool       // traceEnd has reported why it ends
-	ended     bool       // it ended normally, not by runtime.Goexit in a resolver
-	err       error      // why it ended; nil if it closed as HTTP allows
-	work      *working   // nil while parked
-	read      readSide
-	write     writeSide
-	watch     watch
+	num           uint64 // number of the current request, from 1
+	state         ConnState
+	client        netip.Addr // client address reported by a trusted proxy, or invalid
+	evicted       bool       // while its next request was in flight: it closes after one more response
+	endTraced     bool       // traceEnd has reported why it ends
+	endedNormally bool       // not by runtime.Goexit in a resolver
+	err           error      // why it ended; nil if it closed as HTTP allows
+	work          *working   // nil while parked
+	read          readSide
+	write         writeSide
+	watch         watch
 
 	// Any goroutine may use the fields below.
 
@@ -176,7 +176,7 @@ func (c *conn) releaseMemory() {
 func newConn(s *Server, g *group, nc net.Conn) *conn {
 	c := &conn{srv: s, group: g, nc: nc, id: s.stats.conns.Add(1), ready: newReadyReader(nc)}
 	_, c.isTLS = nc.(handshaker)
-	c.resumes = !c.isTLS && resumes(nc)
+	c.resumesWrites = !c.isTLS && resumesWrites(nc)
 	c.watch.ahead.src = nc // not c, whose Read writes responses first and takes from ahead
 	c.takeMemory()
 	now := clock()
@@ -197,7 +197,7 @@ func (c *conn) serveRequests(again bool) {
 	for again && c.exchange() {
 		again = c.idle()
 	}
-	c.ended = true
+	c.endedNormally = true
 }
 
 // exchange serves one request and its response. It reports whether the connection may serve

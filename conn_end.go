@@ -119,14 +119,14 @@ func (c *conn) cut(err error) {
 func (c *conn) close() {
 	if c.parked.Load() {
 		c.releaseMemory()
-		c.ended = false
+		c.endedNormally = false
 		go c.unpark()
 		return
 	}
 	defer c.group.running.Done()
 	if v := recover(); v != nil { // from a hook; panics of resolvers and responses are caught earlier
 		c.err = c.panicked("connection", v)
-	} else if !c.ended {
+	} else if !c.endedNormally {
 		c.cut(errGoexit)
 	}
 	c.protect(func() { // a resolver that ended the goroutine may have left complete responses
@@ -159,7 +159,7 @@ func (c *conn) traceEnd(why EndReason, err error) {
 // lastReason returns why the response that was written is the last.
 func (c *conn) lastReason() EndReason {
 	switch {
-	case c.tooMany || c.leaves:
+	case c.tooMany || c.evicted:
 		return EndEvicted
 	case c.group.closing.Load():
 		return EndStopped
@@ -220,7 +220,7 @@ func (c *conn) panicked(where string, v any) error {
 func (c *conn) dismiss() {
 	defer c.close()
 	c.srv.trace.connOpen(c.id, c.nc)
-	c.ended = true // otherwise close would take it for runtime.Goexit
+	c.endedNormally = true // otherwise close would take it for runtime.Goexit
 }
 
 // errGoexit ends a connection whose resolver or StreamFunc ended the goroutine, as
@@ -239,7 +239,7 @@ func (c *conn) turnAway() {
 	busy := errorResponse(busyError("too many connections")).CloseAfter()
 	c.respond(c.group.ctx, busy)
 	c.hangUp()
-	c.ended = true
+	c.endedNormally = true
 }
 
 // kill closes the connection by force. Any goroutine may call it.

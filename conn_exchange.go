@@ -26,18 +26,18 @@ func (c *conn) admit() error {
 	case c.work.req.head.Expect == wire.ExpectOther:
 		return &StatusError{Status: 417, Err: errors.New("the expectation is not 100-continue")}
 	case cfg.maxBodyBytes > 0 && n > cfg.maxBodyBytes:
-		c.expectContent() // so that conn.refuse finds a fault in the content, and asks for a page
+		c.beginContent() // so that conn.refuse finds a fault in the content, and asks for a page
 		return c.work.body.refuse(declaredTooLarge(n, cfg.maxBodyBytes))
 	case c.work.req.head.Form == wire.AuthorityForm: // "most origin servers do not implement CONNECT" RFC 9110, section 9.3.6
 		return &StatusError{Status: 405, Allow: fileMethods, Err: errors.New("CONNECT")}
 	case n != 0:
-		c.expectContent()
+		c.beginContent()
 	}
 	return nil
 }
 
-// expectContent prepares reading the content of the request.
-func (c *conn) expectContent() {
+// beginContent prepares reading the content of the request; endContent ends it.
+func (c *conn) beginContent() {
 	c.work.body = newContent(&c.work.in, &c.work.req, c.srv.config.maxBodyBytes)
 	if c.work.req.head.Expect == wire.ExpectContinue {
 		c.work.body.proceed, c.work.body.withheld = c.proceed, true
@@ -51,17 +51,17 @@ func (c *conn) expectContent() {
 	}
 }
 
-// attend prepares the connection for a script: it writes complete responses, and makes a
+// prepareForScript prepares the connection for a script: it writes complete responses, and makes a
 // client that has closed its side still count as connected.
-func (c *conn) attend() {
+func (c *conn) prepareForScript() {
 	c.work.out.flushDone() // an error is kept, and fails the next write
 	c.watch.halfOpen.Store(true)
 }
 
 func (c *conn) logger() Logger { return c.srv.log }
 
-// software returns the value of SERVER_SOFTWARE.
-func (c *conn) software() string {
+// serverSoftware returns the value of SERVER_SOFTWARE.
+func (c *conn) serverSoftware() string {
 	if c.srv.format.server == "" {
 		return "rawhttp"
 	}
@@ -397,7 +397,7 @@ func (c *conn) instead(ctx context.Context, failed *Response, err error) *Respon
 // written.
 func (c *conn) mayPersist(resp *Response) bool {
 	switch {
-	case c.group.closing.Load() || c.leaves:
+	case c.group.closing.Load() || c.evicted:
 		return false
 	case c.work.body == nil || resp.kind == bodyFunc || resp.kind == bodyStream: // may read it; drain reads the rest
 		return true

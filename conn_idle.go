@@ -124,7 +124,7 @@ func (c *conn) begin(err error) bool {
 	if life := c.life.Load(); life == lifeOver || !c.life.CompareAndSwap(life, lifeBusy) {
 		// It was evicted while its request was in flight. The request has arrived, so it is
 		// answered, and the connection closes after that.
-		c.leaves = true
+		c.evicted = true
 		c.life.Store(lifeBusy)
 	}
 	c.enter(StateHead)

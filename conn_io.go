@@ -126,7 +126,7 @@ func (c *conn) Read(p []byte) (n int, err error) {
 }
 
 // A contentConn is a conn as a source of content. Unlike conn.Read, its Read may run on any
-// goroutine of the program, so it must not write responses: expectContent has written them.
+// goroutine of the program, so it must not write responses: beginContent has written them.
 type contentConn conn
 
 func (r *contentConn) Read(p []byte) (n int, err error) {
@@ -234,7 +234,7 @@ func (c *conn) Write(p []byte) (written int, err error) {
 	c.expectLargeWrite(len(p))
 	for written < len(p) && err == nil {
 		piece := p[written:]
-		if !c.resumes {
+		if !c.resumesWrites {
 			piece = piece[:min(len(piece), maxPiece)]
 		}
 		err = c.keepWriting(func() (int, error) {
@@ -290,7 +290,7 @@ var errLostBytes = errors.New("rawhttp: write stopped short of what was read")
 // bytes; otherwise both results are nil.
 func (c *conn) fileToSend(r io.Reader) (io.ReaderFrom, *io.LimitedReader) {
 	limited, ok := r.(*io.LimitedReader)
-	if !ok || !c.resumes || c.srv.trace.bytes { // hooks for bytes could not see them
+	if !ok || !c.resumesWrites || c.srv.trace.bytes { // hooks for bytes could not see them
 		return nil, nil
 	}
 	if _, ok := limited.R.(*os.File); !ok {
@@ -303,10 +303,10 @@ func (c *conn) fileToSend(r io.Reader) (io.ReaderFrom, *io.LimitedReader) {
 	return to, limited
 }
 
-// resumes reports whether a Write to nc that times out returns how much it wrote and can be
+// resumesWrites reports whether a Write to nc that times out returns how much it wrote and can be
 // followed by another, as io.Writer and net.Conn document. On Windows the count is missing,
 // and TLS fails for good, even inside a wrapper.
-func resumes(nc net.Conn) bool {
+func resumesWrites(nc net.Conn) bool {
 	if runtime.GOOS == "windows" {
 		return fmt.Sprintf("%T", nc) == "*net.pipe"
 	}
@@ -347,7 +347,7 @@ const maxPiece = 16 << 10
 // the stall timeout.
 //
 // The system does not report when it accepted the last bytes of a write that then blocks.
-// So if c.resumes, the write is interrupted now and then, and the limit starts again
+// So if c.resumesWrites, the write is interrupted now and then, and the limit starts again
 // whenever bytes have moved: a client is cut off at most a twentieth late, and never early.
 // After bytes have moved, the next check comes soon, since the system often accepts some
 // more. A deadline already set stays if it serves; one that is too early merely interrupts
@@ -362,7 +362,7 @@ func (c *conn) keepWriting(write func() (int, error)) error {
 	limit := now.limit(stall)
 	for first := true; ; first = false {
 		until, early := min(limit, now.limit(pause)), instant(1)
-		if !c.resumes { // a deadline up to a twentieth late serves, so that many writes share one
+		if !c.resumesWrites { // a deadline up to a twentieth late serves, so that many writes share one
 			until, early = limit.add(stall/20), limit
 		}
 		set := !first || c.write.deadline < early || c.write.deadline > until
@@ -375,7 +375,7 @@ func (c *conn) keepWriting(write func() (int, error)) error {
 		}
 		now = clock()
 		switch {
-		case isTimeout(err) && n > 0 && c.resumes && !errors.Is(err, errLostBytes):
+		case isTimeout(err) && n > 0 && c.resumesWrites && !errors.Is(err, errLostBytes):
 			limit, pause = now.limit(stall), stall/1000
 		case !isTimeout(err), now >= limit, set && now < until: // or every write fails at once, as in TLS after a timeout
 			c.write.broken = err

@@ -130,13 +130,13 @@ func TestEvictionAndRequest(t *testing.T) {
 	wrong := 0
 	for round := range int32(rounds) {
 		c.life.Store(lifeIdle)
-		c.leaves = false
+		c.evicted = false
 		begun.Store(round + 1)
 		c.begin(nil)
 		for ended.Load() <= round {
 			runtime.Gosched()
 		}
-		if evicted.Load() != c.leaves {
+		if evicted.Load() != c.evicted {
 			wrong++
 		}
 	}

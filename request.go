@@ -37,24 +37,24 @@ type Request struct {
 // still read the Body, while the rest is reused for the next request.
 type requestData struct {
 	head     wire.Head
-	str      string    // head.Text as a string, made on first use
-	prefix   string    // removed from the path by Mounts; see Prefix
-	rewrite  string    // path set by WithPath or Mount
-	user     string    // set by WithUser
-	trailer  *Header   // shared by the copies that WithPath and similar methods make; may be nil
-	copied   bool      // head uses the memory of another Request
-	connInfo *ConnInfo // set by WithConn or Clone; if nil, conn is asked
-	conn     carrier   // nil if there is no connection
+	str      string      // head.Text as a string, made on first use
+	prefix   string      // removed from the path by Mounts; see Prefix
+	rewrite  string      // path set by WithPath or Mount
+	user     string      // set by WithUser
+	trailer  *Header     // shared by the copies that WithPath and similar methods make; may be nil
+	copied   bool        // head uses the memory of another Request
+	connInfo *ConnInfo   // set by WithConn or Clone; if nil, conn is asked
+	conn     requestConn // nil if there is no connection
 }
 
-// A carrier is the connection of a request, as far as the request and scripts need it.
-type carrier interface {
+// A requestConn is the connection of a request, as far as the request and scripts need it.
+type requestConn interface {
 	info() ConnInfo
-	attend()    // called before a script runs
-	interrupt() // ends the current read of Body
-	resume()    // undoes interrupt
+	prepareForScript() // called before a script runs
+	interrupt()        // ends the current read of Body
+	resume()           // undoes interrupt
 	logger() Logger
-	software() string                   // value of SERVER_SOFTWARE
+	serverSoftware() string             // value of SERVER_SOFTWARE
 	inform(head []byte) error           // writes an informational response
 	panicked(where string, v any) error // logs a panic on a goroutine of a script, and returns it as an error
 }

@@ -226,7 +226,7 @@ func (s *scripts) answerOnce(ctx context.Context, req *Request, script opened, p
 	if err != nil {
 		return nil, err
 	}
-	req.attend()
+	req.prepareForScript()
 	if err := s.takeTurn(ctx); err != nil {
 		in.close()
 		return nil, err
@@ -236,7 +236,7 @@ func (s *scripts) answerOnce(ctx context.Context, req *Request, script opened, p
 		file:          s.root + "/" + script.name,
 		pathInfo:      pathInfo,
 		contentLength: length,
-		software:      req.software(),
+		software:      req.serverSoftware(),
 	}
 	env := call.appendVariables(slices.Clip(s.env), req) // clipped, since requests share s.env
 	var resp *Response
@@ -334,10 +334,10 @@ func (s *scripts) endTurn() {
 // The methods below pass on to the connection. They are safe for a Request without one, which a
 // program has parsed itself.
 
-// attend prepares the connection for a running script.
-func (r *Request) attend() {
+// prepareForScript prepares the connection for a running script.
+func (r *Request) prepareForScript() {
 	if r.conn != nil {
-		r.conn.attend()
+		r.conn.prepareForScript()
 	}
 }
 
@@ -363,12 +363,12 @@ func (r *Request) logger() Logger {
 	return r.conn.logger()
 }
 
-// software returns the value of SERVER_SOFTWARE.
-func (r *Request) software() string {
+// serverSoftware returns the value of SERVER_SOFTWARE.
+func (r *Request) serverSoftware() string {
 	if r.conn == nil {
 		return "rawhttp"
 	}
-	return r.conn.software()
+	return r.conn.serverSoftware()
 }
 
 // openAbove opens the script at the beginning of path, and returns the rest of the path. It
