@@ -217,7 +217,6 @@ func (c *conn) exchange() (again bool) {
 	// hangUp and drain read from the client. Before that, the watch and the program's
 	// goroutines must have stopped reading: the watch ends with the context.
 	c.endContext()
-	c.endContent()
 	if !persist {
 		return c.hangUp()
 	}

@@ -247,6 +247,8 @@ func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 	} else {
 		c.work.responder = responder{resp: resp}
 	}
+	// Nothing reads the content after the response.
+	c.endContent()
 	for i := 0; i < 2 && err != nil; i++ { // its replacement may fail, too
 		resp, err = c.replace(ctx, resp, err)
 	}
@@ -319,7 +321,6 @@ func (c *conn) send(ctx context.Context, resp *Response) (err error) {
 	defer c.catch("response", &err)
 	c.newResponder(resp)
 	resp.freeze()
-	defer c.endContent() // nothing reads it after the response
 	if resp.kind == bodyFunc && !c.work.req.isHead() {
 		c.work.out.flushDone() // an error is kept, and fails the next write
 	}

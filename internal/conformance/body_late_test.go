@@ -3,7 +3,6 @@ package conformance_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -18,33 +17,42 @@ import (
 // A goroutine that outlives Resolve reads no content: it gets an error, even if the server
 // has read the content to its end, and never the content of another request.
 func TestContentIsReadLate(t *testing.T) {
-	for _, content := range []string{"hello", strings.Repeat("x", 100_000)} {
-		for _, how := range []string{"fixed", "chunked"} {
-			t.Run(fmt.Sprint(how, len(content)), func(t *testing.T) {
-				var kept []*rawhttp.Request
-				resolver := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
-					kept = append(kept, req)
-					return rawhttp.Text(200, ""), nil
-				})
-				in := postRequest("/", content)
-				if how == "chunked" {
-					in = chunkedRequest("/", inChunks(content, 1000))
-				}
-				talkInMemory(t, in+in+getRequest("/")+in, rawhttp.WithResolver(resolver))
-				if len(kept) != 4 {
-					t.Fatalf("Resolve was called for %d requests, want 4", len(kept))
-				}
-				for i, req := range kept {
-					if i == 2 {
-						continue // this request has no content
-					}
-					n, err := req.Body.Read(make([]byte, 10))
-					if n > 0 || err == nil || errors.Is(err, io.EOF) {
-						t.Errorf("request %d: Body.Read after the response = %d, %v, want an error", i+1, n, err)
-					}
-				}
+	tests := []struct {
+		name, content string
+		chunked       bool
+		resp          *rawhttp.Response
+	}{
+		{name: "short", content: "hello", resp: rawhttp.Text(200, "")},
+		{name: "long", content: strings.Repeat("x", 100_000), resp: rawhttp.Text(200, "")},
+		{name: "short, chunked", content: "hello", chunked: true, resp: rawhttp.Text(200, "")},
+		{name: "long, chunked", content: strings.Repeat("x", 100_000), chunked: true, resp: rawhttp.Text(200, "")},
+		{name: "a response that could read it", content: "hello", resp: rawhttp.StreamFunc(200, "", func(context.Context, io.Writer) error { return nil })},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var kept []*rawhttp.Request
+			resolver := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+				kept = append(kept, req)
+				return tt.resp, nil
 			})
-		}
+			in := postRequest("/", tt.content)
+			if tt.chunked {
+				in = chunkedRequest("/", inChunks(tt.content, 1000))
+			}
+			talkInMemory(t, in+in+getRequest("/")+in, rawhttp.WithResolver(resolver))
+			if len(kept) != 4 {
+				t.Fatalf("Resolve was called for %d requests, want 4", len(kept))
+			}
+			for i, req := range kept {
+				if i == 2 {
+					continue // this request has no content
+				}
+				n, err := req.Body.Read(make([]byte, 10))
+				if n > 0 || err == nil || errors.Is(err, io.EOF) {
+					t.Errorf("request %d: Body.Read after the response = %d, %v, want an error", i+1, n, err)
+				}
+			}
+		})
 	}
 }
 
