@@ -300,7 +300,7 @@ func (c *content) chunkLine() (int64, error) {
 			// An unused allowance does not accumulate: a large chunk does not pay for many tiny
 			// ones. The size is cut so that doubling it cannot overflow.
 			if c.excess = max(0, c.excess-chunkAllowance-2*min(size, 1<<32)); c.excess > maxFramingExcess {
-				return 0, malformed(int(c.offset), "chunks are too small for their framing", "RFC 9112, section 7.1.1")
+				return 0, malformed(int(c.offset), "chunks are too small, or their extensions too long", "RFC 9112, section 7.1.1")
 			}
 			return size, nil
 		case err != wire.ErrIncomplete:

@@ -76,7 +76,7 @@ func TestFramingExcess(t *testing.T) {
 	for _, split := range bodySplits {
 		c, _, _ := bodyOf(t, bodyChunked, wire+"0\r\n\r\n", split, 0)
 		got, err := bodyReadAll(c, 100)
-		want := &ParseError{400, offset, "chunks are too small for their framing", "RFC 9112, section 7.1.1"}
+		want := &ParseError{400, offset, "chunks are too small, or their extensions too long", "RFC 9112, section 7.1.1"}
 		if diff := cmp.Diff(want, bodyParseError(err)); diff != "" || got != data[1:] {
 			t.Errorf("Read of chunks with an excess of %d bytes, %d a time, returns %d bytes, %v (-want +got):\n%s", most+1, split, len(got), err, diff)
 		}

@@ -364,7 +364,7 @@ func (c *conn) headError(err error) error {
 	case isTimeout(err):
 		return &StatusError{Status: 408, Err: fmt.Errorf("read the head: %w", err)}
 	case err == io.EOF && begun: // the client may still read: it may have closed only its side
-		return malformed(len(c.work.in.bytes()), "the head ends early", "RFC 9112, section 8")
+		return malformed(len(c.work.in.bytes()), "head ends early", "RFC 9112, section 8")
 	case err == io.EOF:
 		return errNoHead
 	}

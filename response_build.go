@@ -382,7 +382,7 @@ func ParseResponse(b []byte, method string) (resp *Response, rest []byte, err er
 	case err != nil:
 		return nil, nil, err
 	case status == 205 && len(content) > 0: // it could not be written again: the server sends none
-		return nil, nil, &ParseError{wire.BadGateway, n, "content with a status that has none", "RFC 9110, section 15.3.6"}
+		return nil, nil, &ParseError{wire.BadGateway, n, "content with status 205, which has no content", "RFC 9110, section 15.3.6"}
 	case resp.kind == bodyBytes:
 		resp.content = bytes.Clone(content)
 	}

@@ -92,7 +92,7 @@ func TestCheck(t *testing.T) {
         framing   no content
 
 GET  /
-    ^ more than one space (RFC 9112, section 3): 400
+    ^ more than one space between the parts of the request line (RFC 9112, section 3): 400
 `,
 	}, {
 		name: "a missing field", in: "GET /a HTTP/1.1\r\nA: b\r\n\r\n", status: 1,
@@ -102,7 +102,7 @@ GET  /
 		want: `GET /\x1b[2J HTTP/1.1<CRLF>` + "\n     ^ request target has a byte that is not visible ASCII (RFC 9112, section 3.2): 400\n",
 	}, {
 		name: "in color", in: "GET  /", args: []string{"-color", "always"}, status: 1,
-		want: "GET  /\n\x1b[31m    ^ more than one space (RFC 9112, section 3): 400\x1b[0m\n",
+		want: "GET  /\n\x1b[31m    ^ more than one space between the parts of the request line (RFC 9112, section 3): 400\x1b[0m\n",
 	}, {
 		name: "incomplete", in: "GET / HTTP/1.1\r\nHost: a", status: 1,
 		want: "    23  incomplete: the head does not end in an empty line\n",

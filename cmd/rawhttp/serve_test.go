@@ -174,7 +174,7 @@ func TestLogShowsRefusals(t *testing.T) {
 	cmd := start(t, "-port", "0", "-log", folder(t, "a.txt"))
 	call(t, "", "send", cmd.addr, "GET  /\x1b[2J HTTP/1.1", "")
 	cmd.stop()
-	const want = "rawhttp: warning: request refused: more than one space (RFC 9112, section 3): 400\n    GET  /\\x1b[2J HTTP/1.1<CRLF>\n        ^\n"
+	const want = "rawhttp: warning: request refused: more than one space between the parts of the request line (RFC 9112, section 3): 400\n    GET  /\\x1b[2J HTTP/1.1<CRLF>\n        ^\n"
 	if got := cmd.stderr.String(); !strings.HasPrefix(got, want) {
 		t.Errorf("stderr is %q, want it to begin with %q", got, want)
 	}

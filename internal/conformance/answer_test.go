@@ -89,7 +89,7 @@ func TestAnswer(t *testing.T) {
 		name: "an incomplete head",
 		in:   "GET / HTTP/1.1\r\nHost: a\r\n",
 		r:    hello,
-		want: "HTTP/1.1 400 Bad Request\r\n" + text + "Content-Length: 59\r\n" + noSniff + closing + "\r\n400 Bad Request: the head ends early (RFC 9112, section 8)\n",
+		want: "HTTP/1.1 400 Bad Request\r\n" + text + "Content-Length: 55\r\n" + noSniff + closing + "\r\n400 Bad Request: head ends early (RFC 9112, section 8)\n",
 	}, {
 		name: "lines without CR",
 		in:   "GET / HTTP/1.1\nHost: a\n\n",

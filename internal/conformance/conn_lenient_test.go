@@ -75,7 +75,7 @@ func TestLenientHeadEndsAfterAPause(t *testing.T) {
 		opts:  []rawhttp.Option{rawhttp.WithLenientParsing()},
 		steps: []timedWrite{{0, "GET /a HTTP/1.1\r\nHost: a\n"}},
 		want: textAnswer("400 Bad Request", []string{"X-Content-Type-Options: nosniff", closeField},
-			"400 Bad Request: Host or framing field in a head that mixes CRLF and LF (RFC 9112, section 2.2)\n"),
+			"400 Bad Request: head with a Host or framing field mixes CRLF and LF (RFC 9112, section 2.2)\n"),
 		end: pause,
 	}, {
 		name:  "after another request",

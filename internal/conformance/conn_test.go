@@ -242,7 +242,7 @@ func TestHEADRefused(t *testing.T) {
 		{"malformed field line", "HEAD / HTTP/1.1\r\nHost : a\r\n\r\n", false},
 		{"malformed target", "HEAD /%zz HTTP/1.1\r\nHost: a\r\n\r\n", false},
 		{"after an empty line", "\r\nHEAD / HTTP/3.0\r\nHost: a\r\n\r\n", false},
-		{"the head ends early", "HEAD / HTTP/1.1\r\nHos", false},
+		{"head ends early", "HEAD / HTTP/1.1\r\nHos", false},
 		{"a host that is not served", "HEAD / HTTP/1.1\r\nHost: evil.test\r\n\r\n", false},
 		{"an expectation that is not met", "HEAD / HTTP/1.1\r\nHost: example.test\r\nExpect: x\r\n\r\n", false},
 		{"another method", "HEADS /%zz HTTP/1.1\r\nHost: a\r\n\r\n", true},

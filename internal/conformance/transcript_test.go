@@ -90,7 +90,7 @@ func TestTranscriptMarksRefusals(t *testing.T) {
 		says: "GET  /a HTTP/1.1\r\nHost: x\r\n\r\n",
 		want: []string{
 			"#1.1 C --> GET  /a HTTP/1.1<CRLF>",
-			"#1.1           ^ more than one space (RFC 9112, section 3): 400",
+			"#1.1           ^ more than one space between the parts of the request line (RFC 9112, section 3): 400",
 		},
 	}, {
 		name: "a blank before the colon",

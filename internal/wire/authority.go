@@ -20,10 +20,10 @@ func (h *Head) checkHost(host lines) error {
 	case host.n == 1:
 		f := &h.Fields[host.first]
 		if f.folded {
-			return Malformed(int(f.Name.Start), "Host field is folded", "RFC 9112, section 5.2")
+			return Malformed(int(f.Name.Start), "Host field is folded over more than one line", "RFC 9112, section 5.2")
 		}
 		if bad := AuthorityError(f.Value.Of(h.Text)); bad >= 0 {
-			return Malformed(int(f.Value.Start)+bad, "Host is not a host with an optional port", section)
+			return Malformed(int(f.Value.Start)+bad, "Host is not of the form host or host:port", section)
 		}
 		h.Host = f.Value
 	}

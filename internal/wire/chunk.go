@@ -22,7 +22,7 @@ func ParseChunkLine(b []byte) (size int64, n int, err error) {
 		return size, n, err
 	}
 	if b[maxChunkLine] != '\r' { // only the line end may follow
-		return 0, 0, Malformed(maxChunkLine, "chunk line is too long", "RFC 9112, section 7.1.1")
+		return 0, 0, Malformed(maxChunkLine, "chunk size and extensions are longer than 256 bytes", "RFC 9112, section 7.1.1")
 	}
 	return scanChunkLine(b[:min(len(b), maxChunkLine+len("\r\n"))])
 }

@@ -83,7 +83,7 @@ func (h *Head) frame(isRequest bool) error {
 	// request smuggling vulnerability". RFC 9110, section 17.10.
 	if twin.n > 0 {
 		off := int(h.Fields[twin.first].Name.Start)
-		return Malformed(off, "field name is taken for a framing field where _ turns into -", "RFC 9112, section 11.2")
+		return Malformed(off, "field name is that of a framing field with _ in place of -", "RFC 9112, section 11.2")
 	}
 	if err := h.frameContent(length, coding); err != nil {
 		return err
@@ -145,7 +145,7 @@ func (h *Head) checkLineEnds(names ...lines) error {
 		return nil
 	}
 	off := int(h.Fields[first].Name.Start)
-	return Malformed(off, "Host or framing field in a head that mixes CRLF and LF", "RFC 9112, section 2.2")
+	return Malformed(off, "head with a Host or framing field mixes CRLF and LF", "RFC 9112, section 2.2")
 }
 
 // offset returns the offset of the first field line with the name, at index i or later.
@@ -174,7 +174,7 @@ func (h *Head) frameContent(length, coding lines) error {
 	}
 	f := h.Fields[length.first]
 	if f.folded { // a recipient that does not join lines sees another value, or none
-		return Malformed(int(f.Name.Start), "Content-Length field is folded", "RFC 9112, section 5.2")
+		return Malformed(int(f.Name.Start), "Content-Length field is folded over more than one line", "RFC 9112, section 5.2")
 	}
 	n, bad := parseContentLength(f.Value.Of(h.Text))
 	if bad >= 0 {
@@ -222,7 +222,7 @@ func (h *Head) frameChunked(length, coding lines) error {
 			continue
 		}
 		if f.folded {
-			return Malformed(int(f.Name.Start), "Transfer-Encoding field is folded", "RFC 9112, section 5.2")
+			return Malformed(int(f.Name.Start), "Transfer-Encoding field is folded over more than one line", "RFC 9112, section 5.2")
 		}
 		if bad, reason := list.add(f.Value.Of(h.Text), int(f.Value.Start)); reason != "" {
 			return Malformed(bad, reason, section)

@@ -9,7 +9,7 @@ import (
 
 const (
 	framingNumber = "Content-Length is not a number of up to 18 digits without leading zeros"
-	framingTwin   = "field name is taken for a framing field where _ turns into -"
+	framingTwin   = "field name is that of a framing field with _ in place of -"
 	framingToken  = "transfer coding is not a token"
 )
 
@@ -167,7 +167,7 @@ func transferEncodingRefusals() []parseRefusal {
 		},
 		parseRefusal{
 			name: "Transfer-Encoding folded", in: framingHead("Transfer-Encoding:\r\n chunked\r\n"),
-			want: Error{400, line + 20, "field line is folded", "RFC 9112, section 5.2"},
+			want: Error{400, line + 20, "field line begins with white space, which is obsolete line folding", "RFC 9112, section 5.2"},
 		},
 		parseRefusal{
 			name: "Transfer-Encoding, space, colon", in: framingHead("Transfer-Encoding : chunked\r\n"),
@@ -178,7 +178,7 @@ func transferEncodingRefusals() []parseRefusal {
 
 func hostRefusals() []parseRefusal {
 	const section = "RFC 9112, section 3.2"
-	const many, syntax = "more than one Host field line", "Host is not a host with an optional port"
+	const many, syntax = "more than one Host field line", "Host is not of the form host or host:port"
 	return []parseRefusal{
 		framingRefusal("no Host", "GET / HTTP/1.1\r\n\r\n", 400, 18, "Host field is missing", section, "a server MUST respond with 400"),
 		framingRefusal("no Host in HTTP/1.2", "GET / HTTP/1.2\r\nX: y\r\n\r\n", 400, 24, "Host field is missing", section, ""),

@@ -182,30 +182,30 @@ func TestParseRequestLenientFramesFoldedFields(t *testing.T) {
 
 func TestParseRequestLenientRefuses(t *testing.T) {
 	const fold = "RFC 9112, section 5.2"
-	const lenientMixed = "Host or framing field in a head that mixes CRLF and LF"
+	const lenientMixed = "head with a Host or framing field mixes CRLF and LF"
 	tests := []struct {
 		name, in string
 		want     Error
 		why      string
 	}{{
 		name: "folded Host", in: "GET / HTTP/1.1\r\nHost: a\r\n b\r\n\r\n",
-		want: Error{400, 16, "Host field is folded", fold},
+		want: Error{400, 16, "Host field is folded over more than one line", fold},
 	}, {
 		name: "folded Host, blank", in: "GET / HTTP/1.1\nHost: a\n \n\n",
-		want: Error{400, 15, "Host field is folded", fold},
+		want: Error{400, 15, "Host field is folded over more than one line", fold},
 		why:  "even if the value would be valid",
 	}, {
 		name: "folded Host with an absolute-form", in: "GET http://a/ HTTP/1.0\nHost:\n a\n\n",
-		want: Error{400, 23, "Host field is folded", fold},
+		want: Error{400, 23, "Host field is folded over more than one line", fold},
 	}, {
 		name: "folded Content-Length", in: "POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n 5\r\n\r\n",
-		want: Error{400, 26, "Content-Length field is folded", fold},
+		want: Error{400, 26, "Content-Length field is folded over more than one line", fold},
 	}, {
 		name: "folded Transfer-Encoding", in: "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n chunked\r\n\r\n",
-		want: Error{400, 26, "Transfer-Encoding field is folded", fold},
+		want: Error{400, 26, "Transfer-Encoding field is folded over more than one line", fold},
 	}, {
 		name: "folded second Transfer-Encoding", in: "POST / HTTP/1.1\nHost: a\nTransfer-Encoding: gzip\nTransfer-Encoding: chunked\n \n\n",
-		want: Error{400, 48, "Transfer-Encoding field is folded", fold},
+		want: Error{400, 48, "Transfer-Encoding field is folded over more than one line", fold},
 	}, {
 		name: "fold before the first field line", in: "GET / HTTP/1.1\n Host: a\n\n",
 		want: Error{400, 15, "white space before the first field line", "RFC 9112, section 2.2"},
@@ -234,7 +234,7 @@ func TestParseRequestLenientRefuses(t *testing.T) {
 		why:  "only one is ignored, as by the strict parser",
 	}, {
 		name: "two spaces in the request line", in: "GET  / HTTP/1.1\nHost: a\n\n",
-		want: Error{400, 4, "more than one space", "RFC 9112, section 3"},
+		want: Error{400, 4, "more than one space between the parts of the request line", "RFC 9112, section 3"},
 	}, {
 		name: "no version", in: "GET /\nHost: a\n\n",
 		want: Error{400, 5, "HTTP version is missing", "RFC 9112, section 3"},

@@ -299,7 +299,7 @@ func (p *Parser) fold() error {
 		return Malformed(p.pos, "white space before the first field line", "RFC 9112, section 2.2")
 	}
 	if !p.max.Lenient {
-		return Malformed(p.pos, "field line is folded", "RFC 9112, section 5.2")
+		return Malformed(p.pos, "field line begins with white space, which is obsolete line folding", "RFC 9112, section 5.2")
 	}
 	f := p.h.Fields[last] // parse its value again, to the end of this line; valuePart appends it
 	p.h.Fields = p.h.Fields[:last]
@@ -395,7 +395,7 @@ func (p *Parser) lineFeed(b []byte) error {
 
 // moreSpaces returns the error for a second space between the parts of a request line.
 func moreSpaces(off int) error {
-	return Malformed(off, "more than one space", "RFC 9112, section 3")
+	return Malformed(off, "more than one space between the parts of the request line", "RFC 9112, section 3")
 }
 
 // bareLF returns the error for an LF without a CR. "a recipient MAY recognize a single LF as a

@@ -116,12 +116,12 @@ var parseRefusals = []parseRefusal{{
 }, {
 	name: "two spaces after the method",
 	in:   "GET  / HTTP/1.1\r\nHost: a\r\n\r\n",
-	want: Error{400, 4, "more than one space", "RFC 9112, section 3"},
+	want: Error{400, 4, "more than one space between the parts of the request line", "RFC 9112, section 3"},
 	why:  "exactly one SP (RFC 9112, section 3)",
 }, {
 	name: "two spaces after the target",
 	in:   "GET /  HTTP/1.1\r\nHost: a\r\n\r\n",
-	want: Error{400, 6, "more than one space", "RFC 9112, section 3"},
+	want: Error{400, 6, "more than one space between the parts of the request line", "RFC 9112, section 3"},
 }, {
 	name: "tab after the target",
 	in:   "GET /\tHTTP/1.1\r\nHost: a\r\n\r\n",
@@ -262,15 +262,15 @@ var parseRefusals = []parseRefusal{{
 }, {
 	name: "folded line",
 	in:   "GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\n",
-	want: Error{400, 31, "field line is folded", "RFC 9112, section 5.2"},
+	want: Error{400, 31, "field line begins with white space, which is obsolete line folding", "RFC 9112, section 5.2"},
 }, {
 	name: "folded by a tab",
 	in:   "GET / HTTP/1.1\r\nHost: a\r\n\tc\r\n\r\n",
-	want: Error{400, 25, "field line is folded", "RFC 9112, section 5.2"},
+	want: Error{400, 25, "field line begins with white space, which is obsolete line folding", "RFC 9112, section 5.2"},
 }, {
 	name: "blanks instead of the empty line",
 	in:   "GET / HTTP/1.1\r\nHost: a\r\n \r\n\r\n",
-	want: Error{400, 25, "field line is folded", "RFC 9112, section 5.2"},
+	want: Error{400, 25, "field line begins with white space, which is obsolete line folding", "RFC 9112, section 5.2"},
 }, {
 	name: "space before colon",
 	in:   "GET / HTTP/1.1\r\nHost : a\r\n\r\n",
@@ -406,7 +406,7 @@ func TestParseRequestPrecedence(t *testing.T) {
 	}{
 		{"characters and shape of the request line", 400, "HTTP version is malformed"},
 		{"version", 505, "HTTP version is not supported"},
-		{"target form", 400, "request target is in none of the four forms"},
+		{"target form", 400, "request target does not begin with /, http:// or https://"},
 		{"field lines", 400, "field name is not a token"},
 		{"Host", 400, "Host field is missing"},
 		{"framing", 400, "Content-Length is not a number of up to 18 digits without leading zeros"},
@@ -443,7 +443,7 @@ func TestParseRequestPrecedenceWithin(t *testing.T) {
 	tests := []struct{ name, in, reason string }{
 		{"two Hosts before a bad Host", "GET / HTTP/1.1\r\nHost: /\r\nHost: a\r\n\r\n", "more than one Host field line"},
 		{"Host before the twin of a framing field", "GET / HTTP/1.1\r\nContent_Length: 1\r\n\r\n", "Host field is missing"},
-		{"twin before the framing fields", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\nTransfer_Encoding: y\r\n\r\n", "field name is taken for a framing field where _ turns into -"},
+		{"twin before the framing fields", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\nTransfer_Encoding: y\r\n\r\n", "field name is that of a framing field with _ in place of -"},
 		{"both framing fields before their values", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\nTransfer-Encoding: gzip\r\n\r\n", "both Content-Length and Transfer-Encoding"},
 		{"the first byte of the path", "GET /%zz%00 HTTP/1.1\r\nHost: a\r\n\r\n", "path has a percent sign without two hexadecimal digits"},
 		{"the first field line", "GET / HTTP/1.1\r\nX : y\r\n\x00\r\n\r\n", "field name is not a token"},

@@ -29,7 +29,7 @@ func (h *Head) splitTarget(b []byte) error {
 		return nil
 	case string(target) == "*":
 		if string(h.Method.Of(b)) != "OPTIONS" {
-			return Malformed(off, "asterisk-form goes with OPTIONS only", "RFC 9112, section 3.2.4")
+			return Malformed(off, "request target * with a method other than OPTIONS", "RFC 9112, section 3.2.4")
 		}
 		h.Form = AsteriskForm
 		return nil
@@ -51,7 +51,7 @@ func (h *Head) splitPath(target []byte, off int) {
 // with a 400 (Bad Request) status code." RFC 9110, section 9.3.6.
 func (h *Head) splitAuthority(target []byte, off int) error {
 	if bad := AuthorityError(target); bad >= 0 {
-		return Malformed(off+bad, "request target of CONNECT is not host:port", "RFC 9112, section 3.2.3")
+		return Malformed(off+bad, "request target of CONNECT is not of the form host:port", "RFC 9112, section 3.2.3")
 	}
 	// In an IPv6 address without a port, the last colon is one of the address.
 	if colon := bytes.LastIndexByte(target, ':'); colon < 0 || colon == len(target)-1 || target[len(target)-1] == ']' {
@@ -74,7 +74,7 @@ func (h *Head) splitAbsolute(target []byte, off int) error {
 		}
 	}
 	if skip == 0 {
-		return Malformed(off, "request target is in none of the four forms", "RFC 9112, section 3.2")
+		return Malformed(off, "request target does not begin with /, http:// or https://", "RFC 9112, section 3.2")
 	}
 	rest, off := target[skip:], off+skip
 	n := bytes.IndexAny(rest, "/?")
@@ -82,7 +82,7 @@ func (h *Head) splitAbsolute(target []byte, off int) error {
 		n = len(rest)
 	}
 	if bad := AuthorityError(rest[:n]); bad >= 0 {
-		return Malformed(off+bad, "authority in the request target is not a host and port", "RFC 9110, section 4.2")
+		return Malformed(off+bad, "host in the request target is not of the form host or host:port", "RFC 9110, section 4.2")
 	}
 	h.Form = AbsoluteForm
 	h.authority = NewSpan(off, off+n)

@@ -89,7 +89,7 @@ func TestPath(t *testing.T) {
 	}
 }
 
-const pathNone = "request target is in none of the four forms"
+const pathNone = "request target does not begin with /, http:// or https://"
 
 // In the inputs a target begins at byte 4 unless the method is longer.
 var pathRefusals = []parseRefusal{{
@@ -164,12 +164,12 @@ var pathRefusals = []parseRefusal{{
 }, {
 	name:    "GET *",
 	in:      "GET * HTTP/1.1\r\nHost: a\r\n\r\n",
-	want:    Error{400, 4, "asterisk-form goes with OPTIONS only", "RFC 9112, section 3.2.4"},
+	want:    Error{400, 4, "request target * with a method other than OPTIONS", "RFC 9112, section 3.2.4"},
 	certain: lineEnd,
 }, {
 	name:    "POST *",
 	in:      "POST * HTTP/1.1\r\nHost: a\r\n\r\n",
-	want:    Error{400, 5, "asterisk-form goes with OPTIONS only", "RFC 9112, section 3.2.4"},
+	want:    Error{400, 5, "request target * with a method other than OPTIONS", "RFC 9112, section 3.2.4"},
 	certain: lineEnd,
 }, {
 	name:    "OPTIONS *x",
@@ -179,40 +179,40 @@ var pathRefusals = []parseRefusal{{
 }, {
 	name:    "absolute-form, empty host",
 	in:      "GET http:///a HTTP/1.1\r\nHost: a\r\n\r\n",
-	want:    Error{400, 11, "authority in the request target is not a host and port", "RFC 9110, section 4.2"},
+	want:    Error{400, 11, "host in the request target is not of the form host or host:port", "RFC 9110, section 4.2"},
 	certain: lineEnd,
 	why:     "an http URI with an empty host MUST be rejected (RFC 9110, section 4.2.1)",
 }, {
 	name:    "absolute-form, nothing after the scheme",
 	in:      "GET http:// HTTP/1.1\r\nHost: a\r\n\r\n",
-	want:    Error{400, 11, "authority in the request target is not a host and port", "RFC 9110, section 4.2"},
+	want:    Error{400, 11, "host in the request target is not of the form host or host:port", "RFC 9110, section 4.2"},
 	certain: lineEnd,
 }, {
 	name:    "absolute-form with user information",
 	in:      "GET http://u@b.test/ HTTP/1.1\r\nHost: b.test\r\n\r\n",
-	want:    Error{400, 12, "authority in the request target is not a host and port", "RFC 9110, section 4.2"},
+	want:    Error{400, 12, "host in the request target is not of the form host or host:port", "RFC 9110, section 4.2"},
 	certain: lineEnd,
 	why:     "SHOULD be treated as an error (RFC 9110, section 4.2.4)",
 }, {
 	name:    "absolute-form with user information and a password",
 	in:      "GET http://u:p@b.test/ HTTP/1.1\r\nHost: b.test\r\n\r\n",
-	want:    Error{400, 13, "authority in the request target is not a host and port", "RFC 9110, section 4.2"},
+	want:    Error{400, 13, "host in the request target is not of the form host or host:port", "RFC 9110, section 4.2"},
 	certain: lineEnd,
 }, {
 	name:    "absolute-form, backslash in the authority",
 	in:      "GET http://b\\@c/ HTTP/1.1\r\nHost: b\r\n\r\n",
-	want:    Error{400, 12, "authority in the request target is not a host and port", "RFC 9110, section 4.2"},
+	want:    Error{400, 12, "host in the request target is not of the form host or host:port", "RFC 9110, section 4.2"},
 	certain: lineEnd,
 	why:     "some recipients read it as the end of the authority",
 }, {
 	name:    "CONNECT with a path",
 	in:      "CONNECT / HTTP/1.1\r\nHost: a\r\n\r\n",
-	want:    Error{400, 8, "request target of CONNECT is not host:port", "RFC 9112, section 3.2.3"},
+	want:    Error{400, 8, "request target of CONNECT is not of the form host:port", "RFC 9112, section 3.2.3"},
 	certain: lineEnd,
 }, {
 	name:    "CONNECT with an absolute-form",
 	in:      "CONNECT http://b.test:80/ HTTP/1.1\r\nHost: a\r\n\r\n",
-	want:    Error{400, 13, "request target of CONNECT is not host:port", "RFC 9112, section 3.2.3"},
+	want:    Error{400, 13, "request target of CONNECT is not of the form host:port", "RFC 9112, section 3.2.3"},
 	certain: lineEnd,
 }, {
 	name:    "CONNECT without a port",
@@ -234,7 +234,7 @@ var pathRefusals = []parseRefusal{{
 }, {
 	name:    "CONNECT *",
 	in:      "CONNECT *:80\\ HTTP/1.1\r\nHost: a\r\n\r\n",
-	want:    Error{400, 12, "request target of CONNECT is not host:port", "RFC 9112, section 3.2.3"},
+	want:    Error{400, 12, "request target of CONNECT is not of the form host:port", "RFC 9112, section 3.2.3"},
 	certain: lineEnd,
 	why:     "an asterisk may be in a registered name, but a port has only digits",
 }}
@@ -366,7 +366,7 @@ func TestAuthority(t *testing.T) {
 			}
 
 			in := "GET / HTTP/1.1\r\nHost: " + tt.authority + "\r\n\r\n"
-			want := &Error{400, len("GET / HTTP/1.1\r\nHost: ") + tt.bad, "Host is not a host with an optional port", "RFC 9112, section 3.2"}
+			want := &Error{400, len("GET / HTTP/1.1\r\nHost: ") + tt.bad, "Host is not of the form host or host:port", "RFC 9112, section 3.2"}
 			checkAuthority(t, in, tt.authority, tt.bad == ok, want)
 
 			ends := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("/?#", r) }
@@ -374,7 +374,7 @@ func TestAuthority(t *testing.T) {
 				return // the byte ends the authority or the target
 			}
 			in = "GET http://" + tt.authority + "/a HTTP/1.1\r\nHost: b\r\n\r\n"
-			want = &Error{400, len("GET http://") + tt.bad, "authority in the request target is not a host and port", "RFC 9110, section 4.2"}
+			want = &Error{400, len("GET http://") + tt.bad, "host in the request target is not of the form host or host:port", "RFC 9110, section 4.2"}
 			checkAuthority(t, in, tt.authority, tt.bad == ok, want)
 		})
 	}

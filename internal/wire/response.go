@@ -102,7 +102,7 @@ func (h *Head) frameResponse(status int) error {
 		// "A server MUST NOT send a Transfer-Encoding header field in any response with a
 		// status code of 1xx (Informational) or 204 (No Content)." RFC 9112, section 6.1. Nor
 		// Content-Length (RFC 9110, section 8.6); that of 0, which many send, says the same.
-		return Malformed(declared, "content is declared with a status that has none", "RFC 9112, section 6.3")
+		return Malformed(declared, "Content-Length or Transfer-Encoding with a status that has no content", "RFC 9112, section 6.3")
 	case declared == h.Size: // rule 8 of RFC 9112, section 6.3
 		h.ContentLength = UntilClose
 	}
