@@ -35,7 +35,7 @@ func Talk(t testing.TB, addr, request string) string {
 	}()
 	answer, err := io.ReadAll(c)
 	if err != nil {
-		t.Errorf("read the answer to %q: %v", request, err)
+		t.Errorf("reading the answer to %q: %v", request, err)
 	}
 	return string(answer)
 }
@@ -113,7 +113,7 @@ type RepeatingConn struct {
 	net.Conn
 	Requests string // what one Read returns
 	Reads    int    // how often Read returns them before it returns io.EOF
-	Written  int    // bytes
+	Written  int    // number of bytes written
 }
 
 // Read returns the requests.

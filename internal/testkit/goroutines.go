@@ -19,7 +19,7 @@ func NoNewGoroutines(t *testing.T) {
 	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), label))
 	t.Cleanup(func() {
 		var left int
-		for range 200 { // ending goroutines need to be scheduled
+		for range 200 { // goroutines that are ending need to be scheduled
 			if left = LabeledGoroutines(t.Name()); left == 0 {
 				return
 			}
@@ -51,7 +51,7 @@ func LabeledGoroutines(test string) (n int) {
 func Goroutines() string {
 	for size := 1 << 20; ; size *= 2 {
 		buf := make([]byte, size)
-		if n := runtime.Stack(buf, true); n < size { // otherwise it may not be all of them
+		if n := runtime.Stack(buf, true); n < size { // a full buffer may be truncated
 			return string(buf[:n])
 		}
 	}

@@ -43,7 +43,7 @@ func UnescapeLine(s string) ([]byte, error) {
 			b = append(b, byte(n))
 			i += 2
 		default:
-			return nil, fmt.Errorf(`there is no escape \%c`, s[i])
+			return nil, fmt.Errorf(`unknown escape \%c`, s[i])
 		}
 	}
 	return append(b, "\r\n"...), nil

@@ -36,9 +36,9 @@ func TestScriptHelper(t *testing.T) {
 	}
 	var err error
 	switch how {
-	case "session": // leads a session of its own
+	case "session": // leads a new session
 		_, err = syscall.Setsid()
-	case "zombie": // the same, but leaves a zombie in the group: a child that has ended and is not waited for
+	case "zombie": // the same, but leaves a zombie in the old group: a child that has ended and is never waited for
 		if err = exec.Command("/bin/sh", "-c", "exit").Start(); err == nil {
 			_, err = syscall.Setsid()
 		}
@@ -57,7 +57,7 @@ func TestScriptHelper(t *testing.T) {
 	select {
 	case <-terminated:
 		writeScript(t, "heard", "TERM\n", 0o644)
-	case <-time.After(2 * time.Minute): // the test has failed to end it
+	case <-time.After(2 * time.Minute): // in case the test fails to end it
 	}
 }
 
@@ -66,7 +66,7 @@ func waitForFile(name string) string {
 	return "while [ ! -s " + name + " ]; do sleep 0.01; done"
 }
 
-// A script's turn ends even if a process of another session holds its standard error.
+// A script's turn ends even if a process of another session holds its standard error open.
 func TestScriptErrorHeldByAnotherSession(t *testing.T) {
 	t.Parallel()
 	script := "echo; " + helperCommand(t, "session", "pid.$QUERY_STRING") + " >/dev/null & " + waitForFile("pid.$QUERY_STRING")
@@ -78,14 +78,14 @@ func TestScriptErrorHeldByAnotherSession(t *testing.T) {
 			continue
 		}
 		if isGone(s.awaitPid(t, fmt.Sprintf("pid.%d", n))) {
-			t.Errorf("request %d: the process of another session is gone, so it held nothing", n)
+			t.Errorf("request %d: the process of another session has ended, so the test proves nothing", n)
 		}
 	}
 	s.awaitTurn(t)
 }
 
-// A script's turn ends even if its group has zombies that another process must wait for: they
-// can stay for as long as that process runs.
+// A script's turn ends even if its group has zombies that another process must wait for. They
+// can remain for as long as that process runs.
 func TestScriptGroupOfForeignZombies(t *testing.T) {
 	t.Parallel()
 	script := "echo; " + helperCommand(t, "zombie", "pid") + " >/dev/null 2>&1 & " + waitForFile("pid")
@@ -96,12 +96,13 @@ func TestScriptGroupOfForeignZombies(t *testing.T) {
 	pid := s.awaitPid(t, "pid")
 	s.awaitTurn(t)
 	if isGone(pid) {
-		t.Error("the process whose child is a zombie is gone, so it was none")
+		t.Error("the parent of the zombie has ended, so the test proves nothing")
 	}
 }
 
-// A script that has left its group is ended too: with SIGTERM if it was alone in the group,
-// and with SIGKILL if others have stayed, which are zombies until it waits for them.
+// A script that has left its group is ended too: with SIGTERM if it was alone in the group, and
+// with SIGKILL if the group still has processes, which are zombies until the script waits for
+// them.
 func TestScriptThatHasLeftItsGroup(t *testing.T) {
 	t.Parallel()
 	for name, before := range map[string]string{
@@ -121,10 +122,10 @@ func TestScriptThatHasLeftItsGroup(t *testing.T) {
 			c.reset()
 			awaitGone(t, pid)
 			if took := time.Since(start); before != "" && took < scriptWaits {
-				t.Errorf("ended by force after %v, want not before %v", took, scriptWaits)
+				t.Errorf("killed after %v, want at least %v", took, scriptWaits)
 			}
 			if _, err := os.Stat(filepath.Join(s.root, "heard")); (err == nil) != (before == "") {
-				t.Errorf("the script has heard of its end: %v, want %v", err == nil, before == "")
+				t.Errorf("the script received SIGTERM: %v, want %v", err == nil, before == "")
 			}
 			s.awaitTurn(t)
 		})

@@ -32,19 +32,19 @@ func TestScriptCannotBeStarted(t *testing.T) { // not parallel: a fork of anothe
 		log        []string
 		why        string
 	}{
-		{"interpreter is missing", "#!/nowhere/interpreter\necho\n", 0o755, 500, []string{"ERROR", "a.cgi", "no such file"}, "it is no 404: the resource is there"},
-		{"interpreter is missing, with blanks and arguments", "#! \t/nowhere/interpreter -x y\necho\n", 0o755, 500, []string{"ERROR", `a.cgi" with interpreter "/nowhere/interpreter": no such file`}, "the script is there, so it is not what is missing"},
-		{"interpreter is missing, without a line feed", "#!/nowhere/interpreter", 0o755, 500, []string{"ERROR", `a.cgi" with interpreter "/nowhere/interpreter": no such file`}, "the same"},
-		{"interpreter is missing, by a relative path", "#!nowhere\n", 0o755, 500, []string{"ERROR", `a.cgi" with interpreter "nowhere": no such file`}, "the same"},
-		{"lines end in CRLF", "#!/bin/sh\r\necho\r\n", 0o755, 500, []string{"ERROR", `a.cgi" with interpreter "/bin/sh\r" (its #! line ends in CR): no such file`}, "an editor for Windows has saved it"},
-		{"interpreter of the interpreter is missing", "#!ROOT/run\necho\n", 0o755, 500, []string{"ERROR", `/run" with interpreter "/nowhere/deeper": `}, "some systems follow it, and run nothing"},
+		{"interpreter is missing", "#!/nowhere/interpreter\necho\n", 0o755, 500, []string{"ERROR", "a.cgi", "no such file"}, "not 404, since the resource exists"},
+		{"interpreter is missing, with blanks and arguments", "#! \t/nowhere/interpreter -x y\necho\n", 0o755, 500, []string{"ERROR", `a.cgi" with interpreter "/nowhere/interpreter": no such file`}, "the log must not say that the script is missing"},
+		{"interpreter is missing, without a line feed", "#!/nowhere/interpreter", 0o755, 500, []string{"ERROR", `a.cgi" with interpreter "/nowhere/interpreter": no such file`}, "as above"},
+		{"interpreter is missing, by a relative path", "#!nowhere\n", 0o755, 500, []string{"ERROR", `a.cgi" with interpreter "nowhere": no such file`}, "as above"},
+		{"lines end in CRLF", "#!/bin/sh\r\necho\r\n", 0o755, 500, []string{"ERROR", `a.cgi" with interpreter "/bin/sh\r" (its #! line ends in CR): no such file`}, "editors on Windows save files this way"},
+		{"interpreter of the interpreter is missing", "#!ROOT/run\necho\n", 0o755, 500, []string{"ERROR", `/run" with interpreter "/nowhere/deeper": `}, "some systems follow the chain and run nothing"},
 		{"interpreter is below a file", "#!/bin/sh/x\necho\n", 0o755, 500, []string{"ERROR", `a.cgi" with interpreter "/bin/sh/x": not a directory`}, "another way to be missing"},
-		{"interpreter is not executable", "#!ROOT/hello.txt\necho\n", 0o755, 500, []string{"ERROR", `a.cgi" with interpreter "`, `/hello.txt": permission denied`}, "the owner's mistake"},
-		{"interpreter is a folder", "#!/\necho\n", 0o755, 500, []string{"ERROR", `a.cgi" with interpreter "/": permission denied`}, "the owner's mistake"},
-		{"no interpreter is named", "echo\n", 0o755, 500, []string{"ERROR", "a.cgi", "exec format error"}, "no shell steps in"},
-		{"empty", "", 0o755, 500, []string{"ERROR", "a.cgi", "exec format error"}, "the same"},
-		{"not executable", "#!/bin/sh\necho\n", 0o644, 403, []string{"DEBUG", "a.cgi", "not executable"}, "403, never its source"},
-		{"fine", "#!/bin/sh\necho\n", 0o755, 200, nil, "else nothing above says anything"},
+		{"interpreter is not executable", "#!ROOT/hello.txt\necho\n", 0o755, 500, []string{"ERROR", `a.cgi" with interpreter "`, `/hello.txt": permission denied`}, "a misconfiguration, not a lack of permission for the client"},
+		{"interpreter is a folder", "#!/\necho\n", 0o755, 500, []string{"ERROR", `a.cgi" with interpreter "/": permission denied`}, "a misconfiguration, not a lack of permission for the client"},
+		{"no interpreter is named", "echo\n", 0o755, 500, []string{"ERROR", "a.cgi", "exec format error"}, "no shell is tried"},
+		{"empty", "", 0o755, 500, []string{"ERROR", "a.cgi", "exec format error"}, "as above"},
+		{"not executable", "#!/bin/sh\necho\n", 0o644, 403, []string{"DEBUG", "a.cgi", "not executable"}, "the answer is 403, never the source"},
+		{"fine", "#!/bin/sh\necho\n", 0o755, 200, nil, "shows that the other rows fail for their own reasons"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -59,7 +59,7 @@ func TestScriptCannotBeStarted(t *testing.T) { // not parallel: a fork of anothe
 				want.check(t, "/a.cgi: "+tt.why, s.ask(t, "/a.cgi").answer(t))
 			}
 			if tt.log != nil && s.log.with(tt.log...) == nil {
-				t.Errorf("log has %q, want a line with %q", s.log.with(), tt.log)
+				t.Errorf("log is %q, want a line with %q", s.log.with(), tt.log)
 			}
 		})
 	}
@@ -158,7 +158,7 @@ func TestScriptWhoseResponseIsDropped(t *testing.T) {
 				panic("dropped")
 			})
 		}, statusAnswer(500)},
-		{"because it is broken", func(r rawhttp.Resolver) rawhttp.Resolver {
+		{"because it is invalid", func(r rawhttp.Resolver) rawhttp.Resolver {
 			return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 				resp, err := r.Resolve(ctx, req)
 				return resp.Set("X-A", "\n"), err
@@ -177,7 +177,7 @@ func TestScriptWhoseResponseIsDropped(t *testing.T) {
 	}
 }
 
-// A script also runs without a server, and its response is like any other.
+// A script also runs without a server.
 func TestScriptResolvedWithoutAServer(t *testing.T) {
 	t.Parallel()
 	s := &scriptSite{root: scriptFolder(t, map[string]string{
@@ -224,7 +224,7 @@ func TestScriptResolvedWithoutAServer(t *testing.T) {
 	}
 	b.Reset()
 	if n, err := resp.WriteTo(&b); err == nil || n != 0 {
-		t.Errorf("WriteTo of what a clone has served = %d, %v, want an error and nothing", n, err)
+		t.Errorf("WriteTo after a clone has been written = %d, %v, want 0 and an error", n, err)
 	}
 	if err := errors.Join(changed.Close(), resp.Close()); err != nil {
 		t.Errorf("Close = %v, want nil", err)
@@ -236,7 +236,7 @@ func TestScriptResolvedWithoutAServer(t *testing.T) {
 		t.Errorf("WriteResponse = %v, %v, want true, nil", persist, err)
 	}
 	if _, content := splitHead(b.String()); content != "\ncontent" {
-		t.Errorf("WriteResponse of /cat.sh writes %q, want the content of the request", content)
+		t.Errorf("WriteResponse of /cat.sh wrote %q, want the content of the request", content)
 	}
 }
 
@@ -284,7 +284,7 @@ func TestScriptWhoseContextEnds(t *testing.T) {
 		t.Errorf("Resolve with a context that has ended = %v, want its cause", err)
 	}
 
-	// Content that does not come from a server is read first. If that fails, no script runs.
+	// Content of a request without a server is read first. If that fails, no script runs.
 	req := requestOf(t, postBegun("/input.sh", 100, ""))
 	late := &rawhttp.StatusError{Status: 408, Err: os.ErrDeadlineExceeded}
 	r, w := io.Pipe()
@@ -294,15 +294,15 @@ func TestScriptWhoseContextEnds(t *testing.T) {
 		w.CloseWithError(late)
 	}()
 	if _, err := files.Resolve(context.Background(), req); err != late {
-		t.Errorf("Resolve with content that ends with %v = %v, want that", late, err)
+		t.Errorf("Resolve with content that fails with %v = %v, want the same error", late, err)
 	}
 	if _, err := os.Stat(filepath.Join(s.root, "input")); err == nil {
-		t.Error("the script has run whose content failed")
+		t.Error("the script ran although its content failed")
 	}
 }
 
-// Close lets requests in progress finish, ends the processes that scripts leave, and refuses
-// new requests.
+// Close of a file resolver lets requests in progress finish, ends the processes that scripts have
+// left, and refuses new requests.
 func TestCloseOfAResolverWithScripts(t *testing.T) {
 	s := &scriptSite{root: scriptFolder(t, map[string]string{
 		"held.sh":  "echo >held; read x <gate; echo; echo end",
@@ -321,7 +321,7 @@ func TestCloseOfAResolverWithScripts(t *testing.T) {
 		t.Errorf("Close = %v, want nil", err)
 	}
 	if isAlive(left) {
-		t.Error("a script that was left behind is there when Close returns, want it gone")
+		t.Error("a process that a script left runs after Close has returned")
 	}
 	statusAnswer(503).check(t, "/held.sh after Close", s.ask(t, "/held.sh").answer(t))
 	open()
@@ -331,7 +331,7 @@ func TestCloseOfAResolverWithScripts(t *testing.T) {
 	awaitGone(t, s.awaitPid(t, "later"))
 }
 
-// A hook that panics while a script is fed ends the connection, not the program.
+// A hook that panics while a script reads its content ends the connection, not the program.
 func TestHookPanicsWhileAScriptIsFed(t *testing.T) {
 	t.Parallel()
 	s := &scriptSite{root: scriptFolder(t, map[string]string{"a.sh": "echo $$ >pid; cat"})}
@@ -348,7 +348,7 @@ func TestHookPanicsWhileAScriptIsFed(t *testing.T) {
 	want := statusAnswer(500)
 	want.check(t, "a script whose feeding fails", c.answer(t))
 	if b, err := io.ReadAll(c.r); len(b) > 0 || err != nil {
-		t.Errorf("after it comes %q, %v, want the end", b, err)
+		t.Errorf("then the client read %q, %v, want io.EOF", b, err)
 	}
 	awaitGone(t, pid)
 }
@@ -372,9 +372,9 @@ func TestHookPanicsBehindAScript(t *testing.T) {
 	go io.WriteString(client, strings.Repeat("x", 993)+getRequest("/"))
 	answer, _ := io.ReadAll(client)
 	if strings.Count(string(answer), "HTTP/1.1") != 1 || strings.HasSuffix(string(answer), "\r\n0\r\n\r\n") {
-		t.Errorf("the answer is %d bytes that end in %.20q, want one that is cut", len(answer), answer[max(0, len(answer)-20):])
+		t.Errorf("answer has %d bytes that end in %.20q, want a cut answer", len(answer), answer[max(0, len(answer)-20):])
 	}
 	if err := <-served; err == nil {
-		t.Errorf("ServeConn = nil, want that a hook has panicked")
+		t.Errorf("ServeConn = nil, want an error about the panic")
 	}
 }

@@ -22,21 +22,21 @@ func TestScriptGroupIsEnded(t *testing.T) {
 	tests := []struct {
 		name, script string
 		pids         []string // files that hold the process IDs
-		polite       bool     // the script handles SIGTERM and exits
+		polite       bool     // whether the script handles SIGTERM and exits
 	}{{
 		name:   "by itself",
 		script: "trap 'echo TERM >heard; exit 0' TERM; echo $$ >pid; while :; do sleep 100 & wait; done",
 		pids:   []string{"pid"}, polite: true,
 	}, {
-		name:   "does not heed it",
+		name:   "ignores SIGTERM",
 		script: "trap '' TERM; echo $$ >pid; while :; do sleep 1; done",
 		pids:   []string{"pid"},
 	}, {
-		name:   "its child does not heed it",
+		name:   "its child ignores SIGTERM",
 		script: "sh -c 'trap \"\" TERM; echo $$ >child; while :; do sleep 1; done' & echo $$ >pid; wait",
 		pids:   []string{"pid", "child"},
 	}, {
-		name:   "its child's child does not heed it, and they have ended",
+		name:   "its grandchild ignores SIGTERM, script and child have ended",
 		script: "sh -c 'sh -c \"trap \\\"\\\" TERM; echo \\$\\$ >child; while :; do sleep 1; done\" & read x <gate'; echo $$ >pid",
 		pids:   []string{"child"},
 	}}
@@ -54,10 +54,10 @@ func TestScriptGroupIsEnded(t *testing.T) {
 			c.reset()
 			awaitGone(t, pids...)
 			if took := time.Since(start); !tt.polite && took < scriptWaits {
-				t.Errorf("ended by force after %v, want not before %v", took, scriptWaits)
+				t.Errorf("killed after %v, want at least %v", took, scriptWaits)
 			}
 			if _, err := os.Stat(filepath.Join(s.root, "heard")); (err == nil) != tt.polite {
-				t.Errorf("the script has heard of its end: %v, want %v", err == nil, tt.polite)
+				t.Errorf("the script received SIGTERM: %v, want %v", err == nil, tt.polite)
 			}
 			s.awaitTurn(t)
 		})
@@ -72,7 +72,7 @@ func TestScriptAndItsClient(t *testing.T) {
 	tests := []struct {
 		name, request string
 		do            func(c *scriptClient)
-		want          string // content of the answer; "" if there is none, since the script is ended
+		want          string // content of the answer, "" if the script is ended without one
 	}{
 		{"half-closes", getRequest("/a.sh"), func(c *scriptClient) { c.CloseWrite() }, "\n"},
 		{"half-closes after content", post, func(c *scriptClient) { c.CloseWrite() }, "\ncontent"},
@@ -99,17 +99,17 @@ func TestScriptAndItsClient(t *testing.T) {
 			time.Sleep(20 * time.Millisecond) // so that the server notices what the client did
 			open()
 			got, want := c.answer(t), wholeAnswer(tt.want)
-			want.Framing = got.Framing // chunked if the machine is too slow
+			want.Framing = got.Framing // chunked on a slow machine
 			want.check(t, tt.name, got)
 			if lines := s.log.with("ERROR"); lines != nil {
-				t.Errorf("log has %q, want no error", lines)
+				t.Errorf("log is %q, want no error", lines)
 			}
 		})
 	}
 }
 
-// A client that resets while its script prints or reads ends the script. So does content that
-// ends early, which is refused as always.
+// A client that resets while its script prints or reads ends the script. Content that ends early
+// does too, and is answered with 400.
 func TestScriptEndsWithTheExchange(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -117,12 +117,12 @@ func TestScriptEndsWithTheExchange(t *testing.T) {
 		opts                  []rawhttp.Option
 		do                    func(t *testing.T, c *scriptClient)
 	}{{
-		name:    "reset while it prints",
+		name:    "reset while the script prints",
 		script:  "echo $$ >pid; while :; do echo line; done",
 		request: getRequest("/a.sh"),
 		do:      func(t *testing.T, c *scriptClient) { io.CopyN(io.Discard, c, 1<<20); c.reset() },
 	}, {
-		name:    "reset while it does not read",
+		name:    "reset while the script does not read",
 		script:  "echo $$ >pid; exec sleep 1000",
 		request: postBegun("/a.sh", 2<<20, strings.Repeat("x", 1<<20)),
 		do:      func(t *testing.T, c *scriptClient) { c.reset() },
@@ -146,7 +146,7 @@ func TestScriptEndsWithTheExchange(t *testing.T) {
 			scriptAnswer{200, "chunked", "\nhead\ncontent", true}.check(t, "content that ends early", takeAnswer(resp))
 		},
 	}, {
-		name:    "content does not go on",
+		name:    "content stalls",
 		opts:    []rawhttp.Option{rawhttp.WithStallTimeout(200 * time.Millisecond)},
 		script:  "echo $$ >pid; cat; exec sleep 1000",
 		request: postBegun("/a.sh", 8, "content"),
@@ -154,13 +154,13 @@ func TestScriptEndsWithTheExchange(t *testing.T) {
 			statusAnswer(408).check(t, "content that does not go on", c.answer(t))
 		},
 	}, {
-		name:    "HEAD, while it prints",
+		name:    "HEAD while the script prints",
 		script:  "echo $$ >pid; while :; do echo line; done",
 		request: strings.Replace(getRequest("/a.sh"), "GET", "HEAD", 1),
 		do: func(t *testing.T, c *scriptClient) {
 			resp, err := http.ReadResponse(c.r, &http.Request{Method: "HEAD"})
 			if err != nil || resp.StatusCode != 200 {
-				t.Errorf("HEAD is answered with %v, %v, want 200", resp, err)
+				t.Errorf("answer to HEAD: %v, %v, want 200", resp, err)
 			}
 		},
 	}}
@@ -177,14 +177,14 @@ func TestScriptEndsWithTheExchange(t *testing.T) {
 	}
 }
 
-// Scripts end when their server stops.
+// Scripts end when their server shuts down.
 func TestScriptEndsWithTheServer(t *testing.T) {
 	t.Parallel()
 	const script = "trap 'echo TERM >heard; exit 1' TERM; echo $$ >pid; while :; do sleep 100 & wait; done"
 	tests := []struct {
 		name   string
 		end    func(s *rawhttp.Server, stop context.CancelFunc)
-		atOnce bool // the processes have ended when end returns
+		atOnce bool // whether the processes have ended when end returns
 	}{
 		{"Close", func(s *rawhttp.Server, _ context.CancelFunc) { s.Close() }, true},
 		{"Shutdown that does not wait", func(s *rawhttp.Server, _ context.CancelFunc) {
@@ -217,15 +217,15 @@ func TestScriptEndsWithTheServer(t *testing.T) {
 			pid := s.awaitPid(t, "pid")
 			tt.end(srv, stop)
 			if tt.atOnce && isAlive(pid) {
-				t.Error("the script is there when the server has ended, want it gone")
+				t.Error("the script runs after the server has ended")
 			}
 			awaitGone(t, pid)
 			if got := s.await(t, "heard"); got != "TERM" {
-				t.Errorf("the script has heard %q, want TERM", got)
+				t.Errorf("the script received %q, want TERM", got)
 			}
 			<-served
 			if b, _ := io.ReadAll(c.r); len(b) > 0 {
-				t.Errorf("the client was sent %q, want nothing", b)
+				t.Errorf("client received %q, want nothing", b)
 			}
 		})
 	}
@@ -268,8 +268,8 @@ func TestShutdownWaitsForScripts(t *testing.T) {
 	}
 }
 
-// A script that closes its standard output has completed its answer, and may go on until its
-// time limit.
+// A script that closes its standard output has completed its answer. It may run on until its time
+// limit.
 func TestScriptThatGoesOn(t *testing.T) {
 	t.Parallel()
 	const script = "echo; echo all; echo $$ >pid; exec >&-; exec sleep 1000"
@@ -278,7 +278,7 @@ func TestScriptThatGoesOn(t *testing.T) {
 		opts []rawhttp.Option
 		end  func(s *scriptSite)
 	}{
-		{"its time", []rawhttp.Option{rawhttp.WithScriptTimeout(2 * time.Second)}, func(*scriptSite) {}},
+		{"its time limit", []rawhttp.Option{rawhttp.WithScriptTimeout(2 * time.Second)}, func(*scriptSite) {}},
 		{"Close", []rawhttp.Option{rawhttp.WithScriptTimeout(0)}, func(s *scriptSite) { s.srv.Close() }},
 		{"Shutdown", []rawhttp.Option{rawhttp.WithScriptTimeout(0)}, func(s *scriptSite) { s.srv.Shutdown(context.Background()) }},
 	}
@@ -289,18 +289,18 @@ func TestScriptThatGoesOn(t *testing.T) {
 			c := s.ask(t, "/a.sh")
 			wholeAnswer("\nall\n").check(t, "/a.sh", c.answer(t))
 			pid := s.awaitPid(t, "pid")
-			if len(tt.opts) > 0 && tt.name != "its time" {
+			if len(tt.opts) > 0 && tt.name != "its time limit" {
 				c.send(t, getRequest("/hello.txt"))
 				wholeAnswer("hello\n").check(t, "/hello.txt", c.answer(t))
 				c.reset()
-				time.Sleep(20 * time.Millisecond) // long enough for a script that ends with its client
+				time.Sleep(20 * time.Millisecond) // long enough to notice the client's disconnect
 				if isGone(pid) {
-					t.Error("the script is gone with its client, want it to keep its time")
+					t.Error("the script ended when its client disconnected, want it to run on")
 				}
 			}
 			tt.end(s)
-			if tt.name != "its time" && isAlive(pid) {
-				t.Errorf("the script is there after %s", tt.name)
+			if tt.name != "its time limit" && isAlive(pid) {
+				t.Errorf("the script runs after %s", tt.name)
 			}
 			awaitGone(t, pid)
 		})

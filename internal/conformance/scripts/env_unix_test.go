@@ -20,8 +20,8 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// printEnv prints the environment that it was started with, each variable followed by a NUL.
-// On systems that do not show it, the variables that the shell itself sets are removed.
+// printEnv is a script that prints its environment, each variable followed by a NUL. On systems
+// without /proc it leaves out the variables that the shell itself sets.
 const printEnv = `#!/bin/sh
 printf 'Content-Type: application/octet-stream\n\n'
 if [ -r /proc/$$/environ ]; then cat /proc/$$/environ; exit; fi
@@ -29,12 +29,12 @@ unset PWD OLDPWD SHLVL _
 exec env -0
 `
 
-// variablesOf returns the variables of an answer, sorted.
+// variablesOf returns the variables in an answer, sorted.
 func variablesOf(t testing.TB, answer string) []string {
 	t.Helper()
 	head, content := splitHead(withLength(t, answer))
 	if !strings.HasPrefix(head, "HTTP/1.1 200 OK\r\n") {
-		t.Fatalf("the answer is %q, want variables", answer)
+		t.Fatalf("answer %q, want variables", answer)
 	}
 	vars := strings.Split(strings.TrimSuffix(content, "\x00"), "\x00")
 	slices.Sort(vars)
@@ -44,7 +44,7 @@ func variablesOf(t testing.TB, answer string) []string {
 // The environment of a script has exactly these variables.
 func TestScriptEnvironment(t *testing.T) {
 	for _, name := range []string{"LANG", "LC_ALL", "TZ"} {
-		t.Setenv(name, "") // so that it is restored
+		t.Setenv(name, "") // so that the variable is restored
 		os.Unsetenv(name)
 	}
 	t.Setenv("TMPDIR", t.TempDir())
@@ -66,7 +66,7 @@ func TestScriptEnvironment(t *testing.T) {
 	given := filesOfDir(t, root, rawhttp.WithScript(".cgi"), rawhttp.WithScriptEnv("SCRIPTIO_GIVEN", "SCRIPTIO_EMPTY"), rawhttp.WithScriptEnv("SCRIPTIO_MISSING", "LANG", "TZ"))
 	path := filesOfDir(t, root, rawhttp.WithScript(".cgi"), rawhttp.WithScriptEnv("PATH"))
 
-	// as puts a resolver in front that sets the user.
+	// as returns a resolver that sets the user and then calls r.
 	as := func(user string, r rawhttp.Resolver) rawhttp.Resolver {
 		return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 			return r.Resolve(ctx, req.WithUser(user))
@@ -79,7 +79,7 @@ func TestScriptEnvironment(t *testing.T) {
 		"REQUEST_METHOD=GET", "REQUEST_URI=/env.cgi", "QUERY_STRING=", "SCRIPT_NAME=/env.cgi", "SCRIPT_FILENAME=" + root + "/env.cgi",
 		"REMOTE_ADDR=127.0.0.1", "REMOTE_HOST=127.0.0.1", "HTTP_HOST=example.test",
 	}
-	// but returns the base with other values; "NAME" alone removes a variable.
+	// but returns the base variables with changes. "NAME" without a value removes a variable.
 	but := func(changes ...string) (vars []string) {
 		vars = slices.Clone(base)
 		for _, c := range changes {
@@ -104,26 +104,26 @@ func TestScriptEnvironment(t *testing.T) {
 		{name: "by an interpreter", request: getRequest("/env.x"),
 			want: but("REQUEST_URI=/env.x", "SCRIPT_NAME=/env.x", "SCRIPT_FILENAME="+root+"/env.x")},
 		{name: "a query", request: getRequest("/env.cgi?a=%20b&c+d&&"),
-			want: but("REQUEST_URI=/env.cgi?a=%20b&c+d&&", "QUERY_STRING=a=%20b&c+d&&"), why: "RFC 3875, section 4.1.7: it is not decoded"},
+			want: but("REQUEST_URI=/env.cgi?a=%20b&c+d&&", "QUERY_STRING=a=%20b&c+d&&"), why: "QUERY_STRING is not decoded, RFC 3875, section 4.1.7"},
 		{name: "an empty query", request: getRequest("/env.cgi?"), want: but("REQUEST_URI=/env.cgi?")},
 		{name: "words as a query", request: getRequest("/env.cgi?a+b"), want: but("REQUEST_URI=/env.cgi?a+b", "QUERY_STRING=a+b")},
 		{name: "POST with a length", request: "POST /env.cgi HTTP/1.1\r\nHost: example.test\r\nContent-Type: a/b; c=\"d\"\r\nContent-Length: 5\r\n\r\nhello",
 			want: but("REQUEST_METHOD=POST", "CONTENT_LENGTH=5", `CONTENT_TYPE=a/b; c="d"`)},
 		{name: "POST in chunks", request: "POST /env.cgi HTTP/1.1\r\nHost: example.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Trailer: a\r\n\r\n",
-			want: but("REQUEST_METHOD=POST", "CONTENT_LENGTH=5"), why: "of Transfer-Encoding it cannot make anything, since the content comes without; trailer fields are none of the header section"},
+			want: but("REQUEST_METHOD=POST", "CONTENT_LENGTH=5"), why: "scripts read decoded content, so Transfer-Encoding is left out; trailer fields are not variables"},
 		{name: "POST of nothing", request: "POST /env.cgi HTTP/1.1\r\nHost: example.test\r\nContent-Length: 0\r\n\r\n", want: but("REQUEST_METHOD=POST", "CONTENT_LENGTH=0")},
 		{name: "POST without content", request: "POST /env.cgi HTTP/1.1\r\nHost: example.test\r\nContent-Type:\r\n\r\n", want: but("REQUEST_METHOD=POST", "CONTENT_TYPE=")},
 		{name: "HTTP/1.0 without Host", request: "GET /env.cgi HTTP/1.0\r\n\r\n", want: but("SERVER_PROTOCOL=HTTP/1.0", "SERVER_NAME=127.0.0.1", "HTTP_HOST")},
 		{name: "Host with a port", request: "GET /env.cgi HTTP/1.1\r\nHost: Example.test:99\r\n\r\n", want: but("SERVER_NAME=Example.test", "HTTP_HOST=Example.test:99"),
-			why: "the port is the listener's, not what the client says"},
+			why: "SERVER_PORT is that of the listener, not of the Host field"},
 		{name: "Host that is an IPv6 address", request: "GET /env.cgi HTTP/1.1\r\nHost: [::1]:99\r\n\r\n", want: but("SERVER_NAME=[::1]", "HTTP_HOST=[::1]:99"),
-			why: "RFC 3875, section 4.1.14: with its brackets"},
+			why: "SERVER_NAME includes the brackets, RFC 3875, section 4.1.14"},
 		{name: "absolute-form", request: "GET http://other.test:8/env.cgi?q HTTP/1.1\r\nHost: example.test\r\n\r\n",
-			want: but("REQUEST_URI=http://other.test:8/env.cgi?q", "QUERY_STRING=q", "SERVER_NAME=other.test", "HTTP_HOST=other.test:8"), why: "RFC 9112, section 3.2.2: the target's host goes before the field's, which is to be ignored"},
-		{name: "a minor version to come", request: "GET /env.cgi HTTP/1.2\r\nHost: example.test\r\n\r\n", want: but("SERVER_PROTOCOL=HTTP/1.2")},
+			want: but("REQUEST_URI=http://other.test:8/env.cgi?q", "QUERY_STRING=q", "SERVER_NAME=other.test", "HTTP_HOST=other.test:8"), why: "the host of the target replaces the Host field, RFC 9112, section 3.2.2"},
+		{name: "a higher minor version", request: "GET /env.cgi HTTP/1.2\r\nHost: example.test\r\n\r\n", want: but("SERVER_PROTOCOL=HTTP/1.2")},
 		{name: "an unclean path", request: getRequest("/sub/..//%65nv.cgi"), want: but("REQUEST_URI=/sub/..//%65nv.cgi")},
 		{name: "blanks in a name", request: getRequest("/sub/a%20b.cgi"),
-			want: but("REQUEST_URI=/sub/a%20b.cgi", "SCRIPT_NAME=/sub/a b.cgi", "SCRIPT_FILENAME="+root+"/sub/a b.cgi"), why: "RFC 3875, section 4.1.13: SCRIPT_NAME is decoded"},
+			want: but("REQUEST_URI=/sub/a%20b.cgi", "SCRIPT_NAME=/sub/a b.cgi", "SCRIPT_FILENAME="+root+"/sub/a b.cgi"), why: "SCRIPT_NAME is decoded, RFC 3875, section 4.1.13"},
 		{name: "a byte that is not UTF-8 in a name", request: getRequest("/sub/%ff.cgi"),
 			want: but("REQUEST_URI=/sub/%ff.cgi", "SCRIPT_NAME=/sub/\xff.cgi", "SCRIPT_FILENAME="+root+"/sub/\xff.cgi")},
 		{name: "index", request: getRequest("/"), want: but("REQUEST_URI=/", "SCRIPT_NAME=/index.cgi", "SCRIPT_FILENAME="+root+"/index.cgi")},
@@ -134,7 +134,7 @@ func TestScriptEnvironment(t *testing.T) {
 		{name: "index below a Mount", request: getRequest("/a/sub/"), resolver: rawhttp.First(rawhttp.Mount("/b/", files), rawhttp.Mount("/a/", files)),
 			want: but("REQUEST_URI=/a/sub/", "SCRIPT_NAME=/a/sub/index.cgi", "SCRIPT_FILENAME="+root+"/sub/index.cgi")},
 		{name: "path info", request: getRequest("/env.cgi/a%20b//c/../d%2Fe/?q"), resolver: withPath,
-			want: but("REQUEST_URI=/env.cgi/a%20b//c/../d%2Fe/?q", "QUERY_STRING=q", "PATH_INFO=/a b/d/e/"), why: "RFC 3875, section 4.1.5: it is decoded"},
+			want: but("REQUEST_URI=/env.cgi/a%20b//c/../d%2Fe/?q", "QUERY_STRING=q", "PATH_INFO=/a b/d/e/"), why: "PATH_INFO is decoded, RFC 3875, section 4.1.5"},
 		{name: "path info of a slash", request: getRequest("/env.cgi/"), resolver: withPath, want: but("REQUEST_URI=/env.cgi/", "PATH_INFO=/")},
 		{name: "no path info", request: getRequest("/env.cgi"), resolver: withPath, want: but()},
 		{name: "path info after the first script", request: getRequest("/env.cgi/sub/index.cgi/a"), resolver: withPath,
@@ -150,15 +150,15 @@ func TestScriptEnvironment(t *testing.T) {
 		{name: "a proxy that is not trusted", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n",
 			want: but("HTTP_X_FORWARDED_FOR=192.0.2.1")},
 		{name: "WithScriptEnv", request: getRequest("/env.cgi"), resolver: given, want: but("SCRIPTIO_GIVEN=a = b", "SCRIPTIO_EMPTY="),
-			why: "later calls add; what is not there is not made; what is there anyway is not there twice"},
+			why: "later options add variables; unset ones are left out; none is passed twice"},
 		{name: "WithScriptEnv of PATH", request: getRequest("/env.cgi"), resolver: path, want: but("PATH=" + os.Getenv("PATH"))},
 		{name: "TLS", request: getRequest("/env.cgi"), tls: true, want: but("HTTPS=on")},
 		{name: "httpoxy", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nProxy: http://a.example\r\npROXY: b\r\nProxy-Authorization: Basic x\r\n\r\n", want: but(),
-			why: "HTTP_PROXY is where many programs take a proxy from"},
+			why: "many programs use HTTP_PROXY as their proxy"},
 		{name: "credentials", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nAuthorization: Basic YTpi\r\n\r\n", want: but(), why: "RFC 3875, section 4.1.18"},
 		{name: "a user", request: getRequest("/env.cgi"), resolver: as("Ann Example", files), want: but("REMOTE_USER=Ann Example")},
 		{name: "a user, whatever the request says", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nAuthorization: Basic YTpi\r\nRemote-User: root\r\nRemote_User: root\r\n\r\n",
-			resolver: as("ann", files), want: but("REMOTE_USER=ann", "HTTP_REMOTE_USER=root"), why: "no AUTH_TYPE: the server does not know how the user was authenticated"},
+			resolver: as("ann", files), want: but("REMOTE_USER=ann", "HTTP_REMOTE_USER=root"), why: "AUTH_TYPE is not set, since the server does not know how the user was authenticated"},
 		{name: "a user below a Mount", request: getRequest("/m/env.cgi"), resolver: as("ann", rawhttp.First(rawhttp.Mount("/a/", files), rawhttp.Mount("/m/", files))),
 			want: but("REQUEST_URI=/m/env.cgi", "SCRIPT_NAME=/m/env.cgi", "REMOTE_USER=ann")},
 		{name: "a user, and path info", request: getRequest("/env.cgi/a"), resolver: as("ann", withPath), want: but("REQUEST_URI=/env.cgi/a", "PATH_INFO=/a", "REMOTE_USER=ann")},
@@ -169,8 +169,8 @@ func TestScriptEnvironment(t *testing.T) {
 		{name: "fields of the connection", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n", want: but()},
 		{name: "fields", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nUser-Agent:  a  b \r\nX-1-y: \xe9\r\nAccept:\r\nRange: bytes=0-1\r\nIf-None-Match: *\r\n\r\n",
 			want: but("HTTP_USER_AGENT=a  b", "HTTP_X_1_Y=\xe9", "HTTP_ACCEPT=", "HTTP_RANGE=bytes=0-1", "HTTP_IF_NONE_MATCH=*")},
-		{name: "names that would pass for others", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nX_A: 1\r\nX-B_C: 2\r\n_: 3\r\nHTTP_X: 4\r\nX.A: 5\r\nX!A: 6\r\nX~: 7\r\nX-A: 8\r\n\r\n",
-			want: but("HTTP_X_A=8"), why: "X_A is no X-A, which a proxy may have taken off"},
+		{name: "names that map to the same variable", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nX_A: 1\r\nX-B_C: 2\r\n_: 3\r\nHTTP_X: 4\r\nX.A: 5\r\nX!A: 6\r\nX~: 7\r\nX-A: 8\r\n\r\n",
+			want: but("HTTP_X_A=8"), why: "a client could send X_A to bypass a proxy that removes X-A"},
 		{name: "names twice", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nX-A: 1\r\nX-B: b\r\nx-a: 2, 3\r\nX-A:\r\nX-a: 4\r\n\r\n",
 			want: but("HTTP_X_A=1, 2, 3, , 4", "HTTP_X_B=b"), why: "RFC 9110, section 5.3"},
 		{name: "cookies", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nCookie: a=1\r\ncookie: b=2; c=3\r\n\r\n",
@@ -202,7 +202,7 @@ func TestScriptEnvironment(t *testing.T) {
 			}
 			slices.Sort(want)
 			if diff := cmp.Diff(want, variablesOf(t, answer)); diff != "" {
-				t.Errorf("the environment for %q (-want +got):\n%s\nwhy: %s", tt.request, diff, tt.why)
+				t.Errorf("environment for %q (-want +got):\n%s\nwhy: %s", tt.request, diff, tt.why)
 			}
 		})
 	}
@@ -235,13 +235,13 @@ func talkTLS(t *testing.T, request string, opts ...rawhttp.Option) (addr, answer
 	c.CloseWrite()
 	b, err := io.ReadAll(c)
 	if err != nil {
-		t.Errorf("read the answer to %q: %v", request, err)
+		t.Errorf("reading the answer to %q: %v", request, err)
 	}
 	return ln.Addr().String(), string(b)
 }
 
-// The arguments of a script are those of the interpreter and the script's path, and nothing
-// of the request. Its working directory is its folder.
+// The arguments of a script are those of its interpreter and its path, and nothing of the request.
+// Its working directory is its folder.
 func TestScriptArguments(t *testing.T) {
 	root, err := filepath.EvalSymlinks(testkit.Scripts(t, map[string]string{
 		"sub/x.sh": "printf '%s|' \"$0\" \"$#\" \"$@\" \"$(pwd -P)\" \"$-\"",
@@ -262,10 +262,10 @@ func TestScriptArguments(t *testing.T) {
 	for _, tt := range tests {
 		_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithRoot(root), tt.opt)
 		_, got := splitHead(talk(t, addr, getRequest(tt.target)))
-		// The shell reports its options in any order, and more than those of the table.
+		// The shell may report its options in any order, and more of them than the table has.
 		got = strings.NewReplacer("|ue|", "|eu|", "|hB|", "||", "|h|", "||", "|ehuB|", "|eu|").Replace(got)
 		if got != tt.want {
-			t.Errorf("GET %s: the script has %q, want %q", tt.target, got, tt.want)
+			t.Errorf("GET %s: arguments %q, want %q", tt.target, got, tt.want)
 		}
 	}
 	// A relative root is relative to the working directory at the start.
@@ -273,6 +273,6 @@ func TestScriptArguments(t *testing.T) {
 	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithRoot(filepath.Base(root)), rawhttp.WithScript(".cgi"))
 	t.Chdir("/")
 	if _, got := splitHead(talk(t, addr, getRequest("/y.cgi"))); got != tests[2].want {
-		t.Errorf("with a relative root the script has %q, want %q", got, tests[2].want)
+		t.Errorf("arguments with a relative root: %q, want %q", got, tests[2].want)
 	}
 }

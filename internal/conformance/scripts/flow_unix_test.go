@@ -19,7 +19,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// A noiseReader returns endless pseudo-random content, the same for the same seed.
+// A noiseReader returns endless pseudo-random bytes, determined by its seed.
 type noiseReader struct{ x uint64 }
 
 func (z *noiseReader) Read(p []byte) (int, error) {
@@ -37,7 +37,7 @@ func noiseSum(n int64) uint64 {
 	return h.Sum64()
 }
 
-// Content is sent to a script while its output is received. Both directions are exact, work
+// While a script reads content, its output is sent to the client. Both directions are exact, work
 // at the same time, and need only small buffers.
 func TestScriptBothWaysAtOnce(t *testing.T) {
 	const size, early = 20 << 20, 1 << 20
@@ -52,7 +52,7 @@ func TestScriptBothWaysAtOnce(t *testing.T) {
 	got := fnv.New64a()
 	first, err := io.CopyN(got, resp.Body, early/2)
 	if err != nil {
-		t.Fatalf("read %d bytes of the answer to %d bytes of content: %v", first, early, err)
+		t.Fatalf("reading %d bytes of the answer to %d bytes of content: %v", first, early, err)
 	}
 	var before, now runtime.MemStats
 	runtime.GC()
@@ -69,21 +69,21 @@ func TestScriptBothWaysAtOnce(t *testing.T) {
 		total += n
 		ended = err == io.EOF
 		if err != nil && !ended {
-			t.Fatalf("read after %d bytes: %v", total, err)
+			t.Fatalf("reading after %d bytes: %v", total, err)
 		}
 		runtime.GC()
 		runtime.ReadMemStats(&now)
 		most = max(most, now.HeapAlloc)
 	}
 	if want := noiseSum(size); total != size || got.Sum64() != want {
-		t.Errorf("the answer is %d bytes of checksum %x, want %d of %x", total, got.Sum64(), size, want)
+		t.Errorf("answer has %d bytes with checksum %x, want %d with %x", total, got.Sum64(), size, want)
 	}
 	if most > before.HeapAlloc+(4<<20) {
-		t.Errorf("%d bytes of memory in use where there were %d, want no more than some buffers", most, before.HeapAlloc)
+		t.Errorf("memory in use grew to %d bytes from %d, want only a few buffers more", most, before.HeapAlloc)
 	}
 }
 
-// However a script reads its content and prints, neither side waits forever and nothing is
+// However a script reads its content and prints, neither side blocks forever and nothing is
 // lost.
 func TestScriptContentAndOutput(t *testing.T) {
 	t.Parallel()
@@ -97,15 +97,15 @@ func TestScriptContentAndOutput(t *testing.T) {
 		want         string
 		why          string
 	}{
-		{"reads slowly", "for i in 1 2 3 4 5 6 7 8; do dd bs=64k count=2 iflag=fullblock 2>&-; sleep 0.05; done", 200, content, "what it has not read waits"},
-		{"reads and then prints", "n=$(wc -c); echo; echo $n", 200, fmt.Sprintf("\n%d\n", size), "its content ends"},
-		{"prints much before it reads", "head -c 1000000 /dev/zero; cat", 200, strings.Repeat("\x00", 1000000) + content, "output is read while content waits"},
-		{"reads nothing", "echo; echo end", 200, "\nend\n", "it need not read"},
-		{"reads nothing, and prints much", "head -c 1000000 /dev/zero", 200, strings.Repeat("\x00", 1000000), "the same"},
-		{"reads some", "head -c 1000 >&-; echo; echo end", 200, "\nend\n", "the same"},
-		{"closes its input", "exec <&-; sleep 0.2; echo; echo end", 200, "\nend\n", "it goes on"},
-		{"closes its input after some", "head -c 1000 >&-; exec <&-; sleep 0.2; echo; sleep 0.2; echo end", 200, "\nend\n", "it goes on"},
-		{"closes its output and reads", "echo; echo end; exec >&-; cat >copy", 200, "\nend\n", "what it reads is of use to it"},
+		{"reads slowly", "for i in 1 2 3 4 5 6 7 8; do dd bs=64k count=2 iflag=fullblock 2>&-; sleep 0.05; done", 200, content, "content waits until the script reads it"},
+		{"reads and then prints", "n=$(wc -c); echo; echo $n", 200, fmt.Sprintf("\n%d\n", size), "the script reads EOF after the content"},
+		{"prints much before it reads", "head -c 1000000 /dev/zero; cat", 200, strings.Repeat("\x00", 1000000) + content, "output is sent while content waits to be read"},
+		{"reads nothing", "echo; echo end", 200, "\nend\n", "a script need not read its content"},
+		{"reads nothing, and prints much", "head -c 1000000 /dev/zero", 200, strings.Repeat("\x00", 1000000), "a script need not read its content"},
+		{"reads some", "head -c 1000 >&-; echo; echo end", 200, "\nend\n", "a script need not read all of its content"},
+		{"closes its input", "exec <&-; sleep 0.2; echo; echo end", 200, "\nend\n", "the script is not ended"},
+		{"closes its input after some", "head -c 1000 >&-; exec <&-; sleep 0.2; echo; sleep 0.2; echo end", 200, "\nend\n", "the script is not ended"},
+		{"closes its output and reads", "echo; echo end; exec >&-; cat >copy", 200, "\nend\n", "the script may still need its content"},
 		{"fails and reads nothing", "exit 1", 500, "500 Internal Server Error\n", "the answer does not wait for content"},
 	}
 	for _, tt := range tests {
@@ -120,7 +120,7 @@ func TestScriptContentAndOutput(t *testing.T) {
 			}()
 			got := c.answer(t)
 			if got.Status != tt.status || got.Cut || got.Content != tt.want {
-				t.Errorf("answer %d of %d bytes, cut: %v; want %d and %d bytes: %s",
+				t.Errorf("answer %d of %d bytes, cut: %v, want %d of %d bytes\nwhy: %s",
 					got.Status, len(got.Content), got.Cut, tt.status, len(tt.want), tt.why)
 			}
 			c.Close()
@@ -129,14 +129,14 @@ func TestScriptContentAndOutput(t *testing.T) {
 	}
 }
 
-// If a client is slow to send its content, the script gets each part as it arrives.
+// If a client sends its content slowly, the script receives each part as it arrives.
 func TestScriptWhoseClientPauses(t *testing.T) {
 	t.Parallel()
 	s := serveScripts(t, map[string]string{"a.sh": "echo; while read line; do echo $line >said; mv said $line; echo $line; done"})
 	c := s.dial(t)
 	c.send(t, postBegun("/a.sh", 14, "one\n"))
 	if got := s.await(t, "one"); got != "one" {
-		t.Errorf("the script has read %q, want one", got)
+		t.Errorf("the script read %q, want one", got)
 	}
 	resp := c.head(t)
 	for _, line := range []string{"two", "three"} {
@@ -151,7 +151,7 @@ func TestScriptWhoseClientPauses(t *testing.T) {
 	scriptAnswer{200, "chunked", "\none\ntwo\nthree\n", false}.check(t, "/a.sh", takeAnswer(resp))
 }
 
-// Lines arrive one by one: the client reads each line before the script prints the next.
+// The client receives each line of output before the script prints the next.
 func TestScriptLinesArriveOneByOne(t *testing.T) {
 	t.Parallel()
 	for _, version := range []string{"1.1", "1.0"} {
@@ -169,13 +169,14 @@ func TestScriptLinesArriveOneByOne(t *testing.T) {
 				open()
 			}
 			if rest, err := io.ReadAll(resp.Body); len(rest) > 0 || err != nil {
-				t.Errorf("after the lines there is %q, %v, want the end", rest, err)
+				t.Errorf("after the lines: %q, %v, want io.EOF", rest, err)
 			}
 		})
 	}
 }
 
-// How much output is held, and how the answer is framed as a result.
+// An answer has a Content-Length if the script ends before more output than can be held, or more
+// time than it may be held, has passed.
 func TestScriptFraming(t *testing.T) {
 	t.Parallel()
 	big := func(n int) string { return strings.Repeat("\x00", n) }
@@ -183,17 +184,17 @@ func TestScriptFraming(t *testing.T) {
 	const waits = "read x <gate; "
 	tests := []struct {
 		name, script string
-		gate         bool // the script waits until the client has read the head
+		gate         bool // whether the script waits until the client has read the head
 		want10       string
 		want         scriptAnswer
 	}{
 		{"ends soon", "echo; echo end", false, "5", scriptAnswer{200, "5", "\nend\n", false}},
 		{"ends soon after a long wait", "sleep 0.3; echo; echo end", false, "5", scriptAnswer{200, "5", "\nend\n", false}},
 		{"fields, a wait, and the content", "printf 'Content-Type: a/b\\n\\n'; sleep 0.3; echo end", false, "4", scriptAnswer{200, "4", "end\n", false}},
-		{"less than is held", zeros(scriptHeld - 1), false, "65535", scriptAnswer{200, "65535", big(scriptHeld - 1), false}},
-		{"as much as is held, and it waits", zeros(scriptHeld) + waits, true, "close", scriptAnswer{200, "chunked", big(scriptHeld), false}},
-		{"some, and it waits", "echo; printf x; " + waits + "printf y", true, "close", scriptAnswer{200, "chunked", "\nxy", false}},
-		{"a length of its own", "printf 'Content-Type: a/b\\nContent-Length: 2\\n\\nx'; " + waits + "printf yz", true, "close", scriptAnswer{200, "chunked", "xy", false}},
+		{"less than can be held", zeros(scriptHeld - 1), false, "65535", scriptAnswer{200, "65535", big(scriptHeld - 1), false}},
+		{"as much as can be held, then a wait", zeros(scriptHeld) + waits, true, "close", scriptAnswer{200, "chunked", big(scriptHeld), false}},
+		{"some output, then a wait", "echo; printf x; " + waits + "printf y", true, "close", scriptAnswer{200, "chunked", "\nxy", false}},
+		{"Content-Length by the script, then a wait", "printf 'Content-Type: a/b\\nContent-Length: 2\\n\\nx'; " + waits + "printf yz", true, "close", scriptAnswer{200, "chunked", "xy", false}},
 	}
 	for _, tt := range tests {
 		for _, version := range []string{"1.1", "1.0"} {
@@ -217,8 +218,8 @@ func TestScriptFraming(t *testing.T) {
 	}
 }
 
-// A script waits for a slow client. Its output stays available after it has ended, for longer
-// than its processes may run.
+// A script blocks until a slow client reads its output. Output is available even after the script
+// has ended and its processes have been killed.
 func TestScriptWaitsForASlowClient(t *testing.T) {
 	t.Parallel()
 	const size = 30 << 20 // more than the buffers of a connection can hold
@@ -231,10 +232,10 @@ func TestScriptWaitsForASlowClient(t *testing.T) {
 	resp := c.head(t)
 	time.Sleep(300 * time.Millisecond)
 	if _, err := os.Stat(filepath.Join(s.root, "ended")); err == nil {
-		t.Errorf("the script has printed %d bytes that the client has not read", size)
+		t.Errorf("the script printed all %d bytes before the client read them", size)
 	}
 	if n, err := io.Copy(io.Discard, resp.Body); n != size || err != nil {
-		t.Errorf("the answer has %d bytes, %v, want %d", n, err, size)
+		t.Errorf("answer has %d bytes, %v, want %d", n, err, size)
 	}
 	s.await(t, "ended")
 
@@ -260,8 +261,8 @@ func TestScriptWaitsForASlowClient(t *testing.T) {
 	scriptAnswer{200, "chunked", "\nbegin\n" + strings.Repeat("\x00", 60000), false}.check(t, "/left.sh", takeAnswer(answer))
 }
 
-// A child that keeps the output open does not delay the response: it ends half a second after
-// the script, with the output so far.
+// A child that keeps the output open delays the end of the response by at most half a second after
+// the script's.
 func TestScriptLeavesAChild(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -272,22 +273,22 @@ func TestScriptLeavesAChild(t *testing.T) {
 		{"that holds standard error", "echo; echo end; sleep 1000 >&- & echo $! >child", "\nend\n"},
 		{"that holds neither", "echo; echo end; sleep 1000 >&- 2>&- & echo $! >child", "\nend\n"},
 		{"that prints soon", "(sleep 0.1; echo late) & sleep 1000 & echo $! >child; echo; echo end", "\nend\nlate\n"},
-		{"that does not stop to print", "while :; do echo more; sleep 0.01; done & echo $! >child; echo; echo end", ""},
-		{"that does not heed TERM", "sh -c 'trap \"\" TERM; echo $$ >child; while :; do sleep 1; done' & echo; echo end", "\nend\n"},
+		{"that prints forever", "while :; do echo more; sleep 0.01; done & echo $! >child; echo; echo end", ""},
+		{"that ignores SIGTERM", "sh -c 'trap \"\" TERM; echo $$ >child; while :; do sleep 1; done' & echo; echo end", "\nend\n"},
 	}
 	files := make(map[string]string)
 	for i, tt := range tests {
 		files[fmt.Sprintf("%d.sh", i)] = strings.ReplaceAll(tt.script, ">child", fmt.Sprintf(">child%d", i))
 	}
 	s := serveScripts(t, files, rawhttp.WithScriptTimeout(0))
-	var clients []*scriptClient // all at once, since each takes long
+	var clients []*scriptClient // concurrently, since each takes long
 	for i := range tests {
 		clients = append(clients, s.ask(t, fmt.Sprintf("/%d.sh", i)))
 	}
 	for i, tt := range tests {
 		got := clients[i].answer(t)
 		if got.Status != 200 || got.Cut || tt.want != "" && got.Content != tt.want {
-			t.Errorf("a script leaves a child %s: answer %.200v, want 200, whole, %q", tt.name, got, tt.want)
+			t.Errorf("child %s: answer %.200v, want a complete 200 with %q", tt.name, got, tt.want)
 		}
 		awaitGone(t, s.awaitPid(t, fmt.Sprintf("child%d", i)))
 	}

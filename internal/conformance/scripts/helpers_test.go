@@ -8,8 +8,8 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// newServer makes a Server, or fails the test. It has a Logger, so that panics on purpose
-// are not written to standard error.
+// newServer makes a Server, or fails the test. The Server has a Logger, so that intended panics
+// are not printed to standard error.
 func newServer(t testing.TB, opts ...rawhttp.Option) *rawhttp.Server {
 	t.Helper()
 	s, err := rawhttp.New(append([]rawhttp.Option{rawhttp.WithLogger(testkit.QuietLogger{})}, opts...)...)
@@ -20,9 +20,8 @@ func newServer(t testing.TB, opts ...rawhttp.Option) *rawhttp.Server {
 	return s
 }
 
-// listen serves on a port of 127.0.0.1 and returns the address. When the test ends
-// the server is closed, without the time that a graceful stop takes, and Serve must
-// return.
+// listen serves on a port of 127.0.0.1 and returns the address. When the test ends, the server
+// is closed, without a graceful shutdown, and Serve must return.
 func listen(t testing.TB, opts ...rawhttp.Option) (*rawhttp.Server, string) {
 	t.Helper()
 	s := newServer(t, opts...)
@@ -40,7 +39,7 @@ func filesOfDir(t testing.TB, dir string, opts ...rawhttp.FileOption) *rawhttp.F
 	return f
 }
 
-// say is a resolver that answers every request with the text.
+// say returns a resolver that answers every request with the text s.
 func say(s string) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return rawhttp.Text(200, s), nil })
 }

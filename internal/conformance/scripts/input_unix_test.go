@@ -19,8 +19,8 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// printCount is a script that prints the variables about its content and how many bytes of it
-// can be read.
+// printCount is a script that prints the length and type of its content, as variables, and the
+// number of bytes that it can read.
 const printCount = "printf 'Content-Type: text/plain\\n\\n%s, %s bytes, %s' \"${CONTENT_LENGTH-none}\" $(wc -c) \"${CONTENT_TYPE-none}\"\n"
 
 func plainText(text string) string {
@@ -48,16 +48,16 @@ func TestScriptInput(t *testing.T) {
 		{"a POST of no bytes", post + "Content-Length: 0\r\n\r\n", "0, 0 bytes, none"},
 		{"a POST", post + "Content-Length: 5\r\nContent-Type: a/b\r\n\r\nhello", "5, 5 bytes, a/b"},
 		{"a POST of a byte", post + "Content-Length: 1\r\n\r\n\x00", "1, 1 bytes, none"},
-		{"a POST of what a pipe holds", postRequest("/x.sh", strings.Repeat("z", 64<<10)), "65536, 65536 bytes, none"},
-		{"a POST of more", postRequest("/x.sh", strings.Repeat("z", 300_000)), "300000, 300000 bytes, none"},
+		{"a POST of as much as a pipe holds", postRequest("/x.sh", strings.Repeat("z", 64<<10)), "65536, 65536 bytes, none"},
+		{"a POST of more than a pipe holds", postRequest("/x.sh", strings.Repeat("z", 300_000)), "300000, 300000 bytes, none"},
 		{"a GET with content", "GET /x.sh HTTP/1.1\r\nHost: example.test\r\nContent-Length: 5\r\n\r\nhello", "5, 5 bytes, none"},
 		{"a POST in HTTP/1.0", "POST /x.sh HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\nhello", "5, 5 bytes, none"},
 		{"chunks", chunked(1, 2, 3), "6, 6 bytes, a/b; c=d"},
 		{"no chunks", chunked(), "0, 0 bytes, a/b; c=d"},
-		{"chunks of a byte less than is kept in memory", chunked(65535), "65535, 65535 bytes, a/b; c=d"},
-		{"chunks of as much", chunked(1, 65535), "65536, 65536 bytes, a/b; c=d"},
-		{"chunks of a byte more", chunked(65536, 1), "65537, 65537 bytes, a/b; c=d"},
-		{"chunks of far more", chunked(100_000, 1, 199_999), "300000, 300000 bytes, a/b; c=d"},
+		{"chunks of a byte less than is held in memory", chunked(65535), "65535, 65535 bytes, a/b; c=d"},
+		{"chunks of as much as is held in memory", chunked(1, 65535), "65536, 65536 bytes, a/b; c=d"},
+		{"chunks of a byte more than is held in memory", chunked(65536, 1), "65537, 65537 bytes, a/b; c=d"},
+		{"chunks of far more than is held in memory", chunked(100_000, 1, 199_999), "300000, 300000 bytes, a/b; c=d"},
 	}
 	root := testkit.Scripts(t, map[string]string{"x.sh": printCount, "a.txt": "next"})
 	addr := serveShell(t, root)
@@ -72,17 +72,17 @@ func TestScriptInput(t *testing.T) {
 			answer := talkHeld(t, addr, tt.request+behind, strings.Repeat("Content-Length: ", 2))
 			got, next, _ := strings.Cut(answer, tt.want+"HTTP/1.1 200 OK\r\n")
 			if diff := cmp.Diff(want, got+tt.want); diff != "" {
-				t.Errorf("the answer to %.200q (-want +got):\n%s", tt.request, diff)
+				t.Errorf("answer to %.200q (-want +got):\n%s", tt.request, diff)
 			}
 			if !strings.HasSuffix(next, "\r\n\r\nnext") {
-				t.Errorf("after the answer comes %q, want that to the next request", next)
+				t.Errorf("after the answer: %q, want the answer to the next request", next)
 			}
 		})
 	}
 }
 
-// Long chunked content is in a file without a name while the script reads it. Short content
-// is in memory, without a file.
+// Long chunked content is kept in an unnamed file while the script reads it, short content in
+// memory.
 func TestScriptInputLeavesNoFile(t *testing.T) {
 	folder := t.TempDir()
 	t.Setenv("TMPDIR", folder)
@@ -96,19 +96,18 @@ func TestScriptInputLeavesNoFile(t *testing.T) {
 		for script, want := range map[string]string{"x": fmt.Sprintf("0\n%d\n", n), "y": "unread\n", "z": "500 Internal Server Error\n"} {
 			request := fmt.Sprintf("POST /%s.sh HTTP/1.1\r\nHost: example.test\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", script, n, strings.Repeat("z", n))
 			if _, got := splitHead(withLength(t, talk(t, addr, request))); strings.ReplaceAll(got, " ", "") != strings.ReplaceAll(want, " ", "") {
-				t.Errorf("%d chunked bytes to %s.sh are answered with %q, want %q", n, script, got, want)
+				t.Errorf("answer to %d chunked bytes for %s.sh: %q, want %q", n, script, got, want)
 			}
 		}
 	}
 	entries, err := os.ReadDir(folder)
 	if len(entries) > 0 || err != nil {
-		t.Errorf("the folder for temporary files has %v, %v, want nothing", entries, err)
+		t.Errorf("folder for temporary files: %v, %v, want it empty", entries, err)
 	}
 }
 
-// If there is no room for the content, the answer is 500. The request is not passed to
-// another resolver, which might send the script's source, and the error is not taken for one
-// of permissions.
+// If the content cannot be stored, the answer is 500, whatever the error. The request is not
+// passed to another resolver, which might send the script's source.
 func TestScriptInputWithoutAPlace(t *testing.T) {
 	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "absent"))
 	root := testkit.Scripts(t, map[string]string{"x.sh": leaveMark})
@@ -117,7 +116,7 @@ func TestScriptInputWithoutAPlace(t *testing.T) {
 	for _, method := range []string{"GET", "POST"} {
 		request := fmt.Sprintf("%s /x.sh HTTP/1.1\r\nHost: example.test\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", method, 300_000, strings.Repeat("z", 300_000))
 		if got := talk(t, addr, request); !strings.HasPrefix(got, "HTTP/1.1 500 ") {
-			t.Errorf("%s with content that cannot be kept is answered with %q, want 500", method, got)
+			t.Errorf("answer to %s with content that cannot be stored: %q, want 500", method, got)
 		}
 	}
 	wantNoMark(t, root)
@@ -148,19 +147,19 @@ func TestScriptInputOverTheLimit(t *testing.T) {
 			addr := serveShell(t, root, rawhttp.WithMaxBodyBytes(10))
 			answer := talk(t, addr, tt.request+getRequest("/x.sh"))
 			if !strings.HasPrefix(answer, "HTTP/1.1 "+tt.want+"\r\n") || !strings.Contains(answer, "\r\nConnection: close\r\n") || strings.Count(answer, "HTTP/1.1 ") != 1 {
-				t.Errorf("%q is answered with %q, want %s and the close", tt.request, answer, tt.want)
+				t.Errorf("answer to %q: %q, want %s and Connection: close", tt.request, answer, tt.want)
 			}
 			wantNoMark(t, root)
 		})
 	}
 	root := testkit.Scripts(t, map[string]string{"x.sh": "exec cat"})
 	if got := talk(t, serveShell(t, root, rawhttp.WithMaxBodyBytes(10)), postRequest("/x.sh", "1234567890")); !strings.HasSuffix(got, "\r\n\r\n1234567890") {
-		t.Errorf("content of as much as the limit is answered with %q", got)
+		t.Errorf("answer to content of exactly the limit: %q", got)
 	}
 }
 
-// A client that closes before the end of its content, or stops sending, gets an answer, and
-// the script is ended.
+// If a client closes its side before the end of its content, or stops sending, it gets an answer
+// and the script is ended.
 func TestScriptInputEndsEarly(t *testing.T) {
 	t.Parallel()
 	const head = "POST /x.sh HTTP/1.1\r\nHost: example.test\r\nContent-Length: 10\r\n\r\n"
@@ -170,9 +169,9 @@ func TestScriptInputEndsEarly(t *testing.T) {
 		want          string
 	}{
 		{"half-closes in the content", head + "12345", true, "400 Bad Request"},
-		{"half-closes before it", head, true, "400 Bad Request"},
+		{"half-closes before the content", head, true, "400 Bad Request"},
 		{"stalls in the content", head + "12345", false, "408 Request Timeout"},
-		{"stalls before it", head, false, "408 Request Timeout"},
+		{"stalls before the content", head, false, "408 Request Timeout"},
 		{"stalls in chunks", "POST /x.sh HTTP/1.1\r\nHost: example.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n123", false, "408 Request Timeout"},
 	}
 	for _, tt := range tests {
@@ -186,7 +185,7 @@ func TestScriptInputEndsEarly(t *testing.T) {
 			}
 			b, err := io.ReadAll(c)
 			if answer := string(b); !strings.HasPrefix(answer, "HTTP/1.1 "+tt.want+"\r\n") || !strings.Contains(answer, "\r\nConnection: close\r\n") || err != nil {
-				t.Errorf("a client that %s is answered with %q, %v, want %s and the close", tt.name, answer, err, tt.want)
+				t.Errorf("answer to a client that %s: %q, %v, want %s and Connection: close", tt.name, answer, err, tt.want)
 			}
 			if _, err := os.Stat(filepath.Join(root, "pid")); err == nil {
 				waitUntil(t, "the script has ended", func() bool { return !isRunning(t, filepath.Join(root, "pid")) })
@@ -205,12 +204,12 @@ func TestScriptInputEndsEarlyBehindOutput(t *testing.T) {
 		"Transfer-Encoding: chunked\r\nX-Content-Type-Options: nosniff\r\n\r\n6\r\n\npage\n\r\n")
 	c.CloseWrite()
 	if b, err := io.ReadAll(c); strings.Contains(string(b), "HTTP/1.1 ") || strings.HasSuffix(string(b), "0\r\n\r\n") {
-		t.Errorf("a client that ends its content after the beginning of the answer gets %q, %v, want no end of it", b, err)
+		t.Errorf("the client that ended its content early received %q, %v, want a cut answer", b, err)
 	}
 	waitUntil(t, "the script has ended", func() bool { return !isRunning(t, filepath.Join(root, "pid")) })
 }
 
-// A script may close its output and go on reading. Its response does not wait for that.
+// A script may close its output and go on reading. Its response does not wait for the script.
 func TestScriptThatClosesItsOutput(t *testing.T) {
 	t.Parallel()
 	root := testkit.Scripts(t, map[string]string{"x.sh": "echo; echo page; exec wc -c >count", "a.txt": ""})
@@ -221,13 +220,13 @@ func TestScriptThatClosesItsOutput(t *testing.T) {
 		line = ""
 		for b := make([]byte, 1); !strings.HasSuffix(line, "\n"); line += string(b) {
 			if _, err := io.ReadFull(c, b); err != nil {
-				t.Fatalf("the answer ends early: %v", err)
+				t.Fatalf("answer ends early: %v", err)
 			}
 		}
 	}
 	io.WriteString(c, "67890"+"GET /a.txt HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")
 	if rest, err := io.ReadAll(c); !strings.Contains(string(rest), "HTTP/1.1 200 OK\r\n") || err != nil {
-		t.Errorf("after the answer comes %q, %v, want that to the next request", rest, err)
+		t.Errorf("after the answer: %q, %v, want the answer to the next request", rest, err)
 	}
 	waitUntil(t, "the script has read all of its content", func() bool {
 		count, _ := os.ReadFile(filepath.Join(root, "count"))
@@ -235,8 +234,8 @@ func TestScriptThatClosesItsOutput(t *testing.T) {
 	})
 }
 
-// A client that waits for 100 (Continue) gets it when a script runs, and not otherwise (RFC
-// 9110, section 10.1.1).
+// A client that waits for 100 (Continue) receives it if a script runs, and only then (RFC 9110,
+// section 10.1.1).
 func TestScriptInputIsAskedFor(t *testing.T) {
 	root := testkit.Scripts(t, map[string]string{"x.sh": "exec cat", "not-executable.cgi": "#!/bin/sh\n", "a.txt": ""})
 	if err := os.Chmod(filepath.Join(root, "not-executable.cgi"), 0o644); err != nil {
@@ -253,7 +252,7 @@ func TestScriptInputIsAskedFor(t *testing.T) {
 		c.CloseWrite()
 		rest, err := io.ReadAll(c)
 		if diff := cmp.Diff(want, "HTTP/1.1 100 Continue\r\n\r\n"+string(rest)); diff != "" || err != nil {
-			t.Errorf("the answer to a POST with %q (-want +got):\n%s%v", framing, diff, err)
+			t.Errorf("answer to a POST with %q (-want +got):\n%s%v", framing, diff, err)
 		}
 	}
 	for _, tt := range []struct{ head, want string }{
@@ -271,8 +270,8 @@ func TestScriptInputIsAskedFor(t *testing.T) {
 	}
 }
 
-// The answer of a script that reads nothing is sent at once, even if the client still has
-// most of its content to send.
+// The answer of a script that reads nothing is sent at once, even if the client has not sent most
+// of its content.
 func TestScriptThatReadsNothing(t *testing.T) {
 	t.Parallel()
 	root := testkit.Scripts(t, map[string]string{
@@ -292,13 +291,13 @@ func TestScriptThatReadsNothing(t *testing.T) {
 			for !strings.Contains(string(r), "hello\n") {
 				n, err := c.Read(r)
 				if r = r[:n]; err != nil {
-					t.Fatalf("the answer to a client that sends %s of its content ends early: %v", framing, err)
+					t.Fatalf("answer to a client that sends %s of its content ends early: %v", framing, err)
 				}
 			}
 			// The rest of the content is discarded, and the connection persists.
 			io.WriteString(c, strings.Repeat("z", length-sent)+"GET /a.txt HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")
 			if rest, err := io.ReadAll(c); !strings.HasSuffix(string(rest), "\r\n\r\nnext") || err != nil {
-				t.Errorf("after the answer to a client that sends %s of its content first comes %q, %v", framing, rest, err)
+				t.Errorf("after the answer to a client that sends %s of its content first: %q, %v", framing, rest, err)
 			}
 		}
 	}
@@ -333,7 +332,7 @@ func TestScriptsOnOneConnection(t *testing.T) {
 			}
 			if total += int(n); n == 0 {
 				if total != 100_000 {
-					t.Errorf("GET /y.sh returns %d bytes, want 100000", total)
+					t.Errorf("GET /y.sh returned %d bytes, want 100000", total)
 				}
 				break
 			}
@@ -343,14 +342,14 @@ func TestScriptsOnOneConnection(t *testing.T) {
 	}
 }
 
-// readLine reads a line, and no more.
+// readLine reads a line and nothing after it.
 func readLine(t testing.TB, c net.Conn) string {
 	t.Helper()
 	line := make([]byte, 0, 100)
 	for len(line) < 2 || string(line[len(line)-2:]) != "\r\n" {
 		n, err := c.Read(line[len(line) : len(line)+1])
 		if err != nil {
-			t.Fatalf("a line ends early, after %q: %v", line, err)
+			t.Fatalf("reading a line: %v after %q", err, line)
 		}
 		line = line[:len(line)+n]
 	}

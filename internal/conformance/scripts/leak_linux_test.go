@@ -19,16 +19,16 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// leakRuns is how often each ending is tried. The variable RAWHTTP_SCRIPT_RUNS sets another
-// number; 1000 takes some minutes.
+// leakRuns is the number of runs of each ending. The environment variable RAWHTTP_SCRIPT_RUNS
+// overrides it; 1000 runs take some minutes.
 const leakRuns = 24
 
-// A leakCount counts what scripts have left.
+// A leakCount counts the resources that scripts have left.
 type leakCount struct {
 	Survivors   int // processes in the folder of the scripts
 	Zombies     int // children of this process that were not waited for
-	Descriptors int // more than before
-	Goroutines  int // more than before
+	Descriptors int // additional open descriptors
+	Goroutines  int // additional goroutines
 }
 
 // leakProcesses counts the processes that run in the folder, and the zombies among the
@@ -58,8 +58,8 @@ func leakProcesses(t testing.TB, folder string) (survivors, zombies int) {
 	return survivors, zombies
 }
 
-// Scripts leave nothing, however they end: after three seconds no process, and in the end no
-// zombie, descriptor or goroutine.
+// However scripts end, they leave no process after three seconds, and in the end no zombie,
+// descriptor or goroutine.
 func TestScriptsLeaveNothing(t *testing.T) {
 	waits(t)
 	noNewGoroutines(t)
@@ -75,21 +75,21 @@ func TestScriptsLeaveNothing(t *testing.T) {
 		name, script string
 		timeout      time.Duration
 		post         bool
-		reset        string // the client resets when the file with this name and the number exists
-		want         int    // status if it does not
+		reset        string // if set, the client resets when the file with this name and the number of the run exists
+		want         int    // status if the client does not reset
 		cut          bool
 	}{
-		{name: "end well", script: "echo; echo end", want: 200},
-		{name: "end well, with content", script: "echo; cat", post: true, want: 200},
+		{name: "succeed", script: "echo; echo end", want: 200},
+		{name: "succeed, with content", script: "echo; cat", post: true, want: 200},
 		{name: "fail", script: "exit 1", want: 500},
-		{name: "end by their time limit", script: "exec sleep 1000", timeout: 30 * time.Millisecond, want: 504},
-		{name: "end by their time limit after the head", script: "echo; exec sleep 1000", timeout: 200 * time.Millisecond, want: 200, cut: true},
-		{name: "end by their time limit, and do not heed TERM", script: "trap '' TERM; exec sleep 1000", timeout: 30 * time.Millisecond, want: 504},
+		{name: "exceed their time limit", script: "exec sleep 1000", timeout: 30 * time.Millisecond, want: 504},
+		{name: "exceed their time limit after the head", script: "echo; exec sleep 1000", timeout: 200 * time.Millisecond, want: 200, cut: true},
+		{name: "exceed their time limit and ignore SIGTERM", script: "trap '' TERM; exec sleep 1000", timeout: 30 * time.Millisecond, want: 504},
 		{name: "leave a child that holds the output", script: "echo; sleep 1000 &", want: 200},
 		{name: "leave a child that holds standard error", script: "echo; sleep 1000 >&- &", want: 200},
 		{name: "leave a child that holds nothing", script: "echo; sleep 1000 >&- 2>&- <&- &", want: 200},
-		{name: "end with their client", script: "echo >run.$QUERY_STRING; sleep 1000 & wait", reset: "run."},
-		{name: "end with their client, which feeds them", script: "echo >fed.$QUERY_STRING; cat", post: true, reset: "fed."},
+		{name: "lose their client", script: "echo >run.$QUERY_STRING; sleep 1000 & wait", reset: "run."},
+		{name: "lose their client while reading content", script: "echo >fed.$QUERY_STRING; cat", post: true, reset: "fed."},
 	}
 	var sites []*scriptSite
 	for _, tt := range tests {
@@ -115,10 +115,10 @@ func TestScriptsLeaveNothing(t *testing.T) {
 		}
 		got := c.answer(t)
 		if tt.cut && got.Status == 504 {
-			return // the machine was too slow for the head
+			return // on a slow machine even the head is late
 		}
 		if got.Status != tt.want || got.Cut != tt.cut {
-			t.Errorf("scripts that %s: status %d, cut: %v; want %d, %v", tt.name, got.Status, got.Cut, tt.want, tt.cut)
+			t.Errorf("scripts that %s: status %d, cut: %v, want %d, %v", tt.name, got.Status, got.Cut, tt.want, tt.cut)
 		}
 	}
 	runAll := func(from, to int) {
@@ -149,7 +149,7 @@ func TestScriptsLeaveNothing(t *testing.T) {
 		now.Goroutines = max(0, runtime.NumGoroutine()-before.Goroutines)
 		return now
 	}
-	runAll(-1, 0) // so that the runtime has opened and started everything that it needs once
+	runAll(-1, 0) // so that descriptors and goroutines that the runtime needs once exist
 	waitUntil(t, "the first runs are over", func() bool {
 		open := 0
 		for _, s := range sites {
@@ -167,14 +167,14 @@ func TestScriptsLeaveNothing(t *testing.T) {
 			break
 		}
 	}
-	t.Logf("%d runs of each of %d endings: %+v %v after the last", runs, len(tests), got, time.Since(start).Round(time.Millisecond))
+	t.Logf("%d runs of each of %d endings: %+v left %v after the last", runs, len(tests), got, time.Since(start).Round(time.Millisecond))
 	if diff := cmp.Diff(leakCount{}, got); diff != "" {
-		t.Errorf("left of scripts (-want +got):\n%s", diff)
+		t.Errorf("left by scripts (-want +got):\n%s", diff)
 	}
 }
 
-// If the dynamic loader of a program is missing, as for one that was built for another Linux,
-// the log says so and does not call the program missing.
+// If the dynamic loader of a program is missing, as for a program built for another Linux system,
+// the log says so, and not that the program is missing.
 func TestScriptWhoseLoaderIsMissing(t *testing.T) {
 	program, err := os.ReadFile("/bin/true")
 	if err != nil {
@@ -191,8 +191,8 @@ func TestScriptWhoseLoaderIsMissing(t *testing.T) {
 	s.log.await(t, "ERROR", `a.cgi" (the file exists, its dynamic loader does not): no such file`)
 }
 
-// If orphans become children of the server, as for process 1, the server waits for those of
-// scripts too, and the script's turn ends.
+// If orphans become children of the server, as they do if it is process 1, the server waits for
+// those of scripts, and the script's turn ends.
 func TestScriptWhoseOrphansAreOurs(t *testing.T) {
 	const setChildSubreaper = 36
 	set := func(on uintptr) {
@@ -218,8 +218,7 @@ func TestScriptWhoseOrphansAreOurs(t *testing.T) {
 	s.awaitTurn(t)
 }
 
-// Without free descriptors a request is answered with 503, at whatever point they run out,
-// and no descriptor leaks.
+// If descriptors run out, at whatever point, the answer is 503 and no descriptor leaks.
 func TestScriptWithoutDescriptors(t *testing.T) {
 	s := serveScripts(t, map[string]string{"a.sh": "echo; cat"})
 	post := postBegun("/a.sh", 7, "content")
@@ -229,7 +228,7 @@ func TestScriptWithoutDescriptors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := s.dial(t)
 			c.send(t, request)
-			c.answer(t) // so that everything that is opened once is open
+			c.answer(t) // so that descriptors that are opened once are open
 			var limit syscall.Rlimit
 			if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 				t.Fatal(err)
@@ -257,7 +256,7 @@ func TestScriptWithoutDescriptors(t *testing.T) {
 				c.send(t, request)
 				got := c.answer(t)
 				if got.Status != 200 && got.Status != 503 || free == 0 && got.Status == 200 || free == 19 && got.Status != 200 {
-					t.Errorf("with %d free descriptors: status %d, want 503, or 200 if they are enough", free, got.Status)
+					t.Errorf("with %d free descriptors: status %d, want 503, or 200 if they suffice", free, got.Status)
 				}
 			}
 			for _, fd := range held {

@@ -16,8 +16,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// A script that exceeds its time limit is answered with 504 if the response has not begun,
-// and else cut.
+// If a script exceeds its time limit, the answer is 504 if the response has not begun; otherwise
+// the response is cut.
 func TestScriptTimeout(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -25,10 +25,10 @@ func TestScriptTimeout(t *testing.T) {
 		want         scriptAnswer
 		version      string
 	}{
-		{"nothing is printed", "echo $$ >pid; exec sleep 1000", statusAnswer(504), "1.1"},
-		{"fields are not ended", "echo $$ >pid; echo Content-Type: text/plain; exec sleep 1000", statusAnswer(504), "1.1"},
-		{"fields, and no content", "echo $$ >pid; echo Content-Type: text/plain; echo; exec sleep 1000", statusAnswer(504), "1.1"},
-		{"output is closed, with nothing in it", "echo $$ >pid; exec >&-; exec sleep 1000", statusAnswer(504), "1.1"},
+		{"prints nothing", "echo $$ >pid; exec sleep 1000", statusAnswer(504), "1.1"},
+		{"prints incomplete fields", "echo $$ >pid; echo Content-Type: text/plain; exec sleep 1000", statusAnswer(504), "1.1"},
+		{"prints fields and no content", "echo $$ >pid; echo Content-Type: text/plain; echo; exec sleep 1000", statusAnswer(504), "1.1"},
+		{"closes its output without printing", "echo $$ >pid; exec >&-; exec sleep 1000", statusAnswer(504), "1.1"},
 		{"content has begun", "echo $$ >pid; echo; echo begin; exec sleep 1000", scriptAnswer{200, "chunked", "\nbegin\n", true}, "1.1"},
 		{"content has begun, to the close", "echo $$ >pid; echo; echo begin; exec sleep 1000", scriptAnswer{200, "close", "\nbegin\n", true}, "1.0"},
 	}
@@ -43,7 +43,7 @@ func TestScriptTimeout(t *testing.T) {
 				c.send(t, strings.Replace(getRequest("/a.sh"), "HTTP/1.1", "HTTP/"+tt.version, 1))
 				got = c.answer(t)
 				s.log.await(t, "WARN rawhttp: script was ended", fmt.Sprintf("script=%s/a.sh conn=%d request=1 err=", s.root, n))
-				if !tt.want.Cut || got.Status != 504 || n == 20 { // otherwise the machine was too slow for the head
+				if !tt.want.Cut || got.Status != 504 || n == 20 { // 504 is possible on a slow machine
 					break
 				}
 			}
@@ -59,7 +59,7 @@ func TestScriptTimeout(t *testing.T) {
 	}
 }
 
-// The time to the first byte has a limit of its own, even if the script has none.
+// The time to the first byte of output has its own limit, even if WithScriptTimeout is 0.
 func TestScriptFirstByte(t *testing.T) {
 	waits(t)
 	t.Parallel()
@@ -87,7 +87,7 @@ func TestScriptFirstByte(t *testing.T) {
 	statusAnswer(504).check(t, "/fed.sh, which has its content", fed.answer(t))
 	statusAnswer(504).check(t, "/unread.sh, which leaves its content unread", unread.answer(t))
 	awaitGone(t, s.awaitPid(t, "fed"), s.awaitPid(t, "unread"))
-	upload.send(t, "tent") // 11 s have passed, which are not the script's
+	upload.send(t, "tent") // after 11 s, which do not count
 	wholeAnswer("content").check(t, "/upload.sh, which waits for its content", upload.answer(t))
 }
 
@@ -105,11 +105,11 @@ func TestScriptOutputLimit(t *testing.T) {
 		return io.Copy(io.Discard, resp.Body)
 	}
 	if n, err := read("/most.sh"); n != scriptOutputMost || err != nil {
-		t.Errorf("/most.sh returns %d bytes, %v, want %d and no error", n, err, scriptOutputMost)
+		t.Errorf("/most.sh returned %d bytes, %v, want %d and nil", n, err, scriptOutputMost)
 	}
 	for _, target := range []string{"/more.sh", "/ever.sh"} {
 		if n, err := read(target); n < scriptOutputMost*9/10 || n > scriptOutputMost || err == nil {
-			t.Errorf("%s returns %d bytes, %v, want about %d and an error", target, n, err, scriptOutputMost)
+			t.Errorf("%s returned %d bytes, %v, want about %d and an error", target, n, err, scriptOutputMost)
 		}
 		s.log.await(t, "ERROR rawhttp: response cut", "printed too much")
 	}
@@ -125,8 +125,8 @@ func TestScriptStderr(t *testing.T) {
 	}
 	tests := []struct {
 		name, script string
-		want         []string // lines that the log has
-		more         string   // number of bytes that the log says are omitted, "" for none
+		want         []string // lines in the log
+		more         string   // number of bytes that the log reports as omitted, "" for none
 	}{
 		{"nothing", "echo", nil, ""},
 		{"lines", "echo one >&2; echo >&2; echo two >&2; echo", []string{"one", "", "two"}, ""},
@@ -134,8 +134,8 @@ func TestScriptStderr(t *testing.T) {
 		{"control bytes", `printf 'a\033[31m\r\007\000\tb"\\\377\n' >&2; echo`, []string{`a\x1b[31m\x0d\x07\x00\x09b"\\xff`}, ""},
 		{"after the output", "echo; exec >&-; echo late >&2", []string{"late"}, ""},
 		{"before a failure", "echo why >&2; exit 3", []string{"why"}, ""},
-		{"the most", repeat(lines) + "echo", strings.Split(strings.TrimSuffix(strings.Repeat(line+"\n", lines), "\n"), "\n"), ""},
-		{"more", repeat(lines+1000) + "echo", nil, fmt.Sprint(64 * (lines + 1000))},
+		{"as much as is logged", repeat(lines) + "echo", strings.Split(strings.TrimSuffix(strings.Repeat(line+"\n", lines), "\n"), "\n"), ""},
+		{"more than is logged", repeat(lines+1000) + "echo", nil, fmt.Sprint(64 * (lines + 1000))},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -145,7 +145,7 @@ func TestScriptStderr(t *testing.T) {
 			c.answer(t)
 			c.send(t, getRequest("/a.sh"))
 			c.answer(t)
-			awaitNoScripts(t) // then everything is logged
+			awaitNoScripts(t) // until everything has been logged
 			prefix := "WARN rawhttp: script says script=" + s.root + "/a.sh conn=1 request=2 stderr="
 			var got []string
 			said := 0
@@ -155,23 +155,23 @@ func TestScriptStderr(t *testing.T) {
 			}
 			more := s.log.with("WARN rawhttp: script says more than is logged script=" + s.root + "/a.sh conn=1 request=2 bytes=" + tt.more)
 			if len(s.log.with("more than is logged")) != len(more) || (tt.more != "") != (len(more) == 1) {
-				t.Errorf("log says of more: %q, want bytes=%s", s.log.with("more than is logged"), tt.more)
+				t.Errorf("lines about omitted bytes: %q, want bytes=%s", s.log.with("more than is logged"), tt.more)
 			}
 			if tt.more != "" {
 				if said > scriptErrorMost || said < scriptErrorMost-4<<10 {
-					t.Errorf("%d bytes are logged, want about %d", said, scriptErrorMost)
+					t.Errorf("%d bytes were logged, want about %d", said, scriptErrorMost)
 				}
 				return
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("stderr in the log (-want +got):\n%s", diff)
+				t.Errorf("standard error in the log (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-// scriptGoroutine is in the stack of each goroutine of a running script, also before it runs
-// for the first time.
+// scriptGoroutine is in the stack of each goroutine of a running script, even before the goroutine
+// runs for the first time.
 const scriptGoroutine = "created by example.com/rawhttp.(*scripts).start in"
 
 // awaitNoScripts waits until no script of any server runs. It is for tests that are not
@@ -186,7 +186,7 @@ func (s *scriptSite) awaitWaiting(t testing.TB, n int) {
 	waitUntil(t, fmt.Sprintf("%d requests wait for a turn", n), func() bool { return strings.Count(goroutines(), "rawhttp.(*scripts).takeTurn(") == n })
 }
 
-// running counts the scripts that have begun.
+// running returns the number of scripts that have started.
 func (s *scriptSite) running(t testing.TB) int {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(s.root, "pid.*"))
@@ -196,8 +196,8 @@ func (s *scriptSite) running(t testing.TB) int {
 	return len(names)
 }
 
-// Up to the limit, scripts run at once; a number of requests wait, others are refused at
-// once, and a client that disconnects gives up its place.
+// Scripts run concurrently up to WithMaxScripts. A number of requests wait for their turn, and
+// others are refused at once. A client that disconnects gives up its place.
 func TestScriptTurns(t *testing.T) {
 	const most = 3
 	script := map[string]string{"a.sh": "echo >pid.$$; read x <gate; echo; echo done"}
@@ -211,7 +211,7 @@ func TestScriptTurns(t *testing.T) {
 		clients = append(clients, s.ask(t, "/a.sh"))
 	}
 	waitUntil(t, "some run", func() bool { return s.running(t) == most })
-	// Otherwise awaitNoScripts would wait for nothing.
+	// Make sure that awaitNoScripts can see scripts.
 	waitUntil(t, "each script has its three goroutines", func() bool { return strings.Count(goroutines(), scriptGoroutine) >= 3*most })
 	for range scriptsWaiting {
 		clients = append(clients, s.ask(t, "/a.sh"))
@@ -222,7 +222,7 @@ func TestScriptTurns(t *testing.T) {
 		resp := s.ask(t, "/a.sh").head(t)
 		b, _ := io.ReadAll(resp.Body)
 		if resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" || string(b) != "mine\n" {
-			t.Errorf("one more is answered with %d, Retry-After %q, %q, want 503, a number and the page",
+			t.Errorf("one request more: status %d, Retry-After %q, content %q, want 503, a number and the page",
 				resp.StatusCode, resp.Header.Get("Retry-After"), b)
 		}
 	}
@@ -236,9 +236,9 @@ func TestScriptTurns(t *testing.T) {
 	s.awaitWaiting(t, scriptsWaiting)
 	beyond()
 	if n := s.running(t); n != most {
-		t.Errorf("%d scripts have run, want %d", n, most)
+		t.Errorf("%d scripts ran, want %d", n, most)
 	}
-	// The running scripts end one after the other, and waiting requests get their turns.
+	// The running scripts end one after another, and waiting requests get their turns.
 	open()
 	waitUntil(t, "one more runs", func() bool { return s.running(t) == most+1 })
 	s.awaitWaiting(t, scriptsWaiting-1)
@@ -251,13 +251,13 @@ func TestScriptTurns(t *testing.T) {
 		case 200:
 			wholeAnswer("\ndone\n").check(t, "/a.sh", got)
 			answered++
-		case 503: // the machine was so slow that its time limit passed
+		case 503: // on a slow machine the time limit for a turn passes
 		default:
 			t.Errorf("answer %v, want 200 or 503", got)
 		}
 	}
 	if answered < most+1 {
-		t.Errorf("%d were answered with 200, want %d or nearly", answered, len(clients))
+		t.Errorf("%d requests were answered with 200, want %d or nearly", answered, len(clients))
 	}
 	s.awaitWaiting(t, 0)
 	s.awaitTurn(t)
@@ -275,7 +275,7 @@ func TestScriptTurnThatDoesNotCome(t *testing.T) {
 	start := time.Now()
 	resp := s.ask(t, "/a.sh").head(t)
 	if resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" {
-		t.Errorf("answered with %d, Retry-After %q, want 503 and a number", resp.StatusCode, resp.Header.Get("Retry-After"))
+		t.Errorf("status %d, Retry-After %q, want 503 and a number", resp.StatusCode, resp.Header.Get("Retry-After"))
 	}
 	if took := time.Since(start); took < 5*time.Second {
 		t.Errorf("answered after %v, want %v", took, 5*time.Second)
@@ -311,12 +311,12 @@ func TestScriptThatFails(t *testing.T) {
 		log          string
 	}{
 		{"status", "exit 3", statusAnswer(500), "err=exit status 3"},
-		{"status, its output closed before", "exec >&-; sleep 0.05; exit 3", statusAnswer(500), "err=exit status 3"},
+		{"status, output already closed", "exec >&-; sleep 0.05; exit 3", statusAnswer(500), "err=exit status 3"},
 		{"status after output", "echo; exit 3", wholeAnswer("\n"), "err=exit status 3"},
 		{"signal", "kill -9 $$", statusAnswer(500), "err=signal: killed"},
 		{"signal after output", "echo; kill -9 $$", wholeAnswer("\n"), "err=signal: killed"},
 		{"status after the head", "echo; sleep 0.3; exit 3", scriptAnswer{200, "chunked", "\n", false}, "err=exit status 3"},
-		{"nothing printed, and fine", "exit 0", wholeAnswer(""), ""},
+		{"success without output", "exit 0", wholeAnswer(""), ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -329,7 +329,7 @@ func TestScriptThatFails(t *testing.T) {
 			c.send(t, getRequest("/hello.txt"))
 			wholeAnswer("hello\n").check(t, "/hello.txt on the same connection", c.answer(t))
 			if lines := s.log.with("WARN"); tt.log == "" && lines != nil {
-				t.Errorf("log has %q, want nothing", lines)
+				t.Errorf("log is %q, want nothing", lines)
 			}
 		})
 	}

@@ -17,7 +17,7 @@ var (
 func waits(t testing.TB) {
 	t.Helper()
 	if !*long {
-		t.Skip("it waits for seconds: run with -long")
+		t.Skip("takes several seconds: run with -long")
 	}
 }
 
@@ -25,6 +25,6 @@ func waits(t testing.TB) {
 // this program, as TestScriptHelper, stays in its own folder.
 func TestMain(m *testing.M) {
 	testkit.ChdirToModule()
-	flag.Set("test.parallel", "8") // tests that are parallel wait for scripts, and not for processors
+	flag.Set("test.parallel", "8") // parallel tests wait for scripts more than for processors
 	os.Exit(m.Run())
 }

@@ -38,11 +38,11 @@ func TestScriptMethods(t *testing.T) {
 		{"DELETE", "DELETE /x.sh HTTP/1.1\r\nHost: a\r\n\r\n", text("405 Method Not Allowed", allow)},
 		{"PATCH", "PATCH /x.sh HTTP/1.1\r\nHost: a\r\n\r\n", text("405 Method Not Allowed", allow)},
 		{"TRACE", "TRACE /x.sh HTTP/1.1\r\nHost: a\r\n\r\n", text("405 Method Not Allowed", "Allow: GET, HEAD, OPTIONS\r\n")},
-		{"an unknown one", "BREW /x.sh HTTP/1.1\r\nHost: a\r\n\r\n", text("501 Not Implemented", "")},
-		{"one in lower case", "get /x.sh HTTP/1.1\r\nHost: a\r\n\r\n", text("501 Not Implemented", "")},
-		{"an unknown one for what is not there", "BREW /y.sh HTTP/1.1\r\nHost: a\r\n\r\n", text("404 Not Found", "")},
-		{"PUT to what is not there", "PUT /y.sh HTTP/1.1\r\nHost: a\r\n\r\n", text("404 Not Found", "")},
-		{"OPTIONS of what is not there", "OPTIONS /y.sh HTTP/1.1\r\nHost: a\r\n\r\n", text("404 Not Found", "")},
+		{"an unknown method", "BREW /x.sh HTTP/1.1\r\nHost: a\r\n\r\n", text("501 Not Implemented", "")},
+		{"a method in lower case", "get /x.sh HTTP/1.1\r\nHost: a\r\n\r\n", text("501 Not Implemented", "")},
+		{"an unknown method on a missing script", "BREW /y.sh HTTP/1.1\r\nHost: a\r\n\r\n", text("404 Not Found", "")},
+		{"PUT to a missing script", "PUT /y.sh HTTP/1.1\r\nHost: a\r\n\r\n", text("404 Not Found", "")},
+		{"OPTIONS of a missing script", "OPTIONS /y.sh HTTP/1.1\r\nHost: a\r\n\r\n", text("404 Not Found", "")},
 		{"POST to an index script", postRequest("/sub/", ""), ran("POST")},
 		{"POST to a folder without a slash", postRequest("/sub", ""), text("405 Method Not Allowed", "Allow: GET, HEAD, OPTIONS\r\n")},
 		{"POST to a file", postRequest("/a.txt", ""), text("405 Method Not Allowed", "Allow: GET, HEAD, OPTIONS\r\n")},
@@ -65,22 +65,22 @@ func TestScriptMethods(t *testing.T) {
 			answer := talkHeld(t, addr, tt.request+next, tt.want+"Content-Length: ")
 			got, rest, _ := strings.Cut(answer, "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n")
 			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("the answer to %q (-want +got):\n%s", tt.request, diff)
+				t.Errorf("answer to %q (-want +got):\n%s", tt.request, diff)
 			}
 			if rest == "" {
-				t.Errorf("%q with a request after it is answered with %q, want an answer to that, too", tt.request, answer)
+				t.Errorf("answer to %q and another request: %q, want two answers", tt.request, answer)
 			}
 			for _, folder := range []string{root, filepath.Join(root, "sub")} {
 				if _, err := os.Stat(filepath.Join(folder, "ran")); err == nil && !strings.Contains(tt.want, "200 OK") {
-					t.Errorf("%q has run the script", tt.request)
+					t.Errorf("%q ran the script", tt.request)
 				}
 			}
 		})
 	}
 }
 
-// Scripts also answer the methods of WithScriptMethods. Allow, 405 and the refusal of
-// requests from other sites follow them.
+// Scripts also answer the methods of WithScriptMethods, and Allow, 405 and the refusal of requests
+// from other sites take them into account.
 func TestScriptMethodsAdded(t *testing.T) {
 	t.Parallel()
 	const (
@@ -93,7 +93,7 @@ func TestScriptMethodsAdded(t *testing.T) {
 		name    string
 		methods []string
 		request string
-		want    string // "ran", or the status; with what Allow has
+		want    string // "ran" and the output, or the status and Allow
 	}{
 		{"PUT", rest, "PUT /x.sh" + host + "Content-Length: 5\r\n\r\nhello", "ran PUT hello"},
 		{"PUT in chunks", rest, "PUT /x.sh" + host + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "ran PUT hello"},
@@ -102,23 +102,23 @@ func TestScriptMethodsAdded(t *testing.T) {
 		{"DELETE", rest, "DELETE /x.sh" + host + "\r\n", "ran DELETE "},
 		{"PATCH", rest, "PATCH /x.sh" + host + "\r\n", "ran PATCH "},
 		{"POST", rest, "POST /x.sh" + host + "Content-Length: 1\r\n\r\na", "ran POST a"},
-		{"a method of others", []string{"PROPFIND"}, "PROPFIND /x.sh" + host + "\r\n", "ran PROPFIND "},
-		{"another one of others", []string{"PROPFIND"}, "PROPPATCH /x.sh" + host + "\r\n", "501 Not Implemented"},
-		{"in lower case", rest, "put /x.sh" + host + "\r\n", "501 Not Implemented"},
+		{"a method of another specification", []string{"PROPFIND"}, "PROPFIND /x.sh" + host + "\r\n", "ran PROPFIND "},
+		{"a method of another specification that was not added", []string{"PROPFIND"}, "PROPPATCH /x.sh" + host + "\r\n", "501 Not Implemented"},
+		{"a method in lower case", rest, "put /x.sh" + host + "\r\n", "501 Not Implemented"},
 		{"OPTIONS that was not added", rest, "OPTIONS /x.sh" + host + "\r\n", "204 No Content: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS"},
-		{"a preflight where OPTIONS was not added", rest, "OPTIONS /x.sh" + host + cross + "Access-Control-Request-Method: PUT\r\n\r\n", "204 No Content: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS"},
+		{"a preflight, OPTIONS not added", rest, "OPTIONS /x.sh" + host + cross + "Access-Control-Request-Method: PUT\r\n\r\n", "204 No Content: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS"},
 		{"a method that was not added", []string{"PUT", "PUT"}, "DELETE /x.sh" + host + "\r\n", "405 Method Not Allowed: GET, HEAD, POST, PUT, OPTIONS"},
-		{"nor with OPTIONS", []string{"OPTIONS", "PUT"}, "DELETE /x.sh" + host + "\r\n", "405 Method Not Allowed: GET, HEAD, POST, OPTIONS, PUT"},
+		{"a method that was not added, OPTIONS added", []string{"OPTIONS", "PUT"}, "DELETE /x.sh" + host + "\r\n", "405 Method Not Allowed: GET, HEAD, POST, OPTIONS, PUT"},
 		{"no method", nil, "PUT /x.sh" + host + "\r\n", "405 Method Not Allowed: GET, HEAD, POST, OPTIONS"},
 		{"TRACE", rest, "TRACE /x.sh" + host + "\r\n", "405 Method Not Allowed: GET, HEAD, OPTIONS"},
 		{"PUT to a file", rest, "PUT /a.txt" + host + "\r\n", "405 Method Not Allowed: GET, HEAD, OPTIONS"},
 		{"PUT to a folder", rest, "PUT /empty/" + host + "\r\n", "405 Method Not Allowed: GET, HEAD, OPTIONS"},
-		{"PUT to what is not there", rest, "PUT /y.sh" + host + "\r\n", "404 Not Found"},
+		{"PUT to a missing script", rest, "PUT /y.sh" + host + "\r\n", "404 Not Found"},
 
 		{"PUT from another site", rest, "PUT /x.sh" + host + cross + "Content-Length: 5\r\n\r\nhello", "403 Forbidden"},
 		{"DELETE from another site", rest, "DELETE /x.sh" + host + cross + "\r\n", "403 Forbidden"},
 		{"POST from another site", rest, "POST /x.sh" + host + cross + "\r\n", "403 Forbidden"},
-		{"a method of others from another site", []string{"PROPFIND"}, "PROPFIND /x.sh" + host + cross + "\r\n", "403 Forbidden"},
+		{"a method of another specification from another site", []string{"PROPFIND"}, "PROPFIND /x.sh" + host + cross + "\r\n", "403 Forbidden"},
 		{"GET from another site", rest, "GET /x.sh" + host + cross + "\r\n", "ran GET "},
 		{"PUT from the same site", rest, "PUT /x.sh" + host + "Sec-Fetch-Site: same-site\r\n\r\n", "ran PUT "},
 
@@ -128,7 +128,7 @@ func TestScriptMethodsAdded(t *testing.T) {
 		{"PUT from another site, after a preflight", []string{"PUT", "OPTIONS"}, "PUT /x.sh" + host + cross + "\r\n", "ran PUT "},
 		{"POST from another site, after a preflight", []string{"OPTIONS"}, "POST /x.sh" + host + cross + "\r\n", "ran POST "},
 		{"OPTIONS of a file", []string{"OPTIONS"}, "OPTIONS /a.txt" + host + "\r\n", "204 No Content: GET, HEAD, OPTIONS"},
-		{"OPTIONS of what is not there", []string{"OPTIONS"}, "OPTIONS /y.sh" + host + "\r\n", "404 Not Found"},
+		{"OPTIONS of a missing script", []string{"OPTIONS"}, "OPTIONS /y.sh" + host + "\r\n", "404 Not Found"},
 		{"OPTIONS of the server", []string{"OPTIONS"}, "OPTIONS *" + host + "\r\n", "204 No Content: GET, HEAD, OPTIONS"},
 	}
 	for _, tt := range rows {
@@ -149,11 +149,11 @@ func TestScriptMethodsAdded(t *testing.T) {
 				want = "HTTP/1.1 204 No Content\r\n" + allow + sniff + "\r\n"
 			}
 			if diff := cmp.Diff(want, talkHeld(t, addr, tt.request, want)); diff != "" {
-				t.Errorf("the answer to %q with WithScriptMethods(%q) (-want +got):\n%s", tt.request, tt.methods, diff)
+				t.Errorf("answer to %q with WithScriptMethods(%q) (-want +got):\n%s", tt.request, tt.methods, diff)
 			}
 			for _, folder := range []string{root, filepath.Join(root, "sub")} {
 				if _, err := os.Stat(filepath.Join(folder, "ran")); err == nil && !strings.HasPrefix(tt.want, "ran ") {
-					t.Errorf("%q has run the script", tt.request)
+					t.Errorf("%q ran the script", tt.request)
 				}
 			}
 		})
@@ -167,7 +167,7 @@ func TestScriptAnswersPreflight(t *testing.T) {
 	const request = "OPTIONS /x.sh HTTP/1.1\r\nHost: a\r\nOrigin: https://b.test\r\nAccess-Control-Request-Method: PUT\r\nSec-Fetch-Site: cross-site\r\n\r\n"
 	const want = "HTTP/1.1 204 No Content\r\nAccess-Control-Allow-Origin: https://b.test\r\nAccess-Control-Allow-Methods: PUT\r\nX-Content-Type-Options: nosniff\r\n\r\n"
 	if diff := cmp.Diff(want, talkHeld(t, addr, request, want)); diff != "" {
-		t.Errorf("the answer to a preflight (-want +got):\n%s", diff)
+		t.Errorf("answer to a preflight (-want +got):\n%s", diff)
 	}
 }
 
@@ -180,6 +180,6 @@ func TestScriptUserWithNUL(t *testing.T) {
 		return files.Resolve(ctx, req.WithUser("ann\x00"))
 	})))
 	if got, want := talk(t, addr, getRequest("/x.sh")), errorText("500 Internal Server Error"); got != want {
-		t.Errorf("the answer is %q, want %q", got, want)
+		t.Errorf("answer %q, want %q", got, want)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// New rejects invalid options, and names them and the mistake.
+// New rejects invalid options, and names the option and the invalid argument.
 func TestScriptOptionsRefused(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -37,20 +37,20 @@ func TestScriptOptionsRefused(t *testing.T) {
 		{".CMD", rawhttp.WithScript(".CMD"), []string{"WithScript", `".CMD"`}},
 		{"an interpreter that is a .bat", rawhttp.WithScript(".py", "run.bat"), []string{"WithScript", `"run.bat"`}},
 		{"an interpreter that is a .CMD", rawhttp.WithScript(".py", `tools/run.CMD`, "x"), []string{"WithScript", `run.CMD`}},
-		{"an output that there is not", rawhttp.WithScriptOutput(rawhttp.ScriptPlain + 1), []string{"WithScriptOutput(ScriptOutput(3))"}},
-		{"a time limit below zero", rawhttp.WithScriptTimeout(-1), []string{"WithScriptTimeout(-1ns)"}},
-		{"a time limit far below zero", rawhttp.WithScriptTimeout(math.MinInt64), []string{"WithScriptTimeout(-"}},
-		{"a number of scripts below zero", rawhttp.WithMaxScripts(-1), []string{"WithMaxScripts(-1)"}},
+		{"an unknown output", rawhttp.WithScriptOutput(rawhttp.ScriptPlain + 1), []string{"WithScriptOutput(ScriptOutput(3))"}},
+		{"a negative time limit", rawhttp.WithScriptTimeout(-1), []string{"WithScriptTimeout(-1ns)"}},
+		{"the lowest time limit", rawhttp.WithScriptTimeout(math.MinInt64), []string{"WithScriptTimeout(-"}},
+		{"a negative number of scripts", rawhttp.WithMaxScripts(-1), []string{"WithMaxScripts(-1)"}},
 		{"a variable without a name", rawhttp.WithScriptEnv("HOME", ""), []string{"WithScriptEnv", `""`}},
 		{"a variable with a value", rawhttp.WithScriptEnv("A=b"), []string{"WithScriptEnv", `"A=b"`}},
 		{"a variable with a NUL", rawhttp.WithScriptEnv("A\x00"), []string{"WithScriptEnv", `"A\x00"`}},
 		{"a method without a name", rawhttp.WithScriptMethods("PUT", ""), []string{"WithScriptMethods", `""`}},
-		{"a method that is no token", rawhttp.WithScriptMethods("PUT, DELETE"), []string{"WithScriptMethods", `"PUT, DELETE"`}},
+		{"a method that is not a token", rawhttp.WithScriptMethods("PUT, DELETE"), []string{"WithScriptMethods", `"PUT, DELETE"`}},
 		{"a method with a line feed", rawhttp.WithScriptMethods("PUT\r\nX: y"), []string{"WithScriptMethods", `"PUT\r\nX: y"`}},
 		{"CONNECT", rawhttp.WithScriptMethods("CONNECT"), []string{"WithScriptMethods", "CONNECT"}},
 		{"TRACE", rawhttp.WithScriptMethods("PUT", "TRACE"), []string{"WithScriptMethods", "TRACE"}},
-		{"two methods", rawhttp.WithScriptMethods("TRACE", "a b", "PUT"), []string{"TRACE", `"a b"`}},
-		{"two mistakes", rawhttp.WithScriptEnv("A=b", "HTTP_HOST"), []string{`"A=b"`, "HTTP_HOST"}},
+		{"two invalid methods", rawhttp.WithScriptMethods("TRACE", "a b", "PUT"), []string{"TRACE", `"a b"`}},
+		{"two invalid variables", rawhttp.WithScriptEnv("A=b", "HTTP_HOST"), []string{`"A=b"`, "HTTP_HOST"}},
 	}
 	for _, name := range []string{
 		"HTTP_PROXY", "HTTP_", "HTTP_X", "REQUEST_METHOD", "QUERY_STRING", "PATH_INFO", "PATH_TRANSLATED", "SCRIPT_NAME", "SCRIPT_FILENAME", "REQUEST_URI", "HTTPS",
@@ -76,7 +76,7 @@ func TestScriptOptionsRefused(t *testing.T) {
 				}
 				for _, want := range tt.says {
 					if !strings.Contains(err.Error(), want) {
-						t.Errorf("the error is %q, want it to say %s", err, want)
+						t.Errorf("error %q, want one that contains %s", err, want)
 					}
 				}
 			}
@@ -90,7 +90,7 @@ func scriptoptClose(s *rawhttp.Server) {
 	}
 }
 
-// Valid options.
+// New accepts valid options.
 func TestScriptOptionsTaken(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -100,11 +100,11 @@ func TestScriptOptionsTaken(t *testing.T) {
 		{"any number", rawhttp.WithMaxScripts(0)}, {"one", rawhttp.WithMaxScripts(1)},
 		{"no variables", rawhttp.WithScriptEnv()}, {"variables", rawhttp.WithScriptEnv("HOME", "PATH", "LD_LIBRARY_PATH", "http_proxy", "HTTPS_PROXY", "LANG")},
 		{"path info", rawhttp.WithScriptPathInfo(true)}, {"no path info", rawhttp.WithScriptPathInfo(false)},
-		{"no methods", rawhttp.WithScriptMethods()}, {"methods that there are", rawhttp.WithScriptMethods("GET", "HEAD", "POST", "POST", "OPTIONS")},
+		{"no methods", rawhttp.WithScriptMethods()}, {"methods that are allowed anyway", rawhttp.WithScriptMethods("GET", "HEAD", "POST", "POST", "OPTIONS")},
 		{"methods", rawhttp.WithScriptMethods("PUT", "PROPFIND", "M-SEARCH", "put")},
 		{"auto", rawhttp.WithScriptOutput(rawhttp.ScriptAuto)}, {"CGI", rawhttp.WithScriptOutput(rawhttp.ScriptCGI)}, {"plain", rawhttp.WithScriptOutput(rawhttp.ScriptPlain)},
 	} {
-		// They are allowed where no script runs.
+		// The options are allowed even if no script runs.
 		for _, opts := range [][]rawhttp.Option{{rawhttp.WithRoot(t.TempDir())}, {rawhttp.WithFS(fstest.MapFS{})}} {
 			s, err := rawhttp.New(append(opts, tt.option)...)
 			if err != nil {
@@ -124,7 +124,7 @@ func TestScriptOutputString(t *testing.T) {
 	}
 }
 
-// Scripts are files of the system. An fs.FS has none, so WithScript is refused for it.
+// Scripts must be files on disk, so WithScript with an fs.FS or a resolver is an error.
 func TestScriptOptionsWithoutAFolder(t *testing.T) {
 	fsys := fstest.MapFS{"x.sh": {Data: []byte("echo")}}
 	for name, open := range map[string]func() error{
@@ -138,7 +138,7 @@ func TestScriptOptionsWithoutAFolder(t *testing.T) {
 		"neither source": func() error { _, err := rawhttp.New(rawhttp.WithScript(".sh", "sh")); return err },
 	} {
 		if err := open(); err == nil || name != "neither source" && !strings.Contains(err.Error(), "WithScript") && name != "WithResolver" {
-			t.Errorf("%s with WithScript: error %v, want one that names it", name, err)
+			t.Errorf("%s with WithScript: error %v, want one that names the option", name, err)
 		}
 	}
 }
@@ -148,7 +148,7 @@ func TestScriptInterpreterMissing(t *testing.T) {
 	if !testkit.RunsScripts {
 		_, err := rawhttp.New(rawhttp.WithRoot(t.TempDir()), rawhttp.WithScript(".sh", "sh"))
 		if err == nil || !strings.Contains(err.Error(), "WithScript") || !strings.Contains(err.Error(), runtime.GOOS) {
-			t.Errorf("New with WithScript = %v, want an error that says why there are no scripts on %s", err, runtime.GOOS)
+			t.Errorf("New with WithScript = %v, want an error that says that there are no scripts on %s", err, runtime.GOOS)
 		}
 		return
 	}
@@ -171,19 +171,19 @@ func TestScriptInterpreterMissing(t *testing.T) {
 		missing    bool
 		why        string
 	}{
-		{"along PATH", tools, []string{"tool", "-x"}, false, ""},
+		{"in PATH", tools, []string{"tool", "-x"}, false, ""},
 		{"in a later folder of PATH", "/missing:" + root + ":" + tools, []string{"tool"}, false, ""},
 		{"by its path", "", []string{tools + "/tool"}, false, ""},
-		{"by its path from here", "", []string{"./tool"}, false, "a slash in its name says where it is"},
-		{"nowhere", tools, []string{"no-such-tool"}, true, ""},
-		{"at a path that is not there", tools, []string{tools + "/no-such-tool"}, true, ""},
+		{"by a relative path", "", []string{"./tool"}, false, "a name with a slash is a path"},
+		{"missing", tools, []string{"no-such-tool"}, true, ""},
+		{"at a missing path", tools, []string{tools + "/no-such-tool"}, true, ""},
 		{"that cannot be executed", tools, []string{"text"}, true, ""},
 		{"that cannot be executed, by its path", tools, []string{tools + "/text"}, true, ""},
 		{"that is a folder", tools, []string{"folder"}, true, ""},
-		{"in the working directory, not in PATH", root, []string{"tool"}, true, "which may be the folder that is served"},
-		{"in the working directory, with an empty PATH", "", []string{"tool"}, true, "nobody has said that it is to be looked into"},
-		{"in the working directory, as PATH says", root + "::.", []string{"tool"}, true, "as os/exec has it: ErrDot"},
-		{"with a blank in its name", tools, []string{"tool -x"}, true, "words are words: no shell takes them apart"},
+		{"in the working directory, not in PATH", root, []string{"tool"}, true, "the working directory may be the folder that is served"},
+		{"in the working directory, with an empty PATH", "", []string{"tool"}, true, "an empty PATH does not mean the working directory"},
+		{"in the working directory, named by PATH", root + "::.", []string{"tool"}, true, "os/exec reports ErrDot"},
+		{"with a blank in its name", tools, []string{"tool -x"}, true, "no shell splits the name into words"},
 		{"that is too long", tools, []string{strings.Repeat("a", 5000)}, true, ""},
 	}
 	for _, tt := range tests {
@@ -192,17 +192,17 @@ func TestScriptInterpreterMissing(t *testing.T) {
 			s, err := rawhttp.New(rawhttp.WithRoot(root), rawhttp.WithScript(".x", tt.words...))
 			scriptoptClose(s)
 			if isMissing := err != nil; isMissing != tt.missing {
-				t.Fatalf("New with the interpreter %q and PATH=%s = %v, want an error: %v; why: %s", tt.words, tt.path, err, tt.missing, tt.why)
+				t.Fatalf("New with the interpreter %q and PATH=%s = %v, want an error: %v\nwhy: %s", tt.words, tt.path, err, tt.missing, tt.why)
 			}
 			if tt.missing && !strings.Contains(err.Error(), `"`+tt.words[0]+`"`) {
-				t.Errorf("New = %q, want it to name %q", err, tt.words[0])
+				t.Errorf("New: error %q, want one that names %q", err, tt.words[0])
 			}
 		})
 	}
 	_, err := rawhttp.New(rawhttp.WithRoot(root), rawhttp.WithScript(".a", "missing-a"), rawhttp.WithScript(".b", "missing-b"), rawhttp.WithMaxHeaderBytes(1))
 	for _, want := range []string{`"missing-a"`, `"missing-b"`, "WithMaxHeaderBytes"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("New = %v, want every mistake, so %s", err, want)
+			t.Errorf("New = %v, want every error, including %s", err, want)
 		}
 	}
 }

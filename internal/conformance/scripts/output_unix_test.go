@@ -26,12 +26,12 @@ func pageAnswer(page string) string {
 	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: %d\r\nX-Content-Type-Options: nosniff\r\n\r\n%s", len(page), page)
 }
 
-// errorText returns the server's own answer with the status.
+// errorText returns the server's own answer to an error with the status.
 func errorText(status string) string {
 	return fmt.Sprintf("HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nX-Content-Type-Options: nosniff\r\n\r\n%s\n", status, len(status)+1, status)
 }
 
-// serveShell serves a folder whose .sh files sh runs. The answers have no Date.
+// serveShell serves a folder whose .sh files are run by sh. Answers have no Date.
 func serveShell(t testing.TB, root string, opts ...rawhttp.Option) (addr string) {
 	t.Helper()
 	_, addr = listen(t, append([]rawhttp.Option{rawhttp.WithRoot(root), rawhttp.WithDate(false), rawhttp.WithScript(".sh", "sh")}, opts...)...)
@@ -53,7 +53,7 @@ func talkHeld(t testing.TB, addr, request, want string) (answer string) {
 		isStreamed := strings.Contains(answer, "Transfer-Encoding: chunked") || strings.Count(answer, "Content-Length: ") < strings.Count(want, "Content-Length: ")
 		if answer == want || !isStreamed {
 			if err != nil {
-				t.Errorf("read the answer to %q: %v", request, err)
+				t.Errorf("reading the answer to %q: %v", request, err)
 			}
 			break
 		}
@@ -65,7 +65,7 @@ func talkHeld(t testing.TB, addr, request, want string) (answer string) {
 type scriptTranscript struct {
 	name, output, script string
 	client, server       []byte
-	lines                []string // lines of the file before the answer
+	lines                []string // the lines of the file before the answer
 }
 
 // readScriptTranscripts reads testdata/scripts. A file begins with a comment: the rule and
@@ -75,7 +75,7 @@ func readScriptTranscripts(t *testing.T) (talks []scriptTranscript) {
 	t.Helper()
 	names, err := filepath.Glob("testdata/scripts/*.txt")
 	if err != nil || len(names) < 40 {
-		t.Fatalf("%d transcripts of scripts, %v", len(names), err)
+		t.Fatalf("found %d transcripts of scripts, %v", len(names), err)
 	}
 	for _, name := range names {
 		text, err := os.ReadFile(name)
@@ -113,7 +113,7 @@ func (k *scriptTranscript) parseLine(line string) (err error) {
 		k.server = append(k.server, b...)
 		return err
 	default:
-		err = fmt.Errorf("%q begins neither a comment, nor a line of script, client or server", line)
+		err = fmt.Errorf("%q is not a comment or a line of script, client or server", line)
 	}
 	k.lines = append(k.lines, line)
 	return err
@@ -130,9 +130,9 @@ func (k *scriptTranscript) mode() (o rawhttp.ScriptOutput) {
 // isPlainGet reports whether the client sends one plain GET.
 func (k *scriptTranscript) isPlainGet() bool { return string(k.client) == getRequest("/x.sh") }
 
-// TestScriptTranscripts compares the server with the transcripts in testdata/scripts, and
-// with the answers that follow from them for other requests. With -update it rewrites the
-// lines of the server; review the difference like code.
+// TestScriptTranscripts compares the server's answers with the transcripts in testdata/scripts, and
+// with the answers to other requests that follow from them. With -update it rewrites the lines of
+// the server; review the diff like code.
 func TestScriptTranscripts(t *testing.T) {
 	t.Parallel()
 	for i, k := range readScriptTranscripts(t) {
@@ -153,7 +153,7 @@ func TestScriptTranscripts(t *testing.T) {
 				return
 			}
 			variants := k.variants()
-			if !*long { // one for each script, since they hardly depend on what the script prints
+			if !*long { // without -long one variant per script, since they hardly depend on the script's output
 				variants = variants[i%len(variants):][:1]
 			}
 			for _, v := range variants {
@@ -168,11 +168,11 @@ func (k *scriptTranscript) check(t *testing.T, addr, client, want string) {
 	t.Helper()
 	got := talkHeld(t, addr, client, want)
 	if diff := cmp.Diff(testkit.TranscriptLines("<", []byte(want)), testkit.TranscriptLines("<", []byte(got))); diff != "" {
-		t.Errorf("the answer to\n%sfor the script\n%s(-want +got):\n%s", strings.ReplaceAll(client, "\r\n", "\n"), k.script, diff)
+		t.Errorf("answer to\n%sfor the script\n%s(-want +got):\n%s", strings.ReplaceAll(client, "\r\n", "\n"), k.script, diff)
 	}
 }
 
-// variants returns other requests for the script, and the answers that follow from the
+// variants returns other requests for the script, with the answers that follow from the
 // transcript.
 func (k *scriptTranscript) variants() []struct{ client, server string } {
 	get, server := string(k.client), string(k.server)
@@ -195,7 +195,7 @@ func (k *scriptTranscript) variants() []struct{ client, server string } {
 	}
 }
 
-// asPlain returns the answer if all output of the script is content.
+// asPlain returns the answer with ScriptPlain, in which all output is content.
 func (k *scriptTranscript) asPlain(t *testing.T, root string) string {
 	var stdout bytes.Buffer
 	cmd := exec.Command("sh", filepath.Join(root, "x.sh"))
@@ -210,8 +210,8 @@ func (k *scriptTranscript) asPlain(t *testing.T, root string) string {
 	return pageAnswer(stdout.String())
 }
 
-// The log has the reason for a 500 or 502 of a script, its standard error, and the number of
-// the request. The client gets none of that.
+// The log has the reason for a 500 or 502 of a script, its standard error, and the number of the
+// request. None of this is sent to the client.
 func TestScriptFailuresAreLogged(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, script, answer, log string }{
@@ -232,25 +232,25 @@ func TestScriptFailuresAreLogged(t *testing.T) {
 			addr := serveShell(t, root, rawhttp.WithLogger(log))
 			answer := talk(t, addr, getRequest("/x.sh"))
 			if !strings.HasPrefix(answer, "HTTP/1.1 "+tt.answer+"\r\n") {
-				t.Errorf("a script %q is answered with %q, want %s", tt.script, answer, tt.answer)
+				t.Errorf("script %q: answer %q, want %s", tt.script, answer, tt.answer)
 			}
 			if status := tt.answer; status[0] == '5' && answer != errorText(status) {
-				t.Errorf("a script %q is answered with %q, want no word on why", tt.script, answer)
+				t.Errorf("script %q: answer %q, want one without the reason", tt.script, answer)
 			}
 			waitUntil(t, "the log has "+tt.log, func() bool { return regexp.MustCompile(tt.log).MatchString(strings.Join(log.with(), "\n")) })
 			if t.Failed() {
-				t.Logf("the log:\n%s", strings.Join(log.with(), "\n"))
+				t.Logf("log:\n%s", strings.Join(log.with(), "\n"))
 			}
 		})
 	}
 }
 
-// printRepeated returns a shell command that prints a byte n times.
+// printRepeated returns a shell command that prints the byte c n times.
 func printRepeated(c byte, n int) string {
 	return fmt.Sprintf("head -c %d /dev/zero | tr '\\000' '%c'", n, c)
 }
 
-// The fields that a script prints may have 32 KiB, with the empty line after them.
+// The fields that a script prints may have 32 KiB, including the empty line after them.
 func TestScriptFieldsHaveALimit(t *testing.T) {
 	t.Parallel()
 	const limit = 32 << 10
@@ -273,10 +273,10 @@ func TestScriptFieldsHaveALimit(t *testing.T) {
 		{"a byte more", block("Status: 200", limit+1) + "; printf page", rawhttp.ScriptAuto, bad},
 		{"a byte more and CGI", block("Status: 200", limit+1) + "; printf page", rawhttp.ScriptCGI, bad},
 		{"far more", block("Status: 200", 3*limit) + "; printf page", rawhttp.ScriptAuto, bad},
-		{"without an end, and one of the fields", "echo Status: 200; " + printRepeated('a', 2*limit), rawhttp.ScriptAuto, bad},
-		{"without one of the fields", block("A: b", limit+1) + "; printf page", rawhttp.ScriptAuto, pageAnswer(long("A: b", limit+1))},
-		{"without one of the fields and CGI", block("A: b", limit+1) + "; printf page", rawhttp.ScriptCGI, bad},
-		{"one of the fields after the limit", block("A: b", limit+1) + "; printf 'Status: 404\\n\\n'", rawhttp.ScriptAuto,
+		{"CGI field, no end of the fields", "echo Status: 200; " + printRepeated('a', 2*limit), rawhttp.ScriptAuto, bad},
+		{"no CGI field", block("A: b", limit+1) + "; printf page", rawhttp.ScriptAuto, pageAnswer(long("A: b", limit+1))},
+		{"no CGI field, and CGI", block("A: b", limit+1) + "; printf page", rawhttp.ScriptCGI, bad},
+		{"CGI field after the limit", block("A: b", limit+1) + "; printf 'Status: 404\\n\\n'", rawhttp.ScriptAuto,
 			pageAnswer(strings.TrimSuffix(long("A: b", limit+1), "page") + "Status: 404\n\n")},
 		{"no line feed", printRepeated('a', limit+1), rawhttp.ScriptAuto, pageAnswer(strings.Repeat("a", limit+1))},
 	}
@@ -286,7 +286,7 @@ func TestScriptFieldsHaveALimit(t *testing.T) {
 			root := testkit.Scripts(t, map[string]string{"x.sh": tt.script})
 			addr := serveShell(t, root, rawhttp.WithScriptOutput(tt.mode))
 			if diff := cmp.Diff(tt.want, withLength(t, talk(t, addr, getRequest("/x.sh")))); diff != "" {
-				t.Errorf("the answer to a script of %.100q (-want +got):\n%s", tt.script, diff)
+				t.Errorf("answer of the script %.100q (-want +got):\n%s", tt.script, diff)
 			}
 		})
 	}
@@ -305,7 +305,7 @@ func withLength(t testing.TB, answer string) string {
 		line, data, ok := strings.Cut(rest, "\r\n")
 		n, err := strconv.ParseUint(line, 16, 31)
 		if !ok || err != nil || uint64(len(data)) < n+2 || data[n:n+2] != "\r\n" {
-			t.Errorf("the answer has a malformed or cut chunk: %.200q", rest)
+			t.Errorf("answer has a malformed or incomplete chunk: %.200q", rest)
 			return answer
 		}
 		content.WriteString(data[:n])
@@ -314,7 +314,7 @@ func withLength(t testing.TB, answer string) string {
 		}
 	}
 	if rest != "" {
-		t.Errorf("after the answer is %.200q", rest)
+		t.Errorf("after the answer: %.200q, want nothing", rest)
 	}
 	return strings.Replace(head, "Transfer-Encoding: chunked", "Content-Length: "+strconv.Itoa(content.Len()), 1) + content.String()
 }

@@ -13,8 +13,7 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// PATH_INFO is not a name of a file: the rules for names apply to the script's path, not to
-// the rest.
+// PATH_INFO is not the name of a file: the rules for names apply only to the path of the script.
 func TestScriptPathInfo(t *testing.T) {
 	t.Parallel()
 	const script = "#!/bin/sh\n# " + scriptSecret + "\necho \"ran $SCRIPT_NAME with $PATH_INFO\"\n"
@@ -40,59 +39,59 @@ func TestScriptPathInfo(t *testing.T) {
 		{"/e.cgi/", ran("/e.cgi", "/"), ""},
 		{"/e.cgi/repo/tree/main.c", ran("/e.cgi", "/repo/tree/main.c"), ""},
 		{"/e.cgi/repo/.gitignore", ran("/e.cgi", "/repo/.gitignore"), "a file that begins with a dot"},
-		{"/e.cgi/repo/.github/ci.yml", ran("/e.cgi", "/repo/.github/ci.yml"), "a folder that does"},
+		{"/e.cgi/repo/.github/ci.yml", ran("/e.cgi", "/repo/.github/ci.yml"), "a folder that begins with a dot"},
 		{"/e.cgi/.git/", ran("/e.cgi", "/.git/"), "with a slash at its end"},
-		{"/e.cgi/repo/%2egit%2Fconfig", ran("/e.cgi", "/repo/.git/config"), "it is decoded"},
-		{"/e.cgi/.well-known/x", ran("/e.cgi", "/.well-known/x"), "nor is that special here"},
-		{"/e.cgi/x.py.gz", ran("/e.cgi", "/x.py.gz"), "a sidecar of a script, if it were a file"},
-		{"/e.cgi/x.cgi.gz", ran("/e.cgi", "/x.cgi.gz"), "the same"},
-		{"/e.cgi/x.cgi.zst/", ran("/e.cgi", "/x.cgi.zst/"), "the same"},
-		{"/e.cgi/e.cgi", ran("/e.cgi", "/e.cgi"), "the first script is the one"},
-		{"/e.cgi/.git/e.cgi/x", ran("/e.cgi", "/.git/e.cgi/x"), "also in front of a hidden name"},
-		{"/e.cgi/%C2%AD.git/config", ran("/e.cgi", "/\u00ad.git/config"), "what some file systems ignore"},
-		{"/e.cgi/GIT~1/a./b%20", ran("/e.cgi", "/GIT~1/a./b "), "what others do"},
-		{"/e.cgi/a/../.b//c", ran("/e.cgi", "/.b/c"), "the path is clean before the script is looked for"},
-		{"/e.cgi/%ff", ran("/e.cgi", "/\xff"), "any bytes"},
+		{"/e.cgi/repo/%2egit%2Fconfig", ran("/e.cgi", "/repo/.git/config"), "PATH_INFO is decoded"},
+		{"/e.cgi/.well-known/x", ran("/e.cgi", "/.well-known/x"), ".well-known is not special either"},
+		{"/e.cgi/x.py.gz", ran("/e.cgi", "/x.py.gz"), "named like a sidecar of a script"},
+		{"/e.cgi/x.cgi.gz", ran("/e.cgi", "/x.cgi.gz"), "named like a sidecar of a script"},
+		{"/e.cgi/x.cgi.zst/", ran("/e.cgi", "/x.cgi.zst/"), "named like a sidecar of a script"},
+		{"/e.cgi/e.cgi", ran("/e.cgi", "/e.cgi"), "the first script in the path runs"},
+		{"/e.cgi/.git/e.cgi/x", ran("/e.cgi", "/.git/e.cgi/x"), "the first script runs, even before a hidden name"},
+		{"/e.cgi/%C2%AD.git/config", ran("/e.cgi", "/\u00ad.git/config"), "some file systems ignore U+00AD"},
+		{"/e.cgi/GIT~1/a./b%20", ran("/e.cgi", "/GIT~1/a./b "), "some file systems have such aliases"},
+		{"/e.cgi/a/../.b//c", ran("/e.cgi", "/.b/c"), "the path is cleaned before the script is looked up"},
+		{"/e.cgi/%ff", ran("/e.cgi", "/\xff"), "any bytes are allowed"},
 		{"/e.cgi/" + long, ran("/e.cgi", "/"+long), "longer than a name may be"},
 		{"/e.cgi" + longer, ran("/e.cgi", longer), "longer than a path may be"},
 		{"/sub/e.cgi/.x", ran("/sub/e.cgi", "/.x"), "in a folder"},
-		{"/tool.cgi/e.cgi/.x", ran("/tool.cgi/e.cgi", "/.x"), "in a folder that is named as a script"},
-		{"/packed.cgi.gz/e.cgi/.x", ran("/packed.cgi.gz/e.cgi", "/.x"), "in one that is named as the sidecar of a script"},
-		{"/.well-known/e.cgi/.x", ran("/.well-known/e.cgi", "/.x"), "where the script itself is served"},
+		{"/tool.cgi/e.cgi/.x", ran("/tool.cgi/e.cgi", "/.x"), "in a folder named like a script"},
+		{"/packed.cgi.gz/e.cgi/.x", ran("/packed.cgi.gz/e.cgi", "/.x"), "in a folder named like the sidecar of a script"},
+		{"/.well-known/e.cgi/.x", ran("/.well-known/e.cgi", "/.x"), "scripts in .well-known run"},
 		{"/latest.cgi/.x", ran("/latest.cgi", "/.x"), "a link with a script's name"},
 		{"/.git/e.cgi", missing, "the script is hidden"},
 		{"/.git/e.cgi/x", missing, "the script is hidden"},
 		{"/sub/.git/e.cgi/x", missing, "the script is hidden"},
 		{"/tool.cgi/.git/e.cgi/x", missing, "the script is hidden"},
-		{"/tool.cgi/.git/config", missing, "there is no script, so that is a name of the tree"},
+		{"/tool.cgi/.git/config", missing, "there is no script, so the whole path names a file"},
 		{"/.hidden.cgi/x", missing, "the script is hidden"},
-		{"/e.cgi.gz", missing, "its source"},
-		{"/e.cgi.gz/x", missing, "its source"},
+		{"/e.cgi.gz", missing, "it contains the source of a script"},
+		{"/e.cgi.gz/x", missing, "it contains the source of a script"},
 		{"/e.cgi./x", missing, "another spelling of the script"},
 		{"/e%C2%AD.cgi/x", missing, "another spelling of the script"},
 		{"/latest/x", missing, "a link without a script's name"},
-		{"/out.cgi/x", missing, "a link that leads out"},
-		{"/absent.cgi/.x", missing, "no script"},
-		{"/page.html/.x", missing, "no script"},
-		{"/plain.cgi/.x", "403 Forbidden\n", "it cannot be executed"},
+		{"/out.cgi/x", missing, "a link that leads out of the root"},
+		{"/absent.cgi/.x", missing, "not a script"},
+		{"/page.html/.x", missing, "not a script"},
+		{"/plain.cgi/.x", "403 Forbidden\n", "the script is not executable"},
 	}
 	resolver := filesOfDir(t, root, rawhttp.WithScript(".cgi"), rawhttp.WithScript(".py", "sh"), rawhttp.WithScriptPathInfo(true), rawhttp.WithPrecompressed("gzip"))
 	_, addr := listen(t, rawhttp.WithResolver(resolver), rawhttp.WithDate(false))
 	for _, tt := range tests {
 		if _, got := splitHead(talk(t, addr, "GET "+tt.target+" HTTP/1.0\r\n\r\n")); got != tt.want {
-			t.Errorf("GET %s is answered with %q, want %q: %s", tt.target, got, tt.want, tt.why)
+			t.Errorf("GET %s: %q, want %q\nwhy: %s", tt.target, got, tt.want, tt.why)
 		}
 	}
 	// Without the option there is no PATH_INFO, so the whole path names a file.
 	_, addr = listen(t, rawhttp.WithRoot(root), rawhttp.WithScript(".cgi"), rawhttp.WithDate(false))
 	for _, tt := range tests[1:] {
 		if _, got := splitHead(talk(t, addr, "GET "+tt.target+" HTTP/1.0\r\n\r\n")); got == tt.want && got != missing && got != "403 Forbidden\n" {
-			t.Errorf("without WithScriptPathInfo GET %s is answered with %q", tt.target, got)
+			t.Errorf("GET %s without WithScriptPathInfo: %q", tt.target, got)
 		}
 	}
 }
 
-// A path that another resolver has set must be clean, or it is 404: a script may use
+// A path set by another resolver that is not clean is answered with 404, since a script may use
 // PATH_INFO as the path of a file.
 func TestScriptPathInfoIsClean(t *testing.T) {
 	root := testkit.Scripts(t, map[string]string{"e.cgi": "#!/bin/sh\necho \"ran with $PATH_INFO\"\n"})
@@ -107,7 +106,7 @@ func TestScriptPathInfoIsClean(t *testing.T) {
 		"/e.cgi/aNUL": "404 Not Found\n", "//e.cgi/a": "404 Not Found\n", "/./e.cgi/a": "404 Not Found\n",
 	} {
 		if _, got := splitHead(talk(t, addr, "GET /?"+path+" HTTP/1.0\r\n\r\n")); got != want {
-			t.Errorf("the path %q is answered with %q, want %q", path, got, want)
+			t.Errorf("path %q: %q, want %q", path, got, want)
 		}
 	}
 }

@@ -66,7 +66,7 @@ func writeScript(t testing.TB, name, text string, mode os.FileMode) {
 	}
 }
 
-// gate opens the FIFO. Each call of open lets one "read x <gate" continue.
+// gate opens the FIFO. Each call of open lets one "read x <gate" return.
 func (s *scriptSite) gate(t testing.TB) (open func()) {
 	t.Helper()
 	f, err := os.OpenFile(filepath.Join(s.root, "gate"), os.O_RDWR, 0)
@@ -102,7 +102,7 @@ func (s *scriptSite) awaitPid(t testing.TB, name string) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { // in case the test has failed
+	t.Cleanup(func() { // in case the test fails
 		if isAlive(pid) {
 			syscall.Kill(-pid, syscall.SIGKILL)
 			syscall.Kill(pid, syscall.SIGKILL)
@@ -131,8 +131,8 @@ func waitUntil(t testing.TB, what string, holds func() bool) {
 	}
 }
 
-// isGone reports whether the process has ended. A zombie that its new parent, process 1, has
-// yet to wait for has ended.
+// isGone reports whether the process has ended. A zombie counts as ended, since its new parent,
+// process 1, may not have waited for it yet.
 func isGone(pid int) bool {
 	if syscall.Kill(pid, 0) != nil {
 		return true
@@ -157,7 +157,7 @@ func awaitGone(t testing.TB, pids ...int) {
 
 func isAlive(pid int) bool { return !isGone(pid) }
 
-// An attrLog is a Logger that keeps lines like "WARN message name=value".
+// An attrLog is a Logger that collects lines like "WARN message name=value".
 type attrLog struct {
 	mu    sync.Mutex
 	lines []string
@@ -193,7 +193,7 @@ func (l *attrLog) with(parts ...string) (lines []string) {
 	return lines
 }
 
-// await waits for a line that contains all parts: some are logged after the answer.
+// await waits for a line that contains all parts, since some lines are logged after the answer.
 func (l *attrLog) await(t testing.TB, parts ...string) {
 	t.Helper()
 	waitUntil(t, fmt.Sprintf("the log has a line with %q", parts), func() bool { return l.with(parts...) != nil })
@@ -235,7 +235,7 @@ func (c *scriptClient) reset() {
 // A scriptAnswer is a response in the form that tests compare.
 type scriptAnswer struct {
 	Status  int
-	Framing string // "chunked", "close", or the length
+	Framing string // "chunked", "close", or the value of Content-Length
 	Content string
 	Cut     bool
 }
@@ -245,7 +245,7 @@ func (c *scriptClient) head(t testing.TB) *http.Response {
 	t.Helper()
 	resp, err := http.ReadResponse(c.r, nil)
 	if err != nil {
-		t.Fatalf("read an answer: %v", err)
+		t.Fatalf("reading an answer: %v", err)
 	}
 	return resp
 }
@@ -279,12 +279,12 @@ func (want scriptAnswer) check(t testing.TB, what string, got scriptAnswer) {
 	}
 }
 
-// postBegun returns a request that announces n bytes of content, with the first of them.
+// postBegun returns a POST request with a Content-Length of n and only the given content.
 func postBegun(target string, n int, content string) string {
 	return "POST" + strings.TrimPrefix(getRequest(target, "Content-Length: "+strconv.Itoa(n)), "GET") + content
 }
 
-// statusAnswer returns the server's own answer with the status.
+// statusAnswer returns the server's own answer to an error with the status.
 func statusAnswer(status int) scriptAnswer {
 	content := fmt.Sprintf("%d %s\n", status, http.StatusText(status))
 	return scriptAnswer{Status: status, Framing: strconv.Itoa(len(content)), Content: content}

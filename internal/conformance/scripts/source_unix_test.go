@@ -22,7 +22,7 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// scriptSecret is in the source of scripts but not in their output.
+// scriptSecret is part of the source of scripts but not of their output.
 const scriptSecret = "SOURCE"
 
 const (
@@ -30,14 +30,14 @@ const (
 	scriptPacked = scriptSecret + " compressed"
 )
 
-// scriptTree makes a folder with scripts that have all kinds of names.
+// scriptTree makes a folder of scripts with all kinds of names.
 func scriptTree(t testing.TB) (root string) {
 	t.Helper()
 	files := map[string]string{"page.html": "page", "sub/page.html": "page", "sub/sh": "no script", "sh": "no script", "dots/a.txt": "a"}
 	for _, name := range []string{
 		"s.sh", "sub/s.sh", "sub/index.sh", "B.SH", "c.Sh", "a b.sh", "d.x.sh", "tool.sh/s.sh", ".hidden.sh", "x.cgi", "sub/x.CGI", "plus+.sh", "per%cent.sh", "\xff.sh",
-		// Some systems accept these names for s.sh. Here they name nothing or a script, and
-		// are never sent.
+		// Some systems accept these as names of s.sh. They must name nothing or a script, and their
+		// source is never sent.
 		"t.sh.", "u.sh ", "v.sh. .", "w.\u017fh",
 	} {
 		files[name] = scriptSource
@@ -87,7 +87,7 @@ func TestScriptSourceIsNeverSent(t *testing.T) {
 	check := func(t *testing.T, addr, request string) string {
 		answer := talk(t, addr, request)
 		if strings.Contains(answer, scriptSecret) || !strings.HasPrefix(answer, "HTTP/1.1 ") {
-			t.Errorf("%q is answered with %q", request, answer)
+			t.Errorf("%q: answer %q reveals the source", request, answer)
 		}
 		return answer
 	}
@@ -119,14 +119,14 @@ func TestScriptSourceIsNeverSent(t *testing.T) {
 				}
 				for _, method := range []string{"OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND", "COPY", "get", "SOURCE-"} {
 					if answer := talk(t, addr, method+" "+target+" HTTP/1.1\r\nHost: example.test\r\nDestination: /copy.txt\r\n\r\n"); strings.Contains(answer, scriptSecret+"\n") {
-						t.Errorf("%s %s is answered with %q", method, target, answer)
+						t.Errorf("%s %s: answer %q", method, target, answer)
 					}
 				}
 			}
 			for _, target := range []string{"/s.sh", "/%73.sh", "//s.sh", "/sub/../s.sh", "/B.SH", "/c.Sh", "/link.sh", "/sub/up.sh", "/sub/", "/dir-link/", "/tool.sh/s.sh", "http://example.test/s.sh", "/s.sh;?"} {
 				want := !strings.Contains(target, ";")
 				if got := strings.Contains(check(t, addr, getRequest(target)), "\r\n\r\nran\n"); got != want {
-					t.Errorf("GET %s runs a script: %v, want %v", target, got, want)
+					t.Errorf("GET %s ran a script: %v, want %v", target, got, want)
 				}
 			}
 		})
@@ -146,12 +146,12 @@ func TestScriptSourceIsNeverSent(t *testing.T) {
 	})
 }
 
-// A listing shows scripts like other files, and nothing that cannot be requested.
+// A listing shows scripts like other files, but not their sidecars, which cannot be requested.
 func TestScriptSourceListing(t *testing.T) {
 	root := testkit.Scripts(t, map[string]string{"s.sh": scriptSource, "s.sh.gz": "", "s.sh.br": "", "s.sh.zst": "", "a.txt": "", "a.txt.gz": "", "s.sh.txt": "", "s.sh.gz.br": ""})
 	_, got := splitHead(talk(t, serveShell(t, root), getRequest("/")))
 	if diff := cmp.Diff("a.txt\na.txt.gz\ns.sh\ns.sh.txt\n", got); diff != "" {
-		t.Errorf("the listing (-want +got):\n%s", diff)
+		t.Errorf("listing (-want +got):\n%s", diff)
 	}
 }
 
@@ -167,24 +167,24 @@ func TestScriptNamesThatAreNone(t *testing.T) {
 		addr := serveShell(t, root, opts...)
 		for _, name := range names {
 			if answer := talk(t, addr, getRequest("/"+name)); !strings.HasPrefix(answer, "HTTP/1.1 200 OK\r\n") || !strings.Contains(answer, "\r\nETag: ") || !strings.HasSuffix(answer, "\r\n\r\n"+name) {
-				t.Errorf("GET /%s is answered with %q, want the file", name, answer)
+				t.Errorf("GET /%s: %q, want the file", name, answer)
 			}
 		}
 		if answer := talk(t, addr, getRequest("/sub.sh")); !strings.HasPrefix(answer, "HTTP/1.1 301 ") || !strings.Contains(answer, "\r\nLocation: ./sub.sh/\r\n") {
-			t.Errorf("GET of a folder with a script's name is answered with %q, want the redirect to it", answer)
+			t.Errorf("GET of a folder named like a script: %q, want a redirect", answer)
 		}
 		if answer := talk(t, addr, getRequest("/sub.sh/missing")); !strings.HasPrefix(answer, "HTTP/1.1 404 ") {
-			t.Errorf("GET of what is not in a folder with a script's name is answered with %q, want 404", answer)
+			t.Errorf("GET of a missing file in a folder named like a script: %q, want 404", answer)
 		}
 	}
 	// Without the option a script is a file.
 	_, addr := listen(t, rawhttp.WithRoot(testkit.Scripts(t, map[string]string{"s.sh": scriptSource})))
 	if answer := talk(t, addr, getRequest("/s.sh")); !strings.HasSuffix(answer, "\r\n\r\n"+scriptSource) {
-		t.Errorf("without WithScript a script is answered with %q, want its source", answer)
+		t.Errorf("GET of a script without WithScript: %q, want its source", answer)
 	}
 }
 
-// A script that cannot run is answered with an error that has none of its source.
+// If a script cannot run, the answer is an error without any of its source.
 func TestScriptsThatCannotRun(t *testing.T) {
 	root := testkit.Scripts(t, map[string]string{
 		"ok.cgi": scriptSource, "missing.cgi": "#!/missing/interpreter\n# " + scriptSecret, "folder.cgi/a.txt": "",
@@ -208,31 +208,31 @@ func TestScriptsThatCannotRun(t *testing.T) {
 	}
 	tests := []struct{ target, status, why string }{
 		{"/ok.cgi", "200 OK", ""},
-		{"/plain.cgi", "403 Forbidden", "it has no executable bit"},
-		{"/missing.cgi", "500 Internal Server Error", "its interpreter is missing, which is no 404"},
-		{"/no-interpreter.cgi", "500 Internal Server Error", "it has no #! and is no program: no shell is tried"},
-		{"/empty.cgi", "500 Internal Server Error", "nor has that"},
-		{"/fifo.cgi", "404 Not Found", "it is no regular file"},
-		{"/fifo.sh", "404 Not Found", "nor with an interpreter"},
-		{"/device.sh", "404 Not Found", "nor is that, and it is outside"},
-		{"/out.cgi", "404 Not Found", "it is outside"},
-		{"/up.cgi", "404 Not Found", "it is outside"},
-		{"/self.cgi", "404 Not Found", "it is a loop"},
-		{"/nowhere.cgi", "404 Not Found", "it leads nowhere"},
-		{"/absent.cgi", "404 Not Found", "it is not there"},
-		{"/folder.cgi", "301 Moved Permanently", "it is a folder"},
-		{"/folder.cgi/", "200 OK", "it is a folder, and listed"},
-		{"/x.sh/", "404 Not Found", "it is no folder"},
-		{"/x.sh/a", "404 Not Found", "nor without WithScriptPathInfo a beginning"},
+		{"/plain.cgi", "403 Forbidden", "not executable"},
+		{"/missing.cgi", "500 Internal Server Error", "the interpreter is missing, but the script is not, so not 404"},
+		{"/no-interpreter.cgi", "500 Internal Server Error", "neither a #! line nor a program; no shell is tried"},
+		{"/empty.cgi", "500 Internal Server Error", "neither a #! line nor a program; no shell is tried"},
+		{"/fifo.cgi", "404 Not Found", "not a regular file"},
+		{"/fifo.sh", "404 Not Found", "not a regular file, though it has an interpreter"},
+		{"/device.sh", "404 Not Found", "a link to a device outside the root"},
+		{"/out.cgi", "404 Not Found", "a link out of the root"},
+		{"/up.cgi", "404 Not Found", "a link out of the root"},
+		{"/self.cgi", "404 Not Found", "a loop of links"},
+		{"/nowhere.cgi", "404 Not Found", "a link to a missing file"},
+		{"/absent.cgi", "404 Not Found", "a missing file"},
+		{"/folder.cgi", "301 Moved Permanently", "a folder"},
+		{"/folder.cgi/", "200 OK", "a folder, which is listed"},
+		{"/x.sh/", "404 Not Found", "not a folder"},
+		{"/x.sh/a", "404 Not Found", "without WithScriptPathInfo the whole path names a file"},
 	}
 	if os.Geteuid() != 0 { // root may read everything
 		testkit.WriteFile(t, filepath.Join(root, "unreadable.cgi"), scriptSource, 0o111)
 		testkit.WriteFile(t, filepath.Join(root, "unreadable.sh"), scriptSource, 0)
 		testkit.WriteFile(t, filepath.Join(root, "others.cgi"), scriptSource, 0o601)
 		tests = append(tests, []struct{ target, status, why string }{
-			{"/unreadable.cgi", "403 Forbidden", "it may not be read"},
-			{"/unreadable.sh", "403 Forbidden", "it may not be read"},
-			{"/others.cgi", "403 Forbidden", "others may run it, not we"},
+			{"/unreadable.cgi", "403 Forbidden", "no permission to read"},
+			{"/unreadable.sh", "403 Forbidden", "no permission to read"},
+			{"/others.cgi", "403 Forbidden", "only other users have permission to execute"},
 		}...)
 	}
 	addr := serveShell(t, root, rawhttp.WithScript(".cgi"))
@@ -240,7 +240,7 @@ func TestScriptsThatCannotRun(t *testing.T) {
 		for _, method := range []string{"GET", "HEAD"} {
 			answer := talk(t, addr, method+" "+tt.target+" HTTP/1.1\r\nHost: example.test\r\n\r\n")
 			if !strings.HasPrefix(answer, "HTTP/1.1 "+tt.status+"\r\n") || strings.Contains(answer, scriptSecret) {
-				t.Errorf("%s %s is answered with %q, want %s: %s", method, tt.target, answer, tt.status, tt.why)
+				t.Errorf("%s %s: %q, want %s\nwhy: %s", method, tt.target, answer, tt.status, tt.why)
 			}
 		}
 	}
@@ -248,13 +248,13 @@ func TestScriptsThatCannotRun(t *testing.T) {
 	_, addr = listen(t, rawhttp.WithResolver(rawhttp.First(next, say("the next"))))
 	for target, want := range map[string]string{"/absent.cgi": "the next", "/fifo.cgi": "the next", "/plain.cgi": "403 Forbidden\n", "/missing.cgi": "500 Internal Server Error\n"} {
 		if _, got := splitHead(talk(t, addr, getRequest(target))); got != want {
-			t.Errorf("First: GET %s is answered with %q, want %q", target, got, want)
+			t.Errorf("First: GET %s: %q, want %q", target, got, want)
 		}
 	}
 }
 
-// If a script is replaced while it is served, the old one or the new one runs, or none. A
-// link to a file outside the root never runs.
+// If a script is replaced while it is served, the old or the new one runs, or neither. A link to a
+// file outside the root never runs.
 func TestScriptReplacedWhileServed(t *testing.T) {
 	t.Parallel()
 	root := testkit.Scripts(t, map[string]string{"x.sh": "#" + scriptSecret + "\necho one"})
@@ -280,7 +280,7 @@ func TestScriptReplacedWhileServed(t *testing.T) {
 	})
 	seen := make(map[string]int)
 	for range 150 {
-		_, got := splitHead(talk(t, addr, "GET /x.sh HTTP/1.0\r\n\r\n")) // HTTP/1.0, so never chunked
+		_, got := splitHead(talk(t, addr, "GET /x.sh HTTP/1.0\r\n\r\n")) // in HTTP/1.0 answers are never chunked
 		seen[got]++
 	}
 	close(done)
@@ -289,18 +289,18 @@ func TestScriptReplacedWhileServed(t *testing.T) {
 		switch got {
 		case "one\n", "two\n", "500 Internal Server Error\n", "404 Not Found\n":
 		default:
-			t.Errorf("a script that is replaced is answered with %q", got)
+			t.Errorf("answer while the script is replaced: %q", got)
 		}
 	}
 	if seen["one\n"]+seen["two\n"] == 0 {
-		t.Errorf("a script that is replaced never ran: %v", seen)
+		t.Errorf("the replaced script never ran: %v", seen)
 	}
 	os.Remove(filepath.Join(root, "x.sh"))
 	if err := os.Symlink(outside, filepath.Join(root, "x.sh")); err != nil {
 		t.Fatal(err)
 	}
 	if got := talk(t, addr, getRequest("/x.sh")); !strings.HasPrefix(got, "HTTP/1.1 404 ") {
-		t.Errorf("a script that is a link to a file outside is answered with %q, want 404", got)
+		t.Errorf("GET of a link to a script outside the root: %q, want 404", got)
 	}
 }
 
@@ -311,7 +311,7 @@ func TestScriptSidecars(t *testing.T) {
 	io.WriteString(w, scriptSource)
 	w.Close()
 	root := testkit.Scripts(t, map[string]string{"x.sh": scriptSource, "x.sh.gz": packed.String(), "a.txt": "a", "a.txt.gz": "compressed"})
-	for _, name := range []string{"x.sh.gz", "a.txt.gz"} { // not older than its file
+	for _, name := range []string{"x.sh.gz", "a.txt.gz"} { // so that the sidecar is not older than its file
 		if err := os.Chtimes(filepath.Join(root, name), time.Time{}, time.Now().Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
@@ -321,17 +321,17 @@ func TestScriptSidecars(t *testing.T) {
 		return talk(t, addr, fmt.Sprintf("GET %s HTTP/1.1\r\nHost: example.test\r\nAccept-Encoding: gzip\r\n\r\n", target))
 	}
 	if got := ask("/x.sh"); !strings.HasSuffix(got, "\r\n\r\nran\n") || strings.Contains(got, "Content-Encoding") {
-		t.Errorf("GET /x.sh is answered with %q, want what it prints", got)
+		t.Errorf("GET /x.sh: %q, want its output", got)
 	}
 	if got := ask("/x.sh.gz"); !strings.HasPrefix(got, "HTTP/1.1 404 ") {
-		t.Errorf("GET /x.sh.gz is answered with %q, want 404", got)
+		t.Errorf("GET /x.sh.gz: %q, want 404", got)
 	}
 	if got := ask("/a.txt"); !strings.HasSuffix(got, "\r\n\r\ncompressed") {
-		t.Errorf("GET /a.txt is answered with %q, want its sidecar", got)
+		t.Errorf("GET /a.txt: %q, want its sidecar", got)
 	}
 }
 
-// A link to a script is not used as an index file: the next name is tried.
+// A link to a script is not used as an index file; the next name is tried.
 func TestIndexThatLeadsToAScript(t *testing.T) {
 	root := testkit.Scripts(t, map[string]string{"s.sh": scriptSource, "d/home.html": "home", "e/a.txt": "a"})
 	for _, folder := range []string{"d", "e"} {
@@ -342,7 +342,7 @@ func TestIndexThatLeadsToAScript(t *testing.T) {
 	addr := serveShell(t, root, rawhttp.WithIndex("index.html", "home.html"))
 	for path, want := range map[string]string{"/d/": "home", "/e/": "a.txt\n", "/d/index.html": "404 Not Found\n"} {
 		if _, got := splitHead(talk(t, addr, "GET "+path+" HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")); got != want {
-			t.Errorf("%s is answered with %q, want %q", path, got, want)
+			t.Errorf("GET %s: %q, want %q", path, got, want)
 		}
 	}
 }

@@ -23,7 +23,7 @@ import (
 // waitForGate is a shell command that waits until the file gate exists.
 const waitForGate = "until [ -e gate ]; do sleep 0.02; done\n"
 
-// readExpected reads as many bytes as want has and compares them.
+// readExpected reads len(want) bytes and compares them with want.
 func readExpected(t testing.TB, c net.Conn, what, want string) {
 	t.Helper()
 	c.SetReadDeadline(time.Now().Add(30 * time.Second))
@@ -34,7 +34,7 @@ func readExpected(t testing.TB, c net.Conn, what, want string) {
 	}
 }
 
-// The output of a script is sent before the script ends: it is held for 100 ms at most.
+// The output of a script is sent before the script ends: it is held for at most 100 ms.
 func TestScriptOutputStreams(t *testing.T) {
 	t.Parallel()
 	const (
@@ -44,7 +44,7 @@ func TestScriptOutputStreams(t *testing.T) {
 	)
 	tests := []struct {
 		name, script, request string
-		first, then           string // before and after the gate
+		first, then           string // the answer before and after the gate opens
 		persists              bool
 	}{
 		{
@@ -60,13 +60,13 @@ func TestScriptOutputStreams(t *testing.T) {
 			first:   ok + "Content-Type: text/html; charset=utf-8\r\nTransfer-Encoding: chunked\r\n" + sniff + "\r\nc\r\n\n<p>one</p>\n\r\n", then: "b\r\n<p>two</p>\n\r\n0\r\n\r\n", persists: true,
 		},
 		{
-			name:    "to the close, in HTTP/1.0",
+			name:    "until the close, in HTTP/1.0",
 			script:  "printf 'Content-Type: text/plain\\n\\none\\n'; " + waitForGate + "echo two",
 			request: "GET /x.sh HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
 			first:   ok + textType + sniff + "Connection: close\r\n\r\none\n", then: "two\n",
 		},
 		{
-			name:    "no more than its length, which is not sent",
+			name:    "no more than its Content-Length, which is not sent",
 			script:  "printf 'Content-Length: 6\\nContent-Type: text/plain\\n\\none\\n'; " + waitForGate + "echo two",
 			request: getRequest("/x.sh"),
 			first:   ok + textType + "Transfer-Encoding: chunked\r\n" + sniff + "\r\n4\r\none\n\r\n", then: "2\r\ntw\r\n0\r\n\r\n", persists: true,
@@ -78,13 +78,13 @@ func TestScriptOutputStreams(t *testing.T) {
 			first:   ok + textType + "Transfer-Encoding: chunked\r\n" + sniff + "\r\n4\r\none\n\r\n", then: "4\r\ntwo\n\r\n0\r\n\r\n", persists: true,
 		},
 		{
-			name:    "and fails: too late to say so",
+			name:    "script fails, too late for an error status",
 			script:  "printf 'Content-Type: text/plain\\n\\none\\n'; " + waitForGate + "exit 1",
 			request: getRequest("/x.sh"),
 			first:   ok + textType + "Transfer-Encoding: chunked\r\n" + sniff + "\r\n4\r\none\n\r\n", then: "0\r\n\r\n", persists: true,
 		},
 		{
-			name:    "and is short of its length: cut",
+			name:    "shorter than its Content-Length, so it is cut",
 			script:  "printf 'Content-Length: 9\\nContent-Type: text/plain\\n\\none\\n'; " + waitForGate + "echo two",
 			request: getRequest("/x.sh"),
 			first:   ok + textType + "Transfer-Encoding: chunked\r\n" + sniff + "\r\n4\r\none\n\r\n", then: "4\r\ntwo\n\r\n",
@@ -104,13 +104,13 @@ func TestScriptOutputStreams(t *testing.T) {
 			}
 			rest, _ := io.ReadAll(c)
 			if got := strings.HasPrefix(string(rest), "HTTP/1.1 200 OK\r\n") && strings.HasSuffix(string(rest), "\r\n\r\nnext"); got != tt.persists || !got && len(rest) > 0 {
-				t.Errorf("then comes %q; the connection persists: want %v", rest, tt.persists)
+				t.Errorf("after the answer: %q, want the answer to the next request: %v", rest, tt.persists)
 			}
 		})
 	}
 }
 
-// The answer to HEAD does not wait for the content, and the script is ended.
+// The answer to HEAD does not wait for content, and the script is ended.
 func TestScriptStreamsNothingToHead(t *testing.T) {
 	t.Parallel()
 	root := testkit.Scripts(t, map[string]string{"x.sh": "printf 'Content-Type: text/plain\\n\\none\\n'; echo $$ >pid; " + waitForGate + ": >late"})
@@ -119,16 +119,16 @@ func TestScriptStreamsNothingToHead(t *testing.T) {
 	want := "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\nX-Content-Type-Options: nosniff\r\n\r\n" +
 		"HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 14\r\nX-Content-Type-Options: nosniff\r\n\r\n"
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("the answer to HEAD of a script that goes on (-want +got):\n%s", diff)
+		t.Errorf("answer to HEAD of a script that is still running (-want +got):\n%s", diff)
 	}
 	waitUntil(t, "the script has ended", func() bool { return !isRunning(t, filepath.Join(root, "pid")) })
 	if _, err := os.Stat(filepath.Join(root, "late")); err == nil {
-		t.Errorf("the script went on after the gate, which was never opened")
+		t.Errorf("the script ran on after the gate, which was never opened")
 	}
 }
 
-// Content of about 64 KiB, the most that is held: it arrives whole, with Content-Length if it
-// is shorter.
+// Content of about 64 KiB, the most that is held, arrives complete. It has a Content-Length unless
+// it is longer.
 func TestScriptContentAboutWhatIsHeld(t *testing.T) {
 	t.Parallel()
 	const held = 64 << 10
@@ -152,10 +152,10 @@ func TestScriptContentAboutWhatIsHeld(t *testing.T) {
 				}
 				head, _ := splitHead(answer)
 				if isChunked := strings.Contains(head, "Transfer-Encoding: chunked"); n != held && isChunked != (n > held) {
-					t.Errorf("the answer is in chunks: %v, want %v", isChunked, n > held)
+					t.Errorf("answer is chunked: %v, want %v", isChunked, n > held)
 				}
 				if _, got := splitHead(withLength(t, answer)); got != want {
-					t.Errorf("%d bytes came, want %d; the first %q, the last %q", len(got), n, testkit.Shorten(got), got[max(0, len(got)-20):])
+					t.Errorf("received %d bytes, want %d: first %q, last %q", len(got), n, testkit.Shorten(got), got[max(0, len(got)-20):])
 				}
 			})
 		}
@@ -167,14 +167,14 @@ func isRunning(t testing.TB, pidFile string) bool {
 	t.Helper()
 	f, err := os.Open(pidFile)
 	if err != nil {
-		return true // it has yet to begin
+		return true // it has not started yet
 	}
 	defer f.Close()
 	line, _ := bufio.NewReader(f).ReadString('\n')
 	var pid int
 	if _, err := fmt.Sscan(line, &pid); err != nil {
 		info, err := f.Stat()
-		return err != nil || time.Since(info.ModTime()) < 2*time.Second // later, it was ended before it could write
+		return err != nil || time.Since(info.ModTime()) < 2*time.Second // if the file is older, the script was ended before it could write
 	}
 	return syscall.Kill(pid, 0) == nil
 }
