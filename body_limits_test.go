@@ -27,7 +27,7 @@ func TestChunkLineOf256Bytes(t *testing.T) {
 		"1" + strings.Repeat(" ", 253) + ";a",
 	} {
 		if len(line) != 256 {
-			t.Fatalf("the line has %d bytes", len(line))
+			t.Fatalf("the chunk line has %d bytes, want 256", len(line))
 		}
 		for _, split := range bodySplits {
 			c, _, _ := bodyOf(t, bodyChunked, line+"\r\na\r\n0\r\n\r\n", split, 0)
@@ -228,7 +228,7 @@ func TestContentEndsEarly(t *testing.T) {
 						t.Errorf("Read again: %v, want %v", again, err)
 					}
 					if req.Trailer().Len() > 0 {
-						t.Errorf("Read of %q set trailer fields", tt.wire[:end])
+						t.Errorf("Read of %q set trailer fields, want none", tt.wire[:end])
 					}
 				}
 			}
@@ -300,7 +300,7 @@ func TestContentDoesNotReadNextRequest(t *testing.T) {
 		p := make([]byte, 1<<16)
 		n, err := io.ReadFull(c, p)
 		if n != 3 || err != io.ErrUnexpectedEOF || strings.Trim(string(p[3:]), "\x00") != "" {
-			t.Errorf("ReadFull = %d, %v, and wrote %q after the content", n, err, strings.Trim(string(p[3:]), "\x00"))
+			t.Errorf("ReadFull = %d, %v, and wrote %q after the content, want 3, io.ErrUnexpectedEOF and nothing", n, err, strings.Trim(string(p[3:]), "\x00"))
 		}
 		if rest := bodyRest(c, src); rest != "GET / HTTP/1.1\r\n" {
 			t.Errorf("bytes left after the content are %q, want the next request", rest)

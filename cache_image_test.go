@@ -112,10 +112,10 @@ func TestChangedResponseHasNoImage(t *testing.T) {
 		change(changed)
 		for range 3 {
 			if got := imageWritten(t, format, get, changed); !strings.Contains(got, "X: y") && !strings.Contains(got, "x/y") {
-				t.Errorf("after %s the answer is %q", name, got)
+				t.Errorf("after %s of a copy, the answer for the copy is %q, want the changed field", name, got)
 			}
 			if got := imageWritten(t, format, get, resp); strings.Contains(got, "X: y") || strings.Contains(got, "x/y") {
-				t.Errorf("after %s of a copy the answer is %q", name, got)
+				t.Errorf("after %s of a copy, the answer for the original is %q, want it unchanged", name, got)
 			}
 		}
 	}
@@ -152,7 +152,7 @@ func TestImageDoesNotRetainServer(t *testing.T) {
 		return weak.Make(s)
 	}()
 	if resp.rep.Body.(*memoryContent).last.Load().wire == nil {
-		t.Fatal("there is no image")
+		t.Fatal("no image has been made")
 	}
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		runtime.GC() // more than once, since the runtime retains recent objects

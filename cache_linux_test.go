@@ -466,6 +466,6 @@ func TestCachedFileSize(t *testing.T) {
 	files, _ := cacheSite(t, strings.Repeat("x", size))
 	f := waitCached(t, files, "/f")
 	if f.size < 2*size || files.cache.size < f.size {
-		t.Errorf("a file of %d bytes counts as %d, the whole cache as %d", size, f.size, files.cache.size)
+		t.Errorf("a file of %d bytes counts as %d, the whole cache as %d, want at least twice the size, and no less for the cache", size, f.size, files.cache.size)
 	}
 }

@@ -296,6 +296,6 @@ func TestLongListingWaitsForItsTurn(t *testing.T) {
 	}
 	<-files.listings
 	if got := resolveString(t, files, resolveGet(t, "/?sort=size")); !strings.Contains(got, "\n99\n") || counter.stats != maxBufferedEntries+1 {
-		t.Errorf("with a turn %d names are examined, and the listing is %q", counter.stats, got)
+		t.Errorf("with a turn %d names are examined, and the listing is %q, want all names", counter.stats, got)
 	}
 }

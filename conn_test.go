@@ -33,13 +33,13 @@ func TestRequestContextValues(t *testing.T) {
 		defer cancel()
 	}
 	if n := runtime.NumGoroutine() - before; n > 5 {
-		t.Errorf("50 contexts derived from that of a request use %d goroutines", n)
+		t.Errorf("50 contexts derived from that of a request use %d goroutines, want no more than 5", n)
 	}
 	ctx.end(nil)
 	early := &requestContext{conn: c}
 	early.end(nil)
 	if ctx.Value(contextKey{}) != "v" || early.Value(contextKey{}) != "v" {
-		t.Error("Value of a context that has ended returns nothing")
+		t.Error("Value of a context that has ended does not return its value")
 	}
 	for range 200 {
 		ctx := &requestContext{conn: c}

@@ -220,10 +220,10 @@ func namesList(t *testing.T, r *FileResolver, folder string) {
 		}
 		got := resolveString(t, r, resolveGet(t, "/"+ascii.EscapeSegment(name)))
 		if served, isListed := got != "declined", slices.Contains(names, shown); served != isListed {
-			t.Errorf("%q is listed: %v, but answered with %q; the listing is %q", name, isListed, got, listed)
+			t.Errorf("%q is listed: %v, but answered with %q, want a name listed exactly if it is served; the listing is %q", name, isListed, got, listed)
 		}
 		if strings.Contains(got, "SOURCE") || strings.Contains(got, "HIDDEN") && !r.config.dotFiles {
-			t.Errorf("%q is answered with %q", name, got)
+			t.Errorf("%q is answered with %q, want no source and nothing hidden", name, got)
 		}
 		if e.IsDir() && got != "declined" {
 			namesList(t, r, name)

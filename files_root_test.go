@@ -69,7 +69,7 @@ func TestRootIsFollowed(t *testing.T) {
 				r := filesOfDir(t, link, opts...)
 				for range 3 { // until it is cached
 					if got := resolveString(t, r, resolveGet(t, "/f")); got != "old" {
-						t.Fatalf("at first the file is %q", got)
+						t.Fatalf("at first the file is %q, want old", got)
 					}
 				}
 				if err := tt.change(t, dir, link); err != nil {
@@ -80,7 +80,7 @@ func TestRootIsFollowed(t *testing.T) {
 					t.Errorf("afterwards the file is %q, want %q", got, tt.want)
 				}
 				if got := resolveString(t, r, resolveGet(t, "/")); got != "f\n" {
-					t.Errorf("the listing is %q", got)
+					t.Errorf("the listing is %q, want f", got)
 				}
 			})
 		}
@@ -107,7 +107,7 @@ func TestRootIsCheckedOncePerSecond(t *testing.T) {
 			break
 		}
 		if passed := time.Since(begin); got != "old" || passed > 30*time.Second {
-			t.Fatalf("after %v the file is %q", passed, got)
+			t.Fatalf("after %v the file is %q, want new", passed, got)
 		}
 		time.Sleep(time.Millisecond)
 	}
@@ -146,11 +146,11 @@ func TestRootIsFollowedUnderLoad(t *testing.T) {
 	}()
 	for range 1000 {
 		if got := resolveString(t, r, resolveGet(t, "/f")); got != "content" {
-			t.Errorf("the file is %q", got)
+			t.Errorf("the file is %q, want content", got)
 			break
 		}
 		if got := resolveString(t, r, resolveGet(t, "/")); got != "f\n" {
-			t.Errorf("the listing is %q", got)
+			t.Errorf("the listing is %q, want f", got)
 			break
 		}
 	}

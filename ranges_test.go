@@ -128,12 +128,12 @@ func fuzzCheckRanges(t *testing.T, field string, size int64) {
 			t.Errorf("parseRanges(%q, %d) = %v, want %v", field, size, got, want)
 		}
 		if r.start < 0 || r.length <= 0 || r.length > size-r.start {
-			t.Errorf("parseRanges(%q, %d) = %v, of which %v is not within the size", field, size, got, r)
+			t.Errorf("parseRanges(%q, %d) = %v, want %v to be within the size", field, size, got, r)
 		}
 		sum.Add(sum, big.NewInt(r.length))
 	}
 	if sum.Cmp(big.NewInt(size)) > 0 || len(got) > 16 {
-		t.Errorf("parseRanges(%q, %d) = %v, %d ranges of %v bytes in all", field, size, got, len(got), sum)
+		t.Errorf("parseRanges(%q, %d) = %v, %d ranges of %v bytes in all, want at most 16 and no more bytes than the size", field, size, got, len(got), sum)
 	}
 }
 
@@ -209,7 +209,7 @@ func FuzzAccept(f *testing.F) {
 		for _, tt := range tests {
 			got := tt.weight(fuzzHeader(list, second))
 			if got < tt.least || got > 1000 || got < 0 { // -1 would mean that there is no field
-				t.Errorf("%s: weight %d in the lists %q and %q", tt.name, got, list, second)
+				t.Errorf("%s: weight %d in the lists %q and %q, want 0 to 1000", tt.name, got, list, second)
 			}
 			for _, lists := range [][]string{
 				{tt.unrelated, list, second}, {list, second, tt.unrelated}, {list, tt.unrelated, second},
@@ -217,7 +217,7 @@ func FuzzAccept(f *testing.F) {
 				{tt.unrelated + ",," + tt.unrelated + ";x=\"y,z\"," + list, second},
 			} {
 				if more := tt.weight(fuzzHeader(lists...)); more != got {
-					t.Errorf("%s: weight %d in the lists %q and %q, but %d in %q", tt.name, got, list, second, more, lists)
+					t.Errorf("%s: weight %d in the lists %q and %q, but %d with an unrelated member, in %q", tt.name, got, list, second, more, lists)
 				}
 			}
 		}

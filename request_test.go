@@ -54,7 +54,7 @@ func TestRequestMethods(t *testing.T) {
 		}
 	}
 	if req := requestOf(t, "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n"); !req.isKnownMethod() {
-		t.Error("CONNECT is not known")
+		t.Error("isKnownMethod reports false for CONNECT")
 	}
 }
 
@@ -140,10 +140,10 @@ func TestRequestWithPath(t *testing.T) {
 		t.Errorf("the original request after WithPath (-want +got):\n%s", diff)
 	}
 	if w.Body != req.Body {
-		t.Error("WithPath does not share the Body")
+		t.Error("WithPath returns a request with another Body, want the same")
 	}
 	if got := w.WithPath("/e").Path() + w.Path() + w.Clone().Path(); got != "/e/b c/../d/b c/../d" {
-		t.Errorf("paths of a second WithPath, of the first, and of its Clone: %s", got)
+		t.Errorf("paths of a second WithPath, of the first, and of its Clone: %s, want /e/b c/../d/b c/../d", got)
 	}
 	if got := string(w.Head()); got != string(req.Head()) {
 		t.Errorf("Head of WithPath = %q, want the head as received", got)

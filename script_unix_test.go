@@ -55,7 +55,7 @@ func TestScriptRootReplaced(t *testing.T) {
 			t.Errorf("%s: a link to a script in a folder that was replaced is answered with %q, want 404", how, got)
 		}
 		if got := talk(t, addr, getRequest("/plain.txt")); !strings.HasSuffix(got, "\r\n\r\nplain") {
-			t.Errorf("%s: a file in a folder that was replaced is answered with %q", how, got)
+			t.Errorf("%s: a file in a folder that was replaced is answered with %q, want plain", how, got)
 		}
 	}
 }
@@ -111,7 +111,7 @@ func checkScriptLinks(t *testing.T, files Option) {
 		}
 	}
 	if answer := talk(t, addr, getRequest("/lib/")); !strings.HasSuffix(answer, "\r\n\r\na.txt\n") || !strings.Contains(listed, "lib/\n") {
-		t.Errorf("a link to a folder with the name of a script is answered with %q, and the listing is %q", answer, listed)
+		t.Errorf("a link to a folder with the name of a script is answered with %q, and the listing is %q, want it served and listed as a folder", answer, listed)
 	}
 }
 
@@ -131,7 +131,7 @@ func TestLinksLeaveNothingOpen(t *testing.T) {
 		before := testkit.Descriptors()
 		for range 100 {
 			if _, err := files.Resolve(t.Context(), resolveGet(t, "/alias.txt")); !errors.Is(err, fs.ErrNotExist) {
-				t.Fatalf("%s: a link to a script is answered with %v", how, err)
+				t.Fatalf("%s: a link to a script is answered with %v, want 404", how, err)
 			}
 			if _, err := j.Stat("plain.txt"); err != nil {
 				t.Fatal(err)

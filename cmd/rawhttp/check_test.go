@@ -157,16 +157,16 @@ func TestCheckLongInput(t *testing.T) {
 	in := "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\n" + strings.Repeat("a", 9_000_000)
 	status, stdout, stderr := call(t, in, "check")
 	if status != 1 || !strings.HasSuffix(stdout, "content, incomplete: 8388555 bytes received\n") || !strings.Contains(stderr, "first 8 MiB") {
-		t.Errorf("status %d, %q, %q, want 1, incomplete content, and a note", status, stdout, stderr)
+		t.Errorf("status %d, stdout %q, stderr %q, want 1, incomplete content and a note", status, stdout, stderr)
 	}
 }
 
-// To somebody who checks a response, it says that only requests are checked.
+// For a response, check notes that it only checks requests.
 func TestCheckResponse(t *testing.T) {
 	t.Parallel()
 	status, stdout, stderr := call(t, "HTTP/1.1 200 OK\r\n\r\n", "check")
 	if status != 1 || !strings.Contains(stdout, "method is not a token") || !strings.Contains(stderr, "looks like a response") {
-		t.Errorf("status %d, %q, %q, want 1, a mark, and a note", status, stdout, stderr)
+		t.Errorf("status %d, stdout %q, stderr %q, want 1, a mark and a note", status, stdout, stderr)
 	}
 }
 

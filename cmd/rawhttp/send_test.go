@@ -265,7 +265,7 @@ func TestSendDoesNotBufferAnswers(t *testing.T) {
 		t.Fatalf("status %d, want 0 and %q; output:\n%s%s", status, want, stdout, stderr)
 	}
 	if grown := int64(after.HeapSys) - int64(before.HeapSys); grown > size/2 {
-		t.Errorf("the heap grew by %d bytes for an answer of %d", grown, size)
+		t.Errorf("the heap grew by %d bytes for an answer of %d, want much less", grown, size)
 	}
 }
 
@@ -277,7 +277,7 @@ func TestSendShowsResets(t *testing.T) {
 	})
 	_, stdout, stderr := call(t, "", "send", addr, "a")
 	if !strings.HasSuffix(stdout, "#1 S <== resets the connection\n") || !strings.Contains(stderr, "reset the connection") {
-		t.Errorf("for a reset, send shows:\n%s%s", stdout, stderr)
+		t.Errorf("for a reset, send shows:\n%s%s\nwant the reset", stdout, stderr)
 	}
 }
 

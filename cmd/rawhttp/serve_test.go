@@ -41,11 +41,11 @@ func TestUsageFits(t *testing.T) {
 	for _, text := range []string{usage, sendUsage, spyUsage, checkUsage} {
 		lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 		if len(lines) > 45 {
-			t.Errorf("the usage has %d lines, too many for a screen", len(lines))
+			t.Errorf("the usage has %d lines, want at most 45", len(lines))
 		}
 		for _, line := range lines {
 			if len(line) > 80 {
-				t.Errorf("the usage has a line of %d columns: %s", len(line), line)
+				t.Errorf("the usage has a line of %d columns, want at most 80: %s", len(line), line)
 			}
 		}
 	}
@@ -53,7 +53,7 @@ func TestUsageFits(t *testing.T) {
 
 func TestVersion(t *testing.T) {
 	if status, stdout, _ := call(t, "", "-version"); status != 0 || !regexp.MustCompile(`^rawhttp \S+.* go1\.\S+ \w+/\w+\n$`).MatchString(stdout) {
-		t.Errorf("-version: status %d, stdout %q", status, stdout)
+		t.Errorf("-version: status %d, stdout %q, want 0 and the version", status, stdout)
 	}
 }
 
@@ -71,7 +71,7 @@ func TestFlagsAnywhere(t *testing.T) {
 		t.Errorf(`parseArgs("--", "-log"): %q, %v, want the folder -log`, set.root, err)
 	}
 	if set, err := parseArgs([]string{"./send"}); err != nil || set.root != "./send" {
-		t.Errorf(`parseArgs("./send"): %q, %v`, set.root, err)
+		t.Errorf(`parseArgs("./send"): %q, %v, want the folder ./send`, set.root, err)
 	}
 }
 

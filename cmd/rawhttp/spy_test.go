@@ -129,7 +129,7 @@ func TestSpyRelaysBytes(t *testing.T) {
 		t.Errorf("reading from the client: %v", err)
 	}
 	if shown := end(); len(shown) > size {
-		t.Errorf("spy shows %d bytes of twice %d", len(shown), size)
+		t.Errorf("spy shows %d bytes, want at most %d, of twice as many", len(shown), size)
 	}
 }
 
@@ -204,7 +204,7 @@ func TestSpyShowsResetsAfterHalfCloses(t *testing.T) {
 	nc.Close()
 	<-over
 	if shown := end(); !strings.HasSuffix(shown, "#1 C ==> resets the connection\n") {
-		t.Errorf("spy shows:\n%s", shown)
+		t.Errorf("spy shows:\n%s\nwant the reset at the end", shown)
 	}
 }
 
@@ -218,7 +218,7 @@ func TestSpyWithoutServer(t *testing.T) {
 		}
 	}
 	if shown := end(); !regexp.MustCompile(`#1 S <== cannot be reached: 127\.0\.0\.1:1: .*refused.*\n`).MatchString(shown) {
-		t.Errorf("spy shows %q", shown)
+		t.Errorf("spy shows %q, want that the server cannot be reached", shown)
 	}
 }
 

@@ -34,7 +34,7 @@ func serveRawhttp(t *testing.T, r rawhttp.Resolver, opts ...rawhttp.Option) (add
 	t.Cleanup(func() {
 		srv.Close()
 		if err := <-served; !errors.Is(err, rawhttp.ErrServerClosed) {
-			t.Errorf("Serve = %v", err)
+			t.Errorf("Serve = %v, want nil", err)
 		}
 	})
 	return ln.Addr().String()
@@ -50,7 +50,7 @@ func serveNetHTTP(t *testing.T, h http.Handler) (addr string) {
 	t.Cleanup(func() {
 		srv.Close()
 		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-			t.Errorf("Serve = %v", err)
+			t.Errorf("Serve = %v, want nil", err)
 		}
 	})
 	return ln.Addr().String()

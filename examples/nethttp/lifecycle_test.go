@@ -73,7 +73,7 @@ func TestHandlerEnds(t *testing.T) {
 					return tt.drop(resp), nil
 				}), get("/", "Connection: Upgrade", "Upgrade: x"))
 				if !strings.HasSuffix(got, "instead") {
-					t.Errorf("the answer is %q", got)
+					t.Errorf("the answer is %q, want the text of the wrapper", got)
 				}
 			})
 		})
@@ -280,7 +280,7 @@ func TestStopping(t *testing.T) {
 		t.Errorf("the answer is %+v", a)
 	}
 	if err := <-served; err != nil {
-		t.Errorf("Serve = %v", err)
+		t.Errorf("Serve = %v, want nil", err)
 	}
 }
 
@@ -343,7 +343,7 @@ func TestPanicIsLogged(t *testing.T) {
 		client.Close()
 		<-served
 		if !strings.Contains(text.String(), "panicHere") {
-			t.Errorf("%s: the log does not name the function: %s", path, text.String())
+			t.Errorf("%s: the log does not name the function that panicked: %s", path, text.String())
 		}
 	}
 }
@@ -360,6 +360,6 @@ func TestErrorsAreLogged(t *testing.T) {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), http.ServerContextKey, &http.Server{ErrorLog: log.New(&text, "", 0)})))
 	if w.Code != 500 || !strings.Contains(text.String(), "the cause") || strings.Contains(w.Body.String(), "the cause") {
-		t.Errorf("the answer is %d %q, the log %q", w.Code, w.Body, text.String())
+		t.Errorf("the answer is %d %q, the log %q, want 500 and the cause only in the log", w.Code, w.Body, text.String())
 	}
 }

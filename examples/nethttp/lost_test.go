@@ -135,7 +135,7 @@ var handlerLosses = []loss{
 		})
 		expect(t, addr, head("HEAD", "/"), status, 200)
 		if err := <-ended; err != context.Canceled {
-			t.Errorf("the context ended with %v", err)
+			t.Errorf("the context ended with %v, want context.Canceled", err)
 		}
 	}},
 	{"panic", func(t *testing.T) {
@@ -151,7 +151,7 @@ var handlerLosses = []loss{
 	{"own methods", func(t *testing.T) {
 		addr := handlerBehind(t, func(w http.ResponseWriter, r *http.Request) {
 			if r.Method != "OPTIONS" || r.URL.Path != "/" {
-				t.Errorf("the handler sees %s %s", r.Method, r.RequestURI)
+				t.Errorf("the handler sees %s %s, want only OPTIONS /", r.Method, r.RequestURI)
 			}
 			w.Header().Set("Allow", "GET, PUT")
 			w.WriteHeader(405)
@@ -205,7 +205,7 @@ var resolverLosses = []loss{
 		defer resp.Body.Close()
 		got, err := io.ReadAll(resp.Body)
 		if resp.ProtoMajor != 2 || string(got) != "HTTP/1.1 true\n" || err != nil {
-			t.Errorf("the answer in %s is %q, %v", resp.Proto, got, err)
+			t.Errorf("the answer in %s is %q, %v, want HTTP/1.1 true in HTTP/2", resp.Proto, got, err)
 		}
 	}},
 	{"target", func(t *testing.T) {

@@ -109,7 +109,7 @@ func TestUpgrade(t *testing.T) {
 			}
 			a := readHead(t, in)
 			if a.StatusCode != 101 || a.Header.Get("Upgrade") != "shout" || !strings.EqualFold(a.Header.Get("Connection"), "upgrade") || a.Header.Get("X-A") != "1" {
-				t.Fatalf("the response is %v %v", a.Status, a.Header)
+				t.Fatalf("the response is %v %v, want a 101 for shout", a.Status, a.Header)
 			}
 			expectLine(t, in, "hello\n")
 			if s.losesEarly {

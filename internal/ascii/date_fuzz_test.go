@@ -69,12 +69,12 @@ func fuzzCheckDate(t *testing.T, s string, now time.Time) {
 		return
 	}
 	if !strings.Contains(s, "-") {
-		t.Fatalf("ParseDate(%q) = %v, http.ParseTime returns %v", s, got, theirs)
+		t.Fatalf("ParseDate(%q) = %v, but http.ParseTime returns %v", s, got, theirs)
 	}
 	years := got.Year() - theirs.Year()
 	same := time.Date(theirs.Year()+years, theirs.Month(), theirs.Day(), theirs.Hour(), theirs.Minute(), theirs.Second(), 0, time.UTC)
 	if years%100 != 0 || !got.Equal(same) || got.After(now.AddDate(50, 0, 0)) {
-		t.Errorf("ParseDate(%q) in %v = %v, http.ParseTime returns %v", s, now, got, theirs)
+		t.Errorf("ParseDate(%q) in %v = %v, but http.ParseTime returns %v", s, now, got, theirs)
 	}
 	if next := got.AddDate(100, 0, 0); next.Year()/100 <= now.Year()/100 && next.Day() == got.Day() && !next.After(now) {
 		t.Errorf("ParseDate(%q) in %v = %v, want %v, which is in the past too", s, now, got, next)

@@ -33,7 +33,7 @@ func TestReasonPhrase(t *testing.T) {
 		}
 	}
 	if registered < 60 {
-		t.Errorf("only %d statuses have a phrase", registered)
+		t.Errorf("only %d statuses have a phrase, want more", registered)
 	}
 }
 

@@ -49,10 +49,10 @@ func jailSees(t testing.TB, j jail.Tree, name string) string {
 	}
 	b := make([]byte, 1)
 	if _, err := file.(io.ReaderAt).ReadAt(b, 0); err != nil || b[0] != content[0] {
-		t.Errorf("ReadAt of %q = %q, %v", name, b, err)
+		t.Errorf("ReadAt of %q = %q, %v, want the first byte", name, b, err)
 	}
 	if pos, err := file.(io.Seeker).Seek(0, io.SeekStart); pos != 0 || err != nil {
-		t.Errorf("Seek of %q = %d, %v", name, pos, err)
+		t.Errorf("Seek of %q = %d, %v, want 0, nil", name, pos, err)
 	}
 	return string(content)
 }

@@ -123,7 +123,7 @@ func TestAppendSize(t *testing.T) {
 		size, _ := strconv.ParseFloat(m[1], 64)
 		size *= math.Pow(1024, float64(1+strings.Index("KMGTPE", m[2])))
 		if off := math.Abs(size-float64(n)) / float64(n); off > 0.005 {
-			t.Fatalf("appendSize(%d) = %q, which is %.2f %% off", n, got, off*100)
+			t.Fatalf("appendSize(%d) = %q, which is wrong by %.2f %%", n, got, off*100)
 		}
 	}
 }

@@ -26,7 +26,7 @@ var update = flag.Bool("update", false, "write what is shown into testdata")
 func TestGolden(t *testing.T) {
 	names, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(names) < 10 {
-		t.Fatalf("%d files in testdata, %v", len(names), err)
+		t.Fatalf("%d files in testdata, %v, want some", len(names), err)
 	}
 	for _, name := range names {
 		t.Run(strings.TrimSuffix(filepath.Base(name), ".txt"), func(t *testing.T) {
@@ -179,7 +179,7 @@ func FuzzConversation(f *testing.F) {
 				t.Errorf("printed %q", line)
 			}
 			if len(line) > 8*maxPiece {
-				t.Errorf("printed a line of %d bytes", len(line))
+				t.Errorf("printed a line of %d bytes, which is too long", len(line))
 			}
 			if line != "\n" && !strings.HasPrefix(line, "#1") {
 				t.Errorf("printed %q", line)
@@ -204,7 +204,7 @@ func FuzzConversation(f *testing.F) {
 			server = server[k:]
 			for i := range c.sides {
 				if s := &c.sides[i]; cap(s.piece) > 4*maxPiece || cap(s.line) > 4*maxPiece {
-					t.Errorf("a side holds buffers of %d and %d bytes", cap(s.piece), cap(s.line))
+					t.Errorf("a side holds buffers of %d and %d bytes, which is too much", cap(s.piece), cap(s.line))
 				}
 			}
 		}

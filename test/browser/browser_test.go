@@ -146,7 +146,7 @@ func serve(t *testing.T, opts ...rawhttp.Option) (origin string) {
 	t.Cleanup(func() {
 		srv.Close() // the browser keeps connections open
 		if err := <-done; err != nil && err != rawhttp.ErrServerClosed {
-			t.Errorf("Serve = %v", err)
+			t.Errorf("Serve = %v, want nil", err)
 		}
 	})
 	return "http://" + ln.Addr().String()

@@ -385,7 +385,7 @@ func TestListingLinksInABrowser(t *testing.T) {
 			rest, inside := strings.CutPrefix(link, b.origin+target)
 			name, err := url.PathUnescape(rest)
 			if !inside || err != nil || strings.ContainsAny(rest, "?#") || strings.Contains(strings.TrimSuffix(rest, "/"), "/") {
-				t.Errorf("a link of %s leads to %s", target, link)
+				t.Errorf("a link of %s leads to %s, want a file or folder below it", target, link)
 			}
 			got[name] = true
 		}
@@ -404,7 +404,7 @@ func TestListingLinksInABrowser(t *testing.T) {
 	for i := range nasty { // and the link works
 		b.load(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`document.querySelector("tbody tr:nth-child(%d) a").click()`, i+2)))
 		if caption := eval[string](b, `document.querySelector("main p").textContent`); caption != "This folder is empty." {
-			t.Errorf("page of link %d: %q", i, caption)
+			t.Errorf("page of link %d: %q, want an empty folder", i, caption)
 		}
 		b.load(chromedp.Evaluate[chromedp.Void](`document.querySelector("main p a").click()`)) // the parent
 	}

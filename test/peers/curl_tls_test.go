@@ -76,7 +76,7 @@ func TestCurlTLS(t *testing.T) {
 
 // A resolver sees that the connection has TLS, and can get its state from NetConn.
 func TestCurlTLSConnInfo(t *testing.T) {
-	tell := func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+	describe := func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		conn := req.Conn()
 		tlsConn, ok := conn.NetConn.(*tls.Conn)
 		if !ok {
@@ -84,7 +84,7 @@ func TestCurlTLSConnInfo(t *testing.T) {
 		}
 		return rawhttp.Text(200, fmt.Sprint("TLS: ", conn.TLS, ", handshake done: ", tlsConn.ConnectionState().HandshakeComplete)), nil
 	}
-	_, addr, trust := serveTLS(t, rawhttp.WithResolver(routes{"/": tell}))
+	_, addr, trust := serveTLS(t, rawhttp.WithResolver(routes{"/": describe}))
 	_, out := curl(t, nil, append(trust, "https://"+addr+"/")...)
 	if got, want := string(out), "TLS: true, handshake done: true"; got != want {
 		t.Errorf("the resolver reports %q, want %q", got, want)

@@ -83,7 +83,7 @@ func TestRecursiveDownload(t *testing.T) {
 	}
 	for target, n := range lists {
 		if n != 1 {
-			t.Errorf("%s is fetched %d times", target, n)
+			t.Errorf("%s is fetched %d times, want once", target, n)
 		}
 	}
 	// 6 orders, text and JSON.

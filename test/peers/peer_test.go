@@ -66,10 +66,10 @@ func serveOn(t *testing.T, ln net.Listener, opts ...rawhttp.Option) *rawhttp.Ser
 			t.Errorf("Serve = %v, want nil after its context has ended", err)
 		}
 		if n := srv.Stats().ConnsOpen; n != 0 {
-			t.Errorf("%d connections are open after the return of Serve", n)
+			t.Errorf("%d connections are open after Serve has returned, want none", n)
 		}
 		if err := srv.Close(); err != nil {
-			t.Errorf("Close = %v", err)
+			t.Errorf("Close = %v, want nil", err)
 		}
 	})
 	return srv

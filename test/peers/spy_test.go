@@ -95,7 +95,7 @@ func TestSpyRelaysLargeData(t *testing.T) {
 		t.Errorf("reading from the client: %v", err)
 	}
 	if shown := s.stop(); int64(len(shown)) > size/8 || !strings.Contains(shown, "closes") {
-		t.Errorf("spy shows %d bytes of %d", len(shown), size)
+		t.Errorf("spy shows %d bytes of %d, want a shortened conversation with its end", len(shown), size)
 	}
 }
 

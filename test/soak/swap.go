@@ -256,7 +256,7 @@ func readSwapped(l *load, addr string, random *rand.Rand, again func() bool) {
 	}
 }
 
-// errCut reports that the connection ended before the content. The client can tell, so this
+// errCut reports that the connection ended before the content. The client notices, so this
 // is correct when a file has become shorter.
 var errCut = errors.New("the response was cut")
 

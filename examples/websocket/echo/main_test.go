@@ -32,7 +32,7 @@ func start(t *testing.T, origins []string) running {
 	stop := sync.OnceFunc(func() {
 		cancel()
 		if err := <-served; err != nil {
-			t.Errorf("serve = %v", err)
+			t.Errorf("serve = %v, want nil", err)
 		}
 	})
 	t.Cleanup(stop)
@@ -82,11 +82,11 @@ func TestEcho(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, got, err := conn.Read(t.Context()); err != nil || string(got) != strings.Repeat("fragment ", 3000) {
-		t.Errorf("read %d bytes, %v", len(got), err)
+		t.Errorf("read %d bytes, %v, want the whole message", len(got), err)
 	}
 	ctx := conn.CloseRead(t.Context())
 	if err := conn.Ping(ctx); err != nil {
-		t.Errorf("Ping = %v", err)
+		t.Errorf("Ping = %v, want nil", err)
 	}
 	if err := conn.Close(websocket.StatusNormalClosure, "done"); err != nil {
 		t.Errorf("Close = %v, want the server to answer it", err)

@@ -35,7 +35,7 @@ func start(t *testing.T, root string) (addr string, stop func()) {
 	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-served; err != nil {
-			t.Errorf("serve = %v", err)
+			t.Errorf("serve = %v, want nil", err)
 		}
 	})
 	t.Cleanup(stop)
@@ -125,7 +125,7 @@ func TestForeignPage(t *testing.T) {
 	got := rawhttp.Answer(reloads(newWatcher()), "GET / HTTP/1.1\r\nHost: example.test\r\nOrigin: http://evil.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
 	if !strings.HasPrefix(got, "HTTP/1.1 403 ") {
-		t.Errorf("the answer is %q", got)
+		t.Errorf("the answer is %q, want 403", got)
 	}
 }
 

@@ -36,8 +36,8 @@ func (w *watcher) notify() {
 func (w *watcher) watch(ctx context.Context, fsys fs.FS, every time.Duration) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
-	told := fingerprint(fsys)
-	before := told
+	reported := fingerprint(fsys)
+	before := reported
 	for {
 		select {
 		case <-ctx.Done():
@@ -45,8 +45,8 @@ func (w *watcher) watch(ctx context.Context, fsys fs.FS, every time.Duration) {
 		case <-ticker.C:
 		}
 		now := fingerprint(fsys)
-		if now == before && now != told {
-			told = now
+		if now == before && now != reported {
+			reported = now
 			w.notify()
 		}
 		before = now
