@@ -166,7 +166,8 @@ func (c *content) readLocked(p []byte) (int, error) {
 	if c.exact != nil {
 		c.exact.N = c.left
 	}
-	n, err := c.in.Read(p[:min(int64(len(p)), c.left)]) // what follows is framing, or the next request
+	// What follows is framing, or the next request.
+	n, err := c.in.Read(p[:min(int64(len(p)), c.left)])
 	c.left -= int64(n)
 	c.read += int64(n)
 	c.offset += int64(n)
@@ -345,7 +346,8 @@ func (c *content) atOffset(err error) error {
 // rejects fields that frame or route a message: a program or gateway that merges trailer fields
 // into the header, against the rule, would see another message than this server.
 func (c *content) takeTrailer(h *wire.Head, n int) error {
-	h.Text = bytes.Clone(c.in.bytes()[:n]) // the program may keep the Trailer; the buffer is reused
+	// The program may keep the Trailer, while the buffer is reused.
+	h.Text = bytes.Clone(c.in.bytes()[:n])
 	for _, f := range h.Fields {
 		name := f.Name.Of(h.Text)
 		if ascii.EqualFold(name, "Host") || ascii.EqualFold(name, "Content-Length") || ascii.EqualFold(name, "Transfer-Encoding") || wire.IsFramingTwin(name) {

@@ -227,7 +227,8 @@ func (c *conn) exchange() (again bool) {
 func (c *conn) show() {
 	c.work.shown = c.work.spare
 	switch _, empty := c.work.spare.Body.(noContent); {
-	case c.work.body != nil: // a Request that a program keeps must not show the content of a later one
+	case c.work.body != nil:
+		// A Request that a program keeps must not show the content of a later one.
 		c.work.shown = &Request{Body: c.work.body}
 	case !empty: // otherwise do not write: a program that kept it may still be reading
 		c.work.spare.Body = noContent{}
@@ -243,10 +244,13 @@ func (c *conn) endExchange() {
 	c.endContent()
 	if c.work.body != nil {
 		c.work.shown = c.work.spare
-		c.work.body.in, c.work.body.proceed = nil, nil // the program may keep the body, but these go to another connection
+		// The program may keep the body, but these go to another connection.
+		c.work.body.in, c.work.body.proceed = nil, nil
 	}
 	c.work.body = nil
-	c.work.responder.resp, c.work.responder.ranges = nil, nil // the other fields are small and describe how the exchange went
+	// Only these hold memory of the program. The other fields are small and describe how the
+	// exchange went.
+	c.work.responder.resp, c.work.responder.ranges = nil, nil
 }
 
 // endContent ends reading by the program. A goroutine that outlived the resolver may still
@@ -417,8 +421,9 @@ func (c *conn) drain() bool {
 		return true
 	}
 	c.enter(StateDrain)
-	c.read.content = contentWait{}                      // the rate counts from now
-	c.work.body.proceed, c.work.body.max = nil, noLimit // a 100 (Continue) cannot follow the response
+	c.read.content = contentWait{} // the rate counts from now
+	// A 100 (Continue) cannot follow the response.
+	c.work.body.proceed, c.work.body.max = nil, noLimit
 	scratch := scratchPool.Get().(*[scratchSize]byte)
 	defer scratchPool.Put(scratch)
 	for {

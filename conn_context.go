@@ -90,7 +90,8 @@ func (c *requestContext) Value(key any) any {
 	if key == (stoppingKey{}) {
 		return c.conn.group.stopped
 	}
-	if w := c.waited.Load(); w != nil && w != endedContext { // endedContext has no values: it is everyone's
+	// endedContext has no values, since it stands for contexts of all connections.
+	if w := c.waited.Load(); w != nil && w != endedContext {
 		return w.Value(key)
 	}
 	return c.conn.group.ctx.Value(key)
@@ -223,7 +224,8 @@ func (c *conn) endRead() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.reading = false
-	if w.ctx != nil && w.ctx.Err() == nil { // the program still waits, and the read no longer watches
+	// If the program still waits, the watch takes over from the read.
+	if w.ctx != nil && w.ctx.Err() == nil {
 		c.startWatch()
 	}
 }
@@ -271,7 +273,9 @@ func (c *conn) untilStopped(wait func() error) error {
 			return err
 		}
 		c.nc.SetReadDeadline(time.Time{})
-		if c.watch.stopped.Load() { // checked only now, so that the deadline set by stopWatch is not lost
+		// Look only after resetting the deadline: stopWatch sets stopped first, so that its
+		// deadline is not lost.
+		if c.watch.stopped.Load() {
 			return nil
 		}
 	}

@@ -98,7 +98,8 @@ func (c *conn) cut(err error) {
 		abort(c.nc)
 		return
 	}
-	if c.write.broken == nil && !c.gone.Load() && !c.clientClosed() && c.contentFault() == nil { // not the client's fault
+	// A response that was cut is logged unless the client caused it.
+	if c.write.broken == nil && !c.gone.Load() && !c.clientClosed() && c.contentFault() == nil {
 		c.srv.log.Error("rawhttp: response cut", "conn", c.id, "request", c.num, "err", err)
 	}
 	// "A response that has neither chunked transfer coding nor Content-Length is terminated by
@@ -124,7 +125,8 @@ func (c *conn) close() {
 		return
 	}
 	defer c.group.running.Done()
-	if v := recover(); v != nil { // from a hook; panics of resolvers and responses are caught earlier
+	// Only a hook can panic here: panics of resolvers and responses are caught earlier.
+	if v := recover(); v != nil {
 		c.err = c.panicked("connection", v)
 	} else if !c.endedNormally {
 		c.cut(errGoexit)
@@ -244,7 +246,8 @@ func (c *conn) turnAway() {
 
 // kill closes the connection by force. Any goroutine may call it.
 func (c *conn) kill() {
-	c.gone.Store(true) // first, so that the errors that the close causes are not logged as failures
+	// gone is set first, so that the errors that the close causes are not logged as failures.
+	c.gone.Store(true)
 	innermost(c.nc).Close()
 }
 

@@ -28,7 +28,8 @@ func (c *conn) admit() error {
 	case cfg.maxBodyBytes > 0 && n > cfg.maxBodyBytes:
 		c.beginContent() // so that conn.refuse finds a fault in the content, and asks for a page
 		return c.work.body.refuse(declaredTooLarge(n, cfg.maxBodyBytes))
-	case c.work.req.head.Form == wire.AuthorityForm: // "most origin servers do not implement CONNECT" RFC 9110, section 9.3.6
+	case c.work.req.head.Form == wire.AuthorityForm:
+		// "most origin servers do not implement CONNECT" RFC 9110, section 9.3.6.
 		return &StatusError{Status: 405, Allow: fileMethods, Err: errors.New("CONNECT")}
 	case n != 0:
 		c.beginContent()
@@ -163,7 +164,8 @@ func (c *conn) responseTo(ctx context.Context, resp *Response, err error) (answe
 // resolveError makes the response to a result or a panic of Resolve.
 func (c *conn) resolveError(ctx context.Context, err error) *Response {
 	switch {
-	case errors.Is(err, errPanicked): // the state of the program is unknown, so the connection ends
+	case errors.Is(err, errPanicked):
+		// The state of the program is unknown, so the connection ends.
 		return c.failure(ctx, err).Clone().CloseAfter()
 	case errors.Is(err, ErrAbort):
 		return &Response{message: message{err: err}}
@@ -277,7 +279,8 @@ func (c *conn) mustFlush() bool {
 	if !c.work.responder.persist || len(c.work.out.buf) >= maxJoined || c.srv.trace.exchanges || c.srv.trace.bytes {
 		return true // hooks report a response when it has been written
 	}
-	return c.work.ctx != nil && c.work.ctx.isWaited() // the end of ctx shows the program that the response is written
+	// A program that waits for the end of ctx may rely on the response being written then.
+	return c.work.ctx != nil && c.work.ctx.isWaited()
 }
 
 // replace sends another response in place of one that failed with err, if that is possible.
@@ -287,7 +290,9 @@ func (c *conn) replace(ctx context.Context, failed *Response, err error) (*Respo
 	if instead == nil {
 		return failed, err
 	}
-	if failed.Err() == nil && err != errServedTwice && err != errClonedTwice { // otherwise the fields may be another client's
+	// The fields of a Response that was changed after it was served, or served twice, may be
+	// meant for another client.
+	if failed.Err() == nil && err != errServedTwice && err != errClonedTwice {
 		instead = instead.Clone()
 		instead.keepFields(failed)
 	}
@@ -352,7 +357,8 @@ func (c *conn) withholds() bool { return c.work.body.withheld && len(c.work.in.b
 // contentFault returns the client's mistake in the content, if any. It determines the
 // response, whatever the resolver returned.
 func (c *conn) contentFault() error {
-	if c.work.body == nil || !c.work.body.mu.TryLock() { // if it is being read, no fault is known yet
+	// While another goroutine reads the content, no fault is known.
+	if c.work.body == nil || !c.work.body.mu.TryLock() {
 		return nil
 	}
 	defer c.work.body.mu.Unlock()
@@ -400,7 +406,8 @@ func (c *conn) mayPersist(resp *Response) bool {
 	switch {
 	case c.group.closing.Load() || c.evicted:
 		return false
-	case c.work.body == nil || resp.kind == bodyFunc || resp.kind == bodyStream: // may read it; drain reads the rest
+	case c.work.body == nil || resp.kind == bodyFunc || resp.kind == bodyStream:
+		// The response may read all of the content while it is written.
 		return true
 	case !c.work.body.mu.TryLock(): // it is being read, and may be left incomplete
 		return false

@@ -57,10 +57,12 @@ func (c *conn) shakeHands() bool {
 	}
 	c.setWriteDeadline(c.read.limit) // a handshake writes, too, and must not hang there
 	c.setReadDeadline(c.read.limit)
-	if at := c.leaveAt(); at < c.read.limit { // the server was stopping before the deadline was set
+	// If the server began to stop before the deadline was set, that of leave was overwritten.
+	if at := c.leaveAt(); at < c.read.limit {
 		c.setReadDeadline(at)
 	}
-	err := tls.HandshakeContext(context.Background()) // the deadlines limit it, without a goroutine
+	// The deadlines limit the handshake. A context with a limit would take a goroutine.
+	err := tls.HandshakeContext(context.Background())
 	if err == nil {
 		return true
 	}
@@ -171,13 +173,15 @@ func (c *conn) releaseIdle() error {
 	}
 	c.work.out.release()
 	if len(c.work.in.bytes()) == 0 {
-		if c.mayPark && c.num >= inTalk { // only the input buffer: output buffers are larger, and better shared
+		// Only the input buffer is kept: output buffers are larger, and better shared.
+		if c.mayPark && c.num >= inTalk {
 			c.ready.keep(&c.work.in)
 		}
 		c.work.in.release()
 	}
 	if cap(c.work.req.head.Text) > maxIdleText || cap(c.work.req.head.Fields) > maxIdleFields {
-		c.work.req, c.work.spare.requestData = Request{}, requestData{} // spare refers to the same memory
+		// spare refers to the same memory as req.
+		c.work.req, c.work.spare.requestData = Request{}, requestData{}
 	}
 	return nil
 }
@@ -212,7 +216,9 @@ func (c *conn) awaitInput(park instant) error {
 		limit = min(limit, park)
 	}
 	_, err := c.readIdle(limit, nil)
-	if isTimeout(err) && limit < c.read.limit && c.leaveAt() == never { // not the idle timeout, nor an eviction
+	// The connection parks if neither the idle timeout nor an eviction or stop has ended the
+	// wait.
+	if isTimeout(err) && limit < c.read.limit && c.leaveAt() == never {
 		return errToPark
 	}
 	if err == nil {
@@ -241,7 +247,9 @@ func (c *conn) awaitParked() error {
 // request is in the buffer of the kernel. That request was sent in time and must be served, so
 // readIdle then reads once more. When limit is over it does not: a read has waited until then.
 func (c *conn) readIdle(limit instant, p []byte) (n int, err error) {
-	const lastLook = 20 * time.Millisecond // such a read returns at once; the rest is for a busy machine
+	// The last read returns at once if there is anything to read. The time is for a busy
+	// machine.
+	const lastLook = 20 * time.Millisecond
 	fired, last := false, false
 	for {
 		until := limit
@@ -251,7 +259,8 @@ func (c *conn) readIdle(limit instant, p []byte) (n int, err error) {
 		if fired || c.read.deadline > until { // a deadline that is too early stays; see readSide
 			c.setReadDeadline(until)
 		}
-		if !last && c.leaveAt() < until { // leave was called meanwhile, and its deadline was overwritten
+		// If leave was called meanwhile, its deadline was overwritten.
+		if !last && c.leaveAt() < until {
 			continue
 		}
 		if p != nil {

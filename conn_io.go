@@ -254,7 +254,8 @@ func (c *conn) ReadFrom(r io.Reader) (written int64, err error) {
 	if file == nil {
 		scratch := scratchPool.Get().(*[scratchSize]byte)
 		defer scratchPool.Put(scratch)
-		return io.CopyBuffer(struct{ io.Writer }{c}, steadyReader{r}, scratch[:]) // c alone would call ReadFrom again
+		// io.CopyBuffer would call the ReadFrom of c, so it gets a Writer without one.
+		return io.CopyBuffer(struct{ io.Writer }{c}, steadyReader{r}, scratch[:])
 	}
 	c.expectLargeWrite(maxJoined)
 	c.write.deadline = 0 // with a deadline in the past, the file would be copied through a buffer
@@ -296,7 +297,8 @@ func (c *conn) fileToSend(r io.Reader) (io.ReaderFrom, *io.LimitedReader) {
 	if _, ok := limited.R.(*os.File); !ok {
 		return nil, nil
 	}
-	to, ok := c.nc.(*net.TCPConn) // not innermost(c.nc): a wrapper may change the bytes, as TLS does
+	// innermost(c.nc) would not do: a wrapper may change the bytes, as TLS does.
+	to, ok := c.nc.(*net.TCPConn)
 	if !ok {
 		return nil, nil
 	}
@@ -377,7 +379,9 @@ func (c *conn) keepWriting(write func() (int, error)) error {
 		switch {
 		case isTimeout(err) && n > 0 && c.resumesWrites && !errors.Is(err, errLostBytes):
 			limit, pause = now.limit(stall), stall/1000
-		case !isTimeout(err), now >= limit, set && now < until: // or every write fails at once, as in TLS after a timeout
+		case !isTimeout(err), now >= limit, set && now < until:
+			// If a write fails before the deadline that was set for it, every later one will, as
+			// in TLS after a timeout.
 			c.write.broken = err
 			return err
 		default:

@@ -76,7 +76,9 @@ func (u *upgrade) refusal(req *Request) error {
 		return nil
 	}
 	err := &StatusError{Status: 426, Err: fmt.Errorf("the request does not ask for the protocol %s", u.protocol)}
-	return &fieldError{err, "Upgrade", u.protocol} // which a 426 must have (RFC 9110, section 15.5.22)
+	// "The server MUST send an Upgrade header field in a 426 response". RFC 9110, section
+	// 15.5.22.
+	return &fieldError{err, "Upgrade", u.protocol}
 }
 
 // prepare implements upgrader. It reads all of the content, since the bytes after it belong to
@@ -200,7 +202,8 @@ func (u *upgradedConn) Read(p []byte) (n int, err error) {
 			return n, nil
 		}
 	}
-	n, err = c.nc.Read(p) // without a buffer: the program's is as good, and it may never read again
+	// This reads without a buffer: that of the program is as good, and it may never read again.
+	n, err = c.nc.Read(p)
 	c.countRead(p[:n])
 	return n, err
 }

@@ -91,7 +91,8 @@ func (g *group) acceptAll(ln net.Listener) error {
 		if jail.IsShortage(err) { // the connection in the queue is worth more than an idle one
 			g.srv.evict()
 		}
-		if over == nil || !over.Stop() { // the first failure, or the first after a shortage that was over
+		// This is the first failure, or the first after a shortage that was over.
+		if over == nil || !over.Stop() {
 			failed = 0
 			g.srv.log.Warn("rawhttp: accept failed, retrying", "err", err)
 		}
@@ -149,7 +150,8 @@ func (g *group) postponeClose() {
 // add adds a connection to the group, in place of an idle one if there are too many.
 func (g *group) add(nc net.Conn) *conn {
 	s := g.srv
-	n := s.stats.open.Add(1) // before the check, so that two groups cannot both take the last place
+	// Counting comes before the check, so that two groups cannot both take the last place.
+	n := s.stats.open.Add(1)
 	c := newConn(s, g, nc)
 	g.running.Add(1)
 	if limit := s.config.maxConns; limit > 0 && n > int64(limit) && !s.evict() {
@@ -315,8 +317,10 @@ func (s *Server) findOldest() {
 			idle = append(idle, &idler{c, life})
 		}
 	})
-	slices.SortFunc(idle, func(a, b *idler) int { return cmp.Compare(a.life, b.life) }) // lifeLinger is negative
-	s.oldest = slices.Clone(idle[:min(len(idle), maxOldest)])                           // so that the rest is freed
+	// lifeLinger is negative, so lingering connections come first.
+	slices.SortFunc(idle, func(a, b *idler) int { return cmp.Compare(a.life, b.life) })
+	// The clone lets the rest be freed.
+	s.oldest = slices.Clone(idle[:min(len(idle), maxOldest)])
 }
 
 // maxOldest is how many evictions share one search. The order of the connections found goes

@@ -34,7 +34,8 @@ func parseQuality(s string) int {
 		if digit < 0 || digit > 9 {
 			return -1
 		}
-		if unit /= 10; unit == 0 && digit > 0 && q%1000 == 0 { // 0.0001 counts as 0.001, and 1.0001 as too large
+		// After three digits, 0.0001 counts as 0.001, and 1.0001 as too large.
+		if unit /= 10; unit == 0 && digit > 0 && q%1000 == 0 {
 			q++
 		}
 		q += digit * unit

@@ -343,7 +343,9 @@ func WithTrustedProxies(prefixes ...netip.Prefix) Option {
 	return option(func(c *config) error {
 		var errs []error
 		for _, p := range prefixes {
-			if !p.IsValid() || p.Addr().Is4In6() { // addresses are unmapped before they are compared
+			// Addresses are unmapped before they are compared, so such a prefix would match
+			// none.
+			if !p.IsValid() || p.Addr().Is4In6() {
 				errs = append(errs, fmt.Errorf("WithTrustedProxies: %v is invalid, or an IPv4 prefix written as IPv6", p))
 			}
 		}

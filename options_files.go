@@ -187,7 +187,8 @@ func WithCacheControl(value string, patterns ...string) FileOption {
 				errs = append(errs, fmt.Errorf("WithCacheControl: %q is not a path.Match pattern with a leading slash", pattern))
 			}
 		}
-		before, patterns := c.cacheControl, slices.Clone(patterns) // rules are a chain, the last one first
+		// Each rule asks the one before it if it does not match.
+		before, patterns := c.cacheControl, slices.Clone(patterns)
 		c.cacheControl = func(urlPath string) string {
 			if len(patterns) == 0 || slices.ContainsFunc(patterns, func(p string) bool { ok, _ := path.Match(p, urlPath); return ok }) {
 				return value

@@ -13,7 +13,8 @@ import (
 func addrOf(a net.Addr) netip.Addr {
 	switch a := a.(type) {
 	case *net.TCPAddr:
-		return a.AddrPort().Addr().Unmap() // an IPv4 client of an IPv6 listener has an IPv4 address
+		// An IPv4 client of an IPv6 listener has an IPv4 address.
+		return a.AddrPort().Addr().Unmap()
 	case nil:
 		return netip.Addr{}
 	}
@@ -33,7 +34,8 @@ func parseAddr(s string) (addr netip.Addr, ok bool) {
 			inner, ok = strings.CutSuffix(inner, "]")
 		}
 		addr, err = netip.ParseAddr(inner)
-		if bracketed && (!ok || addr.Is4()) { // only IPv6 addresses have brackets, and both of them
+		// Only an IPv6 address has brackets, and it has both.
+		if bracketed && (!ok || addr.Is4()) {
 			return netip.Addr{}, false
 		}
 	}
@@ -68,7 +70,9 @@ func (p proxySet) client(remote netip.Addr, h Header) netip.Addr {
 	}
 	for i := len(hops) - 1; i >= 0 && p.has(client); i-- {
 		hop := ascii.TrimBlanks(hops[i])
-		if hop == "" { // "A recipient MUST parse and ignore a reasonable number of empty list elements". RFC 9110, section 5.6.1.2.
+		// "A recipient MUST parse and ignore a reasonable number of empty list elements". RFC
+		// 9110, section 5.6.1.2.
+		if hop == "" {
 			continue
 		}
 		addr, ok := parseAddr(hop)

@@ -35,7 +35,8 @@ func (t *responder) represent() {
 	refusal := errorResponse(&StatusError{Status: sel.status})
 	refusal.closeAfter = t.resp.closeAfter
 	refusal.keepFields(t.resp)
-	if sel.status == 416 { // so that the client learns what can be satisfied (RFC 9110, section 15.5.17)
+	// The client learns from it which ranges can be satisfied (RFC 9110, section 15.5.17).
+	if sel.status == 416 {
 		refusal.Set("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
 	}
 	t.resp = refusal
@@ -114,7 +115,8 @@ func (r *Response) rangeable() bool {
 
 // size returns the length of the content, or -1 if it is unknown.
 func (t *responder) size() int64 {
-	if e := t.resp.extras; e != nil && e.length >= 0 { // SetLength rejects content of known length
+	// A declared length is the only one: SetLength rejects content of known length.
+	if e := t.resp.extras; e != nil && e.length >= 0 {
 		return e.length
 	}
 	switch t.resp.kind {
@@ -305,7 +307,9 @@ const (
 // none is left, the response is 416.
 func parseRanges(field string, size int64) (ranges []byteRange, ok bool) {
 	if size == 0 {
-		return nil, false // "A server [...] MAY ignore a Range header field when the selected representation has no content" RFC 9110, section 14.2
+		// "A server [...] MAY ignore a Range header field when the selected representation has
+		// no content" RFC 9110, section 14.2.
+		return nil, false
 	}
 	unit, set, found := strings.Cut(field, "=")
 	if !found || !ascii.EqualFold(unit, "bytes") || len(field) > maxRangeBytes {
@@ -315,7 +319,9 @@ func parseRanges(field string, size int64) (ranges []byteRange, ok bool) {
 	for more := true; more; {
 		var spec string
 		if spec, set, more = ascii.NextMember(set); spec == "" {
-			continue // "A recipient MUST parse and ignore a reasonable number of empty list elements" RFC 9110, section 5.6.1.2
+			// "A recipient MUST parse and ignore a reasonable number of empty list elements" RFC
+			// 9110, section 5.6.1.2.
+			continue
 		}
 		if n++; n > maxRanges {
 			return nil, false
@@ -348,7 +354,8 @@ func parseRange(spec string, size int64) (r byteRange, ok bool) {
 	case last == "":
 		return byteRange{a, size - a}, true
 	case decimalLess(last, first):
-		return r, false // "invalid if the last-pos value is present and less than the first-pos" section 14.1.1
+		// "invalid if the last-pos value is present and less than the first-pos" section 14.1.1.
+		return r, false
 	case a == size:
 		return r, true
 	}

@@ -125,9 +125,11 @@ type Stats struct {
 // New makes a Server. Its error joins all mistakes found in the options.
 func New(opts ...Option) (*Server, error) {
 	s := &Server{
-		config:     defaultConfig(),
-		groups:     make(map[*group]struct{}),
-		turnedAway: make(chan struct{}, 64), // each holds a goroutine and memory, so a flood must not have many
+		config: defaultConfig(),
+		groups: make(map[*group]struct{}),
+		// Each connection that is answered holds a goroutine and memory, so a flood must not
+		// have many.
+		turnedAway: make(chan struct{}, 64),
 	}
 	var errs []error
 	for _, o := range opts {
@@ -255,7 +257,8 @@ func (s *Server) ServeConn(ctx context.Context, conn net.Conn) (err error) {
 func (s *Server) Shutdown(ctx context.Context) error {
 	groups := s.stopAll()
 	var err error
-	for _, g := range groups { // in turn: all of them have been stopped, and ctx ends once for all
+	// Waiting in turn is enough: all groups have been stopped, and ctx ends for all of them.
+	for _, g := range groups {
 		select {
 		case <-g.done:
 		case <-ctx.Done():

@@ -86,7 +86,9 @@ func (e errorCause) amend(answer, changed *Response) *Response {
 		name := strings.ToLower(f.name)
 		switch {
 		case slices.Contains(original.fields, f): // not a change of the program
-		case put[name], name == "vary", name == "set-cookie": // the fields of the page still apply
+		case put[name], name == "vary", name == "set-cookie":
+			// Further lines of a field are added. So is a first Vary or Set-Cookie, since that
+			// of the page still applies.
 			r.Add(f.name, f.value)
 		default:
 			r.Set(f.name, f.value)
@@ -102,7 +104,8 @@ func errorResponse(err error) *Response {
 	status := errorStatus(err)
 	text := ascii.StatusText(status)
 	var pe *ParseError
-	if errors.As(err, &pe) && pe.Status == status { // otherwise the reason is not the client's concern
+	// With another status, the reason is not what the response is about.
+	if errors.As(err, &pe) && pe.Status == status {
 		text += ": " + pe.Reason + " (" + pe.Section + ")"
 	}
 	return addErrorFields(noSniff(Text(status, text+"\n")), err)

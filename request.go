@@ -302,7 +302,8 @@ func (r *Request) Inform(status int, fields ...string) error {
 		return fmt.Errorf("rawhttp: Inform: %w", err)
 	case r.conn == nil:
 		return errNoConnection
-	case r.head.Minor == 0: // "a server MUST NOT send a 1xx response to an HTTP/1.0 client" RFC 9110, section 15.2
+	case r.head.Minor == 0:
+		// "a server MUST NOT send a 1xx response to an HTTP/1.0 client" RFC 9110, section 15.2.
 		return nil
 	}
 	return r.conn.inform(head)
@@ -426,7 +427,8 @@ func ParseRequest(b []byte) (req *Request, rest []byte, err error) {
 // It overwrites the previous request; strings obtained from it remain valid.
 func (r *Request) Parse(b []byte) (rest []byte, err error) {
 	if r.conn != nil || r.copied {
-		r.head.Text, r.head.Fields = nil, nil // the connection, or the Request that r is a copy of, still uses these
+		// The connection, or the Request that r is a copy of, still uses this memory.
+		r.head.Text, r.head.Fields = nil, nil
 	}
 	r.reset()
 	var p wire.Parser

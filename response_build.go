@@ -44,7 +44,8 @@ func newResponse(status int, mediaType string) *Response {
 	if status < 200 || status > 599 {
 		r.fail(fmt.Errorf("status %d is not between 200 and 599", status))
 	}
-	if mediaType == textPlain || mediaType == textHTML || r.checkValue("Content-Type", mediaType) { // the usual ones need no check
+	// The usual media types need no check.
+	if mediaType == textPlain || mediaType == textHTML || r.checkValue("Content-Type", mediaType) {
 		r.mediaType = mediaType
 	}
 	return r
@@ -369,7 +370,8 @@ func ParseResponse(b []byte, method string) (resp *Response, rest []byte, err er
 			resp.extend().length = length
 		}
 	case !wire.HasContent(method, status):
-	case length == wire.UntilClose: // the close is a part of the response, whatever Connection says
+	case length == wire.UntilClose:
+		// The close ends the content, whatever Connection says.
 		content, rest, resp.closeAfter = rest, nil, true
 	case length < 0:
 		content, rest, err = resp.takeChunks(b, n)
@@ -381,7 +383,8 @@ func ParseResponse(b []byte, method string) (resp *Response, rest []byte, err er
 	switch {
 	case err != nil:
 		return nil, nil, err
-	case status == 205 && len(content) > 0: // it could not be written again: the server sends none
+	case status == 205 && len(content) > 0:
+		// Such a Response could not be written: the server sends no content with 205.
 		return nil, nil, &ParseError{wire.BadGateway, n, "content with status 205, which has no content", "RFC 9110, section 15.3.6"}
 	case resp.kind == bodyBytes:
 		resp.content = bytes.Clone(content)

@@ -136,7 +136,8 @@ func (t *responder) putHead() {
 	}
 	t.out.take()
 	b := wire.AppendStatusLine(t.out.buf, t.status)
-	if t.format.date != nil && (t.resp.extras == nil || !t.resp.has("Date")) { // only ParseResponse sets it
+	// Only ParseResponse sets Date, and it makes extras.
+	if t.format.date != nil && (t.resp.extras == nil || !t.resp.has("Date")) {
 		b = wire.AppendField(b, "Date", t.format.date())
 	}
 	if t.format.server != "" && !t.resp.has("Server") {
@@ -153,15 +154,18 @@ func (t *responder) putHead() {
 		}
 		b = wire.AppendField(b, f.name, f.value)
 	}
-	if t.status == 426 { // "The server MUST send an Upgrade header field" RFC 9110, section 15.5.22
+	// "The server MUST send an Upgrade header field" RFC 9110, section 15.5.22.
+	if t.status == 426 {
 		b = append(b, "Connection: Upgrade\r\n"...)
 	}
 	switch {
 	case t.status == 101:
 		b = t.resp.extras.upgrade.appendFields(b)
-	case !t.persist: // "SHOULD send a "close" connection option in its final response" RFC 9112, section 9.6
+	case !t.persist:
+		// "SHOULD send a "close" connection option in its final response" RFC 9112, section 9.6.
 		b = append(b, "Connection: close\r\n"...)
-	case t.req.head.Minor == 0: // without it, the client takes the connection to close (RFC 9112, section 9.3)
+	case t.req.head.Minor == 0:
+		// Without it, the client takes the connection to close (RFC 9112, section 9.3).
 		b = append(b, "Connection: keep-alive\r\n"...)
 	}
 	t.out.buf = append(b, "\r\n"...)
@@ -180,8 +184,10 @@ func (t *responder) appendFraming(b []byte) []byte {
 		if trailers := t.trailers(); trailers != nil && !t.resp.has("Trailer") {
 			b = trailers.appendNames(b)
 		}
-	case t.status == 205: // without a length, the close would end the content (RFC 9112, section 6.3)
-		return append(b, "Content-Length: 0\r\n"...) // "MUST NOT generate content" RFC 9110, section 15.3.6
+	case t.status == 205:
+		// Without a length, the close would end the content (RFC 9112, section 6.3).
+		// "MUST NOT generate content" RFC 9110, section 15.3.6.
+		return append(b, "Content-Length: 0\r\n"...)
 	}
 	return b
 }
@@ -215,7 +221,8 @@ func (t *responder) putContent(ctx context.Context) error {
 
 // putText puts a text of at most scratchSize bytes without converting it to a []byte.
 func (t *responder) putText(text string) error {
-	if t.framing == byLength && !t.headDue && len(t.out.buf)+len(text) <= maxJoined { // as nearly always
+	// The text nearly always fits the output, and needs no copy in between.
+	if t.framing == byLength && !t.headDue && len(t.out.buf)+len(text) <= maxJoined {
 		t.sent += int64(len(text))
 		t.length -= int64(len(text))
 		t.out.buf = append(t.out.buf, text...)
@@ -335,7 +342,9 @@ func (t *responder) put(p []byte) error {
 		t.out.buf = strconv.AppendUint(t.out.buf, uint64(len(p)), 16)
 		t.out.buf = append(t.out.buf, "\r\n"...)
 	}
-	if len(t.out.buf)+len(p) > maxJoined { // put writes. Set before: a failed write may have sent some
+	// put writes if p does not fit. headOut is set before, since a failed write may have sent
+	// some of it.
+	if len(t.out.buf)+len(p) > maxJoined {
 		t.headOut = true
 	}
 	if err := t.out.put(p); err != nil {

@@ -150,7 +150,8 @@ func SkipFieldValue(b []byte, i int) int {
 			break
 		}
 	}
-	for i < len(b) && (b[i] >= ' ' && b[i] != 0x7f || b[i] == '\t') { // decides about HTAB, and the last bytes
+	// This decides whether the byte found is HTAB, and examines the last bytes.
+	for i < len(b) && (b[i] >= ' ' && b[i] != 0x7f || b[i] == '\t') {
 		i++
 	}
 	return i

@@ -29,7 +29,8 @@ func (d *DateCache) Text() string {
 		return last.text
 	}
 	now := time.Now()
-	second := now.Truncate(time.Second) // this strips the monotonic clock, so end is computed from now
+	// Truncate strips the reading of the monotonic clock, so end is computed from now.
+	second := now.Truncate(time.Second)
 	t := &dateText{second.UTC().Format(IMFFixdate), now.Add(second.Add(time.Second).Sub(now))}
 	d.last.Store(t)
 	return t.text
@@ -102,7 +103,8 @@ func dateOf(year, month, day, clock string) (t time.Time, ok bool) {
 		return t, false
 	}
 	t = time.Date(y, time.Month(m/3+1), d, hour, minute, 0, 0, time.UTC)
-	return t.Add(time.Duration(second) * time.Second), t.Day() == d // reject a day that the month does not have
+	// time.Date moves a day that the month does not have to the next month.
+	return t.Add(time.Duration(second) * time.Second), t.Day() == d
 }
 
 // number parses a decimal number without sign.

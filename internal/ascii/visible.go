@@ -16,7 +16,8 @@ func Visible(s string) string {
 	for len(s) > 0 {
 		r, n := utf8.DecodeRuneInString(s)
 		switch {
-		case r == utf8.RuneError && n == 1, r < ' ', r == 0x7f: // bytes that are not UTF-8 are shown one by one
+		case r == utf8.RuneError && n == 1, r < ' ', r == 0x7f:
+			// Bytes that are not UTF-8 are shown one by one.
 			fmt.Fprintf(&b, `\x%02x`, s[0])
 		case r > 0xffff && !IsPrintable(r):
 			fmt.Fprintf(&b, `\U%08x`, r)

@@ -132,7 +132,8 @@ func ipv6Error(s []byte) int {
 		switch {
 		case i == start, n == most: // no digit, or one group too many
 			return start
-		case i < len(s) && s[i] == '.' && isDigits(s[start:i]) && n+2 <= most: // an IPv4 address, to the end
+		case i < len(s) && s[i] == '.' && isDigits(s[start:i]) && n+2 <= most:
+			// The rest is an IPv4 address, which takes the place of two groups.
 			if bad := ipv4Error(s[start:]); bad >= 0 {
 				return start + bad
 			}

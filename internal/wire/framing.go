@@ -123,7 +123,9 @@ func (h *Head) expects(value []byte) {
 		var m []byte
 		m, value, more = ascii.NextMember(value)
 		switch {
-		case len(m) == 0: // "A recipient MUST parse and ignore a reasonable number of empty list elements". Section 5.6.1.2.
+		case len(m) == 0:
+			// "A recipient MUST parse and ignore a reasonable number of empty list elements".
+			// Section 5.6.1.2.
 		case !ascii.EqualFold(m, "100-continue"): // it stays, even if 100-continue follows
 			h.Expect = ExpectOther
 		case h.Expect == ExpectNothing && h.Minor > 0:
@@ -210,7 +212,8 @@ func (h *Head) frameChunked(length, coding lines) error {
 	const section = "RFC 9112, section 6.1"
 	off := int(h.Fields[coding.first].Name.Start)
 	switch {
-	case length.n > 0: // the offset is that of the field that makes it wrong, the second of the two
+	case length.n > 0:
+		// The second of the two fields makes the head wrong, so the offset is its.
 		second := max(off, int(h.Fields[length.first].Name.Start))
 		return Malformed(second, "both Content-Length and Transfer-Encoding", section)
 	case h.Minor == 0:

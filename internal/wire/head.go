@@ -50,7 +50,8 @@ func (h *Head) RequestLine(b []byte) string {
 	if h.Target.End == 0 {
 		return ""
 	}
-	return string(b[h.Method.Start : int(h.Target.End)+len(" HTTP/1.1")]) // every version is that long
+	// Every version has the length of this one.
+	return string(b[h.Method.Start : int(h.Target.End)+len(" HTTP/1.1")])
 }
 
 // Limits limit a head or a trailer section.

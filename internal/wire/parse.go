@@ -85,7 +85,9 @@ func (p *Parser) finish(b []byte, size int) error {
 // Exactly one SP separates the parts. Accepting more is permitted (RFC 9112, section 3) but
 // lets two recipients disagree about the target.
 func (p *Parser) requestLine(b []byte) error {
-	switch p.phase { // each phase falls through to the next, or returns ErrIncomplete and is resumed
+	// Each phase falls through to the next. One that returns ErrIncomplete is resumed by the
+	// next call.
+	switch p.phase {
 	case atStart:
 		if p.plainRequestLine(b) {
 			break
@@ -281,7 +283,9 @@ func (p *Parser) lineStart(b []byte) error {
 		return nil
 	case ascii.IsBlank(c):
 		return p.fold()
-	case len(p.h.Fields) == p.max.Fields: // another line begins; the empty line would have been fine
+	case len(p.h.Fields) == p.max.Fields:
+		// A line begins that would be one too many. After the last permitted one, only the empty
+		// line may follow.
 		return p.tooLong(p.pos, "header section has too many field lines")
 	}
 	p.next(inName)
@@ -295,7 +299,9 @@ func (p *Parser) lineStart(b []byte) error {
 // accepts it.
 func (p *Parser) fold() error {
 	last := len(p.h.Fields) - 1
-	if last < 0 { // "MUST either reject the message as invalid or consume each whitespace-preceded line" RFC 9112, section 2.2
+	// "MUST either reject the message as invalid or consume each whitespace-preceded line" RFC
+	// 9112, section 2.2.
+	if last < 0 {
 		return Malformed(p.pos, "white space before the first field line", "RFC 9112, section 2.2")
 	}
 	if !p.max.Lenient {

@@ -47,7 +47,8 @@ func (p *Parser) plainLines(b []byte) (done bool) {
 		for value < len(b) && ascii.IsBlank(b[value]) {
 			value++
 		}
-		cr := ascii.SkipFieldValue(b, value) // stops at any control byte; the phases say which is wrong
+		// The value ends at any control byte. If that is not the line end, the phases report it.
+		cr := ascii.SkipFieldValue(b, value)
 		if cr+1 >= len(b) || b[cr] != '\r' || b[cr+1] != '\n' || cr-line > p.max.Line {
 			break
 		}

@@ -22,7 +22,8 @@ func (h *Head) splitTarget(b []byte) error {
 	target := h.Target.Of(b)
 	off := int(h.Target.Start)
 	switch {
-	case string(h.Method.Of(b)) == "CONNECT": // first: "host:443" could not be told from a scheme otherwise
+	case string(h.Method.Of(b)) == "CONNECT":
+		// This comes first, since "host:443" looks like a scheme and its path.
 		return h.splitAuthority(target, off)
 	case target[0] == '/':
 		h.splitPath(target, off)
@@ -218,7 +219,8 @@ func CleanPath(b []byte) []byte {
 		}
 		switch seg := b[i:end]; string(seg) {
 		case "", ".":
-		case "..": // remove the last segment, but not the leading slash: there is nothing above the root
+		case "..":
+			// Remove the last segment, but not the leading slash: nothing is above the root.
 			out = out[:len(out)-1]
 			for len(out) > 0 && out[len(out)-1] != '/' {
 				out = out[:len(out)-1]

@@ -88,7 +88,8 @@ func HasContent(method string, status int) bool {
 	case method == "HEAD", status < 200, status == 204, status == 304:
 		return false
 	}
-	return method != "CONNECT" || status >= 300 // after a 2xx to CONNECT, the connection is a tunnel
+	// After a 2xx response to CONNECT, the connection is a tunnel.
+	return method != "CONNECT" || status >= 300
 }
 
 // frameResponse determines the length of the content and whether the connection persists.
@@ -96,7 +97,8 @@ func (h *Head) frameResponse(status int) error {
 	if err := h.frame(false); err != nil {
 		return err
 	}
-	declared := min(h.offset(0, "Content-Length"), h.offset(0, "Transfer-Encoding")) // h.Size if neither
+	// The offset of the first framing field, or h.Size if there is none.
+	declared := min(h.offset(0, "Content-Length"), h.offset(0, "Transfer-Encoding"))
 	switch {
 	case (status < 200 || status == 204) && h.ContentLength != 0:
 		// "A server MUST NOT send a Transfer-Encoding header field in any response with a
