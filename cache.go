@@ -159,8 +159,8 @@ func (c *fileCache) addFile(req *Request, o opened, resp *Response) *Response {
 	rep.Body = &memoryContent{content: content}
 	cached := Content(rep)
 	cached.fields = slices.Clip(resp.fields) // clipped, so that appending to a copy leaves the others alone
-	cached.imaged = true
-	size := 2*len(content) + len(o.name) // the content and its image
+	cached.hasWireImages = true
+	size := 2*len(content) + len(o.name) // the content and its wire image
 	c.put(req.Path(), &cachedFile{cachedState{id, until, size}, strings.Clone(o.name), cached.message})
 	resp.Close()
 	return cached
@@ -226,7 +226,7 @@ func (f *folderCacher) end() {
 // A memoryContent is content in memory that any number of responses may read concurrently.
 type memoryContent struct {
 	content []byte
-	last    atomic.Pointer[image] // of the last response with this content; nil if there was none
+	last    atomic.Pointer[wireImage] // of the last response with this content; nil if there was none
 }
 
 // ReadAt implements io.ReaderAt.
@@ -243,26 +243,26 @@ func (m *memoryContent) ReadAt(p []byte, off int64) (n int, err error) {
 // Read makes a memoryContent a Body, but nothing calls it: the content is read with ReadAt.
 func (m *memoryContent) Read([]byte) (int, error) { return 0, io.EOF }
 
-// An image is the complete response to a GET without conditions and ranges over HTTP/1.1,
+// A wireImage is the complete response to a GET without conditions and ranges over HTTP/1.1,
 // from status line to content, ready to be sent again. It is valid as long as the Date is the
 // same, that is for one second. It must not be changed, since connections share it.
-type image struct {
+type wireImage struct {
 	date   string
 	format *wireFormat
-	wire   []byte // nil after the first response of a second, which may be the only one
+	bytes  []byte // nil after the first response of a second, which may be the only one
 }
 
-// mayUseImage reports whether an image can answer the request. An image has a Content-Length and
+// mayUseWireImage reports whether a wire image can answer the request. An image has a Content-Length and
 // no Connection field, so the connection must persist in HTTP/1.1 without one.
-func (t *responder) mayUseImage() bool {
+func (t *responder) mayUseWireImage() bool {
 	return t.withheld == nil && t.req.isGet() && t.req.head.Minor > 0 && t.req.head.Persist && t.persist && !t.resp.closeAfter &&
 		!t.req.hasConditions() && t.format.contentLength
 }
 
-// writeFromImage writes the response from its image, or in steps if there is none. The second
+// writeFromWireImage writes the response from its image, or in steps if there is none. The second
 // time within a second it makes one. Connections that do so at the same time replace each
 // other's, which are equal.
-func (t *responder) writeFromImage(ctx context.Context) error {
+func (t *responder) writeFromWireImage(ctx context.Context) error {
 	date := ""
 	if t.format.date != nil {
 		date = t.format.date()
@@ -270,8 +270,8 @@ func (t *responder) writeFromImage(ctx context.Context) error {
 	body := t.resp.rep.Body.(*memoryContent)
 	last := body.last.Load()
 	again := last != nil && last.date == date && last.format == t.format
-	if again && last.wire != nil {
-		return t.putImage(last)
+	if again && last.bytes != nil {
+		return t.putWireImage(last)
 	}
 	begin := len(t.out.buf)
 	if err := t.writeInSteps(ctx); err != nil {
@@ -281,23 +281,23 @@ func (t *responder) writeFromImage(ctx context.Context) error {
 		return nil
 	}
 	// Otherwise all of it is in the buffer, after any responses that precede it.
-	next := &image{date: date, format: t.format}
+	next := &wireImage{date: date, format: t.format}
 	if again {
-		next.wire = slices.Clone(t.out.buf[begin:])
+		next.bytes = slices.Clone(t.out.buf[begin:])
 	}
 	body.last.Store(next)
 	return nil
 }
 
-// putImage sends an image. It writes directly to the client if there is nothing else to
+// putWireImage sends a wire image. It writes directly to the client if there is nothing else to
 // send.
-func (t *responder) putImage(i *image) error {
+func (t *responder) putWireImage(i *wireImage) error {
 	t.status, t.framing, t.sent = 200, byLength, t.resp.rep.Size // for hooks and the access log
-	if t.last && len(t.out.buf) == 0 {
+	if t.alone && len(t.out.buf) == 0 {
 		t.headOut = true
-		_, err := t.out.w.Write(i.wire)
+		_, err := t.out.w.Write(i.bytes)
 		return err
 	}
 	t.out.take()
-	return t.out.put(i.wire)
+	return t.out.put(i.bytes)
 }

@@ -18,7 +18,7 @@ import (
 // imageResponse returns a response from which images can be made.
 func imageResponse(content string) *Response {
 	resp := Content(Representation{MediaType: "a/b", Body: &memoryContent{content: []byte(content)}, Size: int64(len(content)), ModTime: time.Unix(1<<30, 0), ETag: `"e"`})
-	resp.imaged = true
+	resp.hasWireImages = true
 	return resp
 }
 
@@ -57,12 +57,12 @@ func TestImageEqualsAnswer(t *testing.T) {
 				for range 3 {
 					for _, request := range requests {
 						plain := resp.Clone()
-						plain.imaged = false
+						plain.hasWireImages = false
 						want := imageWritten(t, format, request, plain)
 						if got := imageWritten(t, format, request, resp); got != want {
 							t.Errorf("%q is answered with %q, want %q", request, got, want)
 						}
-						if last := resp.rep.Body.(*memoryContent).last.Load(); last != nil && last.wire != nil {
+						if last := resp.rep.Body.(*memoryContent).last.Load(); last != nil && last.bytes != nil {
 							made++
 						}
 					}
@@ -88,7 +88,7 @@ func TestImageHasTheDate(t *testing.T) {
 				t.Errorf("in second %d the answer is %q, want it with %q", second, got, want)
 			}
 		}
-		if last := resp.rep.Body.(*memoryContent).last.Load(); last.wire == nil {
+		if last := resp.rep.Body.(*memoryContent).last.Load(); last.bytes == nil {
 			t.Errorf("in second %d no image has been made", second)
 		}
 	}
@@ -151,7 +151,7 @@ func TestImageDoesNotRetainServer(t *testing.T) {
 		benchmarkConn(s, benchmarkGet, 3)
 		return weak.Make(s)
 	}()
-	if resp.rep.Body.(*memoryContent).last.Load().wire == nil {
+	if resp.rep.Body.(*memoryContent).last.Load().bytes == nil {
 		t.Fatal("no image has been made")
 	}
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {

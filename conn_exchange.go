@@ -342,7 +342,7 @@ func (c *conn) newResponder(resp *Response) {
 	t := &c.work.responder
 	*t = responder{}
 	t.out, t.format, t.req, t.resp = &c.work.out, c.srv.format, &c.work.req, resp
-	t.persist, t.last = persist, c.work.body == nil && len(c.work.in.bytes()) == 0
+	t.persist, t.alone = persist, c.work.body == nil && len(c.work.in.bytes()) == 0
 	if c.work.body != nil && c.work.body.withheld {
 		t.withheld = c.withholds
 	}

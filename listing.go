@@ -57,7 +57,7 @@ func (f *FileResolver) list(ctx context.Context, req *Request, folder string, o 
 	// determined only while generating the content." RFC 9110, section 9.3.2
 	if req.isHead() {
 		resp := Bytes(200, listTypes[l.form], nil)
-		resp.kind = bodyUnmade
+		resp.kind = bodyOmitted
 		return l.fields(resp), nil
 	}
 	if err := l.read(ctx, req, o.info); err != nil {

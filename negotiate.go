@@ -276,7 +276,7 @@ func (r *Response) encode(plain *Response, coding string, encode func(w io.Write
 	if r.extras != nil { // the declared length is that of the plain content
 		r.extend().length = -1
 	}
-	if r.kind == bodyUnmade { // for HEAD the fields are enough
+	if r.kind == bodyOmitted { // for HEAD the fields are enough
 		return
 	}
 	r.body = body{kind: bodyFunc, f: func(ctx context.Context, w io.Writer) error {

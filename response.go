@@ -42,9 +42,9 @@ type Response struct {
 
 // A message is the part of a Response that its clones share.
 type message struct {
-	status     int32
-	closeAfter bool
-	imaged     bool // Body is a *memoryContent whose images have these fields
+	status        int32
+	closeAfter    bool
+	hasWireImages bool // Body is a *memoryContent whose wire images have these fields
 	body
 	mediaType string
 	fields    []field
@@ -115,7 +115,7 @@ const (
 	bodyFunc                           // what f writes
 	bodyStream                         // all of rep.Body, regardless of conditions
 	bodyRepresentation                 // rep, subject to conditions and ranges
-	bodyUnmade                         // not generated: the Response only answers HEAD
+	bodyOmitted                        // not generated: the Response only answers HEAD
 	bodyUpgrade                        // none: the connection switches to another protocol
 )
 
@@ -125,7 +125,7 @@ func (b *body) isRepresentation() bool { return b.rep != nil && b.kind != bodySt
 // isInMemory reports whether the content exists before it is written. Otherwise the program
 // produces it, and may read the content of the request meanwhile.
 func (b *body) isInMemory() bool {
-	return b.kind == bodyBytes || b.kind == bodyText || b.kind == bodyUnmade
+	return b.kind == bodyBytes || b.kind == bodyText || b.kind == bodyOmitted
 }
 
 // A field is a field line, with its name as it is sent.
@@ -196,7 +196,7 @@ func (r *Response) Set(name, value string) *Response {
 	if r.rejectsChange() || !r.checkField(name, value) {
 		return r
 	}
-	r.imaged = false // the images have other fields
+	r.hasWireImages = false // the wire images have other fields
 	if ascii.EqualFold(name, "Content-Type") {
 		r.mediaType = value
 		return r
@@ -222,7 +222,7 @@ func (r *Response) Add(name, value string) *Response {
 		return r.Set(name, value)
 	}
 	if r.checkField(name, value) {
-		r.imaged = false
+		r.hasWireImages = false
 		r.fields = append(r.fields, field{name, value})
 	}
 	return r
@@ -414,7 +414,7 @@ func (r *Response) has(name string) bool {
 // serves once is served by WriteTo, but not closed.
 func (r *Response) WriteTo(w io.Writer) (n int64, err error) {
 	method := "GET"
-	if r.kind == bodyUnmade {
+	if r.kind == bodyOmitted {
 		method = "HEAD"
 	}
 	plain, _, err := ParseRequest([]byte(method + " / HTTP/1.1\r\nHost: localhost\r\n\r\n"))
@@ -458,8 +458,8 @@ func (r *Response) WriteContent(ctx context.Context, w io.Writer) (n int64, err 
 	if !ascii.MayHaveContent(r.Status()) {
 		return 0, nil
 	}
-	if r.kind == bodyUnmade {
-		return 0, errUnmade
+	if r.kind == bodyOmitted {
+		return 0, errOmitted
 	}
 	if err := r.src.take(); err != nil {
 		return 0, err
@@ -481,4 +481,4 @@ func (r *Response) writeContent(ctx context.Context, w io.Writer) (n int64, err 
 	return count.n, err
 }
 
-var errUnmade = fmt.Errorf("rawhttp: the content of an answer to HEAD was not made: %w", errors.ErrUnsupported)
+var errOmitted = fmt.Errorf("rawhttp: the content of an answer to HEAD was not made: %w", errors.ErrUnsupported)

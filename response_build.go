@@ -242,7 +242,7 @@ type source struct {
 	used, closed atomic.Bool // set once; a Response may be closed while it is being written
 	closer       io.Closer   // may be nil
 	inner        *source     // source of the Response on which OnClose was called; may be nil
-	lost         atomic.Bool // another response uses inner, and closes it
+	innerTaken   atomic.Bool // another response uses inner, and closes it
 }
 
 // close closes inner, then s.
@@ -255,7 +255,7 @@ func (s *source) close() (err error) {
 			err = closeErr
 		}
 	}()
-	if s.lost.Load() {
+	if s.innerTaken.Load() {
 		return nil
 	}
 	return s.inner.close()
@@ -276,7 +276,7 @@ func (s *source) take() error {
 		return errServedTwice
 	}
 	if s.inner.take() != nil { // s belongs to this exchange, so it closes s, but not inner
-		s.lost.Store(true)
+		s.innerTaken.Store(true)
 		return errClonedTwice
 	}
 	return nil
@@ -365,7 +365,7 @@ func ParseResponse(b []byte, method string) (resp *Response, rest []byte, err er
 	var content []byte
 	switch length := h.ContentLength; {
 	case method == "HEAD":
-		resp.kind = bodyUnmade
+		resp.kind = bodyOmitted
 		if length >= 0 {
 			resp.extend().length = length
 		}

@@ -269,7 +269,7 @@ func (x *scriptRun) respond() (*Response, error) {
 	}
 	x.Close()
 	if x.req.isHead() && len(x.out) == 0 {
-		resp.kind = bodyUnmade // a GET may have content
+		resp.kind = bodyOmitted // a GET may have content
 		return resp, nil
 	}
 	// A response that is not as long as its Content-Length would make the client take the next

@@ -27,7 +27,7 @@ const (
 	byLength
 	byChunks
 	byClose
-	unsaid // response to HEAD whose length is unknown without generating the content
+	undeclared // response to HEAD whose length is unknown without generating the content
 )
 
 // A responder writes one response to one request.
@@ -37,7 +37,7 @@ type responder struct {
 	req     *Request
 	resp    *Response
 	persist bool  // the connection may carry another request after this response
-	last    bool  // no further request has arrived whose response could be sent with this one
+	alone   bool  // no further request has arrived whose response could be sent with this one
 	headOut bool  // some of it has been written, so it cannot be replaced
 	sent    int64 // bytes of content put
 
@@ -67,13 +67,13 @@ func (t *responder) write(ctx context.Context) error {
 			return err
 		}
 	}
-	if t.resp.imaged && t.mayUseImage() {
-		return t.writeFromImage(ctx)
+	if t.resp.hasWireImages && t.mayUseWireImage() {
+		return t.writeFromWireImage(ctx)
 	}
 	return t.writeInSteps(ctx)
 }
 
-// writeInSteps puts the head and then the content, without an image.
+// writeInSteps puts the head and then the content, without a wire image.
 func (t *responder) writeInSteps(ctx context.Context) error {
 	t.represent()
 	t.frame()
@@ -118,8 +118,8 @@ func (t *responder) frame() {
 		t.framing = noFraming
 	case size >= 0 && t.format.contentLength:
 		t.framing = byLength
-	case t.resp.kind == bodyUnmade: // how the content of a GET would be framed is not known
-		t.framing = unsaid
+	case t.resp.kind == bodyOmitted: // how the content of a GET would be framed is not known
+		t.framing = undeclared
 	case t.req.head.Minor > 0:
 		t.framing = byChunks
 	default:
@@ -213,8 +213,8 @@ func (t *responder) putContent(ctx context.Context) error {
 		return t.copy(t.resp.rep.Body, -1)
 	case bodyRepresentation:
 		return t.putRepresentation()
-	case bodyUnmade: // it answers HEAD only: of a listing or a script, or made by ParseResponse
-		return errUnmade
+	case bodyOmitted: // it answers HEAD only: of a listing or a script, or made by ParseResponse
+		return errOmitted
 	}
 	return nil
 }
