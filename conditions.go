@@ -221,3 +221,17 @@ func (r *Request) hasConditions() bool {
 	}
 	return false
 }
+
+// setValidators sets the validators. Fields that are Set replace those of the Representation also
+// where conditions are evaluated: a client can send back only what it has received.
+func (t *responder) setValidators(now time.Time) {
+	etag, mod := t.resp.rep.ETag, t.resp.rep.ModTime
+	if t.resp.has("ETag") {
+		etag = t.resp.get("ETag")
+	}
+	isSet := t.resp.has("Last-Modified")
+	if isSet { // sent as it is, so not moved to the present either
+		mod, _ = ascii.ParseDate(t.resp.get("Last-Modified"), now)
+	}
+	t.validators = validatorsOf(etag, mod, now, !isSet && t.format.date != nil)
+}

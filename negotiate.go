@@ -321,3 +321,25 @@ func codedTag(etag, coding string) string {
 	}
 	return strings.TrimSuffix(etag, `"`) + "-" + coding + `"`
 }
+
+// isNegotiated reports whether the representation was selected by content negotiation,
+// according to the Vary field (RFC 9110, section 12.5.5).
+func (r *Response) isNegotiated() bool {
+	return r.varies(func(field string) bool { return field == "*" || ascii.HasPrefixFold(field, "Accept") })
+}
+
+// varies reports whether by is true for a member of the Vary field.
+func (r *Response) varies(by func(field string) bool) bool {
+	for _, f := range r.fields {
+		if !ascii.EqualFold(f.name, "Vary") {
+			continue
+		}
+		for list, more := f.value, true; more; {
+			var field string
+			if field, list, more = ascii.NextMember(list); by(field) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -18,7 +18,7 @@ func (t *responder) represent() {
 	if !t.resp.isRepresentation() {
 		return
 	}
-	t.validate(time.Now()) // for the fields ETag and Last-Modified, with any method
+	t.setValidators(time.Now()) // for the fields ETag and Last-Modified, with any method
 	if !t.req.isGet() && !t.req.isHead() || !t.req.hasConditions() {
 		return // with another method, the resolver has acted on the request already
 	}
@@ -40,65 +40,6 @@ func (t *responder) represent() {
 		refusal.Set("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
 	}
 	t.resp = refusal
-}
-
-// keepFields adds to r the fields of the response that it replaces, except those that describe
-// content and those that r has. The Vary fields of both apply.
-func (r *Response) keepFields(failed *Response) {
-	had := Response{message: message{fields: r.fields}}
-	for _, f := range failed.fields {
-		if !describesContent(f.name) && (!had.has(f.name) || ascii.EqualFold(f.name, "Vary")) {
-			r.Add(f.name, f.value)
-		}
-	}
-}
-
-// describesContent reports whether a field describes the content of its response, and so is
-// wrong for other content.
-func describesContent(name string) bool {
-	return isContentField(name) || ascii.IsAnyOf(name, "ETag", "Last-Modified", "Cache-Control", "Expires", "Accept-Ranges")
-}
-
-// isContentField reports whether a field describes content, by its name: it begins with
-// Content- but is not one of the security policies, which concern the page as a whole.
-func isContentField(name string) bool {
-	return ascii.HasPrefixFold(name, "Content-") && !ascii.HasPrefixFold(name, "Content-Security-Policy")
-}
-
-// validate sets the validators. Fields that are Set replace those of the Representation also
-// where conditions are evaluated: a client can send back only what it has received.
-func (t *responder) validate(now time.Time) {
-	etag, mod := t.resp.rep.ETag, t.resp.rep.ModTime
-	if t.resp.has("ETag") {
-		etag = t.resp.get("ETag")
-	}
-	isSet := t.resp.has("Last-Modified")
-	if isSet { // sent as it is, so not moved to the present either
-		mod, _ = ascii.ParseDate(t.resp.get("Last-Modified"), now)
-	}
-	t.validators = validatorsOf(etag, mod, now, !isSet && t.format.date != nil)
-}
-
-// isNegotiated reports whether the representation was selected by content negotiation,
-// according to the Vary field (RFC 9110, section 12.5.5).
-func (r *Response) isNegotiated() bool {
-	return r.varies(func(field string) bool { return field == "*" || ascii.HasPrefixFold(field, "Accept") })
-}
-
-// varies reports whether by is true for a member of the Vary field.
-func (r *Response) varies(by func(field string) bool) bool {
-	for _, f := range r.fields {
-		if !ascii.EqualFold(f.name, "Vary") {
-			continue
-		}
-		for list, more := f.value, true; more; {
-			var field string
-			if field, list, more = ascii.NextMember(list); by(field) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // rangeable reports whether ranges of the content can be served.

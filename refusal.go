@@ -117,3 +117,26 @@ func errorResponse(err error) *Response {
 func allowed(methods string) *Response {
 	return noSniff(Empty(204).Set("Allow", methods))
 }
+
+// keepFields adds to r the fields of the response that it replaces, except those that describe
+// content and those that r has. The Vary fields of both apply.
+func (r *Response) keepFields(failed *Response) {
+	had := Response{message: message{fields: r.fields}}
+	for _, f := range failed.fields {
+		if !describesContent(f.name) && (!had.has(f.name) || ascii.EqualFold(f.name, "Vary")) {
+			r.Add(f.name, f.value)
+		}
+	}
+}
+
+// describesContent reports whether a field describes the content of its response, and so is
+// wrong for other content.
+func describesContent(name string) bool {
+	return isContentField(name) || ascii.IsAnyOf(name, "ETag", "Last-Modified", "Cache-Control", "Expires", "Accept-Ranges")
+}
+
+// isContentField reports whether a field describes content, by its name: it begins with
+// Content- but is not one of the security policies, which concern the page as a whole.
+func isContentField(name string) bool {
+	return ascii.HasPrefixFold(name, "Content-") && !ascii.HasPrefixFold(name, "Content-Security-Policy")
+}
