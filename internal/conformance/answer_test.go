@@ -169,7 +169,7 @@ func TestAnswerConcurrently(t *testing.T) {
 }
 
 // A resolver that ends its goroutine, as t.FailNow does, ends the test that calls Answer.
-func TestAnswerOfGoexit(t *testing.T) {
+func TestAnswerGoexit(t *testing.T) {
 	r := resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
 		runtime.Goexit()
 		return nil, nil

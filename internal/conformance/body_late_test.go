@@ -16,7 +16,7 @@ import (
 
 // A goroutine that outlives Resolve reads no content: it gets an error, even if the server
 // has read the content to its end, and never the content of another request.
-func TestContentIsReadLate(t *testing.T) {
+func TestBodyReadLate(t *testing.T) {
 	tests := []struct {
 		name, content string
 		chunked       bool
@@ -58,7 +58,7 @@ func TestContentIsReadLate(t *testing.T) {
 
 // Reading the Body of a request without content after the response, while its connection
 // serves other requests, is not a data race. Only a run with -race can fail here.
-func TestBodyWithoutContentIsReadLate(t *testing.T) {
+func TestEmptyBodyReadLate(t *testing.T) {
 	t.Parallel()
 	long := "A: " + strings.Repeat("a", idleText)
 	bubble(t, func(t *testing.T) {
@@ -93,7 +93,7 @@ func TestBodyWithoutContentIsReadLate(t *testing.T) {
 }
 
 // A Body that a resolver replaces belongs to its request alone.
-func TestBodyIsOfOneRequest(t *testing.T) {
+func TestReplacedBodyIsNotReused(t *testing.T) {
 	var got []string
 	talkInMemory(t, getRequest("/")+getRequest("/")+postRequest("/", "content")+getRequest("/"), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		b, _ := io.ReadAll(req.Body)
@@ -107,7 +107,7 @@ func TestBodyIsOfOneRequest(t *testing.T) {
 }
 
 // A Body that was read to its end still returns io.EOF after the response.
-func TestContentThatWasReadToItsEnd(t *testing.T) {
+func TestBodyStaysAtEOF(t *testing.T) {
 	var kept *rawhttp.Request
 	talkInMemory(t, postRequest("/", "hello"), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		kept = req

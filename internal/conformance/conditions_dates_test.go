@@ -9,7 +9,7 @@ import (
 
 // While the content may change again within the same second, its date is not a validator, and
 // the entity tag of a file is weak.
-func TestDatesOfYoungContent(t *testing.T) {
+func TestDateOfRecentlyChangedContent(t *testing.T) {
 	const ms = time.Millisecond
 	// Every synctest bubble starts at 2000-01-01 00:00:00.
 	second58, second59, second00 := "Fri, 31 Dec 1999 23:59:58 GMT", "Fri, 31 Dec 1999 23:59:59 GMT", "Sat, 01 Jan 2000 00:00:00 GMT"
@@ -52,7 +52,7 @@ func TestDatesOfYoungContent(t *testing.T) {
 
 // A file that changed 1.9 s ago has the date of an earlier second, which is still not a strong
 // validator.
-func TestIfRangeWithTheDateOfYoungContent(t *testing.T) {
+func TestIfRangeDateOfRecentlyChangedFile(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		young := contentOf("", time.Now().Add(-1900*time.Millisecond))
 		if got := contentStatus(t, contentAsk(t, young, "GET", "Range: bytes=5-", "If-Range: Fri, 31 Dec 1999 23:59:58 GMT")); got != 200 {
@@ -64,7 +64,7 @@ func TestIfRangeWithTheDateOfYoungContent(t *testing.T) {
 // "A validator is weak if it is shared by two or more representations of a given resource
 // at the same time" RFC 9110, section 8.8.1. Representations chosen by the client's preferences
 // share their date, so a client must not combine ranges on the strength of it.
-func TestIfRangeWithADateThatIsShared(t *testing.T) {
+func TestIfRangeDateWithVary(t *testing.T) {
 	tests := []struct {
 		vary []string
 		want int

@@ -117,7 +117,7 @@ func TestETagOfFiles(t *testing.T) {
 
 // A file that is rewritten with the same size has another tag, and a client with the old tag
 // gets the new content.
-func TestETagOfAFileThatIsRewritten(t *testing.T) {
+func TestETagOfRewrittenFile(t *testing.T) {
 	dir, path := filesWrite(t, "a.txt", "old.")
 	r := filesOfDir(t, dir)
 	write := func(content string, mod time.Time) {
@@ -235,7 +235,7 @@ func TestNoETagWithoutTime(t *testing.T) {
 }
 
 // A tag or time set by the program replaces the server's.
-func TestOwnValidators(t *testing.T) {
+func TestValidatorsSetByProgram(t *testing.T) {
 	const own, day = `"own"`, "Thu, 30 Dec 1999 00:00:00 GMT"
 	file := func() *rawhttp.Response { return respFileResponse(t, "a.txt", contentText, contentMod) }
 	tests := []struct {
@@ -345,7 +345,7 @@ func TestFileResolverRanges(t *testing.T) {
 
 // When a file is replaced by another with the same name, the tag changes, even if the new file
 // is older.
-func TestETagOfAFileThatIsReplaced(t *testing.T) {
+func TestETagOfReplacedFile(t *testing.T) {
 	dir := t.TempDir()
 	for name, age := range map[string]time.Duration{"a.txt": 10 * time.Hour, "b.txt": 20 * time.Hour} {
 		path := filepath.Join(dir, name)
@@ -371,7 +371,7 @@ func TestETagOfAFileThatIsReplaced(t *testing.T) {
 // Reproducible builds set the same time on all files. It does not distinguish two versions of a
 // file, so such a file has no validators, though it is listed with its time. Files of a zip
 // without times are listed without one.
-func TestTimesThatTellNothing(t *testing.T) {
+func TestMeaninglessTimesAreNotValidators(t *testing.T) {
 	tests := []struct {
 		name   string
 		mod    time.Time

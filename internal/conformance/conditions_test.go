@@ -257,7 +257,7 @@ func TestPrecedenceOfConditions(t *testing.T) {
 }
 
 // The exact bytes of the answers to conditional requests.
-func TestAnswersToConditions(t *testing.T) {
+func TestConditionalAnswers(t *testing.T) {
 	const (
 		validators = "ETag: \"v1\"\r\nLast-Modified: " + contentChanged + "\r\n"
 		failed     = "HTTP/1.1 412 Precondition Failed\r\n" + contentDate +
@@ -308,7 +308,7 @@ func TestAnswersToConditions(t *testing.T) {
 
 // A response that is not a Representation is sent unchanged, whatever conditions and ranges
 // the request has.
-func TestConditionsHoldForContentOnly(t *testing.T) {
+func TestConditionsApplyOnlyToContent(t *testing.T) {
 	lines := []string{`If-None-Match: "v1"`, "If-Modified-Since: " + contentChanged, "Range: bytes=0-0"}
 	stream := func() *rawhttp.Response { return rawhttp.Stream(200, "text/plain", strings.NewReader(contentText)) }
 	for name, resp := range map[string]*rawhttp.Response{

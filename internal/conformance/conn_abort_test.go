@@ -15,7 +15,7 @@ import (
 	"example.com/rawhttp"
 )
 
-// abortTalk has the requests of TestClientEndsAnywhere: each framing, with and without
+// abortTalk has the requests of TestClientStopsAnywhere: each framing, with and without
 // Expect, with content that echoOrNot reads and content that it leaves unread.
 var abortTalk = []string{
 	"GET /a HTTP/1.1\r\nHost: h\r\n\r\n",
@@ -52,7 +52,7 @@ var abortServers = map[string]func(*kernelConn) net.Conn{
 
 // Wherever a client stops, and however, the connection ends. A client that still reads gets an
 // answer to each request that it sent whole, and at most a refusal of the incomplete one.
-func TestClientEndsAnywhere(t *testing.T) {
+func TestClientStopsAnywhere(t *testing.T) {
 	t.Parallel()
 	talk := strings.Join(abortTalk, "")
 	for end, stop := range abortEnds {

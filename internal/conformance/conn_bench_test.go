@@ -51,7 +51,7 @@ func (c *countedDeadlines) SetReadDeadline(time.Time) error  { c.read++; return 
 func (c *countedDeadlines) SetWriteDeadline(time.Time) error { c.write++; return nil }
 
 // A deadline that is earlier than needed stays until it fires, so most requests set none.
-func TestDeadlinesAreLeft(t *testing.T) {
+func TestDeadlinesAreSetRarely(t *testing.T) {
 	s := newServer(t, rawhttp.WithResolver(benchmarkHello()))
 	c := &countedDeadlines{RepeatingConn: &testkit.RepeatingConn{Requests: benchmarkGet, Reads: 1000}}
 	s.ServeConn(context.Background(), c)

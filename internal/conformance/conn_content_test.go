@@ -42,7 +42,7 @@ func inChunks(content string, size int) string {
 // The server drains up to 256 KiB of content that a resolver left unread, to reach the next
 // request. If there is more, the connection closes, and the answer says so if that is known in
 // advance.
-func TestContentLeftUnread(t *testing.T) {
+func TestUnreadContentIsDrained(t *testing.T) {
 	t.Parallel()
 	const most = 256 << 10
 	zeros := func(n int) string { return strings.Repeat("0", n) }
@@ -77,7 +77,7 @@ func TestContentLeftUnread(t *testing.T) {
 }
 
 // An answer is complete even if the unread content turns out to be malformed.
-func TestAnswerBeforeContentThatIsMalformed(t *testing.T) {
+func TestAnswerBeforeMalformedContent(t *testing.T) {
 	tests := []struct{ name, in string }{
 		{"bad chunk size, in the same read", chunkedRequest("/a", "zz\r\n")},
 		{"bad chunk size after a chunk", chunkedRequest("/a", "1\r\nx\r\nzz\r\n")},
@@ -167,7 +167,7 @@ func TestContentErrors(t *testing.T) {
 }
 
 // After the head, the client sees an error only as a response without its last chunk.
-func TestContentErrorInAnEcho(t *testing.T) {
+func TestContentErrorAfterHead(t *testing.T) {
 	echoStream := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Stream(200, "a/b", req.Body), nil
 	})
@@ -180,7 +180,7 @@ func TestContentErrorInAnEcho(t *testing.T) {
 
 // A StreamFunc that ignores an error in the content may complete its response, but no other
 // response can follow.
-func TestContentErrorBehindAWholeResponse(t *testing.T) {
+func TestContentErrorAfterResponse(t *testing.T) {
 	resolver := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
 			io.WriteString(w, "early")
@@ -197,7 +197,7 @@ func TestContentErrorBehindAWholeResponse(t *testing.T) {
 
 // Content over the limit is refused before it is read if its length is declared, and the
 // resolver never gets more than the limit.
-func TestContentOverTheLimit(t *testing.T) {
+func TestContentOverLimit(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		c := servePipe(t, rawhttp.WithResolver(echo), rawhttp.WithMaxBodyBytes(5))
@@ -218,7 +218,7 @@ func TestContentOverTheLimit(t *testing.T) {
 
 // The trailer section is available after the content has been read, separate from the header
 // section.
-func TestTrailerOverAConnection(t *testing.T) {
+func TestTrailerOnConnection(t *testing.T) {
 	resolver := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		before := req.Trailer().Len()
 		b, err := io.ReadAll(req.Body)
@@ -232,7 +232,7 @@ func TestTrailerOverAConnection(t *testing.T) {
 
 // A Body that is read after the response has been written returns an error, whether the
 // connection persists or not, and never bytes of the next request.
-func TestBodyAfterTheResponse(t *testing.T) {
+func TestBodyReadAfterResponse(t *testing.T) {
 	tests := []struct{ name, in string }{
 		{"unread, persistent", postRequest("/a", "hello")},
 		{"unread, closes", postRequest("/a", "hello", "Connection: close")},

@@ -13,7 +13,7 @@ type contextKey struct{}
 
 // The context of a request ends with its response and at Close, also if the resolver only
 // calls Err and never waits for Done.
-func TestRequestContextThatNobodyWaitsFor(t *testing.T) {
+func TestRequestContextErrWithoutDone(t *testing.T) {
 	entered, asked := make(chan struct{}), make(chan error, 1)
 	var s *rawhttp.Server
 	var kept context.Context

@@ -148,7 +148,7 @@ func TestHalfClosedClient(t *testing.T) {
 
 // Over TCP a close with bytes unread is a reset, which may take away an answer that
 // the client has not read yet.
-func TestRefusalSurvivesWhatTheClientSends(t *testing.T) {
+func TestRefusalSurvivesMoreContent(t *testing.T) {
 	_, addr := listen(t, rawhttp.WithResolver(answerPath), rawhttp.WithDate(false))
 	want := ownError("413 Content Too Large", closeField)
 	for range 5 {
@@ -167,7 +167,7 @@ func TestRefusalSurvivesWhatTheClientSends(t *testing.T) {
 
 // The FIN is sent with the answer if the client has sent nothing of its content, so that a
 // client that waits for the end does not wait for longer.
-func TestRefusalEndsAtOnce(t *testing.T) {
+func TestRefusalClosesAtOnce(t *testing.T) {
 	_, addr := listen(t, rawhttp.WithResolver(answerPath), rawhttp.WithDate(false), rawhttp.WithMaxBodyBytes(1))
 	for _, in := range []string{
 		"GET\r\n\r\n",
@@ -186,7 +186,7 @@ func TestRefusalEndsAtOnce(t *testing.T) {
 
 // While a StreamFunc runs a reset ends its context; so a stream without events does
 // not outlive its client.
-func TestResetEndsTheContextOfAStream(t *testing.T) {
+func TestResetEndsStreamContext(t *testing.T) {
 	ended := make(chan error, 1)
 	resolver := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.StreamFunc(200, "a/b", func(ctx context.Context, w io.Writer) error {
@@ -223,7 +223,7 @@ func TestResetEndsTheContextOfAStream(t *testing.T) {
 }
 
 // Watching for a reset consumes nothing: pipelined requests that arrive meanwhile are answered.
-func TestRequestsBehindAStream(t *testing.T) {
+func TestPipelinedRequestsAfterStream(t *testing.T) {
 	released := make(chan struct{})
 	resolver := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		if req.Path() != "/stream" {
@@ -251,7 +251,7 @@ func TestRequestsBehindAStream(t *testing.T) {
 }
 
 // A client that disconnects is not logged at level error or warn, however it disconnects.
-func TestClientsThatGo(t *testing.T) {
+func TestDisconnectIsNotLogged(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name string
@@ -311,7 +311,7 @@ func talkWithoutDate(t testing.TB, addr, request string) string {
 }
 
 // ConnClose gets the reset, whether it happens before a request or within its head.
-func TestTraceOfAReset(t *testing.T) {
+func TestTraceConnCloseOfReset(t *testing.T) {
 	for _, said := range []string{"", "GET / HT"} {
 		read, closed := make(chan bool, 1), make(chan error, 1)
 		_, addr := listen(t, rawhttp.WithResolver(say("hi")), rawhttp.WithTrace(rawhttp.Trace{

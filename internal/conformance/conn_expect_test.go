@@ -171,7 +171,7 @@ func TestExpectContinue(t *testing.T) {
 }
 
 // The 100 is sent when the resolver first reads, not before.
-func TestContinueWaitsForTheFirstRead(t *testing.T) {
+func TestContinueIsSentOnFirstRead(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		thinks := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 			time.Sleep(time.Minute)

@@ -365,7 +365,7 @@ func TestExchangeClosesResponseWithoutClient(t *testing.T) {
 
 // When a Response that serves once is used again, that request is answered with 500, and the
 // log says why.
-func TestResponseThatServesOnceServesOnce(t *testing.T) {
+func TestSingleUseResponseUsedTwice(t *testing.T) {
 	var log plainLog
 	n := new(atomic.Int32)
 	resp := rawhttp.Stream(200, "a/b", &countingCloser{strings.NewReader("hello"), n})
@@ -385,7 +385,7 @@ func TestResponseThatServesOnceServesOnce(t *testing.T) {
 }
 
 // A second use of a Response that serves once does not close the source of the first.
-func TestResponseThatServesOnceIsNotClosedByAnother(t *testing.T) {
+func TestSingleUseResponseUsedTwiceAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := new(atomic.Int32)
 		release := make(chan struct{})
@@ -426,7 +426,7 @@ func TestResponseThatServesOnceIsNotClosedByAnother(t *testing.T) {
 
 // A reset by the client is not logged as a failure of the server, whether within the content
 // or before the first Write of a StreamFunc.
-func TestResetIsNoServerError(t *testing.T) {
+func TestResetIsNotServerError(t *testing.T) {
 	for _, stall := range []time.Duration{30 * time.Second, 0} {
 		t.Run(stall.String(), func(t *testing.T) { resetIsNoServerError(t, rawhttp.WithStallTimeout(stall)) })
 	}

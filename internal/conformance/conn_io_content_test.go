@@ -184,7 +184,7 @@ func TestDrainTime(t *testing.T) {
 }
 
 // The time that a resolver takes is not limited.
-func TestResolverIsNotLimited(t *testing.T) {
+func TestResolverTimeIsUnlimited(t *testing.T) {
 	runTimeLimits(t, []timeLimitTest{{
 		name: "before its answer",
 		resolver: rawhttp.ResolverFunc(func(ctx context.Context, _ *rawhttp.Request) (*rawhttp.Response, error) {

@@ -207,7 +207,7 @@ func (c *countingReads) Read(p []byte) (int, error) {
 
 // Before a TLS connection closes gracefully, the server sends close_notify (RFC 8446, section
 // 6.1), so that the client can distinguish the close from a cut.
-func TestTLSIdleConnectionSaysGoodbye(t *testing.T) {
+func TestTLSIdleConnectionSendsCloseNotify(t *testing.T) {
 	config := testkit.TLSConfig(t)
 	bubble(t, func(t *testing.T) {
 		client, server := duplexPipe()
@@ -231,7 +231,7 @@ func TestTLSIdleConnectionSaysGoodbye(t *testing.T) {
 
 // A client over WithMaxConns that is silent during the TLS handshake is closed after the linger
 // time.
-func TestTLSRefusedConnectionIsSilent(t *testing.T) {
+func TestTLSHandshakeOfRefusedConnection(t *testing.T) {
 	config := testkit.TLSConfig(t)
 	bubble(t, func(t *testing.T) {
 		s, ln, served := serveListener(t, rawhttp.WithMaxConns(1), rawhttp.WithResolver(answerPathLater))

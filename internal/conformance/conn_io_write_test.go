@@ -136,7 +136,7 @@ func TestSlowReaderIsNotCut(t *testing.T) {
 
 // Only the stall timeout limits the time that a client takes to read an answer. The limits that
 // follow the answer start when the client has received it.
-func TestTimeForTheAnswerDoesNotCount(t *testing.T) {
+func TestTimeToReadAnswerDoesNotCount(t *testing.T) {
 	tests := []struct {
 		name, in string
 		opts     []rawhttp.Option
@@ -174,7 +174,7 @@ func TestTimeForTheAnswerDoesNotCount(t *testing.T) {
 
 // While an answer waits for its client to read it, the connection is not idle: it is neither
 // evicted for another connection nor closed at the start of Shutdown.
-func TestConnectionWithAnAnswerIsNotIdle(t *testing.T) {
+func TestConnectionWithUnreadAnswerIsNotIdle(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c, _ := serveUnreadUntilClosed(t, rawhttp.WithResolver(answerPath))
 		c.say(getRequest("/a"))

@@ -128,7 +128,7 @@ func TestCloseWithoutCloseWrite(t *testing.T) {
 
 // Bytes that a client sends after its last request, against the rules, do not reset the
 // connection, so its answer is not lost.
-func TestMoreBehindTheLastRequest(t *testing.T) {
+func TestBytesAfterTheLastRequest(t *testing.T) {
 	for _, pause := range []time.Duration{0, time.Millisecond, 90 * time.Millisecond} {
 		bubble(t, func(t *testing.T) {
 			client, server := kernelPair(10_000)
@@ -151,7 +151,7 @@ func TestMoreBehindTheLastRequest(t *testing.T) {
 
 // A lingering connection is evicted before an idle one, however long the idle one has been
 // idle. Shutdown waits for lingering connections, up to the drain time.
-func TestLingeringConnectionsGoFirst(t *testing.T) {
+func TestLingeringConnectionsAreEvictedFirst(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, ln, served := serveListener(t, rawhttp.WithMaxConns(3), rawhttp.WithResolver(answerPath))
 		idle, other := ln.dial(t), ln.dial(t)

@@ -19,7 +19,7 @@ import (
 
 // The log has the status that the client gets, whatever the resolver does with an error in the
 // content.
-func TestLogOfContentFaults(t *testing.T) {
+func TestLogOfContentErrors(t *testing.T) {
 	mistakes := map[string]func(error) (*rawhttp.Response, error){
 		"the error itself": func(err error) (*rawhttp.Response, error) { return nil, err },
 		"another status": func(error) (*rawhttp.Response, error) {

@@ -64,7 +64,7 @@ func misuseRounds(t *testing.T, addr string) {
 }
 
 // A goroutine that goes on reading content after the answer gets an error and no bytes.
-func TestContentIsReadBehindTheAnswer(t *testing.T) {
+func TestContentReadAfterAnswer(t *testing.T) {
 	t.Parallel()
 	var readers sync.WaitGroup
 	read := func(body io.Reader) {
@@ -106,7 +106,7 @@ func TestContentIsReadBehindTheAnswer(t *testing.T) {
 }
 
 // Neither the answer nor the end of the exchange waits for a goroutine that is reading content.
-func TestAnswerDoesNotWaitForAReader(t *testing.T) {
+func TestAnswerDoesNotWaitForBodyRead(t *testing.T) {
 	read := make(chan error, 1)
 	_, addr := listen(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		body, first := req.Body, make([]byte, 50)

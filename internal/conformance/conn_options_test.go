@@ -183,7 +183,7 @@ func TestWireFormatOptions(t *testing.T) {
 }
 
 // The Date is the second in which the response is made.
-func TestDateMovesOn(t *testing.T) {
+func TestDateAdvances(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := servePipe(t, rawhttp.WithResolver(say("hi")), rawhttp.WithDate(true))
 		for _, want := range []string{"00:00:00", "00:00:00", "00:00:01", "00:00:01"} {

@@ -92,7 +92,7 @@ func TestConnPhases(t *testing.T) {
 		path: "idle head resolve write closed",
 		why:  "the response is cut, and the client must notice it",
 	}}
-	seen := map[string][]string{"": {"write"}} // TestConnPhasesOfOneTooMany checks this step
+	seen := map[string][]string{"": {"write"}} // TestConnPhasesOverMaxConns checks this step
 	for _, tt := range tests {
 		bubble(t, func(t *testing.T) {
 			resolver := rawhttp.Resolver(say("x"))
@@ -120,7 +120,7 @@ func TestConnPhases(t *testing.T) {
 }
 
 // A connection over WithMaxConns is answered without a request, so its first phase is write.
-func TestConnPhasesOfOneTooMany(t *testing.T) {
+func TestConnPhasesOverMaxConns(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := make(chan struct{})
 		busy := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {

@@ -77,7 +77,7 @@ func TestRepeatedHeads(t *testing.T) {
 }
 
 // The beginning of the previous head is not a complete head.
-func TestRepeatedHeadCutShort(t *testing.T) {
+func TestRepeatedHeadTruncated(t *testing.T) {
 	get := getRequest("/a")
 	for i := 1; i < len(get); i++ {
 		got := talkInMemory(t, get+get[:i], rawhttp.WithResolver(answerPath))
@@ -88,7 +88,7 @@ func TestRepeatedHeadCutShort(t *testing.T) {
 }
 
 // Changes that a program may make to a Request do not affect the next one.
-func TestRepeatedHeadOfAChangedRequest(t *testing.T) {
+func TestRepeatedHeadAfterChangedRequest(t *testing.T) {
 	get, other := getRequest("/get"), getRequest("/other")
 	post := strings.TrimSuffix(postRequest("/p", "abc"), "abc")
 	get = strings.TrimSuffix(get, "\r\n") + "X: " // as long as the other, so that its spans would fit
@@ -125,7 +125,7 @@ func TestRepeatedHeadOfAChangedRequest(t *testing.T) {
 
 // A Request that was retained too long and is written over a later one does not affect the next
 // request.
-func TestRepeatedHeadBehindAKeptRequest(t *testing.T) {
+func TestRepeatedHeadAfterRetainedRequest(t *testing.T) {
 	var kept rawhttp.Request
 	resolver := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		path := req.Path()
@@ -145,7 +145,7 @@ func TestRepeatedHeadBehindAKeptRequest(t *testing.T) {
 
 // A Request that a program puts in the place of the current one does not change, since no
 // connection parses into it. The answers are those to the requests that the client sent.
-func TestRequestPutInThePlaceOfAnother(t *testing.T) {
+func TestRequestReplacedByProgram(t *testing.T) {
 	own, _, err := rawhttp.ParseRequest([]byte("GET /own HTTP/1.1\r\nHost: own.example\r\nZ: " + strings.Repeat("z", 100) + "\r\n\r\n"))
 	if err != nil {
 		t.Fatal(err)

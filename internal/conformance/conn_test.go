@@ -91,7 +91,7 @@ func TestPipelinedRequests(t *testing.T) {
 
 // A client may need an answer to make its next request, so an answer does not wait for the rest
 // of another head.
-func TestAnswerLeavesBeforeTheNextHeadIsWhole(t *testing.T) {
+func TestAnswerIsSentBeforeNextHeadIsComplete(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := servePipe(t, rawhttp.WithResolver(answerPath))
 		c.say(getRequest("/a") + "GET /b HT")
@@ -175,7 +175,7 @@ func TestPersistence(t *testing.T) {
 
 // A stream to an HTTP/1.0 client ends with the connection, even if the client asked for a
 // persistent one.
-func TestStreamToHTTP10EndsWithTheConnection(t *testing.T) {
+func TestStreamToHTTP10EndsWithConnection(t *testing.T) {
 	resolver := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Stream(200, "text/plain", strings.NewReader("hello")), nil
 	})

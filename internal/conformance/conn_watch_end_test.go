@@ -17,7 +17,7 @@ import (
 
 // The context of a request ends as soon as the client closes its side of the connection, on any
 // kind of connection.
-func TestContextEndsWithTheClient(t *testing.T) {
+func TestContextEndsWhenClientCloses(t *testing.T) {
 	t.Parallel()
 	requests := map[string]string{
 		"GET":                     getRequest("/"),
@@ -71,7 +71,7 @@ func TestContextEndsWithTheClient(t *testing.T) {
 // Unread content hides neither the end of the connection, if the system reports it, nor a
 // reset, even below TLS. A FIN after much unread content does not arrive, since the system
 // has no room for the bytes before it.
-func TestContextEndsBehindUnreadContent(t *testing.T) {
+func TestContextEndsDespiteUnreadContent(t *testing.T) {
 	t.Parallel()
 	switch runtime.GOOS {
 	case "linux", "android", "darwin", "ios", "freebsd":
@@ -145,7 +145,7 @@ func TestContextEndsBehindUnreadContent(t *testing.T) {
 
 // On real sockets a reset ends the context, even with unread content or another request
 // before it, and after the client has closed its side.
-func TestContextEndsWithAReset(t *testing.T) {
+func TestContextEndsOnReset(t *testing.T) {
 	t.Parallel()
 	noNewGoroutines(t)
 	kinds := map[string]func(net.Listener) net.Listener{

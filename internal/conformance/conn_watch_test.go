@@ -119,7 +119,7 @@ func TestReadAheadIsBounded(t *testing.T) {
 }
 
 // Content that is read in parts, with the watch running in between, is complete and in order.
-func TestContentAheadIsReadInParts(t *testing.T) {
+func TestContentReadInPartsWhileWatched(t *testing.T) {
 	t.Parallel()
 	content := make([]byte, 20_000)
 	for i := range content {
@@ -194,7 +194,7 @@ func TestWithHalfClose(t *testing.T) {
 
 // Bytes that the watch has read are not lost: all requests that arrived while a resolver
 // waited are answered in order.
-func TestWatchKeepsWhatItReads(t *testing.T) {
+func TestRequestsReadByWatchAreAnswered(t *testing.T) {
 	for _, n := range []int{1, 3, 200} {
 		watchEach(t, func(t *testing.T, dial func(t *testing.T) (client, server net.Conn), waits func(func(context.Context) error) rawhttp.Resolver) {
 			client, server := dial(t)
@@ -228,7 +228,7 @@ func TestWatchKeepsWhatItReads(t *testing.T) {
 
 // Content that is read while the context is watched is complete, and a client that disconnects
 // in the middle is noticed.
-func TestContentWhileTheContextIsWaitedFor(t *testing.T) {
+func TestContentReadWhileContextIsWatched(t *testing.T) {
 	watchEach(t, func(t *testing.T, dial func(t *testing.T) (client, server net.Conn), _ func(func(context.Context) error) rawhttp.Resolver) {
 		ended := make(chan bool, 1)
 		client, server := dial(t)
@@ -300,7 +300,7 @@ func TestClosedEventStreamsEnd(t *testing.T) {
 }
 
 // Writes succeed after the client has closed its side, since it may still be reading.
-func TestWriteAfterTheClientHasClosed(t *testing.T) {
+func TestWriteAfterClientCloses(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		client, server := kernelPair(64 << 10)
 		c := serveConn(t, client, server, rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {

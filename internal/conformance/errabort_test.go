@@ -96,7 +96,7 @@ type abortReader struct{}
 func (abortReader) Read([]byte) (int, error) { return 0, rawhttp.ErrAbort }
 
 // An error page may abort the connection, whatever error it is for.
-func TestErrAbortInPlaceOfPage(t *testing.T) {
+func TestErrAbortFromErrorPage(t *testing.T) {
 	tests := []struct {
 		name, in string
 		r        rawhttp.Resolver
@@ -131,7 +131,7 @@ func TestErrAbortInPlaceOfPage(t *testing.T) {
 }
 
 // WriteResponse returns ErrAbort, and the program that owns the connection aborts it.
-func TestErrAbortOfWriteResponse(t *testing.T) {
+func TestWriteResponseErrAbort(t *testing.T) {
 	var out strings.Builder
 	persist, err := rawhttp.WriteResponse(t.Context(), &out, requestOf(t, getA), rawhttp.ErrorResponse(rawhttp.ErrAbort))
 	if persist || err != rawhttp.ErrAbort || out.String() != "" {

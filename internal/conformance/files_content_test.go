@@ -93,7 +93,7 @@ func TestFilesOfAnySize(t *testing.T) {
 
 // The head and the first bytes of large content are sent in one Write, together with earlier
 // answers.
-func TestLargeContentLeavesWithItsHead(t *testing.T) {
+func TestLargeContentIsSentWithItsHead(t *testing.T) {
 	content := filesLarge(300_000)
 	dir, _ := filesWrite(t, "a.bin", content)
 	files := filesOfDir(t, dir)
@@ -115,7 +115,7 @@ func TestLargeContentLeavesWithItsHead(t *testing.T) {
 
 // If the size of a file changes while it is sent, the client never receives more than
 // Content-Length, and can tell if it receives less.
-func TestFileThatChangesWhileItIsSent(t *testing.T) {
+func TestFileChangedWhileSent(t *testing.T) {
 	t.Parallel()
 	const refused = "HTTP/1.1 500 Internal Server Error\r\n"
 	tests := []struct {
@@ -186,7 +186,7 @@ func TestFileThatChangesWhileItIsSent(t *testing.T) {
 }
 
 // An open file is sent to its end, even if it is replaced or removed meanwhile.
-func TestFileThatIsReplacedOrRemovedWhileItIsSent(t *testing.T) {
+func TestFileReplacedOrRemovedWhileSent(t *testing.T) {
 	content := filesLarge(300_000)
 	for name, do := range map[string]func(path string) error{
 		"removed":  os.Remove,
@@ -250,7 +250,7 @@ func TestFileLastModified(t *testing.T) {
 }
 
 // The next request after an edit gets the new content.
-func TestFileThatChangesBetweenRequests(t *testing.T) {
+func TestFileChangedBetweenRequests(t *testing.T) {
 	dir, path := filesWrite(t, "a.bin", "0")
 	_, addr := listen(t, rawhttp.WithResolver(filesOfDir(t, dir)))
 	for i := range 20 {
@@ -371,7 +371,7 @@ func TestFileResolverErrors(t *testing.T) {
 	}
 }
 
-func TestFileThatCannotBeRead(t *testing.T) {
+func TestUnreadableContent(t *testing.T) {
 	for at, target := range map[string]string{"read": "/a.bin", "list": "/dir/"} {
 		r, err := rawhttp.FS(filesBroken{fstest.MapFS{"a.bin": {Data: []byte("abc")}, "dir/b": {}}, at, syscall.EIO})
 		if err != nil {
@@ -386,7 +386,7 @@ func TestFileThatCannotBeRead(t *testing.T) {
 }
 
 // The content of a partly read file begins at its current position, not at its beginning.
-func TestFileIsReadFromWhereItStands(t *testing.T) {
+func TestFileIsReadFromItsPosition(t *testing.T) {
 	_, path := filesWrite(t, "a.bin", "0123456789")
 	f, err := os.Open(path)
 	if err != nil {

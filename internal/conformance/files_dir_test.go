@@ -77,7 +77,7 @@ func filesLeaves(err error) (n int) {
 
 // Dir checks at most once a second whether another folder has taken the name of its root. Until
 // then it serves the folder that it opened.
-func TestDirKeepsItsFolder(t *testing.T) {
+func TestDirChecksRootAtMostOnceASecond(t *testing.T) {
 	parent := t.TempDir()
 	root := filepath.Join(parent, "root")
 	for _, name := range []string{"root", "other"} {

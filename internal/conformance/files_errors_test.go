@@ -46,7 +46,7 @@ func errorsZip(t testing.TB, method uint16, names ...string) *zip.Reader {
 
 // An entry that a zip archive cannot read is answered with 500 and logged at level error, not
 // answered with 404.
-func TestZipThatCannotBeRead(t *testing.T) {
+func TestUnreadableZip(t *testing.T) {
 	t.Parallel()
 	const unknownMethod = 99
 	tests := []struct {
@@ -189,7 +189,7 @@ func filesEscape(t *testing.T) error {
 }
 
 // The errors of a folder mean the same through an fs.FS as through Dir.
-func TestFSOfAFolder(t *testing.T) {
+func TestFSErrorsOfFolder(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "a"), []byte("content"), 0o644); err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 )
 
 // The folder .well-known (RFC 8615) may be created after the server has started.
-func TestWellKnownComesLater(t *testing.T) {
+func TestWellKnownCreatedLater(t *testing.T) {
 	dir := t.TempDir()
 	r := filesOfDir(t, dir)
 	const target = "/.well-known/acme-challenge/token"
@@ -30,7 +30,7 @@ func TestWellKnownComesLater(t *testing.T) {
 }
 
 // A link to an alternative spelling of a script's name does not reveal its source.
-func TestLinkToAnotherSpellingOfAScript(t *testing.T) {
+func TestLinkToAliasOfScript(t *testing.T) {
 	if !testkit.RunsScripts {
 		t.Skip("this system runs no scripts")
 	}
@@ -54,7 +54,7 @@ func TestLinkToAnotherSpellingOfAScript(t *testing.T) {
 }
 
 // A name like an alias is served even if its folder in an fs.FS cannot be listed.
-func TestNamesLikeAliasesInAZipThatCannotBeListed(t *testing.T) {
+func TestNamesLikeAliasesInUnlistableZip(t *testing.T) {
 	r, err := rawhttp.FS(errorsZip(t, zip.Store, "b~1.txt", "dot.", "caf\xe9"))
 	if err != nil {
 		t.Fatal(err)

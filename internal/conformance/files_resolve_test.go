@@ -41,7 +41,7 @@ func TestFirstOfFileResolver(t *testing.T) {
 }
 
 // A wrapper may pass on any path that begins with a slash.
-func TestFileResolverOfRewrittenPaths(t *testing.T) {
+func TestFileResolverWithRewrittenPath(t *testing.T) {
 	for _, source := range filesSources(t) {
 		t.Run(source.name, func(t *testing.T) {
 			r := source.make(t)
@@ -69,7 +69,7 @@ func TestFileResolverOfRewrittenPaths(t *testing.T) {
 
 // If a wrapper maps a target that ends in a slash, or an empty one, to the path of a folder
 // without a slash, the redirects must not go on for ever.
-func TestFileResolverRedirectsOfRewrittenPathsEnd(t *testing.T) {
+func TestRedirectsOfRewrittenPathsEnd(t *testing.T) {
 	for _, source := range filesSources(t) {
 		files := source.make(t)
 		r := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
@@ -103,7 +103,7 @@ func TestFileResolverRedirectsOfRewrittenPathsEnd(t *testing.T) {
 }
 
 // A file resolver below a Mount serves the same as at the root.
-func TestFileResolverBelowAMount(t *testing.T) {
+func TestFileResolverBelowMount(t *testing.T) {
 	for _, source := range filesSources(t) {
 		_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.Mount("/files/", source.make(t))))
 		for target, want := range map[string]string{

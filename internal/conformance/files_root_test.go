@@ -40,7 +40,7 @@ func TestRemovedRootIsFollowedAtOnce(t *testing.T) {
 
 // A script is started by its path, which does not exist while the root is being replaced. It
 // runs once the new root is in place.
-func TestScriptsWhileTheRootIsReplaced(t *testing.T) {
+func TestScriptWhileRootIsAbsent(t *testing.T) {
 	t.Parallel()
 	if !testkit.RunsScripts {
 		t.Skip("no scripts here")
@@ -73,7 +73,7 @@ func TestScriptsWhileTheRootIsReplaced(t *testing.T) {
 }
 
 // While the root is replaced again and again, each script that is looked up and started runs.
-func TestScriptsWhileTheirRootIsReplaced(t *testing.T) {
+func TestScriptsWhileRootIsReplaced(t *testing.T) {
 	t.Parallel()
 	if !testkit.RunsScripts {
 		t.Skip("no scripts here")

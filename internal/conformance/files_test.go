@@ -335,7 +335,7 @@ func TestFileResolverHead(t *testing.T) {
 }
 
 // One resolver serves many requests at once, and their answers do not mix.
-func TestFileResolverAtOnce(t *testing.T) {
+func TestFileResolverConcurrently(t *testing.T) {
 	for _, source := range filesSources(t) {
 		t.Run(source.name, func(t *testing.T) {
 			t.Parallel()

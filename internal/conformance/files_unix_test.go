@@ -36,7 +36,7 @@ func unixAnswer(t testing.TB, r rawhttp.Resolver, target string) string {
 
 // FIFOs, sockets and devices are never found, since opening a FIFO may block and a device may do
 // anything. The test hangs if the server opens one.
-func TestSpecialFilesAreNotThere(t *testing.T) {
+func TestSpecialFilesAreNotFound(t *testing.T) {
 	root := testkit.Folder(t, map[string]string{
 		"plain.txt": "plain", "folder/": "", "to-fifo": "->fifo", "to-socket": "->s", "folder/index.html.d": "",
 	})
@@ -72,7 +72,7 @@ func TestSpecialFilesAreNotThere(t *testing.T) {
 
 // A FIFO with a writer is not found either, and is not read, although opening it would not
 // block.
-func TestFIFOWithAWriterIsNotThere(t *testing.T) {
+func TestFIFOWithWriterIsNotFound(t *testing.T) {
 	root := testkit.Folder(t, nil)
 	path := filepath.Join(root, "fifo")
 	if err := syscall.Mkfifo(path, 0o666); err != nil {
@@ -97,7 +97,7 @@ func TestFIFOWithAWriterIsNotThere(t *testing.T) {
 	}
 }
 
-func TestDevicesAreNotThere(t *testing.T) {
+func TestDevicesAreNotFound(t *testing.T) {
 	for name, r := range unixSources(t, "/dev") {
 		for _, target := range []string{"/null", "/zero", "/random", "/tty", "/null/"} {
 			if got := unixAnswer(t, r, target); got != "not mine" && got != "error 403" {
@@ -210,7 +210,7 @@ func TestSymbolicLinks(t *testing.T) {
 }
 
 // Through an fs.FS that follows links itself, loops of links are not found either.
-func TestSymbolicLinksOfAnFS(t *testing.T) {
+func TestSymbolicLinksOfFS(t *testing.T) {
 	root := testkit.Folder(t, map[string]string{"a.txt": "a", "to-a": "->a.txt", "self": "->self", "dangling": "->missing", "to-root": "->."})
 	r := unixSources(t, root)["os.DirFS"]
 	for target, want := range map[string]string{

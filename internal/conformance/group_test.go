@@ -21,7 +21,7 @@ import (
 
 // If a listener fails permanently, its Serve shuts down gracefully and returns the error.
 // Connections of other listeners stay open.
-func TestListenerThatFailsForGood(t *testing.T) {
+func TestListenerFailsPermanently(t *testing.T) {
 	for _, failure := range []error{
 		errors.New("the session has ended"), io.EOF, syscall.EINVAL, os.NewSyscallError("accept4", syscall.EBADF),
 		&net.OpError{Op: "accept", Err: errors.New("the multiplexer is closed")},
@@ -74,7 +74,7 @@ func (temporaryError) Temporary() bool { return true }
 // After a temporary error, Serve waits and accepts again. Only a shortage of descriptors or
 // memory closes idle connections. The log has a line at the first error and one at the next
 // accept.
-func TestListenerThatFailsForATime(t *testing.T) {
+func TestListenerFailsTemporarily(t *testing.T) {
 	type test struct {
 		err   error
 		sheds bool
@@ -124,7 +124,7 @@ func TestListenerThatFailsForATime(t *testing.T) {
 // Closing a listener resets the connections in its queue, so a graceful shutdown goes on
 // accepting until no connection has arrived for 50 ms. Until then no response has Connection:
 // close, since all clients would connect again.
-func TestStopAcceptsWhatIsInTheQueue(t *testing.T) {
+func TestShutdownAcceptsQueuedConnections(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, ln, served := serveListener(t, rawhttp.WithResolver(answerPath))
 		old := ln.dial(t)
@@ -165,7 +165,7 @@ func TestStopAcceptsWhatIsInTheQueue(t *testing.T) {
 }
 
 // At a shutdown the listener closes after 50 ms without a connection, or after a second.
-func TestTimeOfTheQueueAtAStop(t *testing.T) {
+func TestShutdownQueueTime(t *testing.T) {
 	for every, want := range map[time.Duration]time.Duration{
 		time.Hour: 50 * time.Millisecond, 40 * time.Millisecond: time.Second, 51 * time.Millisecond: 50 * time.Millisecond,
 	} {
@@ -235,7 +235,7 @@ func TestStopping(t *testing.T) {
 
 // A connection chosen for eviction or shutdown stays open for a moment, for a request that the
 // client may already have sent.
-func TestRequestOnItsWay(t *testing.T) {
+func TestRequestSentDuringEvictionOrShutdown(t *testing.T) {
 	evict := func(t *testing.T, _ *rawhttp.Server, ln *memoryListener) { ln.dial(t) }
 	shutdown := func(_ *testing.T, s *rawhttp.Server, _ *memoryListener) { go s.Shutdown(context.Background()) }
 	tests := []struct {

@@ -168,7 +168,7 @@ func TestInformRefuses(t *testing.T) {
 
 // An informational response is in the Transcript, and reaches the client before the final
 // response.
-func TestInformIsSeen(t *testing.T) {
+func TestInformReachesTranscriptAndClient(t *testing.T) {
 	var transcript strings.Builder
 	informed := make(chan struct{})
 	s := newServer(t, rawhttp.WithDate(false), rawhttp.WithTrace(rawhttp.Transcript(&transcript)), rawhttp.WithResolver(resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {

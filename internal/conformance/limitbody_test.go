@@ -172,7 +172,7 @@ func TestLimitBodyWithoutServer(t *testing.T) {
 	}
 }
 
-func TestLimitBodyAllocates(t *testing.T) {
+func TestLimitBodyAllocs(t *testing.T) {
 	empty := rawhttp.Empty(204)
 	limited := rawhttp.LimitBody(10, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return empty, nil }))
 	req := parse(t, "GET / HTTP/1.1\r\nHost: a\r\n")

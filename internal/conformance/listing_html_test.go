@@ -266,7 +266,7 @@ func TestListingCounts(t *testing.T) {
 // Names that no longer exist when they are written are left out. A long listing reports their
 // number after the table, since the heading has been sent; a listing made in memory does not
 // report them.
-func TestListingOfWhatIsGone(t *testing.T) {
+func TestListingOfRemovedNames(t *testing.T) {
 	const all = "file-0000001.txt file-0000002.txt file-0000003.txt file-0000004.txt"
 	tests := []struct {
 		name   string
@@ -325,7 +325,7 @@ func TestListingOfWhatIsGone(t *testing.T) {
 
 // If the file system fails, unlike when a name no longer exists, the listing fails too, so that
 // it does not look complete.
-func TestListingOfWhatCannotBeTold(t *testing.T) {
+func TestListingWhenFileSystemFails(t *testing.T) {
 	for name, fault := range map[string]error{"EIO": syscall.EIO, "EMFILE": &fs.PathError{Op: "lstat", Path: "?", Err: syscall.EMFILE}, "closed": fs.ErrClosed} {
 		for _, names := range []int{3, 1000} {
 			fake := &listingFake{t: t, names: names, mayRead: true, info: func(name string) error {

@@ -165,7 +165,7 @@ func TestListingEscapes(t *testing.T) {
 }
 
 // The path of a folder is escaped like a name.
-func TestListingEscapesThePath(t *testing.T) {
+func TestListingEscapesPath(t *testing.T) {
 	r, err := rawhttp.FS(fstest.MapFS{"<i>\n\u202e\"&'/x": {}}, rawhttp.WithListing(rawhttp.ListHTML))
 	if err != nil {
 		t.Fatal(err)

@@ -46,7 +46,7 @@ func listingOpen(t *testing.T, folder string) (n int) {
 
 // A long listing keeps its folder open until it has been written or closed; closing it more than
 // once is harmless.
-func TestLongListingClosesItsFolder(t *testing.T) {
+func TestLongListingClosesFolder(t *testing.T) {
 	t.Parallel()
 	root, _ := listingLong(t)
 	testkit.Beneath(t, root)
@@ -77,7 +77,7 @@ func TestLongListingClosesItsFolder(t *testing.T) {
 
 // A file that has become a link or a FIFO since its name was read is not listed. A folder
 // that was moved is still listed.
-func TestLongListingWhileItsFolderChanges(t *testing.T) {
+func TestLongListingWhileFolderChanges(t *testing.T) {
 	t.Parallel()
 	root, names := listingLong(t)
 	testkit.Beneath(t, root)
@@ -128,7 +128,7 @@ func TestLongListingWhileItsFolderChanges(t *testing.T) {
 
 // The names in a folder with permission to read but not to enter cannot be opened. Neither they
 // nor the folder are listed.
-func TestListingOfFolderThatMayNotBeEntered(t *testing.T) {
+func TestListingOfFolderWithoutSearchPermission(t *testing.T) {
 	if os.Geteuid() == 0 {
 		t.Skip("root may enter any folder")
 	}
@@ -194,7 +194,7 @@ func TestFolderOfUnknownTypes(t *testing.T) {
 
 // Memory is allocated only for entries that may be listed, not for all entries of a folder,
 // since the cache may retain them.
-func TestReadDirTakesNoMemoryForWhatIsNotListed(t *testing.T) {
+func TestReadDirAllocatesOnlyForListedEntries(t *testing.T) {
 	root := testkit.Folder(t, nil)
 	for i := range 100 {
 		if err := syscall.Mkfifo(filepath.Join(root, fmt.Sprint(i)), 0o644); err != nil {

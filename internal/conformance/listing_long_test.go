@@ -95,7 +95,7 @@ func TestLongListingStreams(t *testing.T) {
 
 // When the context of its request ends, a long listing ends too, both while the folder is read
 // and while the listing is written.
-func TestLongListingEndsWithItsContext(t *testing.T) {
+func TestLongListingEndsWithContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	r, fake := listingOfFake(t, 100_000)

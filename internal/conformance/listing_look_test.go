@@ -41,7 +41,7 @@ func kodiEntries(t *testing.T, page string) (names []string) {
 }
 
 // A media player finds every file and folder of a listing, in every order.
-func TestListingForMediaPlayers(t *testing.T) {
+func TestListingInKodi(t *testing.T) {
 	long := strings.Repeat("The.Name.of.a.Film.", 12) + "2160p"
 	want := []string{
 		"a folder", "A:B", strings.TrimSuffix(long, "p"), "100% & <more>", "a b.png", "a:b.mp4", "it's \"it\".mp3", long + ".mkv", "song;1+2=3,4.flac", "שיר.mp3", "日本語.webm",
@@ -167,7 +167,7 @@ func TestListingIsSmall(t *testing.T) {
 }
 
 // The first breadcrumb is the name of the root's folder.
-func TestListingNamesTheRoot(t *testing.T) {
+func TestListingFirstBreadcrumb(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "R&D")
 	if err := os.MkdirAll(filepath.Join(root, "a"), 0o755); err != nil {
 		t.Fatal(err)

@@ -242,7 +242,7 @@ func TestListingHeadDoesNotReadTheFolder(t *testing.T) {
 
 // If an fs.FS cannot list a folder, or fails while it is read, the answer is an error, never a
 // listing that looks complete.
-func TestListingThatFails(t *testing.T) {
+func TestListingFails(t *testing.T) {
 	for name, fsys := range map[string]fs.FS{
 		"no ReadDir":    listingPlain{},
 		"ReadDir fails": filesBroken{listingFiles("a"), "list", fs.ErrInvalid},
@@ -332,7 +332,7 @@ func TestListingOfManyNames(t *testing.T) {
 }
 
 // Memory for a listing does not grow with the entries beyond WithMaxListing.
-func TestListingOfTooManyNames(t *testing.T) {
+func TestListingOfMoreNamesThanListed(t *testing.T) {
 	t.Parallel()
 	fake := &listingFake{t: t, names: 110_000, mayRead: true}
 	for _, tt := range []struct {

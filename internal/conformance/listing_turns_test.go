@@ -110,7 +110,7 @@ func TestLongListingsAtOnce(t *testing.T) {
 
 // A long listing that has taken more than 30 seconds is cut if another waits for its place. If
 // none waits, its time is not limited.
-func TestSlowListingGivesWay(t *testing.T) {
+func TestSlowListingIsCutForAnother(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		r, _ := listingOfFake(t, 10_000)
@@ -177,7 +177,7 @@ func TestShortListingsDoNotWait(t *testing.T) {
 }
 
 // However a long listing ends, another may start.
-func TestLongListingsGiveBackTheirTurn(t *testing.T) {
+func TestLongListingsReleaseTheirTurn(t *testing.T) {
 	t.Parallel()
 	const get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 	dropped := errors.New("dropped")

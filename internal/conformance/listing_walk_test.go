@@ -53,7 +53,7 @@ func listingWrite(t testing.TB, dir string, names []string, folders bool) (made 
 
 // Listing and serving follow the same rule: every listed name can be fetched, and every other
 // name is 404.
-func TestWhatIsListedIsWhatIsServed(t *testing.T) {
+func TestListedNamesAreServed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	files := listingWrite(t, dir, listingNasty, false)

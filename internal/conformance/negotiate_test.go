@@ -159,7 +159,7 @@ func TestPreconditionOfMalformedETag(t *testing.T) {
 }
 
 // WithErrorPage makes the page for a failed precondition, so that an API can answer with JSON.
-func TestPreconditionAsksForThePage(t *testing.T) {
+func TestPreconditionErrorPage(t *testing.T) {
 	put := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Representation{ETag: `"a"`}.Precondition(req), nil
 	})
@@ -174,7 +174,7 @@ func TestPreconditionAsksForThePage(t *testing.T) {
 }
 
 // Precondition has the same result as Content for a GET, byte for byte.
-func TestPreconditionIsThatOfContent(t *testing.T) {
+func TestPreconditionAgreesWithContent(t *testing.T) {
 	rep := rawhttp.Representation{MediaType: "text/plain", Body: strings.NewReader("hi"), Size: 2, ETag: `"v1"`, ModTime: time.Date(2020, 1, 1, 0, 0, 0, 5, time.UTC)}
 	early := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 		if resp := rep.Precondition(req); resp != nil {

@@ -84,7 +84,7 @@ func wantMistakes(t *testing.T, opts []rawhttp.Option, names ...string) {
 	}
 }
 
-func TestNewRefusesMistakes(t *testing.T) {
+func TestNewRefusesInvalidOptions(t *testing.T) {
 	for _, m := range optionMistakes {
 		wantMistakes(t, []rawhttp.Option{pathSource, m.opt}, m.name)
 	}
@@ -100,7 +100,7 @@ func TestNewRefusesMistakes(t *testing.T) {
 }
 
 // New reports the error of each option, together with that of any source.
-func TestNewReportsEveryMistake(t *testing.T) {
+func TestNewReportsEveryError(t *testing.T) {
 	var opts []rawhttp.Option
 	var names []string
 	for _, m := range optionMistakes {
@@ -187,7 +187,7 @@ func TestNewNeedsOneSource(t *testing.T) {
 }
 
 // If New fails because of another option, it closes the folder that it opened.
-func TestNewThatFailsLeaksNothing(t *testing.T) {
+func TestNewLeaksNothingOnError(t *testing.T) {
 	root := t.TempDir()
 	rawhttp.New(rawhttp.WithRoot(root), rawhttp.WithMaxConns(-1)) // so that descriptors that the runtime opens once are open
 	before := testkit.Descriptors()
@@ -202,7 +202,7 @@ func TestNewThatFailsLeaksNothing(t *testing.T) {
 }
 
 // A *slog.Logger is a Logger.
-func TestSlogIsALogger(t *testing.T) {
+func TestSlogLogger(t *testing.T) {
 	var buf bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&buf, nil))
 	resolver := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return nil, errors.New(secretPath) })

@@ -181,7 +181,7 @@ func TestParseResponseUntilClose(t *testing.T) {
 
 // A parsed response to HEAD cannot answer another method: its head without content would leave
 // the client waiting, or reading the next response as content.
-func TestParseResponseToHeadAnswersHeadAlone(t *testing.T) {
+func TestParseResponseToHEADAnswersOnlyHEAD(t *testing.T) {
 	for _, length := range []string{"", "Content-Length: 0\r\n", "Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n"} {
 		resp, _, err := rawhttp.ParseResponse([]byte(okHead+length+"\r\n"), "HEAD")
 		if err != nil {

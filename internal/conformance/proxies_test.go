@@ -16,7 +16,7 @@ import (
 
 // ConnInfo.Client is the last address in X-Forwarded-For that is not that of a trusted proxy,
 // since the client may have forged the addresses before it.
-func TestClientBehindProxies(t *testing.T) {
+func TestClientWithTrustedProxies(t *testing.T) {
 	tests := []struct {
 		name   string
 		remote string

@@ -72,7 +72,7 @@ func TestRepresentationsWithoutRanges(t *testing.T) {
 
 // "A server [...] MAY ignore a Range header field when the selected representation has
 // no content" RFC 9110, section 14.2. nginx with slice sends Range for every file.
-func TestRangesOfAnEmptyRepresentation(t *testing.T) {
+func TestRangesOfEmptyRepresentation(t *testing.T) {
 	want := filesAnswer{"200 OK", map[string]string{"Content-Length": "0", "Content-Range": "", "Accept-Ranges": "bytes"}, ""}
 	for _, field := range []string{"bytes=0-", "bytes=0-0", "bytes=0-1048575", "bytes=5-", "bytes=-0", "bytes=0-,-0", "bytes=-5", "bytes=0-,-5", "items=0-"} {
 		for _, body := range contentBodies {
@@ -90,7 +90,7 @@ func TestRangesOfAnEmptyRepresentation(t *testing.T) {
 }
 
 // The content of a Body begins at its current position, and so do ranges.
-func TestRangesOfBodiesThatDoNotStandAtTheirBeginning(t *testing.T) {
+func TestRangesOfBodyWithPosition(t *testing.T) {
 	for _, body := range contentBodies {
 		if strings.HasPrefix(body.name, "io.ReaderAt") && body.name != "io.ReaderAt that closes" {
 			continue // an io.ReaderAt has no position
@@ -180,7 +180,7 @@ func TestRangesOverTCP(t *testing.T) {
 
 // If a file becomes shorter after the head has been sent, the connection ends before
 // Content-Length, so that the client can tell.
-func TestRangesOfAFileThatShrinks(t *testing.T) {
+func TestRangesOfShrinkingFile(t *testing.T) {
 	content := filesLarge(300_000)
 	for _, field := range []string{"bytes=50000-249999", "bytes=50000-149999,150000-249999"} {
 		dir, path := filesWrite(t, "a.bin", content)
@@ -215,7 +215,7 @@ func (b *contentBroken) Seek(offset int64, whence int) (int64, error) {
 }
 
 // If a source fails before the head has been sent, the answer is 500.
-func TestRangesOfSourcesThatFail(t *testing.T) {
+func TestRangesOfFailingSources(t *testing.T) {
 	broken := func(failAt int) func() io.Reader {
 		return func() io.Reader { return &contentBroken{ReadSeeker: strings.NewReader(contentText), failAt: failAt} }
 	}
@@ -302,7 +302,7 @@ func TestContentIsClosed(t *testing.T) {
 
 // A Response with an io.ReaderAt answers any number of requests with different ranges and
 // conditions, also at once.
-func TestReusableContentAtOnce(t *testing.T) {
+func TestReusableContentConcurrently(t *testing.T) {
 	resp := contentOf(contentTag, contentMod).Set("Vary", "Accept")
 	asks := map[string]int{
 		"X-None: 1": 200, "Range: bytes=0-1": 206, "Range: bytes=0-1,3-4": 206, "Range: bytes=20-": 416, `If-None-Match: *`: 304, `If-Match: "v2"`: 412,
@@ -333,7 +333,7 @@ func TestReusableContentAtOnce(t *testing.T) {
 }
 
 // Answers with 412 and 416 have the fields of the Response that do not describe its content.
-func TestFieldsOfFailedConditions(t *testing.T) {
+func TestFieldsOfFailedPreconditions(t *testing.T) {
 	for _, line := range []string{`If-Match: "v2"`, "Range: bytes=20-"} {
 		resp := contentOf(contentTag, contentMod).Set("Strict-Transport-Security", "max-age=60").Set("Access-Control-Allow-Origin", "*").
 			Set("Vary", "Origin").Set("Set-Cookie", "a=1").Set("X-Content-Type-Options", "nosniff").
@@ -361,7 +361,7 @@ func TestFieldsOfFailedConditions(t *testing.T) {
 	}
 }
 
-func TestCloseAfterOfEveryAnswer(t *testing.T) {
+func TestCloseAfterWithEveryStatus(t *testing.T) {
 	for line, status := range map[string]int{
 		"X-None: 1": 200, "Range: bytes=0-1": 206, `If-None-Match: *`: 304, `If-Match: "v2"`: 412, "Range: bytes=20-": 416,
 	} {

@@ -247,7 +247,7 @@ func contentCheckParts(t *testing.T, a filesAnswer, content string, ranges []str
 }
 
 // The exact bytes of the answers to requests with Range.
-func TestAnswersToRanges(t *testing.T) {
+func TestRangeAnswers(t *testing.T) {
 	const validators = "ETag: \"v1\"\r\nLast-Modified: " + contentChanged + "\r\nAccept-Ranges: bytes\r\n"
 	make := func() *rawhttp.Response { return contentOf(contentTag, contentMod).Set("Vary", "Accept") }
 	bubble(t, func(t *testing.T) {
@@ -405,7 +405,7 @@ func TestIfRange(t *testing.T) {
 }
 
 // Several ranges in every framing.
-func TestFramingOfRanges(t *testing.T) {
+func TestRangesFraming(t *testing.T) {
 	requests := map[string]string{
 		"by length":    "GET / HTTP/1.1\r\nHost: a\r\n",
 		"by length 10": "GET / HTTP/1.0\r\nConnection: keep-alive\r\n",
@@ -450,7 +450,7 @@ func contentResolver(make func() *rawhttp.Response) rawhttp.Resolver {
 }
 
 // Ranges of a representation of the maximum size, 2^62 bytes.
-func TestRangesOfTheLargestRepresentation(t *testing.T) {
+func TestRangesOfLargestRepresentation(t *testing.T) {
 	const most = 1 << 62
 	resp := rawhttp.Content(rawhttp.Representation{Body: contentReaderAt{contentHuge{}}, Size: most})
 	for field, want := range map[string]string{

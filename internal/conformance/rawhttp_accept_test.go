@@ -65,7 +65,7 @@ func TestAcceptErrors(t *testing.T) {
 
 // At the first error the connection that has been idle longest is closed. A connection with a
 // request in progress is never closed.
-func TestAcceptErrorShedsTheOldestIdle(t *testing.T) {
+func TestAcceptErrorClosesOldestIdle(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := make(chan struct{})
 		s := newServer(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
@@ -103,7 +103,7 @@ func TestAcceptErrorShedsTheOldestIdle(t *testing.T) {
 }
 
 // A shutdown does not wait for the end of a pause.
-func TestStopInAPause(t *testing.T) {
+func TestShutdownDuringAcceptPause(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(t, rawhttp.WithResolver(say("hi")))
 		ln := newMemoryListener()
@@ -361,7 +361,7 @@ func TestWithoutMaxConns(t *testing.T) {
 // While the system is short of descriptors, each one that becomes free admits one connection, and
 // the next Accept fails. This is one shortage, with one line in the log when it begins and one
 // when Accept has not failed for a second.
-func TestShortageWithConnectionsBetween(t *testing.T) {
+func TestShortageIsLoggedOnce(t *testing.T) {
 	begins := "warn rawhttp: accept failed, retrying err" + errTooManyFiles.Error()
 	bubble(t, func(t *testing.T) {
 		var log plainLog
@@ -394,7 +394,7 @@ func TestShortageWithConnectionsBetween(t *testing.T) {
 
 // After a temporary error during a graceful shutdown, connections are still accepted. The
 // listener closes after 50 ms without connections or errors.
-func TestStopWhileAcceptFails(t *testing.T) {
+func TestShutdownWhileAcceptFails(t *testing.T) {
 	for _, err := range append([]error{jail.ClientErrors[0], temporaryError{}, errTooManyFiles, os.ErrDeadlineExceeded}, jail.Shortages...) {
 		t.Run(err.Error(), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -427,7 +427,7 @@ func TestStopWhileAcceptFails(t *testing.T) {
 
 // A listener whose Accept always fails, even after its close, delays a shutdown by no more than
 // the maximum time for the queue, and Accept is not called without pauses.
-func TestStopWhileAcceptAlwaysFails(t *testing.T) {
+func TestShutdownWhileAcceptAlwaysFails(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newServer(t, rawhttp.WithResolver(answerPath))
 		ln := &failingListener{memoryListener: newMemoryListener()}

@@ -219,7 +219,7 @@ func TestSeveralListeners(t *testing.T) {
 
 // The end of Serve's context starts a graceful shutdown. Requests in progress have the drain time
 // to finish, and their answers have Connection: close.
-func TestServeContextEndsInOrder(t *testing.T) {
+func TestServeContextEndsGracefully(t *testing.T) {
 	tests := []struct {
 		name  string
 		work  time.Duration // time that the request in progress still takes when the context ends
@@ -354,7 +354,7 @@ func TestStats(t *testing.T) {
 }
 
 // Stats counts bytes sent by sendfile too.
-func TestStatsOfAFile(t *testing.T) {
+func TestStatsCountSendfile(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
 	os.WriteFile(filepath.Join(root, "large.bin"), make([]byte, 1<<20), 0o644)

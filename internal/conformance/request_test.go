@@ -391,7 +391,7 @@ func TestEscapedPathAfterWithPath(t *testing.T) {
 	}
 }
 
-func TestEscapedPathAllocates(t *testing.T) {
+func TestEscapedPathAllocs(t *testing.T) {
 	for _, target := range []string{"/a/b", "/a%2Fb"} {
 		req := parse(t, "GET "+target+" HTTP/1.1\r\nHost: a\r\n")
 		req.Path()

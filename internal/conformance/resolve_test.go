@@ -121,7 +121,7 @@ func TestFirst(t *testing.T) {
 	}
 }
 
-func TestFirstGivesTheLastError(t *testing.T) {
+func TestFirstReturnsLastError(t *testing.T) {
 	last := fmt.Errorf("last: %w", fs.ErrNotExist)
 	_, err := rawhttp.First(resolveFails(fs.ErrNotExist), resolveFails(last)).Resolve(t.Context(), resolveGet(t, "/"))
 	if err != last {
@@ -129,7 +129,7 @@ func TestFirstGivesTheLastError(t *testing.T) {
 	}
 }
 
-func TestFirstAsksInTurnAndOnce(t *testing.T) {
+func TestFirstCallsResolversInOrder(t *testing.T) {
 	var asked []int
 	var rs []rawhttp.Resolver
 	for i := range 4 {
@@ -259,7 +259,7 @@ func TestMountRedirectsToItself(t *testing.T) {
 	}
 }
 
-func TestMountPassesTheRequestOn(t *testing.T) {
+func TestMountPassesRequestOn(t *testing.T) {
 	req := requestOf(t, "POST /a/b%20c?q=1 HTTP/1.1\r\nHost: h\r\nX-A: 1\r\n\r\n")
 	req.Body = strings.NewReader("content")
 	wantErr := errors.New("from below")
@@ -281,7 +281,7 @@ func TestMountPassesTheRequestOn(t *testing.T) {
 }
 
 // A resolver may rewrite the path before a Mount.
-func TestMountOfARewrittenPath(t *testing.T) {
+func TestMountWithRewrittenPath(t *testing.T) {
 	m := rawhttp.Mount("/v2/", resolveProbe("r"))
 	if got, want := resolveString(t, m, resolveGet(t, "/old").WithPath("/v2/new")), `r "/v2" "/new"`; got != want {
 		t.Errorf("Resolve with a rewritten path = %s, want %s", got, want)

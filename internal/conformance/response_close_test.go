@@ -162,7 +162,7 @@ func TestResponseWriteToDoesNotClose(t *testing.T) {
 	}
 }
 
-func TestResponseCloseReportsTheErrorOfItsSource(t *testing.T) {
+func TestResponseCloseReturnsErrorOfSource(t *testing.T) {
 	c := &closeReader{Reader: respReader()}
 	if err := rawhttp.Stream(200, "", c).Close(); err != errCloseReader {
 		t.Errorf("Close() = %v, want %v", err, errCloseReader)
@@ -223,7 +223,7 @@ func (l *closeLog) len() int {
 	return len(l.errors)
 }
 
-func TestServerAnswersASecondUseWith500(t *testing.T) {
+func TestServerAnswersSecondUseWith500(t *testing.T) {
 	once := rawhttp.Stream(200, "", respReader("abc"))
 	log := new(closeLog)
 	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithLogger(log), rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
@@ -340,7 +340,7 @@ func TestOnCloseAfterTheExchange(t *testing.T) {
 var errSecond = errors.New("the page has a mistake")
 
 // A response that panics while it is written is closed.
-func TestServerClosesAResponseThatPanics(t *testing.T) {
+func TestServerClosesResponseThatPanics(t *testing.T) {
 	c := &closeReader{Reader: closePanics{}}
 	t.Cleanup(func() {
 		if n := c.closed.Load(); n != 1 {
@@ -356,7 +356,7 @@ func TestServerClosesAResponseThatPanics(t *testing.T) {
 }
 
 // If a hook panics, wherever in the exchange, the response is closed.
-func TestServerClosesAResponseAfterAHookPanics(t *testing.T) {
+func TestServerClosesResponseAfterHookPanics(t *testing.T) {
 	const brokenContent = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"
 	beforeWrite := rawhttp.Trace{ConnState: func(_ uint64, s rawhttp.ConnState) {
 		if s == rawhttp.StateWrite {
@@ -400,7 +400,7 @@ type closePanics struct{}
 
 func (closePanics) Read([]byte) (int, error) { panic("Read panics") }
 
-func TestWriteResponseClosesAResponseThatPanics(t *testing.T) {
+func TestWriteResponseClosesResponseThatPanics(t *testing.T) {
 	c := &closeReader{Reader: closePanics{}}
 	func() {
 		defer func() {
@@ -416,7 +416,7 @@ func TestWriteResponseClosesAResponseThatPanics(t *testing.T) {
 }
 
 // First closes a response that a resolver returns together with fs.ErrNotExist.
-func TestFirstClosesWhatItDrops(t *testing.T) {
+func TestFirstClosesDroppedResponses(t *testing.T) {
 	dropped := &closeReader{Reader: respReader()}
 	r := rawhttp.First(
 		rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
@@ -434,7 +434,7 @@ func TestFirstClosesWhatItDrops(t *testing.T) {
 }
 
 // WriteResponse closes content that fails while it is read.
-func TestWriteResponseClosesWhatFails(t *testing.T) {
+func TestWriteResponseClosesFailingContent(t *testing.T) {
 	broken := errors.New("broken")
 	for _, size := range []int64{-1, 3, 1 << 20} {
 		c := &closeReader{Reader: io.MultiReader(respReader("ab"), iotest.ErrReader(broken))}

@@ -278,7 +278,7 @@ func TestOnClosePanics(t *testing.T) {
 }
 
 // SetLength, SetTrailer and OnClose fail on a Response that has been served.
-func TestFrozenExtras(t *testing.T) {
+func TestServedResponseRefusesExtras(t *testing.T) {
 	for name, change := range map[string]func(r *rawhttp.Response) *rawhttp.Response{
 		"SetLength":  func(r *rawhttp.Response) *rawhttp.Response { return r.SetLength(1) },
 		"SetTrailer": func(r *rawhttp.Response) *rawhttp.Response { return r.SetTrailer("A", func() string { return "" }) },
@@ -346,7 +346,7 @@ func (w *limitedWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestWriteContentReports(t *testing.T) {
+func TestWriteContentErrors(t *testing.T) {
 	if n, err := writes("abc", "def").WriteContent(t.Context(), &limitedWriter{4}); n != 3 || !errors.Is(err, errNoRoom) {
 		t.Errorf("WriteContent to a Writer that fails = %d, %v, want 3 and its error", n, err)
 	}

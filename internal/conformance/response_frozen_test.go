@@ -54,7 +54,7 @@ func TestServedResponseIsFrozen(t *testing.T) {
 
 // A Clone of a shared Response may be changed, even concurrently and while the Response is being
 // served.
-func TestCloneOfAServedResponse(t *testing.T) {
+func TestCloneOfServedResponse(t *testing.T) {
 	shared := rawhttp.Text(200, "hi")
 	var n atomic.Int64
 	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
@@ -82,7 +82,7 @@ func TestCloneOfAServedResponse(t *testing.T) {
 }
 
 // WriteTo does not count as serving a Response; WriteResponse does.
-func TestFrozenByWriteResponse(t *testing.T) {
+func TestWriteResponseServesWriteToDoesNot(t *testing.T) {
 	resp := rawhttp.Text(200, "hi")
 	resp.WriteTo(io.Discard)
 	if err := resp.Set("X-A", "b").Err(); err != nil {

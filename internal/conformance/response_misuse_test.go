@@ -114,7 +114,7 @@ func respFields(r *rawhttp.Response) (fields []string) {
 	return fields
 }
 
-func TestResponseErrKeepsEveryMistake(t *testing.T) {
+func TestResponseErrJoinsErrors(t *testing.T) {
 	r := rawhttp.Empty(1000)
 	first := r.Err()
 	r.Set("Date", "x")

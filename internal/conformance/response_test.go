@@ -308,7 +308,7 @@ func (w *respLimited) Write(p []byte) (int, error) {
 	return w.Builder.Write(p)
 }
 
-func TestResponseWriteToCountsWhatWasWritten(t *testing.T) {
+func TestResponseWriteToCountsBytes(t *testing.T) {
 	large := strings.Repeat("x", 100_000)
 	makers := map[string]func() *rawhttp.Response{
 		"in memory": func() *rawhttp.Response { return rawhttp.Text(200, large) },
@@ -435,7 +435,7 @@ func respReusable() map[string]*rawhttp.Response {
 	}
 }
 
-func TestReusableResponsesAtOnce(t *testing.T) {
+func TestReusableResponsesConcurrently(t *testing.T) {
 	t.Parallel()
 	for name, r := range respReusable() {
 		t.Run(name, func(t *testing.T) {
@@ -460,7 +460,7 @@ func TestReusableResponsesAtOnce(t *testing.T) {
 	}
 }
 
-func TestServerServesReusableResponsesAtOnce(t *testing.T) {
+func TestServerServesReusableResponsesConcurrently(t *testing.T) {
 	t.Parallel()
 	kinds := respReusable()
 	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {

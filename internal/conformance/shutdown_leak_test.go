@@ -17,7 +17,7 @@ import (
 )
 
 // However connections end, no goroutine and no descriptor is left.
-func TestNothingLeaks(t *testing.T) {
+func TestConnectionsLeakNothing(t *testing.T) {
 	noNewGoroutines(t)
 	root := t.TempDir()
 	os.WriteFile(filepath.Join(root, "large.bin"), make([]byte, 2<<20), 0o644)

@@ -334,7 +334,7 @@ func TestConcurrentServeShutdownClose(t *testing.T) {
 
 // Shutdown may begin while an answer is written. The answer is sent, and a request that arrived
 // with the first is answered too.
-func TestStopBehindAnAnswer(t *testing.T) {
+func TestShutdownDuringAnswer(t *testing.T) {
 	tests := []struct{ name, in, want string }{
 		{"alone", getRequest("/a"), okAnswer("/a")},
 		{"with a request after it", getRequest("/a") + getRequest("/b"), okAnswer("/a") + lastAnswer("/b")},

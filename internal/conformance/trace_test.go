@@ -266,7 +266,7 @@ func TestTraceHooks(t *testing.T) {
 }
 
 // The hooks are called for a refused connection too.
-func TestTraceOfARefusedConnection(t *testing.T) {
+func TestTraceOfRefusedConnection(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var exchanges []rawhttp.Exchange
 		var events eventLog
@@ -440,7 +440,7 @@ func TestSeveralTraces(t *testing.T) {
 }
 
 // ConnOpen gets the same connection as ConnInfo.
-func TestConnOpenIsGivenTheConnection(t *testing.T) {
+func TestConnOpenGetsConnection(t *testing.T) {
 	config := testkit.TLSConfig(t)
 	bubble(t, func(t *testing.T) {
 		var opened, seen net.Conn
@@ -471,7 +471,7 @@ func TestConnStateString(t *testing.T) {
 }
 
 // Exchange.Bytes counts bytes sent by sendfile too.
-func TestTraceOfALargeFile(t *testing.T) {
+func TestExchangeCountsSendfile(t *testing.T) {
 	const size = 300_000
 	dir, _ := filesWrite(t, "a.bin", filesLarge(size))
 	exchanges := make(chan rawhttp.Exchange, 3)

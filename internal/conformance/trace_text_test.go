@@ -158,7 +158,7 @@ func TestTranscript(t *testing.T) {
 
 // A long line is not broken within a CRLF or within a character, since the result would look
 // different from the bytes.
-func TestTranscriptBreaksLinesWell(t *testing.T) {
+func TestTranscriptBreaksLongLines(t *testing.T) {
 	for _, in := range []string{
 		strings.Repeat("a", 1023) + "\r\n",
 		strings.Repeat("a", 1024) + "\r\n",
@@ -188,7 +188,7 @@ func TestTranscriptBreaksLinesWell(t *testing.T) {
 }
 
 // The lines of a server's transcript have the numbers of connection and request.
-func TestTranscriptOfAServer(t *testing.T) {
+func TestTranscriptOfServer(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var w writeLog
 		c := servePipe(t, rawhttp.WithResolver(answerPath), rawhttp.WithTrace(rawhttp.Transcript(&w)))
@@ -337,7 +337,7 @@ func TestAccessLog(t *testing.T) {
 }
 
 // Fields that contain a line ending are refused.
-func TestAccessLogOfAServer(t *testing.T) {
+func TestAccessLogOfServer(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var w writeLog
 		resolver := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {

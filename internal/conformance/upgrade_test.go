@@ -99,7 +99,7 @@ func TestUpgrade(t *testing.T) {
 }
 
 // A client that waits for a 100 (Continue) receives it before the 101.
-func TestUpgradeContinues(t *testing.T) {
+func TestUpgradeAfterContinue(t *testing.T) {
 	c := pipe(t, rawhttp.WithDate(false), rawhttp.WithResolver(upgrades(echoes)))
 	go io.WriteString(c, "POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
 	wantRead(t, c, "HTTP/1.1 100 Continue\r\n\r\n")
@@ -117,7 +117,7 @@ func wantRead(t testing.TB, r io.Reader, want string) {
 	}
 }
 
-func TestUpgradeMistakes(t *testing.T) {
+func TestUpgradeMisuse(t *testing.T) {
 	for _, resp := range []*rawhttp.Response{
 		rawhttp.Upgrade("", echoes), rawhttp.Upgrade("a b", echoes), rawhttp.Upgrade("a/", echoes), rawhttp.Upgrade("a/b/c", echoes),
 		rawhttp.Upgrade("a\r\nb", echoes), rawhttp.Upgrade("echo", nil), rawhttp.Upgrade("echo", echoes).Set("Upgrade", "x"),
@@ -236,7 +236,7 @@ func onEach(t *testing.T, test func(t *testing.T, dial func(f func(context.Conte
 
 // Bytes pass in both directions on every kind of connection, early bytes first, also while
 // the watch reads ahead because ctx.Done is in use.
-func TestUpgradeCarriesBytes(t *testing.T) {
+func TestUpgradePassesBytes(t *testing.T) {
 	t.Parallel()
 	for _, waits := range []bool{false, true} {
 		t.Run(fmt.Sprint("waits ", waits), func(t *testing.T) {
@@ -367,7 +367,7 @@ func TestUpgradeCloseWrite(t *testing.T) {
 }
 
 // An upgraded connection counts toward WithMaxConns, and is never evicted.
-func TestUpgradeCounts(t *testing.T) {
+func TestUpgradeCountsTowardMaxConns(t *testing.T) {
 	s, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithMaxConns(1), rawhttp.WithResolver(upgrades(echoes)))
 	c := dial(t, addr)
 	io.WriteString(c, askEcho)
@@ -384,7 +384,7 @@ func TestUpgradeCounts(t *testing.T) {
 }
 
 // The error of f is logged and traced. A Transcript has the bytes before and after the 101.
-func TestUpgradeIsSeen(t *testing.T) {
+func TestUpgradeIsLoggedAndTraced(t *testing.T) {
 	on := errors.New("on purpose")
 	tests := []struct {
 		name string

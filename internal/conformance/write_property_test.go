@@ -88,7 +88,7 @@ func (r writeRandom) response(content []byte) (resp *rawhttp.Response, rangeable
 
 // net/http parses the output of WriteResponse to the same status, fields (in order for each name)
 // and content, with nothing after it.
-func TestWriteResponseIsReadBack(t *testing.T) {
+func TestWriteResponseIsParsedByNetHTTP(t *testing.T) {
 	t.Parallel()
 	r := writeRandom{rand.New(rand.NewPCG(9110, 9112))}
 	requests := []string{

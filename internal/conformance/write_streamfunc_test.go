@@ -52,7 +52,7 @@ func TestStreamFuncSendsEachWrite(t *testing.T) {
 	}
 }
 
-func TestStreamFuncHeadGoesWithTheFirstWrite(t *testing.T) {
+func TestStreamFuncHeadIsSentWithFirstWrite(t *testing.T) {
 	w := new(writeLog)
 	if _, err := rawhttp.WriteResponse(t.Context(), w, requestOf(t, closeGet), rawhttp.StreamFunc(200, "", respWrite("ab"))); err != nil {
 		t.Fatal(err)
@@ -62,7 +62,7 @@ func TestStreamFuncHeadGoesWithTheFirstWrite(t *testing.T) {
 	}
 }
 
-func TestStreamFuncWithoutAWrite(t *testing.T) {
+func TestStreamFuncWithoutWrite(t *testing.T) {
 	var b strings.Builder
 	persist, err := rawhttp.WriteResponse(t.Context(), &b, requestOf(t, closeGet), rawhttp.StreamFunc(200, "", respWrite()))
 	if _, rest := splitHead(b.String()); !persist || err != nil || rest != "0\r\n\r\n" {
@@ -104,7 +104,7 @@ func TestStreamFuncFails(t *testing.T) {
 	}
 }
 
-func TestStreamFuncCannotWriteAfterItsReturn(t *testing.T) {
+func TestStreamFuncWriteAfterReturn(t *testing.T) {
 	for _, fails := range []error{nil, errors.New("broken")} {
 		var kept io.Writer
 		var b bytes.Buffer
@@ -140,7 +140,7 @@ func (w *writeFails) Write(p []byte) (int, error) {
 }
 
 // If a function ignores an error of Write, its response must not look complete.
-func TestStreamFuncThatIgnoresErrors(t *testing.T) {
+func TestStreamFuncIgnoresWriteErrors(t *testing.T) {
 	careless := func(parts ...string) func(context.Context, io.Writer) error {
 		return func(_ context.Context, w io.Writer) error {
 			for _, p := range parts {
@@ -169,7 +169,7 @@ func TestStreamFuncThatIgnoresErrors(t *testing.T) {
 	}
 }
 
-func TestStreamFuncWriteFailsAtTheEndOfItsContext(t *testing.T) {
+func TestStreamFuncWriteFailsAfterContextEnds(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	gone := errors.New("gone")
 	var b strings.Builder
@@ -195,7 +195,7 @@ func TestStreamFuncWriteFailsAtTheEndOfItsContext(t *testing.T) {
 	}
 }
 
-func TestStreamFuncKnowsItsContext(t *testing.T) {
+func TestStreamFuncGetsContext(t *testing.T) {
 	type key struct{}
 	ctx := context.WithValue(t.Context(), key{}, "value")
 	r := rawhttp.StreamFunc(200, "", func(ctx context.Context, w io.Writer) error {
@@ -208,7 +208,7 @@ func TestStreamFuncKnowsItsContext(t *testing.T) {
 	}
 }
 
-func TestWriteResponseOfAFailedWriter(t *testing.T) {
+func TestWriteResponseToFailingWriter(t *testing.T) {
 	large := strings.Repeat("x", 2*outputBuffer)
 	for name, build := range map[string]func() *rawhttp.Response{
 		"Text":       func() *rawhttp.Response { return rawhttp.Text(200, "abc") },

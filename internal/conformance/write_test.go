@@ -140,7 +140,7 @@ type writeReaderFunc func(p []byte) (int, error)
 
 func (f writeReaderFunc) Read(p []byte) (int, error) { return f(p) }
 
-func TestStreamOfAReaderThatGivesNothing(t *testing.T) {
+func TestStreamOfReaderWithoutProgress(t *testing.T) {
 	var b strings.Builder
 	r := rawhttp.Stream(200, "", writeReaderFunc(func([]byte) (int, error) { return 0, nil }))
 	persist, err := rawhttp.WriteResponse(t.Context(), &b, requestOf(t, closeGet), r)
@@ -175,7 +175,7 @@ func TestStreamFails(t *testing.T) {
 }
 
 // Text and Bytes with the same content write the same output, wherever the buffer ends.
-func TestTextIsWrittenAsBytes(t *testing.T) {
+func TestTextIsWrittenLikeBytes(t *testing.T) {
 	t.Parallel()
 	sizes := []int{0, 1, 3 * outputBuffer}
 	for n := outputBuffer - 400; n < outputBuffer+20; n += 7 {

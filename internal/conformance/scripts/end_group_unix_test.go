@@ -67,7 +67,7 @@ func waitForFile(name string) string {
 }
 
 // A script's turn ends even if a process of another session holds its standard error open.
-func TestScriptErrorHeldByAnotherSession(t *testing.T) {
+func TestScriptStderrHeldByAnotherSession(t *testing.T) {
 	t.Parallel()
 	script := "echo; " + helperCommand(t, "session", "pid.$QUERY_STRING") + " >/dev/null & " + waitForFile("pid.$QUERY_STRING")
 	s := serveScripts(t, map[string]string{"a.sh": script}, rawhttp.WithMaxScripts(1))
@@ -103,7 +103,7 @@ func TestScriptGroupOfForeignZombies(t *testing.T) {
 // A script that has left its group is ended too: with SIGTERM if it was alone in the group, and
 // with SIGKILL if the group still has processes, which are zombies until the script waits for
 // them.
-func TestScriptThatHasLeftItsGroup(t *testing.T) {
+func TestScriptLeftItsGroup(t *testing.T) {
 	t.Parallel()
 	for name, before := range map[string]string{
 		"alone":                          "",

@@ -66,7 +66,7 @@ func TestScriptCannotBeStarted(t *testing.T) { // not parallel: a fork of anothe
 }
 
 // The log names an interpreter that was removed after the server started.
-func TestScriptInterpreterGone(t *testing.T) {
+func TestScriptInterpreterRemoved(t *testing.T) {
 	tools := t.TempDir()
 	writeScript(t, filepath.Join(tools, "tool"), "#!/nowhere/interpreter\n", 0o755)
 	s := serveScripts(t, map[string]string{"a.x": ""}, rawhttp.WithScript(".x", filepath.Join(tools, "tool")))
@@ -80,7 +80,7 @@ func TestScriptInterpreterGone(t *testing.T) {
 }
 
 // On some systems a file that is open for writing is busy and cannot be executed.
-func TestScriptThatIsBusy(t *testing.T) {
+func TestScriptOpenForWriting(t *testing.T) {
 	s := serveScripts(t, map[string]string{"a.cgi": "#!/bin/sh\necho\n"}, rawhttp.WithScript(".cgi"))
 	name := filepath.Join(s.root, "a.cgi")
 	f, err := os.OpenFile(name, os.O_WRONLY, 0)
@@ -98,7 +98,7 @@ func TestScriptThatIsBusy(t *testing.T) {
 
 // Pipelined requests around a script: the answers before it are sent at once, and those after
 // it wait.
-func TestScriptInAPipeline(t *testing.T) {
+func TestScriptAmongPipelinedRequests(t *testing.T) {
 	t.Parallel()
 	s := serveScripts(t, map[string]string{
 		"slow.sh":   "read x <gate; echo; echo slow",
@@ -121,7 +121,7 @@ func TestScriptInAPipeline(t *testing.T) {
 }
 
 // A resolver that drops the response of a script ends the script by closing the response.
-func TestScriptWhoseResponseIsDropped(t *testing.T) {
+func TestScriptResponseDropped(t *testing.T) {
 	t.Parallel()
 	const script = "echo; echo line; echo $$ >pid; exec sleep 1000"
 	failed := errors.New("dropped")
@@ -178,7 +178,7 @@ func TestScriptWhoseResponseIsDropped(t *testing.T) {
 }
 
 // A script also runs without a server.
-func TestScriptResolvedWithoutAServer(t *testing.T) {
+func TestScriptWithoutServer(t *testing.T) {
 	t.Parallel()
 	s := &scriptSite{root: scriptFolder(t, map[string]string{
 		"held.sh":   "echo; echo held",
@@ -241,7 +241,7 @@ func TestScriptResolvedWithoutAServer(t *testing.T) {
 }
 
 // The end of the context ends the script, whatever the script is doing.
-func TestScriptWhoseContextEnds(t *testing.T) {
+func TestScriptContextEnds(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("no longer wanted")
 	s := &scriptSite{root: scriptFolder(t, map[string]string{
@@ -303,7 +303,7 @@ func TestScriptWhoseContextEnds(t *testing.T) {
 
 // Close of a file resolver lets requests in progress finish, ends the processes that scripts have
 // left, and refuses new requests.
-func TestCloseOfAResolverWithScripts(t *testing.T) {
+func TestFileResolverCloseEndsScripts(t *testing.T) {
 	s := &scriptSite{root: scriptFolder(t, map[string]string{
 		"held.sh":  "echo >held; read x <gate; echo; echo end",
 		"left.sh":  "echo; echo $$ >left; exec >&-; exec sleep 1000",
@@ -332,7 +332,7 @@ func TestCloseOfAResolverWithScripts(t *testing.T) {
 }
 
 // A hook that panics while a script reads its content ends the connection, not the program.
-func TestHookPanicsWhileAScriptIsFed(t *testing.T) {
+func TestHookPanicsWhileScriptReads(t *testing.T) {
 	t.Parallel()
 	s := &scriptSite{root: scriptFolder(t, map[string]string{"a.sh": "echo $$ >pid; cat"})}
 	reads := 0
@@ -355,7 +355,7 @@ func TestHookPanicsWhileAScriptIsFed(t *testing.T) {
 
 // The same holds if the script has already ended and its client has yet to read the output:
 // the position in the content is unknown.
-func TestHookPanicsBehindAScript(t *testing.T) {
+func TestHookPanicsAfterScript(t *testing.T) {
 	root := scriptFolder(t, map[string]string{"a.sh": "echo; head -c 130000 /dev/zero; echo >ended"})
 	s := newServer(t, rawhttp.WithRoot(root), rawhttp.WithScript(".sh", "sh"), rawhttp.WithTrace(rawhttp.Trace{BytesRead: func(_, _ uint64, b []byte) {
 		if strings.HasPrefix(string(b), "content") {

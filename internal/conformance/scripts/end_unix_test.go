@@ -65,7 +65,7 @@ func TestScriptGroupIsEnded(t *testing.T) {
 }
 
 // What a client does while its script prints nothing, and the effect on the script.
-func TestScriptAndItsClient(t *testing.T) {
+func TestScriptClientActions(t *testing.T) {
 	t.Parallel()
 	const script = "echo $$ >pid; read x <gate; echo; cat"
 	post := postBegun("/a.sh", 7, "content")
@@ -110,7 +110,7 @@ func TestScriptAndItsClient(t *testing.T) {
 
 // A client that resets while its script prints or reads ends the script. Content that ends early
 // does too, and is answered with 400.
-func TestScriptEndsWithTheExchange(t *testing.T) {
+func TestScriptEndsWithExchange(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, script, request string
@@ -178,7 +178,7 @@ func TestScriptEndsWithTheExchange(t *testing.T) {
 }
 
 // Scripts end when their server shuts down.
-func TestScriptEndsWithTheServer(t *testing.T) {
+func TestScriptEndsWithServer(t *testing.T) {
 	t.Parallel()
 	const script = "trap 'echo TERM >heard; exit 1' TERM; echo $$ >pid; while :; do sleep 100 & wait; done"
 	tests := []struct {
@@ -270,7 +270,7 @@ func TestShutdownWaitsForScripts(t *testing.T) {
 
 // A script that closes its standard output has completed its answer. It may run on until its time
 // limit.
-func TestScriptThatGoesOn(t *testing.T) {
+func TestScriptRunsOnAfterOutput(t *testing.T) {
 	t.Parallel()
 	const script = "echo; echo all; echo $$ >pid; exec >&-; exec sleep 1000"
 	tests := []struct {

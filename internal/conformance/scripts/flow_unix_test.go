@@ -39,7 +39,7 @@ func noiseSum(n int64) uint64 {
 
 // While a script reads content, its output is sent to the client. Both directions are exact, work
 // at the same time, and need only small buffers.
-func TestScriptBothWaysAtOnce(t *testing.T) {
+func TestScriptReadsWhilePrinting(t *testing.T) {
 	const size, early = 20 << 20, 1 << 20
 	s := serveScripts(t, map[string]string{"cat.sh": "exec cat"}, rawhttp.WithMaxBodyBytes(size))
 	c := s.dial(t)
@@ -130,7 +130,7 @@ func TestScriptContentAndOutput(t *testing.T) {
 }
 
 // If a client sends its content slowly, the script receives each part as it arrives.
-func TestScriptWhoseClientPauses(t *testing.T) {
+func TestScriptClientPauses(t *testing.T) {
 	t.Parallel()
 	s := serveScripts(t, map[string]string{"a.sh": "echo; while read line; do echo $line >said; mv said $line; echo $line; done"})
 	c := s.dial(t)
@@ -220,7 +220,7 @@ func TestScriptFraming(t *testing.T) {
 
 // A script blocks until a slow client reads its output. Output is available even after the script
 // has ended and its processes have been killed.
-func TestScriptWaitsForASlowClient(t *testing.T) {
+func TestScriptWaitsForSlowClient(t *testing.T) {
 	t.Parallel()
 	const size = 30 << 20 // more than the buffers of a connection can hold
 	s := serveScripts(t, map[string]string{
@@ -263,7 +263,7 @@ func TestScriptWaitsForASlowClient(t *testing.T) {
 
 // A child that keeps the output open delays the end of the response by at most half a second after
 // the script's.
-func TestScriptLeavesAChild(t *testing.T) {
+func TestScriptLeavesChild(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, script string

@@ -108,7 +108,7 @@ func TestScriptInputLeavesNoFile(t *testing.T) {
 
 // If the content cannot be stored, the answer is 500, whatever the error. The request is not
 // passed to another resolver, which might send the script's source.
-func TestScriptInputWithoutAPlace(t *testing.T) {
+func TestScriptInputCannotBeStored(t *testing.T) {
 	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "absent"))
 	root := testkit.Scripts(t, map[string]string{"x.sh": leaveMark})
 	source := filesOfDir(t, root)
@@ -134,7 +134,7 @@ func wantNoMark(t testing.TB, root string) {
 }
 
 // Content over the limit is answered with 413, and no script runs.
-func TestScriptInputOverTheLimit(t *testing.T) {
+func TestScriptInputOverLimit(t *testing.T) {
 	tests := []struct{ name, request, want string }{
 		{"a length", postRequest("/x.sh", "12345678901"), "413 Content Too Large"},
 		{"chunks", "POST /x.sh HTTP/1.1\r\nHost: example.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n6\r\n678901\r\n0\r\n\r\n", "413 Content Too Large"},
@@ -195,7 +195,7 @@ func TestScriptInputEndsEarly(t *testing.T) {
 }
 
 // If the script has already printed, the status can no longer change, so the response is cut.
-func TestScriptInputEndsEarlyBehindOutput(t *testing.T) {
+func TestScriptInputEndsEarlyAfterOutput(t *testing.T) {
 	t.Parallel()
 	root := testkit.Scripts(t, map[string]string{"x.sh": "echo $$ >pid; echo; echo page; cat >/dev/null; exit"})
 	c := dial(t, serveShell(t, root))
@@ -210,7 +210,7 @@ func TestScriptInputEndsEarlyBehindOutput(t *testing.T) {
 }
 
 // A script may close its output and go on reading. Its response does not wait for the script.
-func TestScriptThatClosesItsOutput(t *testing.T) {
+func TestScriptClosesOutput(t *testing.T) {
 	t.Parallel()
 	root := testkit.Scripts(t, map[string]string{"x.sh": "echo; echo page; exec wc -c >count", "a.txt": ""})
 	c := dial(t, serveShell(t, root))
@@ -236,7 +236,7 @@ func TestScriptThatClosesItsOutput(t *testing.T) {
 
 // A client that waits for 100 (Continue) receives it if a script runs, and only then (RFC 9110,
 // section 10.1.1).
-func TestScriptInputIsAskedFor(t *testing.T) {
+func TestScriptInputContinue(t *testing.T) {
 	root := testkit.Scripts(t, map[string]string{"x.sh": "exec cat", "not-executable.cgi": "#!/bin/sh\n", "a.txt": ""})
 	if err := os.Chmod(filepath.Join(root, "not-executable.cgi"), 0o644); err != nil {
 		t.Fatal(err)
@@ -272,7 +272,7 @@ func TestScriptInputIsAskedFor(t *testing.T) {
 
 // The answer of a script that reads nothing is sent at once, even if the client has not sent most
 // of its content.
-func TestScriptThatReadsNothing(t *testing.T) {
+func TestScriptReadsNothing(t *testing.T) {
 	t.Parallel()
 	root := testkit.Scripts(t, map[string]string{
 		"x.sh": "echo hello", "y.sh": "exec <&-; echo hello", "a.txt": "next",

@@ -60,7 +60,7 @@ func leakProcesses(t testing.TB, folder string) (survivors, zombies int) {
 
 // However scripts end, they leave no process after three seconds, and in the end no zombie,
 // descriptor or goroutine.
-func TestScriptsLeaveNothing(t *testing.T) {
+func TestScriptsLeakNothing(t *testing.T) {
 	waits(t)
 	noNewGoroutines(t)
 	runs := leakRuns
@@ -175,7 +175,7 @@ func TestScriptsLeaveNothing(t *testing.T) {
 
 // If the dynamic loader of a program is missing, as for a program built for another Linux system,
 // the log says so, and not that the program is missing.
-func TestScriptWhoseLoaderIsMissing(t *testing.T) {
+func TestScriptLoaderMissing(t *testing.T) {
 	program, err := os.ReadFile("/bin/true")
 	if err != nil {
 		t.Fatal(err)
@@ -193,7 +193,7 @@ func TestScriptWhoseLoaderIsMissing(t *testing.T) {
 
 // If orphans become children of the server, as they do if it is process 1, the server waits for
 // those of scripts, and the script's turn ends.
-func TestScriptWhoseOrphansAreOurs(t *testing.T) {
+func TestScriptOrphansBecomeChildren(t *testing.T) {
 	const setChildSubreaper = 36
 	set := func(on uintptr) {
 		t.Helper()

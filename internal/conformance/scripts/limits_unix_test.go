@@ -264,7 +264,7 @@ func TestScriptTurns(t *testing.T) {
 }
 
 // A request waits for its turn up to a time limit, which can be off.
-func TestScriptTurnThatDoesNotCome(t *testing.T) {
+func TestScriptTurnTimeout(t *testing.T) {
 	waits(t)
 	t.Parallel()
 	script := map[string]string{"a.sh": "echo >pid.$$; read x <gate; echo"}
@@ -285,7 +285,7 @@ func TestScriptTurnThatDoesNotCome(t *testing.T) {
 	s.awaitTurn(t)
 }
 
-func TestScriptsWithoutALimit(t *testing.T) {
+func TestScriptsWithoutLimit(t *testing.T) {
 	const n = 100
 	s := serveScripts(t, map[string]string{"a.sh": "echo >pid.$$; read x <gate; echo"}, rawhttp.WithMaxScripts(0))
 	open := s.gate(t)
@@ -303,7 +303,7 @@ func TestScriptsWithoutALimit(t *testing.T) {
 }
 
 // A failure of a script is logged, and answered with an error if the response has not begun.
-func TestScriptThatFails(t *testing.T) {
+func TestScriptFails(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, script string

@@ -91,7 +91,7 @@ func scriptoptClose(s *rawhttp.Server) {
 }
 
 // New accepts valid options.
-func TestScriptOptionsTaken(t *testing.T) {
+func TestScriptOptionsAccepted(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		option rawhttp.FileOption
@@ -125,7 +125,7 @@ func TestScriptOutputString(t *testing.T) {
 }
 
 // Scripts must be files on disk, so WithScript with an fs.FS or a resolver is an error.
-func TestScriptOptionsWithoutAFolder(t *testing.T) {
+func TestScriptOptionsWithoutFolder(t *testing.T) {
 	fsys := fstest.MapFS{"x.sh": {Data: []byte("echo")}}
 	for name, open := range map[string]func() error{
 		"WithFS":       func() error { _, err := rawhttp.New(rawhttp.WithFS(fsys), rawhttp.WithScript(".sh", "sh")); return err },

@@ -251,7 +251,7 @@ func printRepeated(c byte, n int) string {
 }
 
 // The fields that a script prints may have 32 KiB, including the empty line after them.
-func TestScriptFieldsHaveALimit(t *testing.T) {
+func TestScriptFieldsLimit(t *testing.T) {
 	t.Parallel()
 	const limit = 32 << 10
 	// A block of n bytes: "Status: 200\nX: aaa...\n\n".

@@ -156,7 +156,7 @@ func TestScriptSourceListing(t *testing.T) {
 }
 
 // Files that are not scripts are served as usual.
-func TestScriptNamesThatAreNone(t *testing.T) {
+func TestFilesThatAreNotScripts(t *testing.T) {
 	names := []string{"a.txt", "sh", "sub/sh", "s.sh.txt", "s.shx", "s.s", "ssh", "s_sh", "sub.sh/a.txt", "sub.sh/sh", "a.txt.gz", "a.gz"}
 	files := make(map[string]string)
 	for _, name := range names {
@@ -185,7 +185,7 @@ func TestScriptNamesThatAreNone(t *testing.T) {
 }
 
 // If a script cannot run, the answer is an error without any of its source.
-func TestScriptsThatCannotRun(t *testing.T) {
+func TestScriptCannotRun(t *testing.T) {
 	root := testkit.Scripts(t, map[string]string{
 		"ok.cgi": scriptSource, "missing.cgi": "#!/missing/interpreter\n# " + scriptSecret, "folder.cgi/a.txt": "",
 		"no-interpreter.cgi": scriptSecret + "\n", "empty.cgi": "", "x.sh": scriptSource,
@@ -332,7 +332,7 @@ func TestScriptSidecars(t *testing.T) {
 }
 
 // A link to a script is not used as an index file; the next name is tried.
-func TestIndexThatLeadsToAScript(t *testing.T) {
+func TestIndexLinkToScript(t *testing.T) {
 	root := testkit.Scripts(t, map[string]string{"s.sh": scriptSource, "d/home.html": "home", "e/a.txt": "a"})
 	for _, folder := range []string{"d", "e"} {
 		if err := os.Symlink("../s.sh", filepath.Join(root, folder, "index.html")); err != nil {

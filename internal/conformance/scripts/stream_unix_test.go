@@ -111,7 +111,7 @@ func TestScriptOutputStreams(t *testing.T) {
 }
 
 // The answer to HEAD does not wait for content, and the script is ended.
-func TestScriptStreamsNothingToHead(t *testing.T) {
+func TestScriptHEADDoesNotWaitForContent(t *testing.T) {
 	t.Parallel()
 	root := testkit.Scripts(t, map[string]string{"x.sh": "printf 'Content-Type: text/plain\\n\\none\\n'; echo $$ >pid; " + waitForGate + ": >late"})
 	addr := serveShell(t, root)
@@ -129,7 +129,7 @@ func TestScriptStreamsNothingToHead(t *testing.T) {
 
 // Content of about 64 KiB, the most that is held, arrives complete. It has a Content-Length unless
 // it is longer.
-func TestScriptContentAboutWhatIsHeld(t *testing.T) {
+func TestScriptOutputAroundHeldSize(t *testing.T) {
 	t.Parallel()
 	const held = 64 << 10
 	var b []byte
