@@ -278,7 +278,7 @@ func TestTrailerIsSetAtEOF(t *testing.T) {
 	}
 }
 
-func TestContentReadOfNoBytes(t *testing.T) {
+func TestContentReadZeroBytes(t *testing.T) {
 	c, _, src := bodyOf(t, bodyChunked, "1\r\na\r\n0\r\n\r\n", 0, 0)
 	if n, err := c.Read(nil); n != 0 || err != nil || src.reads > 0 {
 		t.Errorf("Read(nil) = %d, %v after %d reads of the connection, want 0, nil, 0", n, err, src.reads)

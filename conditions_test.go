@@ -192,7 +192,7 @@ func TestAcceptCoding(t *testing.T) {
 }
 
 // Reading a long list does not allocate.
-func TestAcceptAllocates(t *testing.T) {
+func TestAcceptAllocs(t *testing.T) {
 	media := negotiateHeader(t, "Accept", strings.Repeat("text/x;q=0.1, ", 500)+"text/html")
 	codings := negotiateHeader(t, "Accept-Encoding", strings.Repeat("x;q=0.1, ", 500)+"gzip")
 	if n := testing.AllocsPerRun(10, func() { acceptMedia(media, "text/html"); acceptCoding(codings, "gzip") }); n != 0 {

@@ -194,7 +194,7 @@ func filesOfDir(t testing.TB, dir string, opts ...FileOption) *FileResolver {
 }
 
 // skipWithoutCache skips a test where nothing is cached: without openat2, which other systems
-// and old kernels lack. TestOpenJailTakesOpenat2 fails if openat2 exists and is not used.
+// and old kernels lack. TestOpenJailUsesOpenat2 fails if openat2 exists and is not used.
 func skipWithoutCache(t *testing.T, files *FileResolver) {
 	t.Helper()
 	if files.cache.tree == nil {

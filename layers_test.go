@@ -47,7 +47,7 @@ func TestLayers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, folder := range folders {
-		if folder == filepath.Join("internal", "conformance") { // see TestConformanceIsTestsAlone
+		if folder == filepath.Join("internal", "conformance") { // see TestConformanceHasOnlyTests
 			continue
 		}
 		if !slices.Contains(layers, filepath.Base(folder)) {
@@ -57,7 +57,7 @@ func TestLayers(t *testing.T) {
 }
 
 // Only tests below internal may import the root package.
-func TestConformanceIsTestsAlone(t *testing.T) {
+func TestConformanceHasOnlyTests(t *testing.T) {
 	n := 0
 	err := filepath.WalkDir("internal/conformance", func(name string, d fs.DirEntry, err error) error {
 		if strings.HasSuffix(name, ".go") {
@@ -75,7 +75,7 @@ func TestConformanceIsTestsAlone(t *testing.T) {
 
 // The binary of a program that embeds the package stays small because of what
 // is not linked into it.
-func TestImportsOfTheModule(t *testing.T) {
+func TestModuleImports(t *testing.T) {
 	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -188,7 +188,7 @@ func TestFilesAreInContributing(t *testing.T) {
 
 // openat2 is called only on Linux. Android, for which files for Linux are also
 // built, kills a process that calls it.
-func TestSystemsOfOpenat2(t *testing.T) {
+func TestOpenat2BuildConstraints(t *testing.T) {
 	for system, want := range map[string]bool{
 		"linux/amd64": true, "linux/arm64": true, "linux/386": false, "linux/s390x": false,
 		"android/arm64": false, "android/amd64": false, "windows/amd64": false, "freebsd/amd64": false,
@@ -205,7 +205,7 @@ func TestSystemsOfOpenat2(t *testing.T) {
 
 // The package page can show and run a whole example only if everything that the example
 // uses is in its file.
-func TestExamplesAreWhole(t *testing.T) {
+func TestExamplesAreComplete(t *testing.T) {
 	names, err := filepath.Glob("example_*test.go")
 	if err != nil {
 		t.Fatal(err)

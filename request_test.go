@@ -190,7 +190,7 @@ func wholeOf(r *Request) parsedWhole {
 }
 
 // Nothing remains of the previous request, even if the heads have the same length.
-func TestRequestParseForgets(t *testing.T) {
+func TestRequestParseResets(t *testing.T) {
 	const first, second = "PUT /a?b HTTP/1.1\r\nHost: ccccc\r\nX: y\r\n\r\n", "GET /d%65 HTTP/1.1\r\nHost: f\r\nZ: w\r\n\r\n"
 	var r Request
 	if _, err := r.Parse([]byte(first)); err != nil {

@@ -116,7 +116,7 @@ func checkScriptLinks(t *testing.T, files Option) {
 }
 
 // Files that are refused, or only examined, are closed at once and not by a finalizer.
-func TestLinksLeaveNothingOpen(t *testing.T) {
+func TestLinksLeakNoDescriptors(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	root := testkit.Scripts(t, map[string]string{"s.sh": "echo", "a.txt": "a"})
 	for link, target := range map[string]string{"alias.txt": "s.sh", "plain.txt": "a.txt"} {

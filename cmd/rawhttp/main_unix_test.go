@@ -57,17 +57,17 @@ func TestBinaryStatus(t *testing.T) {
 	}
 }
 
-// onTerminal makes the command run on a terminal of its own.
+// onTerminal makes the command run on a new terminal.
 func onTerminal(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
 	script, err := exec.LookPath("script")
 	if err != nil || runtime.GOOS != "linux" {
-		t.Skip("there is no script(1) of Linux")
+		t.Skip("script(1) of Linux is not installed")
 	}
 	cmd.Path, cmd.Args = script, []string{script, "-qec", strings.Join(cmd.Args, " "), os.DevNull}
 }
 
-// What is typed into send on a terminal is sent with CRLF; what is piped is sent as it is.
+// Lines typed into send on a terminal are sent with CRLF; piped input is sent unchanged.
 func TestSendOnTerminal(t *testing.T) {
 	t.Parallel()
 	for _, typed := range []bool{false, true} {
@@ -80,19 +80,19 @@ func TestSendOnTerminal(t *testing.T) {
 		}
 		cmd.Stdin = strings.NewReader("GET / HTTP/1.0\n\n")
 		if out, err := cmd.CombinedOutput(); err != nil || heard.String() != want {
-			t.Errorf("typed %v: %v, sent %q, want %q; it printed:\n%s", typed, err, heard.String(), want, out)
+			t.Errorf("typed %v: %v, sent %q, want %q; output:\n%s", typed, err, heard.String(), want, out)
 		}
 	}
 }
 
-// A request that is typed on a terminal can be checked.
+// A request typed on a terminal can be checked.
 func TestCheckOnTerminal(t *testing.T) {
 	t.Parallel()
 	cmd := execCommand("check")
 	onTerminal(t, cmd)
 	cmd.Stdin = strings.NewReader("GET / HTTP/1.0\n\n\x04")
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "    18  end") {
-		t.Errorf("%v, want a request of 18 bytes; it printed:\n%s", err, out)
+		t.Errorf("%v, want a request of 18 bytes; output:\n%s", err, out)
 	}
 }
 

@@ -153,7 +153,7 @@ func (s *sender) lines(texts []string) (io.Reader, error) {
 	return bytes.NewReader(all), nil
 }
 
-// A typed reads lines that are typed on a terminal, and gives them the end that they have on the
+// A typed reads lines typed on a terminal, and replaces their ends by those that they have on the
 // wire. Telnet and nc -C do this too: a terminal has no key for CRLF.
 type typed struct {
 	terminal io.Reader

@@ -145,12 +145,12 @@ func TestSendStatus(t *testing.T) {
 		{"a directive for the server", []string{answers, file("= resolver echo\n= lenient\n\n> a\n< hello\\\n\n> a\n< hello\\\n")}, 0, "special settings of the server (resolver echo; lenient)"},
 		{"an answer instead of none", []string{answers, file("> a\n< (nothing)\n")}, 1, `want no more, got "hello"`},
 		{"no answer, as expected", []string{silent, file("> a\n< (nothing)\n")}, 0, ""},
-		{"no end of the head", []string{silent, "GET / HTTP/1.1", "Host: a"}, 1, "no answer within 200ms; the request lacks the empty line at the end of its head"},
-		{"no end of a line", []string{silent, "GET / HTTP/1.1", "Host: a\\"}, 1, "lacks the empty line at the end of its head"},
+		{"an unfinished head", []string{silent, "GET / HTTP/1.1", "Host: a"}, 1, "no answer within 200ms; the request lacks the empty line at the end of its head"},
+		{"an unfinished line", []string{silent, "GET / HTTP/1.1", "Host: a\\"}, 1, "lacks the empty line at the end of its head"},
 		{"too little content", []string{silent, "POST / HTTP/1.1", "Content-Length: 12", "", "hello"}, 1, "lacks 5 bytes of its content"},
 		{"no last chunk", []string{silent, "POST / HTTP/1.1", "Transfer-Encoding: chunked", "", "1", "a"}, 1, "lacks the end of its chunked content"},
-		{"a whole request", []string{silent, "GET / HTTP/1.1", ""}, 1, "no answer within 200ms\n"},
-		{"a name of no server", []string{"no..name:80", "a"}, 1, "rawhttp send: no..name: no such host\n"},
+		{"a complete request", []string{silent, "GET / HTTP/1.1", ""}, 1, "no answer within 200ms\n"},
+		{"an unknown host name", []string{"no..name:80", "a"}, 1, "rawhttp send: no..name: no such host\n"},
 		{"a host and a port", []string{"localhost", "81", "a"}, 2, "did you mean localhost:81?"},
 		{"no address", nil, 2, "HOST:PORT"},
 		{"an address without a port", []string{"localhost", "a"}, 2, "localhost:8080"},
@@ -190,16 +190,16 @@ func TestSendFollowsDirectives(t *testing.T) {
 	}
 }
 
-// Lines that are typed get the end that they have on the wire.
+// Typed lines get the line end that they have on the wire.
 func TestTyped(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ in, end, want, why string }{
 		{"GET / HTTP/1.1\nHost: a\n\n", "\r\n", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "a terminal ends lines with LF"},
 		{"GET /\n", "\n", "GET /\n", "-lf"},
-		{"GET /\r\n", "\r\n", "GET /\r\n", "a terminal of Windows ends them with CRLF"},
-		{"GET /\r\n", "\n", "GET /\n", "and -lf replaces it"},
+		{"GET /\r\n", "\r\n", "GET /\r\n", "a terminal of Windows ends lines with CRLF"},
+		{"GET /\r\n", "\n", "GET /\n", "-lf replaces CRLF"},
 		{"a\rb\nc", "\r\n", "a\rb\r\nc", "^V and Return is a CR, and ^D ends the input within a line"},
-		{"", "\r\n", "", "^D at once"},
+		{"", "\r\n", "", "^D immediately"},
 	}
 	for _, tt := range tests {
 		for _, piece := range []int{1, 3, 100} {

@@ -310,7 +310,7 @@ func TestFlagsWithoutEffect(t *testing.T) {
 }
 
 // A client that speaks TLS is reported even without -log, since browsers do not show what is wrong.
-func TestSecureClients(t *testing.T) {
+func TestTLSClientIsReported(t *testing.T) {
 	t.Parallel()
 	hello := []string{`\x16\x03\x01\x02\x00\x01\x00\x01\xfc`, ""}
 	cmd := start(t, "-port", "0", folder(t, "a.txt"))

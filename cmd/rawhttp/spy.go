@@ -31,9 +31,9 @@ The exit status is 0 after a signal stops it, 1 if it cannot listen, 2 for
 wrong usage.
 `
 
-// maxRelayed is the most connections relayed at once; others wait to be accepted. There is no
-// limit on the time that a connection may be idle: spy would end conversations that the two sides
-// continue. If the computer of one side is gone, TCP keep-alive ends the connection.
+// maxRelayed is the most connections relayed at once; others wait to be accepted. There is no limit
+// on the time that a connection may be idle: it would end conversations that the two sides intend to
+// continue. If one side has lost its network, TCP keep-alive ends the connection.
 const maxRelayed = 1000
 
 // maxDialTime is how long to wait for a connection to the server.

@@ -51,7 +51,7 @@ func TestObjectsOddKeys(t *testing.T) {
 }
 
 // A path that names no object is answered with 404, not with an error of the store.
-func TestObjectsNoKeys(t *testing.T) {
+func TestObjectsMissing(t *testing.T) {
 	tests := []struct{ name, path, why string }{
 		{"root", "/", "a key cannot be empty"},
 		{"prefix", "/docs", "prefixes are not listed"},
@@ -79,7 +79,7 @@ func TestObjectsNoKeys(t *testing.T) {
 }
 
 // Every object can be reached by links from the listing of the root.
-func TestListed(t *testing.T) {
+func TestBucketListing(t *testing.T) {
 	onEachStore(t, func(t *testing.T, bucket *blob.Bucket) {
 		want := make(map[string]string)
 		for _, key := range oddKeys {

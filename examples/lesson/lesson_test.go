@@ -186,15 +186,15 @@ func (r *reader) run(t *testing.T, command, shown string) string {
 	case strings.HasPrefix(command, "go run ./"):
 		r.server.stop()
 		r.server = start(t, filepath.Join(r.bin, strings.TrimPrefix(words[2], "./")), r.args(words[3:]))
-		return r.there(r.server.firstLine)
+		return r.toLesson(r.server.firstLine)
 	case words[0] == "rawhttp" && words[1] == "spy":
 		r.spy.stop()
 		r.spy = start(t, filepath.Join(r.bin, "rawhttp"), append([]string{"spy", "-addr", "127.0.0.1:0"}, r.args(words[2:])...))
-		return r.there(r.spy.firstLine)
+		return r.toLesson(r.spy.firstLine)
 	case words[0] == "rawhttp" && words[1] != "send" && words[1] != "check":
 		r.server.stop()
 		r.server = start(t, filepath.Join(r.bin, "rawhttp"), r.args(words[1:]))
-		return r.there(r.server.firstLine)
+		return r.toLesson(r.server.firstLine)
 	}
 	// Two seconds, as in the lesson, may be too short on a busy machine.
 	// The wait ends early if the server closes.
@@ -205,13 +205,13 @@ func (r *reader) run(t *testing.T, command, shown string) string {
 	command = strings.Replace(command, "rawhttp send ", "rawhttp send -wait "+wait+" ", 1)
 	ctx, cancel := context.WithTimeout(t.Context(), hang)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "sh", "-c", r.here(command))
+	cmd := exec.CommandContext(ctx, "sh", "-c", r.toTest(command))
 	cmd.Env = append(os.Environ(), "PATH="+r.bin+string(os.PathListSeparator)+os.Getenv("PATH"), "CURL_HOME="+r.bin, "NO_COLOR=1")
 	out, err := cmd.CombinedOutput() // the lesson may show a failure
 	if ctx.Err() != nil {
 		t.Errorf("%q does not end: %v", command, err)
 	}
-	return r.there(string(out))
+	return r.toLesson(string(out))
 }
 
 // spied stops the spy and returns what it has printed after its address.
@@ -224,7 +224,7 @@ func (r *reader) spied(t *testing.T, shown string) string {
 		return shown
 	}
 	defer r.spy.stop()
-	return r.there(r.spy.printed(t, allClosed))
+	return r.toLesson(r.spy.printed(t, allClosed))
 }
 
 // allClosed reports whether both sides of each connection in a transcript are closed.
@@ -246,13 +246,13 @@ func allClosed(transcript string) bool {
 func (r *reader) args(words []string) []string {
 	args := []string{"-addr", "127.0.0.1:0"}
 	for _, word := range words {
-		args = append(args, r.here(word))
+		args = append(args, r.toTest(word))
 	}
 	return args
 }
 
-// here replaces the ports and the folder of the lesson by those of the test.
-func (r *reader) here(s string) string {
+// toTest replaces the ports and the folder of the lesson by those of the test.
+func (r *reader) toTest(s string) string {
 	s = strings.ReplaceAll(s, tmpDir, r.tmp)
 	if r.server != nil {
 		s = strings.ReplaceAll(s, serverPort, r.server.port)
@@ -277,9 +277,9 @@ var masks = []struct {
 	{regexp.MustCompile(`within \d+s`), "within 2s"}, // the wait of send
 }
 
-// there replaces the ports and the folder of the test by those of the lesson, and masks
+// toLesson replaces the ports and the folder of the test by those of the lesson, and masks
 // text that differs between runs.
-func (r *reader) there(s string) string {
+func (r *reader) toLesson(s string) string {
 	s = strings.ReplaceAll(s, r.tmp, tmpDir)
 	s = strings.ReplaceAll(s, "\r\n", "\n") // of curl -i; a terminal does not show it
 	if r.server != nil {

@@ -177,7 +177,7 @@ func TestSocketQueue(t *testing.T) {
 }
 
 // Without systemd, the command opens its own socket.
-func TestListenAlone(t *testing.T) {
+func TestListenWithoutSystemd(t *testing.T) {
 	newUnit(t, nil).start(t)
 }
 

@@ -16,7 +16,7 @@ import (
 )
 
 // OpenJail uses openat2 if the system has it.
-func TestOpenJailTakesOpenat2(t *testing.T) {
+func TestOpenJailUsesOpenat2(t *testing.T) {
 	testkit.Beneath(t, ".")
 	j, err := jail.OpenJail(".")
 	if err != nil {
@@ -61,7 +61,7 @@ func TestOpenJailWithoutOpenat2(t *testing.T) {
 
 // Files in a folder that may be searched but not read can be opened, as by any
 // program; os.Root cannot.
-func TestBelowFolderOfMode711(t *testing.T) {
+func TestFolderWithoutReadPermission(t *testing.T) {
 	root := testkit.LinkedFolder(t)
 	for _, name := range []string{"d", "d/e", ""} {
 		path := filepath.Join(root, name)
@@ -70,7 +70,7 @@ func TestBelowFolderOfMode711(t *testing.T) {
 		}
 		t.Cleanup(func() { os.Chmod(path, 0o755) })
 	}
-	if got := jailSees(t, testkit.Beneath(t, root), "d/e/f/g"); got != "deep" {
+	if got := describeName(t, testkit.Beneath(t, root), "d/e/f/g"); got != "deep" {
 		t.Errorf("the file is %q, want its content", got)
 	}
 }
@@ -94,7 +94,7 @@ func TestLinksWhileFoldersMove(t *testing.T) {
 		}
 	}()
 	for range 2000 {
-		if got := jailSees(t, j, "d/up"); got != "content" {
+		if got := describeName(t, j, "d/up"); got != "content" {
 			t.Errorf("d/up is %q, want the content of the file a", got)
 			break
 		}

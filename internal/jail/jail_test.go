@@ -17,9 +17,9 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// jailSees describes a name in a tree: its content, or the status of the error. Open and Stat
+// describeName describes a name in a tree: its content, or the status of the error. Open and Stat
 // must agree.
-func jailSees(t testing.TB, j jail.Tree, name string) string {
+func describeName(t testing.TB, j jail.Tree, name string) string {
 	t.Helper()
 	info, statErr := j.Stat(name)
 	file, openedInfo, err := j.Open(name)
@@ -96,7 +96,7 @@ func TestJails(t *testing.T) {
 	}
 	for name, j := range testkit.Trees(t, root) {
 		for _, tt := range tests {
-			if got := jailSees(t, j, tt.name); got != tt.want {
+			if got := describeName(t, j, tt.name); got != tt.want {
 				t.Errorf("%s: %q is %q, want %q: %s", name, tt.name[:min(len(tt.name), 100)], got, tt.want, tt.why)
 			}
 		}
@@ -105,7 +105,7 @@ func TestJails(t *testing.T) {
 
 // A closed jail opens nothing, even concurrently with Close. Open files stay open, and the
 // closed descriptor is not used when another file has its number.
-func TestJailCloses(t *testing.T) {
+func TestClosedJail(t *testing.T) {
 	root := testkit.LinkedFolder(t)
 	for range 20 {
 		for name, j := range testkit.Trees(t, root) {
