@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"example.com/rawhttp/internal/jail"
@@ -135,7 +136,7 @@ func (s *sender) openReplay(texts []string) (*replay, error) {
 	}
 	r, err := parseReplay(b)
 	if err != nil {
-		return nil, fmt.Errorf("%s is not a transcript: %w", texts[0], err)
+		return nil, fmt.Errorf("%s is not a transcript: %w (to send the file itself, use standard input)", texts[0], err)
 	}
 	return &r, nil
 }
@@ -200,7 +201,7 @@ type dialog struct {
 	shown   *transcript.Conversation
 	heard   chan []byte   // the bytes that the server sends; closed at the end
 	over    chan struct{} // closed by hangUp
-	reset   bool          // the end is a reset
+	reset   atomic.Bool   // the end is a reset, as a read or a write has noticed
 	compare bool          // the bytes from the server are compared
 	got     []byte        // bytes from the server, not compared yet; if nothing is compared, the last piece
 	closed  bool          // the server has ended the connection
@@ -241,7 +242,7 @@ func (s *sender) ask(in io.Reader) error {
 		return nil // even if the server did not read all
 	case err != nil:
 		return err
-	case d.reset:
+	case d.reset.Load():
 		return errors.New("the server reset the connection without an answer")
 	case d.closed:
 		return errors.New("the server closed the connection without an answer")
@@ -329,12 +330,14 @@ func (d *dialog) exchange(in io.Reader, closes bool, enough func() bool) error {
 			}
 		case b, ok := <-d.heard:
 			if !ok {
-				how := "closes"
-				if d.reset {
-					how = "resets the connection"
+				if sending {
+					select {
+					case failed = <-sent: // a reset may be an error of the write, and not of the read
+						sending = false
+					case <-time.After(soon):
+					}
 				}
-				d.shown.Closes(transcript.Server, how)
-				d.heard, d.closed = nil, true
+				d.ended()
 				continue
 			}
 			d.shown.Bytes(transcript.Server, b)
@@ -350,10 +353,22 @@ func (d *dialog) exchange(in io.Reader, closes bool, enough func() bool) error {
 	}
 }
 
+// ended shows how the server has ended the connection.
+func (d *dialog) ended() {
+	how := "closes"
+	if d.reset.Load() {
+		how = "resets the connection"
+	}
+	d.shown.Closes(transcript.Server, how)
+	d.heard, d.closed = nil, true
+}
+
+// soon is the time within which what has happened already is noticed.
+const soon = 100 * time.Millisecond
+
 // patience returns how long the server may be silent from now on: not long when each request has
 // its response.
 func (d *dialog) patience() time.Duration {
-	const soon = 100 * time.Millisecond
 	if len(d.got) > 0 && d.shown.IsIdle() {
 		return min(soon, d.wait)
 	}
@@ -394,6 +409,9 @@ func (d *dialog) write(b []byte) error {
 	d.shown.Bytes(transcript.Client, b)
 	d.nc.SetWriteDeadline(time.Now().Add(d.wait))
 	_, err := d.nc.Write(b)
+	if jail.IsAny(err, jail.ClientErrors) {
+		d.reset.Store(true)
+	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return fmt.Errorf("the server does not read: a write did not finish within %v", d.wait)
 	}
@@ -415,7 +433,9 @@ func (d *dialog) listen() {
 			}
 		}
 		if err != nil {
-			d.reset = jail.IsAny(err, jail.ClientErrors)
+			if jail.IsAny(err, jail.ClientErrors) {
+				d.reset.Store(true)
+			}
 			return
 		}
 	}

@@ -136,7 +136,7 @@ func TestSendStatus(t *testing.T) {
 		{"too little", []string{answers, file("> a\n< hello!\\\n")}, 1, `want "hello!", got no more`},
 		{"too much before a close", []string{answers, file("> a\n< hell\\\n< (closed)\n")}, 1, `want no more, got "o"`},
 		{"no close", []string{answers, file("> a\n< hello\\\n< (closed)\n")}, 1, "did not close"},
-		{"a file that is not a transcript", []string{answers, file("GET /\n")}, 2, "is not a transcript: line 1: want # = > or <"},
+		{"a file that is not a transcript", []string{answers, file("GET /\n")}, 2, "is not a transcript: line 1: want # = > or < at its beginning (to send the file itself, use standard input)"},
 		{"an unknown directive", []string{answers, file("= refuse\n> a\n")}, 2, `unknown directive "refuse"`},
 		{"a directive with too many bytes", []string{answers, file("= repeat 1048576 " + strings.Repeat("a", 100) + "\n> a\n")}, 2, "more than 67108864 bytes"},
 		{"a device instead of a file", []string{answers, os.DevNull}, 0, ""},
@@ -278,6 +278,21 @@ func TestSendShowsResets(t *testing.T) {
 	_, stdout, stderr := call(t, "", "send", addr, "a")
 	if !strings.HasSuffix(stdout, "#1 S <== resets the connection\n") || !strings.Contains(stderr, "reset the connection") {
 		t.Errorf("for a reset, send shows:\n%s%s\nwant the reset", stdout, stderr)
+	}
+}
+
+// A reset while send is still writing may be an error of the write alone.
+func TestSendShowsResetsOfWrites(t *testing.T) {
+	t.Parallel()
+	addr := serveTCP(t, func(nc *net.TCPConn) {
+		nc.Read(make([]byte, 1))
+		nc.SetLinger(0)
+	})
+	for range 20 {
+		_, stdout, stderr := call(t, strings.Repeat("a", 16<<20), "send", addr)
+		if !strings.HasSuffix(stdout, "#1 S <== resets the connection\n") || !strings.Contains(stderr, "reset the connection") {
+			t.Fatalf("of a reset it shows:\n%s%s", stdout, stderr)
+		}
 	}
 }
 
