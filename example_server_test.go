@@ -200,7 +200,7 @@ func ExampleWithTrace() {
 		}
 		return rawhttp.Text(200, "two litres"), nil
 	})
-	count := make(map[int]int) // for one connection; with more, it would need a mutex
+	count := make(map[int]int) // one connection uses it; with more, it would need a mutex
 	srv, err := rawhttp.New(
 		rawhttp.WithResolver(notes),
 		rawhttp.WithTrace(rawhttp.Trace{
@@ -240,7 +240,7 @@ func ExampleWithErrorPage() {
 			if status == 404 && !strings.Contains(req.Path(), ".") {
 				return app
 			}
-			return nil // the plain text
+			return nil // the default: plain text
 		}),
 	)
 	if err != nil {

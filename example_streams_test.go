@@ -55,7 +55,7 @@ func (f *feed) after(n int) (messages []string, last int, changed <-chan struct{
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if n < 0 || n > f.last {
-		n = 0 // from before the program was restarted
+		n = 0 // n is from before a restart of the program
 	}
 	first := max(0, len(f.kept)-(f.last-n))
 	return slices.Clone(f.kept[first:]), f.last, f.changed

@@ -29,8 +29,8 @@ import (
 // Unknown methods share a label, so that clients cannot create labels.
 type requestMetrics struct {
 	mu       sync.Mutex
-	requests map[string]uint64 // by labels
-	slower   [4]uint64         // by the bounds
+	requests map[string]uint64 // number of responses by labels
+	slower   [4]uint64         // number of responses that took longer than each bound
 	sum      time.Duration
 	count    uint64
 }

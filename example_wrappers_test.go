@@ -213,7 +213,7 @@ func Example_recoveryPage() {
 		rawhttp.WithLogger(slog.New(slog.DiscardHandler)), // has the stack; the default is standard error
 		rawhttp.WithErrorPage(func(ctx context.Context, req *rawhttp.Request, status int, err error) *rawhttp.Response {
 			if status < 500 {
-				return nil // the plain text
+				return nil // the default: plain text
 			}
 			incident := rand.Text()
 			logger.Error("request failed", "incident", incident, "path", req.Path(), "err", err)
