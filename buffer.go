@@ -179,6 +179,8 @@ func (k *sink) flushDone() error {
 // no error.
 type steadyReader struct{ r io.Reader }
 
+// Read reads until there are bytes or an error. A Reader that returns neither forever would
+// otherwise keep its goroutine busy forever.
 func (s steadyReader) Read(p []byte) (int, error) {
 	for range maxEmptyReads {
 		if n, err := s.r.Read(p); n > 0 || err != nil || len(p) == 0 {

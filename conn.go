@@ -102,11 +102,13 @@ type conn struct {
 	prev, next *conn // in the group's list; guarded by group.mu
 }
 
+// Values of life. An instant is at least 1, so the values below lifeIdle are free for other
+// states.
 const (
 	lifeLinger = -2 // the last response is written; evicted before idle connections
-	lifeOver   = -1
-	lifeBusy   = 0 // a request has begun
-	lifeIdle   = 1 // idle since this instant, or any greater one
+	lifeOver   = -1 // evicted or closed; begin may take an eviction back
+	lifeBusy   = 0  // a request has begun; never evicted
+	lifeIdle   = 1  // idle since this instant, or any greater one
 )
 
 // A readSide is the state of reading from the client. The deadline of the net.Conn is not
@@ -173,6 +175,8 @@ func (c *conn) releaseMemory() {
 	workingPool.Put(w)
 }
 
+// newConn makes the conn of an accepted connection. It is idle, and the time limit of its first
+// head has begun. nc must have no deadlines, as the fields for them say.
 func newConn(s *Server, g *group, nc net.Conn) *conn {
 	c := &conn{srv: s, group: g, nc: nc, id: s.stats.conns.Add(1), ready: newReadyReader(nc)}
 	_, c.isTLS = nc.(handshaker)

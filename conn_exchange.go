@@ -132,6 +132,7 @@ func (c *conn) resolve(ctx context.Context) *Response {
 		return resp
 	}
 	resp, err := c.ask(ctx)
+	// Whatever is sent, closing it must also release what resp holds.
 	return c.responseTo(ctx, resp, err).inPlaceOf(resp)
 }
 
@@ -167,7 +168,7 @@ func (c *conn) resolveError(ctx context.Context, err error) *Response {
 	case errors.Is(err, errPanicked):
 		// The state of the program is unknown, so the connection ends.
 		return c.failure(ctx, err).Clone().CloseAfter()
-	case errors.Is(err, ErrAbort):
+	case errors.Is(err, ErrAbort): // sending it fails with ErrAbort, and respond aborts
 		return &Response{message: message{err: err}}
 	}
 	return c.failure(ctx, err)
@@ -251,7 +252,9 @@ func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 	}
 	// Nothing reads the content after the response.
 	c.endContent()
-	for i := 0; i < 2 && err != nil; i++ { // its replacement may fail, too
+	// The first replacement may be a page of the program, which may fail, too. The second is
+	// plain text.
+	for i := 0; i < 2 && err != nil; i++ {
 		resp, err = c.replace(ctx, resp, err)
 	}
 	ours = err != errServedTwice // otherwise the exchange that serves it closes it
@@ -327,7 +330,9 @@ func (c *conn) send(ctx context.Context, resp *Response) (err error) {
 	c.newResponder(resp)
 	resp.freeze()
 	if resp.kind == bodyFunc && !c.work.req.isHead() {
-		c.work.out.flushDone() // an error is kept, and fails the next write
+		// The function may take long, and earlier responses must not wait for it. An error is
+		// kept, and fails the next write.
+		c.work.out.flushDone()
 	}
 	return c.work.responder.write(ctx)
 }

@@ -21,6 +21,7 @@ const minContentRate = 240
 // cheaper to read, store and compare than a time.Time. It is at least 1.
 type instant int64
 
+// never is later than any instant: there is no limit.
 const never instant = 1<<63 - 1
 
 // clockStart is the origin of instants. It lies 50 years back, so that instants are
@@ -129,9 +130,10 @@ func (c *conn) Read(p []byte) (n int, err error) {
 // goroutine of the program, so it must not write responses: beginContent has written them.
 type contentConn conn
 
+// Read reads content. The caller holds the mutex of the content, so it owns the read side.
 func (r *contentConn) Read(p []byte) (n int, err error) {
 	c := (*conn)(r)
-	c.beginRead()
+	c.beginRead() // the watch must not read meanwhile
 	defer c.endRead()
 	if n = c.watch.takeAhead(p); n == 0 {
 		n, err = c.readContent(p)
@@ -364,7 +366,8 @@ func (c *conn) keepWriting(write func() (int, error)) error {
 	limit := now.limit(stall)
 	for first := true; ; first = false {
 		until, early := min(limit, now.limit(pause)), instant(1)
-		if !c.resumesWrites { // a deadline up to a twentieth late serves, so that many writes share one
+		// A deadline up to a twentieth late serves, so that many writes share one.
+		if !c.resumesWrites {
 			until, early = limit.add(stall/20), limit
 		}
 		set := !first || c.write.deadline < early || c.write.deadline > until

@@ -131,6 +131,7 @@ func (u *upgrade) call(ctx context.Context, c *conn, nc net.Conn) (err error) {
 	return u.f(ctx, nc)
 }
 
+// A closeWriter is a connection that can be half-closed, such as a *net.TCPConn or a *tls.Conn.
 type closeWriter interface{ CloseWrite() error }
 
 // An upgradedConn is a connection handed over to the program until f returns.

@@ -169,7 +169,7 @@ func Accepts(req *Request, mediaTypes ...string) string {
 	best, bestQ := "", 0
 	for _, t := range mediaTypes {
 		q := acceptMedia(req.Header(), t)
-		if q < 0 {
+		if q < 0 { // no Accept field: any type is acceptable
 			return mediaTypes[0]
 		}
 		if q > bestQ {
@@ -266,6 +266,7 @@ func (r *Response) encode(plain *Response, coding string, encode func(w io.Write
 	for _, f := range r.fields {
 		switch {
 		case ascii.EqualFold(f.name, "Accept-Ranges"):
+			// Ranges would be of the encoded bytes, which differ each time.
 			continue
 		case ascii.EqualFold(f.name, "ETag"):
 			f.value = weakETag(f.value, coding)

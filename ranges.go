@@ -22,6 +22,7 @@ func (t *responder) represent() {
 	if !t.req.isGet() && !t.req.isHead() || !t.req.hasConditions() {
 		return // with another method, the resolver has acted on the request already
 	}
+	// A file and its sidecars may have been changed in the same second.
 	t.shared = t.resp.isNegotiated()
 	size := t.resp.rep.Size
 	sel := selectPart(t.req, &t.validators, size, t.resp.rangeable())
@@ -32,6 +33,8 @@ func (t *responder) represent() {
 	if sel.status != 412 && sel.status != 416 {
 		return
 	}
+	// t.resp may be shared by requests, so the response is another one. Closing t.resp stays with
+	// the caller.
 	refusal := errorResponse(&StatusError{Status: sel.status})
 	refusal.closeAfter = t.resp.closeAfter
 	refusal.keepFields(t.resp)
@@ -118,6 +121,7 @@ func (t *responder) appendRepresentation(b []byte) []byte {
 	if t.etag != "" && !t.resp.has("ETag") {
 		b = wire.AppendField(b, "ETag", t.etag)
 	}
+	// A field that was Set is sent with the others, as it is.
 	if !t.mod.IsZero() && !t.resp.has("Last-Modified") {
 		b = append(b, "Last-Modified: "...)
 		b = t.mod.UTC().AppendFormat(b, ascii.IMFFixdate)
@@ -142,6 +146,7 @@ func (t *responder) putRepresentation() error {
 		return t.put(m.content)
 	}
 	if len(t.ranges) == 0 {
+		// A Body that serves any number of times must not be moved: others read it meanwhile.
 		if at, ok := rep.Body.(io.ReaderAt); ok && !t.resp.once {
 			return t.copy(newSection(at, byteRange{0, rep.Size}), rep.Size)
 		}
@@ -290,14 +295,14 @@ func parseRange(spec string, size int64) (r byteRange, ok bool) {
 	switch {
 	case !okA || !okB:
 		return r, false
-	case first == "": // the last b bytes
+	case first == "": // the last b bytes; "-0" cannot be satisfied
 		return byteRange{size - b, b}, true
-	case last == "":
+	case last == "": // if a is size, the length is 0: it cannot be satisfied
 		return byteRange{a, size - a}, true
 	case decimalLess(last, first):
 		// "invalid if the last-pos value is present and less than the first-pos" section 14.1.1.
 		return r, false
-	case a == size:
+	case a == size: // beyond the end
 		return r, true
 	}
 	return byteRange{a, min(b+1, size) - a}, true

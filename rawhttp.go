@@ -175,6 +175,7 @@ func (s *Server) open() (err error) {
 	return err
 }
 
+// closeFiles closes the folder that open has opened, if any.
 func (s *Server) closeFiles() error {
 	if s.files == nil {
 		return nil
@@ -380,6 +381,7 @@ func (*answerConn) SetDeadline(time.Time) error      { return nil }
 func (*answerConn) SetReadDeadline(time.Time) error  { return nil }
 func (*answerConn) SetWriteDeadline(time.Time) error { return nil }
 
+// An answerAddr is the address of both ends. It is not nil, since programs print addresses.
 type answerAddr struct{}
 
 func (answerAddr) Network() string { return "memory" }

@@ -121,6 +121,8 @@ func allowed(methods string) *Response {
 // keepFields adds to r the fields of the response that it replaces, except those that describe
 // content and those that r has. The Vary fields of both apply.
 func (r *Response) keepFields(failed *Response) {
+	// had is taken before any field is added, so that all lines of a field that r lacks are
+	// added.
 	had := Response{message: message{fields: r.fields}}
 	for _, f := range failed.fields {
 		if !describesContent(f.name) && (!had.has(f.name) || ascii.EqualFold(f.name, "Vary")) {

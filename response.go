@@ -107,6 +107,7 @@ type body struct {
 	rep     *Representation // with bodyFunc, its validators, or nil
 }
 
+// A bodyKind says where the content of a Response comes from.
 type bodyKind uint8
 
 const (
@@ -426,6 +427,7 @@ func (r *Response) WriteTo(w io.Writer) (n int64, err error) {
 	return count.n, err
 }
 
+// A countingWriter counts the bytes that w accepts, also those before an error.
 type countingWriter struct {
 	w io.Writer
 	n int64

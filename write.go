@@ -62,7 +62,7 @@ func (t *responder) write(ctx context.Context) error {
 	if err := t.resp.Err(); err != nil {
 		return err
 	}
-	if src := t.resp.src; src != nil {
+	if src := t.resp.src; src != nil { // before anything is put, so that another response can be
 		if err := src.take(); err != nil {
 			return err
 		}
@@ -77,6 +77,7 @@ func (t *responder) write(ctx context.Context) error {
 func (t *responder) writeInSteps(ctx context.Context) error {
 	t.represent()
 	t.frame()
+	// "the server MUST NOT send content in the response" to HEAD. RFC 9110, section 9.3.2.
 	bare := t.framing == noFraming || t.req.isHead()
 	if t.headDue = t.withheld != nil; !t.headDue {
 		t.putHead()
@@ -125,6 +126,8 @@ func (t *responder) frame() {
 	default:
 		t.framing = byClose
 	}
+	// "In order to remain persistent, all messages on a connection need to have a self-defined
+	// message length". RFC 9112, section 9.3. After a 101, the connection has another protocol.
 	t.persist = t.persist && t.req.head.Persist && !t.resp.closeAfter && t.framing != byClose && t.status != 101
 }
 

@@ -7,9 +7,11 @@ import (
 )
 
 // AppendStatusLine appends a status line, whose reason phrase is that of the RFC that defines
-// the status, or empty (RFC 9112, section 4).
+// the status, or empty (RFC 9112, section 4). The version is always 1.1: "A server SHOULD send a
+// response version equal to the highest version to which the server is conformant". RFC 9110,
+// section 6.2.
 func AppendStatusLine(b []byte, status int) []byte {
-	if status == 200 {
+	if status == 200 { // most responses: the table of phrases is not searched
 		return append(b, "HTTP/1.1 200 OK\r\n"...)
 	}
 	b = append(b, "HTTP/1.1 "...)
@@ -19,7 +21,9 @@ func AppendStatusLine(b []byte, status int) []byte {
 	return append(b, "\r\n"...)
 }
 
-// AppendField appends a field line (RFC 9112, section 5).
+// AppendField appends a field line (RFC 9112, section 5). It checks nothing: name must be a
+// token, and value must pass ascii.IsFieldValue. "a single SP preceding the field line value is
+// preferred for consistent readability by humans". RFC 9112, section 5.1.
 func AppendField(b []byte, name, value string) []byte {
 	b = append(b, name...)
 	b = append(b, ": "...)

@@ -259,7 +259,7 @@ func (l *codingList) add(value []byte, off int) (bad int, reason string) {
 	for more := true; more; {
 		var m []byte
 		m, rest, more = ascii.NextMember(rest)
-		at := off + cap(value) - cap(m) // m is a part of value
+		at := off + cap(value) - cap(m) // m is a part of value, and both have the same end of capacity
 		n := 0
 		for n < len(m) && ascii.IsTchar[m[n]] {
 			n++
