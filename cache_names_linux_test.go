@@ -282,7 +282,7 @@ func TestLongListingWaitsForItsTurn(t *testing.T) {
 	counter := &readCounter{Tree: files.tree}
 	files.tree = counter
 	for range maxListings {
-		files.listings <- struct{}{}
+		files.listTurns <- struct{}{}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -294,7 +294,7 @@ func TestLongListingWaitsForItsTurn(t *testing.T) {
 	if counter.n+counter.stats != 0 {
 		t.Errorf("without a turn the folder was read %d times and %d names examined, want none", counter.n, counter.stats)
 	}
-	<-files.listings
+	<-files.listTurns
 	if got := resolveString(t, files, resolveGet(t, "/?sort=size")); !strings.Contains(got, "\n99\n") || counter.stats != maxBufferedEntries+1 {
 		t.Errorf("with a turn %d names are examined, and the listing is %q, want all names", counter.stats, got)
 	}

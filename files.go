@@ -28,16 +28,16 @@ import (
 // neither a regular file nor a folder, it returns [fs.ErrNotExist], as if they did not
 // exist. Every response has the field X-Content-Type-Options: nosniff.
 type FileResolver struct {
-	tree     jail.Tree
-	rootName string // name of the root in listings, or ""
-	config   fileConfig
-	scripts  scriptRunner                       // nil if no scripts are run
-	links    jail.LinkReader                    // the tree, if it may have scripts
-	listings chan struct{}                      // one element per long listing in progress
-	waiting  atomic.Int32                       // long listings waiting for a turn
-	tagOf    func(*FileResolver, opened) string // returns the entity tag of a file without a time; may be nil
-	tags     sync.Map                           // of embedded files: from name to entity tag
-	cache    fileCache
+	tree            jail.Tree
+	rootName        string // name of the root in listings, or ""
+	config          fileConfig
+	scripts         scriptRunner                       // nil if no scripts are run
+	links           jail.LinkReader                    // the tree, if it may have scripts
+	listTurns       chan struct{}                      // one element per long listing in progress
+	waitingListings atomic.Int32                       // long listings waiting for a turn
+	tagOf           func(*FileResolver, opened) string // returns the entity tag of a file without a time; may be nil
+	tags            sync.Map                           // of embedded files: from name to entity tag
+	cache           fileCache
 }
 
 // Dir returns a resolver for the folder root and everything below it. No name leads
@@ -86,7 +86,7 @@ func openDir(root string, opts []FileOption) (*FileResolver, error) {
 		}
 		return nil, err
 	}
-	f := &FileResolver{tree: opened, rootName: nameOfRoot(opened.Path()), config: config, scripts: scripts, links: opened, listings: make(chan struct{}, maxListings)}
+	f := &FileResolver{tree: opened, rootName: nameOfRoot(opened.Path()), config: config, scripts: scripts, links: opened, listTurns: make(chan struct{}, maxListings)}
 	// A cached response is checked with one stat of its file, so it must depend on nothing else:
 	// with scripts it depends on links, and with codings on sidecars.
 	if scripts == nil && len(config.codings) == 0 && opened.Identifies() {
@@ -130,7 +130,7 @@ func openFS(fsys fs.FS, opts []FileOption) (*FileResolver, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &FileResolver{tree: &jail.FSTree{Fsys: fsys}, tagOf: (*FileResolver).contentTag, config: config, listings: make(chan struct{}, maxListings)}, nil
+	return &FileResolver{tree: &jail.FSTree{Fsys: fsys}, tagOf: (*FileResolver).contentTag, config: config, listTurns: make(chan struct{}, maxListings)}, nil
 }
 
 // Close closes the tree and ends processes that scripts left running. Requests in progress
@@ -186,7 +186,7 @@ func (f *FileResolver) find(req *Request) (t target, err error) {
 			return t, err
 		}
 	}
-	if t.asked, t.isFolder, err = f.name(req.Path()); err != nil {
+	if t.asked, t.isFolder, err = f.nameOf(req.Path()); err != nil {
 		return t, err
 	}
 	t.opened, err = f.open(t.asked, t.isFolder)
@@ -205,7 +205,7 @@ func (f *FileResolver) find(req *Request) (t target, err error) {
 // answerFile returns a response with a file. It caches the response if the path alone
 // determines it.
 func (f *FileResolver) answerFile(req *Request, t target) (*Response, error) {
-	resp, err := f.serve(req, t.opened)
+	resp, err := f.fileResponse(req, t.opened)
 	if err == nil && f.pathDetermines(req.Path(), t.asked, t.name) {
 		resp = f.cache.addFile(req, t.opened, resp)
 	}
@@ -214,7 +214,7 @@ func (f *FileResolver) answerFile(req *Request, t target) (*Response, error) {
 
 // answerFolder returns a response with the listing of a folder.
 func (f *FileResolver) answerFolder(ctx context.Context, req *Request, t target) (*Response, error) {
-	resp, err := f.list(ctx, req, t.asked, t.opened)
+	resp, err := f.listFolder(ctx, req, t.asked, t.opened)
 	if err != nil {
 		return nil, jail.TreeError(err)
 	}
@@ -306,9 +306,9 @@ func (f *FileResolver) openName(name string) (opened, error) {
 	return opened{name: name, file: file, info: info}, nil
 }
 
-// name converts a decoded, clean path to a name in the tree, and reports whether the path
+// nameOf converts a decoded, clean path to a name in the tree, and reports whether the path
 // names a folder.
-func (f *FileResolver) name(path string) (name string, isFolder bool, err error) {
+func (f *FileResolver) nameOf(path string) (name string, isFolder bool, err error) {
 	if !strings.HasPrefix(path, "/") { // such as "*", or what a resolver has set
 		return "", false, jail.NotExist(path, "is not a path")
 	}
@@ -357,8 +357,8 @@ func (f *FileResolver) allowEntry(folder, name string) error {
 	return f.allowName(name)
 }
 
-// serve returns a response with an open regular file, which it takes over.
-func (f *FileResolver) serve(req *Request, o opened) (*Response, error) {
+// fileResponse returns a response with an open regular file, which it takes over.
+func (f *FileResolver) fileResponse(req *Request, o opened) (*Response, error) {
 	mediaType := f.config.mediaType(o.name)
 	if len(f.config.codings) > 0 {
 		var err error

@@ -172,7 +172,7 @@ func TestNames(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				r := &FileResolver{tree: tree, config: config, links: namesLinks{tree}, scripts: namesRunner{&scripts{scriptConfig: scriptConfig{commands: []scriptCommand{{ext: ".sh"}, {ext: ".phtml"}}}}}, listings: make(chan struct{}, maxListings)}
+				r := &FileResolver{tree: tree, config: config, links: namesLinks{tree}, scripts: namesRunner{&scripts{scriptConfig: scriptConfig{commands: []scriptCommand{{ext: ".sh"}, {ext: ".phtml"}}}}}, listTurns: make(chan struct{}, maxListings)}
 				for name, want := range namesAsked {
 					if _, isFS := tree.(*jail.FSTree); runtime.GOOS == "windows" && (!isFS || kind == "os.DirFS") && namesUnix[name] != "" {
 						want = "404" // no file on disk can have the name

@@ -27,7 +27,7 @@ type listing struct {
 	form   listForm
 	page   list.Page
 
-	entered bool // it holds a turn as a long listing
+	hasTurn bool // it holds a turn as a long listing
 	shared  bool // the entries are cached, so they must be copied before they are changed
 	guarded bool // the process may lack permission to read files of the folder
 }
@@ -43,8 +43,8 @@ const (
 // listTypes maps each form to its media type.
 var listTypes = [...]string{formText: textPlain, formHTML: textHTML, formJSON: "application/json"}
 
-// list returns a response with a listing of the folder, which it takes over.
-func (f *FileResolver) list(ctx context.Context, req *Request, folder string, o opened) (*Response, error) {
+// listFolder returns a response with a listing of the folder, which it takes over.
+func (f *FileResolver) listFolder(ctx context.Context, req *Request, folder string, o opened) (*Response, error) {
 	l := f.newListing(req, folder)
 	l.dir = o.file
 	handedOn := false // to a response, which closes l
@@ -58,7 +58,7 @@ func (f *FileResolver) list(ctx context.Context, req *Request, folder string, o 
 	if req.isHead() {
 		resp := Bytes(200, listTypes[l.form], nil)
 		resp.kind = bodyOmitted
-		return l.fields(resp), nil
+		return l.setFields(resp), nil
 	}
 	if err := l.read(ctx, req, o.info); err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func (f *FileResolver) list(ctx context.Context, req *Request, folder string, o 
 		resp := StreamFunc(200, listTypes[l.form], l.writeTo)
 		resp.src = &source{closer: l}
 		handedOn = true
-		return l.fields(resp), nil
+		return l.setFields(resp), nil
 	}
 	if err := l.statAll(); err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func (f *FileResolver) list(ctx context.Context, req *Request, folder string, o 
 	if err := l.writeTo(ctx, &b); err != nil {
 		return nil, err
 	}
-	return l.fields(buffered(listTypes[l.form], b.Bytes())), nil
+	return l.setFields(buffered(listTypes[l.form], b.Bytes())), nil
 }
 
 // maxBufferedEntries is the most entries for which a listing is built in memory before
@@ -112,16 +112,16 @@ func (f *FileResolver) newListing(req *Request, folder string) *listing {
 		}
 	}
 	l.page.Desc = query.Get("order") == "desc"
-	l.form = f.form(req, query.Get("format"))
+	l.form = f.chooseForm(req, query.Get("format"))
 	return l
 }
 
-// form chooses the form of a listing: the one in the query, or else the one preferred
+// chooseForm chooses the form of a listing: the one in the query, or else the one preferred
 // by the Accept field, or else the default set by WithListing. If no form is acceptable, it
 // uses the default as well: a server can respond with 406, or "disregard the header field by
 // treating the response as if it is not subject to content negotiation" (RFC 9110, section
 // 12.4.1).
-func (f *FileResolver) form(req *Request, asked string) listForm {
+func (f *FileResolver) chooseForm(req *Request, asked string) listForm {
 	first := formText
 	offered := []listForm{formText, formJSON}
 	if f.config.listing == ListHTML {
@@ -143,10 +143,10 @@ func (f *FileResolver) form(req *Request, asked string) listForm {
 	return best
 }
 
-// fields sets the fields common to all listings. Caches must revalidate a listing each
+// setFields sets the fields common to all listings. Caches must revalidate a listing each
 // time, and it has no Last-Modified, since the modification time of a folder does not change
 // with its files.
-func (l *listing) fields(r *Response) *Response {
+func (l *listing) setFields(r *Response) *Response {
 	r.Set("Cache-Control", "no-cache").Set("Vary", "Accept")
 	if l.form == formHTML {
 		r.Set("Content-Security-Policy", list.Policy).Set("Referrer-Policy", "same-origin")
@@ -162,7 +162,7 @@ func (l *listing) read(ctx context.Context, req *Request, info fs.FileInfo) erro
 	var err error
 	if names := l.files.cache.names(req, info); names != nil {
 		l.shared = true
-		if err = l.enter(ctx, len(names)); err == nil {
+		if err = l.takeTurn(ctx, len(names)); err == nil {
 			l.add(names)
 		}
 	} else {
@@ -186,8 +186,8 @@ func (l *listing) readDisk(ctx context.Context, cacher *folderCacher) error {
 		batch, err := l.files.tree.ReadDir(l.dir)
 		read += len(batch)
 		// The turn comes before the names are stored, or requests that wait would hold them.
-		if enterErr := l.enter(ctx, read); enterErr != nil {
-			return enterErr
+		if turnErr := l.takeTurn(ctx, read); turnErr != nil {
+			return turnErr
 		}
 		names := pointers(batch)
 		cacher.add(names)
@@ -222,7 +222,7 @@ func (l *listing) add(names []*jail.Entry) {
 			own := *e
 			e = &own
 		}
-		if !l.lists(e) {
+		if !l.mayList(e) {
 			continue
 		}
 		if limit := l.files.config.maxListing; limit > 0 && len(l.page.Entries) == limit {
@@ -245,22 +245,22 @@ const (
 
 var errSlowListing = errors.New("rawhttp: listing cut: the client read slowly while others waited")
 
-// enter waits for a turn if the listing is, or may become, a long one. n is the number
+// takeTurn waits for a turn if the listing is, or may become, a long one. n is the number
 // of names known so far.
-func (l *listing) enter(ctx context.Context, n int) error {
+func (l *listing) takeTurn(ctx context.Context, n int) error {
 	if limit := l.files.config.maxListing; limit > 0 {
 		n = min(n, limit)
 	}
-	if l.entered || n <= maxBufferedEntries {
+	if l.hasTurn || n <= maxBufferedEntries {
 		return nil
 	}
-	l.files.waiting.Add(1) // writeTo of slow listings looks at it
-	defer l.files.waiting.Add(-1)
+	l.files.waitingListings.Add(1) // writeTo of slow listings looks at it
+	defer l.files.waitingListings.Add(-1)
 	timer := time.NewTimer(listingWait)
 	defer timer.Stop()
 	select {
-	case l.files.listings <- struct{}{}:
-		l.entered = true
+	case l.files.listTurns <- struct{}{}:
+		l.hasTurn = true
 		return nil
 	case <-timer.C:
 		return busyError("too many long listings at once")
@@ -272,16 +272,16 @@ func (l *listing) enter(ctx context.Context, n int) error {
 // Close closes the folder and passes the turn to another listing.
 func (l *listing) Close() error {
 	l.dir.Close()
-	if l.entered {
-		<-l.files.listings
+	if l.hasTurn {
+		<-l.files.listTurns
 	}
 	return nil
 }
 
-// lists reports whether an entry is listed. For a link, its target decides. If the names are
+// mayList reports whether an entry is listed. For a link, its target decides. If the names are
 // sorted by name, other entries are not stated here but when they are written, which shows the
 // first rows of a long listing sooner.
-func (l *listing) lists(e *jail.Entry) bool {
+func (l *listing) mayList(e *jail.Entry) bool {
 	switch {
 	case l.files.allowEntry(l.folder, e.Name) != nil, l.guarded && !l.files.tree.MayRead(l.dir, l.folder, e):
 		return false
@@ -343,7 +343,7 @@ func (l *listing) writeTo(ctx context.Context, w io.Writer) error {
 	var form list.Form
 	switch l.form {
 	case formHTML:
-		form = l.files.config.page(l.files.config.mediaType)
+		form = l.files.config.htmlForm(l.files.config.mediaType)
 	case formJSON:
 		form = &list.JSON{}
 	default:
@@ -369,7 +369,7 @@ func (l *listing) writeTo(ctx context.Context, w io.Writer) error {
 		if len(b) < listFlush {
 			continue
 		}
-		if l.files.waiting.Load() > 0 && time.Since(begin) > slowListing {
+		if l.files.waitingListings.Load() > 0 && time.Since(begin) > slowListing {
 			return errSlowListing
 		}
 		if err := ctx.Err(); err != nil { // stop asking the disk for what nobody will read

@@ -38,7 +38,7 @@ func (l Listing) String() string {
 // fileConfig holds all that FileOptions set.
 type fileConfig struct {
 	listing      Listing
-	page         func(mediaType func(name string) string) list.Form // of WithListing, so that only programs that call it link the pages
+	htmlForm     func(mediaType func(name string) string) list.Form // of WithListing, so that only programs that call it link the pages
 	maxListing   int                                                // entries; 0 is no limit
 	index        []string                                           // names of index files, in order of preference
 	dotFiles     bool
@@ -100,7 +100,7 @@ func WithListing(l Listing) FileOption {
 			return fmt.Errorf("WithListing(%v): unknown Listing", l)
 		}
 		c.listing = l
-		c.page = list.HTML
+		c.htmlForm = list.HTML
 		return nil
 	})
 }

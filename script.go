@@ -385,7 +385,7 @@ func (s *scripts) openAbove(f *FileResolver, path string) (o opened, rest string
 		if path[i] != '/' || !s.isScript(path[:i]) {
 			continue
 		}
-		name, _, err := f.name(path[:i])
+		name, _, err := f.nameOf(path[:i])
 		if err == nil {
 			o, err = f.open(name, false)
 		}
