@@ -66,9 +66,9 @@ type config struct {
 	resolver    Resolver
 	fileOptions []FileOption // checked even if they have nothing to apply to
 
-	noDate, noContentLength bool // negated, so that the zero value is the default
-	serverField             string
-	halfClose               bool
+	sendDate, sendContentLength bool
+	serverField                 string
+	halfClose                   bool
 
 	readHeaderTimeout, idleTimeout, stallTimeout, drainTimeout time.Duration // 0 is no limit
 
@@ -87,6 +87,8 @@ type config struct {
 // defaultConfig returns the defaults that the options document.
 func defaultConfig() config {
 	return config{
+		sendDate:          true,
+		sendContentLength: true,
 		readHeaderTimeout: 10 * time.Second,
 		idleTimeout:       75 * time.Second,
 		stallTimeout:      30 * time.Second,
@@ -145,7 +147,7 @@ func WithResolver(r Resolver) Option {
 // is true; use false on a system without a clock.
 func WithDate(on bool) Option {
 	return option(func(c *config) error {
-		c.noDate = !on
+		c.sendDate = on
 		return nil
 	})
 }
@@ -155,7 +157,7 @@ func WithDate(on bool) Option {
 // connection; that is useful for testing clients.
 func WithContentLength(on bool) Option {
 	return option(func(c *config) error {
-		c.noContentLength = !on
+		c.sendContentLength = on
 		return nil
 	})
 }

@@ -32,8 +32,8 @@ func TestLaterOptionsWin(t *testing.T) {
 		get  func(*config) any
 		want any
 	}{
-		{"WithDate", []Option{WithDate(false), WithDate(true)}, func(c *config) any { return c.noDate }, false},
-		{"WithContentLength", []Option{WithContentLength(true), WithContentLength(false)}, func(c *config) any { return c.noContentLength }, true},
+		{"WithDate", []Option{WithDate(false), WithDate(true)}, func(c *config) any { return c.sendDate }, true},
+		{"WithContentLength", []Option{WithContentLength(true), WithContentLength(false)}, func(c *config) any { return c.sendContentLength }, false},
 		{"WithServerField", []Option{WithServerField("a"), WithServerField("b")}, func(c *config) any { return c.serverField }, "b"},
 		{"WithServerField, none", []Option{WithServerField("a"), WithServerField("")}, func(c *config) any { return c.serverField }, ""},
 		{"WithReadHeaderTimeout", []Option{WithReadHeaderTimeout(1), WithReadHeaderTimeout(0)}, func(c *config) any { return c.readHeaderTimeout }, time.Duration(0)},
@@ -127,7 +127,7 @@ func TestDefaults(t *testing.T) {
 		HeaderBytes: 32 << 10, LineBytes: 8 << 10, Fields: 100, BodyBytes: 10 << 20,
 	}
 	got := defaults{
-		Date: !c.noDate && s.format.date != nil, ContentLength: s.format.contentLength, Lenient: c.limits.Lenient, Server: s.format.server,
+		Date: c.sendDate && s.format.date != nil, ContentLength: s.format.contentLength, Lenient: c.limits.Lenient, Server: s.format.server,
 		ReadHeader: c.readHeaderTimeout, Idle: c.idleTimeout, Stall: c.stallTimeout, Drain: c.drainTimeout,
 		HeaderBytes: c.limits.Head, LineBytes: c.limits.Line, Fields: c.limits.Fields, BodyBytes: c.maxBodyBytes,
 		Hosts: len(c.hosts), Proxies: len(c.proxies), Traces: len(c.traces), ErrorPage: c.errorPage != nil,

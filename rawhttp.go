@@ -145,8 +145,8 @@ func New(opts ...Option) (*Server, error) {
 	if s.log = s.config.log; s.log == nil {
 		s.log = discardLogger{}
 	}
-	s.format = &wireFormat{server: s.config.serverField, contentLength: !s.config.noContentLength}
-	if !s.config.noDate {
+	s.format = &wireFormat{server: s.config.serverField, contentLength: s.config.sendContentLength}
+	if s.config.sendDate {
 		s.format.date = new(ascii.DateCache).Text
 	}
 	for _, t := range s.config.traces {
