@@ -10,7 +10,7 @@ import (
 // a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks a Host
 // header field and to any request message that contains more than one Host header field
 // line or a Host header field with an invalid field value." RFC 9112, section 3.2.
-func (h *Head) checkHost(host lines) error {
+func (h *Head) checkHost(host occurrences) error {
 	const section = "RFC 9112, section 3.2"
 	switch {
 	case host.n > 1:

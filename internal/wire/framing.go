@@ -11,26 +11,26 @@ const (
 	ExpectOther // answered with 417
 )
 
-// lines counts the field lines of one name, and records the index of the first.
-type lines struct{ n, first int }
+// occurrences counts the field lines of one name, and records the index of the first.
+type occurrences struct{ n, first int }
 
-func (l *lines) add(i int) {
-	if l.n == 0 {
-		l.first = i
+func (o *occurrences) add(i int) {
+	if o.n == 0 {
+		o.first = i
 	}
-	l.n++
+	o.n++
 }
 
-// frame applies the rules for Host, unless h is of a response, and then those for the
+// readFields applies the rules for Host, unless h is of a response, and then those for the
 // fields that determine the length and type of the content and whether the connection
 // persists. Request smuggling exploits recipients that interpret these fields differently,
-// so frame never guesses and never repairs.
+// so readFields never guesses and never repairs.
 //
 // The length of a name rules most fields out before names are compared. The rules follow in
 // the same function, since a call with so many arguments would show in the time of parsing.
-func (h *Head) frame(isRequest bool) error {
-	var host, length, coding, mediaType lines
-	var twin lines // of a framing field's name with an underscore
+func (h *Head) readFields(isRequest bool) error {
+	var host, length, coding, mediaType occurrences
+	var twin occurrences // of a framing field's name with an underscore
 	var closes, keeps bool
 	for i := range h.Fields {
 		f := &h.Fields[i]
@@ -41,7 +41,7 @@ func (h *Head) frame(isRequest bool) error {
 			}
 		case len("Expect"):
 			if ascii.EqualFold(f.Name.Of(h.Text), "Expect") {
-				h.expects(f.Value.Of(h.Text))
+				h.addExpectation(f.Value.Of(h.Text))
 			}
 		case len("Connection"):
 			if ascii.EqualFold(f.Name.Of(h.Text), "Connection") {
@@ -115,10 +115,10 @@ func addConnection(value []byte, closes, keeps bool) (bool, bool) {
 	return closes, keeps
 }
 
-// expects records the expectation in an Expect field. "A server that receives a
+// addExpectation records the expectation in an Expect field. "A server that receives a
 // 100-continue expectation in an HTTP/1.0 request MUST ignore that expectation." RFC 9110,
 // section 10.1.1.
-func (h *Head) expects(value []byte) {
+func (h *Head) addExpectation(value []byte) {
 	for more := true; more; {
 		var m []byte
 		m, value, more = ascii.NextMember(value)
@@ -136,7 +136,7 @@ func (h *Head) expects(value []byte) {
 
 // checkLineEnds rejects a head, parsed leniently, that has a Host or framing field and
 // mixes line ends: a recipient that accepts only CRLF as a line end sees different fields.
-func (h *Head) checkLineEnds(names ...lines) error {
+func (h *Head) checkLineEnds(names ...occurrences) error {
 	first := len(h.Fields)
 	for _, l := range names {
 		if l.n > 0 {
@@ -164,7 +164,7 @@ func (h *Head) offset(i int, name string) int {
 // recipient accept "42, 42", or two field lines of that value, as 42 (RFC 9110, section 8.6).
 // Both are rejected here: the value "likely indicates that a duplicate was generated or combined
 // by an upstream message processor", which may have framed the message differently.
-func (h *Head) frameContent(length, coding lines) error {
+func (h *Head) frameContent(length, coding occurrences) error {
 	if coding.n > 0 {
 		return h.frameChunked(length, coding)
 	}
@@ -208,7 +208,7 @@ func parseContentLength(s []byte) (n int64, bad int) {
 // process Transfer-Encoding if Content-Length is also present (RFC 9112, section 6.3) or if
 // the version is 1.0 (section 6.1), provided that it closes the connection afterwards. Both
 // are rejected here, since an intermediary may have framed the message differently.
-func (h *Head) frameChunked(length, coding lines) error {
+func (h *Head) frameChunked(length, coding occurrences) error {
 	const section = "RFC 9112, section 6.1"
 	off := int(h.Fields[coding.first].Name.Start)
 	switch {

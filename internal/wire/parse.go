@@ -72,7 +72,7 @@ func (p *Parser) finish(b []byte, size int) error {
 		h.mixed = mixesLineEnds(b[h.Method.Start:size])
 		h.unfold()
 	}
-	if err := h.frame(true); err != nil {
+	if err := h.readFields(true); err != nil {
 		return err
 	}
 	return h.DecodePath()

@@ -94,7 +94,7 @@ func HasContent(method string, status int) bool {
 
 // frameResponse determines the length of the content and whether the connection persists.
 func (h *Head) frameResponse(status int) error {
-	if err := h.frame(false); err != nil {
+	if err := h.readFields(false); err != nil {
 		return err
 	}
 	// The offset of the first framing field, or h.Size if there is none.
