@@ -288,7 +288,7 @@ func TestSendShowsResetsOfWrites(t *testing.T) {
 		nc.Read(make([]byte, 1))
 		nc.SetLinger(0)
 	})
-	for range 20 {
+	for range 3 {
 		_, stdout, stderr := call(t, strings.Repeat("a", 16<<20), "send", addr)
 		if !strings.HasSuffix(stdout, "#1 S <== resets the connection\n") || !strings.Contains(stderr, "reset the connection") {
 			t.Fatalf("of a reset it shows:\n%s%s", stdout, stderr)

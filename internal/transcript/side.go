@@ -82,6 +82,18 @@ func (s *side) beginBinary(protocol string) {
 	s.content.media = protocol
 }
 
+// answersIn returns the name of the protocol other than HTTP/1 in which an answer begins with
+// first, or "".
+func (s *side) answersIn(first byte) string {
+	switch {
+	case 0x14 <= first && first <= 0x17: // such as an alert, to a request that is not encrypted
+		return "TLS"
+	case s.c.http2 && first != 'H':
+		return "HTTP/2"
+	}
+	return ""
+}
+
 // next begins the next message.
 func (s *side) next() {
 	s.pause()
@@ -141,9 +153,11 @@ func (s *side) step(b []byte) (n int) {
 		}
 		fallthrough
 	default:
-		if s.phase == atStart && s.who == Server && s.c.http2 && len(s.line) == 0 && b[0] != 'H' { // it may still answer with HTTP/1
-			s.beginBinary("HTTP/2")
-			return 0
+		if s.phase == atStart && s.who == Server && len(s.line) == 0 {
+			if protocol := s.answersIn(b[0]); protocol != "" {
+				s.beginBinary(protocol)
+				return 0
+			}
 		}
 		if n = bytes.IndexByte(b, '\n') + 1; n == 0 {
 			n = len(b)
