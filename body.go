@@ -115,7 +115,7 @@ func (r *Request) Content(rest []byte, more io.Reader) io.Reader {
 	if more != nil {
 		src = io.MultiReader(src, more)
 	}
-	exact := &io.LimitedReader{R: src}
+	exact := &io.LimitedReader{R: src} // its limit is set before each read
 	c := newContent(&inbuf{src: exact}, r, 0)
 	c.exact = exact
 	return c
@@ -276,6 +276,8 @@ func (c *content) use(n int) {
 
 // dataEnd parses the CRLF after the data of a chunk.
 func (c *content) dataEnd() error {
+	// The bytes are checked one by one, so that a wrong one is reported without waiting for
+	// more.
 	for i, want := range []byte("\r\n") {
 		for len(c.in.bytes()) <= i {
 			if err := c.fill(minBuffer); err != nil {

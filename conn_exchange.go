@@ -149,14 +149,14 @@ func (c *conn) responseTo(ctx context.Context, resp *Response, err error) (answe
 		return c.resolveError(ctx, err)
 	case resp == nil:
 		return c.failure(ctx, errors.New("rawhttp: the resolver returned neither a response nor an error"))
-	case resp.kind == bodyUpgrade:
+	case resp.kind == bodyUpgrade: // before its head is made: the answer may be 426
 		if err := resp.extras.upgrade.prepare(c); err != nil {
 			return c.failure(ctx, err)
 		}
 	case resp.extras != nil && resp.extras.cause != nil && resp.Err() == nil:
 		cause := resp.extras.cause
 		return cause.amend(c.resolveError(ctx, cause.err()), resp)
-	case resp.status == 405 && c.work.req.isOptions():
+	case resp.status == 405 && c.work.req.isOptions(): // as failure does for an error
 		return allowed(resp.get("Allow"))
 	}
 	return resp

@@ -190,6 +190,7 @@ func (c *conn) releaseIdle() error {
 // connection or stayed silent.
 func (c *conn) endIdle(err error) {
 	why := EndByClient
+	// evict and leave wake the read by a deadline in the past, so all of these are timeouts.
 	switch {
 	case isTimeout(err) && c.life.Load() == lifeOver:
 		why = EndEvicted

@@ -102,7 +102,7 @@ func StatusOf(err error) int {
 	switch {
 	case err == nil:
 		return 200
-	case errors.As(err, &coder):
+	case errors.As(err, &coder): // first: a status that was chosen says more than what it wraps
 		return coder.StatusCode()
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrInvalid):
 		return 404

@@ -82,7 +82,7 @@ func (t *responder) representationSize() int64 {
 	case 1:
 		return t.ranges[0].length
 	}
-	size := int64(len(t.closing()))
+	size := int64(len(t.closing())) // the delimiters count, too: all of it is the content
 	for i, r := range t.ranges {
 		size += int64(len(t.partHead(i))) + r.length
 	}

@@ -300,8 +300,8 @@ func (s *Server) stopAll() []*group {
 	return groups
 }
 
-// Stats returns the current counters. It takes time proportional to the number of
-// connections.
+// Stats returns the current counters. They are read one after another, not at one instant. It
+// takes time proportional to the number of connections.
 func (s *Server) Stats() Stats {
 	st := Stats{
 		ConnsOpen:    uint64(s.stats.open.Load()),

@@ -135,7 +135,7 @@ func allowOfMethods(m map[string]Resolver) []string {
 			other = append(other, method)
 		}
 	}
-	slices.Sort(other)
+	slices.Sort(other) // the order of a map is random
 	return append(known, other...)
 }
 

@@ -298,7 +298,7 @@ func (t *responder) copyLarge(to io.ReaderFrom, r io.Reader, size int64) error {
 	} else {
 		err = t.put(scratch[:first])
 	}
-	scratchPool.Put(scratch)
+	scratchPool.Put(scratch) // not deferred: the rest may take long, and needs no buffer
 	if err == nil {
 		err = t.push()
 	}
@@ -485,7 +485,7 @@ func writeResponse(ctx context.Context, w io.Writer, format *wireFormat, req *Re
 	if err == nil || t.headOut {
 		err = errors.Join(err, out.flush())
 	}
-	out.buf = out.buf[:0]
+	out.buf = out.buf[:0] // drops what was put of a response that failed
 	out.release()
 	return t.persist && err == nil, err
 }

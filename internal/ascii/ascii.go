@@ -163,6 +163,7 @@ func SkipFieldValue(b []byte, i int) int {
 func SkipTarget(b []byte, i int) int {
 	for ; 0 <= i && i <= len(b)-8; i += 8 {
 		x := binary.LittleEndian.Uint64(b[i : i+8])
+		// Marked are bytes below '!', 0x7f, bytes from 0x80 on, and '#'.
 		if m := ((x - Ones*'!') | (x + Ones) | x | Equal(x, '#')) & highs; m != 0 {
 			i += bits.TrailingZeros64(m) / 8
 			break

@@ -124,6 +124,7 @@ func (p *Parser) next(ph phase) {
 // leadingLine skips an empty line: "a server that is expecting to receive and parse a
 // request-line SHOULD ignore at least one empty line (CRLF) received prior to the
 // request-line." RFC 9112, section 2.2. It skips only one, as old clients send after content.
+// A CR without LF is left to methodPart, which rejects it.
 func (p *Parser) leadingLine(b []byte) error {
 	switch {
 	case len(b) == 0:
@@ -241,6 +242,8 @@ func (p *Parser) fieldSection(b []byte) (n int, err error) {
 	for {
 		switch p.phase {
 		case atFieldLine:
+			// The fast functions are tried at each line, so that an unusual one does not slow
+			// the rest.
 			if p.plainLines(b) {
 				return p.pos, nil
 			}
