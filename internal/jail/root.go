@@ -24,7 +24,7 @@ type Root struct {
 	now     atomic.Pointer[openRoot]
 
 	mu     sync.Mutex // held while now is replaced
-	closed bool
+	closed bool       // no other folder is opened any more
 }
 
 // started is the zero of the times of checks.
@@ -33,12 +33,12 @@ var started = time.Now()
 // An openRoot is an open folder.
 type openRoot struct {
 	LinkReader
-	info fs.FileInfo
+	info fs.FileInfo // of the path when the folder was opened
 }
 
 // OpenRoot opens the folder at path.
 func OpenRoot(path string, pause time.Duration) (*Root, error) {
-	info, err := os.Stat(path) // reports an error for ""
+	info, err := os.Stat(path) // reports an error for "", which filepath.Abs takes for "."
 	abs, absErr := filepath.Abs(path)
 	if err = errors.Join(err, absErr); err != nil {
 		return nil, fmt.Errorf("open root %q: %w", path, err)
@@ -56,7 +56,8 @@ func OpenRoot(path string, pause time.Duration) (*Root, error) {
 // Path returns the absolute path of the root.
 func (r *Root) Path() string { return r.path }
 
-// current returns the open folder, after checking the path if that is due.
+// current returns the open folder, after checking the path if that is due. One request does so;
+// others that arrive meanwhile use the folder that is open, instead of waiting for the disk.
 func (r *Root) current() *openRoot {
 	now, checked := int64(time.Since(started)), r.checked.Load()
 	if now-checked >= int64(r.Pause) && r.checked.CompareAndSwap(checked, now) {
@@ -85,8 +86,10 @@ func (r *Root) followLocked() {
 	if err != nil {
 		return
 	}
+	// If the folder was replaced since Stat, info is that of another one, and the next check
+	// opens the folder again.
 	r.now.Store(&openRoot{opened, info})
-	old.Close()
+	old.Close() // after Store, so that a request that fails because of this finds the next folder
 }
 
 // mustRetry reports whether err only means that the folder was closed in favor of the next
@@ -107,10 +110,13 @@ func (r *Root) mustRetry(asked *openRoot, err error) bool {
 	return r.now.Load() != asked
 }
 
+// isRemoved reports whether the folder was removed, even though it is still open.
 func (o *openRoot) isRemoved() bool {
 	info, err := o.Stat(".")
 	return err == nil && IsRemoved(info)
 }
+
+// Open, Stat and Readlink ask the next folder only if there is one, so their loops end.
 
 func (r *Root) Open(name string) (fs.File, fs.FileInfo, error) {
 	for {
@@ -142,17 +148,24 @@ func (r *Root) Readlink(name string) (target string, err error) {
 	}
 }
 
+// Identify returns the identity of the file at a name, if the open folder can identify files.
+// The next folder may not be able to, even if this one is.
 func (r *Root) Identify(name string) (id FileID, known bool) {
-	return r.current().LinkReader.(Identifier).Identify(name)
+	identifier, ok := r.current().LinkReader.(Identifier)
+	if !ok {
+		return FileID{}, false
+	}
+	return identifier.Identify(name)
 }
 
-// Identifies reports whether Identify may be called.
+// Identifies reports whether the open folder can identify files, so that caching is worthwhile.
 func (r *Root) Identifies() bool {
 	_, ok := r.now.Load().LinkReader.(Identifier)
 	return ok
 }
 
-// The methods below act on a folder of the open tree. They do not check the path.
+// The methods below act on an open folder of the tree, which may be in a root that was replaced
+// since. They do not check the path, and the root that they ask does not matter.
 
 func (r *Root) ValidName(name string) bool            { return r.now.Load().ValidName(name) }
 func (r *Root) ReadDir(dir fs.File) ([]Entry, error)  { return r.now.Load().ReadDir(dir) }

@@ -94,3 +94,24 @@ func TestRootFollowsItsPath(t *testing.T) {
 		}
 	}
 }
+
+// A Root whose next folder cannot be opened with openat2, which a filter of system calls may
+// forbid meanwhile, identifies no files, so that what was cached is not used.
+func TestRootIdentifiesNothingInAnOSRoot(t *testing.T) {
+	dir := t.TempDir()
+	makeRoot(t, dir, "old")
+	r, err := OpenRoot(dir, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	next, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := r.now.Swap(&openRoot{&OSRoot{Root: next}, r.now.Load().info})
+	defer old.Close()
+	if id, known := r.Identify("f"); known {
+		t.Errorf("Identify(%q) = %v, true; want it to be unknown", "f", id)
+	}
+}
