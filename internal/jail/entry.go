@@ -6,21 +6,22 @@ import (
 	"time"
 )
 
-// An Entry is one name in a folder, with what is known about it.
+// An Entry is one name in a folder, with what is known about it. A listing may hold 100,000 of
+// them, so the fields are small: a time.Time, or an interface in place of D, would be larger.
 type Entry struct {
 	Name     string
-	D        *fs.DirEntry // of an fs.FS, which has the other fields; nil if they are known or the tree must be asked
-	IsFolder bool
-	IsLink   bool
-	Stated   bool  // Size and the time are known
-	Timed    bool  // the entry has a modification time
-	Nsec     int32 // nanoseconds of the time
-	Sec      int64 // seconds of the time since 1970
-	Size     int64 // bytes
+	D        *fs.DirEntry // source of the other fields, from package fs; nil if they are known or the tree must be asked
+	IsFolder bool         // for a link, whether its target is a folder, once Stated
+	IsLink   bool         // symbolic
+	Stated   bool         // Size and the time are known
+	Timed    bool         // the entry has a modification time
+	Nsec     int32        // nanoseconds of the time
+	Sec      int64        // seconds of the time since 1970
+	Size     int64        // bytes
 }
 
 // newEntry returns an entry with the type in mode. It reports whether that type may be
-// listed.
+// listed: a type that Open would open, or a link, which may lead to one.
 func newEntry(name string, mode fs.FileMode) (e Entry, ok bool) {
 	return Entry{Name: name, IsFolder: mode.IsDir(), IsLink: mode&fs.ModeSymlink != 0},
 		mode.Type()&^(fs.ModeSymlink|fs.ModeIrregular|fs.ModeDir) == 0
@@ -50,7 +51,7 @@ func readDir(dir fs.File) (entries []Entry, err error) {
 	if !ok {
 		return nil, errors.ErrUnsupported
 	}
-	batch, err := reader.ReadDir(1000)
+	batch, err := reader.ReadDir(1000) // not all at once, so that callers can stop
 	for i, d := range batch {
 		if e, ok := newEntry(d.Name(), d.Type()); ok {
 			e.D = &batch[i]
@@ -60,7 +61,8 @@ func readDir(dir fs.File) (entries []Entry, err error) {
 	return entries, err
 }
 
-// mayOpen reports whether an entry can be opened, by opening it.
+// mayOpen reports whether permissions allow opening an entry, by opening it. Other errors are
+// none of its business.
 func mayOpen(t Tree, folder string, e *Entry) bool {
 	file, _, err := t.Open(Join(folder, e.Name))
 	if err == nil {

@@ -18,11 +18,11 @@ func TreeError(err error) error {
 	switch {
 	case errors.As(err, new(interface{ StatusCode() int })): // it has a status already
 		return err
-	case IsShortage(err), IsAny(err, LockErrors), errors.Is(err, fs.ErrClosed):
+	case IsShortage(err), IsAny(err, LockErrors), errors.Is(err, fs.ErrClosed): // the client may try again
 		return &jailError{Status: 503, Err: err}
 	case IsAny(err, DeviceErrors), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, os.ErrDeadlineExceeded):
 		return &jailError{Status: 500, Err: err}
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist): // they have a status: 403 and 404
 		return err
 	}
 	return &jailError{Status: 404, Err: err}
@@ -38,8 +38,8 @@ func fsError(err error) error {
 	return &jailError{Status: statusOf(err), Err: err}
 }
 
-// ReadError returns the error for a request if an open folder could not be read: 404 if the
-// folder was removed meanwhile, and 500 for any unknown error.
+// ReadError returns the error for a request if an open file or folder could not be read: 404 if
+// it was removed meanwhile, and 500 for any unknown error, since its name was found.
 func ReadError(err error) error {
 	if statusOf(TreeError(err)) == 404 && !errors.Is(err, fs.ErrNotExist) {
 		return &jailError{Status: 500, Err: err}
@@ -48,7 +48,7 @@ func ReadError(err error) error {
 }
 
 // ErrEscapes returns the error for a name that leads out of an [os.Root], which package os
-// does not export.
+// does not export. So ErrEscapes makes os return it.
 var ErrEscapes = sync.OnceValue(func() error {
 	_, err := os.OpenInRoot(".", "..")
 	return errors.Unwrap(err)
@@ -78,7 +78,8 @@ func (e *jailError) Unwrap() error { return e.Err }
 // StatusCode returns the status code of the response.
 func (e *jailError) StatusCode() int { return e.Status }
 
-// Is reports whether target is [fs.ErrNotExist] and the status is 404.
+// Is reports whether target is [fs.ErrNotExist] and the status is 404, so that First asks the
+// next resolver also if the system has another name for the error.
 func (e *jailError) Is(target error) bool { return e.Status == 404 && target == fs.ErrNotExist }
 
 // statusOf returns the status of an error: its own, or the one that corresponds to an error

@@ -24,6 +24,8 @@ func (t *FSTree) StatEntry(_ fs.File, e *Entry) error {
 
 func (t *FSTree) MayRead(_ fs.File, folder string, e *Entry) bool { return mayOpen(t, folder, e) }
 
+// Open calls Stat first, since opening a FIFO would block. An fs.FS has no way to avoid that if
+// the name changes in between.
 func (t *FSTree) Open(name string) (fs.File, fs.FileInfo, error) {
 	if _, err := t.Stat(name); err != nil {
 		return nil, nil, err
@@ -46,6 +48,7 @@ func (t *FSTree) Stat(name string) (fs.FileInfo, error) {
 	return info, servable(name, info)
 }
 
+// Close makes Open and Stat fail. An fs.FS itself cannot be closed.
 func (t *FSTree) Close() error {
 	t.closed.Store(true)
 	return nil

@@ -17,7 +17,8 @@ import (
 // any of these systems might, and a name that may be an alias is accepted only if its
 // folder has an entry with exactly that spelling.
 
-// WellKnown is the folder of RFC 8615. At the top of the tree it is not hidden.
+// WellKnown is the folder of RFC 8615. At the top of the tree it is not hidden: "Well-known URIs
+// are rooted in the top of the path's hierarchy", section 3. Elsewhere it is a name like others.
 const WellKnown = ".well-known"
 
 // HasHidden reports whether an element of the path begins with a dot.
@@ -45,7 +46,7 @@ func FoldName(name string) string {
 	for i := 0; i < len(name); {
 		r, n := utf8.DecodeRuneInString(name[i:])
 		switch {
-		case r == utf8.RuneError && n == 1:
+		case r == utf8.RuneError && n == 1: // not UTF-8: kept, as file systems do
 			b.WriteByte(name[i])
 		case ascii.IsIgnorable(r):
 		case expanded[r] != "":
@@ -94,7 +95,8 @@ func MayBeAlias(name string) bool {
 }
 
 // IsSpelled reports whether each element of the path that may be an alias is an entry of
-// its folder, byte for byte.
+// its folder, byte for byte. It reads the folders of these elements, which takes time, so
+// MayBeAlias should be asked first.
 func IsSpelled(t Tree, name string) bool {
 	folder, rest := ".", name
 	for more := true; more; {

@@ -22,7 +22,7 @@ import (
 const (
 	SysOpenat2          = 437 // exported for tests that forbid the call
 	oPath               = 0x200000
-	resolveNoMagicLinks = 0x02
+	resolveNoMagicLinks = 0x02 // resolveBeneath includes it, but openat2(2) says that this may change
 	resolveBeneath      = 0x08
 )
 
@@ -43,7 +43,7 @@ func OpenBeneath(dir string) LinkReader {
 		return nil
 	}
 	j := &Beneath{dir: f, fd: int(f.Fd())}
-	fd, err := j.openat2(".", oPath)
+	fd, err := j.openat2(".", oPath) // on trial
 	if err != nil {
 		f.Close()
 		return nil
@@ -59,7 +59,7 @@ func (j *Beneath) Open(name string) (fs.File, fs.FileInfo, error) {
 	if err != nil {
 		return nil, nil, TreeError(err)
 	}
-	syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_SETFL, 0)
+	syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_SETFL, 0) // if it fails, reading only costs more
 	return statOpened(name, os.NewFile(uintptr(fd), name))
 }
 
@@ -77,6 +77,7 @@ func (j *Beneath) lookAt(name string, stat *syscall.Stat_t) error {
 	return syscall.Fstat(fd, stat)
 }
 
+// Stat does not open the file, so it needs no permission to read it.
 func (j *Beneath) Stat(name string) (fs.FileInfo, error) {
 	info := &statInfo{name: path.Base(name)}
 	if err := j.lookAt(name, &info.stat); err != nil {
@@ -85,12 +86,16 @@ func (j *Beneath) Stat(name string) (fs.FileInfo, error) {
 	return info, servable(name, info)
 }
 
+// Identify knows regular files only. It makes one system call for a file at the top of the tree,
+// and three for others.
 func (j *Beneath) Identify(name string) (id FileID, known bool) {
 	var stat syscall.Stat_t
 	err := j.lookAt(name, &stat)
 	return identity(&stat), err == nil && stat.Mode&syscall.S_IFMT == syscall.S_IFREG
 }
 
+// Readlink opens the folder of the link with openat2, so that no folder above it leads out, and
+// reads the link relative to that folder.
 func (j *Beneath) Readlink(name string) (target string, err error) {
 	i := strings.LastIndexByte(name, '/')
 	if i < 0 {
@@ -139,7 +144,7 @@ func identity(stat *syscall.Stat_t) FileID {
 	return FileID{uint64(stat.Dev), stat.Ino, uint64(stat.Size), stat.Ctim.Nano(), stat.Mtim.Nano()}
 }
 
-// direntBuffers holds buffers for getdents64(2).
+// direntBuffers holds buffers for getdents64(2), each for the names of about 1,000 entries.
 var direntBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 
 // ReadDir reads entries as they are on the disk, with their types. Package os would stat
@@ -249,7 +254,7 @@ func (j *Beneath) MayRead(dir fs.File, folder string, e *Entry) bool {
 	if e.IsFolder {
 		mode |= enter
 	}
-	err := syscall.Faccessat(int(dir.(*os.File).Fd()), e.Name, mode, effectiveID|noFollow)
+	err := syscall.Faccessat(int(dir.(*os.File).Fd()), e.Name, mode, effectiveID|noFollow) // open, too, goes by the effective user
 	runtime.KeepAlive(dir)
 	return !errors.Is(err, fs.ErrPermission)
 }
@@ -279,12 +284,12 @@ var inFirstNamespace = sync.OnceValue(func() bool {
 // lstat stats a name in the folder itself, without following a link. It reports false if it
 // cannot.
 func (j *Beneath) lstat(name string, stat *syscall.Stat_t) bool {
-	if strings.Contains(name, "/") || name == ".." {
+	if strings.Contains(name, "/") || name == ".." { // fstatat is not confined: a link in the path may lead out
 		return false
 	}
 	j.mu.RLock()
 	defer j.mu.RUnlock()
-	return fstatat(j.fd, name, stat) == nil
+	return fstatat(j.fd, name, stat) == nil // if closed, fd is -1, which fails
 }
 
 // Close closes the folder, but not the files opened from it. It does not wait for requests.
@@ -298,7 +303,8 @@ func (j *Beneath) Close() error {
 	return j.dir.Close()
 }
 
-// maxResolves is how often a lookup is tried before it fails with ErrBusy.
+// maxResolves is how often a lookup is tried before it fails with ErrBusy. Somebody who moves
+// folders all the time must not keep a request busy without end.
 const maxResolves = 100
 
 // openat2 opens a name beneath the folder. The kernel returns EXDEV for an escape, and

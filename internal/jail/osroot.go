@@ -31,8 +31,8 @@ type OSRoot struct {
 func (j *OSRoot) ReadDir(dir fs.File) ([]Entry, error) {
 	entries, err := readDir(dir)
 	for i := range entries {
-		if e := &entries[i]; !e.IsLink {
-			e.ask()
+		if e := &entries[i]; !e.IsLink { // the target of a link must be found through Stat
+			e.ask() // after an error, StatEntry asks again and returns it
 		}
 	}
 	return entries, err

@@ -26,7 +26,8 @@ var (
 	// Shortages are the errors of a system that has temporarily run out of a resource.
 	Shortages = []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS}
 
-	// LockErrors are the errors of a file that is locked or leased by another process.
+	// LockErrors are the errors of a file that is locked or leased by another process. EAGAIN
+	// comes of O_NONBLOCK: without it, open would wait for the lease to be given up.
 	LockErrors = []error{syscall.EAGAIN, syscall.EBUSY}
 
 	// DeviceErrors are the errors of a disk, or of the connection to it.

@@ -28,6 +28,7 @@ type Tree interface {
 	MayRead(dir fs.File, folder string, e *Entry) bool
 	// Stat returns the FileInfo of the file that Open would open.
 	Stat(name string) (fs.FileInfo, error)
+	// Close releases the tree. Files that were opened remain open.
 	Close() error
 }
 
@@ -37,7 +38,8 @@ type Identifier interface {
 	Identify(name string) (id FileID, known bool)
 }
 
-// A FileID identifies a file and its version.
+// A FileID identifies a file and its version: writing to the file changes Changed, which, unlike
+// Modified, programs cannot set.
 type FileID struct {
 	device, inode, Size uint64
 	Changed, Modified   int64 // Unix nanoseconds of the last change of anything about the file, and of its content
@@ -60,7 +62,7 @@ func (SystemNames) ValidName(name string) bool {
 	if runtime.GOOS == "windows" && (strings.Contains(name, `\`) || !filepath.IsLocal(name)) {
 		return false
 	}
-	return fs.ValidPath(strings.ToValidUTF8(name, "?")) && strings.IndexByte(name, 0) < 0
+	return fs.ValidPath(strings.ToValidUTF8(name, "?")) && strings.IndexByte(name, 0) < 0 // NUL would end the name early
 }
 
 // statOpened completes Open by checking the file that was opened, since the name may lead
