@@ -176,7 +176,8 @@ func (c *conn) releaseMemory() {
 }
 
 // newConn makes the conn of an accepted connection. It is idle, and the time limit of its first
-// head has begun. nc must have no deadlines, as the fields for them say.
+// head has begun. The fields for deadlines say that nc has none; one that it has is noticed when
+// it fires.
 func newConn(s *Server, g *group, nc net.Conn) *conn {
 	c := &conn{srv: s, group: g, nc: nc, id: s.stats.conns.Add(1), ready: newReadyReader(nc)}
 	_, c.isTLS = nc.(handshaker)

@@ -213,7 +213,7 @@ func (h *Head) frameChunked(length, coding occurrences) error {
 	off := int(h.Fields[coding.first].Name.Start)
 	switch {
 	case length.n > 0:
-		// The second of the two fields makes the head wrong, so the offset is its.
+		// The second of the two fields makes the head wrong, so its offset is reported.
 		second := max(off, int(h.Fields[length.first].Name.Start))
 		return Malformed(second, "both Content-Length and Transfer-Encoding", section)
 	case h.Minor == 0:
@@ -232,8 +232,9 @@ func (h *Head) frameChunked(length, coding occurrences) error {
 		}
 	}
 	// "A server that receives a request message with a transfer coding it does not understand
-	// SHOULD respond with 501". RFC 9112, section 6.1. So does a list without chunked, for which
-	// section 6.3 has 400: 501 names the cause, and the connection closes either way.
+	// SHOULD respond with 501". RFC 9112, section 6.1. A list without chunked is answered with 501,
+	// too, although section 6.3 has 400 for it: 501 names the cause, and the connection closes
+	// either way.
 	switch {
 	case list.afterChunked >= 0:
 		return Malformed(list.afterChunked, "chunked is not the last transfer coding", section)
