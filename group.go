@@ -65,19 +65,14 @@ const (
 // its error. A shortage of descriptors or memory is temporary, and so is an error that a
 // client causes on its own connection.
 func (g *group) acceptAll(ln net.Listener) error {
-	failed, pause := 0, firstPause
-	var over *time.Timer // logs that the shortage is over; nil if Accept has never failed
-	defer func() {
-		if over != nil {
-			over.Stop()
-		}
-	}()
-	for {
+	trouble := acceptTrouble{log: g.srv.log}
+	defer trouble.stop()
+	for pause := firstPause; ; {
 		nc, err := ln.Accept()
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return net.ErrClosed
-		case err != nil && (g.closing.Load() || !jail.IsShortage(err) && !isTemporary(err)):
+		case err != nil && (g.closing.Load() || !isTemporary(err)):
 			return err // with closing, the listener is closed, whatever its error says
 		}
 		g.postponeClose() // the queue was not empty, or its state is unknown
@@ -91,16 +86,38 @@ func (g *group) acceptAll(ln net.Listener) error {
 		if jail.IsShortage(err) { // the connection in the queue is worth more than an idle one
 			g.srv.evict()
 		}
-		// This is the first failure, or the first after a shortage that was over.
-		if over == nil || !over.Stop() {
-			failed = 0
-			g.srv.log.Warn("rawhttp: accept failed, retrying", "err", err)
-		}
+		trouble.begin(err)
 		g.pause(pause)
+		trouble.retry()
 		pause = min(2*pause, lastPause)
-		failed++
-		times := failed
-		over = time.AfterFunc(recovered, func() { g.srv.log.Warn("rawhttp: accept works again", "failed", times) })
+	}
+}
+
+// An acceptTrouble logs when Accept begins to fail, and when it works again.
+type acceptTrouble struct {
+	log    Logger
+	failed int         // failures since it began
+	over   *time.Timer // logs that it is over; nil if Accept has never failed
+}
+
+// begin logs a failure if it is the first, or the first after trouble that was over.
+func (t *acceptTrouble) begin(err error) {
+	if t.over == nil || !t.over.Stop() {
+		t.failed = 0
+		t.log.Warn("rawhttp: accept failed, retrying", "err", err)
+	}
+	t.failed++
+}
+
+// retry is called before Accept is tried again. The trouble is over unless it fails soon.
+func (t *acceptTrouble) retry() {
+	log, failed := t.log, t.failed
+	t.over = time.AfterFunc(recovered, func() { log.Warn("rawhttp: accept works again", "failed", failed) })
+}
+
+func (t *acceptTrouble) stop() {
+	if t.over != nil {
+		t.over.Stop()
 	}
 }
 
@@ -118,11 +135,11 @@ func (g *group) pause(d time.Duration) {
 	}
 }
 
-// isTemporary reports whether a listener may work again after err: an error of a single
-// connection, or one that declares itself temporary.
+// isTemporary reports whether a listener may work again after err: a shortage, an error of a
+// single connection, or an error that declares itself temporary.
 func isTemporary(err error) bool {
 	var t interface{ Temporary() bool }
-	return jail.IsAny(err, jail.ClientErrors) || errors.As(err, &t) && t.Temporary()
+	return jail.IsShortage(err) || jail.IsAny(err, jail.ClientErrors) || errors.As(err, &t) && t.Temporary()
 }
 
 // Closing a listener resets the connections in its queue. So a graceful shutdown keeps
