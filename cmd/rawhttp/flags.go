@@ -41,18 +41,40 @@ type settings struct {
 // where it can be guessed.
 func parseArgs(args []string) (set settings, err error) {
 	flags := newFlags("rawhttp")
-	port := ""
+	set.files = append(set.files, rawhttp.WithListing(rawhttp.ListHTML)) // the default; -list replaces it
+	late := set.define(flags)
+	folders, err := parseAnywhere(flags, args, false)
+	if err != nil {
+		return set, explain(err)
+	}
+	if err := set.complete(flags, late, folders); err != nil {
+		return set, err
+	}
+	set.warn(flags, late)
+	return set, nil
+}
+
+// lateFlags are the values of flags that are checked together, after all have been parsed.
+type lateFlags struct {
+	port        string
+	trace, auth string // "false" if the flag is absent, "true" if it has no value
+	dotFiles    bool
+	bareScript  string // an extension without an interpreter
+}
+
+// define defines the flags. Parsing them sets the fields of set and of the result.
+func (set *settings) define(flags *flag.FlagSet) *lateFlags {
+	late := &lateFlags{trace: "false", auth: "false"}
 	flags.StringVar(&set.addr, "addr", "", "")
-	flags.StringVar(&port, "port", "", "")
+	flags.StringVar(&late.port, "port", "", "")
 	flags.BoolVar(&set.spa, "spa", false, "")
 	flags.BoolVar(&set.lenient, "lenient", false, "")
 	flags.BoolVar(&set.log, "log", false, "")
 	flags.BoolVar(&set.version, "version", false, "")
-	dotFiles := flags.Bool("dotfiles", false, "")
+	flags.BoolVar(&late.dotFiles, "dotfiles", false, "")
 	set.color = colorFlag(flags)
-	trace, auth := "false", "false"
-	optional(flags, "trace", &trace)
-	optional(flags, "auth", &auth)
+	optional(flags, "trace", &late.trace)
+	optional(flags, "auth", &late.auth)
 	flags.Func("host", "", func(s string) error {
 		set.hosts = append(set.hosts, s)
 		return checkHost(s)
@@ -64,10 +86,9 @@ func parseArgs(args []string) (set settings, err error) {
 	})
 	set.file(flags, "list", parseListing)
 	set.file(flags, "index", parseIndex)
-	bare := "" // an extension without an interpreter
 	set.file(flags, "script", func(s string) (rawhttp.FileOption, error) {
 		if !strings.Contains(s, "=") {
-			bare = s
+			late.bareScript = s
 		}
 		return parseScript(s)
 	})
@@ -77,34 +98,38 @@ func parseArgs(args []string) (set settings, err error) {
 	flags.Func("server", "", func(s string) error {
 		return set.add(rawhttp.WithServerField(s))
 	})
-	set.files = append(set.files, rawhttp.WithListing(rawhttp.ListHTML))
+	return late
+}
 
-	folders, err := parseAnywhere(flags, args, false)
-	if err != nil {
-		return set, explain(err)
-	}
-	set.files = append(set.files, rawhttp.WithDotFiles(*dotFiles))
+// complete sets what depends on several flags, or on the arguments that are no flags.
+func (set *settings) complete(flags *flag.FlagSet, late *lateFlags, folders []string) (err error) {
+	set.files = append(set.files, rawhttp.WithDotFiles(late.dotFiles))
 	if set.lenient {
 		set.options = append(set.options, rawhttp.WithLenientParsing())
 	}
 	if set.spa && !wasGiven(flags, "list") { // the application routes the paths of folders, too
 		set.files = append(set.files, rawhttp.WithListing(rawhttp.ListNone))
 	}
-	if set.addr, err = chooseAddress(flags, set.addr, port); err != nil {
-		return set, err
+	if set.addr, err = chooseAddress(flags, set.addr, late.port); err != nil {
+		return err
 	}
-	if err := set.parseTrace(trace); err != nil {
-		return set, fmt.Errorf("flag -trace: %w", err)
+	if err := set.parseTrace(late.trace); err != nil {
+		return fmt.Errorf("flag -trace: %w", err)
 	}
-	if set.root, err = chooseRoot(folders, flags, bare); err != nil {
-		return set, err
+	if set.root, err = chooseRoot(folders, flags, late.bareScript); err != nil {
+		return err
 	}
-	if set.users, err = parseAuth(auth); err != nil {
-		return set, fmt.Errorf("flag -auth: %w", err)
+	if set.users, err = parseAuth(late.auth); err != nil {
+		return fmt.Errorf("flag -auth: %w", err)
 	}
-	if auth != "true" && auth != "false" {
-		if who := exposed(auth, set.root, *dotFiles); who != "" {
-			set.warnings = append(set.warnings, auth+" has passwords, and "+who)
+	return nil
+}
+
+// warn adds warnings about flags that work, but probably not as intended.
+func (set *settings) warn(flags *flag.FlagSet, late *lateFlags) {
+	if late.auth != "true" && late.auth != "false" {
+		if who := exposed(late.auth, set.root, late.dotFiles); who != "" {
+			set.warnings = append(set.warnings, late.auth+" has passwords, and "+who)
 		}
 	}
 	if set.spa {
@@ -117,7 +142,6 @@ func parseArgs(args []string) (set settings, err error) {
 			set.warnings = append(set.warnings, "-host "+h+" only admits that name; -addr :8080 listens on every address")
 		}
 	}
-	return set, nil
 }
 
 // add adds an option of the server, or returns the error that New has for it.
