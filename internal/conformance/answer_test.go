@@ -17,17 +17,17 @@ import (
 )
 
 func TestAnswer(t *testing.T) {
-	hello := resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+	hello := resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Text(200, "hello\n"), nil
 	})
-	echo := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+	echo := resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 		b, err := io.ReadAll(req.Body)
 		if err != nil {
 			return nil, err
 		}
 		return rawhttp.Bytes(200, "", b), nil
 	})
-	versioned := resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+	versioned := resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Content(rawhttp.Representation{MediaType: "text/csv", Body: strings.NewReader("a,b\n"), Size: 4, ETag: `"v1"`}), nil
 	})
 	const (
@@ -108,14 +108,14 @@ func TestAnswer(t *testing.T) {
 	}, {
 		name: "an error",
 		in:   "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-		r: resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+		r: resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {
 			return nil, errors.New("secret")
 		}),
 		want: "HTTP/1.1 500 Internal Server Error\r\n" + text + "Content-Length: 26\r\n" + noSniff + "\r\n500 Internal Server Error\n",
 	}, {
 		name: "a stream that fails",
 		in:   "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-		r: resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+		r: resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.StreamFunc(200, "", func(_ context.Context, w io.Writer) error {
 				io.WriteString(w, "some")
 				return errors.New("no more")
@@ -155,7 +155,7 @@ func TestAnswerWithoutConnection(t *testing.T) {
 }
 
 func TestAnswerConcurrently(t *testing.T) {
-	r := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) { return rawhttp.Text(200, req.Path()), nil })
+	r := resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) { return rawhttp.Text(200, req.Path()), nil })
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
@@ -170,7 +170,7 @@ func TestAnswerConcurrently(t *testing.T) {
 
 // A resolver that ends its goroutine, as t.FailNow does, ends the test that calls Answer.
 func TestAnswerGoexit(t *testing.T) {
-	r := resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+	r := resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {
 		runtime.Goexit()
 		return nil, nil
 	})
@@ -182,7 +182,7 @@ func TestAnswerGoexit(t *testing.T) {
 	wg.Wait()
 }
 
-// resolve returns a Resolver that needs no context.
-func resolve(f func(*rawhttp.Request) (*rawhttp.Response, error)) rawhttp.Resolver {
+// resolverFunc returns a Resolver that needs no context.
+func resolverFunc(f func(*rawhttp.Request) (*rawhttp.Response, error)) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) { return f(req) })
 }

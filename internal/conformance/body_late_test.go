@@ -83,7 +83,7 @@ func TestEmptyBodyReadLate(t *testing.T) {
 		})))
 		for range 5 {
 			for _, in := range []string{getRequest("/late"), getRequest("/next"), getRequest("/long", long), postRequest("/", "content"), getRequest("/late") + getRequest("/")} {
-				c.say(in)
+				c.send(in)
 				time.Sleep(time.Millisecond)
 			}
 		}

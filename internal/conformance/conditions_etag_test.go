@@ -36,7 +36,7 @@ func etagOfFile(t testing.TB, r rawhttp.Resolver, target string, lines ...string
 	if _, err := rawhttp.WriteResponse(t.Context(), &b, req, resp); err != nil {
 		t.Fatalf("WriteResponse to %s: %v", target, err)
 	}
-	return filesTake(t, b.String())
+	return parseAnswer(t, b.String())
 }
 
 func etagFS(t testing.TB, fsys fs.FS, opts ...rawhttp.FileOption) *rawhttp.FileResolver {
@@ -301,7 +301,7 @@ func TestLastModifiedIsNotLaterThanDate(t *testing.T) {
 				"Content": contentOf("", tt.mod),
 				"File":    respFileResponse(t, "a.txt", contentText, tt.mod),
 			} {
-				if got := filesTake(t, contentAsk(t, resp, "GET")).Fields; got["Last-Modified"] != tt.want || got["Date"] != now {
+				if got := parseAnswer(t, contentAsk(t, resp, "GET")).Fields; got["Last-Modified"] != tt.want || got["Date"] != now {
 					t.Errorf("%s from %s: Last-Modified %s, Date %s, want %s, %s", of, name, got["Last-Modified"], got["Date"], tt.want, now)
 				}
 			}

@@ -15,9 +15,9 @@ import (
 	"example.com/rawhttp"
 )
 
-// abortTalk has the requests of TestClientStopsAnywhere: each framing, with and without
+// abortRequests has the requests of TestClientStopsAnywhere: each framing, with and without
 // Expect, with content that echoOrNot reads and content that it leaves unread.
-var abortTalk = []string{
+var abortRequests = []string{
 	"GET /a HTTP/1.1\r\nHost: h\r\n\r\n",
 	"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello",
 	"POST /unread HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello",
@@ -54,7 +54,7 @@ var abortServers = map[string]func(*kernelConn) net.Conn{
 // answer to each request that it sent whole, and at most a refusal of the incomplete one.
 func TestClientStopsAnywhere(t *testing.T) {
 	t.Parallel()
-	talk := strings.Join(abortTalk, "")
+	talk := strings.Join(abortRequests, "")
 	for end, stop := range abortEnds {
 		for kind, wrap := range abortServers {
 			t.Run(end+"/"+kind, func(t *testing.T) {
@@ -80,13 +80,13 @@ func TestClientStopsAnywhere(t *testing.T) {
 	}
 }
 
-// abortAnswers reads all answers to the first n bytes of abortTalk.
+// abortAnswers reads all answers to the first n bytes of abortRequests.
 func abortAnswers(client net.Conn, n int) error {
 	r := bufio.NewReader(client)
-	whole, rest := abortTalk, 0
-	for i, req := range abortTalk {
+	whole, rest := abortRequests, 0
+	for i, req := range abortRequests {
 		if n < len(req) {
-			whole, rest = abortTalk[:i], n
+			whole, rest = abortRequests[:i], n
 			break
 		}
 		n -= len(req)
@@ -114,7 +114,7 @@ func abortAnswers(client net.Conn, n int) error {
 		return nil
 	}
 	// An incomplete request is refused, or answered if its content is not read.
-	part := abortTalk[len(whole)][:rest]
+	part := abortRequests[len(whole)][:rest]
 	unread := strings.HasPrefix(part, "POST /unread") && strings.Contains(part, "\r\n\r\n")
 	if err != nil || unread && status != 200 || !unread && status != 400 && status != 408 {
 		return fmt.Errorf("answer to %q: %d, %v, want a refusal, or 200 if the content is not read", part, status, err)

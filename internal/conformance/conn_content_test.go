@@ -201,8 +201,8 @@ func TestContentOverLimit(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		c := servePipe(t, rawhttp.WithResolver(echo), rawhttp.WithMaxBodyBytes(5))
-		c.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n")
-		if diff := cmp.Diff(ownError("413 Content Too Large", closeField), c.heard()); diff != "" {
+		c.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n")
+		if diff := cmp.Diff(ownError("413 Content Too Large", closeField), c.received()); diff != "" {
 			t.Errorf("answer to declared content over the limit, before it is sent (-want +got):\n%s", diff)
 		}
 	})
@@ -277,8 +277,8 @@ func TestRequestContextEndsWithTheResponse(t *testing.T) {
 		go c.readAll()
 		served := make(chan error, 1)
 		go func() { served <- s.ServeConn(context.WithValue(t.Context(), key{}, "carried"), server) }()
-		c.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
-		if diff := cmp.Diff(okAnswer("carried"), c.heard()); diff != "" {
+		c.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
+		if diff := cmp.Diff(okAnswer("carried"), c.received()); diff != "" {
 			t.Errorf("answer (-want +got):\n%s", diff)
 		}
 		if err := kept.Err(); !errors.Is(err, context.Canceled) {
@@ -330,16 +330,16 @@ func TestSlowContentOfKnownSize(t *testing.T) {
 		c := servePipe(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.Content(rawhttp.Representation{MediaType: "text/plain; charset=utf-8", Body: from, Size: size}), nil
 		})))
-		c.say(getRequest("/"))
-		if got := c.heard(); got != "" {
+		c.send(getRequest("/"))
+		if got := c.received(); got != "" {
 			t.Errorf("client received %q before there was content, want nothing", got)
 		}
 		io.WriteString(to, "abc")
-		if got := c.heard(); !strings.HasPrefix(got, "HTTP/1.1 200 OK\r\n") || !strings.HasSuffix(got, "\r\n\r\nabc") {
+		if got := c.received(); !strings.HasPrefix(got, "HTTP/1.1 200 OK\r\n") || !strings.HasSuffix(got, "\r\n\r\nabc") {
 			t.Errorf("client received %q, want the head and the first bytes of the content", got)
 		}
 		io.WriteString(to, strings.Repeat("x", size-3))
-		if got := c.heard(); got != strings.Repeat("x", size-3) {
+		if got := c.received(); got != strings.Repeat("x", size-3) {
 			t.Errorf("client received %d more bytes, want %d", len(got), size-3)
 		}
 	})

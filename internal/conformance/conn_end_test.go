@@ -314,7 +314,7 @@ func talkWithoutDate(t testing.TB, addr, request string) string {
 func TestTraceConnCloseOfReset(t *testing.T) {
 	for _, said := range []string{"", "GET / HT"} {
 		read, closed := make(chan bool, 1), make(chan error, 1)
-		_, addr := listen(t, rawhttp.WithResolver(say("hi")), rawhttp.WithTrace(rawhttp.Trace{
+		_, addr := listen(t, rawhttp.WithResolver(answerText("hi")), rawhttp.WithTrace(rawhttp.Trace{
 			BytesRead: func(_, req uint64, _ []byte) {
 				if req == 2 {
 					read <- true

@@ -207,7 +207,7 @@ func TestWithErrorPage(t *testing.T) {
 // An error page that replaces a response is closed after use, and may fail as any response may.
 func TestErrorPageReplacesResponse(t *testing.T) {
 	malformed := "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"
-	ignores := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+	ignores := resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 		io.Copy(io.Discard, req.Body)
 		return rawhttp.Text(200, "fine"), nil
 	})

@@ -37,7 +37,7 @@ func TestExpectContinue(t *testing.T) {
 	echoed := func(s string) string {
 		return "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: " + strconv.Itoa(len(s)) + "\r\n\r\n" + s
 	}
-	type turn struct{ say, hear string }
+	type turn struct{ send, want string }
 	tests := []struct {
 		name     string
 		resolver rawhttp.Resolver
@@ -151,17 +151,17 @@ func TestExpectContinue(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				c := serveDuplex(t, rawhttp.WithResolver(tt.resolver))
 				for _, turn := range tt.turns {
-					c.say(turn.say)
-					if diff := cmp.Diff(turn.hear, c.heard()); diff != "" {
-						t.Errorf("answer to %q (-want +got):\n%s\nwhy: %s", turn.say, diff, tt.why)
+					c.send(turn.send)
+					if diff := cmp.Diff(turn.want, c.received()); diff != "" {
+						t.Errorf("answer to %q (-want +got):\n%s\nwhy: %s", turn.send, diff, tt.why)
 					}
 				}
 				if got := c.isOpen(); got != tt.persists {
 					t.Errorf("connection is open: %v, want %v\nwhy: %s", got, tt.persists, tt.why)
 				}
 				if tt.persists {
-					c.say("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n")
-					if got := c.heard(); !strings.HasPrefix(got, "HTTP/1.1 204 ") {
+					c.send("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n")
+					if got := c.received(); !strings.HasPrefix(got, "HTTP/1.1 204 ") {
 						t.Errorf("answer to another request: %q, want 204", got)
 					}
 				}
@@ -178,13 +178,13 @@ func TestContinueIsSentOnFirstRead(t *testing.T) {
 			return echo.Resolve(ctx, req)
 		})
 		c := servePipe(t, rawhttp.WithResolver(thinks))
-		c.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+		c.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
 		time.Sleep(time.Minute - 1)
-		if got := c.heard(); got != "" {
+		if got := c.received(); got != "" {
 			t.Errorf("before the content is read the client received %q, want nothing", got)
 		}
 		time.Sleep(time.Nanosecond)
-		if got := c.heard(); got != "HTTP/1.1 100 Continue\r\n\r\n" {
+		if got := c.received(); got != "HTTP/1.1 100 Continue\r\n\r\n" {
 			t.Errorf("when the content is read the client received %q, want a 100", got)
 		}
 	})

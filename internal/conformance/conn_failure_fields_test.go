@@ -47,7 +47,7 @@ func TestFailedContentKeepsFields(t *testing.T) {
 			_, err := io.ReadAll(req.Body)
 			return err
 		}), nil, plain("400 Bad Request", "400 Bad Request: chunk size is not a hexadecimal number (RFC 9112, section 7.1)\n", "Connection: close"), ""},
-		{"content of the request, ignored", chunked(11), func(req *rawhttp.Request) *rawhttp.Response {
+		{"content of the request, ignored", chunkedPost(11), func(req *rawhttp.Request) *rawhttp.Response {
 			io.Copy(io.Discard, req.Body)
 			return rawhttp.Text(200, "").Set("X-Id", "7")
 		}, nil, textAnswer("413 Content Too Large", []string{"X-Content-Type-Options: nosniff", "X-Id: 7", "Connection: close"},
@@ -61,7 +61,7 @@ func TestFailedContentKeepsFields(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			opts := []rawhttp.Option{rawhttp.WithMaxBodyBytes(10), rawhttp.WithResolver(resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) { return tt.make(req), nil }))}
+			opts := []rawhttp.Option{rawhttp.WithMaxBodyBytes(10), rawhttp.WithResolver(resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) { return tt.make(req), nil }))}
 			opts = append(opts, rawhttp.WithErrorPage(func(context.Context, *rawhttp.Request, int, error) *rawhttp.Response { return tt.page }))
 			for range 2 { // the page does not change
 				if diff := cmp.Diff(tt.want, talkInMemory(t, tt.in, opts...)); diff != "" {

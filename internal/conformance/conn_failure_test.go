@@ -403,9 +403,9 @@ func TestSingleUseResponseUsedTwiceAtOnce(t *testing.T) {
 		resp := rawhttp.Stream(200, "a/b", source)
 		s, ln, served := serveListener(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return resp, nil })))
 		a, b := ln.dial(t), ln.dial(t)
-		a.say(getRequest("/"))
-		b.say(getRequest("/"))
-		if diff := cmp.Diff(ownError("500 Internal Server Error"), b.heard()); diff != "" {
+		a.send(getRequest("/"))
+		b.send(getRequest("/"))
+		if diff := cmp.Diff(ownError("500 Internal Server Error"), b.received()); diff != "" {
 			t.Errorf("answer to the second (-want +got):\n%s", diff)
 		}
 		if n := n.Load(); n != 0 {
@@ -413,7 +413,7 @@ func TestSingleUseResponseUsedTwiceAtOnce(t *testing.T) {
 		}
 		close(release)
 		want := "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n6\r\nsecond\r\n0\r\n\r\n"
-		if diff := cmp.Diff(want, a.heard()); diff != "" {
+		if diff := cmp.Diff(want, a.received()); diff != "" {
 			t.Errorf("answer to the first (-want +got):\n%s", diff)
 		}
 		if n := n.Load(); n != 1 {

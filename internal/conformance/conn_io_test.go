@@ -14,8 +14,8 @@ import (
 
 // A timedWrite is text that a client sends at a certain time, measured from the accept.
 type timedWrite struct {
-	at  time.Duration
-	say string
+	at   time.Duration
+	send string
 }
 
 // dribble returns the writes that send n pieces of text, of size bytes each, the first at begin
@@ -51,12 +51,12 @@ func runTimeLimits(t *testing.T, tests []timeLimitTest) {
 				c := serveDuplex(t, append(tt.opts, rawhttp.WithResolver(tt.resolver))...)
 				for _, step := range tt.steps {
 					time.Sleep(time.Until(start.Add(step.at)))
-					c.say(step.say)
+					c.send(step.send)
 				}
 				if got := c.waitEnd(start); got != tt.end {
 					t.Errorf("connection ended %v after the accept, want %v\nwhy: %s", got, tt.end, tt.why)
 				}
-				if diff := cmp.Diff(tt.want, c.heard()); diff != "" {
+				if diff := cmp.Diff(tt.want, c.received()); diff != "" {
 					t.Errorf("answers (-want +got):\n%s\nwhy: %s", diff, tt.why)
 				}
 			})

@@ -47,8 +47,8 @@ func TestTLSAnswersFarApart(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			c := serveTLS(t, config, nil, rawhttp.WithResolver(answerPath))
 			for range 4 {
-				c.say(getRequest("/a"))
-				if diff := cmp.Diff(okAnswer("/a"), c.heard()); diff != "" {
+				c.send(getRequest("/a"))
+				if diff := cmp.Diff(okAnswer("/a"), c.received()); diff != "" {
 					t.Errorf("answers %v apart (-want +got):\n%s", apart, diff)
 				}
 				time.Sleep(apart)
@@ -65,7 +65,7 @@ func TestTLSSlowReaderIsNotCut(t *testing.T) {
 	config := testkit.TLSConfig(t)
 	text := strings.Repeat("0123456789", 100_000)
 	resolvers := map[string]rawhttp.Resolver{
-		"large": say(text),
+		"large": answerText(text),
 		"content": rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.Content(rawhttp.Representation{MediaType: "text/plain; charset=utf-8", Body: io.MultiReader(strings.NewReader(text)), Size: int64(len(text))}), nil
 		}),
@@ -75,10 +75,10 @@ func TestTLSSlowReaderIsNotCut(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				slow := func(c net.Conn) net.Conn { return slowConn{c} }
 				c := serveTLS(t, config, slow, rawhttp.WithResolver(resolver))
-				c.say(getRequest("/", "Connection: close"))
+				c.send(getRequest("/", "Connection: close"))
 				start := time.Now()
 				took := c.waitEnd(start)
-				if got := c.heard(); got != lastAnswer(text) {
+				if got := c.received(); got != lastAnswer(text) {
 					t.Errorf("after %v the client received %d bytes, want %d", took, len(got), len(lastAnswer(text)))
 				}
 			})
@@ -86,8 +86,8 @@ func TestTLSSlowReaderIsNotCut(t *testing.T) {
 	}
 }
 
-// hidingTLS has wrappers whose methods do not reveal the TLS connection inside.
-var hidingTLS = map[string]func(net.Conn) net.Conn{
+// tlsWrappers has wrappers whose methods do not reveal the TLS connection inside.
+var tlsWrappers = map[string]func(net.Conn) net.Conn{
 	"in view":      func(c net.Conn) net.Conn { return c },
 	"hidden":       func(c net.Conn) net.Conn { return plainConn{c} },
 	"hidden twice": func(c net.Conn) net.Conn { return &fragmentedConn{plainConn{c}, 1000} },
@@ -98,12 +98,12 @@ var hidingTLS = map[string]func(net.Conn) net.Conn{
 func TestHiddenTLSSlowReaderIsNotCut(t *testing.T) {
 	config := testkit.TLSConfig(t)
 	text := strings.Repeat("x", 1<<20)
-	for name, hide := range hidingTLS {
+	for name, hide := range tlsWrappers {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				below, server := kernelPair(32 << 10)
 				client := tls.Client(below, config)
-				serveUnread(t, client, hide(tls.Server(server, config)), rawhttp.WithResolver(say(text)))
+				serveUnread(t, client, hide(tls.Server(server, config)), rawhttp.WithResolver(answerText(text)))
 				go io.WriteString(client, getRequest("/"))
 				got := make([]byte, len(okAnswer(text)))
 				for n := 0; n < len(got); {
@@ -122,13 +122,13 @@ func TestHiddenTLSSlowReaderIsNotCut(t *testing.T) {
 // A client that reads nothing is cut, even if a write has sent some bytes first.
 func TestTLSWriteStall(t *testing.T) {
 	config := testkit.TLSConfig(t)
-	for name, hide := range hidingTLS {
+	for name, hide := range tlsWrappers {
 		for _, buffer := range []int{1, 5000, 100_000} {
 			t.Run(name, func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					below, server := kernelPair(buffer)
 					client := tls.Client(below, config)
-					c := serveUnread(t, client, hide(tls.Server(server, config)), rawhttp.WithResolver(say(strings.Repeat("x", 1<<20))))
+					c := serveUnread(t, client, hide(tls.Server(server, config)), rawhttp.WithResolver(answerText(strings.Repeat("x", 1<<20))))
 					if err := client.Handshake(); err != nil {
 						t.Fatal(err)
 					}
@@ -154,7 +154,7 @@ func TestTLSHandshakeTime(t *testing.T) {
 	hello := clientHello(t, config)
 	tests := []struct {
 		name string
-		say  string // bytes sent below TLS
+		send string // bytes sent below TLS
 	}{
 		{"nothing", ""},
 		{"half a ClientHello", hello[:len(hello)/2]},
@@ -166,7 +166,7 @@ func TestTLSHandshakeTime(t *testing.T) {
 				client, server := duplexPipe()
 				c := serveUnread(t, client, tls.Server(server, config), rawhttp.WithResolver(answerPath))
 				start := time.Now()
-				c.say(tt.say)
+				c.send(tt.send)
 				select {
 				case <-c.served:
 				case <-time.After(beyondAllLimits):
@@ -182,11 +182,11 @@ func TestTLSHandshakeTime(t *testing.T) {
 			start := time.Now()
 			c := serveTLS(t, config, nil, rawhttp.WithResolver(answerPath))
 			time.Sleep(4 * time.Second)
-			c.say("GET / HT")
+			c.send("GET / HT")
 			if got := c.waitEnd(start); got != 10*time.Second {
 				t.Errorf("closed %v after the accept, want 10s", got)
 			}
-			if diff := cmp.Diff(lateAnswer, c.heard()); diff != "" {
+			if diff := cmp.Diff(lateAnswer, c.received()); diff != "" {
 				t.Errorf("answer (-want +got):\n%s", diff)
 			}
 		})
@@ -235,7 +235,7 @@ func TestTLSHandshakeOfRefusedConnection(t *testing.T) {
 	config := testkit.TLSConfig(t)
 	bubble(t, func(t *testing.T) {
 		s, ln, served := serveListener(t, rawhttp.WithMaxConns(1), rawhttp.WithResolver(answerPathLater))
-		ln.dial(t).say(getRequest("/?1h"))
+		ln.dial(t).send(getRequest("/?1h"))
 		client, server := duplexPipe()
 		start := time.Now()
 		ln.conns <- tls.Server(server, config)

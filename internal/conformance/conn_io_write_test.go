@@ -67,11 +67,11 @@ func TestWriteStall(t *testing.T) {
 				})
 				c, closed := serveUnreadUntilClosed(t, append(tt.opts, rawhttp.WithResolver(resolver))...)
 				if tt.before > 0 {
-					c.say(getRequest("/first"))
+					c.send(getRequest("/first"))
 					io.ReadFull(c, make([]byte, len(okAnswer("/first"))))
 					time.Sleep(tt.before)
 				}
-				c.say(getRequest("/"))
+				c.send(getRequest("/"))
 				if got := closed(time.Now()); got != tt.want {
 					t.Errorf("closed after the client had accepted nothing for %v, want %v", got, tt.want)
 				}
@@ -85,8 +85,8 @@ func TestWriteStall(t *testing.T) {
 func TestWriteStallAfterTheLastByte(t *testing.T) {
 	for _, size := range []int{10, 100, 70_000, 200_000} {
 		bubble(t, func(t *testing.T) {
-			c, closed := serveUnreadUntilClosed(t, rawhttp.WithResolver(say(strings.Repeat("x", 1<<20))))
-			c.say(getRequest("/"))
+			c, closed := serveUnreadUntilClosed(t, rawhttp.WithResolver(answerText(strings.Repeat("x", 1<<20))))
+			c.send(getRequest("/"))
 			time.Sleep(5 * time.Second)
 			io.ReadFull(c, make([]byte, size))
 			if got := closed(time.Now()); got < 30*time.Second || got > 30750*time.Millisecond {
@@ -101,7 +101,7 @@ func TestSlowReaderIsNotCut(t *testing.T) {
 	t.Parallel()
 	text := strings.Repeat("0123456789", 20_000)
 	resolvers := map[string]rawhttp.Resolver{
-		"large": say(text),
+		"large": answerText(text),
 		"stream": rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.Stream(200, "", strings.NewReader(text)), nil
 		}),
@@ -153,7 +153,7 @@ func TestTimeToReadAnswerDoesNotCount(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				client, server := duplexPipe()
 				c := serveUnread(t, client, server, append(tt.opts, rawhttp.WithResolver(answerPath))...)
-				c.say(tt.in)
+				c.send(tt.in)
 				time.Sleep(25 * time.Second)
 				answer := make([]byte, len(okAnswer("/a")))
 				if _, err := io.ReadFull(c, answer); err != nil {
@@ -177,7 +177,7 @@ func TestTimeToReadAnswerDoesNotCount(t *testing.T) {
 func TestConnectionWithUnreadAnswerIsNotIdle(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c, _ := serveUnreadUntilClosed(t, rawhttp.WithResolver(answerPath))
-		c.say(getRequest("/a"))
+		c.send(getRequest("/a"))
 		synctest.Wait()
 		if got := c.srv.Stats().ConnsIdle; got != 0 {
 			t.Errorf("Stats().ConnsIdle = %d while the answer is unread, want 0", got)

@@ -53,8 +53,8 @@ func TestLingeringClose(t *testing.T) {
 			for kind, serve := range map[string]func(testing.TB, ...rawhttp.Option) *memoryClient{"with CloseWrite": serveDuplex, "without": servePipe} {
 				bubble(t, func(t *testing.T) {
 					c := serve(t, rawhttp.WithResolver(answerPath))
-					c.say(bad)
-					if diff := cmp.Diff(refusal, c.heard()); diff != "" {
+					c.send(bad)
+					if diff := cmp.Diff(refusal, c.received()); diff != "" {
 						t.Errorf("%s: answer to %q (-want +got):\n%s", kind, bad, diff)
 					}
 					if kind == "with CloseWrite" && c.isOpen() {
@@ -72,7 +72,7 @@ func TestLingeringClose(t *testing.T) {
 					if got := time.Since(start); got != tt.want {
 						t.Errorf("%s: closed after %v, want %v", kind, got, tt.want)
 					}
-					if got := c.heard(); got != "" {
+					if got := c.received(); got != "" {
 						t.Errorf("%s: after its last response the server sent %q, want nothing", kind, got)
 					}
 					if got := c.srv.Stats().Requests; got != 0 {
@@ -116,7 +116,7 @@ func TestCloseWithoutCloseWrite(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				c := servePipe(t, rawhttp.WithResolver(stream))
 				start := time.Now()
-				c.say(tt.in)
+				c.send(tt.in)
 				<-c.served
 				if got := time.Since(start); got != tt.want {
 					t.Errorf("closed after %v, want %v", got, tt.want)
@@ -157,7 +157,7 @@ func TestLingeringConnectionsAreEvictedFirst(t *testing.T) {
 		idle, other := ln.dial(t), ln.dial(t)
 		time.Sleep(3 * time.Second)
 		lingers := ln.dial(t)
-		lingers.say("GET\r\n\r\n")
+		lingers.send("GET\r\n\r\n")
 		if got := s.Stats(); got.ConnsOpen != 3 || got.ConnsIdle != 2 {
 			t.Errorf("Stats = %+v, want 3 connections, 2 of them idle", got)
 		}
@@ -182,7 +182,7 @@ func TestLingeringConnectionsAreEvictedFirst(t *testing.T) {
 		if !idle.isOpen() || !other.isOpen() || !fourth.isOpen() {
 			t.Error("an idle connection was closed while another lingered")
 		}
-		fourth.say("GET\r\n\r\n")
+		fourth.send("GET\r\n\r\n")
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		start := time.Now()

@@ -131,15 +131,15 @@ func (c *memoryClient) readAll() {
 	}
 }
 
-// say sends s and waits until all goroutines are idle. If the server does not read, the rest
+// send sends s and waits until all goroutines are idle. If the server does not read, the rest
 // of s is sent when it does.
-func (c *memoryClient) say(s string) {
+func (c *memoryClient) send(s string) {
 	go io.WriteString(c.Conn, s)
 	synctest.Wait()
 }
 
-// heard returns everything that the server has sent since the last call.
-func (c *memoryClient) heard() string {
+// received returns everything that the server has sent since the last call.
+func (c *memoryClient) received() string {
 	synctest.Wait()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -187,7 +187,7 @@ func textAnswer(status string, fields []string, text string) string {
 	return strings.Join(append(lines, fields...), "\r\n") + "\r\n\r\n" + text
 }
 
-// okAnswer is the answer of say(text).
+// okAnswer is the answer of answerText(text).
 func okAnswer(text string) string { return textAnswer("200 OK", nil, text) }
 
 // lastAnswer is okAnswer with Connection: close.

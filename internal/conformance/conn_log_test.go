@@ -163,7 +163,7 @@ func TestLogOfHTTP2(t *testing.T) {
 		var log plainLog
 		s, ln, served := serveListener(t, rawhttp.WithResolver(answerPath), rawhttp.WithLogger(&log))
 		plain := ln.dial(t)
-		plain.say(preface)
+		plain.send(preface)
 		if log.has("warn") {
 			t.Errorf("log is %q, want no warning without TLS", &log)
 		}

@@ -137,7 +137,7 @@ func TestAnswerDoesNotWaitForBodyRead(t *testing.T) {
 
 // A hook that panics ends its connection, and no byte is written twice.
 func TestBytesWrittenPanics(t *testing.T) {
-	s, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(say("hi")), rawhttp.WithTrace(rawhttp.Trace{
+	s, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(answerText("hi")), rawhttp.WithTrace(rawhttp.Trace{
 		BytesWritten: func(conn, req uint64, b []byte) { panic("hook") },
 	}))
 	want := strings.TrimSuffix(okAnswer("hi"), "\r\n")

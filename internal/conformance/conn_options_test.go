@@ -100,7 +100,7 @@ func TestOPTIONS(t *testing.T) {
 
 // RFC 9110, section 7.4: a host that is not served is refused with 421.
 func TestWithHosts(t *testing.T) {
-	opts := []rawhttp.Option{rawhttp.WithResolver(say("hi")), rawhttp.WithHosts("example.test", "[::1]"), rawhttp.WithHosts("Other.Test")}
+	opts := []rawhttp.Option{rawhttp.WithResolver(answerText("hi")), rawhttp.WithHosts("example.test", "[::1]"), rawhttp.WithHosts("Other.Test")}
 	refused := ownError("421 Misdirected Request", closeField)
 	tests := []struct{ name, in, want string }{
 		{"a listed host", "GET / HTTP/1.1\r\nHost: example.test\r\n\r\n", okAnswer("hi")},
@@ -139,12 +139,12 @@ func TestWireFormatOptions(t *testing.T) {
 	}{{
 		name: "Date",
 		in:   getRequest("/"),
-		opts: []rawhttp.Option{rawhttp.WithResolver(say("hi")), rawhttp.WithDate(true)},
+		opts: []rawhttp.Option{rawhttp.WithResolver(answerText("hi")), rawhttp.WithDate(true)},
 		want: "HTTP/1.1 200 OK\r\nDate: Sat, 01 Jan 2000 00:00:00 GMT\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 2\r\n\r\nhi",
 	}, {
 		name: "Server",
 		in:   getRequest("/") + "GET\r\n",
-		opts: []rawhttp.Option{rawhttp.WithResolver(say("hi")), rawhttp.WithServerField("test/1 (a; b)")},
+		opts: []rawhttp.Option{rawhttp.WithResolver(answerText("hi")), rawhttp.WithServerField("test/1 (a; b)")},
 		want: "HTTP/1.1 200 OK\r\nServer: test/1 (a; b)\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 2\r\n\r\nhi" +
 			"HTTP/1.1 400 Bad Request\r\nServer: test/1 (a; b)\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 63\r\n" +
 			"X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n400 Bad Request: method is not a token (RFC 9110, section 9.1)\n",
@@ -156,12 +156,12 @@ func TestWireFormatOptions(t *testing.T) {
 	}, {
 		name: "no Content-Length",
 		in:   getRequest("/") + getRequest("/"),
-		opts: []rawhttp.Option{rawhttp.WithResolver(say("hi")), rawhttp.WithContentLength(false)},
+		opts: []rawhttp.Option{rawhttp.WithResolver(answerText("hi")), rawhttp.WithContentLength(false)},
 		want: strings.Repeat("HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", 2),
 	}, {
 		name: "no Content-Length, 1.0",
 		in:   "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
-		opts: []rawhttp.Option{rawhttp.WithResolver(say("hi")), rawhttp.WithContentLength(false)},
+		opts: []rawhttp.Option{rawhttp.WithResolver(answerText("hi")), rawhttp.WithContentLength(false)},
 		want: "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\nhi",
 	}, {
 		name: "no Content-Length, 204",
@@ -173,8 +173,8 @@ func TestWireFormatOptions(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				c := servePipe(t, tt.opts...)
-				c.say(tt.in)
-				if diff := cmp.Diff(tt.want, c.heard()); diff != "" {
+				c.send(tt.in)
+				if diff := cmp.Diff(tt.want, c.received()); diff != "" {
 					t.Errorf("answer to %q (-want +got):\n%s", tt.in, diff)
 				}
 			})
@@ -185,10 +185,10 @@ func TestWireFormatOptions(t *testing.T) {
 // The Date is the second in which the response is made.
 func TestDateAdvances(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		c := servePipe(t, rawhttp.WithResolver(say("hi")), rawhttp.WithDate(true))
+		c := servePipe(t, rawhttp.WithResolver(answerText("hi")), rawhttp.WithDate(true))
 		for _, want := range []string{"00:00:00", "00:00:00", "00:00:01", "00:00:01"} {
-			c.say(getRequest("/"))
-			if got := c.heard(); !strings.Contains(got, "\r\nDate: Sat, 01 Jan 2000 "+want+" GMT\r\n") {
+			c.send(getRequest("/"))
+			if got := c.received(); !strings.Contains(got, "\r\nDate: Sat, 01 Jan 2000 "+want+" GMT\r\n") {
 				t.Errorf("at %v: %q, want the Date of %s", time.Now().UTC(), got, want)
 			}
 			time.Sleep(500 * time.Millisecond)

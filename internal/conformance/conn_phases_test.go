@@ -35,7 +35,7 @@ var phasesAfter = map[string][]string{
 func TestConnPhases(t *testing.T) {
 	const get, post = "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n"
 	tests := []struct {
-		said     []string // the request, in the pieces in which the client sends it
+		sends    []string // the request, in the pieces in which the client sends it
 		path     string   // the expected phases
 		fails    bool     // whether reading fails after the pieces
 		resolver rawhttp.ResolverFunc
@@ -44,45 +44,45 @@ func TestConnPhases(t *testing.T) {
 		path: "idle closed",
 		why:  "no request arrives within the limit on the first head",
 	}, {
-		said: []string{get, get},
-		path: "idle head resolve write idle head resolve write idle closed",
-		why:  "the connection persists, and then exceeds the idle limit",
+		sends: []string{get, get},
+		path:  "idle head resolve write idle head resolve write idle closed",
+		why:   "the connection persists, and then exceeds the idle limit",
 	}, {
-		said: []string{get + get},
-		path: "idle head resolve write head resolve write idle closed",
-		why:  "a request that has already arrived is read without an idle phase",
+		sends: []string{get + get},
+		path:  "idle head resolve write head resolve write idle closed",
+		why:   "a request that has already arrived is read without an idle phase",
 	}, {
-		said: []string{"GET / HTTP/1.0\r\n\r\n"},
-		path: "idle head resolve write linger closed",
-		why:  "the connection closes after the response",
+		sends: []string{"GET / HTTP/1.0\r\n\r\n"},
+		path:  "idle head resolve write linger closed",
+		why:   "the connection closes after the response",
 	}, {
-		said: []string{"GET\r\n"},
-		path: "idle head write linger closed",
-		why:  "a head that is refused reaches no resolver",
+		sends: []string{"GET\r\n"},
+		path:  "idle head write linger closed",
+		why:   "a head that is refused reaches no resolver",
 	}, {
-		said:  []string{"GET / HT"},
+		sends: []string{"GET / HT"},
 		fails: true,
 		path:  "idle head closed",
 		why:   "no client is left to read an answer",
 	}, {
-		said: []string{post, "abc"},
-		path: "idle head resolve write drain idle closed",
-		why:  "content that the resolver left unread is read before the next request",
+		sends: []string{post, "abc"},
+		path:  "idle head resolve write drain idle closed",
+		why:   "content that the resolver left unread is read before the next request",
 	}, {
-		said: []string{post, "abc" + get},
-		path: "idle head resolve write drain head resolve write idle closed",
-		why:  "the next request arrives with the rest of the content",
+		sends: []string{post, "abc" + get},
+		path:  "idle head resolve write drain head resolve write idle closed",
+		why:   "the next request arrives with the rest of the content",
 	}, {
-		said: []string{"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", "no chunk\r\n"},
-		path: "idle head resolve write drain linger closed",
-		why:  "the start of the next request is unknown",
+		sends: []string{"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", "no chunk\r\n"},
+		path:  "idle head resolve write drain linger closed",
+		why:   "the start of the next request is unknown",
 	}, {
-		said:     []string{get},
+		sends:    []string{get},
 		resolver: func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { runtime.Goexit(); return nil, nil },
 		path:     "idle head resolve closed",
 		why:      "the goroutine of the connection has ended",
 	}, {
-		said: []string{get},
+		sends: []string{get},
 		resolver: func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.StreamFunc(200, "text/plain", func(_ context.Context, w io.Writer) error {
 				io.WriteString(w, "begun")
@@ -95,21 +95,21 @@ func TestConnPhases(t *testing.T) {
 	seen := map[string][]string{"": {"write"}} // TestConnPhasesOverMaxConns checks this step
 	for _, tt := range tests {
 		bubble(t, func(t *testing.T) {
-			resolver := rawhttp.Resolver(say("x"))
+			resolver := rawhttp.Resolver(answerText("x"))
 			if tt.resolver != nil {
 				resolver = tt.resolver
 			}
 			var phases []string
 			srv := newServer(t, rawhttp.WithResolver(resolver), rawhttp.WithTrace(tracePhases(&phases)))
-			conn := sayInPieces(t, tt.said)
+			conn := sendInPieces(t, tt.sends)
 			if tt.fails {
-				conn = &failingConn{conn, len(tt.said)}
+				conn = &failingConn{conn, len(tt.sends)}
 			}
 			var served sync.WaitGroup
 			served.Go(func() { srv.ServeConn(context.Background(), conn) })
 			served.Wait()
 			if diff := cmp.Diff(strings.Fields(tt.path), phases); diff != "" {
-				t.Errorf("phases after %q (-want +got):\n%s\nwhy: %s", tt.said, diff, tt.why)
+				t.Errorf("phases after %q (-want +got):\n%s\nwhy: %s", tt.sends, diff, tt.why)
 			}
 			addSteps(seen, phases)
 		})
@@ -137,10 +137,10 @@ func TestConnPhasesOverMaxConns(t *testing.T) {
 		srv := newServer(t, rawhttp.WithResolver(busy), rawhttp.WithMaxConns(1), rawhttp.WithTrace(second))
 		var served sync.WaitGroup
 		served.Go(func() {
-			srv.ServeConn(context.Background(), sayInPieces(t, []string{"GET / HTTP/1.0\r\n\r\n"}))
+			srv.ServeConn(context.Background(), sendInPieces(t, []string{"GET / HTTP/1.0\r\n\r\n"}))
 		})
 		synctest.Wait()
-		srv.ServeConn(context.Background(), sayInPieces(t, nil))
+		srv.ServeConn(context.Background(), sendInPieces(t, nil))
 		close(release)
 		served.Wait()
 		if diff := cmp.Diff([]string{"write", "linger", "closed"}, phases); diff != "" {
@@ -165,10 +165,10 @@ func addSteps(seen map[string][]string, phases []string) {
 	}
 }
 
-// sayInPieces returns a connection to a client that sends each piece when the server waits for
+// sendInPieces returns a connection to a client that sends each piece when the server waits for
 // input, and reads everything. It works only inside synctest, where time advances only when all
 // goroutines are blocked.
-func sayInPieces(t *testing.T, pieces []string) net.Conn {
+func sendInPieces(t *testing.T, pieces []string) net.Conn {
 	client, server := net.Pipe()
 	var done sync.WaitGroup
 	t.Cleanup(func() {

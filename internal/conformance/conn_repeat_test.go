@@ -55,8 +55,8 @@ func TestRepeatedHeads(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := servePipe(t, resolver)
 		for _, s := range steps {
-			c.say(s.in)
-			if diff := cmp.Diff(okAnswer(s.want), c.heard()); diff != "" {
+			c.send(s.in)
+			if diff := cmp.Diff(okAnswer(s.want), c.received()); diff != "" {
 				t.Errorf("answer to %.80q alone (-want +got):\n%s", s.in, diff)
 			}
 		}
@@ -67,9 +67,9 @@ func TestRepeatedHeads(t *testing.T) {
 		}
 		bubble(t, func(t *testing.T) {
 			c := servePipe(t, resolver)
-			c.say(in[:i])
-			c.say(in[i:])
-			if diff := cmp.Diff(want, c.heard()); diff != "" {
+			c.send(in[:i])
+			c.send(in[i:])
+			if diff := cmp.Diff(want, c.received()); diff != "" {
 				t.Fatalf("split after %d bytes (-want +got):\n%s", i, diff)
 			}
 		})
@@ -166,7 +166,7 @@ func TestRequestReplacedByProgram(t *testing.T) {
 			return rawhttp.Text(200, "page"), nil
 		}))}, okAnswer("page")},
 		{"by an error page", []rawhttp.Option{rawhttp.WithResolver(rawhttp.First()), rawhttp.WithErrorPage(page)}, strings.Replace(okAnswer("page"), "200 OK", "404 Not Found", 1)},
-		{"by a hook", []rawhttp.Option{rawhttp.WithResolver(say("page")), rawhttp.WithTrace(rawhttp.Trace{Exchange: func(x rawhttp.Exchange) { put(x.Request) }})}, okAnswer("page")},
+		{"by a hook", []rawhttp.Option{rawhttp.WithResolver(answerText("page")), rawhttp.WithTrace(rawhttp.Trace{Exchange: func(x rawhttp.Exchange) { put(x.Request) }})}, okAnswer("page")},
 	}
 	get := getRequest("/1")
 	for _, tt := range tests {

@@ -14,7 +14,7 @@ import (
 
 // stallKinds has resolvers of 1 MiB of content each, sent in different ways.
 var stallKinds = map[string]rawhttp.Resolver{
-	"bytes": say(strings.Repeat("x", 1<<20)),
+	"bytes": answerText(strings.Repeat("x", 1<<20)),
 	"content": rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Content(rawhttp.Representation{Body: strings.NewReader(strings.Repeat("x", 1<<20)), Size: 1 << 20}), nil
 	}),

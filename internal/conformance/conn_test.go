@@ -77,8 +77,8 @@ func TestPipelinedRequests(t *testing.T) {
 				client, server := net.Pipe()
 				counted := &testkit.RecordingConn{Conn: server}
 				c := serveConn(t, client, counted, rawhttp.WithResolver(answerPath))
-				c.say(tt.in)
-				if diff := cmp.Diff(tt.want, c.heard()); diff != "" {
+				c.send(tt.in)
+				if diff := cmp.Diff(tt.want, c.received()); diff != "" {
 					t.Errorf("answers to %q (-want +got):\n%s\nwhy: %s", tt.in, diff, tt.why)
 				}
 				if n := len(counted.Writes()); n != 1 {
@@ -94,12 +94,12 @@ func TestPipelinedRequests(t *testing.T) {
 func TestAnswerIsSentBeforeNextHeadIsComplete(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := servePipe(t, rawhttp.WithResolver(answerPath))
-		c.say(getRequest("/a") + "GET /b HT")
-		if diff := cmp.Diff(okAnswer("/a"), c.heard()); diff != "" {
+		c.send(getRequest("/a") + "GET /b HT")
+		if diff := cmp.Diff(okAnswer("/a"), c.received()); diff != "" {
 			t.Errorf("answer while the second head is incomplete (-want +got):\n%s", diff)
 		}
-		c.say("TP/1.1\r\nHost: example.test\r\n\r\n")
-		if diff := cmp.Diff(okAnswer("/b"), c.heard()); diff != "" {
+		c.send("TP/1.1\r\nHost: example.test\r\n\r\n")
+		if diff := cmp.Diff(okAnswer("/b"), c.received()); diff != "" {
 			t.Errorf("answer when the second head is complete (-want +got):\n%s", diff)
 		}
 	})
@@ -122,9 +122,9 @@ func TestPipelinedLargeAnswers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := servePipe(t, rawhttp.WithResolver(large))
 		for i := range in {
-			c.say(in[i : i+1])
+			c.send(in[i : i+1])
 		}
-		if got := c.heard(); got != want {
+		if got := c.received(); got != want {
 			t.Errorf("byte by byte: %d bytes of answers, want %d", len(got), len(want))
 		}
 	})

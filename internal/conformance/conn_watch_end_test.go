@@ -44,7 +44,7 @@ func TestContextEndsWhenClientCloses(t *testing.T) {
 					}
 					return ctx.Err()
 				})))
-				c.say(request)
+				c.send(request)
 				time.Sleep(time.Hour)
 				if len(learned) > 0 {
 					t.Error("the context ended before the client closed")

@@ -109,7 +109,7 @@ func TestReadAheadIsBounded(t *testing.T) {
 			}
 			return rawhttp.Text(200, ""), nil
 		})))
-		c.say(getRequest("/"))
+		c.send(getRequest("/"))
 		client.SetWriteDeadline(time.Now().Add(time.Minute))
 		n, err := client.Write(make([]byte, 1<<20))
 		if err == nil || n < limit || n > limit+kernel {
@@ -181,12 +181,12 @@ func TestWithHalfClose(t *testing.T) {
 				return nil
 			}
 		})))
-		c.say(getRequest("/") + getRequest("/next"))
+		c.send(getRequest("/") + getRequest("/next"))
 		time.Sleep(time.Minute)
 		watchClose(client)
 		start := time.Now()
 		c.waitEnd(start)
-		if got := c.heard(); !strings.Contains(got, "done") || !strings.HasSuffix(got, okAnswer("/next")) {
+		if got := c.received(); !strings.Contains(got, "done") || !strings.HasSuffix(got, okAnswer("/next")) {
 			t.Errorf("client received %q, want both answers", got)
 		}
 	})
@@ -206,17 +206,17 @@ func TestRequestsReadByWatchAreAnswered(t *testing.T) {
 					return nil
 				}
 			})))
-			c.say(getRequest("/"))
+			c.send(getRequest("/"))
 			time.Sleep(500 * time.Millisecond)
-			c.say(strings.Repeat(getRequest("/next"), n))
+			c.send(strings.Repeat(getRequest("/next"), n))
 			time.Sleep(time.Second)
-			_, got, _ := strings.Cut(c.heard(), "done")
+			_, got, _ := strings.Cut(c.received(), "done")
 			got = strings.TrimPrefix(got, "\r\n0\r\n\r\n")
 			if diff := cmp.Diff(strings.Repeat(okAnswer("/next"), n), got); diff != "" {
 				t.Errorf("answers to %d requests that arrived meanwhile (-want +got):\n%s", n, diff)
 			}
-			c.say(getRequest("/next"))
-			if diff := cmp.Diff(okAnswer("/next"), c.heard()); diff != "" {
+			c.send(getRequest("/next"))
+			if diff := cmp.Diff(okAnswer("/next"), c.received()); diff != "" {
 				t.Errorf("answer to one more (-want +got):\n%s", diff)
 			}
 			if got := c.srv.Stats().BytesRead; got != uint64(len(getRequest("/"))+(n+1)*len(getRequest("/next"))) {
@@ -252,10 +252,10 @@ func TestContentReadWhileContextIsWatched(t *testing.T) {
 			ended <- true
 			return nil, ctx.Err()
 		})))
-		c.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n")
+		c.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n")
 		for range 7 {
 			time.Sleep(300 * time.Millisecond)
-			c.say("0123456789")
+			c.send("0123456789")
 		}
 		time.Sleep(time.Second)
 		watchClose(client)
@@ -310,10 +310,10 @@ func TestWriteAfterClientCloses(t *testing.T) {
 				return err
 			}), nil
 		})))
-		c.say(getRequest("/"))
+		c.send(getRequest("/"))
 		client.CloseWrite()
 		time.Sleep(time.Second)
-		if got := c.heard(); !strings.HasSuffix(got, "7\r\ngoodbye\r\n0\r\n\r\n") {
+		if got := c.received(); !strings.HasSuffix(got, "7\r\ngoodbye\r\n0\r\n\r\n") {
 			t.Errorf("client received %q, want what was written after the end of the context", got)
 		}
 	})
@@ -347,7 +347,7 @@ func TestWatchGoroutines(t *testing.T) {
 			return rawhttp.Text(200, ""), nil
 		})))
 		for _, path := range []string{"/long", "/soon", "/waits", "/soon"} {
-			c.say(getRequest(path))
+			c.send(getRequest(path))
 			time.Sleep(2 * time.Hour)
 		}
 		synctest.Wait()

@@ -127,7 +127,7 @@ func TestRequestContentErrors(t *testing.T) {
 
 // Content of a request made by a Server returns its Body, and sets its trailer.
 func TestRequestContentOfServer(t *testing.T) {
-	r := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+	r := resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 		b, err := io.ReadAll(req.WithPath("/x").Content([]byte("other"), nil))
 		if err != nil {
 			return nil, err

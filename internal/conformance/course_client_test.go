@@ -11,9 +11,9 @@ import (
 	"example.com/rawhttp"
 )
 
-// courseAskAsTaught sends the lines as the client of the course does, and returns the answer.
+// courseClientAsk sends the lines as the client of the course does, and returns the answer.
 // The lines are joined by CRLF and the last is empty, so the head lacks its empty line.
-func courseAskAsTaught(t *testing.T, lines ...string) string {
+func courseClientAsk(t *testing.T, lines ...string) string {
 	t.Helper()
 	_, addr := listen(t, rawhttp.WithRoot(courseRoot), rawhttp.WithLenientParsing())
 	c := dial(t, addr)
@@ -32,7 +32,7 @@ func TestCourseClient(t *testing.T) {
 	t.Parallel()
 	get := func(t *testing.T, target string) string {
 		t.Helper()
-		return courseAskAsTaught(t, "GET "+target+" HTTP/1.1", "Host: example.com", "")
+		return courseClientAsk(t, "GET "+target+" HTTP/1.1", "Host: example.com", "")
 	}
 	content := func(answer string) string {
 		_, content, _ := strings.Cut(answer, "\r\n\r\n")
@@ -44,7 +44,7 @@ func TestCourseClient(t *testing.T) {
 		}
 	})
 	t.Run("POST is answered with 405", func(t *testing.T) {
-		if got := courseAskAsTaught(t, "POST / HTTP/1.1", "Host: example.com", ""); !strings.HasPrefix(got, "HTTP/1.1 405 Method Not Allowed\r\n") {
+		if got := courseClientAsk(t, "POST / HTTP/1.1", "Host: example.com", ""); !strings.HasPrefix(got, "HTTP/1.1 405 Method Not Allowed\r\n") {
 			t.Errorf("%q", got)
 		}
 	})

@@ -178,7 +178,7 @@ func TestCourse(t *testing.T) {
 		check("404 of "+target, func(t *testing.T) {
 			got := courseGet(t, addr, "GET", target)
 			if got.statusLine != notFound || got.content == "" || got.fields["content-length"] != strconv.Itoa(len(got.content)) {
-				t.Errorf("%q with %q, want %q with a text of the length that is said", got.statusLine, got.content, notFound)
+				t.Errorf("%q with %q, want %q and content as long as Content-Length", got.statusLine, got.content, notFound)
 			}
 			courseDate(t, got)
 		})

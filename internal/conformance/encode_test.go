@@ -130,7 +130,7 @@ func TestEncode(t *testing.T) {
 
 // Of two Encode calls only the first whose coding the client accepts applies.
 func TestEncodeTwice(t *testing.T) {
-	r := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+	r := resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Text(200, "hi").Encode(req, "x", bracket).Encode(req, "y", bracket), nil
 	})
 	for accepts, want := range map[string]string{

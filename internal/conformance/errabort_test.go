@@ -20,7 +20,7 @@ import (
 func TestErrAbort(t *testing.T) {
 	wrapped := fmt.Errorf("attack: %w", rawhttp.ErrAbort)
 	stream := func(s string, err error) rawhttp.Resolver {
-		return resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+		return resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
 				if s != "" {
 					io.WriteString(w, s)
@@ -30,7 +30,7 @@ func TestErrAbort(t *testing.T) {
 		})
 	}
 	fails := func(err error) rawhttp.Resolver {
-		return resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return nil, err })
+		return resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) { return nil, err })
 	}
 	const head = "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n"
 	tests := []struct {
@@ -43,15 +43,15 @@ func TestErrAbort(t *testing.T) {
 		{"Resolve", getA, fails(rawhttp.ErrAbort), "", 0, ""},
 		{"wrapped", getA, fails(wrapped), "", 0, ""},
 		{"HEAD", headA, fails(wrapped), "", 0, ""},
-		{"through wrappers", getA, rawhttp.First(fails(errors.Join(wrapped, io.EOF)), say("x")), "", 0, "First tries the next resolver only after fs.ErrNotExist"},
+		{"through wrappers", getA, rawhttp.First(fails(errors.Join(wrapped, io.EOF)), answerText("x")), "", 0, "First tries the next resolver only after fs.ErrNotExist"},
 		{"with content", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", fails(wrapped), "", 0, ""},
-		{"with bad content", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+		{"with bad content", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 			io.ReadAll(req.Body)
 			return nil, wrapped
 		}), "", 0, "nor is the content's fault answered"},
 		{"StreamFunc, nothing written", getA, stream("", wrapped), "", 0, ""},
 		{"StreamFunc, some written", getA, stream("abc", wrapped), head + "3\r\nabc\r\n", 200, ""},
-		{"Stream", getA, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+		{"Stream", getA, resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.Stream(200, "a/b", abortReader{}), nil
 		}), "", 0, ""},
 		{"Upgrade", askEcho, upgrades(func(context.Context, net.Conn) error { return wrapped }), switched, 101, ""},
@@ -101,16 +101,16 @@ func TestErrAbortFromErrorPage(t *testing.T) {
 		name, in string
 		r        rawhttp.Resolver
 	}{
-		{"an error", getA, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return nil, fs.ErrNotExist })},
-		{"a panic", getA, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { panic("on purpose") })},
-		{"an ErrorResponse", headA, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+		{"an error", getA, resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) { return nil, fs.ErrNotExist })},
+		{"a panic", getA, resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) { panic("on purpose") })},
+		{"an ErrorResponse", headA, resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.ErrorResponse(fs.ErrPermission).Set("X-A", "1"), nil
 		})},
-		{"a stream", getA, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+		{"a stream", getA, resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.Stream(200, "a/b", iotest.ErrReader(io.ErrUnexpectedEOF)), nil
 		})},
-		{"content that is too large", sized(11), rawhttp.LimitBody(10, reader)},
-		{"content that is malformed", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", reader},
+		{"content that is too large", sizedPost(11), rawhttp.LimitBody(10, answerLength)},
+		{"content that is malformed", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", answerLength},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -141,7 +141,7 @@ func TestWriteResponseErrAbort(t *testing.T) {
 
 // Over TCP, ErrAbort resets the connection; answers to earlier requests are sent before it.
 func TestErrAbortResets(t *testing.T) {
-	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 		if req.Path() == "/abort" {
 			return nil, rawhttp.ErrAbort
 		}

@@ -15,8 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// numbered returns a resolver that adds a request ID to each response of r, including errors.
-func numbered(r rawhttp.Resolver) rawhttp.Resolver {
+// withRequestID returns a resolver that adds a request ID to each response of r, including errors.
+func withRequestID(r rawhttp.Resolver) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		resp, err := r.Resolve(ctx, req)
 		if err != nil {
@@ -29,7 +29,7 @@ func numbered(r rawhttp.Resolver) rawhttp.Resolver {
 func TestErrorResponse(t *testing.T) {
 	const sniff, id = "X-Content-Type-Options: nosniff", "X-Id: 7"
 	fails := func(err error) rawhttp.Resolver {
-		return resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return nil, err })
+		return resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) { return nil, err })
 	}
 	page := func(_ context.Context, _ *rawhttp.Request, status int, err error) *rawhttp.Response {
 		return rawhttp.Bytes(status, "application/json", fmt.Append(nil, status)).Set("X-Id", "none").Set("X-Page", "yes")
@@ -49,30 +49,30 @@ func TestErrorResponse(t *testing.T) {
 		{"OPTIONS in place of 405", "OPTIONS / HTTP/1.1\r\nHost: a\r\n\r\n", fails(&rawhttp.StatusError{Status: 405, Allow: []string{"PUT"}}), nil,
 			"HTTP/1.1 204 No Content\r\nAllow: PUT\r\n" + sniff + "\r\n" + id + "\r\n\r\n"},
 		{"a page", get, fails(fs.ErrNotExist), page, "HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nContent-Length: 3\r\nX-Page: yes\r\n" + id + "\r\n\r\n404"},
-		{"a page, and list fields that the page and the wrapper add to", get, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+		{"a page, and list fields that the page and the wrapper add to", get, resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.ErrorResponse(fs.ErrNotExist).Add("Vary", "Origin").Add("vary", "Accept").Add("Set-Cookie", "b=2").Add("X-Page", "no"), nil
 		}), func(_ context.Context, _ *rawhttp.Request, status int, _ error) *rawhttp.Response {
 			return rawhttp.Text(status, "").Set("Vary", "Accept").Set("Set-Cookie", "a=1").Set("X-Page", "yes")
 		}, "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 0\r\n" +
 			"Vary: Accept\r\nSet-Cookie: a=1\r\nVary: Origin\r\nvary: Accept\r\nSet-Cookie: b=2\r\nX-Page: no\r\nX-Id: 7\r\n\r\n"},
 		{"a response that is no error", get, readOnly, nil, textAnswer("200 OK", []string{id}, "get of GET")},
-		{"content over a limit", chunked(11), rawhttp.LimitBody(10, reader), nil,
+		{"content over a limit", chunkedPost(11), rawhttp.LimitBody(10, answerLength), nil,
 			textAnswer("413 Content Too Large", []string{sniff, id, "Connection: close"}, "413 Content Too Large: content is too large (RFC 9110, section 15.5.14)\n")},
-		{"declared content, and a page", sized(11), rawhttp.LimitBody(10, reader), page,
+		{"declared content, and a page", sizedPost(11), rawhttp.LimitBody(10, answerLength), page,
 			"HTTP/1.1 413 Content Too Large\r\nContent-Type: application/json\r\nContent-Length: 3\r\nX-Page: yes\r\n" + id + "\r\nConnection: close\r\n\r\n413"},
-		{"an invalid field", get, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+		{"an invalid field", get, resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.ErrorResponse(fs.ErrNotExist).Set("a b", ""), nil
 		}), nil, ownError("500 Internal Server Error", "Connection: close")},
-		{"a nil error", get, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+		{"a nil error", get, resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.ErrorResponse(nil), nil
 		}), nil, ownError("500 Internal Server Error", "Connection: close")},
-		{"other changes", get, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+		{"other changes", get, resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.ErrorResponse(&rawhttp.StatusError{Status: 503}).Set("Retry-After", "30").Add("Vary", "a").Add("Vary", "b").Set("Content-Type", "text/x").CloseAfter(), nil
 		}), nil, "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/x\r\nContent-Length: 24\r\n" + sniff + "\r\nRetry-After: 30\r\nVary: a\r\nVary: b\r\nX-Id: 7\r\nConnection: close\r\n\r\n503 Service Unavailable\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := talkInMemory(t, tt.in, rawhttp.WithResolver(numbered(tt.r)), rawhttp.WithErrorPage(tt.page))
+			got := talkInMemory(t, tt.in, rawhttp.WithResolver(withRequestID(tt.r)), rawhttp.WithErrorPage(tt.page))
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("answer to %q (-want +got):\n%s", tt.in, diff)
 			}
@@ -84,7 +84,7 @@ func TestErrorResponse(t *testing.T) {
 func TestErrorResponseIsLogged(t *testing.T) {
 	var lines bytes.Buffer
 	secret := errors.New("no such table")
-	r := numbered(numbered(resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return nil, secret })))
+	r := withRequestID(withRequestID(resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) { return nil, secret })))
 	talkInMemory(t, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", rawhttp.WithResolver(r), rawhttp.WithLogger(slog.New(slog.NewTextHandler(&lines, nil))))
 	if got := strings.Count(lines.String(), secret.Error()); got != 1 {
 		t.Errorf("the log has the error %d times, want once:\n%s", got, lines.String())
@@ -93,8 +93,8 @@ func TestErrorResponseIsLogged(t *testing.T) {
 
 // An ErrorResponse of ErrAbort aborts the connection.
 func TestErrorResponseOfErrAbort(t *testing.T) {
-	aborts := resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return nil, rawhttp.ErrAbort })
-	if got := rawhttp.Answer(numbered(aborts), "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); got != "" {
+	aborts := resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) { return nil, rawhttp.ErrAbort })
+	if got := rawhttp.Answer(withRequestID(aborts), "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); got != "" {
 		t.Errorf("answer to ErrorResponse(ErrAbort) = %q, want nothing", got)
 	}
 }
@@ -111,7 +111,7 @@ func TestErrorResponseOnClose(t *testing.T) {
 		{rawhttp.ErrAbort, []string{"closed"}},
 	} {
 		order = nil
-		r := resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+		r := resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.ErrorResponse(tt.err).OnClose(note("closed")), nil
 		})
 		talkInMemory(t, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", rawhttp.WithResolver(r), rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, status int, _ error) *rawhttp.Response {

@@ -33,9 +33,9 @@ func filesWrite(t testing.TB, name, content string) (dir, path string) {
 	return dir, path
 }
 
-// filesThen returns a resolver that calls do after r has resolved a request and before the
+// afterResolve returns a resolver that calls do after r has resolved a request and before the
 // response is written.
-func filesThen(r rawhttp.Resolver, do func()) rawhttp.Resolver {
+func afterResolve(r rawhttp.Resolver, do func()) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		resp, err := r.Resolve(ctx, req)
 		do()
@@ -101,8 +101,8 @@ func TestLargeContentIsSentWithItsHead(t *testing.T) {
 		client, server := net.Pipe()
 		counted := &testkit.RecordingConn{Conn: server}
 		c := serveConn(t, client, counted, rawhttp.WithResolver(rawhttp.First(rawhttp.Mount("/next", answerPath), files)))
-		c.say(getRequest("/next") + getRequest("/a.bin"))
-		answer := c.heard()
+		c.send(getRequest("/next") + getRequest("/a.bin"))
+		answer := c.received()
 		heads, whole := strings.CutSuffix(answer, content)
 		if !whole || !strings.HasPrefix(heads, okAnswer("/")) {
 			t.Fatalf("answers %q, want those of /next and the file", testkit.Shorten(answer))
@@ -160,7 +160,7 @@ func TestFileChangedWhileSent(t *testing.T) {
 					f.WriteString(content[min(tt.size, tt.after):tt.after])
 					f.Close()
 				}
-				_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.First(rawhttp.Mount("/next", say("next")), filesThen(files, change))))
+				_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.First(rawhttp.Mount("/next", answerText("next")), afterResolve(files, change))))
 				answer := talk(t, addr, filesGet+"GET /next HTTP/1.1\r\nHost: a\r\n\r\n")
 				head, rest := splitHead(answer)
 				if tt.want500 {
@@ -198,7 +198,7 @@ func TestFileReplacedOrRemovedWhileSent(t *testing.T) {
 				t.Fatal(err)
 			}
 			var err error
-			_, addr := listen(t, rawhttp.WithResolver(filesThen(filesOfDir(t, dir), func() { err = do(path) })))
+			_, addr := listen(t, rawhttp.WithResolver(afterResolve(filesOfDir(t, dir), func() { err = do(path) })))
 			_, got := splitHead(talk(t, addr, filesGet))
 			if err == nil && got != content { // some systems do not replace or remove an open file
 				t.Errorf("content has %d bytes, want the %d of the file that was opened", len(got), len(content))
@@ -235,7 +235,7 @@ func TestFileLastModified(t *testing.T) {
 	for _, tt := range tests {
 		_, addr := listen(t, rawhttp.WithResolver(tt.r))
 		for _, method := range []string{"GET ", "HEAD "} {
-			got := filesTake(t, talk(t, addr, method+tt.target+" HTTP/1.1\r\nHost: a\r\n\r\n"))
+			got := parseAnswer(t, talk(t, addr, method+tt.target+" HTTP/1.1\r\nHost: a\r\n\r\n"))
 			if got.Fields["Last-Modified"] != tt.want {
 				t.Errorf("%s: Last-Modified of %s%s is %q, want %q", tt.name, method, tt.target, got.Fields["Last-Modified"], tt.want)
 			}
@@ -243,7 +243,7 @@ func TestFileLastModified(t *testing.T) {
 	}
 
 	_, addr := listen(t, rawhttp.WithResolver(memory))
-	got := filesTake(t, talk(t, addr, "GET /future.bin HTTP/1.1\r\nHost: a\r\n\r\n"))
+	got := parseAnswer(t, talk(t, addr, "GET /future.bin HTTP/1.1\r\nHost: a\r\n\r\n"))
 	if date := got.Fields["Date"]; got.Fields["Last-Modified"] != date {
 		t.Errorf("Last-Modified of a file from the future is %q, want Date, %q", got.Fields["Last-Modified"], date)
 	}
@@ -258,14 +258,14 @@ func TestFileChangedBetweenRequests(t *testing.T) {
 		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if got := filesTake(t, talk(t, addr, filesGet)); got.Content != want {
+		if got := parseAnswer(t, talk(t, addr, filesGet)); got.Content != want {
 			t.Fatalf("content after edit %d: %q, want %q", i, got.Content, want)
 		}
 	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if got := filesTake(t, talk(t, addr, filesGet)); got.Status != "404 Not Found" {
+	if got := parseAnswer(t, talk(t, addr, filesGet)); got.Status != "404 Not Found" {
 		t.Errorf("status of a removed file: %q, want 404", got.Status)
 	}
 }
@@ -378,7 +378,7 @@ func TestUnreadableContent(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(r))
-		got := filesTake(t, talk(t, addr, "GET "+target+" HTTP/1.1\r\nHost: a\r\n\r\n"))
+		got := parseAnswer(t, talk(t, addr, "GET "+target+" HTTP/1.1\r\nHost: a\r\n\r\n"))
 		if got.Status != "500 Internal Server Error" || got.Content != "500 Internal Server Error\n" {
 			t.Errorf("GET %s if %s fails: %v, want 500", target, at, got)
 		}

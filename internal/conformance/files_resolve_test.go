@@ -14,7 +14,7 @@ import (
 func TestFirstOfFileResolver(t *testing.T) {
 	for _, source := range filesSources(t) {
 		t.Run(source.name, func(t *testing.T) {
-			r := rawhttp.First(source.make(t), say("next"))
+			r := rawhttp.First(source.make(t), answerText("next"))
 			tests := []struct{ request, want string }{
 				{"GET /missing", "next"},
 				{"GET /missing/", "next"},
@@ -109,11 +109,11 @@ func TestFileResolverBelowMount(t *testing.T) {
 		for target, want := range map[string]string{
 			"/files/hello.txt": "Hello\n", "/files/site/": "<!doctype html><title>Site</title>\n", "/files/docs/": "sub/\na.txt\nb.txt\n",
 		} {
-			if got := filesTake(t, talk(t, addr, "GET "+target+" HTTP/1.1\r\nHost: a\r\n\r\n")); got.Content != want {
+			if got := parseAnswer(t, talk(t, addr, "GET "+target+" HTTP/1.1\r\nHost: a\r\n\r\n")); got.Content != want {
 				t.Errorf("%s: GET %s: content %q, want %q", source.name, target, got.Content, want)
 			}
 		}
-		got := filesTake(t, talk(t, addr, "GET /files/docs?a HTTP/1.1\r\nHost: a\r\n\r\n"))
+		got := parseAnswer(t, talk(t, addr, "GET /files/docs?a HTTP/1.1\r\nHost: a\r\n\r\n"))
 		if got.Status != "301 Moved Permanently" || got.Fields["Location"] != "./docs/?a" {
 			t.Errorf("%s: GET /files/docs?a: %v, want 301 to ./docs/?a", source.name, got)
 		}

@@ -221,8 +221,8 @@ type filesAnswer struct {
 	Content string
 }
 
-// filesTake parses an answer. A field that occurs twice fails the test.
-func filesTake(t testing.TB, answer string) filesAnswer {
+// parseAnswer parses an answer. A field that occurs twice fails the test.
+func parseAnswer(t testing.TB, answer string) filesAnswer {
 	t.Helper()
 	head, content := splitHead(answer)
 	lines := strings.Split(strings.TrimSuffix(head, "\r\n\r\n"), "\r\n")
@@ -253,7 +253,7 @@ func TestFileResolver(t *testing.T) {
 				_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(source.make(t, tt.opts...)))
 				request := tt.request + " HTTP/1.1\r\nHost: a\r\n\r\n"
 				method, _, _ := strings.Cut(tt.request, " ")
-				got := filesTake(t, talk(t, addr, request))
+				got := parseAnswer(t, talk(t, addr, request))
 
 				want := filesAnswer{tt.status, make(map[string]string), tt.content}
 				shown := filesAnswer{got.Status, make(map[string]string), got.Content}
@@ -308,8 +308,8 @@ func TestFileResolverHead(t *testing.T) {
 				"/hello.txt", "/empty.txt", "/picture.PNG", "/site/", "/site/index.html", "/docs", "/docs/", "/", "/missing", "/hello.txt/", "/.hidden.txt",
 			} {
 				for _, version := range []string{" HTTP/1.1\r\nHost: a\r\n\r\n", " HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"} {
-					get := filesTake(t, talk(t, addr, "GET "+target+version))
-					head := filesTake(t, talk(t, addr, "HEAD "+target+version))
+					get := parseAnswer(t, talk(t, addr, "GET "+target+version))
+					head := parseAnswer(t, talk(t, addr, "HEAD "+target+version))
 					if head.Content != "" {
 						t.Errorf("HEAD %s: content %q, want none", target, head.Content)
 					}
@@ -405,7 +405,7 @@ func TestFileResolverClose(t *testing.T) {
 			if got := filesContent(t, begun); got != "Hello\n" {
 				t.Errorf("content of a response begun before Close: %q, want it complete", got)
 			}
-			if _, err := rawhttp.First(r, say("next")).Resolve(t.Context(), resolveGet(t, "/hello.txt")); rawhttp.StatusOf(err) != 503 {
+			if _, err := rawhttp.First(r, answerText("next")).Resolve(t.Context(), resolveGet(t, "/hello.txt")); rawhttp.StatusOf(err) != 503 {
 				t.Errorf("First after Close: %v, want 503, not the next resolver", err)
 			}
 			if err := r.Close(); err != nil {

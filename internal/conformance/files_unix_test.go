@@ -55,7 +55,7 @@ func TestSpecialFilesAreNotFound(t *testing.T) {
 		_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(r))
 		for _, target := range []string{"/fifo", "/s", "/to-fifo", "/to-socket", "/folder/index.html", "/fifo/", "/s/"} {
 			for _, method := range []string{"GET ", "HEAD ", "POST ", "OPTIONS "} {
-				got := filesTake(t, talk(t, addr, method+target+" HTTP/1.1\r\nHost: a\r\n\r\n"))
+				got := parseAnswer(t, talk(t, addr, method+target+" HTTP/1.1\r\nHost: a\r\n\r\n"))
 				if got.Status != "404 Not Found" {
 					t.Errorf("%s: %s%s: status %q, want 404", name, method, target, got.Status)
 				}
@@ -87,7 +87,7 @@ func TestFIFOWithWriterIsNotFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, r := range unixSources(t, root) {
-		if got := unixAnswer(t, r, "/fifo"); got != "not mine" {
+		if got := unixAnswer(t, r, "/fifo"); got != "not found" {
 			t.Errorf("%s: GET /fifo: %q, want 404", name, got)
 		}
 	}
@@ -100,11 +100,11 @@ func TestFIFOWithWriterIsNotFound(t *testing.T) {
 func TestDevicesAreNotFound(t *testing.T) {
 	for name, r := range unixSources(t, "/dev") {
 		for _, target := range []string{"/null", "/zero", "/random", "/tty", "/null/"} {
-			if got := unixAnswer(t, r, target); got != "not mine" && got != "error 403" {
+			if got := unixAnswer(t, r, target); got != "not found" && got != "error 403" {
 				t.Errorf("%s: GET %s in /dev: %q, want 404", name, target, testkit.Shorten(got))
 			}
 		}
-		if got := unixAnswer(t, r, "/null"); got != "not mine" {
+		if got := unixAnswer(t, r, "/null"); got != "not found" {
 			t.Errorf("%s: GET /null in /dev: %q, want 404", name, testkit.Shorten(got))
 		}
 		for line := range strings.Lines(unixAnswer(t, r, "/")) {
@@ -116,7 +116,7 @@ func TestDevicesAreNotFound(t *testing.T) {
 	root := testkit.Folder(t, map[string]string{"null": "->/dev/null", "up": "->../../../../../../../../../../dev/null"})
 	for name, r := range unixSources(t, root) {
 		for _, target := range []string{"/null", "/up"} {
-			if got := unixAnswer(t, r, target); got != "not mine" {
+			if got := unixAnswer(t, r, target); got != "not found" {
 				t.Errorf("%s: GET of a link to /dev/null: %q, want 404", name, got)
 			}
 		}
@@ -170,25 +170,25 @@ func TestSymbolicLinks(t *testing.T) {
 		{"/to-sub/b.txt", "b"}, {"/to-sub/deep/to-a", "a"}, {"/to-deep/c.txt", "c"}, {"/to-sub-slash/b.txt", "b"},
 		{"/to-sub", "301 ./to-sub/"}, {"/to-sub/", "index"}, {"/to-deep", "301 ./to-deep/"}, {"/to-deep/", "c.txt\nto-a\n"},
 		{"/to-root/a.txt", "a"}, {"/to-root/to-root/to-sub/to-root/a.txt", "a"}, {"/sub/to-root/a.txt", "a"},
-		{"/to-a/", "not mine"}, {"/to-a/b", "not mine"},
+		{"/to-a/", "not found"}, {"/to-a/b", "not found"},
 
-		{"/abs-a", "not mine"}, {"/abs-sub", "not mine"}, {"/abs-sub/", "not mine"}, {"/abs-sub/b.txt", "not mine"},
-		{"/abs-secret", "not mine"}, {"/abs-out", "not mine"}, {"/abs-out/", "not mine"}, {"/abs-out/secret.txt", "not mine"},
-		{"/abs-etc", "not mine"}, {"/abs-etc/", "not mine"}, {"/abs-etc/passwd", "not mine"}, {"/abs-slash/etc/passwd", "not mine"},
-		{"/out-secret", "not mine"}, {"/out-out", "not mine"}, {"/out-out/", "not mine"}, {"/out-out/secret.txt", "not mine"},
-		{"/out-parent/", "not mine"}, {"/out-parent/secret.txt", "not mine"}, {"/out-parent/root/a.txt", "not mine"}, {"/out-back", "not mine"},
-		{"/out-deep", "not mine"}, {"/to-out", "not mine"}, {"/sub/out", "not mine"}, {"/to-sub/out", "not mine"},
-		{"/to-root/out-secret", "not mine"}, {"/sub/via-root", "not mine"},
+		{"/abs-a", "not found"}, {"/abs-sub", "not found"}, {"/abs-sub/", "not found"}, {"/abs-sub/b.txt", "not found"},
+		{"/abs-secret", "not found"}, {"/abs-out", "not found"}, {"/abs-out/", "not found"}, {"/abs-out/secret.txt", "not found"},
+		{"/abs-etc", "not found"}, {"/abs-etc/", "not found"}, {"/abs-etc/passwd", "not found"}, {"/abs-slash/etc/passwd", "not found"},
+		{"/out-secret", "not found"}, {"/out-out", "not found"}, {"/out-out/", "not found"}, {"/out-out/secret.txt", "not found"},
+		{"/out-parent/", "not found"}, {"/out-parent/secret.txt", "not found"}, {"/out-parent/root/a.txt", "not found"}, {"/out-back", "not found"},
+		{"/out-deep", "not found"}, {"/to-out", "not found"}, {"/sub/out", "not found"}, {"/to-sub/out", "not found"},
+		{"/to-root/out-secret", "not found"}, {"/sub/via-root", "not found"},
 
-		{"/self", "not mine"}, {"/self/", "not mine"}, {"/ping", "not mine"}, {"/pong/a", "not mine"}, {"/below", "not mine"},
-		{"/dangling", "not mine"}, {"/dangling/", "not mine"}, {"/to-file/", "not mine"},
+		{"/self", "not found"}, {"/self/", "not found"}, {"/ping", "not found"}, {"/pong/a", "not found"}, {"/below", "not found"},
+		{"/dangling", "not found"}, {"/dangling/", "not found"}, {"/to-file/", "not found"},
 	}
 	for _, tt := range tests {
 		if got := unixAnswer(t, r, tt.target); got != tt.want {
 			t.Errorf("GET %s: %q, want %q", tt.target, got, tt.want)
 		}
 		req := requestOf(t, "POST "+tt.target+" HTTP/1.1\r\nHost: a\r\n\r\n")
-		if got := resolveString(t, r, req); (got == "not mine") != (tt.want == "not mine") {
+		if got := resolveString(t, r, req); (got == "not found") != (tt.want == "not found") {
 			t.Errorf("POST %s: %q, want %q as for GET, since a missing resource has no methods", tt.target, got, tt.want)
 		}
 	}
@@ -214,7 +214,7 @@ func TestSymbolicLinksOfFS(t *testing.T) {
 	root := testkit.Folder(t, map[string]string{"a.txt": "a", "to-a": "->a.txt", "self": "->self", "dangling": "->missing", "to-root": "->."})
 	r := unixSources(t, root)["os.DirFS"]
 	for target, want := range map[string]string{
-		"/to-a": "a", "/self": "not mine", "/dangling": "not mine", "/to-root/a.txt": "a", "/": "to-root/\na.txt\nto-a\n",
+		"/to-a": "a", "/self": "not found", "/dangling": "not found", "/to-root/a.txt": "a", "/": "to-root/\na.txt\nto-a\n",
 	} {
 		if got := unixAnswer(t, r, target); got != want {
 			t.Errorf("GET %s: %q, want %q", target, got, want)
@@ -243,9 +243,9 @@ func TestUnreadableFiles(t *testing.T) {
 		}
 	}
 	for name, r := range resolvers {
-		_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.First(r, say("next"))))
+		_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.First(r, answerText("next"))))
 		for _, target := range []string{"/a.bin", "/dir/"} {
-			got := filesTake(t, talk(t, addr, "GET "+target+" HTTP/1.1\r\nHost: a\r\n\r\n"))
+			got := parseAnswer(t, talk(t, addr, "GET "+target+" HTTP/1.1\r\nHost: a\r\n\r\n"))
 			if got.Status != "403 Forbidden" || got.Content != "403 Forbidden\n" {
 				t.Errorf("%s: GET %s: %v, want 403", name, target, got)
 			}
@@ -269,7 +269,7 @@ func TestListedNamesCanBeRead(t *testing.T) {
 			t.Errorf("%s: listing %q, want at least the readable names", name, lines)
 		}
 		for _, line := range lines {
-			if got := unixAnswer(t, r, "/"+line); strings.HasPrefix(got, "error") || got == "not mine" {
+			if got := unixAnswer(t, r, "/"+line); strings.HasPrefix(got, "error") || got == "not found" {
 				t.Errorf("%s: GET of the listed name %q: %q", name, line, got)
 			}
 		}
@@ -307,7 +307,7 @@ func TestPathTraversal(t *testing.T) {
 				}
 				// Without their dot segments, some targets name the root.
 				isRoot := target == "/.." || target == "/../" || target == "http://a" || target == "/..?/secret.txt"
-				switch status := filesTake(t, answer).Status; {
+				switch status := parseAnswer(t, answer).Status; {
 				case status == "200 OK" && isRoot && (method == "HEAD" || strings.HasSuffix(answer, "\r\n\r\nsub/\na.txt\n")):
 				case !isRoot && (status == "404 Not Found" || status == "400 Bad Request"):
 				default:

@@ -79,7 +79,7 @@ func FuzzConn(f *testing.F) {
 	f.Add([]byte("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n3\r\nabc\r\n0\r\n\r\nHEAD / HTTP/1.1\r\nHost: a\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		var methods []string
-		s := newServer(t, rawhttp.WithResolver(rawhttp.First(rawhttp.Mount("/echo", streamEcho), say("hello\n"))), rawhttp.WithTrace(rawhttp.Trace{Exchange: func(x rawhttp.Exchange) {
+		s := newServer(t, rawhttp.WithResolver(rawhttp.First(rawhttp.Mount("/echo", streamEcho), answerText("hello\n"))), rawhttp.WithTrace(rawhttp.Trace{Exchange: func(x rawhttp.Exchange) {
 			method := "GET"
 			if x.Request != nil {
 				method = x.Request.Method()

@@ -12,7 +12,7 @@ import (
 // leaks could not fail.
 func TestLabeledGoroutines(t *testing.T) {
 	noNewGoroutines(t)
-	c := pipe(t, rawhttp.WithResolver(say("a")))
+	c := pipe(t, rawhttp.WithResolver(answerText("a")))
 	io.WriteString(c, "G") // so that a goroutine serves the connection
 	if n := testkit.LabeledGoroutines(t.Name()); n != 1 {
 		t.Errorf("%d goroutines of a connection are labeled, want 1", n)

@@ -35,7 +35,7 @@ func TestListenerFailsPermanently(t *testing.T) {
 				served := make(chan error, 1)
 				go func() { served <- s.Serve(t.Context(), ln) }()
 				busy := ln.dial(t)
-				busy.say(getRequest("/busy?5s"))
+				busy.send(getRequest("/busy?5s"))
 				start := time.Now()
 				ln.errs <- failure
 				busy.waitEnd(start)
@@ -46,14 +46,14 @@ func TestListenerFailsPermanently(t *testing.T) {
 				if got := time.Since(start); got != 5*time.Second {
 					t.Errorf("Serve returned after %v, want 5s, the end of the request in progress", got)
 				}
-				if diff := cmp.Diff(lastAnswer("/busy"), busy.heard()); diff != "" {
+				if diff := cmp.Diff(lastAnswer("/busy"), busy.received()); diff != "" {
 					t.Errorf("answer to the request in progress (-want +got):\n%s", diff)
 				}
 				if !idle.isOpen() {
 					t.Error("an idle connection of another listener was closed")
 				}
-				idle.say(getRequest("/still"))
-				if diff := cmp.Diff(okAnswer("/still"), idle.heard()); diff != "" {
+				idle.send(getRequest("/still"))
+				if diff := cmp.Diff(okAnswer("/still"), idle.received()); diff != "" {
 					t.Errorf("answer on the other listener (-want +got):\n%s", diff)
 				}
 				if log.has("warn") || log.has("error") {
@@ -96,7 +96,7 @@ func TestListenerFailsTemporarily(t *testing.T) {
 				var log plainLog
 				s, ln, served := serveListener(t, rawhttp.WithResolver(answerPath), rawhttp.WithLogger(&log))
 				idle := ln.dial(t)
-				idle.say(getRequest("/"))
+				idle.send(getRequest("/"))
 				time.Sleep(time.Second)
 				for range 12 {
 					ln.errs <- tt.err
@@ -106,8 +106,8 @@ func TestListenerFailsTemporarily(t *testing.T) {
 					t.Errorf("an idle connection was closed: %v, want %v", got, tt.sheds)
 				}
 				fresh := ln.dial(t)
-				fresh.say(getRequest("/a"))
-				if diff := cmp.Diff(okAnswer("/a"), fresh.heard()); diff != "" {
+				fresh.send(getRequest("/a"))
+				if diff := cmp.Diff(okAnswer("/a"), fresh.received()); diff != "" {
 					t.Errorf("answer after the errors (-want +got):\n%s", diff)
 				}
 				want := []string{"warn rawhttp: accept failed, retrying err" + tt.err.Error(), "warn rawhttp: accept works again failed12"}
@@ -132,8 +132,8 @@ func TestShutdownAcceptsQueuedConnections(t *testing.T) {
 		stopped := make(chan error, 1)
 		go func() { stopped <- s.Shutdown(t.Context()) }()
 		synctest.Wait()
-		old.say(getRequest("/persists"))
-		if diff := cmp.Diff(okAnswer("/persists"), old.heard()); diff != "" {
+		old.send(getRequest("/persists"))
+		if diff := cmp.Diff(okAnswer("/persists"), old.received()); diff != "" {
 			t.Errorf("answer while the listener is open (-want +got):\n%s", diff)
 		}
 		for range 30 { // one every 40 ms, for more than a second
@@ -147,8 +147,8 @@ func TestShutdownAcceptsQueuedConnections(t *testing.T) {
 			}
 			c := &memoryClient{Conn: client, ended: make(chan struct{})}
 			go c.readAll()
-			c.say(getRequest("/fresh"))
-			if got := c.heard(); got != okAnswer("/fresh") && got != lastAnswer("/fresh") {
+			c.send(getRequest("/fresh"))
+			if got := c.received(); got != okAnswer("/fresh") && got != lastAnswer("/fresh") {
 				t.Errorf("answer on a connection made %v after the start of Shutdown: %q", time.Since(start), got)
 			}
 			client.Close()
@@ -216,13 +216,13 @@ func TestStopping(t *testing.T) {
 			}), nil
 		})))
 		c := ln.dial(t)
-		c.say(getRequest("/"))
+		c.send(getRequest("/"))
 		time.Sleep(time.Hour)
 		go s.Shutdown(t.Context())
 		if got := <-said; got != time.Hour {
 			t.Errorf("Stopping was closed after %v, want 1h", got)
 		}
-		if got := c.heard(); !strings.HasSuffix(got, "7\r\ngoodbye\r\n0\r\n\r\n") {
+		if got := c.received(); !strings.HasSuffix(got, "7\r\ngoodbye\r\n0\r\n\r\n") {
 			t.Errorf("client received %q, want the end of the stream", got)
 		}
 		c.Close()
@@ -257,13 +257,13 @@ func TestRequestSentDuringEvictionOrShutdown(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				s, ln, served := serveListener(t, rawhttp.WithMaxConns(1), rawhttp.WithResolver(answerPath))
 				c := ln.dial(t)
-				c.say(getRequest("/first"))
-				c.heard()
+				c.send(getRequest("/first"))
+				c.received()
 				time.Sleep(tt.idle)
 				tt.end(t, s, ln)
 				time.Sleep(tt.wait)
-				c.say(getRequest("/a"))
-				if diff := cmp.Diff(tt.want, c.heard()); diff != "" {
+				c.send(getRequest("/a"))
+				if diff := cmp.Diff(tt.want, c.received()); diff != "" {
 					t.Errorf("answer (-want +got):\n%s", diff)
 				}
 				s.Close()

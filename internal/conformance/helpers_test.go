@@ -59,8 +59,8 @@ func filesOfDir(t testing.TB, dir string, opts ...rawhttp.FileOption) *rawhttp.F
 	return f
 }
 
-// say returns a resolver that answers every request with the text s.
-func say(s string) rawhttp.Resolver {
+// answerText returns a resolver that answers every request with the text s.
+func answerText(s string) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return rawhttp.Text(200, s), nil })
 }
 

@@ -25,7 +25,7 @@ func TestInform(t *testing.T) {
 	}
 	empty := func(do func(*testing.T, *rawhttp.Request)) func(*testing.T) rawhttp.Resolver {
 		return func(t *testing.T) rawhttp.Resolver {
-			return resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+			return resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 				do(t, req)
 				return rawhttp.Empty(204), nil
 			})
@@ -62,7 +62,7 @@ func TestInform(t *testing.T) {
 			inform(t, req, nil)
 		}), hints + hints + final, ""},
 		{"StreamFunc", getA, func(t *testing.T) rawhttp.Resolver {
-			return resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+			return resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 				return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
 					inform(t, req, nil)
 					io.WriteString(w, "abc")
@@ -74,7 +74,7 @@ func TestInform(t *testing.T) {
 			})
 		}, hints + "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", "before its first Write"},
 		{"before an error", getA, func(t *testing.T) rawhttp.Resolver {
-			return resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+			return resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 				inform(t, req, nil)
 				return nil, errors.New("on purpose")
 			})
@@ -119,7 +119,7 @@ func TestInformAfterTheHead(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) { return tt.f(req), nil })
+			r := resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) { return tt.f(req), nil })
 			if diff := cmp.Diff(tt.want, rawhttp.Answer(r, tt.in)); diff != "" {
 				t.Errorf("answer (-want +got):\n%s", diff)
 			}
@@ -146,7 +146,7 @@ func TestInformRefuses(t *testing.T) {
 		{"upgrade", 103, []string{"Upgrade", "h2c"}},
 	}
 	for _, request := range []string{getA, getB} {
-		got := rawhttp.Answer(resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+		got := rawhttp.Answer(resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 			for _, tt := range tests {
 				if err := req.Inform(tt.status, tt.fields...); err == nil || errors.Is(err, errors.ErrUnsupported) {
 					t.Errorf("%s: Inform(%d, %q) = %v, want an error about the arguments", tt.name, tt.status, tt.fields, err)
@@ -171,7 +171,7 @@ func TestInformRefuses(t *testing.T) {
 func TestInformReachesTranscriptAndClient(t *testing.T) {
 	var transcript strings.Builder
 	informed := make(chan struct{})
-	s := newServer(t, rawhttp.WithDate(false), rawhttp.WithTrace(rawhttp.Transcript(&transcript)), rawhttp.WithResolver(resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+	s := newServer(t, rawhttp.WithDate(false), rawhttp.WithTrace(rawhttp.Transcript(&transcript)), rawhttp.WithResolver(resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 		if err := req.Inform(103, "Link", "</a>"); err != nil {
 			t.Error(err)
 		}

@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// reader reads the content of the request and answers with its length.
-var reader = resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+// answerLength reads the content of the request and answers with its length.
+var answerLength = resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 	n, err := io.Copy(io.Discard, req.Body)
 	if err != nil {
 		return nil, err
@@ -22,11 +22,11 @@ var reader = resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 	return rawhttp.Text(200, fmt.Sprint(n, " bytes")), nil
 })
 
-func sized(n int, fields ...string) string {
+func sizedPost(n int, fields ...string) string {
 	return "POST / HTTP/1.1\r\nHost: a\r\n" + strings.Join(fields, "") + fmt.Sprintf("Content-Length: %d\r\n\r\n", n) + strings.Repeat("x", n)
 }
 
-func chunked(n int, fields ...string) string {
+func chunkedPost(n int, fields ...string) string {
 	return "POST / HTTP/1.1\r\nHost: a\r\n" + strings.Join(fields, "") + "Transfer-Encoding: chunked\r\n\r\n" +
 		strings.Repeat("1\r\nx\r\n", n) + "0\r\n\r\n"
 }
@@ -37,18 +37,18 @@ func TestLimitBody(t *testing.T) {
 		declared = "413 close 413 Content Too Large\n"
 		passed   = "413 close 413 Content Too Large: content is too large (RFC 9110, section 15.5.14)\n"
 	)
-	ignores := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+	ignores := resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 		io.Copy(io.Discard, req.Body)
 		return rawhttp.Text(200, "fine"), nil
 	})
-	never := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+	never := resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 		if req.ContentLength() != 0 {
 			t.Error("Resolve was called for content over the limit")
 		}
 		return rawhttp.Text(200, "0 bytes"), nil
 	})
-	unread := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) { return rawhttp.Text(200, "unread"), nil })
-	streams := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+	unread := resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) { return rawhttp.Text(200, "unread"), nil })
+	streams := resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.StreamFunc(200, "", func(_ context.Context, w io.Writer) error {
 			b, err := io.ReadAll(req.Body)
 			if err == nil {
@@ -64,26 +64,26 @@ func TestLimitBody(t *testing.T) {
 		want     []string
 		why      string
 	}{
-		{"no content", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", rawhttp.LimitBody(0, reader), two("0 bytes"), ""},
-		{"as much as the limit", sized(10), rawhttp.LimitBody(10, reader), two("10 bytes"), ""},
-		{"one byte more", sized(11), rawhttp.LimitBody(10, never), []string{declared}, "the request is refused before any content is read"},
-		{"one byte more, with an expectation", sized(11, "Expect: 100-continue\r\n"), rawhttp.LimitBody(10, never), []string{declared}, "no 100 is sent"},
-		{"any with a limit of 0", sized(1), rawhttp.LimitBody(0, never), []string{declared}, ""},
-		{"chunks, as much as the limit", chunked(10), rawhttp.LimitBody(10, reader), two("10 bytes"), ""},
-		{"chunks, one byte more", chunked(11), rawhttp.LimitBody(10, reader), []string{passed}, ""},
-		{"chunks, one byte more, ignored", chunked(11), rawhttp.LimitBody(10, ignores), []string{passed}, "as if the server's own limit is exceeded"},
-		{"chunks, one byte more, in a StreamFunc", chunked(11), rawhttp.LimitBody(10, streams), []string{passed}, "the limit still applies after Resolve"},
-		{"chunks that are not read", chunked(11), rawhttp.LimitBody(10, unread), []string{"200  unread", "200 close unread"}, "no more than the limit was read"},
-		{"inner limit", sized(11), rawhttp.LimitBody(20, rawhttp.LimitBody(10, never)), []string{declared}, ""},
-		{"outer limit", sized(11), rawhttp.LimitBody(10, rawhttp.LimitBody(20, never)), []string{declared}, ""},
-		{"chunks, inner limit", chunked(11), rawhttp.LimitBody(20, rawhttp.LimitBody(10, ignores)), []string{passed}, ""},
-		{"chunks, outer limit", chunked(11), rawhttp.LimitBody(10, rawhttp.LimitBody(20, ignores)), []string{passed}, ""},
-		{"larger than the server's", sized(101), rawhttp.LimitBody(1000, never), []string{declared}, "the server's limit applies"},
-		{"chunks, larger than the server's", chunked(101), rawhttp.LimitBody(1<<63-1, reader), []string{passed}, "the server's limit applies"},
-		{"not selected", sized(50), rawhttp.First(rawhttp.Mount("/small/", rawhttp.LimitBody(10, never)), reader), two("50 bytes"),
+		{"no content", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", rawhttp.LimitBody(0, answerLength), two("0 bytes"), ""},
+		{"as much as the limit", sizedPost(10), rawhttp.LimitBody(10, answerLength), two("10 bytes"), ""},
+		{"one byte more", sizedPost(11), rawhttp.LimitBody(10, never), []string{declared}, "the request is refused before any content is read"},
+		{"one byte more, with an expectation", sizedPost(11, "Expect: 100-continue\r\n"), rawhttp.LimitBody(10, never), []string{declared}, "no 100 is sent"},
+		{"any with a limit of 0", sizedPost(1), rawhttp.LimitBody(0, never), []string{declared}, ""},
+		{"chunks, as much as the limit", chunkedPost(10), rawhttp.LimitBody(10, answerLength), two("10 bytes"), ""},
+		{"chunks, one byte more", chunkedPost(11), rawhttp.LimitBody(10, answerLength), []string{passed}, ""},
+		{"chunks, one byte more, ignored", chunkedPost(11), rawhttp.LimitBody(10, ignores), []string{passed}, "as if the server's own limit is exceeded"},
+		{"chunks, one byte more, in a StreamFunc", chunkedPost(11), rawhttp.LimitBody(10, streams), []string{passed}, "the limit still applies after Resolve"},
+		{"chunks that are not read", chunkedPost(11), rawhttp.LimitBody(10, unread), []string{"200  unread", "200 close unread"}, "no more than the limit was read"},
+		{"inner limit", sizedPost(11), rawhttp.LimitBody(20, rawhttp.LimitBody(10, never)), []string{declared}, ""},
+		{"outer limit", sizedPost(11), rawhttp.LimitBody(10, rawhttp.LimitBody(20, never)), []string{declared}, ""},
+		{"chunks, inner limit", chunkedPost(11), rawhttp.LimitBody(20, rawhttp.LimitBody(10, ignores)), []string{passed}, ""},
+		{"chunks, outer limit", chunkedPost(11), rawhttp.LimitBody(10, rawhttp.LimitBody(20, ignores)), []string{passed}, ""},
+		{"larger than the server's", sizedPost(101), rawhttp.LimitBody(1000, never), []string{declared}, "the server's limit applies"},
+		{"chunks, larger than the server's", chunkedPost(101), rawhttp.LimitBody(1<<63-1, answerLength), []string{passed}, "the server's limit applies"},
+		{"not selected", sizedPost(50), rawhttp.First(rawhttp.Mount("/small/", rawhttp.LimitBody(10, never)), answerLength), two("50 bytes"),
 			"a limit holds below what selects it"},
-		{"read before LimitBody", chunked(50),
-			rawhttp.First(rawhttp.LimitBody(10, rawhttp.First()), reader), two("50 bytes"), "the limit of a resolver is not that of the next"},
+		{"read before LimitBody", chunkedPost(50),
+			rawhttp.First(rawhttp.LimitBody(10, rawhttp.First()), answerLength), two("50 bytes"), "the limit of a resolver is not that of the next"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -110,8 +110,8 @@ func TestLimitBodyErrorPage(t *testing.T) {
 		return rawhttp.Bytes(status, "application/json", fmt.Appendf(nil, `{"status":%d}`, status))
 	})
 	const want = "HTTP/1.1 413 Content Too Large\r\nContent-Type: application/json\r\nContent-Length: 14\r\nConnection: close\r\n\r\n{\"status\":413}"
-	for _, in := range []string{sized(11), chunked(11)} {
-		for _, r := range []rawhttp.Resolver{reader, resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+	for _, in := range []string{sizedPost(11), chunkedPost(11)} {
+		for _, r := range []rawhttp.Resolver{answerLength, resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 			io.Copy(io.Discard, req.Body)
 			return rawhttp.Text(200, "fine"), nil
 		})} {
@@ -142,7 +142,7 @@ func TestLimitBodyOfWrappers(t *testing.T) {
 	}
 	request := fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", packed.Len(), packed.String())
 	for limit, want := range map[int64]string{10: "413", 999: "413", 1000: "200"} {
-		if got := rawhttp.Answer(unpack(rawhttp.LimitBody(limit, reader)), request); got[len("HTTP/1.1 "):][:3] != want {
+		if got := rawhttp.Answer(unpack(rawhttp.LimitBody(limit, answerLength)), request); got[len("HTTP/1.1 "):][:3] != want {
 			t.Errorf("LimitBody(%d), %d bytes that decompress to 1000: %q, want %s", limit, packed.Len(), got, want)
 		}
 	}
@@ -150,7 +150,7 @@ func TestLimitBodyOfWrappers(t *testing.T) {
 
 // LimitBody works for a request without a Server, by limiting its Body.
 func TestLimitBodyWithoutServer(t *testing.T) {
-	limited := rawhttp.LimitBody(10, reader)
+	limited := rawhttp.LimitBody(10, answerLength)
 	for head, want := range map[string]int{
 		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n":         413,
 		"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n": 413,
@@ -174,7 +174,7 @@ func TestLimitBodyWithoutServer(t *testing.T) {
 
 func TestLimitBodyAllocs(t *testing.T) {
 	empty := rawhttp.Empty(204)
-	limited := rawhttp.LimitBody(10, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return empty, nil }))
+	limited := rawhttp.LimitBody(10, resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) { return empty, nil }))
 	req := parse(t, "GET / HTTP/1.1\r\nHost: a\r\n")
 	if n := testing.AllocsPerRun(100, func() { limited.Resolve(context.Background(), req) }); n > 0 {
 		t.Errorf("LimitBody makes %v allocations for a request without content, want 0", n)

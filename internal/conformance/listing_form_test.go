@@ -37,7 +37,7 @@ func listingAsk(t testing.TB, r rawhttp.Resolver, requestLine string, fieldLines
 	if _, err := rawhttp.WriteResponse(t.Context(), &b, req, resp); err != nil {
 		t.Errorf("%s: WriteResponse: %v", requestLine, err)
 	}
-	a := filesTake(t, b.String())
+	a := parseAnswer(t, b.String())
 	delete(a.Fields, "Date")
 	if a.Fields["Transfer-Encoding"] == "chunked" {
 		a.Content = unchunk(t, a.Content)
@@ -76,8 +76,8 @@ func listingTree() fstest.MapFS {
 	}
 }
 
-// listingPlace returns a resolver for listingTree.
-func listingPlace(t testing.TB, opts ...rawhttp.FileOption) *rawhttp.FileResolver {
+// listingTreeResolver returns a resolver for listingTree.
+func listingTreeResolver(t testing.TB, opts ...rawhttp.FileOption) *rawhttp.FileResolver {
 	t.Helper()
 	r, err := rawhttp.FS(listingTree(), append([]rawhttp.FileOption{rawhttp.WithListing(rawhttp.ListHTML)}, opts...)...)
 	if err != nil {
@@ -109,7 +109,7 @@ func TestListingGolden(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var r rawhttp.Resolver = listingPlace(t, tt.opts...)
+			var r rawhttp.Resolver = listingTreeResolver(t, tt.opts...)
 			if tt.wrap != nil {
 				r = tt.wrap(r)
 			}
@@ -206,7 +206,7 @@ func TestListingNegotiation(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			for listing, want := range map[rawhttp.Listing]string{rawhttp.ListHTML: tt.wantHTML, rawhttp.ListText: tt.wantText} {
-				r := listingPlace(t, rawhttp.WithListing(listing))
+				r := listingTreeResolver(t, rawhttp.WithListing(listing))
 				for _, method := range []string{"GET", "HEAD"} {
 					request := method + " /pub/images/" + tt.query
 					got := listingAsk(t, r, request, tt.accept...)
@@ -216,7 +216,7 @@ func TestListingNegotiation(t *testing.T) {
 					}
 				}
 			}
-			r := listingPlace(t, rawhttp.WithListing(rawhttp.ListNone))
+			r := listingTreeResolver(t, rawhttp.WithListing(rawhttp.ListNone))
 			if got := listingAsk(t, r, "GET /pub/images/"+tt.query, tt.accept...); got.Status != "404" {
 				t.Errorf("list none: GET with %q: %s, want 404", tt.accept, got.Status)
 			}
@@ -230,10 +230,10 @@ func TestListingFields(t *testing.T) {
 	page := map[string]string{"Content-Security-Policy": list.Policy, "Referrer-Policy": "same-origin"}
 	for name, mediaType := range map[string]string{"html": "text/html; charset=utf-8", "text": "text/plain; charset=utf-8", "json": "application/json"} {
 		t.Run(name, func(t *testing.T) {
-			_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(listingPlace(t)))
+			_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(listingTreeResolver(t)))
 			ask := func(requestLine string, fieldLines ...string) filesAnswer {
 				lines := append([]string{requestLine + "/pub/images/?format=" + name + " HTTP/1.1", "Host: a"}, fieldLines...)
-				return filesTake(t, talk(t, addr, strings.Join(lines, "\r\n")+"\r\n\r\n"))
+				return parseAnswer(t, talk(t, addr, strings.Join(lines, "\r\n")+"\r\n\r\n"))
 			}
 			want := maps.Clone(common)
 			if name == "html" {
@@ -351,7 +351,7 @@ func TestListingOrder(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.query, func(t *testing.T) {
-			r := listingPlace(t)
+			r := listingTreeResolver(t)
 			ask := func(form string) string {
 				return listingAsk(t, r, "GET /pub/images/?format="+form+"&"+tt.query).Content
 			}

@@ -41,7 +41,7 @@ var (
 
 // The Content-Security-Policy allows only the style of the page.
 func TestListingPolicy(t *testing.T) {
-	a := listingAsk(t, listingPlace(t), "GET /pub/images/")
+	a := listingAsk(t, listingTreeResolver(t), "GET /pub/images/")
 	_, rest, _ := strings.Cut(a.Content, "<style>")
 	style, _, found := strings.Cut(rest, "</style>")
 	if !found {
@@ -62,7 +62,7 @@ func TestListingPolicy(t *testing.T) {
 
 // The complete contents of one page.
 func TestListingPage(t *testing.T) {
-	got := listingGetPage(t, listingPlace(t), "/pub/images/")
+	got := listingGetPage(t, listingTreeResolver(t), "/pub/images/")
 	want := listingPage{
 		Title:   "/pub/images/",
 		Crumbs:  []listingLink{{"root", "../../", false}, {"pub", "../", false}, {"images", "", true}},
@@ -114,7 +114,7 @@ func TestListingColumns(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.query, func(t *testing.T) {
-			r := listingPlace(t)
+			r := listingTreeResolver(t)
 			got := listingGetPage(t, r, "/pub/images/"+tt.query)
 			href := func(key, order string) string {
 				switch {

@@ -58,7 +58,7 @@ func TestListingJSON(t *testing.T) {
 		{"no time.txt", "file", size(1), "", "./no%20time.txt", false},
 		{"Zebra.svg", "file", size(731), "2026-11-02T08:22:59Z", "./Zebra.svg", false},
 	}}
-	r := listingPlace(t)
+	r := listingTreeResolver(t)
 	got := listingReadJSON(t, listingAsk(t, r, "GET /pub/images/?format=json").Content)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("listing (-want +got):\n%s", diff)
@@ -76,7 +76,7 @@ func TestListingJSON(t *testing.T) {
 	}
 
 	for max, truncated := range map[int]bool{0: false, 9: true, 10: false, 11: false} {
-		o := listingReadJSON(t, listingAsk(t, listingPlace(t, rawhttp.WithMaxListing(max)), "GET /pub/images/?format=json").Content)
+		o := listingReadJSON(t, listingAsk(t, listingTreeResolver(t, rawhttp.WithMaxListing(max)), "GET /pub/images/?format=json").Content)
 		if n := len(o.Entries); o.Truncated != truncated || truncated && n != max || !truncated && n != 10 {
 			t.Errorf("WithMaxListing(%d): %d entries, truncated: %v, want %v", max, n, o.Truncated, truncated)
 		}

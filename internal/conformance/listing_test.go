@@ -80,7 +80,7 @@ func TestListing(t *testing.T) {
 		{"as many as allowed", []string{"a", "b", "c/"}, []rawhttp.FileOption{rawhttp.WithMaxListing(3)}, "c/\na\nb\n", "nothing is left out"},
 		{"no limit", []string{"a", "b", "c/"}, []rawhttp.FileOption{rawhttp.WithMaxListing(0)}, "c/\na\nb\n", "0 means no limit"},
 		{"hidden names do not count", []string{".a", ".b", ".c", "d", "e"}, []rawhttp.FileOption{rawhttp.WithMaxListing(2)}, "d\ne\n", ""},
-		{"ListNone", []string{"a"}, []rawhttp.FileOption{rawhttp.WithListing(rawhttp.ListNone)}, "not mine", "404"},
+		{"ListNone", []string{"a"}, []rawhttp.FileOption{rawhttp.WithListing(rawhttp.ListNone)}, "not found", "404"},
 		{"ListText", []string{"a"}, []rawhttp.FileOption{rawhttp.WithListing(rawhttp.ListNone), rawhttp.WithListing(rawhttp.ListText)}, "a\n", "the later option wins"},
 	}
 	for _, tt := range tests {
@@ -101,7 +101,7 @@ func TestListingResponse(t *testing.T) {
 	}
 	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(r))
 	for _, target := range []string{"/", "/?sort=none"} {
-		got := filesTake(t, talk(t, addr, "GET "+target+" HTTP/1.1\r\nHost: a\r\n\r\n"))
+		got := parseAnswer(t, talk(t, addr, "GET "+target+" HTTP/1.1\r\nHost: a\r\n\r\n"))
 		if got.Status != "200 OK" || got.Content != "a/\nb.txt\nc\n" {
 			t.Errorf("GET %s: %v", target, got)
 		}
@@ -227,7 +227,7 @@ func TestListingHeadDoesNotReadTheFolder(t *testing.T) {
 	}
 	_, addr := listen(t, rawhttp.WithResolver(r))
 	for _, version := range []string{" HTTP/1.1\r\nHost: a\r\n\r\n", " HTTP/1.0\r\n\r\n"} {
-		got := filesTake(t, talk(t, addr, "HEAD /"+version))
+		got := parseAnswer(t, talk(t, addr, "HEAD /"+version))
 		if got.Status != "200 OK" || got.Content != "" || got.Fields["Content-Type"] != "text/plain; charset=utf-8" || got.Fields["Cache-Control"] != "no-cache" {
 			t.Errorf("HEAD /%s: %v, want the fields of the listing", version, got)
 		}

@@ -16,8 +16,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// listingHeld starts a long listing on a connection and reads only its status.
-func listingHeld(t *testing.T, r rawhttp.Resolver) (client net.Conn, status int) {
+// startLongListing starts a long listing on a connection and reads only its status.
+func startLongListing(t *testing.T, r rawhttp.Resolver) (client net.Conn, status int) {
 	t.Helper()
 	client = pipe(t, rawhttp.WithResolver(r))
 	go io.WriteString(client, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -45,7 +45,7 @@ func TestLongListingsAtOnce(t *testing.T) {
 		var clients []net.Conn
 		start := time.Now()
 		for range 16 {
-			client, status := listingHeld(t, r)
+			client, status := startLongListing(t, r)
 			if status != 200 {
 				t.Errorf("status %d, want 200", status)
 			}
@@ -57,7 +57,7 @@ func TestLongListingsAtOnce(t *testing.T) {
 
 		for range 2 {
 			start = time.Now()
-			client, status := listingHeld(t, r)
+			client, status := startLongListing(t, r)
 			lines := bufio.NewReader(client)
 			line, err := lines.ReadString('\n')
 			for err == nil && line != "\r\n" && line != "Retry-After: 1\r\n" {
@@ -75,7 +75,7 @@ func TestLongListingsAtOnce(t *testing.T) {
 		start = time.Now()
 		done := make(chan int)
 		go func() {
-			_, status := listingHeld(t, r)
+			_, status := startLongListing(t, r)
 			done <- status
 		}()
 		time.Sleep(3 * time.Second)
@@ -97,7 +97,7 @@ func TestLongListingsAtOnce(t *testing.T) {
 			t.Errorf("HEAD: %s", got.Status)
 		}
 		another, _ := listingOfFake(t, 10_000)
-		if client, status := listingHeld(t, another); status != 200 {
+		if client, status := startLongListing(t, another); status != 200 {
 			t.Errorf("long listing of another tree: status %d", status)
 		} else {
 			client.Close()
@@ -116,7 +116,7 @@ func TestSlowListingIsCutForAnother(t *testing.T) {
 		r, _ := listingOfFake(t, 10_000)
 		var clients []net.Conn
 		for range 16 {
-			client, _ := listingHeld(t, r)
+			client, _ := startLongListing(t, r)
 			clients = append(clients, client)
 		}
 		taken := make([]byte, 20_000) // more than one Write
@@ -130,7 +130,7 @@ func TestSlowListingIsCutForAnother(t *testing.T) {
 		}
 		done := make(chan int)
 		go func() {
-			client, status := listingHeld(t, r)
+			client, status := startLongListing(t, r)
 			client.Close()
 			done <- status
 		}()
@@ -198,11 +198,11 @@ func TestLongListingsReleaseTheirTurn(t *testing.T) {
 		}},
 		{"HEAD", func(t *testing.T, r *rawhttp.FileResolver, _ *listingFake) { listingAsk(t, r, "HEAD /") }},
 		{"a client that disconnects", func(t *testing.T, r *rawhttp.FileResolver, _ *listingFake) {
-			client, _ := listingHeld(t, r)
+			client, _ := startLongListing(t, r)
 			client.Close()
 		}},
 		{"a client that stalls", func(t *testing.T, r *rawhttp.FileResolver, _ *listingFake) {
-			client, _ := listingHeld(t, r)
+			client, _ := startLongListing(t, r)
 			time.Sleep(31 * time.Second)
 			client.Close()
 		}},

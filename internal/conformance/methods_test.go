@@ -13,7 +13,7 @@ import (
 
 // named returns a Resolver that answers with the name and the method.
 func named(name string) rawhttp.Resolver {
-	return resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+	return resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Text(200, name+" of "+req.Method()), nil
 	})
 }
@@ -60,7 +60,7 @@ func TestMethods(t *testing.T) {
 // see the error for any other method.
 func TestMethodsErrors(t *testing.T) {
 	broken := errors.New("broken")
-	r := rawhttp.Methods(map[string]rawhttp.Resolver{"GET": resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return nil, broken })})
+	r := rawhttp.Methods(map[string]rawhttp.Resolver{"GET": resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) { return nil, broken })})
 	for head, want := range map[string]int{"GET": 500, "PUT": 405, "FOO": 501} {
 		_, err := r.Resolve(context.Background(), parse(t, head+" / HTTP/1.1\r\nHost: a\r\n"))
 		if got := rawhttp.StatusOf(err); got != want {

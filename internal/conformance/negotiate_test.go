@@ -160,7 +160,7 @@ func TestPreconditionOfMalformedETag(t *testing.T) {
 
 // WithErrorPage makes the page for a failed precondition, so that an API can answer with JSON.
 func TestPreconditionErrorPage(t *testing.T) {
-	put := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+	put := resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Representation{ETag: `"a"`}.Precondition(req), nil
 	})
 	got := talkInMemory(t, "PUT / HTTP/1.1\r\nHost: a\r\nIf-Match: \"b\"\r\n\r\n", rawhttp.WithResolver(put),
@@ -176,13 +176,13 @@ func TestPreconditionErrorPage(t *testing.T) {
 // Precondition has the same result as Content for a GET, byte for byte.
 func TestPreconditionAgreesWithContent(t *testing.T) {
 	rep := rawhttp.Representation{MediaType: "text/plain", Body: strings.NewReader("hi"), Size: 2, ETag: `"v1"`, ModTime: time.Date(2020, 1, 1, 0, 0, 0, 5, time.UTC)}
-	early := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+	early := resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 		if resp := rep.Precondition(req); resp != nil {
 			return resp, nil
 		}
 		return rawhttp.Content(rep), nil
 	})
-	late := resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return rawhttp.Content(rep), nil })
+	late := resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) { return rawhttp.Content(rep), nil })
 	for _, fields := range []string{"", `If-None-Match: "v1"`, `If-Match: "v0"`, "If-Modified-Since: Wed, 01 Jan 2020 00:00:00 GMT"} {
 		request := "GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n" + fields + "\r\n\r\n"
 		if fields == "" {

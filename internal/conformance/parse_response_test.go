@@ -143,7 +143,7 @@ func TestParseResponse(t *testing.T) {
 			}
 			for range 2 { // it may be written any number of times
 				wire.Reset()
-				wire.WriteString(rawhttp.Answer(resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return resp, nil }), method+" / HTTP/1.1\r\nHost: a\r\n\r\n"))
+				wire.WriteString(rawhttp.Answer(resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) { return resp, nil }), method+" / HTTP/1.1\r\nHost: a\r\n\r\n"))
 			}
 			switch tt.written {
 			case "":
@@ -303,7 +303,7 @@ func FuzzParseResponse(f *testing.F) {
 }
 
 func writeParsed(resp *rawhttp.Response, method string) string {
-	return rawhttp.Answer(resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return resp, nil }), method+" / HTTP/1.1\r\nHost: a\r\n\r\n")
+	return rawhttp.Answer(resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) { return resp, nil }), method+" / HTTP/1.1\r\nHost: a\r\n\r\n")
 }
 
 // compareResponse checks that net/http accepts the response too and parses it the same way.

@@ -77,7 +77,7 @@ func TestRangesOfEmptyRepresentation(t *testing.T) {
 	for _, field := range []string{"bytes=0-", "bytes=0-0", "bytes=0-1048575", "bytes=5-", "bytes=-0", "bytes=0-,-0", "bytes=-5", "bytes=0-,-5", "items=0-"} {
 		for _, body := range contentBodies {
 			resp := rawhttp.Content(rawhttp.Representation{MediaType: "text/plain", Body: body.make(t, "")})
-			got := filesTake(t, contentAsk(t, resp, "GET", "Range: "+field))
+			got := parseAnswer(t, contentAsk(t, resp, "GET", "Range: "+field))
 			shown := make(map[string]string)
 			for name := range want.Fields {
 				shown[name] = got.Fields[name]
@@ -145,7 +145,7 @@ func TestRangesOverTCP(t *testing.T) {
 	for name, source := range sources {
 		for way, opts := range map[string][]rawhttp.Option{"sendfile": nil, "traced": {traced}} {
 			t.Run(name+", "+way, func(t *testing.T) {
-				_, addr := listen(t, append(opts, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.First(rawhttp.Mount("/next", say("next")), source())))...)
+				_, addr := listen(t, append(opts, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.First(rawhttp.Mount("/next", answerText("next")), source())))...)
 				var requests string
 				for _, r := range ranges {
 					requests += "GET /a.bin HTTP/1.1\r\nHost: a\r\nRange: " + r.field + "\r\n\r\n"
@@ -154,7 +154,7 @@ func TestRangesOverTCP(t *testing.T) {
 				for _, r := range ranges {
 					var head string
 					head, rest = splitHead(rest)
-					a := filesTake(t, head)
+					a := parseAnswer(t, head)
 					n, err := strconv.Atoi(a.Fields["Content-Length"])
 					if err != nil || n > len(rest) || a.Status != "206 Partial Content" {
 						t.Fatalf("answer to Range: %s: head %q and %d bytes after it", r.field, head, len(rest))
@@ -170,7 +170,7 @@ func TestRangesOverTCP(t *testing.T) {
 						t.Errorf("answer to Range: %s: Content-Range %q and %d bytes, want bytes %s", r.field, a.Fields["Content-Range"], n, r.want)
 					}
 				}
-				if next := filesTake(t, rest); next.Content != "next" {
+				if next := parseAnswer(t, rest); next.Content != "next" {
 					t.Errorf("after the answers: %q, want the next response", testkit.Shorten(rest))
 				}
 			})
@@ -189,12 +189,12 @@ func TestRangesOfShrinkingFile(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		_, addr := listen(t, rawhttp.WithResolver(rawhttp.First(rawhttp.Mount("/next", say("next")), filesThen(filesOfDir(t, dir), shrink))))
+		_, addr := listen(t, rawhttp.WithResolver(rawhttp.First(rawhttp.Mount("/next", answerText("next")), afterResolve(filesOfDir(t, dir), shrink))))
 		answer := talk(t, addr, "GET /a.bin HTTP/1.1\r\nHost: a\r\nRange: "+field+"\r\n\r\nGET /next HTTP/1.1\r\nHost: a\r\n\r\n")
 		if strings.HasPrefix(answer, "HTTP/1.1 500 ") {
 			continue // nothing had been sent
 		}
-		a := filesTake(t, answer)
+		a := parseAnswer(t, answer)
 		if n, _ := strconv.Atoi(a.Fields["Content-Length"]); n < 200_000 || len(a.Content) >= n || !strings.Contains(a.Content, content[50_000:100_000]) {
 			t.Errorf("Range: %s of a file cut to 100000 bytes: Content-Length %d and %d bytes, want fewer, up to the end of the file", field, n, len(a.Content))
 		}
@@ -240,7 +240,7 @@ func TestRangesOfFailingSources(t *testing.T) {
 		if got := contentStatus(t, answer); got != tt.want {
 			t.Errorf("%s, Range: %s: status %d, want %d", tt.name, tt.field, got, tt.want)
 		}
-		if a := filesTake(t, answer); tt.want == 500 && a.Content != "500 Internal Server Error\n" {
+		if a := parseAnswer(t, answer); tt.want == 500 && a.Content != "500 Internal Server Error\n" {
 			t.Errorf("%s, Range: %s: content %q, want none of the source", tt.name, tt.field, a.Content)
 		}
 	}
@@ -342,7 +342,7 @@ func TestFieldsOfFailedPreconditions(t *testing.T) {
 		if line == "Range: bytes=20-" {
 			resp.Set("Accept-Ranges", "bytes")
 		}
-		a := filesTake(t, contentAsk(t, resp, "GET", line)) // fails the test if a field occurs twice
+		a := parseAnswer(t, contentAsk(t, resp, "GET", line)) // fails the test if a field occurs twice
 		for _, name := range []string{"Strict-Transport-Security", "Access-Control-Allow-Origin", "Vary", "Set-Cookie"} {
 			if _, ok := a.Fields[name]; !ok {
 				t.Errorf("answer %s to %s has no %s, which is set on the Response", a.Status, line, name)
@@ -368,7 +368,7 @@ func TestCloseAfterWithEveryStatus(t *testing.T) {
 		req := requestOf(t, "GET / HTTP/1.1\r\nHost: a\r\n"+line+"\r\n\r\n")
 		var b strings.Builder
 		persist, err := rawhttp.WriteResponse(context.Background(), &b, req, contentOf(contentTag, contentMod).CloseAfter())
-		if got := filesTake(t, b.String()); persist || err != nil || got.Fields["Connection"] != "close" || contentStatus(t, b.String()) != status {
+		if got := parseAnswer(t, b.String()); persist || err != nil || got.Fields["Connection"] != "close" || contentStatus(t, b.String()) != status {
 			t.Errorf("CloseAfter, status %s: persist %v, %v, Connection %q, want the connection to close after a %d", got.Status, persist, err, got.Fields["Connection"], status)
 		}
 	}

@@ -186,7 +186,7 @@ func TestRanges(t *testing.T) {
 				resp := rawhttp.Content(rawhttp.Representation{MediaType: "text/plain", Body: body.make(t, contentText), Size: 20, ETag: contentTag})
 				answer := contentAsk(t, resp, "GET", "Range: "+tt.field)
 				resp.Close()
-				got := filesTake(t, answer)
+				got := parseAnswer(t, answer)
 				if code := contentStatus(t, answer); code != status || got.Fields["Content-Range"] != contentRange {
 					t.Errorf("Range: %s of a %s: status %d, Content-Range %q, want %d, %q\nwhy: %s",
 						tt.field, body.name, code, got.Fields["Content-Range"], status, contentRange, tt.why)
@@ -270,7 +270,7 @@ func TestRangeAnswers(t *testing.T) {
 
 		// "multipart/byteranges", RFC 9110, section 14.6: only the parts have Content-Range.
 		got := contentAsk(t, make(), "GET", "Range: bytes=-2, 3-7")
-		_, params, err := mime.ParseMediaType(filesTake(t, got).Fields["Content-Type"])
+		_, params, err := mime.ParseMediaType(parseAnswer(t, got).Fields["Content-Type"])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -290,7 +290,7 @@ func TestRangeAnswers(t *testing.T) {
 func TestBoundary(t *testing.T) {
 	boundaryOf := func(etag string, ranges string) string {
 		answer := contentAsk(t, contentOf(etag, contentMod), "GET", "Range: "+ranges)
-		_, params, err := mime.ParseMediaType(filesTake(t, answer).Fields["Content-Type"])
+		_, params, err := mime.ParseMediaType(parseAnswer(t, answer).Fields["Content-Type"])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -317,7 +317,7 @@ func TestBoundary(t *testing.T) {
 func TestRangeOnOtherMethods(t *testing.T) {
 	for _, method := range []string{"HEAD", "POST", "PUT", "DELETE", "PATCH", "get", "BREW"} {
 		for _, field := range []string{"bytes=0-1", "bytes=0-1,3-4", "bytes=20-", "bytes=-0", "junk"} {
-			got := filesTake(t, contentAsk(t, contentOf(contentTag, contentMod), method, "Range: "+field))
+			got := parseAnswer(t, contentAsk(t, contentOf(contentTag, contentMod), method, "Range: "+field))
 			want := contentText
 			if method == "HEAD" {
 				want = ""
@@ -419,7 +419,7 @@ func TestRangesFraming(t *testing.T) {
 			})
 			_, addr := listen(t, rawhttp.WithResolver(resolver), rawhttp.WithContentLength(strings.HasPrefix(name, "by length")))
 			answer := talk(t, addr, request+"Range: bytes=-2,3-7\r\n\r\n")
-			a := filesTake(t, answer)
+			a := parseAnswer(t, answer)
 			switch name {
 			case "by chunks":
 				if a.Fields["Transfer-Encoding"] != "chunked" {
@@ -459,13 +459,13 @@ func TestRangesOfLargestRepresentation(t *testing.T) {
 		"bytes=0-2":                  "bytes 0-2/4611686018427387904 012",
 		"bytes=4611686018427387902-18446744073709551616": "bytes 4611686018427387902-4611686018427387903/4611686018427387904 23",
 	} {
-		got := filesTake(t, contentAsk(t, resp, "GET", "Range: "+field))
+		got := parseAnswer(t, contentAsk(t, resp, "GET", "Range: "+field))
 		if shown := got.Fields["Content-Range"] + " " + got.Content; shown != want {
 			t.Errorf("Range: %s of 2^62 bytes: %q, want %q", field, shown, want)
 		}
 	}
 	answer := contentAsk(t, resp, "HEAD")
-	if got := filesTake(t, answer); got.Fields["Content-Length"] != "4611686018427387904" {
+	if got := parseAnswer(t, answer); got.Fields["Content-Length"] != "4611686018427387904" {
 		t.Errorf("HEAD of 2^62 bytes: %q", answer)
 	}
 	for size, want := range map[int64]bool{-2: false, -1: true, 0: true, most: true, most + 1: false, math.MaxInt64: false, math.MinInt64: false} {

@@ -24,7 +24,7 @@ import (
 func TestAcceptErrors(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var log plainLog
-		s := newServer(t, rawhttp.WithResolver(say("hi")), rawhttp.WithLogger(&log), rawhttp.WithDate(false))
+		s := newServer(t, rawhttp.WithResolver(answerText("hi")), rawhttp.WithLogger(&log), rawhttp.WithDate(false))
 		ln := &timedListener{memoryListener: newMemoryListener()}
 		served := make(chan error, 1)
 		go func() { served <- s.Serve(t.Context(), ln) }()
@@ -32,7 +32,7 @@ func TestAcceptErrors(t *testing.T) {
 		time.Sleep(time.Second)
 		newer := ln.dial(t)
 		synctest.Wait()
-		ln.taken()
+		ln.pauses()
 
 		for range 10 {
 			ln.errs <- errTooManyFiles
@@ -43,7 +43,7 @@ func TestAcceptErrors(t *testing.T) {
 			want[i] *= time.Millisecond
 		}
 		want = append(want, 0) // no pause after the connection
-		if diff := cmp.Diff(want, ln.taken()); diff != "" {
+		if diff := cmp.Diff(want, ln.pauses()); diff != "" {
 			t.Errorf("pauses after errors (-want +got):\n%s", diff)
 		}
 		if oldest.isOpen() || newer.isOpen() {
@@ -55,7 +55,7 @@ func TestAcceptErrors(t *testing.T) {
 
 		ln.errs <- errTooManyFiles
 		ln.dial(t)
-		if diff := cmp.Diff([]time.Duration{5 * time.Millisecond, 0}, ln.taken()); diff != "" {
+		if diff := cmp.Diff([]time.Duration{5 * time.Millisecond, 0}, ln.pauses()); diff != "" {
 			t.Errorf("pauses after a connection (-want +got):\n%s", diff)
 		}
 		s.Close()
@@ -78,13 +78,13 @@ func TestAcceptErrorClosesOldestIdle(t *testing.T) {
 		served := make(chan error, 1)
 		go func() { served <- s.Serve(t.Context(), ln) }()
 		busy := ln.dial(t)
-		busy.say(getRequest("/wait"))
+		busy.send(getRequest("/wait"))
 		time.Sleep(time.Second)
 		a := ln.dial(t)
 		time.Sleep(time.Second)
 		b := ln.dial(t)
 		time.Sleep(time.Second)
-		a.say(getRequest("/")) // now b has been idle longest
+		a.send(getRequest("/")) // now b has been idle longest
 		open := func() [3]bool { return [3]bool{busy.isOpen(), a.isOpen(), b.isOpen()} }
 		for i, want := range [][3]bool{{true, true, false}, {true, false, false}, {true, false, false}} {
 			ln.errs <- errTooManyFiles
@@ -94,7 +94,7 @@ func TestAcceptErrorClosesOldestIdle(t *testing.T) {
 			}
 		}
 		close(release)
-		if diff := cmp.Diff(okAnswer("/wait"), busy.heard()); diff != "" {
+		if diff := cmp.Diff(okAnswer("/wait"), busy.received()); diff != "" {
 			t.Errorf("answer to the request in progress (-want +got):\n%s", diff)
 		}
 		s.Close()
@@ -105,7 +105,7 @@ func TestAcceptErrorClosesOldestIdle(t *testing.T) {
 // A shutdown does not wait for the end of a pause.
 func TestShutdownDuringAcceptPause(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		s := newServer(t, rawhttp.WithResolver(say("hi")))
+		s := newServer(t, rawhttp.WithResolver(answerText("hi")))
 		ln := newMemoryListener()
 		for range 20 {
 			ln.errs <- errTooManyFiles
@@ -149,8 +149,8 @@ func (l *timedListener) Accept() (net.Conn, error) {
 	return c, err
 }
 
-// taken returns the times from the end of each call to the start of the next.
-func (l *timedListener) taken() []time.Duration {
+// pauses returns the times from the end of each call to the start of the next.
+func (l *timedListener) pauses() []time.Duration {
 	synctest.Wait()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -198,7 +198,7 @@ func TestWithMaxConns(t *testing.T) {
 		}
 		a, b := dial(), dial()
 		time.Sleep(time.Second)
-		a.say(getRequest("/"))
+		a.send(getRequest("/"))
 		stats(2, 2, 2, 0)
 
 		c := dial() // evicts b
@@ -208,13 +208,13 @@ func TestWithMaxConns(t *testing.T) {
 		check("c", true, c)
 		stats(2, 2, 3, 0)
 
-		a.say(getRequest("/wait"))
-		c.say(getRequest("/c"))
+		a.send(getRequest("/wait"))
+		c.send(getRequest("/c"))
 		stats(2, 0, 3, 0)
 		d := dial()
-		d.say("GET / HTTP/1.1\r\n") // the server does not read this
+		d.send("GET / HTTP/1.1\r\n") // the server does not read this
 		want := ownError("503 Service Unavailable", "Retry-After: 1", closeField)
-		if diff := cmp.Diff(want, d.heard()); diff != "" {
+		if diff := cmp.Diff(want, d.received()); diff != "" {
 			t.Errorf("answer to the third while two are busy (-want +got):\n%s", diff)
 		}
 		check("d, which was refused,", false, d)
@@ -228,12 +228,12 @@ func TestWithMaxConns(t *testing.T) {
 		synctest.Wait()
 		e := ln.dial(t)
 		check("e", true, e)
-		e.say(getRequest("/e"))
-		if diff := cmp.Diff(okAnswer("/e"), e.heard()); diff != "" {
+		e.send(getRequest("/e"))
+		if diff := cmp.Diff(okAnswer("/e"), e.received()); diff != "" {
 			t.Errorf("answer while a refused connection lingers (-want +got):\n%s", diff)
 		}
 		close(release["/wait"])
-		a.heard()
+		a.received()
 		s.Shutdown(t.Context())
 		stats(0, 0, 5, 1)
 		<-served
@@ -267,7 +267,7 @@ func TestEvictionOfSeveral(t *testing.T) {
 		clients = append(clients, dial())
 		check(false, true, true, true, true)
 		time.Sleep(time.Second)
-		clients[1].say(getRequest("/"))
+		clients[1].send(getRequest("/"))
 		clients = append(clients, dial())
 		check(false, true, false, true, true, true)
 		clients[3].Close()
@@ -301,10 +301,10 @@ func TestManyRefusedConnections(t *testing.T) {
 		served := make(chan error, 1)
 		go func() { served <- s.Serve(t.Context(), ln) }()
 		busy := ln.dial(t)
-		busy.say(getRequest("/"))
+		busy.send(getRequest("/"))
 		told := 0
 		for range 200 {
-			if c := ln.dial(t); strings.HasPrefix(c.heard(), "HTTP/1.1 503 ") {
+			if c := ln.dial(t); strings.HasPrefix(c.received(), "HTTP/1.1 503 ") {
 				told++
 			}
 		}
@@ -313,14 +313,14 @@ func TestManyRefusedConnections(t *testing.T) {
 		}
 		time.Sleep(lingerSilence) // until the refused connections have closed
 		synctest.Wait()
-		if c := ln.dial(t); !strings.HasPrefix(c.heard(), "HTTP/1.1 503 ") {
+		if c := ln.dial(t); !strings.HasPrefix(c.received(), "HTTP/1.1 503 ") {
 			t.Error("a connection after that was not answered")
 		}
 		if got := s.Stats().Refused; got != 201 {
 			t.Errorf("Stats().Refused = %d, want 201", got)
 		}
 		close(release)
-		if diff := cmp.Diff(okAnswer("hi"), busy.heard()); diff != "" {
+		if diff := cmp.Diff(okAnswer("hi"), busy.received()); diff != "" {
 			t.Errorf("answer on the connection that is served (-want +got):\n%s", diff)
 		}
 		s.Shutdown(t.Context())
@@ -343,7 +343,7 @@ func TestManyRefusedConnections(t *testing.T) {
 // Without a limit no connection is evicted or refused.
 func TestWithoutMaxConns(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		s := newServer(t, rawhttp.WithMaxConns(0), rawhttp.WithResolver(say("hi")))
+		s := newServer(t, rawhttp.WithMaxConns(0), rawhttp.WithResolver(answerText("hi")))
 		ln := newMemoryListener()
 		served := make(chan error, 1)
 		go func() { served <- s.Serve(t.Context(), ln) }()
@@ -406,8 +406,8 @@ func TestShutdownWhileAcceptFails(t *testing.T) {
 				ln.errs <- err
 				time.Sleep(queueQuiet - time.Millisecond)
 				c := ln.dial(t)
-				c.say(getRequest("/a"))
-				if diff := cmp.Diff(okAnswer("/a"), c.heard()); diff != "" {
+				c.send(getRequest("/a"))
+				if diff := cmp.Diff(okAnswer("/a"), c.received()); diff != "" {
 					t.Errorf("answer to a client that connected after the error (-want +got):\n%s", diff)
 				}
 				c.Close()

@@ -34,14 +34,14 @@ func TestListenAndServe(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer ln.Close()
-		err = newServer(t, rawhttp.WithResolver(say("hi"))).ListenAndServe(t.Context(), ln.Addr().String())
+		err = newServer(t, rawhttp.WithResolver(answerText("hi"))).ListenAndServe(t.Context(), ln.Addr().String())
 		var op *net.OpError
 		if !errors.As(err, &op) || op.Op != "listen" {
 			t.Errorf("ListenAndServe on a port in use = %v, want a *net.OpError of listen", err)
 		}
 	})
 	t.Run("invalid address", func(t *testing.T) {
-		if err := newServer(t, rawhttp.WithResolver(say("hi"))).ListenAndServe(t.Context(), "127.0.0.1:none"); err == nil {
+		if err := newServer(t, rawhttp.WithResolver(answerText("hi"))).ListenAndServe(t.Context(), "127.0.0.1:none"); err == nil {
 			t.Error("ListenAndServe = nil, want an error")
 		}
 	})
@@ -49,7 +49,7 @@ func TestListenAndServe(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		for _, addr := range []string{"127.0.0.1:0", "localhost:0"} {
-			if err := newServer(t, rawhttp.WithResolver(say("hi"))).ListenAndServe(ctx, addr); err != nil {
+			if err := newServer(t, rawhttp.WithResolver(answerText("hi"))).ListenAndServe(ctx, addr); err != nil {
 				t.Errorf("ListenAndServe on %s = %v, want nil", addr, err)
 			}
 		}

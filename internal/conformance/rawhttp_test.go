@@ -46,7 +46,7 @@ func TestServeResult(t *testing.T) {
 		for _, conns := range []int{0, 3} {
 			t.Run(fmt.Sprintf("%s with %d idle connections", tt.name, conns), func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
-					s := newServer(t, rawhttp.WithResolver(say("hi")))
+					s := newServer(t, rawhttp.WithResolver(answerText("hi")))
 					ln := newMemoryListener()
 					ctx, cancel := context.WithCancel(t.Context())
 					defer cancel()
@@ -92,7 +92,7 @@ func TestServeAfterClose(t *testing.T) {
 	}
 	for name, stop := range stops {
 		t.Run(name, func(t *testing.T) {
-			s := newServer(t, rawhttp.WithResolver(say("hi")))
+			s := newServer(t, rawhttp.WithResolver(answerText("hi")))
 			for range 2 { // a second call has no effect
 				if err := stop(s); err != nil {
 					t.Errorf("%s = %v, want nil", name, err)
@@ -127,11 +127,11 @@ func TestServeConnResult(t *testing.T) {
 		want error
 	}{
 		{"the client closes at once", func(c *memoryClient, _ context.CancelFunc) { c.Close() }, nil},
-		{"the client closes after an answer", func(c *memoryClient, _ context.CancelFunc) { c.say(getRequest("/")); c.Close() }, nil},
+		{"the client closes after an answer", func(c *memoryClient, _ context.CancelFunc) { c.send(getRequest("/")); c.Close() }, nil},
 		{"the client sends nothing", func(c *memoryClient, _ context.CancelFunc) {}, nil},
-		{"the client is idle", func(c *memoryClient, _ context.CancelFunc) { c.say(getRequest("/")) }, nil},
-		{"the client sends Connection: close", func(c *memoryClient, _ context.CancelFunc) { c.say(getRequest("/", "Connection: close")) }, nil},
-		{"a head is refused", func(c *memoryClient, _ context.CancelFunc) { c.say("GET\r\n\r\n") }, nil},
+		{"the client is idle", func(c *memoryClient, _ context.CancelFunc) { c.send(getRequest("/")) }, nil},
+		{"the client sends Connection: close", func(c *memoryClient, _ context.CancelFunc) { c.send(getRequest("/", "Connection: close")) }, nil},
+		{"a head is refused", func(c *memoryClient, _ context.CancelFunc) { c.send("GET\r\n\r\n") }, nil},
 		{"the context ends", func(c *memoryClient, cancel context.CancelFunc) { cancel() }, nil},
 		{"Close", func(c *memoryClient, _ context.CancelFunc) { c.srv.Close() }, rawhttp.ErrServerClosed},
 		{"Shutdown", func(c *memoryClient, _ context.CancelFunc) { c.srv.Shutdown(context.Background()) }, rawhttp.ErrServerClosed},
@@ -163,7 +163,7 @@ func TestServeConnResult(t *testing.T) {
 			c := servePipe(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 				return rawhttp.StreamFunc(200, "", func(_ context.Context, w io.Writer) error { io.WriteString(w, "x"); return cause }), nil
 			})))
-			c.say(getRequest("/"))
+			c.send(getRequest("/"))
 			if got := <-c.served; !errors.Is(got, cause) {
 				t.Errorf("ServeConn = %v, want an error that wraps %v", got, cause)
 			}
@@ -189,8 +189,8 @@ func TestSeveralListeners(t *testing.T) {
 		}
 		ask := func(c *memoryClient, want string) {
 			t.Helper()
-			c.say(getRequest("/"))
-			if diff := cmp.Diff(want, c.heard()); diff != "" {
+			c.send(getRequest("/"))
+			if diff := cmp.Diff(want, c.received()); diff != "" {
 				t.Errorf("answer (-want +got):\n%s", diff)
 			}
 		}
@@ -251,7 +251,7 @@ func TestServeContextEndsGracefully(t *testing.T) {
 				served := make(chan error, 1)
 				go func() { served <- s.Serve(ctx, ln) }()
 				c := ln.dial(t)
-				c.say(getRequest("/"))
+				c.send(getRequest("/"))
 				start := time.Now()
 				cancel()
 				synctest.Wait()
@@ -269,7 +269,7 @@ func TestServeContextEndsGracefully(t *testing.T) {
 				if tt.cut {
 					want = ""
 				}
-				if diff := cmp.Diff(want, c.heard()); diff != "" {
+				if diff := cmp.Diff(want, c.received()); diff != "" {
 					t.Errorf("answer (-want +got):\n%s", diff)
 				}
 				if (ctxErr != nil) != tt.cut {
@@ -300,10 +300,10 @@ func TestRequestContextOutlivesServeContext(t *testing.T) {
 		served := make(chan error, 1)
 		go func() { served <- s.Serve(ctx, ln) }()
 		c := ln.dial(t)
-		c.say(getRequest("/"))
+		c.send(getRequest("/"))
 		c.waitEnd(time.Now())
 		c.Close()
-		if diff := cmp.Diff(lastAnswer("carried"), c.heard()); diff != "" {
+		if diff := cmp.Diff(lastAnswer("carried"), c.received()); diff != "" {
 			t.Errorf("answer (-want +got):\n%s", diff)
 		}
 		if len(seen) != 1 || seen[0] != nil {
@@ -327,9 +327,9 @@ func TestStats(t *testing.T) {
 			}
 		}
 		ask := func(s string) {
-			c.say(s)
+			c.send(s)
 			read += uint64(len(s))
-			written += uint64(len(c.heard()))
+			written += uint64(len(c.received()))
 		}
 		check(0, 1)
 		ask("GET / HT")
@@ -340,9 +340,9 @@ func TestStats(t *testing.T) {
 		check(3, 1)
 		ask("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n")
 		check(4, 1)
-		c.say("GET\r\n\r\n")
+		c.send("GET\r\n\r\n")
 		read += 7
-		written += uint64(len(c.heard()))
+		written += uint64(len(c.received()))
 		check(4, 0) // the connection lingers
 		c.Close()
 		synctest.Wait()

@@ -360,7 +360,7 @@ func TestEscapedPathBelowMount(t *testing.T) {
 		{"/", "/a%2Fb", "/a%2Fb"},
 	}
 	for _, tt := range tests {
-		show := resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+		show := resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.Text(200, req.EscapedPath()), nil
 		})
 		answer := rawhttp.Answer(rawhttp.Mount(tt.prefix, show), "GET "+tt.target+" HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -368,7 +368,7 @@ func TestEscapedPathBelowMount(t *testing.T) {
 			t.Errorf("EscapedPath of %s below Mount(%q) = %q, want %q", tt.target, tt.prefix, got, tt.want)
 		}
 	}
-	nested := rawhttp.Mount("/a/", rawhttp.Mount("/b c/", resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+	nested := rawhttp.Mount("/a/", rawhttp.Mount("/b c/", resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Text(200, req.Prefix()+" "+req.EscapedPath()), nil
 	})))
 	answer := rawhttp.Answer(nested, "GET /a/b%20c/d%2Fe HTTP/1.1\r\nHost: a\r\n\r\n")

@@ -321,7 +321,7 @@ func TestOnCloseAfterTheExchange(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var order []string
 			note := func(s string) func() { return func() { order = append(order, s) } }
-			talkInMemory(t, tt.in, rawhttp.WithResolver(resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+			talkInMemory(t, tt.in, rawhttp.WithResolver(resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {
 				return tt.r(note("closed"))
 			})), rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, status int, err error) *rawhttp.Response {
 				page := rawhttp.Text(status, "page").OnClose(note("page closed"))
@@ -385,7 +385,7 @@ func TestServerClosesResponseAfterHookPanics(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			closed := 0
-			talkInMemory(t, tt.in, rawhttp.WithTrace(tt.hook), rawhttp.WithResolver(resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+			talkInMemory(t, tt.in, rawhttp.WithTrace(tt.hook), rawhttp.WithResolver(resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 				_, err := io.ReadAll(req.Body)
 				return tt.r(func() { closed++ }, err)
 			})))
@@ -422,7 +422,7 @@ func TestFirstClosesDroppedResponses(t *testing.T) {
 		rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.Stream(200, "", dropped), fs.ErrNotExist
 		}),
-		say("next"),
+		answerText("next"),
 	)
 	resp, err := r.Resolve(t.Context(), requestOf(t, closeGet))
 	if err != nil || resp.Status() != 200 {

@@ -25,11 +25,11 @@ const (
 
 // answerWith returns the answers to requests on one connection, each with a new resp().
 func answerWith(resp func() *rawhttp.Response, requests string) string {
-	return rawhttp.Answer(resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return resp(), nil }), requests)
+	return rawhttp.Answer(resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) { return resp(), nil }), requests)
 }
 
-// writes returns a StreamFunc that makes one Write for each part.
-func writes(parts ...string) *rawhttp.Response {
+// streamFuncOf returns a StreamFunc that makes one Write for each part.
+func streamFuncOf(parts ...string) *rawhttp.Response {
 	return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
 		for _, p := range parts {
 			if _, err := io.WriteString(w, p); err != nil {
@@ -40,7 +40,7 @@ func writes(parts ...string) *rawhttp.Response {
 	})
 }
 
-func streams(s string) *rawhttp.Response { return rawhttp.Stream(200, "a/b", strings.NewReader(s)) }
+func streamOf(s string) *rawhttp.Response { return rawhttp.Stream(200, "a/b", strings.NewReader(s)) }
 
 func TestSetLength(t *testing.T) {
 	const (
@@ -53,28 +53,28 @@ func TestSetLength(t *testing.T) {
 		want     string
 		why      string
 	}{
-		{"StreamFunc", getA, func() *rawhttp.Response { return writes("abc", "def").SetLength(6) }, ok + "abcdef", "Content-Length in place of chunks"},
-		{"Stream", getA, func() *rawhttp.Response { return streams("abcdef").SetLength(6) }, ok + "abcdef", "Content-Length in place of chunks"},
-		{"pipelined", getA + getA, func() *rawhttp.Response { return streams("abcdef").SetLength(6) }, ok + "abcdef" + ok + "abcdef", "the connection persists"},
-		{"HTTP/1.0", getB, func() *rawhttp.Response { return writes("abcdef").SetLength(6) }, closing + "abcdef", "the length is sent, although the connection closes"},
-		{"HTTP/1.0 that persists", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", func() *rawhttp.Response { return writes("abcdef").SetLength(6) },
+		{"StreamFunc", getA, func() *rawhttp.Response { return streamFuncOf("abc", "def").SetLength(6) }, ok + "abcdef", "Content-Length in place of chunks"},
+		{"Stream", getA, func() *rawhttp.Response { return streamOf("abcdef").SetLength(6) }, ok + "abcdef", "Content-Length in place of chunks"},
+		{"pipelined", getA + getA, func() *rawhttp.Response { return streamOf("abcdef").SetLength(6) }, ok + "abcdef" + ok + "abcdef", "the connection persists"},
+		{"HTTP/1.0", getB, func() *rawhttp.Response { return streamFuncOf("abcdef").SetLength(6) }, closing + "abcdef", "the length is sent, although the connection closes"},
+		{"HTTP/1.0 that persists", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", func() *rawhttp.Response { return streamFuncOf("abcdef").SetLength(6) },
 			"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 6\r\nConnection: keep-alive\r\n\r\nabcdef", "with a length it can"},
-		{"HEAD of a StreamFunc", headA, func() *rawhttp.Response { return writes("abcdef").SetLength(6) }, ok, "HEAD has the fields of GET"},
+		{"HEAD of a StreamFunc", headA, func() *rawhttp.Response { return streamFuncOf("abcdef").SetLength(6) }, ok, "HEAD has the fields of GET"},
 		{"HEAD of Empty", headA, func() *rawhttp.Response { return rawhttp.Empty(200).SetLength(6) }, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n", "a proxy can pass on the length that it received"},
-		{"0", getA, func() *rawhttp.Response { return writes().SetLength(0) }, "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 0\r\n\r\n", "0 is a valid length"},
-		{"the last call wins", getA, func() *rawhttp.Response { return writes("abcdef").SetLength(9).SetLength(6) }, ok + "abcdef", ""},
+		{"0", getA, func() *rawhttp.Response { return streamFuncOf().SetLength(0) }, "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 0\r\n\r\n", "0 is a valid length"},
+		{"the last call wins", getA, func() *rawhttp.Response { return streamFuncOf("abcdef").SetLength(9).SetLength(6) }, ok + "abcdef", ""},
 		{"on a clone", getA, func() *rawhttp.Response {
-			r := writes("abcdef").SetLength(6)
+			r := streamFuncOf("abcdef").SetLength(6)
 			r.Clone().SetLength(7)
 			return r
 		}, ok + "abcdef", "the original has its own"},
 		{"204", getA, func() *rawhttp.Response { return rawhttp.Empty(204).SetLength(6) }, "HTTP/1.1 204 No Content\r\n\r\n", "RFC 9110, section 8.6"},
 
-		{"too few, some sent", getA + getA, func() *rawhttp.Response { return writes("abc").SetLength(6) }, ok + "abc", "the client must be able to tell that content is missing"},
-		{"too many, some sent", getA + getA, func() *rawhttp.Response { return writes("abcdef", "g").SetLength(6) }, ok + "abcdef", "bytes after the content would be read as a response"},
-		{"too many, over the end", getA + getA, func() *rawhttp.Response { return writes("abc", "defg", "h").SetLength(6) }, ok + "abc", "a Write beyond the length sends nothing, nor do those after it"},
-		{"too few, none sent", getA, func() *rawhttp.Response { return writes().SetLength(6) }, failed + failedText, "the head has not been sent, so the answer can be 500"},
-		{"too many, none sent", getA, func() *rawhttp.Response { return streams("abcdefg").SetLength(6) }, failed + failedText, ""},
+		{"too few, some sent", getA + getA, func() *rawhttp.Response { return streamFuncOf("abc").SetLength(6) }, ok + "abc", "the client must be able to tell that content is missing"},
+		{"too many, some sent", getA + getA, func() *rawhttp.Response { return streamFuncOf("abcdef", "g").SetLength(6) }, ok + "abcdef", "bytes after the content would be read as a response"},
+		{"too many, over the end", getA + getA, func() *rawhttp.Response { return streamFuncOf("abc", "defg", "h").SetLength(6) }, ok + "abc", "a Write beyond the length sends nothing, nor do those after it"},
+		{"too few, none sent", getA, func() *rawhttp.Response { return streamFuncOf().SetLength(6) }, failed + failedText, "the head has not been sent, so the answer can be 500"},
+		{"too many, none sent", getA, func() *rawhttp.Response { return streamOf("abcdefg").SetLength(6) }, failed + failedText, ""},
 		{"Empty to GET", getA, func() *rawhttp.Response { return rawhttp.Empty(200).SetLength(6) }, failed + failedText, "Empty has no content"},
 		{"error ignored", getA + getA, func() *rawhttp.Response {
 			return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
@@ -85,7 +85,7 @@ func TestSetLength(t *testing.T) {
 			}).SetLength(6)
 		}, ok + "abcd", "whatever the program makes of the error"},
 
-		{"negative", getA, func() *rawhttp.Response { return writes().SetLength(-1) }, failed + "Connection: close\r\n" + failedText, "an invalid length"},
+		{"negative", getA, func() *rawhttp.Response { return streamFuncOf().SetLength(-1) }, failed + "Connection: close\r\n" + failedText, "an invalid length"},
 		{"Text", getA, func() *rawhttp.Response { return rawhttp.Text(200, "abc").SetLength(3) }, failed + "Connection: close\r\n" + failedText, "the length of a Text is known"},
 		{"Content", getA, func() *rawhttp.Response { return rawhttp.Content(rawhttp.Representation{Size: -1}).SetLength(3) }, failed + "Connection: close\r\n" + failedText, "the length of a Content is its Size"},
 	}
@@ -108,14 +108,16 @@ func TestSetTrailer(t *testing.T) {
 		want     string
 		why      string
 	}{
-		{"one", getA, func() *rawhttp.Response { return writes("abc").SetTrailer("X-Sum", value("6")) },
+		{"one", getA, func() *rawhttp.Response { return streamFuncOf("abc").SetTrailer("X-Sum", value("6")) },
 			head + "Trailer: X-Sum\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 6\r\n\r\n", ""},
 		{"several", getA, func() *rawhttp.Response {
-			return streams("abc").SetTrailer("A", value("1")).SetTrailer("B", value("2")).SetTrailer("a", value("3"))
+			return streamOf("abc").SetTrailer("A", value("1")).SetTrailer("B", value("2")).SetTrailer("a", value("3"))
 		}, head + "Trailer: B, a\r\n\r\n3\r\nabc\r\n0\r\nB: 2\r\na: 3\r\n\r\n", "the last of a name counts"},
-		{"none", getA, func() *rawhttp.Response { return writes("abc").SetTrailer("A", value("")).SetTrailer("B", value("2")) },
+		{"none", getA, func() *rawhttp.Response {
+			return streamFuncOf("abc").SetTrailer("A", value("")).SetTrailer("B", value("2"))
+		},
 			head + "Trailer: A, B\r\n\r\n3\r\nabc\r\n0\r\nB: 2\r\n\r\n", "only what there is at the end"},
-		{"named by the program", getA, func() *rawhttp.Response { return writes().SetTrailer("A", value("1")).Set("Trailer", "A, C") },
+		{"named by the program", getA, func() *rawhttp.Response { return streamFuncOf().SetTrailer("A", value("1")).Set("Trailer", "A, C") },
 			head + "Trailer: A, C\r\n\r\n0\r\nA: 1\r\n\r\n", "as a proxy does"},
 		{"value called after the content", getA, func() *rawhttp.Response {
 			sum := 0
@@ -125,22 +127,24 @@ func TestSetTrailer(t *testing.T) {
 				return err
 			}).SetTrailer("X-Sum", func() string { return fmt.Sprint(sum) })
 		}, head + "Trailer: X-Sum\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 3\r\n\r\n", "all content was written"},
-		{"HEAD", headA, func() *rawhttp.Response { return writes("abc").SetTrailer("A", unasked) }, head + "Trailer: A\r\n\r\n", "HEAD has the fields of GET"},
-		{"HTTP/1.0", getB, func() *rawhttp.Response { return writes("abc").SetTrailer("A", unasked) },
+		{"HEAD", headA, func() *rawhttp.Response { return streamFuncOf("abc").SetTrailer("A", unasked) }, head + "Trailer: A\r\n\r\n", "HEAD has the fields of GET"},
+		{"HTTP/1.0", getB, func() *rawhttp.Response { return streamFuncOf("abc").SetTrailer("A", unasked) },
 			"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nConnection: close\r\n\r\nabc", "it knows no chunks"},
-		{"with a length", getA, func() *rawhttp.Response { return writes("abc").SetTrailer("A", unasked).SetLength(3) },
+		{"with a length", getA, func() *rawhttp.Response { return streamFuncOf("abc").SetTrailer("A", unasked).SetLength(3) },
 			"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 3\r\n\r\nabc", "only chunks have trailers"},
 		{"in memory", getA, func() *rawhttp.Response { return rawhttp.Text(200, "abc").SetTrailer("A", unasked) },
 			"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 3\r\n\r\nabc", "only chunks have trailers"},
 		{"on a clone", getA, func() *rawhttp.Response {
-			r := writes().SetTrailer("A", value("1"))
+			r := streamFuncOf().SetTrailer("A", value("1"))
 			r.Clone().SetTrailer("A", unasked).SetTrailer("B", unasked)
 			return r
 		}, head + "Trailer: A\r\n\r\n0\r\nA: 1\r\n\r\n", "the original has its own"},
 
-		{"value with a line end", getA + getA, func() *rawhttp.Response { return writes("abc").SetTrailer("A", value("1\r\nB: 2")) },
+		{"value with a line end", getA + getA, func() *rawhttp.Response { return streamFuncOf("abc").SetTrailer("A", value("1\r\nB: 2")) },
 			head + "Trailer: A\r\n\r\n3\r\nabc\r\n", "cut: no value smuggles in a line"},
-		{"panic", getA + getA, func() *rawhttp.Response { return writes("abc").SetTrailer("A", func() string { panic("on purpose") }) },
+		{"panic", getA + getA, func() *rawhttp.Response {
+			return streamFuncOf("abc").SetTrailer("A", func() string { panic("on purpose") })
+		},
 			head + "Trailer: A\r\n\r\n3\r\nabc\r\n", "cut, as a StreamFunc that panics"},
 		{"after an error", getA + getA, func() *rawhttp.Response {
 			return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
@@ -167,11 +171,11 @@ func TestSetTrailerRefuses(t *testing.T) {
 		"Set-Cookie": false, "WWW-Authenticate": false, "Proxy-Authenticate": false, "Cache-Control": false, "If-Match": false,
 		"Connection": false, "Upgrade": false, "": false, "a b": false, "a:": false, "a\r\nb": false,
 	} {
-		if err := writes().SetTrailer(name, value).Err(); (err == nil) != ok {
+		if err := streamFuncOf().SetTrailer(name, value).Err(); (err == nil) != ok {
 			t.Errorf("SetTrailer(%q): Err() = %v, want an error: %v", name, err, !ok)
 		}
 	}
-	if err := writes().SetTrailer("A", nil).Err(); err == nil {
+	if err := streamFuncOf().SetTrailer("A", nil).Err(); err == nil {
 		t.Error("SetTrailer of a nil function: Err() = nil, want an error")
 	}
 }
@@ -193,9 +197,9 @@ func TestOnClose(t *testing.T) {
 	}{
 		{"Text", getA, func() *rawhttp.Response { return rawhttp.Text(200, "a") }, "200"},
 		{"HEAD", headA, func() *rawhttp.Response { return rawhttp.Text(200, "a") }, "200"},
-		{"StreamFunc", getA, func() *rawhttp.Response { return writes("a") }, "200"},
-		{"Stream", getA, func() *rawhttp.Response { return streams("a") }, "200"},
-		{"StreamFunc to HEAD", headA, func() *rawhttp.Response { return writes("a") }, "200"},
+		{"StreamFunc", getA, func() *rawhttp.Response { return streamFuncOf("a") }, "200"},
+		{"Stream", getA, func() *rawhttp.Response { return streamOf("a") }, "200"},
+		{"StreamFunc to HEAD", headA, func() *rawhttp.Response { return streamFuncOf("a") }, "200"},
 		{"fails before the head", getA, func() *rawhttp.Response { return broken("") }, "500"},
 		{"is cut", getA, func() *rawhttp.Response { return broken("a") }, "200"},
 		{"is invalid", getA, func() *rawhttp.Response { return rawhttp.Text(200, "a").Set("Date", "") }, "500"},
@@ -284,7 +288,7 @@ func TestServedResponseRefusesExtras(t *testing.T) {
 		"SetTrailer": func(r *rawhttp.Response) *rawhttp.Response { return r.SetTrailer("A", func() string { return "" }) },
 		"OnClose":    func(r *rawhttp.Response) *rawhttp.Response { return r.OnClose(func() {}) },
 	} {
-		shared := writes("a")
+		shared := streamFuncOf("a")
 		answerWith(func() *rawhttp.Response { return shared }, getA)
 		if err := change(shared).Err(); err == nil {
 			t.Errorf("%s after the Response was served: Err() = nil, want an error", name)
@@ -305,14 +309,14 @@ func TestWriteContent(t *testing.T) {
 		{"Bytes", rawhttp.Bytes(404, "a/b", []byte("abc")), "abc", nil, "the status does not matter"},
 		{"long Text", rawhttp.Text(200, strings.Repeat("abc", 100_000)), strings.Repeat("abc", 100_000), nil, ""},
 		{"Empty", rawhttp.Empty(200), "", nil, ""},
-		{"StreamFunc", writes("abc", "def"), "abcdef", nil, "chunks are not part of the content"},
-		{"Stream", streams("abc"), "abc", nil, ""},
+		{"StreamFunc", streamFuncOf("abc", "def"), "abcdef", nil, "chunks are not part of the content"},
+		{"Stream", streamOf("abc"), "abc", nil, ""},
 		{"Content", rawhttp.Content(rawhttp.Representation{Body: strings.NewReader("abcdef"), Size: 3}), "abc", nil, "Size limits the content"},
 		{"Content of unknown size", rawhttp.Content(rawhttp.Representation{Body: strings.NewReader("abc"), Size: -1}), "abc", nil, ""},
-		{"trailers", writes("abc").SetTrailer("A", func() string { return "1" }), "abc", nil, "trailers are not part of the content"},
+		{"trailers", streamFuncOf("abc").SetTrailer("A", func() string { return "1" }), "abc", nil, "trailers are not part of the content"},
 		{"204", rawhttp.Bytes(204, "", []byte("abc")), "", nil, "a 204 has no content"},
-		{"length", writes("abc").SetLength(3), "abc", nil, ""},
-		{"too short", writes("abc").SetLength(4), "abc", io.ErrUnexpectedEOF, ""},
+		{"length", streamFuncOf("abc").SetLength(3), "abc", nil, ""},
+		{"too short", streamFuncOf("abc").SetLength(4), "abc", io.ErrUnexpectedEOF, ""},
 		{"Body too short", rawhttp.Content(rawhttp.Representation{Body: strings.NewReader("abc"), Size: 4}), "abc", io.ErrUnexpectedEOF, ""},
 		{"error", rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
 			io.WriteString(w, "abc")
@@ -347,13 +351,13 @@ func (w *limitedWriter) Write(p []byte) (int, error) {
 }
 
 func TestWriteContentErrors(t *testing.T) {
-	if n, err := writes("abc", "def").WriteContent(t.Context(), &limitedWriter{4}); n != 3 || !errors.Is(err, errNoRoom) {
+	if n, err := streamFuncOf("abc", "def").WriteContent(t.Context(), &limitedWriter{4}); n != 3 || !errors.Is(err, errNoRoom) {
 		t.Errorf("WriteContent to a Writer that fails = %d, %v, want 3 and its error", n, err)
 	}
 	if _, err := rawhttp.Text(200, "a").Set("Date", "").WriteContent(t.Context(), io.Discard); err == nil {
 		t.Error("WriteContent of an invalid Response = nil, want its error")
 	}
-	once := streams("abc")
+	once := streamOf("abc")
 	if _, err := once.WriteContent(t.Context(), io.Discard); err != nil {
 		t.Error(err)
 	}
@@ -379,7 +383,7 @@ func TestWriteContentErrors(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := writes("abc").WriteContent(ctx, io.Discard); !errors.Is(err, context.Canceled) {
+	if _, err := streamFuncOf("abc").WriteContent(ctx, io.Discard); !errors.Is(err, context.Canceled) {
 		t.Errorf("WriteContent with a canceled context = %v", err)
 	}
 }

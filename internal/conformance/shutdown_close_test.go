@@ -18,7 +18,7 @@ func TestCloseDuringStream(t *testing.T) {
 	client, server := net.Pipe()
 	reads := make(chan string)
 	var calls, closed int
-	s := newServer(t, rawhttp.WithDate(false), rawhttp.WithResolver(resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+	s := newServer(t, rawhttp.WithDate(false), rawhttp.WithResolver(resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Stream(200, "a/b", readerFunc(func(p []byte) (int, error) {
 			calls++
 			return copy(p, <-reads), nil
@@ -110,7 +110,7 @@ func TestCloseDuringAccept(t *testing.T) {
 		t.Fatal(err)
 	}
 	slow := &slowListener{ln, make(chan net.Conn)}
-	s := newServer(t, rawhttp.WithResolver(say("hello")))
+	s := newServer(t, rawhttp.WithResolver(answerText("hello")))
 	served := make(chan error)
 	go func() { served <- s.Serve(context.Background(), slow) }()
 	client, server := net.Pipe()

@@ -44,19 +44,19 @@ func TestShutdown(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, ln, served := serveListener(t, rawhttp.WithResolver(answerPathLater))
 		old := ln.dial(t)
-		old.say(getRequest("/old"))
+		old.send(getRequest("/old"))
 		time.Sleep(2 * time.Second)
 		fresh, idle, half := ln.dial(t), ln.dial(t), ln.dial(t)
 		window := ln.dial(t)
-		window.say(getRequest("/first"))
+		window.send(getRequest("/first"))
 		short, long, pipelined, upload := ln.dial(t), ln.dial(t), ln.dial(t), ln.dial(t)
-		idle.say(getRequest("/idle"))
-		half.say(getRequest("/first") + "GET /half HT")
-		short.say(getRequest("/short?1s"))
-		long.say(getRequest("/long?1h"))
-		pipelined.say(getRequest("/a") + getRequest("/b?2s") + getRequest("/c"))
+		idle.send(getRequest("/idle"))
+		half.send(getRequest("/first") + "GET /half HT")
+		short.send(getRequest("/short?1s"))
+		long.send(getRequest("/long?1h"))
+		pipelined.send(getRequest("/a") + getRequest("/b?2s") + getRequest("/c"))
 		time.Sleep(300 * time.Millisecond)
-		upload.say("POST /upload?3s HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe")
+		upload.send("POST /upload?3s HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe")
 
 		start := time.Now()
 		done := make(chan error, 1)
@@ -67,8 +67,8 @@ func TestShutdown(t *testing.T) {
 			t.Errorf("the listener is not closed: Accept = %v", err)
 		}
 		time.Sleep(time.Until(start.Add(time.Second / 2)))
-		half.say("TP/1.1\r\nHost: a\r\n\r\n")
-		window.say(getRequest("/second"))
+		half.send("TP/1.1\r\nHost: a\r\n\r\n")
+		window.send(getRequest("/second"))
 		tests := []struct {
 			name string
 			c    *memoryClient
@@ -89,7 +89,7 @@ func TestShutdown(t *testing.T) {
 			if got := tt.c.waitEnd(start); got != tt.end {
 				t.Errorf("%s: closed after %v, want %v", tt.name, got, tt.end)
 			}
-			if diff := cmp.Diff(tt.want, tt.c.heard()); diff != "" {
+			if diff := cmp.Diff(tt.want, tt.c.received()); diff != "" {
 				t.Errorf("%s: answers (-want +got):\n%s", tt.name, diff)
 			}
 			if tt.c != long && len(done) > 0 {
@@ -121,7 +121,7 @@ func TestShutdownWaitsForStreams(t *testing.T) {
 				return ctx.Err()
 			}), nil
 		})))
-		c.say(getRequest("/"))
+		c.send(getRequest("/"))
 		start := time.Now()
 		if err := c.srv.Shutdown(t.Context()); err != nil {
 			t.Errorf("Shutdown = %v, want nil", err)
@@ -131,7 +131,7 @@ func TestShutdownWaitsForStreams(t *testing.T) {
 		}
 		want := "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" +
 			"1\r\n0\r\n1\r\n1\r\n1\r\n2\r\n1\r\n3\r\n1\r\n4\r\n0\r\n\r\n"
-		if diff := cmp.Diff(want, c.heard()); diff != "" {
+		if diff := cmp.Diff(want, c.received()); diff != "" {
 			t.Errorf("answer whose head was sent before Shutdown (-want +got):\n%s", diff)
 		}
 		if err := <-c.served; err != rawhttp.ErrServerClosed {
@@ -194,11 +194,11 @@ func TestForcedClose(t *testing.T) {
 				for _, path := range []string{"/resolve", "/stream", "/read", "/deaf", "/half", "/idle"} {
 					clients[path] = ln.dial(t)
 				}
-				clients["/resolve"].say(getRequest("/resolve"))
-				clients["/stream"].say(getRequest("/stream"))
-				clients["/read"].say("POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
-				clients["/deaf"].say(getRequest("/deaf"))
-				clients["/half"].say("GET /half HT")
+				clients["/resolve"].send(getRequest("/resolve"))
+				clients["/stream"].send(getRequest("/stream"))
+				clients["/read"].send("POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
+				clients["/deaf"].send(getRequest("/deaf"))
+				clients["/half"].send("GET /half HT")
 				if err := tt.stop(s); err != tt.want {
 					t.Errorf("%s = %v, want %v", tt.name, err, tt.want)
 				}
@@ -217,7 +217,7 @@ func TestForcedClose(t *testing.T) {
 					if path == "/stream" {
 						wantText = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegin\r\n"
 					}
-					if diff := cmp.Diff(wantText, c.heard()); diff != "" {
+					if diff := cmp.Diff(wantText, c.received()); diff != "" {
 						t.Errorf("%s: answer (-want +got):\n%s", path, diff)
 					}
 				}
@@ -248,7 +248,7 @@ func TestShutdownOfSeveral(t *testing.T) {
 		lns := []*memoryListener{newMemoryListener(), newMemoryListener()}
 		for _, ln := range lns {
 			go func() { results <- s.Serve(ctx, ln) }()
-			ln.dial(t).say(getRequest("/?5s"))
+			ln.dial(t).send(getRequest("/?5s"))
 		}
 		client, server := net.Pipe()
 		defer client.Close()
@@ -362,9 +362,9 @@ func TestShutdownDuringAnswer(t *testing.T) {
 				})
 				c := serveDuplex(t, rawhttp.WithResolver(resolver))
 				s = c.srv
-				c.say(tt.in)
+				c.send(tt.in)
 				c.Close()
-				if diff := cmp.Diff(tt.want, c.heard()); diff != "" {
+				if diff := cmp.Diff(tt.want, c.received()); diff != "" {
 					t.Errorf("answers (-want +got):\n%s", diff)
 				}
 				if err := <-c.served; err != rawhttp.ErrServerClosed {

@@ -67,7 +67,7 @@ func TestTraceHooks(t *testing.T) {
 	tests := []struct {
 		name     string
 		resolver rawhttp.Resolver
-		says     []string
+		sends    []string
 		want     string
 	}{{
 		name: "nothing",
@@ -76,8 +76,8 @@ func TestTraceHooks(t *testing.T) {
 1 state closed
 1 close <nil>`,
 	}, {
-		name: "two requests",
-		says: []string{getRequest("/a"), getRequest("/bb")},
+		name:  "two requests",
+		sends: []string{getRequest("/a"), getRequest("/bb")},
 		want: `1 open
 1 state idle
 1.1 read GET /a HTTP/1.1
@@ -97,8 +97,8 @@ func TestTraceHooks(t *testing.T) {
 1 state closed
 1 close <nil>`,
 	}, {
-		name: "two requests, the second of which arrives in two reads",
-		says: []string{getRequest("/a") + "GET /bb HTTP/1.1\r\n", "Host: a\r\n\r\n"},
+		name:  "two requests, the second of which arrives in two reads",
+		sends: []string{getRequest("/a") + "GET /bb HTTP/1.1\r\n", "Host: a\r\n\r\n"},
 		want: `1 open
 1 state idle
 1.1 read GET /a HTTP/1.1
@@ -117,8 +117,8 @@ func TestTraceHooks(t *testing.T) {
 1 state closed
 1 close <nil>`,
 	}, {
-		name: "a head that is refused",
-		says: []string{"GET\r\n\r\n"},
+		name:  "a head that is refused",
+		sends: []string{"GET\r\n\r\n"},
 		want: `1 open
 1 state idle
 1.1 read GET
@@ -130,8 +130,8 @@ func TestTraceHooks(t *testing.T) {
 1 state closed
 1 close <nil>`,
 	}, {
-		name: "a request that reaches no resolver",
-		says: []string{getRequest("/a", "Expect: x")},
+		name:  "a request that reaches no resolver",
+		sends: []string{getRequest("/a", "Expect: x")},
 		want: `1 open
 1 state idle
 1.1 read GET /a HTTP/1.1
@@ -143,8 +143,8 @@ func TestTraceHooks(t *testing.T) {
 1 state closed
 1 close <nil>`,
 	}, {
-		name: "content that is drained",
-		says: []string{"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", "hello"},
+		name:  "content that is drained",
+		sends: []string{"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", "hello"},
 		want: `1 open
 1 state idle
 1.1 read POST /a HTTP/1.1
@@ -161,7 +161,7 @@ func TestTraceHooks(t *testing.T) {
 	}, {
 		name:     "content after a 100",
 		resolver: echo,
-		says:     []string{"POST /a HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n", "hello"},
+		sends:    []string{"POST /a HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n", "hello"},
 		want: `1 open
 1 state idle
 1.1 read POST /a HTTP/1.1
@@ -178,7 +178,7 @@ func TestTraceHooks(t *testing.T) {
 	}, {
 		name:     "HEAD with Connection: close",
 		resolver: answerPath,
-		says:     []string{"HEAD /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"},
+		sends:    []string{"HEAD /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"},
 		want: `1 open
 1 state idle
 1.1 read HEAD /a HTTP/1.1
@@ -199,7 +199,7 @@ func TestTraceHooks(t *testing.T) {
 				return errors.New("cause")
 			}), nil
 		}),
-		says: []string{getRequest("/a")},
+		sends: []string{getRequest("/a")},
 		want: `1 open
 1 state idle
 1.1 read GET /a HTTP/1.1
@@ -216,7 +216,7 @@ func TestTraceHooks(t *testing.T) {
 		resolver: rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 			panic("boom")
 		}),
-		says: []string{getRequest("/a")},
+		sends: []string{getRequest("/a")},
 		want: `1 open
 1 state idle
 1.1 read GET /a HTTP/1.1
@@ -231,7 +231,7 @@ func TestTraceHooks(t *testing.T) {
 	}, {
 		name:     "content that is malformed",
 		resolver: echo,
-		says:     []string{chunkedRequest("/a", "zz\r\n")},
+		sends:    []string{chunkedRequest("/a", "zz\r\n")},
 		want: `1 open
 1 state idle
 1.1 read POST /a HTTP/1.1
@@ -252,13 +252,13 @@ func TestTraceHooks(t *testing.T) {
 					tt.resolver = answerPath
 				}
 				c := serveDuplex(t, rawhttp.WithResolver(tt.resolver), rawhttp.WithTrace(events.trace()))
-				for _, s := range tt.says {
-					c.say(s)
+				for _, s := range tt.sends {
+					c.send(s)
 				}
 				c.Close()
 				<-c.served
 				if diff := cmp.Diff(tt.want, events.String()); diff != "" {
-					t.Errorf("hooks called for %q (-want +got):\n%s", tt.says, diff)
+					t.Errorf("hooks called for %q (-want +got):\n%s", tt.sends, diff)
 				}
 			})
 		})
@@ -274,7 +274,7 @@ func TestTraceOfRefusedConnection(t *testing.T) {
 		s, ln, served := serveListener(t, rawhttp.WithMaxConns(1), rawhttp.WithResolver(answerPathLater), rawhttp.WithTrace(rawhttp.AccessLog(&log)),
 			rawhttp.WithTrace(rawhttp.Trace{Exchange: func(x rawhttp.Exchange) { exchanges = append(exchanges, x) }}), rawhttp.WithTrace(events.trace()))
 		busy := ln.dial(t)
-		busy.say(getRequest("/?1h"))
+		busy.send(getRequest("/?1h"))
 		time.Sleep(3 * time.Second)
 		refused := ln.dial(t)
 		refused.Close()
@@ -319,11 +319,11 @@ func TestExchange(t *testing.T) {
 		begin := time.Now()
 		at := func(d time.Duration) time.Time { return begin.Add(d) }
 		time.Sleep(time.Second)
-		c.say("GET /a?5s HT")
+		c.send("GET /a?5s HT")
 		time.Sleep(2 * time.Second)
-		c.say("TP/1.1\r\nHost: a\r\n\r\n")
+		c.send("TP/1.1\r\nHost: a\r\n\r\n")
 		time.Sleep(10 * time.Second)
-		c.say(getRequest("/bb") + getRequest("/c?3s") + "GET\r\n\r\n")
+		c.send(getRequest("/bb") + getRequest("/c?3s") + "GET\r\n\r\n")
 		c.waitEnd(begin)
 		want := []rawhttp.Exchange{
 			{Conn: 1, Num: 1, RequestLine: "GET /a?5s HTTP/1.1", Status: 200, Bytes: 2, Start: at(time.Second), Duration: 7 * time.Second},
@@ -400,8 +400,8 @@ func TestTraceBytes(t *testing.T) {
 	for _, size := range []int{0, 10, 100, 70_000} {
 		t.Run(fmt.Sprintf("a client that disconnects after %d bytes", size), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				c, _ := serveUnreadUntilClosed(t, rawhttp.WithResolver(say(strings.Repeat("x", 200_000))), trace)
-				c.say(getRequest("/"))
+				c, _ := serveUnreadUntilClosed(t, rawhttp.WithResolver(answerText(strings.Repeat("x", 200_000))), trace)
+				c.send(getRequest("/"))
 				received := make([]byte, size)
 				io.ReadFull(c, received)
 				c.Close()
@@ -411,8 +411,8 @@ func TestTraceBytes(t *testing.T) {
 		})
 		t.Run(fmt.Sprintf("a client that stalls after %d bytes", size), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				c, _ := serveUnreadUntilClosed(t, rawhttp.WithResolver(say(strings.Repeat("x", 200_000))), trace)
-				c.say(getRequest("/"))
+				c, _ := serveUnreadUntilClosed(t, rawhttp.WithResolver(answerText(strings.Repeat("x", 200_000))), trace)
+				c.send(getRequest("/"))
 				received := make([]byte, size)
 				io.ReadFull(c, received)
 				<-c.served
@@ -449,7 +449,7 @@ func TestConnOpenGetsConnection(t *testing.T) {
 				seen = req.Conn().NetConn
 				return rawhttp.Text(200, ""), nil
 			})))
-		c.say(getRequest("/"))
+		c.send(getRequest("/"))
 		if _, ok := opened.(*tls.Conn); !ok || opened != seen {
 			t.Errorf("ConnOpen got a %T, ConnInfo.NetConn is a %T, want the same *tls.Conn", opened, seen)
 		}

@@ -19,7 +19,7 @@ import (
 
 // Transcript writes one line for each line sent or received.
 func TestTranscript(t *testing.T) {
-	type said struct {
+	type part struct {
 		conn, req uint64
 		who       byte // 'C' for the client, 'S' for the server, '.' for the end of the connection
 		b         string
@@ -27,12 +27,12 @@ func TestTranscript(t *testing.T) {
 	a := func(n int) string { return strings.Repeat("a", n) }
 	tests := []struct {
 		name string
-		in   []said
+		in   []part
 		want string
 		why  string
 	}{{
 		name: "a conversation",
-		in: []said{
+		in: []part{
 			{3, 1, 'C', "GET /sample.txt HTTP/1.1\r\nHost: localhost:10000\r\n\r\n"},
 			{3, 1, 'S', "HTTP/1.1 200 OK\r\n\r\nline\n"},
 			{3, 1, '.', ""},
@@ -46,7 +46,7 @@ func TestTranscript(t *testing.T) {
 `,
 	}, {
 		name: "lines in pieces",
-		in: []said{
+		in: []part{
 			{1, 1, 'C', "G"}, {1, 1, 'C', "ET / HTTP/1.1\r"}, {1, 1, 'C', "\nHost"}, {1, 1, 'C', ": a\r\n\r"}, {1, 1, 'C', "\n"},
 			{1, 1, 'S', "HT"}, {1, 1, 'S', "TP/1.1"}, {1, 1, 'S', "\r\n"}, {1, 1, '.', ""},
 		},
@@ -57,12 +57,12 @@ func TestTranscript(t *testing.T) {
 `,
 	}, {
 		name: "a last line without line end",
-		in:   []said{{1, 1, 'S', "hello"}, {1, 1, '.', ""}},
+		in:   []part{{1, 1, 'S', "hello"}, {1, 1, '.', ""}},
 		want: "#1.1 S <-- hello\n",
 		why:  "it is written when the connection closes",
 	}, {
 		name: "content without an end of line, and another request",
-		in: []said{
+		in: []part{
 			{1, 1, 'C', "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 7\r\n\r\n{\"a\":1}"},
 			{1, 1, 'S', "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"},
 			{1, 2, 'C', "GET / HTTP/1.1\r\n"}, {1, 2, 'S', "world\r\n"}, {1, 2, '.', ""},
@@ -83,47 +83,47 @@ func TestTranscript(t *testing.T) {
 		why: "lines are in the order in which they began",
 	}, {
 		name: "two connections",
-		in: []said{
+		in: []part{
 			{1, 1, 'C', "one "}, {2, 1, 'C', "two "}, {1, 1, 'C', "more\n"}, {2, 1, 'C', "lines\n"}, {2, 1, '.', ""}, {1, 1, '.', ""},
 		},
 		want: "#1.1 C --> one more<LF>\n#2.1 C --> two lines<LF>\n",
 	}, {
 		name: "a connection number that is used again",
-		in:   []said{{1, 1, 'C', "old"}, {1, 1, '.', ""}, {1, 1, 'C', "new\n"}, {1, 1, '.', ""}},
+		in:   []part{{1, 1, 'C', "old"}, {1, 1, '.', ""}, {1, 1, 'C', "new\n"}, {1, 1, '.', ""}},
 		want: "#1.1 C --> old\n#1.1 C --> new<LF>\n",
 	}, {
 		name: "control bytes",
-		in:   []said{{1, 1, 'C', "a\x00b\tc\x1b[31md\re\x7f\r\r\n"}, {1, 1, '.', ""}},
+		in:   []part{{1, 1, 'C', "a\x00b\tc\x1b[31md\re\x7f\r\r\n"}, {1, 1, '.', ""}},
 		want: `#1.1 C --> a\x00b\tc\x1b[31md\x0de\x7f\x0d<CRLF>` + "\n",
 		why:  "a terminal must not act on them",
 	}, {
 		name: "bytes that are not UTF-8",
-		in:   []said{{1, 1, 'S', "\xff\xef\xefx\xc3\xe2\x82\x80\n"}, {1, 1, '.', ""}},
+		in:   []part{{1, 1, 'S', "\xff\xef\xefx\xc3\xe2\x82\x80\n"}, {1, 1, '.', ""}},
 		want: `#1.1 S <-- \xff\xef\xefx\xc3` + "\u2080<LF>\n",
 	}, {
 		name: "UTF-8",
-		in:   []said{{1, 1, 'S', "é 漢 \ufffd\n"}, {1, 1, '.', ""}},
+		in:   []part{{1, 1, 'S', "é 漢 \ufffd\n"}, {1, 1, '.', ""}},
 		want: "#1.1 S <-- é 漢 \ufffd<LF>\n",
 	}, {
 		name: "characters that a terminal acts on",
-		in:   []said{{1, 1, 'S', "\u009b31m \u202e \u2066\n"}, {1, 1, '.', ""}},
+		in:   []part{{1, 1, 'S', "\u009b31m \u202e \u2066\n"}, {1, 1, '.', ""}},
 		want: `#1.1 S <-- \xc2\x9b31m \xe2\x80\xae \xe2\x81\xa6<LF>` + "\n",
 	}, {
 		name: "text that looks like an escape",
-		in:   []said{{1, 1, 'S', "\x00 \\x00 \\\\xAB \\x0g C:\\x \\n {\"\\u0000\"}\n"}},
+		in:   []part{{1, 1, 'S', "\x00 \\x00 \\\\xAB \\x0g C:\\x \\n {\"\\u0000\"}\n"}},
 		want: `#1.1 S <-- \x00 \x5cx00 \\x5cxAB \x0g C:\x \n {"\u0000"}<LF>` + "\n",
 		why:  "a byte and its escape must not look alike; other backslashes stay readable",
 	}, {
 		name: "a line of 1024 bytes",
-		in:   []said{{1, 1, 'S', a(1022) + "\r\n"}, {1, 1, '.', ""}},
+		in:   []part{{1, 1, 'S', a(1022) + "\r\n"}, {1, 1, '.', ""}},
 		want: "#1.1 S <-- " + a(1022) + "<CRLF>\n",
 	}, {
 		name: "a longer line",
-		in:   []said{{1, 1, 'S', a(2000) + "\r\n"}, {1, 1, '.', ""}},
+		in:   []part{{1, 1, 'S', a(2000) + "\r\n"}, {1, 1, '.', ""}},
 		want: "#1.1 S <-- " + a(1024) + "\n#1.1 S <-- " + a(976) + "<CRLF>\n",
 	}, {
 		name: "a longer line in pieces",
-		in:   []said{{1, 1, 'S', a(1000)}, {1, 1, 'S', a(1000)}, {1, 1, 'S', a(500) + "\n"}, {1, 1, '.', ""}},
+		in:   []part{{1, 1, 'S', a(1000)}, {1, 1, 'S', a(1000)}, {1, 1, 'S', a(500) + "\n"}, {1, 1, '.', ""}},
 		want: "#1.1 S <-- " + a(1024) + "\n#1.1 S <-- " + a(1024) + "\n#1.1 S <-- " + a(452) + "<LF>\n",
 	}}
 	for _, tt := range tests {
@@ -192,8 +192,8 @@ func TestTranscriptOfServer(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var w writeLog
 		c := servePipe(t, rawhttp.WithResolver(answerPath), rawhttp.WithTrace(rawhttp.Transcript(&w)))
-		c.say(getRequest("/a"))
-		c.say(getRequest("/b") + "GET\r\n\r\n")
+		c.send(getRequest("/a"))
+		c.send(getRequest("/b") + "GET\r\n\r\n")
 		c.waitEnd(time.Now())
 		<-c.served
 		const want = `#1 C ==> connects from pipe
@@ -350,9 +350,9 @@ func TestAccessLogOfServer(t *testing.T) {
 		c := serveConn(t, client, connFrom{server, memoryAddr("10.0.0.9:80")}, rawhttp.WithResolver(resolver), rawhttp.WithTrace(rawhttp.AccessLog(&w)),
 			rawhttp.WithTrustedProxies(netip.MustParsePrefix("10.0.0.0/8")))
 		forged := `fe80::1%x" 200 0 "-" "-"`
-		c.say(getRequest("/a", "User-Agent: b", "X-Forwarded-For: 192.0.2.7, 10.0.0.1"))
-		c.say("HEAD /missing HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: " + forged + "\r\n\r\n")
-		c.say("\r\n" + getRequest("/a", "User-Agent: b\n10.0.0.9 - - forged"))
+		c.send(getRequest("/a", "User-Agent: b", "X-Forwarded-For: 192.0.2.7, 10.0.0.1"))
+		c.send("HEAD /missing HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: " + forged + "\r\n\r\n")
+		c.send("\r\n" + getRequest("/a", "User-Agent: b\n10.0.0.9 - - forged"))
 		now := time.Now().Format("02/Jan/2006:15:04:05 -0700")
 		want := []string{
 			`192.0.2.7 - - [` + now + `] "GET /a HTTP/1.1" 200 5 "-" "b"` + "\n",

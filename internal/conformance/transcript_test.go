@@ -37,10 +37,10 @@ func hello(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 func TestTranscriptSaysWhoCloses(t *testing.T) {
 	const get = "GET / HTTP/1.1\r\nHost: a\r\n"
 	tests := []struct {
-		name string
-		says string
-		then func(client net.Conn, stop context.CancelFunc)
-		want string
+		name  string
+		sends string
+		then  func(client net.Conn, stop context.CancelFunc)
+		want  string
 	}{
 		{"the client closes", get + "\r\n", func(c net.Conn, _ context.CancelFunc) { c.Close() }, "#1 C ==> closes"},
 		{"the client is silent", get + "\r\n", nil, "#1 S <== closes (idle 75 s)"},
@@ -64,7 +64,7 @@ func TestTranscriptSaysWhoCloses(t *testing.T) {
 				go io.Copy(io.Discard, client)
 				served := make(chan struct{})
 				go func() { srv.ServeConn(ctx, server); close(served) }()
-				io.WriteString(client, tt.says)
+				io.WriteString(client, tt.sends)
 				synctest.Wait()
 				if tt.then != nil {
 					tt.then(client, stop)
@@ -72,7 +72,7 @@ func TestTranscriptSaysWhoCloses(t *testing.T) {
 				<-served
 				client.Close()
 				if got := w.lines[len(w.lines)-1]; got != tt.want {
-					t.Errorf("last line after %q: %q, want %q", tt.says, got, tt.want)
+					t.Errorf("last line after %q: %q, want %q", tt.sends, got, tt.want)
 				}
 			})
 		})
@@ -82,47 +82,47 @@ func TestTranscriptSaysWhoCloses(t *testing.T) {
 // A refusal is marked at its byte, however the input is split and whatever follows the line.
 func TestTranscriptMarksRefusals(t *testing.T) {
 	tests := []struct {
-		name string
-		says string
-		want []string // the line before the mark, and the line with the mark
+		name  string
+		sends string
+		want  []string // the line before the mark, and the line with the mark
 	}{{
-		name: "two spaces",
-		says: "GET  /a HTTP/1.1\r\nHost: x\r\n\r\n",
+		name:  "two spaces",
+		sends: "GET  /a HTTP/1.1\r\nHost: x\r\n\r\n",
 		want: []string{
 			"#1.1 C --> GET  /a HTTP/1.1<CRLF>",
 			"#1.1           ^ more than one space between the parts of the request line (RFC 9112, section 3): 400",
 		},
 	}, {
-		name: "a blank before the colon",
-		says: "GET /a HTTP/1.1\r\nHost : x\r\nA: b\r\n\r\n",
+		name:  "a blank before the colon",
+		sends: "GET /a HTTP/1.1\r\nHost : x\r\nA: b\r\n\r\n",
 		want: []string{
 			"#1.1 C --> Host : x<CRLF>",
 			"#1.1           ^ field name is not a token (RFC 9112, section 5.1): 400",
 		},
 	}, {
-		name: "no Host",
-		says: "GET /a HTTP/1.1\r\nA: b\r\n\r\n",
+		name:  "no Host",
+		sends: "GET /a HTTP/1.1\r\nA: b\r\n\r\n",
 		want: []string{
 			"#1.1 C --> <CRLF>",
 			"#1.1       ^ Host field is missing (RFC 9112, section 3.2): 400",
 		},
 	}, {
-		name: "a control byte, which is shown as four characters",
-		says: "GET /a HTTP/1.1\r\nHost: x\r\nX: \x00\r\n\r\n",
+		name:  "a control byte, which is shown as four characters",
+		sends: "GET /a HTTP/1.1\r\nHost: x\r\nX: \x00\r\n\r\n",
 		want: []string{
 			`#1.1 C --> X: \x00<CRLF>`,
 			"#1.1          ^ field value has a control byte (RFC 9110, section 5.5): 400",
 		},
 	}, {
-		name: "a chunk",
-		says: "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\nzz\r\n",
+		name:  "a chunk",
+		sends: "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\nzz\r\n",
 		want: []string{
 			"#1.1 C --> zz<CRLF>",
 			"#1.1       ^ chunk size is not a hexadecimal number (RFC 9112, section 7.1): 400",
 		},
 	}, {
-		name: "a limit, which has no position",
-		says: "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n",
+		name:  "a limit, which has no position",
+		sends: "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n",
 		want: []string{
 			"#1.1 C --> <CRLF>",
 			"#1.1 C     (content of 99999999999 bytes, the limit is 10485760: 413)",
@@ -144,16 +144,16 @@ func TestTranscriptMarksRefusals(t *testing.T) {
 				go io.Copy(io.Discard, client)
 				served := make(chan struct{})
 				go func() { srv.ServeConn(t.Context(), server); close(served) }()
-				io.WriteString(client, tt.says)
+				io.WriteString(client, tt.sends)
 				time.Sleep(time.Second)
 				client.Close()
 				<-served
 				i := slices.Index(w.lines, tt.want[1])
 				if i < 1 {
-					t.Fatalf("Transcript of %q has no line %q:\n%s", tt.says, tt.want[1], strings.Join(w.lines, "\n"))
+					t.Fatalf("Transcript of %q has no line %q:\n%s", tt.sends, tt.want[1], strings.Join(w.lines, "\n"))
 				}
 				if diff := cmp.Diff(tt.want, w.lines[i-1:i+1]); diff != "" {
-					t.Errorf("Transcript of %q (-want +got):\n%s", tt.says, diff)
+					t.Errorf("Transcript of %q (-want +got):\n%s", tt.sends, diff)
 				}
 			})
 		})

@@ -16,7 +16,7 @@ import (
 // The connection closes gracefully when f returns: everything that f wrote arrives.
 func TestUpgradeEnds(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, dial func(func(context.Context, net.Conn) error, ...rawhttp.Option) net.Conn) {
+	onEachConn(t, func(t *testing.T, dial func(func(context.Context, net.Conn) error, ...rawhttp.Option) net.Conn) {
 		late := make(chan error, 2)
 		c := dial(func(ctx context.Context, conn net.Conn) error {
 			started := make(chan struct{})
@@ -102,7 +102,7 @@ func TestUpgradeEndsReadThatStarts(t *testing.T) {
 // ctx ends when the client has disconnected, whether f reads or not, and no bytes are lost.
 func TestUpgradeClientDisconnects(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, dial func(func(context.Context, net.Conn) error, ...rawhttp.Option) net.Conn) {
+	onEachConn(t, func(t *testing.T, dial func(func(context.Context, net.Conn) error, ...rawhttp.Option) net.Conn) {
 		ended := make(chan string, 1)
 		c := dial(func(ctx context.Context, conn net.Conn) error {
 			<-ctx.Done()
@@ -186,7 +186,7 @@ func TestUpgradeServerClose(t *testing.T) {
 // OnClose of an Upgrade is called after f has returned.
 func TestUpgradeOnClose(t *testing.T) {
 	var order []string
-	got := rawhttp.Answer(resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+	got := rawhttp.Answer(resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Upgrade("echo", func(context.Context, net.Conn) error {
 			order = append(order, "f")
 			return nil
@@ -200,7 +200,7 @@ func TestUpgradeOnClose(t *testing.T) {
 // If f calls Close, the connection closes at once. ctx does not end, since the client did not
 // disconnect.
 func TestUpgradeClose(t *testing.T) {
-	onEach(t, func(t *testing.T, dial func(func(context.Context, net.Conn) error, ...rawhttp.Option) net.Conn) {
+	onEachConn(t, func(t *testing.T, dial func(func(context.Context, net.Conn) error, ...rawhttp.Option) net.Conn) {
 		c := dial(func(ctx context.Context, conn net.Conn) error {
 			defer context.AfterFunc(ctx, func() {})()
 			if err := conn.Close(); err != nil {

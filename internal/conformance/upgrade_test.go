@@ -36,7 +36,7 @@ func echoes(_ context.Context, conn net.Conn) error {
 // upgrades returns a resolver that upgrades every request to the protocol echo, served by f.
 func upgrades(f func(context.Context, net.Conn) error) rawhttp.Resolver {
 	resp := rawhttp.Upgrade("echo", f)
-	return resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return resp, nil })
+	return resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) { return resp, nil })
 }
 
 func TestUpgrade(t *testing.T) {
@@ -51,20 +51,20 @@ func TestUpgrade(t *testing.T) {
 		{"early bytes", askEcho + "abc", echo, switched + "abc", "bytes after the request belong to the protocol"},
 		{"early request", askEcho + getA, echo, switched + getA, "even if they look like a request"},
 		{"other spelling", "GET / HTTP/1.1\r\nHost: a\r\nconnection: keep-alive, UPGRADE\r\nupgrade: h2c, ECHO\r\n\r\na", echo, switched + "a", "protocols and options are case-insensitive members of lists"},
-		{"second request", getA + askEcho + "abc", resolve(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+		{"second request", getA + askEcho + "abc", resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 			if req.Header().Get("Upgrade") == "" {
 				return rawhttp.Text(200, "a"), nil
 			}
 			return rawhttp.Upgrade("echo", echoes), nil
 		}), "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 1\r\n\r\na" + switched + "abc", "any request may ask"},
-		{"fields", askEcho, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+		{"fields", askEcho, resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.Upgrade("echo", echoes).Set("Sec-WebSocket-Accept", "x"), nil
 		}), "HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n", ""},
-		{"version", "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo/2\r\n\r\n", resolve(func(*rawhttp.Request) (*rawhttp.Response, error) {
+		{"version", "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo/2\r\n\r\n", resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.Upgrade("echo/2", echoes), nil
 		}), strings.Replace(switched, "echo", "echo/2", 1), ""},
 		{"through First, Mount and Clone", "GET /a/b HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nabc",
-			rawhttp.First(rawhttp.Mount("/x", say("x")), rawhttp.Mount("/a/", rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+			rawhttp.First(rawhttp.Mount("/x", answerText("x")), rawhttp.Mount("/a/", rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 				resp, err := echo.Resolve(ctx, req)
 				if err != nil {
 					return nil, err
@@ -83,7 +83,7 @@ func TestUpgrade(t *testing.T) {
 		{"without the option", "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: echo\r\n\r\n", echo, needed + neededText, "a proxy may have forwarded the field"},
 		{"without the field", "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\n\r\n", echo, needed + neededText, ""},
 		{"HTTP/1.0", "GET / HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n", echo, needed + "Connection: close\r\n" + neededText, "RFC 9110, section 7.8"},
-		{"invalid Upgrade", askEcho, resolve(func(*rawhttp.Request) (*rawhttp.Response, error) { return rawhttp.Upgrade("echo", nil), nil }), failed + "Connection: close\r\n" + failedText, ""},
+		{"invalid Upgrade", askEcho, resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) { return rawhttp.Upgrade("echo", nil), nil }), failed + "Connection: close\r\n" + failedText, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -221,8 +221,8 @@ func upgradeServe(t *testing.T, s *rawhttp.Server, client, server net.Conn) {
 	})
 }
 
-// onEach runs a test on each kind of connection.
-func onEach(t *testing.T, test func(t *testing.T, dial func(f func(context.Context, net.Conn) error, opts ...rawhttp.Option) net.Conn)) {
+// onEachConn runs a test on each kind of connection.
+func onEachConn(t *testing.T, test func(t *testing.T, dial func(f func(context.Context, net.Conn) error, opts ...rawhttp.Option) net.Conn)) {
 	for name, kind := range upgradeKinds {
 		t.Run(name, func(t *testing.T) {
 			noNewGoroutines(t)
@@ -240,7 +240,7 @@ func TestUpgradePassesBytes(t *testing.T) {
 	t.Parallel()
 	for _, waits := range []bool{false, true} {
 		t.Run(fmt.Sprint("waits ", waits), func(t *testing.T) {
-			onEach(t, func(t *testing.T, dial func(func(context.Context, net.Conn) error, ...rawhttp.Option) net.Conn) {
+			onEachConn(t, func(t *testing.T, dial func(func(context.Context, net.Conn) error, ...rawhttp.Option) net.Conn) {
 				c := dial(func(ctx context.Context, conn net.Conn) error {
 					if waits {
 						stop := context.AfterFunc(ctx, func() {})
@@ -280,7 +280,7 @@ func TestUpgradePassesBytes(t *testing.T) {
 // f may set deadlines. None of the server's deadlines is left when f is called.
 func TestUpgradeDeadlines(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, dial func(func(context.Context, net.Conn) error, ...rawhttp.Option) net.Conn) {
+	onEachConn(t, func(t *testing.T, dial func(func(context.Context, net.Conn) error, ...rawhttp.Option) net.Conn) {
 		c := dial(func(ctx context.Context, conn net.Conn) error {
 			buf := make([]byte, 1)
 			defer context.AfterFunc(ctx, func() {})()
@@ -435,7 +435,7 @@ func TestUpgradeIsLoggedAndTraced(t *testing.T) {
 // One goroutine reads, others write, another sets deadlines.
 func TestUpgradeConcurrently(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, dial func(func(context.Context, net.Conn) error, ...rawhttp.Option) net.Conn) {
+	onEachConn(t, func(t *testing.T, dial func(func(context.Context, net.Conn) error, ...rawhttp.Option) net.Conn) {
 		const writers, lines = 4, 25
 		c := dial(func(ctx context.Context, conn net.Conn) error {
 			var all sync.WaitGroup

@@ -24,7 +24,7 @@ var wireResolvers = map[string]rawhttp.Resolver{
 		return rawhttp.Text(200, fmt.Sprintf("%s, content %s\r\n", wireUnderstood(req), wireQuote(string(content)))), nil
 	}),
 	// Does not read the content.
-	"ignore": say("the content was not read\r\n"),
+	"ignore": answerText("the content was not read\r\n"),
 	// Reads the content and ignores errors.
 	"careless": rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		io.Copy(io.Discard, req.Body)

@@ -97,20 +97,20 @@ func (k *wireTalk) test(t *testing.T, used *rawhttp.Request) {
 		t.Run("one byte at a time", func(t *testing.T) {
 			got := k.run(t, bytewise(k.inTurns(true)))
 			k.check(t, got)
-			k.checkTaken(t, got)
+			k.checkBytesRead(t, got)
 		})
 	}
 	switch {
 	case k.has("half-close"):
 		t.Run("over TCP", func(t *testing.T) { k.check(t, k.runTCP(t)) })
 	case !k.has("incomplete"):
-		t.Run("request after it", func(t *testing.T) { k.check(t, k.runWithBytesBehind(t)) })
+		t.Run("request after it", func(t *testing.T) { k.check(t, k.runWithNextRequest(t)) })
 	}
 }
 
-// runWithBytesBehind runs the talk with another request after it, and removes the answer to that
+// runWithNextRequest runs the talk with another request after it, and removes the answer to that
 // request from the result.
-func (k *wireTalk) runWithBytesBehind(t *testing.T) wireResult {
+func (k *wireTalk) runWithNextRequest(t *testing.T) wireResult {
 	behind := []byte("GET /next HTTP/1.1\r\nHost: behind.test\r\n\r\n")
 	steps := k.inTurns(k.has("in turns"))
 	last := &steps[len(steps)-1]
@@ -196,8 +196,8 @@ func (k *wireTalk) check(t *testing.T, got wireResult) {
 	}
 }
 
-// checkTaken checks that the server refuses a request without reading bytes after it.
-func (k *wireTalk) checkTaken(t *testing.T, got wireResult) {
+// checkBytesRead checks that the server refuses a request without reading bytes after it.
+func (k *wireTalk) checkBytesRead(t *testing.T, got wireResult) {
 	next := bytes.LastIndex(k.client(), []byte("GET /next "))
 	if got.end == "" || next < 0 || k.has("half-close") {
 		return

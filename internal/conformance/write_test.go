@@ -266,7 +266,7 @@ func TestWriteResponse(t *testing.T) {
 		{"Last-Modified in the future", get11, future, "HTTP/1.1 200 OK\r\n" + writeDate + "Content-Type: a/b\r\nContent-Length: 0\r\nLast-Modified: Sat, 01 Jan 2000 00:00:00 GMT\r\n\r\n", true, "Last-Modified is never later than Date, RFC 9110, section 8.8.2.1"},
 		{"too much content", get11, func() *rawhttp.Response {
 			return rawhttp.Content(rawhttp.Representation{MediaType: "a/b", Body: respReader("ab", "cdef"), Size: 3})
-		}, "HTTP/1.1 200 OK\r\n" + writeDate + "Content-Type: a/b\r\nContent-Length: 3\r\n\r\nabc", true, "never more than Content-Length says"},
+		}, "HTTP/1.1 200 OK\r\n" + writeDate + "Content-Type: a/b\r\nContent-Length: 3\r\n\r\nabc", true, "never more than Content-Length is sent"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

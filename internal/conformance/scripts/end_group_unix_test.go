@@ -56,7 +56,7 @@ func TestScriptHelper(t *testing.T) {
 	writeScript(t, file, strconv.Itoa(os.Getpid())+"\n", 0o644)
 	select {
 	case <-terminated:
-		writeScript(t, "heard", "TERM\n", 0o644)
+		writeScript(t, "signal", "TERM\n", 0o644)
 	case <-time.After(2 * time.Minute): // in case the test fails to end it
 	}
 }
@@ -124,7 +124,7 @@ func TestScriptLeftItsGroup(t *testing.T) {
 			if took := time.Since(start); before != "" && took < scriptWaits {
 				t.Errorf("killed after %v, want at least %v", took, scriptWaits)
 			}
-			if _, err := os.Stat(filepath.Join(s.root, "heard")); (err == nil) != (before == "") {
+			if _, err := os.Stat(filepath.Join(s.root, "signal")); (err == nil) != (before == "") {
 				t.Errorf("the script received SIGTERM: %v, want %v", err == nil, before == "")
 			}
 			s.awaitTurn(t)

@@ -116,7 +116,7 @@ func TestScriptAmongPipelinedRequests(t *testing.T) {
 	wholeAnswer("\npost").check(t, "/post.sh", c.answer(t))
 	resp := c.head(t)
 	open()
-	scriptAnswer{200, "chunked", "\none\ntwo\n", false}.check(t, "/stream.sh", takeAnswer(resp))
+	scriptAnswer{200, "chunked", "\none\ntwo\n", false}.check(t, "/stream.sh", readScriptAnswer(resp))
 	wholeAnswer("hello\n").check(t, "/hello.txt", c.answer(t))
 }
 
@@ -143,7 +143,7 @@ func TestScriptResponseDropped(t *testing.T) {
 			return rawhttp.First(rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 				resp, _ := r.Resolve(ctx, req)
 				return resp, fs.ErrNotExist
-			}), say("next\n"))
+			}), answerText("next\n"))
 		}, wholeAnswer("next\n")},
 		{"by the server", func(r rawhttp.Resolver) rawhttp.Resolver {
 			return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {

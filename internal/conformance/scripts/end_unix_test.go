@@ -22,11 +22,11 @@ func TestScriptGroupIsEnded(t *testing.T) {
 	tests := []struct {
 		name, script string
 		pids         []string // files that hold the process IDs
-		polite       bool     // whether the script handles SIGTERM and exits
+		handlesTERM  bool     // whether the script handles SIGTERM and exits
 	}{{
 		name:   "by itself",
-		script: "trap 'echo TERM >heard; exit 0' TERM; echo $$ >pid; while :; do sleep 100 & wait; done",
-		pids:   []string{"pid"}, polite: true,
+		script: "trap 'echo TERM >signal; exit 0' TERM; echo $$ >pid; while :; do sleep 100 & wait; done",
+		pids:   []string{"pid"}, handlesTERM: true,
 	}, {
 		name:   "ignores SIGTERM",
 		script: "trap '' TERM; echo $$ >pid; while :; do sleep 1; done",
@@ -53,11 +53,11 @@ func TestScriptGroupIsEnded(t *testing.T) {
 			start := time.Now()
 			c.reset()
 			awaitGone(t, pids...)
-			if took := time.Since(start); !tt.polite && took < scriptWaits {
+			if took := time.Since(start); !tt.handlesTERM && took < scriptWaits {
 				t.Errorf("killed after %v, want at least %v", took, scriptWaits)
 			}
-			if _, err := os.Stat(filepath.Join(s.root, "heard")); (err == nil) != tt.polite {
-				t.Errorf("the script received SIGTERM: %v, want %v", err == nil, tt.polite)
+			if _, err := os.Stat(filepath.Join(s.root, "signal")); (err == nil) != tt.handlesTERM {
+				t.Errorf("the script received SIGTERM: %v, want %v", err == nil, tt.handlesTERM)
 			}
 			s.awaitTurn(t)
 		})
@@ -143,7 +143,7 @@ func TestScriptEndsWithExchange(t *testing.T) {
 		do: func(t *testing.T, c *scriptClient) {
 			resp := c.head(t)
 			c.CloseWrite()
-			scriptAnswer{200, "chunked", "\nhead\ncontent", true}.check(t, "content that ends early", takeAnswer(resp))
+			scriptAnswer{200, "chunked", "\nhead\ncontent", true}.check(t, "content that ends early", readScriptAnswer(resp))
 		},
 	}, {
 		name:    "content stalls",
@@ -180,7 +180,7 @@ func TestScriptEndsWithExchange(t *testing.T) {
 // Scripts end when their server shuts down.
 func TestScriptEndsWithServer(t *testing.T) {
 	t.Parallel()
-	const script = "trap 'echo TERM >heard; exit 1' TERM; echo $$ >pid; while :; do sleep 100 & wait; done"
+	const script = "trap 'echo TERM >signal; exit 1' TERM; echo $$ >pid; while :; do sleep 100 & wait; done"
 	tests := []struct {
 		name   string
 		end    func(s *rawhttp.Server, stop context.CancelFunc)
@@ -220,7 +220,7 @@ func TestScriptEndsWithServer(t *testing.T) {
 				t.Error("the script runs after the server has ended")
 			}
 			awaitGone(t, pid)
-			if got := s.await(t, "heard"); got != "TERM" {
+			if got := s.await(t, "signal"); got != "TERM" {
 				t.Errorf("the script received %q, want TERM", got)
 			}
 			<-served
@@ -260,7 +260,7 @@ func TestShutdownWaitsForScripts(t *testing.T) {
 	open()
 	open()
 	wholeAnswer("\nend\n").check(t, "held.sh", held.answer(t))
-	scriptAnswer{200, "chunked", "\nbegin\nend\n", false}.check(t, "stream.sh", takeAnswer(resp))
+	scriptAnswer{200, "chunked", "\nbegin\nend\n", false}.check(t, "stream.sh", readScriptAnswer(resp))
 	held.Close()
 	stream.Close()
 	if err := <-done; err != nil {

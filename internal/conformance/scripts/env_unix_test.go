@@ -157,7 +157,7 @@ func TestScriptEnvironment(t *testing.T) {
 			why: "many programs use HTTP_PROXY as their proxy"},
 		{name: "credentials", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nAuthorization: Basic YTpi\r\n\r\n", want: but(), why: "RFC 3875, section 4.1.18"},
 		{name: "a user", request: getRequest("/env.cgi"), resolver: as("Ann Example", files), want: but("REMOTE_USER=Ann Example")},
-		{name: "a user, whatever the request says", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nAuthorization: Basic YTpi\r\nRemote-User: root\r\nRemote_User: root\r\n\r\n",
+		{name: "a user, whatever fields the request has", request: "GET /env.cgi HTTP/1.1\r\nHost: example.test\r\nAuthorization: Basic YTpi\r\nRemote-User: root\r\nRemote_User: root\r\n\r\n",
 			resolver: as("ann", files), want: but("REMOTE_USER=ann", "HTTP_REMOTE_USER=root"), why: "AUTH_TYPE is not set, since the server does not know how the user was authenticated"},
 		{name: "a user below a Mount", request: getRequest("/m/env.cgi"), resolver: as("ann", rawhttp.First(rawhttp.Mount("/a/", files), rawhttp.Mount("/m/", files))),
 			want: but("REQUEST_URI=/m/env.cgi", "SCRIPT_NAME=/m/env.cgi", "REMOTE_USER=ann")},

@@ -132,7 +132,7 @@ func TestScriptContentAndOutput(t *testing.T) {
 // If a client sends its content slowly, the script receives each part as it arrives.
 func TestScriptClientPauses(t *testing.T) {
 	t.Parallel()
-	s := serveScripts(t, map[string]string{"a.sh": "echo; while read line; do echo $line >said; mv said $line; echo $line; done"})
+	s := serveScripts(t, map[string]string{"a.sh": "echo; while read line; do echo $line >part; mv part $line; echo $line; done"})
 	c := s.dial(t)
 	c.send(t, postBegun("/a.sh", 14, "one\n"))
 	if got := s.await(t, "one"); got != "one" {
@@ -148,7 +148,7 @@ func TestScriptClientPauses(t *testing.T) {
 			s.await(t, line) // the script reads before all content has arrived
 		}
 	}
-	scriptAnswer{200, "chunked", "\none\ntwo\nthree\n", false}.check(t, "/a.sh", takeAnswer(resp))
+	scriptAnswer{200, "chunked", "\none\ntwo\nthree\n", false}.check(t, "/a.sh", readScriptAnswer(resp))
 }
 
 // The client receives each line of output before the script prints the next.
@@ -212,7 +212,7 @@ func TestScriptFraming(t *testing.T) {
 				if version == "1.0" {
 					want.Framing = tt.want10
 				}
-				want.check(t, "/a.sh", takeAnswer(resp))
+				want.check(t, "/a.sh", readScriptAnswer(resp))
 			})
 		}
 	}
@@ -258,7 +258,7 @@ func TestScriptWaitsForSlowClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	scriptAnswer{200, "chunked", "\nbegin\n" + strings.Repeat("\x00", 60000), false}.check(t, "/left.sh", takeAnswer(answer))
+	scriptAnswer{200, "chunked", "\nbegin\n" + strings.Repeat("\x00", 60000), false}.check(t, "/left.sh", readScriptAnswer(answer))
 }
 
 // A child that keeps the output open delays the end of the response by at most half a second after

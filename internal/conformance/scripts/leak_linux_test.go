@@ -61,7 +61,7 @@ func leakProcesses(t testing.TB, folder string) (survivors, zombies int) {
 // However scripts end, they leave no process after three seconds, and in the end no zombie,
 // descriptor or goroutine.
 func TestScriptsLeakNothing(t *testing.T) {
-	waits(t)
+	skipUnlessLong(t)
 	noNewGoroutines(t)
 	runs := leakRuns
 	if s := os.Getenv("RAWHTTP_SCRIPT_RUNS"); s != "" {

@@ -61,7 +61,7 @@ func TestScriptTimeout(t *testing.T) {
 
 // The time to the first byte of output has its own limit, even if WithScriptTimeout is 0.
 func TestScriptFirstByte(t *testing.T) {
-	waits(t)
+	skipUnlessLong(t)
 	t.Parallel()
 	s := serveScripts(t, map[string]string{
 		"silent.sh": "echo $$ >silent; exec sleep 1000",
@@ -93,7 +93,7 @@ func TestScriptFirstByte(t *testing.T) {
 
 // Output is cut after 64 MiB.
 func TestScriptOutputLimit(t *testing.T) {
-	waits(t) // 192 MB
+	skipUnlessLong(t) // 192 MB
 	t.Parallel()
 	s := serveScripts(t, map[string]string{
 		"most.sh": fmt.Sprintf("head -c %d /dev/zero", scriptOutputMost),
@@ -148,18 +148,18 @@ func TestScriptStderr(t *testing.T) {
 			awaitNoScripts(t) // until everything has been logged
 			prefix := "WARN rawhttp: script says script=" + s.root + "/a.sh conn=1 request=2 stderr="
 			var got []string
-			said := 0
+			logged := 0
 			for _, l := range s.log.with(prefix) {
 				got = append(got, strings.TrimPrefix(l, prefix))
-				said += len(l) - len(prefix) + 1
+				logged += len(l) - len(prefix) + 1
 			}
 			more := s.log.with("WARN rawhttp: script says more than is logged script=" + s.root + "/a.sh conn=1 request=2 bytes=" + tt.more)
 			if len(s.log.with("more than is logged")) != len(more) || (tt.more != "") != (len(more) == 1) {
 				t.Errorf("lines about omitted bytes: %q, want bytes=%s", s.log.with("more than is logged"), tt.more)
 			}
 			if tt.more != "" {
-				if said > scriptErrorMost || said < scriptErrorMost-4<<10 {
-					t.Errorf("%d bytes were logged, want about %d", said, scriptErrorMost)
+				if logged > scriptErrorMost || logged < scriptErrorMost-4<<10 {
+					t.Errorf("%d bytes were logged, want about %d", logged, scriptErrorMost)
 				}
 				return
 			}
@@ -265,7 +265,7 @@ func TestScriptTurns(t *testing.T) {
 
 // A request waits for its turn up to a time limit, which can be off.
 func TestScriptTurnTimeout(t *testing.T) {
-	waits(t)
+	skipUnlessLong(t)
 	t.Parallel()
 	script := map[string]string{"a.sh": "echo >pid.$$; read x <gate; echo"}
 	s := serveScripts(t, script, rawhttp.WithMaxScripts(1))

@@ -13,8 +13,8 @@ var (
 	update = flag.Bool("update", false, "rewrite the answers in testdata/scripts")
 )
 
-// waits skips a test that waits for real seconds, unless the flag -long is set.
-func waits(t testing.TB) {
+// skipUnlessLong skips a test that waits for real seconds, unless the flag -long is set.
+func skipUnlessLong(t testing.TB) {
 	t.Helper()
 	if !*long {
 		t.Skip("takes several seconds: run with -long")

@@ -19,7 +19,7 @@ func TestScriptOptionsRefused(t *testing.T) {
 	tests := []struct {
 		name   string
 		option rawhttp.FileOption
-		says   []string
+		want   []string
 	}{
 		{"an extension without a dot", rawhttp.WithScript("py", "python3"), []string{"WithScript", `"py"`}},
 		{"no extension", rawhttp.WithScript("", "python3"), []string{"WithScript", `""`}},
@@ -60,21 +60,21 @@ func TestScriptOptionsRefused(t *testing.T) {
 		tests = append(tests, struct {
 			name   string
 			option rawhttp.FileOption
-			says   []string
+			want   []string
 		}{"a variable of the request: " + name, rawhttp.WithScriptEnv(name), []string{"WithScriptEnv", name}})
 	}
 	root := t.TempDir()
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, open := range []func() error{
-				func() error { s, err := rawhttp.New(rawhttp.WithRoot(root), tt.option); scriptoptClose(s); return err },
+				func() error { s, err := rawhttp.New(rawhttp.WithRoot(root), tt.option); closeServer(s); return err },
 				func() error { _, err := rawhttp.Dir(root, tt.option); return err },
 			} {
 				err := open()
 				if err == nil {
 					t.Fatal("no error")
 				}
-				for _, want := range tt.says {
+				for _, want := range tt.want {
 					if !strings.Contains(err.Error(), want) {
 						t.Errorf("error %q, want one that contains %s", err, want)
 					}
@@ -84,7 +84,7 @@ func TestScriptOptionsRefused(t *testing.T) {
 	}
 }
 
-func scriptoptClose(s *rawhttp.Server) {
+func closeServer(s *rawhttp.Server) {
 	if s != nil {
 		s.Close()
 	}
@@ -132,7 +132,7 @@ func TestScriptOptionsWithoutFolder(t *testing.T) {
 		"FS":           func() error { _, err := rawhttp.FS(fsys, rawhttp.WithScript(".sh", "sh")); return err },
 		"FS, os.DirFS": func() error { _, err := rawhttp.FS(os.DirFS("."), rawhttp.WithScript(".sh")); return err },
 		"WithResolver": func() error {
-			_, err := rawhttp.New(rawhttp.WithResolver(say("")), rawhttp.WithScript(".sh", "sh"))
+			_, err := rawhttp.New(rawhttp.WithResolver(answerText("")), rawhttp.WithScript(".sh", "sh"))
 			return err
 		},
 		"neither source": func() error { _, err := rawhttp.New(rawhttp.WithScript(".sh", "sh")); return err },
@@ -190,7 +190,7 @@ func TestScriptInterpreterMissing(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Setenv("PATH", tt.path)
 			s, err := rawhttp.New(rawhttp.WithRoot(root), rawhttp.WithScript(".x", tt.words...))
-			scriptoptClose(s)
+			closeServer(s)
 			if isMissing := err != nil; isMissing != tt.missing {
 				t.Fatalf("New with the interpreter %q and PATH=%s = %v, want an error: %v\nwhy: %s", tt.words, tt.path, err, tt.missing, tt.why)
 			}

@@ -253,10 +253,10 @@ func (c *scriptClient) head(t testing.TB) *http.Response {
 // answer reads a response.
 func (c *scriptClient) answer(t testing.TB) scriptAnswer {
 	t.Helper()
-	return takeAnswer(c.head(t))
+	return readScriptAnswer(c.head(t))
 }
 
-func takeAnswer(resp *http.Response) (a scriptAnswer) {
+func readScriptAnswer(resp *http.Response) (a scriptAnswer) {
 	a.Status = resp.StatusCode
 	switch {
 	case len(resp.TransferEncoding) > 0:

@@ -245,7 +245,7 @@ func TestScriptCannotRun(t *testing.T) {
 		}
 	}
 	next := filesOfDir(t, root, rawhttp.WithScript(".cgi"), rawhttp.WithScript(".sh", "sh"))
-	_, addr = listen(t, rawhttp.WithResolver(rawhttp.First(next, say("the next"))))
+	_, addr = listen(t, rawhttp.WithResolver(rawhttp.First(next, answerText("the next"))))
 	for target, want := range map[string]string{"/absent.cgi": "the next", "/fifo.cgi": "the next", "/plain.cgi": "403 Forbidden\n", "/missing.cgi": "500 Internal Server Error\n"} {
 		if _, got := splitHead(talk(t, addr, getRequest(target))); got != want {
 			t.Errorf("First: GET %s: %q, want %q", target, got, want)
