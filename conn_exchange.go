@@ -132,6 +132,9 @@ func (c *conn) resolve(ctx context.Context) *Response {
 		return resp
 	}
 	resp, err := c.ask(ctx)
+	if err == nil && resp.isUsual() {
+		return resp
+	}
 	// Whatever is sent, closing it must also release what resp holds.
 	return c.responseTo(ctx, resp, err).inPlaceOf(resp)
 }
