@@ -92,7 +92,13 @@ func (set *settings) define(flags *flag.FlagSet) *lateFlags {
 		}
 		return parseScript(s)
 	})
-	set.file(flags, "type", parseType)
+	flags.Func("type", "", func(s string) error {
+		types, err := parseType(s)
+		if err != nil {
+			return err
+		}
+		return set.addFiles(types...)
+	})
 	set.file(flags, "cache", parseCache)
 	set.file(flags, "precompressed", parseCodings)
 	flags.Func("server", "", func(s string) error {
@@ -154,6 +160,16 @@ func (set *settings) add(o rawhttp.Option) error {
 	return tried.Close()
 }
 
+// addFiles adds options for files, or returns the error that Dir has for them.
+func (set *settings) addFiles(options ...rawhttp.FileOption) error {
+	tried, err := rawhttp.Dir("/", options...)
+	if err != nil {
+		return errors.New(withoutCall(oneLine(err)))
+	}
+	set.files = append(set.files, options...)
+	return tried.Close()
+}
+
 // file defines a flag that sets an option for files.
 func (set *settings) file(flags *flag.FlagSet, name string, parse func(string) (rawhttp.FileOption, error)) {
 	flags.Func(name, "", func(value string) error {
@@ -161,12 +177,7 @@ func (set *settings) file(flags *flag.FlagSet, name string, parse func(string) (
 		if err != nil {
 			return err
 		}
-		tried, err := rawhttp.Dir("/", o)
-		if err != nil {
-			return errors.New(withoutCall(oneLine(err)))
-		}
-		set.files = append(set.files, o)
-		return tried.Close()
+		return set.addFiles(o)
 	})
 }
 
@@ -244,17 +255,21 @@ func parseScript(s string) (rawhttp.FileOption, error) {
 	return rawhttp.WithScript(ext, words...), nil
 }
 
-func parseType(s string) (rawhttp.FileOption, error) {
+// parseType parses the value of -type. A word without a dot, as in "md" and "makefile", is both
+// an extension and the name of a file.
+func parseType(s string) ([]rawhttp.FileOption, error) {
 	ext, media, named := strings.Cut(s, "=")
 	switch {
 	case !named || !strings.Contains(media, "/"):
 		return nil, errors.New("want .EXT=TYPE, as in .wasm=application/wasm")
 	case strings.HasPrefix(ext, "*."):
 		return nil, fmt.Errorf("did you mean %s?", s[1:])
-	case ext != "" && ext == strings.ToLower(ext) && !strings.Contains(ext, "."): // unlike Makefile
-		return nil, fmt.Errorf("did you mean .%s?", s)
 	}
-	return rawhttp.WithMediaType(ext, media), nil
+	types := []rawhttp.FileOption{rawhttp.WithMediaType(ext, media)}
+	if ext != "" && !strings.Contains(ext, ".") {
+		types = append(types, rawhttp.WithMediaType("."+ext, media))
+	}
+	return types, nil
 }
 
 func parseCache(s string) (rawhttp.FileOption, error) {

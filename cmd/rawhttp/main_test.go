@@ -356,7 +356,7 @@ func TestRunRefusesCommandLine(t *testing.T) {
 		{"a URL as a folder", []string{"http://[::1]:9000/a"}, "-addr [::1]:9000?"},
 		{"a flag of another server", []string{"-p", "9000"}, "-port"},
 		{"a flag for TLS", []string{"-tls", root}, "plain HTTP"},
-		{"an extension of a media type without its dot", []string{"-type", "wasm=a/b", root}, ".wasm=a/b?"},
+		{"a pattern of a media type", []string{"-type", "*.wasm=a/b", root}, ".wasm=a/b?"},
 		{"-version without its dash", []string{"version"}, "-version"},
 		{"an interpreter as a folder", []string{"-script", ".x", "sh"}, ".x=sh"},
 		{"an extension without its dot", []string{"-script", "py=python3"}, ".py=python3"},
