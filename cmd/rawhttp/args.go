@@ -83,7 +83,13 @@ func splitAddress(s string) (host, port string, err error) {
 		}
 		return "", "", fmt.Errorf("%q is a URL; did you mean %s?", s, rest)
 	}
+	if p := strings.TrimPrefix(strings.TrimSuffix(s, ":"), ":"); isPort(p) && strings.HasSuffix(s, ":") {
+		return "", "", fmt.Errorf("address %q ends in a colon; did you mean :%s?", s, p)
+	}
 	host, port, err = net.SplitHostPort(s)
+	if err == nil && port == "" {
+		return "", "", fmt.Errorf("address %q has no port; did you mean %s8080?", s, s)
+	}
 	if err != nil {
 		if ip := net.ParseIP(s); ip != nil && ip.To4() == nil {
 			return "", "", fmt.Errorf("address %q has no port; did you mean [%s]:8080?", s, s)

@@ -330,6 +330,8 @@ func chooseAddress(flags *flag.FlagSet, addr, port string) (string, error) {
 	given := make(map[string]bool)
 	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
 	switch {
+	case given["port"] && isPort(strings.TrimSuffix(port, ":")) && !isPort(port):
+		return "", fmt.Errorf("flag -port: want a number; did you mean -port %s?", strings.TrimSuffix(port, ":"))
 	case given["port"] && strings.Contains(port, ":"):
 		return "", fmt.Errorf("flag -port: want a number; did you mean -addr %s?", port)
 	case given["port"] && !isPort(port):
