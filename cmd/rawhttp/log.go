@@ -10,18 +10,24 @@ import (
 	"sync"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/jail"
 	"example.com/rawhttp/internal/transcript"
 )
 
-// A logger writes each warning and error as one line, and also failures for lack of a
-// permission, which the package logs at the debug level.
+// A logger writes each warning and error as one line. Of what the package logs at the debug
+// level, it writes what only the owner of the folder can mend: a permission that is missing, and
+// a link that leads out.
 type logger struct{ w io.Writer }
 
 func (l logger) Debug(msg string, args ...any) {
 	for _, arg := range args {
-		if err, ok := arg.(error); ok && errors.Is(err, fs.ErrPermission) {
+		err, _ := arg.(error)
+		var pe *fs.PathError
+		switch {
+		case err != nil && jail.IsEscape(err) && errors.As(err, &pe):
+			fmt.Fprintf(l.w, "rawhttp: warning: %q is not served: a link leads out of the folder\n", pe.Path)
+		case errors.Is(err, fs.ErrPermission):
 			l.line("warning", msg, args)
-			return
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -328,6 +329,36 @@ func TestMediaTypes(t *testing.T) {
 			t.Errorf("-type %s: %s has the type %q, want %q", tt.flag, tt.path, got, tt.want)
 		}
 		cmd.stop()
+	}
+}
+
+// A link that leads out of the folder is not found, and only standard error says why.
+func TestLinkOutOfFolder(t *testing.T) {
+	t.Parallel()
+	root, outside := folder(t, "a.txt"), folder(t, "secret.txt")
+	for name, target := range map[string]string{
+		"out.txt":  filepath.Join(outside, "secret.txt"),
+		"out":      outside,
+		"up":       "../../..",
+		"dead.txt": "none",
+	} {
+		if err := os.Symlink(target, filepath.Join(root, name)); err != nil {
+			t.Skip(err)
+		}
+	}
+	cmd := start(t, "-port", "0", root)
+	for _, path := range []string{"/out.txt", "/out/secret.txt", "/up/", "/dead.txt", "/none"} {
+		if resp, _ := cmd.fetch(t, path); resp.StatusCode != 404 {
+			t.Errorf("%s is answered with %d, want 404", path, resp.StatusCode)
+		}
+	}
+	cmd.stop()
+	want := ""
+	for _, name := range []string{"out.txt", "out/secret.txt", "up"} {
+		want += "rawhttp: warning: " + strconv.Quote(name) + " is not served: a link leads out of the folder\n"
+	}
+	if diff := cmp.Diff(want, cmd.stderr.String()); diff != "" {
+		t.Errorf("stderr (-want +got):\n%s", diff)
 	}
 }
 

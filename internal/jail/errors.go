@@ -54,6 +54,16 @@ var ErrEscapes = sync.OnceValue(func() error {
 	return errors.Unwrap(err)
 })
 
+// errEscape is the error for a name that leads out of a folder confined by the kernel, whose own
+// error, EXDEV, means other things to those who read it.
+var errEscape = errors.New("the name leads out of the folder")
+
+// IsEscape reports whether err is the error for a name that leads out of its tree: for a path that
+// is clean, by a symbolic link.
+func IsEscape(err error) bool {
+	return errors.Is(err, errEscape) || !errors.Is(err, fs.ErrPermission) && errors.Is(err, ErrEscapes())
+}
+
 // IsShortage reports whether the system has temporarily run out of a resource.
 func IsShortage(err error) bool { return IsAny(err, Shortages) }
 

@@ -17,14 +17,20 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// describeName describes a name in a tree: its content, or the status of the error. Open and Stat
-// must agree.
+// describeName describes a name in a tree: its content, or the status of the error and whether the
+// name leads out. Open and Stat must agree.
 func describeName(t testing.TB, j jail.Tree, name string) string {
 	t.Helper()
 	info, statErr := j.Stat(name)
 	file, openedInfo, err := j.Open(name)
 	if (err == nil) != (statErr == nil) {
 		t.Errorf("Open(%q): %v, but Stat: %v", name, err, statErr)
+	}
+	if jail.IsEscape(err) != jail.IsEscape(statErr) {
+		t.Errorf("Open(%q): %v, but Stat: %v; one is an escape", name, err, statErr)
+	}
+	if jail.IsEscape(err) {
+		return fmt.Sprint("escape, ", rawhttp.StatusOf(err))
 	}
 	if err != nil {
 		return fmt.Sprint(rawhttp.StatusOf(err))
@@ -80,19 +86,19 @@ func TestJails(t *testing.T) {
 		{"to-d", "folder of 3", ""},
 		{"round/round/round/a", "content", ""},
 
-		{"out", "404", "the target is outside"},
-		{"out-folder/secret", "404", ""},
-		{"d/out", "404", ""},
-		{"absolute", "404", "an absolute target is an escape, even if it leads back in"},
-		{"absolute-out", "404", ""},
-		{"back", "404", "leaving the tree and coming back is an escape"},
+		{"out", "escape, 404", "the target is outside"},
+		{"out-folder/secret", "escape, 404", ""},
+		{"d/out", "escape, 404", ""},
+		{"absolute", "escape, 404", "an absolute target is an escape, even if it leads back in"},
+		{"absolute-out", "escape, 404", ""},
+		{"back", "escape, 404", "leaving the tree and coming back is an escape"},
 		{"dangling", "404", ""},
 		{"loop", "404", ""},
 		{"ping", "404", ""},
-		{"..", "404", "resolvers that rewrite paths must not escape either"},
-		{"../secret", "404", ""},
-		{"d/../../secret", "404", ""},
-		{"/etc/passwd", "404", ""},
+		{"..", "escape, 404", "resolvers that rewrite paths must not escape either"},
+		{"../secret", "escape, 404", ""},
+		{"d/../../secret", "escape, 404", ""},
+		{"/etc/passwd", "escape, 404", ""},
 	}
 	for name, j := range testkit.Trees(t, root) {
 		for _, tt := range tests {

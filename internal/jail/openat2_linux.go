@@ -324,6 +324,8 @@ func (j *Beneath) openat2(name string, flags uint64) (fd int, err error) {
 		case 0:
 			return int(fd), nil
 		case syscall.EAGAIN, syscall.EINTR:
+		case syscall.EXDEV:
+			return -1, &fs.PathError{Op: "openat2", Path: name, Err: errEscape}
 		default:
 			return -1, &fs.PathError{Op: "openat2", Path: name, Err: errno}
 		}
