@@ -244,7 +244,7 @@ func TestScriptWithoutServer(t *testing.T) {
 	if got := answer.Header.Get("X-A"); got != "b" {
 		t.Errorf("WriteTo of a clone of /stream.sh: X-A is %q, want the value that was set", got)
 	}
-	scriptAnswer{200, "chunked", "\nbegin\nend\n", false}.check(t, "/stream.sh", takeAnswer(answer))
+	scriptAnswer{200, "chunked", "\nbegin\nend\n", false}.check(t, "/stream.sh", readScriptAnswer(answer))
 	b.Reset()
 	if n, err := resp.WriteTo(&b); err == nil || n != 0 {
 		t.Errorf("WriteTo after a clone has been written = %d, %v, want 0 and an error", n, err)
