@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // A response that fails after its head is cut so that the client can tell: without
@@ -66,12 +67,12 @@ func TestCutResponses(t *testing.T) {
 	}}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var log plainLog
+			var log testkit.Log
 			got := talkInMemory(t, getRequest("/")+getRequest("/next"), rawhttp.WithResolver(alwaysAnswer(tt.resp, nil)), rawhttp.WithLogger(&log))
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("answers (-want +got):\n%s", diff)
 			}
-			if cut := !strings.HasSuffix(got, "/next"); cut != log.has("error", "response cut") {
+			if cut := !strings.HasSuffix(got, "/next"); cut != log.Has("ERROR", "response cut") {
 				t.Errorf("response was cut: %v, log is %q", cut, &log)
 			}
 		})
@@ -276,7 +277,7 @@ func TestDisconnectIsNotLogged(t *testing.T) {
 		for _, tt := range tests {
 			t.Run(name+" "+tt.name, func(t *testing.T) {
 				noNewGoroutines(t)
-				var log plainLog
+				var log testkit.Log
 				s, addr := listen(t, rawhttp.WithResolver(resolver), rawhttp.WithLogger(&log))
 				for range 10 {
 					c := dial(t, addr)
@@ -287,7 +288,7 @@ func TestDisconnectIsNotLogged(t *testing.T) {
 					t.Errorf("answer to another client (-want +got):\n%s", diff)
 				}
 				s.Shutdown(context.Background())
-				if log.has("error") || log.has("warn") {
+				if log.Has("ERROR") || log.Has("WARN") {
 					t.Errorf("log is %q, want nothing at level error or warn", &log)
 				}
 				if got := s.Stats().ConnsOpen; got != 0 {
@@ -345,9 +346,9 @@ func TestRefusedHeadIsLogged(t *testing.T) {
 		"GET / HTTP/1.1\r\nHost : a\r\n\r\n": "field name is not a token",
 		getRequest("/", "Expect: x"):         "the expectation is not 100-continue",
 	} {
-		var log plainLog
+		var log testkit.Log
 		talkInMemory(t, in, rawhttp.WithResolver(answerPath), rawhttp.WithLogger(&log))
-		if !log.has("debug", "request failed", why) {
+		if !log.Has("DEBUG", "request failed", why) {
 			t.Errorf("after %q the log is %q, want %q at level debug", in, &log, why)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 const secretPath = "/var/lib/secret: not for clients"
@@ -43,28 +44,28 @@ func TestResolverErrors(t *testing.T) {
 		want string
 		log  string // the level at which the cause is logged, or "" for not logged, or "" for not logged
 	}{
-		{"ErrNotExist", nil, fs.ErrNotExist, ownError("404 Not Found"), "debug"},
-		{"ErrNotExist, wrapped", nil, &fs.PathError{Op: "open", Path: secretPath, Err: fs.ErrNotExist}, ownError("404 Not Found"), "debug"},
-		{"ErrPermission", nil, forbidden, ownError("403 Forbidden"), "debug"},
-		{"ErrInvalid", nil, fs.ErrInvalid, ownError("404 Not Found"), "debug"},
-		{"DeadlineExceeded", nil, context.DeadlineExceeded, ownError("503 Service Unavailable"), "error"},
-		{"another error", nil, errors.New(secretPath), ownError("500 Internal Server Error"), "error"},
-		{"StatusError", nil, &rawhttp.StatusError{Status: 402, Err: errors.New(secretPath)}, ownError("402 Payment Required"), "debug"},
-		{"StatusError that wraps", nil, &rawhttp.StatusError{Status: 410, Err: forbidden}, ownError("410 Gone"), "debug"},
-		{"405", nil, &rawhttp.StatusError{Status: 405, Allow: []string{"PUT", "PATCH"}}, ownError("405 Method Not Allowed", "Allow: PUT, PATCH"), "debug"},
-		{"StatusError with a status of success", nil, &rawhttp.StatusError{Status: 200, Err: errors.New(secretPath)}, ownError("500 Internal Server Error"), "error"},
-		{"StatusError with a status out of range", nil, &rawhttp.StatusError{Status: 1000}, ownError("500 Internal Server Error"), "error"},
-		{"StatusError with a status without reason phrase", nil, &rawhttp.StatusError{Status: 499}, textAnswer("499 ", []string{"X-Content-Type-Options: nosniff"}, "499\n"), "debug"},
-		{"neither response nor error", nil, nil, ownError("500 Internal Server Error"), "error"},
-		{"both response and error", rawhttp.Text(200, "hi"), errors.New(secretPath), ownError("500 Internal Server Error"), "error"},
-		{"an invalid response", rawhttp.Text(200, "hi").Set("X-A", secretPath+"\r\nX-B: c"), nil, ownError("500 Internal Server Error", closeField), "error"},
-		{"a response with a status out of range", rawhttp.Text(999, "hi"), nil, ownError("500 Internal Server Error", closeField), "error"},
+		{"ErrNotExist", nil, fs.ErrNotExist, ownError("404 Not Found"), "DEBUG"},
+		{"ErrNotExist, wrapped", nil, &fs.PathError{Op: "open", Path: secretPath, Err: fs.ErrNotExist}, ownError("404 Not Found"), "DEBUG"},
+		{"ErrPermission", nil, forbidden, ownError("403 Forbidden"), "DEBUG"},
+		{"ErrInvalid", nil, fs.ErrInvalid, ownError("404 Not Found"), "DEBUG"},
+		{"DeadlineExceeded", nil, context.DeadlineExceeded, ownError("503 Service Unavailable"), "ERROR"},
+		{"another error", nil, errors.New(secretPath), ownError("500 Internal Server Error"), "ERROR"},
+		{"StatusError", nil, &rawhttp.StatusError{Status: 402, Err: errors.New(secretPath)}, ownError("402 Payment Required"), "DEBUG"},
+		{"StatusError that wraps", nil, &rawhttp.StatusError{Status: 410, Err: forbidden}, ownError("410 Gone"), "DEBUG"},
+		{"405", nil, &rawhttp.StatusError{Status: 405, Allow: []string{"PUT", "PATCH"}}, ownError("405 Method Not Allowed", "Allow: PUT, PATCH"), "DEBUG"},
+		{"StatusError with a status of success", nil, &rawhttp.StatusError{Status: 200, Err: errors.New(secretPath)}, ownError("500 Internal Server Error"), "ERROR"},
+		{"StatusError with a status out of range", nil, &rawhttp.StatusError{Status: 1000}, ownError("500 Internal Server Error"), "ERROR"},
+		{"StatusError with a status without reason phrase", nil, &rawhttp.StatusError{Status: 499}, textAnswer("499 ", []string{"X-Content-Type-Options: nosniff"}, "499\n"), "DEBUG"},
+		{"neither response nor error", nil, nil, ownError("500 Internal Server Error"), "ERROR"},
+		{"both response and error", rawhttp.Text(200, "hi"), errors.New(secretPath), ownError("500 Internal Server Error"), "ERROR"},
+		{"an invalid response", rawhttp.Text(200, "hi").Set("X-A", secretPath+"\r\nX-B: c"), nil, ownError("500 Internal Server Error", closeField), "ERROR"},
+		{"a response with a status out of range", rawhttp.Text(999, "hi"), nil, ownError("500 Internal Server Error", closeField), "ERROR"},
 		{"the resolver's own 404", rawhttp.NotFound(), nil, textAnswer("404 Not Found", nil, "404 Not Found\n"), ""},
 		{"the resolver's own 500", rawhttp.InternalServerError(), nil, textAnswer("500 Internal Server Error", nil, "500 Internal Server Error\n"), ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var log plainLog
+			var log testkit.Log
 			got := talkInMemory(t, getRequest("/")+getRequest("/next"), rawhttp.WithResolver(alwaysAnswer(tt.resp, tt.err)), rawhttp.WithLogger(&log))
 			want := tt.want
 			if !strings.Contains(want, closeField) {
@@ -83,7 +84,7 @@ func TestResolverErrors(t *testing.T) {
 			if tt.err != nil {
 				cause = append(cause, tt.err.Error())
 			}
-			if !log.has(tt.log, cause...) {
+			if !log.Has(tt.log, cause...) {
 				t.Errorf("log is %q, want %q at level %s", &log, cause, tt.log)
 			}
 		})
@@ -167,13 +168,13 @@ func TestPanics(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			noNewGoroutines(t)
-			var log plainLog
+			var log testkit.Log
 			opts := append([]rawhttp.Option{rawhttp.WithResolver(exceptNext(tt.f)), rawhttp.WithLogger(&log), rawhttp.WithDate(false)}, tt.opts...)
 			_, addr := listen(t, opts...)
 			if diff := cmp.Diff(tt.want, talk(t, addr, getRequest("/")+getRequest("/next"))); diff != "" {
 				t.Errorf("answer (-want +got):\n%s", diff)
 			}
-			if !log.has("error", "panic", "conn_failure_test.go") {
+			if !log.Has("ERROR", "panic", "conn_failure_test.go") {
 				t.Errorf("log is %q, want the panic with its stack at level error", &log)
 			}
 			if diff := cmp.Diff(okAnswer("/next"), talk(t, addr, getRequest("/next"))); diff != "" {
@@ -200,12 +201,12 @@ func TestGoexit(t *testing.T) {
 	for name, f := range exits {
 		t.Run(name, func(t *testing.T) {
 			noNewGoroutines(t)
-			var log plainLog
+			var log testkit.Log
 			s, addr := listen(t, rawhttp.WithResolver(exceptNext(f)), rawhttp.WithDate(false), rawhttp.WithLogger(&log))
 			if diff := cmp.Diff(okAnswer("/next"), talk(t, addr, getRequest("/next")+getRequest("/"))); diff != "" {
 				t.Errorf("answers, the second of which calls Goexit (-want +got):\n%s", diff)
 			}
-			if !log.has("error", "response cut", "runtime.Goexit in a resolver or response") {
+			if !log.Has("ERROR", "response cut", "runtime.Goexit in a resolver or response") {
 				t.Errorf("log is %q, want the Goexit at level error", &log)
 			}
 			if diff := cmp.Diff(okAnswer("/next"), talk(t, addr, getRequest("/next"))); diff != "" {
@@ -366,7 +367,7 @@ func TestExchangeClosesResponseWithoutClient(t *testing.T) {
 // When a Response that serves once is used again, that request is answered with 500, and the
 // log says why.
 func TestSingleUseResponseUsedTwice(t *testing.T) {
-	var log plainLog
+	var log testkit.Log
 	n := new(atomic.Int32)
 	resp := rawhttp.Stream(200, "a/b", &countingCloser{strings.NewReader("hello"), n})
 	resolver := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return resp, nil })
@@ -376,7 +377,7 @@ func TestSingleUseResponseUsedTwice(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("answers (-want +got):\n%s", diff)
 	}
-	if !log.has("error", "a Response that serves once was served or closed before") {
+	if !log.Has("ERROR", "a Response that serves once was served or closed before") {
 		t.Errorf("log is %q, want the second use at level error", &log)
 	}
 	if n := n.Load(); n != 1 {

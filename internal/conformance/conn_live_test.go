@@ -3,7 +3,6 @@ package conformance_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"strconv"
@@ -205,45 +204,6 @@ const closeField = "Connection: close"
 var answerPath = rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 	return rawhttp.Text(200, req.Path()), nil
 })
-
-// A plainLog is a Logger that collects its lines.
-type plainLog struct {
-	mu    sync.Mutex
-	lines []string
-}
-
-func (l *plainLog) add(level, msg string, args []any) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.lines = append(l.lines, level+" "+msg+" "+fmt.Sprint(args...))
-}
-
-func (l *plainLog) Debug(msg string, args ...any) { l.add("debug", msg, args) }
-func (l *plainLog) Info(msg string, args ...any)  { l.add("info", msg, args) }
-func (l *plainLog) Warn(msg string, args ...any)  { l.add("warn", msg, args) }
-func (l *plainLog) Error(msg string, args ...any) { l.add("error", msg, args) }
-
-// has reports whether some line of the level has all the parts.
-func (l *plainLog) has(level string, parts ...string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, line := range l.lines {
-		ok := strings.HasPrefix(line, level+" ")
-		for _, p := range parts {
-			ok = ok && strings.Contains(line, p)
-		}
-		if ok {
-			return true
-		}
-	}
-	return false
-}
-
-func (l *plainLog) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Join(l.lines, "\n")
-}
 
 // A memoryListener is a listener in memory: Accept returns what the test sends on
 // conns or errs.

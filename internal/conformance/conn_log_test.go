@@ -32,7 +32,7 @@ func TestLogOfContentErrors(t *testing.T) {
 	}
 	for name, mistake := range mistakes {
 		t.Run(name, func(t *testing.T) {
-			var log plainLog
+			var log testkit.Log
 			got := talkInMemory(t, chunkedRequest("/", "ff\r\n"), rawhttp.WithMaxBodyBytes(5), rawhttp.WithLogger(&log), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 				_, err := io.ReadAll(req.Body)
 				return mistake(err)
@@ -40,13 +40,13 @@ func TestLogOfContentErrors(t *testing.T) {
 			if !strings.HasPrefix(got, "HTTP/1.1 413 ") {
 				t.Errorf("answer %q, want 413", got)
 			}
-			if !log.has("debug", "request failed", "413", "content is too large") || log.has("debug", "status400") || log.has("error", "request failed") {
+			if !log.Has("DEBUG", "request failed", "413", "content is too large") || log.Has("DEBUG", "status=400") || log.Has("ERROR", "request failed") {
 				t.Errorf("log is %q, want 413 and the reason at level debug", &log)
 			}
 			if n := strings.Count(log.String(), "request failed"); n != 1 {
 				t.Errorf("log is %q with %d failures, want 1", &log, n)
 			}
-			if log.has("error") != (name == "a panic") {
+			if log.Has("ERROR") != (name == "a panic") {
 				t.Errorf("log is %q, want level error only for a panic", &log)
 			}
 		})
@@ -70,7 +70,7 @@ func TestLogOfRefusedHeads(t *testing.T) {
 		{"GET /a\r\n\r\n", ""},
 	}
 	for _, tt := range tests {
-		var log plainLog
+		var log testkit.Log
 		var got []string
 		talkInMemory(t, getRequest("/before")+tt.in, rawhttp.WithResolver(answerPath), rawhttp.WithLogger(&log), rawhttp.WithTrace(rawhttp.Trace{Exchange: func(x rawhttp.Exchange) {
 			got = append(got, x.RequestLine)
@@ -78,7 +78,7 @@ func TestLogOfRefusedHeads(t *testing.T) {
 		if diff := cmp.Diff([]string{"GET /before HTTP/1.1", tt.line}, got); diff != "" {
 			t.Errorf("%q: RequestLine of both exchanges (-want +got):\n%s", tt.in, diff)
 		}
-		if tt.line != "" && !log.has("debug", "request failed", tt.line) {
+		if tt.line != "" && !log.Has("DEBUG", "request failed", tt.line) {
 			t.Errorf("%q: log is %q, want the request line", tt.in, &log)
 		}
 	}
@@ -131,23 +131,23 @@ func TestLogOfTLS(t *testing.T) {
 		quiet bool
 	}{
 		{name: "plain HTTP", do: func(c net.Conn) { io.WriteString(c, getRequest("/")); io.Copy(io.Discard, c) },
-			level: "debug", parts: []string{"plain HTTP on a TLS port"}},
+			level: "DEBUG", parts: []string{"plain HTTP on a TLS port"}},
 		{name: "neither TLS nor HTTP", do: func(c net.Conn) { io.WriteString(c, "\x00\x01\x02\x03\x04\x05"); io.Copy(io.Discard, c) },
-			level: "debug", parts: []string{"TLS handshake failed"}},
+			level: "DEBUG", parts: []string{"TLS handshake failed"}},
 		{name: "a client that does not trust the certificate", do: func(c net.Conn) { tls.Client(c, &tls.Config{ServerName: "example.test"}).Handshake(); c.Close() },
-			level: "debug", parts: []string{"TLS handshake failed", "certificate"}},
+			level: "DEBUG", parts: []string{"TLS handshake failed", "certificate"}},
 		{name: "a client that sends nothing", do: func(c net.Conn) { c.Close() }, quiet: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				var log plainLog
+				var log testkit.Log
 				client, server := duplexPipe()
 				c := serveUnread(t, client, tls.Server(server, config), rawhttp.WithResolver(answerPath), rawhttp.WithLogger(&log))
 				go tt.do(client)
 				<-c.served
 				synctest.Wait()
-				if tt.quiet && log.String() != "" || !tt.quiet && !log.has(tt.level, tt.parts...) {
+				if tt.quiet && log.String() != "" || !tt.quiet && !log.Has(tt.level, tt.parts...) {
 					t.Errorf("log is %q, want %q at level %s", &log, tt.parts, tt.level)
 				}
 			})
@@ -160,11 +160,11 @@ func TestLogOfHTTP2(t *testing.T) {
 	const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 	config := testkit.TLSConfig(t)
 	bubble(t, func(t *testing.T) {
-		var log plainLog
+		var log testkit.Log
 		s, ln, served := serveListener(t, rawhttp.WithResolver(answerPath), rawhttp.WithLogger(&log))
 		plain := ln.dial(t)
 		plain.send(preface)
-		if log.has("warn") {
+		if log.Has("WARN") {
 			t.Errorf("log is %q, want no warning without TLS", &log)
 		}
 		for range 3 {
@@ -178,7 +178,7 @@ func TestLogOfHTTP2(t *testing.T) {
 			synctest.Wait()
 			client.Close()
 		}
-		if n := strings.Count(log.String(), "HTTP/2 over TLS"); n != 1 || !log.has("warn", "HTTP/2 over TLS", "NextProtos") {
+		if n := strings.Count(log.String(), "HTTP/2 over TLS"); n != 1 || !log.Has("WARN", "HTTP/2 over TLS", "NextProtos") {
 			t.Errorf("log is %q, want one warning", &log)
 		}
 		s.Close()

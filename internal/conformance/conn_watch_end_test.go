@@ -32,7 +32,7 @@ func TestContextEndsWhenClientCloses(t *testing.T) {
 	for name, request := range requests {
 		t.Run(name, func(t *testing.T) {
 			watchEach(t, func(t *testing.T, dial func(t *testing.T) (client, server net.Conn), waits func(func(context.Context) error) rawhttp.Resolver) {
-				var log plainLog
+				var log testkit.Log
 				learned := make(chan time.Duration, 1)
 				var closed time.Time
 				client, server := dial(t)
@@ -60,7 +60,7 @@ func TestContextEndsWhenClientCloses(t *testing.T) {
 					t.Error("the context did not end")
 					client.Close()
 				}
-				if log.has("error") || log.has("warn") {
+				if log.Has("ERROR") || log.Has("WARN") {
 					t.Errorf("log is %q, want nothing, since the client disconnected", &log)
 				}
 			})

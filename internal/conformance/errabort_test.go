@@ -12,6 +12,7 @@ import (
 	"testing/iotest"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -62,7 +63,7 @@ func TestErrAbort(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var log plainLog
+			var log testkit.Log
 			var exchanges []rawhttp.Exchange
 			var closed error
 			trace := rawhttp.Trace{

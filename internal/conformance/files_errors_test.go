@@ -17,6 +17,7 @@ import (
 	"example.com/rawhttp/internal/jail"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // errorsZip makes a zip archive with a file for each name, each with the content "x".
@@ -67,14 +68,14 @@ func TestUnreadableZip(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var log plainLog
+			var log testkit.Log
 			c := pipe(t, rawhttp.WithFS(tt.archive), rawhttp.WithLogger(&log))
 			go io.WriteString(c, "GET "+tt.target+" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
 			answer, err := io.ReadAll(c)
 			if want := fmt.Sprintf("HTTP/1.1 %d ", tt.want); err != nil || !strings.HasPrefix(string(answer), want) {
 				t.Errorf("GET %s: answer %q, %v, want %q", tt.target, answer, err, want)
 			}
-			if got := log.has("error", "request failed"); got != (tt.want == 500) {
+			if got := log.Has("ERROR", "request failed"); got != (tt.want == 500) {
 				t.Errorf("log is %q, has an error: %v, want %v", &log, got, tt.want == 500)
 			}
 		})

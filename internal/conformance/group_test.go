@@ -17,6 +17,7 @@ import (
 	"example.com/rawhttp/internal/jail"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // If a listener fails permanently, its Serve shuts down gracefully and returns the error.
@@ -28,7 +29,7 @@ func TestListenerFailsPermanently(t *testing.T) {
 	} {
 		t.Run(failure.Error(), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				var log plainLog
+				var log testkit.Log
 				s, other, otherServed := serveListener(t, rawhttp.WithResolver(answerPathLater), rawhttp.WithLogger(&log))
 				idle := other.dial(t)
 				ln := newMemoryListener()
@@ -56,7 +57,7 @@ func TestListenerFailsPermanently(t *testing.T) {
 				if diff := cmp.Diff(okAnswer("/still"), idle.received()); diff != "" {
 					t.Errorf("answer on the other listener (-want +got):\n%s", diff)
 				}
-				if log.has("warn") || log.has("error") {
+				if log.Has("WARN") || log.Has("ERROR") {
 					t.Errorf("log is %q, want nothing, since Serve returns the error", &log)
 				}
 				s.Close()
@@ -93,7 +94,7 @@ func TestListenerFailsTemporarily(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.err.Error(), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				var log plainLog
+				var log testkit.Log
 				s, ln, served := serveListener(t, rawhttp.WithResolver(answerPath), rawhttp.WithLogger(&log))
 				idle := ln.dial(t)
 				idle.send(getRequest("/"))
@@ -110,7 +111,7 @@ func TestListenerFailsTemporarily(t *testing.T) {
 				if diff := cmp.Diff(okAnswer("/a"), fresh.received()); diff != "" {
 					t.Errorf("answer after the errors (-want +got):\n%s", diff)
 				}
-				want := []string{"warn rawhttp: accept failed, retrying err" + tt.err.Error(), "warn rawhttp: accept works again failed12"}
+				want := []string{"WARN rawhttp: accept failed, retrying err=" + tt.err.Error(), "WARN rawhttp: accept works again failed=12"}
 				if diff := cmp.Diff(want, strings.Split(log.String(), "\n")); diff != "" {
 					t.Errorf("log (-want +got):\n%s", diff)
 				}

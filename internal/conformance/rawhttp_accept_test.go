@@ -16,6 +16,7 @@ import (
 
 	"example.com/rawhttp"
 	"example.com/rawhttp/internal/jail"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // After an error of Accept the server pauses before it accepts again: 5 ms at first, then twice
@@ -23,7 +24,7 @@ import (
 // resets the pause.
 func TestAcceptErrors(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		var log plainLog
+		var log testkit.Log
 		s := newServer(t, rawhttp.WithResolver(answerText("hi")), rawhttp.WithLogger(&log), rawhttp.WithDate(false))
 		ln := &timedListener{memoryListener: newMemoryListener()}
 		served := make(chan error, 1)
@@ -49,7 +50,7 @@ func TestAcceptErrors(t *testing.T) {
 		if oldest.isOpen() || newer.isOpen() {
 			t.Errorf("idle connections open after ten errors: oldest %v, newer %v", oldest.isOpen(), newer.isOpen())
 		}
-		if !log.has("warn", "accept", errTooManyFiles.Error()) {
+		if !log.Has("WARN", "accept", errTooManyFiles.Error()) {
 			t.Errorf("log is %q, want the error at level warn", &log)
 		}
 
@@ -168,7 +169,7 @@ const evicted = 20 * time.Millisecond
 func TestWithMaxConns(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := map[string]chan struct{}{"/wait": make(chan struct{}), "/c": make(chan struct{})}
-		var log plainLog
+		var log testkit.Log
 		s := newServer(t, rawhttp.WithMaxConns(2), rawhttp.WithDate(false), rawhttp.WithLogger(&log), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 			if ch := release[req.Path()]; ch != nil {
 				<-ch
@@ -237,7 +238,7 @@ func TestWithMaxConns(t *testing.T) {
 		s.Shutdown(t.Context())
 		stats(0, 0, 5, 1)
 		<-served
-		if log.has("error") {
+		if log.Has("ERROR") {
 			t.Errorf("log is %q, want nothing at level error", &log)
 		}
 	})
@@ -362,9 +363,9 @@ func TestWithoutMaxConns(t *testing.T) {
 // the next Accept fails. This is one shortage, with one line in the log when it begins and one
 // when Accept has not failed for a second.
 func TestShortageIsLoggedOnce(t *testing.T) {
-	begins := "warn rawhttp: accept failed, retrying err" + errTooManyFiles.Error()
+	begins := "WARN rawhttp: accept failed, retrying err=" + errTooManyFiles.Error()
 	bubble(t, func(t *testing.T) {
-		var log plainLog
+		var log testkit.Log
 		s, ln, served := serveListener(t, rawhttp.WithResolver(answerPath), rawhttp.WithLogger(&log))
 		want := func(when string, lines ...string) {
 			t.Helper()
@@ -382,11 +383,11 @@ func TestShortageIsLoggedOnce(t *testing.T) {
 		want("while each second one fails", begins)
 		ln.dial(t)
 		time.Sleep(time.Hour) // no connection arrives
-		want("when it is over", begins, "warn rawhttp: accept works again failed20")
+		want("when it is over", begins, "WARN rawhttp: accept works again failed=20")
 		ln.errs <- errTooManyFiles
 		time.Sleep(time.Hour)
 		ln.errs <- errTooManyFiles
-		want("with one failure an hour", begins, "warn rawhttp: accept works again failed20", begins, "warn rawhttp: accept works again failed1", begins)
+		want("with one failure an hour", begins, "WARN rawhttp: accept works again failed=20", begins, "WARN rawhttp: accept works again failed=1", begins)
 		s.Close()
 		<-served
 	})

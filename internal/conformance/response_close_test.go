@@ -204,28 +204,9 @@ func TestResponseServesOnce(t *testing.T) {
 	}
 }
 
-// A closeLog is a Logger that collects errors.
-type closeLog struct {
-	testkit.QuietLogger
-	mu     sync.Mutex
-	errors []string
-}
-
-func (l *closeLog) Error(msg string, args ...any) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.errors = append(l.errors, msg+fmt.Sprint(args...))
-}
-
-func (l *closeLog) len() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.errors)
-}
-
 func TestServerAnswersSecondUseWith500(t *testing.T) {
 	once := rawhttp.Stream(200, "", respReader("abc"))
-	log := new(closeLog)
+	log := new(testkit.Log)
 	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithLogger(log), rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 		return once, nil
 	})))
@@ -234,7 +215,7 @@ func TestServerAnswersSecondUseWith500(t *testing.T) {
 	if diff := cmp.Diff(want, talk(t, addr, closeGet+closeGet)); diff != "" {
 		t.Errorf("answers with a Stream served twice (-want +got):\n%s", diff)
 	}
-	if n := log.len(); n != 1 {
+	if n := len(log.Lines("ERROR")); n != 1 {
 		t.Errorf("%d errors logged, want 1", n)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // If a wrapper changes a shared Response without Clone, the next request is answered with 500,
@@ -28,7 +29,7 @@ func TestServedResponseIsFrozen(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			shared := rawhttp.Text(200, "hi").Set("X-Known", "0")
 			n := 0
-			var log plainLog
+			var log testkit.Log
 			wrapper := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 				n++
 				return change(shared, fmt.Sprint(n)), nil
@@ -45,7 +46,7 @@ func TestServedResponseIsFrozen(t *testing.T) {
 					t.Errorf("answer %d (-want +got):\n%s", i+1, diff)
 				}
 			}
-			if !log.has("error", "changed after it was served") {
+			if !log.Has("ERROR", "changed after it was served") {
 				t.Errorf("log is %q, want the error", &log)
 			}
 		})

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 func TestResponseMisuse(t *testing.T) {
@@ -83,14 +84,14 @@ func TestResponseMisuse(t *testing.T) {
 			if persist, got := rawhttp.WriteResponse(t.Context(), &b, requestOf(t, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"), r); persist || !errors.Is(got, err) || b.Len() > 0 {
 				t.Errorf("WriteResponse = %v, %v and wrote %q, want false, %v and nothing", persist, got, b.String(), err)
 			}
-			log := new(closeLog)
+			log := new(testkit.Log)
 			_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithLogger(log), rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 				return tt.make(), nil
 			})))
 			if diff := cmp.Diff(want500, talk(t, addr, closeGet+closeGet)); diff != "" {
 				t.Errorf("answer of the server (-want +got):\n%s", diff)
 			}
-			if n := log.len(); n != 1 {
+			if n := len(log.Lines("ERROR")); n != 1 {
 				t.Errorf("%d errors logged, want 1", n)
 			}
 		})

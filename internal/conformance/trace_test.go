@@ -344,7 +344,7 @@ func TestExchange(t *testing.T) {
 func TestExchangeWithoutClient(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var events eventLog
-		var log plainLog
+		var log testkit.Log
 		c := serveDuplex(t, rawhttp.WithResolver(echo), rawhttp.WithTrace(rawhttp.Trace{Exchange: events.trace().Exchange}), rawhttp.WithLogger(&log))
 		go func() {
 			io.WriteString(c, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
@@ -356,7 +356,7 @@ func TestExchangeWithoutClient(t *testing.T) {
 		if got := events.String(); strings.Count(got, "exchange") != 1 || !strings.HasPrefix(got, "1.1 exchange /a ") || strings.HasSuffix(got, "<nil>") {
 			t.Errorf("hooks called: %q, want one Exchange with an error", got)
 		}
-		if log.has("error") {
+		if log.Has("ERROR") {
 			t.Errorf("log is %q, want nothing at level error, since the client disconnected", &log)
 		}
 	})

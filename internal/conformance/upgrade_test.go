@@ -397,7 +397,7 @@ func TestUpgradeIsLoggedAndTraced(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var log plainLog
+			var log testkit.Log
 			var transcript strings.Builder
 			var exchanges []rawhttp.Exchange
 			trace := rawhttp.Trace{Exchange: func(x rawhttp.Exchange) { exchanges = append(exchanges, x) }}
@@ -417,7 +417,7 @@ func TestUpgradeIsLoggedAndTraced(t *testing.T) {
 			wantRead(t, client, switched+"answer\n")
 			client.Close()
 			<-done
-			if got := log.has("error", "on purpose"); got != (tt.log != "") {
+			if got := log.Has("ERROR", "on purpose"); got != (tt.log != "") {
 				t.Errorf("log has the error: %v, want %v: %s", got, !got, &log)
 			}
 			if len(exchanges) != 1 || exchanges[0].Status != 101 || exchanges[0].Bytes != int64(len("answer\n")) || (exchanges[0].Err != nil) != (tt.log != "") {

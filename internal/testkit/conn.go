@@ -146,12 +146,3 @@ func Shorten(s string) string {
 	}
 	return s
 }
-
-// A QuietLogger drops what is logged.
-type QuietLogger struct{}
-
-// Debug does nothing, like the other methods.
-func (QuietLogger) Debug(string, ...any) {}
-func (QuietLogger) Info(string, ...any)  {}
-func (QuietLogger) Warn(string, ...any)  {}
-func (QuietLogger) Error(string, ...any) {}

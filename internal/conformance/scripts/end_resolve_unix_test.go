@@ -60,8 +60,8 @@ func TestScriptCannotBeStarted(t *testing.T) { // not parallel: a fork of anothe
 			for range 2 {
 				want.check(t, "/a.cgi: "+tt.why, s.ask(t, "/a.cgi").answer(t))
 			}
-			if tt.log != nil && s.log.with(tt.log...) == nil {
-				t.Errorf("log is %q, want a line with %q", s.log.with(), tt.log)
+			if tt.log != nil && s.log.Lines("", tt.log...) == nil {
+				t.Errorf("log is %q, want a line with %q", s.log.Lines(""), tt.log)
 			}
 		})
 	}
@@ -73,12 +73,12 @@ func TestScriptInterpreterRemoved(t *testing.T) {
 	writeScript(t, filepath.Join(tools, "tool"), "#!/nowhere/interpreter\n", 0o755)
 	s := serveScripts(t, map[string]string{"a.x": ""}, rawhttp.WithScript(".x", filepath.Join(tools, "tool")))
 	statusAnswer(500).check(t, "/a.x, whose interpreter has none", s.ask(t, "/a.x").answer(t))
-	s.log.await(t, "ERROR", `start "`+tools+`/tool" with interpreter "/nowhere/interpreter": no such file`)
+	awaitLine(t, s.log, "ERROR", `start "`+tools+`/tool" with interpreter "/nowhere/interpreter": no such file`)
 	if err := os.Remove(filepath.Join(tools, "tool")); err != nil {
 		t.Fatal(err)
 	}
 	statusAnswer(500).check(t, "/a.x, whose interpreter is gone", s.ask(t, "/a.x").answer(t))
-	s.log.await(t, "ERROR", `start "`+tools+`/tool": no such file`)
+	awaitLine(t, s.log, "ERROR", `start "`+tools+`/tool": no such file`)
 }
 
 // On some systems a file that is open for writing is busy and cannot be executed.

@@ -101,7 +101,7 @@ func TestScriptClientActions(t *testing.T) {
 			got, want := c.answer(t), wholeAnswer(tt.want)
 			want.Framing = got.Framing // chunked on a slow machine
 			want.check(t, tt.name, got)
-			if lines := s.log.with("ERROR"); lines != nil {
+			if lines := s.log.Lines("ERROR"); lines != nil {
 				t.Errorf("log is %q, want no error", lines)
 			}
 		})

@@ -188,7 +188,7 @@ func TestScriptLoaderMissing(t *testing.T) {
 	s := serveScripts(t, nil, rawhttp.WithScript(".cgi"))
 	testkit.WriteFile(t, filepath.Join(s.root, "a.cgi"), string(program), 0o755)
 	statusAnswer(500).check(t, "/a.cgi", s.ask(t, "/a.cgi").answer(t))
-	s.log.await(t, "ERROR", `a.cgi" (the file exists, its dynamic loader does not): no such file`)
+	awaitLine(t, s.log, "ERROR", `a.cgi" (the file exists, its dynamic loader does not): no such file`)
 }
 
 // If orphans become children of the server, as they do if it is process 1, the server waits for

@@ -42,7 +42,7 @@ func TestScriptTimeout(t *testing.T) {
 				c = s.dial(t)
 				c.send(t, strings.Replace(getRequest("/a.sh"), "HTTP/1.1", "HTTP/"+tt.version, 1))
 				got = c.answer(t)
-				s.log.await(t, "WARN rawhttp: script was ended", fmt.Sprintf("script=%s/a.sh conn=%d request=1 err=", s.root, n))
+				awaitLine(t, s.log, "WARN rawhttp: script was ended", fmt.Sprintf("script=%s/a.sh conn=%d request=1 err=", s.root, n))
 				if !tt.want.Cut || got.Status != 504 || n == 20 { // 504 is possible on a slow machine
 					break
 				}
@@ -50,7 +50,7 @@ func TestScriptTimeout(t *testing.T) {
 			tt.want.check(t, "/a.sh: "+tt.name, got)
 			awaitGone(t, s.awaitPid(t, "pid"))
 			if tt.want.Cut {
-				s.log.await(t, "ERROR rawhttp: response cut", "request=1")
+				awaitLine(t, s.log, "ERROR rawhttp: response cut", "request=1")
 				return
 			}
 			c.send(t, getRequest("/hello.txt"))
@@ -111,7 +111,7 @@ func TestScriptOutputLimit(t *testing.T) {
 		if n, err := read(target); n < scriptOutputMost*9/10 || n > scriptOutputMost || err == nil {
 			t.Errorf("%s returned %d bytes, %v, want about %d and an error", target, n, err, scriptOutputMost)
 		}
-		s.log.await(t, "ERROR rawhttp: response cut", "printed too much")
+		awaitLine(t, s.log, "ERROR rawhttp: response cut", "printed too much")
 	}
 	awaitGone(t, s.awaitPid(t, "pid"))
 }
@@ -149,13 +149,13 @@ func TestScriptStderr(t *testing.T) {
 			prefix := "WARN rawhttp: script says script=" + s.root + "/a.sh conn=1 request=2 stderr="
 			var got []string
 			logged := 0
-			for _, l := range s.log.with(prefix) {
+			for _, l := range s.log.Lines("", prefix) {
 				got = append(got, strings.TrimPrefix(l, prefix))
 				logged += len(l) - len(prefix) + 1
 			}
-			more := s.log.with("WARN rawhttp: script says more than is logged script=" + s.root + "/a.sh conn=1 request=2 bytes=" + tt.more)
-			if len(s.log.with("more than is logged")) != len(more) || (tt.more != "") != (len(more) == 1) {
-				t.Errorf("lines about omitted bytes: %q, want bytes=%s", s.log.with("more than is logged"), tt.more)
+			more := s.log.Lines("", "WARN rawhttp: script says more than is logged script="+s.root+"/a.sh conn=1 request=2 bytes="+tt.more)
+			if len(s.log.Lines("", "more than is logged")) != len(more) || (tt.more != "") != (len(more) == 1) {
+				t.Errorf("lines about omitted bytes: %q, want bytes=%s", s.log.Lines("", "more than is logged"), tt.more)
 			}
 			if tt.more != "" {
 				if logged > scriptErrorMost || logged < scriptErrorMost-4<<10 {
@@ -324,11 +324,11 @@ func TestScriptFails(t *testing.T) {
 			c := s.ask(t, "/a.sh")
 			tt.want.check(t, "/a.sh: "+tt.script, c.answer(t))
 			if tt.log != "" {
-				s.log.await(t, "WARN rawhttp: script failed", "script="+s.root+"/a.sh conn=1 request=1", tt.log)
+				awaitLine(t, s.log, "WARN rawhttp: script failed", "script="+s.root+"/a.sh conn=1 request=1", tt.log)
 			}
 			c.send(t, getRequest("/hello.txt"))
 			wholeAnswer("hello\n").check(t, "/hello.txt on the same connection", c.answer(t))
-			if lines := s.log.with("WARN"); tt.log == "" && lines != nil {
+			if lines := s.log.Lines("WARN"); tt.log == "" && lines != nil {
 				t.Errorf("log is %q, want nothing", lines)
 			}
 		})

@@ -227,7 +227,7 @@ func TestScriptFailuresAreLogged(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			log := new(attrLog)
+			log := new(testkit.Log)
 			root := testkit.Scripts(t, map[string]string{"x.sh": tt.script})
 			addr := serveShell(t, root, rawhttp.WithLogger(log))
 			answer := talk(t, addr, getRequest("/x.sh"))
@@ -237,9 +237,9 @@ func TestScriptFailuresAreLogged(t *testing.T) {
 			if status := tt.answer; status[0] == '5' && answer != errorText(status) {
 				t.Errorf("script %q: answer %q, want one without the reason", tt.script, answer)
 			}
-			waitUntil(t, "the log has "+tt.log, func() bool { return regexp.MustCompile(tt.log).MatchString(strings.Join(log.with(), "\n")) })
+			waitUntil(t, "the log has "+tt.log, func() bool { return regexp.MustCompile(tt.log).MatchString(log.String()) })
 			if t.Failed() {
-				t.Logf("log:\n%s", strings.Join(log.with(), "\n"))
+				t.Logf("log:\n%s", log.String())
 			}
 		})
 	}

@@ -15,7 +15,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -23,6 +22,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // A scriptSite is a folder of shell scripts and a server for it. Scripts run in the folder,
@@ -32,13 +32,13 @@ type scriptSite struct {
 	root string
 	srv  *rawhttp.Server
 	addr string
-	log  *attrLog
+	log  *testkit.Log
 }
 
 // serveScripts writes the scripts and serves them.
 func serveScripts(t testing.TB, scripts map[string]string, opts ...rawhttp.Option) *scriptSite {
 	t.Helper()
-	s := &scriptSite{root: scriptFolder(t, scripts), log: &attrLog{}}
+	s := &scriptSite{root: scriptFolder(t, scripts), log: &testkit.Log{}}
 	s.srv, s.addr = listen(t, append([]rawhttp.Option{
 		rawhttp.WithRoot(s.root), rawhttp.WithScript(".sh", "sh"), rawhttp.WithLogger(s.log), rawhttp.WithDate(false), rawhttp.WithDrainTimeout(time.Second), rawhttp.WithMaxScripts(0),
 	}, opts...)...)
@@ -157,46 +157,11 @@ func awaitGone(t testing.TB, pids ...int) {
 
 func isAlive(pid int) bool { return !isGone(pid) }
 
-// An attrLog is a Logger that collects lines like "WARN message name=value".
-type attrLog struct {
-	mu    sync.Mutex
-	lines []string
-}
-
-func (l *attrLog) add(level, msg string, args []any) {
-	line := level + " " + msg
-	for i := 0; i+1 < len(args); i += 2 {
-		line += fmt.Sprintf(" %v=%v", args[i], args[i+1])
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.lines = append(l.lines, line)
-}
-
-func (l *attrLog) Debug(msg string, args ...any) { l.add("DEBUG", msg, args) }
-
-func (l *attrLog) Info(msg string, args ...any) { l.add("INFO", msg, args) }
-
-func (l *attrLog) Warn(msg string, args ...any) { l.add("WARN", msg, args) }
-
-func (l *attrLog) Error(msg string, args ...any) { l.add("ERROR", msg, args) }
-
-// with returns the lines that contain all parts.
-func (l *attrLog) with(parts ...string) (lines []string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, line := range l.lines {
-		if !slices.ContainsFunc(parts, func(p string) bool { return !strings.Contains(line, p) }) {
-			lines = append(lines, line)
-		}
-	}
-	return lines
-}
-
-// await waits for a line that contains all parts, since some lines are logged after the answer.
-func (l *attrLog) await(t testing.TB, parts ...string) {
+// awaitLine waits for a line of the log that contains all parts, since some lines are logged after
+// the answer.
+func awaitLine(t testing.TB, log *testkit.Log, parts ...string) {
 	t.Helper()
-	waitUntil(t, fmt.Sprintf("the log has a line with %q", parts), func() bool { return l.with(parts...) != nil })
+	waitUntil(t, fmt.Sprintf("the log has a line with %q", parts), func() bool { return log.Has("", parts...) })
 }
 
 // A scriptClient is a connection to a server.
