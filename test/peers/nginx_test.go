@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// nginxConfig is a format for an nginx that writes only to its folder, with its server configuration.
+// nginxConfig is a format for an nginx that writes only to its folder. Its argument is the server
+// configuration.
 const nginxConfig = `
 user root; # if it is run by root: the folder is the user's who runs the test
 worker_processes 1;
