@@ -99,8 +99,8 @@ func Transcript(w io.Writer, opts ...TranscriptOption) Trace {
 		BytesRead:    func(conn, req uint64, b []byte) { t.get(conn).Bytes(transcript.Client, b) },
 		BytesWritten: func(conn, req uint64, b []byte) { t.get(conn).Bytes(transcript.Server, b) },
 		Refused:      func(r Refusal) { t.refused(r) },
-		ConnEnd:      t.ends,
-		ConnClose:    t.closed,
+		ConnEnd:      t.connEnd,
+		ConnClose:    t.connClose,
 	}
 }
 
@@ -146,8 +146,8 @@ func (t *transcripts) refused(r Refusal) {
 	t.get(r.Conn).Refused(off, r.Head == nil, fmt.Sprintf("%s: %d", why, r.Status))
 }
 
-// ends shows which side ends a connection, and why.
-func (t *transcripts) ends(conn uint64, why EndReason, err error) {
+// connEnd shows which side ends a connection, and why.
+func (t *transcripts) connEnd(conn uint64, why EndReason, err error) {
 	c := t.get(conn)
 	switch why {
 	case EndByClient:
@@ -170,7 +170,7 @@ func (t *transcripts) ends(conn uint64, why EndReason, err error) {
 }
 
 // closed ends the conversation, after the last bytes of both sides.
-func (t *transcripts) closed(conn uint64, err error) {
+func (t *transcripts) connClose(conn uint64, err error) {
 	t.get(conn).End()
 	t.mu.Lock()
 	defer t.mu.Unlock()

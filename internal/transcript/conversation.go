@@ -75,7 +75,7 @@ func (c *Conversation) Bytes(who Side, b []byte) {
 		c.settle()
 	}
 	c.tick()
-	c.sides[who.Other()].pause()
+	c.sides[who.Other()].flush()
 	if c.protocol == unknown {
 		c.first[who] = append(c.first[who], b...)
 		if c.recognize(who, false); c.protocol == unknown {
@@ -88,7 +88,7 @@ func (c *Conversation) Bytes(who Side, b []byte) {
 
 func (c *Conversation) take(who Side, b []byte) {
 	if who == Client && c.p.opts.Judge {
-		c.judged(b)
+		c.showJudged(b)
 		return
 	}
 	c.sides[who].take(b)
@@ -108,7 +108,7 @@ func (c *Conversation) Closes(who Side, how string) {
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
 	c.settle()
-	c.pause()
+	c.finish()
 	c.put(0, noteColor, ends[who]+Escape(how))
 	c.last = time.Now()
 }
@@ -126,7 +126,7 @@ func (c *Conversation) End() {
 	defer c.p.mu.Unlock()
 	c.quiet.Stop()
 	c.settle()
-	c.pause()
+	c.finish()
 }
 
 // showBegun prints the incomplete lines of both sides, such as a prompt, since nothing more has
@@ -143,7 +143,9 @@ func (c *Conversation) showBegun() {
 	}
 }
 
-func (c *Conversation) pause() {
+// finish prints what is held back and the incomplete lines of both sides, which will not be
+// completed.
+func (c *Conversation) finish() {
 	c.releaseEarly()
 	for i := range c.first {
 		if b := c.first[i]; len(b) > 0 {
@@ -174,7 +176,7 @@ func (c *Conversation) recognize(who Side, all bool) {
 			c.protocol = http
 		}
 		c.sides[other].take(c.first[other])
-		c.sides[other].pause()
+		c.sides[other].flush()
 		c.first[other] = nil
 		return
 	}
@@ -247,8 +249,8 @@ func (j *judge) check(b []byte) int {
 	return end - before
 }
 
-// judged shows bytes sent by the client to this server.
-func (c *Conversation) judged(b []byte) {
+// showJudged shows bytes sent by the client to this server.
+func (c *Conversation) showJudged(b []byte) {
 	client := &c.sides[Client]
 	for len(b) > 0 {
 		if c.holdEarly(Client, b) {
@@ -291,7 +293,7 @@ func (c *Conversation) settle() {
 	} else {
 		client.phase = opaque // the server reads it differently, so what follows is unknown
 	}
-	c.judged(held)
+	c.showJudged(held)
 }
 
 // Refused prints why the server refused the current request, below the byte at offset off
@@ -305,7 +307,7 @@ func (c *Conversation) Refused(off int, inContent bool, why string) {
 	}
 	client := &c.sides[Client]
 	why = Escape(why)
-	client.pause()
+	client.flush()
 	num := c.sides[Server].num
 	client.num = num
 	switch line, from := client.lastPiece(); {

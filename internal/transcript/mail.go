@@ -63,7 +63,7 @@ func (s *side) dottedLine(b []byte, ended bool) {
 	if !s.within && len(s.line)+len(b) <= len(end) {
 		s.line = append(s.line, b...)
 		if line := string(s.line); line == end || line == ".\n" {
-			s.pause()
+			s.flush()
 			s.show(s.line, 0)
 			s.begin(inLines)
 			return

@@ -145,7 +145,7 @@ func isSwitch(kind byte, status int) bool {
 func (c *Conversation) tunnel() {
 	for i := range c.sides {
 		s := &c.sides[i]
-		s.pause()
+		s.flush()
 		s.begin(opaque)
 		s.num = c.sides[Server].num
 	}
@@ -186,5 +186,5 @@ func (c *Conversation) statusLine(line []byte) {
 		client.begin(opaque)
 	}
 	c.releaseEarly()
-	client.pause()
+	client.flush()
 }

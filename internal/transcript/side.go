@@ -96,7 +96,7 @@ func (s *side) answersIn(first byte) string {
 
 // next begins the next message.
 func (s *side) next() {
-	s.pause()
+	s.flush()
 	if s.who == Client {
 		s.c.switches = s.message.switches
 	}
@@ -173,7 +173,7 @@ func (s *side) step(b []byte) (n int) {
 			s.phase = afterChunkData
 		case inLiteral:
 			if s.content.isShortened() {
-				s.pauseContent()
+				s.flushContent()
 			}
 			s.begin(inLines)
 		}
@@ -207,13 +207,13 @@ func (s *side) lineBytes(b []byte) {
 		s.content.more += int64(len(b))
 	} else {
 		if s.inHead() && s.content.more > 0 {
-			s.pauseContent()
+			s.flushContent()
 		}
 		s.run += s.show(b, s.off-len(b))
 	}
 	if ended {
 		if s.phase == inFields && s.content.more > 0 {
-			s.pauseContent()
+			s.flushContent()
 		}
 		line := bytes.TrimRight(s.line, "\r\n")
 		s.line = s.line[:0]
@@ -271,13 +271,13 @@ func (s *side) chunkLine(ended bool) {
 		return
 	}
 	if err != nil {
-		s.pauseContent()
+		s.flushContent()
 		s.fault(s.line[s.shown:], s.start+s.shown)
 		return
 	}
 	text, off := s.line[s.shown:], s.start+s.shown
 	if size == 0 {
-		s.pauseContent()
+		s.flushContent()
 		s.show(text, off)
 		s.line, s.shown = s.line[:0], 0
 		s.fields, s.phase = 0, inTrailer
@@ -350,13 +350,13 @@ func (s *side) printPiece(n int) {
 
 func (s *side) lastPiece() (text []byte, from int) { return s.lastText, s.lastFrom }
 
-// pause prints incomplete lines.
-func (s *side) pause() {
-	s.pauseContent()
+// flush prints incomplete lines, and a note on content that is not shown.
+func (s *side) flush() {
+	s.flushContent()
 	if n := len(s.line); s.phase == inChunkLine && n > s.shown {
 		s.show(s.line[s.shown:], s.start+s.shown)
 		s.shown = n
-		s.pauseContent()
+		s.flushContent()
 	}
 }
 
@@ -366,10 +366,11 @@ func (s *side) finish() {
 		s.data(s.line)
 		s.line = s.line[:0]
 	}
-	s.pause()
+	s.flush()
 }
 
-func (s *side) pauseContent() {
+// flushContent prints the incomplete piece, and a note on content that is not shown.
+func (s *side) flushContent() {
 	s.run = 0
 	s.printBegun()
 	if note := s.content.summary(); note != "" {
