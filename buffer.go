@@ -120,58 +120,58 @@ var sinkPool = sync.Pool{New: func() any {
 }}
 
 // take gets a buffer from the pool if there is none.
-func (k *sink) take() {
-	if k.home == nil {
-		k.home = sinkPool.Get().(*[]byte)
-		k.buf = *k.home
+func (s *sink) take() {
+	if s.home == nil {
+		s.home = sinkPool.Get().(*[]byte)
+		s.buf = *s.home
 	}
 }
 
 // release returns the buffer to the pool at the size to which it has grown. It must be
 // empty.
-func (k *sink) release() {
-	if k.home != nil {
-		*k.home = k.buf[:0]
-		sinkPool.Put(k.home)
+func (s *sink) release() {
+	if s.home != nil {
+		*s.home = s.buf[:0]
+		sinkPool.Put(s.home)
 	}
-	k.buf, k.home = nil, nil
+	s.buf, s.home = nil, nil
 }
 
 // put appends p to the output, or writes it if it is large.
-func (k *sink) put(p []byte) error {
-	if len(k.buf)+len(p) > maxJoined {
-		if err := k.flush(); err != nil {
+func (s *sink) put(p []byte) error {
+	if len(s.buf)+len(p) > maxJoined {
+		if err := s.flush(); err != nil {
 			return err
 		}
 	}
 	if len(p) > maxJoined {
-		_, err := k.w.Write(p)
+		_, err := s.w.Write(p)
 		return err
 	}
-	k.buf = append(k.buf, p...)
+	s.buf = append(s.buf, p...)
 	return nil
 }
 
 // flush writes all output.
-func (k *sink) flush() error {
-	if len(k.buf) == 0 {
+func (s *sink) flush() error {
+	if len(s.buf) == 0 {
 		return nil
 	}
-	p := k.buf
-	k.buf, k.done = p[:0], 0 // before Write, whose hooks may panic: p must not be written twice
-	_, err := k.w.Write(p)
+	p := s.buf
+	s.buf, s.done = p[:0], 0 // before Write, whose hooks may panic: p must not be written twice
+	_, err := s.w.Write(p)
 	return err
 }
 
 // flushDone writes the complete responses and keeps the beginning of the next one.
-func (k *sink) flushDone() error {
-	if k.done == 0 {
+func (s *sink) flushDone() error {
+	if s.done == 0 {
 		return nil
 	}
-	p, rest := k.buf[:k.done], k.buf[k.done:]
-	k.buf, k.done = rest, 0 // before Write, as in flush
-	_, err := k.w.Write(p)
-	k.buf = p[:copy(p[:cap(p)], rest)]
+	p, rest := s.buf[:s.done], s.buf[s.done:]
+	s.buf, s.done = rest, 0 // before Write, as in flush
+	_, err := s.w.Write(p)
+	s.buf = p[:copy(p[:cap(p)], rest)]
 	return err
 }
 

@@ -196,14 +196,14 @@ func (s *scripts) close() {
 	s.mu.Lock()
 	s.closed = true
 	var left []*scriptRun
-	for x := range s.runs {
-		if x.endUnneeded() {
-			left = append(left, x)
+	for run := range s.runs {
+		if run.endUnneeded() {
+			left = append(left, run)
 		}
 	}
 	s.mu.Unlock() // tend locks mu before it closes gone
-	for _, x := range left {
-		<-x.gone
+	for _, run := range left {
+		<-run.gone
 	}
 }
 
@@ -240,9 +240,9 @@ func (s *scripts) answerOnce(ctx context.Context, req *Request, script opened, p
 	}
 	env := call.appendVariables(slices.Clip(s.env), req) // clipped, since requests share s.env
 	var resp *Response
-	x, err := s.start(ctx, argv, env, in, req)
+	run, err := s.start(ctx, argv, env, in, req)
 	if err == nil {
-		resp, err = x.respond()
+		resp, err = run.respond()
 	}
 	if err != nil && length < 0 { // the script may not have been found; without content it can be run again
 		if _, moved := s.argv(script); errors.Is(moved, errScriptMoved) {

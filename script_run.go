@@ -110,76 +110,76 @@ func (s *scripts) start(ctx context.Context, argv, env []string, in scriptInput,
 		return nil, err
 	}
 	info, log := req.Conn(), req.logger() // taken now, since the script may outlive the request
-	x := &scriptRun{
+	r := &scriptRun{
 		runner: s, process: p, req: req, request: ctx,
 		warn: func(msg string, args ...any) {
 			log.Warn("rawhttp: script "+msg, append([]any{"script", file, "conn", info.ID, "request", info.Request}, args...)...)
 		},
 		exited: make(chan struct{}), logged: make(chan struct{}), ignored: make(chan struct{}), gone: make(chan struct{}),
 	}
-	x.ctx, x.cancel = context.WithCancelCause(context.Background())
-	x.detach = context.AfterFunc(ctx, func() { x.cancel(context.Cause(ctx)) })
-	context.AfterFunc(x.ctx, func() { p.out.SetReadDeadline(time.Unix(1, 0)) })
-	x.late = time.AfterFunc(maxFirstByte, func() {
-		if !x.begun.Load() { // Stop may have come too late
-			x.cancel(errScriptLate)
+	r.ctx, r.cancel = context.WithCancelCause(context.Background())
+	r.detach = context.AfterFunc(ctx, func() { r.cancel(context.Cause(ctx)) })
+	context.AfterFunc(r.ctx, func() { p.out.SetReadDeadline(time.Unix(1, 0)) })
+	r.late = time.AfterFunc(maxFirstByte, func() {
+		if !r.begun.Load() { // Stop may have come too late
+			r.cancel(errScriptLate)
 		}
 	})
 	if p.in != nil {
-		x.late.Stop() // the time begins when the script has its content
-		x.feed = &feeder{run: x, from: in.from, to: p.in, left: maxFirstByte, fed: make(chan struct{})}
+		r.late.Stop() // the time begins when the script has its content
+		r.feed = &feeder{run: r, from: in.from, to: p.in, left: maxFirstByte, fed: make(chan struct{})}
 	}
-	s.runs[x] = struct{}{}
-	go x.logErrors()
+	s.runs[r] = struct{}{}
+	go r.logErrors()
 	go func() {
-		x.fault = p.wait()
-		close(x.exited)
+		r.fault = p.wait()
+		close(r.exited)
 	}()
-	go x.tend()
-	return x, nil
+	go r.tend()
+	return r, nil
 }
 
 // tend waits until the script exits or must be ended, and cleans up after it.
-func (x *scriptRun) tend() {
-	if d := x.runner.timeout; d > 0 {
-		defer time.AfterFunc(d, func() { x.cancel(errScriptTime) }).Stop()
+func (r *scriptRun) tend() {
+	if d := r.runner.timeout; d > 0 {
+		defer time.AfterFunc(d, func() { r.cancel(errScriptTime) }).Stop()
 	}
 	select {
-	case <-x.exited:
-		x.awaitSilence()
-	case <-x.ctx.Done():
+	case <-r.exited:
+		r.awaitSilence()
+	case <-r.ctx.Done():
 	}
-	forced := !isClosed(x.exited) // asked before end, which makes it exit
-	x.cancel(errScriptOver)       // without effect if there is a cause already
-	x.process.end(x.exited)       // also after its exit: what it left in its group must not outlive it
-	<-x.exited
-	x.process.err.SetReadDeadline(time.Unix(1, 0)) // a process that has left the group may hold it open
-	<-x.logged
-	x.process.err.Close()
-	switch cause := context.Cause(x.ctx); { // the fault of a script that was ended is only the signal that did it
-	case !forced && x.fault != "":
-		x.warn("failed", "err", x.fault)
+	forced := !isClosed(r.exited) // asked before end, which makes it exit
+	r.cancel(errScriptOver)       // without effect if there is a cause already
+	r.process.end(r.exited)       // also after its exit: what it left in its group must not outlive it
+	<-r.exited
+	r.process.err.SetReadDeadline(time.Unix(1, 0)) // a process that has left the group may hold it open
+	<-r.logged
+	r.process.err.Close()
+	switch cause := context.Cause(r.ctx); { // the fault of a script that was ended is only the signal that did it
+	case !forced && r.fault != "":
+		r.warn("failed", "err", r.fault)
 	case forced && (cause == errScriptLate || cause == errScriptTime || cause == errScriptOutput):
-		x.warn("was ended", "err", cause)
+		r.warn("was ended", "err", cause)
 	}
-	x.runner.mu.Lock()
-	delete(x.runner.runs, x)
-	x.runner.mu.Unlock()
-	x.runner.endTurn()
-	close(x.gone) // last: what waits for it may stop the program
+	r.runner.mu.Lock()
+	delete(r.runner.runs, r)
+	r.runner.mu.Unlock()
+	r.runner.endTurn()
+	close(r.gone) // last: what waits for it may stop the program
 }
 
 // awaitSilence waits, up to scriptGrace, until no process of a script that has exited holds
 // its output open.
-func (x *scriptRun) awaitSilence() {
+func (r *scriptRun) awaitSilence() {
 	late := time.NewTimer(scriptGrace)
 	defer late.Stop()
-	for _, silent := range [...]chan struct{}{x.ignored, x.logged} {
+	for _, silent := range [...]chan struct{}{r.ignored, r.logged} {
 		select {
 		case <-silent:
 		case <-late.C:
 			return
-		case <-x.ctx.Done():
+		case <-r.ctx.Done():
 			return
 		}
 	}
@@ -187,14 +187,14 @@ func (x *scriptRun) awaitSilence() {
 
 // logErrors reads standard error to its end, and logs the first maxScriptStderr bytes line
 // by line. It reads on after that, since a script whose standard error is full stops.
-func (x *scriptRun) logErrors() {
-	defer close(x.logged)
+func (r *scriptRun) logErrors() {
+	defer close(r.logged)
 	said, b := 0, make([]byte, 0, minBuffer) // longer lines are logged in pieces
 	for left := maxPipe; ; {
 		free := b[len(b):cap(b)]
-		n, err := x.process.err.Read(free)
+		n, err := r.process.err.Read(free)
 		if errors.Is(err, os.ErrDeadlineExceeded) { // the script is over, and what it said is in the pipe
-			n, err = readNow(x.process.err, free[:min(len(free), left)])
+			n, err = readNow(r.process.err, free[:min(len(free), left)])
 			left -= n
 		}
 		said += n
@@ -209,7 +209,7 @@ func (x *scriptRun) logErrors() {
 				end, rest = len(b), len(b)
 			}
 			if said <= maxScriptStderr { // escaped, since the text must not forge lines of the log or control a terminal
-				x.warn("says", "stderr", ascii.Visible(string(b[:end])))
+				r.warn("says", "stderr", ascii.Visible(string(b[:end])))
 			}
 			b = b[:copy(b, b[rest:])]
 		}
@@ -218,79 +218,79 @@ func (x *scriptRun) logErrors() {
 		}
 	}
 	if said > maxScriptStderr {
-		x.warn("says more than is logged", "bytes", said)
+		r.warn("says more than is logged", "bytes", said)
 	}
 }
 
 // endUnneeded ends the processes if their output has been read or is no longer needed. It
 // reports whether they are ending. Other scripts end with their responses.
-func (x *scriptRun) endUnneeded() bool {
-	if x.allRead.Load() || x.request.Err() != nil {
-		x.cancel(errScriptUnread)
+func (r *scriptRun) endUnneeded() bool {
+	if r.allRead.Load() || r.request.Err() != nil {
+		r.cancel(errScriptUnread)
 	}
-	return x.ctx.Err() != nil
+	return r.ctx.Err() != nil
 }
 
 // Close releases the output, and ends the script unless all output was read. If the
 // request's context has ended, nothing else waits for the processes; Close then waits for
 // them, so that they do not outlive the server.
-func (x *scriptRun) Close() error {
-	x.detach() // the request's context ends after its response, but the script may continue
-	x.late.Stop()
-	if !x.allRead.Load() {
-		x.cancel(errScriptUnread)
+func (r *scriptRun) Close() error {
+	r.detach() // the request's context ends after its response, but the script may continue
+	r.late.Stop()
+	if !r.allRead.Load() {
+		r.cancel(errScriptUnread)
 	}
-	close(x.ignored)
-	if x.process.in != nil {
-		x.process.in.Close()
+	close(r.ignored)
+	if r.process.in != nil {
+		r.process.in.Close()
 	}
-	err := x.process.out.Close()
-	if x.request.Err() != nil {
-		<-x.gone
+	err := r.process.out.Close()
+	if r.request.Err() != nil {
+		<-r.gone
 	}
 	return err
 }
 
 // respond makes the response: with all of the output if it ends soon, or else with its
 // beginning and a stream of the rest.
-func (x *scriptRun) respond() (*Response, error) {
-	x.feed.start()
-	ended, err := x.hold()
-	if err = x.feed.stop(err); err != nil { // stopped in any case: Resolve is about to return
-		x.cancel(err)
-		x.Close()
+func (r *scriptRun) respond() (*Response, error) {
+	r.feed.start()
+	ended, err := r.hold()
+	if err = r.feed.stop(err); err != nil { // stopped in any case: Resolve is about to return
+		r.cancel(err)
+		r.Close()
 		return nil, err
 	}
-	resp := x.headResponse()
+	resp := r.headResponse()
 	if !ended {
-		resp.kind, resp.f = bodyFunc, x.stream
-		resp.src = &source{closer: x}
+		resp.kind, resp.f = bodyFunc, r.stream
+		resp.src = &source{closer: r}
 		return resp, nil
 	}
-	x.Close()
-	if x.req.isHead() && len(x.out) == 0 {
+	r.Close()
+	if r.req.isHead() && len(r.out) == 0 {
 		resp.kind = bodyOmitted // a GET may have content
 		return resp, nil
 	}
 	// A response that is not as long as its Content-Length would make the client take the next
 	// response for a part of it, or a part of it for the next response.
-	if n := x.head.length; n >= 0 && ascii.MayHaveContent(resp.Status()) {
-		if n > int64(len(x.out)) {
+	if n := r.head.length; n >= 0 && ascii.MayHaveContent(resp.Status()) {
+		if n > int64(len(r.out)) {
 			return nil, errShortScript
 		}
-		x.out = x.out[:n]
+		r.out = r.out[:n]
 	}
-	resp.content = x.out
+	resp.content = r.out
 	return resp, nil
 }
 
 const errShortScript = scriptFault("Content-Length exceeds the length of the content")
 
 // headResponse makes the response without its content.
-func (x *scriptRun) headResponse() *Response {
-	x.out = x.out[x.head.size:]
-	resp := newResponse(x.head.status, x.head.mediaType)
-	resp.fields = x.head.fields
+func (r *scriptRun) headResponse() *Response {
+	r.out = r.out[r.head.size:]
+	resp := newResponse(r.head.status, r.head.mediaType)
+	resp.fields = r.head.fields
 	if !resp.has("X-Content-Type-Options") {
 		noSniff(resp)
 	}
@@ -300,23 +300,23 @@ func (x *scriptRun) headResponse() *Response {
 // hold reads until the output ends, or until it is time to respond with the output so far. A
 // head alone is held for as long as the script may run: what follows decides whether the
 // response has a Content-Length.
-func (x *scriptRun) hold() (ended bool, err error) {
+func (r *scriptRun) hold() (ended bool, err error) {
 	var limit time.Time // none until there is content
 	for {
-		err := x.read(limit)
+		err := r.read(limit)
 		switch {
 		case err == io.EOF:
-			return x.endHold()
+			return r.endHold()
 		case err == errNothingYet:
 			return false, nil
 		case err == nil:
-			err = x.parse(false)
+			err = r.parse(false)
 		}
 		switch {
 		case err != nil:
 			return false, err
-		case x.head == nil || len(x.out) == x.head.size:
-		case len(x.out)-x.head.size >= maxScriptHeld:
+		case r.head == nil || len(r.out) == r.head.size:
+		case len(r.out)-r.head.size >= maxScriptHeld:
 			return false, nil
 		case limit.IsZero():
 			limit = time.Now().Add(scriptHold)
@@ -326,26 +326,26 @@ func (x *scriptRun) hold() (ended bool, err error) {
 
 // endHold completes hold after the end of the output. A script that has printed nothing is
 // waited for: its exit status decides whether the response is an error.
-func (x *scriptRun) endHold() (ended bool, err error) {
+func (r *scriptRun) endHold() (ended bool, err error) {
 	var enough <-chan time.Time // never, unless something was printed
-	if x.printed > 0 {
+	if r.printed > 0 {
 		enough = time.After(scriptHold)
 	}
-	if ended, err = x.settle(enough); err != nil {
+	if ended, err = r.settle(enough); err != nil {
 		return false, err
 	}
-	return ended, x.parse(true)
+	return ended, r.parse(true)
 }
 
 // parse parses the head of the response, once enough output has been read.
-func (x *scriptRun) parse(ended bool) error {
-	if x.head != nil {
+func (r *scriptRun) parse(ended bool) error {
+	if r.head != nil {
 		return nil
 	}
-	head, err := parseScriptOutput(x.out, ended, x.runner.output)
+	head, err := parseScriptOutput(r.out, ended, r.runner.output)
 	switch err {
 	case nil:
-		x.head = &head
+		r.head = &head
 	case ErrIncomplete:
 		err = nil
 	}
@@ -355,75 +355,75 @@ func (x *scriptRun) parse(ended bool) error {
 // settle waits, after the end of the output, for an event that may still decide the response:
 // the exit of a script that has printed nothing, or the end of reading by a script that has
 // closed its output. It gives up when enough is ready.
-func (x *scriptRun) settle(enough <-chan time.Time) (settled bool, err error) {
+func (r *scriptRun) settle(enough <-chan time.Time) (settled bool, err error) {
 	var fed chan struct{} // closed when the script reads no more; nil if that does not matter
-	if x.printed > 0 {
-		fed = x.feed.ended()
+	if r.printed > 0 {
+		fed = r.feed.ended()
 	}
 	select {
-	case <-x.ctx.Done():
-	case <-x.exited:
+	case <-r.ctx.Done():
+	case <-r.exited:
 	case <-fed:
 	case <-enough:
 		return false, nil
 	}
-	switch cause := context.Cause(x.ctx); {
+	switch cause := context.Cause(r.ctx); {
 	case cause != nil && cause != errScriptOver: // errScriptOver is how every script ends
 		return false, cause
-	case x.printed == 0 && x.fault != "": // 500, since there is no output that could be wrong (502)
-		return false, errors.New("rawhttp: the script failed: " + x.fault)
+	case r.printed == 0 && r.fault != "": // 500, since there is no output that could be wrong (502)
+		return false, errors.New("rawhttp: the script failed: " + r.fault)
 	}
-	x.finish()
+	r.finish()
 	return true, nil
 }
 
 // finish records that all output was read. The script may continue without it, until its
 // resolver is closed. If that was closed before allRead was set, the script was spared, so
 // finish ends it.
-func (x *scriptRun) finish() {
-	x.allRead.Store(true)
-	x.runner.mu.Lock()
-	defer x.runner.mu.Unlock()
-	if x.runner.closed {
-		x.cancel(errScriptUnread)
+func (r *scriptRun) finish() {
+	r.allRead.Store(true)
+	r.runner.mu.Lock()
+	defer r.runner.mu.Unlock()
+	if r.runner.closed {
+		r.cancel(errScriptUnread)
 	}
 }
 
 // errNothingYet reports that the limit of a read was reached.
 var errNothingYet = errors.New("rawhttp: nothing printed yet")
 
-// read reads output once and appends it to x.out. It returns the cause if the script must
+// read reads output once and appends it to r.out. It returns the cause if the script must
 // end, and errNothingYet at limit; a zero limit means none.
-func (x *scriptRun) read(limit time.Time) error {
-	x.out = slices.Grow(x.out, minBuffer)
-	free := x.out[len(x.out):cap(x.out)]
+func (r *scriptRun) read(limit time.Time) error {
+	r.out = slices.Grow(r.out, minBuffer)
+	free := r.out[len(r.out):cap(r.out)]
 	// The deadline is set before ctx is checked: if ctx ends later, its own deadline, in the
 	// past, replaces this one and ends the read.
-	x.process.out.SetReadDeadline(limit)
-	n, err := 0, context.Cause(x.ctx)
+	r.process.out.SetReadDeadline(limit)
+	n, err := 0, context.Cause(r.ctx)
 	if err == nil {
-		n, err = x.process.out.Read(free)
+		n, err = r.process.out.Read(free)
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		err = errNothingYet
 	}
-	if cause := context.Cause(x.ctx); cause != nil && err != nil && err != io.EOF { // at io.EOF the output is complete
+	if cause := context.Cause(r.ctx); cause != nil && err != nil && err != io.EOF { // at io.EOF the output is complete
 		err = cause
 	}
 	// After the exit, what is in the pipe is still output of the script. When maxPipe bytes are
 	// read, the slice is empty, which readNow reports as io.EOF; another process that still
 	// prints cannot extend the response.
 	if err == errScriptOver {
-		n, err = readNow(x.process.out, free[:min(len(free), maxPipe-x.afterExit)])
-		x.afterExit += n
+		n, err = readNow(r.process.out, free[:min(len(free), maxPipe-r.afterExit)])
+		r.afterExit += n
 	}
-	x.out = x.out[:len(x.out)+n]
-	x.printed += int64(n)
-	if n > 0 && !x.begun.Swap(true) {
-		x.late.Stop()
+	r.out = r.out[:len(r.out)+n]
+	r.printed += int64(n)
+	if n > 0 && !r.begun.Swap(true) {
+		r.late.Stop()
 	}
-	if x.printed > maxScriptOutput {
-		x.cancel(errScriptOutput)
+	if r.printed > maxScriptOutput {
+		r.cancel(errScriptOutput)
 		return errScriptOutput
 	}
 	return err
@@ -433,17 +433,17 @@ func (x *scriptRun) read(limit time.Time) error {
 // after Content-Length: "The server MUST read all the data provided by the script, until the
 // script signals the end of the message-body by way of an end-of-file condition." RFC 3875,
 // section 6.4
-func (x *scriptRun) stream(ctx context.Context, w io.Writer) (err error) {
-	x.feed.start()
-	defer func() { err = x.feed.stop(err) }()
+func (r *scriptRun) stream(ctx context.Context, w io.Writer) (err error) {
+	r.feed.start()
+	defer func() { err = r.feed.stop(err) }()
 	for {
-		if err := x.send(w); err != nil {
+		if err := r.send(w); err != nil {
 			return err
 		}
-		err := x.read(time.Time{})
+		err := r.read(time.Time{})
 		if err == io.EOF {
-			_, err = x.settle(nil)
-			if err == nil && x.sent < x.head.length {
+			_, err = r.settle(nil)
+			if err == nil && r.sent < r.head.length {
 				err = errShortScript
 			}
 			return err
@@ -455,13 +455,13 @@ func (x *scriptRun) stream(ctx context.Context, w io.Writer) (err error) {
 }
 
 // send writes the output read so far, but no more than the Content-Length of the script.
-func (x *scriptRun) send(w io.Writer) error {
-	content := x.out
-	if n := x.head.length; n >= 0 {
-		content = content[:min(int64(len(content)), n-x.sent)]
+func (r *scriptRun) send(w io.Writer) error {
+	content := r.out
+	if n := r.head.length; n >= 0 {
+		content = content[:min(int64(len(content)), n-r.sent)]
 	}
 	n, err := w.Write(content)
-	x.sent += int64(n)
-	x.out = x.out[:0]
+	r.sent += int64(n)
+	r.out = r.out[:0]
 	return err
 }
