@@ -78,7 +78,7 @@ func (p *Page) appendEmpty(b []byte) []byte {
 func (p *Page) appendCrumbs(b []byte) []byte {
 	names := []string{p.Root}
 	below := strings.Split(strings.Trim(p.Path, "/"), "/")
-	names = append(names, below[len(below)-p.Depth:]...)
+	names = append(names, below[len(below)-p.Depth:]...) // without the prefix of a Mount, above which nothing is linked
 	for i, name := range names {
 		up := p.Depth - i
 		if up == 0 {
@@ -122,7 +122,7 @@ func (h *html) appendCounts(b []byte, p *Page) []byte {
 }
 
 // addSizes adds sizes of files. It saturates, since sparse files can be larger than any
-// disk.
+// disk, and ignores negative sizes, which an fs.FS may report.
 func addSizes(a, b int64) int64 {
 	if b > math.MaxInt64-a {
 		return math.MaxInt64
@@ -147,6 +147,7 @@ func (p *Page) appendMore(b []byte) []byte {
 	return b
 }
 
+// counted returns "1 file", "2 files" and so on.
 func counted(n int, noun string) string {
 	if n != 1 {
 		noun += "s"
@@ -157,7 +158,7 @@ func counted(n int, noun string) string {
 // appendColumn appends the header of a column: a link that sorts by the column, or reverses
 // the order if it is the sort key already.
 func (p *Page) appendColumn(b []byte, key Key, name string) []byte {
-	desc, sorted := key != ByName, "" // the largest and newest first
+	desc, sorted := key != ByName, "" // the first click shows the largest and newest first
 	if key == p.Sort {
 		desc, sorted = !p.Desc, ` aria-sort="ascending"`
 		if p.Desc {
@@ -167,7 +168,8 @@ func (p *Page) appendColumn(b []byte, key Key, name string) []byte {
 	return fmt.Appendf(b, "<th scope=\"col\"%s><a rel=\"nofollow\" href=\"%s\">%s</a></th>\n", sorted, cmp.Or(orderQuery(key, desc), "./"), name)
 }
 
-// Entry appends a row. Since there may be many rows, it omits quotes where HTML permits.
+// Entry appends a row. Since there may be many rows, it omits quotes where HTML permits. Names
+// are <td> and not <th>, which w3m centers.
 func (h *html) Entry(b []byte, e *jail.Entry) []byte {
 	kind := "folder"
 	if !e.IsFolder {
@@ -176,7 +178,7 @@ func (h *html) Entry(b []byte, e *jail.Entry) []byte {
 	}
 	b = append(append(b, "<tr class="...), kind...)
 	b = append(b, `><td><bdi dir=ltr><a href="`...)
-	if !e.IsFolder && len(e.Name) <= maxUnbroken && ascii.IsUnreserved(e.Name) { // as most names are
+	if !e.IsFolder && len(e.Name) <= maxUnbroken && ascii.IsUnreserved(e.Name) { // as most names are: nothing to escape or break
 		b = append(append(b, e.Name...), `">`...)
 		b = append(b, e.Name...)
 	} else {
@@ -317,15 +319,19 @@ func orderQuery(key Key, desc bool) string {
 // text browsers, which ignore the style sheet and make room for long names.
 const nbsp = "\u00a0"
 
-// appendSize appends a size in bytes in IEC units, with three significant digits.
+// appendSize appends a size in bytes in IEC units, with three significant digits. It calculates
+// with integers: a float64 has too few bits for sizes of 1 PiB and more.
 func appendSize(b []byte, n int64) []byte {
 	if n < 1024 {
 		return append(strconv.AppendInt(b, n, 10), nbsp+"B"...)
 	}
+	// The unit is the first in which the rounded size has less than four digits, so 1000 KiB
+	// are 0.977 MiB.
 	size, shift, unit := uint64(n), 10, 0
 	for ; scaled(size, 1, shift) >= 1000; shift += 10 {
 		unit++
 	}
+	// The scale is the power of ten by which the size has three digits before the point.
 	scale := uint64(1000)
 	for scaled(size, scale, shift) >= 1000 {
 		scale /= 10
@@ -341,9 +347,10 @@ func appendSize(b []byte, n int64) []byte {
 	return append(append(b, nbsp...), "KMGTPE"[unit], 'i', 'B')
 }
 
-// scaled returns n·scale / 2^shift, rounded; shift is from 1 to 63.
+// scaled returns n·scale / 2^shift, rounded; shift is from 1 to 63. The product may have more
+// than 64 bits; the result must not.
 func scaled(n, scale uint64, shift int) uint64 {
 	hi, lo := bits.Mul64(n, scale)
-	lo, carry := bits.Add64(lo, 1<<(shift-1), 0)
+	lo, carry := bits.Add64(lo, 1<<(shift-1), 0) // half of the divisor, to round
 	return (hi+carry)<<(64-shift) | lo>>shift
 }

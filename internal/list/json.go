@@ -54,7 +54,7 @@ func (*JSON) End(b []byte, p *Page) []byte {
 
 // appendJSON appends s as a JSON string (RFC 8259, section 7). Bytes that are not UTF-8
 // become U+FFFD. Characters that are markup in HTML are escaped, in case the JSON is
-// embedded in a page.
+// embedded in a page, and so are those that change how a terminal or an editor shows a name.
 func appendJSON(b []byte, s string) []byte {
 	const digits = "0123456789abcdef"
 	b = append(b, '"')

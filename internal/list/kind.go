@@ -6,7 +6,9 @@ import (
 	"example.com/rawhttp/internal/ascii"
 )
 
-// kinds maps prefixes of application subtypes to kinds.
+// kinds maps prefixes of application subtypes to kinds. The first that matches decides.
+// Prefixes cover families, as "vnd.oasis.opendocument." does, and playlists count as video, since
+// players open them.
 var kinds = []struct{ subtype, kind string }{
 	{"pdf", "document"},
 	{"rtf", "document"},

@@ -28,11 +28,13 @@ var KeyNames = [...]string{ByName: "name", BySize: "size", ByTime: "time"}
 func (p *Page) Order() {
 	same, low := p.samePrefix(), bits.Len(uint(len(p.Entries)))
 	words := make([]int, len(p.Entries)) // []int, since most programs link that instance of slices.Sort anyway
+	// The shifts make the word positive, so that ints sort as the beginnings do, and replace the
+	// low bits of the beginning by the index.
 	for i, e := range p.Entries {
 		words[i] = int(p.beginning(e, same)>>(65-bits.UintSize))>>low<<low | i
 	}
 	slices.Sort(words)
-	sorted := make([]*jail.Entry, len(words))
+	sorted := make([]*jail.Entry, len(words)) // not in place, since the words refer to p.Entries by index
 	begin := 0
 	for i, word := range words {
 		if word>>low != words[begin]>>low {
@@ -53,7 +55,8 @@ func InOrder(entries []*jail.Entry) []*jail.Entry {
 }
 
 // samePrefix returns the length of the common prefix of all names, without digits at
-// its end, since a number must be compared as a whole.
+// its end, since a number must be compared as a whole. Names from one camera or one program
+// often share more bytes than a word has.
 func (p *Page) samePrefix() (n int) {
 	if len(p.Entries) == 0 {
 		return 0
@@ -86,7 +89,7 @@ func (p *Page) beginning(e *jail.Entry, same int) (key uint64) {
 	if p.Desc {
 		key = ^key
 	}
-	key >>= 1
+	key >>= 1 // the highest bit puts folders first in both directions
 	if !e.IsFolder {
 		key |= 1 << 63
 	}
@@ -95,7 +98,8 @@ func (p *Page) beginning(e *jail.Entry, same int) (key uint64) {
 
 // nameBeginning returns the beginning of a name, encoded so that it sorts like
 // compareNames: 8 bits per byte, and for a number 8 bits for its length and 4 per
-// digit.
+// digit. A longer number is larger, since it has no leading zeros; its length takes the place
+// of a digit, so that numbers sort among other characters as digits do.
 func nameBeginning(name string) (key uint64) {
 	room := 64
 	push := func(v byte, bits int) {
@@ -111,7 +115,7 @@ func nameBeginning(name string) (key uint64) {
 		var number string
 		number, name = cutNumber(name)
 		push('0'+byte(min(len(number), 9)), 8)
-		if len(number) >= 9 {
+		if len(number) >= 9 { // more digits would not sort numbers of different lengths
 			break
 		}
 		for i := 0; i < len(number) && room >= 4; i++ {
@@ -129,7 +133,7 @@ func compareNames(a, b string) int {
 	for same < len(a) && same < len(b) && a[same] == b[same] {
 		same++
 	}
-	for same > 0 && ascii.IsDigit(a[same-1]) {
+	for same > 0 && ascii.IsDigit(a[same-1]) { // the digits may belong to numbers of different lengths
 		same--
 	}
 	restA, restB := a[same:], b[same:]
@@ -154,7 +158,7 @@ func compareNames(a, b string) int {
 	if len(restA) != len(restB) {
 		return cmp.Compare(len(restA), len(restB))
 	}
-	return strings.Compare(a, b)
+	return strings.Compare(a, b) // names that differ in case or leading zeros have an order, too
 }
 
 // cutNumber splits the leading digits off s, and drops leading zeros.
@@ -170,7 +174,8 @@ func cutNumber(s string) (number, rest string) {
 	return s[begin:end], s[end:]
 }
 
-// compare compares entries in the order of the listing.
+// compare compares entries in the order of the listing. Ties are in the order of names in both
+// directions.
 func (p *Page) compare(a, b *jail.Entry) int {
 	if a.IsFolder != b.IsFolder {
 		if a.IsFolder {
@@ -184,7 +189,7 @@ func (p *Page) compare(a, b *jail.Entry) int {
 		c = compareNames(a.Name, b.Name)
 	case p.Sort == ByTime:
 		c = cmp.Or(cmp.Compare(a.Sec, b.Sec), cmp.Compare(a.Nsec, b.Nsec))
-	case !a.IsFolder:
+	case !a.IsFolder: // the sizes of folders are not shown, so they do not count
 		c = cmp.Compare(a.Size, b.Size)
 	}
 	if c == 0 {

@@ -23,7 +23,8 @@ type Page struct {
 	Dropped   int           // entries that no longer existed when they were written
 }
 
-// A Form appends a listing to b. A value serves for one listing.
+// A Form appends a listing to b: Begin, then each Entry, then End. It may have state, so a value
+// serves for one listing.
 type Form interface {
 	Begin(b []byte, p *Page) []byte
 	Entry(b []byte, e *jail.Entry) []byte // for all forms but Text, e has its size and time
