@@ -15,7 +15,7 @@ func TestWellKnownCreatedLater(t *testing.T) {
 	dir := t.TempDir()
 	r := filesOfDir(t, dir)
 	const target = "/.well-known/acme-challenge/token"
-	if got := resolveString(t, r, resolveGet(t, target)); got != "not found" {
+	if got := resolveString(t, r, resolveGet(t, target)); got != "declined" {
 		t.Errorf("before .well-known exists: %q", got)
 	}
 	if err := os.MkdirAll(filepath.Join(dir, ".well-known/acme-challenge"), 0o755); err != nil {
@@ -41,7 +41,7 @@ func TestLinkToAliasOfScript(t *testing.T) {
 		}
 	}
 	r := filesOfDir(t, dir, rawhttp.WithScript(".sh", "sh"))
-	for target, want := range map[string]string{"a.sh": "not found", "a.s\u200Dh": "not found", "A~1.SH": "not found", "A~2.TXT": "not found", "b~1.txt": "text"} {
+	for target, want := range map[string]string{"a.sh": "declined", "a.s\u200Dh": "declined", "A~1.SH": "declined", "A~2.TXT": "declined", "b~1.txt": "text"} {
 		link := filepath.Join(dir, "link.txt")
 		os.Remove(link)
 		if err := os.Symlink(target, link); err != nil {
@@ -59,7 +59,7 @@ func TestNamesLikeAliasesInUnlistableZip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for target, want := range map[string]string{"/b~1.txt": "x", "/dot.": "x", "/c~1.txt": "not found", "/": "error 500"} {
+	for target, want := range map[string]string{"/b~1.txt": "x", "/dot.": "x", "/c~1.txt": "declined", "/": "error 500"} {
 		if got := resolveString(t, r, resolveGet(t, target)); got != want {
 			t.Errorf("GET %s: %q, want %q", target, got, want)
 		}

@@ -26,7 +26,7 @@ func TestRemovedRootIsFollowedAtOnce(t *testing.T) {
 				if err := os.RemoveAll(dir); err != nil {
 					t.Fatal(err)
 				}
-				if got := resolveString(t, r, resolveGet(t, "/f")); got != "not found" {
+				if got := resolveString(t, r, resolveGet(t, "/f")); got != "declined" {
 					t.Errorf("GET without a root: %q", got)
 				}
 				testkit.WriteFile(t, filepath.Join(dir, "f"), content, 0o644)

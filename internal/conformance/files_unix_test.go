@@ -87,7 +87,7 @@ func TestFIFOWithWriterIsNotFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, r := range unixSources(t, root) {
-		if got := unixAnswer(t, r, "/fifo"); got != "not found" {
+		if got := unixAnswer(t, r, "/fifo"); got != "declined" {
 			t.Errorf("%s: GET /fifo: %q, want 404", name, got)
 		}
 	}
@@ -100,11 +100,11 @@ func TestFIFOWithWriterIsNotFound(t *testing.T) {
 func TestDevicesAreNotFound(t *testing.T) {
 	for name, r := range unixSources(t, "/dev") {
 		for _, target := range []string{"/null", "/zero", "/random", "/tty", "/null/"} {
-			if got := unixAnswer(t, r, target); got != "not found" && got != "error 403" {
+			if got := unixAnswer(t, r, target); got != "declined" && got != "error 403" {
 				t.Errorf("%s: GET %s in /dev: %q, want 404", name, target, testkit.Shorten(got))
 			}
 		}
-		if got := unixAnswer(t, r, "/null"); got != "not found" {
+		if got := unixAnswer(t, r, "/null"); got != "declined" {
 			t.Errorf("%s: GET /null in /dev: %q, want 404", name, testkit.Shorten(got))
 		}
 		for line := range strings.Lines(unixAnswer(t, r, "/")) {
@@ -116,7 +116,7 @@ func TestDevicesAreNotFound(t *testing.T) {
 	root := testkit.Folder(t, map[string]string{"null": "->/dev/null", "up": "->../../../../../../../../../../dev/null"})
 	for name, r := range unixSources(t, root) {
 		for _, target := range []string{"/null", "/up"} {
-			if got := unixAnswer(t, r, target); got != "not found" {
+			if got := unixAnswer(t, r, target); got != "declined" {
 				t.Errorf("%s: GET of a link to /dev/null: %q, want 404", name, got)
 			}
 		}
@@ -170,25 +170,25 @@ func TestSymbolicLinks(t *testing.T) {
 		{"/to-sub/b.txt", "b"}, {"/to-sub/deep/to-a", "a"}, {"/to-deep/c.txt", "c"}, {"/to-sub-slash/b.txt", "b"},
 		{"/to-sub", "301 ./to-sub/"}, {"/to-sub/", "index"}, {"/to-deep", "301 ./to-deep/"}, {"/to-deep/", "c.txt\nto-a\n"},
 		{"/to-root/a.txt", "a"}, {"/to-root/to-root/to-sub/to-root/a.txt", "a"}, {"/sub/to-root/a.txt", "a"},
-		{"/to-a/", "not found"}, {"/to-a/b", "not found"},
+		{"/to-a/", "declined"}, {"/to-a/b", "declined"},
 
-		{"/abs-a", "not found"}, {"/abs-sub", "not found"}, {"/abs-sub/", "not found"}, {"/abs-sub/b.txt", "not found"},
-		{"/abs-secret", "not found"}, {"/abs-out", "not found"}, {"/abs-out/", "not found"}, {"/abs-out/secret.txt", "not found"},
-		{"/abs-etc", "not found"}, {"/abs-etc/", "not found"}, {"/abs-etc/passwd", "not found"}, {"/abs-slash/etc/passwd", "not found"},
-		{"/out-secret", "not found"}, {"/out-out", "not found"}, {"/out-out/", "not found"}, {"/out-out/secret.txt", "not found"},
-		{"/out-parent/", "not found"}, {"/out-parent/secret.txt", "not found"}, {"/out-parent/root/a.txt", "not found"}, {"/out-back", "not found"},
-		{"/out-deep", "not found"}, {"/to-out", "not found"}, {"/sub/out", "not found"}, {"/to-sub/out", "not found"},
-		{"/to-root/out-secret", "not found"}, {"/sub/via-root", "not found"},
+		{"/abs-a", "declined"}, {"/abs-sub", "declined"}, {"/abs-sub/", "declined"}, {"/abs-sub/b.txt", "declined"},
+		{"/abs-secret", "declined"}, {"/abs-out", "declined"}, {"/abs-out/", "declined"}, {"/abs-out/secret.txt", "declined"},
+		{"/abs-etc", "declined"}, {"/abs-etc/", "declined"}, {"/abs-etc/passwd", "declined"}, {"/abs-slash/etc/passwd", "declined"},
+		{"/out-secret", "declined"}, {"/out-out", "declined"}, {"/out-out/", "declined"}, {"/out-out/secret.txt", "declined"},
+		{"/out-parent/", "declined"}, {"/out-parent/secret.txt", "declined"}, {"/out-parent/root/a.txt", "declined"}, {"/out-back", "declined"},
+		{"/out-deep", "declined"}, {"/to-out", "declined"}, {"/sub/out", "declined"}, {"/to-sub/out", "declined"},
+		{"/to-root/out-secret", "declined"}, {"/sub/via-root", "declined"},
 
-		{"/self", "not found"}, {"/self/", "not found"}, {"/ping", "not found"}, {"/pong/a", "not found"}, {"/below", "not found"},
-		{"/dangling", "not found"}, {"/dangling/", "not found"}, {"/to-file/", "not found"},
+		{"/self", "declined"}, {"/self/", "declined"}, {"/ping", "declined"}, {"/pong/a", "declined"}, {"/below", "declined"},
+		{"/dangling", "declined"}, {"/dangling/", "declined"}, {"/to-file/", "declined"},
 	}
 	for _, tt := range tests {
 		if got := unixAnswer(t, r, tt.target); got != tt.want {
 			t.Errorf("GET %s: %q, want %q", tt.target, got, tt.want)
 		}
 		req := requestOf(t, "POST "+tt.target+" HTTP/1.1\r\nHost: a\r\n\r\n")
-		if got := resolveString(t, r, req); (got == "not found") != (tt.want == "not found") {
+		if got := resolveString(t, r, req); (got == "declined") != (tt.want == "declined") {
 			t.Errorf("POST %s: %q, want %q as for GET, since a missing resource has no methods", tt.target, got, tt.want)
 		}
 	}
@@ -214,7 +214,7 @@ func TestSymbolicLinksOfFS(t *testing.T) {
 	root := testkit.Folder(t, map[string]string{"a.txt": "a", "to-a": "->a.txt", "self": "->self", "dangling": "->missing", "to-root": "->."})
 	r := unixSources(t, root)["os.DirFS"]
 	for target, want := range map[string]string{
-		"/to-a": "a", "/self": "not found", "/dangling": "not found", "/to-root/a.txt": "a", "/": "to-root/\na.txt\nto-a\n",
+		"/to-a": "a", "/self": "declined", "/dangling": "declined", "/to-root/a.txt": "a", "/": "to-root/\na.txt\nto-a\n",
 	} {
 		if got := unixAnswer(t, r, target); got != want {
 			t.Errorf("GET %s: %q, want %q", target, got, want)
@@ -269,7 +269,7 @@ func TestListedNamesCanBeRead(t *testing.T) {
 			t.Errorf("%s: listing %q, want at least the readable names", name, lines)
 		}
 		for _, line := range lines {
-			if got := unixAnswer(t, r, "/"+line); strings.HasPrefix(got, "error") || got == "not found" {
+			if got := unixAnswer(t, r, "/"+line); strings.HasPrefix(got, "error") || got == "declined" {
 				t.Errorf("%s: GET of the listed name %q: %q", name, line, got)
 			}
 		}

@@ -11,25 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"example.com/rawhttp/internal/ascii"
-
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/ascii"
+	"example.com/rawhttp/internal/testkit"
 )
-
-var headSeeds = []string{
-	"GET / HTTP/1.1\r\nHost: a\r\n\r\nrest",
-	"POST /a%20b/../c?q=%zz HTTP/1.1\r\nHost: [::1]:80\r\nContent-Length: 5\r\n\r\nhello",
-	"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n0\r\n\r\n",
-	"GET http://a.test:8080?x HTTP/1.1\r\nHost: b\r\nConnection: foo, Close\r\n\r\n",
-	"OPTIONS * HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
-	"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n",
-	"\r\nGET //a/./%2e%2e/b HTTP/1.2\r\nhost: \t a \t\r\nX:\r\nX: \xff\tq\r\n\r\n",
-	"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip;a=\"x,y\", chunked\r\n\r\n",
-	"GET / HTTP/1.1\nHost: a\n b\n\n",
-	"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-	"\x16\x03\x01\x02\x00\x01",
-	"HEAD /a HTTP/1.1\r\nHost : a\r\nA",
-}
 
 // FuzzResponse checks that net/http reads back the same response that was written.
 func FuzzResponse(f *testing.F) {
@@ -72,7 +57,7 @@ func FuzzResponse(f *testing.F) {
 // FuzzConn checks that whatever a client sends, the server sends only complete responses and
 // the connection ends.
 func FuzzConn(f *testing.F) {
-	for _, s := range headSeeds {
+	for _, s := range testkit.HeadSeeds {
 		f.Add([]byte(s))
 	}
 	f.Add([]byte("GET /a HTTP/1.1\r\nHost: a\r\n\r\nPOST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET / HTTP/1.0\r\n\r\n"))

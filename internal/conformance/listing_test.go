@@ -80,7 +80,7 @@ func TestListing(t *testing.T) {
 		{"as many as allowed", []string{"a", "b", "c/"}, []rawhttp.FileOption{rawhttp.WithMaxListing(3)}, "c/\na\nb\n", "nothing is left out"},
 		{"no limit", []string{"a", "b", "c/"}, []rawhttp.FileOption{rawhttp.WithMaxListing(0)}, "c/\na\nb\n", "0 means no limit"},
 		{"hidden names do not count", []string{".a", ".b", ".c", "d", "e"}, []rawhttp.FileOption{rawhttp.WithMaxListing(2)}, "d\ne\n", ""},
-		{"ListNone", []string{"a"}, []rawhttp.FileOption{rawhttp.WithListing(rawhttp.ListNone)}, "not found", "404"},
+		{"ListNone", []string{"a"}, []rawhttp.FileOption{rawhttp.WithListing(rawhttp.ListNone)}, "declined", "404"},
 		{"ListText", []string{"a"}, []rawhttp.FileOption{rawhttp.WithListing(rawhttp.ListNone), rawhttp.WithListing(rawhttp.ListText)}, "a\n", "the later option wins"},
 	}
 	for _, tt := range tests {

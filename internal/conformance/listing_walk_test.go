@@ -93,7 +93,7 @@ func TestListedNamesAreServed(t *testing.T) {
 			var wantFiles, wantFolders []string
 			for _, name := range slices.Concat(files, hidden) {
 				got := resolveString(t, tt.r, resolveGet(t, "/"+listingEscape(name)))
-				want := "not found"
+				want := "declined"
 				if tt.listed(name) {
 					want = "content of " + name
 					wantFiles = append(wantFiles, name)
@@ -104,7 +104,7 @@ func TestListedNamesAreServed(t *testing.T) {
 			}
 			for _, name := range folders {
 				got := resolveString(t, tt.r, resolveGet(t, "/folders/"+listingEscape(name)))
-				want := "not found"
+				want := "declined"
 				if tt.listed(name) {
 					want = "301 ./" + ascii.EscapeSegment(name) + "/"
 					wantFolders = append(wantFolders, name)

@@ -79,14 +79,8 @@ func TestMisuseErrors(t *testing.T) {
 		}
 	}
 	closed := false
-	write(nil, rawhttp.Stream(200, "", closer(func() { closed = true })))
+	write(nil, rawhttp.Stream(200, "", closingReader{strings.NewReader(""), func() { closed = true }}))
 	if !closed {
 		t.Error("WriteResponse with a nil Request did not close the Response")
 	}
 }
-
-// A closer is an empty reader that calls itself when it is closed.
-type closer func()
-
-func (closer) Read([]byte) (int, error) { return 0, io.EOF }
-func (c closer) Close() error           { c(); return nil }

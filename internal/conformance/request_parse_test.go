@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // parsedHead has everything that a Request reports about its head.
@@ -52,19 +53,6 @@ var parsedHeads = []struct {
 	in:   "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
 	want: parsedHead{Method: "OPTIONS", Target: "*", Version: "HTTP/1.1", Path: "*", Host: "a", Fields: [][2]string{{"Host", "a"}}},
 }}
-
-// browserHead is a head that a browser sends.
-const browserHead = "GET /docs/a%20page%20of%20its%20own%2A.html HTTP/1.1\r\n" +
-	"Host: localhost:8080\r\n" +
-	"User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n" +
-	"Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n" +
-	"Accept-Language: en-US,en;q=0.5\r\n" +
-	"Accept-Encoding: gzip, deflate, br, zstd\r\n" +
-	"Connection: keep-alive\r\n" +
-	"Upgrade-Insecure-Requests: 1\r\n" +
-	"Sec-Fetch-Dest: document\r\n" +
-	"Sec-Fetch-Mode: navigate\r\n" +
-	"Priority: u=0, i\r\n\r\n"
 
 func TestRequestParseReuse(t *testing.T) {
 	var r rawhttp.Request
@@ -146,7 +134,7 @@ func TestRequestParseAllocs(t *testing.T) {
 }
 
 func BenchmarkHeaderGet(b *testing.B) {
-	req, _, err := rawhttp.ParseRequest([]byte(browserHead))
+	req, _, err := rawhttp.ParseRequest([]byte(testkit.BrowserHead))
 	if err != nil {
 		b.Fatal(err)
 	}

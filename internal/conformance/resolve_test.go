@@ -41,7 +41,7 @@ func resolveString(t testing.TB, r rawhttp.Resolver, req *rawhttp.Request) strin
 	case err != nil && resp != nil:
 		t.Errorf("Resolve(%q) = %v, %v, want either a response or an error", req.Target(), resp, err)
 	case errors.Is(err, fs.ErrNotExist):
-		return "not found"
+		return "declined"
 	case err != nil:
 		return fmt.Sprint("error ", rawhttp.StatusOf(err))
 	case resp == nil:
@@ -93,12 +93,12 @@ func TestFirst(t *testing.T) {
 		want string
 		why  string
 	}{
-		{"none", nil, "not found", "without resolvers nothing is found"},
+		{"none", nil, "declined", "without resolvers nothing is found"},
 		{"one", []rawhttp.Resolver{a}, "a", ""},
 		{"the first answers", []rawhttp.Resolver{a, b}, "a", ""},
 		{"the second answers", []rawhttp.Resolver{missing, b}, "b", ""},
 		{"the last answers", []rawhttp.Resolver{missing, missing, missing, b}, "b", ""},
-		{"all are missing", []rawhttp.Resolver{missing, missing}, "not found", ""},
+		{"all are missing", []rawhttp.Resolver{missing, missing}, "declined", ""},
 		{"a wrapped fs.ErrNotExist", []rawhttp.Resolver{resolveFails(fmt.Errorf("here: %w", fs.ErrNotExist)), b}, "b", ""},
 		{"an fs.PathError", []rawhttp.Resolver{resolveFails(&fs.PathError{Op: "open", Path: "a", Err: fs.ErrNotExist}), b}, "b", "opening a file returns such an error"},
 		{"a StatusError of 404", []rawhttp.Resolver{status404, b}, "b", "errors.Is of it and fs.ErrNotExist is true"},
@@ -163,17 +163,17 @@ func TestMount(t *testing.T) {
 		{"without the slash", rawhttp.Mount("/static/", p), "/static", "301 ./static/", "relative references in a folder need the slash"},
 		{"without the slash, with a query", rawhttp.Mount("/static/", p), "/static?a=b&c=/d?e", "301 ./static/?a=b&c=/d?e", "the query is copied unchanged"},
 		{"without the slash, with an empty query", rawhttp.Mount("/static/", p), "/static?", "301 ./static/", ""},
-		{"another name", rawhttp.Mount("/static/", p), "/other", "not found", ""},
-		{"a longer name", rawhttp.Mount("/static/", p), "/statics/a", "not found", "a prefix ends at a slash"},
-		{"a longer name without slash", rawhttp.Mount("/static/", p), "/staticfile", "not found", ""},
-		{"a shorter name", rawhttp.Mount("/static/", p), "/stat/", "not found", ""},
-		{"another case", rawhttp.Mount("/static/", p), "/Static/", "not found", "paths are case-sensitive, RFC 9110, section 4.2.3"},
-		{"the root above it", rawhttp.Mount("/static/", p), "/", "not found", ""},
-		{"in a segment below", rawhttp.Mount("/static/", p), "/a/static/b", "not found", ""},
+		{"another name", rawhttp.Mount("/static/", p), "/other", "declined", ""},
+		{"a longer name", rawhttp.Mount("/static/", p), "/statics/a", "declined", "a prefix ends at a slash"},
+		{"a longer name without slash", rawhttp.Mount("/static/", p), "/staticfile", "declined", ""},
+		{"a shorter name", rawhttp.Mount("/static/", p), "/stat/", "declined", ""},
+		{"another case", rawhttp.Mount("/static/", p), "/Static/", "declined", "paths are case-sensitive, RFC 9110, section 4.2.3"},
+		{"the root above it", rawhttp.Mount("/static/", p), "/", "declined", ""},
+		{"in a segment below", rawhttp.Mount("/static/", p), "/a/static/b", "declined", ""},
 		{"an encoded prefix", rawhttp.Mount("/static/", p), "/%73tatic/a", `r "/static" "/a"`, "paths are compared decoded"},
 		{"an encoded slash", rawhttp.Mount("/static/", p), "/static%2Fa", `r "/static" "/a"`, "paths are compared decoded"},
-		{"out of it by dot segments", rawhttp.Mount("/static/", p), "/static/../secret", "not found", "the path is /secret"},
-		{"out of it by encoded dot segments", rawhttp.Mount("/static/", p), "/static/%2e%2e/secret", "not found", "the path is /secret"},
+		{"out of it by dot segments", rawhttp.Mount("/static/", p), "/static/../secret", "declined", "the path is /secret"},
+		{"out of it by encoded dot segments", rawhttp.Mount("/static/", p), "/static/%2e%2e/secret", "declined", "the path is /secret"},
 		{"into it by dot segments", rawhttp.Mount("/static/", p), "/x/../static/./a", `r "/static" "/a"`, "the path is /static/a"},
 		{"runs of slashes", rawhttp.Mount("/static/", p), "//static//a", `r "/static" "/a"`, "runs of slashes count as one"},
 		{"a prefix of two segments", rawhttp.Mount("/a/b/", p), "/a/b/c", `r "/a/b" "/c"`, ""},
@@ -192,21 +192,21 @@ func TestMount(t *testing.T) {
 
 		{"exact", rawhttp.Mount("/healthz", p), "/healthz", `r "/healthz" "/"`, "a prefix without a slash at the end matches only itself"},
 		{"exact, with a query", rawhttp.Mount("/healthz", p), "/healthz?a", `r "/healthz" "/"`, ""},
-		{"exact, with a slash", rawhttp.Mount("/healthz", p), "/healthz/", "not found", "a prefix without a slash at the end matches only itself"},
-		{"exact, below", rawhttp.Mount("/healthz", p), "/healthz/a", "not found", "a prefix without a slash at the end matches only itself"},
-		{"exact, longer", rawhttp.Mount("/healthz", p), "/healthzz", "not found", ""},
-		{"exact, shorter", rawhttp.Mount("/healthz", p), "/health", "not found", ""},
+		{"exact, with a slash", rawhttp.Mount("/healthz", p), "/healthz/", "declined", "a prefix without a slash at the end matches only itself"},
+		{"exact, below", rawhttp.Mount("/healthz", p), "/healthz/a", "declined", "a prefix without a slash at the end matches only itself"},
+		{"exact, longer", rawhttp.Mount("/healthz", p), "/healthzz", "declined", ""},
+		{"exact, shorter", rawhttp.Mount("/healthz", p), "/health", "declined", ""},
 
 		{"nested", deep, "/a/b/c", `r "/a/b/c" "/"`, "prefixes are joined"},
-		{"nested, not below", deep, "/a/b/d", "not found", ""},
+		{"nested, not below", deep, "/a/b/d", "declined", ""},
 		{"nested, without the slash", deep, "/a/b", "301 ./b/", ""},
 		{"nested, without the first slash", deep, "/a", "301 ./a/", ""},
-		{"nested, another first", deep, "/b/b/c", "not found", ""},
+		{"nested, another first", deep, "/b/b/c", "declined", ""},
 		{"nested roots", rawhttp.Mount("/", rawhttp.Mount("/", rawhttp.Mount("/a/", p))), "/a/b", `r "/a" "/b"`, ""},
 		{"the same prefix twice", rawhttp.Mount("/a/", rawhttp.Mount("/a/", p)), "/a/a/a/", `r "/a/a" "/a/"`, "each Mount removes its own prefix"},
 		{"below an exact Mount", rawhttp.Mount("/a", rawhttp.Mount("/", p)), "/a", `r "/a" "/"`, ""},
 
-		{"OPTIONS *", rawhttp.Mount("/", p), "", "not found", "* is not a path"},
+		{"OPTIONS *", rawhttp.Mount("/", p), "", "declined", "* is not a path"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -286,8 +286,8 @@ func TestMountWithRewrittenPath(t *testing.T) {
 	if got, want := resolveString(t, m, resolveGet(t, "/old").WithPath("/v2/new")), `r "/v2" "/new"`; got != want {
 		t.Errorf("Resolve with a rewritten path = %s, want %s", got, want)
 	}
-	if got := resolveString(t, m, resolveGet(t, "/v2/a").WithPath("/v1/a")); got != "not found" {
-		t.Errorf("Resolve with a path rewritten to one outside the Mount = %s, want not found", got)
+	if got := resolveString(t, m, resolveGet(t, "/v2/a").WithPath("/v1/a")); got != "declined" {
+		t.Errorf("Resolve with a path rewritten to one outside the Mount = %s, want declined", got)
 	}
 }
 

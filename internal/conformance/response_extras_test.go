@@ -223,7 +223,7 @@ func TestOnClose(t *testing.T) {
 	}
 }
 
-// A closingReader records when it is closed.
+// A closingReader is a Reader that calls note when it is closed.
 type closingReader struct {
 	io.Reader
 	note func()

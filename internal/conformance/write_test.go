@@ -115,7 +115,7 @@ func TestStreamSendsEachRead(t *testing.T) {
 	parts := []string{"first", "", "second", strings.Repeat("x", 5000), ""}
 	var seen []int // number of Writes before each Read
 	i := 0
-	r := rawhttp.Stream(200, "", writeReaderFunc(func(p []byte) (int, error) {
+	r := rawhttp.Stream(200, "", readerFunc(func(p []byte) (int, error) {
 		seen = append(seen, len(w.writes))
 		if i == len(parts) {
 			return 0, io.EOF
@@ -136,13 +136,9 @@ func TestStreamSendsEachRead(t *testing.T) {
 	}
 }
 
-type writeReaderFunc func(p []byte) (int, error)
-
-func (f writeReaderFunc) Read(p []byte) (int, error) { return f(p) }
-
 func TestStreamOfReaderWithoutProgress(t *testing.T) {
 	var b strings.Builder
-	r := rawhttp.Stream(200, "", writeReaderFunc(func([]byte) (int, error) { return 0, nil }))
+	r := rawhttp.Stream(200, "", readerFunc(func([]byte) (int, error) { return 0, nil }))
 	persist, err := rawhttp.WriteResponse(t.Context(), &b, requestOf(t, closeGet), r)
 	if persist || !errors.Is(err, io.ErrNoProgress) || b.Len() > 0 {
 		t.Errorf("WriteResponse = %v, %v and wrote %q, want false, io.ErrNoProgress and nothing", persist, err, b.String())

@@ -4,23 +4,15 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"example.com/rawhttp/internal/testkit"
 )
 
 // parseBenchHeads are heads as clients send them.
 var parseBenchHeads = map[string]string{
-	"50 byte head": "GET /index.html HTTP/1.1\r\nHost: localhost:8080\r\n\r\n",
-	"434 byte browser head": "GET /docs/a%20page%20of%20its%20own%2A.html HTTP/1.1\r\n" +
-		"Host: localhost:8080\r\n" +
-		"User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n" +
-		"Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n" +
-		"Accept-Language: en-US,en;q=0.5\r\n" +
-		"Accept-Encoding: gzip, deflate, br, zstd\r\n" +
-		"Connection: keep-alive\r\n" +
-		"Upgrade-Insecure-Requests: 1\r\n" +
-		"Sec-Fetch-Dest: document\r\n" +
-		"Sec-Fetch-Mode: navigate\r\n" +
-		"Priority: u=0, i\r\n\r\n",
-	"chunked POST": "POST /upload HTTP/1.1\r\nHost: localhost:8080\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+	"50 byte head":          "GET /index.html HTTP/1.1\r\nHost: localhost:8080\r\n\r\n",
+	"434 byte browser head": testkit.BrowserHead,
+	"chunked POST":          "POST /upload HTTP/1.1\r\nHost: localhost:8080\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 }
 
 // The heads have the lengths in their names.

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp/internal/ascii"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // headParts are the results that two parsers must agree on.
@@ -47,27 +48,12 @@ func (p headParts) writeHead() []byte {
 	return b.Bytes()
 }
 
-var headSeeds = []string{
-	"GET / HTTP/1.1\r\nHost: a\r\n\r\nrest",
-	"POST /a%20b/../c?q=%zz HTTP/1.1\r\nHost: [::1]:80\r\nContent-Length: 5\r\n\r\nhello",
-	"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n0\r\n\r\n",
-	"GET http://a.test:8080?x HTTP/1.1\r\nHost: b\r\nConnection: foo, Close\r\n\r\n",
-	"OPTIONS * HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
-	"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n",
-	"\r\nGET //a/./%2e%2e/b HTTP/1.2\r\nhost: \t a \t\r\nX:\r\nX: \xff\tq\r\n\r\n",
-	"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip;a=\"x,y\", chunked\r\n\r\n",
-	"GET / HTTP/1.1\nHost: a\n b\n\n",
-	"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-	"\x16\x03\x01\x02\x00\x01",
-	"HEAD /a HTTP/1.1\r\nHost : a\r\nA",
-}
-
 // FuzzParseRequest checks that the parser does not panic, that an accepted head can be
 // written and parsed again with the same result, that the rest is the end of the input, that
 // the result does not depend on how the input is split, and that net/http accepts the same
 // heads with the same result, with the exceptions below.
 func FuzzParseRequest(f *testing.F) {
-	for _, s := range headSeeds {
+	for _, s := range testkit.HeadSeeds {
 		f.Add([]byte(s), uint16(3))
 	}
 	f.Fuzz(func(t *testing.T, in []byte, split uint16) {
