@@ -119,9 +119,7 @@ func (c *conn) cut(err error) {
 // for all of it, so that no hook runs after Serve has returned.
 func (c *conn) close() {
 	if c.parked.Load() {
-		c.releaseMemory()
-		c.endedNormally = false
-		go c.unpark()
+		c.park()
 		return
 	}
 	defer c.group.running.Done()

@@ -113,7 +113,7 @@ func (c *conn) atStart() bool {
 func (c *conn) begin(err error) bool {
 	if err == errToPark {
 		c.ready.drop()
-		c.parked.Store(true) // close, which this goroutine runs next, parks the connection
+		c.parked.Store(true) // close, which this goroutine runs next, calls park
 		return false
 	}
 	for err == nil && c.atStart() { // only an empty line has arrived
@@ -144,6 +144,14 @@ const (
 )
 
 var errToPark = errors.New("rawhttp: no request yet, connection to be parked")
+
+// park releases the memory of the connection, and moves it to a goroutine with a small stack. The
+// goroutine that calls it must end.
+func (c *conn) park() {
+	c.releaseMemory()
+	c.endedNormally = false
+	go c.unpark()
+}
 
 // unpark waits for the next request on a new goroutine, since the stack of the previous one
 // has grown and does not shrink while it waits.
