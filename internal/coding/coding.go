@@ -8,16 +8,20 @@ import (
 	"strings"
 )
 
-// maxDecoded is the most that Decode returns, in bytes.
+// maxDecoded is the most that Decode returns, in bytes. Content can decode to a thousand times its
+// size.
 const maxDecoded = 64 << 10
 
 // Decode decodes b, the beginning of content with a coding, as far as possible. It returns nil
-// if b is not in that coding, or the coding is neither gzip nor deflate.
+// if b is not in that coding, or the coding is neither gzip nor deflate. It does not verify
+// checksums, which are at the end.
 func Decode(coding string, b []byte) []byte {
 	switch strings.ToLower(coding) {
-	case "gzip", "x-gzip":
+	case "gzip", "x-gzip": // "A recipient SHOULD consider "x-gzip" to be equivalent to "gzip"." RFC 9110, section 8.4.1.3
 		b = afterGzipHeader(b)
 	case "deflate":
+		// "Some non-conformant implementations send the "deflate" compressed data without the
+		// zlib wrapper." RFC 9110, section 8.4.1.2
 		if len(b) > 2 && b[0]&0x0f == 8 && (int(b[0])<<8|int(b[1]))%31 == 0 { // zlib (RFC 1950)
 			b = b[2:]
 		}
@@ -33,7 +37,7 @@ func Decode(coding string, b []byte) []byte {
 	for n < len(decoded) {
 		m, err := r.Read(decoded[n:])
 		n += m
-		if err != nil {
+		if err != nil { // the end, or that of b, which is only the beginning of the content
 			break
 		}
 	}
@@ -44,8 +48,8 @@ func Decode(coding string, b []byte) []byte {
 // nil if b does not begin with one.
 func afterGzipHeader(b []byte) []byte {
 	const (
-		size                                  = 10
-		hasCRC, hasExtra, hasName, hasComment = 2, 4, 8, 16
+		size                                  = 10          // bytes before the optional parts
+		hasCRC, hasExtra, hasName, hasComment = 2, 4, 8, 16 // flags
 	)
 	if len(b) < size || b[0] != 0x1f || b[1] != 0x8b || b[2] != 8 {
 		return nil
@@ -58,7 +62,7 @@ func afterGzipHeader(b []byte) []byte {
 		n := 2 + int(b[0]) + int(b[1])<<8
 		b = b[min(n, len(b)):]
 	}
-	for _, text := range []byte{hasName, hasComment} {
+	for _, text := range []byte{hasName, hasComment} { // each ends in a zero byte
 		if flags&text != 0 {
 			_, after, ended := bytes.Cut(b, []byte{0})
 			if !ended {

@@ -7,7 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// maxCoded is how many bytes of content with a coding are kept to be decoded.
+// maxCoded is how many bytes of content with a coding are kept to be decoded. Only some lines of
+// the result are shown, unless all of the content is asked for.
 const maxCoded = 64 << 10
 
 // A content is the state of the content being shown.
@@ -31,7 +32,7 @@ const (
 	isBinary
 )
 
-// data shows bytes of content.
+// data shows bytes of content, which end at s.off.
 func (s *side) data(b []byte) {
 	if len(b) == 0 {
 		return
@@ -91,7 +92,8 @@ func (s *side) showDecoded() {
 	}
 }
 
-// decide decides whether content that begins with b is shown as text.
+// decide decides whether content that begins with b is shown as text. If no content is to be left
+// out, all of it is, also what is not text, unless it is to be shown decoded.
 func (c *content) decide(b []byte, limit int, decodes bool) {
 	switch {
 	case limit < 0 && !(decodes && c.coding != ""):
@@ -105,9 +107,13 @@ func (c *content) decide(b []byte, limit int, decodes bool) {
 	}
 }
 
-// showsFraming reports whether to show another line of framing within the content.
+// showsFraming reports whether to show another line of framing within the content. If the content
+// itself is only counted, or its lines are no longer shown, neither is its framing.
 func (c *content) showsFraming(limit int) bool {
-	if c.kind == isBinary || limit >= 0 && (c.frames >= limit || c.lines >= limit) || c.kind == undecided && (limit == 0 || c.coding != "" || c.media != "" && !isTextType(c.media)) {
+	switch {
+	case c.kind == isBinary, limit >= 0 && (c.frames >= limit || c.lines >= limit):
+		return false
+	case c.kind == undecided && (limit == 0 || c.coding != "" || c.media != "" && !isTextType(c.media)): // the first chunk line
 		return false
 	}
 	c.frames++
@@ -165,7 +171,7 @@ func isTextType(media string) bool {
 func looksLikeText(b []byte) bool {
 	for len(b) > 0 {
 		r, n := utf8.DecodeRune(b)
-		if r == utf8.RuneError && n == 1 && utf8.FullRune(b) {
+		if r == utf8.RuneError && n == 1 && utf8.FullRune(b) { // not just a character that is cut by the end of b
 			return false
 		}
 		if r < ' ' && r != '\t' && r != '\r' && r != '\n' || r == 0x7f {

@@ -10,7 +10,8 @@ import (
 )
 
 // A Conversation shows the traffic of one connection. Its methods may be called
-// concurrently, and do not retain byte slices.
+// concurrently, and do not retain byte slices. The mutex of the Printer guards all fields: lines
+// of several conversations must not mix.
 type Conversation struct {
 	p      *Printer
 	id     uint64
@@ -75,7 +76,7 @@ func (c *Conversation) Bytes(who Side, b []byte) {
 		c.settle()
 	}
 	c.tick()
-	c.sides[who.Other()].flush()
+	c.sides[who.Other()].flush() // in the order in which the sides spoke
 	if c.protocol == unknown {
 		c.first[who] = append(c.first[who], b...)
 		if c.recognize(who, false); c.protocol == unknown {
@@ -86,6 +87,7 @@ func (c *Conversation) Bytes(who Side, b []byte) {
 	c.take(who, b)
 }
 
+// take shows bytes of one side, whose protocol is known.
 func (c *Conversation) take(who Side, b []byte) {
 	if who == Client && c.p.opts.Judge {
 		c.showJudged(b)
@@ -163,7 +165,7 @@ func (c *Conversation) finish() {
 // or if all is set, which means that no more will come. In HTTP the client speaks first; in
 // mail protocols the greeting of the server identifies the protocol.
 func (c *Conversation) recognize(who Side, all bool) {
-	const enough = 256
+	const enough = 256 // longer than a first line usually is
 	said := c.first[who]
 	text := said
 	if who == Client {
@@ -188,11 +190,11 @@ func (c *Conversation) recognize(who Side, all bool) {
 	case who == Client && bytes.Contains(line, []byte(" HTTP/")), bytes.HasPrefix(line, []byte("HTTP/1.")):
 		c.protocol = http
 	case who == Client:
-	case bytes.HasPrefix(line, []byte("220")):
+	case bytes.HasPrefix(line, []byte("220")): // RFC 5321, section 4.3.1; FTP begins in the same way, and is shown as well
 		c.protocol = smtp
-	case bytes.HasPrefix(line, []byte("+OK")):
+	case bytes.HasPrefix(line, []byte("+OK")): // RFC 1939, section 4
 		c.protocol = pop3
-	case bytes.HasPrefix(line, []byte("* ")):
+	case bytes.HasPrefix(line, []byte("* ")): // RFC 9051, section 7.1
 		c.protocol = imap
 	}
 }
@@ -210,6 +212,7 @@ type judge struct {
 	num     int    // number of the request being judged
 }
 
+// lenientLimits are limits that no server exceeds, since those of this one are not known here.
 var lenientLimits = wire.Limits{Head: 1 << 20, Line: 1 << 20, Fields: 1 << 16, Lenient: true}
 
 // check parses more of the head of a request, which continues with b. It returns how many
@@ -232,9 +235,10 @@ func (j *judge) check(b []byte) int {
 		return n - before
 	}
 	refused, ok := err.(*wire.Error)
-	if !ok {
+	if !ok { // incomplete, so the server waits, too
 		return len(b)
 	}
+	// The line with the offset is shown whole; the server's reason will be below it.
 	j.waits = true
 	end := min(refused.Offset, len(j.head))
 	if end != j.parsed.Size || end == 0 { // otherwise something is missing at the end of the head
@@ -244,7 +248,7 @@ func (j *judge) check(b []byte) int {
 			end = len(j.head)
 		}
 	}
-	end = max(end, before)
+	end = max(end, before) // what was before b is shown already
 	j.head = j.head[:end]
 	return end - before
 }
@@ -260,7 +264,7 @@ func (c *Conversation) showJudged(b []byte) {
 			c.judge.held = append(c.judge.held, b...)
 			return
 		}
-		if client.phase != atStart && client.phase != inFields {
+		if client.phase != atStart && client.phase != inFields { // content: the judge knows heads only
 			b = client.takeMessage(b)
 			continue
 		}
@@ -272,9 +276,10 @@ func (c *Conversation) showJudged(b []byte) {
 }
 
 // serverReached reports whether the server has reached the current request, rather than an
-// earlier one that arrived in the same piece.
+// earlier one that arrived in the same piece. If too much is held back, it gives up and reports
+// true.
 func (c *Conversation) serverReached() bool {
-	const maxHeld = 64 << 10
+	const maxHeld = 64 << 10 // bytes
 	return c.sides[Server].num >= c.judge.num || len(c.judge.held) > maxHeld
 }
 
@@ -288,8 +293,8 @@ func (c *Conversation) settle() {
 	j.waits, j.held = false, nil
 	if client := &c.sides[Client]; client.inHead() && !j.lenient {
 		j.lenient, j.begun = true, false
-		j.check(bytes.Clone(j.head))
-		j.waits = false
+		j.check(bytes.Clone(j.head)) // cloned, since check uses the memory of head
+		j.waits = false              // the bytes of head are shown already
 	} else {
 		client.phase = opaque // the server reads it differently, so what follows is unknown
 	}

@@ -19,7 +19,7 @@ func (s *side) mailLine(line []byte) {
 	word, _, _ := bytes.Cut(line, []byte(" "))
 	client, server := &s.c.sides[Client], &s.c.sides[Server]
 	switch s.c.protocol {
-	case smtp:
+	case smtp: // DATA is the last command before its response, even with pipelining (RFC 2920, section 3.1)
 		if s.who == Client {
 			client.mail.data = strings.EqualFold(string(word), "DATA")
 		} else if client.mail.data && string(word) == "354" {
@@ -57,7 +57,8 @@ func literal(line []byte) int64 {
 	return int64(n)
 }
 
-// dottedLine handles bytes of a message that ends in a line with a single dot.
+// dottedLine handles bytes of a message that ends in a line with a single dot. Until it is clear
+// whether a line is that one, s.line holds its bytes, at most two.
 func (s *side) dottedLine(b []byte, ended bool) {
 	const end = ".\r\n"
 	if !s.within && len(s.line)+len(b) <= len(end) {
@@ -67,7 +68,7 @@ func (s *side) dottedLine(b []byte, ended bool) {
 			s.show(s.line, 0)
 			s.begin(inLines)
 			return
-		} else if strings.HasPrefix(end, line) {
+		} else if strings.HasPrefix(end, line) { // it may still become the last line
 			return
 		}
 		b = nil

@@ -10,9 +10,9 @@ import (
 
 // A message is the part of a head that determines the content.
 type message struct {
-	status   int // of a response
-	length   int64
-	sized    bool // there was a Content-Length
+	status   int   // of a response
+	length   int64 // Content-Length in bytes; 0 if there is none
+	sized    bool  // there was a Content-Length
 	chunked  bool
 	switches bool // the request asks for another protocol
 }
@@ -24,7 +24,8 @@ const (
 	kindCONNECT = 'C'
 )
 
-// maxMethods is how many requests may await a response; further ones are treated like GET.
+// maxMethods is how many requests may await a response; further ones are treated like GET. It
+// limits the memory of a conversation with a server that does not respond.
 const maxMethods = 1000
 
 // startLine handles a request line or a status line.
@@ -66,7 +67,8 @@ func statusOf(line []byte) (status int, ok bool) {
 	return status, bytes.HasPrefix(version, []byte("HTTP/")) && err == nil
 }
 
-// field handles a field line.
+// field handles a field line. It is lenient: what it takes for a field that matters only decides
+// how the following bytes are shown.
 func (s *side) field(line []byte) {
 	name, value, ok := bytes.Cut(line, []byte(":"))
 	if !ok {
@@ -94,9 +96,10 @@ func (s *side) field(line []byte) {
 // short returns the part of a value that is shown.
 func short(b []byte) []byte { return b[:min(len(b), 80)] }
 
-// endHead determines what follows a header section (RFC 9112, section 6.3).
+// endHead determines what follows a header section (RFC 9112, section 6.3, in whose order of
+// precedence it asks).
 func (s *side) endHead() {
-	known := s.content
+	known := s.content // begin resets it, but its media type and codings are those of the head
 	s.begin(inLength)
 	s.content = known
 	m := s.message
@@ -109,13 +112,16 @@ func (s *side) endHead() {
 		case isSwitch(kind, m.status):
 			s.c.tunnel()
 			return
-		case m.status/100 == 1:
+		case m.status/100 == 1: // not the response yet: the number, and the kind of request, stay the same
 			s.begin(atStart)
 			return
 		}
 		if len(s.c.methods) > 0 {
 			s.c.methods = s.c.methods[1:]
 		}
+		// "Any response to a HEAD request and any response with a 1xx (Informational), 204 (No
+		// Content), or 304 (Not Modified) status code is always terminated by the first empty
+		// line after the header fields".
 		if kind == kindHEAD || m.status == 204 || m.status == 304 {
 			s.next()
 			return
@@ -126,17 +132,19 @@ func (s *side) endHead() {
 		}
 	}
 	switch {
-	case m.chunked:
+	case m.chunked: // "the Transfer-Encoding overrides the Content-Length"
 		s.phase = inChunkLine
 	case m.length > 0:
 		s.left = m.length
-	default:
+	default: // Content-Length: 0, or a request without either field
 		s.next()
 	}
 }
 
 // isSwitch reports whether the status, in response to a kind of request, switches the connection
-// to another protocol.
+// to another protocol. "Any 2xx (Successful) response to a CONNECT request implies that the
+// connection will become a tunnel immediately after the empty line that concludes the header
+// fields." RFC 9112, section 6.3
 func isSwitch(kind byte, status int) bool {
 	return status == 101 || kind == kindCONNECT && status/100 == 2
 }
@@ -154,7 +162,7 @@ func (c *Conversation) tunnel() {
 // holdEarly keeps b, and reports true, while it is uncertain whether the connection switches to
 // another protocol: b may belong to that one or be the next request.
 func (c *Conversation) holdEarly(who Side, b []byte) bool {
-	const maxEarly = 64 << 10
+	const maxEarly = 64 << 10 // bytes; a client that sends more is shown without waiting
 	if !c.switches || who == Server {
 		return false
 	}
@@ -177,6 +185,7 @@ func (c *Conversation) releaseEarly() {
 // status determines their protocol.
 func (c *Conversation) statusLine(line []byte) {
 	status, ok := statusOf(line)
+	// If several requests wait for their response, this is the response to an earlier one.
 	if !c.switches || len(c.methods) != 1 || ok && status/100 == 1 && status != 101 {
 		return
 	}

@@ -28,7 +28,7 @@ type Options struct {
 
 // A Printer prints conversations, which may be concurrent.
 type Printer struct {
-	mu    sync.Mutex
+	mu    sync.Mutex // guards the Printer and its conversations, and is held while print runs
 	opts  Options
 	print func(line string) // called with a line and its LF
 	begun bool

@@ -7,18 +7,23 @@ import (
 	"example.com/rawhttp/internal/wire"
 )
 
-// maxPiece is the most bytes of the wire shown in one line.
-const maxPiece = 1024
+// These limits bound the memory of a conversation and the lines that it prints, whatever the two
+// sides send.
+const (
+	// maxPiece is the most bytes of the wire shown in one line.
+	maxPiece = 1024
 
-// maxRun is the most lines of a protocol other than HTTP that are shown while the other side is
-// silent.
-const maxRun = 200
+	// maxRun is the most lines of a protocol other than HTTP that are shown while the other
+	// side is silent.
+	maxRun = 200
 
-// maxLine is the most bytes of a line that are shown, in several pieces.
-const maxLine = 32 << 10
+	// maxLine is the most bytes of a line that are shown, in several pieces. It is the default
+	// limit of a head, so no line that this server accepts by default is shortened.
+	maxLine = 32 << 10
 
-// maxFieldLines is the most lines treated as a header section.
-const maxFieldLines = 1000
+	// maxFieldLines is the most lines treated as a header section.
+	maxFieldLines = 1000
+)
 
 // A side is the state of one direction of a conversation.
 type side struct {
@@ -35,13 +40,13 @@ type side struct {
 	off   int    // offset after the bytes being handled, in the head or content
 	left  int64  // remaining bytes of the content or the current chunk
 
-	lastText      []byte // last piece shown
-	lastFrom      int
+	lastText      []byte // last piece shown, below which a mark may have to be printed
+	lastFrom      int    // its offset, in the content if lastInContent is set, else in the head
 	lastInContent bool
-	inContent     bool
+	inContent     bool // offsets are those in the content
 	faulty        bool // the content is malformed
 
-	fields  int
+	fields  int // field lines so far
 	run     int // lines that were shown since the other side spoke
 	message message
 	content content
@@ -130,7 +135,8 @@ func (s *side) takeMessage(b []byte) []byte {
 	return b
 }
 
-// step shows a part at the beginning of b and returns its length.
+// step shows a part at the beginning of b and returns its length. The length is 0 if only the
+// phase has changed, to one in which the next step takes more.
 func (s *side) step(b []byte) (n int) {
 	switch s.phase {
 	case inLength, inChunkData, inLiteral:
@@ -147,7 +153,7 @@ func (s *side) step(b []byte) (n int) {
 			s.beginBinary("TLS")
 			return 0
 		}
-		if len(s.line) == 0 && s.c.protocol == otherLines && s.c.p.opts.Lines >= 0 && !beginsWithLine(b) {
+		if len(s.line) == 0 && s.c.protocol == otherLines && s.c.p.opts.Lines >= 0 && !beginsWithLine(b) { // binary
 			s.begin(opaque)
 			return 0
 		}
@@ -191,7 +197,7 @@ func (s *side) lineBytes(b []byte) {
 	if len(s.line) == 0 {
 		s.start = s.off - len(b)
 	}
-	s.line = append(s.line, b[:min(len(b), maxPiece-len(s.line))]...)
+	s.line = append(s.line, b[:min(len(b), maxPiece-len(s.line))]...) // no parser needs more
 	switch s.phase {
 	case inChunkLine:
 		s.chunkLine(ended || len(s.line) == maxPiece)
@@ -201,7 +207,7 @@ func (s *side) lineBytes(b []byte) {
 		return
 	}
 	if s.who == Server && s.phase == atStart && ended {
-		s.c.statusLine(s.line)
+		s.c.statusLine(s.line) // before it is shown, since bytes of the client may have to precede it
 	}
 	if s.floods(b) && s.c.p.opts.Lines >= 0 {
 		s.content.more += int64(len(b))
@@ -235,10 +241,11 @@ func (s *side) floods(b []byte) bool {
 	return s.off-len(b)-s.start > maxLine
 }
 
+// endLine handles a whole line, without its end.
 func (s *side) endLine(line []byte) {
 	switch s.phase {
 	case atStart:
-		if len(line) > 0 {
+		if len(line) > 0 { // empty lines before a request line are ignored (RFC 9112, section 2.2)
 			s.startLine(line)
 		}
 	case inFields:
@@ -264,19 +271,20 @@ func (s *side) endLine(line []byte) {
 	}
 }
 
-// chunkLine parses the line before the data of a chunk.
+// chunkLine parses the line before the data of a chunk, as far as it has arrived. ended says that
+// no more of it will be parsed.
 func (s *side) chunkLine(ended bool) {
 	size, _, err := wire.ParseChunkLine(s.line)
 	if err == wire.ErrIncomplete && !ended {
 		return
 	}
-	if err != nil {
+	if err != nil { // flush may have shown the beginning of the line already
 		s.flushContent()
 		s.fault(s.line[s.shown:], s.start+s.shown)
 		return
 	}
 	text, off := s.line[s.shown:], s.start+s.shown
-	if size == 0 {
+	if size == 0 { // the last chunk: its line is shown always, below the note on the content
 		s.flushContent()
 		s.show(text, off)
 		s.line, s.shown = s.line[:0], 0
@@ -294,7 +302,7 @@ func (s *side) chunkLine(ended bool) {
 // chunkEnd handles the CRLF after the data of a chunk. It is shown after text, where it
 // looks like the end of the line.
 func (s *side) chunkEnd(b []byte, ended bool) {
-	if !bytes.HasPrefix([]byte("\r\n"), s.line) {
+	if !bytes.HasPrefix([]byte("\r\n"), s.line) { // also a bare LF, which no chunk has (RFC 9112, section 7.1)
 		s.fault(b, s.off-len(b))
 		return
 	}
@@ -348,6 +356,7 @@ func (s *side) printPiece(n int) {
 	s.from += n
 }
 
+// lastPiece returns the last piece shown, and its offset.
 func (s *side) lastPiece() (text []byte, from int) { return s.lastText, s.lastFrom }
 
 // flush prints incomplete lines, and a note on content that is not shown.
@@ -386,7 +395,8 @@ func (s *side) printBegun() {
 	}
 }
 
-// breakAt returns where to break a long line: not within a CRLF or a character.
+// breakAt returns where to break a long line: not within a CRLF or a character, which would be
+// escaped if they were cut.
 func breakAt(b []byte) int {
 	n := len(b)
 	if b[n-1] == '\r' {
