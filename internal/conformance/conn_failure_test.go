@@ -377,8 +377,8 @@ func TestSingleUseResponseUsedTwice(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("answers (-want +got):\n%s", diff)
 	}
-	if !log.Has("ERROR", "a Response that serves once was served or closed before") {
-		t.Errorf("log is %q, want the second use at level error", &log)
+	if !log.Has("ERROR", "a Response that serves once was served or closed before") || len(log.Lines("ERROR")) != 1 {
+		t.Errorf("log is %q, want the second use at level error, once", &log)
 	}
 	if n := n.Load(); n != 1 {
 		t.Errorf("the source was closed %d times, want once", n)

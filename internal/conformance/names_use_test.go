@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/url"
 	"reflect"
@@ -29,48 +28,6 @@ func TestOptionsAreSealed(t *testing.T) {
 		if !sealed {
 			t.Errorf("%v has only exported methods, so other packages can implement it", option)
 		}
-	}
-}
-
-func TestNewOptions(t *testing.T) {
-	root := rawhttp.WithRoot(t.TempDir())
-	tree := rawhttp.WithFS(fstest.MapFS{})
-	resolver := rawhttp.WithResolver(rawhttp.First())
-	tests := []struct {
-		name   string
-		opts   []rawhttp.Option
-		accept bool
-	}{
-		{"nothing to serve", nil, false},
-		{"a root", []rawhttp.Option{root}, true},
-		{"a file system", []rawhttp.Option{tree}, true},
-		{"a resolver", []rawhttp.Option{resolver}, true},
-		{"a root and a file system", []rawhttp.Option{root, tree}, false},
-		{"a root and a resolver", []rawhttp.Option{root, resolver}, false},
-		{"a file system and a resolver", []rawhttp.Option{tree, resolver}, false},
-		{"two roots", []rawhttp.Option{root, root}, false},
-		{"a root without a name", []rawhttp.Option{rawhttp.WithRoot("")}, false},
-		{"a missing root", []rawhttp.Option{rawhttp.WithRoot("testdata/missing")}, false},
-		{"a file option with a root", []rawhttp.Option{root, rawhttp.WithListing(rawhttp.ListNone)}, true},
-		{"a file option in front of a file system", []rawhttp.Option{rawhttp.WithDotFiles(true), tree}, true},
-		{"a file option with a resolver", []rawhttp.Option{resolver, rawhttp.WithDotFiles(true)}, false},
-		{"a file option alone", []rawhttp.Option{rawhttp.WithDotFiles(true)}, false},
-		{"nil among options", []rawhttp.Option{nil, root, nil}, true},
-		{"nil in options", []rawhttp.Option{resolver, rawhttp.WithLogger(nil), rawhttp.WithErrorPage(nil), rawhttp.WithFS(nil), rawhttp.WithResolver(nil)}, true},
-		{"an empty trace", []rawhttp.Option{resolver, rawhttp.WithTrace(rawhttp.Trace{})}, true},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			srv, err := rawhttp.New(tt.opts...)
-			if accepted := err == nil; accepted != tt.accept || accepted == (srv == nil) {
-				t.Fatalf("New = %v, %v, want success: %v", srv, err, tt.accept)
-			}
-			if srv != nil {
-				if err := srv.Close(); err != nil {
-					t.Error(err)
-				}
-			}
-		})
 	}
 }
 
@@ -104,7 +61,7 @@ func TestNewBounds(t *testing.T) {
 }
 
 // New reports every error, not just the first.
-func TestNewJoinsMistakes(t *testing.T) {
+func TestNewJoinsErrors(t *testing.T) {
 	_, err := rawhttp.New(
 		rawhttp.WithIdleTimeout(-1),
 		rawhttp.WithMaxFields(0),
@@ -324,34 +281,6 @@ func TestServeReturns(t *testing.T) {
 	}
 }
 
-func TestListenAndServeReturns(t *testing.T) {
-	t.Parallel()
-	srv, err := rawhttp.New(rawhttp.WithResolver(rawhttp.First()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer taken.Close()
-	if err := srv.ListenAndServe(context.Background(), taken.Addr().String()); err == nil {
-		t.Errorf("ListenAndServe on a port in use = nil, want an error")
-	}
-	// As with Serve, the end of the context is a graceful shutdown, however early it happens.
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if err := srv.ListenAndServe(ctx, "127.0.0.1:0"); err != nil {
-		t.Errorf("ListenAndServe after the end of its context = %v, want nil", err)
-	}
-	if err := srv.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := srv.ListenAndServe(context.Background(), "127.0.0.1:0"); !errors.Is(err, rawhttp.ErrServerClosed) {
-		t.Errorf("ListenAndServe after Close = %v, want %v", err, rawhttp.ErrServerClosed)
-	}
-}
-
 func TestStatsAndTraceCount(t *testing.T) {
 	t.Parallel()
 	var states []string
@@ -423,16 +352,6 @@ func TestStatsAndTraceCount(t *testing.T) {
 	}
 	if diff := cmp.Diff([]exchange{{1, 1, 200, 1, nil}, {1, 2, 404, 14, nil}}, got); diff != "" {
 		t.Errorf("Exchange (-want +got):\n%s", diff)
-	}
-}
-
-// A StatusError of 404 is fs.ErrNotExist, so First tries the next resolver.
-func TestStatusErrorIsNotExist(t *testing.T) {
-	for status, want := range map[int]bool{404: true, 403: false, 410: false, 500: false} {
-		err := fmt.Errorf("note: %w", &rawhttp.StatusError{Status: status})
-		if got := errors.Is(err, fs.ErrNotExist); got != want {
-			t.Errorf("errors.Is(StatusError{%d}, fs.ErrNotExist) = %v, want %v", status, got, want)
-		}
 	}
 }
 

@@ -165,6 +165,9 @@ func TestNewNeedsOneSource(t *testing.T) {
 		{"file option with nothing", []rawhttp.Option{rawhttp.WithIndex("a")}, "WithRoot"},
 		{"nil options", []rawhttp.Option{nil, rawhttp.WithRoot(root), nil, rawhttp.FileOption(nil)}, ""},
 		{"nil file option with a resolver", []rawhttp.Option{rawhttp.WithResolver(answerPath), rawhttp.FileOption(nil)}, ""},
+		{"options with a nil argument", []rawhttp.Option{rawhttp.WithResolver(answerPath), rawhttp.WithLogger(nil), rawhttp.WithErrorPage(nil), rawhttp.WithFS(nil), rawhttp.WithResolver(nil)}, ""},
+		{"an empty trace", []rawhttp.Option{rawhttp.WithResolver(answerPath), rawhttp.WithTrace(rawhttp.Trace{})}, ""},
+		{"a root without a name", []rawhttp.Option{rawhttp.WithRoot("")}, "WithRoot"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -16,7 +16,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
-	"example.com/rawhttp/internal/testkit"
 )
 
 // A closeFile is a file that counts its Close calls.
@@ -204,22 +203,6 @@ func TestResponseServesOnce(t *testing.T) {
 	}
 }
 
-func TestServerAnswersSecondUseWith500(t *testing.T) {
-	once := rawhttp.Stream(200, "", respReader("abc"))
-	log := new(testkit.Log)
-	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithLogger(log), rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
-		return once, nil
-	})))
-	const want = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n" +
-		"HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 26\r\nX-Content-Type-Options: nosniff\r\n\r\n500 Internal Server Error\n"
-	if diff := cmp.Diff(want, talk(t, addr, closeGet+closeGet)); diff != "" {
-		t.Errorf("answers with a Stream served twice (-want +got):\n%s", diff)
-	}
-	if n := len(log.Lines("ERROR")); n != 1 {
-		t.Errorf("%d errors logged, want 1", n)
-	}
-}
-
 // However an exchange ends, the server closes the response exactly once.
 func TestServerClosesResponsesOnce(t *testing.T) {
 	large := strings.Repeat("content ", 20_000)
@@ -319,22 +302,6 @@ func TestOnCloseAfterTheExchange(t *testing.T) {
 }
 
 var errSecond = errors.New("the page has a mistake")
-
-// A response that panics while it is written is closed.
-func TestServerClosesResponseThatPanics(t *testing.T) {
-	c := &closeReader{Reader: closePanics{}}
-	t.Cleanup(func() {
-		if n := c.closed.Load(); n != 1 {
-			t.Errorf("closed %d times, want once", n)
-		}
-	})
-	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
-		return rawhttp.Stream(200, "", c), nil
-	})))
-	if got := talk(t, addr, closeGet); !strings.HasPrefix(got, "HTTP/1.1 500 Internal Server Error\r\n") {
-		t.Errorf("answer to a Reader that panics: %q, want 500", got)
-	}
-}
 
 // If a hook panics, wherever in the exchange, the response is closed.
 func TestServerClosesResponseAfterHookPanics(t *testing.T) {
