@@ -15,7 +15,7 @@ func listenAddress(s string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if isPort(s) {
+	if isPort(s) { // a bare port must not publish a folder by accident
 		host = "127.0.0.1"
 	}
 	return net.JoinHostPort(host, port), nil
@@ -40,7 +40,8 @@ func listenError(err error, addr string) error {
 	return fmt.Errorf("%s is in use", addr)
 }
 
-// freeAddress returns addr with one of the next ports on which no program listens, or "".
+// freeAddress returns addr with one of the next ports on which no program listens, or "". It only
+// suggests: another program may take the port before it is used.
 func freeAddress(addr string) string {
 	host, service, err := net.SplitHostPort(addr)
 	if err != nil {

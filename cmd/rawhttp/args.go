@@ -26,6 +26,7 @@ func parseAnywhere(flags *flag.FlagSet, args []string, firstOnly bool) (others [
 			return nil, err
 		}
 		rest := flags.Args()
+		// Package flag stops at the first argument that is no flag, and after "--", which it removes.
 		if n := len(args) - len(rest); len(rest) == 0 || n > 0 && args[n-1] == "--" || firstOnly && len(others) > 0 {
 			return append(others, rest...), nil
 		}
@@ -105,6 +106,7 @@ func splitAddress(s string) (host, port string, err error) {
 	return host, port, nil
 }
 
+// isPort reports whether s is a port number. It may be 0, and have leading zeros.
 func isPort(s string) bool {
 	_, err := strconv.ParseUint(s, 10, 16)
 	return err == nil && s[0] != '+'
@@ -113,6 +115,7 @@ func isPort(s string) bool {
 // A colorWhen says when to use colors: on a terminal, always or never.
 type colorWhen string
 
+// colorFlag defines the flag -color.
 func colorFlag(flags *flag.FlagSet) *colorWhen {
 	when := colorWhen("auto")
 	flags.Func("color", "", func(s string) error {

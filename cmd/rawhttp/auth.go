@@ -34,6 +34,7 @@ func newUsers(lines string) (*users, error) {
 			return nil, errors.New("a line is not user:password")
 		}
 		u.names = append(u.names, name)
+		// Encoded once, here: what clients send is compared without being decoded.
 		u.credentials = append(u.credentials, base64.StdEncoding.EncodeToString([]byte(line)))
 	}
 	if len(u.names) == 0 {
@@ -45,7 +46,7 @@ func newUsers(lines string) (*users, error) {
 // find returns the name of the user with the given credentials, or "". The time it takes
 // depends on their length, but not on how much of them is right.
 func (u *users) find(given string) (name string) {
-	for i, c := range u.credentials {
+	for i, c := range u.credentials { // all of them: the time of an early return would reveal which user it is
 		if equal(given, c) {
 			name = u.names[i]
 		}
@@ -57,7 +58,7 @@ func (u *users) find(given string) (name string) {
 // given. (Package crypto/subtle would bring four others into the command.)
 func equal(given, secret string) bool {
 	differ := len(given) ^ len(secret)
-	for i := range len(given) {
+	for i := range len(given) { // secret, which is never empty, is repeated if it is shorter
 		differ |= int(given[i] ^ secret[i%len(secret)])
 	}
 	return differ == 0
@@ -68,7 +69,9 @@ func equal(given, secret string) bool {
 func authenticated(u *users, next rawhttp.Resolver) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		scheme, credentials, _ := strings.Cut(req.Header().Get("Authorization"), " ")
-		name := u.find(strings.TrimLeft(credentials, " "))
+		name := u.find(strings.TrimLeft(credentials, " ")) // "1*SP" separates them (RFC 9110, section 11.4)
+		// A 401 must have WWW-Authenticate (RFC 9110, section 15.5.2); charset says that user
+		// and password are UTF-8 (RFC 7617, section 2.1).
 		if name == "" || !strings.EqualFold(scheme, "Basic") {
 			return rawhttp.Text(401, "401 Unauthorized\n").Set("WWW-Authenticate", `Basic realm="rawhttp", charset="UTF-8"`), nil
 		}
@@ -94,7 +97,7 @@ func parseAuth(s string) (*users, error) {
 	}
 	b, err := os.ReadFile(s)
 	if err != nil {
-		if strings.Contains(s, ":") {
+		if strings.Contains(s, ":") { // others could see it in the list of processes
 			return nil, errors.New("a password cannot be given on the command line: set RAWHTTP_AUTH, or use -auth=FILE")
 		}
 		return nil, err
@@ -109,7 +112,7 @@ func parseAuth(s string) (*users, error) {
 // exposed returns why other people can read the file with the passwords: it is served, or its
 // permissions allow others on this machine. It returns "" if neither is true.
 func exposed(file, root string, dotFiles bool) string {
-	file, err := filepath.EvalSymlinks(file)
+	file, err := filepath.EvalSymlinks(file) // a link to it from elsewhere does not hide it
 	if err != nil {
 		return ""
 	}

@@ -29,7 +29,7 @@ The exit status is 0 if all requests are accepted, 1 if one is refused or
 incomplete, 2 for wrong usage.
 `
 
-// maxCheck is the most bytes that are checked.
+// maxCheck is the most bytes that are checked, since all of them are held in memory.
 const maxCheck = 8 << 20
 
 // check is the command check.
@@ -146,6 +146,7 @@ func reportHead(out *strings.Builder, head []byte, base int, req *rawhttp.Reques
 	part := func(off int, name, value string) {
 		fmt.Fprintf(out, "%6d  %-9s %s\n", base+off, name, transcript.Escape(value))
 	}
+	// A Request has no offsets, so its parts are searched in their order, each after the last.
 	at := func(s string, from int) int { return from + max(0, strings.Index(string(head[from:]), s)) }
 	method := at(req.Method(), 0)
 	target := at(req.Target(), method+len(req.Method()))
@@ -170,6 +171,7 @@ func reportHead(out *strings.Builder, head []byte, base int, req *rawhttp.Reques
 	fmt.Fprintf(out, "%6s  %-9s %s\n", "", "framing", framing(req))
 }
 
+// framing describes how the end of the content is found.
 func framing(req *rawhttp.Request) string {
 	switch n := req.ContentLength(); {
 	case n < 0:
@@ -189,13 +191,14 @@ func contentLength(req *rawhttp.Request, rest []byte) (n int, err error) {
 		}
 		return int(length), nil
 	}
-	r := strings.NewReader(string(rest))
+	r := strings.NewReader(string(rest)) // Content takes no more of it than it needs
 	if _, err := io.Copy(io.Discard, req.Content(nil, r)); err != nil {
 		return 0, err
 	}
 	return len(rest) - r.Len(), nil
 }
 
+// reportRefused shows the line of b that has the offset of the error, and the reason below it.
 func reportRefused(out *strings.Builder, b []byte, pe *rawhttp.ParseError, color bool) {
 	line, mark := transcript.Mark(b, pe.Offset)
 	refusal := fmt.Sprintf("%s %s (%s): %d", mark, pe.Reason, pe.Section, pe.Status)

@@ -150,7 +150,8 @@ func (set *settings) warn(flags *flag.FlagSet, late *lateFlags) {
 	}
 }
 
-// add adds an option of the server, or returns the error that New has for it.
+// add adds an option of the server, or returns the error that New has for it. New is tried for
+// each option alone, so that package flag can name the flag in the error.
 func (set *settings) add(o rawhttp.Option) error {
 	tried, err := rawhttp.New(rawhttp.WithRoot("/"), o)
 	if err != nil {
@@ -304,6 +305,7 @@ func parseCodings(s string) (rawhttp.FileOption, error) {
 	return rawhttp.WithPrecompressed(codings...), nil
 }
 
+// checkHost returns an error unless WithHosts accepts the host, or it is "*".
 func checkHost(s string) error {
 	if s == "*" {
 		return nil
@@ -391,6 +393,7 @@ func chooseRoot(folders []string, flags *flag.FlagSet, bare string) (root string
 	return root, err
 }
 
+// wasGiven reports whether a flag is on the command line, even with its default as the value.
 func wasGiven(flags *flag.FlagSet, name string) (given bool) {
 	flags.Visit(func(f *flag.Flag) { given = given || f.Name == name })
 	return given
@@ -407,6 +410,7 @@ func addressIn(name string) string {
 	return name
 }
 
+// isInterpreter reports whether name is a program, as in "-script .py python3".
 func isInterpreter(name string) bool {
 	_, err := exec.LookPath(name)
 	return err == nil && !strings.Contains(name, "/")
@@ -424,7 +428,7 @@ var elsewhere = map[string]string{
 
 // explain adds a suggestion to an error of package flag.
 func explain(err error) error {
-	const undefined = "flag provided but not defined: -"
+	const undefined = "flag provided but not defined: -" // package flag has no type for the error
 	name, ok := strings.CutPrefix(err.Error(), undefined)
 	switch {
 	case !ok:

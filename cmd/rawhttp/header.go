@@ -17,14 +17,14 @@ type field struct{ name, value string }
 func withFields(fields []field, next rawhttp.Resolver) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		resp, err := next.Resolve(ctx, req)
-		if err != nil {
+		if err != nil { // an error that is returned would become a response without the fields
 			resp = rawhttp.ErrorResponse(err)
 		}
 		if resp == nil {
 			return nil, nil
 		}
-		resp = resp.Clone() // next may serve the same Response to others
-		set := make(map[string]bool)
+		resp = resp.Clone()          // next may serve the same Response to others
+		set := make(map[string]bool) // a field that is given twice is sent twice
 		for _, f := range fields {
 			if name := strings.ToLower(f.name); set[name] {
 				resp.Add(f.name, f.value)
@@ -46,6 +46,7 @@ func parseField(s string) (field, error) {
 		}
 		return f, errors.New("want 'Name: value', as in 'Access-Control-Allow-Origin: *'")
 	}
+	// Err has the rules for names and values, and for fields that only the server may set.
 	if err := rawhttp.Text(200, "").Set(f.name, f.value).Err(); err != nil {
 		return f, errors.New(withoutCall(oneLine(err)))
 	}

@@ -25,6 +25,8 @@ func onlyHosts(isServed func(host string) bool, refused func(host string), next 
 			return next.Resolve(ctx, req)
 		}
 		refused(host)
+		// 421 is for a request that is "directed at a server that is unable or unwilling to
+		// produce an authoritative response" (RFC 9110, section 15.5.20).
 		return nil, &rawhttp.StatusError{Status: 421, Err: fmt.Errorf("the host %q is not served", host)}
 	})
 }
@@ -99,7 +101,7 @@ func networkAddresses() (ips []net.IP) {
 // hostRefusals returns a function that writes to w which flag admits a refused host. It writes
 // about each of the first few hosts once.
 func hostRefusals(w io.Writer) func(host string) {
-	const most = 8
+	const most = 8 // a client must not fill the terminal with names
 	var mu sync.Mutex
 	var reported []string
 	return func(host string) {
@@ -113,7 +115,8 @@ func hostRefusals(w io.Writer) func(host string) {
 	}
 }
 
-// shellWord returns s if a shell needs no quotes for it, and otherwise a placeholder.
+// shellWord returns s if a shell needs no quotes for it, and otherwise a placeholder. A client
+// has chosen s, and somebody may copy it from the terminal into a shell.
 func shellWord(s string) string {
 	for _, c := range []byte(s) {
 		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '.' || c == '-' || c == '_') {

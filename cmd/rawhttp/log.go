@@ -36,6 +36,7 @@ func (logger) Info(string, ...any)             {}
 func (l logger) Warn(msg string, args ...any)  { l.line("warning", msg, args) }
 func (l logger) Error(msg string, args ...any) { l.line("error", msg, args) }
 
+// line writes one line: values are quoted, since clients determine some of them.
 func (l logger) line(level, msg string, args []any) {
 	var b strings.Builder
 	b.WriteString(strings.TrimPrefix(msg, "rawhttp: "))

@@ -101,7 +101,8 @@ func (t *talk) answer(text string) error {
 	return err
 }
 
-// maxRepeat is the most bytes that a directive may stand for.
+// maxRepeat is the most bytes that a directive may stand for, so that a short file cannot use up
+// the memory.
 const maxRepeat = 64 << 20
 
 // directive follows a directive. Those for the server are collected in setup, and those for a
@@ -128,6 +129,7 @@ func (r *replay) directive(t *talk, text string) error {
 		if !slices.Contains(r.setup, text) {
 			r.setup = append(r.setup, text)
 		}
+	// These are for the tests of this repository.
 	case name == "refused", text == "incomplete", text == "in turns", text == "one write", text == "half-close":
 	default:
 		return fmt.Errorf("unknown directive %q", text)
@@ -143,7 +145,7 @@ func match(want, got []byte) (n int, more bool, diff error) {
 		w, whole := firstLine(want)
 		want = want[len(w):]
 		g, ended := firstLine(got[n:])
-		if !whole {
+		if !whole { // the line has no end in the transcript, so the next bytes may follow on it
 			g = g[:min(len(g), len(w))]
 			ended = len(g) == len(w)
 		}
@@ -166,6 +168,7 @@ func firstLine(b []byte) (line []byte, whole bool) {
 	return b, false
 }
 
+// isDate reports whether line is a Date field, whose value is another one each time.
 func isDate(line []byte) bool {
 	const name = "Date: "
 	return len(line) > len(name) && strings.EqualFold(string(line[:len(name)]), name)

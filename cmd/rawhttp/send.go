@@ -194,7 +194,8 @@ func (s *sender) replay(r *replay, stderr io.Writer) (status int) {
 	return status
 }
 
-// A dialog is one connection to the server.
+// A dialog is one connection to the server. Three goroutines use it: exchange, which owns the
+// fields; say, which sends; and listen, which receives.
 type dialog struct {
 	*sender
 	nc      net.Conn
@@ -227,7 +228,8 @@ func (d *dialog) hangUp() {
 	d.nc.Close()
 }
 
-// ask sends all of in, and waits until the server has nothing more to send.
+// ask sends all of in, and waits until the server has nothing more to send. It does not
+// know how many responses to expect, so the silence of the server decides.
 func (s *sender) ask(in io.Reader) error {
 	d, err := s.dial(1)
 	if err != nil {
@@ -310,7 +312,7 @@ func wantNoMore(got []byte) error {
 // sends until the server closes, is silent for the time of -wait, or enough returns true after
 // all has been sent, or until ctx ends.
 func (d *dialog) exchange(in io.Reader, closes bool, enough func() bool) error {
-	sent := make(chan error, 1)
+	sent := make(chan error, 1) // has room, since exchange may return before say
 	go func() { sent <- d.say(in, closes) }()
 	var failed error
 	for sending := true; ; {
@@ -341,7 +343,7 @@ func (d *dialog) exchange(in io.Reader, closes bool, enough func() bool) error {
 				continue
 			}
 			d.shown.Bytes(transcript.Server, b)
-			if !d.compare {
+			if !d.compare { // an answer may have no end
 				d.got = d.got[:0]
 			}
 			d.got = append(d.got, b...)
@@ -378,7 +380,7 @@ func (d *dialog) patience() time.Duration {
 // say shows and sends all of in, as it arrives, and then closes this side if closes is set.
 func (d *dialog) say(in io.Reader, closes bool) error {
 	b := make([]byte, 32<<10)
-	if d.split {
+	if d.split { // one byte for each read is one byte for each write
 		b = b[:1]
 	}
 	for first := true; ; first = false {

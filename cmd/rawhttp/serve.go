@@ -34,17 +34,19 @@ func serve(when stop, set settings, stdout, stderr io.Writer) error {
 	for _, w := range set.warnings {
 		fmt.Fprintf(stderr, "rawhttp: warning: %s\n", w)
 	}
-	announce(stdout, set, ln.Addr())
+	announce(stdout, set, ln.Addr()) // after Listen, since other programs wait for this line
 	defer context.AfterFunc(when.graceful, func() { reportStopping(&busy, srv, stderr) })()
 	defer context.AfterFunc(when.atOnce, func() { srv.Close() })()
 	err = srv.Serve(when.graceful, ln)
-	if when.atOnce.Err() != nil {
+	if when.atOnce.Err() != nil { // whatever Serve says, it was asked to stop
 		return nil
 	}
 	return err
 }
 
-// serverOptions returns the options of the server.
+// serverOptions returns the options of the server. Of the resolvers that wrap one another, the
+// last is the first to see a request: a host that is refused is not asked for a password, and the
+// fields are added to all responses.
 func (set *settings) serverOptions(files rawhttp.Resolver, stderr io.Writer) []rawhttp.Option {
 	resolver := files
 	if set.spa {
@@ -122,6 +124,7 @@ type progress struct {
 	conns map[uint64]struct{} // the connections with a request in progress
 }
 
+// trace returns the Trace that keeps p up to date.
 func (p *progress) trace() rawhttp.Trace {
 	p.conns = make(map[uint64]struct{})
 	return rawhttp.Trace{ConnState: func(conn uint64, s rawhttp.ConnState) {
@@ -148,12 +151,12 @@ func (p *progress) requests() int {
 // in progress, or for clients that have not closed after their last response. Idle connections
 // are closed within a second.
 func reportStopping(busy *progress, srv *rawhttp.Server, stderr io.Writer) {
-	time.Sleep(100 * time.Millisecond)
+	time.Sleep(100 * time.Millisecond) // most requests are over by then
 	if n := busy.requests(); n > 0 {
 		fmt.Fprintf(stderr, "rawhttp: stopping: waiting up to 10 s for %s in progress; ^C again stops now\n", count(n, "request"))
 		return
 	}
-	time.Sleep(1400 * time.Millisecond)
+	time.Sleep(1400 * time.Millisecond) // idle connections are closed by then
 	if n := srv.Stats().ConnsOpen; n > 0 {
 		fmt.Fprintf(stderr, "rawhttp: stopping: waiting up to 10 s for %s to close; ^C again stops now\n", count(int(n), "connection"))
 	}

@@ -17,7 +17,7 @@ func singlePage(index string, next rawhttp.Resolver) rawhttp.Resolver {
 			return resp, err
 		}
 		page, pageErr := next.Resolve(ctx, req.WithPath(index))
-		if pageErr != nil {
+		if pageErr != nil { // the error for the page that was asked for says more
 			return nil, err
 		}
 		return page, nil
@@ -33,7 +33,7 @@ func wantsPage(req *rawhttp.Request) bool {
 	if dest := req.Header().Get("Sec-Fetch-Dest"); dest != "" && dest != "document" && dest != "iframe" {
 		return false
 	}
-	path := req.Path()
+	path := req.Path() // for browsers that do not send Sec-Fetch-Dest
 	last := path[strings.LastIndexByte(path, '/')+1:]
 	return !strings.Contains(last, ".") || strings.HasSuffix(last, ".html")
 }

@@ -121,7 +121,7 @@ func (r *relay) acceptAll(ctx context.Context, ln net.Listener) {
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		if err != nil { // temporary, such as a lack of descriptors
+		if err != nil { // temporary, such as a lack of descriptors; the pause lets some be closed
 			<-r.slots
 			time.Sleep(pause)
 			pause = min(2*pause, time.Second)
@@ -148,7 +148,7 @@ func (r *relay) connection(ctx context.Context, id uint64, client *net.TCPConn) 
 		if ctx.Err() == nil {
 			shown.Closes(transcript.Server, "cannot be reached: "+dialError(err).Error())
 		}
-		client.SetLinger(0)
+		client.SetLinger(0) // a reset, as the client would see without the relay
 		return
 	}
 	server := nc.(*net.TCPConn)
