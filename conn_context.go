@@ -88,7 +88,7 @@ func (c *requestContext) Err() error {
 // context inside this one, so that derived contexts need no goroutine.
 func (c *requestContext) Value(key any) any {
 	if key == (stoppingKey{}) {
-		return c.conn.group.stopped
+		return (<-chan struct{})(c.conn.group.stopped)
 	}
 	// endedContext has no values, since it stands for contexts of all connections.
 	if w := c.waited.Load(); w != nil && w != endedContext {
@@ -102,15 +102,23 @@ type stoppingKey struct{}
 
 // Stopping returns a channel that is closed when the server begins to stop: when the
 // context of [Server.Serve] ends, [Server.Shutdown] or [Server.Close] is called, or the
-// listener fails. ctx must be the context of a request or derived from one. For any other
-// context Stopping returns nil, a channel that is never ready.
+// listener fails. ctx must be the context of a request or derived from one, or from a context
+// of [ContextWithStopping]. For any other context Stopping returns nil, a channel that is never
+// ready.
 //
 // A request in progress has until the end of ctx, at most the time of [WithDrainTimeout],
 // to finish. A stream that would otherwise never end, such as server-sent events, should
 // end when the channel is closed, perhaps after a last message.
 func Stopping(ctx context.Context) <-chan struct{} {
-	stopped, _ := ctx.Value(stoppingKey{}).(chan struct{})
+	stopped, _ := ctx.Value(stoppingKey{}).(<-chan struct{})
 	return stopped
+}
+
+// ContextWithStopping returns a context derived from ctx for which [Stopping] returns the
+// channel. It is for adapters to other servers, and for tests of a stream that ends when the
+// server stops.
+func ContextWithStopping(ctx context.Context, stopping <-chan struct{}) context.Context {
+	return context.WithValue(ctx, stoppingKey{}, stopping)
 }
 
 // newContext returns the context of a request. It allocates several at once. None is used

@@ -45,6 +45,8 @@ type requestData struct {
 	copied   bool        // head uses the memory of another Request
 	connInfo *ConnInfo   // set by WithConn or Clone; if nil, conn is asked
 	conn     requestConn // nil if there is no connection
+
+	inform func(status int, fields ...string) error // set by WithInform; if nil, conn is asked
 }
 
 // A requestConn is the connection of a request, as far as the request and scripts need it.
@@ -227,7 +229,7 @@ func (r *Request) Head() []byte { return bytes.Clone(r.head.Text[:r.head.Size]) 
 func (r *Request) Clone() *Request {
 	c := *r
 	info := r.Conn() // now, since the connection will not answer for this request later
-	c.Body, c.connInfo, c.conn, c.copied = noContent{}, &info, nil, false
+	c.Body, c.connInfo, c.conn, c.inform, c.copied = noContent{}, &info, nil, nil, false
 	c.head.Text = slices.Clone(r.head.Text)
 	c.head.Fields = slices.Clone(r.head.Fields)
 	if r.trailer != nil { // the original is set when the content ends
@@ -294,19 +296,33 @@ func (r *Request) WithConn(info ConnInfo) *Request {
 // sends 101. A name without its value, a field that [Response.Set] rejects, and a field for
 // framing or the connection are errors, whatever the version. For a request without a
 // connection, such as one made by [ParseRequest] or [Request.Clone], the error wraps
-// [errors.ErrUnsupported].
+// [errors.ErrUnsupported], unless [Request.WithInform] has set a function.
 func (r *Request) Inform(status int, fields ...string) error {
 	head, err := informationalHead(status, fields)
 	switch {
 	case err != nil:
 		return fmt.Errorf("rawhttp: Inform: %w", err)
-	case r.conn == nil:
+	case r.conn == nil && r.inform == nil:
 		return errNoConnection
 	case r.head.Minor == 0:
 		// "a server MUST NOT send a 1xx response to an HTTP/1.0 client" RFC 9110, section 15.2.
 		return nil
+	case r.inform != nil:
+		return r.inform(status, fields...)
 	}
 	return r.conn.inform(head)
+}
+
+// WithInform returns a copy of the request whose Inform calls f, with the same arguments, for
+// adapters to other servers and for programs that own the connection of a request from
+// [ParseRequest]. Inform still checks its arguments, and does not call f if they are invalid or
+// the request is HTTP/1.0. f should return an error once the head of the final response has been
+// written. If f is nil, Inform is that of the connection. The copy shares Body with r, which does
+// not change.
+func (r *Request) WithInform(f func(status int, fields ...string) error) *Request {
+	c := r.copy()
+	c.inform = f
+	return c
 }
 
 var errNoConnection = fmt.Errorf("rawhttp: Inform: the request has no connection: %w", errors.ErrUnsupported)

@@ -228,6 +228,12 @@ func TestStopping(t *testing.T) {
 		}
 		c.Close()
 		<-served
+		stopping := make(chan struct{})
+		ctx, cancel := context.WithCancel(rawhttp.ContextWithStopping(t.Context(), stopping))
+		cancel()
+		if got := rawhttp.Stopping(ctx); got != (<-chan struct{})(stopping) {
+			t.Errorf("Stopping of a context of ContextWithStopping = %v, want its channel", got)
+		}
 		if rawhttp.Stopping(t.Context()) != nil {
 			t.Error("Stopping of a context that is not a request's is not nil")
 		}

@@ -40,6 +40,9 @@ var (
 	_ func(*rawhttp.Request, string) *rawhttp.Request = (*rawhttp.Request).WithPath
 	_ func(*rawhttp.Request, string) *rawhttp.Request = (*rawhttp.Request).WithUser
 
+	_ func(*rawhttp.Request, func(int, ...string) error) *rawhttp.Request = (*rawhttp.Request).WithInform
+	_ func(context.Context, <-chan struct{}) context.Context              = rawhttp.ContextWithStopping
+
 	_ func(rawhttp.Header) int                        = rawhttp.Header.Len
 	_ func(rawhttp.Header, string) string             = rawhttp.Header.Get
 	_ func(rawhttp.Header, string) iter.Seq[string]   = rawhttp.Header.Values

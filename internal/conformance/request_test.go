@@ -287,7 +287,10 @@ func TestParseIntoCopy(t *testing.T) {
 		"WithConn": func(r *rawhttp.Request) *rawhttp.Request { return r.WithConn(rawhttp.ConnInfo{}) },
 		"WithPath": func(r *rawhttp.Request) *rawhttp.Request { return r.WithPath("/b") },
 		"WithUser": func(r *rawhttp.Request) *rawhttp.Request { return r.WithUser("ann") },
-		"Clone":    (*rawhttp.Request).Clone,
+		"WithInform": func(r *rawhttp.Request) *rawhttp.Request {
+			return r.WithInform(func(int, ...string) error { return nil })
+		},
+		"Clone": (*rawhttp.Request).Clone,
 	} {
 		req := parse(t, "GET /first HTTP/1.1\r\nHost: a\r\n")
 		if _, err := copied(req).Parse([]byte("PUT /other HTTP/1.1\r\nHost: b\r\n\r\n")); err != nil {
