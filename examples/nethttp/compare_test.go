@@ -49,11 +49,6 @@ var (
 			}}
 		},
 	}
-	noInform = &difference{
-		why:     "a resolver behind net/http cannot send 1xx responses",
-		through: "both",
-		change:  func(a *answer) { a.Interim = nil },
-	}
 	noInform10 = &difference{
 		why:     "1xx responses must not be sent to HTTP/1.0 clients (RFC 9110, section 15.2)",
 		through: "resolver both front",
@@ -155,7 +150,7 @@ var requests = []request{
 	{"abort", get("/abort"), nil},
 	{"abort, late", get("/abort/late"), nil},
 	{"panic", get("/panic"), panicAnswered},
-	{"early hints", get("/early"), noInform},
+	{"early hints", get("/early"), nil},
 	{"early hints 1.0", "GET /early HTTP/1.0\r\n\r\n", noInform10},
 	{"deadline", get("/deadline"), nil},
 	{"close", get("/close"), nil},

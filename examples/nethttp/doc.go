@@ -5,8 +5,8 @@
 //	http.Handle("/files/", nethttp.Handler(files))                        // a rawhttp.Resolver behind net/http
 //
 // Both directions stream the content of requests and responses, and keep lengths, trailer
-// fields, cookies, conditions, ranges, statuses, contexts, flushes, 100 (Continue), upgrades
-// such as WebSocket, and aborted responses.
+// fields, cookies, conditions, ranges, statuses, contexts, flushes, 1xx responses, upgrades such
+// as WebSocket, and aborted responses.
 //
 // # What a handler loses behind rawhttp
 //
@@ -36,8 +36,7 @@
 //   - connection: ConnInfo has no numbers and no NetConn, and Client is the address of the
 //     peer, since options of rawhttp.New, such as WithTrustedProxies, WithErrorPage and
 //     WithTrace, do not apply.
-//   - Stopping: the channel is nil.
-//   - Inform: nothing is sent, and the error wraps errors.ErrUnsupported.
+//   - Stopping: only Shutdown of the http.Server closes the channel. Close does not.
 //   - HTTP/2: a request over HTTP/2 looks like HTTP/1.1, and Upgrade does not work.
 //   - target: if a handler in front has changed the path or the query, Request.Target is made
 //     from both. A prefix that http.StripPrefix has removed becomes Request.Prefix instead.

@@ -17,25 +17,30 @@ import (
 // [http.MaxBytesHandler] sets one. A response that fails after it has begun is cut, as by a
 // panic with [http.ErrAbortHandler], so that the client notices.
 func Handler(r rawhttp.Resolver) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, hr *http.Request) {
-		serve(r, w, hr)
-	})
+	return &handler{resolver: r}
 }
 
-// serve answers one request.
-func serve(r rawhttp.Resolver, w http.ResponseWriter, hr *http.Request) {
+// A handler answers with the responses of a resolver.
+type handler struct {
+	resolver rawhttp.Resolver
+	stops    stops
+}
+
+// ServeHTTP answers one request.
+func (h *handler) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	req, body, mounted, err := newRequest(hr)
 	if err != nil {
 		refuse(w, err)
 		return
 	}
-	ctx := hr.Context()
-	resp := resolve(ctx, mounted(r), req, body)
+	ctx := h.stops.context(hr.Context())
+	out := &contentWriter{w: w, body: body, closes: hr.Close || !hr.ProtoAtLeast(1, 1)}
+	req = req.WithInform(func(status int, fields ...string) error { return out.inform(ctx, status, fields) })
+	resp := resolve(ctx, mounted(h.resolver), req, body)
 	if resp.Status() == http.StatusSwitchingProtocols && asksForUpgrade(req) {
 		upgrade(w, hr, req, resp)
 		return
 	}
-	out := &contentWriter{w: w, body: body, closes: hr.Close || !hr.ProtoAtLeast(1, 1)}
 	_, err = rawhttp.WriteResponse(ctx, out, req, resp)
 	switch {
 	case err == nil && out.duplex:

@@ -2,9 +2,12 @@ package nethttp
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -35,6 +38,30 @@ const (
 	chunkEnd     // an empty line
 	chunkTrailer // lines, up to an empty one
 )
+
+// errLateInform is the error of Request.Inform after the head of the response.
+var errLateInform = errors.New("nethttp: Inform: the head of the response has been written")
+
+// inform sends a response of status 1xx with these fields alone, although others may have been
+// set for the final response.
+func (c *contentWriter) inform(ctx context.Context, status int, fields []string) error {
+	switch {
+	case c.begun:
+		return errLateInform
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	h := c.w.Header()
+	final := maps.Clone(h)
+	clear(h)
+	for field := range slices.Chunk(fields, 2) {
+		h.Add(field[0], field[1])
+	}
+	c.w.WriteHeader(status)
+	clear(h)
+	maps.Copy(h, final)
+	return nil
+}
 
 // Write receives the next bytes of the response. It flushes content of unknown length, and a
 // head without content.

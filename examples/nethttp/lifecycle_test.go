@@ -12,11 +12,13 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 
 	"example.com/rawhttp"
+	"github.com/google/go-cmp/cmp"
 )
 
 // TestHandlerEnds drops the response of a handler in each phase. synctest fails if a
@@ -93,6 +95,42 @@ func (w *failingWriter) Write(p []byte) (int, error) {
 		return 0, errors.New("the writer fails")
 	}
 	return len(p), nil
+}
+
+// TestHandlerInforms sends informational responses behind net/http: before the head, with their
+// own fields alone, and not to HTTP/1.0.
+func TestHandlerInforms(t *testing.T) {
+	inner := Handler(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		if err := req.Inform(103, "Link", "</a>", "Link", "</b>"); err != nil {
+			t.Errorf("Inform in Resolve = %v", err)
+		}
+		return rawhttp.StreamFunc(200, "text/plain", func(_ context.Context, w io.Writer) error {
+			if err := req.Inform(102); err != nil {
+				t.Errorf("Inform before the first Write = %v", err)
+			}
+			io.WriteString(w, "content")
+			if err := req.Inform(103); (err == nil) != (req.Version() == "HTTP/1.0") {
+				t.Errorf("%s: Inform after the head = %v", req.Version(), err)
+			}
+			return nil
+		}), nil
+	}))
+	addr := serveNetHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Outer", "1")
+		inner.ServeHTTP(w, r)
+	}))
+	for request, want := range map[string][]string{
+		get("/"):                 {"103 Early Hints Link: </a>, Link: </b>", "102 Processing "},
+		"GET / HTTP/1.0\r\n\r\n": nil,
+	} {
+		a := ask(t, addr, request)
+		if diff := cmp.Diff(want, a.Interim); diff != "" {
+			t.Errorf("informational responses to %q (-want +got):\n%s", request, diff)
+		}
+		if a.Content != "content" || !slices.Contains(a.Fields, "X-Outer: 1") {
+			t.Errorf("the final response to %q is %+v", request, a)
+		}
+	}
 }
 
 // TestClientDisconnects ends the connection while a handler, or a resolver, streams. Both

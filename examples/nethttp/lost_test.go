@@ -3,7 +3,6 @@ package nethttp
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"go/parser"
 	"go/token"
@@ -178,18 +177,33 @@ var resolverLosses = []loss{
 		expect(t, addr, get("/", "X-Forwarded-For: 192.0.2.1"), content, "0 0 <nil> 127.0.0.1")
 	}},
 	{"Stopping", func(t *testing.T) {
-		addr := resolverBehind(t, func(ctx context.Context, _ *rawhttp.Request) (*rawhttp.Response, error) {
-			return rawhttp.Text(200, fmt.Sprint(rawhttp.Stopping(ctx) == nil)), nil
-		})
-		expect(t, addr, get("/"), content, "true")
-	}},
-	{"Inform", func(t *testing.T) {
-		addr := resolverBehind(t, func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
-			err := req.Inform(103, "Link", "</a>; rel=preload")
-			return rawhttp.Text(200, fmt.Sprint(errors.Is(err, errors.ErrUnsupported))), nil
-		})
-		expect(t, addr, get("/"), content, "true")
-		expect(t, addr, get("/"), func(a answer) []string { return a.Interim }, nil)
+		for how, closes := range map[string]bool{"Shutdown": true, "Close": false} {
+			stopping := make(chan (<-chan struct{}), 1)
+			srv := httptest.NewServer(Handler(rawhttp.ResolverFunc(func(ctx context.Context, _ *rawhttp.Request) (*rawhttp.Response, error) {
+				stopping <- rawhttp.Stopping(ctx)
+				return rawhttp.Empty(204), nil
+			})))
+			ask(t, srv.Listener.Addr().String(), get("/"))
+			ch := <-stopping
+			select {
+			case <-ch:
+				t.Error("the channel is closed before the server stops")
+			default:
+			}
+			if closes {
+				srv.Config.Shutdown(t.Context())
+				<-ch
+				srv.Config.Shutdown(t.Context())
+			}
+			srv.Close()
+			select {
+			case <-ch:
+				if !closes {
+					t.Errorf("%s closes the channel", how)
+				}
+			default:
+			}
+		}
 	}},
 	{"HTTP/2", func(t *testing.T) {
 		srv := httptest.NewUnstartedServer(Handler(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
