@@ -258,7 +258,7 @@ func TestBodyReadAfterResponse(t *testing.T) {
 	}
 }
 
-// The request's context carries the values of Serve's and ends when the response
+// The request's context has the values of Serve's and ends when the response
 // has been written, before the rest of the content is waited for.
 func TestRequestContextEndsWithTheResponse(t *testing.T) {
 	bubble(t, func(t *testing.T) {

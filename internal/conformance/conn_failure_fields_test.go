@@ -42,7 +42,7 @@ func TestFailedContentKeepsFields(t *testing.T) {
 			plain("500 Internal Server Error", "500 Internal Server Error\n", "Connection: close"), ""},
 		{"a page", getA, fails(func(*rawhttp.Request) error { return broken }), rawhttp.HTML(500, "sorry").Set("X-Id", "8").Set("Vary", "Accept"),
 			"HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: 5\r\nX-Id: 8\r\nVary: Accept\r\n" +
-				strings.TrimPrefix(kept, "X-Id: 7\r\n") + "\r\nsorry", "the page's own fields come first, but it varies with both"},
+				strings.TrimPrefix(kept, "X-Id: 7\r\n") + "\r\nsorry", "the page's own fields take precedence, except that Vary has the values of both"},
 		{"content of the request", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", fails(func(req *rawhttp.Request) error {
 			_, err := io.ReadAll(req.Body)
 			return err

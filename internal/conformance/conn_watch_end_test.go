@@ -26,7 +26,7 @@ func TestContextEndsWhenClientCloses(t *testing.T) {
 		"a request after it":      getRequest("/") + getRequest("/next"),
 		"half a request after it": getRequest("/") + "GET /ne",
 		"an empty line after it":  getRequest("/") + "\r\n",
-		"content nobody reads":    postRequest("/", strings.Repeat("x", 20_000)),
+		"content left unread":     postRequest("/", strings.Repeat("x", 20_000)),
 		"many requests after it":  getRequest("/") + strings.Repeat(getRequest("/next"), 300),
 	}
 	for name, request := range requests {

@@ -49,7 +49,7 @@ func TestErrAbort(t *testing.T) {
 		{"with bad content", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 			io.ReadAll(req.Body)
 			return nil, wrapped
-		}), "", 0, "nor is the content's fault answered"},
+		}), "", 0, "the error in the content is not answered either"},
 		{"StreamFunc, nothing written", getA, stream("", wrapped), "", 0, ""},
 		{"StreamFunc, some written", getA, stream("abc", wrapped), head + "3\r\nabc\r\n", 200, ""},
 		{"Stream", getA, resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {

@@ -327,9 +327,9 @@ func TestFileResolverErrors(t *testing.T) {
 		want int
 		why  string
 	}{
-		{syscall.EMFILE, 503, "too many files are open: later it may work"},
-		{syscall.ENFILE, 503, "too many files are open: later it may work"},
-		{syscall.ENOMEM, 503, "later it may work"},
+		{syscall.EMFILE, 503, "too many open files, which is a temporary error"},
+		{syscall.ENFILE, 503, "too many open files, which is a temporary error"},
+		{syscall.ENOMEM, 503, "a temporary error"},
 		{syscall.EIO, 500, "the disk"},
 		{fs.ErrPermission, 403, ""},
 		{syscall.EACCES, 403, ""},

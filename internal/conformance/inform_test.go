@@ -78,12 +78,12 @@ func TestInform(t *testing.T) {
 				inform(t, req, nil)
 				return nil, errors.New("on purpose")
 			})
-		}, hints + failed + failedText, "the final response may be any"},
+		}, hints + failed + failedText, "any final response may follow"},
 		{"a clone", getA, empty(func(t *testing.T, req *rawhttp.Request) {
 			if err := req.Clone().Inform(103); !errors.Is(err, errors.ErrUnsupported) {
 				t.Errorf("Inform of a clone = %v, want an error that wraps ErrUnsupported", err)
 			}
-		}), final, "it has outlived its connection"},
+		}), final, "the clone does not belong to the connection"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

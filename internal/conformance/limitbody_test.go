@@ -81,9 +81,9 @@ func TestLimitBody(t *testing.T) {
 		{"larger than the server's", sizedPost(101), rawhttp.LimitBody(1000, never), []string{declared}, "the server's limit applies"},
 		{"chunks, larger than the server's", chunkedPost(101), rawhttp.LimitBody(1<<63-1, answerLength), []string{passed}, "the server's limit applies"},
 		{"not selected", sizedPost(50), rawhttp.First(rawhttp.Mount("/small/", rawhttp.LimitBody(10, never)), answerLength), two("50 bytes"),
-			"a limit holds below what selects it"},
+			"the limit applies only if its resolver is selected"},
 		{"read before LimitBody", chunkedPost(50),
-			rawhttp.First(rawhttp.LimitBody(10, rawhttp.First()), answerLength), two("50 bytes"), "the limit of a resolver is not that of the next"},
+			rawhttp.First(rawhttp.LimitBody(10, rawhttp.First()), answerLength), two("50 bytes"), "the limit does not apply to other resolvers"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

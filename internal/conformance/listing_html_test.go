@@ -306,17 +306,17 @@ func TestListingOfRemovedNames(t *testing.T) {
 					objects = append(objects, e.Name)
 				}
 				if diff := cmp.Diff(strings.Join(want, " "), strings.Join(names, " ")); diff != "" {
-					t.Errorf("%s gone: rows (-want +got):\n%s", tt.name, diff)
+					t.Errorf("%s removed: rows (-want +got):\n%s", tt.name, diff)
 				}
 				if diff := cmp.Diff(strings.Join(want, " "), strings.Join(objects, " ")); diff != "" {
-					t.Errorf("%s gone: entries (-want +got):\n%s", tt.name, diff)
+					t.Errorf("%s removed: entries (-want +got):\n%s", tt.name, diff)
 				}
 				counts, footer := tt.counts, ""
 				if n > sortedEntries {
 					counts, footer = "204 files", tt.footer
 				}
 				if page.Footer != footer || page.Counts != counts {
-					t.Errorf("%s of %d gone: counts %q, footer %q, want %q, %q", tt.name, n, page.Counts, page.Footer, counts, footer)
+					t.Errorf("%s of %d removed: counts %q, footer %q, want %q, %q", tt.name, n, page.Counts, page.Footer, counts, footer)
 				}
 			}
 		}

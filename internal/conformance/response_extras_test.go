@@ -58,7 +58,7 @@ func TestSetLength(t *testing.T) {
 		{"pipelined", getA + getA, func() *rawhttp.Response { return streamOf("abcdef").SetLength(6) }, ok + "abcdef" + ok + "abcdef", "the connection persists"},
 		{"HTTP/1.0", getB, func() *rawhttp.Response { return streamFuncOf("abcdef").SetLength(6) }, closing + "abcdef", "the length is sent, although the connection closes"},
 		{"HTTP/1.0 that persists", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", func() *rawhttp.Response { return streamFuncOf("abcdef").SetLength(6) },
-			"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 6\r\nConnection: keep-alive\r\n\r\nabcdef", "with a length it can"},
+			"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 6\r\nConnection: keep-alive\r\n\r\nabcdef", "the connection can persist, since the length is known"},
 		{"HEAD of a StreamFunc", headA, func() *rawhttp.Response { return streamFuncOf("abcdef").SetLength(6) }, ok, "HEAD has the fields of GET"},
 		{"HEAD of Empty", headA, func() *rawhttp.Response { return rawhttp.Empty(200).SetLength(6) }, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n", "a proxy can pass on the length that it received"},
 		{"0", getA, func() *rawhttp.Response { return streamFuncOf().SetLength(0) }, "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 0\r\n\r\n", "0 is a valid length"},
@@ -67,7 +67,7 @@ func TestSetLength(t *testing.T) {
 			r := streamFuncOf("abcdef").SetLength(6)
 			r.Clone().SetLength(7)
 			return r
-		}, ok + "abcdef", "the original has its own"},
+		}, ok + "abcdef", "the original does not change with its clone"},
 		{"204", getA, func() *rawhttp.Response { return rawhttp.Empty(204).SetLength(6) }, "HTTP/1.1 204 No Content\r\n\r\n", "RFC 9110, section 8.6"},
 
 		{"too few, some sent", getA + getA, func() *rawhttp.Response { return streamFuncOf("abc").SetLength(6) }, ok + "abc", "the client must be able to tell that content is missing"},
@@ -83,7 +83,7 @@ func TestSetLength(t *testing.T) {
 				}
 				return nil
 			}).SetLength(6)
-		}, ok + "abcd", "whatever the program makes of the error"},
+		}, ok + "abcd", "whatever the program does with the error"},
 
 		{"negative", getA, func() *rawhttp.Response { return streamFuncOf().SetLength(-1) }, failed + "Connection: close\r\n" + failedText, "an invalid length"},
 		{"Text", getA, func() *rawhttp.Response { return rawhttp.Text(200, "abc").SetLength(3) }, failed + "Connection: close\r\n" + failedText, "the length of a Text is known"},
@@ -112,11 +112,11 @@ func TestSetTrailer(t *testing.T) {
 			head + "Trailer: X-Sum\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 6\r\n\r\n", ""},
 		{"several", getA, func() *rawhttp.Response {
 			return streamOf("abc").SetTrailer("A", value("1")).SetTrailer("B", value("2")).SetTrailer("a", value("3"))
-		}, head + "Trailer: B, a\r\n\r\n3\r\nabc\r\n0\r\nB: 2\r\na: 3\r\n\r\n", "the last of a name counts"},
+		}, head + "Trailer: B, a\r\n\r\n3\r\nabc\r\n0\r\nB: 2\r\na: 3\r\n\r\n", "the last call for a name wins"},
 		{"none", getA, func() *rawhttp.Response {
 			return streamFuncOf("abc").SetTrailer("A", value("")).SetTrailer("B", value("2"))
 		},
-			head + "Trailer: A, B\r\n\r\n3\r\nabc\r\n0\r\nB: 2\r\n\r\n", "only what there is at the end"},
+			head + "Trailer: A, B\r\n\r\n3\r\nabc\r\n0\r\nB: 2\r\n\r\n", "a field without a value is left out"},
 		{"named by the program", getA, func() *rawhttp.Response { return streamFuncOf().SetTrailer("A", value("1")).Set("Trailer", "A, C") },
 			head + "Trailer: A, C\r\n\r\n0\r\nA: 1\r\n\r\n", "as a proxy does"},
 		{"value called after the content", getA, func() *rawhttp.Response {
@@ -126,32 +126,32 @@ func TestSetTrailer(t *testing.T) {
 				sum += n
 				return err
 			}).SetTrailer("X-Sum", func() string { return fmt.Sprint(sum) })
-		}, head + "Trailer: X-Sum\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 3\r\n\r\n", "all content was written"},
+		}, head + "Trailer: X-Sum\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 3\r\n\r\n", "all of the content was written"},
 		{"HEAD", headA, func() *rawhttp.Response { return streamFuncOf("abc").SetTrailer("A", unasked) }, head + "Trailer: A\r\n\r\n", "HEAD has the fields of GET"},
 		{"HTTP/1.0", getB, func() *rawhttp.Response { return streamFuncOf("abc").SetTrailer("A", unasked) },
-			"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nConnection: close\r\n\r\nabc", "it knows no chunks"},
+			"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nConnection: close\r\n\r\nabc", "HTTP/1.0 has no chunks"},
 		{"with a length", getA, func() *rawhttp.Response { return streamFuncOf("abc").SetTrailer("A", unasked).SetLength(3) },
-			"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 3\r\n\r\nabc", "only chunks have trailers"},
+			"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 3\r\n\r\nabc", "only chunked responses have trailers"},
 		{"in memory", getA, func() *rawhttp.Response { return rawhttp.Text(200, "abc").SetTrailer("A", unasked) },
-			"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 3\r\n\r\nabc", "only chunks have trailers"},
+			"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 3\r\n\r\nabc", "only chunked responses have trailers"},
 		{"on a clone", getA, func() *rawhttp.Response {
 			r := streamFuncOf().SetTrailer("A", value("1"))
 			r.Clone().SetTrailer("A", unasked).SetTrailer("B", unasked)
 			return r
-		}, head + "Trailer: A\r\n\r\n0\r\nA: 1\r\n\r\n", "the original has its own"},
+		}, head + "Trailer: A\r\n\r\n0\r\nA: 1\r\n\r\n", "the original does not change with its clone"},
 
 		{"value with a line end", getA + getA, func() *rawhttp.Response { return streamFuncOf("abc").SetTrailer("A", value("1\r\nB: 2")) },
-			head + "Trailer: A\r\n\r\n3\r\nabc\r\n", "cut: no value smuggles in a line"},
+			head + "Trailer: A\r\n\r\n3\r\nabc\r\n", "the response is cut, since the value would add a line"},
 		{"panic", getA + getA, func() *rawhttp.Response {
 			return streamFuncOf("abc").SetTrailer("A", func() string { panic("on purpose") })
 		},
-			head + "Trailer: A\r\n\r\n3\r\nabc\r\n", "cut, as a StreamFunc that panics"},
+			head + "Trailer: A\r\n\r\n3\r\nabc\r\n", "the response is cut, as when a StreamFunc panics"},
 		{"after an error", getA + getA, func() *rawhttp.Response {
 			return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
 				io.WriteString(w, "abc")
 				return errors.New("on purpose")
 			}).SetTrailer("A", unasked)
-		}, head + "Trailer: A\r\n\r\n3\r\nabc\r\n", "content that is cut has none"},
+		}, head + "Trailer: A\r\n\r\n3\r\nabc\r\n", "a cut response has no trailer section"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

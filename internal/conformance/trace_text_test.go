@@ -59,7 +59,7 @@ func TestTranscript(t *testing.T) {
 		name: "a last line without line end",
 		in:   []part{{1, 1, 'S', "hello"}, {1, 1, '.', ""}},
 		want: "#1.1 S <-- hello\n",
-		why:  "it is written when the connection closes",
+		why:  "the line is written when the connection closes",
 	}, {
 		name: "content without an end of line, and another request",
 		in: []part{

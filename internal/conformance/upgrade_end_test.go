@@ -124,13 +124,13 @@ func TestUpgradeClientDisconnects(t *testing.T) {
 // closes the connection.
 func TestUpgradeShutdown(t *testing.T) {
 	t.Parallel()
-	for name, heeds := range map[string]bool{"f heeds Stopping": true, "f ignores Stopping": false} {
+	for name, stops := range map[string]bool{"f obeys Stopping": true, "f ignores Stopping": false} {
 		t.Run(name, func(t *testing.T) {
 			noNewGoroutines(t)
 			result := make(chan error, 1)
 			s := newServer(t, rawhttp.WithDate(false), rawhttp.WithResolver(upgrades(func(ctx context.Context, conn net.Conn) error {
 				<-rawhttp.Stopping(ctx)
-				if heeds {
+				if stops {
 					_, err := io.WriteString(conn, "goodbye")
 					result <- ctx.Err()
 					return err
@@ -144,20 +144,20 @@ func TestUpgradeShutdown(t *testing.T) {
 			go io.WriteString(c, askEcho)
 			wantRead(t, c, switched)
 			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-			if heeds {
+			if stops {
 				ctx, cancel = context.WithCancel(t.Context())
 			}
 			defer cancel()
 			stopped := make(chan error, 1)
 			go func() { stopped <- s.Shutdown(ctx) }()
-			if heeds {
+			if stops {
 				wantRead(t, c, "goodbye")
 				c.Close()
 			}
-			if err := <-result; (err == nil) != heeds {
+			if err := <-result; (err == nil) != stops {
 				t.Errorf("f returned %v", err)
 			}
-			if err := <-stopped; (err == nil) != heeds {
+			if err := <-stopped; (err == nil) != stops {
 				t.Errorf("Shutdown = %v", err)
 			}
 		})

@@ -106,9 +106,9 @@ func TestScriptGroupOfForeignZombies(t *testing.T) {
 func TestScriptLeftItsGroup(t *testing.T) {
 	t.Parallel()
 	for name, before := range map[string]string{
-		"alone":                          "",
-		"and a child has stayed":         "sleep 1000 & ",
-		"and a child that heeds no TERM": "sh -c 'trap \"\" TERM; echo >ready; while :; do sleep 1; done' & " + waitForFile("ready") + "; ",
+		"alone":                            "",
+		"and a child has stayed":           "sleep 1000 & ",
+		"and a child that ignores SIGTERM": "sh -c 'trap \"\" TERM; echo >ready; while :; do sleep 1; done' & " + waitForFile("ready") + "; ",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -40,7 +40,7 @@ func TestScriptCannotBeStarted(t *testing.T) { // not parallel: a fork of anothe
 		{"interpreter is missing, by a relative path", "#!nowhere\n", 0o755, 500, []string{"ERROR", `a.cgi" with interpreter "nowhere": no such file`}, "as above"},
 		{"lines end in CRLF", "#!/bin/sh\r\necho\r\n", 0o755, 500, []string{"ERROR", `a.cgi" with interpreter "/bin/sh\r" (its #! line ends in CR): no such file`}, "editors on Windows save files this way"},
 		{"interpreter of the interpreter is missing", "#!ROOT/run\necho\n", 0o755, 500, []string{"ERROR", `/run" with interpreter "/nowhere/deeper": `}, "some systems follow the chain and run nothing"},
-		{"interpreter is below a file", "#!/bin/sh/x\necho\n", 0o755, 500, []string{"ERROR", `a.cgi" with interpreter "/bin/sh/x": not a directory`}, "another way to be missing"},
+		{"interpreter is below a file", "#!/bin/sh/x\necho\n", 0o755, 500, []string{"ERROR", `a.cgi" with interpreter "/bin/sh/x": not a directory`}, "the interpreter is missing in another way"},
 		{"interpreter is not executable", "#!ROOT/hello.txt\necho\n", 0o755, 500, []string{"ERROR", `a.cgi" with interpreter "`, `/hello.txt": permission denied`}, "a misconfiguration, not a lack of permission for the client"},
 		{"interpreter is a folder", "#!/\necho\n", 0o755, 500, []string{"ERROR", `a.cgi" with interpreter "/": permission denied`}, "a misconfiguration, not a lack of permission for the client"},
 		{"no interpreter is named", "echo\n", 0o755, 500, []string{"ERROR", "a.cgi", "exec format error"}, "no shell is tried"},
@@ -77,7 +77,7 @@ func TestScriptInterpreterRemoved(t *testing.T) {
 	if err := os.Remove(filepath.Join(tools, "tool")); err != nil {
 		t.Fatal(err)
 	}
-	statusAnswer(500).check(t, "/a.x, whose interpreter is gone", s.ask(t, "/a.x").answer(t))
+	statusAnswer(500).check(t, "/a.x, whose interpreter was removed", s.ask(t, "/a.x").answer(t))
 	awaitLine(t, s.log, "ERROR", `start "`+tools+`/tool": no such file`)
 }
 

@@ -152,7 +152,7 @@ func hasProc() bool {
 
 func awaitGone(t testing.TB, pids ...int) {
 	t.Helper()
-	waitUntil(t, fmt.Sprintf("the processes %d are gone", pids), func() bool { return !slices.ContainsFunc(pids, isAlive) })
+	waitUntil(t, fmt.Sprintf("the processes %d have ended", pids), func() bool { return !slices.ContainsFunc(pids, isAlive) })
 }
 
 func isAlive(pid int) bool { return !isGone(pid) }
