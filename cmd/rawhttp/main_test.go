@@ -187,6 +187,28 @@ func TestRunFlags(t *testing.T) {
 	}
 }
 
+// A word without a dot is both an extension and the name of a file.
+func TestMediaTypes(t *testing.T) {
+	t.Parallel()
+	root := folder(t, "Makefile", "x.md", "md", "b.makefile", "none", "a.txt")
+	for _, tt := range []struct{ flag, path, want string }{
+		{"makefile=a/b", "/Makefile", "a/b"},
+		{"Makefile=a/b", "/Makefile", "a/b"},
+		{"md=a/b", "/x.md", "a/b"},
+		{".md=a/b", "/x.md", "a/b"},
+		{".none=a/b", "/none", "application/octet-stream"},
+		{"=a/b", "/none", "a/b"},
+		{"=a/b", "/a.txt", "text/plain; charset=utf-8"},
+	} {
+		cmd := start(t, "-port", "0", "-type", tt.flag, root)
+		resp, _ := cmd.fetch(t, tt.path)
+		if got := resp.Header.Get("Content-Type"); got != tt.want {
+			t.Errorf("-type %s: %s has the type %q, want %q", tt.flag, tt.path, got, tt.want)
+		}
+		cmd.stop()
+	}
+}
+
 func TestRunListHTML(t *testing.T) {
 	t.Parallel()
 	cmd := start(t, "-addr", "127.0.0.1:0", "-list", "html", folder(t, "sub/a.txt"))
