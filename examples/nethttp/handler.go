@@ -38,7 +38,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	req = req.WithInform(func(status int, fields ...string) error { return out.inform(ctx, status, fields) })
 	resp := resolve(ctx, mounted(h.resolver), req, body)
 	if resp.Status() == http.StatusSwitchingProtocols && asksForUpgrade(req) {
-		upgrade(w, hr, req, resp)
+		upgrade(ctx, w, hr, req, resp)
 		return
 	}
 	_, err = rawhttp.WriteResponse(ctx, out, req, resp)

@@ -19,8 +19,8 @@ func asksForUpgrade(req *rawhttp.Request) bool {
 }
 
 // upgrade takes the connection over and serves it, with a server of its own whose only
-// response is resp.
-func upgrade(w http.ResponseWriter, hr *http.Request, req *rawhttp.Request, resp *rawhttp.Response) {
+// response is resp, and which stops when that of the request does.
+func upgrade(ctx context.Context, w http.ResponseWriter, hr *http.Request, req *rawhttp.Request, resp *rawhttp.Response) {
 	resp = resp.Clone().CloseAfter()
 	srv, err := rawhttp.New(rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 		return resp, nil
@@ -39,8 +39,17 @@ func upgrade(w http.ResponseWriter, hr *http.Request, req *rawhttp.Request, resp
 	early, _ := buffered.Reader.Peek(buffered.Reader.Buffered())
 	head := appendHead(nil, withoutContent(hr), req.Target())
 	in := io.MultiReader(bytes.NewReader(head), bytes.NewReader(early), conn)
-	if err := srv.ServeConn(hr.Context(), &replayConn{Conn: conn, in: in}); err != nil {
-		logError(hr.Context(), err)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-rawhttp.Stopping(ctx):
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	if err := srv.ServeConn(ctx, &replayConn{Conn: conn, in: in}); err != nil {
+		logError(ctx, err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -126,6 +127,27 @@ func TestUpgrade(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestUpgradeStops shuts an http.Server down, which itself forgets connections that were taken
+// over.
+func TestUpgradeStops(t *testing.T) {
+	srv := httptest.NewServer(Handler(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Upgrade("shout", func(ctx context.Context, conn net.Conn) error {
+			<-rawhttp.Stopping(ctx)
+			_, err := io.WriteString(conn, "goodbye\n")
+			return err
+		}), nil
+	})))
+	t.Cleanup(srv.Close)
+	conn := dial(t, srv.Listener.Addr().String())
+	in := bufio.NewReader(conn)
+	io.WriteString(conn, get("/", "Connection: Upgrade", "Upgrade: shout"))
+	if a := readHead(t, in); a.StatusCode != 101 {
+		t.Fatalf("the response is %v", a.Status)
+	}
+	srv.Config.Shutdown(t.Context())
+	expectLine(t, in, "goodbye\n")
 }
 
 func readHead(t *testing.T, in *bufio.Reader) *http.Response {
