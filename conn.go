@@ -441,3 +441,30 @@ func (c *conn) drain() bool {
 		}
 	}
 }
+
+// info describes the connection and the current request.
+func (c *conn) info() ConnInfo {
+	info := ConnInfo{
+		ID:         c.id,
+		Request:    c.num,
+		LocalAddr:  c.nc.LocalAddr(),
+		RemoteAddr: c.nc.RemoteAddr(),
+		Client:     c.client,
+		TLS:        c.isTLS,
+		NetConn:    c.nc,
+	}
+	if !info.Client.IsValid() {
+		info.Client = addrOf(info.RemoteAddr)
+	}
+	return info
+}
+
+func (c *conn) logger() Logger { return c.srv.log }
+
+// serverSoftware returns the value of SERVER_SOFTWARE.
+func (c *conn) serverSoftware() string {
+	if c.srv.format.server == "" {
+		return "rawhttp"
+	}
+	return c.srv.format.server
+}

@@ -59,33 +59,6 @@ func (c *conn) prepareForScript() {
 	c.watch.halfOpen.Store(true)
 }
 
-func (c *conn) logger() Logger { return c.srv.log }
-
-// serverSoftware returns the value of SERVER_SOFTWARE.
-func (c *conn) serverSoftware() string {
-	if c.srv.format.server == "" {
-		return "rawhttp"
-	}
-	return c.srv.format.server
-}
-
-// info describes the connection and the current request.
-func (c *conn) info() ConnInfo {
-	info := ConnInfo{
-		ID:         c.id,
-		Request:    c.num,
-		LocalAddr:  c.nc.LocalAddr(),
-		RemoteAddr: c.nc.RemoteAddr(),
-		Client:     c.client,
-		TLS:        c.isTLS,
-		NetConn:    c.nc,
-	}
-	if !info.Client.IsValid() {
-		info.Client = addrOf(info.RemoteAddr)
-	}
-	return info
-}
-
 // proceed sends a 100 (Continue) if the client may be withholding its content. "A server
 // MAY omit sending a 100 (Continue) response if it has already received some or all of the
 // content". RFC 9110, section 10.1.1. A 1xx response must precede the final one (section
@@ -238,21 +211,14 @@ func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 	if resp.isInMemory() { // so the program has finished reading
 		c.endContent()
 	}
-	ours := true
+	mustClose := true
 	defer func() { // also if a hook panics
-		if ours && resp.src != nil && c.closeResponse(resp) != nil {
+		if mustClose && resp.src != nil && c.closeResponse(resp) != nil {
 			persist = false
 		}
 	}()
 	c.enter(StateWrite)
-	// The resolver may have ignored a fault in the content. Then resp is not sent, and the loop
-	// replaces it by the answer to the fault.
-	err := c.contentFault()
-	if err == nil || c.work.body.answered || errors.Is(resp.err, ErrAbort) {
-		err = c.send(ctx, resp)
-	} else {
-		c.work.responder = responder{resp: resp}
-	}
+	err := c.sendUnlessFaulty(ctx, resp)
 	// Nothing reads the content after the response.
 	c.endContent()
 	// The first replacement may be a page of the program, which may fail, too. The second is
@@ -260,15 +226,8 @@ func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 	for i := 0; i < 2 && err != nil; i++ {
 		resp, err = c.replace(ctx, resp, err)
 	}
-	ours = err != errServedTwice // otherwise the exchange that serves it closes it
-	if err != nil && errors.Is(err, ErrAbort) {
-		c.retract()
-	}
-	c.work.out.done = len(c.work.out.buf)
-	if err != nil || c.mustFlush() {
-		err = errors.Join(err, c.work.out.flush())
-	}
-	c.work.responder.headOut = true // or will be, before anything else
+	mustClose = err != errServedTwice // otherwise the exchange that serves it closes it
+	err = c.endResponse(err)
 	switch {
 	case err != nil:
 		c.cut(err)
@@ -277,6 +236,31 @@ func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 	}
 	c.traceExchange(err)
 	return c.work.responder.persist && err == nil
+}
+
+// sendUnlessFaulty sends the response. If the resolver has ignored a fault in the content, it sends
+// nothing and returns the fault, whose answer replaces the response.
+func (c *conn) sendUnlessFaulty(ctx context.Context, resp *Response) error {
+	fault := c.contentFault()
+	if fault == nil || c.work.body.answered || errors.Is(resp.err, ErrAbort) {
+		return c.send(ctx, resp)
+	}
+	c.work.responder = responder{resp: resp}
+	return fault
+}
+
+// endResponse marks the response as complete, and writes it if that must not wait. err is the
+// error of sending it. endResponse returns it, joined with its own.
+func (c *conn) endResponse(err error) error {
+	if err != nil && errors.Is(err, ErrAbort) {
+		c.retract()
+	}
+	c.work.out.done = len(c.work.out.buf)
+	if err != nil || c.mustFlush() {
+		err = errors.Join(err, c.work.out.flush())
+	}
+	c.work.responder.headOut = true // or will be, before anything else
+	return err
 }
 
 // mustFlush reports whether the response must be written now. Otherwise it is written
