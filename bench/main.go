@@ -51,9 +51,21 @@ func main() {
 	if set.out == "" {
 		return
 	}
+	old, _ := os.ReadFile(set.out) // the file may be new
+	report.Write(ablations(old))
 	if err := os.WriteFile(set.out, report.Bytes(), 0o644); err != nil {
 		log.Fatal(err)
 	}
+}
+
+// ablations returns the section of an earlier report that is written by hand, and stays: what
+// each optimization saves.
+func ablations(report []byte) []byte {
+	const title = "\n## What each optimization saves\n"
+	if i := bytes.Index(report, []byte(title)); i >= 0 {
+		return report[i:]
+	}
+	return nil
 }
 
 func parseArgs(args []string) (set settings, err error) {

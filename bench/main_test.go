@@ -22,6 +22,21 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// A new report keeps the section that is written by hand.
+func TestAblations(t *testing.T) {
+	old, err := os.ReadFile("RESULTS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := ablations(old)
+	if !bytes.HasPrefix(got, []byte("\n## What each optimization saves\n")) || !bytes.HasSuffix(old, got) {
+		t.Errorf("ablations(RESULTS.md) = %q, want its last section", got)
+	}
+	if got := ablations([]byte("# Results\n")); got != nil {
+		t.Errorf("ablations of a report without the section = %q, want none", got)
+	}
+}
+
 func TestParseArgs(t *testing.T) {
 	set, err := parseArgs([]string{"-jobs", "idle,hello", "-peers", "nginx,rawhttp", "-rounds", "3"})
 	if err != nil || names(set.jobs) != "hello,idle" || len(set.peers) != 2 || set.peers[0] != "rawhttp" || set.rounds != 3 {
