@@ -11,7 +11,8 @@
 // # What a handler loses behind rawhttp
 //
 //   - late trailer: a trailer field that is set after the head, with http.TrailerPrefix, is not
-//     sent. Announce it with the field Trailer.
+//     sent, since the head of rawhttp names the fields that follow (RFC 9110, section 6.6.2).
+//     Announce it with the field Trailer.
 //   - deadlines: setting a deadline with http.ResponseController returns
 //     http.ErrNotSupported, unless it is the zero time. The limits of the rawhttp.Server apply.
 //   - hijack: works only for requests that ask for another protocol, and only after a 101.
