@@ -227,7 +227,14 @@ func (c *conn) respond(ctx context.Context, resp *Response) (persist bool) {
 		resp, err = c.replace(ctx, resp, err)
 	}
 	mustClose = err != errServedTwice // otherwise the exchange that serves it closes it
-	err = c.endResponse(err)
+	if err != nil && errors.Is(err, ErrAbort) {
+		c.retract()
+	}
+	c.work.out.done = len(c.work.out.buf)
+	if err != nil || c.mustFlush() {
+		err = errors.Join(err, c.work.out.flush())
+	}
+	c.work.responder.headOut = true // or will be, before anything else
 	switch {
 	case err != nil:
 		c.cut(err)
@@ -247,20 +254,6 @@ func (c *conn) sendUnlessFaulty(ctx context.Context, resp *Response) error {
 	}
 	c.work.responder = responder{resp: resp}
 	return fault
-}
-
-// endResponse marks the response as complete, and writes it if that must not wait. err is the
-// error of sending it. endResponse returns it, joined with its own.
-func (c *conn) endResponse(err error) error {
-	if err != nil && errors.Is(err, ErrAbort) {
-		c.retract()
-	}
-	c.work.out.done = len(c.work.out.buf)
-	if err != nil || c.mustFlush() {
-		err = errors.Join(err, c.work.out.flush())
-	}
-	c.work.responder.headOut = true // or will be, before anything else
-	return err
 }
 
 // mustFlush reports whether the response must be written now. Otherwise it is written
