@@ -80,12 +80,12 @@ type conn struct {
 
 	num           uint64 // number of the current request, from 1
 	state         ConnState
-	client        netip.Addr // client address reported by a trusted proxy, or invalid
-	evicted       bool       // while its next request was in flight: it closes after one more response
-	endTraced     bool       // traceEnd has reported why it ends
-	endedNormally bool       // not by runtime.Goexit in a resolver
-	err           error      // why it ended; nil if it closed as HTTP allows
-	work          *working   // nil while parked
+	client        netip.Addr  // client address reported by a trusted proxy, or invalid
+	evicted       bool        // while its next request was in flight: it closes after one more response
+	endTraced     bool        // traceEnd has reported why it ends
+	endedNormally bool        // not by runtime.Goexit in a resolver
+	err           error       // why it ended; nil if it closed as HTTP allows
+	work          *connMemory // nil while parked
 	read          readSide
 	write         writeSide
 	watch         watch
@@ -134,8 +134,8 @@ type writeSide struct {
 	broken   error   // the error that ended writing for good
 }
 
-// working is the memory of a connection. A parked connection has none.
-type working struct {
+// A connMemory is what a connection works with. A parked connection has none.
+type connMemory struct {
 	req       Request  // as the client sent it; kept until the next request
 	shown     *Request // the copy that the resolver sees during the exchange
 	spare     *Request // the Request used as shown if there is no content; owned by the connection
@@ -152,13 +152,13 @@ type working struct {
 	refusedLine string // the request line of a refused head, "" if it could not be parsed
 }
 
-// workingPool holds the cleared memory of parked connections.
-var workingPool = sync.Pool{New: func() any { return new(working) }}
+// memoryPool holds the cleared memory of parked connections.
+var memoryPool = sync.Pool{New: func() any { return new(connMemory) }}
 
 // takeMemory takes the memory that the connection needs to read a head. releaseMemory
 // returns it.
 func (c *conn) takeMemory() {
-	w := workingPool.Get().(*working)
+	w := memoryPool.Get().(*connMemory)
 	w.in.src, w.out.w = c, c
 	// A program that kept the spare Request of another connection must not see the requests
 	// of this one, so it is not pooled.
@@ -167,12 +167,12 @@ func (c *conn) takeMemory() {
 	c.work = w
 }
 
-// releaseMemory returns the memory of an idle connection to workingPool. Its buffers must
+// releaseMemory returns the memory of an idle connection to memoryPool. Its buffers must
 // be empty.
 func (c *conn) releaseMemory() {
 	w := c.work
-	c.work, *w = nil, working{}
-	workingPool.Put(w)
+	c.work, *w = nil, connMemory{}
+	memoryPool.Put(w)
 }
 
 // newConn makes the conn of an accepted connection. It is idle, and the time limit of its first

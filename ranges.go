@@ -82,7 +82,7 @@ func (t *responder) representationSize() int64 {
 	case 1:
 		return t.ranges[0].length
 	}
-	size := int64(len(t.closing())) // the delimiters count, too: all of it is the content
+	size := int64(len(t.lastDelimiter())) // the delimiters count, too: all of it is the content
 	for i, r := range t.ranges {
 		size += int64(len(t.partHead(i))) + r.length
 	}
@@ -108,8 +108,8 @@ func (t *responder) partHead(i int) string {
 	return head
 }
 
-// closing returns the delimiter after the last part.
-func (t *responder) closing() string { return "\r\n--" + t.boundary + "--\r\n" }
+// lastDelimiter returns the delimiter after the last part.
+func (t *responder) lastDelimiter() string { return "\r\n--" + t.boundary + "--\r\n" }
 
 // appendRepresentation appends the fields that describe a representation. "To avoid confusion
 // with single-part responses, a server MUST NOT generate a Content-Range header field in the
@@ -172,7 +172,7 @@ func (t *responder) putRepresentation() error {
 		}
 	}
 	if several {
-		return t.put([]byte(t.closing()))
+		return t.put([]byte(t.lastDelimiter()))
 	}
 	return nil
 }
