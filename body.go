@@ -34,28 +34,32 @@ var errInterrupted = errors.New("rawhttp: the read was interrupted")
 // A content reads the content of one request. An error is permanent.
 type content struct {
 	mu    sync.Mutex // held while the program reads
-	ended error      // error of further reads by the program; nil while it may read
+	ended error      // error of further reads by the program; nil while it may read; guarded by mu
 
-	in      *inbuf            // the input, of the connection or of this content alone
-	exact   *io.LimitedReader // source of in, if nothing after the content may be read; otherwise nil
-	max     int64             // bytes of content that are accepted
-	proceed func() error      // sends a 100 (Continue) if the client waits for one; nil once done
-	chunked bool              // otherwise the length was declared
-	trailer *Header           // set at the end of the content
-
-	answered bool // used by the connection: the current response reports the fault in the content
+	answered bool // the current response reports the fault in the content; used by the connection alone
 
 	// withheld reports whether the client may be waiting for a 100 (Continue). It changes
 	// with both mu and the mutex of the connection's sink held, since the head of the
 	// response depends on it; either suffices to read it.
 	withheld bool
 
-	left   int64 // remaining bytes of the content or of the current chunk
-	read   int64 // bytes of content read
-	offset int64 // bytes of content and framing used
-	excess int64 // bytes of framing above the allowance of the chunks; see maxFramingExcess
-	inData bool  // a CRLF follows the data of the current chunk
-	err    error // why reading has ended: io.EOF, or what was wrong; permanent
+	// These do not change once the content has been made.
+	chunked bool              // otherwise the length was declared
+	exact   *io.LimitedReader // source of in, if nothing after the content may be read; otherwise nil
+	trailer *Header           // what it points to is set at the end of the content
+
+	// mu guards the fields below until end has been called. Then they belong to the goroutine of
+	// the connection.
+
+	in      *inbuf       // the input, of the connection or of this content alone
+	max     int64        // bytes of content that are accepted
+	proceed func() error // sends a 100 (Continue) if the client waits for one; nil once done
+	left    int64        // remaining bytes of the content or of the current chunk
+	read    int64        // bytes of content read
+	offset  int64        // bytes of content and framing used
+	excess  int64        // bytes of framing above the allowance of the chunks; see maxFramingExcess
+	inData  bool         // a CRLF follows the data of the current chunk
+	err     error        // why reading has ended: io.EOF, or what was wrong; permanent
 }
 
 // noLimit exceeds any content; a chunk size that does not fit an int64 is larger still.
