@@ -49,7 +49,7 @@ func unreadableLists(t *testing.T, root string) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sources["os.Root"].tree = &jail.OSRoot{Root: dir}
+	sources["os.Root"].tree = &jail.OSRootTree{Root: dir}
 	defer dir.Close()
 	lists := make(map[string]string)
 	for name, r := range sources {

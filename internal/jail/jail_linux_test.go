@@ -23,8 +23,8 @@ func TestOpenJailUsesOpenat2(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer j.Close()
-	if _, ok := j.(*jail.Beneath); !ok {
-		t.Errorf("OpenJail returns a %T, want a *Beneath", j)
+	if _, ok := j.(*jail.Openat2Tree); !ok {
+		t.Errorf("OpenJail returns a %T, want a *Openat2Tree", j)
 	}
 }
 
@@ -50,8 +50,8 @@ func TestOpenJailWithoutOpenat2(t *testing.T) {
 			t.Skip("cannot install a seccomp filter:", got.err)
 		}
 		defer got.j.Close()
-		if _, ok := got.j.(*jail.OSRoot); !ok {
-			t.Errorf("if openat2 fails with %v, OpenJail returns a %T, %v, want an *OSRoot", errno, got.j, got.err)
+		if _, ok := got.j.(*jail.OSRootTree); !ok {
+			t.Errorf("if openat2 fails with %v, OpenJail returns a %T, %v, want an *OSRootTree", errno, got.j, got.err)
 		}
 		if _, err := got.j.Stat("tree.go"); err != nil {
 			t.Error(err)

@@ -26,23 +26,23 @@ const (
 	resolveBeneath      = 0x08
 )
 
-// A Beneath is a folder as a Tree, confined by the kernel: no name leads out of it. It
+// An Openat2Tree is a folder as a Tree, confined by the kernel: no name leads out of it. It
 // opens a name of any depth with one system call.
-type Beneath struct {
+type Openat2Tree struct {
 	SystemNames
 	mu  sync.RWMutex // held while fd is in use, so that the number is not reused meanwhile
 	fd  int          // descriptor of dir, or -1 if closed
 	dir *os.File
 }
 
-// OpenBeneath opens the folder, or returns nil if openat2 is unavailable: kernels before
+// OpenOpenat2 opens the folder, or returns nil if openat2 is unavailable: kernels before
 // 5.6 fail with ENOSYS, and the seccomp filter of a container fails with ENOSYS or EPERM.
-func OpenBeneath(dir string) LinkReader {
+func OpenOpenat2(dir string) LinkReader {
 	f, err := os.OpenFile(dir, oPath|syscall.O_DIRECTORY, 0)
 	if err != nil {
 		return nil
 	}
-	j := &Beneath{dir: f, fd: int(f.Fd())}
+	j := &Openat2Tree{dir: f, fd: int(f.Fd())}
 	fd, err := j.openat2(".", oPath) // on trial
 	if err != nil {
 		f.Close()
@@ -54,7 +54,7 @@ func OpenBeneath(dir string) LinkReader {
 
 // Open opens a file without blocking. O_NONBLOCK is for FIFOs, which may have no writer. It
 // is cleared again, since os.NewFile would register a nonblocking file with the poller.
-func (j *Beneath) Open(name string) (fs.File, fs.FileInfo, error) {
+func (j *Openat2Tree) Open(name string) (fs.File, fs.FileInfo, error) {
 	fd, err := j.openat2(name, syscall.O_RDONLY|syscall.O_NONBLOCK)
 	if err != nil {
 		return nil, nil, TreeError(err)
@@ -65,7 +65,7 @@ func (j *Beneath) Open(name string) (fs.File, fs.FileInfo, error) {
 
 // lookAt stats the target of the name without opening it. A name that has one element and
 // is not a link needs no openat2.
-func (j *Beneath) lookAt(name string, stat *syscall.Stat_t) error {
+func (j *Openat2Tree) lookAt(name string, stat *syscall.Stat_t) error {
 	if j.lstat(name, stat) && stat.Mode&syscall.S_IFMT != syscall.S_IFLNK {
 		return nil
 	}
@@ -78,7 +78,7 @@ func (j *Beneath) lookAt(name string, stat *syscall.Stat_t) error {
 }
 
 // Stat does not open the file, so it needs no permission to read it.
-func (j *Beneath) Stat(name string) (fs.FileInfo, error) {
+func (j *Openat2Tree) Stat(name string) (fs.FileInfo, error) {
 	info := &statInfo{name: path.Base(name)}
 	if err := j.lookAt(name, &info.stat); err != nil {
 		return nil, TreeError(err)
@@ -88,7 +88,7 @@ func (j *Beneath) Stat(name string) (fs.FileInfo, error) {
 
 // Identify knows regular files only. It makes one system call for a file at the top of the tree,
 // and three for others.
-func (j *Beneath) Identify(name string) (id FileID, known bool) {
+func (j *Openat2Tree) Identify(name string) (id FileID, known bool) {
 	var stat syscall.Stat_t
 	err := j.lookAt(name, &stat)
 	return identity(&stat), err == nil && stat.Mode&syscall.S_IFMT == syscall.S_IFREG
@@ -96,7 +96,7 @@ func (j *Beneath) Identify(name string) (id FileID, known bool) {
 
 // Readlink opens the folder of the link with openat2, so that no folder above it leads out, and
 // reads the link relative to that folder.
-func (j *Beneath) Readlink(name string) (target string, err error) {
+func (j *Openat2Tree) Readlink(name string) (target string, err error) {
 	i := strings.LastIndexByte(name, '/')
 	if i < 0 {
 		j.mu.RLock()
@@ -149,7 +149,7 @@ var direntBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 
 // ReadDir reads entries as they are on the disk, with their types. Package os would stat
 // entries by path, not relative to the folder.
-func (j *Beneath) ReadDir(dir fs.File) (entries []Entry, err error) {
+func (j *Openat2Tree) ReadDir(dir fs.File) (entries []Entry, err error) {
 	buf := direntBuffers.Get().(*[32 << 10]byte)
 	defer direntBuffers.Put(buf)
 	fd := int(dir.(*os.File).Fd())
@@ -225,7 +225,7 @@ func DirentEntry(fd int, name string, kind uint8) (Entry, bool) {
 	return Entry{}, false
 }
 
-func (j *Beneath) StatEntry(dir fs.File, e *Entry) error {
+func (j *Openat2Tree) StatEntry(dir fs.File, e *Entry) error {
 	var stat syscall.Stat_t
 	err := fstatat(int(dir.(*os.File).Fd()), e.Name, &stat)
 	runtime.KeepAlive(dir)
@@ -242,7 +242,7 @@ func (j *Beneath) StatEntry(dir fs.File, e *Entry) error {
 
 // MayRead checks the permissions that opening the entry would need. A folder must be
 // searchable too.
-func (j *Beneath) MayRead(dir fs.File, folder string, e *Entry) bool {
+func (j *Openat2Tree) MayRead(dir fs.File, folder string, e *Entry) bool {
 	const (
 		read, enter           = 4, 1
 		effectiveID, noFollow = 0x200, 0x100 // AT_EACCESS, AT_SYMLINK_NOFOLLOW
@@ -283,7 +283,7 @@ var inFirstNamespace = sync.OnceValue(func() bool {
 
 // lstat stats a name in the folder itself, without following a link. It reports false if it
 // cannot.
-func (j *Beneath) lstat(name string, stat *syscall.Stat_t) bool {
+func (j *Openat2Tree) lstat(name string, stat *syscall.Stat_t) bool {
 	if strings.Contains(name, "/") || name == ".." { // fstatat is not confined: a link in the path may lead out
 		return false
 	}
@@ -293,7 +293,7 @@ func (j *Beneath) lstat(name string, stat *syscall.Stat_t) bool {
 }
 
 // Close closes the folder, but not the files opened from it. It does not wait for requests.
-func (j *Beneath) Close() error {
+func (j *Openat2Tree) Close() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.fd < 0 {
@@ -309,7 +309,7 @@ const maxResolves = 100
 
 // openat2 opens a name beneath the folder. The kernel returns EXDEV for an escape, and
 // EAGAIN if it cannot tell because a folder was moved while it followed a "..".
-func (j *Beneath) openat2(name string, flags uint64) (fd int, err error) {
+func (j *Openat2Tree) openat2(name string, flags uint64) (fd int, err error) {
 	var buf [maxStackName]byte
 	p := cString(&buf, name)
 	how := struct{ flags, mode, resolve uint64 }{flags | syscall.O_CLOEXEC, 0, resolveBeneath | resolveNoMagicLinks}

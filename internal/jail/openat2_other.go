@@ -8,9 +8,9 @@ import (
 	"runtime"
 )
 
-// OpenBeneath returns nil, so that os.Root is used: openat2 is unknown here or, on Android,
+// OpenOpenat2 returns nil, so that os.Root is used: openat2 is unknown here or, on Android,
 // kills the process.
-func OpenBeneath(string) LinkReader { return nil }
+func OpenOpenat2(string) LinkReader { return nil }
 
 // ReadsAll reports whether the process may read everything. It reports false on Linux,
 // where user 0 may lack the capability.

@@ -10,25 +10,25 @@ import (
 // resolves each name beneath the folder or, where it cannot, package os does. OpenJail does
 // not stop names from crossing mount points.
 func OpenJail(dir string) (LinkReader, error) {
-	if j := OpenBeneath(dir); j != nil {
+	if j := OpenOpenat2(dir); j != nil {
 		return j, nil
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open root %q: %w", dir, err)
 	}
-	return &OSRoot{Root: root}, nil
+	return &OSRootTree{Root: root}, nil
 }
 
-// An OSRoot is a folder as a Tree, confined by os.Root, which follows no link out of the
+// An OSRootTree is a folder as a Tree, confined by os.Root, which follows no link out of the
 // folder and is free of races with changing names.
-type OSRoot struct {
+type OSRootTree struct {
 	SystemNames
 	Root *os.Root
 }
 
 // ReadDir fills in the entries at once, since an os.Root has asked for each of them anyway.
-func (j *OSRoot) ReadDir(dir fs.File) ([]Entry, error) {
+func (j *OSRootTree) ReadDir(dir fs.File) ([]Entry, error) {
 	entries, err := readDir(dir)
 	for i := range entries {
 		if e := &entries[i]; !e.IsLink { // the target of a link must be found through Stat
@@ -38,12 +38,12 @@ func (j *OSRoot) ReadDir(dir fs.File) ([]Entry, error) {
 	return entries, err
 }
 
-func (j *OSRoot) StatEntry(_ fs.File, e *Entry) error { return e.ask() }
+func (j *OSRootTree) StatEntry(_ fs.File, e *Entry) error { return e.ask() }
 
-func (j *OSRoot) MayRead(_ fs.File, folder string, e *Entry) bool { return mayOpen(j, folder, e) }
+func (j *OSRootTree) MayRead(_ fs.File, folder string, e *Entry) bool { return mayOpen(j, folder, e) }
 
 // Open opens a file of any type without blocking.
-func (j *OSRoot) Open(name string) (fs.File, fs.FileInfo, error) {
+func (j *OSRootTree) Open(name string) (fs.File, fs.FileInfo, error) {
 	file, err := j.Root.OpenFile(name, os.O_RDONLY|nonblock, 0)
 	if err != nil {
 		return nil, nil, TreeError(err)
@@ -51,7 +51,7 @@ func (j *OSRoot) Open(name string) (fs.File, fs.FileInfo, error) {
 	return statOpened(name, file)
 }
 
-func (j *OSRoot) Stat(name string) (fs.FileInfo, error) {
+func (j *OSRootTree) Stat(name string) (fs.FileInfo, error) {
 	info, err := j.Root.Stat(name)
 	if err != nil {
 		return nil, TreeError(err)
@@ -59,6 +59,6 @@ func (j *OSRoot) Stat(name string) (fs.FileInfo, error) {
 	return info, servable(name, info)
 }
 
-func (j *OSRoot) Readlink(name string) (target string, err error) { return j.Root.Readlink(name) }
+func (j *OSRootTree) Readlink(name string) (target string, err error) { return j.Root.Readlink(name) }
 
-func (j *OSRoot) Close() error { return j.Root.Close() }
+func (j *OSRootTree) Close() error { return j.Root.Close() }

@@ -70,7 +70,7 @@ func TestRootFollowsItsPath(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					old := r.now.Swap(&openRoot{&OSRoot{Root: opened}, r.now.Load().info})
+					old := r.now.Swap(&openRoot{&OSRootTree{Root: opened}, r.now.Load().info})
 					old.Close()
 				}
 				if got := readF(t, r); got != "old" {
@@ -109,7 +109,7 @@ func TestRootIdentifiesNothingInAnOSRoot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	old := r.now.Swap(&openRoot{&OSRoot{Root: next}, r.now.Load().info})
+	old := r.now.Swap(&openRoot{&OSRootTree{Root: next}, r.now.Load().info})
 	defer old.Close()
 	if id, known := r.Identify("f"); known {
 		t.Errorf("Identify(%q) = %v, true; want it to be unknown", "f", id)

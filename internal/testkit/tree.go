@@ -15,8 +15,8 @@ func Trees(t testing.TB, dir string) map[string]jail.LinkReader {
 	if err != nil {
 		t.Fatal(err)
 	}
-	trees := map[string]jail.LinkReader{"os.Root": &jail.OSRoot{Root: root}}
-	if j := jail.OpenBeneath(dir); j != nil {
+	trees := map[string]jail.LinkReader{"os.Root": &jail.OSRootTree{Root: root}}
+	if j := jail.OpenOpenat2(dir); j != nil {
 		trees["openat2"] = j
 	}
 	for _, tree := range trees {
@@ -29,7 +29,7 @@ func Trees(t testing.TB, dir string) map[string]jail.LinkReader {
 // refuses the call.
 func Beneath(t testing.TB, dir string) jail.Tree {
 	t.Helper()
-	j := jail.OpenBeneath(dir)
+	j := jail.OpenOpenat2(dir)
 	if j == nil {
 		t.Skip("openat2 is unavailable")
 	}
