@@ -254,22 +254,25 @@ func (c *conn) awaitParked() error {
 //
 // A connection that is to leave has a deadline in the past, which makes a read fail even if a
 // request is in the buffer of the kernel. That request was sent in time and must be served, so
-// readIdle then reads once more. When limit is over it does not: a read has waited until then.
+// readIdle then looks again. When limit is over it does not: a read has waited until then.
 func (c *conn) readIdle(limit instant, p []byte) (n int, err error) {
-	// The last read returns at once if there is anything to read. The time is for a busy
-	// machine.
-	const lastLook = 20 * time.Millisecond
-	fired, last := false, false
+	// A look returns at once if there is anything to read. Its time is for a busy machine; one
+	// that is so busy that the look ends late needs another.
+	const (
+		lookTime = 20 * time.Millisecond
+		maxLooks = 10
+	)
+	fired, looks := false, 0
 	for {
 		until := limit
-		if !last {
+		if looks == 0 {
 			until = min(limit, c.leaveAt())
 		}
 		if fired || c.read.deadline > until { // a deadline that is too early stays; see readSide
 			c.setReadDeadline(until)
 		}
 		// If leave was called meanwhile, its deadline was overwritten.
-		if !last && c.leaveAt() < until {
+		if looks == 0 && c.leaveAt() < until {
 			continue
 		}
 		if p != nil {
@@ -282,10 +285,11 @@ func (c *conn) readIdle(limit instant, p []byte) (n int, err error) {
 		case !isTimeout(err) || n > 0:
 			return n, err
 		case clock() < until: // the deadline was an earlier one; see readSide
-		case last || c.leaveAt() == never:
+		case c.leaveAt() == never, looks == maxLooks, looks > 0 && clock() <= until.add(maxLate):
 			return 0, err
 		default:
-			last, limit = true, clock().add(lastLook)
+			looks++
+			limit = clock().add(lookTime)
 		}
 	}
 }

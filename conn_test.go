@@ -17,7 +17,7 @@ type contextKey struct{}
 
 // Values are available after the context has ended, and a derived context needs no goroutine.
 func TestRequestContextValues(t *testing.T) {
-	s := newServer(t, WithResolver(say("")))
+	s := newServer(t, WithResolver(answerText("")))
 	g, err := s.newGroup(context.WithValue(context.Background(), contextKey{}, "v"), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +66,7 @@ func TestIdleConnectionReleasesMemory(t *testing.T) {
 	for name, request := range map[string]string{"long lines": long, "many lines": lines, "pipelined": long + lines + long} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newServer(t, WithDate(false), WithResolver(say("hi")))
+				s := newServer(t, WithDate(false), WithResolver(answerText("hi")))
 				client, server := net.Pipe()
 				served := make(chan error, 1)
 				go func() { served <- s.ServeConn(t.Context(), server) }()
@@ -100,7 +100,7 @@ func TestIdleConnectionReleasesMemory(t *testing.T) {
 // A connection is evicted only if it is still idle. A request that arrives at the same moment is
 // answered, and its connection then closes.
 func TestEvictionAndRequest(t *testing.T) {
-	s := newServer(t, WithResolver(say("hi")))
+	s := newServer(t, WithResolver(answerText("hi")))
 	client, server := net.Pipe()
 	defer client.Close()
 	c := newConn(s, new(group), server)
@@ -199,7 +199,7 @@ func TestGoexitMakesRoomFor503(t *testing.T) {
 			runtime.Goexit()
 		}
 	}}
-	s := newServer(t, WithMaxConns(1), WithResolver(say("hi")), WithTrace(exit))
+	s := newServer(t, WithMaxConns(1), WithResolver(answerText("hi")), WithTrace(exit))
 	g, err := s.newGroup(context.Background(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -219,7 +219,7 @@ func TestGoexitMakesRoomFor503(t *testing.T) {
 
 // A refused connection is never evicted.
 func TestRefusedConnectionIsNotEvicted(t *testing.T) {
-	s := newServer(t, WithMaxConns(1), WithResolver(say("hi")))
+	s := newServer(t, WithMaxConns(1), WithResolver(answerText("hi")))
 	g, err := s.newGroup(context.Background(), nil)
 	if err != nil {
 		t.Fatal(err)

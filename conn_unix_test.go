@@ -101,7 +101,7 @@ func TestParkedConnection(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s, addr := listen(t, append(tt.opts, WithResolver(say("hi")))...)
+			s, addr := listen(t, append(tt.opts, WithResolver(answerText("hi")))...)
 			c := dial(t, addr)
 			parkAndAsk(t, c, getRequest("/"), 1)
 			waitParked(t, s, 1)
@@ -124,7 +124,7 @@ func TestParkedConnection(t *testing.T) {
 
 // A connection on which nothing was received is parked too.
 func TestParkedBeforeItsFirstRequest(t *testing.T) {
-	s, addr := listen(t, WithResolver(say("hi")))
+	s, addr := listen(t, WithResolver(answerText("hi")))
 	c := dial(t, addr)
 	waitParked(t, s, 1)
 	parkAndAsk(t, c, getRequest("/"), 1)
@@ -149,7 +149,7 @@ func parkAndAsk(t *testing.T, c net.Conn, requests string, n int) {
 // A connection that is evicted while being parked does not wait: its own deadline must not
 // replace the one that wakes it.
 func TestEvictedWhileParking(t *testing.T) {
-	s, addr := listen(t, WithResolver(say("hi")))
+	s, addr := listen(t, WithResolver(answerText("hi")))
 	dialed := dial(t, addr)
 	c := newConn(s, new(group), dialed) // awaitParked works on either end
 	c.read.limit = clock().add(time.Hour)
@@ -163,7 +163,7 @@ func TestEvictedWhileParking(t *testing.T) {
 
 // A connection releases its buffer when it parks.
 func TestParkedConnectionHoldsNoBuffer(t *testing.T) {
-	s, addr := listen(t, WithResolver(say("hi")))
+	s, addr := listen(t, WithResolver(answerText("hi")))
 	c := newConn(s, new(group), dial(t, addr)) // awaitParked works on either end
 	c.work.in.buf = new([minBuffer]byte)[:]
 	c.ready.keep(&c.work.in)
@@ -202,7 +202,7 @@ func TestRetainedRequest(t *testing.T) {
 
 // A program that retains a closed connection does not thereby retain others.
 func TestClosedConnectionRetainsNoOthers(t *testing.T) {
-	g := &group{srv: newServer(t, WithResolver(say("hi")))}
+	g := &group{srv: newServer(t, WithResolver(answerText("hi")))}
 	var conns []*conn
 	for range 4 {
 		c := &conn{}
@@ -290,7 +290,7 @@ func TestDefaultMaxConns(t *testing.T) {
 	} else if files < 64+2*10_000 {
 		want = int(files-64) / 2
 	}
-	if got := newServer(t, WithResolver(say("hi"))).config.maxConns; got != want {
+	if got := newServer(t, WithResolver(answerText("hi"))).config.maxConns; got != want {
 		t.Errorf("the default of WithMaxConns is %d with a limit of %d open files, want %d", got, limit.Cur, want)
 	}
 }

@@ -32,8 +32,9 @@ type group struct {
 	drain  *time.Timer
 
 	closed  sync.Once   // closes ln once
-	quiet   *time.Timer // closes ln after the group begins to stop
-	closeBy instant     // latest time at which quiet closes ln
+	quiet   *time.Timer // runs closeIfQuiet, at quietAt, after the group has begun to stop
+	quietAt instant
+	closeBy instant // latest time at which ln is closed
 }
 
 // newGroup makes a group and adds it to the Server. It returns ErrServerClosed if the Server
@@ -151,6 +152,11 @@ const (
 	maxQueueTime = time.Second
 )
 
+// maxLate is how late a timer or deadline may be noticed. If it is noticed later, the system has
+// not run the process for a while, and what arrived meanwhile has not been looked at: neither the
+// queue of a listener nor the buffer of a connection can be taken for empty.
+const maxLate = 2 * time.Millisecond
+
 // postponeClose keeps the listener of a stopping group open for another queueQuiet, since
 // its queue may hold more connections.
 func (g *group) postponeClose() {
@@ -159,8 +165,33 @@ func (g *group) postponeClose() {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if left := time.Duration(g.closeBy - clock()); left > 0 {
-		g.quiet.Reset(min(queueQuiet, left))
+	g.awaitQuiet()
+}
+
+// awaitQuiet sets the timer that closes the listener. It reports false if the time for that is
+// over. It is called with g.mu held.
+func (g *group) awaitQuiet() bool {
+	now := clock()
+	if now >= g.closeBy {
+		return false
+	}
+	g.quietAt = min(now.add(queueQuiet), g.closeBy)
+	g.quiet.Reset(time.Duration(g.quietAt - now))
+	return true
+}
+
+// closeIfQuiet closes the listener, unless the process did not run when the timer was due. That
+// time does not count toward maxQueueTime.
+func (g *group) closeIfQuiet() {
+	g.mu.Lock()
+	late := time.Duration(clock() - g.quietAt)
+	if late > maxLate {
+		g.closeBy = g.closeBy.add(late)
+	}
+	open := late > maxLate && g.awaitQuiet()
+	g.mu.Unlock()
+	if !open {
+		g.closeListener()
 	}
 }
 
@@ -244,7 +275,8 @@ func (g *group) stop(reason error, drain time.Duration) {
 		g.closing.Store(true)
 	} else {
 		g.closeBy = clock().add(maxQueueTime)
-		g.quiet = time.AfterFunc(queueQuiet, g.closeListener)
+		g.quiet = time.AfterFunc(maxQueueTime, g.closeIfQuiet)
+		g.awaitQuiet()
 	}
 	for c := g.conns; c != nil; c = c.next {
 		c.leave()

@@ -2,9 +2,13 @@ package rawhttp
 
 import (
 	"context"
+	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // The folder of WithRoot is open until the last request is done.
@@ -51,5 +55,47 @@ func TestShutdownClosesRoot(t *testing.T) {
 			t.Errorf("resolver of WithResolver after %s: status %d, want 200: the server does not own it", name, got)
 		}
 		dir.Close()
+	}
+}
+
+// A closeRecorder is a listener that records whether it was closed.
+type closeRecorder struct {
+	net.Listener
+	closed atomic.Bool
+}
+
+func (l *closeRecorder) Close() error {
+	l.closed.Store(true)
+	return nil
+}
+
+// A timer that is noticed late says nothing about the queue of a listener: connections may have
+// arrived while the system did not run the process. Closing the listener would reset them.
+func TestListenerIsNotClosedLate(t *testing.T) {
+	for late, open := range map[time.Duration]bool{0: false, maxLate: false, maxLate + 1: true, time.Hour: true} {
+		t.Run(late.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newServer(t, WithResolver(answerText("a")))
+				ln := &closeRecorder{}
+				g, err := s.newGroup(t.Context(), ln)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer g.wait()
+				g.stop(nil, 0)
+				g.mu.Lock()
+				g.quietAt = clock() - instant(late)
+				g.mu.Unlock()
+				g.closeIfQuiet()
+				if ln.closed.Load() == open {
+					t.Errorf("the timer is %v late: the listener is open: %v, want %v", late, !open, open)
+				}
+				time.Sleep(queueQuiet)
+				synctest.Wait()
+				if !ln.closed.Load() {
+					t.Error("the listener is open after another queueQuiet, want it closed")
+				}
+			})
+		})
 	}
 }

@@ -56,8 +56,8 @@ func converse(t testing.TB, c net.Conn, requests string, n int) string {
 	return string(answer)
 }
 
-// say is a resolver that answers every request with the text.
-func say(s string) Resolver {
+// answerText is a resolver that answers every request with the text.
+func answerText(s string) Resolver {
 	return ResolverFunc(func(context.Context, *Request) (*Response, error) { return Text(200, s), nil })
 }
 

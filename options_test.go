@@ -18,7 +18,7 @@ var _ Logger = (*slog.Logger)(nil)
 
 var (
 	oneFile    = fstest.MapFS{"a.txt": {Data: []byte("hello")}}
-	pathSource = WithResolver(say("hi"))
+	pathSource = WithResolver(answerText("hi"))
 )
 
 // A later option wins, except for options that accumulate.
@@ -179,16 +179,16 @@ func TestOptionsAreReusable(t *testing.T) {
 // The limits above are those of WithMaxHeaderBytes and WithMaxFields, and the
 // first cannot be set below 512.
 func TestParseLimitsOfOptions(t *testing.T) {
-	s := newServer(t, WithResolver(say("")))
+	s := newServer(t, WithResolver(answerText("")))
 	if diff := cmp.Diff(wire.DefaultLimits, s.config.limits, cmp.AllowUnexported(wire.Limits{})); diff != "" {
 		t.Errorf("limits of a Server (-ParseRequest's +Server's):\n%s", diff)
 	}
-	s = newServer(t, WithResolver(say("")), WithMaxHeaderBytes(512), WithMaxFields(7))
+	s = newServer(t, WithResolver(answerText("")), WithMaxHeaderBytes(512), WithMaxFields(7))
 	want := wire.Limits{Head: 512, Line: 8 << 10, Fields: 7}
 	if diff := cmp.Diff(want, s.config.limits, cmp.AllowUnexported(wire.Limits{})); diff != "" {
 		t.Errorf("limits of WithMaxHeaderBytes(512), WithMaxFields(7) (-want +got):\n%s", diff)
 	}
-	if _, err := New(WithResolver(say("")), WithMaxHeaderBytes(511)); err == nil {
+	if _, err := New(WithResolver(answerText("")), WithMaxHeaderBytes(511)); err == nil {
 		t.Error("WithMaxHeaderBytes(511) is accepted, the least is 512")
 	}
 }

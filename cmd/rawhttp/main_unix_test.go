@@ -198,6 +198,48 @@ func TestBinarySignals(t *testing.T) {
 	}
 }
 
+// Connections that arrive while the system does not run the process are answered, even if the
+// server was about to close its listener.
+func TestBinaryStalledAsItStops(t *testing.T) {
+	t.Parallel()
+	root := folder(t, "a")
+	for range 5 { // the stall seldom begins before the signal is noticed, or after the listener closed
+		cmd := execCommand("-addr", "127.0.0.1:0", root)
+		stdout, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { cmd.Process.Kill() })
+		line, _ := bufio.NewReader(stdout).ReadString('\n')
+		match := servingLine.FindStringSubmatch(line)
+		if match == nil {
+			t.Fatalf("printed %q, want a line that matches %s", line, servingLine)
+		}
+		cmd.Process.Signal(syscall.SIGTERM)
+		time.Sleep(20 * time.Millisecond)
+		cmd.Process.Signal(syscall.SIGSTOP)
+		conn, err := net.Dial("tcp", match[1])
+		if err == nil {
+			io.WriteString(conn, "GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n")
+			time.Sleep(100 * time.Millisecond)
+		}
+		cmd.Process.Signal(syscall.SIGCONT)
+		if err == nil { // otherwise the listener was closed already, and nothing is lost
+			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil || resp.StatusCode != 200 {
+				t.Errorf("a request that arrived during the stall received %v, %v, want 200", resp, err)
+			}
+			conn.Close()
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("rawhttp after SIGTERM: %v, want status 0", err)
+		}
+	}
+}
+
 // A second signal does not wait for requests in progress. Neither it nor the end of a
 // terminal leaves a script running.
 func TestBinarySignalsEndScripts(t *testing.T) {
