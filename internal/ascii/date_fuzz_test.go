@@ -29,7 +29,8 @@ func FuzzParseDate(f *testing.F) {
 func TestParseDateAtRandom(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	accepted := 0
-	for range 200_000 {
+	const n = 50_000
+	for range n {
 		now := time.Unix(r.Int64N(1<<33), 0).UTC()
 		form := []string{IMFFixdate, "Monday, 02-Jan-06 15:04:05 GMT", time.ANSIC}[r.IntN(3)]
 		s := []byte(time.Unix(r.Int64N(1<<34)-1<<32, 0).UTC().Format(form))
@@ -44,8 +45,8 @@ func TestParseDateAtRandom(t *testing.T) {
 			accepted++
 		}
 	}
-	if accepted < 50_000 {
-		t.Errorf("%d of 200000 dates were accepted, want at least 50000: many are unchanged", accepted)
+	if accepted < n/4 {
+		t.Errorf("%d of %d dates were accepted, want at least a quarter: many are unchanged", accepted, n)
 	}
 }
 
