@@ -240,20 +240,17 @@ func TestStopping(t *testing.T) {
 	})
 }
 
-// A stalledConn is a connection of a process that the system does not run for a while: a Read that
-// waited until its deadline, after a time that only the last look at a connection takes, returns
-// only after the stall.
+// A stalledConn is a connection of a process that the system does not run for a while: the first
+// Read that waits for the given time, until its deadline, returns only after the stall.
 type stalledConn struct {
 	net.Conn
-	stall time.Duration
+	wait, stall time.Duration
 }
-
-const lastLook = 20 * time.Millisecond
 
 func (c *stalledConn) Read(p []byte) (int, error) {
 	start := time.Now()
 	n, err := c.Conn.Read(p)
-	if errors.Is(err, os.ErrDeadlineExceeded) && time.Since(start) == lastLook {
+	if errors.Is(err, os.ErrDeadlineExceeded) && time.Since(start) == c.wait {
 		time.Sleep(c.stall)
 		c.stall = 0
 	}
@@ -263,13 +260,14 @@ func (c *stalledConn) Read(p []byte) (int, error) {
 // A request that arrives while the system does not run the process is answered, even if the
 // connection was about to be closed for a shutdown.
 func TestRequestSentDuringStall(t *testing.T) {
+	const lastLook = 20 * time.Millisecond // before an idle connection closes for a shutdown
 	for stall, want := range map[time.Duration]string{2 * time.Millisecond: "", 10 * time.Millisecond: lastAnswer("/a"), time.Minute: lastAnswer("/a")} {
 		t.Run(stall.String(), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				s := newServer(t, rawhttp.WithResolver(answerPath), rawhttp.WithDate(false))
 				near, far := duplexPipe()
 				served := make(chan error, 1)
-				go func() { served <- s.ServeConn(t.Context(), &stalledConn{Conn: far, stall: stall}) }()
+				go func() { served <- s.ServeConn(t.Context(), &stalledConn{far, lastLook, stall}) }()
 				c := &memoryClient{Conn: near, ended: make(chan struct{})}
 				go c.readAll()
 				c.send(getRequest("/first"))
