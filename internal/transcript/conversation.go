@@ -338,9 +338,6 @@ func (c *Conversation) Refused(off int, inContent bool, why string) {
 // caret prints a mark below the byte at offset off of line, and line before it unless the line
 // above already shows it in the same form.
 func (c *Conversation) caret(num int, line []byte, off int, why string, isAbove bool) {
-	if off == len(line) && bytes.HasSuffix(line, []byte("\n")) {
-		off = 0 // something is missing before this line, the end of the head
-	}
 	const width = 60 // leaves room for the label on a terminal with 80 columns
 	shown, column := pointInto(line, off, width)
 	if !isAbove || shown != visible(line) {
@@ -370,6 +367,7 @@ func Mark(head []byte, off int) (line, mark string) {
 	quoted, at := lineAt(head, min(off, len(head)))
 	if len(quoted) == 0 && at == 0 { // something is missing at the end
 		quoted, _ = lineAt(head, max(0, len(head)-1))
+		at = len(quoted)
 	}
 	const width = 72
 	line, column := pointInto(quoted, at, width)

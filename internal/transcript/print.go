@@ -205,9 +205,15 @@ func isTaken(s string) bool {
 // pointInto returns line as it is shown above a mark below its byte at off, and the column of
 // the mark. The width of a character that is not ASCII depends on the terminal, so if there is
 // one before the mark, all such characters are escaped. Of a line that does not fit into width
-// columns, which a terminal would wrap, the part around the byte is shown, between dots.
+// columns, which a terminal would wrap, the part around the byte is shown, between dots. If off
+// is the length of a line that is not empty, something is missing after it, and the mark is
+// after its line end. Below an empty line the mark is at its beginning, also for what is missing.
 func pointInto(line []byte, off, width int) (shown string, column int) {
 	text := string(bytes.TrimRight(line, "\r\n"))
+	if off == len(line) && off > len(text) && text != "" {
+		shown, _ = pointInto(line, len(text), width)
+		return shown, len(shown) // all of shown is ASCII, since it is before the mark
+	}
 	off = min(off, len(text))
 	from, to := around(text, off, width)
 	column = len(escapeASCII(text[from:to])) - len(escapeASCII(text[off:to])) // how a byte is shown depends on the next ones

@@ -255,7 +255,6 @@ func TestVisibleIsReversible(t *testing.T) {
 }
 
 // A mark is below the byte, however the characters before it are shown.
-// terminal shows them.
 func TestMark(t *testing.T) {
 	tests := []struct {
 		line      string
@@ -265,6 +264,10 @@ func TestMark(t *testing.T) {
 		{"abc", 2, "abc|  ^", ""},
 		{"abc", 3, "abc|   ^", "something is missing at the end"},
 		{"abc\r\n", 4, "abc<CRLF>|   ^", "the line end is a mark of its own"},
+		{"abc\r\n", 5, "abc<CRLF>|         ^", "the next line is missing"},
+		{"abc\r\n\r\n", 7, "<CRLF>|^", "something is missing before the end of the head"},
+		{"日本\n", 7, `\xe6\x97\xa5\xe6\x9c\xac<LF>|                            ^`, "all characters are before the mark"},
+		{strings.Repeat("a", 99) + "\n", 100, "..." + strings.Repeat("a", 72) + "<LF>|" + strings.Repeat(" ", 79) + "^", ""},
 		{"\x00b", 1, `\x00b|    ^`, "an escape has four columns"},
 		{"\tb", 1, `\tb|  ^`, "and that of HTAB two"},
 		{`\x00b`, 4, `\x5cx00b|       ^`, "a backslash is escaped"},
