@@ -336,11 +336,11 @@ func (c *Conversation) Refused(off int, inContent bool, why string) {
 }
 
 // caret prints a mark below the byte at offset off of line, and line before it unless the line
-// above already shows it in the same form.
+// directly above already shows it in the same form.
 func (c *Conversation) caret(num int, line []byte, off int, why string, isAbove bool) {
 	const width = 60 // leaves room for the label on a terminal with 80 columns
 	shown, column := pointInto(line, off, width)
-	if !isAbove || shown != visible(line) {
+	if !isAbove || c.paused > 0 || shown != visible(line) { // a note on a pause would be between them
 		c.line(num, faultColor, indent+shown)
 	}
 	c.line(num, faultColor, fmt.Sprintf("%s%*s^ %s", indent, column, "", why))
