@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	// minBuffer is the smallest size of a buffer: a page of memory, which nearly all heads fit.
+	// minBuffer is the smallest size of a buffer: a page of memory, enough for nearly all heads.
 	minBuffer = 4 << 10
 
 	// maxJoined is how much output is collected before it is written: up to this size,

@@ -252,16 +252,16 @@ type wireImage struct {
 	bytes  []byte // nil after the first response of a second, which may be the only one
 }
 
-// mayUseWireImage reports whether a wire image can answer the request. An image has a Content-Length and
-// no Connection field, so the connection must persist in HTTP/1.1 without one.
+// mayUseWireImage reports whether a wire image can answer the request. An image has a
+// Content-Length and no Connection field, so the connection must be one that persists without it.
 func (t *responder) mayUseWireImage() bool {
 	return t.withheld == nil && t.req.isGet() && t.req.head.Minor > 0 && t.req.head.Persist && t.persist && !t.resp.closeAfter &&
 		!t.req.hasConditions() && t.format.contentLength
 }
 
 // writeFromWireImage writes the response from its image, or in steps if there is none. The second
-// time within a second it makes one. Connections that do so at the same time replace each
-// other's, which are equal.
+// time within a second it makes one. Connections that do so at the same time make equal images,
+// of which the last remains.
 func (t *responder) writeFromWireImage(ctx context.Context) error {
 	date := ""
 	if t.format.date != nil {

@@ -167,8 +167,8 @@ func (c *conn) unpark() {
 }
 
 // An idle connection keeps its last head, to recognize the same request again, if the head
-// needs no more memory than the heads of most clients. An idle connection so needs little
-// memory whatever the client has sent.
+// needs no more memory than the heads of most clients. So an idle connection needs
+// little memory, whatever the client has sent.
 const (
 	maxIdleText   = 1 << 10 // bytes
 	maxIdleFields = 32      // field lines

@@ -459,7 +459,7 @@ const (
 // fileETag returns the entity tag of a file, made from its modification time and size, or
 // "" without a time. The tag is weak as long as the file may change again without a change
 // of either: "This weakness might be due to limitations in how the value is calculated (e.g.,
-// clock resolution)". RFC 9110, section 8.8.1
+// clock resolution)". RFC 9110, section 8.8.1.
 func fileETag(mod time.Time, size int64, now time.Time) string {
 	if mod.IsZero() {
 		return ""

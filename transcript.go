@@ -169,7 +169,7 @@ func (t *transcripts) connEnd(conn uint64, why EndReason, err error) {
 	}
 }
 
-// closed ends the conversation, after the last bytes of both sides.
+// connClose ends the conversation, after the last bytes of both sides.
 func (t *transcripts) connClose(conn uint64, err error) {
 	t.get(conn).End()
 	t.mu.Lock()

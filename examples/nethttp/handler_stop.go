@@ -25,7 +25,8 @@ func (s *stops) context(ctx context.Context) context.Context {
 	return rawhttp.ContextWithStopping(ctx, s.of(srv))
 }
 
-// of returns the channel of the server. It asks the server to close it the first time.
+// of returns the channel of the server. The first time, it registers a function with the server
+// that closes the channel.
 func (s *stops) of(srv *http.Server) chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()

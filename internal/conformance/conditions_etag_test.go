@@ -278,8 +278,8 @@ func TestValidatorsSetByProgram(t *testing.T) {
 	})
 }
 
-// "An origin server with a clock MUST NOT generate a Last-Modified date that is later
-// than the server's time of message origination (Date)." RFC 9110, section 8.8.2.1.
+// "An origin server with a clock [...] MUST NOT generate a Last-Modified date that is later than
+// the server's time of message origination". RFC 9110, section 8.8.2.1.
 func TestLastModifiedIsNotLaterThanDate(t *testing.T) {
 	const now = "Sat, 01 Jan 2000 00:00:00 GMT"
 	bubble(t, func(t *testing.T) {

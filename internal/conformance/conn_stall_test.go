@@ -58,7 +58,7 @@ var stallConns = map[string]func(net.Conn) net.Conn{
 func TestStalledReaderWithBuffer(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
-		t.Skip("on this system a Write that exceeds its deadline does not report how much it wrote: see resumes")
+		t.Skip("on this system a Write that exceeds its deadline does not report how much it wrote")
 	}
 	for kind, resolver := range stallKinds {
 		for name, wrap := range stallConns {

@@ -251,7 +251,7 @@ func TestWriteResponse(t *testing.T) {
 		{"204 to HTTP/1.0 keep-alive", keeping10, func() *rawhttp.Response { return rawhttp.Empty(204) }, "HTTP/1.1 204 No Content\r\n" + writeDate + "Connection: keep-alive\r\n\r\n", true, "the response ends with its head"},
 		{"204 of a Stream", get11, func() *rawhttp.Response {
 			return rawhttp.Stream(204, "", iotest.ErrReader(errors.New("must not be read")))
-		}, "HTTP/1.1 204 No Content\r\n" + writeDate + "\r\n", true, "\"A server MUST NOT send a Transfer-Encoding header field in any response with a status code of 1xx or 204\", RFC 9112, section 6.1"},
+		}, "HTTP/1.1 204 No Content\r\n" + writeDate + "\r\n", true, "\"A server MUST NOT send a Transfer-Encoding header field in any response with a status code of 1xx (Informational) or 204 (No Content)\", RFC 9112, section 6.1"},
 		{"204 of a StreamFunc", get11, func() *rawhttp.Response {
 			return rawhttp.StreamFunc(204, "", func(context.Context, io.Writer) error { panic("must not be called") })
 		}, "HTTP/1.1 204 No Content\r\n" + writeDate + "\r\n", true, "there is nowhere to write to"},

@@ -92,8 +92,8 @@ func (s *side) showDecoded() {
 	}
 }
 
-// decide decides whether content that begins with b is shown as text. If no content is to be left
-// out, all of it is, also what is not text, unless it is to be shown decoded.
+// decide decides whether content that begins with b is shown as text. Without a limit, all content
+// is, even if it is not text, unless it is to be decoded.
 func (c *content) decide(b []byte, limit int, decodes bool) {
 	switch {
 	case limit < 0 && !(decodes && c.coding != ""):

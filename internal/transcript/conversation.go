@@ -374,8 +374,8 @@ func Mark(head []byte, off int) (line, mark string) {
 	return line, strings.Repeat(" ", column) + "^"
 }
 
-// Missing returns what the client's last request lacks, such as "its empty line", or "" if it is
-// whole or its protocol is not HTTP.
+// Missing returns what the client's last request lacks, such as "the empty line at the end of its
+// head", or "" if it is complete or the protocol is not HTTP.
 func (c *Conversation) Missing() string {
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
