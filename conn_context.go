@@ -114,9 +114,10 @@ func Stopping(ctx context.Context) <-chan struct{} {
 	return stopped
 }
 
-// ContextWithStopping returns a context derived from ctx for which [Stopping] returns the
+// ContextWithStopping returns a context derived from ctx for which [Stopping] returns the given
 // channel. It is for adapters to other servers, and for tests of a stream that ends when the
-// server stops.
+// server stops. The caller closes the channel when the server begins to stop, and should send
+// nothing on it, since several receivers may wait. If it is nil, the context never reports a stop.
 func ContextWithStopping(ctx context.Context, stopping <-chan struct{}) context.Context {
 	return context.WithValue(ctx, stoppingKey{}, stopping)
 }

@@ -313,12 +313,15 @@ func (r *Request) Inform(status int, fields ...string) error {
 	return r.conn.inform(head)
 }
 
-// WithInform returns a copy of the request whose Inform calls f, with the same arguments, for
-// adapters to other servers and for programs that own the connection of a request from
-// [ParseRequest]. Inform still checks its arguments, and does not call f if they are invalid or
-// the request is HTTP/1.0. f should return an error once the head of the final response has been
-// written. If f is nil, Inform is that of the connection. The copy shares Body with r, which does
-// not change.
+// WithInform returns a copy of the request whose [Request.Inform] calls f with its arguments and
+// returns the error of f. It is for adapters to other servers, and for programs that own the
+// connection of a request from [ParseRequest]. Inform still checks its arguments, and does not
+// call f if they are invalid or the request is HTTP/1.0 (RFC 9110, section 15.2).
+//
+// f must not change or keep the slice of fields. It runs on the goroutine that calls Inform, and
+// should return an error once the head of the final response has been written. If f is nil,
+// Inform uses the connection again. Copies of the copy keep f, except for that of
+// [Request.Clone]. The copy shares Body with r, which does not change.
 func (r *Request) WithInform(f func(status int, fields ...string) error) *Request {
 	c := r.copy()
 	c.inform = f

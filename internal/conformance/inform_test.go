@@ -3,6 +3,7 @@ package conformance_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -163,6 +164,50 @@ func TestInformRefuses(t *testing.T) {
 	}
 	if err := parse(t, getA).Inform(200); err == nil || errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("Inform(200) without a connection = %v, want an error about the status", err)
+	}
+}
+
+// Inform of a Request from WithInform calls the function if the arguments are valid and the
+// request is HTTP/1.1.
+func TestWithInform(t *testing.T) {
+	failed := errors.New("failed")
+	keep := func(r *rawhttp.Request) *rawhttp.Request { return r }
+	tests := []struct {
+		name, request string
+		status        int
+		fields        []string
+		change        func(*rawhttp.Request) *rawhttp.Request // a change after WithInform
+		calls         []string
+		want          func(error) bool
+		why           string
+	}{
+		{"valid", getA, 103, []string{"Link", "</a>"}, keep, []string{"103 [Link </a>]"}, func(err error) bool { return err == failed }, "the error is that of the function"},
+		{"other path", getA, 102, nil, func(r *rawhttp.Request) *rawhttp.Request { return r.WithPath("/b") }, []string{"102 []"}, func(err error) bool { return err == failed }, "copies keep the function"},
+		{"status", getA, 200, nil, keep, nil, func(err error) bool { return err != nil && err != failed }, "not an informational status"},
+		{"field", getA, 103, []string{"A"}, keep, nil, func(err error) bool { return err != nil && err != failed }, "a name without its value"},
+		{"HTTP/1.0", "GET / HTTP/1.0\r\n\r\n", 103, nil, keep, nil, func(err error) bool { return err == nil }, "RFC 9110, section 15.2"},
+		{"nil", getA, 103, nil, func(r *rawhttp.Request) *rawhttp.Request { return r.WithInform(nil) }, nil, func(err error) bool { return errors.Is(err, errors.ErrUnsupported) }, "as without WithInform"},
+		{"Clone", getA, 103, nil, (*rawhttp.Request).Clone, nil, func(err error) bool { return errors.Is(err, errors.ErrUnsupported) }, "a Clone may outlive the response"},
+	}
+	for _, tt := range tests {
+		var calls []string
+		original, _, err := rawhttp.ParseRequest([]byte(tt.request))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req := tt.change(original.WithInform(func(status int, fields ...string) error {
+			calls = append(calls, fmt.Sprint(status, fields))
+			return failed
+		}))
+		if err := req.Inform(tt.status, tt.fields...); !tt.want(err) {
+			t.Errorf("%s: Inform(%d, %q) = %v: %s", tt.name, tt.status, tt.fields, err, tt.why)
+		}
+		if diff := cmp.Diff(tt.calls, calls); diff != "" {
+			t.Errorf("%s: calls of the function (-want +got):\n%s\nwhy: %s", tt.name, diff, tt.why)
+		}
+		if err := original.Inform(103); !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("%s: Inform of the original = %v, want an error that wraps ErrUnsupported", tt.name, err)
+		}
 	}
 }
 
