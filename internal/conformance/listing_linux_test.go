@@ -49,7 +49,7 @@ func listingOpen(t *testing.T, folder string) (n int) {
 func TestLongListingClosesFolder(t *testing.T) {
 	t.Parallel()
 	root, _ := listingLong(t)
-	testkit.Beneath(t, root)
+	testkit.Openat2Tree(t, root)
 	r := filesOfDir(t, root, rawhttp.WithListing(rawhttp.ListHTML))
 	rest := listingOpen(t, root)
 	for _, target := range []string{"/", "/?format=text", "/?sort=size", "/?format=json&sort=time"} {
@@ -80,7 +80,7 @@ func TestLongListingClosesFolder(t *testing.T) {
 func TestLongListingWhileFolderChanges(t *testing.T) {
 	t.Parallel()
 	root, names := listingLong(t)
-	testkit.Beneath(t, root)
+	testkit.Openat2Tree(t, root)
 	r := filesOfDir(t, root, rawhttp.WithListing(rawhttp.ListHTML))
 	for _, form := range []string{"html", "json"} {
 		resp, err := r.Resolve(t.Context(), resolveGet(t, "/?format="+form))
@@ -133,7 +133,7 @@ func TestListingOfFolderWithoutSearchPermission(t *testing.T) {
 		t.Skip("root may enter any folder")
 	}
 	root := testkit.Folder(t, map[string]string{"a": "", "d/b": "", "d/c/": ""})
-	testkit.Beneath(t, root)
+	testkit.Openat2Tree(t, root)
 	if err := os.Chmod(filepath.Join(root, "d"), 0o444); err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +204,7 @@ func TestReadDirAllocatesOnlyForListedEntries(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(root, "file"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	j := testkit.Beneath(t, root)
+	j := testkit.Openat2Tree(t, root)
 	dir, _, err := j.Open(".")
 	if err != nil {
 		t.Fatal(err)

@@ -17,7 +17,7 @@ import (
 
 // OpenJail uses openat2 if the system has it.
 func TestOpenJailUsesOpenat2(t *testing.T) {
-	testkit.Beneath(t, ".")
+	testkit.Openat2Tree(t, ".")
 	j, err := jail.OpenJail(".")
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +70,7 @@ func TestFolderWithoutReadPermission(t *testing.T) {
 		}
 		t.Cleanup(func() { os.Chmod(path, 0o755) })
 	}
-	if got := describeName(t, testkit.Beneath(t, root), "d/e/f/g"); got != "deep" {
+	if got := describeName(t, testkit.Openat2Tree(t, root), "d/e/f/g"); got != "deep" {
 		t.Errorf("the file is %q, want its content", got)
 	}
 }
@@ -78,7 +78,7 @@ func TestFolderWithoutReadPermission(t *testing.T) {
 // A ".." is looked up again if folders are moved during the lookup.
 func TestLinksWhileFoldersMove(t *testing.T) {
 	root := testkit.LinkedFolder(t)
-	j := testkit.Beneath(t, root)
+	j := testkit.Openat2Tree(t, root)
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -106,7 +106,7 @@ func TestLinksWhileFoldersMove(t *testing.T) {
 // If folders move, the kernel returns EAGAIN. The call is repeated a limited number of times;
 // then the client is asked to try again.
 func TestOpenBusy(t *testing.T) {
-	j := testkit.Beneath(t, ".")
+	j := testkit.Openat2Tree(t, ".")
 	errs := make(chan error)
 	go func() {
 		runtime.LockOSThread() // never unlocked, so that the thread ends, with its filter
@@ -128,7 +128,7 @@ func TestOpenBusy(t *testing.T) {
 
 // Links in /proc lead out without naming a path, even those that look relative.
 func TestNoMagicLinks(t *testing.T) {
-	j := testkit.Beneath(t, "/proc/self")
+	j := testkit.Openat2Tree(t, "/proc/self")
 	for _, name := range []string{"root", "cwd", "exe", "fd/0", "root/etc/passwd", "cwd/tree.go"} {
 		if _, _, err := j.Open(name); rawhttp.StatusOf(err) != 404 {
 			t.Errorf("Open(%q): %v, want 404", name, err)
@@ -142,7 +142,7 @@ func TestNoMagicLinks(t *testing.T) {
 // os.SameFile accepts the FileInfo of a file that openat2 has opened.
 func TestSameFile(t *testing.T) {
 	root := testkit.LinkedFolder(t)
-	j := testkit.Beneath(t, root)
+	j := testkit.Openat2Tree(t, root)
 	file, info, err := j.Open("to-a")
 	if err != nil {
 		t.Fatal(err)

@@ -35,9 +35,9 @@ type Openat2Tree struct {
 	dir *os.File
 }
 
-// OpenOpenat2 opens the folder, or returns nil if openat2 is unavailable: kernels before
+// NewOpenat2Tree opens the folder, or returns nil if openat2 is unavailable: kernels before
 // 5.6 fail with ENOSYS, and the seccomp filter of a container fails with ENOSYS or EPERM.
-func OpenOpenat2(dir string) LinkReader {
+func NewOpenat2Tree(dir string) LinkReader {
 	f, err := os.OpenFile(dir, oPath|syscall.O_DIRECTORY, 0)
 	if err != nil {
 		return nil

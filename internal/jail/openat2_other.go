@@ -8,9 +8,9 @@ import (
 	"runtime"
 )
 
-// OpenOpenat2 returns nil, so that os.Root is used: openat2 is unknown here or, on Android,
+// NewOpenat2Tree returns nil, so that os.Root is used: openat2 is unknown here or, on Android,
 // kills the process.
-func OpenOpenat2(string) LinkReader { return nil }
+func NewOpenat2Tree(string) LinkReader { return nil }
 
 // ReadsAll reports whether the process may read everything. It reports false on Linux,
 // where user 0 may lack the capability.

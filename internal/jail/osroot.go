@@ -10,7 +10,7 @@ import (
 // resolves each name beneath the folder or, where it cannot, package os does. OpenJail does
 // not stop names from crossing mount points.
 func OpenJail(dir string) (LinkReader, error) {
-	if j := OpenOpenat2(dir); j != nil {
+	if j := NewOpenat2Tree(dir); j != nil {
 		return j, nil
 	}
 	root, err := os.OpenRoot(dir)

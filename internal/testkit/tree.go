@@ -16,7 +16,7 @@ func Trees(t testing.TB, dir string) map[string]jail.LinkReader {
 		t.Fatal(err)
 	}
 	trees := map[string]jail.LinkReader{"os.Root": &jail.OSRootTree{Root: root}}
-	if j := jail.OpenOpenat2(dir); j != nil {
+	if j := jail.NewOpenat2Tree(dir); j != nil {
 		trees["openat2"] = j
 	}
 	for _, tree := range trees {
@@ -25,11 +25,11 @@ func Trees(t testing.TB, dir string) map[string]jail.LinkReader {
 	return trees
 }
 
-// Beneath opens the folder with openat2. It skips the test if the kernel or a container
+// Openat2Tree opens the folder with openat2. It skips the test if the kernel or a container
 // refuses the call.
-func Beneath(t testing.TB, dir string) jail.Tree {
+func Openat2Tree(t testing.TB, dir string) jail.Tree {
 	t.Helper()
-	j := jail.OpenOpenat2(dir)
+	j := jail.NewOpenat2Tree(dir)
 	if j == nil {
 		t.Skip("openat2 is unavailable")
 	}
