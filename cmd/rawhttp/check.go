@@ -49,7 +49,7 @@ func check(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return misused(stderr, "check", err)
 	}
 	if isTerminal(stdin) {
-		stdin = &typed{terminal: stdin, end: "\r\n"}
+		stdin = &terminalLines{terminal: stdin, end: "\r\n"}
 	}
 	if len(files) == 1 && files[0] != "-" {
 		f, err := os.Open(files[0])

@@ -96,7 +96,7 @@ func (s *sender) send(texts []string, stdin io.Reader, stderr io.Writer) int {
 	}
 	in := stdin
 	if isTerminal(stdin) {
-		in = &typed{terminal: stdin, end: s.end}
+		in = &terminalLines{terminal: stdin, end: s.end}
 	}
 	if len(texts) > 0 && err == nil {
 		in, err = s.lines(texts)
@@ -154,15 +154,15 @@ func (s *sender) lines(texts []string) (io.Reader, error) {
 	return bytes.NewReader(all), nil
 }
 
-// A typed reads lines typed on a terminal, and replaces their ends by those that they have on the
-// wire. Telnet and nc -C do this too: a terminal has no key for CRLF.
-type typed struct {
+// terminalLines reads lines typed on a terminal, and replaces their ends by those that they have
+// on the wire. Telnet and nc -C do this too: a terminal has no key for CRLF.
+type terminalLines struct {
 	terminal io.Reader
-	end      string
-	rest     []byte // of what was read
+	end      string // CRLF, or LF for -lf
+	rest     []byte // read from the terminal but not yet returned
 }
 
-func (t *typed) Read(b []byte) (int, error) {
+func (t *terminalLines) Read(b []byte) (int, error) {
 	if len(t.rest) == 0 {
 		line := make([]byte, 4<<10) // the longest line of most terminals
 		n, err := t.terminal.Read(line)

@@ -203,7 +203,7 @@ func TestTyped(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for _, piece := range []int{1, 3, 100} {
-			lines := &typed{terminal: strings.NewReader(tt.in), end: tt.end}
+			lines := &terminalLines{terminal: strings.NewReader(tt.in), end: tt.end}
 			var got []byte
 			var err error
 			for b := make([]byte, piece); err == nil; {
