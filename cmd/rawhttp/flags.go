@@ -97,7 +97,12 @@ func (set *settings) define(flags *flag.FlagSet) *lateFlags {
 		if err != nil {
 			return err
 		}
-		return set.addFiles(types...)
+		for _, o := range types {
+			if err := set.addFiles(o); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	set.file(flags, "cache", parseCache)
 	set.file(flags, "precompressed", parseCodings)
@@ -161,13 +166,13 @@ func (set *settings) add(o rawhttp.Option) error {
 	return tried.Close()
 }
 
-// addFiles adds options for files, or returns the error that Dir has for them.
-func (set *settings) addFiles(options ...rawhttp.FileOption) error {
-	tried, err := rawhttp.Dir("/", options...)
+// addFiles adds an option for files, or returns the error that Dir has for it.
+func (set *settings) addFiles(o rawhttp.FileOption) error {
+	tried, err := rawhttp.Dir("/", o)
 	if err != nil {
 		return errors.New(withoutCall(oneLine(err)))
 	}
-	set.files = append(set.files, options...)
+	set.files = append(set.files, o)
 	return tried.Close()
 }
 
