@@ -337,19 +337,14 @@ func (c *conn) fillHead() (ended bool, err error) {
 	if err := c.flushFirst(); err != nil { // Read does this too, but it would use up the pause
 		return false, err
 	}
-	limit := c.read.limit
-	for {
-		pause := clock().add(lenientPause)
-		c.read.limit = min(limit, pause)
-		err = c.work.in.fill(c.srv.config.bufferLimit())
-		c.read.limit = limit
-		switch {
-		case !isTimeout(err) || pause >= limit: // with pause >= limit, the time for the head is over: 408
-			return false, err
-		case clock() <= pause.add(maxLate): // otherwise more may have arrived meanwhile
-			return true, nil
-		}
+	limit, pause := c.read.limit, clock().add(lenientPause)
+	c.read.limit = min(limit, pause)
+	err = c.work.in.fill(c.srv.config.bufferLimit())
+	c.read.limit = limit
+	if isTimeout(err) && pause < limit { // otherwise the time for the head is over: 408
+		return true, nil
 	}
+	return false, err
 }
 
 // reuseHead consumes the next head if it equals the last one byte for byte, as from a client

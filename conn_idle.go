@@ -256,12 +256,6 @@ func (c *conn) awaitParked() error {
 // request is in the buffer of the kernel. That request was sent in time and must be served, so
 // readIdle then looks again. When limit is over it does not: a read has waited until then.
 func (c *conn) readIdle(limit instant, p []byte) (n int, err error) {
-	// A look returns at once if there is anything to read. Its time is for a busy machine; one
-	// that is so busy that the look ends late needs another.
-	const (
-		lookTime = 20 * time.Millisecond
-		maxLooks = 10
-	)
 	fired, looks := false, 0
 	for {
 		until := limit

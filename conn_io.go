@@ -56,6 +56,18 @@ func (t instant) deadline() time.Time {
 	return clockStart.Add(time.Duration(t))
 }
 
+// maxLate is how late a timer or deadline may be noticed. If it is noticed later, the system has
+// not run the process for a while, and what arrived meanwhile has not been looked at: neither the
+// queue of a listener nor the buffer of a connection can be taken for empty.
+const maxLate = 2 * time.Millisecond
+
+// A look at a connection whose deadline was noticed late returns at once if there is anything to
+// read. Its time is for a busy machine; one that is so busy that the look ends late needs another.
+const (
+	lookTime = 20 * time.Millisecond
+	maxLooks = 10
+)
+
 // A contentWait records how long the server has waited for the content of one request. Time
 // that the resolver takes does not count.
 type contentWait struct {
@@ -188,12 +200,13 @@ func (c *conn) readPaced(silence time.Duration, p []byte) (n int, err error) {
 	return n, err
 }
 
-// readBefore reads once, waiting no longer than limit.
+// readBefore reads once, waiting no longer than limit. If the limit is noticed late, bytes may
+// have arrived while the system did not run the process, so it looks for them again.
 func (c *conn) readBefore(limit instant, p []byte) (int, error) {
 	if c.read.deadline > limit { // an earlier one stays; see readSide
 		c.setReadDeadline(limit)
 	}
-	for {
+	for looks := 0; ; {
 		// Look after setting the deadline: whoever evicts or interrupts stores first, and sets a
 		// deadline then. So either the read sees what was stored, or its deadline is in the past.
 		if c.life.Load() == lifeOver {
@@ -206,8 +219,13 @@ func (c *conn) readBefore(limit instant, p []byte) (int, error) {
 		if n > 0 || !isTimeout(err) {
 			return n, err
 		}
-		if clock() >= limit {
+		switch now := clock(); {
+		case now < limit: // the deadline was an earlier one
+		case looks == maxLooks, now <= limit.add(maxLate):
 			return 0, err
+		default:
+			looks++
+			limit = now.add(lookTime)
 		}
 		c.setReadDeadline(limit)
 	}
@@ -355,15 +373,16 @@ const maxPiece = 16 << 10
 // whenever bytes have moved: a client is cut off at most a twentieth late, and never early.
 // After bytes have moved, the next check comes soon, since the system often accepts some
 // more. A deadline already set stays if it serves; one that is too early merely interrupts
-// the write. A write that cannot be resumed is not interrupted, and its timeout ends the
-// connection.
+// the write. If the limit is noticed late, the client may have accepted bytes while the system
+// did not run the process, so the write is tried once more. A write that cannot be resumed is
+// not interrupted, and its timeout ends the connection.
 func (c *conn) keepWriting(write func() (int, error)) error {
 	if c.write.broken != nil { // what follows a gap would be taken for something else
 		return c.write.broken
 	}
 	stall := c.srv.config.stallTimeout
 	now, pause := clock(), stall/40 // how late a cut may be, with room for the write itself
-	limit := now.limit(stall)
+	limit, late := now.limit(stall), false
 	for first := true; ; first = false {
 		until, early := min(limit, now.limit(pause)), instant(1)
 		// A deadline up to a twentieth late serves, so that many writes share one.
@@ -381,7 +400,9 @@ func (c *conn) keepWriting(write func() (int, error)) error {
 		now = clock()
 		switch {
 		case isTimeout(err) && n > 0 && c.resumesWrites && !errors.Is(err, errLostBytes):
-			limit, pause = now.limit(stall), stall/1000
+			limit, pause, late = now.limit(stall), stall/1000, false
+		case isTimeout(err) && c.resumesWrites && now > limit.add(maxLate) && !late:
+			limit, late = now.add(stall/40), true
 		case !isTimeout(err), now >= limit, set && now < until:
 			// If a write fails before the deadline that was set for it, every later one will, as
 			// in TLS after a timeout.

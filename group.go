@@ -152,11 +152,6 @@ const (
 	maxQueueTime = time.Second
 )
 
-// maxLate is how late a timer or deadline may be noticed. If it is noticed later, the system has
-// not run the process for a while, and what arrived meanwhile has not been looked at: neither the
-// queue of a listener nor the buffer of a connection can be taken for empty.
-const maxLate = 2 * time.Millisecond
-
 // postponeClose keeps the listener of a stopping group open for another queueQuiet, since
 // its queue may hold more connections.
 func (g *group) postponeClose() {

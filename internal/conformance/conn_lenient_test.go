@@ -1,7 +1,6 @@
 package conformance_test
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -97,34 +96,4 @@ func TestLenientHeadEndsAfterAPause(t *testing.T) {
 		end:   100 * time.Millisecond,
 		why:   "the limit on a head is absolute",
 	}})
-}
-
-// The rest of a head that arrives while the system does not run the process belongs to the head,
-// even if it is noticed only after the pause that ends a head without an empty line.
-func TestLenientHeadDuringStall(t *testing.T) {
-	const pause = 200 * time.Millisecond
-	head := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
-		return rawhttp.Text(200, req.Header().Get("A")), nil
-	})
-	for stall, want := range map[time.Duration]string{2 * time.Millisecond: "", 10 * time.Millisecond: "b", time.Second: "b"} {
-		t.Run(stall.String(), func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				s := newServer(t, rawhttp.WithLenientParsing(), rawhttp.WithResolver(head))
-				near, far := duplexPipe()
-				served := make(chan error, 1)
-				go func() { served <- s.ServeConn(t.Context(), &stalledConn{far, pause, stall}) }()
-				c := &memoryClient{Conn: near, ended: make(chan struct{})}
-				go c.readAll()
-				c.send("GET / HTTP/1.1\r\nHost: a\r\n")
-				time.Sleep(pause + stall/2)
-				c.send("A: b\r\n\r\n")
-				time.Sleep(stall)
-				if _, content := splitHead(c.received()); content != want {
-					t.Errorf("the field sent during a stall of %v has the value %q, want %q", stall, content, want)
-				}
-				near.Close()
-				<-served
-			})
-		})
-	}
 }

@@ -240,53 +240,6 @@ func TestStopping(t *testing.T) {
 	})
 }
 
-// A stalledConn is a connection of a process that the system does not run for a while: the first
-// Read that waits for the given time, until its deadline, returns only after the stall.
-type stalledConn struct {
-	net.Conn
-	wait, stall time.Duration
-}
-
-func (c *stalledConn) Read(p []byte) (int, error) {
-	start := time.Now()
-	n, err := c.Conn.Read(p)
-	if errors.Is(err, os.ErrDeadlineExceeded) && time.Since(start) == c.wait {
-		time.Sleep(c.stall)
-		c.stall = 0
-	}
-	return n, err
-}
-
-// A request that arrives while the system does not run the process is answered, even if the
-// connection was about to be closed for a shutdown.
-func TestRequestSentDuringStall(t *testing.T) {
-	const lastLook = 20 * time.Millisecond // before an idle connection closes for a shutdown
-	for stall, want := range map[time.Duration]string{2 * time.Millisecond: "", 10 * time.Millisecond: lastAnswer("/a"), time.Minute: lastAnswer("/a")} {
-		t.Run(stall.String(), func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				s := newServer(t, rawhttp.WithResolver(answerPath), rawhttp.WithDate(false))
-				near, far := duplexPipe()
-				served := make(chan error, 1)
-				go func() { served <- s.ServeConn(t.Context(), &stalledConn{far, lastLook, stall}) }()
-				c := &memoryClient{Conn: near, ended: make(chan struct{})}
-				go c.readAll()
-				c.send(getRequest("/first"))
-				c.received()
-				time.Sleep(10 * time.Second)
-				go s.Shutdown(t.Context())
-				time.Sleep(lastLook + stall/2)
-				c.send(getRequest("/a"))
-				time.Sleep(stall)
-				if diff := cmp.Diff(want, c.received()); diff != "" {
-					t.Errorf("answer after a stall of %v (-want +got):\n%s", stall, diff)
-				}
-				near.Close()
-				<-served
-			})
-		})
-	}
-}
-
 // A connection chosen for eviction or shutdown stays open for a moment, for a request that the
 // client may already have sent.
 func TestRequestSentDuringEvictionOrShutdown(t *testing.T) {
