@@ -160,7 +160,7 @@ func (set *settings) warn(flags *flag.FlagSet, late *lateFlags) {
 func (set *settings) add(o rawhttp.Option) error {
 	tried, err := rawhttp.New(rawhttp.WithRoot("/"), o)
 	if err != nil {
-		return errors.New(withoutCall(oneLine(err)))
+		return errors.New(withoutCalls(err))
 	}
 	set.options = append(set.options, o)
 	return tried.Close()
@@ -170,7 +170,7 @@ func (set *settings) add(o rawhttp.Option) error {
 func (set *settings) addFiles(o rawhttp.FileOption) error {
 	tried, err := rawhttp.Dir("/", o)
 	if err != nil {
-		return errors.New(withoutCall(oneLine(err)))
+		return errors.New(withoutCalls(err))
 	}
 	set.files = append(set.files, o)
 	return tried.Close()
@@ -196,15 +196,19 @@ func optional(flags *flag.FlagSet, name string, value *string) {
 	})
 }
 
-// withoutCall removes the names of Go functions from the beginning of an error. The flag is
-// named already.
-func withoutCall(s string) string {
-	for _, prefix := range []string{"Dir", "With", "response"} {
-		if before, after, ok := strings.Cut(s, ": "); ok && strings.HasPrefix(before, prefix) {
-			s = after
+// withoutCalls returns the mistakes that err reports, in one line and without the names of Go
+// functions, which users of the command do not know. The flag is named already.
+func withoutCalls(err error) string {
+	mistakes := strings.Split(strings.TrimPrefix(err.Error(), "rawhttp: "), "\n")
+	for i, s := range mistakes {
+		for _, prefix := range []string{"New", "Dir", "With", "response"} {
+			if before, after, ok := strings.Cut(s, ": "); ok && strings.HasPrefix(before, prefix) {
+				s = after
+			}
 		}
+		mistakes[i], _, _ = strings.Cut(s, "; see Response.")
 	}
-	return s
+	return strings.Join(mistakes, "; ")
 }
 
 // parseTrace parses the value of -trace, which determines the content shown.

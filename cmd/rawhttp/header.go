@@ -48,7 +48,7 @@ func parseField(s string) (field, error) {
 	}
 	// Err has the rules for names and values, and for fields that only the server may set.
 	if err := rawhttp.Text(200, "").Set(f.name, f.value).Err(); err != nil {
-		return f, errors.New(withoutCall(oneLine(err)))
+		return f, errors.New(withoutCalls(err))
 	}
 	return f, nil
 }

@@ -336,7 +336,7 @@ func wantOneLine(t *testing.T, args []string, status int, names string) {
 	if !strings.HasPrefix(got, "rawhttp: ") || strings.Index(got, "\n") != len(got)-1 || !strings.Contains(got, names) {
 		t.Errorf("run(%q) wrote to stderr:\n%s\nwant one line that begins with %q and names %q", args, got, "rawhttp: ", names)
 	}
-	if regexp.MustCompile(`\bNew:|\bWith[A-Z]`).MatchString(got) {
+	if regexp.MustCompile(`\bNew:|\bWith[A-Z]|\bResponse\.`).MatchString(got) {
 		t.Errorf("run(%q) wrote to stderr:\n%s\nwhich names a Go function, unknown to users of the command", args, got)
 	}
 }
@@ -390,6 +390,8 @@ func TestRunRefusesCommandLine(t *testing.T) {
 		{"a password on the command line", []string{"-auth=ann:secret", root}, "RAWHTTP_AUTH"},
 		{"-auth without a password", []string{"-auth", root}, "RAWHTTP_AUTH"},
 		{"a field without a colon", []string{"-header", "X=y", root}, "'X: y'"},
+		{"a field that the server sets", []string{"-header", "Content-Length: 3", root}, "the server sets Content-Length"},
+		{"two paths as index files", []string{"-index", "a/b,c/d", root}, `not a file name; "c/d" is not a file name`},
 		{"an invalid field name", []string{"-header", "a b: c", root}, "a b"},
 		{"a pattern without its slash", []string{"-cache", "*.js=no-store", root}, "'/*.js=no-store'"},
 		{"a pattern without a value", []string{"-cache", "/a", root}, "/a=no-cache"},
