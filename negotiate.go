@@ -216,9 +216,9 @@ func acceptCoding(h Header, coding string) int {
 //
 // The encoded content of [Content] and [File] still answers conditions. If the ETag of the
 // content is "7", that of the result is W/"7-gzip": it is weak, since another version of the
-// compressor may write other bytes. A weak entity tag never satisfies If-Match (section 13.1.1):
-// a client that means to change what it has fetched, with If-Match, must fetch it without a
-// coding. The result has no ranges and no Content-Length, since its length is known only at the
+// compressor may write other bytes. A weak entity tag never satisfies If-Match (RFC 9110,
+// section 13.1.1): a client that intends to change the content with If-Match must fetch it without
+// a coding. The result has no ranges and no Content-Length, since its length is known only at the
 // end. Trailer fields are kept.
 //
 // encode is called when the content is written, once for each request. The writer that it

@@ -137,9 +137,10 @@ func noSniff(r *Response) *Response { return r.Set("X-Content-Type-Options", "no
 // [Server.Close], after which nothing more is sent. So the Read of a reader that may wait for
 // long should return when the context of the request ends.
 //
-// If r is an io.Closer, the Response closes it, but not during a Read, since not every reader
-// permits that. For one that does, such as a net.Conn, an *io.PipeReader or, on Unix, the
-// *os.File of a pipe, this ends the Read when the context of the request ends:
+// If r is an io.Closer, [Response.Close] closes it. The server calls Close after the last Read,
+// since not every reader permits a Close during a Read. For one that does, such as a net.Conn, an
+// *io.PipeReader or, on Unix, the *os.File of a pipe, this ends the Read when the context of the
+// request ends:
 //
 //	resp := rawhttp.Stream(200, "text/plain", r)
 //	context.AfterFunc(ctx, func() { resp.Close() })

@@ -191,7 +191,7 @@ func TestSendFollowsDirectives(t *testing.T) {
 }
 
 // Typed lines get the line end that they have on the wire.
-func TestTyped(t *testing.T) {
+func TestTerminalLines(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ in, end, want, why string }{
 		{"GET / HTTP/1.1\nHost: a\n\n", "\r\n", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "a terminal ends lines with LF"},
@@ -291,7 +291,7 @@ func TestSendShowsResetsOfWrites(t *testing.T) {
 	for range 3 {
 		_, stdout, stderr := call(t, strings.Repeat("a", 16<<20), "send", addr)
 		if !strings.HasSuffix(stdout, "#1 S <== resets the connection\n") || !strings.Contains(stderr, "reset the connection") {
-			t.Fatalf("of a reset it shows:\n%s%s", stdout, stderr)
+			t.Fatalf("for a reset, send shows:\n%s%s\nwant the reset", stdout, stderr)
 		}
 	}
 }

@@ -20,8 +20,8 @@ func TestRequestVersion(t *testing.T) {
 	}
 }
 
-// "A server MUST ignore the received Host header field (if any) and instead use the
-// host information of the request-target" in absolute-form. RFC 9112, section 3.2.2.
+// Of a target in absolute-form, "the origin server MUST ignore the received Host header field (if
+// any) and instead use the host information of the request-target." RFC 9112, section 3.2.2.
 func TestRequestHost(t *testing.T) {
 	tests := []struct{ line, want, why string }{
 		{"GET / HTTP/1.1\r\nHost: field.test:81", "field.test:81", "origin-form"},
