@@ -218,6 +218,7 @@ func TestTranscriptOfServer(t *testing.T) {
 #1.2 S <-- <CRLF>
 #1.2 S <-- /b
 
+#1.3       GET<CRLF>
 #1.3          ^ method is not a token (RFC 9110, section 9.1): 400
 #1.3 C --> <CRLF>
 #1.3 S <-- HTTP/1.1 400 Bad Request<CRLF>

@@ -59,7 +59,7 @@ func (p *Printer) Open(id uint64, from string) *Conversation {
 	if from != "" {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if p.begun {
+		if p.last != "" {
 			p.print("\n")
 		}
 		c.last = time.Now()
@@ -319,14 +319,14 @@ func (c *Conversation) Refused(off int, inContent bool, why string) {
 	case off < 0 || inContent != client.lastInContent:
 		c.line(num, faultColor, mute[Client]+"("+why+")")
 	case from <= off && off <= from+len(line):
-		c.caret(num, line, off-from, why, true)
+		c.caret(num, line, off-from, why)
 	default:
 		quoted, at := lineAt(c.judge.head, off)
 		if inContent || quoted == nil {
 			c.line(num, faultColor, mute[Client]+"("+why+")")
 			break
 		}
-		c.caret(num, quoted, at, why, false)
+		c.caret(num, quoted, at, why)
 	}
 	held := append(c.judge.held, c.early...)
 	c.judge.waits, c.judge.held, c.judge.begun = false, nil, false
@@ -337,10 +337,11 @@ func (c *Conversation) Refused(off int, inContent bool, why string) {
 
 // caret prints a mark below the byte at offset off of line, and line before it unless the line
 // directly above already shows it in the same form.
-func (c *Conversation) caret(num int, line []byte, off int, why string, isAbove bool) {
+func (c *Conversation) caret(num int, line []byte, off int, why string) {
 	const width = 60 // leaves room for the label on a terminal with 80 columns
 	shown, column := pointInto(line, off, width)
-	if !isAbove || c.paused > 0 || shown != visible(line) { // a note on a pause would be between them
+	isAbove := c.p.last == c.label(num)+arrows[Client]+shown
+	if !isAbove || c.paused > 0 { // a note on the pause would be between them
 		c.line(num, faultColor, indent+shown)
 	}
 	c.line(num, faultColor, fmt.Sprintf("%s%*s^ %s", indent, column, "", why))

@@ -31,7 +31,7 @@ type Printer struct {
 	mu    sync.Mutex // guards the Printer and its conversations, and is held while print runs
 	opts  Options
 	print func(line string) // called with a line and its LF
-	begun bool
+	last  string            // line printed last, without color and LF, or ""
 }
 
 // New returns a Printer that calls print for each line, one call at a time.
@@ -106,8 +106,8 @@ func (c *Conversation) tick() {
 
 func (c *Conversation) put(num int, color, text string) {
 	p := c.p
-	p.begun = true
 	text = c.label(num) + text
+	p.last = text
 	if p.opts.Color {
 		text = "\x1b[" + color + "m" + text + "\x1b[0m"
 	}

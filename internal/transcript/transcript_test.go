@@ -81,6 +81,27 @@ func TestIncompleteLineIsShownAfterASecond(t *testing.T) {
 	}
 }
 
+// A line of another connection does not separate a mark from its line.
+func TestMarkAfterALineOfAnotherConnection(t *testing.T) {
+	var out strings.Builder
+	p := New(Options{Judge: true}, func(line string) { out.WriteString(line) })
+	a, b := p.Open(1, ""), p.Open(2, "")
+	defer a.End()
+	defer b.End()
+	a.Bytes(Client, []byte("GET / HTTP/1.1\r\nHost: a\r\n"))
+	b.Bytes(Client, []byte("GET /b HTTP/1.1\r\n"))
+	a.Refused(25, false, "a rule: 400")
+	want := `#1.1 C --> GET / HTTP/1.1<CRLF>
+#1.1 C --> Host: a<CRLF>
+#2.1 C --> GET /b HTTP/1.1<CRLF>
+#1.1       Host: a<CRLF>
+#1.1                    ^ a rule: 400
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // play returns the transcript of a conversation whose sides send piece bytes at a time; 0 means
 // all.
 func play(t *testing.T, in string, piece int) string {
