@@ -123,6 +123,7 @@ type readSide struct {
 	limit       instant // until when to wait for the client; content has its own limit
 	deadline    instant // as set on the net.Conn
 	content     contentWait
+	looks       int         // see readBefore
 	interrupted atomic.Bool // set by other goroutines to make a read of content return
 }
 
@@ -281,7 +282,7 @@ func (c *conn) enter(s ConnState) {
 }
 
 // setLimit limits waiting for the client to d from now; 0 is no limit.
-func (c *conn) setLimit(d time.Duration) { c.read.limit = clock().limit(d) }
+func (c *conn) setLimit(d time.Duration) { c.read.limit, c.read.looks = clock().limit(d), 0 }
 
 // readHead reads and parses the next head. It returns the error with which the request is to
 // be answered, or errNoHead.

@@ -194,6 +194,9 @@ func (c *conn) readPaced(silence time.Duration, p []byte) (n int, err error) {
 	if silence > 0 {
 		limit = start.add(min(silence, w.allowed(silence)))
 	}
+	if start < limit {
+		c.read.looks = 0
+	}
 	n, err = c.readBefore(limit, p)
 	w.waited += time.Duration(clock() - start)
 	w.received += int64(n)
@@ -201,12 +204,14 @@ func (c *conn) readPaced(silence time.Duration, p []byte) (n int, err error) {
 }
 
 // readBefore reads once, waiting no longer than limit. If the limit is noticed late, bytes may
-// have arrived while the system did not run the process, so it looks for them again.
+// have arrived while the system did not run the process, so it looks for them again. c.read.looks
+// counts the looks since there was time left: a limit that is over holds for later reads, too,
+// even if the client sends a byte within each look.
 func (c *conn) readBefore(limit instant, p []byte) (int, error) {
 	if c.read.deadline > limit { // an earlier one stays; see readSide
 		c.setReadDeadline(limit)
 	}
-	for looks := 0; ; {
+	for {
 		// Look after setting the deadline: whoever evicts or interrupts stores first, and sets a
 		// deadline then. So either the read sees what was stored, or its deadline is in the past.
 		if c.life.Load() == lifeOver {
@@ -221,10 +226,10 @@ func (c *conn) readBefore(limit instant, p []byte) (int, error) {
 		}
 		switch now := clock(); {
 		case now < limit: // the deadline was an earlier one
-		case looks == maxLooks, now <= limit.add(maxLate):
+		case c.read.looks == maxLooks, now <= limit.add(maxLate):
 			return 0, err
 		default:
-			looks++
+			c.read.looks++
 			limit = now.add(lookTime)
 		}
 		c.setReadDeadline(limit)

@@ -173,3 +173,41 @@ func TestRequestReadDuringStall(t *testing.T) {
 		}
 	}
 }
+
+// A limit that was noticed late still holds: a client cannot extend it with a byte now and then.
+func TestLimitHoldsAfterStall(t *testing.T) {
+	tests := []struct {
+		name, begin string
+		limit, wait time.Duration // as in TestRequestReadDuringStall
+	}{
+		{"head", "GET / HTTP/1.1\r\nHost: a\r\nX: ", 10 * time.Second, 10 * time.Second},
+		// The deadline of the head wakes the first Read of content.
+		{"content", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n", 30 * time.Second, 20 * time.Second},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s := newServer(t, rawhttp.WithDate(false), rawhttp.WithResolver(resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+					_, err := io.Copy(io.Discard, req.Body)
+					return rawhttp.Empty(204), err
+				})))
+				near, far := duplexPipe()
+				served := make(chan error, 1)
+				go func() { served <- s.ServeConn(t.Context(), &stalledConn{far, tt.wait, time.Second}) }()
+				c := &memoryClient{Conn: near, ended: make(chan struct{})}
+				go c.readAll()
+				c.send(tt.begin)
+				time.Sleep(tt.limit + 500*time.Millisecond)
+				for range 500 { // 100 bytes per second, less than the minimum for content
+					near.Write([]byte("x"))
+					time.Sleep(10 * time.Millisecond)
+				}
+				if got := c.received(); !strings.HasPrefix(got, "HTTP/1.1 408 ") {
+					t.Errorf("5 s after a limit of %v the client has received %q, want 408", tt.limit, got)
+				}
+				near.Close()
+				<-served
+			})
+		})
+	}
+}
