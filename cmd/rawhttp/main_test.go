@@ -293,6 +293,24 @@ func TestRunTrace(t *testing.T) {
 	}
 }
 
+// A line of the log does not separate the mark in a transcript from its line.
+func TestRunTraceAndLog(t *testing.T) {
+	t.Parallel()
+	cmd := start(t, "-addr", "127.0.0.1:0", "-trace", "-log", folder(t, "a.txt"))
+	conn, err := net.Dial("tcp", cmd.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(conn, "GET /a.txt\r\n")
+	io.ReadAll(conn)
+	conn.Close()
+	cmd.stop()
+	want := "#1.1 C --> GET /a.txt<CRLF>\n#1.1                 ^ HTTP version is missing (RFC 9112, section 3): 400\n"
+	if got := cmd.stderr.String(); !strings.Contains(got, want) {
+		t.Errorf("stderr with -trace and -log has no lines\n%s\nbut\n%s", want, got)
+	}
+}
+
 // An idle connection does not delay a graceful shutdown.
 func TestRunStopsGracefully(t *testing.T) {
 	t.Parallel()

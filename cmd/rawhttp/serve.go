@@ -62,12 +62,7 @@ func (set *settings) serverOptions(files rawhttp.Resolver, stderr io.Writer) []r
 		resolver = withFields(set.fields, resolver)
 	}
 	opts := append(set.options, rawhttp.WithResolver(resolver), rawhttp.WithLogger(logger{stderr}))
-	if set.log {
-		opts = append(opts, rawhttp.WithTrace(rawhttp.AccessLog(stderr)), rawhttp.WithTrace(refusals(stderr)))
-	} else {
-		opts = append(opts, rawhttp.WithTrace(secureClients(stderr)))
-	}
-	if set.trace {
+	if set.trace { // before the log, which would separate a line and its mark
 		lines := 20
 		if set.full {
 			lines = -1
@@ -77,6 +72,11 @@ func (set *settings) serverOptions(files rawhttp.Resolver, stderr io.Writer) []r
 			shown = append(shown, rawhttp.TranscriptDecoder(coding.Decode))
 		}
 		opts = append(opts, rawhttp.WithTrace(rawhttp.Transcript(stderr, shown...)))
+	}
+	if set.log {
+		opts = append(opts, rawhttp.WithTrace(rawhttp.AccessLog(stderr)), rawhttp.WithTrace(refusals(stderr)))
+	} else {
+		opts = append(opts, rawhttp.WithTrace(secureClients(stderr)))
 	}
 	return opts
 }
