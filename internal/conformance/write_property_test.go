@@ -101,7 +101,11 @@ func TestWriteResponseIsParsedByNetHTTP(t *testing.T) {
 		"HEAD / HTTP/1.0\r\n\r\n",
 	}
 	const tchars = "!#$%&'*+-.^_`|~09azAZ"
-	for i := range 2000 {
+	rounds := 500
+	if *long {
+		rounds = 5000
+	}
+	for i := range rounds {
 		content := r.bytes()
 		resp, rangeable := r.response(content)
 		for range r.IntN(6) {
