@@ -29,6 +29,27 @@ func execCommand(args ...string) *exec.Cmd {
 	return cmd
 }
 
+// startBinary runs the command on a port of its own, and returns the address once it serves.
+func startBinary(t *testing.T, args ...string) (cmd *exec.Cmd, addr string) {
+	t.Helper()
+	cmd = execCommand(append([]string{"-addr", "127.0.0.1:0"}, args...)...)
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill() })
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	match := servingLine.FindStringSubmatch(line)
+	if match == nil {
+		t.Fatalf("rawhttp %q printed %q, %v, want a line that matches %s", args, line, err, servingLine)
+	}
+	return cmd, match[1]
+}
+
 func TestBinaryStatus(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -158,22 +179,7 @@ func TestBinarySignals(t *testing.T) {
 	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		t.Run(sig.String(), func(t *testing.T) {
 			t.Parallel()
-			cmd := execCommand("-addr", "127.0.0.1:0", root)
-			stdout, err := cmd.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			cmd.Stderr = os.Stderr
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { cmd.Process.Kill() })
-			line, err := bufio.NewReader(stdout).ReadString('\n')
-			match := servingLine.FindStringSubmatch(line)
-			if match == nil {
-				t.Fatalf("printed %q, %v, want a line that matches %s", line, err, servingLine)
-			}
-			addr := match[1]
+			cmd, addr := startBinary(t, root)
 
 			busy, large := ask(t, addr, "/large")
 			idle, folder := ask(t, addr, "/")
@@ -205,24 +211,11 @@ func TestBinaryStalledAsItStops(t *testing.T) {
 	t.Parallel()
 	root := folder(t, "a")
 	for range 5 { // the stall seldom begins before the signal is noticed, or after the listener closed
-		cmd := execCommand("-addr", "127.0.0.1:0", root)
-		stdout, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { cmd.Process.Kill() })
-		line, _ := bufio.NewReader(stdout).ReadString('\n')
-		match := servingLine.FindStringSubmatch(line)
-		if match == nil {
-			t.Fatalf("printed %q, want a line that matches %s", line, servingLine)
-		}
+		cmd, addr := startBinary(t, root)
 		cmd.Process.Signal(syscall.SIGTERM)
 		time.Sleep(20 * time.Millisecond)
 		cmd.Process.Signal(syscall.SIGSTOP)
-		conn, err := net.Dial("tcp", match[1])
+		conn, err := net.Dial("tcp", addr)
 		if err == nil {
 			io.WriteString(conn, "GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n")
 			time.Sleep(100 * time.Millisecond)
@@ -259,26 +252,13 @@ func TestBinarySignalsEndScripts(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(root, "s.sh"), []byte(script), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			cmd := execCommand("-addr", "127.0.0.1:0", "-script", ".sh=sh", root)
-			stdout, err := cmd.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { cmd.Process.Kill() })
-			line, _ := bufio.NewReader(stdout).ReadString('\n')
-			match := servingLine.FindStringSubmatch(line)
-			if match == nil {
-				t.Fatalf("printed %q, want a line that matches %s", line, servingLine)
-			}
-			_, resp := ask(t, match[1], "/s.sh")
+			cmd, addr := startBinary(t, "-script", ".sh=sh", root)
+			_, resp := ask(t, addr, "/s.sh")
 			var pid int
 			if _, err := fmt.Fscan(resp.Body, &pid); err != nil {
 				t.Fatal(err)
 			}
-			idle, folder := ask(t, match[1], "/")
+			idle, folder := ask(t, addr, "/")
 			io.Copy(io.Discard, folder.Body)
 			cmd.Process.Signal(signals[0])
 			io.ReadAll(idle) // until the first signal has arrived
