@@ -273,8 +273,11 @@ func TestCachedNamesAreBounded(t *testing.T) {
 func TestLongListingWaitsForItsTurn(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	for i := range maxBufferedEntries + 1 {
-		writeOldFile(t, filepath.Join(folder, fmt.Sprint(i)), "")
+	writeOldFile(t, filepath.Join(folder, "0"), "")
+	for i := range maxBufferedEntries {
+		if err := os.Link(filepath.Join(folder, "0"), filepath.Join(folder, fmt.Sprint(i+1))); err != nil {
+			t.Fatal(err)
+		}
 	}
 	files := filesOfDir(t, folder)
 	skipWithoutCache(t, files)

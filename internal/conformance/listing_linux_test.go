@@ -20,13 +20,13 @@ import (
 // listingLong makes a folder with too many names for a listing made in memory.
 func listingLong(t testing.TB) (root string, names int) {
 	t.Helper()
-	root = testkit.Folder(t, nil)
-	for names = range 2 * sortedEntries {
-		if err := os.WriteFile(filepath.Join(root, fmt.Sprintf("file-%03d", names)), []byte("content"), 0o644); err != nil {
+	root = testkit.Folder(t, map[string]string{"file-000": "content"})
+	for names = 1; names < 2*sortedEntries; names++ {
+		if err := os.Link(filepath.Join(root, "file-000"), filepath.Join(root, fmt.Sprintf("file-%03d", names))); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return root, names + 1
+	return root, names
 }
 
 // listingOpen returns the number of open descriptors of the folder.

@@ -257,34 +257,31 @@ func TestScriptCannotRun(t *testing.T) {
 // file outside the root never runs.
 func TestScriptReplacedWhileServed(t *testing.T) {
 	t.Parallel()
-	root := testkit.Scripts(t, map[string]string{"x.sh": "#" + scriptSecret + "\necho one"})
+	root := testkit.Scripts(t, map[string]string{"x.sh": "#" + scriptSecret + "\necho one", "two": "#" + scriptSecret + "\necho two"})
+	one, two, next := filepath.Join(root, "one"), filepath.Join(root, "two"), filepath.Join(root, "next")
+	if err := os.Link(filepath.Join(root, "x.sh"), one); err != nil {
+		t.Fatal(err)
+	}
 	outside := filepath.Join(t.TempDir(), "outside.sh")
 	testkit.WriteFile(t, outside, "echo outside", 0o644)
 	addr := serveShell(t, root, rawhttp.WithMaxScripts(0))
-	done := make(chan struct{})
-	var replacing sync.WaitGroup
-	replacing.Go(func() {
-		for i := 0; ; i++ {
-			select {
-			case <-done:
-				return
-			default:
-			}
-			next := filepath.Join(root, "next")
-			content := []string{"echo one", "echo two"}[i%2]
-			testkit.WriteFile(t, next, "#"+scriptSecret+"\n"+content, 0o644)
-			if err := os.Rename(next, filepath.Join(root, "x.sh")); err != nil {
-				t.Error(err)
-			}
-		}
-	})
 	seen := make(map[string]int)
-	for range 150 {
+	for range 100 {
+		var replacing sync.WaitGroup
+		replacing.Go(func() {
+			for i := range 100 {
+				if err := os.Link([]string{two, one}[i%2], next); err != nil {
+					t.Error(err)
+				}
+				if err := os.Rename(next, filepath.Join(root, "x.sh")); err != nil {
+					t.Error(err)
+				}
+			}
+		})
 		_, got := splitHead(talk(t, addr, "GET /x.sh HTTP/1.0\r\n\r\n")) // in HTTP/1.0 answers are never chunked
 		seen[got]++
+		replacing.Wait()
 	}
-	close(done)
-	replacing.Wait()
 	for got := range seen {
 		switch got {
 		case "one\n", "two\n", "500 Internal Server Error\n", "404 Not Found\n":
