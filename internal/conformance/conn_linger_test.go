@@ -42,8 +42,8 @@ func TestLingeringClose(t *testing.T) {
 			io.WriteString(c, "x")
 		}, 8 * time.Second},
 		{"client that keeps sending", func(c net.Conn) {
-			if n, err := io.WriteString(c, strings.Repeat("x", 64<<20)); err != nil {
-				t.Errorf("after %d bytes: %v, want 64 MiB to be read", n, err)
+			if n, err := io.WriteString(c, strings.Repeat("x", 16<<20)); err != nil {
+				t.Errorf("after %d bytes: %v, want 16 MiB to be read", n, err)
 			}
 		}, 5 * time.Second},
 		{"client whose requests are not parsed", func(c net.Conn) { io.WriteString(c, getRequest("/")+getRequest("/")) }, 5 * time.Second},

@@ -266,7 +266,7 @@ func TestScriptReplacedWhileServed(t *testing.T) {
 	testkit.WriteFile(t, outside, "echo outside", 0o644)
 	addr := serveShell(t, root, rawhttp.WithMaxScripts(0))
 	seen := make(map[string]int)
-	for range 100 {
+	for range 50 {
 		var replacing sync.WaitGroup
 		replacing.Go(func() {
 			for i := range 100 {
