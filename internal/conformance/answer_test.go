@@ -12,26 +12,19 @@ import (
 	"testing/synctest"
 	"time"
 
-	"example.com/rawhttp"
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
 )
 
 func TestAnswer(t *testing.T) {
-	hello := resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {
-		return rawhttp.Text(200, "hello\n"), nil
-	})
-	echo := resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
-		b, err := io.ReadAll(req.Body)
-		if err != nil {
-			return nil, err
-		}
-		return rawhttp.Bytes(200, "", b), nil
-	})
+	hello := answerText("hello\n")
 	versioned := resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.Content(rawhttp.Representation{MediaType: "text/csv", Body: strings.NewReader("a,b\n"), Size: 4, ETag: `"v1"`}), nil
 	})
 	const (
 		text    = "Content-Type: text/plain; charset=utf-8\r\n"
+		octets  = "Content-Type: application/octet-stream\r\n"
 		noSniff = "X-Content-Type-Options: nosniff\r\n"
 		closing = "Connection: close\r\n"
 	)
@@ -62,12 +55,12 @@ func TestAnswer(t *testing.T) {
 		name: "content of a known length",
 		in:   "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi",
 		r:    echo,
-		want: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+		want: "HTTP/1.1 200 OK\r\n" + octets + "Content-Length: 2\r\n\r\nhi",
 	}, {
 		name: "chunked content of a client that waits for 100",
 		in:   "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
 		r:    echo,
-		want: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+		want: "HTTP/1.1 200 OK\r\n" + octets + "Content-Length: 2\r\n\r\nhi",
 		why:  "the content has already arrived, so no 100 is sent",
 	}, {
 		name: "a condition",
@@ -134,8 +127,8 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
-// Answer's request has no connection. Its context does not end early, although there is
-// nothing more to read.
+// A request of Answer has no connection. Its context does not end before the answer, although
+// the input has ended.
 func TestAnswerWithoutConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
@@ -180,9 +173,4 @@ func TestAnswerGoexit(t *testing.T) {
 		t.Error("Answer returned although the resolver called Goexit")
 	})
 	wg.Wait()
-}
-
-// resolverFunc returns a Resolver that needs no context.
-func resolverFunc(f func(*rawhttp.Request) (*rawhttp.Response, error)) rawhttp.Resolver {
-	return rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) { return f(req) })
 }

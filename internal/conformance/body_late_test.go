@@ -17,39 +17,45 @@ import (
 // A goroutine that outlives Resolve reads no content: it gets an error, even if the server
 // has read the content to its end, and never the content of another request.
 func TestBodyReadLate(t *testing.T) {
+	long := strings.Repeat("x", 100_000)
+	plain := rawhttp.Text(200, "")
 	tests := []struct {
-		name, content string
-		chunked       bool
-		resp          *rawhttp.Response
+		name, in string
+		resp     *rawhttp.Response
+		closes   bool // whether the connection closes after the response
 	}{
-		{name: "short", content: "hello", resp: rawhttp.Text(200, "")},
-		{name: "long", content: strings.Repeat("x", 100_000), resp: rawhttp.Text(200, "")},
-		{name: "short, chunked", content: "hello", chunked: true, resp: rawhttp.Text(200, "")},
-		{name: "long, chunked", content: strings.Repeat("x", 100_000), chunked: true, resp: rawhttp.Text(200, "")},
-		{name: "a response that could read it", content: "hello", resp: rawhttp.StreamFunc(200, "", func(context.Context, io.Writer) error { return nil })},
+		{"short", postRequest("/", "hello"), plain, false},
+		{"long", postRequest("/", long), plain, false},
+		{"short, chunked", chunkedRequest("/", inChunks("hello", 1000)), plain, false},
+		{"long, chunked", chunkedRequest("/", inChunks(long, 1000)), plain, false},
+		{"a response that could read it", postRequest("/", "hello"), rawhttp.StreamFunc(200, "", func(context.Context, io.Writer) error { return nil }), false},
+		{"the connection closes", postRequest("/", "hello", closeField), plain, true},
+		{"the connection closes, chunked", chunkedRequest("/", inChunks("hello", 1000), closeField), plain, true},
+		{"too much to drain", postRequest("/", strings.Repeat("x", 300<<10)), plain, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var kept []*rawhttp.Request
-			resolver := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
-				kept = append(kept, req)
+			var kept []*rawhttp.Request // those with content
+			requests := 0
+			resolver := resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+				requests++
+				if req.Method() == "POST" {
+					kept = append(kept, req)
+				}
 				return tt.resp, nil
 			})
-			in := postRequest("/", tt.content)
-			if tt.chunked {
-				in = chunkedRequest("/", inChunks(tt.content, 1000))
+			talkInMemory(t, tt.in+tt.in+getRequest("/")+tt.in, rawhttp.WithResolver(resolver))
+			want := 4
+			if tt.closes {
+				want = 1
 			}
-			talkInMemory(t, in+in+getRequest("/")+in, rawhttp.WithResolver(resolver))
-			if len(kept) != 4 {
-				t.Fatalf("Resolve was called for %d requests, want 4", len(kept))
+			if requests != want {
+				t.Fatalf("Resolve was called for %d requests, want %d", requests, want)
 			}
 			for i, req := range kept {
-				if i == 2 {
-					continue // this request has no content
-				}
 				n, err := req.Body.Read(make([]byte, 10))
 				if n > 0 || err == nil || errors.Is(err, io.EOF) {
-					t.Errorf("request %d: Body.Read after the response = %d, %v, want an error", i+1, n, err)
+					t.Errorf("request %d with content: Body.Read after the response = %d, %v, want an error", i+1, n, err)
 				}
 			}
 		})

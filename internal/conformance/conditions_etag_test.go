@@ -15,9 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"example.com/rawhttp/internal/ascii"
-
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/ascii"
 )
 
 // etagOfFile sends r a GET request for target with the field lines, and returns the answer.

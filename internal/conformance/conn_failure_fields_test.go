@@ -7,8 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/rawhttp"
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
 )
 
 // A response sent in place of one that fails keeps the fields that wrappers have added, such as

@@ -9,8 +9,9 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"example.com/rawhttp"
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
 )
 
 const (

@@ -14,8 +14,9 @@ import (
 	"testing/iotest"
 	"time"
 
-	"example.com/rawhttp"
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
 )
 
 // A bracketer is a readable content coding: it puts the content in brackets.

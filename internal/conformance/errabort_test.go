@@ -11,9 +11,10 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/google/go-cmp/cmp"
+
 	"example.com/rawhttp"
 	"example.com/rawhttp/internal/testkit"
-	"github.com/google/go-cmp/cmp"
 )
 
 // ErrAbort ends a connection without an answer and without a line in the log, wherever it is

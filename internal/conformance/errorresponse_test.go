@@ -11,8 +11,9 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/rawhttp"
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp"
 )
 
 // withRequestID returns a resolver that adds a request ID to each response of r, including errors.

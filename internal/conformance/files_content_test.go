@@ -16,9 +16,8 @@ import (
 	"testing/fstest"
 	"time"
 
-	"example.com/rawhttp/internal/jail"
-
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/jail"
 	"example.com/rawhttp/internal/testkit"
 )
 

@@ -14,9 +14,8 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"example.com/rawhttp/internal/jail"
-
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/jail"
 	"example.com/rawhttp/internal/testkit"
 )
 

@@ -14,9 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"example.com/rawhttp/internal/jail"
-
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/jail"
 	"example.com/rawhttp/internal/testkit"
 )
 
@@ -85,7 +84,7 @@ func TestListenerFailsTemporarily(t *testing.T) {
 		{temporaryError{}, false}, {&net.OpError{Op: "accept", Err: temporaryError{}}, false},
 		{os.ErrDeadlineExceeded, false},
 	}
-	for _, err := range jail.Shortages { // ENFILE, ENOBUFS, ENOMEM and, on Windows, others
+	for _, err := range jail.Shortages { // EMFILE, ENFILE, ENOBUFS, ENOMEM and, on Windows, others
 		tests = append(tests, test{err, true})
 	}
 	for _, err := range jail.ClientErrors {
@@ -146,8 +145,7 @@ func TestShutdownAcceptsQueuedConnections(t *testing.T) {
 				client.Close()
 				continue
 			}
-			c := &memoryClient{Conn: client, ended: make(chan struct{})}
-			go c.readAll()
+			c := newMemoryClient(client)
 			c.send(getRequest("/fresh"))
 			if got := c.received(); got != okAnswer("/fresh") && got != lastAnswer("/fresh") {
 				t.Errorf("answer on a connection made %v after the start of Shutdown: %q", time.Since(start), got)

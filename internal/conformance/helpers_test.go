@@ -64,6 +64,11 @@ func answerText(s string) rawhttp.Resolver {
 	return rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return rawhttp.Text(200, s), nil })
 }
 
+// resolverFunc returns a Resolver that needs no context.
+func resolverFunc(f func(*rawhttp.Request) (*rawhttp.Response, error)) rawhttp.Resolver {
+	return rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) { return f(req) })
+}
+
 // echo answers with the content of the request, which it reads completely.
 var echo = rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 	b, err := io.ReadAll(req.Body)

@@ -15,8 +15,10 @@ import (
 	"example.com/rawhttp"
 )
 
-// A duplexConn is one end of a connection in memory that can be half-closed, as a TCP TCP
-// connection can. It works inside synctest. A Write blocks until it is read.
+// The helpers of this file are for tests of connections in memory. They work inside synctest.
+
+// A duplexConn is one end of a connection that can be half-closed, as a TCP connection can. A
+// Write blocks until it is read.
 type duplexConn struct{ r, w net.Conn }
 
 func duplexPipe() (client, server *duplexConn) {
@@ -58,8 +60,8 @@ func talkInMemory(t testing.TB, request string, opts ...rawhttp.Option) string {
 	return string(answer)
 }
 
-// A memoryClient is the client of a connection in memory, inside synctest. It reads all the
-// time, so that no Write of the server blocks.
+// A memoryClient is the client of a connection in memory. It reads all the time, so that no
+// Write of the server blocks.
 type memoryClient struct {
 	net.Conn
 	srv    *rawhttp.Server
@@ -69,6 +71,13 @@ type memoryClient struct {
 	mu      sync.Mutex
 	text    []byte
 	endedAt time.Time
+}
+
+// newMemoryClient returns the client at conn.
+func newMemoryClient(conn net.Conn) *memoryClient {
+	c := &memoryClient{Conn: conn, ended: make(chan struct{})}
+	go c.readAll()
+	return c
 }
 
 // servePipe serves one end of a net.Pipe and returns the client at the other.
@@ -85,6 +94,7 @@ func serveDuplex(t testing.TB, opts ...rawhttp.Option) *memoryClient {
 	return serveConn(t, client, server, opts...)
 }
 
+// serveConn serves the connection whose ends are client and server.
 func serveConn(t testing.TB, client, server net.Conn, opts ...rawhttp.Option) *memoryClient {
 	t.Helper()
 	c := serveUnread(t, client, server, opts...)
@@ -205,8 +215,8 @@ var answerPath = rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Reque
 	return rawhttp.Text(200, req.Path()), nil
 })
 
-// A memoryListener is a listener in memory: Accept returns what the test sends on
-// conns or errs.
+// A memoryListener is a listener in memory: Accept returns the connections and errors that the
+// test sends on conns and errs.
 type memoryListener struct {
 	conns  chan net.Conn
 	errs   chan error
@@ -241,12 +251,11 @@ func (l *memoryListener) Close() error {
 
 func (l *memoryListener) Addr() net.Addr { return memoryAddr("listener") }
 
-// dial connects to the listener, inside synctest.
+// dial connects to the listener.
 func (l *memoryListener) dial(t testing.TB) *memoryClient {
 	t.Helper()
 	client, server := duplexPipe()
-	c := &memoryClient{Conn: client, ended: make(chan struct{})}
-	go c.readAll()
+	c := newMemoryClient(client)
 	t.Cleanup(func() { client.Close() })
 	l.conns <- server
 	synctest.Wait()
@@ -255,5 +264,5 @@ func (l *memoryListener) dial(t testing.TB) *memoryClient {
 
 type memoryAddr string
 
-func (memoryAddr) Network() string  { return "live" }
+func (memoryAddr) Network() string  { return "memory" }
 func (a memoryAddr) String() string { return string(a) }
