@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // A timedWrite is text that a client sends at a certain time, measured from the accept.
@@ -300,4 +301,27 @@ func TestLimitsStayExact(t *testing.T) {
 		want:     answers.String() + streamed + okAnswer("/a"),
 		end:      last + 48*time.Hour + 55*time.Second + defaultIdle,
 	}})
+}
+
+// A countedDeadlines counts the calls that set its deadlines.
+type countedDeadlines struct {
+	*testkit.RepeatingConn
+	read, write int
+}
+
+func (c *countedDeadlines) SetReadDeadline(time.Time) error  { c.read++; return nil }
+func (c *countedDeadlines) SetWriteDeadline(time.Time) error { c.write++; return nil }
+
+// A deadline that is earlier than needed stays until it fires, so most requests set none.
+func TestDeadlinesAreSetRarely(t *testing.T) {
+	const requests = 1000
+	s := newServer(t, rawhttp.WithDate(false), rawhttp.WithResolver(answerText("hi")))
+	c := &countedDeadlines{RepeatingConn: &testkit.RepeatingConn{Requests: getRequest("/"), Reads: requests}}
+	s.ServeConn(t.Context(), c)
+	if want := requests * len(okAnswer("hi")); c.Written != want {
+		t.Errorf("%d bytes were written, want %d: an answer to each request", c.Written, want)
+	}
+	if c.read > 3 || c.write > 3 {
+		t.Errorf("%d requests set %d read deadlines and %d write deadlines, want 1 or 2 each", requests, c.read, c.write)
+	}
 }
