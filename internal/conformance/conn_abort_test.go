@@ -40,7 +40,7 @@ var abortEnds = map[string]func(*kernelConn){
 	"half-closes":   func(c *kernelConn) { c.CloseWrite() },
 	"closes":        func(c *kernelConn) { c.Close() },
 	"resets":        func(c *kernelConn) { c.reset() },
-	"says no more":  func(*kernelConn) {},
+	"falls silent":  func(*kernelConn) {},
 	"waits, closes": func(c *kernelConn) { time.Sleep(3 * time.Second); c.Close() },
 }
 
@@ -66,7 +66,7 @@ func TestClientStopsAnywhere(t *testing.T) {
 						go func() { served <- s.ServeConn(context.Background(), wrap(server)) }()
 						io.WriteString(client, talk[:n])
 						stop(client)
-						if end == "half-closes" || end == "says no more" {
+						if end == "half-closes" || end == "falls silent" {
 							if err := abortAnswers(client, n); err != nil {
 								t.Errorf("%d bytes: %v", n, err)
 							}

@@ -42,4 +42,3 @@ func BenchmarkText(b *testing.B) {
 	b.ReportAllocs()
 	benchmarkConn(s, strings.Repeat(benchmarkGet, 16), b.N/16+1)
 }
-

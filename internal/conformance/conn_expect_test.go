@@ -69,13 +69,13 @@ func TestExpectContinue(t *testing.T) {
 		resolver: answerPath,
 		turns:    []turn{{head("1.1", "Transfer-Encoding: chunked"), lastAnswer("/a")}},
 	}, {
-		name:     "not read, and the content comes anyway",
+		name:     "not read, and the content is sent anyway",
 		resolver: answerPath,
 		turns:    []turn{{head("1.1", "Content-Length: 5") + "h", okAnswer("/a")}, {"ello", ""}},
 		persists: true,
 		why:      "a client that has begun to send its content will send all of it",
 	}, {
-		name:     "not read, and chunked content comes anyway",
+		name:     "not read, and chunked content is sent anyway",
 		resolver: answerPath,
 		turns:    []turn{{head("1.1", "Transfer-Encoding: chunked") + "1\r\nx\r\n0\r\n\r\n", okAnswer("/a")}},
 		persists: true,

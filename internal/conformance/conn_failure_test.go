@@ -42,7 +42,7 @@ func TestResolverErrors(t *testing.T) {
 		resp *rawhttp.Response
 		err  error
 		want string
-		log  string // the level at which the cause is logged, or "" for not logged, or "" for not logged
+		log  string // the level at which the cause is logged, or "" if it is not logged
 	}{
 		{"ErrNotExist", nil, fs.ErrNotExist, ownError("404 Not Found"), "DEBUG"},
 		{"ErrNotExist, wrapped", nil, &fs.PathError{Op: "open", Path: secretPath, Err: fs.ErrNotExist}, ownError("404 Not Found"), "DEBUG"},
@@ -222,7 +222,7 @@ func TestGoexit(t *testing.T) {
 	}
 }
 
-// In ServeConn, Goexit ends the caller's goroutine. The server must not wait for it for ever.
+// In ServeConn, Goexit ends the caller's goroutine. The server must not wait for it forever.
 func TestGoexitInServeConn(t *testing.T) {
 	s := newServer(t, rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { runtime.Goexit(); return nil, nil })))
 	client, server := duplexPipe()

@@ -176,11 +176,16 @@ func TestTimeToReadAnswerDoesNotCount(t *testing.T) {
 // evicted for another connection nor closed at the start of Shutdown.
 func TestConnectionWithUnreadAnswerIsNotIdle(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		c, _ := serveUnreadUntilClosed(t, rawhttp.WithResolver(answerPath))
+		c, _ := serveUnreadUntilClosed(t, rawhttp.WithMaxConns(1), rawhttp.WithResolver(answerPath))
 		c.send(getRequest("/a"))
-		synctest.Wait()
 		if got := c.srv.Stats().ConnsIdle; got != 0 {
 			t.Errorf("Stats().ConnsIdle = %d while the answer is unread, want 0", got)
+		}
+		client, server := duplexPipe()
+		defer client.Close()
+		go c.srv.ServeConn(t.Context(), server)
+		if got := newMemoryClient(client).received(); !strings.HasPrefix(got, "HTTP/1.1 503 ") {
+			t.Errorf("answer on another connection: %q, want 503, since none can be evicted", got)
 		}
 		stopped := make(chan error, 1)
 		go func() { stopped <- c.srv.Shutdown(t.Context()) }()

@@ -94,7 +94,7 @@ func TestCloseWithoutCloseWrite(t *testing.T) {
 		}
 		return rawhttp.Stream(200, "a/b", strings.NewReader("x")), nil
 	})
-	post := func(path, version, content string, fields ...string) string {
+	post := func(path, version string, fields ...string) string {
 		return strings.Replace(postRequest(path, "hello", fields...), "HTTP/1.1", version, 1)
 	}
 	tests := []struct {
@@ -103,11 +103,11 @@ func TestCloseWithoutCloseWrite(t *testing.T) {
 	}{
 		{"the client asks for the close", getRequest("/", "Connection: close"), 100 * time.Millisecond},
 		{"HTTP/1.0", "GET / HTTP/1.0\r\n\r\n", 100 * time.Millisecond},
-		{"HTTP/1.0, content that is read", post("/read", "HTTP/1.0", "hello"), 100 * time.Millisecond},
-		{"HTTP/1.0 with keep-alive, to the close", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 100 * time.Millisecond},
-		{"HTTP/1.0, content that is read and a line end", post("/read", "HTTP/1.0", "hello") + "\r\n", 100 * time.Millisecond},
+		{"HTTP/1.0, content that is read", post("/read", "HTTP/1.0"), 100 * time.Millisecond},
+		{"HTTP/1.0 with keep-alive, content that ends with the connection", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 100 * time.Millisecond},
+		{"HTTP/1.0, content that is read and a line end", post("/read", "HTTP/1.0") + "\r\n", 100 * time.Millisecond},
 		{"another request after the last", getRequest("/", "Connection: close") + getRequest("/"), 5 * time.Second},
-		{"content that is not read", post("/", "HTTP/1.1", "hello", "Connection: close"), 5 * time.Second},
+		{"content that is not read", post("/", "HTTP/1.1", "Connection: close"), 5 * time.Second},
 		{"content that is refused", getRequest("/", "Connection: close", "Content-Length: 20971520"), 5 * time.Second},
 		{"a head that is refused", "GET\r\n\r\n", 5 * time.Second},
 	}

@@ -68,7 +68,7 @@ func TestFileResolverWithRewrittenPath(t *testing.T) {
 }
 
 // If a wrapper maps a target that ends in a slash, or an empty one, to the path of a folder
-// without a slash, the redirects must not go on for ever.
+// without a slash, the redirects must end.
 func TestRedirectsOfRewrittenPathsEnd(t *testing.T) {
 	for _, source := range filesSources(t) {
 		files := source.make(t)
