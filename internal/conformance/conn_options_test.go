@@ -2,7 +2,6 @@ package conformance_test
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -11,92 +10,6 @@ import (
 
 	"example.com/rawhttp"
 )
-
-// The server answers "OPTIONS *" and TRACE itself and refuses CONNECT. If a resolver answers
-// OPTIONS with 405, the server sends 204 with the same Allow.
-func TestOPTIONS(t *testing.T) {
-	root := t.TempDir()
-	noContent := func(allow string) string {
-		return "HTTP/1.1 204 No Content\r\nAllow: " + allow + "\r\nX-Content-Type-Options: nosniff\r\n\r\n"
-	}
-	returns := func(resp *rawhttp.Response, err error) rawhttp.Option {
-		return rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return resp, err }))
-	}
-	never := rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
-		t.Errorf("Resolve was called for %s %s", req.Method(), req.Target())
-		return nil, nil
-	}))
-	page := rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, status int, err error) *rawhttp.Response {
-		return rawhttp.Text(status, "page")
-	})
-	tests := []struct {
-		name, in string
-		opts     []rawhttp.Option
-		want     string
-	}{{
-		name: "asterisk",
-		in:   "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
-		opts: []rawhttp.Option{never},
-		want: noContent("GET, HEAD, OPTIONS"),
-	}, {
-		name: "asterisk with content",
-		in:   "OPTIONS * HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhiOPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
-		opts: []rawhttp.Option{never},
-		want: noContent("GET, HEAD, OPTIONS") + noContent("GET, HEAD, OPTIONS"),
-	}, {
-		name: "the resolver refuses with an error",
-		in:   "OPTIONS /a HTTP/1.1\r\nHost: a\r\n\r\n",
-		opts: []rawhttp.Option{returns(nil, &rawhttp.StatusError{Status: 405, Allow: []string{"GET", "PUT"}})},
-		want: noContent("GET, PUT"),
-	}, {
-		name: "the resolver refuses with a wrapped error, and there is an error page",
-		in:   "OPTIONS /a HTTP/1.1\r\nHost: a\r\n\r\n",
-		opts: []rawhttp.Option{returns(nil, fmt.Errorf("no: %w", &rawhttp.StatusError{Status: 405, Allow: []string{"GET"}})), page},
-		want: noContent("GET"),
-	}, {
-		name: "the resolver answers 405",
-		in:   "OPTIONS /a HTTP/1.1\r\nHost: a\r\n\r\n",
-		opts: []rawhttp.Option{returns(rawhttp.MethodNotAllowed("DELETE", "PUT"), nil)},
-		want: noContent("DELETE, PUT"),
-	}, {
-		name: "the resolver answers OPTIONS",
-		in:   "OPTIONS /a HTTP/1.1\r\nHost: a\r\n\r\n",
-		opts: []rawhttp.Option{returns(rawhttp.Text(200, "mine"), nil)},
-		want: okAnswer("mine"),
-	}, {
-		name: "the resolver declines",
-		in:   "OPTIONS /a HTTP/1.1\r\nHost: a\r\n\r\n",
-		opts: []rawhttp.Option{returns(nil, &rawhttp.StatusError{Status: 404})},
-		want: ownError("404 Not Found"),
-	}, {
-		name: "a folder",
-		in:   "OPTIONS / HTTP/1.1\r\nHost: a\r\n\r\n",
-		opts: []rawhttp.Option{rawhttp.WithRoot(root)},
-		want: noContent("GET, HEAD, OPTIONS"),
-	}, {
-		name: "a missing file",
-		in:   "OPTIONS /missing HTTP/1.1\r\nHost: a\r\n\r\n",
-		opts: []rawhttp.Option{rawhttp.WithRoot(root)},
-		want: ownError("404 Not Found"),
-	}, {
-		name: "TRACE",
-		in:   "TRACE /a HTTP/1.1\r\nHost: a\r\nCookie: secret\r\n\r\n",
-		opts: []rawhttp.Option{never},
-		want: ownError("405 Method Not Allowed", "Allow: GET, HEAD, OPTIONS"),
-	}, {
-		name: "CONNECT",
-		in:   "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n" + getRequest("/"),
-		opts: []rawhttp.Option{never},
-		want: ownError("405 Method Not Allowed", "Allow: GET, HEAD, OPTIONS", closeField),
-	}}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, talkInMemory(t, tt.in, tt.opts...)); diff != "" {
-				t.Errorf("answer to %q (-want +got):\n%s", tt.in, diff)
-			}
-		})
-	}
-}
 
 // RFC 9110, section 7.4: a host that is not served is refused with 421.
 func TestWithHosts(t *testing.T) {

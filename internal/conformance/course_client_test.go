@@ -12,7 +12,7 @@ import (
 )
 
 // courseClientAsk sends the lines as the client of the course does, and returns the answer.
-// The lines are joined by CRLF and the last is empty, so the head lacks its empty line.
+// The lines are joined by CRLF. The last is "", so the head lacks the empty line that should end it.
 func courseClientAsk(t *testing.T, lines ...string) string {
 	t.Helper()
 	_, addr := listen(t, rawhttp.WithRoot(courseRoot), rawhttp.WithLenientParsing())
@@ -110,8 +110,8 @@ func TestCourseFunctions(t *testing.T) {
 	check("200 is the code", contains(ok, "HTTP/1.1 200 OK\r\n"))
 	check("the header section ends in an empty line", contains(ok, "\r\n\r\n"))
 	check("there is a Content-Type", contains(ok, "\r\nContent-Type: "))
-	check("the media type is the one given", contains(ok, "\r\nContent-Type: image/png\r\n"))
-	check("the content is the one given", strings.HasSuffix(ok, "\r\n\r\nfoo"))
+	check("Content-Type is the media type passed", contains(ok, "\r\nContent-Type: image/png\r\n"))
+	check("the content is the body passed", strings.HasSuffix(ok, "\r\n\r\nfoo"))
 
 	// response_method_not_allowed, response_not_found
 	notAllowed := wire(rawhttp.MethodNotAllowed("GET"))
@@ -124,18 +124,18 @@ func TestCourseFunctions(t *testing.T) {
 	// parse_request(request): the request line alone, without the end of its line
 	req, _, err := rawhttp.ParseRequestLenient([]byte("GET / HTTP/1.1"))
 	check("GET is parsed", err == nil && req.Method() == "GET")
-	others := slices.ContainsFunc([]string{"POST", "PUT", "DELETE", "HEAD"}, func(method string) bool {
+	badMethod := slices.ContainsFunc([]string{"POST", "PUT", "DELETE", "HEAD"}, func(method string) bool {
 		req, _, err := rawhttp.ParseRequestLenient([]byte(method + " / HTTP/1.1"))
 		return err != nil || req.Method() != method
 	})
-	check("other methods are parsed, and can be told apart", !others)
-	paths := slices.ContainsFunc([]string{"/", "/a_web_page.html", "/images", "/images/sample_1.png"}, func(path string) bool {
+	check("other methods are parsed", !badMethod)
+	badPath := slices.ContainsFunc([]string{"/", "/a_web_page.html", "/images", "/images/sample_1.png"}, func(path string) bool {
 		req, rest, err := rawhttp.ParseRequestLenient([]byte("GET " + path + " HTTP/1.1"))
 		return err != nil || req.Path() != path || len(rest) > 0
 	})
-	check("the path is the one asked for", !paths)
+	check("the path is parsed", !badPath)
 	_, _, err = rawhttp.ParseRequestLenient([]byte("GET / HTTP/1.1\r\nContent-Length: 5\r\n"))
-	check("a head that names a length is not taken for whole", err == rawhttp.ErrIncomplete)
+	check("a head with a length and no empty line is incomplete", err == rawhttp.ErrIncomplete)
 
 	// resolve_uri(uri)
 	files, err := rawhttp.Dir(courseRoot)
@@ -146,11 +146,11 @@ func TestCourseFunctions(t *testing.T) {
 	resolve := func(path string) string {
 		return rawhttp.Answer(files, "GET "+path+" HTTP/1.1\r\nHost: a\r\n\r\n")
 	}
-	check("a folder is its listing", contains(resolve("/"), "\r\nContent-Type: text/plain") && contains(resolve("/"), "sample.txt\n"))
-	check("a text is a text", contains(resolve("/sample.txt"), "\r\nContent-Type: text/plain"))
-	check("a picture is a picture", contains(resolve("/images/sample_1.png"), "\r\nContent-Type: image/png\r\n"))
-	check("what is missing is missing", strings.HasPrefix(resolve("/missing.html"), "HTTP/1.1 404 "))
+	check("a folder is answered with its listing", contains(resolve("/"), "\r\nContent-Type: text/plain") && contains(resolve("/"), "sample.txt\n"))
+	check("a text file has a text type", contains(resolve("/sample.txt"), "\r\nContent-Type: text/plain"))
+	check("a picture has an image type", contains(resolve("/images/sample_1.png"), "\r\nContent-Type: image/png\r\n"))
+	check("a missing file is answered with 404", strings.HasPrefix(resolve("/missing.html"), "HTTP/1.1 404 "))
 	if checks != 17 {
-		t.Errorf("%d checks, want 17", checks)
+		t.Errorf("%d checks, want 17 as in the course", checks)
 	}
 }
