@@ -2,14 +2,15 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 )
@@ -23,70 +24,68 @@ type load struct {
 	firstByte time.Duration // median; 0 from wrk, which does not report it
 }
 
-// A client has one connection. It sends requests in batches, each as soon as the
+// A client has one connection at a time. It sends requests in batches, each as soon as the
 // previous one has been answered.
 type client struct {
-	conn    net.Conn
+	traffic
+	tcp     *net.TCPConn
+	conn    net.Conn // tcp, or TLS on it; nil if a new connection is to be opened
 	in      *bufio.Reader
-	batch   []byte
-	depth   int
 	buf     []byte
-	want    int64 // bytes of content per response; -1 if servers differ
 	firsts  []time.Duration
 	lasts   []time.Duration
 	content int64
 }
 
-func dial(j job, port int) (*client, error) {
-	conn, err := net.Dial("tcp", address(port))
-	if err != nil {
-		return nil, err
-	}
-	batch := ""
-	for i := range j.depth {
-		target := j.path
-		if j.differ {
-			target += "?" + strconv.Itoa(i+1)
-		}
-		batch += fmt.Sprintf("GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", target, address(port))
-	}
-	want := int64(j.size)
-	if j.size == 0 {
-		want = -1
-	}
-	return &client{
-		conn:  conn,
-		in:    bufio.NewReader(conn),
-		batch: []byte(batch),
-		depth: j.depth,
-		buf:   make([]byte, bufferSize(j)),
-		want:  want,
-	}, nil
+func (t traffic) dial() (*client, error) {
+	c := &client{traffic: t, in: bufio.NewReader(nil), buf: make([]byte, bufferSize(t.job))}
+	return c, c.open()
 }
 
 // bufferSize returns the size of the read buffer. It is small for jobs with many idle
 // connections.
 func bufferSize(j job) int {
-	if j.kind == large || j.kind == listing {
+	switch j.kind {
+	case large, listing, listingJSON:
 		return 256 << 10
 	}
 	return 4 << 10
 }
 
+// clientTLS trusts any certificate, since that of the servers is this program's own.
+var clientTLS = &tls.Config{InsecureSkipVerify: true}
+
+func (c *client) open() error {
+	conn, err := net.Dial("tcp", c.address)
+	if err != nil {
+		return err
+	}
+	c.tcp, c.conn = conn.(*net.TCPConn), conn
+	if c.tls {
+		c.conn = tls.Client(conn, clientTLS)
+	}
+	c.in.Reset(c.conn)
+	return nil
+}
+
 // close resets the connection, since many would otherwise remain in TIME_WAIT.
 func (c *client) close() {
-	c.conn.(*net.TCPConn).SetLinger(0)
-	c.conn.Close()
+	if c.conn == nil {
+		return
+	}
+	c.tcp.SetLinger(0)
+	c.tcp.Close()
+	c.conn = nil
 }
 
 func (c *client) exchange(ctx context.Context, content io.Writer) error {
-	stop := context.AfterFunc(ctx, func() { c.conn.Close() })
-	defer stop()
 	start := time.Now()
-	if err := c.conn.SetDeadline(start.Add(time.Minute)); err != nil {
+	stop, err := c.send(ctx)
+	if err != nil {
 		return err
 	}
-	if _, err := c.conn.Write(c.batch); err != nil {
+	defer stop()
+	if err := c.conn.SetReadDeadline(start.Add(time.Minute)); err != nil {
 		return err
 	}
 	if _, err := c.in.Peek(1); err != nil {
@@ -99,7 +98,31 @@ func (c *client) exchange(ctx context.Context, content io.Writer) error {
 		}
 	}
 	c.lasts = append(c.lasts, time.Since(start))
+	if c.reconnect {
+		c.close()
+	}
 	return nil
+}
+
+// send sends a batch, on a new connection if there is none. Until stop is called, the end of
+// ctx closes the connection.
+func (c *client) send(ctx context.Context) (stop func() bool, err error) {
+	if c.conn == nil {
+		if err := c.open(); err != nil {
+			return nil, err
+		}
+	}
+	tcp := c.tcp // not what c.tcp is later
+	stop = context.AfterFunc(ctx, func() { tcp.Close() })
+	if err := c.conn.SetWriteDeadline(time.Now().Add(time.Minute)); err != nil {
+		stop()
+		return nil, err
+	}
+	if _, err := c.conn.Write(c.batch); err != nil {
+		stop()
+		return nil, err
+	}
+	return stop, nil
 }
 
 func (c *client) answer(content io.Writer) error {
@@ -107,18 +130,28 @@ func (c *client) answer(content io.Writer) error {
 	if err != nil {
 		return err
 	}
-	n, err := io.CopyBuffer(content, resp.Body, c.buf)
-	switch {
-	case err != nil:
+	if err := c.check(resp); err != nil {
 		return err
-	case resp.StatusCode != 200:
-		return fmt.Errorf("status %s, want 200", resp.Status)
-	case c.want >= 0 && n != c.want:
+	}
+	n, err := io.CopyBuffer(content, resp.Body, c.buf)
+	if err != nil {
+		return err
+	}
+	if c.want >= 0 && n != c.want {
 		return fmt.Errorf("%d bytes of content, want %d", n, c.want)
-	case resp.Close:
-		return errors.New("the server announced the close of the connection")
 	}
 	c.content += n
+	return nil
+}
+
+// check checks the head of a response.
+func (c *client) check(resp *http.Response) error {
+	if want := cmp.Or(c.status, 200); resp.StatusCode != want {
+		return fmt.Errorf("status %s, want %d", resp.Status, want)
+	}
+	if resp.Close != c.reconnect {
+		return fmt.Errorf("the response announces the close of the connection: %t, want %t", resp.Close, c.reconnect)
+	}
 	return nil
 }
 
@@ -129,10 +162,10 @@ type discard struct{}
 func (discard) Write(b []byte) (int, error) { return len(b), nil }
 
 // runClients puts load on a server for d. Each client ends after a complete response.
-func runClients(ctx context.Context, j job, port int, d time.Duration) (load, error) {
-	clients := make([]*client, j.conns)
+func runClients(ctx context.Context, t traffic, d time.Duration) (load, error) {
+	clients := make([]*client, t.conns)
 	for i := range clients {
-		c, err := dial(j, port)
+		c, err := t.dial()
 		if err != nil {
 			return load{}, err
 		}
@@ -156,7 +189,7 @@ func runClients(ctx context.Context, j job, port int, d time.Duration) (load, er
 		firsts, lasts = append(firsts, c.firsts...), append(lasts, c.lasts...)
 		result.bytes += c.content
 	}
-	result.requests = len(lasts) * j.depth
+	result.requests = len(lasts) * t.depth
 	result.firstByte = percentile(firsts, 50)
 	result.p50, result.p99 = percentile(lasts, 50), percentile(lasts, 99)
 	return result, errors.Join(errs...)

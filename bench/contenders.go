@@ -12,6 +12,7 @@ type contender struct {
 	// about is what a reader of the tables needs to know.
 	about string
 	kinds []kind
+	tls   bool // also does jobs over TLS
 	// needs names the programs that must be installed.
 	needs []string
 	// argv returns the command that serves the job on a port of 127.0.0.1.
@@ -20,24 +21,33 @@ type contender struct {
 
 var allContenders = []contender{{
 	name:  "rawhttp",
-	about: "through its public API",
-	kinds: []kind{hello, small, large, listing, script, idle},
+	about: "through its public API; TLS by a listener of crypto/tls, the proxy with an http.Transport",
+	kinds: []kind{hello, connect, small, part, unchanged, sidecar, large, listing, listingJSON, script, scriptLast, upload, proxy, events, idle},
+	tls:   true,
 	argv:  goServer("rawhttp"),
 }, {
 	name:  "net/http",
-	about: "http.FileServer(http.Dir), net/http/cgi; lists names only",
-	kinds: []kind{hello, small, large, listing, script, idle},
+	about: "http.FileServer(http.Dir), which lists names only; net/http/cgi; httputil.ReverseProxy; sidecars and JSON by handlers of a few lines",
+	kinds: []kind{hello, connect, small, part, unchanged, sidecar, large, listing, listingJSON, script, scriptLast, upload, proxy, events, idle},
+	tls:   true,
 	argv:  goServer("nethttp"),
 }, {
 	name:  "fasthttp",
-	about: "fasthttp.FS with SkipCache, so that no response is stale",
-	kinds: []kind{hello, small, large, listing, idle},
+	about: "fasthttp.FS with SkipCache, so that no response is stale; uploads by PostBody, which holds them in memory; the proxy with a HostClient",
+	kinds: []kind{hello, connect, small, part, unchanged, sidecar, large, listing, upload, proxy, events, idle},
+	tls:   true,
 	argv:  goServer("fasthttp"),
 }, {
 	name:  "fasthttp-cached",
 	about: "fasthttp.FS with its defaults: responses, including listings, may be 10 s old",
-	kinds: []kind{small, large, listing},
+	kinds: []kind{small, part, unchanged, sidecar, large, listing},
+	tls:   true,
 	argv:  goServer("fasthttp", "-cache"),
+}, {
+	name:  "fasthttp-stream",
+	about: "with StreamRequestBody: uploads by RequestBodyStream",
+	kinds: []kind{upload},
+	argv:  goServer("fasthttp", "-stream"),
 }, {
 	name:  "fasthttp-reduced",
 	about: "with ReduceMemoryUsage",
@@ -45,14 +55,16 @@ var allContenders = []contender{{
 	argv:  goServer("fasthttp", "-reduce"),
 }, {
 	name:  "nginx",
-	about: "one worker, sendfile, tcp_nopush, no log",
-	kinds: []kind{hello, small, large, listing, idle},
+	about: "one worker, sendfile, tcp_nopush, no log; gzip_static, autoindex_format, proxy_pass with keepalive",
+	kinds: []kind{hello, connect, small, part, unchanged, sidecar, large, listing, listingJSON, proxy, idle},
+	tls:   true,
 	needs: []string{"nginx"},
 	argv:  nginx(""),
 }, {
 	name:  "nginx-open-file-cache",
 	about: "with open_file_cache: responses may be 60 s old",
-	kinds: []kind{small},
+	kinds: []kind{small, part, unchanged, sidecar},
+	tls:   true,
 	needs: []string{"nginx"},
 	argv:  nginx("open_file_cache max=1000;"),
 }, {
@@ -64,7 +76,7 @@ var allContenders = []contender{{
 }, {
 	name:  "floor-go",
 	about: "one goroutine per connection that writes the same bytes for each request",
-	kinds: []kind{hello, small, idle},
+	kinds: []kind{hello, connect, small, idle},
 	argv:  goFloor(),
 }, {
 	name:  "floor-go-releasing",
@@ -91,23 +103,32 @@ var allContenders = []contender{{
 	argv:  cFloor("spawn"),
 }}
 
-func (c contender) does(j job) bool { return slices.Contains(c.kinds, j.kind) }
+func (c contender) does(j job) bool {
+	return slices.Contains(c.kinds, j.kind) && (c.tls || !j.tls)
+}
 
 // goServer returns the argv for a program in the folder servers.
 func goServer(program string, flags ...string) func(*lab, job, int) ([]string, error) {
 	return func(l *lab, j job, port int) ([]string, error) {
-		mode := string(j.kind)
-		switch j.kind {
-		case small, large, listing:
-			mode = "files"
+		argv := slices.Concat([]string{l.bin(program)}, flags)
+		if j.tls {
+			argv = append(argv, "-tls", l.certificate())
 		}
-		return slices.Concat([]string{l.bin(program)}, flags, []string{address(port), mode, l.site}), nil
+		source := l.site
+		if j.kind == proxy {
+			source = j.origin
+		}
+		return append(argv, address(port), string(j.kind), source), nil
 	}
 }
 
 func goFloor(flags ...string) func(*lab, job, int) ([]string, error) {
 	return func(l *lab, j job, port int) ([]string, error) {
-		return slices.Concat([]string{l.bin("floor")}, flags, []string{address(port), l.file(j)}), nil
+		argv := slices.Concat([]string{l.bin("floor")}, flags)
+		if j.reconnect {
+			argv = append(argv, "-close")
+		}
+		return append(argv, address(port), l.file(j)), nil
 	}
 }
 

@@ -49,6 +49,7 @@ func (l *lab) idleRound(ctx context.Context, c contender, j job) (s sample, err 
 	}
 	defer p.stop()
 	before, _ := memory(p.pid) // after one response, so that one-time allocations do not count
+	t := newTraffic(j, p.port)
 	clients := make([]*client, 0, j.conns)
 	defer func() {
 		for _, c := range clients {
@@ -56,7 +57,7 @@ func (l *lab) idleRound(ctx context.Context, c contender, j job) (s sample, err 
 		}
 	}()
 	for range j.conns {
-		c, err := dial(j, p.port)
+		c, err := t.dial()
 		if err != nil {
 			return s, err
 		}

@@ -51,6 +51,9 @@ func newLab(ctx context.Context, set settings, dir string, log io.Writer) (*lab,
 	if err := makeSite(l.site, l.jobs); err != nil {
 		return nil, err
 	}
+	if err := makeCertificate(l.certificate()); err != nil {
+		return nil, err
+	}
 	if err := os.WriteFile(l.bin("wrk.lua"), wrkScript, 0o644); err != nil {
 		return nil, err
 	}
@@ -71,6 +74,9 @@ func (l *lab) note(format string, args ...any) {
 }
 
 func (l *lab) bin(name string) string { return filepath.Join(l.dir, "bin", name) }
+
+// certificate returns the folder of the certificate that all servers use.
+func (l *lab) certificate() string { return filepath.Join(l.dir, "certificate") }
 
 func (l *lab) tool(name string) string { return l.tools[name] }
 
@@ -135,9 +141,19 @@ func (l *lab) start(ctx context.Context, c contender, j job) (*process, error) {
 	return p, nil
 }
 
+// startOrigin starts the server behind the proxies of a job, on the client's core.
+func (l *lab) startOrigin(ctx context.Context, j job) (*process, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	there := cores{pinned: l.cores.pinned, server: l.cores.client, client: l.cores.client}
+	return there.startServer(ctx, port, []string{l.bin("floor"), address(port), l.file(j)})
+}
+
 // contenders returns the contenders that can do the job on this machine.
 func (l *lab) contenders(j job) (cs []contender) {
-	if j.kind == script && !l.has("gcc") {
+	if (j.kind == script || j.kind == scriptLast) && !l.has("gcc") {
 		return nil
 	}
 	for _, c := range allContenders {
@@ -169,6 +185,14 @@ func (l *lab) run(ctx context.Context, j job) (all []series, err error) {
 			p.stop()
 		}
 	}()
+	if j.kind == proxy {
+		origin, err := l.startOrigin(ctx, j)
+		if err != nil {
+			return nil, fmt.Errorf("%s: origin: %w", j.name, err)
+		}
+		defer origin.stop()
+		j.origin = address(origin.port)
+	}
 	for _, c := range l.contenders(j) {
 		p, err := l.start(ctx, c, j)
 		if err != nil {
@@ -189,20 +213,20 @@ func (l *lab) run(ctx context.Context, j job) (all []series, err error) {
 }
 
 func (l *lab) measure(ctx context.Context, j job, p *process) (s sample, err error) {
+	put := func() (load, error) { return l.putLoad(ctx, j, p.port) }
+	if j.kind == events { // opening the streams does not count
+		open, err := openStreams(ctx, newTraffic(j, p.port))
+		if err != nil {
+			return s, err
+		}
+		defer open.close()
+		put = func() (load, error) { return open.receive(ctx, l.roundLength(j)) }
+	}
 	before, err := usageOf(p.pid)
 	if err != nil {
 		return s, err
 	}
-	seconds := l.seconds * max(1, j.times)
-	switch {
-	case l.check:
-		s.load, err = runClients(ctx, j, p.port, 50*time.Millisecond)
-	case j.own || !l.has("wrk"):
-		s.load, err = runClients(ctx, j, p.port, time.Duration(seconds)*time.Second)
-	default:
-		s.load, err = l.runWrk(ctx, j, p.port, seconds)
-	}
-	if err != nil {
+	if s.load, err = put(); err != nil {
 		return s, err
 	}
 	after, err := usageOf(p.pid)
@@ -213,4 +237,19 @@ func (l *lab) measure(ctx context.Context, j job, p *process) (s sample, err err
 	_, peak := memory(p.pid)
 	s.growth = peak - p.restNow
 	return s, nil
+}
+
+// putLoad puts load on a server for a round.
+func (l *lab) putLoad(ctx context.Context, j job, port int) (load, error) {
+	if l.check || j.own || !l.has("wrk") {
+		return runClients(ctx, newTraffic(j, port), l.roundLength(j))
+	}
+	return l.runWrk(ctx, j, port, l.roundLength(j))
+}
+
+func (l *lab) roundLength(j job) time.Duration {
+	if l.check {
+		return 50 * time.Millisecond
+	}
+	return time.Duration(l.seconds*max(1, j.times)) * time.Second
 }

@@ -21,6 +21,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // settings are the values of the command line.
@@ -144,7 +145,9 @@ func run(ctx context.Context, set settings, report, progress io.Writer) error {
 	}
 	loadBefore := loadAverage()
 	var tables []string
-	for _, j := range set.jobs {
+	start := time.Now()
+	for i, j := range set.jobs {
+		l.printf("job %d of %d: %s", i+1, len(set.jobs), j.name)
 		table, err := l.do(ctx, j)
 		if err != nil {
 			return err
@@ -156,6 +159,7 @@ func run(ctx context.Context, set settings, report, progress io.Writer) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	l.printf("done after %v", time.Since(start).Round(time.Second))
 	if set.check {
 		return nil
 	}

@@ -6,6 +6,8 @@ import (
 	"flag"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -113,9 +115,10 @@ func TestParseWrk(t *testing.T) {
 	}
 }
 
-// TestWrk checks that wrk accepts wrk.lua, which -check does not use.
+// TestWrk checks that wrk accepts wrk.lua, which -check does not use, and puts the load that
+// the job describes on a server.
 func TestWrk(t *testing.T) {
-	set, err := parseArgs([]string{"-jobs", "pipelined-differ", "-peers", "floor-go", "-rounds", "1"})
+	set, err := parseArgs([]string{"-jobs", "pipelined-differ,tls-connect,upload-chunked", "-peers", "rawhttp", "-rounds", "1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,9 +129,32 @@ func TestWrk(t *testing.T) {
 	if !l.has("wrk") {
 		t.Skip("wrk is not installed")
 	}
-	all, err := l.run(t.Context(), set.jobs[0])
-	if err != nil || len(all) != 1 || len(all[0].samples) != 1 || all[0].samples[0].requests < 16 {
-		t.Errorf("run = %+v, %v, want a sample with requests", all, err)
+	for _, j := range set.jobs {
+		all, err := l.run(t.Context(), j)
+		if err != nil || len(all) != 1 || len(all[0].samples) != 1 || all[0].samples[0].requests < j.depth {
+			t.Errorf("%s: run = %+v, %v, want a sample with requests", j.name, all, err)
+		}
+	}
+}
+
+// A job without rawhttp or without another contender compares nothing.
+func TestContenders(t *testing.T) {
+	for _, j := range allJobs {
+		if j.kind == programs {
+			continue
+		}
+		var does []string
+		for _, c := range allContenders {
+			if c.does(j) {
+				does = append(does, c.name)
+			}
+		}
+		if len(does) < 2 || does[0] != "rawhttp" {
+			t.Errorf("%s: the contenders are %q, want rawhttp and others", j.name, does)
+		}
+		if j.tls && slices.ContainsFunc(does, func(name string) bool { return strings.HasPrefix(name, "floor") }) {
+			t.Errorf("%s: the contenders are %q, but no floor speaks TLS", j.name, does)
+		}
 	}
 }
 
@@ -146,6 +172,13 @@ func TestVerifyListing(t *testing.T) {
 	}
 	if err := verifyListing(job{entries: 0}, []byte("a b c")); err == nil {
 		t.Error("verifyListing accepts text as HTML")
+	}
+	inJSON := job{kind: listingJSON, entries: 1}
+	if err := verifyListing(inJSON, []byte(`[{"name": "file-000000.txt"}]`)); err != nil {
+		t.Errorf("verifyListing of JSON: %v", err)
+	}
+	if err := verifyListing(inJSON, []byte(`[{"name": "file-000000.txt"}`)); err == nil {
+		t.Error("verifyListing accepts JSON that ends early")
 	}
 }
 

@@ -35,12 +35,16 @@ func columnsOf(j job) []column {
 	rate := func(s sample) float64 { return float64(s.requests) / s.elapsed.Seconds() }
 	p50 := func(s sample) float64 { return micros(s.p50) / 1000 }
 	p99 := func(s sample) float64 { return micros(s.p99) / 1000 }
-	columns := []column{{title: "CPU µs/request", format: "%.2f", value: cpu, compare: "rawhttp ÷ it"}}
-	if j.kind != script { // the timer misses most processes that live only a millisecond
+	what := "request"
+	if j.kind == events {
+		what = "event"
+	}
+	columns := []column{{title: "CPU µs/" + what, format: "%.2f", value: cpu, compare: "rawhttp ÷ it"}}
+	if j.kind != script && j.kind != scriptLast { // the timer misses most processes that live only a millisecond
 		columns = append(columns, column{title: "user part", format: "%.2f", value: user, compare: "user ÷ user", sampled: true})
 	}
-	columns = append(columns, column{title: "requests/s", format: "%.0f", value: rate})
-	if j.depth == 1 { // for batches, wrk's latencies mean little
+	columns = append(columns, column{title: what + "s/s", format: "%.0f", value: rate})
+	if j.depth == 1 && j.kind != events { // for batches, wrk's latencies mean little
 		columns = append(columns,
 			column{title: "p50 ms", format: "%.2f", value: p50},
 			column{title: "p99 ms", format: "%.2f", value: p99})
@@ -52,11 +56,11 @@ func columnsOf(j job) []column {
 		columns = append(columns,
 			column{title: "CPU s/GB", format: "%.3f", value: perByte},
 			column{title: "MB/s", format: "%.0f", value: speed})
-	case listing:
+	case listing, listingJSON, upload:
 		growth := func(s sample) float64 { return float64(s.growth) / 1e6 }
 		columns = append(columns, column{title: "peak memory MB", format: "%+.1f", value: growth})
 	}
-	if j.own {
+	if j.own && j.kind != events {
 		firstByte := func(s sample) float64 { return micros(s.firstByte) / 1000 }
 		columns = append(columns, column{title: "first byte ms", format: "%.2f", value: firstByte})
 	}
@@ -163,7 +167,7 @@ func markdown(rows [][]string) string {
 const method = `Each contender is a process of its own%s. Rounds are interleaved: in each
 round, every contender in turn does the job for %d s, or five times as long for 10,000 connections, which are opened
 in the round. There are %d rounds. Before the first, each contender's response is verified: the content must be right to the
-last byte, and a listing must have a link to each file. All requests of a job are the same, unless the title calls them
+last byte, and a listing must have each file. All requests of a job are the same, unless the title calls them
 different. This matters because rawhttp does not parse a head again that equals the previous one on its connection.
 
 - CPU µs/request: user and system time of the server and its children per request; the median of the rounds. It is read
@@ -172,9 +176,12 @@ different. This matters because rawhttp does not parse a head again that equals 
 - rawhttp ÷ it: the median of the quotients of each round. Below 1, rawhttp needs less. Ignore differences below 5 %%
   or below ±.
 - user part: sampled by the kernel's timer (/proc/PID/stat); the mean of the rounds.
-- p50, p99: latency seen by the client with all connections busy. wrk corrects it for requests delayed by slow responses.
+- p50, p99: latency seen by the client with all connections busy, without the time to open a connection. wrk corrects it
+  for requests delayed by slow responses.
 - peak memory: the peak RSS so far, above that of the server at rest.
 - bytes per connection: RSS per connection that has been idle for at least a second after a response.
+- TLS: crypto/tls and, for nginx, OpenSSL; an ECDSA certificate with P-256, made for the run. No session is resumed.
+- events: their rate is fixed, so a server that is busy is late with them: then events/s is below 3000.
 - first answer: time from the start of the process to its first response; memory at rest: RSS 0.2 s later.
 
 The load comes from %s.
@@ -188,7 +195,7 @@ func (l *lab) writeHead(ctx context.Context, w io.Writer, loadBefore, loadAfter 
 		pinned = ", on one core with GOMAXPROCS=1, the client on another"
 	}
 	if l.has("wrk") {
-		client = "wrk with one thread; for 100 MB, 100,000 files and idle connections, it comes from this program's own client"
+		client = "wrk with one thread; for 100 MB, 100,000 files, events and idle connections, it comes from this program's own client"
 	}
 	fmt.Fprintf(w, "# Results of %s\n\n", time.Now().Format(time.DateOnly))
 	fmt.Fprintf(w, method, pinned, l.seconds, l.rounds, client)

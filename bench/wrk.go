@@ -5,6 +5,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"os"
 	"os/exec"
 	"strconv"
 	"time"
@@ -14,14 +15,22 @@ import (
 var wrkScript []byte
 
 // runWrk puts load on a server with wrk, using one thread.
-func (l *lab) runWrk(ctx context.Context, j job, port int, seconds int) (load, error) {
+func (l *lab) runWrk(ctx context.Context, j job, port int, d time.Duration) (load, error) {
+	t := newTraffic(j, port)
+	if err := os.WriteFile(l.bin("batch"), t.batch, 0o644); err != nil {
+		return load{}, err
+	}
+	scheme := "http"
+	if j.tls {
+		scheme = "https"
+	}
 	cmd := exec.CommandContext(ctx, l.tool("wrk"),
 		"--threads=1",
 		"--connections="+strconv.Itoa(j.conns),
-		"--duration="+strconv.Itoa(seconds)+"s",
+		"--duration="+strconv.Itoa(int(d.Seconds()))+"s",
 		"--timeout=30s",
 		"--script="+l.bin("wrk.lua"),
-		"http://"+address(port)+j.path, "--", strconv.Itoa(j.depth), strconv.FormatBool(j.differ))
+		scheme+"://"+t.address+j.path, "--", l.bin("batch"))
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return load{}, fmt.Errorf("wrk: %w: %s", err, out)

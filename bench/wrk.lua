@@ -1,17 +1,11 @@
--- The first argument is the number of requests sent at once, the second "true" if they must
--- differ. Prints one line of figures: requests, bytes, errors, duration in microseconds, p50, p99.
+-- The argument is the name of a file with the requests that are sent at once. Prints one line of
+-- figures: requests, bytes, errors, duration in microseconds, p50, p99.
 
 function init(args)
-   local depth = tonumber(args[1])
-   if depth > 1 then
-      local batch = ""
-      for i = 1, depth do
-         local query = args[2] == "true" and "?" .. i or ""
-         batch = batch .. wrk.format(nil, wrk.path .. query)
-      end
-      request = function() return batch end
-      wrk.request = request
-   end
+   local file = assert(io.open(args[1], "rb"))
+   local batch = file:read("*a")
+   file:close()
+   wrk.format = function() return batch end -- wrk calls it once, after init
 end
 
 function done(summary, latency)

@@ -1,8 +1,9 @@
 // Command floor is the floor in Go: one goroutine per connection that only finds the ends
 // of requests and returns the same response to each, with the content of a file that it read
-// once. With -release, a waiting connection holds no buffer.
+// once. With -release, a waiting connection holds no buffer. With -close, it closes each
+// connection after a response.
 //
-//	floor [-release] HOST:PORT FILE
+//	floor [-release | -close] HOST:PORT FILE
 package main
 
 import (
@@ -25,24 +26,32 @@ const (
 func main() {
 	log.SetFlags(0)
 	release := flag.Bool("release", false, "hold no buffer while waiting")
+	closing := flag.Bool("close", false, "close each connection after a response")
 	flag.Parse()
 	if flag.NArg() != 2 {
-		log.Fatal("usage: floor [-release] HOST:PORT FILE")
+		log.Fatal("usage: floor [-release | -close] HOST:PORT FILE")
 	}
 	content, err := os.ReadFile(flag.Arg(1))
 	if err != nil {
 		log.Fatal(err)
 	}
+	persistence := ""
+	if *closing {
+		persistence = "Connection: close\r\n"
+	}
 	one := append(fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\n"+
-		"Content-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n\r\n", len(content)), content...)
+		"Content-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n%s\r\n", len(content), persistence), content...)
 	a := answers{all: bytes.Repeat(one, atOnce), len: len(one)}
 	ln, err := net.Listen("tcp", flag.Arg(0))
 	if err != nil {
 		log.Fatal(err)
 	}
 	serve := holding
-	if *release {
+	switch {
+	case *release:
 		serve = releasing
+	case *closing:
+		serve = closingAfter
 	}
 	for {
 		conn, err := ln.Accept()
@@ -96,6 +105,18 @@ func holding(conn *net.TCPConn, a answers) {
 		}
 		kept = copy(in, rest)
 	}
+}
+
+// closingAfter closes the connection after one response. It expects the request to arrive
+// complete.
+func closingAfter(conn *net.TCPConn, a answers) {
+	defer conn.Close()
+	in := make([]byte, bufferSize)
+	n, err := conn.Read(in)
+	if err != nil {
+		return
+	}
+	a.write(conn, in[:n])
 }
 
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}

@@ -1,37 +1,65 @@
 // Command nethttp is the contender net/http.
 //
-//	nethttp HOST:PORT hello|files|script|idle FOLDER
+//	nethttp [-tls FOLDER] HOST:PORT JOB SOURCE
+//
+// JOB is a kind of job. SOURCE is the folder to serve, or for a proxy the address of the
+// origin.
 package main
 
 import (
-	"io"
+	"flag"
 	"log"
 	"net/http"
 	"net/http/cgi"
-	"os"
 	"path/filepath"
+
+	"example.com/rawhttp/bench/servers/contract"
 )
 
 func main() {
 	log.SetFlags(0)
-	if len(os.Args) != 4 {
-		log.Fatal("usage: nethttp HOST:PORT hello|files|script|idle FOLDER")
+	certificate := flag.String("tls", "", "serve TLS with the certificate in this `folder`")
+	flag.Parse()
+	if flag.NArg() != 3 {
+		log.Fatal("usage: nethttp [-tls FOLDER] HOST:PORT JOB SOURCE")
 	}
-	log.Fatal(http.ListenAndServe(os.Args[1], handler(os.Args[2], os.Args[3])))
+	srv := &http.Server{Addr: flag.Arg(0), Handler: handler(flag.Arg(1), flag.Arg(2))}
+	if *certificate == "" {
+		log.Fatal(srv.ListenAndServe())
+	}
+	config, err := contract.TLS(*certificate)
+	if err != nil {
+		log.Fatal(err)
+	}
+	srv.TLSConfig = config
+	log.Fatal(srv.ListenAndServeTLS("", ""))
 }
 
-func handler(mode, folder string) http.Handler {
-	switch mode {
-	case "hello", "idle":
-		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-			io.WriteString(w, "Hello, World!\n")
-		})
-	case "files":
-		return http.FileServer(http.Dir(folder))
+func handler(job, source string) http.Handler {
+	script := &cgi.Handler{Path: filepath.Join(source, "script.cgi"), Root: "/script.cgi"}
+	switch job {
+	case "hello", "connect", "idle":
+		return http.HandlerFunc(hello)
+	case "small", "large", "part", "unchanged", "listing":
+		return http.FileServer(http.Dir(source))
+	case "sidecar":
+		return sidecars(http.FileServer(http.Dir(source)))
+	case "listingJSON":
+		return listingJSON(source)
 	case "script":
-		return &cgi.Handler{Path: filepath.Join(folder, "script.cgi"), Root: "/script.cgi"}
+		return script
+	case "scriptLast":
+		mux := http.NewServeMux()
+		mux.HandleFunc("/{$}", hello)
+		mux.Handle("/script.cgi", script)
+		return mux
+	case "upload":
+		return http.HandlerFunc(upload)
+	case "events":
+		return http.HandlerFunc(events)
+	case "proxy":
+		return proxy(source)
 	}
-	log.Fatalf("%s: want hello, files, script or idle", mode)
+	log.Fatalf("%s: unknown job", job)
 	return nil
 }

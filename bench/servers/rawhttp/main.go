@@ -1,44 +1,66 @@
 // Command rawhttp is the contender rawhttp.
 //
-//	rawhttp HOST:PORT hello|files|script|idle FOLDER
+//	rawhttp [-tls FOLDER] HOST:PORT JOB SOURCE
+//
+// JOB is a kind of job. SOURCE is the folder to serve, or for a proxy the address of the
+// origin.
 package main
 
 import (
 	"context"
+	"crypto/tls"
+	"flag"
 	"log"
-	"os"
+	"net"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/bench/servers/contract"
 )
 
 func main() {
 	log.SetFlags(0)
-	if len(os.Args) != 4 {
-		log.Fatal("usage: rawhttp HOST:PORT hello|files|script|idle FOLDER")
+	certificate := flag.String("tls", "", "serve TLS with the certificate in this `folder`")
+	flag.Parse()
+	if flag.NArg() != 3 {
+		log.Fatal("usage: rawhttp [-tls FOLDER] HOST:PORT JOB SOURCE")
 	}
-	srv, err := rawhttp.New(options(os.Args[2], os.Args[3])...)
+	srv, err := rawhttp.New(options(flag.Arg(1), flag.Arg(2))...)
 	if err != nil {
 		log.Fatal(err)
 	}
-	log.Fatal(srv.ListenAndServe(context.Background(), os.Args[1]))
-}
-
-func options(mode, folder string) []rawhttp.Option {
-	switch mode {
-	case "hello", "idle":
-		return []rawhttp.Option{rawhttp.WithResolver(hello()), rawhttp.WithMaxConns(0)}
-	case "files":
-		return []rawhttp.Option{rawhttp.WithRoot(folder), rawhttp.WithListing(rawhttp.ListHTML)}
-	case "script":
-		return []rawhttp.Option{rawhttp.WithRoot(folder), rawhttp.WithScript(".cgi")}
+	ln, err := net.Listen("tcp", flag.Arg(0))
+	if err != nil {
+		log.Fatal(err)
 	}
-	log.Fatalf("%s: want hello, files, script or idle", mode)
-	return nil
+	if *certificate != "" {
+		config, err := contract.TLS(*certificate)
+		if err != nil {
+			log.Fatal(err)
+		}
+		ln = tls.NewListener(ln, config)
+	}
+	log.Fatal(srv.Serve(context.Background(), ln))
 }
 
-// hello returns the same response for every request, allocated each time.
-func hello() rawhttp.Resolver {
-	return rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
-		return rawhttp.Text(200, "Hello, World!\n"), nil
-	})
+func options(job, source string) []rawhttp.Option {
+	switch job {
+	case "hello", "connect", "idle":
+		return []rawhttp.Option{rawhttp.WithResolver(hello()), rawhttp.WithMaxConns(0)}
+	case "small", "large", "part", "unchanged", "listing", "listingJSON":
+		return []rawhttp.Option{rawhttp.WithRoot(source), rawhttp.WithListing(rawhttp.ListHTML)}
+	case "sidecar":
+		return []rawhttp.Option{rawhttp.WithRoot(source), rawhttp.WithPrecompressed("gzip")}
+	case "script":
+		return []rawhttp.Option{rawhttp.WithRoot(source), rawhttp.WithScript(".cgi")}
+	case "scriptLast":
+		return []rawhttp.Option{rawhttp.WithResolver(scriptLast(source))}
+	case "upload":
+		return []rawhttp.Option{rawhttp.WithResolver(rawhttp.ResolverFunc(upload))}
+	case "events":
+		return []rawhttp.Option{rawhttp.WithResolver(rawhttp.ResolverFunc(events))}
+	case "proxy":
+		return []rawhttp.Option{rawhttp.WithResolver(proxy(source))}
+	}
+	log.Fatalf("%s: unknown job", job)
+	return nil
 }
