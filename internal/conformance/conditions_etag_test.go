@@ -13,8 +13,6 @@ import (
 	"testing/fstest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"example.com/rawhttp"
 	"example.com/rawhttp/internal/ascii"
 )
@@ -309,37 +307,6 @@ func TestLastModifiedIsNotLaterThanDate(t *testing.T) {
 			}
 		}
 	})
-}
-
-// Ranges and conditions with every source of files.
-func TestFileResolverRanges(t *testing.T) {
-	seekable := map[string]bool{"Dir": true, "os.DirFS": true, "embed.FS": true, "MapFS": true}
-	for _, source := range filesSources(t) {
-		r := source.make(t)
-		want := filesAnswer{"200 OK", nil, "Hello\n"}
-		if seekable[source.name] {
-			want = filesAnswer{"206 Partial Content", map[string]string{"Content-Range": "bytes 1-4/6", "Accept-Ranges": "bytes", "Content-Length": "4"}, "ello"}
-		} else {
-			want.Fields = map[string]string{"Content-Range": "", "Accept-Ranges": "", "Content-Length": "6"}
-		}
-		got := etagOfFile(t, r, "/hello.txt", "Range: bytes=1-4")
-		shown := make(map[string]string)
-		for name := range want.Fields {
-			shown[name] = got.Fields[name]
-		}
-		if diff := cmp.Diff(want, filesAnswer{got.Status, shown, got.Content}); diff != "" {
-			t.Errorf("range of a file in %s (-want +got):\n%s", source.name, diff)
-		}
-		if got := etagOfFile(t, r, "/hello.txt", "If-None-Match: *"); got.Status != "304 Not Modified" || got.Fields["X-Content-Type-Options"] != "nosniff" {
-			t.Errorf("If-None-Match: * on a file in %s: %+v, want 304", source.name, got)
-		}
-		if got := etagOfFile(t, r, "/site/", "Range: bytes=0-3").Content; seekable[source.name] != (len(got) == 4) {
-			t.Errorf("range of the index file in %s: %d bytes", source.name, len(got))
-		}
-		if got := etagOfFile(t, r, "/docs/", "Range: bytes=0-3"); got.Status != "200 OK" || got.Fields["Accept-Ranges"] != "" {
-			t.Errorf("range of a listing of %s: %+v, want the whole, since each request makes a new one", source.name, got)
-		}
-	}
 }
 
 // When a file is replaced by another with the same name, the tag changes, even if the new file

@@ -84,44 +84,55 @@ func TestUnreadableZip(t *testing.T) {
 // A failingFS is a tree in memory in which one kind of call fails.
 type failingFS struct {
 	fstest.MapFS
-	op  string // the failing call: open, stat, readdir or info
-	err error
+	call string // the failing call: "stat", "open", or one of a file or its entries: "file stat", "read", "readdir", "info"
+	err  error
+}
+
+func (f failingFS) Stat(name string) (fs.FileInfo, error) {
+	if f.call == "stat" {
+		return nil, &fs.PathError{Op: "stat", Path: name, Err: f.err}
+	}
+	return f.MapFS.Stat(name)
 }
 
 func (f failingFS) Open(name string) (fs.File, error) {
-	if f.op == "open" {
+	if f.call == "open" {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: f.err}
 	}
 	file, err := f.MapFS.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	return failingFile{file, f.op, f.err}, nil
+	return failingFile{file, f.call, f.err}, nil
 }
-
-// Stat does not fail: only Open and the methods of the opened file do.
-func (f failingFS) Stat(name string) (fs.FileInfo, error) { return f.MapFS.Stat(name) }
 
 type failingFile struct {
 	fs.File
-	op  string
-	err error
+	call string
+	err  error
 }
 
 func (f failingFile) Stat() (fs.FileInfo, error) {
-	if f.op == "stat" {
+	if f.call == "file stat" {
 		return nil, f.err
 	}
 	return f.File.Stat()
 }
 
+func (f failingFile) Read(p []byte) (int, error) {
+	if f.call == "read" {
+		return 0, f.err
+	}
+	return f.File.Read(p)
+}
+
 func (f failingFile) ReadDir(n int) ([]fs.DirEntry, error) {
-	if f.op == "readdir" {
+	if f.call == "readdir" {
 		return nil, f.err
 	}
 	entries, err := f.File.(fs.ReadDirFile).ReadDir(n)
 	for i, e := range entries {
-		if f.op == "info" {
+		if f.call == "info" {
 			entries[i] = failingEntry{e, f.err}
 		}
 	}
@@ -135,13 +146,77 @@ type failingEntry struct {
 
 func (e failingEntry) Info() (fs.FileInfo, error) { return nil, e.err }
 
-// Any error of an fs.FS is answered with 500, unless it means that a name does not exist or that
-// access is denied.
-func TestFSErrors(t *testing.T) {
-	escape := filesEscape(t)
+// The status of an error depends on its kind and on whether it is about the name. Only a 404 wraps
+// fs.ErrNotExist, so that First tries the next resolver.
+func TestFileResolverErrors(t *testing.T) {
 	tests := []struct {
-		err                       error
-		open, stat, readdir, info int // status of the listing if the call fails; 200 for info is a listing without the entry
+		err  error
+		want int
+		why  string
+	}{
+		{syscall.EMFILE, 503, "too many open files, which is a temporary error"},
+		{syscall.ENFILE, 503, "too many open files, which is a temporary error"},
+		{syscall.ENOMEM, 503, "a temporary error"},
+		{syscall.EIO, 500, "the disk"},
+		{fs.ErrPermission, 403, ""},
+		{syscall.EACCES, 403, ""},
+		{syscall.EPERM, 403, ""},
+		{fs.ErrNotExist, 404, ""},
+		{syscall.ENOENT, 404, ""},
+		{syscall.ENOTDIR, 404, "no such name"},
+		{syscall.ENAMETOOLONG, 404, "no such name"},
+		{syscall.ELOOP, 404, "no such name"},
+		{syscall.ENXIO, 404, "a socket"},
+		{syscall.EINVAL, 404, "no such name"},
+		{fs.ErrInvalid, 404, "no such name"},
+		{escapesError(t), 404, "os.Root does not export its error"},
+	}
+	for _, tt := range tests {
+		for _, call := range []string{"stat", "open", "file stat"} {
+			for _, target := range []string{"/a.bin", "/dir/", "/"} {
+				name := fmt.Sprintf("%v/%s/%s", tt.err, call, target)
+				r, err := rawhttp.FS(failingFS{fstest.MapFS{"a.bin": {}, "dir/b": {}}, call, tt.err})
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := tt.want
+				if call == "file stat" && want == 404 && !errors.Is(tt.err, fs.ErrNotExist) {
+					want = 500 // the name was found, so the error is not about the name
+				}
+				resp, err := r.Resolve(t.Context(), resolveGet(t, target))
+				if resp != nil || rawhttp.StatusOf(err) != want {
+					t.Errorf("%s: Resolve = %v, %v with status %d, want %d\nwhy: %s", name, resp, err, rawhttp.StatusOf(err), want, tt.why)
+				}
+				if got := errors.Is(err, fs.ErrNotExist); got != (want == 404) {
+					t.Errorf("%s: errors.Is(%v, fs.ErrNotExist) = %v, want true only for 404", name, err, got)
+				}
+				if !errors.Is(err, tt.err) {
+					t.Errorf("%s: %v does not wrap its cause", name, err)
+				}
+			}
+		}
+	}
+}
+
+// A file or folder that cannot be read after it was opened is answered with 500.
+func TestUnreadableContent(t *testing.T) {
+	for call, target := range map[string]string{"read": "/a.bin", "readdir": "/dir/"} {
+		r, err := rawhttp.FS(failingFS{fstest.MapFS{"a.bin": {Data: []byte("abc")}, "dir/b": {}}, call, syscall.EIO})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := rawhttp.Answer(r, getRequest(target)), ownError("500 Internal Server Error"); got != want {
+			t.Errorf("GET %s if %s fails: %q, want %q", target, call, got, want)
+		}
+	}
+}
+
+// An error during a listing of an fs.FS is answered with 500, unless it means that the name does
+// not exist, that access is denied, or that the client may try again.
+func TestListingErrors(t *testing.T) {
+	tests := []struct {
+		err                           error
+		open, fileStat, readdir, info int // status of the listing if the call fails; 200 for info is a listing without the entry
 	}{
 		{errors.New("the archive is damaged"), 500, 500, 500, 500},
 		{zip.ErrFormat, 500, 500, 500, 500},
@@ -158,17 +233,17 @@ func TestFSErrors(t *testing.T) {
 		{syscall.EIO, 500, 500, 500, 500},
 		{syscall.ELOOP, 404, 500, 500, 200},
 		{syscall.ENAMETOOLONG, 404, 500, 500, 200},
-		{escape, 404, 500, 500, 200},
+		{escapesError(t), 404, 500, 500, 200},
 	}
 	for _, tt := range tests {
-		for op, want := range map[string]int{"open": tt.open, "stat": tt.stat, "readdir": tt.readdir, "info": tt.info} {
-			r, err := rawhttp.FS(failingFS{fstest.MapFS{"a": {}}, op, tt.err}, rawhttp.WithIndex())
+		for call, want := range map[string]int{"open": tt.open, "file stat": tt.fileStat, "readdir": tt.readdir, "info": tt.info} {
+			r, err := rawhttp.FS(failingFS{fstest.MapFS{"a": {}}, call, tt.err}, rawhttp.WithIndex())
 			if err != nil {
 				t.Fatal(err)
 			}
 			resp, err := r.Resolve(t.Context(), resolveGet(t, "/?format=json"))
 			if got := rawhttp.StatusOf(err); got != want {
-				t.Errorf("if %s fails with %q: status %d (%v), want %d", op, tt.err, got, err, want)
+				t.Errorf("if %s fails with %q: status %d (%v), want %d", call, tt.err, got, err, want)
 			}
 			if err == nil {
 				resp.Close()
@@ -177,8 +252,9 @@ func TestFSErrors(t *testing.T) {
 	}
 }
 
-// filesEscape returns the error of a name that leads out of an os.Root.
-func filesEscape(t *testing.T) error {
+// escapesError returns the error for a name that leads out of an os.Root.
+func escapesError(t *testing.T) error {
+	t.Helper()
 	root, err := os.OpenRoot(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

@@ -224,7 +224,7 @@ func TestSymbolicLinksOfFS(t *testing.T) {
 
 // A file without permission to read is answered with 403, not 404.
 func TestUnreadableFiles(t *testing.T) {
-	broken, err := rawhttp.FS(filesBroken{fstest.MapFS{"a.bin": {}, "dir/b": {}}, "open", fs.ErrPermission})
+	broken, err := rawhttp.FS(failingFS{fstest.MapFS{"a.bin": {}, "dir/b": {}}, "open", fs.ErrPermission})
 	if err != nil {
 		t.Fatal(err)
 	}

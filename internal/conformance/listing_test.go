@@ -245,7 +245,7 @@ func TestListingHeadDoesNotReadTheFolder(t *testing.T) {
 func TestListingFails(t *testing.T) {
 	for name, fsys := range map[string]fs.FS{
 		"no ReadDir":    listingPlain{},
-		"ReadDir fails": filesBroken{listingFiles("a"), "list", fs.ErrInvalid},
+		"ReadDir fails": failingFS{listingFiles("a"), "readdir", fs.ErrInvalid},
 		"ReadDir, second": &listingFake{t: t, names: 1500, mayRead: true, readDir: func(read int) error {
 			if read > 0 {
 				return io.ErrUnexpectedEOF
