@@ -253,8 +253,9 @@ func (c *conn) awaitParked() error {
 // waits for c.ready to read instead.
 //
 // A connection that is to leave has a deadline in the past, which makes a read fail even if a
-// request is in the buffer of the kernel. That request was sent in time and must be served, so
-// readIdle then looks again. When limit is over it does not: a read has waited until then.
+// request is in the buffer of the kernel. The same is true if the system has not run the process
+// until limit was over. That request was sent in time and must be served, so readIdle looks again
+// before the connection closes.
 func (c *conn) readIdle(limit instant, p []byte) (n int, err error) {
 	fired, looks := false, 0
 	for {
@@ -275,11 +276,15 @@ func (c *conn) readIdle(limit instant, p []byte) (n int, err error) {
 			err = c.ready.wait()
 		}
 		fired = true
-		switch {
-		case !isTimeout(err) || n > 0:
+		if !isTimeout(err) || n > 0 {
 			return n, err
+		}
+		leaving, inTime := c.leaveAt() != never, clock() <= until.add(maxLate)
+		switch {
 		case clock() < until: // the deadline was an earlier one; see readSide
-		case c.leaveAt() == never, looks == maxLooks, looks > 0 && clock() <= until.add(maxLate):
+		case !leaving && until < c.read.limit: // the connection will park, not close
+			return 0, err
+		case looks == maxLooks, inTime && (looks > 0 || !leaving):
 			return 0, err
 		default:
 			looks++

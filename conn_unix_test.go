@@ -161,6 +161,19 @@ func TestEvictedWhileParking(t *testing.T) {
 	}
 }
 
+// A parked connection whose idle timeout is over when the process runs again, after it was
+// stopped, still finds a request in the buffer of the kernel.
+func TestRequestBehindIdleTimeout(t *testing.T) {
+	s, addr := listen(t, WithResolver(answerText("hi")))
+	client := dial(t, addr)
+	converse(t, client, getRequest("/"), len("HTTP/1.1 ")) // the answer is in the buffer then
+	c := newConn(s, new(group), client)                    // awaitParked works on either end
+	c.read.limit = clock() - instant(time.Hour)
+	if err := c.awaitParked(); err != nil {
+		t.Errorf("awaitParked = %v, want what is in the buffer", err)
+	}
+}
+
 // A connection releases its buffer when it parks.
 func TestParkedConnectionHoldsNoBuffer(t *testing.T) {
 	s, addr := listen(t, WithResolver(answerText("hi")))

@@ -3,6 +3,7 @@ package conformance_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -53,6 +54,42 @@ func TestRequestSentWhileSuspended(t *testing.T) {
 				time.Sleep(suspended)
 				if diff := cmp.Diff(want, c.received()); diff != "" {
 					t.Errorf("answer after a suspension of %v (-want +got):\n%s", suspended, diff)
+				}
+			})
+		})
+	}
+}
+
+// A request that arrives while the process is suspended is answered, even if the idle timeout is
+// over when the process notices it. Without a request, the connection closes.
+func TestIdleTimeoutWhileSuspended(t *testing.T) {
+	const limit = 5 * time.Second
+	tests := []struct {
+		suspended time.Duration
+		sent      string // meanwhile
+		want      string
+	}{
+		{2 * time.Millisecond, getRequest("/a"), ""}, // the server waited for it until the limit
+		{10 * time.Millisecond, getRequest("/a"), okAnswer("/a")},
+		{time.Minute, getRequest("/a"), okAnswer("/a")},
+		{time.Minute, "", ""},
+		{time.Minute, "\r\n", ""}, // an empty line does not begin a request
+	}
+	for _, tt := range tests {
+		t.Run(fmt.Sprintf("%v %q", tt.suspended, tt.sent), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				client, server := duplexPipe()
+				c := serveConn(t, client, &suspendedConn{server, limit, tt.suspended}, rawhttp.WithResolver(answerPath), rawhttp.WithIdleTimeout(limit))
+				c.send(getRequest("/first"))
+				c.received()
+				time.Sleep(limit + tt.suspended/2)
+				c.send(tt.sent)
+				time.Sleep(tt.suspended + 100*time.Millisecond)
+				if diff := cmp.Diff(tt.want, c.received()); diff != "" {
+					t.Errorf("answer after a suspension of %v (-want +got):\n%s", tt.suspended, diff)
+				}
+				if tt.want == "" && c.srv.Stats().ConnsOpen > 0 {
+					t.Error("the connection is open, want it closed")
 				}
 			})
 		})
