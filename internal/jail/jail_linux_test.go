@@ -28,34 +28,75 @@ func TestOpenJailUsesOpenat2(t *testing.T) {
 	}
 }
 
+// withoutOpenat2 calls f on a thread on which openat2 fails with errno.
+func withoutOpenat2(t *testing.T, errno syscall.Errno, f func()) {
+	t.Helper()
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked, so that the thread ends, with its filter
+		err := testkit.RefuseCall(jail.SysOpenat2, errno)
+		if err == nil {
+			f()
+		}
+		done <- err
+	}()
+	if err := <-done; err != nil {
+		t.Skip("cannot install a seccomp filter:", err)
+	}
+}
+
 // If a filter of the container refuses openat2, os.Root is used.
 func TestOpenJailWithoutOpenat2(t *testing.T) {
-	for _, errno := range []syscall.Errno{syscall.ENOSYS, syscall.EPERM} {
-		type answer struct {
-			j   jail.Tree
-			err error
+	for _, errno := range []syscall.Errno{syscall.ENOSYS, syscall.EPERM, syscall.EACCES} {
+		var j jail.LinkReader
+		var err error
+		withoutOpenat2(t, errno, func() { j, err = jail.OpenJail(".") })
+		if _, ok := j.(*jail.OSRootTree); !ok {
+			t.Fatalf("if openat2 fails with %v, OpenJail returns a %T, %v, want an *OSRootTree", errno, j, err)
 		}
-		answers := make(chan answer)
-		go func() {
-			runtime.LockOSThread() // never unlocked, so that the thread ends, with its filter
-			if err := testkit.RefuseCall(jail.SysOpenat2, errno); err != nil {
-				answers <- answer{nil, err}
-				return
-			}
-			j, err := jail.OpenJail(".")
-			answers <- answer{j, err}
-		}()
-		got := <-answers
-		if got.err != nil && got.j == nil {
-			t.Skip("cannot install a seccomp filter:", got.err)
-		}
-		defer got.j.Close()
-		if _, ok := got.j.(*jail.OSRootTree); !ok {
-			t.Errorf("if openat2 fails with %v, OpenJail returns a %T, %v, want an *OSRootTree", errno, got.j, got.err)
-		}
-		if _, err := got.j.Stat("tree.go"); err != nil {
+		defer j.Close()
+		if _, err := j.Stat("tree.go"); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// A lack of descriptors or memory does not mean that openat2 is unavailable: os.Root would be used
+// for as long as the root stays, and nothing would be cached.
+func TestOpenJailDuringShortage(t *testing.T) {
+	testkit.Openat2Tree(t, ".")
+	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENOMEM} {
+		var j jail.LinkReader
+		var err error
+		withoutOpenat2(t, errno, func() { j, err = jail.OpenJail(".") })
+		if j != nil || !errors.Is(err, errno) {
+			t.Errorf("if openat2 fails with %v, OpenJail returns a %T, %v, want that error", errno, j, err)
+		}
+	}
+}
+
+// A root that is replaced during a lack of descriptors is opened by a later request, with openat2.
+func TestRootReplacedDuringShortage(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "root")
+	for _, path := range []string{dir, dir + ".new"} {
+		testkit.WriteFile(t, filepath.Join(path, "f"), filepath.Base(path), 0o644)
+	}
+	testkit.Openat2Tree(t, dir)
+	r, err := jail.OpenRoot(dir, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if err := errors.Join(os.Rename(dir, dir+".old"), os.Rename(dir+".new", dir)); err != nil {
+		t.Fatal(err)
+	}
+	withoutOpenat2(t, syscall.EMFILE, func() {
+		if _, _, err := r.Open("f"); rawhttp.StatusOf(err) != 503 {
+			t.Errorf("without descriptors Open returns %v, want 503", err)
+		}
+	})
+	if got := describeName(t, r, "f"); got != "root.new" || !r.Identifies() {
+		t.Errorf("afterwards f is %q, identified: %v, want root.new, true", got, r.Identifies())
 	}
 }
 
@@ -107,20 +148,8 @@ func TestLinksWhileFoldersMove(t *testing.T) {
 // then the client is asked to try again.
 func TestOpenBusy(t *testing.T) {
 	j := testkit.Openat2Tree(t, ".")
-	errs := make(chan error)
-	go func() {
-		runtime.LockOSThread() // never unlocked, so that the thread ends, with its filter
-		if err := testkit.RefuseCall(jail.SysOpenat2, syscall.EAGAIN); err != nil {
-			close(errs)
-			return
-		}
-		_, _, err := j.Open("tree.go")
-		errs <- err
-	}()
-	err, ok := <-errs
-	if !ok {
-		t.Skip("cannot install a seccomp filter")
-	}
+	var err error
+	withoutOpenat2(t, syscall.EAGAIN, func() { _, _, err = j.Open("tree.go") })
 	if !errors.Is(err, jail.ErrBusy) || rawhttp.StatusOf(err) != 503 {
 		t.Errorf("Open returns %v, want ErrBusy with status 503", err)
 	}

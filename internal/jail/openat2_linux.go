@@ -35,21 +35,25 @@ type Openat2Tree struct {
 	dir *os.File
 }
 
-// NewOpenat2Tree opens the folder, or returns nil if openat2 is unavailable: kernels before
-// 5.6 fail with ENOSYS, and the seccomp filter of a container fails with ENOSYS or EPERM.
-func NewOpenat2Tree(dir string) LinkReader {
+// NewOpenat2Tree opens the folder. Its error is [errors.ErrUnsupported] if openat2 is
+// unavailable: kernels before 5.6 fail with ENOSYS, and the seccomp filter of a container fails
+// with ENOSYS, EPERM or EACCES. Any other error, such as a lack of descriptors, may be temporary.
+func NewOpenat2Tree(dir string) (LinkReader, error) {
 	f, err := os.OpenFile(dir, oPath|syscall.O_DIRECTORY, 0)
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	j := &Openat2Tree{dir: f, fd: int(f.Fd())}
 	fd, err := j.openat2(".", oPath) // on trial
 	if err != nil {
 		f.Close()
-		return nil
+		if errors.Is(err, fs.ErrPermission) {
+			err = errors.ErrUnsupported
+		}
+		return nil, err
 	}
 	syscall.Close(fd)
-	return j
+	return j, nil
 }
 
 // Open opens a file without blocking. O_NONBLOCK is for FIFOs, which may have no writer. It

@@ -3,14 +3,15 @@
 package jail
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"runtime"
 )
 
-// NewOpenat2Tree returns nil, so that os.Root is used: openat2 is unknown here or, on Android,
-// kills the process.
-func NewOpenat2Tree(string) LinkReader { return nil }
+// NewOpenat2Tree returns [errors.ErrUnsupported], so that os.Root is used: openat2 is unknown here
+// or, on Android, kills the process.
+func NewOpenat2Tree(string) (LinkReader, error) { return nil, errors.ErrUnsupported }
 
 // ReadsAll reports whether the process may read everything. It reports false on Linux,
 // where user 0 may lack the capability.

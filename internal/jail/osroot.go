@@ -1,6 +1,7 @@
 package jail
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -10,12 +11,20 @@ import (
 // resolves each name beneath the folder or, where it cannot, package os does. OpenJail does
 // not stop names from crossing mount points.
 func OpenJail(dir string) (LinkReader, error) {
-	if j := NewOpenat2Tree(dir); j != nil {
-		return j, nil
+	j, err := NewOpenat2Tree(dir)
+	if errors.Is(err, errors.ErrUnsupported) {
+		j, err = openOSRoot(dir)
 	}
-	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open root %q: %w", dir, err)
+	}
+	return j, nil
+}
+
+func openOSRoot(dir string) (LinkReader, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
 	}
 	return &OSRootTree{Root: root}, nil
 }

@@ -83,7 +83,7 @@ func (r *Root) followLocked() {
 		return
 	}
 	opened, err := OpenJail(r.path)
-	if err != nil {
+	if err != nil { // for example, a lack of descriptors; the next check tries again
 		return
 	}
 	// If the folder was replaced since Stat, info is that of another one, and the next check

@@ -16,7 +16,7 @@ func Trees(t testing.TB, dir string) map[string]jail.LinkReader {
 		t.Fatal(err)
 	}
 	trees := map[string]jail.LinkReader{"os.Root": &jail.OSRootTree{Root: root}}
-	if j := jail.NewOpenat2Tree(dir); j != nil {
+	if j, err := jail.NewOpenat2Tree(dir); err == nil {
 		trees["openat2"] = j
 	}
 	for _, tree := range trees {
@@ -29,9 +29,9 @@ func Trees(t testing.TB, dir string) map[string]jail.LinkReader {
 // refuses the call.
 func Openat2Tree(t testing.TB, dir string) jail.Tree {
 	t.Helper()
-	j := jail.NewOpenat2Tree(dir)
-	if j == nil {
-		t.Skip("openat2 is unavailable")
+	j, err := jail.NewOpenat2Tree(dir)
+	if err != nil {
+		t.Skip("openat2:", err)
 	}
 	t.Cleanup(func() { j.Close() })
 	return j
