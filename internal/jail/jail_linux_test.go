@@ -3,10 +3,14 @@
 package jail_test
 
 import (
+	"bytes"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"reflect"
 	"runtime"
+	"strconv"
 	"syscall"
 	"testing"
 
@@ -153,6 +157,51 @@ func TestOpenBusy(t *testing.T) {
 	if !errors.Is(err, jail.ErrBusy) || rawhttp.StatusOf(err) != 503 {
 		t.Errorf("Open returns %v, want ErrBusy with status 503", err)
 	}
+}
+
+// A terminal in the tree does not become the controlling terminal of a server without one, such as
+// one that setsid has started.
+func TestNoControllingTerminal(t *testing.T) {
+	if os.Getenv("TEST_IN_SESSION") == "" {
+		test := exec.Command(os.Args[0], "-test.run=^TestNoControllingTerminal$", "-test.v")
+		test.Env = append(os.Environ(), "TEST_IN_SESSION=new")
+		test.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		out, err := test.CombinedOutput()
+		if bytes.Contains(out, []byte("--- SKIP")) {
+			t.Skipf("%s", out)
+		}
+		if err != nil {
+			t.Errorf("in a new session: %v\n%s", err, out)
+		}
+		return
+	}
+	name := terminal(t)
+	for how, j := range testkit.Trees(t, "/dev/pts") {
+		if _, _, err := j.Open(name); rawhttp.StatusOf(err) != 404 {
+			t.Errorf("%s: Open(%q): %v, want 404", how, name, err)
+		}
+		if tty, err := os.OpenFile("/dev/tty", os.O_RDONLY|syscall.O_NOCTTY, 0); !errors.Is(err, syscall.ENXIO) {
+			t.Errorf("%s: the session has a controlling terminal: open /dev/tty: %v, want ENXIO", how, err)
+			tty.Close()
+		}
+	}
+}
+
+// terminal returns the name of a new terminal in /dev/pts.
+func terminal(t *testing.T) string {
+	t.Helper()
+	f, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	var lock, n int32
+	for request, arg := range map[uintptr]*int32{syscall.TIOCSPTLCK: &lock, syscall.TIOCGPTN: &n} {
+		if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, f.Fd(), request, reflect.ValueOf(arg).Pointer()); errno != 0 {
+			t.Skip(errno)
+		}
+	}
+	return strconv.Itoa(int(n))
 }
 
 // Links in /proc lead out without naming a path, even those that look relative.

@@ -56,10 +56,10 @@ func NewOpenat2Tree(dir string) (LinkReader, error) {
 	return j, nil
 }
 
-// Open opens a file without blocking. O_NONBLOCK is for FIFOs, which may have no writer. It
-// is cleared again, since os.NewFile would register a nonblocking file with the poller.
+// Open opens a file without blocking. O_NONBLOCK is cleared again, since os.NewFile would register
+// a nonblocking file with the poller.
 func (j *Openat2Tree) Open(name string) (fs.File, fs.FileInfo, error) {
-	fd, err := j.openat2(name, syscall.O_RDONLY|syscall.O_NONBLOCK)
+	fd, err := j.openat2(name, syscall.O_RDONLY|openFlags)
 	if err != nil {
 		return nil, nil, TreeError(err)
 	}

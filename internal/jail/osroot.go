@@ -53,7 +53,7 @@ func (j *OSRootTree) MayRead(_ fs.File, folder string, e *Entry) bool { return m
 
 // Open opens a file of any type without blocking.
 func (j *OSRootTree) Open(name string) (fs.File, fs.FileInfo, error) {
-	file, err := j.Root.OpenFile(name, os.O_RDONLY|nonblock, 0)
+	file, err := j.Root.OpenFile(name, os.O_RDONLY|openFlags, 0)
 	if err != nil {
 		return nil, nil, TreeError(err)
 	}

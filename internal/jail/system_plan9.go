@@ -8,7 +8,7 @@ import (
 // A systemError is an error of the system.
 type systemError = syscall.ErrorString
 
-const nonblock = 0 // there are no FIFOs
+const openFlags = 0 // there are no FIFOs
 
 var (
 	ClientErrors []error // the system reports no errors of single connections

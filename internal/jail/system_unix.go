@@ -10,8 +10,10 @@ import (
 // A systemError is an error of the system.
 type systemError = syscall.Errno
 
-// nonblock opens a FIFO without waiting for a writer. It has no effect on a regular file.
-const nonblock = syscall.O_NONBLOCK
+// openFlags open a FIFO without waiting for a writer, and a terminal without making it the
+// controlling terminal of the process, which would end with it. They have no effect on a regular
+// file.
+const openFlags = syscall.O_NONBLOCK | syscall.O_NOCTTY
 
 // ClientErrors are the errors of accept that concern a single connection, closed by its
 // client before it was accepted, or its network: "For reliable operation the application

@@ -10,7 +10,7 @@ import (
 // A systemError is an error of the system.
 type systemError = syscall.Errno
 
-const nonblock = 0 // there are no FIFOs
+const openFlags = 0 // there are no FIFOs
 
 // ClientErrors are the errors of accept that concern a single connection, closed by its
 // client before it was accepted, or its network: "For reliable operation the application

@@ -8,7 +8,7 @@ import (
 // A systemError is an error of the system.
 type systemError = syscall.Errno
 
-const nonblock = 0 // folders contain no FIFOs
+const openFlags = 0 // folders contain no FIFOs
 
 // Errors that package syscall does not name. Its EMFILE and the like are inventions that
 // the system never returns.
