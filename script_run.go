@@ -189,15 +189,15 @@ func (r *scriptRun) awaitSilence() {
 // by line. It reads on after that, since a script whose standard error is full stops.
 func (r *scriptRun) logErrors() {
 	defer close(r.logged)
-	said, b := 0, make([]byte, 0, minBuffer) // longer lines are logged in pieces
+	total, b := 0, make([]byte, 0, minBuffer) // longer lines are logged in pieces
 	for left := maxPipe; ; {
 		free := b[len(b):cap(b)]
 		n, err := r.process.err.Read(free)
-		if errors.Is(err, os.ErrDeadlineExceeded) { // the script is over, and what it said is in the pipe
+		if errors.Is(err, os.ErrDeadlineExceeded) { // the script is over, and what it wrote is in the pipe
 			n, err = readNow(r.process.err, free[:min(len(free), left)])
 			left -= n
 		}
-		said += n
+		total += n
 		b = b[:len(b)+n]
 		for len(b) > 0 {
 			end := bytes.IndexByte(b, '\n')
@@ -208,8 +208,8 @@ func (r *scriptRun) logErrors() {
 			if end < 0 {
 				end, rest = len(b), len(b)
 			}
-			if said <= maxScriptStderr { // escaped, since the text must not forge lines of the log or control a terminal
-				r.warn("says", "stderr", ascii.Visible(string(b[:end])))
+			if total <= maxScriptStderr { // escaped, since the text must not forge lines of the log or control a terminal
+				r.warn("wrote to stderr", "stderr", ascii.Visible(string(b[:end])))
 			}
 			b = b[:copy(b, b[rest:])]
 		}
@@ -217,8 +217,8 @@ func (r *scriptRun) logErrors() {
 			break
 		}
 	}
-	if said > maxScriptStderr {
-		r.warn("says more than is logged", "bytes", said)
+	if total > maxScriptStderr {
+		r.warn("wrote more to stderr than is logged", "bytes", total)
 	}
 }
 

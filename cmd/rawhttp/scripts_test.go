@@ -89,7 +89,7 @@ func TestRunScriptErrors(t *testing.T) {
 	}
 	cmd.stop()
 	got := cmd.stderr.String()
-	for _, want := range []string{`script says`, `stderr="one"`, `two`, `exit status 3`} {
+	for _, want := range []string{`script wrote to stderr`, `stderr="one"`, `two`, `exit status 3`} {
 		if !strings.Contains(got, want) {
 			t.Errorf("stderr has no %s:\n%s", want, got)
 		}

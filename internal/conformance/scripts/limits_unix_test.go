@@ -146,16 +146,16 @@ func TestScriptStderr(t *testing.T) {
 			c.send(t, getRequest("/a.sh"))
 			c.answer(t)
 			awaitNoScripts(t) // until everything has been logged
-			prefix := "WARN rawhttp: script says script=" + s.root + "/a.sh conn=1 request=2 stderr="
+			prefix := "WARN rawhttp: script wrote to stderr script=" + s.root + "/a.sh conn=1 request=2 stderr="
 			var got []string
 			logged := 0
 			for _, l := range s.log.Lines("", prefix) {
 				got = append(got, strings.TrimPrefix(l, prefix))
 				logged += len(l) - len(prefix) + 1
 			}
-			more := s.log.Lines("", "WARN rawhttp: script says more than is logged script="+s.root+"/a.sh conn=1 request=2 bytes="+tt.more)
-			if len(s.log.Lines("", "more than is logged")) != len(more) || (tt.more != "") != (len(more) == 1) {
-				t.Errorf("lines about omitted bytes: %q, want bytes=%s", s.log.Lines("", "more than is logged"), tt.more)
+			more := s.log.Lines("", "WARN rawhttp: script wrote more to stderr than is logged script="+s.root+"/a.sh conn=1 request=2 bytes="+tt.more)
+			if len(s.log.Lines("", "more to stderr")) != len(more) || (tt.more != "") != (len(more) == 1) {
+				t.Errorf("lines about omitted bytes: %q, want bytes=%s", s.log.Lines("", "more to stderr"), tt.more)
 			}
 			if tt.more != "" {
 				if logged > scriptErrorMost || logged < scriptErrorMost-4<<10 {

@@ -219,7 +219,7 @@ func TestScriptFailuresAreLogged(t *testing.T) {
 		{"signal", "kill -KILL $$", "500 Internal Server Error", `ERROR rawhttp: request failed .*status=500 .*signal: killed(\n|$)`},
 		{"exit status after output", "echo page; exit 7", "200 OK", `WARN rawhttp: script failed script=/.*/x\.sh conn=1 request=1 err=exit status 7(\n|$)`},
 		{"standard error", "echo 'a \"b\"' >&2; printf '\\033[2J' >&2; echo page", "200 OK",
-			`(?s)WARN rawhttp: script says script=/.*/x\.sh conn=1 request=1 stderr=a "b"\n.*stderr=\\x1b\[2J(\n|$)`},
+			`(?s)WARN rawhttp: script wrote to stderr script=/.*/x\.sh conn=1 request=1 stderr=a "b"\n.*stderr=\\x1b\[2J(\n|$)`},
 		{"status", `printf 'Status: 1\n\n'`, "502 Bad Gateway", `ERROR rawhttp: request failed .*status=502 .*Status: 1`},
 		{"field", `printf 'Status: 200\nA B: 1\n\n'`, "502 Bad Gateway", `ERROR rawhttp: request failed .*status=502 .*A B: 1`},
 		{"length", `printf 'Status: 200\nContent-Length: 9\n\n12345678'`, "502 Bad Gateway", `ERROR rawhttp: request failed .*status=502 .*Content-Length`},
