@@ -158,7 +158,7 @@ func (p *Parser) methodPart(b []byte) error {
 	case i == len(b):
 		return ErrIncomplete
 	case i == p.line && b[i] == tlsHandshake:
-		return Malformed(i, "this looks like TLS, and this port speaks plain HTTP", "RFC 9110, section 4.2.1")
+		return Malformed(i, "this looks like TLS, not plain HTTP", "RFC 9110, section 4.2.1")
 	case b[i] != ' ' || i == p.line:
 		return Malformed(i, "method is not a token", "RFC 9110, section 9.1")
 	}

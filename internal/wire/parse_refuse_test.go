@@ -308,7 +308,7 @@ var parseRefusals = []parseRefusal{{
 
 func TestParseRequestRefuses(t *testing.T) { checkRefusals(t, parseRefusals) }
 
-const refusedTLS = "this looks like TLS, and this port speaks plain HTTP"
+const refusedTLS = "this looks like TLS, not plain HTTP"
 
 // A first byte that cannot begin a method is refused immediately.
 func TestParseRequestFirstByte(t *testing.T) {
