@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -271,7 +270,7 @@ func parseType(s string) ([]rawhttp.FileOption, error) {
 	ext, media, named := strings.Cut(s, "=")
 	switch {
 	case !named || !strings.Contains(media, "/"):
-		return nil, errors.New("want .EXT=TYPE, as in .wasm=application/wasm")
+		return nil, errors.New("want NAME=TYPE, as in .md=text/plain or TODO=text/plain")
 	case strings.HasPrefix(ext, "*."):
 		return nil, fmt.Errorf("did you mean %s?", s[1:])
 	}
@@ -361,68 +360,10 @@ func chooseAddress(flags *flag.FlagSet, addr, port string) (string, error) {
 	return "127.0.0.1:8080", nil
 }
 
-// chooseRoot returns the folder to serve. If there are more arguments, or no such folder, the
-// error suggests the flag that was probably meant. bare is the extension in a -script without
-// an interpreter.
-func chooseRoot(folders []string, flags *flag.FlagSet, bare string) (root string, err error) {
-	switch len(folders) {
-	case 0:
-		return ".", nil
-	case 1:
-		root = folders[0]
-	default:
-		err = fmt.Errorf("want one folder, not %d: %q", len(folders), folders)
-	}
-	if root == "" && err == nil {
-		return "", errors.New(`the folder is ""; use "." for the current directory`)
-	}
-	for _, name := range folders { // it may be the value of a flag
-		if info, statErr := os.Stat(name); statErr == nil {
-			if wasGiven(flags, "auth") && info.Mode().IsRegular() {
-				return "", fmt.Errorf("%q is not a folder; did you mean -auth=%s?", name, name)
-			}
-			continue
-		}
-		_, _, isPassword := strings.Cut(name, ":")
-		switch {
-		case wasGiven(flags, "auth") && isPassword:
-			return "", errors.New("a password cannot be given on the command line: set RAWHTTP_AUTH, or use -auth=FILE")
-		case wasGiven(flags, "trace") && (name == "full" || name == "decoded"):
-			return "", fmt.Errorf("did you mean -trace=%s?", name)
-		case name == "version" || name == "help":
-			return "", fmt.Errorf("did you mean -%s?", name)
-		case bare != "" && isInterpreter(name):
-			return "", fmt.Errorf("did you mean -script %s=%s?", bare, name)
-		case isPort(name):
-			return "", fmt.Errorf("there is no folder %q; did you mean -port %s?", name, name)
-		case addressIn(name) != "":
-			return "", fmt.Errorf("there is no folder %q; did you mean -addr %s?", name, addressIn(name))
-		}
-	}
-	return root, err
-}
-
 // wasGiven reports whether a flag is on the command line, even with its default as the value.
 func wasGiven(flags *flag.FlagSet, name string) (given bool) {
 	flags.Visit(func(f *flag.Flag) { given = given || f.Name == name })
 	return given
-}
-
-// addressIn returns the address that name is, or has if it is a URL, or "" if there is none.
-func addressIn(name string) string {
-	if _, rest, isURL := strings.Cut(name, "://"); isURL {
-		name, _, _ = strings.Cut(rest, "/")
-	}
-	if _, port, err := net.SplitHostPort(name); err != nil || !isPort(port) {
-		return ""
-	}
-	return name
-}
-
-// isInterpreter reports whether name is a program, as in "-script .py python3".
-func isInterpreter(name string) bool {
-	_, err := exec.LookPath(name)
-	return err == nil && !strings.Contains(name, "/")
 }
 
 // elsewhere maps flags of other servers to those of this one.

@@ -25,7 +25,7 @@
 //	  -script EXT[=COMMAND]   run files and send what they print, as in
 //	                          .py=python3; without a command, run the file itself
 //	  -precompressed CODINGS  serve a.js.br for a.js, and so on: br,zstd,gzip
-//	  -type .EXT=TYPE         set a media type, as in .wasm=application/wasm
+//	  -type NAME=TYPE         set a media type: .md=text/plain, or TODO=text/plain
 //	  -cache PATTERN=VALUE    set Cache-Control, as in '/assets/*=max-age=86400';
 //	                          the last pattern that matches wins
 //	  -header 'NAME: VALUE'   add a field to responses; for CORS:
