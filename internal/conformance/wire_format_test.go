@@ -17,7 +17,7 @@ import (
 type wireFile struct {
 	name  string
 	lines []string // the lines of the file, unchanged
-	row   string   // the row of wireRows that it tests
+
 	talks []*wireTalk
 }
 
@@ -86,7 +86,7 @@ func (k *wireTalk) server() (b []byte, end string) {
 var wireStatusLine = regexp.MustCompile(`(?m)^HTTP/1\.1 (\d{3}) `)
 
 // summary returns the status codes of the answers, and "x" if the server ended the
-// connection, in the form of wireRows.
+// connection, in the form of wireAnswers.
 func (k *wireTalk) summary() string {
 	var words []string
 	for _, turn := range k.turns {
@@ -143,7 +143,7 @@ func (f *wireFile) parse() error {
 		if talk == nil {
 			talk = &wireTalk{line: i + 1, directives: common[:len(common):len(common)]}
 		}
-		if err := f.parseLine(talk, i, line); err != nil {
+		if err := talk.parseLine(i, line); err != nil {
 			return fmt.Errorf("%d: %w", i+1, err)
 		}
 	}
@@ -151,31 +151,30 @@ func (f *wireFile) parse() error {
 		return fmt.Errorf("%d: the last talk has no turns", len(f.lines))
 	}
 	f.talks = append(f.talks, talk)
-	if f.row == "" {
-		return fmt.Errorf("1: no comment with the row")
+	if !strings.HasPrefix(f.lines[0], "# ") {
+		return fmt.Errorf("1: no comment with the rule")
 	}
 	return nil
 }
 
-func (f *wireFile) parseLine(talk *wireTalk, i int, line string) error {
-	if row, ok := strings.CutPrefix(line, "# row: "); ok {
-		f.row = row
-	}
+// parseLine parses line i of the file, which belongs to the k.
+func (k *wireTalk) parseLine(i int, line string) error {
+
 	switch line[0] {
 	case '#':
 		return nil
 	case '=':
-		return talk.parseDirective(i, strings.TrimPrefix(line[1:], " "))
+		return k.parseDirective(i, strings.TrimPrefix(line[1:], " "))
 	case '>':
 		b, err := testkit.UnescapeLine(line[1:])
-		turn := talk.clientTurn(i)
+		turn := k.clientTurn(i)
 		turn.client = append(turn.client, b...)
 		return err
 	case '<':
-		if len(talk.turns) == 0 {
+		if len(k.turns) == 0 {
 			return fmt.Errorf("an answer before the first line of the client")
 		}
-		turn := talk.turns[len(talk.turns)-1]
+		turn := k.turns[len(k.turns)-1]
 		if turn.n++; turn.at+turn.n != i+1 {
 			return fmt.Errorf("the lines of an answer are not consecutive")
 		}

@@ -20,9 +20,8 @@ import (
 // TestWire compares the server's answers with the transcripts in testdata/wire, which read like
 // conversations. With -update it rewrites the lines of the server; review the diff like code.
 //
-// A file begins with a comment: "# row: " and the row of wireRows that it tests, then the rule
-// with its section of the RFC, and the reason. Talks follow, each on its own connection, with an
-// empty line between them. In a talk:
+// A file begins with a comment: the rule with its section of the RFC, and the reason. Talks follow,
+// each on its own connection, with an empty line between them. In a talk:
 //
 //	> GET / HTTP/1.1        a line of the client
 //	< HTTP/1.1 200 OK       a line of the server
@@ -111,14 +110,14 @@ func (k *wireTalk) test(t *testing.T, used *rawhttp.Request) {
 // runWithNextRequest runs the talk with another request after it, and removes the answer to that
 // request from the result.
 func (k *wireTalk) runWithNextRequest(t *testing.T) wireResult {
-	behind := []byte("GET /next HTTP/1.1\r\nHost: behind.test\r\n\r\n")
+	next := []byte("GET /next HTTP/1.1\r\nHost: next.test\r\n\r\n")
 	steps := k.inTurns(k.has("in turns"))
 	last := &steps[len(steps)-1]
-	last.writes = [][]byte{append(bytes.Join(last.writes, nil), behind...)}
+	last.writes = [][]byte{append(bytes.Join(last.writes, nil), next...)}
 	got := k.run(t, steps)
 	if got.end == "" {
 		alone := &wireTalk{directives: k.directives}
-		want := alone.run(t, []wireStep{{writes: [][]byte{behind}}}).all()
+		want := alone.run(t, []wireStep{{writes: [][]byte{next}}}).all()
 		answer := got.answers[len(steps)-1]
 		rest, ok := bytes.CutSuffix(answer, want)
 		if !ok {
