@@ -383,8 +383,9 @@ func WithErrorPage(f func(ctx context.Context, req *Request, status int, err err
 }
 
 // WithLogger logs to l what clients must not see: panics with their stacks, errors from
-// accepting connections, and the causes of failed requests and TLS handshakes. It uses
-// Error if the server is at fault, and Debug if the client is. The default writes panics to
+// accepting connections, standard error of scripts, and the causes of failed requests and TLS
+// handshakes. It uses Error if the server is at fault, and Debug if the client is, so that with
+// a higher level a client cannot fill the log with its mistakes. The default writes panics to
 // standard error and discards the rest; a nil l is ignored.
 func WithLogger(l Logger) Option {
 	return option(func(c *config) error {

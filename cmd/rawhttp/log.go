@@ -17,27 +17,51 @@ import (
 // A logger writes each warning and error as one line. Of what the package logs at the debug
 // level, it writes what only the owner of the folder can mend: a permission that is missing, and
 // a link that leads out.
-type logger struct{ w io.Writer }
+type logger struct {
+	w io.Writer
 
-func (l logger) Debug(msg string, args ...any) {
+	mu       sync.Mutex
+	reported map[string]bool // the warnings that once has written
+}
+
+func (l *logger) Debug(msg string, args ...any) {
 	for _, arg := range args {
 		err, _ := arg.(error)
 		var pe *fs.PathError
 		switch {
 		case err != nil && jail.IsEscape(err) && errors.As(err, &pe):
-			fmt.Fprintf(l.w, "rawhttp: warning: %q is not served: a link leads out of the folder\n", pe.Path)
+			l.once(fmt.Sprintf("%q is not served: a link leads out of the folder", pe.Path))
 		case errors.Is(err, fs.ErrPermission):
-			l.line("warning", msg, args)
+			l.once(fmt.Sprintf("request failed err=%q", err.Error()))
 		}
 	}
 }
 
-func (logger) Info(string, ...any)             {}
-func (l logger) Warn(msg string, args ...any)  { l.line("warning", msg, args) }
-func (l logger) Error(msg string, args ...any) { l.line("error", msg, args) }
+// once writes a warning, unless it was written before. It writes only the first few: a client
+// that asks for many names must not fill the terminal or a disk.
+func (l *logger) once(warning string) {
+	const most = 100
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.reported[warning] || len(l.reported) == most {
+		return
+	}
+	if l.reported == nil {
+		l.reported = make(map[string]bool)
+	}
+	l.reported[warning] = true
+	if len(l.reported) == most {
+		warning += "; more names will not be reported"
+	}
+	fmt.Fprintf(l.w, "rawhttp: warning: %s\n", warning)
+}
+
+func (*logger) Info(string, ...any)             {}
+func (l *logger) Warn(msg string, args ...any)  { l.line("warning", msg, args) }
+func (l *logger) Error(msg string, args ...any) { l.line("error", msg, args) }
 
 // line writes one line: values are quoted, since clients determine some of them.
-func (l logger) line(level, msg string, args []any) {
+func (l *logger) line(level, msg string, args []any) {
 	var b strings.Builder
 	b.WriteString(strings.TrimPrefix(msg, "rawhttp: "))
 	for i := 0; i+1 < len(args); i += 2 {

@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -457,23 +456,5 @@ func TestRunCannotServe(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { wantOneLine(t, tt.args, 1, tt.names) })
-	}
-}
-
-func TestLoggerWritesOneLine(t *testing.T) {
-	var b strings.Builder
-	l := logger{&b}
-	l.Debug("rawhttp: detail", "n", 1)
-	l.Debug("rawhttp: request failed", "err", fs.ErrNotExist)
-	l.Debug("rawhttp: request failed", "err", &fs.PathError{Op: "open", Path: "a", Err: fs.ErrPermission})
-	l.Info("rawhttp: news", "n", 2)
-	l.Warn("rawhttp: accept failed", "err", io.ErrClosedPipe, "n", 3)
-	l.Error("rawhttp: panic", "stack", "a\nb\x1b[2J")
-	want := `rawhttp: warning: request failed err="open a: permission denied"
-rawhttp: warning: accept failed err="io: read/write on closed pipe" n="3"
-rawhttp: error: panic stack="a\nb\x1b[2J"
-`
-	if diff := cmp.Diff(want, b.String()); diff != "" {
-		t.Errorf("logger (-want +got):\n%s", diff)
 	}
 }

@@ -61,7 +61,7 @@ func (set *settings) serverOptions(files rawhttp.Resolver, stderr io.Writer) []r
 	if len(set.fields) > 0 {
 		resolver = withFields(set.fields, resolver)
 	}
-	opts := append(set.options, rawhttp.WithResolver(resolver), rawhttp.WithLogger(logger{stderr}))
+	opts := append(set.options, rawhttp.WithResolver(resolver), rawhttp.WithLogger(&logger{w: stderr}))
 	if set.trace { // before the log, which would separate a line and its mark
 		lines := 20
 		if set.full {

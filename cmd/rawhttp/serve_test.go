@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -307,51 +306,6 @@ func TestFlagsWithoutEffect(t *testing.T) {
 		{"", []string{"-type", "Makefile=text/plain", other}},
 	} {
 		wantWarning(t, tt.want, tt.args...)
-	}
-}
-
-// A link that leads out of the folder is not found, and only standard error says why.
-func TestLinkOutOfFolder(t *testing.T) {
-	t.Parallel()
-	root, outside := folder(t, "a.txt"), folder(t, "secret.txt")
-	for name, target := range map[string]string{
-		"out.txt":  filepath.Join(outside, "secret.txt"),
-		"out":      outside,
-		"up":       "../../..",
-		"dead.txt": "none",
-	} {
-		if err := os.Symlink(target, filepath.Join(root, name)); err != nil {
-			t.Skip(err)
-		}
-	}
-	cmd := start(t, "-port", "0", root)
-	for _, path := range []string{"/out.txt", "/out/secret.txt", "/up/", "/dead.txt", "/none"} {
-		if resp, _ := cmd.fetch(t, path); resp.StatusCode != 404 {
-			t.Errorf("%s is answered with %d, want 404", path, resp.StatusCode)
-		}
-	}
-	cmd.stop()
-	want := ""
-	for _, name := range []string{"out.txt", "out/secret.txt", "up"} {
-		want += "rawhttp: warning: " + strconv.Quote(name) + " is not served: a link leads out of the folder\n"
-	}
-	if diff := cmp.Diff(want, cmd.stderr.String()); diff != "" {
-		t.Errorf("stderr (-want +got):\n%s", diff)
-	}
-}
-
-// A client that speaks TLS is reported even without -log, since browsers do not show what is wrong.
-func TestTLSClientIsReported(t *testing.T) {
-	t.Parallel()
-	hello := []string{`\x16\x03\x01\x02\x00\x01\x00\x01\xfc`, ""}
-	cmd := start(t, "-port", "0", folder(t, "a.txt"))
-	for range 2 {
-		call(t, "", append([]string{"send", cmd.addr}, hello...)...)
-	}
-	cmd.stop()
-	const want = "rawhttp: a client speaks TLS; the address begins with http://, not https://\n"
-	if diff := cmp.Diff(want, cmd.stderr.String()); diff != "" {
-		t.Errorf("stderr (-want +got):\n%s", diff)
 	}
 }
 
