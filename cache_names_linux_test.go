@@ -110,7 +110,6 @@ func TestCachedListingIsTheSame(t *testing.T) {
 			queries = append(queries, "?format="+form+"&sort="+key, "?order=desc&format="+form+"&sort="+key)
 		}
 	}
-	skipWithoutCache(t, files)
 	waitCached(t, files, "/").until = never
 	var running sync.WaitGroup
 	for _, query := range queries {
@@ -131,7 +130,6 @@ func TestCachedListingIsTheSame(t *testing.T) {
 func TestCachedNamesHaveNoSizes(t *testing.T) {
 	t.Parallel()
 	files, folder := cacheFolder(t)
-	skipWithoutCache(t, files)
 	waitCached(t, files, "/").until = never
 	for _, step := range []struct{ grows, want string }{
 		{"", "a\nf\nb\n"}, {"f", "a\nb\nf\n"}, {"a", "b\na\nf\n"}, {"b", "a\nf\nb\n"},
@@ -164,7 +162,6 @@ func TestCachedLinksAreFollowedAgain(t *testing.T) {
 	if err := os.Symlink("elsewhere/target", filepath.Join(folder, "link")); err != nil {
 		t.Fatal(err)
 	}
-	skipWithoutCache(t, files)
 	waitCached(t, files, "/").until = never
 	for _, step := range []struct {
 		do   func(target string) error

@@ -1,6 +1,7 @@
 package rawhttp
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -67,10 +68,14 @@ func TestRootIsFollowed(t *testing.T) {
 					opts = append(opts, WithPrecompressed("gzip"))
 				}
 				r := filesOfDir(t, link, opts...)
-				for range 3 { // until it is cached
+				r.cache.settles = 0 // so that the new file is cached
+				for range 3 {
 					if got := resolveString(t, r, resolveGet(t, "/f")); got != "old" {
 						t.Fatalf("at first the file is %q, want old", got)
 					}
+				}
+				if isCached := r.cache.find(resolveGet(t, "/f")) != nil; isCached != (r.cache.tree != nil) {
+					t.Fatalf("the file is cached: %v, want %v", isCached, r.cache.tree != nil)
 				}
 				if err := tt.change(t, dir, link); err != nil {
 					t.Fatal(err)
@@ -129,19 +134,20 @@ func TestRootIsFollowedUnderLoad(t *testing.T) {
 	r.tree.(*jail.Root).Pause = 0
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // the collector would close leaked files
 	before := testkit.Descriptors()
-	stop, stopped := make(chan struct{}), make(chan struct{})
+	stop, stopped := make(chan struct{}), make(chan error)
 	go func() { // makes no new files, since a file system may look for a free inode for long
-		defer close(stopped)
-		for {
+		var err error
+		for err == nil {
 			select {
 			case <-stop:
+				stopped <- nil
 				return
 			default:
-				os.Rename(root, root+".old")
-				os.Rename(root+".other", root)
-				os.Rename(root+".old", root+".other")
+				err = cmp.Or(os.Rename(root, root+".old"), os.Rename(root+".other", root), os.Rename(root+".old", root+".other"))
 			}
 		}
+		<-stop
+		stopped <- err
 	}()
 	for range 1000 {
 		if got := resolveString(t, r, resolveGet(t, "/f")); got != "content" {
@@ -154,7 +160,9 @@ func TestRootIsFollowedUnderLoad(t *testing.T) {
 		}
 	}
 	close(stop)
-	<-stopped
+	if err := <-stopped; err != nil {
+		t.Fatal(err)
+	}
 	if got := testkit.Descriptors(); got > before+1 {
 		t.Errorf("%d descriptors are open, want %d as before", got, before)
 	}
@@ -166,7 +174,9 @@ func TestClosedRootIsNotFollowed(t *testing.T) {
 	testkit.WriteFile(t, filepath.Join(dir, "f"), "old", 0o644)
 	r := filesOfDir(t, dir)
 	r.Close()
-	os.Rename(dir, dir+".old")
+	if err := os.Rename(dir, dir+".old"); err != nil {
+		t.Fatal(err)
+	}
 	testkit.WriteFile(t, filepath.Join(dir, "f"), "new", 0o644)
 	r.tree.(*jail.Root).Pause = 0
 	if got := resolveString(t, r, resolveGet(t, "/f")); got != "error 503" {
