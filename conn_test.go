@@ -9,24 +9,45 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"example.com/rawhttp/internal/testkit"
 )
 
 type contextKey struct{}
 
-// Values are available after the context has ended, and a derived context needs no goroutine.
-func TestRequestContextValues(t *testing.T) {
+// contextConn returns a connection whose group has a context with the value "v".
+func contextConn(t *testing.T) *conn {
+	t.Helper()
 	s := newServer(t, WithResolver(answerText("")))
 	g, err := s.newGroup(context.WithValue(context.Background(), contextKey{}, "v"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	client, server := net.Pipe()
-	defer client.Close()
+	t.Cleanup(func() { client.Close() })
 	c := newConn(s, g, server)
-	defer c.endWatch()
-	ctx := &requestContext{conn: c}
+	t.Cleanup(c.endWatch)
+	return c
+}
+
+// Values are still available after the context has ended, whether or not it was used before.
+func TestRequestContextValues(t *testing.T) {
+	c := contextConn(t)
+	used, unused := &requestContext{conn: c}, &requestContext{conn: c}
+	used.Done()
+	used.end(nil)
+	unused.end(nil)
+	for name, ctx := range map[string]*requestContext{"used": used, "unused": unused} {
+		if got := ctx.Value(contextKey{}); got != "v" {
+			t.Errorf("%s: Value of a context that has ended = %v, want v", name, got)
+		}
+	}
+}
+
+// A context that is derived from that of a request needs no goroutine.
+func TestRequestContextNeedsNoGoroutines(t *testing.T) {
+	ctx := &requestContext{conn: contextConn(t)}
 	before := runtime.NumGoroutine()
 	for range 50 {
 		_, cancel := context.WithCancel(ctx)
@@ -35,12 +56,11 @@ func TestRequestContextValues(t *testing.T) {
 	if n := runtime.NumGoroutine() - before; n > 5 {
 		t.Errorf("50 contexts derived from that of a request use %d goroutines, want no more than 5", n)
 	}
-	ctx.end(nil)
-	early := &requestContext{conn: c}
-	early.end(nil)
-	if ctx.Value(contextKey{}) != "v" || early.Value(contextKey{}) != "v" {
-		t.Error("Value of a context that has ended does not return its value")
-	}
+}
+
+// Done may be called concurrently.
+func TestRequestContextDone(t *testing.T) {
+	c := contextConn(t)
 	for range 200 {
 		ctx := &requestContext{conn: c}
 		done := make(chan (<-chan struct{}), 4)
@@ -76,7 +96,9 @@ func TestIdleConnectionReleasesMemory(t *testing.T) {
 					t.Errorf("answer %q, want %q", got, want)
 				}
 				synctest.Wait()
+				conns := 0
 				s.eachConn(func(c *conn) {
+					conns++
 					for what, got := range map[string]struct{ is, most int }{
 						"input":        {len(c.work.in.buf), minBuffer},
 						"output":       {cap(c.work.out.buf), 0},
@@ -90,6 +112,9 @@ func TestIdleConnectionReleasesMemory(t *testing.T) {
 						}
 					}
 				})
+				if conns != 1 {
+					t.Errorf("there are %d connections, want 1", conns)
+				}
 				s.Close()
 				<-served
 			})
@@ -97,7 +122,7 @@ func TestIdleConnectionReleasesMemory(t *testing.T) {
 	}
 }
 
-// A connection is evicted only if it is still idle. A request that arrives at the same moment is
+// A connection is evicted only if it is still idle when it is evicted. A request that arrives at the same moment is
 // answered, and its connection then closes.
 func TestEvictionAndRequest(t *testing.T) {
 	s := newServer(t, WithResolver(answerText("hi")))
@@ -111,6 +136,10 @@ func TestEvictionAndRequest(t *testing.T) {
 	c.life.Store(lifeBusy)
 	if c.evict(lifeIdle) || c.life.Load() != lifeBusy {
 		t.Error("a busy connection is evicted")
+	}
+	c.life.Store(lifeIdle)
+	if !c.evict(lifeIdle) || c.life.Load() != lifeOver {
+		t.Error("an idle connection is not evicted")
 	}
 	c.work.in.buf, c.work.in.w = []byte("GET"), 3
 	const rounds = 100_000
@@ -194,8 +223,10 @@ func TestAddrOf(t *testing.T) {
 // The end of a refused connection makes room for another 503, even if a hook ends its
 // goroutine.
 func TestGoexitMakesRoomFor503(t *testing.T) {
+	exited := false
 	exit := Trace{ConnState: func(_ uint64, s ConnState) {
 		if s == StateWrite {
+			exited = true
 			runtime.Goexit()
 		}
 	}}
@@ -211,8 +242,8 @@ func TestGoexitMakesRoomFor503(t *testing.T) {
 	var done sync.WaitGroup
 	done.Go(func() { g.run(c) })
 	done.Wait()
-	if n := len(s.turnedAway); n != 0 {
-		t.Errorf("%d connections count as being answered with 503 after the last one has ended, want 0", n)
+	if n := len(s.turnedAway); n != 0 || !exited {
+		t.Errorf("%d connections count as being answered with 503 after the last one has ended, want 0; the hook has ended its goroutine: %v", n, exited)
 	}
 	g.wait()
 }
@@ -245,4 +276,28 @@ func TestRefusedConnectionIsNotEvicted(t *testing.T) {
 		g.running.Done()
 	}
 	g.wait()
+}
+
+// The more content is received, the more time the client has.
+func TestContentTimeGrowsWithContent(t *testing.T) {
+	const most = 1 << 33 * time.Second / 240 // bytes after 8 GiB do not count
+	for _, tt := range []struct {
+		received     int64
+		waited, want time.Duration
+	}{
+		{0, 0, 30 * time.Second},
+		{0, 10 * time.Second, 20 * time.Second},
+		{240 * 30, 0, 30 * time.Second},
+		{240*60 + 60, 0, 60*time.Second + 250*time.Millisecond},
+		{240*60 + 60, 90 * time.Second, -30*time.Second + 250*time.Millisecond},
+		{8_000_000_080, 0, 33_333_333*time.Second + 666666666},
+		{1 << 33, 0, most},
+		{10e9, 0, most},
+		{1<<63 - 1, 0, most},
+	} {
+		w := contentWait{received: tt.received, waited: tt.waited}
+		if got := w.allowed(30 * time.Second); got != tt.want {
+			t.Errorf("time allowed after %d bytes and %v = %v, want %v", tt.received, tt.waited, got, tt.want)
+		}
+	}
 }

@@ -192,9 +192,7 @@ func TestParkedConnectionHoldsNoBuffer(t *testing.T) {
 	}
 }
 
-// A program that retains values that it no longer owns must not disturb other requests.
-
-// The contents of a retained Request are not reliable, but using it does no harm.
+// A program that retains a Request cannot rely on its contents, but using it does no harm.
 func TestRetainedRequest(t *testing.T) {
 	kept := make(chan *Request, 1)
 	s, addr := listen(t, WithResolver(ResolverFunc(func(_ context.Context, req *Request) (*Response, error) {
@@ -210,43 +208,6 @@ func TestRetainedRequest(t *testing.T) {
 	}
 	if path := req.Clone().Path(); path != "/" {
 		t.Errorf("Clone().Path() = %q, want /", path)
-	}
-}
-
-// A program that retains a closed connection does not thereby retain others.
-func TestClosedConnectionRetainsNoOthers(t *testing.T) {
-	g := &group{srv: newServer(t, WithResolver(answerText("hi")))}
-	var conns []*conn
-	for range 4 {
-		c := &conn{}
-		g.link(c)
-		conns = append(conns, c)
-	}
-	for i, gone := range []int{2, 0, 3, 1} {
-		g.remove(conns[gone])
-		if c := conns[gone]; c.prev != nil || c.next != nil {
-			t.Errorf("closed connection %d refers to others", gone)
-		}
-		left := 0
-		for c := g.conns; c != nil; c = c.next {
-			left++
-		}
-		if left != 3-i {
-			t.Errorf("%d connections are left, want %d", left, 3-i)
-		}
-	}
-}
-
-// The more content is received, the more time the client has.
-func TestContentTimeGrowsWithContent(t *testing.T) {
-	for received, want := range map[int64]time.Duration{
-		0: 30 * time.Second, 240 * 30: 30 * time.Second, 240*60 + 60: 60*time.Second + 250*time.Millisecond,
-		8_000_000_000: 8_000_000_000 / 240 * time.Second, 1 << 33: (1 << 33) * time.Second / 240, 10e9: (1 << 33) * time.Second / 240, 1<<63 - 1: (1 << 33) * time.Second / 240,
-	} {
-		w := contentWait{received: received}
-		if got := w.allowed(30 * time.Second); got.Truncate(time.Second) != want.Truncate(time.Second) {
-			t.Errorf("time allowed after %d bytes = %v, want %v", received, got, want)
-		}
 	}
 }
 
@@ -270,7 +231,10 @@ func TestContentWrittenAfterReturn(t *testing.T) {
 					case <-done:
 						return
 					case <-time.After(time.Microsecond):
-						io.WriteString(w, "behind")
+						if _, err := io.WriteString(w, "late"); err == nil {
+							t.Error("a write after the end of the stream returns no error")
+							return
+						}
 					}
 				}
 			})

@@ -99,3 +99,27 @@ func TestListenerIsNotClosedLate(t *testing.T) {
 		})
 	}
 }
+
+// A program that retains a closed connection does not thereby retain others.
+func TestClosedConnectionRetainsNoOthers(t *testing.T) {
+	g := &group{srv: newServer(t, WithResolver(answerText("hi")))}
+	var conns []*conn
+	for range 4 {
+		c := &conn{}
+		g.link(c)
+		conns = append(conns, c)
+	}
+	for i, gone := range []int{2, 0, 3, 1} {
+		g.remove(conns[gone])
+		if c := conns[gone]; c.prev != nil || c.next != nil {
+			t.Errorf("closed connection %d refers to others", gone)
+		}
+		left := 0
+		for c := g.conns; c != nil; c = c.next {
+			left++
+		}
+		if left != 3-i {
+			t.Errorf("%d connections are left, want %d", left, 3-i)
+		}
+	}
+}
