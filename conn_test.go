@@ -58,9 +58,19 @@ func TestRequestContextNeedsNoGoroutines(t *testing.T) {
 	}
 }
 
-// Done may be called concurrently.
+// Done may be called concurrently, and also after the context has ended.
 func TestRequestContextDone(t *testing.T) {
 	c := contextConn(t)
+	ended := &requestContext{conn: c}
+	ended.end(nil)
+	select {
+	case <-ended.Done():
+	default:
+		t.Error("the Done channel of a context that has ended is not closed")
+	}
+	if err := ended.Err(); err != context.Canceled {
+		t.Errorf("Err of a context that has ended = %v, want %v", err, context.Canceled)
+	}
 	for range 200 {
 		ctx := &requestContext{conn: c}
 		done := make(chan (<-chan struct{}), 4)

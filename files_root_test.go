@@ -2,7 +2,6 @@ package rawhttp
 
 import (
 	"cmp"
-	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -181,14 +180,6 @@ func TestClosedRootIsNotFollowed(t *testing.T) {
 	r.tree.(*jail.Root).Pause = 0
 	if got := resolveString(t, r, resolveGet(t, "/f")); got != "error 503" {
 		t.Errorf("after Close the file is %q, want error 503", got)
-	}
-}
-
-// A name that cannot be looked up while folders are being renamed is answered with Retry-After.
-func TestRetryAfterWhenBusy(t *testing.T) {
-	resp := errorResponse(fmt.Errorf("open: %w", jail.ErrBusy))
-	if resp.Status() != 503 || resp.get("Retry-After") != "1" {
-		t.Errorf("answered with %d, Retry-After %q, want 503 and 1", resp.Status(), resp.get("Retry-After"))
 	}
 }
 

@@ -9,8 +9,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"example.com/rawhttp/internal/wire"
 )
 
 // Positions up to the largest possible: no sum or product may overflow.
@@ -181,60 +179,4 @@ func fuzzRanges(field string, size int64) (ranges []fuzzRange, ok bool) {
 		sum.Add(sum, r.length)
 	}
 	return ranges, n > 0 && sum.Cmp(length) <= 0
-}
-
-// For every list, weights are from 0 to 1000, and a member for something else
-// changes nothing.
-func FuzzAccept(f *testing.F) {
-	for _, s := range []string{
-		"", "*/*", "*", "gzip", "gzip, deflate, br, zstd", "br;q=0.9 ,\tgzip; q=0.8,identity;q=0", "*;q=0", "gzip;q=0, *",
-		"text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8", "text/*;q=0.3, text/html;level=1;q=0.4",
-		`text/html;a="x,text/plain;q=1";q=0.3`, `"`, `\`, ";", ";;q", "a;q=1;q=0", "gzip;q=1.0001", "text/html;charset=utf-8", "identity;Q=0.001,,",
-	} {
-		f.Add(s, "text/plain;q=0.3")
-	}
-	f.Fuzz(func(t *testing.T, list, second string) {
-		tests := []struct {
-			name      string
-			weight    func(Header) int
-			unrelated string
-			least     int
-		}{
-			{"acceptMedia, text/html", func(h Header) int { return acceptMedia(h, "text/html") }, "unrelated/type;q=0.5", -1},
-			{"acceptMedia, application/json", func(h Header) int { return acceptMedia(h, "application/json") }, "unrelated/type", -1},
-			{"acceptCoding, gzip", func(h Header) int { return acceptCoding(h, "gzip") }, "unrelated;q=0.5", 0},
-			{"acceptCoding, br", func(h Header) int { return acceptCoding(h, "br") }, "unrelated;q=0", 0},
-			{"acceptCoding, identity", func(h Header) int { return acceptCoding(h, "identity") }, "unrelated", 0},
-		}
-		for _, tt := range tests {
-			got := tt.weight(fuzzHeader(list, second))
-			if got < tt.least || got > 1000 || got < 0 { // -1 would mean that there is no field
-				t.Errorf("%s: weight %d in the lists %q and %q, want 0 to 1000", tt.name, got, list, second)
-			}
-			for _, lists := range [][]string{
-				{tt.unrelated, list, second}, {list, second, tt.unrelated}, {list, tt.unrelated, second},
-				{tt.unrelated + "," + list, second}, {list, tt.unrelated + " , " + second},
-				{tt.unrelated + ",," + tt.unrelated + ";x=\"y,z\"," + list, second},
-			} {
-				if more := tt.weight(fuzzHeader(lists...)); more != got {
-					t.Errorf("%s: weight %d in the lists %q and %q, but %d with an unrelated member, in %q", tt.name, got, list, second, more, lists)
-				}
-			}
-		}
-		if got := acceptMedia(fuzzHeader(), "text/html"); got != -1 {
-			t.Errorf("acceptMedia without a field = %d, want -1", got)
-		}
-	})
-}
-
-// fuzzHeader makes a header section with a line of each value under both names.
-func fuzzHeader(values ...string) (h Header) {
-	for _, v := range values {
-		for _, name := range []string{"Accept", "Accept-Encoding"} {
-			i := len(h.text)
-			h.text += name + v
-			h.fields = append(h.fields, wire.FieldLine{Name: wire.NewSpan(i, i+len(name)), Value: wire.NewSpan(i+len(name), len(h.text))})
-		}
-	}
-	return h
 }
