@@ -18,7 +18,7 @@ var _ Logger = (*slog.Logger)(nil)
 
 var (
 	oneFile    = fstest.MapFS{"a.txt": {Data: []byte("hello")}}
-	pathSource = WithResolver(answerText("hi"))
+	hiSource = WithResolver(answerText("hi"))
 )
 
 // A later option wins, except for options that accumulate.
@@ -55,7 +55,7 @@ func TestLaterOptionsWin(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newServer(t, append(tt.opts, pathSource)...)
+			s := newServer(t, append(tt.opts, hiSource)...)
 			if diff := cmp.Diff(tt.want, tt.get(&s.config)); diff != "" {
 				t.Errorf("configuration after New (-want +got):\n%s", diff)
 			}
@@ -107,7 +107,7 @@ func TestLaterFileOptionsWin(t *testing.T) {
 
 // The defaults, which are safe on the open Internet.
 func TestDefaults(t *testing.T) {
-	s, err := New(pathSource)
+	s, err := New(hiSource)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,20 +176,20 @@ func TestOptionsAreReusable(t *testing.T) {
 	}
 }
 
-// The limits above are those of WithMaxHeaderBytes and WithMaxFields, and the
-// first cannot be set below 512.
+// A server parses with the limits of ParseRequest, unless its options say otherwise.
 func TestParseLimitsOfOptions(t *testing.T) {
-	s := newServer(t, WithResolver(answerText("")))
-	if diff := cmp.Diff(wire.DefaultLimits, s.config.limits, cmp.AllowUnexported(wire.Limits{})); diff != "" {
-		t.Errorf("limits of a Server (-ParseRequest's +Server's):\n%s", diff)
-	}
-	s = newServer(t, WithResolver(answerText("")), WithMaxHeaderBytes(512), WithMaxFields(7))
-	want := wire.Limits{Head: 512, Line: 8 << 10, Fields: 7}
-	if diff := cmp.Diff(want, s.config.limits, cmp.AllowUnexported(wire.Limits{})); diff != "" {
-		t.Errorf("limits of WithMaxHeaderBytes(512), WithMaxFields(7) (-want +got):\n%s", diff)
-	}
-	if _, err := New(WithResolver(answerText("")), WithMaxHeaderBytes(511)); err == nil {
-		t.Error("WithMaxHeaderBytes(511) is accepted, the least is 512")
+	for _, tt := range []struct {
+		name string
+		opts []Option
+		want wire.Limits
+	}{
+		{"defaults", nil, wire.DefaultLimits},
+		{"WithMaxHeaderBytes and WithMaxFields", []Option{WithMaxHeaderBytes(512), WithMaxFields(7)}, wire.Limits{Head: 512, Line: 8 << 10, Fields: 7}},
+	} {
+		s := newServer(t, append(tt.opts, hiSource)...)
+		if diff := cmp.Diff(tt.want, s.config.limits, cmp.AllowUnexported(wire.Limits{})); diff != "" {
+			t.Errorf("%s: limits of a server (-want +got):\n%s", tt.name, diff)
+		}
 	}
 }
 
