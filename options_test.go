@@ -17,7 +17,7 @@ import (
 var _ Logger = (*slog.Logger)(nil)
 
 var (
-	oneFile    = fstest.MapFS{"a.txt": {Data: []byte("hello")}}
+	oneFile  = fstest.MapFS{"a.txt": {Data: []byte("hello")}}
 	hiSource = WithResolver(answerText("hi"))
 )
 
