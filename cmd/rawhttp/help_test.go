@@ -2,11 +2,15 @@ package main
 
 import (
 	"context"
+	"go/parser"
+	"go/token"
 	"io"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestRunHelp(t *testing.T) {
@@ -84,5 +88,41 @@ func TestRunHelpNamesFlags(t *testing.T) {
 		if _, ok := values[name]; !ok && name != "h" {
 			t.Errorf("the usage names -%s, for which this test has no value", name)
 		}
+	}
+}
+
+func TestUsageIsPackageComment(t *testing.T) {
+	f, err := parser.ParseFile(token.NewFileSet(), "main.go", nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, code, _ := strings.Cut(f.Doc.Text(), "\n\n")
+	var got strings.Builder
+	for line := range strings.Lines(code) {
+		got.WriteString(strings.TrimPrefix(line, "\t"))
+	}
+	if diff := cmp.Diff(usage, got.String()); diff != "" {
+		t.Errorf("the package comment is not the usage (-usage +comment):\n%s", diff)
+	}
+}
+
+// The usage fits on a screen.
+func TestUsageFits(t *testing.T) {
+	for _, text := range []string{usage, sendUsage, spyUsage, checkUsage} {
+		lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+		if len(lines) > 45 {
+			t.Errorf("the usage has %d lines, want at most 45", len(lines))
+		}
+		for _, line := range lines {
+			if len(line) > 80 {
+				t.Errorf("the usage has a line of %d columns, want at most 80: %s", len(line), line)
+			}
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	if status, stdout, _ := call(t, "", "-version"); status != 0 || !regexp.MustCompile(`^rawhttp \S+.* go1\.\S+ \w+/\w+\n$`).MatchString(stdout) {
+		t.Errorf("-version: status %d, stdout %q, want 0 and the version", status, stdout)
 	}
 }

@@ -3,8 +3,11 @@ package main
 import (
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -86,5 +89,69 @@ func TestTLSClientIsReported(t *testing.T) {
 	const want = "rawhttp: a client speaks TLS; the address begins with http://, not https://\n"
 	if diff := cmp.Diff(want, cmd.stderr.String()); diff != "" {
 		t.Errorf("stderr (-want +got):\n%s", diff)
+	}
+}
+
+func TestRunLog(t *testing.T) {
+	t.Parallel()
+	cmd := start(t, "-addr", "127.0.0.1:0", "-log", folder(t, "a.txt"))
+	cmd.fetch(t, "/a.txt")
+	cmd.fetch(t, "/missing?q=1")
+	cmd.stop() // the last line may be logged after the answer
+	// Each fetch has a connection of its own, so the lines come in any order.
+	got := slices.Sorted(strings.Lines(cmd.stderr.String()))
+	stamp := regexp.MustCompile(`\[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\]`)
+	for i := range got {
+		got[i] = stamp.ReplaceAllString(got[i], "[TIME]")
+	}
+	want := []string{
+		`127.0.0.1 - - [TIME] "GET /a.txt HTTP/1.1" 200 5 "-" "-"` + "\n",
+		`127.0.0.1 - - [TIME] "GET /missing?q=1 HTTP/1.1" 404 14 "-" "-"` + "\n",
+	}
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("lines on stderr with -log (-want +got):\n%s", diff)
+	}
+}
+
+func TestRunTrace(t *testing.T) {
+	t.Parallel()
+	cmd := start(t, "-addr", "127.0.0.1:0", "-trace", folder(t, "a.txt"))
+	cmd.fetch(t, "/a.txt")
+	cmd.stop()
+	for _, want := range []string{"#1.1 C --> GET /a.txt HTTP/1.1<CRLF>\n", "#1.1 S <-- HTTP/1.1 200 OK<CRLF>\n"} {
+		if got := cmd.stderr.String(); !strings.Contains(got, want) {
+			t.Errorf("stderr with -trace has no line %q:\n%s", want, got)
+		}
+	}
+}
+
+// A line of the log does not separate the mark in a transcript from its line.
+func TestRunTraceAndLog(t *testing.T) {
+	t.Parallel()
+	cmd := start(t, "-addr", "127.0.0.1:0", "-trace", "-log", folder(t, "a.txt"))
+	conn, err := net.Dial("tcp", cmd.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(conn, "GET /a.txt\r\n")
+	io.ReadAll(conn)
+	conn.Close()
+	cmd.stop()
+	want := "#1.1 C --> GET /a.txt<CRLF>\n#1.1                 ^ HTTP version is missing (RFC 9112, section 3): 400\n"
+	if got := cmd.stderr.String(); !strings.Contains(got, want) {
+		t.Errorf("stderr with -trace and -log has no lines\n%s\nbut\n%s", want, got)
+	}
+}
+
+// -log shows why a request is refused, and at which byte.
+func TestLogShowsRefusals(t *testing.T) {
+	t.Parallel()
+	cmd := start(t, "-port", "0", "-log", folder(t, "a.txt"))
+	call(t, "", "send", cmd.addr, "GET  /\x1b[2J HTTP/1.1", "")
+	cmd.stop()
+	const want = "rawhttp: warning: request refused: more than one space between the parts of the request line (RFC 9112, section 3): 400\n    GET  /\\x1b[2J HTTP/1.1<CRLF>\n        ^\n"
+	if got := cmd.stderr.String(); !strings.HasPrefix(got, want) {
+		t.Errorf("stderr is %q, want it to begin with %q", got, want)
 	}
 }
