@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"example.com/rawhttp/internal/jail"
+	"example.com/rawhttp/internal/testkit"
 	"example.com/rawhttp/internal/transcript"
 	"github.com/google/go-cmp/cmp"
 )
@@ -72,16 +73,6 @@ func serveTCP(t *testing.T, serve func(*net.TCPConn)) (addr string) {
 	return ln.Addr().String()
 }
 
-func dialTCP(t *testing.T, addr string) *net.TCPConn {
-	t.Helper()
-	nc, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { nc.Close() })
-	return nc.(*net.TCPConn)
-}
-
 // Bytes are relayed in both directions at once, unchanged.
 func TestSpyRelaysBytes(t *testing.T) {
 	t.Parallel()
@@ -117,7 +108,7 @@ func TestSpyRelaysBytes(t *testing.T) {
 		<-said
 		heard <- err
 	}))
-	nc := dialTCP(t, addr)
+	nc := testkit.Dial(t, addr)
 	go func() {
 		io.Copy(nc, random(2))
 		nc.CloseWrite()
@@ -140,7 +131,7 @@ func TestSpyPassesHalfCloses(t *testing.T) {
 		b, _ := io.ReadAll(nc)
 		nc.Write(append([]byte("heard "), b...))
 	}))
-	nc := dialTCP(t, addr)
+	nc := testkit.Dial(t, addr)
 	io.WriteString(nc, "hello\n")
 	nc.CloseWrite()
 	if b, err := io.ReadAll(nc); err != nil || string(b) != "heard hello\n" {
@@ -156,7 +147,7 @@ func TestSpyPassesHalfCloses(t *testing.T) {
 // A reset is passed on as a reset, in both directions.
 func TestSpyPassesResets(t *testing.T) {
 	t.Parallel()
-	heard := make(chan error, 1)
+	heard, ended := make(chan byte), make(chan error, 1)
 	addr, _ := startSpy(t, serveTCP(t, func(nc *net.TCPConn) {
 		b := make([]byte, 1)
 		io.ReadFull(nc, b)
@@ -165,20 +156,21 @@ func TestSpyPassesResets(t *testing.T) {
 			nc.Close()
 			return
 		}
+		heard <- b[0]
 		_, err := nc.Read(b)
-		heard <- err
+		ended <- err
 	}))
-	nc := dialTCP(t, addr)
+	nc := testkit.Dial(t, addr)
 	io.WriteString(nc, "r\n")
 	if _, err := io.ReadAll(nc); !jail.IsAny(err, jail.ClientErrors) {
 		t.Errorf("when the server resets, the client reads %v, want a reset", err)
 	}
-	nc = dialTCP(t, addr)
+	nc = testkit.Dial(t, addr)
 	io.WriteString(nc, "c")
-	time.Sleep(50 * time.Millisecond) // a reset discards bytes that have not been read
+	<-heard // a reset would discard bytes that have not been read
 	nc.SetLinger(0)
 	nc.Close()
-	if err := <-heard; !jail.IsAny(err, jail.ClientErrors) {
+	if err := <-ended; !jail.IsAny(err, jail.ClientErrors) {
 		t.Errorf("when the client resets, the server reads %v, want a reset", err)
 	}
 }
@@ -196,7 +188,7 @@ func TestSpyShowsResetsAfterHalfCloses(t *testing.T) {
 			}
 		}
 	}))
-	nc := dialTCP(t, addr)
+	nc := testkit.Dial(t, addr)
 	io.WriteString(nc, "a\n")
 	nc.CloseWrite()
 	io.ReadFull(nc, make([]byte, 1))
@@ -281,13 +273,15 @@ func TestSpyLimitsConnections(t *testing.T) {
 	}
 	defer third.Close()
 	io.WriteString(third, "b\n")
+	const want = "rawhttp spy: 2 connections are open; new ones wait until one of them closes\n"
+	for end := time.Now().Add(30 * time.Second); warnings.String() != want; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("while the third waits, spy warns %q, want %q", warnings.String(), want)
+		}
+	}
 	third.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
 	if n, err := third.Read(make([]byte, 2)); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("with a limit of two, the third connection reads %d bytes, %v, want no answer", n, err)
-	}
-	const want = "rawhttp spy: 2 connections are open; new ones wait until one of them closes\n"
-	if got := warnings.String(); got != want {
-		t.Errorf("while the third waits, spy warns %q, want %q", got, want)
 	}
 	open[0].Close()
 	third.SetReadDeadline(time.Time{})
