@@ -51,7 +51,7 @@ func TestRunRefusesCommandLine(t *testing.T) {
 		{"-index with an empty name", []string{"-index", "a.html,", root}, "-index"},
 		{"-server with a line feed", []string{"-server", "a\nb", root}, "-server"},
 		{"an empty root", []string{""}, "folder"},
-		{"two roots", []string{root, root}, "2"},
+		{"two roots", []string{root, root}, "not 2"},
 		{"an unknown flag after the root", []string{root, "-frob"}, "-frob"},
 		{"a port of letters", []string{"-port", "http", root}, "-port"},
 		{"a port that is too large", []string{"-port", "99999", root}, "65535"},

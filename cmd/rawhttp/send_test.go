@@ -69,7 +69,7 @@ func TestSendIsExact(t *testing.T) {
 			for _, split := range []bool{false, true} {
 				var heard lockedBuffer
 				addr := scripted(t, "HTTP/1.1 204 No Content\r\n\r\n", &heard)
-				args := []string{"send", "-wait", "250ms"}
+				args := []string{"send", "-wait", "400ms"}
 				if split {
 					args = append(args, "-split")
 				}
@@ -126,7 +126,7 @@ func TestSendStatus(t *testing.T) {
 		names string // in the output on stderr; "" means that it is empty
 	}{
 		{"an answer", []string{answers, "a"}, 0, ""},
-		{"no answer", []string{silent, "a"}, 1, "no answer within 200ms"},
+		{"no answer", []string{silent, "a"}, 1, "no answer within 400ms"},
 		{"a close", []string{closes, "a"}, 1, "closed the connection without an answer"},
 		{"no server", []string{"127.0.0.1:1", "a"}, 1, "127.0.0.1:1"},
 		{"the answer of a transcript", []string{answers, file("# a\n> GET /\n< hel\\\n< lo\\\n")}, 0, ""},
@@ -145,11 +145,11 @@ func TestSendStatus(t *testing.T) {
 		{"a directive for the server", []string{answers, file("= resolver echo\n= lenient\n\n> a\n< hello\\\n\n> a\n< hello\\\n")}, 0, "special settings of the server (resolver echo; lenient)"},
 		{"an answer instead of none", []string{answers, file("> a\n< (nothing)\n")}, 1, `want no more, got "hello"`},
 		{"no answer, as expected", []string{silent, file("> a\n< (nothing)\n")}, 0, ""},
-		{"an unfinished head", []string{silent, "GET / HTTP/1.1", "Host: a"}, 1, "no answer within 200ms; the request lacks the empty line at the end of its head"},
+		{"an unfinished head", []string{silent, "GET / HTTP/1.1", "Host: a"}, 1, "no answer within 400ms; the request lacks the empty line at the end of its head"},
 		{"an unfinished line", []string{silent, "GET / HTTP/1.1", "Host: a\\"}, 1, "lacks the empty line at the end of its head"},
 		{"too little content", []string{silent, "POST / HTTP/1.1", "Content-Length: 12", "", "hello"}, 1, "lacks 5 bytes of its content"},
 		{"no last chunk", []string{silent, "POST / HTTP/1.1", "Transfer-Encoding: chunked", "", "1", "a"}, 1, "lacks the end of its chunked content"},
-		{"a complete request", []string{silent, "GET / HTTP/1.1", ""}, 1, "no answer within 200ms\n"},
+		{"a complete request", []string{silent, "GET / HTTP/1.1", ""}, 1, "no answer within 400ms\n"},
 		{"an unknown host name", []string{"no..name:80", "a"}, 1, "rawhttp send: no..name: no such host\n"},
 		{"a host and a port", []string{"localhost", "81", "a"}, 2, "did you mean localhost:81?"},
 		{"no address", nil, 2, "HOST:PORT"},
@@ -164,7 +164,7 @@ func TestSendStatus(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			args := append([]string{"send", "-wait", "200ms"}, tt.args...)
+			args := append([]string{"send", "-wait", "400ms"}, tt.args...)
 			status, _, stderr := call(t, "", args...)
 			if status != tt.want || (stderr == "") != (tt.names == "") || !strings.Contains(stderr, tt.names) || strings.Count(stderr, "\n") > 1 {
 				t.Errorf("%q: status %d, stderr %q, want %d and a line with %q", args, status, stderr, tt.want, tt.names)
@@ -350,8 +350,8 @@ func TestSendToServerThatDoesNotRead(t *testing.T) {
 	}()
 	defer endless.Close()
 	var errs lockedBuffer
-	status := run(stop{t.Context(), context.Background()}, []string{"send", "-wait", "200ms", addr}, endless, io.Discard, &errs)
-	if want := "a write did not finish within 200ms"; status != 1 || !strings.Contains(errs.String(), want) {
+	status := run(stop{t.Context(), context.Background()}, []string{"send", "-wait", "400ms", addr}, endless, io.Discard, &errs)
+	if want := "a write did not finish within 400ms"; status != 1 || !strings.Contains(errs.String(), want) {
 		t.Errorf("status %d, stderr %q, want 1, %q", status, errs.String(), want)
 	}
 }

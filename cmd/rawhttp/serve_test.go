@@ -84,7 +84,12 @@ func TestSinglePage(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer files.Close()
-	resolver := singlePage("/index.html", files)
+	resolver := singlePage("/index.html", rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		if req.Path() == "/index.html" && req.Method() == "POST" {
+			return rawhttp.Text(200, "posted"), nil // as a script could answer
+		}
+		return files.Resolve(ctx, req)
+	}))
 	for _, tt := range []struct{ request, field, want string }{
 		{"GET /", "", "index.html"},
 		{"GET /users/7", "", "index.html"},
