@@ -37,7 +37,8 @@
 //   - connection: ConnInfo has no numbers and no NetConn, and Client is the address of the
 //     peer, since options of rawhttp.New, such as WithTrustedProxies, WithErrorPage and
 //     WithTrace, do not apply.
-//   - Stopping: only Shutdown of the http.Server closes the channel. Close does not.
+//   - Stopping: only Shutdown of the http.Server closes the channel. Close does not, nor does
+//     a Shutdown that began before the first request of that server to the Handler.
 //   - HTTP/2: a request over HTTP/2 looks like HTTP/1.1, and Upgrade does not work.
 //   - target: if a handler in front has changed the path or the query, Request.Target is made
 //     from both. A prefix that http.StripPrefix has removed becomes Request.Prefix instead.

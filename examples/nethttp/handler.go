@@ -17,13 +17,13 @@ import (
 // [http.MaxBytesHandler] sets one. A response that fails after it has begun is cut, as by a
 // panic with [http.ErrAbortHandler], so that the client notices.
 func Handler(r rawhttp.Resolver) http.Handler {
-	return &handler{resolver: r}
+	return &handler{resolver: r, stops: new(stops)}
 }
 
 // A handler answers with the responses of a resolver.
 type handler struct {
 	resolver rawhttp.Resolver
-	stops    stops
+	stops    *stops
 }
 
 // ServeHTTP answers one request.

@@ -12,10 +12,12 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"example.com/rawhttp"
 	"github.com/google/go-cmp/cmp"
@@ -319,6 +321,32 @@ func TestStopping(t *testing.T) {
 	}
 	if err := <-served; err != nil {
 		t.Errorf("Serve = %v, want nil", err)
+	}
+}
+
+// TestHandlerKeepsNoServer serves for many servers, one after another, whose resolver refers to the
+// server, and checks that none of them is kept in memory.
+func TestHandlerKeepsNoServer(t *testing.T) {
+	var current *httptest.Server
+	h := Handler(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Text(200, current.URL), nil
+	})).(*handler)
+	const servers = 10
+	for range servers {
+		current = httptest.NewServer(h)
+		expect(t, current.Listener.Addr().String(), get("/"), content, current.URL)
+		current.Close()
+	}
+	kept := func() int {
+		h.stops.mu.Lock()
+		defer h.stops.mu.Unlock()
+		return len(h.stops.channels)
+	}
+	for end := time.Now().Add(10 * time.Second); kept() > 1 && time.Now().Before(end); {
+		runtime.GC() // cleanups run on another goroutine after it
+	}
+	if n := kept(); n > 1 { // the last is still current
+		t.Errorf("%d of %d servers are kept, want only the last", n, servers)
 	}
 }
 
