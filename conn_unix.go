@@ -181,10 +181,11 @@ func tcpState() (option int, closeWait, closed byte) {
 
 // notSentLowat limits the bytes that the kernel accepts before it has sent them. A smaller
 // limit saves memory and is harmless without delay, so a client on this machine, such as a
-// proxy, gets notSentLowatLocal. Elsewhere a limit of 64 KiB or less makes BBR treat a flow
-// as limited by the application, and flows lose packets: on a link of 400 Mbit/s with a
-// round trip of 5 ms, one in 14 with 64 KiB, one in 5 with 32 KiB, and one in 80 with 128
-// KiB, the same as without the option.
+// proxy, gets notSentLowatLocal. TLS would then wait after every second record, so a wrapped
+// connection does not. Elsewhere a limit of 64 KiB or less makes BBR treat a flow as limited
+// by the application, and flows lose packets: on a link of 400 Mbit/s with a round trip of
+// 5 ms, one in 14 with 64 KiB, one in 5 with 32 KiB, and one in 80 with 128 KiB, the same as
+// without the option.
 const (
 	notSentLowat      = 128 << 10
 	notSentLowatLocal = 32 << 10
@@ -215,7 +216,7 @@ func setNotSentLowat(nc net.Conn) {
 		return
 	}
 	lowat := notSentLowat
-	if addrOf(tcp.LocalAddr()) == addrOf(tcp.RemoteAddr()) { // the client is on this machine
+	if net.Conn(tcp) == nc && addrOf(tcp.LocalAddr()) == addrOf(tcp.RemoteAddr()) {
 		lowat = notSentLowatLocal
 	}
 	raw.Control(func(fd uintptr) {
