@@ -212,8 +212,7 @@ func TestResetEndsStreamContext(t *testing.T) {
 			c := dial(t, addr)
 			io.WriteString(c, tt.in)
 			io.ReadFull(c, make([]byte, 10))
-			c.SetLinger(0)
-			c.Close()
+			reset(c)
 			select {
 			case err := <-ended:
 				if err == nil {
@@ -330,8 +329,7 @@ func TestTraceConnCloseOfReset(t *testing.T) {
 			io.WriteString(c, begun)
 			<-read
 		}
-		c.SetLinger(0)
-		c.Close()
+		reset(c)
 		if err := <-closed; err == nil || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, io.EOF) {
 			t.Errorf("after %q ConnClose got %v, want the reset", begun, err)
 		}

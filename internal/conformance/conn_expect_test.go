@@ -55,7 +55,7 @@ func TestExpectContinue(t *testing.T) {
 		turns:    []turn{{head("1.1", "Transfer-Encoding: chunked"), proceed}, {"5\r\nhello\r\n", ""}, {"0\r\n\r\n", echoed("hello")}},
 		persists: true,
 	}, {
-		name:     "expectation in upper case",
+		name:     "expectation in another case",
 		resolver: echo,
 		turns:    []turn{{strings.Replace(head("1.1", "Content-Length: 1"), "100-continue", "100-Continue", 1), proceed}, {"x", echoed("x")}},
 		persists: true,

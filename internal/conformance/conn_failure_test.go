@@ -425,40 +425,51 @@ func TestSingleUseResponseUsedTwiceAtOnce(t *testing.T) {
 	})
 }
 
-// A reset by the client is not logged as a failure of the server, whether within the content
-// or before the first Write of a StreamFunc.
+// A reset by the client is not logged as a failure of the server, whether it happens within the
+// content, while a resolver waits for the end of its context, or before a StreamFunc writes.
 func TestResetIsNotServerError(t *testing.T) {
-	for _, stall := range []time.Duration{30 * time.Second, 0} {
-		t.Run(stall.String(), func(t *testing.T) { resetIsNoServerError(t, rawhttp.WithStallTimeout(stall)) })
+	tests := []struct {
+		name, in string
+		want     int // Exchange.Status
+	}{
+		{"content", postRequest("/content", "content")[:len(postRequest("/content", "content"))-3], 400},
+		{"resolver", getRequest("/resolver"), 500},
+		{"StreamFunc", getRequest("/stream"), 200},
 	}
-}
-
-func resetIsNoServerError(t *testing.T, opt rawhttp.Option) {
-	statuses := make(chan int, 1)
-	begun := make(chan struct{}, 1)
-	_, addr := listen(t, opt, rawhttp.WithTrace(rawhttp.Trace{Exchange: func(e rawhttp.Exchange) { statuses <- e.Status }}),
-		rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
-			begun <- struct{}{}
-			if req.Path() == "/content" {
-				_, err := io.ReadAll(req.Body)
-				return nil, err
-			}
-			return rawhttp.StreamFunc(200, "", func(ctx context.Context, _ io.Writer) error {
-				<-ctx.Done()
-				return ctx.Err()
-			}), nil
-		})))
-	for request, want := range map[string]int{
-		postRequest("/content", "content")[:len(postRequest("/content", "content"))-3]: 400,
-		getRequest("/stream"): 200,
-	} {
-		c := dial(t, addr)
-		io.WriteString(c, request)
-		<-begun
-		c.SetLinger(0)
-		c.Close()
-		if got := <-statuses; got != want {
-			t.Errorf("Exchange.Status after %q and a reset = %d, want %d", request, got, want)
+	for _, tt := range tests {
+		for _, stall := range []time.Duration{30 * time.Second, 0} {
+			t.Run(fmt.Sprintf("%s/stall timeout %v", tt.name, stall), func(t *testing.T) {
+				var log testkit.Log
+				statuses := make(chan int, 1)
+				begun := make(chan struct{}, 1)
+				waits := func(ctx context.Context) error {
+					<-ctx.Done()
+					return ctx.Err()
+				}
+				_, addr := listen(t, rawhttp.WithStallTimeout(stall), rawhttp.WithLogger(&log),
+					rawhttp.WithTrace(rawhttp.Trace{Exchange: func(e rawhttp.Exchange) { statuses <- e.Status }}),
+					rawhttp.WithResolver(rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+						begun <- struct{}{}
+						switch req.Path() {
+						case "/content":
+							_, err := io.ReadAll(req.Body)
+							return nil, err
+						case "/resolver":
+							return nil, waits(ctx)
+						}
+						return rawhttp.StreamFunc(200, "", func(ctx context.Context, _ io.Writer) error { return waits(ctx) }), nil
+					})))
+				c := dial(t, addr)
+				io.WriteString(c, tt.in)
+				<-begun
+				reset(c)
+				if got := <-statuses; got != tt.want {
+					t.Errorf("Exchange.Status after %q and a reset = %d, want %d", tt.in, got, tt.want)
+				}
+				if log.Has("ERROR") || log.Has("WARN") {
+					t.Errorf("log is %q, want nothing at level error or warn", &log)
+				}
+			})
 		}
 	}
 }

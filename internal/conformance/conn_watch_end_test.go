@@ -186,8 +186,7 @@ func TestContextEndsOnReset(t *testing.T) {
 				if tt.half {
 					c.CloseWrite()
 				}
-				c.SetLinger(0)
-				c.Close()
+				reset(c)
 				if got := <-ended; got != clientReset && got != clientClosed {
 					t.Errorf("context.Cause = %q, want the disconnect of the client", got)
 				}
