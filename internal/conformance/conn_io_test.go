@@ -3,6 +3,7 @@ package conformance_test
 import (
 	"context"
 	"io"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -10,7 +11,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
-	"example.com/rawhttp/internal/testkit"
 )
 
 // A timedWrite is text that a client sends at a certain time, measured from the accept.
@@ -305,7 +305,7 @@ func TestLimitsStayExact(t *testing.T) {
 
 // A countedDeadlines counts the calls that set its deadlines.
 type countedDeadlines struct {
-	*testkit.RepeatingConn
+	net.Conn
 	read, write int
 }
 
@@ -315,13 +315,19 @@ func (c *countedDeadlines) SetWriteDeadline(time.Time) error { c.write++; return
 // A deadline that is earlier than needed stays until it fires, so most requests set none.
 func TestDeadlinesAreSetRarely(t *testing.T) {
 	const requests = 1000
-	s := newServer(t, rawhttp.WithDate(false), rawhttp.WithResolver(answerText("hi")))
-	c := &countedDeadlines{RepeatingConn: &testkit.RepeatingConn{Requests: getRequest("/"), Reads: requests}}
-	s.ServeConn(t.Context(), c)
-	if want := requests * len(okAnswer("hi")); c.Written != want {
-		t.Errorf("%d bytes were written, want %d: an answer to each request", c.Written, want)
-	}
-	if c.read > 3 || c.write > 3 {
-		t.Errorf("%d requests set %d read deadlines and %d write deadlines, want 1 or 2 each", requests, c.read, c.write)
+	in := getRequest("/a")
+	for name, size := range map[string]int{"each request in one Read": len(in), "each request in several Reads": 20} {
+		t.Run(name, func(t *testing.T) {
+			client := &scriptedConn{in: strings.NewReader(strings.Repeat(in, requests))}
+			c := &countedDeadlines{Conn: fragmentedConn{client, size}}
+			s := newServer(t, rawhttp.WithDate(false), rawhttp.WithResolver(answerPath))
+			s.ServeConn(t.Context(), c)
+			if got, want := client.out.String(), strings.Repeat(okAnswer("/a"), requests); got != want {
+				t.Errorf("%d bytes of answers, want %d: an answer to each request", len(got), len(want))
+			}
+			if c.read > 3 || c.write > 3 {
+				t.Errorf("%d requests set %d read deadlines and %d write deadlines, want 1 or 2 each", requests, c.read, c.write)
+			}
+		})
 	}
 }

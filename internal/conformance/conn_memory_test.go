@@ -1,6 +1,7 @@
 package conformance_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -214,6 +215,22 @@ const closeField = "Connection: close"
 var answerPath = rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 	return rawhttp.Text(200, req.Path()), nil
 })
+
+// A scriptedConn is a connection to a client that sends in and then closes its side. What is
+// written to it is in out.
+type scriptedConn struct {
+	net.Conn
+	in  io.Reader
+	out bytes.Buffer
+}
+
+func (c *scriptedConn) Read(p []byte) (int, error)       { return c.in.Read(p) }
+func (c *scriptedConn) Write(p []byte) (int, error)      { return c.out.Write(p) }
+func (c *scriptedConn) Close() error                     { return nil }
+func (c *scriptedConn) LocalAddr() net.Addr              { return nil }
+func (c *scriptedConn) RemoteAddr() net.Addr             { return nil }
+func (c *scriptedConn) SetReadDeadline(time.Time) error  { return nil }
+func (c *scriptedConn) SetWriteDeadline(time.Time) error { return nil }
 
 // A memoryListener is a listener in memory: Accept returns the connections and errors that the
 // test sends on conns and errs.

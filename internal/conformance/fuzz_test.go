@@ -5,11 +5,9 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"net"
 	"net/http"
 	"slices"
 	"testing"
-	"time"
 
 	"example.com/rawhttp"
 	"example.com/rawhttp/internal/ascii"
@@ -101,18 +99,3 @@ func FuzzConn(f *testing.F) {
 var streamEcho = rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 	return rawhttp.Stream(200, "application/octet-stream", req.Body), nil
 })
-
-// A scriptedConn is a connection to a client that sends in and then closes its side.
-type scriptedConn struct {
-	net.Conn
-	in  *bytes.Reader
-	out bytes.Buffer
-}
-
-func (c *scriptedConn) Read(p []byte) (int, error)       { return c.in.Read(p) }
-func (c *scriptedConn) Write(p []byte) (int, error)      { return c.out.Write(p) }
-func (c *scriptedConn) Close() error                     { return nil }
-func (c *scriptedConn) LocalAddr() net.Addr              { return nil }
-func (c *scriptedConn) RemoteAddr() net.Addr             { return nil }
-func (c *scriptedConn) SetReadDeadline(time.Time) error  { return nil }
-func (c *scriptedConn) SetWriteDeadline(time.Time) error { return nil }
