@@ -184,8 +184,8 @@ func ExampleAccessLog() {
 		log.Fatal(err)
 	}
 	for line := range strings.Lines(lines.String()) {
-		_, behindTime, _ := strings.Cut(line, "] ")
-		fmt.Print(behindTime)
+		_, afterTime, _ := strings.Cut(line, "] ")
+		fmt.Print(afterTime)
 	}
 	// Output:
 	// "GET /milk HTTP/1.1" 200 10 "-" "example/1.0"

@@ -266,7 +266,7 @@ func TestCurlExpectRefused(t *testing.T) {
 		{"content over the limit", "/echo", 3 << 20, 413, "Connection: close\r\n"},
 		{"method not allowed", "/files/file.txt", 1 << 20, 405, "Allow: GET, HEAD, OPTIONS\r\n"},
 		{"method not allowed, little content", "/files/file.txt", 100, 405, "Allow: GET, HEAD, OPTIONS\r\n"},
-		{"missing resource", "/missing", 1 << 20, 404, ""},
+		{"missing resource", "/missing", 1 << 20, 404, "Connection: close\r\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

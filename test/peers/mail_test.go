@@ -1,74 +1,18 @@
 package peers
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 )
-
-// A spy is rawhttp spy in front of a server.
-type spy struct {
-	cmd  *exec.Cmd
-	port string
-	mu   sync.Mutex
-	out  bytes.Buffer
-	done chan struct{}
-}
-
-// startSpy runs rawhttp spy until the test ends or stop is called.
-func startSpy(t *testing.T, command, server string) *spy {
-	t.Helper()
-	s := &spy{cmd: exec.Command(command, "spy", "-addr", "127.0.0.1:0", server), done: make(chan struct{})}
-	s.cmd.Stderr = t.Output()
-	stdout, err := s.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.stop() })
-	lines := bufio.NewReader(stdout)
-	first, err := lines.ReadString('\n')
-	match := regexp.MustCompile(`127\.0\.0\.1:(\d+) relays`).FindStringSubmatch(first)
-	if err != nil || match == nil {
-		t.Fatalf("%v: %q, %v", s.cmd, first, err)
-	}
-	s.port = match[1]
-	go func() {
-		defer close(s.done)
-		for {
-			line, err := lines.ReadString('\n')
-			s.mu.Lock()
-			s.out.WriteString(line)
-			s.mu.Unlock()
-			if err != nil {
-				return
-			}
-		}
-	}()
-	return s
-}
-
-// stop stops the spy and returns what it has printed.
-func (s *spy) stop() string {
-	s.cmd.Process.Signal(syscall.SIGTERM)
-	<-s.done
-	s.cmd.Wait()
-	return s.out.String()
-}
 
 // freePort returns an unused port.
 func freePort(t *testing.T) int {
@@ -216,18 +160,5 @@ func TestSpyMail(t *testing.T) {
 		if strings.Contains(shown, "line 39") {
 			t.Errorf("the message is not shortened:\n%s", shown)
 		}
-	}
-}
-
-// wantInOrder checks that text has lines that match the expressions, in this order, among others.
-func wantInOrder(t *testing.T, text string, want []string) {
-	t.Helper()
-	for line := range strings.Lines(text) {
-		if len(want) > 0 && regexp.MustCompile(want[0]).MatchString(strings.TrimSuffix(line, "\n")) {
-			want = want[1:]
-		}
-	}
-	if len(want) > 0 {
-		t.Errorf("no line after the previous matches matches %s:\n%s", want[0], text)
 	}
 }

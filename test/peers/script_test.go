@@ -41,7 +41,7 @@ func gitSite(t *testing.T) (folder, repositories string) {
 	t.Helper()
 	backend := filepath.Join(git(t, ".", "--exec-path"), "git-http-backend")
 	if _, err := os.Stat(backend); err != nil {
-		t.Skipf("git is installed without git-http-backend: %v", err)
+		t.Fatalf("git is installed without git-http-backend: %v", err)
 	}
 	folder, repositories = t.TempDir(), t.TempDir()
 	site := filepath.Join(repositories, "site")
