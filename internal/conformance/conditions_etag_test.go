@@ -36,15 +36,6 @@ func etagOfFile(t testing.TB, r rawhttp.Resolver, target string, lines ...string
 	return parseAnswer(t, b.String())
 }
 
-func etagFS(t testing.TB, fsys fs.FS, opts ...rawhttp.FileOption) *rawhttp.FileResolver {
-	t.Helper()
-	f, err := rawhttp.FS(fsys, opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
-}
-
 // The entity tag of a file is made of its modification time and size. It is weak while the
 // file is so new that it may change again without changing either.
 func TestETagOfFiles(t *testing.T) {
@@ -79,8 +70,8 @@ func TestETagOfFiles(t *testing.T) {
 					mod time.Time
 				}{
 					"Dir":      {filesOfDir(t, dir), info.ModTime()},
-					"os.DirFS": {etagFS(t, os.DirFS(dir)), info.ModTime()},
-					"MapFS":    {etagFS(t, fstest.MapFS{"a.txt": {Data: []byte(contentText), ModTime: mod}}), mod},
+					"os.DirFS": {filesOfFS(t, os.DirFS(dir)), info.ModTime()},
+					"MapFS":    {filesOfFS(t, fstest.MapFS{"a.txt": {Data: []byte(contentText), ModTime: mod}}), mod},
 					"File": {rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 						return rawhttp.File(respFile(t, "a.txt", contentText, mod))
 					}), mod},
@@ -141,7 +132,7 @@ func TestETagOfRewrittenFile(t *testing.T) {
 
 // Files of an embed.FS have no times; their tag is made of their content.
 func TestETagOfEmbeddedFiles(t *testing.T) {
-	sub := etagFS(t, filesTree(t))
+	sub := filesOfFS(t, filesTree(t))
 	hello := etagOfFile(t, sub, "/hello.txt").Fields["ETag"]
 	if !strings.HasPrefix(hello, `"`) || len(hello) < 20 || !isEntityTag(hello) {
 		t.Fatalf("ETag %q, want a strong tag that differs with the content", hello)
@@ -157,9 +148,9 @@ func TestETagOfEmbeddedFiles(t *testing.T) {
 		same   bool
 	}{
 		{"the same file again", sub, "/hello.txt", true},
-		{"another resolver", etagFS(t, filesTree(t)), "/hello.txt", true},
-		{"the whole embed.FS", etagFS(t, filesEmbedded), "/testdata/tree/hello.txt", true},
-		{"another fs.Sub", etagFS(t, deeper), "/tree/hello.txt", true},
+		{"another resolver", filesOfFS(t, filesTree(t)), "/hello.txt", true},
+		{"the whole embed.FS", filesOfFS(t, filesEmbedded), "/testdata/tree/hello.txt", true},
+		{"another fs.Sub", filesOfFS(t, deeper), "/tree/hello.txt", true},
 		{"another file", sub, "/noext", false},
 		{"an empty file", sub, "/empty.txt", false},
 		{"an index file", sub, "/site/", false},
@@ -214,7 +205,7 @@ func TestNoETagWithoutTime(t *testing.T) {
 		{"embedded files after something else", "/hello.txt", &filesPlain{fsys: filesTree(t)}, false},
 	}
 	for _, tt := range tests {
-		r := etagFS(t, tt.fsys)
+		r := filesOfFS(t, tt.fsys)
 		got := etagOfFile(t, r, tt.target)
 		_, tag := got.Fields["ETag"]
 		_, modified := got.Fields["Last-Modified"]
@@ -293,7 +284,7 @@ func TestLastModifiedIsNotLaterThanDate(t *testing.T) {
 			"a century from now":           {start.AddDate(100, 0, 0), now},
 			"beyond four digits of year":   {start.AddDate(9000, 0, 0), now},
 		} {
-			tree := etagFS(t, fstest.MapFS{"a.txt": {Data: []byte(contentText), ModTime: tt.mod}})
+			tree := filesOfFS(t, fstest.MapFS{"a.txt": {Data: []byte(contentText), ModTime: tt.mod}})
 			for of, resp := range map[string]*rawhttp.Response{
 				"Content": contentOf("", tt.mod),
 				"File":    respFileResponse(t, "a.txt", contentText, tt.mod),
@@ -358,7 +349,7 @@ func TestMeaninglessTimesAreNotValidators(t *testing.T) {
 		{"no time", time.Time{}, false},
 	}
 	for _, tt := range tests {
-		r := etagFS(t, fstest.MapFS{"a": {Data: []byte("a"), ModTime: tt.mod}})
+		r := filesOfFS(t, fstest.MapFS{"a": {Data: []byte("a"), ModTime: tt.mod}})
 		_, addr := listen(t, rawhttp.WithResolver(r))
 		answer := talk(t, addr, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
 		for _, name := range []string{"ETag", "Last-Modified"} {
@@ -374,7 +365,7 @@ func TestMeaninglessTimesAreNotValidators(t *testing.T) {
 		}
 	}
 	files := fstest.MapFS{"a": {ModTime: time.Date(1979, 11, 30, 0, 0, 0, 0, time.UTC)}}
-	if got := listingAsk(t, etagFS(t, files), "GET /?format=json").Content; strings.Contains(got, "mtime") {
+	if got := listingAsk(t, filesOfFS(t, files), "GET /?format=json").Content; strings.Contains(got, "mtime") {
 		t.Errorf("listing of a file without a time: %s", got)
 	}
 }

@@ -148,10 +148,7 @@ func TestEncodeTwice(t *testing.T) {
 
 // For HEAD a coded listing has the fields of GET, though its content is not made.
 func TestEncodeListing(t *testing.T) {
-	files, err := rawhttp.FS(fstest.MapFS{"a.txt": {Data: []byte("hi")}}, rawhttp.WithListing(rawhttp.ListText))
-	if err != nil {
-		t.Fatal(err)
-	}
+	files := filesOfFS(t, fstest.MapFS{"a.txt": {Data: []byte("hi")}}, rawhttp.WithListing(rawhttp.ListText))
 	r := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		resp, err := files.Resolve(ctx, req)
 		if err != nil {

@@ -58,14 +58,8 @@ func TestFilesOfAnySize(t *testing.T) {
 	for _, size := range []int{0, 1, 4096, outputBuffer - 1, outputBuffer, outputBuffer + 1, 2*outputBuffer + 1, 1 << 20, 5<<20 + 3} {
 		content := filesLarge(size)
 		dir, _ := filesWrite(t, "a.bin", content)
-		plain, err := rawhttp.FS(&filesPlain{fsys: fstest.MapFS{"a.bin": {Data: []byte(content)}}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		fsys, err := rawhttp.FS(os.DirFS(dir))
-		if err != nil {
-			t.Fatal(err)
-		}
+		plain := filesOfFS(t, &filesPlain{fsys: fstest.MapFS{"a.bin": {Data: []byte(content)}}})
+		fsys := filesOfFS(t, os.DirFS(dir))
 		for name, r := range map[string]rawhttp.Resolver{"Dir": filesOfDir(t, dir), "os.DirFS": fsys, "files that cannot seek": plain} {
 			t.Run(fmt.Sprintf("%s/%d bytes", name, size), func(t *testing.T) {
 				_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(r))
@@ -142,11 +136,7 @@ func TestFileChangedWhileSent(t *testing.T) {
 				dir, path := filesWrite(t, "a.bin", content[:tt.size])
 				var files rawhttp.Resolver = filesOfDir(t, dir)
 				if source == "os.DirFS" {
-					f, err := rawhttp.FS(os.DirFS(dir))
-					if err != nil {
-						t.Fatal(err)
-					}
-					files = f
+					files = filesOfFS(t, os.DirFS(dir))
 				}
 				change := func() {
 					if err := os.Truncate(path, int64(min(tt.size, tt.after))); err != nil {
@@ -215,14 +205,8 @@ func TestFileLastModified(t *testing.T) {
 		t.Fatal(err)
 	}
 	tree := fstest.MapFS{"a.bin": {ModTime: respTime}, "none.bin": {}}
-	memory, err := rawhttp.FS(tree)
-	if err != nil {
-		t.Fatal(err)
-	}
-	embedded, err := rawhttp.FS(filesTree(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	memory := filesOfFS(t, tree)
+	embedded := filesOfFS(t, filesTree(t))
 	tests := []struct {
 		name   string
 		r      rawhttp.Resolver

@@ -3,13 +3,10 @@ package conformance_test
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
-
-	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
 )
@@ -73,34 +70,4 @@ func filesLeaves(err error) (n int) {
 		n += filesLeaves(e)
 	}
 	return n
-}
-
-// Dir checks at most once a second whether another folder has taken the name of its root. Until
-// then it serves the folder that it opened.
-func TestDirChecksRootAtMostOnceASecond(t *testing.T) {
-	parent := t.TempDir()
-	root := filepath.Join(parent, "root")
-	for _, name := range []string{"root", "other"} {
-		if err := os.MkdirAll(filepath.Join(parent, name), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(parent, name, "a.bin"), []byte(name), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	r := filesOfDir(t, root)
-	if err := os.Rename(root, root+".old"); err != nil {
-		t.Logf("this system does not rename an open folder: %v", err)
-		return
-	}
-	if err := os.Rename(filepath.Join(parent, "other"), root); err != nil {
-		t.Fatal(err)
-	}
-	resp, status := filesResolve(t, r, "/a.bin")
-	if status != 200 {
-		t.Fatalf("status %d, want 200", status)
-	}
-	if diff := cmp.Diff("root", filesContent(t, resp)); diff != "" {
-		t.Errorf("content (-want +got):\n%s", diff)
-	}
 }

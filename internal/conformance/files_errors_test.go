@@ -175,10 +175,7 @@ func TestFileResolverErrors(t *testing.T) {
 		for _, call := range []string{"stat", "open", "file stat"} {
 			for _, target := range []string{"/a.bin", "/dir/", "/"} {
 				name := fmt.Sprintf("%v/%s/%s", tt.err, call, target)
-				r, err := rawhttp.FS(failingFS{fstest.MapFS{"a.bin": {}, "dir/b": {}}, call, tt.err})
-				if err != nil {
-					t.Fatal(err)
-				}
+				r := filesOfFS(t, failingFS{fstest.MapFS{"a.bin": {}, "dir/b": {}}, call, tt.err})
 				want := tt.want
 				if call == "file stat" && want == 404 && !errors.Is(tt.err, fs.ErrNotExist) {
 					want = 500 // the name was found, so the error is not about the name
@@ -201,10 +198,7 @@ func TestFileResolverErrors(t *testing.T) {
 // A file or folder that cannot be read after it was opened is answered with 500.
 func TestUnreadableContent(t *testing.T) {
 	for call, target := range map[string]string{"read": "/a.bin", "readdir": "/dir/"} {
-		r, err := rawhttp.FS(failingFS{fstest.MapFS{"a.bin": {Data: []byte("abc")}, "dir/b": {}}, call, syscall.EIO})
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := filesOfFS(t, failingFS{fstest.MapFS{"a.bin": {Data: []byte("abc")}, "dir/b": {}}, call, syscall.EIO})
 		if got, want := rawhttp.Answer(r, getRequest(target)), ownError("500 Internal Server Error"); got != want {
 			t.Errorf("GET %s if %s fails: %q, want %q", target, call, got, want)
 		}
@@ -237,10 +231,7 @@ func TestListingErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for call, want := range map[string]int{"open": tt.open, "file stat": tt.fileStat, "readdir": tt.readdir, "info": tt.info} {
-			r, err := rawhttp.FS(failingFS{fstest.MapFS{"a": {}}, call, tt.err}, rawhttp.WithIndex())
-			if err != nil {
-				t.Fatal(err)
-			}
+			r := filesOfFS(t, failingFS{fstest.MapFS{"a": {}}, call, tt.err}, rawhttp.WithIndex())
 			resp, err := r.Resolve(t.Context(), resolveGet(t, "/?format=json"))
 			if got := rawhttp.StatusOf(err); got != want {
 				t.Errorf("if %s fails with %q: status %d (%v), want %d", call, tt.err, got, err, want)
@@ -277,10 +268,7 @@ func TestFSErrorsOfFolder(t *testing.T) {
 	}
 	defer root.Close()
 	for name, fsys := range map[string]fs.FS{"os.DirFS": os.DirFS(dir), "os.Root": root.FS()} {
-		r, err := rawhttp.FS(fsys)
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := filesOfFS(t, fsys)
 		targets := map[string]string{"/a": "200", "/b": "404", "/a/b": "404", "/" + strings.Repeat("n", 300): "404"}
 		if link == nil {
 			targets["/out"] = "404"

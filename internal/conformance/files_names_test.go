@@ -55,10 +55,7 @@ func TestLinkToAliasOfScript(t *testing.T) {
 
 // A name like an alias is served even if its folder in an fs.FS cannot be listed.
 func TestNamesLikeAliasesInUnlistableZip(t *testing.T) {
-	r, err := rawhttp.FS(errorsZip(t, zip.Store, "b~1.txt", "dot.", "caf\xe9"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := filesOfFS(t, errorsZip(t, zip.Store, "b~1.txt", "dot.", "caf\xe9"))
 	for target, want := range map[string]string{"/b~1.txt": "x", "/dot.": "x", "/c~1.txt": "declined", "/": "error 500"} {
 		if got := resolveString(t, r, resolveGet(t, target)); got != want {
 			t.Errorf("GET %s: %q, want %q", target, got, want)

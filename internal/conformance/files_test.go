@@ -178,10 +178,7 @@ func (f *filesPlainFolder) ReadDir(n int) ([]fs.DirEntry, error) { return f.d.Re
 func filesFS(fsys func(t testing.TB) fs.FS) func(t testing.TB, opts ...rawhttp.FileOption) *rawhttp.FileResolver {
 	return func(t testing.TB, opts ...rawhttp.FileOption) *rawhttp.FileResolver {
 		t.Helper()
-		f, err := rawhttp.FS(fsys(t), opts...)
-		if err != nil {
-			t.Fatal(err)
-		}
+		f := filesOfFS(t, fsys(t), opts...)
 		t.Cleanup(func() { f.Close() })
 		return f
 	}
@@ -199,12 +196,7 @@ func filesSources(t *testing.T) []filesSource {
 	return []filesSource{
 		{"Dir", filesStrangeOS, filesStrangeOS, filesBytesOS, func(t testing.TB, opts ...rawhttp.FileOption) *rawhttp.FileResolver {
 			t.Helper()
-			f, err := rawhttp.Dir(dir, opts...)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { f.Close() })
-			return f
+			return filesOfDir(t, dir, opts...)
 		}},
 		{"os.DirFS", filesStrangeOS, filesStrangeOS, false, filesFS(func(testing.TB) fs.FS { return os.DirFS(dir) })},
 		{"embed.FS", false, false, false, filesFS(filesTree)},

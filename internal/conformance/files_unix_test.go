@@ -21,10 +21,7 @@ import (
 // unixSources returns resolvers of one folder by Dir and by FS.
 func unixSources(t testing.TB, root string, opts ...rawhttp.FileOption) map[string]*rawhttp.FileResolver {
 	t.Helper()
-	fsys, err := rawhttp.FS(os.DirFS(root), opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	fsys := filesOfFS(t, os.DirFS(root), opts...)
 	return map[string]*rawhttp.FileResolver{"Dir": filesOfDir(t, root, opts...), "os.DirFS": fsys}
 }
 
@@ -224,10 +221,7 @@ func TestSymbolicLinksOfFS(t *testing.T) {
 
 // A file without permission to read is answered with 403, not 404.
 func TestUnreadableFiles(t *testing.T) {
-	broken, err := rawhttp.FS(failingFS{fstest.MapFS{"a.bin": {}, "dir/b": {}}, "open", fs.ErrPermission})
-	if err != nil {
-		t.Fatal(err)
-	}
+	broken := filesOfFS(t, failingFS{fstest.MapFS{"a.bin": {}, "dir/b": {}}, "open", fs.ErrPermission})
 	resolvers := map[string]rawhttp.Resolver{"an fs.FS that refuses": broken}
 	if os.Geteuid() != 0 { // root may read everything
 		root := testkit.Folder(t, map[string]string{"a.bin": "", "dir/b": ""})

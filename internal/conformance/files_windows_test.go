@@ -32,10 +32,7 @@ func TestLockedFile(t *testing.T) {
 		}
 		defer syscall.CloseHandle(handle)
 	}
-	fsys, err := rawhttp.FS(os.DirFS(dir))
-	if err != nil {
-		t.Fatal(err)
-	}
+	fsys := filesOfFS(t, os.DirFS(dir))
 	for name, r := range map[string]rawhttp.Resolver{"Dir": filesOfDir(t, dir), "os.DirFS": fsys} {
 		for _, target := range []string{"/a.txt", "/"} {
 			if got := resolveString(t, r, resolveGet(t, target)); got != "error 503" {

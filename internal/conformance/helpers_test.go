@@ -3,6 +3,7 @@ package conformance_test
 import (
 	"context"
 	"io"
+	"io/fs"
 	"net"
 	"net/http/httputil"
 	"strings"
@@ -52,6 +53,17 @@ func pipe(t testing.TB, opts ...rawhttp.Option) net.Conn {
 func filesOfDir(t testing.TB, dir string, opts ...rawhttp.FileOption) *rawhttp.FileResolver {
 	t.Helper()
 	f, err := rawhttp.Dir(dir, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// filesOfFS returns a resolver for the tree, which closes when the test ends.
+func filesOfFS(t testing.TB, fsys fs.FS, opts ...rawhttp.FileOption) *rawhttp.FileResolver {
+	t.Helper()
+	f, err := rawhttp.FS(fsys, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -141,7 +141,7 @@ func TestPrecompressed(t *testing.T) {
 			if tt.opts == nil {
 				tt.opts = []rawhttp.FileOption{sidecarAll}
 			}
-			r := etagFS(t, sidecarTree(), tt.opts...)
+			r := filesOfFS(t, sidecarTree(), tt.opts...)
 			lines := []string{"Accept-Encoding: " + tt.accept}
 			if tt.accept == "-" {
 				lines = nil
@@ -167,7 +167,7 @@ func TestPrecompressed(t *testing.T) {
 // If no coding that the client accepts is available, the answer is 406. A missing file is
 // still 404.
 func TestPrecompressedNotAcceptable(t *testing.T) {
-	r := etagFS(t, sidecarTree(), sidecarAll)
+	r := filesOfFS(t, sidecarTree(), sidecarAll)
 	tests := []struct {
 		target, accept string
 		want           int
@@ -203,7 +203,7 @@ func TestPrecompressedNotAcceptable(t *testing.T) {
 		}
 	}
 	// Without the option, sidecars and Accept-Encoding are ignored.
-	got := sidecarFields(etagOfFile(t, etagFS(t, sidecarTree()), "/a.html", "Accept-Encoding: gzip, identity;q=0"))
+	got := sidecarFields(etagOfFile(t, filesOfFS(t, sidecarTree()), "/a.html", "Accept-Encoding: gzip, identity;q=0"))
 	want := filesAnswer{"200 OK", map[string]string{"Content-Type": "text/html; charset=utf-8"}, "the plain file"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("without WithPrecompressed (-want +got):\n%s", diff)
@@ -212,7 +212,7 @@ func TestPrecompressedNotAcceptable(t *testing.T) {
 
 // Each variant has its own length, tag and ranges.
 func TestPrecompressedVariants(t *testing.T) {
-	r := etagFS(t, sidecarTree(), sidecarAll, rawhttp.WithCacheControl("max-age=60"))
+	r := filesOfFS(t, sidecarTree(), sidecarAll, rawhttp.WithCacheControl("max-age=60"))
 	tags := make(map[string]string)
 	for coding, content := range map[string]string{"": "the plain file", "br": "brotli!", "zstd": "zstandard", "gzip": "gzip"} {
 		accept := "Accept-Encoding: " + coding
@@ -258,7 +258,7 @@ func TestPrecompressedVariants(t *testing.T) {
 // A sidecar may have the time of its file, as after gzip -k. The date then does not identify the
 // variant that a client has begun to download, so If-Range with it is false.
 func TestPrecompressedResumeByDate(t *testing.T) {
-	r := etagFS(t, sidecarTree(), sidecarAll)
+	r := filesOfFS(t, sidecarTree(), sidecarAll)
 	for _, accept := range []string{"identity", "gzip", "br"} {
 		for _, target := range []string{"/a.html", "/site/", "/plain.txt"} {
 			whole := etagOfFile(t, r, target, "Accept-Encoding: "+accept)
@@ -272,7 +272,7 @@ func TestPrecompressedResumeByDate(t *testing.T) {
 			}
 		}
 	}
-	got := etagOfFile(t, etagFS(t, sidecarTree()), "/a.html", "Range: bytes=4-", "If-Range: "+contentChanged)
+	got := etagOfFile(t, filesOfFS(t, sidecarTree()), "/a.html", "Range: bytes=4-", "If-Range: "+contentChanged)
 	if got.Status != "206 Partial Content" || got.Content != "plain file" {
 		t.Errorf("without WithPrecompressed, If-Range with the date: %+v, want 206, since there are no variants", got)
 	}
@@ -280,7 +280,7 @@ func TestPrecompressedResumeByDate(t *testing.T) {
 
 // The answer to HEAD has the fields of that to GET, with the same choice of coding.
 func TestPrecompressedHead(t *testing.T) {
-	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(etagFS(t, sidecarTree(), sidecarAll)))
+	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(filesOfFS(t, sidecarTree(), sidecarAll)))
 	for _, accept := range []string{"", "gzip", "br, gzip", "*", "identity;q=0", "gzip;q=0"} {
 		for _, target := range []string{"/a.html", "/plain.txt", "/site/", "/stale.txt"} {
 			request := " " + target + " HTTP/1.1\r\nHost: a\r\nAccept-Encoding: " + accept + "\r\n\r\n"
@@ -300,13 +300,13 @@ var sidecarEmbedded embed.FS
 // A sidecar without a time has its own tag, even if its content equals the file's, or no tag
 // if the file has none.
 func TestPrecompressedTagsOfContent(t *testing.T) {
-	embedded := etagFS(t, sidecarEmbedded, sidecarAll)
+	embedded := filesOfFS(t, sidecarEmbedded, sidecarAll)
 	plain := etagOfFile(t, embedded, "/testdata/sidecars/a.txt").Fields
 	coded := etagOfFile(t, embedded, "/testdata/sidecars/a.txt", "Accept-Encoding: gzip").Fields
 	if coded["Content-Encoding"] != "gzip" || !isEntityTag(plain["ETag"]) || !isEntityTag(coded["ETag"]) || plain["ETag"] == coded["ETag"] {
 		t.Errorf("tag of an embedded file %s, fields of its sidecar %q, want a coding and another tag", plain["ETag"], coded)
 	}
-	memory := etagFS(t, fstest.MapFS{"a.txt": {Data: []byte("plain")}, "a.txt.gz": {Data: []byte("gzip")}}, sidecarAll)
+	memory := filesOfFS(t, fstest.MapFS{"a.txt": {Data: []byte("plain")}, "a.txt.gz": {Data: []byte("gzip")}}, sidecarAll)
 	if got := etagOfFile(t, memory, "/a.txt", "Accept-Encoding: gzip"); got.Content != "gzip" || got.Fields["ETag"] != "" {
 		t.Errorf("source without times: %+v, want the sidecar, since it is not older, and no tag", got)
 	}
@@ -397,7 +397,7 @@ func TestPrecompressedErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		plain := &filesPlain{fsys: sidecarTree()}
-		r := etagFS(t, sidecarBroken{plain, tt.errs}, sidecarAll)
+		r := filesOfFS(t, sidecarBroken{plain, tt.errs}, sidecarAll)
 		req := requestOf(t, "GET /a.html HTTP/1.1\r\nHost: a\r\nAccept-Encoding: "+tt.accept+"\r\n\r\n")
 		resp, err := r.Resolve(t.Context(), req)
 		if got := rawhttp.StatusOf(err); got != tt.status {
@@ -417,7 +417,7 @@ func TestPrecompressedErrors(t *testing.T) {
 		for _, accept := range []string{"br, gzip", "br, gzip, identity;q=0", "gzip;q=0"} {
 			plain := &filesPlain{fsys: sidecarTree()}
 			req := requestOf(t, "GET "+target+" HTTP/1.1\r\nHost: a\r\nAccept-Encoding: "+accept+"\r\n\r\n")
-			if resp, err := etagFS(t, plain, sidecarAll).Resolve(t.Context(), req); err == nil {
+			if resp, err := filesOfFS(t, plain, sidecarAll).Resolve(t.Context(), req); err == nil {
 				resp.Close()
 			}
 			if n := plain.open.Load(); n != 0 {
@@ -452,12 +452,12 @@ func TestWithPrecompressed(t *testing.T) {
 		}
 	}
 	codings := []string{"gzip"}
-	r := etagFS(t, sidecarTree(), rawhttp.WithPrecompressed(codings...))
+	r := filesOfFS(t, sidecarTree(), rawhttp.WithPrecompressed(codings...))
 	codings[0] = "br"
 	if got := etagOfFile(t, r, "/a.html", "Accept-Encoding: br, gzip").Content; got != "gzip" {
 		t.Errorf("content %q after the caller changed its slice, want that of the gzip sidecar", got)
 	}
-	if got := etagOfFile(t, etagFS(t, sidecarTree(), sidecarAll, rawhttp.WithPrecompressed()), "/a.html", "Accept-Encoding: gzip"); got.Content != "the plain file" || got.Fields["Vary"] != "" {
+	if got := etagOfFile(t, filesOfFS(t, sidecarTree(), sidecarAll, rawhttp.WithPrecompressed()), "/a.html", "Accept-Encoding: gzip"); got.Content != "the plain file" || got.Fields["Vary"] != "" {
 		t.Errorf("WithPrecompressed() after other codings: %+v, want no coding", got)
 	}
 }
