@@ -189,3 +189,15 @@ func (s steadyReader) Read(p []byte) (int, error) {
 	}
 	return 0, io.ErrNoProgress
 }
+
+// A countingWriter counts the bytes that w accepts, also those before an error.
+type countingWriter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *countingWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
+}

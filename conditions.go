@@ -40,24 +40,6 @@ func matchesETag(h Header, field, etag string, same comparison) bool {
 	return false
 }
 
-// has reports whether there is a field line with the name.
-func (h Header) has(name string) bool {
-	for range h.Values(name) {
-		return true
-	}
-	return false
-}
-
-// lone returns the value of a field that must occur only once, since it is not a list.
-func (h Header) lone(name string) (value string, ok bool) {
-	n := 0
-	for v := range h.Values(name) {
-		value = v
-		n++
-	}
-	return value, n == 1
-}
-
 // date returns the date in a field, if it is valid.
 func (h Header) date(name string) (t time.Time, ok bool) {
 	value, ok := h.lone(name)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"net"
 	"net/netip"
 	"net/url"
@@ -366,61 +365,6 @@ var knownMethods = []string{"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "
 
 // isKnownMethod reports whether the method is in knownMethods.
 func (r *Request) isKnownMethod() bool { return slices.Contains(knownMethods, r.Method()) }
-
-// A Header is the field lines of a header or trailer section, in order, with names as
-// received. Lookup ignores the case of names. The zero Header is empty. A Header is valid
-// as long as its [Request]; the strings it returns may be kept.
-type Header struct {
-	text   string
-	fields []wire.FieldLine
-}
-
-func (h Header) name(i int) string  { f := h.fields[i].Name; return h.text[f.Start:f.End] }
-func (h Header) value(i int) string { f := h.fields[i].Value; return h.text[f.Start:f.End] }
-
-// Len returns the number of field lines.
-func (h Header) Len() int { return len(h.fields) }
-
-// Get returns the value of the first field line with the name, or "".
-func (h Header) Get(name string) string {
-	for v := range h.Values(name) {
-		return v
-	}
-	return ""
-}
-
-// Values returns the values of the field lines with the name, in order.
-func (h Header) Values(name string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for i := range h.fields {
-			if ascii.EqualFold(h.name(i), name) && !yield(h.value(i)) {
-				return
-			}
-		}
-	}
-}
-
-// All returns the names and values of all field lines, in order.
-func (h Header) All() iter.Seq2[string, string] {
-	return func(yield func(string, string) bool) {
-		for i := range h.fields {
-			if !yield(h.name(i), h.value(i)) {
-				return
-			}
-		}
-	}
-}
-
-// HasToken reports whether token is a member of a list in a field with the name, ignoring
-// case, as in HasToken("Connection", "close").
-func (h Header) HasToken(name, token string) bool {
-	for v := range h.Values(name) {
-		if ascii.HasMember(v, token) {
-			return true
-		}
-	}
-	return false
-}
 
 // ParseRequest parses the request head at the beginning of b, with the default limits: 8
 // KiB for the request line and for each field line, 100 field lines, 32 KiB in total.

@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 
 	"example.com/rawhttp/internal/ascii"
-	"example.com/rawhttp/internal/wire"
 )
 
 // A Response is a resolver's answer to a request: a status, fields and content. It is a
@@ -128,9 +127,6 @@ func (b *body) isRepresentation() bool { return b.rep != nil && b.kind != bodySt
 func (b *body) isInMemory() bool {
 	return b.kind == bodyBytes || b.kind == bodyText || b.kind == bodyOmitted
 }
-
-// A field is a field line, with its name as it is sent.
-type field struct{ name, value string }
 
 // Status returns the status code; for Content, that of the response to an unconditional
 // request.
@@ -311,58 +307,6 @@ func (r *Response) SetTrailer(name string, value func() string) *Response {
 	return r
 }
 
-// trailers are the trailer fields set by SetTrailer.
-type trailers []trailer
-
-type trailer struct {
-	name  string
-	value func() string
-}
-
-// appendNames implements trailerSection (RFC 9110, section 6.6.2).
-func (all trailers) appendNames(b []byte) []byte {
-	before := "Trailer: "
-	for i, t := range all {
-		if slices.ContainsFunc(all[:i], func(u trailer) bool { return ascii.EqualFold(u.name, t.name) }) {
-			continue // ParseResponse keeps each line
-		}
-		b = append(append(b, before...), t.name...)
-		before = ", "
-	}
-	return append(b, "\r\n"...)
-}
-
-// appendFields implements trailerSection.
-func (all trailers) appendFields(b []byte) ([]byte, error) {
-	for _, t := range all {
-		value := t.value()
-		if !ascii.IsFieldValue(value) {
-			return b, fmt.Errorf("value of trailer field %s: %q has control bytes, or blanks at its ends", t.name, value)
-		}
-		if value != "" {
-			b = wire.AppendField(b, t.name, value)
-		}
-	}
-	return b, nil
-}
-
-// mayBeTrailer reports whether a field may follow the content: "Many fields cannot be
-// processed outside the header section because their evaluation is necessary prior to
-// receiving the content, such as those that describe message framing, routing,
-// authentication, request modifiers, response controls, or content format." RFC 9110,
-// section 6.5.1. The program is responsible for other fields.
-func mayBeTrailer(name string) bool {
-	switch {
-	case ascii.EqualFold(name, "Content-Digest"): // RFC 9530, section 2
-		return true
-	case ascii.HasPrefixFold(name, "Content-"), ascii.HasPrefixFold(name, "If-"), ascii.HasPrefixFold(name, "Proxy-"):
-		return false
-	}
-	return !ascii.IsAnyOf(name, "Transfer-Encoding", "TE", "Trailer", "Connection", "Keep-Alive", "Upgrade", "Host",
-		"Authorization", "WWW-Authenticate", "Cookie", "Set-Cookie", "Age", "Cache-Control", "Date", "Expires", "Expect",
-		"Location", "Max-Forwards", "Pragma", "Range", "Accept-Ranges", "Retry-After", "Vary")
-}
-
 // CloseAfter makes the server close the connection after the Response.
 func (r *Response) CloseAfter() *Response {
 	if !r.rejectsChange() {
@@ -427,18 +371,6 @@ func (r *Response) WriteTo(w io.Writer) (n int64, err error) {
 	return count.n, err
 }
 
-// A countingWriter counts the bytes that w accepts, also those before an error.
-type countingWriter struct {
-	w io.Writer
-	n int64
-}
-
-func (c *countingWriter) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.n += int64(n)
-	return n, err
-}
-
 // WriteContent writes the content alone, without head and framing, and returns the number of
 // bytes written. It is for resolvers that cache or record the responses of another; to compress
 // them, use [Response.Encode].
@@ -484,3 +416,45 @@ func (r *Response) writeContent(ctx context.Context, w io.Writer) (n int64, err 
 }
 
 var errOmitted = fmt.Errorf("rawhttp: the content of an answer to HEAD was not made: %w", errors.ErrUnsupported)
+
+// WriteResponse writes the response to the request, for a program that owns the connection,
+// as a [Server] with default options would: method, version and persistence are those of
+// req. If resp.Err() is not nil, it writes nothing and returns that error. It closes resp.
+//
+// persist reports whether the connection may carry another request, once the content of
+// this one has been read. After an error the connection must be closed.
+func WriteResponse(ctx context.Context, w io.Writer, req *Request, resp *Response) (persist bool, err error) {
+	switch {
+	case resp == nil:
+		return false, errors.New("rawhttp: WriteResponse: the Response is nil")
+	case req == nil:
+		return false, errors.Join(errors.New("rawhttp: WriteResponse: the Request is nil"), resp.Close())
+	}
+	var d ascii.DateCache
+	defer func() { // also if the program's reader or function panics
+		if closeErr := resp.Close(); err == nil && closeErr != nil {
+			persist, err = false, closeErr
+		}
+	}()
+	resp.freeze()
+	return writeResponse(ctx, w, &wireFormat{date: d.Text, contentLength: true}, req, resp)
+}
+
+// writeResponse writes the response in the format. If the response fails before any of it has
+// been written, nothing is, and the caller can write another.
+func writeResponse(ctx context.Context, w io.Writer, format *wireFormat, req *Request, resp *Response) (persist bool, err error) {
+	if resp.kind == bodyUpgrade {
+		if err := resp.extras.upgrade.refusal(req); err != nil {
+			resp = errorResponse(err)
+		}
+	}
+	out := sink{w: w}
+	t := responder{out: &out, format: format, req: req, resp: resp, persist: true}
+	err = t.write(ctx)
+	if err == nil || t.headOut {
+		err = errors.Join(err, out.flush())
+	}
+	out.buf = out.buf[:0] // drops what was put of a response that failed
+	out.release()
+	return t.persist && err == nil, err
+}
