@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // helperCommand returns a command line for scripts. The command leaves the script's process
@@ -53,10 +54,10 @@ func TestScriptHelper(t *testing.T) {
 	}
 	terminated := make(chan os.Signal, 1)
 	signal.Notify(terminated, syscall.SIGTERM)
-	writeScript(t, file, strconv.Itoa(os.Getpid())+"\n", 0o644)
+	testkit.WriteFile(t, file, strconv.Itoa(os.Getpid())+"\n", 0o644)
 	select {
 	case <-terminated:
-		writeScript(t, "signal", "TERM\n", 0o644)
+		testkit.WriteFile(t, "signal", "TERM\n", 0o644)
 	case <-time.After(2 * time.Minute): // in case the test fails to end it
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,12 +22,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
-// If a script cannot be started, the client gets a status and the log has the reason. The
-// test is not parallel: a process that another test starts may inherit a descriptor that is
-// open for writing, which keeps the file busy.
-func TestScriptCannotBeStarted(t *testing.T) { // not parallel: a fork of another test may hold the script open for writing
+// If a script cannot be started, the client gets a status and the log has the reason.
+func TestScriptCannotBeStarted(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name, text string
 		mode       os.FileMode
@@ -34,7 +35,7 @@ func TestScriptCannotBeStarted(t *testing.T) { // not parallel: a fork of anothe
 		log        []string
 		why        string
 	}{
-		{"interpreter is missing", "#!/nowhere/interpreter\necho\n", 0o755, 500, []string{"ERROR", "a.cgi", "no such file"}, "not 404, since the resource exists"},
+		{"interpreter is missing", "#!/nowhere/interpreter\necho\n", 0o755, 500, []string{"ERROR", `a.cgi" with interpreter "/nowhere/interpreter": no such file`}, "not 404, since the resource exists"},
 		{"interpreter is missing, with blanks and arguments", "#! \t/nowhere/interpreter -x y\necho\n", 0o755, 500, []string{"ERROR", `a.cgi" with interpreter "/nowhere/interpreter": no such file`}, "the log must not say that the script is missing"},
 		{"interpreter is missing, without a line feed", "#!/nowhere/interpreter", 0o755, 500, []string{"ERROR", `a.cgi" with interpreter "/nowhere/interpreter": no such file`}, "as above"},
 		{"interpreter is missing, by a relative path", "#!nowhere\n", 0o755, 500, []string{"ERROR", `a.cgi" with interpreter "nowhere": no such file`}, "as above"},
@@ -43,25 +44,24 @@ func TestScriptCannotBeStarted(t *testing.T) { // not parallel: a fork of anothe
 		{"interpreter is below a file", "#!/bin/sh/x\necho\n", 0o755, 500, []string{"ERROR", `a.cgi" with interpreter "/bin/sh/x": not a directory`}, "the interpreter is missing in another way"},
 		{"interpreter is not executable", "#!ROOT/hello.txt\necho\n", 0o755, 500, []string{"ERROR", `a.cgi" with interpreter "`, `/hello.txt": permission denied`}, "a misconfiguration, not a lack of permission for the client"},
 		{"interpreter is a folder", "#!/\necho\n", 0o755, 500, []string{"ERROR", `a.cgi" with interpreter "/": permission denied`}, "a misconfiguration, not a lack of permission for the client"},
-		{"no interpreter is named", "echo\n", 0o755, 500, []string{"ERROR", "a.cgi", "exec format error"}, "no shell is tried"},
-		{"empty", "", 0o755, 500, []string{"ERROR", "a.cgi", "exec format error"}, "as above"},
-		{"not executable", "#!/bin/sh\necho\n", 0o644, 403, []string{"DEBUG", "a.cgi", "not executable"}, "the answer is 403, never the source"},
+		{"no interpreter is named", "echo\n", 0o755, 500, []string{"ERROR", `a.cgi": exec format error`}, "no shell is tried"},
+		{"empty", "", 0o755, 500, []string{"ERROR", `a.cgi": exec format error`}, "as above"},
+		{"not executable", "#!/bin/sh\necho\n", 0o644, 403, []string{"DEBUG", `a.cgi" is not executable`}, "the answer is 403, never the source"},
 		{"fine", "#!/bin/sh\necho\n", 0o755, 200, nil, "shows that the other rows fail for their own reasons"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := serveScripts(t, map[string]string{"run": "#!/nowhere/deeper -x\n", "plain": "echo\n"}, rawhttp.WithScript(".cgi"))
-			tt.text = strings.ReplaceAll(tt.text, "ROOT", s.root)
-			writeScript(t, filepath.Join(s.root, "a.cgi"), tt.text, tt.mode)
+			s := serveScripts(t, map[string]string{"run": "#!/nowhere/deeper -x\n"}, rawhttp.WithScript(".cgi"), rawhttp.WithMaxScripts(1))
+			testkit.WriteFile(t, filepath.Join(s.root, "a.cgi"), strings.ReplaceAll(tt.text, "ROOT", s.root), tt.mode)
 			want := statusAnswer(tt.want)
 			if tt.want == 200 {
-				want = wholeAnswer("\n")
+				want = outputAnswer("\n")
 			}
-			for range 2 {
+			for range 2 { // the second waits for its turn if the first has kept it
 				want.check(t, "/a.cgi: "+tt.why, s.ask(t, "/a.cgi").answer(t))
 			}
-			if tt.log != nil && s.log.Lines("", tt.log...) == nil {
-				t.Errorf("log is %q, want a line with %q", s.log.Lines(""), tt.log)
+			if tt.log != nil {
+				awaitLine(t, s.log, tt.log...)
 			}
 		})
 	}
@@ -70,7 +70,7 @@ func TestScriptCannotBeStarted(t *testing.T) { // not parallel: a fork of anothe
 // The log names an interpreter that was removed after the server started.
 func TestScriptInterpreterRemoved(t *testing.T) {
 	tools := t.TempDir()
-	writeScript(t, filepath.Join(tools, "tool"), "#!/nowhere/interpreter\n", 0o755)
+	testkit.WriteFile(t, filepath.Join(tools, "tool"), "#!/nowhere/interpreter\n", 0o755)
 	s := serveScripts(t, map[string]string{"a.x": ""}, rawhttp.WithScript(".x", filepath.Join(tools, "tool")))
 	statusAnswer(500).check(t, "/a.x, whose interpreter has none", s.ask(t, "/a.x").answer(t))
 	awaitLine(t, s.log, "ERROR", `start "`+tools+`/tool" with interpreter "/nowhere/interpreter": no such file`)
@@ -81,7 +81,8 @@ func TestScriptInterpreterRemoved(t *testing.T) {
 	awaitLine(t, s.log, "ERROR", `start "`+tools+`/tool": no such file`)
 }
 
-// On some systems a file that is open for writing is busy and cannot be executed.
+// On some systems a file that is open for writing is busy and cannot be executed. The test is not
+// parallel: processes that start meanwhile inherit the open file, and keep the script busy.
 func TestScriptOpenForWriting(t *testing.T) {
 	s := serveScripts(t, map[string]string{"a.cgi": "#!/bin/sh\necho\n"}, rawhttp.WithScript(".cgi"))
 	name := filepath.Join(s.root, "a.cgi")
@@ -89,13 +90,13 @@ func TestScriptOpenForWriting(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := wholeAnswer("\n")
+	want := outputAnswer("\n")
 	if err := exec.Command(name).Run(); errors.Is(err, syscall.ETXTBSY) {
 		want = statusAnswer(503)
 	}
 	want.check(t, "/a.cgi while it is written", s.ask(t, "/a.cgi").answer(t))
 	f.Close()
-	wholeAnswer("\n").check(t, "/a.cgi", s.ask(t, "/a.cgi").answer(t))
+	outputAnswer("\n").check(t, "/a.cgi", s.ask(t, "/a.cgi").answer(t))
 }
 
 // Pipelined requests around a script: the answers before it are sent at once, and those after
@@ -111,11 +112,11 @@ func TestScriptAmongPipelinedRequests(t *testing.T) {
 	c := s.dial(t)
 	c.send(t, getRequest("/hello.txt")+getRequest("/hello.txt")+getRequest("/slow.sh")+postBegun("/post.sh", 4, "post")+getRequest("/stream.sh")+getRequest("/hello.txt"))
 	for range 2 {
-		wholeAnswer("hello\n").check(t, "/hello.txt before the script is let go on", c.answer(t))
+		wholeAnswer("hello\n").check(t, "/hello.txt while the script waits", c.answer(t))
 	}
 	open()
-	wholeAnswer("\nslow\n").check(t, "/slow.sh", c.answer(t))
-	wholeAnswer("\npost").check(t, "/post.sh", c.answer(t))
+	outputAnswer("\nslow\n").check(t, "/slow.sh", c.answer(t))
+	outputAnswer("\npost").check(t, "/post.sh", c.answer(t))
 	resp := c.head(t)
 	open()
 	scriptAnswer{200, "chunked", "\none\ntwo\n", false}.check(t, "/stream.sh", readScriptAnswer(resp))
@@ -179,44 +180,18 @@ func TestScriptResponseDropped(t *testing.T) {
 	}
 }
 
-// A script also runs without a server.
+// A script also runs without a server: Response.WriteTo and WriteResponse write its output. The
+// response of a script that has ended can be written repeatedly.
 func TestScriptWithoutServer(t *testing.T) {
 	t.Parallel()
-	s := &scriptSite{root: scriptFolder(t, map[string]string{
-		"held.sh":   "echo; echo held",
-		"stream.sh": "echo; echo begin; read x <gate; echo end",
-		"cat.sh":    "echo; cat",
-	})}
-	open := s.gate(t)
+	s := &scriptSite{root: scriptFolder(t, map[string]string{"held.sh": "echo; echo held", "cat.sh": "echo; cat"})}
 	files := filesOfDir(t, s.root, rawhttp.WithScript(".sh", "sh"))
-	resolve := func(request string) *rawhttp.Response {
-		t.Helper()
-		req := requestOf(t, request)
-		_, content := splitHead(request)
-		req.Body = strings.NewReader(content)
-		resp, err := files.Resolve(context.Background(), req)
-		if err != nil {
-			t.Fatalf("Resolve of %q: %v", request, err)
-		}
-		return resp
-	}
-	const head = "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n"
-	const fields = "X-Content-Type-Options: nosniff\r\n"
-	held := head + "Content-Length: 6\r\n" + fields + "\r\n\nheld\n"
-	read := func(b *bytes.Buffer) *http.Response { // where chunks begin depends on the time
-		t.Helper()
-		answer, err := http.ReadResponse(bufio.NewReader(b), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return answer
-	}
 
 	var resp *rawhttp.Response
 	var b bytes.Buffer
 	for range 100 { // on a busy machine it may take longer to end than its output is held
 		b.Reset()
-		resp = resolve(getRequest("/held.sh"))
+		resp = resolveScript(t, files, getRequest("/held.sh"))
 		if n, err := resp.WriteTo(&b); err != nil || n != int64(b.Len()) {
 			t.Fatalf("WriteTo of /held.sh = %d, %v, and %d bytes are written", n, err, b.Len())
 		}
@@ -229,20 +204,34 @@ func TestScriptWithoutServer(t *testing.T) {
 	if _, err := resp.WriteTo(&again); err != nil {
 		t.Errorf("WriteTo of /held.sh, the second time: %v", err)
 	}
-	if diff := cmp.Diff([]string{held, held}, []string{b.String(), again.String()}); diff != "" {
+	want := pageAnswer("\nheld\n")
+	if diff := cmp.Diff([]string{want, want}, []string{b.String(), again.String()}); diff != "" {
 		t.Errorf("WriteTo of /held.sh twice (-want +got):\n%s", diff)
 	}
 
-	resp = resolve(getRequest("/stream.sh"))
+	resp = resolveScript(t, files, postRequest("/cat.sh", "content"))
+	b.Reset()
+	if persist, err := rawhttp.WriteResponse(context.Background(), &b, requestOf(t, getRequest("/cat.sh")), resp); !persist || err != nil {
+		t.Errorf("WriteResponse = %v, %v, want true, nil", persist, err)
+	}
+	outputAnswer("\ncontent").check(t, "POST /cat.sh", readScriptAnswer(readResponse(t, &b)))
+}
+
+// The output of a running script can be written once: by its response or by a clone.
+func TestScriptResponseCloned(t *testing.T) {
+	t.Parallel()
+	s := &scriptSite{root: scriptFolder(t, map[string]string{"stream.sh": "echo; echo begin; read x <gate; echo end"})}
+	open := s.gate(t)
+	resp := resolveScript(t, filesOfDir(t, s.root, rawhttp.WithScript(".sh", "sh")), getRequest("/stream.sh"))
 	changed := resp.Clone().Set("X-A", "b")
 	open()
-	b.Reset()
+	var b bytes.Buffer
 	if _, err := changed.WriteTo(&b); err != nil {
-		t.Errorf("WriteTo of a clone of /stream.sh: %v", err)
+		t.Errorf("WriteTo of a clone: %v", err)
 	}
-	answer := read(&b)
+	answer := readResponse(t, &b)
 	if got := answer.Header.Get("X-A"); got != "b" {
-		t.Errorf("WriteTo of a clone of /stream.sh: X-A is %q, want the value that was set", got)
+		t.Errorf("WriteTo of a clone: X-A is %q, want the value that was set", got)
 	}
 	scriptAnswer{200, "chunked", "\nbegin\nend\n", false}.check(t, "/stream.sh", readScriptAnswer(answer))
 	b.Reset()
@@ -252,15 +241,29 @@ func TestScriptWithoutServer(t *testing.T) {
 	if err := errors.Join(changed.Close(), resp.Close()); err != nil {
 		t.Errorf("Close = %v, want nil", err)
 	}
+}
 
-	resp = resolve(postBegun("/cat.sh", 7, "content"))
-	b.Reset()
-	if persist, err := rawhttp.WriteResponse(context.Background(), &b, requestOf(t, getRequest("/cat.sh")), resp); !persist || err != nil {
-		t.Errorf("WriteResponse = %v, %v, want true, nil", persist, err)
+// resolveScript returns the response to a request, which has its content after its head.
+func resolveScript(t testing.TB, files *rawhttp.FileResolver, request string) *rawhttp.Response {
+	t.Helper()
+	req := requestOf(t, request)
+	_, content := splitHead(request)
+	req.Body = strings.NewReader(content)
+	resp, err := files.Resolve(context.Background(), req)
+	if err != nil {
+		t.Fatalf("Resolve of %q: %v", request, err)
 	}
-	if content, err := io.ReadAll(read(&b).Body); err != nil || string(content) != "\ncontent" {
-		t.Errorf("WriteResponse of /cat.sh wrote the content %q, %v, want that of the request", content, err)
+	return resp
+}
+
+// readResponse parses a response that has been written to memory.
+func readResponse(t testing.TB, b *bytes.Buffer) *http.Response {
+	t.Helper()
+	resp, err := http.ReadResponse(bufio.NewReader(b), nil)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return resp
 }
 
 // The end of the context ends the script, whatever the script is doing.
@@ -275,12 +278,12 @@ func TestScriptContextEnds(t *testing.T) {
 		"unread.sh": "echo; echo $$ >unread; while :; do echo line; done",
 		"input.sh":  "echo $$ >input; cat",
 	})}
-	files := filesOfDir(t, s.root, rawhttp.WithScript(".sh", "sh"), rawhttp.WithScriptTimeout(0), rawhttp.WithMaxScripts(0))
+	files := filesOfDir(t, s.root, rawhttp.WithScript(".sh", "sh"), rawhttp.WithScriptTimeout(0), rawhttp.WithMaxScripts(1))
 	for _, name := range []string{"silent", "block", "fields"} {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		go func() {
+			defer cancel(cause) // even if await fails
 			s.await(t, name)
-			cancel(cause)
 		}()
 		resp, err := files.Resolve(ctx, requestOf(t, getRequest("/"+name+".sh")))
 		if err != cause || resp != nil {
@@ -324,6 +327,64 @@ func TestScriptContextEnds(t *testing.T) {
 	}
 }
 
+// A request whose script does not start, since its context ends before, releases its turn and the
+// file that holds its content. The test is not parallel, since it counts descriptors.
+func TestScriptNotStartedReleasesAll(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // no finalizer closes a file
+	s := &scriptSite{root: scriptFolder(t, map[string]string{"held.sh": "echo >held; read x <gate; echo", "cat.sh": "cat"})}
+	open := s.gate(t)
+	files := filesOfDir(t, s.root, rawhttp.WithScript(".sh", "sh"), rawhttp.WithMaxScripts(1))
+	post := func(ctx context.Context) error {
+		req := requestOf(t, postBegun("/cat.sh", 2*copyBuffer, ""))
+		req.Body = strings.NewReader(strings.Repeat("x", 2*copyBuffer)) // not the server's reader, so it goes to a file first
+		resp, err := files.Resolve(ctx, req)
+		if err == nil {
+			resp.Close()
+		}
+		return err
+	}
+	if err := post(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	awaitNoScripts(t)
+	before := testkit.Descriptors()
+	cause := errors.New("no longer wanted")
+	for range 10 { // each would keep the only turn
+		ctx, cancel := context.WithCancelCause(context.Background())
+		cancel(cause)
+		if err := post(ctx); !errors.Is(err, cause) {
+			t.Errorf("Resolve with a context that has ended = %v, want its cause", err)
+		}
+	}
+	held := make(chan *rawhttp.Response)
+	go func() {
+		resp, _ := files.Resolve(context.Background(), requestOf(t, getRequest("/held.sh")))
+		held <- resp
+	}()
+	s.await(t, "held")
+	ctx, cancel := context.WithCancelCause(context.Background())
+	waited := make(chan error, 1)
+	go func() { waited <- post(ctx) }()
+	s.awaitWaiting(t, 1)
+	cancel(cause)
+	if err := <-waited; rawhttp.StatusOf(err) != 503 || !errors.Is(err, cause) {
+		t.Errorf("Resolve whose context ends while it waits for its turn = %v, want 503 with the cause", err)
+	}
+	open()
+	if resp := <-held; resp == nil {
+		t.Error("Resolve of the script that had the turn failed")
+	} else {
+		resp.Close()
+	}
+	awaitNoScripts(t)
+	if after := testkit.Descriptors(); after > before {
+		t.Errorf("%d descriptors are open, want at most %d as before", after, before)
+	}
+	if err := post(context.Background()); err != nil {
+		t.Errorf("Resolve after requests that have released their turns = %v", err)
+	}
+}
+
 // Close of a file resolver lets requests in progress finish, ends the processes that scripts have
 // left, and refuses new requests.
 func TestFileResolverCloseEndsScripts(t *testing.T) {
@@ -335,7 +396,7 @@ func TestFileResolverCloseEndsScripts(t *testing.T) {
 	open := s.gate(t)
 	files := filesOfDir(t, s.root, rawhttp.WithScript(".sh", "sh"), rawhttp.WithScriptTimeout(0), rawhttp.WithMaxScripts(0))
 	_, s.addr = listen(t, rawhttp.WithResolver(files))
-	wholeAnswer("\n").check(t, "/left.sh", s.ask(t, "/left.sh").answer(t))
+	outputAnswer("\n").check(t, "/left.sh", s.ask(t, "/left.sh").answer(t))
 	held, later := s.ask(t, "/held.sh"), s.ask(t, "/later.sh")
 	s.await(t, "held")
 	s.await(t, "begun")
@@ -349,8 +410,8 @@ func TestFileResolverCloseEndsScripts(t *testing.T) {
 	statusAnswer(503).check(t, "/held.sh after Close", s.ask(t, "/held.sh").answer(t))
 	open()
 	open()
-	wholeAnswer("\nend\n").check(t, "/held.sh, in progress at Close", held.answer(t))
-	wholeAnswer("\n").check(t, "/later.sh, in progress at Close", later.answer(t))
+	outputAnswer("\nend\n").check(t, "/held.sh, in progress at Close", held.answer(t))
+	outputAnswer("\n").check(t, "/later.sh, in progress at Close", later.answer(t))
 	awaitGone(t, s.awaitPid(t, "later"))
 }
 
@@ -359,7 +420,7 @@ func TestHookPanicsWhileScriptReads(t *testing.T) {
 	t.Parallel()
 	s := &scriptSite{root: scriptFolder(t, map[string]string{"a.sh": "echo $$ >pid; cat"})}
 	reads := 0
-	_, s.addr = listen(t, rawhttp.WithRoot(s.root), rawhttp.WithScript(".sh", "sh"), rawhttp.WithTrace(rawhttp.Trace{BytesRead: func(conn, _ uint64, _ []byte) {
+	_, s.addr = listen(t, rawhttp.WithRoot(s.root), rawhttp.WithScript(".sh", "sh"), rawhttp.WithTrace(rawhttp.Trace{BytesRead: func(uint64, uint64, []byte) {
 		if reads++; reads == 2 {
 			panic("hook")
 		}
@@ -368,16 +429,15 @@ func TestHookPanicsWhileScriptReads(t *testing.T) {
 	c.send(t, postBegun("/a.sh", 6, "con"))
 	pid := s.awaitPid(t, "pid")
 	c.send(t, "ten")
-	want := statusAnswer(500)
-	want.check(t, "a script whose feeding fails", c.answer(t))
+	statusAnswer(500).check(t, "/a.sh, whose content cannot be read", c.answer(t))
 	if b, err := io.ReadAll(c.r); len(b) > 0 || err != nil {
-		t.Errorf("then the client read %q, %v, want io.EOF", b, err)
+		t.Errorf("after the answer: %q, %v, want io.EOF", b, err)
 	}
 	awaitGone(t, pid)
 }
 
-// The same holds if the script has already ended and its client has yet to read the output:
-// the position in the content is unknown.
+// A hook that panics while content is read ends the connection even if the script has ended: it is
+// unknown where the content ends.
 func TestHookPanicsAfterScript(t *testing.T) {
 	root := scriptFolder(t, map[string]string{"a.sh": "echo; head -c 130000 /dev/zero; echo >ended"})
 	s := newServer(t, rawhttp.WithRoot(root), rawhttp.WithScript(".sh", "sh"), rawhttp.WithTrace(rawhttp.Trace{BytesRead: func(_, _ uint64, b []byte) {
@@ -398,6 +458,6 @@ func TestHookPanicsAfterScript(t *testing.T) {
 		t.Errorf("answer has %d bytes that end in %.20q, want a cut answer", len(answer), answer[max(0, len(answer)-20):])
 	}
 	if err := <-served; err == nil {
-		t.Errorf("ServeConn = nil, want an error about the panic")
+		t.Error("ServeConn = nil, want an error about the panic")
 	}
 }

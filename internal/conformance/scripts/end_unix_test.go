@@ -98,8 +98,7 @@ func TestScriptClientActions(t *testing.T) {
 			}
 			time.Sleep(20 * time.Millisecond) // so that the server notices what the client did
 			open()
-			got, want := c.answer(t), wholeAnswer(tt.want)
-			want.Framing = got.Framing // chunked on a slow machine
+			got, want := c.answer(t), outputAnswer(tt.want)
 			want.check(t, tt.name, got)
 			if lines := s.log.Lines("ERROR"); lines != nil {
 				t.Errorf("log is %q, want no error", lines)
@@ -259,7 +258,7 @@ func TestShutdownWaitsForScripts(t *testing.T) {
 	}
 	open()
 	open()
-	wholeAnswer("\nend\n").check(t, "held.sh", held.answer(t))
+	outputAnswer("\nend\n").check(t, "held.sh", held.answer(t))
 	scriptAnswer{200, "chunked", "\nbegin\nend\n", false}.check(t, "stream.sh", readScriptAnswer(resp))
 	held.Close()
 	stream.Close()
@@ -287,7 +286,7 @@ func TestScriptRunsOnAfterOutput(t *testing.T) {
 			t.Parallel()
 			s := serveScripts(t, map[string]string{"a.sh": script}, tt.opts...)
 			c := s.ask(t, "/a.sh")
-			wholeAnswer("\nall\n").check(t, "/a.sh", c.answer(t))
+			outputAnswer("\nall\n").check(t, "/a.sh", c.answer(t))
 			pid := s.awaitPid(t, "pid")
 			if len(tt.opts) > 0 && tt.name != "its time limit" {
 				c.send(t, getRequest("/hello.txt"))

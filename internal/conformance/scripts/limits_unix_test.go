@@ -83,12 +83,12 @@ func TestScriptFirstByte(t *testing.T) {
 	}
 	statusAnswer(504).check(t, "/closed.sh, which closes its output", closed.answer(t))
 	awaitGone(t, s.awaitPid(t, "silent"), s.awaitPid(t, "closed"))
-	wholeAnswer("xy\n").check(t, "/byte.sh, which has its first byte in time", first.answer(t))
+	outputAnswer("xy\n").check(t, "/byte.sh, which has its first byte in time", first.answer(t))
 	statusAnswer(504).check(t, "/fed.sh, which has its content", fed.answer(t))
 	statusAnswer(504).check(t, "/unread.sh, which leaves its content unread", unread.answer(t))
 	awaitGone(t, s.awaitPid(t, "fed"), s.awaitPid(t, "unread"))
 	upload.send(t, "tent") // after 11 s, which do not count
-	wholeAnswer("content").check(t, "/upload.sh, which waits for its content", upload.answer(t))
+	outputAnswer("content").check(t, "/upload.sh, which waits for its content", upload.answer(t))
 }
 
 // Output is cut after 64 MiB.
@@ -249,7 +249,7 @@ func TestScriptTurns(t *testing.T) {
 	for _, c := range clients {
 		switch got := c.answer(t); got.Status {
 		case 200:
-			wholeAnswer("\ndone\n").check(t, "/a.sh", got)
+			outputAnswer("\ndone\n").check(t, "/a.sh", got)
 			answered++
 		case 503: // on a slow machine the time limit for a turn passes
 		default:
@@ -281,7 +281,7 @@ func TestScriptTurnTimeout(t *testing.T) {
 		t.Errorf("answered after %v, want %v", took, 5*time.Second)
 	}
 	open()
-	wholeAnswer("\n").check(t, "the one that runs", running.answer(t))
+	outputAnswer("\n").check(t, "the one that runs", running.answer(t))
 	s.awaitTurn(t)
 }
 
@@ -298,7 +298,7 @@ func TestScriptsWithoutLimit(t *testing.T) {
 		open()
 	}
 	for _, c := range clients {
-		wholeAnswer("\n").check(t, "/a.sh", c.answer(t))
+		outputAnswer("\n").check(t, "/a.sh", c.answer(t))
 	}
 }
 
@@ -312,9 +312,9 @@ func TestScriptFails(t *testing.T) {
 	}{
 		{"status", "exit 3", statusAnswer(500), "err=exit status 3"},
 		{"status, output already closed", "exec >&-; sleep 0.05; exit 3", statusAnswer(500), "err=exit status 3"},
-		{"status after output", "echo; exit 3", wholeAnswer("\n"), "err=exit status 3"},
+		{"status after output", "echo; exit 3", outputAnswer("\n"), "err=exit status 3"},
 		{"signal", "kill -9 $$", statusAnswer(500), "err=signal: killed"},
-		{"signal after output", "echo; kill -9 $$", wholeAnswer("\n"), "err=signal: killed"},
+		{"signal after output", "echo; kill -9 $$", outputAnswer("\n"), "err=signal: killed"},
 		{"status after the head", "echo; sleep 0.3; exit 3", scriptAnswer{200, "chunked", "\n", false}, "err=exit status 3"},
 		{"success without output", "exit 0", wholeAnswer(""), ""},
 	}
