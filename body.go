@@ -170,8 +170,7 @@ func (c *content) readLocked(p []byte) (int, error) {
 	if c.exact != nil {
 		c.exact.N = c.left
 	}
-	// What follows is framing, or the next request.
-	n, err := c.in.Read(p[:min(int64(len(p)), c.left)])
+	n, err := c.readData(p)
 	c.left -= int64(n)
 	c.read += int64(n)
 	c.offset += int64(n)
@@ -179,6 +178,15 @@ func (c *content) readLocked(p []byte) (int, error) {
 		return n, nil
 	}
 	return 0, c.fail(c.endsEarly(err))
+}
+
+// readData reads once from the data. Framing follows that of a chunk, so it may be read, too;
+// after other content, the next request follows.
+func (c *content) readData(p []byte) (int, error) {
+	if c.chunked && c.exact == nil {
+		return c.in.readChunk(p, c.left)
+	}
+	return c.in.Read(p[:min(int64(len(p)), c.left)])
 }
 
 // fail records err, unless reading can continue after it.

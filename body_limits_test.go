@@ -293,17 +293,40 @@ func TestContentAfterClose(t *testing.T) {
 	}
 }
 
-// Read must not put the next pipelined request into the caller's buffer, however large it is.
+// Read must not leave the next pipelined request in the caller's buffer, however large it is.
 func TestContentDoesNotReadNextRequest(t *testing.T) {
-	for _, split := range bodySplits {
-		c, _, src := bodyOf(t, fmt.Sprintf(bodyFixed, 3), "abcGET / HTTP/1.1\r\n", split, 0)
-		p := make([]byte, 1<<16)
-		n, err := io.ReadFull(c, p)
-		if n != 3 || err != io.ErrUnexpectedEOF || strings.Trim(string(p[3:]), "\x00") != "" {
-			t.Errorf("ReadFull = %d, %v, and wrote %q after the content, want 3, io.ErrUnexpectedEOF and nothing", n, err, strings.Trim(string(p[3:]), "\x00"))
+	const next = "GET / HTTP/1.1\r\n"
+	large := strings.Repeat("x", 2*minBuffer)
+	tests := []struct{ name, head, wire, want string }{
+		{"declared length", fmt.Sprintf(bodyFixed, 3), "abc", "abc"},
+		{"small chunk", bodyChunked, "3\r\nabc\r\n0\r\n\r\n", "abc"},
+		{"chunk of several reads", bodyChunked, fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(large), large), large},
+	}
+	for _, tt := range tests {
+		for _, split := range bodySplits {
+			c, _, src := bodyOf(t, tt.head, tt.wire+next, split, 0)
+			p := make([]byte, 1<<16)
+			n, err := io.ReadFull(c, p)
+			if string(p[:n]) != tt.want || err != io.ErrUnexpectedEOF || strings.Trim(string(p[n:]), "\x00") != "" {
+				t.Errorf("%s: ReadFull reads %d bytes, returns %v, and leaves %.40q after the content, want %d, io.ErrUnexpectedEOF and nothing",
+					tt.name, n, err, strings.Trim(string(p[n:]), "\x00"), len(tt.want))
+			}
+			if rest := bodyRest(c, src); rest != next {
+				t.Errorf("%s: bytes left after the content are %q, want the next request", tt.name, rest)
+			}
 		}
-		if rest := bodyRest(c, src); rest != "GET / HTTP/1.1\r\n" {
-			t.Errorf("bytes left after the content are %q, want the next request", rest)
-		}
+	}
+}
+
+// The framing after a chunk is read together with its data, so a chunk takes one read, not two.
+func TestChunkTakesOneRead(t *testing.T) {
+	const chunks, size = 20, 32 << 10
+	chunk := fmt.Sprintf("%x\r\n%s\r\n", size, strings.Repeat("x", size))
+	c, _, src := bodyOf(t, bodyChunked, strings.Repeat(chunk, chunks)+"0\r\n\r\n", 0, 0)
+	if got, err := bodyReadAll(c, size); len(got) != chunks*size || err != io.EOF {
+		t.Fatalf("read %d bytes, %v, want %d, io.EOF", len(got), err, chunks*size)
+	}
+	if most := chunks + 3; src.reads > most {
+		t.Errorf("%d chunks took %d reads of the connection, want at most %d", chunks, src.reads, most)
 	}
 }

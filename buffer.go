@@ -102,6 +102,25 @@ func (in *inbuf) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// readChunk reads up to left bytes of data, which more input follows. If p has room for that, it
+// reads some of it at the same time, moves it to the buffer, and leaves nothing of it in p.
+func (in *inbuf) readChunk(p []byte, left int64) (int, error) {
+	if in.r < in.w || int64(len(p)) <= left || len(p) < minBuffer {
+		return in.Read(p[:min(int64(len(p)), left)])
+	}
+	if in.buf == nil {
+		in.makeRoom(minBuffer)
+	}
+	data := int(left)
+	n, err := steadyReader{in.src}.Read(p[:min(len(p), data+len(in.buf))])
+	if n > data {
+		in.w = copy(in.buf, p[data:n])
+		clear(p[data:n])
+		n = data
+	}
+	return n, err
+}
+
 // A sink collects output, so that a head, small content and the responses to pipelined
 // requests are sent in one write.
 type sink struct {
