@@ -120,7 +120,7 @@ func TestErrorTexts(t *testing.T) {
 			t.Errorf("Error() = %q, want %q", got, tt.want)
 		}
 	}
-	for _, err := range []error{rawhttp.ErrIncomplete, rawhttp.ErrServerClosed} {
+	for _, err := range []error{rawhttp.ErrIncomplete, rawhttp.ErrServerClosed, rawhttp.ErrAbort} {
 		if !strings.HasPrefix(err.Error(), "rawhttp: ") {
 			t.Errorf("Error() = %q, want the prefix %q", err, "rawhttp: ")
 		}

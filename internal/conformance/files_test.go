@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
@@ -340,15 +341,15 @@ func TestFileResolverConcurrently(t *testing.T) {
 			if n := strings.Count(want, "HTTP/1.1 "); n != 7 {
 				t.Fatalf("got %d answers, want 7: %q", n, want)
 			}
-			done := make(chan string)
+			var clients sync.WaitGroup
 			for range 20 {
-				go func() { done <- talk(t, addr, request) }()
+				clients.Go(func() {
+					if diff := cmp.Diff(want, talk(t, addr, request)); diff != "" {
+						t.Errorf("concurrent answers (-want +got):\n%s", diff)
+					}
+				})
 			}
-			for range 20 {
-				if got := <-done; got != want {
-					t.Errorf("concurrent answers (-want +got):\n%s", cmp.Diff(want, got))
-				}
-			}
+			clients.Wait()
 		})
 	}
 }

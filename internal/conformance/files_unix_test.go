@@ -193,14 +193,16 @@ func TestSymbolicLinks(t *testing.T) {
 	if diff := cmp.Diff(want, unixAnswer(t, r, "/")); diff != "" {
 		t.Errorf("listing, want the links that stay in the root and no others (-want +got):\n%s", diff)
 	}
+}
 
-	// An index file may be a link, but not to a file outside the root.
-	for link, want := range map[string]string{"a.txt": "a", "../secret.txt": "index.html.d\n", "index.html": "index.html.d\n"} {
-		root := testkit.Folder(t, map[string]string{"a.txt": "", "index/index.html": "->" + link, "index/a.txt": "a", "index/index.html.d": ""})
-		if want != "a" {
-			os.Remove(filepath.Join(root, "index/a.txt"))
-		}
-		if got := unixAnswer(t, filesOfDir(t, root), "/index/"); got != want {
+// An index file may be a link, but not to a file outside the root.
+func TestLinkAsIndexFile(t *testing.T) {
+	const listing = "b.txt\n"
+	for link, want := range map[string]string{
+		"b.txt": "b", "../a.txt": "a", "../../secret.txt": listing, "../../root/a.txt": listing, "index.html": listing, "missing": listing,
+	} {
+		root := testkit.Folder(t, map[string]string{"a.txt": "a", "sub/b.txt": "b", "sub/index.html": "->" + link})
+		if got := unixAnswer(t, filesOfDir(t, root), "/sub/"); got != want {
 			t.Errorf("GET of a folder whose index file is a link to %s: %q, want %q", link, got, want)
 		}
 	}
@@ -288,9 +290,7 @@ func TestPathTraversal(t *testing.T) {
 		"/" + up + "etc/passwd", "/" + strings.ReplaceAll(up, "/", "%2f") + "etc/passwd", "/" + strings.ReplaceAll(up, ".", "%2e") + "etc/passwd", "/etc/passwd", "//etc/passwd", "/proc/self/root/etc/passwd", "/proc/self/cwd/a.txt", "/dev/fd/0",
 		"/a.txt::$DATA", "/A:/secret.txt", "/c:%5csecret.txt",
 	}
-	if len(targets) < 40 {
-		t.Fatalf("%d spellings", len(targets))
-	}
+
 	for name, r := range unixSources(t, root) {
 		_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(r))
 		for _, target := range targets {
