@@ -53,6 +53,20 @@ func TestLogOfContentErrors(t *testing.T) {
 	}
 }
 
+// Requests that are refused before a resolver are logged at debug level, with the reason.
+func TestRefusedHeadIsLogged(t *testing.T) {
+	for in, why := range map[string]string{
+		"GET / HTTP/1.1\r\nHost : a\r\n\r\n": "field name is not a token",
+		getRequest("/", "Expect: x"):         "the expectation is not 100-continue",
+	} {
+		var log testkit.Log
+		talkInMemory(t, in, rawhttp.WithResolver(answerPath), rawhttp.WithLogger(&log))
+		if !log.Has("DEBUG", "request failed", why) {
+			t.Errorf("after %q the log is %q, want %q at level debug", in, &log, why)
+		}
+	}
+}
+
 // The log has the request line of a refused head, if it could be parsed.
 func TestLogOfRefusedHeads(t *testing.T) {
 	tests := []struct{ in, line string }{
