@@ -124,21 +124,23 @@ func TestScriptOutputString(t *testing.T) {
 	}
 }
 
-// Scripts must be files on disk, so WithScript with an fs.FS or a resolver is an error.
+// Scripts must be files on disk, so WithScript without a folder is an error.
 func TestScriptOptionsWithoutFolder(t *testing.T) {
 	fsys := fstest.MapFS{"x.sh": {Data: []byte("echo")}}
-	for name, open := range map[string]func() error{
-		"WithFS":       func() error { _, err := rawhttp.New(rawhttp.WithFS(fsys), rawhttp.WithScript(".sh", "sh")); return err },
-		"FS":           func() error { _, err := rawhttp.FS(fsys, rawhttp.WithScript(".sh", "sh")); return err },
-		"FS, os.DirFS": func() error { _, err := rawhttp.FS(os.DirFS("."), rawhttp.WithScript(".sh")); return err },
-		"WithResolver": func() error {
-			_, err := rawhttp.New(rawhttp.WithResolver(answerText("")), rawhttp.WithScript(".sh", "sh"))
-			return err
-		},
-		"neither source": func() error { _, err := rawhttp.New(rawhttp.WithScript(".sh", "sh")); return err },
+	script := rawhttp.WithScript(".sh", "sh")
+	for _, tt := range []struct {
+		name string
+		open func() error
+		want string // the option that the error names
+	}{
+		{"WithFS", func() error { _, err := rawhttp.New(rawhttp.WithFS(fsys), script); return err }, "WithScript"},
+		{"FS", func() error { _, err := rawhttp.FS(fsys, script); return err }, "WithScript"},
+		{"FS of os.DirFS", func() error { _, err := rawhttp.FS(os.DirFS("."), script); return err }, "WithScript"},
+		{"WithResolver", func() error { _, err := rawhttp.New(rawhttp.WithResolver(answerText("")), script); return err }, "WithRoot"},
+		{"no other option", func() error { _, err := rawhttp.New(script); return err }, "WithRoot"},
 	} {
-		if err := open(); err == nil || name != "neither source" && !strings.Contains(err.Error(), "WithScript") && name != "WithResolver" {
-			t.Errorf("%s with WithScript: error %v, want one that names the option", name, err)
+		if err := tt.open(); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s with WithScript: error %v, want one that names %s", tt.name, err, tt.want)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -68,7 +69,7 @@ func TestScriptSourceIsNeverSent(t *testing.T) {
 		"/s.sh?", "/s.sh?x", "/s.sh?-s", "/s.sh?-s+-x", "/s.sh?format=text", "/s.sh?format=json", "/s.sh?raw", "/s.sh?/x.txt", "/s.sh??", "/s.sh?%00", "/s.sh#", "/s.sh#x", "/s.sh%23", "/s.sh%3f", "/s.sh%3Fx.txt",
 		"/s.sh.gz", "/s.sh.br", "/s.sh.zst", "/s.sh.GZ", "/s.sh.Gz", "/s.sh.gz.br", "/s.sh.gz.gz", "/sub/s.sh.gz", "/sub/index.sh.br", "/tool.sh/s.sh.zst", "/x.cgi.gz", "/s.sh.gz/", "/s.sh%2egz", "/s.sh.%67z", "/s.sh.gz%20", "/s.sh.gz.",
 		"/link.sh", "/sub/up.sh", "/sub/link.CGI", "/out.sh", "/d.x.sh", "/.hidden.sh", "/t.sh.", "/u.sh%20", "/v.sh.%20.", "/w.%c5%bfh", "/s.%c5%bfh", "/plus+.sh", "/per%25cent.sh", "/%ff.sh", "/%c0%afs.sh", "/s%c0%aesh", "/s.sh%c0%80",
-		"http://example.test/s.sh", "HTTP://other.test/s.sh", "https://example.test/s.sh?x", "http://example.test/%73.sh", "http://example.test//s.sh", "http://example.test/s.sh.gz", "s.sh", "./s.sh", "*", "",
+		"http://example.test/s.sh", "HTTP://other.test/s.sh", "https://example.test/s.sh?x", "http://example.test/%73.sh", "http://example.test//s.sh", "http://example.test/s.sh.gz", "s.sh", "./s.sh", "*",
 		"/", "/?format=html", "/?format=json", "/?format=text", "/sub/?format=json", "/dots/", "/?sort=size",
 		"/m/s.sh", "/m/sub/", "/m//s.sh", "/m/s.sh.gz", "/m/../m/s.sh", "/one", "/one/", "/one?s.sh",
 	}
@@ -81,13 +82,13 @@ func TestScriptSourceIsNeverSent(t *testing.T) {
 	scripts := []rawhttp.Option{rawhttp.WithScript(".sh", "sh"), rawhttp.WithScript(".cgi"), rawhttp.WithIndex("index.sh", "page.html")}
 	servers := map[string][]rawhttp.Option{
 		"as it is":          {rawhttp.WithRoot(root)},
-		"with much more":    {rawhttp.WithRoot(root), rawhttp.WithPrecompressed("br", "zstd", "gzip"), rawhttp.WithListing(rawhttp.ListHTML), rawhttp.WithScriptPathInfo(true), rawhttp.WithDotFiles(true), rawhttp.WithMediaType(".sh", "text/plain")},
+		"with more options": {rawhttp.WithRoot(root), rawhttp.WithPrecompressed("br", "zstd", "gzip"), rawhttp.WithListing(rawhttp.ListHTML), rawhttp.WithScriptPathInfo(true), rawhttp.WithDotFiles(true), rawhttp.WithMediaType(".sh", "text/plain")},
 		"plain, no listing": {rawhttp.WithRoot(root), rawhttp.WithScriptOutput(rawhttp.ScriptPlain), rawhttp.WithListing(rawhttp.ListNone), rawhttp.WithScriptPathInfo(true), rawhttp.WithCacheControl("max-age=60")},
 	}
 	check := func(t *testing.T, addr, request string) string {
 		answer := talk(t, addr, request)
 		if strings.Contains(answer, scriptSecret) || !strings.HasPrefix(answer, "HTTP/1.1 ") {
-			t.Errorf("%q: answer %q reveals the source", request, answer)
+			t.Errorf("%q: answer %q, want a response without the source", request, answer)
 		}
 		return answer
 	}
@@ -96,14 +97,11 @@ func TestScriptSourceIsNeverSent(t *testing.T) {
 			t.Parallel()
 			_, addr := listen(t, append(opts, scripts...)...)
 			for i, target := range targets {
-				if target == "" || strings.ContainsAny(target, " ") {
-					continue
-				}
-				if name != "with much more" && i%3 != 0 && !*long {
+				if name != "with more options" && i%3 != 0 && !*long {
 					continue
 				}
 				check(t, addr, getRequest(target))
-				if name != "with much more" || !*long {
+				if name != "with more options" || !*long {
 					continue
 				}
 				for _, method := range []string{"HEAD", "POST"} {
@@ -112,15 +110,13 @@ func TestScriptSourceIsNeverSent(t *testing.T) {
 			}
 			for _, target := range []string{"/s.sh", "/sub/", "/x.cgi", "/s.sh/x", "/s.sh.gz", "/sub/up.sh"} {
 				for _, f := range fields {
-					if name != "with much more" && !*long {
+					if name != "with more options" && !*long {
 						break
 					}
 					check(t, addr, "GET "+target+" HTTP/1.1\r\nHost: example.test\r\n"+f+"\r\n")
 				}
-				for _, method := range []string{"OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND", "COPY", "get", "SOURCE-"} {
-					if answer := talk(t, addr, method+" "+target+" HTTP/1.1\r\nHost: example.test\r\nDestination: /copy.txt\r\n\r\n"); strings.Contains(answer, scriptSecret+"\n") {
-						t.Errorf("%s %s: answer %q", method, target, answer)
-					}
+				for _, method := range []string{"OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND", "COPY", "get", "SEARCH"} {
+					check(t, addr, method+" "+target+" HTTP/1.1\r\nHost: example.test\r\nDestination: /copy.txt\r\n\r\n")
 				}
 			}
 			for _, target := range []string{"/s.sh", "/%73.sh", "//s.sh", "/sub/../s.sh", "/B.SH", "/c.Sh", "/link.sh", "/sub/up.sh", "/sub/", "/dir-link/", "/tool.sh/s.sh", "http://example.test/s.sh", "/s.sh;?"} {
@@ -139,9 +135,7 @@ func TestScriptSourceIsNeverSent(t *testing.T) {
 		})
 		_, addr := listen(t, rawhttp.WithResolver(rawhttp.First(rawhttp.Mount("/m/", files), rawhttp.Mount("/one", rewrite), files)))
 		for _, target := range targets {
-			if target != "" {
-				check(t, addr, getRequest(target))
-			}
+			check(t, addr, getRequest(target))
 		}
 	})
 }
@@ -188,13 +182,10 @@ func TestFilesThatAreNotScripts(t *testing.T) {
 func TestScriptCannotRun(t *testing.T) {
 	root := testkit.Scripts(t, map[string]string{
 		"ok.cgi": scriptSource, "missing.cgi": "#!/missing/interpreter\n# " + scriptSecret, "folder.cgi/a.txt": "",
-		"no-interpreter.cgi": scriptSecret + "\n", "empty.cgi": "", "x.sh": scriptSource,
+		"x.sh": scriptSource,
 	})
-	for name, mode := range map[string]os.FileMode{"no-interpreter.cgi": 0o755, "empty.cgi": 0o755} {
-		if err := os.Chmod(filepath.Join(root, name), mode); err != nil {
-			t.Fatal(err)
-		}
-	}
+	testkit.WriteFile(t, filepath.Join(root, "no-interpreter.cgi"), scriptSecret+"\n", 0o755)
+	testkit.WriteFile(t, filepath.Join(root, "empty.cgi"), "", 0o755)
 	testkit.WriteFile(t, filepath.Join(root, "plain.cgi"), scriptSource, 0o644)
 	for _, name := range []string{"fifo.cgi", "fifo.sh"} {
 		if err := syscall.Mkfifo(filepath.Join(root, name), 0o777); err != nil {
@@ -292,8 +283,7 @@ func TestScriptReplacedWhileServed(t *testing.T) {
 	if seen["one\n"]+seen["two\n"] == 0 {
 		t.Errorf("the replaced script never ran: %v", seen)
 	}
-	os.Remove(filepath.Join(root, "x.sh"))
-	if err := os.Symlink(outside, filepath.Join(root, "x.sh")); err != nil {
+	if err := errors.Join(os.Remove(filepath.Join(root, "x.sh")), os.Symlink(outside, filepath.Join(root, "x.sh"))); err != nil {
 		t.Fatal(err)
 	}
 	if got := talk(t, addr, getRequest("/x.sh")); !strings.HasPrefix(got, "HTTP/1.1 404 ") {
