@@ -5,10 +5,8 @@ package scripts_test
 import (
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +21,7 @@ import (
 // number of bytes that it can read.
 const printCount = "printf 'Content-Type: text/plain\\n\\n%s, %s bytes, %s' \"${CONTENT_LENGTH-none}\" $(wc -c) \"${CONTENT_TYPE-none}\"\n"
 
+// plainText returns the answer of a script that prints the text with its media type.
 func plainText(text string) string {
 	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nX-Content-Type-Options: nosniff\r\n\r\n%s", len(text), text)
 }
@@ -54,10 +53,10 @@ func TestScriptInput(t *testing.T) {
 		{"a POST in HTTP/1.0", "POST /x.sh HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\nhello", "5, 5 bytes, none"},
 		{"chunks", chunked(1, 2, 3), "6, 6 bytes, a/b; c=d"},
 		{"no chunks", chunked(), "0, 0 bytes, a/b; c=d"},
-		{"chunks of a byte less than is held in memory", chunked(65535), "65535, 65535 bytes, a/b; c=d"},
-		{"chunks of as much as is held in memory", chunked(1, 65535), "65536, 65536 bytes, a/b; c=d"},
-		{"chunks of a byte more than is held in memory", chunked(65536, 1), "65537, 65537 bytes, a/b; c=d"},
-		{"chunks of far more than is held in memory", chunked(100_000, 1, 199_999), "300000, 300000 bytes, a/b; c=d"},
+		{"chunks of a byte less than is kept in memory", chunked(65535), "65535, 65535 bytes, a/b; c=d"},
+		{"chunks of as much as is kept in memory", chunked(1, 65535), "65536, 65536 bytes, a/b; c=d"},
+		{"chunks of a byte more than is kept in memory", chunked(65536, 1), "65537, 65537 bytes, a/b; c=d"},
+		{"chunks of far more than is kept in memory", chunked(100_000, 1, 199_999), "300000, 300000 bytes, a/b; c=d"},
 	}
 	root := testkit.Scripts(t, map[string]string{"x.sh": printCount, "a.txt": "next"})
 	addr := serveShell(t, root)
@@ -68,8 +67,7 @@ func TestScriptInput(t *testing.T) {
 			if strings.Contains(tt.request, "HTTP/1.0") {
 				want = strings.Replace(want, "\r\n\r\n", "\r\nConnection: keep-alive\r\n\r\n", 1)
 			}
-			behind := "GET /a.txt HTTP/1.1\r\nHost: example.test\r\n\r\n"
-			answer := talkHeld(t, addr, tt.request+behind, strings.Repeat("Content-Length: ", 2))
+			answer := talkHeld(t, addr, tt.request+getRequest("/a.txt"), strings.Repeat("Content-Length: ", 2))
 			got, next, _ := strings.Cut(answer, tt.want+"HTTP/1.1 200 OK\r\n")
 			if diff := cmp.Diff(want, got+tt.want); diff != "" {
 				t.Errorf("answer to %.200q (-want +got):\n%s", tt.request, diff)
@@ -133,8 +131,8 @@ func wantNoMark(t testing.TB, root string) {
 	}
 }
 
-// Content over the limit is answered with 413, and no script runs.
-func TestScriptInputOverLimit(t *testing.T) {
+// Content that is over the limit or invalid is answered with an error, and no script runs.
+func TestScriptInputRefused(t *testing.T) {
 	tests := []struct{ name, request, want string }{
 		{"a length", postRequest("/x.sh", "12345678901"), "413 Content Too Large"},
 		{"chunks", "POST /x.sh HTTP/1.1\r\nHost: example.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n6\r\n678901\r\n0\r\n\r\n", "413 Content Too Large"},
@@ -158,200 +156,135 @@ func TestScriptInputOverLimit(t *testing.T) {
 	}
 }
 
-// If a client closes its side before the end of its content, or stops sending, it gets an answer
-// and the script is ended.
+// If a client half-closes the connection before the end of its content, or stops sending, it gets an
+// error, and the script is ended. TestScriptEndsWithExchange has content that ends after output.
 func TestScriptInputEndsEarly(t *testing.T) {
 	t.Parallel()
-	const head = "POST /x.sh HTTP/1.1\r\nHost: example.test\r\nContent-Length: 10\r\n\r\n"
+	const (
+		post      = "POST /x.sh HTTP/1.1\r\nHost: example.test\r\n"
+		endsEarly = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 58\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n400 Bad Request: content ends early (RFC 9112, section 8)\n"
+		timedOut  = "HTTP/1.1 408 Request Timeout\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 20\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n408 Request Timeout\n"
+	)
 	tests := []struct {
 		name, request string
-		closes        bool
+		halfCloses    bool
 		want          string
 	}{
-		{"half-closes in the content", head + "12345", true, "400 Bad Request"},
-		{"half-closes before the content", head, true, "400 Bad Request"},
-		{"stalls in the content", head + "12345", false, "408 Request Timeout"},
-		{"stalls before the content", head, false, "408 Request Timeout"},
-		{"stalls in chunks", "POST /x.sh HTTP/1.1\r\nHost: example.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n123", false, "408 Request Timeout"},
+		{"half-closes within the content", post + "Content-Length: 10\r\n\r\n12345", true, endsEarly},
+		{"half-closes before the content", post + "Content-Length: 10\r\n\r\n", true, endsEarly},
+		{"half-closes within chunks", post + "Transfer-Encoding: chunked\r\n\r\n5\r\n123", true, endsEarly},
+		{"stalls within the content", post + "Content-Length: 10\r\n\r\n12345", false, timedOut},
+		{"stalls before the content", post + "Content-Length: 10\r\n\r\n", false, timedOut},
+		{"stalls within chunks", post + "Transfer-Encoding: chunked\r\n\r\n5\r\n123", false, timedOut},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			root := testkit.Scripts(t, map[string]string{"x.sh": "echo $$ >pid; exec cat"})
-			c := dial(t, serveShell(t, root, rawhttp.WithStallTimeout(200*time.Millisecond)))
-			io.WriteString(c, tt.request)
-			if tt.closes {
+			s := serveScripts(t, map[string]string{"x.sh": "cat; exec sleep 1000"}, rawhttp.WithStallTimeout(200*time.Millisecond), rawhttp.WithMaxScripts(1), rawhttp.WithScriptTimeout(0))
+			c := s.dial(t)
+			c.send(t, tt.request)
+			if tt.halfCloses {
 				c.CloseWrite()
 			}
-			b, err := io.ReadAll(c)
-			if answer := string(b); !strings.HasPrefix(answer, "HTTP/1.1 "+tt.want+"\r\n") || !strings.Contains(answer, "\r\nConnection: close\r\n") || err != nil {
-				t.Errorf("answer to a client that %s: %q, %v, want %s and Connection: close", tt.name, answer, err, tt.want)
+			got, err := io.ReadAll(c)
+			if diff := cmp.Diff(tt.want, string(got)); diff != "" || err != nil {
+				t.Errorf("answer to a client that %s (-want +got):\n%s\n%v", tt.name, diff, err)
 			}
-			if _, err := os.Stat(filepath.Join(root, "pid")); err == nil {
-				waitUntil(t, "the script has ended", func() bool { return !isRunning(t, filepath.Join(root, "pid")) })
-			}
+			s.awaitTurn(t) // the script has ended
 		})
 	}
 }
 
-// If the script has already printed, the status can no longer change, so the response is cut.
-func TestScriptInputEndsEarlyAfterOutput(t *testing.T) {
-	t.Parallel()
-	root := testkit.Scripts(t, map[string]string{"x.sh": "echo $$ >pid; echo; echo page; cat >/dev/null; exit"})
-	c := dial(t, serveShell(t, root))
-	io.WriteString(c, "POST /x.sh HTTP/1.1\r\nHost: example.test\r\nContent-Length: 10\r\n\r\n12345")
-	readExpected(t, c, "the beginning of the answer", "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n"+
-		"Transfer-Encoding: chunked\r\nX-Content-Type-Options: nosniff\r\n\r\n6\r\n\npage\n\r\n")
-	c.CloseWrite()
-	if b, err := io.ReadAll(c); strings.Contains(string(b), "HTTP/1.1 ") || strings.HasSuffix(string(b), "0\r\n\r\n") {
-		t.Errorf("the client that ended its content early received %q, %v, want a cut answer", b, err)
-	}
-	waitUntil(t, "the script has ended", func() bool { return !isRunning(t, filepath.Join(root, "pid")) })
-}
-
-// A script may close its output and go on reading. Its response does not wait for the script.
+// A script may close its output and go on reading. Its output is sent at once, and the connection
+// persists after its content.
 func TestScriptClosesOutput(t *testing.T) {
 	t.Parallel()
-	root := testkit.Scripts(t, map[string]string{"x.sh": "echo; echo page; exec wc -c >count", "a.txt": ""})
-	c := dial(t, serveShell(t, root))
-	io.WriteString(c, "POST /x.sh HTTP/1.1\r\nHost: example.test\r\nContent-Length: 10\r\n\r\n12345")
-	readExpected(t, c, "the beginning of the answer", "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n")
-	for line := ""; line != "page\n" && !t.Failed(); {
-		line = ""
-		for b := make([]byte, 1); !strings.HasSuffix(line, "\n"); line += string(b) {
-			if _, err := io.ReadFull(c, b); err != nil {
-				t.Fatalf("answer ends early: %v", err)
-			}
-		}
+	s := serveScripts(t, map[string]string{"x.sh": "echo; echo page; exec wc -c >count"})
+	c := s.dial(t)
+	c.send(t, postBegun("/x.sh", 10, "12345"))
+	resp := c.head(t)
+	page := make([]byte, len("\npage\n"))
+	if _, err := io.ReadFull(resp.Body, page); string(page) != "\npage\n" || err != nil {
+		t.Fatalf("before the end of the content the client read %q, %v, want the page", page, err)
 	}
-	io.WriteString(c, "67890"+"GET /a.txt HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")
-	if rest, err := io.ReadAll(c); !strings.Contains(string(rest), "HTTP/1.1 200 OK\r\n") || err != nil {
-		t.Errorf("after the answer: %q, %v, want the answer to the next request", rest, err)
+	c.send(t, "67890"+getRequest("/hello.txt"))
+	if rest, err := io.ReadAll(resp.Body); len(rest) > 0 || err != nil {
+		t.Errorf("after the page: %q, %v, want io.EOF", rest, err)
 	}
-	waitUntil(t, "the script has read all of its content", func() bool {
-		count, _ := os.ReadFile(filepath.Join(root, "count"))
-		return strings.TrimSpace(string(count)) == "10"
-	})
+	wholeAnswer("hello\n").check(t, "/hello.txt on the same connection", c.answer(t))
+	if got := strings.TrimSpace(s.await(t, "count")); got != "10" {
+		t.Errorf("the script read %s bytes, want 10", got)
+	}
 }
 
 // A client that waits for 100 (Continue) receives it if a script runs, and only then (RFC 9110,
 // section 10.1.1).
 func TestScriptInputContinue(t *testing.T) {
-	root := testkit.Scripts(t, map[string]string{"x.sh": "exec cat", "not-executable.cgi": "#!/bin/sh\n", "a.txt": ""})
-	if err := os.Chmod(filepath.Join(root, "not-executable.cgi"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	addr := serveShell(t, root, rawhttp.WithScript(".cgi"))
+	s := serveScripts(t, map[string]string{"x.sh": "exec cat"}, rawhttp.WithScript(".cgi"))
+	testkit.WriteFile(t, filepath.Join(s.root, "not-executable.cgi"), "#!/bin/sh\n", 0o644)
 	const expect = "Host: example.test\r\nExpect: 100-continue\r\n"
-	want := strings.Replace(pageAnswer("hello"), "HTTP", "HTTP/1.1 100 Continue\r\n\r\nHTTP", 1)
 	for framing, content := range map[string]string{"Content-Length: 5\r\n\r\n": "hello", "Transfer-Encoding: chunked\r\n\r\n": "5\r\nhello\r\n0\r\n\r\n"} {
-		c := dial(t, addr)
-		io.WriteString(c, "POST /x.sh HTTP/1.1\r\n"+expect+framing)
-		readExpected(t, c, "the answer to the head", "HTTP/1.1 100 Continue\r\n\r\n")
-		io.WriteString(c, content)
-		c.CloseWrite()
-		rest, err := io.ReadAll(c)
-		if diff := cmp.Diff(want, "HTTP/1.1 100 Continue\r\n\r\n"+string(rest)); diff != "" || err != nil {
-			t.Errorf("answer to a POST with %q (-want +got):\n%s%v", framing, diff, err)
-		}
+		c := s.dial(t)
+		c.send(t, "POST /x.sh HTTP/1.1\r\n"+expect+framing)
+		readExpected(t, c.r, "the answer to the head", "HTTP/1.1 100 Continue\r\n\r\n")
+		c.send(t, content)
+		outputAnswer("hello").check(t, "a POST with "+framing, c.answer(t))
 	}
 	for _, tt := range []struct{ head, want string }{
 		{"POST /not-executable.cgi HTTP/1.1\r\n", "403 Forbidden"},
 		{"POST /x.sh HTTP/1.1\r\nSec-Fetch-Site: cross-site\r\n", "403 Forbidden"},
 		{"POST /missing.sh HTTP/1.1\r\n", "404 Not Found"},
 		{"PUT /x.sh HTTP/1.1\r\n", "405 Method Not Allowed"},
-		{"POST /a.txt HTTP/1.1\r\n", "405 Method Not Allowed"},
+		{"POST /hello.txt HTTP/1.1\r\n", "405 Method Not Allowed"},
 	} {
 		for _, framing := range []string{"Content-Length: 5\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n"} {
-			c := dial(t, addr)
-			io.WriteString(c, tt.head+expect+framing)
-			readExpected(t, c, "the answer to "+tt.head+framing, "HTTP/1.1 "+tt.want+"\r\n")
+			c := s.dial(t)
+			c.send(t, tt.head+expect+framing)
+			readExpected(t, c.r, "the answer to "+tt.head+framing, "HTTP/1.1 "+tt.want+"\r\n")
 		}
 	}
 }
 
 // The answer of a script that reads nothing is sent at once, even if the client has not sent most
-// of its content.
+// of its content. The rest of the content is discarded, and the connection persists.
 func TestScriptReadsNothing(t *testing.T) {
 	t.Parallel()
-	root := testkit.Scripts(t, map[string]string{
-		"x.sh": "echo hello", "y.sh": "exec <&-; echo hello", "a.txt": "next",
-		"z.sh": "printf 'Status: 413\\nContent-Type: text/plain\\n\\nno\\n'; " + waitForGate,
+	s := serveScripts(t, map[string]string{
+		"leaves.sh": "echo hello", "closes.sh": "exec <&-; echo hello",
+		"slow.sh": "printf 'Status: 413\\nContent-Type: text/plain\\n\\nno\\n'; read x <gate",
 	})
-	addr := serveShell(t, root)
 	const length = 200_000
-	for _, framing := range []string{"nothing", "a part", "more than a pipe holds"} {
-		for _, name := range []string{"x", "y"} {
-			c := dial(t, addr)
-			fmt.Fprintf(c, "POST /%s.sh HTTP/1.1\r\nHost: example.test\r\nContent-Length: %d\r\n\r\n", name, length)
-			sent := map[string]int{"nothing": 0, "a part": 100, "more than a pipe holds": 150_000}[framing]
-			io.WriteString(c, strings.Repeat("z", sent))
-			readExpected(t, c, "the answer to "+framing, "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n")
-			r := make([]byte, 1000)
-			for !strings.Contains(string(r), "hello\n") {
-				n, err := c.Read(r)
-				if r = r[:n]; err != nil {
-					t.Fatalf("answer to a client that sends %s of its content ends early: %v", framing, err)
-				}
-			}
-			// The rest of the content is discarded, and the connection persists.
-			io.WriteString(c, strings.Repeat("z", length-sent)+"GET /a.txt HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")
-			if rest, err := io.ReadAll(c); !strings.HasSuffix(string(rest), "\r\n\r\nnext") || err != nil {
-				t.Errorf("after the answer to a client that sends %s of its content first: %q, %v", framing, rest, err)
-			}
+	for what, sent := range map[string]int{"nothing": 0, "a part": 100, "more than a pipe holds": 150_000} {
+		for _, target := range []string{"/leaves.sh", "/closes.sh"} {
+			c := s.dial(t)
+			c.send(t, postBegun(target, length, strings.Repeat("z", sent)))
+			outputAnswer("hello\n").check(t, target+" after the client has sent "+what, c.answer(t))
+			c.send(t, strings.Repeat("z", length-sent)+getRequest("/hello.txt"))
+			wholeAnswer("hello\n").check(t, "/hello.txt on the same connection", c.answer(t))
 		}
 	}
-	c := dial(t, addr)
-	io.WriteString(c, "POST /z.sh HTTP/1.1\r\nHost: example.test\r\nContent-Length: 10\r\n\r\n1")
-	readExpected(t, c, "the answer of a script that goes on", "HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n"+
+	open := s.gate(t)
+	c := s.dial(t)
+	c.send(t, postBegun("/slow.sh", 10, "1"))
+	readExpected(t, c.r, "the answer of a script that runs on", "HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n"+
 		"X-Content-Type-Options: nosniff\r\n\r\n3\r\nno\n\r\n")
-	testkit.WriteFile(t, filepath.Join(root, "gate"), "", 0o644)
-	readExpected(t, c, "the end of it", "0\r\n\r\n")
+	open()
+	readExpected(t, c.r, "the end of the answer", "0\r\n\r\n")
 }
 
 // A connection persists after scripts of all kinds.
 func TestScriptsOnOneConnection(t *testing.T) {
-	root := testkit.Scripts(t, map[string]string{
-		"x.sh": "exec cat", "y.sh": "cat; head -c 100000 /dev/zero", "z.sh": "exit 1", "a.txt": "file",
-	})
-	c := dial(t, serveShell(t, root))
+	t.Parallel()
+	s := serveScripts(t, map[string]string{"echoes.sh": "exec cat", "fails.sh": "exit 1", "streams.sh": "cat; head -c 100000 /dev/zero"})
+	c := s.dial(t)
 	for range 5 {
-		io.WriteString(c, postRequest("/x.sh", "hello"))
-		readExpected(t, c, "POST /x.sh", pageAnswer("hello"))
-		io.WriteString(c, getRequest("/z.sh"))
-		readExpected(t, c, "GET /z.sh", errorText("500 Internal Server Error"))
-		io.WriteString(c, getRequest("/y.sh"))
-		readExpected(t, c, "GET /y.sh", "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nTransfer-Encoding: chunked\r\nX-Content-Type-Options: nosniff\r\n\r\n")
-		for total := 0; ; {
-			n, err := strconv.ParseInt(readLine(t, c), 16, 32)
-			if err == nil {
-				_, err = io.CopyN(io.Discard, c, n+2)
-			}
-			if err != nil {
-				t.Fatalf("a chunk: %v", err)
-			}
-			if total += int(n); n == 0 {
-				if total != 100_000 {
-					t.Errorf("GET /y.sh returned %d bytes, want 100000", total)
-				}
-				break
-			}
-		}
-		io.WriteString(c, "HEAD /x.sh HTTP/1.1\r\nHost: example.test\r\n\r\n")
-		readExpected(t, c, "HEAD /x.sh", strings.Replace(pageAnswer(""), "Content-Length: 0\r\n", "", 1))
+		c.send(t, postRequest("/echoes.sh", "hello"))
+		outputAnswer("hello").check(t, "POST /echoes.sh", c.answer(t))
+		c.send(t, getRequest("/fails.sh"))
+		statusAnswer(500).check(t, "GET /fails.sh", c.answer(t))
+		c.send(t, getRequest("/streams.sh"))
+		scriptAnswer{200, "chunked", strings.Repeat("\x00", 100_000), false}.check(t, "GET /streams.sh", c.answer(t))
+		c.send(t, "HEAD /echoes.sh HTTP/1.1\r\nHost: example.test\r\n\r\n")
+		readExpected(t, c.r, "HEAD /echoes.sh", strings.Replace(pageAnswer(""), "Content-Length: 0\r\n", "", 1))
 	}
-}
-
-// readLine reads a line and nothing after it.
-func readLine(t testing.TB, c net.Conn) string {
-	t.Helper()
-	line := make([]byte, 0, 100)
-	for len(line) < 2 || string(line[len(line)-2:]) != "\r\n" {
-		n, err := c.Read(line[len(line) : len(line)+1])
-		if err != nil {
-			t.Fatalf("reading a line: %v after %q", err, line)
-		}
-		line = line[:len(line)+n]
-	}
-	return string(line[:len(line)-2])
 }

@@ -42,7 +42,7 @@ func TestScriptTimeout(t *testing.T) {
 				c = s.dial(t)
 				c.send(t, strings.Replace(getRequest("/a.sh"), "HTTP/1.1", "HTTP/"+tt.version, 1))
 				got = c.answer(t)
-				awaitLine(t, s.log, "WARN rawhttp: script was ended", fmt.Sprintf("script=%s/a.sh conn=%d request=1 err=", s.root, n))
+				awaitLine(t, s.log, "WARN rawhttp: script was ended", fmt.Sprintf("script=%s/a.sh conn=%d request=1 err=", s.root, n), "ran too long")
 				if !tt.want.Cut || got.Status != 504 || n == 20 { // 504 is possible on a slow machine
 					break
 				}
@@ -82,6 +82,7 @@ func TestScriptFirstByte(t *testing.T) {
 		t.Errorf("answered after %v, want %v", took, 10*time.Second)
 	}
 	statusAnswer(504).check(t, "/closed.sh, which closes its output", closed.answer(t))
+	awaitLine(t, s.log, "WARN rawhttp: script was ended", "silent.sh", "printed nothing in time")
 	awaitGone(t, s.awaitPid(t, "silent"), s.awaitPid(t, "closed"))
 	outputAnswer("xy\n").check(t, "/byte.sh, which has its first byte in time", first.answer(t))
 	statusAnswer(504).check(t, "/fed.sh, which has its content", fed.answer(t))
@@ -181,6 +182,7 @@ func awaitNoScripts(t testing.TB) {
 	waitUntil(t, "all scripts have ended", func() bool { return !strings.Contains(goroutines(), scriptGoroutine) })
 }
 
+// awaitWaiting waits until n requests, of all servers, wait for their turns.
 func (s *scriptSite) awaitWaiting(t testing.TB, n int) {
 	t.Helper()
 	waitUntil(t, fmt.Sprintf("%d requests wait for a turn", n), func() bool { return strings.Count(goroutines(), "rawhttp.(*scripts).takeTurn(") == n })
@@ -285,6 +287,7 @@ func TestScriptTurnTimeout(t *testing.T) {
 	s.awaitTurn(t)
 }
 
+// WithMaxScripts(0) sets no limit: more scripts run concurrently than by default.
 func TestScriptsWithoutLimit(t *testing.T) {
 	const n = 100
 	s := serveScripts(t, map[string]string{"a.sh": "echo >pid.$$; read x <gate; echo"}, rawhttp.WithMaxScripts(0))
@@ -308,21 +311,24 @@ func TestScriptFails(t *testing.T) {
 	tests := []struct {
 		name, script string
 		want         scriptAnswer
-		log          string
+		log          string // "" for none
 	}{
 		{"status", "exit 3", statusAnswer(500), "err=exit status 3"},
 		{"status, output already closed", "exec >&-; sleep 0.05; exit 3", statusAnswer(500), "err=exit status 3"},
 		{"status after output", "echo; exit 3", outputAnswer("\n"), "err=exit status 3"},
 		{"signal", "kill -9 $$", statusAnswer(500), "err=signal: killed"},
 		{"signal after output", "echo; kill -9 $$", outputAnswer("\n"), "err=signal: killed"},
-		{"status after the head", "echo; sleep 0.3; exit 3", scriptAnswer{200, "chunked", "\n", false}, "err=exit status 3"},
+		{"status after the head", "echo; read x <gate; exit 3", scriptAnswer{200, "chunked", "\n", false}, "err=exit status 3"},
 		{"success without output", "exit 0", wholeAnswer(""), ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := serveScripts(t, map[string]string{"a.sh": tt.script})
+			open := s.gate(t)
 			c := s.ask(t, "/a.sh")
-			tt.want.check(t, "/a.sh: "+tt.script, c.answer(t))
+			resp := c.head(t)
+			open()
+			tt.want.check(t, "/a.sh: "+tt.script, readScriptAnswer(resp))
 			if tt.log != "" {
 				awaitLine(t, s.log, "WARN rawhttp: script failed", "script="+s.root+"/a.sh conn=1 request=1", tt.log)
 			}
