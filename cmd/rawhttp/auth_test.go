@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 func TestAuthenticated(t *testing.T) {
@@ -48,6 +49,25 @@ func TestAuthenticated(t *testing.T) {
 	os.WriteFile(file, []byte("bob:a:b\n"), 0o600)
 	if set, err := parseArgs([]string{"-auth=" + file}); err != nil || set.users.find("Ym9iOmE6Yg==") != "bob" {
 		t.Errorf("-auth=FILE: %v, want bob", err)
+	}
+}
+
+// A script finds the user of -auth in REMOTE_USER.
+func TestUserOfScript(t *testing.T) {
+	t.Parallel()
+	if !runsScripts() {
+		t.Skip("no scripts on this system")
+	}
+	root, users := t.TempDir(), filepath.Join(t.TempDir(), "users")
+	for name, content := range map[string]string{users: "ann:s3cret\n", filepath.Join(root, "who.sh"): `echo "$REMOTE_USER"`} {
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := start(t, "-port", "0", "-auth="+users, "-script", ".sh=sh", root)
+	got := testkit.Talk(t, cmd.addr, "GET /who.sh HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic YW5uOnMzY3JldA==\r\n\r\n")
+	if _, content := testkit.SplitHead(got); content != "ann\n" {
+		t.Errorf("the script of Ann is answered with %q, want ann", got)
 	}
 }
 

@@ -86,6 +86,16 @@ func TestSendIsExact(t *testing.T) {
 	}
 }
 
+// When each request has its response, send does not wait for more as long as -wait permits.
+func TestSendEndsAfterResponses(t *testing.T) {
+	t.Parallel()
+	var heard lockedBuffer
+	addr := scripted(t, "HTTP/1.1 204 No Content\r\n\r\n", &heard)
+	if status, _, stderr := call(t, "", "send", "-wait", "1h", addr, "GET / HTTP/1.1", "Host: a", ""); status != 0 || stderr != "" {
+		t.Errorf("status %d, stderr %q, want 0 and nothing", status, stderr)
+	}
+}
+
 func TestSendShowsBothSides(t *testing.T) {
 	t.Parallel()
 	var heard lockedBuffer
