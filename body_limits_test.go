@@ -12,8 +12,8 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// bodyParseError is the *ParseError in err, nil if there is none.
-func bodyParseError(err error) *ParseError {
+// parseErrorIn is the *ParseError in err, nil if there is none.
+func parseErrorIn(err error) *ParseError {
 	var pe *ParseError
 	errors.As(err, &pe)
 	return pe
@@ -31,18 +31,18 @@ func TestChunkLineOf256Bytes(t *testing.T) {
 		}
 		for _, split := range bodySplits {
 			c, _, _ := bodyOf(t, bodyChunked, line+"\r\na\r\n0\r\n\r\n", split, 0)
-			if got, err := bodyReadAll(c, 10); got != "a" || err != io.EOF {
+			if got, err := readAllBy(c, 10); got != "a" || err != io.EOF {
 				t.Errorf("Read after a chunk line of 256 bytes, %d a time, returns %q, %v, want a, io.EOF", split, got, err)
 			}
 		}
 	}
 }
 
-// bodyExcess makes one-byte chunks whose framing exceeds the allowance by n bytes in all,
+// chunksInExcess makes one-byte chunks whose framing exceeds the allowance by n bytes in all,
 // and returns the offset after the chunk line that reaches n. A chunk exceeds it by the
 // length of its line and, except in the first, of the CRLF after the previous data, less
 // 16 bytes and 2 for its byte of data.
-func bodyExcess(n int) (wire string, data string, offset int) {
+func chunksInExcess(n int) (wire string, data string, offset int) {
 	var b strings.Builder
 	for excess := 0; excess < n; {
 		framing := len("1\r\n") - 16 - 2
@@ -64,20 +64,20 @@ func bodyExcess(n int) (wire string, data string, offset int) {
 func TestFramingExcess(t *testing.T) {
 	const most = 16 << 10
 	for _, n := range []int{1000, most - 1, most} {
-		wire, data, _ := bodyExcess(n)
+		wire, data, _ := chunksInExcess(n)
 		for _, split := range bodySplits {
 			c, _, _ := bodyOf(t, bodyChunked, wire+"0\r\n\r\n", split, 0)
-			if got, err := bodyReadAll(c, 100); got != data || err != io.EOF {
+			if got, err := readAllBy(c, 100); got != data || err != io.EOF {
 				t.Errorf("Read of chunks with an excess of %d bytes, %d a time, returns %d bytes, %v, want %d, io.EOF", n, split, len(got), err, len(data))
 			}
 		}
 	}
-	wire, data, offset := bodyExcess(most + 1)
+	wire, data, offset := chunksInExcess(most + 1)
 	for _, split := range bodySplits {
 		c, _, _ := bodyOf(t, bodyChunked, wire+"0\r\n\r\n", split, 0)
-		got, err := bodyReadAll(c, 100)
+		got, err := readAllBy(c, 100)
 		want := &ParseError{400, offset, "chunks are too small, or their extensions too long", "RFC 9112, section 7.1.1"}
-		if diff := cmp.Diff(want, bodyParseError(err)); diff != "" || got != data[1:] {
+		if diff := cmp.Diff(want, parseErrorIn(err)); diff != "" || got != data[1:] {
 			t.Errorf("Read of chunks with an excess of %d bytes, %d a time, returns %d bytes, %v (-want +got):\n%s", most+1, split, len(got), err, diff)
 		}
 	}
@@ -86,12 +86,12 @@ func TestFramingExcess(t *testing.T) {
 // Data reduces the excess of framing, but never below 0.
 func TestDataDoesNotPayForLaterFraming(t *testing.T) {
 	large := fmt.Sprintf("%x\r\n%s\r\n", 100_000, strings.Repeat("x", 100_000))
-	wire, data, _ := bodyExcess(16<<10 + 1)
+	wire, data, _ := chunksInExcess(16<<10 + 1)
 	c, _, _ := bodyOf(t, bodyChunked, large+wire+"0\r\n\r\n", 0, 0)
-	got, err := bodyReadAll(c, 4096)
+	got, err := readAllBy(c, 4096)
 	// The CRLF after the large chunk is 2 bytes more, so the limit may be met one
 	// chunk earlier.
-	if pe := bodyParseError(err); pe == nil || pe.Status != 400 || len(got) >= 100_000+len(data) {
+	if pe := parseErrorIn(err); pe == nil || pe.Status != 400 || len(got) >= 100_000+len(data) {
 		t.Errorf("Read returns %d bytes, %v, want 400: earlier data does not pay for framing", len(got), err)
 	}
 
@@ -108,7 +108,7 @@ func TestDataDoesNotPayForLaterFraming(t *testing.T) {
 		{chunk, 16<<10/3 + 10, 400},
 	} {
 		c, _, _ := bodyOf(t, bodyChunked, strings.Repeat(tt.chunk, tt.n)+"0\r\n\r\n", 0, 0)
-		_, err := bodyReadAll(c, 4096)
+		_, err := readAllBy(c, 4096)
 		if err == io.EOF {
 			err = nil
 		}
@@ -149,14 +149,14 @@ func TestTrailerLimits(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, split := range bodySplits {
 				c, req, src := bodyOf(t, bodyChunked, "0\r\n"+tt.section+"rest", split, 0)
-				_, err := bodyReadAll(c, 10)
-				if diff := cmp.Diff(tt.want, bodyParseError(err)); diff != "" {
+				_, err := readAllBy(c, 10)
+				if diff := cmp.Diff(tt.want, parseErrorIn(err)); diff != "" {
 					t.Fatalf("Read, %d bytes a time: %v (-want +got):\n%s", split, err, diff)
 				}
 				if want := strings.Count(tt.section, "\r\n") - 1; tt.want == nil && req.Trailer().Len() != want {
 					t.Errorf("%d trailer fields, want %d", req.Trailer().Len(), want)
 				}
-				if rest := bodyRest(c, src); tt.want == nil && rest != "rest" {
+				if rest := restOf(c, src); tt.want == nil && rest != "rest" {
 					t.Errorf("bytes left after the content are %q, want rest", testkit.Shorten(rest))
 				}
 			}
@@ -185,7 +185,7 @@ func TestMaximumContent(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, split := range bodySplits {
 				c, _, _ := bodyOf(t, bodyChunked, tt.in, split, limit)
-				got, err := bodyReadAll(c, 64)
+				got, err := readAllBy(c, 64)
 				if got != tt.want {
 					t.Errorf("Read returns %q, want %q, without any of the chunk that is too large", testkit.Shorten(got), tt.want)
 				}
@@ -193,7 +193,7 @@ func TestMaximumContent(t *testing.T) {
 					t.Errorf("Read of exactly %d bytes: %v, want io.EOF", limit, err)
 				}
 				if want := (&ParseError{413, tt.over, "content is too large", "RFC 9110, section 15.5.14"}); tt.over > 0 {
-					if diff := cmp.Diff(want, bodyParseError(err)); diff != "" || StatusOf(err) != 413 {
+					if diff := cmp.Diff(want, parseErrorIn(err)); diff != "" || StatusOf(err) != 413 {
 						t.Errorf("Read: %v, status %d (-want +got):\n%s", err, StatusOf(err), diff)
 					}
 				}
@@ -202,7 +202,7 @@ func TestMaximumContent(t *testing.T) {
 	}
 
 	c, _, _ := bodyOf(t, bodyChunked, chunk(strings.Repeat("x", 1<<20))+"0\r\n\r\n", 0, 0)
-	if got, err := bodyReadAll(c, 4096); len(got) != 1<<20 || err != io.EOF {
+	if got, err := readAllBy(c, 4096); len(got) != 1<<20 || err != io.EOF {
 		t.Errorf("Read without a limit returns %d bytes, %v, want 1 MiB, io.EOF", len(got), err)
 	}
 }
@@ -219,9 +219,9 @@ func TestContentEndsEarly(t *testing.T) {
 			for end := range len(tt.wire) {
 				for _, split := range []int{0, 1, 3} {
 					c, req, _ := bodyOf(t, tt.head, tt.wire[:end], split, 0)
-					_, err := bodyReadAll(c, 4)
+					_, err := readAllBy(c, 4)
 					want := &ParseError{400, end, "content ends early", "RFC 9112, section 8"}
-					if diff := cmp.Diff(want, bodyParseError(err)); diff != "" || !errors.Is(err, io.ErrUnexpectedEOF) || StatusOf(err) != 400 {
+					if diff := cmp.Diff(want, parseErrorIn(err)); diff != "" || !errors.Is(err, io.ErrUnexpectedEOF) || StatusOf(err) != 400 {
 						t.Errorf("Read of %q, %d bytes a time: %v, want io.ErrUnexpectedEOF with 400 (-want +got):\n%s", tt.wire[:end], split, err, diff)
 					}
 					if _, again := c.Read(make([]byte, 1)); again != err {
@@ -246,7 +246,7 @@ func TestContentConnectionError(t *testing.T) {
 		c, _, src := bodyOf(t, tt.head, tt.wire, 1, 0)
 		src.end = reset
 		for range 2 {
-			if _, err := bodyReadAll(c, 4); err != reset {
+			if _, err := readAllBy(c, 4); err != reset {
 				t.Errorf("Read of %q: %v, want %v", tt.wire, err, reset)
 			}
 		}
@@ -311,7 +311,7 @@ func TestContentDoesNotReadNextRequest(t *testing.T) {
 				t.Errorf("%s: ReadFull reads %d bytes, returns %v, and leaves %.40q after the content, want %d, io.ErrUnexpectedEOF and nothing",
 					tt.name, n, err, strings.Trim(string(p[n:]), "\x00"), len(tt.want))
 			}
-			if rest := bodyRest(c, src); rest != next {
+			if rest := restOf(c, src); rest != next {
 				t.Errorf("%s: bytes left after the content are %q, want the next request", tt.name, rest)
 			}
 		}
@@ -323,7 +323,7 @@ func TestChunkTakesOneRead(t *testing.T) {
 	const chunks, size = 20, 32 << 10
 	chunk := fmt.Sprintf("%x\r\n%s\r\n", size, strings.Repeat("x", size))
 	c, _, src := bodyOf(t, bodyChunked, strings.Repeat(chunk, chunks)+"0\r\n\r\n", 0, 0)
-	if got, err := bodyReadAll(c, size); len(got) != chunks*size || err != io.EOF {
+	if got, err := readAllBy(c, size); len(got) != chunks*size || err != io.EOF {
 		t.Fatalf("read %d bytes, %v, want %d, io.EOF", len(got), err, chunks*size)
 	}
 	if most := chunks + 3; src.reads > most {

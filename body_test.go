@@ -61,11 +61,11 @@ func bodyOf(t testing.TB, head, wire string, split int, limit int64) (*content, 
 	return c, req, src
 }
 
-// bodyRest returns the bytes of a connection after the content.
-func bodyRest(c *content, src *bodySource) string { return string(c.in.bytes()) + src.data }
+// restOf returns the bytes of a connection after the content.
+func restOf(c *content, src *bodySource) string { return string(c.in.bytes()) + src.data }
 
-// bodyReadAll reads with buffers of size bytes.
-func bodyReadAll(r io.Reader, size int) (string, error) {
+// readAllBy reads with buffers of size bytes.
+func readAllBy(r io.Reader, size int) (string, error) {
 	var all strings.Builder
 	p := make([]byte, size)
 	for {
@@ -111,12 +111,12 @@ func TestContent(t *testing.T) {
 				for _, size := range []int{1, 3, 4096, 10_000} {
 					for _, after := range []string{"", next} {
 						c, req, src := bodyOf(t, tt.head, tt.wire+after, split, 0)
-						got, err := bodyReadAll(c, size)
+						got, err := readAllBy(c, size)
 						if err != io.EOF || got != tt.want {
 							t.Fatalf("Read of %q, %d bytes at a time into %d, returns %q, %v, want %q, io.EOF\nwhy: %s",
 								testkit.Shorten(tt.wire), split, size, testkit.Shorten(got), err, testkit.Shorten(tt.want), tt.why)
 						}
-						if rest := bodyRest(c, src); rest != after {
+						if rest := restOf(c, src); rest != after {
 							t.Errorf("Read of %q, %d bytes at a time into %d, leaves %q, want the next request, %q", testkit.Shorten(tt.wire), split, size, rest, after)
 						}
 						var trailer []string
@@ -229,7 +229,7 @@ func TestContentRefuses(t *testing.T) {
 				for _, after := range []string{"", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"} {
 					in := tt.in + after
 					c, req, src := bodyOf(t, bodyChunked, in, split, 0)
-					_, err := bodyReadAll(c, 4096)
+					_, err := readAllBy(c, 4096)
 					var got *ParseError
 					errors.As(err, &got)
 					if diff := cmp.Diff(want, got); diff != "" {

@@ -25,8 +25,8 @@ func imageResponse(content string) *Response {
 	return resp
 }
 
-// imageWritten returns the bytes that are written in answer to a request.
-func imageWritten(t *testing.T, format *wireFormat, request string, resp *Response) string {
+// writtenFor returns the bytes that are written in answer to a request.
+func writtenFor(t *testing.T, format *wireFormat, request string, resp *Response) string {
 	t.Helper()
 	var b strings.Builder
 	if _, err := writeResponse(context.Background(), &b, format, requestOf(t, request), resp); err != nil {
@@ -61,8 +61,8 @@ func TestImageEqualsAnswer(t *testing.T) {
 					for _, request := range requests {
 						plain := resp.Clone()
 						plain.hasWireImages = false
-						want := imageWritten(t, format, request, plain)
-						if got := imageWritten(t, format, request, resp); got != want {
+						want := writtenFor(t, format, request, plain)
+						if got := writtenFor(t, format, request, resp); got != want {
 							t.Errorf("%q is answered with %q, want %q", request, got, want)
 						}
 						if last := resp.rep.Body.(*memoryContent).last.Load(); last != nil && last.bytes != nil {
@@ -87,7 +87,7 @@ func TestImageHasTheDate(t *testing.T) {
 	for second := range 4 {
 		date = fmt.Sprint("second ", second)
 		for range 3 {
-			if got, want := imageWritten(t, format, get, resp), "\r\nDate: "+date+"\r\n"; !strings.Contains(got, want) {
+			if got, want := writtenFor(t, format, get, resp), "\r\nDate: "+date+"\r\n"; !strings.Contains(got, want) {
 				t.Errorf("in second %d the answer is %q, want it with %q", second, got, want)
 			}
 		}
@@ -103,7 +103,7 @@ func TestChangedResponseHasNoImage(t *testing.T) {
 	format := &wireFormat{contentLength: true}
 	resp := imageResponse("content")
 	for range 3 {
-		imageWritten(t, format, get, resp)
+		writtenFor(t, format, get, resp)
 	}
 	changes := map[string]func(*Response){
 		"Set":          func(r *Response) { r.Set("X", "y") },
@@ -114,10 +114,10 @@ func TestChangedResponseHasNoImage(t *testing.T) {
 		changed := resp.Clone()
 		change(changed)
 		for range 3 {
-			if got := imageWritten(t, format, get, changed); !strings.Contains(got, "X: y") && !strings.Contains(got, "x/y") {
+			if got := writtenFor(t, format, get, changed); !strings.Contains(got, "X: y") && !strings.Contains(got, "x/y") {
 				t.Errorf("after %s of a copy, the answer for the copy is %q, want the changed field", name, got)
 			}
-			if got := imageWritten(t, format, get, resp); strings.Contains(got, "X: y") || strings.Contains(got, "x/y") {
+			if got := writtenFor(t, format, get, resp); strings.Contains(got, "X: y") || strings.Contains(got, "x/y") {
 				t.Errorf("after %s of a copy, the answer for the original is %q, want it unchanged", name, got)
 			}
 		}
@@ -172,7 +172,7 @@ func TestImageIsNotUsedBeforeClose(t *testing.T) {
 	resp := imageResponse("content")
 	const get, last = "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 	for range 3 {
-		imageWritten(t, format, get, resp)
+		writtenFor(t, format, get, resp)
 	}
 	closing := resp.Clone().CloseAfter()
 	for name, tt := range map[string]struct {
@@ -203,7 +203,7 @@ func TestPipelinedImages(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		for _, p := range []string{"/a", "/b", "/c"} {
-			want += imageWritten(t, &wireFormat{contentLength: true}, getRequest(p), resps[p])
+			want += writtenFor(t, &wireFormat{contentLength: true}, getRequest(p), resps[p])
 		}
 		client, server := net.Pipe()
 		counted := &testkit.RecordingConn{Conn: server}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -246,6 +247,9 @@ func TestRecentlyChangedFolderIsNotCached(t *testing.T) {
 // The memory of names is counted while they are read. If it is too much, they are not cached.
 func TestCachedNamesAreBounded(t *testing.T) {
 	t.Parallel()
+	if size := reflect.TypeFor[jail.Entry]().Size() + reflect.TypeFor[*jail.Entry]().Size(); size > nameOverhead {
+		t.Errorf("a cached name takes %d bytes in addition to its own, which count as %d", size, nameOverhead)
+	}
 	for _, length := range []int{8, 250} {
 		var k fileCache
 		few, many := resolveGet(t, "/few/"), resolveGet(t, "/many/")

@@ -46,7 +46,7 @@ func TestParkedConnection(t *testing.T) {
 	}{
 		{"the next request", nil, func(t *testing.T, s *Server, c net.Conn) {
 			for range 2 {
-				parkAndAsk(t, c, getRequest("/"), 1)
+				wantHi(t, c, getRequest("/"), 1)
 				waitParked(t, s, 1)
 			}
 			c.Close()
@@ -54,14 +54,14 @@ func TestParkedConnection(t *testing.T) {
 		{"a conversation", nil, func(t *testing.T, s *Server, c net.Conn) {
 			for range 2 {
 				for range inTalk + 1 {
-					parkAndAsk(t, c, getRequest("/"), 1)
+					wantHi(t, c, getRequest("/"), 1)
 				}
 				waitParked(t, s, 1)
 			}
 			c.Close()
 		}, Stats{Conns: 1, Requests: 1 + 2*(inTalk+1)}},
 		{"several at once", nil, func(t *testing.T, s *Server, c net.Conn) {
-			parkAndAsk(t, c, strings.Repeat(getRequest("/"), 300), 300) // more than one buffer
+			wantHi(t, c, strings.Repeat(getRequest("/"), 300), 300) // more than one buffer
 			c.Close()
 		}, Stats{Conns: 1, Requests: 301}},
 		{"a byte at a time", nil, func(t *testing.T, s *Server, c net.Conn) {
@@ -69,7 +69,7 @@ func TestParkedConnection(t *testing.T) {
 			for _, b := range []byte(request[:len(request)-1]) {
 				c.Write([]byte{b})
 			}
-			parkAndAsk(t, c, request[len(request)-1:], 1)
+			wantHi(t, c, request[len(request)-1:], 1)
 			c.Close()
 		}, Stats{Conns: 1, Requests: 2}},
 		{"the client closes", nil, func(t *testing.T, s *Server, c net.Conn) { c.Close() }, Stats{Conns: 1, Requests: 1}},
@@ -84,7 +84,7 @@ func TestParkedConnection(t *testing.T) {
 		}, Stats{Conns: 1, Requests: 1}},
 		{"another connection takes its place", []Option{WithMaxConns(1)}, func(t *testing.T, s *Server, c net.Conn) {
 			another := dial(t, c.RemoteAddr().String())
-			parkAndAsk(t, another, getRequest("/"), 1)
+			wantHi(t, another, getRequest("/"), 1)
 			if b, err := io.ReadAll(c); len(b) > 0 || err != nil {
 				t.Errorf("an evicted connection ended with %q, %v, want no bytes", b, err)
 			}
@@ -103,7 +103,7 @@ func TestParkedConnection(t *testing.T) {
 			t.Parallel()
 			s, addr := listen(t, append(tt.opts, WithResolver(answerText("hi")))...)
 			c := dial(t, addr)
-			parkAndAsk(t, c, getRequest("/"), 1)
+			wantHi(t, c, getRequest("/"), 1)
 			waitParked(t, s, 1)
 			if got := s.Stats(); got.ConnsIdle != 1 || got.ConnsOpen != 1 {
 				t.Errorf("Stats of a parked connection: %+v, want it idle", got)
@@ -127,11 +127,11 @@ func TestParkedBeforeItsFirstRequest(t *testing.T) {
 	s, addr := listen(t, WithResolver(answerText("hi")))
 	c := dial(t, addr)
 	waitParked(t, s, 1)
-	parkAndAsk(t, c, getRequest("/"), 1)
+	wantHi(t, c, getRequest("/"), 1)
 }
 
-// parkAndAsk sends requests and reads their answers.
-func parkAndAsk(t *testing.T, c net.Conn, requests string, n int) {
+// wantHi sends n requests, which must each be answered with "hi".
+func wantHi(t *testing.T, c net.Conn, requests string, n int) {
 	t.Helper()
 	go io.WriteString(c, requests)
 	answers := bufio.NewReader(c)
@@ -200,7 +200,7 @@ func TestRetainedRequest(t *testing.T) {
 		return Text(200, "hi"), nil
 	})))
 	c := dial(t, addr)
-	parkAndAsk(t, c, getRequest("/"), 1)
+	wantHi(t, c, getRequest("/"), 1)
 	waitParked(t, s, 1)
 	req := <-kept
 	if id := req.Conn().ID; id != 1 {
@@ -244,12 +244,12 @@ func TestContentWrittenAfterReturn(t *testing.T) {
 	var conns []net.Conn
 	for range 4 {
 		c := dial(t, addr)
-		parkAndAsk(t, c, getRequest("/"), 1)
+		wantHi(t, c, getRequest("/"), 1)
 		conns = append(conns, c)
 	}
 	waitParked(t, s, len(conns))
 	for _, c := range conns { // with buffers that other connections have used
-		parkAndAsk(t, c, getRequest("/"), 1)
+		wantHi(t, c, getRequest("/"), 1)
 	}
 	waitParked(t, s, len(conns))
 }

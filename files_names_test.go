@@ -121,8 +121,8 @@ var namesAsked = map[string]string{
 	"LONGNA~1/another.txt":              "404",
 }
 
-// namesTrees makes the trees, each with the files, for a FileResolver with scripts.
-func namesTrees(t *testing.T) map[string]jail.Tree {
+// treesOfNames makes the trees, each with the files, for a FileResolver with scripts.
+func treesOfNames(t *testing.T) map[string]jail.Tree {
 	files := maps.Clone(namesFiles)
 	maps.Copy(files, namesUnix)
 	dir, mapFS := filepath.Join(t.TempDir(), "root"), fstest.MapFS{}
@@ -164,7 +164,7 @@ func namesTrees(t *testing.T) map[string]jail.Tree {
 
 // In every kind of tree, the same names are served, run as scripts, and listed.
 func TestNames(t *testing.T) {
-	for kind, tree := range namesTrees(t) {
+	for kind, tree := range treesOfNames(t) {
 		t.Run(kind, func(t *testing.T) {
 			for _, dotFiles := range []bool{false, true} {
 				config, err := newFileConfig([]FileOption{WithDotFiles(dotFiles)})
@@ -188,14 +188,14 @@ func TestNames(t *testing.T) {
 						t.Errorf("dot files %v: %q is answered with %q, want %q", dotFiles, name, got, want)
 					}
 				}
-				namesList(t, r, ".")
+				checkListed(t, r, ".")
 			}
 		})
 	}
 }
 
-// namesList checks that a folder and its folders list the files that they serve.
-func namesList(t *testing.T, r *FileResolver, folder string) {
+// checkListed checks that a folder and its folders list the files that they serve.
+func checkListed(t *testing.T, r *FileResolver, folder string) {
 	t.Helper()
 	target := "/"
 	if folder != "." {
@@ -225,7 +225,7 @@ func namesList(t *testing.T, r *FileResolver, folder string) {
 			t.Errorf("%q is answered with %q, want no source and nothing hidden", name, got)
 		}
 		if e.IsDir() && got != "declined" {
-			namesList(t, r, name)
+			checkListed(t, r, name)
 		}
 	}
 }

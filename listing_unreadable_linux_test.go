@@ -16,9 +16,9 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// unreadableMake makes a folder with files and folders of another user, which user 0 can read
+// makeUnreadable makes a folder with files and folders of another user, which user 0 can read
 // only if it has the capability. It skips the test for any other user.
-func unreadableMake(t *testing.T) (root string) {
+func makeUnreadable(t *testing.T) (root string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("only user 0 can make files of another user")
@@ -36,9 +36,9 @@ func unreadableMake(t *testing.T) (root string) {
 	return root
 }
 
-// unreadableLists returns the listings of the folder, with the answers for the entries that
+// listUnreadable returns the listings of the folder, with the answers for the entries that
 // are not listed.
-func unreadableLists(t *testing.T, root string) map[string]string {
+func listUnreadable(t *testing.T, root string) map[string]string {
 	fsys, err := FS(os.DirFS(root))
 	if err != nil {
 		t.Fatal(err)
@@ -63,23 +63,23 @@ func unreadableLists(t *testing.T, root string) map[string]string {
 }
 
 const (
-	unreadableAll  = "closed/\nopen/\nreadable.txt\nsecret.txt\nto-secret\n"
-	unreadableNone = "open/\nreadable.txt\nerror 403\nerror 403\nerror 403\n"
+	listedToAll    = "closed/\nopen/\nreadable.txt\nsecret.txt\nto-secret\n"
+	listedToOthers = "open/\nreadable.txt\nerror 403\nerror 403\nerror 403\n"
 )
 
-// unreadableWant returns the same listing for each kind of tree.
-func unreadableWant(want string) map[string]string {
+// sameForAll returns the same listing for each kind of tree.
+func sameForAll(want string) map[string]string {
 	return map[string]string{"Dir": want, "os.Root": want, "os.DirFS": want}
 }
 
 // User 0 of a container may lack the capability to ignore permissions. Entries that it cannot
 // read are not listed.
 func TestListingWithoutTheCapability(t *testing.T) {
-	root := unreadableMake(t)
+	root := makeUnreadable(t)
 	if _, err := os.ReadFile(filepath.Join(root, "secret.txt")); err != nil {
 		t.Skip("user 0 cannot read all files here:", err)
 	}
-	if diff := cmp.Diff(unreadableWant(unreadableAll), unreadableLists(t, root)); diff != "" {
+	if diff := cmp.Diff(sameForAll(listedToAll), listUnreadable(t, root)); diff != "" {
 		t.Errorf("listings with the capability (-want +got):\n%s", diff)
 	}
 	lists, failed := make(chan map[string]string, 1), make(chan error, 1)
@@ -89,13 +89,13 @@ func TestListingWithoutTheCapability(t *testing.T) {
 			failed <- err
 			return
 		}
-		lists <- unreadableLists(t, root)
+		lists <- listUnreadable(t, root)
 	}()
 	select {
 	case err := <-failed:
 		t.Fatal(err)
 	case got := <-lists:
-		if diff := cmp.Diff(unreadableWant(unreadableNone), got); diff != "" {
+		if diff := cmp.Diff(sameForAll(listedToOthers), got); diff != "" {
 			t.Errorf("listings without the capability (-want +got):\n%s", diff)
 		}
 	}
@@ -122,12 +122,12 @@ func dropCapabilities() error {
 func TestListingInUserNamespace(t *testing.T) {
 	const variable = "RAWHTTP_TEST_UNREADABLE"
 	if root := os.Getenv(variable); root != "" {
-		if diff := cmp.Diff(unreadableWant(unreadableNone), unreadableLists(t, root)); diff != "" {
+		if diff := cmp.Diff(sameForAll(listedToOthers), listUnreadable(t, root)); diff != "" {
 			t.Errorf("listings in a user namespace (-want +got):\n%s", diff)
 		}
 		return
 	}
-	root := unreadableMake(t)
+	root := makeUnreadable(t)
 	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
 	cmd.Env = append(os.Environ(), variable+"="+root)
 	users := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}}

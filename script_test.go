@@ -61,7 +61,7 @@ type cgiHead struct {
 	Size      int
 }
 
-func cgiShow(h scriptHead) cgiHead {
+func toCGIHead(h scriptHead) cgiHead {
 	var fields []string
 	for _, f := range h.fields {
 		fields = append(fields, f.name+": "+f.value)
@@ -111,9 +111,9 @@ func TestParseScriptOutput(t *testing.T) {
 		{name: "a bad status, plain", out: "Status: 999\n\n", whole: ends, mode: ScriptPlain, want: plain},
 		{name: "two CRs", out: "Status: 404\r\r\n\n", whole: ends, err: fault, why: "the first is part of the value"},
 		{name: "a line of CRs", out: "Status: 404\n\r\r\n\n", whole: ends, want: plain, why: "it is not empty, and has no colon"},
-		{name: "a block of 32 KiB", out: cgiBlock(maxScriptFields) + "x", whole: goesOn, want: cgiHead{200, "", "X: " + strings.Repeat("a", maxScriptFields-17), -1, maxScriptFields}},
-		{name: "a block of 32 KiB and a byte", out: cgiBlock(maxScriptFields + 1), whole: goesOn, err: fault},
-		{name: "a block of 32 KiB without its end", out: cgiBlock(maxScriptFields)[:maxScriptFields-1], whole: goesOn, err: incomplete},
+		{name: "a block of 32 KiB", out: blockOf(maxScriptFields) + "x", whole: goesOn, want: cgiHead{200, "", "X: " + strings.Repeat("a", maxScriptFields-17), -1, maxScriptFields}},
+		{name: "a block of 32 KiB and a byte", out: blockOf(maxScriptFields + 1), whole: goesOn, err: fault},
+		{name: "a block of 32 KiB without its end", out: blockOf(maxScriptFields)[:maxScriptFields-1], whole: goesOn, err: incomplete},
 		{name: "a long first line", out: strings.Repeat("a", maxScriptFields), whole: goesOn, want: plain},
 		{name: "a long first line, incomplete", out: strings.Repeat("a", maxScriptFields-1), whole: goesOn, err: incomplete},
 		{name: "a long first line, CGI", out: strings.Repeat("a", maxScriptFields), whole: goesOn, mode: ScriptCGI, err: fault},
@@ -125,7 +125,7 @@ func TestParseScriptOutput(t *testing.T) {
 			case tt.err == fault && (err == nil || err == ErrIncomplete || StatusOf(err) != 502), tt.err != fault && err != tt.err:
 				t.Errorf("parseScriptOutput(%.60q, %v, %v) error %v, want %v; why: %s", tt.out, tt.whole, tt.mode, err, tt.err, tt.why)
 			case err == nil:
-				if diff := cmp.Diff(tt.want, cgiShow(got)); diff != "" {
+				if diff := cmp.Diff(tt.want, toCGIHead(got)); diff != "" {
 					t.Errorf("parseScriptOutput(%.60q, %v, %v) (-want +got):\n%s\nwhy: %s", tt.out, tt.whole, tt.mode, diff, tt.why)
 				}
 			}
@@ -133,8 +133,8 @@ func TestParseScriptOutput(t *testing.T) {
 	}
 }
 
-// cgiBlock is a block of n bytes.
-func cgiBlock(n int) string { return "Status: 200\nX: " + strings.Repeat("a", n-17) + "\n\n" }
+// blockOf is a block of n bytes.
+func blockOf(n int) string { return "Status: 200\nX: " + strings.Repeat("a", n-17) + "\n\n" }
 
 func TestParseScriptStatus(t *testing.T) {
 	for value, want := range map[string]int{

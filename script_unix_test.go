@@ -140,7 +140,7 @@ func TestLinksLeakNoDescriptors(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if after := testkit.Descriptors(); after >= before+100 {
+		if after := testkit.Descriptors(); after >= before+10 {
 			t.Errorf("%s: %d descriptors are open after 100 requests, want %d as before", how, after, before)
 		}
 	}

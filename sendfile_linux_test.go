@@ -16,9 +16,9 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// sendfileRefused serves one connection on a thread on which the given system call fails, and
+// answerWithoutCall serves one connection on a thread on which the given system call fails, and
 // returns everything that the client reads.
-func sendfileRefused(t *testing.T, s *Server, call uintptr, errno syscall.Errno, request string) string {
+func answerWithoutCall(t *testing.T, s *Server, call uintptr, errno syscall.Errno, request string) string {
 	t.Helper()
 	return testkit.AnswerWithoutCall(t, func(c net.Conn) { s.ServeConn(context.Background(), c) }, call, errno, request, io.ReadAll)
 }
@@ -39,7 +39,7 @@ func TestLargeFilesUseSendfile(t *testing.T) {
 		files.cache.tree = nil
 		s := newServer(t, WithResolver(files))
 		for name, whole := range map[string]bool{"large": false, "small": true} {
-			got := sendfileRefused(t, s, syscall.SYS_SENDFILE, syscall.EIO, getRequest("/"+name))
+			got := answerWithoutCall(t, s, syscall.SYS_SENDFILE, syscall.EIO, getRequest("/"+name))
 			if (len(got) > 60_000) != whole {
 				t.Errorf("%s: if sendfile fails, the answer for the %s file has %d bytes, want only that for the small file to be complete", how, name, len(got))
 			}
