@@ -72,8 +72,8 @@ func toCGIHead(h scriptHead) cgiHead {
 func TestParseScriptOutput(t *testing.T) {
 	plain := cgiHead{Status: 200, MediaType: textHTML, Length: -1}
 	const (
-		ends   = true
-		goesOn = false
+		ended   = true
+		running = false
 	)
 	incomplete := ErrIncomplete
 	fault := errors.New("502")
@@ -85,38 +85,38 @@ func TestParseScriptOutput(t *testing.T) {
 		err       error
 		why       string
 	}{
-		{name: "nothing yet", out: "", whole: goesOn, err: incomplete},
-		{name: "nothing", out: "", whole: ends, want: plain},
-		{name: "nothing, CGI", out: "", whole: ends, mode: ScriptCGI, err: fault, why: "it has no fields"},
-		{name: "nothing yet, plain", out: "", whole: goesOn, mode: ScriptPlain, want: plain, why: "there is nothing to wait for"},
-		{name: "an incomplete line", out: "hello", whole: goesOn, err: incomplete, why: "it may still contain a colon"},
-		{name: "a complete line", out: "hello\n", whole: goesOn, want: plain},
-		{name: "an empty line", out: "\n", whole: goesOn, want: plain},
-		{name: "an empty line, CRLF", out: "\r\n", whole: goesOn, want: plain},
-		{name: "half of a CRLF", out: "\r", whole: goesOn, err: incomplete},
-		{name: "an empty line, CGI", out: "\n", whole: goesOn, mode: ScriptCGI, err: fault},
-		{name: "a field", out: "Status: 404\n", whole: goesOn, err: incomplete},
-		{name: "a field, then the end", out: "Status: 404\n", whole: ends, want: plain, why: "no empty line has ended it"},
-		{name: "a field and half of an empty line", out: "Status: 404\n\r", whole: goesOn, err: incomplete},
-		{name: "a block", out: "Status: 404\n\nhello", whole: goesOn, want: cgiHead{404, "", "", -1, 13}},
-		{name: "a block, CRLF", out: "Status: 404\r\n\r\nhello", whole: goesOn, want: cgiHead{404, "", "", -1, 15}},
-		{name: "a block without content", out: "Content-Type: a/b\n\n", whole: ends, want: cgiHead{200, "a/b", "", -1, 19}},
-		{name: "all fields", out: "X:y\nContent-Length: 007\ncontent-type:\ta/b \nSTATUS: 201 x\nLocation: /a\nDate: x\n\n", whole: ends,
+		{name: "nothing yet", out: "", whole: running, err: incomplete},
+		{name: "nothing", out: "", whole: ended, want: plain},
+		{name: "nothing, CGI", out: "", whole: ended, mode: ScriptCGI, err: fault, why: "it has no fields"},
+		{name: "nothing yet, plain", out: "", whole: running, mode: ScriptPlain, want: plain, why: "there is nothing to wait for"},
+		{name: "an incomplete line", out: "hello", whole: running, err: incomplete, why: "it may still contain a colon"},
+		{name: "a complete line", out: "hello\n", whole: running, want: plain},
+		{name: "an empty line", out: "\n", whole: running, want: plain},
+		{name: "an empty line, CRLF", out: "\r\n", whole: running, want: plain},
+		{name: "half of a CRLF", out: "\r", whole: running, err: incomplete},
+		{name: "an empty line, CGI", out: "\n", whole: running, mode: ScriptCGI, err: fault},
+		{name: "a field", out: "Status: 404\n", whole: running, err: incomplete},
+		{name: "a field, then the end", out: "Status: 404\n", whole: ended, want: plain, why: "no empty line has ended it"},
+		{name: "a field and half of an empty line", out: "Status: 404\n\r", whole: running, err: incomplete},
+		{name: "a block", out: "Status: 404\n\nhello", whole: running, want: cgiHead{404, "", "", -1, 13}},
+		{name: "a block, CRLF", out: "Status: 404\r\n\r\nhello", whole: running, want: cgiHead{404, "", "", -1, 15}},
+		{name: "a block without content", out: "Content-Type: a/b\n\n", whole: ended, want: cgiHead{200, "a/b", "", -1, 19}},
+		{name: "all fields", out: "X:y\nContent-Length: 007\ncontent-type:\ta/b \nSTATUS: 201 x\nLocation: /a\nDate: x\n\n", whole: ended,
 			want: cgiHead{201, "a/b", "X: y|Location: /a", 7, 79}},
-		{name: "a redirect", out: "Location: a\n\n", whole: ends, want: cgiHead{302, "", "Location: a", -1, 13}},
-		{name: "other fields", out: "A: b\n\nhello", whole: ends, want: plain},
-		{name: "other fields, CGI", out: "A: b\n\nhello", whole: ends, mode: ScriptCGI, want: cgiHead{200, "", "A: b", -1, 6}},
-		{name: "a bad status, block incomplete", out: "Status: 999\n", whole: goesOn, err: incomplete, why: "it may not be a block"},
-		{name: "a bad status", out: "Status: 999\n\n", whole: goesOn, err: fault},
-		{name: "a bad status, plain", out: "Status: 999\n\n", whole: ends, mode: ScriptPlain, want: plain},
-		{name: "two CRs", out: "Status: 404\r\r\n\n", whole: ends, err: fault, why: "the first is part of the value"},
-		{name: "a line of CRs", out: "Status: 404\n\r\r\n\n", whole: ends, want: plain, why: "it is not empty, and has no colon"},
-		{name: "a block of 32 KiB", out: blockOf(maxScriptFields) + "x", whole: goesOn, want: cgiHead{200, "", "X: " + strings.Repeat("a", maxScriptFields-17), -1, maxScriptFields}},
-		{name: "a block of 32 KiB and a byte", out: blockOf(maxScriptFields + 1), whole: goesOn, err: fault},
-		{name: "a block of 32 KiB without its end", out: blockOf(maxScriptFields)[:maxScriptFields-1], whole: goesOn, err: incomplete},
-		{name: "a long first line", out: strings.Repeat("a", maxScriptFields), whole: goesOn, want: plain},
-		{name: "a long first line, incomplete", out: strings.Repeat("a", maxScriptFields-1), whole: goesOn, err: incomplete},
-		{name: "a long first line, CGI", out: strings.Repeat("a", maxScriptFields), whole: goesOn, mode: ScriptCGI, err: fault},
+		{name: "a redirect", out: "Location: a\n\n", whole: ended, want: cgiHead{302, "", "Location: a", -1, 13}},
+		{name: "other fields", out: "A: b\n\nhello", whole: ended, want: plain},
+		{name: "other fields, CGI", out: "A: b\n\nhello", whole: ended, mode: ScriptCGI, want: cgiHead{200, "", "A: b", -1, 6}},
+		{name: "a bad status, block incomplete", out: "Status: 999\n", whole: running, err: incomplete, why: "it may not be a block"},
+		{name: "a bad status", out: "Status: 999\n\n", whole: running, err: fault},
+		{name: "a bad status, plain", out: "Status: 999\n\n", whole: ended, mode: ScriptPlain, want: plain},
+		{name: "two CRs", out: "Status: 404\r\r\n\n", whole: ended, err: fault, why: "the first is part of the value"},
+		{name: "a line of CRs", out: "Status: 404\n\r\r\n\n", whole: ended, want: plain, why: "it is not empty, and has no colon"},
+		{name: "a block of 32 KiB", out: blockOf(maxScriptFields) + "x", whole: running, want: cgiHead{200, "", "X: " + strings.Repeat("a", maxScriptFields-17), -1, maxScriptFields}},
+		{name: "a block of 32 KiB and a byte", out: blockOf(maxScriptFields + 1), whole: running, err: fault},
+		{name: "a block of 32 KiB without its end", out: blockOf(maxScriptFields)[:maxScriptFields-1], whole: running, err: incomplete},
+		{name: "a long first line", out: strings.Repeat("a", maxScriptFields), whole: running, want: plain},
+		{name: "a long first line, incomplete", out: strings.Repeat("a", maxScriptFields-1), whole: running, err: incomplete},
+		{name: "a long first line, CGI", out: strings.Repeat("a", maxScriptFields), whole: running, mode: ScriptCGI, err: fault},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -212,8 +212,8 @@ func TestAppendVariables(t *testing.T) {
 				"REQUEST_METHOD=POST", "REQUEST_URI=/a.sh/b", "QUERY_STRING=", "SCRIPT_NAME=/a.sh", "SCRIPT_FILENAME=/www/a.sh",
 				"REMOTE_ADDR=2001:db8::2", "REMOTE_HOST=2001:db8::2", "PATH_INFO=/b", "CONTENT_LENGTH=0", "CONTENT_TYPE=a/b", "HTTPS=on"},
 		},
-		{
-			name: "a Unix domain socket: it has no port, so SERVER_PORT is that of the scheme", head: "GET /a.sh HTTP/1.1\r\nHost: a\r\n\r\n",
+		{ // without a port, SERVER_PORT is the default of the scheme
+			name: "a Unix domain socket", head: "GET /a.sh HTTP/1.1\r\nHost: a\r\n\r\n",
 			conn: ConnInfo{LocalAddr: unix, RemoteAddr: &net.UnixAddr{Name: "@", Net: "unix"}},
 			call: scriptCall{name: "/a.sh", file: "/www/a.sh", contentLength: -1, software: "rawhttp"},
 			want: []string{"A=b", "GATEWAY_INTERFACE=CGI/1.1", "SERVER_PROTOCOL=HTTP/1.1", "SERVER_SOFTWARE=rawhttp", "SERVER_NAME=a", "SERVER_PORT=80",
