@@ -18,15 +18,16 @@ import (
 	"example.com/rawhttp/internal/testkit"
 )
 
-// helperCommand returns a command line for scripts. The command leaves the script's process
-// group in the way that how names, writes its process ID to the file, and waits to be ended.
+// helperCommand returns a command line for scripts, which may follow exec. The command leaves the
+// script's process group in the way that how names, writes its process ID to the file, and waits to
+// be ended.
 func helperCommand(t testing.TB, how, file string) string {
 	t.Helper()
 	binary, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprintf("RAWHTTP_TEST_HELPER=\"%s %s\" '%s' -test.run='^TestScriptHelper$'", how, file, binary)
+	return fmt.Sprintf("env RAWHTTP_TEST_HELPER=\"%s %s\" '%s' -test.run='^TestScriptHelper$'", how, file, binary)
 }
 
 // TestScriptHelper is the command of helperCommand when a script runs it.
@@ -113,7 +114,7 @@ func TestScriptLeftItsGroup(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := serveScripts(t, map[string]string{"a.sh": before + "export " + strings.Replace(helperCommand(t, "join", "pid"), " '", "; exec '", 1)}, rawhttp.WithMaxScripts(1))
+			s := serveScripts(t, map[string]string{"a.sh": before + "exec " + helperCommand(t, "join", "pid")}, rawhttp.WithMaxScripts(1))
 			c := s.ask(t, "/a.sh")
 			pid := s.awaitPid(t, "pid")
 			if group, err := syscall.Getpgid(pid); group == pid || err != nil {
