@@ -276,3 +276,16 @@ func TestScriptArguments(t *testing.T) {
 		t.Errorf("arguments with a relative root: %q, want %q", got, tests[2].want)
 	}
 }
+
+// A user name that cannot be passed to a script is answered with 500; the script does not run
+// without a user.
+func TestScriptUserWithNUL(t *testing.T) {
+	root := testkit.Scripts(t, map[string]string{"x.sh": "echo \"user $REMOTE_USER\""})
+	files := filesOfDir(t, root, rawhttp.WithScript(".sh", "sh"))
+	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		return files.Resolve(ctx, req.WithUser("ann\x00"))
+	})))
+	if got, want := talk(t, addr, getRequest("/x.sh")), errorText("500 Internal Server Error"); got != want {
+		t.Errorf("answer %q, want %q", got, want)
+	}
+}

@@ -3,8 +3,10 @@
 package scripts_test
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -195,28 +197,6 @@ func TestScriptInputEndsEarly(t *testing.T) {
 	}
 }
 
-// A script may close its output and go on reading. Its output is sent at once, and the connection
-// persists after its content.
-func TestScriptClosesOutput(t *testing.T) {
-	t.Parallel()
-	s := serveScripts(t, map[string]string{"x.sh": "echo; echo page; exec wc -c >count"})
-	c := s.dial(t)
-	c.send(t, postBegun("/x.sh", 10, "12345"))
-	resp := c.head(t)
-	page := make([]byte, len("\npage\n"))
-	if _, err := io.ReadFull(resp.Body, page); string(page) != "\npage\n" || err != nil {
-		t.Fatalf("before the end of the content the client read %q, %v, want the page", page, err)
-	}
-	c.send(t, "67890"+getRequest("/hello.txt"))
-	if rest, err := io.ReadAll(resp.Body); len(rest) > 0 || err != nil {
-		t.Errorf("after the page: %q, %v, want io.EOF", rest, err)
-	}
-	wholeAnswer("hello\n").check(t, "/hello.txt on the same connection", c.answer(t))
-	if got := strings.TrimSpace(s.await(t, "count")); got != "10" {
-		t.Errorf("the script read %s bytes, want 10", got)
-	}
-}
-
 // A client that waits for 100 (Continue) receives it if a script runs, and only then (RFC 9110,
 // section 10.1.1).
 func TestScriptInputContinue(t *testing.T) {
@@ -245,46 +225,49 @@ func TestScriptInputContinue(t *testing.T) {
 	}
 }
 
-// The answer of a script that reads nothing is sent at once, even if the client has not sent most
-// of its content. The rest of the content is discarded, and the connection persists.
-func TestScriptReadsNothing(t *testing.T) {
+// A hook that panics while a script reads its content ends the connection, not the program.
+func TestHookPanicsWhileScriptReads(t *testing.T) {
 	t.Parallel()
-	s := serveScripts(t, map[string]string{
-		"leaves.sh": "echo hello", "closes.sh": "exec <&-; echo hello",
-		"slow.sh": "printf 'Status: 413\\nContent-Type: text/plain\\n\\nno\\n'; read x <gate",
-	})
-	const length = 200_000
-	for what, sent := range map[string]int{"nothing": 0, "a part": 100, "more than a pipe holds": 150_000} {
-		for _, target := range []string{"/leaves.sh", "/closes.sh"} {
-			c := s.dial(t)
-			c.send(t, postBegun(target, length, strings.Repeat("z", sent)))
-			outputAnswer("hello\n").check(t, target+" after the client has sent "+what, c.answer(t))
-			c.send(t, strings.Repeat("z", length-sent)+getRequest("/hello.txt"))
-			wholeAnswer("hello\n").check(t, "/hello.txt on the same connection", c.answer(t))
+	s := &scriptSite{root: scriptFolder(t, map[string]string{"a.sh": "echo $$ >pid; cat"})}
+	reads := 0
+	_, s.addr = listen(t, rawhttp.WithRoot(s.root), rawhttp.WithScript(".sh", "sh"), rawhttp.WithTrace(rawhttp.Trace{BytesRead: func(uint64, uint64, []byte) {
+		if reads++; reads == 2 {
+			panic("hook")
 		}
-	}
-	open := s.gate(t)
+	}}))
 	c := s.dial(t)
-	c.send(t, postBegun("/slow.sh", 10, "1"))
-	readExpected(t, c.r, "the answer of a script that runs on", "HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n"+
-		"X-Content-Type-Options: nosniff\r\n\r\n3\r\nno\n\r\n")
-	open()
-	readExpected(t, c.r, "the end of the answer", "0\r\n\r\n")
+	c.send(t, postBegun("/a.sh", 6, "con"))
+	pid := s.awaitPid(t, "pid")
+	c.send(t, "ten")
+	statusAnswer(500).check(t, "/a.sh, whose content cannot be read", c.answer(t))
+	if b, err := io.ReadAll(c.r); len(b) > 0 || err != nil {
+		t.Errorf("after the answer: %q, %v, want io.EOF", b, err)
+	}
+	awaitGone(t, pid)
 }
 
-// A connection persists after scripts of all kinds.
-func TestScriptsOnOneConnection(t *testing.T) {
-	t.Parallel()
-	s := serveScripts(t, map[string]string{"echoes.sh": "exec cat", "fails.sh": "exit 1", "streams.sh": "cat; head -c 100000 /dev/zero"})
-	c := s.dial(t)
-	for range 5 {
-		c.send(t, postRequest("/echoes.sh", "hello"))
-		outputAnswer("hello").check(t, "POST /echoes.sh", c.answer(t))
-		c.send(t, getRequest("/fails.sh"))
-		statusAnswer(500).check(t, "GET /fails.sh", c.answer(t))
-		c.send(t, getRequest("/streams.sh"))
-		scriptAnswer{200, "chunked", strings.Repeat("\x00", 100_000), false}.check(t, "GET /streams.sh", c.answer(t))
-		c.send(t, "HEAD /echoes.sh HTTP/1.1\r\nHost: example.test\r\n\r\n")
-		readExpected(t, c.r, "HEAD /echoes.sh", strings.Replace(pageAnswer(""), "Content-Length: 0\r\n", "", 1))
+// A hook that panics while content is read ends the connection even if the script has ended: it is
+// unknown where the content ends.
+func TestHookPanicsAfterScript(t *testing.T) {
+	root := scriptFolder(t, map[string]string{"a.sh": "echo; head -c 130000 /dev/zero; echo >ended"})
+	s := newServer(t, rawhttp.WithRoot(root), rawhttp.WithScript(".sh", "sh"), rawhttp.WithTrace(rawhttp.Trace{BytesRead: func(_, _ uint64, b []byte) {
+		if strings.HasPrefix(string(b), "content") {
+			panic("hook")
+		}
+	}}))
+	client, server := net.Pipe()
+	served := make(chan error, 1)
+	go func() { served <- s.ServeConn(context.Background(), server) }()
+	io.WriteString(client, postBegun("/a.sh", 1000, ""))
+	waitUntil(t, "the script has ended", func() bool { _, err := os.Stat(filepath.Join(root, "ended")); return err == nil })
+	awaitNoScripts(t)
+	io.WriteString(client, "content")
+	go io.WriteString(client, strings.Repeat("x", 993)+getRequest("/"))
+	answer, _ := io.ReadAll(client)
+	if strings.Count(string(answer), "HTTP/1.1") != 1 || strings.HasSuffix(string(answer), "\r\n0\r\n\r\n") {
+		t.Errorf("answer has %d bytes that end in %.20q, want a cut answer", len(answer), answer[max(0, len(answer)-20):])
+	}
+	if err := <-served; err == nil {
+		t.Error("ServeConn = nil, want an error about the panic")
 	}
 }

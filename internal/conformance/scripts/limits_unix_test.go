@@ -4,16 +4,17 @@ package scripts_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // If a script exceeds its time limit, the answer is 504 if the response has not begun; otherwise
@@ -90,102 +91,6 @@ func TestScriptFirstByte(t *testing.T) {
 	awaitGone(t, s.awaitPid(t, "fed"), s.awaitPid(t, "unread"))
 	upload.send(t, "tent") // after 11 s, which do not count
 	outputAnswer("content").check(t, "/upload.sh, which waits for its content", upload.answer(t))
-}
-
-// Output is cut after 64 MiB.
-func TestScriptOutputLimit(t *testing.T) {
-	skipUnlessLong(t) // 192 MB
-	t.Parallel()
-	s := serveScripts(t, map[string]string{
-		"most.sh": fmt.Sprintf("head -c %d /dev/zero", scriptOutputMost),
-		"more.sh": fmt.Sprintf("head -c %d /dev/zero", scriptOutputMost+1),
-		"ever.sh": "echo $$ >pid; cat /dev/zero",
-	})
-	read := func(target string) (n int64, err error) {
-		resp := s.ask(t, target).head(t)
-		return io.Copy(io.Discard, resp.Body)
-	}
-	if n, err := read("/most.sh"); n != scriptOutputMost || err != nil {
-		t.Errorf("/most.sh returned %d bytes, %v, want %d and nil", n, err, scriptOutputMost)
-	}
-	for _, target := range []string{"/more.sh", "/ever.sh"} {
-		if n, err := read(target); n < scriptOutputMost*9/10 || n > scriptOutputMost || err == nil {
-			t.Errorf("%s returned %d bytes, %v, want about %d and an error", target, n, err, scriptOutputMost)
-		}
-		awaitLine(t, s.log, "ERROR rawhttp: response cut", "printed too much")
-	}
-	awaitGone(t, s.awaitPid(t, "pid"))
-}
-
-// Standard error is logged line by line, quoted, up to a limit.
-func TestScriptStderr(t *testing.T) {
-	const lines = scriptErrorMost / 64
-	line := strings.Repeat("e", 63)
-	repeat := func(n int) string {
-		return fmt.Sprintf("i=0; while [ $i -lt %d ]; do echo %s; i=$((i+1)); done >&2; ", n, line)
-	}
-	tests := []struct {
-		name, script string
-		want         []string // lines in the log
-		more         string   // number of bytes that the log reports as omitted, "" for none
-	}{
-		{"nothing", "echo", nil, ""},
-		{"lines", "echo one >&2; echo >&2; echo two >&2; echo", []string{"one", "", "two"}, ""},
-		{"no end of line", "printf end >&2; echo", []string{"end"}, ""},
-		{"control bytes", `printf 'a\033[31m\r\007\000\tb"\\\377\n' >&2; echo`, []string{`a\x1b[31m\x0d\x07\x00\x09b"\\xff`}, ""},
-		{"after the output", "echo; exec >&-; echo late >&2", []string{"late"}, ""},
-		{"before a failure", "echo why >&2; exit 3", []string{"why"}, ""},
-		{"as much as is logged", repeat(lines) + "echo", strings.Split(strings.TrimSuffix(strings.Repeat(line+"\n", lines), "\n"), "\n"), ""},
-		{"more than is logged", repeat(lines+1000) + "echo", nil, fmt.Sprint(64 * (lines + 1000))},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			s := serveScripts(t, map[string]string{"a.sh": tt.script})
-			c := s.dial(t)
-			c.send(t, getRequest("/hello.txt"))
-			c.answer(t)
-			c.send(t, getRequest("/a.sh"))
-			c.answer(t)
-			awaitNoScripts(t) // until everything has been logged
-			prefix := "WARN rawhttp: script wrote to stderr script=" + s.root + "/a.sh conn=1 request=2 stderr="
-			var got []string
-			logged := 0
-			for _, l := range s.log.Lines("", prefix) {
-				got = append(got, strings.TrimPrefix(l, prefix))
-				logged += len(l) - len(prefix) + 1
-			}
-			more := s.log.Lines("", "WARN rawhttp: script wrote more to stderr than is logged script="+s.root+"/a.sh conn=1 request=2 bytes="+tt.more)
-			if len(s.log.Lines("", "more to stderr")) != len(more) || (tt.more != "") != (len(more) == 1) {
-				t.Errorf("lines about omitted bytes: %q, want bytes=%s", s.log.Lines("", "more to stderr"), tt.more)
-			}
-			if tt.more != "" {
-				if logged > scriptErrorMost || logged < scriptErrorMost-4<<10 {
-					t.Errorf("%d bytes were logged, want about %d", logged, scriptErrorMost)
-				}
-				return
-			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("standard error in the log (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
-// scriptGoroutine is in the stack of each goroutine of a running script, even before the goroutine
-// runs for the first time.
-const scriptGoroutine = "created by example.com/rawhttp.(*scripts).start in"
-
-// awaitNoScripts waits until no script of any server runs. It is for tests that are not
-// parallel.
-func awaitNoScripts(t testing.TB) {
-	t.Helper()
-	waitUntil(t, "all scripts have ended", func() bool { return !strings.Contains(goroutines(), scriptGoroutine) })
-}
-
-// awaitWaiting waits until n requests, of all servers, wait for their turns.
-func (s *scriptSite) awaitWaiting(t testing.TB, n int) {
-	t.Helper()
-	waitUntil(t, fmt.Sprintf("%d requests wait for a turn", n), func() bool { return strings.Count(goroutines(), "rawhttp.(*scripts).takeTurn(") == n })
 }
 
 // running returns the number of scripts that have started.
@@ -305,38 +210,60 @@ func TestScriptsWithoutLimit(t *testing.T) {
 	}
 }
 
-// A failure of a script is logged, and answered with an error if the response has not begun.
-func TestScriptFails(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		name, script string
-		want         scriptAnswer
-		log          string // "" for none
-	}{
-		{"status", "exit 3", statusAnswer(500), "err=exit status 3"},
-		{"status, output already closed", "exec >&-; sleep 0.05; exit 3", statusAnswer(500), "err=exit status 3"},
-		{"status after output", "echo; exit 3", outputAnswer("\n"), "err=exit status 3"},
-		{"signal", "kill -9 $$", statusAnswer(500), "err=signal: killed"},
-		{"signal after output", "echo; kill -9 $$", outputAnswer("\n"), "err=signal: killed"},
-		{"status after the head", "echo; read x <gate; exit 3", scriptAnswer{200, "chunked", "\n", false}, "err=exit status 3"},
-		{"success without output", "exit 0", wholeAnswer(""), ""},
+// A request whose script does not start, since its context ends before, releases its turn and the
+// file that holds its content. The test is not parallel, since it counts descriptors.
+func TestScriptNotStartedReleasesAll(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // no finalizer closes a file
+	s := &scriptSite{root: scriptFolder(t, map[string]string{"held.sh": "echo >held; read x <gate; echo", "cat.sh": "cat"})}
+	open := s.gate(t)
+	files := filesOfDir(t, s.root, rawhttp.WithScript(".sh", "sh"), rawhttp.WithMaxScripts(1))
+	post := func(ctx context.Context) error {
+		req := requestOf(t, postBegun("/cat.sh", 2*copyBuffer, ""))
+		req.Body = strings.NewReader(strings.Repeat("x", 2*copyBuffer)) // not the server's reader, so it goes to a file first
+		resp, err := files.Resolve(ctx, req)
+		if err == nil {
+			resp.Close()
+		}
+		return err
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			s := serveScripts(t, map[string]string{"a.sh": tt.script})
-			open := s.gate(t)
-			c := s.ask(t, "/a.sh")
-			resp := c.head(t)
-			open()
-			tt.want.check(t, "/a.sh: "+tt.script, readScriptAnswer(resp))
-			if tt.log != "" {
-				awaitLine(t, s.log, "WARN rawhttp: script failed", "script="+s.root+"/a.sh conn=1 request=1", tt.log)
-			}
-			c.send(t, getRequest("/hello.txt"))
-			wholeAnswer("hello\n").check(t, "/hello.txt on the same connection", c.answer(t))
-			if lines := s.log.Lines("WARN"); tt.log == "" && lines != nil {
-				t.Errorf("log is %q, want nothing", lines)
-			}
-		})
+	if err := post(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	awaitNoScripts(t)
+	before := testkit.Descriptors()
+	cause := errors.New("no longer wanted")
+	for range 10 { // each would keep the only turn
+		ctx, cancel := context.WithCancelCause(context.Background())
+		cancel(cause)
+		if err := post(ctx); !errors.Is(err, cause) {
+			t.Errorf("Resolve with a context that has ended = %v, want its cause", err)
+		}
+	}
+	held := make(chan *rawhttp.Response)
+	go func() {
+		resp, _ := files.Resolve(context.Background(), requestOf(t, getRequest("/held.sh")))
+		held <- resp
+	}()
+	s.await(t, "held")
+	ctx, cancel := context.WithCancelCause(context.Background())
+	waited := make(chan error, 1)
+	go func() { waited <- post(ctx) }()
+	s.awaitWaiting(t, 1)
+	cancel(cause)
+	if err := <-waited; rawhttp.StatusOf(err) != 503 || !errors.Is(err, cause) {
+		t.Errorf("Resolve whose context ends while it waits for its turn = %v, want 503 with the cause", err)
+	}
+	open()
+	if resp := <-held; resp == nil {
+		t.Error("Resolve of the script that had the turn failed")
+	} else {
+		resp.Close()
+	}
+	awaitNoScripts(t)
+	if after := testkit.Descriptors(); after > before {
+		t.Errorf("%d descriptors are open, want at most %d as before", after, before)
+	}
+	if err := post(context.Background()); err != nil {
+		t.Errorf("Resolve after requests that have released their turns = %v", err)
 	}
 }

@@ -3,7 +3,6 @@
 package scripts_test
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -168,18 +167,5 @@ func TestScriptAnswersPreflight(t *testing.T) {
 	const want = "HTTP/1.1 204 No Content\r\nAccess-Control-Allow-Origin: https://b.test\r\nAccess-Control-Allow-Methods: PUT\r\nX-Content-Type-Options: nosniff\r\n\r\n"
 	if diff := cmp.Diff(want, talkHeld(t, addr, request, want)); diff != "" {
 		t.Errorf("answer to a preflight (-want +got):\n%s", diff)
-	}
-}
-
-// A user name that cannot be passed to a script is answered with 500; the script does not run
-// without a user.
-func TestScriptUserWithNUL(t *testing.T) {
-	root := testkit.Scripts(t, map[string]string{"x.sh": "echo \"user $REMOTE_USER\""})
-	files := filesOfDir(t, root, rawhttp.WithScript(".sh", "sh"))
-	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
-		return files.Resolve(ctx, req.WithUser("ann\x00"))
-	})))
-	if got, want := talk(t, addr, getRequest("/x.sh")), errorText("500 Internal Server Error"); got != want {
-		t.Errorf("answer %q, want %q", got, want)
 	}
 }

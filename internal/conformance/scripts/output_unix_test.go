@@ -3,13 +3,8 @@
 package scripts_test
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,214 +14,6 @@ import (
 	"example.com/rawhttp"
 	"example.com/rawhttp/internal/testkit"
 )
-
-// pageAnswer returns the answer of a script that prints the page.
-func pageAnswer(page string) string {
-	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: %d\r\nX-Content-Type-Options: nosniff\r\n\r\n%s", len(page), page)
-}
-
-// errorText returns the server's own answer to an error with the status.
-func errorText(status string) string {
-	return fmt.Sprintf("HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nX-Content-Type-Options: nosniff\r\n\r\n%s\n", status, len(status)+1, status)
-}
-
-// serveShell serves a folder whose .sh files are run by sh. Answers have no Date.
-func serveShell(t testing.TB, root string, opts ...rawhttp.Option) (addr string) {
-	t.Helper()
-	_, addr = listen(t, append([]rawhttp.Option{rawhttp.WithRoot(root), rawhttp.WithDate(false), rawhttp.WithScript(".sh", "sh")}, opts...)...)
-	return addr
-}
-
-// talkHeld returns the answer to the request. It tries again if the answer is chunked and
-// want is not, since a busy machine may end the script too late.
-func talkHeld(t testing.TB, addr, request, want string) (answer string) {
-	t.Helper()
-	for range 50 {
-		c := dial(t, addr)
-		go func() {
-			io.WriteString(c, request)
-			c.CloseWrite()
-		}()
-		b, err := io.ReadAll(c)
-		answer = string(b)
-		isStreamed := strings.Contains(answer, "Transfer-Encoding: chunked") || strings.Count(answer, "Content-Length: ") < strings.Count(want, "Content-Length: ")
-		if answer == want || !isStreamed {
-			if err != nil {
-				t.Errorf("reading the answer to %q: %v", request, err)
-			}
-			break
-		}
-	}
-	return answer
-}
-
-// A scriptTranscript is a script, x.sh, and a conversation with its server.
-type scriptTranscript struct {
-	name, script   string
-	output         rawhttp.ScriptOutput
-	client, server []byte
-	lines          []string // the lines of the file before the answer
-}
-
-// readScriptTranscripts reads testdata/scripts. A file begins with a comment: the rule and
-// its reason. "= output cgi" and "= output plain" set WithScriptOutput. Lines that begin with
-// "$" are the script; those with ">" and "<" are as in testdata/wire.
-func readScriptTranscripts(t *testing.T) (talks []scriptTranscript) {
-	t.Helper()
-	names, err := filepath.Glob("testdata/scripts/*.txt")
-	if err != nil || len(names) < 40 {
-		t.Fatalf("found %d transcripts of scripts, %v", len(names), err)
-	}
-	for _, name := range names {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		k := scriptTranscript{name: strings.TrimSuffix(filepath.Base(name), ".txt")}
-		for i, line := range strings.Split(strings.TrimSuffix(string(text), "\n"), "\n") {
-			if err := k.parseLine(line); err != nil {
-				t.Fatalf("%s:%d: %v", name, i+1, err)
-			}
-		}
-		talks = append(talks, k)
-	}
-	return talks
-}
-
-func (k *scriptTranscript) parseLine(line string) (err error) {
-	var b []byte
-	rest := ""
-	if line != "" {
-		rest = line[1:]
-	}
-	switch {
-	case line == "", line[0] == '#':
-	case line == "= output cgi":
-		k.output = rawhttp.ScriptCGI
-	case line == "= output plain":
-		k.output = rawhttp.ScriptPlain
-	case line[0] == '$':
-		k.script += strings.TrimPrefix(rest, " ") + "\n"
-	case line[0] == '>':
-		b, err = testkit.UnescapeLine(rest)
-		k.client = append(k.client, b...)
-	case line[0] == '<':
-		b, err = testkit.UnescapeLine(rest)
-		k.server = append(k.server, b...)
-		return err
-	default:
-		err = fmt.Errorf("%q is not a comment or a line of script, client or server", line)
-	}
-	k.lines = append(k.lines, line)
-	return err
-}
-
-// isPlainGet reports whether the client sends one plain GET.
-func (k *scriptTranscript) isPlainGet() bool { return string(k.client) == getRequest("/x.sh") }
-
-// TestScriptTranscripts compares the server's answers with the transcripts in testdata/scripts, and
-// with the answers to other requests that follow from them. With -update it rewrites the lines of
-// the server; review the diff like code.
-func TestScriptTranscripts(t *testing.T) {
-	t.Parallel()
-	for i, k := range readScriptTranscripts(t) {
-		t.Run(k.name, func(t *testing.T) {
-			t.Parallel()
-			root := testkit.Scripts(t, map[string]string{"x.sh": k.script})
-			addr := serveShell(t, root, rawhttp.WithScriptOutput(k.output))
-			if *update {
-				answer := talk(t, addr, string(k.client))
-				lines := append(k.lines, testkit.TranscriptLines("<", []byte(answer))...)
-				if err := os.WriteFile("testdata/scripts/"+k.name+".txt", []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			k.check(t, addr, string(k.client), string(k.server))
-			if !k.isPlainGet() {
-				return
-			}
-			variants := k.variants()
-			if !*long { // without -long one variant per script, since they hardly depend on the script's output
-				variants = variants[i%len(variants):][:1]
-			}
-			for _, v := range variants {
-				k.check(t, addr, v.client, v.server)
-			}
-			k.check(t, serveShell(t, root, rawhttp.WithScriptOutput(rawhttp.ScriptPlain)), string(k.client), k.asPlain(t, root))
-		})
-	}
-}
-
-func (k *scriptTranscript) check(t *testing.T, addr, client, want string) {
-	t.Helper()
-	got := talkHeld(t, addr, client, want)
-	if diff := cmp.Diff(testkit.TranscriptLines("<", []byte(want)), testkit.TranscriptLines("<", []byte(got))); diff != "" {
-		t.Errorf("answer to\n%sfor the script\n%s(-want +got):\n%s", strings.ReplaceAll(client, "\r\n", "\n"), k.script, diff)
-	}
-}
-
-// variants returns other requests for the script, with the answers that follow from the
-// transcript.
-func (k *scriptTranscript) variants() []struct{ client, server string } {
-	get, server := string(k.client), string(k.server)
-	head, content := splitHead(server)
-	toHead := head
-	if k.name != "cgi-length-zero" && k.name != "cgi-status-205" { // without output a script may have omitted the content for HEAD; these two have output
-		toHead = strings.Replace(head, "Content-Length: 0\r\n", "", 1)
-	}
-	old := strings.TrimSuffix(head, "\r\n") + "Connection: close\r\n\r\n" + content
-	kept := strings.TrimSuffix(head, "\r\n") + "Connection: keep-alive\r\n\r\n" + content
-	closed := strings.Replace(get, "\r\n\r\n", "\r\nConnection: close\r\n\r\n", 1)
-	return []struct{ client, server string }{
-		{strings.Replace(get, "GET", "HEAD", 1), toHead},
-		{strings.Replace(get, "HTTP/1.1", "HTTP/1.0", 1), old},
-		{strings.Replace(strings.Replace(get, "HTTP/1.1", "HTTP/1.0", 1), "\r\n\r\n", "\r\nConnection: keep-alive\r\n\r\n", 1), kept},
-		{closed, old},
-		{postRequest("/x.sh", "not read"), server},
-		{"POST /x.sh HTTP/1.1\r\nHost: example.test\r\nTransfer-Encoding: chunked\r\n\r\n8\r\nnot read\r\n0\r\n\r\n", server},
-		{get + closed, server + old},
-	}
-}
-
-// asPlain returns the answer with ScriptPlain, in which all output is content.
-func (k *scriptTranscript) asPlain(t *testing.T, root string) string {
-	var stdout bytes.Buffer
-	cmd := exec.Command("sh", filepath.Join(root, "x.sh"))
-	cmd.Stdout = &stdout
-	err := cmd.Run()
-	if err != nil && !errors.As(err, new(*exec.ExitError)) {
-		t.Fatal(err)
-	}
-	if err != nil && stdout.Len() == 0 {
-		return errorText("500 Internal Server Error")
-	}
-	return pageAnswer(stdout.String())
-}
-
-// The log has the reason for a 500 or 502 of a script. The client does not receive it.
-func TestScriptErrorsAreLogged(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		name, script string
-		status       int
-		log          string
-	}{
-		{"exit status", "exit 7", 500, "exit status 7"},
-		{"signal", "kill -KILL $$", 500, "signal: killed"},
-		{"invalid status", `printf 'Status: 1\n\n'`, 502, "Status: 1"},
-		{"invalid field", `printf 'Status: 200\nA B: 1\n\n'`, 502, "A B: 1"},
-		{"wrong length", `printf 'Status: 200\nContent-Length: 9\n\n12345678'`, 502, "Content-Length"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			s := serveScripts(t, map[string]string{"x.sh": tt.script})
-			statusAnswer(tt.status).check(t, tt.script, s.ask(t, "/x.sh").answer(t))
-			awaitLine(t, s.log, "ERROR rawhttp: request failed", fmt.Sprintf("status=%d", tt.status), tt.log)
-		})
-	}
-}
 
 // printRepeated returns a shell command that prints the byte c n times.
 func printRepeated(c byte, n int) string {
@@ -275,29 +62,111 @@ func TestScriptFieldsLimit(t *testing.T) {
 	}
 }
 
-// withLength returns the answer with its content framed by Content-Length, even if it was
-// chunked.
-func withLength(t testing.TB, answer string) string {
-	t.Helper()
-	head, rest := splitHead(answer)
-	if !strings.Contains(head, "\r\nTransfer-Encoding: chunked\r\n") {
-		return answer
+// An answer has a Content-Length if the script ends before more output than can be held, or more
+// time than it may be held, has passed.
+func TestScriptFraming(t *testing.T) {
+	t.Parallel()
+	big := func(n int) string { return strings.Repeat("\x00", n) }
+	zeros := func(n int) string { return fmt.Sprintf("head -c %d /dev/zero; ", n) }
+	const waits = "read x <gate; "
+	tests := []struct {
+		name, script string
+		gate         bool // whether the script waits until the client has read the head
+		want10       string
+		want         scriptAnswer
+	}{
+		{"ends soon", "echo; echo end", false, "5", scriptAnswer{200, "5", "\nend\n", false}},
+		{"ends soon after a long wait", "sleep 0.3; echo; echo end", false, "5", scriptAnswer{200, "5", "\nend\n", false}},
+		{"fields, a wait, and the content", "printf 'Content-Type: a/b\\n\\n'; sleep 0.3; echo end", false, "4", scriptAnswer{200, "4", "end\n", false}},
+		{"less than can be held", zeros(scriptHeld - 1), false, "65535", scriptAnswer{200, "65535", big(scriptHeld - 1), false}},
+		{"as much as can be held, then a wait", zeros(scriptHeld) + waits, true, "close", scriptAnswer{200, "chunked", big(scriptHeld), false}},
+		{"some output, then a wait", "echo; printf x; " + waits + "printf y", true, "close", scriptAnswer{200, "chunked", "\nxy", false}},
+		{"Content-Length by the script, then a wait", "printf 'Content-Type: a/b\\nContent-Length: 2\\n\\nx'; " + waits + "printf yz", true, "close", scriptAnswer{200, "chunked", "xy", false}},
 	}
-	var content strings.Builder
-	for {
-		line, data, ok := strings.Cut(rest, "\r\n")
-		n, err := strconv.ParseUint(line, 16, 31)
-		if !ok || err != nil || uint64(len(data)) < n+2 || data[n:n+2] != "\r\n" {
-			t.Errorf("answer has a malformed or incomplete chunk: %.200q", rest)
-			return answer
+	for _, tt := range tests {
+		for _, version := range []string{"1.1", "1.0"} {
+			t.Run(tt.name+" HTTP/"+version, func(t *testing.T) {
+				t.Parallel()
+				s := serveScripts(t, map[string]string{"a.sh": tt.script})
+				open := s.gate(t)
+				want := tt.want
+				if version == "1.0" {
+					want.Framing = tt.want10
+				}
+				var got scriptAnswer
+				for range 100 { // on a busy machine, any script may take longer than output is held
+					c := s.dial(t)
+					c.send(t, strings.Replace(getRequest("/a.sh"), "HTTP/1.1", "HTTP/"+version, 1))
+					resp := c.head(t)
+					if tt.gate {
+						open()
+					}
+					if got = readScriptAnswer(resp); tt.gate || got.Framing == want.Framing {
+						break
+					}
+				}
+				want.check(t, "/a.sh", got)
+			})
 		}
-		content.WriteString(data[:n])
-		if rest = data[n+2:]; n == 0 {
-			break
+	}
+}
+
+// Output is cut after 64 MiB.
+func TestScriptOutputLimit(t *testing.T) {
+	skipUnlessLong(t) // 192 MB
+	t.Parallel()
+	s := serveScripts(t, map[string]string{
+		"most.sh": fmt.Sprintf("head -c %d /dev/zero", scriptOutputMost),
+		"more.sh": fmt.Sprintf("head -c %d /dev/zero", scriptOutputMost+1),
+		"ever.sh": "echo $$ >pid; cat /dev/zero",
+	})
+	read := func(target string) (n int64, err error) {
+		resp := s.ask(t, target).head(t)
+		return io.Copy(io.Discard, resp.Body)
+	}
+	if n, err := read("/most.sh"); n != scriptOutputMost || err != nil {
+		t.Errorf("/most.sh returned %d bytes, %v, want %d and nil", n, err, scriptOutputMost)
+	}
+	for _, target := range []string{"/more.sh", "/ever.sh"} {
+		if n, err := read(target); n < scriptOutputMost*9/10 || n > scriptOutputMost || err == nil {
+			t.Errorf("%s returned %d bytes, %v, want about %d and an error", target, n, err, scriptOutputMost)
+		}
+		awaitLine(t, s.log, "ERROR rawhttp: response cut", "printed too much")
+	}
+	awaitGone(t, s.awaitPid(t, "pid"))
+}
+
+// Content of about 64 KiB, the most that is held, arrives complete. It has a Content-Length unless
+// it is longer.
+func TestScriptOutputAroundHeldSize(t *testing.T) {
+	t.Parallel()
+	const held = scriptHeld
+	var b []byte
+	for i := 0; len(b) < 3*held; i++ {
+		b = append(strconv.AppendInt(b, int64(i), 10), '\n')
+	}
+	count := string(b)
+	for _, n := range []int{held - 1, held, held + 1, held + 4096, 3 * held} {
+		for _, fields := range []string{"", "Content-Type: text/plain\n" + "X: " + strings.Repeat("x", 8000) + "\n\n"} {
+			t.Run(fmt.Sprint(n, " bytes after ", len(fields)), func(t *testing.T) {
+				t.Parallel()
+				want := count[:n]
+				root := testkit.Scripts(t, map[string]string{"x.sh": "exec cat x.out", "x.out": fields + want})
+				addr := serveShell(t, root)
+				var answer string
+				if n < held {
+					answer = talkHeld(t, addr, getRequest("/x.sh"), "Content-Length: ")
+				} else {
+					answer = talk(t, addr, getRequest("/x.sh"))
+				}
+				head, _ := splitHead(answer)
+				if isChunked := strings.Contains(head, "Transfer-Encoding: chunked"); n != held && isChunked != (n > held) {
+					t.Errorf("answer is chunked: %v, want %v", isChunked, n > held)
+				}
+				if _, got := splitHead(withLength(t, answer)); got != want {
+					t.Errorf("received %d bytes, want %d: first %q, last %q", len(got), n, testkit.Shorten(got), got[max(0, len(got)-20):])
+				}
+			})
 		}
 	}
-	if rest != "" {
-		t.Errorf("after the answer: %.200q, want nothing", rest)
-	}
-	return strings.Replace(head, "Transfer-Encoding: chunked", "Content-Length: "+strconv.Itoa(content.Len()), 1) + content.String()
 }

@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -175,72 +174,6 @@ func TestFilesThatAreNotScripts(t *testing.T) {
 	_, addr := listen(t, rawhttp.WithRoot(testkit.Scripts(t, map[string]string{"s.sh": scriptSource})))
 	if answer := talk(t, addr, getRequest("/s.sh")); !strings.HasSuffix(answer, "\r\n\r\n"+scriptSource) {
 		t.Errorf("GET of a script without WithScript: %q, want its source", answer)
-	}
-}
-
-// If a script cannot run, the answer is an error without any of its source.
-func TestScriptCannotRun(t *testing.T) {
-	root := testkit.Scripts(t, map[string]string{
-		"ok.cgi": scriptSource, "missing.cgi": "#!/missing/interpreter\n# " + scriptSecret, "folder.cgi/a.txt": "",
-		"x.sh": scriptSource,
-	})
-	testkit.WriteFile(t, filepath.Join(root, "no-interpreter.cgi"), scriptSecret+"\n", 0o755)
-	testkit.WriteFile(t, filepath.Join(root, "empty.cgi"), "", 0o755)
-	testkit.WriteFile(t, filepath.Join(root, "plain.cgi"), scriptSource, 0o644)
-	for _, name := range []string{"fifo.cgi", "fifo.sh"} {
-		if err := syscall.Mkfifo(filepath.Join(root, name), 0o777); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for name, target := range map[string]string{"out.cgi": "/bin/ls", "up.cgi": "../../../../../../../../bin/ls", "self.cgi": "self.cgi", "nowhere.cgi": "nowhere", "device.sh": "/dev/null"} {
-		if err := os.Symlink(target, filepath.Join(root, name)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	tests := []struct{ target, status, why string }{
-		{"/ok.cgi", "200 OK", ""},
-		{"/plain.cgi", "403 Forbidden", "not executable"},
-		{"/missing.cgi", "500 Internal Server Error", "the interpreter is missing, but the script is not, so not 404"},
-		{"/no-interpreter.cgi", "500 Internal Server Error", "neither a #! line nor a program; no shell is tried"},
-		{"/empty.cgi", "500 Internal Server Error", "neither a #! line nor a program; no shell is tried"},
-		{"/fifo.cgi", "404 Not Found", "not a regular file"},
-		{"/fifo.sh", "404 Not Found", "not a regular file, though it has an interpreter"},
-		{"/device.sh", "404 Not Found", "a link to a device outside the root"},
-		{"/out.cgi", "404 Not Found", "a link out of the root"},
-		{"/up.cgi", "404 Not Found", "a link out of the root"},
-		{"/self.cgi", "404 Not Found", "a loop of links"},
-		{"/nowhere.cgi", "404 Not Found", "a link to a missing file"},
-		{"/absent.cgi", "404 Not Found", "a missing file"},
-		{"/folder.cgi", "301 Moved Permanently", "a folder"},
-		{"/folder.cgi/", "200 OK", "a folder, which is listed"},
-		{"/x.sh/", "404 Not Found", "not a folder"},
-		{"/x.sh/a", "404 Not Found", "without WithScriptPathInfo the whole path names a file"},
-	}
-	if os.Geteuid() != 0 { // root may read everything
-		testkit.WriteFile(t, filepath.Join(root, "unreadable.cgi"), scriptSource, 0o111)
-		testkit.WriteFile(t, filepath.Join(root, "unreadable.sh"), scriptSource, 0)
-		testkit.WriteFile(t, filepath.Join(root, "others.cgi"), scriptSource, 0o601)
-		tests = append(tests, []struct{ target, status, why string }{
-			{"/unreadable.cgi", "403 Forbidden", "no permission to read"},
-			{"/unreadable.sh", "403 Forbidden", "no permission to read"},
-			{"/others.cgi", "403 Forbidden", "only other users have permission to execute"},
-		}...)
-	}
-	addr := serveShell(t, root, rawhttp.WithScript(".cgi"))
-	for _, tt := range tests {
-		for _, method := range []string{"GET", "HEAD"} {
-			answer := talk(t, addr, method+" "+tt.target+" HTTP/1.1\r\nHost: example.test\r\n\r\n")
-			if !strings.HasPrefix(answer, "HTTP/1.1 "+tt.status+"\r\n") || strings.Contains(answer, scriptSecret) {
-				t.Errorf("%s %s: %q, want %s\nwhy: %s", method, tt.target, answer, tt.status, tt.why)
-			}
-		}
-	}
-	next := filesOfDir(t, root, rawhttp.WithScript(".cgi"), rawhttp.WithScript(".sh", "sh"))
-	_, addr = listen(t, rawhttp.WithResolver(rawhttp.First(next, answerText("the next"))))
-	for target, want := range map[string]string{"/absent.cgi": "the next", "/fifo.cgi": "the next", "/plain.cgi": "403 Forbidden\n", "/missing.cgi": "500 Internal Server Error\n"} {
-		if _, got := splitHead(talk(t, addr, getRequest(target))); got != want {
-			t.Errorf("First: GET %s: %q, want %q", target, got, want)
-		}
 	}
 }
 

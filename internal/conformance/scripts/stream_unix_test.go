@@ -3,29 +3,19 @@
 package scripts_test
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
-	"example.com/rawhttp/internal/testkit"
 )
-
-// readExpected reads len(want) bytes and compares them with want.
-func readExpected(t testing.TB, r io.Reader, what, want string) {
-	t.Helper()
-	got := make([]byte, len(want))
-	n, err := io.ReadFull(r, got)
-	if diff := cmp.Diff(want, string(got[:n])); diff != "" {
-		t.Fatalf("%s (-want +got):\n%s\n%v", what, diff, err)
-	}
-}
 
 // The output of a script is sent before the script ends: it is held for at most 100 ms.
 func TestScriptOutputStreams(t *testing.T) {
@@ -121,37 +111,64 @@ func TestScriptHEADDoesNotWaitForContent(t *testing.T) {
 	}
 }
 
-// Content of about 64 KiB, the most that is held, arrives complete. It has a Content-Length unless
-// it is longer.
-func TestScriptOutputAroundHeldSize(t *testing.T) {
+// The client receives each line of output before the script prints the next.
+func TestScriptLinesArriveOneByOne(t *testing.T) {
 	t.Parallel()
-	const held = scriptHeld
-	var b []byte
-	for i := 0; len(b) < 3*held; i++ {
-		b = append(strconv.AppendInt(b, int64(i), 10), '\n')
+	for _, version := range []string{"1.1", "1.0"} {
+		t.Run("HTTP/"+version, func(t *testing.T) {
+			s := serveScripts(t, map[string]string{"a.sh": "for i in 1 2 3 4 5; do echo line$i; read x <gate; done"})
+			open := s.gate(t)
+			c := s.dial(t)
+			c.send(t, strings.Replace(getRequest("/a.sh"), "HTTP/1.1", "HTTP/"+version, 1))
+			resp := c.head(t)
+			line := make([]byte, len("line1\n"))
+			for i := 1; i <= 5; i++ {
+				if _, err := io.ReadFull(resp.Body, line); err != nil || string(line) != fmt.Sprintf("line%d\n", i) {
+					t.Fatalf("line %d is %q, %v", i, line, err)
+				}
+				open()
+			}
+			if rest, err := io.ReadAll(resp.Body); len(rest) > 0 || err != nil {
+				t.Errorf("after the lines: %q, %v, want io.EOF", rest, err)
+			}
+		})
 	}
-	count := string(b)
-	for _, n := range []int{held - 1, held, held + 1, held + 4096, 3 * held} {
-		for _, fields := range []string{"", "Content-Type: text/plain\n" + "X: " + strings.Repeat("x", 8000) + "\n\n"} {
-			t.Run(fmt.Sprint(n, " bytes after ", len(fields)), func(t *testing.T) {
-				t.Parallel()
-				want := count[:n]
-				root := testkit.Scripts(t, map[string]string{"x.sh": "exec cat x.out", "x.out": fields + want})
-				addr := serveShell(t, root)
-				var answer string
-				if n < held {
-					answer = talkHeld(t, addr, getRequest("/x.sh"), "Content-Length: ")
-				} else {
-					answer = talk(t, addr, getRequest("/x.sh"))
-				}
-				head, _ := splitHead(answer)
-				if isChunked := strings.Contains(head, "Transfer-Encoding: chunked"); n != held && isChunked != (n > held) {
-					t.Errorf("answer is chunked: %v, want %v", isChunked, n > held)
-				}
-				if _, got := splitHead(withLength(t, answer)); got != want {
-					t.Errorf("received %d bytes, want %d: first %q, last %q", len(got), n, testkit.Shorten(got), got[max(0, len(got)-20):])
-				}
-			})
-		}
+}
+
+// A script blocks until a slow client reads its output. Output is available even after the script
+// has ended and its processes have been killed.
+func TestScriptWaitsForSlowClient(t *testing.T) {
+	t.Parallel()
+	const size = 30 << 20 // more than the buffers of a connection can hold
+	s := serveScripts(t, map[string]string{
+		"slow.sh": fmt.Sprintf("echo $$ >pid; head -c %d /dev/zero; echo end >ended", size),
+		"left.sh": "echo; echo begin; read x <gate; (exec sleep 1000 >&- 2>&-) & echo $! >child; head -c 60000 /dev/zero",
+	})
+	open := s.gate(t)
+	c := s.ask(t, "/slow.sh")
+	resp := c.head(t)
+	time.Sleep(300 * time.Millisecond)
+	if _, err := os.Stat(filepath.Join(s.root, "ended")); err == nil {
+		t.Errorf("the script printed all %d bytes before the client read them", size)
 	}
+	if n, err := io.Copy(io.Discard, resp.Body); n != size || err != nil {
+		t.Errorf("answer has %d bytes, %v, want %d", n, err, size)
+	}
+	s.await(t, "ended")
+
+	// Nothing reads the output until the Response is written.
+	files := filesOfDir(t, s.root, rawhttp.WithScript(".sh", "sh"))
+	req := requestOf(t, getRequest("/left.sh"))
+	left, err := files.Resolve(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open()
+	awaitGone(t, s.awaitPid(t, "child")) // the processes of the script have been ended
+	var b bytes.Buffer
+	if _, err := left.WriteTo(&b); err != nil {
+		t.Errorf("WriteTo after the end of the script: %v", err)
+	}
+	left.Close()
+	scriptAnswer{200, "chunked", "\nbegin\n" + strings.Repeat("\x00", 60000), false}.check(t, "/left.sh", readScriptAnswer(readResponse(t, &b)))
 }

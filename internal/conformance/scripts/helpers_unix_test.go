@@ -114,6 +114,23 @@ func (s *scriptSite) awaitTurn(t testing.TB) {
 	waitUntil(t, "the turn of the script before is over", func() bool { return strings.HasSuffix(s.ask(t, "/turn.sh").answer(t).Content, "turn\n") })
 }
 
+// scriptGoroutine is in the stack of each goroutine of a running script, even before the goroutine
+// runs for the first time.
+const scriptGoroutine = "created by example.com/rawhttp.(*scripts).start in"
+
+// awaitNoScripts waits until no script of any server runs. It is for tests that are not
+// parallel.
+func awaitNoScripts(t testing.TB) {
+	t.Helper()
+	waitUntil(t, "all scripts have ended", func() bool { return !strings.Contains(goroutines(), scriptGoroutine) })
+}
+
+// awaitWaiting waits until n requests, of all servers, wait for their turns.
+func (s *scriptSite) awaitWaiting(t testing.TB, n int) {
+	t.Helper()
+	waitUntil(t, fmt.Sprintf("%d requests wait for a turn", n), func() bool { return strings.Count(goroutines(), "rawhttp.(*scripts).takeTurn(") == n })
+}
+
 // waitUntil waits until the condition holds.
 func waitUntil(t testing.TB, what string, holds func() bool) {
 	t.Helper()
@@ -260,4 +277,91 @@ func outputAnswer(content string) scriptAnswer {
 // wholeAnswer returns the answer of a file, or of another resource with a known length.
 func wholeAnswer(content string) scriptAnswer {
 	return scriptAnswer{Status: 200, Framing: strconv.Itoa(len(content)), Content: content}
+}
+
+// serveShell serves a folder whose .sh files are run by sh. Answers have no Date.
+func serveShell(t testing.TB, root string, opts ...rawhttp.Option) (addr string) {
+	t.Helper()
+	_, addr = listen(t, append([]rawhttp.Option{rawhttp.WithRoot(root), rawhttp.WithDate(false), rawhttp.WithScript(".sh", "sh")}, opts...)...)
+	return addr
+}
+
+// talkHeld returns the answer to the request. It tries again if the answer is chunked and
+// want is not, since a busy machine may end the script too late.
+func talkHeld(t testing.TB, addr, request, want string) (answer string) {
+	t.Helper()
+	for range 50 {
+		c := dial(t, addr)
+		go func() {
+			io.WriteString(c, request)
+			c.CloseWrite()
+		}()
+		b, err := io.ReadAll(c)
+		answer = string(b)
+		isStreamed := strings.Contains(answer, "Transfer-Encoding: chunked") || strings.Count(answer, "Content-Length: ") < strings.Count(want, "Content-Length: ")
+		if answer == want || !isStreamed {
+			if err != nil {
+				t.Errorf("reading the answer to %q: %v", request, err)
+			}
+			break
+		}
+	}
+	return answer
+}
+
+// pageAnswer returns the answer of a script that prints the page.
+func pageAnswer(page string) string {
+	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: %d\r\nX-Content-Type-Options: nosniff\r\n\r\n%s", len(page), page)
+}
+
+// errorText returns the server's own answer to an error with the status.
+func errorText(status string) string {
+	return fmt.Sprintf("HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nX-Content-Type-Options: nosniff\r\n\r\n%s\n", status, len(status)+1, status)
+}
+
+// withLength returns the answer with its content framed by Content-Length, even if it was
+// chunked.
+func withLength(t testing.TB, answer string) string {
+	t.Helper()
+	head, rest := splitHead(answer)
+	if !strings.Contains(head, "\r\nTransfer-Encoding: chunked\r\n") {
+		return answer
+	}
+	var content strings.Builder
+	for {
+		line, data, ok := strings.Cut(rest, "\r\n")
+		n, err := strconv.ParseUint(line, 16, 31)
+		if !ok || err != nil || uint64(len(data)) < n+2 || data[n:n+2] != "\r\n" {
+			t.Errorf("answer has a malformed or incomplete chunk: %.200q", rest)
+			return answer
+		}
+		content.WriteString(data[:n])
+		if rest = data[n+2:]; n == 0 {
+			break
+		}
+	}
+	if rest != "" {
+		t.Errorf("after the answer: %.200q, want nothing", rest)
+	}
+	return strings.Replace(head, "Transfer-Encoding: chunked", "Content-Length: "+strconv.Itoa(content.Len()), 1) + content.String()
+}
+
+// readExpected reads len(want) bytes and compares them with want.
+func readExpected(t testing.TB, r io.Reader, what, want string) {
+	t.Helper()
+	got := make([]byte, len(want))
+	n, err := io.ReadFull(r, got)
+	if diff := cmp.Diff(want, string(got[:n])); diff != "" {
+		t.Fatalf("%s (-want +got):\n%s\n%v", what, diff, err)
+	}
+}
+
+// readResponse parses a response that has been written to memory.
+func readResponse(t testing.TB, b *bytes.Buffer) *http.Response {
+	t.Helper()
+	resp, err := http.ReadResponse(bufio.NewReader(b), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp
 }

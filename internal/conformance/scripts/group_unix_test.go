@@ -133,3 +133,78 @@ func TestScriptLeftItsGroup(t *testing.T) {
 		})
 	}
 }
+
+// The whole process group is ended: with SIGTERM, and half a second later with SIGKILL.
+func TestScriptGroupIsEnded(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, script string
+		pids         []string // files that hold the process IDs
+		handlesTERM  bool     // whether the script handles SIGTERM and exits
+	}{{
+		name:   "by itself",
+		script: "trap 'echo TERM >signal; exit 0' TERM; echo $$ >pid; while :; do sleep 100 & wait; done",
+		pids:   []string{"pid"}, handlesTERM: true,
+	}, {
+		name:   "ignores SIGTERM",
+		script: "trap '' TERM; echo $$ >pid; while :; do sleep 1; done",
+		pids:   []string{"pid"},
+	}, {
+		name:   "its child ignores SIGTERM",
+		script: "sh -c 'trap \"\" TERM; echo $$ >child; while :; do sleep 1; done' & echo $$ >pid; wait",
+		pids:   []string{"pid", "child"},
+	}, {
+		name:   "its grandchild ignores SIGTERM, script and child have ended",
+		script: "sh -c 'sh -c \"trap \\\"\\\" TERM; echo \\$\\$ >child; while :; do sleep 1; done\" & read x <gate'; echo $$ >pid",
+		pids:   []string{"child"},
+	}}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := serveScripts(t, map[string]string{"a.sh": tt.script}, rawhttp.WithMaxScripts(1))
+			s.gate(t)
+			c := s.ask(t, "/a.sh")
+			var pids []int
+			for _, name := range tt.pids {
+				pids = append(pids, s.awaitPid(t, name))
+			}
+			start := time.Now()
+			c.reset()
+			awaitGone(t, pids...)
+			if took := time.Since(start); !tt.handlesTERM && took < scriptWaits {
+				t.Errorf("killed after %v, want at least %v", took, scriptWaits)
+			}
+			if _, err := os.Stat(filepath.Join(s.root, "signal")); (err == nil) != tt.handlesTERM {
+				t.Errorf("the script received SIGTERM: %v, want %v", err == nil, tt.handlesTERM)
+			}
+			s.awaitTurn(t)
+		})
+	}
+}
+
+// A child that a script leaves is ended half a second after the script, and the response ends then,
+// even if the child would hold the output open.
+func TestScriptLeavesChild(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, script string
+		want         string // content without the lines "more"
+	}{
+		{"holds the output", "echo; echo end; sleep 1000 & echo $! >child", "\nend\n"},
+		{"holds standard error", "echo; echo end; sleep 1000 >&- & echo $! >child", "\nend\n"},
+		{"holds neither", "echo; echo end; sleep 1000 >&- 2>&- & echo $! >child", "\nend\n"},
+		{"prints soon", "(sleep 0.1; echo late) & sleep 1000 & echo $! >child; echo; echo end", "\nend\nlate\n"},
+		{"prints forever", "while :; do echo more; sleep 0.01; done & echo $! >child; echo; echo end", "\nend\n"},
+		{"ignores SIGTERM", "sh -c 'trap \"\" TERM; echo $$ >child; while :; do sleep 1; done' & echo; echo end", "\nend\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := serveScripts(t, map[string]string{"a.sh": tt.script}, rawhttp.WithScriptTimeout(0))
+			got := s.ask(t, "/a.sh").answer(t)
+			got.Content = strings.ReplaceAll(got.Content, "more\n", "")
+			outputAnswer(tt.want).check(t, "/a.sh, whose child "+tt.name, got)
+			awaitGone(t, s.awaitPid(t, "child"))
+		})
+	}
+}
