@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 
 	"example.com/rawhttp"
 )
@@ -102,15 +101,11 @@ func networkAddresses() (ips []net.IP) {
 // about each of the first few hosts once.
 func hostRefusals(w io.Writer) func(host string) {
 	const most = 8 // a client must not fill the terminal with names
-	var mu sync.Mutex
-	var reported []string
+	var hosts firstOnes
 	return func(host string) {
-		mu.Lock()
-		defer mu.Unlock()
-		if slices.Contains(reported, host) || len(reported) == most {
+		if hosts.add(host, most) == 0 {
 			return
 		}
-		reported = append(reported, host)
 		fmt.Fprintf(w, "rawhttp: refused a request for host %q; -host %s admits it, -host '*' admits all\n", host, shellWord(host))
 	}
 }

@@ -18,10 +18,8 @@ import (
 // level, it writes what only the owner of the folder can mend: a permission that is missing, and
 // a link that leads out.
 type logger struct {
-	w io.Writer
-
-	mu       sync.Mutex
-	reported map[string]bool // the warnings that once has written
+	w        io.Writer
+	warnings firstOnes // those that once has written
 }
 
 func (l *logger) Debug(msg string, args ...any) {
@@ -41,19 +39,35 @@ func (l *logger) Debug(msg string, args ...any) {
 // that asks for many names must not fill the terminal or a disk.
 func (l *logger) once(warning string) {
 	const most = 100
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.reported[warning] || len(l.reported) == most {
+	n := l.warnings.add(warning, most)
+	if n == 0 {
 		return
 	}
-	if l.reported == nil {
-		l.reported = make(map[string]bool)
-	}
-	l.reported[warning] = true
-	if len(l.reported) == most {
+	if n == most {
 		warning += "; more names will not be reported"
 	}
 	fmt.Fprintf(l.w, "rawhttp: warning: %s\n", warning)
+}
+
+// firstOnes are the first few of the texts that clients determine, each of them once.
+type firstOnes struct {
+	mu    sync.Mutex
+	texts map[string]bool
+}
+
+// add adds a text and returns its number, from 1. It returns 0 for a text that was added before,
+// and if there are most of them.
+func (f *firstOnes) add(text string, most int) (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.texts[text] || len(f.texts) == most {
+		return 0
+	}
+	if f.texts == nil {
+		f.texts = make(map[string]bool)
+	}
+	f.texts[text] = true
+	return len(f.texts)
 }
 
 func (*logger) Info(string, ...any)             {}
