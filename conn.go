@@ -60,7 +60,7 @@ const (
 //     content and holds its mutex: the connection's own goroutine, one of the program, a
 //     script's feeder, or net/http in a reverse proxy. While nothing reads, the watch may read
 //     ahead; watch.mu passes the read side between the reader and the watch. endContent and
-//     endWatch take it back before the connection reads the next head.
+//     watch.end take it back before the connection reads the next head.
 //   - The write side (the fields write and work.out) belongs to the connection's own
 //     goroutine, except before the head of the response has been written: then the first read
 //     of content may send a 100 (Continue), and Request.Inform other informational responses.
@@ -78,9 +78,9 @@ type conn struct {
 	tooMany       bool         // it exceeds WithMaxConns
 	ready         *readyReader // reads the first bytes of a request without holding a buffer; if nil, work.in reads them
 
-	num           uint64 // number of the current request, from 1
+	num           uint64     // number of the current request, from 1
+	client        netip.Addr // client address reported by a trusted proxy, or invalid
 	state         ConnState
-	client        netip.Addr  // client address reported by a trusted proxy, or invalid
 	evicted       bool        // while its next request was in flight: it closes after one more response
 	endTraced     bool        // traceEnd has reported why it ends
 	endedNormally bool        // not by runtime.Goexit in a resolver
@@ -116,7 +116,7 @@ const (
 // true limit. So limits are exact, yet most requests set no deadline.
 //
 // Only the owner of the read side writes deadline. Other goroutines set one on the net.Conn
-// alone, to wake a read: interrupt and the watch's stopWatch one in the past, evict and leave
+// alone, to wake a read: interrupt and watch.stop one in the past, evict and leave
 // the time at which an idle connection is to close. The read that wakes looks at what they
 // have stored (interrupted, stopped, life) and sets a deadline again if it goes on.
 type readSide struct {
@@ -183,7 +183,7 @@ func newConn(s *Server, g *group, nc net.Conn) *conn {
 	c := &conn{srv: s, group: g, nc: nc, id: s.stats.conns.Add(1), ready: newReadyReader(nc)}
 	_, c.isTLS = nc.(handshaker)
 	c.resumesWrites = !c.isTLS && resumesWrites(nc)
-	c.watch.ahead.src = nc // not c, whose Read writes responses first and takes from ahead
+	c.watch.conn, c.watch.ahead.src = c, nc // not c, whose Read writes responses first and takes from ahead
 	c.takeMemory()
 	now := clock()
 	c.read.limit, c.read.deadline, c.write.deadline = now.limit(s.config.readHeaderTimeout), never, never

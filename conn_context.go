@@ -64,7 +64,7 @@ func (c *requestContext) Done() <-chan struct{} {
 	if w == nil {
 		w = newWaitedContext(c.conn.group.ctx)
 		if c.waited.CompareAndSwap(nil, w) {
-			c.conn.watchFor(c)
+			c.conn.watch.until(c)
 		} else { // another goroutine was first, or the exchange has ended
 			w.cancel(nil)
 			w = c.waited.Load()
@@ -141,7 +141,7 @@ const maxContexts = 16
 // endContext ends the context of the request, if it has one.
 func (c *conn) endContext() {
 	if c.work.ctx != nil && c.work.ctx.end(nil) {
-		c.endWatch()
+		c.watch.end()
 	}
 	c.work.ctx = nil
 	if c.watch.halfOpen.Load() { // a load is cheaper than a store
@@ -154,6 +154,7 @@ func (c *conn) endContext() {
 // has one reader at a time: the watch stops before anything else reads, and what it has
 // read is used first.
 type watch struct {
+	conn     *conn
 	mu       sync.Mutex      // guards ctx, reading, timer and running
 	ctx      *requestContext // that the program waits for, or nil
 	reading  bool            // content or an upgraded connection is being read, which notices a disconnect too
@@ -169,9 +170,8 @@ type watch struct {
 // exchanges end, or read content, sooner and save the goroutine.
 const watchDelay = 10 * time.Millisecond
 
-// watchFor watches the client until ctx ends.
-func (c *conn) watchFor(ctx *requestContext) {
-	w := &c.watch
+// until watches the client until ctx ends.
+func (w *watch) until(ctx *requestContext) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if ctx.Err() != nil { // the exchange is over
@@ -179,69 +179,64 @@ func (c *conn) watchFor(ctx *requestContext) {
 	}
 	w.ctx = ctx
 	if !w.reading {
-		c.startWatch()
+		w.start()
 	}
 }
 
-// startWatch starts the watch after watchDelay. Like stopWatch, it is called with watch.mu
-// held.
-func (c *conn) startWatch() {
-	if c.watch.timer == nil {
-		c.watch.timer = time.AfterFunc(watchDelay, c.runWatch)
+// start starts the goroutine after watchDelay. Like stop, it is called with w.mu held.
+func (w *watch) start() {
+	if w.timer == nil {
+		w.timer = time.AfterFunc(watchDelay, w.run)
 	} else {
-		c.watch.timer.Reset(watchDelay)
+		w.timer.Reset(watchDelay)
 	}
 }
 
-// stopWatch stops the watch, and waits for its goroutine. When it returns, the caller may
-// read. It cannot wait forever: runWatch needs watch.mu only to begin.
-func (c *conn) stopWatch() {
-	w := &c.watch
+// stop ends the goroutine, and waits for it. When it returns, the caller may read. It cannot
+// wait forever: run needs w.mu only to begin.
+func (w *watch) stop() {
 	if w.timer != nil {
-		w.timer.Stop() // if it has fired already, runWatch sees reading or a nil ctx
+		w.timer.Stop() // if it has fired already, run sees reading or a nil ctx
 	}
 	if w.running != nil {
 		w.stopped.Store(true) // before the deadline; see untilStopped
-		c.wakeReader()
+		w.conn.wakeReader()
 		<-w.running
 		w.running = nil
-		c.setReadDeadline(never) // the one that woke the watch would fail the next read
+		w.conn.setReadDeadline(never) // the one that woke the watch would fail the next read
 	}
 }
 
-// endWatch ends the watch, since the context has ended. It may be called while another
+// end ends the watch, since the context has ended. It may be called while another
 // goroutine reads, so it leaves what the watch has read to that goroutine.
-func (c *conn) endWatch() {
-	w := &c.watch
+func (w *watch) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	c.stopWatch()
+	w.stop()
 	w.ctx = nil
 }
 
 // beginRead and endRead are called before and after each read of content, or of an upgraded
 // connection.
-func (c *conn) beginRead() {
-	c.watch.mu.Lock()
-	defer c.watch.mu.Unlock()
-	c.stopWatch()
-	c.watch.reading = true
+func (w *watch) beginRead() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stop()
+	w.reading = true
 }
 
-func (c *conn) endRead() {
-	w := &c.watch
+func (w *watch) endRead() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.reading = false
 	// If the program still waits, the watch takes over from the read.
 	if w.ctx != nil && w.ctx.Err() == nil {
-		c.startWatch()
+		w.start()
 	}
 }
 
-// runWatch is the goroutine of the watch.
-func (c *conn) runWatch() {
-	w := &c.watch
+// run is the goroutine of the watch.
+func (w *watch) run() {
 	w.mu.Lock()
 	if w.ctx == nil || w.reading || w.running != nil { // it was stopped, or started twice
 		w.mu.Unlock()
@@ -250,41 +245,41 @@ func (c *conn) runWatch() {
 	running, ctx := make(chan struct{}), w.ctx
 	w.running = running
 	w.stopped.Store(false)
-	c.setReadDeadline(never)
+	w.conn.setReadDeadline(never)
 	w.mu.Unlock() // from here on, only stopped and the deadline reach this goroutine
-	if c.ready != nil {
-		c.ready.drop() // the watch waits without a buffer
+	if w.conn.ready != nil {
+		w.conn.ready.drop() // the watch waits without a buffer
 	}
 
 	defer close(running)
-	err := c.untilStopped(c.readAhead)
+	err := w.untilStopped(w.readAhead)
 	if err == io.EOF {
 		// RFC 9112, section 9.6: a half-close does not "imply that the client is no longer
 		// interested in a response". Nearly always it is not, so the context ends, unless
 		// WithHalfClose or a script says otherwise. A response is still sent.
-		if !w.halfOpen.Load() && !c.srv.config.halfClose {
+		if !w.halfOpen.Load() && !w.conn.srv.config.halfClose {
 			ctx.end(errClientClosed)
 		}
-		err = c.untilStopped(c.awaitReset) // a reset may still follow
+		err = w.untilStopped(w.conn.awaitReset) // a reset may still follow
 	}
 	if err != nil {
-		c.gone.Store(true)
+		w.conn.gone.Store(true)
 		ctx.end(errClientReset)
 	}
 }
 
 // untilStopped calls wait until it returns anything but a timeout, since other goroutines
 // set deadlines. It returns nil if the watch is to end.
-func (c *conn) untilStopped(wait func() error) error {
+func (w *watch) untilStopped(wait func() error) error {
 	for {
 		err := wait()
 		if !isTimeout(err) {
 			return err
 		}
-		c.nc.SetReadDeadline(time.Time{})
-		// Look only after resetting the deadline: stopWatch sets stopped first, so that its
+		w.conn.nc.SetReadDeadline(time.Time{})
+		// Look only after resetting the deadline: stop sets stopped first, so that its
 		// deadline is not lost.
-		if c.watch.stopped.Load() {
+		if w.stopped.Load() {
 			return nil
 		}
 	}
@@ -292,15 +287,15 @@ func (c *conn) untilStopped(wait func() error) error {
 
 // readAhead reads ahead until an error occurs: io.EOF if the client closed its side. When
 // the buffer is full, it asks the system about the connection, where that is possible.
-func (c *conn) readAhead() error {
-	ahead, limit := &c.watch.ahead, c.srv.config.bufferLimit()
-	defer c.watch.takeAhead(nil)     // releases an empty buffer
+func (w *watch) readAhead() error {
+	ahead, limit := &w.ahead, w.conn.srv.config.bufferLimit()
+	defer w.takeAhead(nil)           // releases an empty buffer
 	for len(ahead.bytes()) < limit { // a client must not make the server hold more
-		if ahead.buf == nil && c.ready != nil {
-			if err := c.ready.wait(); err != nil {
+		if ahead.buf == nil && w.conn.ready != nil {
+			if err := w.conn.ready.wait(); err != nil {
 				return err
 			}
-			buf, b := c.ready.take()
+			buf, b := w.conn.ready.take()
 			ahead.buf, ahead.w = buf[:], len(b)
 			continue
 		}
@@ -308,7 +303,7 @@ func (c *conn) readAhead() error {
 			return err
 		}
 	}
-	return c.awaitEnd()
+	return w.conn.awaitEnd()
 }
 
 // takeAhead reads from what the watch has read. While the watch runs, only it may call this.

@@ -145,8 +145,8 @@ type contentConn conn
 // Read reads content. The caller holds the mutex of the content, so it owns the read side.
 func (r *contentConn) Read(p []byte) (n int, err error) {
 	c := (*conn)(r)
-	c.beginRead() // the watch must not read meanwhile
-	defer c.endRead()
+	c.watch.beginRead() // the watch must not read meanwhile
+	defer c.watch.endRead()
 	if n = c.watch.takeAhead(p); n == 0 {
 		n, err = c.readContent(p)
 	}

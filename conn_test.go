@@ -27,7 +27,7 @@ func contextConn(t *testing.T) *conn {
 	client, server := net.Pipe()
 	t.Cleanup(func() { client.Close() })
 	c := newConn(s, g, server)
-	t.Cleanup(c.endWatch)
+	t.Cleanup(c.watch.end)
 	return c
 }
 

@@ -147,8 +147,8 @@ type upgradedConn struct {
 // newUpgradedConn takes the connection over from the server, including input that was read
 // ahead. The watch continues between reads if the program waits for the end of the context.
 func newUpgradedConn(c *conn) *upgradedConn {
-	c.beginRead() // stops the watch, which reads too
-	defer c.endRead()
+	c.watch.beginRead() // stops the watch, which reads too
+	defer c.watch.endRead()
 	if c.ready != nil {
 		c.ready.drop()
 	}
@@ -171,7 +171,7 @@ func (u *upgradedConn) end() {
 		u.writes.Lock()
 	}
 	defer u.writes.Unlock()
-	u.c.endWatch()
+	u.c.watch.end()
 	u.c.nc.SetDeadline(time.Time{}) // those of expire and of the program; lingering sets its own
 	u.c.read.deadline, u.c.write.deadline = never, never
 }
@@ -192,8 +192,8 @@ func (u *upgradedConn) Read(p []byte) (n int, err error) {
 		return 0, net.ErrClosed
 	}
 	c := u.c
-	c.beginRead()
-	defer c.endRead()
+	c.watch.beginRead()
+	defer c.watch.endRead()
 	passed, err := u.armRead()
 	if err != nil {
 		return 0, err
@@ -258,7 +258,7 @@ func (u *upgradedConn) Close() error {
 	if u.over.Load() {
 		return net.ErrClosed
 	}
-	u.c.endWatch() // the watch would take the close for a reset
+	u.c.watch.end() // the watch would take the close for a reset
 	return u.c.nc.Close()
 }
 

@@ -323,7 +323,7 @@ func TestWriteAfterClientCloses(t *testing.T) {
 // that does.
 func TestWatchGoroutines(t *testing.T) {
 	count := func() (n int) {
-		for _, kind := range []string{"runWatch", "readAhead"} {
+		for _, kind := range []string{"(*watch).run", "(*watch).readAhead"} {
 			n += strings.Count(goroutines(), kind)
 		}
 		return n
