@@ -214,7 +214,7 @@ type closeRecorder struct {
 
 func (c closeRecorder) Close() error {
 	*c.closed++
-	_, err := io.WriteString(c.Writer, "THE END")
+	_, err := io.WriteString(c.Writer, strings.Repeat("z", 100_000)+"THE END") // more than a buffer holds
 	return err
 }
 
@@ -223,9 +223,9 @@ func (c closeRecorder) Close() error {
 func TestEncodeClosesEncoder(t *testing.T) {
 	req := requestOf(t, "GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: x\r\n\r\n")
 	for name, f := range map[string]func(w io.Writer) error{
-		"whole":  func(w io.Writer) error { return nil },
-		"fails":  func(w io.Writer) error { return errors.New("no more") },
-		"panics": func(w io.Writer) error { panic("no more") },
+		"is whole": func(w io.Writer) error { return nil },
+		"fails":    func(w io.Writer) error { return errors.New("no more") },
+		"panics":   func(w io.Writer) error { panic("no more") },
 	} {
 		closed := 0
 		resp := rawhttp.StreamFunc(200, "", func(ctx context.Context, w io.Writer) error {
@@ -234,7 +234,7 @@ func TestEncodeClosesEncoder(t *testing.T) {
 		}).Encode(req, "x", func(w io.Writer) io.WriteCloser { return closeRecorder{w, &closed} })
 		got := rawhttp.Answer(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { return resp, nil }),
 			"GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: x\r\n\r\n")
-		if ended := strings.Contains(got, "THE END"); closed != 1 || ended != (name == "whole") {
+		if ended := strings.Contains(got, "z"); closed != 1 || ended != (name == "is whole") || ended != strings.Contains(got, "THE END") {
 			t.Errorf("content that %s: encoder was closed %d times, its end was sent: %v", name, closed, ended)
 		}
 	}
