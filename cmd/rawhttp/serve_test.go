@@ -135,10 +135,16 @@ func TestWithFields(t *testing.T) {
 
 // A graceful shutdown that takes more than a moment prints what it waits for.
 func TestReportStopping(t *testing.T) {
-	for _, tt := range []struct{ name, request, want string }{
-		{"nothing", "", ""},
-		{"a request in progress", "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n", "rawhttp: stopping: waiting up to 10 s for 1 request in progress; ^C again stops now\n"},
-		{"a client that has not closed its connection", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nb", "rawhttp: stopping: waiting up to 10 s for 1 connection to close; ^C again stops now\n"},
+	for _, tt := range []struct {
+		name    string
+		clients int
+		request string
+		want    string
+	}{
+		{"a client that has disconnected", 1, "", ""},
+		{"a request in progress", 1, "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n", "rawhttp: stopping: waiting up to 10 s for 1 request in progress; ^C again stops now\n"},
+		{"requests in progress", 2, "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n", "rawhttp: stopping: waiting up to 10 s for 2 requests in progress; ^C again stops now\n"},
+		{"a client that has not closed its connection", 1, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nb", "rawhttp: stopping: waiting up to 10 s for 1 connection to close; ^C again stops now\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -153,14 +159,17 @@ func TestReportStopping(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				client, server := net.Pipe()
 				var served sync.WaitGroup
-				served.Go(func() { srv.ServeConn(t.Context(), server) })
-				go io.Copy(io.Discard, client)
-				if tt.request != "" {
+				defer served.Wait()
+				for range tt.clients {
+					client, server := net.Pipe()
+					defer client.Close()
+					served.Go(func() { srv.ServeConn(t.Context(), server) })
+					go io.Copy(io.Discard, client)
 					io.WriteString(client, tt.request)
-				} else {
-					client.Close()
+					if tt.request == "" {
+						client.Close()
+					}
 				}
 				synctest.Wait()
 				var stderr strings.Builder
@@ -168,8 +177,6 @@ func TestReportStopping(t *testing.T) {
 				if diff := cmp.Diff(tt.want, stderr.String()); diff != "" {
 					t.Errorf("stderr (-want +got):\n%s", diff)
 				}
-				client.Close()
-				served.Wait()
 			})
 		})
 	}
