@@ -157,13 +157,10 @@ func TestImageDoesNotRetainServer(t *testing.T) {
 	if resp.rep.Body.(*memoryContent).last.Load().bytes == nil {
 		t.Fatal("no image has been made")
 	}
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	testkit.Await(t, "the image does not retain the Server", func() bool {
 		runtime.GC() // more than once, since the runtime retains recent objects
-		if server.Value() == nil {
-			return
-		}
-	}
-	t.Error("an image retains the Server")
+		return server.Value() == nil
+	})
 }
 
 // An image is not used when the connection is to close.

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"example.com/rawhttp/internal/testkit"
 )
 
 // cacheSite serves a folder with the file f, whose modification time is old.
@@ -39,21 +41,21 @@ func writeOldFile(t *testing.T, name, content string) {
 const shortSettledAge = 100 * time.Millisecond
 
 // waitCached requests the path until it is cached.
-func waitCached(t *testing.T, files *FileResolver, path string) *cachedState {
+func waitCached(t *testing.T, files *FileResolver, path string) (state *cachedState) {
 	t.Helper()
 	files.cache.settles = shortSettledAge
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	testkit.Await(t, path+" is cached", func() bool {
 		req := resolveGet(t, path)
 		resolveString(t, files, req)
 		switch e := files.cache.find(req).(type) {
 		case *cachedFile:
-			return &e.cachedState
+			state = &e.cachedState
 		case *cachedFolder:
-			return &e.cachedState
+			state = &e.cachedState
 		}
-	}
-	t.Fatalf("%s is not cached", path)
-	return nil
+		return state != nil
+	})
+	return state
 }
 
 // The first request after a change of a cached file sees the change.

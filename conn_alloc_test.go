@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"example.com/rawhttp/internal/testkit"
 )
 
 // allocations returns the allocations per request on a persistent connection that sends batches.
@@ -35,9 +37,10 @@ func TestCachedFileAllocations(t *testing.T) {
 		s := newServer(t, WithResolver(files))
 		batch := strings.Replace(benchmarkGet, "/", "/f", 1)
 		batch += strings.Replace(batch, "\r\n\r\n", "\r\nAccept: */*\r\n\r\n", 1)
-		for end := time.Now().Add(30 * time.Second); len(files.cache.entries) == 0 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		testkit.Await(t, "the file is cached", func() bool {
 			benchmarkConn(s, batch, 1)
-		}
+			return len(files.cache.entries) > 0
+		})
 		if got := allocations(s, batch); got > 2.01 {
 			t.Errorf("file of %d bytes: %.2f allocations per request, want at most 2", size, got)
 		}

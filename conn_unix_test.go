@@ -5,6 +5,7 @@ package rawhttp
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -14,25 +15,22 @@ import (
 	"testing"
 	"time"
 
+	"example.com/rawhttp/internal/testkit"
 	"github.com/google/go-cmp/cmp"
 )
 
 // waitParked waits until n connections of the server are parked.
 func waitParked(t *testing.T, s *Server, n int) {
 	t.Helper()
-	parked := func() (n int) {
+	testkit.Await(t, fmt.Sprint(n, " connections are parked"), func() bool {
+		parked := 0
 		s.eachConn(func(c *conn) {
 			if c.parked.Load() {
-				n++
+				parked++
 			}
 		})
-		return n
-	}
-	for end := time.Now().Add(30 * time.Second); parked() != n; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%d connections are parked, want %d", parked(), n)
-		}
-	}
+		return parked == n
+	})
 }
 
 // A connection that has been idle for a while is parked. The client does not notice.
@@ -109,9 +107,7 @@ func TestParkedConnection(t *testing.T) {
 				t.Errorf("Stats of a parked connection: %+v, want it idle", got)
 			}
 			tt.do(t, s, c)
-			for end := time.Now().Add(30 * time.Second); s.Stats().ConnsOpen > 0 && time.Now().Before(end); {
-				time.Sleep(5 * time.Millisecond)
-			}
+			testkit.Await(t, "no connection is open", func() bool { return s.Stats().ConnsOpen == 0 })
 			got := s.Stats()
 			tt.want.BytesRead = tt.want.Requests * uint64(len(getRequest("/")))
 			got.BytesWritten = 0

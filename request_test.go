@@ -115,8 +115,12 @@ func TestRequestWithUser(t *testing.T) {
 			t.Errorf("the user in %s is %q, want %q", name, tt.req.user, tt.want)
 		}
 	}
+	before := wholeOf(req)
 	if _, err := w.Parse([]byte("GET / HTTP/1.1\r\nHost: h\r\n\r\n")); err != nil || w.user != "" {
 		t.Errorf("Parse = %v; the user after it is %q, want none", err, w.user)
+	}
+	if diff := cmp.Diff(before, wholeOf(req)); diff != "" {
+		t.Errorf("the original after Parse of the result (-want +got):\n%s", diff)
 	}
 }
 

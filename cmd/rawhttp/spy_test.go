@@ -274,11 +274,7 @@ func TestSpyLimitsConnections(t *testing.T) {
 	defer third.Close()
 	io.WriteString(third, "b\n")
 	const want = "rawhttp spy: 2 connections are open; new ones wait until one of them closes\n"
-	for end := time.Now().Add(30 * time.Second); warnings.String() != want; time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("while the third waits, spy warns %q, want %q", warnings.String(), want)
-		}
-	}
+	testkit.Await(t, "while the third waits, spy warns: "+want, func() bool { return warnings.String() == want })
 	third.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
 	if n, err := third.Read(make([]byte, 2)); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("with a limit of two, the third connection reads %d bytes, %v, want no answer", n, err)
