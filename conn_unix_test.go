@@ -253,17 +253,31 @@ func TestContentWrittenAfterReturn(t *testing.T) {
 // The default of WithMaxConns leaves descriptors for files and for the rest of the
 // program.
 func TestDefaultMaxConns(t *testing.T) {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+	var before syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
 		t.Fatal(err)
 	}
-	want := 10_000
-	if files := uint64(limit.Cur); files < 64+2*16 {
-		want = 16
-	} else if files < 64+2*10_000 {
-		want = int(files-64) / 2
-	}
-	if got := newServer(t, WithResolver(answerText("hi"))).config.maxConns; got != want {
-		t.Errorf("the default of WithMaxConns is %d with a limit of %d open files, want %d", got, limit.Cur, want)
+	defer syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before)
+	for _, tt := range []struct {
+		files syscall.Rlimit
+		want  int
+	}{
+		{syscall.Rlimit{Cur: 80}, 16},
+		{syscall.Rlimit{Cur: 95}, 16},
+		{syscall.Rlimit{Cur: 98}, 17},
+		{syscall.Rlimit{Cur: 1024}, 480},
+		{syscall.Rlimit{Cur: 20_063}, 9999},
+		{syscall.Rlimit{Cur: 20_064}, 10_000},
+		{syscall.Rlimit{Cur: 60_000}, 10_000},
+	} {
+		if tt.files.Max = before.Max; tt.files.Cur > tt.files.Max {
+			continue // not permitted here
+		}
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &tt.files); err != nil {
+			t.Fatal(err)
+		}
+		if got := newServer(t, WithResolver(answerText("hi"))).config.maxConns; got != tt.want {
+			t.Errorf("the default of WithMaxConns is %d with a limit of %d open files, want %d", got, tt.files.Cur, tt.want)
+		}
 	}
 }
