@@ -117,7 +117,7 @@ func EqualFold[S, T string | []byte](s S, t T) bool {
 		return false
 	}
 	for i := range len(s) {
-		if s[i] != t[i] && Lower(s[i]) != Lower(t[i]) { // most bytes are equal as they are
+		if Lower(s[i]) != Lower(t[i]) {
 			return false
 		}
 	}
