@@ -144,9 +144,7 @@ func (c *conn) endContext() {
 		c.watch.end()
 	}
 	c.work.ctx = nil
-	if c.watch.halfOpen.Load() { // a load is cheaper than a store
-		c.watch.halfOpen.Store(false)
-	}
+	c.watch.halfOpen.Store(false)
 }
 
 // A watch notices that the client has disconnected while the program waits for the end of a

@@ -316,11 +316,7 @@ func (r *Response) CloseAfter() *Response {
 }
 
 // freeze is called before the Response is sent.
-func (r *Response) freeze() {
-	if !r.served.Load() { // a load is cheaper
-		r.served.Store(true)
-	}
-}
+func (r *Response) freeze() { r.served.Store(true) }
 
 // rejectsChange reports whether the Response has been served, so that it must not change any
 // more. It records the attempt to change it, for Err.
