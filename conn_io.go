@@ -106,11 +106,8 @@ func (c *conn) wakeReader() { c.nc.SetReadDeadline(time.Unix(1, 0)) }
 // isTimeout reports whether err is that of an exceeded deadline of the net.Conn, or of a
 // wrapper.
 func isTimeout(err error) bool {
-	if err == nil {
+	if err == nil { // nearly always, and errors.As would allocate
 		return false
-	}
-	if ne, ok := err.(net.Error); ok { // nearly always; errors.As would allocate
-		return ne.Timeout()
 	}
 	var ne net.Error
 	return errors.As(err, &ne) && ne.Timeout()
