@@ -148,14 +148,10 @@ func identity(stat *syscall.Stat_t) FileID {
 	return FileID{uint64(stat.Dev), stat.Ino, uint64(stat.Size), stat.Ctim.Nano(), stat.Mtim.Nano()}
 }
 
-// direntBuffers holds buffers for getdents64(2), each for the names of about 1,000 entries.
-var direntBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
-
 // ReadDir reads entries as they are on the disk, with their types. Package os would stat
 // entries by path, not relative to the folder.
 func (j *Openat2Tree) ReadDir(dir fs.File) (entries []Entry, err error) {
-	buf := direntBuffers.Get().(*[32 << 10]byte)
-	defer direntBuffers.Put(buf)
+	var buf [32 << 10]byte // enough for about 1,000 entries
 	fd := int(dir.(*os.File).Fd())
 	n, err := syscall.ReadDirent(fd, buf[:])
 	for err == syscall.EINTR {
