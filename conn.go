@@ -66,7 +66,7 @@ const (
 //     of content may send a 100 (Continue), and Request.Inform other informational responses.
 //     They hold work.out.mu, and so does the response if a 100 may still be sent.
 //   - While the function of Upgrade runs, the mutexes reads and writes of upgradedConn guard
-//     the read side and work.responder.sent. upgradedConn.end takes them back.
+//     the read side and the responder's count of bytes. upgradedConn.end takes them back.
 type conn struct {
 	srv           *Server
 	group         *group
@@ -137,19 +137,27 @@ type writeSide struct {
 
 // A connMemory is what a connection works with. A parked connection has none.
 type connMemory struct {
-	req       Request  // as the client sent it; kept until the next request
-	shown     *Request // the copy that the resolver sees during the exchange
-	spare     *Request // the Request used as shown if there is no content; owned by the connection
-	in        inbuf
-	out       sink
-	parser    wire.Parser
-	body      *content // nil if the request has no content
-	responder responder
-	ctx       *requestContext  // nil if no resolver was asked, or its context has ended
-	contexts  []requestContext // allocated together, for later requests
-	start     time.Time        // of the exchange, if it is traced
+	in       inbuf
+	out      sink
+	exchange exchange
+}
 
-	asked       bool   // WithErrorPage was asked in this exchange
+// An exchange is one request and its response. Its memory serves one exchange after another.
+type exchange struct {
+	conn      *conn
+	in        *inbuf // of the connection
+	out       *sink  // of the connection
+	parser    wire.Parser
+	req       Request         // as the client sent it; kept until the next request
+	shown     *Request        // the copy that the resolver sees
+	spare     *Request        // the Request used as shown if there is no content; owned by the connection
+	body      *content        // nil if the request has no content
+	ctx       *requestContext // nil if no resolver was asked, or its context has ended
+	responder responder
+	contexts  []requestContext // allocated together, for later requests
+	start     time.Time        // if it is traced
+
+	asked       bool   // WithErrorPage was asked
 	refusedLine string // the request line of a refused head, "" if it could not be parsed
 }
 
@@ -161,10 +169,12 @@ var memoryPool = sync.Pool{New: func() any { return new(connMemory) }}
 func (c *conn) takeMemory() {
 	w := memoryPool.Get().(*connMemory)
 	w.in.src, w.out.w = c, c
+	x := &w.exchange
+	x.conn, x.in, x.out = c, &w.in, &w.out
 	// A program that kept the spare Request of another connection must not see the requests
 	// of this one, so it is not pooled.
-	w.spare = &Request{Body: noContent{}}
-	w.shown = w.spare
+	x.spare = &Request{Body: noContent{}}
+	x.shown = x.spare
 	c.work = w
 }
 
@@ -200,7 +210,7 @@ func (c *conn) serve() {
 
 // serveRequests serves requests, if again is set, until the connection parks or ends.
 func (c *conn) serveRequests(again bool) {
-	for again && c.exchange() {
+	for again && c.work.exchange.serve() {
 		again = c.idle()
 	}
 	c.endedNormally = true
@@ -208,71 +218,71 @@ func (c *conn) serveRequests(again bool) {
 
 // exchange serves one request and its response. It reports whether the connection may serve
 // another (RFC 9112, section 9.3).
-func (c *conn) exchange() (again bool) {
-	defer c.endExchange()
-	if err := c.readHead(); err != nil {
-		return c.refuseHead(err)
+func (x *exchange) serve() (again bool) {
+	defer x.end()
+	if err := x.readHead(); err != nil {
+		return x.refuseHead(err)
 	}
-	err := c.admit()
-	c.show() // also if it is refused, for error pages and traces
+	err := x.admit()
+	x.show() // also if it is refused, for error pages and traces
 	if err != nil {
-		return c.refuse(c.work.req.head.Text[:c.work.req.head.Size], err)
+		return x.refuse(x.req.head.Text[:x.req.head.Size], err)
 	}
-	c.work.ctx = c.newContext()
-	persist := c.respond(c.work.ctx, c.resolve(c.work.ctx))
+	x.ctx = x.newContext()
+	persist := x.respond(x.ctx, x.resolve(x.ctx))
 	// hangUp and drain read from the client. Before that, the watch and the program's
 	// goroutines must have stopped reading: the watch ends with the context.
-	c.endContext()
+	x.endContext()
 	if !persist {
-		return c.hangUp()
+		return x.conn.hangUp()
 	}
-	return c.drain()
+	return x.drain()
 }
 
 // show makes the Request that the resolver sees.
-func (c *conn) show() {
-	c.work.shown = c.work.spare
-	switch _, empty := c.work.spare.Body.(noContent); {
-	case c.work.body != nil:
+func (x *exchange) show() {
+	x.shown = x.spare
+	switch _, empty := x.spare.Body.(noContent); {
+	case x.body != nil:
 		// A Request that a program keeps must not show the content of a later one.
-		c.work.shown = &Request{Body: c.work.body}
+		x.shown = &Request{Body: x.body}
 	case !empty: // otherwise do not write: a program that kept it may still be reading
-		c.work.spare.Body = noContent{}
+		x.spare.Body = noContent{}
 	}
-	c.work.shown.requestData = c.work.req.requestData
+	x.shown.requestData = x.req.requestData
 }
 
-// endExchange releases what belongs to the exchange. An idle connection must not hold a
+// end releases what belongs to the exchange. An idle connection must not hold a
 // response, and content must not be read after its exchange has ended. It is deferred, since
 // a resolver may end the goroutine.
-func (c *conn) endExchange() {
-	c.endContext()
-	c.endContent()
-	if c.work.body != nil {
-		c.work.shown = c.work.spare
+func (x *exchange) end() {
+	x.endContext()
+	x.endContent()
+	if x.body != nil {
+		x.shown = x.spare
 		// The program may keep the body, but these go to another connection.
-		c.work.body.in, c.work.body.proceed = nil, nil
+		x.body.in, x.body.proceed = nil, nil
 	}
-	c.work.body = nil
+	x.body = nil
 	// Only these hold memory of the program. The other fields are small and describe how the
 	// exchange went.
-	c.work.responder.resp, c.work.responder.ranges = nil, nil
+	x.responder.resp, x.responder.ranges = nil, nil
 }
 
 // endContent ends reading by the program. A goroutine that outlived the resolver may still
 // be in a read, which is interrupted.
-func (c *conn) endContent() {
-	if c.work.body == nil {
+func (x *exchange) endContent() {
+	if x.body == nil {
 		return
 	}
-	if !c.work.body.mu.TryLock() { // a Read holds mu for as long as it waits for the client
-		c.interrupt()
-		c.work.body.mu.Lock()
-		c.resume()
+	if !x.body.mu.TryLock() { // a Read holds mu for as long as it waits for the client
+		x.conn.interrupt()
+		x.body.mu.Lock()
+		x.conn.resume()
 	}
-	c.work.body.end()
-	c.work.body.mu.Unlock()
-	c.work.in.src = c // drain, linger and the next head read with their own limits
+	x.body.end()
+	x.body.mu.Unlock()
+	x.in.src = x.conn // drain, linger and the next head read with their own limits
 }
 
 // enter begins a phase. Only the connection's own goroutine calls it.
@@ -286,38 +296,38 @@ func (c *conn) setLimit(d time.Duration) { c.read.limit, c.read.looks = clock().
 
 // readHead reads and parses the next head. It returns the error with which the request is to
 // be answered, or errNoHead.
-func (c *conn) readHead() error {
-	if c.srv.trace.exchanges {
-		c.work.start = time.Now()
+func (x *exchange) readHead() error {
+	if x.conn.srv.trace.exchanges {
+		x.start = time.Now()
 	}
 	// These are of the previous response. Until this one is begun, a 100 (Continue) may be sent,
 	// which needs headOut, and the resolver may end the goroutine, after which cut needs framing.
-	c.work.responder.framing, c.work.responder.headOut, c.work.asked, c.work.refusedLine = noFraming, false, false, ""
-	if c.reuseHead() { // before reset, since it needs the last head
+	x.responder.framing, x.responder.headOut, x.asked, x.refusedLine = noFraming, false, false, ""
+	if x.reuseHead() { // before reset, since it needs the last head
 		return nil
 	}
-	c.work.req.reset()
-	c.work.parser.Begin(&c.work.req.head, c.srv.config.limits)
+	x.req.reset()
+	x.parser.Begin(&x.req.head, x.conn.srv.config.limits)
 	for first := true; ; first = false {
-		n, err := c.work.parser.Parse(c.work.in.bytes())
+		n, err := x.parser.Parse(x.in.bytes())
 		if err == nil {
-			c.work.in.advance(n)
+			x.in.advance(n)
 			return nil
 		}
 		if err != wire.ErrIncomplete {
 			return parseError(err)
 		}
-		if first && c.num > 1 { // the time for the first request began at accept
-			c.setLimit(c.srv.config.readHeaderTimeout)
+		if first && x.conn.num > 1 { // the time for the first request began at accept
+			x.conn.setLimit(x.conn.srv.config.readHeaderTimeout)
 		}
-		ended, err := c.fillHead()
+		ended, err := x.fillHead()
 		if err != nil {
-			return c.headError(err)
+			return x.headError(err)
 		}
 		if ended {
-			n, err := c.work.parser.EndEarly(c.work.in.bytes())
+			n, err := x.parser.EndEarly(x.in.bytes())
 			if err == nil {
-				c.work.in.advance(n)
+				x.in.advance(n)
 			}
 			return parseError(err)
 		}
@@ -331,17 +341,17 @@ const lenientPause = 200 * time.Millisecond
 
 // fillHead reads more of the head. In lenient parsing it reports that the head has ended if
 // it may be complete and no more arrives within lenientPause.
-func (c *conn) fillHead() (ended bool, err error) {
-	if !c.work.parser.MayEnd(c.work.in.bytes()) {
-		return false, c.work.in.fill(c.srv.config.bufferLimit())
+func (x *exchange) fillHead() (ended bool, err error) {
+	if !x.parser.MayEnd(x.in.bytes()) {
+		return false, x.in.fill(x.conn.srv.config.bufferLimit())
 	}
-	if err := c.flushFirst(); err != nil { // Read does this too, but it would use up the pause
+	if err := x.conn.flushFirst(); err != nil { // Read does this too, but it would use up the pause
 		return false, err
 	}
-	limit, pause := c.read.limit, clock().add(lenientPause)
-	c.read.limit = min(limit, pause)
-	err = c.work.in.fill(c.srv.config.bufferLimit())
-	c.read.limit = limit
+	limit, pause := x.conn.read.limit, clock().add(lenientPause)
+	x.conn.read.limit = min(limit, pause)
+	err = x.in.fill(x.conn.srv.config.bufferLimit())
+	x.conn.read.limit = limit
 	if isTimeout(err) && pause < limit { // otherwise the time for the head is over: 408
 		return true, nil
 	}
@@ -352,15 +362,15 @@ func (c *conn) fillHead() (ended bool, err error) {
 // that polls, and reports whether it does. The last one has been parsed already, and its text
 // may already exist as a string. The last one cannot be a refused head, since its connection
 // closes.
-func (c *conn) reuseHead() bool {
-	r := &c.work.req
-	if r.head.Size == 0 || !bytes.HasPrefix(c.work.in.bytes(), r.head.Text[:r.head.Size]) {
+func (x *exchange) reuseHead() bool {
+	r := &x.req
+	if r.head.Size == 0 || !bytes.HasPrefix(x.in.bytes(), r.head.Text[:r.head.Size]) {
 		return false
 	}
-	if c.work.shown.str == string(r.head.Text) {
-		r.str = c.work.shown.str
+	if x.shown.str == string(r.head.Text) {
+		r.str = x.shown.str
 	}
-	c.work.in.advance(r.head.Size)
+	x.in.advance(r.head.Size)
 	return true
 }
 
@@ -368,52 +378,52 @@ func (c *conn) reuseHead() bool {
 var errNoHead = errors.New("rawhttp: no request")
 
 // headError converts an error from reading an incomplete head.
-func (c *conn) headError(err error) error {
-	begun := c.work.parser.HasBegun()
+func (x *exchange) headError(err error) error {
+	begun := x.parser.HasBegun()
 	switch {
 	case isTimeout(err):
 		return &StatusError{Status: 408, Err: fmt.Errorf("read the head: %w", err)}
 	case err == io.EOF && begun: // the client may still read: it may have closed only its side
-		return malformed(len(c.work.in.bytes()), "head ends early", "RFC 9112, section 8")
+		return malformed(len(x.in.bytes()), "head ends early", "RFC 9112, section 8")
 	case err == io.EOF:
 		return errNoHead
 	}
-	c.err = err
+	x.conn.err = err
 	return errNoHead
 }
 
 // refuseHead answers a head that cannot be accepted.
-func (c *conn) refuseHead(err error) (again bool) {
+func (x *exchange) refuseHead(err error) (again bool) {
 	if err == errNoHead {
 		return false
 	}
-	b := c.work.in.bytes()
-	isHead := string(c.work.parser.MethodOf(b)) == "HEAD"
-	c.work.refusedLine = c.work.parser.RequestLineOf(b)
-	if c.isTLS && bytes.HasPrefix(b, []byte("PRI * HTTP/2.0\r\n")) && !c.srv.warnedHTTP2.Swap(true) {
-		c.srv.log.Warn("rawhttp: a client speaks HTTP/2 over TLS, which this server does not support: remove h2 from NextProtos in the tls.Config", "conn", c.id)
+	b := x.in.bytes()
+	isHead := string(x.parser.MethodOf(b)) == "HEAD"
+	x.refusedLine = x.parser.RequestLineOf(b)
+	if x.conn.isTLS && bytes.HasPrefix(b, []byte("PRI * HTTP/2.0\r\n")) && !x.conn.srv.warnedHTTP2.Swap(true) {
+		x.conn.srv.log.Warn("rawhttp: a client speaks HTTP/2 over TLS, which this server does not support: remove h2 from NextProtos in the tls.Config", "conn", x.conn.id)
 	}
-	c.work.req.reset() // nothing in a refused head can be relied on
-	if isHead {        // except that a response to HEAD must have no content
-		c.work.req.head.Text = append(c.work.req.head.Text, "HEAD"...)
-		c.work.req.head.Method = wire.NewSpan(0, 4)
+	x.req.reset() // nothing in a refused head can be relied on
+	if isHead {   // except that a response to HEAD must have no content
+		x.req.head.Text = append(x.req.head.Text, "HEAD"...)
+		x.req.head.Method = wire.NewSpan(0, 4)
 	}
-	return c.refuse(b, err)
+	return x.refuse(b, err)
 }
 
 // refuse answers a request that no resolver sees, and closes the connection, since it is
 // uncertain where the next request begins (RFC 9112, section 9.6). The bytes b of its head have
 // been received.
-func (c *conn) refuse(b []byte, err error) (again bool) {
-	c.traceRefused(b, err)
-	c.logFailure(errorStatus(err), err)
+func (x *exchange) refuse(b []byte, err error) (again bool) {
+	x.traceRefused(b, err)
+	x.logFailure(errorStatus(err), err)
 	resp := errorResponse(err)
-	if c.contentFault() != nil { // the head is accepted, and declares too much content
-		c.work.body.answered = true
-		resp = c.answerError(c.group.ctx, errorStatus(err), err).Clone()
+	if x.contentFault() != nil { // the head is accepted, and declares too much content
+		x.body.answered = true
+		resp = x.answerError(x.conn.group.ctx, errorStatus(err), err).Clone()
 	}
-	c.respond(c.group.ctx, resp.CloseAfter())
-	return c.hangUp()
+	x.respond(x.conn.group.ctx, resp.CloseAfter())
+	return x.conn.hangUp()
 }
 
 // drain reads the rest of the content, to find the next request after it. It reports
@@ -422,23 +432,23 @@ func (c *conn) refuse(b []byte, err error) (again bool) {
 // sent its next request. "A server MUST read the entire request message body or close the
 // connection after sending its response; otherwise, the remaining data on a persistent
 // connection would be misinterpreted as the next request." RFC 9112, section 9.3.
-func (c *conn) drain() bool {
-	if c.work.body == nil || c.work.body.err == io.EOF {
+func (x *exchange) drain() bool {
+	if x.body == nil || x.body.err == io.EOF {
 		return true
 	}
-	c.enter(StateDrain)
-	c.read.content = contentWait{} // the rate counts from now
+	x.conn.enter(StateDrain)
+	x.conn.read.content = contentWait{} // the rate counts from now
 	// A 100 (Continue) cannot follow the response.
-	c.work.body.proceed, c.work.body.max = nil, noLimit
+	x.body.proceed, x.body.max = nil, noLimit
 	scratch := scratchPool.Get().(*[scratchSize]byte)
 	defer scratchPool.Put(scratch)
 	for {
-		_, err := c.work.body.drain(scratch[:])
+		_, err := x.body.drain(scratch[:])
 		if err == io.EOF {
 			return true
 		}
 		if err != nil {
-			return c.hangUp()
+			return x.conn.hangUp()
 		}
 	}
 }

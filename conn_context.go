@@ -124,13 +124,13 @@ func ContextWithStopping(ctx context.Context, stopping <-chan struct{}) context.
 
 // newContext returns the context of a request. It allocates several at once. None is used
 // again, since the program may keep it.
-func (c *conn) newContext() *requestContext {
-	if len(c.work.contexts) == 0 { // a connection with one request so far gets one
-		c.work.contexts = make([]requestContext, min(c.num, maxContexts))
+func (x *exchange) newContext() *requestContext {
+	if len(x.contexts) == 0 { // a connection with one request so far gets one
+		x.contexts = make([]requestContext, min(x.conn.num, maxContexts))
 	}
-	ctx := &c.work.contexts[0]
-	c.work.contexts = c.work.contexts[1:]
-	ctx.conn = c
+	ctx := &x.contexts[0]
+	x.contexts = x.contexts[1:]
+	ctx.conn = x.conn
 	return ctx
 }
 
@@ -139,12 +139,12 @@ func (c *conn) newContext() *requestContext {
 const maxContexts = 16
 
 // endContext ends the context of the request, if it has one.
-func (c *conn) endContext() {
-	if c.work.ctx != nil && c.work.ctx.end(nil) {
-		c.watch.end()
+func (x *exchange) endContext() {
+	if x.ctx != nil && x.ctx.end(nil) {
+		x.conn.watch.end()
 	}
-	c.work.ctx = nil
-	c.watch.halfOpen.Store(false)
+	x.ctx = nil
+	x.conn.watch.halfOpen.Store(false)
 }
 
 // A watch notices that the client has disconnected while the program waits for the end of a

@@ -40,7 +40,7 @@ func (c *conn) hangUp() (again bool) {
 	}
 	c.traceEnd(c.lastReason(), nil)
 	silence := maxLingerSilence
-	if closer, ok := c.nc.(interface{ CloseWrite() error }); !ok && c.heardAll() {
+	if closer, ok := c.nc.(interface{ CloseWrite() error }); !ok && c.work.exchange.heardAll() {
 		silence = lingerPause
 	} else if ok && closer.CloseWrite() != nil { // the connection is gone already
 		return false
@@ -56,12 +56,12 @@ func (c *conn) hangUp() (again bool) {
 // heardAll reports whether the client has sent all it may send on this connection: a complete
 // request after which it expects the close. Most clients then send nothing more, so if the
 // connection cannot be half-closed, they need not wait long for the full close.
-func (c *conn) heardAll() bool {
-	if c.work.responder.status == 101 { // further input belongs to another protocol
+func (x *exchange) heardAll() bool {
+	if x.responder.status == 101 { // further input belongs to another protocol
 		return true
 	}
-	whole := c.work.req.head.Size > 0 && (c.work.req.head.ContentLength == 0 || c.work.body != nil && c.work.body.err == io.EOF)
-	return whole && (!c.work.req.head.Persist || c.work.responder.framing == byClose) && isBlank(c.work.in.bytes())
+	whole := x.req.head.Size > 0 && (x.req.head.ContentLength == 0 || x.body != nil && x.body.err == io.EOF)
+	return whole && (!x.req.head.Persist || x.responder.framing == byClose) && isBlank(x.in.bytes())
 }
 
 // isBlank reports whether b is empty or only line ends, which some clients send after
@@ -93,19 +93,20 @@ func (c *conn) linger(silence time.Duration) {
 // expects the last chunk or the rest of Content-Length. If the close itself would end the
 // content, the connection is reset instead.
 func (c *conn) cut(err error) {
+	x := &c.work.exchange
 	c.err = err // so that hangUp does not linger
 	if errors.Is(err, ErrAbort) {
 		abort(c.nc)
 		return
 	}
 	// A response that was cut is logged unless the client caused it.
-	if c.write.broken == nil && !c.gone.Load() && !c.clientClosed() && c.contentFault() == nil {
+	if c.write.broken == nil && !c.gone.Load() && !x.clientClosed() && x.contentFault() == nil {
 		c.srv.log.Error("rawhttp: response cut", "conn", c.id, "request", c.num, "err", err)
 	}
 	// "A response that has neither chunked transfer coding nor Content-Length is terminated by
 	// closure of the connection and [...] is considered complete unless an error was indicated
 	// by the underlying connection". RFC 9112, section 8. A reset is such an error.
-	if c.work.responder.framing == byClose {
+	if x.responder.framing == byClose {
 		abort(c.nc)
 	}
 }
@@ -232,12 +233,13 @@ var errGoexit = errors.New("rawhttp: runtime.Goexit in a resolver or response")
 func (c *conn) turnAway() {
 	defer c.close()
 	c.srv.trace.connOpen(c.id, c.nc)
-	c.work.start, c.num = time.Now(), 1
+	x := &c.work.exchange
+	x.start, c.num = time.Now(), 1
 	c.setLimit(maxLingerSilence)
 	c.setReadDeadline(c.read.limit) // for reads of a TLS handshake
-	c.work.req.reset()              // the responder needs a Request; an empty one is HTTP/1.0
+	x.req.reset()                   // the responder needs a Request; an empty one is HTTP/1.0
 	busy := errorResponse(busyError("too many connections")).CloseAfter()
-	c.respond(c.group.ctx, busy)
+	x.respond(c.group.ctx, busy)
 	c.hangUp()
 	c.endedNormally = true
 }

@@ -187,9 +187,9 @@ func (c *conn) releaseIdle() error {
 		}
 		c.work.in.release()
 	}
-	if cap(c.work.req.head.Text) > maxIdleText || cap(c.work.req.head.Fields) > maxIdleFields {
+	if cap(c.work.exchange.req.head.Text) > maxIdleText || cap(c.work.exchange.req.head.Fields) > maxIdleFields {
 		// spare refers to the same memory as req.
-		c.work.req, c.work.spare.requestData = Request{}, requestData{}
+		c.work.exchange.req, c.work.exchange.spare.requestData = Request{}, requestData{}
 	}
 	return nil
 }

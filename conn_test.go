@@ -112,10 +112,10 @@ func TestIdleConnectionReleasesMemory(t *testing.T) {
 					for what, got := range map[string]struct{ is, most int }{
 						"input":        {len(c.work.in.buf), minBuffer},
 						"output":       {cap(c.work.out.buf), 0},
-						"last head":    {cap(c.work.req.head.Text), maxIdleText},
-						"spare head":   {cap(c.work.spare.head.Text), maxIdleText},
-						"last fields":  {cap(c.work.req.head.Fields), maxIdleFields},
-						"spare fields": {cap(c.work.spare.head.Fields), maxIdleFields},
+						"last head":    {cap(c.work.exchange.req.head.Text), maxIdleText},
+						"spare head":   {cap(c.work.exchange.spare.head.Text), maxIdleText},
+						"last fields":  {cap(c.work.exchange.req.head.Fields), maxIdleFields},
+						"spare fields": {cap(c.work.exchange.spare.head.Fields), maxIdleFields},
 					} {
 						if got.is > got.most {
 							t.Errorf("%s: an idle connection retains %d, want at most %d", what, got.is, got.most)

@@ -86,12 +86,12 @@ func (u *upgrade) refusal(req *Request) error {
 // receives both an Upgrade and an Expect header field with the "100-continue" expectation [...],
 // the server MUST send a 100 (Continue) response before sending a 101 (Switching Protocols)
 // response." RFC 9110, section 7.8. respond reports errors in the content.
-func (u *upgrade) prepare(c *conn) error {
-	if err := u.refusal(&c.work.req); err != nil {
+func (u *upgrade) prepare(x *exchange) error {
+	if err := u.refusal(&x.req); err != nil {
 		return err
 	}
-	if c.work.body != nil {
-		io.Copy(io.Discard, c.work.body)
+	if x.body != nil {
+		io.Copy(io.Discard, x.body)
 	}
 	return nil
 }
@@ -246,7 +246,7 @@ func (u *upgradedConn) Write(p []byte) (n int, err error) {
 	}
 	c := u.c
 	n, err = c.nc.Write(p)
-	c.work.responder.sent += int64(n) // Exchange.Bytes counts them
+	c.work.exchange.responder.sent += int64(n) // Exchange.Bytes counts them
 	c.srv.stats.bytesWritten.Add(uint64(n))
 	c.srv.trace.bytesWritten(c.id, c.num, p[:n])
 	return n, err
