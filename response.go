@@ -65,7 +65,7 @@ type extras struct {
 // programs that call Upgrade link its code.
 type upgrader interface {
 	refusal(req *Request) error             // returns nil if the request asks for the protocol
-	prepare(x *exchange) error                  // prepares the connection for the 101, or returns why not
+	prepare(x *exchange) error              // prepares the connection for the 101, or returns why not
 	appendFields(b []byte) []byte           // of the 101
 	run(ctx context.Context, c *conn) error // called after the 101 has been sent
 }
