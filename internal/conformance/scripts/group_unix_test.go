@@ -4,6 +4,7 @@ package scripts_test
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -38,7 +39,7 @@ func TestScriptHelper(t *testing.T) {
 	}
 	var err error
 	switch how {
-	case "session": // leads a new session
+	case "session", "print": // leads a new session
 		_, err = syscall.Setsid()
 	case "zombie": // the same, but leaves a zombie in the old group: a child that has ended and is never waited for
 		if err = exec.Command("/bin/sh", "-c", "exit").Start(); err == nil {
@@ -56,6 +57,9 @@ func TestScriptHelper(t *testing.T) {
 	terminated := make(chan os.Signal, 1)
 	signal.Notify(terminated, syscall.SIGTERM)
 	testkit.WriteFile(t, file, strconv.Itoa(os.Getpid())+"\n", 0o644)
+	for how == "print" { // until its output is closed, which ends the process
+		os.Stdout.Write(make([]byte, copyBuffer))
+	}
 	select {
 	case <-terminated:
 		testkit.WriteFile(t, "signal", "TERM\n", 0o644)
@@ -84,6 +88,38 @@ func TestScriptStderrHeldByAnotherSession(t *testing.T) {
 		}
 	}
 	s.awaitTurn(t)
+}
+
+// A slowWriter takes a millisecond for each Write, so that a process can fill a pipe meanwhile, and
+// fails after a number of bytes.
+type slowWriter struct{ left int }
+
+func (w *slowWriter) Write(p []byte) (int, error) {
+	time.Sleep(time.Millisecond)
+	if w.left -= len(p); w.left < 0 {
+		return 0, io.ErrShortWrite
+	}
+	return len(p), nil
+}
+
+// Once the processes of a script have ended, a process of another session that still prints cannot
+// extend the response.
+func TestScriptOutputHeldByAnotherSession(t *testing.T) {
+	t.Parallel()
+	s := &scriptSite{root: scriptFolder(t, map[string]string{
+		"a.sh": "echo; sleep 1000 >&- 2>&- & echo $! >child; " + helperCommand(t, "print", "pid") + " 2>&- & " + waitForFile("pid"),
+	})}
+	resp := resolveScript(t, filesOfDir(t, s.root, rawhttp.WithScript(".sh", "sh")), getRequest("/a.sh"))
+	defer resp.Close()
+	awaitGone(t, s.awaitPid(t, "child")) // nothing has read the output meanwhile
+	pid := s.awaitPid(t, "pid")
+	// What was read before the end, and as much as a pipe can hold.
+	if n, err := resp.WriteTo(&slowWriter{left: 2 << 20}); err != nil {
+		t.Errorf("WriteTo = %d, %v, want the end after at most 2 MiB", n, err)
+	}
+	if isGone(pid) {
+		t.Error("the process of another session has ended, so the test proves nothing")
+	}
 }
 
 // A script's turn ends even if its group has zombies that another process must wait for. They
