@@ -31,6 +31,7 @@ func TestScriptRootReplaced(t *testing.T) {
 	parent := t.TempDir()
 	root := filepath.Join(parent, "root")
 	testkit.WriteFile(t, filepath.Join(root, "x.sh"), "echo one", 0o644)
+	testkit.WriteFile(t, filepath.Join(root, "y.sh"), "echo one", 0o644)
 	testkit.WriteFile(t, filepath.Join(root, "plain.txt"), "plain", 0o644)
 	if err := os.Symlink("x.sh", filepath.Join(root, "alias.txt")); err != nil {
 		t.Fatal(err)
@@ -41,6 +42,13 @@ func TestScriptRootReplaced(t *testing.T) {
 		files.tree.Close()
 		files.tree, files.links = j, j
 		_, addrs[how] = listen(t, WithResolver(files))
+		t.Run(how+", missing script", func(t *testing.T) {
+			t.Parallel()
+			_, err := files.Resolve(t.Context(), resolveGet(t, "/y.sh"))
+			if StatusOf(err) != 500 || errors.Is(err, fs.ErrNotExist) { // First would go on to a resolver that may send the source
+				t.Errorf("Resolve of a script that its folder no longer has = %v, want 500, and not fs.ErrNotExist", err)
+			}
+		})
 	}
 	if err := os.Rename(root, filepath.Join(parent, "old")); err != nil {
 		t.Fatal(err)
