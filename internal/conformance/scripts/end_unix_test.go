@@ -14,7 +14,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// What a client does while its script prints nothing, and the effect on the script.
+// While a script prints nothing, a client that resets its connection ends the script. A client that
+// half-closes the connection, or sends its next request, receives the answer.
 func TestScriptClientActions(t *testing.T) {
 	t.Parallel()
 	const script = "echo $$ >pid; read x <gate; echo; cat"

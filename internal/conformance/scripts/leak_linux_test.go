@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,10 +19,6 @@ import (
 	"example.com/rawhttp"
 	"example.com/rawhttp/internal/testkit"
 )
-
-// leakRuns is the number of runs of each ending. The environment variable RAWHTTP_SCRIPT_RUNS
-// overrides it; 1000 runs take some minutes.
-const leakRuns = 24
 
 // A leakCount counts the resources that scripts have left.
 type leakCount struct {
@@ -58,27 +55,71 @@ func leakProcesses(t testing.TB, folder string) (survivors, zombies int) {
 	return survivors, zombies
 }
 
-// However scripts end, they leave no process after three seconds, and in the end no zombie,
-// descriptor or goroutine.
+// A scriptEnding is a way in which the runs of a script end.
+type scriptEnding struct {
+	name, script string
+	timeout      time.Duration
+	post         bool
+	reset        string // if set, the client resets when the file with this name and the number of the run exists
+	want         int    // status if the client does not reset
+	cut          bool
+
+	site *scriptSite
+}
+
+// run runs the script once.
+func (e *scriptEnding) run(t *testing.T, n int) {
+	c := e.site.dial(t)
+	defer c.Close()
+	target := "/a.sh?" + strconv.Itoa(n)
+	request := getRequest(target)
+	switch {
+	case e.post && e.reset != "":
+		request = postBegun(target, 10, "begin")
+	case e.post:
+		request = postBegun(target, 7, "content")
+	}
+	c.send(t, request)
+	if e.reset != "" {
+		e.site.await(t, e.reset+strconv.Itoa(n))
+		c.reset()
+		return
+	}
+	got := c.answer(t)
+	if e.cut && got.Status == 504 {
+		return // on a slow machine even the head is late
+	}
+	if got.Status != e.want || got.Cut != e.cut {
+		t.Errorf("scripts that %s: status %d, cut: %v, want %d, %v", e.name, got.Status, got.Cut, e.want, e.cut)
+	}
+}
+
+// runAll runs the script of each ending, some of them concurrently, with the numbers of the runs.
+func runAll(t *testing.T, endings []*scriptEnding, from, to int) {
+	var all sync.WaitGroup
+	next := make(chan func())
+	for range 8 * len(endings) {
+		all.Go(func() {
+			for run := range next {
+				run()
+			}
+		})
+	}
+	for n := from; n < to; n++ {
+		for _, e := range endings {
+			next <- func() { e.run(t, n) }
+		}
+	}
+	close(next)
+	all.Wait()
+}
+
+// However scripts end, they leave no process, zombie, descriptor or goroutine.
 func TestScriptsLeakNothing(t *testing.T) {
 	skipUnlessLong(t)
 	noNewGoroutines(t)
-	runs := leakRuns
-	if s := os.Getenv("RAWHTTP_SCRIPT_RUNS"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		runs = n
-	}
-	tests := []struct {
-		name, script string
-		timeout      time.Duration
-		post         bool
-		reset        string // if set, the client resets when the file with this name and the number of the run exists
-		want         int    // status if the client does not reset
-		cut          bool
-	}{
+	const runs = 24 // of each ending; 1000 take some minutes
+	endings := []*scriptEnding{
 		{name: "succeed", script: "echo; echo end", want: 200},
 		{name: "succeed, with content", script: "echo; cat", post: true, want: 200},
 		{name: "fail", script: "exit 1", want: 500},
@@ -91,57 +132,12 @@ func TestScriptsLeakNothing(t *testing.T) {
 		{name: "lose their client", script: "echo >run.$QUERY_STRING; sleep 1000 & wait", reset: "run."},
 		{name: "lose their client while reading content", script: "echo >fed.$QUERY_STRING; cat", post: true, reset: "fed."},
 	}
-	var sites []*scriptSite
-	for _, tt := range tests {
-		sites = append(sites, serveScripts(t, map[string]string{"a.sh": tt.script}, rawhttp.WithScriptTimeout(tt.timeout), rawhttp.WithMaxScripts(0), rawhttp.WithMaxConns(0)))
-	}
-	run := func(ending, n int) {
-		tt, s := &tests[ending], sites[ending]
-		c := s.dial(t)
-		defer c.Close()
-		target := "/a.sh?" + strconv.Itoa(n)
-		request := getRequest(target)
-		switch {
-		case tt.post && tt.reset != "":
-			request = postBegun(target, 10, "begin")
-		case tt.post:
-			request = postBegun(target, 7, "content")
-		}
-		c.send(t, request)
-		if tt.reset != "" {
-			s.await(t, tt.reset+strconv.Itoa(n))
-			c.reset()
-			return
-		}
-		got := c.answer(t)
-		if tt.cut && got.Status == 504 {
-			return // on a slow machine even the head is late
-		}
-		if got.Status != tt.want || got.Cut != tt.cut {
-			t.Errorf("scripts that %s: status %d, cut: %v, want %d, %v", tt.name, got.Status, got.Cut, tt.want, tt.cut)
-		}
-	}
-	runAll := func(from, to int) {
-		var all sync.WaitGroup
-		next := make(chan [2]int)
-		for range 8 * len(tests) {
-			all.Go(func() {
-				for n := range next {
-					run(n[0], n[1])
-				}
-			})
-		}
-		for n := from; n < to; n++ {
-			for ending := range tests {
-				next <- [2]int{ending, n}
-			}
-		}
-		close(next)
-		all.Wait()
+	for _, e := range endings {
+		e.site = serveScripts(t, map[string]string{"a.sh": e.script}, rawhttp.WithScriptTimeout(e.timeout), rawhttp.WithMaxScripts(0), rawhttp.WithMaxConns(0))
 	}
 	count := func(before leakCount) (now leakCount) {
-		for _, s := range sites {
-			survivors, zombies := leakProcesses(t, s.root)
+		for _, e := range endings {
+			survivors, zombies := leakProcesses(t, e.site.root)
 			now.Survivors += survivors
 			now.Zombies = zombies
 		}
@@ -149,27 +145,21 @@ func TestScriptsLeakNothing(t *testing.T) {
 		now.Goroutines = max(0, runtime.NumGoroutine()-before.Goroutines)
 		return now
 	}
-	runAll(-1, 0) // so that descriptors and goroutines that the runtime needs once exist
+	runAll(t, endings, -1, 0) // so that descriptors and goroutines that the runtime needs once exist
 	waitUntil(t, "the first runs are over", func() bool {
-		open := 0
-		for _, s := range sites {
-			open += int(s.srv.Stats().ConnsOpen)
-		}
-		return open == 0
+		return !slices.ContainsFunc(endings, func(e *scriptEnding) bool { return e.site.srv.Stats().ConnsOpen > 0 })
 	})
 	awaitNoScripts(t)
 	before := leakCount{Descriptors: testkit.Descriptors(), Goroutines: runtime.NumGoroutine()}
-	runAll(0, runs)
-	start := time.Now()
+	runAll(t, endings, 0, runs)
 	var got leakCount
-	for giveUp := start.Add(30 * time.Second); time.Now().Before(giveUp); time.Sleep(20 * time.Millisecond) {
+	for giveUp := time.Now().Add(30 * time.Second); time.Now().Before(giveUp); time.Sleep(20 * time.Millisecond) {
 		if got = count(before); got == (leakCount{}) {
 			break
 		}
 	}
-	t.Logf("%d runs of each of %d endings: %+v left %v after the last", runs, len(tests), got, time.Since(start).Round(time.Millisecond))
 	if diff := cmp.Diff(leakCount{}, got); diff != "" {
-		t.Errorf("left by scripts (-want +got):\n%s", diff)
+		t.Errorf("left by %d runs of each of %d endings (-want +got):\n%s", runs, len(endings), diff)
 	}
 }
 

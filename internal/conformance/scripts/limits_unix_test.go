@@ -103,8 +103,8 @@ func (s *scriptSite) running(t testing.TB) int {
 	return len(names)
 }
 
-// Scripts run concurrently up to WithMaxScripts. A number of requests wait for their turn, and
-// others are refused at once. A client that disconnects gives up its place.
+// Scripts run concurrently up to WithMaxScripts. A number of requests wait for their turns, and
+// others are refused at once. A client that disconnects no longer waits.
 func TestScriptTurns(t *testing.T) {
 	const most = 3
 	script := map[string]string{"a.sh": "echo >pid.$$; read x <gate; echo; echo done"}
@@ -124,7 +124,7 @@ func TestScriptTurns(t *testing.T) {
 		clients = append(clients, s.ask(t, "/a.sh"))
 	}
 	s.awaitWaiting(t, scriptsWaiting)
-	beyond := func() {
+	refused := func() {
 		t.Helper()
 		resp := s.ask(t, "/a.sh").head(t)
 		b, _ := io.ReadAll(resp.Body)
@@ -133,7 +133,7 @@ func TestScriptTurns(t *testing.T) {
 				resp.StatusCode, resp.Header.Get("Retry-After"), b)
 		}
 	}
-	beyond()
+	refused()
 	s.awaitWaiting(t, scriptsWaiting)
 	// One of the waiting clients disconnects.
 	last := len(clients) - 1
@@ -141,7 +141,7 @@ func TestScriptTurns(t *testing.T) {
 	s.awaitWaiting(t, scriptsWaiting-1)
 	clients[last] = s.ask(t, "/a.sh")
 	s.awaitWaiting(t, scriptsWaiting)
-	beyond()
+	refused()
 	if n := s.running(t); n != most {
 		t.Errorf("%d scripts ran, want %d", n, most)
 	}
@@ -170,7 +170,7 @@ func TestScriptTurns(t *testing.T) {
 	s.awaitTurn(t)
 }
 
-// A request waits for its turn up to a time limit, which can be off.
+// A request that has waited five seconds for its turn is answered with 503.
 func TestScriptTurnTimeout(t *testing.T) {
 	skipUnlessLong(t)
 	t.Parallel()
