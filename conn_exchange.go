@@ -131,7 +131,7 @@ func (x *exchange) responseTo(ctx context.Context, resp *Response, err error) (a
 		}
 	case resp.extras != nil && resp.extras.cause != nil && resp.Err() == nil:
 		cause := resp.extras.cause
-		return cause.amend(x.resolveError(ctx, cause.err()), resp)
+		return cause.amend(x.resolveError(ctx, cause.err), resp)
 	case resp.status == 405 && x.req.isOptions(): // as failure does for an error
 		return allowed(resp.get("Allow"))
 	}

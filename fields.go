@@ -93,7 +93,7 @@ type trailer struct {
 	value func() string
 }
 
-// appendNames implements trailerSection (RFC 9110, section 6.6.2).
+// appendNames appends the Trailer field to the head (RFC 9110, section 6.6.2).
 func (all trailers) appendNames(b []byte) []byte {
 	before := "Trailer: "
 	for i, t := range all {
@@ -106,7 +106,7 @@ func (all trailers) appendNames(b []byte) []byte {
 	return append(b, "\r\n"...)
 }
 
-// appendFields implements trailerSection.
+// appendFields appends the field lines of the trailer section.
 func (all trailers) appendFields(b []byte) ([]byte, error) {
 	for _, t := range all {
 		value := t.value()

@@ -63,20 +63,17 @@ func ErrorResponse(err error) *Response {
 	case errors.Is(err, ErrAbort):
 		r.err = err
 	}
-	r.extend().cause = errorCause{err}
+	r.extend().cause = &errorCause{err}
 	return r
 }
 
 // An errorCause is the error that was passed to ErrorResponse.
-type errorCause struct{ cause error }
+type errorCause struct{ err error }
 
-// err implements causer.
-func (e errorCause) err() error { return e.cause }
-
-// amend implements causer. answer is the server's answer to the error; changed is what
-// ErrorResponse returned for it, with the changes of the program. The result has both.
-func (e errorCause) amend(answer, changed *Response) *Response {
-	original, r := errorResponse(e.cause), answer.Clone()
+// amend makes the changes of the program in the server's answer. changed is what ErrorResponse
+// returned, with those changes.
+func (e *errorCause) amend(answer, changed *Response) *Response {
+	original, r := errorResponse(e.err), answer.Clone()
 	r.closeAfter = r.closeAfter || changed.closeAfter
 	if changed.mediaType != original.mediaType {
 		r.Set("Content-Type", changed.mediaType)

@@ -55,10 +55,10 @@ type message struct {
 // extras are fields that few Responses need. Clones share them, so they are replaced, never
 // changed.
 type extras struct {
-	length   int64          // set by SetLength, or -1
-	trailers trailerSection // set by SetTrailer, or nil
-	upgrade  upgrader       // set if kind is bodyUpgrade
-	cause    causer         // of ErrorResponse; nil: none
+	length   int64       // set by SetLength, or -1
+	trailers trailers    // set by SetTrailer
+	upgrade  upgrader    // set if kind is bodyUpgrade
+	cause    *errorCause // of ErrorResponse, or nil
 }
 
 // An upgrader switches the connection to another protocol. It is an interface so that only
@@ -68,20 +68,6 @@ type upgrader interface {
 	prepare(x *exchange) error              // prepares the connection for the 101, or returns why not
 	appendFields(b []byte) []byte           // of the 101
 	run(ctx context.Context, c *conn) error // called after the 101 has been sent
-}
-
-// A causer is the error that a Response is the answer to. It is an interface so that only
-// programs that call ErrorResponse link its code.
-type causer interface {
-	err() error
-	amend(answer, changed *Response) *Response // makes the changes of a program in the server's answer
-}
-
-// A trailerSection is the trailer fields of a Response. It is an interface so that only
-// programs that call SetTrailer link its code.
-type trailerSection interface {
-	appendNames(b []byte) []byte           // appends the Trailer field to the head
-	appendFields(b []byte) ([]byte, error) // appends the field lines of the trailer section
 }
 
 // extend replaces the extras of r by a copy, and returns it. The clones of r share the old ones,
@@ -300,9 +286,8 @@ func (r *Response) SetTrailer(name string, value func() string) *Response {
 		r.fail(fmt.Errorf("trailer field %s has a nil function", name))
 	default:
 		e := r.extend()
-		all, _ := e.trailers.(trailers)
-		all = slices.DeleteFunc(slices.Clone(all), func(t trailer) bool { return ascii.EqualFold(t.name, name) })
-		e.trailers = append(all, trailer{name, value})
+		others := slices.DeleteFunc(slices.Clone(e.trailers), func(t trailer) bool { return ascii.EqualFold(t.name, name) })
+		e.trailers = append(others, trailer{name, value})
 	}
 	return r
 }

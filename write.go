@@ -195,8 +195,8 @@ func (t *responder) appendFraming(b []byte) []byte {
 	return b
 }
 
-// trailers returns the trailer section of the response, or nil.
-func (t *responder) trailers() trailerSection {
+// trailers returns the trailer fields of the response, if it can have any.
+func (t *responder) trailers() trailers {
 	if t.resp.extras == nil || t.framing != byChunks {
 		return nil
 	}
