@@ -100,7 +100,7 @@ func (c *conn) cut(err error) {
 		return
 	}
 	// A response that was cut is logged unless the client caused it.
-	if c.write.broken == nil && !c.gone.Load() && !x.clientClosed() && x.contentFault() == nil {
+	if c.write.broken == nil && !x.isClientsFault() {
 		c.srv.log.Error("rawhttp: response cut", "conn", c.id, "request", c.num, "err", err)
 	}
 	// "A response that has neither chunked transfer coding nor Content-Length is terminated by

@@ -105,7 +105,7 @@ func (x *exchange) resolve(ctx context.Context) *Response {
 		return resp
 	}
 	resp, err := x.ask(ctx)
-	if err == nil && resp.isUsual() {
+	if err == nil && resp != nil && resp.extras == nil && resp.status != 405 { // nearly always
 		return resp
 	}
 	// Whatever is sent, closing it must also release what resp holds.
@@ -409,7 +409,7 @@ func (x *exchange) mayPersist(resp *Response) bool {
 // (505). A panic has already been logged with its stack.
 func (x *exchange) logFailure(status int, err error) {
 	log := x.conn.srv.log.Error
-	if x.conn.gone.Load() || x.clientClosed() || x.contentFault() != nil || status < 500 || status == 501 || status == 505 || errors.Is(err, errPanicked) {
+	if x.isClientsFault() || status < 500 || status == 501 || status == 505 || errors.Is(err, errPanicked) {
 		log = x.conn.srv.log.Debug
 	}
 	args := []any{"conn", x.conn.id, "request", x.conn.num, "status", status, "err", err}
@@ -419,10 +419,11 @@ func (x *exchange) logFailure(status int, err error) {
 	log("rawhttp: request failed", args...)
 }
 
-// clientClosed reports whether the context of the request ended because the client closed
-// its side of the connection.
-func (x *exchange) clientClosed() bool {
-	return x.ctx != nil && context.Cause(x.ctx) == errClientClosed
+// isClientsFault reports whether the client has disconnected, or made a mistake in the content.
+// What fails then is not the server's failure.
+func (x *exchange) isClientsFault() bool {
+	disconnected := x.conn.gone.Load() || x.ctx != nil && context.Cause(x.ctx) == errClientClosed
+	return disconnected || x.contentFault() != nil
 }
 
 // joinOnce joins the fault in the content with the program's error, which often wraps it.

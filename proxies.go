@@ -101,31 +101,3 @@ func (s hostSet) allow(host []byte) bool {
 	}
 	return false
 }
-
-// local returns the host and port that the client connected to. Without an address the port
-// is the default of the scheme.
-func (i *ConnInfo) local() (host, port string) {
-	port = "80"
-	if i.TLS {
-		port = "443"
-	}
-	if i.LocalAddr == nil {
-		return "localhost", port
-	}
-	addr := i.LocalAddr.String() // that of a Unix socket is a path without a port
-	if host = wire.HostWithoutPort(addr); len(host) < len(addr) {
-		port = addr[len(host)+1:]
-	}
-	return host, port
-}
-
-// client returns the address of the client as text, for scripts.
-func (i *ConnInfo) client() string {
-	switch {
-	case i.Client.IsValid():
-		return i.Client.String()
-	case i.RemoteAddr != nil:
-		return i.RemoteAddr.String()
-	}
-	return "unknown"
-}

@@ -225,9 +225,6 @@ func (f closeFunc) Close() error {
 	return nil
 }
 
-// isUsual reports whether the server sends r itself, in answer to any request.
-func (r *Response) isUsual() bool { return r != nil && r.extras == nil && r.status != 405 }
-
 // inPlaceOf returns r, which the server sends in place of another Response. When it is closed,
 // so is the other, after it. other may be nil or r.
 func (r *Response) inPlaceOf(other *Response) *Response {
