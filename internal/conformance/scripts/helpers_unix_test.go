@@ -365,3 +365,16 @@ func readResponse(t testing.TB, b *bytes.Buffer) *http.Response {
 	}
 	return resp
 }
+
+// leaveMark is a shell command that leaves the file ran in the folder of the script.
+const leaveMark = ": >ran; "
+
+// wantNoMark fails the test if a script with leaveMark has run in one of the folders.
+func wantNoMark(t testing.TB, folders ...string) {
+	t.Helper()
+	for _, folder := range folders {
+		if _, err := os.Stat(filepath.Join(folder, "ran")); err == nil {
+			t.Errorf("a script in %s has run", folder)
+		}
+	}
+}
