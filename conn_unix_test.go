@@ -80,7 +80,7 @@ func TestParkedConnection(t *testing.T) {
 				t.Errorf("an idle connection ended with %q, %v, want no bytes", b, err)
 			}
 		}, Stats{Conns: 1, Requests: 1}},
-		{"another connection takes its place", []Option{WithMaxConns(1)}, func(t *testing.T, s *Server, c net.Conn) {
+		{"another connection takes its place", []Option{WithMaxConns(1), WithIdleTimeout(0)}, func(t *testing.T, s *Server, c net.Conn) {
 			another := dial(t, c.RemoteAddr().String())
 			wantHi(t, another, getRequest("/"), 1)
 			if b, err := io.ReadAll(c); len(b) > 0 || err != nil {
