@@ -4,8 +4,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"reflect"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -82,39 +80,11 @@ func TestListingWithoutTheCapability(t *testing.T) {
 	if diff := cmp.Diff(sameForAll(listedToAll), listUnreadable(t, root)); diff != "" {
 		t.Errorf("listings with the capability (-want +got):\n%s", diff)
 	}
-	lists, failed := make(chan map[string]string, 1), make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // never unlocked, so that the thread ends with the goroutine
-		if err := dropCapabilities(); err != nil {
-			failed <- err
-			return
-		}
-		lists <- listUnreadable(t, root)
-	}()
-	select {
-	case err := <-failed:
-		t.Fatal(err)
-	case got := <-lists:
-		if diff := cmp.Diff(sameForAll(listedToOthers), got); diff != "" {
+	testkit.WithoutCapabilities(t, func() {
+		if diff := cmp.Diff(sameForAll(listedToOthers), listUnreadable(t, root)); diff != "" {
 			t.Errorf("listings without the capability (-want +got):\n%s", diff)
 		}
-	}
-}
-
-// dropCapabilities removes all effective capabilities of the calling thread.
-func dropCapabilities() error {
-	header := &struct{ version, thread uint32 }{0x20080522, 0} // _LINUX_CAPABILITY_VERSION_3
-	sets := new([2]struct{ effective, permitted, inheritable uint32 })
-	for _, call := range []uintptr{syscall.SYS_CAPGET, syscall.SYS_CAPSET} {
-		sets[0].effective, sets[1].effective = 0, 0
-		_, _, errno := syscall.Syscall(call, reflect.ValueOf(header).Pointer(), reflect.ValueOf(sets).Pointer(), 0)
-		if errno != 0 {
-			return os.NewSyscallError("capget, capset", errno)
-		}
-		runtime.KeepAlive(header)
-		runtime.KeepAlive(sets)
-	}
-	return nil
+	})
 }
 
 // User 0 of a container may have the capability only for the users of the container. A

@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -115,37 +116,49 @@ func TestFolderWithoutReadPermission(t *testing.T) {
 		}
 		t.Cleanup(func() { os.Chmod(path, 0o755) })
 	}
-	if got := describeName(t, testkit.Openat2Tree(t, root), "d/e/f/g"); got != "deep" {
-		t.Errorf("the file is %q, want its content", got)
-	}
+	j := testkit.Openat2Tree(t, root)
+	testkit.WithoutCapabilities(t, func() {
+		if _, _, err := j.Open("d/e"); rawhttp.StatusOf(err) != 403 {
+			t.Errorf("Open of the folder: %v, want 403", err)
+		}
+		if got := describeName(t, j, "d/e/f/g"); got != "deep" {
+			t.Errorf("the file is %q, want its content", got)
+		}
+	})
 }
 
 // A ".." is looked up again if folders are moved during the lookup.
-func TestLinksWhileFoldersMove(t *testing.T) {
+func TestDotDotWhileFoldersMove(t *testing.T) {
 	root := testkit.LinkedFolder(t)
 	j := testkit.Openat2Tree(t, root)
-	stop, stopped := make(chan struct{}), make(chan struct{})
+	up := strings.Repeat("d/../", 30) + "d/up" // so long that folders often move during a lookup
+	stop, stopped := make(chan struct{}), make(chan error, 1)
 	go func() {
-		defer close(stopped)
+		var err error
+		defer func() { stopped <- err }()
 		from, to := filepath.Join(root, "d/e/f"), filepath.Join(root, "d/e/f2")
 		for {
 			select {
 			case <-stop:
 				return
 			default:
-				os.Rename(from, to)
+				if err = os.Rename(from, to); err != nil {
+					return
+				}
 				from, to = to, from
 			}
 		}
 	}()
 	for range 2000 {
-		if got := describeName(t, j, "d/up"); got != "content" {
+		if got := describeName(t, j, up); got != "content" {
 			t.Errorf("d/up is %q, want the content of the file a", got)
 			break
 		}
 	}
 	close(stop)
-	<-stopped
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
 }
 
 // If folders move, the kernel returns EAGAIN. The call is repeated a limited number of times;
@@ -163,14 +176,14 @@ func TestOpenBusy(t *testing.T) {
 // one that setsid has started.
 func TestNoControllingTerminal(t *testing.T) {
 	if os.Getenv("TEST_IN_SESSION") == "" {
-		test := exec.Command(os.Args[0], "-test.run=^TestNoControllingTerminal$", "-test.v")
+		test := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
 		test.Env = append(os.Environ(), "TEST_IN_SESSION=new")
 		test.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 		out, err := test.CombinedOutput()
 		if bytes.Contains(out, []byte("--- SKIP")) {
 			t.Skipf("%s", out)
 		}
-		if err != nil {
+		if err != nil || !bytes.Contains(out, []byte("--- PASS: "+t.Name())) {
 			t.Errorf("in a new session: %v\n%s", err, out)
 		}
 		return
@@ -232,9 +245,18 @@ func TestSameFile(t *testing.T) {
 			t.Errorf("os.SameFile with %q = %v, want %v (%v)", name, !want, want, err)
 		}
 	}
-	flags, _, _ := syscall.Syscall(syscall.SYS_FCNTL, file.(*os.File).Fd(), syscall.F_GETFL, 0)
-	if flags&syscall.O_NONBLOCK != 0 {
-		t.Errorf("the flags of the file are %#x, want no O_NONBLOCK", flags)
+}
+
+// An open file of openat2 blocks, since the poller would register a nonblocking one.
+func TestOpenedFilesBlock(t *testing.T) {
+	file, _, err := testkit.Openat2Tree(t, testkit.LinkedFolder(t)).Open("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, file.(*os.File).Fd(), syscall.F_GETFL, 0)
+	if flags&syscall.O_NONBLOCK != 0 || errno != 0 {
+		t.Errorf("the flags of the file are %#x, %v, want no O_NONBLOCK", flags, errno)
 	}
 }
 
@@ -245,12 +267,9 @@ func TestOpenedFilesAreClosedOnExec(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		raw, _ := file.(*os.File).SyscallConn()
-		raw.Control(func(fd uintptr) {
-			if flags, _, _ := syscall.Syscall(syscall.SYS_FCNTL, fd, syscall.F_GETFD, 0); flags&syscall.FD_CLOEXEC == 0 {
-				t.Errorf("%s: an open file is not marked close-on-exec", how)
-			}
-		})
+		if flags, _, _ := syscall.Syscall(syscall.SYS_FCNTL, file.(*os.File).Fd(), syscall.F_GETFD, 0); flags&syscall.FD_CLOEXEC == 0 {
+			t.Errorf("%s: an open file is not marked close-on-exec", how)
+		}
 		file.Close()
 	}
 }

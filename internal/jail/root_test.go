@@ -105,6 +105,9 @@ func TestRootIdentifiesNothingInAnOSRoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
+	if id, known := r.Identify("f"); known != r.Identifies() {
+		t.Errorf("at first Identify(%q) = %v, %v; want it to be known: %v", "f", id, known, r.Identifies())
+	}
 	next, err := os.OpenRoot(dir)
 	if err != nil {
 		t.Fatal(err)
