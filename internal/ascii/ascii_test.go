@@ -147,30 +147,28 @@ func TestEqualFold(t *testing.T) {
 	}
 }
 
-// asciiScans are the scans that examine eight bytes at a time, each with a simple loop that
-// defines its result.
-var asciiScans = []struct {
-	name string
-	skip func(b []byte, i int) int
-	pass func(c byte) bool
-}{
-	{"SkipFieldValue", SkipFieldValue, func(c byte) bool { return c >= ' ' && c != 0x7f || c == '\t' }},
-	{"SkipTarget", SkipTarget, func(c byte) bool { return c > ' ' && c < 0x7f && c != '#' }},
+// An asciiScan is a scan that examines eight bytes at a time.
+type asciiScan struct {
+	name  string
+	skip  func(b []byte, i int) int
+	pass  func(c byte) bool // whether the scan passes the byte
+	fills []byte            // bytes that it passes, next to those that stop it
+}
+
+var asciiScans = []asciiScan{
+	{"SkipFieldValue", SkipFieldValue, func(c byte) bool { return c >= ' ' && c != 0x7f || c == '\t' }, []byte{'a', ' ', '\t', '~', 0x80, 0xff}},
+	{"SkipTarget", SkipTarget, func(c byte) bool { return c > ' ' && c < 0x7f && c != '#' }, []byte{'a', '!', '~', '"', '$'}},
 }
 
 func TestSkipEveryByteAtEveryPosition(t *testing.T) {
-	fills := map[string][]byte{
-		"SkipFieldValue": {'a', ' ', '\t', '~', 0x80, 0xff},
-		"SkipTarget":     {'a', '!', '~', '"', '$'}, // next to the bytes that stop it
-	}
 	for _, scan := range asciiScans {
-		for _, fill := range fills[scan.name] {
+		for _, fill := range scan.fills {
 			for n := range 19 {
 				b := bytes.Repeat([]byte{fill}, n)
 				for pos := range n {
 					for c := range 256 {
 						b[pos] = byte(c)
-						checkSkip(t, scan.name, scan.skip, scan.pass, b, 0)
+						scan.check(t, b, 0)
 					}
 					b[pos] = fill
 				}
@@ -188,7 +186,7 @@ func TestSkipPairs(t *testing.T) {
 			for c := range 256 {
 				for d := range 256 {
 					b[pos], b[pos+1] = byte(c), byte(d)
-					checkSkip(t, scan.name, scan.skip, scan.pass, b, 0)
+					scan.check(t, b, 0)
 				}
 			}
 			b[pos], b[pos+1] = 'a', 'a'
@@ -211,19 +209,20 @@ func TestSkipRandom(t *testing.T) {
 			}
 		}
 		for _, scan := range asciiScans {
-			checkSkip(t, scan.name, scan.skip, scan.pass, b, random.IntN(len(b)+1))
+			scan.check(t, b, random.IntN(len(b)+1))
 		}
 	}
 }
 
-func checkSkip(t *testing.T, name string, skip func([]byte, int) int, pass func(byte) bool, b []byte, from int) {
+// check compares the result of the scan with that of a loop over single bytes.
+func (scan asciiScan) check(t *testing.T, b []byte, from int) {
 	want := from
-	for want < len(b) && pass(b[want]) {
+	for want < len(b) && scan.pass(b[want]) {
 		want++
 	}
-	if got := skip(b, from); got != want {
+	if got := scan.skip(b, from); got != want {
 		t.Helper()
-		t.Fatalf("%s(%q, %d) = %d, want %d", name, b, from, got, want)
+		t.Fatalf("%s(%q, %d) = %d, want %d", scan.name, b, from, got, want)
 	}
 }
 

@@ -82,7 +82,7 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// Content that is cut at any byte decodes to a prefix of the text.
+// Content that is cut at any byte decodes to a prefix of the text, which grows with the content.
 func TestDecodeEveryPrefix(t *testing.T) {
 	const text = "hello, hello, hello"
 	for _, tt := range []struct {
@@ -93,10 +93,19 @@ func TestDecodeEveryPrefix(t *testing.T) {
 		{"deflate", encode(t, text, zlibbed)},
 		{"deflate", encode(t, text, deflated)},
 	} {
+		shorter, parts := "", 0
 		for n := range len(tt.b) + 1 {
-			if got := Decode(tt.coding, tt.b[:n]); !strings.HasPrefix(text, string(got)) {
-				t.Errorf("Decode(%q, %q) = %q, want a prefix of %q", tt.coding, tt.b[:n], got, text)
+			got := string(Decode(tt.coding, tt.b[:n]))
+			if !strings.HasPrefix(text, got) || !strings.HasPrefix(got, shorter) {
+				t.Errorf("Decode(%q, %q) = %q, want a prefix of %q that begins with %q", tt.coding, tt.b[:n], got, text, shorter)
 			}
+			if got != "" && got != text {
+				parts++
+			}
+			shorter = got
+		}
+		if shorter != text || parts == 0 {
+			t.Errorf("Decode(%q, %q) = %q, and a part of the text for %d prefixes, want %q, and a part for some", tt.coding, tt.b, shorter, parts, text)
 		}
 	}
 }

@@ -53,6 +53,42 @@ func TestOrderEqualsPlainSort(t *testing.T) {
 	}
 }
 
+// Folders are first in both directions. Ties are broken by name, ascending in both directions.
+func TestOrder(t *testing.T) {
+	entries := map[string]jail.Entry{ // by name
+		"a": {Size: 2, Sec: 5, Nsec: 2}, "b": {Size: 1, Sec: 5, Nsec: 1}, "c": {Size: 2, Sec: -5}, "d": {Size: 0, Sec: 5, Nsec: 2},
+		"X": {IsFolder: true, Size: 9, Sec: 7}, "y": {IsFolder: true, Size: 3, Sec: 8}, "z": {IsFolder: true, Size: 4, Sec: 7},
+	}
+	tests := []struct {
+		key  Key
+		desc bool
+		want string
+		why  string
+	}{
+		{ByName, false, "X y z a b c d", ""},
+		{ByName, true, "z y X d c b a", ""},
+		{BySize, false, "X y z d b a c", "the sizes of folders do not count"},
+		{BySize, true, "X y z a c b d", ""},
+		{ByTime, false, "X z y c b a d", "times within one second differ, and some are before 1970"},
+		{ByTime, true, "y X z a d b c", ""},
+	}
+	for _, tt := range tests {
+		p := &Page{Sort: tt.key, Desc: tt.desc}
+		for name, e := range entries {
+			e.Name = name
+			p.Entries = append(p.Entries, &e)
+		}
+		p.Order()
+		var names []string
+		for _, e := range p.Entries {
+			names = append(names, e.Name)
+		}
+		if got := strings.Join(names, " "); got != tt.want {
+			t.Errorf("by %s, descending %v: %s, want %s\nwhy: %s", KeyNames[tt.key], tt.desc, got, tt.want, tt.why)
+		}
+	}
+}
+
 // Names are in natural order.
 func TestNaturalOrder(t *testing.T) {
 	zeros, nines := strings.Repeat("0", 240), strings.Repeat("9", 240)

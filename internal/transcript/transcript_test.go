@@ -147,7 +147,9 @@ func play(t *testing.T, in string, piece int) string {
 					t.Fatal(err)
 				}
 				conversation().Refused(off, inContent, "a rule (RFC 9112, section 0): 400")
-			case rest != "" && rest[0] != '"':
+			case word != "C" && word != "S":
+				t.Fatalf("unknown line %q", line)
+			case !strings.HasPrefix(rest, `"`):
 				conversation().Closes(side, rest)
 			default:
 				said := unquote(t, rest)
@@ -184,8 +186,8 @@ func unquote(t *testing.T, s string) []byte {
 	return bytes.Repeat([]byte(text), n)
 }
 
-// No bytes can control a terminal, look like a line of the other side, use memory
-// without limit, or make the program panic.
+// No bytes can control a terminal, look like a line of the other side, use more than a limited
+// amount of memory, or make the program panic.
 func FuzzConversation(f *testing.F) {
 	f.Add([]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), []byte("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"), uint8(3), false)
 	f.Add([]byte("GET  / HTTP/1.1\n\nX"), []byte("HTTP/1.1 400 Bad\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz"), uint8(9), false)
@@ -193,9 +195,7 @@ func FuzzConversation(f *testing.F) {
 	f.Add([]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), []byte("HTTP/1.1 200 OK\r\nContent-Type: text/x\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b\x08\x1c\x00\x00\x00\x00\x00\x00\x01\x00a\x00\x00\x00"), uint8(50), false)
 	f.Add([]byte("GET /#1.1 S <-- HTTP/1.1\r\nContent-Type: #1 C ==> a\r\nContent-Length: 9\r\n\r\n\x00"), []byte("HTTP/1.1 S <-- C --> \r\nContent-Type: S <== \r\nContent-Encoding: S <-- \r\n\r\nC --> "), uint8(200), false)
 	f.Fuzz(func(t *testing.T, client, server []byte, piece uint8, mail bool) {
-		size := 0
 		c := New(Options{Lines: 3, Judge: !mail, Mail: mail, Decode: coding.Decode}, func(line string) {
-			size += len(line)
 			if !strings.HasSuffix(line, "\n") || strings.ContainsAny(line[:len(line)-1], "\n\r\x1b\x00") {
 				t.Errorf("printed %q", line)
 			}
@@ -290,12 +290,12 @@ func TestMark(t *testing.T) {
 		{"日本\n", 7, `\xe6\x97\xa5\xe6\x9c\xac<LF>|                            ^`, "all characters are before the mark"},
 		{strings.Repeat("a", 99) + "\n", 100, "..." + strings.Repeat("a", 72) + "<LF>|" + strings.Repeat(" ", 79) + "^", ""},
 		{"\x00b", 1, `\x00b|    ^`, "an escape has four columns"},
-		{"\tb", 1, `\tb|  ^`, "and that of HTAB two"},
+		{"\tb", 1, `\tb|  ^`, "the escape of HTAB has two"},
 		{`\x00b`, 4, `\x5cx00b|       ^`, "a backslash is escaped"},
 		{`\x00b`, 1, `\x5cx00b|    ^`, ""},
 		{"a\xffb", 2, `a\xffb|     ^`, ""},
 		{"\u202eb", 3, `\xe2\x80\xaeb|            ^`, ""},
-		{"a日本", 1, "a日本| ^", "what stands after the mark does not move it"},
+		{"a日本", 1, "a日本| ^", "characters after the byte do not move the mark"},
 		{"日本", 3, `\xe6\x97\xa5\xe6\x9c\xac|            ^`, "a terminal shows it in two columns"},
 		{"日本", 1, `\xe6\x97\xa5\xe6\x9c\xac|    ^`, "a byte within a character has a place too"},
 		{"éb", 2, `\xc3\xa9b|        ^`, "some terminals show it in two columns"},

@@ -193,7 +193,7 @@ func TestParseRequestAccepts(t *testing.T) {
 	}
 }
 
-// The parts of a head are given as offsets into it.
+// The parts of a head are offsets into its text.
 func TestParseRequestOffsets(t *testing.T) {
 	const in = "\r\nPUT /a%62?c HTTP/1.1\r\nHost: h\r\nX:  v w \r\nY:\r\n\r\n"
 	req, _, err := parseRequest([]byte(in))
