@@ -273,7 +273,7 @@ func (r *Response) encode(plain *Response, coding string, encode func(w io.Write
 		}
 		fields = append(fields, f)
 	}
-	r.fields = fields
+	r.fields, r.hasWireImages = fields, false
 	if r.extras != nil { // the declared length is that of the plain content
 		r.extend().length = -1
 	}

@@ -57,23 +57,6 @@ func (r *Response) rangeable() bool {
 	return false
 }
 
-// size returns the length of the content, or -1 if it is unknown.
-func (t *responder) size() int64 {
-	// A declared length is the only one: SetLength rejects content of known length.
-	if e := t.resp.extras; e != nil && e.length >= 0 {
-		return e.length
-	}
-	switch t.resp.kind {
-	case bodyBytes:
-		return int64(len(t.resp.content))
-	case bodyText:
-		return int64(len(t.resp.text))
-	case bodyRepresentation:
-		return t.representationSize()
-	}
-	return -1
-}
-
 // representationSize returns the length of the representation, or of its selected ranges.
 func (t *responder) representationSize() int64 {
 	switch len(t.ranges) {
@@ -87,14 +70,6 @@ func (t *responder) representationSize() int64 {
 		size += int64(len(t.partHead(i))) + r.length
 	}
 	return size
-}
-
-// mediaType returns the value of Content-Type, or "".
-func (t *responder) mediaType() string {
-	if len(t.ranges) > 1 {
-		return "multipart/byteranges; boundary=" + t.boundary
-	}
-	return t.resp.mediaType
 }
 
 // partHead returns the delimiter and fields before part i (RFC 9110, section 14.6).

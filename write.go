@@ -195,6 +195,31 @@ func (t *responder) appendFraming(b []byte) []byte {
 	return b
 }
 
+// size returns the length of the content, or -1 if it is unknown.
+func (t *responder) size() int64 {
+	// A declared length is the only one: SetLength rejects content of known length.
+	if e := t.resp.extras; e != nil && e.length >= 0 {
+		return e.length
+	}
+	switch t.resp.kind {
+	case bodyBytes:
+		return int64(len(t.resp.content))
+	case bodyText:
+		return int64(len(t.resp.text))
+	case bodyRepresentation:
+		return t.representationSize()
+	}
+	return -1
+}
+
+// mediaType returns the value of Content-Type, or "".
+func (t *responder) mediaType() string {
+	if len(t.ranges) > 1 {
+		return "multipart/byteranges; boundary=" + t.boundary
+	}
+	return t.resp.mediaType
+}
+
 // trailers returns the trailer fields of the response, if it can have any.
 func (t *responder) trailers() trailers {
 	if t.resp.extras == nil || t.framing != byChunks {
