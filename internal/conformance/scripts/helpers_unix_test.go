@@ -183,6 +183,7 @@ type scriptClient struct {
 func (s *scriptSite) dial(t testing.TB) *scriptClient {
 	t.Helper()
 	c := dial(t, s.addr)
+	c.SetDeadline(time.Now().Add(2 * time.Minute)) // so that a test without an answer fails and does not hang
 	return &scriptClient{c, bufio.NewReader(c)}
 }
 
