@@ -74,12 +74,14 @@ func TestScriptRootReplaced(t *testing.T) {
 // A link never reveals the source of a script, whatever the name of the link. A link with a
 // script's extension to a script runs it.
 func TestLinksToScripts(t *testing.T) {
-	root := testkit.Scripts(t, map[string]string{"s.sh": "echo; echo page", "sub/t.sh": "echo; echo page", "a.txt": "text", "sub/below/a.txt": "text", "s.sh.gz": "packed", "lib.sh/a.txt": "text"})
+	root := testkit.Scripts(t, map[string]string{"s.sh": "echo; echo page", "sub/t.sh": "echo; echo page", "a.txt": "text", "sub/below/a.txt": "text", "s.sh.gz": "packed", "lib.sh/a.txt": "text",
+		"v.s\u00adh": "echo; echo page", "v.sh.g\u00adz": "packed", // some file systems ignore U+00AD in names
+	})
 	for link, target := range map[string]string{
 		"alias.txt": "s.sh", "alias2.txt": "alias.txt", "sub/up.txt": "../s.sh", "alias.SH": "s.sh",
 		"page.html.gz": "s.sh", "down.txt": "sub/t.sh", "plain.txt": "a.txt", "out.txt": "../s.sh",
 		"sub/below/x.txt": "../y.txt", "sub/y.txt": "z.txt", "sub/z.txt": "t.sh", "folder": "sub/below", "far.txt": "folder/x.txt",
-		"packed.bin": "s.sh.gz", "a.txt.gz": "s.sh", "lib": "lib.sh",
+		"packed.bin": "s.sh.gz", "a.txt.gz": "s.sh", "lib": "lib.sh", "ignored.txt": "v.s\u00adh", "ignored.bin": "v.sh.g\u00adz",
 	} {
 		if err := os.Symlink(target, filepath.Join(root, link)); err != nil {
 			t.Fatal(err)
@@ -111,6 +113,7 @@ func checkScriptLinks(t *testing.T, files Option) {
 		"/alias.txt": "404 Not Found", "/alias2.txt": "404 Not Found", "/sub/up.txt": "404 Not Found", "/alias.SH": "\npage",
 		"/page.html.gz": "404 Not Found", "/down.txt": "404 Not Found", "/plain.txt": "text", "/out.txt": "404 Not Found",
 		"/folder/x.txt": "404 Not Found", "/folder/a.txt": "text", "/sub/y.txt": "404 Not Found", "/far.txt": "404 Not Found", "/packed.bin": "404 Not Found",
+		"/ignored.txt": "404 Not Found", "/ignored.bin": "404 Not Found",
 	} {
 		answer := talk(t, addr, getRequest(name))
 		_, content, _ := strings.Cut(answer, "\r\n\r\n")
@@ -169,15 +172,44 @@ func TestLinksThatCannotBeRead(t *testing.T) {
 	links := files.links
 	for failure, want := range map[error]int{syscall.EMFILE: 503, os.ErrClosed: 503, syscall.EIO: 500, syscall.EACCES: 403, syscall.ENOENT: 404, syscall.EINVAL: 200} {
 		files.links = readlinkFails{links, failure}
-		resp, err := files.Resolve(t.Context(), resolveGet(t, "/a.txt"))
-		got := 200
-		if err != nil {
-			got = StatusOf(err)
-		} else {
-			resp.Close()
-		}
-		if got != want {
+		if got, err := statusOfResolve(t, files, "/a.txt"); got != want {
 			t.Errorf("if Readlink fails with %v, a file is answered with %d (%v), want %d", failure, got, err, want)
+		}
+	}
+}
+
+// statusOfResolve returns the status of an error of Resolve, with the error, or 200.
+func statusOfResolve(t *testing.T, files *FileResolver, path string) (int, error) {
+	t.Helper()
+	resp, err := files.Resolve(t.Context(), resolveGet(t, path))
+	if err != nil {
+		return StatusOf(err), err
+	}
+	return 200, resp.Close()
+}
+
+// An aTxtLink is a tree in which a.txt is a link to the target.
+type aTxtLink struct {
+	jail.LinkReader
+	target string
+}
+
+func (l aTxtLink) Readlink(name string) (string, error) {
+	if name == "a.txt" {
+		return l.target, nil
+	}
+	return "", syscall.EINVAL
+}
+
+// A link is not followed to a name that some file systems accept for another file, unless the
+// folder really has an entry with that name: S~1.SH may be a script with any name.
+func TestLinksToAliases(t *testing.T) {
+	files := filesOfDir(t, testkit.Scripts(t, map[string]string{"a.txt": "a", "b.txt": "b", "b~2.txt": "b"}), WithScript(".sh", "sh"))
+	links := files.links
+	for target, want := range map[string]int{"b.txt": 200, "b~2.txt": 200, "B~2.TXT": 404, "S~1.TXT": 404, "S~1.SH": 404, "b.txt.": 404} {
+		files.links = aTxtLink{links, target}
+		if got, err := statusOfResolve(t, files, "/a.txt"); got != want {
+			t.Errorf("a link to %s is answered with %d (%v), want %d", target, got, err, want)
 		}
 	}
 }

@@ -38,11 +38,11 @@ func scriptTree(t testing.TB) (root string) {
 		"s.sh", "sub/s.sh", "sub/index.sh", "B.SH", "c.Sh", "a b.sh", "d.x.sh", "tool.sh/s.sh", ".hidden.sh", "x.cgi", "sub/x.CGI", "plus+.sh", "per%cent.sh", "\xff.sh",
 		// Some systems accept these as names of s.sh. They must name nothing or a script, and their
 		// source is never sent.
-		"t.sh.", "u.sh ", "v.sh. .", "w.\u017fh",
+		"t.sh.", "u.sh ", "v.sh. .", "w.\u017fh", "y.s\u00adh",
 	} {
 		files[name] = scriptSource
 	}
-	for _, name := range []string{"s.sh.gz", "s.sh.br", "s.sh.zst", "s.sh.GZ", "s.sh.gz.br", "s.sh.gz.gz", "sub/s.sh.gz", "sub/index.sh.br", "tool.sh/s.sh.zst", "x.cgi.gz", "s.sh.gz.", "s.sh.gz "} {
+	for _, name := range []string{"s.sh.gz", "s.sh.br", "s.sh.zst", "s.sh.GZ", "s.sh.gz.br", "s.sh.gz.gz", "sub/s.sh.gz", "sub/index.sh.br", "tool.sh/s.sh.zst", "x.cgi.gz", "s.sh.gz.", "s.sh.gz ", "y.sh.g\u200bz"} {
 		files[name] = scriptPacked
 	}
 	root = testkit.Scripts(t, files)
@@ -65,7 +65,7 @@ var scriptTargets = []string{
 	"/s.sh;", "/s.sh;a=b", "/s.sh;.txt", "/s.sh:", "/s.sh::$DATA", "/s.sh:a", "/s.sh~", "/s.sh~1", "/S~1.SH", "/s.sh%7e", "/s.sh\\", "/s.sh%5c", "/sub%5cs.sh", "/sub\\s.sh", "/.\\s.sh", "/s.sh*", "/s.sh|cat", "/s.sh$", "/s.sh'", "/s.sh%22",
 	"/s.sh?", "/s.sh?x", "/s.sh?-s", "/s.sh?-s+-x", "/s.sh?format=text", "/s.sh?format=json", "/s.sh?raw", "/s.sh?/x.txt", "/s.sh??", "/s.sh?%00", "/s.sh#", "/s.sh#x", "/s.sh%23", "/s.sh%3f", "/s.sh%3Fx.txt",
 	"/s.sh.gz", "/s.sh.br", "/s.sh.zst", "/s.sh.GZ", "/s.sh.Gz", "/s.sh.gz.br", "/s.sh.gz.gz", "/sub/s.sh.gz", "/sub/index.sh.br", "/tool.sh/s.sh.zst", "/x.cgi.gz", "/s.sh.gz/", "/s.sh%2egz", "/s.sh.%67z", "/s.sh.gz%20", "/s.sh.gz.",
-	"/link.sh", "/sub/up.sh", "/sub/link.CGI", "/out.sh", "/d.x.sh", "/.hidden.sh", "/t.sh.", "/u.sh%20", "/v.sh.%20.", "/w.%c5%bfh", "/s.%c5%bfh", "/plus+.sh", "/per%25cent.sh", "/%ff.sh", "/%c0%afs.sh", "/s%c0%aesh", "/s.sh%c0%80",
+	"/link.sh", "/sub/up.sh", "/sub/link.CGI", "/out.sh", "/d.x.sh", "/.hidden.sh", "/t.sh.", "/u.sh%20", "/v.sh.%20.", "/w.%c5%bfh", "/s.%c5%bfh", "/y.s%c2%adh", "/y.sh.g%e2%80%8bz", "/plus+.sh", "/per%25cent.sh", "/%ff.sh", "/%c0%afs.sh", "/s%c0%aesh", "/s.sh%c0%80",
 	"http://example.test/s.sh", "HTTP://other.test/s.sh", "https://example.test/s.sh?x", "http://example.test/%73.sh", "http://example.test//s.sh", "http://example.test/s.sh.gz", "s.sh", "./s.sh", "*",
 	"/", "/?format=html", "/?format=json", "/?format=text", "/sub/?format=json", "/dots/", "/?sort=size",
 	"/m/s.sh", "/m/sub/", "/m//s.sh", "/m/s.sh.gz", "/m/../m/s.sh", "/one", "/one/", "/one?s.sh",
