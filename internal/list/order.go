@@ -129,14 +129,7 @@ func nameBeginning(name string) (key uint64) {
 // the case of ASCII letters and compares runs of digits as numbers. Ties are broken
 // bytewise.
 func compareNames(a, b string) int {
-	same := 0
-	for same < len(a) && same < len(b) && a[same] == b[same] {
-		same++
-	}
-	for same > 0 && ascii.IsDigit(a[same-1]) { // the digits may belong to numbers of different lengths
-		same--
-	}
-	restA, restB := a[same:], b[same:]
+	restA, restB := a, b
 	for restA != "" && restB != "" {
 		if ascii.IsDigit(restA[0]) && ascii.IsDigit(restB[0]) {
 			var numberA, numberB string
