@@ -328,7 +328,7 @@ func extension(name string) string {
 }
 
 // mediaTypeInTable returns the media type of an extension with its dot, or of a whole name,
-// ignoring case.
+// ignoring the case of ASCII letters only. In contrast, strings.ToLower makes the Kelvin sign a k.
 func mediaTypeInTable(key string) string {
 	var folded [len("apple-app-site-association")]byte // the longest key
 	if len(key) > len(folded) {
