@@ -75,6 +75,10 @@ func TestScriptPathInfo(t *testing.T) {
 		{"/page.html/.x", missing, "not a script"},
 		{"/plain.cgi/.x", "403 Forbidden\n", "the script is not executable"},
 	}
+	if os.Geteuid() != 0 { // root may read everything
+		testkit.WriteFile(t, filepath.Join(root, "unreadable.cgi"), script, 0)
+		tests = append(tests, struct{ target, want, why string }{"/unreadable.cgi/x", "403 Forbidden\n", "no permission to read the script"})
+	}
 	resolver := filesOfDir(t, root, rawhttp.WithScript(".cgi"), rawhttp.WithScript(".py", "sh"), rawhttp.WithScriptPathInfo(true), rawhttp.WithPrecompressed("gzip"))
 	_, addr := listen(t, rawhttp.WithResolver(resolver), rawhttp.WithDate(false))
 	for _, tt := range tests {
