@@ -73,10 +73,11 @@ func TestScriptFirstByte(t *testing.T) {
 		"unread.sh": "echo $$ >unread; exec sleep 1000",
 	}, rawhttp.WithScriptTimeout(0), rawhttp.WithMaxScripts(0))
 	start := time.Now()
-	fed, upload, unread := s.dial(t), s.dial(t), s.dial(t)
+	fed, upload, later, unread := s.dial(t), s.dial(t), s.dial(t), s.dial(t)
 	unread.send(t, postBegun("/unread.sh", 200_000, strings.Repeat("x", 200_000)))
 	fed.send(t, postBegun("/fed.sh", 7, "content"))
 	upload.send(t, postBegun("/upload.sh", 7, "con"))
+	later.send(t, postBegun("/upload.sh", 7, ""))
 	silent, closed, first := s.ask(t, "/silent.sh"), s.ask(t, "/closed.sh"), s.ask(t, "/byte.sh")
 	statusAnswer(504).check(t, "/silent.sh", silent.answer(t))
 	if took := time.Since(start); took < 10*time.Second {
@@ -90,7 +91,9 @@ func TestScriptFirstByte(t *testing.T) {
 	statusAnswer(504).check(t, "/unread.sh, which leaves its content unread", unread.answer(t))
 	awaitGone(t, s.awaitPid(t, "fed"), s.awaitPid(t, "unread"))
 	upload.send(t, "tent") // after 11 s, which do not count
-	outputAnswer("content").check(t, "/upload.sh, which waits for its content", upload.answer(t))
+	outputAnswer("content").check(t, "/upload.sh, which waits for the rest of its content", upload.answer(t))
+	later.send(t, "content")
+	outputAnswer("content").check(t, "/upload.sh, which waits for its content", later.answer(t))
 }
 
 // running returns the number of scripts that have started.
