@@ -217,7 +217,7 @@ func TestScriptsWithoutLimit(t *testing.T) {
 // file that holds its content. The test is not parallel, since it counts descriptors.
 func TestScriptNotStartedReleasesAll(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // no finalizer closes a file
-	s := &scriptSite{root: scriptFolder(t, map[string]string{"held.sh": "echo >held; read x <gate; echo", "cat.sh": "cat"})}
+	s := &scriptSite{root: scriptFolder(t, map[string]string{"held.sh": "echo >held; read x <gate; echo", "cat.sh": "exec cat"})}
 	open := s.gate(t)
 	files := filesOfDir(t, s.root, rawhttp.WithScript(".sh", "sh"), rawhttp.WithMaxScripts(1))
 	post := func(ctx context.Context) error {
