@@ -51,15 +51,16 @@ type content struct {
 	// mu guards the fields below until end has been called. Then they belong to the goroutine of
 	// the connection.
 
-	in      *inbuf       // the input, of the connection or of this content alone
-	max     int64        // bytes of content that are accepted
-	proceed func() error // sends a 100 (Continue) if the client waits for one; nil once done
-	left    int64        // remaining bytes of the content or of the current chunk
-	read    int64        // bytes of content read
-	offset  int64        // bytes of content and framing used
-	excess  int64        // bytes of framing above the allowance of the chunks; see maxFramingExcess
-	inData  bool         // a CRLF follows the data of the current chunk
-	err     error        // why reading has ended: io.EOF, or what was wrong; permanent
+	in        *inbuf       // the input, of the connection or of this content alone
+	max       int64        // bytes of content that are accepted
+	proceed   func() error // sends a 100 (Continue) if the client waits for one; nil once done
+	left      int64        // remaining bytes of the content or of the current chunk
+	read      int64        // bytes of content read
+	offset    int64        // bytes of content and framing used
+	excess    int64        // bytes of framing above the allowance of the chunks; see maxFramingExcess
+	inData    bool         // a CRLF follows the data of the current chunk
+	inTrailer bool         // the last chunk line has been used
+	err       error        // why reading has ended: io.EOF, or what was wrong; permanent
 }
 
 // noLimit exceeds any content; a chunk size that does not fit an int64 is larger still.
@@ -253,15 +254,16 @@ func (c *content) next() error {
 			return err
 		}
 	}
+	if c.inTrailer { // reading it was interrupted
+		return c.trailerSection()
+	}
 	size, err := c.chunkLine()
 	if err != nil {
 		return err
 	}
 	if size == 0 {
-		if err := c.trailerSection(); err != nil {
-			return err
-		}
-		return io.EOF
+		c.inTrailer = true
+		return c.trailerSection()
 	}
 	if size > c.max-c.read { // before any of the chunk is read; the difference cannot overflow
 		return tooLargeAt(c.offset)
@@ -327,9 +329,9 @@ func (c *content) chunkLine() (int64, error) {
 	}
 }
 
-// trailerSection parses the trailer fields and the empty line. They are kept separate from
-// the header: only a recipient that knows a field may merge it (RFC 9110, section 6.5.1).
-// Nothing is used up until the section is complete, so an interrupted read can begin again.
+// trailerSection parses the trailer fields and the empty line. It returns io.EOF, the end of the
+// content, if they are valid. They are kept separate from the header: only a recipient that
+// knows a field may merge it (RFC 9110, section 6.5.1). Nothing is used up until the section is complete, so an interrupted read can begin again.
 func (c *content) trailerSection() error {
 	h := new(wire.Head)
 	var p wire.Parser
@@ -338,7 +340,10 @@ func (c *content) trailerSection() error {
 		n, err := p.ParseTrailer(c.in.bytes())
 		switch {
 		case err == nil:
-			return c.takeTrailer(h, n)
+			if err := c.takeTrailer(h, n); err != nil {
+				return err
+			}
+			return io.EOF
 		case err != wire.ErrIncomplete:
 			return c.atOffset(err)
 		}

@@ -96,7 +96,7 @@ type conn struct {
 	// constants. Other goroutines change it from idle or lingering to lifeOver to evict the
 	// connection.
 	life   atomic.Int64
-	parked atomic.Bool // it is waiting without memory
+	parked atomic.Bool // it is waiting without memory; atomic for tests
 	gone   atomic.Bool // it was reset, or closed by force
 
 	prev, next *conn // in the group's list; guarded by group.mu
@@ -127,7 +127,8 @@ type readSide struct {
 	interrupted atomic.Bool // set by other goroutines to make a read of content return
 }
 
-// A writeSide is the state of writing to the client.
+// A writeSide is the state of writing to the client. Only the owner of the write side writes
+// deadline; see conn.
 type writeSide struct {
 	deadline instant // as set on the net.Conn
 	taken    int     // bytes written, counted up to maxJoined

@@ -74,8 +74,10 @@ func isBlank(b []byte) bool { return len(bytes.Trim(b, "\r\n")) == 0 }
 func (c *conn) linger(silence time.Duration) {
 	scratch := scratchPool.Get().(*[scratchSize]byte)
 	defer scratchPool.Put(scratch)
-	c.srv.stats.lingering.Add(1)
-	defer c.srv.stats.lingering.Add(-1)
+	if !c.tooMany { // otherwise it cannot be evicted; see hangUp
+		c.srv.stats.lingering.Add(1)
+		defer c.srv.stats.lingering.Add(-1)
+	}
 	now := clock()
 	for end := now.add(maxLingerTime); now < end; now = clock() {
 		c.read.limit = min(end, now.add(silence))

@@ -198,8 +198,11 @@ func (c *conn) releaseIdle() error {
 // connection or stayed silent.
 func (c *conn) endIdle(err error) {
 	why := EndByClient
-	// evict and leave wake the read by a deadline in the past, so all of these are timeouts.
+	// evict and leave wake the read by a deadline in the past, so these are timeouts; kill closes
+	// the connection, which breaks the read.
 	switch {
+	case c.gone.Load() && c.group.stopping.Load():
+		why = EndStopped
 	case isTimeout(err) && c.life.Load() == lifeOver:
 		why = EndEvicted
 	case isTimeout(err) && c.group.stopping.Load():

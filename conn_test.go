@@ -258,6 +258,30 @@ func TestGoexitMakesRoomFor503(t *testing.T) {
 	g.wait()
 }
 
+// A refused connection that lingers does not count as one that can be evicted: each eviction
+// would search all connections for it.
+func TestRefusedConnectionDoesNotCountAsLingering(t *testing.T) {
+	for _, tooMany := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newServer(t, WithResolver(answerText("hi")))
+			client, server := net.Pipe()
+			c := newConn(s, new(group), server)
+			c.tooMany = tooMany
+			go c.linger(time.Second)
+			synctest.Wait()
+			want := int64(1)
+			if tooMany {
+				want = 0
+			}
+			if got := s.stats.lingering.Load(); got != want {
+				t.Errorf("refused: %v: %d connections count as lingering, want %d", tooMany, got, want)
+			}
+			client.Close()
+			synctest.Wait()
+		})
+	}
+}
+
 // A refused connection is never evicted.
 func TestRefusedConnectionIsNotEvicted(t *testing.T) {
 	s := newServer(t, WithMaxConns(1), WithResolver(answerText("hi")))

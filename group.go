@@ -24,14 +24,15 @@ type group struct {
 	done     chan struct{}  // closed when the last connection has closed
 	running  sync.WaitGroup // counts connections, from before their goroutine starts to after their last hook
 
-	mu     sync.Mutex   // guards the fields below
-	ln     net.Listener // nil for ServeConn; never changes
-	conns  *conn        // head of a linked list
-	reason error        // why the group stops; returned by Serve
-	killed bool         // the connections were closed by force, and so is any that is added
+	ln     net.Listener // nil for ServeConn
+	closed sync.Once    // closes ln
+
+	mu     sync.Mutex // guards the fields below
+	conns  *conn      // head of a linked list
+	reason error      // why the group stops, returned by Serve; set once, before done is closed
+	killed bool       // the connections were closed by force, and so is any that is added
 	drain  *time.Timer
 
-	closed  sync.Once   // closes ln once
 	quiet   *time.Timer // runs closeIfQuiet, at quietAt, after the group has begun to stop
 	quietAt instant
 	closeBy instant // latest time at which ln is closed
@@ -339,7 +340,7 @@ func (s *Server) evict() bool {
 			return false
 		}
 		next := s.oldest[0]
-		s.oldest[0], s.oldest = nil, s.oldest[1:]
+		s.oldest[0], s.oldest = idler{}, s.oldest[1:]
 		if next.c.evict(next.life) {
 			return true
 		}
@@ -355,14 +356,14 @@ type idler struct {
 // findOldest finds the first maxOldest connections to evict. Searching all connections for
 // each eviction would multiply the cost of a flood.
 func (s *Server) findOldest() {
-	var idle []*idler
+	var idle []idler
 	s.eachConn(func(c *conn) {
 		if life := c.life.Load(); life >= lifeIdle || life == lifeLinger {
-			idle = append(idle, &idler{c, life})
+			idle = append(idle, idler{c, life})
 		}
 	})
 	// lifeLinger is negative, so lingering connections come first.
-	slices.SortFunc(idle, func(a, b *idler) int { return cmp.Compare(a.life, b.life) })
+	slices.SortFunc(idle, func(a, b idler) int { return cmp.Compare(a.life, b.life) })
 	// The clone lets the rest be freed.
 	s.oldest = slices.Clone(idle[:min(len(idle), maxOldest)])
 }

@@ -372,6 +372,10 @@ func WithTrustedProxies(prefixes ...netip.Prefix) Option {
 // does not serve (421), with an unknown expectation (417), or with the method CONNECT or TRACE
 // (405).
 //
+// ctx is that of the request. For content that is refused before the resolver is called, since
+// its declared length is too large, it ends only when the server cuts its connections, and
+// [Stopping] returns nil for it.
+//
 // f may be called concurrently. The default is the plain-text error; a nil f is ignored.
 func WithErrorPage(f func(ctx context.Context, req *Request, status int, err error) *Response) Option {
 	return option(func(c *config) error {

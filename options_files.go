@@ -345,7 +345,8 @@ func WithScriptMethods(methods ...string) FileOption {
 
 // WithScriptTimeout limits the run time of a script, including the time in which its client
 // sends content. A script that has printed nothing by then is answered with 504; a response
-// that has begun is cut. The limit of 10 seconds to the first byte is independent.
+// that has begun is cut. The limit of 10 seconds to the first byte is independent. Neither limits
+// a Body that the program has put in place of the server's: it is read before the script starts.
 //
 // The default is 30 seconds; 0 leaves only the limit to the first byte.
 func WithScriptTimeout(d time.Duration) FileOption {

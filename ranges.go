@@ -316,8 +316,8 @@ func (r byteRange) contentRange(size int64) string {
 }
 
 // newBoundary returns the boundary of multipart content (RFC 9110, section 14.6). It depends
-// only on the representation and the ranges, so that responses are reproducible. A file is
-// no more likely to contain it than a random boundary. It needs no quotes in Content-Type, which
+// only on the representation and the ranges, so that responses are reproducible. Only a file made
+// for that purpose contains it, which harms none but those who request ranges of it. It needs no quotes in Content-Type, which
 // "some existing implementations handle [...] incorrectly" (the same section).
 func newBoundary(etag string, size int64, ranges []byteRange) string {
 	h := fnv.New128a()

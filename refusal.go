@@ -122,6 +122,9 @@ func (r *Response) keepFields(failed *Response) {
 	// added.
 	had := Response{message: message{fields: r.fields}}
 	for _, f := range failed.fields {
+		if ascii.EqualFold(f.name, "Date") { // of a response from ParseResponse; the server sets its own
+			continue
+		}
 		if !describesContent(f.name) && (!had.has(f.name) || ascii.EqualFold(f.name, "Vary")) {
 			r.Add(f.name, f.value)
 		}

@@ -254,7 +254,9 @@ func (r *Request) WithPath(path string) *Request {
 		panic(fmt.Sprintf("rawhttp: WithPath: the path %q does not begin with a slash", path))
 	}
 	c := r.copy()
-	c.rewrite = path
+	if path != "" {
+		c.rewrite = path
+	}
 	return c
 }
 

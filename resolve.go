@@ -41,7 +41,9 @@ import (
 // [Response.OnClose]. The function of a [StreamFunc] gets the context of the request, without
 // the values and deadlines that wrappers have added; it can use theirs from its closure.
 //
-// A panic in Resolve is logged with its stack and answered with 500, and the connection closes.
+// A panic in Resolve is logged with its stack and answered with 500, and the connection closes. A
+// Response that Resolve holds at that time is not closed, unless Resolve has deferred a call of
+// [Response.Close].
 // It passes through resolvers that wrap others, so this answer lacks the fields that they add.
 // To have them there too, let the innermost wrapper recover, and return an error or its
 // [ErrorResponse]; the others then see an error.

@@ -28,7 +28,8 @@ import (
 // a StreamFunc is not called.
 //
 // Set, Add, SetLength, SetTrailer, OnClose and CloseAfter change the Response. Only its
-// maker may call them, before passing it on. A Response that has been served is frozen.
+// maker may call them, before passing it on. A Response that a server or [WriteResponse] has begun
+// to send is frozen.
 // Changing it is a mistake, since a wrapper that forgot [Response.Clone] would send the
 // fields meant for one client to the next. Mistakes are recorded and reported by
 // [Response.Err]; the server answers with 500 instead of sending such a Response, and logs

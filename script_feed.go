@@ -33,6 +33,7 @@ func (in scriptInput) close() {
 // codings from the message-body, and recalculate the CONTENT_LENGTH." RFC 3875, section 4.2
 func spool(req *Request) (in scriptInput, length int64, err error) {
 	_, ours := req.Body.(*content)
+	ours = ours && req.conn != nil // otherwise more of it comes from a reader of the program
 	switch n := req.ContentLength(); {
 	case n == 0 && req.Header().Get("Content-Length") == "":
 		return in, -1, nil

@@ -191,7 +191,7 @@ func contentLength(req *rawhttp.Request, rest []byte) (n int, err error) {
 		}
 		return int(length), nil
 	}
-	r := strings.NewReader(string(rest)) // Content takes no more of it than it needs
+	r := bytes.NewReader(rest) // Content takes no more of it than it needs
 	if _, err := io.Copy(io.Discard, req.Content(nil, r)); err != nil {
 		return 0, err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -158,6 +159,25 @@ func TestCheckLongInput(t *testing.T) {
 	status, stdout, stderr := call(t, in, "check")
 	if status != 1 || !strings.HasSuffix(stdout, "content, incomplete: 8388555 bytes received\n") || !strings.Contains(stderr, "first 8 MiB") {
 		t.Errorf("status %d, stdout %q, stderr %q, want 1, incomplete content and a note", status, stdout, stderr)
+	}
+}
+
+// Twice the input takes about twice the memory: the rest of the input is not copied for each
+// request. The test is not parallel, since it counts what the process allocates.
+func TestCheckIsLinear(t *testing.T) {
+	allocated := func(requests int) uint64 {
+		in := strings.Repeat("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", requests)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if status, _, stderr := call(t, in, "check"); status != 0 {
+			t.Fatalf("status %d, stderr %q, want 0", status, stderr)
+		}
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	allocated(1) // what is made once
+	if once, twice := allocated(500), allocated(1000); twice > 3*once {
+		t.Errorf("check of 500 requests allocates %d bytes, and of 1000 requests %d, want about twice as many", once, twice)
 	}
 }
 

@@ -124,3 +124,25 @@ func TestBodyStaysAtEOF(t *testing.T) {
 		t.Errorf("Body.Read = %d, %v, want 0, io.EOF", n, err)
 	}
 }
+
+// Reading that the end of the exchange interrupts begins again where it was, at each byte of
+// the framing: the next request is found.
+func TestInterruptedContentIsReadToItsEnd(t *testing.T) {
+	const content = "5;a=b\r\nhello\r\n3\r\nabc\r\n0\r\nX-A: b\r\n\r\n"
+	for cut := range len(content) {
+		bubble(t, func(t *testing.T) {
+			c := serveDuplex(t, rawhttp.WithResolver(resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+				go io.Copy(io.Discard, req.Body)
+				time.Sleep(time.Second)
+				return rawhttp.Text(200, req.Path()), nil
+			})))
+			c.send(chunkedRequest("/a", content[:cut]))
+			time.Sleep(2 * time.Second)
+			c.send(content[cut:] + getRequest("/b"))
+			time.Sleep(2 * time.Second)
+			if diff := cmp.Diff(okAnswer("/a")+okAnswer("/b"), c.received()); diff != "" {
+				t.Errorf("interrupted after %q (-want +got):\n%s", content[:cut], diff)
+			}
+		})
+	}
+}

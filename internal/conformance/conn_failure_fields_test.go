@@ -30,6 +30,10 @@ func TestFailedContentKeepsFields(t *testing.T) {
 	}
 	once := rawhttp.Stream(200, "a/b", strings.NewReader("")).Set("X-Id", "another client's")
 	once.WriteTo(io.Discard)
+	parsed, _, err := rawhttp.ParseResponse([]byte("HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nX-Id: 7\r\nContent-Length: 5\r\n\r\n"), "HEAD")
+	if err != nil {
+		t.Fatal(err)
+	}
 	tests := []struct {
 		name, in string
 		make     func(*rawhttp.Request) *rawhttp.Response
@@ -57,6 +61,8 @@ func TestFailedContentKeepsFields(t *testing.T) {
 			return rawhttp.Text(200, "").Set("X-Id", "7").Set("Date", "")
 		}, nil,
 			ownError("500 Internal Server Error", "Connection: close"), "the fields may be those of another client"},
+		{"a Date", getA, func(*rawhttp.Request) *rawhttp.Response { return parsed }, nil,
+			ownError("500 Internal Server Error", "X-Id: 7"), "the response to HEAD has no content, and its Date is not that of the 500"},
 		{"served before", getA, func(*rawhttp.Request) *rawhttp.Response { return once }, nil,
 			ownError("500 Internal Server Error"), "the fields may be those of another client"},
 	}

@@ -145,6 +145,9 @@ func TestRequestNames(t *testing.T) {
 	if content, err := io.ReadAll(req.Clone().Body); len(content) > 0 || err != nil {
 		t.Errorf("Body of Clone = %q, %v, want no content", content, err)
 	}
+	if got := req.WithPath("/y").WithPath(""); got.Path() != "/y" {
+		t.Errorf("WithPath of an empty path changes the path from /y to %q, want no change", got.Path())
+	}
 	if got := req.WithPath("/z"); got.Path() != "/z" || got.Target() != req.Target() || req.Path() != "/a/b" {
 		t.Errorf("WithPath: path %q, target %q, path of the original %q", got.Path(), got.Target(), req.Path())
 	}

@@ -241,3 +241,25 @@ func TestFileResolverCloseEndsScripts(t *testing.T) {
 	outputAnswer("\n").check(t, "/later.sh, in progress at Close", later.answer(t))
 	awaitGone(t, s.awaitPid(t, "later"))
 }
+
+type panicReader struct{}
+
+func (panicReader) Read([]byte) (int, error) { panic("on purpose") }
+
+// A panic of the reader that the program gave to Request.Content reaches the caller of Resolve: no
+// other goroutine could recover it.
+func TestScriptContentPanics(t *testing.T) {
+	t.Parallel()
+	root := scriptFolder(t, map[string]string{"a.sh": "cat"})
+	req, rest, err := rawhttp.ParseRequest([]byte(postBegun("/a.sh", 8, "con")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Body = req.Content(rest, panicReader{})
+	defer func() {
+		if got := recover(); got != "on purpose" {
+			t.Errorf("Resolve panics with %v, want the value of the reader's panic", got)
+		}
+	}()
+	filesOfDir(t, root, rawhttp.WithScript(".sh", "sh")).Resolve(t.Context(), req)
+}
