@@ -340,7 +340,7 @@ func (s *Server) evict() bool {
 			return false
 		}
 		next := s.oldest[0]
-		s.oldest[0], s.oldest = idler{}, s.oldest[1:]
+		s.oldest[0], s.oldest = nil, s.oldest[1:]
 		if next.c.evict(next.life) {
 			return true
 		}
@@ -356,14 +356,14 @@ type idler struct {
 // findOldest finds the first maxOldest connections to evict. Searching all connections for
 // each eviction would multiply the cost of a flood.
 func (s *Server) findOldest() {
-	var idle []idler
+	var idle []*idler // pointers, since sorting values would add 12 KB of code
 	s.eachConn(func(c *conn) {
 		if life := c.life.Load(); life >= lifeIdle || life == lifeLinger {
-			idle = append(idle, idler{c, life})
+			idle = append(idle, &idler{c, life})
 		}
 	})
 	// lifeLinger is negative, so lingering connections come first.
-	slices.SortFunc(idle, func(a, b idler) int { return cmp.Compare(a.life, b.life) })
+	slices.SortFunc(idle, func(a, b *idler) int { return cmp.Compare(a.life, b.life) })
 	// The clone lets the rest be freed.
 	s.oldest = slices.Clone(idle[:min(len(idle), maxOldest)])
 }

@@ -97,7 +97,7 @@ type Server struct {
 	warnedHTTP2 atomic.Bool   // whether the log has a warning about HTTP/2
 
 	evicting sync.Mutex // guards oldest; held before mu
-	oldest   []idler    // connections to evict, in order, if they are still idle
+	oldest   []*idler   // connections to evict, in order, if they are still idle
 
 	mu     sync.Mutex // guards the fields below; held before the mutex of a group
 	groups map[*group]struct{}

@@ -77,7 +77,8 @@ func TranscriptColor(on bool) TranscriptOption {
 // may wrap a long line before it. Lines longer than 1024 bytes are broken.
 //
 // A connection uses at most about 100 KB of memory; with lenient parsing, a longer head adds up to
-// twice its length. Each line is one Write; Writes are never concurrent, and their errors are ignored. Connections wait for w.
+// twice its length. Each line is one Write; Writes are never concurrent, and their errors are
+// ignored. Connections wait for w.
 func Transcript(w io.Writer, opts ...TranscriptOption) Trace {
 	o := transcript.Options{Lines: 20, Judge: true}
 	for _, opt := range opts {
