@@ -151,12 +151,17 @@ func (c *conn) close() {
 }
 
 // traceEnd reports why the connection ends, the first time that it is called: the first
-// reason is the cause, and later ones follow from it.
+// reason is the cause, and later ones follow from it. If the connection was killed, that is the
+// cause of whatever has happened to its reads and writes.
 func (c *conn) traceEnd(why EndReason, err error) {
-	if !c.endTraced {
-		c.endTraced = true
-		c.srv.trace.connEnd(c.id, why, err)
+	if c.endTraced {
+		return
 	}
+	c.endTraced = true
+	if c.isKilled() {
+		why = EndStopped
+	}
+	c.srv.trace.connEnd(c.id, why, err)
 }
 
 // lastReason returns why the response that was written is the last.
@@ -171,12 +176,9 @@ func (c *conn) lastReason() EndReason {
 }
 
 // closeReason returns why the connection closes, for one whose end has not been reported yet.
-// A close by force also breaks reads and writes, so it is asked about first.
 func (c *conn) closeReason() EndReason {
 	broken := c.write.broken
 	switch {
-	case c.gone.Load() && c.group.stopping.Load():
-		return EndStopped
 	case c.tooMany:
 		return EndEvicted
 	case c.err == nil, jail.IsAny(c.err, jail.ClientErrors), broken != nil && !isTimeout(broken):
@@ -252,6 +254,10 @@ func (c *conn) kill() {
 	c.gone.Store(true)
 	innermost(c.nc).Close()
 }
+
+// isKilled reports whether the server has closed the connection by force: it does so only after
+// it has begun to stop.
+func (c *conn) isKilled() bool { return c.gone.Load() && c.group.stopping.Load() }
 
 // abort closes a connection with a reset, if it can.
 func abort(nc net.Conn) {

@@ -198,18 +198,15 @@ func (c *conn) releaseIdle() error {
 // connection or stayed silent.
 func (c *conn) endIdle(err error) {
 	why := EndByClient
-	// evict and leave wake the read by a deadline in the past, so these are timeouts; kill closes
-	// the connection, which breaks the read.
+	// evict and leave wake the read by a deadline in the past, so both are timeouts.
 	switch {
-	case c.gone.Load() && c.group.stopping.Load():
-		why = EndStopped
 	case isTimeout(err) && c.life.Load() == lifeOver:
 		why = EndEvicted
 	case isTimeout(err) && c.group.stopping.Load():
 		why = EndStopped
 	case isTimeout(err):
 		why = EndIdle
-	case err != io.EOF:
+	case err != io.EOF && !c.isKilled():
 		c.err = err
 	}
 	c.traceEnd(why, c.err)
@@ -258,7 +255,9 @@ func (c *conn) awaitParked() error {
 // A connection that is to leave has a deadline in the past, which makes a read fail even if a
 // request is in the buffer of the kernel. The same is true if the system has not run the process
 // until limit was over. That request was sent in time and must be served, so readIdle looks again
-// before the connection closes.
+// before the connection closes. One that arrives after limit, even by a millisecond, may be lost
+// with the connection: a client that sends a request on an old connection must expect that, and may
+// repeat an idempotent one (RFC 9112, section 9.3.1).
 func (c *conn) readIdle(limit instant, p []byte) (n int, err error) {
 	fired, looks := false, 0
 	for {

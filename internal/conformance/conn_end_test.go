@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -333,5 +334,45 @@ func TestTraceConnCloseOfReset(t *testing.T) {
 		if err := <-closed; err == nil || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, io.EOF) {
 			t.Errorf("after %q ConnClose got %v, want the reset", begun, err)
 		}
+	}
+}
+
+// Close, not the client, ends a connection, whatever the connection waits for. It is an error only
+// if it cuts a response.
+func TestCloseIsTheEndOfConnections(t *testing.T) {
+	waits := resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.StreamFunc(200, "a/b", func(ctx context.Context, w io.Writer) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}), nil
+	})
+	tests := []struct {
+		name     string
+		resolver rawhttp.Resolver
+		pause    time.Duration
+		cut      bool
+	}{
+		{"idle", answerPath, 0, false},
+		{"parked", answerPath, time.Minute, false},
+		{"within a response", waits, time.Second, true},
+	}
+	for _, tt := range tests {
+		bubble(t, func(t *testing.T) {
+			var ends []string
+			report := func(what string, err error) { ends = append(ends, fmt.Sprintf("%s, error: %v", what, err != nil)) }
+			c := serveDuplex(t, rawhttp.WithResolver(tt.resolver), rawhttp.WithTrace(rawhttp.Trace{
+				ConnEnd:   func(_ uint64, why rawhttp.EndReason, err error) { report(why.String(), err) },
+				ConnClose: func(_ uint64, err error) { report("close", err) },
+			}))
+			c.send(getRequest("/"))
+			time.Sleep(tt.pause)
+			c.srv.Close()
+			<-c.ended
+			synctest.Wait()
+			want := []string{fmt.Sprintf("%v, error: %v", rawhttp.EndStopped, tt.cut), fmt.Sprintf("close, error: %v", tt.cut)}
+			if diff := cmp.Diff(want, ends); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+			}
+		})
 	}
 }

@@ -483,29 +483,3 @@ func TestExchangeCountsSendfile(t *testing.T) {
 		}
 	}
 }
-
-// A connection that Close ends while it is idle was ended by the server, not by the client, and
-// without an error.
-func TestCloseEndsIdleConnections(t *testing.T) {
-	for _, pause := range []time.Duration{0, time.Minute} {
-		bubble(t, func(t *testing.T) {
-			var ends []string
-			trace := rawhttp.Trace{
-				ConnEnd: func(_ uint64, why rawhttp.EndReason, err error) {
-					ends = append(ends, fmt.Sprintf("end: %v, %v", why, err))
-				},
-				ConnClose: func(_ uint64, err error) { ends = append(ends, fmt.Sprintf("close: %v", err)) },
-			}
-			c := serveDuplex(t, rawhttp.WithResolver(answerPath), rawhttp.WithTrace(trace))
-			c.send(getRequest("/"))
-			time.Sleep(pause)
-			c.srv.Close()
-			<-c.ended
-			synctest.Wait()
-			want := []string{fmt.Sprintf("end: %v, <nil>", rawhttp.EndStopped), "close: <nil>"}
-			if diff := cmp.Diff(want, ends); diff != "" {
-				t.Errorf("after a pause of %v (-want +got):\n%s", pause, diff)
-			}
-		})
-	}
-}
