@@ -331,7 +331,8 @@ func (c *content) chunkLine() (int64, error) {
 
 // trailerSection parses the trailer fields and the empty line. It returns io.EOF, the end of the
 // content, if they are valid. They are kept separate from the header: only a recipient that
-// knows a field may merge it (RFC 9110, section 6.5.1). Nothing is used up until the section is complete, so an interrupted read can begin again.
+// knows a field may merge it (RFC 9110, section 6.5.1). Nothing is used up until the section is
+// complete, so an interrupted read can begin again.
 func (c *content) trailerSection() error {
 	h := new(wire.Head)
 	var p wire.Parser

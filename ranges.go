@@ -316,9 +316,10 @@ func (r byteRange) contentRange(size int64) string {
 }
 
 // newBoundary returns the boundary of multipart content (RFC 9110, section 14.6). It depends
-// only on the representation and the ranges, so that responses are reproducible. Only a file made
-// for that purpose contains it, which harms none but those who request ranges of it. It needs no quotes in Content-Type, which
-// "some existing implementations handle [...] incorrectly" (the same section).
+// only on the representation and the ranges, so that responses are reproducible. A file is
+// no more likely to contain it by chance than a random boundary. An author who knows the time and
+// size of a file can put it there, but then only ranges of that file are misread. It needs no quotes in
+// Content-Type, which "some existing implementations handle [...] incorrectly" (the same section).
 func newBoundary(etag string, size int64, ranges []byteRange) string {
 	h := fnv.New128a()
 	io.WriteString(h, etag)
