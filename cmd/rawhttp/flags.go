@@ -337,24 +337,23 @@ func checkHost(s string) error {
 
 // chooseAddress returns the address to listen on, from -addr and -port.
 func chooseAddress(flags *flag.FlagSet, addr, port string) (string, error) {
-	given := make(map[string]bool)
-	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	hasAddr, hasPort := wasGiven(flags, "addr"), wasGiven(flags, "port")
 	switch {
-	case given["port"] && isPort(strings.TrimSuffix(port, ":")) && !isPort(port):
+	case hasPort && isPort(strings.TrimSuffix(port, ":")) && !isPort(port):
 		return "", fmt.Errorf("flag -port: want a number; did you mean -port %s?", strings.TrimSuffix(port, ":"))
-	case given["port"] && strings.Contains(port, ":"):
+	case hasPort && strings.Contains(port, ":"):
 		return "", fmt.Errorf("flag -port: want a number; did you mean -addr %s?", port)
-	case given["port"] && !isPort(port):
+	case hasPort && !isPort(port):
 		return "", fmt.Errorf("flag -port: %q is not a number from 0 to 65535", port)
-	case given["addr"] && given["port"]:
+	case hasAddr && hasPort:
 		return "", errors.New("-addr includes the port, so -port cannot be used with it")
-	case given["addr"]:
+	case hasAddr:
 		a, err := listenAddress(addr)
 		if err != nil {
 			return "", fmt.Errorf("flag -addr: %w", err)
 		}
 		return a, nil
-	case given["port"]:
+	case hasPort:
 		return net.JoinHostPort("127.0.0.1", strings.TrimLeft(port[:len(port)-1], "0")+port[len(port)-1:]), nil
 	}
 	return "127.0.0.1:8080", nil
