@@ -6,12 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
-
-	"example.com/rawhttp/internal/jail"
 
 	"example.com/rawhttp"
 	"example.com/rawhttp/internal/testkit"
@@ -143,52 +140,6 @@ func TestListingOfFolderWithoutSearchPermission(t *testing.T) {
 			}
 		}
 	})
-}
-
-// openEachType opens a folder with an entry of each type.
-func openEachType(t *testing.T) *os.File {
-	t.Helper()
-	root := testkit.Folder(t, map[string]string{"file": "", "folder/": "", "link": "->file"})
-	if err := syscall.Mkfifo(filepath.Join(root, "fifo"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	dir, err := os.Open(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { dir.Close() })
-	return dir
-}
-
-// Some file systems do not return the types of entries with their names.
-func TestEntryOfUnknownType(t *testing.T) {
-	dir := openEachType(t)
-	for name, kind := range map[string]uint8{"file": syscall.DT_REG, "folder": syscall.DT_DIR, "link": syscall.DT_LNK, "fifo": syscall.DT_FIFO, "missing": syscall.DT_FIFO} {
-		want, wantOK := jail.DirentEntry(int(dir.Fd()), name, kind)
-		got, ok := jail.DirentEntry(int(dir.Fd()), name, syscall.DT_UNKNOWN)
-		if ok != wantOK || ok && got != want {
-			t.Errorf("%s: %+v, %v, want %+v, %v", name, got, ok, want, wantOK)
-		}
-	}
-}
-
-// On a file system that reports no types of entries, no entry is missing.
-func TestFolderOfUnknownTypes(t *testing.T) {
-	dir := openEachType(t)
-	b := make([]byte, 4096)
-	n, err := syscall.ReadDirent(int(dir.Fd()), b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for rest := b[:n]; len(rest) > 0; rest = rest[jail.DirentLen(rest):] {
-		rest[jail.DirentType] = syscall.DT_UNKNOWN
-	}
-	got := jail.DirentEntries(int(dir.Fd()), b[:n])
-	slices.SortFunc(got, func(a, b jail.Entry) int { return strings.Compare(a.Name, b.Name) })
-	want := []jail.Entry{{Name: "file"}, {Name: "folder", IsFolder: true}, {Name: "link", IsLink: true}}
-	if !slices.Equal(got, want) {
-		t.Errorf("entries %+v, want %+v", got, want)
-	}
 }
 
 // Memory is allocated only for entries that may be listed, not for all entries of a folder,

@@ -163,21 +163,21 @@ func (j *Openat2Tree) ReadDir(dir fs.File) (entries []Entry, err error) {
 	if n <= 0 {
 		return nil, io.EOF
 	}
-	entries = DirentEntries(fd, buf[:n])
+	entries = direntEntries(fd, buf[:n])
 	runtime.KeepAlive(dir)
 	return entries, nil
 }
 
-// DirentEntries converts the output of getdents64(2) for the open folder.
-func DirentEntries(fd int, b []byte) []Entry {
+// direntEntries converts the output of getdents64(2) for the open folder.
+func direntEntries(fd int, b []byte) []Entry {
 	entries := make([]Entry, 0, countDirents(b))
-	for rest := b; len(rest) > 0; rest = rest[DirentLen(rest):] {
-		name := rest[direntName:DirentLen(rest)]
+	for rest := b; len(rest) > 0; rest = rest[direntLen(rest):] {
+		name := rest[direntName:direntLen(rest)]
 		name = name[:bytes.IndexByte(name, 0)]
 		if string(name) == "." || string(name) == ".." {
 			continue
 		}
-		if e, ok := DirentEntry(fd, string(name), rest[DirentType]); ok {
+		if e, ok := direntEntry(fd, string(name), rest[direntType]); ok {
 			entries = append(entries, e)
 		}
 	}
@@ -187,18 +187,18 @@ func DirentEntries(fd int, b []byte) []Entry {
 // Offsets in a struct linux_dirent64, see getdents64(2).
 const (
 	direntReclen = unsafe.Offsetof(syscall.Dirent{}.Reclen)
-	DirentType   = unsafe.Offsetof(syscall.Dirent{}.Type)
+	direntType   = unsafe.Offsetof(syscall.Dirent{}.Type)
 	direntName   = unsafe.Offsetof(syscall.Dirent{}.Name)
 )
 
-// DirentLen returns the length of the first entry in b, in bytes.
-func DirentLen(b []byte) int { return int(binary.NativeEndian.Uint16(b[direntReclen:])) }
+// direntLen returns the length of the first entry in b, in bytes.
+func direntLen(b []byte) int { return int(binary.NativeEndian.Uint16(b[direntReclen:])) }
 
 // countDirents counts the entries in b that may be listed, to allocate no more memory than
 // they need.
 func countDirents(b []byte) (n int) {
-	for ; len(b) > 0; b = b[DirentLen(b):] {
-		switch b[DirentType] {
+	for ; len(b) > 0; b = b[direntLen(b):] {
+		switch b[direntType] {
 		case syscall.DT_REG, syscall.DT_DIR, syscall.DT_LNK, syscall.DT_UNKNOWN:
 			n++
 		}
@@ -206,9 +206,9 @@ func countDirents(b []byte) (n int) {
 	return n
 }
 
-// DirentEntry returns an entry with the type recorded on the disk. If the file system does
-// not record it, DirentEntry asks for it.
-func DirentEntry(fd int, name string, kind uint8) (Entry, bool) {
+// direntEntry returns an entry with the type recorded on the disk. If the file system does
+// not record it, direntEntry asks for it.
+func direntEntry(fd int, name string, kind uint8) (Entry, bool) {
 	switch kind {
 	case syscall.DT_REG:
 		return newEntry(name, 0)
