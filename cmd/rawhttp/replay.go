@@ -138,26 +138,25 @@ func (r *replay) directive(t *talk, text string) error {
 }
 
 // match compares what a server sent with what is wanted, line by line; the value of a Date
-// field may differ. It returns how many bytes of got are as wanted, whether more must come,
-// and the first difference.
-func match(want, got []byte) (n int, more bool, diff error) {
+// field may differ. It returns what is still wanted, which begins with a line, how many bytes of got
+// are as wanted, and the first difference. Only the rest of both need be compared when more comes.
+func match(want, got []byte) (rest []byte, n int, diff error) {
 	for len(want) > 0 {
 		w, whole := firstLine(want)
-		want = want[len(w):]
 		g, ended := firstLine(got[n:])
 		if !whole { // the line has no end in the transcript, so the next bytes may follow on it
 			g = g[:min(len(g), len(w))]
 			ended = len(g) == len(w)
 		}
 		if !ended && (len(g) <= len(w) && string(g) == string(w[:len(g)]) || isDate(w)) {
-			return n, true, nil
+			return want, n, nil
 		}
 		if string(g) != string(w) && !(isDate(w) && isDate(g)) {
-			return n, false, fmt.Errorf("want %q, got %q", w, g)
+			return want, n, fmt.Errorf("want %q, got %q", w, g)
 		}
-		n += len(g)
+		want, n = want[len(w):], n+len(g)
 	}
-	return n, false, nil
+	return nil, n, nil
 }
 
 // firstLine returns the first line of b, and whether it has an end.

@@ -198,14 +198,15 @@ func (s *sender) replay(r *replay, stderr io.Writer) (status int) {
 // fields; say, which sends; and listen, which receives.
 type dialog struct {
 	*sender
-	nc      net.Conn
-	shown   *transcript.Conversation
-	heard   chan []byte   // the bytes that the server sends; closed at the end
-	over    chan struct{} // closed by hangUp
-	reset   atomic.Bool   // the end is a reset, as a read or a write has noticed
-	compare bool          // the bytes from the server are compared
-	got     []byte        // bytes from the server, not compared yet; if nothing is compared, the last piece
-	closed  bool          // the server has ended the connection
+	nc       net.Conn
+	shown    *transcript.Conversation
+	heard    chan []byte   // the bytes that the server sends; closed at the end
+	over     chan struct{} // closed by hangUp
+	reset    atomic.Bool   // the end is a reset, as a read or a write has noticed
+	compare  bool          // the bytes from the server are compared
+	got      []byte        // bytes from the server that are still to be compared
+	answered bool          // the server has sent something in this turn
+	closed   bool          // the server has ended the connection
 }
 
 // dial opens a connection to the server.
@@ -240,7 +241,7 @@ func (s *sender) ask(in io.Reader) error {
 	switch {
 	case err == errNoInput:
 		return err
-	case len(d.got) > 0:
+	case d.answered:
 		return nil // even if the server did not read all
 	case err != nil:
 		return err
@@ -278,20 +279,22 @@ func (s *sender) talk(id uint64, t talk) error {
 
 // take sends the client's bytes of a turn, and compares the answer.
 func (d *dialog) take(t turn) error {
-	var n int
-	var more bool
+	d.answered = len(d.got) > 0
+	want := t.server
 	var diff error
 	err := d.exchange(bytes.NewReader(t.client), t.closes, func() bool {
-		n, more, diff = match(t.server, d.got)
-		return diff != nil || !more && (!t.end && !t.silent || len(d.got) > n)
+		var n int
+		want, n, diff = match(want, d.got)
+		d.got = d.got[n:]
+		return diff != nil || len(want) == 0 && (!t.end && !t.silent || len(d.got) > 0)
 	})
 	switch {
 	case diff != nil:
 		return diff
-	case more:
-		return fmt.Errorf("want %q, got no more", t.server[n:])
-	case (t.end || t.silent) && len(d.got) > n:
-		return wantNoMore(d.got[n:])
+	case len(want) > 0:
+		return fmt.Errorf("want %q, got no more", want)
+	case (t.end || t.silent) && len(d.got) > 0:
+		return wantNoMore(d.got)
 	case t.end && !d.closed:
 		return errors.New("the server did not close the connection")
 	case err != nil && err != errNoInput && !d.closed:
@@ -299,7 +302,6 @@ func (d *dialog) take(t turn) error {
 	case d.ctx.Err() != nil:
 		return errors.New("stopped before the end of the transcript")
 	}
-	d.got = d.got[n:]
 	return nil
 }
 
@@ -343,10 +345,10 @@ func (d *dialog) exchange(in io.Reader, closes bool, enough func() bool) error {
 				continue
 			}
 			d.shown.Bytes(transcript.Server, b)
-			if !d.compare { // an answer may have no end
-				d.got = d.got[:0]
+			d.answered = true
+			if d.compare { // otherwise it is not kept, since it may have no end
+				d.got = append(d.got, b...)
 			}
-			d.got = append(d.got, b...)
 		case <-silence:
 			return failed
 		case <-d.ctx.Done():
@@ -371,7 +373,7 @@ const soon = 100 * time.Millisecond
 // patience returns how long the server may be silent from now on: not long when each request has
 // its response.
 func (d *dialog) patience() time.Duration {
-	if len(d.got) > 0 && d.shown.IsIdle() {
+	if d.answered && d.shown.IsIdle() {
 		return min(soon, d.wait)
 	}
 	return d.wait

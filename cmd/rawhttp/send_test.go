@@ -183,6 +183,29 @@ func TestSendStatus(t *testing.T) {
 	}
 }
 
+// What has been compared is used up, so that each line of a long answer is compared once, in
+// however many pieces it arrives.
+func TestMatchUsesUpLines(t *testing.T) {
+	tests := []struct {
+		want, got, rest string
+		n               int
+		why             string
+	}{
+		{"a\r\nb\r\n", "", "a\r\nb\r\n", 0, "nothing has arrived"},
+		{"a\r\nb\r\n", "a\r\nb\r", "b\r\n", 3, "the second line has not ended"},
+		{"a\r\nb\r\n", "a\r\nb\r\nc", "", 6, "the rest belongs to the next turn"},
+		{"a\r\nb", "a\r\nbc", "", 4, "the last line need not end in the transcript"},
+		{"Date: x\r\nb\r\n", "Date: yyy\r\n", "b\r\n", 11, "the value of a Date field may be longer"},
+		{"Date: x\r\nb\r\n", "Date: y", "Date: x\r\nb\r\n", 0, "its line has not ended"},
+	}
+	for _, tt := range tests {
+		rest, n, diff := match([]byte(tt.want), []byte(tt.got))
+		if string(rest) != tt.rest || n != tt.n || diff != nil {
+			t.Errorf("match(%q, %q) = %q, %d, %v, want %q, %d\nwhy: %s", tt.want, tt.got, rest, n, diff, tt.rest, tt.n, tt.why)
+		}
+	}
+}
+
 // Directives about the client are followed.
 func TestSendFollowsDirectives(t *testing.T) {
 	t.Parallel()
