@@ -66,7 +66,8 @@ var (
 	}
 )
 
-// wantMistakes checks that New fails and that its error names each of names.
+// wantMistakes checks that New fails and that its error names each of names, as often as it is
+// listed.
 func wantMistakes(t *testing.T, opts []rawhttp.Option, names ...string) {
 	t.Helper()
 	s, err := rawhttp.New(opts...)
@@ -77,9 +78,13 @@ func wantMistakes(t *testing.T, opts []rawhttp.Option, names ...string) {
 	if !strings.HasPrefix(err.Error(), "rawhttp: ") {
 		t.Errorf("New: error %q, want the prefix %q", err, "rawhttp: ")
 	}
+	times := make(map[string]int)
 	for _, name := range names {
-		if !strings.Contains(err.Error(), name) {
-			t.Errorf("New: error %q, want one that names %s", err, name)
+		times[name]++
+	}
+	for name, n := range times {
+		if strings.Count(err.Error(), name) < n {
+			t.Errorf("New: error %q, want one that names %s %d times", err, name, n)
 		}
 	}
 }
@@ -136,7 +141,9 @@ func TestNewReportsEveryError(t *testing.T) {
 func TestNewNeedsOneSource(t *testing.T) {
 	root := t.TempDir()
 	file := filepath.Join(root, "file")
-	os.WriteFile(file, nil, 0o644)
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	missing := filepath.Join(root, "missing")
 	tests := []struct {
 		name string

@@ -20,7 +20,9 @@ import (
 func TestConnectionsLeakNothing(t *testing.T) {
 	noNewGoroutines(t)
 	root := t.TempDir()
-	os.WriteFile(filepath.Join(root, "large.bin"), make([]byte, 2<<20), 0o644)
+	if err := os.WriteFile(filepath.Join(root, "large.bin"), make([]byte, 2<<20), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	files := rawhttp.WithRoot(root)
 	large := getRequest("/large.bin")
 	ways := []struct {

@@ -367,7 +367,9 @@ func TestExchangeWithoutClient(t *testing.T) {
 func TestTraceBytes(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
-	os.WriteFile(filepath.Join(root, "large.bin"), []byte(strings.Repeat("0123456789abcde\n", 50_000)), 0o644)
+	if err := os.WriteFile(filepath.Join(root, "large.bin"), []byte(strings.Repeat("0123456789abcde\n", 50_000)), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	var mu sync.Mutex
 	var read, written strings.Builder
 	trace := rawhttp.WithTrace(rawhttp.Trace{
