@@ -151,7 +151,7 @@ func TestListingKinds(t *testing.T) {
 	}
 }
 
-// A page of 60 files has at most 18 kB.
+// A page of 60 files has at most 18 KiB.
 func TestListingIsSmall(t *testing.T) {
 	tree := fstest.MapFS{}
 	for i := range 60 {
@@ -162,7 +162,7 @@ func TestListingIsSmall(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := len(listingAsk(t, r, "GET /m/").Content); n > 18<<10 {
-		t.Errorf("a page of 60 files has %d bytes, want at most 18,000", n)
+		t.Errorf("a page of 60 files has %d bytes, want at most 18 KiB", n)
 	}
 }
 

@@ -93,7 +93,7 @@ func TestListing(t *testing.T) {
 	}
 }
 
-// The exact bytes of a listing.
+// The content and fields of a listing, whatever the query says.
 func TestListingResponse(t *testing.T) {
 	r, err := rawhttp.FS(listingFiles("b.txt", "a/", "c"))
 	if err != nil {

@@ -173,8 +173,8 @@ func listingShown(name string) string {
 	return name
 }
 
-// A file that is created and removed again and again may or may not be listed, but causes no
-// error.
+// A listing has the files that have been created since the last one, and not those that have been
+// removed.
 func TestListingFollowsTheFolder(t *testing.T) {
 	dir := t.TempDir()
 	r := filesOfDir(t, dir)

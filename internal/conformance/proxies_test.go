@@ -4,12 +4,9 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"example.com/rawhttp/internal/wire"
 
 	"example.com/rawhttp"
 )
@@ -121,24 +118,5 @@ func TestClientOfEachRequest(t *testing.T) {
 	talk(t, addr, getRequest("/", "X-Forwarded-For: 192.0.2.1")+getRequest("/")+getRequest("/", "X-Forwarded-For: 192.0.2.2"))
 	if diff := cmp.Diff([]string{"192.0.2.1", "127.0.0.1", "192.0.2.2"}, got); diff != "" {
 		t.Errorf("Client (-want +got):\n%s", diff)
-	}
-}
-
-func TestHostWithoutPort(t *testing.T) {
-	for in, want := range map[string]string{
-		"example.test":          "example.test",
-		"example.test:80":       "example.test",
-		"example.test:":         "example.test",
-		"192.0.2.1":             "192.0.2.1",
-		"192.0.2.1:80":          "192.0.2.1",
-		"[2001:db8::1]":         "[2001:db8::1]",
-		"[2001:db8::1]:80":      "[2001:db8::1]",
-		"80":                    "80",
-		"":                      "",
-		strings.Repeat("1", 30): strings.Repeat("1", 30),
-	} {
-		if got := wire.HostWithoutPort(in); got != want {
-			t.Errorf("hostWithoutPort(%q) = %q, want %q", in, got, want)
-		}
 	}
 }

@@ -337,7 +337,8 @@ func TestAccessLog(t *testing.T) {
 	}
 }
 
-// Fields that contain a line ending are refused.
+// The access log of a server has the address of the client behind a proxy, and a refused request with
+// its request line. A client can forge neither.
 func TestAccessLogOfServer(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var w writeLog

@@ -79,7 +79,7 @@ func TestTranscriptSaysWhoCloses(t *testing.T) {
 	}
 }
 
-// A refusal is marked at its byte, however the input is split and whatever follows the line.
+// A refusal is marked at its byte, below its line.
 func TestTranscriptMarksRefusals(t *testing.T) {
 	tests := []struct {
 		name  string

@@ -157,9 +157,8 @@ func (f *wireFile) parse() error {
 	return nil
 }
 
-// parseLine parses line i of the file, which belongs to the k.
+// parseLine parses line i of the file, which belongs to the talk.
 func (k *wireTalk) parseLine(i int, line string) error {
-
 	switch line[0] {
 	case '#':
 		return nil

@@ -217,8 +217,8 @@ func TestWriteResponseToFailingWriter(t *testing.T) {
 		"Content": func() *rawhttp.Response {
 			return rawhttp.Content(rawhttp.Representation{Body: respReader(large), Size: int64(len(large))})
 		},
-		"Empty":       func() *rawhttp.Response { return rawhttp.Empty(204) },
-		"one for 1.0": func() *rawhttp.Response { return rawhttp.NotFound().CloseAfter() },
+		"Empty":      func() *rawhttp.Response { return rawhttp.Empty(204) },
+		"CloseAfter": func() *rawhttp.Response { return rawhttp.NotFound().CloseAfter() },
 	} {
 		w := &writeFails{at: 1}
 		persist, err := rawhttp.WriteResponse(t.Context(), w, requestOf(t, closeGet), build())

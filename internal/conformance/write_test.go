@@ -93,7 +93,7 @@ func TestWriteResponseOfTooMuchContent(t *testing.T) {
 	}
 }
 
-func TestWriteResponseOfTextIsOneWrite(t *testing.T) {
+func TestShortResponseIsOneWrite(t *testing.T) {
 	for name, r := range map[string]*rawhttp.Response{
 		"Text":    rawhttp.Text(200, strings.Repeat("x", 10_000)),
 		"Content": rawhttp.Content(rawhttp.Representation{Body: strings.NewReader("abc"), Size: 3}),

@@ -84,3 +84,22 @@ func TestIPv6ErrorOffset(t *testing.T) {
 		}
 	}
 }
+
+func TestHostWithoutPort(t *testing.T) {
+	for in, want := range map[string]string{
+		"example.test":          "example.test",
+		"example.test:80":       "example.test",
+		"example.test:":         "example.test",
+		"192.0.2.1":             "192.0.2.1",
+		"192.0.2.1:80":          "192.0.2.1",
+		"[2001:db8::1]":         "[2001:db8::1]",
+		"[2001:db8::1]:80":      "[2001:db8::1]",
+		"80":                    "80",
+		"":                      "",
+		strings.Repeat("1", 30): strings.Repeat("1", 30),
+	} {
+		if got := HostWithoutPort(in); got != want {
+			t.Errorf("HostWithoutPort(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
