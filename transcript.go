@@ -76,9 +76,9 @@ func TranscriptColor(on bool) TranscriptOption {
 // bytes themselves contain such an arrow, as in "S <-- ", its letter is escaped, since a terminal
 // may wrap a long line before it. Lines longer than 1024 bytes are broken.
 //
-// A connection uses at most about 100 KB of memory; with lenient parsing, a longer head adds up to
-// twice its length. Each line is one Write; Writes are never concurrent, and their errors are
-// ignored. Connections wait for w.
+// A connection uses at most about 100 KB of memory. If [WithMaxHeaderBytes] permits longer heads
+// than its default, the longest so far is kept in addition, up to about 1 MiB. Each line is one
+// Write; Writes are never concurrent, and their errors are ignored. Connections wait for w.
 func Transcript(w io.Writer, opts ...TranscriptOption) Trace {
 	o := transcript.Options{Lines: 20, Judge: true}
 	for _, opt := range opts {
