@@ -289,16 +289,19 @@ func TestSpyLimitsConnections(t *testing.T) {
 // A spy that relayed to itself would open connections until it may open no more.
 func TestSpyOfItself(t *testing.T) {
 	t.Parallel()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	ln.Close()
-	for _, server := range []string{port, "localhost:" + port, "0.0.0.0:" + port} {
-		status, stdout, stderr := call(t, "", "spy", "-addr", port, server)
+	for _, host := range []string{"", "localhost:", "0.0.0.0:"} {
+		port, status, stdout, stderr := "", 1, "", ""
+		for try := 0; try < 10 && status == 1; try++ { // another process may listen on the port meanwhile
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, port, _ = net.SplitHostPort(ln.Addr().String())
+			ln.Close()
+			status, stdout, stderr = call(t, "", "spy", "-addr", port, host+port)
+		}
 		if status != 2 || stdout != "" || !strings.Contains(stderr, "where spy itself listens") {
-			t.Errorf("spy -addr %s %s: status %d, %q, %q, want 2 and that it relays to itself", port, server, status, stdout, stderr)
+			t.Errorf("spy -addr %s %s: status %d, %q, %q, want 2 and that it relays to itself", port, host+port, status, stdout, stderr)
 		}
 	}
 	for _, tt := range []struct {
