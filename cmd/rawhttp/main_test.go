@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(isCommand) != "" {
 		main()
 	}
-	flag.Set("test.parallel", "8") // parallel tests wait for time, not for processors
+	flag.Set("test.parallel", "16") // parallel tests wait for time, not for processors
 	os.Exit(m.Run())
 }
 

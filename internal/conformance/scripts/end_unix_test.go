@@ -69,7 +69,7 @@ func TestScriptEndsWithExchange(t *testing.T) {
 		name:    "reset while the script prints",
 		script:  "echo $$ >pid; while :; do echo line; done",
 		request: getRequest("/a.sh"),
-		do:      func(t *testing.T, c *scriptClient) { io.CopyN(io.Discard, c, 1<<20); c.reset() },
+		do:      func(t *testing.T, c *scriptClient) { io.CopyN(io.Discard, c, 64<<10); c.reset() },
 	}, {
 		name:    "reset while the script does not read",
 		script:  "echo $$ >pid; exec sleep 1000",

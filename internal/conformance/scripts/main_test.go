@@ -25,6 +25,6 @@ func skipUnlessLong(t testing.TB) {
 // this program, as TestScriptHelper, stays in its own folder.
 func TestMain(m *testing.M) {
 	testkit.ChdirToModule()
-	flag.Set("test.parallel", "8") // parallel tests wait for scripts more than for processors
+	flag.Set("test.parallel", "24") // parallel tests wait for scripts more than for processors
 	os.Exit(m.Run())
 }
