@@ -301,7 +301,7 @@ func TestCachedIndex(t *testing.T) {
 	for _, path := range []string{"/", "/d/", "/index.html"} {
 		waitCached(t, files, path)
 	}
-	for path, want := range map[string]string{"/": "index.html", "/d/": "d/index.html", "/d": "301 ./d/", "/second/": "second/index.htm"} {
+	for path, want := range map[string]string{"/": "index.html", "/d/": "d/index.html", "/d": "301 ./d/", "/d%2F": "301 ./d%2F/", "/second/": "second/index.htm"} {
 		if got := resolveString(t, files, resolveGet(t, path)); got != want {
 			t.Errorf("GET %s is answered with %q, want %q", path, got, want)
 		}

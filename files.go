@@ -144,14 +144,16 @@ func (f *FileResolver) Close() error {
 
 // Resolve returns a response with the file or folder that the path names.
 func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, error) {
-	if resp := f.cache.get(req); resp != nil {
+	encodedSlash := req.endsInEncodedSlash()
+	if resp := f.cache.get(req); resp != nil && !encodedSlash {
 		return resp, nil
 	}
 	t, err := f.find(req)
 	if err != nil {
 		return nil, err
 	}
-	if t.isScript {
+	noSlash := t.info.IsDir() && !t.isFolder || t.isFolder && encodedSlash // as the client sees the path
+	if t.isScript && !noSlash {
 		return f.scripts.answer(ctx, f, req, t)
 	}
 	if err := allowMethod(req, fileMethods...); err != nil { // only now: a missing file is 404 for every method
@@ -159,13 +161,13 @@ func (f *FileResolver) Resolve(ctx context.Context, req *Request) (*Response, er
 		return nil, err
 	}
 	switch {
-	case !t.info.IsDir():
-		return f.answerFile(req, t)
-	case t.isFolder:
+	case noSlash:
+		t.file.Close() // the relative links of a page would lead elsewhere
+		return noSniff(toFolder(req)), nil
+	case t.info.IsDir():
 		return f.answerFolder(ctx, req, t)
 	}
-	t.file.Close() // the path has no final slash, so the relative links of a page would lead elsewhere
-	return noSniff(toFolder(req)), nil
+	return f.answerFile(req, t)
 }
 
 // A target is the open file or folder that a request path leads to.

@@ -196,6 +196,14 @@ func (r *Request) isAtFolder() bool {
 	return len(raw) > 0 && raw[len(raw)-1] == '/'
 }
 
+// endsInEncodedSlash reports whether the path ends in "%2F". It names a folder, but to the
+// client its last segment is longer, so relative references lead to the folder above.
+func (r *Request) endsInEncodedSlash() bool {
+	raw := r.head.RawPath.Of(r.head.Text)
+	n := len(raw)
+	return n >= 3 && raw[n-3] == '%' && raw[n-2] == '2' && (raw[n-1] == 'F' || raw[n-1] == 'f')
+}
+
 // toFolder redirects to the path with a final slash, and keeps the query. The reference is
 // relative to the target as the client sees it, and begins with a dot, so that no path can
 // be read as another host, as "//host" would.

@@ -109,6 +109,18 @@ var filesTests = []struct {
 		name: "folder after two slashes", request: "GET //docs", status: "301 Moved Permanently",
 		fields: []string{"Location: ./docs/"}, content: "301 Moved Permanently\n", why: "//docs/ would name another host",
 	}, {
+		name: "folder with an encoded slash", request: "GET /docs/sub%2f?a", status: "301 Moved Permanently",
+		fields: []string{"Location: ./sub%2F/?a"}, content: "301 Moved Permanently\n", why: "to the client this is a name in /docs/, so references in a page would lead there",
+	}, {
+		name: "index file of a folder with an encoded slash", request: "GET /site%2F", status: "301 Moved Permanently",
+		fields: []string{"Location: ./site%2F/"}, content: "301 Moved Permanently\n",
+	}, {
+		name: "index file after an encoded slash and a slash", request: "GET /site%2F/", status: "200 OK",
+		content: "<!doctype html><title>Site</title>\n", why: "the redirect leads to the folder",
+	}, {
+		name: "POST to a folder with an encoded slash", request: "POST /docs%2F", status: "405 Method Not Allowed",
+		fields: []string{"Allow: GET, HEAD, OPTIONS"}, content: "405 Method Not Allowed\n",
+	}, {
 		name: "folder with a blank", request: "GET /sp%20ace", status: "301 Moved Permanently",
 		fields: []string{"Location: ./sp%20ace/"}, content: "301 Moved Permanently\n",
 	}, {
@@ -235,6 +247,7 @@ var filesTests = []struct {
 	{name: "encoded twice", request: "GET /%2568ello.txt", status: "404 Not Found", content: "404 Not Found\n", why: "decoded once: the name is %68ello.txt"},
 	{name: "every byte encoded", request: "GET /%68%65%6C%6c%6F%2e%74%78%74", status: "200 OK", fields: []string{"Content-Type: text/plain; charset=utf-8"}, content: "Hello\n"},
 	{name: "encoded slash", request: "GET /docs%2Fa.txt", status: "200 OK", content: "a\n", why: "%2F decodes to a slash"},
+	{name: "file with an encoded slash", request: "GET /hello.txt%2F", status: "404 Not Found", content: "404 Not Found\n", why: "the path ends in a slash"},
 	{name: "other signs", request: "GET /%23&+=@[].txt", status: "200 OK", content: "signs\n"},
 	{name: "question mark", request: "GET /what%3F.txt", strange: true, status: "200 OK", content: "question mark\n"},
 	{name: "question mark, not encoded", request: "GET /what?.txt", strange: true, status: "404 Not Found", content: "404 Not Found\n", why: "a question mark begins the query"},
