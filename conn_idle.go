@@ -213,7 +213,7 @@ func (c *conn) endIdle(err error) {
 }
 
 // awaitInput waits for the first bytes of a request. It returns errToPark if none arrive
-// before the instant park.
+// before the instant park, and the connection may wait on, even if the server is stopping.
 func (c *conn) awaitInput(park instant) error {
 	// Without c.ready, or after an empty line, the connection needs its buffer, so it waits with
 	// it and does not park.
@@ -225,11 +225,6 @@ func (c *conn) awaitInput(park instant) error {
 		limit = min(limit, park)
 	}
 	_, err := c.readIdle(limit, nil)
-	// The connection parks if neither the idle timeout nor an eviction or stop has ended the
-	// wait.
-	if isTimeout(err) && limit < c.read.limit && c.leaveAt() == never {
-		return errToPark
-	}
 	if err == nil {
 		c.takeReady()
 	}
@@ -250,7 +245,8 @@ func (c *conn) awaitParked() error {
 }
 
 // readIdle reads into p until limit, or until the connection is to leave. If p is nil it
-// waits for c.ready to read instead.
+// waits for c.ready to read instead. It returns errToPark if limit is over before the connection
+// is to close.
 //
 // A connection that is to leave has a deadline in the past, which makes a read fail even if a
 // request is in the buffer of the kernel. The same is true if the system has not run the process
@@ -281,12 +277,12 @@ func (c *conn) readIdle(limit instant, p []byte) (n int, err error) {
 		if !isTimeout(err) || n > 0 {
 			return n, err
 		}
-		leaving, inTime := c.leaveAt() != never, clock() <= until.add(maxLate)
+		leave, inTime := c.leaveAt(), clock() <= until.add(maxLate)
 		switch {
 		case clock() < until: // the deadline was an earlier one; see readSide
-		case !leaving && until < c.read.limit: // the connection will park, not close
-			return 0, err
-		case looks == maxLooks, inTime && (looks > 0 || !leaving):
+		case until < min(c.read.limit, leave):
+			return 0, errToPark
+		case looks == maxLooks, inTime && (looks > 0 || leave == never):
 			return 0, err
 		default:
 			looks++

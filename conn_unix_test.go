@@ -157,6 +157,23 @@ func TestEvictedWhileParking(t *testing.T) {
 	}
 }
 
+// A connection that becomes idle while the server is stopping has the whole stopWindow for its
+// next request: if it could not park, it would close when it usually parks.
+func TestParkedWhileStopping(t *testing.T) {
+	s, addr := listen(t, WithResolver(answerText("hi")))
+	g := new(group)
+	g.stopping.Store(true)
+	c := newConn(s, g, dial(t, addr)) // awaitInput works on either end
+	c.mayPark, c.read.limit = true, clock().add(time.Hour)
+	if err := c.awaitInput(clock().add(parkSoon)); err != errToPark {
+		t.Errorf("awaitInput = %v, want errToPark", err)
+	}
+	c.life.Store(int64(clock() - instant(stopWindow))) // idle since then
+	if err := c.awaitParked(); !isTimeout(err) {
+		t.Errorf("awaitParked after the stop window = %v, want a timeout", err)
+	}
+}
+
 // A parked connection whose idle timeout is over when the process runs again, after it was
 // stopped, still finds a request in the buffer of the kernel.
 func TestParkedRequestOutlivesIdleTimeout(t *testing.T) {
