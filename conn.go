@@ -217,7 +217,7 @@ func (c *conn) serveRequests(again bool) {
 	c.endedNormally = true
 }
 
-// exchange serves one request and its response. It reports whether the connection may serve
+// serve serves one request and its response. It reports whether the connection may serve
 // another (RFC 9112, section 9.3).
 func (x *exchange) serve() (again bool) {
 	defer x.end()
