@@ -211,9 +211,8 @@ func (x *exchange) respond(ctx context.Context, resp *Response) (persist bool) {
 	if resp.isInMemory() { // so the program has finished reading
 		x.endContent()
 	}
-	mustClose := true
 	defer func() { // also if a hook panics
-		if mustClose && resp.src != nil && x.closeResponse(resp) != nil {
+		if resp.src != nil && x.closeResponse(resp) != nil {
 			persist = false
 		}
 	}()
@@ -224,9 +223,16 @@ func (x *exchange) respond(ctx context.Context, resp *Response) (persist bool) {
 	// The first replacement may be a page of the program, which may fail, too. The second is
 	// plain text.
 	for i := 0; i < 2 && err != nil; i++ {
-		resp, err = x.replace(ctx, resp, err)
+		if err == errServedTwice {
+			resp = resp.withoutSource() // the exchange that serves it closes it
+		}
+		instead := x.replacement(ctx, resp, err)
+		if instead == nil {
+			break
+		}
+		resp = instead // before it is sent: if it ends the goroutine, it is closed as well
+		err = x.send(ctx, resp)
 	}
-	mustClose = err != errServedTwice // otherwise the exchange that serves it closes it
 	if err != nil && errors.Is(err, ErrAbort) {
 		x.retract()
 	}
@@ -266,12 +272,12 @@ func (x *exchange) mustFlush() bool {
 	return x.ctx != nil && x.ctx.isWaited()
 }
 
-// replace sends another response in place of one that failed with err, if that is possible.
-// It returns the response that was sent last, which closes both, and its error.
-func (x *exchange) replace(ctx context.Context, failed *Response, err error) (*Response, error) {
+// replacement returns the response to send in place of one that failed with err, or nil if
+// there is none. Closing it closes both.
+func (x *exchange) replacement(ctx context.Context, failed *Response, err error) *Response {
 	instead := x.instead(ctx, failed, err)
 	if instead == nil {
-		return failed, err
+		return nil
 	}
 	// The fields of a Response that was changed after it was served, or served twice, may be
 	// meant for another client.
@@ -279,11 +285,8 @@ func (x *exchange) replace(ctx context.Context, failed *Response, err error) (*R
 		instead = instead.Clone()
 		instead.keepFields(failed)
 	}
-	if err != errServedTwice { // otherwise the exchange that serves it closes it
-		instead = instead.inPlaceOf(failed)
-	}
 	x.out.buf = x.out.buf[:x.out.done] // drop what was put of the failed one
-	return instead, x.send(ctx, instead)
+	return instead.inPlaceOf(failed)
 }
 
 // retract removes the part of the response that has not been written: after ErrAbort the

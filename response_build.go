@@ -236,6 +236,13 @@ func (r *Response) inPlaceOf(other *Response) *Response {
 	return r
 }
 
+// withoutSource returns a copy that closes nothing, and so must not be served.
+func (r *Response) withoutSource() *Response {
+	r = r.Clone()
+	r.src = nil
+	return r
+}
+
 // A source is the part of a Response that serves once, shared by its clones: a reader, or a
 // function added by OnClose. Each OnClose puts another source around the previous one, so
 // closing begins with the innermost.

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 
@@ -229,6 +231,53 @@ func TestErrorPageReplacesResponse(t *testing.T) {
 				t.Errorf("the page was closed %d times, want once", closed)
 			}
 		})
+	}
+}
+
+// A page that ends the goroutine is closed, and so is the Response that it replaces.
+func TestGoexitInErrorPage(t *testing.T) {
+	var closed atomic.Int32
+	count := func() { closed.Add(1) }
+	fails := resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.Stream(200, "a/b", iotest.ErrReader(errors.New("on purpose"))).OnClose(count), nil
+	})
+	_, addr := listen(t, rawhttp.WithResolver(fails), rawhttp.WithErrorPage(func(context.Context, *rawhttp.Request, int, error) *rawhttp.Response {
+		return rawhttp.StreamFunc(500, "a/b", func(context.Context, io.Writer) error { runtime.Goexit(); return nil }).OnClose(count)
+	}))
+	if got := talk(t, addr, getRequest("/")); got != "" {
+		t.Errorf("answer %q, want none", got)
+	}
+	if closed.Load() != 2 {
+		t.Errorf("%d of the Response and its page were closed, want both", closed.Load())
+	}
+}
+
+// A Response that was served twice by mistake is not closed while its first request is being
+// answered, even if the page for the second one ends the goroutine.
+func TestGoexitInErrorPageOfServedTwice(t *testing.T) {
+	var closed atomic.Bool
+	begun, release := make(chan struct{}), make(chan struct{})
+	shared := rawhttp.StreamFunc(200, "a/b", func(context.Context, io.Writer) error {
+		close(begun)
+		<-release
+		if closed.Load() {
+			t.Error("the Response was closed while it was being written")
+		}
+		return nil
+	}).OnClose(func() { closed.Store(true) })
+	serve := resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) { return shared, nil })
+	_, addr := listen(t, rawhttp.WithResolver(serve), rawhttp.WithErrorPage(func(context.Context, *rawhttp.Request, int, error) *rawhttp.Response {
+		runtime.Goexit()
+		return nil
+	}))
+	first := dial(t, addr)
+	io.WriteString(first, getRequest("/", "Connection: close"))
+	<-begun
+	talk(t, addr, getRequest("/"))
+	close(release)
+	io.ReadAll(first)
+	if !closed.Load() {
+		t.Error("the Response was not closed after it had been written")
 	}
 }
 
