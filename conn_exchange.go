@@ -195,12 +195,12 @@ func (x *exchange) answerError(ctx context.Context, status int, err error) *Resp
 	return addErrorFields(page, err)
 }
 
-// errorPage asks the program for its page, nil if it has none.
+// errorPage asks the program for its page, nil if it has none or has been asked before.
 func (x *exchange) errorPage(ctx context.Context, status int, err error) (page *Response, failed error) {
-	if x.conn.srv.config.errorPage == nil {
+	if x.conn.srv.config.errorPage == nil || x.asked {
 		return nil, nil
 	}
-	x.asked = true // also if it panics: it is asked once for each request
+	x.asked = true // also if it panics
 	defer x.conn.catch("error page", &failed)
 	return x.conn.srv.config.errorPage(ctx, x.shown, status, err), nil
 }
@@ -312,6 +312,9 @@ func (x *exchange) send(ctx context.Context, resp *Response) (err error) {
 	defer x.conn.catch("response", &err)
 	x.newResponder(resp)
 	resp.freeze()
+	if resp.kind == bodyUpgrade && x.asked {
+		return errPageUpgrades
+	}
 	if resp.kind == bodyFunc && !x.req.isHead() {
 		// The function may take long, and earlier responses must not wait for it. An error is
 		// kept, and fails the next write.
@@ -319,6 +322,10 @@ func (x *exchange) send(ctx context.Context, resp *Response) (err error) {
 	}
 	return x.responder.write(ctx)
 }
+
+// errPageUpgrades reports an Upgrade that no upgrader has prepared: the client may not have asked
+// for the protocol.
+var errPageUpgrades = errors.New("rawhttp: WithErrorPage: an error page cannot be an Upgrade")
 
 // newResponder prepares x.responder for the response.
 func (x *exchange) newResponder(resp *Response) {

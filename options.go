@@ -366,11 +366,12 @@ func WithTrustedProxies(prefixes ...netip.Prefix) Option {
 // f is also called if the content of a Response fails before any of it has been sent (500), and
 // if the content of the request is too large (413), malformed (400) or too slow (408), whatever
 // the resolver returned; after the latter the connection closes. f is called at most once for
-// each request: if its response fails in turn, a plain 500 is sent. f is not called for
-// responses returned by a resolver, nor for a head that is refused, since there is no Request
-// then, nor for a request that the server refuses by its head alone: one for a host that it
-// does not serve (421), with an unknown expectation (417), or with the method CONNECT or TRACE
-// (405).
+// each request: if its response fails in turn, or is an [Upgrade], a plain 500 is sent; if the
+// response fails since the content of the request does, the plain-text error of the content. f is
+// not called for responses returned by a resolver, nor for a head that is refused, since there is
+// no Request then, nor for a request that the server refuses by its head alone: one for a host
+// that it does not serve (421), with an unknown expectation (417), or with the method CONNECT or
+// TRACE (405).
 //
 // ctx is that of the request. For content that is refused before the resolver is called, since
 // its declared length is too large, it ends only when the server cuts its connections, and

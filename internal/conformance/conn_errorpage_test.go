@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"net"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -127,6 +128,18 @@ func TestWithErrorPage(t *testing.T) {
 		asked: &asked{"/a", 404, fs.ErrNotExist.Error()},
 		want:  ownError("500 Internal Server Error", closeField),
 	}, {
+		name: "a page that is an Upgrade",
+		in:   getRequest("/a"),
+		f:    text(nil, fs.ErrNotExist),
+		page: func(int) *rawhttp.Response {
+			return rawhttp.Upgrade("chat", func(context.Context, net.Conn) error {
+				t.Error("the connection was switched to another protocol")
+				return nil
+			})
+		},
+		asked: &asked{"/a", 404, fs.ErrNotExist.Error()},
+		want:  ownError("500 Internal Server Error", closeField),
+	}, {
 		name: "TRACE",
 		in:   "TRACE /a HTTP/1.1\r\nHost: a\r\n\r\n",
 		want: ownError("405 Method Not Allowed", "Allow: GET, HEAD, OPTIONS"),
@@ -231,6 +244,28 @@ func TestErrorPageReplacesResponse(t *testing.T) {
 				t.Errorf("the page was closed %d times, want once", closed)
 			}
 		})
+	}
+}
+
+// The page is asked for once, even if sending it finds that the content of the request is
+// malformed. The client learns of its mistake without a page.
+func TestErrorPageIsAskedOnce(t *testing.T) {
+	asked := 0
+	page := rawhttp.WithErrorPage(func(_ context.Context, req *rawhttp.Request, status int, _ error) *rawhttp.Response {
+		asked++
+		return rawhttp.StreamFunc(status, "a/b", func(context.Context, io.Writer) error {
+			_, err := io.Copy(io.Discard, req.Body)
+			return err
+		})
+	})
+	notFound := resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) { return nil, fs.ErrNotExist })
+	got := talkInMemory(t, "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", rawhttp.WithResolver(notFound), page)
+	want := textAnswer("400 Bad Request", []string{"X-Content-Type-Options: nosniff", closeField}, "400 Bad Request: chunk size is not a hexadecimal number (RFC 9112, section 7.1)\n")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("answer (-want +got):\n%s", diff)
+	}
+	if asked != 1 {
+		t.Errorf("the page was asked for %d times, want once", asked)
 	}
 }
 
