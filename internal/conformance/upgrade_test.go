@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -273,95 +272,6 @@ func TestUpgradePassesBytes(t *testing.T) {
 				}()
 				wantRead(t, c, sent.String())
 			})
-		})
-	}
-}
-
-// f may set deadlines. None of the server's deadlines is left when f is called.
-func TestUpgradeDeadlines(t *testing.T) {
-	t.Parallel()
-	onEachConn(t, func(t *testing.T, dial func(func(context.Context, net.Conn) error, ...rawhttp.Option) net.Conn) {
-		c := dial(func(ctx context.Context, conn net.Conn) error {
-			buf := make([]byte, 1)
-			defer context.AfterFunc(ctx, func() {})()
-			for range 2 { // a deadline that has passed can be removed
-				conn.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
-				if _, err := conn.Read(buf); !errors.Is(err, os.ErrDeadlineExceeded) {
-					t.Errorf("Read after its deadline: %v", err)
-				}
-			}
-			if err := conn.SetDeadline(time.Now().Add(-time.Second)); err != nil {
-				t.Error(err)
-			}
-			if _, err := conn.Read(buf); !errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Errorf("Read after its deadline: %v", err)
-			}
-			conn.SetDeadline(time.Time{})
-			time.AfterFunc(20*time.Millisecond, func() { conn.SetReadDeadline(time.Unix(1, 0)) })
-			if _, err := conn.Read(buf); !errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Errorf("Read whose deadline was set meanwhile: %v", err)
-			}
-			conn.SetReadDeadline(time.Time{})
-			io.WriteString(conn, "now")
-			if _, err := conn.Read(buf); err != nil {
-				t.Errorf("Read after the deadline was removed: %v", err)
-			}
-			_, err := conn.Write(buf)
-			return err
-		})
-		go io.WriteString(c, askEcho)
-		wantRead(t, c, switched+"now")
-		io.WriteString(c, "x")
-		wantRead(t, c, "x")
-	})
-}
-
-// No limit of the server ends an upgraded connection, however long it is silent.
-func TestUpgradeHasNoLimits(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		c := pipe(t, rawhttp.WithDate(false), rawhttp.WithResolver(upgrades(echoes)))
-		go io.WriteString(c, askEcho)
-		wantRead(t, c, switched)
-		time.Sleep(24 * time.Hour)
-		go io.WriteString(c, "a")
-		time.Sleep(24 * time.Hour) // a stalled reader does not end it either
-		wantRead(t, c, "a")
-	})
-}
-
-func TestUpgradeCloseWrite(t *testing.T) {
-	t.Parallel()
-	for name, want := range map[string]bool{"TCP": true, "TLS": true, "wrapped": false, "pipe": false} {
-		t.Run(name, func(t *testing.T) {
-			heard := make(chan string, 1)
-			s := newServer(t, rawhttp.WithDate(false), rawhttp.WithResolver(upgrades(func(_ context.Context, conn net.Conn) error {
-				half, ok := conn.(interface{ CloseWrite() error })
-				if ok != want {
-					t.Errorf("the connection has CloseWrite: %v, want %v", ok, want)
-				}
-				if !ok {
-					return nil
-				}
-				if err := half.CloseWrite(); err != nil {
-					t.Error(err)
-				}
-				b, _ := io.ReadAll(conn)
-				heard <- string(b)
-				return nil
-			})))
-			c := upgradeKinds[name](t, s)
-			go io.WriteString(c, askEcho)
-			got, err := io.ReadAll(c)
-			if err != nil || string(got) != switched {
-				t.Errorf("read %q, %v, want %q and io.EOF", got, err, switched)
-			}
-			if want {
-				io.WriteString(c, "after")
-				c.(interface{ CloseWrite() error }).CloseWrite()
-				if got := <-heard; got != "after" {
-					t.Errorf("f read %q after CloseWrite, want what the client sent", got)
-				}
-			}
 		})
 	}
 }
