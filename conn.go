@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -204,6 +205,7 @@ func newConn(s *Server, g *group, nc net.Conn) *conn {
 
 // serve serves the connection from its first byte until it closes or parks.
 func (c *conn) serve() {
+	growStack()
 	defer c.close() // before the first hook, which may panic
 	c.srv.trace.connOpen(c.id, c.nc)
 	c.serveRequests(c.idle())
@@ -215,6 +217,15 @@ func (c *conn) serveRequests(again bool) {
 		again = c.idle()
 	}
 	c.endedNormally = true
+}
+
+// growStack grows the stack of a new goroutine to the size that a request needs. Otherwise it would
+// grow during the request, when the runtime has to adjust the frames of many functions.
+//
+//go:noinline
+func growStack() {
+	var frame [2 << 10]byte
+	runtime.KeepAlive(&frame)
 }
 
 // serve serves one request and its response. It reports whether the connection may serve

@@ -157,6 +157,7 @@ func (c *conn) park() {
 // has grown and does not shrink while it waits.
 func (c *conn) unpark() {
 	err := c.awaitParked()
+	growStack()
 	defer c.close() // not before: while parked is set, close would park the connection again
 	c.takeMemory()
 	c.parked.Store(false)
