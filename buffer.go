@@ -36,7 +36,7 @@ type inbuf struct {
 // bufferPool holds buffers of minBuffer bytes, for connections that are not idle.
 var bufferPool = sync.Pool{New: func() any { return new([minBuffer]byte) }}
 
-// release releases the buffer, which must be empty.
+// release discards the unused input and releases the buffer.
 func (in *inbuf) release() {
 	if len(in.buf) == minBuffer {
 		bufferPool.Put((*[minBuffer]byte)(in.buf))

@@ -3,8 +3,10 @@
 package rawhttp
 
 import (
+	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -44,5 +46,23 @@ func TestCachedFileAllocations(t *testing.T) {
 		if got := allocations(s, batch); got > 2.01 {
 			t.Errorf("file of %d bytes: %.2f allocations per request, want at most 2", size, got)
 		}
+	}
+}
+
+// A connection that closes returns its buffers, of 8 KB, to their pools. The rest is less than 4 KB.
+func TestConnectionAllocations(t *testing.T) {
+	s := newServer(t, WithResolver(ResolverFunc(func(context.Context, *Request) (*Response, error) {
+		return Text(200, "hello\n"), nil
+	})))
+	request := strings.Replace(benchmarkGet, "\r\n\r\n", "\r\nConnection: close\r\n\r\n", 1)
+	const conns = 1000
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range conns {
+		benchmarkConn(s, request, 1)
+	}
+	runtime.ReadMemStats(&after)
+	if got := (after.TotalAlloc - before.TotalAlloc) / conns; got > 4<<10 {
+		t.Errorf("%d bytes allocated per connection, want at most 4 KB", got)
 	}
 }

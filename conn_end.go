@@ -72,8 +72,10 @@ func isBlank(b []byte) bool { return len(bytes.Trim(b, "\r\n")) == 0 }
 // exceeds maxLingerTime. A client that sends more than line ends gets maxLingerSilence
 // instead.
 func (c *conn) linger(silence time.Duration) {
-	scratch := scratchPool.Get().(*[scratchSize]byte)
-	defer scratchPool.Put(scratch)
+	c.work.in.release()
+	c.work.out.release()
+	buf := bufferPool.Get().(*[minBuffer]byte) // small, since most clients send nothing more
+	defer bufferPool.Put(buf)
 	if !c.tooMany { // otherwise it cannot be evicted; see hangUp
 		c.srv.stats.lingering.Add(1)
 		defer c.srv.stats.lingering.Add(-1)
@@ -81,11 +83,11 @@ func (c *conn) linger(silence time.Duration) {
 	now := clock()
 	for end := now.add(maxLingerTime); now < end; now = clock() {
 		c.read.limit = min(end, now.add(silence))
-		n, err := c.Read(scratch[:])
+		n, err := c.Read(buf[:])
 		if err != nil {
 			return
 		}
-		if !isBlank(scratch[:n]) {
+		if !isBlank(buf[:n]) {
 			silence = maxLingerSilence
 		}
 	}
