@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -55,6 +56,7 @@ func (c *conn) shakeHands() bool {
 	if !ok {
 		return true
 	}
+	growStackForHandshake()
 	c.setWriteDeadline(c.read.limit) // a handshake writes, too, and must not hang there
 	c.setReadDeadline(c.read.limit)
 	// If the server began to stop before the deadline was set, that of leave was overwritten.
@@ -75,6 +77,14 @@ func (c *conn) shakeHands() bool {
 		c.srv.log.Debug(msg, "conn", c.id, "err", err)
 	}
 	return false
+}
+
+// growStackForHandshake is like growStack. A handshake needs more.
+//
+//go:noinline
+func growStackForHandshake() {
+	var frame [10 << 10]byte
+	runtime.KeepAlive(&frame)
 }
 
 // A handshaker is a TLS connection, such as a *tls.Conn.
