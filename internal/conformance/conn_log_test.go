@@ -98,7 +98,15 @@ func TestLogOfRefusedHeads(t *testing.T) {
 	}
 }
 
-// Without a Logger, a panic is printed to standard error.
+// A panickingLogger panics whatever is logged.
+type panickingLogger struct{}
+
+func (panickingLogger) Debug(string, ...any) { panic("the Logger is broken") }
+func (panickingLogger) Info(string, ...any)  { panic("the Logger is broken") }
+func (panickingLogger) Warn(string, ...any)  { panic("the Logger is broken") }
+func (panickingLogger) Error(string, ...any) { panic("the Logger is broken") }
+
+// Without a Logger, or with one that panics, a panic is printed to standard error.
 func TestPanicsWithoutLogger(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -108,8 +116,8 @@ func TestPanicsWithoutLogger(t *testing.T) {
 	os.Stderr = w
 	defer func() { os.Stderr = before }()
 	panics := rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) { panic("something is wrong") })
-	for _, opts := range [][]rawhttp.Option{{rawhttp.WithResolver(panics)}, {rawhttp.WithResolver(panics), rawhttp.WithLogger(testkit.QuietLogger{})}} {
-		s, err := rawhttp.New(opts...)
+	for _, logger := range []rawhttp.Logger{nil, testkit.QuietLogger{}, panickingLogger{}} {
+		s, err := rawhttp.New(rawhttp.WithResolver(panics), rawhttp.WithLogger(logger))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -129,8 +137,13 @@ func TestPanicsWithoutLogger(t *testing.T) {
 	if !strings.Contains(string(got), "rawhttp: panic in resolver (conn 1, request 1): something is wrong\n") || !strings.Contains(string(got), "conn_log_test.go") {
 		t.Errorf("standard error is %q, want the panic and its stack", got)
 	}
-	if n := strings.Count(string(got), "something is wrong"); n != 1 {
-		t.Errorf("standard error has %d panics, want 1, of the server without a Logger: %q", n, got)
+	for text, want := range map[string]int{
+		"something is wrong":   2, // not of the server whose Logger works
+		"the Logger is broken": 1, // the next message after the panic ends the connection
+	} {
+		if n := strings.Count(string(got), text); n != want {
+			t.Errorf("standard error has %q %d times, want %d: %q", text, n, want, got)
+		}
 	}
 }
 
