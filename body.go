@@ -208,10 +208,14 @@ func (c *content) fault() error {
 }
 
 // refuse ends the content with an error that must be answered, and returns it. If an error
-// has ended the content already, it returns that one.
+// has ended the content already, it returns that one. After end, when the answer has been chosen,
+// it changes nothing.
 func (c *content) refuse(err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.ended != nil {
+		return err
+	}
 	if c.fault() == nil {
 		c.err = err
 	}

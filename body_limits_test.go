@@ -330,3 +330,16 @@ func TestChunkTakesOneRead(t *testing.T) {
 		t.Errorf("%d chunks took %d reads of the connection, want at most %d", chunks, src.reads, most)
 	}
 }
+
+// A resolver that runs on after the answer, such as one that was given up after a time limit,
+// cannot refuse the content any more: the connection may be reading the rest of it.
+func TestContentRefusedAfterEnd(t *testing.T) {
+	c, _, _ := bodyOf(t, fmt.Sprintf(bodyFixed, 5), "hello", 0, 0)
+	c.end()
+	if err := c.refuse(io.ErrNoProgress); err != io.ErrNoProgress {
+		t.Errorf("refuse = %v, want its argument", err)
+	}
+	if n, err := c.drain(make([]byte, 10)); n != 5 || err != nil {
+		t.Errorf("drain = %d, %v, want the content", n, err)
+	}
+}
