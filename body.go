@@ -48,8 +48,8 @@ type content struct {
 	exact   *io.LimitedReader // source of in, if nothing after the content may be read; otherwise nil
 	trailer *Header           // what it points to is set at the end of the content
 
-	// mu guards the fields below until end has been called. Then they belong to the goroutine of
-	// the connection.
+	// mu guards the fields below until endReading has been called. Then they belong to the
+	// goroutine of the connection.
 
 	in        *inbuf       // the input, of the connection or of this content alone
 	max       int64        // bytes of content that are accepted
@@ -137,9 +137,9 @@ func (c *content) Read(p []byte) (int, error) {
 	return c.readLocked(p)
 }
 
-// end ends reading by the program. Later reads return an error, even while the server reads
+// endReading ends reading by the program. Later reads return an error, even while the server reads
 // what the program left unread.
-func (c *content) end() {
+func (c *content) endReading() {
 	if c.ended == nil {
 		c.ended = c.err // a program that reads again at the end must still get io.EOF
 	}
@@ -148,7 +148,7 @@ func (c *content) end() {
 	}
 }
 
-// drain is Read for the connection, after end.
+// drain is Read for the connection, after endReading.
 func (c *content) drain(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -208,7 +208,7 @@ func (c *content) fault() error {
 }
 
 // refuse ends the content with an error that must be answered, and returns it. If an error
-// has ended the content already, it returns that one. After end, when the answer has been chosen,
+// has ended the content already, it returns that one. After endReading, when the answer has been chosen,
 // it changes nothing.
 func (c *content) refuse(err error) error {
 	c.mu.Lock()

@@ -287,7 +287,7 @@ func TestContentReadZeroBytes(t *testing.T) {
 
 func TestContentAfterClose(t *testing.T) {
 	c, _, _ := bodyOf(t, bodyChunked, "1\r\na\r\n0\r\n\r\n", 0, 0)
-	c.end()
+	c.endReading()
 	if n, err := c.Read(make([]byte, 1)); n != 0 || err == nil || err == io.EOF {
 		t.Errorf("Read after close = %d, %v, want an error other than io.EOF", n, err)
 	}
@@ -335,7 +335,7 @@ func TestChunkTakesOneRead(t *testing.T) {
 // cannot refuse the content any more: the connection may be reading the rest of it.
 func TestContentRefusedAfterEnd(t *testing.T) {
 	c, _, _ := bodyOf(t, fmt.Sprintf(bodyFixed, 5), "hello", 0, 0)
-	c.end()
+	c.endReading()
 	if err := c.refuse(io.ErrNoProgress); err != io.ErrNoProgress {
 		t.Errorf("refuse = %v, want its argument", err)
 	}

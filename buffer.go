@@ -138,8 +138,8 @@ var sinkPool = sync.Pool{New: func() any {
 	return &b
 }}
 
-// take gets a buffer from the pool if there is none.
-func (s *sink) take() {
+// acquire gets a buffer from the pool if there is none.
+func (s *sink) acquire() {
 	if s.home == nil {
 		s.home = sinkPool.Get().(*[]byte)
 		s.buf = *s.home

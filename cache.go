@@ -298,6 +298,6 @@ func (t *responder) putWireImage(i *wireImage) error {
 		_, err := t.out.w.Write(i.bytes)
 		return err
 	}
-	t.out.take()
+	t.out.acquire()
 	return t.out.put(i.bytes)
 }

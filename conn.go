@@ -231,7 +231,7 @@ func growStack() {
 // serve serves one request and its response. It reports whether the connection may serve
 // another (RFC 9112, section 9.3).
 func (x *exchange) serve() (again bool) {
-	defer x.end()
+	defer x.release()
 	if err := x.readHead(); err != nil {
 		return x.refuseHead(err)
 	}
@@ -264,10 +264,10 @@ func (x *exchange) show() {
 	x.shown.requestData = x.req.requestData
 }
 
-// end releases what belongs to the exchange. An idle connection must not hold a
+// release releases what belongs to the exchange. An idle connection must not hold a
 // response, and content must not be read after its exchange has ended. It is deferred, since
 // a resolver may end the goroutine.
-func (x *exchange) end() {
+func (x *exchange) release() {
 	x.endContext()
 	x.endContent()
 	if x.body != nil {
@@ -292,7 +292,7 @@ func (x *exchange) endContent() {
 		x.body.mu.Lock()
 		x.conn.resume()
 	}
-	x.body.end()
+	x.body.endReading()
 	x.body.mu.Unlock()
 	x.in.src = x.conn // drain, linger and the next head read with their own limits
 }

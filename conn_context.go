@@ -42,9 +42,9 @@ var (
 	errClientReset  = errors.New("rawhttp: the client reset the connection")
 )
 
-// end ends the context, and reports whether the program may be waiting for it. It may be
+// cancel ends the context, and reports whether the program may be waiting for it. It may be
 // called more than once; the first cause stays.
-func (c *requestContext) end(cause error) (waited bool) {
+func (c *requestContext) cancel(cause error) (waited bool) {
 	if c.waited.CompareAndSwap(nil, endedContext) { // no one waits: no channel is needed
 		return false
 	}
@@ -140,7 +140,7 @@ const maxContexts = 16
 
 // endContext ends the context of the request, if it has one.
 func (x *exchange) endContext() {
-	if x.ctx != nil && x.ctx.end(nil) {
+	if x.ctx != nil && x.ctx.cancel(nil) {
 		x.conn.watch.end()
 	}
 	x.ctx = nil
@@ -256,13 +256,13 @@ func (w *watch) run() {
 		// interested in a response". Nearly always it is not, so the context ends, unless
 		// WithHalfClose or a script says otherwise. A response is still sent.
 		if !w.halfOpen.Load() && !w.conn.srv.config.halfClose {
-			ctx.end(errClientClosed)
+			ctx.cancel(errClientClosed)
 		}
 		err = w.untilStopped(w.conn.awaitReset) // a reset may still follow
 	}
 	if err != nil {
 		w.conn.gone.Store(true)
-		ctx.end(errClientReset)
+		ctx.cancel(errClientReset)
 	}
 }
 

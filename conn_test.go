@@ -36,8 +36,8 @@ func TestRequestContextValues(t *testing.T) {
 	c := contextConn(t)
 	used, unused := &requestContext{conn: c}, &requestContext{conn: c}
 	used.Done()
-	used.end(nil)
-	unused.end(nil)
+	used.cancel(nil)
+	unused.cancel(nil)
 	for name, ctx := range map[string]*requestContext{"used": used, "unused": unused} {
 		if got := ctx.Value(contextKey{}); got != "v" {
 			t.Errorf("%s: Value of a context that has ended = %v, want v", name, got)
@@ -62,7 +62,7 @@ func TestRequestContextNeedsNoGoroutines(t *testing.T) {
 func TestRequestContextDone(t *testing.T) {
 	c := contextConn(t)
 	ended := &requestContext{conn: c}
-	ended.end(nil)
+	ended.cancel(nil)
 	select {
 	case <-ended.Done():
 	default:
@@ -78,7 +78,7 @@ func TestRequestContextDone(t *testing.T) {
 			go func() { done <- ctx.Done() }()
 		}
 		all := []<-chan struct{}{<-done, <-done, <-done, <-done}
-		ctx.end(nil)
+		ctx.cancel(nil)
 		for _, d := range all {
 			select {
 			case <-d:

@@ -377,7 +377,7 @@ func (r *Response) WriteContent(ctx context.Context, w io.Writer) (n int64, err 
 	if r.kind == bodyOmitted {
 		return 0, errOmitted
 	}
-	if err := r.src.take(); err != nil {
+	if err := r.src.claim(); err != nil {
 		return 0, err
 	}
 	return r.writeContent(ctx, w)
@@ -390,7 +390,7 @@ func (r *Response) writeContent(ctx context.Context, w io.Writer) (n int64, err 
 	t.length = t.size()
 	err = t.putContent(ctx)
 	if err == nil {
-		err = t.end()
+		err = t.putEnd()
 	}
 	err = errors.Join(err, t.out.flush())
 	t.out.release()

@@ -274,16 +274,16 @@ var (
 	errClonedTwice = errors.New("rawhttp: a clone of a Response that serves once was served or closed before")
 )
 
-// take claims the source for one response. It returns errServedTwice itself if another
+// claim claims the source for one response. It returns errServedTwice itself if another
 // response closes s.
-func (s *source) take() error {
+func (s *source) claim() error {
 	if s == nil {
 		return nil
 	}
 	if s.used.Swap(true) || s.closed.Load() { // Swap, so that of two exchanges only one wins
 		return errServedTwice
 	}
-	if s.inner.take() != nil { // s belongs to this exchange, so it closes s, but not inner
+	if s.inner.claim() != nil { // s belongs to this exchange, so it closes s, but not inner
 		s.innerTaken.Store(true)
 		return errClonedTwice
 	}

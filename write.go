@@ -63,7 +63,7 @@ func (t *responder) write(ctx context.Context) error {
 		return err
 	}
 	if src := t.resp.src; src != nil { // before anything is put, so that another response can be
-		if err := src.take(); err != nil {
+		if err := src.claim(); err != nil {
 			return err
 		}
 	}
@@ -90,7 +90,7 @@ func (t *responder) writeInSteps(ctx context.Context) error {
 	if err := t.putContent(ctx); err != nil {
 		return err
 	}
-	return t.end()
+	return t.putEnd()
 }
 
 // lock acquires the lock shared with the sending of a 100 (Continue), and puts the head if
@@ -137,7 +137,7 @@ func (t *responder) putHead() {
 	if t.withheld != nil && t.withheld() { // only now is it certain that no 100 will be sent
 		t.persist = false
 	}
-	t.out.take()
+	t.out.acquire()
 	b := wire.AppendStatusLine(t.out.buf, t.status)
 	// Only ParseResponse sets Date, and it makes extras.
 	if t.format.date != nil && (t.resp.extras == nil || !t.resp.has("Date")) {
@@ -394,8 +394,8 @@ func (t *responder) push() error {
 	return t.out.flush()
 }
 
-// end puts the end of the content. It returns an error if the content is short.
-func (t *responder) end() error {
+// putEnd puts the end of the content. It returns an error if the content is short.
+func (t *responder) putEnd() error {
 	if t.length > 0 { // the client must not take a part for the whole
 		return fmt.Errorf("content is %d bytes short: %w", t.length, io.ErrUnexpectedEOF)
 	}
