@@ -63,6 +63,11 @@ const maxLate = 2 * time.Millisecond
 
 // A look at a connection whose deadline was noticed late returns at once if there is anything to
 // read. Its time is for a busy machine; one that is so busy that the look ends late needs another.
+//
+// Three loops do so, each with a reason of its own to look or to give up. readIdle also looks, in
+// time, on a connection that is to leave, since its deadline was in the past. readBefore counts the
+// looks of several reads, or a client that sends a byte within each would never be late.
+// keepWriting tries the write once more, as a write that is tried has moved bytes or has not.
 const (
 	lookTime = 20 * time.Millisecond
 	maxLooks = 10
