@@ -111,7 +111,7 @@ func (c *conn) wakeReader() { c.nc.SetReadDeadline(time.Unix(1, 0)) }
 // isTimeout reports whether err is that of an exceeded deadline of the net.Conn, or of a
 // wrapper.
 func isTimeout(err error) bool {
-	if err == nil { // nearly always, and errors.As would allocate
+	if err == nil || err == io.EOF { // nearly always, and errors.As would allocate
 		return false
 	}
 	var ne net.Error
