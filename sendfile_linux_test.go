@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"example.com/rawhttp/internal/testkit"
+	"example.com/rawhttp/internal/testkit/testtls"
 )
 
 // answerWithoutCall serves one connection on a thread on which the given system call fails, and
@@ -120,7 +121,7 @@ func lowatOf(t *testing.T, tcp *net.TCPConn) (n int) {
 // connection. It is the higher one, also for a client on this machine.
 func TestNotSentLowatBelowWrappers(t *testing.T) {
 	t.Parallel()
-	config := testkit.TLSConfig(t)
+	config := testtls.Config(t)
 	for name, wrap := range map[string]func(net.Conn) net.Conn{
 		"TLS":             func(c net.Conn) net.Conn { return tls.Server(c, config) },
 		"wrapper":         func(c net.Conn) net.Conn { return wrappedConn{c} },

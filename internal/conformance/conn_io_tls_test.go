@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
-	"example.com/rawhttp/internal/testkit"
+	"example.com/rawhttp/internal/testkit/testtls"
 )
 
 // A slowConn reads at most 1000 bytes every 100 ms.
@@ -43,7 +43,7 @@ func serveTLS(t *testing.T, config *tls.Config, wrap func(net.Conn) net.Conn, op
 
 // A TLS connection cannot write after a deadline has passed, so early deadlines must not stay.
 func TestTLSAnswersFarApart(t *testing.T) {
-	config := testkit.TLSConfig(t)
+	config := testtls.Config(t)
 	for _, apart := range []time.Duration{time.Second, 29 * time.Second, 31 * time.Second, 59 * time.Second} {
 		bubble(t, func(t *testing.T) {
 			c := serveTLS(t, config, nil, rawhttp.WithResolver(answerPath))
@@ -63,7 +63,7 @@ func TestTLSAnswersFarApart(t *testing.T) {
 
 // A client that reads 10 kB/s is never cut.
 func TestTLSSlowReaderIsNotCut(t *testing.T) {
-	config := testkit.TLSConfig(t)
+	config := testtls.Config(t)
 	text := strings.Repeat("0123456789", 100_000)
 	resolvers := map[string]rawhttp.Resolver{
 		"text": answerText(text),
@@ -97,7 +97,7 @@ var tlsWrappers = map[string]func(net.Conn) net.Conn{
 // A client that reads little at a time is not cut if a wrapper hides the TLS connection. Its
 // Write must not meet a deadline before the limit, since TLS cannot write after one.
 func TestHiddenTLSSlowReaderIsNotCut(t *testing.T) {
-	config := testkit.TLSConfig(t)
+	config := testtls.Config(t)
 	text := strings.Repeat("x", 1<<20)
 	for name, hide := range tlsWrappers {
 		t.Run(name, func(t *testing.T) {
@@ -125,7 +125,7 @@ func TestHiddenTLSSlowReaderIsNotCut(t *testing.T) {
 
 // A client that reads nothing is cut, even if some bytes fit into the system's buffer.
 func TestTLSWriteStall(t *testing.T) {
-	config := testkit.TLSConfig(t)
+	config := testtls.Config(t)
 	for name, hide := range tlsWrappers {
 		for _, buffer := range []int{1, 5000, 100_000} {
 			t.Run(fmt.Sprintf("%s/buffer of %d bytes", name, buffer), func(t *testing.T) {
@@ -154,7 +154,7 @@ func TestTLSWriteStall(t *testing.T) {
 
 // The limit on the first head starts at the accept, so it includes the TLS handshake.
 func TestTLSHandshakeTime(t *testing.T) {
-	config := testkit.TLSConfig(t)
+	config := testtls.Config(t)
 	hello := clientHello(t, config)
 	tests := []struct {
 		name string
@@ -212,7 +212,7 @@ func (c *countingReads) Read(p []byte) (int, error) {
 // Before a TLS connection closes gracefully, the server sends close_notify (RFC 8446, section
 // 6.1), so that the client can distinguish the close from a cut.
 func TestTLSIdleConnectionSendsCloseNotify(t *testing.T) {
-	config := testkit.TLSConfig(t)
+	config := testtls.Config(t)
 	bubble(t, func(t *testing.T) {
 		client, server := duplexPipe()
 		below := &countingReads{Conn: client}
@@ -236,7 +236,7 @@ func TestTLSIdleConnectionSendsCloseNotify(t *testing.T) {
 // A client over WithMaxConns that is silent during the TLS handshake is closed after the linger
 // time.
 func TestTLSHandshakeOfRefusedConnection(t *testing.T) {
-	config := testkit.TLSConfig(t)
+	config := testtls.Config(t)
 	bubble(t, func(t *testing.T) {
 		s, ln, served := serveListener(t, rawhttp.WithMaxConns(1), rawhttp.WithResolver(answerPathLater))
 		ln.dial(t).send(getRequest("/?1h"))

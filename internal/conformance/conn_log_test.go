@@ -15,6 +15,7 @@ import (
 
 	"example.com/rawhttp"
 	"example.com/rawhttp/internal/testkit"
+	"example.com/rawhttp/internal/testkit/testtls"
 )
 
 // The log has the status that the client gets, whatever the resolver does with an error in the
@@ -149,7 +150,7 @@ func TestPanicsWithoutLogger(t *testing.T) {
 
 // Failed TLS handshakes are logged too.
 func TestLogOfTLS(t *testing.T) {
-	config := testkit.TLSConfig(t)
+	config := testtls.Config(t)
 	tests := []struct {
 		name  string
 		do    func(client net.Conn)
@@ -185,7 +186,7 @@ func TestLogOfTLS(t *testing.T) {
 // A listener that offers h2 is misconfigured, which is logged once.
 func TestLogOfHTTP2(t *testing.T) {
 	const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-	config := testkit.TLSConfig(t)
+	config := testtls.Config(t)
 	bubble(t, func(t *testing.T) {
 		var log testkit.Log
 		s, ln, served := serveListener(t, rawhttp.WithResolver(answerPath), rawhttp.WithLogger(&log))

@@ -13,6 +13,7 @@ import (
 
 	"example.com/rawhttp"
 	"example.com/rawhttp/internal/testkit"
+	"example.com/rawhttp/internal/testkit/testtls"
 )
 
 // The context of a request ends as soon as the client closes its side of the connection, on any
@@ -80,7 +81,7 @@ func TestContextEndsDespiteUnreadContent(t *testing.T) {
 	}
 	noNewGoroutines(t)
 	type conns = func(c *net.TCPConn) net.Conn
-	config := testkit.TLSConfig(t)
+	config := testtls.Config(t)
 	kinds := map[string]struct{ server, client conns }{
 		"TCP":         {func(c *net.TCPConn) net.Conn { return c }, func(c *net.TCPConn) net.Conn { return c }},
 		"TLS":         {func(c *net.TCPConn) net.Conn { return tls.Server(c, config) }, func(c *net.TCPConn) net.Conn { return tls.Client(c, config) }},

@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
-	"example.com/rawhttp/internal/testkit"
+	"example.com/rawhttp/internal/testkit/testtls"
 )
 
 // watchKinds makes connections of the kinds that servers see. Their clients can close one
@@ -35,12 +35,12 @@ var watchKinds = map[string]func(t *testing.T) (client, server net.Conn){
 	},
 	"TLS": func(t *testing.T) (net.Conn, net.Conn) {
 		client, server := kernelPair(64 << 10)
-		config := testkit.TLSConfig(t)
+		config := testtls.Config(t)
 		return tls.Client(client, config), tls.Server(server, config)
 	},
 	"wrapped TLS": func(t *testing.T) (net.Conn, net.Conn) {
 		client, server := kernelPair(64 << 10)
-		config := testkit.TLSConfig(t)
+		config := testtls.Config(t)
 		return tls.Client(client, config), plainConn{tls.Server(server, config)}
 	},
 	"pipe": func(*testing.T) (net.Conn, net.Conn) { return net.Pipe() },

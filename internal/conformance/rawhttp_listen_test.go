@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
-	"example.com/rawhttp/internal/testkit"
+	"example.com/rawhttp/internal/testkit/testtls"
 )
 
 func TestListenAndServe(t *testing.T) {
@@ -93,7 +93,7 @@ func TestConnInfo(t *testing.T) {
 // A tls.Listener can be served. Before such a connection closes, close_notify is sent.
 func TestTLS(t *testing.T) {
 	t.Parallel()
-	config := testkit.TLSConfig(t)
+	config := testtls.Config(t)
 	var infos []rawhttp.ConnInfo
 	s := newServer(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		infos = append(infos, req.Conn())

@@ -19,6 +19,7 @@ import (
 
 	"example.com/rawhttp"
 	"example.com/rawhttp/internal/testkit"
+	"example.com/rawhttp/internal/testkit/testtls"
 )
 
 // An eventLog records one line for each call of a hook of its Trace.
@@ -443,7 +444,7 @@ func TestSeveralTraces(t *testing.T) {
 
 // ConnOpen gets the same connection as ConnInfo.
 func TestConnOpenGetsConnection(t *testing.T) {
-	config := testkit.TLSConfig(t)
+	config := testtls.Config(t)
 	bubble(t, func(t *testing.T) {
 		var opened, seen net.Conn
 		c := serveTLS(t, config, nil, rawhttp.WithTrace(rawhttp.Trace{ConnOpen: func(_ uint64, nc net.Conn) { opened = nc }}),

@@ -15,6 +15,7 @@ import (
 
 	"example.com/rawhttp"
 	"example.com/rawhttp/internal/testkit"
+	"example.com/rawhttp/internal/testkit/testtls"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -169,12 +170,12 @@ func TestUpgradeErrorPage(t *testing.T) {
 // upgradeKinds has kinds of connections. Each function serves one end and returns the other.
 var upgradeKinds = map[string]func(t *testing.T, s *rawhttp.Server) net.Conn{
 	"TCP": func(t *testing.T, s *rawhttp.Server) net.Conn { return upgradeDial(t, s, nil, nil) },
-	"TLS": func(t *testing.T, s *rawhttp.Server) net.Conn { return upgradeDial(t, s, testkit.TLSConfig(t), nil) },
+	"TLS": func(t *testing.T, s *rawhttp.Server) net.Conn { return upgradeDial(t, s, testtls.Config(t), nil) },
 	"wrapped": func(t *testing.T, s *rawhttp.Server) net.Conn {
 		return upgradeDial(t, s, nil, func(c net.Conn) net.Conn { return plainConn{c} })
 	},
 	"wrapped TLS": func(t *testing.T, s *rawhttp.Server) net.Conn {
-		return upgradeDial(t, s, testkit.TLSConfig(t), func(c net.Conn) net.Conn { return plainConn{c} })
+		return upgradeDial(t, s, testtls.Config(t), func(c net.Conn) net.Conn { return plainConn{c} })
 	},
 	"byte by byte": func(t *testing.T, s *rawhttp.Server) net.Conn {
 		return upgradeDial(t, s, nil, func(c net.Conn) net.Conn { return fragmentedConn{c, 1} })

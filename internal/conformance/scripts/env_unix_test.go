@@ -18,6 +18,7 @@ import (
 
 	"example.com/rawhttp"
 	"example.com/rawhttp/internal/testkit"
+	"example.com/rawhttp/internal/testkit/testtls"
 )
 
 // printEnv is a script that prints its environment, each variable followed by a NUL. On systems
@@ -211,7 +212,7 @@ func TestScriptEnvironment(t *testing.T) {
 // talkTLS is like talk, over TLS.
 func talkTLS(t *testing.T, request string, opts ...rawhttp.Option) (addr, answer string) {
 	t.Helper()
-	config := testkit.TLSConfig(t)
+	config := testtls.Config(t)
 	s := newServer(t, opts...)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -1,4 +1,6 @@
-package testkit
+// Package testtls makes the TLS configuration of tests. It is apart from testkit so that tests
+// without TLS do not link crypto/tls.
+package testtls
 
 import (
 	"crypto/ecdsa"
@@ -11,9 +13,9 @@ import (
 	"time"
 )
 
-// TLSConfig returns a configuration for both sides, with a certificate of its own for
+// Config returns a configuration for both sides, with a certificate of its own for
 // example.test.
-func TLSConfig(t testing.TB) *tls.Config {
+func Config(t testing.TB) *tls.Config {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
