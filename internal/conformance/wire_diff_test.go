@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // A wireReading is the result of parsing a head.
@@ -138,7 +139,10 @@ func TestWireAgreesWithNetHTTP(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		diff := wireDiff(head, req, rest)
+		diff, err := wireDiff(head, req, rest)
+		if err != nil {
+			diff = err.Error()
+		}
 		except := slices.IndexFunc(wireDiffers, func(d struct {
 			why   string
 			match func(*rawhttp.Request) bool
@@ -173,16 +177,44 @@ func wireHeads(in []byte) (heads []string) {
 	return heads
 }
 
-// wireDiff compares the result of ParseRequest for a head with that of net/http.
-func wireDiff(head string, req *rawhttp.Request, rest []byte) string {
+// FuzzHeadAgreesWithNetHTTP checks that net/http accepts the heads that ParseRequest accepts, with
+// the same result.
+func FuzzHeadAgreesWithNetHTTP(f *testing.F) {
+	for _, s := range testkit.HeadSeeds {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		req, rest, err := rawhttp.ParseRequest(in)
+		if err != nil {
+			return
+		}
+		head := strings.TrimPrefix(string(in), "\r\n") // see wireDiffers
+		if diff, err := wireDiff(head, req, rest); err != nil && !mayRefuse(req) || diff != "" {
+			t.Errorf("ParseRequest(%q) differs from net/http: %v (-net/http +ParseRequest):\n%s", in, err, diff)
+		}
+	})
+}
+
+// mayRefuse reports whether net/http may refuse a head that we accept. net/url requires
+// percent-encoding in hosts to be of non-ASCII UTF-8, and ports to be numbers, while we accept
+// an empty port as the RFC does (RFC 3986, sections 3.2.2 and 3.2.3); and it rejects a colon in
+// the first segment.
+func mayRefuse(req *rawhttp.Request) bool {
+	target := req.Target()
+	return target != "*" && !strings.HasPrefix(target, "/") || strings.HasPrefix(target, "//")
+}
+
+// wireDiff compares the result of ParseRequest for a head with that of net/http, which may be an
+// error.
+func wireDiff(head string, req *rawhttp.Request, rest []byte) (diff string, err error) {
 	br := bufio.NewReaderSize(strings.NewReader(head), len(head)+16)
 	theirs, err := http.ReadRequest(br)
 	if err != nil {
-		return err.Error()
+		return "", err
 	}
 	theirRest, err := io.ReadAll(br)
 	if err != nil {
-		return err.Error()
+		return "", err
 	}
 	want := wireReading{
 		Method: theirs.Method, Target: theirs.RequestURI, Host: theirs.Host,
@@ -202,8 +234,8 @@ func wireDiff(head string, req *rawhttp.Request, rest []byte) string {
 	}
 	if n := want.Fields["Content-Length"]; len(n) == 1 { // net/http accepts only one spelling
 		if length, err := strconv.ParseInt(n[0], 10, 64); err != nil || length != want.Length {
-			return "net/http: Content-Length " + n[0]
+			return "net/http: Content-Length " + n[0], nil
 		}
 	}
-	return cmp.Diff(want, got)
+	return cmp.Diff(want, got), nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -14,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/ascii"
 )
 
 // A writeLog records the bytes of each Write separately.
@@ -277,5 +279,36 @@ func TestWriteResponse(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// The reason phrases are those of net/http, except for those that RFC 9110 changed or dropped.
+func TestReasonPhrases(t *testing.T) {
+	changed := map[int]string{
+		413: "Content Too Large",     // RFC 9110, section 15.5.14; was Request Entity Too Large
+		414: "URI Too Long",          // RFC 9110, section 15.5.15; was Request-URI Too Long
+		416: "Range Not Satisfiable", // RFC 9110, section 15.5.17; was Requested Range Not Satisfiable
+		418: "",                      // RFC 9110, section 15.5.19: unused, not a teapot
+		422: "Unprocessable Content", // RFC 9110, section 15.5.21; was Unprocessable Entity
+		510: "",                      // RFC 2774, made historic: Not Extended
+	}
+	registered := 0
+	for status := -1; status <= 1000; status++ {
+		want, ok := changed[status]
+		if ok && want == http.StatusText(status) {
+			t.Errorf("net/http has the same phrase %q for %d: remove the exception", want, status)
+		}
+		if !ok {
+			want = http.StatusText(status)
+		}
+		if want != "" {
+			registered++
+		}
+		if got := ascii.ReasonPhrase(status); got != want {
+			t.Errorf("ReasonPhrase(%d) = %q, want %q", status, got, want)
+		}
+	}
+	if registered < 60 {
+		t.Errorf("only %d statuses have a phrase, want more", registered)
 	}
 }

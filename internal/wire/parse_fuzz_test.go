@@ -1,20 +1,16 @@
 package wire
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
 	"math"
 	"math/big"
-	"net/http"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"example.com/rawhttp/internal/ascii"
 	"example.com/rawhttp/internal/testkit"
 )
 
@@ -49,9 +45,8 @@ func (p headParts) writeHead() []byte {
 }
 
 // FuzzParseRequest checks that the parser does not panic, that an accepted head can be
-// written and parsed again with the same result, that the rest is the end of the input, that
-// the result does not depend on how the input is split, and that net/http accepts the same
-// heads with the same result, with the exceptions below.
+// written and parsed again with the same result, that the rest is the end of the input, and
+// that the result does not depend on how the input is split.
 func FuzzParseRequest(f *testing.F) {
 	for _, s := range testkit.HeadSeeds {
 		f.Add([]byte(s), uint16(3))
@@ -74,7 +69,6 @@ func FuzzParseRequest(f *testing.F) {
 		if diff := cmp.Diff(parts, partsOf(again)); diff != "" {
 			t.Fatalf("%q parsed, written and parsed again (-first +second):\n%s", in, diff)
 		}
-		compareWithNetHTTP(t, in[:len(in)-len(rest)], req)
 	})
 }
 
@@ -114,53 +108,6 @@ func checkSplit(t *testing.T, in []byte, split int, want *request, rest []byte, 
 	if diff := cmp.Diff(partsOf(want), partsOf(&r)); diff != "" {
 		t.Fatalf("%q split at %d (-whole +split):\n%s", in, split, diff)
 	}
-}
-
-// compareWithNetHTTP checks that net/http accepts what we accept, with the same result.
-func compareWithNetHTTP(t *testing.T, head []byte, req *request) {
-	t.Helper()
-	// "A server [...] SHOULD ignore at least one empty line (CRLF) received prior to
-	// the request-line." RFC 9112, section 2.2. net/http does not.
-	wire := bytes.TrimPrefix(head, []byte("\r\n"))
-	theirs, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(wire)))
-	if err != nil {
-		if !mayRefuse(req) {
-			t.Fatalf("parseRequest accepts %q, but net/http: %v", head, err)
-		}
-		return
-	}
-	if req.Method() != theirs.Method || req.Target() != theirs.RequestURI {
-		t.Fatalf("%q: method and target %q %q, net/http %q %q", head, req.Method(), req.Target(), theirs.Method, theirs.RequestURI)
-	}
-	if req.ContentLength() != theirs.ContentLength {
-		t.Fatalf("%q: content length %d, net/http %d", head, req.ContentLength(), theirs.ContentLength)
-	}
-	ours := make(http.Header)
-	for name, value := range req.all() {
-		if !ascii.EqualFold(name, "Host") && !ascii.EqualFold(name, "Transfer-Encoding") {
-			ours.Add(name, value)
-		}
-	}
-	for name := range ours { // net/http removes Host and Transfer-Encoding from the fields
-		if got := theirs.Header[name]; !slices.Equal(got, ours[name]) && !ascii.EqualFold(name, "Trailer") {
-			t.Fatalf("%q: field %s %q, net/http %q", head, name, ours[name], got)
-		}
-	}
-}
-
-// mayRefuse reports whether net/http may refuse a head that we accept.
-func mayRefuse(req *request) bool {
-	target := req.Target()
-	switch {
-	case req.head.Form == OriginForm || req.head.Form == AbsoluteForm:
-		// net/url requires percent-encoding in hosts to be of non-ASCII UTF-8, and ports to
-		// be numbers, while we accept an empty port as the RFC does (RFC 3986,
-		// sections 3.2.2 and 3.2.3); and it rejects a colon in the first segment.
-		return req.head.Form == AbsoluteForm || strings.HasPrefix(target, "//")
-	case req.head.Form == AuthorityForm:
-		return true // for the same reasons, RFC 9112, section 3.2.3
-	}
-	return false
 }
 
 // FuzzChunkSize checks that an accepted size is the value of its digits.
