@@ -61,7 +61,8 @@ import (
 //	= in turns              waits for each answer before it goes on, so the talk is not run in one Write
 //	= one write             the answer depends on how much has arrived, so the talk is not run byte by byte
 //
-// Each talk is run in one Write, byte by byte, and with another request for /next after it. That
+// Each talk is run in one Write, byte by byte (a long one in larger pieces, see wirePrefixes), and
+// with another request for /next after it. That
 // request must change nothing else: it is answered if the connection persists; if the server
 // closes, it must do so before it has read any of it. No time passes during a talk.
 func TestWire(t *testing.T) {
@@ -147,13 +148,15 @@ func (k *wireTalk) inTurns(each bool) []wireStep {
 	return steps
 }
 
-// bytewise returns the steps with one write for each byte.
+// bytewise returns the steps with one write for each byte, except in the middle of a long step.
 func bytewise(steps []wireStep) (split []wireStep) {
 	for _, step := range steps {
 		all := bytes.Join(step.writes, nil)
 		one := wireStep{closes: step.closes}
-		for i := range all {
-			one.writes = append(one.writes, all[i:i+1])
+		from := 0
+		for _, to := range wirePrefixes(len(all))[1:] {
+			one.writes = append(one.writes, all[from:to])
+			from = to
 		}
 		split = append(split, one)
 	}
