@@ -85,10 +85,19 @@ const (
 	filesBytesOS   = filesStrangeOS && runtime.GOOS != "darwin" && runtime.GOOS != "ios" // where names must be Unicode
 )
 
-// filesDir writes the tree into a folder, with those strange files that the system allows.
+var filesDirOnce sync.Once
+
+// filesDir returns a folder with the tree and those strange files that the system allows. All
+// tests share it, so none may write to it.
 func filesDir(t testing.TB) string {
 	t.Helper()
-	dir := t.TempDir()
+	dir := filepath.Join(sharedDir, "tree")
+	filesDirOnce.Do(func() { filesWriteTree(t, dir) })
+	return dir
+}
+
+func filesWriteTree(t testing.TB, dir string) {
+	t.Helper()
 	m := filesMap(t)
 	if filesBytesOS {
 		m[filesBytes] = &fstest.MapFile{Data: []byte("not UTF-8\n")}
@@ -108,7 +117,6 @@ func filesDir(t testing.TB) string {
 			t.Fatal(err)
 		}
 	}
-	return dir
 }
 
 func filesZip(t testing.TB) *zip.Reader {

@@ -2,6 +2,7 @@ package conformance_test
 
 import (
 	"flag"
+	"log"
 	"os"
 	"testing"
 
@@ -13,9 +14,18 @@ var (
 	update = flag.Bool("update", false, "rewrite the answers in testdata/wire")
 )
 
+// sharedDir is a folder for files that several tests read.
+var sharedDir string
+
 // TestMain runs the tests in the root of the module, which has testdata.
 func TestMain(m *testing.M) {
 	testkit.ChdirToModule()
+	var err error
+	if sharedDir, err = os.MkdirTemp("", "conformance"); err != nil {
+		log.Fatal(err)
+	}
 	flag.Set("test.parallel", "8") // parallel tests wait for clients more than for processors
-	os.Exit(m.Run())
+	status := m.Run()
+	os.RemoveAll(sharedDir)
+	os.Exit(status)
 }
