@@ -17,13 +17,13 @@ func allocations(t *testing.T, s *rawhttp.Server, batch string) float64 {
 	t.Helper()
 	requests := strings.Count(batch, "GET")
 	allocs := func(n int) float64 {
-		return testing.AllocsPerRun(10, func() {
+		return testing.AllocsPerRun(5, func() {
 			if written, least := benchmarkConn(s, batch, n), n*requests*len("HTTP/1.1 200 OK\r\n"); written < least {
 				t.Errorf("%d bytes were written, want at least %d: an answer to each request", written, least)
 			}
 		})
 	}
-	const few, many = 100, 1100 // the difference excludes the cost of the connection itself
+	const few, many = 100, 600 // the difference excludes the cost of the connection itself
 	return (allocs(many) - allocs(few)) / float64((many-few)*requests)
 }
 

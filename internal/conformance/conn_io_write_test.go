@@ -99,7 +99,7 @@ func TestWriteStallAfterTheLastByte(t *testing.T) {
 // A client that reads a little now and then is never cut.
 func TestSlowReaderIsNotCut(t *testing.T) {
 	t.Parallel()
-	text := strings.Repeat("0123456789", 20_000)
+	text := strings.Repeat("0123456789", 10_000)
 	resolvers := map[string]rawhttp.Resolver{
 		"large": answerText(text),
 		"stream": rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {

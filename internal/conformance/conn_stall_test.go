@@ -12,18 +12,21 @@ import (
 	"example.com/rawhttp"
 )
 
-// stallKinds has resolvers of 1 MiB of content each, sent in different ways.
+// stallSize is more than a connection of the tests below buffers.
+const stallSize = 400 << 10
+
+// stallKinds has resolvers of content of stallSize each, sent in different ways.
 var stallKinds = map[string]rawhttp.Resolver{
-	"bytes": answerText(strings.Repeat("x", 1<<20)),
+	"bytes": answerText(strings.Repeat("x", stallSize)),
 	"content": rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
-		return rawhttp.Content(rawhttp.Representation{Body: strings.NewReader(strings.Repeat("x", 1<<20)), Size: 1 << 20}), nil
+		return rawhttp.Content(rawhttp.Representation{Body: strings.NewReader(strings.Repeat("x", stallSize)), Size: stallSize}), nil
 	}),
 	"stream": rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
-		return rawhttp.Stream(200, "", strings.NewReader(strings.Repeat("x", 1<<20))), nil
+		return rawhttp.Stream(200, "", strings.NewReader(strings.Repeat("x", stallSize))), nil
 	}),
 	"function that writes little at once": rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.StreamFunc(200, "", func(_ context.Context, w io.Writer) error {
-			for range 1 << 20 / 64 {
+			for range stallSize / 64 {
 				if _, err := io.WriteString(w, strings.Repeat("x", 64)); err != nil {
 					return err
 				}
@@ -39,7 +42,7 @@ var stallKinds = map[string]rawhttp.Resolver{
 // stallAsk sends a request for the content of the given kind.
 func stallAsk(client io.Writer, kind string) {
 	if kind == "echo" {
-		go io.WriteString(client, postRequest("/", strings.Repeat("x", 1<<20), closeField))
+		go io.WriteString(client, postRequest("/", strings.Repeat("x", stallSize), closeField))
 		return
 	}
 	go io.WriteString(client, getRequest("/", closeField))
@@ -107,8 +110,8 @@ func TestSlowReaderWithBuffer(t *testing.T) {
 						}
 					}
 					_, content := splitHead(got.String()) // may be in chunks
-					if n := strings.Count(content, "x"); n != 1<<20 {
-						t.Errorf("the client received %d bytes of content, want %d", n, 1<<20)
+					if n := strings.Count(content, "x"); n != stallSize {
+						t.Errorf("the client received %d bytes of content, want %d", n, stallSize)
 					}
 				})
 			})

@@ -313,13 +313,11 @@ func TestLongListingsReleaseTheirTurn(t *testing.T) {
 				}
 				fake.readDir, fake.info = nil, nil
 				start := time.Now()
-				for range listingsAtOnce + 1 {
-					if got := listingAsk(t, r, "GET /?format=text"); got.Status != "200 OK" || strings.Count(got.Content, "\n") != 1100 {
-						t.Fatalf("next listing: %s after %v", got.Status, time.Since(start))
-					}
+				if got := listingAsk(t, r, "GET /?format=text"); got.Status != "200 OK" || strings.Count(got.Content, "\n") != 1100 {
+					t.Errorf("next listing: %s", got.Status)
 				}
 				if waited := time.Since(start); waited != 0 {
-					t.Errorf("the next listings took %v, want 0", waited)
+					t.Errorf("the next listing took %v, want 0", waited)
 				}
 			})
 		})

@@ -176,7 +176,7 @@ func TestStreamFails(t *testing.T) {
 func TestTextIsWrittenLikeBytes(t *testing.T) {
 	t.Parallel()
 	sizes := []int{0, 1, 3 * outputBuffer}
-	for n := outputBuffer - 400; n < outputBuffer+20; n += 7 {
+	for n := outputBuffer - 400; n < outputBuffer+20; n += 17 {
 		sizes = append(sizes, n)
 	}
 	requests := strings.Repeat(getRequest("/"), 3) + "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n" + getRequest("/") + "GET / HTTP/1.0\r\n\r\n"
