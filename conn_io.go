@@ -114,6 +114,10 @@ func isTimeout(err error) bool {
 	if err == nil || err == io.EOF { // nearly always, and errors.As would allocate
 		return false
 	}
+	// A parked connection, whose early deadline fires here, has a stack too small for errors.As.
+	if ne, ok := err.(net.Error); ok {
+		return ne.Timeout()
+	}
 	var ne net.Error
 	return errors.As(err, &ne) && ne.Timeout()
 }
