@@ -10,7 +10,9 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 
@@ -225,5 +227,92 @@ func TestSlogLogger(t *testing.T) {
 	}
 	if strings.Contains(line, "!BADKEY") {
 		t.Errorf("slog wrote %q, in which a value has no name", line)
+	}
+}
+
+// Option cannot be implemented outside the package.
+func TestOptionsAreSealed(t *testing.T) {
+	for _, option := range []reflect.Type{reflect.TypeFor[rawhttp.Option](), reflect.TypeFor[rawhttp.FileOption]()} {
+		sealed := false
+		for method := range option.Methods() {
+			sealed = sealed || !method.IsExported()
+		}
+		if !sealed {
+			t.Errorf("%v has only exported methods, so other packages can implement it", option)
+		}
+	}
+}
+
+// 0 means off where that makes sense; a negative value is an error.
+func TestNewBounds(t *testing.T) {
+	tests := []struct {
+		name           string
+		negative, zero rawhttp.Option
+		zeroIsOff      bool
+	}{
+		{"WithReadHeaderTimeout", rawhttp.WithReadHeaderTimeout(-1), rawhttp.WithReadHeaderTimeout(0), true},
+		{"WithIdleTimeout", rawhttp.WithIdleTimeout(-1), rawhttp.WithIdleTimeout(0), true},
+		{"WithStallTimeout", rawhttp.WithStallTimeout(-1), rawhttp.WithStallTimeout(0), true},
+		{"WithDrainTimeout", rawhttp.WithDrainTimeout(-1), rawhttp.WithDrainTimeout(0), true},
+		{"WithMaxBodyBytes", rawhttp.WithMaxBodyBytes(-1), rawhttp.WithMaxBodyBytes(0), true},
+		{"WithMaxConns", rawhttp.WithMaxConns(-1), rawhttp.WithMaxConns(0), true},
+		{"WithMaxListing", rawhttp.WithMaxListing(-1), rawhttp.WithMaxListing(0), true},
+		{"WithMaxHeaderBytes", rawhttp.WithMaxHeaderBytes(-1), rawhttp.WithMaxHeaderBytes(0), false},
+		{"WithMaxFields", rawhttp.WithMaxFields(-1), rawhttp.WithMaxFields(0), false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := rawhttp.New(rawhttp.WithFS(fstest.MapFS{}), tt.negative); err == nil {
+				t.Errorf("New with %s(-1) = nil error, want an error", tt.name)
+			}
+			if _, err := rawhttp.New(rawhttp.WithFS(fstest.MapFS{}), tt.zero); (err == nil) != tt.zeroIsOff {
+				t.Errorf("New with %s(0): %v, want success: %v", tt.name, err, tt.zeroIsOff)
+			}
+		})
+	}
+}
+
+// New reports every error, not just the first.
+func TestNewJoinsErrors(t *testing.T) {
+	_, err := rawhttp.New(
+		rawhttp.WithIdleTimeout(-1),
+		rawhttp.WithMaxFields(0),
+		rawhttp.WithMediaType("a/b", "text/plain"),
+	)
+	joined, ok := errors.Unwrap(err).(interface{ Unwrap() []error })
+	if !ok {
+		t.Fatalf("New = %v, want an error that joins those of the options", err)
+	}
+	if got, want := len(strings.Split(err.Error(), "\n")), 4; got != want {
+		t.Errorf("New reports %d errors, want %d (two options, a file option, nothing to serve): %v", got, want, joined)
+	}
+}
+
+func TestLaterOptions(t *testing.T) {
+	var first, second atomic.Int32
+	counting := func(n *atomic.Int32) rawhttp.Option {
+		return rawhttp.WithTrace(rawhttp.Trace{Exchange: func(rawhttp.Exchange) { n.Add(1) }})
+	}
+	_, addr := listen(t,
+		rawhttp.WithFS(fstest.MapFS{"a.one": {}, "a.two": {}}),
+		rawhttp.WithDate(true), rawhttp.WithDate(false),
+		rawhttp.WithServerField("first"), rawhttp.WithServerField("second"),
+		rawhttp.WithMediaType(".one", "a/first"), rawhttp.WithMediaType(".one", "a/one"), rawhttp.WithMediaType(".two", "a/two"),
+		rawhttp.WithHosts("one.test"), rawhttp.WithHosts("two.test"),
+		counting(&first), counting(&second),
+	)
+	got := talk(t, addr, "GET /a.one HTTP/1.1\r\nHost: one.test\r\n\r\n"+
+		"GET /a.two HTTP/1.1\r\nHost: two.test\r\nConnection: close\r\n\r\n")
+	want := []string{
+		"Server: second\r\nContent-Type: a/one\r\n", // the later WithServerField wins
+		"Server: second\r\nContent-Type: a/two\r\n", // both WithMediaType options apply
+	}
+	for i, answer := range strings.SplitAfter(got, "HTTP/1.1 200 OK\r\n")[1:] {
+		if i >= len(want) || !strings.HasPrefix(answer, want[i]) {
+			t.Errorf("answers:\n%swant each to continue with one of %q", got, want)
+		}
+	}
+	if first.Load() != 2 || second.Load() != 2 {
+		t.Errorf("the traces saw %d and %d exchanges, want 2 each", first.Load(), second.Load())
 	}
 }

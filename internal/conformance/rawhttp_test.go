@@ -8,7 +8,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"testing/fstest"
 	"testing/synctest"
 	"time"
 
@@ -80,6 +82,55 @@ func TestServeResult(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// The same on a listener of the system, whose errors wrap net.ErrClosed, after a connection was
+// served.
+func TestServeResultOverTCP(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		stop func(srv *rawhttp.Server, ln net.Listener, cancel func()) error
+		want error
+	}{
+		{"end of the context", func(_ *rawhttp.Server, _ net.Listener, cancel func()) error { cancel(); return nil }, nil},
+		{"listener closed by its owner", func(_ *rawhttp.Server, ln net.Listener, _ func()) error { return ln.Close() }, net.ErrClosed},
+		{"Shutdown", func(srv *rawhttp.Server, _ net.Listener, _ func()) error { return srv.Shutdown(context.Background()) }, rawhttp.ErrServerClosed},
+		{"Close", func(srv *rawhttp.Server, _ net.Listener, _ func()) error { return srv.Close() }, rawhttp.ErrServerClosed},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			srv, err := rawhttp.New(rawhttp.WithResolver(rawhttp.First()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			served := make(chan error)
+			go func() { served <- srv.Serve(ctx, ln) }()
+			client, err := net.Dial("tcp", ln.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			// After an answer Serve has certainly begun.
+			fmt.Fprint(client, "GET / HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n")
+			if _, err := io.ReadAll(client); err != nil {
+				t.Fatal(err)
+			}
+			client.Close()
+			if err := tt.stop(srv, ln, cancel); err != nil {
+				t.Error(err)
+			}
+			if got := <-served; got != tt.want && !errors.Is(got, tt.want) {
+				t.Errorf("Serve = %v, want %v", got, tt.want)
+			}
+		})
 	}
 }
 
@@ -363,5 +414,30 @@ func TestStatsCountSendfile(t *testing.T) {
 	s.Shutdown(context.Background())
 	if st := s.Stats(); st.BytesWritten != uint64(len(got)) || len(got) < 1<<20 {
 		t.Errorf("Stats().BytesWritten = %d, want the %d that the client received", st.BytesWritten, len(got))
+	}
+}
+
+// A Server closes the folders that it opened, but not resolvers that the program made.
+func TestCloseOwnership(t *testing.T) {
+	given, err := rawhttp.FS(fstest.MapFS{"a.txt": {Data: []byte("x")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv, err := rawhttp.New(rawhttp.WithResolver(given))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := srv.Close(); err != nil {
+		t.Fatal(err)
+	}
+	const get = "GET /a.txt HTTP/1.1\r\nHost: a\r\n\r\n"
+	if got := rawhttp.Answer(given, get); !strings.HasPrefix(got, "HTTP/1.1 200 OK\r\n") {
+		t.Errorf("answer of the program's resolver after Server.Close: %q, want 200 OK", got)
+	}
+	if err := given.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := rawhttp.Answer(given, get); !strings.HasPrefix(got, "HTTP/1.1 503 Service Unavailable\r\n") {
+		t.Errorf("answer of the resolver after its own Close: %q, want 503 Service Unavailable", got)
 	}
 }

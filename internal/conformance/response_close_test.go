@@ -395,3 +395,16 @@ func TestWriteResponseClosesFailingContent(t *testing.T) {
 		}
 	}
 }
+
+func TestCloseAfterWithEveryStatus(t *testing.T) {
+	for line, status := range map[string]int{
+		"X-None: 1": 200, "Range: bytes=0-1": 206, `If-None-Match: *`: 304, `If-Match: "v2"`: 412, "Range: bytes=20-": 416,
+	} {
+		req := requestOf(t, "GET / HTTP/1.1\r\nHost: a\r\n"+line+"\r\n\r\n")
+		var b strings.Builder
+		persist, err := rawhttp.WriteResponse(context.Background(), &b, req, contentOf(contentTag, contentMod).CloseAfter())
+		if got := parseAnswer(t, b.String()); persist || err != nil || got.Fields["Connection"] != "close" || contentStatus(t, b.String()) != status {
+			t.Errorf("CloseAfter, status %s: persist %v, %v, Connection %q, want the connection to close after a %d", got.Status, persist, err, got.Fields["Connection"], status)
+		}
+	}
+}
