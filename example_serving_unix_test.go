@@ -152,6 +152,7 @@ func Example_gracefulStop() {
 		if err != nil {
 			log.Fatal(err)
 		}
+		http.DefaultClient.CloseIdleConnections() // otherwise Serve waits a second for another request
 		answered <- string(content)
 	}()
 	go func() {

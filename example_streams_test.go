@@ -137,6 +137,7 @@ func Example_serverSentEvents() {
 			stop() // the stream sends a last event and ends
 		}
 	}
+	http.DefaultClient.CloseIdleConnections() // otherwise Serve waits a second for another request
 	fmt.Println("Serve:", <-served)
 	// Output:
 	// id: 1
