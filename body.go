@@ -208,8 +208,8 @@ func (c *content) fault() error {
 }
 
 // refuse ends the content with an error that must be answered, and returns it. If an error
-// has ended the content already, it returns that one. After endReading, when the answer has been chosen,
-// it changes nothing.
+// has ended the content already, it returns that one. After endReading, when the response has been
+// chosen, it changes nothing.
 func (c *content) refuse(err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
