@@ -112,6 +112,8 @@ var wireValidHeads = []string{
 	"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 	"POST / HTTP/1.1\r\nHost: a\r\ntransfer-ENCODING: \t CHUNKED \t\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
 	"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTE: trailers\r\nExpect: 100-continue\r\n\r\n0\r\n\r\n",
+	"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: X, Y\r\nTrailer: Z\r\n\r\n0\r\n\r\n",
+	"GET / HTTP/1.1\r\nHost: a\r\nTrailer: X\r\n\r\n",
 	"POST / HTTP/1.1\r\nHost: a\r\n\r\nhello",
 }
 
@@ -224,10 +226,11 @@ func wireDiff(head string, req *rawhttp.Request, rest []byte) (diff string, err 
 		Method: req.Method(), Target: req.Target(), Host: req.Host(),
 		Fields: make(map[string][]string), Length: req.ContentLength(), Rest: string(rest),
 	}
+	delete(want.Fields, "Trailer")
 	for name, value := range req.Header().All() {
 		name = http.CanonicalHeaderKey(name)
 		switch name {
-		case "Host", "Transfer-Encoding": // net/http removes these from Header
+		case "Host", "Transfer-Encoding", "Trailer": // net/http removes these, Trailer from chunked requests
 			continue
 		}
 		got.Fields[name] = append(got.Fields[name], value)
