@@ -363,19 +363,24 @@ func WithTrustedProxies(prefixes ...netip.Prefix) Option {
 // [ErrorResponse] of [ErrAbort], the connection is aborted instead; the error that f received
 // has already been logged then, at the debug level unless the status is 500 or more.
 //
-// f is also called if the content of a Response fails before any of it has been sent (500), and
-// if the content of the request is too large (413), malformed (400) or too slow (408), whatever
-// the resolver returned; after the latter the connection closes. f is called at most once for
-// each request: if its response fails in turn, or is an [Upgrade], a plain 500 is sent; if the
-// response fails since the content of the request does, the plain-text error of the content. f is
-// not called for responses returned by a resolver, nor for a head that is refused, since there is
-// no Request then, nor for a request that the server refuses by its head alone: one for a host
-// that it does not serve (421), with an unknown expectation (417), or with the method CONNECT or
-// TRACE (405).
+// f is also called, whatever the resolver returned, if the content of a Response fails before any
+// of it has been sent (500), and if the content of the request is too large (413), malformed (400)
+// or too slow (408). After an error in the content of the request the connection closes.
 //
-// ctx is that of the request. For content that is refused before the resolver is called, since
-// its declared length is too large, it ends only when the server cuts its connections, and
-// [Stopping] returns nil for it.
+// f is called at most once for each request. If its response fails in turn, or is an [Upgrade], a
+// plain 500 is sent; if its response fails because the content of the request does, the plain-text
+// error for that content is sent.
+//
+// f is not called for
+//
+//   - responses that a resolver returns;
+//   - a head that is refused, since there is no Request then;
+//   - a request that the server refuses by its head alone: one for a host that it does not serve
+//     (421), with an unknown expectation (417), or with the method CONNECT or TRACE (405).
+//
+// ctx is that of the request, with one exception: for content that is refused before the resolver
+// is called, because its declared length is too large, ctx ends only when the server cuts its
+// connections, and [Stopping] returns nil for it.
 //
 // f may be called concurrently. The default is the plain-text error; a nil f is ignored.
 func WithErrorPage(f func(ctx context.Context, req *Request, status int, err error) *Response) Option {
