@@ -223,30 +223,30 @@ func TestSymbolicLinksOfFS(t *testing.T) {
 
 // A file without permission to read is answered with 403, not 404.
 func TestUnreadableFiles(t *testing.T) {
-	broken := filesOfFS(t, failingFS{fstest.MapFS{"a.bin": {}, "dir/b": {}}, "open", fs.ErrPermission})
-	resolvers := map[string]rawhttp.Resolver{"an fs.FS that refuses": broken}
-	if os.Geteuid() != 0 { // root may read everything
-		root := testkit.Folder(t, map[string]string{"a.bin": "", "dir/b": ""})
-		for _, name := range []string{"a.bin", "dir"} {
-			path := filepath.Join(root, name)
-			if err := os.Chmod(path, 0); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { os.Chmod(path, 0o755) })
+	root := testkit.Folder(t, map[string]string{"a.bin": "", "dir/b": ""})
+	for _, name := range []string{"a.bin", "dir"} {
+		path := filepath.Join(root, name)
+		if err := os.Chmod(path, 0); err != nil {
+			t.Fatal(err)
 		}
-		for name, r := range unixSources(t, root) {
-			resolvers[name] = r
-		}
+		t.Cleanup(func() { os.Chmod(path, 0o755) })
 	}
-	for name, r := range resolvers {
-		_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.First(r, answerText("next"))))
-		for _, target := range []string{"/a.bin", "/dir/"} {
-			got := parseAnswer(t, talk(t, addr, "GET "+target+" HTTP/1.1\r\nHost: a\r\n\r\n"))
-			if got.Status != "403 Forbidden" || got.Content != "403 Forbidden\n" {
-				t.Errorf("%s: GET %s: %v, want 403", name, target, got)
+	resolvers := map[string]rawhttp.Resolver{
+		"an fs.FS that refuses": filesOfFS(t, failingFS{fstest.MapFS{"a.bin": {}, "dir/b": {}}, "open", fs.ErrPermission}),
+	}
+	for name, r := range unixSources(t, root) {
+		resolvers[name] = r
+	}
+	testkit.WithoutCapabilities(t, func() {
+		for name, r := range resolvers {
+			for _, target := range []string{"/a.bin", "/dir/"} {
+				got := parseAnswer(t, rawhttp.Answer(rawhttp.First(r, answerText("next")), getRequest(target)))
+				if got.Status != "403 Forbidden" || got.Content != "403 Forbidden\n" {
+					t.Errorf("%s: GET %s: %v, want 403", name, target, got)
+				}
 			}
 		}
-	}
+	})
 }
 
 // Every name that is listed can be fetched, whatever the permissions are.
@@ -259,17 +259,20 @@ func TestListedNamesCanBeRead(t *testing.T) {
 		}
 		t.Cleanup(func() { os.Chmod(path, 0o755) })
 	}
-	for name, r := range unixSources(t, root) {
-		lines := listingLines(unixAnswer(t, r, "/"))
-		if len(lines) < 2 {
-			t.Errorf("%s: listing %q, want at least the readable names", name, lines)
-		}
-		for _, line := range lines {
-			if got := unixAnswer(t, r, "/"+line); strings.HasPrefix(got, "error") || got == "declined" {
-				t.Errorf("%s: GET of the listed name %q: %q", name, line, got)
+	sources := unixSources(t, root)
+	testkit.WithoutCapabilities(t, func() {
+		for name, r := range sources {
+			lines := listingLines(unixAnswer(t, r, "/"))
+			if len(lines) < 2 {
+				t.Errorf("%s: listing %q, want at least the readable names", name, lines)
+			}
+			for _, line := range lines {
+				if got := unixAnswer(t, r, "/"+line); strings.HasPrefix(got, "error") || got == "declined" {
+					t.Errorf("%s: GET of the listed name %q: %q", name, line, got)
+				}
 			}
 		}
-	}
+	})
 }
 
 func TestPathTraversal(t *testing.T) {
