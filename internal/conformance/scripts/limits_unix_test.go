@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -197,7 +198,7 @@ func TestScriptTurnTimeout(t *testing.T) {
 
 // WithMaxScripts(0) sets no limit: more scripts run concurrently than by default.
 func TestScriptsWithoutLimit(t *testing.T) {
-	const n = 100
+	n := 2*runtime.GOMAXPROCS(0) + 5 // more than the default limit
 	s := serveScripts(t, map[string]string{"a.sh": "echo >pid.$$; read x <gate; echo"}, rawhttp.WithMaxScripts(0))
 	open := s.gate(t)
 	var clients []*scriptClient

@@ -52,7 +52,11 @@ func TestScriptsWhileRootIsReplaced(t *testing.T) {
 		testkit.WriteFile(t, filepath.Join(name, "a.sh"), "echo; echo out", 0o644)
 	}
 	files := filesOfDir(t, dir, rawhttp.WithScript(".sh", "sh"))
-	for i := range 100 {
+	n := 40
+	if *long {
+		n = 200
+	}
+	for i := range n {
 		replaced := make(chan struct{})
 		go func() {
 			defer close(replaced)
