@@ -321,8 +321,9 @@ func TestSendShowsResetsOfWrites(t *testing.T) {
 		nc.Read(make([]byte, 1))
 		nc.SetLinger(0)
 	})
+	in := strings.Repeat("a", 8<<20) // more than the system buffers
 	for range 3 {
-		_, stdout, stderr := call(t, strings.Repeat("a", 16<<20), "send", addr)
+		_, stdout, stderr := call(t, in, "send", addr)
 		if !strings.HasSuffix(stdout, "#1 S <== resets the connection\n") || !strings.Contains(stderr, "reset the connection") {
 			t.Fatalf("for a reset, send shows:\n%s%s\nwant the reset", stdout, stderr)
 		}

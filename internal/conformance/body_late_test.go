@@ -80,7 +80,7 @@ func TestEmptyBodyReadLate(t *testing.T) {
 						select {
 						case <-done:
 							return
-						case <-time.After(time.Microsecond):
+						case <-time.After(50 * time.Microsecond):
 						}
 					}
 				})

@@ -58,9 +58,12 @@ func TestClientStopsAnywhere(t *testing.T) {
 	for end, stop := range abortEnds {
 		for kind, wrap := range abortServers {
 			t.Run(end+"/"+kind, func(t *testing.T) {
-				every := 3
-				if *long || kind == "system's" {
+				every := 7
+				switch {
+				case *long:
 					every = 1
+				case kind == "system's":
+					every = 2
 				}
 				for n := 0; n <= len(talk); n += every {
 					bubble(t, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"log"
 	"os"
+	"runtime/debug"
 	"testing"
 
 	"example.com/rawhttp/internal/testkit"
@@ -25,6 +26,7 @@ func TestMain(m *testing.M) {
 		log.Fatal(err)
 	}
 	flag.Set("test.parallel", "8") // parallel tests wait for clients more than for processors
+	debug.SetGCPercent(300)        // large answers are most of the memory, and live for one test
 	status := m.Run()
 	os.RemoveAll(sharedDir)
 	os.Exit(status)

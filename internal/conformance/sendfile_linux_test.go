@@ -3,6 +3,7 @@
 package conformance_test
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"math/rand/v2"
@@ -29,17 +30,16 @@ func TestSlowClientWithoutSendfile(t *testing.T) {
 		t.Fatal(err)
 	}
 	pauses := func(r io.Reader) ([]byte, error) {
-		var got []byte
+		var got bytes.Buffer
+		got.Grow(len(content) + 1<<10)
 		for range 3 {
-			b := make([]byte, 3<<20)
-			n, err := io.ReadFull(r, b)
-			if got = append(got, b[:n]...); err != nil {
-				return got, err
+			if _, err := io.CopyN(&got, r, 3<<20); err != nil {
+				return got.Bytes(), err
 			}
 			time.Sleep(300 * time.Millisecond) // long enough that some Writes exceed their deadline, which is based on the 4 s below
 		}
-		b, err := io.ReadAll(r)
-		return append(got, b...), err
+		_, err := got.ReadFrom(r)
+		return got.Bytes(), err
 	}
 	s := newServer(t, rawhttp.WithRoot(root), rawhttp.WithStallTimeout(4*time.Second))
 	_, got := splitHead(testkit.AnswerWithoutCall(t, func(c net.Conn) { s.ServeConn(context.Background(), c) }, syscall.SYS_SENDFILE, syscall.ENOSYS, getRequest("/large"), pauses))
