@@ -106,9 +106,10 @@ type stoppingKey struct{}
 // of [ContextWithStopping]. For any other context Stopping returns nil, a channel that is never
 // ready.
 //
-// A request in progress has until the end of ctx, at most the time of [WithDrainTimeout],
-// to finish. A stream that would otherwise never end, such as server-sent events, should
-// end when the channel is closed, perhaps after a last message.
+// A request in progress can finish until ctx ends: after the time of [WithDrainTimeout], when
+// the context passed to [Server.Shutdown] ends, or at [Server.Close]. A stream that would
+// otherwise never end, such as server-sent events, should end when the channel is closed,
+// perhaps after a last message.
 func Stopping(ctx context.Context) <-chan struct{} {
 	stopped, _ := ctx.Value(stoppingKey{}).(<-chan struct{})
 	return stopped

@@ -18,12 +18,12 @@ var ErrIncomplete = wire.ErrIncomplete
 var ErrServerClosed = errors.New("rawhttp: the server is closed")
 
 // ErrAbort makes the server end a connection without an answer, for example when a client
-// appears to be attacking. Return it, alone or wrapped, from a [Resolver], from the function
-// of a [StreamFunc] or [Upgrade], or from the reader of a [Stream]. Where a Response is needed,
-// return [ErrorResponse] of it.
+// appears to be attacking. Return it, alone or wrapped, from a [Resolver], from the function of
+// a [StreamFunc] or [Upgrade], or from the reader of a [Stream]. Where a Response is needed,
+// return ErrorResponse(ErrAbort).
 //
-// The connection is reset if it, or a connection that it wraps and returns from a method
-// NetConn, has a method SetLinger, as TCP connections have; otherwise it is closed. Nothing is
+// A TCP connection is reset, even if it is wrapped, as long as each wrapper has a method
+// NetConn that returns the connection inside; any other connection is closed. Nothing is
 // logged, and [WithErrorPage] is not called. Responses to earlier requests are sent, but the
 // reset may overtake them. [Exchange] and the hooks for the end of a connection report
 // ErrAbort; Status is 0 if no response had begun.

@@ -211,19 +211,19 @@ func WithIdleTimeout(d time.Duration) Option {
 // receives a 408 if the head of the response has not been sent; otherwise the connection is
 // cut. Time spent in the resolver does not count.
 //
-// A client that reads slowly is never cut off. One that accepts nothing is cut off after d,
-// at most a twentieth later. Over TLS and on Windows, where a write cannot be resumed,
-// responses are written in pieces of 16 KiB, and the limit applies to each piece.
+// A client that reads slowly is never cut off. One that accepts nothing is cut off after d, or
+// up to d/20 later. Over TLS and on Windows, where a write cannot be resumed, responses are
+// written in pieces of 16 KiB, and the limit applies to each piece.
 //
 // The default is 30 seconds; 0 is no limit.
 func WithStallTimeout(d time.Duration) Option {
 	return duration("WithStallTimeout", d, func(c *config) *time.Duration { return &c.stallTimeout })
 }
 
-// WithHalfClose sets whether a client may close its side of the connection after its
-// request and still expect the response. The response is sent either way. With false, the
-// default, the close ends the context of the request, since a client that has disconnected
-// looks the same. With true, only a reset does.
+// WithHalfClose sets whether a client may close its side of the connection after its request
+// and still expect the response. The response is sent either way. With false, the default, the
+// close ends the context of the request, since a client that has disconnected looks the same.
+// With true, only a reset ends the context.
 //
 // The close is noticed only after everything that the client sent before it. While nothing
 // else reads the connection, the server reads ahead on behalf of a program that waits for
@@ -299,10 +299,10 @@ func WithMaxBodyBytes(n int64) Option {
 	})
 }
 
-// WithMaxConns limits the number of open connections. A connection over the limit replaces
-// one that is only waiting for its client to close, or else the one that has been idle
-// longest. If there is neither, it is answered with 503 and closed. In a flood, when 64
-// connections are being answered that way, further ones are closed without a response.
+// WithMaxConns limits the number of open connections. A connection over the limit replaces one
+// that is only waiting for its client to close, or else the one that has been idle longest. If
+// no connection can be replaced, the new one is answered with 503 and closed. In a flood, when
+// 64 connections are being answered that way, further ones are closed without a response.
 //
 // The default is (limit on open files - 64) / 2, but at least 16 and at most 10000; 0 is no
 // limit.
@@ -357,11 +357,11 @@ func WithTrustedProxies(prefixes ...netip.Prefix) Option {
 }
 
 // WithErrorPage makes f provide the response if Resolve returns an error, panics (500), or
-// returns neither a response nor an error (500). The response may be a page, or the index
-// file of an application for a 404. f receives the status and the error, which it should
-// not show to clients. If f returns nil, the plain-text error is sent. If it returns
-// [ErrorResponse] of [ErrAbort], the connection is aborted instead; the error that f received
-// has already been logged then, at the debug level unless the status is 500 or more.
+// returns neither a response nor an error (500). The response may be a page, or the index file
+// of an application for a 404. f receives the status and the error, which it should not show to
+// clients. If f returns nil, the plain-text error is sent. If f returns
+// ErrorResponse(ErrAbort), the connection is aborted (see [ErrAbort]), but the error that f
+// received is logged: at the debug level, or at the error level if the status is 500 or more.
 //
 // f is also called, whatever the resolver returned, if the content of a Response fails before any
 // of it has been sent (500), and if the content of the request is too large (413), malformed (400)

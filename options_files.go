@@ -106,7 +106,8 @@ func WithListing(l Listing) FileOption {
 }
 
 // WithMaxListing limits a listing to n entries, and so the memory it uses. A listing of a
-// larger folder is truncated, and says so; which entries it has depends on the system.
+// larger folder is truncated and marked as incomplete; which entries it contains depends on the
+// system.
 //
 // The default is 100000; 0 is no limit.
 func WithMaxListing(n int) FileOption {
@@ -259,12 +260,12 @@ type scriptCommand struct {
 // sets the status, and Location without Status makes it 302. Standard error goes to the
 // log, up to 64 KiB.
 //
-// A script must print its first byte within 10 seconds of receiving all its content, and
-// finish within [WithScriptTimeout]. It may print up to 64 MiB, of which 32 KiB may be
-// fields. It is ended early if the connection is reset. Its processes form a process group,
-// which is ended when the script exits, or half a second later if other processes of the
-// group still hold its output. The group receives SIGTERM, and half a second later SIGKILL.
-// A process that leaves the group, for example with setsid, is not ended.
+// A script must print its first byte within 10 seconds of receiving all its content, and finish
+// within [WithScriptTimeout]. It may print up to 64 MiB, of which 32 KiB may be fields. If the
+// connection is reset, the script is ended early. The processes of a script form a process
+// group, which is ended when the script exits, or half a second later if other processes of the
+// group still hold its output. The group receives SIGTERM, and half a second later SIGKILL. A
+// process that leaves the group, for example with setsid, is not ended.
 //
 // A script that fails before it prints anything is answered with 500, one that is too slow with
 // 504, and one with invalid fields with 502. A request that gets no turn because too many
@@ -345,8 +346,9 @@ func WithScriptMethods(methods ...string) FileOption {
 
 // WithScriptTimeout limits the run time of a script, including the time in which its client
 // sends content. A script that has printed nothing by then is answered with 504; a response
-// that has begun is cut. The limit of 10 seconds to the first byte is independent. Neither limits
-// a Body that the program has put in place of the server's: it is read before the script starts.
+// that has begun is cut. The limit of 10 seconds to the first byte applies as well. If a
+// resolver has replaced the Body of the request, that Body is read before the script starts,
+// and neither limit covers the time this takes.
 //
 // The default is 30 seconds; 0 leaves only the limit to the first byte.
 func WithScriptTimeout(d time.Duration) FileOption {

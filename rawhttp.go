@@ -48,8 +48,10 @@
 //
 // The defaults are safe on the open Internet: [WithReadHeaderTimeout], [WithIdleTimeout],
 // [WithStallTimeout], [WithMaxHeaderBytes], [WithMaxFields], [WithMaxBodyBytes] and
-// [WithMaxConns]. [Server.Shutdown] loses no request within [WithDrainTimeout]. [WithHosts]
-// sets the hosts that are served, and [WithTrustedProxies] the proxies that are trusted.
+// [WithMaxConns]. A graceful shutdown, by the context of [Server.Serve] or by
+// [Server.Shutdown], loses no request that finishes in time: see [WithDrainTimeout].
+// [WithHosts] sets the hosts that are served, and [WithTrustedProxies] the proxies that are
+// trusted.
 //
 // # Watching the wire
 //
@@ -61,8 +63,9 @@
 //
 // # Scripts
 //
-// [WithScript] runs the files with an extension as programs (CGI, RFC 3875), with limits that
-// make it safe to expose. See also [WithScriptEnv], [WithScriptTimeout] and [WithMaxScripts].
+// [WithScript] runs files with a given extension as programs (CGI, RFC 3875), with limits that
+// make scripts safe to expose. See also [WithScriptEnv], [WithScriptTimeout] and
+// [WithMaxScripts].
 //
 // # TLS
 //
@@ -119,7 +122,7 @@ type Stats struct {
 	Requests     uint64 // requests whose head was accepted
 	BytesRead    uint64 // from clients
 	BytesWritten uint64 // to clients
-	Refused      uint64 // connections over WithMaxConns
+	Refused      uint64 // connections over WithMaxConns; requests that are refused have the hook Trace.Refused
 }
 
 // New makes a Server. Its error joins all mistakes found in the options.
@@ -332,17 +335,17 @@ func (s *Server) eachConn(f func(*conn)) {
 	}
 }
 
-// Answer returns the exact bytes with which a [Server] for r answers the given bytes, with
-// default options but without the Date field. It is meant for unit tests and examples,
-// since it needs no connection:
+// Answer returns the exact bytes that a [Server] for r, with default options, sends in answer
+// to a request, except the Date field. It is meant for unit tests and examples, since it needs
+// no connection:
 //
 //	got := rawhttp.Answer(r, "GET /a HTTP/1.1\r\nHost: example.test\r\n\r\n")
 //
 // The request is everything that a client sends before it closes its side of a connection: a
-// head with CRLF line ends, and content framed according to the head. A malformed request is
-// answered as the server answers it, an incomplete one with 400. Several requests in a row are
+// head with CRLF line ends, and content framed as the head says. A malformed request is
+// answered as a Server answers it, an incomplete one with 400. Several requests in a row are
 // answered in turn, until a response closes the connection; an empty request has no response. A
-// response that the server would cut ends at that point.
+// response that a Server would cut ends at that point.
 //
 // The request has no connection: [Request.Conn] returns the zero ConnInfo. The context of
 // Resolve ends with the exchange, not earlier. A panic of r is answered with 500, and

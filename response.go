@@ -334,11 +334,11 @@ func (r *Response) has(name string) bool {
 	return false
 }
 
-// WriteTo writes the exact bytes of the response to a plain GET over HTTP/1.1, without
-// Date, so that they are the same every time. Of a Response that answers HEAD alone, such
-// as one that [ParseResponse] made, it writes those of the response to HEAD. If
-// [Response.Err] returns an error, WriteTo writes nothing and returns it. A Response that
-// serves once is served by WriteTo, but not closed.
+// WriteTo writes the exact bytes of the response to a plain GET over HTTP/1.1, without Date, so
+// that they are the same every time. For a Response that can only answer HEAD, such as one that
+// [ParseResponse] made for the method HEAD, it writes the response to HEAD. If [Response.Err]
+// returns an error, WriteTo writes nothing and returns that error. WriteTo uses up a Response
+// that serves once, but does not close it.
 func (r *Response) WriteTo(w io.Writer) (n int64, err error) {
 	method := "GET"
 	if r.kind == bodyOmitted {

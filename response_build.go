@@ -339,9 +339,9 @@ func (r *Response) checkETag(etag string) *Response {
 // b. 1xx responses are not skipped: the final response follows in rest.
 //
 // The content is decoded from its framing. Content with neither Content-Length nor the chunked
-// coding ends when the connection closes. Then it is all of b, and rest is nil; in all other
-// cases rest is not nil. So a program that reads from a connection and gets a nil rest must
-// read to the end of the connection and parse again.
+// coding extends to the end of the connection. ParseResponse then takes everything after the
+// head as content and returns a nil rest; otherwise rest is never nil. So a program that reads
+// from a connection and gets a nil rest must read to the end of the connection and parse again.
 //
 // The Response may be changed, returned by a resolver, and written any number of times. It has
 // the fields that were received, except those that frame the message (Content-Length,

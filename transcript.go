@@ -27,9 +27,9 @@ func TranscriptContent(lines int) TranscriptOption {
 	return transcriptOption(func(o *transcript.Options) { o.Lines = lines })
 }
 
-// TranscriptDecoder makes text with a content coding be shown decoded as well, by decode: as
-// many lines as [TranscriptContent] allows. These lines follow a bar and no arrow, since they
-// are not on the wire.
+// TranscriptDecoder sets a function that decodes text with a content coding, such as gzip. The
+// decoded text is shown below the count of bytes, with as many lines as [TranscriptContent]
+// allows. These lines begin with a bar instead of an arrow, since they are not on the wire.
 //
 // decode is called with the coding, as in Content-Encoding, and the first bytes of the content,
 // at most 64 KiB and valid until it returns. It returns as much of the decoded text as
@@ -71,10 +71,10 @@ func TranscriptColor(on bool) TranscriptOption {
 //
 // HTAB is shown as \t. Other control characters, invisible characters, and bytes that are not
 // UTF-8 are shown as escapes such as \x00, so that nothing controls the terminal. A backslash
-// that is on the wire before a t or such digits is itself shown as \x5c, so that each line shows
-// exactly one sequence of bytes. Only bytes on the wire follow an arrow of two dashes. If the
-// bytes themselves contain such an arrow, as in "S <-- ", its letter is escaped, since a terminal
-// may wrap a long line before it. Lines longer than 1024 bytes are broken.
+// on the wire that looks like the beginning of such an escape is shown as \x5c, so that each
+// line shows exactly one sequence of bytes. Only bytes on the wire follow an arrow of two
+// dashes. If the bytes themselves contain such an arrow, as in "S <-- ", its letter is escaped,
+// since a terminal may wrap a long line before it. Lines longer than 1024 bytes are broken.
 //
 // A connection uses at most about 100 KB of memory. If [WithMaxHeaderBytes] permits longer heads
 // than its default, the longest so far is kept in addition, up to about 1 MiB. Each line is one
