@@ -102,8 +102,9 @@ func (in *inbuf) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// readChunk reads up to left bytes of data, which more input follows. If p has room for that, it
-// reads some of it at the same time, moves it to the buffer, and leaves nothing of it in p.
+// readChunk reads up to left bytes of data, which are followed by more input. If p has room for
+// more than the data, it reads some of that input at the same time, moves it to the buffer, and
+// clears it in p.
 func (in *inbuf) readChunk(p []byte, left int64) (int, error) {
 	if in.r < in.w || int64(len(p)) <= left || len(p) < minBuffer {
 		return in.Read(p[:min(int64(len(p)), left)])
@@ -128,7 +129,7 @@ type sink struct {
 	buf  []byte     // output that has not been written
 	done int        // bytes of buf that belong to complete responses; the rest can still be replaced
 	home *[]byte    // the pooled slice that buf came from, or nil
-	mu   sync.Mutex // held while writing, if a request for content (100 Continue) may be sent meanwhile
+	mu   sync.Mutex // held while writing, if a 100 (Continue) may be sent meanwhile, and by Inform
 }
 
 // sinkPool holds pointers to slices, since a slice in a sync.Pool would be allocated by each

@@ -117,9 +117,9 @@ const (
 // true limit. So limits are exact, yet most requests set no deadline.
 //
 // Only the owner of the read side writes deadline. Other goroutines set one on the net.Conn
-// alone, to wake a read: interrupt and watch.stop one in the past, evict and leave
-// the time at which an idle connection is to close. The read that wakes looks at what they
-// have stored (interrupted, stopped, life) and sets a deadline again if it goes on.
+// alone, to wake a read: interrupt, evict and watch.stop set one in the past, and leave sets
+// the time at which an idle connection is to close. The read that wakes looks at what they have
+// stored (interrupted, life, stopped, group.stopping), and sets a deadline again if it goes on.
 type readSide struct {
 	limit       instant // until when to wait for the client; content has its own limit
 	deadline    instant // as set on the net.Conn
@@ -189,8 +189,8 @@ func (c *conn) releaseMemory() {
 }
 
 // newConn makes the conn of an accepted connection. It is idle, and the time limit of its first
-// head has begun. The fields for deadlines say that nc has none; one that it has is noticed when
-// it fires.
+// head has begun. It assumes that nc has no deadlines; if it has one after all, that is noticed
+// when it fires.
 func newConn(s *Server, g *group, nc net.Conn) *conn {
 	c := &conn{srv: s, group: g, nc: nc, id: s.stats.conns.Add(1), ready: newReadyReader(nc)}
 	_, c.isTLS = nc.(handshaker)
@@ -272,7 +272,7 @@ func (x *exchange) release() {
 	x.endContent()
 	if x.body != nil {
 		x.shown = x.spare
-		// The program may keep the body, but these go to another connection.
+		// The program may keep the body, but another connection may use these next.
 		x.body.in, x.body.proceed = nil, nil
 	}
 	x.body = nil
@@ -312,8 +312,8 @@ func (x *exchange) readHead() error {
 	if x.conn.srv.trace.exchanges {
 		x.start = time.Now()
 	}
-	// These are of the previous response. Until this one is begun, a 100 (Continue) may be sent,
-	// which needs headOut, and the resolver may end the goroutine, after which cut needs framing.
+	// Reset what the previous response has left. Before newResponder does so, sending a 100
+	// (Continue) depends on headOut, and cut depends on framing if the resolver ends the goroutine.
 	x.responder.framing, x.responder.headOut, x.asked, x.refusedLine = noFraming, false, false, ""
 	if x.reuseHead() { // before reset, since it needs the last head
 		return nil
@@ -423,9 +423,9 @@ func (x *exchange) refuseHead(err error) (again bool) {
 	return x.refuse(b, err)
 }
 
-// refuse answers a request that no resolver sees, and closes the connection, since it is
-// uncertain where the next request begins (RFC 9112, section 9.6). The bytes b of its head have
-// been received.
+// refuse answers a request that no resolver sees. Then it closes the connection: the content is
+// not read, and after a malformed head it is unknown where the next request begins. b is the part
+// of the head that has been received.
 func (x *exchange) refuse(b []byte, err error) (again bool) {
 	x.traceRefused(b, err)
 	x.logFailure(errorStatus(err), err)

@@ -239,7 +239,7 @@ func (c *conn) dismiss() {
 var errGoexit = errors.New("rawhttp: runtime.Goexit in a resolver or response")
 
 // turnAway answers 503 because there are too many connections. It does not read the request
-// first: in a flood, waiting for requests would keep the few places for such responses taken.
+// first: in a flood, connections waiting for a request would take up all the places in turnedAway.
 func (c *conn) turnAway() {
 	defer c.close()
 	c.srv.trace.connOpen(c.id, c.nc)

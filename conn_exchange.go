@@ -240,7 +240,7 @@ func (x *exchange) respond(ctx context.Context, resp *Response) (persist bool) {
 	if err != nil || x.mustFlush() {
 		err = errors.Join(err, x.out.flush())
 	}
-	x.responder.headOut = true // or will be, before anything else
+	x.responder.headOut = true // the head is written, or is the next to be written
 	switch {
 	case err != nil:
 		x.conn.cut(err)
@@ -414,9 +414,9 @@ func (x *exchange) mayPersist(resp *Response) bool {
 	return x.body.endsWithin(maxDrainBytes)
 }
 
-// logFailure logs why a request failed, which the client is not told. Failures caused by
-// the client are logged at debug level, and so are unknown methods (501) and versions
-// (505). A panic has already been logged with its stack.
+// logFailure logs why a request failed; the client is not told. Failures caused by the client
+// are logged at debug level, and so are unknown methods (501) and versions (505), and panics,
+// which have already been logged with their stack.
 func (x *exchange) logFailure(status int, err error) {
 	log := x.conn.srv.log.Error
 	if x.isClientsFault() || status < 500 || status == 501 || status == 505 || errors.Is(err, errPanicked) {

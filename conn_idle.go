@@ -209,7 +209,7 @@ func (c *conn) releaseIdle() error {
 // connection or stayed silent.
 func (c *conn) endIdle(err error) {
 	why := EndByClient
-	// evict and leave wake the read by a deadline in the past, so both are timeouts.
+	// evict and leave wake the read by a deadline, so the error is a timeout in both cases.
 	switch {
 	case isTimeout(err) && c.life.Load() == lifeOver:
 		why = EndEvicted
@@ -223,8 +223,8 @@ func (c *conn) endIdle(err error) {
 	c.traceEnd(why, c.err)
 }
 
-// awaitInput waits for the first bytes of a request. It returns errToPark if none arrive
-// before the instant park, and the connection may wait on, even if the server is stopping.
+// awaitInput waits for the first bytes of a request. It returns errToPark if none have arrived
+// at the instant park and the connection need not close yet, even if the server is stopping.
 func (c *conn) awaitInput(park instant) error {
 	// Without c.ready, or after an empty line, the connection needs its buffer, so it waits with
 	// it and does not park.
@@ -255,16 +255,16 @@ func (c *conn) awaitParked() error {
 	return err
 }
 
-// readIdle reads into p until limit, or until the connection is to leave. If p is nil it
-// waits for c.ready to read instead. It returns errToPark if limit is over before the connection
-// is to close.
+// readIdle reads into p until limit, or until the connection is to leave. If p is nil, it waits
+// for c.ready to read instead. It returns errToPark if limit is reached and the connection need
+// not close yet.
 //
-// A connection that is to leave has a deadline in the past, which makes a read fail even if a
-// request is in the buffer of the kernel. The same is true if the system has not run the process
-// until limit was over. That request was sent in time and must be served, so readIdle looks again
-// before the connection closes. One that arrives after limit, even by a millisecond, may be lost
-// with the connection: a client that sends a request on an old connection must expect that, and may
-// repeat an idempotent one (RFC 9112, section 9.3.1).
+// Once its deadline is in the past, a read fails even if a request is in the buffer of the kernel.
+// That happens if the connection is to leave, or if the system did not run the process before
+// limit was reached. Such a request was sent in time and must be served, so readIdle looks again
+// before the connection closes. A request that arrives after limit, even by a millisecond, may be
+// lost with the connection. A client must expect that when it reuses a connection, and may repeat
+// an idempotent request (RFC 9112, section 9.3.1).
 func (c *conn) readIdle(limit instant, p []byte) (n int, err error) {
 	fired, looks := false, 0
 	for {

@@ -61,13 +61,15 @@ func (t instant) deadline() time.Time {
 // queue of a listener nor the buffer of a connection can be taken for empty.
 const maxLate = 2 * time.Millisecond
 
-// A look at a connection whose deadline was noticed late returns at once if there is anything to
-// read. Its time is for a busy machine; one that is so busy that the look ends late needs another.
+// After a deadline was noticed late, a read looks at the connection once more. The look returns at
+// once if there is anything to read; otherwise it waits for lookTime, in case the machine is busy.
+// If the look itself is noticed late, another follows, up to maxLooks.
 //
-// Three loops do so, each with a reason of its own to look or to give up. readIdle also looks, in
-// time, on a connection that is to leave, since its deadline was in the past. readBefore counts the
-// looks of several reads, or a client that sends a byte within each would never be late.
-// keepWriting tries the write once more, as a write that is tried has moved bytes or has not.
+// Three loops do so, each with a reason of its own to look or to give up. readIdle also looks at a
+// connection that is to leave, though nothing was late, since its deadline was in the past.
+// readBefore counts the looks of several reads; otherwise a client that sends a byte within each
+// would never be late.
+// keepWriting tries the write only once more: it either moves bytes or does not.
 const (
 	lookTime = 20 * time.Millisecond
 	maxLooks = 10
@@ -114,7 +116,8 @@ func isTimeout(err error) bool {
 	if err == nil || err == io.EOF { // nearly always, and errors.As would allocate
 		return false
 	}
-	// A parked connection, whose early deadline fires here, has a stack too small for errors.As.
+	// Most errors need no errors.As, which would grow the small stack of a parked connection
+	// whenever its early deadline fires.
 	if ne, ok := err.(net.Error); ok {
 		return ne.Timeout()
 	}
@@ -192,8 +195,8 @@ func (c *conn) readContent(p []byte) (n int, err error) {
 	return n, err
 }
 
-// readPaced reads content. It limits both the time without a byte (silence; 0 means no
-// limit) and the average rate (minContentRate).
+// readPaced reads content. It limits both the time without a byte (silence) and the average
+// rate (minContentRate). If silence is 0, it limits neither.
 func (c *conn) readPaced(silence time.Duration, p []byte) (n int, err error) {
 	w := &c.read.content
 	start, limit := clock(), never
@@ -388,7 +391,7 @@ const maxPiece = 16 << 10
 // did not run the process, so the write is tried once more. A write that cannot be resumed is
 // not interrupted, and its timeout ends the connection.
 func (c *conn) keepWriting(write func() (int, error)) error {
-	if c.write.broken != nil { // what follows a gap would be taken for something else
+	if c.write.broken != nil { // the client would misread bytes that follow a gap
 		return c.write.broken
 	}
 	stall := c.srv.config.stallTimeout

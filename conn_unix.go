@@ -164,8 +164,8 @@ func sideOf(fd int) side {
 }
 
 // tcpState returns the socket option whose first byte is the state of a TCP connection, and
-// the values of CLOSE-WAIT (the other side has closed) and CLOSED (there is no connection
-// any more). Package syscall does not define them. If option is 0, the system has no such
+// the values of CLOSE-WAIT (the other side has closed) and CLOSED (the connection no longer
+// exists). Package syscall does not define them. If option is 0, the system has no such
 // option.
 func tcpState() (option int, closeWait, closed byte) {
 	switch runtime.GOOS {
@@ -179,12 +179,12 @@ func tcpState() (option int, closeWait, closed byte) {
 	return 0, 0, 0
 }
 
-// notSentLowat limits the bytes that the kernel accepts before it has sent them. A smaller
-// limit saves memory and is harmless without delay, so a client on this machine, such as a
-// proxy, gets notSentLowatLocal. TLS would then wait after every second record, so a wrapped
-// connection does not. Elsewhere a limit of 64 KiB or less makes BBR treat a flow as limited
-// by the application, and flows lose packets: on a link of 400 Mbit/s with a round trip of
-// 5 ms, one in 14 with 64 KiB, one in 5 with 32 KiB, and one in 80 with 128 KiB, the same as
+// notSentLowat limits the bytes that the kernel accepts before it has sent them. A smaller limit
+// saves memory, and does no harm where the network adds no delay, so a client on this machine,
+// such as a proxy, gets notSentLowatLocal. A wrapped connection does not, since TLS would then
+// wait after every second record. Elsewhere a limit of 64 KiB or less makes BBR treat a flow as
+// limited by the application, and flows lose packets: on a link of 400 Mbit/s with a round trip
+// of 5 ms, one in 14 with 64 KiB, one in 5 with 32 KiB, and one in 80 with 128 KiB, the same as
 // without the option.
 const (
 	notSentLowat      = 128 << 10

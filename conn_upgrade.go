@@ -203,7 +203,8 @@ func (u *upgradedConn) Read(p []byte) (n int, err error) {
 			return n, nil
 		}
 	}
-	// This reads without a buffer: that of the program is as good, and it may never read again.
+	// This reads directly into the program's buffer: the program may never read again, so the
+	// connection should hold no buffer of its own.
 	n, err = c.nc.Read(p)
 	c.countRead(p[:n])
 	return n, err

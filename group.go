@@ -111,7 +111,7 @@ func (t *acceptTrouble) begin(err error) {
 	t.failed++
 }
 
-// retry is called before Accept is tried again. The trouble is over unless it fails soon.
+// retry is called before Accept is tried again. The trouble is over unless Accept fails soon.
 func (t *acceptTrouble) retry() {
 	log, failed := t.log, t.failed
 	t.over = time.AfterFunc(recovered, func() { log.Warn("rawhttp: accept works again", "failed", failed) })
@@ -164,8 +164,8 @@ func (g *group) postponeClose() {
 	g.awaitQuiet()
 }
 
-// awaitQuiet sets the timer that closes the listener. It reports false if the time for that is
-// over. It is called with g.mu held.
+// awaitQuiet sets the timer that closes the listener. It reports false if closeBy has been
+// reached. It is called with g.mu held.
 func (g *group) awaitQuiet() bool {
 	now := clock()
 	if now >= g.closeBy {
@@ -176,8 +176,9 @@ func (g *group) awaitQuiet() bool {
 	return true
 }
 
-// closeIfQuiet closes the listener, unless the process did not run when the timer was due. That
-// time does not count toward maxQueueTime.
+// closeIfQuiet closes the listener. If the system runs the timer late, connections may have
+// arrived meanwhile, so it waits for another queueQuiet instead. The delay does not count toward
+// maxQueueTime.
 func (g *group) closeIfQuiet() {
 	g.mu.Lock()
 	late := time.Duration(clock() - g.quietAt)

@@ -90,7 +90,7 @@ import (
 // concurrently, and Serve may run for several listeners at once.
 type Server struct {
 	config config
-	format *wireFormat // a pointer, since cached images may outlive the Server
+	format *wireFormat // a pointer, since cached wire images refer to it, and may outlive the Server
 	trace  tracer
 	log    Logger
 	files  *FileResolver // of WithRoot or WithFS, or nil
@@ -99,10 +99,10 @@ type Server struct {
 	turnedAway  chan struct{} // one element per connection being answered with 503
 	warnedHTTP2 atomic.Bool   // whether the log has a warning about HTTP/2
 
-	evicting sync.Mutex // guards oldest; held before mu
+	evicting sync.Mutex // guards oldest; locked before mu
 	oldest   []*idler   // connections to evict, in order, if they are still idle
 
-	mu     sync.Mutex // guards the fields below; held before the mutex of a group
+	mu     sync.Mutex // guards the fields below; locked before the mutex of a group
 	groups map[*group]struct{}
 	closed bool // Shutdown or Close has been called, so no group can be added
 }
@@ -130,8 +130,8 @@ func New(opts ...Option) (*Server, error) {
 	s := &Server{
 		config: defaultConfig(),
 		groups: make(map[*group]struct{}),
-		// Each connection that is answered holds a goroutine and memory, so a flood must not
-		// have many.
+		// Each connection being answered holds a goroutine and memory, so a flood must not have
+		// many such connections.
 		turnedAway: make(chan struct{}, 64),
 	}
 	var errs []error
@@ -358,7 +358,8 @@ func Answer(r Resolver, request string) string {
 	unconnected := ResolverFunc(func(ctx context.Context, req *Request) (*Response, error) {
 		return r.Resolve(ctx, req.WithConn(ConnInfo{}))
 	})
-	// The end of the request is all that Read has to offer, not a client that disconnects.
+	// WithHalfClose, since io.EOF means here that the request ends, not that the client has
+	// disconnected.
 	srv, err := New(WithResolver(unconnected), WithDate(false), WithHalfClose(true))
 	if err != nil {
 		panic(err) // cannot happen with these options
