@@ -181,8 +181,8 @@ func (c *content) readLocked(p []byte) (int, error) {
 	return 0, c.fail(c.endsEarly(err))
 }
 
-// readData reads once from the data. Framing follows that of a chunk, so it may be read, too;
-// after other content, the next request follows.
+// readData reads once from the data. The data of a chunk is followed by framing, which may be read
+// at the same time; other content is followed by the next request.
 func (c *content) readData(p []byte) (int, error) {
 	if c.chunked && c.exact == nil {
 		return c.in.readChunk(p, c.left)

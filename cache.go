@@ -32,7 +32,7 @@ const (
 // folders. It identifies a file by its FileID, which changes with its content.
 type fileCache struct {
 	tree    jail.Identifier // nil if nothing is cached
-	settles time.Duration   // settledAge, below which nothing is cached; less in tests, which would wait for it
+	settles time.Duration   // least age of what is cached: settledAge, or less in tests, so that they need not wait
 
 	mu      sync.RWMutex
 	entries map[string]cacheEntry // by request path
@@ -144,7 +144,7 @@ func (c *fileCache) addFile(req *Request, o opened, resp *Response) *Response {
 		return resp
 	}
 	content := make([]byte, id.Size)
-	until := clock().add(maxCachedAge) // from before the read, which may return bytes from before a change
+	until := clock().add(maxCachedAge) // counted from before the read, which may return bytes from before a change
 	if _, err := io.ReadFull(io.NewSectionReader(at, 0, int64(id.Size)), content); err != nil {
 		return resp
 	}

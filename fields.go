@@ -98,7 +98,7 @@ func (all trailers) appendNames(b []byte) []byte {
 	before := "Trailer: "
 	for i, t := range all {
 		if slices.ContainsFunc(all[:i], func(u trailer) bool { return ascii.EqualFold(u.name, t.name) }) {
-			continue // ParseResponse keeps each line
+			continue // a repeated line, as ParseResponse keeps them, is named once
 		}
 		b = append(append(b, before...), t.name...)
 		before = ", "

@@ -175,13 +175,13 @@ type target struct {
 	opened
 	isScript bool
 	pathInfo string // the part of the path after the script
-	asked    string // the name in the tree that the path stands for; opened.name may be its index file
+	asked    string // the name in the tree that the path maps to; opened.name may be its index file
 	isFolder bool   // the path ends in a slash, and so names a folder
 }
 
 // find opens the target of the request.
 func (f *FileResolver) find(req *Request) (t target, err error) {
-	if f.scripts != nil && f.config.script.pathInfo { // first, since the rules for names do not apply to what follows a script
+	if f.scripts != nil && f.config.script.pathInfo { // first, since the rules for names do not apply to the path after a script
 		t.opened, t.pathInfo, err = f.scripts.openAbove(f, req.Path())
 		if err != nil || t.file != nil {
 			t.isScript = true
@@ -193,7 +193,7 @@ func (f *FileResolver) find(req *Request) (t target, err error) {
 	}
 	t.opened, err = f.open(t.asked, t.isFolder)
 	if err == nil && t.info.IsDir() && !t.isFolder && req.isAtFolder() {
-		t.file.Close() // a wrapping resolver has replaced another path by that of a folder
+		t.file.Close() // a wrapping resolver has replaced the client's path, which ends in a slash
 		t.isFolder = true
 		t.opened, err = f.open(t.asked, true)
 	}
@@ -231,9 +231,9 @@ func (f *FileResolver) allowLink(name string) error {
 	return f.scripts.allowLink(f, name)
 }
 
-// pathDetermines reports whether path alone, which stands for name, determines that it leads
-// to file: because file is name itself, or the first index file of the folder. Another index
-// file does not count, since one that precedes it may be created.
+// pathDetermines reports whether path, which maps to name, always leads to file: file is name
+// itself, or the first index file of the folder. Another index file does not count, since one that
+// precedes it may be created.
 func (f *FileResolver) pathDetermines(path, name, file string) bool {
 	if file == name {
 		return true

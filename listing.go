@@ -254,7 +254,7 @@ func (l *listing) takeTurn(ctx context.Context, n int) error {
 	if l.hasTurn || n <= maxBufferedEntries {
 		return nil
 	}
-	l.files.waitingListings.Add(1) // writeTo of slow listings looks at it
+	l.files.waitingListings.Add(1) // makes writeTo cut slow listings
 	defer l.files.waitingListings.Add(-1)
 	timer := time.NewTimer(listingWait)
 	defer timer.Stop()
@@ -278,9 +278,9 @@ func (l *listing) Close() error {
 	return nil
 }
 
-// mayList reports whether an entry is listed. For a link, its target decides. If the names are
-// sorted by name, other entries are not stated here but when they are written, which shows the
-// first rows of a long listing sooner.
+// mayList reports whether an entry is listed. For a link, its target decides. In a listing sorted
+// by name, stat is called for other entries only when they are written, so that the client sees
+// the first rows of a long listing sooner.
 func (l *listing) mayList(e *jail.Entry) bool {
 	switch {
 	case l.files.allowEntry(l.folder, e.Name) != nil, l.guarded && !l.files.tree.MayRead(l.dir, l.folder, e):
@@ -288,7 +288,7 @@ func (l *listing) mayList(e *jail.Entry) bool {
 	case e.IsLink:
 		return l.stat(e) == nil && (e.IsFolder || l.files.allowLink(jail.Join(l.folder, e.Name)) == nil)
 	case l.page.Sort == list.ByName:
-		if l.form == formText && e.D != nil { // to save memory; only entries that are not cached have it
+		if l.form == formText && e.D != nil { // to save memory; cached entries, which must not change, have none
 			e.D = nil
 		}
 		return true

@@ -35,8 +35,7 @@ var mediaTypes = []string{
 	// rel="alternate"> use this name.
 	"application/rss+xml .rss",
 	"text/vtt .vtt",
-	// Exactly this, without parameters; otherwise browsers refuse to compile it while it
-	// arrives.
+	// Without parameters: otherwise browsers do not compile it while it arrives.
 	"application/wasm .wasm",
 	"application/manifest+json .webmanifest",
 	"application/xhtml+xml .xhtml",
@@ -82,8 +81,8 @@ var mediaTypes = []string{
 	// Components and style sheets that are compiled for browsers.
 	"text/plain .jsx .less .scss .svelte .tsx .vue",
 	// TypeScript. The registry's .ts is video/mp2t, an MPEG transport stream, but served
-	// folders contain source code more often. HLS does not suffer: players go by the
-	// playlist and the bytes (Chromium 156 plays segments sent as text/plain with nosniff).
+	// folders contain source code more often. HLS still works: players go by the playlist
+	// and the bytes (Chromium 156 plays segments sent as text/plain with nosniff).
 	"text/plain .ts",
 	// C#. The registry and Debian have no type for it.
 	"text/plain .cs",

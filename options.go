@@ -33,7 +33,7 @@ type option func(*config) error
 func (o option) apply(c *config) error { return o(c) }
 
 // A fileOption is a FileOption as a function. Applied to a Server, it is only collected: whether
-// there are files is known when all options have been seen.
+// there are files is not known until all options have been applied.
 type fileOption func(*fileConfig) error
 
 func (o fileOption) applyFile(c *fileConfig) error { return o(c) }
@@ -99,8 +99,8 @@ func defaultConfig() config {
 	}
 }
 
-// bufferLimit returns the limit to which the read buffer of a connection grows, in bytes: a
-// head must fit it, and a smaller limit on heads saves no memory, since buffers are pooled.
+// bufferLimit returns the limit to which the read buffer of a connection grows, in bytes. A head
+// must fit in it. A limit below minBuffer would save no memory, since buffers are pooled.
 func (c *config) bufferLimit() int { return max(c.limits.Head, minBuffer) }
 
 // WithRoot serves the folder dir, as [Dir] does. The Server opens the folder, and closes it

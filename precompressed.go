@@ -74,7 +74,7 @@ func (f *FileResolver) chooseCoding(req *Request, plain opened) (opened, error) 
 	}
 	if bestQ == 0 { // "identity;q=0" without an acceptable sidecar
 		best.file.Close()
-		// The response depends on Accept-Encoding like any other, so it has Vary, too.
+		// This response depends on Accept-Encoding as much as the file does, so it has Vary, too.
 		err := &StatusError{Status: 406, Err: fmt.Errorf("no content coding of %q is acceptable", plain.name)}
 		return opened{}, &fieldError{err, "Vary", "Accept-Encoding"}
 	}

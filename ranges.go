@@ -121,7 +121,8 @@ func (t *responder) putRepresentation() error {
 		return t.put(m.content)
 	}
 	if len(t.ranges) == 0 {
-		// A Body that serves any number of times must not be moved: others read it meanwhile.
+		// The position of a Body that serves any number of times must not change: other
+		// responses may be reading it.
 		if at, ok := rep.Body.(io.ReaderAt); ok && !t.resp.once {
 			return t.copy(newSection(at, byteRange{0, rep.Size}), rep.Size)
 		}
@@ -316,10 +317,11 @@ func (r byteRange) contentRange(size int64) string {
 }
 
 // newBoundary returns the boundary of multipart content (RFC 9110, section 14.6). It depends
-// only on the representation and the ranges, so that responses are reproducible. A file is
-// no more likely to contain it by chance than a random boundary. An author who knows the time and
-// size of a file can put it there, but then only ranges of that file are misread. It needs no quotes in
-// Content-Type, which "some existing implementations handle [...] incorrectly" (the same section).
+// only on the representation and the ranges, so that responses are reproducible. A file is no
+// more likely to contain it by chance than a random boundary. The author of a file, who may know
+// its time and size, can make the file contain it, but then only ranges of that file are misread.
+// The boundary needs no quotes in Content-Type, which "some existing implementations handle [...]
+// incorrectly" (the same section).
 func newBoundary(etag string, size int64, ranges []byteRange) string {
 	h := fnv.New128a()
 	io.WriteString(h, etag)

@@ -15,7 +15,7 @@ func addErrorFields(r *Response, err error) *Response {
 	if errorStatus(err) == 405 {
 		r = r.withMissing("Allow", strings.Join(allowOf(err), ", "))
 	}
-	if errors.Is(err, jail.ErrBusy) { // which is soon over
+	if errors.Is(err, jail.ErrBusy) { // the next attempt may succeed
 		r = r.withMissing("Retry-After", "1")
 	}
 	var fe *fieldError
@@ -70,8 +70,8 @@ func ErrorResponse(err error) *Response {
 // An errorCause is the error that was passed to ErrorResponse.
 type errorCause struct{ err error }
 
-// amend makes the changes of the program in the server's answer. changed is what ErrorResponse
-// returned, with those changes.
+// amend applies the program's changes to the server's answer. changed is the Response that
+// ErrorResponse returned, as the program has changed it.
 func (e *errorCause) amend(answer, changed *Response) *Response {
 	original, r := errorResponse(e.err), answer.Clone()
 	r.closeAfter = r.closeAfter || changed.closeAfter

@@ -108,7 +108,7 @@ func Methods(m map[string]Resolver) Resolver {
 	}
 	m = maps.Clone(m)
 	// "The HEAD method is identical to GET except that the server MUST NOT send content in the
-	// response." RFC 9110, section 9.3.2. The server sees to the latter.
+	// response." RFC 9110, section 9.3.2. The server leaves out the content.
 	if m["HEAD"] == nil && m["GET"] != nil {
 		m["HEAD"] = m["GET"]
 	}

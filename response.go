@@ -383,7 +383,7 @@ func (r *Response) WriteContent(ctx context.Context, w io.Writer) (n int64, err 
 	return r.writeContent(ctx, w)
 }
 
-// writeContent writes the content of a Response whose source has been taken.
+// writeContent writes the content of a Response whose source has been claimed.
 func (r *Response) writeContent(ctx context.Context, w io.Writer) (n int64, err error) {
 	count := &countingWriter{w: w}
 	t := responder{out: &sink{w: count}, resp: r, framing: byClose} // content without any framing
@@ -397,7 +397,7 @@ func (r *Response) writeContent(ctx context.Context, w io.Writer) (n int64, err 
 	return count.n, err
 }
 
-var errOmitted = fmt.Errorf("rawhttp: the content of an answer to HEAD was not made: %w", errors.ErrUnsupported)
+var errOmitted = fmt.Errorf("rawhttp: the Response answers only HEAD, so its content was not made: %w", errors.ErrUnsupported)
 
 // WriteResponse writes the response to the request, for a program that owns the connection,
 // as a [Server] with default options would: method, version and persistence are those of

@@ -274,8 +274,8 @@ var (
 	errClonedTwice = errors.New("rawhttp: a clone of a Response that serves once was served or closed before")
 )
 
-// claim claims the source for one response. It returns errServedTwice itself if another
-// response closes s.
+// claim claims the source for one response. It returns errServedTwice if s has been claimed or
+// closed before, and errClonedTwice if only inner has.
 func (s *source) claim() error {
 	if s == nil {
 		return nil

@@ -26,7 +26,7 @@ type scriptRunner interface {
 	isScript(name string) bool
 	// hides reports whether the file of that name would reveal the source of a script.
 	hides(name string) bool
-	// allowLink rejects a link to a script whose own name is not a script's.
+	// allowLink rejects a link that leads to a script but does not have the name of one.
 	allowLink(f *FileResolver, name string) error
 	// openAbove opens the script at the beginning of path, and returns the rest of the path.
 	openAbove(f *FileResolver, path string) (o opened, rest string, err error)
@@ -67,7 +67,7 @@ type scripts struct {
 
 	mu     sync.Mutex
 	runs   map[*scriptRun]struct{} // runs with processes that still exist
-	closed bool                    // no script may outlive its response any more
+	closed bool                    // from now on, no script may outlive its response
 }
 
 // openScripts looks up the interpreters and returns the runner. Its error joins all
@@ -190,8 +190,8 @@ func (s *scripts) hides(name string) bool {
 	}
 }
 
-// close ends the processes of runs whose output is read or no longer needed, and waits until
-// they are gone.
+// close ends the processes of runs whose output has been read or is no longer needed, and waits
+// until they are gone.
 func (s *scripts) close() {
 	s.mu.Lock()
 	s.closed = true
@@ -244,7 +244,7 @@ func (s *scripts) answerOnce(ctx context.Context, req *Request, script opened, p
 	if err == nil {
 		resp, err = run.respond()
 	}
-	if err != nil && length < 0 { // the script may not have been found; without content it can be run again
+	if err != nil && length < 0 { // if the script was moved, answer can run it again, since no content has been read
 		if _, moved := s.argv(script); errors.Is(moved, errScriptMoved) {
 			err = moved
 		}
@@ -318,7 +318,7 @@ func (s *scripts) takeTurn(ctx context.Context) error {
 	case s.turns <- struct{}{}:
 		return nil
 	case <-late.C:
-		return busyError("no script may run for now")
+		return busyError("too many scripts are running")
 	case <-ctx.Done():
 		return &StatusError{Status: 503, Err: context.Cause(ctx)}
 	}
@@ -331,8 +331,8 @@ func (s *scripts) endTurn() {
 	}
 }
 
-// The methods below pass on to the connection. They are safe for a Request without one, which a
-// program has parsed itself.
+// The methods below call those of the connection. A Request that a program has parsed itself has
+// no connection, and they do without.
 
 // prepareForScript prepares the connection for a running script.
 func (r *Request) prepareForScript() {
@@ -401,9 +401,9 @@ func (s *scripts) openAbove(f *FileResolver, path string) (o opened, rest string
 	return opened{}, "", nil
 }
 
-// allowLink rejects a link to a script whose own name is not a script's: it would reveal
-// the source. It follows links by their text only; whoever opened the file has checked that
-// they stay inside the tree.
+// allowLink rejects a link that leads to a script but does not have the name of one: it would
+// reveal the source. It follows links by their text only; opening the file has shown that they
+// stay inside the tree.
 func (s *scripts) allowLink(f *FileResolver, name string) error {
 	const maxLinks = 40   // the limit of Linux
 	if s.isScript(name) { // it will be run, whatever it leads to

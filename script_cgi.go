@@ -12,7 +12,7 @@ import (
 
 // requestVariables are the variables that describe a request to a script (RFC 3875,
 // section 4.1), other than those that begin with HTTP_. WithScriptEnv accepts none of them, not
-// even those that are never set, since scripts trust them to come from the server.
+// even one that is never set, since scripts trust that only the server sets them.
 var requestVariables = []string{
 	"GATEWAY_INTERFACE", "SERVER_PROTOCOL", "SERVER_SOFTWARE", "SERVER_NAME", "SERVER_PORT",
 	"REQUEST_METHOD", "REQUEST_URI", "QUERY_STRING", "SCRIPT_NAME", "SCRIPT_FILENAME",
@@ -169,8 +169,8 @@ type scriptFault string
 func (f scriptFault) Error() string   { return "rawhttp: output of a script: " + string(f) }
 func (f scriptFault) StatusCode() int { return 502 }
 
-// parseScriptOutput parses the output of a script so far; whole says that the output
-// has ended. It returns [ErrIncomplete] if it needs more output to decide.
+// parseScriptOutput parses the output of a script so far; whole reports whether the output has
+// ended. It returns [ErrIncomplete] if it needs more output to decide.
 //
 // Output that does not address the server in any field is plain: "At least one CGI field MUST
 // be supplied" (RFC 3875, section 6.3), but the simplest scripts just print a page.

@@ -33,7 +33,7 @@ func (in scriptInput) close() {
 // codings from the message-body, and recalculate the CONTENT_LENGTH." RFC 3875, section 4.2
 func spool(req *Request) (in scriptInput, length int64, err error) {
 	_, ours := req.Body.(*content)
-	ours = ours && req.conn != nil // otherwise more of it comes from a reader of the program
+	ours = ours && req.conn != nil // otherwise it reads from a reader of the program (see Request.Content)
 	switch n := req.ContentLength(); {
 	case n == 0 && req.Header().Get("Content-Length") == "":
 		return in, -1, nil
@@ -84,11 +84,12 @@ func namelessFile() (*os.File, error) {
 
 // A feeder writes the content of a request to the standard input of a script, while another
 // goroutine reads its output: a script may print before it has read everything, so that neither
-// direction may wait for the other. Its methods accept a nil feeder, which has no content.
+// direction may wait for the other. A nil feeder has no content to write: ended, start and stop
+// accept it.
 //
-// The content belongs to the request, which must be at rest between Resolve and the writing of
-// the response. So the goroutine runs only between start and stop, which the goroutine of the
-// exchange calls in respond and again in stream. While it runs, the fields belong to it.
+// The content belongs to the request, which nothing may use between the end of Resolve and the
+// writing of the response. So the goroutine runs only between start and stop, which the goroutine
+// of the exchange calls in respond and again in stream. While it runs, the fields belong to it.
 type feeder struct {
 	run     *scriptRun
 	from    io.Reader     // the content of the request

@@ -36,7 +36,7 @@ func startProcess(folder string, argv, env []string, in scriptInput) (*process, 
 			Dir: folder, Env: env, Files: files, Sys: &syscall.SysProcAttr{Setpgid: true},
 		})
 	}
-	for _, f := range theirs { // otherwise the server would hold the output open, and never read its end
+	for _, f := range theirs { // while the server held them open, it would never read the end of the output
 		f.Close()
 	}
 	if err != nil {
@@ -168,8 +168,8 @@ func inFolder(folder, program string) string {
 	return folder + "/" + program
 }
 
-// shebang returns the interpreter on the #! line of a program, or "". It only serves to explain
-// a failure, so it may be wrong if the file has changed since.
+// shebang returns the interpreter on the #! line of a program, or "". It is used only to explain
+// a failure, so it does no harm that the file may have changed since.
 func shebang(folder, program string) string {
 	program = inFolder(folder, program)
 	if info, err := os.Stat(program); err != nil || !jail.IsFile(info.Mode()) { // opening a FIFO would block

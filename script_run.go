@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// scriptGrace is the time from SIGTERM to SIGKILL, and the time that what a script has
-	// started may use its output after its exit.
+	// scriptGrace is the time from SIGTERM to SIGKILL, and how long the processes that a script
+	// has started may use its output after it has exited.
 	scriptGrace = 500 * time.Millisecond
 
 	// scriptHold is the time from the first byte of content to the response. Most scripts
@@ -149,14 +149,14 @@ func (r *scriptRun) tend() {
 		r.awaitSilence()
 	case <-r.ctx.Done():
 	}
-	forced := !isClosed(r.exited) // asked before end, which makes it exit
+	forced := !isClosed(r.exited) // checked before end, which makes it exit
 	r.cancel(errScriptOver)       // without effect if there is a cause already
 	r.process.end(r.exited)       // also after its exit: what it left in its group must not outlive it
 	<-r.exited
 	r.process.err.SetReadDeadline(time.Unix(1, 0)) // a process that has left the group may hold it open
 	<-r.logged
 	r.process.err.Close()
-	switch cause := context.Cause(r.ctx); { // the fault of a script that was ended is only the signal that did it
+	switch cause := context.Cause(r.ctx); { // the fault of a script that was ended is only the signal that ended it
 	case !forced && r.fault != "":
 		r.warn("failed", "err", r.fault)
 	case forced && (cause == errScriptLate || cause == errScriptTime || cause == errScriptOutput):

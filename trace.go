@@ -119,7 +119,7 @@ func (s ConnState) String() string {
 // and write, so they cost no more than a loop over an empty list if there are no traces.
 type tracer struct {
 	list      []Trace
-	bytes     bool // some hook needs the bytes written, so sendfile and joined responses are off
+	bytes     bool // some hook needs the bytes written, so sendfile is off, and each response is written at once
 	exchanges bool // some hook needs the exchanges, so their times are taken
 }
 

@@ -12,7 +12,7 @@ import (
 	"example.com/rawhttp/internal/wire"
 )
 
-// A wireFormat is the options that affect the bytes of every response.
+// A wireFormat holds the options that affect the bytes of every response.
 type wireFormat struct {
 	date          func() string // nil sends no Date
 	server        string        // "" sends no Server
@@ -43,7 +43,7 @@ type responder struct {
 
 	// withheld reports whether the client may be waiting for a 100 (Continue). If it is not
 	// nil, a 100 may be sent while the response is written. So the head is made only when
-	// there is content for it, and a lock guards what both use.
+	// there is content to follow it, and the mutex of the sink guards the output.
 	withheld func() bool
 	headDue  bool // the head is not made yet
 
@@ -435,8 +435,8 @@ type contentWriter struct {
 	t   *responder // nil after the StreamFunc has returned
 }
 
-// Write implements io.Writer. It returns the first error again and again. It checks the context
-// first, since a program that only writes learns in no other way that the server stops.
+// Write implements io.Writer. After an error, it returns the same error each time. It checks the
+// context first: a program that only writes has no other way to notice that the server stops.
 func (w *contentWriter) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -54,7 +54,7 @@ func mixed(l *load) error {
 
 // isNotBusy reports whether a logged error should not have happened. A request is answered
 // with 503 if no script may run for some seconds.
-func isNotBusy(logged string) bool { return !strings.Contains(logged, "no script may run") }
+func isNotBusy(logged string) bool { return !strings.Contains(logged, "too many scripts are running") }
 
 // warmUp is how long the server is under load before its memory is measured, so that its
 // pools and caches are full.
