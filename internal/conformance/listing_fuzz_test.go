@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp/internal/jail"
+	"example.com/rawhttp/internal/testkit"
 
 	"example.com/rawhttp"
 )
@@ -37,7 +38,7 @@ var listingFuzzSeeds = []struct {
 	names    string
 	dotFiles bool
 }{
-	{strings.Join(listingNasty, "/"), false},
+	{strings.Join(testkit.MisleadingNames, "/"), false},
 	{strings.Join(listingHiddenNames, "/"), true},
 	{"a/A/b/\u00e9/e\u0301/\xc3/\xa9/%41/%", true},
 	{"&#47;/&sol;..&sol;/\"><a href=x>/</bdi></a></th>/<!--/-->/]]>/</table>", false},

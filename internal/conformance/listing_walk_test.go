@@ -14,17 +14,10 @@ import (
 	"example.com/rawhttp/internal/ascii"
 	"example.com/rawhttp/internal/jail"
 	"example.com/rawhttp/internal/list"
+	"example.com/rawhttp/internal/testkit"
 
 	"example.com/rawhttp"
 )
-
-// listingNasty has names that are easily displayed or linked incorrectly.
-var listingNasty = []string{
-	"plain.txt", "<script>alert(1)<", `"onfocus=`, "'", "&amp;", "a:b", "javascript:alert(1)", "%2e%2e", "%2F", "%00", "a?b", "a#b", "a\nb", "\r\n", "\x1b[2J",
-	"\x01", "\x7f", "\u202etxt.exe", "\u2066", "\u0085", "\u2028", "trailing dot.", "trailing blank ", " leading blank", " ", "~1", "PROGRA~1",
-	"\u00e9", "e\u0301", "C:", "CON", "NUL.txt", "a*b", "a|b", "a;b", "a=b&c=d", "+", "*", "@", "back\\slash", "..\\up", "\\", strings.Repeat("n", 255), "-rf",
-	"index.htm", "\xff", "\xff\xfe", "\xc3\x28", "\xed\xa0\x80", "utf8\xe2\x82",
-}
 
 // listingHiddenNames has names that are hidden unless WithDotFiles is set.
 var listingHiddenNames = []string{".hidden", "..a", "...", "..a\nb", ".\xff", ".git"}
@@ -56,13 +49,13 @@ func listingWrite(t testing.TB, dir string, names []string, folders bool) (made 
 func TestListedNamesAreServed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	files := listingWrite(t, dir, listingNasty, false)
+	files := listingWrite(t, dir, testkit.MisleadingNames, false)
 	hidden := listingWrite(t, dir, listingHiddenNames, false)
 	sub := filepath.Join(dir, "folders")
 	if err := os.Mkdir(sub, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	folders := listingWrite(t, sub, listingNasty, true)
+	folders := listingWrite(t, sub, testkit.MisleadingNames, true)
 	listingWrite(t, sub, listingHiddenNames, true)
 
 	osFS, err := rawhttp.FS(os.DirFS(dir))
@@ -159,8 +152,8 @@ func listingLines(s string) []string {
 	return strings.Split(strings.TrimSuffix(s, "\n"), "\n")
 }
 
-// listingShown returns a name of listingNasty or listingHiddenNames as the text form shows it,
-// with U+FFFD in place of each byte or character that must not be shown.
+// listingShown returns a name of testkit.MisleadingNames or listingHiddenNames as the text form
+// shows it, with U+FFFD in place of each byte or character that must not be shown.
 func listingShown(name string) string {
 	shown := map[string]string{
 		"a\nb": "a\ufffdb", "\r\n": "\ufffd\ufffd", "\x1b[2J": "\ufffd[2J", "\x01": "\ufffd", "\x7f": "\ufffd", "\u202etxt.exe": "\ufffdtxt.exe",

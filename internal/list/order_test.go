@@ -14,6 +14,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp/internal/jail"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // Order sorts as a plain comparison does: names with a common prefix, names that are
@@ -157,7 +158,7 @@ func compareSlowly(a, b string) int {
 
 // FuzzCompareNames checks that compareNames follows the rule and is a total order.
 func FuzzCompareNames(f *testing.F) {
-	for _, name := range append([]string{"IMG_2", "img_10", "a007", "a7", "a07b", "a7B", "1.10", "999999999999999999999"}, misleading...) {
+	for _, name := range append([]string{"IMG_2", "img_10", "a007", "a7", "a07b", "a7B", "1.10", "999999999999999999999"}, testkit.MisleadingNames...) {
 		f.Add(name, "IMG_2", name+"0")
 		f.Add(name, strings.ToUpper(name), "00"+name)
 	}

@@ -12,15 +12,8 @@ import (
 	"testing"
 
 	"example.com/rawhttp/internal/jail"
+	"example.com/rawhttp/internal/testkit"
 )
-
-// misleading are names that are easily displayed or linked wrongly.
-var misleading = []string{
-	"plain.txt", "<script>alert(1)<", `"onfocus=`, "'", "&amp;", "a:b", "javascript:alert(1)", "%2e%2e", "%2F", "%00", "a?b", "a#b", "a\nb", "\r\n", "\x1b[2J",
-	"\x01", "\x7f", "\u202etxt.exe", "\u2066", "\u0085", "\u2028", "trailing dot.", "trailing blank ", " leading blank", " ", "~1", "PROGRA~1",
-	"\u00e9", "e\u0301", "C:", "CON", "NUL.txt", "a*b", "a|b", "a;b", "a=b&c=d", "+", "*", "@", "back\\slash", "..\\up", "\\", strings.Repeat("n", 255), "-rf",
-	"index.htm", "\xff", "\xff\xfe", "\xc3\x28", "\xed\xa0\x80", "utf8\xe2\x82",
-}
 
 // A name that is not UTF-8 is shown with U+FFFD; its href has the original bytes.
 func TestNamesThatAreNotUTF8(t *testing.T) {
@@ -48,7 +41,7 @@ func TestAppendJSON(t *testing.T) {
 	for r := range rune(0x3000) {
 		all.WriteRune(r)
 	}
-	for _, s := range append([]string{"", all.String(), "\U0010ffff", "\xf4\x90\x80\x80", "\xe2\x82"}, misleading...) {
+	for _, s := range append([]string{"", all.String(), "\U0010ffff", "\xf4\x90\x80\x80", "\xe2\x82"}, testkit.MisleadingNames...) {
 		var got, want string
 		written, err := json.Marshal(s)
 		if err != nil {
