@@ -35,7 +35,7 @@ func TestAnswer(t *testing.T) {
 		why      string
 	}{{
 		name: "GET",
-		in:   "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+		in:   get11,
 		r:    hello,
 		want: "HTTP/1.1 200 OK\r\n" + text + "Content-Length: 6\r\n\r\nhello\n",
 		why:  "the response has no Date, and the connection may persist",
@@ -100,14 +100,14 @@ func TestAnswer(t *testing.T) {
 		why:  "without a request there is no response",
 	}, {
 		name: "an error",
-		in:   "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+		in:   get11,
 		r: resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {
 			return nil, errors.New("secret")
 		}),
 		want: "HTTP/1.1 500 Internal Server Error\r\n" + text + "Content-Length: 26\r\n" + noSniff + "\r\n500 Internal Server Error\n",
 	}, {
 		name: "a stream that fails",
-		in:   "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+		in:   get11,
 		r: resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.StreamFunc(200, "", func(_ context.Context, w io.Writer) error {
 				io.WriteString(w, "some")
@@ -139,7 +139,7 @@ func TestAnswerWithoutConnection(t *testing.T) {
 			}
 			return rawhttp.Text(200, fmt.Sprintf("%+v", req.Conn())), nil
 		})
-		got := rawhttp.Answer(r, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+		got := rawhttp.Answer(r, get11)
 		_, content, _ := strings.Cut(got, "\r\n\r\n")
 		if want := fmt.Sprintf("%+v", rawhttp.ConnInfo{}); content != want {
 			t.Errorf("ConnInfo %s, want %s", content, want)
@@ -169,7 +169,7 @@ func TestAnswerGoexit(t *testing.T) {
 	})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		rawhttp.Answer(r, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+		rawhttp.Answer(r, get11)
 		t.Error("Answer returned although the resolver called Goexit")
 	})
 	wg.Wait()

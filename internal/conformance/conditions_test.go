@@ -316,7 +316,7 @@ func TestConditionsApplyOnlyToContent(t *testing.T) {
 		"Bytes":      rawhttp.Bytes(200, "text/plain", []byte(contentText)),
 		"Text 404":   rawhttp.Text(404, contentText),
 		"Stream":     stream(),
-		"StreamFunc": rawhttp.StreamFunc(200, "text/plain", respWrite(contentText)),
+		"StreamFunc": rawhttp.StreamFunc(200, "text/plain", writeEach(contentText)),
 		"Empty":      rawhttp.Empty(204),
 		"Redirect":   rawhttp.Redirect(302, "/a"),
 	} {

@@ -41,11 +41,11 @@ func TestFailedContentKeepsFields(t *testing.T) {
 		want     string
 		why      string
 	}{
-		{"an error", getA, fails(func(*rawhttp.Request) error { return broken }), nil,
+		{"an error", get11, fails(func(*rawhttp.Request) error { return broken }), nil,
 			plain("500 Internal Server Error", "500 Internal Server Error\n"), ""},
-		{"a panic", getA, fails(func(*rawhttp.Request) error { panic("on purpose") }), nil,
+		{"a panic", get11, fails(func(*rawhttp.Request) error { panic("on purpose") }), nil,
 			plain("500 Internal Server Error", "500 Internal Server Error\n", "Connection: close"), ""},
-		{"a page", getA, fails(func(*rawhttp.Request) error { return broken }), rawhttp.HTML(500, "sorry").Set("X-Id", "8").Set("Vary", "Accept"),
+		{"a page", get11, fails(func(*rawhttp.Request) error { return broken }), rawhttp.HTML(500, "sorry").Set("X-Id", "8").Set("Vary", "Accept"),
 			"HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: 5\r\nX-Id: 8\r\nVary: Accept\r\n" +
 				strings.TrimPrefix(kept, "X-Id: 7\r\n") + "\r\nsorry", "the page's own fields take precedence, except that Vary has the values of both"},
 		{"content of the request", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", fails(func(req *rawhttp.Request) error {
@@ -57,13 +57,13 @@ func TestFailedContentKeepsFields(t *testing.T) {
 			return rawhttp.Text(200, "").Set("X-Id", "7")
 		}, nil, textAnswer("413 Content Too Large", []string{"X-Content-Type-Options: nosniff", "X-Id: 7", "Connection: close"},
 			"413 Content Too Large: content is too large (RFC 9110, section 15.5.14)\n"), ""},
-		{"a mistake", getA, func(*rawhttp.Request) *rawhttp.Response {
+		{"a mistake", get11, func(*rawhttp.Request) *rawhttp.Response {
 			return rawhttp.Text(200, "").Set("X-Id", "7").Set("Date", "")
 		}, nil,
 			ownError("500 Internal Server Error", "Connection: close"), "the fields may be those of another client"},
-		{"a Date", getA, func(*rawhttp.Request) *rawhttp.Response { return parsed }, nil,
+		{"a Date", get11, func(*rawhttp.Request) *rawhttp.Response { return parsed }, nil,
 			ownError("500 Internal Server Error", "X-Id: 7"), "the response to HEAD has no content, and its Date is not that of the 500"},
-		{"served before", getA, func(*rawhttp.Request) *rawhttp.Response { return once }, nil,
+		{"served before", get11, func(*rawhttp.Request) *rawhttp.Response { return once }, nil,
 			ownError("500 Internal Server Error"), "the fields may be those of another client"},
 	}
 	for _, tt := range tests {

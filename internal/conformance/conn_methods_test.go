@@ -180,7 +180,7 @@ func TestHEADReadsNothing(t *testing.T) {
 		rawhttp.StreamFunc(200, "", func(context.Context, io.Writer) error { touched("StreamFunc is called"); return nil }),
 		rawhttp.Stream(200, "", readerFunc(func([]byte) (int, error) { touched("the Reader of Stream is read"); return 0, io.EOF })),
 	} {
-		got := talkInMemory(t, headA, rawhttp.WithResolver(alwaysAnswer(resp, nil)))
+		got := talkInMemory(t, head11, rawhttp.WithResolver(alwaysAnswer(resp, nil)))
 		if want := "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"; got != want {
 			t.Errorf("answer to HEAD %q, want %q", got, want)
 		}

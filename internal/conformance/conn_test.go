@@ -138,7 +138,7 @@ func TestPersistence(t *testing.T) {
 		closeAfter bool
 		persists   bool
 	}{
-		{name: "1.1", in: "GET / HTTP/1.1\r\nHost: a\r\n\r\n", persists: true},
+		{name: "1.1", in: get11, persists: true},
 		{name: "1.1 close", in: "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"},
 		{name: "1.1 close in any case", in: "GET / HTTP/1.1\r\nHost: a\r\nconnection: CLOSE\r\n\r\n"},
 		{name: "1.1 close in a list", in: "GET / HTTP/1.1\r\nHost: a\r\nConnection: foo, close\r\n\r\n"},
@@ -149,7 +149,7 @@ func TestPersistence(t *testing.T) {
 		{name: "1.0", in: "GET / HTTP/1.0\r\n\r\n"},
 		{name: "1.0 keep-alive", in: "GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", fields: []string{"Connection: keep-alive"}, persists: true},
 		{name: "1.0 keep-alive and close", in: "GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n"},
-		{name: "CloseAfter", in: "GET / HTTP/1.1\r\nHost: a\r\n\r\n", closeAfter: true},
+		{name: "CloseAfter", in: get11, closeAfter: true},
 		{name: "upgrade that is not offered", in: "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", persists: true},
 	}
 	for _, tt := range tests {

@@ -241,7 +241,7 @@ func TestEncodeClosesEncoder(t *testing.T) {
 }
 
 func TestEncodeMisuse(t *testing.T) {
-	req := requestOf(t, getA)
+	req := requestOf(t, get11)
 	for name, resp := range map[string]*rawhttp.Response{
 		"no token":        rawhttp.Text(200, "").Encode(req, "a b", bracket),
 		"nil function":    rawhttp.Text(200, "").Encode(req, "x", nil),

@@ -42,22 +42,22 @@ func TestErrAbort(t *testing.T) {
 		status   int
 		why      string
 	}{
-		{"Resolve", getA, fails(rawhttp.ErrAbort), "", 0, ""},
-		{"wrapped", getA, fails(wrapped), "", 0, ""},
-		{"HEAD", headA, fails(wrapped), "", 0, ""},
-		{"through wrappers", getA, rawhttp.First(fails(errors.Join(wrapped, io.EOF)), answerText("x")), "", 0, "First tries the next resolver only after fs.ErrNotExist"},
+		{"Resolve", get11, fails(rawhttp.ErrAbort), "", 0, ""},
+		{"wrapped", get11, fails(wrapped), "", 0, ""},
+		{"HEAD", head11, fails(wrapped), "", 0, ""},
+		{"through wrappers", get11, rawhttp.First(fails(errors.Join(wrapped, io.EOF)), answerText("x")), "", 0, "First tries the next resolver only after fs.ErrNotExist"},
 		{"with content", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", fails(wrapped), "", 0, ""},
 		{"with bad content", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 			io.ReadAll(req.Body)
 			return nil, wrapped
 		}), "", 0, "the error in the content is not answered either"},
-		{"StreamFunc, nothing written", getA, stream("", wrapped), "", 0, ""},
-		{"StreamFunc, some written", getA, stream("abc", wrapped), head + "3\r\nabc\r\n", 200, ""},
-		{"Stream", getA, resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {
+		{"StreamFunc, nothing written", get11, stream("", wrapped), "", 0, ""},
+		{"StreamFunc, some written", get11, stream("abc", wrapped), head + "3\r\nabc\r\n", 200, ""},
+		{"Stream", get11, resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.Stream(200, "a/b", abortReader{}), nil
 		}), "", 0, ""},
 		{"Upgrade", askEcho, upgrades(func(context.Context, net.Conn) error { return wrapped }), switched, 101, ""},
-		{"no request after it", getA + getA, fails(wrapped), "", 0, ""},
+		{"no request after it", get11 + get11, fails(wrapped), "", 0, ""},
 	}
 	page := func(context.Context, *rawhttp.Request, int, error) *rawhttp.Response {
 		return rawhttp.Text(200, "page")
@@ -103,12 +103,12 @@ func TestErrAbortFromErrorPage(t *testing.T) {
 		name, in string
 		r        rawhttp.Resolver
 	}{
-		{"an error", getA, resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) { return nil, fs.ErrNotExist })},
-		{"a panic", getA, resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) { panic("on purpose") })},
-		{"an ErrorResponse", headA, resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {
+		{"an error", get11, resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) { return nil, fs.ErrNotExist })},
+		{"a panic", get11, resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) { panic("on purpose") })},
+		{"an ErrorResponse", head11, resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.ErrorResponse(fs.ErrPermission).Set("X-A", "1"), nil
 		})},
-		{"a stream", getA, resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {
+		{"a stream", get11, resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.Stream(200, "a/b", iotest.ErrReader(io.ErrUnexpectedEOF)), nil
 		})},
 		{"content that is too large", sizedPost(11), rawhttp.LimitBody(10, answerLength)},
@@ -135,7 +135,7 @@ func TestErrAbortFromErrorPage(t *testing.T) {
 // WriteResponse returns ErrAbort, and the program that owns the connection aborts it.
 func TestWriteResponseErrAbort(t *testing.T) {
 	var out strings.Builder
-	persist, err := rawhttp.WriteResponse(t.Context(), &out, requestOf(t, getA), rawhttp.ErrorResponse(rawhttp.ErrAbort))
+	persist, err := rawhttp.WriteResponse(t.Context(), &out, requestOf(t, get11), rawhttp.ErrorResponse(rawhttp.ErrAbort))
 	if persist || err != rawhttp.ErrAbort || out.String() != "" {
 		t.Errorf("WriteResponse = %v, %v and wrote %q, want false, ErrAbort and nothing", persist, err, &out)
 	}
@@ -150,9 +150,9 @@ func TestErrAbortResets(t *testing.T) {
 		return rawhttp.Empty(204), nil
 	})))
 	c := dial(t, addr)
-	io.WriteString(c, getA)
+	io.WriteString(c, get11)
 	wantRead(t, c, "HTTP/1.1 204 No Content\r\n\r\n")
-	io.WriteString(c, strings.Replace(getA, "/", "/abort", 1))
+	io.WriteString(c, strings.Replace(get11, "/", "/abort", 1))
 	if n, err := c.Read(make([]byte, 1)); n != 0 || err == nil || err == io.EOF {
 		t.Errorf("Read = %d, %v, want a reset", n, err)
 	}

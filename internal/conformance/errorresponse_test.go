@@ -86,7 +86,7 @@ func TestErrorResponseIsLogged(t *testing.T) {
 	var lines bytes.Buffer
 	secret := errors.New("no such table")
 	r := withRequestID(withRequestID(resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) { return nil, secret })))
-	talkInMemory(t, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", rawhttp.WithResolver(r), rawhttp.WithLogger(slog.New(slog.NewTextHandler(&lines, nil))))
+	talkInMemory(t, get11, rawhttp.WithResolver(r), rawhttp.WithLogger(slog.New(slog.NewTextHandler(&lines, nil))))
 	if got := strings.Count(lines.String(), secret.Error()); got != 1 {
 		t.Errorf("the log has the error %d times, want once:\n%s", got, lines.String())
 	}
@@ -95,7 +95,7 @@ func TestErrorResponseIsLogged(t *testing.T) {
 // An ErrorResponse of ErrAbort aborts the connection.
 func TestErrorResponseOfErrAbort(t *testing.T) {
 	aborts := resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) { return nil, rawhttp.ErrAbort })
-	if got := rawhttp.Answer(withRequestID(aborts), "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); got != "" {
+	if got := rawhttp.Answer(withRequestID(aborts), get11); got != "" {
 		t.Errorf("answer to ErrorResponse(ErrAbort) = %q, want nothing", got)
 	}
 }
@@ -115,7 +115,7 @@ func TestErrorResponseOnClose(t *testing.T) {
 		r := resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {
 			return rawhttp.ErrorResponse(tt.err).OnClose(note("closed")), nil
 		})
-		talkInMemory(t, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", rawhttp.WithResolver(r), rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, status int, _ error) *rawhttp.Response {
+		talkInMemory(t, get11, rawhttp.WithResolver(r), rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, status int, _ error) *rawhttp.Response {
 			return rawhttp.StreamFunc(status, "a/b", func(context.Context, io.Writer) error {
 				note("page")()
 				return nil

@@ -123,6 +123,13 @@ func unchunk(t testing.TB, chunks string) string {
 	return string(content)
 }
 
+// Requests of HTTP/1.1 and HTTP/1.0 for the path /.
+const (
+	get11  = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+	head11 = "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"
+	get10  = "GET / HTTP/1.0\r\n\r\n"
+)
+
 // Short names of helpers that several packages of tests use.
 var (
 	dial            = testkit.Dial

@@ -39,22 +39,22 @@ func TestInform(t *testing.T) {
 		want     string
 		why      string
 	}{
-		{"once", getA, once, hints + final, ""},
-		{"HEAD", headA, once, hints + final, ""},
-		{"pipelined", getA + getA, once, hints + final + hints + final, "each 103 precedes its own final response"},
-		{"HTTP/1.0", getB, once, "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n", "a 1.0 client gets no 1xx, RFC 9110, section 15.2"},
-		{"twice", getA, empty(func(t *testing.T, req *rawhttp.Request) {
+		{"once", get11, once, hints + final, ""},
+		{"HEAD", head11, once, hints + final, ""},
+		{"pipelined", get11 + get11, once, hints + final + hints + final, "each 103 precedes its own final response"},
+		{"HTTP/1.0", get10, once, "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n", "a 1.0 client gets no 1xx, RFC 9110, section 15.2"},
+		{"twice", get11, empty(func(t *testing.T, req *rawhttp.Request) {
 			if err := req.Inform(102); err != nil {
 				t.Error(err)
 			}
 			inform(t, req, nil)
 		}), "HTTP/1.1 102 Processing\r\n\r\n" + hints + final, ""},
-		{"several fields", getA, empty(func(t *testing.T, req *rawhttp.Request) {
+		{"several fields", get11, empty(func(t *testing.T, req *rawhttp.Request) {
 			if err := req.Inform(199, "A", "1", "A", "", "B", "2"); err != nil {
 				t.Error(err)
 			}
 		}), "HTTP/1.1 199 \r\nA: 1\r\nA: \r\nB: 2\r\n\r\n" + final, "as given"},
-		{"a wrapper's request", getA, empty(func(t *testing.T, req *rawhttp.Request) {
+		{"a wrapper's request", get11, empty(func(t *testing.T, req *rawhttp.Request) {
 			inform(t, req.WithPath("/a").WithUser("u").WithConn(rawhttp.ConnInfo{}), nil)
 		}), hints + final, "copies are of the same connection"},
 		{"with content", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", empty(func(t *testing.T, req *rawhttp.Request) {
@@ -62,7 +62,7 @@ func TestInform(t *testing.T) {
 			io.ReadAll(req.Body)
 			inform(t, req, nil)
 		}), hints + hints + final, ""},
-		{"StreamFunc", getA, func(t *testing.T) rawhttp.Resolver {
+		{"StreamFunc", get11, func(t *testing.T) rawhttp.Resolver {
 			return resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 				return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
 					inform(t, req, nil)
@@ -74,13 +74,13 @@ func TestInform(t *testing.T) {
 				}), nil
 			})
 		}, hints + "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", "before its first Write"},
-		{"before an error", getA, func(t *testing.T) rawhttp.Resolver {
+		{"before an error", get11, func(t *testing.T) rawhttp.Resolver {
 			return resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 				inform(t, req, nil)
 				return nil, errors.New("on purpose")
 			})
 		}, hints + failed + failedText, "any final response may follow"},
-		{"a clone", getA, empty(func(t *testing.T, req *rawhttp.Request) {
+		{"a clone", get11, empty(func(t *testing.T, req *rawhttp.Request) {
 			if err := req.Clone().Inform(103); !errors.Is(err, errors.ErrUnsupported) {
 				t.Errorf("Inform of a clone = %v, want an error that wraps ErrUnsupported", err)
 			}
@@ -108,7 +108,7 @@ func TestInformAfterTheHead(t *testing.T) {
 		f        func(req *rawhttp.Request) *rawhttp.Response
 		want     string
 	}{
-		{"OnClose", getA, func(req *rawhttp.Request) *rawhttp.Response {
+		{"OnClose", get11, func(req *rawhttp.Request) *rawhttp.Response {
 			return rawhttp.Empty(204).OnClose(func() { late(req) })
 		}, "HTTP/1.1 204 No Content\r\n\r\n"},
 		{"Upgrade", askEcho, func(req *rawhttp.Request) *rawhttp.Response {
@@ -146,7 +146,7 @@ func TestInformRefuses(t *testing.T) {
 		{"connection", 103, []string{"Connection", "close"}},
 		{"upgrade", 103, []string{"Upgrade", "h2c"}},
 	}
-	for _, request := range []string{getA, getB} {
+	for _, request := range []string{get11, get10} {
 		got := rawhttp.Answer(resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 			for _, tt := range tests {
 				if err := req.Inform(tt.status, tt.fields...); err == nil || errors.Is(err, errors.ErrUnsupported) {
@@ -159,10 +159,10 @@ func TestInformRefuses(t *testing.T) {
 			t.Errorf("answer %q, want only the final response", got)
 		}
 	}
-	if err := parse(t, getA).Inform(103); !errors.Is(err, errors.ErrUnsupported) {
+	if err := requestOf(t, get11).Inform(103); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("Inform without a connection = %v, want an error that wraps ErrUnsupported", err)
 	}
-	if err := parse(t, getA).Inform(200); err == nil || errors.Is(err, errors.ErrUnsupported) {
+	if err := requestOf(t, get11).Inform(200); err == nil || errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("Inform(200) without a connection = %v, want an error about the status", err)
 	}
 }
@@ -181,13 +181,13 @@ func TestWithInform(t *testing.T) {
 		want          func(error) bool
 		why           string
 	}{
-		{"valid", getA, 103, []string{"Link", "</a>"}, keep, []string{"103 [Link </a>]"}, func(err error) bool { return err == failed }, "the error is that of the function"},
-		{"other path", getA, 102, nil, func(r *rawhttp.Request) *rawhttp.Request { return r.WithPath("/b") }, []string{"102 []"}, func(err error) bool { return err == failed }, "copies keep the function"},
-		{"status", getA, 200, nil, keep, nil, func(err error) bool { return err != nil && err != failed }, "not an informational status"},
-		{"field", getA, 103, []string{"A"}, keep, nil, func(err error) bool { return err != nil && err != failed }, "a name without its value"},
+		{"valid", get11, 103, []string{"Link", "</a>"}, keep, []string{"103 [Link </a>]"}, func(err error) bool { return err == failed }, "the error is that of the function"},
+		{"other path", get11, 102, nil, func(r *rawhttp.Request) *rawhttp.Request { return r.WithPath("/b") }, []string{"102 []"}, func(err error) bool { return err == failed }, "copies keep the function"},
+		{"status", get11, 200, nil, keep, nil, func(err error) bool { return err != nil && err != failed }, "not an informational status"},
+		{"field", get11, 103, []string{"A"}, keep, nil, func(err error) bool { return err != nil && err != failed }, "a name without its value"},
 		{"HTTP/1.0", "GET / HTTP/1.0\r\n\r\n", 103, nil, keep, nil, func(err error) bool { return err == nil }, "RFC 9110, section 15.2"},
-		{"nil", getA, 103, nil, func(r *rawhttp.Request) *rawhttp.Request { return r.WithInform(nil) }, nil, func(err error) bool { return errors.Is(err, errors.ErrUnsupported) }, "as without WithInform"},
-		{"Clone", getA, 103, nil, (*rawhttp.Request).Clone, nil, func(err error) bool { return errors.Is(err, errors.ErrUnsupported) }, "a Clone may outlive the response"},
+		{"nil", get11, 103, nil, func(r *rawhttp.Request) *rawhttp.Request { return r.WithInform(nil) }, nil, func(err error) bool { return errors.Is(err, errors.ErrUnsupported) }, "as without WithInform"},
+		{"Clone", get11, 103, nil, (*rawhttp.Request).Clone, nil, func(err error) bool { return errors.Is(err, errors.ErrUnsupported) }, "a Clone may outlive the response"},
 	}
 	for _, tt := range tests {
 		var calls []string
@@ -229,7 +229,7 @@ func TestInformReachesTranscriptAndClient(t *testing.T) {
 		s.ServeConn(context.Background(), server)
 		close(done)
 	}()
-	go io.WriteString(c, getA)
+	go io.WriteString(c, get11)
 	wantRead(t, c, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
 	close(informed)
 	wantRead(t, c, "HTTP/1.1 204 No Content\r\n\r\n")

@@ -64,7 +64,7 @@ func TestLimitBody(t *testing.T) {
 		want     []string
 		why      string
 	}{
-		{"no content", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", rawhttp.LimitBody(0, answerLength), two("0 bytes"), ""},
+		{"no content", get11, rawhttp.LimitBody(0, answerLength), two("0 bytes"), ""},
 		{"as much as the limit", sizedPost(10), rawhttp.LimitBody(10, answerLength), two("10 bytes"), ""},
 		{"one byte more", sizedPost(11), rawhttp.LimitBody(10, never), []string{declared}, "the request is refused before any content is read"},
 		{"one byte more, with an expectation", sizedPost(11, "Expect: 100-continue\r\n"), rawhttp.LimitBody(10, never), []string{declared}, "no 100 is sent"},
@@ -152,18 +152,18 @@ func TestLimitBodyOfWrappers(t *testing.T) {
 func TestLimitBodyWithoutServer(t *testing.T) {
 	limited := rawhttp.LimitBody(10, answerLength)
 	for head, want := range map[string]int{
-		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n":         413,
-		"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n": 413,
-		"GET / HTTP/1.1\r\nHost: a\r\n":                                200,
+		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n":         413,
+		"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n": 413,
+		get11: 200,
 	} {
-		req := parse(t, head)
+		req := requestOf(t, head)
 		req.Body = req.Content([]byte("b\r\nxxxxxxxxxxx\r\n0\r\n\r\n"), nil)
 		_, err := limited.Resolve(context.Background(), req)
 		if got := rawhttp.StatusOf(err); got != want {
 			t.Errorf("Resolve with %q = %v with status %d, want %d", head, err, got, want)
 		}
 	}
-	req := parse(t, "GET / HTTP/1.1\r\nHost: a\r\n")
+	req := requestOf(t, get11)
 	req.Body = strings.NewReader(strings.Repeat("x", 11))
 	_, err := limited.Resolve(context.Background(), req)
 	var pe *rawhttp.ParseError
@@ -175,7 +175,7 @@ func TestLimitBodyWithoutServer(t *testing.T) {
 func TestLimitBodyAllocs(t *testing.T) {
 	empty := rawhttp.Empty(204)
 	limited := rawhttp.LimitBody(10, resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) { return empty, nil }))
-	req := parse(t, "GET / HTTP/1.1\r\nHost: a\r\n")
+	req := requestOf(t, get11)
 	if n := testing.AllocsPerRun(100, func() { limited.Resolve(context.Background(), req) }); n > 0 {
 		t.Errorf("LimitBody makes %v allocations for a request without content, want 0", n)
 	}

@@ -20,7 +20,7 @@ import (
 func startLongListing(t *testing.T, r rawhttp.Resolver) (client net.Conn, status int) {
 	t.Helper()
 	client = pipe(t, rawhttp.WithResolver(r))
-	go io.WriteString(client, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	go io.WriteString(client, get11)
 	return client, listingStatus(t, client)
 }
 

@@ -62,7 +62,7 @@ func TestMethodsErrors(t *testing.T) {
 	broken := errors.New("broken")
 	r := rawhttp.Methods(map[string]rawhttp.Resolver{"GET": resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) { return nil, broken })})
 	for head, want := range map[string]int{"GET": 500, "PUT": 405, "FOO": 501} {
-		_, err := r.Resolve(context.Background(), parse(t, head+" / HTTP/1.1\r\nHost: a\r\n"))
+		_, err := r.Resolve(context.Background(), requestOf(t, head+" / HTTP/1.1\r\nHost: a\r\n\r\n"))
 		if got := rawhttp.StatusOf(err); got != want {
 			t.Errorf("%s: error %v with status %d, want %d", head, err, got, want)
 		}

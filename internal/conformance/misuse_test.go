@@ -20,12 +20,12 @@ func TestMisusePanics(t *testing.T) {
 		want string
 	}{
 		{"Answer of nil", func() { rawhttp.Answer(nil, "") }, "Answer: the Resolver is nil"},
-		{"a path without its slash", func() { parse(t, "GET / HTTP/1.1\r\nHost: a\r\n").WithPath("b") }, `WithPath: the path "b" does not begin with a slash`},
+		{"a path without its slash", func() { requestOf(t, get11).WithPath("b") }, `WithPath: the path "b" does not begin with a slash`},
 		{"First of nil", func() { rawhttp.First(r, nil) }, "First: Resolver 2 of 2 is nil"},
 		{"Mount of nil", func() { rawhttp.Mount("/a/", nil) }, `Mount("/a/"): the Resolver is nil`},
 		{"Accepts of nil", func() { rawhttp.Accepts(nil, "a/b") }, "Accepts: the Request is nil"},
 		{"Precondition of nil", func() { rawhttp.Representation{}.Precondition(nil) }, "Precondition: the Request is nil"},
-		{"not a media type", func() { rawhttp.Accepts(parse(t, "GET / HTTP/1.1\r\nHost: a\r\n"), "text/html", "json") }, `Accepts: "json" is not a media type`},
+		{"not a media type", func() { rawhttp.Accepts(requestOf(t, get11), "text/html", "json") }, `Accepts: "json" is not a media type`},
 		{"a negative limit", func() { rawhttp.LimitBody(-1, r) }, "LimitBody: -1 bytes: a limit is not negative"},
 		{"LimitBody of nil", func() { rawhttp.LimitBody(1, nil) }, "LimitBody: the Resolver is nil"},
 		{"no methods", methods(nil), "Methods: there are no methods"},
@@ -49,7 +49,7 @@ func TestMisusePanics(t *testing.T) {
 func TestMisuseErrors(t *testing.T) {
 	ctx := context.Background()
 	srv := newServer(t, rawhttp.WithResolver(named("any")))
-	req := parse(t, "GET / HTTP/1.1\r\nHost: a\r\n")
+	req := requestOf(t, get11)
 	write := func(req *rawhttp.Request, resp *rawhttp.Response) error {
 		_, err := rawhttp.WriteResponse(ctx, io.Discard, req, resp)
 		return err

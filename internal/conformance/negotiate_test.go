@@ -58,11 +58,11 @@ func TestAccepts(t *testing.T) {
 		if tt.accept != none {
 			head += "Accept: " + tt.accept + "\r\n"
 		}
-		if got := rawhttp.Accepts(parse(t, head), strings.Fields(tt.types)...); got != tt.want {
+		if got := rawhttp.Accepts(requestOf(t, head+"\r\n"), strings.Fields(tt.types)...); got != tt.want {
 			t.Errorf("Accepts(%q, %s) = %q, want %q\nwhy: %s", tt.accept, tt.types, got, tt.want, tt.why)
 		}
 	}
-	req := parse(t, "GET / HTTP/1.1\r\nHost: a\r\nAccept: text/html;level=1;q=0.5, text/*\r\n")
+	req := requestOf(t, "GET / HTTP/1.1\r\nHost: a\r\nAccept: text/html;level=1;q=0.5, text/*\r\n\r\n")
 	req.Header()
 	if n := testing.AllocsPerRun(100, func() { rawhttp.Accepts(req, "application/json", "text/html;level=1") }); n > 0 {
 		t.Errorf("Accepts makes %v allocations, want 0", n)
@@ -131,7 +131,7 @@ func TestPrecondition(t *testing.T) {
 			if tt.fields != "" {
 				head += tt.fields + "\r\n"
 			}
-			resp := tt.rep.Precondition(parse(t, head))
+			resp := tt.rep.Precondition(requestOf(t, head+"\r\n"))
 			got := 0
 			if resp != nil {
 				got = resp.Status()
@@ -150,7 +150,7 @@ func TestPreconditionOfMalformedETag(t *testing.T) {
 		rep := rawhttp.Representation{MediaType: "text/plain", ETag: etag}
 		content := rawhttp.Content(rep)
 		for _, fields := range []string{"", "If-Match: *\r\n", "If-None-Match: \"v1\"\r\n"} {
-			resp := rep.Precondition(parse(t, "PUT / HTTP/1.1\r\nHost: a\r\n"+fields))
+			resp := rep.Precondition(requestOf(t, "PUT / HTTP/1.1\r\nHost: a\r\n"+fields+"\r\n"))
 			if resp == nil || resp.Err() == nil || resp.Err().Error() != content.Err().Error() {
 				t.Errorf("Precondition with the ETag %s of %q: %+v, want the error of Content, %v", etag, fields, resp, content.Err())
 			}

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	chunkedHead = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
-	sizedHead   = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n"
+	chunkedHead = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+	sizedHead   = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
 )
 
 func TestRequestContent(t *testing.T) {
@@ -32,7 +32,7 @@ func TestRequestContent(t *testing.T) {
 		want             result
 		why              string
 	}{{
-		name: "no content", head: "GET / HTTP/1.1\r\nHost: a\r\n", wire: "GET /next",
+		name: "no content", head: get11, wire: "GET /next",
 		why: "the bytes that follow are the next request",
 	}, {
 		name: "length", head: sizedHead, wire: "hello",
@@ -61,7 +61,7 @@ func TestRequestContent(t *testing.T) {
 	}}
 	for _, tt := range tests {
 		for split := range len(tt.wire) + 1 {
-			req := parse(t, tt.head)
+			req := requestOf(t, tt.head)
 			rest := []byte(tt.wire[:split])
 			content := req.Content(rest, iotest.OneByteReader(strings.NewReader(tt.wire[split:])))
 			b, err := io.ReadAll(content)
@@ -96,7 +96,7 @@ func TestRequestContentIsExact(t *testing.T) {
 			"a small buffer": func(r io.Reader) ([]byte, error) { return io.ReadAll(bufio.NewReaderSize(r, 5)) },
 		} {
 			more := strings.NewReader(wire + next)
-			b, err := read(parse(t, head).Content(nil, more))
+			b, err := read(requestOf(t, head).Content(nil, more))
 			if string(b) != "hello" || err != nil {
 				t.Errorf("%s: content of %q = %q, %v", name, wire, b, err)
 			}
@@ -110,18 +110,18 @@ func TestRequestContentIsExact(t *testing.T) {
 func TestRequestContentErrors(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
-	b, err := io.ReadAll(parse(t, sizedHead).Content([]byte("he"), iotest.ErrReader(broken)))
+	b, err := io.ReadAll(requestOf(t, sizedHead).Content([]byte("he"), iotest.ErrReader(broken)))
 	if string(b) != "he" || err != broken {
 		t.Errorf("content of a reader that fails = %q, %v, want its error", b, err)
 	}
-	b, err = io.ReadAll(parse(t, sizedHead).Content([]byte("he"), nil))
+	b, err = io.ReadAll(requestOf(t, sizedHead).Content([]byte("he"), nil))
 	if string(b) != "he" || !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("content with a nil Reader = %q, %v, want %v", b, err, io.ErrUnexpectedEOF)
 	}
 	large := strings.Repeat("x", 11<<20) // more than the limit of a server
 	var got strings.Builder
 	got.Grow(len(large))
-	_, err = io.Copy(&got, parse(t, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11534336\r\n").Content(nil, strings.NewReader(large)))
+	_, err = io.Copy(&got, requestOf(t, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11534336\r\n\r\n").Content(nil, strings.NewReader(large)))
 	if got.String() != large || err != nil {
 		t.Errorf("11 MiB of content: %d bytes, %v", got.Len(), err)
 	}
@@ -136,10 +136,10 @@ func TestRequestContentOfServer(t *testing.T) {
 		}
 		return rawhttp.Bytes(200, "", b), nil
 	})
-	if got := rawhttp.Answer(r, chunkedHead+"\r\n5\r\nhello\r\n0\r\n\r\n"); !strings.HasSuffix(got, "\r\n\r\nhello") {
+	if got := rawhttp.Answer(r, chunkedHead+"5\r\nhello\r\n0\r\n\r\n"); !strings.HasSuffix(got, "\r\n\r\nhello") {
 		t.Errorf("answer %q, want the content of the request", got)
 	}
-	req := parse(t, chunkedHead)
+	req := requestOf(t, chunkedHead)
 	req.Body = req.Content([]byte("0\r\nSum: 7\r\n\r\n"), nil)
 	seen := req.WithPath("/x").WithUser("ann").WithConn(rawhttp.ConnInfo{})
 	if _, err := io.ReadAll(seen.Body); err != nil {

@@ -58,7 +58,7 @@ func TestRequestQuery(t *testing.T) {
 		{"a=?/", url.Values{"a": {"?/"}}, ""},
 	}
 	for _, tt := range tests {
-		req := requestOf(t, "GET /?"+tt.query+" HTTP/1.1\r\nHost: a\r\n\r\n")
+		req := resolveGet(t, "/?"+tt.query)
 		if req.RawQuery() != tt.query {
 			t.Errorf("RawQuery = %q, want %q", req.RawQuery(), tt.query)
 		}
@@ -66,7 +66,7 @@ func TestRequestQuery(t *testing.T) {
 			t.Errorf("Query of %q (-want +got):\n%s\nwhy: %s", tt.query, diff, tt.why)
 		}
 	}
-	req := requestOf(t, "GET /?a=1 HTTP/1.1\r\nHost: a\r\n\r\n")
+	req := resolveGet(t, "/?a=1")
 	req.Query().Set("a", "2")
 	if got := req.Query().Get("a"); got != "1" {
 		t.Errorf("Query after a caller changed its result: %q", got)
@@ -252,18 +252,8 @@ func TestRequestStringAllocs(t *testing.T) {
 	}
 }
 
-// parse parses a head that lacks its empty line.
-func parse(t testing.TB, head string) *rawhttp.Request {
-	t.Helper()
-	req, _, err := rawhttp.ParseRequest([]byte(head + "\r\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return req
-}
-
 func TestWithConn(t *testing.T) {
-	req := parse(t, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n")
+	req := requestOf(t, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n")
 	req.Body = strings.NewReader("hi")
 	info := rawhttp.ConnInfo{ID: 7, Client: netip.MustParseAddr("192.0.2.1"), TLS: true}
 	with := req.WithConn(info)
@@ -292,7 +282,7 @@ func TestParseIntoCopy(t *testing.T) {
 		},
 		"Clone": (*rawhttp.Request).Clone,
 	} {
-		req := parse(t, "GET /first HTTP/1.1\r\nHost: a\r\n")
+		req := resolveGet(t, "/first")
 		if _, err := copied(req).Parse([]byte("PUT /other HTTP/1.1\r\nHost: b\r\n\r\n")); err != nil {
 			t.Fatal(err)
 		}
@@ -326,7 +316,7 @@ func TestEscapedPath(t *testing.T) {
 		{"/a|b", "/a|b", "characters that are not escaped stay so"},
 	}
 	for _, tt := range tests {
-		req := parse(t, "GET "+tt.target+" HTTP/1.1\r\nHost: a\r\n")
+		req := resolveGet(t, tt.target)
 		got := req.EscapedPath()
 		if got != tt.want {
 			t.Errorf("EscapedPath of %s = %q, want %q\nwhy: %s", tt.target, got, tt.want, tt.why)
@@ -340,7 +330,7 @@ func TestEscapedPath(t *testing.T) {
 		if target == "*" {
 			method = "OPTIONS"
 		}
-		req := parse(t, method+" "+target+" HTTP/1.1\r\nHost: a\r\n")
+		req := requestOf(t, method+" "+target+" HTTP/1.1\r\nHost: a\r\n\r\n")
 		if got := req.EscapedPath(); got != want {
 			t.Errorf("EscapedPath of %s = %q, want %q", target, got, want)
 		}
@@ -381,7 +371,7 @@ func TestEscapedPathBelowMount(t *testing.T) {
 }
 
 func TestEscapedPathAfterWithPath(t *testing.T) {
-	req := parse(t, "GET /a%2Fb HTTP/1.1\r\nHost: a\r\n")
+	req := resolveGet(t, "/a%2Fb")
 	for path, want := range map[string]string{
 		"/x y/\u00e9?": "/x%20y/%C3%A9%3F",
 		"/a/b":         "/a%2Fb", // the original path
@@ -396,7 +386,7 @@ func TestEscapedPathAfterWithPath(t *testing.T) {
 
 func TestEscapedPathAllocs(t *testing.T) {
 	for _, target := range []string{"/a/b", "/a%2Fb"} {
-		req := parse(t, "GET "+target+" HTTP/1.1\r\nHost: a\r\n")
+		req := resolveGet(t, target)
 		req.Path()
 		if n := testing.AllocsPerRun(100, func() { req.EscapedPath() }); n > 0 {
 			t.Errorf("EscapedPath of %s: %v allocations, want 0", target, n)

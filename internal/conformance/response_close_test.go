@@ -93,8 +93,6 @@ var closeKinds = []struct {
 	},
 }}
 
-const closeGet = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-
 func TestResponseIsClosedOnce(t *testing.T) {
 	write := func(t *testing.T, r *rawhttp.Response, request string, w io.Writer) {
 		rawhttp.WriteResponse(t.Context(), w, requestOf(t, request), r)
@@ -103,30 +101,30 @@ func TestResponseIsClosedOnce(t *testing.T) {
 		name string
 		do   func(t *testing.T, r *rawhttp.Response)
 	}{
-		{"written", func(t *testing.T, r *rawhttp.Response) { write(t, r, closeGet, io.Discard) }},
+		{"written", func(t *testing.T, r *rawhttp.Response) { write(t, r, get11, io.Discard) }},
 		{"for HEAD, content unread", func(t *testing.T, r *rawhttp.Response) { write(t, r, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", io.Discard) }},
 		{"for HTTP/1.0", func(t *testing.T, r *rawhttp.Response) { write(t, r, "GET / HTTP/1.0\r\n\r\n", io.Discard) }},
-		{"Write failed", func(t *testing.T, r *rawhttp.Response) { write(t, r, closeGet, &respLimited{n: 10}) }},
+		{"Write failed", func(t *testing.T, r *rawhttp.Response) { write(t, r, get11, &respLimited{n: 10}) }},
 		{"never written", func(t *testing.T, r *rawhttp.Response) { r.Close() }},
-		{"misused", func(t *testing.T, r *rawhttp.Response) { write(t, r.Set("Date", "x"), closeGet, io.Discard) }},
+		{"misused", func(t *testing.T, r *rawhttp.Response) { write(t, r.Set("Date", "x"), get11, io.Discard) }},
 		{"closed twice", func(t *testing.T, r *rawhttp.Response) { r.Close(); r.Close() }},
 		{"written twice", func(t *testing.T, r *rawhttp.Response) {
-			write(t, r, closeGet, io.Discard)
-			write(t, r, closeGet, io.Discard)
+			write(t, r, get11, io.Discard)
+			write(t, r, get11, io.Discard)
 		}},
-		{"written, then closed", func(t *testing.T, r *rawhttp.Response) { write(t, r, closeGet, io.Discard); r.Close() }},
-		{"closed, then written", func(t *testing.T, r *rawhttp.Response) { r.Close(); write(t, r, closeGet, io.Discard) }},
+		{"written, then closed", func(t *testing.T, r *rawhttp.Response) { write(t, r, get11, io.Discard); r.Close() }},
+		{"closed, then written", func(t *testing.T, r *rawhttp.Response) { r.Close(); write(t, r, get11, io.Discard) }},
 		{"written with WriteTo, then closed", func(t *testing.T, r *rawhttp.Response) { r.WriteTo(io.Discard); r.Close() }},
 		{"clone closed", func(t *testing.T, r *rawhttp.Response) { r.Clone().Close() }},
 		{"closed, then its clone closed", func(t *testing.T, r *rawhttp.Response) { c := r.Clone(); r.Close(); c.Close() }},
 		{"clone written, then closed", func(t *testing.T, r *rawhttp.Response) {
-			write(t, r.Clone(), closeGet, io.Discard)
+			write(t, r.Clone(), get11, io.Discard)
 			r.Close()
 		}},
 		{"written, then a clone of its clone written", func(t *testing.T, r *rawhttp.Response) {
 			c := r.Clone().Clone()
-			write(t, r, closeGet, io.Discard)
-			write(t, c, closeGet, io.Discard)
+			write(t, r, get11, io.Discard)
+			write(t, c, get11, io.Discard)
 		}},
 		{"closed concurrently", func(t *testing.T, r *rawhttp.Response) {
 			var all sync.WaitGroup
@@ -166,7 +164,7 @@ func TestResponseCloseReturnsErrorOfSource(t *testing.T) {
 	if err := rawhttp.Stream(200, "", c).Close(); err != errCloseReader {
 		t.Errorf("Close() = %v, want %v", err, errCloseReader)
 	}
-	persist, err := rawhttp.WriteResponse(t.Context(), io.Discard, requestOf(t, closeGet), rawhttp.Stream(200, "", c))
+	persist, err := rawhttp.WriteResponse(t.Context(), io.Discard, requestOf(t, get11), rawhttp.Stream(200, "", c))
 	if persist || !errors.Is(err, errCloseReader) {
 		t.Errorf("WriteResponse = %v, %v, want false and an error that wraps %v, since the connection must close after an error", persist, err, errCloseReader)
 	}
@@ -194,7 +192,7 @@ func TestResponseServesOnce(t *testing.T) {
 				if n, err := again.WriteTo(&b); n != 0 || err == nil || b.Len() > 0 {
 					t.Errorf("second WriteTo = %d, %v and wrote %q, want 0, an error and nothing", n, err, b.String())
 				}
-				persist, err := rawhttp.WriteResponse(t.Context(), &b, requestOf(t, closeGet), again)
+				persist, err := rawhttp.WriteResponse(t.Context(), &b, requestOf(t, get11), again)
 				if persist || err == nil || b.Len() > 0 {
 					t.Errorf("second WriteResponse = %v, %v and wrote %q, want false, an error and nothing", persist, err, b.String())
 				}
@@ -206,7 +204,7 @@ func TestResponseServesOnce(t *testing.T) {
 // However an exchange ends, the server closes the response exactly once.
 func TestServerClosesResponsesOnce(t *testing.T) {
 	large := strings.Repeat("content ", 20_000)
-	get, head := closeGet, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"
+	get, head := get11, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"
 	tests := []struct {
 		name, request string
 		resolve       func(r *rawhttp.Response) (*rawhttp.Response, error)
@@ -261,23 +259,23 @@ func TestOnCloseAfterTheExchange(t *testing.T) {
 		r        func(done func()) (*rawhttp.Response, error)
 		want     []string
 	}{
-		{"no other response", getA, func(done func()) (*rawhttp.Response, error) { return rawhttp.Empty(204).OnClose(done), nil },
+		{"no other response", get11, func(done func()) (*rawhttp.Response, error) { return rawhttp.Empty(204).OnClose(done), nil },
 			[]string{"204", "closed"}},
-		{"426 in place of an Upgrade", getA, func(done func()) (*rawhttp.Response, error) {
+		{"426 in place of an Upgrade", get11, func(done func()) (*rawhttp.Response, error) {
 			return rawhttp.Upgrade("echo", func(context.Context, net.Conn) error { return nil }).OnClose(done), nil
 		}, []string{"426", "page closed", "closed"}},
 		{"204 in place of a 405", "OPTIONS / HTTP/1.1\r\nHost: a\r\n\r\n", func(done func()) (*rawhttp.Response, error) {
 			return rawhttp.MethodNotAllowed("PUT").OnClose(done), nil
 		}, []string{"204", "closed"}},
-		{"a response with an error", getA, func(done func()) (*rawhttp.Response, error) {
+		{"a response with an error", get11, func(done func()) (*rawhttp.Response, error) {
 			return rawhttp.Text(200, "a").OnClose(done), fs.ErrPermission
 		}, []string{"403", "page closed", "closed"}},
-		{"an invalid response", getA, func(done func()) (*rawhttp.Response, error) { return rawhttp.Text(99, "a").OnClose(done), nil },
+		{"an invalid response", get11, func(done func()) (*rawhttp.Response, error) { return rawhttp.Text(99, "a").OnClose(done), nil },
 			[]string{"500", "closed"}},
-		{"content that fails", getA, func(done func()) (*rawhttp.Response, error) {
+		{"content that fails", get11, func(done func()) (*rawhttp.Response, error) {
 			return rawhttp.Stream(200, "a/b", iotest.ErrReader(errors.New("broken"))).OnClose(done), nil
 		}, []string{"500", "page closed", "closed"}},
-		{"a page that fails too", headA, func(done func()) (*rawhttp.Response, error) {
+		{"a page that fails too", head11, func(done func()) (*rawhttp.Response, error) {
 			return rawhttp.ErrorResponse(errSecond).OnClose(done), nil
 		}, []string{"500", "page closed", "closed"}},
 	}
@@ -317,7 +315,7 @@ func TestServerClosesResponseAfterHookPanics(t *testing.T) {
 		hook     rawhttp.Trace
 		r        func(done func(), err error) (*rawhttp.Response, error)
 	}{
-		{"before it is written", closeGet, beforeWrite, func(done func(), _ error) (*rawhttp.Response, error) {
+		{"before it is written", get11, beforeWrite, func(done func(), _ error) (*rawhttp.Response, error) {
 			return rawhttp.Text(200, "a").OnClose(done), nil
 		}},
 		{"content is refused, and a response returned", brokenContent, refused, func(done func(), _ error) (*rawhttp.Response, error) {
@@ -356,7 +354,7 @@ func TestWriteResponseClosesResponseThatPanics(t *testing.T) {
 				t.Error("WriteResponse recovered a panic, want it passed on")
 			}
 		}()
-		rawhttp.WriteResponse(t.Context(), io.Discard, requestOf(t, closeGet), rawhttp.Stream(200, "", c))
+		rawhttp.WriteResponse(t.Context(), io.Discard, requestOf(t, get11), rawhttp.Stream(200, "", c))
 	}()
 	if n := c.closed.Load(); n != 1 {
 		t.Errorf("closed %d times, want once", n)
@@ -372,7 +370,7 @@ func TestFirstClosesDroppedResponses(t *testing.T) {
 		}),
 		answerText("next"),
 	)
-	resp, err := r.Resolve(t.Context(), requestOf(t, closeGet))
+	resp, err := r.Resolve(t.Context(), requestOf(t, get11))
 	if err != nil || resp.Status() != 200 {
 		t.Errorf("Resolve = %v, %v, want the response of the second resolver", resp, err)
 	}
@@ -386,7 +384,7 @@ func TestWriteResponseClosesFailingContent(t *testing.T) {
 	broken := errors.New("broken")
 	for _, size := range []int64{-1, 3, 1 << 20} {
 		c := &closeReader{Reader: io.MultiReader(respReader("ab"), iotest.ErrReader(broken))}
-		persist, err := rawhttp.WriteResponse(t.Context(), io.Discard, requestOf(t, closeGet), rawhttp.Content(rawhttp.Representation{Body: c, Size: size}))
+		persist, err := rawhttp.WriteResponse(t.Context(), io.Discard, requestOf(t, get11), rawhttp.Content(rawhttp.Representation{Body: c, Size: size}))
 		if persist || !errors.Is(err, broken) {
 			t.Errorf("WriteResponse of size %d = %v, %v, want false and an error that wraps %v", size, persist, err, broken)
 		}

@@ -14,10 +14,6 @@ import (
 )
 
 const (
-	getA  = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-	headA = "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"
-	getB  = "GET / HTTP/1.0\r\n\r\n"
-
 	failed = "HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 26\r\n" +
 		"X-Content-Type-Options: nosniff\r\n"
 	failedText = "\r\n500 Internal Server Error\n"
@@ -30,14 +26,7 @@ func answerWith(resp func() *rawhttp.Response, requests string) string {
 
 // streamFuncOf returns a StreamFunc that makes one Write for each part.
 func streamFuncOf(parts ...string) *rawhttp.Response {
-	return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
-		for _, p := range parts {
-			if _, err := io.WriteString(w, p); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return rawhttp.StreamFunc(200, "a/b", writeEach(parts...))
 }
 
 func streamOf(s string) *rawhttp.Response { return rawhttp.Stream(200, "a/b", strings.NewReader(s)) }
@@ -53,30 +42,30 @@ func TestSetLength(t *testing.T) {
 		want     string
 		why      string
 	}{
-		{"StreamFunc", getA, func() *rawhttp.Response { return streamFuncOf("abc", "def").SetLength(6) }, ok + "abcdef", "Content-Length in place of chunks"},
-		{"Stream", getA, func() *rawhttp.Response { return streamOf("abcdef").SetLength(6) }, ok + "abcdef", "Content-Length in place of chunks"},
-		{"pipelined", getA + getA, func() *rawhttp.Response { return streamOf("abcdef").SetLength(6) }, ok + "abcdef" + ok + "abcdef", "the connection persists"},
-		{"HTTP/1.0", getB, func() *rawhttp.Response { return streamFuncOf("abcdef").SetLength(6) }, closing + "abcdef", "the length is sent, although the connection closes"},
+		{"StreamFunc", get11, func() *rawhttp.Response { return streamFuncOf("abc", "def").SetLength(6) }, ok + "abcdef", "Content-Length in place of chunks"},
+		{"Stream", get11, func() *rawhttp.Response { return streamOf("abcdef").SetLength(6) }, ok + "abcdef", "Content-Length in place of chunks"},
+		{"pipelined", get11 + get11, func() *rawhttp.Response { return streamOf("abcdef").SetLength(6) }, ok + "abcdef" + ok + "abcdef", "the connection persists"},
+		{"HTTP/1.0", get10, func() *rawhttp.Response { return streamFuncOf("abcdef").SetLength(6) }, closing + "abcdef", "the length is sent, although the connection closes"},
 		{"HTTP/1.0 that persists", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", func() *rawhttp.Response { return streamFuncOf("abcdef").SetLength(6) },
 			"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 6\r\nConnection: keep-alive\r\n\r\nabcdef", "the connection can persist, since the length is known"},
-		{"HEAD of a StreamFunc", headA, func() *rawhttp.Response { return streamFuncOf("abcdef").SetLength(6) }, ok, "HEAD has the fields of GET"},
-		{"HEAD of Empty", headA, func() *rawhttp.Response { return rawhttp.Empty(200).SetLength(6) }, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n", "a proxy can pass on the length that it received"},
-		{"0", getA, func() *rawhttp.Response { return streamFuncOf().SetLength(0) }, "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 0\r\n\r\n", "0 is a valid length"},
-		{"the last call wins", getA, func() *rawhttp.Response { return streamFuncOf("abcdef").SetLength(9).SetLength(6) }, ok + "abcdef", ""},
-		{"on a clone", getA, func() *rawhttp.Response {
+		{"HEAD of a StreamFunc", head11, func() *rawhttp.Response { return streamFuncOf("abcdef").SetLength(6) }, ok, "HEAD has the fields of GET"},
+		{"HEAD of Empty", head11, func() *rawhttp.Response { return rawhttp.Empty(200).SetLength(6) }, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n", "a proxy can pass on the length that it received"},
+		{"0", get11, func() *rawhttp.Response { return streamFuncOf().SetLength(0) }, "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 0\r\n\r\n", "0 is a valid length"},
+		{"the last call wins", get11, func() *rawhttp.Response { return streamFuncOf("abcdef").SetLength(9).SetLength(6) }, ok + "abcdef", ""},
+		{"on a clone", get11, func() *rawhttp.Response {
 			r := streamFuncOf("abcdef").SetLength(6)
 			r.Clone().SetLength(7)
 			return r
 		}, ok + "abcdef", "the original does not change with its clone"},
-		{"204", getA, func() *rawhttp.Response { return rawhttp.Empty(204).SetLength(6) }, "HTTP/1.1 204 No Content\r\n\r\n", "RFC 9110, section 8.6"},
+		{"204", get11, func() *rawhttp.Response { return rawhttp.Empty(204).SetLength(6) }, "HTTP/1.1 204 No Content\r\n\r\n", "RFC 9110, section 8.6"},
 
-		{"too few, some sent", getA + getA, func() *rawhttp.Response { return streamFuncOf("abc").SetLength(6) }, ok + "abc", "the client must be able to tell that content is missing"},
-		{"too many, some sent", getA + getA, func() *rawhttp.Response { return streamFuncOf("abcdef", "g").SetLength(6) }, ok + "abcdef", "bytes after the content would be read as a response"},
-		{"too many, over the end", getA + getA, func() *rawhttp.Response { return streamFuncOf("abc", "defg", "h").SetLength(6) }, ok + "abc", "a Write beyond the length sends nothing, nor do those after it"},
-		{"too few, none sent", getA, func() *rawhttp.Response { return streamFuncOf().SetLength(6) }, failed + failedText, "the head has not been sent, so the answer can be 500"},
-		{"too many, none sent", getA, func() *rawhttp.Response { return streamOf("abcdefg").SetLength(6) }, failed + failedText, ""},
-		{"Empty to GET", getA, func() *rawhttp.Response { return rawhttp.Empty(200).SetLength(6) }, failed + failedText, "Empty has no content"},
-		{"error ignored", getA + getA, func() *rawhttp.Response {
+		{"too few, some sent", get11 + get11, func() *rawhttp.Response { return streamFuncOf("abc").SetLength(6) }, ok + "abc", "the client must be able to tell that content is missing"},
+		{"too many, some sent", get11 + get11, func() *rawhttp.Response { return streamFuncOf("abcdef", "g").SetLength(6) }, ok + "abcdef", "bytes after the content would be read as a response"},
+		{"too many, over the end", get11 + get11, func() *rawhttp.Response { return streamFuncOf("abc", "defg", "h").SetLength(6) }, ok + "abc", "a Write beyond the length sends nothing, nor do those after it"},
+		{"too few, none sent", get11, func() *rawhttp.Response { return streamFuncOf().SetLength(6) }, failed + failedText, "the head has not been sent, so the answer can be 500"},
+		{"too many, none sent", get11, func() *rawhttp.Response { return streamOf("abcdefg").SetLength(6) }, failed + failedText, ""},
+		{"Empty to GET", get11, func() *rawhttp.Response { return rawhttp.Empty(200).SetLength(6) }, failed + failedText, "Empty has no content"},
+		{"error ignored", get11 + get11, func() *rawhttp.Response {
 			return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
 				for range 3 {
 					io.WriteString(w, "abcd")
@@ -85,9 +74,9 @@ func TestSetLength(t *testing.T) {
 			}).SetLength(6)
 		}, ok + "abcd", "whatever the program does with the error"},
 
-		{"negative", getA, func() *rawhttp.Response { return streamFuncOf().SetLength(-1) }, failed + "Connection: close\r\n" + failedText, "an invalid length"},
-		{"Text", getA, func() *rawhttp.Response { return rawhttp.Text(200, "abc").SetLength(3) }, failed + "Connection: close\r\n" + failedText, "the length of a Text is known"},
-		{"Content", getA, func() *rawhttp.Response { return rawhttp.Content(rawhttp.Representation{Size: -1}).SetLength(3) }, failed + "Connection: close\r\n" + failedText, "the length of a Content is its Size"},
+		{"negative", get11, func() *rawhttp.Response { return streamFuncOf().SetLength(-1) }, failed + "Connection: close\r\n" + failedText, "an invalid length"},
+		{"Text", get11, func() *rawhttp.Response { return rawhttp.Text(200, "abc").SetLength(3) }, failed + "Connection: close\r\n" + failedText, "the length of a Text is known"},
+		{"Content", get11, func() *rawhttp.Response { return rawhttp.Content(rawhttp.Representation{Size: -1}).SetLength(3) }, failed + "Connection: close\r\n" + failedText, "the length of a Content is its Size"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -108,18 +97,18 @@ func TestSetTrailer(t *testing.T) {
 		want     string
 		why      string
 	}{
-		{"one", getA, func() *rawhttp.Response { return streamFuncOf("abc").SetTrailer("X-Sum", value("6")) },
+		{"one", get11, func() *rawhttp.Response { return streamFuncOf("abc").SetTrailer("X-Sum", value("6")) },
 			head + "Trailer: X-Sum\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 6\r\n\r\n", ""},
-		{"several", getA, func() *rawhttp.Response {
+		{"several", get11, func() *rawhttp.Response {
 			return streamOf("abc").SetTrailer("A", value("1")).SetTrailer("B", value("2")).SetTrailer("a", value("3"))
 		}, head + "Trailer: B, a\r\n\r\n3\r\nabc\r\n0\r\nB: 2\r\na: 3\r\n\r\n", "the last call for a name wins"},
-		{"none", getA, func() *rawhttp.Response {
+		{"none", get11, func() *rawhttp.Response {
 			return streamFuncOf("abc").SetTrailer("A", value("")).SetTrailer("B", value("2"))
 		},
 			head + "Trailer: A, B\r\n\r\n3\r\nabc\r\n0\r\nB: 2\r\n\r\n", "a field without a value is left out"},
-		{"named by the program", getA, func() *rawhttp.Response { return streamFuncOf().SetTrailer("A", value("1")).Set("Trailer", "A, C") },
+		{"named by the program", get11, func() *rawhttp.Response { return streamFuncOf().SetTrailer("A", value("1")).Set("Trailer", "A, C") },
 			head + "Trailer: A, C\r\n\r\n0\r\nA: 1\r\n\r\n", "as a proxy does"},
-		{"value called after the content", getA, func() *rawhttp.Response {
+		{"value called after the content", get11, func() *rawhttp.Response {
 			sum := 0
 			return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
 				n, err := io.WriteString(w, "abc")
@@ -127,26 +116,26 @@ func TestSetTrailer(t *testing.T) {
 				return err
 			}).SetTrailer("X-Sum", func() string { return fmt.Sprint(sum) })
 		}, head + "Trailer: X-Sum\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 3\r\n\r\n", "all of the content was written"},
-		{"HEAD", headA, func() *rawhttp.Response { return streamFuncOf("abc").SetTrailer("A", unasked) }, head + "Trailer: A\r\n\r\n", "HEAD has the fields of GET"},
-		{"HTTP/1.0", getB, func() *rawhttp.Response { return streamFuncOf("abc").SetTrailer("A", unasked) },
+		{"HEAD", head11, func() *rawhttp.Response { return streamFuncOf("abc").SetTrailer("A", unasked) }, head + "Trailer: A\r\n\r\n", "HEAD has the fields of GET"},
+		{"HTTP/1.0", get10, func() *rawhttp.Response { return streamFuncOf("abc").SetTrailer("A", unasked) },
 			"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nConnection: close\r\n\r\nabc", "HTTP/1.0 has no chunks"},
-		{"with a length", getA, func() *rawhttp.Response { return streamFuncOf("abc").SetTrailer("A", unasked).SetLength(3) },
+		{"with a length", get11, func() *rawhttp.Response { return streamFuncOf("abc").SetTrailer("A", unasked).SetLength(3) },
 			"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 3\r\n\r\nabc", "only chunked responses have trailers"},
-		{"in memory", getA, func() *rawhttp.Response { return rawhttp.Text(200, "abc").SetTrailer("A", unasked) },
+		{"in memory", get11, func() *rawhttp.Response { return rawhttp.Text(200, "abc").SetTrailer("A", unasked) },
 			"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 3\r\n\r\nabc", "only chunked responses have trailers"},
-		{"on a clone", getA, func() *rawhttp.Response {
+		{"on a clone", get11, func() *rawhttp.Response {
 			r := streamFuncOf().SetTrailer("A", value("1"))
 			r.Clone().SetTrailer("A", unasked).SetTrailer("B", unasked)
 			return r
 		}, head + "Trailer: A\r\n\r\n0\r\nA: 1\r\n\r\n", "the original does not change with its clone"},
 
-		{"value with a line end", getA + getA, func() *rawhttp.Response { return streamFuncOf("abc").SetTrailer("A", value("1\r\nB: 2")) },
+		{"value with a line end", get11 + get11, func() *rawhttp.Response { return streamFuncOf("abc").SetTrailer("A", value("1\r\nB: 2")) },
 			head + "Trailer: A\r\n\r\n3\r\nabc\r\n", "the response is cut, since the value would add a line"},
-		{"panic", getA + getA, func() *rawhttp.Response {
+		{"panic", get11 + get11, func() *rawhttp.Response {
 			return streamFuncOf("abc").SetTrailer("A", func() string { panic("on purpose") })
 		},
 			head + "Trailer: A\r\n\r\n3\r\nabc\r\n", "the response is cut, as when a StreamFunc panics"},
-		{"after an error", getA + getA, func() *rawhttp.Response {
+		{"after an error", get11 + get11, func() *rawhttp.Response {
 			return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
 				io.WriteString(w, "abc")
 				return errors.New("on purpose")
@@ -195,20 +184,20 @@ func TestOnClose(t *testing.T) {
 		resp     func() *rawhttp.Response
 		want     string // status of the answer
 	}{
-		{"Text", getA, func() *rawhttp.Response { return rawhttp.Text(200, "a") }, "200"},
-		{"HEAD", headA, func() *rawhttp.Response { return rawhttp.Text(200, "a") }, "200"},
-		{"StreamFunc", getA, func() *rawhttp.Response { return streamFuncOf("a") }, "200"},
-		{"Stream", getA, func() *rawhttp.Response { return streamOf("a") }, "200"},
-		{"StreamFunc to HEAD", headA, func() *rawhttp.Response { return streamFuncOf("a") }, "200"},
-		{"fails before the head", getA, func() *rawhttp.Response { return broken("") }, "500"},
-		{"is cut", getA, func() *rawhttp.Response { return broken("a") }, "200"},
-		{"is invalid", getA, func() *rawhttp.Response { return rawhttp.Text(200, "a").Set("Date", "") }, "500"},
+		{"Text", get11, func() *rawhttp.Response { return rawhttp.Text(200, "a") }, "200"},
+		{"HEAD", head11, func() *rawhttp.Response { return rawhttp.Text(200, "a") }, "200"},
+		{"StreamFunc", get11, func() *rawhttp.Response { return streamFuncOf("a") }, "200"},
+		{"Stream", get11, func() *rawhttp.Response { return streamOf("a") }, "200"},
+		{"StreamFunc to HEAD", head11, func() *rawhttp.Response { return streamFuncOf("a") }, "200"},
+		{"fails before the head", get11, func() *rawhttp.Response { return broken("") }, "500"},
+		{"is cut", get11, func() *rawhttp.Response { return broken("a") }, "200"},
+		{"is invalid", get11, func() *rawhttp.Response { return rawhttp.Text(200, "a").Set("Date", "") }, "500"},
 		{"OPTIONS", "OPTIONS / HTTP/1.1\r\nHost: a\r\n\r\n", func() *rawhttp.Response { return rawhttp.MethodNotAllowed("GET") }, "204"},
 		{"412", "GET / HTTP/1.1\r\nHost: a\r\nIf-Match: \"b\"\r\n\r\n", func() *rawhttp.Response {
 			return rawhttp.Content(rawhttp.Representation{ETag: `"a"`})
 		}, "412"},
-		{"source is an io.Closer", getA, func() *rawhttp.Response { return rawhttp.Stream(200, "a/b", io.NopCloser(strings.NewReader("a"))) }, "200"},
-		{"panics", getA, func() *rawhttp.Response {
+		{"source is an io.Closer", get11, func() *rawhttp.Response { return rawhttp.Stream(200, "a/b", io.NopCloser(strings.NewReader("a"))) }, "200"},
+		{"panics", get11, func() *rawhttp.Response {
 			return rawhttp.StreamFunc(200, "a/b", func(context.Context, io.Writer) error { panic("on purpose") })
 		}, "500"},
 	}
@@ -252,27 +241,27 @@ func TestOnCloseOrder(t *testing.T) {
 func TestOnCloseOfShared(t *testing.T) {
 	shared, calls := rawhttp.Text(200, "a"), 0
 	tell := func() { calls++ }
-	got := answerWith(func() *rawhttp.Response { return shared.Clone().OnClose(tell) }, getA+getA+getA)
+	got := answerWith(func() *rawhttp.Response { return shared.Clone().OnClose(tell) }, get11+get11+get11)
 	if n := strings.Count(got, "HTTP/1.1 200 OK\r\n"); n != 3 || calls != 3 {
 		t.Errorf("with Clone: %d answers and %d calls, want 3 and 3: %q", n, calls, got)
 	}
 
 	calls = 0
-	got = answerWith(func() *rawhttp.Response { return shared.OnClose(tell) }, getA+getA)
+	got = answerWith(func() *rawhttp.Response { return shared.OnClose(tell) }, get11+get11)
 	if n := strings.Count(got, "HTTP/1.1 500 "); n != 1 || calls != 2 {
 		t.Errorf("without Clone: %d answers with 500 and %d calls, want 1 and 2: %q", n, calls, got)
 	}
 
 	calls, closed := 0, 0
 	once := rawhttp.Stream(200, "a/b", closingReader{strings.NewReader("a"), func() { closed++ }})
-	got = answerWith(func() *rawhttp.Response { return once.Clone().OnClose(tell) }, getA+getA)
+	got = answerWith(func() *rawhttp.Response { return once.Clone().OnClose(tell) }, get11+get11)
 	if n := strings.Count(got, "HTTP/1.1 500 "); n != 1 || calls != 2 || closed != 1 {
 		t.Errorf("Stream without Clone: %d answers with 500, %d calls, closed %d times, want 1, 2 and 1: %q", n, calls, closed, got)
 	}
 }
 
 func TestOnClosePanics(t *testing.T) {
-	got := answerWith(func() *rawhttp.Response { return rawhttp.Text(200, "a").OnClose(func() { panic("on purpose") }) }, getA+getA)
+	got := answerWith(func() *rawhttp.Response { return rawhttp.Text(200, "a").OnClose(func() { panic("on purpose") }) }, get11+get11)
 	if n := strings.Count(got, "HTTP/1.1 200 OK\r\n"); n != 1 {
 		t.Errorf("%d answers, want 1 and then the end of the connection: %q", n, got)
 	}
@@ -289,7 +278,7 @@ func TestServedResponseRefusesExtras(t *testing.T) {
 		"OnClose":    func(r *rawhttp.Response) *rawhttp.Response { return r.OnClose(func() {}) },
 	} {
 		shared := streamFuncOf("a")
-		answerWith(func() *rawhttp.Response { return shared }, getA)
+		answerWith(func() *rawhttp.Response { return shared }, get11)
 		if err := change(shared).Err(); err == nil {
 			t.Errorf("%s after the Response was served: Err() = nil, want an error", name)
 		}
@@ -369,7 +358,7 @@ func TestWriteContentErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer dir.Close()
-	listing, err := dir.Resolve(t.Context(), parse(t, headA))
+	listing, err := dir.Resolve(t.Context(), requestOf(t, head11))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ func TestResponseMisuse(t *testing.T) {
 		{"media type of OK with CRLF", func() *rawhttp.Response { return rawhttp.OK("a/b\r\nX-Evil: 1", nil) }, "an attacker could add any field"},
 		{"media type of Bytes with NUL", func() *rawhttp.Response { return rawhttp.Bytes(200, "a\x00b", nil) }, "NUL in a field value"},
 		{"media type of Stream with LF", func() *rawhttp.Response { return rawhttp.Stream(200, "a\nb", respReader()) }, "some recipients treat LF as a line end"},
-		{"media type of StreamFunc with CR", func() *rawhttp.Response { return rawhttp.StreamFunc(200, "a\rb", respWrite()) }, "a bare CR, RFC 9112, section 2.2"},
+		{"media type of StreamFunc with CR", func() *rawhttp.Response { return rawhttp.StreamFunc(200, "a\rb", writeEach()) }, "a bare CR, RFC 9112, section 2.2"},
 		{"media type of Content with CRLF", func() *rawhttp.Response { return rawhttp.Content(rawhttp.Representation{MediaType: "a\r\nb"}) }, "as with OK"},
 		{"Content-Type set with CRLF", func() *rawhttp.Response { return rawhttp.Text(200, "").Set("Content-Type", "a\r\nb") }, "as with OK"},
 		{"Content-Type added to one", func() *rawhttp.Response { return rawhttp.Text(200, "").Add("content-type", "a/b") }, "Content-Type is a singleton, RFC 9110, section 8.3"},
@@ -81,14 +81,14 @@ func TestResponseMisuse(t *testing.T) {
 			if n, got := r.WriteTo(&b); n != 0 || !errors.Is(got, err) || b.Len() > 0 {
 				t.Errorf("WriteTo = %d, %v and wrote %q, want 0, %v and nothing", n, got, b.String(), err)
 			}
-			if persist, got := rawhttp.WriteResponse(t.Context(), &b, requestOf(t, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"), r); persist || !errors.Is(got, err) || b.Len() > 0 {
+			if persist, got := rawhttp.WriteResponse(t.Context(), &b, requestOf(t, get11), r); persist || !errors.Is(got, err) || b.Len() > 0 {
 				t.Errorf("WriteResponse = %v, %v and wrote %q, want false, %v and nothing", persist, got, b.String(), err)
 			}
 			log := new(testkit.Log)
 			_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithLogger(log), rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
 				return tt.make(), nil
 			})))
-			if diff := cmp.Diff(want500, talk(t, addr, closeGet+closeGet)); diff != "" {
+			if diff := cmp.Diff(want500, talk(t, addr, get11+get11)); diff != "" {
 				t.Errorf("answer of the server (-want +got):\n%s", diff)
 			}
 			if n := len(log.Lines("ERROR")); n != 1 {

@@ -18,8 +18,8 @@ import (
 	"example.com/rawhttp"
 )
 
-// respWrite returns a function for StreamFunc that makes one Write for each part.
-func respWrite(parts ...string) func(context.Context, io.Writer) error {
+// writeEach returns a function for StreamFunc that makes one Write for each part.
+func writeEach(parts ...string) func(context.Context, io.Writer) error {
 	return func(_ context.Context, w io.Writer) error {
 		for _, p := range parts {
 			if _, err := io.WriteString(w, p); err != nil {
@@ -173,7 +173,7 @@ func TestResponseWriteTo(t *testing.T) {
 	}, {
 		name: "StreamFunc",
 		make: func() *rawhttp.Response {
-			return rawhttp.StreamFunc(200, "text/event-stream", respWrite("", "a", "", "bc"))
+			return rawhttp.StreamFunc(200, "text/event-stream", writeEach("", "a", "", "bc"))
 		},
 		want: "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n",
 		why:  "a Write of no bytes makes no chunk, which would be the last",
@@ -312,7 +312,7 @@ func TestResponseWriteToCountsBytes(t *testing.T) {
 	large := strings.Repeat("x", 100_000)
 	makers := map[string]func() *rawhttp.Response{
 		"in memory": func() *rawhttp.Response { return rawhttp.Text(200, large) },
-		"stream":    func() *rawhttp.Response { return rawhttp.StreamFunc(200, "", respWrite("abc", large, "def")) },
+		"stream":    func() *rawhttp.Response { return rawhttp.StreamFunc(200, "", writeEach("abc", large, "def")) },
 		"known size": func() *rawhttp.Response {
 			return rawhttp.Content(rawhttp.Representation{Body: respReader(large), Size: 100_000})
 		},
@@ -370,7 +370,7 @@ func TestResponseStatus(t *testing.T) {
 	}{
 		{rawhttp.OK("", nil), 200}, {rawhttp.Text(599, ""), 599}, {rawhttp.Empty(204), 204}, {rawhttp.NotFound(), 404}, {rawhttp.InternalServerError(), 500},
 		{rawhttp.MethodNotAllowed("GET"), 405}, {rawhttp.Redirect(303, "/"), 303}, {rawhttp.Content(rawhttp.Representation{}), 200},
-		{rawhttp.Stream(201, "", respReader()), 201}, {rawhttp.StreamFunc(202, "", respWrite()), 202},
+		{rawhttp.Stream(201, "", respReader()), 201}, {rawhttp.StreamFunc(202, "", writeEach()), 202},
 	}
 	for _, tt := range tests {
 		if got := tt.resp.Status(); got != tt.want || tt.resp.Err() != nil {
@@ -428,7 +428,7 @@ func respReusable() map[string]*rawhttp.Response {
 		"NotFound":            rawhttp.NotFound(),
 		"MethodNotAllowed":    rawhttp.MethodNotAllowed("GET"),
 		"InternalServerError": rawhttp.InternalServerError(),
-		"StreamFunc":          rawhttp.StreamFunc(200, "a/b", respWrite("some", "", large)),
+		"StreamFunc":          rawhttp.StreamFunc(200, "a/b", writeEach("some", "", large)),
 		"Content":             rawhttp.Content(rawhttp.Representation{MediaType: "a/b", Body: strings.NewReader(large), Size: int64(len(large)), ModTime: respTime, ETag: `"e"`}),
 		"Content, chunked":    rawhttp.Content(rawhttp.Representation{MediaType: "a/b", Body: strings.NewReader("abc"), Size: -1}),
 		"Content of nothing":  rawhttp.Content(rawhttp.Representation{}),

@@ -26,7 +26,7 @@ func TestCloseDuringStream(t *testing.T) {
 	})))
 	served := make(chan error)
 	go func() { served <- s.ServeConn(context.Background(), server) }()
-	go io.WriteString(client, getA)
+	go io.WriteString(client, get11)
 	reads <- "abc"
 	wantRead(t, client, "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
 	if err := s.Close(); err != nil {
@@ -74,7 +74,7 @@ func TestCloseEndsTheReadOfAStream(t *testing.T) {
 				})))
 				served := make(chan error)
 				go func() { served <- s.ServeConn(context.Background(), server) }()
-				io.WriteString(client, getA)
+				io.WriteString(client, get11)
 				go io.WriteString(producer, "begun")
 				if _, err := bufio.NewReader(client).ReadString('\n'); err != nil {
 					t.Fatal(err)
@@ -120,7 +120,7 @@ func TestCloseDuringAccept(t *testing.T) {
 	s.Close()
 	slow.late <- server
 	close(slow.late)
-	go io.WriteString(client, getA)
+	go io.WriteString(client, get11)
 	if b, err := io.ReadAll(client); err != nil || len(b) > 0 {
 		t.Errorf("client of a connection accepted during Close read %q, %v, want io.EOF", b, err)
 	}

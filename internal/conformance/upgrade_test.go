@@ -49,9 +49,9 @@ func TestUpgrade(t *testing.T) {
 	}{
 		{"asked", askEcho, echo, switched, ""},
 		{"early bytes", askEcho + "abc", echo, switched + "abc", "bytes after the request belong to the protocol"},
-		{"early request", askEcho + getA, echo, switched + getA, "even if they look like a request"},
+		{"early request", askEcho + get11, echo, switched + get11, "even if they look like a request"},
 		{"other spelling", "GET / HTTP/1.1\r\nHost: a\r\nconnection: keep-alive, UPGRADE\r\nupgrade: h2c, ECHO\r\n\r\na", echo, switched + "a", "protocols and options are case-insensitive members of lists"},
-		{"second request", getA + askEcho + "abc", resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
+		{"second request", get11 + askEcho + "abc", resolverFunc(func(req *rawhttp.Request) (*rawhttp.Response, error) {
 			if req.Header().Get("Upgrade") == "" {
 				return rawhttp.Text(200, "a"), nil
 			}
@@ -76,9 +76,9 @@ func TestUpgrade(t *testing.T) {
 		{"bad content", "POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", echo, "HTTP/1.1 400 ", "the start of the protocol is unknown"},
 		{"HEAD", "HEAD / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nabc", echo, switched + "abc", "the protocol decides which methods it allows"},
 
-		{"not asked", getA, echo, needed + neededText, "RFC 9110, section 15.5.22"},
-		{"not asked, then asked", getA + askEcho + "a", echo, needed + neededText + switched + "a", "the connection persists"},
-		{"HEAD, not asked", headA, echo, needed + "\r\n", ""},
+		{"not asked", get11, echo, needed + neededText, "RFC 9110, section 15.5.22"},
+		{"not asked, then asked", get11 + askEcho + "a", echo, needed + neededText + switched + "a", "the connection persists"},
+		{"HEAD, not asked", head11, echo, needed + "\r\n", ""},
 		{"other protocol", "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo/1, h2c\r\n\r\n", echo, needed + neededText, "the version is part of the protocol"},
 		{"without the option", "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: echo\r\n\r\n", echo, needed + neededText, "a proxy may have forwarded the field"},
 		{"without the field", "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\n\r\n", echo, needed + neededText, ""},
@@ -138,12 +138,12 @@ func TestUpgradeWithoutServer(t *testing.T) {
 	if resp.Status() != 101 {
 		t.Errorf("Status() = %d, want 101", resp.Status())
 	}
-	for in, want := range map[string]string{askEcho: switched, getA: needed + neededText} {
+	for in, want := range map[string]string{askEcho: switched, get11: needed + neededText} {
 		var b strings.Builder
-		persist, err := rawhttp.WriteResponse(t.Context(), &b, parse(t, in), resp)
+		persist, err := rawhttp.WriteResponse(t.Context(), &b, requestOf(t, in), resp)
 		before, after, _ := strings.Cut(b.String(), "Date: ")
 		got := before + after[strings.Index(after, "\r\n")+2:]
-		if diff := cmp.Diff(want, got); diff != "" || err != nil || persist != (in == getA) {
+		if diff := cmp.Diff(want, got); diff != "" || err != nil || persist != (in == get11) {
 			t.Errorf("WriteResponse to %q = %v, %v (-want +got):\n%s", in, persist, err, diff)
 		}
 	}
@@ -162,7 +162,7 @@ func TestUpgradeErrorPage(t *testing.T) {
 	}
 	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(upgrades(echoes)), rawhttp.WithErrorPage(page))
 	const want = "HTTP/1.1 426 Upgrade Required\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 4\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\nmine"
-	if diff := cmp.Diff(want, talk(t, addr, getA)); diff != "" {
+	if diff := cmp.Diff(want, talk(t, addr, get11)); diff != "" {
 		t.Errorf("answer (-want +got):\n%s", diff)
 	}
 }

@@ -46,7 +46,7 @@ var wireDiffers = []struct {
 var wireValidHeads = []string{
 	// Request lines.
 	"GET / HTTP/1.0\r\n\r\n",
-	"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+	get11,
 	"HEAD /index.html HTTP/1.1\r\nHost: a\r\n\r\n",
 	"PUT /a/b/c HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
 	"DELETE /a HTTP/1.1\r\nHost: a\r\n\r\n",

@@ -77,7 +77,7 @@ func (r writeRandom) response(content []byte) (resp *rawhttp.Response, rangeable
 	case 2:
 		return rawhttp.Stream(status, mediaType, respReader(r.parts(content)...)), false
 	case 3:
-		return rawhttp.StreamFunc(status, mediaType, respWrite(r.parts(content)...)), false
+		return rawhttp.StreamFunc(status, mediaType, writeEach(r.parts(content)...)), false
 	case 4:
 		return rawhttp.Content(rawhttp.Representation{MediaType: mediaType, Body: bytes.NewReader(content), Size: int64(len(content))}), true
 	case 5:
@@ -92,7 +92,7 @@ func TestWriteResponseIsParsedByNetHTTP(t *testing.T) {
 	t.Parallel()
 	r := writeRandom{rand.New(rand.NewPCG(9110, 9112))}
 	requests := []string{
-		"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+		get11,
 		"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
 		"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
 		"POST / HTTP/1.1\r\nHost: a\r\n\r\n",

@@ -34,7 +34,7 @@ func TestStreamFuncSendsEachWrite(t *testing.T) {
 		}
 		return nil
 	})
-	persist, err := rawhttp.WriteResponse(t.Context(), w, requestOf(t, closeGet), r)
+	persist, err := rawhttp.WriteResponse(t.Context(), w, requestOf(t, get11), r)
 	if !persist || err != nil {
 		t.Errorf("WriteResponse = %v, %v, want true, nil", persist, err)
 	}
@@ -54,7 +54,7 @@ func TestStreamFuncSendsEachWrite(t *testing.T) {
 
 func TestStreamFuncHeadIsSentWithFirstWrite(t *testing.T) {
 	w := new(writeLog)
-	if _, err := rawhttp.WriteResponse(t.Context(), w, requestOf(t, closeGet), rawhttp.StreamFunc(200, "", respWrite("ab"))); err != nil {
+	if _, err := rawhttp.WriteResponse(t.Context(), w, requestOf(t, get11), rawhttp.StreamFunc(200, "", writeEach("ab"))); err != nil {
 		t.Fatal(err)
 	}
 	if len(w.writes) != 2 || !strings.HasSuffix(w.writes[0], "\r\n\r\n2\r\nab\r\n") || w.writes[1] != "0\r\n\r\n" {
@@ -64,7 +64,7 @@ func TestStreamFuncHeadIsSentWithFirstWrite(t *testing.T) {
 
 func TestStreamFuncWithoutWrite(t *testing.T) {
 	var b strings.Builder
-	persist, err := rawhttp.WriteResponse(t.Context(), &b, requestOf(t, closeGet), rawhttp.StreamFunc(200, "", respWrite()))
+	persist, err := rawhttp.WriteResponse(t.Context(), &b, requestOf(t, get11), rawhttp.StreamFunc(200, "", writeEach()))
 	if _, rest := splitHead(b.String()); !persist || err != nil || rest != "0\r\n\r\n" {
 		t.Errorf("WriteResponse = %v, %v and wrote %q, want true, nil and empty content", persist, err, b.String())
 	}
@@ -78,15 +78,15 @@ func TestStreamFuncFails(t *testing.T) {
 		want          string // output after the head
 		headOut       bool
 	}{
-		{"before the first Write", closeGet, nil, "", false},
-		{"after an empty Write", closeGet, []string{""}, "", true},
-		{"after the first Write", closeGet, []string{"ab"}, "2\r\nab\r\n", true},
+		{"before the first Write", get11, nil, "", false},
+		{"after an empty Write", get11, []string{""}, "", true},
+		{"after the first Write", get11, []string{"ab"}, "2\r\nab\r\n", true},
 		{"after the first Write, HTTP/1.0", "GET / HTTP/1.0\r\n\r\n", []string{"ab"}, "ab", true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			r := rawhttp.StreamFunc(200, "", func(ctx context.Context, w io.Writer) error {
-				return errors.Join(respWrite(tt.writes...)(ctx, w), broken)
+				return errors.Join(writeEach(tt.writes...)(ctx, w), broken)
 			})
 			var b strings.Builder
 			persist, err := rawhttp.WriteResponse(t.Context(), &b, requestOf(t, tt.request), r)
@@ -113,7 +113,7 @@ func TestStreamFuncWriteAfterReturn(t *testing.T) {
 			io.WriteString(w, "ab")
 			return fails
 		})
-		rawhttp.WriteResponse(t.Context(), &b, requestOf(t, closeGet), r)
+		rawhttp.WriteResponse(t.Context(), &b, requestOf(t, get11), r)
 		before := b.String()
 		for _, p := range []string{"late", ""} {
 			if n, err := io.WriteString(kept, p); n != 0 || err == nil {
@@ -151,7 +151,7 @@ func TestStreamFuncIgnoresWriteErrors(t *testing.T) {
 	}
 	large := strings.Repeat("x", 2*outputBuffer)
 	for at := 1; at <= 3; at++ {
-		for _, request := range []string{closeGet, "GET / HTTP/1.0\r\n\r\n"} {
+		for _, request := range []string{get11, "GET / HTTP/1.0\r\n\r\n"} {
 			for _, parts := range [][]string{{"a", "b", "c", "d"}, {large, "b", large, "d"}} {
 				w := &writeFails{at: at}
 				persist, err := rawhttp.WriteResponse(t.Context(), w, requestOf(t, request), rawhttp.StreamFunc(200, "", careless(parts...)))
@@ -186,7 +186,7 @@ func TestStreamFuncWriteFailsAfterContextEnds(t *testing.T) {
 		}
 		return nil
 	})
-	persist, err := rawhttp.WriteResponse(ctx, &b, requestOf(t, closeGet), r)
+	persist, err := rawhttp.WriteResponse(ctx, &b, requestOf(t, get11), r)
 	if persist || !errors.Is(err, gone) {
 		t.Errorf("WriteResponse = %v, %v, want false, %v, since content was lost", persist, err, gone)
 	}
@@ -203,7 +203,7 @@ func TestStreamFuncGetsContext(t *testing.T) {
 		return err
 	})
 	var b strings.Builder
-	if _, err := rawhttp.WriteResponse(ctx, &b, requestOf(t, closeGet), r); err != nil || !strings.HasSuffix(b.String(), "5\r\nvalue\r\n0\r\n\r\n") {
+	if _, err := rawhttp.WriteResponse(ctx, &b, requestOf(t, get11), r); err != nil || !strings.HasSuffix(b.String(), "5\r\nvalue\r\n0\r\n\r\n") {
 		t.Errorf("WriteResponse wrote %q, %v, want the value of the context", b.String(), err)
 	}
 }
@@ -221,7 +221,7 @@ func TestWriteResponseToFailingWriter(t *testing.T) {
 		"CloseAfter": func() *rawhttp.Response { return rawhttp.NotFound().CloseAfter() },
 	} {
 		w := &writeFails{at: 1}
-		persist, err := rawhttp.WriteResponse(t.Context(), w, requestOf(t, closeGet), build())
+		persist, err := rawhttp.WriteResponse(t.Context(), w, requestOf(t, get11), build())
 		if persist || !errors.Is(err, errRespFull) || w.calls != 1 {
 			t.Errorf("%s: WriteResponse to a Writer that fails = %v, %v after %d writes, want false, its error, 1", name, persist, err, w.calls)
 		}

@@ -53,7 +53,7 @@ func TestWriteResponseOfShortContent(t *testing.T) {
 					io.Writer
 					String() string
 				}{&plain, &readerFrom} {
-					persist, err := rawhttp.WriteResponse(t.Context(), w, requestOf(t, closeGet), build())
+					persist, err := rawhttp.WriteResponse(t.Context(), w, requestOf(t, get11), build())
 					if persist || !errors.Is(err, io.ErrUnexpectedEOF) {
 						t.Errorf("%s of %s: WriteResponse to %T = %v, %v, want false and io.ErrUnexpectedEOF", name, kind, w, persist, err)
 					}
@@ -84,7 +84,7 @@ func TestWriteResponseOfTooMuchContent(t *testing.T) {
 			"Reader":      rawhttp.Content(rawhttp.Representation{Body: respReader(content[:10], content[10:]), Size: size}),
 		} {
 			var b bytes.Buffer
-			persist, err := rawhttp.WriteResponse(t.Context(), &b, requestOf(t, closeGet), r)
+			persist, err := rawhttp.WriteResponse(t.Context(), &b, requestOf(t, get11), r)
 			if !persist || err != nil {
 				t.Errorf("%s of size %d: WriteResponse = %v, %v, want true, nil", kind, size, persist, err)
 			}
@@ -102,7 +102,7 @@ func TestShortResponseIsOneWrite(t *testing.T) {
 		"Empty":   rawhttp.Empty(204),
 	} {
 		w := new(writeLog)
-		if _, err := rawhttp.WriteResponse(t.Context(), w, requestOf(t, closeGet), r); err != nil {
+		if _, err := rawhttp.WriteResponse(t.Context(), w, requestOf(t, get11), r); err != nil {
 			t.Errorf("%s: WriteResponse: %v", name, err)
 		}
 		if len(w.writes) != 1 {
@@ -125,7 +125,7 @@ func TestStreamSendsEachRead(t *testing.T) {
 		i++
 		return copy(p, parts[i-1]), nil
 	}))
-	if _, err := rawhttp.WriteResponse(t.Context(), w, requestOf(t, closeGet), r); err != nil {
+	if _, err := rawhttp.WriteResponse(t.Context(), w, requestOf(t, get11), r); err != nil {
 		t.Error(err)
 	}
 	if diff := cmp.Diff([]int{0, 1, 1, 2, 3, 3}, seen); diff != "" {
@@ -141,7 +141,7 @@ func TestStreamSendsEachRead(t *testing.T) {
 func TestStreamOfReaderWithoutProgress(t *testing.T) {
 	var b strings.Builder
 	r := rawhttp.Stream(200, "", readerFunc(func([]byte) (int, error) { return 0, nil }))
-	persist, err := rawhttp.WriteResponse(t.Context(), &b, requestOf(t, closeGet), r)
+	persist, err := rawhttp.WriteResponse(t.Context(), &b, requestOf(t, get11), r)
 	if persist || !errors.Is(err, io.ErrNoProgress) || b.Len() > 0 {
 		t.Errorf("WriteResponse = %v, %v and wrote %q, want false, io.ErrNoProgress and nothing", persist, err, b.String())
 	}
@@ -160,7 +160,7 @@ func TestStreamFails(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var b strings.Builder
-			persist, err := rawhttp.WriteResponse(t.Context(), &b, requestOf(t, closeGet), rawhttp.Stream(200, "", tt.r))
+			persist, err := rawhttp.WriteResponse(t.Context(), &b, requestOf(t, get11), rawhttp.Stream(200, "", tt.r))
 			if persist || !errors.Is(err, broken) {
 				t.Errorf("WriteResponse = %v, %v, want false and an error that wraps %v", persist, err, broken)
 			}
@@ -198,17 +198,14 @@ const writeDate = "Date: Sat, 01 Jan 2000 00:00:00 GMT\r\n" // the start of ever
 
 func TestWriteResponse(t *testing.T) {
 	const (
-		get11     = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-		head11    = "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"
 		closing   = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-		get10     = "GET / HTTP/1.0\r\n\r\n"
 		head10    = "HEAD / HTTP/1.0\r\n\r\n"
 		keeping10 = "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
 		headKeep  = "HEAD / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
 	)
 	text := func() *rawhttp.Response { return rawhttp.Text(200, "abc") }
 	stream := func() *rawhttp.Response { return rawhttp.Stream(200, "a/b", respReader("ab", "c")) }
-	streamFunc := func() *rawhttp.Response { return rawhttp.StreamFunc(200, "a/b", respWrite("ab", "c")) }
+	streamFunc := func() *rawhttp.Response { return streamFuncOf("ab", "c") }
 	notRead := func() *rawhttp.Response {
 		return rawhttp.Stream(200, "a/b", iotest.ErrReader(errors.New("must not be read")))
 	}
