@@ -5,6 +5,7 @@ package coding
 import (
 	"bytes"
 	"compress/flate"
+	"errors"
 	"strings"
 )
 
@@ -37,6 +38,9 @@ func Decode(coding string, b []byte) []byte {
 	for n < len(decoded) {
 		m, err := r.Read(decoded[n:])
 		n += m
+		if n == 0 && errors.As(err, new(flate.CorruptInputError)) {
+			return nil
+		}
 		if err != nil { // the end, or that of b, which is only the beginning of the content
 			break
 		}

@@ -67,6 +67,8 @@ func TestDecode(t *testing.T) {
 		{"the first half", "gzip", encode(t, strings.Repeat("0123456789abcdef", 4), gzipped(gzip.Header{}))[:24], "0123456789abc", "content may be incomplete"},
 		{"a decompression bomb", "gzip", encode(t, strings.Repeat("a", 10*maxDecoded), gzipped(gzip.Header{})), strings.Repeat("a", maxDecoded), "its size is limited"},
 		{"not gzip", "gzip", []byte("hello, hello, hello"), "", ""},
+		{"not gzip after the header", "gzip", append(bytes.Clone(plain[:10]), "\xffhello"...), "", "block type 3 is reserved (RFC 1951, section 3.2.3)"},
+		{"not deflate", "deflate", []byte("\xffhello"), "", ""},
 		{"only a header", "gzip", plain[:10], "", ""},
 		{"an unterminated name in the header", "gzip", append(append([]byte{}, full[:4]...), "\x00\x00\x00\x00\x00\x00abc"...), "", ""},
 		{"nothing", "gzip", nil, "", ""},
@@ -75,8 +77,12 @@ func TestDecode(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, string(Decode(tt.coding, tt.b))); diff != "" {
+			got := Decode(tt.coding, tt.b)
+			if diff := cmp.Diff(tt.want, string(got)); diff != "" {
 				t.Errorf("Decode(%q, %q) (-want +got):\n%s\nwhy: %s", tt.coding, tt.b, diff, tt.why)
+			}
+			if tt.want == "" && got != nil { // a transcript must say that it cannot be decoded
+				t.Errorf("Decode(%q, %q) = %q, want nil", tt.coding, tt.b, got)
 			}
 		})
 	}
