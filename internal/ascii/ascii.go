@@ -124,9 +124,9 @@ func EqualFold[S, T string | []byte](s S, t T) bool {
 	return true
 }
 
-// The functions below examine eight bytes at a time. For a word x of bytes and n <= 128, (x
-// - n·ones) &^ x & highs has the high bit set in the first byte below n. Borrowing may also
-// set it in later bytes, so only the first is significant.
+// The functions from here to SkipTarget examine eight bytes at a time. For a word x of bytes and
+// n <= 128, (x - n·Ones) &^ x & highs has the high bit set in the first byte below n. Borrowing may
+// also set it in later bytes, so only the first is significant.
 const (
 	Ones  = 0x0101010101010101
 	highs = 0x8080808080808080

@@ -23,7 +23,7 @@ type dateText struct {
 }
 
 // Text returns the current date. During a second for which the text is cached, this only
-// reads the monotonic clock. Goroutines that find it out of date at once all make the same text.
+// reads the monotonic clock. Goroutines that find it out of date at the same time each make a new one.
 func (d *DateCache) Text() string {
 	if last := d.last.Load(); last != nil && time.Until(last.end) > 0 {
 		return last.text

@@ -61,8 +61,8 @@ func readDir(dir fs.File) (entries []Entry, err error) {
 	return entries, err
 }
 
-// mayOpen reports whether permissions allow opening an entry, by opening it. Other errors are
-// none of its business.
+// mayOpen reports whether permissions allow opening an entry, by opening it. It ignores other
+// errors.
 func mayOpen(t Tree, folder string, e *Entry) bool {
 	file, _, err := t.Open(Join(folder, e.Name))
 	if err == nil {

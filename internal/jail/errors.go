@@ -54,8 +54,8 @@ var ErrEscapes = sync.OnceValue(func() error {
 	return errors.Unwrap(err)
 })
 
-// errEscape is the error for a name that leads out of a folder confined by the kernel, whose own
-// error, EXDEV, means other things to those who read it.
+// errEscape is the error for a name that leads out of a folder confined by the kernel. The error of
+// the kernel is EXDEV, whose text ("invalid cross-device link") would mislead.
 var errEscape = errors.New("the name leads out of the folder")
 
 // IsEscape reports whether err is the error for a name that leads out of its tree: for a path that
@@ -107,5 +107,5 @@ func statusOf(err error) int {
 	return 500
 }
 
-// ErrBusy is the error for a name that cannot be looked up for the moment.
+// ErrBusy is the error for a name that cannot be looked up at the moment.
 var ErrBusy = &jailError{Status: 503, Err: errors.New("folders were moved during every lookup of the name")}

@@ -18,7 +18,7 @@ import (
 // folder has an entry with exactly that spelling.
 
 // WellKnown is the folder of RFC 8615. At the top of the tree it is not hidden: "Well-known URIs
-// are rooted in the top of the path's hierarchy" (section 3). Elsewhere it is a name like others.
+// are rooted in the top of the path's hierarchy" (section 3). Elsewhere it is a name like any other.
 const WellKnown = ".well-known"
 
 // HasHidden reports whether an element of the path begins with a dot.

@@ -36,8 +36,9 @@ type Openat2Tree struct {
 }
 
 // NewOpenat2Tree opens the folder. Its error is [errors.ErrUnsupported] if openat2 is
-// unavailable: kernels before 5.6 fail with ENOSYS, and the seccomp filter of a container fails
-// with ENOSYS, EPERM or EACCES. Any other error, such as a lack of descriptors, may be temporary.
+// unavailable: kernels before 5.6 return ENOSYS, and the seccomp filter of a container makes the
+// call return ENOSYS, EPERM or EACCES. Any other error, such as a lack of descriptors, may be
+// temporary.
 func NewOpenat2Tree(dir string) (LinkReader, error) {
 	f, err := os.OpenFile(dir, oPath|syscall.O_DIRECTORY, 0)
 	if err != nil {

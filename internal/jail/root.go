@@ -24,10 +24,10 @@ type Root struct {
 	now     atomic.Pointer[openRoot]
 
 	mu     sync.Mutex // held while now is replaced
-	closed bool       // no other folder is opened any more
+	closed bool       // follow opens no other folder
 }
 
-// started is the zero of the times of checks.
+// started is the origin of the times in Root.checked.
 var started = time.Now()
 
 // An openRoot is an open folder.

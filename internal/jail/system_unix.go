@@ -11,8 +11,8 @@ import (
 type systemError = syscall.Errno
 
 // openFlags open a FIFO without waiting for a writer, and a terminal without making it the
-// controlling terminal of the process, which would end with it. They have no effect on a regular
-// file.
+// controlling terminal of the process, which its hangup would end. They have no effect on a
+// regular file.
 const openFlags = syscall.O_NONBLOCK | syscall.O_NOCTTY
 
 // ClientErrors are the errors of accept that concern a single connection, closed by its
@@ -29,7 +29,7 @@ var (
 	Shortages = []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS}
 
 	// LockErrors are the errors of a file that is locked or leased by another process. EAGAIN
-	// comes of O_NONBLOCK: without it, open would wait for the lease to be given up.
+	// comes from O_NONBLOCK: without it, open would wait for the lease to be given up.
 	LockErrors = []error{syscall.EAGAIN, syscall.EBUSY}
 
 	// DeviceErrors are the errors of a disk, or of the connection to it.

@@ -13,7 +13,8 @@ import (
 // A Tree is a tree of files: a folder of the system or an fs.FS.
 type Tree interface {
 	// Open opens a regular file or a folder. The name is a path as in io/fs. Open must not
-	// block, whatever type the file has. Its errors come from TreeError or fsError.
+	// block, whatever type the file has. Its errors come from TreeError, fsError, ReadError or
+	// NotExist, so StatusOf knows their status.
 	Open(name string) (fs.File, fs.FileInfo, error)
 	// ValidName reports whether name is a valid name in the tree.
 	ValidName(name string) bool

@@ -93,8 +93,8 @@ func (p *Page) appendCrumbs(b []byte) []byte {
 	return b
 }
 
-// appendCounts appends the number of entries, and their total size if all sizes are known.
-// In a long listing they are not; its footer has the total.
+// appendCounts appends the number of entries, and their total size if all sizes are known. In a
+// long listing they are not known yet, and the footer has the total.
 func (h *html) appendCounts(b []byte, p *Page) []byte {
 	folders, sum := 0, int64(0)
 	for _, e := range p.Entries {

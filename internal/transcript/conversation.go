@@ -17,7 +17,7 @@ type Conversation struct {
 	id     uint64
 	sides  [2]side
 	num    int           // message of the last line printed
-	last   time.Time     // when something happened
+	last   time.Time     // when something last happened
 	paused time.Duration // a pause to note before the next line
 	quiet  *time.Timer   // calls showBegun after a second of silence
 
@@ -28,7 +28,7 @@ type Conversation struct {
 
 	http2    bool   // the client has begun to speak HTTP/2
 	switches bool   // the last request asks for another protocol, and has no response yet
-	early    []byte // what the client sent after it
+	early    []byte // what the client sent after that request
 }
 
 type protocol int
@@ -115,7 +115,7 @@ func (c *Conversation) Closes(who Side, how string) {
 	c.last = time.Now()
 }
 
-// Silence returns the time since something happened.
+// Silence returns the time since something last happened.
 func (c *Conversation) Silence() time.Duration {
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
@@ -283,7 +283,8 @@ func (c *Conversation) serverReached() bool {
 	return c.sides[Server].num >= c.judge.num || len(c.judge.held) > maxHeld
 }
 
-// settle shows the bytes held back: the server did not refuse those before them.
+// settle shows the bytes held back, after it has turned out that the server did not refuse the
+// bytes before them.
 func (c *Conversation) settle() {
 	j := &c.judge
 	if !j.waits {

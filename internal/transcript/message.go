@@ -67,8 +67,8 @@ func statusOf(line []byte) (status int, ok bool) {
 	return status, bytes.HasPrefix(version, []byte("HTTP/")) && err == nil
 }
 
-// field handles a field line. It is lenient: what it takes for a field that matters only decides
-// how the following bytes are shown.
+// field handles a field line. It is lenient, since a mistake affects only how the following bytes
+// are shown.
 func (s *side) field(line []byte) {
 	name, value, ok := bytes.Cut(line, []byte(":"))
 	if !ok {
@@ -96,8 +96,8 @@ func (s *side) field(line []byte) {
 // short returns the part of a value that is shown.
 func short(b []byte) []byte { return b[:min(len(b), 80)] }
 
-// endHead determines what follows a header section (RFC 9112, section 6.3, in whose order of
-// precedence it asks).
+// endHead determines what follows a header section, by the rules of RFC 9112, section 6.3, in
+// their order of precedence.
 func (s *side) endHead() {
 	known := s.content // begin resets it, but its media type and codings are those of the head
 	s.begin(inLength)

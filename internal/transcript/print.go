@@ -93,7 +93,7 @@ func (c *Conversation) line(num int, color, text string) {
 // A pause of longPause is shown, as are the incomplete lines before it.
 const longPause = time.Second
 
-// tick notes that something happens.
+// tick records that something happens now.
 func (c *Conversation) tick() {
 	now := time.Now()
 	if pause := now.Sub(c.last); pause > longPause && !c.last.IsZero() {

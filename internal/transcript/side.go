@@ -81,7 +81,7 @@ func (s *side) begin(p phase) {
 	s.content = content{}
 }
 
-// beginBinary begins what is not text, of a protocol that is named in its summary.
+// beginBinary begins bytes that are not text. Their summary names the protocol.
 func (s *side) beginBinary(protocol string) {
 	s.begin(opaque)
 	s.content.media = protocol
@@ -284,7 +284,7 @@ func (s *side) chunkLine(ended bool) {
 		return
 	}
 	text, off := s.line[s.shown:], s.start+s.shown
-	if size == 0 { // the last chunk: its line is shown always, below the note on the content
+	if size == 0 { // the last chunk: its line is always shown, below the note on the content
 		s.flushContent()
 		s.show(text, off)
 		s.line, s.shown = s.line[:0], 0
@@ -388,7 +388,7 @@ func (s *side) flushContent() {
 	}
 }
 
-// printBegun prints the piece that is begun.
+// printBegun prints the incomplete piece, if there is one.
 func (s *side) printBegun() {
 	if n := len(s.piece); n > 0 {
 		s.printPiece(n)

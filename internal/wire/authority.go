@@ -15,7 +15,7 @@ func (h *Head) checkHost(host occurrences) error {
 	switch {
 	case host.n > 1:
 		return Malformed(h.offset(host.first+1, "Host"), "more than one Host field line", section)
-	case host.n == 0 && h.Minor > 0 && !h.early: // after an early end, it might have come
+	case host.n == 0 && h.Minor > 0 && !h.early: // a head that ended early may be missing it
 		return Malformed(h.Size, "Host field is missing", section)
 	case host.n == 1:
 		f := &h.Fields[host.first]

@@ -1,5 +1,5 @@
-// Package wire parses heads of requests and responses, chunk lines and trailer sections (RFC 9112): bytes in,
-// offsets and errors out. It does no I/O and knows nothing of connections.
+// Package wire parses heads of requests and responses, chunk lines and trailer sections (RFC 9112):
+// bytes in, offsets and errors out. It does no I/O and knows nothing of connections.
 package wire
 
 import (
@@ -20,8 +20,8 @@ type Error struct {
 	Section string // source of the rule, such as "RFC 9112, section 5.1"
 }
 
-// BadGateway is the Status of every Error about a response: what a gateway that receives it
-// answers with (RFC 9110, section 15.6.3).
+// BadGateway is the Status of every Error about a response: a gateway that receives an invalid
+// response answers its client with 502 (RFC 9110, section 15.6.3).
 const BadGateway = 502
 
 // Error returns the offset, the reason and the source of the rule.

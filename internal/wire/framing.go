@@ -26,8 +26,8 @@ func (o *occurrences) add(i int) {
 // persists. Request smuggling exploits recipients that interpret these fields differently,
 // so readFields never guesses and never repairs.
 //
-// The length of a name rules most fields out before names are compared. The rules follow in
-// the same function, since a call with so many arguments would show in the time of parsing.
+// The length of a name rules most fields out before names are compared. The rules are applied in
+// the same function, since a call with so many arguments would slow parsing noticeably.
 func (h *Head) readFields(isRequest bool) error {
 	var host, length, coding, mediaType occurrences
 	var twin occurrences // of a framing field's name with an underscore
@@ -103,7 +103,7 @@ func IsFramingTwin(name []byte) bool {
 
 // addConnection combines the options of a Connection field with those of earlier ones.
 func addConnection(value []byte, closes, keeps bool) (bool, bool) {
-	if ascii.EqualFold(value, "keep-alive") { // what most clients send that send any
+	if ascii.EqualFold(value, "keep-alive") { // the usual value, compared without splitting it
 		return closes, true
 	}
 	for more := true; more; {
@@ -213,7 +213,7 @@ func (h *Head) frameChunked(length, coding occurrences) error {
 	off := int(h.Fields[coding.first].Name.Start)
 	switch {
 	case length.n > 0:
-		// The second of the two fields makes the head wrong, so its offset is reported.
+		// The head is invalid from the second of the two fields on, so its offset is reported.
 		second := max(off, int(h.Fields[length.first].Name.Start))
 		return Malformed(second, "both Content-Length and Transfer-Encoding", section)
 	case h.Minor == 0:
@@ -233,8 +233,7 @@ func (h *Head) frameChunked(length, coding occurrences) error {
 	}
 	// "A server that receives a request message with a transfer coding it does not understand
 	// SHOULD respond with 501". RFC 9112, section 6.1. A list without chunked is answered with 501,
-	// too, although section 6.3 has 400 for it: 501 names the cause, and the connection closes
-	// either way.
+	// too, although section 6.3 says 400: 501 names the cause, and the connection closes either way.
 	switch {
 	case list.afterChunked >= 0:
 		return Malformed(list.afterChunked, "chunked is not the last transfer coding", section)
@@ -253,8 +252,8 @@ type codingList struct {
 }
 
 // add adds the members of one field line, whose value begins at offset off. It returns the
-// offset of the first error and the reason, or "". RFC 9110, section 5.6.1.2, wants empty members
-// to be ignored. They are rejected here, since other recipients do not agree on ",chunked".
+// offset of the first error and the reason, or "". RFC 9110, section 5.6.1.2, requires that
+// empty members be ignored. They are rejected here, since other recipients disagree on ",chunked".
 func (l *codingList) add(value []byte, off int) (bad int, reason string) {
 	rest := value
 	for more := true; more; {

@@ -40,7 +40,7 @@ type Head struct {
 	// Set by framing.go from the fields.
 	Host          Span  // with the port, from the target or else the Host field; may be empty
 	ContentLength int64 // -1 means chunked
-	Persist       bool  // the client allows the connection to persist
+	Persist       bool  // the sender allows the connection to persist
 	Expect        Expectation
 }
 
@@ -63,8 +63,8 @@ type Limits struct {
 }
 
 const (
-	// maxMethodBytes exceeds every registered method several times. Input without a space for so
-	// long is not HTTP, so it is malformed; the RFC suggests 501 (RFC 9112, section 3).
+	// maxMethodBytes exceeds every registered method several times. A longer method is not HTTP, so
+	// it is malformed: 400, where the RFC suggests 501 (RFC 9112, section 3).
 	maxMethodBytes = 64
 
 	// MaxLineBytes is the usual Limits.Line: "It is RECOMMENDED that all HTTP senders and

@@ -15,7 +15,7 @@ func (p *Parser) ParseAll(b []byte) (n int, err error) {
 	switch {
 	case err == nil:
 		err = p.finish(text[:n], n)
-	case err == ErrIncomplete && len(b) > len(text): // more bytes would not have completed it
+	case err == ErrIncomplete && len(b) > len(text): // the head is longer than the limit
 		err = p.tooLong(p.max.Head, "header section is too long")
 	case err == ErrIncomplete:
 		n, err = p.EndEarly(b)
@@ -106,7 +106,7 @@ func (h *Head) unfold() {
 	}
 }
 
-// trimLine trims blanks from a line, and the CR before its LF.
+// trimLine trims blanks from a line, after removing the CR of its line end.
 func trimLine(b []byte) []byte {
 	if n := len(b); n > 0 && b[n-1] == '\r' {
 		b = b[:n-1]

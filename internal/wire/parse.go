@@ -2,9 +2,11 @@ package wire
 
 import "example.com/rawhttp/internal/ascii"
 
-// A Parser parses a head from left to right. It can stop after any byte and continue when
-// more arrive. So it examines no byte more than twice, however the input is split, and
-// rejects the first invalid byte as soon as it arrives.
+// A Parser parses a head from left to right. It can stop after any byte and continue when more
+// arrive, so it examines no byte of a request's head more than twice, however the input is split.
+// It rejects a byte that the grammar does not permit as soon as the byte arrives, and a request
+// target or an unsupported version after the request line. The other rules follow at the end of
+// the head; see finish.
 type Parser struct {
 	h      *Head  // receives the parts; its Text is set by finish
 	max    Limits // see Limits
@@ -242,8 +244,7 @@ func (p *Parser) fieldSection(b []byte) (n int, err error) {
 	for {
 		switch p.phase {
 		case atFieldLine:
-			// The fast functions are tried at each line, so that an unusual one does not slow
-			// the rest.
+			// plainLines is tried at each line, so that an unusual one does not slow the rest.
 			if p.plainLines(b) {
 				return p.pos, nil
 			}
@@ -287,8 +288,7 @@ func (p *Parser) lineStart(b []byte) error {
 	case ascii.IsBlank(c):
 		return p.fold()
 	case len(p.h.Fields) == p.max.Fields:
-		// A line begins that would be one too many. After the last permitted one, only the empty
-		// line may follow.
+		// This line is one too many: after the last one permitted, only the empty line may follow.
 		return p.tooLong(p.pos, "header section has too many field lines")
 	}
 	p.next(inName)
@@ -310,7 +310,7 @@ func (p *Parser) fold() error {
 	if !p.max.Lenient {
 		return Malformed(p.pos, "field line begins with white space, which is obsolete line folding", "RFC 9112, section 5.2")
 	}
-	f := p.h.Fields[last] // parse its value again, to the end of this line; valuePart appends it
+	f := p.h.Fields[last] // taken back: its value ends with this line, and valuePart appends it again
 	p.h.Fields = p.h.Fields[:last]
 	p.name, p.mark, p.folded = f.Name, int(f.Value.Start), true
 	p.phase = inValue

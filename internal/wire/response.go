@@ -103,7 +103,8 @@ func (h *Head) frameResponse(status int) error {
 	case (status < 200 || status == 204) && h.ContentLength != 0:
 		// "A server MUST NOT send a Transfer-Encoding header field in any response with a
 		// status code of 1xx (Informational) or 204 (No Content)." RFC 9112, section 6.1. Nor
-		// Content-Length (RFC 9110, section 8.6); that of 0, which many send, says the same.
+		// Content-Length (RFC 9110, section 8.6). A Content-Length of 0, which many send, is
+		// accepted, since it does not change where the response ends.
 		return Malformed(declared, "Content-Length or Transfer-Encoding with a status that has no content", "RFC 9112, section 6.3")
 	case declared == h.Size: // rule 8 of RFC 9112, section 6.3
 		h.ContentLength = UntilClose
