@@ -200,7 +200,11 @@ func TestScriptReplacedWhileServed(t *testing.T) {
 	testkit.WriteFile(t, outside, "echo outside", 0o644)
 	addr := serveShell(t, root, rawhttp.WithMaxScripts(0))
 	seen := make(map[string]int)
-	for range 50 {
+	rounds := 25
+	if *long {
+		rounds = 100
+	}
+	for range rounds {
 		var replacing sync.WaitGroup
 		replacing.Go(func() {
 			for i := range 100 {
