@@ -55,7 +55,7 @@ func (u *users) find(given string) (name string) {
 }
 
 // equal reports whether two strings are equal, in a time that depends only on the length of
-// given. (Package crypto/subtle would bring four others into the command.)
+// given. (Package crypto/subtle would add four other packages to the command.)
 func equal(given, secret string) bool {
 	differ := len(given) ^ len(secret)
 	for i := range len(given) { // secret, which is never empty, is repeated if it is shorter

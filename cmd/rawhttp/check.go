@@ -15,17 +15,16 @@ import (
 
 const checkUsage = `usage: rawhttp check [flags] [file]
 
-Parses the requests in the file, or on standard input, and shows their parts
-with their offsets, or a mark below the first byte that breaks a rule. Lines
-that you type on a terminal end in CRLF. At most 8 MiB are read. Nothing is
-sent.
+Parses the requests in the file, or on standard input. Shows the parts of each
+with their offsets, and marks the first byte that breaks a rule. Lines that you
+type on a terminal end in CRLF. At most 8 MiB are read. Nothing is sent.
 
   -lenient    accept bare LF, folded lines, and a head without its empty line
   -color WHEN use colors: auto, always or never
 
   printf 'GET /a HTTP/1.1\r\nHost : x\r\n\r\n' | rawhttp check
 
-The exit status is 0 if all requests are accepted, 1 if one is refused or
+The exit status is 0 if all requests are accepted, 1 if one is rejected or
 incomplete, 2 for wrong usage.
 `
 
@@ -92,7 +91,7 @@ func report(b []byte, lenient, color bool) (text string, ok bool) {
 		var pe *rawhttp.ParseError
 		switch {
 		case errors.As(err, &pe):
-			reportRefused(&out, b[base:], pe, color)
+			reportRejected(&out, b[base:], pe, color)
 			return out.String(), false
 		case errors.Is(err, rawhttp.ErrIncomplete):
 			ok = reportIncomplete(&out, b, base)
@@ -108,7 +107,7 @@ func report(b []byte, lenient, color bool) (text string, ok bool) {
 		switch {
 		case errors.As(err, &pe) && !errors.Is(err, io.ErrUnexpectedEOF):
 			fmt.Fprintf(&out, "%6d  content:\n", content)
-			reportRefused(&out, rest, pe, color)
+			reportRejected(&out, rest, pe, color)
 			return out.String(), false
 		case err != nil:
 			fmt.Fprintf(&out, "%6d  content, incomplete: %d bytes received\n", content, len(rest))
@@ -125,8 +124,8 @@ func report(b []byte, lenient, color bool) (text string, ok bool) {
 	}
 }
 
-// reportIncomplete describes what follows the last request that is whole and ends at base. It
-// reports whether these are only empty lines.
+// reportIncomplete describes the bytes after the last complete request, which ends at base. It
+// reports whether they are only empty lines.
 func reportIncomplete(out *strings.Builder, b []byte, base int) (ok bool) {
 	isEmpty := len(bytes.Trim(b[base:], "\r\n")) == 0
 	switch {
@@ -141,12 +140,12 @@ func reportIncomplete(out *strings.Builder, b []byte, base int) (ok bool) {
 	return false
 }
 
-// reportHead describes the parts of a head, each with its offset in all that is checked.
+// reportHead describes the parts of a head, each with its offset in the input.
 func reportHead(out *strings.Builder, head []byte, base int, req *rawhttp.Request) {
 	part := func(off int, name, value string) {
 		fmt.Fprintf(out, "%6d  %-9s %s\n", base+off, name, transcript.Escape(value))
 	}
-	// A Request has no offsets, so its parts are searched in their order, each after the last.
+	// A Request has no offsets, so each part is searched for after the one before it.
 	at := func(s string, from int) int { return from + max(0, strings.Index(string(head[from:]), s)) }
 	method := at(req.Method(), 0)
 	target := at(req.Target(), method+len(req.Method()))
@@ -157,7 +156,7 @@ func reportHead(out *strings.Builder, head []byte, base int, req *rawhttp.Reques
 	from := end + strings.IndexByte(string(head[end:])+"\n", '\n') + 1
 	for name, value := range req.Header().All() {
 		for from < len(head) && !bytes.HasPrefix(head[from:], []byte(name+":")) {
-			_, rest, _ := bytes.Cut(head[from:], []byte("\n")) // the value before, which may be folded
+			_, rest, _ := bytes.Cut(head[from:], []byte("\n")) // a line of the previous value, which may be folded
 			from = len(head) - len(rest)
 		}
 		part(from, "field", name+": "+value)
@@ -198,12 +197,12 @@ func contentLength(req *rawhttp.Request, rest []byte) (n int, err error) {
 	return len(rest) - r.Len(), nil
 }
 
-// reportRefused shows the line of b that has the offset of the error, and the reason below it.
-func reportRefused(out *strings.Builder, b []byte, pe *rawhttp.ParseError, color bool) {
+// reportRejected shows the line of b that has the offset of the error, and the reason below it.
+func reportRejected(out *strings.Builder, b []byte, pe *rawhttp.ParseError, color bool) {
 	line, mark := transcript.Mark(b, pe.Offset)
-	refusal := fmt.Sprintf("%s %s (%s): %d", mark, pe.Reason, pe.Section, pe.Status)
+	below := fmt.Sprintf("%s %s (%s): %d", mark, pe.Reason, pe.Section, pe.Status)
 	if color {
-		refusal = "\x1b[31m" + refusal + "\x1b[0m"
+		below = "\x1b[31m" + below + "\x1b[0m"
 	}
-	fmt.Fprintf(out, "%s\n%s\n", line, refusal)
+	fmt.Fprintf(out, "%s\n%s\n", line, below)
 }

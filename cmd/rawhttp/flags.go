@@ -117,7 +117,7 @@ func (set *settings) complete(flags *flag.FlagSet, late *lateFlags, folders []st
 	if set.lenient {
 		set.options = append(set.options, rawhttp.WithLenientParsing())
 	}
-	if set.spa && !wasGiven(flags, "list") { // the application routes the paths of folders, too
+	if set.spa && !wasGiven(flags, "list") { // the application also answers for the paths of folders
 		set.files = append(set.files, rawhttp.WithListing(rawhttp.ListNone))
 	}
 	if set.addr, err = chooseAddress(flags, set.addr, late.port); err != nil {
@@ -187,7 +187,7 @@ func (set *settings) file(flags *flag.FlagSet, name string, parse func(string) (
 }
 
 // optional defines a flag whose value may be omitted, which means "true". The value is checked
-// later, since package flag repeats a wrong value in its error, and it may be a password.
+// later, since package flag would show a wrong value in its error, and it may be a password.
 func optional(flags *flag.FlagSet, name string, value *string) {
 	flags.BoolFunc(name, "", func(s string) error {
 		*value = s

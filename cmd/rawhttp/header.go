@@ -24,7 +24,7 @@ func withFields(fields []field, next rawhttp.Resolver) rawhttp.Resolver {
 			return nil, nil
 		}
 		resp = resp.Clone()          // next may serve the same Response to others
-		set := make(map[string]bool) // a field that is given twice is sent twice
+		set := make(map[string]bool) // so that a name given twice is sent twice
 		for _, f := range fields {
 			if name := strings.ToLower(f.name); set[name] {
 				resp.Add(f.name, f.value)

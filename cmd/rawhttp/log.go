@@ -14,12 +14,12 @@ import (
 	"example.com/rawhttp/internal/transcript"
 )
 
-// A logger writes each warning and error as one line. Of what the package logs at the debug
-// level, it writes what only the owner of the folder can mend: a permission that is missing, and
-// a link that leads out.
+// A logger writes each warning and error as one line. Of the messages at the debug level, it
+// writes those about mistakes that only the owner of the folder can correct: a missing permission,
+// and a link that leads out.
 type logger struct {
 	w        io.Writer
-	warnings firstOnes // those that once has written
+	warnings firstOnes // the warnings that once has written
 }
 
 func (l *logger) Debug(msg string, args ...any) {
@@ -49,14 +49,14 @@ func (l *logger) once(warning string) {
 	fmt.Fprintf(l.w, "rawhttp: warning: %s\n", warning)
 }
 
-// firstOnes are the first few of the texts that clients determine, each of them once.
+// A firstOnes holds the first few different texts that clients have caused.
 type firstOnes struct {
 	mu    sync.Mutex
 	texts map[string]bool
 }
 
-// add adds a text and returns its number, from 1. It returns 0 for a text that was added before,
-// and if there are most of them.
+// add adds a text and returns its number, from 1. It returns 0 if the text was added before, or if
+// there are already most texts.
 func (f *firstOnes) add(text string, most int) (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -84,8 +84,8 @@ func (l *logger) line(level, msg string, args []any) {
 	fmt.Fprintf(l.w, "rawhttp: %s: %s\n", level, b.String())
 }
 
-// secureClients returns a Trace that writes once that a client speaks TLS, since browsers do
-// not say what is wrong.
+// secureClients returns a Trace that writes a message when a client speaks TLS for the first
+// time, since browsers do not say what is wrong.
 func secureClients(w io.Writer) rawhttp.Trace {
 	var once sync.Once
 	return rawhttp.Trace{Refused: func(r rawhttp.Refusal) {

@@ -13,8 +13,8 @@
 //	                          with '*'. By default, a server that only this machine
 //	                          can reach refuses other hosts, so that no web page
 //	                          can read the folder (DNS rebinding)
-//	  -auth, -auth=FILE       require a password: user:password is the value of the
-//	                          environment variable RAWHTTP_AUTH, or a line of FILE
+//	  -auth, -auth=FILE       require a password: user:password from the environment
+//	                          variable RAWHTTP_AUTH, or from each line of FILE
 //
 //	Serving
 //	  -list FORM              list folders as html, text, or none (default html)
@@ -64,8 +64,8 @@ func main() {
 	os.Exit(run(stopped(signals), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// stopSignals returns the signals that stop a server. The end of the terminal does not, if the
-// command was started with that signal ignored, as nohup does.
+// stopSignals returns the signals that stop a server. SIGHUP, which announces the end of the
+// terminal, is one of them unless the command was started with it ignored, as nohup does.
 func stopSignals(ignored func(os.Signal) bool) []os.Signal {
 	stops := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !ignored(hangup) {
@@ -93,8 +93,8 @@ func stopped(signals chan os.Signal) stop {
 	return stop{graceful, atOnce}
 }
 
-// run runs the command until it is stopped. It returns the exit status: 0; 1 if it cannot do
-// what it is asked; or 2 if the command line is wrong.
+// run runs the command until it is stopped. It returns the exit status: 0 for success, 1 for a
+// failure, or 2 if the command line is wrong.
 func run(when stop, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if len(args) > 0 {
 		switch args[0] {

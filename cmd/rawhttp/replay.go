@@ -74,7 +74,7 @@ func (r *replay) add(t *talk, line string) error {
 	return errors.New("want # = > or < at its beginning")
 }
 
-// clientTurn returns the turn that the client's next line belongs to, a new one after an answer.
+// clientTurn returns the turn that the client's next line belongs to: a new turn after an answer.
 func (t *talk) clientTurn() *turn {
 	if n := len(*t); n == 0 || len((*t)[n-1].server) > 0 || (*t)[n-1].silent || (*t)[n-1].end {
 		*t = append(*t, turn{})
@@ -137,9 +137,10 @@ func (r *replay) directive(t *talk, text string) error {
 	return nil
 }
 
-// match compares what a server sent with what is wanted, line by line; the value of a Date
-// field may differ. It returns what is still wanted, which begins with a line, how many bytes of got
-// are as wanted, and the first difference. Only the rest of both need be compared when more comes.
+// match compares what a server sent with what is wanted, line by line; the value of a Date field
+// may differ. It returns the rest of want, from the first line that has not arrived; the number of
+// bytes of got that have matched; and the first difference. When more arrives, only the rest of
+// want and of got need be compared.
 func match(want, got []byte) (rest []byte, n int, diff error) {
 	for len(want) > 0 {
 		w, whole := firstLine(want)
@@ -167,7 +168,7 @@ func firstLine(b []byte) (line []byte, whole bool) {
 	return b, false
 }
 
-// isDate reports whether line is a Date field, whose value is another one each time.
+// isDate reports whether line is a Date field, whose value differs each time.
 func isDate(line []byte) bool {
 	const name = "Date: "
 	return len(line) > len(name) && strings.EqualFold(string(line[:len(name)]), name)

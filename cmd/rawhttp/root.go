@@ -69,7 +69,7 @@ func exists(name string) bool {
 	return err == nil
 }
 
-// nearestCommand returns the command that name is, with at most one mistake in typing, or "".
+// nearestCommand returns the command that name is, allowing for one typing mistake, or "".
 func nearestCommand(name string) string {
 	for _, command := range []string{"send", "spy", "check"} {
 		if isTypo(name, command) {
@@ -79,8 +79,8 @@ func nearestCommand(name string) string {
 	return ""
 }
 
-// isTypo reports whether a becomes b when one letter is added, removed or replaced, or two
-// neighbors are swapped, or is b.
+// isTypo reports whether a is b, or becomes b when one letter is added, removed or replaced, or
+// two neighbors are swapped.
 func isTypo(a, b string) bool {
 	for a != "" && b != "" && a[0] == b[0] {
 		a, b = a[1:], b[1:]

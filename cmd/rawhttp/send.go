@@ -154,8 +154,8 @@ func (s *sender) lines(texts []string) (io.Reader, error) {
 	return bytes.NewReader(all), nil
 }
 
-// terminalLines reads lines typed on a terminal, and replaces their ends by those that they have
-// on the wire. Telnet and nc -C do this too: a terminal has no key for CRLF.
+// terminalLines reads lines typed on a terminal, and replaces each line end with the one to send.
+// Telnet and nc -C do this too: a terminal has no key for CRLF.
 type terminalLines struct {
 	terminal io.Reader
 	end      string // CRLF, or LF for -lf
@@ -310,16 +310,17 @@ func wantNoMore(got []byte) error {
 	return fmt.Errorf("want no more, got %q", got[:min(len(got), 100)])
 }
 
-// exchange sends all of in, and closes this side if closes is set. It receives what the server
-// sends until the server closes, is silent for the time of -wait, or enough returns true after
-// all has been sent, or until ctx ends.
+// exchange sends all of in, and closes this side if closes is set. Meanwhile it receives from the
+// server. It returns when ctx ends. Once all of in has been sent, it also returns when enough
+// returns true, and when the server has closed the connection or been silent for the time of -wait.
+// Unless answers are compared, it returns as soon as the server closes, since in may have no end.
 func (d *dialog) exchange(in io.Reader, closes bool, enough func() bool) error {
 	sent := make(chan error, 1) // has room, since exchange may return before say
 	go func() { sent <- d.say(in, closes) }()
 	var failed error
 	for sending := true; ; {
 		isEnough := enough()
-		if !sending && (isEnough || d.closed) || d.closed && !d.compare { // standard input may never end
+		if !sending && (isEnough || d.closed) || d.closed && !d.compare {
 			return nil
 		}
 		var silence <-chan time.Time
@@ -336,7 +337,7 @@ func (d *dialog) exchange(in io.Reader, closes bool, enough func() bool) error {
 			if !ok {
 				if sending {
 					select {
-					case failed = <-sent: // a reset may be an error of the write, and not of the read
+					case failed = <-sent: // the write, and not the read, may have failed with the reset
 						sending = false
 					case <-time.After(soon):
 					}
@@ -367,11 +368,11 @@ func (d *dialog) ended() {
 	d.heard, d.closed = nil, true
 }
 
-// soon is the time within which what has happened already is noticed.
+// soon is long enough to notice an event that has already happened.
 const soon = 100 * time.Millisecond
 
-// patience returns how long the server may be silent from now on: not long when each request has
-// its response.
+// patience returns how long to wait while the server is silent: not long if each request has its
+// response.
 func (d *dialog) patience() time.Duration {
 	if d.answered && d.shown.IsIdle() {
 		return min(soon, d.wait)

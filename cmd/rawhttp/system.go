@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// hangup is the signal for the end of a terminal.
+// hangup is the signal that announces the end of the terminal.
 var hangup os.Signal = syscall.SIGHUP
 
 // isInUse reports whether listening failed because another program listens on the address.

@@ -19,8 +19,8 @@ Listening
                           with '*'. By default, a server that only this machine
                           can reach refuses other hosts, so that no web page
                           can read the folder (DNS rebinding)
-  -auth, -auth=FILE       require a password: user:password is the value of the
-                          environment variable RAWHTTP_AUTH, or a line of FILE
+  -auth, -auth=FILE       require a password: user:password from the environment
+                          variable RAWHTTP_AUTH, or from each line of FILE
 
 Serving
   -list FORM              list folders as html, text, or none (default html)
