@@ -19,7 +19,7 @@ import (
 )
 
 func main() {
-	addr := flag.String("addr", "127.0.0.1:8080", "listen at `host:port`")
+	addr := flag.String("addr", "127.0.0.1:8080", "listen on `host:port`")
 	bucketURL := flag.String("bucket", "", "serve the bucket at this `URL`, such as file:///srv/objects")
 	list := flag.Bool("list", false, "list keys as files in folders")
 	flag.Parse()

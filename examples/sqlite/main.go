@@ -21,7 +21,7 @@ import (
 )
 
 func main() {
-	addr := flag.String("addr", "127.0.0.1:8080", "listen at `host:port`")
+	addr := flag.String("addr", "127.0.0.1:8080", "listen on `host:port`")
 	name := flag.String("db", "notes.db", "keep the notes in this `file`")
 	flag.Parse()
 	if err := run(*addr, *name); err != nil {

@@ -22,7 +22,7 @@ import (
 )
 
 func main() {
-	addr := flag.String("addr", "127.0.0.1:8080", "listen at `host:port` if systemd passes no socket")
+	addr := flag.String("addr", "127.0.0.1:8080", "listen on `host:port` if systemd passes no socket")
 	root := flag.String("root", ".", "serve this `folder`")
 	proxy := flag.String("proxy", "127.0.0.1/32", "trust X-Forwarded-For from proxies in this `prefix`")
 	flag.Parse()

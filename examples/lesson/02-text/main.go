@@ -16,7 +16,7 @@ const response = "HTTP/1.1 200 OK\r\n" +
 	"Hello from a bare socket.\n"
 
 func main() {
-	addr := flag.String("addr", "127.0.0.1:8080", "listen at `host:port`")
+	addr := flag.String("addr", "127.0.0.1:8080", "listen on `host:port`")
 	flag.Parse()
 	ln, err := net.Listen("tcp", *addr)
 	if err != nil {

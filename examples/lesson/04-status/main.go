@@ -14,7 +14,7 @@ import (
 )
 
 func main() {
-	addr := flag.String("addr", "127.0.0.1:8080", "listen at `host:port`")
+	addr := flag.String("addr", "127.0.0.1:8080", "listen on `host:port`")
 	flag.Parse()
 	resolver := rawhttp.Methods(map[string]rawhttp.Resolver{"GET": rawhttp.ResolverFunc(resolve)})
 	srv, err := rawhttp.New(rawhttp.WithResolver(resolver))

@@ -15,7 +15,7 @@ import (
 )
 
 func main() {
-	addr := flag.String("addr", "127.0.0.1:8080", "listen at `host:port`")
+	addr := flag.String("addr", "127.0.0.1:8080", "listen on `host:port`")
 	flag.Parse()
 	root, err := os.OpenRoot("../../testdata/webroot")
 	if err != nil {

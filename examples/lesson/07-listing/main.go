@@ -18,7 +18,7 @@ import (
 )
 
 func main() {
-	addr := flag.String("addr", "127.0.0.1:8080", "listen at `host:port`")
+	addr := flag.String("addr", "127.0.0.1:8080", "listen on `host:port`")
 	flag.Parse()
 	files, err := rawhttp.Dir("../../testdata/webroot", rawhttp.WithListing(rawhttp.ListNone))
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 )
 
 func main() {
-	addr := flag.String("addr", "127.0.0.1:8080", "listen at `host:port`")
+	addr := flag.String("addr", "127.0.0.1:8080", "listen on `host:port`")
 	date := flag.Bool("date", true, "send Date")
 	length := flag.Bool("length", true, "send Content-Length")
 	flag.Parse()

@@ -13,7 +13,7 @@ import (
 )
 
 func main() {
-	addr := flag.String("addr", "127.0.0.1:8080", "listen at `host:port`")
+	addr := flag.String("addr", "127.0.0.1:8080", "listen on `host:port`")
 	flag.Parse()
 	srv, err := rawhttp.New(rawhttp.WithResolver(rawhttp.ResolverFunc(divide)))
 	if err != nil {
@@ -32,7 +32,7 @@ func divide(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error
 	a, errA := strconv.Atoi(req.Query().Get("a"))
 	b, errB := strconv.Atoi(req.Query().Get("b"))
 	if errA != nil || errB != nil {
-		return rawhttp.Text(400, "a and b are to be whole numbers.\n"), nil
+		return rawhttp.Text(400, "a and b must be whole numbers.\n"), nil
 	}
 	return rawhttp.Text(200, strconv.Itoa(a/b)+"\n"), nil
 }

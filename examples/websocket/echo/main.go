@@ -35,7 +35,7 @@ const (
 )
 
 func main() {
-	addr := flag.String("addr", "127.0.0.1:8080", "listen at `host:port`")
+	addr := flag.String("addr", "127.0.0.1:8080", "listen on `host:port`")
 	origins := flag.String("origins", "", "also accept pages of these `hosts`, separated by commas, such as *.example.org")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

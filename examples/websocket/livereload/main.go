@@ -32,7 +32,7 @@ const (
 )
 
 func main() {
-	addr := flag.String("addr", "127.0.0.1:8080", "listen at `host:port`")
+	addr := flag.String("addr", "127.0.0.1:8080", "listen on `host:port`")
 	root := flag.String("root", ".", "serve this `folder`")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
