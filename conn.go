@@ -144,25 +144,6 @@ type connMemory struct {
 	exchange exchange
 }
 
-// An exchange is one request and its response. Its memory serves one exchange after another.
-type exchange struct {
-	conn      *conn
-	in        *inbuf // of the connection
-	out       *sink  // of the connection
-	parser    wire.Parser
-	req       Request         // as the client sent it; kept until the next request
-	shown     *Request        // the copy that the resolver sees
-	spare     *Request        // the Request used as shown if there is no content; owned by the connection
-	body      *content        // nil if the request has no content
-	ctx       *requestContext // nil if no resolver was asked, or its context has ended
-	responder responder
-	contexts  []requestContext // allocated together, for later requests
-	start     time.Time        // if it is traced
-
-	asked       bool   // WithErrorPage was asked
-	refusedLine string // the request line of a refused head, "" if it could not be parsed
-}
-
 // memoryPool holds the cleared memory of parked connections.
 var memoryPool = sync.Pool{New: func() any { return new(connMemory) }}
 
@@ -226,75 +207,6 @@ func (c *conn) serveRequests(again bool) {
 func growStack() {
 	var frame [2 << 10]byte
 	runtime.KeepAlive(&frame)
-}
-
-// serve serves one request and its response. It reports whether the connection may serve
-// another (RFC 9112, section 9.3).
-func (x *exchange) serve() (again bool) {
-	defer x.release()
-	if err := x.readHead(); err != nil {
-		return x.refuseHead(err)
-	}
-	err := x.admit()
-	x.show() // also if it is refused, for error pages and traces
-	if err != nil {
-		return x.refuse(x.req.head.Text[:x.req.head.Size], err)
-	}
-	x.ctx = x.newContext()
-	persist := x.respond(x.ctx, x.resolve(x.ctx))
-	// hangUp and drain read from the client. Before that, the watch and the program's
-	// goroutines must have stopped reading: the watch ends with the context.
-	x.endContext()
-	if !persist {
-		return x.conn.hangUp()
-	}
-	return x.drain()
-}
-
-// show makes the Request that the resolver sees.
-func (x *exchange) show() {
-	x.shown = x.spare
-	switch _, empty := x.spare.Body.(noContent); {
-	case x.body != nil:
-		// A Request that a program keeps must not show the content of a later one.
-		x.shown = &Request{Body: x.body}
-	case !empty: // otherwise do not write: a program that kept it may still be reading
-		x.spare.Body = noContent{}
-	}
-	x.shown.requestData = x.req.requestData
-}
-
-// release releases what belongs to the exchange. An idle connection must not hold a
-// response, and content must not be read after its exchange has ended. It is deferred, since
-// a resolver may end the goroutine.
-func (x *exchange) release() {
-	x.endContext()
-	x.endContent()
-	if x.body != nil {
-		x.shown = x.spare
-		// The program may keep the body, but another connection may use these next.
-		x.body.in, x.body.proceed = nil, nil
-	}
-	x.body = nil
-	// Only these hold memory of the program. The other fields are small and describe how the
-	// exchange went.
-	x.responder.resp, x.responder.ranges = nil, nil
-}
-
-// endContent ends reading by the program. A goroutine that outlived the resolver may still
-// be in a read, which is interrupted.
-func (x *exchange) endContent() {
-	if x.body == nil {
-		return
-	}
-	if !x.body.mu.TryLock() { // a Read holds mu for as long as it waits for the client
-		x.conn.interrupt()
-		x.body.mu.Lock()
-		x.conn.resume()
-	}
-	x.body.endReading()
-	x.body.mu.Unlock()
-	x.in.src = x.conn // drain, linger and the next head read with their own limits
 }
 
 // enter begins a phase. Only the connection's own goroutine calls it.

@@ -11,6 +11,94 @@ import (
 	"example.com/rawhttp/internal/wire"
 )
 
+// An exchange is one request and its response. Its memory serves one exchange after another.
+type exchange struct {
+	conn      *conn
+	in        *inbuf // of the connection
+	out       *sink  // of the connection
+	parser    wire.Parser
+	req       Request         // as the client sent it; kept until the next request
+	shown     *Request        // the copy that the resolver sees
+	spare     *Request        // the Request used as shown if there is no content; owned by the connection
+	body      *content        // nil if the request has no content
+	ctx       *requestContext // nil if no resolver was asked, or its context has ended
+	responder responder
+	contexts  []requestContext // allocated together, for later requests
+	start     time.Time        // if it is traced
+
+	asked       bool   // WithErrorPage was asked
+	refusedLine string // the request line of a refused head, "" if it could not be parsed
+}
+
+// serve serves one request and its response. It reports whether the connection may serve
+// another (RFC 9112, section 9.3).
+func (x *exchange) serve() (again bool) {
+	defer x.release()
+	if err := x.readHead(); err != nil {
+		return x.refuseHead(err)
+	}
+	err := x.admit()
+	x.show() // also if it is refused, for error pages and traces
+	if err != nil {
+		return x.refuse(x.req.head.Text[:x.req.head.Size], err)
+	}
+	x.ctx = x.newContext()
+	persist := x.respond(x.ctx, x.resolve(x.ctx))
+	// hangUp and drain read from the client. Before that, the watch and the program's
+	// goroutines must have stopped reading: the watch ends with the context.
+	x.endContext()
+	if !persist {
+		return x.conn.hangUp()
+	}
+	return x.drain()
+}
+
+// show makes the Request that the resolver sees.
+func (x *exchange) show() {
+	x.shown = x.spare
+	switch _, empty := x.spare.Body.(noContent); {
+	case x.body != nil:
+		// A Request that a program keeps must not show the content of a later one.
+		x.shown = &Request{Body: x.body}
+	case !empty: // otherwise do not write: a program that kept it may still be reading
+		x.spare.Body = noContent{}
+	}
+	x.shown.requestData = x.req.requestData
+}
+
+// release releases what belongs to the exchange. An idle connection must not hold a
+// response, and content must not be read after its exchange has ended. It is deferred, since
+// a resolver may end the goroutine.
+func (x *exchange) release() {
+	x.endContext()
+	x.endContent()
+	if x.body != nil {
+		x.shown = x.spare
+		// The program may keep the body, but another connection may use these next.
+		x.body.in, x.body.proceed = nil, nil
+	}
+	x.body = nil
+	// Only these hold memory of the program. The other fields are small and describe how the
+	// exchange went.
+	x.responder.resp, x.responder.ranges = nil, nil
+}
+
+// endContent ends reading by the program. A goroutine that outlived the resolver may still
+// be in a read, which is interrupted.
+func (x *exchange) endContent() {
+	if x.body == nil {
+		return
+	}
+	if !x.body.mu.TryLock() { // a Read holds mu for as long as it waits for the client
+		x.conn.interrupt()
+		x.body.mu.Lock()
+		x.conn.resume()
+	}
+	x.body.endReading()
+	x.body.mu.Unlock()
+	x.in.src = x.conn // drain, linger and the next head read with their own limits
+}
+
 // admit records properties of the request, and refuses requests that must not reach the
 // resolver. The host comes first: a request for another server should learn nothing of this one.
 func (x *exchange) admit() error {
@@ -138,18 +226,6 @@ func (x *exchange) responseTo(ctx context.Context, resp *Response, err error) (a
 	return resp
 }
 
-// resolveError makes the response to a result or a panic of Resolve.
-func (x *exchange) resolveError(ctx context.Context, err error) *Response {
-	switch {
-	case errors.Is(err, errPanicked):
-		// The state of the program is unknown, so the connection ends.
-		return x.failure(ctx, err).Clone().CloseAfter()
-	case errors.Is(err, ErrAbort): // sending it fails with ErrAbort, and respond aborts
-		return &Response{message: message{err: err}}
-	}
-	return x.failure(ctx, err)
-}
-
 // ask calls the resolver.
 func (x *exchange) ask(ctx context.Context) (resp *Response, err error) {
 	defer x.conn.catch("resolver", &err)
@@ -168,41 +244,6 @@ func (x *exchange) ownAnswer() *Response {
 		return errorResponse(&StatusError{Status: 405, Allow: fileMethods})
 	}
 	return nil
-}
-
-// failure returns the response to an error of the resolver.
-func (x *exchange) failure(ctx context.Context, err error) *Response {
-	if fault := x.contentFault(); fault != nil {
-		return x.answerFault(ctx, fault, err)
-	}
-	status := errorStatus(err)
-	x.logFailure(status, err)
-	if status == 405 && x.req.isOptions() { // the methods are what the client asks for
-		return allowed(strings.Join(allowOf(err), ", "))
-	}
-	return x.answerError(ctx, status, err)
-}
-
-// answerError returns the program's page for the error, or the plain text if there is none.
-func (x *exchange) answerError(ctx context.Context, status int, err error) *Response {
-	page, failed := x.errorPage(ctx, status, err)
-	switch {
-	case failed != nil:
-		return errorResponse(failed).CloseAfter()
-	case page == nil:
-		return errorResponse(err)
-	}
-	return addErrorFields(page, err)
-}
-
-// errorPage asks the program for its page, nil if it has none or has been asked before.
-func (x *exchange) errorPage(ctx context.Context, status int, err error) (page *Response, failed error) {
-	if x.conn.srv.config.errorPage == nil || x.asked {
-		return nil, nil
-	}
-	x.asked = true // also if it panics
-	defer x.conn.catch("error page", &failed)
-	return x.conn.srv.config.errorPage(ctx, x.shown, status, err), nil
 }
 
 // respond writes the response, or another one that must replace it, and closes it. It
@@ -272,23 +313,6 @@ func (x *exchange) mustFlush() bool {
 	return x.ctx != nil && x.ctx.isWaited()
 }
 
-// replacement returns the response to send in place of one that failed with err, or nil if
-// there is none. Closing it closes both.
-func (x *exchange) replacement(ctx context.Context, failed *Response, err error) *Response {
-	instead := x.instead(ctx, failed, err)
-	if instead == nil {
-		return nil
-	}
-	// The fields of a Response that was changed after it was served, or served twice, may be
-	// meant for another client.
-	if failed.Err() == nil && err != errServedTwice && err != errClonedTwice {
-		instead = instead.Clone()
-		instead.keepFields(failed)
-	}
-	x.out.buf = x.out.buf[:x.out.done] // drop what was put of the failed one
-	return instead.inPlaceOf(failed)
-}
-
 // retract removes the part of the response that has not been written: after ErrAbort the
 // client must not receive more of it.
 func (x *exchange) retract() {
@@ -349,50 +373,6 @@ func (x *exchange) newResponder(resp *Response) {
 // the mutex of the sink or of the content held.
 func (x *exchange) withholds() bool { return x.body.withheld && len(x.in.bytes()) == 0 }
 
-// contentFault returns the client's mistake in the content, if any. It determines the
-// response, whatever the resolver returned.
-func (x *exchange) contentFault() error {
-	// While another goroutine reads the content, no fault is known.
-	if x.body == nil || !x.body.mu.TryLock() {
-		return nil
-	}
-	defer x.body.mu.Unlock()
-	return x.body.fault()
-}
-
-// answerFault returns the response to a fault in the content. The fault is a protocol
-// error, unlike err, the program's error.
-func (x *exchange) answerFault(ctx context.Context, fault, err error) *Response {
-	x.body.answered = true
-	x.traceRefused(nil, fault)
-	status := errorStatus(fault)
-	x.logFailure(status, joinOnce(fault, err))
-	if status >= 500 { // the connection is ending; no one would read a page
-		return errorResponse(fault).CloseAfter()
-	}
-	return x.answerError(ctx, status, fault).Clone().CloseAfter()
-}
-
-// instead returns the response to send when another failed with err before any of it was
-// written, or nil if there is nothing to send or the client has disconnected.
-func (x *exchange) instead(ctx context.Context, failed *Response, err error) *Response {
-	if err == nil || x.responder.headOut || x.conn.write.broken != nil || x.conn.gone.Load() || errors.Is(err, ErrAbort) {
-		return nil // headOut: the client has a status already
-	}
-	if fault := x.contentFault(); fault != nil && !x.body.answered {
-		return x.answerFault(ctx, fault, err)
-	}
-	x.logFailure(500, err)
-	if failed.Err() != nil || x.asked { // the program's mistake, or its page failed
-		return errorResponse(&StatusError{Status: 500}).CloseAfter()
-	}
-	resp := x.answerError(ctx, 500, &StatusError{Status: 500, Err: err})
-	if errors.Is(err, errPanicked) {
-		return resp.Clone().CloseAfter()
-	}
-	return resp
-}
-
 // mayPersist reports whether the connection may persist after the response, as far as the
 // content of the request allows: the rest of it must be small, or the response may read it.
 // The head of the response announces the result, so it must be known before the content is
@@ -412,36 +392,6 @@ func (x *exchange) mayPersist(resp *Response) bool {
 		return false
 	}
 	return x.body.endsWithin(maxDrainBytes)
-}
-
-// logFailure logs why a request failed; the client is not told. Failures caused by the client
-// are logged at debug level, and so are unknown methods (501) and versions (505), and panics,
-// which have already been logged with their stack.
-func (x *exchange) logFailure(status int, err error) {
-	log := x.conn.srv.log.Error
-	if x.isClientsFault() || status < 500 || status == 501 || status == 505 || errors.Is(err, errPanicked) {
-		log = x.conn.srv.log.Debug
-	}
-	args := []any{"conn", x.conn.id, "request", x.conn.num, "status", status, "err", err}
-	if x.refusedLine != "" {
-		args = append(args, "line", x.refusedLine)
-	}
-	log("rawhttp: request failed", args...)
-}
-
-// isClientsFault reports whether the client has disconnected, or made a mistake in the content.
-// What fails then is not the server's failure.
-func (x *exchange) isClientsFault() bool {
-	disconnected := x.conn.gone.Load() || x.ctx != nil && context.Cause(x.ctx) == errClientClosed
-	return disconnected || x.contentFault() != nil
-}
-
-// joinOnce joins the fault in the content with the program's error, which often wraps it.
-func joinOnce(fault, err error) error {
-	if errors.Is(err, fault) {
-		return err
-	}
-	return errors.Join(fault, err)
 }
 
 // traceRefused reports to Trace that the server refuses a request. b is the part of the

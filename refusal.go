@@ -1,6 +1,7 @@
 package rawhttp
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -141,4 +142,142 @@ func describesContent(name string) bool {
 // Content- but is not one of the security policies, which concern the page as a whole.
 func isContentField(name string) bool {
 	return ascii.HasPrefixFold(name, "Content-") && !ascii.HasPrefixFold(name, "Content-Security-Policy")
+}
+
+// resolveError makes the response to a result or a panic of Resolve.
+func (x *exchange) resolveError(ctx context.Context, err error) *Response {
+	switch {
+	case errors.Is(err, errPanicked):
+		// The state of the program is unknown, so the connection ends.
+		return x.failure(ctx, err).Clone().CloseAfter()
+	case errors.Is(err, ErrAbort): // sending it fails with ErrAbort, and respond aborts
+		return &Response{message: message{err: err}}
+	}
+	return x.failure(ctx, err)
+}
+
+// failure returns the response to an error of the resolver.
+func (x *exchange) failure(ctx context.Context, err error) *Response {
+	if fault := x.contentFault(); fault != nil {
+		return x.answerFault(ctx, fault, err)
+	}
+	status := errorStatus(err)
+	x.logFailure(status, err)
+	if status == 405 && x.req.isOptions() { // the methods are what the client asks for
+		return allowed(strings.Join(allowOf(err), ", "))
+	}
+	return x.answerError(ctx, status, err)
+}
+
+// answerError returns the program's page for the error, or the plain text if there is none.
+func (x *exchange) answerError(ctx context.Context, status int, err error) *Response {
+	page, failed := x.errorPage(ctx, status, err)
+	switch {
+	case failed != nil:
+		return errorResponse(failed).CloseAfter()
+	case page == nil:
+		return errorResponse(err)
+	}
+	return addErrorFields(page, err)
+}
+
+// errorPage asks the program for its page, nil if it has none or has been asked before.
+func (x *exchange) errorPage(ctx context.Context, status int, err error) (page *Response, failed error) {
+	if x.conn.srv.config.errorPage == nil || x.asked {
+		return nil, nil
+	}
+	x.asked = true // also if it panics
+	defer x.conn.catch("error page", &failed)
+	return x.conn.srv.config.errorPage(ctx, x.shown, status, err), nil
+}
+
+// replacement returns the response to send in place of one that failed with err, or nil if
+// there is none. Closing it closes both.
+func (x *exchange) replacement(ctx context.Context, failed *Response, err error) *Response {
+	instead := x.instead(ctx, failed, err)
+	if instead == nil {
+		return nil
+	}
+	// The fields of a Response that was changed after it was served, or served twice, may be
+	// meant for another client.
+	if failed.Err() == nil && err != errServedTwice && err != errClonedTwice {
+		instead = instead.Clone()
+		instead.keepFields(failed)
+	}
+	x.out.buf = x.out.buf[:x.out.done] // drop what was put of the failed one
+	return instead.inPlaceOf(failed)
+}
+
+// instead returns the response to send when another failed with err before any of it was
+// written, or nil if there is nothing to send or the client has disconnected.
+func (x *exchange) instead(ctx context.Context, failed *Response, err error) *Response {
+	if err == nil || x.responder.headOut || x.conn.write.broken != nil || x.conn.gone.Load() || errors.Is(err, ErrAbort) {
+		return nil // headOut: the client has a status already
+	}
+	if fault := x.contentFault(); fault != nil && !x.body.answered {
+		return x.answerFault(ctx, fault, err)
+	}
+	x.logFailure(500, err)
+	if failed.Err() != nil || x.asked { // the program's mistake, or its page failed
+		return errorResponse(&StatusError{Status: 500}).CloseAfter()
+	}
+	resp := x.answerError(ctx, 500, &StatusError{Status: 500, Err: err})
+	if errors.Is(err, errPanicked) {
+		return resp.Clone().CloseAfter()
+	}
+	return resp
+}
+
+// contentFault returns the client's mistake in the content, if any. It determines the
+// response, whatever the resolver returned.
+func (x *exchange) contentFault() error {
+	// While another goroutine reads the content, no fault is known.
+	if x.body == nil || !x.body.mu.TryLock() {
+		return nil
+	}
+	defer x.body.mu.Unlock()
+	return x.body.fault()
+}
+
+// answerFault returns the response to a fault in the content. The fault is a protocol
+// error, unlike err, the program's error.
+func (x *exchange) answerFault(ctx context.Context, fault, err error) *Response {
+	x.body.answered = true
+	x.traceRefused(nil, fault)
+	status := errorStatus(fault)
+	x.logFailure(status, joinOnce(fault, err))
+	if status >= 500 { // the connection is ending; no one would read a page
+		return errorResponse(fault).CloseAfter()
+	}
+	return x.answerError(ctx, status, fault).Clone().CloseAfter()
+}
+
+// logFailure logs why a request failed; the client is not told. Failures caused by the client
+// are logged at debug level, and so are unknown methods (501) and versions (505), and panics,
+// which have already been logged with their stack.
+func (x *exchange) logFailure(status int, err error) {
+	log := x.conn.srv.log.Error
+	if x.isClientsFault() || status < 500 || status == 501 || status == 505 || errors.Is(err, errPanicked) {
+		log = x.conn.srv.log.Debug
+	}
+	args := []any{"conn", x.conn.id, "request", x.conn.num, "status", status, "err", err}
+	if x.refusedLine != "" {
+		args = append(args, "line", x.refusedLine)
+	}
+	log("rawhttp: request failed", args...)
+}
+
+// isClientsFault reports whether the client has disconnected, or made a mistake in the content.
+// What fails then is not the server's failure.
+func (x *exchange) isClientsFault() bool {
+	disconnected := x.conn.gone.Load() || x.ctx != nil && context.Cause(x.ctx) == errClientClosed
+	return disconnected || x.contentFault() != nil
+}
+
+// joinOnce joins the fault in the content with the program's error, which often wraps it.
+func joinOnce(fault, err error) error {
+	if errors.Is(err, fault) {
+		return err
+	}
+	return errors.Join(fault, err)
 }
