@@ -36,13 +36,24 @@ func serve(when stop, set settings, stdout, stderr io.Writer) error {
 	}
 	announce(stdout, set, ln.Addr()) // after Listen, since other programs wait for this line
 	defer context.AfterFunc(when.graceful, func() { reportStopping(&busy, srv, stderr) })()
-	defer context.AfterFunc(when.atOnce, func() { srv.Close() })()
-	err = srv.Serve(when.graceful, ln)
-	if when.atOnce.Err() != nil { // whatever Serve says, it was asked to stop
-		return nil
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(when.graceful, ln) }()
+	select {
+	case err := <-served:
+		return err
+	case <-when.atOnce.Done():
 	}
-	return err
+	srv.Close()
+	select {
+	case <-served: // whatever it says, it was asked to stop
+	case <-time.After(maxStopTime):
+	}
+	return nil
 }
+
+// maxStopTime is how long a stop at once may take: longer than scripts need to end. Serve also
+// waits for lines of the log, which nobody may read.
+const maxStopTime = 2 * time.Second
 
 // serverOptions returns the options of the server. Of the resolvers that wrap one another, the
 // last is the first to see a request: a host that is refused is not asked for a password, and the

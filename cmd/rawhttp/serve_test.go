@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"net"
@@ -56,6 +57,45 @@ func TestPortInUse(t *testing.T) {
 	match := regexp.MustCompile(`is in use; (127\.0\.0\.1:\d+) is free`).FindStringSubmatch(stderr)
 	if status != 1 || match == nil || match[1] == addr {
 		t.Errorf("-addr %s, which is in use: status %d, stderr %q, want 1 and another address that is free", addr, status, stderr)
+	}
+}
+
+// A second signal ends the command even if it writes its log to a pipe that nobody reads.
+func TestStopsAtOnceWithBlockedLog(t *testing.T) {
+	t.Parallel()
+	graceful, stopGracefully := context.WithCancel(t.Context())
+	atOnce, stopAtOnce := context.WithCancel(t.Context())
+	blocked := make(chan struct{})
+	isWritten := sync.OnceFunc(func() { close(blocked) })
+	stderr, full := io.Pipe()
+	defer stderr.Close()
+	stdout, w := io.Pipe()
+	status := make(chan int, 1)
+	go func() {
+		log := writerFunc(func(b []byte) (int, error) { isWritten(); return full.Write(b) })
+		status <- run(stop{graceful, atOnce}, []string{"-port", "0", "-log", folder(t, "a.txt")}, nil, w, log)
+	}()
+	line, _ := bufio.NewReader(stdout).ReadString('\n')
+	match := servingLine.FindStringSubmatch(line)
+	if match == nil {
+		t.Fatalf("run printed %q, want a line that matches %s", line, servingLine)
+	}
+	conn, err := net.Dial("tcp", match[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	io.WriteString(conn, "GET /a.txt HTTP/1.0\r\n\r\n")
+	<-blocked
+	stopGracefully()
+	stopAtOnce()
+	select {
+	case got := <-status:
+		if got != 0 {
+			t.Errorf("run = %d after it was stopped at once, want 0", got)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("run has not returned 30 s after it was stopped at once")
 	}
 }
 
