@@ -109,6 +109,9 @@ func TestIdleConnectionReleasesMemory(t *testing.T) {
 				conns := 0
 				s.eachConn(func(c *conn) {
 					conns++
+					if x := &c.work.exchange; x.responder.resp != nil || x.responder.ranges != nil {
+						t.Error("an idle connection retains its last response")
+					}
 					for what, got := range map[string]struct{ is, most int }{
 						"input":        {len(c.work.in.buf), minBuffer},
 						"output":       {cap(c.work.out.buf), 0},

@@ -49,6 +49,22 @@ func TestDateOfRecentlyChangedContent(t *testing.T) {
 	}
 }
 
+// A Last-Modified field that the program has set is compared as it was sent, even if it is in the
+// future.
+func TestSetDateInTheFuture(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		for date, want := range map[string]int{
+			"Sat, 01 Jan 2000 01:00:00 GMT": 200,
+			"Sat, 01 Jan 2000 02:00:02 GMT": 304,
+		} {
+			resp := contentOf("", time.Time{}).Set("Last-Modified", "Sat, 01 Jan 2000 02:00:00 GMT")
+			if got := contentStatus(t, contentAsk(t, resp, "GET", "If-Modified-Since: "+date)); got != want {
+				t.Errorf("If-Modified-Since: %s, for content that changes at 02:00: status %d, want %d", date, got, want)
+			}
+		}
+	})
+}
+
 // A file that changed 1.9 s ago has the date of an earlier second, which is still not a strong
 // validator.
 func TestIfRangeDateOfRecentlyChangedFile(t *testing.T) {

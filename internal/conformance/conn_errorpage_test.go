@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // WithErrorPage is called for errors of Resolve, panics, (nil, nil) and refused content; not
@@ -313,6 +314,37 @@ func TestGoexitInErrorPageOfServedTwice(t *testing.T) {
 	io.ReadAll(first)
 	if !closed.Load() {
 		t.Error("the Response was not closed after it had been written")
+	}
+}
+
+// A brokenConn is a scriptedConn that cannot be written to.
+type brokenConn struct{ scriptedConn }
+
+func (*brokenConn) Write([]byte) (int, error) { return 0, errors.New("broken") }
+
+// No page is made if nothing can be sent, and the failure is not logged as the server's.
+func TestNoErrorPageOnBrokenConnection(t *testing.T) {
+	fails := rawhttp.StreamFunc(200, "", func(context.Context, io.Writer) error { return errors.New("on purpose") })
+	for name, in := range map[string]string{
+		"100 (Continue)":    "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n",
+		"an earlier answer": get11 + getRequest("/fails"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log testkit.Log
+			s := newServer(t, rawhttp.WithLogger(&log), rawhttp.WithResolver(rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+				if req.Path() == "/fails" {
+					return fails, nil
+				}
+				return echo.Resolve(ctx, req)
+			})), rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, _ int, err error) *rawhttp.Response {
+				t.Errorf("a page is made for %v", err)
+				return nil
+			}))
+			s.ServeConn(t.Context(), &brokenConn{scriptedConn{in: strings.NewReader(in)}})
+			if log.Has("ERROR") {
+				t.Errorf("log is %q, want nothing at level error", &log)
+			}
+		})
 	}
 }
 

@@ -140,6 +140,11 @@ func TestExpectContinue(t *testing.T) {
 		resolver: echo,
 		turns:    []turn{{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 200-ok\r\n\r\n", ownError("417 Expectation Failed", closeField)}},
 	}, {
+		name:     "an empty answer",
+		resolver: answerText(""),
+		turns:    []turn{{head("1.1", "Content-Length: 5"), lastAnswer("")}},
+		why:      "it is unknown whether the client sends its content or another request",
+	}, {
 		name:     "pipelined after another",
 		resolver: echo,
 		turns:    []turn{{postRequest("/", "first") + head("1.1", "Content-Length: 2"), echoed("first") + proceed}, {"hi", echoed("hi")}},

@@ -30,6 +30,8 @@ func TestFailedContentKeepsFields(t *testing.T) {
 	}
 	once := rawhttp.Stream(200, "a/b", strings.NewReader("")).Set("X-Id", "another client's")
 	once.WriteTo(io.Discard)
+	another := rawhttp.Stream(200, "a/b", strings.NewReader("")).Set("X-Id", "another client's")
+	another.WriteTo(io.Discard)
 	parsed, _, err := rawhttp.ParseResponse([]byte("HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nX-Id: 7\r\nContent-Length: 5\r\n\r\n"), "HEAD")
 	if err != nil {
 		t.Fatal(err)
@@ -64,6 +66,8 @@ func TestFailedContentKeepsFields(t *testing.T) {
 		{"a Date", get11, func(*rawhttp.Request) *rawhttp.Response { return parsed }, nil,
 			ownError("500 Internal Server Error", "X-Id: 7"), "the response to HEAD has no content, and its Date is not that of the 500"},
 		{"served before", get11, func(*rawhttp.Request) *rawhttp.Response { return once }, nil,
+			ownError("500 Internal Server Error"), "the fields may be those of another client"},
+		{"a clone of one served before", get11, func(*rawhttp.Request) *rawhttp.Response { return another.Clone().OnClose(func() {}) }, nil,
 			ownError("500 Internal Server Error"), "the fields may be those of another client"},
 	}
 	for _, tt := range tests {

@@ -47,6 +47,9 @@ func TestLogOfContentErrors(t *testing.T) {
 			if n := strings.Count(log.String(), "request failed"); n != 1 {
 				t.Errorf("log is %q with %d failures, want 1", &log, n)
 			}
+			if n := strings.Count(strings.Join(log.Lines("DEBUG"), ""), "content is too large"); n != 1 && name != "a panic" {
+				t.Errorf("log is %q with %d reasons, want 1", &log, n)
+			}
 			if log.Has("ERROR") != (name == "a panic") {
 				t.Errorf("log is %q, want level error only for a panic", &log)
 			}

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -100,6 +103,61 @@ func TestAnswerIsSentBeforeNextHeadIsComplete(t *testing.T) {
 		c.send("TP/1.1\r\nHost: example.test\r\n\r\n")
 		if diff := cmp.Diff(okAnswer("/b"), c.received()); diff != "" {
 			t.Errorf("answer when the second head is complete (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// An answer does not wait for the next request either, if that may take long: the client may need
+// the answer before it sends its content, and a program that waits for the end of a request's
+// context may rely on the answer having been sent.
+func TestAnswerIsSentBeforeSlowRequest(t *testing.T) {
+	r := rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		switch req.Path() {
+		case "/done":
+			ctx.Done()
+		case "/slow":
+			time.Sleep(time.Minute)
+		case "/stream":
+			return rawhttp.StreamFunc(200, "", func(context.Context, io.Writer) error { time.Sleep(time.Minute); return nil }), nil
+		case "/echo":
+			return echo.Resolve(ctx, req)
+		}
+		return rawhttp.Text(200, req.Path()), nil
+	})
+	tests := []struct{ name, first, next, want, why string }{
+		{"a resolver", "/a", getRequest("/slow"), "", "answers to requests that have arrived are joined"},
+		{"the context is waited for", "/done", getRequest("/slow"), okAnswer("/done"), ""},
+		{"a StreamFunc", "/a", getRequest("/stream"), okAnswer("/a"), ""},
+		{"content", "/a", "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", okAnswer("/a"), ""},
+		{"some content", "/a", "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhell", okAnswer("/a"), ""},
+		{"chunked content", "/a", "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", okAnswer("/a"), ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				c := servePipe(t, rawhttp.WithResolver(r))
+				c.send(getRequest(tt.first) + tt.next)
+				if diff := cmp.Diff(tt.want, c.received()); diff != "" {
+					t.Errorf("received while the second request lasts (-want +got):\n%s\nwhy: %s", diff, tt.why)
+				}
+			})
+		})
+	}
+}
+
+// The hook Exchange is called when the response has been written, even if another request has
+// arrived.
+func TestExchangeFollowsWrite(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		client, server := net.Pipe()
+		conn := &testkit.RecordingConn{Conn: server}
+		var got []string
+		trace := rawhttp.Trace{Exchange: func(rawhttp.Exchange) { got = append(got, strings.Join(conn.Writes(), "")) }}
+		c := serveConn(t, client, conn, rawhttp.WithResolver(answerPath), rawhttp.WithTrace(trace))
+		c.send(getRequest("/a") + getRequest("/b"))
+		synctest.Wait()
+		if diff := cmp.Diff([]string{okAnswer("/a"), okAnswer("/b")}, got); diff != "" {
+			t.Errorf("written before each call (-want +got):\n%s", diff)
 		}
 	})
 }

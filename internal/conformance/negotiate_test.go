@@ -98,6 +98,7 @@ func TestPrecondition(t *testing.T) {
 		{bare, "PUT", "If-Match: *", 0, "it exists"},
 		{bare, "PUT", `If-Match: "v1"`, 412, ""},
 		{missing, "PUT", "If-Match: *", 412, "there is none"},
+		{rawhttp.Representation{Size: 5}, "PUT", "If-Match: *", 0, "it exists, since it has content"},
 		{missing, "PUT", `If-Match: "v1"`, 412, ""},
 		{strong, "PUT", "If-None-Match: *", 412, "it exists"},
 		{bare, "PUT", "If-None-Match: *", 412, "it exists"},

@@ -328,3 +328,17 @@ func compareResponse(t *testing.T, in []byte, method string, got parsed) {
 		}
 	}
 }
+
+// A server that passes on a response of another server sends its Date, and no second one (RFC
+// 9110, section 6.6.1).
+func TestParsedDateIsSentOnce(t *testing.T) {
+	const in = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n"
+	resp, _, err := rawhttp.ParseResponse([]byte(in), "GET")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got strings.Builder
+	if _, err := rawhttp.WriteResponse(t.Context(), &got, requestOf(t, get11), resp); got.String() != in || err != nil {
+		t.Errorf("WriteResponse wrote %q, %v, want %q", &got, err, in)
+	}
+}

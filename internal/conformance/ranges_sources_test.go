@@ -108,6 +108,22 @@ func TestRangesOfBodyWithPosition(t *testing.T) {
 	}
 }
 
+// The position of a Body that serves any number of times does not change, since others may read it.
+func TestRangesDoNotMoveSharedBody(t *testing.T) {
+	body := strings.NewReader(contentText)
+	body.Seek(3, io.SeekStart)
+	shared := rawhttp.Content(rawhttp.Representation{Body: struct {
+		io.ReadSeeker
+		io.ReaderAt
+	}{body, body}, Size: int64(len(contentText))})
+	for _, lines := range [][]string{nil, {"Range: bytes=5-6"}, {"Range: bytes=1-2,5-6"}} {
+		contentAsk(t, shared, "GET", lines...)
+		if at, _ := body.Seek(0, io.SeekCurrent); at != 3 {
+			t.Errorf("after a GET with %q the Body is at %d, want 3", lines, at)
+		}
+	}
+}
+
 // Large content over TCP, where files use sendfile, is followed by the next response.
 func TestRangesOverTCP(t *testing.T) {
 	t.Parallel()

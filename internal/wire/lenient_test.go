@@ -269,6 +269,10 @@ func TestParseRequestLenientRefuses(t *testing.T) {
 		name: "bare LF after Content-Length", in: "POST / HTTP/1.0\r\nContent-Length: 5\n\r\n",
 		want: Error{400, 17, lenientMixed, "RFC 9112, section 2.2"},
 	}, {
+		name: "bare LF after Host, before Content-Length", in: "POST / HTTP/1.1\r\nX: y\r\nHost: a\nContent-Length: 5\r\n\r\n",
+		want: Error{400, 23, lenientMixed, "RFC 9112, section 2.2"},
+		why:  "the offset is of the first such field",
+	}, {
 		name: "bare LF in a fold", in: "GET / HTTP/1.1\r\nHost: a\r\nX: b\n c\r\n\r\n",
 		want: Error{400, 16, lenientMixed, "RFC 9112, section 2.2"},
 	}, {
