@@ -157,19 +157,19 @@ func (s *sink) release() {
 	s.buf, s.home = nil, nil
 }
 
-// put appends p to the output, or writes it if it is large.
-func (s *sink) put(p []byte) error {
+// put appends p to the output, or writes it if it is large. It returns how many bytes of p it
+// has taken: all of them, unless there is an error.
+func (s *sink) put(p []byte) (n int, err error) {
 	if len(s.buf)+len(p) > maxJoined {
 		if err := s.flush(); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	if len(p) > maxJoined {
-		_, err := s.w.Write(p)
-		return err
+		return s.w.Write(p)
 	}
 	s.buf = append(s.buf, p...)
-	return nil
+	return len(p), nil
 }
 
 // flush writes all output.

@@ -299,5 +299,6 @@ func (t *responder) putWireImage(i *wireImage) error {
 		return err
 	}
 	t.out.acquire()
-	return t.out.put(i.bytes)
+	_, err := t.out.put(i.bytes)
+	return err
 }

@@ -39,7 +39,7 @@ type responder struct {
 	persist bool  // the connection may carry another request after this response
 	alone   bool  // no further request has arrived whose response could be sent with this one
 	headOut bool  // some of it has been written, so it cannot be replaced
-	sent    int64 // bytes of content put
+	sent    int64 // bytes of content put, without those that a failed write has left
 
 	// withheld reports whether the client may be waiting for a 100 (Continue). If it is not
 	// nil, a 100 may be sent while the response is written. So the head is made only when
@@ -365,7 +365,6 @@ func (t *responder) put(p []byte) error {
 		}
 		t.length -= int64(len(p))
 	}
-	t.sent += int64(len(p))
 	if t.framing == byChunks { // p is not empty: a chunk of size 0 would be the last
 		t.out.buf = strconv.AppendUint(t.out.buf, uint64(len(p)), 16)
 		t.out.buf = append(t.out.buf, "\r\n"...)
@@ -375,7 +374,9 @@ func (t *responder) put(p []byte) error {
 	if len(t.out.buf)+len(p) > maxJoined {
 		t.headOut = true
 	}
-	if err := t.out.put(p); err != nil {
+	n, err := t.out.put(p)
+	t.sent += int64(n)
+	if err != nil {
 		return err
 	}
 	if t.framing == byChunks {

@@ -85,3 +85,45 @@ func TestStatsAndTraceCount(t *testing.T) {
 		t.Errorf("Exchange (-want +got):\n%s", diff)
 	}
 }
+
+// If the client disconnects, Exchange.Bytes counts the content that the connection has taken,
+// not what was left of a large write.
+func TestExchangeOfCutResponse(t *testing.T) {
+	const size, taken = 1 << 20, 100_000
+	content := make([]byte, size)
+	tests := []struct {
+		name     string
+		response *rawhttp.Response
+		head     string // the end of what the client reads before the content
+	}{
+		{"bytes", rawhttp.OK("text/plain", content), "\r\n\r\n"},
+		{"StreamFunc", rawhttp.StreamFunc(200, "text/plain", func(_ context.Context, w io.Writer) error {
+			_, err := w.Write(content)
+			return err
+		}), "\r\n\r\n100000\r\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			exchanges := make(chan rawhttp.Exchange, 1)
+			client := pipe(t, rawhttp.WithTrace(rawhttp.Trace{Exchange: func(x rawhttp.Exchange) { exchanges <- x }}),
+				rawhttp.WithResolver(rawhttp.ResolverFunc(func(context.Context, *rawhttp.Request) (*rawhttp.Response, error) {
+					return tt.response, nil
+				})))
+			io.WriteString(client, getRequest("/"))
+			var head strings.Builder
+			for !strings.HasSuffix(head.String(), tt.head) {
+				if _, err := io.CopyN(&head, client, 1); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := io.CopyN(io.Discard, client, taken); err != nil {
+				t.Fatal(err)
+			}
+			client.Close()
+			if x := <-exchanges; x.Bytes != taken || x.Err == nil {
+				t.Errorf("Exchange: %d bytes, error %v; want %d and an error", x.Bytes, x.Err, taken)
+			}
+		})
+	}
+}
