@@ -211,9 +211,12 @@ func WithIdleTimeout(d time.Duration) Option {
 // receives a 408 if the head of the response has not been sent; otherwise the connection is
 // cut. Time spent in the resolver does not count.
 //
-// A client that reads slowly is never cut off. One that accepts nothing is cut off after d, or
-// up to d/20 later. Over TLS and on Windows, where a write cannot be resumed, responses are
-// written in pieces of 16 KiB, and the limit applies to each piece.
+// A client that accepts nothing is cut off after d, or up to d/20 later. One that reads
+// slowly is not cut off as long as its system accepts a byte within d. A system whose buffer
+// is full may accept nothing until most of it has been read: with the default, and a buffer of
+// 128 KiB, the client must read about 5 KB per second. Over TLS and on Windows, where a write
+// cannot be resumed, responses are written in pieces of 16 KiB, and the limit applies to each
+// piece.
 //
 // The default is 30 seconds; 0 is no limit.
 func WithStallTimeout(d time.Duration) Option {
