@@ -16,8 +16,8 @@ import (
 )
 
 // Hijack implements http.Hijacker for requests that ask for another protocol. The handler
-// switches to it by WriteHeader(101) before, or by writing a response of status 101 to the
-// connection; Read waits until then. Anything else cannot be written before it.
+// switches to it by calling WriteHeader(101) before Hijack, or by writing a response of status
+// 101 to the connection. Before that, Read waits, and nothing else can be written.
 //
 // The connection is closed when the handler closes it. After the handler has returned it is
 // also closed when the client disconnects or the server stops.

@@ -35,7 +35,7 @@ type responseWriter struct {
 	written  int64  // bytes of content
 	buf      []byte // of the content, not passed on yet
 
-	passing   bool // out is there to write to
+	passing   bool // out is set, and the handler may write to it
 	overflown bool // content of a HEAD is longer than buf
 	broken    bool // a write has failed
 	hijacked  *hijackedConn
@@ -183,7 +183,7 @@ func (w *responseWriter) pass() error {
 	return err
 }
 
-// inform sends a response of status 1xx with the fields of now. A handler cannot learn that it
+// inform sends a response of status 1xx with the fields set so far. A handler cannot learn that it
 // fails. 100 is left to the server, which sends it when the content is first read.
 func (w *responseWriter) inform(status int) {
 	if status == http.StatusContinue {
@@ -238,8 +238,8 @@ func (w *responseWriter) setTrailers(resp *rawhttp.Response) *rawhttp.Response {
 	return resp
 }
 
-// trailerNames returns the names of the trailer fields, those of http.TrailerPrefix too. It
-// leaves out the names that are not allowed, as net/http does.
+// trailerNames returns the names of the trailer fields, including those set with
+// http.TrailerPrefix. It leaves out the names that are not allowed, as net/http does.
 func (w *responseWriter) trailerNames() (names []string) {
 	add := func(name string) {
 		name = http.CanonicalHeaderKey(strings.TrimSpace(name))

@@ -72,7 +72,7 @@ func listen(addr string) (net.Listener, error) {
 	return net.FileListener(f)
 }
 
-// notify reports a state to systemd, as described in sd_notify(3), if it listens.
+// notify reports a state to systemd, as described in sd_notify(3), if NOTIFY_SOCKET names its socket.
 func notify(state string) {
 	if conn, err := net.Dial("unixgram", os.Getenv("NOTIFY_SOCKET")); err == nil {
 		fmt.Fprint(conn, state)

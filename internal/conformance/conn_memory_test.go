@@ -216,8 +216,8 @@ var answerPath = rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Reque
 	return rawhttp.Text(200, req.Path()), nil
 })
 
-// A scriptedConn is a connection to a client that sends in and then closes its side. What is
-// written to it is in out.
+// A scriptedConn is a connection to a client that sends the bytes of in and then closes its side.
+// out receives what is written to the connection.
 type scriptedConn struct {
 	net.Conn
 	in  io.Reader

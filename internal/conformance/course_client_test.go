@@ -40,12 +40,12 @@ func TestCourseClient(t *testing.T) {
 	}
 	t.Run("GET is answered with 200", func(t *testing.T) {
 		if got := get(t, "/"); !strings.HasPrefix(got, "HTTP/1.1 200 OK\r\n") {
-			t.Errorf("%q", got)
+			t.Errorf("answer %q, want 200 OK", got)
 		}
 	})
 	t.Run("POST is answered with 405", func(t *testing.T) {
 		if got := courseClientAsk(t, "POST / HTTP/1.1", "Host: example.com", ""); !strings.HasPrefix(got, "HTTP/1.1 405 Method Not Allowed\r\n") {
-			t.Errorf("%q", got)
+			t.Errorf("answer %q, want 405 Method Not Allowed", got)
 		}
 	})
 	t.Run("a folder lists its entries", func(t *testing.T) {
@@ -56,7 +56,7 @@ func TestCourseClient(t *testing.T) {
 		listing := content(get(t, "/"))
 		for _, e := range entries {
 			if !strings.HasPrefix(e.Name(), ".") && !strings.Contains(listing, e.Name()) {
-				t.Errorf("%q does not name %s", listing, e.Name())
+				t.Errorf("listing %q, want %s in it", listing, e.Name())
 			}
 		}
 	})
@@ -67,20 +67,20 @@ func TestCourseClient(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := get(t, "/"+name); !strings.HasPrefix(got, "HTTP/1.1 200 OK\r\n") || content(got) != string(want) {
-				t.Errorf("%s: %.100q", name, got)
+				t.Errorf("GET /%s: answer %.100q, want 200 OK and the file", name, got)
 			}
 		}
 	})
 	t.Run("a file is sent with its media type", func(t *testing.T) {
 		for name, want := range map[string]string{"/sample.txt": "text/plain", "/images/sample_1.png": "image/png"} {
 			if got := get(t, name); !strings.Contains(got, "\r\nContent-Type: "+want) {
-				t.Errorf("%s: %.200q has no Content-Type %s", name, got, want)
+				t.Errorf("GET %s: answer %.200q, want the Content-Type %s", name, got, want)
 			}
 		}
 	})
 	t.Run("a missing file is answered with 404", func(t *testing.T) {
 		if got := get(t, "/missing.html"); !strings.HasPrefix(got, "HTTP/1.1 404 Not Found\r\n") {
-			t.Errorf("%q", got)
+			t.Errorf("answer %q, want 404 Not Found", got)
 		}
 	})
 }
@@ -93,7 +93,7 @@ func TestCourseFunctions(t *testing.T) {
 		t.Helper()
 		checks++
 		if !holds {
-			t.Errorf("false: %s", name)
+			t.Errorf("check failed: %s", name)
 		}
 	}
 	wire := func(r *rawhttp.Response) string {

@@ -56,7 +56,7 @@ func TestErrorResponse(t *testing.T) {
 			return rawhttp.Text(status, "").Set("Vary", "Accept").Set("Set-Cookie", "a=1").Set("X-Page", "yes")
 		}, "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 0\r\n" +
 			"Vary: Accept\r\nSet-Cookie: a=1\r\nVary: Origin\r\nvary: Accept\r\nSet-Cookie: b=2\r\nX-Page: no\r\nX-Id: 7\r\n\r\n"},
-		{"a response that is no error", get, readOnly, nil, textAnswer("200 OK", []string{id}, "get of GET")},
+		{"a response that is not an error", get, readOnly, nil, textAnswer("200 OK", []string{id}, "get of GET")},
 		{"content over a limit", chunkedPost(11), rawhttp.LimitBody(10, answerLength), nil,
 			textAnswer("413 Content Too Large", []string{sniff, id, "Connection: close"}, "413 Content Too Large: content is too large (RFC 9110, section 15.5.14)\n")},
 		{"declared content, and a page", sizedPost(11), rawhttp.LimitBody(10, answerLength), page,

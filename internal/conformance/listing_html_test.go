@@ -93,8 +93,8 @@ func TestListingPage(t *testing.T) {
 	}
 }
 
-// The heading of a column links to the listing sorted by that column; if it is sorted so
-// already, in the opposite direction.
+// The heading of a column links to the listing sorted by that column, in the opposite direction if
+// the listing is already sorted by it.
 func TestListingColumns(t *testing.T) {
 	const up, down = "ascending", "descending"
 	tests := []struct {

@@ -129,7 +129,7 @@ func TestListingIsCut(t *testing.T) {
 		}
 		for i, line := range lines {
 			if !slices.Contains(names, strings.TrimSuffix(line, "\n")) || slices.Contains(lines[:i], line) {
-				t.Errorf("listing with WithMaxListing(%d) has the line %q, which is no name", n, line)
+				t.Errorf("listing with WithMaxListing(%d) has the line %q, which is not a name", n, line)
 			}
 		}
 	}

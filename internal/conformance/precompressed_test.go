@@ -70,7 +70,7 @@ func sidecarTree() fstest.MapFS {
 
 var sidecarAll = rawhttp.WithPrecompressed("br", "zstd", "gzip")
 
-// sidecarFields returns a with only the fields that these tests compare.
+// sidecarFields returns the answer with only the fields that these tests compare.
 func sidecarFields(a filesAnswer) filesAnswer {
 	fields := make(map[string]string)
 	for _, name := range []string{"Content-Type", "Content-Encoding", "Vary"} {

@@ -212,7 +212,7 @@ func TestRangesOfShrinkingFile(t *testing.T) {
 	}
 }
 
-// A contentBroken is an io.ReadSeeker of which one call of Seek fails.
+// A contentBroken is an io.ReadSeeker that fails one call of Seek.
 type contentBroken struct {
 	io.ReadSeeker
 	seeks, failAt int

@@ -291,7 +291,7 @@ func TestMountWithRewrittenPath(t *testing.T) {
 	}
 }
 
-// First and Mount can be combined to a tree of resolvers.
+// First and Mount can be combined into a tree of resolvers.
 func TestFirstOfMounts(t *testing.T) {
 	r := rawhttp.First(
 		rawhttp.Mount("/healthz", answerText("ok")),

@@ -126,7 +126,7 @@ func TestStreamFuncWriteAfterReturn(t *testing.T) {
 	}
 }
 
-// A writeFails is a Writer of which one Write fails.
+// A writeFails is a Writer that fails one Write.
 type writeFails struct {
 	writeLog
 	at, calls int

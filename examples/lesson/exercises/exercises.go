@@ -26,16 +26,16 @@ func ResponseOK(mediaType, content string) string {
 	return ""
 }
 
-// RequestLine takes a request line without its CRLF apart (RFC 9112, section 3). The parts
-// are separated by one space each, none of them is empty or has a space in it, and the
+// RequestLine splits a request line, without its CRLF, into its parts (RFC 9112, section 3).
+// One space separates each part from the next, no part is empty or contains a space, and the
 // version is HTTP/1.0 or HTTP/1.1. For any other line ok is false. (Step 3.)
 func RequestLine(line string) (method, target, version string, ok bool) {
 	return "", "", "", false
 }
 
-// Status returns the status code to answer err with: 200 for nil, 404 for fs.ErrNotExist, 403
-// for fs.ErrPermission, also where another error wraps them, and 500 for any other error.
-// Do not use rawhttp.StatusOf. (Step 4.)
+// Status returns the status code for an error: 200 for nil, 404 for fs.ErrNotExist, 403 for
+// fs.ErrPermission, and 500 for any other error. An error that wraps one of the two counts as
+// that one. Do not use rawhttp.StatusOf. (Step 4.)
 func Status(err error) int {
 	return 0
 }
@@ -59,7 +59,7 @@ func MediaType(name string) string {
 //
 //	<li><a href="./a%20b.txt">a b.txt</a></li>
 //
-// Names may hold any character but a slash. In the page each must be shown as it is, and
+// A name may contain any character except a slash. The page must show each name as it is, and
 // each link must lead to its file. (Step 7.)
 func Item(name string) string {
 	return ""
@@ -71,8 +71,8 @@ func Date(t time.Time) string {
 	return ""
 }
 
-// Guard returns a resolver that answers as r does, and where r panics with 500 and the text
-// "Something went wrong.\n". What r panicked with is for the log, not for the client. (Step 9.)
+// Guard returns a resolver that answers as r does or, if r panics, with 500 and the text
+// "Something went wrong.\n". The value of the panic is not for the client. (Step 9.)
 func Guard(r rawhttp.Resolver) rawhttp.Resolver {
 	return r
 }
@@ -81,9 +81,9 @@ func Guard(r rawhttp.Resolver) rawhttp.Resolver {
 // REQUEST_METHOD, QUERY_STRING, and for each field of the request, in the order of the
 // request, HTTP_ and its name in capitals with _ for each -, as in "HTTP_USER_AGENT=curl/8.5.0".
 //
-// Two fields are left out. The first is Proxy: many programs take HTTP_PROXY for the proxy to
-// use, and a client must not choose that. The second is any with _ in its name, which could
-// not be told from another one with -. (Step 10.)
+// Two kinds of fields are left out. The first is Proxy: many programs take HTTP_PROXY for the
+// proxy to use, and a client must not choose that. The second is any field with _ in its name,
+// whose variable would also be that of a field with - in its place. (Step 10.)
 func Environment(req *rawhttp.Request) []string {
 	return nil
 }

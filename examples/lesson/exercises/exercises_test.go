@@ -43,7 +43,7 @@ func TestExercise2(t *testing.T) {
 	tests := []struct{ mediaType, content, want string }{
 		{"text/plain", "hi\n", "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nhi\n"},
 		{"text/plain", "", "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n"},
-		// A length is in bytes. The two dots take one more.
+		// The length is in bytes, and the ï has two.
 		{"text/plain; charset=utf-8", "naïve", "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 6\r\n\r\nnaïve"},
 	}
 	for _, tt := range tests {
