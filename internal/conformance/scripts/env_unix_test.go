@@ -130,6 +130,8 @@ func TestScriptEnvironment(t *testing.T) {
 		{name: "index", request: getRequest("/"), want: but("REQUEST_URI=/", "SCRIPT_NAME=/index.cgi", "SCRIPT_FILENAME="+root+"/index.cgi")},
 		{name: "index of a folder", request: getRequest("/sub/?q"),
 			want: but("REQUEST_URI=/sub/?q", "QUERY_STRING=q", "SCRIPT_NAME=/sub/index.cgi", "SCRIPT_FILENAME="+root+"/sub/index.cgi")},
+		{name: "index of a folder, with an encoded slash", request: getRequest("/sub%2F/?q"),
+			want: but("REQUEST_URI=/sub%2F/?q", "QUERY_STRING=q", "SCRIPT_NAME=/sub/index.cgi", "SCRIPT_FILENAME="+root+"/sub/index.cgi")},
 		{name: "below a Mount", request: getRequest("/a/b/env.cgi"), resolver: rawhttp.Mount("/a/", rawhttp.Mount("/b/", files)),
 			want: but("REQUEST_URI=/a/b/env.cgi", "SCRIPT_NAME=/a/b/env.cgi")},
 		{name: "index below a Mount", request: getRequest("/a/sub/"), resolver: rawhttp.First(rawhttp.Mount("/b/", files), rawhttp.Mount("/a/", files)),
