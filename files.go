@@ -109,8 +109,13 @@ func nameOfRoot(path string) string {
 
 // FS returns a resolver for fsys, such as an embed.FS, a *zip.Reader or a tree in memory.
 // It serves fsys as [Dir] serves a folder, but fsys itself decides which names are valid
-// and whether links may lead outside. Its files need not implement io.Seeker. FS calls Stat
-// before it opens a file, so that a FIFO in an os.DirFS cannot block it.
+// and whether links may lead outside. Its files need not implement io.Seeker or
+// io.ReaderAt; those that implement neither, such as those of a zip file, are served without
+// ranges. The resolver calls Stat before it opens a file, so that a FIFO in an os.DirFS cannot
+// block it.
+//
+// FS does not access fsys. If it is empty, for example because [fs.Sub] was given the name of a
+// folder that does not exist, every request is answered with 404.
 func FS(fsys fs.FS, opts ...FileOption) (*FileResolver, error) {
 	f, err := openFS(fsys, opts)
 	if err != nil {
@@ -413,7 +418,8 @@ func (f *FileResolver) contentTag(o opened) string {
 // File returns a response with an open file, which it takes over: the file is closed with
 // the Response, or at once if there is an error. Size, time and validators are those of the
 // file; the media type follows from its name, by the table that [Dir] uses. f need not
-// implement io.Seeker. For anything but a regular file the error wraps [fs.ErrInvalid].
+// implement io.Seeker, but if it implements neither that nor io.ReaderAt, there are no ranges.
+// For anything but a regular file the error wraps [fs.ErrInvalid].
 func File(f fs.File) (*Response, error) {
 	info, err := f.Stat()
 	if err == nil && !jail.IsFile(info.Mode()) {

@@ -321,9 +321,9 @@ func WithMaxConns(n int) Option {
 
 // WithHosts serves only requests for the named hosts, given without port; case is ignored.
 // Other requests are answered with 421 (RFC 9110, section 7.4), even HTTP/1.0 requests
-// without a host. An IPv6 address must be in brackets. On a loopback or private address,
-// this option prevents DNS rebinding, in which a foreign domain name resolves to the
-// server.
+// without a host. There are no wildcards, and "a.test." with a final dot is another name. An
+// IPv6 address must be in brackets. On a loopback or private address, this option prevents DNS
+// rebinding, in which a foreign domain name resolves to the server.
 //
 // Later calls add hosts. The default is to serve any host.
 func WithHosts(names ...string) Option {

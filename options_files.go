@@ -166,9 +166,9 @@ func WithMediaType(ext, mediaType string) FileOption {
 }
 
 // WithCacheControl sends a Cache-Control field (RFC 9111, section 5.2) with files: those
-// whose path matches one of the patterns, or all files if there are no patterns. Later
-// calls add rules; the last rule that matches wins, and the value "" sends no field. The
-// default is no field.
+// whose path matches one of the patterns, or all files if there are no patterns. The value
+// is sent verbatim. Later calls add rules; the last rule that matches wins, and the value ""
+// sends no field. The default is no field.
 //
 //	WithCacheControl("no-cache"),
 //	WithCacheControl("public, max-age=31536000, immutable", "/assets/*", "/assets/*/*"),

@@ -107,10 +107,10 @@ func (r *Request) Method() string {
 // Target returns the request target as received (RFC 9112, section 3.2).
 func (r *Request) Target() string { return r.string(r.head.Target) }
 
-// Path returns the path of the target: decoded once (including %2F), without dot segments
-// and empty segments, beginning with a slash, and below a [Mount] without the prefix. It
-// ends in a slash if the target names a folder. It may contain any byte except NUL. For
-// "OPTIONS *" it is "*", for CONNECT "".
+// Path returns the path of the target: decoded once (including %2F), then without dot
+// segments and empty segments, beginning with a slash, and below a [Mount] without the
+// prefix. It ends in a slash if the target names a folder. It may contain any byte except
+// NUL. For "OPTIONS *" it is "*", for CONNECT "".
 func (r *Request) Path() string {
 	if r.rewrite != "" {
 		return r.rewrite
