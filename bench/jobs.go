@@ -11,11 +11,11 @@ const (
 	large       kind = "large"       // a file that is sent with sendfile
 	part        kind = "part"        // a range of a file
 	unchanged   kind = "unchanged"   // a file that the client has: 304 (Not Modified)
-	sidecar     kind = "sidecar"     // a file that is there compressed, too
+	sidecar     kind = "sidecar"     // a file that also exists compressed
 	listing     kind = "listing"     // a folder, as HTML
 	listingJSON kind = "listingJSON" // a folder, as JSON
 	script      kind = "script"      // a CGI script
-	scriptLast  kind = "scriptLast"  // a CGI script that is asked last, after a page of the program
+	scriptLast  kind = "scriptLast"  // a CGI script that is tried last, after a page of the program
 	upload      kind = "upload"      // content of the request, which is read and counted
 	proxy       kind = "proxy"       // a file of another server
 	events      kind = "events"      // server-sent events, without end
@@ -72,7 +72,7 @@ var allJobs = []job{
 	{name: "listing-json", title: "Listing of 1,000 files as JSON, 8 connections", kind: listingJSON, path: "/1000/", fields: "Accept: application/json\r\n", conns: 8, depth: 1, entries: 1000},
 	{name: "listing-100k", title: "Listing of 100,000 files, 1 connection", kind: listing, path: "/100000/", conns: 1, depth: 1, entries: 100_000, own: true},
 	{name: "script", title: "Script: a C program, 8 connections", kind: script, path: "/script.cgi", conns: 8, depth: 1, size: len(greeting)},
-	{name: "script-last", title: "Script that is asked after a page of the program, 8 connections", kind: scriptLast, path: "/script.cgi", conns: 8, depth: 1, size: len(greeting)},
+	{name: "script-last", title: "Script that is tried after a page of the program, 8 connections", kind: scriptLast, path: "/script.cgi", conns: 8, depth: 1, size: len(greeting)},
 	{name: "proxy", title: "Reverse proxy: file of 10 KiB, 64 connections", kind: proxy, path: "/10k.txt", conns: 64, depth: 1, size: 10 << 10},
 	{name: "events", title: "Server-sent events: 300 connections, 10 events per second on each", kind: events, path: "/events", conns: 300, depth: 1, own: true, times: 3},
 	{name: "idle", title: "Idle connections", kind: idle, path: "/hello.txt", conns: 10_000, depth: 1, size: len(greeting)},
