@@ -160,7 +160,7 @@ type watch struct {
 	halfOpen atomic.Bool     // a client that closed its side still counts as connected
 	timer    *time.Timer     // starts the goroutine; nil if no context was ever waited for
 	running  chan struct{}   // closed when the goroutine ends; nil if none runs
-	stopped  atomic.Bool     // the goroutine is to end
+	stopped  atomic.Bool     // the goroutine must end
 
 	ahead inbuf // read but not used yet; belongs to the goroutine while it runs, otherwise to the reader
 }
@@ -268,7 +268,7 @@ func (w *watch) run() {
 }
 
 // untilStopped calls wait until it returns anything but a timeout, since other goroutines
-// set deadlines. It returns nil if the watch is to end.
+// set deadlines. It returns nil if the watch must end.
 func (w *watch) untilStopped(wait func() error) error {
 	for {
 		err := wait()

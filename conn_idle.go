@@ -59,7 +59,7 @@ func (c *conn) shakeHands() bool {
 	growStackForHandshake()
 	c.setWriteDeadline(c.read.limit) // a handshake writes, too, and must not hang there
 	c.setReadDeadline(c.read.limit)
-	// If the server began to stop before the deadline was set, that of leave was overwritten.
+	// If the server began to stop before this, the deadline that leave set was overwritten.
 	if at := c.leaveAt(); at < c.read.limit {
 		c.setReadDeadline(at)
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // minContentRate is the least average rate, in bytes per second, at which a client must
-// send content while the server waits for it. It is that of a modem of 2400 bit/s: no honest
+// send content while the server waits for it. It is the rate of a modem of 2400 bit/s: no honest
 // client is slower, and one that sends a byte now and then does not hold a connection for long.
 const minContentRate = 240
 
@@ -110,8 +110,8 @@ func (c *conn) resume() {
 // wakeReader ends the current read, if any, by a deadline in the past.
 func (c *conn) wakeReader() { c.nc.SetReadDeadline(time.Unix(1, 0)) }
 
-// isTimeout reports whether err is that of an exceeded deadline of the net.Conn, or of a
-// wrapper.
+// isTimeout reports whether err means that a deadline of the net.Conn, or of a wrapper, has been
+// exceeded.
 func isTimeout(err error) bool {
 	if err == nil || err == io.EOF { // nearly always, and errors.As would allocate
 		return false

@@ -172,7 +172,7 @@ func (u *upgradedConn) end() {
 	}
 	defer u.writes.Unlock()
 	u.c.watch.end()
-	u.c.nc.SetDeadline(time.Time{}) // those of expire and of the program; lingering sets its own
+	u.c.nc.SetDeadline(time.Time{}) // clears those that expire and the program have set; lingering sets its own
 	u.c.read.deadline, u.c.write.deadline = never, never
 }
 

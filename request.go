@@ -170,7 +170,7 @@ func (r *Request) RawQuery() string { return r.string(r.head.Query) }
 // Query parses the query. It drops pairs that cannot be parsed. Each call parses the query
 // again.
 func (r *Request) Query() url.Values {
-	v, _ := url.ParseQuery(r.RawQuery()) // the error is that of the pairs dropped
+	v, _ := url.ParseQuery(r.RawQuery()) // the error is about the pairs dropped
 	return v
 }
 

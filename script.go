@@ -331,8 +331,8 @@ func (s *scripts) endTurn() {
 	}
 }
 
-// The methods below call those of the connection. A Request that a program has parsed itself has
-// no connection, and they do without.
+// The methods below call the methods of the connection with the same names. They may be called for
+// a Request that a program has parsed itself, which has no connection.
 
 // prepareForScript prepares the connection for a running script.
 func (r *Request) prepareForScript() {

@@ -311,7 +311,7 @@ func (i *ConnInfo) local() (host, port string) {
 	if i.LocalAddr == nil {
 		return "localhost", port
 	}
-	addr := i.LocalAddr.String() // that of a Unix socket is a path without a port
+	addr := i.LocalAddr.String() // the address of a Unix socket is a path, without a port
 	if host = wire.HostWithoutPort(addr); len(host) < len(addr) {
 		port = addr[len(host)+1:]
 	}

@@ -53,7 +53,7 @@ var (
 //	WithScriptTimeout ───────────────── tend ──────────────┼─▶ ctx ends┤
 //	too much printed ────────────────── read ──────────────┤           └─▶ tend: SIGTERM to the group,
 //	content fails, a hook panics ────── feeder ────────────┤               SIGKILL after scriptGrace,
-//	output not wanted any more ──────── Close ─────────────┤               exited, logged, turn given
+//	output no longer wanted ─────────── Close ─────────────┤               exited, logged, turn given
 //	the FileResolver closes ─────────── endUnneeded ───────┤               back, gone
 //	script exited, group is silent ──── tend ──────────────┘
 //

@@ -222,7 +222,7 @@ func (s *sender) dial(id uint64) (*dialog, error) {
 	return d, nil
 }
 
-// hangUp closes the connection, and shows what is still to be shown.
+// hangUp closes the connection, and shows the rest of the conversation.
 func (d *dialog) hangUp() {
 	close(d.over)
 	d.shown.End()

@@ -41,7 +41,7 @@ func Decode(coding string, b []byte) []byte {
 		if n == 0 && errors.As(err, new(flate.CorruptInputError)) {
 			return nil
 		}
-		if err != nil { // the end, or that of b, which is only the beginning of the content
+		if err != nil { // the end of the content, or of b, which is only its beginning
 			break
 		}
 	}

@@ -86,15 +86,15 @@ func (r *Root) followLocked() {
 	if err != nil { // for example, a lack of descriptors; the next check tries again
 		return
 	}
-	// If the folder was replaced since Stat, info is that of another one, and the next check
-	// opens the folder again.
+	// If the folder was replaced since Stat, info describes another folder than opened, and the
+	// next check opens the folder again.
 	r.now.Store(&openRoot{opened, info})
 	old.Close() // after Store, so that a request that fails because of this finds the next folder
 }
 
 // mustRetry reports whether err only means that the folder was closed in favor of the next
 // one, or removed, so that the caller must ask the next one. For a removed folder, in which
-// nothing is found any more, it checks the path at once.
+// nothing can be found, it checks the path at once.
 func (r *Root) mustRetry(asked *openRoot, err error) bool {
 	switch {
 	case errors.Is(err, fs.ErrClosed):

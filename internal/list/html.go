@@ -224,7 +224,7 @@ func (h *html) appendLink(b []byte, e *jail.Entry, kind string) []byte {
 	return appendName(append(b, `">`...), shown(e), breaks)
 }
 
-// appendTime appends the time of an entry. It often equals that of the entry before.
+// appendTime appends the time of an entry. It often equals the time of the previous entry.
 func (h *html) appendTime(b []byte, e *jail.Entry) []byte {
 	if h.time == "" || h.sec != e.Sec {
 		h.sec, h.time = e.Sec, changed(e).Format(`<time datetime=2006-01-02T15:04:05Z>2006-01-02`+nbsp+`15:04</time>`)

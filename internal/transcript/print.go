@@ -129,7 +129,7 @@ func Seconds(d time.Duration) string {
 // different texts.
 func visible(b []byte) string { return format(b, Escape) }
 
-// format formats bytes of the wire like visible, with escape for what is not the line end.
+// format formats bytes of the wire like visible, and applies escape to all but the line end.
 func format(b []byte, escape func(string) string) string {
 	text, end := string(b), ""
 	switch {
@@ -207,7 +207,8 @@ func isTaken(s string) bool {
 // one before the mark, all such characters are escaped. Of a line that does not fit into width
 // columns, which a terminal would wrap, the part around the byte is shown, between dots. If off
 // is the length of a line that is not empty, something is missing after it, and the mark is
-// after its line end. Below an empty line the mark is at its beginning, also for what is missing.
+// after its line end. Below an empty line the mark is at its beginning, even if something is
+// missing after it.
 func pointInto(line []byte, off, width int) (shown string, column int) {
 	text := string(bytes.TrimRight(line, "\r\n"))
 	if off == len(line) && off > len(text) && text != "" {
