@@ -360,6 +360,7 @@ func TestListingWhenFileSystemFails(t *testing.T) {
 func TestListingOfBlankNames(t *testing.T) {
 	for name, blank := range map[string]bool{
 		" ": true, "   ": true, "\u00a0": true, "\u3000": true, "\u2028": false, "\u200b": true, "\ufeff": true, "\u2060 ": true,
+		"\u00ad": true, "\u115f": true, "\u180e": true, "\u2800": true, "\u3164": true, "\U000e0001": true,
 		" .": false, "\ufffd": false, "\n": false, "\u202e": false, "\u00e9": false, "日": false, "\ue000": false, "a": false, "\U0001F600": false,
 	} {
 		r, err := rawhttp.FS(fstest.MapFS{"f/" + name: {}, "d/" + name + "/d": {}}, rawhttp.WithListing(rawhttp.ListHTML))

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -124,10 +125,19 @@ func listingReadPage(t testing.TB, content string) (p listingPage) {
 // breakable returns the text of a size or time with plain spaces.
 func breakable(text string) string { return strings.ReplaceAll(text, "\u00a0", " ") }
 
-// listingBlank reports whether the name has no visible characters.
+// listingBlank reports whether the name has no visible characters: it has only white space, and
+// what Unicode derives as Default_Ignorable_Code_Point.
 func listingBlank(name string) bool {
-	return strings.Trim(name, "\t \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u200c\u200d\u200e\u200f"+
-		"\u2028\u2029\u202f\u205f\u2060\u2061\u2062\u2063\u2064\u2065\u2066\u2067\u2068\u2069\u206a\u206b\u206c\u206d\u206e\u206f\u3000\ufeff") == ""
+	return strings.TrimFunc(name, func(r rune) bool {
+		switch {
+		case unicode.IsSpace(r), r == 0x2800, // the braille pattern without dots
+			unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector):
+			return true
+		case unicode.In(r, unicode.Prepended_Concatenation_Mark), 0xfff9 <= r && r <= 0xfffb, 0x13430 <= r && r <= 0x1345f:
+			return false // format characters that can be seen
+		}
+		return unicode.Is(unicode.Cf, r)
+	}) == ""
 }
 
 // listingGetPage gets a listing as HTML and parses it.

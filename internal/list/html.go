@@ -281,9 +281,11 @@ func appendHTMLByte(b []byte, c byte) []byte {
 	return append(b, c)
 }
 
-// isInvisible reports whether r is white space or has no width.
+// isInvisible reports whether r is shown as a blank or as nothing. The braille pattern without
+// dots is a symbol for Unicode.
 func isInvisible(r rune) bool {
-	return unicode.IsSpace(r) || r >= 0x200b && r <= 0x200f || r >= 0x2060 && r <= 0x206f || r == 0xfeff
+	const blankPattern = 0x2800
+	return unicode.IsSpace(r) || ascii.IsIgnorable(r) || r == blankPattern
 }
 
 func (h *html) End(b []byte, p *Page) []byte {
