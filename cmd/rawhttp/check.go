@@ -130,7 +130,7 @@ func reportIncomplete(out *strings.Builder, b []byte, base int) (ok bool) {
 	isEmpty := len(bytes.Trim(b[base:], "\r\n")) == 0
 	switch {
 	case isEmpty && base > 0:
-		fmt.Fprintf(out, "%6d  empty lines, which servers ignore\n%6d  end\n", base, len(b))
+		fmt.Fprintf(out, "%6d  an empty line, which servers ignore\n%6d  end\n", base, len(b))
 		return true
 	case isEmpty:
 		fmt.Fprintf(out, "%6d  incomplete: there is no request\n", len(b))

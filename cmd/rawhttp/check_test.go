@@ -119,7 +119,7 @@ GET  /
         host      
         framing   no content
 
-    18  empty lines, which servers ignore
+    18  an empty line, which servers ignore
     20  end
 `,
 	}, {
