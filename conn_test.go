@@ -2,7 +2,10 @@ package rawhttp
 
 import (
 	"context"
+	"errors"
+	"math"
 	"net"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -86,6 +89,43 @@ func TestRequestContextDone(t *testing.T) {
 				t.Fatal("a Done channel is not closed when the context ends")
 			}
 		}
+	}
+}
+
+// The client is not watched for a context that ended while Done was called: the watch would read
+// what belongs to the next request.
+func TestWatchIgnoresEndedContext(t *testing.T) {
+	c := contextConn(t)
+	ctx := &requestContext{conn: c}
+	ctx.cancel(nil)
+	c.watch.until(ctx)
+	if c.watch.ctx != nil || c.watch.timer != nil {
+		t.Error("the client is watched for a context that has ended")
+	}
+}
+
+// A time limit of centuries is none.
+func TestInstantOverflow(t *testing.T) {
+	for _, got := range []instant{instant(1).add(math.MaxInt64), clock().limit(math.MaxInt64), never.add(1), never.limit(0)} {
+		if got != never {
+			t.Errorf("the sum is %d, want never, %d", got, never)
+		}
+	}
+}
+
+// A write that has lost bytes of its source is not continued, although it has moved others.
+func TestLostBytesEndWriting(t *testing.T) {
+	c := contextConn(t)
+	lost := errors.Join(errLostBytes, os.ErrDeadlineExceeded)
+	calls := 0
+	err := c.keepWriting(func() (int, error) {
+		if calls++; calls > 1 {
+			return 0, nil
+		}
+		return 1, lost
+	})
+	if calls != 1 || err != lost || c.write.broken != lost {
+		t.Errorf("after %d calls keepWriting = %v, and %v later, want the error after 1", calls, err, c.write.broken)
 	}
 }
 

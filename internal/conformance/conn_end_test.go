@@ -254,6 +254,32 @@ func TestPipelinedRequestsAfterStream(t *testing.T) {
 	}
 }
 
+// What arrives while the client is watched is not left there: it is answered after the response,
+// without waiting for more.
+func TestRequestReadAheadIsAnswered(t *testing.T) {
+	arrived := make(chan struct{}, 1)
+	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		if req.Path() == "/waits" {
+			ctx.Done()
+			<-arrived
+		}
+		return rawhttp.Text(200, req.Path()), nil
+	})))
+	c := dial(t, addr)
+	io.WriteString(c, getRequest("/waits"))
+	testkit.Await(t, "the client is watched", func() bool { return strings.Contains(goroutines(), "rawhttp.(*watch).run") })
+	io.WriteString(c, getRequest("/next"))
+	time.Sleep(20 * time.Millisecond) // for the watch to read it; if it does not, the test passes, too
+	arrived <- struct{}{}
+	want := okAnswer("/waits") + okAnswer("/next")
+	got := make([]byte, len(want))
+	c.SetReadDeadline(time.Now().Add(30 * time.Second))
+	n, err := io.ReadFull(c, got)
+	if diff := cmp.Diff(want, string(got[:n])); diff != "" || err != nil {
+		t.Errorf("answers (-want +got):\n%s\n%v", diff, err)
+	}
+}
+
 // A client that disconnects is not logged at level error or warn, however it disconnects.
 func TestDisconnectIsNotLogged(t *testing.T) {
 	t.Parallel()

@@ -317,30 +317,48 @@ func TestGoexitInErrorPageOfServedTwice(t *testing.T) {
 	}
 }
 
-// A brokenConn is a scriptedConn that cannot be written to.
-type brokenConn struct{ scriptedConn }
+// A brokenConn is a scriptedConn whose first Write fails.
+type brokenConn struct {
+	scriptedConn
+	failed bool
+}
 
-func (*brokenConn) Write([]byte) (int, error) { return 0, errors.New("broken") }
+func (c *brokenConn) Write(p []byte) (int, error) {
+	if !c.failed {
+		c.failed = true
+		return 0, errors.New("broken")
+	}
+	return c.scriptedConn.Write(p)
+}
 
-// No page is made if nothing can be sent, and the failure is not logged as the server's.
+// After a Write has failed, nothing more is sent, since the client would take it for something
+// else. No page is made for that, and the failure is not logged as the server's.
 func TestNoErrorPageOnBrokenConnection(t *testing.T) {
 	fails := rawhttp.StreamFunc(200, "", func(context.Context, io.Writer) error { return errors.New("on purpose") })
 	for name, in := range map[string]string{
 		"100 (Continue)":    "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n",
 		"an earlier answer": get11 + getRequest("/fails"),
+		"before a stream":   get11 + getRequest("/stream"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log testkit.Log
 			s := newServer(t, rawhttp.WithLogger(&log), rawhttp.WithResolver(rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
-				if req.Path() == "/fails" {
+				switch req.Path() {
+				case "/fails":
 					return fails, nil
+				case "/stream":
+					return streamFuncOf("a"), nil
 				}
 				return echo.Resolve(ctx, req)
 			})), rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, _ int, err error) *rawhttp.Response {
 				t.Errorf("a page is made for %v", err)
 				return nil
 			}))
-			s.ServeConn(t.Context(), &brokenConn{scriptedConn{in: strings.NewReader(in)}})
+			c := &brokenConn{scriptedConn: scriptedConn{in: strings.NewReader(in)}}
+			s.ServeConn(t.Context(), c)
+			if c.out.Len() > 0 {
+				t.Errorf("after a Write failed, the server sent %q, want nothing", &c.out)
+			}
 			if log.Has("ERROR") {
 				t.Errorf("log is %q, want nothing at level error", &log)
 			}

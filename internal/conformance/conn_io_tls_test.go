@@ -254,6 +254,34 @@ func TestTLSHandshakeOfRefusedConnection(t *testing.T) {
 	})
 }
 
+// A TLS connection that is accepted while the server is stopping, and whose client is silent, does
+// not keep the server for longer than one without TLS.
+func TestTLSHandshakeWhileStopping(t *testing.T) {
+	config := testtls.Config(t)
+	const look = 20 * time.Millisecond // at a connection that is to close, for a request in flight
+	for kind, want := range map[string]time.Duration{"TLS": time.Second, "no TLS": time.Second + look} {
+		bubble(t, func(t *testing.T) {
+			s, ln, _ := serveListener(t, rawhttp.WithResolver(answerPath))
+			synctest.Wait()
+			stopped := make(chan struct{})
+			go func() { s.Shutdown(context.Background()); close(stopped) }()
+			synctest.Wait()
+			start := time.Now()
+			client, server := duplexPipe()
+			defer client.Close()
+			var conn net.Conn = server
+			if kind == "TLS" {
+				conn = tls.Server(server, config)
+			}
+			ln.conns <- conn
+			<-stopped
+			if got := time.Since(start); got != want {
+				t.Errorf("%s: Shutdown returned after %v, want %v", kind, got, want)
+			}
+		})
+	}
+}
+
 // clientHello returns the bytes that a TLS client sends first.
 func clientHello(t *testing.T, config *tls.Config) (hello string) {
 	t.Helper()

@@ -90,8 +90,11 @@ func TestLingeringClose(t *testing.T) {
 // do not change that.
 func TestCloseWithoutCloseWrite(t *testing.T) {
 	stream := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
-		if req.Path() == "/read" {
+		switch req.Path() {
+		case "/read":
 			io.Copy(io.Discard, req.Body)
+		case "/upgrade":
+			return rawhttp.Upgrade("x", func(context.Context, net.Conn) error { return nil }), nil
 		}
 		return rawhttp.Stream(200, "a/b", strings.NewReader("x")), nil
 	})
@@ -108,6 +111,7 @@ func TestCloseWithoutCloseWrite(t *testing.T) {
 		{"HTTP/1.0, content that is read", post("/read", "HTTP/1.0"), "", 100 * time.Millisecond},
 		{"HTTP/1.0 with keep-alive, content that ends with the connection", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "", 100 * time.Millisecond},
 		{"HTTP/1.0, content that is read and a line end", post("/read", "HTTP/1.0") + "\r\n", "", 100 * time.Millisecond},
+		{"another protocol", getRequest("/upgrade", "Connection: upgrade", "Upgrade: x"), "", 100 * time.Millisecond},
 		{"another request after the last", getRequest("/", "Connection: close") + getRequest("/"), "", 5 * time.Second},
 		{"content that is not read", post("/", "HTTP/1.1", "Connection: close"), "", 5 * time.Second},
 		{"content that is refused", getRequest("/", "Connection: close", "Content-Length: 20971520"), "", 5 * time.Second},
