@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"reflect"
 	"strconv"
@@ -379,6 +380,7 @@ func (f *FileResolver) fileResponse(req *Request, o opened) (*Response, error) {
 	}
 	rep.ETag = codedTag(rep.ETag, o.coding)
 	resp := Content(rep)
+	_, resp.atStart = o.file.(*os.File)
 	if o.coding != "" {
 		resp.Set("Content-Encoding", o.coding)
 	}

@@ -156,16 +156,17 @@ func (t *responder) putRepresentation() error {
 // base returns the position in Body where its content begins, if it serves once. A program may
 // have read a part of it, such as a header of its own, before it made the Representation.
 func (t *responder) base() (int64, error) {
-	if seeker, ok := t.resp.rep.Body.(io.Seeker); ok && t.resp.once {
+	if seeker, ok := t.resp.rep.Body.(io.Seeker); ok && t.resp.once && !t.resp.atStart {
 		return seeker.Seek(0, io.SeekCurrent)
 	}
 	return 0, nil
 }
 
-// part returns a range of the content. A file remains a file, so that the connection can
-// use sendfile.
+// part returns a range of the content. A large range of a file remains a file, so that the
+// connection can use sendfile; a small one is read without moving the file first.
 func (t *responder) part(base int64, r byteRange) (io.Reader, error) {
-	if seeker, ok := t.resp.rep.Body.(io.ReadSeeker); ok && t.resp.once {
+	readAt := !t.resp.once || t.resp.atStart && r.length <= scratchSize
+	if seeker, ok := t.resp.rep.Body.(io.ReadSeeker); ok && !readAt {
 		_, err := seeker.Seek(base+r.start, io.SeekStart)
 		return seeker, err
 	}

@@ -87,6 +87,7 @@ func (r *Response) extend() *extras {
 type body struct {
 	kind    bodyKind
 	once    bool // rep.Body is read once, from its current position
+	atStart bool // rep.Body is an *os.File that has just been opened, so its current position is 0
 	content []byte
 	text    string
 	f       func(ctx context.Context, w io.Writer) error

@@ -48,6 +48,33 @@ func TestLargeFilesUseSendfile(t *testing.T) {
 	}
 }
 
+// A range of up to 64 KiB of a file of a tree is read without a seek, which a larger one needs
+// for sendfile.
+func TestSmallRangesOfFilesNeedNoSeek(t *testing.T) {
+	root := t.TempDir()
+	if err := os.WriteFile(filepath.Join(root, "large"), make([]byte, 200_000), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for how, j := range testkit.Trees(t, root) {
+		files := filesOfDir(t, root)
+		files.tree.Close()
+		files.tree = j
+		s := newServer(t, WithResolver(files))
+		for ranges, want := range map[string]string{
+			"1000-66535":         "HTTP/1.1 206 ",
+			"1000-66536":         "HTTP/1.1 500 ",
+			"199999-,1000-66535": "HTTP/1.1 206 ",
+			"199999-,1000-66536": "HTTP/1.1 500 ",
+		} {
+			request := "GET /large HTTP/1.1\r\nHost: a\r\nRange: bytes=" + ranges + "\r\n\r\n"
+			got := answerWithoutCall(t, s, syscall.SYS_LSEEK, syscall.EIO, request)
+			if !strings.HasPrefix(got, want) {
+				t.Errorf("%s: if lseek fails, the answer to Range: bytes=%s begins with %q, want %q", how, ranges, testkit.Shorten(got), want)
+			}
+		}
+	}
+}
+
 // The amount of unsent data in the system is limited before a large write, and only then. The
 // limit is higher for another machine; the client at 127.0.0.2 counts as one.
 func TestNotSentLowat(t *testing.T) {

@@ -1,9 +1,11 @@
 package conformance_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -121,6 +123,37 @@ func TestRangesDoNotMoveSharedBody(t *testing.T) {
 		if at, _ := body.Seek(0, io.SeekCurrent); at != 3 {
 			t.Errorf("after a GET with %q the Body is at %d, want 3", lines, at)
 		}
+	}
+}
+
+// An upperFS is a tree whose files change what they read.
+type upperFS struct{ fs.FS }
+
+type upperFile struct{ *os.File }
+
+func (u upperFS) Open(name string) (fs.File, error) {
+	f, err := u.FS.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	return upperFile{f.(*os.File)}, nil
+}
+
+func (f upperFile) Read(p []byte) (int, error) {
+	n, err := f.File.Read(p)
+	copy(p, bytes.ToUpper(p[:n]))
+	return n, err
+}
+
+// A file that wraps an os.File may have another Read, which ReadAt would evade.
+func TestRangesOfWrappedFile(t *testing.T) {
+	dir, _ := filesWrite(t, "a.bin", contentText)
+	f, err := rawhttp.FS(upperFS{os.DirFS(dir)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := etagOfFile(t, f, "/a.bin", "Range: bytes=10-13").Content; got != "ABCD" {
+		t.Errorf("bytes 10 to 13 of a file that reads upper case: %q, want %q", got, "ABCD")
 	}
 }
 
