@@ -81,8 +81,12 @@ func TestScriptEndsWithExchange(t *testing.T) {
 		request: postBegun("/a.sh", 8, "content"),
 		do: func(t *testing.T, c *scriptClient) {
 			resp := c.head(t)
+			begun := make([]byte, len("\nhead\ncontent")) // read before the content ends, which ends the script at once
+			if _, err := io.ReadFull(resp.Body, begun); err != nil || string(begun) != "\nhead\ncontent" {
+				t.Errorf("read %q, %v, want the output before the end of the content", begun, err)
+			}
 			c.CloseWrite()
-			scriptAnswer{200, "chunked", "\nhead\ncontent", true}.check(t, "content that ends early", readScriptAnswer(resp))
+			scriptAnswer{200, "chunked", "", true}.check(t, "content that ends early", readScriptAnswer(resp))
 		},
 	}, {
 		name:    "HEAD while the script prints",
