@@ -26,9 +26,12 @@ func (l *logger) Debug(msg string, args ...any) {
 	for _, arg := range args {
 		err, _ := arg.(error)
 		var pe *fs.PathError
+		isPath := errors.As(err, &pe)
 		switch {
-		case err != nil && jail.IsEscape(err) && errors.As(err, &pe):
+		case isPath && jail.IsEscape(err):
 			l.once(fmt.Sprintf("%q is not served: a link leads out of the folder", pe.Path))
+		case isPath && errors.Is(err, fs.ErrPermission): // Op is a system call, which says nothing to a user
+			l.once(fmt.Sprintf("%q is not served: %v", pe.Path, pe.Err))
 		case errors.Is(err, fs.ErrPermission):
 			l.once(fmt.Sprintf("request failed err=%q", err.Error()))
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"io/fs"
 	"net"
@@ -21,10 +22,12 @@ func TestLoggerWritesOneLine(t *testing.T) {
 	l.Debug("rawhttp: detail", "n", 1)
 	l.Debug("rawhttp: request failed", "err", fs.ErrNotExist)
 	l.Debug("rawhttp: request failed", "err", &fs.PathError{Op: "open", Path: "a", Err: fs.ErrPermission})
+	l.Debug("rawhttp: request failed", "err", fmt.Errorf("script %q is not executable: %w", "b", fs.ErrPermission))
 	l.Info("rawhttp: news", "n", 2)
 	l.Warn("rawhttp: accept failed", "err", io.ErrClosedPipe, "n", 3)
 	l.Error("rawhttp: panic", "stack", "a\nb\x1b[2J")
-	want := `rawhttp: warning: request failed err="open a: permission denied"
+	want := `rawhttp: warning: "a" is not served: permission denied
+rawhttp: warning: request failed err="script \"b\" is not executable: permission denied"
 rawhttp: warning: accept failed err="io: read/write on closed pipe" n="3"
 rawhttp: error: panic stack="a\nb\x1b[2J"
 `
