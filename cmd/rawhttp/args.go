@@ -35,8 +35,16 @@ func parseAnywhere(flags *flag.FlagSet, args []string, firstOnly bool) (others [
 	}
 }
 
+// undefined returns the name of the flag that err, of package flag, says is not defined.
+func undefined(err error) (name string, ok bool) {
+	return strings.CutPrefix(err.Error(), "flag provided but not defined: -") // the error has no type of its own
+}
+
 // misused prints the mistake in the arguments of a command, and returns the exit status.
 func misused(stderr io.Writer, command string, err error) int {
+	if flag, ok := undefined(err); ok {
+		err = fmt.Errorf("there is no flag -%s", flag)
+	}
 	name := strings.TrimSpace("rawhttp " + command)
 	fmt.Fprintf(stderr, "%s: %s (%s -h shows the usage)\n", name, oneLine(err), name)
 	return 2

@@ -197,4 +197,8 @@ func TestCheckMisused(t *testing.T) {
 			t.Errorf("%q: status %d, stdout %q, stderr %q, want 2 and one line on stderr", args, status, stdout, stderr)
 		}
 	}
+	const want = "rawhttp check: there is no flag -x (rawhttp check -h shows the usage)\n"
+	if _, _, stderr := call(t, "", "check", "-x"); stderr != want {
+		t.Errorf("check -x: stderr %q, want %q", stderr, want)
+	}
 }

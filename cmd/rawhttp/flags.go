@@ -377,8 +377,7 @@ var elsewhere = map[string]string{
 
 // explain adds a suggestion to an error of package flag.
 func explain(err error) error {
-	const undefined = "flag provided but not defined: -" // package flag has no type for the error
-	name, ok := strings.CutPrefix(err.Error(), undefined)
+	name, ok := undefined(err)
 	switch {
 	case !ok:
 		return err
@@ -392,5 +391,5 @@ func explain(err error) error {
 	if _, err := strconv.Atoi(name); err == nil {
 		return fmt.Errorf("there is no flag -%s; did you mean -port %[1]s?", name)
 	}
-	return fmt.Errorf("there is no flag -%s", name)
+	return err
 }
