@@ -37,7 +37,7 @@ func main() {
 	log.Fatal(srv.Serve(context.Background(), ln))
 }
 
-// list answers with the names in a folder. It is asked where Dir finds no file.
+// list answers with the names in a folder. It is called if Dir finds no file.
 func list(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 	entries, err := fs.ReadDir(os.DirFS("../../testdata/webroot"), path.Clean("."+req.Path()))
 	if err != nil {
