@@ -288,13 +288,25 @@ func parseCache(s string) (rawhttp.FileOption, error) {
 	pattern, value, named := strings.Cut(s, "=")
 	switch {
 	case strings.HasPrefix(s, "/") && named:
-		return rawhttp.WithCacheControl(value, pattern), nil
+		return rawhttp.WithCacheControl(value, pattern), checkCacheControl(value)
 	case strings.HasPrefix(s, "/"):
 		return nil, fmt.Errorf("no value after the pattern; did you mean '%s=no-cache'?", s)
 	case strings.ContainsAny(pattern, "*?./"):
 		return nil, fmt.Errorf("a pattern begins with a slash; did you mean '/%s'?", s)
 	}
-	return rawhttp.WithCacheControl(s), nil // for all files
+	return rawhttp.WithCacheControl(s), checkCacheControl(s) // for all files
+}
+
+// checkCacheControl returns an error for a value that caches would ignore, such as
+// "max age=60": a directive is a token, with or without an argument (RFC 9111, section 5.2).
+func checkCacheControl(value string) error {
+	for directive := range strings.SplitSeq(value, ",") {
+		name, _, _ := strings.Cut(strings.TrimSpace(directive), "=")
+		if strings.ContainsAny(name, " \t:;") {
+			return fmt.Errorf("%q is not a directive; want some such as max-age=60 or no-store, separated by commas", name)
+		}
+	}
+	return nil
 }
 
 func parseCodings(s string) (rawhttp.FileOption, error) {
@@ -315,8 +327,11 @@ func parseCodings(s string) (rawhttp.FileOption, error) {
 
 // checkHost returns an error unless WithHosts accepts the host, or it is "*".
 func checkHost(s string) error {
-	if s == "*" {
+	switch {
+	case s == "*":
 		return nil
+	case strings.Contains(s, "*"):
+		return errors.New("a host is a whole name, or '*' for all hosts")
 	}
 	_, err := rawhttp.New(rawhttp.WithHosts(s), rawhttp.WithRoot("/"))
 	if err == nil {
