@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/ascii"
 )
 
 // settings are the values from the command line.
@@ -273,12 +274,22 @@ func parseType(s string) ([]rawhttp.FileOption, error) {
 		return nil, errors.New("want NAME=TYPE, as in .md=text/plain or TODO=text/plain")
 	case strings.HasPrefix(ext, "*."):
 		return nil, fmt.Errorf("did you mean %s?", s[1:])
+	case !isMediaType(media):
+		return nil, fmt.Errorf("%q is not a media type; want one such as text/plain or 'text/plain; charset=utf-8'", media)
 	}
 	types := []rawhttp.FileOption{rawhttp.WithMediaType(ext, media)}
 	if ext != "" && !strings.Contains(ext, ".") {
 		types = append(types, rawhttp.WithMediaType("."+ext, media))
 	}
 	return types, nil
+}
+
+// isMediaType reports whether s is a type and a subtype (RFC 9110, section 8.3.1), whatever its
+// parameters are.
+func isMediaType(s string) bool {
+	s, _, _ = strings.Cut(s, ";")
+	main, sub, _ := strings.Cut(strings.TrimRight(s, " "), "/")
+	return ascii.IsToken(main) && ascii.IsToken(sub)
 }
 
 func parseCache(s string) (rawhttp.FileOption, error) {

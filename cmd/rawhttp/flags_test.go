@@ -92,6 +92,8 @@ func TestRunRefusesCommandLine(t *testing.T) {
 		{"directives separated by semicolons", []string{"-cache", "/a/*=public; max-age=60", root}, "commas"},
 		{"a directive with a colon", []string{"-cache", "/a/*=public, max-age: 60", root}, `"max-age: 60" is not a directive`},
 		{"an invalid media type", []string{"-type", ".x=text", root}, "-type"},
+		{"a media type with a space in it", []string{"-type", ".x=text/ plain", root}, "not a media type"},
+		{"a media type whose semicolon is missing", []string{"-type", ".x=text/plain charset=utf-8", root}, "not a media type"},
 		{"a media type for a path", []string{"-type", "a/b=text/plain", root}, "a/b"},
 		{"an extension as a coding", []string{"-precompressed", "gz", root}, "gzip"},
 		{"a host with a port", []string{"-host", "a.test:80", root}, "a.test?"},
