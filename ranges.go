@@ -163,7 +163,7 @@ func (t *responder) base() (int64, error) {
 }
 
 // part returns a range of the content. A large range of a file remains a file, so that the
-// connection can use sendfile; a small one is read without moving the file first.
+// connection can use sendfile; a small one is read at its offset, without a seek.
 func (t *responder) part(base int64, r byteRange) (io.Reader, error) {
 	readAt := !t.resp.once || t.resp.atStart && r.length <= scratchSize
 	if seeker, ok := t.resp.rep.Body.(io.ReadSeeker); ok && !readAt {

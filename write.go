@@ -39,7 +39,7 @@ type responder struct {
 	persist bool  // the connection may carry another request after this response
 	alone   bool  // no further request has arrived whose response could be sent with this one
 	headOut bool  // some of it has been written, so it cannot be replaced
-	sent    int64 // bytes of content put, without those that a failed write has left
+	sent    int64 // bytes of content put, except those that a failed write has not taken
 
 	// withheld reports whether the client may be waiting for a 100 (Continue). If it is not
 	// nil, a 100 may be sent while the response is written. So the head is made only when

@@ -125,7 +125,7 @@ func report(b []byte, lenient, color bool) (text string, ok bool) {
 }
 
 // reportIncomplete describes the bytes after the last complete request, which ends at base. It
-// reports whether they are only empty lines.
+// reports whether they are only an empty line.
 func reportIncomplete(out *strings.Builder, b []byte, base int) (ok bool) {
 	isEmpty := len(bytes.Trim(b[base:], "\r\n")) == 0
 	switch {

@@ -45,14 +45,14 @@ func serve(when stop, set settings, stdout, stderr io.Writer) error {
 	}
 	srv.Close()
 	select {
-	case <-served: // whatever it says, it was asked to stop
+	case <-served: // its error does not matter, since it was asked to stop
 	case <-time.After(maxStopTime):
 	}
 	return nil
 }
 
-// maxStopTime is how long a stop at once may take: longer than scripts need to end. Serve also
-// waits for lines of the log, which nobody may read.
+// maxStopTime is how long a stop at once may take: longer than scripts need to end. Without it,
+// Serve would wait forever for a line of the log to be written if nobody reads the log.
 const maxStopTime = 2 * time.Second
 
 // serverOptions returns the options of the server. Of the resolvers that wrap one another, the

@@ -281,8 +281,8 @@ func appendHTMLByte(b []byte, c byte) []byte {
 	return append(b, c)
 }
 
-// isInvisible reports whether r is shown as a blank or as nothing. The braille pattern without
-// dots is a symbol for Unicode.
+// isInvisible reports whether r is shown as a blank or as nothing. Unicode counts the braille
+// pattern without dots as a symbol, so it has a case of its own.
 func isInvisible(r rune) bool {
 	const blankPattern = 0x2800
 	return unicode.IsSpace(r) || ascii.IsIgnorable(r) || r == blankPattern
