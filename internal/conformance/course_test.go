@@ -103,8 +103,9 @@ func courseGet(t testing.TB, addr, method, target string) courseAnswer {
 	return courseAsk(t, addr, method+" "+target+" HTTP/1.1", "Host: localhost", "Connection: close")
 }
 
-// The tests below are the requirements of the course for a web server, one subtest each. (Requests
-// as its own client sends them are in course_client_test.go.)
+// The tests below are what the course in Python, from which rawhttp grew, requires of a web server,
+// one subtest for each requirement. (Requests as its own client sends them are in
+// course_client_test.go.)
 
 func TestCourseFiles(t *testing.T) {
 	_, addr := listen(t, rawhttp.WithRoot(courseRoot))

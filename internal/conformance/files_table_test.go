@@ -110,7 +110,7 @@ var filesTests = []struct {
 		fields: []string{"Location: ./docs/"}, content: "301 Moved Permanently\n", why: "//docs/ would name another host",
 	}, {
 		name: "folder with an encoded slash", request: "GET /docs/sub%2f?a", status: "301 Moved Permanently",
-		fields: []string{"Location: ./sub%2F/?a"}, content: "301 Moved Permanently\n", why: "to the client this is a name in /docs/, so references in a page would lead there",
+		fields: []string{"Location: ./sub%2F/?a"}, content: "301 Moved Permanently\n", why: "to the client this is a name in /docs/, so it would resolve relative references in a page against /docs/",
 	}, {
 		name: "index file of a folder with an encoded slash", request: "GET /site%2F", status: "301 Moved Permanently",
 		fields: []string{"Location: ./site%2F/"}, content: "301 Moved Permanently\n",

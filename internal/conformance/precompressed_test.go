@@ -184,7 +184,7 @@ func TestPrecompressedNotAcceptable(t *testing.T) {
 		{"/stale.txt", "gzip, identity;q=0", 406, "the sidecar is too old"},
 		{"/void.txt", "gzip, identity;q=0", 406, "the sidecar is empty"},
 		{"/missing.txt", "identity;q=0", 404, ""},
-		{"/only.txt", "gzip", 404, "a sidecar stands in for nothing without its file"},
+		{"/only.txt", "gzip", 404, "without its file, a sidecar is not used"},
 		{"/only.txt.gz", "gzip", 200, ""},
 		{"/.hidden.txt", "gzip", 404, ""},
 		{"/dir/.hidden/c.txt", "gzip", 404, ""},

@@ -73,7 +73,7 @@ func contentLengthRefusals() []parseRefusal {
 		{"1 0", 1, ""},
 		{"1.0", 1, ""},
 		{"1e3", 1, ""},
-		{"1, 1", 1, "a list, even of the same number, may be refused by the RFC"},
+		{"1, 1", 1, "the RFC permits rejecting a list, even of the same number"},
 		{"1,1", 1, ""},
 		{"01", 1, "some recipients read it as octal"},
 		{"00", 1, "some recipients read it as octal"},
