@@ -376,7 +376,8 @@ func WithTrustedProxies(prefixes ...netip.Prefix) Option {
 //
 // f is not called for
 //
-//   - responses that a resolver returns;
+//   - responses that a resolver returns, not even for the plain 500 if [Response.Err] reports a
+//     mistake;
 //   - a head that is refused, since there is no Request then;
 //   - a request that the server refuses by its head alone: one for a host that it does not serve
 //     (421), with an unknown expectation (417), or with the method CONNECT or TRACE (405).
