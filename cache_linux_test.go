@@ -2,7 +2,9 @@ package rawhttp
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -410,6 +412,24 @@ func TestFileWithOldModTimeIsNotCached(t *testing.T) {
 		if files.cache.find(req) != nil {
 			t.Fatal("a file that changed a moment ago is cached because its modification time is old")
 		}
+	}
+}
+
+// A file that has been cached is closed.
+func TestCachedFileIsClosed(t *testing.T) {
+	t.Parallel()
+	files, _ := cacheSite(t, "content")
+	waitCached(t, files, "/f")
+	file, info, err := files.tree.Open("f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp := Content(Representation{Body: file, Size: info.Size(), ETag: `"a"`})
+	if files.cache.addFile(resolveGet(t, "/f"), opened{name: "f", file: file, info: info}, resp) == resp {
+		t.Fatal("the file is not cached")
+	}
+	if err := file.Close(); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("Close of a file that was cached = %v, want %v", err, fs.ErrClosed)
 	}
 }
 

@@ -26,6 +26,20 @@ func cacheFolder(t *testing.T) (files *FileResolver, folder string) {
 	return files, folder
 }
 
+// The sizes of files are not cached with their names: a change of a file does not change its folder.
+func TestCachedNamesHaveCurrentSizes(t *testing.T) {
+	t.Parallel()
+	files, folder := cacheFolder(t)
+	waitCached(t, files, "/")
+	for _, content := range []string{"a", "longer", ""} {
+		writeOldFile(t, filepath.Join(folder, "a"), content)
+		got := resolveString(t, files, resolveGet(t, "/?format=json"))
+		if want := fmt.Sprintf(`"size":%d,`, len(content)); !strings.Contains(strings.ReplaceAll(got, " ", ""), want) {
+			t.Errorf("listing %s, want %s of the file a", got, want)
+		}
+	}
+}
+
 // The first listing after a change of a cached folder shows the change.
 func TestCachedNamesAreNeverStale(t *testing.T) {
 	t.Parallel()

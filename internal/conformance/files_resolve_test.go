@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"example.com/rawhttp"
 	"example.com/rawhttp/internal/testkit"
@@ -37,6 +38,27 @@ func TestFirstOfFileResolver(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// If a wrapper replaces the path of a folder by that of another one, without its slash, the links of
+// the page are right as they are, so the client is not redirected.
+func TestFolderInPlaceOfAnother(t *testing.T) {
+	r := filesOfFS(t, fstest.MapFS{"docs/a": {}})
+	for target, want := range map[string]string{"/alias/": "a\n", "/alias": "301 ./alias/"} {
+		if got := resolveString(t, r, resolveGet(t, target).WithPath("/docs")); got != want {
+			t.Errorf("GET %s with the path /docs: %q, want %q", target, got, want)
+		}
+	}
+}
+
+// Characters that some file systems ignore do not hide the dots of a name.
+func TestDotsBetweenIgnoredCharacters(t *testing.T) {
+	for _, name := range []string{".\u200b.", "\u200b..", "..\u200d", "\ufeff."} {
+		r := filesOfFS(t, fstest.MapFS{name + "/a": {Data: []byte("a")}}, rawhttp.WithDotFiles(true))
+		if got := resolveString(t, r, resolveGet(t, "/"+url.PathEscape(name)+"/a")); got != "declined" {
+			t.Errorf("GET /%q/a: %q, want it declined", name, got)
+		}
 	}
 }
 

@@ -243,6 +243,29 @@ func TestStopping(t *testing.T) {
 	})
 }
 
+// A connection that lingers is evicted before one that is idle, even if others were idle when the
+// server last looked for connections to evict.
+func TestLingeringIsEvictedFirst(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, ln, served := serveListener(t, rawhttp.WithMaxConns(3), rawhttp.WithResolver(answerPath))
+		var conns []*memoryClient
+		for range 3 {
+			conns = append(conns, ln.dial(t))
+			time.Sleep(time.Second)
+		}
+		ln.dial(t) // evicts the first
+		time.Sleep(time.Second)
+		conns[2].send(getRequest("/", closeField)) // lingers
+		ln.dial(t)                                 // evicts it
+		time.Sleep(time.Second)
+		if !conns[1].isOpen() {
+			t.Error("an idle connection was evicted, although another one lingered")
+		}
+		s.Close()
+		<-served
+	})
+}
+
 // A connection chosen for eviction or shutdown stays open for a moment, for a request that the
 // client may already have sent.
 func TestRequestSentDuringEvictionOrShutdown(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 )
 
 // The net.Conn that the function of Upgrade gets.
@@ -50,6 +51,60 @@ func TestUpgradeDeadlines(t *testing.T) {
 		wantRead(t, c, switched+"now")
 		io.WriteString(c, "x")
 		wantRead(t, c, "x")
+	})
+}
+
+// Between reads, the watch may read ahead. That changes nothing for f: deadlines that have passed
+// hold for bytes that have arrived, these count as read, and a Close is not taken for a reset by the
+// client.
+func TestUpgradeBetweenReads(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var log testkit.Log
+		client, server := kernelPair(1 << 16)
+		s := newServer(t, rawhttp.WithLogger(&log), rawhttp.WithResolver(upgrades(func(ctx context.Context, conn net.Conn) error {
+			ctx.Done()
+			time.Sleep(time.Second) // the client sends "ab" meanwhile
+			conn.SetReadDeadline(time.Unix(1, 0))
+			if n, err := conn.Read(make([]byte, 9)); n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("Read after its deadline = %d, %v, want no bytes", n, err)
+			}
+			conn.SetReadDeadline(time.Time{})
+			wantRead(t, conn, "ab")
+			time.Sleep(time.Second)
+			conn.Close()
+			time.Sleep(time.Second)
+			if err := ctx.Err(); err != nil {
+				t.Errorf("after Close, Err of the context = %v, want nil", err)
+			}
+			return errors.New("on purpose")
+		})))
+		io.WriteString(client, askEcho)
+		time.AfterFunc(500*time.Millisecond, func() { io.WriteString(client, "ab") })
+		s.ServeConn(t.Context(), server)
+		if got, want := s.Stats().BytesRead, uint64(len(askEcho+"ab")); got != want {
+			t.Errorf("Stats().BytesRead = %d, want %d", got, want)
+		}
+		if !log.Has("ERROR", "on purpose") {
+			t.Errorf("log is %q, want the error at level error", &log)
+		}
+	})
+}
+
+// What fails because the client has disconnected is not logged at level error.
+func TestUpgradeErrorAfterDisconnect(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var log testkit.Log
+		client, server := kernelPair(1 << 16)
+		s := newServer(t, rawhttp.WithLogger(&log), rawhttp.WithResolver(upgrades(func(ctx context.Context, conn net.Conn) error {
+			<-ctx.Done()
+			return errors.New("on purpose")
+		})))
+		io.WriteString(client, askEcho)
+		time.AfterFunc(time.Second, func() { client.CloseWrite() })
+		s.ServeConn(t.Context(), server)
+		if !log.Has("DEBUG", "on purpose") || log.Has("ERROR") {
+			t.Errorf("log is %q, want the error at level debug", &log)
+		}
 	})
 }
 

@@ -331,6 +331,9 @@ func TestUpgradeIsLoggedAndTraced(t *testing.T) {
 			if got := log.Has("ERROR", "on purpose"); got != (tt.log != "") {
 				t.Errorf("log has the error: %v, want %v: %s", got, !got, &log)
 			}
+			if log.Has("ERROR", "upgrade failed") && log.Has("ERROR", "rawhttp: panic") {
+				t.Errorf("log has the panic twice: %s", &log)
+			}
 			if len(exchanges) != 1 || exchanges[0].Status != 101 || exchanges[0].Bytes != int64(len("answer\n")) || (exchanges[0].Err != nil) != (tt.log != "") {
 				t.Errorf("exchanges %+v, want one with 101, its bytes and its error", exchanges)
 			}

@@ -3,8 +3,12 @@
 package scripts_test
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"time"
+
+	"example.com/rawhttp"
 )
 
 // Pipelined requests around a script: the answers before it are sent at once, and those after
@@ -45,5 +49,34 @@ func TestScriptsOnOneConnection(t *testing.T) {
 		scriptAnswer{200, "chunked", strings.Repeat("\x00", 100_000), false}.check(t, "GET /streams.sh", c.answer(t))
 		c.send(t, "HEAD /echoes.sh HTTP/1.1\r\nHost: example.test\r\n\r\n")
 		readExpected(t, c.r, "HEAD /echoes.sh", strings.Replace(pageAnswer(""), "Content-Length: 0\r\n", "", 1))
+	}
+}
+
+// While a script runs, a client that has closed its side still counts as connected. That ends with
+// the script: for the next request it does not.
+func TestClientClosesItsSideAfterScript(t *testing.T) {
+	t.Parallel()
+	root := scriptFolder(t, map[string]string{"a.sh": "echo; echo out"})
+	files := filesOfDir(t, root, rawhttp.WithScript(".sh", "sh"))
+	ended := make(chan error, 1)
+	_, addr := listen(t, rawhttp.WithDate(false), rawhttp.WithResolver(rawhttp.ResolverFunc(func(ctx context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+		if req.Path() != "/waits" {
+			return files.Resolve(ctx, req)
+		}
+		select {
+		case <-ctx.Done():
+			ended <- ctx.Err()
+		case <-time.After(time.Minute):
+			ended <- nil
+		}
+		return rawhttp.Empty(204), nil
+	})))
+	c := (&scriptSite{addr: addr}).dial(t)
+	c.send(t, getRequest("/a.sh"))
+	outputAnswer("\nout\n").check(t, "/a.sh", c.answer(t))
+	c.send(t, getRequest("/waits"))
+	c.CloseWrite()
+	if err := <-ended; err == nil {
+		t.Error("the context of a request after that of a script does not end when the client closes its side")
 	}
 }
