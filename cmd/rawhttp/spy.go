@@ -78,7 +78,15 @@ func spy(when stop, args []string, stdout, stderr io.Writer) int {
 	fmt.Fprintf(stdout, "rawhttp spy: %s relays to %s\n", ln.Addr(), r.server)
 	r.printer = transcript.New(transcript.Options{Lines: 20, Mail: true, Color: color.on(stdout)},
 		func(line string) { io.WriteString(stdout, line) })
-	r.acceptAll(when.graceful, ln)
+	done := make(chan struct{})
+	go func() {
+		r.acceptAll(when.graceful, ln)
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-when.atOnce.Done(): // acceptAll also waits for lines to be written, which nobody may read
+	}
 	return 0
 }
 

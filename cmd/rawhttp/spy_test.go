@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -48,6 +49,40 @@ func startSpy(t *testing.T, server string) (addr string, end func() string) {
 	})
 	t.Cleanup(func() { end() })
 	return listens.FindStringSubmatch(stdout.String())[1], end
+}
+
+// A second signal ends spy even if it prints to a pipe that nobody reads.
+func TestSpyStopsAtOnceWithBlockedOutput(t *testing.T) {
+	t.Parallel()
+	graceful, stopGracefully := context.WithCancel(t.Context())
+	atOnce, stopAtOnce := context.WithCancel(t.Context())
+	stdout, w := io.Pipe()
+	defer stdout.Close()
+	printed := make(chan struct{}, 10) // one value for each line
+	status := make(chan int, 1)
+	server := closing(t)
+	go func() {
+		out := writerFunc(func(b []byte) (int, error) { printed <- struct{}{}; return w.Write(b) })
+		status <- run(stop{graceful, atOnce}, []string{"spy", "-addr", "127.0.0.1:0", server}, nil, out, io.Discard)
+	}()
+	line, _ := bufio.NewReader(stdout).ReadString('\n')
+	<-printed
+	nc, err := net.Dial("tcp", strings.Fields(line)[2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	<-printed // by the connection
+	stopGracefully()
+	stopAtOnce()
+	select {
+	case got := <-status:
+		if got != 0 {
+			t.Errorf("run = %d after it was stopped at once, want 0", got)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("run has not returned 30 s after it was stopped at once")
+	}
 }
 
 // serveTCP listens and calls serve for each connection. It returns the address.
