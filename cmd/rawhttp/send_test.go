@@ -69,7 +69,7 @@ func TestSendIsExact(t *testing.T) {
 			for _, split := range []bool{false, true} {
 				var heard lockedBuffer
 				addr := scripted(t, "HTTP/1.1 204 No Content\r\n\r\n", &heard)
-				args := []string{"send", "-wait", "400ms"}
+				args := []string{"send", "-wait", "1s"}
 				if split {
 					args = append(args, "-split")
 				}
