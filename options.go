@@ -330,9 +330,10 @@ func WithHosts(names ...string) Option {
 	return option(func(c *config) error {
 		var errs []error
 		for _, name := range names {
-			// A name that no valid Host equals would reject every request.
-			if wire.AuthorityError([]byte(name)) >= 0 || wire.HostWithoutPort(name) != name {
-				errs = append(errs, fmt.Errorf("WithHosts: %q is not a host without port", name))
+			// A name that no Host equals would refuse every request; one with "*" is meant as a
+			// pattern, although RFC 3986 allows it.
+			if wire.AuthorityError([]byte(name)) >= 0 || wire.HostWithoutPort(name) != name || strings.Contains(name, "*") {
+				errs = append(errs, fmt.Errorf("WithHosts: %q is not a host without port or wildcard", name))
 				continue
 			}
 			c.hosts = append(c.hosts, strings.ToLower(name))

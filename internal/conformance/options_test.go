@@ -47,6 +47,8 @@ var (
 		{"WithHosts", rawhttp.WithHosts("example.test:80")},
 		{"WithHosts", rawhttp.WithHosts("http://example.test")},
 		{"WithHosts", rawhttp.WithHosts("[::1")},
+		{"WithHosts", rawhttp.WithHosts("*")},
+		{"WithHosts", rawhttp.WithHosts("*.example.test")},
 		{"WithTrustedProxies", rawhttp.WithTrustedProxies(netip.MustParsePrefix("10.0.0.0/8"), netip.Prefix{})},
 		{"WithTrustedProxies", rawhttp.WithTrustedProxies(netip.MustParsePrefix("::ffff:10.0.0.0/104"))}, // matches no address
 	}
