@@ -343,3 +343,13 @@ func TestContentRefusedAfterEnd(t *testing.T) {
 		t.Errorf("drain = %d, %v, want the content", n, err)
 	}
 }
+
+// Content that has ended with an error cannot be refused for another reason: the first fault
+// determines the answer.
+func TestContentRefusedAfterFault(t *testing.T) {
+	c, _, _ := bodyOf(t, bodyChunked, "x\r\n", 0, 0)
+	_, fault := c.Read(make([]byte, 1))
+	if err := c.refuse(io.ErrNoProgress); err != fault || parseErrorIn(err) == nil {
+		t.Errorf("refuse = %v, want the fault in the content, %v", err, fault)
+	}
+}

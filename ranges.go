@@ -279,10 +279,8 @@ func parseRange(spec string, size int64) (r byteRange, ok bool) {
 	case decimalLess(last, first):
 		// "invalid if the last-pos value is present and less than the first-pos" section 14.1.1.
 		return r, false
-	case a == size: // beyond the end
-		return r, true
 	}
-	return byteRange{a, min(b+1, size) - a}, true
+	return byteRange{a, min(b+1, size) - a}, true // beyond the end, a is size, and the length is 0
 }
 
 // parseClamped parses a decimal number, limited to size; "" is 0. "Since there is no predefined

@@ -220,9 +220,9 @@ func (t *responder) mediaType() string {
 	return t.resp.mediaType
 }
 
-// trailers returns the trailer fields of the response, if it can have any.
+// trailers returns the trailer fields of the response, which is chunked.
 func (t *responder) trailers() trailers {
-	if t.resp.extras == nil || t.framing != byChunks {
+	if t.resp.extras == nil {
 		return nil
 	}
 	return t.resp.extras.trailers

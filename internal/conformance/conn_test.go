@@ -153,7 +153,7 @@ func TestExchangeFollowsWrite(t *testing.T) {
 		conn := &testkit.RecordingConn{Conn: server}
 		var got []string
 		trace := rawhttp.Trace{Exchange: func(rawhttp.Exchange) { got = append(got, strings.Join(conn.Writes(), "")) }}
-		c := serveConn(t, client, conn, rawhttp.WithResolver(answerPath), rawhttp.WithTrace(trace))
+		c := serveConn(t, client, conn, rawhttp.WithResolver(answerPath), rawhttp.WithTrace(trace), rawhttp.WithTrace(rawhttp.Trace{}))
 		c.send(getRequest("/a") + getRequest("/b"))
 		synctest.Wait()
 		if diff := cmp.Diff([]string{okAnswer("/a"), okAnswer("/b")}, got); diff != "" {

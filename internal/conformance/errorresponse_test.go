@@ -127,6 +127,20 @@ func TestErrorResponseOnClose(t *testing.T) {
 	}
 }
 
+// All lines of a field that is added to an ErrorResponse are added to the page.
+func TestErrorResponseWithSeveralLines(t *testing.T) {
+	r := resolverFunc(func(*rawhttp.Request) (*rawhttp.Response, error) {
+		return rawhttp.ErrorResponse(fs.ErrNotExist).Add("X-A", "1").Add("X-A", "2"), nil
+	})
+	page := rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, status int, _ error) *rawhttp.Response {
+		return rawhttp.Text(status, "page").Set("X-A", "0")
+	})
+	want := textAnswer("404 Not Found", []string{"X-A: 1", "X-A: 2"}, "page")
+	if diff := cmp.Diff(want, talkInMemory(t, get11, rawhttp.WithResolver(r), page)); diff != "" {
+		t.Errorf("answer (-want +got):\n%s", diff)
+	}
+}
+
 // Without a Server, WriteTo writes an ErrorResponse like any other Response.
 func TestErrorResponseWithoutServer(t *testing.T) {
 	resp := rawhttp.ErrorResponse(&rawhttp.StatusError{Status: 405, Allow: []string{"GET", "PUT"}})

@@ -4,6 +4,17 @@ import (
 	"testing"
 )
 
+func TestFoldName(t *testing.T) {
+	for name, want := range map[string]string{
+		"a.TXT": "a.TXT", "a\u200bb": "ab", "\u00ad.git": ".git", "\ufb01": "fi", "\u212a": "k", "e\u0301": "e\u0301",
+		"a\xff": "a\xff", "\xc3(\u200b": "\xc3(", "\ufffd": "\ufffd",
+	} {
+		if got := FoldName(name); got != want {
+			t.Errorf("FoldName(%q) = %q, want %q", name, got, want)
+		}
+	}
+}
+
 func TestMayBeAlias(t *testing.T) {
 	for name, want := range map[string]bool{
 		"a": false, "a.txt": false, "a~b": true, "E4QK2N~X.PHT": true, "a~.b": false, "~": false, "a~": false, "1~a": true, "~/1": false, "a b.c": false, ".": false,
