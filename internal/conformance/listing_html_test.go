@@ -263,6 +263,20 @@ func TestListingCounts(t *testing.T) {
 	}
 }
 
+// The total size of a listing that is cut is that of the files in it, and it says so.
+func TestListingOfTotalSizeWhenCut(t *testing.T) {
+	fake := &listingFake{t: t, names: 300, mayRead: true, info: func(string) error { return nil }}
+	for max, want := range map[int]string{300: "300 B in all. ", 299: "299 B listed. "} {
+		r, err := rawhttp.FS(fake, rawhttp.WithListing(rawhttp.ListHTML), rawhttp.WithMaxListing(max))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := listingGetPage(t, r, "/").Footer; got != want {
+			t.Errorf("footer of 300 files with WithMaxListing(%d): %q, want %q", max, got, want)
+		}
+	}
+}
+
 // Names that no longer exist when they are written are left out. A long listing reports their
 // number after the table, since the heading has been sent; a listing made in memory does not
 // report them.

@@ -294,7 +294,11 @@ func (h *html) End(b []byte, p *Page) []byte {
 	}
 	b = append(b, "</main>\n<footer>"...)
 	if h.later {
-		b = append(appendSize(b, h.sum), " in all. "...)
+		of := " in all. "
+		if p.Truncated {
+			of = " listed. "
+		}
+		b = append(appendSize(b, h.sum), of...)
 	}
 	if p.Dropped > 0 {
 		b = append(b, counted(p.Dropped, "name")+" disappeared while this was written. "...)
