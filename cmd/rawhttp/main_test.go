@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -28,6 +29,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(isCommand) != "" {
 		main()
 	}
+	maxStopTime = 100 * time.Millisecond
 	flag.Set("test.parallel", "16") // parallel tests wait for time, not for processors
 	os.Exit(m.Run())
 }

@@ -53,7 +53,7 @@ func serve(when stop, set settings, stdout, stderr io.Writer) error {
 
 // maxStopTime is how long a stop at once may take: longer than scripts need to end. Without it,
 // Serve would wait forever for a line of the log to be written if nobody reads the log.
-const maxStopTime = 2 * time.Second
+var maxStopTime = 2 * time.Second
 
 // serverOptions returns the options of the server. Of the resolvers that wrap one another, the
 // last is the first to see a request: a host that is refused is not asked for a password, and the

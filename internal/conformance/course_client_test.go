@@ -39,16 +39,19 @@ func TestCourseClient(t *testing.T) {
 		return content
 	}
 	t.Run("GET is answered with 200", func(t *testing.T) {
+		t.Parallel()
 		if got := get(t, "/"); !strings.HasPrefix(got, "HTTP/1.1 200 OK\r\n") {
 			t.Errorf("answer %q, want 200 OK", got)
 		}
 	})
 	t.Run("POST is answered with 405", func(t *testing.T) {
+		t.Parallel()
 		if got := courseClientAsk(t, "POST / HTTP/1.1", "Host: example.com", ""); !strings.HasPrefix(got, "HTTP/1.1 405 Method Not Allowed\r\n") {
 			t.Errorf("answer %q, want 405 Method Not Allowed", got)
 		}
 	})
 	t.Run("a folder lists its entries", func(t *testing.T) {
+		t.Parallel()
 		entries, err := os.ReadDir(courseRoot)
 		if err != nil {
 			t.Fatal(err)
@@ -61,6 +64,7 @@ func TestCourseClient(t *testing.T) {
 		}
 	})
 	t.Run("a file is sent with its bytes", func(t *testing.T) {
+		t.Parallel()
 		for _, name := range []string{"sample.txt", "a_web_page.html", "make_time.py", "images/sample_1.png", "images/JPEG_example.jpg"} {
 			want, err := os.ReadFile(filepath.Join(courseRoot, name))
 			if err != nil {
@@ -72,6 +76,7 @@ func TestCourseClient(t *testing.T) {
 		}
 	})
 	t.Run("a file is sent with its media type", func(t *testing.T) {
+		t.Parallel()
 		for name, want := range map[string]string{"/sample.txt": "text/plain", "/images/sample_1.png": "image/png"} {
 			if got := get(t, name); !strings.Contains(got, "\r\nContent-Type: "+want) {
 				t.Errorf("GET %s: answer %.200q, want the Content-Type %s", name, got, want)
@@ -79,6 +84,7 @@ func TestCourseClient(t *testing.T) {
 		}
 	})
 	t.Run("a missing file is answered with 404", func(t *testing.T) {
+		t.Parallel()
 		if got := get(t, "/missing.html"); !strings.HasPrefix(got, "HTTP/1.1 404 Not Found\r\n") {
 			t.Errorf("answer %q, want 404 Not Found", got)
 		}
