@@ -394,7 +394,7 @@ func (c *conn) info() ConnInfo {
 	return info
 }
 
-func (c *conn) logger() Logger { return c.srv.log }
+func (c *conn) logger() logger { return c.srv.log }
 
 // serverSoftware returns the value of SERVER_SOFTWARE.
 func (c *conn) serverSoftware() string {

@@ -212,19 +212,16 @@ func (c *conn) catch(where string, err *error) {
 	}
 }
 
-// panicked logs a panic and returns it as an error. If no Logger was set, or the Logger panics
-// too, the panic is printed: it must not pass unnoticed, nor end the server.
-func (c *conn) panicked(where string, v any) (err error) {
+// panicked logs a panic and returns it as an error. If no Logger was set, the panic is printed: it
+// must not pass unnoticed.
+func (c *conn) panicked(where string, v any) error {
 	stack := debug.Stack()
-	err = fmt.Errorf("%w in %s: %v", errPanicked, where, v)
-	defer func() {
-		if recover() != nil || c.srv.config.log == nil {
-			fmt.Fprintf(os.Stderr, "rawhttp: panic in %s (conn %d, request %d): %v\n%s", where, c.id, c.num, v, stack)
-		}
-	}()
+	if c.srv.config.log == nil {
+		fmt.Fprintf(os.Stderr, "rawhttp: panic in %s (conn %d, request %d): %v\n%s", where, c.id, c.num, v, stack)
+	}
 	c.srv.log.Error("rawhttp: panic", "in", where, "conn", c.id, "request", c.num,
 		"panic", fmt.Sprint(v), "stack", string(stack))
-	return err
+	return fmt.Errorf("%w in %s: %v", errPanicked, where, v)
 }
 
 // dismiss closes a connection without a response.

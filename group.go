@@ -97,7 +97,7 @@ func (g *group) acceptAll(ln net.Listener) error {
 
 // An acceptTrouble logs when Accept begins to fail, and when it works again.
 type acceptTrouble struct {
-	log    Logger
+	log    logger
 	failed int         // failures since it began
 	over   *time.Timer // logs that it is over; nil if Accept has never failed
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"os"
 	"strings"
 	"time"
 
@@ -51,13 +52,38 @@ type Logger interface {
 	Error(msg string, args ...any)
 }
 
-// A discardLogger stands for no Logger, so that callers need not check.
-type discardLogger struct{}
+// A logger passes messages to a Logger; the zero logger discards them. If the Logger panics, the
+// panic and the message are printed to standard error, or a panic on a goroutine of its own, such
+// as that of a script, would end the program.
+type logger struct{ to Logger }
 
-func (discardLogger) Debug(string, ...any) {}
-func (discardLogger) Info(string, ...any)  {}
-func (discardLogger) Warn(string, ...any)  {}
-func (discardLogger) Error(string, ...any) {}
+func (l logger) Debug(msg string, args ...any) {
+	if l.to != nil {
+		defer printPanic(msg, args)
+		l.to.Debug(msg, args...)
+	}
+}
+
+func (l logger) Warn(msg string, args ...any) {
+	if l.to != nil {
+		defer printPanic(msg, args)
+		l.to.Warn(msg, args...)
+	}
+}
+
+func (l logger) Error(msg string, args ...any) {
+	if l.to != nil {
+		defer printPanic(msg, args)
+		l.to.Error(msg, args...)
+	}
+}
+
+// printPanic is deferred around calls of a Logger.
+func printPanic(msg string, args []any) {
+	if v := recover(); v != nil {
+		fmt.Fprintf(os.Stderr, "rawhttp: panic in Logger: %v, at the message: %s %v\n", v, msg, args)
+	}
+}
 
 // config holds all that Options set.
 type config struct {
@@ -401,7 +427,8 @@ func WithErrorPage(f func(ctx context.Context, req *Request, status int, err err
 // accepting connections, standard error of scripts, and the causes of failed requests and TLS
 // handshakes. It uses Error if the server is at fault, and Debug if the client is, so that with
 // a higher level a client cannot fill the log with its mistakes. The default writes panics to
-// standard error and discards the rest; a nil l is ignored.
+// standard error and discards the rest; a nil l is ignored. If l panics, the panic and the message
+// are printed to standard error.
 func WithLogger(l Logger) Option {
 	return option(func(c *config) error {
 		if l != nil {

@@ -92,7 +92,7 @@ type Server struct {
 	config config
 	format *wireFormat // a pointer, since cached wire images refer to it, and may outlive the Server
 	trace  tracer
-	log    Logger
+	log    logger
 	files  *FileResolver // of WithRoot or WithFS, or nil
 	stats  counters
 
@@ -145,9 +145,7 @@ func New(opts ...Option) (*Server, error) {
 		s.closeFiles() // open may have opened the folder although another option is wrong
 		return nil, fmt.Errorf("rawhttp: New: %w", err)
 	}
-	if s.log = s.config.log; s.log == nil {
-		s.log = discardLogger{}
-	}
+	s.log = logger{s.config.log}
 	s.format = &wireFormat{server: s.config.serverField, contentLength: s.config.sendContentLength}
 	if s.config.sendDate {
 		s.format.date = new(ascii.DateCache).Text

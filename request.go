@@ -54,7 +54,7 @@ type requestConn interface {
 	prepareForScript() // called before a script runs
 	interrupt()        // ends the current read of Body
 	resume()           // undoes interrupt
-	logger() Logger
+	logger() logger
 	serverSoftware() string             // value of SERVER_SOFTWARE
 	inform(head []byte) error           // writes an informational response
 	panicked(where string, v any) error // logs a panic on a goroutine of a script, and returns it as an error

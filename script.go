@@ -355,10 +355,10 @@ func (r *Request) resume() {
 	}
 }
 
-// logger returns the Logger of the server.
-func (r *Request) logger() Logger {
+// logger returns the logger of the server.
+func (r *Request) logger() logger {
 	if r.conn == nil {
-		return discardLogger{}
+		return logger{}
 	}
 	return r.conn.logger()
 }

@@ -132,7 +132,9 @@ func TestPanicsWithoutLogger(t *testing.T) {
 			io.WriteString(client, getRequest("/")+"GET\r\n\r\n")
 			client.CloseWrite()
 		}()
-		io.Copy(io.Discard, client)
+		if answer, _ := io.ReadAll(client); !strings.HasPrefix(string(answer), "HTTP/1.1 500 ") {
+			t.Errorf("Logger %T: answer %q, want 500", logger, answer)
+		}
 		client.Close()
 		<-served
 	}
@@ -142,8 +144,8 @@ func TestPanicsWithoutLogger(t *testing.T) {
 		t.Errorf("standard error is %q, want the panic and its stack", got)
 	}
 	for text, want := range map[string]int{
-		"something is wrong":   2, // not of the server whose Logger works
-		"the Logger is broken": 1, // the next message after the panic ends the connection
+		"something is wrong":   3, // without a Logger, and twice with the broken one: the panic, and the request that failed
+		"the Logger is broken": 2,
 	} {
 		if n := strings.Count(string(got), text); n != want {
 			t.Errorf("standard error has %q %d times, want %d: %q", text, n, want, got)

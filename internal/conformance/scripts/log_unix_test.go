@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"example.com/rawhttp"
+	"example.com/rawhttp/internal/testkit"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -123,3 +125,18 @@ func TestScriptErrorsAreLogged(t *testing.T) {
 		})
 	}
 }
+
+// A Logger that panics on a goroutine of a script does not end the program.
+func TestScriptLoggerPanics(t *testing.T) {
+	s := serveScripts(t, map[string]string{"a.sh": "echo why >&2; echo; echo out"}, rawhttp.WithLogger(panickingLogger{}))
+	c := s.dial(t)
+	for range 2 {
+		c.send(t, getRequest("/a.sh"))
+		outputAnswer("\nout\n").check(t, "/a.sh", c.answer(t))
+	}
+	awaitNoScripts(t)
+}
+
+type panickingLogger struct{ testkit.QuietLogger }
+
+func (panickingLogger) Warn(string, ...any) { panic("the Logger is broken") }
