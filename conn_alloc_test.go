@@ -4,7 +4,6 @@ package rawhttp
 
 import (
 	"context"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -66,29 +65,4 @@ func TestConnectionAllocations(t *testing.T) {
 	if got := (after.TotalAlloc - before.TotalAlloc) / conns; got > 4<<10 {
 		t.Errorf("%d bytes allocated per connection, want at most 4 KB", got)
 	}
-}
-
-// A parked connection has a stack of 2 KB. Whatever it calls before it parks again, when its early
-// deadline fires for example, must not grow that stack.
-func TestParkedStack(t *testing.T) {
-	s, addr := listen(t, WithResolver(answerText("hi")), WithMaxConns(1000))
-	stacks := func() int {
-		runtime.GC() // also shrinks what has grown
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return int(m.StackInuse)
-	}
-	const conns = 300
-	before := stacks()
-	for range conns {
-		c := dial(t, addr)
-		io.WriteString(c, getRequest("/"))
-		c.Read(make([]byte, 1000))
-	}
-	parks := false
-	s.eachConn(func(c *conn) { parks = c.ready != nil })
-	if !parks {
-		t.Skip("connections do not park here")
-	}
-	testkit.Await(t, "parked connections have at most 3 KB of stack each", func() bool { return stacks()-before < conns*3<<10 })
 }

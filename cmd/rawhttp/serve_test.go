@@ -89,6 +89,12 @@ func TestStopsAtOnceWithBlockedLog(t *testing.T) {
 	<-blocked
 	stopGracefully()
 	stopAtOnce()
+	wantStopped(t, status)
+}
+
+// wantStopped waits for the exit status of a command that was stopped at once.
+func wantStopped(t *testing.T, status <-chan int) {
+	t.Helper()
 	select {
 	case got := <-status:
 		if got != 0 {

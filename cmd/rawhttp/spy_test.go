@@ -75,14 +75,7 @@ func TestSpyStopsAtOnceWithBlockedOutput(t *testing.T) {
 	<-printed // by the connection
 	stopGracefully()
 	stopAtOnce()
-	select {
-	case got := <-status:
-		if got != 0 {
-			t.Errorf("run = %d after it was stopped at once, want 0", got)
-		}
-	case <-time.After(30 * time.Second):
-		t.Error("run has not returned 30 s after it was stopped at once")
-	}
+	wantStopped(t, status)
 }
 
 // serveTCP listens and calls serve for each connection. It returns the address.
