@@ -325,7 +325,7 @@ func (x *exchange) refuseHead(err error) (again bool) {
 	isHead := string(x.parser.MethodOf(b)) == "HEAD"
 	x.refusedLine = x.parser.RequestLineOf(b)
 	if x.conn.isTLS && bytes.HasPrefix(b, []byte("PRI * HTTP/2.0\r\n")) && !x.conn.srv.warnedHTTP2.Swap(true) {
-		x.conn.srv.log.Warn("rawhttp: a client speaks HTTP/2 over TLS, which this server does not support: remove h2 from NextProtos in the tls.Config", "conn", x.conn.id)
+		x.conn.srv.config.log.Warn("rawhttp: a client speaks HTTP/2 over TLS, which this server does not support: remove h2 from NextProtos in the tls.Config", "conn", x.conn.id)
 	}
 	x.req.reset() // nothing in a refused head can be relied on
 	if isHead {   // except that a response to HEAD must have no content
@@ -394,7 +394,7 @@ func (c *conn) info() ConnInfo {
 	return info
 }
 
-func (c *conn) logger() logger { return c.srv.log }
+func (c *conn) logger() logger { return c.srv.config.log }
 
 // serverSoftware returns the value of SERVER_SOFTWARE.
 func (c *conn) serverSoftware() string {

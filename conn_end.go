@@ -105,7 +105,7 @@ func (c *conn) cut(err error) {
 	}
 	// A response that was cut is logged unless the client caused it.
 	if c.write.broken == nil && !x.isClientsFault() {
-		c.srv.log.Error("rawhttp: response cut", "conn", c.id, "request", c.num, "err", err)
+		c.srv.config.log.Error("rawhttp: response cut", "conn", c.id, "request", c.num, "err", err)
 	}
 	// "A response that has neither chunked transfer coding nor Content-Length is terminated by
 	// closure of the connection and [...] is considered complete unless an error was indicated
@@ -216,10 +216,10 @@ func (c *conn) catch(where string, err *error) {
 // must not pass unnoticed.
 func (c *conn) panicked(where string, v any) error {
 	stack := debug.Stack()
-	if c.srv.config.log == nil {
+	if c.srv.config.log.to == nil {
 		fmt.Fprintf(os.Stderr, "rawhttp: panic in %s (conn %d, request %d): %v\n%s", where, c.id, c.num, v, stack)
 	}
-	c.srv.log.Error("rawhttp: panic", "in", where, "conn", c.id, "request", c.num,
+	c.srv.config.log.Error("rawhttp: panic", "in", where, "conn", c.id, "request", c.num,
 		"panic", fmt.Sprint(v), "stack", string(stack))
 	return fmt.Errorf("%w in %s: %v", errPanicked, where, v)
 }

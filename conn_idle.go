@@ -74,7 +74,7 @@ func (c *conn) shakeHands() bool {
 		if speaksHTTP(err) {
 			msg = "rawhttp: plain HTTP on a TLS port"
 		}
-		c.srv.log.Debug(msg, "conn", c.id, "err", err)
+		c.srv.config.log.Debug(msg, "conn", c.id, "err", err)
 	}
 	return false
 }

@@ -116,9 +116,9 @@ func (u *upgrade) run(ctx context.Context, c *conn) error {
 	case errors.Is(err, ErrAbort):
 		c.cut(err)
 	default:
-		log := c.srv.log.Error
+		log := c.srv.config.log.Error
 		if c.gone.Load() || ctx.Err() != nil { // not the program's fault
-			log = c.srv.log.Debug
+			log = c.srv.config.log.Debug
 		}
 		log("rawhttp: upgrade failed", "conn", c.id, "request", c.num, "protocol", u.protocol, "err", err)
 	}

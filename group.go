@@ -67,7 +67,7 @@ const (
 // its error. A shortage of descriptors or memory is temporary, and so is an error that a
 // client causes on its own connection.
 func (g *group) acceptAll(ln net.Listener) error {
-	trouble := acceptTrouble{log: g.srv.log}
+	trouble := acceptTrouble{log: g.srv.config.log}
 	defer trouble.stop()
 	for pause := firstPause; ; {
 		nc, err := ln.Accept()

@@ -106,7 +106,7 @@ type config struct {
 	proxies   proxySet
 	clientOf  func(p proxySet, remote netip.Addr, h Header) netip.Addr // set by WithTrustedProxies, so that only programs that call it link the code
 	errorPage func(ctx context.Context, req *Request, status int, err error) *Response
-	log       Logger // if nil, only panics are logged
+	log       logger
 	traces    []Trace
 }
 
@@ -432,7 +432,7 @@ func WithErrorPage(f func(ctx context.Context, req *Request, status int, err err
 func WithLogger(l Logger) Option {
 	return option(func(c *config) error {
 		if l != nil {
-			c.log = l
+			c.log = logger{l}
 		}
 		return nil
 	})

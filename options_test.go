@@ -48,8 +48,8 @@ func TestLaterOptionsWin(t *testing.T) {
 		{"WithHosts adds", []Option{WithHosts("a", "B"), WithHosts(), WithHosts("[::1]")}, func(c *config) any { return []string(c.hosts) }, []string{"a", "b", "[::1]"}},
 		{"WithTrustedProxies adds", []Option{WithTrustedProxies(p1), WithTrustedProxies(), WithTrustedProxies(p2)}, func(c *config) any { return len(c.proxies) }, 2},
 		{"WithTrace adds", []Option{WithTrace(Trace{}), WithTrace(Trace{})}, func(c *config) any { return len(c.traces) }, 2},
-		{"WithLogger", []Option{WithLogger(slog.Default()), WithLogger(log)}, func(c *config) any { return c.log == Logger(log) }, true},
-		{"WithLogger, nil is ignored", []Option{WithLogger(log), WithLogger(nil)}, func(c *config) any { return c.log == Logger(log) }, true},
+		{"WithLogger", []Option{WithLogger(slog.Default()), WithLogger(log)}, func(c *config) any { return c.log == logger{log} }, true},
+		{"WithLogger, nil is ignored", []Option{WithLogger(log), WithLogger(nil)}, func(c *config) any { return c.log == logger{log} }, true},
 		{"WithErrorPage", []Option{WithErrorPage(nil), WithErrorPage(page)}, func(c *config) any { return c.errorPage != nil }, true},
 		{"WithErrorPage, nil is ignored", []Option{WithErrorPage(page), WithErrorPage(nil)}, func(c *config) any { return c.errorPage != nil }, true},
 	}
@@ -138,8 +138,8 @@ func TestDefaults(t *testing.T) {
 	if c.maxConns < 16 || c.maxConns > 10_000 {
 		t.Errorf("the default of WithMaxConns is %d, want 16 to 10000", c.maxConns)
 	}
-	if c.log != nil {
-		t.Errorf("the default of WithLogger is a %T, want none", c.log)
+	if c.log.to != nil {
+		t.Errorf("the default of WithLogger is a %T, want none", c.log.to)
 	}
 }
 

@@ -92,7 +92,6 @@ type Server struct {
 	config config
 	format *wireFormat // a pointer, since cached wire images refer to it, and may outlive the Server
 	trace  tracer
-	log    logger
 	files  *FileResolver // of WithRoot or WithFS, or nil
 	stats  counters
 
@@ -145,7 +144,6 @@ func New(opts ...Option) (*Server, error) {
 		s.closeFiles() // open may have opened the folder although another option is wrong
 		return nil, fmt.Errorf("rawhttp: New: %w", err)
 	}
-	s.log = logger{s.config.log}
 	s.format = &wireFormat{server: s.config.serverField, contentLength: s.config.sendContentLength}
 	if s.config.sendDate {
 		s.format.date = new(ascii.DateCache).Text

@@ -256,9 +256,9 @@ func (x *exchange) answerFault(ctx context.Context, fault, err error) *Response 
 // are logged at debug level, and so are unknown methods (501) and versions (505), and panics,
 // which have already been logged with their stack.
 func (x *exchange) logFailure(status int, err error) {
-	log := x.conn.srv.log.Error
+	log := x.conn.srv.config.log.Error
 	if x.isClientsFault() || status < 500 || status == 501 || status == 505 || errors.Is(err, errPanicked) {
-		log = x.conn.srv.log.Debug
+		log = x.conn.srv.config.log.Debug
 	}
 	args := []any{"conn", x.conn.id, "request", x.conn.num, "status", status, "err", err}
 	if x.refusedLine != "" {
