@@ -20,15 +20,16 @@ func serve(when stop, set settings, stdout, stderr io.Writer) error {
 	if err != nil {
 		return rootError(set.root, err)
 	}
-	defer files.Close()
 	var busy progress
 	srv, err := rawhttp.New(append(set.serverOptions(files, stderr), rawhttp.WithTrace(busy.trace()))...)
 	if err != nil {
+		files.Close()
 		return err
 	}
 	defer srv.Close()
 	ln, err := net.Listen("tcp", set.addr)
 	if err != nil {
+		files.Close()
 		return listenError(err, set.addr)
 	}
 	for _, w := range set.warnings {
@@ -37,13 +38,18 @@ func serve(when stop, set settings, stdout, stderr io.Writer) error {
 	announce(stdout, set, ln.Addr()) // after Listen, since other programs wait for this line
 	defer context.AfterFunc(when.graceful, func() { reportStopping(&busy, srv, stderr) })()
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(when.graceful, ln) }()
+	go func() {
+		err := srv.Serve(when.graceful, ln)
+		files.Close() // ends what scripts have left running
+		served <- err
+	}()
 	select {
 	case err := <-served:
 		return err
 	case <-when.atOnce.Done():
 	}
 	srv.Close()
+	go files.Close() // also if Serve never returns
 	select {
 	case <-served: // its error does not matter, since it was asked to stop
 	case <-time.After(maxStopTime):
@@ -52,7 +58,8 @@ func serve(when stop, set settings, stdout, stderr io.Writer) error {
 }
 
 // maxStopTime is how long a stop at once may take: longer than scripts need to end. Without it,
-// Serve would wait forever for a line of the log to be written if nobody reads the log.
+// Serve and files.Close would wait forever for a line of the log to be written if nobody reads the
+// log.
 var maxStopTime = 2 * time.Second
 
 // serverOptions returns the options of the server. Of the resolvers that wrap one another, the

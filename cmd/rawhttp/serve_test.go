@@ -3,8 +3,11 @@ package main
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -63,33 +66,52 @@ func TestPortInUse(t *testing.T) {
 // A second signal ends the command even if it writes its log to a pipe that nobody reads.
 func TestStopsAtOnceWithBlockedLog(t *testing.T) {
 	t.Parallel()
-	graceful, stopGracefully := context.WithCancel(t.Context())
-	atOnce, stopAtOnce := context.WithCancel(t.Context())
-	blocked := make(chan struct{})
-	isWritten := sync.OnceFunc(func() { close(blocked) })
-	stderr, full := io.Pipe()
-	defer stderr.Close()
-	stdout, w := io.Pipe()
-	status := make(chan int, 1)
-	go func() {
-		log := writerFunc(func(b []byte) (int, error) { isWritten(); return full.Write(b) })
-		status <- run(stop{graceful, atOnce}, []string{"-port", "0", "-log", folder(t, "a.txt")}, nil, w, log)
-	}()
-	line, _ := bufio.NewReader(stdout).ReadString('\n')
-	match := servingLine.FindStringSubmatch(line)
-	if match == nil {
-		t.Fatalf("run printed %q, want a line that matches %s", line, servingLine)
-	}
-	conn, err := net.Dial("tcp", match[1])
-	if err != nil {
+	root := folder(t, "a.txt")
+	if err := os.WriteFile(filepath.Join(root, "a.sh"), []byte("echo warning >&2"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	io.WriteString(conn, "GET /a.txt HTTP/1.0\r\n\r\n")
-	<-blocked
-	stopGracefully()
-	stopAtOnce()
-	wantStopped(t, status)
+	tests := []struct {
+		name, flag, path string // of the request that is logged
+		skip             bool
+	}{
+		{"a request", "-log", "/a.txt", false},
+		{"standard error of a script", "-script=.sh=sh", "/a.sh", !runsScripts()},
+	}
+	for _, tt := range tests {
+		if tt.skip {
+			continue
+		}
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			graceful, stopGracefully := context.WithCancel(t.Context())
+			atOnce, stopAtOnce := context.WithCancel(t.Context())
+			blocked := make(chan struct{})
+			isWritten := sync.OnceFunc(func() { close(blocked) })
+			stderr, full := io.Pipe()
+			defer stderr.Close()
+			stdout, w := io.Pipe()
+			status := make(chan int, 1)
+			go func() {
+				log := writerFunc(func(b []byte) (int, error) { isWritten(); return full.Write(b) })
+				status <- run(stop{graceful, atOnce}, []string{"-port", "0", tt.flag, root}, nil, w, log)
+			}()
+			line, _ := bufio.NewReader(stdout).ReadString('\n')
+			match := servingLine.FindStringSubmatch(line)
+			if match == nil {
+				t.Fatalf("run printed %q, want a line that matches %s", line, servingLine)
+			}
+			conn, err := net.Dial("tcp", match[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			fmt.Fprintf(conn, "GET %s HTTP/1.0\r\nHost: localhost\r\n\r\n", tt.path)
+			<-blocked
+			stopGracefully()
+			stopAtOnce()
+			wantStopped(t, status)
+		})
+	}
 }
 
 // wantStopped waits for the exit status of a command that was stopped at once.
