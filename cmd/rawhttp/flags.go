@@ -308,13 +308,17 @@ func parseCache(s string) (rawhttp.FileOption, error) {
 	return rawhttp.WithCacheControl(s), checkCacheControl(s) // for all files
 }
 
-// checkCacheControl returns an error for a value that caches would ignore, such as
-// "max age=60": a directive is a token, with or without an argument (RFC 9111, section 5.2).
+// checkCacheControl returns an error for a value with a part that caches would ignore or misread,
+// such as "max age=60". A directive is a token, alone or with an argument, which is a token or a
+// quoted string (RFC 9111, section 5.2).
 func checkCacheControl(value string) error {
-	for directive := range strings.SplitSeq(value, ",") {
-		name, _, _ := strings.Cut(strings.TrimSpace(directive), "=")
-		if strings.ContainsAny(name, " \t:;") {
-			return fmt.Errorf("%q is not a directive; want some such as max-age=60 or no-store, separated by commas", name)
+	for more := true; more; {
+		var directive string
+		directive, value, more = ascii.NextMember(value)
+		name, arg, hasArg := strings.Cut(directive, "=")
+		isQuoted := len(arg) > 1 && arg[0] == '"' && arg[len(arg)-1] == '"'
+		if directive != "" && !ascii.IsToken(name) || hasArg && !ascii.IsToken(arg) && !isQuoted {
+			return fmt.Errorf("%q is not a directive; want directives such as max-age=60 or no-store, separated by commas", directive)
 		}
 	}
 	return nil

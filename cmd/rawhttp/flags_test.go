@@ -88,8 +88,12 @@ func TestRunRefusesCommandLine(t *testing.T) {
 		{"an invalid field name", []string{"-header", "a b: c", root}, "a b"},
 		{"a pattern without its slash", []string{"-cache", "*.js=no-store", root}, "'/*.js=no-store'"},
 		{"a pattern without a value", []string{"-cache", "/a", root}, "/a=no-cache"},
-		{"a directive with a blank", []string{"-cache", "max age=60", root}, `"max age" is not a directive`},
+		{"a directive with a blank", []string{"-cache", "max age=60", root}, `"max age=60" is not a directive`},
 		{"directives separated by semicolons", []string{"-cache", "/a/*=public; max-age=60", root}, "commas"},
+		{"a semicolon after an argument", []string{"-cache", "max-age=60; public", root}, `"max-age=60; public" is not a directive`},
+		{"no comma after an argument", []string{"-cache", "max-age=60 public", root}, "commas"},
+		{"a directive without its argument", []string{"-cache", "max-age=", root}, `"max-age=" is not a directive`},
+		{"a quoted argument without its end", []string{"-cache", `private="set-cookie`, root}, "not a directive"},
 		{"a directive with a colon", []string{"-cache", "/a/*=public, max-age: 60", root}, `"max-age: 60" is not a directive`},
 		{"an invalid media type", []string{"-type", ".x=text", root}, "-type"},
 		{"a media type with a space in it", []string{"-type", ".x=text/ plain", root}, "not a media type"},
@@ -112,6 +116,17 @@ func TestRunRefusesCommandLine(t *testing.T) {
 			// rejected, the port is a free one.
 			wantOneLine(t, append([]string{"-addr", "127.0.0.1:0"}, tt.args...), 2, tt.names)
 		})
+	}
+}
+
+func TestCacheControl(t *testing.T) {
+	for _, value := range []string{
+		"", "no-store", "public, max-age=31536000, immutable", `private="set-cookie, x-a"`,
+		`no-cache, community="UCI, the campus; a=\"b\""`, "no-store,", "no-store ,\tno-cache",
+	} {
+		if err := checkCacheControl(value); err != nil {
+			t.Errorf("checkCacheControl(%q) = %v, want no error", value, err)
+		}
 	}
 }
 
