@@ -176,8 +176,9 @@ func (g *group) awaitQuiet() bool {
 	return true
 }
 
-// closeIfQuiet closes the listener. If the system runs the timer late, connections may have
-// arrived meanwhile, so it waits for another queueQuiet instead. The delay does not count toward
+// closeIfQuiet closes the listener, unless a connection has arrived since the timer fired, which
+// has set the timer again. If the system runs the timer late, connections may have arrived
+// meanwhile, so it waits for another queueQuiet instead. The delay does not count toward
 // maxQueueTime.
 func (g *group) closeIfQuiet() {
 	g.mu.Lock()
@@ -185,7 +186,7 @@ func (g *group) closeIfQuiet() {
 	if late > maxLate {
 		g.closeBy = g.closeBy.add(late)
 	}
-	open := late > maxLate && g.awaitQuiet()
+	open := late < 0 || late > maxLate && g.awaitQuiet()
 	g.mu.Unlock()
 	if !open {
 		g.closeListener()
