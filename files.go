@@ -115,8 +115,8 @@ func nameOfRoot(path string) string {
 // ranges. The resolver calls Stat before it opens a file, so that a FIFO in an os.DirFS cannot
 // block it.
 //
-// FS does not access fsys. If it is empty, for example because [fs.Sub] was given the name of a
-// folder that does not exist, every request is answered with 404.
+// FS does not access fsys, so it does not notice that fsys has no root. Then every request is
+// answered with 404. For example, [fs.Sub] returns such an fs.FS for a folder that does not exist.
 func FS(fsys fs.FS, opts ...FileOption) (*FileResolver, error) {
 	f, err := openFS(fsys, opts)
 	if err != nil {

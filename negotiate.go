@@ -180,10 +180,10 @@ func Accepts(req *Request, mediaTypes ...string) string {
 }
 
 // acceptCoding returns the weight of the content coding in the Accept-Encoding field, in
-// thousandths (RFC 9110, section 12.5.3). Identity is acceptable unless its weight, or
-// that of "*", is 0. Another coding is acceptable only if it is named, or covered by "*". The RFC
-// says that any coding is acceptable if there is no such field, but clients that do not send the
-// field often cannot decode any.
+// thousandths (RFC 9110, section 12.5.3). Identity is acceptable unless its weight is 0; if it is
+// not named, that of "*" counts. Another coding is acceptable only if it is named, or covered by
+// "*". The RFC says that any coding is acceptable if there is no such field, but clients that do
+// not send the field often cannot decode any.
 func acceptCoding(h Header, coding string) int {
 	q, named := 0, false
 	if coding == "identity" {

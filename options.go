@@ -356,8 +356,8 @@ func WithHosts(names ...string) Option {
 	return option(func(c *config) error {
 		var errs []error
 		for _, name := range names {
-			// A name that no Host equals would refuse every request; one with "*" is meant as a
-			// pattern, although RFC 3986 allows it.
+			// A name that no Host equals would never match. RFC 3986 allows "*" in a host, but here
+			// it is meant as a pattern.
 			if wire.AuthorityError([]byte(name)) >= 0 || wire.HostWithoutPort(name) != name || strings.Contains(name, "*") {
 				errs = append(errs, fmt.Errorf("WithHosts: %q is not a host without port or wildcard", name))
 				continue
@@ -391,7 +391,7 @@ func WithTrustedProxies(prefixes ...netip.Prefix) Option {
 // of an application for a 404. f receives the status and the error, which it should not show to
 // clients. If f returns nil, the plain-text error is sent. If f returns
 // ErrorResponse(ErrAbort), the connection is aborted (see [ErrAbort]), but the error that f
-// received is logged: at the debug level, or at the error level if the status is 500 or more.
+// received is still logged, at the level that [WithLogger] describes.
 //
 // f is also called, whatever the resolver returned, if the content of a Response fails before any
 // of it has been sent (500), and if the content of the request is too large (413), malformed (400)

@@ -4,9 +4,9 @@ import "example.com/rawhttp/internal/ascii"
 
 // A Parser parses a head from left to right. It can stop after any byte and continue when more
 // arrive, so it examines no byte of a request's head more than twice, however the input is split.
-// It rejects a byte that the grammar does not permit as soon as the byte arrives, and a request
-// target or an unsupported version after the request line. The other rules follow at the end of
-// the head; see finish.
+// It rejects a byte that the grammar does not permit as soon as the byte arrives, and an invalid
+// request target or unsupported version at the end of the request line. The other rules are applied
+// at the end of the head; see finish.
 type Parser struct {
 	h      *Head  // receives the parts; its Text is set by finish
 	max    Limits // see Limits

@@ -53,7 +53,7 @@ func mixed(l *load) error {
 }
 
 // isNotBusy reports whether a logged error should not have happened. A request is answered
-// with 503 if no script may run for some seconds.
+// with 503 if too many scripts are running for some seconds.
 func isNotBusy(logged string) bool { return !strings.Contains(logged, "too many scripts are running") }
 
 // warmUp is how long the server is under load before its memory is measured, so that its
