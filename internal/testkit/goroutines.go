@@ -49,7 +49,7 @@ func LabeledGoroutines(test string) (n int) {
 
 // Goroutines returns the stacks of all goroutines.
 func Goroutines() string {
-	for size := 1 << 20; ; size *= 2 {
+	for size := 64 << 10; ; size *= 2 {
 		buf := make([]byte, size)
 		if n := runtime.Stack(buf, true); n < size { // a full buffer may be truncated
 			return string(buf[:n])
