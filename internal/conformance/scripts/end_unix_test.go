@@ -18,7 +18,7 @@ import (
 // half-closes the connection, or sends its next request, receives the answer.
 func TestScriptClientActions(t *testing.T) {
 	t.Parallel()
-	const script = "echo $$ >pid; read x <gate; echo; cat"
+	const script = "echo $$ >pid; read x <gate; echo; exec cat"
 	post := postBegun("/a.sh", 7, "content")
 	tests := []struct {
 		name, request string

@@ -69,7 +69,7 @@ func TestScriptHelper(t *testing.T) {
 
 // waitForFile returns a shell command that waits until the file is not empty.
 func waitForFile(name string) string {
-	return "while [ ! -s " + name + " ]; do sleep 0.01; done"
+	return "while [ ! -s " + name + " ]; do sleep 0.05; done"
 }
 
 // A script's turn ends even if a process of another session holds its standard error open.
@@ -230,7 +230,7 @@ func TestScriptLeavesChild(t *testing.T) {
 		{"holds standard error", "echo; echo end; sleep 1000 >&- & echo $! >child", "\nend\n"},
 		{"holds neither", "echo; echo end; sleep 1000 >&- 2>&- & echo $! >child", "\nend\n"},
 		{"prints soon", "(sleep 0.1; echo late) & sleep 1000 & echo $! >child; echo; echo end", "\nend\nlate\n"},
-		{"prints forever", "while :; do echo more; sleep 0.01; done & echo $! >child; echo; echo end", "\nend\n"},
+		{"prints forever", "while :; do echo more; sleep 0.1; done & echo $! >child; echo; echo end", "\nend\n"},
 		{"ignores SIGTERM", "sh -c 'trap \"\" TERM; echo $$ >child; while :; do sleep 1; done' & echo; echo end", "\nend\n"},
 	}
 	for _, tt := range tests {

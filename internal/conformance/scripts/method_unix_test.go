@@ -134,7 +134,7 @@ func TestScriptMethodsAdded(t *testing.T) {
 	for _, tt := range rows {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			const script = leaveMark + "echo \"ran $REQUEST_METHOD $(cat)\""
+			const script = leaveMark + "read -r content; echo \"ran $REQUEST_METHOD $content\""
 			root := testkit.Scripts(t, map[string]string{"x.sh": script, "sub/index.sh": script, "a.txt": "", "empty/a.txt": ""})
 			addr := serveShell(t, root, rawhttp.WithIndex("index.sh"), rawhttp.WithScriptPathInfo(true), rawhttp.WithScriptMethods(tt.methods...))
 			status, allow, _ := strings.Cut(tt.want, ": ")

@@ -79,7 +79,7 @@ func TestScriptResponseDropped(t *testing.T) {
 // response of a script that has ended can be written repeatedly.
 func TestScriptWithoutServer(t *testing.T) {
 	t.Parallel()
-	s := &scriptSite{root: scriptFolder(t, map[string]string{"held.sh": "echo; echo held", "cat.sh": "echo; cat"})}
+	s := &scriptSite{root: scriptFolder(t, map[string]string{"held.sh": "echo; echo held", "cat.sh": "echo; exec cat"})}
 	files := filesOfDir(t, s.root, rawhttp.WithScript(".sh", "sh"))
 
 	var resp *rawhttp.Response

@@ -52,7 +52,7 @@ func TestScriptsWhileRootIsReplaced(t *testing.T) {
 		testkit.WriteFile(t, filepath.Join(name, "a.sh"), "echo; echo out", 0o644)
 	}
 	files := filesOfDir(t, dir, rawhttp.WithScript(".sh", "sh"))
-	n := 40
+	n := 20
 	if *long {
 		n = 200
 	}

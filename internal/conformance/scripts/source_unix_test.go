@@ -102,7 +102,7 @@ func TestScriptSourceIsNeverSent(t *testing.T) {
 			_, addr := listen(t, append(opts, scripts...)...)
 			all := *long || name == "with more options" // without -long the others get a part, since each script is a process
 			for i, target := range scriptTargets {
-				if !all && i%7 != 0 {
+				if !all && i%16 != 0 {
 					continue
 				}
 				check(t, addr, getRequest(target))
@@ -142,7 +142,7 @@ func TestScriptSourceIsNeverSent(t *testing.T) {
 		})
 		_, addr := listen(t, rawhttp.WithResolver(rawhttp.First(rawhttp.Mount("/m/", files), rawhttp.Mount("/one", rewrite), files)))
 		for i, target := range scriptTargets {
-			if *long || i%7 == 3 || strings.HasPrefix(target, "/m/") || strings.HasPrefix(target, "/one") {
+			if *long || i%16 == 8 || strings.HasPrefix(target, "/m/") || strings.HasPrefix(target, "/one") {
 				check(t, addr, getRequest(target))
 			}
 		}
@@ -200,7 +200,7 @@ func TestScriptReplacedWhileServed(t *testing.T) {
 	testkit.WriteFile(t, outside, "echo outside", 0o644)
 	addr := serveShell(t, root, rawhttp.WithMaxScripts(0))
 	seen := make(map[string]int)
-	rounds := 25
+	rounds := 10
 	if *long {
 		rounds = 100
 	}

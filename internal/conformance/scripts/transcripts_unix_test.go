@@ -101,11 +101,11 @@ func TestScriptTranscripts(t *testing.T) {
 				return
 			}
 			k.check(t, addr, string(k.client), string(k.server))
-			if !k.isPlainGet() || !*long && i%7 != 0 {
+			if !k.isPlainGet() || !*long && i%20 != 0 {
 				return
 			}
 			variants := k.variants()
-			if !*long { // without -long one variant for every seventh script, since each is a process
+			if !*long { // without -long one variant for every twentieth script, since each is a process
 				variants = variants[i/7%len(variants):][:1]
 			}
 			for _, v := range variants {
