@@ -115,10 +115,11 @@ func TestCutResponseToHTTP10IsReset(t *testing.T) {
 // it is not ended.
 func TestHalfClosedClient(t *testing.T) {
 	const pieces = 50
+	large := strings.Repeat("x", 5<<20)
 	closed := make(chan struct{})
 	resolver := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		if req.Path() == "/large" {
-			return rawhttp.Text(200, strings.Repeat("x", 5<<20)), nil
+			return rawhttp.Text(200, large), nil
 		}
 		return rawhttp.StreamFunc(200, "a/b", func(ctx context.Context, w io.Writer) error {
 			io.WriteString(w, "begin")
@@ -132,7 +133,7 @@ func TestHalfClosedClient(t *testing.T) {
 		}), nil
 	})
 	_, addr := listen(t, rawhttp.WithResolver(resolver), rawhttp.WithDate(false))
-	if got := talk(t, addr, getRequest("/large")); got != okAnswer(strings.Repeat("x", 5<<20)) {
+	if got := talk(t, addr, getRequest("/large")); got != okAnswer(large) {
 		t.Errorf("answer has %d bytes, want 5 MiB of content", len(got))
 	}
 	c := dial(t, addr)

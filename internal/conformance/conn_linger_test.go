@@ -42,8 +42,10 @@ func TestLingeringClose(t *testing.T) {
 			io.WriteString(c, "x")
 		}, 8 * time.Second},
 		{"client that keeps sending", func(c net.Conn) {
-			if n, err := io.WriteString(c, strings.Repeat("x", 16<<20)); err != nil {
-				t.Errorf("after %d bytes: %v, want 16 MiB to be read", n, err)
+			for i := range 16 {
+				if n, err := io.WriteString(c, strings.Repeat("x", 1<<20)); err != nil {
+					t.Errorf("after %d bytes of MiB %d: %v, want 16 MiB to be read", n, i+1, err)
+				}
 			}
 		}, 5 * time.Second},
 		{"client whose requests are not parsed", func(c net.Conn) { io.WriteString(c, getRequest("/")+getRequest("/")) }, 5 * time.Second},

@@ -3,7 +3,9 @@ package conformance_test
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -118,12 +120,10 @@ func TestRequestContentErrors(t *testing.T) {
 	if string(b) != "he" || !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("content with a nil Reader = %q, %v, want %v", b, err, io.ErrUnexpectedEOF)
 	}
-	large := strings.Repeat("x", 11<<20) // more than the limit of a server
-	var got strings.Builder
-	got.Grow(len(large))
-	_, err = io.Copy(&got, requestOf(t, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11534336\r\n\r\n").Content(nil, strings.NewReader(large)))
-	if got.String() != large || err != nil {
-		t.Errorf("11 MiB of content: %d bytes, %v", got.Len(), err)
+	const large = 11 << 20 // more than the limit of a server
+	content := requestOf(t, fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", large)).Content(nil, rand.NewChaCha8([32]byte{}))
+	if n, err := io.Copy(io.Discard, content); n != large || err != nil {
+		t.Errorf("11 MiB of content: %d bytes, %v", n, err)
 	}
 }
 

@@ -441,7 +441,7 @@ func TestReusableResponsesConcurrently(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			want := respBytes(t, r)
 			var all sync.WaitGroup
-			for range 100 {
+			for range 30 {
 				all.Go(func() {
 					if got := respBytes(t, r); got != want {
 						t.Errorf("concurrent WriteTo wrote %q, want %q", got, want)
@@ -471,7 +471,7 @@ func TestServerServesReusableResponsesConcurrently(t *testing.T) {
 			one := respBytes(t, r)
 			request := "GET /?kind=" + strings.ReplaceAll(name, " ", "+") + " HTTP/1.1\r\nHost: a\r\n\r\n"
 			var all sync.WaitGroup
-			for range 20 {
+			for range 8 {
 				all.Go(func() {
 					if got := talk(t, addr, strings.Repeat(request, 5)); got != strings.Repeat(one, 5) {
 						t.Errorf("answers to five requests: %q, want five times %q", got, one)
