@@ -242,7 +242,7 @@ func parseScriptFields(block []byte) (scriptHead, error) {
 		if !ascii.IsToken(name) || !ascii.IsFieldValue(value) {
 			return h, scriptFault("field line " + strconv.Quote(line) + " is malformed")
 		}
-		if !h.take(name, value) {
+		if !h.record(name, value) {
 			return h, scriptFault("field line " + strconv.Quote(line) + " has an invalid value or is repeated")
 		}
 	}
@@ -255,9 +255,9 @@ func parseScriptFields(block []byte) (scriptHead, error) {
 	return h, nil
 }
 
-// take records one field. It reports whether the value is valid and not a repetition: "each CGI
+// record records one field. It reports whether the value is valid and not a repetition: "each CGI
 // field MUST NOT appear more than once in the response." RFC 3875, section 6.3
-func (h *scriptHead) take(name, value string) bool {
+func (h *scriptHead) record(name, value string) bool {
 	switch {
 	case ascii.EqualFold(name, "Status"):
 		again := h.status != 0

@@ -93,11 +93,11 @@ func obsoleteDate(s string, now time.Time) (t time.Time, ok bool) {
 func dateOf(year, month, day, clock string) (t time.Time, ok bool) {
 	const months = "JanFebMarAprMayJunJulAugSepOctNovDec"
 	m := strings.Index(months, month)
-	y, okY := number(year)
-	d, okD := number(day)
-	hour, okH := number(clock[:2])
-	minute, okM := number(clock[3:5])
-	second, okS := number(clock[6:])
+	y, okY := parseDecimal(year)
+	d, okD := parseDecimal(day)
+	hour, okH := parseDecimal(clock[:2])
+	minute, okM := parseDecimal(clock[3:5])
+	second, okS := parseDecimal(clock[6:])
 	if m < 0 || m%3 != 0 || !okY || !okD || !okH || !okM || !okS || clock[2] != ':' || clock[5] != ':' ||
 		hour > 23 || minute > 59 || second > 60 {
 		return t, false
@@ -107,8 +107,8 @@ func dateOf(year, month, day, clock string) (t time.Time, ok bool) {
 	return t.Add(time.Duration(second) * time.Second), t.Day() == d
 }
 
-// number parses a decimal number without sign.
-func number(s string) (n int, ok bool) {
+// parseDecimal parses a decimal number without sign.
+func parseDecimal(s string) (n int, ok bool) {
 	for i := range len(s) {
 		if !IsDigit(s[i]) {
 			return 0, false
