@@ -78,6 +78,7 @@ func readAllBy(r io.Reader, size int) (string, error) {
 }
 
 func TestContent(t *testing.T) {
+	t.Parallel()
 	large := strings.Repeat("0123456789abcdef", 2000)
 	tests := []struct {
 		name, head, wire, want string

@@ -80,6 +80,7 @@ func FuzzParseRanges(f *testing.F) {
 
 // The same, with random fields that resemble valid ones.
 func TestParseRangesAtRandom(t *testing.T) {
+	t.Parallel()
 	r := rand.New(rand.NewPCG(14, 2))
 	number := func(size int64) string {
 		switch r.IntN(8) {

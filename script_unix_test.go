@@ -274,6 +274,7 @@ func TestScriptErrorsAfterTheEnd(t *testing.T) {
 // socket of systemd, or one that another program forgot to close. The test runs itself as
 // such a server.
 func TestScriptInheritsNothing(t *testing.T) {
+	t.Parallel()
 	const secret, name = "inherited secret", "RAWHTTP_TEST_INHERITED"
 	if os.Getenv(name) == "" {
 		file := filepath.Join(t.TempDir(), "secret")

@@ -171,6 +171,7 @@ func TestRunFlags(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			args := slices.Concat([]string{"-addr", "127.0.0.1:0"}, tt.args, []string{root})
 			cmd := start(t, args...)
 			resp, content := cmd.fetch(t, tt.path)

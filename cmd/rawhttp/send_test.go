@@ -64,15 +64,12 @@ func TestSendIsExact(t *testing.T) {
 		{"standard input, unchanged", "a\nb\\n\r", nil, "a\nb\\n\r"},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			for _, split := range []bool{false, true} {
+		for _, split := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, -split=%v", tt.name, split), func(t *testing.T) {
+				t.Parallel()
 				var heard lockedBuffer
 				addr := scripted(t, "HTTP/1.1 204 No Content\r\n\r\n", &heard)
-				args := []string{"send", "-wait", "1s"}
-				if split {
-					args = append(args, "-split")
-				}
+				args := []string{"send", "-wait", "1s", fmt.Sprintf("-split=%v", split)}
 				if tt.name == "LF alone" {
 					args = append(args, "-lf")
 				}
@@ -81,8 +78,8 @@ func TestSendIsExact(t *testing.T) {
 				if status != 0 || heard.String() != tt.want {
 					t.Errorf("%q sent %q, status %d, want %q, 0; output:\n%s%s", args, heard.String(), status, tt.want, stdout, stderr)
 				}
-			}
-		})
+			})
+		}
 	}
 }
 
