@@ -52,6 +52,7 @@ func readDir(dir fs.File) (entries []Entry, err error) {
 		return nil, errors.ErrUnsupported
 	}
 	batch, err := reader.ReadDir(1000) // not all at once, so that callers can stop
+	entries = make([]Entry, 0, len(batch))
 	for i, d := range batch {
 		if e, ok := newEntry(d.Name(), d.Type()); ok {
 			e.D = &batch[i]
