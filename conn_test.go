@@ -129,21 +129,32 @@ func TestLostBytesEndWriting(t *testing.T) {
 	}
 }
 
-// An idle connection does not retain the memory that a long head has needed.
+// An idle connection retains neither the memory that a long head has needed nor its last response.
 func TestIdleConnectionReleasesMemory(t *testing.T) {
 	long := strings.Replace(getRequest("/"), "\r\n\r\n", strings.Repeat("\r\nCookie: "+strings.Repeat("c", 5000), 6)+"\r\n\r\n", 1)
 	lines := strings.Replace(getRequest("/"), "\r\n\r\n", "\r\n"+strings.Repeat("a: b\r\n", 90)+"\r\n", 1)
-	for name, request := range map[string]string{"long lines": long, "many lines": lines, "pipelined": long + lines + long} {
+	ranges := strings.Replace(getRequest("/"), "\r\n\r\n", "\r\nRange: bytes=0-1\r\n\r\n", 1)
+	const text = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 2\r\n\r\nhi"
+	const part = "HTTP/1.1 206 Partial Content\r\nContent-Type: a/b\r\nContent-Length: 2\r\nAccept-Ranges: bytes\r\nContent-Range: bytes 0-1/5\r\n\r\nhi"
+	for name, tt := range map[string]struct{ requests, want string }{
+		"long lines": {long, text},
+		"many lines": {lines, text},
+		"pipelined":  {long + lines + long, text + text + text},
+		"ranges":     {ranges, part},
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newServer(t, WithDate(false), WithResolver(answerText("hi")))
+				s := newServer(t, WithDate(false), WithResolver(ResolverFunc(func(_ context.Context, req *Request) (*Response, error) {
+					if req.Header().Get("Range") != "" {
+						return Content(Representation{MediaType: "a/b", Body: strings.NewReader("hi, a"), Size: 5}), nil
+					}
+					return Text(200, "hi"), nil
+				})))
 				client, server := net.Pipe()
 				served := make(chan error, 1)
 				go func() { served <- s.ServeConn(t.Context(), server) }()
-				const answer = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 2\r\n\r\nhi"
-				want := strings.Repeat(answer, strings.Count(request, "GET"))
-				if got := converse(t, client, request, len(want)); got != want {
-					t.Errorf("answer %q, want %q", got, want)
+				if got := converse(t, client, tt.requests, len(tt.want)); got != tt.want {
+					t.Errorf("answer %q, want %q", got, tt.want)
 				}
 				synctest.Wait()
 				conns := 0

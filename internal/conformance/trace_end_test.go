@@ -43,6 +43,11 @@ func TestConnEnd(t *testing.T) {
 		io.WriteString(s.client, getRequest(path, fields...))
 		synctest.Wait()
 	}
+	const flood = 65 // one more than are answered with 503 at the same time
+	var refused []string
+	for id := range flood {
+		refused = append(refused, fmt.Sprint(2+id, " too many connections false"))
+	}
 	tests := []struct {
 		name string
 		do   func(s *site)
@@ -66,6 +71,12 @@ func TestConnEnd(t *testing.T) {
 		{"evicted", func(s *site) { ask(s, "/"); s.accept(); time.Sleep(time.Second) }, []string{"1 too many connections false"}},
 		{"evicted while its request is in flight", func(s *site) { ask(s, "/"); s.accept(); ask(s, "/") }, []string{"1 too many connections false"}},
 		{"one too many", func(s *site) { ask(s, "/slow"); s.accept(); synctest.Wait() }, []string{"2 too many connections false"}},
+		{"a flood", func(s *site) {
+			ask(s, "/slow")
+			for range flood {
+				s.accept()
+			}
+		}, refused},
 		{"Shutdown when idle", func(s *site) {
 			ask(s, "/")
 			time.Sleep(5 * time.Second)
@@ -101,6 +112,18 @@ func TestConnEnd(t *testing.T) {
 				<-served
 			})
 		})
+	}
+}
+
+// A Write that fails is the doing of the client, whatever its error is, unless that is a timeout.
+func TestConnEndOfFailedWrite(t *testing.T) {
+	var ends []string
+	s := newServer(t, rawhttp.WithResolver(answerPath), rawhttp.WithTrace(rawhttp.Trace{
+		ConnEnd: func(_ uint64, why rawhttp.EndReason, err error) { ends = append(ends, fmt.Sprint(why, ": ", err)) },
+	}))
+	s.ServeConn(t.Context(), &brokenConn{scriptedConn: scriptedConn{in: strings.NewReader(get11)}})
+	if diff := cmp.Diff([]string{"by the client: broken"}, ends); diff != "" {
+		t.Errorf("ConnEnd (-want +got):\n%s", diff)
 	}
 }
 
