@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 		main()
 	}
 	maxStopTime = 100 * time.Millisecond
-	flag.Set("test.parallel", "16") // parallel tests wait for time, not for processors
+	flag.Set("test.parallel", "32") // parallel tests wait for time, not for processors
 	os.Exit(m.Run())
 }
 
