@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,23 +22,27 @@ import (
 	"example.com/rawhttp/internal/testkit/testtls"
 )
 
-// printEnv is a script that prints its environment, each variable followed by a NUL. On systems
-// without /proc it leaves out the variables that the shell itself sets.
-const printEnv = `#!/bin/sh
-printf 'Content-Type: application/octet-stream\n\n'
-if [ -r /proc/$$/environ ]; then cat /proc/$$/environ; exit; fi
-unset PWD OLDPWD SHLVL _
-exec env -0
-`
+// printEnv returns a script that prints its environment, each variable followed by a NUL, and an
+// interpreter for a script with the same text. Where the system shows the environment as a file, cat
+// prints it, and then the script. Elsewhere a shell does, without the variables that it sets itself.
+func printEnv() (script string, interpreter []string) {
+	const file = "/proc/self/environ"
+	cat, err := exec.LookPath("cat")
+	if _, missing := os.Stat(file); err != nil || missing != nil {
+		return "#!/bin/sh\nunset PWD OLDPWD SHLVL _\nexec env -0\n", []string{"sh"}
+	}
+	return "#!" + cat + " " + file + "\n", []string{"cat", file}
+}
 
 // variablesOf returns the variables in an answer, sorted.
 func variablesOf(t testing.TB, answer string) []string {
 	t.Helper()
 	head, content := splitHead(withLength(t, answer))
-	if !strings.HasPrefix(head, "HTTP/1.1 200 OK\r\n") {
+	end := strings.LastIndexByte(content, 0)
+	if !strings.HasPrefix(head, "HTTP/1.1 200 OK\r\n") || end < 0 {
 		t.Fatalf("answer %q, want variables", answer)
 	}
-	vars := strings.Split(strings.TrimSuffix(content, "\x00"), "\x00")
+	vars := strings.Split(content[:end], "\x00")
 	slices.Sort(vars)
 	return vars
 }
@@ -58,11 +63,12 @@ func TestScriptEnvironment(t *testing.T) {
 	t.Setenv("REMOTE_USER", "root")
 
 	root := t.TempDir()
+	script, interpreter := printEnv()
 	for _, name := range []string{"env.cgi", "index.cgi", "sub/index.cgi", "sub/a b.cgi", "sub/\xff.cgi", "tool.cgi/b.cgi"} {
-		testkit.WriteFile(t, filepath.Join(root, name), printEnv, 0o755)
+		testkit.WriteFile(t, filepath.Join(root, name), script, 0o755)
 	}
-	testkit.WriteFile(t, filepath.Join(root, "env.x"), printEnv, 0o644)
-	files := filesOfDir(t, root, rawhttp.WithScript(".cgi"), rawhttp.WithScript(".x", "sh"), rawhttp.WithIndex("index.cgi"))
+	testkit.WriteFile(t, filepath.Join(root, "env.x"), script, 0o644)
+	files := filesOfDir(t, root, rawhttp.WithScript(".cgi"), rawhttp.WithScript(".x", interpreter...), rawhttp.WithIndex("index.cgi"))
 	withPath := filesOfDir(t, root, rawhttp.WithScript(".cgi"), rawhttp.WithScriptPathInfo(true))
 	given := filesOfDir(t, root, rawhttp.WithScript(".cgi"), rawhttp.WithScriptEnv("SCRIPTIO_GIVEN", "SCRIPTIO_EMPTY"), rawhttp.WithScriptEnv("SCRIPTIO_MISSING", "LANG", "TZ"))
 	path := filesOfDir(t, root, rawhttp.WithScript(".cgi"), rawhttp.WithScriptEnv("PATH"))
