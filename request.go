@@ -295,8 +295,8 @@ func (r *Request) WithConn(info ConnInfo) *Request {
 //
 // Some clients and proxies take an informational response for the final one, among them nginx
 // 1.22 and Python 3.11. Behind such a proxy, the next request on the connection may get no
-// response. So send one only to clients that are known to understand it, through proxies that
-// are (RFC 8297, section 3).
+// response. So send one only if the client and all proxies in between are known to understand
+// it (RFC 8297, section 3).
 //
 // The status must be between 102 and 199: the server itself sends 100 (Continue), and [Upgrade]
 // sends 101. A name without its value, a field that [Response.Set] rejects, and a field for
