@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -315,5 +316,35 @@ func TestLongListingWaitsForItsTurn(t *testing.T) {
 	<-files.listTurns
 	if got := resolveString(t, files, resolveGet(t, "/?sort=size")); !strings.Contains(got, "\n99\n") || counter.stats != maxBufferedEntries+1 {
 		t.Errorf("with a turn %d names are examined, and the listing is %q, want all names", counter.stats, got)
+	}
+}
+
+// A long listing that gets a turn at once does not count as waiting: a slow listing would be cut
+// for it.
+func TestLongListingWithTurnDoesNotWait(t *testing.T) {
+	t.Parallel()
+	files, err := FS(os.DirFS(t.TempDir()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ended, waited atomic.Bool
+	var watch sync.WaitGroup
+	defer ended.Store(true)
+	watch.Go(func() {
+		for !ended.Load() && !waited.Load() {
+			waited.Store(files.waitingListings.Load() > 0)
+		}
+	})
+	for range 100_000 {
+		l := &listing{files: files}
+		if err := l.takeTurn(t.Context(), maxBufferedEntries+1); err != nil || !l.hasTurn {
+			t.Fatalf("takeTurn = %v, turn %v, want a turn, since all are free", err, l.hasTurn)
+		}
+		<-files.listTurns
+	}
+	ended.Store(true)
+	watch.Wait()
+	if waited.Load() {
+		t.Error("a listing with a turn counted as waiting")
 	}
 }

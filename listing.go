@@ -254,6 +254,12 @@ func (l *listing) takeTurn(ctx context.Context, n int) error {
 	if l.hasTurn || n <= maxBufferedEntries {
 		return nil
 	}
+	select {
+	case l.files.listTurns <- struct{}{}: // usually there is one, and no slow listing must be cut for it
+		l.hasTurn = true
+		return nil
+	default:
+	}
 	l.files.waitingListings.Add(1) // makes writeTo cut slow listings
 	defer l.files.waitingListings.Add(-1)
 	timer := time.NewTimer(listingWait)
