@@ -8,6 +8,7 @@ import (
 	"context"
 	"flag"
 	"log"
+	"net"
 	"os"
 	"os/signal"
 	"syscall"
@@ -48,6 +49,10 @@ func run(ctx context.Context, addr, bucketURL string, list bool) error {
 	if err != nil {
 		return err
 	}
-	log.Printf("serving %s on http://%s/", bucketURL, addr)
-	return srv.ListenAndServe(ctx, addr)
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	log.Printf("serving %s on http://%s/", bucketURL, ln.Addr())
+	return srv.Serve(ctx, ln)
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"flag"
 	"log"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -25,8 +26,12 @@ func main() {
 	defer srv.Close()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	log.Printf("serving on http://%s/", *addr)
-	if err := srv.ListenAndServe(ctx, *addr); err != nil {
+	ln, err := net.Listen("tcp", *addr)
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Printf("serving on http://%s/", ln.Addr())
+	if err := srv.Serve(ctx, ln); err != nil {
 		log.Fatal(err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"syscall"
@@ -43,8 +44,12 @@ func run(addr, name string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process
-	log.Printf("serving on http://%s/notes", addr)
-	return srv.ListenAndServe(ctx, addr)
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	log.Printf("serving on http://%s/notes", ln.Addr())
+	return srv.Serve(ctx, ln)
 }
 
 func newServer(notes *notes) (*rawhttp.Server, error) {
