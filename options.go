@@ -403,8 +403,9 @@ func WithTrustedProxies(prefixes ...netip.Prefix) Option {
 //
 // f is not called for
 //
-//   - responses that a resolver returns, not even for the plain 500 if [Response.Err] reports a
-//     mistake;
+//   - responses that a resolver returns, other than those of [ErrorResponse] and
+//     [Representation.Precondition], and an [Upgrade] that is answered with 426;
+//   - the plain 500 in place of a Response whose [Response.Err] reports a mistake;
 //   - a head that is refused, since there is no Request then;
 //   - a request that the server refuses by its head alone: one for a host that it does not serve
 //     (421), with an unknown expectation (417), or with the method CONNECT or TRACE (405).
