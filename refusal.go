@@ -257,7 +257,9 @@ func (x *exchange) answerFault(ctx context.Context, fault, err error) *Response 
 // which have already been logged with their stack.
 func (x *exchange) logFailure(status int, err error) {
 	log := x.conn.srv.config.log.Error
-	if x.isClientsFault() || status < 500 || status == 501 || status == 505 || errors.Is(err, errPanicked) {
+	// If a page for an error in the content fails, that is not the client's fault.
+	byClient := x.isDisconnected() || errors.Is(err, x.contentFault())
+	if byClient || status < 500 || status == 501 || status == 505 || errors.Is(err, errPanicked) {
 		log = x.conn.srv.config.log.Debug
 	}
 	args := []any{"conn", x.conn.id, "request", x.conn.num, "status", status, "err", err}
@@ -269,9 +271,11 @@ func (x *exchange) logFailure(status int, err error) {
 
 // isClientsFault reports whether the client has disconnected, or made a mistake in the content.
 // What fails then is not the server's failure.
-func (x *exchange) isClientsFault() bool {
-	disconnected := x.conn.gone.Load() || x.ctx != nil && context.Cause(x.ctx) == errClientClosed
-	return disconnected || x.contentFault() != nil
+func (x *exchange) isClientsFault() bool { return x.isDisconnected() || x.contentFault() != nil }
+
+// isDisconnected reports whether the client has disconnected.
+func (x *exchange) isDisconnected() bool {
+	return x.conn.gone.Load() || x.ctx != nil && context.Cause(x.ctx) == errClientClosed
 }
 
 // joinOnce joins the fault in the content with the program's error, which often wraps it.

@@ -57,6 +57,37 @@ func TestLogOfContentErrors(t *testing.T) {
 	}
 }
 
+// If a page for a mistake of the client in the content fails, the server is at fault, unless the
+// page fails because of that mistake.
+func TestLogOfFailedPages(t *testing.T) {
+	tests := []struct {
+		name  string
+		err   func(fault error) error // of the page, for the error that it receives
+		level string
+	}{
+		{"an error of its own", func(error) error { return errors.New("no template") }, "ERROR"},
+		{"the error in the content", func(fault error) error { return fault }, "DEBUG"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var log testkit.Log
+			page := rawhttp.WithErrorPage(func(_ context.Context, _ *rawhttp.Request, status int, fault error) *rawhttp.Response {
+				return rawhttp.StreamFunc(status, "text/plain", func(context.Context, io.Writer) error { return tt.err(fault) })
+			})
+			got := talkInMemory(t, chunkedRequest("/", "ff\r\n"), rawhttp.WithMaxBodyBytes(5), rawhttp.WithLogger(&log), page, rawhttp.WithResolver(rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
+				_, err := io.ReadAll(req.Body)
+				return nil, err
+			})))
+			if !strings.HasPrefix(got, "HTTP/1.1 500 ") {
+				t.Errorf("answer %q, want 500, since the page fails", got)
+			}
+			if !log.Has(tt.level, "request failed", "status=500") || log.Has("ERROR") != (tt.level == "ERROR") {
+				t.Errorf("log is %q, want the failure of the page at level %s", &log, tt.level)
+			}
+		})
+	}
+}
+
 // Requests that are refused before a resolver are logged at debug level, with the reason.
 func TestRefusedHeadIsLogged(t *testing.T) {
 	for in, why := range map[string]string{
