@@ -411,6 +411,9 @@ func (d *dialog) say(in io.Reader, closes bool) error {
 
 // write shows and sends b.
 func (d *dialog) write(b []byte) error {
+	if d.reset.Load() { // a read has noticed it first; nothing may be shown after it
+		return net.ErrClosed
+	}
 	d.shown.Bytes(transcript.Client, b)
 	d.nc.SetWriteDeadline(time.Now().Add(d.wait))
 	_, err := d.nc.Write(b)
