@@ -94,7 +94,7 @@ func TestSendOnTerminal(t *testing.T) {
 	t.Parallel()
 	for _, typed := range []bool{false, true} {
 		var heard lockedBuffer
-		cmd := execCommand("send", scripted(t, "HTTP/1.1 204 No Content\r\n\r\n", &heard))
+		cmd := execCommand("send", "-wait", "30s", scripted(t, "HTTP/1.1 204 No Content\r\n\r\n", &heard))
 		want := "GET / HTTP/1.0\n\n"
 		if typed {
 			onTerminal(t, cmd)

@@ -9,10 +9,14 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/rawhttp/internal/transcript"
 )
 
 // call calls run as the command line does, and returns what it printed.
@@ -67,16 +71,24 @@ func TestSendIsExact(t *testing.T) {
 		for _, split := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, -split=%v", tt.name, split), func(t *testing.T) {
 				t.Parallel()
-				var heard lockedBuffer
-				addr := scripted(t, "HTTP/1.1 204 No Content\r\n\r\n", &heard)
-				args := []string{"send", "-wait", "1s", fmt.Sprintf("-split=%v", split)}
+				heard := make(chan string, 1)
+				addr := serveTCP(t, func(nc *net.TCPConn) {
+					b := make([]byte, len(tt.want))
+					nc.Read(b[:1])
+					io.WriteString(nc, "HTTP/1.1 204 No Content\r\n\r\n")
+					n, _ := io.ReadFull(nc, b[1:])
+					nc.CloseWrite() // ends send
+					more, _ := io.ReadAll(nc)
+					heard <- string(b[:1+n]) + string(more)
+				})
+				args := []string{"send", "-wait", "30s", fmt.Sprintf("-split=%v", split)}
 				if tt.name == "LF alone" {
 					args = append(args, "-lf")
 				}
 				args = append(append(args, addr), tt.args...)
 				status, stdout, stderr := call(t, tt.stdin, args...)
-				if status != 0 || heard.String() != tt.want {
-					t.Errorf("%q sent %q, status %d, want %q, 0; output:\n%s%s", args, heard.String(), status, tt.want, stdout, stderr)
+				if got := <-heard; status != 0 || got != tt.want {
+					t.Errorf("%q sent %q, status %d, want %q, 0; output:\n%s%s", args, got, status, tt.want, stdout, stderr)
 				}
 			})
 		}
@@ -97,8 +109,9 @@ func TestSendShowsBothSides(t *testing.T) {
 	t.Parallel()
 	var heard lockedBuffer
 	addr := scripted(t, "HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 3\r\n\r\n\x00\x01\x02", &heard)
-	_, stdout, _ := call(t, "", "send", addr, "GET / HTTP/1.1", "Host: a", "")
+	_, stdout, _ := call(t, "", "send", "-wait", "30s", addr, "GET / HTTP/1.1", "Host: a", "")
 	_, shown, _ := strings.Cut(stdout, "\n")
+	shown = regexp.MustCompile(`(?m)^#1.1 .* later\)\n`).ReplaceAllString(shown, "") // on a busy machine
 	const want = `#1.1 C --> GET / HTTP/1.1<CRLF>
 #1.1 C --> Host: a<CRLF>
 #1.1 C --> <CRLF>
@@ -116,7 +129,13 @@ func TestSendShowsBothSides(t *testing.T) {
 func TestSendStatus(t *testing.T) {
 	t.Parallel()
 	var heard lockedBuffer
-	answers := scripted(t, "hello", &heard)
+	answers := serveTCP(t, func(nc *net.TCPConn) {
+		nc.Read(make([]byte, 100))
+		io.WriteString(nc, "hello")
+		nc.CloseWrite()
+		io.Copy(io.Discard, nc)
+	})
+	open := scripted(t, "hello", &heard)
 	silent := scripted(t, "", &heard)
 	closes := closing(t)
 	file := func(text string) string {
@@ -142,7 +161,7 @@ func TestSendStatus(t *testing.T) {
 		{"too much", []string{answers, file("> a\n< hell\\\n")}, 1, `want no more, got "o"`},
 		{"too little", []string{answers, file("> a\n< hello!\\\n")}, 1, `want "hello!", got no more`},
 		{"too much before a close", []string{answers, file("> a\n< hell\\\n< (closed)\n")}, 1, `want no more, got "o"`},
-		{"no close", []string{answers, file("> a\n< hello\\\n< (closed)\n")}, 1, "did not close"},
+		{"no close", []string{open, file("> a\n< hello\\\n< (closed)\n")}, 1, "did not close"},
 		{"a file that is not a transcript", []string{answers, file("GET /\n")}, 2, "is not a transcript: line 1: want # = > or < at its beginning (to send the file itself, use standard input)"},
 		{"an unknown directive", []string{answers, file("= refuse\n> a\n")}, 2, `unknown directive "refuse"`},
 		{"a directive with too many bytes", []string{answers, file("= repeat 1048576 " + strings.Repeat("a", 100) + "\n> a\n")}, 2, "more than 67108864 bytes"},
@@ -171,7 +190,14 @@ func TestSendStatus(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			args := append([]string{"send", "-wait", "400ms"}, tt.args...)
+			wait := "30s" // long enough on any machine; the server ends it
+			switch {
+			case slices.Contains(tt.args, silent):
+				wait = "400ms"
+			case slices.Contains(tt.args, open):
+				wait = "2s"
+			}
+			args := append([]string{"send", "-wait", wait}, tt.args...)
 			status, _, stderr := call(t, "", args...)
 			if status != tt.want || (stderr == "") != (tt.names == "") || !strings.Contains(stderr, tt.names) || strings.Count(stderr, "\n") > 1 {
 				t.Errorf("%q: status %d, stderr %q, want %d and a line with %q", args, status, stderr, tt.want, tt.names)
@@ -215,7 +241,7 @@ func TestSendFollowsDirectives(t *testing.T) {
 	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if status, stdout, stderr := call(t, "", "send", addr, name); status != 0 || stderr != "" {
+	if status, stdout, stderr := call(t, "", "send", "-wait", "30s", addr, name); status != 0 || stderr != "" {
 		t.Errorf("status %d, stderr %q, want 0; output:\n%s", status, stderr, stdout)
 	}
 }
@@ -289,7 +315,7 @@ func TestSendDoesNotBufferAnswers(t *testing.T) {
 	})
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	status, stdout, stderr := call(t, "", "send", addr, "a")
+	status, stdout, stderr := call(t, "", "send", "-wait", "30s", addr, "a")
 	runtime.ReadMemStats(&after)
 	if want := fmt.Sprintf("(%d bytes)", size); status != 0 || !strings.Contains(stdout, want) {
 		t.Fatalf("status %d, want 0 and %q; output:\n%s%s", status, want, stdout, stderr)
@@ -305,7 +331,7 @@ func TestSendShowsResets(t *testing.T) {
 		nc.Read(make([]byte, 100))
 		nc.SetLinger(0)
 	})
-	_, stdout, stderr := call(t, "", "send", addr, "a")
+	_, stdout, stderr := call(t, "", "send", "-wait", "30s", addr, "a")
 	if !strings.HasSuffix(stdout, "#1 S <== resets the connection\n") || !strings.Contains(stderr, "reset the connection") {
 		t.Errorf("for a reset, send shows:\n%s%s\nwant the reset", stdout, stderr)
 	}
@@ -320,10 +346,23 @@ func TestSendShowsResetsOfWrites(t *testing.T) {
 	})
 	in := strings.Repeat("a", 8<<20) // more than the system buffers
 	for range 3 {
-		_, stdout, stderr := call(t, in, "send", addr)
+		_, stdout, stderr := call(t, in, "send", "-wait", "30s", addr)
 		if !strings.HasSuffix(stdout, "#1 S <== resets the connection\n") || !strings.Contains(stderr, "reset the connection") {
 			t.Fatalf("for a reset, send shows:\n%s%s\nwant the reset", stdout, stderr)
 		}
+	}
+}
+
+// If a read notices the reset first, nothing is shown as sent after it.
+func TestSendShowsNothingAfterReset(t *testing.T) {
+	var shown strings.Builder
+	printer := transcript.New(transcript.Options{}, func(line string) { shown.WriteString(line) })
+	nc, server := net.Pipe()
+	server.Close()
+	d := &dialog{sender: &sender{wait: time.Second}, nc: nc, shown: printer.Open(1, "a")}
+	d.reset.Store(true)
+	if err := d.write([]byte("hello\r\n")); err == nil || strings.Contains(shown.String(), "hello") {
+		t.Errorf("write after a reset = %v and shows %q, want an error and nothing", err, &shown)
 	}
 }
 
@@ -399,7 +438,7 @@ func TestSendTranscriptOfReadme(t *testing.T) {
 		t.Fatal("README.md names no transcript")
 	}
 	cmd := start(t, "-port", "0", "../../testdata/webroot")
-	status, stdout, stderr := call(t, "", "send", cmd.addr, "../../"+string(named[1]))
+	status, stdout, stderr := call(t, "", "send", "-wait", "30s", cmd.addr, "../../"+string(named[1]))
 	if status != 0 {
 		t.Errorf("%s: status %d, want 0\n%s%s", named[1], status, stdout, stderr)
 	}
