@@ -21,7 +21,7 @@ import (
 // A resolver that drops the response of a script ends the script by closing the response.
 func TestScriptResponseDropped(t *testing.T) {
 	t.Parallel()
-	const script = "echo; echo line; echo $$ >pid; exec sleep 1000"
+	const script = "echo $$ >pid; echo; echo line; exec sleep 1000"
 	failed := errors.New("dropped")
 	tests := []struct {
 		name string
@@ -159,8 +159,8 @@ func TestScriptContextEnds(t *testing.T) {
 		"silent.sh": "echo $$ >silent; exec sleep 1000",
 		"block.sh":  "echo 'Content-Type: text/plain'; echo $$ >block; exec sleep 1000",
 		"fields.sh": "echo 'Content-Type: text/plain'; echo; echo $$ >fields; exec sleep 1000",
-		"stream.sh": "echo; echo begin; echo $$ >stream; exec sleep 1000",
-		"unread.sh": "echo; echo $$ >unread; while :; do echo line; done",
+		"stream.sh": "echo $$ >stream; echo; echo begin; exec sleep 1000",
+		"unread.sh": "echo $$ >unread; echo; while :; do echo line; done",
 		"input.sh":  "echo $$ >input; cat",
 	})}
 	files := filesOfDir(t, s.root, rawhttp.WithScript(".sh", "sh"), rawhttp.WithScriptTimeout(0), rawhttp.WithMaxScripts(1))
