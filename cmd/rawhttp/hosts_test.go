@@ -78,7 +78,7 @@ func TestOtherHostsAreRefused(t *testing.T) {
 	const want = `rawhttp: refused a request for host "evil.test"; -host evil.test admits it, -host '*' admits all
 rawhttp: refused a request for host "127.0.0.1.evil.test"; -host 127.0.0.1.evil.test admits it, -host '*' admits all
 `
-	if diff := cmp.Diff(want, cmd.stderr.String()); diff != "" {
+	if diff := cmp.Diff(want, cmd.logged()); diff != "" {
 		t.Errorf("stderr (-want +got):\n%s", diff)
 	}
 }

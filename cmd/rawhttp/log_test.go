@@ -75,7 +75,7 @@ func TestLinkOutOfFolder(t *testing.T) {
 	for _, name := range []string{"out.txt", "out/secret.txt", "up"} {
 		want += "rawhttp: warning: " + strconv.Quote(name) + " is not served: a link leads out of the folder\n"
 	}
-	if diff := cmp.Diff(want, cmd.stderr.String()); diff != "" {
+	if diff := cmp.Diff(want, cmd.logged()); diff != "" {
 		t.Errorf("stderr (-want +got):\n%s", diff)
 	}
 }
@@ -90,7 +90,7 @@ func TestTLSClientIsReported(t *testing.T) {
 	}
 	cmd.stop()
 	const want = "rawhttp: a client speaks TLS; the address begins with http://, not https://\n"
-	if diff := cmp.Diff(want, cmd.stderr.String()); diff != "" {
+	if diff := cmp.Diff(want, cmd.logged()); diff != "" {
 		t.Errorf("stderr (-want +got):\n%s", diff)
 	}
 }
@@ -102,7 +102,7 @@ func TestRunLog(t *testing.T) {
 	cmd.fetch(t, "/missing?q=1")
 	cmd.stop() // the last line may be logged after the answer
 	// Each fetch has a connection of its own, so the lines come in any order.
-	got := slices.Sorted(strings.Lines(cmd.stderr.String()))
+	got := slices.Sorted(strings.Lines(cmd.logged()))
 	stamp := regexp.MustCompile(`\[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\]`)
 	for i := range got {
 		got[i] = stamp.ReplaceAllString(got[i], "[TIME]")
@@ -123,7 +123,7 @@ func TestRunTrace(t *testing.T) {
 	cmd.fetch(t, "/a.txt")
 	cmd.stop()
 	for _, want := range []string{"#1.1 C --> GET /a.txt HTTP/1.1<CRLF>\n", "#1.1 S <-- HTTP/1.1 200 OK<CRLF>\n"} {
-		if got := cmd.stderr.String(); !strings.Contains(got, want) {
+		if got := cmd.logged(); !strings.Contains(got, want) {
 			t.Errorf("stderr with -trace has no line %q:\n%s", want, got)
 		}
 	}
@@ -142,7 +142,7 @@ func TestRunTraceAndLog(t *testing.T) {
 	conn.Close()
 	cmd.stop()
 	want := "#1.1 C --> GET /a.txt<CRLF>\n#1.1                 ^ HTTP version is missing (RFC 9112, section 3): 400\n"
-	if got := cmd.stderr.String(); !strings.Contains(got, want) {
+	if got := cmd.logged(); !strings.Contains(got, want) {
 		t.Errorf("stderr with -trace and -log has no lines\n%s\nbut\n%s", want, got)
 	}
 }
@@ -154,7 +154,7 @@ func TestLogShowsRefusals(t *testing.T) {
 	call(t, "", "send", cmd.addr, "GET  /\x1b[2J HTTP/1.1", "")
 	cmd.stop()
 	const want = "rawhttp: warning: request refused: more than one space between the parts of the request line (RFC 9112, section 3): 400\n    GET  /\\x1b[2J HTTP/1.1<CRLF>\n        ^\n"
-	if got := cmd.stderr.String(); !strings.HasPrefix(got, want) {
+	if got := cmd.logged(); !strings.HasPrefix(got, want) {
 		t.Errorf("stderr is %q, want it to begin with %q", got, want)
 	}
 }

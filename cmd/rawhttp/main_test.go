@@ -118,6 +118,12 @@ func (c *command) fetch(t *testing.T, path string) (*http.Response, string) {
 	return resp, string(content)
 }
 
+// logged returns what the command has written to standard error, without the line that says what it
+// waits for while it stops. On a busy machine there is one even if no client is connected.
+func (c *command) logged() string {
+	return regexp.MustCompile(`(?m)^rawhttp: stopping: .*\n`).ReplaceAllString(c.stderr.String(), "")
+}
+
 // folder makes a folder with the files, whose content is their path.
 func folder(t *testing.T, names ...string) string {
 	t.Helper()
@@ -182,7 +188,7 @@ func TestRunFlags(t *testing.T) {
 			if got := cmd.stop(); got != 0 {
 				t.Errorf("run(%q) = %d at the end of its context, want 0", args, got)
 			}
-			if got := cmd.stderr.String(); got != "" {
+			if got := cmd.logged(); got != "" {
 				t.Errorf("run(%q) wrote %q to stderr, want nothing without -log", args, got)
 			}
 		})
