@@ -35,7 +35,7 @@ func TestCachedFileAllocations(t *testing.T) {
 		}
 		files := filesOfDir(t, folder)
 		skipWithoutCache(t, files)
-		files.cache.settles = 100 * time.Millisecond
+		files.cache.settles = 10 * time.Millisecond
 		s := newServer(t, WithResolver(files))
 		batch := strings.Replace(benchmarkGet, "/", "/f", 1)
 		batch += strings.Replace(batch, "\r\n\r\n", "\r\nAccept: */*\r\n\r\n", 1)

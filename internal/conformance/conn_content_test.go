@@ -273,6 +273,7 @@ func TestRequestContextEndsWithTheResponse(t *testing.T) {
 // A StreamFunc may write while another goroutine, which it waits for, reads the content. So an
 // echo of any size needs no buffer.
 func TestStreamFuncReadsWhileItWrites(t *testing.T) {
+	t.Parallel()
 	resolver := rawhttp.ResolverFunc(func(_ context.Context, req *rawhttp.Request) (*rawhttp.Response, error) {
 		return rawhttp.StreamFunc(200, "a/b", func(_ context.Context, w io.Writer) error {
 			r, pw := io.Pipe()

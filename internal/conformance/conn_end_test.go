@@ -114,6 +114,7 @@ func TestCutResponseToHTTP10IsReset(t *testing.T) {
 // A client that half-closes after its request is answered in full, and a stream to
 // it is not ended.
 func TestHalfClosedClient(t *testing.T) {
+	t.Parallel()
 	const pieces = 50
 	large := strings.Repeat("x", 5<<20)
 	closed := make(chan struct{})

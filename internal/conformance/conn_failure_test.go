@@ -428,6 +428,7 @@ func TestSingleUseResponseUsedTwiceAtOnce(t *testing.T) {
 // A reset by the client is not logged as a failure of the server, whether it happens within the
 // content, while a resolver waits for the end of its context, or before a StreamFunc writes.
 func TestResetIsNotServerError(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name, in string
 		want     int // Exchange.Status

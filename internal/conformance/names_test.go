@@ -251,6 +251,7 @@ var (
 // Every exported name of the package is in this file: functions, methods, types, variables,
 // constants, and the fields of structs.
 func TestNamesAreComplete(t *testing.T) {
+	t.Parallel()
 	here, err := os.ReadFile("internal/conformance/names_test.go")
 	if err != nil {
 		t.Fatal(err)

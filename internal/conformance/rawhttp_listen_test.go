@@ -20,6 +20,7 @@ import (
 )
 
 func TestListenAndServe(t *testing.T) {
+	t.Parallel()
 	t.Run("serves", func(t *testing.T) {
 		for range 10 {
 			if listensAndServes(t) {

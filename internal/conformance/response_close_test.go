@@ -203,6 +203,7 @@ func TestResponseServesOnce(t *testing.T) {
 
 // However an exchange ends, the server closes the response exactly once.
 func TestServerClosesResponsesOnce(t *testing.T) {
+	t.Parallel()
 	large := strings.Repeat("content ", 20_000)
 	get, head := get11, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"
 	tests := []struct {

@@ -73,6 +73,7 @@ func (c *lateDeadline) SetReadDeadline(t time.Time) error {
 
 // A Read that sets its deadline just when f returns does not block forever.
 func TestUpgradeEndsReadThatStarts(t *testing.T) {
+	t.Parallel()
 	client, server := net.Pipe()
 	defer client.Close()
 	late := &lateDeadline{Conn: server, begun: make(chan bool), past: make(chan bool)}
