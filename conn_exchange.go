@@ -388,9 +388,6 @@ func (x *exchange) mayPersist(resp *Response) bool {
 		return false
 	}
 	defer x.body.mu.Unlock()
-	if resp.isInMemory() && x.withholds() { // nothing will read it
-		return false
-	}
 	return x.body.endsWithin(maxDrainBytes)
 }
 
