@@ -156,6 +156,7 @@ func TestSendStatus(t *testing.T) {
 		want  int
 		names string // in the output on stderr; "" means that it is empty
 	}{
+		{"no close", []string{open, file("> a\n< hello\\\n< (closed)\n")}, 1, "did not close"}, // first, since it waits longest
 		{"an answer", []string{answers, "a"}, 0, ""},
 		{"no answer", []string{silent, "a"}, 1, "no answer within 400ms"},
 		{"a close", []string{closes, "a"}, 1, "closed the connection without an answer"},
@@ -166,7 +167,6 @@ func TestSendStatus(t *testing.T) {
 		{"too much", []string{answers, file("> a\n< hell\\\n")}, 1, `want no more, got "o"`},
 		{"too little", []string{answers, file("> a\n< hello!\\\n")}, 1, `want "hello!", got no more`},
 		{"too much before a close", []string{answers, file("> a\n< hell\\\n< (closed)\n")}, 1, `want no more, got "o"`},
-		{"no close", []string{open, file("> a\n< hello\\\n< (closed)\n")}, 1, "did not close"},
 		{"a file that is not a transcript", []string{answers, file("GET /\n")}, 2, "is not a transcript: line 1: want # = > or < at its beginning (to send the file itself, use standard input)"},
 		{"an unknown directive", []string{answers, file("= refuse\n> a\n")}, 2, `unknown directive "refuse"`},
 		{"a directive with too many bytes", []string{answers, file("= repeat 1048576 " + strings.Repeat("a", 100) + "\n> a\n")}, 2, "more than 67108864 bytes"},
