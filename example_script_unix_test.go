@@ -36,12 +36,12 @@ func ExampleWithScript() {
 		log.Fatal(err)
 	}
 	defer files.Close()
-	for _, request := range []string{
-		"GET /greet.sh?Ann HTTP/1.1\r\nHost: example.test\r\n\r\n",
-		"GET /page.sh HTTP/1.1\r\nHost: example.test\r\n\r\n",
-		"POST /upper.sh HTTP/1.1\r\nHost: example.test\r\nContent-Length: 5\r\n\r\nquiet",
-		"GET /away.sh HTTP/1.1\r\nHost: example.test\r\n\r\n",
-		"GET /broken.sh HTTP/1.1\r\nHost: example.test\r\n\r\n",
+	for _, request := range []string{ // in HTTP/1.0 no answer is chunked, however long a script takes
+		"GET /greet.sh?Ann HTTP/1.0\r\n\r\n",
+		"GET /page.sh HTTP/1.0\r\n\r\n",
+		"POST /upper.sh HTTP/1.0\r\nContent-Length: 5\r\n\r\nquiet",
+		"GET /away.sh HTTP/1.0\r\n\r\n",
+		"GET /broken.sh HTTP/1.0\r\n\r\n",
 	} {
 		answer := rawhttp.Answer(files, request)
 		statusLine, _, _ := strings.Cut(answer, "\r\n")

@@ -320,7 +320,7 @@ func TestScriptInheritsNothing(t *testing.T) {
 			}
 		}
 		if runtime.GOOS == "linux" {
-			_, got := splitHead(talk(t, addr, getRequest("/ls.fds")))
+			_, got := splitHead(talk(t, addr, "GET /ls.fds HTTP/1.0\r\n\r\n"))
 			if _, got, _ = strings.Cut(got, "/proc/self/fd:\n"); got != "0\n1\n2\n3\n" { // 3 is ls's own
 				t.Errorf("%s: descriptors of a script: %q, want 0, 1 and 2", what, got)
 			}
