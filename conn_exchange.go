@@ -369,8 +369,8 @@ func (x *exchange) newResponder(resp *Response) {
 
 // withholds reports whether the client may be waiting for a 100 (Continue) that can no
 // longer be sent, since the head of the response is being made. It is then unknown whether
-// content or the next request follows, so the connection cannot persist. It is called with
-// the mutex of the sink or of the content held.
+// content or the next request follows, so the connection cannot persist. It is called with the
+// mutex of the sink held.
 func (x *exchange) withholds() bool { return x.body.withheld && len(x.in.bytes()) == 0 }
 
 // mayPersist reports whether the connection may persist after the response, as far as the
