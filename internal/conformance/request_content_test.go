@@ -121,9 +121,17 @@ func TestRequestContentErrors(t *testing.T) {
 		t.Errorf("content with a nil Reader = %q, %v, want %v", b, err, io.ErrUnexpectedEOF)
 	}
 	const large = 11 << 20 // more than the limit of a server
-	content := requestOf(t, fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", large)).Content(nil, rand.NewChaCha8([32]byte{}))
-	if n, err := io.Copy(io.Discard, content); n != large || err != nil {
-		t.Errorf("11 MiB of content: %d bytes, %v", n, err)
+	sized := requestOf(t, fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", large)).Content(nil, rand.NewChaCha8([32]byte{}))
+	var chunks []io.Reader
+	for range large >> 20 {
+		chunks = append(chunks, strings.NewReader("100000\r\n"), io.LimitReader(rand.NewChaCha8([32]byte{}), 1<<20), strings.NewReader("\r\n"))
+	}
+	chunks = append(chunks, strings.NewReader("0\r\n\r\n"))
+	chunked := requestOf(t, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n").Content(nil, io.MultiReader(chunks...))
+	for framing, content := range map[string]io.Reader{"Content-Length": sized, "chunks": chunked} {
+		if n, err := io.Copy(io.Discard, content); n != large || err != nil {
+			t.Errorf("11 MiB of content with %s: %d bytes, %v", framing, n, err)
+		}
 	}
 }
 
